@@ -1,0 +1,216 @@
+import type { IncomingMessage, ServerResponse } from "node:http";
+import type { Fields, Values } from "./metadata/fields.ts";
+import type { RetryPolicy } from "./policy/retry.ts";
+
+/**
+ * Declares a binding: one file, one default export, the sections always in this order.
+ *
+ * Everything else (types, parsing, JSON Schema, docs, the list of operations, errors for unknown
+ * ones) is computed from this one declaration.
+ */
+export function defineBinding<
+  const MetadataFields extends Fields,
+  Connection extends AsyncDisposable,
+  const RequestFields extends Readonly<Record<string, Fields>> = Readonly<Record<never, Fields>>,
+>(definition: Binding<MetadataFields, Connection, RequestFields>): Binding<MetadataFields, Connection, RequestFields> {
+  return definition;
+}
+
+export type Binding<
+  MetadataFields extends Fields,
+  Connection extends AsyncDisposable,
+  RequestFields extends Readonly<Record<string, Fields>>,
+> = {
+  /** The type without its `bindings.` prefix, as in Dapr's YAML: `kafka`, `twilio.sms`. */
+  readonly name: string;
+  /** Other names that Dapr's YAML knows it by, likewise without prefix. */
+  readonly aliases?: readonly string[];
+  readonly status: "stable" | "beta" | "alpha";
+  /** One sentence. */
+  readonly summary: string;
+
+  /** The component's metadata. */
+  readonly metadata: MetadataFields;
+
+  /**
+   * Connects to the system and proves that it can be used, or throws. It never consumes, never
+   * declares anything exclusively and never takes the consumer's identity: at a reload it runs beside
+   * the connection that still works. Called again after {@link Opening.lost}, with growing pauses.
+   */
+  open(opening: Opening<MetadataFields>): Promise<Connection> | Connection;
+
+  /** What an app can invoke. Absent: an input only. */
+  readonly operations?: {
+    readonly [Name in keyof RequestFields]: Operation<MetadataFields, Connection, RequestFields[Name]>;
+  };
+
+  /**
+   * Subscribes, and resolves once events can arrive. Absent: an output only. When it throws, or
+   * {@link Reading.lost} is called, the connection is closed and opened anew.
+   */
+  read?(connection: Connection, reading: Reading<MetadataFields>): Promise<Reader> | Reader;
+
+  /**
+   * Turns Dapr's retry fields of this type (`redisMaxRetries`, `consumeRetryInterval` …) into the policy
+   * that the runtime follows; what is left out keeps its default.
+   */
+  readonly retry?: {
+    inbound?(metadata: Values<MetadataFields>): Partial<RetryPolicy>;
+    outbound?(metadata: Values<MetadataFields>): Partial<RetryPolicy>;
+  };
+
+  /** Throws when the system cannot be used right now. */
+  ping?(connection: Connection, signal: AbortSignal): Promise<void>;
+
+  /** How many events wait at the source, where the system can tell. */
+  backlog?(connection: Connection, signal: AbortSignal): Promise<number>;
+};
+
+/** Any binding, for lists of them and for the runtime, which hands each only its own values. */
+// oxlint-disable-next-line typescript/no-explicit-any -- the one place: parameters are contravariant
+export type AnyBinding = Binding<any, any, any>;
+
+/** A component as it is described to its binding. */
+export type ComponentIdentity = {
+  /** The component's name, unique in this runtime. */
+  readonly name: string;
+  /** The app's id, for client ids, group names and the like. */
+  readonly appId: string;
+};
+
+export type Opening<MetadataFields extends Fields> = {
+  readonly component: ComponentIdentity;
+  /** The parsed metadata, secrets and templates already put in. */
+  readonly metadata: Values<MetadataFields>;
+  /** Which directions this component uses. */
+  readonly directions: { readonly input: boolean; readonly output: boolean };
+  readonly logger: Logger;
+  /** Aborted when the attempt to open has taken too long, or is not wanted any more. */
+  readonly signal: AbortSignal;
+  /** Ports that components of one process share. */
+  readonly http: HttpEndpoints;
+  /**
+   * To be called when the connection is gone for good. The framework then closes it and opens a new
+   * one; a driver's own hidden reconnecting is switched off.
+   */
+  readonly lost: (reason: unknown) => void;
+};
+
+export type Operation<MetadataFields extends Fields, Connection, RequestFields extends Fields> = {
+  /** One sentence. */
+  readonly description: string;
+  /** The request metadata that it reads, `{}` when none. Names match as written. */
+  readonly request: RequestFields;
+  /** Repeating it after an ambiguous failure does no harm. Default false. */
+  readonly idempotent?: boolean;
+  /**
+   * Runs it. Returning nothing is Dapr's "no response" (HTTP 204), an answer without data is an empty
+   * one (HTTP 200). Throws a `BindingError` for what it can name; anything else counts as ambiguous.
+   */
+  invoke(connection: Connection, call: Call<MetadataFields, RequestFields>): Promise<Answer | void>;
+};
+
+export type Call<MetadataFields extends Fields, RequestFields extends Fields> = {
+  readonly operation: string;
+  /** The payload, byte for byte as the caller sent it; `undefined`: none was given. */
+  readonly data: Uint8Array | undefined;
+  /**
+   * `json`: the bytes are the text of one JSON value, from Dapr's HTTP path, where a text or bytes
+   * can only be written as a JSON string. `bytes`: from everywhere else.
+   */
+  readonly encoding: "bytes" | "json";
+  /** The declared request metadata, parsed. */
+  readonly request: Values<RequestFields>;
+  /** All request metadata as it came (with the trace context), for bindings that pass it on. */
+  readonly properties: Readonly<Record<string, string>>;
+  /** The component's metadata. */
+  readonly metadata: Values<MetadataFields>;
+  /** Aborted when the caller gave up or the deadline passed. */
+  readonly signal: AbortSignal;
+};
+
+/** What an operation answers. */
+export type Answer = {
+  data?: Uint8Array | undefined;
+  metadata?: Record<string, string> | undefined;
+};
+
+export type Reading<MetadataFields extends Fields> = {
+  readonly component: ComponentIdentity;
+  readonly metadata: Values<MetadataFields>;
+  readonly logger: Logger;
+  /** The most events of this component that the app handles at one time. */
+  readonly maxInFlight: number;
+  /**
+   * Hands events over, in the order of the source, and resolves when there is room for more. A source
+   * that can wait awaits it before it reads on; one that cannot bounds what it asks for otherwise.
+   */
+  readonly deliver: (events: readonly InboundEvent[]) => Promise<void>;
+  /** To be called when reading has ended by itself or cannot go on. */
+  readonly lost: (reason: unknown) => void;
+};
+
+/** A subscription that runs. Its methods are called in the order stop, flush, close, each once or never. */
+export type Reader = {
+  /** Asks the source for no more. Events already delivered can still be settled. */
+  stop(): Promise<void> | void;
+  /** Confirms to the source all that was settled so far; resolves when the source has it. May be called at any time. */
+  flush(): Promise<void> | void;
+  /** Gives up the consumer's identity. What is unsettled is the source's again. */
+  close(): Promise<void> | void;
+  /**
+   * How many unsettled events the source may have handed out from now on: `maxInFlight` and those that
+   * wait for a retry. For sources with a window of their own (a prefetch count).
+   */
+  credit?(events: number): void;
+};
+
+/** An event on its way from a source to the app. */
+export type InboundEvent = {
+  /** The payload as it came; `undefined`: the source says null (a tombstone). */
+  readonly data: Uint8Array | undefined;
+  /** What the binding tells about the event: topic, offset, time read. */
+  readonly metadata: Readonly<Record<string, string>>;
+  /** What the source's own message carried, whole, repeats kept. */
+  readonly headers: readonly Header[];
+  /** Events with the same key are handled one after another; absent: no order is promised. */
+  readonly key?: Uint8Array | string | undefined;
+  /** The source's own identity of the event. */
+  readonly id?: string | undefined;
+  /** How many times the source has delivered it, this time included, where it counts. */
+  readonly attempt?: number | undefined;
+  /** Called exactly once; only notes the outcome, {@link Reader.flush} confirms it. Never throws. */
+  readonly settle: (settlement: Settlement) => void;
+  /** Renews the lease or visibility while the event is held. */
+  readonly extend?: (() => Promise<void>) | undefined;
+};
+
+export type Header = { readonly name: string; readonly value: Uint8Array };
+
+export type Settlement =
+  | { readonly outcome: "handled"; readonly reply?: Answer & { contentType?: string | undefined } }
+  | { readonly outcome: "returned"; readonly reason: string; readonly after?: number };
+
+/** HTTP ports for bindings that serve; several components may share one port by path. */
+export type HttpEndpoints = {
+  /** Listens on `host:port`, if no other component made that port listen yet, and reserves nothing. */
+  listen(host: string, port: number, path: string): Promise<HttpEndpoint>;
+};
+
+export type HttpEndpoint = AsyncDisposable & {
+  /** The port that listens, of use when 0 was asked for. */
+  readonly port: number;
+  /**
+   * Takes the requests of the path until the returned function is called. Throws a `BindingError`
+   * when another component has the path. Without a handler requests are answered 503.
+   */
+  handle(handler: (request: IncomingMessage, response: ServerResponse) => void): () => void;
+};
+
+/** The part of pino that bindings use: facts as fields, then a constant message. */
+export type Logger = {
+  debug(fields: object, message: string): void;
+  info(fields: object, message: string): void;
+  warn(fields: object, message: string): void;
+  error(fields: object, message: string): void;
+};

@@ -1,0 +1,243 @@
+import { bool, duration, integer, list, oneOf, string } from "../../metadata/fields.ts";
+import type { Values } from "../../metadata/fields.ts";
+
+/** The metadata of a Kafka component, as Dapr names it. */
+export const kafkaFields = {
+  brokers: list({
+    description: "The brokers to begin with, host:port separated by commas.",
+    required: true,
+    example: "kafka-1:9092,kafka-2:9092",
+  }),
+  topics: list({
+    description: "The topics to read, separated by commas. Without it nothing is read.",
+    direction: "input",
+    example: "orders,returns",
+  }),
+  publishTopic: string({
+    description: "The topic that the create operation writes to.",
+    direction: "output",
+    example: "orders",
+  }),
+  consumerGroup: string({
+    description: "The consumer group to read in. Required to read.",
+    direction: "input",
+    aliases: ["consumerID"],
+    example: "shop",
+  }),
+  clientId: string({ description: "How the brokers call this client in their logs.", default: "sarama" }),
+
+  authType: oneOf(["none", "password", "mtls", "certificate", "oidc", "oidc_private_key_jwt", "awsiam"], {
+    description: "How to authenticate. Required, unless authRequired is given.",
+    example: "none",
+  }),
+  authRequired: bool({
+    description: "Whether to authenticate, by password or, without one, by mTLS.",
+    strict: true,
+    deprecated: "use authType",
+  }),
+  saslUsername: string({ description: "The user name for authType password.", example: "shop" }),
+  saslPassword: string({ description: "The password for authType password.", sensitive: true }),
+  saslMechanism: string({
+    description: "PLAIN, SHA-256 or SHA-512; the last two are SCRAM. Any other text means PLAIN.",
+    default: "PLAIN",
+  }),
+  disableTls: bool({
+    description: "Connect without TLS. With authType none there is no TLS either.",
+    default: "false",
+  }),
+  skipVerify: bool({
+    description: "Accept any certificate of the brokers. For tests only.",
+    default: "false",
+  }),
+  caCert: string({
+    description: "The PEM certificates of the authorities to trust. Required for authType certificate.",
+    example: "-----BEGIN CERTIFICATE-----…",
+  }),
+  clientCert: string({ description: "The client's PEM certificate, for authType mtls.", example: "-----BEGIN CERTIFICATE-----…" }),
+  clientKey: string({ description: "The client's PEM key, for authType mtls.", sensitive: true }),
+  oidcTokenEndpoint: string({
+    description: "The URL that issues tokens, for both oidc types.",
+    example: "https://id.example.com/oauth2/token",
+  }),
+  oidcClientID: string({ description: "The OAuth client's id, for both oidc types.", example: "shop" }),
+  oidcClientSecret: string({ description: "The OAuth client's secret, for authType oidc.", sensitive: true }),
+  oidcScopes: list({ description: "The scopes to ask for, separated by commas.", default: "openid" }),
+  oidcExtensions: string({
+    description: "A JSON object of texts: SASL extensions sent with the token.",
+    example: '{"logicalCluster":"lkc-1"}',
+  }),
+  oidcClientAssertionCert: string({
+    description: "The PEM certificate of the assertion's key, for authType oidc_private_key_jwt.",
+    example: "-----BEGIN CERTIFICATE-----…",
+  }),
+  oidcClientAssertionKey: string({
+    description: "The PEM key that signs the assertion, for authType oidc_private_key_jwt.",
+    sensitive: true,
+  }),
+  oidcResource: string({ description: "The resource to ask a token for.", example: "https://kafka.example.com" }),
+  oidcAudience: string({
+    description: "The assertion's audience; the token endpoint unless given.",
+    example: "https://id.example.com",
+  }),
+  oidcKid: string({ description: "The id of the assertion's key, told in its header.", example: "key-1" }),
+
+  region: string({
+    description: "The AWS region of the cluster, for authType awsiam.",
+    aliases: ["awsRegion"],
+    example: "eu-central-1",
+  }),
+  accessKey: string({
+    description: "The AWS access key id; the environment's unless given.",
+    aliases: ["awsAccessKey"],
+    sensitive: true,
+  }),
+  secretKey: string({
+    description: "The AWS secret access key; the environment's unless given.",
+    aliases: ["awsSecretKey"],
+    sensitive: true,
+  }),
+  sessionToken: string({ description: "The AWS session token.", aliases: ["awsSessionToken"], sensitive: true }),
+  assumeRoleArn: string({
+    description: "The AWS role to assume before signing.",
+    aliases: ["awsIamRoleArn"],
+    example: "arn:aws:iam::123456789012:role/kafka",
+  }),
+  sessionName: string({
+    description: "The session's name while a role is assumed.",
+    aliases: ["awsStsSessionName"],
+    default: "DaprDefaultSession",
+  }),
+
+  initialOffset: oneOf(["newest", "oldest"], {
+    description: "Where a group without a committed offset begins.",
+    direction: "input",
+    default: "newest",
+  }),
+  maxMessageBytes: integer({
+    description: "The largest message that is sent, in bytes, its key and headers included. 0 means 1048576.",
+    direction: "output",
+    default: "0",
+    min: 0,
+  }),
+  consumeRetryEnabled: bool({
+    description: "Retry a refused event without end, by the backOff fields. Off: by the runtime's own policy.",
+    direction: "input",
+    default: "false",
+  }),
+  consumeRetryInterval: duration({
+    description: "The pause before a group is joined again after an error. A bare number counts milliseconds.",
+    direction: "input",
+    bare: "ms",
+    default: "100ms",
+  }),
+  heartbeatInterval: duration({
+    description: "How often the group's coordinator hears of us.",
+    direction: "input",
+    default: "3s",
+  }),
+  sessionTimeout: duration({
+    description: "After how long without a heart-beat the coordinator gives our partitions to others.",
+    direction: "input",
+    default: "10s",
+  }),
+  version: string({
+    description: "The protocol's version. Accepted and not needed: each broker is asked what it speaks.",
+    default: "2.0.0",
+  }),
+  escapeHeaders: bool({
+    description: "Percent-encode header values and the key of what is read, as in a URL's query.",
+    direction: "input",
+    default: "false",
+  }),
+  excludeHeaderMetaRegex: string({
+    description: "Request metadata and record headers whose name it matches are left out.",
+    example: "^(traceparent|tracestate)$",
+  }),
+  compression: oneOf(["none", "gzip", "snappy", "lz4", "zstd"], {
+    description: "How what is sent is compressed.",
+    direction: "output",
+    default: "none",
+  }),
+  consumerGroupRebalanceStrategy: string({
+    description: "How partitions are shared in the group: range, sticky or roundrobin. Any other text means range.",
+    direction: "input",
+    default: "range",
+  }),
+  channelBufferSize: integer({
+    description: "The most events that are handed over at one time.",
+    direction: "input",
+    default: "256",
+    min: 0,
+  }),
+  consumerFetchMin: integer({
+    description: "The bytes for which a broker waits before it answers.",
+    direction: "input",
+    default: "1",
+    min: 0,
+  }),
+  consumerFetchDefault: integer({
+    description: "The bytes asked for at one time per partition, which is also how far it is read ahead.",
+    direction: "input",
+    default: "1048576",
+    min: 0,
+  }),
+  clientConnectionTopicMetadataRefreshInterval: duration({
+    description: "How often leaders and new partitions are looked for.",
+    default: "8m",
+  }),
+  clientConnectionKeepAliveInterval: duration({
+    description: "The interval of TCP keep-alive. Accepted and not needed: heart-beats and polls keep connections in use.",
+    default: "0s",
+  }),
+  dialTimeout: duration({ description: "How long connecting may take.", default: "30s" }),
+  readTimeout: duration({ description: "How long an answer of a broker may take.", default: "30s" }),
+  writeTimeout: duration({ description: "How long a broker may take to store what is sent.", default: "30s" }),
+  metadataTimeout: duration({
+    description: "How long the brokers may take, all together, to tell about a topic. 0 means readTimeout.",
+    default: "0s",
+  }),
+  producerRequiredAcks: oneOf(["all", "local", "none"], {
+    description: "Who must have stored a message before it counts as sent: all replicas in sync, the leader, nobody.",
+    direction: "output",
+    default: "all",
+  }),
+  producerRetryMax: integer({
+    description: "How many times the runtime repeats a message that could not be sent.",
+    direction: "output",
+    default: "5",
+    min: 0,
+  }),
+  schemaRegistryURL: string({
+    description: "The schema registry, for messages with valueSchemaType avro.",
+    direction: "output",
+    example: "http://registry:8081",
+  }),
+  schemaRegistryAPIKey: string({
+    description: "The user name for the schema registry.",
+    direction: "output",
+    example: "registry-user",
+  }),
+  schemaRegistryAPISecret: string({
+    description: "The password for the schema registry.",
+    direction: "output",
+    sensitive: true,
+  }),
+  schemaCachingEnabled: bool({
+    description: "Keep a subject's latest schema for a while.",
+    direction: "output",
+    default: "true",
+  }),
+  schemaLatestVersionCacheTTL: duration({
+    description: "How long a subject's latest schema is kept.",
+    direction: "output",
+    default: "5m",
+  }),
+  useAvroJSON: bool({
+    description: "Read data as Avro's own JSON, where a union's value is wrapped in its type's name.",
+    direction: "output",
+    default: "false",
+  }),
+};
+
+/** A component's metadata as its binding reads it. */
+export type KafkaMetadata = Values<typeof kafkaFields>;

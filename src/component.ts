@@ -1,0 +1,32 @@
+/** Where something was written, for messages: `components/redis.yaml:12:7`. */
+export type Origin = { readonly file: string; readonly line: number; readonly column: number };
+
+/** A component as the resources hand it to the runtime. */
+export type ComponentSpec = {
+  readonly name: string;
+  /** As written: `bindings.kafka`. */
+  readonly type: string;
+  /** `v1`. */
+  readonly version: string;
+  /** Milliseconds the first opening may take before the component counts as tried. Default 5000. */
+  readonly initTimeout: number;
+  readonly origin: Origin | undefined;
+  /** The properties' names and where they are, without their values, for messages. */
+  readonly properties: readonly { readonly name: string; readonly origin: Origin | undefined }[];
+  /**
+   * The values, with secrets, environment and templates put in. Called before each opening, since a
+   * secret may come late. Throws a `BindingError` that names what is missing and where.
+   */
+  resolve(): Promise<ResolvedProperties>;
+};
+
+export type ResolvedProperties = {
+  readonly values: Readonly<Record<string, string>>;
+  /** Texts that must never be shown: they are replaced in every message of this component. */
+  readonly secrets: readonly string[];
+};
+
+/** `file:line:column`, or nothing where the component was made in code. */
+export function formatOrigin(origin: Origin | undefined): string {
+  return origin === undefined ? "" : `${origin.file}:${origin.line}:${origin.column}`;
+}

@@ -1,0 +1,112 @@
+import { closest } from "./suggest.ts";
+import type { Field, Fields, Values } from "./fields.ts";
+
+/** Something about one property that a person should know. */
+export type Problem = {
+  /** `error`: the component cannot run with it; `warning`: it runs, but surely not as meant. */
+  severity: "error" | "warning";
+  /** The property as it was written; for a missing one, the field's name. */
+  property: string;
+  /** What is wrong, without the value where the field is sensitive. */
+  message: string;
+  /** What was probably meant. */
+  suggestion?: string;
+};
+
+export type ParseResult<F extends Fields> = {
+  /** Complete when no problem is an error. */
+  values: Values<F>;
+  problems: Problem[];
+};
+
+export type ParseOptions = {
+  /** Names that others read from the same properties; they are known, and not parsed here. */
+  alsoKnown?: Iterable<string>;
+  /** The direction in use; a required field of the other one may be missing. */
+  direction?: { input: boolean; output: boolean };
+  /** Report a property that no field reads. Default true; off for per-call metadata. */
+  unknown?: boolean;
+  /** Match names as they are written only. Default false; on for per-call metadata. */
+  exactCase?: boolean;
+};
+
+/**
+ * Turns text properties into typed values with Dapr's rules: names match in any case, an alias counts
+ * only while the field's own name is absent, and a property given twice is refused. Every problem is
+ * reported, never only the first; the text of a sensitive field is never quoted.
+ */
+export function parseFields<F extends Fields>(
+  fields: F,
+  properties: Readonly<Record<string, string>>,
+  options: ParseOptions = {},
+): ParseResult<F> {
+  const problems: Problem[] = [];
+  const used = new Set<string>();
+  const fold = options.exactCase ? (name: string) => name : (name: string) => name.toLowerCase();
+  const written = new Map<string, string>();
+  for (const name of Object.keys(properties)) {
+    const before = written.get(fold(name));
+    if (before === undefined) written.set(fold(name), name);
+    else
+      problems.push({
+        severity: "error",
+        property: name,
+        message: `is given twice, as ${before} and as ${name}; keep one`,
+      });
+  }
+
+  const values: Record<string, unknown> = {};
+  for (const [name, field] of Object.entries(fields)) {
+    const property = [name, ...field.aliases].map((one) => written.get(fold(one))).find((one) => one !== undefined);
+    for (const one of [name, ...field.aliases]) used.add(fold(one));
+    values[name] = valueOf(name, field, property, properties, options, problems);
+  }
+
+  if (options.unknown ?? true) {
+    for (const name of options.alsoKnown ?? []) used.add(fold(name));
+    const known = [...Object.keys(fields), ...(options.alsoKnown ?? [])];
+    for (const [folded, name] of written) {
+      if (used.has(folded)) continue;
+      const suggestion = closest(name, known);
+      problems.push({
+        severity: "warning",
+        property: name,
+        message: "is not known and is ignored",
+        ...(suggestion === undefined ? {} : { suggestion }),
+      });
+    }
+  }
+  return { values: values as Values<F>, problems };
+}
+
+function valueOf(
+  name: string,
+  field: Field,
+  property: string | undefined,
+  properties: Readonly<Record<string, string>>,
+  options: ParseOptions,
+  problems: Problem[],
+): unknown {
+  const report = (severity: Problem["severity"], message: string): void => {
+    problems.push({ severity, property: property ?? name, message });
+  };
+  const text = property === undefined ? undefined : properties[property];
+  const wanted = field.direction === undefined || (options.direction?.[field.direction] ?? true);
+  if (text === undefined || (field.required && text === "")) {
+    if (field.required && wanted) report("error", "is required");
+    if (field.default === undefined) return undefined;
+    const parsed = field.parse(field.default);
+    return "value" in parsed ? parsed.value : undefined;
+  }
+  if (field.deprecated !== undefined) report("warning", `is deprecated: ${field.deprecated}`);
+  if (!wanted) report("warning", `is used by the ${field.direction} direction only, which this component leaves out`);
+  const parsed = field.parse(text);
+  if ("problem" in parsed) {
+    report("error", field.sensitive ? parsed.problem : `${JSON.stringify(text)} ${parsed.problem}`);
+    return undefined;
+  }
+  if (parsed.warning !== undefined) {
+    report("warning", field.sensitive ? parsed.warning : `${JSON.stringify(text)} ${parsed.warning}`);
+  }
+  return parsed.value;
+}

@@ -1,0 +1,106 @@
+import { bool, duration, integer, number, oneOf, string, type Values } from "../metadata/fields.ts";
+import { defaultInboundPolicy, type RetryPolicy } from "../policy/retry.ts";
+
+/** Metadata that every component may have, whatever its type; bindings do not declare it. */
+export const componentFields = {
+  direction: string({
+    description:
+      "`input`, `output` or both, separated by a comma. Said, the app is not asked whether it wants the input; unsaid, both.",
+    example: "input",
+  }),
+  route: string({
+    description: "Path of an HTTP app that gets the events. Default: the component's name.",
+    direction: "input",
+  }),
+  maxInFlight: integer({
+    description: "The most events of this component that the app handles at one time.",
+    direction: "input",
+    default: "64",
+    min: 1,
+  }),
+  orderKey: string({
+    description:
+      "What must be handled in order: `source` (the source's own key), `header:NAME` (the value of that header) or `none`.",
+    direction: "input",
+    default: "source",
+  }),
+  replyFanOut: bool({
+    description:
+      "Honour `to` in the replies of HTTP apps, and `states` in those of all apps. Off: they are plain replies, as in Dapr.",
+    direction: "input",
+    default: "false",
+  }),
+  required: bool({
+    description: "`/v1.0/healthz/ready` fails while this component is not running.",
+    default: "false",
+  }),
+  backOffPolicy: oneOf(["constant", "exponential"], {
+    description: "Whether the pause between attempts stays or grows.",
+    direction: "input",
+  }),
+  backOffDuration: duration({
+    description: "The pause between attempts of the constant policy.",
+    direction: "input",
+    bare: "ms",
+  }),
+  backOffInitialInterval: duration({
+    description: "The first pause of the exponential policy.",
+    direction: "input",
+    bare: "ms",
+  }),
+  backOffMaxInterval: duration({
+    description: "The longest pause of the exponential policy.",
+    direction: "input",
+    bare: "ms",
+  }),
+  backOffMultiplier: number({
+    description: "What each pause is multiplied by for the next.",
+    direction: "input",
+  }),
+  backOffRandomizationFactor: number({
+    description: "How much a pause varies by chance, as a share of it: 0 to 1.",
+    direction: "input",
+  }),
+  backOffMaxRetries: integer({
+    description: "Attempts after the first; -1: without end.",
+    direction: "input",
+    min: -1,
+  }),
+  backOffMaxElapsedTime: string({
+    description: "Read for Dapr's sake and not used: attempts are counted, not timed.",
+    direction: "input",
+    deprecated: "say backOffMaxRetries",
+  }),
+} as const;
+
+export type ComponentSettings = Values<typeof componentFields>;
+
+/** The directions that the metadata `direction` names; `undefined`: it is not there. */
+export function parseDirections(text: string | undefined): { input: boolean; output: boolean } | undefined {
+  if (text === undefined) return undefined;
+  const words = text.split(",").map((word) => word.trim().toLowerCase());
+  return { input: words.includes("input"), output: words.includes("output") };
+}
+
+/** The inbound policy: what the component's `backOff*` say, else what its binding derives, else the default. */
+export function inboundPolicy(settings: ComponentSettings, derived: Partial<RetryPolicy> = {}): RetryPolicy {
+  const base = { ...defaultInboundPolicy, ...derived };
+  const attempts = attemptsOf(settings.backOffMaxRetries, base.attempts);
+  if (settings.backOffPolicy === "constant" || (!settings.backOffPolicy && settings.backOffDuration !== undefined)) {
+    const pause = settings.backOffDuration ?? 5000;
+    return { attempts, initial: pause, max: pause, multiplier: 1, jitter: 0 };
+  }
+  const initial = settings.backOffInitialInterval ?? base.initial;
+  return {
+    attempts,
+    initial,
+    max: settings.backOffMaxInterval ?? Math.max(base.max, initial),
+    multiplier: settings.backOffMultiplier ?? base.multiplier,
+    jitter: settings.backOffRandomizationFactor ?? base.jitter,
+  };
+}
+
+function attemptsOf(retries: number | undefined, otherwise: number): number {
+  if (retries === undefined) return otherwise;
+  return retries < 0 ? Number.POSITIVE_INFINITY : retries + 1;
+}

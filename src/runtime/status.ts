@@ -1,0 +1,39 @@
+/** The states of a component (design promise 6). */
+export const componentStates = [
+  "starting",
+  "waiting for app",
+  "running",
+  "reconnecting",
+  "stalled",
+  "paused",
+  "failed",
+] as const;
+
+export type ComponentState = (typeof componentStates)[number];
+
+/** What can be told about a component at one moment. Holds no secret. */
+export type ComponentStatus = {
+  readonly name: string;
+  readonly type: string;
+  readonly version: string;
+  readonly state: ComponentState;
+  /** Why, in a sentence; empty while all is well. */
+  readonly reason: string;
+  /** When the state began. */
+  readonly since: Date;
+  /** `file:line:column` of the component, empty where it was made in code. */
+  readonly origin: string;
+  readonly directions: { readonly input: boolean; readonly output: boolean };
+  /** What can be invoked; empty for an input only. */
+  readonly operations: readonly string[];
+  /** Events that the app is handling. */
+  readonly inFlight: number;
+  /** Events received and unsettled that no request is out for: queued, or waiting for a retry. */
+  readonly waiting: number;
+  /** Events settled as handled since the start. */
+  readonly handled: number;
+  /** Failed attempts since the start. */
+  readonly failedAttempts: number;
+  /** Whether it is not ready without this component. */
+  readonly required: boolean;
+};

@@ -1,0 +1,20 @@
+import { defineConfig } from "vitest/config";
+
+// Set by .ci/run, which makes its closing line of the result.
+const resultFile = process.env["CUFFLINK_TEST_RESULT"];
+
+export default defineConfig({
+  test: {
+    include: ["test/**/*.test.ts"],
+    globalSetup: ["test/servers/global-setup.ts"],
+    // Each test waits for a condition; these limits only end what hangs.
+    testTimeout: 30_000,
+    hookTimeout: 60_000,
+    // One file a core: the real servers and daemons under test share the machine with them.
+    maxWorkers: 2,
+    reporters: [
+      "default",
+      ...(resultFile === undefined ? [] : [["json", { outputFile: resultFile }] as const]),
+    ],
+  },
+});
