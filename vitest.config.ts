@@ -12,9 +12,11 @@ export default defineConfig({
     hookTimeout: 60_000,
     // One file a core: the real servers and daemons under test share the machine with them.
     maxWorkers: 2,
-    reporters: [
-      "default",
-      ...(resultFile === undefined ? [] : [["json", { outputFile: resultFile }] as const]),
-    ],
+    reporters:
+      resultFile === undefined ? ["default"] : ["default", ["json", { outputFile: resultFile }]],
   },
 });
+
+function jsonReporter(outputFile: string): ["json", { outputFile: string }] {
+  return ["json", { outputFile }];
+}

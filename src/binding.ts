@@ -12,7 +12,9 @@ export function defineBinding<
   const MetadataFields extends Fields,
   Connection extends AsyncDisposable,
   const RequestFields extends Readonly<Record<string, Fields>> = Readonly<Record<never, Fields>>,
->(definition: Binding<MetadataFields, Connection, RequestFields>): Binding<MetadataFields, Connection, RequestFields> {
+>(
+  definition: Binding<MetadataFields, Connection, RequestFields>,
+): Binding<MetadataFields, Connection, RequestFields> {
   return definition;
 }
 
@@ -41,7 +43,11 @@ export type Binding<
 
   /** What an app can invoke. Absent: an input only. */
   readonly operations?: {
-    readonly [Name in keyof RequestFields]: Operation<MetadataFields, Connection, RequestFields[Name]>;
+    readonly [Name in keyof RequestFields]: Operation<
+      MetadataFields,
+      Connection,
+      RequestFields[Name]
+    >;
   };
 
   /**
@@ -144,8 +150,9 @@ export type Reading<MetadataFields extends Fields> = {
   /**
    * Hands events over, in the order of the source, and resolves when there is room for more. A source
    * that can wait awaits it before it reads on; one that cannot bounds what it asks for otherwise.
+   * Each `source` (a partition) has a window of its own; it may wait while others go on.
    */
-  readonly deliver: (events: readonly InboundEvent[]) => Promise<void>;
+  readonly deliver: (events: readonly InboundEvent[], source?: string) => Promise<void>;
   /** To be called when reading has ended by itself or cannot go on. */
   readonly lost: (reason: unknown) => void;
 };

@@ -65,7 +65,11 @@ export class BindingError extends Error {
   }
 
   /** Turns anything thrown into a `BindingError`; one that is already stays as it is. */
-  static from(thrown: unknown, reason: Reason = "internal", effect: Effect = "ambiguous"): BindingError {
+  static from(
+    thrown: unknown,
+    reason: Reason = "internal",
+    effect: Effect = "ambiguous",
+  ): BindingError {
     if (thrown instanceof BindingError) return thrown;
     return new BindingError(reason, messageOf(thrown), { effect, cause: thrown });
   }

@@ -28,7 +28,15 @@ export type Field<Value = unknown, Present extends boolean = boolean> = {
   readonly present?: Present;
 };
 
-export type FieldKind = "string" | "bool" | "integer" | "number" | "duration" | "byteSize" | "list" | "oneOf";
+export type FieldKind =
+  | "string"
+  | "bool"
+  | "integer"
+  | "number"
+  | "duration"
+  | "byteSize"
+  | "list"
+  | "oneOf";
 
 /** A field's value, perhaps with a warning that a person should read; or what is wrong with the text. */
 export type Parsed<Value> = { value: Value; warning?: string } | { problem: string };
@@ -68,7 +76,9 @@ export function string<const O extends FieldOptions>(options: O): Field<string, 
  * is no known way of saying no. `strict` takes Go's `ParseBool` words only and refuses the rest, as
  * Dapr's redis component does.
  */
-export function bool<const O extends FieldOptions & { strict?: true }>(options: O): Field<boolean, PresentIf<O>> {
+export function bool<const O extends FieldOptions & { strict?: true }>(
+  options: O,
+): Field<boolean, PresentIf<O>> {
   return declare("bool", options, options.strict ? parseStrictBool : parseTruthy);
 }
 
@@ -88,8 +98,11 @@ export function integer<const O extends FieldOptions & { min?: number; max?: num
 /** A decimal number; the empty text is 0. */
 export function number<const O extends FieldOptions>(options: O): Field<number, PresentIf<O>> {
   return declare("number", options, (text) => {
+    const decimal = /^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$/.test(text);
     const value = text === "" ? 0 : Number(text);
-    return Number.isFinite(value) && text.trim() === text ? { value } : { problem: "is not a number" };
+    return (decimal || text === "") && Number.isFinite(value)
+      ? { value }
+      : { problem: "is not a number" };
   });
 }
 
@@ -102,7 +115,8 @@ export function duration<const O extends FieldOptions & { bare?: "ms"; positive?
 ): Field<number, PresentIf<O>> {
   return declare("duration", options, (text) => {
     const value = parseDuration(text, options.bare === "ms" ? 1 : 1000);
-    if (value === undefined) return { problem: 'is not a duration such as "300ms", "5s" or "1h30m"' };
+    if (value === undefined)
+      return { problem: 'is not a duration such as "300ms", "5s" or "1h30m"' };
     if (options.positive && value <= 0) return { problem: "must be longer than zero" };
     return { value };
   });
@@ -112,12 +126,16 @@ export function duration<const O extends FieldOptions & { bare?: "ms"; positive?
 export function byteSize<const O extends FieldOptions>(options: O): Field<number, PresentIf<O>> {
   return declare("byteSize", options, (text) => {
     const value = parseByteSize(text);
-    return value === undefined ? { problem: 'is not a size such as "512", "64k" or "4Mi"' } : { value };
+    return value === undefined
+      ? { problem: 'is not a size such as "512", "64k" or "4Mi"' }
+      : { value };
   });
 }
 
 /** Texts separated by commas, each trimmed, empty ones left out. */
-export function list<const O extends FieldOptions>(options: O): Field<readonly string[], PresentIf<O>> {
+export function list<const O extends FieldOptions>(
+  options: O,
+): Field<readonly string[], PresentIf<O>> {
   return declare("list", options, (text) => ({
     value: text
       .split(",")

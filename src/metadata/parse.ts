@@ -5,6 +5,8 @@ import type { Field, Fields, Values } from "./fields.ts";
 export type Problem = {
   /** `error`: the component cannot run with it; `warning`: it runs, but surely not as meant. */
   severity: "error" | "warning";
+  /** What it is about: a name that no field has, a field that is not there, or what a property says. */
+  kind: "unknown" | "missing" | "duplicate" | "value" | "unused" | "deprecated";
   /** The property as it was written; for a missing one, the field's name. */
   property: string;
   /** What is wrong, without the value where the field is sensitive. */
@@ -28,6 +30,8 @@ export type ParseOptions = {
   unknown?: boolean;
   /** Match names as they are written only. Default false; on for per-call metadata. */
   exactCase?: boolean;
+  /** Properties, as written, whose text is never quoted, whatever their field: it came from a secret store. */
+  unquoted?: ReadonlySet<string>;
 };
 
 /**
@@ -50,6 +54,7 @@ export function parseFields<F extends Fields>(
     else
       problems.push({
         severity: "error",
+        kind: "duplicate",
         property: name,
         message: `is given twice, as ${before} and as ${name}; keep one`,
       });
@@ -57,7 +62,9 @@ export function parseFields<F extends Fields>(
 
   const values: Record<string, unknown> = {};
   for (const [name, field] of Object.entries(fields)) {
-    const property = [name, ...field.aliases].map((one) => written.get(fold(one))).find((one) => one !== undefined);
+    const property = [name, ...field.aliases]
+      .map((one) => written.get(fold(one)))
+      .find((one) => one !== undefined);
     for (const one of [name, ...field.aliases]) used.add(fold(one));
     values[name] = valueOf(name, field, property, properties, options, problems);
   }
@@ -70,6 +77,7 @@ export function parseFields<F extends Fields>(
       const suggestion = closest(name, known);
       problems.push({
         severity: "warning",
+        kind: "unknown",
         property: name,
         message: "is not known and is ignored",
         ...(suggestion === undefined ? {} : { suggestion }),
@@ -87,26 +95,37 @@ function valueOf(
   options: ParseOptions,
   problems: Problem[],
 ): unknown {
-  const report = (severity: Problem["severity"], message: string): void => {
-    problems.push({ severity, property: property ?? name, message });
+  const report = (severity: Problem["severity"], kind: Problem["kind"], message: string): void => {
+    problems.push({ severity, kind, property: property ?? name, message });
   };
   const text = property === undefined ? undefined : properties[property];
   const wanted = field.direction === undefined || (options.direction?.[field.direction] ?? true);
   if (text === undefined || (field.required && text === "")) {
-    if (field.required && wanted) report("error", "is required");
+    if (field.required && wanted) report("error", "missing", "is required");
     if (field.default === undefined) return undefined;
     const parsed = field.parse(field.default);
     return "value" in parsed ? parsed.value : undefined;
   }
-  if (field.deprecated !== undefined) report("warning", `is deprecated: ${field.deprecated}`);
-  if (!wanted) report("warning", `is used by the ${field.direction} direction only, which this component leaves out`);
+  if (field.deprecated !== undefined) {
+    report("warning", "deprecated", `is deprecated: ${field.deprecated}`);
+  }
+  if (!wanted) {
+    const unused = `is used by the ${field.direction} direction only, which this component leaves out`;
+    report("warning", "unused", unused);
+  }
+  const hidden =
+    field.sensitive || (property !== undefined && (options.unquoted?.has(property) ?? false));
+  const about = (message: string): string => (hidden ? message : `${quote(text)} ${message}`);
   const parsed = field.parse(text);
   if ("problem" in parsed) {
-    report("error", field.sensitive ? parsed.problem : `${JSON.stringify(text)} ${parsed.problem}`);
+    report("error", "value", about(parsed.problem));
     return undefined;
   }
-  if (parsed.warning !== undefined) {
-    report("warning", field.sensitive ? parsed.warning : `${JSON.stringify(text)} ${parsed.warning}`);
-  }
+  if (parsed.warning !== undefined) report("warning", "value", about(parsed.warning));
   return parsed.value;
+}
+
+/** The text for a message, cut where it is long. */
+function quote(text: string): string {
+  return JSON.stringify(text.length > 80 ? `${text.slice(0, 77)}…` : text);
 }

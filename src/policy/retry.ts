@@ -21,9 +21,12 @@ export const defaultInboundPolicy: RetryPolicy = {
   jitter: 0.1,
 };
 
-/** What an output does when its component says nothing: one attempt. */
+/**
+ * What an output does when its component says nothing: 3 attempts, and the runtime repeats only what
+ * was not sent or can be done twice.
+ */
 export const defaultOutboundPolicy: RetryPolicy = {
-  attempts: 1,
+  attempts: 3,
   initial: 100,
   max: 1000,
   multiplier: 2,
@@ -31,7 +34,11 @@ export const defaultOutboundPolicy: RetryPolicy = {
 };
 
 /** The pause in milliseconds after the given failed attempt (1 for the first). */
-export function pauseAfter(policy: RetryPolicy, attempt: number, random: () => number = Math.random): number {
+export function pauseAfter(
+  policy: RetryPolicy,
+  attempt: number,
+  random: () => number = Math.random,
+): number {
   const base = Math.min(policy.max, policy.initial * policy.multiplier ** (attempt - 1));
   return Math.max(0, base * (1 + policy.jitter * (random() * 2 - 1)));
 }

@@ -76,17 +76,25 @@ export const componentFields = {
 export type ComponentSettings = Values<typeof componentFields>;
 
 /** The directions that the metadata `direction` names; `undefined`: it is not there. */
-export function parseDirections(text: string | undefined): { input: boolean; output: boolean } | undefined {
+export function parseDirections(
+  text: string | undefined,
+): { input: boolean; output: boolean } | undefined {
   if (text === undefined) return undefined;
   const words = text.split(",").map((word) => word.trim().toLowerCase());
   return { input: words.includes("input"), output: words.includes("output") };
 }
 
 /** The inbound policy: what the component's `backOff*` say, else what its binding derives, else the default. */
-export function inboundPolicy(settings: ComponentSettings, derived: Partial<RetryPolicy> = {}): RetryPolicy {
+export function inboundPolicy(
+  settings: ComponentSettings,
+  derived: Partial<RetryPolicy> = {},
+): RetryPolicy {
   const base = { ...defaultInboundPolicy, ...derived };
   const attempts = attemptsOf(settings.backOffMaxRetries, base.attempts);
-  if (settings.backOffPolicy === "constant" || (!settings.backOffPolicy && settings.backOffDuration !== undefined)) {
+  if (
+    settings.backOffPolicy === "constant" ||
+    (!settings.backOffPolicy && settings.backOffDuration !== undefined)
+  ) {
     const pause = settings.backOffDuration ?? 5000;
     return { attempts, initial: pause, max: pause, multiplier: 1, jitter: 0 };
   }

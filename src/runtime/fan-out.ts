@@ -16,7 +16,11 @@ export type FanOutTargets = {
  * for gRPC apps and functions; for HTTP apps, and for `states`, only where the component says
  * `replyFanOut: true`, since daprd ignores both and working apps may answer such JSON by chance.
  */
-export function fanOutSteps(reply: Reply | undefined, replyFanOut: boolean, targets: FanOutTargets): FanOutStep[] {
+export function fanOutSteps(
+  reply: Reply | undefined,
+  replyFanOut: boolean,
+  targets: FanOutTargets,
+): FanOutStep[] {
   if (reply === undefined) return [];
   if (reply.source === "http" && !replyFanOut) return [];
   const wanted = reply.source === "http" ? readJsonReply(reply) : reply;
@@ -83,7 +87,8 @@ function readJsonReply(reply: Reply): Reply {
     source: reply.source,
     contentType: reply.contentType,
     to: Array.isArray(to) ? to.map(String) : [],
-    concurrency: String(body.get("concurrency")).toLowerCase() === "parallel" ? "parallel" : "sequential",
+    concurrency:
+      String(body.get("concurrency")).toLowerCase() === "parallel" ? "parallel" : "sequential",
     ...(typeof storeName === "string" ? { storeName } : {}),
     states: Array.isArray(states) ? states.map(readState) : [],
     ...(data === undefined ? {} : { data: encodeJson(data) }),
@@ -91,7 +96,12 @@ function readJsonReply(reply: Reply): Reply {
 }
 
 function readState(state: unknown): { key: string; value: Uint8Array } {
-  if (typeof state !== "object" || state === null || !("key" in state) || typeof state.key !== "string") {
+  if (
+    typeof state !== "object" ||
+    state === null ||
+    !("key" in state) ||
+    typeof state.key !== "string"
+  ) {
     throw new BindingError("invalid_argument", "the reply's state has an entry without a key");
   }
   return { key: state.key, value: encodeJson("value" in state ? state.value : null) };

@@ -4,9 +4,18 @@ import type { ComponentState } from "./status.ts";
 /** What the runtime tells to telemetry. Called on hot paths: implementations count and return. */
 export type Observer = {
   /** An output was invoked. */
-  invoked(component: string, operation: string, error: BindingError | undefined, milliseconds: number): void;
+  invoked(
+    component: string,
+    operation: string,
+    error: BindingError | undefined,
+    milliseconds: number,
+  ): void;
   /** An attempt to have an event handled ended. */
-  attempted(component: string, outcome: "handled" | "refused" | "unsent", milliseconds: number): void;
+  attempted(
+    component: string,
+    outcome: "handled" | "refused" | "unsent",
+    milliseconds: number,
+  ): void;
   /** A component changed its state. */
   stateChanged(component: string, type: string, state: ComponentState): void;
 };

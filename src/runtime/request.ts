@@ -12,7 +12,12 @@ export type RequestParser = (metadata: Readonly<Record<string, string>>) => Reco
 export function requestParser(fields: Fields): RequestParser {
   const entries = Object.entries(fields).map(([name, field]) => {
     const parsed = field.default === undefined ? undefined : field.parse(field.default);
-    return { name, names: [name, ...field.aliases], field, otherwise: parsed && "value" in parsed ? parsed.value : undefined };
+    return {
+      name,
+      names: [name, ...field.aliases],
+      field,
+      otherwise: parsed && "value" in parsed ? parsed.value : undefined,
+    };
   });
   return (metadata) => {
     const values: Record<string, unknown> = {};
@@ -20,14 +25,18 @@ export function requestParser(fields: Fields): RequestParser {
       let text: string | undefined;
       for (const one of names) if ((text = metadata[one]) !== undefined) break;
       if (text === undefined) {
-        if (field.required) throw new BindingError("invalid_argument", `the request's metadata has no ${name}`);
+        if (field.required)
+          throw new BindingError("invalid_argument", `the request's metadata has no ${name}`);
         values[name] = otherwise;
         continue;
       }
       const parsed = field.parse(text);
       if ("problem" in parsed) {
         const quoted = field.sensitive ? "" : ` ${JSON.stringify(text)}`;
-        throw new BindingError("invalid_argument", `the request's metadata ${name}:${quoted} ${parsed.problem}`);
+        throw new BindingError(
+          "invalid_argument",
+          `the request's metadata ${name}:${quoted} ${parsed.problem}`,
+        );
       }
       values[name] = parsed.value;
     }

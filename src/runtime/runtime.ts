@@ -1,13 +1,22 @@
-import type { AnyBinding, Answer, HttpEndpoints, InboundEvent } from "../binding.ts";
-import type { ComponentSpec } from "../component.ts";
-import type { App, Outcome } from "./app.ts";
+import type { AnyBinding, Answer, HttpEndpoints, InboundEvent, Logger } from "../binding.ts";
+import { formatOrigin, type ComponentSpec } from "../component.ts";
+import { messageOf } from "../errors.ts";
+import { closest } from "../metadata/suggest.ts";
+import type { App, Outcome, Reply } from "./app.ts";
+import { Component, owningComponent } from "./component.ts";
+import { Concurrency } from "./concurrency.ts";
+import { fanOutSteps } from "./fan-out.ts";
 import type { Invocation } from "./invocation.ts";
-import type { Observer } from "./observer.ts";
+import { silentObserver, type Observer } from "./observer.ts";
+import { Outputs } from "./outputs.ts";
 import type { ComponentStatus } from "./status.ts";
+import { traceOf } from "./trace.ts";
 
 export type RuntimeOptions = {
   readonly appId: string;
   readonly bindings: readonly AnyBinding[];
+  /** State stores that replies may save to, as bindings with the operation `set`; types `state.NAME`. */
+  readonly stateStores?: readonly AnyBinding[];
   /** Absent: inputs wait for an app, outputs work. */
   readonly app?: App | undefined;
   readonly logger: RuntimeLogger;
@@ -18,7 +27,7 @@ export type RuntimeOptions = {
 };
 
 /** A logger that can be narrowed to one component. */
-export type RuntimeLogger = import("../binding.ts").Logger & { child(fields: object): RuntimeLogger };
+export type RuntimeLogger = Logger & { child(fields: object): RuntimeLogger };
 
 /** The heart: components, the way out and the way in. Knows no binding, no wire. */
 export type Runtime = {
@@ -36,12 +45,136 @@ export type Runtime = {
   /** Runs an operation. Resolves to `undefined` for "no response". Rejects with a `BindingError`. */
   invoke(invocation: Invocation): Promise<Answer | undefined>;
   /** Hands a test event to the app as if the component had read it, once. */
-  emit(name: string, event: Pick<InboundEvent, "data" | "metadata" | "headers">, signal: AbortSignal): Promise<Outcome>;
+  emit(
+    name: string,
+    event: Pick<InboundEvent, "data" | "metadata" | "headers">,
+    signal: AbortSignal,
+  ): Promise<Outcome>;
   /**
    * Stops the inputs: no more events are read, those with the app are awaited until `deadline` (ms),
    * the rest is returned to the sources. Outputs go on working.
    */
   drain(deadline: number): Promise<{ abandoned: number }>;
+  /**
+   * Rebuilds the component on whose behalf the failing code ran. False: it belongs to none. For the
+   * process's handler of uncaught exceptions.
+   */
+  blame(error: unknown): boolean;
   /** Closes everything. Drains first when that was not done. */
   close(): Promise<void>;
 };
+
+/** Makes a runtime without components; {@link Runtime.apply} gives it some. */
+export function createRuntime(options: RuntimeOptions): Runtime {
+  const { appId, bindings, app, logger, http, observer = silentObserver } = options;
+  const stateStores = options.stateStores ?? [];
+  const types = typesByName(bindings, stateStores);
+  const concurrency = new Concurrency(options.maxConcurrency);
+  const components = new Map<string, Component>();
+  const outputs = new Outputs(components, observer);
+  let applied = false;
+  let draining = false;
+
+  const fanOut = (reply: Reply | undefined, replyFanOut: boolean) =>
+    fanOutSteps(reply, replyFanOut, {
+      create: (name, data) => outputs.run(name, "create", data),
+      save: async (name, states) => {
+        for (const { key, value } of states) await outputs.run(name, "set", value, { key });
+      },
+    });
+
+  function make(spec: ComponentSpec): Component | undefined {
+    const binding = types.get(spec.type.toLowerCase());
+    if (binding === undefined || !["", "v0", "v1"].includes(spec.version.toLowerCase())) {
+      const meant = binding === undefined ? closest(spec.type, types.keys()) : `${spec.type} v1`;
+      const suggestion = meant === undefined ? "" : `; did you mean ${meant}?`;
+      const facts = { component: spec.name, origin: formatOrigin(spec.origin) };
+      logger.error(
+        facts,
+        `couldn't find binding ${spec.name} (${spec.type}/${spec.version})${suggestion}`,
+      );
+      return undefined;
+    }
+    return new Component({
+      appId,
+      spec,
+      binding,
+      app,
+      logger,
+      observer,
+      http,
+      concurrency,
+      fanOut,
+    });
+  }
+
+  return {
+    bindings,
+    get ready() {
+      return applied && !draining;
+    },
+    async apply(specs) {
+      const wanted = new Map(specs.map((spec) => [spec.name, spec]));
+      const gone = [...components.values()].filter(({ spec }) => wanted.get(spec.name) !== spec);
+      for (const component of gone) components.delete(component.spec.name);
+      await Promise.all(gone.map((component) => component.close(Number.POSITIVE_INFINITY)));
+      const started: Promise<void>[] = [];
+      for (const spec of wanted.values()) {
+        if (components.has(spec.name)) continue;
+        const component = make(spec);
+        if (component === undefined) continue;
+        components.set(spec.name, component);
+        started.push(component.start());
+      }
+      await Promise.all(started);
+      applied = true;
+    },
+    components: () => [...components.values()].map(({ status }) => status),
+    invoke: (invocation) => outputs.invoke(invocation),
+    async emit(name, event, signal) {
+      if (app === undefined) return { kind: "unsent", reason: "no app port was given" };
+      const route = components.get(name)?.route ?? name;
+      const trace = traceOf(event);
+      const once = { attempt: 1, attempts: 1, lastError: undefined };
+      return app.deliver({ name, route, ...event, trace, ...once }, signal);
+    },
+    async drain(deadline) {
+      draining = true;
+      const results = await Promise.all([...components.values()].map((one) => one.drain(deadline)));
+      return { abandoned: results.reduce((sum, { abandoned }) => sum + abandoned, 0) };
+    },
+    blame(error) {
+      const component = owningComponent();
+      if (component === undefined || components.get(component.spec.name) !== component)
+        return false;
+      logger.error(
+        { component: component.spec.name, reason: messageOf(error) },
+        "a driver failed; its component is rebuilt",
+      );
+      component.rebuild(error);
+      return true;
+    },
+    async close() {
+      draining = true;
+      await Promise.all([...components.values()].map((one) => one.close()));
+      components.clear();
+    },
+  };
+}
+
+function typesByName(
+  bindings: readonly AnyBinding[],
+  stateStores: readonly AnyBinding[],
+): ReadonlyMap<string, AnyBinding> {
+  const types = new Map<string, AnyBinding>();
+  for (const [prefix, list] of [
+    ["bindings.", bindings],
+    ["state.", stateStores],
+  ] as const) {
+    for (const binding of list) {
+      for (const name of [binding.name, ...(binding.aliases ?? [])])
+        types.set(prefix + name.toLowerCase(), binding);
+    }
+  }
+  return types;
+}

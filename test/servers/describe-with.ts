@@ -53,7 +53,7 @@ export function describeWith(
     });
     return;
   }
-  describe(own === undefined ? `with ${names}` : `with its own ${names}`, async () => {
+  describe(`with ${own === undefined ? names : `its own ${names}`}`, async () => {
     const { server, available } = await (own === undefined
       ? sharedServer(names)
       : ownServer(names, own));
@@ -63,7 +63,12 @@ export function describeWith(
 
 function block(available: boolean, tests: () => void): void {
   if (available) tests();
-  else describe.skip("not run", tests);
+  else {
+    // oxlint-disable-next-line vitest/no-disabled-tests -- skipped aloud: the end of the run names it
+    describe.skip("not run", () => {
+      tests();
+    });
+  }
 }
 
 interface Had<Server> {
@@ -82,13 +87,14 @@ async function sharedServer(name: ServerName): Promise<Had<object>> {
 
 async function ownServer(
   name: ServerName,
-  { own: _, started = true, ...options }: Own & ServerOptions<ServerName>,
+  options: Own & ServerOptions<ServerName>,
 ): Promise<Had<OwnServer<ServerName>>> {
   const answer = await question("installed", name);
   const server = await prepareServer(name, options);
   const available = "found" in answer;
   if (available) {
-    if (started) beforeAll(() => server.start(), kindOf(name).startTimeout + 30_000);
+    if (options.started !== false)
+      beforeAll(() => server.start(), kindOf(name).startTimeout + 30_000);
     afterAll(() => server[Symbol.asyncDispose](), 60_000);
   } else {
     await server[Symbol.asyncDispose]();

@@ -21,7 +21,9 @@ export async function installPackages(...packages: string[]): Promise<void> {
   }
   if (!isDebian()) throw new Error(`${named} not installed, and this is no Debian to install from`);
   if (process.getuid?.() !== 0) {
-    throw new Error(`${named} not installed, and only root can: apt-get install ${packages.join(" ")}`);
+    throw new Error(
+      `${named} not installed, and only root can: apt-get install ${packages.join(" ")}`,
+    );
   }
   await withFileLock("cufflink-install", async () => {
     await withoutServices(async () => {

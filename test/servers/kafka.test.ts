@@ -1,4 +1,10 @@
-import { Admin, Consumer, Producer, stringDeserializers, stringSerializers } from "@platformatic/kafka";
+import {
+  Admin,
+  Consumer,
+  Producer,
+  stringDeserializers,
+  stringSerializers,
+} from "@platformatic/kafka";
 import { expect, test } from "vitest";
 import { describeWith, uniqueName } from "./describe-with.ts";
 import { exchange } from "./exchange.ts";

@@ -13,6 +13,8 @@ import { findProgram, searchPath } from "./server-process.ts";
 export interface KafkaOptions {
   /** Further properties of the broker. They win over those set here. */
   readonly properties?: Readonly<Record<string, string>>;
+  /** Listeners beside the plain one: `{ SASL: { protocol: "SASL_PLAINTEXT", address: "localhost:9094" } }`. */
+  readonly moreListeners?: Readonly<Record<string, { protocol: string; address: string }>>;
 }
 
 export interface KafkaTopics {
@@ -30,7 +32,6 @@ const clusterId = "Y3VmZmxpbmstdGVzdHMtMQ";
 export const kafka: ServerKind<KafkaOptions, KafkaTopics, object> = {
   title: "Kafka",
   variable: "KAFKA_BROKERS",
-  defaultPort: 9092,
   ports: 2,
   startTimeout: 120_000,
   greeting: {
@@ -50,7 +51,10 @@ export const kafka: ServerKind<KafkaOptions, KafkaTopics, object> = {
   async prepare(place, options) {
     const file = join(place.folder, "server.properties");
     const data = join(place.folder, "data");
-    await writeFile(file, propertiesText({ ...properties(place, data), ...options.properties }));
+    await writeFile(
+      file,
+      propertiesText({ ...withListeners(properties(place, data), options), ...options.properties }),
+    );
     if (!existsSync(data)) await format(file, data);
     return [
       {
@@ -75,6 +79,19 @@ const javaOptions = [
   "-Djava.net.preferIPv4Stack=true",
   "-Dorg.slf4j.simpleLogger.showThreadName=false",
 ];
+
+function withListeners(
+  given: Record<string, string>,
+  { moreListeners = {} }: KafkaOptions,
+): Record<string, string> {
+  const result = { ...given };
+  for (const [name, { protocol, address }] of Object.entries(moreListeners)) {
+    result["listeners"] += `,${name}://${address}`;
+    result["advertised.listeners"] += `,${name}://${address}`;
+    result["listener.security.protocol.map"] += `,${name}:${protocol}`;
+  }
+  return result;
+}
 
 function properties(place: Place, data: string): Record<string, string> {
   const broker = `${place.host}:${portAt(place, 0)}`;

@@ -2,12 +2,15 @@ import type { Greeting } from "./answers.ts";
 import type { Command } from "./server-process.ts";
 
 /** What the harness must know of one kind of server in order to find, start and ask it. */
-export interface ServerKind<Options extends object, Extras extends object, OwnExtras extends object> {
+export interface ServerKind<
+  Options extends object,
+  Extras extends object,
+  OwnExtras extends object,
+> {
   /** As people write it. */
   readonly title: string;
   /** The environment variable that says where one runs already. */
   readonly variable: string;
-  readonly defaultPort: number;
   /** Loopback ports that one server needs. The first is the one that clients connect to. */
   readonly ports: number;
   /** Milliseconds from start to the first answer, at most, on a machine that is busy. */

@@ -7,7 +7,7 @@ import { redis } from "./redis.ts";
 /** Every kind of server that a test may ask for, by the name it asks with. */
 export const kinds = { redis, rabbitmq, mosquitto, kafka };
 
-export type Kinds = typeof kinds;
+type Kinds = typeof kinds;
 export type ServerName = keyof Kinds;
 
 type OptionsOf<Kind> = Kind extends ServerKind<infer Options, infer _, infer _> ? Options : never;

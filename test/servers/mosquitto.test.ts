@@ -18,12 +18,16 @@ describeWith("mosquitto", (mosquitto) => {
   });
 });
 
-describeWith("mosquitto", { own: true, config: ["message_size_limit 50"] }, (mosquitto) => {
+describeWith("mosquitto", { own: true, config: ["max_packet_size 50"] }, (mosquitto) => {
   test("keeps retained messages over a restart", async () => {
     const retain = 1;
     // The PINGRESP at the end tells that the message was taken.
     const ping = packet(0xc0, Buffer.alloc(0));
-    await exchange(mosquitto, Buffer.concat([hello, publish("kept", "yes", retain), ping]), /\xd0\0/);
+    await exchange(
+      mosquitto,
+      Buffer.concat([hello, publish("kept", "yes", retain), ping]),
+      /\xd0\0/,
+    );
     const before = mosquitto.pid;
     await mosquitto.restart();
     expect(mosquitto.pid).not.toBe(before);

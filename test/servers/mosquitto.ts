@@ -17,7 +17,6 @@ const connectPacket = Buffer.from("100c00044d5154540402000a0000", "hex");
 export const mosquitto: ServerKind<MosquittoOptions, object, object> = {
   title: "Mosquitto",
   variable: "MQTT_URL",
-  defaultPort: 1883,
   ports: 1,
   startTimeout: 20_000,
   greeting: {

@@ -11,9 +11,10 @@ let next = (process.pid * 61) % count;
 
 /**
  * Reserves a free port on 127.0.0.1 for this process. No other test process on this machine is given the same one until
- * `releasePort`, or until this process has ended.
+ * `releasePort`, or until this process has ended. The search begins at `from`, by default where this process's last ended.
  */
-export async function reservePort(): Promise<number> {
+export async function reservePort(from?: number): Promise<number> {
+  if (from !== undefined) next = from - first;
   await mkdir(reservations(), { recursive: true });
   for (let tries = 0; tries < count; tries++) {
     const port = first + next;

@@ -141,7 +141,9 @@ export async function startProxy(target: { host: string; port: number }): Promis
       return new Promise((resolve, reject) => {
         const timer = setTimeout(() => {
           changes.removeEventListener("change", check);
-          reject(new Error(`proxy has ${pairs.size} connections after ${timeout} ms, not ${count}`));
+          reject(
+            new Error(`proxy has ${pairs.size} connections after ${timeout} ms, not ${count}`),
+          );
         }, timeout);
         function check(): void {
           if (pairs.size !== count) return;
@@ -176,7 +178,7 @@ function drained(socket: Socket): Promise<void> {
 function waitUntil(due: number): Promise<void> | undefined {
   const rest = due - performance.now();
   if (rest <= 0) return undefined;
-  return new Promise((resolve) => setTimeout(resolve, rest));
+  return new Promise((resolve) => setTimeout(resolve, Math.ceil(rest)));
 }
 
 function close(server: Server): Promise<void> {

@@ -12,17 +12,21 @@ describeWith("rabbitmq", (rabbitmq) => {
 describeWith("rabbitmq", { own: true, config: ["consumer_timeout = 123000"] }, (rabbitmq) => {
   const limit = 120_000;
 
-  test("keeps queues and their messages over a restart and over a kill", { timeout: limit }, async () => {
-    await rabbitmq.ctl("eval", `${declare} ${publish}`);
-    expect(await rabbitmq.ctl("list_queues", "name", "messages")).toContain("kept\t1");
-    const before = rabbitmq.pid;
-    await rabbitmq.restart();
-    expect(rabbitmq.pid).not.toBe(before);
-    expect(await rabbitmq.ctl("list_queues", "name", "messages")).toContain("kept\t1");
-    await rabbitmq.kill();
-    await rabbitmq.start();
-    expect(await rabbitmq.ctl("list_queues", "name", "messages")).toContain("kept\t1");
-  });
+  test(
+    "keeps queues and their messages over a restart and over a kill",
+    { timeout: limit },
+    async () => {
+      await rabbitmq.ctl("eval", `${declare} ${publish}`);
+      expect(await rabbitmq.ctl("list_queues", "name", "messages")).toContain("kept\t1");
+      const before = rabbitmq.pid;
+      await rabbitmq.restart();
+      expect(rabbitmq.pid).not.toBe(before);
+      expect(await rabbitmq.ctl("list_queues", "name", "messages")).toContain("kept\t1");
+      await rabbitmq.kill();
+      await rabbitmq.start();
+      expect(await rabbitmq.ctl("list_queues", "name", "messages")).toContain("kept\t1");
+    },
+  );
 
   test("has the options it was given", { timeout: limit }, async () => {
     const value = await rabbitmq.ctl("eval", "application:get_env(rabbit, consumer_timeout).");
@@ -48,6 +52,6 @@ const declare = `
   {new, _} = rabbit_amqqueue:declare(Queue, true, false, [], none, <<"test">>),`;
 
 const publish = `
-  Exchange = rabbit_exchange:lookup_or_die(rabbit_misc:r(<<"/">>, exchange, <<>>)),
-  Message = rabbit_basic:message(Exchange#exchange.name, <<"kept">>, [{delivery_mode, 2}], <<"x">>),
+  Exchange = rabbit_misc:r(<<"/">>, exchange, <<>>),
+  Message = rabbit_basic:message(Exchange, <<"kept">>, [{delivery_mode, 2}], <<"x">>),
   rabbit_basic:publish(rabbit_basic:delivery(false, false, Message, undefined)).`;

@@ -25,7 +25,6 @@ const run = promisify(execFile);
 export const rabbitmq: ServerKind<RabbitmqOptions, object, RabbitmqControl> = {
   title: "RabbitMQ",
   variable: "RABBITMQ_URL",
-  defaultPort: 5672,
   ports: 3,
   startTimeout: 120_000,
   greeting: {

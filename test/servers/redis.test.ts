@@ -8,9 +8,8 @@ describeWith("redis", (redis) => {
     const name = uniqueName("greeting");
     const said = await exchange(redis, `SET ${name} hello\r\nGET ${name}\r\n`, /hello\r\n$/);
     expect(said).toBe("+OK\r\n$5\r\nhello\r\n");
-    if (process.env["REDIS_URL"] === undefined) {
-      expect(redis.url).toBe(`redis://${redis.host}:${redis.port}`);
-    }
+    const given = process.env["REDIS_URL"];
+    expect(redis.url).toBe(given ?? `redis://${redis.host}:${redis.port}`);
   });
 });
 
@@ -61,7 +60,9 @@ describeWith("redis", { own: true, started: false }, (redis) => {
 
 describeWith("redis", { own: true, started: false, arguments: ["--nonsense", "1"] }, (redis) => {
   test("says why it does not start, with the end of its log", async () => {
-    await expect(redis.start()).rejects.toThrow(/Redis ended with code 1 while it started.*nonsense/s);
+    await expect(redis.start()).rejects.toThrow(
+      /Redis ended with code 1 while it started.*nonsense/s,
+    );
     expect(redis.pid).toBeUndefined();
   });
 });

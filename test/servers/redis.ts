@@ -12,7 +12,6 @@ export interface RedisOptions {
 export const redis: ServerKind<RedisOptions, object, object> = {
   title: "Redis",
   variable: "REDIS_URL",
-  defaultPort: 6379,
   ports: 1,
   startTimeout: 20_000,
   greeting: {

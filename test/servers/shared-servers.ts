@@ -28,7 +28,10 @@ export async function shareServers(): Promise<SharedServers> {
   const opened: AsyncDisposable[] = [];
   const shared = new Map<string, Promise<Answer<Address>>>();
   const installed = new Map<string, Promise<Answer<true>>>();
-  const missing = new Map<string, { name: ServerName; own: boolean; reason: string; files: Set<string> }>();
+  const missing = new Map<
+    string,
+    { name: ServerName; own: boolean; reason: string; files: Set<string> }
+  >();
 
   function once<T>(map: Map<string, Promise<T>>, name: string, make: () => Promise<T>): Promise<T> {
     const made = map.get(name) ?? make();
@@ -95,7 +98,7 @@ export function ask(
   name: ServerName,
   file: string,
 ): Promise<Answer<Address>> {
-  const path = `/${what}/${name}?${new URLSearchParams({ file })}`;
+  const path = `/${what}/${name}?file=${encodeURIComponent(file)}`;
   return new Promise((resolve, reject) => {
     const asked = request({ host: "127.0.0.1", port, path, agent: false }, (response) => {
       const chunks: Buffer[] = [];
@@ -128,7 +131,7 @@ async function fromEnvironment(name: ServerName): Promise<Address | undefined> {
   const value = process.env[kind.variable];
   if (value === undefined || value === "") return undefined;
   const address = kind.parse(value);
-  const deadline = performance.now() + 10_000;
+  const deadline = performance.now() + 5_000;
   while (!(await answers(address, kind.greeting, 2_000))) {
     if (performance.now() > deadline) {
       throw new Error(

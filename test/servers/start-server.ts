@@ -46,7 +46,10 @@ export async function prepareServer<Name extends ServerName>(
   const address: Address = { host: place.host, port, url: kind.url(place.host, port) };
   const handle = control(kind, place, options ?? {});
   const parts = [address, kind.extras(address), kind.ownExtras(place), handle];
-  const members = Object.assign({}, ...parts.map(Object.getOwnPropertyDescriptors)) as PropertyDescriptorMap;
+  const members = Object.assign(
+    {},
+    ...parts.map(Object.getOwnPropertyDescriptors),
+  ) as PropertyDescriptorMap;
   return Object.defineProperties({}, members) as OwnServer<Name>;
 }
 

@@ -1,4 +1,7 @@
-import type { ExtendedGroupProtocolSubscription, GroupPartitionsAssigner } from "@platformatic/kafka";
+import type {
+  ExtendedGroupProtocolSubscription,
+  GroupPartitionsAssigner,
+} from "@platformatic/kafka";
 
 /** How partitions are shared among the members of a group, by the name that goes over the wire. */
 export type Strategy = "range" | "roundrobin" | "sticky";
@@ -9,7 +12,9 @@ type Members = ReadonlyMap<string, ExtendedGroupProtocolSubscription>;
 /** Shares partitions as the strategy says. Each partition goes to exactly one member that reads its topic. */
 export function assignerOf(strategy: Strategy): GroupPartitionsAssigner {
   return (_self, members, topics, metadata) => {
-    const counts = new Map([...topics].map((topic) => [topic, metadata.topics.get(topic)?.partitionsCount ?? 0]));
+    const counts = new Map(
+      [...topics].map((topic) => [topic, metadata.topics.get(topic)?.partitionsCount ?? 0]),
+    );
     const shares = assign(strategy, members, counts);
     return [...shares].map(([memberId, share]) => ({ memberId, assignments: byTopic(share) }));
   };
@@ -24,8 +29,17 @@ export function assign(
   const ids = [...members.keys()].sort();
   const shares = new Map<string, TopicPartition[]>(ids.map((id) => [id, []]));
   const names = [...topics.keys()].sort();
-  if (strategy === "range") for (const topic of names) shareRange(topic, topics.get(topic) ?? 0, members, ids, shares);
-  else shareEvenly(names, topics, members, ids, shares, strategy === "sticky" ? ownedBy(members) : new Map());
+  if (strategy === "range")
+    for (const topic of names) shareRange(topic, topics.get(topic) ?? 0, members, ids, shares);
+  else
+    shareEvenly(
+      names,
+      topics,
+      members,
+      ids,
+      shares,
+      strategy === "sticky" ? ownedBy(members) : new Map(),
+    );
   return shares;
 }
 
@@ -40,7 +54,8 @@ function shareRange(
   readers.forEach((id, index) => {
     const from = Math.floor((count * index) / readers.length);
     const to = Math.floor((count * (index + 1)) / readers.length);
-    for (let partition = from; partition < to; partition++) shares.get(id)?.push({ topic, partition });
+    for (let partition = from; partition < to; partition++)
+      shares.get(id)?.push({ topic, partition });
   });
 }
 
@@ -60,7 +75,13 @@ function shareEvenly(
   const rest = all.filter((one) => {
     const owner = owners.get(`${one.topic}:${one.partition}`);
     const share = owner === undefined ? undefined : shares.get(owner);
-    if (owner === undefined || share === undefined || share.length >= fair || !reads(members, owner, one.topic)) return true;
+    if (
+      owner === undefined ||
+      share === undefined ||
+      share.length >= fair ||
+      !reads(members, owner, one.topic)
+    )
+      return true;
     share.push(one);
     return false;
   });
@@ -69,7 +90,9 @@ function shareEvenly(
       .filter((id) => reads(members, id, one.topic))
       .reduce<TopicPartition[] | undefined>((best, id) => {
         const share = shares.get(id);
-        return share !== undefined && (best === undefined || share.length < best.length) ? share : best;
+        return share !== undefined && (best === undefined || share.length < best.length)
+          ? share
+          : best;
       }, undefined);
     least?.push(one);
   }
@@ -77,12 +100,19 @@ function shareEvenly(
 }
 
 // Two shares never differ by more than one where both members read the topic of what can be moved.
-function level(ids: readonly string[], members: Members, shares: Map<string, TopicPartition[]>): void {
+function level(
+  ids: readonly string[],
+  members: Members,
+  shares: Map<string, TopicPartition[]>,
+): void {
   for (;;) {
-    const sorted = ids.map((id) => ({ id, share: shares.get(id) ?? [] })).sort((a, b) => a.share.length - b.share.length);
+    const sorted = ids
+      .map((id) => ({ id, share: shares.get(id) ?? [] }))
+      .sort((a, b) => a.share.length - b.share.length);
     const least = sorted[0];
     const most = sorted.at(-1);
-    if (least === undefined || most === undefined || most.share.length - least.share.length < 2) return;
+    if (least === undefined || most === undefined || most.share.length - least.share.length < 2)
+      return;
     const index = most.share.findLastIndex(({ topic }) => reads(members, least.id, topic));
     const [moved] = index < 0 ? [] : most.share.splice(index, 1);
     if (moved === undefined) return;
@@ -98,7 +128,10 @@ function reads(members: Members, id: string, topic: string): boolean {
  * What a member of a sticky group tells of the partitions it has, as Kafka's clients write it: topics
  * with their partitions, then the generation.
  */
-export function encodeOwned(owned: ReadonlyMap<string, readonly number[]>, generation: number): Buffer {
+export function encodeOwned(
+  owned: ReadonlyMap<string, readonly number[]>,
+  generation: number,
+): Buffer {
   const parts: Buffer[] = [int32(owned.size)];
   for (const [topic, partitions] of owned) {
     const name = Buffer.from(topic);
@@ -144,7 +177,9 @@ function decodeOwned(data: Buffer): { keys: string[]; generation: number } | und
   }
 }
 
-function byTopic(share: readonly TopicPartition[]): Map<string, { topic: string; partitions: number[] }> {
+function byTopic(
+  share: readonly TopicPartition[],
+): Map<string, { topic: string; partitions: number[] }> {
   const topics = new Map<string, { topic: string; partitions: number[] }>();
   for (const { topic, partition } of share) {
     const entry = topics.get(topic) ?? { topic, partitions: [] };

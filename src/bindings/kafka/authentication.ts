@@ -12,21 +12,25 @@ type AuthType = NonNullable<KafkaMetadata["authType"]>;
 /** How to secure connections and prove who we are. Throws a `BindingError` for settings that do not fit. */
 export function securityOf(metadata: KafkaMetadata): Secured {
   const type = authTypeOf(metadata);
-  if (type === "mtls" && metadata.disableTls) throw invalid("kafka error: authType mtls needs TLS; remove disableTls");
-  if (type === "certificate" && !metadata.caCert) throw invalid("kafka error: authType certificate needs caCert");
+  if (type === "mtls" && metadata.disableTls)
+    throw invalid("kafka error: authType mtls needs TLS; remove disableTls");
+  if (type === "certificate" && !metadata.caCert)
+    throw invalid("kafka error: authType certificate needs caCert");
   const secured: Secured = {};
   const sasl = saslOf(type, metadata);
   if (sasl !== undefined) secured.sasl = sasl;
   if (metadata.disableTls || type === "none") return secured;
   secured.tls = tlsOf(metadata);
   // Node refuses to send an address as the name of a server.
-  if (!metadata.brokers.some((broker) => isIP(broker.replace(/:\d+$/, "")) !== 0)) secured.tlsServerName = true;
+  if (!metadata.brokers.some((broker) => isIP(broker.replace(/:\d+$/, "")) !== 0))
+    secured.tlsServerName = true;
   return secured;
 }
 
 function authTypeOf({ authType, authRequired, saslPassword }: KafkaMetadata): AuthType {
   if (authType !== undefined) return authType;
-  if (authRequired === undefined) throw invalid("kafka error: 'authType' attribute was missing or empty");
+  if (authRequired === undefined)
+    throw invalid("kafka error: 'authType' attribute was missing or empty");
   if (!authRequired) return "none";
   return saslPassword ? "password" : "mtls";
 }
@@ -43,7 +47,11 @@ function saslOf(type: AuthType, metadata: KafkaMetadata): ConnectionOptions["sas
   };
 }
 
-function passwordOf({ saslUsername, saslPassword, saslMechanism }: KafkaMetadata): NonNullable<ConnectionOptions["sasl"]> {
+function passwordOf({
+  saslUsername,
+  saslPassword,
+  saslMechanism,
+}: KafkaMetadata): NonNullable<ConnectionOptions["sasl"]> {
   if (!saslUsername) throw invalid("kafka error: missing SASL Username for authType 'password'");
   if (!saslPassword) throw invalid("kafka error: missing SASL Password for authType 'password'");
   const scram = saslMechanism === "SHA-256" || saslMechanism === "SHA-512";
@@ -71,10 +79,17 @@ function extensionsOf(text: string | undefined): Record<string, string> | undefi
   return Object.fromEntries(entries.map(([name, one]) => [name, String(one)]));
 }
 
-function tlsOf({ caCert, clientCert, clientKey, skipVerify }: KafkaMetadata): NonNullable<ConnectionOptions["tls"]> {
+function tlsOf({
+  caCert,
+  clientCert,
+  clientKey,
+  skipVerify,
+}: KafkaMetadata): NonNullable<ConnectionOptions["tls"]> {
   if (caCert) checkPem("caCert", () => new X509Certificate(caCert));
   if ((clientCert ? 1 : 0) !== (clientKey ? 1 : 0)) {
-    throw invalid(`kafka error: ${clientCert ? "clientKey" : "clientCert"} is missing; give both or neither`);
+    throw invalid(
+      `kafka error: ${clientCert ? "clientKey" : "clientCert"} is missing; give both or neither`,
+    );
   }
   if (clientCert) checkPem("clientCert", () => new X509Certificate(clientCert));
   if (clientKey) checkPem("clientKey", () => createPrivateKey(clientKey));
@@ -89,7 +104,9 @@ function checkPem(field: string, read: () => unknown): void {
   try {
     read();
   } catch {
-    throw invalid(`kafka error: ${field} is no PEM text; paste it whole, with its BEGIN and END lines`);
+    throw invalid(
+      `kafka error: ${field} is no PEM text; paste it whole, with its BEGIN and END lines`,
+    );
   }
 }
 

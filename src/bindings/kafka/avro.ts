@@ -22,25 +22,49 @@ export function avroEncoder(metadata: KafkaMetadata): AvroEncoder {
 }
 
 async function latest(subject: string, metadata: KafkaMetadata): Promise<Schema> {
-  const { schemaRegistryURL: url, schemaRegistryAPIKey: user, schemaRegistryAPISecret: password } = metadata;
-  if (!url) throw failed("failed_precondition", "schemaRegistryURL is not set, and valueSchemaType avro needs it");
+  const {
+    schemaRegistryURL: url,
+    schemaRegistryAPIKey: user,
+    schemaRegistryAPISecret: password,
+  } = metadata;
+  if (!url)
+    throw failed(
+      "failed_precondition",
+      "schemaRegistryURL is not set, and valueSchemaType avro needs it",
+    );
   let answer: unknown;
   let status: number;
   try {
-    const response = await fetch(`${url.replace(/\/+$/, "")}/subjects/${encodeURIComponent(subject)}/versions/latest`, {
-      headers: {
-        accept: "application/vnd.schemaregistry.v1+json, application/json",
-        ...(user ? { authorization: `Basic ${Buffer.from(`${user}:${password ?? ""}`).toString("base64")}` } : {}),
+    const response = await fetch(
+      `${url.replace(/\/+$/, "")}/subjects/${encodeURIComponent(subject)}/versions/latest`,
+      {
+        headers: {
+          accept: "application/vnd.schemaregistry.v1+json, application/json",
+          ...(user
+            ? {
+                authorization: `Basic ${Buffer.from(`${user}:${password ?? ""}`).toString("base64")}`,
+              }
+            : {}),
+        },
+        signal: AbortSignal.timeout(10_000),
       },
-      signal: AbortSignal.timeout(10_000),
-    });
+    );
     status = response.status;
     answer = await response.json();
   } catch (error) {
     const cause = error instanceof Error && error.cause !== undefined ? error.cause : error;
-    throw failed("unavailable", `no schema for ${subject} from the schema registry: ${messageOf(cause)}`, "unsent");
+    throw failed(
+      "unavailable",
+      `no schema for ${subject} from the schema registry: ${messageOf(cause)}`,
+      "unsent",
+    );
   }
-  const { id, schema, schemaType = "AVRO", message } = (answer ?? {}) as {
+  const {
+    id,
+    schema,
+    schemaType = "AVRO",
+    message,
+  } = (answer ?? {}) as {
     id?: number;
     schema?: string;
     schemaType?: string;
@@ -54,13 +78,17 @@ async function latest(subject: string, metadata: KafkaMetadata): Promise<Schema>
       "unsent",
     );
   }
-  if (schemaType !== "AVRO") throw failed("failed_precondition", `the schema of ${subject} is ${schemaType}, not Avro`);
+  if (schemaType !== "AVRO")
+    throw failed("failed_precondition", `the schema of ${subject} is ${schemaType}, not Avro`);
   const { default: avro } = await import("avsc");
   try {
     const type = avro.Type.forSchema(JSON.parse(schema), { wrapUnions: true });
     return { id, type, until: Date.now() + Math.max(0, metadata.schemaLatestVersionCacheTTL) };
   } catch (error) {
-    throw failed("failed_precondition", `the schema of ${subject} cannot be read: ${messageOf(error)}`);
+    throw failed(
+      "failed_precondition",
+      `the schema of ${subject} cannot be read: ${messageOf(error)}`,
+    );
   }
 }
 
@@ -68,9 +96,16 @@ function encode(subject: string, { id, type }: Schema, json: Uint8Array, wrapped
   let body: Buffer;
   try {
     const value: unknown = JSON.parse(Buffer.from(json).toString("utf8"));
-    body = type.toBuffer(type.fromString(JSON.stringify(wrapped ? value : wrap(value, type.schema()))));
+    body = type.toBuffer(
+      type.fromString(
+        JSON.stringify(wrapped ? value : wrap(value, type.schema({ exportAttrs: true }))),
+      ),
+    );
   } catch (error) {
-    throw failed("invalid_argument", `the data does not fit the schema of ${subject}: ${messageOf(error)}`);
+    throw failed(
+      "invalid_argument",
+      `the data does not fit the schema of ${subject}: ${messageOf(error)}`,
+    );
   }
   const head = Buffer.alloc(5);
   head.writeInt32BE(id, 1);
@@ -81,7 +116,8 @@ type Shape = string | readonly Shape[] | { [key: string]: unknown; type: Shape }
 
 /** Plain JSON as Avro's own: the value of a union gets the name of the first branch that it fits. */
 function wrap(value: unknown, schema: unknown, names = new Map<string, unknown>()): unknown {
-  if (typeof schema === "string") return names.has(schema) ? wrap(value, names.get(schema), names) : value;
+  if (typeof schema === "string")
+    return names.has(schema) ? wrap(value, names.get(schema), names) : value;
   if (Array.isArray(schema)) {
     if (value === null || value === undefined) return null;
     const branch: unknown = schema.find((one) => fits(value, one, names));
@@ -98,13 +134,18 @@ function wrap(value: unknown, schema: unknown, names = new Map<string, unknown>(
   if (name !== undefined) names.set(name, schema);
   if (fields !== undefined && isObject(value)) {
     const known = Object.fromEntries(
-      fields.filter((field) => field.name in value).map((field) => [field.name, wrap(value[field.name], field.type, names)]),
+      fields
+        .filter((field) => field.name in value)
+        .map((field) => [field.name, wrap(value[field.name], field.type, names)]),
     );
     return { ...value, ...known };
   }
-  if (items !== undefined && Array.isArray(value)) return value.map((one) => wrap(one, items, names));
+  if (items !== undefined && Array.isArray(value))
+    return value.map((one) => wrap(one, items, names));
   if (values !== undefined && isObject(value)) {
-    return Object.fromEntries(Object.entries(value).map(([key, one]) => [key, wrap(one, values, names)]));
+    return Object.fromEntries(
+      Object.entries(value).map(([key, one]) => [key, wrap(one, values, names)]),
+    );
   }
   return typeof type === "string" ? value : wrap(value, type, names);
 }
@@ -129,13 +170,19 @@ function fits(value: unknown, schema: unknown, names: Map<string, unknown>): boo
     case "fixed":
       return typeof value === "string";
     case "enum":
-      return isObject(resolved) && Array.isArray(resolved["symbols"]) && resolved["symbols"].includes(value);
+      return (
+        isObject(resolved) &&
+        Array.isArray(resolved["symbols"]) &&
+        resolved["symbols"].includes(value)
+      );
     case "array":
       return Array.isArray(value);
     case "map":
       return isObject(value);
     case "record": {
-      const fields = isObject(resolved) ? (resolved["fields"] as { name: string; default?: unknown }[]) : [];
+      const fields = isObject(resolved)
+        ? (resolved["fields"] as { name: string; default?: unknown }[])
+        : [];
       return isObject(value) && fields.every((field) => field.name in value || "default" in field);
     }
     default:
@@ -153,7 +200,12 @@ function isObject(value: unknown): value is Record<string, unknown> {
 }
 
 function failed(
-  reason: "failed_precondition" | "invalid_argument" | "not_found" | "unauthenticated" | "unavailable",
+  reason:
+    | "failed_precondition"
+    | "invalid_argument"
+    | "not_found"
+    | "unauthenticated"
+    | "unavailable",
   message: string,
   effect: "rejected" | "unsent" = "rejected",
 ): BindingError {

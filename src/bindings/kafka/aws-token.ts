@@ -14,7 +14,8 @@ export function awsToken(metadata: KafkaMetadata): () => Promise<string> {
   return async () => {
     let credentials = keysOf(metadata);
     if (metadata.assumeRoleArn) {
-      if (role === undefined || Date.now() >= role.until) role = await assume(metadata.assumeRoleArn, region, metadata, credentials);
+      if (role === undefined || Date.now() >= role.until)
+        role = await assume(metadata.assumeRoleArn, region, metadata, credentials);
       credentials = role.credentials;
     }
     return sign(region, credentials);
@@ -41,10 +42,19 @@ async function sign(region: string, credentials: Credentials): Promise<string> {
 function keysOf(metadata: KafkaMetadata): Credentials {
   const { accessKey, secretKey, sessionToken } = metadata;
   if (accessKey && secretKey) {
-    return { accessKeyId: accessKey, secretAccessKey: secretKey, ...(sessionToken ? { sessionToken } : {}) };
+    return {
+      accessKeyId: accessKey,
+      secretAccessKey: secretKey,
+      ...(sessionToken ? { sessionToken } : {}),
+    };
   }
-  const { AWS_ACCESS_KEY_ID: id, AWS_SECRET_ACCESS_KEY: secret, AWS_SESSION_TOKEN: token } = process.env;
-  if (id && secret) return { accessKeyId: id, secretAccessKey: secret, ...(token ? { sessionToken: token } : {}) };
+  const {
+    AWS_ACCESS_KEY_ID: id,
+    AWS_SECRET_ACCESS_KEY: secret,
+    AWS_SESSION_TOKEN: token,
+  } = process.env;
+  if (id && secret)
+    return { accessKeyId: id, secretAccessKey: secret, ...(token ? { sessionToken: token } : {}) };
   throw failed(
     "unauthenticated",
     "no AWS keys: set accessKey and secretKey, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY in the environment. Profiles and the roles of instances are not looked up",
@@ -80,17 +90,28 @@ async function assume(
   let response: Response;
   let answer: AssumeRoleAnswer;
   try {
-    const sent = Object.entries(headers).map(([name, value]): [string, string] => [name, String(value)]);
+    const sent = Object.entries(headers).map(([name, value]): [string, string] => [
+      name,
+      String(value),
+    ]);
     // fetch writes these two itself.
     const own = sent.filter(([name]) => !/^(host|content-length)$/i.test(name));
-    response = await fetch(base, { method: "POST", headers: own, body, signal: AbortSignal.timeout(10_000) });
+    response = await fetch(base, {
+      method: "POST",
+      headers: own,
+      body,
+      signal: AbortSignal.timeout(10_000),
+    });
     answer = (await response.json()) as AssumeRoleAnswer;
   } catch (error) {
     throw failed("unavailable", `the role ${roleArn} could not be assumed: ${messageOf(error)}`);
   }
   const given = answer.AssumeRoleResponse?.AssumeRoleResult?.Credentials;
   if (given === undefined) {
-    throw failed("unauthenticated", `the role ${roleArn} could not be assumed: ${answer.Error?.Message ?? `HTTP ${response.status}`}`);
+    throw failed(
+      "unauthenticated",
+      `the role ${roleArn} could not be assumed: ${answer.Error?.Message ?? `HTTP ${response.status}`}`,
+    );
   }
   return {
     credentials: {
@@ -105,12 +126,20 @@ async function assume(
 type AssumeRoleAnswer = {
   AssumeRoleResponse?: {
     AssumeRoleResult?: {
-      Credentials?: { AccessKeyId: string; SecretAccessKey: string; SessionToken: string; Expiration: number };
+      Credentials?: {
+        AccessKeyId: string;
+        SecretAccessKey: string;
+        SessionToken: string;
+        Expiration: number;
+      };
     };
   };
   Error?: { Message?: string };
 };
 
-function failed(reason: "failed_precondition" | "unauthenticated" | "unavailable", message: string): BindingError {
+function failed(
+  reason: "failed_precondition" | "unauthenticated" | "unavailable",
+  message: string,
+): BindingError {
   return new BindingError(reason, `kafka error: ${message}`, { effect: "unsent" });
 }

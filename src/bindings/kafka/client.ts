@@ -1,9 +1,17 @@
-import type { API, Base, BaseOptions, ClusterMetadata, ClusterTopicMetadata, Connection } from "@platformatic/kafka";
+import type {
+  API,
+  Base,
+  BaseOptions,
+  ClusterMetadata,
+  ClusterTopicMetadata,
+  Connection,
+} from "@platformatic/kafka";
+import type * as driver from "@platformatic/kafka";
 import { securityOf } from "./authentication.ts";
 import type { KafkaMetadata } from "./fields.ts";
 
 /** The driver, loaded when the first component needs it. */
-export type Driver = typeof import("@platformatic/kafka");
+export type Driver = typeof driver;
 
 /** What every client of a component is made with. Repetition is ours to decide, never the driver's. */
 export function clientOptions(metadata: KafkaMetadata): BaseOptions {
@@ -16,6 +24,7 @@ export function clientOptions(metadata: KafkaMetadata): BaseOptions {
     metadataMaxAge: orDefault(metadata.clientConnectionTopicMetadataRefreshInterval, 480_000),
     autocreateTopics: true,
     retries: 0,
+    retryDelay: 100,
     strict: false,
   };
 }
@@ -40,7 +49,12 @@ export function requestOf<Arguments extends unknown[], Answer>(
 }
 
 /** The client's connection to a broker, made if there is none. */
-export function connectionTo(driver: Driver, client: Base, cluster: ClusterMetadata, node: number): Promise<Connection> {
+export function connectionTo(
+  driver: Driver,
+  client: Base,
+  cluster: ClusterMetadata,
+  node: number,
+): Promise<Connection> {
   return new Promise((resolve, reject) => {
     const broker = cluster.brokers.get(node);
     if (broker === undefined) {
@@ -48,18 +62,27 @@ export function connectionTo(driver: Driver, client: Base, cluster: ClusterMetad
       return;
     }
     client[driver.kGetConnection](broker, (error, connection) => {
-      if (connection === undefined) reject(error ?? new Error(`no connection to ${broker.host}:${broker.port}`));
+      if (connection === undefined)
+        reject(error ?? new Error(`no connection to ${broker.host}:${broker.port}`));
       else resolve(connection);
     });
   });
 }
 
-/** What the cluster tells about topics; asked anew with `fresh`. A topic that is not there is made, where brokers allow it. */
+/**
+ * What the cluster tells about topics; asked anew with `fresh`. A topic that is not there is made, where brokers allow
+ * it, which takes some `tries`, a tenth of a second apart.
+ */
 export async function describeTopics(
   client: Base,
   topics: readonly string[],
   fresh: boolean,
+  tries = 1,
 ): Promise<ClusterMetadata & { topics: Map<string, ClusterTopicMetadata> }> {
   // The driver sorts the list that it is given.
-  return client.metadata({ topics: [...topics], forceUpdate: fresh });
+  return client.metadata({
+    topics: [...topics],
+    forceUpdate: fresh,
+    ...(tries > 1 ? { retries: tries - 1 } : {}),
+  });
 }

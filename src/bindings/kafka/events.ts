@@ -27,9 +27,7 @@ export function eventOf(
   format: EventFormat,
   settle: (settlement: Settlement) => void,
 ): InboundEvent {
-  // The driver's types leave out that Kafka knows null here.
-  const key = record.key as Buffer | null;
-  const value = record.value as Buffer | null;
+  const { key, value } = record;
   const metadata: Record<string, string> = {
     __topic: topic,
     __partition: String(partition),
@@ -49,7 +47,7 @@ export function eventOf(
 
 // No topic's name has a ":" or a "[", so that neither two topics nor a key and a partition meet.
 function orderKey(topic: string, partition: number, key: Buffer | null): string {
-  return key === null ? `${topic}[${partition}]` : `${topic}:${key.latin1Slice()}`;
+  return key === null ? `${topic}[${partition}]` : `${topic}:${key.toString("latin1")}`;
 }
 
 function tellKey(metadata: Record<string, string>, key: Buffer, format: EventFormat): void {
@@ -57,21 +55,24 @@ function tellKey(metadata: Record<string, string>, key: Buffer, format: EventFor
     metadata["__key"] = queryEscape(key);
     return;
   }
-  const text = key.utf8Slice();
+  const text = key.toString();
   if (!text.includes("\ufffd") || Buffer.from(text).equals(key)) {
     metadata["__key"] = text;
     return;
   }
-  metadata["__key"] = key.base64Slice();
+  metadata["__key"] = key.toString("base64");
   metadata["__key.encoding"] = "base64";
 }
 
 function headersOf(headers: KafkaRecord["headers"], format: EventFormat): Header[] {
   const result: Header[] = [];
-  for (const [name, value] of headers as [Buffer, Buffer | null][]) {
-    const text = name.utf8Slice();
+  for (const [name, value] of headers) {
+    const text = name?.toString() ?? "";
     if (format.exclude?.test(text)) continue;
-    result.push({ name: text, value: format.escape ? Buffer.from(queryEscape(value ?? nothing)) : (value ?? nothing) });
+    result.push({
+      name: text,
+      value: format.escape ? Buffer.from(queryEscape(value ?? nothing)) : (value ?? nothing),
+    });
   }
   return result;
 }

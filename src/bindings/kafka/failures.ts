@@ -1,5 +1,6 @@
 import { BindingError, messageOf } from "../../errors.ts";
 import type { Effect, Reason } from "../../errors.ts";
+import type { Driver } from "./client.ts";
 
 /** What a broker or the connection to it said of a failure. */
 export type Failure = {
@@ -38,13 +39,27 @@ export function isStale({ code }: Failure): boolean {
   return code !== undefined && beforeAppending.has(code) && code !== "THROTTLING_QUOTA_EXCEEDED";
 }
 
+/** Whether brokers are only busy with themselves: nothing was done, and soon it can be. */
+export function isTransient(failure: Failure): boolean {
+  const { code = "" } = failure;
+  return (
+    isStale(failure) ||
+    code.startsWith("COORDINATOR_") ||
+    code === "NOT_COORDINATOR" ||
+    code === "CONCURRENT_TRANSACTIONS"
+  );
+}
+
 /** Reads anything that the driver throws. The deepest cause tells most. */
 export function failureOf(thrown: unknown): Failure {
   let message = messageOf(thrown);
   for (const one of chain(thrown)) {
     if (typeof one !== "object" || one === null) continue;
     if ("apiId" in one && typeof one.apiId === "string") {
-      const said = "serverErrorMessage" in one && one.serverErrorMessage ? String(one.serverErrorMessage) : messageOf(one);
+      const said =
+        "serverErrorMessage" in one && typeof one.serverErrorMessage === "string"
+          ? one.serverErrorMessage
+          : messageOf(one);
       return { code: one.apiId, message: `${one.apiId}: ${said}` };
     }
     message = messageOf(one);
@@ -52,28 +67,40 @@ export function failureOf(thrown: unknown): Failure {
   return { code: undefined, message };
 }
 
+/** Reads the number that a broker gave as its error; `said`: its own words, where it has some. */
+export function failureOfCode(driver: Driver, errorCode: number, said?: string): Failure {
+  const code = driver.protocolErrorsCodesById[errorCode] ?? `ERROR_${errorCode}`;
+  const explained = driver.protocolErrors[code]?.message ?? "the broker gave no reason";
+  return { code, message: `${code}: ${said ?? explained}` };
+}
+
 /** The failure as a `BindingError`. `atConnection` says what is known when the connection failed. */
 export function errorOf(what: string, thrown: unknown, atConnection: Effect): BindingError {
   const known = [...chain(thrown)].find((one) => one instanceof BindingError);
   if (known !== undefined) return known;
-  return errorOfFailure(what, failureOf(thrown), atConnection, thrown);
+  return errorOfFailure(what, failureOf(thrown), atConnection, { cause: thrown });
 }
 
-/** As {@link errorOf}, of a failure that was read already. */
-export function errorOfFailure(what: string, failure: Failure, atConnection: Effect, cause?: unknown): BindingError {
-  const { code, message } = failure;
+/** As {@link errorOf}, of a failure that was read already. `inDoubt`: an earlier try may have had its effect. */
+export function errorOfFailure(
+  what: string,
+  { code, message }: Failure,
+  atConnection: Effect,
+  { cause, inDoubt = false }: { cause?: unknown; inDoubt?: boolean } = {},
+): BindingError {
+  const text = `${what}: ${message}`;
   if (code === undefined) {
-    return new BindingError(isAuthentication(cause) ? "unauthenticated" : "unavailable", `${what}: ${message}`, {
-      effect: atConnection,
-      cause,
-    });
+    const reason = isAuthentication(cause) ? "unauthenticated" : "unavailable";
+    return new BindingError(reason, text, { effect: inDoubt ? "ambiguous" : atConnection, cause });
   }
-  const effect: Effect = beforeAppending.has(code) ? "unsent" : ambiguous.has(code) ? "ambiguous" : "rejected";
-  return new BindingError(reasons[code] ?? (effect === "rejected" ? "failed_precondition" : "unavailable"), `${what}: ${message}`, {
-    effect,
-    systemCode: code,
-    cause,
-  });
+  const effect = inDoubt ? "ambiguous" : effectOf(code);
+  const reason = reasons[code] ?? (effect === "rejected" ? "failed_precondition" : "unavailable");
+  return new BindingError(reason, text, { effect, systemCode: code, cause });
+}
+
+function effectOf(code: string): Effect {
+  if (beforeAppending.has(code)) return "unsent";
+  return ambiguous.has(code) ? "ambiguous" : "rejected";
 }
 
 const ambiguous = new Set([
@@ -88,13 +115,18 @@ const ambiguous = new Set([
 
 function isAuthentication(thrown: unknown): boolean {
   return [...chain(thrown)].some(
-    (one) => typeof one === "object" && one !== null && "code" in one && one.code === "PLT_KFK_AUTHENTICATION",
+    (one) =>
+      typeof one === "object" &&
+      one !== null &&
+      "code" in one &&
+      one.code === "PLT_KFK_AUTHENTICATION",
   );
 }
 
-function* chain(thrown: unknown, depth = 0): Generator<unknown> {
+function* chain(thrown: unknown, depth = 0): Generator {
   yield thrown;
   if (depth > 8 || typeof thrown !== "object" || thrown === null) return;
-  if (thrown instanceof AggregateError) for (const one of thrown.errors) yield* chain(one, depth + 1);
+  if (thrown instanceof AggregateError)
+    for (const one of thrown.errors) yield* chain(one, depth + 1);
   if ("cause" in thrown && thrown.cause !== undefined) yield* chain(thrown.cause, depth + 1);
 }

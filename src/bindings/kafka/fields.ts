@@ -24,12 +24,18 @@ export const kafkaFields = {
     aliases: ["consumerID"],
     example: "shop",
   }),
-  clientId: string({ description: "How the brokers call this client in their logs.", default: "sarama" }),
-
-  authType: oneOf(["none", "password", "mtls", "certificate", "oidc", "oidc_private_key_jwt", "awsiam"], {
-    description: "How to authenticate. Required, unless authRequired is given.",
-    example: "none",
+  clientId: string({
+    description: "How the brokers call this client in their logs.",
+    default: "sarama",
   }),
+
+  authType: oneOf(
+    ["none", "password", "mtls", "certificate", "oidc", "oidc_private_key_jwt", "awsiam"],
+    {
+      description: "How to authenticate. Required, unless authRequired is given.",
+      example: "none",
+    },
+  ),
   authRequired: bool({
     description: "Whether to authenticate, by password or, without one, by mTLS.",
     strict: true,
@@ -50,18 +56,31 @@ export const kafkaFields = {
     default: "false",
   }),
   caCert: string({
-    description: "The PEM certificates of the authorities to trust. Required for authType certificate.",
+    description:
+      "The PEM certificates of the authorities to trust. Required for authType certificate.",
     example: "-----BEGIN CERTIFICATE-----…",
   }),
-  clientCert: string({ description: "The client's PEM certificate, for authType mtls.", example: "-----BEGIN CERTIFICATE-----…" }),
+  clientCert: string({
+    description: "The client's PEM certificate, for authType mtls.",
+    example: "-----BEGIN CERTIFICATE-----…",
+  }),
   clientKey: string({ description: "The client's PEM key, for authType mtls.", sensitive: true }),
   oidcTokenEndpoint: string({
     description: "The URL that issues tokens, for both oidc types.",
     example: "https://id.example.com/oauth2/token",
   }),
-  oidcClientID: string({ description: "The OAuth client's id, for both oidc types.", example: "shop" }),
-  oidcClientSecret: string({ description: "The OAuth client's secret, for authType oidc.", sensitive: true }),
-  oidcScopes: list({ description: "The scopes to ask for, separated by commas.", default: "openid" }),
+  oidcClientID: string({
+    description: "The OAuth client's id, for both oidc types.",
+    example: "shop",
+  }),
+  oidcClientSecret: string({
+    description: "The OAuth client's secret, for authType oidc.",
+    sensitive: true,
+  }),
+  oidcScopes: list({
+    description: "The scopes to ask for, separated by commas.",
+    default: "openid",
+  }),
   oidcExtensions: string({
     description: "A JSON object of texts: SASL extensions sent with the token.",
     example: '{"logicalCluster":"lkc-1"}',
@@ -74,12 +93,18 @@ export const kafkaFields = {
     description: "The PEM key that signs the assertion, for authType oidc_private_key_jwt.",
     sensitive: true,
   }),
-  oidcResource: string({ description: "The resource to ask a token for.", example: "https://kafka.example.com" }),
+  oidcResource: string({
+    description: "The resource to ask a token for.",
+    example: "https://kafka.example.com",
+  }),
   oidcAudience: string({
     description: "The assertion's audience; the token endpoint unless given.",
     example: "https://id.example.com",
   }),
-  oidcKid: string({ description: "The id of the assertion's key, told in its header.", example: "key-1" }),
+  oidcKid: string({
+    description: "The id of the assertion's key, told in its header.",
+    example: "key-1",
+  }),
 
   region: string({
     description: "The AWS region of the cluster, for authType awsiam.",
@@ -96,7 +121,11 @@ export const kafkaFields = {
     aliases: ["awsSecretKey"],
     sensitive: true,
   }),
-  sessionToken: string({ description: "The AWS session token.", aliases: ["awsSessionToken"], sensitive: true }),
+  sessionToken: string({
+    description: "The AWS session token.",
+    aliases: ["awsSessionToken"],
+    sensitive: true,
+  }),
   assumeRoleArn: string({
     description: "The AWS role to assume before signing.",
     aliases: ["awsIamRoleArn"],
@@ -114,18 +143,21 @@ export const kafkaFields = {
     default: "newest",
   }),
   maxMessageBytes: integer({
-    description: "The largest message that is sent, in bytes, its key and headers included. 0 means 1048576.",
+    description:
+      "The largest message that is sent, in bytes, its key and headers included. 0 means 1048576.",
     direction: "output",
     default: "0",
     min: 0,
   }),
   consumeRetryEnabled: bool({
-    description: "Retry a refused event without end, by the backOff fields. Off: by the runtime's own policy.",
+    description:
+      "Retry a refused event without end, by the backOff fields. Off: by the runtime's own policy.",
     direction: "input",
     default: "false",
   }),
   consumeRetryInterval: duration({
-    description: "The pause before a group is joined again after an error. A bare number counts milliseconds.",
+    description:
+      "The pause before a group is joined again after an error. A bare number counts milliseconds.",
     direction: "input",
     bare: "ms",
     default: "100ms",
@@ -136,12 +168,14 @@ export const kafkaFields = {
     default: "3s",
   }),
   sessionTimeout: duration({
-    description: "After how long without a heart-beat the coordinator gives our partitions to others.",
+    description:
+      "After how long without a heart-beat the coordinator gives our partitions to others.",
     direction: "input",
     default: "10s",
   }),
   version: string({
-    description: "The protocol's version. Accepted and not needed: each broker is asked what it speaks.",
+    description:
+      "The protocol's version. Accepted and not needed: each broker is asked what it speaks.",
     default: "2.0.0",
   }),
   escapeHeaders: bool({
@@ -159,7 +193,8 @@ export const kafkaFields = {
     default: "none",
   }),
   consumerGroupRebalanceStrategy: string({
-    description: "How partitions are shared in the group: range, sticky or roundrobin. Any other text means range.",
+    description:
+      "How partitions are shared in the group: range, sticky or roundrobin. Any other text means range.",
     direction: "input",
     default: "range",
   }),
@@ -176,7 +211,8 @@ export const kafkaFields = {
     min: 0,
   }),
   consumerFetchDefault: integer({
-    description: "The bytes asked for at one time per partition, which is also how far it is read ahead.",
+    description:
+      "The bytes asked for at one time per partition, which is also how far it is read ahead.",
     direction: "input",
     default: "1048576",
     min: 0,
@@ -186,18 +222,27 @@ export const kafkaFields = {
     default: "8m",
   }),
   clientConnectionKeepAliveInterval: duration({
-    description: "The interval of TCP keep-alive. Accepted and not needed: heart-beats and polls keep connections in use.",
+    description:
+      "The interval of TCP keep-alive. Accepted and not needed: heart-beats and polls keep connections in use.",
     default: "0s",
   }),
   dialTimeout: duration({ description: "How long connecting may take.", default: "30s" }),
-  readTimeout: duration({ description: "How long an answer of a broker may take.", default: "30s" }),
-  writeTimeout: duration({ description: "How long a broker may take to store what is sent.", default: "30s" }),
+  readTimeout: duration({
+    description: "How long an answer of a broker may take.",
+    default: "30s",
+  }),
+  writeTimeout: duration({
+    description: "How long a broker may take to store what is sent.",
+    default: "30s",
+  }),
   metadataTimeout: duration({
-    description: "How long the brokers may take, all together, to tell about a topic. 0 means readTimeout.",
+    description:
+      "Accepted and not needed: each look-up of a topic ends by dialTimeout and readTimeout.",
     default: "0s",
   }),
   producerRequiredAcks: oneOf(["all", "local", "none"], {
-    description: "Who must have stored a message before it counts as sent: all replicas in sync, the leader, nobody.",
+    description:
+      "Who must have stored a message before it counts as sent: all replicas in sync, the leader, nobody.",
     direction: "output",
     default: "all",
   }),
@@ -233,7 +278,8 @@ export const kafkaFields = {
     default: "5m",
   }),
   useAvroJSON: bool({
-    description: "Read data as Avro's own JSON, where a union's value is wrapped in its type's name.",
+    description:
+      "Read data as Avro's own JSON, where a union's value is wrapped in its type's name.",
     direction: "output",
     default: "false",
   }),

@@ -24,6 +24,11 @@ export class HandledOffsets {
     return this.#offsets[this.#start] ?? this.#end;
   }
 
+  /** The offset after the last that was delivered or skipped. */
+  get end(): number {
+    return this.#end;
+  }
+
   /** Delivered and not settled as handled. */
   get open(): number {
     return this.#open;

@@ -8,7 +8,11 @@ const mark = "cufflink:1:";
  * range how many offsets are skipped and how many follow, in base 36. In ascending order; ranges that
  * do not fit in `limit` characters are left out, which costs a repetition and no more.
  */
-export function encodeHandledRanges(committed: number, ranges: Iterable<OffsetRange>, limit: number): string {
+export function encodeHandledRanges(
+  committed: number,
+  ranges: Iterable<OffsetRange>,
+  limit: number,
+): string {
   let text = "";
   let next = committed;
   for (const { first, last } of ranges) {

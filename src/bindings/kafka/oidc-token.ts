@@ -4,7 +4,10 @@ import { BindingError, messageOf } from "../../errors.ts";
 import type { KafkaMetadata } from "./fields.ts";
 
 /** Gives a token for each new connection; asks for a new one only when the last is about to end. */
-export function oidcToken(type: "oidc" | "oidc_private_key_jwt", metadata: KafkaMetadata): () => Promise<string> {
+export function oidcToken(
+  type: "oidc" | "oidc_private_key_jwt",
+  metadata: KafkaMetadata,
+): () => Promise<string> {
   const { oidcTokenEndpoint: endpoint, oidcClientID: clientId } = metadata;
   if (!endpoint) throw missing("oidcTokenEndpoint", type);
   if (!clientId) throw missing("oidcClientID", type);
@@ -39,7 +42,10 @@ function byAssertion(
   let thumbprint: string | undefined;
   try {
     key = createPrivateKey(pem);
-    if (certificate) thumbprint = createHash("sha1").update(new X509Certificate(certificate).raw).digest("base64url");
+    if (certificate)
+      thumbprint = createHash("sha1")
+        .update(new X509Certificate(certificate).raw)
+        .digest("base64url");
   } catch {
     throw new BindingError(
       "failed_precondition",
@@ -71,14 +77,26 @@ function byAssertion(
   };
 }
 
-async function ask(endpoint: string, form: URLSearchParams): Promise<{ token: string; until: number }> {
+async function ask(
+  endpoint: string,
+  form: URLSearchParams,
+): Promise<{ token: string; until: number }> {
   let response: Response;
   let answer: unknown;
   try {
-    response = await fetch(endpoint, { method: "POST", body: form, signal: AbortSignal.timeout(10_000) });
+    response = await fetch(endpoint, {
+      method: "POST",
+      body: form,
+      signal: AbortSignal.timeout(10_000),
+    });
     answer = await response.json();
   } catch (error) {
-    throw refused(endpoint, error instanceof Error && error.cause !== undefined ? messageOf(error.cause) : messageOf(error));
+    throw refused(
+      endpoint,
+      error instanceof Error && error.cause !== undefined
+        ? messageOf(error.cause)
+        : messageOf(error),
+    );
   }
   const fields = typeof answer === "object" && answer !== null ? answer : {};
   if (!response.ok || !("access_token" in fields) || typeof fields.access_token !== "string") {
@@ -92,11 +110,17 @@ async function ask(endpoint: string, form: URLSearchParams): Promise<{ token: st
 }
 
 function refused(endpoint: string, reason: string): BindingError {
-  return new BindingError("unauthenticated", `kafka error: no token from ${new URL(endpoint).host}: ${reason}`, {
-    effect: "unsent",
-  });
+  return new BindingError(
+    "unauthenticated",
+    `kafka error: no token from ${new URL(endpoint).host}: ${reason}`,
+    {
+      effect: "unsent",
+    },
+  );
 }
 
 function missing(field: string, type: string): BindingError {
-  return new BindingError("failed_precondition", `kafka error: authType ${type} needs ${field}`, { effect: "unsent" });
+  return new BindingError("failed_precondition", `kafka error: authType ${type} needs ${field}`, {
+    effect: "unsent",
+  });
 }

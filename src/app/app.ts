@@ -1,0 +1,41 @@
+import type { Logger } from "../binding.ts";
+import type { App } from "../runtime/app.ts";
+import { createGrpcApp } from "./grpc.ts";
+import type { AppHealthOptions } from "./health.ts";
+
+export const appProtocols = ["http", "https", "grpc", "grpcs", "h2c"] as const;
+
+export type AppProtocol = (typeof appProtocols)[number];
+
+export type AppOptions = {
+  /** `--app-protocol`. */
+  readonly protocol: AppProtocol;
+  /** `--app-port`. */
+  readonly port: number;
+  /** `--app-channel-address`. Default `127.0.0.1`. */
+  readonly host?: string | undefined;
+  /** `APP_API_TOKEN`: sent as `dapr-api-token`. */
+  readonly token?: string | undefined;
+  /** `--app-binding-options-timeout`, in milliseconds: for one question what the app wants. Default 3,000. */
+  readonly optionsTimeout?: number | undefined;
+  /** Present: the app gets events only while its health checks succeed (`--enable-app-health-check`). */
+  readonly health?: AppHealthOptions | undefined;
+  readonly logger: Logger;
+};
+
+/**
+ * The app that listens on a port. It is connected to at once and for ever, whether it is there yet or
+ * not; nothing here throws because it is not.
+ */
+export async function createApp(options: AppOptions): Promise<App> {
+  const { protocol, port, token, health, logger } = options;
+  const host = options.host ?? "127.0.0.1";
+  const optionsTimeout = options.optionsTimeout ?? 3000;
+  const settings = { host, port, token, optionsTimeout, health };
+  if (protocol === "grpc" || protocol === "grpcs") {
+    return createGrpcApp({ ...settings, secure: protocol === "grpcs" });
+  }
+  // What reaches HTTP apps is loaded only where there is one.
+  const { createHttpApp } = await import("./http.ts");
+  return createHttpApp({ ...settings, protocol, logger });
+}

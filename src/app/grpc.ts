@@ -1,0 +1,167 @@
+import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
+import {
+  BindingEventRequestSchema,
+  type BindingEventResponse,
+  BindingEventResponse_BindingEventConcurrency as Concurrency,
+  BindingEventResponseSchema,
+  ListInputBindingsResponseSchema,
+} from "../../gen/dapr/proto/runtime/v1/appcallback_pb.ts";
+import { GrpcClient, type UnaryResult } from "../grpc/client.ts";
+import type { App, Delivery, Outcome, Reply } from "../runtime/app.ts";
+import { Availability } from "./availability.ts";
+import { binaryTrace, deliveryHeaders, eventMetadata } from "./event-metadata.ts";
+import type { AppHealthOptions } from "./health.ts";
+
+export type GrpcAppOptions = {
+  readonly host: string;
+  readonly port: number;
+  /** TLS, with whatever certificate the app shows: it is the app's own process, as with daprd. */
+  readonly secure: boolean;
+  /** Sent as `dapr-api-token` with each event. */
+  readonly token?: string | undefined;
+  /** Milliseconds for one try of `ListInputBindings`. */
+  readonly optionsTimeout: number;
+  /** Absent: health is not asked for. */
+  readonly health?: AppHealthOptions | undefined;
+};
+
+/** An app that serves Dapr's `AppCallback` over gRPC, one unary call an event. */
+export function createGrpcApp(options: GrpcAppOptions): App {
+  return new GrpcApp(options);
+}
+
+const service = "/dapr.proto.runtime.v1.AppCallback";
+const unimplemented = 12;
+/** The inputs that start together share one answer; one that asks later gets a new one. */
+const sharedFor = 1000;
+const empty = new Uint8Array(0);
+
+type Listing = { readonly generation: number; readonly at: number; readonly names: Promise<Set<string>> };
+
+class GrpcApp implements App {
+  readonly #client: GrpcClient;
+  readonly #availability: Availability;
+  readonly #options: GrpcAppOptions;
+  #listing: Listing | undefined;
+
+  constructor(options: GrpcAppOptions) {
+    this.#options = options;
+    const { host, port } = options;
+    this.#client = new GrpcClient({
+      host,
+      port,
+      tls: options.secure ? { verify: false } : undefined,
+    });
+    this.#availability = new Availability(this.#client.connection, options.health, async (timeout) => {
+      const path = `${service}HealthCheck/HealthCheck`;
+      const result = await this.#client.unary(path, empty, { timeout });
+      if (result.kind !== "ok") throw new Error(reasonOf(result));
+    });
+  }
+
+  get available(): boolean {
+    return this.#availability.available;
+  }
+
+  get unavailableReason(): string {
+    return this.#availability.reason;
+  }
+
+  onAvailability(listener: () => void): () => void {
+    return this.#availability.onChange(listener);
+  }
+
+  async wants({ name }: { name: string }, signal: AbortSignal): Promise<boolean> {
+    signal.throwIfAborted();
+    const names = await untilAborted(this.#names(), signal);
+    return names.has(name);
+  }
+
+  async deliver(delivery: Delivery, signal: AbortSignal): Promise<Outcome> {
+    const headers = deliveryHeaders(delivery);
+    const trace = headers["traceparent"];
+    const binary = trace === undefined ? undefined : binaryTrace(trace);
+    if (binary !== undefined) headers["grpc-trace-bin"] = binary;
+    if (this.#options.token) headers["dapr-api-token"] = this.#options.token;
+    const path = `${service}/OnBindingEvent`;
+    const result = await this.#client.unary(path, encodeEvent(delivery), { headers, signal });
+    if (result.kind === "unsent") return result;
+    if (result.kind !== "ok") return { kind: "refused", reason: reasonOf(result) };
+    if (result.message.length === 0) return { kind: "handled", reply: undefined };
+    try {
+      return { kind: "handled", reply: toReply(fromBinary(BindingEventResponseSchema, result.message)) };
+    } catch {
+      return { kind: "refused", reason: "the app's answer is not a BindingEventResponse" };
+    }
+  }
+
+  async close(): Promise<void> {
+    this.#availability.close();
+    await this.#client.close();
+  }
+
+  #names(): Promise<Set<string>> {
+    const { generation } = this.#client.connection;
+    const known = this.#listing;
+    const now = performance.now();
+    if (known?.generation === generation && now - known.at < sharedFor) return known.names;
+    const listing = { generation, at: now, names: this.#list() };
+    this.#listing = listing;
+    listing.names.catch(() => {
+      if (this.#listing === listing) this.#listing = undefined;
+    });
+    return listing.names;
+  }
+
+  async #list(): Promise<Set<string>> {
+    const timeout = this.#options.optionsTimeout;
+    const result = await this.#client.unary(`${service}/ListInputBindings`, empty, { timeout });
+    if (result.kind === "failed" && result.code === unimplemented) return new Set();
+    if (result.kind !== "ok") {
+      throw new Error(`the app did not say which input bindings it wants: ${reasonOf(result)}`);
+    }
+    return new Set(fromBinary(ListInputBindingsResponseSchema, result.message).bindings);
+  }
+}
+
+function encodeEvent(delivery: Delivery): Uint8Array {
+  const request = create(BindingEventRequestSchema);
+  request.name = delivery.name;
+  if (delivery.data !== undefined) request.data = delivery.data;
+  request.metadata = eventMetadata(delivery);
+  try {
+    return toBinary(BindingEventRequestSchema, request);
+  } catch {
+    // A lone surrogate cannot be written as UTF-8.
+    const entries = Object.entries(request.metadata);
+    request.metadata = Object.fromEntries(
+      entries.map(([name, value]) => [name.toWellFormed(), value.toWellFormed()]),
+    );
+    return toBinary(BindingEventRequestSchema, request);
+  }
+}
+
+function toReply(response: BindingEventResponse): Reply {
+  return {
+    source: "grpc",
+    data: response.data,
+    to: response.to,
+    concurrency: response.concurrency === Concurrency.PARALLEL ? "parallel" : "sequential",
+    storeName: response.storeName,
+    states: response.states.map(({ key, value }) => ({ key, value })),
+  };
+}
+
+function reasonOf(result: Exclude<UnaryResult, { kind: "ok" }>): string {
+  if (result.kind !== "failed") return result.reason;
+  return `the app answered ${result.status}${result.message === "" ? "" : `: ${result.message}`}`;
+}
+
+/** The promise's result, or a rejection as soon as the signal is aborted; the promise goes on. */
+function untilAborted<Value>(promise: Promise<Value>, signal: AbortSignal): Promise<Value> {
+  return new Promise((resolve, reject) => {
+    const abort = (): void => reject(signal.reason as Error);
+    signal.addEventListener("abort", abort, { once: true });
+    promise.then(resolve, reject).finally(() => signal.removeEventListener("abort", abort));
+  });
+}

@@ -1,0 +1,115 @@
+import type { Logger } from "../binding.ts";
+import type { App, Delivery, Outcome } from "../runtime/app.ts";
+import { Availability } from "./availability.ts";
+import type { AppHealthOptions } from "./health.ts";
+import type { HttpClient, HttpResult } from "./http-client.ts";
+import { EventHeaders } from "./http-headers.ts";
+import { routeTarget } from "./http-route.ts";
+import { Http1Client } from "./http1-client.ts";
+import { createHttp2Client } from "./http2-client.ts";
+
+export type HttpAppOptions = {
+  /** `https`: with whatever certificate the app shows, as daprd. `h2c`: cleartext HTTP/2. */
+  readonly protocol: "http" | "https" | "h2c";
+  readonly host: string;
+  readonly port: number;
+  /** Sent as `dapr-api-token` with each request. */
+  readonly token?: string | undefined;
+  /** Milliseconds for one `OPTIONS` request. */
+  readonly optionsTimeout: number;
+  /** Absent: health is not asked for. */
+  readonly health?: AppHealthOptions | undefined;
+  readonly logger: Logger;
+};
+
+/** An app that serves a path for each input: `OPTIONS` asks whether it does, `POST` brings an event. */
+export function createHttpApp(options: HttpAppOptions): App {
+  return new HttpApp(options);
+}
+
+const noBody = new Uint8Array(0);
+const longestQuote = 1024;
+
+class HttpApp implements App {
+  readonly #client: HttpClient;
+  readonly #availability: Availability;
+  readonly #headers: EventHeaders;
+  readonly #options: HttpAppOptions;
+
+  constructor(options: HttpAppOptions) {
+    this.#options = options;
+    const { protocol, host, port } = options;
+    this.#client =
+      protocol === "h2c"
+        ? createHttp2Client({ host, port })
+        : new Http1Client({ host, port, secure: protocol === "https" });
+    this.#headers = new EventHeaders(options.logger);
+    const target = routeTarget(options.health?.path ?? "", "healthz");
+    this.#availability = new Availability(this.#client, options.health, async (timeout) => {
+      const headers = this.#withToken({ "user-agent": "cufflink" });
+      const result = await this.#client.send({ method: "GET", target, headers }, { timeout });
+      if (!isSuccess(result)) throw new Error(reasonOf(result));
+    });
+  }
+
+  get available(): boolean {
+    return this.#availability.available;
+  }
+
+  get unavailableReason(): string {
+    return this.#availability.reason;
+  }
+
+  onAvailability(listener: () => void): () => void {
+    return this.#availability.onChange(listener);
+  }
+
+  async wants({ name, route }: { name: string; route: string }, signal: AbortSignal): Promise<boolean> {
+    signal.throwIfAborted();
+    const target = routeTarget(route, name);
+    const headers = this.#withToken({
+      "user-agent": "cufflink",
+      "content-type": "application/json",
+    });
+    const limits = { signal, timeout: this.#options.optionsTimeout };
+    const result = await this.#client.send({ method: "OPTIONS", target, headers }, limits);
+    if (result.kind === "answered" && result.status < 500) {
+      return result.status < 300 || result.status === 405;
+    }
+    throw new Error(`the app did not say whether it wants ${name}: OPTIONS ${target}: ${reasonOf(result)}`);
+  }
+
+  async deliver(delivery: Delivery, signal: AbortSignal): Promise<Outcome> {
+    const body = delivery.data ?? noBody;
+    const headers = this.#withToken(this.#headers.of(delivery));
+    headers["content-type"] = "application/json";
+    headers["content-length"] = String(body.length);
+    const target = routeTarget(delivery.route, delivery.name);
+    const result = await this.#client.send({ method: "POST", target, headers, body }, { signal });
+    if (result.kind === "unsent") return result;
+    if (!isSuccess(result)) return { kind: "refused", reason: reasonOf(result) };
+    if (result.body.length === 0) return { kind: "handled", reply: undefined };
+    const { body: data, contentType } = result;
+    return { kind: "handled", reply: { source: "http", data, contentType } };
+  }
+
+  async close(): Promise<void> {
+    this.#availability.close();
+    await this.#client.close();
+  }
+
+  #withToken(headers: Record<string, string>): Record<string, string> {
+    if (this.#options.token) headers["dapr-api-token"] = this.#options.token;
+    return headers;
+  }
+}
+
+function isSuccess(result: HttpResult): result is HttpResult & { kind: "answered" } {
+  return result.kind === "answered" && result.status >= 200 && result.status < 300;
+}
+
+function reasonOf(result: HttpResult): string {
+  if (result.kind !== "answered") return result.reason;
+  const text = Buffer.from(result.body.subarray(0, longestQuote)).toString("utf8").trim();
+  return `the app answered HTTP ${result.status}${text === "" ? "" : `: ${text}`}`;
+}

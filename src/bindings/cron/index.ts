@@ -1,0 +1,117 @@
+import { defineBinding, type InboundEvent } from "../../binding.ts";
+import { oneOf, string, type Field } from "../../metadata/fields.ts";
+import { parseSchedule, type Schedule } from "./schedule.ts";
+import { nextTimeOf, startInterval, startTicker } from "./ticker.ts";
+
+/**
+ * Calls the app at the times of a schedule.
+ *
+ * A tick that the app does not handle is tried again. When the next one is due meanwhile, that one is
+ * dropped and counted, so that there is one unhandled tick at most. Nothing is made up for the time
+ * while the runtime was down.
+ */
+export default defineBinding({
+  name: "cron",
+  status: "stable",
+  summary: "Calls the app at the times of a schedule.",
+
+  metadata: {
+    schedule: schedule(),
+    overlap: oneOf(["skip", "allow"], {
+      description:
+        "What to do with a tick that comes due while one before it is not handled yet: leave it out, or hand it over beside it.",
+      direction: "input",
+      default: "skip",
+    }),
+  },
+
+  async open({ metadata }) {
+    const { schedule } = metadata;
+    const next =
+      schedule.kind === "calendar"
+        ? nextTimeOf(schedule, (await import("croner")).Cron)
+        : undefined;
+    return { next, async [Symbol.asyncDispose]() {} };
+  },
+
+  read({ next }, { component, metadata, logger, deliver }) {
+    const { schedule, overlap } = metadata;
+    const start =
+      schedule.kind === "every"
+        ? (tick: (due: Date) => void) => startInterval(schedule.interval, tick)
+        : (tick: (due: Date) => void) => startTicker(next ?? (() => undefined), tick);
+    if (next !== undefined && next(Date.now()) === undefined) {
+      logger.warn({}, "the schedule has no time to come");
+    }
+
+    let unsettled = false;
+    let full = false;
+    let dropped = 0;
+
+    const handOver = (due: Date): void => {
+      if (full || (unsettled && overlap === "skip")) {
+        dropped++;
+        if (dropped === 1) {
+          logger.warn({ due }, "tick dropped, the one before it is not handled yet");
+        }
+        return;
+      }
+      if (dropped > 0) logger.warn({ dropped }, "ticks were dropped");
+      dropped = 0;
+      unsettled = full = true;
+      const settled: InboundEvent["settle"] = (settlement) => {
+        unsettled = false;
+        if (settlement.outcome === "returned") {
+          logger.info({ due, reason: settlement.reason }, "tick given up");
+        }
+      };
+      const event = tickEvent(due, overlap === "skip" ? component.name : undefined, settled);
+      deliver([event]).then(
+        () => (full = false),
+        (error: unknown) => {
+          full = unsettled = false;
+          logger.warn({ error, due }, "tick not handed over");
+        },
+      );
+    };
+
+    const stop = start(handOver);
+    return { stop, flush() {}, close: stop };
+  },
+});
+
+/** A required schedule, read when the component's metadata is, so that a wrong one is found by a check. */
+function schedule(): Field<Schedule, true> {
+  const text = string({
+    description:
+      "When to tick: `minute hour day month weekday`, with seconds in front if wanted, or `@every 15m`, `@hourly`, `@daily`, `@weekly`, `@monthly`, `@yearly`. `TZ=Europe/Berlin` in front names the time zone; without it, the process's.",
+    direction: "input",
+    required: true,
+    example: "*/15 * * * *",
+  });
+  return { ...text, parse: parseSchedule };
+}
+
+function tickEvent(
+  due: Date,
+  key: string | undefined,
+  settle: InboundEvent["settle"],
+): InboundEvent {
+  return {
+    data: new Uint8Array(),
+    metadata: { readTimeUTC: formatTime(new Date()), timeZone: process.env["TZ"] || "Local" },
+    headers: [],
+    id: due.toISOString(),
+    key,
+    settle,
+  };
+}
+
+/** The way Go prints a time in UTC: `2026-11-23 02:56:46.8 +0000 UTC`, the fraction without trailing zeros. */
+function formatTime(time: Date): string {
+  const text = time
+    .toISOString()
+    .replace("T", " ")
+    .replace(/\.?0*Z$/, "");
+  return `${text} +0000 UTC`;
+}

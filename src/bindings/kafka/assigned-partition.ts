@@ -1,0 +1,174 @@
+import type { RecordsBatch } from "@platformatic/kafka";
+import type { InboundEvent } from "../../binding.ts";
+import type { Commit, TopicPartition } from "./commits.ts";
+import { eventOf } from "./events.ts";
+import type { EventFormat } from "./events.ts";
+import { HandledOffsets } from "./handled-offsets.ts";
+import { encodeHandledRanges } from "./handled-ranges.ts";
+import type { OffsetRange } from "./handled-ranges.ts";
+
+/** What a partition's reader shares with the others of its component. */
+export type PartitionSettings = {
+  readonly deliver: (events: readonly InboundEvent[]) => Promise<void>;
+  readonly format: EventFormat;
+  /** The most events handed over at one time. */
+  readonly chunk: number;
+  /** Bytes read ahead above which no more is asked for. */
+  readonly readAhead: number;
+  /** Called when there is room again, or something was settled while paused. */
+  readonly changed: () => void;
+  readonly failed: (error: unknown) => void;
+};
+
+const controlBatch = 1 << 5;
+
+/** A partition that this member of the group reads: what was read ahead, handed over and handled. */
+export class AssignedPartition implements TopicPartition {
+  readonly topic: string;
+  readonly partition: number;
+  /** The next offset to fetch. */
+  position: number;
+  /** What the coordinator last stored for it. */
+  stored: { readonly offset: number; readonly text: string } | undefined;
+  readonly #settings: PartitionSettings;
+  #handled: HandledOffsets;
+  /** Ranges that an earlier reader handled, still ahead. */
+  #skip: OffsetRange[];
+  #skipTold = false;
+  #batches: RecordsBatch[] = [];
+  /** The next record of the first batch. */
+  #next = 0;
+  #bytes = 0;
+  #delivering = false;
+  #paused = false;
+  #ended = false;
+
+  constructor(
+    { topic, partition }: TopicPartition,
+    offset: number,
+    skip: OffsetRange[],
+    settings: PartitionSettings,
+  ) {
+    this.topic = topic;
+    this.partition = partition;
+    this.position = offset;
+    this.#skip = skip;
+    this.#handled = new HandledOffsets(offset);
+    this.#settings = settings;
+  }
+
+  /** Whether more should be fetched. */
+  get hasRoom(): boolean {
+    return !this.#ended && !this.#paused && this.#bytes < this.#settings.readAhead;
+  }
+
+  get ended(): boolean {
+    return this.#ended;
+  }
+
+  /** Events handed over and not handled yet. */
+  get open(): number {
+    return this.#handled.open;
+  }
+
+  /** Takes what was fetched from `offset`, unless the partition was moved or ended meanwhile. */
+  add(offset: number, batches: readonly RecordsBatch[]): void {
+    if (this.#ended || offset !== this.position) return;
+    for (const batch of batches) {
+      this.#batches.push(batch);
+      this.#bytes += batch.length;
+      this.position = Number(batch.firstOffset) + batch.lastOffsetDelta + 1;
+    }
+    void this.#deliver();
+  }
+
+  /** Hands over nothing until {@link resume}. */
+  pause(): void {
+    this.#paused = true;
+  }
+
+  resume(): void {
+    this.#paused = false;
+    void this.#deliver();
+  }
+
+  /** Hands over nothing any more, and ignores what is settled from now on. */
+  end(): void {
+    this.#ended = true;
+    this.#batches = [];
+    this.#bytes = 0;
+  }
+
+  /** What to commit at this moment; `limit`: the longest text that the coordinator stores. */
+  commit(limit: number): Commit {
+    const offset = this.#handled.committable;
+    return {
+      topic: this.topic,
+      partition: this.partition,
+      offset,
+      text: encodeHandledRanges(offset, this.#handled.ranges(), limit),
+    };
+  }
+
+  async #deliver(): Promise<void> {
+    if (this.#delivering) return;
+    this.#delivering = true;
+    try {
+      while (!this.#ended && !this.#paused && this.#batches.length > 0) {
+        const events = this.#take();
+        if (events.length > 0) await this.#settings.deliver(events);
+      }
+    } catch (error) {
+      this.#settings.failed(error);
+    } finally {
+      this.#delivering = false;
+    }
+  }
+
+  #take(): InboundEvent[] {
+    const events: InboundEvent[] = [];
+    while (events.length < this.#settings.chunk) {
+      const batch = this.#batches[0];
+      if (batch === undefined) break;
+      const record =
+        (batch.attributes & controlBatch) === 0 ? batch.records[this.#next++] : undefined;
+      if (record === undefined) {
+        this.#handled.skipTo(Number(batch.firstOffset) + batch.lastOffsetDelta + 1);
+        this.#batches.shift();
+        this.#next = 0;
+        this.#bytes -= batch.length;
+        this.#settings.changed();
+        continue;
+      }
+      const offset = Number(batch.firstOffset) + record.offsetDelta;
+      // A broker answers with whole batches, so with what was read before, too.
+      if (offset < this.#handled.end || this.#isHandled(offset)) continue;
+      const token = this.#handled.deliver(offset);
+      const timestamp = batch.firstTimestamp + record.timestampDelta;
+      const place = { topic: this.topic, partition: this.partition, offset, timestamp };
+      events.push(
+        eventOf(record, place, this.#settings.format, ({ outcome }) => {
+          if (outcome !== "handled" || this.#ended) return;
+          this.#handled.handle(token);
+          if (this.#paused) this.#settings.changed();
+        }),
+      );
+    }
+    return events;
+  }
+
+  #isHandled(offset: number): boolean {
+    for (
+      let range = this.#skip[0];
+      range !== undefined && range.first <= offset;
+      range = this.#skip[0]
+    ) {
+      if (!this.#skipTold) this.#handled.skip(range);
+      this.#skipTold = true;
+      if (offset <= range.last) return true;
+      this.#skip.shift();
+      this.#skipTold = false;
+    }
+    return false;
+  }
+}

@@ -1,0 +1,360 @@
+import type { ClusterMetadata, Consumer, ConsumerGroupJoinPayload } from "@platformatic/kafka";
+import type { Reader, Reading } from "../../binding.ts";
+import { BindingError, messageOf } from "../../errors.ts";
+import { AssignedPartition } from "./assigned-partition.ts";
+import type { PartitionSettings } from "./assigned-partition.ts";
+import { encodeOwned } from "./assignment.ts";
+import { orDefault } from "./client.ts";
+import type { Driver } from "./client.ts";
+import { commitOffsets, committedOffsets } from "./commits.ts";
+import type { Commit, TopicPartition } from "./commits.ts";
+import { errorOf, failureOf } from "./failures.ts";
+import { Fetcher, patience } from "./fetcher.ts";
+import type { kafkaFields, KafkaMetadata } from "./fields.ts";
+import { groupOptions, strategyOf } from "./group-options.ts";
+import { decodeHandledRanges } from "./handled-ranges.ts";
+import { backlogOf, edgeOf } from "./positions.ts";
+
+type KafkaReading = Reading<typeof kafkaFields>;
+
+const commitInterval = 1000;
+/** How long a rebalance waits for events under way, at most, in milliseconds. */
+const drainTimeout = 3000;
+const pauseBetweenTries = 200;
+// A broker stores 4096 characters unless told otherwise.
+const textLimit = 3072;
+
+/**
+ * A member of a consumer group. It commits what was handled without a gap, and beside it the ranges
+ * handled above; partitions that stay ours over a rebalance are read on as if nothing had happened.
+ */
+export class GroupReader implements Reader {
+  readonly #driver: Driver;
+  readonly #metadata: KafkaMetadata;
+  readonly #reading: KafkaReading;
+  readonly #consumer: Consumer;
+  readonly #fetcher: Fetcher;
+  readonly #settings: PartitionSettings;
+  #partitions = new Map<string, AssignedPartition>();
+  #topicIds = new Map<string, string>();
+  /** The number of partitions by topic, as shared in the present generation. */
+  #shared = new Map<string, number>();
+  #member: { readonly id: string | null; readonly generation: number } | undefined;
+  /** Counts assignments, so that one under way notices that it is out of date. */
+  #assignment = 0;
+  #settled = Promise.withResolvers<void>();
+  #commitTimer: NodeJS.Timeout | undefined;
+  #refreshTimer: NodeJS.Timeout | undefined;
+  #committing: Promise<void> = Promise.resolve();
+  #textLimit = textLimit;
+  #stopped = false;
+  #lost = false;
+
+  constructor(
+    driver: Driver,
+    reading: KafkaReading,
+    group: string,
+    topics: readonly string[],
+    exclude: RegExp | undefined,
+  ) {
+    const { metadata } = reading;
+    this.#driver = driver;
+    this.#metadata = metadata;
+    this.#reading = reading;
+    const strategy = strategyOf(metadata, reading.logger);
+    this.#consumer = new driver.Consumer(
+      groupOptions(metadata, group, strategy, async () => {
+        await this.#beforeJoin();
+        return strategy === "sticky" ? this.#owned() : Buffer.alloc(0);
+      }),
+    );
+    for (const topic of topics) this.#consumer.topics.track(topic);
+    this.#fetcher = new Fetcher(driver, this.#consumer, metadata, {
+      outOfRange: (partition) => this.#outOfRange(partition),
+      lost: (reason) => this.#giveUp(reason),
+      stuck: (node, reason) =>
+        reading.logger.warn({ node, reason }, "a broker cannot be read from; others are"),
+      described: (cluster) => this.#described(cluster),
+    });
+    this.#settings = {
+      deliver: reading.deliver,
+      format: { exclude, escape: metadata.escapeHeaders },
+      chunk: orDefault(metadata.channelBufferSize, 256),
+      readAhead: orDefault(metadata.consumerFetchDefault, 1_048_576),
+      changed: () => {
+        this.#fetcher.wake();
+        this.#settled.resolve();
+      },
+      failed: (error) => this.#giveUp(error),
+    };
+  }
+
+  /** Joins the group; resolves once its partitions are known and read from. */
+  async start(): Promise<void> {
+    const assigned = Promise.withResolvers<void>();
+    this.#consumer.on("consumer:group:join", (joined) => {
+      void this.#assign(joined).then(assigned.resolve, (error: unknown) => {
+        assigned.reject(error);
+        this.#giveUp(error);
+      });
+    });
+    this.#consumer.on("error", (error) => this.#giveUp(error));
+    this.#consumer.on("consumer:heartbeat:stalled", ({ lastError }) =>
+      this.#giveUp(lastError ?? new Error("the group's coordinator does not answer heart-beats")),
+    );
+    await this.#fetcher.refresh();
+    await this.#consumer.joinGroup({});
+    await assigned.promise;
+    this.#commitTimer = setInterval(() => {
+      this.#commit().catch((error: unknown) => {
+        this.#reading.logger.warn(
+          { reason: messageOf(error) },
+          "offsets could not be committed, trying again",
+        );
+      });
+    }, commitInterval);
+    const interval = orDefault(
+      this.#metadata.clientConnectionTopicMetadataRefreshInterval,
+      480_000,
+    );
+    this.#refreshTimer = setInterval(() => void this.#fetcher.refresh().catch(() => {}), interval);
+  }
+
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    clearInterval(this.#refreshTimer);
+    for (const partition of this.#partitions.values()) partition.pause();
+    await this.#fetcher.stop();
+  }
+
+  async flush(): Promise<void> {
+    const until = Date.now() + patience;
+    for (;;) {
+      try {
+        await this.#commit();
+        return;
+      } catch (error) {
+        if (this.#lost || Date.now() > until)
+          throw errorOf("kafka error: offsets could not be committed", error, "ambiguous");
+        await pause();
+      }
+    }
+  }
+
+  async close(): Promise<void> {
+    clearInterval(this.#commitTimer);
+    await this.stop();
+    if (!this.#lost) await this.#commit().catch(() => {});
+    for (const partition of this.#partitions.values()) partition.end();
+    this.#assignment++;
+    // A coordinator that does not answer finds out by the session's time-out.
+    await Promise.race([
+      this.#consumer.close(true).catch(() => {}),
+      new Promise((resolve) => setTimeout(resolve, 5000).unref()),
+    ]);
+  }
+
+  /** How many records the group has still to handle, in all partitions. */
+  backlog(): Promise<number> {
+    return backlogOf(this.#driver, this.#consumer, this.#metadata.initialOffset);
+  }
+
+  #owned(): Buffer {
+    const owned = new Map<string, number[]>();
+    for (const { topic, partition } of this.#partitions.values()) {
+      owned.set(topic, [...(owned.get(topic) ?? []), partition]);
+    }
+    return encodeOwned(owned, this.#member?.generation ?? -1);
+  }
+
+  // What is under way gets a moment, so that the next owner need not repeat it.
+  async #beforeJoin(): Promise<void> {
+    this.#assignment++;
+    const partitions = [...this.#partitions.values()];
+    for (const partition of partitions) partition.pause();
+    const until =
+      Date.now() + Math.min(drainTimeout, orDefault(this.#metadata.sessionTimeout, 10_000) / 3);
+    while (partitions.some(({ open }) => open > 0) && Date.now() < until && !this.#stopped) {
+      this.#settled = Promise.withResolvers<void>();
+      const timer = setTimeout(this.#settled.resolve, until - Date.now());
+      await this.#settled.promise;
+      clearTimeout(timer);
+    }
+    if (partitions.length > 0 && this.#consumer.memberId !== null)
+      await this.#commit().catch(() => {});
+  }
+
+  async #assign({
+    memberId,
+    generationId = 0,
+    assignments = [],
+  }: ConsumerGroupJoinPayload): Promise<void> {
+    const turn = ++this.#assignment;
+    const before = this.#member;
+    this.#member = { id: memberId, generation: generationId };
+    // Nobody else had a partition between two generations that follow each other.
+    const continued = before?.id === memberId && before.generation + 1 === generationId;
+    const wanted = assignments.flatMap(({ topic, partitions }) =>
+      partitions.map((partition) => ({ topic, partition })),
+    );
+    const kept = new Map<string, AssignedPartition>();
+    for (const place of wanted) {
+      const present = this.#partitions.get(nameOf(place));
+      if (continued && present !== undefined) kept.set(nameOf(place), present);
+    }
+    for (const [name, partition] of this.#partitions) if (!kept.has(name)) partition.end();
+    this.#partitions = kept;
+    if (!this.#stopped) for (const partition of kept.values()) partition.resume();
+    this.#fetcher.assign([...kept.values()]);
+    const added = wanted.filter((place) => !kept.has(nameOf(place)));
+    this.#reading.logger.info(
+      { generation: generationId, partitions: wanted.map(nameOf) },
+      "joined the consumer group",
+    );
+    const until = Date.now() + patience;
+    while (added.length > 0 && turn === this.#assignment && !this.#stopped) {
+      try {
+        const opened = await this.#begin(added);
+        if (turn !== this.#assignment) return;
+        for (const partition of opened) this.#partitions.set(nameOf(partition), partition);
+        this.#fetcher.assign([...this.#partitions.values()]);
+        return;
+      } catch (error) {
+        if (turn !== this.#assignment || this.#stopped) return;
+        if (Date.now() > until) throw error;
+        await pause();
+      }
+    }
+  }
+
+  async #begin(places: readonly TopicPartition[]): Promise<AssignedPartition[]> {
+    const committed = await committedOffsets(this.#driver, this.#consumer, places);
+    const result: AssignedPartition[] = [];
+    const resolved: Commit[] = [];
+    for (const place of places) {
+      const found = committed.find(
+        ({ topic, partition }) => topic === place.topic && partition === place.partition,
+      );
+      if (found !== undefined && found.offset >= 0) {
+        const partition = new AssignedPartition(
+          place,
+          found.offset,
+          decodeHandledRanges(found.offset, found.text),
+          this.#settings,
+        );
+        partition.stored = { offset: found.offset, text: found.text ?? "" };
+        result.push(partition);
+        continue;
+      }
+      const newest = this.#metadata.initialOffset === "newest";
+      const offset = await edgeOf(this.#consumer, place, newest ? "end" : "start");
+      if (newest) resolved.push({ ...place, offset, text: "" });
+      result.push(new AssignedPartition(place, offset, [], this.#settings));
+    }
+    // Else a rebalance before the first commit would resolve "newest" once more, past what came meanwhile.
+    const [failure] = (await commitOffsets(this.#driver, this.#consumer, resolved)).values();
+    if (failure !== undefined) throw new Error(failure.message);
+    return result;
+  }
+
+  async #outOfRange(partition: AssignedPartition): Promise<void> {
+    const { position, topic } = partition;
+    const start = await edgeOf(this.#consumer, partition, "start");
+    const end = await edgeOf(this.#consumer, partition, "end");
+    const fields = { topic, partition: partition.partition, position, start, end };
+    if (position < start) {
+      this.#reading.logger.warn(
+        { ...fields, lost: start - position },
+        "records were deleted before they were read: their retention is over; reading goes on after the gap",
+      );
+      this.#restart(partition, start);
+    } else if (position > end) {
+      this.#reading.logger.warn(
+        { ...fields, truncated: position - end },
+        "the log ends before the position: it was truncated; reading goes on at its end",
+      );
+      this.#restart(partition, end);
+    } else {
+      throw new Error(
+        `${nameOf(partition)} has offset ${position}, and its leader does not know it yet`,
+      );
+    }
+  }
+
+  #restart(old: AssignedPartition, offset: number): void {
+    if (this.#partitions.get(nameOf(old)) !== old) return;
+    old.end();
+    this.#partitions.set(nameOf(old), new AssignedPartition(old, offset, [], this.#settings));
+    this.#fetcher.assign([...this.#partitions.values()]);
+  }
+
+  #described(cluster: ClusterMetadata): void {
+    let grown = false;
+    for (const topic of this.#consumer.topics.current) {
+      const found = cluster.topics.get(topic);
+      if (found === undefined) continue;
+      const id = this.#topicIds.get(topic);
+      this.#topicIds.set(topic, found.id);
+      if (id !== undefined && id !== found.id) this.#recreated(topic);
+      const shared = this.#shared.get(topic);
+      this.#shared.set(topic, found.partitionsCount);
+      if (shared !== undefined && shared !== found.partitionsCount) grown = true;
+    }
+    if (!grown || this.#stopped) return;
+    this.#reading.logger.info({}, "a topic has more partitions now; they are shared anew");
+    this.#consumer.joinGroup({}).catch((error: unknown) => this.#giveUp(error));
+  }
+
+  #recreated(topic: string): void {
+    this.#reading.logger.warn(
+      { topic },
+      "the topic was deleted and made anew; it is read from its start",
+    );
+    for (const partition of this.#partitions.values()) {
+      if (partition.topic === topic) this.#restart(partition, 0);
+    }
+  }
+
+  /** One after another: two commits at once could arrive in the wrong order. */
+  #commit(): Promise<void> {
+    const next = this.#committing.catch(() => {}).then(() => this.#commitNow());
+    this.#committing = next;
+    return next;
+  }
+
+  async #commitNow(): Promise<void> {
+    const commits = new Map<Commit, AssignedPartition>();
+    for (const partition of this.#partitions.values()) {
+      const commit = partition.commit(this.#textLimit);
+      if (commit.offset !== partition.stored?.offset || commit.text !== partition.stored.text)
+        commits.set(commit, partition);
+    }
+    const refused = await commitOffsets(this.#driver, this.#consumer, [...commits.keys()]);
+    for (const [commit, partition] of commits) {
+      const failure = refused.get(commit);
+      if (failure === undefined) partition.stored = { offset: commit.offset, text: commit.text };
+      else if (failure.code === "OFFSET_METADATA_TOO_LARGE")
+        this.#textLimit = Math.floor(this.#textLimit / 2);
+    }
+    const [failure] = refused.values();
+    if (failure !== undefined)
+      throw new BindingError("unavailable", failure.message, { systemCode: failure.code });
+  }
+
+  #giveUp(reason: unknown): void {
+    if (this.#lost || this.#stopped) return;
+    this.#lost = true;
+    void this.#fetcher.stop();
+    const error = errorOf("kafka error: the consumer group was lost", reason, "ambiguous");
+    this.#reading.logger.warn({ reason: failureOf(reason).message }, "the consumer group was lost");
+    this.#reading.lost(error);
+  }
+}
+
+function nameOf({ topic, partition }: TopicPartition): string {
+  return `${topic}[${partition}]`;
+}
+
+function pause(): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, pauseBetweenTries));
+}

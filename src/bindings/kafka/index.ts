@@ -1,0 +1,260 @@
+import type { Base } from "@platformatic/kafka";
+import { defineBinding } from "../../binding.ts";
+import type { Call, Opening, Reader } from "../../binding.ts";
+import { BindingError, messageOf } from "../../errors.ts";
+import { string } from "../../metadata/fields.ts";
+import { avroEncoder } from "./avro.ts";
+import type { AvroEncoder } from "./avro.ts";
+import { clientOptions, describeTopics, orDefault } from "./client.ts";
+import type { Driver } from "./client.ts";
+import { errorOf } from "./failures.ts";
+import { kafkaFields } from "./fields.ts";
+import { GroupReader } from "./group-reader.ts";
+import { TopicProducer } from "./producer.ts";
+
+type KafkaConnection = AsyncDisposable & {
+  readonly driver: Driver;
+  readonly client: Base;
+  readonly producer: TopicProducer | undefined;
+  readonly encode: AvroEncoder;
+  readonly exclude: RegExp | undefined;
+  reader: GroupReader | undefined;
+};
+
+const requestFields = {
+  partitionKey: string({ description: "The message's key.", example: "order-1" }),
+  __key: string({
+    description: "The message's key, where partitionKey is not given.",
+    example: "order-1",
+  }),
+  partitionNumber: string({
+    description: "The partition to write to; chosen by key, or at random, unless given.",
+    example: "3",
+  }),
+  valueSchemaType: string({
+    description:
+      "avro: write the data, which is JSON, by the topic's schema in the registry. none: as it is.",
+    example: "avro",
+  }),
+};
+
+type CreateCall = Call<typeof kafkaFields, typeof requestFields>;
+
+/**
+ * Apache Kafka. Reading is at least once: the group's offset never passes an event that was not
+ * handled, and a restart repeats only what was not handled.
+ */
+export default defineBinding({
+  name: "kafka",
+  status: "stable",
+  summary: "Reads and writes the topics of an Apache Kafka cluster.",
+
+  metadata: kafkaFields,
+
+  async open(opening) {
+    const { metadata, directions } = opening;
+    const exclude = excludeOf(metadata.excludeHeaderMetaRegex);
+    if (directions.input && metadata.topics?.length && !metadata.consumerGroup) {
+      throw new BindingError(
+        "failed_precondition",
+        "kafka error: topics are given without consumerGroup; name the group to read them in",
+        { effect: "unsent" },
+      );
+    }
+    const driver = await import("@platformatic/kafka");
+    const options = clientOptions(metadata);
+    const client = new driver.Base({
+      ...options,
+      requestTimeout: orDefault(metadata.writeTimeout, 30_000) + (options.requestTimeout ?? 0),
+    });
+    try {
+      await prove(client, opening);
+    } catch (error) {
+      await client.close().catch(() => {});
+      throw error;
+    }
+    const { publishTopic } = metadata;
+    const writes = directions.output && publishTopic;
+    const producer = writes
+      ? new TopicProducer(driver, client, publishTopic, metadata, opening.logger)
+      : undefined;
+    return {
+      driver,
+      client,
+      producer,
+      encode: avroEncoder(metadata),
+      exclude,
+      reader: undefined,
+      async [Symbol.asyncDispose]() {
+        producer?.close();
+        await client.close();
+      },
+    } satisfies KafkaConnection as KafkaConnection;
+  },
+
+  operations: {
+    create: {
+      description:
+        "Writes a message to publishTopic. Without data, or with the text null, it is a tombstone.",
+      request: requestFields,
+      async invoke(connection, call) {
+        const { producer } = connection;
+        const { publishTopic } = call.metadata;
+        if (producer === undefined || !publishTopic) {
+          throw new BindingError(
+            "failed_precondition",
+            "kafka error: missing 'publishTopic' attribute",
+            { effect: "unsent" },
+          );
+        }
+        const key = call.request.partitionKey ?? call.request.__key;
+        const message = {
+          key: key === undefined ? undefined : Buffer.from(key),
+          partition: partitionOf(call.request.partitionNumber),
+          headers: headersOf(call.properties, connection.exclude),
+          value: await valueOf(publishTopic, connection, call),
+        };
+        await producer.send(message, call.signal);
+      },
+    },
+  },
+
+  async read(connection, reading) {
+    const { topics, consumerGroup } = reading.metadata;
+    if (!topics?.length || !consumerGroup) {
+      reading.logger.warn({}, "no topics are given, so nothing is read");
+      return silent;
+    }
+    const reader = new GroupReader(
+      connection.driver,
+      reading,
+      consumerGroup,
+      topics,
+      connection.exclude,
+    );
+    try {
+      await reader.start();
+    } catch (error) {
+      await reader.close();
+      throw errorOf(`kafka error: could not read in group ${consumerGroup}`, error, "unsent");
+    }
+    connection.reader = reader;
+    return reader;
+  },
+
+  retry: {
+    inbound: ({ consumeRetryEnabled }) =>
+      consumeRetryEnabled
+        ? { attempts: Infinity, initial: 5000, max: 5000, multiplier: 1, jitter: 0 }
+        : {},
+    outbound: ({ producerRetryMax }) => ({
+      attempts: producerRetryMax + 1,
+      initial: 100,
+      max: 100,
+      multiplier: 1,
+      jitter: 0,
+    }),
+  },
+
+  async ping(connection) {
+    try {
+      await describeTopics(connection.client, [], true);
+    } catch (error) {
+      throw errorOf("kafka error: no broker answers", error, "unsent");
+    }
+  },
+
+  async backlog(connection) {
+    if (connection.reader === undefined) return 0;
+    return connection.reader.backlog();
+  },
+});
+
+const silent: Reader = { stop() {}, flush() {}, close() {} };
+
+/** Asks any broker for the cluster, which needs a connection, TLS and authentication to work. */
+async function prove(
+  client: Base,
+  { metadata, signal }: Opening<typeof kafkaFields>,
+): Promise<void> {
+  const { promise: aborted, reject } = Promise.withResolvers<never>();
+  const abort = (): void =>
+    reject(
+      new BindingError("cancelled", "kafka error: opening was given up", { effect: "unsent" }),
+    );
+  if (signal.aborted) abort();
+  signal.addEventListener("abort", abort, { once: true });
+  try {
+    await Promise.race([describeTopics(client, [], true), aborted]);
+  } catch (error) {
+    throw errorOf(
+      `kafka error: could not connect to ${metadata.brokers.join(", ")}`,
+      error,
+      "unsent",
+    );
+  } finally {
+    signal.removeEventListener("abort", abort);
+  }
+}
+
+// Go writes flags for the whole expression at its beginning, JavaScript beside it.
+function excludeOf(text: string | undefined): RegExp | undefined {
+  if (!text) return undefined;
+  const [, flags = "", rest = text] = /^\(\?([ims]+)\)(.*)$/s.exec(text) ?? [];
+  try {
+    return new RegExp(rest, flags);
+  } catch (error) {
+    throw new BindingError(
+      "failed_precondition",
+      `kafka error: excludeHeaderMetaRegex: ${messageOf(error)}`,
+      { effect: "unsent" },
+    );
+  }
+}
+
+function partitionOf(text: string | undefined): number | undefined {
+  if (text === undefined) return undefined;
+  if (/^\+?\d{1,10}$/.test(text)) return Number(text);
+  const why = /^-\d+$/.test(text) ? "must be non-negative" : "is no number";
+  throw new BindingError(
+    "invalid_argument",
+    `kafka error: partitionNumber ${why}: ${JSON.stringify(text)}`,
+  );
+}
+
+function headersOf(
+  properties: Readonly<Record<string, string>>,
+  exclude: RegExp | undefined,
+): Map<Buffer, Buffer> {
+  const headers = new Map<Buffer, Buffer>();
+  for (const name of Object.keys(properties)) {
+    if (!exclude?.test(name)) headers.set(Buffer.from(name), Buffer.from(properties[name] ?? ""));
+  }
+  return headers;
+}
+
+async function valueOf(
+  topic: string,
+  { encode }: KafkaConnection,
+  { data, properties }: CreateCall,
+): Promise<Buffer | undefined> {
+  const avro = wantsAvro(properties);
+  if (data === undefined) return undefined;
+  const bytes = Buffer.from(data.buffer, data.byteOffset, data.byteLength);
+  if (bytes.length === 4 && bytes.equals(nullText)) return undefined;
+  return avro ? encode(topic, bytes) : bytes;
+}
+
+const nullText = Buffer.from("null");
+
+// The one name of a request's metadata that Dapr reads in any case.
+function wantsAvro(properties: Readonly<Record<string, string>>): boolean {
+  const name = Object.keys(properties).find((one) => one.toLowerCase() === "valueschematype");
+  const type = (name === undefined ? undefined : properties[name])?.toLowerCase();
+  if (type === undefined || type === "" || type === "none") return false;
+  if (type === "avro") return true;
+  throw new BindingError(
+    "invalid_argument",
+    `kafka error: valueSchemaType must be avro or none, not ${JSON.stringify(type)}`,
+  );
+}

@@ -1,0 +1,179 @@
+import type { Channel, ConsumeMessage, Message } from "amqplib";
+import type { InboundEvent, Reader, Reading } from "../../binding.ts";
+import { BindingError, messageOf } from "../../errors.ts";
+import { Acknowledgements } from "./acknowledgements.ts";
+import type { AcknowledgingChannel } from "./acknowledgements.ts";
+import { eventOf } from "./events.ts";
+import { failure } from "./failures.ts";
+import type { rabbitmqFields } from "./fields.ts";
+import type { Link } from "./link.ts";
+import { PrefetchWindow } from "./prefetch-window.ts";
+import { declareQueue } from "./queue.ts";
+
+/** The server ends a channel that has not answered a delivery for 30 minutes. */
+const longestHold = 25 * 60_000;
+const largestPrefetch = 65_535;
+
+/** Opens the reader's connection; the callback is called once if it ends by itself. */
+export type ConnectInput = (lost: (reason: BindingError) => void) => Promise<Link>;
+
+/** Reads the queue on a connection of the reader's own, which is closed with it. */
+export async function startConsumer(
+  connectInput: ConnectInput,
+  reading: Reading<typeof rabbitmqFields>,
+): Promise<Consumer> {
+  const consumer = new Consumer(reading);
+  try {
+    await consumer.start(connectInput);
+    return consumer;
+  } catch (error) {
+    await consumer.close();
+    throw failure(`queue ${reading.metadata.queueName} cannot be read`, error);
+  }
+}
+
+/** A queue being read. */
+export class Consumer implements Reader {
+  readonly #reading: Reading<typeof rabbitmqFields>;
+  #link: Link | undefined;
+  #channel: Channel | undefined;
+  #window: PrefetchWindow | undefined;
+  #acknowledgements: Acknowledgements | undefined;
+  #batch: InboundEvent[] = [];
+  #started = false;
+  #stopped = false;
+  #lost: BindingError | undefined;
+
+  constructor(reading: Reading<typeof rabbitmqFields>) {
+    this.#reading = reading;
+  }
+
+  /** The connection that reads, while there is one: an exclusive queue is known to no other. */
+  get link(): Link | undefined {
+    return this.#lost === undefined ? this.#link : undefined;
+  }
+
+  async start(connectInput: ConnectInput): Promise<void> {
+    const { metadata, maxInFlight } = this.#reading;
+    this.#link = await connectInput((reason) => this.#lose(reason));
+    const channel = await this.#link.model.createChannel();
+    this.#channel = channel;
+    channel.on("error", (error) => this.#lose(failure("the channel was closed", error)));
+    await declareQueue(channel, metadata);
+    this.#acknowledgements = new Acknowledgements(tolerant(channel), longestHold);
+    this.#window = new PrefetchWindow(
+      {
+        add: async (prefetch) => {
+          // Two requests, and in this order on the channel: the count is for the consumers to come.
+          const counted = channel.prefetch(prefetch);
+          const consuming = channel.consume(metadata.queueName, (message) => this.#take(message));
+          await counted;
+          return (await consuming).consumerTag;
+        },
+        cancel: async (tag) => {
+          await channel.cancel(tag);
+        },
+      },
+      metadata.prefetchCount === 0 ? largestPrefetch : metadata.prefetchCount,
+      (reason) => this.#lose(failure("the prefetch count could not be changed", reason)),
+    );
+    await this.#window.open(maxInFlight);
+    this.#started = true;
+    if (this.#lost !== undefined) throw this.#lost;
+  }
+
+  credit(events: number): void {
+    this.#window?.resize(events);
+  }
+
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    try {
+      await this.#window?.stop();
+    } catch (error) {
+      if (this.#lost === undefined) throw failure("the consumer could not be cancelled", error);
+    }
+  }
+
+  async flush(): Promise<void> {
+    const channel = this.#channel;
+    if (channel === undefined) return;
+    if (this.#lost !== undefined) throw this.#lost;
+    this.#acknowledgements?.write();
+    try {
+      // Acknowledgements have no answer of their own. A channel works through what it gets in order,
+      // so once it answers this, it has them; the count concerns later consumers, which set theirs.
+      await channel.prefetch(1);
+    } catch (error) {
+      throw failure("the acknowledgements were not confirmed", error, "ambiguous");
+    }
+  }
+
+  async close(): Promise<void> {
+    this.#stopped = true;
+    this.#lost ??= new BindingError("unavailable", "the reader was closed");
+    this.#acknowledgements?.abandon();
+    await this.#link?.close();
+  }
+
+  #take(message: ConsumeMessage | null): void {
+    const { queueName, prefetchCount } = this.#reading.metadata;
+    if (message === null) {
+      this.#lose(
+        new BindingError("not_found", `queue ${queueName} was deleted`, { effect: "unsent" }),
+      );
+      return;
+    }
+    const acknowledgements = this.#acknowledgements;
+    // What comes after the stop is left to the queue, which gets it back when the channel closes.
+    if (this.#stopped || acknowledgements === undefined) return;
+    const tag = message.fields.deliveryTag;
+    acknowledgements.delivered(tag);
+    this.#batch.push(
+      eventOf(message, queueName, prefetchCount === 1 ? queueName : undefined, (settlement) => {
+        if (settlement.outcome === "handled") acknowledgements.handled(tag);
+        else acknowledgements.returned(tag, settlement.after ?? 0);
+      }),
+    );
+    if (this.#batch.length === 1) queueMicrotask(() => this.#deliver());
+  }
+
+  /** All that came in one piece from the socket. The prefetch count is what bounds it. */
+  #deliver(): void {
+    const batch = this.#batch;
+    this.#batch = [];
+    this.#reading
+      .deliver(batch)
+      .catch((error: unknown) =>
+        this.#lose(new BindingError("internal", messageOf(error), { cause: error })),
+      );
+  }
+
+  /** Once; while starting, the failure is told by what fails. */
+  #lose(reason: BindingError): void {
+    if (this.#lost !== undefined) return;
+    this.#lost = reason;
+    this.#acknowledgements?.abandon();
+    if (this.#started) this.#reading.lost(reason);
+  }
+}
+
+/** A channel that has just closed takes no acknowledgements; its messages are in the queue again. */
+function tolerant(channel: Channel): AcknowledgingChannel {
+  return {
+    ack(message, allUpTo) {
+      unlessClosed(() => channel.ack(message as Message, allUpTo));
+    },
+    nack(message, allUpTo, requeue) {
+      unlessClosed(() => channel.nack(message as Message, allUpTo, requeue));
+    },
+  };
+}
+
+function unlessClosed(send: () => void): void {
+  try {
+    send();
+  } catch (error) {
+    if (!(error instanceof Error) || error.name !== "IllegalOperationError") throw error;
+  }
+}

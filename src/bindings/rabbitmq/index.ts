@@ -1,0 +1,135 @@
+import { defineBinding } from "../../binding.ts";
+import { BindingError } from "../../errors.ts";
+import { startConsumer } from "./consumer.ts";
+import type { ConnectInput, Consumer } from "./consumer.ts";
+import { failure } from "./failures.ts";
+import { createFields, rabbitmqFields } from "./fields.ts";
+import type { RabbitmqMetadata } from "./fields.ts";
+import { connect } from "./link.ts";
+import type { Driver, Link } from "./link.ts";
+import { publishOptions } from "./messages.ts";
+import { Publisher } from "./publisher.ts";
+import { declareQueue } from "./queue.ts";
+
+const readTimeout = 30_000;
+
+export default defineBinding({
+  name: "rabbitmq",
+  status: "stable",
+  summary: "Reads from and sends to a RabbitMQ queue.",
+  metadata: rabbitmqFields,
+
+  async open({ metadata, component, directions, signal, lost }) {
+    const driver = await import("amqplib");
+    const name = `cufflink ${component.appId} ${component.name}`;
+    const link = await connect(driver, metadata, name, signal, lost);
+    try {
+      const connection = new RabbitmqConnection(driver, metadata, name, link);
+      await connection.prove(directions.output, lost);
+      return connection;
+    } catch (error) {
+      await link.close();
+      throw failure(`queue ${metadata.queueName} cannot be used`, error);
+    }
+  },
+
+  operations: {
+    create: {
+      description: "Sends the data to the queue and waits until the server has it.",
+      request: createFields,
+      async invoke(connection, { data, properties, request, metadata, signal }) {
+        const content = data === undefined ? Buffer.alloc(0) : asBuffer(data);
+        await connection
+          .publisher()
+          .publish(content, publishOptions(properties, request, metadata.contentType), signal);
+      },
+    },
+  },
+
+  async read(connection, reading) {
+    return connection.read((connectInput) => startConsumer(connectInput, reading));
+  },
+
+  async ping(connection) {
+    await connection.inspect();
+  },
+
+  async backlog(connection) {
+    return connection.inspect();
+  },
+});
+
+/**
+ * Two connections, for the server stops reading from one whose messages it cannot take, and the
+ * acknowledgements on it would wait with them: one to send and to ask, one of the reader's own.
+ */
+class RabbitmqConnection implements AsyncDisposable {
+  readonly #driver: Driver;
+  readonly #metadata: RabbitmqMetadata;
+  readonly #name: string;
+  readonly #link: Link;
+  #publisher: Publisher | undefined;
+  #consumer: Consumer | undefined;
+
+  constructor(driver: Driver, metadata: RabbitmqMetadata, name: string, link: Link) {
+    this.#driver = driver;
+    this.#metadata = metadata;
+    this.#name = name;
+    this.#link = link;
+  }
+
+  /** Declares the queue, unless it is exclusive and so the reader's, and makes ready to send. */
+  async prove(output: boolean, lost: (reason: unknown) => void): Promise<void> {
+    const channel = await this.#link.model.createConfirmChannel();
+    channel.on("error", (error) => lost(failure("the channel was closed", error)));
+    if (!this.#metadata.exclusive) await declareQueue(channel, this.#metadata);
+    if (output) this.#publisher = new Publisher(this.#link, channel, this.#metadata);
+  }
+
+  publisher(): Publisher {
+    if (this.#publisher === undefined) {
+      throw new BindingError("failed_precondition", "the component's direction leaves out output");
+    }
+    return this.#publisher;
+  }
+
+  async read(start: (connectInput: ConnectInput) => Promise<Consumer>): Promise<Consumer> {
+    this.#consumer = await start((lost) =>
+      connect(
+        this.#driver,
+        this.#metadata,
+        `${this.#name} input`,
+        AbortSignal.timeout(readTimeout),
+        lost,
+      ),
+    );
+    return this.#consumer;
+  }
+
+  /** How many messages wait in the queue. An exclusive one can be seen by its reader only. */
+  async inspect(): Promise<number> {
+    const link = this.#metadata.exclusive ? this.#consumer?.link : this.#link;
+    if (this.#link.ended !== undefined) throw this.#link.ended;
+    if (link === undefined) return 0;
+    // Of its own, since the server closes the channel of a question that it refuses.
+    const channel = await link.model.createChannel();
+    let failed = false;
+    channel.on("error", () => (failed = true));
+    try {
+      const { messageCount } = await channel.checkQueue(this.#metadata.queueName);
+      return messageCount;
+    } catch (error) {
+      throw failure(`queue ${this.#metadata.queueName} cannot be used`, error);
+    } finally {
+      if (!failed) await channel.close().catch(() => {});
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await Promise.all([this.#consumer?.close(), this.#link.close()]);
+  }
+}
+
+function asBuffer(data: Uint8Array): Buffer {
+  return Buffer.from(data.buffer, data.byteOffset, data.byteLength);
+}

@@ -1,0 +1,109 @@
+import { defineBinding } from "../../binding.ts";
+import { BindingError } from "../../errors.ts";
+import { RedisConnection } from "./connection.ts";
+import { expiringFields, getFields, keyFields, redisFields } from "./fields.ts";
+import { timeToLive } from "./time-to-live.ts";
+
+const empty = new Uint8Array();
+
+/** One step, so that no count stays without its end; what is no number keeps its own. */
+const incrementAndExpire = `
+local count = redis.pcall("INCR", KEYS[1])
+if type(count) == "table" then return count end
+redis.call("PEXPIRE", KEYS[1], ARGV[1])
+return count`;
+
+/** Stores, reads and counts values by key. Values are bytes and stay as they are. */
+export default defineBinding({
+  name: "redis",
+  status: "stable",
+  summary: "Stores, reads and counts values in Redis.",
+  metadata: redisFields,
+
+  async open({ metadata, component, signal, lost }) {
+    const driver = await import("ioredis");
+    const name = `cufflink-${component.appId}-${component.name}`;
+    return RedisConnection.open(driver, { metadata, name, signal, lost });
+  },
+
+  operations: {
+    create: {
+      description: "Stores the data under the key.",
+      request: expiringFields,
+      idempotent: true,
+      async invoke(redis, { data = empty, request, properties }) {
+        const key = requireKey(request.key);
+        const value = asBuffer(data);
+        const life = timeToLive(properties);
+        await redis.run<unknown>((client) => {
+          if (life === undefined) return client.set(key, value);
+          return life === 0 ? client.del(key) : client.set(key, value, "PX", life);
+        });
+      },
+    },
+
+    get: {
+      description: "Answers the value of the key, or nothing when there is none.",
+      request: getFields,
+      async invoke(redis, { request }) {
+        const key = requireKey(request.key);
+        const value = await redis.run((client) =>
+          request.delete === "true" ? client.getdelBuffer(key) : client.getBuffer(key),
+        );
+        return { data: value ?? empty };
+      },
+    },
+
+    delete: {
+      description: "Deletes the key, if it is there.",
+      request: keyFields,
+      idempotent: true,
+      async invoke(redis, { request }) {
+        const key = requireKey(request.key);
+        await redis.run((client) => client.del(key));
+      },
+    },
+
+    increment: {
+      description: "Adds 1 to the number under the key, which counts as 0 when it is not there.",
+      request: expiringFields,
+      async invoke(redis, { request, properties }) {
+        const key = requireKey(request.key);
+        const life = timeToLive(properties);
+        await redis.run<unknown>((client) =>
+          life === undefined ? client.incr(key) : client.eval(incrementAndExpire, 1, key, life),
+        );
+      },
+    },
+  },
+
+  retry: {
+    outbound({ redisMaxRetries, redisMinRetryInterval, redisMaxRetryInterval }) {
+      // 0 means the default, as in Dapr.
+      const retries = redisMaxRetries === 0 ? 3 : Math.max(0, redisMaxRetries);
+      return {
+        attempts: retries + 1,
+        initial: Math.max(0, redisMinRetryInterval),
+        max: Math.max(0, redisMaxRetryInterval),
+        multiplier: 2,
+        jitter: 0.5,
+      };
+    },
+  },
+
+  async ping(redis) {
+    await redis.run((client) => client.ping());
+  },
+});
+
+function requireKey(key: string | undefined): string {
+  if (key) return key;
+  throw new BindingError("invalid_argument", "redis binding: missing key in request metadata");
+}
+
+/** The same bytes, as the driver wants them. */
+function asBuffer(bytes: Uint8Array): Buffer {
+  return Buffer.isBuffer(bytes)
+    ? bytes
+    : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+}

@@ -1,0 +1,78 @@
+import type { ComponentSpec } from "../component.ts";
+import { formatOrigin } from "../component.ts";
+import { BindingError } from "../errors.ts";
+import type { ComponentDocument } from "./component-document.ts";
+import { resolveProperties } from "./property-findings.ts";
+import type { Resolver } from "./resolve.ts";
+import type { Visibility } from "./visibility.ts";
+
+/** What a component was made of. Kept beside it, so that nothing that prints a component prints its values. */
+type Loaded = { readonly document: ComponentDocument; readonly resolver: Resolver };
+
+const loadedOf = new WeakMap<ComponentSpec, Loaded>();
+
+/** Where a component that was loaded from a file came from; `undefined`: it was made in code. */
+export function documentOf(component: ComponentSpec): Loaded | undefined {
+  return loadedOf.get(component);
+}
+
+/** The component as the runtime takes it. One whose document has errors is there too, and cannot be resolved. */
+export function componentSpec(
+  document: ComponentDocument,
+  resolver: Resolver,
+  visible: Visibility,
+): ComponentSpec {
+  const { source, name, type, version, initTimeout } = document;
+  const spec: ComponentSpec = {
+    name,
+    type,
+    version,
+    initTimeout,
+    origin: source.origin(document.nameRange[0]),
+    properties: document.items.map((item) => ({
+      name: item.name,
+      origin: source.origin(item.nameRange[0]),
+    })),
+    async resolve() {
+      const refusals = document.findings.filter(({ severity }) => severity === "error");
+      if (refusals.length > 0) {
+        const texts = refusals.map(
+          ({ range, message }) => `${formatOrigin(source.origin(range[0]))}: ${message}`,
+        );
+        throw new BindingError("invalid_argument", texts.join("; "), { effect: "unsent" });
+      }
+      const { values, unquoted, missing } = await resolveProperties(document, resolver);
+      if (missing.size > 0) {
+        const texts = [...missing.values()].map(
+          ({ range, message }) => `${formatOrigin(source.origin(range[0]))}: ${message}`,
+        );
+        throw new BindingError("failed_precondition", texts.join("; "), { effect: "unsent" });
+      }
+      const fromStore = new Set(
+        document.items.filter((item) => item.secretKeyRef).map((item) => item.name),
+      );
+      const hidden = document.items.filter(
+        (item) =>
+          (unquoted.has(item.name) && fromStore.has(item.name)) || !visible(type, item.name),
+      );
+      return {
+        values: { ...values },
+        secrets: hidden.flatMap((item) => spellings(values[item.name] ?? "")),
+      };
+    },
+  };
+  loadedOf.set(spec, { document, resolver });
+  return spec;
+}
+
+/** A secret's text, and how it looks quoted in JSON and written in a URL. */
+function spellings(secret: string): string[] {
+  if (secret === "") return [];
+  return [
+    ...new Set([
+      secret,
+      JSON.stringify(secret).slice(1, -1),
+      encodeURIComponent(secret.toWellFormed()),
+    ]),
+  ];
+}

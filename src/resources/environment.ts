@@ -1,0 +1,41 @@
+/** The process's surroundings, as far as component files can see them. */
+export type Environment = {
+  readonly appId: string;
+  /** Empty: none. */
+  readonly namespace: string;
+  readonly variables: Readonly<Record<string, string | undefined>>;
+};
+
+/** Why components may not read an environment variable, or `undefined` when they may. The rules are daprd's. */
+export function deniedVariable(name: string, { variables }: Environment): string | undefined {
+  const upper = name.toUpperCase();
+  if (upper === "" || upper.includes(" ")) return "is no name of an environment variable";
+  if (upper === "APP_API_TOKEN" || upper.startsWith("DAPR_")) return "is not shown to components";
+  const allowed = variables["DAPR_ENV_KEYS"];
+  if (allowed && !allowed.split(" ").some((one) => one.toUpperCase() === upper))
+    return "is not among DAPR_ENV_KEYS";
+  return undefined;
+}
+
+/**
+ * Puts in `{uuid}`, `{podName}`, `{namespace}` (which is `<namespace>.<app id>`, as in daprd) and `{appID}`.
+ * Names count as written; unknown ones stay.
+ *
+ * @throws Error when `{podName}` is used and `POD_NAME` is not set.
+ */
+export function expandTemplates(
+  text: string,
+  environment: Environment,
+  uuid: () => string,
+): string {
+  if (!text.includes("{")) return text;
+  const podName = environment.variables["POD_NAME"] ?? "";
+  if (text.includes("{podName}") && podName === "") {
+    throw new Error("uses {podName}, but the environment variable POD_NAME is not set");
+  }
+  return text
+    .replaceAll("{uuid}", () => uuid())
+    .replaceAll("{podName}", () => podName)
+    .replaceAll("{namespace}", () => `${environment.namespace || "default"}.${environment.appId}`)
+    .replaceAll("{appID}", () => environment.appId);
+}

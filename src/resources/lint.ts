@@ -1,0 +1,123 @@
+import type { AnyBinding } from "../binding.ts";
+import type { ComponentSpec } from "../component.ts";
+import type { Fields } from "../metadata/fields.ts";
+import { closest } from "../metadata/suggest.ts";
+import type { ComponentDocument } from "./component-document.ts";
+import { documentOf } from "./component-spec.ts";
+import type { Finding } from "./document.ts";
+import type { ResourceProblem } from "./problem.ts";
+import { propertyFindings, resolveProperties, type Properties } from "./property-findings.ts";
+import { findBinding, revealValues, visibilityBy } from "./visibility.ts";
+
+export type LintOptions = {
+  /** Fields that every component has, whatever its binding. */
+  readonly frameworkFields: Fields;
+};
+
+/**
+ * Checks loaded components against their bindings' declarations: unknown types, unknown, missing and
+ * unused properties, wrong values. Never rejects. What {@link loadResources} already found is not
+ * repeated; components that were made in code are passed over.
+ */
+export async function lint(
+  components: readonly ComponentSpec[],
+  bindings: readonly AnyBinding[],
+  options: LintOptions,
+): Promise<ResourceProblem[]> {
+  const problems: ResourceProblem[] = [];
+  const visible = visibilityBy(bindings, options.frameworkFields);
+  for (const component of components) {
+    const loaded = documentOf(component);
+    if (loaded === undefined || !component.type.startsWith("bindings.")) continue;
+    const { document, resolver } = loaded;
+    const binding = findBinding(bindings, component.type);
+    revealValues(document, visible);
+    const findings =
+      binding === undefined
+        ? [unknownType(document, bindings)]
+        : bindingFindings(
+            document,
+            binding,
+            await resolveProperties(document, resolver),
+            options.frameworkFields,
+          );
+    findings.sort((a, b) => a.range[0] - b.range[0]);
+    for (const { severity, range, message, suggestion } of findings) {
+      problems.push(document.source.problem(severity, range, message, suggestion));
+    }
+  }
+  return problems;
+}
+
+function unknownType(
+  { type, typeRange }: ComponentDocument,
+  bindings: readonly AnyBinding[],
+): Finding {
+  const known = bindings
+    .flatMap(({ name, aliases = [] }) => [name, ...aliases])
+    .map((name) => `bindings.${name}`);
+  const message = `type ${JSON.stringify(type)} is not known`;
+  const suggestion = closestType(type, known);
+  return { severity: "error", range: typeRange, message, suggestion };
+}
+
+/** The shared prefix must not make short names look alike. */
+function closestType(type: string, known: readonly string[]): string | undefined {
+  const short = (text: string): string => text.slice("bindings.".length);
+  const found = closest(short(type), known.map(short));
+  return found === undefined ? undefined : `bindings.${found}`;
+}
+
+function bindingFindings(
+  document: ComponentDocument,
+  binding: AnyBinding,
+  properties: Properties,
+  frameworkFields: Fields,
+): Finding[] {
+  const able = { input: binding.read !== undefined, output: binding.operations !== undefined };
+  const own = binding.metadata as Fields;
+  const folded = new Set(Object.keys(own).map((name) => name.toLowerCase()));
+  const shared = Object.fromEntries(
+    Object.entries(frameworkFields).filter(([name]) => !folded.has(name.toLowerCase())),
+  );
+  const { direction, findings } = readDirection(document, able, properties);
+  return [
+    ...findings,
+    ...propertyFindings(document, own, properties, { direction, alsoKnown: Object.keys(shared) }),
+    ...propertyFindings(document, shared, properties, { direction, unknown: false }),
+  ];
+}
+
+type Directions = { input: boolean; output: boolean };
+
+function readDirection(
+  document: ComponentDocument,
+  able: Directions,
+  { values }: Properties,
+): { direction: Directions; findings: Finding[] } {
+  const item = document.items.findLast(({ name }) => name.toLowerCase() === "direction");
+  const words = (item === undefined ? "" : (values[item.name] ?? ""))
+    .split(",")
+    .map((word) => word.trim().toLowerCase());
+  if (item === undefined || words.every((word) => word === ""))
+    return { direction: able, findings: [] };
+  const direction = { input: words.includes("input"), output: words.includes("output") };
+  const range = item.value?.range ?? item.nameRange;
+  const findings = words.flatMap((word): Finding[] => {
+    if (word !== "input" && word !== "output") {
+      const message = 'property "direction" must be input, output, or both with a comma between';
+      return [
+        { severity: "warning", range, message, suggestion: closest(word, ["input", "output"]) },
+      ];
+    }
+    if (able[word]) return [];
+    return [
+      {
+        severity: "warning",
+        range,
+        message: `property "direction" names ${word}, which ${document.type} cannot do`,
+      },
+    ];
+  });
+  return { direction: direction.input || direction.output ? direction : able, findings };
+}

@@ -1,0 +1,208 @@
+import type { AnyBinding } from "../binding.ts";
+import { formatOrigin, type ComponentSpec } from "../component.ts";
+import type { Fields } from "../metadata/fields.ts";
+import { readComponent, type ComponentDocument } from "./component-document.ts";
+import { componentSpec } from "./component-spec.ts";
+import { parseDocuments, type Finding } from "./document.ts";
+import { deniedVariable, type Environment } from "./environment.ts";
+import { readSources } from "./files.ts";
+import { componentTree } from "./kind.ts";
+import type { ResourceProblem } from "./problem.ts";
+import { propertyFindings, resolveProperties, type Properties } from "./property-findings.ts";
+import { Resolver } from "./resolve.ts";
+import { isSecretStoreType, secretStoreFields } from "./secret-store.ts";
+import type { Source } from "./source.ts";
+import { roleOf, typeFinding } from "./component-type.ts";
+import { revealValues, visibilityBy } from "./visibility.ts";
+
+export type ResourceOptions = {
+  /** Folders, or files, in order. */
+  readonly paths: readonly string[];
+  /** For `scopes` and templates. Absent: components of every scope. */
+  readonly appId?: string | undefined;
+  /** Default: the environment's `NAMESPACE`. Empty: components of every namespace. */
+  readonly namespace?: string | undefined;
+  /** Default: `process.env`. */
+  readonly env?: Readonly<Record<string, string | undefined>>;
+  /** What declares which properties are secret. Without it every value counts as secret. */
+  readonly bindings?: readonly AnyBinding[];
+  /** Fields that every component has, whatever its binding. */
+  readonly frameworkFields?: Fields;
+  /** Report secrets that are not there now. Default true. */
+  readonly checkSecrets?: boolean;
+};
+
+export type Resources = {
+  /** In the order of the files. One with errors is among them and cannot be resolved. */
+  readonly components: readonly ComponentSpec[];
+  /** All there are, in the order of the files. */
+  readonly problems: readonly ResourceProblem[];
+};
+
+/**
+ * Reads component YAML as daprd does, except that nothing in it stops anything else, and that every
+ * mistake is told with its place. Never rejects. Values are checked by {@link lint}.
+ */
+export async function loadResources(options: ResourceOptions): Promise<Resources> {
+  const variables = options.env ?? process.env;
+  const namespace = options.namespace ?? variables["NAMESPACE"] ?? "";
+  const environment: Environment = { appId: options.appId ?? "", namespace, variables };
+  const { sources, problems } = await readSources(options.paths);
+  const all = sources.map((source) => readSource(source, options.appId, namespace));
+  problems.push(...all.flatMap(({ broken }) => broken));
+
+  const loose: Located[] = all.flatMap(({ findings, source }) =>
+    findings.map((finding) => ({ source, finding })),
+  );
+  const documents = firstOfEachName(
+    all.flatMap((one) => one.documents),
+    loose,
+  );
+  const stores = new Map(
+    documents
+      .filter(({ type }) => roleOf(type) === "secret store")
+      .map((store) => [store.name, store]),
+  );
+  const used = documents.filter(({ type }) =>
+    ["binding", "state store", "unknown"].includes(roleOf(type)),
+  );
+  const leftOut = documents.filter(({ type }) => roleOf(type) === "left out");
+  if (leftOut[0] !== undefined)
+    loose.push({ source: leftOut[0].source, finding: leftOutFinding(leftOut) });
+
+  const resolver = new Resolver(environment, stores);
+  const visible = visibilityBy(options.bindings ?? [], options.frameworkFields ?? {});
+  for (const document of [...stores.values(), ...used]) {
+    revealValues(document, visible);
+    const properties = await resolveProperties(document, resolver);
+    const found = [...environmentFindings(document, environment)];
+    if (options.checkSecrets ?? true) found.push(...missingFindings(properties));
+    if (stores.has(document.name) && document === stores.get(document.name))
+      found.push(...storeFindings(document, properties));
+    loose.push(...found.map((finding) => ({ source: document.source, finding })));
+    const wrongType = typeFinding(document, options.bindings ?? []);
+    // A document's own findings keep it from running; a secret that is missing now may come.
+    if (wrongType !== undefined) document.findings.push(wrongType);
+  }
+  loose.push(
+    ...documents.flatMap(({ source, findings }) =>
+      findings.map((finding) => ({ source, finding })),
+    ),
+  );
+  problems.push(...loose.map(toProblem));
+  const order = new Map(sources.map(({ file }, index) => [file, index]));
+  problems.sort(
+    (a, b) => place(order, a) - place(order, b) || a.line - b.line || a.column - b.column,
+  );
+  return {
+    components: used.map((document) => componentSpec(document, resolver, visible)),
+    problems,
+  };
+}
+
+/** A finding with the file it is about. */
+type Located = { readonly source: Source; readonly finding: Finding };
+
+function toProblem({ source, finding }: Located): ResourceProblem {
+  return source.problem(finding.severity, finding.range, finding.message, finding.suggestion);
+}
+
+/** Problems of folders, which are no source, come first. */
+function place(order: ReadonlyMap<string, number>, problem: ResourceProblem): number {
+  return order.get(problem.file) ?? -1;
+}
+
+type SourceContent = {
+  readonly source: Source;
+  readonly documents: ComponentDocument[];
+  /** Those of documents that are no component. */
+  readonly findings: Finding[];
+  readonly broken: ResourceProblem[];
+};
+
+function readSource(source: Source, appId: string | undefined, namespace: string): SourceContent {
+  const content: SourceContent = { source, documents: [], findings: [], broken: [] };
+  for (const parsed of parseDocuments(source)) {
+    if ("broken" in parsed) {
+      content.broken.push(parsed.broken);
+      continue;
+    }
+    const tree = componentTree(parsed.tree, source, content.findings);
+    if (tree === undefined) continue;
+    const findings: Finding[] = [...parsed.problems];
+    const document = readComponent(tree, source, findings);
+    if (document === undefined) content.findings.push(...findings);
+    else if (isMeantForUs(document, appId, namespace)) content.documents.push(document);
+  }
+  return content;
+}
+
+function isMeantForUs(
+  document: ComponentDocument,
+  appId: string | undefined,
+  namespace: string,
+): boolean {
+  if (namespace !== "" && document.namespace !== "" && document.namespace !== namespace)
+    return false;
+  return appId === undefined || document.scopes.length === 0 || document.scopes.includes(appId);
+}
+
+function firstOfEachName(
+  documents: readonly ComponentDocument[],
+  loose: Located[],
+): ComponentDocument[] {
+  const first = new Map<string, ComponentDocument>();
+  for (const document of documents) {
+    const before = first.get(document.name);
+    if (before === undefined) {
+      first.set(document.name, document);
+      continue;
+    }
+    const where = formatOrigin(before.source.origin(before.nameRange[0]));
+    const message = `component ${JSON.stringify(document.name)} is already defined at ${where}; this one is left out, rename it`;
+    loose.push({
+      source: document.source,
+      finding: { severity: "error", range: document.nameRange, message },
+    });
+    loose.push(...document.findings.map((finding) => ({ source: document.source, finding })));
+  }
+  return [...first.values()];
+}
+
+function leftOutFinding(documents: readonly ComponentDocument[]): Finding {
+  const names = documents.map(({ name, type }) => `${name} (${type})`).join(", ");
+  const message = `components that are no bindings are left out: ${names}`;
+  return { severity: "warning", range: documents[0]?.typeRange ?? [0, 0], message };
+}
+
+function missingFindings({ missing }: Properties): Finding[] {
+  return [...missing.values()].map(({ range, message, suggestion }) => ({
+    severity: "error",
+    range,
+    message,
+    suggestion,
+  }));
+}
+
+function environmentFindings({ items }: ComponentDocument, environment: Environment): Finding[] {
+  return items.flatMap(({ name, envRef, value }): Finding[] => {
+    if (envRef === undefined) return [];
+    const variable = JSON.stringify(envRef.text);
+    const of = `property ${JSON.stringify(name)}`;
+    const warn = (message: string): Finding[] => [
+      { severity: "warning", range: envRef.range, message },
+    ];
+    if (value !== undefined && value.text !== "")
+      return warn(`${of} has a value, so its envRef is ignored`);
+    const denied = deniedVariable(envRef.text, environment);
+    if (denied !== undefined) return warn(`${of} is empty: ${variable} ${denied}`);
+    if (environment.variables[envRef.text] !== undefined) return [];
+    return warn(`${of} is empty: the environment variable ${variable} is not set`);
+  });
+}
+
+function storeFindings(store: ComponentDocument, properties: Properties): Finding[] {
+  return isSecretStoreType(store.type)
+    ? propertyFindings(store, secretStoreFields[store.type], properties, {})
+    : [];
+}

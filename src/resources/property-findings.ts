@@ -1,0 +1,74 @@
+import type { Fields } from "../metadata/fields.ts";
+import { parseFields, type ParseOptions, type Problem } from "../metadata/parse.ts";
+import type { ComponentDocument } from "./component-document.ts";
+import type { Finding } from "./document.ts";
+import { Missing, type ResolvedItem, type Resolver } from "./resolve.ts";
+
+/** A component's properties as far as they can be told now. */
+export type Properties = {
+  readonly values: Readonly<Record<string, string>>;
+  /** The properties whose values came from a secret store or the environment. */
+  readonly unquoted: ReadonlySet<string>;
+  /** The properties whose values are not there, an empty text in their place, and why. */
+  readonly missing: ReadonlyMap<string, Missing>;
+};
+
+/** Resolves each property by itself, so that all that is missing is found at once. */
+export async function resolveProperties(
+  document: ComponentDocument,
+  resolver: Resolver,
+): Promise<Properties> {
+  const values: Record<string, string> = Object.create(null) as Record<string, string>;
+  const unquoted = new Set<string>();
+  const missing = new Map<string, Missing>();
+  for (const item of document.items) {
+    let resolved: ResolvedItem = { text: "", from: "file" };
+    try {
+      resolved = await resolver.resolve(document, item);
+    } catch (thrown) {
+      if (!(thrown instanceof Missing)) throw thrown;
+      missing.set(item.name, thrown);
+    }
+    values[item.name] = resolved.text;
+    if (resolved.from !== "file") unquoted.add(item.name);
+  }
+  return { values, unquoted, missing };
+}
+
+/** What the fields have to say about the properties, each at its place in the file. */
+export function propertyFindings(
+  document: ComponentDocument,
+  fields: Fields,
+  properties: Properties,
+  options: ParseOptions,
+): Finding[] {
+  const { problems } = parseFields(fields, properties.values, {
+    ...options,
+    unquoted: properties.unquoted,
+  });
+  return problems
+    .filter((problem) => problem.kind !== "duplicate" && !isUnsaid(problem, properties))
+    .map((problem) => locate(document, problem));
+}
+
+/** A value that is missing was reported as that, and nothing can be said about its text. */
+function isUnsaid({ kind, property }: Problem, { missing }: Properties): boolean {
+  return missing.has(property) && (kind === "value" || kind === "missing");
+}
+
+function locate(document: ComponentDocument, problem: Problem): Finding {
+  const item = document.items.find((one) => one.name === problem.property);
+  const atValue =
+    problem.kind === "value" || (problem.kind === "missing" && item?.value?.text === "");
+  const range = atValue ? (item?.value?.range ?? item?.nameRange) : item?.nameRange;
+  return {
+    severity: problem.severity,
+    range: range ?? document.metadataRange,
+    message: `property ${JSON.stringify(shorten(problem.property))} ${problem.message}`,
+    suggestion: problem.suggestion,
+  };
+}
+
+function shorten(name: string): string {
+  return name.length > 80 ? `${name.slice(0, 77)}…` : name;
+}

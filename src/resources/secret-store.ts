@@ -1,0 +1,207 @@
+import { readdir, readFile, stat } from "node:fs/promises";
+import { join } from "node:path";
+import { bool, string } from "../metadata/fields.ts";
+import { parseFields } from "../metadata/parse.ts";
+import { deniedVariable, type Environment } from "./environment.ts";
+
+/** Where secrets come from. Read anew at each call, so that a changed secret is seen. */
+export type SecretStore = {
+  /** The values of one secret by key; `undefined`: there is no such secret. Errors never quote a secret. */
+  read(name: string): Promise<ReadonlyMap<string, string> | undefined>;
+};
+
+/** The metadata of `secretstores.local.env`. */
+export const environmentStoreFields = {
+  prefix: string({
+    description: "Put before a secret's name to get the variable's.",
+    default: "",
+    example: "SHOP_",
+  }),
+};
+
+/** The metadata of `secretstores.local.file`. */
+export const fileStoreFields = {
+  secretsFile: string({
+    description:
+      "A JSON file, or a folder as Kubernetes mounts secrets: its files are secrets, or its folders are, with their files as keys.",
+    required: true,
+    example: "/etc/secrets",
+  }),
+  nestedSeparator: string({
+    description: "Stands between the names of nested objects of the file.",
+    default: ":",
+  }),
+  multiValued: bool({
+    description: "Each top-level object of the file is one secret with several keys.",
+    default: "false",
+  }),
+};
+
+/** The secret store types that can be used, with their metadata. */
+export const secretStoreFields = {
+  "secretstores.local.env": environmentStoreFields,
+  "secretstores.local.file": fileStoreFields,
+} as const;
+
+export type SecretStoreType = keyof typeof secretStoreFields;
+
+export function isSecretStoreType(type: string): type is SecretStoreType {
+  return Object.hasOwn(secretStoreFields, type);
+}
+
+/** Makes a store of its metadata. Whether that is right, was checked before. */
+export function secretStore(
+  type: SecretStoreType,
+  properties: Readonly<Record<string, string>>,
+  environment: Environment,
+): SecretStore {
+  switch (type) {
+    case "secretstores.local.env":
+      return environmentStore(
+        parseFields(environmentStoreFields, properties).values.prefix,
+        environment,
+      );
+    case "secretstores.local.file": {
+      const { secretsFile, nestedSeparator, multiValued } = parseFields(
+        fileStoreFields,
+        properties,
+      ).values;
+      return fileStore(secretsFile ?? "", nestedSeparator || ":", multiValued);
+    }
+  }
+}
+
+function environmentStore(prefix: string, environment: Environment): SecretStore {
+  return {
+    read: (name) => {
+      const variable = prefix + name;
+      const value = environment.variables[variable];
+      if (deniedVariable(variable, environment) !== undefined || value === undefined)
+        return Promise.resolve(undefined);
+      return Promise.resolve(new Map([[name, value]]));
+    },
+  };
+}
+
+function fileStore(path: string, separator: string, multiValued: boolean): SecretStore {
+  return {
+    async read(name) {
+      if ((await statOf(path)).isDirectory()) return readFromFolder(path, name);
+      return fromObject(await readObject(path), name, separator, multiValued);
+    },
+  };
+}
+
+async function statOf(path: string): Promise<{ isDirectory(): boolean }> {
+  try {
+    return await stat(path);
+  } catch (thrown) {
+    throw new Error(`the secrets file ${path} cannot be read (${codeOf(thrown)})`, {
+      cause: thrown,
+    });
+  }
+}
+
+/** A larger file is no collection of secrets. */
+const largestFile = 4 * 1024 * 1024;
+
+async function readObject(path: string): Promise<Record<string, unknown>> {
+  const text = await readText(path);
+  let value: unknown;
+  try {
+    value = JSON.parse(text, exactNumber);
+  } catch (thrown) {
+    // The parser's message quotes the file; only the place is taken from it.
+    const place = /line (\d+) column (\d+)/.exec(String(thrown));
+    const where = place ? `:${place[1]}:${place[2]}` : "";
+    // oxlint-disable-next-line preserve-caught-error -- its message may hold a secret
+    throw new Error(`the secrets file ${path}${where} is not valid JSON`);
+  }
+  if (typeof value !== "object" || value === null || Array.isArray(value)) {
+    throw new Error(`the secrets file ${path} holds no JSON object`);
+  }
+  return value as Record<string, unknown>;
+}
+
+/** Keeps a number's own digits, which a JavaScript number may lose. */
+function exactNumber(_key: string, value: unknown, context?: { source?: string }): unknown {
+  return typeof value === "number" ? (context?.source ?? String(value)) : value;
+}
+
+async function readText(path: string): Promise<string> {
+  try {
+    const bytes = await readFile(path);
+    if (bytes.length > largestFile)
+      throw new Error(`the secrets file ${path} is larger than 4 MiB`);
+    return new TextDecoder("utf-8", { fatal: true }).decode(bytes);
+  } catch (thrown) {
+    if (thrown instanceof TypeError)
+      throw new Error(`the secrets file ${path} is not UTF-8 text`, { cause: thrown });
+    const code = codeOf(thrown);
+    if (code === "error") throw thrown;
+    throw new Error(`the secrets file ${path} cannot be read (${code})`, { cause: thrown });
+  }
+}
+
+function fromObject(
+  object: Record<string, unknown>,
+  name: string,
+  separator: string,
+  multiValued: boolean,
+): ReadonlyMap<string, string> | undefined {
+  if (!multiValued) {
+    const value = flatten(object, separator).get(name);
+    return value === undefined ? undefined : new Map([[name, value]]);
+  }
+  const secret = Object.hasOwn(object, name) ? object[name] : undefined;
+  if (typeof secret === "string") return new Map([[name, secret]]);
+  return typeof secret === "object" && secret !== null ? flatten(secret, separator) : undefined;
+}
+
+/** `{"a": {"b": ["x"]}}` becomes `a:b:0` → `x`. */
+function flatten(
+  value: object,
+  separator: string,
+  prefix = "",
+  into = new Map<string, string>(),
+): Map<string, string> {
+  for (const [key, part] of Object.entries(value) as [string, unknown][]) {
+    if (typeof part === "object" && part !== null)
+      flatten(part, separator, prefix + key + separator, into);
+    else if (typeof part === "string" || typeof part === "boolean")
+      into.set(prefix + key, String(part));
+  }
+  return into;
+}
+
+async function readFromFolder(
+  folder: string,
+  name: string,
+): Promise<ReadonlyMap<string, string> | undefined> {
+  // Kubernetes keeps its versions under names that begin with two dots.
+  if (/[/\\\0]/.test(name) || name.startsWith("..") || name === "." || name === "")
+    return undefined;
+  const path = join(folder, name);
+  const found = await stat(path).catch(() => undefined);
+  if (found === undefined) return undefined;
+  if (!found.isDirectory()) return new Map([[name, await readSecretFile(path)]]);
+  const secret = new Map<string, string>();
+  for (const key of await readdir(path)) {
+    if (key.startsWith("..")) continue;
+    const file = join(path, key);
+    if ((await stat(file).catch(() => undefined))?.isFile())
+      secret.set(key, await readSecretFile(file));
+  }
+  return secret;
+}
+
+/** One newline at the end is the editor's, not the secret's. */
+async function readSecretFile(path: string): Promise<string> {
+  return (await readText(path)).replace(/\r?\n$/, "");
+}
+
+function codeOf(thrown: unknown): string {
+  return thrown instanceof Error && "code" in thrown && typeof thrown.code === "string"
+    ? thrown.code
+    : "error";
+}

@@ -1,0 +1,174 @@
+import type { Origin } from "../component.ts";
+import type { Excerpt, ResourceProblem } from "./problem.ts";
+
+/** A part of a file's text, in UTF-16 units: from the first, up to before the second. */
+export type Range = readonly [start: number, end: number];
+
+/**
+ * A resource file's text. It tells lines and columns, collects the file's problems, and shows excerpts
+ * in which only what was marked as safe can be read: a value is hidden until somebody vouches for it.
+ */
+export class Source {
+  readonly file: string;
+  readonly text: string;
+  readonly #lineStarts: number[] = [0];
+  readonly #marks = new Map<number, { end: number; safe: boolean }>();
+  readonly #unparsed: Range[] = [];
+  #sorted: { start: number; end: number; safe: boolean }[] | undefined;
+
+  constructor(file: string, text: string) {
+    this.file = file;
+    this.text = text;
+    for (let at = text.indexOf("\n"); at !== -1; at = text.indexOf("\n", at + 1))
+      this.#lineStarts.push(at + 1);
+  }
+
+  /** The range may be shown in excerpts (`safe`), or must not be. The latest word on a range counts. */
+  mark(range: Range, safe: boolean): void {
+    if (range[1] <= range[0]) return;
+    this.#marks.set(range[0], { end: range[1], safe });
+    this.#sorted = undefined;
+  }
+
+  /** The range could not be parsed: its excerpts show keys only. */
+  markUnparsed(range: Range): void {
+    this.#unparsed.push(range);
+  }
+
+  origin(offset: number): Origin {
+    const line = this.#lineOf(offset);
+    return { file: this.file, line: line + 1, column: offset - (this.#lineStarts[line] ?? 0) + 1 };
+  }
+
+  /** A problem at the range. Made when all marks are set, so that the excerpt hides what it must. */
+  problem(
+    severity: ResourceProblem["severity"],
+    range: Range,
+    message: string,
+    suggestion?: string | undefined,
+  ): ResourceProblem {
+    return {
+      severity,
+      ...this.origin(range[0]),
+      message,
+      ...(suggestion === undefined ? {} : { suggestion }),
+      excerpt: this.#excerpt(range),
+    };
+  }
+
+  #excerpt(range: Range): Excerpt {
+    const line = this.#lineOf(range[0]);
+    const first = Math.max(0, line - 1);
+    const before = first < line ? [this.#show(first, range).text] : [];
+    const shown = this.#show(line, range);
+    return clip({
+      firstLine: first + 1,
+      lines: [...before, shown.text],
+      caret: shown.caret,
+      length: shown.length,
+    });
+  }
+
+  #lineOf(offset: number): number {
+    let low = 0;
+    let high = this.#lineStarts.length - 1;
+    while (low < high) {
+      const middle = Math.ceil((low + high) / 2);
+      if ((this.#lineStarts[middle] ?? 0) <= offset) low = middle;
+      else high = middle - 1;
+    }
+    return low;
+  }
+
+  #show(line: number, caret: Range): { text: string; caret: number; length: number } {
+    const start = this.#lineStarts[line] ?? 0;
+    const end =
+      start +
+      this.text.slice(start, this.#lineStarts[line + 1] ?? this.text.length).trimEnd().length;
+    if (this.#unparsed.some(([from, to]) => start < to && end >= from)) {
+      const text = keysOnly(this.text.slice(start, end));
+      return { text, caret: Math.min(Math.max(0, caret[0] - start), text.length), length: 1 };
+    }
+    // `places` maps offsets of the file to columns of what is shown, in growing order.
+    let text = "";
+    const places: [offset: number, column: number][] = [];
+    const show = (from: number, part: string): void => {
+      places.push([from, text.length]);
+      text += part;
+    };
+    let at = start;
+    for (const mark of this.#marksWithin(start, end)) {
+      const from = Math.max(mark.start, at);
+      if (from > at) show(at, punctuation(this.text.slice(at, from)));
+      const to = Math.min(mark.end, end);
+      if (to > from) show(from, mark.safe ? this.text.slice(from, to) : "***");
+      at = Math.max(at, to);
+    }
+    if (at < end) show(at, punctuation(this.text.slice(at, end)));
+    places.push([end, text.length]);
+    const columnOf = (offset: number): number => {
+      const index = places.findLastIndex(([place]) => place <= offset);
+      const [place, column] = places[index] ?? [start, 0];
+      return Math.min(column + Math.max(0, offset - place), places[index + 1]?.[1] ?? text.length);
+    };
+    const from = columnOf(caret[0]);
+    return {
+      text: text.trimEnd(),
+      caret: from,
+      length: Math.max(1, columnOf(Math.min(caret[1], end)) - from),
+    };
+  }
+
+  #marksWithin(start: number, end: number): { start: number; end: number; safe: boolean }[] {
+    this.#sorted ??= [...this.#marks]
+      .map(([from, mark]) => ({ start: from, ...mark }))
+      .sort((a, b) => a.start - b.start);
+    return this.#sorted.filter((mark) => mark.start < end && mark.end > start);
+  }
+}
+
+/** A problem of a file or folder as a whole. */
+export function wholeFileProblem(
+  severity: ResourceProblem["severity"],
+  file: string,
+  message: string,
+): ResourceProblem {
+  return { severity, file, line: 0, column: 0, message };
+}
+
+/** What stands between marked parts: YAML's own characters are shown, a comment is left out, the rest hidden. */
+function punctuation(text: string): string {
+  const shown = /^[\s:,{}[\]-]*/.exec(text)?.[0] ?? "";
+  const rest = text.slice(shown.length);
+  if (rest === "" || rest.startsWith("#")) return shown;
+  return `${shown}***`;
+}
+
+/** A line of a document that no parser understood: its key, and the value of few keys only. */
+function keysOnly(line: string): string {
+  const match = /^(\s*(?:- +)*)([A-Za-z][\w.-]*)(\s*:)(\s.*)?$/.exec(line);
+  if (!match)
+    return (/^\s*(?:---)?/.exec(line)?.[0] ?? "") + (/^\s*(?:---)?\s*$/.test(line) ? "" : "***");
+  const [, indent = "", key = "", colon = "", value = ""] = match;
+  if (value.trim() === "") return indent + key + colon;
+  const plain = /^(?:apiVersion|kind|type|version|name)$/.test(key) && /^\s+[\w./-]+$/.test(value);
+  return indent + key + colon + (plain ? value : " ***");
+}
+
+const widest = 120;
+
+function clip(excerpt: Excerpt): Excerpt {
+  const skipped = excerpt.caret > widest - 20 ? excerpt.caret - 40 : 0;
+  const cut = (line: string): string => {
+    const part = (skipped > 0 ? "…" : "") + line.slice(skipped, skipped + widest);
+    return line.length > skipped + widest ? `${part}…` : part;
+  };
+  const caret = excerpt.caret - skipped + (skipped > 0 ? 1 : 0);
+  const length = Math.min(excerpt.length, widest - caret);
+  return {
+    firstLine: excerpt.firstLine,
+    lines: excerpt.lines.map(cut),
+    caret,
+    length: Math.max(1, length),
+  };
+}

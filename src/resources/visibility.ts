@@ -1,0 +1,42 @@
+import type { AnyBinding } from "../binding.ts";
+import type { Field, Fields } from "../metadata/fields.ts";
+import type { ComponentDocument } from "./component-document.ts";
+
+/** Which properties' values may be shown: those of fields that are declared, and not as sensitive. */
+export type Visibility = (type: string, property: string) => boolean;
+
+export function visibilityBy(bindings: readonly AnyBinding[], frameworkFields: Fields): Visibility {
+  return (type, property) => {
+    const binding = findBinding(bindings, type);
+    if (binding === undefined) return false;
+    const field =
+      findField(binding.metadata as Fields, property) ?? findField(frameworkFields, property);
+    return field !== undefined && !field.sensitive;
+  };
+}
+
+/** The binding behind a type such as `bindings.kafka`. The prefix counts as written, the rest in any case. */
+export function findBinding(bindings: readonly AnyBinding[], type: string): AnyBinding | undefined {
+  if (!type.startsWith("bindings.")) return undefined;
+  const name = type.slice("bindings.".length).toLowerCase();
+  return bindings.find((one) =>
+    [one.name, ...(one.aliases ?? [])].some((own) => own.toLowerCase() === name),
+  );
+}
+
+/** Lets excerpts show the values that may be. One with a user's password in a URL stays hidden. */
+export function revealValues(document: ComponentDocument, visible: Visibility): void {
+  for (const { name, value, secretKeyRef } of document.items) {
+    if (value === undefined || secretKeyRef !== undefined || !visible(document.type, name))
+      continue;
+    if (!/:\/\/[^/\s]*@/.test(value.text)) document.source.mark(value.range, true);
+  }
+}
+
+function findField(fields: Fields, property: string): Field | undefined {
+  const wanted = property.toLowerCase();
+  for (const [name, field] of Object.entries(fields)) {
+    if ([name, ...field.aliases].some((one) => one.toLowerCase() === wanted)) return field;
+  }
+  return undefined;
+}

@@ -1,0 +1,141 @@
+import type { Answer } from "../binding.ts";
+import { BindingError } from "../errors.ts";
+import { pauseAfter, type RetryPolicy } from "../policy/retry.ts";
+import type { Component, Opened } from "./component.ts";
+import type { Invocation } from "./invocation.ts";
+import type { Observer } from "./observer.ts";
+import { requestParser, type RequestParser } from "./request.ts";
+import type { Redact } from "./secrets.ts";
+
+type AnyOperation = NonNullable<Component["binding"]["operations"]>[string];
+
+/** The way out: name → component → operation → the binding's driver, by the component's policy. */
+export class Outputs {
+  readonly #components: ReadonlyMap<string, Component>;
+  readonly #observer: Observer;
+  readonly #parsers = new WeakMap<AnyOperation, RequestParser>();
+
+  constructor(components: ReadonlyMap<string, Component>, observer: Observer) {
+    this.#components = components;
+    this.#observer = observer;
+  }
+
+  /** See `Runtime.invoke`. */
+  async invoke(invocation: Invocation): Promise<Answer | undefined> {
+    const started = performance.now();
+    const { name, operation } = invocation;
+    if (operation === "")
+      throw new BindingError("invalid_argument", "operation field is missing from request");
+    const component = this.#components.get(name);
+    if (component === undefined || !component.isOutput) {
+      throw new BindingError("not_found", `couldn't find output binding ${name}`);
+    }
+    const found = findOperation(component, operation);
+    let redact: Redact | undefined;
+    try {
+      const opened = component.opened ?? (await component.whenOpened(invocation.signal));
+      ({ redact } = opened);
+      const answer = await this.#attempt(component, found, invocation, opened);
+      this.#observer.invoked(name, operation, undefined, performance.now() - started);
+      return answer;
+    } catch (thrown) {
+      const error = clean(thrown, redact);
+      this.#observer.invoked(name, operation, error, performance.now() - started);
+      throw error;
+    }
+  }
+
+  /** Invokes on the runtime's own behalf, for a reply's fan-out. */
+  async run(
+    name: string,
+    operation: string,
+    data: Uint8Array | undefined,
+    metadata: Record<string, string> = {},
+  ): Promise<void> {
+    await this.invoke({
+      name,
+      operation,
+      data,
+      encoding: "bytes",
+      metadata,
+      signal: new AbortController().signal,
+    });
+  }
+
+  async #attempt(
+    component: Component,
+    operation: AnyOperation,
+    invocation: Invocation,
+    first: Opened,
+  ): Promise<Answer | undefined> {
+    let parse = this.#parsers.get(operation);
+    if (parse === undefined)
+      this.#parsers.set(operation, (parse = requestParser(operation.request)));
+    const request = parse(invocation.metadata);
+    let opened = first;
+    for (let attempt = 1; ; attempt++) {
+      try {
+        const answer = await operation.invoke(opened.connection, {
+          operation: invocation.operation,
+          data: invocation.data,
+          encoding: invocation.encoding,
+          request,
+          properties: invocation.metadata,
+          metadata: opened.metadata,
+          get signal() {
+            return invocation.signal;
+          },
+        });
+        return answer ?? undefined;
+      } catch (error) {
+        if (!mayRepeat(error, operation, opened.outbound, attempt)) throw error;
+        await pause(pauseAfter(opened.outbound, attempt), invocation.signal);
+        if (invocation.signal.aborted) throw error;
+        opened = component.opened ?? (await component.whenOpened(invocation.signal));
+      }
+    }
+  }
+}
+
+function findOperation(component: Component, operation: string): AnyOperation {
+  const { operations } = component.binding;
+  if (operations !== undefined && Object.hasOwn(operations, operation))
+    return operations[operation];
+  const supported = Object.keys(operations ?? {}).join(" ");
+  throw new BindingError(
+    "unimplemented",
+    `binding ${component.spec.name} does not support operation ${operation}. supported operations:${supported}`,
+  );
+}
+
+/** Only what surely did no harm is repeated: it was not sent, or doing it twice is the same as once. */
+function mayRepeat(
+  error: unknown,
+  operation: AnyOperation,
+  policy: RetryPolicy,
+  attempt: number,
+): boolean {
+  if (attempt >= policy.attempts || !(error instanceof BindingError)) return false;
+  return (
+    error.effect === "unsent" || (error.effect === "ambiguous" && operation.idempotent === true)
+  );
+}
+
+function clean(thrown: unknown, redact: Redact | undefined): BindingError {
+  const error = BindingError.from(thrown);
+  const message = redact?.(error.message) ?? error.message;
+  if (message === error.message) return error;
+  return new BindingError(error.reason, message, {
+    effect: error.effect,
+    systemCode: error.systemCode,
+    retryAfter: error.retryAfter,
+    ...(error.metadata ? { metadata: error.metadata } : {}),
+  });
+}
+
+function pause(milliseconds: number, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    const timer = setTimeout(resolve, milliseconds);
+    signal.addEventListener("abort", () => (clearTimeout(timer), resolve()), { once: true });
+  });
+}

@@ -1,0 +1,58 @@
+/** The most events and bytes that one source (Kafka: one partition) may be ahead of its oldest unsettled event. */
+export const windowLimits = { events: 10_000, bytes: 64 * 1024 * 1024 } as const;
+
+type Place = {
+  settled: boolean;
+  readonly bytes: number;
+  readonly since: number;
+  readonly label: string;
+};
+
+/** The events of one source from its oldest unsettled one on, in the order of the source. */
+export class Window {
+  #places: Place[] = [];
+  #head = 0;
+  #bytes = 0;
+  #waiting: (() => void)[] = [];
+
+  /** Takes a place at the end; the returned function frees it. */
+  enter(bytes: number, label: string): () => void {
+    const place: Place = { settled: false, bytes, since: Date.now(), label };
+    this.#places.push(place);
+    this.#bytes += bytes;
+    return () => {
+      place.settled = true;
+      this.#bytes -= bytes;
+      this.#advance();
+    };
+  }
+
+  get full(): boolean {
+    return (
+      this.#places.length - this.#head >= windowLimits.events || this.#bytes >= windowLimits.bytes
+    );
+  }
+
+  /** The oldest unsettled event, which holds the source once the window is full. */
+  get oldest(): { label: string; since: Date } | undefined {
+    const place = this.#places[this.#head];
+    return place && { label: place.label, since: new Date(place.since) };
+  }
+
+  /** Resolves once there is room. */
+  async room(): Promise<void> {
+    while (this.full) await new Promise<void>((resolve) => this.#waiting.push(resolve));
+  }
+
+  #advance(): void {
+    while (this.#places[this.#head]?.settled) this.#head++;
+    if (this.#head > 1024 && this.#head * 2 > this.#places.length) {
+      this.#places.splice(0, this.#head);
+      this.#head = 0;
+    }
+    if (this.full || this.#waiting.length === 0) return;
+    const waiting = this.#waiting;
+    this.#waiting = [];
+    for (const wake of waiting) wake();
+  }
+}

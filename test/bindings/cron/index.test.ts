@@ -1,0 +1,128 @@
+import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
+import type { InboundEvent, Logger, Reader } from "../../../src/binding.ts";
+import cron from "../../../src/bindings/cron/index.ts";
+import { parseFields } from "../../../src/metadata/parse.ts";
+
+let events: InboundEvent[];
+let room: Promise<void> | undefined;
+let logger: Record<keyof Logger, ReturnType<typeof vi.fn>>;
+let reader: Reader | undefined;
+
+async function read(properties: Record<string, string>): Promise<void> {
+  const { values, problems } = parseFields(cron.metadata, properties);
+  expect(problems).toEqual([]);
+  const component = { name: "tick", appId: "shop" };
+  const connection = await cron.open({
+    component,
+    metadata: values,
+    directions: { input: true, output: false },
+    logger,
+    signal: new AbortController().signal,
+    http: { listen: () => Promise.reject(new Error("cron serves nothing")) },
+    lost: vi.fn(),
+  });
+  reader = await cron.read?.(connection, {
+    component,
+    metadata: values,
+    logger,
+    maxInFlight: 64,
+    deliver: async (batch) => {
+      events.push(...batch);
+      await room;
+    },
+    lost: vi.fn(),
+  });
+}
+
+beforeEach(() => {
+  vi.useFakeTimers({ now: Date.parse("2026-11-23T10:00:00.250Z") });
+  events = [];
+  room = undefined;
+  logger = { debug: vi.fn(), info: vi.fn(), warn: vi.fn(), error: vi.fn() };
+});
+afterEach(async () => {
+  await reader?.close();
+  vi.useRealTimers();
+});
+
+test("a tick has Dapr's metadata, no data, and the component as its key", async () => {
+  vi.stubEnv("TZ", "Europe/Berlin");
+  await read({ schedule: "* * * * * *" });
+  await vi.advanceTimersByTimeAsync(1000);
+  expect(events).toMatchObject([
+    {
+      data: new Uint8Array(),
+      metadata: { readTimeUTC: "2026-11-23 10:00:01 +0000 UTC", timeZone: "Europe/Berlin" },
+      headers: [],
+      id: "2026-11-23T10:00:01.000Z",
+      key: "tick",
+    },
+  ]);
+  vi.unstubAllEnvs();
+});
+
+test("the time read keeps its fraction, without trailing zeros", async () => {
+  await read({ schedule: "@every 100ms" });
+  await vi.advanceTimersByTimeAsync(100);
+  expect(events[0]?.metadata).toMatchObject({ readTimeUTC: "2026-11-23 10:00:00.35 +0000 UTC" });
+});
+
+describe("a tick that is not handled when the next is due", () => {
+  test("is the only one, and the others are dropped and counted", async () => {
+    await read({ schedule: "@every 1s" });
+    await vi.advanceTimersByTimeAsync(4000);
+    expect(events).toHaveLength(1);
+    expect(logger.warn).toHaveBeenCalledTimes(1);
+    events[0]?.settle({ outcome: "handled" });
+    await vi.advanceTimersByTimeAsync(1000);
+    expect(events).toHaveLength(2);
+    expect(logger.warn).toHaveBeenLastCalledWith({ dropped: 3 }, "ticks were dropped");
+  });
+
+  test("makes room for the next when it is returned", async () => {
+    await read({ schedule: "@every 1s" });
+    await vi.advanceTimersByTimeAsync(1000);
+    events[0]?.settle({ outcome: "returned", reason: "the app refused it" });
+    await vi.advanceTimersByTimeAsync(1000);
+    expect(events).toHaveLength(2);
+  });
+
+  test("has others beside it with overlap: allow, in no order", async () => {
+    await read({ schedule: "@every 1s", overlap: "allow" });
+    await vi.advanceTimersByTimeAsync(3000);
+    expect(events.map((event) => event.key)).toEqual([undefined, undefined, undefined]);
+  });
+
+  test("has none beside it while there is no room, even with overlap: allow", async () => {
+    let makeRoom = (): void => {};
+    room = new Promise((resolve) => (makeRoom = resolve));
+    await read({ schedule: "@every 1s", overlap: "allow" });
+    await vi.advanceTimersByTimeAsync(3000);
+    expect(events).toHaveLength(1);
+    makeRoom();
+    await vi.advanceTimersByTimeAsync(1000);
+    expect(events).toHaveLength(2);
+  });
+});
+
+test("stop ends the ticks and leaves no timer", async () => {
+  await read({ schedule: "@every 1s" });
+  await reader?.stop();
+  await vi.advanceTimersByTimeAsync(5000);
+  expect(events).toEqual([]);
+  expect(vi.getTimerCount()).toBe(0);
+});
+
+test("a schedule without a time to come says so", async () => {
+  await read({ schedule: "0 0 31 2 *" });
+  expect(logger.warn).toHaveBeenCalledWith({}, "the schedule has no time to come");
+});
+
+test.each([
+  [{}, "is required"],
+  [{ schedule: "" }, "is required"],
+  [{ schedule: "* *" }, '"* *" is no schedule: expected 5 to 6 fields, found 2'],
+])("refuses %j when the metadata is read", (properties, message) => {
+  const { problems } = parseFields(cron.metadata, properties);
+  expect(problems).toMatchObject([{ severity: "error", property: "schedule", message }]);
+});

@@ -1,0 +1,377 @@
+import { Admin } from "@platformatic/kafka";
+import { expect, test } from "vitest";
+import type { InboundEvent } from "../../../src/binding.ts";
+import { describeWith, uniqueName } from "../../servers/describe-with.ts";
+import { openComponent, textOf, until } from "./component.ts";
+import type { Component } from "./component.ts";
+
+function numbers(count: number, from = 0): string[] {
+  return Array.from({ length: count }, (_, i) => String(from + i));
+}
+
+function sorted(texts: Iterable<string>): string[] {
+  return [...texts].sort((a, b) => Number(a) - Number(b));
+}
+
+async function write(
+  component: Component,
+  texts: string[],
+  properties: (text: string) => Record<string, string> = () => ({}),
+): Promise<void> {
+  await Promise.all(texts.map((text) => component.create(text, properties(text))));
+}
+
+describeWith("kafka", (kafka) => {
+  const { brokers } = kafka;
+
+  async function topicOf(partitions = 1): Promise<string> {
+    const topic = uniqueName("orders");
+    await kafka.createTopic(topic, partitions);
+    return topic;
+  }
+
+  function open(topic: string, more: Record<string, string> = {}): Promise<Component> {
+    return openComponent({
+      brokers,
+      topics: topic,
+      publishTopic: topic,
+      consumerGroup: topic,
+      heartbeatInterval: "200ms",
+      ...more,
+    });
+  }
+
+  test("handled is handled: a second reader goes on after it", async () => {
+    const topic = await topicOf(2);
+    const first = await open(topic, { initialOffset: "oldest" });
+    await write(first, numbers(300));
+    const before = await first.read();
+    await until(() => before.handled.length === 300);
+    await first[Symbol.asyncDispose]();
+    const second = await open(topic, { initialOffset: "oldest" });
+    const after = await second.read();
+    await write(second, ["new"]);
+    await until(() => after.events.length > 0);
+    expect(after.texts).toEqual(["new"]);
+  });
+
+  test("a restart repeats only what was not handled, whatever the order was", async () => {
+    const topic = await topicOf();
+    const first = await open(topic);
+    const unhandled = new Set(["3", "10", "11", "250", "399"]);
+    const before = await first.read((event) => !unhandled.has(textOf(event)));
+    await write(first, numbers(400), () => ({ partitionNumber: "0" }));
+    await until(() => before.handled.length === 395);
+    await first[Symbol.asyncDispose]();
+
+    // Twice, so that ranges which were read are told again.
+    const second = await open(topic);
+    const between = await second.read((event) => textOf(event) === "10");
+    await until(() => between.events.length === 5);
+    expect(sorted(between.texts)).toEqual(["3", "10", "11", "250", "399"]);
+    await second[Symbol.asyncDispose]();
+
+    const third = await open(topic);
+    const after = await third.read();
+    await write(third, ["400"]);
+    await until(() => after.texts.includes("400"));
+    expect(after.texts).toEqual(["3", "11", "250", "399", "400"]);
+  });
+
+  test("returned events stay the source's", async () => {
+    const topic = await topicOf();
+    const first = await open(topic);
+    const before = await first.read(() => false);
+    await write(first, ["1", "2"]);
+    await until(() => before.events.length === 2);
+    for (const event of before.events) event.settle({ outcome: "returned", reason: "shutdown" });
+    await first[Symbol.asyncDispose]();
+    const second = await open(topic);
+    const after = await second.read();
+    await until(() => after.handled.length === 2);
+    expect(after.texts).toEqual(["1", "2"]);
+  });
+
+  test("newest begins at the end, and the first reader's position counts at once", async () => {
+    const topic = await topicOf(2);
+    const first = await open(topic);
+    await write(first, numbers(10));
+    const before = await first.read(() => false);
+    await first[Symbol.asyncDispose]();
+    expect(before.events).toEqual([]);
+    // Written while nobody reads: without a commit of what "newest" was they would be skipped.
+    const second = await open(topic);
+    await write(second, ["missed"]);
+    const after = await second.read();
+    await until(() => after.events.length > 0);
+    expect(after.texts).toEqual(["missed"]);
+  });
+
+  test("oldest begins at the beginning", async () => {
+    const topic = await topicOf(3);
+    const component = await open(topic, { initialOffset: "oldest" });
+    await write(component, numbers(100));
+    const read = await component.read();
+    await until(() => read.handled.length === 100);
+    expect(sorted(read.texts)).toEqual(numbers(100));
+  });
+
+  test("delivers each partition in order, and a slow partition does not hold another", async () => {
+    const topic = await topicOf(2);
+    const component = await open(topic, { channelBufferSize: "10" });
+    const gate = Promise.withResolvers<boolean>();
+    const read = await component.read((event) =>
+      event.metadata["__partition"] === "0" ? gate.promise : true,
+    );
+    await write(component, numbers(200), () => ({ partitionNumber: "0" }));
+    await write(component, numbers(1000, 200), () => ({ partitionNumber: "1" }));
+    await until(() => read.handled.length === 1000);
+    expect(read.events.filter(({ metadata }) => metadata["__partition"] === "0")).toHaveLength(10);
+    expect(read.handled.map(textOf)).toEqual(numbers(1000, 200));
+    gate.resolve(true);
+    await until(() => read.handled.length === 1200);
+    expect(read.handled.slice(1000).map(textOf)).toEqual(numbers(200));
+  });
+
+  test("is a member still after an event that took longer than the session", async () => {
+    const topic = await topicOf();
+    const component = await open(topic, { sessionTimeout: "1s", heartbeatInterval: "100ms" });
+    const gate = Promise.withResolvers<boolean>();
+    const read = await component.read(() => gate.promise);
+    await write(component, ["slow"]);
+    await until(() => read.events.length === 1);
+    const joined = component.log.filter(({ message }) => message.startsWith("joined")).length;
+    const began = performance.now();
+    await until(() => performance.now() - began > 2500);
+    gate.resolve(true);
+    await until(() => read.handled.length === 1);
+    await read.reader?.flush();
+    expect(component.log.filter(({ message }) => message.startsWith("joined"))).toHaveLength(
+      joined,
+    );
+    expect(await component.backlog()).toBe(0);
+  });
+
+  test.each(["range", "roundrobin", "sticky"])(
+    "a second member loses nothing and repeats nothing, by %s",
+    async (consumerGroupRebalanceStrategy) => {
+      const topic = await topicOf(4);
+      const seen: string[] = [];
+      const handle = async (event: InboundEvent): Promise<boolean> => {
+        await new Promise((resolve) => setImmediate(resolve));
+        seen.push(textOf(event));
+        return true;
+      };
+      const first = await open(topic, { consumerGroupRebalanceStrategy });
+      const a = await first.read(handle);
+      let written = 0;
+      const writer = (async () => {
+        while (written < 3000) {
+          await write(first, numbers(100, written));
+          written += 100;
+          await new Promise((resolve) => setTimeout(resolve, 20));
+        }
+      })();
+      await until(() => a.events.length > 200);
+      const second = await open(topic, { consumerGroupRebalanceStrategy });
+      const b = await second.read(handle);
+      await until(
+        () => b.events.length > 200,
+        () => [a.events.length, b.events.length, written],
+      );
+      await second[Symbol.asyncDispose]();
+      await writer;
+      await until(
+        () => new Set(seen).size === 3000,
+        () => [seen.length, new Set(seen).size],
+      );
+      expect(sorted(seen)).toEqual(numbers(3000));
+    },
+  );
+
+  test("events under way at a rebalance are settled if their partition stays", async () => {
+    const topic = await topicOf(2);
+    const first = await open(topic, { sessionTimeout: "1s" });
+    const gate = Promise.withResolvers<boolean>();
+    const a = await first.read(() => gate.promise);
+    await write(first, numbers(2), (text) => ({ partitionNumber: text }));
+    await until(() => a.events.length === 2);
+    const second = await open(topic);
+    const b = await second.read();
+    // The newcomer repeats what was not handled in time; what stayed is not delivered twice.
+    await until(() => b.events.length === 1);
+    gate.resolve(true);
+    await until(() => a.handled.length === 2);
+    await a.reader?.flush();
+    expect(await first.backlog()).toBe(await second.backlog());
+    await second[Symbol.asyncDispose]();
+    await write(first, ["2", "3"], (text) => ({ partitionNumber: String(Number(text) - 2) }));
+    await until(() => a.handled.length >= 4);
+    expect(sorted(a.texts)).toEqual(numbers(4));
+  });
+
+  test("says how many records retention took before they were read, and goes on", async () => {
+    const topic = await topicOf();
+    const first = await open(topic);
+    const before = await first.read(() => false);
+    await write(first, numbers(20));
+    await until(() => before.events.length === 20);
+    await first[Symbol.asyncDispose]();
+    const admin = new Admin({ clientId: "test", bootstrapBrokers: brokers.split(",") });
+    try {
+      await admin.deleteRecords({
+        topics: [{ name: topic, partitions: [{ partition: 0, offset: 15n }] }],
+      });
+    } finally {
+      await admin.close();
+    }
+    const second = await open(topic);
+    const after = await second.read();
+    await until(() => after.events.length === 5);
+    expect(after.texts).toEqual(numbers(5, 15));
+    expect(second.log).toContainEqual(
+      expect.objectContaining({
+        level: "warn",
+        fields: expect.objectContaining({ topic, partition: 0, position: 0, start: 15, lost: 15 }),
+      }),
+    );
+  });
+
+  test("shares a topic anew when it has more partitions", async () => {
+    const topic = await topicOf(1);
+    const component = await open(topic, {
+      clientConnectionTopicMetadataRefreshInterval: "200ms",
+      initialOffset: "oldest",
+    });
+    const read = await component.read();
+    const admin = new Admin({ clientId: "test", bootstrapBrokers: brokers.split(",") });
+    try {
+      await admin.createPartitions({ topics: [{ name: topic, count: 3 }] });
+    } finally {
+      await admin.close();
+    }
+    const writer = await open(topic);
+    await until(async () => {
+      try {
+        await writer.create("late", { partitionNumber: "2" });
+        return true;
+      } catch {
+        return false;
+      }
+    });
+    await until(() => read.texts.includes("late"));
+    expect(read.events.find((event) => textOf(event) === "late")?.metadata["__partition"]).toBe(
+      "2",
+    );
+  });
+
+  test("the same key of two topics has two keys; a topic that is not there yet is made", async () => {
+    const [one, two] = [uniqueName("one"), uniqueName("two")];
+    const component = await open(`${one},${two}`, {
+      publishTopic: one,
+      initialOffset: "oldest",
+      consumerGroup: one,
+    });
+    const other = await open(two, { consumerGroup: two });
+    const read = await component.read();
+    await component.create("1", { partitionKey: "k" });
+    await other.create("2", { partitionKey: "k" });
+    await until(() => read.events.length === 2);
+    expect(new Set(read.events.map(({ key }) => key)).size).toBe(2);
+  });
+});
+
+describeWith("kafka", { own: true }, (kafka) => {
+  test(
+    "a broker's restart loses nothing and stores nothing twice",
+    { timeout: 120_000 },
+    async () => {
+      await kafka.createTopic("restarted", 2);
+      const properties = {
+        brokers: kafka.brokers,
+        topics: "restarted",
+        publishTopic: "restarted",
+        consumerGroup: "g",
+        initialOffset: "oldest",
+      };
+      const component = await openComponent(properties);
+      const handled = new Set<string>();
+      const places = new Map<string, Set<string>>();
+      const handle = (event: InboundEvent): boolean => {
+        handled.add(textOf(event));
+        places.set(textOf(event), (places.get(textOf(event)) ?? new Set()).add(event.id ?? ""));
+        return true;
+      };
+      let read = await component.read(handle);
+      const written: string[] = [];
+      const writing = new AbortController();
+      const effects = new Set<string | undefined>();
+      const writer = (async () => {
+        for (let i = 0; !writing.signal.aborted; i++) {
+          try {
+            await component.create(String(i), { partitionKey: String(i) });
+            written.push(String(i));
+          } catch (error) {
+            effects.add((error as { effect?: string }).effect);
+            await new Promise((resolve) => setTimeout(resolve, 20));
+          }
+        }
+      })();
+      await until(() => written.length > 200 && handled.size > 100);
+      await kafka.restart();
+      const already = written.length;
+      await until(
+        () => written.length > already + 200,
+        () => written.length,
+        60_000,
+      );
+      writing.abort();
+      await writer;
+      const all = (): boolean => written.every((text) => handled.has(text));
+      await until(
+        () => all() || read.lost !== undefined,
+        () => [written.filter((text) => !handled.has(text)), String(read.lost), component.log],
+        60_000,
+      );
+      if (read.lost !== undefined) {
+        await read.close();
+        read = await component.read(handle);
+      }
+      await until(
+        all,
+        () => [written.filter((text) => !handled.has(text)), String(read.lost), component.log],
+        60_000,
+      );
+      expect(effects).not.toContain("rejected");
+      expect(effects).not.toContain(undefined);
+      expect([...places].filter(([, offsets]) => offsets.size > 1)).toEqual([]);
+    },
+  );
+
+  test(
+    "a broker that is gone for good: reading is lost, and sending says that nothing was sent",
+    { timeout: 120_000 },
+    async () => {
+      const component = await openComponent({
+        brokers: kafka.brokers,
+        topics: "gone",
+        publishTopic: "gone",
+        consumerGroup: "gone",
+        sessionTimeout: "2s",
+      });
+      const read = await component.read();
+      await component.create("1");
+      await kafka.kill();
+      await expect(component.create("2")).rejects.toMatchObject({
+        reason: "unavailable",
+        effect: expect.stringMatching(/unsent|ambiguous/),
+      });
+      await expect(component.create("3")).rejects.toMatchObject({
+        reason: "unavailable",
+        effect: "unsent",
+      });
+      await until(() => read.lost !== undefined, undefined, 30_000);
+      await expect(component.ping()).rejects.toMatchObject({ reason: "unavailable" });
+    },
+  );
+});
