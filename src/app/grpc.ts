@@ -117,9 +117,7 @@ class GrpcApp implements App {
     const timeout = this.#options.optionsTimeout;
     const result = await this.#client.unary(`${service}/ListInputBindings`, empty, { timeout });
     if (result.kind === "failed" && result.code === unimplemented) return new Set();
-    if (result.kind !== "ok") {
-      throw new Error(`the app did not say which input bindings it wants: ${reasonOf(result)}`);
-    }
+    if (result.kind !== "ok") throw new Error(`ListInputBindings: ${reasonOf(result)}`);
     return new Set(fromBinary(ListInputBindingsResponseSchema, result.message).bindings);
   }
 }

@@ -2,17 +2,23 @@ import type { Logger } from "../binding.ts";
 import type { Delivery } from "../runtime/app.ts";
 import { deliveryHeaders, eventMetadata } from "./event-metadata.ts";
 
-/** What belongs to one connection or frames the body; also what Dapr's apps always get from the runtime. */
+/** What belongs to one connection, frames the body, or is for the runtime alone to say. */
 const own = new Set([
+  "baggage",
   "connection",
   "content-length",
   "content-type",
+  "cufflink-attempt",
+  "cufflink-attempts",
+  "cufflink-last-error",
   "expect",
   "host",
   "http2-settings",
   "keep-alive",
   "proxy-connection",
   "te",
+  "traceparent",
+  "tracestate",
   "trailer",
   "transfer-encoding",
   "upgrade",

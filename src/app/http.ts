@@ -76,7 +76,7 @@ class HttpApp implements App {
     if (result.kind === "answered" && result.status < 500) {
       return result.status < 300 || result.status === 405;
     }
-    throw new Error(`the app did not say whether it wants ${name}: OPTIONS ${target}: ${reasonOf(result)}`);
+    throw new Error(`OPTIONS ${target}: ${reasonOf(result)}`);
   }
 
   async deliver(delivery: Delivery, signal: AbortSignal): Promise<Outcome> {

@@ -170,7 +170,10 @@ export class ClientConnection {
       session.destroy();
     }, connectTimeout);
 
-    session.on("connect", () => session.setLocalWindowSize(sessionWindow));
+    session.on("connect", () => {
+      // A server that hangs up at once has ended it before this is told.
+      if (!session.destroyed) session.setLocalWindowSize(sessionWindow);
+    });
     session.on("remoteSettings", (settings) => {
       clearTimeout(timer);
       const limit = settings.maxConcurrentStreams ?? Infinity;

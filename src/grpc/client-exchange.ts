@@ -117,12 +117,15 @@ export class Exchange {
     let rest: Buffer[] | undefined;
     let size = 0;
     let failure = "";
+    let complete = false;
 
-    stream.on("response", (received) => {
+    stream.on("response", (received, flags) => {
       headers = received;
+      complete = (flags & constants.NGHTTP2_FLAG_END_STREAM) !== 0;
     });
     stream.on("trailers", (received) => {
       trailers = received;
+      complete = true;
     });
     stream.on("data", (chunk: Buffer) => {
       size += chunk.length;
@@ -131,7 +134,8 @@ export class Exchange {
       else (rest ??= [first]).push(chunk);
     });
     stream.on("end", () => {
-      if (headers === undefined || stream.aborted) return;
+      // Node ends the readable side of a stream that was reset, too: what came is then only a part.
+      if (headers === undefined || !(complete || stream.rstCode === 0)) return;
       const body = rest === undefined ? (first ?? noBytes) : Buffer.concat(rest, size);
       this.#finish({ kind: "answered", headers, trailers, body });
     });

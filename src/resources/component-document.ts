@@ -35,27 +35,17 @@ export type Item = {
     | undefined;
 };
 
-const objectMeta = [
-  ...[
-    "name",
-    "namespace",
-    "labels",
-    "annotations",
-    "generateName",
-    "uid",
-    "resourceVersion",
-    "generation",
-  ],
-  ...[
-    "creationTimestamp",
-    "deletionTimestamp",
-    "deletionGracePeriodSeconds",
-    "finalizers",
-    "ownerReferences",
-  ],
-  ...["managedFields", "selfLink"],
-];
+const objectMeta = (
+  "name namespace labels annotations generateName uid resourceVersion generation creationTimestamp " +
+  "deletionTimestamp deletionGracePeriodSeconds finalizers ownerReferences managedFields selfLink"
+).split(" ");
 const specKeys = ["type", "version", "metadata", "ignoreErrors", "initTimeout"];
+const specElsewhere = {
+  type: "under spec",
+  version: "under spec",
+  ignoreErrors: "under spec",
+  initTimeout: "under spec",
+};
 const defaultInitTimeout = 5000;
 
 /**
@@ -71,7 +61,7 @@ export function readComponent(
   root.text("apiVersion");
   root.text("kind");
   root.reportUnknown(["apiVersion", "kind", "metadata", "spec", "auth", "scopes"], {
-    ...Object.fromEntries(specKeys.map((key) => [key, "under spec"])),
+    ...specElsewhere,
     name: "under metadata",
     namespace: "under metadata",
     secretStore: "under auth",
@@ -137,7 +127,7 @@ function readName(
 ): { text: string; range: Range; namespace: string } | undefined {
   const metadata = root.mapping("metadata");
   metadata?.reportUnknown(objectMeta, {
-    ...Object.fromEntries(specKeys.map((key) => [key, "under spec"])),
+    ...specElsewhere,
     scopes: "at the top level, beside metadata",
     auth: "at the top level, beside metadata",
   });

@@ -9,19 +9,10 @@ import { findBinding } from "./visibility.ts";
 export type Role = "binding" | "state store" | "secret store" | "left out" | "unknown";
 
 /** The building blocks by which Dapr's component types begin. */
-const blocks = [
-  ...[
-    "bindings",
-    "state",
-    "secretstores",
-    "pubsub",
-    "configuration",
-    "lock",
-    "middleware",
-    "crypto",
-  ],
-  ...["conversation", "nameresolution", "workflowbackend", "workflow"],
-];
+const blocks = (
+  "bindings state secretstores pubsub configuration lock middleware crypto conversation " +
+  "nameresolution workflowbackend workflow"
+).split(" ");
 
 export function roleOf(type: string): Role {
   if (type.startsWith("bindings.")) return "binding";

@@ -77,8 +77,12 @@ function parseOne(source: Source, [start, end]: Range): ParsedDocument | undefin
       uniqueKeys: false,
     });
     const error = document.errors[0];
-    if (error !== undefined)
+    if (error !== undefined) {
+      const quote = unclosedQuote(error, document.contents);
+      if (quote !== undefined)
+        return broken([start + quote, start + quote + 1], "this quote is not closed");
       return broken([start + error.pos[0], start + error.pos[1]], explain(error));
+    }
     if (document.contents === null) return undefined;
     return new TreeBuilder(start, document.contents).build();
   } catch (thrown) {
@@ -221,18 +225,14 @@ export function textOf(tree: Tree): string {
 }
 
 function jsonOf(tree: Tree): string {
-  switch (tree.kind) {
-    case "scalar":
-      return tree.scalar.type === "string" ? JSON.stringify(tree.scalar.text) : tree.scalar.text;
-    case "list":
-      return `[${tree.items.map(jsonOf).join(",")}]`;
-    case "map": {
-      const entries = [...tree.entries].sort((a, b) =>
-        Buffer.compare(Buffer.from(a.key), Buffer.from(b.key)),
-      );
-      return `{${entries.map(({ key, value }) => `${JSON.stringify(key)}:${jsonOf(value)}`).join(",")}}`;
-    }
+  if (tree.kind === "list") return `[${tree.items.map(jsonOf).join(",")}]`;
+  if (tree.kind === "scalar") {
+    return tree.scalar.type === "string" ? JSON.stringify(tree.scalar.text) : tree.scalar.text;
   }
+  const entries = tree.entries.toSorted((a, b) =>
+    Buffer.compare(Buffer.from(a.key), Buffer.from(b.key)),
+  );
+  return `{${entries.map(({ key, value }) => `${JSON.stringify(key)}:${jsonOf(value)}`).join(",")}}`;
 }
 
 /** In our words: the parser's own may quote the file, and so a secret. */
@@ -262,4 +262,17 @@ const explanations: Readonly<Record<string, string>> = {
 
 function explain(error: YAMLError): string {
   return explanations[error.code] ?? "its structure cannot be understood here";
+}
+
+/** Where a quoted text without an end begins: the parser tells only where the document ended. */
+function unclosedQuote(error: YAMLError, root: Node | null): number | undefined {
+  if (error.code !== "MISSING_CHAR" || !error.message.includes("quote") || root === null)
+    return undefined;
+  let start: number | undefined;
+  visit(root, {
+    Scalar: (_, { type, range }) => {
+      if (type?.startsWith("QUOTE") && range && range[0] < error.pos[0]) start = range[0];
+    },
+  });
+  return start;
 }

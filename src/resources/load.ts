@@ -73,12 +73,11 @@ export async function loadResources(options: ResourceOptions): Promise<Resources
   const resolver = new Resolver(environment, stores);
   const visible = visibilityBy(options.bindings ?? [], options.frameworkFields ?? {});
   for (const document of [...stores.values(), ...used]) {
-    revealValues(document, visible);
+    revealValues(document, isStore(document) ? () => true : visible);
     const properties = await resolveProperties(document, resolver);
     const found = [...environmentFindings(document, environment)];
     if (options.checkSecrets ?? true) found.push(...missingFindings(properties));
-    if (stores.has(document.name) && document === stores.get(document.name))
-      found.push(...storeFindings(document, properties));
+    if (isStore(document)) found.push(...storeFindings(document, properties));
     loose.push(...found.map((finding) => ({ source: document.source, finding })));
     const wrongType = typeFinding(document, options.bindings ?? []);
     // A document's own findings keep it from running; a secret that is missing now may come.
@@ -199,6 +198,10 @@ function environmentFindings({ items }: ComponentDocument, environment: Environm
     if (environment.variables[envRef.text] !== undefined) return [];
     return warn(`${of} is empty: the environment variable ${variable} is not set`);
   });
+}
+
+function isStore({ type }: ComponentDocument): boolean {
+  return roleOf(type) === "secret store";
 }
 
 function storeFindings(store: ComponentDocument, properties: Properties): Finding[] {

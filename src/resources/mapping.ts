@@ -104,16 +104,8 @@ export function isNull(tree: Tree): boolean {
 
 /** What a tree is, in a word for a message. */
 export function nounOf(tree: Tree): string {
-  switch (tree.kind) {
-    case "list":
-      return "list";
-    case "map":
-      return "mapping";
-    case "scalar":
-      return tree.scalar.type === "string"
-        ? "text"
-        : tree.scalar.type === "boolean"
-          ? "true or false"
-          : tree.scalar.type;
-  }
+  if (tree.kind === "map") return "mapping";
+  if (tree.kind === "list") return "list";
+  const { type } = tree.scalar;
+  return type === "string" ? "text" : type === "boolean" ? "true or false" : type;
 }

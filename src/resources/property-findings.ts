@@ -64,7 +64,8 @@ function locate(document: ComponentDocument, problem: Problem): Finding {
   return {
     severity: problem.severity,
     range: range ?? document.metadataRange,
-    message: `property ${JSON.stringify(shorten(problem.property))} ${problem.message}`,
+    // A message that begins with the quoted value needs a colon between two quoted texts.
+    message: `property ${JSON.stringify(shorten(problem.property))}${problem.message.startsWith('"') ? ":" : ""} ${problem.message}`,
     suggestion: problem.suggestion,
   };
 }

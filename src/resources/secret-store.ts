@@ -55,20 +55,17 @@ export function secretStore(
   properties: Readonly<Record<string, string>>,
   environment: Environment,
 ): SecretStore {
-  switch (type) {
-    case "secretstores.local.env":
-      return environmentStore(
-        parseFields(environmentStoreFields, properties).values.prefix,
-        environment,
-      );
-    case "secretstores.local.file": {
-      const { secretsFile, nestedSeparator, multiValued } = parseFields(
-        fileStoreFields,
-        properties,
-      ).values;
-      return fileStore(secretsFile ?? "", nestedSeparator || ":", multiValued);
-    }
+  if (type === "secretstores.local.env") {
+    return environmentStore(
+      parseFields(environmentStoreFields, properties).values.prefix,
+      environment,
+    );
   }
+  const { secretsFile, nestedSeparator, multiValued } = parseFields(
+    fileStoreFields,
+    properties,
+  ).values;
+  return fileStore(secretsFile ?? "", nestedSeparator || ":", multiValued);
 }
 
 function environmentStore(prefix: string, environment: Environment): SecretStore {

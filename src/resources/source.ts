@@ -4,6 +4,8 @@ import type { Excerpt, ResourceProblem } from "./problem.ts";
 /** A part of a file's text, in UTF-16 units: from the first, up to before the second. */
 export type Range = readonly [start: number, end: number];
 
+type Mark = { readonly start: number; readonly end: number; readonly safe: boolean };
+
 /**
  * A resource file's text. It tells lines and columns, collects the file's problems, and shows excerpts
  * in which only what was marked as safe can be read: a value is hidden until somebody vouches for it.
@@ -12,9 +14,9 @@ export class Source {
   readonly file: string;
   readonly text: string;
   readonly #lineStarts: number[] = [0];
-  readonly #marks = new Map<number, { end: number; safe: boolean }>();
+  readonly #marks = new Map<number, Mark>();
   readonly #unparsed: Range[] = [];
-  #sorted: { start: number; end: number; safe: boolean }[] | undefined;
+  #sorted: Mark[] | undefined;
 
   constructor(file: string, text: string) {
     this.file = file;
@@ -26,7 +28,7 @@ export class Source {
   /** The range may be shown in excerpts (`safe`), or must not be. The latest word on a range counts. */
   mark(range: Range, safe: boolean): void {
     if (range[1] <= range[0]) return;
-    this.#marks.set(range[0], { end: range[1], safe });
+    this.#marks.set(range[0], { start: range[0], end: range[1], safe });
     this.#sorted = undefined;
   }
 
@@ -45,7 +47,7 @@ export class Source {
     severity: ResourceProblem["severity"],
     range: Range,
     message: string,
-    suggestion?: string | undefined,
+    suggestion?: string,
   ): ResourceProblem {
     return {
       severity,
@@ -119,10 +121,8 @@ export class Source {
     };
   }
 
-  #marksWithin(start: number, end: number): { start: number; end: number; safe: boolean }[] {
-    this.#sorted ??= [...this.#marks]
-      .map(([from, mark]) => ({ start: from, ...mark }))
-      .sort((a, b) => a.start - b.start);
+  #marksWithin(start: number, end: number): Mark[] {
+    this.#sorted ??= [...this.#marks.values()].sort((a, b) => a.start - b.start);
     return this.#sorted.filter((mark) => mark.start < end && mark.end > start);
   }
 }
@@ -141,7 +141,8 @@ function punctuation(text: string): string {
   const shown = /^[\s:,{}[\]-]*/.exec(text)?.[0] ?? "";
   const rest = text.slice(shown.length);
   if (rest === "" || rest.startsWith("#")) return shown;
-  return `${shown}***`;
+  const after = /[\s,{}[\]]*$/.exec(rest)?.[0] ?? "";
+  return `${shown}***${after}`;
 }
 
 /** A line of a document that no parser understood: its key, and the value of few keys only. */

@@ -22,7 +22,7 @@ const reasons: Readonly<Record<string, Reason>> = {
   POLICY_VIOLATION: "failed_precondition",
 };
 
-// Said by brokers before they touched their log.
+// Said by brokers before they touched their log; some with acks of all also after.
 const beforeAppending = new Set([
   "NOT_LEADER_OR_FOLLOWER",
   "LEADER_NOT_AVAILABLE",
@@ -33,6 +33,20 @@ const beforeAppending = new Set([
   "UNKNOWN_LEADER_EPOCH",
   "THROTTLING_QUOTA_EXCEEDED",
 ]);
+
+const alsoAfterAppending = new Set([
+  "NOT_LEADER_OR_FOLLOWER",
+  "UNKNOWN_TOPIC_OR_PARTITION",
+  "KAFKA_STORAGE_ERROR",
+]);
+
+/**
+ * Whether a leader may say it of a batch that is in its log: one that steps down, or shuts down, says so of all that
+ * still waits for its replicas.
+ */
+export function maySayAfterAppending({ code }: Failure): boolean {
+  return code !== undefined && alsoAfterAppending.has(code);
+}
 
 /** Whether the cluster's description that we have is out of date. */
 export function isStale({ code }: Failure): boolean {
@@ -93,7 +107,11 @@ export function errorOfFailure(
     const reason = isAuthentication(cause) ? "unauthenticated" : "unavailable";
     return new BindingError(reason, text, { effect: inDoubt ? "ambiguous" : atConnection, cause });
   }
-  const effect = inDoubt ? "ambiguous" : effectOf(code);
+  const effect = inDoubt
+    ? "ambiguous"
+    : code === "SASL_AUTHENTICATION_FAILED"
+      ? atConnection
+      : effectOf(code);
   const reason = reasons[code] ?? (effect === "rejected" ? "failed_precondition" : "unavailable");
   return new BindingError(reason, text, { effect, systemCode: code, cause });
 }

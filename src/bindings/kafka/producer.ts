@@ -12,7 +12,14 @@ import type {
 } from "./batches.ts";
 import { connectionTo, describeTopics, orDefault, requestOf } from "./client.ts";
 import type { Driver } from "./client.ts";
-import { errorOf, errorOfFailure, failureOf, isStale, isTransient } from "./failures.ts";
+import {
+  errorOf,
+  errorOfFailure,
+  failureOf,
+  isStale,
+  isTransient,
+  maySayAfterAppending,
+} from "./failures.ts";
 import type { Failure } from "./failures.ts";
 import type { KafkaMetadata } from "./fields.ts";
 import { partitionFor } from "./partitioner.ts";
@@ -260,6 +267,8 @@ export class TopicProducer {
       return true;
     }
     const code = refusal.code ?? "";
+    if (this.#metadata.producerRequiredAcks === "all" && maySayAfterAppending(refusal))
+      batch.inDoubt = true;
     if (isStale(refusal)) {
       this.#known = undefined;
       if (again) return false;

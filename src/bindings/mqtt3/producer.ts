@@ -91,7 +91,7 @@ export class Producer {
       throw new BindingError("unavailable", "the component was closed", { effect: "unsent" });
     const before = holders.get(this.#identity);
     holders.set(this.#identity, this);
-    if (before !== this) await before?.#retire();
+    if (before !== undefined && before !== this) await before.#retire();
     return MqttSession.connect({
       ...this.#options,
       // A session that outlives the connection would be of no use: it holds what is to be read.

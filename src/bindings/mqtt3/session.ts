@@ -1,5 +1,5 @@
 import type { Duplex } from "node:stream";
-import { generate, parser as createParser, writeToStream } from "mqtt-packet";
+import type * as mqttPacket from "mqtt-packet";
 import type { IConnackPacket, IPublishPacket, ISubackPacket, Packet } from "mqtt-packet";
 import { BindingError, messageOf } from "../../errors.ts";
 import { dial } from "./address.ts";
@@ -39,6 +39,7 @@ const refusals: Readonly<Record<number, readonly [BindingError["reason"], string
  * a time and a slow one does not keep the keep-alive's answers from being seen.
  */
 export class MqttSession {
+  readonly #codec: typeof mqttPacket;
   readonly #stream: Duplex;
   readonly #options: SessionOptions;
   readonly #keepAlive: KeepAlive;
@@ -57,7 +58,8 @@ export class MqttSession {
   /** Whether the broker still had a session of this client. */
   sessionPresent = false;
 
-  private constructor(stream: Duplex, options: SessionOptions) {
+  private constructor(codec: typeof mqttPacket, stream: Duplex, options: SessionOptions) {
+    this.#codec = codec;
     this.#stream = stream;
     this.#options = options;
     this.#keepAlive = new KeepAlive(
@@ -71,7 +73,11 @@ export class MqttSession {
   /** Connects and introduces itself; rejects with the broker's refusal. */
   static async connect(options: SessionOptions): Promise<MqttSession> {
     if (options.signal.aborted) throw unconnected(options, "the attempt was given up");
-    const session = new MqttSession(await dial(options.address), options);
+    const session = new MqttSession(
+      await import("mqtt-packet"),
+      await dial(options.address),
+      options,
+    );
     const giveUp = (): void => session.#fail(unconnected(options, "the attempt was given up"));
     options.signal.addEventListener("abort", giveUp);
     try {
@@ -146,7 +152,7 @@ export class MqttSession {
     if (this.#failure === undefined) {
       this.#fail(this.#lostError("it was closed"));
       this.#stream.resume();
-      this.#stream.end(generate({ cmd: "disconnect" }));
+      this.#stream.end(this.#codec.generate({ cmd: "disconnect" }));
     }
     const timer = setTimeout(() => this.#stream.destroy(), endTimeout);
     await this.#ended.promise;
@@ -154,7 +160,7 @@ export class MqttSession {
   }
 
   #listen(): void {
-    const parser = createParser({ protocolVersion: 4 });
+    const parser = this.#codec.parser({ protocolVersion: 4 });
     parser.on("packet", (packet) => this.#take(packet));
     parser.on("error", (error: unknown) =>
       this.#fail(this.#lostError(`what it says is not MQTT (${messageOf(error)})`)),
@@ -266,7 +272,7 @@ export class MqttSession {
   #send(packet: Packet): void {
     if (this.#failure !== undefined) return;
     this.#keepAlive.sent();
-    writeToStream(packet, this.#stream, { protocolVersion: 4 });
+    this.#codec.writeToStream(packet, this.#stream, { protocolVersion: 4 });
   }
 
   #ping(): void {

@@ -1,0 +1,71 @@
+import { create, toBinary } from "@bufbuild/protobuf";
+import { anyPack } from "@bufbuild/protobuf/wkt";
+import { ErrorInfoSchema, RetryInfoSchema } from "../../gen/google/rpc/error_details_pb.ts";
+import { StatusSchema } from "../../gen/google/rpc/status_pb.ts";
+import type { BindingError, Reason } from "../errors.ts";
+import { GrpcFailure, type ResponseHeaders } from "../grpc/server.ts";
+
+/** gRPC's status codes by our reasons. */
+export const grpcCodes: Readonly<Record<Reason, number>> = {
+  cancelled: 1,
+  invalid_argument: 3,
+  deadline_exceeded: 4,
+  not_found: 5,
+  already_exists: 6,
+  permission_denied: 7,
+  resource_exhausted: 8,
+  failed_precondition: 9,
+  aborted: 10,
+  out_of_range: 11,
+  unimplemented: 12,
+  internal: 13,
+  unavailable: 14,
+  data_loss: 15,
+  unauthenticated: 16,
+};
+
+const internal = 13;
+
+/** The text that Dapr's clients see when an output binding fails. */
+export function invokeFailureText(name: string, error: BindingError): string {
+  return `error invoking output binding ${name}: ${error.message}`;
+}
+
+/**
+ * A failed invocation as Dapr answers it over gRPC: always INTERNAL, with Dapr's text and its
+ * `ErrorInfo`. The precise reason is in that detail's metadata, and in `RetryInfo` where it applies.
+ */
+export function invokeFailure(name: string, error: BindingError, headers?: ResponseHeaders): GrpcFailure {
+  const message = invokeFailureText(name, error);
+  const info = create(ErrorInfoSchema, {
+    reason: "ERR_INVOKE_OUTPUT_BINDING",
+    domain: "dapr.io",
+    metadata: {
+      reason: error.reason,
+      effect: error.effect,
+      ...(error.systemCode === undefined ? {} : { systemCode: error.systemCode }),
+    },
+  });
+  const details = [anyPack(ErrorInfoSchema, info)];
+  if (error.retryAfter !== undefined) {
+    const seconds = Math.floor(error.retryAfter / 1000);
+    const nanos = Math.round((error.retryAfter - seconds * 1000) * 1e6);
+    details.push(anyPack(RetryInfoSchema, create(RetryInfoSchema, { retryDelay: { seconds: BigInt(seconds), nanos } })));
+  }
+  return new GrpcFailure(internal, message, encodeStatus(internal, message, details), headers);
+}
+
+/** A call without the token, as Dapr answers it. */
+export function unauthenticated(text: string): GrpcFailure {
+  const info = create(ErrorInfoSchema, {
+    reason: "Unauthorized",
+    domain: "dapr.io",
+    metadata: { "http.code": "401", "http.error_message": text },
+  });
+  const details = encodeStatus(16, "Unauthorized", [anyPack(ErrorInfoSchema, info)]);
+  return new GrpcFailure(16, "Unauthorized", details);
+}
+
+function encodeStatus(code: number, message: string, details: ReturnType<typeof anyPack>[]): Uint8Array {
+  return toBinary(StatusSchema, create(StatusSchema, { code, message, details }));
+}

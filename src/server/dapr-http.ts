@@ -1,0 +1,257 @@
+import type { IncomingMessage, ServerResponse } from "node:http";
+import type { Http2ServerRequest, Http2ServerResponse } from "node:http2";
+import { BindingError } from "../errors.ts";
+import { invokeFailureText } from "../rpc/errors.ts";
+import { headerText } from "../rpc/dapr.ts";
+import { baggageProblem, traceOfRequest } from "../rpc/trace.ts";
+import type { Runtime } from "../runtime/runtime.ts";
+import { readBindingRequest, type BindingRequest } from "./binding-request.ts";
+import type { TokenCheck } from "./gate.ts";
+import { goJson, JsonError } from "./go-json.ts";
+import type { RuntimeDescription } from "./description.ts";
+import { readBody, TooLarge } from "./body.ts";
+
+export type HttpRequest = IncomingMessage | Http2ServerRequest;
+export type HttpResponse = ServerResponse | Http2ServerResponse;
+
+export type DaprHttpOptions = {
+  readonly runtime: Runtime;
+  readonly description: RuntimeDescription;
+  readonly token: TokenCheck;
+  /** The largest request body, in bytes. */
+  readonly maxBodySize: number;
+  /** Called for `POST /v1.0/shutdown`. */
+  readonly shutdown: () => void;
+};
+
+/** Dapr's HTTP API for bindings, metadata, health and shutdown. */
+export class DaprHttp {
+  readonly #options: DaprHttpOptions;
+
+  constructor(options: DaprHttpOptions) {
+    this.#options = options;
+  }
+
+  /** Answers every request; unknown paths as daprd does. */
+  handle(request: HttpRequest, response: HttpResponse): void {
+    response.on("error", ignore);
+    const path = pathOf(request.url ?? "/");
+    if (path === undefined) return sendText(response, 400, "400 Bad Request");
+    const isGet = request.method === "GET";
+    if (isGet && path.startsWith("/v1.0/healthz")) {
+      const answered = this.#health(path, request, response);
+      if (answered) return;
+    }
+    if (this.#options.token(request.headers) !== undefined) {
+      return sendText(response, 401, "invalid api token\n", { "x-content-type-options": "nosniff" });
+    }
+    const name = bindingName(path);
+    if (name !== undefined && (request.method === "POST" || request.method === "PUT")) {
+      void this.#invoke(name, request, response);
+      return;
+    }
+    if (path === "/v1.0/metadata" && isGet) return sendJson(response, 200, `${goJson(this.#options.description.json())}\n`);
+    if (path.startsWith("/v1.0/metadata/") && request.method === "PUT") {
+      void this.#setMetadata(path.slice("/v1.0/metadata/".length), request, response);
+      return;
+    }
+    if (path === "/v1.0/shutdown" && request.method === "POST") {
+      sendNothing(response, 204);
+      this.#options.shutdown();
+      return;
+    }
+    const message = "failed getting app id either from the URL path or the header dapr-app-id";
+    sendError(response, 404, "ERR_DIRECT_INVOKE", message);
+  }
+
+  /** The public port: health and metadata, nothing else, no token. */
+  handlePublic(request: HttpRequest, response: HttpResponse): void {
+    response.on("error", ignore);
+    const path = pathOf(request.url ?? "/") ?? "";
+    const known = path === "/v1.0/metadata" || healthPaths.has(path);
+    const plain = { "x-content-type-options": "nosniff" };
+    if (!known) return sendText(response, 404, "404 page not found\n", plain);
+    if (request.method !== "GET") {
+      response.writeHead(405, { allow: "GET" });
+      response.end();
+      return;
+    }
+    if (path === "/v1.0/metadata") return sendJson(response, 200, `${goJson(this.#options.description.json())}\n`);
+    this.#health(path, request, response);
+  }
+
+  #health(path: string, request: HttpRequest, response: HttpResponse): boolean {
+    if (!healthPaths.has(path)) return false;
+    const { runtime, description } = this.#options;
+    const appId = new URLSearchParams((request.url ?? "").split("?")[1] ?? "").get("appid");
+    if (path === "/v1.0/healthz" && appId !== null && appId !== description.appId) {
+      sendError(response, 500, "ERR_HEALTH_APPID_NOT_MATCH", "dapr app-id does not match");
+    } else if (!runtime.ready) {
+      sendError(response, 500, "ERR_HEALTH_NOT_READY", "dapr is not ready: [runtime]");
+    } else if (path === "/v1.0/healthz/ready") {
+      const down = runtime.components().filter(({ required, state }) => required && state !== "running");
+      const text = down.map(({ name, state, reason }) => `${name} is ${state}${reason && `: ${reason}`}`);
+      if (down.length === 0) sendNothing(response, 204);
+      else sendError(response, 503, "ERR_HEALTH_NOT_READY", `required components are down: ${text.join("; ")}`);
+    } else sendNothing(response, 204);
+    return true;
+  }
+
+  async #setMetadata(key: string, request: HttpRequest, response: HttpResponse): Promise<void> {
+    try {
+      const body = await readBody(request, this.#options.maxBodySize);
+      this.#options.description.extended.set(key, body.toString("utf8"));
+      sendNothing(response, 204);
+    } catch (error) {
+      sendMalformed(response, error);
+    }
+  }
+
+  async #invoke(name: string, request: HttpRequest, response: HttpResponse): Promise<void> {
+    const { headers } = request;
+    const trace = traceOfRequest(headers);
+    for (const [field, value] of Object.entries(trace)) response.setHeader(field, value);
+    const problem = baggageProblem(headers);
+    if (problem !== undefined) {
+      response.removeHeader("baggage");
+      request.resume();
+      return sendText(response, 400, `${problem}\n`, { "x-content-type-options": "nosniff" });
+    }
+    let body: BindingRequest;
+    try {
+      body = readBindingRequest(await readBody(request, this.#options.maxBodySize));
+    } catch (error) {
+      return sendMalformed(response, error);
+    }
+    try {
+      const caller = new Caller(response);
+      const answer = await this.#options.runtime.invoke({
+        name,
+        operation: body.operation,
+        data: body.data,
+        encoding: "json",
+        metadata: Object.assign(body.metadata, trace),
+        get signal() {
+          return caller.signal;
+        },
+      });
+      if (answer === undefined) return sendNothing(response, 204);
+      if (answer.metadata !== undefined) setMetadataHeaders(response, answer.metadata);
+      sendJson(response, 200, answer.data ?? noBytes);
+    } catch (thrown) {
+      const error = BindingError.from(thrown);
+      if (response.headersSent) return;
+      if (error.metadata !== undefined) setMetadataHeaders(response, error.metadata);
+      response.setHeader("cufflink-reason", error.reason);
+      if (error.retryAfter !== undefined) response.setHeader("retry-after", String(Math.ceil(error.retryAfter / 1000)));
+      sendError(response, 500, "ERR_INVOKE_OUTPUT_BINDING", invokeFailureText(name, error));
+    }
+  }
+}
+
+/** Makes the signal only when a binding asks for it. */
+class Caller {
+  readonly #response: HttpResponse;
+  #abort: AbortController | undefined;
+
+  constructor(response: HttpResponse) {
+    this.#response = response;
+  }
+
+  get signal(): AbortSignal {
+    if (this.#abort === undefined) {
+      const abort = (this.#abort = new AbortController());
+      const response = this.#response;
+      const gone = (): void => {
+        if (!response.writableEnded) abort.abort(new Error("the caller gave up"));
+      };
+      if (response.destroyed) gone();
+      else response.once("close", gone);
+    }
+    return this.#abort.signal;
+  }
+}
+
+const noBytes = Buffer.alloc(0);
+const healthPaths: ReadonlySet<string> = new Set(["/v1.0/healthz", "/v1.0/healthz/outbound", "/v1.0/healthz/ready"]);
+
+/** Slashes folded, dots resolved, no slash at the end; still escaped. `undefined`: an escape that is none. */
+function pathOf(url: string): string | undefined {
+  const raw = url.split("?", 1)[0] ?? "";
+  if (!raw.includes("//") && !raw.includes("/.") && !raw.includes("%") && !raw.endsWith("/")) return raw;
+  if (/%(?![0-9a-fA-F]{2})/.test(raw)) return undefined;
+  const parts: string[] = [];
+  for (const part of raw.split("/")) {
+    if (part === "..") parts.pop();
+    else if (part !== "" && part !== ".") parts.push(part);
+  }
+  const path = `/${parts.join("/")}`;
+  return path.replaceAll(/%(?!2[fF])[0-9a-fA-F]{2}/g, (escape) => decodeEscape(escape));
+}
+
+/** One escape as Latin-1; those of UTF-8 sequences are joined again in {@link bindingName}. */
+function decodeEscape(escape: string): string {
+  return String.fromCharCode(Number.parseInt(escape.slice(1), 16));
+}
+
+function bindingName(path: string): string | undefined {
+  const prefix = "/v1.0/bindings/";
+  if (!path.startsWith(prefix)) return undefined;
+  const name = path.slice(prefix.length);
+  if (name === "" || name.includes("/")) return undefined;
+  if (/^[\w.-]+$/.test(name)) return name;
+  const text = name.replaceAll("+", " ").replaceAll(/%2[fF]/g, "/");
+  return Buffer.from(text, "latin1").toString("utf8");
+}
+
+/** Go writes a header name with its letters after hyphens as they come, the first one large. */
+function setMetadataHeaders(response: HttpResponse, metadata: Readonly<Record<string, string>>): void {
+  for (const [name, value] of Object.entries(metadata)) {
+    if (!/^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/.test(name)) continue;
+    response.setHeader(canonicalName(`metadata.${name}`), headerText(value));
+  }
+}
+
+function canonicalName(name: string): string {
+  return name
+    .split("-")
+    .map((part) => part.charAt(0).toUpperCase() + part.slice(1).toLowerCase())
+    .join("-");
+}
+
+function sendNothing(response: HttpResponse, status: number): void {
+  response.statusCode = status;
+  response.end();
+}
+
+function sendJson(response: HttpResponse, status: number, body: string | Uint8Array): void {
+  response.statusCode = status;
+  response.setHeader("content-type", "application/json");
+  const bytes = typeof body === "string" ? Buffer.from(body) : body;
+  response.setHeader("content-length", bytes.length);
+  response.end(bytes);
+}
+
+function sendError(response: HttpResponse, status: number, errorCode: string, message: string): void {
+  sendJson(response, status, goJson({ errorCode, message }));
+}
+
+function sendMalformed(response: HttpResponse, error: unknown): void {
+  if (!(error instanceof JsonError || error instanceof TooLarge)) {
+    // The caller went away in the middle of its body: there is nobody to answer.
+    response.destroy();
+    return;
+  }
+  if (error instanceof TooLarge) response.setHeader("connection", "close");
+  sendError(response, 400, "ERR_MALFORMED_REQUEST", `failed deserializing HTTP body: ${error.message}`);
+}
+
+function sendText(response: HttpResponse, status: number, text: string, headers: Record<string, string> = {}): void {
+  response.statusCode = status;
+  for (const [name, value] of Object.entries(headers)) response.setHeader(name, value);
+  response.setHeader("content-type", "text/plain; charset=utf-8");
+  response.setHeader("content-length", Buffer.byteLength(text));
+  response.end(text);
+}
+
+function ignore(): void {}

@@ -1,0 +1,74 @@
+import type { Runtime } from "../runtime/runtime.ts";
+
+export type AppConnection = {
+  readonly protocol: string;
+  readonly address: string;
+  /** Absent: no app port was given. */
+  readonly port?: number | undefined;
+  readonly maxConcurrency?: number | undefined;
+  readonly health?:
+    | { readonly path?: string | undefined; readonly interval: string; readonly timeout: string; readonly threshold: number }
+    | undefined;
+};
+
+/** What `/v1.0/metadata` and `GetMetadata` tell, from one source. */
+export class RuntimeDescription {
+  readonly appId: string;
+  readonly version: string;
+  readonly app: AppConnection;
+  /** Set by `PUT /v1.0/metadata/{key}` and `SetMetadata`. */
+  readonly extended = new Map<string, string>();
+  readonly #runtime: Runtime;
+
+  constructor(options: { appId: string; version: string; app: AppConnection; runtime: Runtime }) {
+    this.appId = options.appId;
+    this.version = options.version;
+    this.app = options.app;
+    this.#runtime = options.runtime;
+    this.extended.set("daprRuntimeVersion", options.version);
+  }
+
+  /** The components as Dapr's metadata shows them, with the state beside it. */
+  components(): { name: string; type: string; version: string; capabilities: string[]; state: string }[] {
+    return this.#runtime.components().map(({ name, type, version, directions, state }) => ({
+      name,
+      type,
+      version: version === "" ? "v1" : version,
+      capabilities: [
+        ...(directions.input ? ["INPUT_BINDING"] : []),
+        ...(directions.output ? ["OUTPUT_BINDING"] : []),
+      ],
+      state,
+    }));
+  }
+
+  /** The body of `GET /v1.0/metadata`. */
+  json(): object {
+    const { protocol, address, port, maxConcurrency, health } = this.app;
+    const components = this.components();
+    return {
+      id: this.appId,
+      runtimeVersion: this.version,
+      enabledFeatures: [],
+      ...(components.length === 0 ? {} : { components }),
+      extended: Object.fromEntries(this.extended),
+      appConnectionProperties: {
+        ...(port === undefined ? {} : { port }),
+        protocol,
+        channelAddress: address,
+        ...(maxConcurrency === undefined ? {} : { maxConcurrency }),
+        ...(health === undefined
+          ? {}
+          : {
+              health: {
+                ...(health.path === undefined ? {} : { healthCheckPath: health.path }),
+                healthProbeInterval: health.interval,
+                healthProbeTimeout: health.timeout,
+                healthThreshold: health.threshold,
+              },
+            }),
+      },
+      actorRuntime: { runtimeStatus: "DISABLED", hostReady: false, placement: "placement: disconnected" },
+    };
+  }
+}

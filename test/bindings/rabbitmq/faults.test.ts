@@ -1,0 +1,195 @@
+import { expect, test } from "vitest";
+import rabbitmq from "../../../src/bindings/rabbitmq/index.ts";
+import { describeWith, uniqueName } from "../../servers/describe-with.ts";
+import { makeCertificates } from "../certificates.ts";
+import { reservePort } from "../../servers/ports.ts";
+import { errorOf, handled, openQueue, textOf, until } from "../opened-queue.ts";
+
+describeWith("rabbitmq", { own: true, config: ["consumer_timeout = 1000"] }, (server) => {
+  const limit = 120_000;
+
+  test("a server that restarts in the middle loses nothing", { timeout: limit }, async () => {
+    const properties = { host: server.url, queueName: uniqueName("orders"), durable: "true" };
+    const seen = new Set<string>();
+    const sent = new Set<string>();
+    let queue = await openQueue(rabbitmq, properties);
+    let reading = await queue.read((event) => {
+      if (Math.random() < 0.5) return "keep";
+      seen.add(textOf(event));
+      return handled;
+    });
+    for (let n = 0; n < 100; n++) {
+      await queue.create(String(n));
+      sent.add(String(n));
+    }
+    const restarted = server.restart();
+    for (let n = 100; n < 200; n++) {
+      // What fails is not counted as sent; it may have arrived all the same.
+      await queue.create(String(n)).then(
+        () => sent.add(String(n)),
+        () => {},
+      );
+    }
+    await until(() => queue.losses.length > 0 && reading.losses.length > 0);
+    await restarted;
+    await queue.close();
+    queue = await openQueue(rabbitmq, properties);
+    reading = await queue.read((event) => {
+      seen.add(textOf(event));
+      return handled;
+    });
+    await queue.create("last");
+    await until(() => seen.has("last") && [...sent].every((text) => seen.has(text)));
+    await reading.close();
+    expect(await queue.backlog()).toBe(0);
+  });
+
+  test(
+    "an event held beyond the server's limit comes again; the loss is told",
+    { timeout: limit },
+    async () => {
+      const properties = { host: server.url, queueName: uniqueName("orders"), durable: "true" };
+      const queue = await openQueue(rabbitmq, properties);
+      const reading = await queue.read(() => "keep");
+      await queue.create("slow");
+      // The server looks every so often: at most a minute.
+      await until(
+        () => reading.losses.length === 1,
+        () => reading.texts,
+        90_000,
+      );
+      expect(String(reading.losses[0])).toContain("PRECONDITION_FAILED");
+      await queue.close();
+      const again = await (await openQueue(rabbitmq, properties)).read();
+      await until(() => again.texts.includes("slow"));
+    },
+  );
+
+  test(
+    "while the server takes no messages, sending fails at once and reading goes on",
+    { timeout: limit },
+    async () => {
+      const queue = await openQueue(rabbitmq, {
+        host: server.url,
+        queueName: uniqueName("orders"),
+      });
+      const reading = await queue.read(() => "keep");
+      await queue.create("before");
+      await until(() => reading.events.length === 1);
+      await server.ctl("set_vm_memory_high_watermark", "absolute", "1MB");
+      try {
+        // The server tells a connection that it is blocked when that one next sends.
+        const blocked = await errorOf(
+          (async () => {
+            for (;;)
+              await queue.create("more", {}, AbortSignal.timeout(500)).catch((error: unknown) => {
+                if ((error as { systemCode?: string }).systemCode === "blocked") throw error;
+              });
+          })(),
+        );
+        expect(blocked).toMatchObject({ reason: "unavailable", effect: "unsent" });
+        reading.events[0]?.settle(handled);
+        await reading.reader.flush();
+      } finally {
+        await server.ctl("set_vm_memory_high_watermark", "0.4");
+      }
+      await until(
+        async () =>
+          (await queue.create("after", {}, AbortSignal.timeout(500)).catch(() => "no")) ===
+          undefined,
+      );
+      await until(() => reading.texts.includes("after"));
+    },
+  );
+
+  test("a full queue's refusal is told", { timeout: limit }, async () => {
+    const queueName = uniqueName("orders");
+    await server.ctl(
+      "set_policy",
+      "full",
+      queueName,
+      '{"max-length":1,"overflow":"reject-publish"}',
+    );
+    const queue = await openQueue(rabbitmq, { host: server.url, queueName });
+    await queue.create("fits");
+    const refused = await errorOf(
+      (async () => {
+        for (;;) await queue.create("too many");
+      })(),
+    );
+    expect(refused).toMatchObject({ reason: "unavailable", systemCode: "nack" });
+  });
+});
+
+const certificates = makeCertificates();
+const tlsPort = await reservePort();
+
+describeWith(
+  "rabbitmq",
+  {
+    own: true,
+    plugins: ["rabbitmq_auth_mechanism_ssl"],
+    config: [
+      `listeners.ssl.1 = 127.0.0.1:${tlsPort}`,
+      `ssl_options.cacertfile = ${certificates.caPath}`,
+      `ssl_options.certfile = ${certificates.server.certPath}`,
+      `ssl_options.keyfile = ${certificates.server.keyPath}`,
+      "ssl_options.verify = verify_peer",
+      "ssl_options.fail_if_no_peer_cert = true",
+      "auth_mechanisms.1 = EXTERNAL",
+      "auth_mechanisms.2 = PLAIN",
+      "ssl_cert_login_from = common_name",
+    ],
+  },
+  (server) => {
+    const host = `amqps://guest:guest@localhost:${tlsPort}`;
+    const files = {
+      caCert: certificates.ca,
+      clientCert: certificates.client.cert,
+      clientKey: certificates.client.key,
+    };
+
+    test(
+      "speaks TLS with a client's certificate, by password or by the certificate alone",
+      { timeout: 120_000 },
+      async () => {
+        const queueName = uniqueName("orders");
+        const queue = await openQueue(rabbitmq, { host, queueName, ...files });
+        const reading = await queue.read();
+        await queue.create("by password");
+        await until(() => reading.texts.includes("by password"));
+
+        const external = {
+          host: `amqps://localhost:${tlsPort}`,
+          queueName,
+          ...files,
+          saslExternal: "true",
+        };
+        expect(await errorOf(openQueue(rabbitmq, external))).toMatchObject({
+          reason: "unauthenticated",
+        });
+        await server.ctl("add_user", "client", "unused");
+        await server.ctl("set_permissions", "client", ".*", ".*", ".*");
+        const certified = await openQueue(rabbitmq, external);
+        await certified.create("by certificate");
+        await until(() => reading.texts.includes("by certificate"));
+      },
+    );
+
+    test("refuses an authority it does not know and text that is no PEM", async () => {
+      const properties = { host, queueName: uniqueName("orders") };
+      expect(
+        await errorOf(openQueue(rabbitmq, { ...properties, ...files, caCert: "" })),
+      ).toMatchObject({
+        reason: "unavailable",
+        effect: "unsent",
+      });
+      await expect(
+        openQueue(rabbitmq, { ...properties, ...files, caCert: "/etc/ca.pem" }),
+      ).rejects.toThrow("caCert is not in PEM");
+      await expect(
+        openQueue(rabbitmq, { ...properties, caCert: files.caCert, clientCert: files.clientCert }),
+      ).rejects.toThrow("clientCert without clientKey");
+    });
+  },
+);
