@@ -16,7 +16,3 @@ export default defineConfig({
       resultFile === undefined ? ["default"] : ["default", ["json", { outputFile: resultFile }]],
   },
 });
-
-function jsonReporter(outputFile: string): ["json", { outputFile: string }] {
-  return ["json", { outputFile }];
-}

@@ -1,9 +1,8 @@
 #!/usr/bin/env node
-import { version } from "./version.ts";
+import { enableCompileCache } from "node:module";
 
-if (process.argv[2] === "--version") {
-  process.stdout.write(`${version}\n`);
-} else {
-  process.stderr.write(`cufflink: unknown command ${process.argv[2] ?? "(none)"}\n`);
-  process.exitCode = 64;
-}
+// The compiled code of the last start is used again; without a folder for it, all goes on as before.
+enableCompileCache();
+
+const { main } = await import("./cli/main.ts");
+process.exitCode = await main(process.argv.slice(2));

@@ -1,4 +1,5 @@
 import { isUtf8 } from "node:buffer";
+import { encodeBinaryHeader, encodeGrpcMessage } from "../grpc/status.ts";
 import type { Delivery } from "../runtime/app.ts";
 
 /** Names that no event may set: they are how the runtime proves itself to the app. */
@@ -41,7 +42,9 @@ export function deliveryHeaders(delivery: Delivery): Record<string, string> {
   const headers: Record<string, string> = { "cufflink-attempt": String(delivery.attempt) };
   if (delivery.attempts !== undefined) headers["cufflink-attempts"] = String(delivery.attempts);
   if (delivery.lastError !== undefined) {
-    headers["cufflink-last-error"] = percentEncode(delivery.lastError.slice(0, longestError));
+    headers["cufflink-last-error"] = encodeGrpcMessage(
+      delivery.lastError.slice(0, longestError),
+    ).trim();
   }
   for (const name of traceNames) {
     const value = delivery.trace[name];
@@ -54,16 +57,7 @@ export function deliveryHeaders(delivery: Delivery): Record<string, string> {
 export function binaryTrace(traceparent: string): string | undefined {
   const [, trace, span, flags] = traceparentShape.exec(traceparent) ?? [];
   if (trace === undefined || span === undefined || flags === undefined) return undefined;
-  return Buffer.from(`0000${trace}01${span}02${flags}`, "hex").toString("base64").replace(/=+$/, "");
-}
-
-/** Percent-encodes all but printable ASCII, and `%` itself. */
-export function percentEncode(text: string): string {
-  if (/^[ -$&-~]*$/.test(text)) return text.trim();
-  return text
-    .toWellFormed()
-    .replaceAll(/[^ -$&-~]+/gu, encodeURIComponent)
-    .trim();
+  return encodeBinaryHeader(Buffer.from(`0000${trace}01${span}02${flags}`, "hex"));
 }
 
 const traceNames = ["traceparent", "tracestate", "baggage"] as const;

@@ -7,6 +7,7 @@ import {
   ListInputBindingsResponseSchema,
 } from "../../gen/dapr/proto/runtime/v1/appcallback_pb.ts";
 import { GrpcClient, type UnaryResult } from "../grpc/client.ts";
+import { Code } from "../grpc/status.ts";
 import type { App, Delivery, Outcome, Reply } from "../runtime/app.ts";
 import { Availability } from "./availability.ts";
 import { binaryTrace, deliveryHeaders, eventMetadata } from "./event-metadata.ts";
@@ -31,12 +32,15 @@ export function createGrpcApp(options: GrpcAppOptions): App {
 }
 
 const service = "/dapr.proto.runtime.v1.AppCallback";
-const unimplemented = 12;
 /** The inputs that start together share one answer; one that asks later gets a new one. */
 const sharedFor = 1000;
 const empty = new Uint8Array(0);
 
-type Listing = { readonly generation: number; readonly at: number; readonly names: Promise<Set<string>> };
+type Listing = {
+  readonly generation: number;
+  readonly at: number;
+  readonly names: Promise<Set<string>>;
+};
 
 class GrpcApp implements App {
   readonly #client: GrpcClient;
@@ -52,11 +56,15 @@ class GrpcApp implements App {
       port,
       tls: options.secure ? { verify: false } : undefined,
     });
-    this.#availability = new Availability(this.#client.connection, options.health, async (timeout) => {
-      const path = `${service}HealthCheck/HealthCheck`;
-      const result = await this.#client.unary(path, empty, { timeout });
-      if (result.kind !== "ok") throw new Error(reasonOf(result));
-    });
+    this.#availability = new Availability(
+      this.#client.connection,
+      options.health,
+      async (timeout) => {
+        const path = `${service}HealthCheck/HealthCheck`;
+        const result = await this.#client.unary(path, empty, { timeout });
+        if (result.kind !== "ok") throw new Error(reasonOf(result));
+      },
+    );
   }
 
   get available(): boolean {
@@ -89,7 +97,10 @@ class GrpcApp implements App {
     if (result.kind !== "ok") return { kind: "refused", reason: reasonOf(result) };
     if (result.message.length === 0) return { kind: "handled", reply: undefined };
     try {
-      return { kind: "handled", reply: toReply(fromBinary(BindingEventResponseSchema, result.message)) };
+      return {
+        kind: "handled",
+        reply: toReply(fromBinary(BindingEventResponseSchema, result.message)),
+      };
     } catch {
       return { kind: "refused", reason: "the app's answer is not a BindingEventResponse" };
     }
@@ -101,7 +112,8 @@ class GrpcApp implements App {
   }
 
   #names(): Promise<Set<string>> {
-    const { generation } = this.#client.connection;
+    const { generation, ready, reason } = this.#client.connection;
+    if (!ready) return Promise.reject(new Error(reason));
     const known = this.#listing;
     const now = performance.now();
     if (known?.generation === generation && now - known.at < sharedFor) return known.names;
@@ -116,7 +128,7 @@ class GrpcApp implements App {
   async #list(): Promise<Set<string>> {
     const timeout = this.#options.optionsTimeout;
     const result = await this.#client.unary(`${service}/ListInputBindings`, empty, { timeout });
-    if (result.kind === "failed" && result.code === unimplemented) return new Set();
+    if (result.kind === "failed" && result.code === Code.unimplemented) return new Set();
     if (result.kind !== "ok") throw new Error(`ListInputBindings: ${reasonOf(result)}`);
     return new Set(fromBinary(ListInputBindingsResponseSchema, result.message).bindings);
   }

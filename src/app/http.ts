@@ -64,7 +64,10 @@ class HttpApp implements App {
     return this.#availability.onChange(listener);
   }
 
-  async wants({ name, route }: { name: string; route: string }, signal: AbortSignal): Promise<boolean> {
+  async wants(
+    { name, route }: { name: string; route: string },
+    signal: AbortSignal,
+  ): Promise<boolean> {
     signal.throwIfAborted();
     const target = routeTarget(route, name);
     const headers = this.#withToken({

@@ -70,7 +70,8 @@ export class Http1Client implements HttpClient {
     const exchange = new Http1Exchange(limits);
     const { method, target: path, headers, body } = request;
     try {
-      if (exchange.begin()) this.#pool.dispatch({ method, path, headers, body: body ?? null }, exchange);
+      if (exchange.begin())
+        this.#pool.dispatch({ method, path, headers, body: body ?? null }, exchange);
     } catch (thrown) {
       return { kind: "broken", reason: `the request cannot be sent: ${messageOf(thrown)}` };
     }
@@ -105,7 +106,9 @@ export class Http1Client implements HttpClient {
       this.#reason = "";
       this.#changed();
     });
-    socket.on("timeout", () => socket.destroy(new Error(`no connection within ${connectTimeout} ms`)));
+    socket.on("timeout", () =>
+      socket.destroy(new Error(`no connection within ${connectTimeout} ms`)),
+    );
     socket.on("error", (error) => this.#connectLater(messageOf(error)));
   }
 
@@ -176,7 +179,8 @@ class Http1Exchange implements Dispatcher.DispatchHandler {
 
   onResponseData(_controller: Dispatcher.DispatchController, chunk: Buffer): void {
     this.#size += chunk.length;
-    if (this.#size > maxAnswerBytes) this.#giveUp(`the answer is larger than ${maxAnswerBytes} bytes`);
+    if (this.#size > maxAnswerBytes)
+      this.#giveUp(`the answer is larger than ${maxAnswerBytes} bytes`);
     else this.#chunks.push(chunk);
   }
 

@@ -1,6 +1,12 @@
 import type { AnyBinding } from "../binding.ts";
 import cron from "./cron/index.ts";
+import http from "./http/index.ts";
+import kafka from "./kafka/index.ts";
+import localstorage from "./localstorage/index.ts";
+import mqtt3 from "./mqtt3/index.ts";
+import rabbitmq from "./rabbitmq/index.ts";
 import redis from "./redis/index.ts";
+import twilioSms from "./twilio.sms.ts";
 
 /** Every binding there is, by name. Their drivers are imported only when a component opens. */
-export const bindings: readonly AnyBinding[] = [cron, redis];
+export const bindings: readonly AnyBinding[] = [cron, http, kafka, localstorage, mqtt3, rabbitmq, redis, twilioSms];

@@ -3,6 +3,7 @@ import net from "node:net";
 import tls from "node:tls";
 import type { ClientHttp2Session, OutgoingHttpHeaders } from "node:http2";
 import { Exchange, type ExchangeOptions, type ExchangeResult } from "./client-exchange.ts";
+import { http2SessionOptions, streamWindowBytes, widenWindow } from "./http2-options.ts";
 
 export type ClientConnectionOptions = {
   readonly host: string;
@@ -23,8 +24,6 @@ export type ClientConnectionOptions = {
   readonly maxAnswerBytes?: number;
 };
 
-const streamWindow = 1024 * 1024;
-const sessionWindow = 16 * 1024 * 1024;
 /** A session that lived shorter counts as a failed attempt to connect. */
 const steadyAfter = 1000;
 const refusedPauses = [10, 20, 40, 80, 160];
@@ -159,9 +158,8 @@ export class ClientConnection {
     let isReady = false;
     const session = http2.connect(`${secure ? "https" : "http"}://${this.#authority}`, {
       createConnection: () => openSocket(host, port, secure),
-      settings: { enablePush: false, initialWindowSize: streamWindow },
-      // In megabytes. The default of 10 refuses concurrent answers that are large together.
-      maxSessionMemory: 4096,
+      ...http2SessionOptions,
+      settings: { enablePush: false, initialWindowSize: streamWindowBytes },
       peerMaxConcurrentStreams: 2 ** 31 - 1,
     });
     this.#sessions.add(session);
@@ -170,10 +168,7 @@ export class ClientConnection {
       session.destroy();
     }, connectTimeout);
 
-    session.on("connect", () => {
-      // A server that hangs up at once has ended it before this is told.
-      if (!session.destroyed) session.setLocalWindowSize(sessionWindow);
-    });
+    session.on("connect", () => widenWindow(session));
     session.on("remoteSettings", (settings) => {
       clearTimeout(timer);
       const limit = settings.maxConcurrentStreams ?? Infinity;
@@ -252,7 +247,8 @@ export class ClientConnection {
     let answered = true;
     const timer = setInterval(() => {
       if (session.destroyed) return;
-      if (!answered) return session.destroy(new Error(`a ping stayed unanswered for ${interval} ms`));
+      if (!answered)
+        return session.destroy(new Error(`a ping stayed unanswered for ${interval} ms`));
       answered = false;
       session.ping((error) => {
         answered = error === null;

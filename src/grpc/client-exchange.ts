@@ -1,4 +1,5 @@
 import { constants } from "node:http2";
+import { longestTimer } from "./timeout.ts";
 import type {
   ClientHttp2Session,
   ClientHttp2Stream,
@@ -75,7 +76,10 @@ export class Exchange {
     }
     signal?.addEventListener("abort", this.#cancel);
     if (timeout !== undefined) {
-      this.#timer = setTimeout(() => this.#giveUp(`no answer within ${timeout} ms`), timeout);
+      this.#timer = setTimeout(
+        () => this.#giveUp(`no answer within ${timeout} ms`),
+        Math.min(timeout, longestTimer),
+      );
     }
     return true;
   }

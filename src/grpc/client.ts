@@ -1,6 +1,9 @@
 import type { IncomingHttpHeaders, OutgoingHttpHeaders } from "node:http2";
 import { ClientConnection, type ClientConnectionOptions } from "./client-connection.ts";
 import type { ExchangeOptions, ExchangeResult } from "./client-exchange.ts";
+import { encodeFrame, framePrefixBytes } from "./frame.ts";
+import { Code, codeFromHttpStatus, codeName, decodeGrpcMessage } from "./status.ts";
+import { formatGrpcTimeout } from "./timeout.ts";
 
 export type GrpcClientOptions = ClientConnectionOptions & {
   readonly userAgent?: string;
@@ -55,7 +58,7 @@ export class GrpcClient {
       "user-agent": this.#userAgent,
       ...headers,
     };
-    if (timeout !== undefined) sent["grpc-timeout"] = grpcTimeout(timeout);
+    if (timeout !== undefined) sent["grpc-timeout"] = formatGrpcTimeout(timeout);
     return readUnary(await this.connection.request(sent, frame(message), { signal, timeout }));
   }
 
@@ -65,51 +68,13 @@ export class GrpcClient {
   }
 }
 
-const statusNames = [
-  "OK",
-  "CANCELLED",
-  "UNKNOWN",
-  "INVALID_ARGUMENT",
-  "DEADLINE_EXCEEDED",
-  "NOT_FOUND",
-  "ALREADY_EXISTS",
-  "PERMISSION_DENIED",
-  "RESOURCE_EXHAUSTED",
-  "FAILED_PRECONDITION",
-  "ABORTED",
-  "OUT_OF_RANGE",
-  "UNIMPLEMENTED",
-  "INTERNAL",
-  "UNAVAILABLE",
-  "DATA_LOSS",
-  "UNAUTHENTICATED",
-];
-const unknown = 2;
-const internal = 13;
-/** What gRPC makes of an HTTP status, where the answer has no status of its own. */
-const codeOfHttpStatus: Readonly<Record<number, number>> = {
-  400: internal,
-  401: 16,
-  403: 7,
-  404: 12,
-  429: 14,
-  502: 14,
-  503: 14,
-  504: 14,
-};
-const prefixLength = 5;
 /** Above this, copying the message beside its prefix costs more than a second write. */
 const copiedUpTo = 64 * 1024;
 
 function frame(message: Uint8Array): Buffer[] {
-  const copied = message.length <= copiedUpTo;
-  const prefix = Buffer.allocUnsafe(prefixLength + (copied ? message.length : 0));
-  prefix[0] = 0;
+  if (message.length <= copiedUpTo) return [encodeFrame(message)];
+  const prefix = Buffer.alloc(framePrefixBytes);
   prefix.writeUInt32BE(message.length, 1);
-  if (copied) {
-    prefix.set(message, prefixLength);
-    return [prefix];
-  }
   return [prefix, Buffer.from(message.buffer, message.byteOffset, message.byteLength)];
 }
 
@@ -120,42 +85,32 @@ function readUnary(result: ExchangeResult): UnaryResult {
   const status = source["grpc-status"];
   if (status === undefined) return withoutStatus(headers);
   const code = Number(status);
-  if (code !== 0) {
-    return failed(statusNames[code] === undefined ? unknown : code, decodeMessage(source));
+  if (code !== Code.ok)
+    return failed(Number.isInteger(code) ? code : Code.unknown, messageOf(source));
+  if (body.length < framePrefixBytes) return failed(Code.internal, "the answer has no message");
+  if (body[0] !== 0) {
+    return failed(Code.internal, "the answer is compressed, which was not asked for");
   }
-  if (body.length < prefixLength) return failed(internal, "the answer has no message");
-  if (body[0] !== 0) return failed(internal, "the answer is compressed, which was not asked for");
-  const length = body.readUInt32BE(1);
-  if (body.length !== prefixLength + length) {
-    return failed(internal, "the answer is not exactly one message");
+  if (body.length !== framePrefixBytes + body.readUInt32BE(1)) {
+    return failed(Code.internal, "the answer is not exactly one message");
   }
-  return { kind: "ok", message: body.subarray(prefixLength) };
+  return { kind: "ok", message: body.subarray(framePrefixBytes) };
 }
 
 function withoutStatus(headers: IncomingHttpHeaders): UnaryResult {
   const status = Number(headers[":status"]);
   const type = headers["content-type"] ?? "no content type";
-  const text = `HTTP status ${status} with ${type} and no gRPC status`;
-  return failed(codeOfHttpStatus[status] ?? unknown, text);
+  return failed(
+    codeFromHttpStatus(status),
+    `HTTP status ${status} with ${type} and no gRPC status`,
+  );
 }
 
 function failed(code: number, message: string): UnaryResult {
-  return { kind: "failed", code, status: statusNames[code] ?? "UNKNOWN", message };
+  return { kind: "failed", code, status: codeName(code), message };
 }
 
-/** `grpc-message` is UTF-8 with percent-encoding; what is not well-formed stays as it is. */
-function decodeMessage(headers: IncomingHttpHeaders): string {
+function messageOf(headers: IncomingHttpHeaders): string {
   const text = headers["grpc-message"];
-  if (typeof text !== "string") return "";
-  try {
-    return decodeURIComponent(text);
-  } catch {
-    return text;
-  }
-}
-
-/** At most eight digits and a unit, as gRPC spells a deadline. */
-function grpcTimeout(milliseconds: number): string {
-  const whole = Math.max(1, Math.ceil(milliseconds));
-  return whole < 1e8 ? `${whole}m` : `${Math.min(Math.ceil(whole / 1000), 99_999_999)}S`;
+  return typeof text === "string" ? decodeGrpcMessage(text) : "";
 }

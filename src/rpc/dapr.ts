@@ -1,17 +1,41 @@
-import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
-import { InvokeBindingRequestSchema, InvokeBindingResponseSchema } from "../../gen/dapr/proto/runtime/v1/dapr_pb.ts";
+import { Dapr } from "../../gen/dapr/proto/runtime/v1/dapr_pb.ts";
+import { ActorRuntime_ActorRuntimeStatus } from "../../gen/dapr/proto/runtime/v1/metadata_pb.ts";
 import { BindingError } from "../errors.ts";
-import { GrpcFailure, type CallContext, type UnaryAnswer } from "../grpc/server.ts";
+import { GrpcFailure } from "../grpc/server.ts";
 import type { Runtime } from "../runtime/runtime.ts";
+import type { RuntimeDescription } from "./description.ts";
 import { invokeFailure } from "./errors.ts";
+import { metadataHeaders } from "./metadata-headers.ts";
+import { bindMethod, type BoundMethod, type Handler } from "./service.ts";
 import { baggageProblem, traceOfRequest } from "./trace.ts";
 
-export const invokeBindingPath = "/dapr.proto.runtime.v1.Dapr/InvokeBinding";
+export type DaprOptions = {
+  readonly runtime: Runtime;
+  readonly description: RuntimeDescription;
+  /** Called for `Shutdown`. */
+  readonly shutdown: () => void;
+};
 
-/** `Dapr/InvokeBinding` on encoded messages: the hot path of the way out. */
-export function invokeBinding(runtime: Runtime): (message: Uint8Array, context: CallContext) => Promise<UnaryAnswer> {
-  return async (message, context) => {
-    const { name, operation, data, metadata } = decode(message);
+/** The methods of `dapr.proto.runtime.v1.Dapr` that bindings need. */
+export function daprMethods({ runtime, description, shutdown }: DaprOptions): BoundMethod[] {
+  return [
+    bindMethod(Dapr.method.invokeBinding, invokeBinding(runtime)),
+    bindMethod(Dapr.method.getMetadata, () => ({ message: metadata(description) })),
+    bindMethod(Dapr.method.setMetadata, ({ key, value }) => {
+      description.extended.set(key, value);
+      return { message: {} };
+    }),
+    bindMethod(Dapr.method.shutdown, () => {
+      shutdown();
+      return { message: {} };
+    }),
+  ];
+}
+
+type InvokeBinding = typeof Dapr.method.invokeBinding;
+
+function invokeBinding(runtime: Runtime): Handler<InvokeBinding["input"], InvokeBinding["output"]> {
+  return async ({ name, operation, data, metadata: own }, context) => {
     const problem = baggageProblem(context.headers);
     if (problem !== undefined) throw new GrpcFailure(3, problem);
     try {
@@ -20,16 +44,13 @@ export function invokeBinding(runtime: Runtime): (message: Uint8Array, context: 
         operation,
         data: data.length === 0 ? undefined : data,
         encoding: "bytes",
-        metadata: Object.assign(metadata, traceOfRequest(context.headers)),
+        metadata: Object.assign(own, traceOfRequest(context.headers)),
         get signal() {
           return context.signal;
         },
       });
-      const response = create(InvokeBindingResponseSchema);
-      if (answer?.data !== undefined) response.data = answer.data;
-      if (answer?.metadata !== undefined) response.metadata = answer.metadata;
       return {
-        message: toBinary(InvokeBindingResponseSchema, response),
+        message: { ...(answer?.data && { data: answer.data }), ...(answer?.metadata && { metadata: answer.metadata }) },
         headers: answer?.metadata && metadataHeaders(answer.metadata),
       };
     } catch (thrown) {
@@ -39,28 +60,32 @@ export function invokeBinding(runtime: Runtime): (message: Uint8Array, context: 
   };
 }
 
-function decode(message: Uint8Array) {
-  try {
-    return fromBinary(InvokeBindingRequestSchema, message);
-  } catch {
-    throw new GrpcFailure(13, "grpc: error unmarshalling request: proto: cannot parse invalid wire-format data");
-  }
-}
-
-/** Response metadata as headers `metadata.<name>`; what no header can carry is left out, line breaks become spaces. */
-export function metadataHeaders(metadata: Readonly<Record<string, string>>): Record<string, string> {
-  const headers: Record<string, string> = {};
-  for (const [name, value] of Object.entries(metadata)) {
-    if (!/^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/.test(name)) continue;
-    headers[`metadata.${name.toLowerCase()}`] = headerText(value);
-  }
-  return headers;
-}
-
-/** Text as raw UTF-8 in a header: Node writes header text as Latin-1. */
-export function headerText(text: string): string {
-  // oxlint-disable-next-line no-control-regex -- they are what a header cannot carry
-  const line = text.replaceAll(/[\r\n]/g, " ").replaceAll(/[\0-\x08\x0b-\x1f\x7f]/g, "");
-  // oxlint-disable-next-line no-control-regex
-  return /^[\x00-\x7f]*$/.test(line) ? line : Buffer.from(line, "utf8").toString("latin1");
+function metadata(description: RuntimeDescription) {
+  const { protocol, address, port = 0, maxConcurrency = 0, health } = description.app;
+  return {
+    id: description.appId,
+    runtimeVersion: description.version,
+    registeredComponents: description.components(),
+    extendedMetadata: Object.fromEntries(description.extended),
+    appConnectionProperties: {
+      port,
+      protocol,
+      channelAddress: address,
+      maxConcurrency,
+      ...(health && {
+        health: {
+          healthCheckPath: health.path ?? "",
+          healthProbeInterval: health.interval,
+          healthProbeTimeout: health.timeout,
+          healthThreshold: health.threshold,
+        },
+      }),
+    },
+    actorRuntime: {
+      runtimeStatus: ActorRuntime_ActorRuntimeStatus.DISABLED,
+      hostReady: false,
+      placement: "placement: disconnected",
+    },
+    workflows: {},
+  };
 }

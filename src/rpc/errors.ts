@@ -1,5 +1,5 @@
 import { create, toBinary } from "@bufbuild/protobuf";
-import { anyPack } from "@bufbuild/protobuf/wkt";
+import { anyPack, type Any } from "@bufbuild/protobuf/wkt";
 import { ErrorInfoSchema, RetryInfoSchema } from "../../gen/google/rpc/error_details_pb.ts";
 import { StatusSchema } from "../../gen/google/rpc/status_pb.ts";
 import type { BindingError, Reason } from "../errors.ts";
@@ -66,6 +66,6 @@ export function unauthenticated(text: string): GrpcFailure {
   return new GrpcFailure(16, "Unauthorized", details);
 }
 
-function encodeStatus(code: number, message: string, details: ReturnType<typeof anyPack>[]): Uint8Array {
+function encodeStatus(code: number, message: string, details: Any[]): Uint8Array {
   return toBinary(StatusSchema, create(StatusSchema, { code, message, details }));
 }

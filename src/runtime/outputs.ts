@@ -99,8 +99,8 @@ export class Outputs {
 
 function findOperation(component: Component, operation: string): AnyOperation {
   const { operations } = component.binding;
-  if (operations !== undefined && Object.hasOwn(operations, operation))
-    return operations[operation];
+  const found = operations !== undefined && Object.hasOwn(operations, operation) ? operations[operation] : undefined;
+  if (found !== undefined) return found;
   const supported = Object.keys(operations ?? {}).join(" ");
   throw new BindingError(
     "unimplemented",

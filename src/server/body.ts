@@ -1,4 +1,4 @@
-import type { HttpRequest } from "./dapr-http.ts";
+import type { HttpRequest } from "./http-message.ts";
 
 /** A request body over the limit. */
 export class TooLarge extends Error {

@@ -1,18 +1,14 @@
-import type { IncomingMessage, ServerResponse } from "node:http";
-import type { Http2ServerRequest, Http2ServerResponse } from "node:http2";
 import { BindingError } from "../errors.ts";
 import { invokeFailureText } from "../rpc/errors.ts";
-import { headerText } from "../rpc/dapr.ts";
+import { headerText, isHeaderName } from "../rpc/metadata-headers.ts";
 import { baggageProblem, traceOfRequest } from "../rpc/trace.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import { readBindingRequest, type BindingRequest } from "./binding-request.ts";
 import type { TokenCheck } from "./gate.ts";
 import { goJson, JsonError } from "./go-json.ts";
-import type { RuntimeDescription } from "./description.ts";
+import type { RuntimeDescription } from "../rpc/description.ts";
 import { readBody, TooLarge } from "./body.ts";
-
-export type HttpRequest = IncomingMessage | Http2ServerRequest;
-export type HttpResponse = ServerResponse | Http2ServerResponse;
+import type { HttpRequest, HttpResponse } from "./http-message.ts";
 
 export type DaprHttpOptions = {
   readonly runtime: Runtime;
@@ -34,7 +30,7 @@ export class DaprHttp {
 
   /** Answers every request; unknown paths as daprd does. */
   handle(request: HttpRequest, response: HttpResponse): void {
-    response.on("error", ignore);
+    onError(response);
     const path = pathOf(request.url ?? "/");
     if (path === undefined) return sendText(response, 400, "400 Bad Request");
     const isGet = request.method === "GET";
@@ -66,15 +62,14 @@ export class DaprHttp {
 
   /** The public port: health and metadata, nothing else, no token. */
   handlePublic(request: HttpRequest, response: HttpResponse): void {
-    response.on("error", ignore);
+    onError(response);
     const path = pathOf(request.url ?? "/") ?? "";
     const known = path === "/v1.0/metadata" || healthPaths.has(path);
     const plain = { "x-content-type-options": "nosniff" };
     if (!known) return sendText(response, 404, "404 page not found\n", plain);
     if (request.method !== "GET") {
-      response.writeHead(405, { allow: "GET" });
-      response.end();
-      return;
+      response.setHeader("allow", "GET");
+      return sendNothing(response, 405);
     }
     if (path === "/v1.0/metadata") return sendJson(response, 200, `${goJson(this.#options.description.json())}\n`);
     this.#health(path, request, response);
@@ -165,8 +160,9 @@ class Caller {
       const gone = (): void => {
         if (!response.writableEnded) abort.abort(new Error("the caller gave up"));
       };
+      const emitter: NodeJS.EventEmitter = response;
       if (response.destroyed) gone();
-      else response.once("close", gone);
+      else emitter.once("close", gone);
     }
     return this.#abort.signal;
   }
@@ -207,7 +203,7 @@ function bindingName(path: string): string | undefined {
 /** Go writes a header name with its letters after hyphens as they come, the first one large. */
 function setMetadataHeaders(response: HttpResponse, metadata: Readonly<Record<string, string>>): void {
   for (const [name, value] of Object.entries(metadata)) {
-    if (!/^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/.test(name)) continue;
+    if (!isHeaderName(name)) continue;
     response.setHeader(canonicalName(`metadata.${name}`), headerText(value));
   }
 }
@@ -254,4 +250,8 @@ function sendText(response: HttpResponse, status: number, text: string, headers:
   response.end(text);
 }
 
-function ignore(): void {}
+/** An error of the response is the caller's going away, which `close` tells too. */
+function onError(response: HttpResponse): void {
+  const emitter: NodeJS.EventEmitter = response;
+  emitter.on("error", () => undefined);
+}

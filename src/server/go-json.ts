@@ -36,32 +36,76 @@ export class JsonScanner {
     return byte;
   }
 
-  /** Checks the value that begins at `at` and returns where it ends. */
-  skipValue(at: number, depth = 0): number {
-    const byte = this.byte(at);
-    if (depth > maxDepth) throw new JsonError("exceeded max depth");
-    if (byte === quote) return this.skipString(at);
-    if (byte === 0x7b) return this.#skipObject(at, depth);
-    if (byte === 0x5b) return this.#skipArray(at, depth);
-    if (byte === 0x2d || isDigit(byte)) return this.#skipNumber(at);
-    for (const literal of ["true", "false", "null"]) {
-      if (byte === literal.charCodeAt(0)) return this.#skipLiteral(at, literal);
+  /** Checks the value that begins at `at` and returns where it ends. Takes no stack for what is nested. */
+  skipValue(at: number): number {
+    // One entry for each value that is open: whether it is an object.
+    const open: boolean[] = [];
+    let position = at;
+    for (;;) {
+      const byte = this.byte(position);
+      if (byte === 0x7b || byte === 0x5b) {
+        if (open.length === maxDepth) throw new JsonError("exceeded max depth");
+        open.push(byte === 0x7b);
+        position = this.skipSpace(position + 1);
+        if (this.byte(position) !== byte + 2) {
+          if (byte === 0x7b) position = this.#skipKey(position);
+          continue;
+        }
+        open.pop();
+        position++;
+      } else {
+        position = this.#skipScalar(position, byte);
+      }
+      position = this.#skipAfterValue(position, open);
+      if (open.length === 0) return position;
     }
+  }
+
+  /** Closes what ends after a value; returns where the next value begins, or the end when nothing is open any more. */
+  #skipAfterValue(at: number, open: boolean[]): number {
+    let position = at;
+    while (open.length > 0) {
+      const inObject = open[open.length - 1] === true;
+      position = this.skipSpace(position);
+      const byte = this.byte(position);
+      if (byte === 0x2c) {
+        position = this.skipSpace(position + 1);
+        return inObject ? this.#skipKey(position) : position;
+      }
+      if (byte !== (inObject ? 0x7d : 0x5d)) {
+        throw this.#wrong(position, inObject ? "after object key:value pair" : "after array element");
+      }
+      open.pop();
+      position++;
+    }
+    return position;
+  }
+
+  /** Checks a key and its colon, and returns where the value begins. */
+  #skipKey(at: number): number {
+    if (this.byte(at) !== quote) throw this.#wrong(at, "looking for beginning of object key string");
+    const position = this.skipSpace(this.skipString(at));
+    if (this.byte(position) !== 0x3a) throw this.#wrong(position, "after object key");
+    return this.skipSpace(position + 1);
+  }
+
+  #skipScalar(at: number, byte: number): number {
+    if (byte === quote) return this.skipString(at);
+    if (byte === 0x2d || isDigit(byte)) return this.#skipNumber(at);
+    if (byte === 0x74) return this.#skipLiteral(at, "true");
+    if (byte === 0x66) return this.#skipLiteral(at, "false");
+    if (byte === 0x6e) return this.#skipLiteral(at, "null");
     throw this.#wrong(at, "looking for beginning of value");
   }
 
   /** Goes over an object's members; `member` gets the key and where its value is. Returns where the object ends. */
-  members(at: number, member: (key: string, value: Span) => void, depth = 0): number {
+  members(at: number, member: (key: string, value: Span) => void): number {
     let position = this.skipSpace(at + 1);
     if (this.byte(position) === 0x7d) return position + 1;
     for (;;) {
-      if (this.byte(position) !== quote) throw this.#wrong(position, "looking for beginning of object key string");
-      const keyEnd = this.skipString(position);
-      const key = this.text({ start: position, end: keyEnd });
-      position = this.skipSpace(keyEnd);
-      if (this.byte(position) !== 0x3a) throw this.#wrong(position, "after object key");
-      const start = this.skipSpace(position + 1);
-      const end = this.skipValue(start, depth + 1);
+      const start = this.#skipKey(position);
+      const key = this.text({ start: position, end: this.skipString(position) });
+      const end = this.skipValue(start);
       member(key, { start, end });
       position = this.skipSpace(end);
       const next = this.byte(position);
@@ -98,41 +142,30 @@ export class JsonScanner {
     }
   }
 
+  /** Checks the string that begins at `at` and returns where it ends. */
   skipString(at: number): number {
     const bytes = this.#bytes;
-    for (let position = at + 1; position < bytes.length; position++) {
-      const byte = this.byte(position);
+    const { length } = bytes;
+    for (let position = at + 1; position < length; position++) {
+      const byte = bytes[position] as number;
       if (byte === quote) return position + 1;
       if (byte < 0x20) throw this.#wrong(position, "in string literal");
-      if (byte !== 0x5c) continue;
-      position++;
-      const escape = this.byte(position);
-      if (escape === 0x75) {
-        for (let digit = 0; digit < 4; digit++) {
-          position++;
-          if (!isHexDigit(this.byte(position))) throw this.#wrong(position, "in \\u hexadecimal character escape");
-        }
-      } else if (!'"\\/bfnrt'.includes(String.fromCharCode(escape))) {
-        throw this.#wrong(position, "in string escape code");
-      }
+      if (byte === 0x5c) position = this.#skipEscape(position + 1);
     }
     throw new JsonError("unexpected EOF");
   }
 
-  #skipObject(at: number, depth: number): number {
-    return this.members(at, () => undefined, depth);
-  }
-
-  #skipArray(at: number, depth: number): number {
-    let position = this.skipSpace(at + 1);
-    if (this.byte(position) === 0x5d) return position + 1;
-    for (;;) {
-      position = this.skipSpace(this.skipValue(position, depth + 1));
-      const next = this.byte(position);
-      if (next === 0x5d) return position + 1;
-      if (next !== 0x2c) throw this.#wrong(position, "after array element");
-      position = this.skipSpace(position + 1);
+  /** Checks what follows a backslash and returns its last byte. */
+  #skipEscape(at: number): number {
+    const escape = this.byte(at);
+    if (escape !== 0x75) {
+      if (!'"\\/bfnrt'.includes(String.fromCharCode(escape))) throw this.#wrong(at, "in string escape code");
+      return at;
     }
+    for (let position = at + 1; position <= at + 4; position++) {
+      if (!isHexDigit(this.byte(position))) throw this.#wrong(position, "in \\u hexadecimal character escape");
+    }
+    return at + 4;
   }
 
   #skipNumber(at: number): number {

@@ -40,7 +40,7 @@ export async function bind(server: Server, address: Address): Promise<void> {
 }
 
 function tellApart(socket: Socket, { http1, http2 }: Protocols): void {
-  let seen = Buffer.alloc(0);
+  let seen: Buffer = Buffer.alloc(0);
   const timer = setTimeout(() => socket.destroy(), silence);
   const forget = (): void => {
     clearTimeout(timer);

@@ -14,7 +14,7 @@ function take(body: Buffer, answer: () => void): void {
 
 const server =
   protocol === "grpc"
-    ? http2.createServer().on("stream", (stream) => {
+    ? http2.createServer().on("stream", (stream: http2.ServerHttp2Stream) => {
         const chunks: Buffer[] = [];
         stream.on("error", () => {});
         stream.on("data", (chunk: Buffer) => chunks.push(chunk));

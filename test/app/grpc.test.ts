@@ -210,7 +210,7 @@ test("the listed bindings are wanted, asked once for all of a moment, without to
   expect(server.calls).toHaveLength(1);
   const [call] = server.calls;
   expect(call?.path).toBe("/dapr.proto.runtime.v1.AppCallback/ListInputBindings");
-  expect(call?.headers["grpc-timeout"]).toBe("1234m");
+  expect(call?.headers["grpc-timeout"]).toBe("1234000u");
   expect(call?.headers).not.toHaveProperty("dapr-api-token");
 });
 

@@ -23,43 +23,41 @@ export type Certificates = {
 export function makeCertificates(): Certificates {
   const folder = mkdtempSync(join(tmpdir(), "cufflink-certificates-"));
   const path = (name: string): string => join(folder, name);
-  const openssl = (...args: string[]): void => {
-    execFileSync("openssl", args, { stdio: "pipe", timeout: 20_000 });
+  const openssl = (...args: (string | readonly string[])[]): void => {
+    execFileSync("openssl", args.flat(), { stdio: "pipe", timeout: 20_000 });
   };
   const ec = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"];
-  openssl(
-    ...["req", "-x509", ...ec, "-keyout", path("ca.key"), "-out", path("ca.pem")],
-    ...["-days", "2", "-subj", "/CN=test authority"],
-  );
+  const [caKey, caPath] = [path("ca.key"), path("ca.pem")];
+  const subject = ["-days", "2", "-subj", "/CN=test authority"];
+  openssl("req", "-x509", ec, "-keyout", caKey, "-out", caPath, subject);
   const sign = (name: string, extensions: string): Pair => {
     writeFileSync(path(`${name}.ext`), extensions);
+    const [keyPath, request, certPath] = [
+      path(`${name}.key`),
+      path(`${name}.csr`),
+      path(`${name}.pem`),
+    ];
+    openssl("req", ec, "-keyout", keyPath, "-out", request, "-subj", `/CN=${name}`);
+    const signer = ["-CA", caPath, "-CAkey", caKey, "-CAcreateserial", "-days", "2"];
     openssl(
-      ...["req", ...ec, "-keyout", path(`${name}.key`), "-out", path(`${name}.csr`)],
-      ...["-subj", `/CN=${name}`],
+      "x509",
+      "-req",
+      "-in",
+      request,
+      signer,
+      "-out",
+      certPath,
+      "-extfile",
+      path(`${name}.ext`),
     );
-    openssl(
-      ...[
-        "x509",
-        "-req",
-        "-in",
-        path(`${name}.csr`),
-        "-CA",
-        path("ca.pem"),
-        "-CAkey",
-        path("ca.key"),
-      ],
-      ...["-CAcreateserial", "-out", path(`${name}.pem`), "-days", "2"],
-      ...["-extfile", path(`${name}.ext`)],
-    );
-    const [certPath, keyPath] = [path(`${name}.pem`), path(`${name}.key`)];
     const read = (file: string): string => readFileSync(file, "utf8");
     return { cert: read(certPath), key: read(keyPath), certPath, keyPath };
   };
   return {
     server: sign("server", "subjectAltName=DNS:localhost,IP:127.0.0.1\n"),
     client: sign("client", "extendedKeyUsage=clientAuth\n"),
-    ca: readFileSync(path("ca.pem"), "utf8"),
-    caPath: path("ca.pem"),
+    ca: readFileSync(caPath, "utf8"),
+    caPath,
     remove: () => rmSync(folder, { recursive: true, force: true }),
   };
 }

@@ -183,6 +183,12 @@ export class Reading {
     if (settlement !== "keep") event.settle(settlement);
   }
 
+  /** Only close, as if the process ended. */
+  async abandon(): Promise<void> {
+    this.#closed = true;
+    await this.reader.close();
+  }
+
   /** Stop, flush, close, as the runtime does. */
   async close(): Promise<void> {
     if (this.#closed) return;
@@ -213,7 +219,7 @@ export async function until(
   while (!(await condition())) {
     if (performance.now() > deadline)
       throw new Error(`waited in vain: ${JSON.stringify(describe())}`);
-    await pause(10);
+    await pause(1);
   }
 }
 

@@ -1,7 +1,10 @@
 import { constants } from "node:http2";
 import { createServer } from "node:net";
 import { expect, onTestFinished, test, vi } from "vitest";
-import type { ClientConnection, ClientConnectionOptions } from "../../src/grpc/client-connection.ts";
+import type {
+  ClientConnection,
+  ClientConnectionOptions,
+} from "../../src/grpc/client-connection.ts";
 import { GrpcClient } from "../../src/grpc/client.ts";
 import { makeCertificates } from "../bindings/certificates.ts";
 import { reservePort } from "../servers/ports.ts";
@@ -33,7 +36,10 @@ function until(connection: ClientConnection, ready: boolean): Promise<void> {
   });
 }
 
-async function ready(port: number, options?: Partial<ClientConnectionOptions>): Promise<GrpcClient> {
+async function ready(
+  port: number,
+  options?: Partial<ClientConnectionOptions>,
+): Promise<GrpcClient> {
   const client = connect(port, options);
   await until(client.connection, true);
   return client;
@@ -54,7 +60,7 @@ test("sends a framed message with gRPC's headers and returns the answer's messag
     ":authority": `127.0.0.1:${server.port}`,
     "content-type": "application/grpc",
     te: "trailers",
-    "grpc-timeout": "5000m",
+    "grpc-timeout": "5000000u",
     "x-own": "1",
   });
 });
@@ -66,14 +72,17 @@ test("sends no deadline unless one is asked for", async () => {
   expect(server.calls[0]?.headers).not.toHaveProperty("grpc-timeout");
 });
 
-test.each([0, 1, 65_535, 65_536, 65_537, 8 * 1024 * 1024])("carries %d bytes both ways", async (size) => {
-  await using server = await startHttp2Server(echo);
-  const client = await ready(server.port);
-  const big = Buffer.alloc(size, "0123456789abcdef");
-  const result = await client.unary(path, big);
-  expect(result.kind).toBe("ok");
-  expect(result.kind === "ok" && Buffer.compare(Buffer.from(result.message), big)).toBe(0);
-});
+test.each([0, 1, 65_535, 65_536, 65_537, 8 * 1024 * 1024])(
+  "carries %d bytes both ways",
+  async (size) => {
+    await using server = await startHttp2Server(echo);
+    const client = await ready(server.port);
+    const big = Buffer.alloc(size, "0123456789abcdef");
+    const result = await client.unary(path, big);
+    expect(result.kind).toBe("ok");
+    expect(result.kind === "ok" && Buffer.compare(Buffer.from(result.message), big)).toBe(0);
+  },
+);
 
 test("carries 32 answers of 4 MiB at the same time in one session", async () => {
   const big = Buffer.alloc(4 * 1024 * 1024, 7);
@@ -109,11 +118,12 @@ const oddAnswers: [string, (call: ServedCall) => void, object][] = [
   [
     "an unknown code",
     (call) => call.fail(99, "?"),
-    { kind: "failed", code: 2, status: "UNKNOWN", message: "?" },
+    { kind: "failed", code: 99, status: "CODE_99", message: "?" },
   ],
   [
     "a message that is not well-formed",
-    ({ stream }) => stream.respond({ "grpc-status": "5", "grpc-message": "50%" }, { endStream: true }),
+    ({ stream }) =>
+      stream.respond({ "grpc-status": "5", "grpc-message": "50%" }, { endStream: true }),
     { kind: "failed", code: 5, message: "50%" },
   ],
   [
@@ -133,7 +143,10 @@ const oddAnswers: [string, (call: ServedCall) => void, object][] = [
   [
     "two messages",
     ({ stream }) => {
-      stream.respond({ ":status": 200, "content-type": "application/grpc" }, { waitForTrailers: true });
+      stream.respond(
+        { ":status": 200, "content-type": "application/grpc" },
+        { waitForTrailers: true },
+      );
       stream.on("wantTrailers", () => stream.sendTrailers({ "grpc-status": "0" }));
       stream.end(Buffer.concat([framed(message), framed(message)]));
     },
@@ -176,7 +189,7 @@ test("a stream cancelled by the server in the middle of its answer is broken", a
     socket.write(frame(4, 0, 0, []));
     let seen = Buffer.alloc(0);
     socket.on("data", (chunk) => {
-      seen = Buffer.concat([seen, chunk]);
+      seen = Buffer.concat([seen, Buffer.from(chunk)]);
       if (!seen.includes(message)) return;
       // HEADERS with ":status: 200", DATA, RST_STREAM with CANCEL; nothing of it says END_STREAM.
       socket.write(frame(1, 4, 1, [0x88]));
@@ -349,7 +362,7 @@ test.each([constants.NGHTTP2_NO_ERROR, constants.NGHTTP2_ENHANCE_YOUR_CALM])(
     await using server = await startHttp2Server(() => {
       if (server.calls.length < 2) return;
       const [session] = server.sessions;
-      session!.goaway(code, server.calls[0]!.stream.id!);
+      session!.goaway(code, server.calls[0]!.stream.id);
       setImmediate(() => session!.destroy());
     });
     const client = await ready(server.port);
@@ -363,7 +376,7 @@ test.each([constants.NGHTTP2_NO_ERROR, constants.NGHTTP2_ENHANCE_YOUR_CALM])(
 test("a deadline gives up and tells the server", async () => {
   const reset = Promise.withResolvers<number>();
   await using server = await startHttp2Server(({ stream }) => {
-    stream.on("close", () => reset.resolve(stream.rstCode!));
+    stream.on("close", () => reset.resolve(stream.rstCode));
   });
   const client = await ready(server.port);
   const result = await client.unary(path, message, { timeout: 30 });
@@ -376,7 +389,7 @@ test("cancellation resets the stream; before anything was written the call is un
   const reset = Promise.withResolvers<number>();
   await using server = await startHttp2Server(
     ({ stream }) => {
-      stream.on("close", () => reset.resolve(stream.rstCode!));
+      stream.on("close", () => reset.resolve(stream.rstCode));
       arrived.resolve();
     },
     { settings: { maxConcurrentStreams: 1 } },

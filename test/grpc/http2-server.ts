@@ -44,9 +44,10 @@ export async function startHttp2Server(
     ...rest,
     settings: { initialWindowSize: 4 * 1024 * 1024, ...rest.settings },
   };
-  const server = (tls === undefined
-    ? http2.createServer(settings)
-    : http2.createSecureServer({ ...settings, ...tls })) as unknown as Http2Server;
+  const server =
+    tls === undefined
+      ? http2.createServer(settings)
+      : http2.createSecureServer({ ...settings, ...tls });
   const sessions = new Set<ServerHttp2Session>();
   const calls: ServedCall[] = [];
   server.on("session", (session) => {

@@ -16,6 +16,9 @@ test.each([
   expect(parseByteSize(text)).toBe(value);
 });
 
-test.each(["", "K", "4K", "4MB", "0.1", "1.0001k", "9E", "1e999", "1e9999999", "0x10", "4 Mi"])("%j is no size", (text) => {
-  expect(parseByteSize(text)).toBeUndefined();
-});
+test.each(["", "K", "4K", "4MB", "0.1", "1.0001k", "9E", "1e999", "1e9999999", "0x10", "4 Mi"])(
+  "%j is no size",
+  (text) => {
+    expect(parseByteSize(text)).toBeUndefined();
+  },
+);

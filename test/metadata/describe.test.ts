@@ -1,6 +1,12 @@
 import { describe, expect, test } from "vitest";
 import { bindings } from "../../src/bindings/index.ts";
-import { daprMetadata, jsonSchema, markdownReference, markdownTable, type Described } from "../../src/metadata/describe.ts";
+import {
+  daprMetadata,
+  jsonSchema,
+  markdownReference,
+  markdownTable,
+  type Described,
+} from "../../src/metadata/describe.ts";
 import { bool, byteSize, duration, oneOf, string } from "../../src/metadata/fields.ts";
 
 const binding: Described = {
@@ -9,7 +15,12 @@ const binding: Described = {
   status: "beta",
   summary: "Sends to a queue.",
   metadata: {
-    url: string({ description: "Where the queue is.", required: true, example: "q://host", aliases: ["host"] }),
+    url: string({
+      description: "Where the queue is.",
+      required: true,
+      example: "q://host",
+      aliases: ["host"],
+    }),
     token: string({ description: "The token.", sensitive: true }),
     wait: duration({ description: "How long to wait.", default: "90s", direction: "input" }),
     limit: byteSize({ description: "The largest message.", default: "4Mi" }),
@@ -62,11 +73,36 @@ test("Dapr's metadata.yaml", () => {
       ],
     },
     metadata: [
-      { name: "url", description: "Where the queue is.", type: "string", required: true, example: "q://host" },
+      {
+        name: "url",
+        description: "Where the queue is.",
+        type: "string",
+        required: true,
+        example: "q://host",
+      },
       { name: "token", description: "The token.", type: "string", sensitive: true, example: "" },
-      { name: "wait", description: "How long to wait.", type: "duration", default: "90s", example: "90s", binding: { input: true } },
-      { name: "limit", description: "The largest message.", type: "bytesize", default: "4Mi", example: "4Mi" },
-      { name: "mode", description: "The mode.", type: "string", example: "a|b", allowedValues: ["a|b", "c"] },
+      {
+        name: "wait",
+        description: "How long to wait.",
+        type: "duration",
+        default: "90s",
+        example: "90s",
+        binding: { input: true },
+      },
+      {
+        name: "limit",
+        description: "The largest message.",
+        type: "bytesize",
+        default: "4Mi",
+        example: "4Mi",
+      },
+      {
+        name: "mode",
+        description: "The mode.",
+        type: "string",
+        example: "a|b",
+        allowedValues: ["a|b", "c"],
+      },
       { name: "old", description: "Old.", type: "bool", example: "", deprecated: true },
     ],
   });
@@ -74,11 +110,17 @@ test("Dapr's metadata.yaml", () => {
 
 test("Markdown", () => {
   const text = markdownReference(binding);
-  expect(text).toContain("- Type: `bindings.example.queue`, also `bindings.queue`\n- Direction: input and output");
-  expect(text).toContain("| `url`, `host` | text | required | Where the queue is. Example: `q://host`. |");
+  expect(text).toContain(
+    "- Type: `bindings.example.queue`, also `bindings.queue`\n- Direction: input and output",
+  );
+  expect(text).toContain(
+    "| `url`, `host` | text | required | Where the queue is. Example: `q://host`. |",
+  );
   expect(text).toContain("| `wait` | duration | `1m30s` | How long to wait. Only for input. |");
   expect(text).toContain("The mode. `a\\|b`, `c`.");
-  expect(text).toContain("### `create`\n\nSends a message.\n\nRepeating it does no harm.\n\nRequest metadata");
+  expect(text).toContain(
+    "### `create`\n\nSends a message.\n\nRepeating it does no harm.\n\nRequest metadata",
+  );
   expect(text).toMatch(/### `purge`\n\nEmpties the queue.\n$/);
 });
 
@@ -88,17 +130,22 @@ test("a table's cells cannot break it", () => {
 
 describe("every binding", () => {
   // Dapr's schema allows these keys and no others.
-  const allowed = "name description required sensitive type default example allowedValues binding deprecated";
+  const allowed =
+    "name description required sensitive type default example allowedValues binding deprecated";
 
-  test.each(bindings.map((one) => [one.name, one as Described] as const))("%s can be described", (_, one) => {
-    const { metadata } = daprMetadata(one) as { metadata: Record<string, unknown>[] };
-    for (const field of metadata) {
-      expect(allowed.split(" ")).toEqual(expect.arrayContaining(Object.keys(field)));
-      expect(field["description"]).not.toBe("");
-    }
-    expect(jsonSchema(one)).toMatchObject({ title: `bindings.${one.name}` });
-    for (const [name, field] of Object.entries(one.metadata)) {
-      if (field.default !== undefined) expect([name, field.parse(field.default)]).toEqual([name, { value: expect.anything() }]);
-    }
-  });
+  test.each(bindings.map((one) => [one.name, one as Described] as const))(
+    "%s can be described",
+    (_, one) => {
+      const { metadata } = daprMetadata(one) as { metadata: Record<string, unknown>[] };
+      for (const field of metadata) {
+        expect(allowed.split(" ")).toEqual(expect.arrayContaining(Object.keys(field)));
+        expect(field["description"]).not.toBe("");
+      }
+      expect(jsonSchema(one)).toMatchObject({ title: `bindings.${one.name}` });
+      const wrongDefaults = Object.entries(one.metadata).filter(
+        ([, field]) => field.default !== undefined && "problem" in field.parse(field.default),
+      );
+      expect(wrongDefaults).toEqual([]);
+    },
+  );
 });

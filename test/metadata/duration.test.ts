@@ -18,6 +18,9 @@ test.each(["5d", "s", "5 s", "1h-5m", "1e3s", "five"])("%j is no duration", (tex
   expect(parseDuration(text, 1000)).toBeUndefined();
 });
 
-test.each([0, 250, 5000, 90_000, 3_600_000, 5_025_500, -1500])("%d ms survive formatting", (value) => {
-  expect(parseDuration(formatDuration(value), 1)).toBe(value);
-});
+test.each([0, 250, 5000, 90_000, 3_600_000, 5_025_500, -1500])(
+  "%d ms survive formatting",
+  (value) => {
+    expect(parseDuration(formatDuration(value), 1)).toBe(value);
+  },
+);

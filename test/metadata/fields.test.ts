@@ -1,5 +1,14 @@
 import { expect, test } from "vitest";
-import { bool, byteSize, duration, integer, list, number, oneOf, type Field } from "../../src/metadata/fields.ts";
+import {
+  bool,
+  byteSize,
+  duration,
+  integer,
+  list,
+  number,
+  oneOf,
+  type Field,
+} from "../../src/metadata/fields.ts";
 
 const description = "";
 
@@ -17,14 +26,22 @@ test.each(["n", "No", "FALSE", "f", "off", "0", ""])("bool reads %j as false", (
 });
 
 test("bool reads nonsense as false, with a warning", () => {
-  expect(bool({ description }).parse("maybe")).toMatchObject({ value: false, warning: expect.any(String) });
+  expect(bool({ description }).parse("maybe")).toMatchObject({
+    value: false,
+    warning: expect.any(String),
+  });
 });
 
 test("a strict bool refuses what Go's ParseBool refuses", () => {
   const strict = bool({ description, strict: true });
-  expect(["1", "t", "T", "TRUE", "true", "True"].map((text) => read(strict, text))).toEqual(Array(6).fill(true));
-  expect(["0", "f", "F", "FALSE", "false", "False"].map((text) => read(strict, text))).toEqual(Array(6).fill(false));
-  for (const text of ["yes", "", "tRUE", " true"]) expect(read(strict, text)).toBe("must be true or false");
+  expect(["1", "t", "T", "TRUE", "true", "True"].map((text) => read(strict, text))).toEqual(
+    Array(6).fill(true),
+  );
+  expect(["0", "f", "F", "FALSE", "false", "False"].map((text) => read(strict, text))).toEqual(
+    Array(6).fill(false),
+  );
+  for (const text of ["yes", "", "tRUE", " true"])
+    expect(read(strict, text)).toBe("must be true or false");
 });
 
 test.each([
@@ -49,8 +66,11 @@ test("integer keeps to its bounds", () => {
 });
 
 test("number reads decimals only", () => {
-  expect(["", "1.5", "-2e3", ".5"].map((text) => read(number({ description }), text))).toEqual([0, 1.5, -2000, 0.5]);
-  for (const text of ["0x10", "Infinity", "1 ", "NaN"]) expect(read(number({ description }), text)).toBe("is not a number");
+  expect(["", "1.5", "-2e3", ".5"].map((text) => read(number({ description }), text))).toEqual([
+    0, 1.5, -2000, 0.5,
+  ]);
+  for (const text of ["0x10", "Infinity", "1 ", "NaN"])
+    expect(read(number({ description }), text)).toBe("is not a number");
 });
 
 test("duration counts bare integers in its unit", () => {

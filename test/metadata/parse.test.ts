@@ -26,36 +26,78 @@ describe("parseFields", () => {
   });
 
   test("tells every problem at once, each with its kind", () => {
-    const { problems } = parseFields(fields, { hots: "a", port: "zero", PORT: "1", mode: "s3cret" });
+    const { problems } = parseFields(fields, {
+      hots: "a",
+      port: "zero",
+      PORT: "1",
+      mode: "s3cret",
+    });
     expect(problems).toEqual([
-      { severity: "error", kind: "duplicate", property: "PORT", message: "is given twice, as port and as PORT; keep one" },
+      {
+        severity: "error",
+        kind: "duplicate",
+        property: "PORT",
+        message: "is given twice, as port and as PORT; keep one",
+      },
       { severity: "error", kind: "missing", property: "host", message: "is required" },
       { severity: "error", kind: "value", property: "port", message: '"zero" is not an integer' },
-      { severity: "warning", kind: "deprecated", property: "mode", message: "is deprecated: say speed" },
+      {
+        severity: "warning",
+        kind: "deprecated",
+        property: "mode",
+        message: "is deprecated: say speed",
+      },
       { severity: "error", kind: "value", property: "mode", message: "must be one of fast, safe" },
-      { severity: "warning", kind: "unknown", property: "hots", message: "is not known and is ignored", suggestion: "host" },
+      {
+        severity: "warning",
+        kind: "unknown",
+        property: "hots",
+        message: "is not known and is ignored",
+        suggestion: "host",
+      },
     ]);
   });
 
   test("takes the first alias that is there, and none while the own name is, even empty", () => {
-    expect(parseFields(fields, { host: "a", patience: "1", WaitTime: "2" }).values.timeout).toBe(2000);
+    expect(parseFields(fields, { host: "a", patience: "1", WaitTime: "2" }).values.timeout).toBe(
+      2000,
+    );
     expect(parseFields(fields, { host: "a", timeout: "", waitTime: "2" }).values.timeout).toBe(0);
   });
 
   test("an empty text does not satisfy a required field", () => {
-    expect(parseFields(fields, { host: "" }).problems).toMatchObject([{ kind: "missing", property: "host" }]);
+    expect(parseFields(fields, { host: "" }).problems).toMatchObject([
+      { kind: "missing", property: "host" },
+    ]);
   });
 
   test("warns of a field of a direction that is left out, and does not require its like", () => {
-    const directed = { topic: string({ description: "", required: true, direction: "input" }), ...fields };
-    const { problems } = parseFields(directed, { host: "a", tls: "on" }, { direction: { input: false, output: true } });
+    const directed = {
+      topic: string({ description: "", required: true, direction: "input" }),
+      ...fields,
+    };
+    const { problems } = parseFields(
+      directed,
+      { host: "a", tls: "on" },
+      { direction: { input: false, output: true } },
+    );
     expect(problems).toEqual([]);
-    const unused = parseFields(directed, { host: "a", topic: "t", tls: "on" }, { direction: { input: true, output: false } });
-    expect(unused.problems).toMatchObject([{ severity: "warning", kind: "unused", property: "tls" }]);
+    const unused = parseFields(
+      directed,
+      { host: "a", topic: "t", tls: "on" },
+      { direction: { input: true, output: false } },
+    );
+    expect(unused.problems).toMatchObject([
+      { severity: "warning", kind: "unused", property: "tls" },
+    ]);
   });
 
   test("never quotes a text that came from a secret", () => {
-    const { problems } = parseFields(fields, { host: "a", port: "hunter2", tls: "hunter2" }, { unquoted: new Set(["port", "tls"]) });
+    const { problems } = parseFields(
+      fields,
+      { host: "a", port: "hunter2", tls: "hunter2" },
+      { unquoted: new Set(["port", "tls"]) },
+    );
     expect(problems).toHaveLength(2);
     expect(JSON.stringify(problems)).not.toContain("hunter2");
   });
@@ -68,10 +110,15 @@ describe("parseFields", () => {
   test("matches names as written where asked to, and suggests the right case", () => {
     const { values, problems } = parseFields(fields, { Host: "a" }, { exactCase: true });
     expect(values.host).toBeUndefined();
-    expect(problems).toMatchObject([{ kind: "missing" }, { kind: "unknown", property: "Host", suggestion: "host" }]);
+    expect(problems).toMatchObject([
+      { kind: "missing" },
+      { kind: "unknown", property: "Host", suggestion: "host" },
+    ]);
   });
 
   test("knows names that others read", () => {
-    expect(parseFields(fields, { host: "a", ROUTE: "/x" }, { alsoKnown: ["route"] }).problems).toEqual([]);
+    expect(
+      parseFields(fields, { host: "a", ROUTE: "/x" }, { alsoKnown: ["route"] }).problems,
+    ).toEqual([]);
   });
 });

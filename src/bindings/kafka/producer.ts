@@ -10,7 +10,7 @@ import type {
   ProduceResponse,
   Waiting,
 } from "./batches.ts";
-import { connectionTo, describeTopics, orDefault, requestOf } from "./client.ts";
+import { connectionTo, orDefault, requestOf } from "./client.ts";
 import type { Driver } from "./client.ts";
 import {
   errorOf,
@@ -25,6 +25,7 @@ import type { KafkaMetadata } from "./fields.ts";
 import { partitionFor } from "./partitioner.ts";
 import { newIdentity } from "./producer-identity.ts";
 import type { ProducerIdentity } from "./producer-identity.ts";
+import { TopicLookup } from "./topic-lookup.ts";
 
 type ProduceArguments = [
   acks: number,
@@ -47,6 +48,7 @@ export class TopicProducer {
   readonly #driver: Driver;
   readonly #client: Base;
   readonly #topic: string;
+  readonly #lookup: TopicLookup;
   readonly #metadata: KafkaMetadata;
   readonly #logger: Logger;
   readonly #limit: number;
@@ -54,8 +56,6 @@ export class TopicProducer {
   /** Partitions with a batch on its way: there is never a second one, or numbers could come out of order. */
   readonly #underWay = new Set<number>();
   readonly #busyNodes = new Set<number>();
-  #cluster: Promise<ClusterMetadata> | undefined;
-  #known: { cluster: ClusterMetadata; until: number } | undefined;
   #identity: Promise<ProducerIdentity | undefined> | undefined;
   #idempotent: boolean;
   #scheduled = false;
@@ -71,6 +71,8 @@ export class TopicProducer {
     this.#driver = driver;
     this.#client = client;
     this.#topic = topic;
+    const age = orDefault(metadata.clientConnectionTopicMetadataRefreshInterval, 480_000);
+    this.#lookup = new TopicLookup(client, topic, age);
     this.#metadata = metadata;
     this.#logger = logger;
     this.#limit = orDefault(metadata.maxMessageBytes, 1_048_576);
@@ -86,7 +88,7 @@ export class TopicProducer {
         `kafka error: a message of ${bytes} bytes is larger than maxMessageBytes (${this.#limit}); raise it, and the topic's max.message.bytes, or send less`,
       );
     }
-    const partitions = await this.#partitions();
+    const partitions = await this.#lookup.partitions();
     const partition = message.partition ?? partitionFor(message.key, partitions);
     if (partition >= partitions) {
       throw new BindingError(
@@ -148,7 +150,7 @@ export class TopicProducer {
   async #pump(): Promise<void> {
     let cluster: ClusterMetadata;
     try {
-      cluster = await this.#describe();
+      cluster = await this.#lookup.cluster();
     } catch (error) {
       this.#refuseWaiting(errorOf("kafka error", error, "unsent"));
       return;
@@ -156,7 +158,7 @@ export class TopicProducer {
     const byLeader = new Map<number, Batch[]>();
     for (const [partition, queue] of this.#waiting) {
       if (this.#underWay.has(partition)) continue;
-      const node = cluster.topics.get(this.#topic)?.partitions[partition]?.leader ?? -1;
+      const node = this.#lookup.leaderIn(cluster, partition);
       if (this.#busyNodes.has(node)) continue;
       const batches = byLeader.get(node) ?? [];
       const room = largestRequest - batches.reduce((sum, one) => sum + bytesOf(one), 0);
@@ -179,10 +181,10 @@ export class TopicProducer {
         left = await this.#attempt(target, left, Date.now() - began < resendFor && !this.#closed);
         if (left.length === 0) break;
         await new Promise((resolve) => setTimeout(resolve, resendPause));
-        const cluster = await this.#describe().catch(() => undefined);
+        const cluster = await this.#lookup.cluster().catch(() => undefined);
         // Leaders may have parted ways; those elsewhere are carried by themselves.
         const leaderOf = (batch: Batch): number =>
-          cluster?.topics.get(this.#topic)?.partitions[batch.partition]?.leader ?? target;
+          cluster === undefined ? target : this.#lookup.leaderIn(cluster, batch.partition);
         const first = left[0];
         if (first !== undefined) target = leaderOf(first);
         const others = left.filter((batch) => leaderOf(batch) !== target);
@@ -206,7 +208,7 @@ export class TopicProducer {
       const connection = await connectionTo(
         this.#driver,
         this.#client,
-        await this.#describe(),
+        await this.#lookup.cluster(),
         node,
       );
       const produce = await requestOf<ProduceArguments, ProduceResponse | boolean>(
@@ -245,7 +247,7 @@ export class TopicProducer {
     writing: boolean,
     again: boolean,
   ): Batch[] {
-    this.#known = undefined;
+    this.#lookup.forget();
     if (writing) for (const batch of batches) batch.inDoubt = true;
     // Written again where numbers keep it from being stored twice, or where nothing was written yet because brokers are busy with themselves.
     const safe = batches.some(({ inDoubt }) => inDoubt)
@@ -270,7 +272,7 @@ export class TopicProducer {
     if (this.#metadata.producerRequiredAcks === "all" && maySayAfterAppending(refusal))
       batch.inDoubt = true;
     if (isStale(refusal)) {
-      this.#known = undefined;
+      this.#lookup.forget();
       if (again) return false;
     }
     if (lostIdentity.has(code)) {
@@ -320,9 +322,9 @@ export class TopicProducer {
 
   async #identify(): Promise<ProducerIdentity | undefined> {
     if (!this.#idempotent) return undefined;
-    this.#identity ??= this.#describe().then((cluster) =>
-      newIdentity(this.#driver, this.#client, cluster),
-    );
+    this.#identity ??= this.#lookup
+      .cluster()
+      .then((cluster) => newIdentity(this.#driver, this.#client, cluster));
     try {
       return await this.#identity;
     } catch (error) {
@@ -335,50 +337,6 @@ export class TopicProducer {
       );
       return undefined;
     }
-  }
-
-  async #partitions(): Promise<number> {
-    try {
-      const known = this.#known;
-      const cluster =
-        known !== undefined && Date.now() < known.until ? known.cluster : await this.#describe();
-      const count = cluster.topics.get(this.#topic)?.partitionsCount ?? 0;
-      if (count > 0) return count;
-    } catch (error) {
-      const failed = errorOf(
-        `kafka error: topic ${this.#topic} could not be looked up`,
-        error,
-        "unsent",
-      );
-      if (!failed.message.includes("Unknown topic")) throw failed;
-      throw new BindingError(
-        "not_found",
-        `kafka error: there is no topic ${this.#topic}, and the brokers make none`,
-        {
-          effect: "unsent",
-          systemCode: "UNKNOWN_TOPIC_OR_PARTITION",
-          cause: error,
-        },
-      );
-    }
-    throw new BindingError("not_found", `kafka error: topic ${this.#topic} has no partitions`, {
-      effect: "unsent",
-    });
-  }
-
-  #describe(): Promise<ClusterMetadata> {
-    const known = this.#known;
-    if (known !== undefined && Date.now() < known.until) return Promise.resolve(known.cluster);
-    this.#cluster ??= describeTopics(this.#client, [this.#topic], true, 5)
-      .then((cluster) => {
-        const age = orDefault(this.#metadata.clientConnectionTopicMetadataRefreshInterval, 480_000);
-        this.#known = { cluster, until: Date.now() + age };
-        return cluster;
-      })
-      .finally(() => {
-        this.#cluster = undefined;
-      });
-    return this.#cluster;
   }
 
   #refuseWaiting(error: BindingError): void {

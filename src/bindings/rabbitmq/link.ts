@@ -1,6 +1,6 @@
 import type * as amqplib from "amqplib";
 import type { ChannelModel, Options, SocketOptions } from "amqplib";
-import { BindingError } from "../../errors.ts";
+import { BindingError, messageOf } from "../../errors.ts";
 import { aborted, failure } from "./failures.ts";
 import type { RabbitmqMetadata } from "./fields.ts";
 import { keepHeaderBytes } from "./header-bytes.ts";
@@ -43,7 +43,16 @@ export async function connect(
       `connecting to RabbitMQ at ${where}`,
     );
   } catch (error) {
-    throw failure(`RabbitMQ at ${where} cannot be used`, error);
+    // Of this refusal the driver keeps neither the code nor the text.
+    const refused = /ConnectionOpenOk; got <ConnectionClose/.test(messageOf(error));
+    const vhost = address.vhost || "/";
+    throw refused
+      ? new BindingError(
+          "permission_denied",
+          `RabbitMQ at ${where} does not let this user in: there is no virtual host ${vhost}, or no right to it`,
+          { effect: "unsent", systemCode: "530", cause: error },
+        )
+      : failure(`RabbitMQ at ${where} cannot be used`, error);
   }
   keepHeaderBytes(model.connection);
   return linkOf(model, where, lost);

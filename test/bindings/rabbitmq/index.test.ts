@@ -253,7 +253,7 @@ describeWith("rabbitmq", (server) => {
     await until(() => reading.events.length === 50);
     for (const event of reading.events) event.settle(handled);
     await reading.reader.flush();
-    await reading.reader.close();
+    await reading.abandon();
     expect(await queue.backlog()).toBe(0);
   });
 

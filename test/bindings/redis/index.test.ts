@@ -115,7 +115,9 @@ describeWith("redis", (server) => {
     expect(textOf(await redis.invoke("get", { key }))).toBe("");
   });
 
-  test("ping", () => redis.ping());
+  test("ping", async () => {
+    expect(await redis.ping()).toBeUndefined();
+  });
 
   test("another database is another world", async () => {
     const key = uniqueName("apart");
@@ -133,13 +135,11 @@ describeWith("redis", (server) => {
     await using proxy = await startProxy(server);
     await using cut = await openOutput(redisBinding, { redisHost: `${proxy.host}:${proxy.port}` });
     proxy.stall();
-    const underWay = cut.invoke("increment", { key: uniqueName("cut") });
-    const failed = expect(underWay).rejects.toMatchObject({
-      reason: "unavailable",
-      effect: "ambiguous",
-    });
+    const underWay = cut
+      .invoke("increment", { key: uniqueName("cut") })
+      .catch((error: unknown) => error);
     proxy.cut();
-    await failed;
+    expect(await underWay).toMatchObject({ reason: "unavailable", effect: "ambiguous" });
     expect(await cut.lost).toMatch(/the connection is gone/);
     await expect(cut.invoke("increment", { key: "x" })).rejects.toMatchObject({
       reason: "unavailable",
@@ -183,7 +183,7 @@ describeWith("redis", { own: true, arguments: ["--requirepass", "opensesame"] },
 
   test("logs in by password", async () => {
     await using redis = await openOutput(redisBinding, { ...place(), redisPassword: "opensesame" });
-    await redis.ping();
+    expect(await redis.ping()).toBeUndefined();
   });
 
   test("logs in by user and password", async () => {
@@ -192,7 +192,7 @@ describeWith("redis", { own: true, arguments: ["--requirepass", "opensesame"] },
       redisUsername: "default",
       redisPassword: "opensesame",
     });
-    await admin.ping();
+    expect(await admin.ping()).toBeUndefined();
   });
 
   test.each([

@@ -1,0 +1,120 @@
+import { randomUUID } from "node:crypto";
+import { constants } from "node:fs";
+import {
+  chmod,
+  lstat,
+  mkdir,
+  open,
+  readdir,
+  rename,
+  rm,
+  rmdir,
+  unlink,
+  writeFile,
+} from "node:fs/promises";
+import { basename, dirname, join } from "node:path";
+import { BindingError } from "../../errors.ts";
+import { systemCode, systemFailure } from "./failures.ts";
+
+const temporaryName = /^\.cufflink-[0-9a-f-]{36}\.tmp$/;
+
+/** Where renaming into place is not allowed, but writing in place may be. */
+const inPlace = new Set(["EACCES", "EPERM", "EBUSY"]);
+
+/**
+ * Writes a file with the folders above it. A reader sees the old content or the new, never a part of
+ * it; a failure leaves the old.
+ */
+export async function createFile(path: string, data: Uint8Array): Promise<void> {
+  const folder = dirname(path);
+  await mkdir(folder, { recursive: true }).catch((error: unknown) => {
+    throw systemFailure(`error creating directory ${folder}`, error);
+  });
+  const before = await lstat(path).catch(() => undefined);
+  if (before?.isDirectory()) {
+    throw new BindingError("failed_precondition", `error creating file ${path}: is a directory`, {
+      systemCode: "EISDIR",
+    });
+  }
+  const temporary = join(folder, `.cufflink-${randomUUID()}.tmp`);
+  try {
+    await writeFile(temporary, data, { flag: "wx" });
+    if (before !== undefined) await chmod(temporary, before.mode & 0o7777);
+    await rename(temporary, path);
+  } catch (error) {
+    await rm(temporary, { force: true }).catch(() => {});
+    if (before?.isFile() && inPlace.has(systemCode(error) ?? "")) {
+      await overwrite(path, data);
+      return;
+    }
+    throw systemFailure(`error creating file ${path}`, error);
+  }
+}
+
+/** Reads a regular file whole. */
+export async function readWhole(path: string): Promise<Buffer> {
+  try {
+    // The path was resolved: a link that took its place since then is not followed, a pipe not waited for.
+    const flags = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
+    await using file = await open(path, flags);
+    if (!(await file.stat()).isFile()) {
+      throw new BindingError(
+        "failed_precondition",
+        `error reading file ${path}: it is no regular file`,
+      );
+    }
+    return await file.readFile();
+  } catch (error) {
+    if (systemCode(error) === "ENOENT") {
+      throw new BindingError("not_found", `file not found: ${path}`, { systemCode: "ENOENT" });
+    }
+    throw systemFailure(`error opening path ${path}`, error);
+  }
+}
+
+/** Removes a file, or an empty folder. */
+export async function remove(path: string): Promise<void> {
+  try {
+    if ((await lstat(path)).isDirectory()) await rmdir(path);
+    else await unlink(path);
+  } catch (error) {
+    throw systemFailure(`error deleting file ${path}`, error);
+  }
+}
+
+/** The files below a folder, in lexical order, folders left out and links not followed. */
+export async function listFiles(path: string): Promise<string[]> {
+  const found = await lstat(path).catch((error: unknown) => {
+    throw systemFailure(`error getting stats for path ${path}`, error);
+  });
+  if (!found.isDirectory()) {
+    throw new BindingError(
+      "failed_precondition",
+      `unable to list files as the file specified is not a directory: ${path}`,
+    );
+  }
+  const files: string[] = [];
+  await walk(path, files);
+  return files;
+}
+
+async function walk(folder: string, files: string[]): Promise<void> {
+  const entries = await readdir(folder, { withFileTypes: true }).catch((error: unknown) => {
+    // Deleted meanwhile.
+    if (systemCode(error) === "ENOENT") return [];
+    throw systemFailure(`error listing files in the directory ${folder}`, error);
+  });
+  entries.sort((a, b) => Buffer.compare(Buffer.from(a.name), Buffer.from(b.name)));
+  for (const entry of entries) {
+    const path = join(folder, entry.name);
+    if (entry.isDirectory()) await walk(path, files);
+    else if (!temporaryName.test(basename(path))) files.push(path);
+  }
+}
+
+async function overwrite(path: string, data: Uint8Array): Promise<void> {
+  const flags = constants.O_WRONLY | constants.O_TRUNC | constants.O_NOFOLLOW;
+  await writeFile(path, data, { flag: flags }).catch((error: unknown) => {
+    throw systemFailure(`error writing to file ${path}`, error);
+  });
+}

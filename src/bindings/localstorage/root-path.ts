@@ -1,0 +1,54 @@
+import { mkdir, realpath, stat } from "node:fs/promises";
+import { dirname, join, resolve, sep } from "node:path";
+import { BindingError } from "../../errors.ts";
+import { systemFailure } from "./failures.ts";
+
+const disallowed = ["/proc", "/sys", "/boot", "/var/run/secrets"];
+
+/**
+ * Makes the folder ready that all files are in, and resolves to its real path. Refuses a file, and
+ * folders of the system. Throws a `BindingError`.
+ */
+export async function prepareRoot(path: string): Promise<string> {
+  const wanted = resolve(path);
+  const existing = await longestExisting(wanted);
+  const root = join(await realpath(existing), wanted.slice(existing.length));
+  for (const folder of disallowed) {
+    // /var/run is a link on most systems.
+    const real = join(
+      await realpath(await longestExisting(dirname(folder))),
+      folder.slice(dirname(folder).length),
+    );
+    for (const one of [folder, real]) {
+      if (root === one || root.startsWith(one + sep)) {
+        throw refused("property rootPath points to a disallowed location");
+      }
+    }
+  }
+  await mkdir(root, { recursive: true }).catch((error: unknown) => {
+    throw systemFailure(`unable to create directory specified by 'rootPath' ${root}`, error);
+  });
+  return root;
+}
+
+async function longestExisting(path: string): Promise<string> {
+  for (let current = path; ; current = dirname(current)) {
+    try {
+      if ((await stat(current)).isDirectory()) return current;
+      throw refused("property rootPath represents a file and not a directory");
+    } catch (error) {
+      if (error instanceof BindingError) throw error;
+      const missing = error instanceof Error && "code" in error && error.code === "ENOENT";
+      if (!missing || current === dirname(current)) {
+        throw systemFailure(
+          `failed to parse metadata: error getting stat for path ${current}`,
+          error,
+        );
+      }
+    }
+  }
+}
+
+function refused(reason: string): BindingError {
+  return new BindingError("invalid_argument", `failed to parse metadata: ${reason}`);
+}

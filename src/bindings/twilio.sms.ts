@@ -1,0 +1,195 @@
+import { STATUS_CODES } from "node:http";
+import type { Dispatcher } from "undici";
+import { defineBinding } from "../binding.ts";
+import { BindingError, messageOf } from "../errors.ts";
+import type { Effect, Reason } from "../errors.ts";
+import { duration, string } from "../metadata/fields.ts";
+
+/** Sends text messages through Twilio. */
+export default defineBinding({
+  name: "twilio.sms",
+  status: "stable",
+  summary: "Sends SMS through Twilio.",
+
+  metadata: {
+    accountSid: string({
+      description: "The Twilio account's id.",
+      required: true,
+      example: "AC0123456789abcdef",
+    }),
+    authToken: string({
+      description: "The account's auth token.",
+      required: true,
+      sensitive: true,
+    }),
+    fromNumber: string({
+      description: "The number to send from.",
+      required: true,
+      example: "+15551230001",
+    }),
+    toNumber: string({
+      description: "The number to send to, always. Without it each call names its own.",
+      example: "+15551230002",
+    }),
+    timeout: duration({
+      description: "How long a call to Twilio may take.",
+      default: "5m",
+      positive: true,
+    }),
+    apiUrl: string({
+      description:
+        "Where Twilio's API is: a regional address, or a test's own. Dapr has no such field.",
+      default: "https://api.twilio.com",
+      example: "https://api.dublin.ie1.twilio.com",
+    }),
+  },
+
+  async open({ metadata }) {
+    const { request, EnvHttpProxyAgent } = await import("undici");
+    if (!/^https?:\/\/[^/?#]+\/?$/i.test(metadata.apiUrl) || !URL.canParse(metadata.apiUrl)) {
+      throw new BindingError(
+        "invalid_argument",
+        "apiUrl must be https:// and a host, without a path",
+      );
+    }
+    const dispatcher: Dispatcher = new EnvHttpProxyAgent({ headersTimeout: 0, bodyTimeout: 0 });
+    return {
+      send: (url: URL, headers: Record<string, string>, body: string, signal: AbortSignal) =>
+        request(url, { method: "POST", headers, body, signal, dispatcher }),
+      [Symbol.asyncDispose]: () => dispatcher.destroy(),
+    };
+  },
+
+  operations: {
+    create: {
+      description: "Sends the data as one SMS.",
+      request: {
+        toNumber: string({
+          description: "The number to send to, where the component names none.",
+          example: "+15551230002",
+        }),
+      },
+      async invoke({ send }, { data, encoding, request, metadata, signal }) {
+        const to = metadata.toNumber || request.toNumber;
+        if (!to) throw new BindingError("invalid_argument", 'twilio missing "toNumber" field');
+        const { accountSid, authToken, fromNumber, timeout, apiUrl } = metadata;
+        const url = new URL(
+          `/2010-04-01/Accounts/${encodeURIComponent(accountSid)}/Messages.json`,
+          apiUrl,
+        );
+        const form = new URLSearchParams({
+          To: to,
+          From: fromNumber,
+          Body: messageText(data, encoding),
+        });
+        const headers = {
+          accept: "application/json",
+          "content-type": "application/x-www-form-urlencoded",
+          authorization: `Basic ${Buffer.from(`${accountSid}:${authToken}`).toString("base64")}`,
+        };
+        const limit = AbortSignal.timeout(Math.min(timeout, 2 ** 31 - 1));
+        try {
+          const response = await send(
+            url,
+            headers,
+            form.toString(),
+            AbortSignal.any([signal, limit]),
+          );
+          const { statusCode: status } = response;
+          if (status >= 200 && status < 300) {
+            await response.body.dump();
+            return;
+          }
+          throw refusal(status, response.headers["retry-after"], await response.body.text());
+        } catch (error) {
+          throw failure(error, signal, limit);
+        }
+      },
+    },
+  },
+});
+
+/**
+ * The text to send. A JSON string is sent as its text, since Dapr's clients quote what they send;
+ * over HTTP null is no text. All else is sent as it came.
+ */
+function messageText(data: Uint8Array | undefined, encoding: "bytes" | "json"): string {
+  const text = data === undefined ? "" : Buffer.from(data).toString("utf8");
+  if (encoding === "json" && text.trim() === "null") return "";
+  if (!/^\s*"/.test(text)) return text;
+  try {
+    const parsed: unknown = JSON.parse(text);
+    return typeof parsed === "string" ? parsed : text;
+  } catch {
+    return text;
+  }
+}
+
+const reasons: Readonly<Record<number, Reason>> = {
+  401: "unauthenticated",
+  403: "permission_denied",
+  404: "not_found",
+  429: "resource_exhausted",
+  502: "unavailable",
+  503: "unavailable",
+  504: "deadline_exceeded",
+};
+
+/** What Twilio answered in place of 2xx, with its own code and words. */
+function refusal(
+  status: number,
+  retryAfter: string | string[] | undefined,
+  body: string,
+): BindingError {
+  let said: unknown;
+  try {
+    said = JSON.parse(body);
+  } catch {
+    said = undefined;
+  }
+  const fields = typeof said === "object" && said !== null ? said : {};
+  const words =
+    "message" in fields && typeof fields.message === "string" ? `: ${fields.message}` : "";
+  const code = "code" in fields && typeof fields.code === "number" ? fields.code : status;
+  const seconds = Number(retryAfter);
+  // 429 is said before anything is done, a 5xx perhaps after.
+  const effect: Effect = status === 429 ? "unsent" : status >= 500 ? "ambiguous" : "rejected";
+  return new BindingError(
+    reasons[status] ?? (status >= 500 ? "internal" : "invalid_argument"),
+    `error from Twilio (${status}): ${status} ${STATUS_CODES[status] ?? ""}${words}`,
+    {
+      effect,
+      systemCode: String(code),
+      ...(retryAfter !== undefined && Number.isFinite(seconds)
+        ? { retryAfter: seconds * 1000 }
+        : {}),
+    },
+  );
+}
+
+/** Failures of connecting: nothing was sent. */
+const unconnected =
+  /^(ECONNREFUSED|ENOTFOUND|EAI_\w+|EHOSTUNREACH|ENETUNREACH|UND_ERR_CONNECT_TIMEOUT|ERR_TLS_\w+|\w*(CERT|SIGNED|VERIFY)\w*)$/;
+
+function failure(thrown: unknown, caller: AbortSignal, limit: AbortSignal): BindingError {
+  if (thrown instanceof BindingError) return thrown;
+  if (caller.aborted) {
+    const late = caller.reason instanceof Error && caller.reason.name === "TimeoutError";
+    return new BindingError(
+      late ? "deadline_exceeded" : "cancelled",
+      `Twilio: ${late ? "the deadline passed" : "the caller gave up"}`,
+      { effect: "ambiguous" },
+    );
+  }
+  if (limit.aborted) {
+    return new BindingError("deadline_exceeded", "Twilio did not answer within timeout", {
+      effect: "ambiguous",
+    });
+  }
+  const code = thrown instanceof Error && "code" in thrown ? String(thrown.code) : undefined;
+  const effect: Effect = code !== undefined && unconnected.test(code) ? "unsent" : "ambiguous";
+  return new BindingError("unavailable", `Twilio cannot be reached: ${messageOf(thrown)}`, {
+    effect,
+    systemCode: code,
+  });
+}

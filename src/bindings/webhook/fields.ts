@@ -1,0 +1,117 @@
+import { byteSize, duration, list, oneOf, string } from "../../metadata/fields.ts";
+import type { Field, FieldOptions, Values } from "../../metadata/fields.ts";
+
+/** What a webhook component's metadata can say. */
+export const webhookFields = {
+  address: address({
+    description:
+      "Where to listen, as `host:port`. A bare port is one of the loopback; `:8080` and `0.0.0.0:8080` are on every interface. Components that name the same address share its port and differ by path.",
+    required: true,
+    example: "0.0.0.0:8080",
+  }),
+  path: path({
+    description: "The path that takes the requests. Default: `/` and the component's name.",
+    example: "/hooks/orders",
+  }),
+  methods: list({
+    description: "The HTTP methods that are taken, separated by commas; others are answered 405.",
+    default: "POST",
+    example: "GET,POST",
+  }),
+  verification: oneOf(["none", "twilio", "github", "stripe", "hmac"], {
+    description:
+      "How a request proves that it comes from the sender. `none` lets everybody in who reaches the port.",
+    default: "none",
+  }),
+  secret: string({
+    description:
+      "What the sender signs with: Twilio's auth token, the secret of GitHub's webhook, Stripe's signing secret (`whsec_…`), or the key of a plain HMAC.",
+    sensitive: true,
+  }),
+  secondarySecret: string({
+    description: "Another secret that is good too, while one is replaced by the other.",
+    sensitive: true,
+  }),
+  publicUrl: string({
+    description:
+      "The URL by which the sender reaches this path, as it is written at the sender, without its query. Twilio signs it, so `twilio` needs it.",
+    example: "https://example.org/hooks/sms",
+  }),
+  signatureHeader: string({
+    description: "`hmac`: the header that has the signature of the body.",
+    default: "X-Signature",
+  }),
+  signatureAlgorithm: oneOf(["sha256", "sha1", "sha512"], {
+    description: "`hmac`: the hash.",
+    default: "sha256",
+  }),
+  signatureEncoding: oneOf(["hex", "base64"], {
+    description: "`hmac`: how the signature is written.",
+    default: "hex",
+  }),
+  signaturePrefix: string({
+    description: "`hmac`: what stands before the signature in its header.",
+    default: "",
+    example: "sha256=",
+  }),
+  timestampTolerance: duration({
+    description: "`stripe`: how far the signed time may be from now, against replays.",
+    default: "5m",
+    positive: true,
+  }),
+  idHeader: string({
+    description:
+      "The header that names an event, where the sender has one. Unset: GitHub's delivery, Twilio's idempotency token or message, Stripe's event; else a random name.",
+    example: "Webhook-Id",
+  }),
+  responseTimeout: duration({
+    description:
+      "How long a sender waits for the app at most; then it is answered 503. Twilio gives up after 15 s, GitHub after 10 s.",
+    default: "15s",
+    positive: true,
+  }),
+  maxBodySize: byteSize({
+    description: "The largest body that is taken; a larger one is answered 413.",
+    default: "4Mi",
+  }),
+  responseContentType: string({
+    description:
+      "The content type of the app's replies. Unset: the reply's own; without one, `text/xml` for Twilio, else `application/octet-stream`.",
+    example: "application/json",
+  }),
+} as const;
+
+export type WebhookMetadata = Values<typeof webhookFields>;
+
+/** Where a component listens. */
+export type Address = { readonly host: string; readonly port: number };
+
+/** A required `host:port`, read when the metadata is, so that a wrong one is found by a check. */
+function address(options: FieldOptions & { required: true }): Field<Address, true> {
+  return {
+    ...string(options),
+    parse(text) {
+      const match = /^(?:(?:\[([\da-f:.]+)\]|([^\s:[\]/]*)):)?(\d{1,5})$/i.exec(text.trim());
+      const port = Number(match?.[3]);
+      if (match === null || port > 65_535) {
+        return { problem: 'is no address such as "0.0.0.0:8080"' };
+      }
+      const bare = !text.includes(":");
+      return { value: { host: bare ? "127.0.0.1" : match[1] || match[2] || "::", port } };
+    },
+  };
+}
+
+/** A path, brought into the form in which requests write it. */
+function path(options: FieldOptions): Field<string, false> {
+  return {
+    ...string<FieldOptions>(options),
+    parse(text) {
+      if (text === "") return { value: "" };
+      if (!text.startsWith("/") || /[?#\s]/.test(text)) {
+        return { problem: 'is no path such as "/hooks/orders"' };
+      }
+      return { value: new URL(`http://host${text}`).pathname };
+    },
+  };
+}

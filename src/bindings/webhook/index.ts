@@ -1,0 +1,52 @@
+import { defineBinding } from "../../binding.ts";
+import { BindingError } from "../../errors.ts";
+import { webhookFields } from "./fields.ts";
+import { Receiver } from "./receiver.ts";
+import { verifierOf } from "./verification.ts";
+
+/**
+ * Hands HTTP requests to the app and answers each with the app's reply.
+ *
+ * A request is answered 2xx only after the app has handled it. Anything else (refused, too slow, stopping)
+ * is a 503 with `Retry-After`, so that a sender that repeats loses nothing; it may then deliver twice.
+ */
+export default defineBinding({
+  name: "webhook",
+  status: "beta",
+  summary:
+    "Calls the app for each HTTP request to an address of its own, and answers with its reply.",
+  metadata: webhookFields,
+
+  async open({ component, metadata, logger, http }) {
+    const verify = verifierOf(metadata);
+    const methods = metadata.methods.map((method) => method.toUpperCase());
+    if (methods.length === 0) {
+      throw new BindingError("invalid_argument", "metadata methods names no method");
+    }
+    const { host, port } = metadata.address;
+    const path = metadata.path || `/${encodeURIComponent(component.name)}`;
+    const endpoint = await http.listen(host, port, path);
+    logger.debug({ host, port: endpoint.port, path }, "listening for webhooks");
+    return {
+      port: endpoint.port,
+      path,
+      endpoint,
+      verify,
+      methods,
+      [Symbol.asyncDispose]: () => endpoint[Symbol.asyncDispose](),
+    };
+  },
+
+  read({ endpoint, verify, methods }, reading) {
+    const receiver = new Receiver({ verify, methods, reading });
+    const release = endpoint.handle((request, response) => receiver.take(request, response));
+    return {
+      stop() {
+        release();
+        receiver.stop();
+      },
+      flush: () => receiver.flush(),
+      close: () => receiver.close(),
+    };
+  },
+});

@@ -1,0 +1,165 @@
+import type { IncomingMessage, ServerResponse } from "node:http";
+import type { Reading } from "../../binding.ts";
+import { messageOf } from "../../errors.ts";
+import { Exchange } from "./exchange.ts";
+import type { WebhookMetadata, webhookFields } from "./fields.ts";
+import { requestEvent } from "./request-event.ts";
+import type { Verify } from "./verification.ts";
+
+type ReceiverOptions = {
+  readonly verify: Verify;
+  readonly methods: readonly string[];
+  readonly reading: Reading<typeof webhookFields>;
+};
+
+/** The most requests that are open at one time; further ones are answered 503 at once. */
+const mostOpen = 1000;
+/** The most bytes of bodies that are held for requests the app does not have yet, unless one body alone may be more. */
+const mostBytes = 64 * 1024 * 1024;
+/** Wrong signatures are said once, then as a count at most this often, in milliseconds. */
+const warnAgainAfter = 60_000;
+/** How long answers may take to get out before {@link Receiver.flush} waits no more, in milliseconds. */
+const longestFlush = 2_000;
+
+/** Takes the requests of one component and answers each exactly once. */
+export class Receiver {
+  readonly #options: ReceiverOptions;
+  readonly #metadata: WebhookMetadata;
+  readonly #open = new Set<Exchange>();
+  /** Verified, with their bodies, and waiting until the app has room. */
+  readonly #waiting = new Set<Exchange>();
+  #bytes = 0;
+  #delivering = false;
+  #stopped = false;
+  #refused = 0;
+  #warnedAt = Number.NEGATIVE_INFINITY;
+
+  constructor(options: ReceiverOptions) {
+    this.#options = options;
+    this.#metadata = options.reading.metadata;
+  }
+
+  take(request: IncomingMessage, response: ServerResponse): void {
+    const { responseTimeout, maxBodySize } = this.#metadata;
+    const { methods } = this.#options;
+    const exchange = new Exchange(request, response, responseTimeout);
+    this.#open.add(exchange);
+    exchange.onClosed = () => {
+      this.#open.delete(exchange);
+      this.#leave(exchange);
+    };
+    if (!methods.includes(request.method ?? "")) {
+      return exchange.refuse(405, "the method is not taken here", { allow: methods.join(", ") });
+    }
+    if (this.#stopped || this.#open.size > mostOpen) return exchange.unavailable();
+    if (Number(request.headers["content-length"] ?? 0) > maxBodySize) {
+      return exchange.refuse(413, "the body is too large");
+    }
+    this.#receive(exchange).catch((error: unknown) => {
+      this.#options.reading.logger.error({ reason: messageOf(error) }, "request not taken");
+      exchange.unavailable();
+    });
+  }
+
+  /** Answers what the app does not have yet; the rest can still be settled. */
+  stop(): void {
+    this.#stopped = true;
+    for (const exchange of [...this.#open]) if (!exchange.delivered) exchange.unavailable();
+    if (this.#refused > 0) this.#warnRefused();
+  }
+
+  /** Resolves when the answers so far are out, or their time has passed. */
+  async flush(): Promise<void> {
+    const sending = [...this.#open].filter((one) => one.answered).map((one) => one.closed);
+    if (sending.length === 0) return;
+    const late = Promise.withResolvers<void>();
+    const timer = setTimeout(late.resolve, longestFlush);
+    await Promise.race([Promise.all(sending), late.promise]);
+    clearTimeout(timer);
+  }
+
+  /** Answers what is still open. */
+  close(): void {
+    this.#stopped = true;
+    for (const exchange of [...this.#open]) exchange.unavailable();
+  }
+
+  async #receive(exchange: Exchange): Promise<void> {
+    if (!(await this.#readBody(exchange))) return;
+    const reason = this.#options.verify(exchange);
+    if (reason !== undefined) {
+      this.#countRefused(reason);
+      return exchange.refuse(403, "the signature is missing or wrong");
+    }
+    this.#waiting.add(exchange);
+    await this.#deliver();
+  }
+
+  /** Collects the body; false when the request was answered or has gone meanwhile. */
+  async #readBody(exchange: Exchange): Promise<boolean> {
+    const { maxBodySize } = this.#metadata;
+    const budget = Math.max(mostBytes, maxBodySize);
+    const chunks: Buffer[] = [];
+    let size = 0;
+    // Not an iterator: leaving one early would destroy the connection before the answer is out.
+    const ended = await new Promise<boolean>((resolve) => {
+      exchange.request.on("data", (chunk: Buffer) => {
+        if (exchange.answered) return;
+        size += chunk.length;
+        if (size > maxBodySize) return exchange.refuse(413, "the body is too large");
+        if (this.#bytes + chunk.length > budget) return exchange.unavailable();
+        this.#bytes += chunk.length;
+        exchange.held += chunk.length;
+        chunks.push(chunk);
+      });
+      exchange.request.once("end", () => resolve(true));
+      exchange.request.once("close", () => resolve(false));
+    });
+    if (!ended || exchange.answered || exchange.gone) return false;
+    exchange.body = chunks.length === 1 && chunks[0] ? chunks[0] : Buffer.concat(chunks, size);
+    return true;
+  }
+
+  /** Hands over one request after another, each when there is room. */
+  async #deliver(): Promise<void> {
+    if (this.#delivering) return;
+    this.#delivering = true;
+    const { reading } = this.#options;
+    for (const exchange of this.#waiting) {
+      this.#leave(exchange);
+      exchange.delivered = true;
+      const event = requestEvent(exchange, this.#metadata, (settlement) => {
+        if (settlement.outcome === "handled") exchange.reply(settlement.reply, this.#metadata);
+        else exchange.unavailable(settlement.after);
+      });
+      try {
+        await reading.deliver([event]);
+      } catch (error) {
+        reading.logger.warn({ reason: messageOf(error) }, "request not handed over");
+        exchange.unavailable();
+      }
+    }
+    this.#delivering = false;
+  }
+
+  /** Nothing of it is held here any more. */
+  #leave(exchange: Exchange): void {
+    this.#waiting.delete(exchange);
+    this.#bytes -= exchange.held;
+    exchange.held = 0;
+  }
+
+  #countRefused(reason: string): void {
+    this.#refused++;
+    if (performance.now() - this.#warnedAt >= warnAgainAfter) this.#warnRefused(reason);
+  }
+
+  #warnRefused(reason?: string): void {
+    this.#options.reading.logger.warn(
+      { requests: this.#refused, ...(reason === undefined ? {} : { reason }) },
+      "requests refused, they are not signed by the sender",
+    );
+    this.#refused = 0;
+    this.#warnedAt = performance.now();
+  }
+}

@@ -1,0 +1,86 @@
+import { randomUUID } from "node:crypto";
+import type { Header, InboundEvent } from "../../binding.ts";
+import type { Exchange } from "./exchange.ts";
+import type { WebhookMetadata } from "./fields.ts";
+import { isForm } from "./verification.ts";
+
+/** A request as an event: its body as it came, all its headers with lower-case names, repeats kept. */
+export function requestEvent(
+  exchange: Exchange,
+  metadata: WebhookMetadata,
+  settle: InboundEvent["settle"],
+): InboundEvent {
+  const { request, query, body, receivedAt } = exchange;
+  const [path = ""] = (request.url ?? "").split("?", 1);
+  const contentType = request.headers["content-type"];
+  return {
+    data: body,
+    metadata: {
+      method: request.method ?? "",
+      path,
+      query,
+      remoteAddress: request.socket.remoteAddress ?? "",
+      receivedTime: receivedAt.toISOString(),
+      ...(contentType === undefined ? {} : { contentType: fromBytes(contentType) }),
+    },
+    headers: headersOf(request.rawHeaders),
+    id: idOf(exchange, metadata) || randomUUID(),
+    settle,
+  };
+}
+
+/** Node gives names and values in turns, and each byte of a value as one character. */
+function headersOf(raw: readonly string[]): Header[] {
+  const headers: Header[] = [];
+  for (let index = 0; index + 1 < raw.length; index += 2) {
+    const name = (raw[index] ?? "").toLowerCase();
+    headers.push({ name, value: Buffer.from(raw[index + 1] ?? "", "latin1") });
+  }
+  return headers;
+}
+
+/** The sender's own name of the event, the same when it sends the event again. */
+function idOf(
+  { headers, body }: Exchange,
+  { idHeader, verification }: WebhookMetadata,
+): string | undefined {
+  const header = (name: string): string | undefined => {
+    const value = headers[name.toLowerCase()];
+    return typeof value === "string" ? fromBytes(value) : value?.[0];
+  };
+  if (idHeader) return header(idHeader);
+  switch (verification) {
+    case "github":
+      return header("x-github-delivery");
+    case "twilio":
+      return header("i-twilio-idempotency-token") ?? twilioMessage(headers["content-type"], body);
+    case "stripe":
+      return stripeEvent(body);
+    case "none":
+    case "hmac":
+      return undefined;
+  }
+}
+
+/** A message has one name and, over time, many states, each an event. */
+function twilioMessage(contentType: string | undefined, body: Uint8Array): string | undefined {
+  if (!isForm(contentType)) return undefined;
+  const form = new URLSearchParams(Buffer.from(body).toString("utf8"));
+  const message = form.get("MessageSid");
+  const status = form.get("MessageStatus");
+  return message === null || status === null ? (message ?? undefined) : `${message}:${status}`;
+}
+
+function stripeEvent(body: Uint8Array): string | undefined {
+  try {
+    const event: unknown = JSON.parse(Buffer.from(body).toString("utf8"));
+    const { id } = event as { id?: unknown };
+    return typeof id === "string" ? id : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+function fromBytes(text: string): string {
+  return Buffer.from(text, "latin1").toString("utf8");
+}

@@ -1,0 +1,56 @@
+import { Command, CommanderError } from "commander";
+import { BindingError, messageOf } from "../errors.ts";
+import { version } from "../version.ts";
+import { addCommands } from "./commands.ts";
+import { ExitCode } from "./exit-code.ts";
+import { addServeOptions, readServeOptions } from "./serve-options.ts";
+import { UsageError } from "./usage-error.ts";
+
+/**
+ * Runs the command line and resolves to the exit code: 0 well, 1 failed, 2 wrong flags, 69 a port or
+ * file that cannot be had, 70 a failure that belongs to no component.
+ */
+export async function main(args: readonly string[]): Promise<number> {
+  let code = 0;
+  const program = createProgram((exitCode) => (code = exitCode));
+  // daprd is started with flags alone: that means serve.
+  const first = args[0];
+  const bare = first === undefined || (first.startsWith("-") && !["-h", "--help", "-V", "--version"].includes(first));
+  try {
+    await program.parseAsync(bare ? ["serve", ...args] : [...args], { from: "user" });
+    return code;
+  } catch (error) {
+    if (error instanceof ExitCode) return error.code;
+    if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
+    if (error instanceof UsageError) {
+      process.stderr.write(`cufflink: ${error.message}\nSee cufflink --help.\n`);
+      return 2;
+    }
+    process.stderr.write(`cufflink: ${messageOf(error)}\n`);
+    return error instanceof BindingError && error.reason === "unavailable" ? 69 : 1;
+  }
+}
+
+/** The whole command line; nothing runs until it is parsed. */
+export function createProgram(setExitCode: (code: number) => void): Command {
+  const program = new Command("cufflink")
+    .description("Connects an app to outside systems by component YAML: events in, invocations out.")
+    .version(version)
+    .exitOverride()
+    .configureHelp({ showGlobalOptions: false });
+  const serveCommand = program
+    .command("serve", { isDefault: false })
+    .description("serve components; takes daprd's flags, and is meant when flags are given alone")
+    .addHelpText(
+      "after",
+      "\nExample:\n  cufflink serve --app-id orders --app-port 7001 --app-protocol grpc --resources-path ./components\n",
+    );
+  addServeOptions(serveCommand).action(async () => {
+    const options = readServeOptions(serveCommand);
+    const { serve } = await import("./serve.ts");
+    const { untilSignalled } = await import("./process-signals.ts");
+    setExitCode(await untilSignalled(await serve(options)));
+  });
+  addCommands(program);
+  return program;
+}

@@ -1,0 +1,26 @@
+import { messageOf } from "../errors.ts";
+import type { Served } from "./serve.ts";
+
+/** The exit code after an exception that belongs to no component. */
+const stray = 70;
+/** How long a closed process may take to go by itself, in milliseconds: a driver may keep a handle open. */
+const lingering = 1000;
+
+/**
+ * Ends on SIGINT and SIGTERM (a second one: at once), lets a driver's stray exception rebuild its
+ * component, and resolves to the exit code.
+ */
+export async function untilSignalled(served: Served): Promise<number> {
+  for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, () => served.end(signal));
+  const onStray = (error: unknown): void => {
+    if (served.runtime.blame(error)) return;
+    const stack = error instanceof Error ? error.stack : undefined;
+    served.logger.error({ reason: messageOf(error), stack }, "a failure that belongs to no component; ending");
+    served.end("an exception that belongs to nobody", stray);
+  };
+  process.on("uncaughtException", onStray);
+  process.on("unhandledRejection", onStray);
+  const code = await served.ended;
+  setTimeout(() => process.exit(code), lingering).unref();
+  return code;
+}

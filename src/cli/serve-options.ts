@@ -1,0 +1,202 @@
+import type { Command } from "commander";
+import { appProtocols, type AppProtocol } from "../app/app.ts";
+import { parseByteSize } from "../metadata/byte-size.ts";
+import { parseDuration } from "../metadata/duration.ts";
+import type { LogLevel } from "../telemetry/logger.ts";
+import { UsageError } from "./usage-error.ts";
+
+/** What `serve` and `run` are told by flags, after daprd's. Durations are milliseconds. */
+export type ServeOptions = {
+  readonly appId: string;
+  readonly appPort: number | undefined;
+  readonly appProtocol: AppProtocol;
+  readonly appChannelAddress: string;
+  readonly appMaxConcurrency: number | undefined;
+  readonly appBindingOptionsTimeout: number;
+  readonly appHealth:
+    | { readonly path: string; readonly interval: number; readonly timeout: number; readonly threshold: number }
+    | undefined;
+  readonly resourcesPaths: readonly string[];
+  readonly httpPort: number;
+  readonly grpcPort: number;
+  readonly publicPort: number | undefined;
+  readonly metricsPort: number;
+  readonly metrics: boolean;
+  readonly listenAddresses: readonly string[];
+  readonly publicListenAddress: string;
+  readonly metricsListenAddress: string;
+  readonly unixDomainSocket: string | undefined;
+  readonly maxBodySize: number;
+  readonly logLevel: LogLevel;
+  readonly logAsJson: boolean;
+  readonly gracefulShutdown: number;
+  readonly blockShutdown: number;
+  readonly tlsCert: string | undefined;
+  readonly tlsKey: string | undefined;
+  /** Flags given that belong to other building blocks. */
+  readonly ignored: readonly string[];
+};
+
+/** daprd's flags of other building blocks: taken, without effect, and named once. */
+const otherFlags: readonly { name: string; value: boolean }[] = [
+  ...[
+    "placement-host-address",
+    "scheduler-host-address",
+    "scheduler-job-streams",
+    "sentry-address",
+    "control-plane-address",
+    "control-plane-namespace",
+    "control-plane-trust-domain",
+    "trust-anchors",
+    "profile-port",
+    "dapr-internal-grpc-port",
+    "dapr-internal-grpc-listen-address",
+    "config",
+    "actors-service",
+    "reminders-service",
+    "allowed-origins",
+    "read-buffer-size",
+    "dapr-http-read-buffer-size",
+    "max-request-size",
+    "dapr-http-max-request-size",
+    "disable-init-endpoints",
+    "kubeconfig",
+    "app-ssl-cert",
+  ].map((name) => ({ name, value: true })),
+  ...["enable-mtls", "enable-profiling", "enable-api-logging", "disable-builtin-k8s-secret-store"].map((name) => ({
+    name,
+    value: false,
+  })),
+];
+
+/** Adds the flags of `serve` to a command. */
+export function addServeOptions(command: Command): Command {
+  command
+    .option("--app-id <id>", "the app's id; scopes and templates use it", process.env["APP_ID"] ?? "cufflink")
+    .option("--app-port <port>", "the port on which the app listens; without one, inputs wait")
+    .option("--app-protocol <protocol>", `how the app is spoken to: ${appProtocols.join(", ")}`, "http")
+    .option("--app-channel-address <host>", "where the app listens", "127.0.0.1")
+    .option("--app-ssl [bool]", "speak TLS to the app: makes http https, and grpc grpcs")
+    .option("--app-max-concurrency <n>", "the most events that the app handles at one time; -1: no limit", "-1")
+    .option("--app-binding-options-timeout <duration>", "for asking the app whether it wants an input", "3s")
+    .option("--enable-app-health-check [bool]", "deliver only while the app's health check succeeds")
+    .option("--app-health-check-path <path>", "the health check of an HTTP app", "/healthz")
+    .option("--app-health-probe-interval <seconds>", "between two health checks", "5")
+    .option("--app-health-probe-timeout <milliseconds>", "for one health check", "500")
+    .option("--app-health-threshold <n>", "failures in a row that make the app unhealthy", "3")
+    .option("--resources-path <path>", "a folder of component YAML; may be repeated", collect, [])
+    .option("--components-path <path>", "the old name of --resources-path", collect, [])
+    .option("--dapr-http-port <port>", "Dapr's HTTP port; speaks every protocol", "3500")
+    .option("--dapr-grpc-port <port>", "Dapr's gRPC port; speaks every protocol", "50001")
+    .option("--dapr-public-port <port>", "health and metadata only")
+    .option("--dapr-listen-addresses <hosts>", "what both ports listen on, separated by commas", "127.0.0.1,[::1]")
+    .option("--dapr-public-listen-address <host>", "what the public port listens on", "127.0.0.1")
+    .option("--metrics-port <port>", "Prometheus metrics", "9090")
+    .option("--metrics-listen-address <host>", "what the metrics port listens on", "127.0.0.1")
+    .option("--enable-metrics [bool]", "serve Prometheus metrics", "true")
+    .option("--unix-domain-socket <folder>", "listen on sockets in this folder instead of ports")
+    .option("--max-body-size <size>", "the largest request", "4Mi")
+    .option("--tls-cert <file>", "PEM certificate chain: both ports speak TLS")
+    .option("--tls-key <file>", "PEM key of that certificate")
+    .option("--log-level <level>", "debug, info, warn, error or fatal", "info")
+    .option("--log-as-json [bool]", "log lines for machines")
+    .option("--mode <mode>", "standalone", "standalone")
+    .option("--dapr-graceful-shutdown-seconds <seconds>", "how long the app may finish what it has", "5")
+    .option("--dapr-block-shutdown-duration <duration>", "keep serving outputs this long after the signal", "0s");
+  for (const { name, value } of otherFlags) command.option(`--${name} ${value ? "<value>" : "[bool]"}`, "of another building block; ignored");
+  for (const option of command.options) if (option.description.endsWith("ignored")) option.hidden = true;
+  return command;
+}
+
+/** Reads the flags of {@link addServeOptions}. Throws a {@link UsageError} that names every wrong one. */
+export function readServeOptions(command: Command): ServeOptions {
+  const flags = command.opts<Record<string, string | boolean | string[] | undefined>>();
+  const problems: string[] = [];
+  const text = (name: string): string => String(flags[name] ?? "");
+  const optional = (name: string): string | undefined => (flags[name] === undefined ? undefined : text(name));
+  const check = <T>(value: T | undefined, name: string, what: string, otherwise: T): T => {
+    if (value !== undefined) return value;
+    problems.push(`--${dashed(name)} ${JSON.stringify(text(name))} ${what}`);
+    return otherwise;
+  };
+  const port = (name: string): number => {
+    const value = Number(text(name));
+    const valid = /^\d+$/.test(text(name)) && value <= 65_535;
+    return check(valid ? value : undefined, name, "is not a port", 0);
+  };
+  const time = (name: string, bare: number): number =>
+    check(parseDuration(text(name), bare), name, 'is not a duration such as "5s"', 0);
+  const whole = (name: string): number =>
+    check(/^-?\d+$/.test(text(name)) ? Number(text(name)) : undefined, name, "is not an integer", 0);
+  const on = (name: string): boolean => flags[name] === true || ["true", "1", "t"].includes(text(name).toLowerCase());
+
+  if (text("mode") !== "standalone") {
+    problems.push(`--mode ${text("mode")} is not built yet: resources are read from folders (--resources-path)`);
+  }
+  let protocol = appProtocols.find((one) => one === text("appProtocol").toLowerCase());
+  if (on("appSsl") && protocol === "http") protocol = "https";
+  if (on("appSsl") && protocol === "grpc") protocol = "grpcs";
+  const levels: Readonly<Record<string, LogLevel>> = { debug: "debug", info: "info", warn: "warn", warning: "warn", error: "error", fatal: "fatal" };
+  const concurrency = whole("appMaxConcurrency");
+  const paths = [flags["resourcesPath"], flags["componentsPath"]].flatMap((one) => (Array.isArray(one) ? one : []));
+  if ((optional("tlsCert") === undefined) !== (optional("tlsKey") === undefined)) {
+    problems.push("--tls-cert and --tls-key go together");
+  }
+  const options: ServeOptions = {
+    appId: text("appId"),
+    appPort: flags["appPort"] === undefined || text("appPort") === "0" ? undefined : port("appPort"),
+    appProtocol: check(protocol, "appProtocol", `must be one of ${appProtocols.join(", ")}`, "http"),
+    appChannelAddress: text("appChannelAddress"),
+    appMaxConcurrency: concurrency > 0 ? concurrency : undefined,
+    appBindingOptionsTimeout: Math.max(0, time("appBindingOptionsTimeout", 1000)) || 3000,
+    appHealth: on("enableAppHealthCheck")
+      ? {
+          path: text("appHealthCheckPath"),
+          interval: time("appHealthProbeInterval", 1000),
+          timeout: time("appHealthProbeTimeout", 1),
+          threshold: whole("appHealthThreshold"),
+        }
+      : undefined,
+    resourcesPaths: paths,
+    httpPort: port("daprHttpPort"),
+    grpcPort: port("daprGrpcPort"),
+    publicPort: flags["daprPublicPort"] === undefined ? undefined : port("daprPublicPort"),
+    metricsPort: port("metricsPort"),
+    metrics: on("enableMetrics"),
+    listenAddresses: hosts(text("daprListenAddresses")),
+    publicListenAddress: hosts(text("daprPublicListenAddress"))[0] ?? "127.0.0.1",
+    metricsListenAddress: hosts(text("metricsListenAddress"))[0] ?? "127.0.0.1",
+    unixDomainSocket: optional("unixDomainSocket"),
+    maxBodySize: check(parseByteSize(text("maxBodySize")), "maxBodySize", 'is not a size such as "4Mi"', 0),
+    logLevel: check(levels[text("logLevel").toLowerCase()], "logLevel", "must be debug, info, warn, error or fatal", "info"),
+    logAsJson: on("logAsJson"),
+    gracefulShutdown: time("daprGracefulShutdownSeconds", 1000),
+    blockShutdown: time("daprBlockShutdownDuration", 1000),
+    tlsCert: optional("tlsCert"),
+    tlsKey: optional("tlsKey"),
+    ignored: otherFlags
+      .filter(({ name }) => command.getOptionValueSource(camelCase(name)) === "cli")
+      .map(({ name }) => `--${name}`),
+  };
+  if (problems.length > 0) throw new UsageError(problems.join("\n"));
+  return options;
+}
+
+function hosts(text: string): string[] {
+  return text
+    .split(",")
+    .map((host) => host.trim().replace(/^\[(.*)\]$/, "$1"))
+    .filter((host) => host !== "");
+}
+
+function collect(value: string, before: string[]): string[] {
+  return [...before, value];
+}
+
+function camelCase(name: string): string {
+  return name.replaceAll(/-(.)/g, (_, letter: string) => letter.toUpperCase());
+}
+
+function dashed(name: string): string {
+  return name.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
+}

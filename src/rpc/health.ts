@@ -1,0 +1,46 @@
+import { Health, HealthCheckResponse_ServingStatus as Status } from "../../gen/grpc/health/v1/health_pb.ts";
+import { GrpcFailure } from "../grpc/server.ts";
+import type { Runtime } from "../runtime/runtime.ts";
+import { bindMethod, type BoundMethod } from "./service.ts";
+
+/** `grpc.health.v1`: `""` and our services are ready with the runtime, a component's name with that component. */
+export function healthMethods(runtime: Runtime, services: () => readonly string[]): BoundMethod[] {
+  return [
+    bindMethod(Health.method.check, ({ service }) => {
+      const status = healthOf(runtime, service, services());
+      if (status === Status.SERVICE_UNKNOWN) throw new GrpcFailure(5, `no service or component is called ${service}`);
+      return { message: { status } };
+    }),
+  ];
+}
+
+/** `Watch`: the status now, and each time that it changes, looked at every second. */
+export async function* watchHealth(
+  runtime: Runtime,
+  service: string,
+  services: readonly string[],
+  signal: AbortSignal,
+): AsyncGenerator<{ status: Status }> {
+  let last: Status | undefined;
+  while (!signal.aborted) {
+    const status = healthOf(runtime, service, services);
+    if (status !== last) yield { status };
+    last = status;
+    await new Promise<void>((resolve) => {
+      const timer = setTimeout(done, 1000);
+      function done(): void {
+        clearTimeout(timer);
+        signal.removeEventListener("abort", done);
+        resolve();
+      }
+      signal.addEventListener("abort", done, { once: true });
+    });
+  }
+}
+
+function healthOf(runtime: Runtime, service: string, services: readonly string[]): Status {
+  if (service === "" || services.includes(service)) return runtime.ready ? Status.SERVING : Status.NOT_SERVING;
+  const component = runtime.components().find(({ name }) => name === service);
+  if (component === undefined) return Status.SERVICE_UNKNOWN;
+  return component.state === "running" ? Status.SERVING : Status.NOT_SERVING;
+}

@@ -1,0 +1,88 @@
+import { expect, test } from "vitest";
+import { createFunctionApp } from "../../src/app/function.ts";
+import { delivery, never } from "./delivery.ts";
+
+const input = { name: "orders", route: "orders" };
+
+test("is always available and wants the inputs that it has a handler for", async () => {
+  const app = createFunctionApp({ bindings: { orders: () => {} } });
+  expect(app.available).toBe(true);
+  expect(await app.wants(input, never)).toBe(true);
+  expect(await app.wants({ name: "toString", route: "" }, never)).toBe(false);
+  const all = createFunctionApp({ onBindingEvent: () => {} });
+  expect(await all.wants(input, never)).toBe(true);
+});
+
+test("the handler gets the event whole and its answer is the reply", async () => {
+  const value = Buffer.from([0xff]);
+  const app = createFunctionApp({
+    onBindingEvent: (event) => ({
+      data: Buffer.from(JSON.stringify({ ...event, signal: undefined, data: String(event.data) })),
+      to: ["audit"],
+    }),
+  });
+  const outcome = await app.deliver(
+    delivery({
+      metadata: { topic: "t" },
+      headers: [{ name: "h", value }],
+      attempt: 2,
+      attempts: 5,
+      lastError: "no",
+    }),
+    never,
+  );
+  expect(outcome).toMatchObject({ kind: "handled", reply: { source: "function", to: ["audit"] } });
+  const data = outcome.kind === "handled" ? outcome.reply!.data! : Buffer.alloc(0);
+  expect(JSON.parse(Buffer.from(data).toString())).toMatchObject({
+    name: "orders",
+    data: "hello",
+    metadata: { topic: "t", h: "/w==", "h.encoding": "base64" },
+    attempt: 2,
+    attempts: 5,
+    lastError: "no",
+  });
+});
+
+test("nothing returned is handled without a reply", async () => {
+  const app = createFunctionApp({ bindings: { orders: async () => {} } });
+  expect(await app.deliver(delivery(), never)).toEqual({ kind: "handled", reply: undefined });
+});
+
+test.each([
+  ["an error thrown", () => Promise.reject(new Error("boom")), "boom"],
+  [
+    "a thrown string",
+    () => {
+      // oxlint-disable-next-line typescript/only-throw-error -- people do
+      throw "text";
+    },
+    "text",
+  ],
+])("%s is a refusal", async (_name, onBindingEvent, reason) => {
+  const app = createFunctionApp({ onBindingEvent });
+  expect(await app.deliver(delivery(), never)).toEqual({ kind: "refused", reason });
+});
+
+test("an event without a handler is a refusal", async () => {
+  const app = createFunctionApp({ bindings: {} });
+  expect(await app.deliver(delivery(), never)).toEqual({
+    kind: "refused",
+    reason: "the app has no handler for binding orders",
+  });
+});
+
+test("an aborted signal gives up; what the handler does afterwards changes nothing", async () => {
+  const abort = new AbortController();
+  const app = createFunctionApp({
+    onBindingEvent: async ({ signal }) => {
+      abort.abort();
+      expect(signal.aborted).toBe(true);
+      throw new Error("late");
+    },
+  });
+  expect(await app.deliver(delivery(), abort.signal)).toEqual({
+    kind: "refused",
+    reason: "given up",
+  });
+  expect(await app.deliver(delivery(), abort.signal)).toMatchObject({ kind: "unsent" });
+});

@@ -1,0 +1,279 @@
+import {
+  chmod,
+  mkdir,
+  mkdtemp,
+  readFile,
+  readdir,
+  realpath,
+  rm,
+  stat,
+  symlink,
+  writeFile,
+} from "node:fs/promises";
+import { execFileSync } from "node:child_process";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import localstorage from "../../../src/bindings/localstorage/index.ts";
+import { allBytes, openOutput, textOf } from "../opened-output.ts";
+import type { OpenedOutput } from "../opened-output.ts";
+
+let base: string;
+let root: string;
+let output: OpenedOutput;
+beforeEach(async () => {
+  base = await realpath(await mkdtemp(join(tmpdir(), "cufflink-localstorage-")));
+  root = join(base, "root");
+  output = await openOutput(localstorage, { rootPath: root });
+});
+afterEach(() => rm(base, { recursive: true, force: true }));
+
+const nameOf = (data: string | undefined): string => JSON.parse(data ?? "").fileName;
+
+describe("create and get", () => {
+  test.each([
+    ["every byte", allBytes],
+    ["nothing", new Uint8Array()],
+    ["1 MiB", new Uint8Array(2 ** 20).fill(7)],
+    ["what looks like base64", Buffer.from("abcd")],
+    ["what looks quoted", Buffer.from('"abcd"')],
+  ])("keep %s as it is", async (_title, data) => {
+    const answer = await output.invoke("create", { fileName: "a/b/file" }, { data });
+    expect(textOf(answer)).toBe('{"fileName":"a/b/file"}');
+    const got = await output.invoke("get", { fileName: "a/b/file" });
+    expect(Buffer.compare(got?.data ?? Buffer.from("none"), data)).toBe(0);
+    expect(Buffer.compare(await readFile(join(root, "a/b/file")), data)).toBe(0);
+  });
+
+  test.each([
+    ['"aGVsbG8="', "hello"],
+    ['"aGVs\\r\\nbG8="', "hello"],
+    ['"hello world"', "hello world"],
+    ['"aGVsbG8"', "aGVsbG8"],
+    ['"a\\"b\\n\\ud83d\\ude00 ü"', 'a"b\n😀 ü'],
+    ['{"b":1,"a":"x"}', '{"b":1,"a":"x"}'],
+    ["true", "true"],
+    ["12345678901234567890", "12345678901234567890"],
+    ["null", ""],
+    ['""', ""],
+  ])("over HTTP %s is stored as %j", async (data, stored) => {
+    await output.invoke("create", { fileName: "f" }, { data, encoding: "json" });
+    expect(await readFile(join(root, "f"), "utf8")).toBe(stored);
+  });
+
+  test("without a name there is a random one", async () => {
+    const first = nameOf(textOf(await output.invoke("create", {}, { data: "x" })));
+    const second = nameOf(textOf(await output.invoke("create", { fileName: "" }, { data: "y" })));
+    expect(first).toMatch(/^[0-9a-f]{8}-[0-9a-f-]{27}$/);
+    expect(second).not.toBe(first);
+    expect(textOf(await output.invoke("get", { fileName: first }))).toBe("x");
+  });
+
+  test("a file is replaced whole, its mode kept, and nothing else is left", async () => {
+    await output.invoke("create", { fileName: "f" }, { data: "long content" });
+    await chmod(join(root, "f"), 0o640);
+    await Promise.all(
+      Array.from({ length: 50 }, async (_, index) => {
+        const data = `${index % 10}`.repeat(100_000);
+        await output.invoke("create", { fileName: "f" }, { data });
+        const got = textOf(await output.invoke("get", { fileName: "f" }));
+        expect(got).toBe(got?.[0]?.repeat(100_000));
+      }),
+    );
+    expect(await readdir(root)).toEqual(["f"]);
+    expect((await stat(join(root, "f"))).mode & 0o777).toBe(0o640);
+  });
+
+  test("a folder is no file", async () => {
+    await mkdir(join(root, "folder"));
+    await expect(output.invoke("create", { fileName: "folder" })).rejects.toMatchObject({
+      reason: "failed_precondition",
+      message: `error creating file ${root}/folder: is a directory`,
+    });
+    await expect(output.invoke("get", { fileName: "folder" })).rejects.toThrow("no regular file");
+    await writeFile(join(root, "file"), "");
+    await expect(output.invoke("create", { fileName: "file/x" })).rejects.toMatchObject({
+      reason: expect.stringMatching(/failed_precondition|already_exists/),
+    });
+  });
+
+  test("a pipe is not waited for", async () => {
+    execFileSync("mkfifo", [join(root, "pipe")]);
+    await expect(output.invoke("get", { fileName: "pipe" })).rejects.toThrow("no regular file");
+  });
+
+  test("a file that is missing", async () => {
+    await expect(output.invoke("get", { fileName: "no/such" })).rejects.toMatchObject({
+      reason: "not_found",
+      effect: "rejected",
+      message: `file not found: ${root}/no/such`,
+    });
+    await expect(output.invoke("get")).rejects.toThrow("missing fileName");
+  });
+
+  test.each([
+    ["a NUL", "a\0b", "invalid argument"],
+    ["a long part", "x".repeat(300), "name too long"],
+    ["a long path", "x/".repeat(3000), "file name too long"],
+  ])("%s is refused", async (_title, fileName, message) => {
+    await expect(output.invoke("create", { fileName }, { data: "x" })).rejects.toMatchObject({
+      reason: "invalid_argument",
+      message: expect.stringContaining(message),
+    });
+    expect(await readdir(root)).toEqual([]);
+  });
+});
+
+describe("no name leads out", () => {
+  test.each([
+    ["../outside", "outside"],
+    ["../../../../outside", "outside"],
+    ["/etc/outside", "etc/outside"],
+    ["a/../../outside", "outside"],
+    ["a/./b//../outside", "a/outside"],
+    ["..", undefined],
+    ["..\\outside", "..\\outside"],
+    ["%2e%2e/outside", "%2e%2e/outside"],
+  ])("%j", async (fileName, inside) => {
+    const answer = await output
+      .invoke("create", { fileName }, { data: "x" })
+      .then(textOf, () => undefined);
+    expect(answer === undefined ? undefined : nameOf(answer)).toBe(inside);
+    expect(await readdir(base)).toEqual(["root"]);
+  });
+
+  test("links are followed as if the root were /", async () => {
+    const outside = join(base, "outside");
+    await mkdir(outside);
+    await writeFile(join(outside, "secret"), "s3cret");
+    await symlink(outside, join(root, "absolute"));
+    await symlink("../outside", join(root, "relative"));
+    await symlink("../../../..", join(root, "up"));
+    await symlink(join(outside, "secret"), join(root, "file"));
+    await symlink("/", join(root, "everything"));
+    for (const fileName of [
+      "absolute/secret",
+      "relative/secret",
+      `up${outside}/secret`,
+      "file",
+      `everything${outside}/secret`,
+    ]) {
+      const before = output.invoke("get", { fileName }).then(textOf, String);
+      // Some of the names are the same file.
+      expect(await before).toMatch(/^mine$|file not found/);
+      await output.invoke("create", { fileName }, { data: "mine" });
+      expect(textOf(await output.invoke("get", { fileName }))).toBe("mine");
+    }
+    expect(await readFile(join(outside, "secret"), "utf8")).toBe("s3cret");
+    expect(await readdir(outside)).toEqual(["secret"]);
+  });
+
+  test("links in a circle end", async () => {
+    await symlink("b", join(root, "a"));
+    await symlink("a", join(root, "b"));
+    await expect(output.invoke("get", { fileName: "a" })).rejects.toMatchObject({
+      systemCode: "ELOOP",
+    });
+  });
+});
+
+describe("list", () => {
+  test("absolute paths in lexical order, without folders, links not followed", async () => {
+    for (const fileName of ["b/2", "b/10", "a", "c/d/e", "b-c", "ü", "Z"]) {
+      await output.invoke("create", { fileName }, { data: "x" });
+    }
+    await mkdir(join(root, "empty"));
+    await symlink("b", join(root, "link"));
+    const list = JSON.parse(textOf(await output.invoke("list")) ?? "");
+    expect(list).toEqual(
+      ["Z", "a", "b/10", "b/2", "b-c", "c/d/e", "link", "ü"].map((file) => join(root, file)),
+    );
+    const below = JSON.parse(textOf(await output.invoke("list", { fileName: "b" })) ?? "");
+    expect(below).toEqual([join(root, "b/10"), join(root, "b/2")]);
+  });
+
+  test("null when there is no file", async () => {
+    expect(textOf(await output.invoke("list"))).toBe("null");
+  });
+
+  test("of a file, or of what is missing", async () => {
+    await output.invoke("create", { fileName: "f" }, { data: "x" });
+    await expect(output.invoke("list", { fileName: "f" })).rejects.toThrow(
+      `unable to list files as the file specified is not a directory: ${root}/f`,
+    );
+    await expect(output.invoke("list", { fileName: "no" })).rejects.toMatchObject({
+      reason: "not_found",
+      message: `error getting stats for path ${root}/no: no such file or directory`,
+    });
+  });
+});
+
+describe("delete", () => {
+  test("a file, a link, an empty folder; not a full one", async () => {
+    await output.invoke("create", { fileName: "folder/f" }, { data: "x" });
+    await symlink("f", join(root, "folder/link"));
+    await expect(output.invoke("delete", { fileName: "folder" })).rejects.toMatchObject({
+      reason: "failed_precondition",
+      systemCode: "ENOTEMPTY",
+    });
+    await output.invoke("delete", { fileName: "folder/link" });
+    expect(await readdir(join(root, "folder"))).toEqual(["link"]);
+    await rm(join(root, "folder/link"));
+    expect(await output.invoke("delete", { fileName: "folder" })).toBeUndefined();
+    expect(await readdir(root)).toEqual([]);
+  });
+
+  test.each([{}, { fileName: "" }, { fileName: "/" }, { fileName: "a/.." }, { fileName: "../.." }])(
+    "never the root: %j",
+    async (metadata) => {
+      await expect(
+        output.invoke("delete", metadata as Record<string, string>),
+      ).rejects.toMatchObject({ reason: "invalid_argument" });
+      expect((await stat(root)).isDirectory()).toBe(true);
+    },
+  );
+
+  test("what is missing", async () => {
+    await expect(output.invoke("delete", { fileName: "no" })).rejects.toMatchObject({
+      reason: "not_found",
+      message: `error deleting file ${root}/no: no such file or directory`,
+    });
+  });
+});
+
+describe("the root", () => {
+  test("is made with its parents, and may be a link", async () => {
+    await symlink(base, join(base, "link"));
+    const rootPath = join(base, "link/deep/er");
+    await using other = await openOutput(localstorage, { rootPath });
+    await other.invoke("create", { fileName: "f" }, { data: "x" });
+    expect(JSON.parse(textOf(await other.invoke("list")) ?? "")).toEqual([join(base, "deep/er/f")]);
+  });
+
+  test("must be no file", async () => {
+    await writeFile(join(base, "file"), "");
+    await expect(openOutput(localstorage, { rootPath: join(base, "file") })).rejects.toThrow(
+      "failed to parse metadata: property rootPath represents a file and not a directory",
+    );
+  });
+
+  test.each(["/proc", "/sys/x", "/boot", "/var/run/secrets/x", "/run/secrets", "/tmp/../proc/1"])(
+    "must not be %s",
+    async (rootPath) => {
+      await expect(openOutput(localstorage, { rootPath })).rejects.toThrow(
+        "failed to parse metadata: property rootPath points to a disallowed location",
+      );
+    },
+  );
+
+  test("must not be a link to such a place", async () => {
+    await symlink("/proc", join(base, "innocent"));
+    await expect(openOutput(localstorage, { rootPath: join(base, "innocent/x") })).rejects.toThrow(
+      "points to a disallowed location",
+    );
+  });
+
+  test("must be given", async () => {
+    await expect(openOutput(localstorage, {})).rejects.toThrow("is required");
+  });
+});

@@ -1,0 +1,116 @@
+import { execFile } from "node:child_process";
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
+import { tmpdir } from "node:os";
+import { delimiter, dirname, join, resolve } from "node:path";
+import { promisify } from "node:util";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { version } from "../src/version.ts";
+
+type Manifest = {
+  version: string;
+  engines: { node: string };
+  dependencies: Record<string, string>;
+  devDependencies: Record<string, string>;
+};
+
+const root = resolve(import.meta.dirname, "..");
+const manifest = JSON.parse(read("package.json")) as Manifest;
+const run = promisify(execFile);
+const temporary = mkdtempSync(join(tmpdir(), "cufflink-package-"));
+
+afterAll(() => {
+  rmSync(temporary, { recursive: true, force: true });
+});
+
+test("the version is said alike in the manifest and the code", () => {
+  expect(version).toBe(manifest.version);
+});
+
+test("every dependency is pinned", () => {
+  const versions = { ...manifest.dependencies, ...manifest.devDependencies };
+  const loose = Object.entries(versions).filter(
+    ([, one]) => !/^(\d+\.\d+\.\d+|file:.*)$/.test(one),
+  );
+  expect(loose).toEqual([]);
+});
+
+test("the lock names no registry, and every platform's packages", async () => {
+  expect(read("package-lock.json").match(/"resolved": "https?:[^"]*"/g)).toBeNull();
+  await run(process.execPath, [join(root, "scripts/complete-lock.ts"), "--check"]);
+});
+
+describe("the published package", () => {
+  const home = join(temporary, "home");
+  const env = {
+    ...process.env,
+    PATH: [dirname(process.execPath), process.env["PATH"]].join(delimiter),
+  };
+  let listed: string[];
+
+  /** Packs a copy, so that a build of the checkout in use meanwhile is left alone. */
+  beforeAll(async () => {
+    const copy = join(temporary, "copy");
+    mkdirSync(copy);
+    for (const name of ["package.json", "README.md", "LICENSE", "proto"]) {
+      if (existsSync(join(root, name)))
+        cpSync(join(root, name), join(copy, name), { recursive: true });
+    }
+    const build = [join(root, "scripts/build.ts"), "--no-check", "--out", join(copy, "dist")];
+    await run(process.execPath, build, { cwd: root });
+    const pack = ["pack", "--json", "--ignore-scripts", "--pack-destination", temporary];
+    const packed = JSON.parse((await run("npm", pack, { cwd: copy, env })).stdout) as [
+      { filename: string; files: { path: string }[] },
+    ];
+    listed = packed[0].files.map(({ path }) => path);
+
+    mkdirSync(home);
+    writeFileSync(join(home, "package.json"), '{ "name": "empty", "type": "module" }');
+    // The oldest Node that `engines` allows; npx finds it before any other.
+    const oldest = `node-${process.platform}-${process.arch}@${manifest.engines.node.slice(2)}`;
+    const install = ["install", "--prefer-offline", "--ignore-scripts", "--no-audit", "--no-fund"];
+    await run("npm", [...install, join(temporary, packed[0].filename), oldest], { cwd: home, env });
+  }, 180_000);
+
+  test("holds the build, the protos and the papers, and nothing else", () => {
+    const folders = new Set(listed.map((path) => path.split("/")[0]));
+    expect([...folders].toSorted()).toEqual(
+      ["LICENSE", "README.md", "dist", "package.json", "proto"].filter(
+        (name) => name !== "README.md" || existsSync(join(root, name)),
+      ),
+    );
+    expect(listed.filter((path) => /(?<!\.d)\.ts$/.test(path))).toEqual([]);
+  });
+
+  test("brings no Node and no tool of the project's own", () => {
+    const installed = JSON.parse(
+      readFileSync(join(home, "node_modules/.package-lock.json"), "utf8"),
+    ) as { packages: object };
+    const names = Object.keys(installed.packages).map((path) => path.split("node_modules/").at(-1));
+    expect(names).toContain("cufflink");
+    expect(names).not.toContain("node26");
+    expect(names).not.toContain("vitest");
+    expect(names).not.toContain("typescript");
+  });
+
+  test("runs on the oldest Node that it allows", async () => {
+    const node = await run("npx", ["--no-install", "node", "--version"], { cwd: home, env });
+    expect(node.stdout.trim()).toBe(`v${manifest.engines.node.slice(2)}`);
+    const { stdout } = await run("npx", ["--no-install", "cufflink", "--version"], {
+      cwd: home,
+      env,
+    });
+    expect(stdout.trim()).toBe(version);
+  });
+});
+
+function read(path: string): string {
+  return readFileSync(join(root, path), "utf8");
+}

@@ -1,0 +1,56 @@
+import { expect, test } from "vitest";
+import { createLogger } from "../../src/telemetry/logger.ts";
+import { readableLine } from "../../src/telemetry/readable-log.ts";
+
+function collector() {
+  const lines: string[] = [];
+  return { lines, destination: { write: (line: string) => void lines.push(line) } };
+}
+
+test("a JSON line has level, message, the process's fields and the component", () => {
+  const { lines, destination } = collector();
+  const logger = createLogger({ json: true, fields: { app_id: "shop" }, destination });
+  logger.child({ component: "store" }).warn({ attempt: 2 }, "reconnecting");
+  expect(lines).toHaveLength(1);
+  const record = JSON.parse(lines[0]!) as Record<string, unknown>;
+  expect(record).toMatchObject({ level: "warn", msg: "reconnecting", app_id: "shop", component: "store", attempt: 2 });
+  expect(new Date(String(record["time"])).getTime()).toBeGreaterThan(0);
+});
+
+test("levels below the one asked for are not written", () => {
+  const { lines, destination } = collector();
+  const logger = createLogger({ level: "warn", json: true, destination });
+  logger.debug({}, "no");
+  logger.info({}, "no");
+  logger.warn({}, "yes");
+  logger.error({}, "yes");
+  expect(lines).toHaveLength(2);
+});
+
+test("a line for people has time, level, component, message and facts, and leaves out what all share", () => {
+  const { lines, destination } = collector();
+  const logger = createLogger({ colours: false, fields: { app_id: "shop" }, destination });
+  logger.child({ component: "store" }).info({ port: 6379, why: "it is there", list: [1] }, "connected");
+  expect(lines[0]).toMatch(
+    /^\d\d:\d\d:\d\d\.\d{3} INFO {2}\[store\] connected port=6379 why="it is there" list=\[1\]\n$/,
+  );
+});
+
+test("colours are there only when asked for", () => {
+  const line = JSON.stringify({ level: "error", time: 0, msg: "gone" });
+  expect(readableLine(line, true)).toContain("\u001b[31mERROR\u001b[39m");
+  expect(readableLine(line, false)).not.toContain("\u001b");
+});
+
+test("a message cannot forge a line or move the cursor", () => {
+  const line = JSON.stringify({ level: "info", time: 0, msg: "a\u001b[2Jb\nINFO forged", fact: "x\ny" });
+  const shown = readableLine(line, false);
+  expect(shown).not.toContain("\u001b");
+  expect(shown).toContain("\n    INFO forged");
+  expect(shown).toContain('fact="x\\ny"');
+});
+
+test("what is no JSON object passes unchanged", () => {
+  expect(readableLine("plain text\n", false)).toBe("plain text\n");
+  expect(readableLine("[1]\n", false)).toBe("[1]\n");
+});
