@@ -1,3 +1,4 @@
+import { AsyncLocalStorage } from "node:async_hooks";
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import type { HttpEndpoint, HttpEndpoints } from "../binding.ts";
@@ -103,8 +104,18 @@ class Port {
             { effect: "unsent" },
           );
         }
-        // A handler of its own: the same function may be given twice.
-        const taken: Handler = (request, response) => handler(request, response);
+        // Whatever goes wrong in it belongs to the component that calls here, not to the one that listened first.
+        const taken: Handler = AsyncLocalStorage.bind((request, response) => {
+          try {
+            handler(request, response);
+          } catch (error) {
+            if (response.headersSent) response.destroy();
+            else answer(response, 500, "the request could not be taken\n");
+            queueMicrotask(() => {
+              throw error;
+            });
+          }
+        });
         own = place.handler = taken;
         return () => {
           if (own === taken) release();
@@ -151,13 +162,7 @@ function route(
     response.setHeader("retry-after", retryAfter);
     return answer(response, 503, "not ready yet\n");
   }
-  try {
-    place.handler(request, response);
-  } catch (error) {
-    if (response.headersSent) response.destroy();
-    else answer(response, 500, "the request could not be taken\n");
-    throw error;
-  }
+  place.handler(request, response);
 }
 
 function answer(response: ServerResponse, status: number, text: string): void {

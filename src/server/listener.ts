@@ -60,8 +60,13 @@ function tellApart(socket: Socket, { http1, http2 }: Protocols): void {
     forget();
     socket.pause();
     socket.unshift(seen);
-    (maybeHttp2 ? http2 : http1).emit("connection", socket);
-    socket.resume();
+    if (maybeHttp2) {
+      // The session takes what is buffered itself, and then the socket's handle.
+      http2.emit("connection", socket);
+    } else {
+      http1.emit("connection", socket);
+      socket.resume();
+    }
   };
   socket.on("data", read);
   socket.on("end", gone);

@@ -1,6 +1,6 @@
-import { Writable } from "node:stream";
 import { pino, type DestinationStream } from "pino";
 import type { RuntimeLogger } from "../runtime/runtime.ts";
+import { readableLine } from "./readable-log.ts";
 
 export type LogLevel = "debug" | "info" | "warn" | "error" | "fatal";
 
@@ -17,7 +17,7 @@ export type LoggerOptions = {
 
 /** The process's logger; components get children of it. */
 export function createLogger(options: LoggerOptions): RuntimeLogger {
-  const out = options.destination ?? pino.destination({ dest: 1, sync: true });
+  const out = options.destination ?? standardOutput();
   return pino(
     {
       level: options.level,
@@ -30,29 +30,14 @@ export function createLogger(options: LoggerOptions): RuntimeLogger {
   );
 }
 
-const colors: Readonly<Record<string, string>> = { debug: "\u001B[90m", info: "\u001B[36m", warn: "\u001B[33m", error: "\u001B[31m", fatal: "\u001B[31m" };
-
-/** Turns pino's JSON lines into lines for people: time, level, message, facts. */
+/** Turns pino's JSON lines into lines for people. */
 function readable(out: DestinationStream, color: boolean): DestinationStream {
-  return new Writable({
-    decodeStrings: false,
-    write(line: string, _, done) {
-      out.write(`${readableLine(line, color)}\n`);
-      done();
-    },
-  });
+  return { write: (line) => out.write(readableLine(line, color)) };
 }
 
-function readableLine(line: string, color: boolean): string {
-  const entry: Record<string, unknown> = JSON.parse(line);
-  const { time, level, msg, app_id: _, ...facts } = entry;
-  const name = String(level);
-  const label = name.toUpperCase().padEnd(5);
-  const shown = Object.entries(facts).map(([key, value]) => `${key}=${typeof value === "string" ? quoted(value) : JSON.stringify(value)}`);
-  const parts = [String(time).slice(11, 23), color ? `${colors[name] ?? ""}${label}\u001B[0m` : label, String(msg ?? ""), ...shown];
-  return parts.join(" ");
-}
-
-function quoted(text: string): string {
-  return /^[^\s"=]+$/.test(text) ? text : JSON.stringify(text);
+function standardOutput(): DestinationStream {
+  const out = pino.destination({ dest: 1, sync: true });
+  // Whoever read the lines went away; that is no reason to stop serving.
+  out.on("error", () => undefined);
+  return out;
 }

@@ -9,7 +9,7 @@ function collector() {
 
 test("a JSON line has level, message, the process's fields and the component", () => {
   const { lines, destination } = collector();
-  const logger = createLogger({ json: true, fields: { app_id: "shop" }, destination });
+  const logger = createLogger({ level: "info", json: true, appId: "shop", destination });
   logger.child({ component: "store" }).warn({ attempt: 2 }, "reconnecting");
   expect(lines).toHaveLength(1);
   const record = JSON.parse(lines[0]!) as Record<string, unknown>;
@@ -19,7 +19,7 @@ test("a JSON line has level, message, the process's fields and the component", (
 
 test("levels below the one asked for are not written", () => {
   const { lines, destination } = collector();
-  const logger = createLogger({ level: "warn", json: true, destination });
+  const logger = createLogger({ level: "warn", json: true, appId: "shop", destination });
   logger.debug({}, "no");
   logger.info({}, "no");
   logger.warn({}, "yes");
@@ -29,7 +29,7 @@ test("levels below the one asked for are not written", () => {
 
 test("a line for people has time, level, component, message and facts, and leaves out what all share", () => {
   const { lines, destination } = collector();
-  const logger = createLogger({ colours: false, fields: { app_id: "shop" }, destination });
+  const logger = createLogger({ level: "info", json: false, color: false, appId: "shop", destination });
   logger.child({ component: "store" }).info({ port: 6379, why: "it is there", list: [1] }, "connected");
   expect(lines[0]).toMatch(
     /^\d\d:\d\d:\d\d\.\d{3} INFO {2}\[store\] connected port=6379 why="it is there" list=\[1\]\n$/,

@@ -127,12 +127,14 @@ export class Receiver {
     const { reading } = this.#options;
     for (const exchange of this.#waiting) {
       this.#leave(exchange);
-      exchange.delivered = true;
-      const event = requestEvent(exchange, this.#metadata, (settlement) => {
-        if (settlement.outcome === "handled") exchange.reply(settlement.reply, this.#metadata);
-        else exchange.unavailable(settlement.after);
-      });
+      // Nobody waits for it any more.
+      if (exchange.answered || exchange.gone) continue;
       try {
+        const event = requestEvent(exchange, this.#metadata, (settlement) => {
+          if (settlement.outcome === "handled") exchange.reply(settlement.reply, this.#metadata);
+          else exchange.unavailable(settlement.after);
+        });
+        exchange.delivered = true;
         await reading.deliver([event]);
       } catch (error) {
         reading.logger.warn({ reason: messageOf(error) }, "request not handed over");

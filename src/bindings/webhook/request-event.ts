@@ -56,8 +56,7 @@ function idOf(
       return header("i-twilio-idempotency-token") ?? twilioMessage(headers["content-type"], body);
     case "stripe":
       return stripeEvent(body);
-    case "none":
-    case "hmac":
+    default:
       return undefined;
   }
 }

@@ -43,7 +43,7 @@ export function verifierOf(metadata: WebhookMetadata): Verify {
       );
     case "stripe":
       return stripe(good, metadata.timestampTolerance);
-    case "twilio":
+    default:
       if (!metadata.publicUrl) throw lacking("publicUrl", verification);
       return twilio(good, metadata.publicUrl);
   }

@@ -173,6 +173,7 @@ describeWith("mosquitto", (broker) => {
     await queue.create("second");
     await new Promise((resolve) => setTimeout(resolve, 4000));
     expect(reading.losses).toEqual([]);
+    expect(reading.texts).toEqual(["first"]);
     hasRoom();
     await until(() => reading.texts.includes("second"));
   });
@@ -206,10 +207,9 @@ describeWith("mosquitto", (broker) => {
     for (let n = 0; n < 25; n++) await queue.create(String(n));
     await reading.reader.flush();
     expect(reading.events.length).toBe(20);
+    // In any order. Mosquitto 2.0 then sends all that waits, so that its limit alone bounds nothing.
     reading.events[7]?.settle(handled);
-    await until(() => reading.events.length === 21);
-    await reading.reader.flush();
-    expect(reading.events.length).toBe(21);
+    await until(() => reading.events.length >= 21);
     for (const event of reading.events) event.settle(handled);
     await until(() => reading.events.length === 25);
   });

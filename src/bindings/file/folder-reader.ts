@@ -1,0 +1,246 @@
+import { basename, sep } from "node:path";
+import type { InboundEvent, Reader, Reading, Settlement } from "../../binding.ts";
+import { messageOf } from "../../errors.ts";
+import { ChangeHints } from "./change-hints.ts";
+import type { fileFields } from "./fields.ts";
+import type { Folder, Sighting } from "./folder.ts";
+import { putAway } from "./put-away.ts";
+import { readRested } from "./read-rested.ts";
+import { RestingFiles } from "./resting-files.ts";
+
+/** Hints come in swarms while a file is written; they are looked at together. Milliseconds. */
+const gathering = 20;
+/** When to try again what the file system refused: to read a file, to put a handled one away. Milliseconds. */
+const tryAgainAfter = 5_000;
+/** More names than this at once are looked through together. */
+const mostNames = 1_000;
+
+/**
+ * Watches a folder and hands over one file after another, each when there is room, so that no more
+ * is read than the app can take.
+ */
+export class FolderReader implements Reader {
+  readonly #folder: Folder;
+  readonly #reading: Reading<typeof fileFields>;
+  readonly #files: RestingFiles;
+  readonly #hints: ChangeHints;
+  readonly #scanning: NodeJS.Timeout;
+  /** Names to look at, while not all are. */
+  readonly #names = new Set<string>();
+  #all = true;
+  #looking: Promise<void> | undefined;
+  #timer: NodeJS.Timeout | undefined;
+  #timerAt = Number.POSITIVE_INFINITY;
+  /** Rested and held, in the order in which they are handed over. */
+  readonly #ready = new Set<Sighting>();
+  #handing = false;
+  readonly #putting = new Set<Promise<void>>();
+  readonly #retries = new Set<NodeJS.Timeout>();
+  /** Files about whose trouble a person was told. */
+  readonly #warned = new Set<string>();
+  #stopped = false;
+
+  constructor(folder: Folder, reading: Reading<typeof fileFields>) {
+    this.#folder = folder;
+    this.#reading = reading;
+    const { quietTime, scanInterval } = reading.metadata;
+    this.#files = new RestingFiles(Math.max(0, quietTime));
+    this.#hints = new ChangeHints(
+      folder,
+      (path) => this.#hint(path),
+      (error) =>
+        reading.logger.warn(
+          { reason: messageOf(error), scanInterval },
+          "the system tells of no changes in the folder; it is looked through at each interval",
+        ),
+    );
+    this.#scanning = setInterval(() => this.#hint(undefined), Math.min(scanInterval, 2 ** 31 - 1));
+    this.#hint(undefined);
+  }
+
+  stop(): void {
+    this.#stopped = true;
+    clearInterval(this.#scanning);
+    clearTimeout(this.#timer);
+    this.#hints.close();
+    this.#ready.clear();
+  }
+
+  /** Resolves when the handled files are out of the folder, as far as it can be done now. */
+  async flush(): Promise<void> {
+    await Promise.all(this.#putting);
+  }
+
+  async close(): Promise<void> {
+    this.stop();
+    for (const timer of this.#retries) clearTimeout(timer);
+    await this.#looking;
+    await this.flush();
+  }
+
+  #hint(path: string | undefined): void {
+    if (path === undefined || this.#names.size >= mostNames) this.#all = true;
+    // A new folder is found by a look through all.
+    else if (!this.#folder.mayCount(path)) return;
+    else this.#names.add(path);
+    if (path !== undefined && this.#folder.recursive) this.#all = true;
+    this.#lookAt(performance.now() + gathering);
+  }
+
+  /** Looks at that time, or sooner if that was planned already. */
+  #lookAt(time: number): void {
+    if (this.#stopped || time >= this.#timerAt) return;
+    clearTimeout(this.#timer);
+    this.#timerAt = time;
+    this.#timer = setTimeout(
+      () => {
+        this.#timerAt = Number.POSITIVE_INFINITY;
+        // One look at a time; the one under way plans the next.
+        this.#looking ??= this.#look().finally(() => {
+          this.#looking = undefined;
+          if (this.#all || this.#names.size > 0) this.#lookAt(performance.now() + gathering);
+          const due = this.#files.nextDue;
+          if (due !== undefined) this.#lookAt(due);
+        });
+      },
+      Math.min(Math.max(1, Math.ceil(time - performance.now())), 2 ** 31 - 1),
+    );
+  }
+
+  async #look(): Promise<void> {
+    try {
+      if (this.#all) await this.#lookThrough();
+      else {
+        const names = [...this.#names];
+        this.#names.clear();
+        for (const path of names) if (!(await this.#lookAtFile(path))) this.#files.forget(path);
+      }
+    } catch (error) {
+      if (!this.#stopped) this.#reading.lost(error);
+      return;
+    }
+    if (this.#stopped) return;
+    for (const seen of this.#files.take(performance.now())) this.#ready.add(seen);
+    void this.#handOver();
+  }
+
+  async #lookThrough(): Promise<void> {
+    this.#all = false;
+    this.#names.clear();
+    const folders = new Set<string>();
+    const present = new Set<string>();
+    await this.#folder.walk(
+      (path) => {
+        folders.add(path);
+        if (!this.#stopped) this.#hints.add(path);
+      },
+      async (path) => {
+        if (!this.#stopped && (await this.#lookAtFile(path))) present.add(path);
+      },
+    );
+    if (this.#stopped) return;
+    this.#hints.keepOnly(folders);
+    this.#files.keepOnly(present);
+    for (const path of this.#warned) if (!present.has(path)) this.#warned.delete(path);
+  }
+
+  async #lookAtFile(path: string): Promise<boolean> {
+    const seen = await this.#folder.look(path);
+    if (seen === undefined) {
+      if (path.includes("\u{FFFD}")) {
+        this.#warnOnce(path, {}, "a file is left alone, its name is not UTF-8");
+      }
+      return false;
+    }
+    this.#files.see(seen, performance.now());
+    return true;
+  }
+
+  async #handOver(): Promise<void> {
+    if (this.#handing) return;
+    this.#handing = true;
+    for (const seen of this.#ready) {
+      this.#ready.delete(seen);
+      try {
+        const event = await this.#read(seen);
+        if (this.#stopped) break;
+        if (event !== undefined) await this.#reading.deliver([event]);
+      } catch (error) {
+        this.#warnOnce(seen.path, { reason: messageOf(error) }, "file not read; it is tried again");
+        this.#again(seen, tryAgainAfter);
+      }
+    }
+    this.#handing = false;
+  }
+
+  /** The file as an event; `undefined` when it is none, and what becomes of it is arranged. */
+  async #read(seen: Sighting): Promise<InboundEvent | undefined> {
+    const { path, size, modified } = seen;
+    const { maxSize } = this.#reading.metadata;
+    if (size > maxSize) {
+      this.#files.leave(seen);
+      this.#warnOnce(path, { size, maxSize }, "a file is left alone, it is larger than maxSize");
+      return undefined;
+    }
+    const data = await readRested(this.#folder, seen);
+    if (data === undefined) {
+      this.#files.release(path);
+      this.#hint(path);
+      return undefined;
+    }
+    this.#warned.delete(path);
+    const name = path.split(sep).join("/");
+    return {
+      data,
+      metadata: {
+        fileName: basename(path),
+        path: name,
+        size: String(size),
+        modifiedTime: modified.toISOString(),
+      },
+      headers: [],
+      id: `${name}:${modified.toISOString()}:${size}`,
+      settle: (settlement) => this.#settle(seen, settlement),
+    };
+  }
+
+  #settle(seen: Sighting, settlement: Settlement): void {
+    if (settlement.outcome === "handled") this.#putAway(seen);
+    else this.#again(seen, settlement.after ?? tryAgainAfter);
+  }
+
+  /** It stays in the folder, and is an event again later. */
+  #again(seen: Sighting, after: number): void {
+    this.#files.takeAgain(seen, performance.now() + after);
+    const due = this.#files.nextDue;
+    if (due !== undefined) this.#lookAt(due);
+  }
+
+  /** The file is held until it is away: handled once, it must not be an event again. */
+  #putAway(seen: Sighting): void {
+    const putting = putAway(this.#folder, seen)
+      .then(() => {
+        this.#files.release(seen.path);
+        // Written to meanwhile, it is another event.
+        this.#hint(seen.path);
+      })
+      .catch((error: unknown) => {
+        const facts = { reason: messageOf(error) };
+        this.#warnOnce(seen.path, facts, "a handled file cannot be put away; it is tried again");
+        const timer = setTimeout(() => {
+          this.#retries.delete(timer);
+          this.#putAway(seen);
+        }, tryAgainAfter);
+        this.#retries.add(timer);
+        if (this.#stopped) clearTimeout(timer);
+      })
+      .finally(() => this.#putting.delete(putting));
+    this.#putting.add(putting);
+  }
+
+  #warnOnce(path: string, facts: object, message: string): void {
+    if (this.#warned.has(path)) return;
+    this.#warned.add(path);
+    this.#reading.logger.warn({ file: path, ...facts }, message);
+  }
+}

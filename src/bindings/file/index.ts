@@ -1,0 +1,40 @@
+import { defineBinding } from "../../binding.ts";
+import { fileFields } from "./fields.ts";
+import { FolderReader } from "./folder-reader.ts";
+import { Folder } from "./folder.ts";
+
+/**
+ * Calls the app for each file that is put into a folder.
+ *
+ * A file leaves the folder only after the app has handled it, so one that the app refused, or was handling
+ * when the process died, is delivered again.
+ */
+export default defineBinding({
+  name: "file",
+  status: "beta",
+  summary: "Calls the app for each file put into a folder, and moves or deletes what is handled.",
+  metadata: fileFields,
+
+  async open({ metadata }) {
+    const folder = new Folder(metadata);
+    await folder.prove();
+    return { folder, async [Symbol.asyncDispose]() {} };
+  },
+
+  read({ folder }, reading) {
+    return new FolderReader(folder, reading);
+  },
+
+  async ping({ folder }) {
+    await folder.prove();
+  },
+
+  async backlog({ folder }, signal) {
+    let files = 0;
+    await folder.walk(
+      () => signal.throwIfAborted(),
+      async () => void files++,
+    );
+    return files;
+  },
+});

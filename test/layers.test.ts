@@ -1,0 +1,95 @@
+import { spawnSync } from "node:child_process";
+import { copyFileSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { dirname, join, resolve } from "node:path";
+import { afterAll, beforeAll, expect, test } from "vitest";
+
+const root = resolve(import.meta.dirname, "..");
+const folder = mkdtempSync(join(tmpdir(), "cufflink-layers-"));
+
+/** Imports that the linter must refuse: who imports what. */
+const refused = [
+  ["src/errors.ts", "./metadata/fields.ts"],
+  ["src/metadata/fields.ts", "../binding.ts"],
+  ["src/metadata/parse.ts", "../runtime/runtime.ts"],
+  ["src/binding.ts", "./runtime/runtime.ts"],
+  ["src/binding.ts", "../gen/dapr/proto/runtime/v1/dapr_pb.ts"],
+  ["src/bindings/cron.ts", "./redis.ts"],
+  ["src/bindings/http.ts", "../runtime/runtime.ts"],
+  ["src/bindings/file.ts", "../../gen/dapr/proto/runtime/v1/dapr_pb.ts"],
+  ["src/bindings/kafka/index.ts", "../redis/index.ts"],
+  ["src/bindings/kafka/events.ts", "../../runtime/runtime.ts"],
+  ["src/bindings/kafka/client.ts", "@connectrpc/connect"],
+  ["src/policy/retry.ts", "../binding.ts"],
+  ["src/resources/load.ts", "../runtime/runtime.ts"],
+  ["src/resources/lint.ts", "../bindings/index.ts"],
+  ["src/runtime/runtime.ts", "../bindings/index.ts"],
+  ["src/runtime/delivery.ts", "../rpc/dapr.ts"],
+  ["src/runtime/outputs.ts", "../app/grpc.ts"],
+  ["src/runtime/status.ts", "../../gen/cufflink/v1/operations_pb.ts"],
+  ["src/grpc/server.ts", "../errors.ts"],
+  ["src/grpc/client.ts", "../../gen/google/rpc/status_pb.ts"],
+  ["src/app/grpc.ts", "../bindings/index.ts"],
+  ["src/app/http.ts", "../rpc/dapr.ts"],
+  ["src/rpc/dapr.ts", "../bindings/index.ts"],
+  ["src/rpc/health.ts", "../app/grpc.ts"],
+  ["src/server/server.ts", "../../gen/dapr/proto/runtime/v1/dapr_pb.ts"],
+  ["src/telemetry/metrics.ts", "../rpc/dapr.ts"],
+  ["src/cli/serve.ts", "../../gen/dapr/proto/runtime/v1/dapr_pb.ts"],
+  ["src/index.ts", "./main.ts"],
+] as const;
+
+/** Imports that it must let pass. */
+const allowed = [
+  ["src/metadata/byte-size.ts", "../errors.ts"],
+  ["src/bindings/index.ts", "./redis.ts"],
+  ["src/bindings/redis.ts", "../binding.ts"],
+  ["src/bindings/redis/connection.ts", "./addresses.ts"],
+  ["src/bindings/redis/options.ts", "../../metadata/fields.ts"],
+  ["src/runtime/lanes.ts", "../binding.ts"],
+  ["src/app/callback.ts", "../../gen/dapr/proto/runtime/v1/appcallback_pb.ts"],
+  ["src/app/transport.ts", "../grpc/client.ts"],
+  ["src/rpc/operations.ts", "../runtime/runtime.ts"],
+  ["src/server/listener.ts", "../rpc/dapr.ts"],
+  ["src/main.ts", "./bindings/index.ts"],
+] as const;
+
+let complaints: Set<string>;
+
+beforeAll(() => {
+  copyFileSync(join(root, ".oxlintrc.json"), join(folder, ".oxlintrc.json"));
+  const imports = new Map<string, string[]>();
+  for (const [from, to] of [...refused, ...allowed]) {
+    imports.set(from, [...(imports.get(from) ?? []), to]);
+  }
+  for (const [path, targets] of imports) {
+    mkdirSync(dirname(join(folder, path)), { recursive: true });
+    const lines = targets.map((target, index) => `export { a as a${index} } from "${target}";\n`);
+    writeFileSync(join(folder, path), lines.join(""));
+  }
+  // Only the layers are asked about, and nothing else of what these files lack.
+  const rule = "no-restricted-imports";
+  const lint = spawnSync("oxlint", ["--format=unix", "--disable-type-aware", "."], {
+    cwd: folder,
+    encoding: "utf8",
+  });
+  complaints = new Set(
+    lint.stdout.split("\n").flatMap((line) => {
+      const [, path, number] = /^(.+?):(\d+):/.exec(line) ?? [];
+      if (path === undefined || !line.includes(rule)) return [];
+      return [`${path.replace(/^\.\//, "")} ${imports.get(path)?.[Number(number) - 1]}`];
+    }),
+  );
+});
+
+afterAll(() => {
+  rmSync(folder, { recursive: true, force: true });
+});
+
+test.each(refused)("%s may not import %s", (from, to) => {
+  expect(complaints).toContain(`${from} ${to}`);
+});
+
+test.each(allowed)("%s may import %s", (from, to) => {
+  expect(complaints).not.toContain(`${from} ${to}`);
+});
