@@ -116,7 +116,7 @@ class GrpcApp implements App {
     if (!ready) return Promise.reject(new Error(reason));
     const known = this.#listing;
     const now = performance.now();
-    if (known !== undefined && now - known.at < sharedFor) return known.names;
+    if (known?.generation === generation && now - known.at < sharedFor) return known.names;
     const listing = { generation, at: now, names: this.#list() };
     this.#listing = listing;
     listing.names.catch(() => {

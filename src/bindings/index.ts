@@ -1,5 +1,6 @@
 import type { AnyBinding } from "../binding.ts";
 import cron from "./cron/index.ts";
+import file from "./file/index.ts";
 import http from "./http/index.ts";
 import kafka from "./kafka/index.ts";
 import localstorage from "./localstorage/index.ts";
@@ -7,6 +8,18 @@ import mqtt3 from "./mqtt3/index.ts";
 import rabbitmq from "./rabbitmq/index.ts";
 import redis from "./redis/index.ts";
 import twilioSms from "./twilio.sms.ts";
+import webhook from "./webhook/index.ts";
 
 /** Every binding there is, by name. Their drivers are imported only when a component opens. */
-export const bindings: readonly AnyBinding[] = [cron, http, kafka, localstorage, mqtt3, rabbitmq, redis, twilioSms];
+export const bindings: readonly AnyBinding[] = [
+  cron,
+  file,
+  http,
+  kafka,
+  localstorage,
+  mqtt3,
+  rabbitmq,
+  redis,
+  twilioSms,
+  webhook,
+];

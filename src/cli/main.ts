@@ -51,6 +51,6 @@ export function createProgram(setExitCode: (code: number) => void): Command {
     const { untilSignalled } = await import("./process-signals.ts");
     setExitCode(await untilSignalled(await serve(options)));
   });
-  addCommands(program);
+  addCommands(program, setExitCode);
   return program;
 }

@@ -44,7 +44,7 @@ function invokeBinding(runtime: Runtime): Handler<InvokeBinding["input"], Invoke
         operation,
         data: data.length === 0 ? undefined : data,
         encoding: "bytes",
-        metadata: Object.assign(own, traceOfRequest(context.headers)),
+        metadata: Object.assign(own, traceOfRequest(context.headers, own)),
         get signal() {
           return context.signal;
         },

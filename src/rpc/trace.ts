@@ -2,11 +2,18 @@ import { beginTrace, isTraceparent } from "../runtime/trace.ts";
 
 type RequestHeaders = Readonly<Record<string, string | string[] | undefined>>;
 
-/** The caller's W3C trace context from its request's headers, or one begun here. */
-export function traceOfRequest(headers: RequestHeaders): Record<string, string> {
+/**
+ * The W3C trace context of a request: what its headers say, else what its own metadata says, else one begun
+ * here. To be put over the metadata.
+ */
+export function traceOfRequest(
+  headers: RequestHeaders,
+  metadata: Readonly<Record<string, string>> = {},
+): Record<string, string> {
   const given = first(headers["traceparent"]);
   const parent = isTraceparent(given) ? given : fromBinary(first(headers["grpc-trace-bin"]));
-  const trace: Record<string, string> = { traceparent: parent ?? beginTrace() };
+  const own = metadata["traceparent"];
+  const trace: Record<string, string> = { traceparent: parent ?? (isTraceparent(own) ? own : beginTrace()) };
   const state = first(headers["tracestate"]);
   if (state !== undefined && parent !== undefined) trace["tracestate"] = state;
   const baggage = first(headers["baggage"]);

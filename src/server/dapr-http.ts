@@ -98,25 +98,40 @@ export class DaprHttp {
       this.#options.description.extended.set(key, body.toString("utf8"));
       sendNothing(response, 204);
     } catch (error) {
-      sendMalformed(response, error);
+      sendMalformed(request, response, error);
+    }
+  }
+
+  /** A body over the limit is no harm as long as its first value is whole: the rest is never looked at. */
+  async #readRequest(request: HttpRequest): Promise<BindingRequest> {
+    try {
+      return readBindingRequest(await readBody(request, this.#options.maxBodySize));
+    } catch (error) {
+      if (!(error instanceof TooLarge)) throw error;
+      try {
+        return readBindingRequest(error.start);
+      } catch (cut) {
+        throw cut instanceof JsonError && !cut.message.endsWith("EOF") ? cut : error;
+      }
     }
   }
 
   async #invoke(name: string, request: HttpRequest, response: HttpResponse): Promise<void> {
     const { headers } = request;
-    const trace = traceOfRequest(headers);
-    for (const [field, value] of Object.entries(trace)) response.setHeader(field, value);
     const problem = baggageProblem(headers);
     if (problem !== undefined) {
-      response.removeHeader("baggage");
       request.resume();
       return sendText(response, 400, `${problem}\n`, { "x-content-type-options": "nosniff" });
     }
     let body: BindingRequest;
+    let trace: Record<string, string>;
     try {
-      body = readBindingRequest(await readBody(request, this.#options.maxBodySize));
+      body = await this.#readRequest(request);
+      trace = traceOfRequest(headers, body.metadata);
+      setHeaders(response, trace);
     } catch (error) {
-      return sendMalformed(response, error);
+      setHeaders(response, traceOfRequest(headers));
+      return sendMalformed(request, response, error);
     }
     try {
       const caller = new Caller(response);
@@ -232,14 +247,45 @@ function sendError(response: HttpResponse, status: number, errorCode: string, me
   sendJson(response, status, goJson({ errorCode, message }));
 }
 
-function sendMalformed(response: HttpResponse, error: unknown): void {
+function sendMalformed(request: HttpRequest, response: HttpResponse, error: unknown): void {
   if (!(error instanceof JsonError || error instanceof TooLarge)) {
     // The caller went away in the middle of its body: there is nobody to answer.
     response.destroy();
     return;
   }
-  if (error instanceof TooLarge) response.setHeader("connection", "close");
-  sendError(response, 400, "ERR_MALFORMED_REQUEST", `failed deserializing HTTP body: ${error.message}`);
+  const message = `failed deserializing HTTP body: ${error.message}`;
+  if (error instanceof JsonError) return sendError(response, 400, "ERR_MALFORMED_REQUEST", message);
+  const bytes = Buffer.from(goJson({ errorCode: "ERR_MALFORMED_REQUEST", message }));
+  setHeaders(response, { connection: "close", "content-type": "application/json" });
+  response.setHeader("content-length", bytes.length);
+  response.statusCode = 400;
+  writeBytes(response, bytes);
+  // Ending the answer closes the connection, and a caller that still sends would see only that.
+  const end = (): void => {
+    clearTimeout(timer);
+    if (!response.writableEnded) response.end();
+  };
+  const timer = setTimeout(end, drainTime);
+  onceDrained(request, end);
+}
+
+/** How long a caller that sends too much may go on, in milliseconds. */
+const drainTime = 5000;
+
+function onceDrained(request: HttpRequest, done: () => void): void {
+  const emitter: NodeJS.EventEmitter = request;
+  if (request.readableEnded || request.destroyed) return done();
+  emitter.once("end", done);
+  emitter.once("close", done);
+}
+
+function writeBytes(response: HttpResponse, bytes: Buffer): void {
+  const writable: NodeJS.WritableStream = response;
+  writable.write(bytes);
+}
+
+function setHeaders(response: HttpResponse, headers: Readonly<Record<string, string>>): void {
+  for (const [name, value] of Object.entries(headers)) response.setHeader(name, value);
 }
 
 function sendText(response: HttpResponse, status: number, text: string, headers: Record<string, string> = {}): void {

@@ -26,7 +26,11 @@ describe("data passes byte for byte", () => {
   });
 
   test("bytes that are no UTF-8 stay", () => {
-    const raw = Buffer.concat([Buffer.from('{"data":"'), Buffer.from([0xff, 0x80]), Buffer.from('"}')]);
+    const raw = Buffer.concat([
+      Buffer.from('{"data":"'),
+      Buffer.from([0xff, 0x80]),
+      Buffer.from('"}'),
+    ]);
     expect(readBindingRequest(raw).data).toEqual(Buffer.from([0x22, 0xff, 0x80, 0x22]));
   });
 
@@ -42,7 +46,10 @@ describe("what Go's decoder lets pass", () => {
     ['{"operation":"get","operation":null}', { operation: "get", metadata: {} }],
     ['{"operation":"get","unknown":[{}],"metadata":null}', { operation: "get", metadata: {} }],
     ['{"operation":"get"} trailing { bytes', { operation: "get", metadata: {} }],
-    ['{"operation":"get","metadata":{"a":null,"b":"\\u00e9"}}', { operation: "get", metadata: { a: "", b: "é" } }],
+    [
+      '{"operation":"get","metadata":{"a":null,"b":"\\u00e9"}}',
+      { operation: "get", metadata: { a: "", b: "é" } },
+    ],
     ['{"oper\\u0061tion":"get"}', { operation: "get", metadata: {} }],
     ["null", { operation: "", metadata: {} }],
     ["{}", { operation: "", metadata: {} }],
@@ -52,7 +59,9 @@ describe("what Go's decoder lets pass", () => {
   });
 
   test("a key named __proto__ is a key", () => {
-    const { metadata } = readBindingRequest(Buffer.from('{"metadata":{"__proto__":"x","constructor":"y"}}'));
+    const { metadata } = readBindingRequest(
+      Buffer.from('{"metadata":{"__proto__":"x","constructor":"y"}}'),
+    );
     expect(Object.entries(metadata)).toEqual([
       ["__proto__", "x"],
       ["constructor", "y"],
@@ -76,9 +85,18 @@ describe("what it refuses, in Go's words", () => {
     ["true", "json: cannot unmarshal bool into Go value of type http.OutputBindingRequest"],
     ['{"operation":5}', `json: cannot unmarshal number into ${field}.operation of type string`],
     ['{"metadata":{"a":5}}', `json: cannot unmarshal number into ${field}.metadata of type string`],
-    ['{"metadata":{"a":true}}', `json: cannot unmarshal bool into ${field}.metadata of type string`],
-    ['{"metadata":[]}', `json: cannot unmarshal array into ${field}.metadata of type map[string]string`],
-    ['{"metadata":5,"operation":6}', `json: cannot unmarshal number into ${field}.metadata of type map[string]string`],
+    [
+      '{"metadata":{"a":true}}',
+      `json: cannot unmarshal bool into ${field}.metadata of type string`,
+    ],
+    [
+      '{"metadata":[]}',
+      `json: cannot unmarshal array into ${field}.metadata of type map[string]string`,
+    ],
+    [
+      '{"metadata":5,"operation":6}',
+      `json: cannot unmarshal number into ${field}.metadata of type map[string]string`,
+    ],
     ['{"operation":5,"data":}', "invalid character '}' looking for beginning of value"],
     ['{"data":"a\nb"}', "invalid character '\\n' in string literal"],
     ['{"data":"\\x"}', "invalid character 'x' in string escape code"],

@@ -8,7 +8,8 @@ beforeAll(async () => {
 afterAll(() => served[Symbol.asyncDispose]());
 
 const binding = "/v1.0/bindings/probe";
-const invoke = (body: string | Buffer, path = binding, method = "POST") => send(served.port, path, { body, method });
+const invoke = (body: string | Buffer, path = binding, method = "POST") =>
+  send(served.port, path, { body, method });
 const lastCall = () => served.calls.at(-1);
 const text = "error invoking output binding";
 
@@ -50,8 +51,18 @@ describe("answers of a binding", () => {
   });
 
   test.each([
-    ["unknown binding", "/v1.0/bindings/nosuch", '{"operation":"create"}', "couldn't find output binding nosuch"],
-    ["no operation goes first", "/v1.0/bindings/nosuch", "{}", "operation field is missing from request"],
+    [
+      "unknown binding",
+      "/v1.0/bindings/nosuch",
+      '{"operation":"create"}',
+      "couldn't find output binding nosuch",
+    ],
+    [
+      "no operation goes first",
+      "/v1.0/bindings/nosuch",
+      "{}",
+      "operation field is missing from request",
+    ],
     ["empty operation", binding, '{"operation":""}', "operation field is missing from request"],
     ["null operation", binding, '{"operation":null}', "operation field is missing from request"],
     ["body null", binding, "null", "operation field is missing from request"],
@@ -68,7 +79,10 @@ describe("answers of a binding", () => {
     expect(answer.headers["content-type"]).toBe("application/json");
     const name = path.slice(path.lastIndexOf("/") + 1);
     expect(answer.text).toBe(
-      JSON.stringify({ errorCode: "ERR_INVOKE_OUTPUT_BINDING", message: `${text} ${name}: ${tail}` }),
+      JSON.stringify({
+        errorCode: "ERR_INVOKE_OUTPUT_BINDING",
+        message: `${text} ${name}: ${tail}`,
+      }),
     );
   });
 
@@ -100,7 +114,8 @@ describe("answers of a binding", () => {
     expect(answer.headers["content-type"]).toBe("application/json");
     expect(answer.headers["injected"]).toBeUndefined();
     const headers = new Map<string, string>();
-    for (let at = 0; at < answer.raw.length; at += 2) headers.set(answer.raw[at]!, answer.raw[at + 1]!);
+    for (let at = 0; at < answer.raw.length; at += 2)
+      headers.set(answer.raw[at]!, answer.raw[at + 1]!);
     expect(headers.get("Metadata.statuscode")).toBe("200");
     expect(headers.get("Metadata.content-Type")).toBe("text/html");
     expect(headers.get("Metadata.x-Multi")).toBe("a  Injected: yes");
@@ -195,14 +210,18 @@ describe("paths", () => {
   });
 
   test("headers beyond the limit are 431, 5000 bytes pass", async () => {
-    const with5000 = await send(served.port, "/v1.0/healthz", { headers: { "x-long": "a".repeat(5000) } });
+    const with5000 = await send(served.port, "/v1.0/healthz", {
+      headers: { "x-long": "a".repeat(5000) },
+    });
     expect(with5000.status).toBe(204);
     const long = `GET /v1.0/healthz HTTP/1.1\r\nHost: x\r\nX-Long: ${"a".repeat(9000)}\r\n\r\n`;
     expect(await sendRaw(served.port, long)).toMatch(/^HTTP\/1\.1 431 /);
   });
 
   test("what is no HTTP is 400 and the connection ends", async () => {
-    expect(await sendRaw(served.port, "\u0016\u0003\u0001 no http at all\r\n\r\n")).toMatch(/^HTTP\/1\.1 400 /);
+    expect(await sendRaw(served.port, "\u0016\u0003\u0001 no http at all\r\n\r\n")).toMatch(
+      /^HTTP\/1\.1 400 /,
+    );
   });
 });
 
@@ -221,24 +240,34 @@ describe("trace context", () => {
     async (traceparent) => {
       const headers: Record<string, string> = traceparent === undefined ? {} : { traceparent };
       const answer = await send(served.port, binding, { body: '{"operation":"empty"}', headers });
-      expect(answer.headers["traceparent"]).toMatch(/^00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-0[0-3]$/);
+      expect(answer.headers["traceparent"]).toMatch(
+        /^00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-0[0-3]$/,
+      );
       expect(lastCall()?.metadata["traceparent"]).toBe(answer.headers["traceparent"]);
     },
   );
 
   test("one in the request's metadata stays when no header has one", async () => {
-    await invoke(JSON.stringify({ operation: "create", metadata: { traceparent: parent, tracestate: "m=1" } }));
+    await invoke(
+      JSON.stringify({ operation: "create", metadata: { traceparent: parent, tracestate: "m=1" } }),
+    );
     expect(lastCall()?.metadata).toMatchObject({ traceparent: parent, tracestate: "m=1" });
   });
 
   test("no other header reaches the binding", async () => {
     const headers = { authorization: "Bearer secret", "x-custom": "1" };
-    await send(served.port, binding, { body: '{"operation":"create","metadata":{"a":"b"}}', headers });
+    await send(served.port, binding, {
+      body: '{"operation":"create","metadata":{"a":"b"}}',
+      headers,
+    });
     expect(Object.keys(lastCall()?.metadata ?? {}).sort()).toEqual(["a", "traceparent"]);
   });
 
   test("malformed baggage is 400", async () => {
-    const answer = await send(served.port, binding, { body: "{}", headers: { baggage: "no member" } });
+    const answer = await send(served.port, binding, {
+      body: "{}",
+      headers: { baggage: "no member" },
+    });
     expect(answer.status).toBe(400);
     expect(answer.text).toMatch(/^invalid baggage header: .*\n$/);
     expect(answer.headers["content-type"]).toBe("text/plain; charset=utf-8");
@@ -257,19 +286,24 @@ test("a caller that goes away aborts the operation", async () => {
 });
 
 describe("health and metadata", () => {
-  test.each(["/v1.0/healthz", "/v1.0/healthz/", "/v1.0/healthz/outbound", "/v1.0/healthz/ready", "/v1.0/healthz?appid=shop"])(
-    "GET %s is 204 without a trace",
-    async (path) => {
-      const answer = await send(served.port, path);
-      expect(answer.status).toBe(204);
-      expect(answer.headers["traceparent"]).toBeUndefined();
-    },
-  );
+  test.each([
+    "/v1.0/healthz",
+    "/v1.0/healthz/",
+    "/v1.0/healthz/outbound",
+    "/v1.0/healthz/ready",
+    "/v1.0/healthz?appid=shop",
+  ])("GET %s is 204 without a trace", async (path) => {
+    const answer = await send(served.port, path);
+    expect(answer.status).toBe(204);
+    expect(answer.headers["traceparent"]).toBeUndefined();
+  });
 
   test("another app id is 500", async () => {
     const answer = await send(served.port, "/v1.0/healthz?appid=other");
     expect(answer.status).toBe(500);
-    expect(answer.text).toBe('{"errorCode":"ERR_HEALTH_APPID_NOT_MATCH","message":"dapr app-id does not match"}');
+    expect(answer.text).toBe(
+      '{"errorCode":"ERR_HEALTH_APPID_NOT_MATCH","message":"dapr app-id does not match"}',
+    );
   });
 
   test("before the components were tried it is not ready, and bindings are answered", async () => {
@@ -277,14 +311,19 @@ describe("health and metadata", () => {
     for (const path of ["/v1.0/healthz", "/v1.0/healthz/ready"]) {
       const answer = await send(own.port, path);
       expect(answer.status).toBe(500);
-      expect(answer.text).toBe('{"errorCode":"ERR_HEALTH_NOT_READY","message":"dapr is not ready: [runtime]"}');
+      expect(answer.text).toBe(
+        '{"errorCode":"ERR_HEALTH_NOT_READY","message":"dapr is not ready: [runtime]"}',
+      );
     }
     expect((await send(own.port, binding, { body: '{"operation":"create"}' })).status).toBe(500);
   });
 
   test("metadata tells of the app, the components and what was set", async () => {
     await using own = await serve();
-    const set = await send(own.port, "/v1.0/metadata/cli%20command", { method: "PUT", body: "node app.js" });
+    const set = await send(own.port, "/v1.0/metadata/cli%20command", {
+      method: "PUT",
+      body: "node app.js",
+    });
     expect(set.status).toBe(204);
     const answer = await send(own.port, "/v1.0/metadata");
     expect(answer.status).toBe(200);
@@ -293,16 +332,24 @@ describe("health and metadata", () => {
     expect(JSON.parse(answer.text)).toMatchObject({
       id: "shop",
       runtimeVersion: "1.2.3",
-      components: [{ name: "probe", type: "bindings.probe", version: "v1", capabilities: ["OUTPUT_BINDING"] }],
+      components: [
+        { name: "probe", type: "bindings.probe", version: "v1", capabilities: ["OUTPUT_BINDING"] },
+      ],
       extended: { daprRuntimeVersion: "1.2.3", "cli command": "node app.js" },
       appConnectionProperties: { protocol: "http", channelAddress: "127.0.0.1" },
-      actorRuntime: { runtimeStatus: "DISABLED", hostReady: false, placement: "placement: disconnected" },
+      actorRuntime: {
+        runtimeStatus: "DISABLED",
+        hostReady: false,
+        placement: "placement: disconnected",
+      },
     });
   });
 
   test("without components the list is absent", async () => {
     await using own = await serve({ components: [] });
-    expect(JSON.parse((await send(own.port, "/v1.0/metadata")).text)).not.toHaveProperty("components");
+    expect(JSON.parse((await send(own.port, "/v1.0/metadata")).text)).not.toHaveProperty(
+      "components",
+    );
   });
 
   test("shutdown is 204, once asked", async () => {

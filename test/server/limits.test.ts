@@ -39,7 +39,10 @@ test("what comes after the value is ignored, even beyond the limit", async () =>
 
 test("a label that is too large is refused too", async () => {
   await using served = await serve({ maxBodySize: 1024 });
-  const answer = await send(served.port, "/v1.0/metadata/key", { method: "PUT", body: "a".repeat(2000) });
+  const answer = await send(served.port, "/v1.0/metadata/key", {
+    method: "PUT",
+    body: "a".repeat(2000),
+  });
   expect(answer.status).toBe(400);
 });
 

@@ -49,8 +49,13 @@ export async function serve(
     operations: {
       create: operation(async () => undefined),
       empty: operation(async () => ({})),
-      echo: operation(async ({ data, properties }) => ({ data, metadata: pick(properties, "echo-") })),
-      big: operation(async ({ properties }) => ({ data: Buffer.alloc(Number(properties["size"]), 0x61) })),
+      echo: operation(async ({ data, properties }) => ({
+        data,
+        metadata: pick(properties, "echo-"),
+      })),
+      big: operation(async ({ properties }) => ({
+        data: Buffer.alloc(Number(properties["size"]), 0x61),
+      })),
       fail: operation(async ({ properties }) => {
         throw new BindingError("not_found", properties["text"] ?? "received status code 404", {
           effect: "rejected",
@@ -61,7 +66,9 @@ export async function serve(
       }),
       wait: operation(async ({ signal }) => {
         begun.resolve();
-        await new Promise((_, reject) => signal.addEventListener("abort", () => reject(signal.reason as Error)));
+        await new Promise((_, reject) =>
+          signal.addEventListener("abort", () => reject(signal.reason as Error)),
+        );
       }, abandoned.resolve),
       pause: operation(async () => {
         begun.resolve();
@@ -76,7 +83,9 @@ export async function serve(
       data: Uint8Array | undefined;
       properties: Readonly<Record<string, string>>;
       signal: AbortSignal;
-    }) => Promise<{ data?: Uint8Array | undefined; metadata?: Record<string, string> } | undefined | void>,
+    }) => Promise<
+      { data?: Uint8Array | undefined; metadata?: Record<string, string> } | undefined | void
+    >,
     failed: (error: unknown) => void = () => undefined,
   ) {
     return {
@@ -147,7 +156,10 @@ export async function serve(
 }
 
 /** A component of the in-test binding, by default an output only. */
-export function spec(name: string, values: Record<string, string> = { direction: "output" }): ComponentSpec {
+export function spec(
+  name: string,
+  values: Record<string, string> = { direction: "output" },
+): ComponentSpec {
   return {
     name,
     type: "bindings.probe",
@@ -186,24 +198,33 @@ export function send(
     signal?: AbortSignal;
   } = {},
 ): Promise<HttpAnswer> {
-  const { body, socketPath, signal, headers = {}, method = body === undefined ? "GET" : "POST" } = options;
+  const {
+    body,
+    socketPath,
+    signal,
+    headers = {},
+    method = body === undefined ? "GET" : "POST",
+  } = options;
   return new Promise((resolve, reject) => {
     const where = socketPath === undefined ? { host: "127.0.0.1", port } : { socketPath };
-    const outgoing = request({ ...where, path, method, headers, agent: false, ...(signal && { signal }) }, (answer) => {
-      const chunks: Buffer[] = [];
-      answer.on("data", (chunk: Buffer) => chunks.push(chunk));
-      answer.on("error", reject);
-      answer.on("end", () => {
-        const whole = Buffer.concat(chunks);
-        resolve({
-          status: answer.statusCode ?? 0,
-          headers: answer.headers,
-          raw: answer.rawHeaders,
-          body: whole,
-          text: whole.toString(),
+    const outgoing = request(
+      { ...where, path, method, headers, agent: false, ...(signal && { signal }) },
+      (answer) => {
+        const chunks: Buffer[] = [];
+        answer.on("data", (chunk: Buffer) => chunks.push(chunk));
+        answer.on("error", reject);
+        answer.on("end", () => {
+          const whole = Buffer.concat(chunks);
+          resolve({
+            status: answer.statusCode ?? 0,
+            headers: answer.headers,
+            raw: answer.rawHeaders,
+            body: whole,
+            text: whole.toString(),
+          });
         });
-      });
-    });
+      },
+    );
     outgoing.on("error", reject);
     outgoing.end(body);
   });

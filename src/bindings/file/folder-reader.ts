@@ -8,8 +8,8 @@ import { putAway } from "./put-away.ts";
 import { readRested } from "./read-rested.ts";
 import { RestingFiles } from "./resting-files.ts";
 
-/** Hints come in swarms while a file is written; they are looked at together. Milliseconds. */
-const gathering = 20;
+/** Hints come in swarms while a file is written; they are looked at together, at the soonest after this. Milliseconds. */
+const leastGathering = 20;
 /** When to try again what the file system refused: to read a file, to put a handled one away. Milliseconds. */
 const tryAgainAfter = 5_000;
 /** More names than this at once are looked through together. */
@@ -29,6 +29,8 @@ export class FolderReader implements Reader {
   readonly #names = new Set<string>();
   #all = true;
   #looking: Promise<void> | undefined;
+  /** Grows with the time that a look takes, so that a large folder is not looked at all the time. */
+  #gathering = leastGathering;
   #timer: NodeJS.Timeout | undefined;
   #timerAt = Number.POSITIVE_INFINITY;
   /** Rested and held, in the order in which they are handed over. */
@@ -79,12 +81,12 @@ export class FolderReader implements Reader {
   }
 
   #hint(path: string | undefined): void {
-    if (path === undefined || this.#names.size >= mostNames) this.#all = true;
-    // A new folder is found by a look through all.
-    else if (!this.#folder.mayCount(path)) return;
-    else this.#names.add(path);
-    if (path !== undefined && this.#folder.recursive) this.#all = true;
-    this.#lookAt(performance.now() + gathering);
+    // Below the folder a name may be that of a new folder, with files in it.
+    if (path === undefined || this.#folder.recursive || this.#names.size >= mostNames) {
+      this.#all = true;
+    } else if (this.#folder.mayCount(path)) this.#names.add(path);
+    else return;
+    this.#lookAt(performance.now() + this.#gathering);
   }
 
   /** Looks at that time, or sooner if that was planned already. */
@@ -98,7 +100,7 @@ export class FolderReader implements Reader {
         // One look at a time; the one under way plans the next.
         this.#looking ??= this.#look().finally(() => {
           this.#looking = undefined;
-          if (this.#all || this.#names.size > 0) this.#lookAt(performance.now() + gathering);
+          if (this.#all || this.#names.size > 0) this.#lookAt(performance.now() + this.#gathering);
           const due = this.#files.nextDue;
           if (due !== undefined) this.#lookAt(due);
         });
@@ -108,6 +110,7 @@ export class FolderReader implements Reader {
   }
 
   async #look(): Promise<void> {
+    const started = performance.now();
     try {
       if (this.#all) await this.#lookThrough();
       else {
@@ -119,6 +122,7 @@ export class FolderReader implements Reader {
       if (!this.#stopped) this.#reading.lost(error);
       return;
     }
+    this.#gathering = Math.max(leastGathering, 2 * (performance.now() - started));
     if (this.#stopped) return;
     for (const seen of this.#files.take(performance.now())) this.#ready.add(seen);
     void this.#handOver();
@@ -128,6 +132,7 @@ export class FolderReader implements Reader {
     this.#all = false;
     this.#names.clear();
     const folders = new Set<string>();
+    const listed = new Set<string>();
     const present = new Set<string>();
     await this.#folder.walk(
       (path) => {
@@ -135,13 +140,18 @@ export class FolderReader implements Reader {
         if (!this.#stopped) this.#hints.add(path);
       },
       async (path) => {
+        listed.add(path);
         if (!this.#stopped && (await this.#lookAtFile(path))) present.add(path);
       },
+      (path, error) =>
+        this.#warnOnce(path, { reason: messageOf(error) }, "a folder in the folder cannot be read"),
     );
     if (this.#stopped) return;
     this.#hints.keepOnly(folders);
     this.#files.keepOnly(present);
-    for (const path of this.#warned) if (!present.has(path)) this.#warned.delete(path);
+    for (const path of this.#warned) {
+      if (!listed.has(path) && !folders.has(path)) this.#warned.delete(path);
+    }
   }
 
   async #lookAtFile(path: string): Promise<boolean> {

@@ -63,11 +63,12 @@ export class Folder {
 
   /**
    * Looks through the folder. Tells of each folder before it is read, and of each file's name whose
-   * name counts, relative to the root.
+   * name counts, relative to the root. A folder below that cannot be read is told of and left out.
    */
   async walk(
     onFolder: (path: string) => void,
     onFile: (path: string) => Promise<void>,
+    onUnreadable: (path: string, error: unknown) => void,
   ): Promise<void> {
     const folders = [""];
     for (let path = folders.pop(); path !== undefined; path = folders.pop()) {
@@ -82,7 +83,7 @@ export class Folder {
       } catch (error) {
         // A folder below may go while it is read; without the root there is nothing to watch.
         if (path === "") throw folderError(this.root, error);
-        if (!isGone(error)) throw BindingError.from(error, "unavailable", "unsent");
+        if (!isGone(error)) onUnreadable(path, error);
       }
     }
   }

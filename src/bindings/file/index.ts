@@ -34,6 +34,7 @@ export default defineBinding({
     await folder.walk(
       () => signal.throwIfAborted(),
       async () => void files++,
+      () => undefined,
     );
     return files;
   },

@@ -64,7 +64,7 @@ export class Receiver {
   /** Answers what the app does not have yet; the rest can still be settled. */
   stop(): void {
     this.#stopped = true;
-    for (const exchange of [...this.#open]) if (!exchange.delivered) exchange.unavailable();
+    for (const exchange of this.#open) if (!exchange.delivered) exchange.unavailable();
     if (this.#refused > 0) this.#warnRefused();
   }
 
@@ -81,7 +81,7 @@ export class Receiver {
   /** Answers what is still open. */
   close(): void {
     this.#stopped = true;
-    for (const exchange of [...this.#open]) exchange.unavailable();
+    for (const exchange of this.#open) exchange.unavailable();
   }
 
   async #receive(exchange: Exchange): Promise<void> {

@@ -1,0 +1,92 @@
+import { spawn, type ChildProcess } from "node:child_process";
+import { once } from "node:events";
+import { constants } from "node:os";
+import { createInterface } from "node:readline";
+import type { Readable, Writable } from "node:stream";
+import { messageOf } from "../errors.ts";
+
+export type AppProcessOptions = {
+  readonly command: string;
+  readonly args: readonly string[];
+  readonly env: Readonly<Record<string, string>>;
+  /** Stands before each line of its output. */
+  readonly prefix: string;
+};
+
+/** What a shell would answer for a command that cannot be started. */
+const notFound = 127;
+/** How long an app that is told to end may take, in milliseconds. */
+const patience = 5000;
+/** How long the rest of its output may take once it ended: its own children may hold the pipe. */
+const lastOutput = 500;
+
+/** An app that runs beside the runtime, in a process group of its own, so that Ctrl-C reaches the runtime alone. */
+export class AppProcess {
+  /** Resolves to its exit code, by whatever means it ended; 128 and the signal's number for signals. Never rejects. */
+  readonly ended: Promise<number>;
+  readonly #child: ChildProcess;
+  #running = true;
+
+  constructor({ command, args, env, prefix }: AppProcessOptions) {
+    this.#child = spawn(command, args, {
+      detached: process.platform !== "win32",
+      stdio: ["ignore", "pipe", "pipe"],
+      env: { ...process.env, ...env },
+    });
+    const { stdout, stderr } = this.#child;
+    const copied = Promise.all([
+      stdout && copyLines(stdout, process.stdout, prefix),
+      stderr && copyLines(stderr, process.stderr, prefix),
+    ]);
+    const { promise, resolve } = Promise.withResolvers<number>();
+    this.#child.once("error", (error) => {
+      // Also raised when a signal cannot be sent; only one that never started has no pid.
+      if (this.#child.pid !== undefined) return;
+      process.stderr.write(`cufflink: ${command} cannot be started: ${messageOf(error)}\n`);
+      resolve(notFound);
+    });
+    this.#child.once("exit", (code, signal) => resolve(code ?? 128 + (signal === null ? 0 : constants.signals[signal])));
+    this.ended = promise.then(async (code) => {
+      this.#running = false;
+      await Promise.race([copied, delay(lastOutput)]);
+      return code;
+    });
+    process.once("exit", this.kill);
+  }
+
+  /** Asks it to end, and makes it after 5 s. What it started is ended with it. */
+  async stop(): Promise<void> {
+    if (this.#running) {
+      this.#signal("SIGTERM");
+      const timer = setTimeout(this.kill, patience);
+      await this.ended;
+      clearTimeout(timer);
+    }
+    this.kill();
+    process.off("exit", this.kill);
+  }
+
+  /** Ends it and what it started, at once. */
+  readonly kill = (): void => this.#signal("SIGKILL");
+
+  #signal(signal: NodeJS.Signals): void {
+    const { pid } = this.#child;
+    if (pid === undefined) return;
+    try {
+      if (process.platform === "win32") this.#child.kill(signal);
+      else process.kill(-pid, signal);
+    } catch {
+      // Nobody of the group is left.
+    }
+  }
+}
+
+async function copyLines(from: Readable, to: Writable, prefix: string): Promise<void> {
+  const lines = createInterface({ input: from, crlfDelay: Number.POSITIVE_INFINITY });
+  lines.on("line", (line) => to.write(`${prefix}${line}\n`));
+  await once(lines, "close");
+}
+
+function delay(milliseconds: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, milliseconds).unref());
+}

@@ -1,0 +1,66 @@
+import type { Command } from "commander";
+import type { ResourceProblem } from "../resources/problem.ts";
+import { ExitCode } from "./exit-code.ts";
+import { wantsColor, writeJson } from "./terminal.ts";
+
+/** `cufflink check`: says everything that is wrong with component YAML, without running anything. */
+export function addCheckCommand(program: Command): void {
+  const command = program
+    .command("check")
+    .description("check component YAML and say everything that is wrong with it")
+    .argument("<paths...>", "folders or files")
+    .option("--app-id <id>", "check as this app would see them; without it, whatever the scopes")
+    .option("--no-secrets", "do not look whether secrets are there now")
+    .option("--json", "for tools")
+    .addHelpText(
+      "after",
+      `
+Exit code 0: nothing was found; 1: something was, errors or warnings.
+
+Examples:
+  cufflink check ./components
+  cufflink check --json --no-secrets ./components/orders.yaml
+`,
+    )
+    .action(async (paths: string[]) => {
+      const { appId, secrets, json } = command.opts<{ appId?: string; secrets: boolean; json?: true }>();
+      const { components, problems } = await check(paths, appId, secrets);
+      if (json) {
+        writeJson({ components, problems });
+      } else {
+        await print(components, problems);
+      }
+      if (problems.length > 0) throw new ExitCode(1);
+    });
+}
+
+async function check(
+  paths: readonly string[],
+  appId: string | undefined,
+  checkSecrets: boolean,
+): Promise<{ components: number; problems: ResourceProblem[] }> {
+  const { bindings } = await import("../bindings/index.ts");
+  const { lint } = await import("../resources/lint.ts");
+  const { loadResources } = await import("../resources/load.ts");
+  const { componentFields: frameworkFields } = await import("../runtime/component-fields.ts");
+  const loaded = await loadResources({ paths, appId, bindings, frameworkFields, checkSecrets });
+  const linted = await lint(loaded.components, bindings, { frameworkFields });
+  const problems = [...loaded.problems, ...linted].sort(
+    (a, b) => (a.file < b.file ? -1 : a.file > b.file ? 1 : 0) || a.line - b.line || a.column - b.column,
+  );
+  return { components: loaded.components.length, problems };
+}
+
+async function print(components: number, problems: readonly ResourceProblem[]): Promise<void> {
+  const { formatProblem } = await import("../resources/problem.ts");
+  const color = wantsColor(process.stdout);
+  for (const problem of problems) process.stdout.write(`${formatProblem(problem, { color })}\n\n`);
+  const errors = problems.filter(({ severity }) => severity === "error").length;
+  const warnings = problems.length - errors;
+  const found = [...counted(errors, "error"), ...counted(warnings, "warning")].join(", ");
+  process.stdout.write(`${counted(components, "component")[0] ?? "no components"}: ${found || "no problems"}\n`);
+}
+
+function counted(count: number, what: string): string[] {
+  return count === 0 ? [] : [`${count} ${what}${count === 1 ? "" : "s"}`];
+}

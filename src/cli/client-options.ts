@@ -1,0 +1,60 @@
+import { readFile } from "node:fs/promises";
+import { buffer } from "node:stream/consumers";
+import type { Command } from "commander";
+import { messageOf } from "../errors.ts";
+import { parseDuration } from "../metadata/duration.ts";
+import type { RuntimeClient } from "../rpc/client.ts";
+import { UsageError } from "./usage-error.ts";
+
+/** Adds the flags of commands that talk to a running runtime. */
+export function addClientOptions(command: Command): Command {
+  return command
+    .option("--address <host:port>", "a port of the running runtime", defaultAddress())
+    .option("--timeout <duration>", "how long the call may take", "30s");
+}
+
+/** The client that the flags of {@link addClientOptions} ask for. Throws a {@link UsageError}. */
+export async function createClientFor(command: Command): Promise<RuntimeClient> {
+  const { address, timeout } = command.opts<{ address: string; timeout: string }>();
+  const url = /^https?:\/\//.test(address) ? address : `http://${address}`;
+  const milliseconds = parseDuration(timeout, 1000);
+  if (!URL.canParse(url)) {
+    throw new UsageError(`--address ${JSON.stringify(address)} is not host:port`);
+  }
+  if (milliseconds === undefined || milliseconds <= 0) {
+    throw new UsageError(`--timeout ${JSON.stringify(timeout)} is not a duration such as "5s"`);
+  }
+  const { RuntimeClient } = await import("../rpc/client.ts");
+  return new RuntimeClient({ url, token: process.env["DAPR_API_TOKEN"] || undefined, timeout: milliseconds });
+}
+
+/** Adds the two ways to give data: an argument of the command's own, and a file. */
+export function addDataOption(command: Command): Command {
+  return command.option("--data-file <file>", "take the data from a file; - is standard input");
+}
+
+/** The data as given; `undefined`: none. Throws a {@link UsageError}. */
+export async function readData(command: Command, text: string | undefined): Promise<Uint8Array | undefined> {
+  const { dataFile } = command.opts<{ dataFile?: string }>();
+  if (text !== undefined && dataFile !== undefined) {
+    throw new UsageError("data is given twice: as an argument and by --data-file");
+  }
+  if (dataFile === "-") return buffer(process.stdin);
+  if (dataFile === undefined) return text === undefined ? undefined : Buffer.from(text);
+  try {
+    return await readFile(dataFile);
+  } catch (error) {
+    throw new UsageError(`--data-file cannot be read: ${messageOf(error)}`);
+  }
+}
+
+/** For options that are given several times as `name=value`. */
+export function collectPair(text: string, before: readonly [string, string][]): [string, string][] {
+  const at = text.indexOf("=");
+  if (at <= 0) throw new UsageError(`${JSON.stringify(text)} is not name=value`);
+  return [...before, [text.slice(0, at), text.slice(at + 1)]];
+}
+
+function defaultAddress(): string {
+  return `127.0.0.1:${process.env["DAPR_GRPC_PORT"] || "50001"}`;
+}

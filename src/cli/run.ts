@@ -1,0 +1,60 @@
+import { styleText } from "node:util";
+import type { Command } from "commander";
+import { addServeOptions, readServeOptions, type ServeOptions } from "./serve-options.ts";
+import type { Served } from "./serve.ts";
+import { wantsColor } from "./terminal.ts";
+
+/** `cufflink run`: serves, and runs the app beside it. */
+export function addRunCommand(program: Command, setExitCode: (code: number) => void): void {
+  program.enablePositionalOptions();
+  const command = program
+    .command("run")
+    .description("serve components, and start the app too")
+    .usage("[options] -- <command...>")
+    .argument("<command...>", "starts the app")
+    .passThroughOptions()
+    .addHelpText(
+      "after",
+      `
+The app gets APP_ID, APP_PORT, APP_PROTOCOL, DAPR_HTTP_PORT and DAPR_GRPC_PORT in its environment. Ctrl-C
+lets it finish the events it has, then ends it. When it ends by itself, so does the runtime, with its exit code.
+
+Example:
+  cufflink run --app-port 7001 --app-protocol grpc --resources-path ./components -- node app.ts
+`,
+    );
+  addServeOptions(command).action(async (words: string[]) => {
+    const options = readServeOptions(command);
+    const { serve } = await import("./serve.ts");
+    const { untilSignalled } = await import("./process-signals.ts");
+    const served = await serve(options);
+    setExitCode(await untilSignalled(await withApp(served, options, words)));
+  });
+}
+
+/** The same, with an app that starts now and ends after the rest did. */
+async function withApp(served: Served, options: ServeOptions, [command = "", ...args]: string[]): Promise<Served> {
+  const { AppProcess } = await import("./app-process.ts");
+  const prefix = wantsColor(process.stdout) ? styleText("cyan", "app |", { validateStream: false }) : "app |";
+  const app = new AppProcess({ command, args, env: environmentOf(served, options), prefix: `${prefix} ` });
+  let ends = 0;
+  const end = (why: string, exitCode?: number): void => {
+    ends++;
+    if (ends > 1) app.kill();
+    served.end(why, exitCode);
+  };
+  void app.ended.then((code) => {
+    if (ends === 0) end(`the app ended with exit code ${code}`, code);
+  });
+  return { ...served, end, ended: served.ended.then((code) => app.stop().then(() => code)) };
+}
+
+function environmentOf(served: Served, options: ServeOptions): Record<string, string> {
+  return {
+    APP_ID: options.appId,
+    APP_PROTOCOL: options.appProtocol,
+    ...(options.appPort === undefined ? {} : { APP_PORT: String(options.appPort) }),
+    DAPR_HTTP_PORT: String(served.httpPort),
+    DAPR_GRPC_PORT: String(served.grpcPort),
+  };
+}
