@@ -6,7 +6,9 @@ export async function until(
   const end = Date.now() + (options.within ?? 10_000);
   while (!(await condition())) {
     if (Date.now() > end) {
-      throw new Error(`waited in vain for ${typeof options.what === "string" ? options.what : options.what()}`);
+      throw new Error(
+        `waited in vain for ${typeof options.what === "string" ? options.what : options.what()}`,
+      );
     }
     await new Promise((resolve) => setTimeout(resolve, 20));
   }

@@ -45,7 +45,9 @@ export class AppProcess {
       process.stderr.write(`cufflink: ${command} cannot be started: ${messageOf(error)}\n`);
       resolve(notFound);
     });
-    this.#child.once("exit", (code, signal) => resolve(code ?? 128 + (signal === null ? 0 : constants.signals[signal])));
+    this.#child.once("exit", (code, signal) =>
+      resolve(code ?? 128 + (signal === null ? 0 : constants.signals[signal])),
+    );
     this.ended = promise.then(async (code) => {
       this.#running = false;
       await Promise.race([copied, delay(lastOutput)]);

@@ -23,7 +23,11 @@ Examples:
 `,
     )
     .action(async (paths: string[]) => {
-      const { appId, secrets, json } = command.opts<{ appId?: string; secrets: boolean; json?: true }>();
+      const { appId, secrets, json } = command.opts<{
+        appId?: string;
+        secrets: boolean;
+        json?: true;
+      }>();
       const { components, problems } = await check(paths, appId, secrets);
       if (json) {
         writeJson({ components, problems });
@@ -46,7 +50,8 @@ async function check(
   const loaded = await loadResources({ paths, appId, bindings, frameworkFields, checkSecrets });
   const linted = await lint(loaded.components, bindings, { frameworkFields });
   const problems = [...loaded.problems, ...linted].sort(
-    (a, b) => (a.file < b.file ? -1 : a.file > b.file ? 1 : 0) || a.line - b.line || a.column - b.column,
+    (a, b) =>
+      (a.file < b.file ? -1 : a.file > b.file ? 1 : 0) || a.line - b.line || a.column - b.column,
   );
   return { components: loaded.components.length, problems };
 }
@@ -58,7 +63,9 @@ async function print(components: number, problems: readonly ResourceProblem[]): 
   const errors = problems.filter(({ severity }) => severity === "error").length;
   const warnings = problems.length - errors;
   const found = [...counted(errors, "error"), ...counted(warnings, "warning")].join(", ");
-  process.stdout.write(`${counted(components, "component")[0] ?? "no components"}: ${found || "no problems"}\n`);
+  process.stdout.write(
+    `${counted(components, "component")[0] ?? "no components"}: ${found || "no problems"}\n`,
+  );
 }
 
 function counted(count: number, what: string): string[] {

@@ -25,7 +25,11 @@ export async function createClientFor(command: Command): Promise<RuntimeClient> 
     throw new UsageError(`--timeout ${JSON.stringify(timeout)} is not a duration such as "5s"`);
   }
   const { RuntimeClient } = await import("../rpc/client.ts");
-  return new RuntimeClient({ url, token: process.env["DAPR_API_TOKEN"] || undefined, timeout: milliseconds });
+  return new RuntimeClient({
+    url,
+    token: process.env["DAPR_API_TOKEN"] || undefined,
+    timeout: milliseconds,
+  });
 }
 
 /** Adds the two ways to give data: an argument of the command's own, and a file. */
@@ -34,7 +38,10 @@ export function addDataOption(command: Command): Command {
 }
 
 /** The data as given; `undefined`: none. Throws a {@link UsageError}. */
-export async function readData(command: Command, text: string | undefined): Promise<Uint8Array | undefined> {
+export async function readData(
+  command: Command,
+  text: string | undefined,
+): Promise<Uint8Array | undefined> {
   const { dataFile } = command.opts<{ dataFile?: string }>();
   if (text !== undefined && dataFile !== undefined) {
     throw new UsageError("data is given twice: as an argument and by --data-file");

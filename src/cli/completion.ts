@@ -42,9 +42,13 @@ complete -o default -F _cufflink cufflink
 }
 
 function zsh(program: Command): string {
-  const commands = program.commands.map((one) => `    ${quoted(`${one.name()}:${one.description()}`)}`);
+  const commands = program.commands.map(
+    (one) => `    ${quoted(`${one.name()}:${one.description()}`)}`,
+  );
   const cases = program.commands.map((one) => {
-    const options = optionsOf(one).map((option) => quoted(`*${option.long}[${zshText(option)}]${value(option)}`));
+    const options = optionsOf(one).map((option) =>
+      quoted(`*${option.long}[${zshText(option)}]${value(option)}`),
+    );
     const places = choicesOf(one).map((choices) => quoted(`1:argument:(${choices.join(" ")})`));
     return `    ${one.name()}) _arguments ${[...options, ...places, "'*:file:_files'"].join(" ")} ;;`;
   });
@@ -76,7 +80,8 @@ function fish(program: Command): string {
   const lines = program.commands.flatMap((one) => [
     `complete -c cufflink -n __fish_use_subcommand -f -a ${one.name()} -d ${quoted(one.description())}`,
     ...choicesOf(one).map(
-      (choices) => `complete -c cufflink -n '__fish_seen_subcommand_from ${one.name()}' -f -a '${choices.join(" ")}'`,
+      (choices) =>
+        `complete -c cufflink -n '__fish_seen_subcommand_from ${one.name()}' -f -a '${choices.join(" ")}'`,
     ),
     ...optionsOf(one).map(
       (option) =>
@@ -96,7 +101,9 @@ function optionsOf(command: Command): Option[] {
 }
 
 function choicesOf(command: Command): (readonly string[])[] {
-  return command.registeredArguments.flatMap(({ argChoices }) => (argChoices === undefined ? [] : [argChoices]));
+  return command.registeredArguments.flatMap(({ argChoices }) =>
+    argChoices === undefined ? [] : [argChoices],
+  );
 }
 
 function value(option: Option): string {

@@ -38,7 +38,9 @@ Examples:
 function table(components: readonly ListedComponent[]): string {
   const head = ["NAME", "TYPE", "STATE", "DIRECTION", "HANDLED", "IN FLIGHT", "WAITING", "REASON"];
   const rows = components.map((one) => {
-    const counts = one.directions.includes("input") ? [one.handled, one.inFlight, one.waiting].map(String) : ["-", "-", "-"];
+    const counts = one.directions.includes("input")
+      ? [one.handled, one.inFlight, one.waiting].map(String)
+      : ["-", "-", "-"];
     return [one.name, one.type, one.state, one.directions.join(","), ...counts, one.reason];
   });
   return formatTable([head, ...rows]);

@@ -1,5 +1,11 @@
 import type { Command } from "commander";
-import { addClientOptions, addDataOption, collectPair, createClientFor, readData } from "./client-options.ts";
+import {
+  addClientOptions,
+  addDataOption,
+  collectPair,
+  createClientFor,
+  readData,
+} from "./client-options.ts";
 import { ExitCode } from "./exit-code.ts";
 import { writeData } from "./terminal.ts";
 
@@ -7,7 +13,9 @@ import { writeData } from "./terminal.ts";
 export function addEmitCommand(program: Command): void {
   const command = program
     .command("emit")
-    .description("hand the app one test event as if it came from a component; the app's reply goes to standard output")
+    .description(
+      "hand the app one test event as if it came from a component; the app's reply goes to standard output",
+    )
     .argument("<component>", "the component's name")
     .argument("[data]", "the payload, as text")
     .option("-H, --header <name=value>", "a header of the event; may be repeated", collectPair, [])
@@ -21,18 +29,26 @@ Examples:
   cufflink emit inbox --data-file photo.png
 `,
     );
-  addDataOption(addClientOptions(command)).action(async (component: string, text: string | undefined) => {
-    const { header } = command.opts<{ header: [string, string][] }>();
-    const data = await readData(command, text);
-    using client = await createClientFor(command);
-    const headers = header.map(([name, value]) => ({ name, value: new Uint8Array(Buffer.from(value)) }));
-    const outcome = await client.emit({ component, data, headers });
-    if (outcome.kind === "not handled") {
-      process.stderr.write(`not handled: ${outcome.reason}\n`);
-      throw new ExitCode(1);
-    }
-    if (outcome.data !== undefined) writeData(outcome.data);
-    const to = outcome.to.length === 0 ? "" : `; its reply names ${outcome.to.join(", ")}, which a test event does not reach`;
-    process.stderr.write(`handled${to}\n`);
-  });
+  addDataOption(addClientOptions(command)).action(
+    async (component: string, text: string | undefined) => {
+      const { header } = command.opts<{ header: [string, string][] }>();
+      const data = await readData(command, text);
+      using client = await createClientFor(command);
+      const headers = header.map(([name, value]) => ({
+        name,
+        value: new Uint8Array(Buffer.from(value)),
+      }));
+      const outcome = await client.emit({ component, data, headers });
+      if (outcome.kind === "not handled") {
+        process.stderr.write(`not handled: ${outcome.reason}\n`);
+        throw new ExitCode(1);
+      }
+      if (outcome.data !== undefined) writeData(outcome.data);
+      const to =
+        outcome.to.length === 0
+          ? ""
+          : `; its reply names ${outcome.to.join(", ")}, which a test event does not reach`;
+      process.stderr.write(`handled${to}\n`);
+    },
+  );
 }

@@ -1,12 +1,20 @@
 import type { Command } from "commander";
-import { addClientOptions, addDataOption, collectPair, createClientFor, readData } from "./client-options.ts";
+import {
+  addClientOptions,
+  addDataOption,
+  collectPair,
+  createClientFor,
+  readData,
+} from "./client-options.ts";
 import { writeData } from "./terminal.ts";
 
 /** `cufflink invoke`: runs an operation of an output of a running runtime. */
 export function addInvokeCommand(program: Command): void {
   const command = program
     .command("invoke")
-    .description("run an operation of a component of a running runtime; its answer goes to standard output")
+    .description(
+      "run an operation of a component of a running runtime; its answer goes to standard output",
+    )
     .argument("<component>", "the component's name")
     .argument("<operation>", "what to do: create, get, list, delete …")
     .argument("[data]", "the payload, as text")
@@ -23,13 +31,22 @@ Examples:
     );
   addDataOption(addClientOptions(command)).action(
     async (name: string, operation: string, text: string | undefined) => {
-      const { metadata, showMetadata } = command.opts<{ metadata: [string, string][]; showMetadata?: true }>();
+      const { metadata, showMetadata } = command.opts<{
+        metadata: [string, string][];
+        showMetadata?: true;
+      }>();
       const data = await readData(command, text);
       using client = await createClientFor(command);
-      const answer = await client.invoke({ name, operation, data, metadata: Object.fromEntries(metadata) });
+      const answer = await client.invoke({
+        name,
+        operation,
+        data,
+        metadata: Object.fromEntries(metadata),
+      });
       writeData(answer.data);
       if (showMetadata) {
-        for (const [key, value] of Object.entries(answer.metadata)) process.stderr.write(`${key}=${value}\n`);
+        for (const [key, value] of Object.entries(answer.metadata))
+          process.stderr.write(`${key}=${value}\n`);
       }
     },
   );

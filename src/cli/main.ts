@@ -13,9 +13,15 @@ import { UsageError } from "./usage-error.ts";
 export async function main(args: readonly string[]): Promise<number> {
   let code = 0;
   const program = createProgram((exitCode) => (code = exitCode));
+  // `cufflink types | head`: what nobody reads any more is no failure.
+  process.stdout.on("error", (error: NodeJS.ErrnoException) => {
+    if (error.code !== "EPIPE") throw error;
+  });
   // daprd is started with flags alone: that means serve.
   const first = args[0];
-  const bare = first === undefined || (first.startsWith("-") && !["-h", "--help", "-V", "--version"].includes(first));
+  const bare =
+    first === undefined ||
+    (first.startsWith("-") && !["-h", "--help", "-V", "--version"].includes(first));
   try {
     await program.parseAsync(bare ? ["serve", ...args] : [...args], { from: "user" });
     return code;
@@ -34,7 +40,9 @@ export async function main(args: readonly string[]): Promise<number> {
 /** The whole command line; nothing runs until it is parsed. */
 export function createProgram(setExitCode: (code: number) => void): Command {
   const program = new Command("cufflink")
-    .description("Connects an app to outside systems by component YAML: events in, invocations out.")
+    .description(
+      "Connects an app to outside systems by component YAML: events in, invocations out.",
+    )
     .version(version)
     .exitOverride()
     .configureHelp({ showGlobalOptions: false });

@@ -5,17 +5,28 @@ import type { Served } from "./serve.ts";
 const stray = 70;
 /** How long a closed process may take to go by itself, in milliseconds: a driver may keep a handle open. */
 const lingering = 1000;
+/** npm passes on the signal that the terminal has sent already: within this many milliseconds it is the same one. */
+const echo = 250;
 
 /**
  * Ends on SIGINT and SIGTERM (a second one: at once), lets a driver's stray exception rebuild its
  * component, and resolves to the exit code.
  */
 export async function untilSignalled(served: Served): Promise<number> {
-  for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, () => served.end(signal));
+  let last = Number.NEGATIVE_INFINITY;
+  const onSignal = (signal: NodeJS.Signals): void => {
+    const now = performance.now();
+    if (now - last > echo) served.end(signal);
+    last = now;
+  };
+  for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, onSignal);
   const onStray = (error: unknown): void => {
     if (served.runtime.blame(error)) return;
     const stack = error instanceof Error ? error.stack : undefined;
-    served.logger.error({ reason: messageOf(error), stack }, "a failure that belongs to no component; ending");
+    served.logger.error(
+      { reason: messageOf(error), stack },
+      "a failure that belongs to no component; ending",
+    );
     served.end("an exception that belongs to nobody", stray);
   };
   process.on("uncaughtException", onStray);

@@ -33,10 +33,21 @@ Example:
 }
 
 /** The same, with an app that starts now and ends after the rest did. */
-async function withApp(served: Served, options: ServeOptions, [command = "", ...args]: string[]): Promise<Served> {
+async function withApp(
+  served: Served,
+  options: ServeOptions,
+  [command = "", ...args]: string[],
+): Promise<Served> {
   const { AppProcess } = await import("./app-process.ts");
-  const prefix = wantsColor(process.stdout) ? styleText("cyan", "app |", { validateStream: false }) : "app |";
-  const app = new AppProcess({ command, args, env: environmentOf(served, options), prefix: `${prefix} ` });
+  const prefix = wantsColor(process.stdout)
+    ? styleText("cyan", "app |", { validateStream: false })
+    : "app |";
+  const app = new AppProcess({
+    command,
+    args,
+    env: environmentOf(served, options),
+    prefix: `${prefix} `,
+  });
   let ends = 0;
   const end = (why: string, exitCode?: number): void => {
     ends++;

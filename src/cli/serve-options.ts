@@ -14,7 +14,12 @@ export type ServeOptions = {
   readonly appMaxConcurrency: number | undefined;
   readonly appBindingOptionsTimeout: number;
   readonly appHealth:
-    | { readonly path: string; readonly interval: number; readonly timeout: number; readonly threshold: number }
+    | {
+        readonly path: string;
+        readonly interval: number;
+        readonly timeout: number;
+        readonly threshold: number;
+      }
     | undefined;
   readonly resourcesPaths: readonly string[];
   readonly httpPort: number;
@@ -63,7 +68,12 @@ const otherFlags: readonly { name: string; value: boolean }[] = [
     "kubeconfig",
     "app-ssl-cert",
   ].map((name) => ({ name, value: true })),
-  ...["enable-mtls", "enable-profiling", "enable-api-logging", "disable-builtin-k8s-secret-store"].map((name) => ({
+  ...[
+    "enable-mtls",
+    "enable-profiling",
+    "enable-api-logging",
+    "disable-builtin-k8s-secret-store",
+  ].map((name) => ({
     name,
     value: false,
   })),
@@ -72,14 +82,33 @@ const otherFlags: readonly { name: string; value: boolean }[] = [
 /** Adds the flags of `serve` to a command. */
 export function addServeOptions(command: Command): Command {
   command
-    .option("--app-id <id>", "the app's id; scopes and templates use it", process.env["APP_ID"] ?? "cufflink")
+    .option(
+      "--app-id <id>",
+      "the app's id; scopes and templates use it",
+      process.env["APP_ID"] ?? "cufflink",
+    )
     .option("--app-port <port>", "the port on which the app listens; without one, inputs wait")
-    .option("--app-protocol <protocol>", `how the app is spoken to: ${appProtocols.join(", ")}`, "http")
+    .option(
+      "--app-protocol <protocol>",
+      `how the app is spoken to: ${appProtocols.join(", ")}`,
+      "http",
+    )
     .option("--app-channel-address <host>", "where the app listens", "127.0.0.1")
     .option("--app-ssl [bool]", "speak TLS to the app: makes http https, and grpc grpcs")
-    .option("--app-max-concurrency <n>", "the most events that the app handles at one time; -1: no limit", "-1")
-    .option("--app-binding-options-timeout <duration>", "for asking the app whether it wants an input", "3s")
-    .option("--enable-app-health-check [bool]", "deliver only while the app's health check succeeds")
+    .option(
+      "--app-max-concurrency <n>",
+      "the most events that the app handles at one time; -1: no limit",
+      "-1",
+    )
+    .option(
+      "--app-binding-options-timeout <duration>",
+      "for asking the app whether it wants an input",
+      "3s",
+    )
+    .option(
+      "--enable-app-health-check [bool]",
+      "deliver only while the app's health check succeeds",
+    )
     .option("--app-health-check-path <path>", "the health check of an HTTP app", "/healthz")
     .option("--app-health-probe-interval <seconds>", "between two health checks", "5")
     .option("--app-health-probe-timeout <milliseconds>", "for one health check", "500")
@@ -89,7 +118,11 @@ export function addServeOptions(command: Command): Command {
     .option("--dapr-http-port <port>", "Dapr's HTTP port; speaks every protocol", "3500")
     .option("--dapr-grpc-port <port>", "Dapr's gRPC port; speaks every protocol", "50001")
     .option("--dapr-public-port <port>", "health and metadata only")
-    .option("--dapr-listen-addresses <hosts>", "what both ports listen on, separated by commas", "127.0.0.1,[::1]")
+    .option(
+      "--dapr-listen-addresses <hosts>",
+      "what both ports listen on, separated by commas",
+      "127.0.0.1,[::1]",
+    )
     .option("--dapr-public-listen-address <host>", "what the public port listens on", "127.0.0.1")
     .option("--metrics-port <port>", "Prometheus metrics", "9090")
     .option("--metrics-listen-address <host>", "what the metrics port listens on", "127.0.0.1")
@@ -101,10 +134,23 @@ export function addServeOptions(command: Command): Command {
     .option("--log-level <level>", "debug, info, warn, error or fatal", "info")
     .option("--log-as-json [bool]", "log lines for machines")
     .option("--mode <mode>", "standalone", "standalone")
-    .option("--dapr-graceful-shutdown-seconds <seconds>", "how long the app may finish what it has", "5")
-    .option("--dapr-block-shutdown-duration <duration>", "keep serving outputs this long after the signal", "0s");
-  for (const { name, value } of otherFlags) command.option(`--${name} ${value ? "<value>" : "[bool]"}`, "of another building block; ignored");
-  for (const option of command.options) if (option.description.endsWith("ignored")) option.hidden = true;
+    .option(
+      "--dapr-graceful-shutdown-seconds <seconds>",
+      "how long the app may finish what it has",
+      "5",
+    )
+    .option(
+      "--dapr-block-shutdown-duration <duration>",
+      "keep serving outputs this long after the signal",
+      "0s",
+    );
+  for (const { name, value } of otherFlags)
+    command.option(
+      `--${name} ${value ? "<value>" : "[bool]"}`,
+      "of another building block; ignored",
+    );
+  for (const option of command.options)
+    if (option.description.endsWith("ignored")) option.hidden = true;
   return command;
 }
 
@@ -113,7 +159,8 @@ export function readServeOptions(command: Command): ServeOptions {
   const flags = command.opts<Record<string, string | boolean | string[] | undefined>>();
   const problems: string[] = [];
   const text = (name: string): string => String(flags[name] ?? "");
-  const optional = (name: string): string | undefined => (flags[name] === undefined ? undefined : text(name));
+  const optional = (name: string): string | undefined =>
+    flags[name] === undefined ? undefined : text(name);
   const check = <T>(value: T | undefined, name: string, what: string, otherwise: T): T => {
     if (value !== undefined) return value;
     problems.push(`--${dashed(name)} ${JSON.stringify(text(name))} ${what}`);
@@ -127,25 +174,48 @@ export function readServeOptions(command: Command): ServeOptions {
   const time = (name: string, bare: number): number =>
     check(parseDuration(text(name), bare), name, 'is not a duration such as "5s"', 0);
   const whole = (name: string): number =>
-    check(/^-?\d+$/.test(text(name)) ? Number(text(name)) : undefined, name, "is not an integer", 0);
-  const on = (name: string): boolean => flags[name] === true || ["true", "1", "t"].includes(text(name).toLowerCase());
+    check(
+      /^-?\d+$/.test(text(name)) ? Number(text(name)) : undefined,
+      name,
+      "is not an integer",
+      0,
+    );
+  const on = (name: string): boolean =>
+    flags[name] === true || ["true", "1", "t"].includes(text(name).toLowerCase());
 
   if (text("mode") !== "standalone") {
-    problems.push(`--mode ${text("mode")} is not built yet: resources are read from folders (--resources-path)`);
+    problems.push(
+      `--mode ${text("mode")} is not built yet: resources are read from folders (--resources-path)`,
+    );
   }
   let protocol = appProtocols.find((one) => one === text("appProtocol").toLowerCase());
   if (on("appSsl") && protocol === "http") protocol = "https";
   if (on("appSsl") && protocol === "grpc") protocol = "grpcs";
-  const levels: Readonly<Record<string, LogLevel>> = { debug: "debug", info: "info", warn: "warn", warning: "warn", error: "error", fatal: "fatal" };
+  const levels: Readonly<Record<string, LogLevel>> = {
+    debug: "debug",
+    info: "info",
+    warn: "warn",
+    warning: "warn",
+    error: "error",
+    fatal: "fatal",
+  };
   const concurrency = whole("appMaxConcurrency");
-  const paths = [flags["resourcesPath"], flags["componentsPath"]].flatMap((one) => (Array.isArray(one) ? one : []));
+  const paths = [flags["resourcesPath"], flags["componentsPath"]].flatMap((one) =>
+    Array.isArray(one) ? one : [],
+  );
   if ((optional("tlsCert") === undefined) !== (optional("tlsKey") === undefined)) {
     problems.push("--tls-cert and --tls-key go together");
   }
   const options: ServeOptions = {
     appId: text("appId"),
-    appPort: flags["appPort"] === undefined || text("appPort") === "0" ? undefined : port("appPort"),
-    appProtocol: check(protocol, "appProtocol", `must be one of ${appProtocols.join(", ")}`, "http"),
+    appPort:
+      flags["appPort"] === undefined || text("appPort") === "0" ? undefined : port("appPort"),
+    appProtocol: check(
+      protocol,
+      "appProtocol",
+      `must be one of ${appProtocols.join(", ")}`,
+      "http",
+    ),
     appChannelAddress: text("appChannelAddress"),
     appMaxConcurrency: concurrency > 0 ? concurrency : undefined,
     appBindingOptionsTimeout: Math.max(0, time("appBindingOptionsTimeout", 1000)) || 3000,
@@ -167,8 +237,18 @@ export function readServeOptions(command: Command): ServeOptions {
     publicListenAddress: hosts(text("daprPublicListenAddress"))[0] ?? "127.0.0.1",
     metricsListenAddress: hosts(text("metricsListenAddress"))[0] ?? "127.0.0.1",
     unixDomainSocket: optional("unixDomainSocket"),
-    maxBodySize: check(parseByteSize(text("maxBodySize")), "maxBodySize", 'is not a size such as "4Mi"', 0),
-    logLevel: check(levels[text("logLevel").toLowerCase()], "logLevel", "must be debug, info, warn, error or fatal", "info"),
+    maxBodySize: check(
+      parseByteSize(text("maxBodySize")),
+      "maxBodySize",
+      'is not a size such as "4Mi"',
+      0,
+    ),
+    logLevel: check(
+      levels[text("logLevel").toLowerCase()],
+      "logLevel",
+      "must be debug, info, warn, error or fatal",
+      "info",
+    ),
     logAsJson: on("logAsJson"),
     gracefulShutdown: time("daprGracefulShutdownSeconds", 1000),
     blockShutdown: time("daprBlockShutdownDuration", 1000),

@@ -35,9 +35,17 @@ export type Served = {
 export async function serve(options: ServeOptions): Promise<Served> {
   const started = performance.now();
   const color = process.stdout.isTTY && process.env["NO_COLOR"] === undefined;
-  const logger = createLogger({ level: options.logLevel, json: options.logAsJson, appId: options.appId, color });
+  const logger = createLogger({
+    level: options.logLevel,
+    json: options.logAsJson,
+    appId: options.appId,
+    color,
+  });
   if (options.ignored.length > 0) {
-    logger.warn({ flags: options.ignored }, "these flags concern other building blocks and have no effect");
+    logger.warn(
+      { flags: options.ignored },
+      "these flags concern other building blocks and have no effect",
+    );
   }
   const { promise: ended, resolve: sayEnded } = Promise.withResolvers<number>();
   let ending = 0;
@@ -68,7 +76,8 @@ export async function serve(options: ServeOptions): Promise<Served> {
   const server = await startServer(options, runtime, () => end("shutdown was asked for"));
   const metricsServer = options.metrics ? metrics.server() : undefined;
   try {
-    if (metricsServer) await bind(metricsServer, { host: options.metricsListenAddress, port: options.metricsPort });
+    if (metricsServer)
+      await bind(metricsServer, { host: options.metricsListenAddress, port: options.metricsPort });
   } catch (error) {
     await server.close(0);
     throw error;
@@ -80,7 +89,10 @@ export async function serve(options: ServeOptions): Promise<Served> {
       if (options.blockShutdown > 0) await blockShutdown(options.blockShutdown, runtime);
       const { abandoned } = await runtime.drain(options.gracefulShutdown);
       if (abandoned > 0) {
-        logger.error({ events: abandoned }, "the app did not finish in time; its events are the sources' again");
+        logger.error(
+          { events: abandoned },
+          "the app did not finish in time; its events are the sources' again",
+        );
         code ||= 1;
       }
       await runtime.close();
@@ -112,11 +124,19 @@ export async function serve(options: ServeOptions): Promise<Served> {
     bindings: [...bindings],
     frameworkFields: componentFields,
   });
-  const findings = [...problems, ...(await lint(components, bindings, { frameworkFields: componentFields }))];
+  const findings = [
+    ...problems,
+    ...(await lint(components, bindings, { frameworkFields: componentFields })),
+  ];
   for (const problem of findings) logProblem(logger, problem);
   const where = options.unixDomainSocket ?? `${options.listenAddresses.join(", ")}`;
   logger.info(
-    { http: server.ports[0], grpc: server.ports[options.listenAddresses.length], on: where, version },
+    {
+      http: server.ports[0],
+      grpc: server.ports[options.listenAddresses.length],
+      on: where,
+      version,
+    },
     `listening on ${where}; say --dapr-listen-addresses for others`,
   );
   void runtime.apply(components).then(() => {
@@ -125,7 +145,8 @@ export async function serve(options: ServeOptions): Promise<Served> {
   });
   return {
     httpPort: server.ports[0] ?? 0,
-    grpcPort: server.ports[server.ports.length > 1 ? Math.floor(options.listenAddresses.length) : 0] ?? 0,
+    grpcPort:
+      server.ports[server.ports.length > 1 ? Math.floor(options.listenAddresses.length) : 0] ?? 0,
     logger,
     runtime,
     ended,
@@ -133,7 +154,11 @@ export async function serve(options: ServeOptions): Promise<Served> {
   };
 }
 
-async function startServer(options: ServeOptions, runtime: Runtime, shutdown: () => void): Promise<CufflinkServer> {
+async function startServer(
+  options: ServeOptions,
+  runtime: Runtime,
+  shutdown: () => void,
+): Promise<CufflinkServer> {
   const { appId, appProtocol, appPort, appChannelAddress, appMaxConcurrency, appHealth } = options;
   const description = new RuntimeDescription({
     appId,
@@ -155,7 +180,10 @@ async function startServer(options: ServeOptions, runtime: Runtime, shutdown: ()
   const tls =
     options.tlsCert === undefined || options.tlsKey === undefined
       ? undefined
-      : { cert: await readFile(options.tlsCert, "utf8"), key: await readFile(options.tlsKey, "utf8") };
+      : {
+          cert: await readFile(options.tlsCert, "utf8"),
+          key: await readFile(options.tlsKey, "utf8"),
+        };
   return createServer({
     runtime,
     description,
@@ -173,10 +201,14 @@ async function startServer(options: ServeOptions, runtime: Runtime, shutdown: ()
 async function addressesOf(options: ServeOptions): Promise<Address[]> {
   const { unixDomainSocket, appId, httpPort, grpcPort } = options;
   if (unixDomainSocket === undefined) {
-    return [httpPort, grpcPort].flatMap((port) => options.listenAddresses.map((host) => ({ host, port })));
+    return [httpPort, grpcPort].flatMap((port) =>
+      options.listenAddresses.map((host) => ({ host, port })),
+    );
   }
   await mkdir(unixDomainSocket, { recursive: true });
-  const sockets = ["http", "grpc"].map((name) => join(unixDomainSocket, `dapr-${appId}-${name}.socket`));
+  const sockets = ["http", "grpc"].map((name) =>
+    join(unixDomainSocket, `dapr-${appId}-${name}.socket`),
+  );
   // What a killed process left behind would look like an address in use.
   for (const socket of sockets) await rm(socket, { force: true });
   return sockets.map((socket) => ({ socket }));
@@ -184,7 +216,10 @@ async function addressesOf(options: ServeOptions): Promise<Address[]> {
 
 /** Inputs stop at once; outputs go on for the time. */
 async function blockShutdown(milliseconds: number, runtime: Runtime): Promise<void> {
-  await Promise.all([runtime.drain(milliseconds), new Promise((resolve) => setTimeout(resolve, milliseconds))]);
+  await Promise.all([
+    runtime.drain(milliseconds),
+    new Promise((resolve) => setTimeout(resolve, milliseconds)),
+  ]);
 }
 
 function logProblem(logger: RuntimeLogger, problem: ResourceProblem): void {

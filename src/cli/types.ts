@@ -35,14 +35,17 @@ Examples:
         const values = shown.map((one) => describe(one));
         writeJson(name === undefined ? values : values[0]);
       } else {
-        process.stdout.write(`${name === undefined ? list(shown) : shown.map(describeType).join("\n")}\n`);
+        process.stdout.write(
+          `${name === undefined ? list(shown) : shown.map(describeType).join("\n")}\n`,
+        );
       }
     });
 }
 
 function find(bindings: readonly AnyBinding[], name: string): AnyBinding {
   const wanted = name.toLowerCase().replace(/^bindings\./, "");
-  const namesOf = ({ name, aliases = [] }: AnyBinding): string[] => [name, ...aliases].map((one) => one.toLowerCase());
+  const namesOf = ({ name, aliases = [] }: AnyBinding): string[] =>
+    [name, ...aliases].map((one) => one.toLowerCase());
   const found = bindings.find((one) => namesOf(one).includes(wanted));
   if (found !== undefined) return found;
   const meant = closest(wanted, bindings.flatMap(namesOf));
@@ -65,7 +68,9 @@ function list(bindings: readonly AnyBinding[]): string {
 }
 
 function describeType(binding: AnyBinding): string {
-  const operations: [string, { description: string; request: Fields }][] = Object.entries(binding.operations ?? {});
+  const operations: [string, { description: string; request: Fields }][] = Object.entries(
+    binding.operations ?? {},
+  );
   const aliases = (binding.aliases ?? []).map((alias) => `bindings.${alias}`);
   return [
     `${bold(`bindings.${binding.name}`)}  ${directionsOf(binding).join(" and ")}, ${binding.status}`,

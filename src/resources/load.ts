@@ -11,13 +11,15 @@ import type { ResourceProblem } from "./problem.ts";
 import { propertyFindings, resolveProperties, type Properties } from "./property-findings.ts";
 import { Resolver } from "./resolve.ts";
 import { isSecretStoreType, secretStoreFields } from "./secret-store.ts";
-import type { Source } from "./source.ts";
+import { Source } from "./source.ts";
 import { roleOf, typeFinding } from "./component-type.ts";
 import { revealValues, visibilityBy } from "./visibility.ts";
 
 export type ResourceOptions = {
   /** Folders, or files, in order. */
   readonly paths: readonly string[];
+  /** YAML that is in no file, after the files; `file` is what messages call it. */
+  readonly texts?: readonly { readonly file: string; readonly text: string }[];
   /** For `scopes` and templates. Absent: components of every scope. */
   readonly appId?: string | undefined;
   /** Default: the environment's `NAMESPACE`. Empty: components of every namespace. */
@@ -48,6 +50,7 @@ export async function loadResources(options: ResourceOptions): Promise<Resources
   const namespace = options.namespace ?? variables["NAMESPACE"] ?? "";
   const environment: Environment = { appId: options.appId ?? "", namespace, variables };
   const { sources, problems } = await readSources(options.paths);
+  sources.push(...(options.texts ?? []).map(({ file, text }) => new Source(file, text)));
   const all = sources.map((source) => readSource(source, options.appId, namespace));
   problems.push(...all.flatMap(({ broken }) => broken));
 

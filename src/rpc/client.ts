@@ -1,10 +1,16 @@
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import { timestampDate } from "@bufbuild/protobuf/wkt";
-import { Code, ConnectError, createClient, type CallOptions, type Interceptor } from "@connectrpc/connect";
+import {
+  Code,
+  ConnectError,
+  createClient,
+  type CallOptions,
+  type Interceptor,
+} from "@connectrpc/connect";
 import { createGrpcTransport, Http2SessionManager } from "@connectrpc/connect-node";
 import { Direction } from "../../gen/cufflink/v1/binding_types_pb.ts";
 import {
-  ComponentState,
+  ComponentStateSchema,
   Operations,
   type Component,
   type EmitEventRequestSchema,
@@ -43,7 +49,11 @@ export type ListedComponent = {
 };
 
 export type EmittedOutcome =
-  | { readonly kind: "handled"; readonly data: Uint8Array | undefined; readonly to: readonly string[] }
+  | {
+      readonly kind: "handled";
+      readonly data: Uint8Array | undefined;
+      readonly to: readonly string[];
+    }
   | { readonly kind: "not handled"; readonly reason: string };
 
 /** A client of a running runtime. Every call rejects with a `BindingError`. */
@@ -59,7 +69,11 @@ export class RuntimeClient implements Disposable {
     this.#call = { timeoutMs: timeout };
     this.#sessions = new Http2SessionManager(url);
     const interceptors = token === undefined ? [] : [withToken(token)];
-    const transport = createGrpcTransport({ baseUrl: url, sessionManager: this.#sessions, interceptors });
+    const transport = createGrpcTransport({
+      baseUrl: url,
+      sessionManager: this.#sessions,
+      interceptors,
+    });
     this.#dapr = createClient(Dapr, transport);
     this.#operations = createClient(Operations, transport);
   }
@@ -97,7 +111,9 @@ export class RuntimeClient implements Disposable {
 
   /** Every component, in the order of the resources. */
   async components(): Promise<ListedComponent[]> {
-    const { components } = await this.#failing(() => this.#operations.listComponents({}, this.#call));
+    const { components } = await this.#failing(() =>
+      this.#operations.listComponents({}, this.#call),
+    );
     return components.map(listed);
   }
 
@@ -118,8 +134,12 @@ export class RuntimeClient implements Disposable {
         );
       }
       const hint =
-        error.code === Code.Unauthenticated ? "; put the runtime's DAPR_API_TOKEN into the environment" : "";
-      throw new BindingError(reasons.get(error.code) ?? "internal", error.rawMessage + hint, { cause: thrown });
+        error.code === Code.Unauthenticated
+          ? "; put the runtime's DAPR_API_TOKEN into the environment"
+          : "";
+      throw new BindingError(reasons.get(error.code) ?? "internal", error.rawMessage + hint, {
+        cause: thrown,
+      });
     }
   }
 }
@@ -141,7 +161,7 @@ function listed(component: Component): ListedComponent {
     name,
     type,
     version,
-    state: (ComponentState[component.state] ?? "unknown").toLowerCase().replaceAll("_", " "),
+    state: stateName(component.state),
     reason,
     since: since === undefined ? "" : timestampDate(since).toISOString(),
     directions: component.directions.map((one) => (one === Direction.INPUT ? "input" : "output")),
@@ -153,4 +173,9 @@ function listed(component: Component): ListedComponent {
     source,
     required,
   };
+}
+
+/** `WAITING_FOR_APP` as people read it: `waiting for app`. */
+function stateName(state: number): string {
+  return (ComponentStateSchema.values.find(({ number }) => number === state)?.localName ?? "unknown").toLowerCase().replaceAll("_", " ");
 }

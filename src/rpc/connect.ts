@@ -6,7 +6,7 @@ import { ServerReflection as ReflectionV1 } from "../../gen/grpc/reflection/v1/r
 import { ServerReflection as ReflectionV1Alpha } from "../../gen/grpc/reflection/v1alpha/reflection_pb.ts";
 import { StatusSchema } from "../../gen/google/rpc/status_pb.ts";
 import { GrpcFailure } from "../grpc/server.ts";
-import type { HttpRequest, HttpResponse } from "../server/http-message.ts";
+import type { HttpRequest, HttpResponse } from "./http-message.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import { watchHealth } from "./health.ts";
 import type { Reflection } from "./reflection.ts";
@@ -23,15 +23,21 @@ export type ConnectOptions = {
  * Everything that the lean lane does not take: the Connect protocol, gRPC-Web, JSON, GET and streams.
  * In a file of its own because it is loaded at the first such request.
  */
-export function connectHandler(options: ConnectOptions): (request: HttpRequest, response: HttpResponse) => void {
+export function connectHandler(
+  options: ConnectOptions,
+): (request: HttpRequest, response: HttpResponse) => void {
   const { runtime, methods, reflection, maxMessageSize } = options;
   const routes = (router: ConnectRouter): void => {
     for (const method of methods) addUnary(router, method);
     router.rpc(Health.method.watch, ({ service }, { signal }) =>
       watchHealth(runtime, service, reflection.services, signal),
     );
-    router.rpc(ReflectionV1.method.serverReflectionInfo, (requests) => reflection.answers(requests));
-    router.rpc(ReflectionV1Alpha.method.serverReflectionInfo, (requests) => reflection.answers(requests));
+    router.rpc(ReflectionV1.method.serverReflectionInfo, (requests) =>
+      reflection.answers(requests),
+    );
+    router.rpc(ReflectionV1Alpha.method.serverReflectionInfo, (requests) =>
+      reflection.answers(requests),
+    );
   };
   const handler = connectNodeAdapter({
     routes,
@@ -70,7 +76,10 @@ function toConnectError(error: unknown): ConnectError {
   const result = new ConnectError(error.message, error.code, metadata);
   if (error.details !== undefined) {
     const { details } = fromBinary(StatusSchema, error.details);
-    result.details = details.map(({ typeUrl, value }) => ({ type: typeUrl.slice(typeUrl.lastIndexOf("/") + 1), value }));
+    result.details = details.map(({ typeUrl, value }) => ({
+      type: typeUrl.slice(typeUrl.lastIndexOf("/") + 1),
+      value,
+    }));
   }
   return result;
 }

@@ -50,7 +50,10 @@ function invokeBinding(runtime: Runtime): Handler<InvokeBinding["input"], Invoke
         },
       });
       return {
-        message: { ...(answer?.data && { data: answer.data }), ...(answer?.metadata && { metadata: answer.metadata }) },
+        message: {
+          ...(answer?.data && { data: answer.data }),
+          ...(answer?.metadata && { metadata: answer.metadata }),
+        },
         headers: answer?.metadata && metadataHeaders(answer.metadata),
       };
     } catch (thrown) {

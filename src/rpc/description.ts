@@ -7,7 +7,12 @@ export type AppConnection = {
   readonly port?: number | undefined;
   readonly maxConcurrency?: number | undefined;
   readonly health?:
-    | { readonly path?: string | undefined; readonly interval: string; readonly timeout: string; readonly threshold: number }
+    | {
+        readonly path?: string | undefined;
+        readonly interval: string;
+        readonly timeout: string;
+        readonly threshold: number;
+      }
     | undefined;
 };
 
@@ -29,7 +34,13 @@ export class RuntimeDescription {
   }
 
   /** The components as Dapr's metadata shows them, with the state beside it. */
-  components(): { name: string; type: string; version: string; capabilities: string[]; state: string }[] {
+  components(): {
+    name: string;
+    type: string;
+    version: string;
+    capabilities: string[];
+    state: string;
+  }[] {
     return this.#runtime.components().map(({ name, type, version, directions, state }) => ({
       name,
       type,
@@ -68,7 +79,11 @@ export class RuntimeDescription {
               },
             }),
       },
-      actorRuntime: { runtimeStatus: "DISABLED", hostReady: false, placement: "placement: disconnected" },
+      actorRuntime: {
+        runtimeStatus: "DISABLED",
+        hostReady: false,
+        placement: "placement: disconnected",
+      },
     };
   }
 }

@@ -35,7 +35,11 @@ export function invokeFailureText(name: string, error: BindingError): string {
  * A failed invocation as Dapr answers it over gRPC: always INTERNAL, with Dapr's text and its
  * `ErrorInfo`. The precise reason is in that detail's metadata, and in `RetryInfo` where it applies.
  */
-export function invokeFailure(name: string, error: BindingError, headers?: ResponseHeaders): GrpcFailure {
+export function invokeFailure(
+  name: string,
+  error: BindingError,
+  headers?: ResponseHeaders,
+): GrpcFailure {
   const message = invokeFailureText(name, error);
   const info = create(ErrorInfoSchema, {
     reason: "ERR_INVOKE_OUTPUT_BINDING",
@@ -50,7 +54,12 @@ export function invokeFailure(name: string, error: BindingError, headers?: Respo
   if (error.retryAfter !== undefined) {
     const seconds = Math.floor(error.retryAfter / 1000);
     const nanos = Math.round((error.retryAfter - seconds * 1000) * 1e6);
-    details.push(anyPack(RetryInfoSchema, create(RetryInfoSchema, { retryDelay: { seconds: BigInt(seconds), nanos } })));
+    details.push(
+      anyPack(
+        RetryInfoSchema,
+        create(RetryInfoSchema, { retryDelay: { seconds: BigInt(seconds), nanos } }),
+      ),
+    );
   }
   return new GrpcFailure(internal, message, encodeStatus(internal, message, details), headers);
 }

@@ -1,4 +1,7 @@
-import { Health, HealthCheckResponse_ServingStatus as Status } from "../../gen/grpc/health/v1/health_pb.ts";
+import {
+  Health,
+  HealthCheckResponse_ServingStatus as Status,
+} from "../../gen/grpc/health/v1/health_pb.ts";
 import { GrpcFailure } from "../grpc/server.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import { bindMethod, type BoundMethod } from "./service.ts";
@@ -8,7 +11,8 @@ export function healthMethods(runtime: Runtime, services: () => readonly string[
   return [
     bindMethod(Health.method.check, ({ service }) => {
       const status = healthOf(runtime, service, services());
-      if (status === Status.SERVICE_UNKNOWN) throw new GrpcFailure(5, `no service or component is called ${service}`);
+      if (status === Status.SERVICE_UNKNOWN)
+        throw new GrpcFailure(5, `no service or component is called ${service}`);
       return { message: { status } };
     }),
   ];
@@ -39,7 +43,8 @@ export async function* watchHealth(
 }
 
 function healthOf(runtime: Runtime, service: string, services: readonly string[]): Status {
-  if (service === "" || services.includes(service)) return runtime.ready ? Status.SERVING : Status.NOT_SERVING;
+  if (service === "" || services.includes(service))
+    return runtime.ready ? Status.SERVING : Status.NOT_SERVING;
   const component = runtime.components().find(({ name }) => name === service);
   if (component === undefined) return Status.SERVICE_UNKNOWN;
   return component.state === "running" ? Status.SERVING : Status.NOT_SERVING;

@@ -6,7 +6,9 @@ export function isHeaderName(name: string): boolean {
 }
 
 /** Response metadata as headers `metadata.<name>`; what no header can be named is left out. */
-export function metadataHeaders(metadata: Readonly<Record<string, string>>): Record<string, string> {
+export function metadataHeaders(
+  metadata: Readonly<Record<string, string>>,
+): Record<string, string> {
   const headers: Record<string, string> = {};
   for (const [name, value] of Object.entries(metadata)) {
     if (isHeaderName(name)) headers[`metadata.${name.toLowerCase()}`] = headerText(value);

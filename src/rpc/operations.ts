@@ -2,7 +2,11 @@ import type { MessageInitShape } from "@bufbuild/protobuf";
 import { timestampFromDate } from "@bufbuild/protobuf/wkt";
 import { Direction } from "../../gen/cufflink/v1/binding_types_pb.ts";
 import type { Event } from "../../gen/cufflink/v1/events_pb.ts";
-import { ComponentState, Operations, type EmitEventResponseSchema } from "../../gen/cufflink/v1/operations_pb.ts";
+import {
+  ComponentState,
+  Operations,
+  type EmitEventResponseSchema,
+} from "../../gen/cufflink/v1/operations_pb.ts";
 import type { AnyBinding } from "../binding.ts";
 import { GrpcFailure } from "../grpc/server.ts";
 import type { Field, Fields } from "../metadata/fields.ts";
@@ -14,17 +18,25 @@ import { bindMethod, type BoundMethod } from "./service.ts";
 export function operationsMethods(runtime: Runtime): BoundMethod[] {
   const { method } = Operations;
   return [
-    bindMethod(method.listComponents, () => ({ message: { components: runtime.components().map(describeComponent) } })),
+    bindMethod(method.listComponents, () => ({
+      message: { components: runtime.components().map(describeComponent) },
+    })),
     bindMethod(method.describeComponent, ({ name }) => {
       const found = runtime.components().find((one) => one.name === name);
-      if (found === undefined) throw new GrpcFailure(5, `no component is called ${name}; see ListComponents`);
+      if (found === undefined)
+        throw new GrpcFailure(5, `no component is called ${name}; see ListComponents`);
       return { message: { component: describeComponent(found) } };
     }),
-    bindMethod(method.listBindingTypes, () => ({ message: { bindingTypes: runtime.bindings.map(describeType) } })),
+    bindMethod(method.listBindingTypes, () => ({
+      message: { bindingTypes: runtime.bindings.map(describeType) },
+    })),
     bindMethod(method.describeBindingType, ({ name }) => {
       const wanted = name.replace(/^bindings\./i, "").toLowerCase();
-      const found = runtime.bindings.find((one) => [one.name, ...(one.aliases ?? [])].includes(wanted));
-      if (found === undefined) throw new GrpcFailure(5, `no binding type is called ${name}; see ListBindingTypes`);
+      const found = runtime.bindings.find((one) =>
+        [one.name, ...(one.aliases ?? [])].includes(wanted),
+      );
+      if (found === undefined)
+        throw new GrpcFailure(5, `no binding type is called ${name}; see ListBindingTypes`);
       return { message: { bindingType: describeType(found) } };
     }),
     bindMethod(method.emitEvent, async ({ component, event }, { signal }) => ({
@@ -78,20 +90,30 @@ function describeComponent(status: ComponentStatus) {
       ...(directions.output ? ["OUTPUT_BINDING"] : []),
     ],
     ...(directions.input && {
-      input: { inFlight, waiting, handled: BigInt(handled), attempts: BigInt(handled + failedAttempts) },
+      input: {
+        inFlight,
+        waiting,
+        handled: BigInt(handled),
+        attempts: BigInt(handled + failedAttempts),
+      },
     }),
   };
 }
 
 function describeType(binding: AnyBinding) {
-  const operations: [string, { description: string; request: Fields }][] = Object.entries(binding.operations ?? {});
+  const operations: [string, { description: string; request: Fields }][] = Object.entries(
+    binding.operations ?? {},
+  );
   return {
     name: binding.name,
     aliases: [...(binding.aliases ?? [])],
     status: binding.status,
     summary: binding.summary,
     version: "v1",
-    directions: directionsOf({ input: binding.read !== undefined, output: binding.operations !== undefined }),
+    directions: directionsOf({
+      input: binding.read !== undefined,
+      output: binding.operations !== undefined,
+    }),
     metadata: describeFields(binding.metadata),
     operations: operations.map(([name, { description, request }]) => ({
       name,

@@ -5,8 +5,18 @@ import { FileDescriptorProtoSchema } from "@bufbuild/protobuf/wkt";
 type ReflectionRequest = {
   readonly host: string;
   readonly messageRequest:
-    | { case: "fileByFilename" | "fileContainingSymbol" | "allExtensionNumbersOfType" | "listServices"; value: string }
-    | { case: "fileContainingExtension"; value: { containingType: string; extensionNumber: number } }
+    | {
+        case:
+          | "fileByFilename"
+          | "fileContainingSymbol"
+          | "allExtensionNumbersOfType"
+          | "listServices";
+        value: string;
+      }
+    | {
+        case: "fileContainingExtension";
+        value: { containingType: string; extensionNumber: number };
+      }
     | { case: undefined; value?: undefined };
 };
 
@@ -48,7 +58,10 @@ export class Reflection {
       case "fileContainingSymbol":
         return this.#file(this.#symbols.get(request.value), request.value);
       case "allExtensionNumbersOfType":
-        return { case: "allExtensionNumbersResponse", value: { baseTypeName: request.value } } as const;
+        return {
+          case: "allExtensionNumbersResponse",
+          value: { baseTypeName: request.value },
+        } as const;
       case "fileContainingExtension":
         return this.#file(undefined, request.value.containingType);
       case undefined:
@@ -58,11 +71,16 @@ export class Reflection {
 
   #file(file: DescFile | undefined, what: string) {
     if (file === undefined) {
-      return { case: "errorResponse", value: { errorCode: notFound, errorMessage: `not found: ${what}` } } as const;
+      return {
+        case: "errorResponse",
+        value: { errorCode: notFound, errorMessage: `not found: ${what}` },
+      } as const;
     }
     const all = new Set<DescFile>();
     collect(file, all);
-    const fileDescriptorProto = [...all].map(({ proto }) => toBinary(FileDescriptorProtoSchema, proto));
+    const fileDescriptorProto = [...all].map(({ proto }) =>
+      toBinary(FileDescriptorProtoSchema, proto),
+    );
     return { case: "fileDescriptorResponse", value: { fileDescriptorProto } } as const;
   }
 
@@ -72,7 +90,8 @@ export class Reflection {
     this.#files.set(name, file);
     for (const service of file.services) {
       this.#symbols.set(service.typeName, file);
-      for (const method of service.methods) this.#symbols.set(`${service.typeName}.${method.name}`, file);
+      for (const method of service.methods)
+        this.#symbols.set(`${service.typeName}.${method.name}`, file);
     }
     for (const message of file.messages) this.#addMessage(message, file);
     for (const { typeName } of file.enums) this.#symbols.set(typeName, file);

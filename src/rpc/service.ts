@@ -8,7 +8,12 @@ import {
   type MessageInitShape,
   type MessageShape,
 } from "@bufbuild/protobuf";
-import { GrpcFailure, type CallContext, type ResponseHeaders, type UnaryMethod } from "../grpc/server.ts";
+import {
+  GrpcFailure,
+  type CallContext,
+  type ResponseHeaders,
+  type UnaryMethod,
+} from "../grpc/server.ts";
 
 /** A unary method of one of our services: from the request to the response and its headers. */
 export type Handler<Input extends DescMessage, Output extends DescMessage> = (
@@ -25,7 +30,10 @@ export type HandlerAnswer<Output extends DescMessage> = {
 export type BoundMethod = {
   readonly desc: DescMethodUnary;
   /** On decoded messages, for Connect. */
-  readonly handle: (request: MessageShape<DescMessage>, context: CallContext) => Promise<HandlerAnswer<DescMessage>>;
+  readonly handle: (
+    request: MessageShape<DescMessage>,
+    context: CallContext,
+  ) => Promise<HandlerAnswer<DescMessage>>;
   /** On encoded messages, for the lean lane. */
   readonly handleBytes: UnaryMethod;
 };
@@ -58,7 +66,10 @@ function decode<Input extends DescMessage>(input: Input, bytes: Uint8Array): Mes
   try {
     return fromBinary(input, bytes);
   } catch {
-    throw new GrpcFailure(13, "grpc: error unmarshalling request: proto: cannot parse invalid wire-format data");
+    throw new GrpcFailure(
+      13,
+      "grpc: error unmarshalling request: proto: cannot parse invalid wire-format data",
+    );
   }
 }
 

@@ -13,7 +13,9 @@ export function traceOfRequest(
   const given = first(headers["traceparent"]);
   const parent = isTraceparent(given) ? given : fromBinary(first(headers["grpc-trace-bin"]));
   const own = metadata["traceparent"];
-  const trace: Record<string, string> = { traceparent: parent ?? (isTraceparent(own) ? own : beginTrace()) };
+  const trace: Record<string, string> = {
+    traceparent: parent ?? (isTraceparent(own) ? own : beginTrace()),
+  };
   const state = first(headers["tracestate"]);
   if (state !== undefined && parent !== undefined) trace["tracestate"] = state;
   const baggage = first(headers["baggage"]);
@@ -40,7 +42,8 @@ export function baggageProblem(headers: RequestHeaders): string | undefined {
 function fromBinary(text: string | undefined): string | undefined {
   if (text === undefined) return undefined;
   const bytes = Buffer.from(text, "base64");
-  if (bytes.length < 29 || bytes[0] !== 0 || bytes[1] !== 0 || bytes[18] !== 1 || bytes[27] !== 2) return undefined;
+  if (bytes.length < 29 || bytes[0] !== 0 || bytes[1] !== 0 || bytes[18] !== 1 || bytes[27] !== 2)
+    return undefined;
   const flags = (bytes[28] ?? 0).toString(16).padStart(2, "0");
   const parent = `00-${bytes.toString("hex", 2, 18)}-${bytes.toString("hex", 19, 27)}-${flags}`;
   return isTraceparent(parent) ? parent : undefined;

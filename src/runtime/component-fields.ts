@@ -80,8 +80,8 @@ export function parseDirections(
   text: string | undefined,
 ): { input: boolean; output: boolean } | undefined {
   if (text === undefined) return undefined;
-  const words = text.split(",").map((word) => word.trim().toLowerCase());
-  return { input: words.includes("input"), output: words.includes("output") };
+  const words = new Set(text.split(",").map((word) => word.trim().toLowerCase()));
+  return { input: words.has("input"), output: words.has("output") };
 }
 
 /** The inbound policy: what the component's `backOff*` say, else what its binding derives, else the default. */

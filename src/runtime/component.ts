@@ -2,21 +2,15 @@ import { AsyncLocalStorage } from "node:async_hooks";
 import type { AnyBinding, HttpEndpoints, Reader } from "../binding.ts";
 import { formatOrigin, type ComponentSpec } from "../component.ts";
 import { BindingError, messageOf } from "../errors.ts";
-import { parseFields } from "../metadata/parse.ts";
-import { defaultOutboundPolicy, pauseAfter, type RetryPolicy } from "../policy/retry.ts";
+import { pauseAfter, type RetryPolicy } from "../policy/retry.ts";
 import type { App, Reply } from "./app.ts";
-import {
-  componentFields,
-  inboundPolicy,
-  parseDirections,
-  type ComponentSettings,
-} from "./component-fields.ts";
+import { inboundPolicy, type ComponentSettings } from "./component-fields.ts";
 import type { Concurrency } from "./concurrency.ts";
 import { Delivery } from "./delivery.ts";
-import type { FanOutStep } from "./fan-out.ts";
+import type { FanOut } from "./fan-out.ts";
 import type { Observer } from "./observer.ts";
 import type { RuntimeLogger } from "./runtime.ts";
-import { redactor, type Redact } from "./secrets.ts";
+import { openComponent, shown, type Opened } from "./opening.ts";
 import type { ComponentState, ComponentStatus } from "./status.ts";
 import { Subscription } from "./subscription.ts";
 
@@ -29,15 +23,7 @@ export type ComponentOptions = {
   readonly observer: Observer;
   readonly http: HttpEndpoints;
   readonly concurrency: Concurrency;
-  readonly fanOut: (reply: Reply | undefined, replyFanOut: boolean) => FanOutStep[];
-};
-
-/** What an opened component needs to be invoked. */
-export type Opened = {
-  readonly connection: AsyncDisposable;
-  readonly metadata: Readonly<Record<string, unknown>>;
-  readonly outbound: RetryPolicy;
-  readonly redact: Redact;
+  readonly fanOut: (reply: Reply | undefined, replyFanOut: boolean) => FanOut;
 };
 
 /** Which component a driver's stray exception belongs to: set while its binding opens and reads. */
@@ -211,91 +197,22 @@ export class Component {
   }
 
   async #open(): Promise<Opened & AsyncDisposable> {
-    const { spec, binding } = this;
-    const { values, secrets } = await spec.resolve();
-    const redact = redactor(secrets);
-    const declared = parseDirections(findText(values, "direction"));
-    const able = { input: binding.read !== undefined, output: binding.operations !== undefined };
-    this.#directions = {
-      input: able.input && (declared?.input ?? true),
-      output: able.output && (declared?.output ?? true),
-    };
-    const settings = parseFields(componentFields, values, {
-      direction: this.#directions,
-      unknown: false,
-    });
-    const parsed = parseFields(binding.metadata, values, {
-      direction: this.#directions,
-      unknown: false,
-    });
-    const errors = [...settings.problems, ...parsed.problems].filter(
-      ({ severity }) => severity === "error",
-    );
-    if (errors.length > 0) {
-      const text = errors.map(
-        ({ property, message }) => `metadata ${property} ${message}${this.#whereIs(property)}`,
-      );
-      throw new BindingError("invalid_argument", redact(text.join("; ")));
-    }
-    this.#settings = settings.values;
+    const { appId, http } = this.#options;
+    const lost = this.#lose;
     const signal = AbortSignal.any([
       this.#closing.signal,
       AbortSignal.timeout(Math.max(this.spec.initTimeout, longestOpening)),
     ]);
-    const connection = await this.#connect(parsed.values, signal, redact);
-    this.#opened = {
-      connection,
-      metadata: parsed.values,
-      outbound: { ...defaultOutboundPolicy, ...binding.retry?.outbound?.(parsed.values) },
-      redact,
-    };
-    this.#wakeOpened(this.#opened);
-    return {
-      ...this.#opened,
-      [Symbol.asyncDispose]: async () => {
-        try {
-          await connection[Symbol.asyncDispose]();
-        } catch (error) {
-          this.#logger.debug({ reason: redact(messageOf(error)) }, "closing the connection failed");
-        }
-      },
-    };
-  }
-
-  /** Opens; when the time is over, one that opens after all is closed again. */
-  async #connect(
-    metadata: Record<string, unknown>,
-    signal: AbortSignal,
-    redact: Redact,
-  ): Promise<AsyncDisposable> {
-    const { spec, binding } = this;
-    const lost = this.#lose;
-    const opening = owner.run(this, async () =>
-      binding.open({
-        component: { name: spec.name, appId: this.#options.appId },
-        metadata,
-        directions: this.#directions,
-        logger: this.#logger,
-        signal,
-        http: this.#options.http,
-        lost: (reason) => lost?.(reason),
-      }),
-    );
-    const late = new Promise<never>((_, reject) => {
-      const give = (): void =>
-        reject(new BindingError("unavailable", "opening took too long", { effect: "unsent" }));
-      if (signal.aborted) give();
-      else signal.addEventListener("abort", give, { once: true });
+    const opened = await openComponent({
+      ...{ appId, spec: this.spec, binding: this.binding, http, signal, logger: this.#logger },
+      run: (open) => owner.run(this, open),
+      lost: (reason) => lost?.(reason),
+      onDirections: (directions) => (this.#directions = directions),
     });
-    try {
-      return await Promise.race([opening, late]);
-    } catch (error) {
-      void opening.then(
-        (connection) => connection[Symbol.asyncDispose](),
-        () => undefined,
-      );
-      throw shown(error, redact);
-    }
+    this.#settings = opened.settings;
+    this.#opened = opened;
+    this.#wakeOpened(opened);
+    return opened;
   }
 
   async #beginInput(opened: Opened): Promise<void> {
@@ -433,29 +350,6 @@ export class Component {
   #wakeOpened(opened: Opened | undefined): void {
     for (const wake of this.#openedWaiting.splice(0)) wake(opened);
   }
-
-  #whereIs(property: string): string {
-    const found = this.spec.properties.find(
-      ({ name }) => name.toLowerCase() === property.toLowerCase(),
-    );
-    const where = formatOrigin(found?.origin ?? this.spec.origin);
-    return where === "" ? "" : ` (${where})`;
-  }
-}
-
-function shown(error: unknown, redact: Redact): BindingError {
-  const from = BindingError.from(error, "unavailable", "unsent");
-  const message = redact(from.message);
-  if (message === from.message) return from;
-  return new BindingError(from.reason, message, {
-    effect: from.effect,
-    systemCode: from.systemCode,
-  });
-}
-
-function findText(values: Readonly<Record<string, string>>, name: string): string | undefined {
-  const key = Object.keys(values).find((one) => one.toLowerCase() === name);
-  return key === undefined ? undefined : values[key];
 }
 
 function pause(milliseconds: number, signal: AbortSignal): Promise<void> {

@@ -3,7 +3,7 @@ import { messageOf } from "../errors.ts";
 import { pauseAfter, type RetryPolicy } from "../policy/retry.ts";
 import type { App, Outcome, Reply } from "./app.ts";
 import type { Concurrency } from "./concurrency.ts";
-import { runFanOut, type FanOutStep } from "./fan-out.ts";
+import { runFanOut, type FanOut } from "./fan-out.ts";
 import type { Observer } from "./observer.ts";
 import { traceOf } from "./trace.ts";
 import { Window } from "./window.ts";
@@ -20,7 +20,7 @@ export type DeliveryOptions = {
   readonly logger: Logger;
   readonly observer: Observer;
   /** What a reply asks to be done before its event counts as handled. */
-  readonly fanOut: (reply: Reply | undefined) => FanOutStep[];
+  readonly fanOut: (reply: Reply | undefined) => FanOut;
   /** Told how many unsettled events the source may have handed out. */
   readonly onCredit: (events: number) => void;
   /** Told when what the component's state says may have changed. */
@@ -34,7 +34,7 @@ type Entry = {
   failed: number;
   lastError: string | undefined;
   /** The reply is kept while its fan-out is not complete: the app is not asked again. */
-  kept: { reply: Reply | undefined; steps: FanOutStep[] } | undefined;
+  kept: { reply: Reply | undefined; fanOut: FanOut } | undefined;
 };
 
 /** Events that must be handled one after another; those without a key have a lane each. */
@@ -129,7 +129,7 @@ export class Delivery {
     clearTimeout(this.#hold);
     this.#unsubscribe();
     for (const lane of this.#all)
-      if (lane.state !== "busy") this.#returnLane(lane, "the runtime stops");
+      if (lane.state !== "busy") this.#returnLane(lane, "the runtime stops", lane.entries.length);
     this.#wake();
     if (this.#inFlight > 0) {
       const giveUp = (): void => {
@@ -247,15 +247,31 @@ export class Delivery {
 
   async #fanOut(entry: Entry, reply: Reply | undefined): Promise<Outcome> {
     try {
-      const steps = entry.kept?.steps ?? this.#options.fanOut(reply);
-      if (steps.length > 0) {
-        const { remaining, reason } = await runFanOut(steps, reply?.concurrency);
-        entry.kept = remaining.length === 0 ? undefined : { reply, steps: remaining };
+      const fanOut = entry.kept?.fanOut ?? this.#options.fanOut(reply);
+      if (fanOut.steps.length > 0) {
+        const { remaining, reason } = await this.#unlessGivenUp(runFanOut(fanOut));
+        const { concurrency } = fanOut;
+        entry.kept =
+          remaining.length === 0 ? undefined : { reply, fanOut: { steps: remaining, concurrency } };
         if (remaining.length > 0) return { kind: "refused", reason };
       }
       return { kind: "handled", reply };
     } catch (error) {
       return { kind: "refused", reason: messageOf(error) };
+    }
+  }
+
+  /** Outputs may take long or hang; the time for stopping holds for them too. */
+  async #unlessGivenUp<Result>(running: Promise<Result>): Promise<Result> {
+    const { signal } = this.#abort;
+    const givenUp = Promise.withResolvers<never>();
+    const give = (): void => givenUp.reject(signal.reason);
+    if (signal.aborted) give();
+    else signal.addEventListener("abort", give, { once: true });
+    try {
+      return await Promise.race([running, givenUp.promise]);
+    } finally {
+      signal.removeEventListener("abort", give);
     }
   }
 
@@ -269,7 +285,7 @@ export class Delivery {
     this.#settle(entry, () =>
       entry.event.settle({ outcome: "handled", ...(answer ? { reply: answer } : {}) }),
     );
-    if (this.#stopped) this.#returnLane(lane, "the runtime stops");
+    if (this.#stopped) this.#returnLane(lane, "the runtime stops", lane.entries.length);
     else if (lane.entries.length === 0) this.#forget(lane);
     else this.#makeReady(lane);
   }
@@ -332,8 +348,11 @@ export class Delivery {
     this.#ready.push(lane);
   }
 
-  #returnLane(lane: Lane, reason: string): void {
+  /** `counted`: how many of its events are in the counters; the one that was with the app is not. */
+  #returnLane(lane: Lane, reason: string, counted = lane.entries.length - 1): void {
     clearTimeout(lane.timer);
+    if (lane.state === "parked") this.#parked -= counted;
+    else this.#queued -= counted;
     for (const entry of lane.entries.splice(0)) {
       const why = entry.lastError ?? reason;
       this.#settle(entry, () => entry.event.settle({ outcome: "returned", reason: why }));

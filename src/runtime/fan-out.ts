@@ -4,12 +4,20 @@ import type { Reply } from "./app.ts";
 /** One thing that a reply asks to be done before its event counts as handled. */
 export type FanOutStep = { readonly target: string; readonly run: () => Promise<void> };
 
+/** What a reply asks for; no steps: nothing. */
+export type FanOut = {
+  readonly steps: readonly FanOutStep[];
+  readonly concurrency: Reply["concurrency"];
+};
+
 export type FanOutTargets = {
   /** Invokes the `create` operation of an output component. */
   create(component: string, data: Uint8Array | undefined): Promise<void>;
   /** Saves states in a state store component. */
   save(store: string, states: NonNullable<Reply["states"]>): Promise<void>;
 };
+
+const nothing: FanOut = { steps: [], concurrency: undefined };
 
 /**
  * What a reply asks for, as steps that can be tried again one by one with the kept reply. `to` counts
@@ -20,9 +28,8 @@ export function fanOutSteps(
   reply: Reply | undefined,
   replyFanOut: boolean,
   targets: FanOutTargets,
-): FanOutStep[] {
-  if (reply === undefined) return [];
-  if (reply.source === "http" && !replyFanOut) return [];
+): FanOut {
+  if (reply === undefined || (reply.source === "http" && !replyFanOut)) return nothing;
   const wanted = reply.source === "http" ? readJsonReply(reply) : reply;
   const steps: FanOutStep[] = (wanted.to ?? []).map((target) => ({
     target,
@@ -33,17 +40,17 @@ export function fanOutSteps(
     const target = storeName ?? "";
     steps.unshift({ target, run: () => targets.save(target, states) });
   }
-  return steps;
+  return { steps, concurrency: wanted.concurrency };
 }
 
 /**
  * Runs the steps, one after another up to the first failure, or all at once. Resolves to those that
  * are still to be done, with the failures; empty: all is done.
  */
-export async function runFanOut(
-  steps: readonly FanOutStep[],
-  concurrency: Reply["concurrency"],
-): Promise<{ remaining: FanOutStep[]; reason: string }> {
+export async function runFanOut({
+  steps,
+  concurrency,
+}: FanOut): Promise<{ remaining: FanOutStep[]; reason: string }> {
   const remaining: FanOutStep[] = [];
   const reasons: string[] = [];
   const attempt = async (step: FanOutStep): Promise<void> => {

@@ -1,7 +1,8 @@
 import type { Answer } from "../binding.ts";
 import { BindingError } from "../errors.ts";
 import { pauseAfter, type RetryPolicy } from "../policy/retry.ts";
-import type { Component, Opened } from "./component.ts";
+import type { Component } from "./component.ts";
+import type { Opened } from "./opening.ts";
 import type { Invocation } from "./invocation.ts";
 import type { Observer } from "./observer.ts";
 import { requestParser, type RequestParser } from "./request.ts";
@@ -99,7 +100,10 @@ export class Outputs {
 
 function findOperation(component: Component, operation: string): AnyOperation {
   const { operations } = component.binding;
-  const found = operations !== undefined && Object.hasOwn(operations, operation) ? operations[operation] : undefined;
+  const found =
+    operations !== undefined && Object.hasOwn(operations, operation)
+      ? operations[operation]
+      : undefined;
   if (found !== undefined) return found;
   const supported = Object.keys(operations ?? {}).join(" ");
   throw new BindingError(

@@ -19,7 +19,9 @@ export function readBindingRequest(body: Buffer): BindingRequest {
   if (kind !== "object") {
     scanner.skipValue(start);
     if (kind === "null") return { operation: "", data: undefined, metadata: {} };
-    throw new JsonError(`json: cannot unmarshal ${kind} into Go value of type http.OutputBindingRequest`);
+    throw new JsonError(
+      `json: cannot unmarshal ${kind} into Go value of type http.OutputBindingRequest`,
+    );
   }
   let operation = "";
   let data: Buffer | undefined;

@@ -1,4 +1,4 @@
-import type { HttpRequest } from "./http-message.ts";
+import type { HttpRequest } from "../rpc/http-message.ts";
 
 /** A request body over the limit. */
 export class TooLarge extends Error {
@@ -18,7 +18,8 @@ export function readBody(request: HttpRequest, limit: number): Promise<Buffer> {
     let first: Buffer | undefined;
     let chunks: Buffer[] | undefined;
     let size = 0;
-    const whole = (): Buffer => (chunks === undefined ? (first ?? noBytes) : Buffer.concat(chunks, size));
+    const whole = (): Buffer =>
+      chunks === undefined ? (first ?? noBytes) : Buffer.concat(chunks, size);
     request.on("data", (chunk: Buffer) => {
       const before = size;
       size += chunk.length;

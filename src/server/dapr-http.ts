@@ -8,7 +8,7 @@ import type { TokenCheck } from "./gate.ts";
 import { goJson, JsonError } from "./go-json.ts";
 import type { RuntimeDescription } from "../rpc/description.ts";
 import { readBody, TooLarge } from "./body.ts";
-import type { HttpRequest, HttpResponse } from "./http-message.ts";
+import type { HttpRequest, HttpResponse } from "../rpc/http-message.ts";
 
 export type DaprHttpOptions = {
   readonly runtime: Runtime;
@@ -39,14 +39,17 @@ export class DaprHttp {
       if (answered) return;
     }
     if (this.#options.token(request.headers) !== undefined) {
-      return sendText(response, 401, "invalid api token\n", { "x-content-type-options": "nosniff" });
+      return sendText(response, 401, "invalid api token\n", {
+        "x-content-type-options": "nosniff",
+      });
     }
     const name = bindingName(path);
     if (name !== undefined && (request.method === "POST" || request.method === "PUT")) {
       void this.#invoke(name, request, response);
       return;
     }
-    if (path === "/v1.0/metadata" && isGet) return sendJson(response, 200, `${goJson(this.#options.description.json())}\n`);
+    if (path === "/v1.0/metadata" && isGet)
+      return sendJson(response, 200, `${goJson(this.#options.description.json())}\n`);
     if (path.startsWith("/v1.0/metadata/") && request.method === "PUT") {
       void this.#setMetadata(path.slice("/v1.0/metadata/".length), request, response);
       return;
@@ -71,7 +74,8 @@ export class DaprHttp {
       response.setHeader("allow", "GET");
       return sendNothing(response, 405);
     }
-    if (path === "/v1.0/metadata") return sendJson(response, 200, `${goJson(this.#options.description.json())}\n`);
+    if (path === "/v1.0/metadata")
+      return sendJson(response, 200, `${goJson(this.#options.description.json())}\n`);
     this.#health(path, request, response);
   }
 
@@ -84,10 +88,20 @@ export class DaprHttp {
     } else if (!runtime.ready) {
       sendError(response, 500, "ERR_HEALTH_NOT_READY", "dapr is not ready: [runtime]");
     } else if (path === "/v1.0/healthz/ready") {
-      const down = runtime.components().filter(({ required, state }) => required && state !== "running");
-      const text = down.map(({ name, state, reason }) => `${name} is ${state}${reason && `: ${reason}`}`);
+      const down = runtime
+        .components()
+        .filter(({ required, state }) => required && state !== "running");
+      const text = down.map(
+        ({ name, state, reason }) => `${name} is ${state}${reason && `: ${reason}`}`,
+      );
       if (down.length === 0) sendNothing(response, 204);
-      else sendError(response, 503, "ERR_HEALTH_NOT_READY", `required components are down: ${text.join("; ")}`);
+      else
+        sendError(
+          response,
+          503,
+          "ERR_HEALTH_NOT_READY",
+          `required components are down: ${text.join("; ")}`,
+        );
     } else sendNothing(response, 204);
     return true;
   }
@@ -153,7 +167,8 @@ export class DaprHttp {
       if (response.headersSent) return;
       if (error.metadata !== undefined) setMetadataHeaders(response, error.metadata);
       response.setHeader("cufflink-reason", error.reason);
-      if (error.retryAfter !== undefined) response.setHeader("retry-after", String(Math.ceil(error.retryAfter / 1000)));
+      if (error.retryAfter !== undefined)
+        response.setHeader("retry-after", String(Math.ceil(error.retryAfter / 1000)));
       sendError(response, 500, "ERR_INVOKE_OUTPUT_BINDING", invokeFailureText(name, error));
     }
   }
@@ -184,12 +199,17 @@ class Caller {
 }
 
 const noBytes = Buffer.alloc(0);
-const healthPaths: ReadonlySet<string> = new Set(["/v1.0/healthz", "/v1.0/healthz/outbound", "/v1.0/healthz/ready"]);
+const healthPaths: ReadonlySet<string> = new Set([
+  "/v1.0/healthz",
+  "/v1.0/healthz/outbound",
+  "/v1.0/healthz/ready",
+]);
 
 /** Slashes folded, dots resolved, no slash at the end; still escaped. `undefined`: an escape that is none. */
 function pathOf(url: string): string | undefined {
   const raw = url.split("?", 1)[0] ?? "";
-  if (!raw.includes("//") && !raw.includes("/.") && !raw.includes("%") && !raw.endsWith("/")) return raw;
+  if (!raw.includes("//") && !raw.includes("/.") && !raw.includes("%") && !raw.endsWith("/"))
+    return raw;
   if (/%(?![0-9a-fA-F]{2})/.test(raw)) return undefined;
   const parts: string[] = [];
   for (const part of raw.split("/")) {
@@ -216,7 +236,10 @@ function bindingName(path: string): string | undefined {
 }
 
 /** Go writes a header name with its letters after hyphens as they come, the first one large. */
-function setMetadataHeaders(response: HttpResponse, metadata: Readonly<Record<string, string>>): void {
+function setMetadataHeaders(
+  response: HttpResponse,
+  metadata: Readonly<Record<string, string>>,
+): void {
   for (const [name, value] of Object.entries(metadata)) {
     if (!isHeaderName(name)) continue;
     response.setHeader(canonicalName(`metadata.${name}`), headerText(value));
@@ -243,7 +266,12 @@ function sendJson(response: HttpResponse, status: number, body: string | Uint8Ar
   response.end(bytes);
 }
 
-function sendError(response: HttpResponse, status: number, errorCode: string, message: string): void {
+function sendError(
+  response: HttpResponse,
+  status: number,
+  errorCode: string,
+  message: string,
+): void {
   sendJson(response, status, goJson({ errorCode, message }));
 }
 
@@ -288,7 +316,12 @@ function setHeaders(response: HttpResponse, headers: Readonly<Record<string, str
   for (const [name, value] of Object.entries(headers)) response.setHeader(name, value);
 }
 
-function sendText(response: HttpResponse, status: number, text: string, headers: Record<string, string> = {}): void {
+function sendText(
+  response: HttpResponse,
+  status: number,
+  text: string,
+  headers: Record<string, string> = {},
+): void {
   response.statusCode = status;
   for (const [name, value] of Object.entries(headers)) response.setHeader(name, value);
   response.setHeader("content-type", "text/plain; charset=utf-8");

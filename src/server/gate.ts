@@ -3,7 +3,9 @@ import { createHash, timingSafeEqual } from "node:crypto";
 type RequestHeaders = Readonly<Record<string, string | string[] | undefined>>;
 
 /** Why a call is refused for want of the API token, in Dapr's words. */
-export type TokenProblem = "missing api token in request metadata" | "authentication error: api token mismatch";
+export type TokenProblem =
+  | "missing api token in request metadata"
+  | "authentication error: api token mismatch";
 
 /** Checks `dapr-api-token`; the same for every protocol and port. */
 export type TokenCheck = (headers: RequestHeaders) => TokenProblem | undefined;
@@ -17,7 +19,9 @@ export function tokenCheck(token: string | undefined): TokenCheck {
     // Node joins repeats of an HTTP/1.1 header by a comma and a space.
     const given = Array.isArray(value) ? value[0] : value?.split(", ")[0];
     if (given === undefined || given === "") return "missing api token in request metadata";
-    return timingSafeEqual(digest(given), expected) ? undefined : "authentication error: api token mismatch";
+    return timingSafeEqual(digest(given), expected)
+      ? undefined
+      : "authentication error: api token mismatch";
   };
 }
 

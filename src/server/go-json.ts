@@ -73,7 +73,10 @@ export class JsonScanner {
         return inObject ? this.#skipKey(position) : position;
       }
       if (byte !== (inObject ? 0x7d : 0x5d)) {
-        throw this.#wrong(position, inObject ? "after object key:value pair" : "after array element");
+        throw this.#wrong(
+          position,
+          inObject ? "after object key:value pair" : "after array element",
+        );
       }
       open.pop();
       position++;
@@ -83,7 +86,8 @@ export class JsonScanner {
 
   /** Checks a key and its colon, and returns where the value begins. */
   #skipKey(at: number): number {
-    if (this.byte(at) !== quote) throw this.#wrong(at, "looking for beginning of object key string");
+    if (this.byte(at) !== quote)
+      throw this.#wrong(at, "looking for beginning of object key string");
     const position = this.skipSpace(this.skipString(at));
     if (this.byte(position) !== 0x3a) throw this.#wrong(position, "after object key");
     return this.skipSpace(position + 1);
@@ -159,11 +163,13 @@ export class JsonScanner {
   #skipEscape(at: number): number {
     const escape = this.byte(at);
     if (escape !== 0x75) {
-      if (!'"\\/bfnrt'.includes(String.fromCharCode(escape))) throw this.#wrong(at, "in string escape code");
+      if (!'"\\/bfnrt'.includes(String.fromCharCode(escape)))
+        throw this.#wrong(at, "in string escape code");
       return at;
     }
     for (let position = at + 1; position <= at + 4; position++) {
-      if (!isHexDigit(this.byte(position))) throw this.#wrong(position, "in \\u hexadecimal character escape");
+      if (!isHexDigit(this.byte(position)))
+        throw this.#wrong(position, "in \\u hexadecimal character escape");
     }
     return at + 4;
   }
@@ -177,14 +183,16 @@ export class JsonScanner {
     else position = this.#skipDigits(position);
     if (bytes[position] === 0x2e) {
       position++;
-      if (!isDigit(this.byte(position))) throw this.#wrong(position, "after decimal point in numeric literal");
+      if (!isDigit(this.byte(position)))
+        throw this.#wrong(position, "after decimal point in numeric literal");
       position = this.#skipDigits(position);
     }
     if (bytes[position] === 0x65 || bytes[position] === 0x45) {
       position++;
       const sign = this.byte(position);
       if (sign === 0x2b || sign === 0x2d) position++;
-      if (!isDigit(this.byte(position))) throw this.#wrong(position, "in exponent of numeric literal");
+      if (!isDigit(this.byte(position)))
+        throw this.#wrong(position, "in exponent of numeric literal");
       position = this.#skipDigits(position);
     }
     return position;
@@ -199,7 +207,10 @@ export class JsonScanner {
   #skipLiteral(at: number, literal: string): number {
     for (let index = 1; index < literal.length; index++) {
       if (this.byte(at + index) !== literal.charCodeAt(index)) {
-        throw this.#wrong(at + index, `in literal ${literal} (expecting '${literal[index] ?? ""}')`);
+        throw this.#wrong(
+          at + index,
+          `in literal ${literal} (expecting '${literal[index] ?? ""}')`,
+        );
       }
     }
     return at + literal.length;
@@ -226,10 +237,20 @@ function isHexDigit(byte: number): boolean {
 function quoteByte(byte: number): string {
   if (byte === 0x27) return String.raw`'\''`;
   if (byte === 0x22) return `'"'`;
-  const escapes: Readonly<Record<number, string>> = { 7: "a", 8: "b", 9: "t", 10: "n", 11: "v", 12: "f", 13: "r", 92: "\\" };
+  const escapes: Readonly<Record<number, string>> = {
+    7: "a",
+    8: "b",
+    9: "t",
+    10: "n",
+    11: "v",
+    12: "f",
+    13: "r",
+    92: "\\",
+  };
   const escape = escapes[byte];
   if (escape !== undefined) return `'\\${escape}'`;
-  if (byte < 0x20 || (byte >= 0x7f && byte < 0xa0)) return `'\\x${byte.toString(16).padStart(2, "0")}'`;
+  if (byte < 0x20 || (byte >= 0x7f && byte < 0xa0))
+    return `'\\x${byte.toString(16).padStart(2, "0")}'`;
   return `'${String.fromCharCode(byte)}'`;
 }
 

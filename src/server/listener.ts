@@ -3,7 +3,9 @@ import type { Http2Server } from "node:http2";
 import { createServer as createNetServer, type Server, type Socket } from "node:net";
 import { BindingError, messageOf } from "../errors.ts";
 
-export type Address = { readonly host: string; readonly port: number } | { readonly socket: string };
+export type Address =
+  | { readonly host: string; readonly port: number }
+  | { readonly socket: string };
 
 /** The two servers that share a port: which one a connection gets is told by its first bytes. */
 export type Protocols = { readonly http1: Http1Server; readonly http2: Http2Server };
@@ -33,7 +35,9 @@ export async function bind(server: Server, address: Address): Promise<void> {
     const where = "socket" in address ? address.socket : `${address.host}:${address.port}`;
     const inUse = error instanceof Error && "code" in error && error.code === "EADDRINUSE";
     const hint = inUse ? "; another process listens there, choose another port or end it" : "";
-    throw new BindingError("unavailable", `cannot listen on ${where}: ${messageOf(error)}${hint}`, { cause: error });
+    throw new BindingError("unavailable", `cannot listen on ${where}: ${messageOf(error)}${hint}`, {
+      cause: error,
+    });
   } finally {
     server.off("error", reject);
   }

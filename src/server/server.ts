@@ -22,7 +22,7 @@ import { servedFiles, streamPaths } from "../rpc/served.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import { DaprHttp } from "./dapr-http.ts";
 import { tokenCheck } from "./gate.ts";
-import type { HttpRequest, HttpResponse } from "./http-message.ts";
+import type { HttpRequest, HttpResponse } from "../rpc/http-message.ts";
 import { bind, listen, type Address } from "./listener.ts";
 
 export type ServerOptions = {
@@ -63,13 +63,16 @@ export async function createServer(options: ServerOptions): Promise<CufflinkServ
     ...operationsMethods(runtime),
     ...healthMethods(runtime, () => reflection.services),
   ];
-  const lean = new UnaryServer(new Map(methods.map(({ desc, handleBytes }) => [methodPath(desc), handleBytes])), {
-    maxMessageSize: maxBodySize,
-    admit: (headers) => {
-      const problem = exempt(headers[":path"]) ? undefined : token(headers);
-      if (problem !== undefined) throw unauthenticated(problem);
+  const lean = new UnaryServer(
+    new Map(methods.map(({ desc, handleBytes }) => [methodPath(desc), handleBytes])),
+    {
+      maxMessageSize: maxBodySize,
+      admit: (headers) => {
+        const problem = exempt(headers[":path"]) ? undefined : token(headers);
+        if (problem !== undefined) throw unauthenticated(problem);
+      },
     },
-  });
+  );
   const known = new Set([...methods.map(({ desc }) => methodPath(desc)), ...streamPaths]);
 
   let connect: Promise<(request: HttpRequest, response: HttpResponse) => void> | undefined;
@@ -92,10 +95,16 @@ export async function createServer(options: ServerOptions): Promise<CufflinkServ
     void viaConnect(request, response);
   }
 
-  function onStream(stream: ServerHttp2Stream, headers: IncomingHttpHeaders, _flags: number, raw: string[]): void {
+  function onStream(
+    stream: ServerHttp2Stream,
+    headers: IncomingHttpHeaders,
+    _flags: number,
+    raw: string[],
+  ): void {
     if (lean.handle(stream, headers)) return;
     const isGrpc = /^application\/grpc(\+|;|$)/.test(headers["content-type"] ?? "");
-    if (isGrpc && !known.has(headers[":path"] ?? "")) return sayUnimplemented(stream, headers[":path"] ?? "");
+    if (isGrpc && !known.has(headers[":path"] ?? ""))
+      return sayUnimplemented(stream, headers[":path"] ?? "");
     const request = new Http2ServerRequest(stream, headers, {}, raw);
     onRequest(request, new Http2ServerResponse(stream));
   }
@@ -104,7 +113,10 @@ export async function createServer(options: ServerOptions): Promise<CufflinkServ
   const publicProtocols = createProtocols(
     (request, response) => http.handlePublic(request, response),
     (stream, headers, _, raw) =>
-      http.handlePublic(new Http2ServerRequest(stream, headers, {}, raw), new Http2ServerResponse(stream)),
+      http.handlePublic(
+        new Http2ServerRequest(stream, headers, {}, raw),
+        new Http2ServerResponse(stream),
+      ),
   );
   const servers: Server[] = [];
   const all = [
@@ -114,7 +126,11 @@ export async function createServer(options: ServerOptions): Promise<CufflinkServ
   try {
     for (const one of all) {
       const tls = one.protocols === protocols ? options.tls : undefined;
-      servers.push(await (tls === undefined ? listen(one.address, one.protocols) : listenTls(one.address, tls, one.protocols)));
+      servers.push(
+        await (tls === undefined
+          ? listen(one.address, one.protocols)
+          : listenTls(one.address, tls, one.protocols)),
+      );
     }
   } catch (error) {
     for (const server of servers) server.close();
@@ -129,19 +145,38 @@ export async function createServer(options: ServerOptions): Promise<CufflinkServ
   };
 }
 
-type ProtocolServers = { readonly http1: Http1Server; readonly http2: Http2Server; end(deadline: number): Promise<void> };
+type ProtocolServers = {
+  readonly http1: Http1Server;
+  readonly http2: Http2Server;
+  end(deadline: number): Promise<void>;
+};
 
 function createProtocols(
   onRequest: (request: HttpRequest, response: HttpResponse) => void,
-  onStream: (stream: ServerHttp2Stream, headers: IncomingHttpHeaders, flags: number, raw: string[]) => void,
+  onStream: (
+    stream: ServerHttp2Stream,
+    headers: IncomingHttpHeaders,
+    flags: number,
+    raw: string[],
+  ) => void,
 ): ProtocolServers {
   // Node's defaults cut pooled clients off after 5 s, and requests after 300 s.
   const http1 = createHttp1Server(
-    { keepAliveTimeout: 75_000, requestTimeout: 0, headersTimeout: 60_000, maxHeaderSize: 8192, noDelay: true },
+    {
+      keepAliveTimeout: 75_000,
+      requestTimeout: 0,
+      headersTimeout: 60_000,
+      maxHeaderSize: 8192,
+      noDelay: true,
+    },
     onRequest,
   );
   const http2 = createHttp2Server({
-    settings: { initialWindowSize: 4 * mebibyte, maxConcurrentStreams: 4096, maxFrameSize: 64 * 1024 },
+    settings: {
+      initialWindowSize: 4 * mebibyte,
+      maxConcurrentStreams: 4096,
+      maxFrameSize: 64 * 1024,
+    },
     // In MiB. The default of 10 refuses streams once a few large messages are under way.
     maxSessionMemory: 1024,
     // The defaults end a session after some 200 cancellations a second.
@@ -185,8 +220,9 @@ async function listenTls(
   tls: { cert: string; key: string },
   { http1, http2 }: ProtocolServers,
 ): Promise<Server> {
-  const server = createTlsServer({ ...tls, ALPNProtocols: ["h2", "http/1.1"], minVersion: "TLSv1.2", noDelay: true }, (socket) =>
-    (socket.alpnProtocol === "h2" ? http2 : http1).emit("connection", socket),
+  const server = createTlsServer(
+    { ...tls, ALPNProtocols: ["h2", "http/1.1"], minVersion: "TLSv1.2", noDelay: true },
+    (socket) => (socket.alpnProtocol === "h2" ? http2 : http1).emit("connection", socket),
   );
   server.on("tlsClientError", (_, socket) => socket.destroy());
   await bind(server, address);

@@ -14,7 +14,8 @@ export default defineBinding({
   metadata: {
     ...redisFields,
     keyPrefix: string({
-      description: "What keys begin with: `appid`, `name` (the component's), `none`, or a text of its own.",
+      description:
+        "What keys begin with: `appid`, `name` (the component's), `none`, or a text of its own.",
       default: "appid",
     }),
   },
@@ -23,7 +24,11 @@ export default defineBinding({
     const driver = await import("ioredis");
     const name = `cufflink-${component.appId}-${component.name}`;
     const redis = await RedisConnection.open(driver, { metadata, name, signal, lost });
-    return { redis, prefix: prefixOf(metadata.keyPrefix, component), [Symbol.asyncDispose]: () => redis[Symbol.asyncDispose]() };
+    return {
+      redis,
+      prefix: prefixOf(metadata.keyPrefix, component),
+      [Symbol.asyncDispose]: () => redis[Symbol.asyncDispose](),
+    };
   },
 
   operations: {

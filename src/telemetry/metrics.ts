@@ -4,7 +4,10 @@ import type { Observer } from "../runtime/observer.ts";
 import { componentStates, type ComponentStatus } from "../runtime/status.ts";
 
 /** Milliseconds, as Dapr's own latency buckets. */
-const buckets = [1, 2, 3, 4, 5, 6, 8, 10, 13, 16, 20, 25, 30, 40, 50, 65, 80, 100, 130, 160, 200, 250, 300, 400, 500, 650, 800, 1000, 2000, 5000, 10_000];
+const buckets = [
+  1, 2, 3, 4, 5, 6, 8, 10, 13, 16, 20, 25, 30, 40, 50, 65, 80, 100, 130, 160, 200, 250, 300, 400,
+  500, 650, 800, 1000, 2000, 5000, 10_000,
+];
 
 /** Prometheus metrics: Dapr's names for bindings, and ours beside them. */
 export class Metrics implements Observer {
@@ -17,10 +20,26 @@ export class Metrics implements Observer {
   readonly #inputCount: Counter<"app_id" | "component" | "success">;
   readonly #inputLatency: Histogram<"app_id" | "component" | "success">;
   readonly #attempts: Counter<"app_id" | "component" | "outcome">;
-  readonly #gauges: { readonly name: string; readonly help: string; readonly value: (status: ComponentStatus) => number }[] = [
-    { name: "cufflink_events_in_flight", help: "Events that the app is handling.", value: ({ inFlight }) => inFlight },
-    { name: "cufflink_events_waiting", help: "Events received that no request is out for.", value: ({ waiting }) => waiting },
-    { name: "cufflink_events_handled", help: "Events handled since the start.", value: ({ handled }) => handled },
+  readonly #gauges: {
+    readonly name: string;
+    readonly help: string;
+    readonly value: (status: ComponentStatus) => number;
+  }[] = [
+    {
+      name: "cufflink_events_in_flight",
+      help: "Events that the app is handling.",
+      value: ({ inFlight }) => inFlight,
+    },
+    {
+      name: "cufflink_events_waiting",
+      help: "Events received that no request is out for.",
+      value: ({ waiting }) => waiting,
+    },
+    {
+      name: "cufflink_events_handled",
+      help: "Events handled since the start.",
+      value: ({ handled }) => handled,
+    },
   ];
 
   constructor(appId: string, components: () => readonly ComponentStatus[]) {
@@ -66,7 +85,8 @@ export class Metrics implements Observer {
         registers,
         collect: () => {
           gauge.reset();
-          for (const status of components()) gauge.set({ app_id: appId, component: status.name }, value(status));
+          for (const status of components())
+            gauge.set({ app_id: appId, component: status.name }, value(status));
         },
       });
     }
@@ -79,7 +99,10 @@ export class Metrics implements Observer {
         state.reset();
         for (const { name, type, state: current } of components()) {
           for (const one of componentStates) {
-            state.set({ app_id: appId, component: name, type, state: one }, one === current ? 1 : 0);
+            state.set(
+              { app_id: appId, component: name, type, state: one },
+              one === current ? 1 : 0,
+            );
           }
         }
       },
@@ -92,7 +115,10 @@ export class Metrics implements Observer {
     if (output === undefined) {
       const of = (success: "true" | "false"): Done => {
         const labels = { app_id: this.#appId, component, operation, success };
-        return { count: this.#outputCount.labels(labels), latency: this.#outputLatency.labels(labels) };
+        return {
+          count: this.#outputCount.labels(labels),
+          latency: this.#outputLatency.labels(labels),
+        };
       };
       this.#outputs.set(key, (output = { succeeded: of("true"), failed: of("false") }));
     }
@@ -101,7 +127,11 @@ export class Metrics implements Observer {
     latency.observe(milliseconds);
   }
 
-  attempted(component: string, outcome: "handled" | "refused" | "unsent", milliseconds: number): void {
+  attempted(
+    component: string,
+    outcome: "handled" | "refused" | "unsent",
+    milliseconds: number,
+  ): void {
     let input = this.#inputs.get(component);
     if (input === undefined) {
       const of = (success: "true" | "false", kind: string): Done => {
@@ -112,7 +142,11 @@ export class Metrics implements Observer {
           attempts: this.#attempts.labels({ app_id: this.#appId, component, outcome: kind }),
         };
       };
-      input = { handled: of("true", "handled"), refused: of("false", "refused"), unsent: of("false", "unsent") };
+      input = {
+        handled: of("true", "handled"),
+        refused: of("false", "refused"),
+        unsent: of("false", "unsent"),
+      };
       this.#inputs.set(component, input);
     }
     const { count, latency, attempts } = input[outcome];
@@ -145,4 +179,8 @@ export class Metrics implements Observer {
   }
 }
 
-type Done = { readonly count: Counter.Internal; readonly latency: Histogram.Internal<string>; readonly attempts?: Counter.Internal };
+type Done = {
+  readonly count: Counter.Internal;
+  readonly latency: Histogram.Internal<string>;
+  readonly attempts?: Counter.Internal;
+};

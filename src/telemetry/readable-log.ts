@@ -31,7 +31,8 @@ export function readableLine(line: string, colours: boolean): string {
     paint(timeOfDay(facts["time"]), "gray", colours),
     paint(level.toUpperCase().padEnd(5), levelColours[level] ?? "gray", colours),
   ];
-  if (facts["component"] !== undefined) parts.push(paint(`[${value(facts["component"])}]`, "cyan", colours));
+  if (facts["component"] !== undefined)
+    parts.push(paint(`[${value(facts["component"])}]`, "cyan", colours));
   parts.push(singleLine(String(facts["msg"] ?? "")));
   for (const [name, fact] of Object.entries(facts)) {
     if (leftOut.has(name) || name === "component" || fact === undefined || fact === "") continue;

@@ -3,7 +3,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
-export type Pair = {
+type Pair = {
   readonly cert: string;
   readonly key: string;
   readonly certPath: string;

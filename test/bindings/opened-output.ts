@@ -3,7 +3,7 @@ import type { AnyBinding, Answer, Logger } from "../../src/binding.ts";
 import { parseFields } from "../../src/metadata/parse.ts";
 import { requestParser } from "../../src/runtime/request.ts";
 
-export type CallOptions = {
+type CallOptions = {
   data?: Uint8Array | string;
   encoding?: "bytes" | "json";
   signal?: AbortSignal;

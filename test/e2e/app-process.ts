@@ -16,9 +16,13 @@ export async function startApp(options: {
 }): Promise<AppProcess> {
   const script = join(import.meta.dirname, "recording-app.ts");
   const { port, file, bindings, behaviour = "" } = options;
-  const child = spawn(process.execPath, [script, String(port), file, bindings.join(","), behaviour], {
-    stdio: ["ignore", "pipe", "inherit"],
-  });
+  const child = spawn(
+    process.execPath,
+    [script, String(port), file, bindings.join(","), behaviour],
+    {
+      stdio: ["ignore", "pipe", "inherit"],
+    },
+  );
   const exited = new Promise<void>((resolve) => child.once("exit", () => resolve()));
   await new Promise<void>((resolve, reject) => {
     child.stdout.once("data", () => resolve());
@@ -34,7 +38,9 @@ export async function startApp(options: {
 }
 
 /** What the app has written: `accepted|refused <binding> <text> <attempt>`. */
-export async function recorded(file: string): Promise<{ verdict: string; binding: string; text: string; attempt: string }[]> {
+export async function recorded(
+  file: string,
+): Promise<{ verdict: string; binding: string; text: string; attempt: string }[]> {
   const content = await readFile(file, "utf8").catch(() => "");
   return content
     .split("\n")

@@ -21,7 +21,7 @@ const perSecond = 250;
 type Source = { component: ComponentYaml; producer: () => Promise<Producer> };
 
 /** The app is killed 2.5 s into the stream and comes back after another 2.5 s; each number is accepted in the end. */
-async function loseNothing(source: Source): Promise<void> {
+async function acceptedOf(source: Source): Promise<number> {
   const { component } = source;
   const port = await reservePort();
   const file = join(folder, component.name);
@@ -45,33 +45,45 @@ async function loseNothing(source: Source): Promise<void> {
     if (number === 5 * perSecond) running = await startApp(app);
   }
   const accepted = async (): Promise<Set<string>> =>
-    new Set((await recorded(file)).filter(({ verdict }) => verdict === "accepted").map(({ text }) => text));
+    new Set(
+      (await recorded(file))
+        .filter(({ verdict }) => verdict === "accepted")
+        .map(({ text }) => text),
+    );
   await until(async () => (await accepted()).size === events, {
     what: () => `all numbers to be accepted; the daemon said:\n${daemon.output().slice(-3000)}`,
     within: 40_000,
   }).finally(() => running.kill());
-  expect((await accepted()).size).toBe(events);
+  return (await accepted()).size;
 }
 
 describeWith("kafka", (kafka) => {
   test("an app restart loses nothing from Kafka", { timeout: 90_000 }, async () => {
     const topic = uniqueName("restart");
     await kafka.createTopic(topic, 3);
-    await loseNothing({
+    const accepted = await acceptedOf({
       component: {
         name: "orders",
         type: "bindings.kafka",
-        metadata: { brokers: kafka.brokers, topics: topic, consumerGroup: topic, authType: "none", initialOffset: "oldest", direction: "input" },
+        metadata: {
+          brokers: kafka.brokers,
+          topics: topic,
+          consumerGroup: topic,
+          authType: "none",
+          initialOffset: "oldest",
+          direction: "input",
+        },
       },
       producer: () => kafkaProducer(kafka.brokers, topic),
     });
+    expect(accepted).toBe(events);
   });
 });
 
 describeWith("rabbitmq", (rabbitmq) => {
   test("an app restart loses nothing from RabbitMQ", { timeout: 90_000 }, async () => {
     const queueName = uniqueName("restart");
-    await loseNothing({
+    const accepted = await acceptedOf({
       component: {
         name: "jobs",
         type: "bindings.rabbitmq",
@@ -79,13 +91,14 @@ describeWith("rabbitmq", (rabbitmq) => {
       },
       producer: () => rabbitmqProducer(rabbitmq.url, queueName),
     });
+    expect(accepted).toBe(events);
   });
 });
 
 describeWith("mosquitto", (mosquitto) => {
   test("an app restart loses nothing from MQTT", { timeout: 90_000 }, async () => {
     const topic = uniqueName("restart");
-    await loseNothing({
+    const accepted = await acceptedOf({
       component: {
         name: "sensors",
         type: "bindings.mqtt3",
@@ -93,5 +106,6 @@ describeWith("mosquitto", (mosquitto) => {
       },
       producer: () => mqttProducer(mosquitto.url, topic),
     });
+    expect(accepted).toBe(events);
   });
 });

@@ -37,9 +37,15 @@ export async function startDaemon(options: {
   env?: Record<string, string>;
 }): Promise<Daemon> {
   const folder = await mkdtemp(join(tmpdir(), "cufflink-e2e-"));
-  const text = options.components.map((one) => (typeof one === "string" ? one : componentYaml(one))).join("---\n");
+  const text = options.components
+    .map((one) => (typeof one === "string" ? one : componentYaml(one)))
+    .join("---\n");
   await writeFile(join(folder, "components.yaml"), text);
-  const [httpPort, grpcPort, metricsPort] = await Promise.all([reservePort(), reservePort(), reservePort()]);
+  const [httpPort, grpcPort, metricsPort] = await Promise.all([
+    reservePort(),
+    reservePort(),
+    reservePort(),
+  ]);
   const child = spawn(
     join(root, "bin/cufflink"),
     [
@@ -51,11 +57,13 @@ export async function startDaemon(options: {
     { cwd: folder, env: { ...options.env }, stdio: ["ignore", "pipe", "pipe"] },
   );
   let output = "";
-  for (const stream of [child.stdout, child.stderr]) stream.on("data", (chunk: Buffer) => (output += chunk.toString()));
+  for (const stream of [child.stdout, child.stderr])
+    stream.on("data", (chunk: Buffer) => (output += chunk.toString()));
   const exited = new Promise<number | null>((done) => child.once("exit", done));
   const base = `http://127.0.0.1:${httpPort}`;
   const ready = async (): Promise<boolean> => {
-    if (child.exitCode !== null) throw new Error(`the daemon ended with ${child.exitCode}:\n${output}`);
+    if (child.exitCode !== null)
+      throw new Error(`the daemon ended with ${child.exitCode}:\n${output}`);
     const answer = await fetch(`${base}/v1.0/healthz`).catch(() => undefined);
     return answer?.status === 204;
   };
@@ -90,6 +98,8 @@ export async function startDaemon(options: {
 function stateIn(body: unknown, component: string): string | undefined {
   if (typeof body !== "object" || body === null || !("components" in body)) return undefined;
   if (!Array.isArray(body.components)) return undefined;
-  const found: { state?: string } | undefined = body.components.find((one: { name: string }) => one.name === component);
+  const found: { state?: string } | undefined = body.components.find(
+    (one: { name: string }) => one.name === component,
+  );
   return found?.state;
 }

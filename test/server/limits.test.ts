@@ -52,7 +52,7 @@ test("the sender of far too much gets its answer, and the connection is not kept
   const answer = await sendRaw(
     served.port,
     `POST ${binding} HTTP/1.1\r\nHost: x\r\nContent-Length: ${size}\r\n\r\n`,
-    Buffer.alloc(size, 0x61),
+    bodyOf(size),
   );
   expect(answer).toMatch(/^HTTP\/1\.1 400 /);
   expect(answer.toLowerCase()).toContain("connection: close");

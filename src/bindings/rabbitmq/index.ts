@@ -5,7 +5,7 @@ import type { ConnectInput, Consumer } from "./consumer.ts";
 import { failure } from "./failures.ts";
 import { createFields, rabbitmqFields } from "./fields.ts";
 import type { RabbitmqMetadata } from "./fields.ts";
-import { connect } from "./link.ts";
+import { connect, unlessAborted } from "./link.ts";
 import type { Driver, Link } from "./link.ts";
 import { publishOptions } from "./messages.ts";
 import { Publisher } from "./publisher.ts";
@@ -25,7 +25,8 @@ export default defineBinding({
     const link = await connect(driver, metadata, name, signal, lost);
     try {
       const connection = new RabbitmqConnection(driver, metadata, name, link);
-      await connection.prove(directions.output, lost);
+      const proof = connection.prove(directions.output, lost);
+      await unlessAborted(proof, signal, `declaring queue ${metadata.queueName}`, () => {});
       return connection;
     } catch (error) {
       await link.close();

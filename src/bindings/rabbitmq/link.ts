@@ -37,11 +37,8 @@ export async function connect(
   const where = `${address.hostname}:${address.port}`;
   let model: ChannelModel;
   try {
-    model = await unlessAborted(
-      driver.connect(address, socket),
-      signal,
-      `connecting to RabbitMQ at ${where}`,
-    );
+    const connecting = driver.connect(address, socket);
+    model = await unlessAborted(connecting, signal, `connecting to RabbitMQ at ${where}`, discard);
   } catch (error) {
     // Of this refusal the driver keeps neither the code nor the text.
     const refused = /ConnectionOpenOk; got <ConnectionClose/.test(messageOf(error));
@@ -168,25 +165,22 @@ function numberOr(text: string | null, otherwise: number): number {
   return text !== null && /^\d+$/.test(text) ? Number(text) : otherwise;
 }
 
-/** The driver cannot be told to give up: what still comes about is closed. */
-async function unlessAborted(
-  connecting: Promise<ChannelModel>,
+/** Gives up with the signal. The driver cannot be told to: what still comes about is discarded. */
+export async function unlessAborted<Result>(
+  running: Promise<Result>,
   signal: AbortSignal,
   what: string,
-): Promise<ChannelModel> {
-  let giveUp = (): void => {};
+  discardLate: (result: Result) => void,
+): Promise<Result> {
+  const { promise: givenUp, reject } = Promise.withResolvers<never>();
+  const giveUp = (): void => {
+    reject(aborted(what, signal, "unsent"));
+    running.then(discardLate, () => {});
+  };
+  if (signal.aborted) giveUp();
+  else signal.addEventListener("abort", giveUp);
   try {
-    return await Promise.race([
-      connecting,
-      new Promise<never>((_, reject) => {
-        giveUp = () => {
-          reject(aborted(what, signal, "unsent"));
-          connecting.then(discard, () => {});
-        };
-        if (signal.aborted) giveUp();
-        else signal.addEventListener("abort", giveUp);
-      }),
-    ]);
+    return await Promise.race([running, givenUp]);
   } finally {
     signal.removeEventListener("abort", giveUp);
   }

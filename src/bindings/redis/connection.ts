@@ -122,7 +122,7 @@ export class RedisConnection implements AsyncDisposable {
   async #renew(source: ReturnType<typeof tokenSource>, user: string | undefined): Promise<void> {
     const { token, until } = await source(AbortSignal.timeout(30_000));
     const client = this.#client;
-    const nodes = client.isCluster ? client.nodes("all") : [client];
+    const nodes = "nodes" in client ? client.nodes("all") : [client];
     const login = user ? ([user, token] as const) : ([token] as const);
     await Promise.all(nodes.map((node) => node.call("AUTH", ...login))).catch((error: unknown) => {
       throw failure(error, this.#lastError);

@@ -1,11 +1,12 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
+import type { Mock } from "vitest";
 import type { InboundEvent, Logger, Reader } from "../../../src/binding.ts";
 import cron from "../../../src/bindings/cron/index.ts";
 import { parseFields } from "../../../src/metadata/parse.ts";
 
 let events: InboundEvent[];
 let room: Promise<void> | undefined;
-let logger: Record<keyof Logger, ReturnType<typeof vi.fn>>;
+let logger: Record<keyof Logger, Mock<Logger["warn"]>>;
 let reader: Reader | undefined;
 
 async function read(properties: Record<string, string>): Promise<void> {

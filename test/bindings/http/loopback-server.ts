@@ -3,7 +3,7 @@ import type { IncomingMessage, RequestListener, Server, ServerResponse } from "n
 import type { Server as NetServer, AddressInfo, Socket } from "node:net";
 import { buffer } from "node:stream/consumers";
 
-export type Received = {
+type Received = {
   readonly method: string | undefined;
   readonly url: string | undefined;
   readonly headers: IncomingMessage["headers"];

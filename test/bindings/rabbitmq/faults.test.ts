@@ -106,6 +106,28 @@ describeWith("rabbitmq", { own: true }, (server) => {
     },
   );
 
+  test("texts in headers that are not UTF-8 keep their bytes", { timeout: limit }, async () => {
+    const queueName = uniqueName("orders");
+    const queue = await openQueue(rabbitmq, { host: server.url, queueName });
+    const reading = await queue.read();
+    // As .NET clients send them; beside them what has to be stepped over to find them.
+    await server.ctl(
+      "eval",
+      `Exchange = rabbit_misc:r(<<"/">>, exchange, <<>>),
+       Headers = [{<<"first">>, table, [{<<"raw">>, longstr, <<1>>}]}, {<<"list">>, array, [{long, 1}]},
+         {<<"byte">>, byte, 1}, {<<"short">>, short, 1}, {<<"int">>, signedint, 1}, {<<"long">>, long, 1},
+         {<<"double">>, double, 1.5}, {<<"bool">>, bool, true}, {<<"void">>, void, undefined},
+         {<<"time">>, timestamp, 1}, {<<"decimal">>, decimal, {1, 2}}, {<<"bin">>, binary, <<255>>},
+         {<<"raw">>, longstr, <<16#66, 255, 254, 0>>}],
+       Message = rabbit_basic:message(Exchange, <<"${queueName}">>,
+         [{headers, Headers}, {content_type, <<"text/plain">>}, {content_encoding, <<"x">>}], <<"body">>),
+       rabbit_basic:publish(rabbit_basic:delivery(false, false, Message, undefined)).`,
+    );
+    await until(() => reading.events.length === 1);
+    const raw = reading.events[0]?.headers.find(({ name }) => name === "raw")?.value;
+    expect(Buffer.from(raw ?? []).toString("hex")).toBe("66fffe00");
+  });
+
   test("a full queue's refusal is told", { timeout: limit }, async () => {
     const queueName = uniqueName("orders");
     await server.ctl(

@@ -113,11 +113,14 @@ describeWith("rabbitmq", (server) => {
     const queueName = uniqueName("orders");
     const queue = await open({ queueName, deleteWhenUnused: "false", ttl: "20ms" });
     onTestFinished(async () => void (await (await raw()).deleteQueue(queueName)));
-    await queue.create("gone");
-    await until(async () => (await queue.backlog()) === 0);
     const other = await open();
+    await queue.create("gone");
     await other.create("gone too", { ttl: "20ms" });
-    await until(async () => (await other.backlog()) === 0);
+    await other.create("stays");
+    await until(async () => (await queue.backlog()) === 0 && (await other.backlog()) === 1);
+    const reading = await other.read();
+    await until(() => reading.events.length === 1);
+    expect(reading.texts).toEqual(["stays"]);
   });
 
   test("hands over headers of all types as bytes, and AMQP's properties as metadata", async () => {

@@ -1,0 +1,166 @@
+import { createFunctionApp, type FunctionAppHandlers } from "./app/function.ts";
+import type { AnyBinding, Answer, Header } from "./binding.ts";
+import { bindings as ownBindings } from "./bindings/index.ts";
+import { lint } from "./resources/lint.ts";
+import { loadResources } from "./resources/load.ts";
+import { formatProblem, type ResourceProblem } from "./resources/problem.ts";
+import type { Outcome } from "./runtime/app.ts";
+import { componentFields } from "./runtime/component-fields.ts";
+import { createRuntime as createCore, type RuntimeLogger } from "./runtime/runtime.ts";
+import type { ComponentStatus } from "./runtime/status.ts";
+import { createHttpEndpoints } from "./server/http-endpoints.ts";
+import { stateStores } from "./states/index.ts";
+import { createLogger } from "./telemetry/logger.ts";
+
+export { defineBinding } from "./binding.ts";
+export { BindingError } from "./errors.ts";
+export * as fields from "./metadata/fields.ts";
+export { version } from "./version.ts";
+export type { BindingEvent, BindingEventHandler, BindingReply, FunctionAppHandlers } from "./app/function.ts";
+export type {
+  AnyBinding,
+  Answer,
+  Binding,
+  Call,
+  Header,
+  HttpEndpoint,
+  HttpEndpoints,
+  InboundEvent,
+  Logger,
+  Opening,
+  Operation,
+  Reader,
+  Reading,
+  Settlement,
+} from "./binding.ts";
+export type { BindingErrorOptions, Effect, Reason } from "./errors.ts";
+export type { Field, Fields, Values } from "./metadata/fields.ts";
+export type { ResourceProblem } from "./resources/problem.ts";
+export type { Outcome } from "./runtime/app.ts";
+export type { RuntimeLogger } from "./runtime/runtime.ts";
+export type { ComponentState, ComponentStatus } from "./runtime/status.ts";
+
+/** What a runtime in this process is made of. All of it may be left out. */
+export type EmbeddedOptions = {
+  /** For scopes, client ids and group names. Default `cufflink`. */
+  readonly appId?: string;
+  /** A folder or file of component YAML, or several. */
+  readonly resources?: string | readonly string[];
+  /** Components that are in no file: objects of the same shape, or YAML text. */
+  readonly components?: readonly (ComponentResource | string)[];
+  /** The functions that events go to. Absent: outputs work, inputs wait. */
+  readonly app?: FunctionAppHandlers;
+  /** Binding types of your own, made by `defineBinding`; of the same name as one of ours, in its place. */
+  readonly bindings?: readonly AnyBinding[];
+  /** A pino logger, or what looks like one. Default: warnings and errors, readable, to standard error. */
+  readonly logger?: RuntimeLogger;
+  /** The most events of all components together that the app handles at one time. Default: no limit. */
+  readonly maxConcurrency?: number;
+};
+
+/** A component as its YAML says it. */
+export type ComponentResource = {
+  readonly apiVersion: "dapr.io/v1alpha1";
+  readonly kind: "Component";
+  readonly metadata: { readonly name: string; readonly [key: string]: unknown };
+  readonly spec: {
+    readonly type: string;
+    readonly version: string;
+    readonly metadata?: readonly { readonly name: string; readonly [key: string]: unknown }[];
+    readonly [key: string]: unknown;
+  };
+  readonly [key: string]: unknown;
+};
+
+/** A runtime in this process: no port, the same components. */
+export type EmbeddedRuntime = AsyncDisposable & {
+  /** What is wrong with the resources, already logged. It stops only the components it is about. */
+  readonly problems: readonly ResourceProblem[];
+  /**
+   * Runs an operation of an output. Resolves to `undefined` where the binding answers nothing. Rejects
+   * with a `BindingError`.
+   */
+  invoke(name: string, operation: string, request?: InvokeRequest): Promise<Answer | undefined>;
+  /** Hands the app one test event as if the component had read it, once. */
+  emit(name: string, event?: { data?: Uint8Array | string; headers?: readonly Header[] }): Promise<Outcome>;
+  /** Every component with its state. */
+  components(): ComponentStatus[];
+  /**
+   * Reads no more events, lets the app finish what it has for at most `deadline` ms (default 5,000), closes
+   * everything. What was not finished is the sources' again. Called again: the same closing.
+   */
+  close(options?: { readonly deadline?: number }): Promise<void>;
+};
+
+export type InvokeRequest = {
+  /** Bytes as they are, or a text. */
+  readonly data?: Uint8Array | string | undefined;
+  readonly metadata?: Readonly<Record<string, string>>;
+  readonly signal?: AbortSignal;
+};
+
+/**
+ * Starts the runtime in this process. Resolves once every component was tried; one that cannot work, or whose
+ * system is not there, stops nothing and is told by `components()`.
+ */
+export async function createRuntime(options: EmbeddedOptions = {}): Promise<EmbeddedRuntime> {
+  const { appId = "cufflink", app, maxConcurrency } = options;
+  const logger = options.logger ?? quietLogger(appId);
+  const bindings = withOwn(options.bindings ?? []);
+  const { components, problems } = await load(options, appId, bindings);
+  for (const problem of problems) {
+    logger[problem.severity === "error" ? "error" : "warn"]({}, formatProblem(problem));
+  }
+  const core = createCore({
+    appId,
+    bindings,
+    stateStores,
+    app: app && createFunctionApp(app),
+    logger,
+    http: createHttpEndpoints(),
+    maxConcurrency,
+  });
+  await core.apply(components);
+  let closing: Promise<void> | undefined;
+  const close = ({ deadline = 5000 }: { readonly deadline?: number } = {}): Promise<void> =>
+    (closing ??= core.drain(deadline).then(() => core.close()));
+  return {
+    problems,
+    invoke: (name, operation, { data, metadata = {}, signal = new AbortController().signal } = {}) =>
+      core.invoke({ name, operation, data: bytes(data), encoding: "bytes", metadata, signal }),
+    emit: (name, { data, headers = [] } = {}) =>
+      core.emit(name, { data: bytes(data), headers, metadata: {} }, new AbortController().signal),
+    components: () => core.components(),
+    close,
+    [Symbol.asyncDispose]: () => close(),
+  };
+}
+
+async function load(options: EmbeddedOptions, appId: string, bindings: readonly AnyBinding[]) {
+  const loaded = await loadResources({
+    paths: [options.resources ?? []].flat(),
+    texts: (options.components ?? []).map((component, index) => ({
+      file: `components[${index}]`,
+      // JSON is YAML too.
+      text: typeof component === "string" ? component : JSON.stringify(component, undefined, 2),
+    })),
+    appId,
+    bindings,
+    frameworkFields: componentFields,
+  });
+  const linted = await lint(loaded.components, bindings, { frameworkFields: componentFields });
+  return { components: loaded.components, problems: [...loaded.problems, ...linted] };
+}
+
+function withOwn(added: readonly AnyBinding[]): AnyBinding[] {
+  const names = new Set(added.map(({ name }) => name));
+  return [...ownBindings.filter(({ name }) => !names.has(name)), ...added];
+}
+
+function quietLogger(appId: string): RuntimeLogger {
+  return createLogger({ level: "warn", json: false, appId, destination: process.stderr });
+}
+
+function bytes(data: Uint8Array | string | undefined): Uint8Array | undefined {
+  return typeof data === "string" ? Buffer.from(data) : data;
+}

@@ -1,0 +1,125 @@
+import type { AnyBinding, HttpEndpoints, Logger } from "../binding.ts";
+import { formatOrigin, type ComponentSpec } from "../component.ts";
+import { BindingError, messageOf } from "../errors.ts";
+import { parseFields } from "../metadata/parse.ts";
+import { defaultOutboundPolicy, type RetryPolicy } from "../policy/retry.ts";
+import { componentFields, parseDirections, type ComponentSettings } from "./component-fields.ts";
+import { redactor, type Redact } from "./secrets.ts";
+
+/** What an opened component needs to be invoked. */
+export type Opened = {
+  readonly connection: AsyncDisposable;
+  readonly metadata: Readonly<Record<string, unknown>>;
+  readonly outbound: RetryPolicy;
+  readonly redact: Redact;
+};
+
+type Directions = { readonly input: boolean; readonly output: boolean };
+
+export type OpenOptions = {
+  readonly appId: string;
+  readonly spec: ComponentSpec;
+  readonly binding: AnyBinding;
+  readonly http: HttpEndpoints;
+  readonly logger: Logger;
+  /** Aborted when it has taken too long or is not wanted any more. */
+  readonly signal: AbortSignal;
+  readonly lost: (reason: unknown) => void;
+  /** Runs the binding's `open`, so that what fails later on its behalf is known as the component's. */
+  readonly run: (open: () => Promise<AsyncDisposable>) => Promise<AsyncDisposable>;
+  /** Told the directions as soon as the metadata is known, whether it can be opened or not. */
+  readonly onDirections: (directions: Directions) => void;
+};
+
+/** Resolves and parses a component's metadata and opens its connection. Throws a `BindingError` that quotes no secret. */
+export async function openComponent(
+  options: OpenOptions,
+): Promise<Opened & AsyncDisposable & { readonly settings: ComponentSettings }> {
+  const { spec, binding, logger } = options;
+  const { values, secrets } = await spec.resolve();
+  const redact = redactor(secrets);
+  const declared = parseDirections(findText(values, "direction"));
+  const directions = {
+    input: binding.read !== undefined && (declared?.input ?? true),
+    output: binding.operations !== undefined && (declared?.output ?? true),
+  };
+  options.onDirections(directions);
+  const settings = parseFields(componentFields, values, { direction: directions, unknown: false });
+  const parsed = parseFields(binding.metadata, values, { direction: directions, unknown: false });
+  const errors = [...settings.problems, ...parsed.problems].filter(
+    ({ severity }) => severity === "error",
+  );
+  if (errors.length > 0) {
+    const text = errors.map(
+      ({ property, message }) => `metadata ${property} ${message}${whereIs(spec, property)}`,
+    );
+    throw new BindingError("invalid_argument", redact(text.join("; ")));
+  }
+  const connection = await connect(options, parsed.values, directions, redact);
+  return {
+    connection,
+    metadata: parsed.values,
+    settings: settings.values,
+    outbound: { ...defaultOutboundPolicy, ...binding.retry?.outbound?.(parsed.values) },
+    redact,
+    async [Symbol.asyncDispose]() {
+      try {
+        await connection[Symbol.asyncDispose]();
+      } catch (error) {
+        logger.debug({ reason: redact(messageOf(error)) }, "closing the connection failed");
+      }
+    },
+  };
+}
+
+/** Opens; when the time is over, one that opens after all is closed again. */
+async function connect(
+  { appId, spec, binding, http, logger, signal, lost, run }: OpenOptions,
+  metadata: Record<string, unknown>,
+  directions: Directions,
+  redact: Redact,
+): Promise<AsyncDisposable> {
+  const component = { name: spec.name, appId };
+  const opening = run(async () =>
+    binding.open({ component, metadata, directions, logger, signal, http, lost }),
+  );
+  const late = Promise.withResolvers<never>();
+  const giveUp = (): void =>
+    late.reject(new BindingError("unavailable", "opening took too long", { effect: "unsent" }));
+  if (signal.aborted) giveUp();
+  else signal.addEventListener("abort", giveUp, { once: true });
+  try {
+    return await Promise.race([opening, late.promise]);
+  } catch (error) {
+    void opening.then(
+      (connection) => connection[Symbol.asyncDispose](),
+      () => undefined,
+    );
+    throw shown(error, redact);
+  } finally {
+    signal.removeEventListener("abort", giveUp);
+    late.promise.catch(() => undefined);
+  }
+}
+
+/** Anything thrown as a `BindingError` whose text has no secret in it. */
+export function shown(error: unknown, redact: Redact): BindingError {
+  const from = BindingError.from(error, "unavailable", "unsent");
+  const message = redact(from.message);
+  if (message === from.message) return from;
+  return new BindingError(from.reason, message, {
+    effect: from.effect,
+    systemCode: from.systemCode,
+  });
+}
+
+function findText(values: Readonly<Record<string, string>>, name: string): string | undefined {
+  const key = Object.keys(values).find((one) => one.toLowerCase() === name);
+  return key === undefined ? undefined : values[key];
+}
+
+function whereIs(spec: ComponentSpec, property: string): string {
+  const found = spec.properties.find(({ name }) => name.toLowerCase() === property.toLowerCase());
+  const where = formatOrigin(found?.origin ?? spec.origin);
+  return where === "" ? "" : ` (${where})`;
+}

@@ -1,0 +1,100 @@
+import type { App, Delivery, Outcome } from "../../src/runtime/app.ts";
+
+export const handled: Outcome = { kind: "handled", reply: undefined };
+
+export function refused(reason = "no"): Outcome {
+  return { kind: "refused", reason };
+}
+
+type Handle = (delivery: Delivery, signal: AbortSignal) => Outcome | Promise<Outcome>;
+
+/** An app in the test: what it got is kept, and it answers as `handle` says. */
+export class FakeApp implements App {
+  readonly deliveries: Delivery[] = [];
+  readonly asked: string[] = [];
+  handle: Handle;
+  wantsInput: (input: { name: string; route: string }) => Promise<boolean> = async () => true;
+  most = 0;
+  #available = true;
+  #running = 0;
+  readonly #listeners = new Set<() => void>();
+
+  constructor(handle: Handle = () => handled) {
+    this.handle = handle;
+  }
+
+  get available(): boolean {
+    return this.#available;
+  }
+
+  set available(available: boolean) {
+    this.#available = available;
+    for (const listener of this.#listeners) listener();
+  }
+
+  get unavailableReason(): string {
+    return this.#available ? "" : "the app is away";
+  }
+
+  get listeners(): number {
+    return this.#listeners.size;
+  }
+
+  /** The payloads in the order in which they came. */
+  get texts(): string[] {
+    return this.deliveries.map(({ data }) => Buffer.from(data ?? "null").toString());
+  }
+
+  onAvailability(listener: () => void): () => void {
+    this.#listeners.add(listener);
+    return () => void this.#listeners.delete(listener);
+  }
+
+  async wants(input: { name: string; route: string }): Promise<boolean> {
+    this.asked.push(input.name);
+    return this.wantsInput(input);
+  }
+
+  async deliver(delivery: Delivery, signal: AbortSignal): Promise<Outcome> {
+    this.deliveries.push(delivery);
+    this.#running++;
+    this.most = Math.max(this.most, this.#running);
+    try {
+      return await this.handle(delivery, signal);
+    } finally {
+      this.#running--;
+    }
+  }
+
+  async close(): Promise<void> {}
+}
+
+/** Answers each delivery when the test says so. */
+export class ManualApp extends FakeApp {
+  readonly open = new Map<string, (outcome: Outcome) => void>();
+
+  constructor() {
+    super(
+      (delivery, signal) =>
+        new Promise((resolve) => {
+          const text = Buffer.from(delivery.data ?? []).toString();
+          this.open.set(text, resolve);
+          const giveUp = (): void => resolve(refused("given up"));
+          signal.addEventListener("abort", giveUp, { once: true });
+        }),
+    );
+  }
+
+  /** Answers the delivery with this payload that is out. */
+  answer(text: string, outcome: Outcome = handled): void {
+    const resolve = this.open.get(text);
+    if (resolve === undefined) throw new Error(`${text} is not with the app`);
+    this.open.delete(text);
+    resolve(outcome);
+  }
+
+  /** The payloads that are with the app now. */
+  get out(): string[] {
+    return [...this.open.keys()];
+  }
+}
