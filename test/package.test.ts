@@ -97,6 +97,30 @@ describe("the published package", () => {
     expect(names).not.toContain("typescript");
   });
 
+  test("embeds in a program of plain JavaScript, and tells TypeScript its types", async () => {
+    const program =
+      'import { createRuntime } from "cufflink";\nconsole.log(typeof createRuntime);\n';
+    writeFileSync(join(home, "embed.js"), program);
+    const { stdout } = await run("npx", ["--no-install", "node", "embed.js"], { cwd: home, env });
+    expect(stdout).toBe("function\n");
+
+    writeFileSync(
+      join(home, "right.ts"),
+      'import { createRuntime } from "cufflink";\ncreateRuntime;\n',
+    );
+    writeFileSync(
+      join(home, "wrong.ts"),
+      'import { createRuntime } from "cufflink";\ncreateRuntime.nope;\n',
+    );
+    const types = ["--module", "nodenext", "--strict", "--noEmit"];
+    const from = ["--typeRoots", join(root, "node_modules/@types"), "--types", "node"];
+    const tsc = join(root, "node_modules/typescript/bin/tsc");
+    await run(process.execPath, [tsc, ...types, ...from, "right.ts"], { cwd: home });
+    await expect(
+      run(process.execPath, [tsc, ...types, ...from, "wrong.ts"], { cwd: home }),
+    ).rejects.toThrow(expect.objectContaining({ stdout: expect.stringContaining("nope") }));
+  });
+
   test("runs on the oldest Node that it allows", async () => {
     const node = await run("npx", ["--no-install", "node", "--version"], { cwd: home, env });
     expect(node.stdout.trim()).toBe(`v${manifest.engines.node.slice(2)}`);

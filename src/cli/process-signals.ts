@@ -16,8 +16,9 @@ export async function untilSignalled(served: Served): Promise<number> {
   let last = Number.NEGATIVE_INFINITY;
   const onSignal = (signal: NodeJS.Signals): void => {
     const now = performance.now();
-    if (now - last > echo) served.end(signal);
+    if (now - last < echo) return;
     last = now;
+    served.end(signal);
   };
   for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, onSignal);
   const onStray = (error: unknown): void => {

@@ -174,19 +174,28 @@ class UnaryCall implements CallContext {
     this.#finish();
     if (stream.destroyed || stream.headersSent) return;
     const failure = thrown instanceof GrpcFailure ? thrown : new GrpcFailure(2, String(thrown));
-    const headers: Record<string, string | string[] | number> = {
-      ":status": 200,
-      "content-type": "application/grpc",
-      ...failure.headers,
+    const status: Record<string, string> = {
       "grpc-status": String(failure.code),
       "grpc-message": percentEncode(failure.message),
     };
     if (failure.details !== undefined) {
-      headers["grpc-status-details-bin"] = Buffer.from(failure.details).toString("base64").replace(/=+$/, "");
+      status["grpc-status-details-bin"] = Buffer.from(failure.details)
+        .toString("base64")
+        .replace(/=+$/, "");
     }
-    stream.respond(headers, { endStream: true });
+    const head = { ":status": 200, "content-type": "application/grpc" };
+    if (failure.headers === undefined) {
+      stream.respond({ ...head, ...status }, { endStream: true });
+    } else {
+      stream.on("wantTrailers", () => stream.sendTrailers(status));
+      stream.respond({ ...head, ...failure.headers }, trailersFollow);
+      stream.end();
+    }
+    if (stream.readableEnded) return;
     // A caller that is still sending is told to stop without it looking like a failure.
-    if (!stream.readableEnded) stream.close(constants.NGHTTP2_NO_ERROR);
+    stream.resume();
+    if (failure.headers === undefined) stream.close(constants.NGHTTP2_NO_ERROR);
+    else stream.once("finish", () => stream.close(constants.NGHTTP2_NO_ERROR));
   }
 
   #expire(): void {

@@ -1,3 +1,4 @@
+import type { IncomingHttpHeaders } from "node:http2";
 import { Code, ConnectError, type ConnectRouter, type HandlerContext } from "@connectrpc/connect";
 import { connectNodeAdapter } from "@connectrpc/connect-node";
 import { fromBinary, type MessageShape, type DescMessage } from "@bufbuild/protobuf";
@@ -16,6 +17,8 @@ export type ConnectOptions = {
   readonly runtime: Runtime;
   readonly methods: readonly BoundMethod[];
   readonly reflection: Reflection;
+  /** The check of the lean lane: throws a {@link GrpcFailure} to refuse a call. */
+  readonly admit: (headers: IncomingHttpHeaders) => void;
   readonly maxMessageSize: number;
 };
 
@@ -26,7 +29,7 @@ export type ConnectOptions = {
 export function connectHandler(
   options: ConnectOptions,
 ): (request: HttpRequest, response: HttpResponse) => void {
-  const { runtime, methods, reflection, maxMessageSize } = options;
+  const { runtime, methods, reflection, admit, maxMessageSize } = options;
   const routes = (router: ConnectRouter): void => {
     for (const method of methods) addUnary(router, method);
     router.rpc(Health.method.watch, ({ service }, { signal }) =>
@@ -42,6 +45,16 @@ export function connectHandler(
   const handler = connectNodeAdapter({
     routes,
     readMaxBytes: maxMessageSize,
+    interceptors: [
+      (next) => (request) => {
+        try {
+          admit({ ...Object.fromEntries(request.header), ":path": new URL(request.url).pathname });
+        } catch (error) {
+          throw toConnectError(error);
+        }
+        return next(request);
+      },
+    ],
     fallback: (_, response) => {
       response.writeHead(404);
       response.end();

@@ -1,6 +1,13 @@
+import { rm } from "node:fs/promises";
 import type { Server as Http1Server } from "node:http";
 import type { Http2Server } from "node:http2";
-import { createServer as createNetServer, type Server, type Socket } from "node:net";
+import {
+  connect,
+  createServer as createNetServer,
+  type ListenOptions,
+  type Server,
+  type Socket,
+} from "node:net";
 import { BindingError, messageOf } from "../errors.ts";
 
 export type Address =
@@ -8,7 +15,12 @@ export type Address =
   | { readonly socket: string };
 
 /** The two servers that share a port: which one a connection gets is told by its first bytes. */
-export type Protocols = { readonly http1: Http1Server; readonly http2: Http2Server };
+export type Protocols = {
+  readonly http1: Http1Server;
+  readonly http2: Http2Server;
+  /** Connections that neither has yet. */
+  readonly untold: Set<Socket>;
+};
 
 const prefaceStart = Buffer.from("PRI ");
 /** A connection that says nothing for this long is closed, in milliseconds. */
@@ -26,31 +38,63 @@ export async function listen(address: Address, protocols: Protocols): Promise<Se
 
 /** Binds a server, with an error that says what to do when that fails. */
 export async function bind(server: Server, address: Address): Promise<void> {
-  const { promise, resolve, reject } = Promise.withResolvers<void>();
-  server.once("error", reject);
-  server.listen("socket" in address ? { path: address.socket } : { ...address }, resolve);
+  const where = "socket" in address ? { path: address.socket } : { ...address };
   try {
-    await promise;
+    try {
+      await listenOn(server, where);
+    } catch (error) {
+      if (!("socket" in address && isInUse(error) && (await isAbandoned(address.socket)))) throw error;
+      await rm(address.socket, { force: true });
+      await listenOn(server, where);
+    }
   } catch (error) {
-    const where = "socket" in address ? address.socket : `${address.host}:${address.port}`;
-    const inUse = error instanceof Error && "code" in error && error.code === "EADDRINUSE";
-    const hint = inUse ? "; another process listens there, choose another port or end it" : "";
-    throw new BindingError("unavailable", `cannot listen on ${where}: ${messageOf(error)}${hint}`, {
+    const name = "socket" in address ? address.socket : `${address.host}:${address.port}`;
+    const hint = isInUse(error)
+      ? "; another process listens there, choose another port or end it"
+      : "";
+    throw new BindingError("unavailable", `cannot listen on ${name}: ${messageOf(error)}${hint}`, {
       cause: error,
     });
-  } finally {
-    server.off("error", reject);
   }
 }
 
-function tellApart(socket: Socket, { http1, http2 }: Protocols): void {
+async function listenOn(server: Server, where: ListenOptions): Promise<void> {
+  const { promise, resolve, reject } = Promise.withResolvers<void>();
+  server.once("error", reject);
+  server.listen(where, resolve);
+  try {
+    await promise;
+  } finally {
+    server.off("error", reject);
+    server.off("listening", resolve);
+  }
+}
+
+function isInUse(error: unknown): boolean {
+  return error instanceof Error && "code" in error && error.code === "EADDRINUSE";
+}
+
+/** Whether a socket's file was left by a process that is no more: nobody takes a connection. */
+function isAbandoned(path: string): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = connect({ path });
+    socket.once("connect", () => {
+      socket.destroy();
+      resolve(false);
+    });
+    socket.once("error", (error) => resolve("code" in error && error.code === "ECONNREFUSED"));
+  });
+}
+
+function tellApart(socket: Socket, { http1, http2, untold }: Protocols): void {
+  untold.add(socket);
   let seen: Buffer = Buffer.alloc(0);
   const timer = setTimeout(() => socket.destroy(), silence);
   const forget = (): void => {
     clearTimeout(timer);
+    untold.delete(socket);
     socket.off("data", read);
-    socket.off("end", gone);
-    socket.off("error", gone);
+    for (const event of ["end", "error", "close"]) socket.off(event, gone);
   };
   const gone = (): void => {
     forget();
@@ -73,6 +117,5 @@ function tellApart(socket: Socket, { http1, http2 }: Protocols): void {
     }
   };
   socket.on("data", read);
-  socket.on("end", gone);
-  socket.on("error", gone);
+  for (const event of ["end", "error", "close"]) socket.on(event, gone);
 }

@@ -23,7 +23,7 @@ import type { Runtime } from "../runtime/runtime.ts";
 import { DaprHttp } from "./dapr-http.ts";
 import { tokenCheck } from "./gate.ts";
 import type { HttpRequest, HttpResponse } from "../rpc/http-message.ts";
-import { bind, listen, type Address } from "./listener.ts";
+import { bind, listen, type Address, type Protocols } from "./listener.ts";
 
 export type ServerOptions = {
   readonly runtime: Runtime;
@@ -63,36 +63,31 @@ export async function createServer(options: ServerOptions): Promise<CufflinkServ
     ...operationsMethods(runtime),
     ...healthMethods(runtime, () => reflection.services),
   ];
+  const admit = (headers: IncomingHttpHeaders): void => {
+    const problem = exempt(headers[":path"]) ? undefined : token(headers);
+    if (problem !== undefined) throw unauthenticated(problem);
+  };
   const lean = new UnaryServer(
     new Map(methods.map(({ desc, handleBytes }) => [methodPath(desc), handleBytes])),
-    {
-      maxMessageSize: maxBodySize,
-      admit: (headers) => {
-        const problem = exempt(headers[":path"]) ? undefined : token(headers);
-        if (problem !== undefined) throw unauthenticated(problem);
-      },
-    },
+    { maxMessageSize: maxBodySize, admit },
   );
   const known = new Set([...methods.map(({ desc }) => methodPath(desc)), ...streamPaths]);
 
   let connect: Promise<(request: HttpRequest, response: HttpResponse) => void> | undefined;
-  const viaConnect = async (request: HttpRequest, response: HttpResponse): Promise<void> => {
+  const viaConnect = (request: HttpRequest, response: HttpResponse): void => {
     connect ??= import("../rpc/connect.ts").then(({ connectHandler }) =>
-      connectHandler({ runtime, methods, reflection, maxMessageSize: maxBodySize }),
+      connectHandler({ runtime, methods, reflection, admit, maxMessageSize: maxBodySize }),
     );
-    (await connect)(request, response);
+    connect.then(
+      (handle) => handle(request, response),
+      () => response.destroy(),
+    );
   };
 
   function onRequest(request: HttpRequest, response: HttpResponse): void {
     const path = (request.url ?? "").split("?", 1)[0] ?? "";
-    if (!known.has(path)) return http.handle(request, response);
-    if (!exempt(path) && token(request.headers) !== undefined) {
-      response.statusCode = 401;
-      response.setHeader("content-type", "application/json");
-      response.end('{"code":"unauthenticated","message":"Unauthorized"}');
-      return;
-    }
-    void viaConnect(request, response);
+    if (known.has(path)) viaConnect(request, response);
+    else http.handle(request, response);
   }
 
   function onStream(
@@ -145,9 +140,7 @@ export async function createServer(options: ServerOptions): Promise<CufflinkServ
   };
 }
 
-type ProtocolServers = {
-  readonly http1: Http1Server;
-  readonly http2: Http2Server;
+type ProtocolServers = Protocols & {
   end(deadline: number): Promise<void>;
 };
 
@@ -183,8 +176,11 @@ function createProtocols(
     streamResetBurst: 100_000,
     streamResetRate: 50_000,
   });
+  // It never listens itself, but begins with that to look after idle connections and slow headers.
+  http1.emit("listening");
   const sessions = new Set<ServerHttp2Session>();
   const sockets = new Set<Socket>();
+  const untold = new Set<Socket>();
   http1.on("connection", (socket: Socket) => {
     sockets.add(socket);
     socket.once("close", () => sockets.delete(socket));
@@ -200,7 +196,9 @@ function createProtocols(
   return {
     http1,
     http2,
+    untold,
     async end(deadline) {
+      for (const socket of untold) socket.destroy();
       http1.close();
       http1.closeIdleConnections();
       for (const session of sessions) session.close();

@@ -211,7 +211,7 @@ test("unsent costs no attempt, keeps the order, and waits until the app is there
   });
   const { delivery } = delivering(app, { maxInFlight: 1 });
   const events = ["1", "2"].map((text) => sourceEvent(text, { key: "k" }));
-  await delivery.deliver(events);
+  void delivery.deliver(events);
   await vi.advanceTimersByTimeAsync(60_000);
   expect(app.texts).toEqual(["1"]);
   expect([delivery.inFlight, delivery.waiting, delivery.failedAttempts]).toEqual([0, 2, 0]);

@@ -253,7 +253,8 @@ describe("close", () => {
   test("what does not end is cut at the deadline", async () => {
     await using served = await serve();
     const stuck = send(served.port, binding, { body: '{"operation":"wait"}' });
-    await Promise.all([served.begun, served.server.close(50), expect(stuck).rejects.toThrow()]);
+    await served.begun;
+    await Promise.all([served.server.close(50), expect(stuck).rejects.toThrow()]);
     await served.abandoned;
   });
 });

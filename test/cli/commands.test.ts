@@ -1,0 +1,99 @@
+import { execFileSync } from "node:child_process";
+import { describe, expect, test } from "vitest";
+import { version } from "../../src/version.ts";
+import { component, folder } from "../resources/folder.ts";
+import { cufflink } from "./command.ts";
+
+const cron = component("tick", "bindings.cron", '- {name: schedule, value: "@every 1s"}');
+
+test.each<[string[], number, RegExp]>([
+  [["--version"], 0, new RegExp(`^${version.replaceAll(".", "\\.")}\n$`)],
+  [["--help"], 0, /serve.*\n.*run.*\n.*invoke/],
+  [["run", "--help"], 0, /Example:\n {2}cufflink run/],
+  [["--nosuch"], 2, /unknown option '--nosuch'/],
+  [["nosuch"], 2, /unknown command 'nosuch'/],
+  [["invoke"], 2, /missing required argument 'component'/],
+  [["run"], 2, /missing required argument 'command'/],
+  [["serve", "--app-port", "http"], 2, /--app-port "http" is not a port/],
+  [["--mode", "kubernetes"], 2, /not built yet/],
+  [["invoke", "a", "get", "x", "--data-file", "y"], 2, /data is given twice/],
+  [["invoke", "a", "get", "-m", "key"], 2, /"key" is not name=value/],
+  [["invoke", "a", "get", "--address", "127.0.0.1:1"], 69, /no runtime answers at http:\/\/127\.0\.0\.1:1/],
+  [["types", "reds"], 1, /did you mean redis\?/],
+  [["check", "/no/such/folder"], 1, /\/no\/such\/folder error: cannot be read/],
+])("%j ends with %i", async (args, code, output) => {
+  const result = await cufflink(args);
+  expect(result.stdout + result.stderr).toMatch(output);
+  expect(result.code).toBe(code);
+});
+
+describe("check", () => {
+  test("finds nothing in what is right", async () => {
+    const path = folder({ "tick.yaml": cron });
+    expect(await cufflink(["check", path])).toMatchObject({ code: 0, stdout: "1 component: no problems\n" });
+  });
+
+  test("tells all that is wrong, with places, without colour", async () => {
+    const path = folder({
+      "a.yaml": cron.replace("schedule", "shedule"),
+      "b.yaml": component("b", "bindings.corn"),
+    });
+    const { code, stdout } = await cufflink(["check", path]);
+    expect(code).toBe(1);
+    expect(stdout).toContain(`${path}/a.yaml:8:14 `);
+    expect(stdout).toMatch(/"shedule" is not known; did you mean "schedule"\?/);
+    expect(stdout).toMatch(/b\.yaml:5:9 error: type "bindings\.corn" is not known; did you mean "bindings\.cron"\?/);
+    expect(stdout).not.toContain("\u001b");
+  });
+
+  test("tells it to tools", async () => {
+    const path = folder({ "b.yaml": component("b", "bindings.corn") });
+    const { code, stdout } = await cufflink(["check", "--json", path]);
+    expect(code).toBe(1);
+    expect(JSON.parse(stdout)).toMatchObject({
+      components: 1,
+      problems: [{ severity: "error", file: `${path}/b.yaml`, line: 5, column: 9, suggestion: "bindings.cron" }],
+    });
+  });
+});
+
+describe("types", () => {
+  test("lists them", async () => {
+    const { code, stdout } = await cufflink(["types"]);
+    expect(code).toBe(0);
+    expect(stdout).toMatch(/^TYPE +DIRECTION +STATUS/);
+    expect(stdout).toMatch(/^bindings\.redis +output +stable +create,get,delete,increment +\S/m);
+  });
+
+  test("describes one", async () => {
+    const { stdout } = await cufflink(["types", "bindings.Redis"]);
+    expect(stdout).toMatch(/redisPassword.*secret/);
+    expect(stdout).toContain("OPERATION increment");
+  });
+
+  test("gives tools its JSON Schema", async () => {
+    const { stdout } = await cufflink(["types", "cron", "--schema"]);
+    expect(JSON.parse(stdout)).toMatchObject({ title: "bindings.cron", properties: { schedule: {} } });
+  });
+});
+
+describe("completion", () => {
+  test("works in bash", async () => {
+    const { stdout: script } = await cufflink(["completion", "bash"]);
+    const complete = (...words: string[]): string[] => {
+      const line = `COMP_WORDS=(${words.map((word) => `'${word}'`).join(" ")}); COMP_CWORD=${words.length - 1}; _cufflink; echo "\${COMPREPLY[@]}"`;
+      return execFileSync("bash", ["-c", `${script}\n${line}`], { encoding: "utf8" }).trim().split(" ");
+    };
+    expect(complete("cufflink", "co")).toEqual(["components", "completion"]);
+    expect(complete("cufflink", "serve", "--app-p")).toEqual(["--app-port", "--app-protocol"]);
+    expect(complete("cufflink", "completion", "z")).toEqual(["zsh"]);
+  });
+
+  test.each(["zsh", "fish"])("knows the commands and flags for %s", async (shell) => {
+    const { code, stdout } = await cufflink(["completion", shell]);
+    expect(code).toBe(0);
+    expect(stdout).toContain("components");
+    expect(stdout).toContain("dapr-grpc-port");
+    expect(stdout).not.toContain("placement-host-address");
+  });
+});

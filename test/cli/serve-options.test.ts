@@ -1,0 +1,87 @@
+import { Command } from "commander";
+import { describe, expect, test } from "vitest";
+import { addServeOptions, readServeOptions, type ServeOptions } from "../../src/cli/serve-options.ts";
+import { UsageError } from "../../src/cli/usage-error.ts";
+
+function read(...args: string[]): ServeOptions {
+  const command = addServeOptions(new Command("serve").exitOverride()).configureOutput({ writeErr: () => {} });
+  command.parse(args, { from: "user" });
+  return readServeOptions(command);
+}
+
+describe("the flags of serve", () => {
+  test("have daprd's defaults", () => {
+    expect(read()).toMatchObject({
+      appPort: undefined,
+      appProtocol: "http",
+      appChannelAddress: "127.0.0.1",
+      appMaxConcurrency: undefined,
+      appHealth: undefined,
+      resourcesPaths: [],
+      httpPort: 3500,
+      grpcPort: 50001,
+      publicPort: undefined,
+      metricsPort: 9090,
+      metrics: true,
+      maxBodySize: 4 * 1024 * 1024,
+      logLevel: "info",
+      logAsJson: false,
+      gracefulShutdown: 5000,
+      blockShutdown: 0,
+      ignored: [],
+    });
+  });
+
+  test.each<[string[], Partial<ServeOptions>]>([
+    [["--app-id", "orders"], { appId: "orders" }],
+    [["--app-id=orders"], { appId: "orders" }],
+    [["--app-port=7001"], { appPort: 7001 }],
+    [["--app-port", "0"], { appPort: undefined }],
+    [["--app-protocol", "GRPC"], { appProtocol: "grpc" }],
+    [["--app-ssl", "--app-protocol=grpc"], { appProtocol: "grpcs" }],
+    [["--app-max-concurrency", "-1"], { appMaxConcurrency: undefined }],
+    [["--app-max-concurrency", "8"], { appMaxConcurrency: 8 }],
+    [["--resources-path", "a", "--resources-path=b"], { resourcesPaths: ["a", "b"] }],
+    [["--components-path", "a"], { resourcesPaths: ["a"] }],
+    [["--dapr-http-port=0"], { httpPort: 0 }],
+    [["--dapr-listen-addresses", "[::1],127.0.0.1"], { listenAddresses: ["::1", "127.0.0.1"] }],
+    [["--enable-metrics=false"], { metrics: false }],
+    [["--log-as-json"], { logAsJson: true }],
+    [["--log-level", "warning"], { logLevel: "warn" }],
+    [["--max-body-size=10Ki"], { maxBodySize: 10_240 }],
+    [["--dapr-graceful-shutdown-seconds", "2"], { gracefulShutdown: 2000 }],
+    [["--dapr-block-shutdown-duration", "1m"], { blockShutdown: 60_000 }],
+    [["--app-binding-options-timeout", "750ms"], { appBindingOptionsTimeout: 750 }],
+    [
+      ["--enable-app-health-check=true", "--app-health-probe-interval", "1", "--app-health-threshold=2"],
+      { appHealth: { path: "/healthz", interval: 1000, timeout: 500, threshold: 2 } },
+    ],
+    [["--enable-app-health-check=false"], { appHealth: undefined }],
+  ])("%j", (args, expected) => {
+    expect(read(...args)).toMatchObject(expected);
+  });
+
+  test("of other building blocks are taken and named", () => {
+    const options = read(
+      ...["--placement-host-address", "127.0.0.1:50005", "--enable-mtls=false", "--profile-port=7777"],
+      ...["--enable-profiling", "--mode", "standalone", "--sentry-address="],
+    );
+    expect(options.ignored.toSorted()).toEqual([
+      "--enable-mtls",
+      "--enable-profiling",
+      "--placement-host-address",
+      "--profile-port",
+      "--sentry-address",
+    ]);
+  });
+
+  test("that cannot be meant are all named at once", () => {
+    const wrong = ["--app-port", "99999", "--max-body-size", "huge", "--log-level", "loud"];
+    expect(() => read(...wrong)).toThrow(UsageError);
+    expect(() => read(...wrong)).toThrow(/--app-port "99999"[^]*--max-body-size "huge"[^]*--log-level|--log-level/);
+  });
+
+  test("refuse Kubernetes mode with the reason", () => {
+    expect(() => read("--mode", "kubernetes")).toThrow(/--mode kubernetes is not built yet.*--resources-path/);
+  });
+});

@@ -1,0 +1,145 @@
+import { join } from "node:path";
+import { describe, expect, onTestFinished, test } from "vitest";
+import { releasePort, reservePort } from "../servers/ports.ts";
+import { component, folder } from "../resources/folder.ts";
+import { Command, cufflink, root } from "./command.ts";
+import { startHttpApp } from "./http-app.ts";
+
+const everySecond = component("tick", "bindings.cron", '- {name: schedule, value: "@every 1s"}');
+
+type Serving = { readonly command: Command; readonly http: number; readonly grpc: number };
+
+/** Starts `bin/cufflink` as daprd is started: its flags, no command, an empty environment. */
+async function startServing(
+  resources: Readonly<Record<string, string>>,
+  args: readonly string[] = [],
+  env: Readonly<Record<string, string>> = {},
+): Promise<Serving> {
+  const [http, grpc] = [await reservePort(), await reservePort()];
+  onTestFinished(async () => {
+    await releasePort(http);
+    await releasePort(grpc);
+  });
+  const flags = ["--app-id", "shop", `--dapr-http-port=${http}`, "--dapr-grpc-port", String(grpc)];
+  const more = ["--enable-metrics=false", "--dapr-listen-addresses", "127.0.0.1", "--enable-mtls=false", "--mode", "standalone"];
+  const command = new Command([...flags, ...more, "--resources-path", folder(resources), ...args], {
+    launcher: [join(root, "bin/cufflink")],
+    env,
+    cwd: "/",
+  });
+  await command.printed(/Status: Running\./);
+  return { command, http, grpc };
+}
+
+describe("a daemon started with daprd's flags", () => {
+  test("serves, says which flags have no effect, and ends with 0 at SIGTERM", async () => {
+    const { command, http } = await startServing({});
+    expect(command.stdout).toMatch(/other building blocks.*--enable-mtls/);
+    const response = await fetch(`http://127.0.0.1:${http}/v1.0/healthz`);
+    expect(response.status).toBe(204);
+    command.signal("SIGTERM");
+    expect(await command.exited).toBe(0);
+  });
+
+  test("is invoked, given test events and asked for its components from the command line", async () => {
+    const app = await startHttpApp(async (path, body) =>
+      path === "/tick" ? { status: 200, body: `heard ${body.toString()}` } : { status: 500, body: "no" },
+    );
+    const notes = folder({});
+    const { command, http, grpc } = await startServing(
+      {
+        "tick.yaml": component("tick", "bindings.cron", '- {name: schedule, value: "@yearly"}'),
+        "deaf.yaml": component("deaf", "bindings.cron", '- {name: schedule, value: "@yearly"}'),
+        "notes.yaml": component("notes", "bindings.localstorage", `- {name: rootPath, value: "${notes}"}`),
+        "bad.yaml": component("bad", "bindings.localstorage"),
+      },
+      ["--app-port", String(app.port)],
+      { DAPR_API_TOKEN: "sesame" },
+    );
+    const env = { DAPR_API_TOKEN: "sesame" };
+    const address = `--address=127.0.0.1:${grpc}`;
+
+    const file = ["-m", "fileName=a.txt"];
+    const created = await cufflink(["invoke", "notes", "create", "--data-file", "-", ...file, address], { env, input: "hello" });
+    expect(created).toMatchObject({ code: 0, stdout: '{"fileName":"a.txt"}' });
+    const read = await cufflink(["invoke", "notes", "get", ...file, `--address=http://127.0.0.1:${http}`], { env });
+    expect(read).toMatchObject({ code: 0, stdout: "hello", stderr: "" });
+
+    const unknown = await cufflink(["invoke", "nosuch", "get", address], { env });
+    expect(unknown).toMatchObject({ code: 1, stdout: "" });
+    expect(unknown.stderr).toMatch(/couldn't find output binding nosuch/);
+    const refused = await cufflink(["invoke", "notes", "get", ...file, address], { env: { DAPR_API_TOKEN: "" } });
+    expect(refused.stderr).toMatch(/DAPR_API_TOKEN/);
+    expect(refused.code).toBe(1);
+
+    expect(await cufflink(["emit", "tick", "ding", address], { env })).toMatchObject({ code: 0, stdout: "heard ding" });
+    const failed = await cufflink(["emit", "deaf", "ding", address], { env });
+    expect(failed.code).toBe(1);
+    expect(failed.stderr).toMatch(/^not handled: .*500/);
+
+    const listed = await cufflink(["components", "--json", address], { env });
+    const components = JSON.parse(listed.stdout) as { name: string; state: string }[];
+    expect(Object.fromEntries(components.map(({ name, state }) => [name, state]))).toEqual({
+      tick: "running",
+      deaf: "running",
+      notes: "running",
+      bad: "failed",
+    });
+    const table = await cufflink(["components", address], { env });
+    expect(table.stdout).toMatch(/^bad +bindings\.localstorage +failed +.*rootPath/m);
+    const missing = await cufflink(["components", "nosuch", address], { env });
+    expect(missing).toMatchObject({ code: 1 });
+    expect(missing.stderr).toMatch(/no component is called "nosuch"; there are: .*notes/);
+
+    command.signal("SIGINT");
+    expect(await command.exited).toBe(0);
+  });
+
+  test("says which port is taken and ends with 69", async () => {
+    const { http } = await startServing({});
+    const { code, stderr } = await cufflink(["--dapr-http-port", String(http), "--dapr-listen-addresses=127.0.0.1"]);
+    expect(stderr).toContain(`cannot listen on 127.0.0.1:${http}`);
+    expect(code).toBe(69);
+  });
+});
+
+describe("at the signal, an event that the app has", () => {
+  async function withEventInApp(args: readonly string[]): Promise<{ command: Command; answer: () => void }> {
+    const { promise: arrived, resolve: arrive } = Promise.withResolvers<void>();
+    const { promise: answered, resolve: answer } = Promise.withResolvers<void>();
+    const app = await startHttpApp(async () => {
+      arrive();
+      await answered;
+      return { status: 200 };
+    });
+    onTestFinished(answer);
+    const { command } = await startServing({ "tick.yaml": everySecond }, ["--app-port", String(app.port), ...args]);
+    await arrived;
+    return { command, answer };
+  }
+
+  test("is waited for, also when npm passes the signal on a second time", async () => {
+    const { command, answer } = await withEventInApp([]);
+    command.signal("SIGINT");
+    command.signal("SIGINT");
+    await command.printed(/ending: no more events/);
+    answer();
+    expect(await command.exited).toBe(0);
+    expect(command.stdout).not.toContain("ending at once");
+  });
+
+  test("is given up after the graceful time, with 1", async () => {
+    const { command } = await withEventInApp(["--dapr-graceful-shutdown-seconds", "1"]);
+    command.signal("SIGTERM");
+    expect(await command.exited).toBe(1);
+    expect(command.stdout).toMatch(/did not finish in time/);
+  });
+
+  test("is given up at a second signal", async () => {
+    const { command } = await withEventInApp(["--dapr-graceful-shutdown-seconds", "60"]);
+    const again = setInterval(() => command.signal("SIGINT"), 50);
+    onTestFinished(() => clearInterval(again));
+    expect(await command.exited).toBe(1);
+    expect(command.stdout).toContain("ending at once");
+  });
+});

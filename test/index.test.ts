@@ -1,0 +1,113 @@
+import { execFile } from "node:child_process";
+import { join } from "node:path";
+import { promisify } from "node:util";
+import { expect, onTestFinished, test, vi } from "vitest";
+import {
+  BindingError,
+  createRuntime,
+  defineBinding,
+  fields,
+  type ComponentResource,
+  type EmbeddedOptions,
+  type EmbeddedRuntime,
+  type RuntimeLogger,
+} from "../src/index.ts";
+import { root } from "./cli/command.ts";
+import { component, folder } from "./resources/folder.ts";
+
+async function start(options: EmbeddedOptions): Promise<EmbeddedRuntime> {
+  const runtime = await createRuntime({ logger: silent, ...options });
+  onTestFinished(() => runtime.close());
+  return runtime;
+}
+
+const silent: RuntimeLogger = { debug() {}, info() {}, warn() {}, error() {}, child: () => silent };
+
+const notes = (rootPath: string): ComponentResource => ({
+  apiVersion: "dapr.io/v1alpha1",
+  kind: "Component",
+  metadata: { name: "notes" },
+  spec: { type: "bindings.localstorage", version: "v1", metadata: [{ name: "rootPath", value: rootPath }] },
+});
+
+test("outputs of a folder, an object and a text are invoked", async () => {
+  const path = folder({});
+  const other = component("other", "bindings.localstorage", `- {name: rootPath, value: "${path}"}`);
+  const runtime = await start({
+    resources: folder({ "third.yaml": other.replace("other", "third") }),
+    components: [notes(path), other],
+  });
+  const metadata = { fileName: "a.txt" };
+  await runtime.invoke("notes", "create", { data: "hello", metadata });
+  for (const name of ["other", "third"]) {
+    const answer = await runtime.invoke(name, "get", { metadata });
+    expect(Buffer.from(answer?.data ?? []).toString()).toBe("hello");
+  }
+  expect(await runtime.invoke("notes", "delete", { metadata })).toBeUndefined();
+  await expect(runtime.invoke("nosuch", "get")).rejects.toBeInstanceOf(BindingError);
+});
+
+test("events reach functions, and a type of one's own works as the others do", async () => {
+  const three = defineBinding({
+    name: "three",
+    status: "alpha",
+    summary: "Three events.",
+    metadata: { word: fields.string({ description: "What they say.", required: true }) },
+    open: () => ({ async [Symbol.asyncDispose]() {} }),
+    read(_, { metadata, deliver }) {
+      const events = [1, 2, 3].map((n) => ({
+        data: Buffer.from(`${metadata.word} ${n}`),
+        metadata: {},
+        headers: [],
+        settle: () => {},
+      }));
+      void deliver(events);
+      return { stop() {}, flush() {}, close() {} };
+    },
+  });
+  const heard: string[] = [];
+  const runtime = await start({
+    bindings: [three],
+    components: [component("in", "bindings.three", "- {name: word, value: hi}")],
+    app: { bindings: { in: ({ data }) => void heard.push(Buffer.from(data ?? []).toString()) } },
+  });
+  await vi.waitFor(() => expect(heard.toSorted()).toEqual(["hi 1", "hi 2", "hi 3"]));
+  await vi.waitFor(() => expect(runtime.components()).toMatchObject([{ name: "in", state: "running", handled: 3 }]));
+});
+
+test("a test event reaches the function, and its failure is told", async () => {
+  const runtime = await start({
+    components: [component("tick", "bindings.cron", '- {name: schedule, value: "@yearly"}')],
+    app: {
+      onBindingEvent({ data }) {
+        if (data === undefined) throw new Error("nothing in it");
+        return { data };
+      },
+    },
+  });
+  expect(await runtime.emit("tick", { data: "x" })).toMatchObject({ kind: "handled", reply: { data: Buffer.from("x") } });
+  expect(await runtime.emit("tick")).toEqual({ kind: "refused", reason: "nothing in it" });
+});
+
+test("what is wrong is told and stops nothing else", async () => {
+  const error = vi.fn<RuntimeLogger["error"]>();
+  const runtime = await start({
+    logger: { ...silent, error, child: () => silent },
+    components: [notes(folder({})), component("bad", "bindings.localstorge")],
+  });
+  expect(runtime.problems).toMatchObject([{ severity: "error", file: "components[1]", suggestion: "bindings.localstorage" }]);
+  expect(error.mock.calls.flat().join("\n")).toContain("components[1]:5:9");
+  await runtime.invoke("notes", "create", { data: "x" });
+});
+
+test("closing twice is closing once", async () => {
+  const runtime = await createRuntime({ logger: silent, components: [notes(folder({}))] });
+  await Promise.all([runtime.close(), runtime.close()]);
+  await expect(runtime.invoke("notes", "list")).rejects.toBeInstanceOf(BindingError);
+});
+
+test("the example runs, and its process ends by itself", async () => {
+  const script = join(root, "examples/embedding/index.ts");
+  const { stdout } = await promisify(execFile)(process.execPath, [script], { timeout: 25_000 });
+  expect(stdout).toMatch(/^the note says \d{4}-\d\d-\d\dT/);
+});
