@@ -107,8 +107,8 @@ export type Operation<MetadataFields extends Fields, Connection, RequestFields e
   readonly description: string;
   /** The request metadata that it reads, `{}` when none. Names match as written. */
   readonly request: RequestFields;
-  /** Repeating it after an ambiguous failure does no harm. Default false. */
-  readonly idempotent?: boolean;
+  /** Repeating it after an ambiguous failure does no harm; a function where the request decides. Default false. */
+  readonly idempotent?: boolean | ((request: Values<RequestFields>) => boolean);
   /**
    * Runs it. Returning nothing is Dapr's "no response" (HTTP 204), an answer without data is an empty
    * one (HTTP 200). Throws a `BindingError` for what it can name; anything else counts as ambiguous.

@@ -16,7 +16,12 @@ export { defineBinding } from "./binding.ts";
 export { BindingError } from "./errors.ts";
 export * as fields from "./metadata/fields.ts";
 export { version } from "./version.ts";
-export type { BindingEvent, BindingEventHandler, BindingReply, FunctionAppHandlers } from "./app/function.ts";
+export type {
+  BindingEvent,
+  BindingEventHandler,
+  BindingReply,
+  FunctionAppHandlers,
+} from "./app/function.ts";
 export type {
   AnyBinding,
   Answer,
@@ -82,7 +87,10 @@ export type EmbeddedRuntime = AsyncDisposable & {
    */
   invoke(name: string, operation: string, request?: InvokeRequest): Promise<Answer | undefined>;
   /** Hands the app one test event as if the component had read it, once. */
-  emit(name: string, event?: { data?: Uint8Array | string; headers?: readonly Header[] }): Promise<Outcome>;
+  emit(
+    name: string,
+    event?: { data?: Uint8Array | string; headers?: readonly Header[] },
+  ): Promise<Outcome>;
   /** Every component with its state. */
   components(): ComponentStatus[];
   /**
@@ -126,8 +134,11 @@ export async function createRuntime(options: EmbeddedOptions = {}): Promise<Embe
     (closing ??= core.drain(deadline).then(() => core.close()));
   return {
     problems,
-    invoke: (name, operation, { data, metadata = {}, signal = new AbortController().signal } = {}) =>
-      core.invoke({ name, operation, data: bytes(data), encoding: "bytes", metadata, signal }),
+    invoke: (
+      name,
+      operation,
+      { data, metadata = {}, signal = new AbortController().signal } = {},
+    ) => core.invoke({ name, operation, data: bytes(data), encoding: "bytes", metadata, signal }),
     emit: (name, { data, headers = [] } = {}) =>
       core.emit(name, { data: bytes(data), headers, metadata: {} }, new AbortController().signal),
     components: () => core.components(),

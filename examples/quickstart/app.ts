@@ -44,7 +44,9 @@ async function onBindingEvent({ name, data, metadata }: BindingEventRequest) {
     say(`file     ${fileName} (${data.length} bytes)  ->  ${await note(fileName, text)}`);
   } else {
     reply = `The app heard: ${text}\n`;
-    say(`webhook  POST ${JSON.stringify(text)}  ->  ${await note("last-hook.txt", text)}, and replied`);
+    say(
+      `webhook  POST ${JSON.stringify(text)}  ->  ${await note("last-hook.txt", text)}, and replied`,
+    );
   }
   tellWhatIsNext(name);
   return { data: Buffer.from(reply) };
@@ -53,7 +55,12 @@ async function onBindingEvent({ name, data, metadata }: BindingEventRequest) {
 /** The other direction: the app invokes an output. */
 async function note(fileName: string, text: string): Promise<string> {
   const data = Buffer.from(text);
-  await cufflink.invokeBinding({ name: "notes", operation: "create", data, metadata: { fileName } });
+  await cufflink.invokeBinding({
+    name: "notes",
+    operation: "create",
+    data,
+    metadata: { fileName },
+  });
   return `wrote notes/${fileName}`;
 }
 
@@ -61,7 +68,9 @@ async function note(fileName: string, text: string): Promise<string> {
 async function tryBoth(): Promise<void> {
   await writeFile(join(inbox, "hello.txt"), "Hello from a file.\n");
   for (;;) {
-    const response = await fetch(hook, { method: "POST", body: "Hello from curl." }).catch(() => undefined);
+    const response = await fetch(hook, { method: "POST", body: "Hello from curl." }).catch(
+      () => undefined,
+    );
     if (response?.ok) return say(`caller   got ${JSON.stringify(await response.text())}`);
     await new Promise((resolve) => setTimeout(resolve, 100));
   }
@@ -69,7 +78,11 @@ async function tryBoth(): Promise<void> {
 
 function tellWhatIsNext(name: string): void {
   if (seen.size === 3 || seen.add(name).size < 3) return;
-  const request = JSON.stringify({ name: "notes", operation: "get", metadata: { fileName: "hello.txt" } });
+  const request = JSON.stringify({
+    name: "notes",
+    operation: "get",
+    metadata: { fileName: "hello.txt" },
+  });
   const method = "dapr.proto.runtime.v1.Dapr/InvokeBinding";
   say(`
 Both directions work. Try, in another terminal:

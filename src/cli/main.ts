@@ -38,7 +38,7 @@ export async function main(args: readonly string[]): Promise<number> {
 }
 
 /** The whole command line; nothing runs until it is parsed. */
-export function createProgram(setExitCode: (code: number) => void): Command {
+function createProgram(setExitCode: (code: number) => void): Command {
   const program = new Command("cufflink")
     .description(
       "Connects an app to outside systems by component YAML: events in, invocations out.",

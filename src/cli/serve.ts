@@ -129,7 +129,7 @@ export async function serve(options: ServeOptions): Promise<Served> {
     ...(await lint(components, bindings, { frameworkFields: componentFields })),
   ];
   for (const problem of findings) logProblem(logger, problem);
-  const where = options.unixDomainSocket ?? `${options.listenAddresses.join(", ")}`;
+  const where = options.unixDomainSocket ?? options.listenAddresses.join(", ");
   logger.info(
     {
       http: server.ports[0],

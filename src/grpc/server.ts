@@ -1,5 +1,13 @@
 import { constants, type IncomingHttpHeaders, type ServerHttp2Stream } from "node:http2";
-import { gunzip } from "node:zlib";
+import { encodeFrame, framePrefixBytes, gunzipMessage } from "./frame.ts";
+import {
+  Code,
+  encodeBinaryHeader,
+  encodeGrpcMessage,
+  GrpcFailure,
+  type ResponseHeaders,
+} from "./status.ts";
+import { longestTimer, parseGrpcTimeout } from "./timeout.ts";
 
 /** What a method is told about its call. */
 export type CallContext = {
@@ -9,30 +17,13 @@ export type CallContext = {
   readonly signal: AbortSignal;
 };
 
-/** Response metadata; a name may repeat. */
-export type ResponseHeaders = Readonly<Record<string, string | string[]>>;
-
-export type UnaryAnswer = { readonly message: Uint8Array; readonly headers?: ResponseHeaders | undefined };
+export type UnaryAnswer = {
+  readonly message: Uint8Array;
+  readonly headers?: ResponseHeaders | undefined;
+};
 
 /** A unary method on encoded messages. What it throws should be a {@link GrpcFailure}; else it is UNKNOWN. */
 export type UnaryMethod = (message: Uint8Array, context: CallContext) => Promise<UnaryAnswer>;
-
-/** The failure of a call, as gRPC says it. */
-export class GrpcFailure extends Error {
-  override readonly name = "GrpcFailure";
-  /** The gRPC status code, 1 to 16. */
-  readonly code: number;
-  /** An encoded `google.rpc.Status` for `grpc-status-details-bin`. */
-  readonly details: Uint8Array | undefined;
-  readonly headers: ResponseHeaders | undefined;
-
-  constructor(code: number, message: string, details?: Uint8Array, headers?: ResponseHeaders) {
-    super(message);
-    this.code = code;
-    this.details = details;
-    this.headers = headers;
-  }
-}
 
 export type UnaryServerOptions = {
   /** The largest request message, in bytes. */
@@ -42,7 +33,6 @@ export type UnaryServerOptions = {
 };
 
 const trailersFollow = { waitForTrailers: true } as const;
-const prefixLength = 5;
 
 /** Serves unary gRPC calls straight on HTTP/2 streams. */
 export class UnaryServer {
@@ -102,8 +92,7 @@ class UnaryCall implements CallContext {
     stream.on("close", () => this.#end());
     try {
       this.#options.admit(this.headers);
-      const timeout = parseTimeout(this.headers["grpc-timeout"]);
-      if (timeout !== undefined) this.#deadline = setTimeout(() => this.#expire(), timeout);
+      this.#startTimer();
     } catch (error) {
       stream.resume();
       return this.#fail(error);
@@ -112,14 +101,29 @@ class UnaryCall implements CallContext {
     stream.on("end", () => void this.#run());
   }
 
+  #startTimer(): void {
+    const header = this.headers["grpc-timeout"];
+    if (header === undefined) return;
+    const timeout = parseGrpcTimeout(String(header));
+    if (timeout === undefined) {
+      throw new GrpcFailure(Code.invalidArgument, `malformed grpc-timeout: ${String(header)}`);
+    }
+    if (timeout <= longestTimer) this.#deadline = setTimeout(() => this.#expire(), timeout);
+  }
+
   #receive(chunk: Buffer): void {
     if (this.#over) return;
     this.#received += chunk.length;
     const limit = this.#options.maxMessageSize;
-    if (this.#received > limit + prefixLength) {
-      const announced = this.#first !== undefined && this.#first.length >= prefixLength ? this.#first.readUInt32BE(1) : 0;
-      const size = Math.max(announced, this.#received - prefixLength);
-      this.#fail(new GrpcFailure(8, `grpc: received message larger than max (${size} vs. ${limit})`));
+    if (this.#received > limit + framePrefixBytes) {
+      const announced =
+        this.#first !== undefined && this.#first.length >= framePrefixBytes
+          ? this.#first.readUInt32BE(1)
+          : 0;
+      const size = Math.max(announced, this.#received - framePrefixBytes);
+      this.#fail(
+        new GrpcFailure(8, `grpc: received message larger than max (${size} vs. ${limit})`),
+      );
       return;
     }
     if (this.#first === undefined) this.#first = chunk;
@@ -140,32 +144,47 @@ class UnaryCall implements CallContext {
 
   async #message(): Promise<Uint8Array> {
     const body = this.#chunks === undefined ? this.#first : Buffer.concat(this.#chunks);
-    if (body === undefined || body.length < prefixLength) throw new GrpcFailure(13, "the request has no message");
+    if (body === undefined || body.length < framePrefixBytes)
+      throw new GrpcFailure(13, "the request has no message");
     const length = body.readUInt32BE(1);
-    if (body.length !== prefixLength + length) {
-      throw new GrpcFailure(body.length > prefixLength + length ? 12 : 13, "a unary call takes one whole message");
+    if (body.length !== framePrefixBytes + length) {
+      throw new GrpcFailure(
+        body.length > framePrefixBytes + length ? 12 : 13,
+        "a unary call takes one whole message",
+      );
     }
-    const message = body.subarray(prefixLength);
+    const message = body.subarray(framePrefixBytes);
     if (body[0] === 0) return message;
     const encoding = this.headers["grpc-encoding"] ?? "identity";
+    if (encoding === "identity") {
+      throw new GrpcFailure(
+        Code.internal,
+        "a message is compressed, yet no grpc-encoding says how",
+      );
+    }
     if (encoding !== "gzip") {
       throw new GrpcFailure(12, `grpc: unknown compression ${encoding}`, undefined, {
         "grpc-accept-encoding": "identity,gzip",
       });
     }
-    return unzip(message, this.#options.maxMessageSize);
+    return gunzipMessage(message, this.#options.maxMessageSize);
   }
 
   #answer(message: Uint8Array, headers: ResponseHeaders | undefined): void {
+    const limit = this.#options.maxMessageSize;
+    if (message.length > limit) {
+      const text = `grpc: trying to send message larger than max (${message.length} vs. ${limit})`;
+      this.#fail(new GrpcFailure(Code.resourceExhausted, text));
+      return;
+    }
     const stream = this.#stream;
     this.#finish();
-    stream.respond({ ":status": 200, "content-type": "application/grpc", ...headers }, trailersFollow);
-    stream.on("wantTrailers", () => stream.sendTrailers({ "grpc-status": "0", "grpc-message": "" }));
-    const frame = Buffer.allocUnsafe(prefixLength + message.length);
-    frame[0] = 0;
-    frame.writeUInt32BE(message.length, 1);
-    frame.set(message, prefixLength);
-    stream.end(frame);
+    stream.on("wantTrailers", sendOk);
+    stream.respond(
+      { ":status": 200, "content-type": "application/grpc", ...headers },
+      trailersFollow,
+    );
+    stream.end(encodeFrame(message));
   }
 
   #fail(thrown: unknown): void {
@@ -176,26 +195,32 @@ class UnaryCall implements CallContext {
     const failure = thrown instanceof GrpcFailure ? thrown : new GrpcFailure(2, String(thrown));
     const status: Record<string, string> = {
       "grpc-status": String(failure.code),
-      "grpc-message": percentEncode(failure.message),
+      "grpc-message": encodeGrpcMessage(failure.message),
     };
     if (failure.details !== undefined) {
-      status["grpc-status-details-bin"] = Buffer.from(failure.details)
-        .toString("base64")
-        .replace(/=+$/, "");
+      status["grpc-status-details-bin"] = encodeBinaryHeader(failure.details);
     }
     const head = { ":status": 200, "content-type": "application/grpc" };
     if (failure.headers === undefined) {
       stream.respond({ ...head, ...status }, { endStream: true });
+      this.#refuseTheRest();
     } else {
-      stream.on("wantTrailers", () => stream.sendTrailers(status));
+      stream.on("wantTrailers", () => {
+        stream.sendTrailers(status);
+        this.#refuseTheRest();
+      });
       stream.respond({ ...head, ...failure.headers }, trailersFollow);
       stream.end();
     }
+  }
+
+  /** A caller that is still sending is told to stop without it looking like a failure. */
+  #refuseTheRest(): void {
+    const stream = this.#stream;
     if (stream.readableEnded) return;
-    // A caller that is still sending is told to stop without it looking like a failure.
     stream.resume();
-    if (failure.headers === undefined) stream.close(constants.NGHTTP2_NO_ERROR);
-    else stream.once("finish", () => stream.close(constants.NGHTTP2_NO_ERROR));
+    // Later, for a reset overtakes the answer that waits to be written, and it would be lost.
+    setImmediate(() => stream.close(constants.NGHTTP2_NO_ERROR));
   }
 
   #expire(): void {
@@ -218,38 +243,6 @@ class UnaryCall implements CallContext {
 
 function ignore(): void {}
 
-function unzip(message: Uint8Array, limit: number): Promise<Uint8Array> {
-  return new Promise((resolve, reject) => {
-    gunzip(message, { maxOutputLength: limit }, (error, result) => {
-      if (error === null) resolve(result);
-      else if ("code" in error && error.code === "ERR_BUFFER_TOO_LARGE") {
-        reject(new GrpcFailure(8, `grpc: received message after decompression larger than max ${limit}`));
-      } else reject(new GrpcFailure(13, `grpc: failed to decompress the received message: ${error.message}`));
-    });
-  });
-}
-
-const timeoutUnits: Readonly<Record<string, number>> = { n: 1e-6, u: 1e-3, m: 1, S: 1e3, M: 6e4, H: 3.6e6 };
-const longestTimer = 2 ** 31 - 1;
-
-/** `grpc-timeout` in milliseconds: 1 to 8 digits and a unit. `undefined`: none, or longer than a timer can be. */
-export function parseTimeout(text: string | string[] | undefined): number | undefined {
-  if (typeof text !== "string") return undefined;
-  const match = /^(\d{1,8})([numSMH])$/.exec(text);
-  if (match === null) throw new GrpcFailure(3, `malformed grpc-timeout: ${text}`);
-  const milliseconds = Number(match[1]) * (timeoutUnits[match[2] ?? ""] ?? 0);
-  return milliseconds > longestTimer ? undefined : milliseconds;
-}
-
-/** Text as `grpc-message` carries it: all but printable ASCII, and `%` itself, percent-encoded. */
-export function percentEncode(text: string): string {
-  if (/^[\x20-\x24\x26-\x7e]*$/.test(text)) return text;
-  let encoded = "";
-  for (const byte of Buffer.from(text)) {
-    encoded +=
-      byte >= 0x20 && byte <= 0x7e && byte !== 0x25
-        ? String.fromCharCode(byte)
-        : `%${byte.toString(16).toUpperCase().padStart(2, "0")}`;
-  }
-  return encoded;
+function sendOk(this: ServerHttp2Stream): void {
+  this.sendTrailers({ "grpc-status": "0", "grpc-message": "" });
 }

@@ -46,26 +46,23 @@ export function codeName(code: number): string {
   return codeNames[code] ?? `CODE_${code}`;
 }
 
-export type GrpcErrorOptions = {
-  /** The binary `google.rpc.Status` for `grpc-status-details-bin`. */
-  details?: Uint8Array | undefined;
-  /** Headers that go out before the error; lower-case names, printable ASCII values. */
-  headers?: Readonly<Record<string, string>> | undefined;
-  cause?: unknown;
-};
+/** Response metadata; a name may repeat. */
+export type ResponseHeaders = Readonly<Record<string, string | string[]>>;
 
-/** A call that ended with another status than OK. */
-export class GrpcError extends Error {
-  override readonly name = "GrpcError";
+/** The failure of a call, as gRPC says it. */
+export class GrpcFailure extends Error {
+  override readonly name = "GrpcFailure";
+  /** The gRPC status code, 1 to 16. */
   readonly code: number;
+  /** An encoded `google.rpc.Status` for `grpc-status-details-bin`. */
   readonly details: Uint8Array | undefined;
-  readonly headers: Readonly<Record<string, string>> | undefined;
+  readonly headers: ResponseHeaders | undefined;
 
-  constructor(code: number, message: string, options: GrpcErrorOptions = {}) {
-    super(message, options.cause === undefined ? undefined : { cause: options.cause });
+  constructor(code: number, message: string, details?: Uint8Array, headers?: ResponseHeaders) {
+    super(message);
     this.code = code;
-    this.details = options.details;
-    this.headers = options.headers;
+    this.details = details;
+    this.headers = headers;
   }
 }
 
@@ -102,11 +99,6 @@ export function decodeGrpcMessage(header: string): string {
 export function encodeBinaryHeader(bytes: Uint8Array): string {
   const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString("base64");
   return text.replace(/=+$/, "");
-}
-
-/** Reads a `-bin` header, with or without padding. */
-export function decodeBinaryHeader(header: string): Buffer {
-  return Buffer.from(header, "base64");
 }
 
 /** The status that gRPC prescribes for an answer that came with a plain HTTP status. */

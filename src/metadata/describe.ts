@@ -16,7 +16,8 @@ export type Described = {
 type DescribedOperation = {
   readonly description: string;
   readonly request: Fields;
-  readonly idempotent?: boolean;
+  // Some requests of an operation may be repeated and others not: a function tells.
+  readonly idempotent?: boolean | ((request: never) => boolean);
 };
 
 /** A JSON value. */

@@ -177,5 +177,9 @@ function listed(component: Component): ListedComponent {
 
 /** `WAITING_FOR_APP` as people read it: `waiting for app`. */
 function stateName(state: number): string {
-  return (ComponentStateSchema.values.find(({ number }) => number === state)?.localName ?? "unknown").toLowerCase().replaceAll("_", " ");
+  return (
+    ComponentStateSchema.values.find(({ number }) => number === state)?.localName ?? "unknown"
+  )
+    .toLowerCase()
+    .replaceAll("_", " ");
 }

@@ -6,7 +6,7 @@ import { Health } from "../../gen/grpc/health/v1/health_pb.ts";
 import { ServerReflection as ReflectionV1 } from "../../gen/grpc/reflection/v1/reflection_pb.ts";
 import { ServerReflection as ReflectionV1Alpha } from "../../gen/grpc/reflection/v1alpha/reflection_pb.ts";
 import { StatusSchema } from "../../gen/google/rpc/status_pb.ts";
-import { GrpcFailure } from "../grpc/server.ts";
+import { GrpcFailure } from "../grpc/status.ts";
 import type { HttpRequest, HttpResponse } from "./http-message.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import { watchHealth } from "./health.ts";

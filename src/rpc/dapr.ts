@@ -1,7 +1,7 @@
 import { Dapr } from "../../gen/dapr/proto/runtime/v1/dapr_pb.ts";
 import { ActorRuntime_ActorRuntimeStatus } from "../../gen/dapr/proto/runtime/v1/metadata_pb.ts";
 import { BindingError } from "../errors.ts";
-import { GrpcFailure } from "../grpc/server.ts";
+import { GrpcFailure } from "../grpc/status.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import type { RuntimeDescription } from "./description.ts";
 import { invokeFailure } from "./errors.ts";

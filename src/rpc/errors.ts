@@ -3,7 +3,7 @@ import { anyPack, type Any } from "@bufbuild/protobuf/wkt";
 import { ErrorInfoSchema, RetryInfoSchema } from "../../gen/google/rpc/error_details_pb.ts";
 import { StatusSchema } from "../../gen/google/rpc/status_pb.ts";
 import type { BindingError, Reason } from "../errors.ts";
-import { GrpcFailure, type ResponseHeaders } from "../grpc/server.ts";
+import { GrpcFailure, type ResponseHeaders } from "../grpc/status.ts";
 
 /** gRPC's status codes by our reasons. */
 export const grpcCodes: Readonly<Record<Reason, number>> = {

@@ -2,7 +2,7 @@ import {
   Health,
   HealthCheckResponse_ServingStatus as Status,
 } from "../../gen/grpc/health/v1/health_pb.ts";
-import { GrpcFailure } from "../grpc/server.ts";
+import { GrpcFailure } from "../grpc/status.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import { bindMethod, type BoundMethod } from "./service.ts";
 

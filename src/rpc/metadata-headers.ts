@@ -5,13 +5,26 @@ export function isHeaderName(name: string): boolean {
   return token.test(name);
 }
 
-/** Response metadata as headers `metadata.<name>`; what no header can be named is left out. */
+/** How many bytes of response metadata go out as headers; clients refuse much more of them. */
+const mostHeaderBytes = 8 * 1024;
+
+/**
+ * Response metadata as gRPC headers `metadata.<name>`, beside the message, which has it whole. What gRPC's
+ * headers cannot carry, or strict clients would fail the call for, is left out.
+ */
 export function metadataHeaders(
   metadata: Readonly<Record<string, string>>,
 ): Record<string, string> {
   const headers: Record<string, string> = {};
+  let bytes = 0;
   for (const [name, value] of Object.entries(metadata)) {
-    if (isHeaderName(name)) headers[`metadata.${name.toLowerCase()}`] = headerText(value);
+    const header = `metadata.${name.toLowerCase()}`;
+    if (!isHeaderName(name) || header.endsWith("-bin")) continue;
+    const text = value.replaceAll(/[\r\n]/g, " ");
+    if (!/^[ -~]*$/.test(text)) continue;
+    bytes += header.length + text.length;
+    if (bytes > mostHeaderBytes) break;
+    headers[header] = text;
   }
   return headers;
 }

@@ -8,7 +8,7 @@ import {
   type EmitEventResponseSchema,
 } from "../../gen/cufflink/v1/operations_pb.ts";
 import type { AnyBinding } from "../binding.ts";
-import { GrpcFailure } from "../grpc/server.ts";
+import { GrpcFailure } from "../grpc/status.ts";
 import type { Field, Fields } from "../metadata/fields.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import type { ComponentStatus } from "../runtime/status.ts";

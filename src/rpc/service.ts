@@ -8,12 +8,8 @@ import {
   type MessageInitShape,
   type MessageShape,
 } from "@bufbuild/protobuf";
-import {
-  GrpcFailure,
-  type CallContext,
-  type ResponseHeaders,
-  type UnaryMethod,
-} from "../grpc/server.ts";
+import type { CallContext, UnaryMethod } from "../grpc/server.ts";
+import { GrpcFailure, type ResponseHeaders } from "../grpc/status.ts";
 
 /** A unary method of one of our services: from the request to the response and its headers. */
 export type Handler<Input extends DescMessage, Output extends DescMessage> = (

@@ -62,7 +62,7 @@ export class Component {
   #reason = "";
   #since = new Date();
   #opened: Opened | undefined;
-  #openedWaiting: ((opened: Opened | undefined) => void)[] = [];
+  readonly #openedWaiting = new Set<(opened: Opened | undefined) => void>();
   #settings: ComponentSettings | undefined;
   #directions: { input: boolean; output: boolean };
   #delivery: Delivery | undefined;
@@ -135,14 +135,19 @@ export class Component {
   /** Waits for the connection, at most `initTimeout`. Throws what keeps it from being there. */
   async whenOpened(signal: AbortSignal): Promise<Opened> {
     if (this.#opened !== undefined) return this.#opened;
-    if (this.#state === "failed" || this.#closing.signal.aborted) throw this.#unavailable();
+    if (this.#state === "failed" || this.#closing.signal.aborted || signal.aborted)
+      throw this.#unavailable();
     const opened = await new Promise<Opened | undefined>((resolve) => {
-      const timer = setTimeout(() => resolve(undefined), this.spec.initTimeout);
-      signal.addEventListener("abort", () => resolve(undefined), { once: true });
-      this.#openedWaiting.push((one) => {
+      const done = (one: Opened | undefined): void => {
         clearTimeout(timer);
+        signal.removeEventListener("abort", giveUp);
+        this.#openedWaiting.delete(done);
         resolve(one);
-      });
+      };
+      const giveUp = (): void => done(undefined);
+      const timer = setTimeout(giveUp, this.spec.initTimeout);
+      signal.addEventListener("abort", giveUp, { once: true });
+      this.#openedWaiting.add(done);
     });
     if (opened === undefined) throw this.#unavailable();
     return opened;
@@ -225,6 +230,9 @@ export class Component {
       return this.#set("waiting for app", "no app port was given; say --app-port");
     }
     const { name } = this.spec;
+    // This connection's own: a reader that complains late must not end the next one.
+    const lose = this.#lose;
+    const lost = (reason: unknown): void => lose?.(shown(reason, opened.redact));
     let reader: Reader | undefined;
     const subscription = new Subscription({
       app,
@@ -249,25 +257,28 @@ export class Component {
           onChange: () => undefined,
         });
         this.#delivery = delivery;
-        reader = await owner.run(this, async () =>
-          binding.read?.(opened.connection, {
-            component: { name, appId: this.#options.appId },
-            metadata: opened.metadata,
-            logger: this.#logger,
-            maxInFlight: settings.maxInFlight,
-            deliver: (events, source) => delivery.deliver(events, source),
-            lost: (reason) => this.#lose?.(reason),
-          }),
-        );
-        if (reader === undefined) throw new Error(`bindings.${binding.name} gave no reader`);
-        return { reader, delivery };
+        try {
+          reader = await owner.run(this, async () =>
+            binding.read?.(opened.connection, {
+              component: { name, appId: this.#options.appId },
+              metadata: opened.metadata,
+              logger: this.#logger,
+              maxInFlight: settings.maxInFlight,
+              deliver: (events, source) => delivery.deliver(events, source),
+              lost,
+            }),
+          );
+          if (reader === undefined) throw new Error(`bindings.${binding.name} gave no reader`);
+          return { reader, delivery };
+        } catch (error) {
+          // What came before it failed is the source's again.
+          await delivery.drain(finishing);
+          this.#inputEnded(delivery);
+          throw error;
+        }
       },
-      ended: (delivery) => {
-        this.#counts.handled += delivery.handled;
-        this.#counts.failedAttempts += delivery.failedAttempts;
-        this.#delivery = undefined;
-      },
-      failed: (error) => this.#lose?.(shown(error, opened.redact)),
+      ended: (delivery) => this.#inputEnded(delivery),
+      failed: lost,
     });
     this.#subscription = subscription;
     subscription.start();
@@ -277,6 +288,12 @@ export class Component {
     if (wanted) this.#set("running", "");
     else if (this.#directions.output) this.#set("running", reason);
     else this.#set("waiting for app", reason);
+  }
+
+  #inputEnded(delivery: Delivery): void {
+    this.#counts.handled += delivery.handled;
+    this.#counts.failedAttempts += delivery.failedAttempts;
+    this.#delivery = undefined;
   }
 
   /** The connection is gone: what the app has is awaited briefly, the rest is the source's again. */
@@ -348,7 +365,7 @@ export class Component {
   }
 
   #wakeOpened(opened: Opened | undefined): void {
-    for (const wake of this.#openedWaiting.splice(0)) wake(opened);
+    for (const wake of this.#openedWaiting) wake(opened);
   }
 }
 

@@ -44,8 +44,13 @@ export async function openComponent(
     output: binding.operations !== undefined && (declared?.output ?? true),
   };
   options.onDirections(directions);
-  const settings = parseFields(componentFields, values, { direction: directions, unknown: false });
-  const parsed = parseFields(binding.metadata, values, { direction: directions, unknown: false });
+  // A quoted text is cut and escaped, so that redacting afterwards would miss a secret in it.
+  const unquoted = new Set(
+    Object.keys(values).filter((name) => secrets.some((one) => values[name]?.includes(one))),
+  );
+  const parsing = { direction: directions, unknown: false, unquoted };
+  const settings = parseFields(componentFields, values, parsing);
+  const parsed = parseFields(binding.metadata, values, parsing);
   const errors = [...settings.problems, ...parsed.problems].filter(
     ({ severity }) => severity === "error",
   );
@@ -81,7 +86,10 @@ async function connect(
 ): Promise<AsyncDisposable> {
   const component = { name: spec.name, appId };
   const opening = run(async () =>
-    binding.open({ component, metadata, directions, logger, signal, http, lost }),
+    binding.open({
+      ...{ component, metadata, directions, logger, signal, http },
+      lost: (reason) => lost(shown(reason, redact)),
+    }),
   );
   const late = Promise.withResolvers<never>();
   const giveUp = (): void =>

@@ -89,7 +89,7 @@ export class Outputs {
         });
         return answer ?? undefined;
       } catch (error) {
-        if (!mayRepeat(error, operation, opened.outbound, attempt)) throw error;
+        if (!mayRepeat(error, operation, request, opened.outbound, attempt)) throw error;
         await pause(pauseAfter(opened.outbound, attempt), invocation.signal);
         if (invocation.signal.aborted) throw error;
         opened = component.opened ?? (await component.whenOpened(invocation.signal));
@@ -116,13 +116,14 @@ function findOperation(component: Component, operation: string): AnyOperation {
 function mayRepeat(
   error: unknown,
   operation: AnyOperation,
+  request: Record<string, unknown>,
   policy: RetryPolicy,
   attempt: number,
 ): boolean {
   if (attempt >= policy.attempts || !(error instanceof BindingError)) return false;
-  return (
-    error.effect === "unsent" || (error.effect === "ambiguous" && operation.idempotent === true)
-  );
+  if (error.effect !== "ambiguous") return error.effect === "unsent";
+  const { idempotent = false } = operation;
+  return typeof idempotent === "function" ? idempotent(request) : idempotent;
 }
 
 function clean(thrown: unknown, redact: Redact | undefined): BindingError {
@@ -139,7 +140,13 @@ function clean(thrown: unknown, redact: Redact | undefined): BindingError {
 
 function pause(milliseconds: number, signal: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
-    const timer = setTimeout(resolve, milliseconds);
-    signal.addEventListener("abort", () => (clearTimeout(timer), resolve()), { once: true });
+    if (signal.aborted) return resolve();
+    const done = (): void => {
+      clearTimeout(timer);
+      signal.removeEventListener("abort", done);
+      resolve();
+    };
+    const timer = setTimeout(done, milliseconds);
+    signal.addEventListener("abort", done, { once: true });
   });
 }

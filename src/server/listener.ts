@@ -43,7 +43,8 @@ export async function bind(server: Server, address: Address): Promise<void> {
     try {
       await listenOn(server, where);
     } catch (error) {
-      if (!("socket" in address && isInUse(error) && (await isAbandoned(address.socket)))) throw error;
+      if (!("socket" in address && isInUse(error) && (await isAbandoned(address.socket))))
+        throw error;
       await rm(address.socket, { force: true });
       await listenOn(server, where);
     }

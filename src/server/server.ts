@@ -10,6 +10,7 @@ import {
 } from "node:http2";
 import type { Server, Socket } from "node:net";
 import { createServer as createTlsServer } from "node:tls";
+import { http2ServerOptions, widenWindow } from "../grpc/http2-options.ts";
 import { UnaryServer } from "../grpc/server.ts";
 import { daprMethods } from "../rpc/dapr.ts";
 import type { RuntimeDescription } from "../rpc/description.ts";
@@ -49,8 +50,7 @@ export type CufflinkServer = {
   close(deadline: number): Promise<void>;
 };
 
-const mebibyte = 1024 * 1024;
-const defaultMaxBodySize = 4 * mebibyte;
+const defaultMaxBodySize = 4 * 1024 * 1024;
 
 /** Starts to listen. Rejects with a `BindingError` that names the address which cannot be had. */
 export async function createServer(options: ServerOptions): Promise<CufflinkServer> {
@@ -164,18 +164,7 @@ function createProtocols(
     },
     onRequest,
   );
-  const http2 = createHttp2Server({
-    settings: {
-      initialWindowSize: 4 * mebibyte,
-      maxConcurrentStreams: 4096,
-      maxFrameSize: 64 * 1024,
-    },
-    // In MiB. The default of 10 refuses streams once a few large messages are under way.
-    maxSessionMemory: 1024,
-    // The defaults end a session after some 200 cancellations a second.
-    streamResetBurst: 100_000,
-    streamResetRate: 50_000,
-  });
+  const http2 = createHttp2Server(http2ServerOptions);
   // It never listens itself, but begins with that to look after idle connections and slow headers.
   http1.emit("listening");
   const sessions = new Set<ServerHttp2Session>();
@@ -187,7 +176,7 @@ function createProtocols(
   });
   http2.on("session", (session) => {
     sessions.add(session);
-    session.setLocalWindowSize(16 * mebibyte);
+    widenWindow(session);
     session.once("close", () => sessions.delete(session));
     session.on("error", () => session.destroy());
   });

@@ -29,8 +29,12 @@ export class Command {
       env: { ...(options.launcher === undefined ? process.env : {}), ...options.env },
       stdio: ["ignore", "pipe", "pipe"],
     });
-    this.child.stdout!.setEncoding("utf8").on("data", (chunk: string) => this.#read("stdout", chunk));
-    this.child.stderr!.setEncoding("utf8").on("data", (chunk: string) => this.#read("stderr", chunk));
+    this.child
+      .stdout!.setEncoding("utf8")
+      .on("data", (chunk: string) => this.#read("stdout", chunk));
+    this.child
+      .stderr!.setEncoding("utf8")
+      .on("data", (chunk: string) => this.#read("stderr", chunk));
     this.exited = once(this.child, "close").then(
       ([code, signal]: (number | NodeJS.Signals | null)[]) => code ?? signal ?? 0,
     );
@@ -55,6 +59,15 @@ export class Command {
 
   signal(name: NodeJS.Signals): void {
     this.child.kill(name);
+  }
+
+  /**
+   * Repeats the signal until standard output has the pattern. No longer: a process that is about to be gone
+   * listens to none any more and would die of it.
+   */
+  async signalUntil(name: NodeJS.Signals, pattern: RegExp): Promise<void> {
+    const again = setInterval(() => this.signal(name), 50);
+    await this.printed(pattern).finally(() => clearInterval(again));
   }
 
   #read(stream: "stdout" | "stderr", chunk: string): void {

@@ -1,10 +1,16 @@
 import { Command } from "commander";
 import { describe, expect, test } from "vitest";
-import { addServeOptions, readServeOptions, type ServeOptions } from "../../src/cli/serve-options.ts";
+import {
+  addServeOptions,
+  readServeOptions,
+  type ServeOptions,
+} from "../../src/cli/serve-options.ts";
 import { UsageError } from "../../src/cli/usage-error.ts";
 
 function read(...args: string[]): ServeOptions {
-  const command = addServeOptions(new Command("serve").exitOverride()).configureOutput({ writeErr: () => {} });
+  const command = addServeOptions(new Command("serve").exitOverride()).configureOutput({
+    writeErr: () => {},
+  });
   command.parse(args, { from: "user" });
   return readServeOptions(command);
 }
@@ -53,7 +59,12 @@ describe("the flags of serve", () => {
     [["--dapr-block-shutdown-duration", "1m"], { blockShutdown: 60_000 }],
     [["--app-binding-options-timeout", "750ms"], { appBindingOptionsTimeout: 750 }],
     [
-      ["--enable-app-health-check=true", "--app-health-probe-interval", "1", "--app-health-threshold=2"],
+      [
+        "--enable-app-health-check=true",
+        "--app-health-probe-interval",
+        "1",
+        "--app-health-threshold=2",
+      ],
       { appHealth: { path: "/healthz", interval: 1000, timeout: 500, threshold: 2 } },
     ],
     [["--enable-app-health-check=false"], { appHealth: undefined }],
@@ -63,7 +74,12 @@ describe("the flags of serve", () => {
 
   test("of other building blocks are taken and named", () => {
     const options = read(
-      ...["--placement-host-address", "127.0.0.1:50005", "--enable-mtls=false", "--profile-port=7777"],
+      ...[
+        "--placement-host-address",
+        "127.0.0.1:50005",
+        "--enable-mtls=false",
+        "--profile-port=7777",
+      ],
       ...["--enable-profiling", "--mode", "standalone", "--sentry-address="],
     );
     expect(options.ignored.toSorted()).toEqual([
@@ -78,10 +94,14 @@ describe("the flags of serve", () => {
   test("that cannot be meant are all named at once", () => {
     const wrong = ["--app-port", "99999", "--max-body-size", "huge", "--log-level", "loud"];
     expect(() => read(...wrong)).toThrow(UsageError);
-    expect(() => read(...wrong)).toThrow(/--app-port "99999"[^]*--max-body-size "huge"[^]*--log-level|--log-level/);
+    expect(() => read(...wrong)).toThrow(
+      /--app-port "99999"[^]*--max-body-size "huge"[^]*--log-level|--log-level/,
+    );
   });
 
   test("refuse Kubernetes mode with the reason", () => {
-    expect(() => read("--mode", "kubernetes")).toThrow(/--mode kubernetes is not built yet.*--resources-path/);
+    expect(() => read("--mode", "kubernetes")).toThrow(
+      /--mode kubernetes is not built yet.*--resources-path/,
+    );
   });
 });

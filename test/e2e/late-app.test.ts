@@ -17,22 +17,28 @@ afterAll(() => rm(folder, { recursive: true, force: true }));
 const tick = { name: "tick", type: "bindings.cron", metadata: { schedule: "@every 200ms" } };
 
 describe("start order does not matter", () => {
-  test.concurrent.each([0, 1, 5, 30])("an app that starts %i s late gets its events", { timeout: 60_000 }, async (late) => {
-    const port = await reservePort();
-    const file = join(folder, `late-${late}`);
-    await using daemon = await startDaemon({
-      components: [tick],
-      flags: ["--app-port", String(port), "--app-protocol", "grpc"],
-    });
-    expect(await daemon.state("tick")).toBe("waiting for app");
-    await new Promise((resolve) => setTimeout(resolve, late * 1000));
-    const app = await startApp({ port, file, bindings: ["tick"] });
-    await until(async () => (await recorded(file)).length > 0, {
-      what: () => `a tick; the daemon said:\n${daemon.output()}`,
-    }).finally(() => app.kill());
-    await until(async () => (await daemon.state("tick")) === "waiting for app", { what: "the state to tell that the app is gone" });
-    expect(daemon.process.exitCode).toBeNull();
-  });
+  test.concurrent.each([0, 1, 5, 30])(
+    "an app that starts %i s late gets its events",
+    { timeout: 60_000 },
+    async (late) => {
+      const port = await reservePort();
+      const file = join(folder, `late-${late}`);
+      await using daemon = await startDaemon({
+        components: [tick],
+        flags: ["--app-port", String(port), "--app-protocol", "grpc"],
+      });
+      expect(await daemon.state("tick")).toBe("waiting for app");
+      await new Promise((resolve) => setTimeout(resolve, late * 1000));
+      const app = await startApp({ port, file, bindings: ["tick"] });
+      await until(async () => (await recorded(file)).length > 0, {
+        what: () => `a tick; the daemon said:\n${daemon.output()}`,
+      }).finally(() => app.kill());
+      await until(async () => (await daemon.state("tick")) === "waiting for app", {
+        what: "the state to tell that the app is gone",
+      });
+      expect(daemon.process.exitCode).toBeNull();
+    },
+  );
 
   test("SIGTERM ends it with 0 while an app is connected", async () => {
     const port = await reservePort();
@@ -51,11 +57,20 @@ describe("start order does not matter", () => {
 describeWith("redis", { own: true, started: false }, (redis) => {
   test("an output whose server is down at start waits visibly and works once it comes", async () => {
     await using daemon = await startDaemon({
-      components: [{ name: "cache", type: "bindings.redis", metadata: { redisHost: `${redis.host}:${redis.port}` } }],
+      components: [
+        {
+          name: "cache",
+          type: "bindings.redis",
+          metadata: { redisHost: `${redis.host}:${redis.port}` },
+        },
+      ],
     });
     expect(await daemon.state("cache")).toBe("reconnecting");
     await redis.start();
-    await until(async () => (await daemon.state("cache")) === "running", { what: () => daemon.output(), within: 20_000 });
+    await until(async () => (await daemon.state("cache")) === "running", {
+      what: () => daemon.output(),
+      within: 20_000,
+    });
     const answer = await fetch(`http://127.0.0.1:${daemon.httpPort}/v1.0/bindings/cache`, {
       method: "POST",
       body: '{"operation":"create","data":"x","metadata":{"key":"k"}}',

@@ -1,6 +1,10 @@
 import { execFileSync } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
-import { connect as connectHttp2, type ClientHttp2Session, type IncomingHttpHeaders } from "node:http2";
+import {
+  connect as connectHttp2,
+  type ClientHttp2Session,
+  type IncomingHttpHeaders,
+} from "node:http2";
 import { request as requestHttps } from "node:https";
 import { connect as connectTcp, createServer as createTcpServer } from "node:net";
 import { tmpdir } from "node:os";
@@ -38,7 +42,11 @@ describe("one port, told apart by the first bytes", () => {
     try {
       const [first, second] = await Promise.all([
         send(served.port, binding, { body: '{"operation":"empty"}' }),
-        sendHttp2(session, { ":method": "POST", ":path": binding }, '{"operation":"echo","data":[1.0]}'),
+        sendHttp2(
+          session,
+          { ":method": "POST", ":path": binding },
+          '{"operation":"echo","data":[1.0]}',
+        ),
       ]);
       expect(first.status).toBe(200);
       expect(second.headers[":status"]).toBe(200);
@@ -82,14 +90,20 @@ describe("one port, told apart by the first bytes", () => {
 
   test("a method that begins like HTTP/2's preface is HTTP/1.1", async () => {
     await using served = await serve();
-    const answer = await sendRaw(served.port, "PROPFIND / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+    const answer = await sendRaw(
+      served.port,
+      "PROPFIND / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n",
+    );
     expect(answer).toMatch(/^HTTP\/1\.1 404 /);
   });
 
   test("pipelined requests are answered in order", async () => {
     await using served = await serve();
     const one = (path: string, more = "") => `GET ${path} HTTP/1.1\r\nHost: x\r\n${more}\r\n`;
-    const answer = await sendRaw(served.port, one("/v1.0/healthz") + one("/nothing", "Connection: close\r\n"));
+    const answer = await sendRaw(
+      served.port,
+      one("/v1.0/healthz") + one("/nothing", "Connection: close\r\n"),
+    );
     expect(answer.indexOf("204 No Content")).toBeLessThan(answer.indexOf("404 Not Found"));
     expect(answer).toContain("404 Not Found");
   });
@@ -113,7 +127,14 @@ describe("addresses", () => {
     await new Promise<void>((resolve) => blocker.listen(0, "127.0.0.1", resolve));
     const { port } = blocker.address() as { port: number };
     try {
-      await expect(serve({ addresses: [{ host: "127.0.0.1", port: 0 }, { host: "127.0.0.1", port }] })).rejects.toThrow(
+      await expect(
+        serve({
+          addresses: [
+            { host: "127.0.0.1", port: 0 },
+            { host: "127.0.0.1", port },
+          ],
+        }),
+      ).rejects.toThrow(
         new RegExp(`cannot listen on 127\\.0\\.0\\.1:${port}: .*another process listens there`),
       );
     } finally {
@@ -137,11 +158,14 @@ describe("addresses", () => {
     const folder = mkdtempSync(join(tmpdir(), "cufflink-socket-"));
     const socket = join(folder, "dapr-shop-http.socket");
     try {
-      const left = 'require("node:net").createServer().listen(process.argv[1], () => process.kill(process.pid, "SIGKILL"))';
+      const left =
+        'require("node:net").createServer().listen(process.argv[1], () => process.kill(process.pid, "SIGKILL"))';
       expect(() => execFileSync(process.execPath, ["-e", left, socket])).toThrow();
       await using served = await serve({ addresses: [{ socket }] });
       expect((await send(0, "/v1.0/healthz", { socketPath: socket })).status).toBe(204);
-      await expect(serve({ addresses: [{ socket }] })).rejects.toThrow(`cannot listen on ${socket}`);
+      await expect(serve({ addresses: [{ socket }] })).rejects.toThrow(
+        `cannot listen on ${socket}`,
+      );
       expect((await send(0, "/v1.0/healthz", { socketPath: socket })).status).toBe(204);
       expect(served.server.ports).toHaveLength(1);
     } finally {
@@ -151,7 +175,10 @@ describe("addresses", () => {
 });
 
 test("the public port has health and metadata, without a token, and nothing else", async () => {
-  await using served = await serve({ token: "secret", publicAddresses: [{ host: "127.0.0.1", port: 0 }] });
+  await using served = await serve({
+    token: "secret",
+    publicAddresses: [{ host: "127.0.0.1", port: 0 }],
+  });
   const port = served.server.ports[1] ?? 0;
   expect((await send(port, "/v1.0/healthz")).status).toBe(204);
   expect((await send(port, "/v1.0/metadata")).status).toBe(200);
@@ -183,14 +210,21 @@ describe("TLS", () => {
   test("ALPN chooses HTTP/2 or HTTP/1.1", async () => {
     await using served = await serve({ tls });
     const session = connectHttp2(`https://localhost:${served.port}`, { ca: tls.cert });
-    const answer = await sendHttp2(session, { ":method": "POST", ":path": binding }, '{"operation":"echo","data":1}');
+    const answer = await sendHttp2(
+      session,
+      { ":method": "POST", ":path": binding },
+      '{"operation":"echo","data":1}',
+    );
     session.destroy();
     expect(answer.body).toBe("1");
     const status = await new Promise<number | undefined>((resolve, reject) => {
-      requestHttps({ port: served.port, host: "localhost", path: "/v1.0/healthz", ca: tls.cert, agent: false }, (response) => {
-        response.resume();
-        resolve(response.statusCode);
-      })
+      requestHttps(
+        { port: served.port, host: "localhost", path: "/v1.0/healthz", ca: tls.cert, agent: false },
+        (response) => {
+          response.resume();
+          resolve(response.statusCode);
+        },
+      )
         .on("error", reject)
         .end();
     });
@@ -220,7 +254,11 @@ describe("close", () => {
     await using served = await serve();
     const session = connectHttp2(`http://127.0.0.1:${served.port}`);
     const goaway = once(session, "goaway");
-    const overHttp2 = sendHttp2(session, { ":method": "POST", ":path": binding }, '{"operation":"pause"}');
+    const overHttp2 = sendHttp2(
+      session,
+      { ":method": "POST", ":path": binding },
+      '{"operation":"pause"}',
+    );
     await served.begun;
     const overHttp1 = send(served.port, binding, { body: '{"operation":"pause"}' });
     await expect.poll(() => served.calls.length).toBe(2);

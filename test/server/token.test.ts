@@ -1,5 +1,9 @@
 import { createClient, ConnectError } from "@connectrpc/connect";
-import { createConnectTransport, createGrpcTransport, createGrpcWebTransport } from "@connectrpc/connect-node";
+import {
+  createConnectTransport,
+  createGrpcTransport,
+  createGrpcWebTransport,
+} from "@connectrpc/connect-node";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { Dapr } from "../../gen/dapr/proto/runtime/v1/dapr_pb.ts";
 import { Health } from "../../gen/grpc/health/v1/health_pb.ts";
@@ -35,7 +39,11 @@ describe.each(Object.entries(lanes))("%s", (_, transport) => {
     const headers: Record<string, string> = token === undefined ? {} : { "dapr-api-token": token };
     for (const call of [
       () => createClient(Dapr, transport()).getMetadata({}, { headers }),
-      () => createClient(Dapr, transport()).invokeBinding({ name: "probe", operation: "create" }, { headers }),
+      () =>
+        createClient(Dapr, transport()).invokeBinding(
+          { name: "probe", operation: "create" },
+          { headers },
+        ),
     ]) {
       const error = await call().then(
         () => undefined,
@@ -44,7 +52,11 @@ describe.each(Object.entries(lanes))("%s", (_, transport) => {
       expect(error?.code).toBe(16);
       expect(error?.rawMessage).toBe("Unauthorized");
       expect(error?.findDetails(ErrorInfoSchema)).toMatchObject([
-        { reason: "Unauthorized", domain: "dapr.io", metadata: { "http.code": "401", "http.error_message": why } },
+        {
+          reason: "Unauthorized",
+          domain: "dapr.io",
+          metadata: { "http.code": "401", "http.error_message": why },
+        },
       ]);
     }
     expect(served.calls).toHaveLength(0);
@@ -52,7 +64,10 @@ describe.each(Object.entries(lanes))("%s", (_, transport) => {
 
   test("the right token passes and does not reach the binding; health needs none", async () => {
     const headers = { "dapr-api-token": "sesame" };
-    await createClient(Dapr, transport()).invokeBinding({ name: "probe", operation: "create" }, { headers });
+    await createClient(Dapr, transport()).invokeBinding(
+      { name: "probe", operation: "create" },
+      { headers },
+    );
     const call = served.calls.pop();
     expect(Object.keys(call?.metadata ?? {})).toEqual(["traceparent"]);
     expect((await createClient(Health, transport()).check({})).status).toBe(1);
@@ -69,7 +84,10 @@ describe("HTTP", () => {
     ["POST", "/v1.0/healthz"],
   ])("%s %s without or with a wrong token is 401", async (method, path) => {
     for (const headers of [{}, { "dapr-api-token": "wrong" }, { authorization: "Bearer sesame" }]) {
-      const answer = await send(served.port, path, { method, headers: { ...headers } as Record<string, string> });
+      const answer = await send(served.port, path, {
+        method,
+        headers: { ...headers } as Record<string, string>,
+      });
       expect(answer.status).toBe(401);
       expect(answer.text).toBe("invalid api token\n");
       expect(answer.headers["content-type"]).toBe("text/plain; charset=utf-8");
@@ -78,9 +96,12 @@ describe("HTTP", () => {
     expect(served.shutdowns()).toBe(0);
   });
 
-  test.each(["/v1.0/healthz", "/v1.0/healthz/outbound", "/v1.0/healthz/ready"])("GET %s needs none", async (path) => {
-    expect((await send(served.port, path)).status).toBe(204);
-  });
+  test.each(["/v1.0/healthz", "/v1.0/healthz/outbound", "/v1.0/healthz/ready"])(
+    "GET %s needs none",
+    async (path) => {
+      expect((await send(served.port, path)).status).toBe(204);
+    },
+  );
 
   test("of repeated headers the first counts", async () => {
     const right = { "dapr-api-token": ["sesame", "wrong"] };

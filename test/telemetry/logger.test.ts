@@ -13,7 +13,13 @@ test("a JSON line has level, message, the process's fields and the component", (
   logger.child({ component: "store" }).warn({ attempt: 2 }, "reconnecting");
   expect(lines).toHaveLength(1);
   const record = JSON.parse(lines[0]!) as Record<string, unknown>;
-  expect(record).toMatchObject({ level: "warn", msg: "reconnecting", app_id: "shop", component: "store", attempt: 2 });
+  expect(record).toMatchObject({
+    level: "warn",
+    msg: "reconnecting",
+    app_id: "shop",
+    component: "store",
+    attempt: 2,
+  });
   expect(new Date(String(record["time"])).getTime()).toBeGreaterThan(0);
 });
 
@@ -29,8 +35,16 @@ test("levels below the one asked for are not written", () => {
 
 test("a line for people has time, level, component, message and facts, and leaves out what all share", () => {
   const { lines, destination } = collector();
-  const logger = createLogger({ level: "info", json: false, color: false, appId: "shop", destination });
-  logger.child({ component: "store" }).info({ port: 6379, why: "it is there", list: [1] }, "connected");
+  const logger = createLogger({
+    level: "info",
+    json: false,
+    color: false,
+    appId: "shop",
+    destination,
+  });
+  logger
+    .child({ component: "store" })
+    .info({ port: 6379, why: "it is there", list: [1] }, "connected");
   expect(lines[0]).toMatch(
     /^\d\d:\d\d:\d\d\.\d{3} INFO {2}\[store\] connected port=6379 why="it is there" list=\[1\]\n$/,
   );
@@ -43,7 +57,12 @@ test("colours are there only when asked for", () => {
 });
 
 test("a message cannot forge a line or move the cursor", () => {
-  const line = JSON.stringify({ level: "info", time: 0, msg: "a\u001b[2Jb\nINFO forged", fact: "x\ny" });
+  const line = JSON.stringify({
+    level: "info",
+    time: 0,
+    msg: "a\u001b[2Jb\nINFO forged",
+    fact: "x\ny",
+  });
   const shown = readableLine(line, false);
   expect(shown).not.toContain("\u001b");
   expect(shown).toContain("\n    INFO forged");

@@ -26,7 +26,9 @@ async function scrape(metrics: Metrics): Promise<Map<string, number>> {
   for (const line of (await metrics.text()).split("\n")) {
     const match = /^(\w+)(?:\{(.*)\})? (\S+)$/.exec(line);
     if (match === null) continue;
-    const labels = [...(match[2] ?? "").matchAll(/(\w+)="([^"]*)"/g)].map(([, name, value]) => `${name}=${value}`);
+    const labels = [...(match[2] ?? "").matchAll(/(\w+)="([^"]*)"/g)].map(
+      ([, name, value]) => `${name}=${value}`,
+    );
     samples.set([match[1], ...labels.sort()].join(" "), Number(match[3]));
   }
   return samples;
@@ -46,7 +48,9 @@ test("outputs are counted and timed under Dapr's names", async () => {
     samples.get(
       `dapr_component_output_binding_latencies_bucket app_id=shop component=store le=${le} operation=create success=true`,
     );
-  expect([bucket("1"), bucket("2"), bucket("65"), bucket("80"), bucket("+Inf")]).toEqual([0, 1, 1, 2, 2]);
+  expect([bucket("1"), bucket("2"), bucket("65"), bucket("80"), bucket("+Inf")]).toEqual([
+    0, 1, 1, 2, 2,
+  ]);
   expect(samples.get(`dapr_component_output_binding_latencies_sum ${create}`)).toBe(71.5);
 });
 
@@ -61,7 +65,9 @@ test("attempts count as events of the input, but not those that were never sent"
     expect(samples.get(name)).toBe(1);
   }
   for (const outcome of ["handled", "refused", "unsent"]) {
-    expect(samples.get(`cufflink_event_attempts app_id=shop component=tick outcome=${outcome}`)).toBe(1);
+    expect(
+      samples.get(`cufflink_event_attempts app_id=shop component=tick outcome=${outcome}`),
+    ).toBe(1);
   }
 });
 
@@ -73,10 +79,16 @@ test("components show their state, what is in flight and what waits, as they are
   expect(samples.get(`cufflink_events_in_flight ${labels}`)).toBe(3);
   expect(samples.get(`cufflink_events_waiting ${labels}`)).toBe(2);
   expect(samples.get(`cufflink_events_handled ${labels}`)).toBe(7);
-  expect(samples.get(`cufflink_component_state ${labels} state=waiting for app type=bindings.redis`)).toBe(1);
-  expect(samples.get(`cufflink_component_state ${labels} state=running type=bindings.redis`)).toBe(0);
+  expect(
+    samples.get(`cufflink_component_state ${labels} state=waiting for app type=bindings.redis`),
+  ).toBe(1);
+  expect(samples.get(`cufflink_component_state ${labels} state=running type=bindings.redis`)).toBe(
+    0,
+  );
   components = [];
-  expect([...(await scrape(metrics)).keys()].filter((name) => name.includes("component=store"))).toEqual([]);
+  expect(
+    [...(await scrape(metrics)).keys()].filter((name) => name.includes("component=store")),
+  ).toEqual([]);
 });
 
 test("the page is served at /metrics", async () => {

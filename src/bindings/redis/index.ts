@@ -45,6 +45,7 @@ export default defineBinding({
     get: {
       description: "Answers the value of the key, or nothing when there is none.",
       request: getFields,
+      idempotent: ({ delete: alsoDelete }) => alsoDelete !== "true",
       async invoke(redis, { request }) {
         const key = requireKey(request.key);
         const value = await redis.run((client) =>

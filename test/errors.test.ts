@@ -1,0 +1,46 @@
+import { expect, test } from "vitest";
+import { BindingError, messageOf } from "../src/errors.ts";
+
+test("is rejected unless something else is said", () => {
+  const cause = new Error("below");
+  const error = new BindingError("not_found", "no such key", { systemCode: "404", cause });
+  expect(error).toMatchObject({
+    name: "BindingError",
+    reason: "not_found",
+    effect: "rejected",
+    systemCode: "404",
+    message: "no such key",
+    cause,
+  });
+  expect("cause" in new BindingError("internal", "x")).toBe(false);
+});
+
+test("from: one stays as it is, anything else is internal and ambiguous", () => {
+  const own = new BindingError("aborted", "x");
+  expect(BindingError.from(own, "unavailable")).toBe(own);
+  const stray = new TypeError("boom");
+  expect(BindingError.from(stray)).toMatchObject({
+    reason: "internal",
+    effect: "ambiguous",
+    message: "boom",
+    cause: stray,
+  });
+  expect(BindingError.from("text", "unavailable", "unsent")).toMatchObject({
+    reason: "unavailable",
+    effect: "unsent",
+    message: "text",
+  });
+});
+
+test.each([
+  [new Error("a"), "a"],
+  [new TypeError(), "TypeError"],
+  [new AggregateError([new Error("a"), new AggregateError([new Error("b")])]), "a; b"],
+  [new AggregateError([]), "AggregateError"],
+  [new AggregateError([new Error("a")], "both"), "both"],
+  ["", "unknown error"],
+  [undefined, "undefined"],
+  [null, "null"],
+])("messageOf %s", (thrown, message) => {
+  expect(messageOf(thrown)).toBe(message);
+});

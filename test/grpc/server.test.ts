@@ -1,0 +1,331 @@
+import { once } from "node:events";
+import http2 from "node:http2";
+import type {
+  ClientHttp2Session,
+  IncomingHttpHeaders,
+  OutgoingHttpHeaders,
+  ServerHttp2Stream,
+} from "node:http2";
+import type { AddressInfo } from "node:net";
+import { gzipSync } from "node:zlib";
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { type CallContext, UnaryServer } from "../../src/grpc/server.ts";
+import { decodeGrpcMessage, GrpcFailure } from "../../src/grpc/status.ts";
+
+const limit = 1024;
+const everyByte = Buffer.from(Array.from({ length: 256 }, (_, byte) => byte));
+
+let server: http2.Http2Server;
+let session: ClientHttp2Session;
+let lastCall: CallContext | undefined;
+/** Resolves with the reason why the signal of a call of `/test/Wait` was aborted. */
+let aborted: PromiseWithResolvers<unknown>;
+let waiting: PromiseWithResolvers<void>;
+let refused: GrpcFailure | undefined;
+
+const methods = {
+  "/test/Echo": async (message: Uint8Array, context: CallContext) => {
+    lastCall = context;
+    return { message };
+  },
+  "/test/Headers": async (message: Uint8Array) => ({
+    message,
+    headers: { "metadata.a": "1", "metadata.b": ["x", "y"] },
+  }),
+  "/test/Big": async () => ({ message: Buffer.alloc(limit + 1) }),
+  "/test/Fail": async () => {
+    throw new GrpcFailure(5, "not here: 100% \n gone ü", Buffer.from([0xfb, 0xff, 1]), {
+      "metadata.statuscode": "404",
+    });
+  },
+  "/test/Throw": async () => {
+    throw new TypeError("unforeseen");
+  },
+  "/test/Wait": async (message: Uint8Array, context: CallContext) => {
+    const { signal } = context;
+    waiting.resolve();
+    await new Promise<void>((resolve) => {
+      signal.addEventListener("abort", () => {
+        aborted.resolve(signal.reason);
+        resolve();
+      });
+    });
+    return { message };
+  },
+};
+
+beforeAll(async () => {
+  const lane = new UnaryServer(new Map(Object.entries(methods)), {
+    maxMessageSize: limit,
+    admit: () => {
+      if (refused !== undefined) throw refused;
+    },
+  });
+  server = http2.createServer();
+  server.on("stream", (stream: ServerHttp2Stream, headers) => {
+    if (lane.handle(stream, headers)) return;
+    stream.respond({ ":status": 418 }, { endStream: true });
+  });
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  session = http2.connect(`http://127.0.0.1:${(server.address() as AddressInfo).port}`);
+});
+afterAll(() => {
+  session.destroy();
+  server.close();
+});
+beforeEach(() => {
+  aborted = Promise.withResolvers();
+  waiting = Promise.withResolvers();
+  refused = undefined;
+});
+
+type Answer = {
+  headers: IncomingHttpHeaders;
+  trailers: IncomingHttpHeaders;
+  /** Headers and trailers together, as they stand in an answer of trailers alone. */
+  status: number;
+  text: string;
+  body: Buffer;
+};
+
+function frame(message: Uint8Array, flag = 0): Buffer {
+  const prefix = Buffer.alloc(5);
+  prefix[0] = flag;
+  prefix.writeUInt32BE(message.length, 1);
+  return Buffer.concat([prefix, message]);
+}
+
+function open(path: string, headers: OutgoingHttpHeaders = {}) {
+  const stream = session.request({
+    ":method": "POST",
+    ":path": path,
+    "content-type": "application/grpc",
+    te: "trailers",
+    ...headers,
+  });
+  const answer = new Promise<Answer>((resolve, reject) => {
+    let first: IncomingHttpHeaders = {};
+    let last: IncomingHttpHeaders = {};
+    const chunks: Buffer[] = [];
+    stream.on("response", (received) => (first = received));
+    stream.on("trailers", (received) => (last = received));
+    stream.on("data", (chunk: Buffer) => chunks.push(chunk));
+    stream.on("error", reject);
+    stream.on("close", () => {
+      const all = { ...first, ...last };
+      resolve({
+        headers: first,
+        trailers: last,
+        status: Number(all["grpc-status"]),
+        text: decodeGrpcMessage(String(all["grpc-message"] ?? "")),
+        body: Buffer.concat(chunks),
+      });
+    });
+  });
+  return { stream, answer };
+}
+
+function call(path: string, body: Uint8Array, headers?: OutgoingHttpHeaders): Promise<Answer> {
+  const { stream, answer } = open(path, headers);
+  stream.end(body);
+  return answer;
+}
+
+describe("answers", () => {
+  test("all byte values come back, with headers first and the status in the trailers", async () => {
+    const answer = await call("/test/Echo", frame(everyByte));
+    expect(answer.headers).toMatchObject({ ":status": 200, "content-type": "application/grpc" });
+    expect(answer.headers["grpc-status"]).toBeUndefined();
+    expect(answer.trailers).toMatchObject({ "grpc-status": "0", "grpc-message": "" });
+    expect(answer.body).toEqual(frame(everyByte));
+  });
+
+  test("an empty message is a message", async () => {
+    expect((await call("/test/Echo", frame(Buffer.alloc(0)))).body).toEqual(frame(Buffer.alloc(0)));
+  });
+
+  test("a message may come in any pieces", async () => {
+    const { stream, answer } = open("/test/Echo");
+    for (const byte of frame(everyByte)) {
+      stream.write(Buffer.from([byte]));
+      await new Promise(setImmediate);
+    }
+    stream.end();
+    expect((await answer).body).toEqual(frame(everyByte));
+  });
+
+  test("a method's headers go out, repeated ones too", async () => {
+    const answer = await call("/test/Headers", frame(everyByte));
+    expect(answer.headers["metadata.a"]).toBe("1");
+    expect(answer.headers["metadata.b"]).toBe("x, y");
+  });
+
+  test("content types other than gRPC's binary one, other methods and paths are somebody else's", async () => {
+    for (const headers of [
+      { "content-type": "application/grpc+json" },
+      { "content-type": "application/grpc-web" },
+      { "content-type": "application/json" },
+      { ":method": "PUT" },
+      { ":path": "/test/Unknown" },
+    ]) {
+      expect((await call("/test/Echo", frame(everyByte), headers)).headers[":status"]).toBe(418);
+    }
+    const proto = { "content-type": "application/grpc+proto" };
+    expect((await call("/test/Echo", frame(everyByte), proto)).status).toBe(0);
+  });
+});
+
+describe("failures", () => {
+  test("code, message and details; headers go first, apart from the trailers", async () => {
+    const answer = await call("/test/Fail", frame(everyByte));
+    expect(answer.headers).toMatchObject({ ":status": 200, "metadata.statuscode": "404" });
+    expect(answer.headers["grpc-status"]).toBeUndefined();
+    expect(answer.trailers["metadata.statuscode"]).toBeUndefined();
+    expect(answer.trailers["grpc-status"]).toBe("5");
+    expect(answer.trailers["grpc-message"]).toBe("not here: 100%25 %0A gone %C3%BC");
+    expect(answer.text).toBe("not here: 100% \n gone ü");
+    expect(answer.trailers["grpc-status-details-bin"]).toBe("+/8B");
+  });
+
+  test("anything else thrown is UNKNOWN", async () => {
+    const answer = await call("/test/Throw", frame(everyByte));
+    expect(answer.status).toBe(2);
+    expect(answer.text).toContain("unforeseen");
+  });
+
+  test("a refused call is answered before its body is there", async () => {
+    refused = new GrpcFailure(16, "Unauthorized");
+    const { stream, answer } = open("/test/Echo");
+    stream.write(frame(everyByte).subarray(0, 3));
+    expect((await answer).status).toBe(16);
+    refused = undefined;
+    expect((await call("/test/Echo", frame(everyByte))).status).toBe(0);
+  });
+
+  test.each([
+    ["no message", Buffer.alloc(0), 13],
+    ["half a prefix", Buffer.from([0, 0, 0]), 13],
+    ["half a message", frame(everyByte).subarray(0, 100), 13],
+    ["two messages", Buffer.concat([frame(everyByte), frame(everyByte)]), 12],
+  ])("%s", async (_, body, code) => {
+    expect((await call("/test/Echo", body)).status).toBe(code);
+  });
+});
+
+describe("limits", () => {
+  test("a message of the limit passes, one byte more is RESOURCE_EXHAUSTED, in grpc-go's words", async () => {
+    expect((await call("/test/Echo", frame(Buffer.alloc(limit)))).status).toBe(0);
+    const answer = await call("/test/Echo", frame(Buffer.alloc(limit + 1)));
+    expect(answer.status).toBe(8);
+    expect(answer.text).toBe("grpc: received message larger than max (1025 vs. 1024)");
+  });
+
+  test("far too large is refused while it is still being sent, and the session lives", async () => {
+    const { stream, answer } = open("/test/Echo");
+    const huge = Buffer.alloc(64 * 1024);
+    stream.write(frame(huge).subarray(0, 5));
+    const pump = (): void => {
+      while (!stream.destroyed && !stream.writableEnded && stream.write(huge));
+    };
+    stream.on("drain", pump);
+    pump();
+    const { status, text } = await answer;
+    expect(status).toBe(8);
+    expect(text).toContain(`(${huge.length} vs. ${limit})`);
+    expect((await call("/test/Echo", frame(everyByte))).status).toBe(0);
+  });
+
+  test("answers are bound by it too", async () => {
+    const answer = await call("/test/Big", frame(everyByte));
+    expect(answer.status).toBe(8);
+    expect(answer.text).toBe("grpc: trying to send message larger than max (1025 vs. 1024)");
+  });
+});
+
+describe("compression", () => {
+  test("gzip requests are read", async () => {
+    const answer = await call("/test/Echo", frame(gzipSync(everyByte), 1), {
+      "grpc-encoding": "gzip",
+    });
+    expect(answer.body).toEqual(frame(everyByte));
+  });
+
+  test("a bomb is RESOURCE_EXHAUSTED", async () => {
+    const bomb = gzipSync(Buffer.alloc(500_000));
+    expect(bomb.length).toBeLessThan(limit);
+    expect((await call("/test/Echo", frame(bomb, 1), { "grpc-encoding": "gzip" })).status).toBe(8);
+  });
+
+  test("what is no gzip, an unknown encoding, and none", async () => {
+    const broken = await call("/test/Echo", frame(everyByte, 1), { "grpc-encoding": "gzip" });
+    expect(broken.status).toBe(13);
+    const unknown = await call("/test/Echo", frame(everyByte, 1), { "grpc-encoding": "snappy" });
+    expect(unknown.status).toBe(12);
+    expect(unknown.headers["grpc-accept-encoding"]).toBe("identity,gzip");
+    expect((await call("/test/Echo", frame(everyByte, 1))).status).toBe(13);
+  });
+});
+
+describe("deadlines and cancellation", () => {
+  test("a deadline that passes is answered, and aborts the call", async () => {
+    const answer = await call("/test/Wait", frame(everyByte), { "grpc-timeout": "20m" });
+    expect(answer.status).toBe(4);
+    await expect(aborted.promise).resolves.toBeInstanceOf(Error);
+  });
+
+  test("one that is long, or longer than a timer can be, does not disturb", async () => {
+    for (const timeout of ["10S", "99999999H", "2998232u"]) {
+      expect((await call("/test/Echo", frame(everyByte), { "grpc-timeout": timeout })).status).toBe(
+        0,
+      );
+    }
+  });
+
+  test("one that is none is refused", async () => {
+    for (const timeout of ["", "5", "S", "-1S", "123456789S", "1x"]) {
+      expect((await call("/test/Echo", frame(everyByte), { "grpc-timeout": timeout })).status).toBe(
+        3,
+      );
+    }
+  });
+
+  test("a caller's cancellation aborts the call", async () => {
+    const { stream, answer } = open("/test/Wait");
+    stream.end(frame(everyByte));
+    await waiting.promise;
+    stream.close(http2.constants.NGHTTP2_CANCEL);
+    await expect(aborted.promise).resolves.toBeInstanceOf(Error);
+    await answer.catch(() => undefined);
+  });
+
+  test("a caller whose connection breaks aborts the call", async () => {
+    const own = http2.connect(`http://127.0.0.1:${(server.address() as AddressInfo).port}`);
+    own.on("error", () => undefined);
+    const stream = own.request({
+      ":method": "POST",
+      ":path": "/test/Wait",
+      "content-type": "application/grpc",
+    });
+    stream.on("error", () => undefined);
+    stream.end(frame(everyByte));
+    await waiting.promise;
+    own.destroy();
+    await expect(aborted.promise).resolves.toBeInstanceOf(Error);
+  });
+
+  test("a signal asked for only after the call was over is aborted", async () => {
+    await call("/test/Echo", frame(everyByte));
+    expect(lastCall?.signal.aborted).toBe(true);
+  });
+});
+
+test("hundreds at a time on one connection", async () => {
+  const answers = await Promise.all(
+    Array.from({ length: 500 }, (_, index) =>
+      call("/test/Echo", frame(Buffer.from(`message ${index}`))),
+    ),
+  );
+  for (const [index, answer] of answers.entries())
+    expect(answer.body.subarray(5).toString()).toBe(`message ${index}`);
+});

@@ -1,0 +1,42 @@
+import { expect, test } from "vitest";
+import { Window, windowLimits } from "../../src/runtime/window.ts";
+import { settled } from "./source-event.ts";
+
+test("is full by number, counted from the oldest unsettled event on", async () => {
+  const window = new Window();
+  const [first, ...rest] = Array.from({ length: windowLimits.events }, (_, n) =>
+    window.enter(0, String(n)),
+  );
+  expect([window.full, window.oldest?.label]).toEqual([true, "0"]);
+  let room = false;
+  void window.room().then(() => (room = true));
+  for (const leave of rest) leave();
+  await settled();
+  expect([window.full, room]).toEqual([true, false]);
+  first?.();
+  await settled();
+  expect([window.full, room, window.oldest]).toEqual([false, true, undefined]);
+});
+
+test("is full by bytes of what is unsettled", () => {
+  const window = new Window();
+  const small = window.enter(1, "small");
+  const large = window.enter(windowLimits.bytes - 1, "large");
+  expect(window.full).toBe(true);
+  large();
+  expect([window.full, window.oldest?.label]).toEqual([false, "small"]);
+  small();
+  expect(window.oldest).toBeUndefined();
+});
+
+test("goes on over many more events than it holds", () => {
+  const window = new Window();
+  for (let n = 0; n < 50_000; n++) {
+    window.enter(1000, String(n))();
+    expect(window.full).toBe(false);
+  }
+});
+
+test("room is there at once while it is not full", async () => {
+  await new Window().room();
+});
