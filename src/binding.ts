@@ -188,6 +188,11 @@ export type InboundEvent = {
   readonly attempt?: number | undefined;
   /** Called exactly once; only notes the outcome, {@link Reader.flush} confirms it. Never throws. */
   readonly settle: (settlement: Settlement) => void;
+  /**
+   * Aborted by the source when the event is no use any more (the next tick is due, the sender has gone):
+   * unless the app has it at that moment, it is returned at once and not tried again.
+   */
+  readonly withdrawn?: AbortSignal | undefined;
   /** Renews the lease or visibility while the event is held. */
   readonly extend?: (() => Promise<void>) | undefined;
 };

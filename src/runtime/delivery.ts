@@ -5,6 +5,7 @@ import type { App, Outcome, Reply } from "./app.ts";
 import type { Concurrency } from "./concurrency.ts";
 import { runFanOut, type FanOut } from "./fan-out.ts";
 import type { Observer } from "./observer.ts";
+import { handledSettlement, keyOf, type Entry, type Lane } from "./lane.ts";
 import { traceOf } from "./trace.ts";
 import { Window } from "./window.ts";
 
@@ -25,24 +26,6 @@ export type DeliveryOptions = {
   readonly onCredit: (events: number) => void;
   /** Told when what the component's state says may have changed. */
   readonly onChange: () => void;
-};
-
-type Entry = {
-  readonly event: InboundEvent;
-  readonly trace: Readonly<Record<string, string>>;
-  readonly leaveWindow: () => void;
-  failed: number;
-  lastError: string | undefined;
-  /** The reply is kept while its fan-out is not complete: the app is not asked again. */
-  kept: { reply: Reply | undefined; fanOut: FanOut } | undefined;
-};
-
-/** Events that must be handled one after another; those without a key have a lane each. */
-type Lane = {
-  readonly key: string | undefined;
-  readonly entries: Entry[];
-  state: "ready" | "busy" | "parked";
-  timer: NodeJS.Timeout | undefined;
 };
 
 /**
@@ -161,6 +144,7 @@ export class Delivery {
     const before = key === undefined ? undefined : this.#lanes.get(key);
     if (before !== undefined) {
       before.entries.push(entry);
+      this.#heedWithdrawal(before, entry);
       if (before.state === "parked") this.#parked++;
       else this.#queued++;
       return;
@@ -168,8 +152,30 @@ export class Delivery {
     const lane: Lane = { key, entries: [entry], state: "ready", timer: undefined };
     if (key !== undefined) this.#lanes.set(key, lane);
     this.#all.add(lane);
+    this.#heedWithdrawal(lane, entry);
     this.#queued++;
     this.#ready.push(lane);
+  }
+
+  #heedWithdrawal(lane: Lane, entry: Entry): void {
+    const { withdrawn } = entry.event;
+    withdrawn?.addEventListener("abort", () => this.#withdraw(lane, entry), { once: true });
+  }
+
+  /** Returns an event that its source takes back, unless the app has it: then its answer decides. */
+  #withdraw(lane: Lane, entry: Entry): void {
+    const index = lane.entries.indexOf(entry);
+    if (index < 0 || (index === 0 && lane.state === "busy")) return;
+    lane.entries.splice(index, 1);
+    if (lane.state === "parked") this.#parked--;
+    else this.#queued--;
+    this.#settle(entry, () =>
+      entry.event.settle({ outcome: "returned", reason: "its source took it back" }),
+    );
+    if (lane.entries.length > 0) return;
+    clearTimeout(lane.timer);
+    this.#forget(lane);
+    this.#tellCredit();
   }
 
   #pump(): void {
@@ -181,7 +187,11 @@ export class Delivery {
       const lane = this.#ready[this.#readyHead];
       if (lane === undefined) break;
       const entry = lane.entries[0];
-      if (entry === undefined) throw new Error("a ready lane without an event");
+      if (entry === undefined) {
+        // Its only event was withdrawn.
+        this.#readyHead++;
+        continue;
+      }
       if (entry.kept === undefined) {
         if (!this.#options.app.available) break;
         if (!this.#options.concurrency.take(this.#pumpAgain)) break;
@@ -278,13 +288,8 @@ export class Delivery {
   #handledBy(lane: Lane, entry: Entry, reply: Reply | undefined): void {
     this.#handled++;
     lane.entries.shift();
-    const answer = reply && {
-      ...(reply.data === undefined ? {} : { data: reply.data }),
-      ...(reply.contentType === undefined ? {} : { contentType: reply.contentType }),
-    };
-    this.#settle(entry, () =>
-      entry.event.settle({ outcome: "handled", ...(answer ? { reply: answer } : {}) }),
-    );
+    const settlement = handledSettlement(reply);
+    this.#settle(entry, () => entry.event.settle(settlement));
     if (this.#stopped) this.#returnLane(lane, "the runtime stops", lane.entries.length);
     else if (lane.entries.length === 0) this.#forget(lane);
     else this.#makeReady(lane);
@@ -312,6 +317,13 @@ export class Delivery {
     entry.lastError = reason;
     this.#failedAttempts++;
     if (this.#stopped) return this.#returnLane(lane, reason);
+    if (entry.event.withdrawn?.aborted) {
+      lane.entries.shift();
+      this.#settle(entry, () => entry.event.settle({ outcome: "returned", reason }));
+      if (lane.entries.length === 0) this.#forget(lane);
+      else this.#makeReady(lane);
+      return;
+    }
     const exhausted = entry.failed >= policy.attempts;
     const pause = exhausted ? policy.max : pauseAfter(policy, entry.failed);
     const facts = {
@@ -384,17 +396,4 @@ export class Delivery {
   #wake(): void {
     for (const wake of this.#roomWaiting.splice(0)) wake();
   }
-}
-
-/** The text by which events are put into one lane; `undefined`: a lane of its own. */
-function keyOf(event: InboundEvent, orderKey: string): string | undefined {
-  if (orderKey === "none") return undefined;
-  if (orderKey.startsWith("header:")) {
-    const name = orderKey.slice("header:".length).toLowerCase();
-    const header = event.headers.findLast((one) => one.name.toLowerCase() === name);
-    return header && Buffer.from(header.value).toString("latin1");
-  }
-  const { key } = event;
-  if (key === undefined || typeof key === "string") return key;
-  return Buffer.from(key.buffer, key.byteOffset, key.byteLength).toString("latin1");
 }

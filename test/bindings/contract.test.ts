@@ -28,7 +28,7 @@ describe.each([
       ...all.map(({ field }) => field.description),
     ];
     for (const sentence of sentences) {
-      expect(sentence).toMatch(/^[\p{Lu}`"\d].*[.)]$/su);
+      expect(sentence).toMatch(/^(?:[\p{Lu}`"\d]|\p{Ll}+: ).*[.)]$/su);
       expect(sentence.trim()).toBe(sentence);
     }
   });

@@ -433,3 +433,53 @@ test("the app gets what the source told, and a trace", async () => {
   expect(app.deliveries[0]?.data).toBeUndefined();
   expect(app.deliveries[0]?.trace["traceparent"]).toMatch(/^00-[0-9a-f]{32}-[0-9a-f]{16}-00$/);
 });
+
+test("an event that its source takes back while it waits is returned at once, and the next of its key goes on", async () => {
+  const app = new FakeApp(() => refused());
+  const { delivery } = delivering(app);
+  const source = new AbortController();
+  const first = sourceEvent("a1", { key: "a", withdrawn: source.signal });
+  await delivery.deliver([first]);
+  await settled();
+  expect([delivery.waiting, first.settlements]).toEqual([1, []]);
+  source.abort();
+  expect(first.settlements).toEqual([{ outcome: "returned", reason: "its source took it back" }]);
+  expect(delivery.waiting).toBe(0);
+  app.handle = () => handled;
+  const second = sourceEvent("a2", { key: "a" });
+  await delivery.deliver([second]);
+  await settled();
+  expect(app.texts).toEqual(["a1", "a2"]);
+  expect(second.settlements).toEqual([{ outcome: "handled" }]);
+});
+
+test("an event that is taken back while the app has it is the app's to answer, once", async () => {
+  const app = new ManualApp();
+  const { delivery } = delivering(app);
+  const source = new AbortController();
+  const accepted = sourceEvent("1", { withdrawn: source.signal });
+  const declined = sourceEvent("2", { withdrawn: source.signal });
+  await delivery.deliver([accepted, declined]);
+  source.abort();
+  expect([accepted.settlements, declined.settlements]).toEqual([[], []]);
+  app.answer("1");
+  app.answer("2", refused("no"));
+  await settled();
+  expect(accepted.settlements).toEqual([{ outcome: "handled" }]);
+  expect(declined.settlements).toEqual([{ outcome: "returned", reason: "no" }]);
+  expect([delivery.inFlight, delivery.waiting]).toEqual([0, 0]);
+});
+
+test("events that are taken back while the app is away leave the line in order", async () => {
+  const app = new FakeApp();
+  const { delivery } = delivering(app);
+  app.available = false;
+  const source = new AbortController();
+  const events = [sourceEvent("1", { withdrawn: source.signal }), sourceEvent("2")];
+  await delivery.deliver(events);
+  source.abort();
+  app.available = true;
+  await settled();
+  expect(app.texts).toEqual(["2"]);
+  expect([delivery.inFlight, delivery.waiting]).toEqual([0, 0]);
+});

@@ -5,7 +5,7 @@ export type SourceEvent = InboundEvent & { readonly settlements: Settlement[] };
 /** An event that keeps each settlement it gets. */
 export function sourceEvent(
   text: string,
-  facts: Partial<Pick<InboundEvent, "key" | "metadata" | "headers" | "data">> = {},
+  facts: Partial<Pick<InboundEvent, "key" | "metadata" | "headers" | "data" | "withdrawn">> = {},
 ): SourceEvent {
   const settlements: Settlement[] = [];
   return {

@@ -48,7 +48,11 @@ export default defineBinding({
     let full = false;
     let dropped = 0;
 
+    let superseded = new AbortController();
+
     const handOver = (due: Date): void => {
+      // A tick that waits for a retry makes way; one that the app has at this moment does not.
+      if (unsettled && overlap === "skip") superseded.abort();
       if (full || (unsettled && overlap === "skip")) {
         dropped++;
         if (dropped === 1) {
@@ -59,13 +63,19 @@ export default defineBinding({
       if (dropped > 0) logger.warn({ dropped }, "ticks were dropped");
       dropped = 0;
       unsettled = full = true;
+      superseded = new AbortController();
       const settled: InboundEvent["settle"] = (settlement) => {
         unsettled = false;
         if (settlement.outcome === "returned") {
           logger.info({ due, reason: settlement.reason }, "tick given up");
         }
       };
-      const event = tickEvent(due, overlap === "skip" ? component.name : undefined, settled);
+      const event = tickEvent(
+        due,
+        overlap === "skip" ? component.name : undefined,
+        settled,
+        superseded.signal,
+      );
       deliver([event]).then(
         () => (full = false),
         (error: unknown) => {
@@ -96,6 +106,7 @@ function tickEvent(
   due: Date,
   key: string | undefined,
   settle: InboundEvent["settle"],
+  withdrawn: AbortSignal,
 ): InboundEvent {
   return {
     data: new Uint8Array(),
@@ -104,6 +115,7 @@ function tickEvent(
     id: due.toISOString(),
     key,
     settle,
+    withdrawn,
   };
 }
 

@@ -19,6 +19,8 @@ export class Exchange {
   held = 0;
   /** The app has it, or will. */
   delivered = false;
+  /** Aborted when the answer is out or the sender has gone: an event that is still unhandled is the sender's again. */
+  readonly withdrawn = new AbortController();
   /** Called once, when the answer is out or the sender has gone. */
   onClosed: () => void = () => undefined;
   /** Resolves when the answer is out or the sender has gone. */

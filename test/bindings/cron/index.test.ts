@@ -80,6 +80,19 @@ describe("a tick that is not handled when the next is due", () => {
     expect(logger.warn).toHaveBeenLastCalledWith({ dropped: 3 }, "ticks were dropped");
   });
 
+  test("gives way to the next where it waits for a retry", async () => {
+    await read({ schedule: "@every 1s" });
+    await vi.advanceTimersByTimeAsync(1000);
+    const [first] = events;
+    first?.withdrawn?.addEventListener("abort", () =>
+      first.settle({ outcome: "returned", reason: "taken back" }),
+    );
+    await vi.advanceTimersByTimeAsync(1000);
+    expect(first?.withdrawn?.aborted).toBe(true);
+    expect(events).toHaveLength(2);
+    expect(events[1]?.withdrawn?.aborted).toBe(false);
+  });
+
   test("makes room for the next when it is returned", async () => {
     await read({ schedule: "@every 1s" });
     await vi.advanceTimersByTimeAsync(1000);

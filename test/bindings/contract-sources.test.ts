@@ -1,0 +1,41 @@
+import { describe, expect, test, vi } from "vitest";
+import cron from "../../src/bindings/cron/index.ts";
+import { handled, refused } from "../runtime/fake-app.ts";
+import { describeWith } from "../servers/describe-with.ts";
+import { read, testRestart, testSource } from "./contract.ts";
+import {
+  fileSource,
+  kafkaSource,
+  mqttSource,
+  rabbitmqSource,
+  webhookSource,
+} from "./contract-sources.ts";
+
+describe("on this machine", () => {
+  testSource("file", fileSource);
+  testSource("webhook", webhookSource);
+
+  test("cron: a tick that is not handled comes again, one that is handled never", async () => {
+    const place = { properties: { schedule: "@every 1s" } };
+    const { app, status } = await read({ binding: cron }, place, (_text, { attempt }) =>
+      attempt < 3 ? refused() : handled,
+    );
+    await vi.waitFor(() => expect(status().handled).toBe(2), { timeout: 10_000, interval: 5 });
+    const ticks = app.deliveries.map(({ metadata }) => metadata["readTimeUTC"]);
+    expect(app.deliveries.map(({ attempt }) => attempt)).toEqual([1, 2, 3, 1, 2, 3]);
+    expect(new Set(ticks.slice(0, 3)).size).toBe(1);
+    expect(new Set(ticks).size).toBe(2);
+  });
+});
+
+describeWith("kafka", (server) => testSource("kafka", kafkaSource(server)));
+describeWith("rabbitmq", (server) => testSource("rabbitmq", rabbitmqSource(server)));
+describeWith("mosquitto", (server) => testSource("mqtt3", mqttSource(server)));
+
+describeWith("kafka", { own: true }, (server) => testRestart("kafka", kafkaSource(server), server));
+describeWith("rabbitmq", { own: true }, (server) =>
+  testRestart("rabbitmq", rabbitmqSource(server), server),
+);
+describeWith("mosquitto", { own: true }, (server) =>
+  testRestart("mqtt3", mqttSource(server), server),
+);
