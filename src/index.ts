@@ -6,7 +6,8 @@ import { loadResources } from "./resources/load.ts";
 import { formatProblem, type ResourceProblem } from "./resources/problem.ts";
 import type { Outcome } from "./runtime/app.ts";
 import { componentFields } from "./runtime/component-fields.ts";
-import { createRuntime as createCore, type RuntimeLogger } from "./runtime/runtime.ts";
+import { createRuntime as createCore } from "./runtime/runtime.ts";
+import type { RuntimeLogger } from "./runtime/runtime-logger.ts";
 import type { ComponentStatus } from "./runtime/status.ts";
 import { createHttpEndpoints } from "./server/http-endpoints.ts";
 import { stateStores } from "./states/index.ts";
@@ -42,7 +43,7 @@ export type { BindingErrorOptions, Effect, Reason } from "./errors.ts";
 export type { Field, Fields, Values } from "./metadata/fields.ts";
 export type { ResourceProblem } from "./resources/problem.ts";
 export type { Outcome } from "./runtime/app.ts";
-export type { RuntimeLogger } from "./runtime/runtime.ts";
+export type { RuntimeLogger } from "./runtime/runtime-logger.ts";
 export type { ComponentState, ComponentStatus } from "./runtime/status.ts";
 
 /** What a runtime in this process is made of. All of it may be left out. */

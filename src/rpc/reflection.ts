@@ -1,5 +1,5 @@
 import { toBinary, type DescFile } from "@bufbuild/protobuf";
-import { FileDescriptorProtoSchema } from "@bufbuild/protobuf/wkt";
+import { FileDescriptorProtoSchema, type DescriptorProto } from "@bufbuild/protobuf/wkt";
 
 /** What a client asks; the same in `v1` and `v1alpha`. */
 type ReflectionRequest = {
@@ -88,20 +88,24 @@ export class Reflection {
     const name = `${file.name}.proto`;
     if (this.#files.has(name)) return;
     this.#files.set(name, file);
-    for (const service of file.services) {
-      this.#symbols.set(service.typeName, file);
-      for (const method of service.methods)
-        this.#symbols.set(`${service.typeName}.${method.name}`, file);
+    const { proto } = file;
+    const scope = proto.package === "" ? "" : `${proto.package}.`;
+    for (const service of proto.service) {
+      this.#symbols.set(scope + service.name, file);
+      for (const method of service.method) {
+        this.#symbols.set(`${scope}${service.name}.${method.name}`, file);
+      }
     }
-    for (const message of file.messages) this.#addMessage(message, file);
-    for (const { typeName } of file.enums) this.#symbols.set(typeName, file);
+    for (const message of proto.messageType) this.#addMessage(message, scope, file);
+    for (const { name } of proto.enumType) this.#symbols.set(scope + name, file);
     for (const dependency of file.dependencies) this.#add(dependency);
   }
 
-  #addMessage(message: DescFile["messages"][number], file: DescFile): void {
-    this.#symbols.set(message.typeName, file);
-    for (const { typeName } of message.nestedEnums) this.#symbols.set(typeName, file);
-    for (const nested of message.nestedMessages) this.#addMessage(nested, file);
+  #addMessage(message: DescriptorProto, scope: string, file: DescFile): void {
+    const name = scope + message.name;
+    this.#symbols.set(name, file);
+    for (const nested of message.nestedType) this.#addMessage(nested, `${name}.`, file);
+    for (const nested of message.enumType) this.#symbols.set(`${name}.${nested.name}`, file);
   }
 }
 

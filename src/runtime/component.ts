@@ -9,7 +9,7 @@ import type { Concurrency } from "./concurrency.ts";
 import { Delivery } from "./delivery.ts";
 import type { FanOut } from "./fan-out.ts";
 import type { Observer } from "./observer.ts";
-import type { RuntimeLogger } from "./runtime.ts";
+import type { RuntimeLogger } from "./runtime-logger.ts";
 import { openComponent, shown, type Opened } from "./opening.ts";
 import type { ComponentState, ComponentStatus } from "./status.ts";
 import { Subscription } from "./subscription.ts";

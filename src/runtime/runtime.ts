@@ -1,4 +1,4 @@
-import type { AnyBinding, Answer, HttpEndpoints, InboundEvent, Logger } from "../binding.ts";
+import type { AnyBinding, Answer, HttpEndpoints, InboundEvent } from "../binding.ts";
 import { formatOrigin, type ComponentSpec } from "../component.ts";
 import { messageOf } from "../errors.ts";
 import { closest } from "../metadata/suggest.ts";
@@ -7,6 +7,7 @@ import { Component, owningComponent } from "./component.ts";
 import { Concurrency } from "./concurrency.ts";
 import { fanOutSteps } from "./fan-out.ts";
 import type { Invocation } from "./invocation.ts";
+import type { RuntimeLogger } from "./runtime-logger.ts";
 import { silentObserver, type Observer } from "./observer.ts";
 import { Outputs } from "./outputs.ts";
 import type { ComponentStatus } from "./status.ts";
@@ -25,9 +26,6 @@ export type RuntimeOptions = {
   /** The most events of all components together that the app handles at one time. Default: no limit. */
   readonly maxConcurrency?: number | undefined;
 };
-
-/** A logger that can be narrowed to one component. */
-export type RuntimeLogger = Logger & { child(fields: object): RuntimeLogger };
 
 /** The heart: components, the way out and the way in. Knows no binding, no wire. */
 export type Runtime = {

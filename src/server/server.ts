@@ -1,9 +1,8 @@
-import { createServer as createHttp1Server, type Server as Http1Server } from "node:http";
+import { createServer as createHttp1Server } from "node:http";
 import {
   createServer as createHttp2Server,
   Http2ServerRequest,
   Http2ServerResponse,
-  type Http2Server,
   type IncomingHttpHeaders,
   type ServerHttp2Session,
   type ServerHttp2Stream,

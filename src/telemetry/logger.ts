@@ -1,5 +1,5 @@
 import { pino, type DestinationStream } from "pino";
-import type { RuntimeLogger } from "../runtime/runtime.ts";
+import type { RuntimeLogger } from "../runtime/runtime-logger.ts";
 import { readableLine } from "./readable-log.ts";
 
 export type LogLevel = "debug" | "info" | "warn" | "error" | "fatal";

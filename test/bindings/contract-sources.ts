@@ -15,7 +15,7 @@ import { uniqueName } from "../servers/describe-with.ts";
 import { reservePort } from "../servers/ports.ts";
 import { endAfterTest, type Source } from "./contract.ts";
 
-/** Each sender is another program's client, made anew for each event, so that a restart between two is no matter. */
+/** Each sender is another program's client, which takes a restart of its server between two events. */
 type KafkaServer = {
   readonly brokers: string;
   createTopic(name: string, partitions: number): Promise<unknown>;
@@ -101,15 +101,28 @@ export function rabbitmqSource(server: { readonly url: string }): Source {
     ordered: { properties: { prefetchCount: "1" }, keys: ["all"] },
     async place() {
       const queue = uniqueName("orders");
-      const send = async (data: Uint8Array, options: object = {}): Promise<void> => {
+      const open = async () => {
         const connection = await connectAmqp(server.url);
+        const channel = await connection.createConfirmChannel();
+        // An ended connection is noticed at the next event.
+        connection.on("error", () => undefined);
+        channel.on("error", () => undefined);
+        await channel.assertQueue(queue, { durable: true });
+        return { connection, channel };
+      };
+      let opened = await open();
+      endAfterTest(() => opened.connection.close());
+      const publish = async (data: Uint8Array, options: object): Promise<void> => {
+        opened.channel.sendToQueue(queue, Buffer.from(data), { persistent: true, ...options });
+        await opened.channel.waitForConfirms();
+      };
+      const send = async (data: Uint8Array, options: object = {}): Promise<void> => {
         try {
-          const channel = await connection.createConfirmChannel();
-          await channel.assertQueue(queue, { durable: true });
-          channel.sendToQueue(queue, Buffer.from(data), { persistent: true, ...options });
-          await channel.waitForConfirms();
-        } finally {
-          await connection.close();
+          await publish(data, options);
+        } catch {
+          // The server has restarted since.
+          opened = await open();
+          await publish(data, options);
         }
       };
       return {

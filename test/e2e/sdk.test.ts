@@ -171,6 +171,16 @@ describeWith(
         );
       });
 
+      test("http: head, options and trace, which have no body to answer", async () => {
+        for (const operation of ["head", "options", "trace"]) {
+          await send("upstream", operation, undefined, { path: `/${operation}` });
+          expect(requests.at(-1)).toMatchObject({
+            method: operation.toUpperCase(),
+            url: `/${operation}`,
+          });
+        }
+      });
+
       test("http: get, post, put, patch, delete, create", async () => {
         for (const operation of ["get", "post", "put", "patch", "delete", "create"]) {
           expect(

@@ -4,7 +4,8 @@ import { defineBinding } from "../../src/binding.ts";
 import type { ComponentSpec } from "../../src/component.ts";
 import { BindingError } from "../../src/errors.ts";
 import { RuntimeDescription } from "../../src/rpc/description.ts";
-import { createRuntime, type Runtime, type RuntimeLogger } from "../../src/runtime/runtime.ts";
+import { createRuntime, type Runtime } from "../../src/runtime/runtime.ts";
+import type { RuntimeLogger } from "../../src/runtime/runtime-logger.ts";
 import { createServer, type CufflinkServer, type ServerOptions } from "../../src/server/server.ts";
 
 /** What the binding under the server was asked to do. */
