@@ -32,7 +32,10 @@ export type UnaryServerOptions = {
   readonly admit: (headers: IncomingHttpHeaders) => void;
 };
 
-const trailersFollow = { waitForTrailers: true } as const;
+const head = { ":status": 200, "content-type": "application/grpc" } as const;
+// Names and values in turn, which Node sends as they are: gRPC needs no date.
+const plainHead = [":status", "200", "content-type", "application/grpc"];
+const trailersFollow = { waitForTrailers: true, sendDate: false } as const;
 
 /** Serves unary gRPC calls straight on HTTP/2 streams. */
 export class UnaryServer {
@@ -180,10 +183,7 @@ class UnaryCall implements CallContext {
     const stream = this.#stream;
     this.#finish();
     stream.on("wantTrailers", sendOk);
-    stream.respond(
-      { ":status": 200, "content-type": "application/grpc", ...headers },
-      trailersFollow,
-    );
+    stream.respond(headers === undefined ? plainHead : { ...head, ...headers }, trailersFollow);
     stream.end(encodeFrame(message));
   }
 
@@ -200,7 +200,6 @@ class UnaryCall implements CallContext {
     if (failure.details !== undefined) {
       status["grpc-status-details-bin"] = encodeBinaryHeader(failure.details);
     }
-    const head = { ":status": 200, "content-type": "application/grpc" };
     if (failure.headers === undefined) {
       stream.respond({ ...head, ...status }, { endStream: true });
       this.#refuseTheRest();

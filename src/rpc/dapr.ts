@@ -1,7 +1,10 @@
+import type { MessageInitShape } from "@bufbuild/protobuf";
 import { Dapr } from "../../gen/dapr/proto/runtime/v1/dapr_pb.ts";
 import { ActorRuntime_ActorRuntimeStatus } from "../../gen/dapr/proto/runtime/v1/metadata_pb.ts";
 import { BindingError } from "../errors.ts";
+import type { CallContext } from "../grpc/server.ts";
 import { GrpcFailure } from "../grpc/status.ts";
+import type { Invocation } from "../runtime/invocation.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import type { RuntimeDescription } from "./description.ts";
 import { invokeFailure } from "./errors.ts";
@@ -39,28 +42,47 @@ function invokeBinding(runtime: Runtime): Handler<InvokeBinding["input"], Invoke
     const problem = baggageProblem(context.headers);
     if (problem !== undefined) throw new GrpcFailure(3, problem);
     try {
-      const answer = await runtime.invoke({
-        name,
-        operation,
-        data: data.length === 0 ? undefined : data,
-        encoding: "bytes",
-        metadata: Object.assign(own, traceOfRequest(context.headers, own)),
-        get signal() {
-          return context.signal;
-        },
-      });
-      return {
-        message: {
-          ...(answer?.data && { data: answer.data }),
-          ...(answer?.metadata && { metadata: answer.metadata }),
-        },
-        headers: answer?.metadata && metadataHeaders(answer.metadata),
-      };
+      const payload = data.length === 0 ? undefined : data;
+      const metadata = Object.assign(own, traceOfRequest(context.headers, own));
+      const answer = await runtime.invoke(new RpcInvocation(name, operation, payload, metadata, context));
+      const message: MessageInitShape<InvokeBinding["output"]> = {};
+      if (answer?.data !== undefined) message.data = answer.data;
+      if (answer?.metadata === undefined) return { message };
+      message.metadata = answer.metadata;
+      return { message, headers: metadataHeaders(answer.metadata) };
     } catch (thrown) {
       const error = BindingError.from(thrown);
       throw invokeFailure(name, error, error.metadata && metadataHeaders(error.metadata));
     }
   };
+}
+
+/** A class, for its getter is cheaper than one made anew for each call. */
+class RpcInvocation implements Invocation {
+  readonly name: string;
+  readonly operation: string;
+  readonly data: Uint8Array | undefined;
+  readonly encoding = "bytes";
+  readonly metadata: Readonly<Record<string, string>>;
+  readonly #context: CallContext;
+
+  constructor(
+    name: string,
+    operation: string,
+    data: Uint8Array | undefined,
+    metadata: Readonly<Record<string, string>>,
+    context: CallContext,
+  ) {
+    this.name = name;
+    this.operation = operation;
+    this.data = data;
+    this.metadata = metadata;
+    this.#context = context;
+  }
+
+  get signal(): AbortSignal {
+    return this.#context.signal;
+  }
 }
 
 function metadata(description: RuntimeDescription) {

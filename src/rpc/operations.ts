@@ -8,7 +8,7 @@ import {
   type EmitEventResponseSchema,
 } from "../../gen/cufflink/v1/operations_pb.ts";
 import type { AnyBinding } from "../binding.ts";
-import { GrpcFailure } from "../grpc/status.ts";
+import { Code, GrpcFailure } from "../grpc/status.ts";
 import type { Field, Fields } from "../metadata/fields.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import type { ComponentStatus } from "../runtime/status.ts";
@@ -24,7 +24,7 @@ export function operationsMethods(runtime: Runtime): BoundMethod[] {
     bindMethod(method.describeComponent, ({ name }) => {
       const found = runtime.components().find((one) => one.name === name);
       if (found === undefined)
-        throw new GrpcFailure(5, `no component is called ${name}; see ListComponents`);
+        throw new GrpcFailure(Code.notFound, `no component is called ${name}; see ListComponents`);
       return { message: { component: describeComponent(found) } };
     }),
     bindMethod(method.listBindingTypes, () => ({
@@ -36,7 +36,7 @@ export function operationsMethods(runtime: Runtime): BoundMethod[] {
         [one.name, ...(one.aliases ?? [])].includes(wanted),
       );
       if (found === undefined)
-        throw new GrpcFailure(5, `no binding type is called ${name}; see ListBindingTypes`);
+        throw new GrpcFailure(Code.notFound, `no binding type is called ${name}; see ListBindingTypes`);
       return { message: { bindingType: describeType(found) } };
     }),
     bindMethod(method.emitEvent, async ({ component, event }, { signal }) => ({
@@ -51,12 +51,16 @@ async function emit(
   event: Event | undefined,
   signal: AbortSignal,
 ): Promise<NonNullable<MessageInitShape<typeof EmitEventResponseSchema>["outcome"]>> {
+  if (!runtime.components().some(({ name }) => name === component)) {
+    throw new GrpcFailure(Code.notFound, `no component is called ${component}; see ListComponents`);
+  }
   const outcome = await runtime.emit(
     component,
     { data: event?.data, metadata: {}, headers: event?.headers ?? [] },
     signal,
   );
-  if (outcome.kind !== "handled") return { case: "notHandled", value: { reason: outcome.reason } };
+  if (outcome.kind === "unsent") throw new GrpcFailure(Code.failedPrecondition, outcome.reason);
+  if (outcome.kind === "refused") return { case: "notHandled", value: { reason: outcome.reason } };
   const { data, to = [] } = outcome.reply ?? {};
   return { case: "handled", value: { to: [...to], ...(data && { data }) } };
 }

@@ -33,6 +33,8 @@ export class Subscription {
   #reading: { reader: Reader; delivery: Delivery } | undefined;
   #beginning: Promise<void> | undefined;
   #running: Promise<void> | undefined;
+  /** The end waits no more for a reading that is still beginning. */
+  #gaveUp = false;
   #cameBack = 0;
   #wake: (() => void) | undefined;
   #finished: Promise<{ abandoned: number }> | undefined;
@@ -96,6 +98,7 @@ export class Subscription {
     if (this.#reading !== undefined) return;
     this.#beginning = (async () => {
       this.#reading = await this.#options.begin();
+      if (this.#gaveUp) await this.#stop(0);
     })();
     await this.#beginning;
   }
@@ -104,9 +107,10 @@ export class Subscription {
     this.#ended.abort();
     this.#unsubscribe();
     this.#wake?.();
-    await this.#beginning?.catch(() => undefined);
+    await this.#quietly("begin", async () => this.#beginning?.catch(() => undefined));
+    this.#gaveUp = true;
     const result = await this.#stop(deadline);
-    await this.#running;
+    await this.#quietly("end", async () => this.#running);
     return result;
   }
 

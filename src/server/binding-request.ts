@@ -25,7 +25,7 @@ export function readBindingRequest(body: Buffer): BindingRequest {
   }
   let operation = "";
   let data: Buffer | undefined;
-  let metadata: Record<string, string> = {};
+  const metadata: Record<string, string> = {};
   let wrong: JsonError | undefined;
   scanner.members(start, (key, value) => {
     try {
@@ -37,7 +37,7 @@ export function readBindingRequest(body: Buffer): BindingRequest {
           data = body.subarray(value.start, value.end);
           break;
         case "metadata":
-          metadata = { ...metadata, ...metadataField(scanner, value) };
+          metadataField(scanner, value, metadata);
           break;
         default:
       }
@@ -58,16 +58,21 @@ function textField(scanner: JsonScanner, value: Span, field: string): string | u
   throw cannotUnmarshal(kind, field, "string");
 }
 
-function metadataField(scanner: JsonScanner, value: Span): Record<string, string> {
+/** Repeated objects add up, as in Go. */
+function metadataField(scanner: JsonScanner, value: Span, metadata: Record<string, string>): void {
   const kind = scanner.kind(value.start);
-  if (kind === "null") return {};
+  if (kind === "null") return;
   if (kind !== "object") throw cannotUnmarshal(kind, "metadata", "map[string]string");
-  // No prototype: a key such as __proto__ is a key like any other.
-  const metadata: Record<string, string> = Object.create(null);
   scanner.members(value.start, (key, member) => {
-    metadata[key] = textField(scanner, member, "metadata") ?? "";
+    const text = textField(scanner, member, "metadata") ?? "";
+    if (key === "__proto__") defineOwn(metadata, key, text);
+    else metadata[key] = text;
   });
-  return metadata;
+}
+
+/** A key such as `__proto__` is a key like any other, which assigning it is not. */
+function defineOwn(metadata: Record<string, string>, key: string, value: string): void {
+  Object.defineProperty(metadata, key, { value, enumerable: true, writable: true, configurable: true });
 }
 
 function cannotUnmarshal(kind: string, field: string, type: string): JsonError {

@@ -42,7 +42,10 @@ export function readBody(request: HttpRequest, limit: number): Promise<Buffer> {
       if (size <= limit) resolve(whole());
     });
     request.on("error", reject);
-    request.on("close", () => reject(new Error("the caller went away")));
+    request.on("close", () => {
+      // Each request closes in the end; an error costs its stack.
+      if (!request.readableEnded) reject(new Error("the caller went away"));
+    });
   });
 }
 

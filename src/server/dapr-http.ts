@@ -2,6 +2,7 @@ import { BindingError } from "../errors.ts";
 import { invokeFailureText } from "../rpc/errors.ts";
 import { headerText, isHeaderName } from "../rpc/metadata-headers.ts";
 import { baggageProblem, traceOfRequest } from "../rpc/trace.ts";
+import type { Invocation } from "../runtime/invocation.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import { readBindingRequest, type BindingRequest } from "./binding-request.ts";
 import type { TokenCheck } from "./gate.ts";
@@ -148,17 +149,9 @@ export class DaprHttp {
       return sendMalformed(request, response, error);
     }
     try {
-      const caller = new Caller(response);
-      const answer = await this.#options.runtime.invoke({
-        name,
-        operation: body.operation,
-        data: body.data,
-        encoding: "json",
-        metadata: Object.assign(body.metadata, trace),
-        get signal() {
-          return caller.signal;
-        },
-      });
+      const metadata = Object.assign(body.metadata, trace);
+      const invocation = new HttpInvocation(name, body.operation, body.data, metadata, response);
+      const answer = await this.#options.runtime.invoke(invocation);
       if (answer === undefined) return sendNothing(response, 204);
       if (answer.metadata !== undefined) setMetadataHeaders(response, answer.metadata);
       sendJson(response, 200, answer.data ?? noBytes);
@@ -175,11 +168,26 @@ export class DaprHttp {
 }
 
 /** Makes the signal only when a binding asks for it. */
-class Caller {
+class HttpInvocation implements Invocation {
+  readonly name: string;
+  readonly operation: string;
+  readonly data: Uint8Array | undefined;
+  readonly encoding = "json";
+  readonly metadata: Readonly<Record<string, string>>;
   readonly #response: HttpResponse;
   #abort: AbortController | undefined;
 
-  constructor(response: HttpResponse) {
+  constructor(
+    name: string,
+    operation: string,
+    data: Uint8Array | undefined,
+    metadata: Readonly<Record<string, string>>,
+    response: HttpResponse,
+  ) {
+    this.name = name;
+    this.operation = operation;
+    this.data = data;
+    this.metadata = metadata;
     this.#response = response;
   }
 

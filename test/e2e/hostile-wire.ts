@@ -1,5 +1,9 @@
 import { connect as connectHttp2, constants, type OutgoingHttpHeaders } from "node:http2";
 import { connect } from "node:net";
+import { create, toBinary } from "@bufbuild/protobuf";
+import { InvokeBindingRequestSchema } from "../../gen/dapr/proto/runtime/v1/dapr_pb.ts";
+
+export const invokePath = "/dapr.proto.runtime.v1.Dapr/InvokeBinding";
 
 /** Writes bytes to a port as they are; resolves to all that came back once `enough` says so or the other side closed. */
 export function sendBytes(
@@ -74,7 +78,7 @@ export function grpc(
       te: "trailers",
       ...headers,
     });
-    const seen: Record<string, unknown> = {};
+    const seen: Record<string, string | string[] | number | undefined> = {};
     stream.on("response", (head) => Object.assign(seen, head));
     stream.on("trailers", (trailers) => Object.assign(seen, trailers));
     stream.on("error", (error) => {
@@ -86,7 +90,7 @@ export function grpc(
       resolve({
         httpStatus: Number(seen[constants.HTTP2_HEADER_STATUS]),
         code: status === undefined ? undefined : Number(status),
-        message: decodeURIComponent(String(seen["grpc-message"] ?? "")),
+        message: decodeURIComponent([seen["grpc-message"] ?? ""].join()),
         headers: seen,
       });
     });
@@ -104,4 +108,10 @@ export function frame(
   prefix[0] = options.flags ?? 0;
   prefix.writeUInt32BE(options.length ?? message.length, 1);
   return Buffer.concat([prefix, message]);
+}
+
+/** The request body of `InvokeBinding` over gRPC. */
+export function invokeBytes(name: string, operation: string, data: string, metadata = {}): Buffer {
+  const request = { name, operation, data: Buffer.from(data), metadata };
+  return frame(toBinary(InvokeBindingRequestSchema, create(InvokeBindingRequestSchema, request)));
 }

@@ -30,7 +30,7 @@ test("runs, and tells what it is", async () => {
     reason: "",
     origin: "orders.yaml:3:1",
     directions: { input: true, output: true },
-    operations: ["create", "set"],
+    operations: ["create", "set", "put"],
     required: true,
   });
   expect(system.opening).toMatchObject({
@@ -286,7 +286,7 @@ test("a stray exception of a binding's driver rebuilds its component only", asyn
   const { runtime, status } = startRuntime({ bindings: [system.binding("fake", "output")] });
   const stray = Promise.withResolvers<boolean>();
   system.open = () =>
-    void queueMicrotask(() => {
+    queueMicrotask(() => {
       if (system.openings.length === 1) stray.resolve(runtime.blame(new Error("stray")));
     });
   await runtime.apply([component("fake")]);

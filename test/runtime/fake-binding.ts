@@ -53,6 +53,12 @@ export class FakeSystem {
     const operations = {
       create: { description: "Creates.", request: {}, invoke },
       set: { description: "Sets.", request: {}, idempotent: true, invoke },
+      put: {
+        description: "Sets, or adds.",
+        request: { mode: string({ description: "How.", default: "set" }) },
+        idempotent: (request: object) => "mode" in request && request.mode === "set",
+        invoke,
+      },
     };
     return defineBinding({
       name,
@@ -129,7 +135,7 @@ export function startRuntime(options: Partial<RuntimeOptions>) {
   const invoke = async (
     name: string,
     operation = "create",
-    data: string | undefined = undefined,
+    data?: string,
     rest: { metadata?: Record<string, string>; signal?: AbortSignal } = {},
   ) => {
     const answer = await runtime.invoke({

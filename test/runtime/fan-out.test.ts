@@ -5,14 +5,16 @@ import { fanOutSteps, runFanOut } from "../../src/runtime/fan-out.ts";
 function wanted(reply: Reply | undefined, replyFanOut = false) {
   const calls: string[] = [];
   const fanOut = fanOutSteps(reply, replyFanOut, {
-    create: async (name, data) => void calls.push(`create ${name} ${Buffer.from(data ?? "-")}`),
+    create: async (name, data) => void calls.push(`create ${name} ${text(data)}`),
     save: async (store, states) =>
       void calls.push(
-        `save ${store} ${states.map(({ key, value }) => `${key}=${Buffer.from(value)}`).join()}`,
+        `save ${store} ${states.map(({ key, value }) => `${key}=${text(value)}`).join()}`,
       ),
   });
   return { fanOut, calls };
 }
+
+const text = (data: Uint8Array | undefined): string => Buffer.from(data ?? "-").toString();
 
 const json = (body: unknown): Reply => ({
   source: "http",

@@ -52,7 +52,7 @@ test("what cannot be found is said in Dapr's words", async () => {
   for (const operation of ["list", "constructor", "toString"]) {
     await expect(invoke("orders", operation)).rejects.toMatchObject({
       reason: "unimplemented",
-      message: `binding orders does not support operation ${operation}. supported operations:create set`,
+      message: `binding orders does not support operation ${operation}. supported operations:create set put`,
     });
   }
 });
@@ -77,6 +77,19 @@ test.each([
   await answer;
   expect(system.calls).toHaveLength(times);
   expect(invoked).toEqual([["orders", operation, "unavailable"]]);
+});
+
+test.each([
+  ["set", 3],
+  ["add", 1],
+])("where the request decides what may be repeated: %s %i times", async (mode, times) => {
+  const { system, invoke } = await start();
+  system.invoke = () =>
+    Promise.reject(new BindingError("unavailable", "down", { effect: "ambiguous" }));
+  const answer = expect(invoke("orders", "put", "", { metadata: { mode } })).rejects.toThrow();
+  await vi.advanceTimersByTimeAsync(5000);
+  await answer;
+  expect(system.calls).toHaveLength(times);
 });
 
 test("a stray exception is internal and never repeated", async () => {

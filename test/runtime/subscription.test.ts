@@ -128,6 +128,24 @@ test("without an app inputs wait, outputs run", async () => {
   expect(status("both").state).toBe("running");
 });
 
+test("a reading that hangs while it begins is given up after its time, and ended when it comes", async () => {
+  const system = new FakeSystem();
+  const { promise, resolve } = Promise.withResolvers<void>();
+  system.read = () => promise;
+  const app = new FakeApp();
+  const { runtime } = startRuntime({ bindings: [system.binding("fake", "input")], app });
+  await runtime.apply([component("fake")]);
+  await settled();
+  const closed = runtime.close();
+  await vi.advanceTimersByTimeAsync(20_000);
+  await closed;
+  expect(system.log).toEqual(["open 1", "dispose 1"]);
+  resolve();
+  await settled();
+  expect(system.log.slice(2)).toEqual(["read 1", "stop 1", "flush 1", "close 1"]);
+  expect(app.listeners).toBe(0);
+});
+
 test("a reader that hangs while it ends is given up after its time", async () => {
   const system = new FakeSystem();
   const binding = system.binding("fake", "input");

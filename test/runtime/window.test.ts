@@ -31,12 +31,12 @@ test("is full by bytes of what is unsettled", () => {
 
 test("goes on over many more events than it holds", () => {
   const window = new Window();
-  for (let n = 0; n < 50_000; n++) {
+  for (let n = 0; n < 20_000; n++) {
     window.enter(1000, String(n))();
     expect(window.full).toBe(false);
   }
 });
 
 test("room is there at once while it is not full", async () => {
-  await new Window().room();
+  expect(await new Window().room()).toBeUndefined();
 });
