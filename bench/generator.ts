@@ -1,6 +1,5 @@
 import { execFile, spawnSync } from "node:child_process";
-import { mkdtemp, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { inFlight, type Load } from "./load.ts";
@@ -12,11 +11,10 @@ const timeout = 120_000;
 /** Puts load on a server; rejects when a call was not answered well. */
 export type Generator = { readonly name: string; run(load: Load): Promise<void> };
 
-/** h2load of nghttp2 where it is installed, else a client on node:http2 and node:http. */
-export async function chooseGenerator(): Promise<Generator> {
+/** h2load of nghttp2 where it is installed, else a client on node:http2 and node:http. The folder is for its files. */
+export function chooseGenerator(folder: string): Generator {
   const h2load = spawnSync("h2load", ["--version"], { encoding: "utf8" });
   if (h2load.status !== 0) return { name: `Node ${process.version}`, run: runNode };
-  const folder = await mkdtemp(join(tmpdir(), "cufflink-bench-"));
   return {
     name: h2load.stdout.trim(),
     async run(load) {

@@ -1,9 +1,9 @@
 // `npm run bench`: builds, measures, prints a table, and writes it to docs/performance.md with the
 // single values beside it in bench/results.json. DAPRD=/path/to/daprd measures that daprd as well.
 import { execFileSync } from "node:child_process";
-import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { cpus, tmpdir, totalmem } from "node:os";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { parseArgs } from "node:util";
 import { format } from "oxfmt";
 import { startServer } from "../test/servers/start-server.ts";
@@ -40,11 +40,15 @@ type Row = {
 
 const daprdProgram = process.env["DAPRD"] || undefined;
 const folder = await mkdtemp(join(tmpdir(), "cufflink-bench-"));
+const resources = join(folder, "components");
 try {
   execFileSync(process.execPath, [join(root, "scripts/build.ts")], { stdio: "inherit" });
   await using redis = await startServer("redis");
-  await writeFile(join(folder, "redis.yaml"), component(`${redis.host}:${redis.port}`));
-  const generator = await chooseGenerator();
+  await mkdir(resources);
+  await writeFile(join(resources, "redis.yaml"), component(`${redis.host}:${redis.port}`));
+  const loads = join(folder, "loads");
+  await mkdir(loads);
+  const generator = chooseGenerator(loads);
   const rows = [...(await measureStarts()), ...(await measureCalls(generator))];
   console.log(`\n${textTable(rows)}\n`);
   if (!flags["dry-run"]) await save(rows, generator);
@@ -71,11 +75,12 @@ spec:
 async function measureStarts(): Promise<Row[]> {
   const cold: number[] = [];
   const warm = { cufflink: [] as number[], daprd: [] as number[] };
+  const busy = { cufflink: [] as number[], daprd: [] as number[] };
   const memory = { cufflink: [] as number[], daprd: [] as number[] };
-  const own = cufflink(folder, join(folder, "compiled"));
-  const other = daprdProgram === undefined ? undefined : daprd(daprdProgram, folder);
+  const own = cufflink(resources, join(folder, "compiled"));
+  const other = daprdProgram === undefined ? undefined : daprd(daprdProgram, resources);
   for (let run = 0; run < 3; run++) {
-    await using running = await start(cufflink(folder, join(folder, `compiled-${run}`)));
+    await using running = await start(cufflink(resources, join(folder, `compiled-${run}`)));
     cold.push(running.started);
   }
   // The first start writes the compile cache that the others read.
@@ -86,6 +91,7 @@ async function measureStarts(): Promise<Row[]> {
       await using running = await start(subject);
       const column = subject === own ? "cufflink" : "daprd";
       warm[column].push(running.started);
+      busy[column].push(running.startedBusy);
       if (run >= memoryRuns) continue;
       await new Promise((resolve) => setTimeout(resolve, idleAfter));
       memory[column].push(residentMebibytes(running.pid));
@@ -94,17 +100,18 @@ async function measureStarts(): Promise<Row[]> {
   progress("start and memory");
   return [
     { what: "Start to serving", unit: "ms", digits: 0, target: 300, ...warm },
+    { what: "CPU until serving", unit: "ms", digits: 0, ...busy },
     { what: "First start, no compile cache yet", unit: "ms", digits: 0, cufflink: cold },
     { what: "Resident memory, idle for 5 s", unit: "MiB", digits: 0, target: 100, ...memory },
   ];
 }
 
 async function measureCalls(generator: Generator): Promise<Row[]> {
-  await using own = await start(cufflink(folder, join(folder, "compiled")));
+  await using own = await start(cufflink(resources, join(folder, "compiled")));
   await using noOp = await start(noOpDaemon);
   await using floor = await start(echoServer);
   await using other =
-    daprdProgram === undefined ? undefined : await start(daprd(daprdProgram, folder));
+    daprdProgram === undefined ? undefined : await start(daprd(daprdProgram, resources));
   const cases: { row: Row; running: Running; load: Load; values: number[] }[] = [];
   const addCase = (what: string, running: Running, protocol: Load["protocol"], name: string) => {
     const row: Row = { what, unit: "µs", digits: 1, cufflink: [], daprd: [] };
@@ -178,9 +185,11 @@ async function save(rows: readonly Row[], generator: Generator): Promise<void> {
     load: `${generator.name}, ${inFlight} in flight, ${flags.calls} calls a round`,
     date: new Date().toISOString().slice(0, 10),
   };
-  await writeFile(
+  const round = (_: string, value: unknown): unknown =>
+    typeof value === "number" ? Math.round(value * 100) / 100 : value;
+  await writeFormatted(
     join(import.meta.dirname, "results.json"),
-    `${JSON.stringify({ machine, rows }, null, 2)}\n`,
+    JSON.stringify({ machine, rows }, round, 2),
   );
   const table = [headings, headings.map(() => "---"), ...rows.map(cells)];
   const text = [
@@ -198,6 +207,10 @@ async function save(rows: readonly Row[], generator: Generator): Promise<void> {
   const [from, to] = [page.indexOf(begin), page.indexOf(end)];
   if (from < 0 || to < from) throw new Error(`${path} has lost its two marks`);
   const whole = page.slice(0, from) + text + page.slice(to + end.length);
-  const { code } = await format("performance.md", whole, { printWidth: 100 });
+  await writeFormatted(path, whole);
+}
+
+async function writeFormatted(path: string, text: string): Promise<void> {
+  const { code } = await format(basename(path), text, { printWidth: 100 });
   await writeFile(path, code);
 }

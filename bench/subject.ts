@@ -2,6 +2,7 @@ import { spawn } from "node:child_process";
 import { connect } from "node:net";
 import { get } from "node:http";
 import { join } from "node:path";
+import { processorSeconds } from "./measure.ts";
 import { releasePort, reservePort } from "../test/servers/ports.ts";
 
 const root = join(import.meta.dirname, "..");
@@ -30,6 +31,8 @@ export type Running = AsyncDisposable & {
   readonly ports: Ports;
   /** Milliseconds from its start to serving. */
   readonly started: number;
+  /** Milliseconds of processor time that took. */
+  readonly startedBusy: number;
 };
 
 /** The built daemon with one redis output. */
@@ -108,7 +111,9 @@ export async function start(subject: Subject): Promise<Running> {
     await new Promise((resolve) => setTimeout(resolve, 2));
   }
   const started = performance.now() - began;
-  return { pid: child.pid!, ports, started, [Symbol.asyncDispose]: end };
+  const pid = child.pid!;
+  const startedBusy = processorSeconds(pid) * 1000;
+  return { pid, ports, started, startedBusy, [Symbol.asyncDispose]: end };
 }
 
 function daemonFlags(resources: string, { http, grpc, metrics }: Ports): string[] {

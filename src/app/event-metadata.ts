@@ -3,7 +3,7 @@ import { encodeBinaryHeader, encodeGrpcMessage } from "../grpc/status.ts";
 import type { Delivery } from "../runtime/app.ts";
 
 /** Names that no event may set: they are how the runtime proves itself to the app. */
-export function isReserved(name: string): boolean {
+function isReserved(name: string): boolean {
   return name.length === 14 && name.toLowerCase() === "dapr-api-token";
 }
 

@@ -28,6 +28,11 @@ export type UnaryMethod = (message: Uint8Array, context: CallContext) => Promise
 export type UnaryServerOptions = {
   /** The largest request message, in bytes. */
   readonly maxMessageSize: number;
+  /**
+   * How many bytes of unfinished requests may be in memory before new calls are answered UNAVAILABLE, since
+   * HTTP/2 bounds them by stream and connection alone. Default 256 MiB.
+   */
+  readonly maxHeldBytes?: number;
   /** Called first; throws a {@link GrpcFailure} to refuse the call. */
   readonly admit: (headers: IncomingHttpHeaders) => void;
 };
@@ -41,6 +46,7 @@ const trailersFollow = { waitForTrailers: true, sendDate: false } as const;
 export class UnaryServer {
   readonly #methods: ReadonlyMap<string, UnaryMethod>;
   readonly #options: UnaryServerOptions;
+  readonly #held: Held = { bytes: 0 };
 
   constructor(methods: ReadonlyMap<string, UnaryMethod>, options: UnaryServerOptions) {
     this.#methods = methods;
@@ -53,16 +59,22 @@ export class UnaryServer {
     if (method === undefined || headers[":method"] !== "POST") return false;
     const type = headers["content-type"];
     if (type !== "application/grpc" && type !== "application/grpc+proto") return false;
-    new UnaryCall(stream, headers, method, this.#options).start();
+    new UnaryCall(stream, headers, method, this.#options, this.#held).start();
     return true;
   }
 }
+
+/** Bytes of unfinished requests, of all calls together. */
+type Held = { bytes: number };
+
+const defaultMaxHeldBytes = 256 * 1024 * 1024;
 
 class UnaryCall implements CallContext {
   readonly headers: IncomingHttpHeaders;
   readonly #stream: ServerHttp2Stream;
   readonly #method: UnaryMethod;
   readonly #options: UnaryServerOptions;
+  readonly #held: Held;
   #first: Buffer | undefined;
   #chunks: Buffer[] | undefined;
   #received = 0;
@@ -75,11 +87,13 @@ class UnaryCall implements CallContext {
     headers: IncomingHttpHeaders,
     method: UnaryMethod,
     options: UnaryServerOptions,
+    held: Held,
   ) {
     this.#stream = stream;
     this.headers = headers;
     this.#method = method;
     this.#options = options;
+    this.#held = held;
   }
 
   get signal(): AbortSignal {
@@ -94,7 +108,12 @@ class UnaryCall implements CallContext {
     stream.on("error", ignore);
     stream.on("close", () => this.#end());
     try {
-      this.#options.admit(this.headers);
+      const { admit, maxHeldBytes = defaultMaxHeldBytes } = this.#options;
+      if (this.#held.bytes > maxHeldBytes) {
+        const text = `the server holds ${this.#held.bytes} bytes of unfinished requests; try again`;
+        throw new GrpcFailure(Code.unavailable, text);
+      }
+      admit(this.headers);
       this.#startTimer();
     } catch (error) {
       stream.resume();
@@ -117,6 +136,7 @@ class UnaryCall implements CallContext {
   #receive(chunk: Buffer): void {
     if (this.#over) return;
     this.#received += chunk.length;
+    this.#held.bytes += chunk.length;
     const limit = this.#options.maxMessageSize;
     if (this.#received > limit + framePrefixBytes) {
       const announced =
@@ -125,7 +145,10 @@ class UnaryCall implements CallContext {
           : 0;
       const size = Math.max(announced, this.#received - framePrefixBytes);
       this.#fail(
-        new GrpcFailure(8, `grpc: received message larger than max (${size} vs. ${limit})`),
+        new GrpcFailure(
+          Code.resourceExhausted,
+          `grpc: received message larger than max (${size} vs. ${limit})`,
+        ),
       );
       return;
     }
@@ -148,11 +171,11 @@ class UnaryCall implements CallContext {
   async #message(): Promise<Uint8Array> {
     const body = this.#chunks === undefined ? this.#first : Buffer.concat(this.#chunks);
     if (body === undefined || body.length < framePrefixBytes)
-      throw new GrpcFailure(13, "the request has no message");
+      throw new GrpcFailure(Code.internal, "the request has no message");
     const length = body.readUInt32BE(1);
     if (body.length !== framePrefixBytes + length) {
       throw new GrpcFailure(
-        body.length > framePrefixBytes + length ? 12 : 13,
+        body.length > framePrefixBytes + length ? Code.unimplemented : Code.internal,
         "a unary call takes one whole message",
       );
     }
@@ -166,9 +189,14 @@ class UnaryCall implements CallContext {
       );
     }
     if (encoding !== "gzip") {
-      throw new GrpcFailure(12, `grpc: unknown compression ${encoding}`, undefined, {
-        "grpc-accept-encoding": "identity,gzip",
-      });
+      throw new GrpcFailure(
+        Code.unimplemented,
+        `grpc: unknown compression ${String(encoding)}`,
+        undefined,
+        {
+          "grpc-accept-encoding": "identity,gzip",
+        },
+      );
     }
     return gunzipMessage(message, this.#options.maxMessageSize);
   }
@@ -192,7 +220,8 @@ class UnaryCall implements CallContext {
     if (this.#over) return;
     this.#finish();
     if (stream.destroyed || stream.headersSent) return;
-    const failure = thrown instanceof GrpcFailure ? thrown : new GrpcFailure(2, String(thrown));
+    const failure =
+      thrown instanceof GrpcFailure ? thrown : new GrpcFailure(Code.unknown, String(thrown));
     const status: Record<string, string> = {
       "grpc-status": String(failure.code),
       "grpc-message": encodeGrpcMessage(failure.message),
@@ -224,11 +253,12 @@ class UnaryCall implements CallContext {
 
   #expire(): void {
     if (this.#over) return;
-    this.#fail(new GrpcFailure(4, "context deadline exceeded"));
+    this.#fail(new GrpcFailure(Code.deadlineExceeded, "context deadline exceeded"));
     this.#abort?.abort(new Error("the deadline has passed"));
   }
 
   #end(): void {
+    this.#held.bytes -= this.#received;
     const wasOver = this.#over;
     this.#finish();
     if (!wasOver) this.#abort?.abort(new Error("the caller gave up"));

@@ -86,6 +86,7 @@ function toConnectError(error: unknown): ConnectError {
   for (const [name, value] of Object.entries(error.headers ?? {})) {
     for (const one of [value].flat()) metadata.append(name, one);
   }
+  // oxlint-disable-next-line typescript/no-unsafe-enum-assignment -- both count as gRPC does
   const result = new ConnectError(error.message, error.code, metadata);
   if (error.details !== undefined) {
     const { details } = fromBinary(StatusSchema, error.details);

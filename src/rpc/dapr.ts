@@ -44,7 +44,9 @@ function invokeBinding(runtime: Runtime): Handler<InvokeBinding["input"], Invoke
     try {
       const payload = data.length === 0 ? undefined : data;
       const metadata = Object.assign(own, traceOfRequest(context.headers, own));
-      const answer = await runtime.invoke(new RpcInvocation(name, operation, payload, metadata, context));
+      const answer = await runtime.invoke(
+        new RpcInvocation(name, operation, payload, metadata, context),
+      );
       const message: MessageInitShape<InvokeBinding["output"]> = {};
       if (answer?.data !== undefined) message.data = answer.data;
       if (answer?.metadata === undefined) return { message };

@@ -36,7 +36,10 @@ export function operationsMethods(runtime: Runtime): BoundMethod[] {
         [one.name, ...(one.aliases ?? [])].includes(wanted),
       );
       if (found === undefined)
-        throw new GrpcFailure(Code.notFound, `no binding type is called ${name}; see ListBindingTypes`);
+        throw new GrpcFailure(
+          Code.notFound,
+          `no binding type is called ${name}; see ListBindingTypes`,
+        );
       return { message: { bindingType: describeType(found) } };
     }),
     bindMethod(method.emitEvent, async ({ component, event }, { signal }) => ({

@@ -28,6 +28,8 @@ export type DeliveryOptions = {
   readonly onChange: () => void;
 };
 
+const takenBack = { outcome: "returned", reason: "its source took it back" } as const;
+
 /**
  * The way in of one component: batches from the source go through a window into lanes by key, from
  * each lane one event at a time to the app, and are settled exactly once.
@@ -140,6 +142,10 @@ export class Delivery {
       this.#settle(entry, () => event.settle({ outcome: "returned", reason: "the runtime stops" }));
       return;
     }
+    if (event.withdrawn?.aborted) {
+      this.#settle(entry, () => event.settle(takenBack));
+      return;
+    }
     const key = keyOf(event, this.#options.orderKey);
     const before = key === undefined ? undefined : this.#lanes.get(key);
     if (before !== undefined) {
@@ -169,9 +175,8 @@ export class Delivery {
     lane.entries.splice(index, 1);
     if (lane.state === "parked") this.#parked--;
     else this.#queued--;
-    this.#settle(entry, () =>
-      entry.event.settle({ outcome: "returned", reason: "its source took it back" }),
-    );
+    this.#settle(entry, () => entry.event.settle(takenBack));
+    if (this.#queued < this.#options.maxInFlight) this.#wake();
     if (lane.entries.length > 0) return;
     clearTimeout(lane.timer);
     this.#forget(lane);
@@ -225,7 +230,7 @@ export class Delivery {
     if (outcome.kind === "handled") outcome = await this.#fanOut(entry, outcome.reply);
     this.#inFlight--;
     if (outcome.kind === "handled") this.#handledBy(lane, entry, outcome.reply);
-    else if (outcome.kind === "unsent") this.#tryAgainSoon(lane, outcome.reason);
+    else if (outcome.kind === "unsent") this.#tryAgainSoon(lane, entry, outcome.reason);
     else this.#park(lane, entry, outcome.reason);
     this.#pump();
     if (this.#inFlight === 0) for (const wake of this.#idleWaiting.splice(0)) wake();
@@ -259,7 +264,7 @@ export class Delivery {
     try {
       const fanOut = entry.kept?.fanOut ?? this.#options.fanOut(reply);
       if (fanOut.steps.length > 0) {
-        const { remaining, reason } = await this.#unlessGivenUp(runFanOut(fanOut));
+        const { remaining, reason } = await runFanOut(fanOut, this.#abort.signal);
         const { concurrency } = fanOut;
         entry.kept =
           remaining.length === 0 ? undefined : { reply, fanOut: { steps: remaining, concurrency } };
@@ -268,20 +273,6 @@ export class Delivery {
       return { kind: "handled", reply };
     } catch (error) {
       return { kind: "refused", reason: messageOf(error) };
-    }
-  }
-
-  /** Outputs may take long or hang; the time for stopping holds for them too. */
-  async #unlessGivenUp<Result>(running: Promise<Result>): Promise<Result> {
-    const { signal } = this.#abort;
-    const givenUp = Promise.withResolvers<never>();
-    const give = (): void => givenUp.reject(signal.reason);
-    if (signal.aborted) give();
-    else signal.addEventListener("abort", give, { once: true });
-    try {
-      return await Promise.race([running, givenUp.promise]);
-    } finally {
-      signal.removeEventListener("abort", give);
     }
   }
 
@@ -296,8 +287,9 @@ export class Delivery {
   }
 
   /** The request was not written: no attempt. The app's availability, or a short pause, starts it again. */
-  #tryAgainSoon(lane: Lane, reason: string): void {
+  #tryAgainSoon(lane: Lane, entry: Entry, reason: string): void {
     if (this.#stopped) return this.#returnLane(lane, reason);
+    if (entry.event.withdrawn?.aborted) return this.#returnFirst(lane, entry, reason);
     lane.state = "ready";
     this.#queued++;
     this.#ready.splice(0, this.#readyHead, lane);
@@ -317,13 +309,7 @@ export class Delivery {
     entry.lastError = reason;
     this.#failedAttempts++;
     if (this.#stopped) return this.#returnLane(lane, reason);
-    if (entry.event.withdrawn?.aborted) {
-      lane.entries.shift();
-      this.#settle(entry, () => entry.event.settle({ outcome: "returned", reason }));
-      if (lane.entries.length === 0) this.#forget(lane);
-      else this.#makeReady(lane);
-      return;
-    }
+    if (entry.event.withdrawn?.aborted) return this.#returnFirst(lane, entry, reason);
     const exhausted = entry.failed >= policy.attempts;
     const pause = exhausted ? policy.max : pauseAfter(policy, entry.failed);
     const facts = {
@@ -351,6 +337,14 @@ export class Delivery {
     }, pause);
     this.#tellCredit();
     this.#options.onChange();
+  }
+
+  /** Returns the event that was with the app, and goes on with the next of its key. */
+  #returnFirst(lane: Lane, entry: Entry, reason: string): void {
+    lane.entries.shift();
+    this.#settle(entry, () => entry.event.settle({ outcome: "returned", reason }));
+    if (lane.entries.length === 0) this.#forget(lane);
+    else this.#makeReady(lane);
   }
 
   /** Puts a lane in line. Its later events are counted already; its first one is when it comes back from its pause. */

@@ -43,14 +43,26 @@ export function fanOutSteps(
   return { steps, concurrency: wanted.concurrency };
 }
 
+type Remaining = { remaining: FanOutStep[]; reason: string };
+
 /**
  * Runs the steps, one after another up to the first failure, or all at once. Resolves to those that
- * are still to be done, with the failures; empty: all is done.
+ * are still to be done, with the failures; empty: all is done. Rejects when the signal is aborted
+ * first: outputs may take long or hang.
  */
-export async function runFanOut({
-  steps,
-  concurrency,
-}: FanOut): Promise<{ remaining: FanOutStep[]; reason: string }> {
+export async function runFanOut(fanOut: FanOut, signal: AbortSignal): Promise<Remaining> {
+  const givenUp = Promise.withResolvers<never>();
+  const giveUp = (): void => givenUp.reject(signal.reason);
+  if (signal.aborted) giveUp();
+  else signal.addEventListener("abort", giveUp, { once: true });
+  try {
+    return await Promise.race([runSteps(fanOut), givenUp.promise]);
+  } finally {
+    signal.removeEventListener("abort", giveUp);
+  }
+}
+
+async function runSteps({ steps, concurrency }: FanOut): Promise<Remaining> {
   const remaining: FanOutStep[] = [];
   const reasons: string[] = [];
   const attempt = async (step: FanOutStep): Promise<void> => {

@@ -72,7 +72,12 @@ function metadataField(scanner: JsonScanner, value: Span, metadata: Record<strin
 
 /** A key such as `__proto__` is a key like any other, which assigning it is not. */
 function defineOwn(metadata: Record<string, string>, key: string, value: string): void {
-  Object.defineProperty(metadata, key, { value, enumerable: true, writable: true, configurable: true });
+  Object.defineProperty(metadata, key, {
+    value,
+    enumerable: true,
+    writable: true,
+    configurable: true,
+  });
 }
 
 function cannotUnmarshal(kind: string, field: string, type: string): JsonError {

@@ -26,19 +26,23 @@ export function readableLine(line: string, colours: boolean): string {
   }
   if (typeof record !== "object" || record === null || Array.isArray(record)) return line;
   const facts = record as Record<string, unknown>;
-  const level = String(facts["level"] ?? "info");
+  const level = textOf(facts["level"]) || "info";
   const parts = [
     paint(timeOfDay(facts["time"]), "gray", colours),
     paint(level.toUpperCase().padEnd(5), levelColours[level] ?? "gray", colours),
   ];
   if (facts["component"] !== undefined)
     parts.push(paint(`[${value(facts["component"])}]`, "cyan", colours));
-  parts.push(singleLine(String(facts["msg"] ?? "")));
+  parts.push(singleLine(textOf(facts["msg"])));
   for (const [name, fact] of Object.entries(facts)) {
     if (leftOut.has(name) || name === "component" || fact === undefined || fact === "") continue;
     parts.push(`${paint(`${name}=`, "gray", colours)}${value(fact)}`);
   }
   return `${parts.join(" ")}\n`;
+}
+
+function textOf(fact: unknown): string {
+  return typeof fact === "string" ? fact : "";
 }
 
 function timeOfDay(time: unknown): string {

@@ -34,7 +34,7 @@ export function kafkaSource(server: KafkaServer): Source {
       const topic = uniqueName("orders");
       await server.createTopic(topic, 4);
       const producer = () =>
-        new Producer<Buffer, Buffer>({
+        new Producer<Buffer>({
           clientId: "contract",
           bootstrapBrokers: brokers.split(","),
         });

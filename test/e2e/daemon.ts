@@ -24,7 +24,7 @@ export type Daemon = AsyncDisposable & {
 export type ComponentYaml = { name: string; type: string; metadata: Record<string, string> };
 
 /** Component YAML of Dapr's form. */
-export function componentYaml({ name, type, metadata }: ComponentYaml): string {
+function componentYaml({ name, type, metadata }: ComponentYaml): string {
   const items = Object.entries(metadata).map(
     ([key, value]) => `    - name: ${JSON.stringify(key)}\n      value: ${JSON.stringify(value)}\n`,
   );

@@ -57,6 +57,7 @@ const methods = {
 beforeAll(async () => {
   const lane = new UnaryServer(new Map(Object.entries(methods)), {
     maxMessageSize: limit,
+    maxHeldBytes: 5000,
     admit: () => {
       if (refused !== undefined) throw refused;
     },
@@ -236,6 +237,15 @@ describe("limits", () => {
     expect((await call("/test/Echo", frame(everyByte))).status).toBe(0);
   });
 
+  test("while too much is held, new calls are UNAVAILABLE, and none is once it is settled", async () => {
+    const held = Array.from({ length: 6 }, () => open("/test/Wait"));
+    for (const { stream } of held) stream.end(frame(Buffer.alloc(1000)));
+    await expect.poll(async () => (await call("/test/Echo", frame(everyByte))).status).toBe(14);
+    for (const { stream } of held) stream.close(http2.constants.NGHTTP2_CANCEL);
+    await Promise.all(held.map(({ answer }) => answer.catch(() => undefined)));
+    await expect.poll(async () => (await call("/test/Echo", frame(everyByte))).status).toBe(0);
+  });
+
   test("answers are bound by it too", async () => {
     const answer = await call("/test/Big", frame(everyByte));
     expect(answer.status).toBe(8);
@@ -322,7 +332,7 @@ describe("deadlines and cancellation", () => {
 
 test("hundreds at a time on one connection", async () => {
   const answers = await Promise.all(
-    Array.from({ length: 500 }, (_, index) =>
+    Array.from({ length: 300 }, (_, index) =>
       call("/test/Echo", frame(Buffer.from(`message ${index}`))),
     ),
   );

@@ -26,8 +26,8 @@ type GrpcJs = {
   credentials: { createInsecure(): unknown };
   Metadata: new () => { set(name: string, value: string): void };
 };
-const require = createRequire(createRequire(import.meta.url).resolve("@dapr/dapr"));
-const grpc = require("@grpc/grpc-js") as GrpcJs;
+const requireOfSdk = createRequire(createRequire(import.meta.url).resolve("@dapr/dapr"));
+const grpc = requireOfSdk("@grpc/grpc-js") as GrpcJs;
 
 let served: Served;
 let client: Client;

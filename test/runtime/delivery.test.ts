@@ -483,3 +483,39 @@ test("events that are taken back while the app is away leave the line in order",
   expect(app.texts).toEqual(["2"]);
   expect([delivery.inFlight, delivery.waiting]).toEqual([0, 0]);
 });
+
+test("an event that was taken back before or while its request was not written is not tried again", async () => {
+  const app = new ManualApp();
+  const { delivery } = delivering(app);
+  const source = new AbortController();
+  const withdrawn = { withdrawn: source.signal };
+  const event = { ...sourceEvent("1", { key: "k" }), ...withdrawn };
+  const next = sourceEvent("2", { key: "k" });
+  await delivery.deliver([event, next]);
+  source.abort();
+  app.answer("1", { kind: "unsent", reason: "connection full" });
+  await vi.advanceTimersByTimeAsync(50);
+  expect(event.settlements).toEqual([{ outcome: "returned", reason: "connection full" }]);
+  expect(app.out).toEqual(["2"]);
+  const late = { ...sourceEvent("3"), ...withdrawn };
+  await delivery.deliver([late]);
+  expect(late.settlements).toEqual([{ outcome: "returned", reason: "its source took it back" }]);
+  app.answer("2");
+  await settled();
+  expect([delivery.waiting, delivery.inFlight, delivery.handled]).toEqual([0, 0, 1]);
+});
+
+test("taking events back makes room, also while the app is away", async () => {
+  const app = new FakeApp();
+  app.available = false;
+  const { delivery } = delivering(app, { maxInFlight: 1 });
+  const source = new AbortController();
+  let room = false;
+  const event = { ...sourceEvent("1"), withdrawn: source.signal };
+  void delivery.deliver([event]).then(() => (room = true));
+  await settled();
+  expect(room).toBe(false);
+  source.abort();
+  await settled();
+  expect([room, delivery.waiting]).toEqual([true, 0]);
+});

@@ -14,6 +14,8 @@ function wanted(reply: Reply | undefined, replyFanOut = false) {
   return { fanOut, calls };
 }
 
+const { signal } = new AbortController();
+
 const text = (data: Uint8Array | undefined): string => Buffer.from(data ?? "-").toString();
 
 const json = (body: unknown): Reply => ({
@@ -30,10 +32,10 @@ test("gRPC: `to` always, `states` only where the component says so", async () =>
     states: [{ key: "k", value: Buffer.from("v") }],
   };
   const plain = wanted(reply);
-  await runFanOut(plain.fanOut);
+  await runFanOut(plain.fanOut, signal);
   expect(plain.calls).toEqual(["create a x", "create b x"]);
   const whole = wanted(reply, true);
-  await runFanOut(whole.fanOut);
+  await runFanOut(whole.fanOut, signal);
   expect(whole.calls).toEqual(["save store k=v", "create a x", "create b x"]);
 });
 
@@ -54,7 +56,7 @@ test("HTTP: Dapr's JSON reply", async () => {
     true,
   );
   expect(fanOut.concurrency).toBe("parallel");
-  await runFanOut(fanOut);
+  await runFanOut(fanOut, signal);
   expect(calls).toEqual(['save store k="v",none=null', 'create a {"n":1}']);
 });
 
@@ -80,7 +82,7 @@ const step = (target: string, ran: string[], fails = false) => ({
 test("one after another up to the first failure", async () => {
   const ran: string[] = [];
   const steps = [step("a", ran), step("b", ran, true), step("c", ran)];
-  const { remaining, reason } = await runFanOut({ steps, concurrency: undefined });
+  const { remaining, reason } = await runFanOut({ steps, concurrency: undefined }, signal);
   expect(ran).toEqual(["a", "b"]);
   expect(remaining.map(({ target }) => target)).toEqual(["b", "c"]);
   expect(reason).toBe("reply to b: b is down");
@@ -89,8 +91,18 @@ test("one after another up to the first failure", async () => {
 test("in parallel all are tried, and what failed remains", async () => {
   const ran: string[] = [];
   const steps = [step("a", ran, true), step("b", ran), step("", ran, true)];
-  const { remaining, reason } = await runFanOut({ steps, concurrency: "parallel" });
+  const { remaining, reason } = await runFanOut({ steps, concurrency: "parallel" }, signal);
   expect(ran).toEqual(["a", "b", ""]);
   expect(remaining.map(({ target }) => target)).toEqual(["a", ""]);
   expect(reason).toBe("reply to a: a is down; reply to (no name):  is down");
+});
+
+test("steps that take too long are given up", async () => {
+  const hanging = { steps: [{ target: "a", run: () => new Promise<void>(() => undefined) }] };
+  const giving = new AbortController();
+  const ran = runFanOut({ ...hanging, concurrency: undefined }, giving.signal);
+  giving.abort(new Error("no more time"));
+  await expect(ran).rejects.toThrow("no more time");
+  const late = runFanOut({ ...hanging, concurrency: "parallel" }, giving.signal);
+  await expect(late).rejects.toThrow("no more time");
 });

@@ -86,7 +86,7 @@ describe("HTTP", () => {
     for (const headers of [{}, { "dapr-api-token": "wrong" }, { authorization: "Bearer sesame" }]) {
       const answer = await send(served.port, path, {
         method,
-        headers: { ...headers } as Record<string, string>,
+        headers: { ...headers },
       });
       expect(answer.status).toBe(401);
       expect(answer.text).toBe("invalid api token\n");

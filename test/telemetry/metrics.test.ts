@@ -21,9 +21,9 @@ const component: ComponentStatus = {
 };
 
 /** The samples by name and labels, whatever order the labels are in. */
-async function scrape(metrics: Metrics): Promise<Map<string, number>> {
+function scrape(metrics: Metrics): Map<string, number> {
   const samples = new Map<string, number>();
-  for (const line of (await metrics.text()).split("\n")) {
+  for (const line of metrics.text().split("\n")) {
     const match = /^(\w+)(?:\{(.*)\})? (\S+)$/.exec(line);
     if (match === null) continue;
     const labels = [...(match[2] ?? "").matchAll(/(\w+)="([^"]*)"/g)].map(
@@ -34,12 +34,12 @@ async function scrape(metrics: Metrics): Promise<Map<string, number>> {
   return samples;
 }
 
-test("outputs are counted and timed under Dapr's names", async () => {
+test("outputs are counted and timed under Dapr's names", () => {
   const metrics = new Metrics("shop", () => []);
   metrics.invoked("store", "create", undefined, 1.5);
   metrics.invoked("store", "create", undefined, 70);
   metrics.invoked("store", "get", new BindingError("not_found", "no"), 2);
-  const samples = await scrape(metrics);
+  const samples = scrape(metrics);
   const create = "app_id=shop component=store operation=create success=true";
   expect(samples.get(`dapr_component_output_binding_count ${create}`)).toBe(2);
   const failed = "app_id=shop component=store operation=get success=false";
@@ -54,12 +54,12 @@ test("outputs are counted and timed under Dapr's names", async () => {
   expect(samples.get(`dapr_component_output_binding_latencies_sum ${create}`)).toBe(71.5);
 });
 
-test("attempts count as events of the input, but not those that were never sent", async () => {
+test("attempts count as events of the input, but not those that were never sent", () => {
   const metrics = new Metrics("shop", () => []);
   metrics.attempted("tick", "handled", 4);
   metrics.attempted("tick", "refused", 4);
   metrics.attempted("tick", "unsent", 0);
-  const samples = await scrape(metrics);
+  const samples = scrape(metrics);
   for (const success of ["true", "false"]) {
     const name = `dapr_component_input_binding_count app_id=shop component=tick success=${success}`;
     expect(samples.get(name)).toBe(1);
@@ -71,10 +71,10 @@ test("attempts count as events of the input, but not those that were never sent"
   }
 });
 
-test("components show their state, what is in flight and what waits, as they are at the scrape", async () => {
+test("components show their state, what is in flight and what waits, as they are at the scrape", () => {
   let components = [component];
   const metrics = new Metrics("shop", () => components);
-  const samples = await scrape(metrics);
+  const samples = scrape(metrics);
   const labels = "app_id=shop component=store";
   expect(samples.get(`cufflink_events_in_flight ${labels}`)).toBe(3);
   expect(samples.get(`cufflink_events_waiting ${labels}`)).toBe(2);
@@ -86,9 +86,9 @@ test("components show their state, what is in flight and what waits, as they are
     0,
   );
   components = [];
-  expect(
-    [...(await scrape(metrics)).keys()].filter((name) => name.includes("component=store")),
-  ).toEqual([]);
+  expect([...scrape(metrics).keys()].filter((name) => name.includes("component=store"))).toEqual(
+    [],
+  );
 });
 
 test("the page is served at /metrics", async () => {
