@@ -76,17 +76,8 @@ export class Outputs {
     let opened = first;
     for (let attempt = 1; ; attempt++) {
       try {
-        const answer = await operation.invoke(opened.connection, {
-          operation: invocation.operation,
-          data: invocation.data,
-          encoding: invocation.encoding,
-          request,
-          properties: invocation.metadata,
-          metadata: opened.metadata,
-          get signal() {
-            return invocation.signal;
-          },
-        });
+        const call = new OperationCall(invocation, request, opened.metadata);
+        const answer = await operation.invoke(opened.connection, call);
         return answer ?? undefined;
       } catch (error) {
         if (!mayRepeat(error, operation, request, opened.outbound, attempt)) throw error;
@@ -95,6 +86,35 @@ export class Outputs {
         opened = component.opened ?? (await component.whenOpened(invocation.signal));
       }
     }
+  }
+}
+
+/** What an operation is called with. A class, since one is made for each call. */
+class OperationCall {
+  readonly operation: string;
+  readonly data: Uint8Array | undefined;
+  readonly encoding: "bytes" | "json";
+  readonly request: Record<string, unknown>;
+  readonly properties: Readonly<Record<string, string>>;
+  readonly metadata: Readonly<Record<string, unknown>>;
+  readonly #invocation: Invocation;
+
+  constructor(
+    invocation: Invocation,
+    request: Record<string, unknown>,
+    metadata: Readonly<Record<string, unknown>>,
+  ) {
+    this.operation = invocation.operation;
+    this.data = invocation.data;
+    this.encoding = invocation.encoding;
+    this.request = request;
+    this.properties = invocation.metadata;
+    this.metadata = metadata;
+    this.#invocation = invocation;
+  }
+
+  get signal(): AbortSignal {
+    return this.#invocation.signal;
   }
 }
 

@@ -69,6 +69,8 @@ export function createRuntime(options: RuntimeOptions): Runtime {
   const types = typesByName(bindings, stateStores);
   const concurrency = new Concurrency(options.maxConcurrency);
   const components = new Map<string, Component>();
+  /** Those of no known type: shown, so that nobody has to wonder where they are. */
+  const unknown = new Map<string, ComponentStatus>();
   const outputs = new Outputs(components, observer);
   let applied = false;
   let draining = false;
@@ -86,11 +88,9 @@ export function createRuntime(options: RuntimeOptions): Runtime {
     if (binding === undefined || !["", "v0", "v1"].includes(spec.version.toLowerCase())) {
       const meant = binding === undefined ? closest(spec.type, types.keys()) : `${spec.type} v1`;
       const suggestion = meant === undefined ? "" : `; did you mean ${meant}?`;
-      const facts = { component: spec.name, origin: formatOrigin(spec.origin) };
-      logger.error(
-        facts,
-        `couldn't find binding ${spec.name} (${spec.type}/${spec.version})${suggestion}`,
-      );
+      const reason = `couldn't find binding ${spec.name} (${spec.type}/${spec.version})${suggestion}`;
+      logger.error({ component: spec.name, origin: formatOrigin(spec.origin) }, reason);
+      unknown.set(spec.name, failedStatus(spec, reason));
       return undefined;
     }
     return new Component({
@@ -117,6 +117,7 @@ export function createRuntime(options: RuntimeOptions): Runtime {
       for (const component of gone) components.delete(component.spec.name);
       await Promise.all(gone.map((component) => component.close(Number.POSITIVE_INFINITY)));
       const started: Promise<void>[] = [];
+      unknown.clear();
       for (const spec of wanted.values()) {
         if (components.has(spec.name)) continue;
         const component = make(spec);
@@ -127,7 +128,10 @@ export function createRuntime(options: RuntimeOptions): Runtime {
       await Promise.all(started);
       applied = true;
     },
-    components: () => [...components.values()].map(({ status }) => status),
+    components: () => [
+      ...[...components.values()].map(({ status }) => status),
+      ...unknown.values(),
+    ],
     invoke: (invocation) => outputs.invoke(invocation),
     async emit(name, event, signal) {
       if (app === undefined) return { kind: "unsent", reason: "no app port was given" };
@@ -156,7 +160,19 @@ export function createRuntime(options: RuntimeOptions): Runtime {
       draining = true;
       await Promise.all([...components.values()].map((one) => one.close()));
       components.clear();
+      unknown.clear();
     },
+  };
+}
+
+function failedStatus(spec: ComponentSpec, reason: string): ComponentStatus {
+  const { name, type, version } = spec;
+  return {
+    ...{ name, type, version, state: "failed", reason, since: new Date() },
+    origin: formatOrigin(spec.origin),
+    directions: { input: false, output: false },
+    operations: [],
+    ...{ inFlight: 0, waiting: 0, handled: 0, failedAttempts: 0, required: false },
   };
 }
 

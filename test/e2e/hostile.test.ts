@@ -101,7 +101,7 @@ test("broken resource files are told with their place, and the good ones run", a
   expect(daemon.output()).toMatch(/bytes\.yaml\S* error: /);
   expect(daemon.output()).toMatch(/components\.yaml:\d+:\d+ error: .*bindings\.nosuch/);
   for (const name of ["files", "inbox"]) expect(await daemon.state(name)).toBe("running");
-  expect(await daemon.state("typo")).toBe("failed");
+  for (const name of ["typo", "nosuch"]) expect(await daemon.state(name)).toBe("failed");
 });
 
 test.each([
