@@ -107,8 +107,9 @@ export class Component {
       reason,
       since: this.#since,
       origin: formatOrigin(spec.origin),
-      directions: this.#directions,
-      operations: this.#directions.output ? Object.keys(binding.operations ?? {}) : [],
+      directions: this.isStateStore ? { input: false, output: false } : this.#directions,
+      operations:
+        this.#directions.output && !this.isStateStore ? Object.keys(binding.operations ?? {}) : [],
       inFlight: this.#delivery?.inFlight ?? 0,
       waiting: this.#delivery?.waiting ?? 0,
       handled: this.#counts.handled + (this.#delivery?.handled ?? 0),
@@ -120,6 +121,11 @@ export class Component {
   /** Whether it can be invoked, were it connected. */
   get isOutput(): boolean {
     return this.#directions.output;
+  }
+
+  /** A state store takes the states of replies, and cannot be invoked from outside. */
+  get isStateStore(): boolean {
+    return this.spec.type.toLowerCase().startsWith("state.");
   }
 
   /** The HTTP path of the app for its events. */

@@ -23,14 +23,33 @@ export class Outputs {
 
   /** See `Runtime.invoke`. */
   async invoke(invocation: Invocation): Promise<Answer | undefined> {
-    const started = performance.now();
     const { name, operation } = invocation;
     if (operation === "")
       throw new BindingError("invalid_argument", "operation field is missing from request");
     const component = this.#components.get(name);
-    if (component === undefined || !component.isOutput) {
+    if (component === undefined || !component.isOutput || component.isStateStore) {
       throw new BindingError("not_found", `couldn't find output binding ${name}`);
     }
+    return this.#run(component, invocation);
+  }
+
+  /** Invokes `create` on the runtime's own behalf, for a reply's `to`. */
+  async create(name: string, data: Uint8Array | undefined): Promise<void> {
+    await this.invoke(ownInvocation(name, "create", data, {}));
+  }
+
+  /** Saves a state in a state store, for a reply's `states`. */
+  async save(name: string, key: string, value: Uint8Array): Promise<void> {
+    const component = this.#components.get(name);
+    if (component === undefined || !component.isStateStore) {
+      throw new BindingError("not_found", `couldn't find state store ${name}`);
+    }
+    await this.#run(component, ownInvocation(name, "set", value, { key }));
+  }
+
+  async #run(component: Component, invocation: Invocation): Promise<Answer | undefined> {
+    const started = performance.now();
+    const { name, operation } = invocation;
     const found = findOperation(component, operation);
     let redact: Redact | undefined;
     try {
@@ -44,23 +63,6 @@ export class Outputs {
       this.#observer.invoked(name, operation, error, performance.now() - started);
       throw error;
     }
-  }
-
-  /** Invokes on the runtime's own behalf, for a reply's fan-out. */
-  async run(
-    name: string,
-    operation: string,
-    data: Uint8Array | undefined,
-    metadata: Record<string, string> = {},
-  ): Promise<void> {
-    await this.invoke({
-      name,
-      operation,
-      data,
-      encoding: "bytes",
-      metadata,
-      signal: new AbortController().signal,
-    });
   }
 
   async #attempt(
@@ -87,6 +89,16 @@ export class Outputs {
       }
     }
   }
+}
+
+function ownInvocation(
+  name: string,
+  operation: string,
+  data: Uint8Array | undefined,
+  metadata: Record<string, string>,
+): Invocation {
+  const { signal } = new AbortController();
+  return { name, operation, data, encoding: "bytes", metadata, signal };
 }
 
 /** What an operation is called with. A class, since one is made for each call. */

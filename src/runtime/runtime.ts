@@ -77,9 +77,9 @@ export function createRuntime(options: RuntimeOptions): Runtime {
 
   const fanOut = (reply: Reply | undefined, replyFanOut: boolean) =>
     fanOutSteps(reply, replyFanOut, {
-      create: (name, data) => outputs.run(name, "create", data),
+      create: (name, data) => outputs.create(name, data),
       save: async (name, states) => {
-        for (const { key, value } of states) await outputs.run(name, "set", value, { key });
+        for (const { key, value } of states) await outputs.save(name, key, value);
       },
     });
 
