@@ -1,4 +1,4 @@
-import { mkdir, readFile, rm } from "node:fs/promises";
+import { mkdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { createApp } from "../app/app.ts";
 import { bindings } from "../bindings/index.ts";
@@ -130,11 +130,15 @@ export async function serve(options: ServeOptions): Promise<Served> {
     ...(await lint(components, bindings, { frameworkFields: componentFields })),
   ];
   for (const problem of findings) logProblem(logger, problem);
+  // Each of the two ports has as many listeners as there are addresses; a socket has one.
+  const grpcAt = options.unixDomainSocket === undefined ? options.listenAddresses.length : 1;
+  const [httpPort = 0] = server.ports;
+  const grpcPort = server.ports[grpcAt] ?? 0;
   const where = options.unixDomainSocket ?? options.listenAddresses.join(", ");
   logger.info(
     {
-      http: server.ports[0],
-      grpc: server.ports[options.listenAddresses.length],
+      http: httpPort,
+      grpc: grpcPort,
       on: where,
       version,
     },
@@ -145,9 +149,8 @@ export async function serve(options: ServeOptions): Promise<Served> {
     logger.info({ components: components.length, took }, "cufflink initialized. Status: Running.");
   });
   return {
-    httpPort: server.ports[0] ?? 0,
-    grpcPort:
-      server.ports[server.ports.length > 1 ? Math.floor(options.listenAddresses.length) : 0] ?? 0,
+    httpPort,
+    grpcPort,
     logger,
     runtime,
     ended,
@@ -210,8 +213,6 @@ async function addressesOf(options: ServeOptions): Promise<Address[]> {
   const sockets = ["http", "grpc"].map((name) =>
     join(unixDomainSocket, `dapr-${appId}-${name}.socket`),
   );
-  // What a killed process left behind would look like an address in use.
-  for (const socket of sockets) await rm(socket, { force: true });
   return sockets.map((socket) => ({ socket }));
 }
 

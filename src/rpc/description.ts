@@ -1,4 +1,5 @@
 import type { Runtime } from "../runtime/runtime.ts";
+import type { ComponentStatus } from "../runtime/status.ts";
 
 export type AppConnection = {
   readonly protocol: string;
@@ -45,10 +46,7 @@ export class RuntimeDescription {
       name,
       type,
       version: version === "" ? "v1" : version,
-      capabilities: [
-        ...(directions.input ? ["INPUT_BINDING"] : []),
-        ...(directions.output ? ["OUTPUT_BINDING"] : []),
-      ],
+      capabilities: capabilitiesOf(directions),
       state,
     }));
   }
@@ -86,4 +84,12 @@ export class RuntimeDescription {
       },
     };
   }
+}
+
+/** The directions of a component in Dapr's words. */
+export function capabilitiesOf(directions: ComponentStatus["directions"]): string[] {
+  return [
+    ...(directions.input ? ["INPUT_BINDING"] : []),
+    ...(directions.output ? ["OUTPUT_BINDING"] : []),
+  ];
 }

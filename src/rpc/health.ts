@@ -3,6 +3,7 @@ import {
   HealthCheckResponse_ServingStatus as Status,
 } from "../../gen/grpc/health/v1/health_pb.ts";
 import { GrpcFailure } from "../grpc/status.ts";
+import { pause } from "../runtime/pause.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import { bindMethod, type BoundMethod } from "./service.ts";
 
@@ -30,15 +31,7 @@ export async function* watchHealth(
     const status = healthOf(runtime, service, services);
     if (status !== last) yield { status };
     last = status;
-    await new Promise<void>((resolve) => {
-      const timer = setTimeout(done, 1000);
-      function done(): void {
-        clearTimeout(timer);
-        signal.removeEventListener("abort", done);
-        resolve();
-      }
-      signal.addEventListener("abort", done, { once: true });
-    });
+    await pause(1000, signal);
   }
 }
 

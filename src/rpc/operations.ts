@@ -12,6 +12,7 @@ import { Code, GrpcFailure } from "../grpc/status.ts";
 import type { Field, Fields } from "../metadata/fields.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import type { ComponentStatus } from "../runtime/status.ts";
+import { capabilitiesOf } from "./description.ts";
 import { bindMethod, type BoundMethod } from "./service.ts";
 
 /** `cufflink.v1.Operations`: what an operator asks a running runtime. */
@@ -92,10 +93,7 @@ function describeComponent(status: ComponentStatus) {
     required,
     operations: [...operations],
     directions: directionsOf(directions),
-    capabilities: [
-      ...(directions.input ? ["INPUT_BINDING"] : []),
-      ...(directions.output ? ["OUTPUT_BINDING"] : []),
-    ],
+    capabilities: capabilitiesOf(directions),
     ...(directions.input && {
       input: {
         inFlight,

@@ -9,6 +9,7 @@ import type { Concurrency } from "./concurrency.ts";
 import { Delivery } from "./delivery.ts";
 import type { FanOut } from "./fan-out.ts";
 import type { Observer } from "./observer.ts";
+import { pause } from "./pause.ts";
 import type { RuntimeLogger } from "./runtime-logger.ts";
 import { openComponent, shown, type Opened } from "./opening.ts";
 import type { ComponentState, ComponentStatus } from "./status.ts";
@@ -260,7 +261,6 @@ export class Component {
           observer,
           fanOut: (reply) => fanOut(reply, settings.replyFanOut),
           onCredit: (events) => reader?.credit?.(events),
-          onChange: () => undefined,
         });
         this.#delivery = delivery;
         try {
@@ -373,17 +373,4 @@ export class Component {
   #wakeOpened(opened: Opened | undefined): void {
     for (const wake of this.#openedWaiting) wake(opened);
   }
-}
-
-function pause(milliseconds: number, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    if (signal.aborted) return resolve();
-    const done = (): void => {
-      clearTimeout(timer);
-      signal.removeEventListener("abort", done);
-      resolve();
-    };
-    const timer = setTimeout(done, milliseconds);
-    signal.addEventListener("abort", done, { once: true });
-  });
 }

@@ -24,8 +24,6 @@ export type DeliveryOptions = {
   readonly fanOut: (reply: Reply | undefined) => FanOut;
   /** Told how many unsettled events the source may have handed out. */
   readonly onCredit: (events: number) => void;
-  /** Told when what the component's state says may have changed. */
-  readonly onChange: () => void;
 };
 
 const takenBack = { outcome: "returned", reason: "its source took it back" } as const;
@@ -61,10 +59,7 @@ export class Delivery {
 
   constructor(options: DeliveryOptions) {
     this.#options = options;
-    this.#unsubscribe = options.app.onAvailability(() => {
-      this.#pump();
-      options.onChange();
-    });
+    this.#unsubscribe = options.app.onAvailability(this.#pumpAgain);
   }
 
   get inFlight(): number {
@@ -95,11 +90,7 @@ export class Delivery {
     if (window === undefined) this.#windows.set(source, (window = new Window()));
     for (const event of events) this.#enter(event, window);
     this.#pump();
-    if (window.full) {
-      this.#options.onChange();
-      await window.room();
-      this.#options.onChange();
-    }
+    await window.room();
     while (this.#queued >= this.#options.maxInFlight && !this.#stopped) {
       await new Promise<void>((resolve) => this.#roomWaiting.push(resolve));
     }
@@ -294,7 +285,6 @@ export class Delivery {
     this.#queued++;
     this.#ready.splice(0, this.#readyHead, lane);
     this.#readyHead = 0;
-    this.#options.onChange();
     if (!this.#options.app.available || this.#hold !== undefined) return;
     // The app was reached and took no more for the moment (a full connection): let it breathe.
     this.#hold = setTimeout(() => {
@@ -336,7 +326,6 @@ export class Delivery {
       this.#pump();
     }, pause);
     this.#tellCredit();
-    this.#options.onChange();
   }
 
   /** Returns the event that was with the app, and goes on with the next of its key. */

@@ -4,7 +4,7 @@ import { BindingError, messageOf } from "../errors.ts";
 import { parseFields } from "../metadata/parse.ts";
 import { defaultOutboundPolicy, type RetryPolicy } from "../policy/retry.ts";
 import { componentFields, parseDirections, type ComponentSettings } from "./component-fields.ts";
-import { redactor, type Redact } from "./secrets.ts";
+import { redactor, withoutSecrets, type Redact } from "./secrets.ts";
 
 /** What an opened component needs to be invoked. */
 export type Opened = {
@@ -112,13 +112,7 @@ async function connect(
 
 /** Anything thrown as a `BindingError` whose text has no secret in it. */
 export function shown(error: unknown, redact: Redact): BindingError {
-  const from = BindingError.from(error, "unavailable", "unsent");
-  const message = redact(from.message);
-  if (message === from.message) return from;
-  return new BindingError(from.reason, message, {
-    effect: from.effect,
-    systemCode: from.systemCode,
-  });
+  return withoutSecrets(BindingError.from(error, "unavailable", "unsent"), redact);
 }
 
 function findText(values: Readonly<Record<string, string>>, name: string): string | undefined {

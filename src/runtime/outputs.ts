@@ -5,8 +5,9 @@ import type { Component } from "./component.ts";
 import type { Opened } from "./opening.ts";
 import type { Invocation } from "./invocation.ts";
 import type { Observer } from "./observer.ts";
+import { pause } from "./pause.ts";
 import { requestParser, type RequestParser } from "./request.ts";
-import type { Redact } from "./secrets.ts";
+import { withoutSecrets, type Redact } from "./secrets.ts";
 
 type AnyOperation = NonNullable<Component["binding"]["operations"]>[string];
 
@@ -59,7 +60,8 @@ export class Outputs {
       this.#observer.invoked(name, operation, undefined, performance.now() - started);
       return answer;
     } catch (thrown) {
-      const error = clean(thrown, redact);
+      const failure = BindingError.from(thrown);
+      const error = redact === undefined ? failure : withoutSecrets(failure, redact);
       this.#observer.invoked(name, operation, error, performance.now() - started);
       throw error;
     }
@@ -156,29 +158,4 @@ function mayRepeat(
   if (error.effect !== "ambiguous") return error.effect === "unsent";
   const { idempotent = false } = operation;
   return typeof idempotent === "function" ? idempotent(request) : idempotent;
-}
-
-function clean(thrown: unknown, redact: Redact | undefined): BindingError {
-  const error = BindingError.from(thrown);
-  const message = redact?.(error.message) ?? error.message;
-  if (message === error.message) return error;
-  return new BindingError(error.reason, message, {
-    effect: error.effect,
-    systemCode: error.systemCode,
-    retryAfter: error.retryAfter,
-    ...(error.metadata ? { metadata: error.metadata } : {}),
-  });
-}
-
-function pause(milliseconds: number, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    if (signal.aborted) return resolve();
-    const done = (): void => {
-      clearTimeout(timer);
-      signal.removeEventListener("abort", done);
-      resolve();
-    };
-    const timer = setTimeout(done, milliseconds);
-    signal.addEventListener("abort", done, { once: true });
-  });
 }

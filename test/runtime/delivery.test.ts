@@ -28,7 +28,6 @@ function delivering(app: FakeApp, options: Partial<DeliveryOptions> = {}) {
     observer: silentObserver,
     fanOut: () => ({ steps: [], concurrency: undefined }),
     onCredit: (events) => void credits.push(events),
-    onChange: () => undefined,
     ...options,
   });
   return { delivery, credits, logger };
