@@ -1,5 +1,6 @@
 import type { Logger } from "../binding.ts";
 import type { App } from "../runtime/app.ts";
+import { EventStreams, JoinedApp } from "./event-streams.ts";
 import { createGrpcApp } from "./grpc.ts";
 import type { AppHealthOptions } from "./health.ts";
 
@@ -10,8 +11,8 @@ export type AppProtocol = (typeof appProtocols)[number];
 export type AppOptions = {
   /** `--app-protocol`. */
   readonly protocol: AppProtocol;
-  /** `--app-port`. */
-  readonly port: number;
+  /** `--app-port`. Absent: only what dials in gets events. */
+  readonly port: number | undefined;
   /** `--app-channel-address`. Default `127.0.0.1`. */
   readonly host?: string | undefined;
   /** `APP_API_TOKEN`: sent as `dapr-api-token`. */
@@ -24,11 +25,17 @@ export type AppOptions = {
 };
 
 /**
- * The app that listens on a port. It is connected to at once and for ever, whether it is there yet or
- * not; nothing here throws because it is not.
+ * The app: what listens on its port, and what dials in. The port is connected to at once and for ever,
+ * whether the app is there yet or not; nothing here throws because it is not.
  */
-export async function createApp(options: AppOptions): Promise<App> {
+export async function createApp(options: AppOptions): Promise<JoinedApp> {
+  const streams = new EventStreams(options.logger);
+  return new JoinedApp(streams, await createPortApp(options));
+}
+
+async function createPortApp(options: AppOptions): Promise<App | undefined> {
   const { protocol, port, token, health, logger } = options;
+  if (port === undefined) return undefined;
   const host = options.host ?? "127.0.0.1";
   const optionsTimeout = options.optionsTimeout ?? 3000;
   const settings = { host, port, token, optionsTimeout, health };

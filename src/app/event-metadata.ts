@@ -3,7 +3,7 @@ import { encodeBinaryHeader, encodeGrpcMessage } from "../grpc/status.ts";
 import type { Delivery } from "../runtime/app.ts";
 
 /** Names that no event may set: they are how the runtime proves itself to the app. */
-function isReserved(name: string): boolean {
+export function isReserved(name: string): boolean {
   return name.length === 14 && name.toLowerCase() === "dapr-api-token";
 }
 
@@ -63,7 +63,7 @@ export function binaryTrace(traceparent: string): string | undefined {
 const traceNames = ["traceparent", "tracestate", "baggage"] as const;
 const traceparentShape = /^00-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})$/;
 /** Header blocks are small everywhere: a long reason must not be what fails a delivery. */
-const longestError = 512;
+export const longestError = 512;
 const longestTrace = 8192;
 
 function textOf(value: Uint8Array): string {

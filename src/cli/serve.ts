@@ -51,18 +51,15 @@ export async function serve(options: ServeOptions): Promise<Served> {
   const { promise: ended, resolve: sayEnded } = Promise.withResolvers<number>();
   let ending = 0;
 
-  const app =
-    options.appPort === undefined
-      ? undefined
-      : await createApp({
-          protocol: options.appProtocol,
-          port: options.appPort,
-          host: options.appChannelAddress,
-          token: process.env["APP_API_TOKEN"],
-          optionsTimeout: options.appBindingOptionsTimeout,
-          health: options.appHealth,
-          logger,
-        });
+  const app = await createApp({
+    protocol: options.appProtocol,
+    port: options.appPort,
+    host: options.appChannelAddress,
+    token: process.env["APP_API_TOKEN"],
+    optionsTimeout: options.appBindingOptionsTimeout,
+    health: options.appHealth,
+    logger,
+  });
   const metrics = new Metrics(options.appId, () => runtime.components());
   const runtime: Runtime = createRuntime({
     appId: options.appId,
@@ -97,8 +94,9 @@ export async function serve(options: ServeOptions): Promise<Served> {
         code ||= 1;
       }
       await runtime.close();
+      // First, for streams that the app has dialled are calls of the server.
+      await app.close();
       await server.close(2000);
-      await app?.close();
     } catch (error) {
       logger.error({ reason: messageOf(error) }, "ending did not go smoothly");
       code ||= 1;

@@ -64,7 +64,10 @@ async function emit(
     signal,
   );
   if (outcome.kind === "unsent") throw new GrpcFailure(Code.failedPrecondition, outcome.reason);
-  if (outcome.kind === "refused") return { case: "notHandled", value: { reason: outcome.reason } };
+  if (outcome.kind !== "handled") {
+    const reason = outcome.kind === "not attempted" ? "the app did not look at it" : outcome.reason;
+    return { case: "notHandled", value: { reason } };
+  }
   const { data, to = [] } = outcome.reply ?? {};
   return { case: "handled", value: { to: [...to], ...(data && { data }) } };
 }

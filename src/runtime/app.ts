@@ -18,7 +18,32 @@ export type App = {
   wants(input: { name: string; route: string }, signal: AbortSignal): Promise<boolean>;
   /** Hands one event over. Never rejects. An aborted signal gives up; the event was then refused. */
   deliver(delivery: Delivery, signal: AbortSignal): Promise<Outcome>;
+  /** Present where the app itself says how much it takes. Absent: one event of a lane at a time. */
+  readonly intake?: Intake;
+  /** The app as one input sees it. Absent: the same for all of them. */
+  of?(name: string): App;
   close(): Promise<void>;
+};
+
+/** What an app that gives credit takes at the moment. */
+export type Intake = {
+  /**
+   * Whether one more event may be handed over; `unsettled`: how many of its lane the app has.
+   * `lane waits`: of other lanes one might; `full`: none at all.
+   */
+  takes(lane: LaneReference | undefined, unsettled: number): "now" | "lane waits" | "full";
+  /** Calls the listener when it takes more than before; the returned function ends that. */
+  onRoom(listener: () => void): () => void;
+  /** The most events of a component at one time where the component does not say. `undefined`: the usual. */
+  readonly maxInFlight: number | undefined;
+};
+
+/** Events that are handled one after another. The same object for as long as one of them is unsettled. */
+export type LaneReference = {
+  /** 1 to 4,294,967,295, unique among the lanes that live. */
+  readonly number: number;
+  /** Rises when the lane begins again after an event that was not handled. */
+  readonly epoch: number;
 };
 
 /** One event on one attempt. */
@@ -27,11 +52,17 @@ export type Delivery = {
   readonly name: string;
   /** The HTTP path that the app serves; the component's name unless its metadata says otherwise. */
   readonly route: string;
+  /** Absent: it may be handled beside any other. */
+  readonly lane: LaneReference | undefined;
   readonly data: Uint8Array | undefined;
   /** What the binding tells about the event. */
   readonly metadata: Readonly<Record<string, string>>;
   /** What the source's message carried. */
   readonly headers: readonly Header[];
+  /** What keeps its order at the source. */
+  readonly key: Uint8Array | string | undefined;
+  /** The source's own identity of the event. */
+  readonly id: string | undefined;
   /** W3C trace context, from the event or begun here. */
   readonly trace: Readonly<Record<string, string>>;
   /** 1 for the first. */
@@ -45,11 +76,21 @@ export type Delivery = {
 /**
  * - `handled`: the app took it.
  * - `refused`: the app said no, or its answer did not come after the request was written: an attempt.
+ *   `after`: the least pause in milliseconds before the next; `final`: the app says that none will help.
+ * - `dropped`: the app says that nobody needs it.
+ * - `not attempted`: written, and not looked at since an earlier event of its lane was not handled.
  * - `unsent`: the request was not written: no attempt, the app is unavailable.
  */
 export type Outcome =
   | { readonly kind: "handled"; readonly reply: Reply | undefined }
-  | { readonly kind: "refused"; readonly reason: string }
+  | {
+      readonly kind: "refused";
+      readonly reason: string;
+      readonly after?: number | undefined;
+      readonly final?: boolean;
+    }
+  | { readonly kind: "dropped"; readonly reason: string }
+  | { readonly kind: "not attempted" }
   | { readonly kind: "unsent"; readonly reason: string };
 
 /** The app's reply, with what it asks to be done before the event counts as handled. */

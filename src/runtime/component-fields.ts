@@ -13,9 +13,9 @@ export const componentFields = {
     direction: "input",
   }),
   maxInFlight: integer({
-    description: "The most events of this component that the app handles at one time.",
+    description:
+      "The most events of this component that the app has at one time. Default: 64; for an app on an event stream 1,000, if its credit allows.",
     direction: "input",
-    default: "64",
     min: 1,
   }),
   orderKey: string({

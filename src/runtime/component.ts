@@ -6,7 +6,7 @@ import { pauseAfter, type RetryPolicy } from "../policy/retry.ts";
 import type { App, Reply } from "./app.ts";
 import { inboundPolicy, type ComponentSettings } from "./component-fields.ts";
 import type { Concurrency } from "./concurrency.ts";
-import { Delivery } from "./delivery.ts";
+import { Delivery, usualMaxInFlight } from "./delivery.ts";
 import type { FanOut } from "./fan-out.ts";
 import type { Observer } from "./observer.ts";
 import { pause } from "./pause.ts";
@@ -269,7 +269,7 @@ export class Component {
               component: { name, appId: this.#options.appId },
               metadata: opened.metadata,
               logger: this.#logger,
-              maxInFlight: settings.maxInFlight,
+              maxInFlight: settings.maxInFlight ?? app.intake?.maxInFlight ?? usualMaxInFlight,
               deliver: (events, source) => delivery.deliver(events, source),
               lost,
             }),

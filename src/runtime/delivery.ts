@@ -1,11 +1,13 @@
 import type { InboundEvent, Logger } from "../binding.ts";
 import { messageOf } from "../errors.ts";
-import { pauseAfter, type RetryPolicy } from "../policy/retry.ts";
+import type { RetryPolicy } from "../policy/retry.ts";
 import type { App, Outcome, Reply } from "./app.ts";
+import { ask, completeFanOut, noteRefusal, settle, takes } from "./attempt.ts";
 import type { Concurrency } from "./concurrency.ts";
-import { runFanOut, type FanOut } from "./fan-out.ts";
+import type { FanOut } from "./fan-out.ts";
 import type { Observer } from "./observer.ts";
-import { handledSettlement, keyOf, type Entry, type Lane } from "./lane.ts";
+import { handledSettlement, keyOf, Lane, type Entry } from "./lane.ts";
+import { ReadyLanes } from "./ready-lanes.ts";
 import { traceOf } from "./trace.ts";
 import { Window } from "./window.ts";
 
@@ -15,7 +17,8 @@ export type DeliveryOptions = {
   readonly route: string;
   readonly app: App;
   readonly policy: RetryPolicy;
-  readonly maxInFlight: number;
+  /** `undefined`: what the app says, else {@link usualMaxInFlight}. */
+  readonly maxInFlight: number | undefined;
   readonly orderKey: string;
   readonly concurrency: Concurrency;
   readonly logger: Logger;
@@ -26,13 +29,20 @@ export type DeliveryOptions = {
   readonly onCredit: (events: number) => void;
 };
 
+/** The most events of a component that the app has at one time, unless somebody says otherwise. */
+export const usualMaxInFlight = 64;
+
 const takenBack = { outcome: "returned", reason: "its source took it back" } as const;
+/** How long an app that was reached and took nothing is left alone, in milliseconds. */
+const breath = 50;
 
 /**
  * The way in of one component: batches from the source go through a window into lanes by key, from
- * each lane one event at a time to the app, and are settled exactly once.
+ * each lane in order to the app, and are settled exactly once. An app that promises to keep the order
+ * itself has several events of a lane at one time, any other has one.
  *
- * An event that is not handled waits in its own lane, with growing pauses, and holds up no other key.
+ * An event that is not handled waits in its own lane, with growing pauses, and holds up no other key:
+ * once all that was sent of the lane has come back, the lane begins again from it, in a new epoch.
  * Nothing is dropped: what is unsettled at the end is returned to the source.
  */
 export class Delivery {
@@ -40,8 +50,7 @@ export class Delivery {
   readonly #lanes = new Map<string, Lane>();
   readonly #windows = new Map<string, Window>();
   readonly #all = new Set<Lane>();
-  #ready: Lane[] = [];
-  #readyHead = 0;
+  readonly #ready = new ReadyLanes();
   /** Events that could be dispatched and are not yet: what room for more is measured by. */
   #queued = 0;
   #parked = 0;
@@ -50,16 +59,20 @@ export class Delivery {
   #failedAttempts = 0;
   #stopped = false;
   #abandoned = 0;
+  #toldCredit: number;
   #roomWaiting: (() => void)[] = [];
   #idleWaiting: (() => void)[] = [];
   #abort = new AbortController();
   /** Set while nothing is dispatched for a moment, after the app took no more. */
   #hold: NodeJS.Timeout | undefined;
-  readonly #unsubscribe: () => void;
+  readonly #unsubscribe: (() => void)[];
 
   constructor(options: DeliveryOptions) {
     this.#options = options;
-    this.#unsubscribe = options.app.onAvailability(this.#pumpAgain);
+    this.#toldCredit = this.#maxInFlight;
+    const { app } = options;
+    this.#unsubscribe = [app.onAvailability(this.#pumpAgain)];
+    if (app.intake !== undefined) this.#unsubscribe.push(app.intake.onRoom(this.#pumpAgain));
   }
 
   get inFlight(): number {
@@ -90,8 +103,8 @@ export class Delivery {
     if (window === undefined) this.#windows.set(source, (window = new Window()));
     for (const event of events) this.#enter(event, window);
     this.#pump();
-    await window.room();
-    while (this.#queued >= this.#options.maxInFlight && !this.#stopped) {
+    if (window.full) await window.room();
+    while (this.#queued >= this.#maxInFlight && !this.#stopped) {
       await new Promise<void>((resolve) => this.#roomWaiting.push(resolve));
     }
   }
@@ -103,9 +116,8 @@ export class Delivery {
   async drain(deadline: number): Promise<{ abandoned: number }> {
     this.#stopped = true;
     clearTimeout(this.#hold);
-    this.#unsubscribe();
-    for (const lane of this.#all)
-      if (lane.state !== "busy") this.#returnLane(lane, "the runtime stops", lane.entries.length);
+    for (const unsubscribe of this.#unsubscribe) unsubscribe();
+    for (const lane of this.#all) if (lane.out === 0) this.#returnLane(lane, "the runtime stops");
     this.#wake();
     if (this.#inFlight > 0) {
       const giveUp = (): void => {
@@ -119,264 +131,259 @@ export class Delivery {
     return { abandoned: this.#abandoned };
   }
 
+  get #maxInFlight(): number {
+    const { maxInFlight, app } = this.#options;
+    return maxInFlight ?? app.intake?.maxInFlight ?? usualMaxInFlight;
+  }
+
   #enter(event: InboundEvent, window: Window): void {
-    const leaveWindow = window.enter(event.data?.length ?? 0, event.id ?? "an event without id");
     const entry: Entry = {
       event,
       trace: traceOf(event),
-      leaveWindow,
+      place: window.enter(event.data?.length ?? 0, event.id),
       failed: 0,
       lastError: undefined,
+      pause: undefined,
       kept: undefined,
+      waiting: false,
     };
-    if (this.#stopped) {
-      this.#settle(entry, () => event.settle({ outcome: "returned", reason: "the runtime stops" }));
-      return;
-    }
-    if (event.withdrawn?.aborted) {
-      this.#settle(entry, () => event.settle(takenBack));
-      return;
-    }
+    if (this.#stopped) return this.#return(entry, "the runtime stops");
+    const { withdrawn } = event;
+    if (withdrawn?.aborted) return this.#return(entry, takenBack.reason);
     const key = keyOf(event, this.#options.orderKey);
-    const before = key === undefined ? undefined : this.#lanes.get(key);
-    if (before !== undefined) {
-      before.entries.push(entry);
-      this.#heedWithdrawal(before, entry);
-      if (before.state === "parked") this.#parked++;
-      else this.#queued++;
-      return;
+    let lane = key === undefined ? undefined : this.#lanes.get(key);
+    if (lane === undefined) {
+      lane = new Lane(key);
+      if (key !== undefined) this.#lanes.set(key, lane);
+      this.#all.add(lane);
     }
-    const lane: Lane = { key, entries: [entry], state: "ready", timer: undefined };
-    if (key !== undefined) this.#lanes.set(key, lane);
-    this.#all.add(lane);
-    this.#heedWithdrawal(lane, entry);
-    this.#queued++;
-    this.#ready.push(lane);
-  }
-
-  #heedWithdrawal(lane: Lane, entry: Entry): void {
-    const { withdrawn } = entry.event;
-    withdrawn?.addEventListener("abort", () => this.#withdraw(lane, entry), { once: true });
+    lane.entries.push(entry);
+    if (withdrawn !== undefined) {
+      const heeding = lane;
+      withdrawn.addEventListener("abort", () => this.#withdraw(heeding, entry), { once: true });
+    }
+    if (lane.place === "parked") this.#parked++;
+    else this.#queued++;
+    this.#list(lane);
   }
 
   /** Returns an event that its source takes back, unless the app has it: then its answer decides. */
   #withdraw(lane: Lane, entry: Entry): void {
-    const index = lane.entries.indexOf(entry);
-    if (index < 0 || (index === 0 && lane.state === "busy")) return;
-    lane.entries.splice(index, 1);
-    if (lane.state === "parked") this.#parked--;
+    if (lane.entries.indexOf(entry) < lane.sent) return;
+    lane.remove(entry);
+    if (lane.place === "parked") this.#parked--;
     else this.#queued--;
-    this.#settle(entry, () => entry.event.settle(takenBack));
-    if (this.#queued < this.#options.maxInFlight) this.#wake();
+    this.#return(entry, takenBack.reason);
+    if (this.#queued < this.#maxInFlight) this.#wake();
     if (lane.entries.length > 0) return;
-    clearTimeout(lane.timer);
     this.#forget(lane);
     this.#tellCredit();
   }
 
+  readonly #pumpAgain = (): void => {
+    this.#ready.listAside();
+    this.#tellCredit();
+    this.#pump();
+  };
+
   #pump(): void {
-    while (
-      !this.#stopped &&
-      this.#hold === undefined &&
-      this.#inFlight < this.#options.maxInFlight
-    ) {
-      const lane = this.#ready[this.#readyHead];
+    const { app, concurrency } = this.#options;
+    const limit = this.#maxInFlight;
+    while (!this.#stopped && this.#hold === undefined && this.#inFlight < limit) {
+      const lane = this.#ready.first;
       if (lane === undefined) break;
-      const entry = lane.entries[0];
+      const entry = lane.ending ? undefined : lane.entries[lane.sent];
       if (entry === undefined) {
-        // Its only event was withdrawn.
-        this.#readyHead++;
+        this.#ready.shift();
         continue;
       }
       if (entry.kept === undefined) {
-        if (!this.#options.app.available) break;
-        if (!this.#options.concurrency.take(this.#pumpAgain)) break;
+        if (!app.available) break;
+        const taking = takes(app, lane);
+        if (taking === "full") break;
+        if (taking === "lane waits") {
+          this.#ready.putAside();
+          continue;
+        }
+        if (!concurrency.take(this.#pumpAgain)) break;
       }
-      this.#readyHead++;
+      this.#ready.shift();
       this.#queued--;
       this.#inFlight++;
-      lane.state = "busy";
-      void this.#attempt(lane, entry);
+      lane.sent++;
+      lane.out++;
+      this.#list(lane);
+      if (entry.kept === undefined) void this.#attempt(lane, entry);
+      else void this.#fanOut(lane, entry, entry.kept);
     }
-    if (this.#readyHead > 256 && this.#readyHead * 2 > this.#ready.length) {
-      this.#ready = this.#ready.slice(this.#readyHead);
-      this.#readyHead = 0;
-    }
-    if (this.#queued < this.#options.maxInFlight) this.#wake();
+    if (this.#queued < limit) this.#wake();
   }
 
-  readonly #pumpAgain = (): void => this.#pump();
+  /** Puts a lane in line when it has something to dispatch. */
+  #list(lane: Lane): void {
+    if (lane.place !== "idle" || lane.ending || lane.undispatched === 0) return;
+    if (lane.out > 0 && this.#options.app.intake === undefined) return;
+    this.#ready.push(lane);
+  }
 
   async #attempt(lane: Lane, entry: Entry): Promise<void> {
-    const { app, concurrency, observer, name } = this.#options;
-    let outcome: Outcome;
-    if (entry.kept === undefined) {
-      const started = performance.now();
-      outcome = await this.#ask(app, entry);
-      concurrency.release();
-      observer.attempted(name, outcome.kind, performance.now() - started);
-    } else {
-      outcome = { kind: "handled", reply: entry.kept.reply };
+    const { concurrency, observer, name } = this.#options;
+    const started = performance.now();
+    let outcome = await ask(this.#options, lane, entry, this.#abort.signal);
+    concurrency.release();
+    observer.attempted(name, outcome.kind, performance.now() - started);
+    if (outcome.kind === "handled") {
+      const { reply } = outcome;
+      try {
+        const fanOut = this.#options.fanOut(reply);
+        if (fanOut.steps.length > 0) {
+          entry.kept = { reply, fanOut };
+          return await this.#fanOut(lane, entry, entry.kept);
+        }
+      } catch (error) {
+        outcome = { kind: "refused", reason: messageOf(error) };
+      }
     }
-    if (outcome.kind === "handled") outcome = await this.#fanOut(entry, outcome.reply);
+    this.#conclude(lane, entry, outcome);
+  }
+
+  /** Does what the kept reply asks for, once that is done for all earlier events of the lane. */
+  async #fanOut(lane: Lane, entry: Entry, kept: NonNullable<Entry["kept"]>): Promise<void> {
+    if (lane.entries[0] === entry) {
+      this.#conclude(lane, entry, await completeFanOut(kept, this.#abort.signal));
+    } else if (lane.ending) this.#conclude(lane, entry, { kind: "not attempted" });
+    else entry.waiting = true;
+  }
+
+  #conclude(lane: Lane, entry: Entry, outcome: Outcome): void {
     this.#inFlight--;
+    lane.out--;
     if (outcome.kind === "handled") this.#handledBy(lane, entry, outcome.reply);
-    else if (outcome.kind === "unsent") this.#tryAgainSoon(lane, entry, outcome.reason);
-    else this.#park(lane, entry, outcome.reason);
+    else if (outcome.kind === "dropped") this.#dropped(lane, entry, outcome.reason);
+    else {
+      lane.ending = true;
+      if (outcome.kind === "refused") this.#refused(entry, outcome);
+    }
+    if (lane.ending) {
+      for (const one of lane.entries) if (one.waiting) this.#putBack(lane, one);
+      if (lane.out === 0) this.#beginAgain(lane, "reason" in outcome ? outcome.reason : "");
+    } else if (this.#stopped && lane.out === 0) this.#returnLane(lane, "the runtime stops");
+    else if (lane.entries.length === 0) this.#forget(lane);
+    else this.#goOn(lane);
     this.#pump();
     if (this.#inFlight === 0) for (const wake of this.#idleWaiting.splice(0)) wake();
   }
 
-  async #ask(app: App, entry: Entry): Promise<Outcome> {
-    const { name, route, policy } = this.#options;
-    const { event } = entry;
-    try {
-      return await app.deliver(
-        {
-          name,
-          route,
-          data: event.data,
-          metadata: event.metadata,
-          headers: event.headers,
-          trace: entry.trace,
-          attempt: entry.failed + 1,
-          attempts: Number.isFinite(policy.attempts) ? policy.attempts : undefined,
-          lastError: entry.lastError,
-        },
-        this.#abort.signal,
-      );
-    } catch (error) {
-      // No field of an event may take the runtime down: what the app's side throws is that event's failure.
-      return { kind: "refused", reason: messageOf(error) };
+  #goOn(lane: Lane): void {
+    const [first] = lane.entries;
+    if (first?.waiting && first.kept !== undefined) {
+      first.waiting = false;
+      void this.#fanOut(lane, first, first.kept);
     }
+    if (lane.place === "aside") this.#ready.takeUp(lane);
+    this.#list(lane);
   }
 
-  async #fanOut(entry: Entry, reply: Reply | undefined): Promise<Outcome> {
-    try {
-      const fanOut = entry.kept?.fanOut ?? this.#options.fanOut(reply);
-      if (fanOut.steps.length > 0) {
-        const { remaining, reason } = await runFanOut(fanOut, this.#abort.signal);
-        const { concurrency } = fanOut;
-        entry.kept =
-          remaining.length === 0 ? undefined : { reply, fanOut: { steps: remaining, concurrency } };
-        if (remaining.length > 0) return { kind: "refused", reason };
-      }
-      return { kind: "handled", reply };
-    } catch (error) {
-      return { kind: "refused", reason: messageOf(error) };
-    }
+  /** Its reply is kept, so that the app is not asked again. */
+  #putBack(lane: Lane, entry: Entry): void {
+    entry.waiting = false;
+    this.#inFlight--;
+    lane.out--;
   }
 
   #handledBy(lane: Lane, entry: Entry, reply: Reply | undefined): void {
     this.#handled++;
-    lane.entries.shift();
-    const settlement = handledSettlement(reply);
-    this.#settle(entry, () => entry.event.settle(settlement));
-    if (this.#stopped) this.#returnLane(lane, "the runtime stops", lane.entries.length);
-    else if (lane.entries.length === 0) this.#forget(lane);
-    else this.#makeReady(lane);
+    lane.remove(entry);
+    settle(entry, handledSettlement(reply), this.#options.logger);
   }
 
-  /** The request was not written: no attempt. The app's availability, or a short pause, starts it again. */
-  #tryAgainSoon(lane: Lane, entry: Entry, reason: string): void {
+  #dropped(lane: Lane, entry: Entry, reason: string): void {
+    this.#options.logger.warn({ event: entry.event.id, reason }, "event dropped, as the app says");
+    this.#handledBy(lane, entry, undefined);
+  }
+
+  #refused(entry: Entry, outcome: Outcome & { kind: "refused" }): void {
+    entry.failed++;
+    entry.lastError = outcome.reason;
+    this.#failedAttempts++;
+    if (!this.#stopped && !entry.event.withdrawn?.aborted)
+      noteRefusal(entry, outcome, this.#options);
+  }
+
+  /** All that was sent of the lane has come back: it begins anew from its first unhandled event. */
+  #beginAgain(lane: Lane, reason: string): void {
+    lane.ending = false;
+    lane.epoch = (lane.epoch + 1) >>> 0;
+    this.#queued += lane.sent;
+    lane.sent = 0;
     if (this.#stopped) return this.#returnLane(lane, reason);
-    if (entry.event.withdrawn?.aborted) return this.#returnFirst(lane, entry, reason);
-    lane.state = "ready";
-    this.#queued++;
-    this.#ready.splice(0, this.#readyHead, lane);
-    this.#readyHead = 0;
+    let pause: number | undefined;
+    for (const entry of [...lane.entries]) {
+      if (entry.event.withdrawn?.aborted) {
+        lane.remove(entry);
+        this.#queued--;
+        this.#return(entry, entry.lastError ?? reason);
+      } else if (entry.pause !== undefined) {
+        pause = Math.max(pause ?? 0, entry.pause);
+        entry.pause = undefined;
+      }
+    }
+    if (lane.entries.length === 0) return this.#forget(lane);
+    if (pause !== undefined) return this.#park(lane, pause);
+    // Nothing of it was attempted: the app's availability, or a short pause, starts it again.
+    if (lane.place === "aside") this.#ready.takeUp(lane);
+    this.#ready.putFirst(lane);
     if (!this.#options.app.available || this.#hold !== undefined) return;
-    // The app was reached and took no more for the moment (a full connection): let it breathe.
     this.#hold = setTimeout(() => {
       this.#hold = undefined;
       this.#pump();
-    }, 50);
+    }, breath);
   }
 
-  #park(lane: Lane, entry: Entry, reason: string): void {
-    const { policy, logger } = this.#options;
-    entry.failed++;
-    entry.lastError = reason;
-    this.#failedAttempts++;
-    if (this.#stopped) return this.#returnLane(lane, reason);
-    if (entry.event.withdrawn?.aborted) return this.#returnFirst(lane, entry, reason);
-    const exhausted = entry.failed >= policy.attempts;
-    const pause = exhausted ? policy.max : pauseAfter(policy, entry.failed);
-    const facts = {
-      event: entry.event.id,
-      attempt: entry.failed,
-      reason,
-      pause: Math.round(pause),
-    };
-    if (exhausted)
-      logger.error(
-        facts,
-        "event not handled, its attempts are used up; it stays and is tried again",
-      );
-    else logger.warn(facts, "event not handled; it is tried again after a pause");
-    lane.state = "parked";
-    this.#queued -= lane.entries.length - 1;
+  #park(lane: Lane, pause: number): void {
+    this.#ready.remove(lane);
+    lane.place = "parked";
+    this.#queued -= lane.entries.length;
     this.#parked += lane.entries.length;
     lane.timer = setTimeout(() => {
       lane.timer = undefined;
+      lane.place = "idle";
       this.#parked -= lane.entries.length;
-      this.#queued += lane.entries.length - 1;
-      this.#makeReady(lane, true);
+      this.#queued += lane.entries.length;
+      this.#list(lane);
       this.#tellCredit();
       this.#pump();
     }, pause);
     this.#tellCredit();
   }
 
-  /** Returns the event that was with the app, and goes on with the next of its key. */
-  #returnFirst(lane: Lane, entry: Entry, reason: string): void {
-    lane.entries.shift();
-    this.#settle(entry, () => entry.event.settle({ outcome: "returned", reason }));
-    if (lane.entries.length === 0) this.#forget(lane);
-    else this.#makeReady(lane);
-  }
-
-  /** Puts a lane in line. Its later events are counted already; its first one is when it comes back from its pause. */
-  #makeReady(lane: Lane, fromPause = false): void {
-    lane.state = "ready";
-    if (fromPause) this.#queued++;
-    this.#ready.push(lane);
-  }
-
-  /** `counted`: how many of its events are in the counters; the one that was with the app is not. */
-  #returnLane(lane: Lane, reason: string, counted = lane.entries.length - 1): void {
-    clearTimeout(lane.timer);
-    if (lane.state === "parked") this.#parked -= counted;
-    else this.#queued -= counted;
-    for (const entry of lane.entries.splice(0)) {
-      const why = entry.lastError ?? reason;
-      this.#settle(entry, () => entry.event.settle({ outcome: "returned", reason: why }));
-    }
+  #returnLane(lane: Lane, reason: string): void {
+    if (lane.place === "parked") this.#parked -= lane.entries.length;
+    else this.#queued -= lane.undispatched;
+    for (const entry of lane.entries.splice(0)) this.#return(entry, entry.lastError ?? reason);
     this.#forget(lane);
   }
 
   #forget(lane: Lane): void {
+    clearTimeout(lane.timer);
+    this.#ready.remove(lane);
     this.#all.delete(lane);
     if (lane.key !== undefined) this.#lanes.delete(lane.key);
   }
 
-  #settle(entry: Entry, settle: () => void): void {
-    try {
-      settle();
-    } catch (error) {
-      this.#options.logger.error(
-        { event: entry.event.id, reason: messageOf(error) },
-        "an event could not be settled",
-      );
-    }
-    entry.leaveWindow();
+  #return(entry: Entry, reason: string): void {
+    settle(entry, { outcome: "returned", reason }, this.#options.logger);
   }
 
   #tellCredit(): void {
-    this.#options.onCredit(this.#options.maxInFlight + this.#parked);
+    const credit = this.#maxInFlight + this.#parked;
+    if (credit === this.#toldCredit) return;
+    this.#toldCredit = credit;
+    this.#options.onCredit(credit);
   }
 
   #wake(): void {
+    if (this.#roomWaiting.length === 0) return;
     for (const wake of this.#roomWaiting.splice(0)) wake();
   }
 }

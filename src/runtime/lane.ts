@@ -1,25 +1,61 @@
 import type { InboundEvent, Settlement } from "../binding.ts";
-import type { Reply } from "./app.ts";
+import type { LaneReference, Reply } from "./app.ts";
 import type { FanOut } from "./fan-out.ts";
+import type { Place } from "./window.ts";
 
 /** An event on its way, with what its attempts so far have left. */
 export type Entry = {
   readonly event: InboundEvent;
   readonly trace: Readonly<Record<string, string>>;
-  readonly leaveWindow: () => void;
+  readonly place: Place;
   failed: number;
   lastError: string | undefined;
+  /** The pause that its last attempt asks for before the lane begins again, in milliseconds. */
+  pause: number | undefined;
   /** The reply is kept while its fan-out is not complete: the app is not asked again. */
   kept: { reply: Reply | undefined; fanOut: FanOut } | undefined;
+  /** The app has answered, and the fan-out waits for that of an earlier event. */
+  waiting: boolean;
 };
 
+let lastNumber = 0;
+
 /** Events that must be handled one after another; those without a key have a lane each. */
-export type Lane = {
+export class Lane implements LaneReference {
   readonly key: string | undefined;
-  readonly entries: Entry[];
-  state: "ready" | "busy" | "parked";
+  readonly number: number;
+  epoch = 0;
+  readonly entries: Entry[] = [];
+  /** How many entries, from the first on, were dispatched in this epoch. */
+  sent = 0;
+  /** How many of them are with the app, or with their fan-out. */
+  out = 0;
+  /** `listed`: in line to dispatch; `aside`: until the app takes more; `parked`: for a pause. */
+  place: "idle" | "listed" | "aside" | "parked" = "idle";
+  /** One came back unhandled: nothing is dispatched until all that are out have come back. */
+  ending = false;
   timer: NodeJS.Timeout | undefined;
-};
+
+  constructor(key: string | undefined) {
+    this.key = key;
+    // As the wire counts: 32 bits, and 0 says that there is no lane.
+    lastNumber = lastNumber === 0xffff_ffff ? 1 : lastNumber + 1;
+    this.number = lastNumber;
+  }
+
+  /** How many entries were not dispatched in this epoch. */
+  get undispatched(): number {
+    return this.entries.length - this.sent;
+  }
+
+  /** Takes out an entry that is done with. */
+  remove(entry: Entry): void {
+    const index = this.entries[0] === entry ? 0 : this.entries.indexOf(entry);
+    if (index === 0) this.entries.shift();
+    else this.entries.splice(index, 1);
+    if (index < this.sent) this.sent--;
+  }
+}
 
 /** The text by which events are put into one lane; `undefined`: a lane of its own. */
 export function keyOf(event: InboundEvent, orderKey: string): string | undefined {
@@ -36,7 +72,7 @@ export function keyOf(event: InboundEvent, orderKey: string): string | undefined
 
 /** What the source is told of a handled event: the reply without what was asked of the runtime. */
 export function handledSettlement(reply: Reply | undefined): Settlement {
-  if (reply === undefined) return { outcome: "handled" };
+  if (reply === undefined) return handled;
   const { data, contentType } = reply;
   const answer = {
     ...(data === undefined ? {} : { data }),
@@ -44,3 +80,5 @@ export function handledSettlement(reply: Reply | undefined): Settlement {
   };
   return { outcome: "handled", reply: answer };
 }
+
+const handled: Settlement = { outcome: "handled" };

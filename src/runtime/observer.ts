@@ -1,4 +1,5 @@
 import type { BindingError } from "../errors.ts";
+import type { Outcome } from "./app.ts";
 import type { ComponentState } from "./status.ts";
 
 /** What the runtime tells to telemetry. Called on hot paths: implementations count and return. */
@@ -11,11 +12,7 @@ export type Observer = {
     milliseconds: number,
   ): void;
   /** An attempt to have an event handled ended. */
-  attempted(
-    component: string,
-    outcome: "handled" | "refused" | "unsent",
-    milliseconds: number,
-  ): void;
+  attempted(component: string, outcome: Outcome["kind"], milliseconds: number): void;
   /** A component changed its state. */
   stateChanged(component: string, type: string, state: ComponentState): void;
 };

@@ -97,7 +97,7 @@ export function createRuntime(options: RuntimeOptions): Runtime {
       appId,
       spec,
       binding,
-      app,
+      app: app?.of?.(spec.name) ?? app,
       logger,
       observer,
       http,
@@ -135,10 +135,13 @@ export function createRuntime(options: RuntimeOptions): Runtime {
     invoke: (invocation) => outputs.invoke(invocation),
     async emit(name, event, signal) {
       if (app === undefined) return { kind: "unsent", reason: "no app port was given" };
+      const target = app.of?.(name) ?? app;
+      if (!target.available) return { kind: "unsent", reason: target.unavailableReason };
       const route = components.get(name)?.route ?? name;
       const trace = traceOf(event);
+      const alone = { lane: undefined, key: undefined, id: undefined };
       const once = { attempt: 1, attempts: 1, lastError: undefined };
-      return app.deliver({ name, route, ...event, trace, ...once }, signal);
+      return target.deliver({ name, route, ...alone, ...event, trace, ...once }, signal);
     },
     async drain(deadline) {
       draining = true;

@@ -1,11 +1,13 @@
 /** The most events and bytes that one source (Kafka: one partition) may be ahead of its oldest unsettled event. */
 export const windowLimits = { events: 10_000, bytes: 64 * 1024 * 1024 } as const;
 
-type Place = {
-  settled: boolean;
+/** An event's place in its source's window. */
+export type Place = {
+  readonly window: Window;
   readonly bytes: number;
+  readonly label: string | undefined;
   readonly since: number;
-  readonly label: string;
+  settled: boolean;
 };
 
 /** The events of one source from its oldest unsettled one on, in the order of the source. */
@@ -15,16 +17,18 @@ export class Window {
   #bytes = 0;
   #waiting: (() => void)[] = [];
 
-  /** Takes a place at the end; the returned function frees it. */
-  enter(bytes: number, label: string): () => void {
-    const place: Place = { settled: false, bytes, since: Date.now(), label };
+  /** Takes a place at the end, which {@link leave} frees. */
+  enter(bytes: number, label: string | undefined): Place {
+    const place: Place = { window: this, bytes, label, since: Date.now(), settled: false };
     this.#places.push(place);
     this.#bytes += bytes;
-    return () => {
-      place.settled = true;
-      this.#bytes -= bytes;
-      this.#advance();
-    };
+    return place;
+  }
+
+  leave(place: Place): void {
+    place.settled = true;
+    this.#bytes -= place.bytes;
+    this.#advance();
   }
 
   get full(): boolean {
@@ -36,7 +40,7 @@ export class Window {
   /** The oldest unsettled event, which holds the source once the window is full. */
   get oldest(): { label: string; since: Date } | undefined {
     const place = this.#places[this.#head];
-    return place && { label: place.label, since: new Date(place.since) };
+    return place && { label: place.label ?? "an event without id", since: new Date(place.since) };
   }
 
   /** Resolves once there is room. */
@@ -50,7 +54,7 @@ export class Window {
       this.#places.splice(0, this.#head);
       this.#head = 0;
     }
-    if (this.full || this.#waiting.length === 0) return;
+    if (this.#waiting.length === 0 || this.full) return;
     const waiting = this.#waiting;
     this.#waiting = [];
     for (const wake of waiting) wake();

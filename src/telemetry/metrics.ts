@@ -1,4 +1,5 @@
 import { createServer, type Server } from "node:http";
+import type { Outcome } from "../runtime/app.ts";
 import type { Observer } from "../runtime/observer.ts";
 import { componentStates, type ComponentStatus } from "../runtime/status.ts";
 import { Exposition, expositionType, Histogram, type Labels } from "./exposition.ts";
@@ -9,10 +10,8 @@ const bounds = [
   500, 650, 800, 1000, 2000, 5000, 10_000,
 ];
 
-const outcomes = ["handled", "refused", "unsent"] as const;
-
 type Output = { component: string; operation: string; succeeded: Histogram; failed: Histogram };
-type Input = { succeeded: Histogram; failed: Histogram; unsent: number };
+type Input = { succeeded: Histogram; failed: Histogram; counts: Record<Outcome["kind"], number> };
 
 const gauges: readonly {
   readonly name: string;
@@ -65,14 +64,16 @@ export class Metrics implements Observer {
     (error === undefined ? output.succeeded : output.failed).observe(milliseconds);
   }
 
-  attempted(component: string, outcome: (typeof outcomes)[number], milliseconds: number): void {
+  attempted(component: string, outcome: Outcome["kind"], milliseconds: number): void {
     let input = this.#inputs.get(component);
     if (input === undefined) {
-      input = { succeeded: new Histogram(bounds), failed: new Histogram(bounds), unsent: 0 };
+      const counts = { handled: 0, refused: 0, dropped: 0, "not attempted": 0, unsent: 0 };
+      input = { succeeded: new Histogram(bounds), failed: new Histogram(bounds), counts };
       this.#inputs.set(component, input);
     }
-    if (outcome === "unsent") input.unsent++;
-    else (outcome === "handled" ? input.succeeded : input.failed).observe(milliseconds);
+    input.counts[outcome]++;
+    if (outcome === "handled") input.succeeded.observe(milliseconds);
+    else if (outcome === "refused" || outcome === "dropped") input.failed.observe(milliseconds);
   }
 
   stateChanged(): void {}
@@ -119,10 +120,9 @@ export class Metrics implements Observer {
     );
     const name = "cufflink_event_attempts";
     page.metric(name, "counter", "Attempts to have events handled, by outcome.");
-    for (const [component, { succeeded, failed, unsent }] of this.#inputs) {
-      const counts = { handled: succeeded.count, refused: failed.count, unsent };
-      for (const outcome of outcomes) {
-        page.sample(name, { app_id: this.#appId, component, outcome }, counts[outcome]);
+    for (const [component, { counts }] of this.#inputs) {
+      for (const [outcome, count] of Object.entries(counts)) {
+        page.sample(name, { app_id: this.#appId, component, outcome }, count);
       }
     }
   }

@@ -7,6 +7,9 @@ export function delivery(over: Partial<Delivery> = {}): Delivery {
   return {
     name: "orders",
     route: "orders",
+    lane: undefined,
+    key: undefined,
+    id: undefined,
     data: Buffer.from("hello"),
     metadata: {},
     headers: [],

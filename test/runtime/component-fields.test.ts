@@ -26,7 +26,7 @@ test.each([
 test("what nothing is said about is as it is without words", () => {
   const { values } = parseFields(componentFields, {});
   expect(values).toMatchObject({
-    maxInFlight: 64,
+    maxInFlight: undefined,
     orderKey: "source",
     replyFanOut: false,
     required: false,

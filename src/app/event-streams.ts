@@ -1,0 +1,231 @@
+import { messageOf } from "../errors.ts";
+import { Code, GrpcFailure } from "../grpc/status.ts";
+import type { Logger } from "../binding.ts";
+import type { App, Delivery, Intake, LaneReference, Outcome } from "../runtime/app.ts";
+import { EventStream, EventStreamError, type EventStreamOptions } from "./event-stream.ts";
+
+/** The most events of a component that streams have at one time, where neither it nor their credit says less. */
+const maxInFlight = 1000;
+
+/** All event streams that lead to the app, and which of them has which lane. */
+export class EventStreams {
+  readonly #logger: Logger;
+  readonly #streams = new Set<EventStream>();
+  readonly #carriers = new WeakMap<LaneReference, EventStream>();
+  readonly #joined = new Set<() => void>();
+  readonly #room = new Set<() => void>();
+
+  constructor(logger: Logger) {
+    this.#logger = logger;
+  }
+
+  /** Makes a stream that is not part of it yet. */
+  create(options: Pick<EventStreamOptions, "isAvailable"> = {}): EventStream {
+    const onRoom = (): void => call(this.#room);
+    return new EventStream({ ...options, logger: this.#logger, onRoom });
+  }
+
+  /** Gives it events from now on. */
+  join(stream: EventStream): void {
+    this.#streams.add(stream);
+    this.changed();
+  }
+
+  /** The stream is gone: see {@link EventStream.end}. */
+  leave(stream: EventStream, reason: string): void {
+    const was = this.#streams.delete(stream);
+    stream.end(reason);
+    if (was) this.changed();
+  }
+
+  /** What a stream wants, or whether it can be given some, has changed. */
+  changed(): void {
+    call(this.#joined);
+    call(this.#room);
+  }
+
+  /** Calls the listener after a stream has come or gone. */
+  onChange(listener: () => void): () => void {
+    this.#joined.add(listener);
+    return () => this.#joined.delete(listener);
+  }
+
+  onRoom(listener: () => void): () => void {
+    this.#room.add(listener);
+    return () => this.#room.delete(listener);
+  }
+
+  /** Whether a stream wants the events of this input. */
+  wants(binding: string): boolean {
+    for (const stream of this.#streams) if (stream.wants(binding)) return true;
+    return false;
+  }
+
+  takes(
+    binding: string,
+    lane: LaneReference | undefined,
+    unsettled: number,
+  ): ReturnType<Intake["takes"]> {
+    const carrier = lane === undefined ? undefined : this.#carrierOf(lane, binding);
+    if (carrier !== undefined) {
+      const waits = carrier.credit <= 0 || (unsettled > 0 && !carrier.ordered);
+      return waits ? "lane waits" : "now";
+    }
+    if (unsettled > 0) return "lane waits";
+    return this.#roomiest(binding) === undefined ? "full" : "now";
+  }
+
+  deliver(delivery: Delivery, signal: AbortSignal): Promise<Outcome> {
+    const { lane, name } = delivery;
+    const carrier = lane === undefined ? undefined : this.#carrierOf(lane, name);
+    const stream = carrier ?? this.#roomiest(name);
+    if (stream === undefined)
+      return Promise.resolve({ kind: "unsent", reason: "the app's event stream has ended" });
+    if (lane !== undefined && carrier === undefined) this.#carriers.set(lane, stream);
+    return stream.deliver(delivery, signal);
+  }
+
+  /** Serves a stream that the app has dialled. Throws a `GrpcFailure` when the app breaks its rules. */
+  async *accept(messages: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array, void, undefined> {
+    const stream = this.create();
+    let failure: unknown;
+    const read = async (): Promise<void> => {
+      let reason = "the app ended its event stream";
+      try {
+        for await (const message of messages) {
+          stream.take(message);
+          if (!this.#streams.has(stream)) this.join(stream);
+        }
+      } catch (error) {
+        failure = error;
+        reason = `the app's event stream broke: ${messageOf(error)}`;
+      }
+      this.leave(stream, reason);
+    };
+    void read();
+    try {
+      yield* stream.batches();
+    } finally {
+      this.leave(stream, "the app's event stream ended");
+    }
+    if (failure instanceof EventStreamError)
+      throw new GrpcFailure(Code.invalidArgument, failure.message);
+  }
+
+  /** Ends all streams once what was handed over is out. */
+  close(): void {
+    for (const stream of this.#streams) stream.close();
+  }
+
+  #carrierOf(lane: LaneReference, binding: string): EventStream | undefined {
+    const carrier = this.#carriers.get(lane);
+    if (carrier === undefined || !this.#streams.has(carrier)) return undefined;
+    return carrier.wants(binding) ? carrier : undefined;
+  }
+
+  #roomiest(binding: string): EventStream | undefined {
+    let best: EventStream | undefined;
+    for (const stream of this.#streams) {
+      if (stream.credit > (best?.credit ?? 0) && stream.wants(binding)) best = stream;
+    }
+    return best;
+  }
+}
+
+function call(listeners: ReadonlySet<() => void>): void {
+  for (const listener of listeners) listener();
+}
+
+/** The app that listens on a port, if there is one, and the streams that lead to it. */
+export class JoinedApp implements App {
+  readonly streams: EventStreams;
+  readonly #port: App | undefined;
+
+  constructor(streams: EventStreams, port: App | undefined) {
+    this.streams = streams;
+    this.#port = port;
+  }
+
+  get available(): boolean {
+    return this.#port?.available ?? false;
+  }
+
+  get unavailableReason(): string {
+    return this.#port === undefined ? noApp : this.#port.unavailableReason;
+  }
+
+  onAvailability(listener: () => void): () => void {
+    return this.#port?.onAvailability(listener) ?? (() => undefined);
+  }
+
+  async wants(input: { name: string; route: string }, signal: AbortSignal): Promise<boolean> {
+    return this.#port?.wants(input, signal) ?? false;
+  }
+
+  async deliver(delivery: Delivery, signal: AbortSignal): Promise<Outcome> {
+    if (this.#port === undefined) return { kind: "unsent", reason: noApp };
+    return this.#port.deliver(delivery, signal);
+  }
+
+  of(name: string): App {
+    return new InputApp(name, this, this.streams);
+  }
+
+  async close(): Promise<void> {
+    this.streams.close();
+    await this.#port?.close();
+  }
+}
+
+const noApp =
+  "there is no app: say --app-port, or let the app subscribe by cufflink.v1.Bindings/SubscribeBindings";
+
+/** The app as one input sees it: the streams that subscribe to it, else the port. */
+class InputApp implements App {
+  readonly intake: Intake;
+  readonly #name: string;
+  readonly #port: App;
+  readonly #streams: EventStreams;
+
+  constructor(name: string, port: App, streams: EventStreams) {
+    this.#name = name;
+    this.#port = port;
+    this.#streams = streams;
+    this.intake = {
+      takes: (lane, unsettled) => {
+        if (streams.wants(name)) return streams.takes(name, lane, unsettled);
+        return unsettled > 0 ? "lane waits" : "now";
+      },
+      onRoom: (listener) => streams.onRoom(listener),
+      get maxInFlight() {
+        return streams.wants(name) ? maxInFlight : undefined;
+      },
+    };
+  }
+
+  get available(): boolean {
+    return this.#port.available || this.#streams.wants(this.#name);
+  }
+
+  get unavailableReason(): string {
+    return this.available ? "" : this.#port.unavailableReason;
+  }
+
+  onAvailability(listener: () => void): () => void {
+    const ends = [this.#port.onAvailability(listener), this.#streams.onChange(listener)];
+    return () => {
+      for (const end of ends) end();
+    };
+  }
+
+  async wants(input: { name: string; route: string }, signal: AbortSignal): Promise<boolean> {
+    return this.#streams.wants(input.name) || this.#port.wants(input, signal);
+  }
+
+  deliver(delivery: Delivery, signal: AbortSignal): Promise<Outcome> {
+    const to = this.#streams.wants(this.#name) ? this.#streams : this.#port;
+    return to.deliver(delivery, signal);
+  }
+
+  async close(): Promise<void> {}
+}
