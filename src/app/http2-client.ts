@@ -3,7 +3,8 @@ import { type HttpClient, maxAnswerBytes } from "./http-client.ts";
 
 /** A client of a server that speaks cleartext HTTP/2 by prior knowledge. */
 export function createHttp2Client(options: { host: string; port: number }): HttpClient {
-  const connection = new ClientConnection({ ...options, maxAnswerBytes });
+  const connection = new ClientConnection(options);
+  const { authority, scheme } = connection;
   return {
     get ready() {
       return connection.ready;
@@ -14,8 +15,10 @@ export function createHttp2Client(options: { host: string; port: number }): Http
     onChange: (listener) => connection.onChange(listener),
     close: () => connection.close(),
     async send({ method, target, headers, body }, limits) {
-      const sent = { ":method": method, ":path": target, ...headers };
-      const result = await connection.request(sent, body === undefined ? [] : [body], limits);
+      const fields = [":method", method, ":scheme", scheme, ":authority", authority];
+      fields.push(":path", target, ...Object.entries(headers).flat());
+      const sent = body === undefined ? [] : [body];
+      const result = await connection.request(fields, sent, limits, maxAnswerBytes);
       if (result.kind !== "answered") return result;
       return {
         kind: "answered",

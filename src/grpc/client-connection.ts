@@ -1,15 +1,26 @@
 import http2 from "node:http2";
 import net from "node:net";
 import tls from "node:tls";
-import type { ClientHttp2Session, OutgoingHttpHeaders } from "node:http2";
-import { Exchange, type ExchangeOptions, type ExchangeResult } from "./client-exchange.ts";
+import type { ClientHttp2Session } from "node:http2";
+import type { Call, CallOptions, Carrier } from "./client-call.ts";
+import { type Answer, UnaryCall } from "./client-unary.ts";
 import { http2SessionOptions, streamWindowBytes, widenWindow } from "./http2-options.ts";
+
+export type ClientTls = {
+  /** False takes whatever certificate the server shows. */
+  readonly verify: boolean;
+  /** PEM. The authorities that are trusted. Default: Node's. */
+  readonly ca?: string | Buffer | undefined;
+  /** PEM. What the client shows for itself. */
+  readonly cert?: string | Buffer | undefined;
+  readonly key?: string | Buffer | undefined;
+};
 
 export type ClientConnectionOptions = {
   readonly host: string;
   readonly port: number;
   /** Absent: cleartext, HTTP/2 by prior knowledge. */
-  readonly tls?: { readonly verify: boolean } | undefined;
+  readonly tls?: ClientTls | undefined;
   /** Milliseconds for TCP, TLS and the server's SETTINGS together. Default 10,000. */
   readonly connectTimeout?: number;
   /** The pause before connecting again, in milliseconds; it doubles. Default 50 to 1,000. */
@@ -20,8 +31,8 @@ export type ClientConnectionOptions = {
    * than every five minutes, and TCP's own keep-alive, which is on, notices a host that is gone.
    */
   readonly pingInterval?: number | undefined;
-  /** The largest answer that is taken, in bytes. Default 256 MiB. */
-  readonly maxAnswerBytes?: number;
+  /** Connects when a call that waits for a connection asks for it, and not before. Default: at once and always. */
+  readonly lazy?: boolean;
 };
 
 /** A session that lived shorter counts as a failed attempt to connect. */
@@ -31,31 +42,38 @@ const refusedPauses = [10, 20, 40, 80, 160];
 /**
  * An HTTP/2 connection to one server that is kept for ever: made at once, made again with a growing
  * pause when it is lost. Never throws and never emits an error; {@link ready} and {@link reason} tell.
+ * While it carries no calls it does not keep the process running.
  */
-export class ClientConnection {
+export class ClientConnection implements Carrier {
+  /** `host:port`. */
+  readonly authority: string;
+  /** `http` or `https`. */
+  readonly scheme: string;
   readonly #options: ClientConnectionOptions;
-  readonly #authority: string;
-  readonly #maxAnswerBytes: number;
   readonly #listeners = new Set<() => void>();
-  /** Sessions that still carry exchanges, the current one among them. */
-  readonly #sessions = new Set<ClientHttp2Session>();
-  readonly #waiting = new Set<Exchange>();
+  /** Sessions that still carry calls, the current one among them. */
+  readonly #sessions = new Map<ClientHttp2Session, net.Socket>();
+  /** Calls that wait for their turn or for a connection. */
+  readonly #waiting = new Set<Call>();
+  /** Calls whose end was not told to this connection yet. */
+  #calls = 0;
   #session: ClientHttp2Session | undefined;
   #open = 0;
   #limit = Infinity;
   #generation = 0;
   #reason: string;
   #failures = 0;
+  #connecting = false;
   #timer: NodeJS.Timeout | undefined;
   #closed = false;
 
   constructor(options: ClientConnectionOptions) {
     this.#options = options;
-    this.#maxAnswerBytes = options.maxAnswerBytes ?? 256 * 1024 * 1024;
     const host = net.isIPv6(options.host) ? `[${options.host}]` : options.host;
-    this.#authority = `${host}:${options.port}`;
-    this.#reason = `connecting to ${this.#authority}`;
-    this.#connect();
+    this.authority = `${host}:${options.port}`;
+    this.scheme = options.tls === undefined ? "http" : "https";
+    this.#reason = `connecting to ${this.authority}`;
+    if (options.lazy !== true) this.#connect();
   }
 
   /** Whether a request can be written now. */
@@ -73,11 +91,6 @@ export class ClientConnection {
     return this.#generation;
   }
 
-  /** `host:port`. */
-  get authority(): string {
-    return this.#authority;
-  }
-
   /** Calls the listener after {@link ready} has changed; the returned function ends that. */
   onChange(listener: () => void): () => void {
     this.#listeners.add(listener);
@@ -85,21 +98,25 @@ export class ClientConnection {
   }
 
   /**
-   * Sends one request and resolves with its whole answer. Never rejects. While the server allows no
-   * more streams it waits for its turn; while there is no connection the result is `unsent` at once.
+   * Sends one request, its headers as names and values in turn, and resolves with its whole answer. Never
+   * rejects. The limit is of the answer, in bytes.
    */
   request(
-    headers: OutgoingHttpHeaders,
+    fields: readonly string[],
     body: readonly Uint8Array[],
-    options: ExchangeOptions = {},
-  ): Promise<ExchangeResult> {
-    headers[":authority"] ??= this.#authority;
-    headers[":scheme"] ??= this.#options.tls === undefined ? "http" : "https";
+    options: CallOptions,
+    limit: number,
+  ): Promise<Answer> {
     return new Promise((resolve) => {
-      const exchange = new Exchange(headers, body, options, this.#maxAnswerBytes, resolve);
-      exchange.onWithdrawn = () => this.#waiting.delete(exchange);
-      if (exchange.begin()) this.#dispatch(exchange);
+      this.carry(new UnaryCall(this, fields, options, body, limit, resolve));
     });
+  }
+
+  /** Takes a call, which is told its end. While the server allows no more streams it waits for its turn. */
+  carry(call: Call): void {
+    if (!call.begin()) return;
+    this.#hold();
+    this.#dispatch(call);
   }
 
   /** Ends what is in flight and connects no more. */
@@ -108,47 +125,89 @@ export class ClientConnection {
     this.#closed = true;
     clearTimeout(this.#timer);
     this.#reason = "the connection was closed";
-    const sessions = [...this.#sessions];
+    const sessions = [...this.#sessions.keys()];
     const ended = sessions.map(
       (session) => new Promise<void>((resolve) => void session.once("close", () => resolve())),
     );
     for (const session of sessions) session.destroy();
     this.#leave();
+    for (const call of this.#waiting) this.#refuse(call, this.#reason);
     await Promise.all(ended);
   }
 
-  #dispatch(exchange: Exchange): void {
-    const session = this.#session;
-    if (session === undefined) exchange.unsent(this.#reason);
-    else if (this.#open >= this.#limit) this.#waiting.add(exchange);
-    else this.#start(session, exchange);
+  /** Of a call that is given up before it was started. */
+  withdraw(call: Call): void {
+    this.#waiting.delete(call);
+    this.#release();
   }
 
-  #start(session: ClientHttp2Session, exchange: Exchange): void {
+  /** Of a call whose stream is gone. */
+  ended(call: Call, session: ClientHttp2Session, unprocessed?: string): void {
+    if (session === this.#session) {
+      this.#open -= 1;
+      this.#next();
+    }
+    if (unprocessed === undefined || !call.pending) this.#release();
+    else this.#again(call, unprocessed);
+  }
+
+  #dispatch(call: Call): void {
+    const session = this.#session;
+    if (session !== undefined) {
+      if (this.#open >= this.#limit) this.#waiting.add(call);
+      else this.#start(session, call);
+    } else if (call.waits && !this.#closed) {
+      this.#waiting.add(call);
+      this.#connectNow();
+    } else this.#refuse(call, this.#reason);
+  }
+
+  #refuse(call: Call, reason: string): void {
+    this.#waiting.delete(call);
+    this.#release();
+    call.unsent(reason);
+  }
+
+  #start(session: ClientHttp2Session, call: Call): void {
     this.#open += 1;
-    exchange.start(session, (refused) => {
-      if (session === this.#session) {
-        this.#open -= 1;
-        this.#next();
-      }
-      if (refused) this.#again(exchange);
-    });
+    call.start(session);
   }
 
   #next(): void {
-    for (const exchange of this.#waiting) {
+    for (const call of this.#waiting) {
       if (this.#session === undefined || this.#open >= this.#limit) return;
-      this.#waiting.delete(exchange);
-      this.#start(this.#session, exchange);
+      this.#waiting.delete(call);
+      this.#start(this.#session, call);
     }
   }
 
-  /** A refused stream was not processed: it is tried again some times, which its caller need not know. */
-  #again(exchange: Exchange): void {
-    const pause = refusedPauses[exchange.refusals];
-    exchange.refusals += 1;
-    if (pause === undefined) exchange.unsent("the server refuses the stream");
-    else setTimeout(() => exchange.pending && this.#dispatch(exchange), pause);
+  /** A stream that was not processed is tried again some times, which its caller need not know. */
+  #again(call: Call, reason: string): void {
+    const pause = refusedPauses[call.refusals];
+    call.refusals += 1;
+    if (pause === undefined) this.#refuse(call, reason);
+    else setTimeout(() => call.pending && this.#dispatch(call), pause);
+  }
+
+  /** Another call keeps the process running. */
+  #hold(): void {
+    this.#calls += 1;
+    if (this.#calls > 1) return;
+    for (const socket of this.#sessions.values()) socket.ref();
+    this.#timer?.ref();
+  }
+
+  #release(): void {
+    this.#calls -= 1;
+    if (this.#calls > 0) return;
+    for (const socket of this.#sessions.values()) socket.unref();
+    this.#timer?.unref();
+  }
+
+  #connectNow(): void {
+    if (this.#connecting) return;
+    clearTimeout(this.#timer);
+    this.#connect();
   }
 
   #connect(): void {
@@ -156,17 +215,21 @@ export class ClientConnection {
     const startedAt = performance.now();
     let failure = "";
     let isReady = false;
-    const session = http2.connect(`${secure ? "https" : "http"}://${this.#authority}`, {
-      createConnection: () => openSocket(host, port, secure),
+    this.#connecting = true;
+    const socket = openSocket(host, port, secure);
+    if (this.#calls === 0) socket.unref();
+    const session = http2.connect(`${this.scheme}://${this.authority}`, {
+      createConnection: () => socket,
       ...http2SessionOptions,
       settings: { enablePush: false, initialWindowSize: streamWindowBytes },
       peerMaxConcurrentStreams: 2 ** 31 - 1,
     });
-    this.#sessions.add(session);
+    this.#sessions.set(session, socket);
     const timer = setTimeout(() => {
       failure = `no HTTP/2 answer within ${connectTimeout} ms`;
       session.destroy();
     }, connectTimeout);
+    timer.unref();
 
     session.on("connect", () => widenWindow(session));
     session.on("remoteSettings", (settings) => {
@@ -191,48 +254,59 @@ export class ClientConnection {
       clearTimeout(timer);
       this.#sessions.delete(session);
       if (isReady) this.#lost(session, failure || "the server ended the connection", startedAt);
-      else this.#failed(failure || "the server ended the connection");
+      else if (!this.#closed) this.#failed(failure || "the server ended the connection");
     });
   }
 
   #enter(session: ClientHttp2Session, limit: number): void {
+    this.#connecting = false;
     this.#session = session;
     this.#open = 0;
     this.#limit = limit;
     this.#generation += 1;
     this.#keepAlive(session);
     this.#changed();
+    this.#next();
   }
 
   #lost(session: ClientHttp2Session, reason: string, startedAt: number): void {
     if (session !== this.#session) return;
-    this.#reason = `the connection to ${this.#authority} was lost: ${reason}`;
+    this.#reason = `the connection to ${this.authority} was lost: ${reason}`;
     this.#leave();
-    if (this.#closed) return;
+    // A call that waits, or a listener, may have asked for another one.
+    if (this.#closed || this.#connecting) return;
     if (performance.now() - startedAt < steadyAfter) return this.#connectLater();
     this.#failures = 0;
-    this.#timer = setTimeout(() => this.#connect(), 0);
+    if (this.#options.lazy !== true) this.#later(0);
   }
 
   #failed(reason: string): void {
-    if (this.#closed) return;
-    this.#reason = `cannot connect to ${this.#authority}: ${reason}`;
+    this.#connecting = false;
+    this.#reason = `cannot connect to ${this.authority}: ${reason}`;
+    for (const call of this.#waiting) this.#refuse(call, this.#reason);
     this.#connectLater();
   }
 
   #connectLater(): void {
+    if (this.#options.lazy === true || this.#connecting) return;
     const { first, longest } = this.#options.pause ?? { first: 50, longest: 1000 };
     const pause = Math.min(first * 2 ** this.#failures, longest);
     this.#failures = Math.min(this.#failures + 1, 30);
-    this.#timer = setTimeout(() => this.#connect(), pause * (0.8 + Math.random() * 0.2));
+    this.#later(pause * (0.8 + Math.random() * 0.2));
+  }
+
+  #later(pause: number): void {
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => this.#connectNow(), pause);
+    if (this.#calls === 0) this.#timer.unref();
   }
 
   #leave(): void {
     if (this.#session === undefined) return;
     this.#session = undefined;
-    for (const exchange of this.#waiting) {
-      this.#waiting.delete(exchange);
-      exchange.unsent(this.#reason);
+    for (const call of this.#waiting) {
+      if (call.waits && !this.#closed) this.#connectNow();
+      else this.#refuse(call, this.#reason);
     }
     this.#changed();
   }
@@ -254,21 +328,21 @@ export class ClientConnection {
         answered = error === null;
       });
     }, interval);
+    timer.unref();
     session.once("close", () => clearInterval(timer));
   }
 }
 
-function openSocket(
-  host: string,
-  port: number,
-  secure: { readonly verify: boolean } | undefined,
-): net.Socket {
+function openSocket(host: string, port: number, secure: ClientTls | undefined): net.Socket {
   const options = { host, port, keepAlive: true, keepAliveInitialDelay: 30_000, noDelay: true };
   if (secure === undefined) return net.connect(options);
   return tls.connect({
     ...options,
     ALPNProtocols: ["h2"],
     rejectUnauthorized: secure.verify,
+    ca: secure.ca,
+    cert: secure.cert,
+    key: secure.key,
     ...(net.isIP(host) === 0 && { servername: host }),
   });
 }

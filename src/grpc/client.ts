@@ -1,17 +1,27 @@
-import type { IncomingHttpHeaders, OutgoingHttpHeaders } from "node:http2";
+import type { IncomingHttpHeaders } from "node:http2";
+import type { CallOptions, Unanswered } from "./client-call.ts";
 import { ClientConnection, type ClientConnectionOptions } from "./client-connection.ts";
-import type { ExchangeOptions, ExchangeResult } from "./client-exchange.ts";
-import { encodeFrame, framePrefixBytes } from "./frame.ts";
-import { Code, codeFromHttpStatus, codeName, decodeGrpcMessage } from "./status.ts";
+import { CallFailure, checkStatus, messageFailure } from "./client-status.ts";
+import { type GrpcStream, StreamCall } from "./client-stream.ts";
+import type { Answer } from "./client-unary.ts";
+import { encodeFrames, framePrefixBytes, gunzipMessage, gzipMessage } from "./frame.ts";
+import { Code, codeName, GrpcFailure } from "./status.ts";
 import { formatGrpcTimeout } from "./timeout.ts";
+
+export { CallFailure } from "./client-status.ts";
+export type { GrpcStream } from "./client-stream.ts";
 
 export type GrpcClientOptions = ClientConnectionOptions & {
   readonly userAgent?: string;
+  /** The largest message that is taken, in bytes, unpacked. Default 256 MiB. */
+  readonly maxAnswerBytes?: number;
 };
 
-export type UnaryOptions = ExchangeOptions & {
-  /** Request metadata: names in lower case, values that HTTP/2 can carry. */
-  readonly headers?: Readonly<Record<string, string>> | undefined;
+export type GrpcCallOptions = CallOptions & {
+  /** Request metadata: names in lower case, values that HTTP/2 can carry, of `-bin` names base64. */
+  readonly headers?: Readonly<Record<string, string | readonly string[]>> | undefined;
+  /** Packs the request's messages with gzip. Default false. */
+  readonly compress?: boolean | undefined;
 };
 
 /**
@@ -21,7 +31,12 @@ export type UnaryOptions = ExchangeOptions & {
  * - `broken`: the call was written, and then the stream broke, the time was up or it was cancelled.
  */
 export type UnaryResult =
-  | { readonly kind: "ok"; readonly message: Uint8Array }
+  | {
+      readonly kind: "ok";
+      readonly message: Uint8Array;
+      readonly headers: IncomingHttpHeaders;
+      readonly trailers: IncomingHttpHeaders;
+    }
   | {
       readonly kind: "failed";
       /** The gRPC status code. */
@@ -29,88 +44,122 @@ export type UnaryResult =
       /** Its name: `ABORTED`. */
       readonly status: string;
       readonly message: string;
+      /** The failure with its details and metadata. */
+      readonly failure: CallFailure;
     }
-  | { readonly kind: "unsent"; readonly reason: string }
-  | { readonly kind: "broken"; readonly reason: string };
+  | Unanswered;
 
-/** A lean gRPC client for unary calls to one server, over one connection that is made again when lost. */
+const defaultMaxAnswerBytes = 256 * 1024 * 1024;
+
+/** A lean gRPC client of one server, over one connection that is made again when lost. */
 export class GrpcClient {
   /** Whether there is a connection, and news of it. */
   readonly connection: ClientConnection;
-  readonly #userAgent: string;
+  readonly #fields: readonly string[];
+  readonly #limit: number;
 
   constructor(options: GrpcClientOptions) {
     this.connection = new ClientConnection(options);
-    this.#userAgent = options.userAgent ?? "cufflink";
+    this.#limit = options.maxAnswerBytes ?? defaultMaxAnswerBytes;
+    const { authority, scheme } = this.connection;
+    this.#fields = [
+      ...[":method", "POST", ":scheme", scheme, ":authority", authority],
+      ...["content-type", "application/grpc", "te", "trailers"],
+      ...["user-agent", options.userAgent ?? "cufflink", "grpc-accept-encoding", "gzip"],
+    ];
   }
 
   /** Calls `/package.Service/Method` with an encoded message. Never rejects. */
   async unary(
     path: string,
     message: Uint8Array,
-    { headers, signal, timeout }: UnaryOptions = {},
+    options: GrpcCallOptions = {},
   ): Promise<UnaryResult> {
-    const sent: OutgoingHttpHeaders = {
-      ":method": "POST",
-      ":path": path,
-      "content-type": "application/grpc",
-      te: "trailers",
-      "user-agent": this.#userAgent,
-      ...headers,
-    };
-    if (timeout !== undefined) sent["grpc-timeout"] = formatGrpcTimeout(timeout);
-    return readUnary(await this.connection.request(sent, frame(message), { signal, timeout }));
+    const compress = options.compress === true;
+    const sent = compress ? await gzipMessage(message) : message;
+    const body = encodeFrames([sent], framePrefixBytes + sent.byteLength, compress);
+    const fields = this.#requestFields(path, options);
+    const answer = await this.connection.request(fields, body, options, this.#limit);
+    return readAnswer(answer, this.#limit);
+  }
+
+  /**
+   * Opens a call of `/package.Service/Method` that carries encoded messages both ways. The requests are
+   * taken no faster than the server reads them, and their end ends that side; one that is large must not
+   * be changed afterwards. Messages are read no faster than they are taken. A source of requests that
+   * throws ends the call.
+   */
+  stream(
+    path: string,
+    requests: AsyncIterable<Uint8Array>,
+    options: GrpcCallOptions = {},
+  ): GrpcStream {
+    const { connection } = this;
+    const fields = this.#requestFields(path, options);
+    const call = new StreamCall(connection, fields, options, requests, {
+      compress: options.compress === true,
+      limit: this.#limit,
+    });
+    connection.carry(call);
+    return call;
   }
 
   /** Ends calls in flight and connects no more. */
   close(): Promise<void> {
     return this.connection.close();
   }
-}
 
-/** Above this, copying the message beside its prefix costs more than a second write. */
-const copiedUpTo = 64 * 1024;
-
-function frame(message: Uint8Array): Buffer[] {
-  if (message.length <= copiedUpTo) return [encodeFrame(message)];
-  const prefix = Buffer.alloc(framePrefixBytes);
-  prefix.writeUInt32BE(message.length, 1);
-  return [prefix, Buffer.from(message.buffer, message.byteOffset, message.byteLength)];
-}
-
-function readUnary(result: ExchangeResult): UnaryResult {
-  if (result.kind !== "answered") return result;
-  const { headers, trailers, body } = result;
-  const source = trailers["grpc-status"] === undefined ? headers : trailers;
-  const status = source["grpc-status"];
-  if (status === undefined) return withoutStatus(headers);
-  const code = Number(status);
-  if (code !== Code.ok)
-    return failed(Number.isInteger(code) ? code : Code.unknown, messageOf(source));
-  if (body.length < framePrefixBytes) return failed(Code.internal, "the answer has no message");
-  if (body[0] !== 0) {
-    return failed(Code.internal, "the answer is compressed, which was not asked for");
+  #requestFields(path: string, { headers, timeout, compress }: GrpcCallOptions): string[] {
+    const fields = [...this.#fields, ":path", path];
+    if (timeout !== undefined) fields.push("grpc-timeout", formatGrpcTimeout(timeout));
+    if (compress === true) fields.push("grpc-encoding", "gzip");
+    for (const name in headers) {
+      const value = headers[name];
+      if (typeof value === "string") fields.push(name, value);
+      else if (value !== undefined) for (const one of value) fields.push(name, one);
+    }
+    return fields;
   }
-  if (body.length !== framePrefixBytes + body.readUInt32BE(1)) {
-    return failed(Code.internal, "the answer is not exactly one message");
+}
+
+function readAnswer(answer: Answer, limit: number): UnaryResult | Promise<UnaryResult> {
+  if (answer.kind !== "answered") return answer;
+  const { headers, trailers, body } = answer;
+  const failure = checkStatus(headers, trailers, body.length > 0) ?? checkBody(body, headers);
+  if (failure !== undefined) return failed(failure);
+  const message = body.subarray(framePrefixBytes);
+  if (body[0] === 0) return { kind: "ok", message, headers, trailers };
+  return unpack(message, answer, limit);
+}
+
+/** The body must be one message. */
+function checkBody(body: Buffer, headers: IncomingHttpHeaders): CallFailure | undefined {
+  if (body.length === 0) {
+    return new CallFailure("failed", Code.unimplemented, "the answer has no message", { headers });
   }
-  return { kind: "ok", message: body.subarray(framePrefixBytes) };
+  const length = body.length < framePrefixBytes ? Infinity : body.readUInt32BE(1);
+  if (body.length === framePrefixBytes + length) return undefined;
+  const code = body.length > framePrefixBytes + length ? Code.unimplemented : Code.internal;
+  return new CallFailure("failed", code, "the answer is not exactly one message", { headers });
 }
 
-function withoutStatus(headers: IncomingHttpHeaders): UnaryResult {
-  const status = Number(headers[":status"]);
-  const type = headers["content-type"] ?? "no content type";
-  return failed(
-    codeFromHttpStatus(status),
-    `HTTP status ${status} with ${type} and no gRPC status`,
-  );
+async function unpack(
+  message: Buffer,
+  { headers, trailers }: Extract<Answer, { kind: "answered" }>,
+  limit: number,
+): Promise<UnaryResult> {
+  try {
+    if (headers["grpc-encoding"] !== "gzip") {
+      const text = "the answer is compressed, yet no grpc-encoding says how";
+      throw new GrpcFailure(Code.internal, text);
+    }
+    return { kind: "ok", message: await gunzipMessage(message, limit), headers, trailers };
+  } catch (error) {
+    return failed(messageFailure(error, headers));
+  }
 }
 
-function failed(code: number, message: string): UnaryResult {
-  return { kind: "failed", code, status: codeName(code), message };
-}
-
-function messageOf(headers: IncomingHttpHeaders): string {
-  const text = headers["grpc-message"];
-  return typeof text === "string" ? decodeGrpcMessage(text) : "";
+function failed(failure: CallFailure): UnaryResult {
+  const { code, message } = failure;
+  return { kind: "failed", code, status: codeName(code), message, failure };
 }

@@ -1,4 +1,4 @@
-import { constants, gunzip } from "node:zlib";
+import { constants, gunzip, gzip } from "node:zlib";
 import { Code, GrpcFailure } from "./status.ts";
 
 /** The bytes before each message: one of flags, four of length. */
@@ -12,6 +12,44 @@ export function encodeFrame(message: Uint8Array): Buffer {
   frame.writeUInt32BE(length, 1);
   frame.set(message, framePrefixBytes);
   return frame;
+}
+
+/** Above this, copying a message beside its prefix costs more than a second write. */
+const copiedUpTo = 64 * 1024;
+
+/**
+ * Frames messages, whose bytes with their prefixes are told, in as few buffers as is cheap. A large last
+ * message is not copied: it must not change before it is sent.
+ */
+export function encodeFrames(
+  messages: readonly Uint8Array[],
+  bytes: number,
+  compressed: boolean,
+): Uint8Array[] {
+  const last = messages[messages.length - 1];
+  const apart = last !== undefined && last.byteLength > copiedUpTo ? last : undefined;
+  const frames = Buffer.allocUnsafe(bytes - (apart?.byteLength ?? 0));
+  let at = 0;
+  for (const message of messages) {
+    const length = message.byteLength;
+    frames[at] = compressed ? 1 : 0;
+    frames.writeUInt32BE(length, at + 1);
+    at += framePrefixBytes;
+    if (message === apart) break;
+    frames.set(message, at);
+    at += length;
+  }
+  return apart === undefined ? [frames] : [frames, apart];
+}
+
+/** Packs a message with gzip. */
+export function gzipMessage(message: Uint8Array): Promise<Buffer> {
+  return new Promise((resolve, reject) => {
+    gzip(message, (error, result) => {
+      if (error === null) resolve(result);
+      else reject(error);
+    });
+  });
 }
 
 /** Unpacks a gzip message to at most `limit` bytes. Rejects with a `GrpcFailure`. */

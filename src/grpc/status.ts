@@ -101,6 +101,11 @@ export function encodeBinaryHeader(bytes: Uint8Array): string {
   return text.replace(/=+$/, "");
 }
 
+/** Reads the bytes of a `-bin` header, padded or not. */
+export function decodeBinaryHeader(text: string): Buffer {
+  return Buffer.from(text, "base64");
+}
+
 /** The status that gRPC prescribes for an answer that came with a plain HTTP status. */
 export function codeFromHttpStatus(status: number): Code {
   switch (status) {

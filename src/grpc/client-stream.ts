@@ -1,0 +1,169 @@
+import type { ClientHttp2Stream, IncomingHttpHeaders } from "node:http2";
+import { Call, type CallOptions, type Carrier, type Unanswered } from "./client-call.ts";
+import { CallFailure, checkHeaders, checkStatus, messageFailure } from "./client-status.ts";
+import { type Frame, FrameReader } from "./frame-reader.ts";
+import { framePrefixBytes, gunzipMessage } from "./frame.ts";
+import { MessageQueue } from "./message-queue.ts";
+import { RequestPump } from "./request-pump.ts";
+import { Code, GrpcFailure } from "./status.ts";
+
+/** A call that carries a stream of messages either way. */
+export type GrpcStream = {
+  /** The answer's headers, once they came; rejects as {@link messages} does. */
+  readonly headers: Promise<IncomingHttpHeaders>;
+  /** The answer's last headers; empty before its end. */
+  readonly trailers: IncomingHttpHeaders;
+  /**
+   * The messages, once. Ends when the server ended the call with OK, and throws a {@link CallFailure}
+   * otherwise. Leaving the loop early cancels the call.
+   */
+  readonly messages: AsyncIterableIterator<Uint8Array, undefined>;
+  /** Gives the call up, which then fails as CANCELLED. Does nothing after its end. */
+  cancel(reason?: string): void;
+};
+
+/** So many bytes may wait for the reader before the stream is read no further; below half of it, it is again. */
+const readAheadBytes = 64 * 1024;
+
+export class StreamCall extends Call implements GrpcStream {
+  readonly messages: MessageQueue<Frame, Uint8Array>;
+  readonly #pump: RequestPump;
+  readonly #reader: FrameReader;
+  readonly #limit: number;
+  readonly #begun = Promise.withResolvers<IncomingHttpHeaders>();
+  #isHeld = false;
+  #queuedBytes = 0;
+  #hasBody = false;
+  #failure: CallFailure | undefined;
+
+  /** The limit is of one message, in bytes. */
+  constructor(
+    carrier: Carrier,
+    fields: readonly string[],
+    options: CallOptions,
+    requests: AsyncIterable<Uint8Array>,
+    { compress, limit }: { readonly compress: boolean; readonly limit: number },
+  ) {
+    super(carrier, fields, options);
+    this.#limit = limit;
+    this.#reader = new FrameReader(limit);
+    this.messages = new MessageQueue(
+      (frame) => this.#take(frame),
+      () => this.cancel("the reader left"),
+    );
+    this.#pump = new RequestPump(requests, {
+      compress,
+      failed: (error) => this.#sourceFailed(error),
+    });
+    // Whoever reads only the messages is told there.
+    this.#begun.promise.catch(() => {});
+  }
+
+  get headers(): Promise<IncomingHttpHeaders> {
+    return this.#begun.promise;
+  }
+
+  get trailers(): IncomingHttpHeaders {
+    return this.lastHeaders;
+  }
+
+  get repeatable(): boolean {
+    return this.#pump.untouched;
+  }
+
+  cancel(reason = "given up"): void {
+    this.giveUp(reason, Code.cancelled);
+  }
+
+  protected send(stream: ClientHttp2Stream): void {
+    this.#pump.start(stream);
+  }
+
+  protected begun(ended: boolean): void {
+    if (ended) return;
+    const wrong = checkHeaders(this.firstHeaders);
+    if (wrong === undefined) this.#begun.resolve(this.firstHeaders);
+    else this.#abort(wrong);
+  }
+
+  protected receive(chunk: Buffer): void {
+    this.#hasBody = true;
+    try {
+      this.#reader.push(chunk, this.#queue);
+    } catch (error) {
+      this.#abort(messageFailure(error, this.firstHeaders));
+      return;
+    }
+    if (this.#queuedBytes < readAheadBytes || this.#isHeld) return;
+    this.#isHeld = true;
+    this.stream?.pause();
+  }
+
+  protected answered(): void {
+    this.#pump.stop();
+    let failure = checkStatus(this.firstHeaders, this.lastHeaders, this.#hasBody);
+    if (failure === undefined && this.#reader.partial) {
+      const headers = this.firstHeaders;
+      failure = new CallFailure("failed", Code.internal, "the last message is not whole", {
+        headers,
+      });
+    }
+    if (failure === undefined) {
+      this.#begun.resolve(this.firstHeaders);
+      this.messages.end();
+    } else this.#fail(failure);
+  }
+
+  protected unanswered(end: Unanswered): void {
+    this.#pump.stop();
+    this.messages.clear();
+    this.#fail(this.#failure ?? CallFailure.from(end));
+  }
+
+  #fail(failure: CallFailure): void {
+    this.#begun.reject(failure);
+    this.messages.fail(failure);
+  }
+
+  /** Ends the call with a failure of this side's own making. */
+  #abort(failure: CallFailure): void {
+    this.#failure ??= failure;
+    this.giveUp(failure.message, failure.code);
+  }
+
+  #sourceFailed(cause: unknown): void {
+    const text = cause instanceof Error ? cause.message : String(cause);
+    const failure = new CallFailure("broken", Code.cancelled, `the requests ended: ${text}`, {
+      cause,
+    });
+    this.#abort(failure);
+  }
+
+  readonly #queue = (frame: Frame): void => {
+    this.#queuedBytes += frame.message.length + framePrefixBytes;
+    this.messages.push(frame);
+  };
+
+  #take({ compressed, message }: Frame): Uint8Array | Promise<Uint8Array> {
+    this.#queuedBytes -= message.length + framePrefixBytes;
+    if (this.#isHeld && this.#queuedBytes <= readAheadBytes / 2) {
+      this.#isHeld = false;
+      this.stream?.resume();
+    }
+    return compressed ? this.#unpack(message) : message;
+  }
+
+  async #unpack(message: Buffer): Promise<Uint8Array> {
+    try {
+      if (this.firstHeaders["grpc-encoding"] !== "gzip") {
+        const text = "a message is compressed, yet no grpc-encoding says how";
+        throw new GrpcFailure(Code.internal, text);
+      }
+      return await gunzipMessage(message, this.#limit);
+    } catch (error) {
+      const failure = messageFailure(error, this.firstHeaders);
+      this.#abort(failure);
+      throw failure;
+    }
+  }
+}
