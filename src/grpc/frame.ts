@@ -1,17 +1,24 @@
-import { constants, gunzip } from "node:zlib";
+import { constants, gunzip, gzip } from "node:zlib";
 import { Code, GrpcFailure } from "./status.ts";
 
 /** The bytes before each message: one of flags, four of length. */
 export const framePrefixBytes = 5;
 
-/** Puts the prefix before an uncompressed message. Copies it. */
-export function encodeFrame(message: Uint8Array): Buffer {
+/** Puts the prefix before a message, which is copied. */
+export function encodeFrame(message: Uint8Array, compressed = false): Buffer {
   const length = message.byteLength;
   const frame = Buffer.allocUnsafe(framePrefixBytes + length);
-  frame[0] = 0;
+  frame[0] = compressed ? 1 : 0;
   frame.writeUInt32BE(length, 1);
   frame.set(message, framePrefixBytes);
   return frame;
+}
+
+/** Packs a message with gzip, on another thread. */
+export function gzipMessage(message: Uint8Array): Promise<Buffer> {
+  return new Promise((resolve, reject) => {
+    gzip(message, (error, result) => (error === null ? resolve(result) : reject(error)));
+  });
 }
 
 /** Unpacks a gzip message to at most `limit` bytes. Rejects with a `GrpcFailure`. */
