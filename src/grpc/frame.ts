@@ -4,11 +4,11 @@ import { Code, GrpcFailure } from "./status.ts";
 /** The bytes before each message: one of flags, four of length. */
 export const framePrefixBytes = 5;
 
-/** Puts the prefix before an uncompressed message. Copies it. */
-export function encodeFrame(message: Uint8Array): Buffer {
+/** Puts the prefix before a message, which is copied. */
+export function encodeFrame(message: Uint8Array, compressed = false): Buffer {
   const length = message.byteLength;
   const frame = Buffer.allocUnsafe(framePrefixBytes + length);
-  frame[0] = 0;
+  frame[0] = compressed ? 1 : 0;
   frame.writeUInt32BE(length, 1);
   frame.set(message, framePrefixBytes);
   return frame;
@@ -42,7 +42,7 @@ export function encodeFrames(
   return apart === undefined ? [frames] : [frames, apart];
 }
 
-/** Packs a message with gzip. */
+/** Packs a message with gzip, on another thread. */
 export function gzipMessage(message: Uint8Array): Promise<Buffer> {
   return new Promise((resolve, reject) => {
     gzip(message, (error, result) => {

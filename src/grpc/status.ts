@@ -56,13 +56,14 @@ export class GrpcFailure extends Error {
   readonly code: number;
   /** An encoded `google.rpc.Status` for `grpc-status-details-bin`. */
   readonly details: Uint8Array | undefined;
-  readonly headers: ResponseHeaders | undefined;
+  /** Metadata that goes out beside the status. */
+  readonly metadata: ResponseHeaders | undefined;
 
-  constructor(code: number, message: string, details?: Uint8Array, headers?: ResponseHeaders) {
+  constructor(code: number, message: string, details?: Uint8Array, metadata?: ResponseHeaders) {
     super(message);
     this.code = code;
     this.details = details;
-    this.headers = headers;
+    this.metadata = metadata;
   }
 }
 

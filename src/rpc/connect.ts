@@ -1,99 +1,141 @@
 import type { IncomingHttpHeaders } from "node:http2";
-import { Code, ConnectError, type ConnectRouter, type HandlerContext } from "@connectrpc/connect";
+import {
+  create,
+  fromBinary,
+  toBinary,
+  type DescMessage,
+  type DescMethod,
+  type Message,
+  type MessageInitShape,
+} from "@bufbuild/protobuf";
+import {
+  ConnectError,
+  type ConnectRouter,
+  type HandlerContext,
+  type Interceptor,
+  type ServiceImpl,
+} from "@connectrpc/connect";
 import { connectNodeAdapter } from "@connectrpc/connect-node";
-import { fromBinary, type MessageShape, type DescMessage } from "@bufbuild/protobuf";
-import { Health } from "../../gen/grpc/health/v1/health_pb.ts";
-import { ServerReflection as ReflectionV1 } from "../../gen/grpc/reflection/v1/reflection_pb.ts";
-import { ServerReflection as ReflectionV1Alpha } from "../../gen/grpc/reflection/v1alpha/reflection_pb.ts";
 import { StatusSchema } from "../../gen/google/rpc/status_pb.ts";
-import { GrpcFailure } from "../grpc/status.ts";
+import { toGrpcFailure } from "../grpc/failure.ts";
+import { addResponseHeaders } from "../grpc/handler-context.ts";
+import type { CallContext, StreamMethod } from "../grpc/method.ts";
+import { methodPath, type Service } from "../grpc/service.ts";
 import type { HttpRequest, HttpResponse } from "./http-message.ts";
-import type { Runtime } from "../runtime/runtime.ts";
-import { watchHealth } from "./health.ts";
-import type { Reflection } from "./reflection.ts";
-import type { BoundMethod } from "./service.ts";
 
 export type ConnectOptions = {
-  readonly runtime: Runtime;
-  readonly methods: readonly BoundMethod[];
-  readonly reflection: Reflection;
-  /** The check of the lean lane: throws a {@link GrpcFailure} to refuse a call. */
+  readonly services: readonly Service[];
+  /** The check of the lean lane: throws a `GrpcFailure` to refuse a call. */
   readonly admit: (headers: IncomingHttpHeaders) => void;
+  /** The largest message either way, in bytes. */
   readonly maxMessageSize: number;
 };
 
 /**
- * Everything that the lean lane does not take: the Connect protocol, gRPC-Web, JSON, GET and streams.
- * In a file of its own because it is loaded at the first such request.
+ * Everything that the lean lane does not take: the Connect protocol, gRPC-Web, JSON and GET. In a file of its
+ * own because it is loaded at the first such request.
  */
 export function connectHandler(
   options: ConnectOptions,
 ): (request: HttpRequest, response: HttpResponse) => void {
-  const { runtime, methods, reflection, admit, maxMessageSize } = options;
-  const routes = (router: ConnectRouter): void => {
-    for (const method of methods) addUnary(router, method);
-    router.rpc(Health.method.watch, ({ service }, { signal }) =>
-      watchHealth(runtime, service, reflection.services, signal),
-    );
-    router.rpc(ReflectionV1.method.serverReflectionInfo, (requests) =>
-      reflection.answers(requests),
-    );
-    router.rpc(ReflectionV1Alpha.method.serverReflectionInfo, (requests) =>
-      reflection.answers(requests),
-    );
-  };
+  const { services, admit, maxMessageSize } = options;
   const handler = connectNodeAdapter({
-    routes,
-    readMaxBytes: maxMessageSize,
-    interceptors: [
-      (next) => (request) => {
-        try {
-          admit({ ...Object.fromEntries(request.header), ":path": new URL(request.url).pathname });
-        } catch (error) {
-          throw toConnectError(error);
-        }
-        return next(request);
-      },
-    ],
-    fallback: (_, response) => {
-      response.writeHead(404);
-      response.end();
+    routes(router: ConnectRouter) {
+      for (const service of services) router.service(service.desc, implementationOf(service));
     },
+    readMaxBytes: maxMessageSize,
+    writeMaxBytes: maxMessageSize,
+    requestGate({ requestHeader, method }) {
+      try {
+        admit({ ...Object.fromEntries(requestHeader), ":path": methodPath(method) });
+      } catch (error) {
+        throw toConnectError(error);
+      }
+    },
+    interceptors: [translateErrors],
   });
   return (request, response) => handler(request, response);
 }
 
-function addUnary(router: ConnectRouter, { desc, handle }: BoundMethod): void {
-  router.rpc(desc, async (request: MessageShape<DescMessage>, context: HandlerContext) => {
-    try {
-      const { message, headers } = await handle(request, {
-        headers: Object.fromEntries(context.requestHeader),
-        signal: context.signal,
-      });
-      for (const [name, value] of Object.entries(headers ?? {})) {
-        for (const one of [value].flat()) context.responseHeader.append(name, one);
-      }
-      return message;
-    } catch (error) {
-      throw toConnectError(error);
-    }
-  });
+/** What methods throw, as the lean lane would understand it. */
+const translateErrors: Interceptor = (next) => async (request) => {
+  try {
+    const response = await next(request);
+    return response.stream ? { ...response, message: translated(response.message) } : response;
+  } catch (error) {
+    throw toConnectError(error);
+  }
+};
+
+async function* translated(messages: AsyncIterable<Message>): AsyncGenerator<Message> {
+  try {
+    yield* messages;
+  } catch (error) {
+    throw toConnectError(error);
+  }
 }
 
 function toConnectError(error: unknown): ConnectError {
-  if (!(error instanceof GrpcFailure)) return ConnectError.from(error, Code.Unknown);
+  if (error instanceof ConnectError) return error;
+  const failure = toGrpcFailure(error);
   const metadata = new Headers();
-  for (const [name, value] of Object.entries(error.headers ?? {})) {
+  for (const [name, value] of Object.entries(failure.metadata ?? {})) {
     for (const one of [value].flat()) metadata.append(name, one);
   }
   // oxlint-disable-next-line typescript/no-unsafe-enum-assignment -- both count as gRPC does
-  const result = new ConnectError(error.message, error.code, metadata);
-  if (error.details !== undefined) {
-    const { details } = fromBinary(StatusSchema, error.details);
+  const result = new ConnectError(failure.message, failure.code, metadata);
+  if (failure.details !== undefined) {
+    const { details } = fromBinary(StatusSchema, failure.details);
     result.details = details.map(({ typeUrl, value }) => ({
       type: typeUrl.slice(typeUrl.lastIndexOf("/") + 1),
       value,
     }));
   }
   return result;
+}
+
+function implementationOf({ desc, impl, raw }: Service): Service["impl"] {
+  const methods: Record<string, unknown> = {};
+  const impls: Readonly<Record<string, unknown>> = impl;
+  for (const method of desc.methods) {
+    const bytes = raw[method.localName];
+    const own = impls[method.localName];
+    if (bytes !== undefined) methods[method.localName] = decoded(method, bytes);
+    else if (typeof own === "function") methods[method.localName] = own.bind(impl);
+  }
+  return methods as Partial<ServiceImpl<Service["desc"]>>;
+}
+
+type Bidirectional = (
+  requests: AsyncIterable<Message>,
+  context: HandlerContext,
+) => AsyncIterable<MessageInitShape<DescMessage>>;
+
+/** A method on encoded messages as one on messages. */
+function decoded({ input, output }: DescMethod, method: StreamMethod): Bidirectional {
+  async function* encoded(requests: AsyncIterable<Message>): AsyncGenerator<Uint8Array> {
+    for await (const request of requests) yield toBinary(input, create(input, request));
+  }
+  return async function* (requests, context) {
+    for await (const answer of method(encoded(requests), callOf(context)))
+      yield fromBinary(output, answer);
+  };
+}
+
+/** The lean lane's view of a call that Connect serves. */
+function callOf(context: HandlerContext): CallContext {
+  const left = context.timeoutMs();
+  return {
+    headers: Object.fromEntries(context.requestHeader),
+    signal: context.signal,
+    deadline: left === undefined ? undefined : performance.now() + left,
+    setHeaders: (headers) => addResponseHeaders(context, headers),
+    setTrailers(trailers) {
+      for (const [name, value] of Object.entries(trailers)) {
+        for (const one of [value].flat()) context.responseTrailer.append(name, one);
+      }
+    },
+    // Connect sends them with the first message.
+    sendHeaders() {},
+  };
 }

@@ -1,15 +1,16 @@
 import type { MessageInitShape } from "@bufbuild/protobuf";
-import { Dapr } from "../../gen/dapr/proto/runtime/v1/dapr_pb.ts";
+import type { HandlerContext, ServiceImpl } from "@connectrpc/connect";
+import { Dapr, type InvokeBindingResponseSchema } from "../../gen/dapr/proto/runtime/v1/dapr_pb.ts";
 import { ActorRuntime_ActorRuntimeStatus } from "../../gen/dapr/proto/runtime/v1/metadata_pb.ts";
 import { BindingError } from "../errors.ts";
-import type { CallContext } from "../grpc/server.ts";
-import { GrpcFailure } from "../grpc/status.ts";
+import { addResponseHeaders, requestHeadersOf } from "../grpc/handler-context.ts";
+import { createService, type Service } from "../grpc/service.ts";
+import { Code, GrpcFailure } from "../grpc/status.ts";
 import type { Invocation } from "../runtime/invocation.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import type { RuntimeDescription } from "./description.ts";
 import { invokeFailure } from "./errors.ts";
 import { metadataHeaders } from "./metadata-headers.ts";
-import { bindMethod, type BoundMethod, type Handler } from "./service.ts";
 import { baggageProblem, traceOfRequest } from "./trace.ts";
 
 export type DaprOptions = {
@@ -19,42 +20,44 @@ export type DaprOptions = {
   readonly shutdown: () => void;
 };
 
-/** The methods of `dapr.proto.runtime.v1.Dapr` that bindings need. */
-export function daprMethods({ runtime, description, shutdown }: DaprOptions): BoundMethod[] {
-  return [
-    bindMethod(Dapr.method.invokeBinding, invokeBinding(runtime)),
-    bindMethod(Dapr.method.getMetadata, () => ({ message: metadata(description) })),
-    bindMethod(Dapr.method.setMetadata, ({ key, value }) => {
+/** What bindings need of `dapr.proto.runtime.v1.Dapr`. */
+export function daprService({ runtime, description, shutdown }: DaprOptions): Service {
+  return createService(Dapr, {
+    invokeBinding: invokeBinding(runtime),
+    getMetadata: () => metadata(description),
+    setMetadata({ key, value }) {
       description.extended.set(key, value);
-      return { message: {} };
-    }),
-    bindMethod(Dapr.method.shutdown, () => {
+      return {};
+    },
+    shutdown() {
       shutdown();
-      return { message: {} };
-    }),
-  ];
+      return {};
+    },
+  });
 }
 
-type InvokeBinding = typeof Dapr.method.invokeBinding;
-
-function invokeBinding(runtime: Runtime): Handler<InvokeBinding["input"], InvokeBinding["output"]> {
+function invokeBinding(runtime: Runtime): ServiceImpl<typeof Dapr>["invokeBinding"] {
   return async ({ name, operation, data, metadata: own }, context) => {
-    const problem = baggageProblem(context.headers);
-    if (problem !== undefined) throw new GrpcFailure(3, problem);
+    const headers = requestHeadersOf(context);
+    const problem = baggageProblem(headers);
+    if (problem !== undefined) throw new GrpcFailure(Code.invalidArgument, problem);
     try {
       const payload = data.length === 0 ? undefined : data;
-      const metadata = Object.assign(own, traceOfRequest(context.headers, own));
+      const metadata = Object.assign(own, traceOfRequest(headers, own));
       const answer = await runtime.invoke(
         new RpcInvocation(name, operation, payload, metadata, context),
       );
-      const message: MessageInitShape<InvokeBinding["output"]> = {};
+      const message: MessageInitShape<typeof InvokeBindingResponseSchema> = {};
       if (answer?.data !== undefined) message.data = answer.data;
-      if (answer?.metadata === undefined) return { message };
+      if (answer?.metadata === undefined) return message;
       message.metadata = answer.metadata;
-      return { message, headers: metadataHeaders(answer.metadata) };
+      addResponseHeaders(context, metadataHeaders(answer.metadata));
+      return message;
     } catch (thrown) {
       const error = BindingError.from(thrown);
-      throw invokeFailure(name, error, error.metadata && metadataHeaders(error.metadata));
+      if (error.metadata !== undefined)
+        addResponseHeaders(context, metadataHeaders(error.metadata));
+      throw invokeFailure(name, error);
     }
   };
 }
@@ -66,14 +69,14 @@ class RpcInvocation implements Invocation {
   readonly data: Uint8Array | undefined;
   readonly encoding = "bytes";
   readonly metadata: Readonly<Record<string, string>>;
-  readonly #context: CallContext;
+  readonly #context: HandlerContext;
 
   constructor(
     name: string,
     operation: string,
     data: Uint8Array | undefined,
     metadata: Readonly<Record<string, string>>,
-    context: CallContext,
+    context: HandlerContext,
   ) {
     this.name = name;
     this.operation = operation;

@@ -3,7 +3,7 @@ import { anyPack, type Any } from "@bufbuild/protobuf/wkt";
 import { ErrorInfoSchema, RetryInfoSchema } from "../../gen/google/rpc/error_details_pb.ts";
 import { StatusSchema } from "../../gen/google/rpc/status_pb.ts";
 import type { BindingError, Reason } from "../errors.ts";
-import { GrpcFailure, type ResponseHeaders } from "../grpc/status.ts";
+import { GrpcFailure } from "../grpc/status.ts";
 
 /** gRPC's status codes by our reasons. */
 export const grpcCodes: Readonly<Record<Reason, number>> = {
@@ -35,11 +35,7 @@ export function invokeFailureText(name: string, error: BindingError): string {
  * A failed invocation as Dapr answers it over gRPC: always INTERNAL, with Dapr's text and its
  * `ErrorInfo`. The precise reason is in that detail's metadata, and in `RetryInfo` where it applies.
  */
-export function invokeFailure(
-  name: string,
-  error: BindingError,
-  headers?: ResponseHeaders,
-): GrpcFailure {
+export function invokeFailure(name: string, error: BindingError): GrpcFailure {
   const message = invokeFailureText(name, error);
   const info = create(ErrorInfoSchema, {
     reason: "ERR_INVOKE_OUTPUT_BINDING",
@@ -61,7 +57,7 @@ export function invokeFailure(
       ),
     );
   }
-  return new GrpcFailure(internal, message, encodeStatus(internal, message, details), headers);
+  return new GrpcFailure(internal, message, encodeStatus(internal, message, details));
 }
 
 /** A call without the token, as Dapr answers it. */

@@ -2,25 +2,26 @@ import {
   Health,
   HealthCheckResponse_ServingStatus as Status,
 } from "../../gen/grpc/health/v1/health_pb.ts";
-import { GrpcFailure } from "../grpc/status.ts";
+import { createService, type Service } from "../grpc/service.ts";
+import { Code, GrpcFailure } from "../grpc/status.ts";
 import { pause } from "../runtime/pause.ts";
 import type { Runtime } from "../runtime/runtime.ts";
-import { bindMethod, type BoundMethod } from "./service.ts";
 
 /** `grpc.health.v1`: `""` and our services are ready with the runtime, a component's name with that component. */
-export function healthMethods(runtime: Runtime, services: () => readonly string[]): BoundMethod[] {
-  return [
-    bindMethod(Health.method.check, ({ service }) => {
+export function healthService(runtime: Runtime, services: () => readonly string[]): Service {
+  return createService(Health, {
+    check({ service }) {
       const status = healthOf(runtime, service, services());
-      if (status === Status.SERVICE_UNKNOWN)
-        throw new GrpcFailure(5, `no service or component is called ${service}`);
-      return { message: { status } };
-    }),
-  ];
+      if (status !== Status.SERVICE_UNKNOWN) return { status };
+      const text = `no service or component is called ${service}`;
+      throw new GrpcFailure(Code.notFound, text);
+    },
+    watch: ({ service }, { signal }) => watchHealth(runtime, service, services(), signal),
+  });
 }
 
 /** `Watch`: the status now, and each time that it changes, looked at every second. */
-export async function* watchHealth(
+async function* watchHealth(
   runtime: Runtime,
   service: string,
   services: readonly string[],

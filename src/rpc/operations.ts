@@ -8,45 +8,37 @@ import {
   type EmitEventResponseSchema,
 } from "../../gen/cufflink/v1/operations_pb.ts";
 import type { AnyBinding } from "../binding.ts";
+import { createService, type Service } from "../grpc/service.ts";
 import { Code, GrpcFailure } from "../grpc/status.ts";
 import type { Field, Fields } from "../metadata/fields.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import type { ComponentStatus } from "../runtime/status.ts";
 import { capabilitiesOf } from "./description.ts";
-import { bindMethod, type BoundMethod } from "./service.ts";
 
 /** `cufflink.v1.Operations`: what an operator asks a running runtime. */
-export function operationsMethods(runtime: Runtime): BoundMethod[] {
-  const { method } = Operations;
-  return [
-    bindMethod(method.listComponents, () => ({
-      message: { components: runtime.components().map(describeComponent) },
-    })),
-    bindMethod(method.describeComponent, ({ name }) => {
+export function operationsService(runtime: Runtime): Service {
+  return createService(Operations, {
+    listComponents: () => ({ components: runtime.components().map(describeComponent) }),
+    describeComponent({ name }) {
       const found = runtime.components().find((one) => one.name === name);
       if (found === undefined)
         throw new GrpcFailure(Code.notFound, `no component is called ${name}; see ListComponents`);
-      return { message: { component: describeComponent(found) } };
-    }),
-    bindMethod(method.listBindingTypes, () => ({
-      message: { bindingTypes: runtime.bindings.map(describeType) },
-    })),
-    bindMethod(method.describeBindingType, ({ name }) => {
+      return { component: describeComponent(found) };
+    },
+    listBindingTypes: () => ({ bindingTypes: runtime.bindings.map(describeType) }),
+    describeBindingType({ name }) {
       const wanted = name.replace(/^bindings\./i, "").toLowerCase();
       const found = runtime.bindings.find((one) =>
         [one.name, ...(one.aliases ?? [])].includes(wanted),
       );
-      if (found === undefined)
-        throw new GrpcFailure(
-          Code.notFound,
-          `no binding type is called ${name}; see ListBindingTypes`,
-        );
-      return { message: { bindingType: describeType(found) } };
-    }),
-    bindMethod(method.emitEvent, async ({ component, event }, { signal }) => ({
-      message: { outcome: await emit(runtime, component, event, signal) },
-    })),
-  ];
+      if (found !== undefined) return { bindingType: describeType(found) };
+      const text = `no binding type is called ${name}; see ListBindingTypes`;
+      throw new GrpcFailure(Code.notFound, text);
+    },
+    async emitEvent({ component, event }, { signal }) {
+      return { outcome: await emit(runtime, component, event, signal) };
+    },
+  });
 }
 
 async function emit(

@@ -1,5 +1,8 @@
-import { toBinary, type DescFile } from "@bufbuild/protobuf";
+import { toBinary, type DescFile, type DescService } from "@bufbuild/protobuf";
 import { FileDescriptorProtoSchema, type DescriptorProto } from "@bufbuild/protobuf/wkt";
+import { ServerReflection as ReflectionV1 } from "../../gen/grpc/reflection/v1/reflection_pb.ts";
+import { ServerReflection as ReflectionV1Alpha } from "../../gen/grpc/reflection/v1alpha/reflection_pb.ts";
+import { createService, type Service } from "../grpc/service.ts";
 
 /** What a client asks; the same in `v1` and `v1alpha`. */
 type ReflectionRequest = {
@@ -22,22 +25,29 @@ type ReflectionRequest = {
 
 const notFound = 5;
 
+/** `grpc.reflection`, in both versions, for these services and itself. */
+export function reflectionServices(services: readonly DescService[]): Service[] {
+  const reflection = new Reflection([...services, ReflectionV1, ReflectionV1Alpha]);
+  return [
+    createService(ReflectionV1, {
+      serverReflectionInfo: (requests) => reflection.answers(requests),
+    }),
+    createService(ReflectionV1Alpha, {
+      serverReflectionInfo: (requests) => reflection.answers(requests),
+    }),
+  ];
+}
+
 /** Answers reflection requests from the generated descriptors. */
-export class Reflection {
+class Reflection {
   readonly #files = new Map<string, DescFile>();
   readonly #symbols = new Map<string, DescFile>();
-  readonly #services: string[] = [];
+  readonly #services: readonly string[];
 
-  /** `files`: those with the services that are served; what they import comes along. */
-  constructor(files: readonly DescFile[]) {
-    for (const file of files) this.#add(file);
-    for (const file of files) this.#services.push(...file.services.map(({ typeName }) => typeName));
-    this.#services.sort();
-  }
-
-  /** The services that are served, by name. */
-  get services(): readonly string[] {
-    return this.#services;
+  /** `services`: those that are served. What their files import comes along. */
+  constructor(services: readonly DescService[]) {
+    for (const { file } of services) this.#add(file);
+    this.#services = services.map(({ typeName }) => typeName).toSorted();
   }
 
   async *answers(requests: AsyncIterable<ReflectionRequest>) {

@@ -9,7 +9,8 @@ import type {
 import type { AddressInfo } from "node:net";
 import { gzipSync } from "node:zlib";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
-import { type CallContext, UnaryServer } from "../../src/grpc/server.ts";
+import type { CallContext, UnaryMethod } from "../../src/grpc/method.ts";
+import { GrpcServer } from "../../src/grpc/server.ts";
 import { decodeGrpcMessage, GrpcFailure } from "../../src/grpc/status.ts";
 
 const limit = 1024;
@@ -23,20 +24,30 @@ let aborted: PromiseWithResolvers<unknown>;
 let waiting: PromiseWithResolvers<void>;
 let refused: GrpcFailure | undefined;
 
-const methods = {
+const methods: Record<string, UnaryMethod> = {
   "/test/Echo": async (message: Uint8Array, context: CallContext) => {
     lastCall = context;
-    return { message };
+    return message;
   },
-  "/test/Headers": async (message: Uint8Array) => ({
-    message,
-    headers: { "metadata.a": "1", "metadata.b": ["x", "y"] },
-  }),
-  "/test/Big": async () => ({ message: Buffer.alloc(limit + 1) }),
-  "/test/Fail": async () => {
+  "/test/Headers": async (message: Uint8Array, context: CallContext) => {
+    context.setHeaders({ "metadata.a": "1", "metadata.b": ["x", "y"] });
+    context.setTrailers({ "after-bin": "AAE" });
+    return message;
+  },
+  "/test/Big": async () => Buffer.alloc(limit + 1),
+  "/test/Fail": async (_, context) => {
+    context.setHeaders({ "metadata.statuscode": "404" });
     throw new GrpcFailure(5, "not here: 100% \n gone ü", Buffer.from([0xfb, 0xff, 1]), {
-      "metadata.statuscode": "404",
+      "beside-the-status": "yes",
     });
+  },
+  "/test/BadHeaders": async (message, context) => {
+    context.setHeaders({ connection: "keep-alive" });
+    return message;
+  },
+  "/test/BadTrailers": async (message, context) => {
+    context.setTrailers({ connection: "keep-alive" });
+    return message;
   },
   "/test/Throw": async () => {
     throw new TypeError("unforeseen");
@@ -50,12 +61,15 @@ const methods = {
         resolve();
       });
     });
-    return { message };
+    return message;
   },
 };
 
 beforeAll(async () => {
-  const lane = new UnaryServer(new Map(Object.entries(methods)), {
+  const entries = Object.entries(methods).map(
+    ([path, handle]) => [path, { kind: "unary", handle }] as const,
+  );
+  const lane = new GrpcServer(new Map(entries), {
     maxMessageSize: limit,
     maxHeldBytes: 5000,
     admit: () => {
@@ -160,6 +174,7 @@ describe("answers", () => {
     const answer = await call("/test/Headers", frame(everyByte));
     expect(answer.headers["metadata.a"]).toBe("1");
     expect(answer.headers["metadata.b"]).toBe("x, y");
+    expect(answer.trailers).toMatchObject({ "grpc-status": "0", "after-bin": "AAE" });
   });
 
   test("content types other than gRPC's binary one, other methods and paths are somebody else's", async () => {
@@ -187,6 +202,14 @@ describe("failures", () => {
     expect(answer.trailers["grpc-message"]).toBe("not here: 100%25 %0A gone %C3%BC");
     expect(answer.text).toBe("not here: 100% \n gone ü");
     expect(answer.trailers["grpc-status-details-bin"]).toBe("+/8B");
+    expect(answer.trailers["beside-the-status"]).toBe("yes");
+  });
+
+  test("metadata that HTTP/2 does not take costs the call, or only itself, and never the process", async () => {
+    expect((await call("/test/BadHeaders", frame(everyByte))).status).toBe(2);
+    const answer = await call("/test/BadTrailers", frame(everyByte));
+    expect(answer.status).toBe(0);
+    expect(answer.trailers["connection"]).toBeUndefined();
   });
 
   test("anything else thrown is UNKNOWN", async () => {
@@ -205,7 +228,7 @@ describe("failures", () => {
   });
 
   test.each([
-    ["no message", Buffer.alloc(0), 13],
+    ["no message", Buffer.alloc(0), 12],
     ["half a prefix", Buffer.from([0, 0, 0]), 13],
     ["half a message", frame(everyByte).subarray(0, 100), 13],
     ["two messages", Buffer.concat([frame(everyByte), frame(everyByte)]), 12],

@@ -1,0 +1,270 @@
+import { constants, type IncomingHttpHeaders, type ServerHttp2Stream } from "node:http2";
+import { toGrpcFailure } from "./failure.ts";
+import type { CallContext } from "./method.ts";
+import {
+  Code,
+  encodeBinaryHeader,
+  encodeGrpcMessage,
+  GrpcFailure,
+  type ResponseHeaders,
+} from "./status.ts";
+import { longestTimer, parseGrpcTimeout } from "./timeout.ts";
+
+export type ServerCallOptions = {
+  /** The largest message either way, in bytes, before and after compression. */
+  readonly maxMessageSize: number;
+  /**
+   * How many bytes of messages that no method has yet may be in memory before new calls are answered
+   * UNAVAILABLE, since HTTP/2 bounds them by stream and connection alone. Default 256 MiB.
+   */
+  readonly maxHeldBytes?: number | undefined;
+  /** Answers of at least so many bytes are compressed for callers that accept gzip. Default: none is. */
+  readonly compressMinBytes?: number | undefined;
+  /** Called first; throws a {@link GrpcFailure} to refuse the call. */
+  readonly admit?: ((headers: IncomingHttpHeaders) => void) | undefined;
+};
+
+/** Bytes that no method has yet, of all calls together. */
+export type Held = { bytes: number };
+
+const defaultMaxHeldBytes = 256 * 1024 * 1024;
+const head = { ":status": 200, "content-type": "application/grpc" } as const;
+// Names and values in turn, which Node sends as they are: gRPC needs no date.
+const plainHead = [":status", "200", "content-type", "application/grpc"];
+const ok = { "grpc-status": "0", "grpc-message": "" };
+const trailersFollow = { waitForTrailers: true, sendDate: false } as const;
+// One for all, for an error costs its stack.
+const ended = new Error("the call has ended");
+
+/** What unary calls and streams share: admission, deadline, cancellation, metadata and the status. */
+export abstract class ServerCall implements CallContext {
+  readonly headers: IncomingHttpHeaders;
+  deadline: number | undefined;
+  protected readonly stream: ServerHttp2Stream;
+  protected readonly options: ServerCallOptions;
+  protected over = false;
+  readonly #held: Held;
+  #holding = 0;
+  #abort: AbortController | undefined;
+  #reason: Error | undefined;
+  #timer: NodeJS.Timeout | undefined;
+  #headers: ResponseHeaders | undefined;
+  #trailers: ResponseHeaders | undefined;
+
+  constructor(
+    stream: ServerHttp2Stream,
+    headers: IncomingHttpHeaders,
+    options: ServerCallOptions,
+    held: Held,
+  ) {
+    this.stream = stream;
+    this.headers = headers;
+    this.options = options;
+    this.#held = held;
+  }
+
+  get signal(): AbortSignal {
+    this.#abort ??= new AbortController();
+    if (this.over) this.#abort.abort(this.#reason ?? ended);
+    return this.#abort.signal;
+  }
+
+  setHeaders(headers: ResponseHeaders): void {
+    this.#headers = this.#headers === undefined ? headers : { ...this.#headers, ...headers };
+  }
+
+  setTrailers(trailers: ResponseHeaders): void {
+    this.#trailers = this.#trailers === undefined ? trailers : { ...this.#trailers, ...trailers };
+  }
+
+  sendHeaders(): void {
+    if (!this.over) this.respond();
+  }
+
+  start(): void {
+    const stream = this.stream;
+    // An error of the stream is the caller's going away; `close` follows and says so.
+    stream.on("error", ignore);
+    stream.on("close", () => this.#close());
+    try {
+      const { admit, maxHeldBytes = defaultMaxHeldBytes } = this.options;
+      if (this.#held.bytes > maxHeldBytes) {
+        const text = `the server holds ${this.#held.bytes} bytes of unfinished requests; try again`;
+        throw new GrpcFailure(Code.unavailable, text);
+      }
+      admit?.(this.headers);
+      this.#startTimer();
+    } catch (error) {
+      stream.resume();
+      return this.fail(error);
+    }
+    stream.on("data", (chunk: Buffer) => this.receive(chunk));
+    stream.on("end", () => this.receivedAll());
+    this.run();
+  }
+
+  /** Begins what need not wait for the request. */
+  protected abstract run(): void;
+  protected abstract receive(chunk: Buffer): void;
+  protected abstract receivedAll(): void;
+  /** Called when the call ends before its answer was whole. */
+  protected abstract abandon(failure: GrpcFailure): void;
+
+  /** Counts bytes that no method has yet; negative ones were handed over. */
+  protected hold(bytes: number): void {
+    this.#holding += bytes;
+    this.#held.bytes += bytes;
+  }
+
+  /** Whether answers are compressed. */
+  protected get compresses(): boolean {
+    if (this.options.compressMinBytes === undefined) return false;
+    const accepted = this.headers["grpc-accept-encoding"];
+    return accepted !== undefined && /(^|,)\s*gzip\s*(,|$)/.test(String(accepted));
+  }
+
+  /** How a message is unpacked. Throws when it cannot be. */
+  protected checkCompression(): void {
+    const encoding = this.headers["grpc-encoding"] ?? "identity";
+    if (encoding === "gzip") return;
+    if (encoding === "identity") {
+      const text = "a message is compressed, yet no grpc-encoding says how";
+      throw new GrpcFailure(Code.internal, text);
+    }
+    const text = `grpc: unknown compression ${String(encoding)}`;
+    const metadata = { "grpc-accept-encoding": "identity,gzip" };
+    throw new GrpcFailure(Code.unimplemented, text, undefined, metadata);
+  }
+
+  /** Throws when an answer is larger than allowed. */
+  protected checkAnswer(message: Uint8Array): void {
+    const limit = this.options.maxMessageSize;
+    if (message.length <= limit) return;
+    const text = `grpc: trying to send message larger than max (${message.length} vs. ${limit})`;
+    throw new GrpcFailure(Code.resourceExhausted, text);
+  }
+
+  /** Sends the headers, once. Throws when they are no headers. */
+  protected respond(): void {
+    const stream = this.stream;
+    if (stream.headersSent || isGone(stream)) return;
+    const compression = this.compresses ? { "grpc-encoding": "gzip" } : undefined;
+    const isPlain = this.#headers === undefined && compression === undefined;
+    stream.respond(
+      isPlain ? plainHead : { ...this.#headers, ...compression, ...head },
+      trailersFollow,
+    );
+  }
+
+  /** Ends the call well, with the frame that was not written yet if there is one. Throws as {@link respond} does. */
+  protected succeed(last?: Uint8Array): void {
+    const stream = this.stream;
+    this.respond();
+    this.finish(ended);
+    if (this.#trailers === undefined && stream.readableEnded) stream.on("wantTrailers", sendOk);
+    else this.#sendLater({ ...this.#trailers, ...ok });
+    if (last === undefined) stream.end();
+    else stream.end(last);
+  }
+
+  /** Ends the call with the status of what was thrown. Nothing happens when it is over. */
+  protected fail(thrown: unknown): void {
+    if (this.over) return;
+    const failure = toGrpcFailure(thrown);
+    this.finish(failure);
+    this.abandon(failure);
+    if (isGone(this.stream)) return;
+    const status = statusOf(failure);
+    try {
+      this.#sendFailure({ ...this.#trailers, ...failure.metadata, ...status });
+    } catch {
+      // The method's metadata is none that HTTP/2 takes, and the status is what counts.
+      this.#headers = undefined;
+      this.#sendFailure(status);
+    }
+  }
+
+  #sendFailure(trailers: ResponseHeaders): void {
+    const stream = this.stream;
+    if (stream.headersSent || this.#headers !== undefined) {
+      this.respond();
+      this.#sendLater(trailers);
+      stream.end();
+    } else {
+      stream.respond({ ...trailers, ...head }, { endStream: true });
+      this.#refuseTheRest();
+    }
+  }
+
+  #sendLater(trailers: ResponseHeaders): void {
+    const stream = this.stream;
+    stream.on("wantTrailers", () => {
+      try {
+        stream.sendTrailers(trailers);
+      } catch {
+        const { "grpc-status": status, "grpc-message": text } = trailers;
+        stream.sendTrailers({ "grpc-status": status, "grpc-message": text });
+      }
+      this.#refuseTheRest();
+    });
+  }
+
+  /** A caller that is still sending is told to stop without it looking like a failure. */
+  #refuseTheRest(): void {
+    const stream = this.stream;
+    if (stream.readableEnded) return;
+    stream.resume();
+    // Later, for a reset overtakes the answer that waits to be written, and it would be lost.
+    setImmediate(() => stream.close(constants.NGHTTP2_NO_ERROR));
+  }
+
+  protected finish(reason: Error): void {
+    this.over = true;
+    this.#reason = reason;
+    clearTimeout(this.#timer);
+    this.#abort?.abort(reason);
+  }
+
+  #startTimer(): void {
+    const header = this.headers["grpc-timeout"];
+    if (header === undefined) return;
+    const timeout = parseGrpcTimeout(String(header));
+    if (timeout === undefined) {
+      throw new GrpcFailure(Code.invalidArgument, `malformed grpc-timeout: ${String(header)}`);
+    }
+    this.deadline = performance.now() + timeout;
+    if (timeout > longestTimer) return;
+    this.#timer = setTimeout(() => {
+      this.fail(new GrpcFailure(Code.deadlineExceeded, "context deadline exceeded"));
+    }, timeout);
+  }
+
+  #close(): void {
+    if (!this.over) {
+      const gone = new GrpcFailure(Code.cancelled, "the caller gave up");
+      this.finish(gone);
+      this.abandon(gone);
+    }
+    this.hold(-this.#holding);
+  }
+}
+
+function statusOf(failure: GrpcFailure): Record<string, string> {
+  const status: Record<string, string> = {
+    "grpc-status": String(failure.code),
+    "grpc-message": encodeGrpcMessage(failure.message),
+  };
+  if (failure.details !== undefined)
+    status["grpc-status-details-bin"] = encodeBinaryHeader(failure.details);
+  return status;
+}
+
+function isGone(stream: ServerHttp2Stream): boolean {
+  return stream.destroyed || stream.closed || stream.writableEnded;
+}
+
+function ignore(): void {}
+
+function sendOk(this: ServerHttp2Stream): void {
+  this.sendTrailers(ok);
+}

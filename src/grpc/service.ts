@@ -1,0 +1,174 @@
+import {
+  create,
+  fromBinary,
+  toBinary,
+  type DescMessage,
+  type DescMethod,
+  type DescService,
+  type Message,
+  type MessageInitShape,
+  type MessageShape,
+} from "@bufbuild/protobuf";
+import type { HandlerContext, ServiceImpl } from "@connectrpc/connect";
+import { LeanContext } from "./handler-context.ts";
+import type { GrpcMethod, StreamMethod } from "./method.ts";
+import { Code, GrpcFailure } from "./status.ts";
+
+/** Methods of a service on encoded messages, by the names that generated code gives them. */
+export type RawMethods<Desc extends DescService> = {
+  readonly [Name in keyof Desc["method"]]?: StreamMethod;
+};
+
+/** A service and what implements it, to be served by any lane. */
+export type Service = {
+  readonly desc: DescService;
+  readonly impl: Partial<ServiceImpl<DescService>>;
+  /** These go before those of `impl`. */
+  readonly raw: Readonly<Record<string, StreamMethod | undefined>>;
+};
+
+/**
+ * Puts a service together. `raw` may hold streams that encode their messages themselves, which pays where
+ * each message carries hundreds of events. A method in neither is UNIMPLEMENTED.
+ */
+export function createService<Desc extends DescService>(
+  desc: Desc,
+  impl: Partial<ServiceImpl<Desc>>,
+  raw: RawMethods<Desc> = {},
+): Service {
+  return { desc, impl, raw: raw as Service["raw"] };
+}
+
+/** The path by which a method is called. */
+export function methodPath(desc: { readonly parent: DescService; readonly name: string }): string {
+  return `/${desc.parent.typeName}/${desc.name}`;
+}
+
+/** The methods of a service that are implemented, by path, for a `GrpcServer`. */
+export function methodsOf(service: Service): Map<string, GrpcMethod> {
+  const methods = new Map<string, GrpcMethod>();
+  const impls: Readonly<Record<string, unknown>> = service.impl;
+  for (const desc of service.desc.methods) {
+    const raw = service.raw[desc.localName];
+    const impl = impls[desc.localName];
+    if (raw !== undefined) methods.set(methodPath(desc), { kind: "stream", handle: raw });
+    else if (typeof impl === "function")
+      methods.set(methodPath(desc), bind(desc, impl.bind(service.impl)));
+  }
+  return methods;
+}
+
+type Answer = MessageInitShape<DescMessage>;
+type Unary = (request: Message, context: HandlerContext) => Promise<Answer> | Answer;
+type ServerStreaming = (request: Message, context: HandlerContext) => AsyncIterable<Answer>;
+type ClientStreaming = (
+  requests: AsyncIterable<Message>,
+  context: HandlerContext,
+) => Promise<Answer>;
+type Bidirectional = (
+  requests: AsyncIterable<Message>,
+  context: HandlerContext,
+) => AsyncIterable<Answer>;
+
+/** `impl`: of the kind that the method's descriptor says. */
+function bind(desc: DescMethod, impl: unknown): GrpcMethod {
+  const { input, output } = desc;
+  const encode = (message: Answer): Uint8Array => toBinary(output, create(output, message));
+  switch (desc.methodKind) {
+    case "unary":
+      return unary(desc, impl as Unary);
+    case "server_streaming":
+      return stream(desc, async function* (requests, context) {
+        const request = decode(input, await only(requests));
+        yield* map((impl as ServerStreaming)(request, context), encode);
+      });
+    case "client_streaming":
+      return stream(desc, async function* (requests, context) {
+        const messages = map(requests, (bytes) => decode(input, bytes));
+        yield encode(await (impl as ClientStreaming)(messages, context));
+      });
+    case "bidi_streaming":
+      return stream(desc, (requests, context) => {
+        const messages = map(requests, (bytes) => decode(input, bytes));
+        return map((impl as Bidirectional)(messages, context), encode);
+      });
+  }
+}
+
+function unary(desc: DescMethod, impl: Unary): GrpcMethod {
+  const { input, output } = desc;
+  return {
+    kind: "unary",
+    async handle(bytes, call) {
+      const context = new LeanContext(desc, call);
+      try {
+        const answer = await impl(decode(input, bytes), context);
+        return toBinary(output, create(output, answer));
+      } finally {
+        context.settle();
+      }
+    },
+  };
+}
+
+function stream(
+  desc: DescMethod,
+  handle: (
+    requests: AsyncIterable<Uint8Array>,
+    context: HandlerContext,
+  ) => AsyncIterable<Uint8Array>,
+): GrpcMethod {
+  return {
+    kind: "stream",
+    handle(requests, call) {
+      const context = new LeanContext(desc, call);
+      return context.settling(handle(requests, context));
+    },
+  };
+}
+
+/** The only message of a method that takes one. */
+async function only(requests: AsyncIterable<Uint8Array>): Promise<Uint8Array> {
+  let first: Uint8Array | undefined;
+  for await (const request of requests) {
+    if (first !== undefined)
+      throw new GrpcFailure(Code.unimplemented, "the method takes one message, not several");
+    first = request;
+  }
+  if (first !== undefined) return first;
+  throw new GrpcFailure(Code.unimplemented, "the method takes one message, and none came");
+}
+
+/** Without a generator in between, which costs each message some promises. */
+function map<From, To>(
+  source: AsyncIterable<From>,
+  convert: (from: From) => To,
+): AsyncIterable<To> {
+  return {
+    [Symbol.asyncIterator](): AsyncIterator<To, undefined> {
+      const iterator = source[Symbol.asyncIterator]();
+      return {
+        async next() {
+          const result = await iterator.next();
+          if (result.done === true) return { done: true, value: undefined };
+          return { done: false, value: convert(result.value) };
+        },
+        async return() {
+          await iterator.return?.();
+          return { done: true, value: undefined };
+        },
+      };
+    },
+  };
+}
+
+function decode<Input extends DescMessage>(input: Input, bytes: Uint8Array): MessageShape<Input> {
+  try {
+    return fromBinary(input, bytes);
+  } catch {
+    throw new GrpcFailure(
+      Code.internal,
+      "grpc: error unmarshalling request: proto: cannot parse invalid wire-format data",
+    );
+  }
+}

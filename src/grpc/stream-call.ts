@@ -1,0 +1,116 @@
+import type { IncomingHttpHeaders, ServerHttp2Stream } from "node:http2";
+import { gunzipMessage, gzipMessage } from "./frame.ts";
+import { MessageReader } from "./message-reader.ts";
+import { MessageWriter } from "./message-writer.ts";
+import type { StreamMethod } from "./method.ts";
+import { RequestMessages } from "./request-messages.ts";
+import { ServerCall, type Held, type ServerCallOptions } from "./server-call.ts";
+import { Code, GrpcFailure } from "./status.ts";
+
+/** A call with any number of messages each way. */
+export class StreamCall extends ServerCall {
+  readonly #method: StreamMethod;
+  readonly #requests: RequestMessages;
+  readonly #reader: MessageReader;
+  /** Bytes that are held for the message that is not whole. */
+  #partial = 0;
+  #answers: AsyncIterator<Uint8Array> | undefined;
+
+  constructor(
+    stream: ServerHttp2Stream,
+    headers: IncomingHttpHeaders,
+    method: StreamMethod,
+    options: ServerCallOptions,
+    held: Held,
+  ) {
+    super(stream, headers, options, held);
+    this.#method = method;
+    this.#requests = new RequestMessages({
+      resume: () => void stream.resume(),
+      hold: (bytes) => this.hold(bytes),
+      unpack: (message) => this.#unpack(message),
+    });
+    this.#reader = new MessageReader(options.maxMessageSize, (message, isCompressed) =>
+      this.#requests.add(message, isCompressed),
+    );
+  }
+
+  protected override run(): void {
+    void this.#answer();
+  }
+
+  protected override receive(chunk: Buffer): void {
+    if (this.over) return;
+    try {
+      this.#reader.push(chunk);
+    } catch (error) {
+      return this.fail(error);
+    }
+    const partial = this.#reader.received;
+    this.hold(partial - this.#partial);
+    this.#partial = partial;
+    if (!this.#requests.hasRoom) this.stream.pause();
+  }
+
+  protected override receivedAll(): void {
+    if (this.over) return;
+    if (this.#reader.partial)
+      this.fail(new GrpcFailure(Code.internal, "the request ends within a message"));
+    else this.#requests.end();
+  }
+
+  protected override abandon(failure: GrpcFailure): void {
+    this.#requests.fail(failure);
+    void this.#leave();
+  }
+
+  /** Lets the method clean up. What it throws now is told to nobody. */
+  async #leave(): Promise<void> {
+    try {
+      await this.#answers?.return?.();
+    } catch {}
+  }
+
+  async #answer(): Promise<void> {
+    const writer = new MessageWriter(this.stream);
+    try {
+      const answers = this.#method(this.#requests, this)[Symbol.asyncIterator]();
+      this.#answers = answers;
+      const compresses = this.compresses;
+      for (;;) {
+        const { done, value } = await answers.next();
+        if (this.over) return;
+        if (done === true) break;
+        this.checkAnswer(value);
+        this.respond();
+        const hasRoom = compresses
+          ? await this.#writePacked(writer, value)
+          : writer.write(value, false);
+        if (!hasRoom) await writer.drained();
+        if (this.over) return;
+      }
+      writer.flush();
+      void this.#requests.return();
+      this.succeed();
+    } catch (error) {
+      if (!this.over) writer.flush();
+      this.fail(error);
+    }
+  }
+
+  async #writePacked(writer: MessageWriter, message: Uint8Array): Promise<boolean> {
+    const isLarge = message.length >= (this.options.compressMinBytes ?? Infinity);
+    const packed = isLarge ? await gzipMessage(message) : message;
+    return this.over || writer.write(packed, isLarge);
+  }
+
+  async #unpack(message: Uint8Array): Promise<Uint8Array> {
+    try {
+      this.checkCompression();
+      return await gunzipMessage(message, this.options.maxMessageSize);
+    } catch (error) {
+      this.fail(error);
+      throw error;
+    }
+  }
+}

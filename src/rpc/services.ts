@@ -1,0 +1,20 @@
+import type { DescService } from "@bufbuild/protobuf";
+import type { Service } from "../grpc/service.ts";
+import { daprService, type DaprOptions } from "./dapr.ts";
+import { healthService } from "./health.ts";
+import { operationsService } from "./operations.ts";
+import { reflectionServices } from "./reflection.ts";
+
+/** Every service that a runtime serves. */
+export function runtimeServices(options: DaprOptions): Service[] {
+  const { runtime } = options;
+  const descs: DescService[] = [];
+  const services = [
+    daprService(options),
+    operationsService(runtime),
+    healthService(runtime, () => descs.map(({ typeName }) => typeName)),
+  ];
+  services.push(...reflectionServices(services.map(({ desc }) => desc)));
+  descs.push(...services.map(({ desc }) => desc));
+  return services;
+}

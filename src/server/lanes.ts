@@ -1,0 +1,93 @@
+import {
+  Http2ServerRequest,
+  Http2ServerResponse,
+  type IncomingHttpHeaders,
+  type ServerHttp2Stream,
+} from "node:http2";
+import { GrpcServer } from "../grpc/server.ts";
+import { methodPath, methodsOf, type Service } from "../grpc/service.ts";
+import { Code, encodeGrpcMessage } from "../grpc/status.ts";
+import type { HttpRequest, HttpResponse } from "../rpc/http-message.ts";
+
+export type LaneOptions = {
+  readonly services: readonly Service[];
+  /** The largest message either way, in bytes. */
+  readonly maxMessageSize: number;
+  /** Called before anything of a request's body is read; throws a `GrpcFailure` to refuse the call. */
+  readonly admit?: (headers: IncomingHttpHeaders) => void;
+  /** Messages of at least so many bytes are compressed for gRPC's callers that accept it. Default: none is. */
+  readonly compressMinBytes?: number;
+};
+
+/** Two lanes for calls of the same services. Each method tells whether it took the request. */
+export type Lanes = {
+  /** An HTTP/2 stream, as the server's event `stream` hands it over. */
+  onStream(
+    stream: ServerHttp2Stream,
+    headers: IncomingHttpHeaders,
+    flags: number,
+    rawHeaders: string[],
+  ): boolean;
+  /** A request over HTTP/1.1. */
+  onRequest(request: HttpRequest, response: HttpResponse): boolean;
+};
+
+/**
+ * Serves services by gRPC, gRPC-Web and Connect. gRPC with binary messages takes the lean lane, straight on
+ * HTTP/2 streams; everything else goes to Connect, which is loaded at the first such request.
+ */
+export function createLanes(options: LaneOptions): Lanes {
+  const { services, maxMessageSize, compressMinBytes, admit = () => {} } = options;
+  const methods = new Map(services.flatMap((service) => [...methodsOf(service)]));
+  const lean = new GrpcServer(methods, { maxMessageSize, compressMinBytes, admit });
+  const known = new Set(services.flatMap(({ desc }) => desc.methods.map(methodPath)));
+
+  let connect: Promise<(request: HttpRequest, response: HttpResponse) => void> | undefined;
+  function viaConnect(request: HttpRequest, response: HttpResponse): void {
+    connect ??= import("../rpc/connect.ts").then(({ connectHandler }) =>
+      connectHandler({ services, admit, maxMessageSize }),
+    );
+    connect.then(
+      (handle) => handle(request, response),
+      () => response.destroy(),
+    );
+  }
+
+  return {
+    onStream(stream, headers, _flags, rawHeaders) {
+      if (lean.handle(stream, headers)) return true;
+      const path = (headers[":path"] ?? "").split("?", 1)[0] ?? "";
+      const isGrpc = /^application\/grpc(\+|;|$)/.test(headers["content-type"] ?? "");
+      if (isGrpc && !methods.has(path)) {
+        sayUnimplemented(stream, path);
+        return true;
+      }
+      if (!known.has(path)) return false;
+      viaConnect(
+        new Http2ServerRequest(stream, headers, {}, rawHeaders),
+        new Http2ServerResponse(stream),
+      );
+      return true;
+    },
+    onRequest(request, response) {
+      const path = (request.url ?? "").split("?", 1)[0] ?? "";
+      if (!known.has(path)) return false;
+      viaConnect(request, response);
+      return true;
+    },
+  };
+}
+
+function sayUnimplemented(stream: ServerHttp2Stream, path: string): void {
+  stream.on("error", () => undefined);
+  stream.resume();
+  stream.respond(
+    {
+      ":status": 200,
+      "content-type": "application/grpc",
+      "grpc-status": String(Code.unimplemented),
+      "grpc-message": encodeGrpcMessage(`unknown method ${path}`),
+    },
+    { endStream: true },
+  );
+}

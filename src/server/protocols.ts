@@ -1,0 +1,76 @@
+import { createServer as createHttp1Server } from "node:http";
+import {
+  createServer as createHttp2Server,
+  type IncomingHttpHeaders,
+  type ServerHttp2Session,
+  type ServerHttp2Stream,
+} from "node:http2";
+import type { Socket } from "node:net";
+import { http2ServerOptions, widenWindow } from "../grpc/http2-options.ts";
+import type { HttpRequest, HttpResponse } from "../rpc/http-message.ts";
+import type { Protocols } from "./listener.ts";
+
+/** The two servers of a port, and how they end. */
+export type ProtocolServers = Protocols & {
+  /** Lets calls end for at most `deadline` ms, then cuts them. */
+  end(deadline: number): Promise<void>;
+};
+
+/** Makes servers of HTTP/1.1 and HTTP/2 that hand all they get to these two functions. They listen nowhere themselves. */
+export function createProtocols(
+  onRequest: (request: HttpRequest, response: HttpResponse) => void,
+  onStream: (
+    stream: ServerHttp2Stream,
+    headers: IncomingHttpHeaders,
+    flags: number,
+    raw: string[],
+  ) => void,
+): ProtocolServers {
+  // Node's defaults cut pooled clients off after 5 s, and requests after 300 s.
+  const http1 = createHttp1Server(
+    {
+      keepAliveTimeout: 75_000,
+      requestTimeout: 0,
+      headersTimeout: 60_000,
+      maxHeaderSize: 8192,
+      noDelay: true,
+    },
+    onRequest,
+  );
+  const http2 = createHttp2Server(http2ServerOptions);
+  // It never listens itself, but begins with that to look after idle connections and slow headers.
+  http1.emit("listening");
+  const sessions = new Set<ServerHttp2Session>();
+  const sockets = new Set<Socket>();
+  const untold = new Set<Socket>();
+  http1.on("connection", (socket: Socket) => {
+    sockets.add(socket);
+    socket.once("close", () => sockets.delete(socket));
+  });
+  http2.on("session", (session) => {
+    sessions.add(session);
+    widenWindow(session);
+    session.once("close", () => sessions.delete(session));
+    session.on("error", () => session.destroy());
+  });
+  http2.on("sessionError", () => undefined);
+  http2.on("stream", onStream);
+  return {
+    http1,
+    http2,
+    untold,
+    async end(deadline) {
+      for (const socket of untold) socket.destroy();
+      http1.close();
+      http1.closeIdleConnections();
+      for (const session of sessions) session.close();
+      const until = Date.now() + deadline;
+      while ((sessions.size > 0 || sockets.size > 0) && Date.now() < until) {
+        await new Promise((resolve) => setTimeout(resolve, 20));
+        http1.closeIdleConnections();
+      }
+      for (const session of sessions) session.destroy();
+      for (const socket of sockets) socket.destroy();
+    },
+  };
+}
