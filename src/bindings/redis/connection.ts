@@ -8,6 +8,7 @@ import type { Address } from "./addresses.ts";
 import { failure, isDemoted, notConnected } from "./failures.ts";
 import type { RedisMetadata } from "./fields.ts";
 import { tokenSource } from "./oidc-token.ts";
+import { SharedWrites } from "./shared-writes.ts";
 
 type Driver = Pick<typeof IoRedis, "Redis" | "Cluster">;
 
@@ -25,6 +26,7 @@ export type ConnectOptions = {
 /** A connection to one server, to the primary behind sentinels, or to a cluster. It never reconnects by itself. */
 export class RedisConnection implements AsyncDisposable {
   readonly #client: Redis | Cluster;
+  readonly #writes: SharedWrites;
   readonly #lost: (reason: unknown) => void;
   #lastError: unknown;
   #opened = false;
@@ -33,6 +35,7 @@ export class RedisConnection implements AsyncDisposable {
 
   private constructor(client: Redis | Cluster, lost: (reason: unknown) => void) {
     this.#client = client;
+    this.#writes = new SharedWrites(client);
     this.#lost = lost;
     client.on("error", (error) => (this.#lastError = error));
     client.on("end", () => this.#ended());
@@ -79,6 +82,7 @@ export class RedisConnection implements AsyncDisposable {
   /** Runs commands; rejects with a `BindingError` that says whether they can have had an effect. */
   async run<Result>(commands: (client: Redis | Cluster) => Promise<Result>): Promise<Result> {
     if (this.#client.status !== "ready") throw notConnected(this.#lastError);
+    this.#writes.begin();
     try {
       return await commands(this.#client);
     } catch (thrown) {
