@@ -30,17 +30,17 @@ export type AppOptions = {
  */
 export async function createApp(options: AppOptions): Promise<JoinedApp> {
   const streams = new EventStreams(options.logger);
-  return new JoinedApp(streams, await createPortApp(options));
+  return new JoinedApp(streams, await createPortApp(options, streams));
 }
 
-async function createPortApp(options: AppOptions): Promise<App | undefined> {
+async function createPortApp(options: AppOptions, streams: EventStreams): Promise<App | undefined> {
   const { protocol, port, token, health, logger } = options;
   if (port === undefined) return undefined;
   const host = options.host ?? "127.0.0.1";
   const optionsTimeout = options.optionsTimeout ?? 3000;
   const settings = { host, port, token, optionsTimeout, health };
   if (protocol === "grpc" || protocol === "grpcs") {
-    return createGrpcApp({ ...settings, secure: protocol === "grpcs" });
+    return createGrpcApp({ ...settings, secure: protocol === "grpcs", streams });
   }
   // What reaches HTTP apps is loaded only where there is one.
   const { createHttpApp } = await import("./http.ts");

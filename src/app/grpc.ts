@@ -11,7 +11,9 @@ import { Code } from "../grpc/status.ts";
 import type { App, Delivery, Outcome, Reply } from "../runtime/app.ts";
 import { Availability } from "./availability.ts";
 import { binaryTrace, deliveryHeaders, eventMetadata } from "./event-metadata.ts";
+import type { EventStreams } from "./event-streams.ts";
 import type { AppHealthOptions } from "./health.ts";
+import { StreamDialler } from "./stream-dialler.ts";
 
 export type GrpcAppOptions = {
   readonly host: string;
@@ -24,9 +26,14 @@ export type GrpcAppOptions = {
   readonly optionsTimeout: number;
   /** Absent: health is not asked for. */
   readonly health?: AppHealthOptions | undefined;
+  /** Where the app's event stream goes, if it serves one. */
+  readonly streams: EventStreams;
 };
 
-/** An app that serves Dapr's `AppCallback` over gRPC, one unary call an event. */
+/**
+ * An app that serves Dapr's `AppCallback` over gRPC, one unary call an event; unavailable as such while
+ * its events go through a stream.
+ */
 export function createGrpcApp(options: GrpcAppOptions): App {
   return new GrpcApp(options);
 }
@@ -45,6 +52,8 @@ type Listing = {
 class GrpcApp implements App {
   readonly #client: GrpcClient;
   readonly #availability: Availability;
+  readonly #dialler: StreamDialler;
+  readonly #listeners = new Set<() => void>();
   readonly #options: GrpcAppOptions;
   #listing: Listing | undefined;
 
@@ -65,18 +74,35 @@ class GrpcApp implements App {
         if (result.kind !== "ok") throw new Error(reasonOf(result));
       },
     );
+    const changed = (): void => {
+      for (const listener of this.#listeners) listener();
+    };
+    this.#dialler = new StreamDialler({
+      client: this.#client,
+      streams: options.streams,
+      headers: options.token ? { "dapr-api-token": options.token } : {},
+      timeout: options.optionsTimeout,
+      isHealthy: () => this.#availability.available,
+      onChange: changed,
+    });
+    this.#availability.onChange(() => {
+      options.streams.changed();
+      changed();
+    });
   }
 
   get available(): boolean {
-    return this.#availability.available;
+    return this.#dialler.unary && this.#availability.available;
   }
 
   get unavailableReason(): string {
-    return this.#availability.reason;
+    if (!this.#availability.available) return this.#availability.reason;
+    return this.#dialler.unary ? "" : "the app's event stream does not take its events";
   }
 
   onAvailability(listener: () => void): () => void {
-    return this.#availability.onChange(listener);
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
   }
 
   async wants({ name }: { name: string }, signal: AbortSignal): Promise<boolean> {
@@ -107,6 +133,8 @@ class GrpcApp implements App {
   }
 
   async close(): Promise<void> {
+    this.#dialler.close();
+    this.#listeners.clear();
     this.#availability.close();
     await this.#client.close();
   }

@@ -1,6 +1,7 @@
 import { mkdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { createApp } from "../app/app.ts";
+import type { JoinedApp } from "../app/event-streams.ts";
 import { bindings } from "../bindings/index.ts";
 import { messageOf } from "../errors.ts";
 import { formatDuration } from "../metadata/duration.ts";
@@ -71,7 +72,7 @@ export async function serve(options: ServeOptions): Promise<Served> {
     http: createHttpEndpoints(),
     maxConcurrency: options.appMaxConcurrency,
   });
-  const server = await startServer(options, runtime, () => end("shutdown was asked for"));
+  const server = await startServer(options, runtime, app, () => end("shutdown was asked for"));
   const metricsServer = options.metrics ? metrics.server() : undefined;
   try {
     if (metricsServer)
@@ -159,6 +160,7 @@ export async function serve(options: ServeOptions): Promise<Served> {
 async function startServer(
   options: ServeOptions,
   runtime: Runtime,
+  app: JoinedApp,
   shutdown: () => void,
 ): Promise<CufflinkServer> {
   const { appId, appProtocol, appPort, appChannelAddress, appMaxConcurrency, appHealth } = options;
@@ -197,6 +199,7 @@ async function startServer(
     maxBodySize: options.maxBodySize,
     tls,
     shutdown,
+    subscribe: (messages) => app.streams.accept(messages),
   });
 }
 

@@ -1,16 +1,18 @@
 import type { DescService } from "@bufbuild/protobuf";
 import type { Service } from "../grpc/service.ts";
+import { bindingsService, type BindingsOptions } from "./bindings.ts";
 import { daprService, type DaprOptions } from "./dapr.ts";
 import { healthService } from "./health.ts";
 import { operationsService } from "./operations.ts";
 import { reflectionServices } from "./reflection.ts";
 
 /** Every service that a runtime serves. */
-export function runtimeServices(options: DaprOptions): Service[] {
+export function runtimeServices(options: DaprOptions & BindingsOptions): Service[] {
   const { runtime } = options;
   const descs: DescService[] = [];
   const services = [
     daprService(options),
+    bindingsService(options),
     operationsService(runtime),
     healthService(runtime, () => descs.map(({ typeName }) => typeName)),
   ];

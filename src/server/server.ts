@@ -26,6 +26,8 @@ export type ServerOptions = {
   readonly tls?: { readonly cert: string; readonly key: string } | undefined;
   /** Called when a client asks the runtime to end. */
   readonly shutdown: () => void;
+  /** Serves an event stream that the app has dialled. Absent: there are none. */
+  readonly subscribe?: (messages: AsyncIterable<Uint8Array>) => AsyncIterable<Uint8Array>;
 };
 
 export type CufflinkServer = {
@@ -39,11 +41,12 @@ const defaultMaxBodySize = 4 * 1024 * 1024;
 
 /** Starts to listen. Rejects with a `BindingError` that names the address which cannot be had. */
 export async function createServer(options: ServerOptions): Promise<CufflinkServer> {
-  const { runtime, description, shutdown, maxBodySize = defaultMaxBodySize } = options;
+  const { runtime, description, shutdown, subscribe } = options;
+  const { maxBodySize = defaultMaxBodySize } = options;
   const token = tokenCheck(options.token);
   const http = new DaprHttp({ runtime, description, token, maxBodySize, shutdown });
   const lanes = createLanes({
-    services: runtimeServices({ runtime, description, shutdown }),
+    services: runtimeServices({ runtime, description, shutdown, subscribe, maxBodySize }),
     maxMessageSize: maxBodySize,
     admit(headers) {
       const problem = exempt(headers[":path"]) ? undefined : token(headers);

@@ -3,6 +3,7 @@
 import http from "node:http";
 import http2 from "node:http2";
 import process from "node:process";
+import { refusesStream } from "./unary-app.ts";
 
 const [protocol, port] = process.argv.slice(2);
 
@@ -14,7 +15,8 @@ function take(body: Buffer, answer: () => void): void {
 
 const server =
   protocol === "grpc"
-    ? http2.createServer().on("stream", (stream: http2.ServerHttp2Stream) => {
+    ? http2.createServer().on("stream", (stream: http2.ServerHttp2Stream, headers) => {
+        if (refusesStream(stream, headers)) return;
         const chunks: Buffer[] = [];
         stream.on("error", () => {});
         stream.on("data", (chunk: Buffer) => chunks.push(chunk));

@@ -11,10 +11,11 @@ import {
 import { createApp, type AppOptions } from "../../src/app/app.ts";
 import type { App } from "../../src/runtime/app.ts";
 import { makeCertificates } from "../bindings/certificates.ts";
-import { type ServedCall, startHttp2Server } from "../grpc/http2-server.ts";
+import type { ServedCall } from "../grpc/http2-server.ts";
 import { releasePort, reservePort } from "../servers/ports.ts";
 import { delivery, everyByte, never, spiedLogger, untilAvailable } from "./delivery.ts";
 import { startChildApp } from "./start-child-app.ts";
+import { startUnaryApp } from "./unary-app.ts";
 
 const traceparent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
 
@@ -49,7 +50,7 @@ function eventOf(call: ServedCall | undefined): BindingEventRequest {
 }
 
 test("an event arrives whole, with the attempt, the trace and the token as gRPC metadata", async () => {
-  await using server = await startHttp2Server(handled);
+  await using server = await startUnaryApp(handled);
   const app = await connected(server.port, { token: "secret" });
   const outcome = await app.deliver(
     delivery({
@@ -84,7 +85,7 @@ test("an event arrives whole, with the attempt, the trace and the token as gRPC 
 });
 
 test("a first attempt without an end says no more than that; a tombstone has no bytes", async () => {
-  await using server = await startHttp2Server(handled);
+  await using server = await startUnaryApp(handled);
   const app = await connected(server.port);
   await app.deliver(delivery({ data: undefined }), never);
   const [call] = server.calls;
@@ -94,7 +95,7 @@ test("a first attempt without an end says no more than that; a tombstone has no 
 });
 
 test("no metadata of an event can break its delivery or pass for the runtime's own", async () => {
-  await using server = await startHttp2Server(handled);
+  await using server = await startUnaryApp(handled);
   const app = await connected(server.port, { token: "secret" });
   const outcome = await app.deliver(
     delivery({
@@ -134,7 +135,7 @@ test("no metadata of an event can break its delivery or pass for the runtime's o
 
 test("1,000 events at a time, each answered with its own reply", async () => {
   const held: ServedCall[] = [];
-  await using server = await startHttp2Server((call) => {
+  await using server = await startUnaryApp((call) => {
     held.push(call);
     if (held.length < 1000) return;
     for (const one of held) replies({ data: eventOf(one).data })(one);
@@ -150,7 +151,7 @@ test("1,000 events at a time, each answered with its own reply", async () => {
 });
 
 test("the reply carries data, targets, concurrency and states", async () => {
-  await using server = await startHttp2Server(
+  await using server = await startUnaryApp(
     replies({
       data: everyByte,
       to: ["a", "b"],
@@ -176,7 +177,7 @@ test("the reply carries data, targets, concurrency and states", async () => {
 
 test("a reply of 20 MiB arrives", async () => {
   const data = Buffer.alloc(20 * 1024 * 1024, "reply");
-  await using server = await startHttp2Server(replies({ data }));
+  await using server = await startUnaryApp(replies({ data }));
   const app = await connected(server.port);
   const outcome = await app.deliver(delivery(), never);
   const got = outcome.kind === "handled" ? outcome.reply?.data : undefined;
@@ -189,19 +190,19 @@ test.each([
   [12, "", "the app answered UNIMPLEMENTED"],
   [1, "c", "the app answered CANCELLED: c"],
 ])("status %d is a refusal with its reason", async (code, message, reason) => {
-  await using server = await startHttp2Server((call) => call.fail(code, message));
+  await using server = await startUnaryApp((call) => call.fail(code, message));
   const app = await connected(server.port);
   expect(await app.deliver(delivery(), never)).toEqual({ kind: "refused", reason });
 });
 
 test("an answer that is no BindingEventResponse is a refusal", async () => {
-  await using server = await startHttp2Server((call) => call.ok(Buffer.from([0xff, 0xff])));
+  await using server = await startUnaryApp((call) => call.ok(Buffer.from([0xff, 0xff])));
   const app = await connected(server.port);
   expect(await app.deliver(delivery(), never)).toMatchObject({ kind: "refused" });
 });
 
 test("the listed bindings are wanted, asked once for all of a moment, without token or trace", async () => {
-  await using server = await startHttp2Server(lists("orders", "ticks"));
+  await using server = await startUnaryApp(lists("orders", "ticks"));
   const app = await connected(server.port, { token: "secret", optionsTimeout: 1234 });
   const wanted = await Promise.all(
     ["orders", "ticks", "other"].map((name) => app.wants({ name, route: name }, never)),
@@ -216,11 +217,11 @@ test("the listed bindings are wanted, asked once for all of a moment, without to
 
 test("UNIMPLEMENTED wants nothing; any other error rejects and is asked again", async () => {
   let answer = (call: ServedCall): void => call.fail(12);
-  await using server = await startHttp2Server((call) => answer(call));
+  await using server = await startUnaryApp((call) => answer(call));
   const app = await connected(server.port);
   const input = { name: "orders", route: "orders" };
   expect(await app.wants(input, never)).toBe(false);
-  await using other = await startHttp2Server((call) => answer(call));
+  await using other = await startUnaryApp((call) => answer(call));
   const second = await connected(other.port);
   answer = (call) => call.fail(13, "not yet");
   await expect(second.wants(input, never)).rejects.toThrow("INTERNAL: not yet");
@@ -229,7 +230,7 @@ test("UNIMPLEMENTED wants nothing; any other error rejects and is asked again", 
 });
 
 test("a question without an answer rejects in time, and at once when it is given up", async () => {
-  await using server = await startHttp2Server(() => {});
+  await using server = await startUnaryApp(() => {});
   const app = await connected(server.port, { optionsTimeout: 40 });
   const input = { name: "orders", route: "orders" };
   await expect(app.wants(input, never)).rejects.toThrow("no answer within 40 ms");
@@ -241,14 +242,14 @@ test("a question without an answer rejects in time, and at once when it is given
 });
 
 test("an app that comes back is asked again", async () => {
-  const first = await startHttp2Server(lists("orders"));
+  const first = await startUnaryApp(lists("orders"));
   const app = await connected(first.port);
   const input = { name: "orders", route: "orders" };
   expect(await app.wants(input, never)).toBe(true);
   await first.stop();
   await untilAvailable(app, false);
   await expect(app.wants(input, never)).rejects.toThrow();
-  await using second = await startHttp2Server(lists("other"), { port: first.port });
+  await using second = await startUnaryApp(lists("other"), { port: first.port });
   await untilAvailable(app);
   expect(await app.wants(input, never)).toBe(false);
   expect(second.calls).toHaveLength(1);
@@ -260,7 +261,7 @@ test("an app that starts late: unsent with a reason until it is there", async ()
   expect(app.available).toBe(false);
   expect(await app.deliver(delivery(), never)).toMatchObject({ kind: "unsent" });
   await vi.waitFor(() => expect(app.unavailableReason).toContain("ECONNREFUSED"));
-  await using _server = await startHttp2Server(handled, { port });
+  await using _server = await startUnaryApp(handled, { port });
   await untilAvailable(app);
   expect(app.unavailableReason).toBe("");
   expect(await app.deliver(delivery(), never)).toMatchObject({ kind: "handled" });
@@ -284,14 +285,14 @@ test("an app killed in the middle of an event: that one is refused, later ones u
 });
 
 test("a slow app has all the time it needs", async () => {
-  await using server = await startHttp2Server((call) => setTimeout(() => handled(call), 4000));
+  await using server = await startUnaryApp((call) => setTimeout(() => handled(call), 4000));
   const app = await connected(server.port, { optionsTimeout: 50 });
   expect(await app.deliver(delivery(), never)).toMatchObject({ kind: "handled" });
 });
 
 test("an aborted signal gives up on the answer", async () => {
   const arrived = Promise.withResolvers<void>();
-  await using server = await startHttp2Server(() => arrived.resolve());
+  await using server = await startUnaryApp(() => arrived.resolve());
   const app = await connected(server.port);
   const abort = new AbortController();
   const outcome = app.deliver(delivery(), abort.signal);
@@ -304,7 +305,7 @@ test("grpcs takes whatever certificate the app shows", async () => {
   const certificates = makeCertificates();
   onTestFinished(() => certificates.remove());
   const { cert, key } = certificates.server;
-  await using server = await startHttp2Server(handled, { tls: { cert, key } });
+  await using server = await startUnaryApp(handled, { tls: { cert, key } });
   const app = await connected(server.port, { protocol: "grpcs" });
   expect(await app.deliver(delivery(), never)).toMatchObject({ kind: "handled" });
 });
@@ -312,7 +313,7 @@ test("grpcs takes whatever certificate the app shows", async () => {
 test("health checks over gRPC gate the events", async () => {
   let healthy = false;
   let checks = 0;
-  await using server = await startHttp2Server((call) => {
+  await using server = await startUnaryApp((call) => {
     if (!call.path.endsWith("AppCallbackHealthCheck/HealthCheck")) return handled(call);
     checks += 1;
     if (healthy) handled(call);

@@ -35,7 +35,7 @@ export async function startHttp2Server(
     port?: number;
     tls?: { cert: string; key: string };
     /** Told of each stream before its body was read; true: the test does all by itself. */
-    onStream?: (stream: ServerHttp2Stream) => boolean;
+    onStream?: (stream: ServerHttp2Stream, headers: IncomingHttpHeaders) => boolean;
   } = {},
 ): Promise<RawServer> {
   const { port = await reservePort(), tls, onStream, ...rest } = options;
@@ -57,7 +57,7 @@ export async function startHttp2Server(
   });
   server.on("stream", (stream: ServerHttp2Stream, headers) => {
     stream.on("error", () => {});
-    if (onStream?.(stream) === true) return;
+    if (onStream?.(stream, headers) === true) return;
     const chunks: Buffer[] = [];
     stream.on("data", (chunk: Buffer) => chunks.push(chunk));
     stream.on("end", () => {

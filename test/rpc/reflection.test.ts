@@ -52,6 +52,7 @@ describe.each([
       case: "listServicesResponse",
       value: {
         service: [
+          { name: "cufflink.v1.Bindings" },
           { name: "cufflink.v1.Operations" },
           { name: "dapr.proto.runtime.v1.Dapr" },
           { name: "grpc.health.v1.Health" },
