@@ -99,7 +99,10 @@ export abstract class ServerCall implements CallContext {
       return this.fail(error);
     }
     stream.on("data", (chunk: Buffer) => this.receive(chunk));
-    stream.on("end", () => this.receivedAll());
+    stream.on("end", () => {
+      // A reset ends the request as well, and `close` says so.
+      if (!this.over && !stream.closed) this.receivedAll();
+    });
     this.run();
   }
 

@@ -53,7 +53,6 @@ export class StreamCall extends ServerCall {
   }
 
   protected override receivedAll(): void {
-    if (this.over) return;
     if (this.#reader.partial)
       this.fail(new GrpcFailure(Code.internal, "the request ends within a message"));
     else this.#requests.end();

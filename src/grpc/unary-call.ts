@@ -60,7 +60,7 @@ export class UnaryCall extends ServerCall {
   }
 
   protected override receivedAll(): void {
-    if (!this.over) void this.#answer();
+    void this.#answer();
   }
 
   async #answer(): Promise<void> {

@@ -1,22 +1,15 @@
-import { once } from "node:events";
-import http2 from "node:http2";
-import type {
-  ClientHttp2Session,
-  IncomingHttpHeaders,
-  OutgoingHttpHeaders,
-  ServerHttp2Stream,
-} from "node:http2";
-import type { AddressInfo } from "node:net";
+import http2, { type ClientHttp2Session, type OutgoingHttpHeaders } from "node:http2";
 import { gzipSync } from "node:zlib";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import type { CallContext, UnaryMethod } from "../../src/grpc/method.ts";
-import { GrpcServer } from "../../src/grpc/server.ts";
-import { decodeGrpcMessage, GrpcFailure } from "../../src/grpc/status.ts";
+import { GrpcFailure } from "../../src/grpc/status.ts";
+import { serveMethods, type ServedMethods } from "./grpc-server.ts";
+import { call as callOn, connect, frame, open as openOn, type Answer } from "./raw-client.ts";
 
 const limit = 1024;
 const everyByte = Buffer.from(Array.from({ length: 256 }, (_, byte) => byte));
 
-let server: http2.Http2Server;
+let served: ServedMethods;
 let session: ClientHttp2Session;
 let lastCall: CallContext | undefined;
 /** Resolves with the reason why the signal of a call of `/test/Wait` was aborted. */
@@ -66,28 +59,21 @@ const methods: Record<string, UnaryMethod> = {
 };
 
 beforeAll(async () => {
-  const entries = Object.entries(methods).map(
-    ([path, handle]) => [path, { kind: "unary", handle }] as const,
-  );
-  const lane = new GrpcServer(new Map(entries), {
-    maxMessageSize: limit,
-    maxHeldBytes: 5000,
-    admit: () => {
-      if (refused !== undefined) throw refused;
+  served = await serveMethods(
+    { unary: methods },
+    {
+      maxMessageSize: limit,
+      maxHeldBytes: 5000,
+      admit: () => {
+        if (refused !== undefined) throw refused;
+      },
     },
-  });
-  server = http2.createServer();
-  server.on("stream", (stream: ServerHttp2Stream, headers) => {
-    if (lane.handle(stream, headers)) return;
-    stream.respond({ ":status": 418 }, { endStream: true });
-  });
-  server.listen(0, "127.0.0.1");
-  await once(server, "listening");
-  session = http2.connect(`http://127.0.0.1:${(server.address() as AddressInfo).port}`);
+  );
+  session = connect(served.port);
 });
-afterAll(() => {
+afterAll(async () => {
   session.destroy();
-  server.close();
+  await served[Symbol.asyncDispose]();
 });
 beforeEach(() => {
   aborted = Promise.withResolvers();
@@ -95,56 +81,12 @@ beforeEach(() => {
   refused = undefined;
 });
 
-type Answer = {
-  headers: IncomingHttpHeaders;
-  trailers: IncomingHttpHeaders;
-  /** Headers and trailers together, as they stand in an answer of trailers alone. */
-  status: number;
-  text: string;
-  body: Buffer;
-};
-
-function frame(message: Uint8Array, flag = 0): Buffer {
-  const prefix = Buffer.alloc(5);
-  prefix[0] = flag;
-  prefix.writeUInt32BE(message.length, 1);
-  return Buffer.concat([prefix, message]);
-}
-
-function open(path: string, headers: OutgoingHttpHeaders = {}) {
-  const stream = session.request({
-    ":method": "POST",
-    ":path": path,
-    "content-type": "application/grpc",
-    te: "trailers",
-    ...headers,
-  });
-  const answer = new Promise<Answer>((resolve, reject) => {
-    let first: IncomingHttpHeaders = {};
-    let last: IncomingHttpHeaders = {};
-    const chunks: Buffer[] = [];
-    stream.on("response", (received) => (first = received));
-    stream.on("trailers", (received) => (last = received));
-    stream.on("data", (chunk: Buffer) => chunks.push(chunk));
-    stream.on("error", reject);
-    stream.on("close", () => {
-      const all = { ...first, ...last };
-      resolve({
-        headers: first,
-        trailers: last,
-        status: Number(all["grpc-status"]),
-        text: decodeGrpcMessage(String(all["grpc-message"] ?? "")),
-        body: Buffer.concat(chunks),
-      });
-    });
-  });
-  return { stream, answer };
+function open(path: string, headers?: OutgoingHttpHeaders) {
+  return openOn(session, path, headers);
 }
 
 function call(path: string, body: Uint8Array, headers?: OutgoingHttpHeaders): Promise<Answer> {
-  const { stream, answer } = open(path, headers);
-  stream.end(body);
-  return answer;
+  return callOn(session, path, body, headers);
 }
 
 describe("answers", () => {
@@ -333,8 +275,7 @@ describe("deadlines and cancellation", () => {
   });
 
   test("a caller whose connection breaks aborts the call", async () => {
-    const own = http2.connect(`http://127.0.0.1:${(server.address() as AddressInfo).port}`);
-    own.on("error", () => undefined);
+    const own = connect(served.port);
     const stream = own.request({
       ":method": "POST",
       ":path": "/test/Wait",
