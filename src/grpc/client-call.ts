@@ -56,6 +56,7 @@ export abstract class Call {
   readonly #signal: AbortSignal | undefined;
   readonly #timeout: number | undefined;
   #timer: NodeJS.Timeout | undefined;
+  #expiresAt = Infinity;
   /** A stream was opened for it, which the server may have taken. */
   #written = false;
   #answered = false;
@@ -89,6 +90,15 @@ export abstract class Call {
   /** No whole answer will come; called at most once and not after {@link answered}. */
   protected abstract unanswered(end: Unanswered): void;
 
+  /** Its end is known: cancellation makes no difference any more. */
+  protected settled(): void {
+    this.forgetSignal();
+  }
+
+  protected forgetSignal(): void {
+    this.#signal?.removeEventListener("abort", this.#cancelled);
+  }
+
   /** Starts the clock and listens for cancellation. False when it is cancelled already. */
   begin(): boolean {
     const signal = this.#signal;
@@ -101,6 +111,7 @@ export abstract class Call {
       signal.addEventListener("abort", this.#cancelled);
     }
     if (timeout !== undefined) {
+      this.#expiresAt = performance.now() + timeout;
       this.#timer = setTimeout(this.#expired, Math.min(timeout, longestTimer));
     }
     return true;
@@ -188,6 +199,8 @@ export abstract class Call {
         if (this.waits) return this.#unprocessed(session, reason);
         this.unsent(reason);
       }
+      // The server's clock may wake it a moment before this side's own does.
+      if (performance.now() >= this.#expiresAt) this.#expired();
       const lost = session.destroyed || session.closed;
       const status = lost ? Code.unavailable : codeOfReset(code);
       this.#end({ kind: "broken", code: status, reason: brokenReason(code, this.#failure) });
@@ -215,7 +228,7 @@ export abstract class Call {
     if (this.#over) return false;
     this.#over = true;
     clearTimeout(this.#timer);
-    this.#signal?.removeEventListener("abort", this.#cancelled);
+    this.settled();
     return true;
   }
 }

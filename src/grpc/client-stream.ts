@@ -34,6 +34,7 @@ export class StreamCall extends Call implements GrpcStream {
   #isHeld = false;
   #queuedBytes = 0;
   #hasBody = false;
+  #givenUp = false;
   #failure: CallFailure | undefined;
 
   /** The limit is of one message, in bytes. */
@@ -49,7 +50,10 @@ export class StreamCall extends Call implements GrpcStream {
     this.#reader = new FrameReader(limit);
     this.messages = new MessageQueue(
       (frame) => this.#take(frame),
-      () => this.cancel("the reader left"),
+      (early) => {
+        if (early) this.cancel("the reader left");
+        this.forgetSignal();
+      },
     );
     this.#pump = new RequestPump(requests, {
       compress,
@@ -73,6 +77,16 @@ export class StreamCall extends Call implements GrpcStream {
 
   cancel(reason = "given up"): void {
     this.giveUp(reason, Code.cancelled);
+  }
+
+  override giveUp(reason: string, code: number): void {
+    if (this.pending) {
+      this.#givenUp = true;
+      super.giveUp(reason, code);
+    } else if (code === Code.cancelled) {
+      // All has come, yet not all was taken: who cancels wants no more of it.
+      this.messages.abort(new CallFailure("broken", code, reason));
+    }
   }
 
   protected send(stream: ClientHttp2Stream): void {
@@ -111,19 +125,23 @@ export class StreamCall extends Call implements GrpcStream {
     if (failure === undefined) {
       this.#begun.resolve(this.firstHeaders);
       this.messages.end();
-    } else this.#fail(failure);
+    } else {
+      this.#begun.reject(failure);
+      this.messages.fail(failure);
+    }
   }
 
   protected unanswered(end: Unanswered): void {
     this.#pump.stop();
-    this.messages.clear();
-    this.#fail(this.#failure ?? CallFailure.from(end));
+    const failure = this.#failure ?? CallFailure.from(end);
+    this.#begun.reject(failure);
+    // Of a stream that broke, what came before is not lost.
+    if (this.#givenUp && this.#failure === undefined) this.messages.abort(failure);
+    else this.messages.fail(failure);
   }
 
-  #fail(failure: CallFailure): void {
-    this.#begun.reject(failure);
-    this.messages.fail(failure);
-  }
+  /** Not before the reader is at the end. */
+  protected override settled(): void {}
 
   /** Ends the call with a failure of this side's own making. */
   #abort(failure: CallFailure): void {

@@ -56,6 +56,7 @@ export class GrpcClient {
   /** Whether there is a connection, and news of it. */
   readonly connection: ClientConnection;
   readonly #fields: readonly string[];
+  readonly #userAgent: string;
   readonly #limit: number;
 
   constructor(options: GrpcClientOptions) {
@@ -65,8 +66,9 @@ export class GrpcClient {
     this.#fields = [
       ...[":method", "POST", ":scheme", scheme, ":authority", authority],
       ...["content-type", "application/grpc", "te", "trailers"],
-      ...["user-agent", options.userAgent ?? "cufflink", "grpc-accept-encoding", "gzip"],
+      ...["grpc-accept-encoding", "gzip"],
     ];
+    this.#userAgent = options.userAgent ?? "cufflink";
   }
 
   /** Calls `/package.Service/Method` with an encoded message. Never rejects. */
@@ -111,6 +113,7 @@ export class GrpcClient {
 
   #requestFields(path: string, { headers, timeout, compress }: GrpcCallOptions): string[] {
     const fields = [...this.#fields, ":path", path];
+    if (headers?.["user-agent"] === undefined) fields.push("user-agent", this.#userAgent);
     if (timeout !== undefined) fields.push("grpc-timeout", formatGrpcTimeout(timeout));
     if (compress === true) fields.push("grpc-encoding", "gzip");
     for (const name in headers) {

@@ -13,13 +13,17 @@ export class MessageQueue<Item, Value> implements AsyncIterableIterator<Value, u
   #waiting: Waiting<Value>[] = [];
   #ended = false;
   #failure: Error | undefined;
+  #finished = false;
   readonly #take: (item: Item) => Value | Promise<Value>;
-  readonly #left: () => void;
+  readonly #finish: (early: boolean) => void;
 
-  /** `take` turns an item into what the consumer gets when it gets it; `left`: the consumer goes before the end. */
-  constructor(take: (item: Item) => Value | Promise<Value>, left: () => void) {
+  /**
+   * `take` turns an item into what the consumer gets, when it gets it. `finish` is called once when the
+   * consumer was told the end, or left: `early` when that was before the end.
+   */
+  constructor(take: (item: Item) => Value | Promise<Value>, finish: (early: boolean) => void) {
     this.#take = take;
-    this.#left = left;
+    this.#finish = finish;
   }
 
   push(item: Item): void {
@@ -43,16 +47,19 @@ export class MessageQueue<Item, Value> implements AsyncIterableIterator<Value, u
     this.#release();
   }
 
-  /** Drops what nobody has taken. */
-  clear(): void {
-    this.#items = [];
-    this.#next = 0;
+  /** Ends with an error instead of what was not taken yet, its end included. */
+  abort(error: Error): void {
+    if (this.#finished) return;
+    this.#clear();
+    this.#ended = true;
+    this.#failure = error;
+    this.#release();
   }
 
   next(): Promise<IteratorResult<Value, undefined>> {
     if (this.#next < this.#items.length) {
       const item = this.#items[this.#next++] as Item;
-      if (this.#next === this.#items.length) this.clear();
+      if (this.#next === this.#items.length) this.#clear();
       else if (this.#next >= compactedAt && this.#next * 2 >= this.#items.length) {
         this.#items = this.#items.slice(this.#next);
         this.#next = 0;
@@ -66,11 +73,11 @@ export class MessageQueue<Item, Value> implements AsyncIterableIterator<Value, u
   }
 
   return(): Promise<IteratorResult<Value, undefined>> {
-    this.clear();
+    this.#clear();
     this.#failure = undefined;
     const early = !this.#ended;
     this.end();
-    if (early) this.#left();
+    this.#over(early);
     return Promise.resolve({ value: undefined, done: true });
   }
 
@@ -80,12 +87,23 @@ export class MessageQueue<Item, Value> implements AsyncIterableIterator<Value, u
 
   #result(item: Item): IteratorYieldResult<Value> | Promise<IteratorYieldResult<Value>> {
     const value = this.#take(item);
-    if (value instanceof Promise) return value.then((one) => ({ value: one, done: false }));
-    return { value, done: false };
+    if (!(value instanceof Promise)) return { value, done: false };
+    return value.then(
+      (one) => ({ value: one, done: false }),
+      (error: unknown) => {
+        // An item that cannot be taken is the end, and was told.
+        this.#clear();
+        this.#ended = true;
+        this.#failure = undefined;
+        this.#over(false);
+        throw error;
+      },
+    );
   }
 
   #release(): void {
     const waiting = this.#waiting;
+    if (waiting.length === 0) return;
     this.#waiting = [];
     for (const { resolve, reject } of waiting) {
       const failure = this.#failure;
@@ -93,5 +111,17 @@ export class MessageQueue<Item, Value> implements AsyncIterableIterator<Value, u
       if (failure === undefined) resolve({ value: undefined, done: true });
       else reject(failure);
     }
+    this.#over(false);
+  }
+
+  #over(early: boolean): void {
+    if (this.#finished) return;
+    this.#finished = true;
+    this.#finish(early);
+  }
+
+  #clear(): void {
+    this.#items = [];
+    this.#next = 0;
   }
 }
