@@ -17,11 +17,14 @@ export function metadataHeaders(
 ): Record<string, string> {
   const headers: Record<string, string> = {};
   let bytes = 0;
-  for (const [name, value] of Object.entries(metadata)) {
-    const header = `metadata.${name.toLowerCase()}`;
-    if (!isHeaderName(name) || header.endsWith("-bin")) continue;
-    const text = value.replaceAll(/[\r\n]/g, " ");
-    if (!/^[ -~]*$/.test(text)) continue;
+  for (const name of Object.keys(metadata)) {
+    const header = headerOf(name);
+    if (header === undefined) continue;
+    let text = metadata[name] ?? "";
+    if (!printable.test(text)) {
+      text = text.replaceAll(/[\r\n]/g, " ");
+      if (!printable.test(text)) continue;
+    }
     bytes += header.length + text.length;
     if (bytes > mostHeaderBytes) break;
     headers[header] = text;
@@ -29,8 +32,23 @@ export function metadataHeaders(
   return headers;
 }
 
+const printable = /^[ -~]*$/;
+const headerNames = new Map<string, string>();
+
+/** The header for a name of metadata; `undefined`: gRPC has none. */
+function headerOf(name: string): string | undefined {
+  const known = headerNames.get(name);
+  if (known !== undefined) return known;
+  const header = `metadata.${name.toLowerCase()}`;
+  if (!isHeaderName(name) || header.endsWith("-bin")) return undefined;
+  // Other systems can make names up without end, of any length.
+  if (headerNames.size < 1000 && name.length < 100) headerNames.set(name, header);
+  return header;
+}
+
 /** Text as a header value: line breaks become spaces, and other characters go out as raw UTF-8 (Node writes Latin-1). */
 export function headerText(text: string): string {
+  if (printable.test(text)) return text;
   let line = "";
   for (const character of text) {
     const code = character.charCodeAt(0);

@@ -26,11 +26,13 @@ export type ClientOptions = {
 export type Request = {
   readonly method: string;
   readonly address: Address;
+  /** Of this request alone: they change with each redirect. */
   readonly headers: RequestHeaders;
   readonly body: Uint8Array | undefined;
   readonly maxBody: number;
 };
 
+const acceptGzip = { name: "Accept-Encoding", value: "gzip" };
 const connectTimeout = 15_000;
 const mostRedirects = 10;
 const secretHeaders = ["authorization", "www-authenticate", "cookie", "cookie2"];
@@ -96,9 +98,9 @@ export class HttpClient implements AsyncDisposable {
   /** Sends a request, follows redirects, and resolves to the last answer, whatever its status. */
   async send(request: Request, signal: AbortSignal): Promise<Answered> {
     let { method, address, body } = request;
-    const headers: RequestHeaders = new Map(request.headers);
+    const { headers } = request;
     const gunzip = !headers.has("accept-encoding") && !headers.has("range") && method !== "HEAD";
-    if (gunzip) headers.set("accept-encoding", { name: "Accept-Encoding", value: "gzip" });
+    if (gunzip) headers.set("accept-encoding", acceptGzip);
     const referred = headers.has("referer");
     for (let redirects = 0; ; redirects++) {
       const wanted = {

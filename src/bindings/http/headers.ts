@@ -3,7 +3,9 @@ import { STATUS_CODES } from "node:http";
 import { BindingError } from "../../errors.ts";
 
 /** Request headers by their name in lower case. */
-export type RequestHeaders = Map<string, { readonly name: string; readonly value: string }>;
+export type RequestHeaders = Map<string, RequestHeader>;
+
+type RequestHeader = { readonly name: string; readonly value: string };
 
 /** What belongs to the connection and is the client's own business, as in Go's client. */
 const ownBusiness = new Set([
@@ -21,6 +23,12 @@ const ownBusiness = new Set([
 
 const traceNames = ["traceparent", "tracestate", "baggage"] as const;
 
+// Made once, since each request has them.
+const userAgent: RequestHeader = { name: "User-Agent", value: "cufflink" };
+const json = "application/json; charset=utf-8";
+const contentType: RequestHeader = { name: "Content-Type", value: json };
+const accept: RequestHeader = { name: "Accept", value: json };
+
 export type HeaderSources = {
   readonly properties: Readonly<Record<string, string>>;
   readonly hasBody: boolean;
@@ -37,9 +45,9 @@ export type HeaderSources = {
 export function requestHeaders(sources: HeaderSources): RequestHeaders {
   const { properties, tokenHeader, token } = sources;
   const headers: RequestHeaders = new Map();
-  set(headers, "User-Agent", "cufflink");
-  if (sources.hasBody) set(headers, "Content-Type", "application/json; charset=utf-8");
-  set(headers, "Accept", "application/json; charset=utf-8");
+  headers.set("user-agent", userAgent);
+  if (sources.hasBody) headers.set("content-type", contentType);
+  headers.set("accept", accept);
   if (sources.authorization !== undefined) set(headers, "Authorization", sources.authorization);
   if (token && tokenHeader) set(headers, tokenHeader, token);
   for (const name in properties) {
@@ -48,7 +56,7 @@ export function requestHeaders(sources: HeaderSources): RequestHeaders {
   }
   for (const name of traceNames) {
     const value = properties[name];
-    if (value) set(headers, name, value);
+    if (value) setChecked(headers, name, value);
   }
   return headers;
 }
@@ -87,11 +95,21 @@ function set(headers: RequestHeaders, name: string, value: string): void {
   if (!/^[!#$%&'*+.^_`|~0-9a-z-]+$/.test(folded)) {
     throw new BindingError("invalid_argument", `invalid header field name ${JSON.stringify(name)}`);
   }
+  setChecked(headers, folded, value, name);
+}
+
+/** Sets a header whose name, in lower case, is known to be one. */
+function setChecked(
+  headers: RequestHeaders,
+  folded: string,
+  value: string,
+  written = folded,
+): void {
   // oxlint-disable-next-line no-control-regex -- the very characters that are refused
   if (/[\x00-\x08\x0a-\x1f\x7f]/.test(value)) {
     throw new BindingError(
       "invalid_argument",
-      `invalid header field value for ${JSON.stringify(name)}`,
+      `invalid header field value for ${JSON.stringify(written)}`,
     );
   }
   if (ownBusiness.has(folded)) return;

@@ -69,29 +69,27 @@ async function request(client: HttpClient, name: string, call: HttpCall): Promis
     tokenHeader: metadata.securityTokenHeader,
     token: metadata.securityToken,
   });
-  const { maxResponseBodySize: limit, responseTimeout } = metadata;
-  const answered = await within(responseTimeout, call.signal, (signal) =>
-    client.send(
-      {
-        method: name,
-        address,
-        headers,
-        body: hasBody ? data : undefined,
-        maxBody: limit > 0 ? limit : Number.POSITIVE_INFINITY,
-      },
-      signal,
-    ),
-  );
+  const { maxResponseBodySize: limit, responseTimeout = 0 } = metadata;
+  const wanted = {
+    method: name,
+    address,
+    headers,
+    body: hasBody ? data : undefined,
+    maxBody: limit > 0 ? limit : Number.POSITIVE_INFINITY,
+  };
+  const answered =
+    responseTimeout > 0
+      ? await within(responseTimeout, call.signal, (signal) => client.send(wanted, signal))
+      : await client.send(wanted, call.signal);
   return toAnswer(answered, call);
 }
 
-/** Runs with a signal that is also aborted after `milliseconds`, if that is more than none. */
+/** Runs with a signal that is also aborted after `milliseconds`. */
 async function within<Result>(
-  milliseconds: number | undefined,
+  milliseconds: number,
   outer: AbortSignal,
   run: (signal: AbortSignal) => Promise<Result>,
 ): Promise<Result> {
-  if (milliseconds === undefined || milliseconds <= 0) return run(outer);
   const late = new BindingError(
     "deadline_exceeded",
     `no answer within ${milliseconds} ms (responseTimeout)`,
