@@ -35,8 +35,7 @@ export function invokeFailureText(name: string, error: BindingError): string {
  * A failed invocation as Dapr answers it over gRPC: always INTERNAL, with Dapr's text and its
  * `ErrorInfo`. The precise reason is in that detail's metadata, and in `RetryInfo` where it applies.
  */
-export function invokeFailure(name: string, error: BindingError): GrpcFailure {
-  const message = invokeFailureText(name, error);
+export function invokeStatus(name: string, error: BindingError): InvokeStatus {
   const info = create(ErrorInfoSchema, {
     reason: "ERR_INVOKE_OUTPUT_BINDING",
     domain: "dapr.io",
@@ -57,7 +56,20 @@ export function invokeFailure(name: string, error: BindingError): GrpcFailure {
       ),
     );
   }
-  return new GrpcFailure(internal, message, encodeStatus(internal, message, details));
+  return { code: internal, message: invokeFailureText(name, error), details };
+}
+
+/** What a `google.rpc.Status` is made of. */
+export type InvokeStatus = {
+  readonly code: number;
+  readonly message: string;
+  readonly details: Any[];
+};
+
+/** The same as the failure of a call. */
+export function invokeFailure(name: string, error: BindingError): GrpcFailure {
+  const { code, message, details } = invokeStatus(name, error);
+  return new GrpcFailure(code, message, encodeStatus(code, message, details));
 }
 
 /** A call without the token, as Dapr answers it. */
