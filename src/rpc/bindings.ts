@@ -3,6 +3,7 @@ import type { Bindings } from "../../gen/cufflink/v1/bindings_pb.ts";
 import { Code, GrpcFailure } from "../grpc/status.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import { invokeBatch } from "./invocation-batch.ts";
+import { InvocationStream } from "./invocation-stream.ts";
 import { isTraceparent } from "../runtime/trace.ts";
 import { baggageProblem, traceOfRequest } from "./trace.ts";
 
@@ -16,13 +17,20 @@ export type BindingsOptions = {
 export function invocationMethods({
   runtime,
   maxBodySize,
-}: BindingsOptions): Pick<ServiceImpl<typeof Bindings>, "invokeBindingBatch"> {
+}: BindingsOptions): Pick<
+  ServiceImpl<typeof Bindings>,
+  "invokeBindingBatch" | "invokeBindingStream"
+> {
   return {
     async invokeBindingBatch({ invocations }, context) {
       const trace = tracer(context);
       return {
         results: await invokeBatch(invocations, { runtime, maxBodySize, trace, caller: context }),
       };
+    },
+    invokeBindingStream(requests, context) {
+      const options = { runtime, maxBodySize, trace: tracer(context), signal: context.signal };
+      return new InvocationStream(options).answers(requests);
     },
   };
 }
