@@ -114,6 +114,14 @@ export type Operation<MetadataFields extends Fields, Connection, RequestFields e
    * one (HTTP 200). Throws a `BindingError` for what it can name; anything else counts as ambiguous.
    */
   invoke(connection: Connection, call: Call<MetadataFields, RequestFields>): Promise<Answer | void>;
+  /**
+   * The same for payloads that memory need not hold: both bodies are read as they come. Absent: a
+   * payload that comes in parts is gathered, and `invoke` runs.
+   */
+  invokeStream?(
+    connection: Connection,
+    call: StreamCall<MetadataFields, RequestFields>,
+  ): Promise<StreamAnswer | void>;
 };
 
 export type Call<MetadataFields extends Fields, RequestFields extends Fields> = {
@@ -135,10 +143,31 @@ export type Call<MetadataFields extends Fields, RequestFields extends Fields> = 
   readonly signal: AbortSignal;
 };
 
+/** A call whose payload comes in parts. */
+export type StreamCall<MetadataFields extends Fields, RequestFields extends Fields> = Omit<
+  Call<MetadataFields, RequestFields>,
+  "data" | "encoding"
+> & {
+  /**
+   * The payload, to be read once, at the pace of the reader. It throws when the caller has gone before the
+   * end; what is not read is dropped. Once a part was taken the runtime repeats nothing.
+   */
+  readonly body: AsyncIterable<Uint8Array>;
+};
+
 /** What an operation answers. */
 export type Answer = {
   data?: Uint8Array | undefined;
   metadata?: Record<string, string> | undefined;
+};
+
+/** An answer whose payload may come in parts. */
+export type StreamAnswer = Answer & {
+  /**
+   * In place of `data`: read no faster than the caller takes it, and not to the end when the caller goes. One that
+   * is never begun is dropped as it is, so it opens what it needs when it is first asked.
+   */
+  body?: AsyncIterable<Uint8Array> | undefined;
 };
 
 export type Reading<MetadataFields extends Fields> = {

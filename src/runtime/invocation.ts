@@ -12,3 +12,14 @@ export type Invocation = {
   /** Aborted when the caller gave up or its deadline passed. May be a getter: few bindings look. */
   readonly signal: AbortSignal;
 };
+
+/** One call whose payload comes in parts. */
+export type StreamInvocation = Omit<Invocation, "data" | "encoding"> & {
+  readonly body: StreamBody;
+};
+
+/** A payload that can be read once. */
+export type StreamBody = AsyncIterable<Uint8Array> & {
+  /** A part was taken, so the call cannot be repeated. */
+  readonly begun: boolean;
+};

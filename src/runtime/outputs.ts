@@ -1,9 +1,10 @@
-import type { Answer } from "../binding.ts";
+import type { Answer, StreamAnswer } from "../binding.ts";
 import { BindingError } from "../errors.ts";
 import { pauseAfter, type RetryPolicy } from "../policy/retry.ts";
 import type { Component } from "./component.ts";
 import type { Opened } from "./opening.ts";
-import type { Invocation } from "./invocation.ts";
+import type { Invocation, StreamInvocation } from "./invocation.ts";
+import { ObservedBody } from "./observed-body.ts";
 import type { Observer } from "./observer.ts";
 import { pause } from "./pause.ts";
 import { requestParser, type RequestParser } from "./request.ts";
@@ -24,14 +25,38 @@ export class Outputs {
 
   /** See `Runtime.invoke`. */
   async invoke(invocation: Invocation): Promise<Answer | undefined> {
+    return this.#run(this.#find(invocation), invocation);
+  }
+
+  /** See `Runtime.takesStream`. */
+  takesStream(name: string, operation: string): boolean {
+    return findOperation(this.#find({ name, operation }), operation).invokeStream !== undefined;
+  }
+
+  /** See `Runtime.invokeStream`. */
+  async invokeStream(invocation: StreamInvocation): Promise<StreamAnswer | undefined> {
+    const component = this.#find(invocation);
     const { name, operation } = invocation;
-    if (operation === "")
-      throw new BindingError("invalid_argument", "operation field is missing from request");
-    const component = this.#components.get(name);
-    if (component === undefined || !component.isOutput || component.isStateStore) {
-      throw new BindingError("not_found", `couldn't find output binding ${name}`);
+    const started = performance.now();
+    const observe = (error: BindingError | undefined): void =>
+      this.#observer.invoked(name, operation, error, performance.now() - started);
+    const found = findOperation(component, operation);
+    let redact: Redact | undefined;
+    const shown = (thrown: unknown): BindingError => shownFailure(thrown, redact);
+    try {
+      const opened = component.opened ?? (await component.whenOpened(invocation.signal));
+      ({ redact } = opened);
+      const answer = await this.#attempt(component, found, invocation, opened);
+      if (answer?.body !== undefined) {
+        return { ...answer, body: new ObservedBody(answer.body, { shown, ended: observe }) };
+      }
+      observe(undefined);
+      return answer;
+    } catch (thrown) {
+      const error = shown(thrown);
+      observe(error);
+      throw error;
     }
-    return this.#run(component, invocation);
   }
 
   /** Invokes `create` on the runtime's own behalf, for a reply's `to`. */
@@ -48,6 +73,16 @@ export class Outputs {
     await this.#run(component, ownInvocation(name, "set", value, { key }));
   }
 
+  #find({ name, operation }: Pick<Invocation, "name" | "operation">): Component {
+    if (operation === "")
+      throw new BindingError("invalid_argument", "operation field is missing from request");
+    const component = this.#components.get(name);
+    if (component === undefined || !component.isOutput || component.isStateStore) {
+      throw new BindingError("not_found", `couldn't find output binding ${name}`);
+    }
+    return component;
+  }
+
   async #run(component: Component, invocation: Invocation): Promise<Answer | undefined> {
     const started = performance.now();
     const { name, operation } = invocation;
@@ -60,19 +95,30 @@ export class Outputs {
       this.#observer.invoked(name, operation, undefined, performance.now() - started);
       return answer;
     } catch (thrown) {
-      const failure = BindingError.from(thrown);
-      const error = redact === undefined ? failure : withoutSecrets(failure, redact);
+      const error = shownFailure(thrown, redact);
       this.#observer.invoked(name, operation, error, performance.now() - started);
       throw error;
     }
   }
 
-  async #attempt(
+  #attempt(
     component: Component,
     operation: AnyOperation,
     invocation: Invocation,
     first: Opened,
-  ): Promise<Answer | undefined> {
+  ): Promise<Answer | undefined>;
+  #attempt(
+    component: Component,
+    operation: AnyOperation,
+    invocation: StreamInvocation,
+    first: Opened,
+  ): Promise<StreamAnswer | undefined>;
+  async #attempt(
+    component: Component,
+    operation: AnyOperation,
+    invocation: Invocation | StreamInvocation,
+    first: Opened,
+  ): Promise<Answer | StreamAnswer | undefined> {
     let parse = this.#parsers.get(operation);
     if (parse === undefined)
       this.#parsers.set(operation, (parse = requestParser(operation.request)));
@@ -80,10 +126,14 @@ export class Outputs {
     let opened = first;
     for (let attempt = 1; ; attempt++) {
       try {
-        const call = new OperationCall(invocation, request, opened.metadata);
-        const answer = await operation.invoke(opened.connection, call);
+        const { connection, metadata } = opened;
+        const answer =
+          "body" in invocation
+            ? await inParts(operation)(connection, new StreamedCall(invocation, request, metadata))
+            : await operation.invoke(connection, new OperationCall(invocation, request, metadata));
         return answer ?? undefined;
       } catch (error) {
+        if ("body" in invocation && invocation.body.begun) throw error;
         if (!mayRepeat(error, operation, request, opened.outbound, attempt)) throw error;
         await pause(pauseAfter(opened.outbound, attempt), invocation.signal);
         if (invocation.signal.aborted) throw error;
@@ -103,24 +153,20 @@ function ownInvocation(
   return { name, operation, data, encoding: "bytes", metadata, signal };
 }
 
-/** What an operation is called with. A class, since one is made for each call. */
-class OperationCall {
+/** What operations of both kinds are told. Classes, since one is made for each call. */
+class AnyCall {
   readonly operation: string;
-  readonly data: Uint8Array | undefined;
-  readonly encoding: "bytes" | "json";
   readonly request: Record<string, unknown>;
   readonly properties: Readonly<Record<string, string>>;
   readonly metadata: Readonly<Record<string, unknown>>;
-  readonly #invocation: Invocation;
+  readonly #invocation: Invocation | StreamInvocation;
 
   constructor(
-    invocation: Invocation,
+    invocation: Invocation | StreamInvocation,
     request: Record<string, unknown>,
     metadata: Readonly<Record<string, unknown>>,
   ) {
     this.operation = invocation.operation;
-    this.data = invocation.data;
-    this.encoding = invocation.encoding;
     this.request = request;
     this.properties = invocation.metadata;
     this.metadata = metadata;
@@ -130,6 +176,39 @@ class OperationCall {
   get signal(): AbortSignal {
     return this.#invocation.signal;
   }
+}
+
+class OperationCall extends AnyCall {
+  readonly data: Uint8Array | undefined;
+  readonly encoding: "bytes" | "json";
+
+  constructor(
+    invocation: Invocation,
+    request: Record<string, unknown>,
+    metadata: Readonly<Record<string, unknown>>,
+  ) {
+    super(invocation, request, metadata);
+    this.data = invocation.data;
+    this.encoding = invocation.encoding;
+  }
+}
+
+class StreamedCall extends AnyCall {
+  readonly body: AsyncIterable<Uint8Array>;
+
+  constructor(
+    invocation: StreamInvocation,
+    request: Record<string, unknown>,
+    metadata: Readonly<Record<string, unknown>>,
+  ) {
+    super(invocation, request, metadata);
+    this.body = invocation.body;
+  }
+}
+
+function inParts(operation: AnyOperation): NonNullable<AnyOperation["invokeStream"]> {
+  if (operation.invokeStream !== undefined) return operation.invokeStream.bind(operation);
+  throw new BindingError("unimplemented", "this operation takes its payload whole, not in parts");
 }
 
 function findOperation(component: Component, operation: string): AnyOperation {
@@ -144,6 +223,11 @@ function findOperation(component: Component, operation: string): AnyOperation {
     "unimplemented",
     `binding ${component.spec.name} does not support operation ${operation}. supported operations:${supported}`,
   );
+}
+
+function shownFailure(thrown: unknown, redact: Redact | undefined): BindingError {
+  const failure = BindingError.from(thrown);
+  return redact === undefined ? failure : withoutSecrets(failure, redact);
 }
 
 /** Only what surely did no harm is repeated: it was not sent, or doing it twice is the same as once. */

@@ -1,4 +1,4 @@
-import type { AnyBinding, Answer, HttpEndpoints, InboundEvent } from "../binding.ts";
+import type { AnyBinding, Answer, HttpEndpoints, InboundEvent, StreamAnswer } from "../binding.ts";
 import { formatOrigin, type ComponentSpec } from "../component.ts";
 import { messageOf } from "../errors.ts";
 import { closest } from "../metadata/suggest.ts";
@@ -6,7 +6,7 @@ import type { App, Outcome, Reply } from "./app.ts";
 import { Component, owningComponent } from "./component.ts";
 import { Concurrency } from "./concurrency.ts";
 import { fanOutSteps } from "./fan-out.ts";
-import type { Invocation } from "./invocation.ts";
+import type { Invocation, StreamInvocation } from "./invocation.ts";
 import type { RuntimeLogger } from "./runtime-logger.ts";
 import { silentObserver, type Observer } from "./observer.ts";
 import { Outputs } from "./outputs.ts";
@@ -42,6 +42,13 @@ export type Runtime = {
   readonly ready: boolean;
   /** Runs an operation. Resolves to `undefined` for "no response". Rejects with a `BindingError`. */
   invoke(invocation: Invocation): Promise<Answer | undefined>;
+  /** Whether an output's operation reads its payload, and answers, in parts. Throws a `BindingError` where there is none. */
+  takesStream(name: string, operation: string): boolean;
+  /**
+   * Runs such an operation. Resolves once the answer begins; the invocation ends with the answer's body,
+   * which must be read to its end or given up. Rejects, and the body throws, a `BindingError`.
+   */
+  invokeStream(invocation: StreamInvocation): Promise<StreamAnswer | undefined>;
   /** Hands a test event to the app as if the component had read it, once. */
   emit(
     name: string,
@@ -133,6 +140,8 @@ export function createRuntime(options: RuntimeOptions): Runtime {
       ...unknown.values(),
     ],
     invoke: (invocation) => outputs.invoke(invocation),
+    takesStream: (name, operation) => outputs.takesStream(name, operation),
+    invokeStream: (invocation) => outputs.invokeStream(invocation),
     async emit(name, event, signal) {
       if (app === undefined) return { kind: "unsent", reason: "no app port was given" };
       const target = app.of?.(name) ?? app;

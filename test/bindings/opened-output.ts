@@ -1,5 +1,5 @@
 import { vi } from "vitest";
-import type { AnyBinding, Answer, Logger } from "../../src/binding.ts";
+import type { AnyBinding, Answer, Logger, StreamAnswer } from "../../src/binding.ts";
 import { parseFields } from "../../src/metadata/parse.ts";
 import { requestParser } from "../../src/runtime/request.ts";
 
@@ -16,6 +16,12 @@ export type OpenedOutput = AsyncDisposable & {
     metadata?: Record<string, string>,
     options?: CallOptions,
   ): Promise<Answer | undefined>;
+  /** The same with a payload in parts. */
+  invokeStream(
+    operation: string,
+    metadata: Record<string, string>,
+    body: AsyncIterable<Uint8Array>,
+  ): Promise<StreamAnswer | undefined>;
   ping(): Promise<void>;
   /** Resolves with the reason once the binding says that its connection is gone. */
   readonly lost: Promise<unknown>;
@@ -45,18 +51,19 @@ export async function openOutput(
     logger,
     lost: lost.promise,
     async invoke(operation, metadata = {}, options = {}) {
-      const declared = binding.operations?.[operation];
-      if (declared === undefined) throw new Error(`no operation ${operation}`);
-      const { data } = options;
+      const { data, encoding = "bytes", signal } = options;
+      const declared = operationOf(binding, operation);
       const answer = await declared.invoke(connection, {
-        operation,
+        ...callOf(declared, operation, metadata, values, signal),
         data: typeof data === "string" ? Buffer.from(data) : data,
-        encoding: options.encoding ?? "bytes",
-        request: requestParser(declared.request)(metadata),
-        properties: metadata,
-        metadata: values,
-        signal: options.signal ?? new AbortController().signal,
+        encoding,
       });
+      return answer ?? undefined;
+    },
+    async invokeStream(operation, metadata, body) {
+      const declared = operationOf(binding, operation);
+      const call = { ...callOf(declared, operation, metadata, values), body };
+      const answer = await declared.invokeStream?.(connection, call);
       return answer ?? undefined;
     },
     async ping() {
@@ -65,6 +72,30 @@ export async function openOutput(
     async [Symbol.asyncDispose]() {
       await connection[Symbol.asyncDispose]();
     },
+  };
+}
+
+type AnyOperation = NonNullable<AnyBinding["operations"]>[string];
+
+function operationOf(binding: AnyBinding, operation: string): AnyOperation {
+  const declared = binding.operations?.[operation];
+  if (declared === undefined) throw new Error(`no operation ${operation}`);
+  return declared;
+}
+
+function callOf(
+  declared: AnyOperation,
+  operation: string,
+  properties: Record<string, string>,
+  metadata: Readonly<Record<string, unknown>>,
+  signal = new AbortController().signal,
+) {
+  return {
+    operation,
+    request: requestParser(declared.request)(properties),
+    properties,
+    metadata,
+    signal,
   };
 }
 

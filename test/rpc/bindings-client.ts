@@ -12,15 +12,29 @@ export function bindingsClient(runtime: Runtime, maxBodySize = 4 * 1024 * 1024) 
       interceptors: [
         (next) => async (request) => {
           try {
-            return await next(request);
+            const response = await next(request);
+            if (!response.stream) return response;
+            return { ...response, message: translating(response.message) };
           } catch (error) {
-            if (!(error instanceof GrpcFailure)) throw error;
-            // oxlint-disable-next-line typescript/no-unsafe-enum-assignment -- both count as gRPC does
-            throw new ConnectError(error.message, error.code);
+            throw translated(error);
           }
         },
       ],
     },
   });
   return createClient(Bindings, transport);
+}
+
+async function* translating<Message>(messages: AsyncIterable<Message>): AsyncIterable<Message> {
+  try {
+    yield* messages;
+  } catch (error) {
+    throw translated(error);
+  }
+}
+
+function translated(error: unknown): unknown {
+  if (!(error instanceof GrpcFailure)) return error;
+  // oxlint-disable-next-line typescript/no-unsafe-enum-assignment -- both count as gRPC does
+  return new ConnectError(error.message, error.code);
 }

@@ -1,5 +1,5 @@
 import { randomUUID } from "node:crypto";
-import { constants } from "node:fs";
+import { constants, createReadStream } from "node:fs";
 import {
   chmod,
   lstat,
@@ -12,9 +12,16 @@ import {
   unlink,
   writeFile,
 } from "node:fs/promises";
+import type { FileHandle } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { BindingError } from "../../errors.ts";
 import { systemCode, systemFailure } from "./failures.ts";
+
+/** A file's content, whole or as it comes. */
+export type Content = Uint8Array | AsyncIterable<Uint8Array>;
+
+/** How much of a file is read at one time, in bytes. */
+const partSize = 64 * 1024;
 
 const temporaryName = /^\.cufflink-[0-9a-f-]{36}\.tmp$/;
 
@@ -23,9 +30,9 @@ const inPlace = new Set(["EACCES", "EPERM", "EBUSY"]);
 
 /**
  * Writes a file with the folders above it. A reader sees the old content or the new, never a part of
- * it; a failure leaves the old.
+ * it; a failure, also of the content that comes, leaves the old.
  */
-export async function createFile(path: string, data: Uint8Array): Promise<void> {
+export async function createFile(path: string, data: Content): Promise<void> {
   const folder = dirname(path);
   await mkdir(folder, { recursive: true }).catch((error: unknown) => {
     throw systemFailure(`error creating directory ${folder}`, error);
@@ -37,39 +44,64 @@ export async function createFile(path: string, data: Uint8Array): Promise<void> 
     });
   }
   const temporary = join(folder, `.cufflink-${randomUUID()}.tmp`);
+  let written = false;
   try {
     await writeFile(temporary, data, { flag: "wx" });
+    written = true;
     if (before !== undefined) await chmod(temporary, before.mode & 0o7777);
     await rename(temporary, path);
   } catch (error) {
-    await rm(temporary, { force: true }).catch(() => {});
-    if (before?.isFile() && inPlace.has(systemCode(error) ?? "")) {
-      await overwrite(path, data);
-      return;
+    try {
+      if (!before?.isFile() || !inPlace.has(systemCode(error) ?? ""))
+        throw systemFailure(`error creating file ${path}`, error);
+      await overwrite(path, written ? createReadStream(temporary) : data);
+    } finally {
+      await rm(temporary, { force: true }).catch(() => {});
     }
-    throw systemFailure(`error creating file ${path}`, error);
   }
 }
 
 /** Reads a regular file whole. */
 export async function readWhole(path: string): Promise<Buffer> {
   try {
-    // The path was resolved: a link that took its place since then is not followed, a pipe not waited for.
-    const flags = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
-    await using file = await open(path, flags);
-    if (!(await file.stat()).isFile()) {
-      throw new BindingError(
-        "failed_precondition",
-        `error reading file ${path}: it is no regular file`,
-      );
-    }
+    await using file = await openRegular(path);
     return await file.readFile();
   } catch (error) {
-    if (systemCode(error) === "ENOENT") {
-      throw new BindingError("not_found", `file not found: ${path}`, { systemCode: "ENOENT" });
-    }
-    throw systemFailure(`error opening path ${path}`, error);
+    throw readingFailure(path, error);
   }
+}
+
+/** Reads a regular file part by part, as fast as it is asked. */
+export async function* readParts(path: string): AsyncGenerator<Uint8Array> {
+  try {
+    await using file = await openRegular(path);
+    for (;;) {
+      const { bytesRead, buffer } = await file.read(Buffer.allocUnsafeSlow(partSize));
+      if (bytesRead === 0) return;
+      yield buffer.subarray(0, bytesRead);
+    }
+  } catch (error) {
+    throw readingFailure(path, error);
+  }
+}
+
+async function openRegular(path: string): Promise<FileHandle> {
+  // The path was resolved: a link that took its place since then is not followed, a pipe not waited for.
+  const flags = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
+  const file = await open(path, flags);
+  if ((await file.stat()).isFile()) return file;
+  await file.close();
+  throw new BindingError(
+    "failed_precondition",
+    `error reading file ${path}: it is no regular file`,
+  );
+}
+
+function readingFailure(path: string, thrown: unknown): BindingError {
+  if (systemCode(thrown) === "ENOENT") {
+    return new BindingError("not_found", `file not found: ${path}`, { systemCode: "ENOENT" });
+  }
+  return systemFailure(`error opening path ${path}`, thrown);
 }
 
 /** Removes a file, or an empty folder. */
@@ -112,7 +144,7 @@ async function walk(folder: string, files: string[]): Promise<void> {
   }
 }
 
-async function overwrite(path: string, data: Uint8Array): Promise<void> {
+async function overwrite(path: string, data: Content): Promise<void> {
   const flags = constants.O_WRONLY | constants.O_TRUNC | constants.O_NOFOLLOW;
   await writeFile(path, data, { flag: flags }).catch((error: unknown) => {
     throw systemFailure(`error writing to file ${path}`, error);

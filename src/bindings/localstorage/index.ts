@@ -4,7 +4,7 @@ import { defineBinding } from "../../binding.ts";
 import { BindingError } from "../../errors.ts";
 import { string } from "../../metadata/fields.ts";
 import { systemFailure } from "./failures.ts";
-import { createFile, listFiles, readWhole, remove } from "./files.ts";
+import { createFile, listFiles, readParts, readWhole, remove, type Content } from "./files.ts";
 import { payload } from "./payload.ts";
 import { prepareRoot } from "./root-path.ts";
 import { secureJoin } from "./secure-join.ts";
@@ -42,9 +42,10 @@ export default defineBinding({
       request: { fileName: string({ ...name, example: "2026/order-42.json" }) },
       idempotent: true,
       async invoke({ root }, { data, encoding, request }) {
-        const path = await locate(root, request.fileName || randomUUID());
-        await createFile(path, payload(data, encoding));
-        return { data: Buffer.from(JSON.stringify({ fileName: relative(root, path) })) };
+        return { data: await store(root, request.fileName, payload(data, encoding)) };
+      },
+      async invokeStream({ root }, { body, request }) {
+        return { data: await store(root, request.fileName, body) };
       },
     },
 
@@ -54,6 +55,9 @@ export default defineBinding({
       idempotent: true,
       async invoke({ root }, { request }) {
         return { data: await readWhole(await locate(root, demand(request.fileName))) };
+      },
+      async invokeStream({ root }, { request }) {
+        return { body: readParts(await locate(root, demand(request.fileName))) };
       },
     },
 
@@ -90,6 +94,17 @@ export default defineBinding({
     await prepareRoot(root);
   },
 });
+
+/** Writes the file, and answers its name as JSON. */
+async function store(
+  root: string,
+  fileName: string | undefined,
+  content: Content,
+): Promise<Uint8Array> {
+  const path = await locate(root, fileName || randomUUID());
+  await createFile(path, content);
+  return Buffer.from(JSON.stringify({ fileName: relative(root, path) }));
+}
 
 function demand(fileName: string | undefined): string {
   if (fileName) return fileName;

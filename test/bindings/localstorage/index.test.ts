@@ -4,6 +4,7 @@ import {
   mkdtemp,
   readFile,
   readdir,
+  readlink,
   realpath,
   rm,
   stat,
@@ -238,6 +239,81 @@ describe("delete", () => {
       reason: "not_found",
       message: `error deleting file ${root}/no: no such file or directory`,
     });
+  });
+});
+
+describe("in parts", () => {
+  async function* parts(...all: Uint8Array[]): AsyncGenerator<Uint8Array> {
+    yield* all;
+  }
+
+  test("create writes them as they come, and get reads them back", async () => {
+    const mebibyte = Buffer.alloc(2 ** 20, "x");
+    const body = parts(Buffer.from("begin "), mebibyte, allBytes);
+    const answer = await output.invokeStream("create", { fileName: "a/b/file" }, body);
+    expect(textOf(answer)).toBe('{"fileName":"a/b/file"}');
+    const whole = Buffer.concat([Buffer.from("begin "), mebibyte, allBytes]);
+    expect(Buffer.compare(await readFile(join(root, "a/b/file")), whole)).toBe(0);
+    expect(await readdir(join(root, "a/b"))).toEqual(["file"]);
+    const got = await output.invokeStream("get", { fileName: "a/b/file" }, parts());
+    const came: Buffer[] = [];
+    for await (const part of got?.body ?? []) came.push(Buffer.from(part));
+    expect(Buffer.concat(came).equals(whole)).toBe(true);
+    expect(Math.max(...came.map(({ length }) => length))).toBe(64 * 1024);
+  });
+
+  test("nothing is an empty file, and no name a random one", async () => {
+    const name = nameOf(textOf(await output.invokeStream("create", {}, parts())));
+    expect(await readFile(join(root, name), "utf8")).toBe("");
+    const got = await output.invokeStream("get", { fileName: name }, parts());
+    for await (const part of got?.body ?? []) expect(part).toBeUndefined();
+  });
+
+  test("an upload that breaks leaves what was there before, and nothing else", async () => {
+    await output.invoke("create", { fileName: "file" }, { data: "old" });
+    const broken = (async function* () {
+      yield Buffer.from("new");
+      // Not before it is written.
+      await expect.poll(async () => (await readdir(root)).length).toBe(2);
+      throw new Error("the caller gave up");
+    })();
+    const upload = output.invokeStream("create", { fileName: "file" }, broken);
+    await expect(upload).rejects.toThrow("the caller gave up");
+    expect(await readdir(root)).toEqual(["file"]);
+    expect(await readFile(join(root, "file"), "utf8")).toBe("old");
+  });
+
+  test("what cannot be read says so as ever", async () => {
+    const read = async (fileName: string): Promise<void> => {
+      const got = await output.invokeStream("get", { fileName }, parts());
+      for await (const _ of got?.body ?? []);
+    };
+    await expect(read("nosuch")).rejects.toMatchObject({
+      reason: "not_found",
+      message: `file not found: ${root}/nosuch`,
+    });
+    await output.invoke("create", { fileName: "folder/f" }, { data: "x" });
+    await expect(read("folder")).rejects.toMatchObject({ reason: "failed_precondition" });
+    await expect(read("")).rejects.toThrow("missing fileName");
+  });
+
+  test("a file whose reader turns away is closed", async () => {
+    const path = join(root, "file");
+    const isOpen = async (): Promise<boolean> => {
+      const links = (await readdir("/proc/self/fd")).map((fd) =>
+        readlink(`/proc/self/fd/${fd}`).catch(() => ""),
+      );
+      return (await Promise.all(links)).includes(path);
+    };
+    await output.invoke("create", { fileName: "file" }, { data: new Uint8Array(200_000) });
+    const got = await output.invokeStream("get", { fileName: "file" }, parts());
+    expect(await isOpen()).toBe(false);
+    for await (const part of got?.body ?? []) {
+      expect(part).toHaveLength(64 * 1024);
+      expect(await isOpen()).toBe(true);
+      break;
+    }
+    expect(await isOpen()).toBe(false);
   });
 });
 

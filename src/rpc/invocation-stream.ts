@@ -1,0 +1,372 @@
+import type { MessageInitShape } from "@bufbuild/protobuf";
+import type {
+  InvocationChunk,
+  InvocationStart,
+  InvokeBindingStreamRequest,
+  InvokeBindingStreamResponseSchema,
+} from "../../gen/cufflink/v1/bindings_pb.ts";
+import type { Answer, StreamAnswer } from "../binding.ts";
+import { BindingError } from "../errors.ts";
+import { Code, GrpcFailure } from "../grpc/status.ts";
+import type { Runtime } from "../runtime/runtime.ts";
+import { AnswerQueue, largestChunk, type AnswerChunk } from "./answer-queue.ts";
+import { invokeStatus } from "./errors.ts";
+import { StreamedInvocation, WholeInvocation, type OpenInvocation } from "./open-invocation.ts";
+
+export type InvocationStreamOptions = {
+  readonly runtime: Runtime;
+  /** The largest payload that is gathered for an operation that takes it whole, in bytes. */
+  readonly maxBodySize: number;
+  /** The trace context that goes over an invocation's own metadata. */
+  readonly trace: (metadata: Readonly<Record<string, string>>) => Record<string, string>;
+  /** Aborted when the caller of the stream has gone, or its deadline has passed. */
+  readonly signal: AbortSignal;
+};
+
+type Response = MessageInitShape<typeof InvokeBindingStreamResponseSchema>;
+
+/** The most invocations that run at one time, and the most that wait for the rest of their payload. */
+const mostOpen = 1000;
+/** Bytes of payloads not yet taken, or of answers not yet sent, at which the stream is not read on. */
+const mostWaiting = 256 * 1024;
+/** The most invocations that have failed while their payload still comes. */
+const mostDiscarded = 10_000;
+
+/** The invocations of one stream: any number at one time, their payloads and answers in parts. */
+export class InvocationStream {
+  readonly #options: InvocationStreamOptions;
+  readonly #open = new Map<number, OpenInvocation>();
+  /** Those whose answer has ended before their payload did. */
+  readonly #discarded = new Set<number>();
+  readonly #answers = new AnswerQueue(() => this.#goOn());
+  readonly #waitingForAnswers: (() => void)[] = [];
+  readonly #mostHeld: number;
+  #mostRunning = mostOpen;
+  /** Invocations with their whole payload that have not ended. */
+  #running = 0;
+  /** Their payloads, in bytes. */
+  #runningBytes = 0;
+  /** Invocations that wait for the rest of their payload. */
+  #incomplete = 0;
+  /** What is gathered of those, in bytes. */
+  #gathered = 0;
+  /** Parts that operations have not yet taken, in bytes. */
+  #untaken = 0;
+  #resume: (() => void) | undefined;
+  #isRead = false;
+  #failure: Error | undefined;
+
+  constructor(options: InvocationStreamOptions) {
+    this.#options = options;
+    this.#mostHeld = 4 * options.maxBodySize;
+  }
+
+  /** Runs what the requests say. Throws when the stream itself is at fault; each invocation fails by itself. */
+  async *answers(requests: AsyncIterable<InvokeBindingStreamRequest>): AsyncGenerator<Response> {
+    const { signal } = this.#options;
+    const gone = (): void => this.#fail(asError(signal.reason));
+    signal.addEventListener("abort", gone, { once: true });
+    if (signal.aborted) gone();
+    void this.#read(requests);
+    try {
+      for (;;) {
+        const chunks = await this.#answers.take();
+        if (chunks === undefined) break;
+        yield { chunks };
+      }
+      if (this.#failure !== undefined) throw this.#failure;
+    } finally {
+      signal.removeEventListener("abort", gone);
+      this.#fail(new Error("the caller gave up"));
+    }
+  }
+
+  async #read(requests: AsyncIterable<InvokeBindingStreamRequest>): Promise<void> {
+    try {
+      for await (const { chunks } of requests) {
+        for (const chunk of chunks) {
+          while (this.#isFull && this.#failure === undefined)
+            await new Promise<void>((resolve) => (this.#resume = resolve));
+          if (this.#failure !== undefined) return;
+          this.#accept(chunk);
+        }
+      }
+      this.#isRead = true;
+      for (const one of this.#open.values()) {
+        if (one.complete) continue;
+        this.#refuse(one, Code.invalidArgument, "the stream ended before its payload did");
+      }
+      this.#endIfDone();
+    } catch (error) {
+      this.#fail(asError(error));
+    }
+  }
+
+  get #isFull(): boolean {
+    return (
+      this.#running >= this.#mostRunning ||
+      this.#runningBytes > this.#mostHeld ||
+      this.#untaken > mostWaiting ||
+      this.#answers.bytes > mostWaiting
+    );
+  }
+
+  #goOn(): void {
+    if (this.#answers.bytes <= mostWaiting || this.#failure !== undefined) {
+      for (const goOn of this.#waitingForAnswers.splice(0)) goOn();
+    }
+    if (this.#isFull && this.#failure === undefined) return;
+    this.#resume?.();
+    this.#resume = undefined;
+  }
+
+  #accept(chunk: InvocationChunk): void {
+    const { invocation: id, start, data, last } = chunk;
+    const one = this.#open.get(id);
+    if (start !== undefined) {
+      if (one !== undefined) {
+        const text = `invocation ${id} was started while it is open; a number is free again after the last chunk of its answer`;
+        throw new GrpcFailure(Code.invalidArgument, text);
+      }
+      this.#discarded.delete(id);
+      this.#start(id, start, data, last);
+    } else if (one instanceof StreamedInvocation && !one.complete) {
+      this.#takePart(one, data, last);
+    } else if (one instanceof WholeInvocation && !one.complete) {
+      this.#gather(one, data, last);
+    } else if (one !== undefined) {
+      this.#refuse(one, Code.invalidArgument, "a chunk came after the last one of its payload");
+    } else if (this.#discarded.has(id)) {
+      if (last) this.#discarded.delete(id);
+    } else {
+      if (!last) this.#discard(id);
+      this.#sayRefused(id, Code.invalidArgument, "its first chunk has no start");
+    }
+  }
+
+  #start(id: number, start: InvocationStart, data: Uint8Array, last: boolean): void {
+    const { runtime, trace } = this.#options;
+    const metadata = Object.assign(start.metadata, trace(start.metadata));
+    let inParts: boolean;
+    try {
+      inParts = runtime.takesStream(start.name, start.operation);
+    } catch (thrown) {
+      if (!last) this.#discard(id);
+      return this.#sayFailed(id, start.name, BindingError.from(thrown));
+    }
+    if (!last && this.#incomplete >= mostOpen) {
+      this.#discard(id);
+      const text = `${mostOpen} invocations of this stream already wait for the rest of their payload`;
+      return this.#sayRefused(id, Code.resourceExhausted, text);
+    }
+    if (inParts) {
+      const one = new StreamedInvocation(id, start, metadata, (bytes) => {
+        this.#untaken -= bytes;
+        this.#goOn();
+      });
+      this.#open.set(id, one);
+      this.#incomplete++;
+      this.#takePart(one, data, last);
+      void this.#runStreamed(one);
+    } else {
+      const one = new WholeInvocation(id, start, metadata);
+      this.#open.set(id, one);
+      this.#incomplete++;
+      this.#gather(one, data, last);
+    }
+  }
+
+  #takePart(one: StreamedInvocation, data: Uint8Array, last: boolean): void {
+    this.#untaken += data.length;
+    one.body.push(data);
+    if (!last) return;
+    one.complete = true;
+    this.#incomplete--;
+    this.#running++;
+    one.body.complete();
+  }
+
+  #gather(one: WholeInvocation, data: Uint8Array, last: boolean): void {
+    const { maxBodySize } = this.#options;
+    const { name, operation, gathered } = one;
+    if (gathered + data.length > maxBodySize) {
+      const text = `operation ${operation} of ${name} takes its payload whole, and so at most ${maxBodySize} bytes of it`;
+      return this.#refuse(one, Code.resourceExhausted, text);
+    }
+    if (!last) {
+      if (this.#gathered + data.length > this.#mostHeld) {
+        const text = `the incomplete payloads of this stream hold ${this.#gathered} bytes, which may be at most ${this.#mostHeld}; send the rest of some first`;
+        return this.#refuse(one, Code.resourceExhausted, text);
+      }
+      one.gather(data);
+      this.#gathered += data.length;
+      return;
+    }
+    one.finish(data);
+    this.#incomplete--;
+    this.#gathered -= gathered;
+    this.#running++;
+    this.#runningBytes += gathered + data.length;
+    this.#options.runtime.invoke(one).then(
+      (answer) => {
+        this.#settled(one);
+        this.#answerWhole(one, answer);
+      },
+      (thrown: unknown) => {
+        this.#settled(one);
+        this.#failed(one, thrown);
+      },
+    );
+  }
+
+  /** Nothing of the invocation runs any more, whether its answer had ended before or not. */
+  #settled(one: OpenInvocation): void {
+    if (one instanceof WholeInvocation) this.#runningBytes -= one.data?.length ?? 0;
+    if (one.complete) this.#running--;
+    // A running one whose answer has ended is incomplete no more.
+    else if (!one.over) this.#incomplete--;
+    if (this.#resume !== undefined) this.#goOn();
+  }
+
+  #answerWhole(one: OpenInvocation, answer: Answer | undefined): void {
+    if (one.over) return;
+    const data = answer?.data ?? none;
+    const metadata = answer?.metadata ?? {};
+    if (data.length > largestChunk / 4) {
+      // Large answers are all in memory: the larger they are, the fewer at one time.
+      const fitting = Math.floor(this.#mostHeld / data.length);
+      this.#mostRunning = Math.max(1, Math.min(this.#mostRunning, fitting));
+    }
+    if (data.length <= largestChunk) {
+      this.#end(one, { data, metadata }, data.length + sizeOf(metadata));
+      return;
+    }
+    this.#pushPart(one, data.subarray(0, largestChunk), metadata);
+    let start = largestChunk;
+    for (; data.length - start > largestChunk; start += largestChunk) {
+      this.#pushPart(one, data.subarray(start, start + largestChunk));
+    }
+    this.#end(one, { data: data.subarray(start) }, data.length - start);
+  }
+
+  async #runStreamed(one: StreamedInvocation): Promise<void> {
+    let answer: StreamAnswer | undefined;
+    try {
+      answer = await this.#options.runtime.invokeStream(one);
+      if (answer?.body !== undefined) await this.#pass(one, answer.body, answer.metadata);
+    } catch (thrown) {
+      this.#settledStreamed(one);
+      return this.#failed(one, thrown);
+    }
+    this.#settledStreamed(one);
+    if (answer?.body === undefined) this.#answerWhole(one, answer);
+    else this.#end(one, {}, 0);
+  }
+
+  #settledStreamed(one: StreamedInvocation): void {
+    this.#settled(one);
+    one.body.drop();
+    if (!one.complete && !one.over) this.#discard(one.id);
+  }
+
+  /** Sends the answer on, no faster than the caller takes it. */
+  async #pass(
+    one: StreamedInvocation,
+    body: AsyncIterable<Uint8Array>,
+    metadata: Record<string, string> | undefined,
+  ): Promise<void> {
+    if (metadata !== undefined) this.#pushPart(one, none, metadata);
+    for await (const part of body) {
+      for (let start = 0; start < part.length; start += largestChunk) {
+        while (this.#answers.bytes > mostWaiting && !one.over)
+          await new Promise<void>((resolve) => this.#waitingForAnswers.push(resolve));
+        if (one.over) return;
+        this.#pushPart(one, part.subarray(start, start + largestChunk));
+      }
+    }
+  }
+
+  #pushPart(one: OpenInvocation, data: Uint8Array, metadata: Record<string, string> = {}): void {
+    if (one.over) return;
+    const size = data.length + sizeOf(metadata);
+    this.#answers.push({ invocation: one.id, data, metadata }, size);
+  }
+
+  #failed(one: OpenInvocation, thrown: unknown): void {
+    if (one.over) return;
+    const error = BindingError.from(thrown);
+    this.#open.delete(one.id);
+    one.over = true;
+    this.#sayFailed(one.id, one.name, error);
+    this.#endIfDone();
+  }
+
+  #end(one: OpenInvocation, chunk: AnswerChunk, size: number): void {
+    if (one.over) return;
+    this.#open.delete(one.id);
+    one.over = true;
+    this.#answers.push({ ...chunk, invocation: one.id, last: true }, size);
+    this.#endIfDone();
+  }
+
+  /** Ends an invocation that its caller got wrong. */
+  #refuse(one: OpenInvocation, code: Code, text: string): void {
+    this.#open.delete(one.id);
+    if (!one.complete) {
+      this.#incomplete--;
+      if (one instanceof WholeInvocation) this.#gathered -= one.gathered;
+      if (!this.#isRead) this.#discard(one.id);
+    }
+    this.#sayRefused(one.id, code, text);
+    one.abort(new BindingError("cancelled", `invocation ${one.id}: ${text}`));
+    this.#endIfDone();
+  }
+
+  #sayRefused(id: number, code: Code, text: string): void {
+    const message = `invocation ${id}: ${text}`;
+    this.#answers.push({ invocation: id, last: true, error: { code, message } }, message.length);
+  }
+
+  #sayFailed(id: number, name: string, error: BindingError): void {
+    const status = invokeStatus(name, error);
+    const metadata = error.metadata ?? {};
+    const details = status.details.reduce((sum, { value }) => sum + value.length, 0);
+    const size = status.message.length + details + sizeOf(metadata);
+    this.#answers.push({ invocation: id, last: true, error: status, metadata }, size);
+  }
+
+  /** What still comes of the invocation's payload is read and dropped. */
+  #discard(id: number): void {
+    if (this.#discarded.size >= mostDiscarded) {
+      const text = `invocation ${id}: ${mostDiscarded} invocations of this stream have failed, and the rest of their payloads has not come`;
+      return this.#fail(new GrpcFailure(Code.resourceExhausted, text));
+    }
+    this.#discarded.add(id);
+  }
+
+  #endIfDone(): void {
+    if (this.#isRead && this.#open.size === 0) this.#answers.close();
+  }
+
+  /** Ends the stream: nothing more is read, and whatever is open is told that nobody waits. */
+  #fail(error: Error): void {
+    if (this.#failure !== undefined) return;
+    this.#failure = error;
+    for (const one of this.#open.values()) one.abort(error);
+    this.#open.clear();
+    this.#answers.close();
+    this.#goOn();
+  }
+}
+
+const none = new Uint8Array();
+
+function sizeOf(metadata: Readonly<Record<string, string>>): number {
+  let size = 0;
+  for (const name in metadata) size += name.length + (metadata[name]?.length ?? 0);
+  return size;
+}
+
+function asError(thrown: unknown): Error {
+  return thrown instanceof Error ? thrown : new Error(String(thrown));
+}

@@ -1,0 +1,86 @@
+import type { MessageInitShape } from "@bufbuild/protobuf";
+import type { CallOptions, Client } from "@connectrpc/connect";
+import type {
+  AnswerChunk,
+  Bindings,
+  InvocationChunkSchema,
+} from "../../gen/cufflink/v1/bindings_pb.ts";
+import { vi } from "vitest";
+
+export type Chunk = MessageInitShape<typeof InvocationChunkSchema>;
+
+/** Resolves once the condition holds. */
+export async function until(condition: () => boolean): Promise<void> {
+  await vi.waitUntil(condition, { timeout: 10_000, interval: 5 });
+}
+
+/** One InvokeBindingStream as its caller sees it, who reads all that comes. */
+export class StreamCaller {
+  readonly chunks: AnswerChunk[] = [];
+  /** How many messages the answers came in. */
+  messages = 0;
+  /** Resolves when the stream has ended, with what it failed of. */
+  readonly ended: Promise<unknown>;
+  readonly #waiting: { chunks: Chunk[] }[] = [];
+  #isOver = false;
+  #wake: (() => void) | undefined;
+  /** Messages that the other side has asked for. */
+  taken = 0;
+
+  constructor(client: Client<typeof Bindings>, options?: CallOptions) {
+    this.ended = this.#read(client.invokeBindingStream(this.#requests(), options));
+  }
+
+  /** Sends one message. */
+  send(...chunks: Chunk[]): this {
+    this.#waiting.push({ chunks });
+    this.#wake?.();
+    return this;
+  }
+
+  /** Sends no more. */
+  finish(): this {
+    this.#isOver = true;
+    this.#wake?.();
+    return this;
+  }
+
+  /** The whole answer of an invocation, once it has ended. */
+  async answer(invocation: number) {
+    const own = (): AnswerChunk[] => this.chunks.filter((one) => one.invocation === invocation);
+    await until(() => own().some(({ last }) => last));
+    const parts = own();
+    const [first] = parts;
+    const error = parts.at(-1)?.error;
+    return {
+      data: Buffer.concat(parts.map(({ data }) => data)).toString(),
+      metadata: first?.metadata,
+      parts: parts.length,
+      ...(error && { error: { code: error.code, message: error.message } }),
+      status: error,
+    };
+  }
+
+  async #read(answers: AsyncIterable<{ chunks: AnswerChunk[] }>): Promise<unknown> {
+    try {
+      for await (const { chunks } of answers) {
+        this.messages++;
+        this.chunks.push(...chunks);
+      }
+      return undefined;
+    } catch (error) {
+      return error;
+    }
+  }
+
+  async *#requests() {
+    for (;;) {
+      const next = this.#waiting.shift();
+      if (next !== undefined) {
+        this.taken++;
+        yield next;
+      } else if (this.#isOver) return;
+      else await new Promise<void>((resolve) => (this.#wake = resolve));
+    }
+  }
+}
