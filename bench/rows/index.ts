@@ -1,6 +1,9 @@
 import { httpGetRow } from "./http-get.ts";
+import { kafkaInRow } from "./kafka-in.ts";
 import { kafkaOutRow } from "./kafka-out.ts";
+import { mqttInRow } from "./mqtt-in.ts";
 import { noOpRow } from "./no-op.ts";
+import { rabbitmqInRow } from "./rabbitmq-in.ts";
 import { redisGrpcRow, redisHttpRow, redisLatencyRow } from "./redis.ts";
 import type { Row } from "./row.ts";
 
@@ -11,5 +14,8 @@ export const rows: readonly Row[] = [
   redisHttpRow,
   httpGetRow,
   kafkaOutRow,
+  kafkaInRow,
+  rabbitmqInRow,
+  mqttInRow,
   redisLatencyRow,
 ];
