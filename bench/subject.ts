@@ -1,23 +1,17 @@
-import { spawn } from "node:child_process";
-import { connect } from "node:net";
+// Starting what is measured: Cufflink as it is built, daprd, and the floors.
+import { type ChildProcess, spawn } from "node:child_process";
 import { get } from "node:http";
+import { connect } from "node:net";
 import { join } from "node:path";
-import { processorSeconds } from "./measure.ts";
 import { releasePort, reservePort } from "../test/servers/ports.ts";
+import { processorSeconds } from "./measure/process.ts";
 
 const root = join(import.meta.dirname, "..");
-const startLimit = 30_000;
+const programs = join(import.meta.dirname, "programs");
+const startLimit = 60_000;
+const endLimit = 15_000;
 
-/** What is measured: a program that is started on ports given to it. */
-export type Subject = {
-  readonly name: string;
-  readonly program: string;
-  arguments(ports: Ports): readonly string[];
-  readonly environment?: Readonly<Record<string, string>>;
-  /** Resolves to whether it serves. */
-  serves(ports: Ports): Promise<boolean>;
-};
-
+/** The ports that a program is given. */
 export type Ports = {
   readonly http: number;
   readonly grpc: number;
@@ -25,8 +19,98 @@ export type Ports = {
   readonly internal: number;
 };
 
+/** A program to be measured. */
+export type Subject = {
+  readonly name: string;
+  readonly program: string;
+  arguments(ports: Ports): readonly string[];
+  /** Resolves to whether it serves. */
+  serves(ports: Ports): Promise<boolean>;
+};
+
+/** What a daemon is told. */
+export type DaemonOptions = {
+  /** The folder of component YAML. */
+  readonly resources: string;
+  /** The port of the app, which speaks gRPC. Absent: there is none. */
+  readonly appPort?: number;
+  readonly flags?: readonly string[];
+};
+
+/** How programs are started, the same for each in a row. */
+export type Circumstances = {
+  /** One processor for what is measured, the other for all else, by `taskset`. */
+  readonly pin: boolean;
+  /** Where Cufflink's compiled code is kept from start to start. */
+  readonly compileCache: string;
+  /** The folder for CPU profiles of Cufflink. Absent: none are taken. */
+  readonly profiles?: string | undefined;
+};
+
+/** The built daemon. */
+export function cufflink(options: DaemonOptions, circumstances: Circumstances): Subject {
+  return node("Cufflink", join(root, "dist/src/main.js"), options, circumstances);
+}
+
+/** The built daemon with one more binding, which does nothing. */
+export function cufflinkWithNoOp(options: DaemonOptions, circumstances: Circumstances): Subject {
+  return node("Cufflink", join(programs, "no-op-daemon.ts"), options, circumstances);
+}
+
+function node(
+  name: string,
+  file: string,
+  options: DaemonOptions,
+  { profiles }: Circumstances,
+): Subject {
+  const profiling = profiles === undefined ? [] : ["--cpu-prof", "--cpu-prof-dir", profiles];
+  return {
+    name,
+    program: process.execPath,
+    arguments: (ports) => [...profiling, file, ...daemonFlags(options, ports)],
+    serves: ({ http }) => isHealthy(http),
+  };
+}
+
+/** daprd without its control plane. */
+export function daprd(program: string, options: DaemonOptions): Subject {
+  return {
+    name: "daprd",
+    program,
+    arguments: (ports) => [
+      ...daemonFlags(options, ports),
+      ...["--dapr-internal-grpc-port", String(ports.internal)],
+      ...["--placement-host-address", "", "--scheduler-host-address", ""],
+    ],
+    serves: ({ http }) => isHealthy(http),
+  };
+}
+
+/** A server of `programs/`, which takes its port, what to do, and the address of what it does it to. */
+export function floor(file: string, ...how: readonly string[]): Subject {
+  return {
+    name: "the floor",
+    program: process.execPath,
+    arguments: ({ grpc }) => [join(programs, file), String(grpc), ...how],
+    serves: ({ grpc }) => accepts(grpc),
+  };
+}
+
+function daemonFlags({ resources, appPort, flags = [] }: DaemonOptions, ports: Ports): string[] {
+  const app = ["--app-port", String(appPort), "--app-protocol", "grpc"];
+  return [
+    ...["--app-id", "bench", "--resources-path", resources],
+    ...["--dapr-http-port", String(ports.http), "--dapr-grpc-port", String(ports.grpc)],
+    ...["--metrics-port", String(ports.metrics), "--dapr-listen-addresses", "127.0.0.1"],
+    ...["--log-level", "warn"],
+    ...(appPort === undefined ? [] : app),
+    ...flags,
+  ];
+}
+
 /** A program that serves. */
 export type Running = AsyncDisposable & {
+  readonly name: string;
   readonly pid: number;
   readonly ports: Ports;
   /** Milliseconds from its start to serving. */
@@ -35,94 +119,56 @@ export type Running = AsyncDisposable & {
   readonly startedBusy: number;
 };
 
-/** The built daemon with one redis output. */
-export function cufflink(resources: string, compileCache: string): Subject {
-  return {
-    name: "Cufflink",
-    program: process.execPath,
-    arguments: (ports) => [join(root, "dist/src/main.js"), ...daemonFlags(resources, ports)],
-    environment: { NODE_COMPILE_CACHE: compileCache },
-    serves: (ports) => isHealthy(ports.http),
-  };
-}
-
-/** daprd with the same resources, for a look side by side. */
-export function daprd(program: string, resources: string): Subject {
-  return {
-    name: "daprd",
-    program,
-    arguments: (ports) => [
-      ...daemonFlags(resources, ports),
-      ...["--dapr-internal-grpc-port", String(ports.internal)],
-    ],
-    serves: (ports) => isHealthy(ports.http),
-  };
-}
-
-/** The daemon with a binding that does nothing. */
-export const noOpDaemon: Subject = {
-  name: "no-op binding",
-  program: process.execPath,
-  arguments: ({ http, grpc }) => [
-    join(import.meta.dirname, "no-op-daemon.ts"),
-    String(http),
-    String(grpc),
-  ],
-  serves: (ports) => isHealthy(ports.http),
-};
-
-/** Node's own HTTP/2 and protobuf, without anything of ours. */
-export const echoServer: Subject = {
-  name: "floor",
-  program: process.execPath,
-  arguments: ({ grpc }) => [join(import.meta.dirname, "echo-server.ts"), String(grpc)],
-  serves: ({ grpc }) => accepts(grpc),
-};
-
-/** Starts it and waits until it serves. */
-export async function start(subject: Subject): Promise<Running> {
-  const [http, grpc, metrics, internal] = [
-    await reservePort(),
-    await reservePort(),
-    await reservePort(),
-    await reservePort(),
-  ];
+/** Starts it and waits until it serves. `spawned` is told the process id at once. */
+export async function start(
+  subject: Subject,
+  { pin, compileCache }: Circumstances,
+  spawned: (pid: number) => void = () => {},
+): Promise<Running> {
+  const [http, grpc] = [await reservePort(), await reservePort()];
+  const [metrics, internal] = [await reservePort(), await reservePort()];
   const ports: Ports = { http, grpc, metrics, internal };
   const began = performance.now();
-  const child = spawn(subject.program, subject.arguments(ports), {
-    env: { PATH: process.env["PATH"], HOME: process.env["HOME"], ...subject.environment },
-    stdio: ["ignore", "ignore", "pipe"],
+  const command = [subject.program, ...subject.arguments(ports)];
+  const [program = "", ...rest] = pin ? ["taskset", "-c", "0", ...command] : command;
+  const child = spawn(program, rest, {
+    env: {
+      PATH: process.env["PATH"],
+      HOME: process.env["HOME"],
+      NODE_COMPILE_CACHE: compileCache,
+    },
+    stdio: ["ignore", "pipe", "pipe"],
   });
-  let errors = "";
-  child.stderr.on("data", (chunk: Buffer) => (errors += chunk.toString()));
-  const exited = new Promise<void>((resolve) => child.once("close", () => resolve()));
+  const printed = keepLast(child);
+  const ended = new Promise<void>((resolve) => child.once("close", () => resolve()));
   const end = async (): Promise<void> => {
     child.kill("SIGTERM");
-    const timer = setTimeout(() => child.kill("SIGKILL"), 10_000);
-    await exited;
+    const timer = setTimeout(() => child.kill("SIGKILL"), endLimit);
+    await ended;
     clearTimeout(timer);
     for (const port of Object.values(ports)) await releasePort(port);
   };
+  if (child.pid !== undefined) spawned(child.pid);
   while (!(await subject.serves(ports))) {
     if (child.exitCode !== null || performance.now() - began > startLimit) {
       await end();
-      throw new Error(`${subject.name} does not serve:\n${errors}`);
+      throw new Error(`${subject.name} does not serve:\n${printed()}`);
     }
     await new Promise((resolve) => setTimeout(resolve, 2));
   }
   const started = performance.now() - began;
   const pid = child.pid!;
   const startedBusy = processorSeconds(pid) * 1000;
-  return { pid, ports, started, startedBusy, [Symbol.asyncDispose]: end };
+  return { name: subject.name, pid, ports, started, startedBusy, [Symbol.asyncDispose]: end };
 }
 
-function daemonFlags(resources: string, { http, grpc, metrics }: Ports): string[] {
-  return [
-    ...["--app-id", "bench", "--resources-path", resources],
-    ...["--dapr-http-port", String(http), "--dapr-grpc-port", String(grpc)],
-    ...["--metrics-port", String(metrics), "--dapr-listen-addresses", "127.0.0.1"],
-    ...["--log-level", "warn"],
-  ];
+/** Keeps the end of what a process prints. */
+function keepLast(child: ChildProcess): () => string {
+  let text = "";
+  for (const stream of [child.stdout, child.stderr]) {
+    stream?.on("data", (chunk: Buffer) => (text = (text + chunk.toString()).slice(-4000)));
+  }
+  return () => text;
 }
 
 function isHealthy(port: number): Promise<boolean> {

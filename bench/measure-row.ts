@@ -1,0 +1,86 @@
+import { loadavg } from "node:os";
+import {
+  type Bench,
+  type Contender,
+  type ContenderName,
+  type Measure,
+  Missing,
+  type Row,
+  type Sample,
+} from "./rows/row.ts";
+
+/** A row as it was measured. */
+export type RowResult = {
+  /** The command that made it. */
+  readonly command: string;
+  readonly date: string;
+  /** How busy the machine was just before. */
+  readonly loadAverageBefore: number;
+  readonly rounds: number;
+  /** The values of each round, in their order. */
+  readonly values: Partial<Record<ContenderName, Partial<Record<Measure, number[]>>>>;
+  /** Why a contender was not measured. */
+  readonly missing: Partial<Record<ContenderName, string>>;
+  /** What went wrong: lost events, failed calls. Its values are not to be trusted. */
+  readonly failures: Partial<Record<ContenderName, string>>;
+};
+
+/** Measures a row: all contenders are opened, then take turns, round by round, each round from another one on. */
+export async function measureRow(
+  row: Row,
+  bench: Bench,
+  run: { readonly rounds: number; readonly command: string; progress(text: string): void },
+): Promise<RowResult> {
+  const result: RowResult = {
+    command: run.command,
+    date: new Date().toISOString().slice(0, 16).replace("T", " "),
+    loadAverageBefore: loadavg()[0] ?? 0,
+    rounds: run.rounds,
+    values: {},
+    missing: {},
+    failures: {},
+  };
+  const fail = (name: ContenderName, error: unknown): void => {
+    const text = error instanceof Error ? error.message : String(error);
+    if (error instanceof Missing) result.missing[name] = text;
+    else result.failures[name] = text;
+    run.progress(`${row.name}: ${name}: ${error instanceof Missing ? text : `FAILED: ${text}`}`);
+  };
+  await using opened = new AsyncDisposableStack();
+  const contenders = new Map<ContenderName, Contender>();
+  for (const name of row.contenders) {
+    try {
+      contenders.set(name, opened.use(await row.open(name, bench)));
+      result.values[name] = {};
+    } catch (error) {
+      fail(name, error);
+    }
+  }
+  for (let round = 0; round < run.rounds; round++) {
+    const names = [...contenders.keys()];
+    const first = round % Math.max(1, names.length);
+    for (const name of [...names.slice(first), ...names.slice(0, first)]) {
+      try {
+        const sample = await contenders.get(name)!.round();
+        note(result.values[name]!, sample);
+        run.progress(`${row.name}: round ${round + 1} of ${run.rounds}: ${name}: ${told(sample)}`);
+      } catch (error) {
+        fail(name, error);
+        contenders.delete(name);
+      }
+    }
+  }
+  return result;
+}
+
+function note(values: Partial<Record<Measure, number[]>>, sample: Sample): void {
+  for (const [measure, value] of Object.entries(sample)) {
+    (values[measure as Measure] ??= []).push(value);
+  }
+}
+
+function told(sample: Sample): string {
+  return Object.entries(sample)
+    .map(([measure, value]) => `${measure} ${Math.round(value * 100) / 100}`)
+    .join(", ");
+}

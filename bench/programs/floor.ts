@@ -1,0 +1,109 @@
+// What a row costs in Node at the least: the same messages decoded and encoded straight on node:http2 or node:http, and
+// the system's driver called, without anything of Cufflink. Arguments: PORT WORK ADDRESS.
+import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
+import { createServer as createHttpServer, type IncomingMessage } from "node:http";
+import { createServer, type ServerHttp2Stream } from "node:http2";
+import {
+  InvokeBindingRequestSchema,
+  InvokeBindingResponseSchema,
+} from "../../gen/dapr/proto/runtime/v1/dapr_pb.ts";
+import { grpcFrame } from "../wire/grpc.ts";
+
+type Work = (data: Uint8Array, key: string) => Promise<Uint8Array>;
+
+const head = { ":status": 200, "content-type": "application/grpc" } as const;
+const trailersFollow = { waitForTrailers: true, sendDate: false } as const;
+const none = new Uint8Array(0);
+const [port, kind = "", address = ""] = process.argv.slice(2);
+const makers: Record<string, () => Promise<Work>> = {
+  echo: () => Promise.resolve((data) => Promise.resolve(data)),
+  redis: redisWork,
+  "redis-http": redisWork,
+  "http-get": httpWork,
+  kafka: kafkaWork,
+};
+const work = await makers[kind]!();
+if (kind === "redis-http") serveHttp();
+else serveGrpc();
+
+async function redisWork(): Promise<Work> {
+  const { Redis } = await import("ioredis");
+  const redis = new Redis(address, { enableAutoPipelining: true });
+  return async (data, key) => {
+    await redis.set(key, Buffer.from(data.buffer, data.byteOffset, data.byteLength));
+    return none;
+  };
+}
+
+async function httpWork(): Promise<Work> {
+  const { Pool } = await import("undici");
+  const { origin, pathname } = new URL(address);
+  const pool = new Pool(origin, { connections: 64 });
+  return async () => {
+    const { body } = await pool.request({ method: "GET", path: pathname });
+    return new Uint8Array(await body.arrayBuffer());
+  };
+}
+
+/** What arrives in one turn of the event loop goes out as one request. */
+async function kafkaWork(): Promise<Work> {
+  const { Producer } = await import("@platformatic/kafka");
+  const [brokers = "", topic = ""] = address.split("/");
+  const producer = new Producer({ clientId: "floor", bootstrapBrokers: brokers.split(",") });
+  let waiting: { value: Buffer; done: () => void; failed: (reason: unknown) => void }[] = [];
+  const send = (): void => {
+    const batch = waiting;
+    waiting = [];
+    const messages = batch.map(({ value }) => ({ topic, value }));
+    producer.send({ messages, acks: -1 }).then(
+      () => batch.forEach(({ done }) => done()),
+      (error: unknown) => batch.forEach(({ failed }) => failed(error)),
+    );
+  };
+  return (data) =>
+    new Promise((resolve, reject) => {
+      if (waiting.length === 0) setImmediate(send);
+      const value = Buffer.from(data);
+      waiting.push({ value, done: () => resolve(none), failed: reject });
+    });
+}
+
+function serveGrpc(): void {
+  const windows = { initialWindowSize: 4 << 20, maxConcurrentStreams: 1000 };
+  const server = createServer({ settings: windows });
+  server.on("session", (session) => session.setLocalWindowSize(16 << 20));
+  server.on("stream", (stream: ServerHttp2Stream) => {
+    const chunks: Buffer[] = [];
+    stream.on("data", (chunk: Buffer) => chunks.push(chunk));
+    stream.on("end", () => {
+      answerGrpc(stream, chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks)).catch(
+        (error: unknown) => stream.destroy(error as Error),
+      );
+    });
+  });
+  server.listen(Number(port), "127.0.0.1");
+}
+
+async function answerGrpc(stream: ServerHttp2Stream, body: Buffer): Promise<void> {
+  const request = fromBinary(InvokeBindingRequestSchema, body.subarray(5));
+  const data = await work(request.data, request.metadata["key"] ?? "");
+  const response = create(InvokeBindingResponseSchema, { data });
+  stream.on("wantTrailers", () => stream.sendTrailers({ "grpc-status": "0" }));
+  stream.respond(head, trailersFollow);
+  stream.end(grpcFrame(toBinary(InvokeBindingResponseSchema, response)));
+}
+
+function serveHttp(): void {
+  const server = createHttpServer((request: IncomingMessage, response) => {
+    const chunks: Buffer[] = [];
+    request.on("data", (chunk: Buffer) => chunks.push(chunk));
+    request.on("end", () => {
+      const { data, metadata } = JSON.parse(Buffer.concat(chunks).toString()) as {
+        data: string;
+        metadata: { key: string };
+      };
+      void work(Buffer.from(data), metadata.key).then(() => response.writeHead(204).end());
+    });
+  });
+  server.listen(Number(port), "127.0.0.1");
+}

@@ -1,0 +1,110 @@
+// What the rows of inputs have in common. In each round each contender gets a new topic, queue or session: filled first,
+// then emptied as fast as it can (rate and CPU), then events at a fixed rate (latencies). All must arrive.
+import { releasePort, reservePort } from "../../test/servers/ports.ts";
+import { AppProcess } from "../apps/app-process.ts";
+import type { AppOrder, FromApp } from "../apps/report.ts";
+import { writeComponent } from "../component.ts";
+import { type Running, start } from "../subject.ts";
+import { daemonSubject } from "./calls.ts";
+import { type EventSource, fill, sendPaced } from "./event-source.ts";
+import { type Bench, type Contender, type ContenderName, Missing, type Sample } from "./row.ts";
+
+export type EventWork = {
+  /** How the floor calls the system. */
+  readonly system: "kafka" | "rabbitmq" | "mqtt";
+  readonly keys: number;
+  /** Whether the events of a key must arrive in order. */
+  readonly ordered: boolean;
+  /** Events that wait when the runtime starts. */
+  readonly waiting: number;
+  /** Events a second for the latencies, and how many. */
+  readonly latencyRate: number;
+  readonly paced: number;
+  open(): Promise<EventSource>;
+};
+
+type Drained = Extract<FromApp, { kind: "drained" }>;
+
+/** Each round starts the runtime and its app anew. */
+export async function eventContender(
+  contender: ContenderName,
+  bench: Bench,
+  work: EventWork,
+): Promise<Contender> {
+  if (contender === "daprd" && bench.daprd === undefined) {
+    throw new Missing("DAPRD names no binary");
+  }
+  return {
+    round: () => eventRound(contender, bench, work),
+    [Symbol.asyncDispose]: () => Promise.resolve(),
+  };
+}
+
+async function eventRound(
+  contender: ContenderName,
+  bench: Bench,
+  work: EventWork,
+): Promise<Sample> {
+  const { keys, waiting, paced, latencyRate } = work;
+  await using source = await work.open();
+  await fill(source, { keys, first: 0, count: waiting });
+  const port = await reservePort();
+  const { address } = source;
+  const order: AppOrder = { port, address, source: source.source, keys, waiting, paced };
+  let sample: Sample;
+  try {
+    await using app = await startApp(contender, order, work, bench);
+    await using runtime = await startRuntime(contender, port, source, app, bench);
+    const drained = drainedSample(await app.message("drained", waiting), waiting);
+    await sendPaced(source, { keys, first: waiting, count: paced }, latencyRate);
+    const { latencies, counts } = await app.message("paced", waiting + paced);
+    const { duplicates, outOfOrder } = counts;
+    sample = { ...drained, ...latencies, duplicates, outOfOrder };
+    if (work.ordered && outOfOrder > 0) {
+      throw new Error(`${outOfOrder} of ${waiting + paced} events arrived out of order`);
+    }
+    await runtime?.[Symbol.asyncDispose]();
+  } finally {
+    await releasePort(port);
+  }
+  // A floor is killed with its last acknowledgements under way.
+  const left = contender === "floor" ? 0 : ((await source.unsettled?.()) ?? 0);
+  if (left > 0) throw new Error(`${left} events were handled and never acknowledged`);
+  return sample;
+}
+
+function drainedSample(drained: Drained, waiting: number): Sample {
+  // The clock began when the first was there.
+  const events = Math.max(1, waiting - 1);
+  return {
+    rate: events / drained.seconds,
+    cpu: (drained.runtimeSeconds / events) * 1e6,
+    appCpu: (drained.appSeconds / events) * 1e6,
+  };
+}
+
+async function startApp(
+  contender: ContenderName,
+  order: AppOrder,
+  { system }: EventWork,
+  { circumstances: { pin } }: Bench,
+): Promise<AppProcess> {
+  if (contender === "floor") return new AppProcess("event-floor.ts", order, [system], pin);
+  const program = contender === "cufflink-stream" ? "stream-app.ts" : "unary-app.ts";
+  const app = new AppProcess(program, order, [], pin);
+  await app.message("listening", 0);
+  return app;
+}
+
+async function startRuntime(
+  contender: ContenderName,
+  appPort: number,
+  source: EventSource,
+  app: AppProcess,
+  bench: Bench,
+): Promise<Running | undefined> {
+  if (contender === "floor") return undefined;
+  const resources = await writeComponent(bench.folder, source.component);
+  const subject = daemonSubject(contender, bench, { resources, appPort });
+  return start(subject, bench.circumstances, (pid) => app.measure(pid));
+}

@@ -1,0 +1,21 @@
+import { httpGetRow } from "./http-get.ts";
+import { kafkaInRow } from "./kafka-in.ts";
+import { kafkaOutRow } from "./kafka-out.ts";
+import { mqttInRow } from "./mqtt-in.ts";
+import { noOpRow } from "./no-op.ts";
+import { rabbitmqInRow } from "./rabbitmq-in.ts";
+import { redisGrpcRow, redisHttpRow, redisLatencyRow } from "./redis.ts";
+import type { Row } from "./row.ts";
+
+/** All rows, in the order in which they are measured and shown. */
+export const rows: readonly Row[] = [
+  noOpRow,
+  redisGrpcRow,
+  redisHttpRow,
+  httpGetRow,
+  kafkaOutRow,
+  kafkaInRow,
+  rabbitmqInRow,
+  mqttInRow,
+  redisLatencyRow,
+];

@@ -1,0 +1,76 @@
+import type { Circumstances } from "../subject.ts";
+import type { Systems } from "../systems/systems.ts";
+
+/** Who takes part in a row. A row of two ways in has one `cufflink-…` for each. */
+export type ContenderName =
+  | "cufflink"
+  | "cufflink-unary"
+  | "cufflink-batch"
+  | "cufflink-stream"
+  | "daprd"
+  | "floor";
+
+/** What is measured, with its unit and digits after the point. */
+export const measures = {
+  cpu: { title: "CPU per operation", unit: "µs", digits: 1 },
+  rate: { title: "rate", unit: "/s", digits: 0 },
+  p50: { title: "latency p50", unit: "ms", digits: 2 },
+  p90: { title: "latency p90", unit: "ms", digits: 2 },
+  p99: { title: "latency p99", unit: "ms", digits: 2 },
+  start: { title: "start to serving", unit: "ms", digits: 0 },
+  startCpu: { title: "CPU until serving", unit: "ms", digits: 0 },
+  memory: { title: "resident memory", unit: "MiB", digits: 0 },
+  growth: { title: "growth of resident memory", unit: "MiB", digits: 1 },
+  duplicates: { title: "events delivered again", unit: "", digits: 0 },
+  outOfOrder: { title: "events out of order", unit: "", digits: 0 },
+  appCpu: { title: "CPU of the app per event", unit: "µs", digits: 1 },
+} as const;
+
+export type Measure = keyof typeof measures;
+
+/** What one round of one contender gave. */
+export type Sample = Partial<Record<Measure, number>>;
+
+/** One of a row, ready to be measured. */
+export type Contender = AsyncDisposable & { round(): Promise<Sample> };
+
+/** What a median has to reach: a factor of another contender's, or a figure where `of` is absent. */
+export type Requirement = {
+  readonly measure: Measure;
+  readonly contender: ContenderName;
+  readonly of?: ContenderName;
+  readonly atMost?: number;
+  readonly atLeast?: number;
+  /** What is hoped for beyond it. */
+  readonly aim?: number;
+};
+
+/** A line of the bench. */
+export type Row = {
+  /** For `--row`. */
+  readonly name: string;
+  readonly title: string;
+  /** Operations a second at which the latencies are taken. Absent: there are none, or one call at a time. */
+  readonly latencyRate?: number;
+  readonly contenders: readonly ContenderName[];
+  readonly requirements: readonly Requirement[];
+  /** Called for each contender before the first round; all stay open until the last. */
+  open(contender: ContenderName, bench: Bench): Promise<Contender>;
+};
+
+/** What rows are given. */
+export type Bench = {
+  /** For files of the run; it goes with it. */
+  readonly folder: string;
+  /** daprd's binary. Absent: it is not measured. */
+  readonly daprd: string | undefined;
+  readonly systems: Systems;
+  readonly circumstances: Circumstances;
+  /** A count, made smaller by `--scale`, and never 0. */
+  count(full: number): number;
+};
+
+/** Something is not there, so that a contender, or all, cannot be measured. Told in the table. */
+export class Missing extends Error {
+  override readonly name = "Missing";
+}
