@@ -1,0 +1,105 @@
+import { messageOf } from "../errors.ts";
+import type { BindingReply } from "./event.ts";
+
+/** An event that was not handled. Throw one of its kinds; anything else that is thrown is a {@link Retry}. */
+export abstract class NotHandled extends Error {
+  abstract readonly outcome: "retry" | "deadLetter" | "drop";
+}
+
+/** Thrown by a handler: deliver the event again. This counts as an attempt. */
+export class Retry extends NotHandled {
+  override readonly name = "Retry";
+  readonly outcome = "retry";
+  /** The least pause before the next attempt, in milliseconds. Absent: as the component's policy says. */
+  readonly after: number | undefined;
+
+  constructor(reason: string, options: { readonly after?: number; readonly cause?: unknown } = {}) {
+    super(reason, options);
+    this.after = options.after;
+  }
+}
+
+/** Thrown by a handler: no attempt will get this event handled, put it aside for a person to look at. */
+export class DeadLetter extends NotHandled {
+  override readonly name = "DeadLetter";
+  readonly outcome = "deadLetter";
+}
+
+/** Thrown by a handler: the event is not handled, and nobody needs it. It is forgotten. */
+export class Drop extends NotHandled {
+  override readonly name = "Drop";
+  readonly outcome = "drop";
+}
+
+/** What became of an event in its handler. */
+export type Outcome =
+  | { readonly kind: "handled"; readonly reply: CheckedReply | undefined }
+  | { readonly kind: "retry"; readonly reason: string; readonly after: number | undefined }
+  | { readonly kind: "deadLetter"; readonly reason: string }
+  | { readonly kind: "drop"; readonly reason: string };
+
+/** A reply of which every part is known to be what the wire takes. */
+export type CheckedReply = {
+  readonly data: Uint8Array<ArrayBuffer> | undefined;
+  readonly to: string[];
+  readonly parallel: boolean;
+  readonly storeName: string;
+  readonly states: { key: string; value: Uint8Array<ArrayBuffer> }[];
+};
+
+/** A reason is for a log line and the next attempt: a text that quotes a whole payload is cut, in characters. */
+const longestReason = 2000;
+
+export const handled: Outcome = { kind: "handled", reply: undefined };
+
+/** What a handler's answer means. An answer that is no reply at all is a mistake of the app, so a retry. */
+export function outcomeOfAnswer(answer: unknown): Outcome {
+  if (answer === undefined || answer === null) return handled;
+  try {
+    return { kind: "handled", reply: checkedReply(answer) };
+  } catch (error) {
+    return { kind: "retry", reason: messageOf(error), after: undefined };
+  }
+}
+
+/** What it means that a handler threw. */
+export function outcomeOfThrown(thrown: unknown): Outcome {
+  const reason = messageOf(thrown).slice(0, longestReason).toWellFormed();
+  if (thrown instanceof DeadLetter) return { kind: "deadLetter", reason };
+  if (thrown instanceof Drop) return { kind: "drop", reason };
+  const after = thrown instanceof Retry ? thrown.after : undefined;
+  return { kind: "retry", reason, after: after !== undefined && after >= 0 ? after : undefined };
+}
+
+function checkedReply(answer: unknown): CheckedReply {
+  if (typeof answer !== "object" || answer === null || answer instanceof Uint8Array) {
+    const what = answer instanceof Uint8Array ? "bytes" : `a ${typeof answer}`;
+    throw new TypeError(`the handler answered ${what}; answer { data } for a reply, or nothing`);
+  }
+  const reply = answer as BindingReply;
+  const { data, to = [], concurrency, storeName = "", states = [] } = reply;
+  if (!Array.isArray(to)) throw new TypeError("the reply's `to` is not a list of names");
+  if (!Array.isArray(states)) throw new TypeError("the reply's `states` is not a list");
+  return {
+    data: data === undefined ? undefined : bytesOf(data, "data"),
+    to: to.map((name: unknown) => textOf(name, "to")),
+    parallel: concurrency === "parallel",
+    storeName: textOf(storeName, "storeName"),
+    states: states.map(({ key, value }) => ({
+      key: textOf(key, "states"),
+      value: bytesOf(value, "states"),
+    })),
+  };
+}
+
+/** Bytes as they are, and a text as UTF-8. Throws a `TypeError` for anything else. */
+export function bytesOf(value: unknown, what: string): Uint8Array<ArrayBuffer> {
+  if (typeof value === "string") return Buffer.from(value);
+  if (value instanceof Uint8Array) return value as Uint8Array<ArrayBuffer>;
+  throw new TypeError(`${what} is neither bytes nor a text; encode it first, for instance as JSON`);
+}
+
+function textOf(value: unknown, what: string): string {
+  if (typeof value === "string") return value.toWellFormed();
+  throw new TypeError(`the reply's \`${what}\` has something that is no text`);
+}
