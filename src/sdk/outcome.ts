@@ -81,13 +81,13 @@ function checkedReply(answer: unknown): CheckedReply {
   if (!Array.isArray(to)) throw new TypeError("the reply's `to` is not a list of names");
   if (!Array.isArray(states)) throw new TypeError("the reply's `states` is not a list");
   return {
-    data: data === undefined ? undefined : bytesOf(data, "data"),
-    to: to.map((name: unknown) => textOf(name, "to")),
+    data: data === undefined ? undefined : bytesOf(data, "`data`"),
+    to: to.map((name: unknown) => textOf(name, "an output in `to`")),
     parallel: concurrency === "parallel",
-    storeName: textOf(storeName, "storeName"),
+    storeName: textOf(storeName, "`storeName`"),
     states: states.map(({ key, value }) => ({
-      key: textOf(key, "states"),
-      value: bytesOf(value, "states"),
+      key: textOf(key, "a key in `states`"),
+      value: bytesOf(value, "a value in `states`"),
     })),
   };
 }
@@ -99,7 +99,8 @@ export function bytesOf(value: unknown, what: string): Uint8Array<ArrayBuffer> {
   throw new TypeError(`${what} is neither bytes nor a text; encode it first, for instance as JSON`);
 }
 
-function textOf(value: unknown, what: string): string {
+/** A text that UTF-8 can say. Throws a `TypeError` for what is none. */
+export function textOf(value: unknown, what: string): string {
   if (typeof value === "string") return value.toWellFormed();
-  throw new TypeError(`the reply's \`${what}\` has something that is no text`);
+  throw new TypeError(`${what} is no text but ${value === null ? "null" : `a ${typeof value}`}`);
 }
