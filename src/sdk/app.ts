@@ -1,5 +1,6 @@
 import { BindingError } from "../errors.ts";
 import { GrpcClient } from "../grpc/client.ts";
+import { CallbackServer } from "./callback-server.ts";
 import type { BindingEventHandler } from "./event.ts";
 import { EventStream } from "./event-stream.ts";
 import type { InvokeAnswer, InvokeOptions } from "./invocation.ts";
@@ -25,6 +26,15 @@ export type AppOptions = {
   readonly log?: (message: string) => void;
 };
 
+export type ServeOptions = {
+  /** 0: any that is free. Default `APP_PORT`. */
+  readonly port?: number;
+  /** Default `127.0.0.1`. */
+  readonly host?: string;
+  /** What the runtime sends as `dapr-api-token`; calls without it are refused. Default `APP_API_TOKEN`. */
+  readonly token?: string | undefined;
+};
+
 /** An app that gets events of bindings and invokes bindings. */
 export type BindingApp = AsyncDisposable & {
   /** Handles the events of an input. At any time; a second handler of one input takes the place of the first. */
@@ -40,6 +50,11 @@ export type BindingApp = AsyncDisposable & {
    * away is waited for.
    */
   start(): Promise<void>;
+  /**
+   * Listens on a port for a runtime with `--app-port` to dial, and takes events from now on. Also answers Dapr's
+   * unary calls, so it works behind daprd. Rejects with a `BindingError` when the port cannot be had.
+   */
+  serve(options?: ServeOptions): Promise<{ readonly port: number }>;
   /** Whether events can come now. */
   readonly connected: boolean;
   /**
@@ -66,6 +81,8 @@ class App implements BindingApp {
   readonly #window: number;
   readonly #log: (message: string) => void;
   #subscription: Subscription | undefined;
+  #server: Promise<CallbackServer> | undefined;
+  #listening: CallbackServer | undefined;
   #renewal: NodeJS.Immediate | undefined;
   #keepAlive: NodeJS.Timeout | undefined;
   #closing: Promise<void> | undefined;
@@ -84,17 +101,19 @@ class App implements BindingApp {
   }
 
   get connected(): boolean {
-    return this.#subscription?.connected === true;
+    return this.#subscription?.connected === true || this.#listening?.connected === true;
   }
 
   on(binding: string, handler: BindingEventHandler): this {
     const known = this.#handlers.has(binding);
     this.#handlers.set(binding, handler);
     // Several calls in a row are one new subscription.
-    if (!known && this.#subscription !== undefined) {
+    const begun = this.#subscription !== undefined || this.#server !== undefined;
+    if (!known && begun) {
       this.#renewal ??= setImmediate(() => {
         this.#renewal = undefined;
         this.#subscription?.renew();
+        this.#listening?.renew();
       });
     }
     return this;
@@ -105,9 +124,7 @@ class App implements BindingApp {
   }
 
   async start(): Promise<void> {
-    if (this.#closing !== undefined) {
-      throw new BindingError("failed_precondition", "the app was closed; make another one");
-    }
+    this.#refuseWhenClosed();
     this.#keepRunning();
     this.#subscription ??= new Subscription({
       client: this.#client,
@@ -116,6 +133,34 @@ class App implements BindingApp {
       log: this.#log,
       pause: { first: 100, longest: 5000 },
     });
+  }
+
+  async serve(options: ServeOptions = {}): Promise<{ readonly port: number }> {
+    this.#refuseWhenClosed();
+    if (this.#server !== undefined) {
+      throw new BindingError("failed_precondition", "the app listens already");
+    }
+    const { host = "127.0.0.1", port = Number(process.env["APP_PORT"] || "-1") } = options;
+    if (!Number.isInteger(port) || port < 0 || port > 65_535) {
+      throw new BindingError(
+        "invalid_argument",
+        "no port to listen on; give serve() a `port`, or put APP_PORT into the environment",
+      );
+    }
+    this.#server = CallbackServer.listen({
+      ...{ host, port, token: options.token ?? process.env["APP_API_TOKEN"] ?? "" },
+      bindings: () => [...this.#handlers.keys()],
+      handlerOf: (binding) => this.#handlers.get(binding),
+      createStream: () => this.#createStream(),
+      pool: this.#pool,
+    });
+    try {
+      this.#listening = await this.#server;
+      return { port: this.#listening.port };
+    } catch (error) {
+      this.#server = undefined;
+      throw error;
+    }
   }
 
   close({ deadline = 30_000 }: { readonly deadline?: number } = {}): Promise<void> {
@@ -128,10 +173,18 @@ class App implements BindingApp {
 
   async #close(deadline: number): Promise<void> {
     clearImmediate(this.#renewal);
-    if (this.#subscription !== undefined) await within(this.#subscription.drain(), deadline);
+    const server = await this.#server?.catch(() => undefined);
+    const drained = Promise.all([this.#subscription?.drain(), server?.drain()]);
+    await within(drained, deadline);
+    server?.close();
     this.#invoker.close();
     await this.#client.close();
     clearInterval(this.#keepAlive);
+  }
+
+  #refuseWhenClosed(): void {
+    if (this.#closing === undefined) return;
+    throw new BindingError("failed_precondition", "the app was closed; make another one");
   }
 
   #createStream(): EventStream | undefined {
@@ -153,7 +206,7 @@ class App implements BindingApp {
 }
 
 /** Resolves when the promise does, or after so many milliseconds. */
-async function within(promise: Promise<void>, milliseconds: number): Promise<void> {
+async function within(promise: Promise<unknown>, milliseconds: number): Promise<void> {
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<void>((resolve) => {
     timer = setTimeout(resolve, Math.min(milliseconds, 2 ** 31 - 1));

@@ -1,7 +1,7 @@
 import { fromBinary } from "@bufbuild/protobuf";
 import { EventBatchSchema, type DeliveredEvent } from "../../gen/cufflink/v1/event_streams_pb.ts";
 import { StreamedEvent, type BindingEventHandler } from "./event.ts";
-import { outcomeOfAnswer, outcomeOfThrown, type Outcome } from "./outcome.ts";
+import { outcomeOf, type Outcome } from "./outcome.ts";
 import { Settlements } from "./settlements.ts";
 import type { StillRunning } from "./still-running.ts";
 import type { Turn, WorkerPool } from "./worker-pool.ts";
@@ -140,21 +140,8 @@ export class EventStream {
     lane.shift();
     if (lane.first === undefined) this.#waiting.delete(lane);
     this.#running.add(held);
-    const handler = handlerOf(binding);
-    try {
-      if (handler === undefined) throw new Error(`the app has no handler for binding ${binding}`);
-      const answer: unknown = handler(new StreamedEvent(binding, message, this.#abort.signal));
-      if (isPromise(answer)) {
-        return Promise.resolve(answer).then(
-          (reply) => this.#settle(lane, held, outcomeOfAnswer(reply)),
-          (thrown: unknown) => this.#settle(lane, held, outcomeOfThrown(thrown)),
-        );
-      }
-      this.#settle(lane, held, outcomeOfAnswer(answer));
-    } catch (thrown) {
-      this.#settle(lane, held, outcomeOfThrown(thrown));
-    }
-    return undefined;
+    const event = new StreamedEvent(binding, message, this.#abort.signal);
+    return outcomeOf(handlerOf(binding), event, (outcome) => this.#settle(lane, held, outcome));
   }
 
   #settle(lane: Lane, held: Held, outcome: Outcome): void {
@@ -260,8 +247,4 @@ class Lane implements Turn {
   run(): Promise<void> | undefined {
     return this.#stream.run(this);
   }
-}
-
-function isPromise(value: unknown): value is PromiseLike<unknown> {
-  return typeof (value as PromiseLike<unknown> | null | undefined)?.then === "function";
 }

@@ -1,4 +1,4 @@
-export { createApp, type AppOptions, type BindingApp } from "./app.ts";
+export { createApp, type AppOptions, type BindingApp, type ServeOptions } from "./app.ts";
 export { DeadLetter, Drop, Retry } from "./outcome.ts";
 export { BindingError } from "../errors.ts";
 export type { Effect, Reason } from "../errors.ts";

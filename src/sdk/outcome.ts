@@ -1,15 +1,9 @@
 import { messageOf } from "../errors.ts";
-import type { BindingReply } from "./event.ts";
+import type { BindingEvent, BindingEventHandler, BindingReply } from "./event.ts";
 
-/** An event that was not handled. Throw one of its kinds; anything else that is thrown is a {@link Retry}. */
-export abstract class NotHandled extends Error {
-  abstract readonly outcome: "retry" | "deadLetter" | "drop";
-}
-
-/** Thrown by a handler: deliver the event again. This counts as an attempt. */
-export class Retry extends NotHandled {
+/** Thrown by a handler: deliver the event again. This counts as an attempt. So does anything else that is thrown. */
+export class Retry extends Error {
   override readonly name = "Retry";
-  readonly outcome = "retry";
   /** The least pause before the next attempt, in milliseconds. Absent: as the component's policy says. */
   readonly after: number | undefined;
 
@@ -20,15 +14,16 @@ export class Retry extends NotHandled {
 }
 
 /** Thrown by a handler: no attempt will get this event handled, put it aside for a person to look at. */
-export class DeadLetter extends NotHandled {
+export class DeadLetter extends Error {
   override readonly name = "DeadLetter";
-  readonly outcome = "deadLetter";
+  // The two would be alike to TypeScript, and are not.
+  readonly kind = "deadLetter";
 }
 
 /** Thrown by a handler: the event is not handled, and nobody needs it. It is forgotten. */
-export class Drop extends NotHandled {
+export class Drop extends Error {
   override readonly name = "Drop";
-  readonly outcome = "drop";
+  readonly kind = "drop";
 }
 
 /** What became of an event in its handler. */
@@ -50,10 +45,37 @@ export type CheckedReply = {
 /** A reason is for a log line and the next attempt: a text that quotes a whole payload is cut, in characters. */
 const longestReason = 2000;
 
-export const handled: Outcome = { kind: "handled", reply: undefined };
+const handled: Outcome = { kind: "handled", reply: undefined };
 
-/** What a handler's answer means. An answer that is no reply at all is a mistake of the app, so a retry. */
-export function outcomeOfAnswer(answer: unknown): Outcome {
+/**
+ * Calls a handler and tells what became of the event, exactly once. `undefined`: it is told already. Never
+ * throws or rejects.
+ */
+export function outcomeOf(
+  handler: BindingEventHandler | undefined,
+  event: BindingEvent,
+  tell: (outcome: Outcome) => void,
+): Promise<void> | undefined {
+  let answer: unknown;
+  try {
+    if (handler === undefined) throw new Error(`the app has no handler for binding ${event.name}`);
+    answer = handler(event);
+  } catch (thrown) {
+    tell(outcomeOfThrown(thrown));
+    return undefined;
+  }
+  if (isPromise(answer)) {
+    return Promise.resolve(answer).then(
+      (reply) => tell(outcomeOfAnswer(reply)),
+      (thrown: unknown) => tell(outcomeOfThrown(thrown)),
+    );
+  }
+  tell(outcomeOfAnswer(answer));
+  return undefined;
+}
+
+/** An answer that is no reply at all is a mistake of the app, so a retry. */
+function outcomeOfAnswer(answer: unknown): Outcome {
   if (answer === undefined || answer === null) return handled;
   try {
     return { kind: "handled", reply: checkedReply(answer) };
@@ -62,13 +84,16 @@ export function outcomeOfAnswer(answer: unknown): Outcome {
   }
 }
 
-/** What it means that a handler threw. */
-export function outcomeOfThrown(thrown: unknown): Outcome {
+function outcomeOfThrown(thrown: unknown): Outcome {
   const reason = messageOf(thrown).slice(0, longestReason).toWellFormed();
   if (thrown instanceof DeadLetter) return { kind: "deadLetter", reason };
   if (thrown instanceof Drop) return { kind: "drop", reason };
   const after = thrown instanceof Retry ? thrown.after : undefined;
   return { kind: "retry", reason, after: after !== undefined && after >= 0 ? after : undefined };
+}
+
+function isPromise(value: unknown): value is PromiseLike<unknown> {
+  return typeof (value as PromiseLike<unknown> | null | undefined)?.then === "function";
 }
 
 function checkedReply(answer: unknown): CheckedReply {
