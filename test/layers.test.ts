@@ -37,6 +37,11 @@ const refused = [
   ["src/telemetry/metrics.ts", "../rpc/dapr.ts"],
   ["src/cli/serve.ts", "../../gen/dapr/proto/runtime/v1/dapr_pb.ts"],
   ["src/index.ts", "./main.ts"],
+  ["src/index.ts", "./sdk/app.ts"],
+  ["src/app/grpc.ts", "../sdk/event.ts"],
+  ["src/sdk/app.ts", "../app/grpc.ts"],
+  ["src/sdk/event.ts", "../binding.ts"],
+  ["src/sdk/invoker.ts", "@connectrpc/connect"],
 ] as const;
 
 /** Imports that it must let pass. */
@@ -52,6 +57,10 @@ const allowed = [
   ["src/rpc/operations.ts", "../runtime/runtime.ts"],
   ["src/server/listener.ts", "../rpc/dapr.ts"],
   ["src/main.ts", "./bindings/index.ts"],
+  ["src/sdk/event-stream.ts", "../../gen/cufflink/v1/event_streams_pb.ts"],
+  ["src/sdk/invoker.ts", "../grpc/client.ts"],
+  ["src/sdk/outcome.ts", "../errors.ts"],
+  ["src/sdk/app.ts", "./outcome.ts"],
 ] as const;
 
 let complaints: Set<string>;

@@ -98,20 +98,15 @@ describe("the published package", () => {
   });
 
   test("embeds in a program of plain JavaScript, and tells TypeScript its types", async () => {
-    const program =
-      'import { createRuntime } from "cufflink";\nconsole.log(typeof createRuntime);\n';
+    const imports =
+      'import { createRuntime } from "cufflink";\nimport { createApp } from "cufflink/app";\n';
+    const program = `${imports}console.log(typeof createRuntime, typeof createApp);\n`;
     writeFileSync(join(home, "embed.js"), program);
     const { stdout } = await run("npx", ["--no-install", "node", "embed.js"], { cwd: home, env });
-    expect(stdout).toBe("function\n");
+    expect(stdout).toBe("function function\n");
 
-    writeFileSync(
-      join(home, "right.ts"),
-      'import { createRuntime } from "cufflink";\ncreateRuntime;\n',
-    );
-    writeFileSync(
-      join(home, "wrong.ts"),
-      'import { createRuntime } from "cufflink";\ncreateRuntime.nope;\n',
-    );
+    writeFileSync(join(home, "right.ts"), `${imports}createRuntime;\ncreateApp().on;\n`);
+    writeFileSync(join(home, "wrong.ts"), `${imports}createRuntime;\ncreateApp().nope;\n`);
     const types = ["--module", "nodenext", "--strict", "--noEmit"];
     const from = ["--typeRoots", join(root, "node_modules/@types"), "--types", "node"];
     const tsc = join(root, "node_modules/typescript/bin/tsc");

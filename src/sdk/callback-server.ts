@@ -1,0 +1,211 @@
+import { createHash, timingSafeEqual } from "node:crypto";
+import {
+  createServer,
+  type Http2Server,
+  type ServerHttp2Session,
+  type ServerHttp2Stream,
+} from "node:http2";
+import type { AddressInfo } from "node:net";
+import { create, toBinary } from "@bufbuild/protobuf";
+import {
+  HealthCheckResponseSchema,
+  ListInputBindingsResponseSchema,
+} from "../../gen/dapr/proto/runtime/v1/appcallback_pb.ts";
+import { BindingError, messageOf } from "../errors.ts";
+import { http2ServerOptions, widenWindow } from "../grpc/http2-options.ts";
+import type { CallContext, GrpcMethod } from "../grpc/method.ts";
+import { GrpcServer } from "../grpc/server.ts";
+import { Code, GrpcFailure } from "../grpc/status.ts";
+import type { BindingEventHandler } from "./event.ts";
+import type { EventStream } from "./event-stream.ts";
+import { handleCall } from "./unary-event.ts";
+import type { WorkerPool } from "./worker-pool.ts";
+
+export type CallbackServerOptions = {
+  readonly host: string;
+  /** 0: any that is free. */
+  readonly port: number;
+  /** What the runtime sends with events as `dapr-api-token`. Empty: not asked for. */
+  readonly token: string;
+  /** The inputs whose events are wanted. */
+  readonly bindings: () => string[];
+  readonly handlerOf: (binding: string) => BindingEventHandler | undefined;
+  /** Makes a stream for what the app wants now; `undefined` while that is nothing. */
+  readonly createStream: () => EventStream | undefined;
+  readonly pool: WorkerPool;
+};
+
+/** So large may a message of the runtime be, in bytes: a batch that is one event is as large as the event. */
+const maxMessageSize = 256 * 1024 * 1024;
+const dapr = "/dapr.proto.runtime.v1.AppCallback";
+const streamPath = "/cufflink.v1.AppCallback/OnBindingEvents";
+
+/** A port for the runtime to dial: event streams, and Dapr's unary calls for a runtime that has none. */
+export class CallbackServer {
+  readonly #options: CallbackServerOptions;
+  readonly #server: Http2Server;
+  readonly #sessions = new Set<ServerHttp2Session>();
+  readonly #streams = new Set<EventStream>();
+  readonly #abort = new AbortController();
+  #draining = false;
+  #calls = 0;
+
+  private constructor(options: CallbackServerOptions) {
+    this.#options = options;
+    const methods = new Map<string, GrpcMethod>([
+      [streamPath, { kind: "stream", handle: (...call) => this.#stream(...call) }],
+      [`${dapr}/OnBindingEvent`, { kind: "unary", handle: (...call) => this.#event(...call) }],
+      [`${dapr}/ListInputBindings`, { kind: "unary", handle: () => this.#list() }],
+      [`${dapr}HealthCheck/HealthCheck`, { kind: "unary", handle: () => this.#health() }],
+    ]);
+    const grpc = new GrpcServer(methods, { maxMessageSize });
+    this.#server = createServer(http2ServerOptions);
+    this.#server.on("session", (session) => this.#keep(session));
+    this.#server.on("sessionError", () => undefined);
+    this.#server.on("stream", (stream: ServerHttp2Stream, headers) => {
+      if (!grpc.handle(stream, headers)) refuse(stream);
+    });
+  }
+
+  /** Resolves once it listens. Rejects with a `BindingError` when the port cannot be had. */
+  static async listen(options: CallbackServerOptions): Promise<CallbackServer> {
+    const made = new CallbackServer(options);
+    const { host, port } = options;
+    await new Promise<void>((resolve, reject) => {
+      made.#server.once("error", (error) => {
+        const text = `the app cannot listen on ${host}:${port}: ${messageOf(error)}`;
+        reject(new BindingError("failed_precondition", text, { cause: error }));
+      });
+      made.#server.listen(port, host, () => resolve());
+    });
+    return made;
+  }
+
+  get port(): number {
+    return (this.#server.address() as AddressInfo).port;
+  }
+
+  /** Whether a runtime has an event stream open. */
+  get connected(): boolean {
+    return this.#streams.size > 0;
+  }
+
+  /** The app wants other events than before: the streams finish what they have, and the runtime opens others. */
+  renew(): void {
+    for (const stream of this.#streams) stream.drain();
+  }
+
+  /** Takes no more events and resolves when those that run are handled and settled. */
+  async drain(): Promise<void> {
+    this.#draining = true;
+    this.#server.close();
+    for (const stream of this.#streams) stream.drain();
+    await Promise.all(
+      [...this.#sessions].map((session) => {
+        const closed = new Promise<void>((resolve) => void session.once("close", () => resolve()));
+        session.close();
+        return closed;
+      }),
+    );
+  }
+
+  /** Cuts what is left. */
+  close(): void {
+    this.#draining = true;
+    this.#server.close();
+    for (const session of this.#sessions) session.destroy();
+    if (this.#calls > 0) this.#abort.abort(new Error("the app was closed"));
+  }
+
+  #keep(session: ServerHttp2Session): void {
+    this.#sessions.add(session);
+    widenWindow(session);
+    session.on("error", () => session.destroy());
+    session.on("close", () => this.#sessions.delete(session));
+  }
+
+  async *#stream(
+    requests: AsyncIterable<Uint8Array>,
+    context: CallContext,
+  ): AsyncGenerator<Uint8Array> {
+    this.#admit(context);
+    const stream = this.#draining ? undefined : this.#options.createStream();
+    if (stream === undefined) {
+      const why = this.#draining ? "the app is closing" : "the app has no handler for any binding";
+      throw new GrpcFailure(Code.unavailable, why);
+    }
+    this.#streams.add(stream);
+    let failure: unknown;
+    const read = async (): Promise<void> => {
+      try {
+        for await (const message of requests) stream.receive(message);
+        // The runtime sends no more; what it has sent is still settled.
+        stream.drain();
+      } catch (error) {
+        failure = error;
+        stream.end(messageOf(error));
+      }
+    };
+    void read();
+    try {
+      yield* stream.messages();
+    } finally {
+      stream.end("the event stream ended");
+      this.#streams.delete(stream);
+    }
+    if (failure !== undefined) throw new GrpcFailure(Code.invalidArgument, messageOf(failure));
+  }
+
+  async #event(message: Uint8Array, context: CallContext): Promise<Uint8Array> {
+    this.#admit(context);
+    if (this.#draining) throw new GrpcFailure(Code.unavailable, "the app is closing");
+    const { pool, handlerOf } = this.#options;
+    this.#calls++;
+    try {
+      return await handleCall(message, context.headers, {
+        pool,
+        handlerOf,
+        // One for all: a signal of each call's own would cost more than the rest of it.
+        signal: this.#abort.signal,
+      });
+    } finally {
+      this.#calls--;
+    }
+  }
+
+  async #list(): Promise<Uint8Array> {
+    const bindings = this.#options.bindings();
+    return toBinary(
+      ListInputBindingsResponseSchema,
+      create(ListInputBindingsResponseSchema, { bindings }),
+    );
+  }
+
+  async #health(): Promise<Uint8Array> {
+    if (this.#draining) throw new GrpcFailure(Code.unavailable, "the app is closing");
+    return toBinary(HealthCheckResponseSchema, create(HealthCheckResponseSchema));
+  }
+
+  /** Dapr sends its token with events, but not with its questions. */
+  #admit({ headers }: CallContext): void {
+    const { token } = this.#options;
+    if (token === "" || isSame(token, String(headers["dapr-api-token"] ?? ""))) return;
+    throw new GrpcFailure(
+      Code.unauthenticated,
+      "the call has not the app's token; start the runtime with the same APP_API_TOKEN",
+    );
+  }
+}
+
+function refuse(stream: ServerHttp2Stream): void {
+  stream.on("error", () => undefined);
+  stream.resume();
+  const status = { "grpc-status": String(Code.unimplemented), "grpc-message": "unknown method" };
+  const head = { ":status": 200, "content-type": "application/grpc" };
+  stream.respond({ ...head, ...status }, { endStream: true });
+}
+
+function isSame(one: string, other: string): boolean {
+  const [a, b] = [one, other].map((text) => createHash("sha256").update(text).digest());
+  return a !== undefined && b !== undefined && timingSafeEqual(a, b);
+}

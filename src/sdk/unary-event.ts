@@ -1,0 +1,102 @@
+import type { IncomingHttpHeaders } from "node:http2";
+import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
+import { anyPack } from "@bufbuild/protobuf/wkt";
+import {
+  BindingEventRequestSchema,
+  BindingEventResponse_BindingEventConcurrency as Concurrency,
+  BindingEventResponseSchema,
+  type BindingEventRequest,
+} from "../../gen/dapr/proto/runtime/v1/appcallback_pb.ts";
+import { RetryInfoSchema } from "../../gen/google/rpc/error_details_pb.ts";
+import { StatusSchema } from "../../gen/google/rpc/status_pb.ts";
+import { Code, decodeGrpcMessage, GrpcFailure } from "../grpc/status.ts";
+import { durationOf } from "./duration.ts";
+import { CalledEvent, traceOf, type BindingEventHandler } from "./event.ts";
+import { outcomeOf, type CheckedReply, type Outcome } from "./outcome.ts";
+import type { WorkerPool } from "./worker-pool.ts";
+
+type CallOptions = {
+  readonly pool: WorkerPool;
+  readonly handlerOf: (binding: string) => BindingEventHandler | undefined;
+  readonly signal: AbortSignal;
+};
+
+/**
+ * Handles one event of Dapr's unary `OnBindingEvent` when it has its turn. Rejects with a `GrpcFailure` when it
+ * is not handled. The call knows no dead letter, which is then one more failed attempt, and no dropping,
+ * which is answered as handled.
+ */
+export function handleCall(
+  message: Uint8Array,
+  headers: IncomingHttpHeaders,
+  { pool, handlerOf, signal }: CallOptions,
+): Promise<Uint8Array> {
+  const request = fromBinary(BindingEventRequestSchema, message);
+  const event = eventOf(request, headers, signal);
+  return new Promise((resolve, reject) => {
+    const conclude = (outcome: Outcome): void => {
+      try {
+        resolve(responseOf(outcome));
+      } catch (failure) {
+        reject(failure as Error);
+      }
+    };
+    pool.add({ run: () => outcomeOf(handlerOf(event.name), event, conclude) });
+  });
+}
+
+function eventOf(
+  { name, data, metadata }: BindingEventRequest,
+  headers: IncomingHttpHeaders,
+  signal: AbortSignal,
+): CalledEvent {
+  const header = (wanted: string): string | undefined => {
+    const value = headers[wanted];
+    return typeof value === "string" ? value : undefined;
+  };
+  const lastError = header("cufflink-last-error");
+  return new CalledEvent({
+    ...{ name, data, metadata, signal },
+    trace: traceOf(header("traceparent"), header("tracestate"), header("baggage")),
+    // daprd does not count.
+    attempt: Number(header("cufflink-attempt")) || 1,
+    attempts: Number(header("cufflink-attempts")) || undefined,
+    lastError: lastError && decodeGrpcMessage(lastError),
+  });
+}
+
+function responseOf(outcome: Outcome): Uint8Array {
+  switch (outcome.kind) {
+    case "handled":
+      return outcome.reply === undefined ? nothing : encodeReply(outcome.reply);
+    case "drop":
+      return nothing;
+    case "deadLetter":
+      throw new GrpcFailure(Code.failedPrecondition, outcome.reason);
+    case "retry":
+      throw new GrpcFailure(Code.aborted, outcome.reason, retryDetails(outcome));
+  }
+}
+
+const nothing = new Uint8Array(0);
+
+function encodeReply({ data, to, parallel, storeName, states }: CheckedReply): Uint8Array {
+  return toBinary(
+    BindingEventResponseSchema,
+    create(BindingEventResponseSchema, {
+      ...{ to, storeName, states },
+      concurrency: parallel ? Concurrency.PARALLEL : Concurrency.SEQUENTIAL,
+      ...(data !== undefined && { data }),
+    }),
+  );
+}
+
+function retryDetails({ reason, after }: Outcome & { kind: "retry" }): Uint8Array | undefined {
+  if (after === undefined) return undefined;
+  const info = create(RetryInfoSchema, { retryDelay: durationOf(after) });
+  const details = [anyPack(RetryInfoSchema, info)];
+  return toBinary(
+    StatusSchema,
+    create(StatusSchema, { code: Code.aborted, message: reason, details }),
+  );
+}
