@@ -1,6 +1,5 @@
-import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
+import { fromBinary } from "@bufbuild/protobuf";
 import {
-  BindingEventRequestSchema,
   type BindingEventResponse,
   BindingEventResponse_BindingEventConcurrency as Concurrency,
   BindingEventResponseSchema,
@@ -10,7 +9,8 @@ import { GrpcClient, type UnaryResult } from "../grpc/client.ts";
 import { Code } from "../grpc/status.ts";
 import type { App, Delivery, Outcome, Reply } from "../runtime/app.ts";
 import { Availability } from "./availability.ts";
-import { binaryTrace, deliveryHeaders, eventMetadata } from "./event-metadata.ts";
+import { encodeBindingEvent } from "./binding-event.ts";
+import { binaryTrace, deliveryHeaders } from "./event-metadata.ts";
 import type { EventStreams } from "./event-streams.ts";
 import type { AppHealthOptions } from "./health.ts";
 import { StreamDialler } from "./stream-dialler.ts";
@@ -118,7 +118,10 @@ class GrpcApp implements App {
     if (binary !== undefined) headers["grpc-trace-bin"] = binary;
     if (this.#options.token) headers["dapr-api-token"] = this.#options.token;
     const path = `${service}/OnBindingEvent`;
-    const result = await this.#client.unary(path, encodeEvent(delivery), { headers, signal });
+    const result = await this.#client.unary(path, encodeBindingEvent(delivery), {
+      headers,
+      signal,
+    });
     if (result.kind === "unsent") return result;
     if (result.kind !== "ok") return { kind: "refused", reason: reasonOf(result) };
     if (result.message.length === 0) return { kind: "handled", reply: undefined };
@@ -159,23 +162,6 @@ class GrpcApp implements App {
     if (result.kind === "failed" && result.code === Code.unimplemented) return new Set();
     if (result.kind !== "ok") throw new Error(`ListInputBindings: ${reasonOf(result)}`);
     return new Set(fromBinary(ListInputBindingsResponseSchema, result.message).bindings);
-  }
-}
-
-function encodeEvent(delivery: Delivery): Uint8Array {
-  const request = create(BindingEventRequestSchema);
-  request.name = delivery.name;
-  if (delivery.data !== undefined) request.data = delivery.data;
-  request.metadata = eventMetadata(delivery);
-  try {
-    return toBinary(BindingEventRequestSchema, request);
-  } catch {
-    // A lone surrogate cannot be written as UTF-8.
-    const entries = Object.entries(request.metadata);
-    request.metadata = Object.fromEntries(
-      entries.map(([name, value]) => [name.toWellFormed(), value.toWellFormed()]),
-    );
-    return toBinary(BindingEventRequestSchema, request);
   }
 }
 

@@ -12,36 +12,31 @@ export function takes({ intake }: App, lane: Lane): "now" | "lane waits" | "full
   return intake.takes(lane.key === undefined ? undefined : lane, lane.out);
 }
 
-/** Gives the app an event. Never rejects. */
-export async function ask(
+/** Gives the app an event. Rejects when the app's side fails. */
+export function ask(
   { app, name, route, policy }: DeliveryOptions,
   lane: Lane,
   entry: Entry,
   signal: AbortSignal,
 ): Promise<Outcome> {
   const { event } = entry;
-  try {
-    return await app.deliver(
-      {
-        name,
-        route,
-        lane: lane.key === undefined ? undefined : lane,
-        data: event.data,
-        metadata: event.metadata,
-        headers: event.headers,
-        key: event.key,
-        id: event.id,
-        trace: entry.trace,
-        attempt: entry.failed + 1,
-        attempts: Number.isFinite(policy.attempts) ? policy.attempts : undefined,
-        lastError: entry.lastError,
-      },
-      signal,
-    );
-  } catch (error) {
-    // No field of an event may take the runtime down: what the app's side throws is that event's failure.
-    return { kind: "refused", reason: messageOf(error) };
-  }
+  return app.deliver(
+    {
+      name,
+      route,
+      lane: lane.key === undefined ? undefined : lane,
+      data: event.data,
+      metadata: event.metadata,
+      headers: event.headers,
+      key: event.key,
+      id: event.id,
+      trace: entry.trace,
+      attempt: entry.failed + 1,
+      attempts: Number.isFinite(policy.attempts) ? policy.attempts : undefined,
+      lastError: entry.lastError,
+    },
+    signal,
+  );
 }
 
 /** Does what is left of a kept reply's fan-out. Never rejects. */
@@ -76,11 +71,12 @@ export function noteRefusal(
 }
 
 /** Settles an event, once, and frees its place in the window. */
-export function settle({ event, place }: Entry, settlement: Settlement, logger: Logger): void {
+export function settle(entry: Entry, settlement: Settlement, logger: Logger): void {
+  const { event } = entry;
   try {
     event.settle(settlement);
   } catch (error) {
     logger.error({ event: event.id, reason: messageOf(error) }, "an event could not be settled");
   }
-  place.window.leave(place);
+  entry.window.leave(entry);
 }

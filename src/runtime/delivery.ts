@@ -140,13 +140,18 @@ export class Delivery {
     const entry: Entry = {
       event,
       trace: traceOf(event),
-      place: window.enter(event.data?.length ?? 0, event.id),
+      window,
+      bytes: event.data?.length ?? 0,
+      label: event.id,
+      since: Date.now(),
+      settled: false,
       failed: 0,
       lastError: undefined,
       pause: undefined,
       kept: undefined,
       waiting: false,
     };
+    window.enter(entry);
     if (this.#stopped) return this.#return(entry, "the runtime stops");
     const { withdrawn } = event;
     if (withdrawn?.aborted) return this.#return(entry, takenBack.reason);
@@ -229,7 +234,13 @@ export class Delivery {
   async #attempt(lane: Lane, entry: Entry): Promise<void> {
     const { concurrency, observer, name } = this.#options;
     const started = performance.now();
-    let outcome = await ask(this.#options, lane, entry, this.#abort.signal);
+    let outcome: Outcome;
+    try {
+      outcome = await ask(this.#options, lane, entry, this.#abort.signal);
+    } catch (error) {
+      // No field of an event may take the runtime down: what the app's side throws is that event's failure.
+      outcome = { kind: "refused", reason: messageOf(error) };
+    }
     concurrency.release();
     observer.attempted(name, outcome.kind, performance.now() - started);
     if (outcome.kind === "handled") {

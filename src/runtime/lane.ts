@@ -1,13 +1,13 @@
 import type { InboundEvent, Settlement } from "../binding.ts";
 import type { LaneReference, Reply } from "./app.ts";
 import type { FanOut } from "./fan-out.ts";
-import type { Place } from "./window.ts";
+import type { Place, Window } from "./window.ts";
 
 /** An event on its way, with what its attempts so far have left. */
-export type Entry = {
+export type Entry = Place & {
   readonly event: InboundEvent;
   readonly trace: Readonly<Record<string, string>>;
-  readonly place: Place;
+  readonly window: Window;
   failed: number;
   lastError: string | undefined;
   /** The pause that its last attempt asks for before the lane begins again, in milliseconds. */

@@ -1,11 +1,11 @@
 /** The most events and bytes that one source (Kafka: one partition) may be ahead of its oldest unsettled event. */
 export const windowLimits = { events: 10_000, bytes: 64 * 1024 * 1024 } as const;
 
-/** An event's place in its source's window. */
+/** What a window knows of an event in it. */
 export type Place = {
-  readonly window: Window;
   readonly bytes: number;
   readonly label: string | undefined;
+  /** When it came, in milliseconds since 1970. */
   readonly since: number;
   settled: boolean;
 };
@@ -17,12 +17,10 @@ export class Window {
   #bytes = 0;
   #waiting: (() => void)[] = [];
 
-  /** Takes a place at the end, which {@link leave} frees. */
-  enter(bytes: number, label: string | undefined): Place {
-    const place: Place = { window: this, bytes, label, since: Date.now(), settled: false };
+  /** Takes an event in at the end, which {@link leave} takes out. */
+  enter(place: Place): void {
     this.#places.push(place);
-    this.#bytes += bytes;
-    return place;
+    this.#bytes += place.bytes;
   }
 
   leave(place: Place): void {

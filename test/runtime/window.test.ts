@@ -1,11 +1,17 @@
 import { expect, test } from "vitest";
-import { Window, windowLimits } from "../../src/runtime/window.ts";
+import { Window, windowLimits, type Place } from "../../src/runtime/window.ts";
 import { settled } from "./source-event.ts";
+
+function enter(window: Window, bytes: number, label: string): Place {
+  const place = { bytes, label, since: Date.now(), settled: false };
+  window.enter(place);
+  return place;
+}
 
 test("is full by number, counted from the oldest unsettled event on", async () => {
   const window = new Window();
   const [first, ...rest] = Array.from({ length: windowLimits.events }, (_, n) =>
-    window.enter(0, String(n)),
+    enter(window, 0, String(n)),
   );
   expect([window.full, window.oldest?.label]).toEqual([true, "0"]);
   let room = false;
@@ -20,8 +26,8 @@ test("is full by number, counted from the oldest unsettled event on", async () =
 
 test("is full by bytes of what is unsettled", () => {
   const window = new Window();
-  const small = window.enter(1, "small");
-  const large = window.enter(windowLimits.bytes - 1, "large");
+  const small = enter(window, 1, "small");
+  const large = enter(window, windowLimits.bytes - 1, "large");
   expect(window.full).toBe(true);
   window.leave(large);
   expect([window.full, window.oldest?.label]).toEqual([false, "small"]);
@@ -32,7 +38,7 @@ test("is full by bytes of what is unsettled", () => {
 test("goes on over many more events than it holds", () => {
   const window = new Window();
   for (let n = 0; n < 20_000; n++) {
-    window.leave(window.enter(1000, String(n)));
+    window.leave(enter(window, 1000, String(n)));
     expect(window.full).toBe(false);
   }
 });

@@ -1,0 +1,21 @@
+import type { Delivery } from "../runtime/app.ts";
+import { eventMetadata } from "./event-metadata.ts";
+import { WireWriter } from "./wire-writer.ts";
+
+/** The tags of `appcallback.proto`, and of a map's entries. */
+const tag = { name: 0x0a, data: 0x12, metadata: 0x1a, key: 0x0a, value: 0x12 } as const;
+
+/** Encodes `dapr.proto.runtime.v1.BindingEventRequest` by hand: it is written for every event. */
+export function encodeBindingEvent(delivery: Delivery): Uint8Array {
+  const writer = new WireWriter();
+  writer.text(tag.name, delivery.name);
+  if (delivery.data !== undefined) writer.bytes(tag.data, delivery.data);
+  const metadata = eventMetadata(delivery);
+  for (const name in metadata) {
+    const entry = writer.begin(tag.metadata);
+    writer.text(tag.key, name);
+    writer.text(tag.value, metadata[name] ?? "");
+    writer.end(entry);
+  }
+  return writer.finish();
+}
