@@ -5,14 +5,19 @@ import { healthService } from "./health.ts";
 import { operationsService } from "./operations.ts";
 import { reflectionServices } from "./reflection.ts";
 
+export type ServicesOptions = DaprOptions & {
+  /** Aborted when the server closes: what would go on for ever ends. */
+  readonly closing: AbortSignal;
+};
+
 /** Every service that a runtime serves. */
-export function runtimeServices(options: DaprOptions): Service[] {
-  const { runtime } = options;
+export function runtimeServices(options: ServicesOptions): Service[] {
+  const { runtime, closing } = options;
   const descs: DescService[] = [];
   const services = [
     daprService(options),
     operationsService(runtime),
-    healthService(runtime, () => descs.map(({ typeName }) => typeName)),
+    healthService(runtime, () => descs.map(({ typeName }) => typeName), closing),
   ];
   services.push(...reflectionServices(services.map(({ desc }) => desc)));
   descs.push(...services.map(({ desc }) => desc));
