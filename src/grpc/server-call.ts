@@ -14,8 +14,8 @@ export type ServerCallOptions = {
   /** The largest message either way, in bytes, before and after compression. */
   readonly maxMessageSize: number;
   /**
-   * How many bytes of messages that no method has yet may be in memory before new calls are answered
-   * UNAVAILABLE, since HTTP/2 bounds them by stream and connection alone. Default 256 MiB.
+   * How many bytes of messages that no method has yet, or that no caller has read yet, may be in memory before
+   * new calls are answered UNAVAILABLE, since HTTP/2 bounds them by stream and connection alone. Default 256 MiB.
    */
   readonly maxHeldBytes?: number | undefined;
   /** Answers of at least so many bytes are compressed for callers that accept gzip. Default: none is. */
@@ -24,7 +24,7 @@ export type ServerCallOptions = {
   readonly admit?: ((headers: IncomingHttpHeaders) => void) | undefined;
 };
 
-/** Bytes that no method has yet, of all calls together. */
+/** Bytes of messages that wait for a method or a caller, of all calls together. */
 export type Held = { bytes: number };
 
 const defaultMaxHeldBytes = 256 * 1024 * 1024;
@@ -89,7 +89,7 @@ export abstract class ServerCall implements CallContext {
     try {
       const { admit, maxHeldBytes = defaultMaxHeldBytes } = this.options;
       if (this.#held.bytes > maxHeldBytes) {
-        const text = `the server holds ${this.#held.bytes} bytes of unfinished requests; try again`;
+        const text = `the server holds ${this.#held.bytes} bytes of unfinished calls; try again`;
         throw new GrpcFailure(Code.unavailable, text);
       }
       admit?.(this.headers);
@@ -113,7 +113,7 @@ export abstract class ServerCall implements CallContext {
   /** Called when the call ends before its answer was whole. */
   protected abstract abandon(failure: GrpcFailure): void;
 
-  /** Counts bytes that no method has yet; negative ones were handed over. */
+  /** Counts bytes that have to wait; negative ones wait no more. What is left goes with the stream. */
   protected hold(bytes: number): void {
     this.#holding += bytes;
     this.#held.bytes += bytes;
@@ -166,8 +166,12 @@ export abstract class ServerCall implements CallContext {
     this.finish(ended);
     if (this.#trailers === undefined && stream.readableEnded) stream.on("wantTrailers", sendOk);
     else this.#sendLater({ ...this.#trailers, ...ok });
-    if (last === undefined) stream.end();
-    else stream.end(last);
+    if (last === undefined) {
+      stream.end();
+    } else {
+      this.hold(last.length);
+      stream.end(last);
+    }
   }
 
   /** Ends the call with the status of what was thrown. Nothing happens when it is over. */

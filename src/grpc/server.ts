@@ -16,7 +16,7 @@ export class GrpcServer {
     this.#options = options;
   }
 
-  /** Bytes of request messages that no method has yet, of all calls together. */
+  /** Bytes of messages that no method has yet or no caller has read yet, of all calls together. */
   get heldBytes(): number {
     return this.#held.bytes;
   }

@@ -85,7 +85,11 @@ export class StreamCall extends ServerCall {
         const hasRoom = compresses
           ? await this.#writePacked(writer, value)
           : writer.write(value, false);
-        if (!hasRoom) await writer.drained();
+        if (!hasRoom) {
+          this.hold(value.length);
+          await writer.drained();
+          this.hold(-value.length);
+        }
         if (this.over) return;
       }
       writer.flush();

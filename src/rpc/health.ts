@@ -8,7 +8,11 @@ import { pause } from "../runtime/pause.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 
 /** `grpc.health.v1`: `""` and our services are ready with the runtime, a component's name with that component. */
-export function healthService(runtime: Runtime, services: () => readonly string[]): Service {
+export function healthService(
+  runtime: Runtime,
+  services: () => readonly string[],
+  closing: AbortSignal,
+): Service {
   return createService(Health, {
     check({ service }) {
       const status = healthOf(runtime, service, services());
@@ -16,7 +20,8 @@ export function healthService(runtime: Runtime, services: () => readonly string[
       const text = `no service or component is called ${service}`;
       throw new GrpcFailure(Code.notFound, text);
     },
-    watch: ({ service }, { signal }) => watchHealth(runtime, service, services(), signal),
+    watch: ({ service }, { signal }) =>
+      watchHealth(runtime, service, services(), AbortSignal.any([signal, closing])),
   });
 }
 

@@ -23,6 +23,8 @@ export type Protocols = {
 };
 
 const prefaceStart = Buffer.from("PRI ");
+/** Notices peers that are gone without a word, on connections that may be idle for ever. */
+export const tcpKeepAlive = { keepAlive: true, keepAliveInitialDelay: 30_000 } as const;
 /** A connection that says nothing for this long is closed, in milliseconds. */
 const silence = 10_000;
 
@@ -31,7 +33,9 @@ const silence = 10_000;
  * tell which: HTTP/2's preface begins with `PRI `, which is no HTTP/1.1 method in use.
  */
 export async function listen(address: Address, protocols: Protocols): Promise<Server> {
-  const server = createNetServer({ noDelay: true }, (socket) => tellApart(socket, protocols));
+  const server = createNetServer({ noDelay: true, ...tcpKeepAlive }, (socket) =>
+    tellApart(socket, protocols),
+  );
   await bind(server, address);
   return server;
 }

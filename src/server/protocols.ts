@@ -26,10 +26,11 @@ export function createProtocols(
     raw: string[],
   ) => void,
 ): ProtocolServers {
-  // Node's defaults cut pooled clients off after 5 s, and requests after 300 s.
+  // Node's defaults cut pooled clients off after 5 s, and requests after 300 s. Neither has a limit here, as with
+  // daprd: what is gone is noticed by TCP's keep-alive.
   const http1 = createHttp1Server(
     {
-      keepAliveTimeout: 75_000,
+      keepAliveTimeout: 0,
       requestTimeout: 0,
       headersTimeout: 60_000,
       maxHeaderSize: 8192,

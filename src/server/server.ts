@@ -8,7 +8,7 @@ import type { Runtime } from "../runtime/runtime.ts";
 import { DaprHttp } from "./dapr-http.ts";
 import { tokenCheck } from "./gate.ts";
 import { createLanes } from "./lanes.ts";
-import { bind, listen, type Address } from "./listener.ts";
+import { bind, listen, tcpKeepAlive, type Address } from "./listener.ts";
 import { createProtocols, type ProtocolServers } from "./protocols.ts";
 
 export type ServerOptions = {
@@ -45,8 +45,12 @@ export async function createServer(options: ServerOptions): Promise<CufflinkServ
   const { maxBodySize = defaultMaxBodySize } = options;
   const token = tokenCheck(options.token);
   const http = new DaprHttp({ runtime, description, token, maxBodySize, shutdown });
+  const closing = new AbortController();
   const lanes = createLanes({
-    services: runtimeServices({ runtime, description, shutdown, subscribe, maxBodySize }),
+    services: runtimeServices({
+      ...{ runtime, description, shutdown, subscribe, maxBodySize },
+      closing: closing.signal,
+    }),
     maxMessageSize: maxBodySize,
     admit(headers) {
       const problem = exempt(headers[":path"]) ? undefined : token(headers);
@@ -93,6 +97,7 @@ export async function createServer(options: ServerOptions): Promise<CufflinkServ
     ports: servers.map((server) => portOf(server)),
     async close(deadline) {
       for (const server of servers) server.close();
+      closing.abort();
       await Promise.all([protocols.end(deadline), publicProtocols.end(deadline)]);
     },
   };
@@ -104,7 +109,13 @@ async function listenTls(
   { http1, http2 }: ProtocolServers,
 ): Promise<Server> {
   const server = createTlsServer(
-    { ...tls, ALPNProtocols: ["h2", "http/1.1"], minVersion: "TLSv1.2", noDelay: true },
+    {
+      ...tls,
+      ...tcpKeepAlive,
+      ALPNProtocols: ["h2", "http/1.1"],
+      minVersion: "TLSv1.2",
+      noDelay: true,
+    },
     (socket) => (socket.alpnProtocol === "h2" ? http2 : http1).emit("connection", socket),
   );
   server.on("tlsClientError", (_, socket) => socket.destroy());

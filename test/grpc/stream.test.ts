@@ -52,7 +52,7 @@ const streams: Record<string, StreamMethod> = {
     yield* count(8, 100_000);
   },
   async *"/test/Nothing"(requests) {
-    for await (const _ of requests);
+    for await (const request of requests) if (request.length > limit) yield request;
   },
   "/test/Throw"() {
     throw new GrpcFailure(Code.notFound, "not at all");

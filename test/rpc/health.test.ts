@@ -46,6 +46,15 @@ describe("grpc.health.v1", () => {
     }
     expect(seen).toEqual([Status.NOT_SERVING, Status.SERVING, Status.NOT_SERVING]);
   });
+
+  test("Watch does not hold the server's end up", async () => {
+    await using served = await serve();
+    const watch = clientOf(served.port).watch({})[Symbol.asyncIterator]();
+    expect(await watch.next()).toMatchObject({ value: { status: Status.SERVING } });
+    const closed = served.server.close(60_000);
+    expect(await watch.next()).toMatchObject({ done: true });
+    await closed;
+  });
 });
 
 test("a required component that is down shows in /v1.0/healthz/ready and nowhere else", async () => {

@@ -223,7 +223,7 @@ describe.each(lanes)("%s", (_, createTransport) => {
 
   test("a deadline reaches the method, and ends the call", async () => {
     await Promise.all(
-      kinds.map(async ([_, name, ask]) => {
+      kinds.map(async ([, name, ask]) => {
         const { error } = await ask(shared, ["wait"], { timeoutMs: 1000 });
         expect(error?.code).toBe(Code.DeadlineExceeded);
         await until(() => served.seen.get(name)?.isOver === true, { what: `${name} to end` });
@@ -252,7 +252,10 @@ describe.each(lanes)("%s", (_, createTransport) => {
     const refused = client.raw(each([{ value: Buffer.from("refuse") }]));
     const error = await refused[Symbol.asyncIterator]()
       .next()
-      .then(() => undefined, ConnectError.from);
+      .then(
+        () => undefined,
+        (thrown: unknown) => ConnectError.from(thrown),
+      );
     expect(error?.code).toBe(Code.FailedPrecondition);
   });
 

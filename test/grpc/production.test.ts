@@ -1,0 +1,126 @@
+import http2, { type ClientHttp2Session } from "node:http2";
+import { randomBytes } from "node:crypto";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { until } from "../until.ts";
+import { serveMethods, type ServedMethods } from "./grpc-server.ts";
+import { call, connect, frame, messagesOf, open } from "./raw-client.ts";
+
+// What Node's defaults get wrong under load, on the server's side.
+
+const mebibyte = 1024 * 1024;
+/** `npm run test:long` takes the durations that the promises name. */
+const isLong = process.env["CUFFLINK_TEST_LONG"] === "1";
+
+let served: ServedMethods;
+let session: ClientHttp2Session;
+let release: PromiseWithResolvers<void>;
+let begun = 0;
+let ended = 0;
+
+beforeEach(async () => {
+  release = Promise.withResolvers();
+  begun = ended = 0;
+  served = await serveMethods(
+    {
+      unary: {
+        "/test/Echo": async (message) => message,
+        "/test/Large": async () => Buffer.alloc(4 * mebibyte, 1),
+        async "/test/Wait"(message, { signal }) {
+          begun += 1;
+          await Promise.race([
+            release.promise,
+            new Promise((resolve) => signal.addEventListener("abort", resolve)),
+          ]);
+          ended += 1;
+          return message;
+        },
+      },
+      streams: { "/test/Stream": (requests) => requests },
+    },
+    { maxMessageSize: 5 * mebibyte, maxHeldBytes: 300 * mebibyte },
+  );
+  session = connect(served.port, mebibyte);
+});
+afterEach(async () => {
+  session.destroy();
+  release.resolve();
+  await served[Symbol.asyncDispose]();
+});
+
+describe("32 messages of 4 MiB at once on one session", () => {
+  const messages = Array.from({ length: 32 }, () => randomBytes(4 * mebibyte));
+
+  test.each(["/test/Echo", "/test/Stream"])("%s, both ways", async (path) => {
+    const answers = await Promise.all(messages.map((one) => call(session, path, frame(one))));
+    for (const [index, { status, body }] of answers.entries()) {
+      expect(status).toBe(0);
+      expect(messagesOf(body)[0]!.equals(messages[index]!)).toBe(true);
+    }
+    await until(() => served.server.heldBytes === 0, { what: "all bytes to be let go" });
+  });
+});
+
+test("answers that nobody reads count against the credit, and new calls are UNAVAILABLE until they are read", async () => {
+  const slow = connect(served.port, 65_535);
+  try {
+    const calls = Array.from({ length: 80 }, () => open(slow, "/test/Large"));
+    for (const { stream } of calls) {
+      stream.pause();
+      stream.end(frame("x"));
+    }
+    await until(() => served.server.heldBytes > 300 * mebibyte, {
+      what: "the credit to be used up",
+    });
+    expect((await call(session, "/test/Echo", frame("x"))).status).toBe(14);
+    for (const { stream } of calls) stream.resume();
+    const statuses = (await Promise.all(calls.map(({ answer }) => answer))).map(
+      ({ status }) => status,
+    );
+    expect(new Set(statuses)).toEqual(new Set([0]));
+    await until(() => served.server.heldBytes === 0, { what: "all bytes to be let go" });
+    expect((await call(session, "/test/Echo", frame("x"))).status).toBe(0);
+  } finally {
+    slow.destroy();
+  }
+});
+
+test("1,000 cancellations a second do not end the session", async () => {
+  const seconds = isLong ? 30 : 3;
+  let goaway = false;
+  session.on("goaway", () => (goaway = true));
+  let cancelled = 0;
+  for (let second = 0; second < seconds; second++) {
+    const next = performance.now() + 1000;
+    for (let batch = 0; batch < 10; batch++) {
+      const calls = Array.from({ length: 100 }, () => open(session, "/test/Wait"));
+      const closed = calls.map(({ answer }) => answer.catch(() => undefined));
+      for (const { stream } of calls) stream.write(frame("x"));
+      await new Promise(setImmediate);
+      for (const { stream } of calls) stream.close(http2.constants.NGHTTP2_CANCEL);
+      await Promise.all(closed);
+      cancelled += calls.length;
+    }
+    if (isLong) await until(() => performance.now() >= next, { what: "the second to be over" });
+  }
+  expect(cancelled).toBe(seconds * 1000);
+  expect(goaway).toBe(false);
+  expect((await call(session, "/test/Echo", frame("alive"))).status).toBe(0);
+  await until(() => begun === ended, { what: "all methods to end" });
+}, 120_000);
+
+test("a session that is ended in good order lets its calls end, and takes no more", async () => {
+  const stream = open(session, "/test/Stream");
+  stream.stream.write(frame("before"));
+  const unary = call(session, "/test/Wait", frame("x"));
+  await until(() => begun === 1, { what: "the call to begin" });
+  const goaway = new Promise<number>((resolve) => session.once("goaway", resolve));
+  for (const one of served.sessions) one.close();
+  expect(await goaway).toBe(http2.constants.NGHTTP2_NO_ERROR);
+  const late = expect(call(session, "/test/Echo", frame("x"))).rejects.toThrow();
+  release.resolve();
+  stream.stream.end(frame("after"));
+  expect((await unary).status).toBe(0);
+  expect(messagesOf((await stream.answer).body).map(String)).toEqual(["before", "after"]);
+  await late;
+  await until(() => served.sessions.size === 0, { what: "the session to close" });
+});
