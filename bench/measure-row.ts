@@ -56,19 +56,22 @@ export async function measureRow(
       fail(name, error);
     }
   }
+  const take = async (name: ContenderName, round: number): Promise<void> => {
+    try {
+      const sample = await contenders.get(name)!.round();
+      note(result.values[name]!, sample);
+      run.progress(`${row.name}: round ${round + 1} of ${run.rounds}: ${name}: ${told(sample)}`);
+    } catch (error) {
+      fail(name, error);
+      contenders.delete(name);
+    }
+  };
   for (let round = 0; round < run.rounds; round++) {
     const names = [...contenders.keys()];
     const first = round % Math.max(1, names.length);
-    for (const name of [...names.slice(first), ...names.slice(0, first)]) {
-      try {
-        const sample = await contenders.get(name)!.round();
-        note(result.values[name]!, sample);
-        run.progress(`${row.name}: round ${round + 1} of ${run.rounds}: ${name}: ${told(sample)}`);
-      } catch (error) {
-        fail(name, error);
-        contenders.delete(name);
-      }
-    }
+    const order = [...names.slice(first), ...names.slice(0, first)];
+    if (row.atOnce) await Promise.all(order.map((name) => take(name, round)));
+    else for (const name of order) await take(name, round);
   }
   return result;
 }

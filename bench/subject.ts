@@ -96,6 +96,17 @@ export function floor(file: string, ...how: readonly string[]): Subject {
   };
 }
 
+/** Node with an HTTP/2 server and nothing else, for start and memory. */
+export const bareServer: Subject = {
+  name: "the floor",
+  program: process.execPath,
+  arguments: ({ grpc }) => [
+    "--eval",
+    `require("node:http2").createServer().listen(${grpc}, "127.0.0.1")`,
+  ],
+  serves: ({ grpc }) => accepts(grpc),
+};
+
 function daemonFlags({ resources, appPort, flags = [] }: DaemonOptions, ports: Ports): string[] {
   const app = ["--app-port", String(appPort), "--app-protocol", "grpc"];
   return [

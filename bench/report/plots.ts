@@ -1,5 +1,45 @@
+import { rows } from "../rows/index.ts";
+import type { ContenderName, Measure } from "../rows/row.ts";
+import { type Bar, barChart, type BarGroup } from "./bar-chart.ts";
+import { medianOf } from "./evaluate.ts";
+import { figure, titleOf } from "./lines.ts";
 import type { Results } from "./save.ts";
-/** The plots by file name. */
-export function plots(_: Results): Record<string, string> {
-  return {};
+
+const colors: Record<ContenderName, string> = {
+  cufflink: "#0b6e4f",
+  "cufflink-unary": "#5aa786",
+  "cufflink-batch": "#5aa786",
+  "cufflink-stream": "#0b6e4f",
+  daprd: "#c2571a",
+  floor: "#9aa0a6",
+};
+
+/** The plots by file name, of what was measured so far. */
+export function plots(results: Results): Record<string, string> {
+  const medians = "Medians. 1 KiB payloads. floor: the raw driver in Node, or bare node:http2";
+  return {
+    "cpu.svg": barChart("CPU per operation, µs (less is better)", medians, groups(results, "cpu")),
+    "rate.svg": barChart("Operations a second (more is better)", medians, groups(results, "rate")),
+    "latency.svg": barChart(
+      "Latency at a fixed rate, ms (less is better)",
+      "Medians of p50 (solid) and p99 (pale), from the moment each operation was meant to be sent",
+      groups(results, "p50", "p99"),
+    ),
+  };
+}
+
+function groups(results: Results, measure: Measure, upTo?: Measure): BarGroup[] {
+  return rows.flatMap((row) => {
+    const result = results.rows[row.name];
+    if (result === undefined) return [];
+    const bars = row.contenders.flatMap((contender): Bar[] => {
+      const value = medianOf(result, contender, measure);
+      const far = upTo === undefined ? undefined : medianOf(result, contender, upTo);
+      if (value === undefined) return [];
+      const texts = [figure(measure, value), ...(upTo && far ? [figure(upTo, far)] : [])];
+      const bar = { label: titleOf(contender), color: colors[contender], value };
+      return [{ ...bar, text: texts.join(" / "), ...(far && { upTo: far }) }];
+    });
+    return bars.length === 0 ? [] : [{ label: row.name, bars }];
+  });
 }

@@ -13,8 +13,8 @@ import {
 } from "../wire/grpc.ts";
 import { type Bench, type Contender, type ContenderName, Missing } from "./row.ts";
 
-/** What the issue asks for: 64 calls under way at one time. */
-export const inFlight = 64;
+/** Calls under way at one time, unless a row says otherwise. */
+const manyInFlight = 64;
 
 /** The work of a contender once it runs. */
 export type CallWork = {
@@ -28,6 +28,7 @@ export type CallWork = {
   readonly counted?: () => Promise<number>;
   /** Bytes that each answer has at the least. */
   readonly answerBytes?: number;
+  readonly inFlight?: number;
   /** Operations in a call. Default 1. */
   readonly operations?: number;
 };
@@ -38,7 +39,14 @@ export async function callContender(
   bench: Bench,
   work: CallWork,
 ): Promise<Contender> {
-  const { target, calls, latencyRate, latencyCalls, operations = 1 } = work;
+  const {
+    target,
+    calls,
+    latencyRate,
+    latencyCalls,
+    operations = 1,
+    inFlight = manyInFlight,
+  } = work;
   const grpc = target.protocol === "grpc";
   const type = grpc ? "application/grpc" : "application/json";
   const load = {

@@ -1,11 +1,15 @@
 import { httpGetRow } from "./http-get.ts";
+import { httpMemoryRow } from "./http-memory.ts";
 import { kafkaInRow } from "./kafka-in.ts";
 import { kafkaOutRow } from "./kafka-out.ts";
+import { largePayloadRow } from "./large-payload.ts";
 import { mqttInRow } from "./mqtt-in.ts";
 import { noOpRow } from "./no-op.ts";
 import { rabbitmqInRow } from "./rabbitmq-in.ts";
+import { redisBulkRow } from "./redis-bulk.ts";
 import { redisGrpcRow, redisHttpRow, redisLatencyRow } from "./redis.ts";
 import type { Row } from "./row.ts";
+import { startMemoryRow } from "./start-memory.ts";
 
 /** All rows, in the order in which they are measured and shown. */
 export const rows: readonly Row[] = [
@@ -14,8 +18,12 @@ export const rows: readonly Row[] = [
   redisHttpRow,
   httpGetRow,
   kafkaOutRow,
+  redisBulkRow,
   kafkaInRow,
   rabbitmqInRow,
   mqttInRow,
   redisLatencyRow,
+  largePayloadRow,
+  httpMemoryRow,
+  startMemoryRow,
 ];

@@ -52,6 +52,8 @@ export type Row = {
   readonly title: string;
   /** Operations a second at which the latencies are taken. Absent: there are none, or one call at a time. */
   readonly latencyRate?: number;
+  /** The contenders' rounds run beside each other: they mostly wait, and only memory is measured. */
+  readonly atOnce?: boolean;
   readonly contenders: readonly ContenderName[];
   readonly requirements: readonly Requirement[];
   /** Called for each contender before the first round; all stay open until the last. */

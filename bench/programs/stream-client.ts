@@ -1,0 +1,66 @@
+// Prints what a stream of invocations did, as JSON: so many a second with a number of them under way, or with a rate the
+// latencies in milliseconds, each from the moment at which the invocation was meant to be sent.
+import { InvokeStream } from "../load/invoke-stream.ts";
+import type { StreamOrder } from "../load/stream-load.ts";
+import { pace } from "../measure/pacer.ts";
+import { percentiles } from "../measure/statistics.ts";
+import { streamFrame } from "../wire/bulk.ts";
+import { createInvocation } from "../wire/grpc.ts";
+import { nowMicroseconds, plainPayload } from "../wire/payload.ts";
+
+const order = JSON.parse(process.argv[2] ?? "") as StreamOrder;
+const { port, component, inFlight, invocations, rate } = order;
+const invocation = createInvocation(component, { key: "bench" });
+const part = { data: plainPayload, first: true, last: true };
+// The numbers are used again, and so are their frames.
+const frames = Array.from({ length: inFlight }, (_, index) =>
+  streamFrame(index + 1, invocation, part),
+);
+console.log(JSON.stringify(rate === undefined ? await atFullSpeed() : await atRate(rate)));
+
+async function atFullSpeed(): Promise<{ rate: number }> {
+  const { promise: done, resolve, reject } = Promise.withResolvers<void>();
+  let left = invocations - inFlight;
+  let answered = 0;
+  let next: Buffer[] = [];
+  using stream = new InvokeStream(port, {
+    answered(number) {
+      answered++;
+      if (left-- > 0) next.push(frames[number - 1]!);
+    },
+    turn() {
+      if (answered === invocations) return resolve();
+      if (next.length > 0) void stream.write(Buffer.concat(next));
+      next = [];
+    },
+    failed: reject,
+  });
+  const began = performance.now();
+  await stream.write(Buffer.concat(frames));
+  await done;
+  return { rate: (invocations / (performance.now() - began)) * 1000 };
+}
+
+async function atRate(perSecond: number): Promise<object> {
+  const { promise: done, resolve, reject } = Promise.withResolvers<void>();
+  const latencies = new Float64Array(invocations);
+  const meantAt = new Float64Array(inFlight);
+  const free = frames.map((_, index) => index);
+  let answered = 0;
+  using stream = new InvokeStream(port, {
+    answered(number) {
+      latencies[answered++] = (nowMicroseconds() - meantAt[number - 1]!) / 1000;
+      free.push(number - 1);
+    },
+    turn: () => answered === invocations && resolve(),
+    failed: reject,
+  });
+  await pace(perSecond, invocations, (_, meant) => {
+    const index = free.pop();
+    if (index === undefined) throw new Error("it does not keep up with the rate");
+    meantAt[index] = meant;
+    void stream.write(frames[index]!);
+  });
+  await done;
+  return percentiles(latencies);
+}

@@ -1,0 +1,53 @@
+import { writeComponent } from "../component.ts";
+import { residentMebibytes } from "../measure/process.ts";
+import { median } from "../measure/statistics.ts";
+import { bareServer, start, type Subject } from "../subject.ts";
+import { daemonSubject } from "./calls.ts";
+import type { Bench, ContenderName, Row, Sample } from "./row.ts";
+
+const startsOfRound = 3;
+const idle = 5000;
+
+/** What it costs to be there. */
+export const startMemoryRow: Row = {
+  name: "start-memory",
+  title: "one redis output, nothing called",
+  contenders: ["cufflink", "daprd", "floor"],
+  requirements: [
+    { measure: "start", contender: "cufflink", atMost: 300 },
+    { measure: "memory", contender: "cufflink", atMost: 100 },
+  ],
+  async open(contender, bench) {
+    const subject = await subjectOf(contender, bench);
+    // The first start leaves the compile cache that the others read.
+    await (await start(subject, bench.circumstances))[Symbol.asyncDispose]();
+    return {
+      round: () => round(subject, bench),
+      [Symbol.asyncDispose]: () => Promise.resolve(),
+    };
+  },
+};
+
+async function subjectOf(contender: ContenderName, bench: Bench): Promise<Subject> {
+  if (contender === "floor") return bareServer;
+  const redis = await bench.systems.redis();
+  const metadata = { redisHost: `${redis.host}:${redis.port}`, redisPassword: "" };
+  const component = { name: "redis", type: "redis", metadata };
+  const resources = await writeComponent(bench.folder, component);
+  return daemonSubject(contender, bench, { resources });
+}
+
+async function round(subject: Subject, bench: Bench): Promise<Sample> {
+  const started: number[] = [];
+  const busy: number[] = [];
+  let memory = 0;
+  for (let times = 0; times < startsOfRound; times++) {
+    await using running = await start(subject, bench.circumstances);
+    started.push(running.started);
+    busy.push(running.startedBusy);
+    if (times < startsOfRound - 1) continue;
+    await new Promise((resolve) => setTimeout(resolve, idle));
+    memory = residentMebibytes(running.pid);
+  }
+  return { start: median(started), startCpu: median(busy), memory };
+}
