@@ -38,7 +38,7 @@ export function handleCall(
       try {
         resolve(responseOf(outcome));
       } catch (failure) {
-        reject(failure as Error);
+        reject(failure);
       }
     };
     pool.add({ run: () => outcomeOf(handlerOf(event.name), event, conclude) });
