@@ -64,6 +64,11 @@ export class EventStream {
     return this.#credit;
   }
 
+  /** The inputs that the app has named. `undefined`: it wants all. */
+  get bindings(): readonly string[] | undefined {
+    return this.#bindings && [...this.#bindings];
+  }
+
   /** Whether the app keeps the order of a lane itself. */
   get ordered(): boolean {
     return this.#ordered;

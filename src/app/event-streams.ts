@@ -28,6 +28,7 @@ export class EventStreams {
   /** Gives it events from now on. */
   join(stream: EventStream): void {
     this.#streams.add(stream);
+    this.#logger.info({ bindings: stream.bindings ?? "all" }, "the app takes events by a stream");
     this.changed();
   }
 
@@ -35,7 +36,9 @@ export class EventStreams {
   leave(stream: EventStream, reason: string): void {
     const was = this.#streams.delete(stream);
     stream.end(reason);
-    if (was) this.changed();
+    if (!was) return;
+    this.#logger.info({ reason }, "an event stream of the app has ended");
+    this.changed();
   }
 
   /** What a stream wants, or whether it can be given some, has changed. */
