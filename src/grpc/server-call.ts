@@ -45,6 +45,7 @@ export abstract class ServerCall implements CallContext {
   protected over = false;
   readonly #held: Held;
   #holding = 0;
+  #isClosed = false;
   #abort: AbortController | undefined;
   #reason: Error | undefined;
   #timer: NodeJS.Timeout | undefined;
@@ -115,6 +116,7 @@ export abstract class ServerCall implements CallContext {
 
   /** Counts bytes that have to wait; negative ones wait no more. What is left goes with the stream. */
   protected hold(bytes: number): void {
+    if (this.#isClosed) return;
     this.#holding += bytes;
     this.#held.bytes += bytes;
   }
@@ -253,6 +255,7 @@ export abstract class ServerCall implements CallContext {
       this.abandon(gone);
     }
     this.hold(-this.#holding);
+    this.#isClosed = true;
   }
 }
 
