@@ -3,7 +3,7 @@ import net from "node:net";
 import tls from "node:tls";
 import type { ClientHttp2Session } from "node:http2";
 import type { Call, CallOptions, Carrier } from "./client-call.ts";
-import { type Answer, UnaryCall } from "./client-unary.ts";
+import { type Answer, ClientUnary } from "./client-unary.ts";
 import { http2SessionOptions, streamWindowBytes, widenWindow } from "./http2-options.ts";
 
 export type ClientTls = {
@@ -108,7 +108,7 @@ export class ClientConnection implements Carrier {
     limit: number,
   ): Promise<Answer> {
     return new Promise((resolve) => {
-      this.carry(new UnaryCall(this, fields, options, body, limit, resolve));
+      this.carry(new ClientUnary(this, fields, options, body, limit, resolve));
     });
   }
 

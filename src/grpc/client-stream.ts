@@ -1,9 +1,9 @@
 import type { ClientHttp2Stream, IncomingHttpHeaders } from "node:http2";
 import { Call, type CallOptions, type Carrier, type Unanswered } from "./client-call.ts";
 import { CallFailure, checkHeaders, checkStatus, messageFailure } from "./client-status.ts";
-import { type Frame, FrameReader } from "./frame-reader.ts";
 import { framePrefixBytes, gunzipMessage } from "./frame.ts";
 import { MessageQueue } from "./message-queue.ts";
+import { MessageReader } from "./message-reader.ts";
 import { RequestPump } from "./request-pump.ts";
 import { Code, GrpcFailure } from "./status.ts";
 
@@ -25,10 +25,12 @@ export type GrpcStream = {
 /** So many bytes may wait for the reader before the stream is read no further; below half of it, it is again. */
 const readAheadBytes = 64 * 1024;
 
-export class StreamCall extends Call implements GrpcStream {
-  readonly messages: MessageQueue<Frame, Uint8Array>;
+type Received = { readonly message: Uint8Array; readonly compressed: boolean };
+
+export class ClientStream extends Call implements GrpcStream {
+  readonly messages: MessageQueue<Received, Uint8Array>;
   readonly #pump: RequestPump;
-  readonly #reader: FrameReader;
+  readonly #reader: MessageReader;
   readonly #limit: number;
   readonly #begun = Promise.withResolvers<IncomingHttpHeaders>();
   #isHeld = false;
@@ -47,9 +49,12 @@ export class StreamCall extends Call implements GrpcStream {
   ) {
     super(carrier, fields, options);
     this.#limit = limit;
-    this.#reader = new FrameReader(limit);
+    this.#reader = new MessageReader(limit, (message, compressed) => {
+      this.#queuedBytes += message.length + framePrefixBytes;
+      this.messages.push({ message, compressed });
+    });
     this.messages = new MessageQueue(
-      (frame) => this.#take(frame),
+      (received) => this.#take(received),
       (early) => {
         if (early) this.cancel("the reader left");
         this.forgetSignal();
@@ -103,7 +108,7 @@ export class StreamCall extends Call implements GrpcStream {
   protected receive(chunk: Buffer): void {
     this.#hasBody = true;
     try {
-      this.#reader.push(chunk, this.#queue);
+      this.#reader.push(chunk);
     } catch (error) {
       this.#abort(messageFailure(error, this.firstHeaders));
       return;
@@ -157,12 +162,7 @@ export class StreamCall extends Call implements GrpcStream {
     this.#abort(failure);
   }
 
-  readonly #queue = (frame: Frame): void => {
-    this.#queuedBytes += frame.message.length + framePrefixBytes;
-    this.messages.push(frame);
-  };
-
-  #take({ compressed, message }: Frame): Uint8Array | Promise<Uint8Array> {
+  #take({ compressed, message }: Received): Uint8Array | Promise<Uint8Array> {
     this.#queuedBytes -= message.length + framePrefixBytes;
     if (this.#isHeld && this.#queuedBytes <= readAheadBytes / 2) {
       this.#isHeld = false;
@@ -171,7 +171,7 @@ export class StreamCall extends Call implements GrpcStream {
     return compressed ? this.#unpack(message) : message;
   }
 
-  async #unpack(message: Buffer): Promise<Uint8Array> {
+  async #unpack(message: Uint8Array): Promise<Uint8Array> {
     try {
       if (this.firstHeaders["grpc-encoding"] !== "gzip") {
         const text = "a message is compressed, yet no grpc-encoding says how";

@@ -16,7 +16,7 @@ export type Answer =
 const noBytes = Buffer.alloc(0);
 
 /** A call whose request is there at once and whose answer is taken as a whole. */
-export class UnaryCall extends Call {
+export class ClientUnary extends Call {
   readonly #body: readonly Uint8Array[];
   readonly #limit: number;
   readonly #resolve: (answer: Answer) => void;

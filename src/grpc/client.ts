@@ -2,9 +2,9 @@ import type { IncomingHttpHeaders } from "node:http2";
 import type { CallOptions, Unanswered } from "./client-call.ts";
 import { ClientConnection, type ClientConnectionOptions } from "./client-connection.ts";
 import { CallFailure, checkStatus, messageFailure } from "./client-status.ts";
-import { type GrpcStream, StreamCall } from "./client-stream.ts";
+import { type GrpcStream, ClientStream } from "./client-stream.ts";
 import type { Answer } from "./client-unary.ts";
-import { encodeFrames, framePrefixBytes, gunzipMessage, gzipMessage } from "./frame.ts";
+import { framePrefixBytes, frameParts, gunzipMessage, gzipMessage } from "./frame.ts";
 import { Code, codeName, GrpcFailure } from "./status.ts";
 import { formatGrpcTimeout } from "./timeout.ts";
 
@@ -79,7 +79,7 @@ export class GrpcClient {
   ): Promise<UnaryResult> {
     const compress = options.compress === true;
     const sent = compress ? await gzipMessage(message) : message;
-    const body = encodeFrames([sent], framePrefixBytes + sent.byteLength, compress);
+    const body = frameParts(sent, compress);
     const fields = this.#requestFields(path, options);
     const answer = await this.connection.request(fields, body, options, this.#limit);
     return readAnswer(answer, this.#limit);
@@ -98,7 +98,7 @@ export class GrpcClient {
   ): GrpcStream {
     const { connection } = this;
     const fields = this.#requestFields(path, options);
-    const call = new StreamCall(connection, fields, options, requests, {
+    const call = new ClientStream(connection, fields, options, requests, {
       compress: options.compress === true,
       limit: this.#limit,
     });

@@ -17,29 +17,13 @@ export function encodeFrame(message: Uint8Array, compressed = false): Buffer {
 /** Above this, copying a message beside its prefix costs more than a second write. */
 const copiedUpTo = 64 * 1024;
 
-/**
- * Frames messages, whose bytes with their prefixes are told, in as few buffers as is cheap. A large last
- * message is not copied: it must not change before it is sent.
- */
-export function encodeFrames(
-  messages: readonly Uint8Array[],
-  bytes: number,
-  compressed: boolean,
-): Uint8Array[] {
-  const last = messages[messages.length - 1];
-  const apart = last !== undefined && last.byteLength > copiedUpTo ? last : undefined;
-  const frames = Buffer.allocUnsafe(bytes - (apart?.byteLength ?? 0));
-  let at = 0;
-  for (const message of messages) {
-    const length = message.byteLength;
-    frames[at] = compressed ? 1 : 0;
-    frames.writeUInt32BE(length, at + 1);
-    at += framePrefixBytes;
-    if (message === apart) break;
-    frames.set(message, at);
-    at += length;
-  }
-  return apart === undefined ? [frames] : [frames, apart];
+/** The same for a message of any size. A large one is not copied: it must not change before it is sent. */
+export function frameParts(message: Uint8Array, compressed: boolean): Uint8Array[] {
+  if (message.byteLength <= copiedUpTo) return [encodeFrame(message, compressed)];
+  const prefix = Buffer.alloc(framePrefixBytes);
+  prefix[0] = compressed ? 1 : 0;
+  prefix.writeUInt32BE(message.byteLength, 1);
+  return [prefix, message];
 }
 
 /** Packs a message with gzip, on another thread. */

@@ -1,8 +1,6 @@
 import type { ClientHttp2Stream } from "node:http2";
-import { encodeFrames, framePrefixBytes, gzipMessage } from "./frame.ts";
-
-/** So many bytes are written without waiting for more that are ready. */
-const flushedAt = 64 * 1024;
+import { gzipMessage } from "./frame.ts";
+import { MessageWriter } from "./message-writer.ts";
 
 export type RequestPumpOptions = {
   /** Packs each message with gzip. */
@@ -11,36 +9,24 @@ export type RequestPumpOptions = {
   readonly failed: (error: unknown) => void;
 };
 
-/**
- * Writes messages to a stream: those that are ready together in one write, and no more of them than
- * the other side reads.
- */
+/** Writes the messages of a source to a stream, and takes no more of them than the other side reads. */
 export class RequestPump {
-  readonly #source: AsyncIterator<Uint8Array>;
+  readonly #requests: AsyncIterable<Uint8Array>;
   readonly #options: RequestPumpOptions;
-  /** What is to be written next, and its bytes with the prefixes. */
-  #messages: Uint8Array[] = [];
-  #bytes = 0;
-  #scheduled = false;
+  #source: AsyncIterator<Uint8Array> | undefined;
   #stopped = false;
-  #started = false;
-  #stream: ClientHttp2Stream | undefined;
-  #wake: (() => void) | undefined;
 
-  constructor(source: AsyncIterable<Uint8Array>, options: RequestPumpOptions) {
-    this.#source = source[Symbol.asyncIterator]();
+  constructor(requests: AsyncIterable<Uint8Array>, options: RequestPumpOptions) {
+    this.#requests = requests;
     this.#options = options;
   }
 
   /** Whether nothing was taken from the source. */
   get untouched(): boolean {
-    return !this.#started;
+    return this.#source === undefined;
   }
 
   start(stream: ClientHttp2Stream): void {
-    this.#started = true;
-    this.#stream = stream;
-    stream.on("drain", () => this.#wake?.());
     this.#run(stream).catch((error: unknown) => {
       if (this.#stopped) return;
       this.#stopped = true;
@@ -52,64 +38,29 @@ export class RequestPump {
   stop(): void {
     if (this.#stopped) return;
     this.#stopped = true;
-    this.#messages = [];
-    this.#wake?.();
     // The source may be waiting for something that never comes, and what it throws now concerns nobody.
-    try {
-      this.#source.return?.().then(ignore, ignore);
-    } catch {
-      // A source of somebody's own making may throw at once.
-    }
+    this.#leave().catch(() => {});
+  }
+
+  async #leave(): Promise<void> {
+    await this.#source?.return?.();
   }
 
   async #run(stream: ClientHttp2Stream): Promise<void> {
     const { compress } = this.#options;
+    const source = this.#requests[Symbol.asyncIterator]();
+    const writer = new MessageWriter(stream);
+    this.#source = source;
     for (;;) {
-      const { done, value } = await this.#source.next();
+      const { done, value } = await source.next();
       if (this.#stopped) return;
       if (done === true) break;
       const message = compress ? await gzipMessage(value) : value;
-      if (this.#stopped) return;
-      this.#messages.push(message);
-      this.#bytes += message.byteLength + framePrefixBytes;
-      if (this.#bytes >= flushedAt) this.#flush(stream);
-      else this.#schedule();
-      while (stream.writableNeedDrain && !this.#stopped) {
-        await new Promise<void>((resolve) => {
-          this.#wake = resolve;
-        });
-      }
+      if (!writer.write(message, compress)) await writer.drained();
       if (this.#stopped) return;
     }
     this.#stopped = true;
-    this.#flush(stream);
+    writer.flush();
     stream.end();
   }
-
-  /** Once nothing more is ready: the next tick comes after all microtasks. */
-  #schedule(): void {
-    if (this.#scheduled) return;
-    this.#scheduled = true;
-    process.nextTick(this.#flushLater);
-  }
-
-  readonly #flushLater = (): void => {
-    this.#scheduled = false;
-    if (!this.#stopped && this.#stream !== undefined) this.#flush(this.#stream);
-  };
-
-  #flush(stream: ClientHttp2Stream): void {
-    const messages = this.#messages;
-    const bytes = this.#bytes;
-    if (messages.length === 0) return;
-    this.#messages = [];
-    this.#bytes = 0;
-    if (stream.destroyed || stream.writableEnded) return;
-    const frames = encodeFrames(messages, bytes, this.#options.compress);
-    if (frames.length > 1) stream.cork();
-    for (const part of frames) stream.write(part);
-    if (frames.length > 1) stream.uncork();
-  }
 }
-
-function ignore(): void {}

@@ -1,13 +1,6 @@
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import { timestampDate } from "@bufbuild/protobuf/wkt";
-import {
-  Code,
-  ConnectError,
-  createClient,
-  type CallOptions,
-  type Interceptor,
-} from "@connectrpc/connect";
-import { createGrpcTransport, Http2SessionManager } from "@connectrpc/connect-node";
+import { Code, ConnectError, createClient, type CallOptions } from "@connectrpc/connect";
 import { Direction } from "../../gen/cufflink/v1/binding_types_pb.ts";
 import {
   ComponentStateSchema,
@@ -17,6 +10,7 @@ import {
 } from "../../gen/cufflink/v1/operations_pb.ts";
 import { Dapr } from "../../gen/dapr/proto/runtime/v1/dapr_pb.ts";
 import { BindingError, type Reason } from "../errors.ts";
+import { createGrpcTransport, type GrpcTransport } from "../grpc/transport.ts";
 import { grpcCodes } from "./errors.ts";
 
 export type RuntimeClientOptions = {
@@ -58,7 +52,7 @@ export type EmittedOutcome =
 
 /** A client of a running runtime. Every call rejects with a `BindingError`. */
 export class RuntimeClient implements Disposable {
-  readonly #sessions: Http2SessionManager;
+  readonly #transport: GrpcTransport;
   readonly #dapr;
   readonly #operations;
   readonly #url: string;
@@ -66,16 +60,13 @@ export class RuntimeClient implements Disposable {
 
   constructor({ url, token, timeout }: RuntimeClientOptions) {
     this.#url = url;
-    this.#call = { timeoutMs: timeout };
-    this.#sessions = new Http2SessionManager(url);
-    const interceptors = token === undefined ? [] : [withToken(token)];
-    const transport = createGrpcTransport({
-      baseUrl: url,
-      sessionManager: this.#sessions,
-      interceptors,
-    });
-    this.#dapr = createClient(Dapr, transport);
-    this.#operations = createClient(Operations, transport);
+    this.#call = {
+      timeoutMs: timeout,
+      ...(token !== undefined && { headers: { "dapr-api-token": token } }),
+    };
+    this.#transport = createGrpcTransport({ baseUrl: url });
+    this.#dapr = createClient(Dapr, this.#transport);
+    this.#operations = createClient(Operations, this.#transport);
   }
 
   /** Runs an operation of an output. */
@@ -118,7 +109,7 @@ export class RuntimeClient implements Disposable {
   }
 
   [Symbol.dispose](): void {
-    this.#sessions.abort();
+    void this.#transport.close();
   }
 
   async #failing<T>(call: () => Promise<T>): Promise<T> {
@@ -147,13 +138,6 @@ export class RuntimeClient implements Disposable {
 const reasons: ReadonlyMap<number, Reason> = new Map(
   Object.entries(grpcCodes).map(([reason, code]) => [code, reason as Reason]),
 );
-
-function withToken(token: string): Interceptor {
-  return (next) => (request) => {
-    request.header.set("dapr-api-token", token);
-    return next(request);
-  };
-}
 
 function listed(component: Component): ListedComponent {
   const { name, type, version, reason, operations, source, required, input, since } = component;

@@ -2,7 +2,7 @@ import { constants, type ServerHttp2Stream } from "node:http2";
 import { gunzipSync, gzipSync } from "node:zlib";
 import { expect, test, vi } from "vitest";
 import { CallFailure, type GrpcStream } from "../../src/grpc/client.ts";
-import { FrameReader } from "../../src/grpc/frame-reader.ts";
+import { MessageReader } from "../../src/grpc/message-reader.ts";
 import { reservePort } from "../servers/ports.ts";
 import { connectClient, readyClient, untilReady } from "./connect-client.ts";
 import { framed, startHttp2Server, type RawServer } from "./http2-server.ts";
@@ -37,11 +37,10 @@ function finish(stream: ServerHttp2Stream, trailers: Record<string, string | str
 
 /** Answers each message with itself as soon as it is whole, and ends after the last. */
 function echo(stream: ServerHttp2Stream): void {
-  const reader = new FrameReader(64 * 1024 * 1024);
+  const limit = 64 * 1024 * 1024;
+  const reader = new MessageReader(limit, (message) => void stream.write(framed(message)));
   respond(stream);
-  stream.on("data", (chunk: Buffer) => {
-    reader.push(chunk, ({ message }) => stream.write(framed(message)));
-  });
+  stream.on("data", (chunk: Buffer) => reader.push(chunk));
   stream.on("end", () => finish(stream));
 }
 
@@ -146,16 +145,14 @@ test.each([1, 100, 16 * 1024, 65_536, 65_537, 3 * 1024 * 1024])(
 
 test("gzip both ways", async () => {
   await using server = await serve((stream) => {
-    const reader = new FrameReader(1000);
-    respond(stream, { "grpc-encoding": "gzip" });
-    stream.on("data", (chunk: Buffer) => {
-      reader.push(chunk, ({ compressed, message }) => {
-        const text = `${compressed} ${gunzipSync(message).toString()}`;
-        const answer = framed(gzipSync(text));
-        answer[0] = 1;
-        stream.write(Buffer.concat([answer, framed(Buffer.from("plain"))]));
-      });
+    const reader = new MessageReader(1000, (message, compressed) => {
+      const text = `${compressed} ${gunzipSync(message).toString()}`;
+      const answer = framed(gzipSync(text));
+      answer[0] = 1;
+      stream.write(Buffer.concat([answer, framed(Buffer.from("plain"))]));
     });
+    respond(stream, { "grpc-encoding": "gzip" });
+    stream.on("data", (chunk: Buffer) => reader.push(chunk));
     stream.on("end", () => finish(stream));
   });
   const client = await readyClient(server.port);
