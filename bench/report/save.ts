@@ -1,4 +1,4 @@
-import { readFile, writeFile } from "node:fs/promises";
+import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { cpus, totalmem } from "node:os";
 import { basename, join } from "node:path";
 import { format } from "oxfmt";
@@ -38,6 +38,7 @@ export async function save(name: string, result: RowResult): Promise<void> {
   if (from < 0 || to < from) throw new Error(`${page} has lost its two marks`);
   const inside = `${begin}\n\n${tables(results)}\n\n`;
   await writeFormatted(page, text.slice(0, from) + inside + text.slice(to));
+  await mkdir(plotFolder, { recursive: true });
   for (const [file, svg] of Object.entries(plots(results))) {
     await writeFile(join(plotFolder, file), svg);
   }
