@@ -145,16 +145,18 @@ export class EventStream {
 
   /**
    * The stream is gone. What was not pulled was not sent. Of what was, the first of each lane counts as
-   * attempted: the others of its lane were behind it.
+   * attempted: the others of its lane were behind it. `properly`: the app has ended its side, and would have
+   * settled what it attempted, so nothing does.
    */
-  end(reason: string): void {
+  end(reason: string, properly = false): void {
     if (this.#ended) return;
     this.#ended = true;
     this.#wake?.();
     const attempted = new Set<LaneReference>();
     for (const { delivery, resolve } of this.#sent.values()) {
       const { lane } = delivery;
-      if (lane === undefined || !attempted.has(lane)) resolve({ kind: "refused", reason });
+      if (properly) resolve({ kind: "not attempted" });
+      else if (lane === undefined || !attempted.has(lane)) resolve({ kind: "refused", reason });
       else resolve({ kind: "not attempted" });
       if (lane !== undefined) attempted.add(lane);
     }

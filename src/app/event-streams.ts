@@ -33,9 +33,9 @@ export class EventStreams {
   }
 
   /** The stream is gone: see {@link EventStream.end}. */
-  leave(stream: EventStream, reason: string): void {
+  leave(stream: EventStream, reason: string, properly = false): void {
     const was = this.#streams.delete(stream);
-    stream.end(reason);
+    stream.end(reason, properly);
     if (!was) return;
     this.#logger.info({ reason }, "an event stream of the app has ended");
     this.changed();
@@ -94,16 +94,18 @@ export class EventStreams {
     let failure: unknown;
     const read = async (): Promise<void> => {
       let reason = "the app ended its event stream";
+      let properly = false;
       try {
         for await (const message of messages) {
           stream.take(message);
           if (!this.#streams.has(stream)) this.join(stream);
         }
+        properly = true;
       } catch (error) {
         failure = error;
         reason = `the app's event stream broke: ${messageOf(error)}`;
       }
-      this.leave(stream, reason);
+      this.leave(stream, reason, properly);
     };
     void read();
     try {

@@ -83,6 +83,7 @@ export class StreamDialler {
     const unsure = setTimeout(() => this.#goUnary(generation), patience);
     const late = setTimeout(() => call.cancel("the app did not subscribe in time"), timeout);
     let reason = "the app ended its event stream";
+    let properly = false;
     try {
       for await (const message of call.messages) {
         stream.take(message);
@@ -93,13 +94,14 @@ export class StreamDialler {
         streams.join(stream);
         this.#goUnary(undefined);
       }
+      properly = true;
     } catch (error) {
       reason = `the app's event stream broke: ${messageOf(error)}`;
     } finally {
       clearTimeout(unsure);
       clearTimeout(late);
       call.cancel(reason);
-      streams.leave(stream, reason);
+      streams.leave(stream, reason, properly);
     }
     return stream.hasSettled;
   }

@@ -90,9 +90,13 @@ export class CallbackServer {
     return this.#streams.size > 0;
   }
 
-  /** The app wants other events than before: the streams finish what they have, and the runtime opens others. */
+  /**
+   * The app wants other events than before. Streams and calls finish what they have, and the runtime comes with
+   * another connection: what it has found out about the app, it holds of one connection.
+   */
   renew(): void {
     for (const stream of this.#streams) stream.drain();
+    for (const session of this.#sessions) session.close();
   }
 
   /** Takes no more events and resolves when those that run are handled and settled. */

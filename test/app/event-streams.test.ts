@@ -24,6 +24,7 @@ function subscribe(
 class Messages implements AsyncIterable<Uint8Array> {
   readonly #queue: Uint8Array[] = [];
   #ended = false;
+  #broken = false;
   #wake: (() => void) | undefined;
 
   push(message: Parameters<typeof appMessage>[0]): void {
@@ -36,10 +37,17 @@ class Messages implements AsyncIterable<Uint8Array> {
     this.#wake?.();
   }
 
+  /** The connection is lost. */
+  break(): void {
+    this.#broken = true;
+    this.#wake?.();
+  }
+
   async *[Symbol.asyncIterator](): AsyncGenerator<Uint8Array> {
     for (;;) {
       const next = this.#queue.shift();
       if (next !== undefined) yield next;
+      else if (this.#broken) throw new Error("the connection was lost");
       else if (this.#ended) return;
       else await new Promise<void>((resolve) => (this.#wake = resolve));
     }
@@ -139,13 +147,27 @@ test("a stream that is gone gives its lanes free, once their events have come ba
   const second = deliver(app, "a2", a);
   await settled();
   const two = subscribe(streams);
-  one.messages.end();
-  expect(await first).toEqual({ kind: "refused", reason: "the app ended its event stream" });
+  one.messages.break();
+  const reason = "the app's event stream broke: the connection was lost";
+  expect(await first).toEqual({ kind: "refused", reason });
   expect(await second).toEqual({ kind: "not attempted" });
   expect([intake?.takes(a, 1), intake?.takes(a, 0)]).toEqual(["lane waits", "now"]);
   void deliver(app, "a1", a);
   await settled();
   expect(two.peer.texts).toEqual(["a1"]);
+});
+
+test("what an app that ends its stream properly leaves unsettled was not attempted", async () => {
+  const { streams, app } = joined();
+  const { messages } = subscribe(streams);
+  await settled();
+  const a = lane(1);
+  const outcomes = [deliver(app, "a1", a), deliver(app, "a2", a), deliver(app, "b")];
+  await settled();
+  messages.end();
+  expect(new Set((await Promise.all(outcomes)).map(({ kind }) => kind))).toEqual(
+    new Set(["not attempted"]),
+  );
 });
 
 test("an app that breaks the rules gets INVALID_ARGUMENT, and the others go on", async () => {

@@ -204,17 +204,37 @@ test("events without the app's token are refused, questions are not", async () =
   await until(() => stream.messages.length === 1, { what: "the subscription" });
 });
 
-test("an app without a handler has no stream, and one that gets a handler has", async () => {
+test("a handler that comes later brings the runtime to ask again, on another connection", async () => {
+  const release = Promise.withResolvers<void>();
   const { app, client } = await served(() => undefined);
   const refused = dial(client);
   await until(() => refused.state.ended, { what: "the refusal" });
   expect(refused.state.failure).toMatchObject({ status: "UNAVAILABLE" });
-  app.on("orders", () => undefined);
+  const again = async (generation: number): Promise<void> => {
+    const { connection } = client;
+    await until(() => connection.ready && connection.generation > generation, {
+      what: "another connection",
+    });
+  };
+  let begun = false;
+  app.on("orders", () => {
+    begun = true;
+    return release.promise;
+  });
+  await again(1);
   const stream = dial(client);
   await until(() => stream.messages.length === 1, { what: "the subscription" });
+  stream.send({ binding: "orders", events: [event(1, "a")] });
+  await until(() => begun, { what: "the handler" });
   app.on("ticks", () => undefined);
+  await again(2);
+  const next = dial(client);
+  await until(() => next.messages.length === 1, { what: "the next subscription" });
+  expect(next.messages[0]?.subscription?.bindings).toEqual(["orders", "ticks"]);
+  release.resolve();
   await until(() => stream.state.ended, { what: "the stream to give way" });
   expect(stream.state.failure).toBeUndefined();
+  expect(stream.handled).toEqual([1]);
 });
 
 test("closing settles what runs on a stream and a unary call, and refuses what comes", async () => {
