@@ -1,7 +1,7 @@
 import { fromBinary } from "@bufbuild/protobuf";
 import type { IncomingHttpHeaders, ServerHttp2Stream } from "node:http2";
 import { EventBatchSchema, type DeliveredEvent } from "../../gen/cufflink/v1/event_streams_pb.ts";
-import { FrameReader } from "../../src/grpc/frame-reader.ts";
+import { MessageReader } from "../../src/grpc/message-reader.ts";
 import { framed, startHttp2Server, type ServedCall } from "../grpc/http2-server.ts";
 import { until } from "../until.ts";
 import { appMessage } from "./stream-peer.ts";
@@ -16,12 +16,10 @@ export class ServedStream {
   constructor(stream: ServerHttp2Stream, headers: IncomingHttpHeaders) {
     this.#stream = stream;
     this.headers = headers;
-    const reader = new FrameReader(64 << 20);
-    stream.on("data", (chunk: Buffer) =>
-      reader.push(chunk, ({ message }) =>
-        this.events.push(...fromBinary(EventBatchSchema, message).events),
-      ),
+    const reader = new MessageReader(64 << 20, (message) =>
+      this.events.push(...fromBinary(EventBatchSchema, message).events),
     );
+    stream.on("data", (chunk: Buffer) => reader.push(chunk));
     stream.on("close", () => (this.closed = true));
   }
 
