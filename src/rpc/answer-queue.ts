@@ -3,13 +3,12 @@ import type { AnswerChunkSchema } from "../../gen/cufflink/v1/bindings_pb.ts";
 
 export type AnswerChunk = MessageInitShape<typeof AnswerChunkSchema>;
 
-/** The most bytes of an answer in one chunk, and about the most of a message. */
-export const largestChunk = 64 * 1024;
 /** What a chunk takes beside its payload, about. */
 const chunkOverhead = 16;
 
 /** Parts of answers that wait to be sent, many in one message. */
 export class AnswerQueue {
+  readonly #messageSize: number;
   readonly #left: () => void;
   #chunks: AnswerChunk[] = [];
   #sizes: number[] = [];
@@ -17,8 +16,9 @@ export class AnswerQueue {
   #isClosed = false;
   #wake: (() => void) | undefined;
 
-  /** `left` is called after some have gone. */
-  constructor(left: () => void) {
+  /** `messageSize`: about how many bytes a message carries. `left` is called after some have gone. */
+  constructor(messageSize: number, left: () => void) {
+    this.#messageSize = messageSize;
     this.#left = left;
   }
 
@@ -50,7 +50,7 @@ export class AnswerQueue {
       this.#wake = undefined;
     }
     // What is answered in one turn of the event loop goes together.
-    if (this.#bytes < largestChunk && !this.#isClosed) await new Promise(setImmediate);
+    if (this.#bytes < this.#messageSize && !this.#isClosed) await new Promise(setImmediate);
     const taken = this.#cut();
     this.#left();
     return taken;
@@ -60,7 +60,7 @@ export class AnswerQueue {
     let count = 0;
     let bytes = 0;
     for (const size of this.#sizes) {
-      if (count > 0 && bytes + size > largestChunk + chunkOverhead) break;
+      if (count > 0 && bytes + size > this.#messageSize + chunkOverhead) break;
       bytes += size;
       count++;
     }

@@ -1,6 +1,7 @@
 import type { IncomingHttpHeaders } from "node:http2";
 import {
   create,
+  createRegistry,
   fromBinary,
   toBinary,
   type DescMessage,
@@ -16,6 +17,7 @@ import {
   type ServiceImpl,
 } from "@connectrpc/connect";
 import { connectNodeAdapter } from "@connectrpc/connect-node";
+import { ErrorInfoSchema, RetryInfoSchema } from "../../gen/google/rpc/error_details_pb.ts";
 import { StatusSchema } from "../../gen/google/rpc/status_pb.ts";
 import { toGrpcFailure } from "../grpc/failure.ts";
 import { addResponseHeaders } from "../grpc/handler-context.ts";
@@ -45,6 +47,8 @@ export function connectHandler(
     },
     readMaxBytes: maxMessageSize,
     writeMaxBytes: maxMessageSize,
+    // A status within a message has details, which JSON spells out.
+    jsonOptions: { registry: detailTypes },
     requestGate({ requestHeader, method }) {
       try {
         admit({ ...Object.fromEntries(requestHeader), ":path": methodPath(method) });
@@ -56,6 +60,8 @@ export function connectHandler(
   });
   return (request, response) => handler(request, response);
 }
+
+const detailTypes = createRegistry(ErrorInfoSchema, RetryInfoSchema);
 
 /** What methods throw, as the lean lane would understand it. */
 const translateErrors: Interceptor = (next) => async (request) => {

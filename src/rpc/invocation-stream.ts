@@ -9,7 +9,7 @@ import type { Answer, StreamAnswer } from "../binding.ts";
 import { BindingError } from "../errors.ts";
 import { Code, GrpcFailure } from "../grpc/status.ts";
 import type { Runtime } from "../runtime/runtime.ts";
-import { AnswerQueue, largestChunk, type AnswerChunk } from "./answer-queue.ts";
+import { AnswerQueue, type AnswerChunk } from "./answer-queue.ts";
 import { invokeStatus } from "./errors.ts";
 import { StreamedInvocation, WholeInvocation, type OpenInvocation } from "./open-invocation.ts";
 
@@ -29,6 +29,8 @@ type Response = MessageInitShape<typeof InvokeBindingStreamResponseSchema>;
 const mostOpen = 1000;
 /** Bytes of payloads not yet taken, or of answers not yet sent, at which the stream is not read on. */
 const mostWaiting = 256 * 1024;
+/** The most bytes of an answer in one chunk, and about the most in one message. */
+const largestChunk = 64 * 1024;
 /** The most invocations that have failed while their payload still comes. */
 const mostDiscarded = 10_000;
 
@@ -38,9 +40,10 @@ export class InvocationStream {
   readonly #open = new Map<number, OpenInvocation>();
   /** Those whose answer has ended before their payload did. */
   readonly #discarded = new Set<number>();
-  readonly #answers = new AnswerQueue(() => this.#goOn());
+  readonly #answers: AnswerQueue;
   readonly #waitingForAnswers: (() => void)[] = [];
   readonly #mostHeld: number;
+  readonly #chunkSize: number;
   #mostRunning = mostOpen;
   /** Invocations with their whole payload that have not ended. */
   #running = 0;
@@ -59,6 +62,8 @@ export class InvocationStream {
   constructor(options: InvocationStreamOptions) {
     this.#options = options;
     this.#mostHeld = 4 * options.maxBodySize;
+    this.#chunkSize = Math.min(largestChunk, Math.ceil(options.maxBodySize / 2));
+    this.#answers = new AnswerQueue(this.#chunkSize, () => this.#goOn());
   }
 
   /** Runs what the requests say. Throws when the stream itself is at fault; each invocation fails by itself. */
@@ -237,14 +242,15 @@ export class InvocationStream {
       const fitting = Math.floor(this.#mostHeld / data.length);
       this.#mostRunning = Math.max(1, Math.min(this.#mostRunning, fitting));
     }
-    if (data.length <= largestChunk) {
+    const size = this.#chunkSize;
+    if (data.length <= size) {
       this.#end(one, { data, metadata }, data.length + sizeOf(metadata));
       return;
     }
-    this.#pushPart(one, data.subarray(0, largestChunk), metadata);
-    let start = largestChunk;
-    for (; data.length - start > largestChunk; start += largestChunk) {
-      this.#pushPart(one, data.subarray(start, start + largestChunk));
+    this.#pushPart(one, data.subarray(0, size), metadata);
+    let start = size;
+    for (; data.length - start > size; start += size) {
+      this.#pushPart(one, data.subarray(start, start + size));
     }
     this.#end(one, { data: data.subarray(start) }, data.length - start);
   }
@@ -277,11 +283,11 @@ export class InvocationStream {
   ): Promise<void> {
     if (metadata !== undefined) this.#pushPart(one, none, metadata);
     for await (const part of body) {
-      for (let start = 0; start < part.length; start += largestChunk) {
+      for (let start = 0; start < part.length; start += this.#chunkSize) {
         while (this.#answers.bytes > mostWaiting && !one.over)
           await new Promise<void>((resolve) => this.#waitingForAnswers.push(resolve));
         if (one.over) return;
-        this.#pushPart(one, part.subarray(start, start + largestChunk));
+        this.#pushPart(one, part.subarray(start, start + this.#chunkSize));
       }
     }
   }

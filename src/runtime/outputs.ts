@@ -3,7 +3,7 @@ import { BindingError } from "../errors.ts";
 import { pauseAfter, type RetryPolicy } from "../policy/retry.ts";
 import type { Component } from "./component.ts";
 import type { Opened } from "./opening.ts";
-import type { Invocation, StreamInvocation } from "./invocation.ts";
+import type { Invocation, StreamBody, StreamInvocation } from "./invocation.ts";
 import { ObservedBody } from "./observed-body.ts";
 import type { Observer } from "./observer.ts";
 import { pause } from "./pause.ts";
@@ -24,8 +24,8 @@ export class Outputs {
   }
 
   /** See `Runtime.invoke`. */
-  async invoke(invocation: Invocation): Promise<Answer | undefined> {
-    return this.#run(this.#find(invocation), invocation);
+  invoke(invocation: Invocation): Promise<Answer | undefined> {
+    return this.#run(invocation, undefined);
   }
 
   /** See `Runtime.takesStream`. */
@@ -36,7 +36,7 @@ export class Outputs {
   /** See `Runtime.invokeStream`. */
   async invokeStream(invocation: StreamInvocation): Promise<StreamAnswer | undefined> {
     const component = this.#find(invocation);
-    const { name, operation } = invocation;
+    const { name, operation, body, metadata } = invocation;
     const started = performance.now();
     const observe = (error: BindingError | undefined): void =>
       this.#observer.invoked(name, operation, error, performance.now() - started);
@@ -46,12 +46,22 @@ export class Outputs {
     try {
       const opened = component.opened ?? (await component.whenOpened(invocation.signal));
       ({ redact } = opened);
-      const answer = await this.#attempt(component, found, invocation, opened);
+      const request = this.#parse(found, metadata);
+      const attempt = async (one: Opened): Promise<StreamAnswer | void> => {
+        const call = new StreamedCall(invocation, request, one.metadata);
+        if (found.invokeStream !== undefined) return found.invokeStream(one.connection, call);
+        const text = `operation ${operation} of ${name} takes its payload whole, not in parts`;
+        throw new BindingError("unimplemented", text);
+      };
+      const again = { component, operation: found, request, opened, invocation, body };
+      const answer = await attempt(opened).catch((error: unknown) =>
+        this.#repeat(error, again, attempt),
+      );
       if (answer?.body !== undefined) {
         return { ...answer, body: new ObservedBody(answer.body, { shown, ended: observe }) };
       }
       observe(undefined);
-      return answer;
+      return answer ?? undefined;
     } catch (thrown) {
       const error = shown(thrown);
       observe(error);
@@ -70,7 +80,40 @@ export class Outputs {
     if (component === undefined || !component.isStateStore) {
       throw new BindingError("not_found", `couldn't find state store ${name}`);
     }
-    await this.#run(component, ownInvocation(name, "set", value, { key }));
+    await this.#run(ownInvocation(name, "set", value, { key }), component);
+  }
+
+  /** One function down to the binding, since each one more costs every call a promise. */
+  async #run(
+    invocation: Invocation,
+    stateStore: Component | undefined,
+  ): Promise<Answer | undefined> {
+    const component = stateStore ?? this.#find(invocation);
+    const { name, operation } = invocation;
+    const started = performance.now();
+    const found = findOperation(component, operation);
+    let redact: Redact | undefined;
+    try {
+      const opened = component.opened ?? (await component.whenOpened(invocation.signal));
+      ({ redact } = opened);
+      const request = this.#parse(found, invocation.metadata);
+      let answer: Answer | void;
+      try {
+        const call = new OperationCall(invocation, request, opened.metadata);
+        answer = await found.invoke(opened.connection, call);
+      } catch (error) {
+        const again = { component, operation: found, request, opened, invocation };
+        answer = await this.#repeat(error, again, (one) =>
+          found.invoke(one.connection, new OperationCall(invocation, request, one.metadata)),
+        );
+      }
+      this.#observer.invoked(name, operation, undefined, performance.now() - started);
+      return answer ?? undefined;
+    } catch (thrown) {
+      const error = shownFailure(thrown, redact);
+      this.#observer.invoked(name, operation, error, performance.now() - started);
+      throw error;
+    }
   }
 
   #find({ name, operation }: Pick<Invocation, "name" | "operation">): Component {
@@ -83,65 +126,48 @@ export class Outputs {
     return component;
   }
 
-  async #run(component: Component, invocation: Invocation): Promise<Answer | undefined> {
-    const started = performance.now();
-    const { name, operation } = invocation;
-    const found = findOperation(component, operation);
-    let redact: Redact | undefined;
-    try {
-      const opened = component.opened ?? (await component.whenOpened(invocation.signal));
-      ({ redact } = opened);
-      const answer = await this.#attempt(component, found, invocation, opened);
-      this.#observer.invoked(name, operation, undefined, performance.now() - started);
-      return answer;
-    } catch (thrown) {
-      const error = shownFailure(thrown, redact);
-      this.#observer.invoked(name, operation, error, performance.now() - started);
-      throw error;
-    }
-  }
-
-  #attempt(
-    component: Component,
+  #parse(
     operation: AnyOperation,
-    invocation: Invocation,
-    first: Opened,
-  ): Promise<Answer | undefined>;
-  #attempt(
-    component: Component,
-    operation: AnyOperation,
-    invocation: StreamInvocation,
-    first: Opened,
-  ): Promise<StreamAnswer | undefined>;
-  async #attempt(
-    component: Component,
-    operation: AnyOperation,
-    invocation: Invocation | StreamInvocation,
-    first: Opened,
-  ): Promise<Answer | StreamAnswer | undefined> {
+    metadata: Readonly<Record<string, string>>,
+  ): Record<string, unknown> {
     let parse = this.#parsers.get(operation);
     if (parse === undefined)
       this.#parsers.set(operation, (parse = requestParser(operation.request)));
-    const request = parse(invocation.metadata);
-    let opened = first;
-    for (let attempt = 1; ; attempt++) {
+    return parse(metadata);
+  }
+
+  /** Goes on after the first attempt has failed, as far as the policy and the failure allow. */
+  async #repeat<Result>(
+    first: unknown,
+    { component, operation, request, opened, invocation, body }: Repetition,
+    attempt: (opened: Opened) => Promise<Result>,
+  ): Promise<Result> {
+    let error = first;
+    let current = opened;
+    for (let failed = 1; ; failed++) {
+      if (body?.begun === true) throw error;
+      if (!mayRepeat(error, operation, request, current.outbound, failed)) throw error;
+      await pause(pauseAfter(current.outbound, failed), invocation.signal);
+      if (invocation.signal.aborted) throw error;
+      current = component.opened ?? (await component.whenOpened(invocation.signal));
       try {
-        const { connection, metadata } = opened;
-        const answer =
-          "body" in invocation
-            ? await inParts(operation)(connection, new StreamedCall(invocation, request, metadata))
-            : await operation.invoke(connection, new OperationCall(invocation, request, metadata));
-        return answer ?? undefined;
-      } catch (error) {
-        if ("body" in invocation && invocation.body.begun) throw error;
-        if (!mayRepeat(error, operation, request, opened.outbound, attempt)) throw error;
-        await pause(pauseAfter(opened.outbound, attempt), invocation.signal);
-        if (invocation.signal.aborted) throw error;
-        opened = component.opened ?? (await component.whenOpened(invocation.signal));
+        return await attempt(current);
+      } catch (thrown) {
+        error = thrown;
       }
     }
   }
 }
+
+/** What a failed attempt is repeated with. */
+type Repetition = {
+  readonly component: Component;
+  readonly operation: AnyOperation;
+  readonly request: Record<string, unknown>;
+  readonly opened: Opened;
+  readonly invocation: Pick<Invocation, "signal">;
+  readonly body?: StreamBody;
+};
 
 function ownInvocation(
   name: string,
@@ -204,11 +230,6 @@ class StreamedCall extends AnyCall {
     super(invocation, request, metadata);
     this.body = invocation.body;
   }
-}
-
-function inParts(operation: AnyOperation): NonNullable<AnyOperation["invokeStream"]> {
-  if (operation.invokeStream !== undefined) return operation.invokeStream.bind(operation);
-  throw new BindingError("unimplemented", "this operation takes its payload whole, not in parts");
 }
 
 function findOperation(component: Component, operation: string): AnyOperation {

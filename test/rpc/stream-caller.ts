@@ -20,9 +20,10 @@ export class StreamCaller {
   /** How many messages the answers came in. */
   messages = 0;
   /** Resolves when the stream has ended, with what it failed of. */
-  readonly ended: Promise<unknown>;
+  readonly ended: Promise<Error | undefined>;
   readonly #waiting: { chunks: Chunk[] }[] = [];
   #isOver = false;
+  #isEnded = false;
   #wake: (() => void) | undefined;
   /** Messages that the other side has asked for. */
   taken = 0;
@@ -48,7 +49,9 @@ export class StreamCaller {
   /** The whole answer of an invocation, once it has ended. */
   async answer(invocation: number) {
     const own = (): AnswerChunk[] => this.chunks.filter((one) => one.invocation === invocation);
-    await until(() => own().some(({ last }) => last));
+    await until(() => this.#isEnded || own().some(({ last }) => last));
+    if (!own().some(({ last }) => last))
+      throw (await this.ended) ?? new Error(`the stream ended without an answer of ${invocation}`);
     const parts = own();
     const [first] = parts;
     const error = parts.at(-1)?.error;
@@ -61,7 +64,7 @@ export class StreamCaller {
     };
   }
 
-  async #read(answers: AsyncIterable<{ chunks: AnswerChunk[] }>): Promise<unknown> {
+  async #read(answers: AsyncIterable<{ chunks: AnswerChunk[] }>): Promise<Error | undefined> {
     try {
       for await (const { chunks } of answers) {
         this.messages++;
@@ -69,7 +72,9 @@ export class StreamCaller {
       }
       return undefined;
     } catch (error) {
-      return error;
+      return error instanceof Error ? error : new Error(String(error));
+    } finally {
+      this.#isEnded = true;
     }
   }
 

@@ -1,6 +1,6 @@
 import { request } from "node:http";
 import { connect } from "node:net";
-import { defineBinding } from "../../src/binding.ts";
+import { defineBinding, type AnyBinding } from "../../src/binding.ts";
 import type { ComponentSpec } from "../../src/component.ts";
 import { BindingError } from "../../src/errors.ts";
 import { RuntimeDescription } from "../../src/rpc/description.ts";
@@ -34,8 +34,14 @@ const silent: RuntimeLogger = { debug() {}, info() {}, warn() {}, error() {}, ch
 
 /** A server over a real runtime with the output `probe`, whose operations do what the tests need. */
 export async function serve(
-  options: Partial<ServerOptions> & { apply?: boolean; components?: readonly ComponentSpec[] } = {},
+  options: Partial<ServerOptions> & {
+    apply?: boolean;
+    components?: readonly ComponentSpec[];
+    /** Beside `probe`. */
+    bindings?: readonly AnyBinding[];
+  } = {},
 ): Promise<Served> {
+  const { apply = true, components = [spec("probe")], bindings = [], ...rest } = options;
   const calls: SeenCall[] = [];
   const abandoned = Promise.withResolvers<unknown>();
   const begun = Promise.withResolvers<void>();
@@ -120,7 +126,7 @@ export async function serve(
 
   const runtime = createRuntime({
     appId: "shop",
-    bindings: [probe],
+    bindings: [probe, ...bindings],
     logger: silent,
     http: { listen: () => Promise.reject(new Error("no test needs it")) },
   });
@@ -130,7 +136,6 @@ export async function serve(
     app: { protocol: "http", address: "127.0.0.1" },
     runtime,
   });
-  const { apply = true, components = [spec("probe")], ...rest } = options;
   const server = await createServer({
     runtime,
     description,
