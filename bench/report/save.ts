@@ -20,7 +20,7 @@ export type Results = {
 };
 
 /** What was measured before. Rejects where the file is of another form. */
-export async function readResults(): Promise<Results> {
+async function readResults(): Promise<Results> {
   return JSON.parse(await readFile(resultsFile, "utf8")) as Results;
 }
 
