@@ -5,7 +5,8 @@ const resultFile = process.env["CUFFLINK_TEST_RESULT"];
 
 export default defineConfig({
   test: {
-    include: ["test/**/*.test.ts"],
+    // `npm run test:clients` needs other languages, and their registries.
+    include: [process.env["CUFFLINK_TEST_CLIENTS"] ? "test/examples/*.ts" : "test/**/*.test.ts"],
     globalSetup: ["test/servers/global-setup.ts"],
     // Each test waits for a condition; these limits only end what hangs.
     testTimeout: 30_000,
