@@ -10,6 +10,7 @@ import { BindingError } from "../errors.ts";
 import { Code, GrpcFailure } from "../grpc/status.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import { AnswerQueue, type AnswerChunk } from "./answer-queue.ts";
+import { partPassed } from "./collection.ts";
 import { invokeStatus } from "./errors.ts";
 import { StreamedInvocation, WholeInvocation, type OpenInvocation } from "./open-invocation.ts";
 
@@ -184,6 +185,7 @@ export class InvocationStream {
   #takePart(one: StreamedInvocation, data: Uint8Array, last: boolean): void {
     this.#untaken += data.length;
     one.body.push(data);
+    partPassed(data.length);
     if (!last) return;
     one.complete = true;
     this.#incomplete--;
@@ -289,6 +291,7 @@ export class InvocationStream {
         if (one.over) return;
         this.#pushPart(one, part.subarray(start, start + this.#chunkSize));
       }
+      partPassed(part.length);
     }
   }
 
