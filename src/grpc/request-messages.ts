@@ -20,6 +20,9 @@ const readAhead = 64 * 1024;
 /** What a message costs beside its bytes. */
 const overhead = 64;
 
+/** So many taken messages are kept in the queue before it is cut. */
+const mostTaken = 32;
+
 const done = { done: true, value: undefined } as const;
 
 /** The messages of one side of a stream, to be taken once, in order. */
@@ -100,8 +103,9 @@ export class RequestMessages implements AsyncIterableIterator<Uint8Array, undefi
     this.#bytes -= cost;
     this.#source.hold(-cost);
     this.#at += 1;
-    if (this.#at === this.#queue.length) {
-      this.#queue = [];
+    // Where there are always some, what was taken must not stay either.
+    if (this.#at === this.#queue.length || this.#at === mostTaken) {
+      this.#queue = this.#queue.slice(this.#at);
       this.#at = 0;
     }
     if (!hadRoom && this.hasRoom) this.#source.resume();
