@@ -1,4 +1,3 @@
-import { loadavg } from "node:os";
 import {
   type Bench,
   type Contender,
@@ -14,7 +13,7 @@ export type RowResult = {
   /** The command that made it. */
   readonly command: string;
   readonly date: string;
-  /** How busy the machine was just before. */
+  /** How busy the machine was before the command began. */
   readonly loadAverageBefore: number;
   readonly rounds: number;
   /** The values of each round, in their order. */
@@ -25,16 +24,17 @@ export type RowResult = {
   readonly failures: Partial<Record<ContenderName, string>>;
 };
 
+/** How rows are measured. */
+export type Run = Pick<RowResult, "rounds" | "command" | "loadAverageBefore"> & {
+  progress(text: string): void;
+};
+
 /** Measures a row: all contenders are opened, then take turns, round by round, each round from another one on. */
-export async function measureRow(
-  row: Row,
-  bench: Bench,
-  run: { readonly rounds: number; readonly command: string; progress(text: string): void },
-): Promise<RowResult> {
+export async function measureRow(row: Row, bench: Bench, run: Run): Promise<RowResult> {
   const result: RowResult = {
     command: run.command,
     date: new Date().toISOString().slice(0, 16).replace("T", " "),
-    loadAverageBefore: loadavg()[0] ?? 0,
+    loadAverageBefore: run.loadAverageBefore,
     rounds: run.rounds,
     values: {},
     missing: {},

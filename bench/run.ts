@@ -9,7 +9,7 @@
 //   --profile     one round of Cufflink alone, and the ten functions that took most of its time
 import { execFileSync } from "node:child_process";
 import { mkdir, mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { loadavg, tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { measureRow, type RowResult } from "./measure-row.ts";
@@ -37,6 +37,7 @@ const command = `${daprdProgram ? "DAPRD=daprd " : ""}npm run bench${given.lengt
 const folder = await mkdtemp(join(tmpdir(), "cufflink-bench-"));
 const profiles = flags.profile ? join(folder, "profiles") : undefined;
 const began = performance.now();
+const loadAverageBefore = loadavg()[0] ?? 0;
 let failed = false;
 try {
   execFileSync(process.execPath, [join(root, "scripts/build.ts"), "--no-check"], {
@@ -90,7 +91,7 @@ async function measured(row: Row): Promise<RowResult> {
     count: (full) => Math.max(1, Math.round(full * Number(flags.scale))),
   };
   const rounds = profiles === undefined ? Number(flags.rounds) : 1;
-  return await measureRow(row, bench, { rounds, command, progress });
+  return await measureRow(row, bench, { rounds, command, loadAverageBefore, progress });
 }
 
 function progress(text: string): void {

@@ -8,6 +8,9 @@ import type { Target } from "./calls.ts";
 const execute = promisify(execFile);
 const timeout = 120_000;
 
+/** Calls that the client makes first, one after another, and does not count. */
+export const warmUpCalls = 200;
+
 /** What the client in `programs/latency-client.ts` is asked for. */
 export type LatencyOrder = {
   readonly protocol: Target["protocol"];

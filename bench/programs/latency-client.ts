@@ -2,18 +2,16 @@
 // the calls before it were answered, and its latency counts from that moment; without, one call follows the other.
 import { readFile } from "node:fs/promises";
 import { type Caller, createCaller, type Target } from "../load/calls.ts";
-import type { LatencyOrder } from "../load/latency.ts";
+import { type LatencyOrder, warmUpCalls } from "../load/latency.ts";
 import { pace } from "../measure/pacer.ts";
 import { percentiles } from "../measure/statistics.ts";
 import { nowMicroseconds } from "../wire/payload.ts";
-
-const warmUp = 200;
 
 const order = JSON.parse(process.argv[2] ?? "") as LatencyOrder;
 const target: Target = { ...order, body: await readFile(order.bodyFile) };
 using caller = createCaller(target);
 const measure = order.rate === undefined ? oneByOne : atRate;
-await oneByOne(caller, warmUp);
+await oneByOne(caller, warmUpCalls);
 console.log(JSON.stringify(percentiles(await measure(caller, order.calls))));
 
 async function oneByOne(caller: Caller, count: number): Promise<Float64Array> {

@@ -10,9 +10,9 @@ export type Bar = {
 
 export type BarGroup = { readonly label: string; readonly bars: readonly Bar[] };
 
-const width = 860;
+const width = 900;
 const left = 190;
-const right = 190;
+const right = 250;
 const top = 62;
 const barHeight = 15;
 const barGap = 3;
