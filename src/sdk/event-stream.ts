@@ -96,11 +96,6 @@ export class EventStream {
     if (this.#running.size > 0) this.#abort.abort(new Error(reason));
   }
 
-  /** Events that are being handled. */
-  get running(): number {
-    return this.#running.size;
-  }
-
   #accept(held: Held): void {
     const { delivery, lane: number, epoch } = held.message;
     this.#received++;

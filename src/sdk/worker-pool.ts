@@ -16,11 +16,6 @@ export class WorkerPool {
     this.#concurrency = concurrency;
   }
 
-  /** Turns that are being used. */
-  get running(): number {
-    return this.#running;
-  }
-
   /** Puts it in line. */
   add(turn: Turn): void {
     this.#queue.push(turn);
@@ -32,21 +27,23 @@ export class WorkerPool {
     if (this.#pumping) return;
     this.#pumping = true;
     while (this.#running < this.#concurrency && this.#head < this.#queue.length) {
-      const turn = this.#queue[this.#head];
-      this.#queue[this.#head++] = undefined;
+      const turn = this.#next();
       const done = turn?.run();
       if (done === undefined) continue;
       this.#running++;
       void done.then(this.#ended);
     }
     this.#pumping = false;
-    if (this.#head === this.#queue.length) {
-      this.#queue.length = 0;
-      this.#head = 0;
-    } else if (this.#head > 1024 && this.#head * 2 > this.#queue.length) {
+  }
+
+  #next(): Turn | undefined {
+    const turn = this.#queue[this.#head];
+    this.#queue[this.#head++] = undefined;
+    if (this.#head > 1024 && this.#head * 2 > this.#queue.length) {
       this.#queue = this.#queue.slice(this.#head);
       this.#head = 0;
     }
+    return turn;
   }
 
   readonly #ended = (): void => {

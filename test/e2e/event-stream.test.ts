@@ -10,7 +10,7 @@ import { startDaemon } from "./daemon.ts";
 import { kafkaProducer } from "./producers.ts";
 
 const keys = Array.from({ length: 10 }, (_, number) => `k${number}`);
-const perKey = 60;
+const perKey = 40;
 
 /** Starts the app and resolves once it runs. */
 async function startStreamApp(...args: string[]): Promise<ChildProcess> {
@@ -151,6 +151,36 @@ describeWith("kafka", (kafka) => {
       for (const app of apps) expect(await end(app, "SIGTERM")).toBe(0);
       await expectInOrder(file, { repeats: false });
       expect(new Set((await recorded(file)).map(({ app }) => app))).toEqual(new Set(["a", "b"]));
+    },
+  );
+
+  test(
+    "apps that are replaced under load, gracefully, cost no repetition and no attempt",
+    { timeout: 90_000 },
+    async () => {
+      const { daemon, file, produce, untilAccepted } = await prepare();
+      const start = (name: string) =>
+        startStreamApp("dial", String(daemon.grpcPort), file, "orders", name);
+      let app = await start("0");
+      const producing = produce(0, perKey);
+      for (let replaced = 1; replaced <= 3; replaced++) {
+        await untilAccepted((replaced * keys.length * perKey) / 5);
+        const next = await start(String(replaced));
+        expect(await end(app, "SIGTERM")).toBe(0);
+        app = next;
+      }
+      await producing;
+      await untilAccepted(keys.length * perKey);
+      expect(await end(app, "SIGTERM")).toBe(0);
+      await expectInOrder(file, { repeats: false });
+      const lines = await recorded(file);
+      for (const { verdict, key, number, attempt } of lines) {
+        if (verdict !== "accepted") continue;
+        const failures = lines.filter(
+          (line) => line.verdict === "failed" && line.key === key && line.number === number,
+        );
+        expect(attempt, `the attempt of ${key} ${number}`).toBe(failures.length + 1);
+      }
     },
   );
 
