@@ -108,11 +108,13 @@ export default defineBinding({
           );
         }
         const key = call.request.partitionKey ?? call.request.__key;
+        const encoded = valueOf(publishTopic, connection, call);
+        const value = encoded instanceof Promise ? await encoded : encoded;
         const message = {
           key: key === undefined ? undefined : Buffer.from(key),
           partition: partitionOf(call.request.partitionNumber),
           headers: headersOf(call.properties, connection.exclude),
-          value: await valueOf(publishTopic, connection, call),
+          value,
         };
         await producer.send(message, call.signal);
       },
@@ -228,16 +230,29 @@ function headersOf(
 ): Map<Buffer, Buffer> {
   const headers = new Map<Buffer, Buffer>();
   for (const name of Object.keys(properties)) {
-    if (!exclude?.test(name)) headers.set(Buffer.from(name), Buffer.from(properties[name] ?? ""));
+    if (!exclude?.test(name)) headers.set(nameBytes(name), Buffer.from(properties[name] ?? ""));
   }
   return headers;
 }
 
-async function valueOf(
+const names = new Map<string, Buffer>();
+
+/** A header's name in bytes, which are nobody's to change. */
+function nameBytes(name: string): Buffer {
+  let bytes = names.get(name);
+  if (bytes === undefined) {
+    bytes = Buffer.from(name);
+    // Callers can make names up without end, of any length.
+    if (names.size < 1000 && name.length < 100) names.set(name, bytes);
+  }
+  return bytes;
+}
+
+function valueOf(
   topic: string,
   { encode }: KafkaConnection,
   { data, properties }: CreateCall,
-): Promise<Buffer | undefined> {
+): Promise<Buffer> | Buffer | undefined {
   const avro = wantsAvro(properties);
   if (data === undefined) return undefined;
   const bytes = Buffer.from(data.buffer, data.byteOffset, data.byteLength);
@@ -249,7 +264,9 @@ const nullText = Buffer.from("null");
 
 // The one name of a request's metadata that Dapr reads in any case.
 function wantsAvro(properties: Readonly<Record<string, string>>): boolean {
-  const name = Object.keys(properties).find((one) => one.toLowerCase() === "valueschematype");
+  const name = Object.keys(properties).find(
+    (one) => one.length === 15 && one.toLowerCase() === "valueschematype",
+  );
   const type = (name === undefined ? undefined : properties[name])?.toLowerCase();
   if (type === undefined || type === "" || type === "none") return false;
   if (type === "avro") return true;

@@ -26,6 +26,7 @@ import { partitionFor } from "./partitioner.ts";
 import { newIdentity } from "./producer-identity.ts";
 import type { ProducerIdentity } from "./producer-identity.ts";
 import { TopicLookup } from "./topic-lookup.ts";
+import { cancelled, WaitingMessage } from "./waiting-message.ts";
 
 type ProduceArguments = [
   acks: number,
@@ -88,7 +89,7 @@ export class TopicProducer {
         `kafka error: a message of ${bytes} bytes is larger than maxMessageBytes (${this.#limit}); raise it, and the topic's max.message.bytes, or send less`,
       );
     }
-    const partitions = await this.#lookup.partitions();
+    const partitions = this.#lookup.knownPartitions || (await this.#lookup.partitions());
     const partition = message.partition ?? partitionFor(message.key, partitions);
     if (partition >= partitions) {
       throw new BindingError(
@@ -113,26 +114,7 @@ export class TopicProducer {
       if (signal.aborted) return reject(cancelled("the caller gave up"));
       const queue = this.#waiting.get(partition) ?? [];
       this.#waiting.set(partition, queue);
-      const waiting: Waiting = {
-        ...message,
-        bytes,
-        alone: false,
-        resolve: () => {
-          signal.removeEventListener("abort", abandon);
-          resolve();
-        },
-        reject: (error) => {
-          signal.removeEventListener("abort", abandon);
-          reject(error);
-        },
-      };
-      const abandon = (): void => {
-        const index = queue.indexOf(waiting);
-        if (index >= 0) queue.splice(index, 1);
-        reject(cancelled("the caller gave up", index >= 0 ? "unsent" : "ambiguous"));
-      };
-      signal.addEventListener("abort", abandon, { once: true });
-      queue.push(waiting);
+      queue.push(new WaitingMessage(message, bytes, queue, signal, { resolve, reject }));
       this.#schedule();
     });
   }
@@ -352,9 +334,3 @@ const lostIdentity = new Set([
   "UNKNOWN_PRODUCER_ID",
   "INVALID_PRODUCER_EPOCH",
 ]);
-
-function cancelled(why: string, effect: "unsent" | "ambiguous" = "unsent"): BindingError {
-  return new BindingError("cancelled", `kafka error: ${why} before the message was stored`, {
-    effect,
-  });
-}

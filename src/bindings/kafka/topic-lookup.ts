@@ -46,6 +46,13 @@ export class TopicLookup {
     return cluster.topics.get(this.#topic)?.partitions[partition]?.leader ?? -1;
   }
 
+  /** How many partitions the topic has as far as is known without asking; 0: it must be asked. */
+  get knownPartitions(): number {
+    const known = this.#known;
+    if (known === undefined || Date.now() >= known.until) return 0;
+    return known.cluster.topics.get(this.#topic)?.partitionsCount ?? 0;
+  }
+
   /** How many partitions the topic has, never 0. Rejects with a `BindingError`; nothing was sent then. */
   async partitions(): Promise<number> {
     let cluster: ClusterMetadata;
