@@ -49,7 +49,7 @@ export type Circumstances = {
 
 /** The built daemon. */
 export function cufflink(options: DaemonOptions, circumstances: Circumstances): Subject {
-  return node("Cufflink", join(root, "dist/src/main.js"), options, circumstances);
+  return node("Cufflink", join(root, "dist/daemon/main.js"), options, circumstances);
 }
 
 /** The built daemon with one more binding, which does nothing. */

