@@ -56,6 +56,8 @@ const allowed = [
   ["src/app/transport.ts", "../grpc/client.ts"],
   ["src/rpc/operations.ts", "../runtime/runtime.ts"],
   ["src/server/listener.ts", "../rpc/dapr.ts"],
+  ["src/server/lanes.ts", "../grpc/service.ts"],
+  ["src/grpc/service.ts", "@connectrpc/connect"],
   ["src/main.ts", "./bindings/index.ts"],
   ["src/sdk/event-stream.ts", "../../gen/cufflink/v1/event_streams_pb.ts"],
   ["src/sdk/invoker.ts", "../grpc/client.ts"],

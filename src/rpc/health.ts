@@ -10,18 +10,18 @@ import type { Runtime } from "../runtime/runtime.ts";
 /** `grpc.health.v1`: `""` and our services are ready with the runtime, a component's name with that component. */
 export function healthService(
   runtime: Runtime,
-  services: () => readonly string[],
+  services: readonly string[],
   closing: AbortSignal,
 ): Service {
   return createService(Health, {
     check({ service }) {
-      const status = healthOf(runtime, service, services());
+      const status = healthOf(runtime, service, services);
       if (status !== Status.SERVICE_UNKNOWN) return { status };
       const text = `no service or component is called ${service}`;
       throw new GrpcFailure(Code.notFound, text);
     },
     watch: ({ service }, { signal }) =>
-      watchHealth(runtime, service, services(), AbortSignal.any([signal, closing])),
+      watchHealth(runtime, service, services, AbortSignal.any([signal, closing])),
   });
 }
 

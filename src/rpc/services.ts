@@ -1,10 +1,7 @@
-import type { DescService } from "@bufbuild/protobuf";
 import type { Service } from "../grpc/service.ts";
-import { bindingsService, type BindingsOptions } from "./bindings.ts";
+import type { BindingsOptions } from "./bindings.ts";
 import { daprService, type DaprOptions } from "./dapr.ts";
 import { healthService } from "./health.ts";
-import { operationsService } from "./operations.ts";
-import { reflectionServices } from "./reflection.ts";
 
 export type ServicesOptions = DaprOptions &
   BindingsOptions & {
@@ -12,17 +9,18 @@ export type ServicesOptions = DaprOptions &
     readonly closing: AbortSignal;
   };
 
-/** Every service that a runtime serves. */
+/** The services that are loaded at their first call, by name: many a process never sees one. */
+export const laterServiceNames: readonly string[] = [
+  "cufflink.v1.Bindings",
+  "cufflink.v1.Operations",
+  "grpc.reflection.v1.ServerReflection",
+  "grpc.reflection.v1alpha.ServerReflection",
+];
+
+/** The services that are there from the start. */
 export function runtimeServices(options: ServicesOptions): Service[] {
   const { runtime, closing } = options;
-  const descs: DescService[] = [];
-  const services = [
-    daprService(options),
-    bindingsService(options),
-    operationsService(runtime),
-    healthService(runtime, () => descs.map(({ typeName }) => typeName), closing),
-  ];
-  services.push(...reflectionServices(services.map(({ desc }) => desc)));
-  descs.push(...services.map(({ desc }) => desc));
-  return services;
+  const dapr = daprService(options);
+  const names = [dapr.desc.typeName, "grpc.health.v1.Health", ...laterServiceNames];
+  return [dapr, healthService(runtime, names, closing)];
 }

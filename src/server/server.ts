@@ -1,13 +1,20 @@
-import { Http2ServerRequest, Http2ServerResponse } from "node:http2";
+import {
+  Http2ServerRequest,
+  Http2ServerResponse,
+  type IncomingHttpHeaders,
+  type ServerHttp2Stream,
+} from "node:http2";
 import type { Server } from "node:net";
 import { createServer as createTlsServer } from "node:tls";
 import type { RuntimeDescription } from "../rpc/description.ts";
 import { unauthenticated } from "../rpc/errors.ts";
-import { runtimeServices } from "../rpc/services.ts";
+import type { HttpRequest, HttpResponse } from "../rpc/http-message.ts";
+import { laterServiceNames, runtimeServices, type ServicesOptions } from "../rpc/services.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import { DaprHttp } from "./dapr-http.ts";
 import { tokenCheck } from "./gate.ts";
 import { createLanes } from "./lanes.ts";
+import { createLaterLanes } from "./later-lanes.ts";
 import { bind, listen, tcpKeepAlive, type Address } from "./listener.ts";
 import { createProtocols, type ProtocolServers } from "./protocols.ts";
 
@@ -46,34 +53,44 @@ export async function createServer(options: ServerOptions): Promise<CufflinkServ
   const token = tokenCheck(options.token);
   const http = new DaprHttp({ runtime, description, token, maxBodySize, shutdown });
   const closing = new AbortController();
-  const lanes = createLanes({
-    services: runtimeServices({
-      ...{ runtime, description, shutdown, subscribe, maxBodySize },
-      closing: closing.signal,
-    }),
+  const serviceOptions: ServicesOptions = {
+    ...{ runtime, description, shutdown, subscribe, maxBodySize },
+    closing: closing.signal,
+  };
+  const laneOptions = {
     maxMessageSize: maxBodySize,
-    admit(headers) {
+    admit(headers: IncomingHttpHeaders) {
       const problem = exempt(headers[":path"]) ? undefined : token(headers);
       if (problem !== undefined) throw unauthenticated(problem);
     },
+  };
+  const services = runtimeServices(serviceOptions);
+  const lanes = createLanes({ ...laneOptions, services });
+  const plain = {
+    onRequest: (request: HttpRequest, response: HttpResponse) => http.handle(request, response),
+    onStream: asRequest((request, response) => http.handle(request, response)),
+  };
+  const laterLanes = createLaterLanes({
+    names: laterServiceNames,
+    async load() {
+      const { laterServices } = await import("../rpc/later-services.ts");
+      return createLanes({ ...laneOptions, services: laterServices(serviceOptions, services) });
+    },
+    otherwise: plain,
   });
   const protocols = createProtocols(
-    (request, response) => {
-      if (!lanes.onRequest(request, response)) http.handle(request, response);
+    (...request) => {
+      if (laterLanes.onRequest(...request) || lanes.onRequest(...request)) return;
+      plain.onRequest(...request);
     },
-    (stream, headers, flags, raw) => {
-      if (lanes.onStream(stream, headers, flags, raw)) return;
-      const request = new Http2ServerRequest(stream, headers, {}, raw);
-      http.handle(request, new Http2ServerResponse(stream));
+    (...stream) => {
+      if (laterLanes.onStream(...stream) || lanes.onStream(...stream)) return;
+      plain.onStream(...stream);
     },
   );
   const publicProtocols = createProtocols(
     (request, response) => http.handlePublic(request, response),
-    (stream, headers, _, raw) =>
-      http.handlePublic(
-        new Http2ServerRequest(stream, headers, {}, raw),
-        new Http2ServerResponse(stream),
-      ),
+    asRequest((request, response) => http.handlePublic(request, response)),
   );
   const servers: Server[] = [];
   const all = [
@@ -121,6 +138,17 @@ async function listenTls(
   server.on("tlsClientError", (_, socket) => socket.destroy());
   await bind(server, address);
   return server;
+}
+
+/** Hands HTTP/2 streams to a function of requests. */
+function asRequest(handle: (request: HttpRequest, response: HttpResponse) => void) {
+  return (
+    stream: ServerHttp2Stream,
+    headers: IncomingHttpHeaders,
+    _flags: number,
+    raw: string[],
+  ): void =>
+    handle(new Http2ServerRequest(stream, headers, {}, raw), new Http2ServerResponse(stream));
 }
 
 function portOf(server: Server): number {

@@ -1,4 +1,5 @@
 import http2, { type ClientHttp2Session } from "node:http2";
+import { connect as connectTcp } from "node:net";
 import { gunzipSync, gzipSync } from "node:zlib";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import type { CallContext, StreamMethod } from "../../src/grpc/method.ts";
@@ -27,6 +28,28 @@ let asked = 0;
 async function expectReset(answer: Promise<Answer>): Promise<void> {
   const { status } = await answer.catch(() => ({ status: Number.NaN }));
   expect(status).toBeNaN();
+}
+
+/** A frame of HTTP/2 as it is on the wire, for what Node's client does not do. */
+function http2Frame(
+  { type, flags = 0, stream }: { type: number; flags?: number; stream: number },
+  payload: Buffer = Buffer.alloc(0),
+): Buffer {
+  const head = Buffer.alloc(9);
+  head.writeUIntBE(payload.length, 0, 3);
+  head[3] = type;
+  head[4] = flags;
+  head.writeUInt32BE(stream, 5);
+  return Buffer.concat([head, payload]);
+}
+
+/** Header fields as HPACK's literals, neither indexed nor packed. */
+function headerBlock(fields: Readonly<Record<string, string>>): Buffer {
+  const text = (one: string): Buffer =>
+    Buffer.concat([Buffer.from([one.length]), Buffer.from(one)]);
+  return Buffer.concat(
+    Object.entries(fields).flatMap(([name, value]) => [Buffer.from([0]), text(name), text(value)]),
+  );
 }
 
 async function* count(to: number, size = 1): AsyncGenerator<Uint8Array> {
@@ -424,6 +447,27 @@ describe("calls that end early", () => {
       code: Code.cancelled,
     });
     await reset;
+  });
+
+  test("a reset is no end of the requests", async () => {
+    const socket = connectTcp(served.port, "127.0.0.1");
+    const headers = {
+      ":method": "POST",
+      ":scheme": "http",
+      ":path": "/test/Follow",
+      ":authority": "localhost",
+      "content-type": "application/grpc",
+    };
+    socket.write("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n");
+    socket.write(http2Frame({ type: 4, stream: 0 }));
+    socket.write(http2Frame({ type: 1, flags: 4, stream: 1 }, headerBlock(headers)));
+    socket.write(http2Frame({ type: 0, stream: 1 }, frame("one")));
+    await until(() => followed.taken.length === 1, { what: "the first message" });
+    const { NGHTTP2_CANCEL } = http2.constants;
+    socket.write(http2Frame({ type: 3, stream: 1 }, Buffer.from([0, 0, 0, NGHTTP2_CANCEL])));
+    await until(() => followed.cleanedUp, { what: "the method to clean up" });
+    expect(followed.failure).toMatchObject({ code: Code.cancelled });
+    socket.destroy();
   });
 
   test("a call that is cancelled while its requests wait to be taken", async () => {
