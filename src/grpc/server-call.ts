@@ -13,6 +13,8 @@ import { longestTimer, parseGrpcTimeout } from "./timeout.ts";
 export type ServerCallOptions = {
   /** The largest message either way, in bytes, before and after compression. */
   readonly maxMessageSize: number;
+  /** The largest answer, where that is another. Default: `maxMessageSize`. */
+  readonly maxAnswerSize?: number | undefined;
   /**
    * How many bytes of messages that no method has yet, or that no caller has read yet, may be in memory before
    * new calls are answered UNAVAILABLE, since HTTP/2 bounds them by stream and connection alone. Default 256 MiB.
@@ -94,6 +96,7 @@ export abstract class ServerCall implements CallContext {
         throw new GrpcFailure(Code.unavailable, text);
       }
       admit?.(this.headers);
+      this.#checkEncoding();
       this.#startTimer();
     } catch (error) {
       stream.resume();
@@ -128,14 +131,16 @@ export abstract class ServerCall implements CallContext {
     return accepted !== undefined && /(^|,)\s*gzip\s*(,|$)/.test(String(accepted));
   }
 
-  /** How a message is unpacked. Throws when it cannot be. */
+  /** Of a compressed message. Throws when nothing said how. */
   protected checkCompression(): void {
-    const encoding = this.headers["grpc-encoding"] ?? "identity";
-    if (encoding === "gzip") return;
-    if (encoding === "identity") {
-      const text = "a message is compressed, yet no grpc-encoding says how";
-      throw new GrpcFailure(Code.internal, text);
-    }
+    if (this.headers["grpc-encoding"] === "gzip") return;
+    const text = "a message is compressed, yet no grpc-encoding says how";
+    throw new GrpcFailure(Code.internal, text);
+  }
+
+  #checkEncoding(): void {
+    const encoding = this.headers["grpc-encoding"];
+    if (encoding === undefined || encoding === "identity" || encoding === "gzip") return;
     const text = `grpc: unknown compression ${String(encoding)}`;
     const metadata = { "grpc-accept-encoding": "identity,gzip" };
     throw new GrpcFailure(Code.unimplemented, text, undefined, metadata);
@@ -143,7 +148,7 @@ export abstract class ServerCall implements CallContext {
 
   /** Throws when an answer is larger than allowed. */
   protected checkAnswer(message: Uint8Array): void {
-    const limit = this.options.maxMessageSize;
+    const { maxMessageSize, maxAnswerSize: limit = maxMessageSize } = this.options;
     if (message.length <= limit) return;
     const text = `grpc: trying to send message larger than max (${message.length} vs. ${limit})`;
     throw new GrpcFailure(Code.resourceExhausted, text);

@@ -29,8 +29,10 @@ export type ConnectOptions = {
   readonly services: readonly Service[];
   /** The check of the lean lane: throws a `GrpcFailure` to refuse a call. */
   readonly admit: (headers: IncomingHttpHeaders) => void;
-  /** The largest message either way, in bytes. */
+  /** The largest request message, in bytes. */
   readonly maxMessageSize: number;
+  /** The largest answer message, in bytes. */
+  readonly maxAnswerSize: number;
 };
 
 /**
@@ -40,15 +42,17 @@ export type ConnectOptions = {
 export function connectHandler(
   options: ConnectOptions,
 ): (request: HttpRequest, response: HttpResponse) => void {
-  const { services, admit, maxMessageSize } = options;
+  const { services, admit, maxMessageSize, maxAnswerSize } = options;
   const handler = connectNodeAdapter({
     routes(router: ConnectRouter) {
       for (const service of services) router.service(service.desc, implementationOf(service));
     },
     readMaxBytes: maxMessageSize,
-    writeMaxBytes: maxMessageSize,
-    // A status within a message has details, which JSON spells out.
-    jsonOptions: { registry: detailTypes },
+    writeMaxBytes: maxAnswerSize,
+    // A status within a message has details, and services may have an `Any` of their own: JSON spells them out.
+    jsonOptions: {
+      registry: createRegistry(detailTypes, ...services.map(({ desc }) => desc.file)),
+    },
     requestGate({ requestHeader, method }) {
       try {
         admit({ ...Object.fromEntries(requestHeader), ":path": methodPath(method) });

@@ -13,6 +13,8 @@ export type LaneOptions = {
   readonly services: readonly Service[];
   /** The largest message either way, in bytes. */
   readonly maxMessageSize: number;
+  /** The largest answer, where that is another. Default: `maxMessageSize`. */
+  readonly maxAnswerSize?: number;
   /** Called before anything of a request's body is read; throws a `GrpcFailure` to refuse the call. */
   readonly admit?: (headers: IncomingHttpHeaders) => void;
   /** Messages of at least so many bytes are compressed for gRPC's callers that accept it. Default: none is. */
@@ -38,14 +40,20 @@ export type Lanes = {
  */
 export function createLanes(options: LaneOptions): Lanes {
   const { services, maxMessageSize, compressMinBytes, admit = () => {} } = options;
+  const { maxAnswerSize = maxMessageSize } = options;
   const methods = new Map(services.flatMap((service) => [...methodsOf(service)]));
-  const lean = new GrpcServer(methods, { maxMessageSize, compressMinBytes, admit });
+  const lean = new GrpcServer(methods, {
+    maxMessageSize,
+    maxAnswerSize,
+    compressMinBytes,
+    admit,
+  });
   const known = new Set(services.flatMap(({ desc }) => desc.methods.map(methodPath)));
 
   let connect: Promise<(request: HttpRequest, response: HttpResponse) => void> | undefined;
   function viaConnect(request: HttpRequest, response: HttpResponse): void {
     connect ??= import("../rpc/connect.ts").then(({ connectHandler }) =>
-      connectHandler({ services, admit, maxMessageSize }),
+      connectHandler({ services, admit, maxMessageSize, maxAnswerSize }),
     );
     connect.then(
       (handle) => handle(request, response),
@@ -72,10 +80,29 @@ export function createLanes(options: LaneOptions): Lanes {
     onRequest(request, response) {
       const path = (request.url ?? "").split("?", 1)[0] ?? "";
       if (!known.has(path)) return false;
+      readTheRest(request, response);
+      // Connect may leave a stream's connection behind in a state in which the next request is not answered.
+      if ("shouldKeepAlive" in response && isStream(request)) response.shouldKeepAlive = false;
       viaConnect(request, response);
       return true;
     },
   };
+}
+
+function isStream({ headers }: HttpRequest): boolean {
+  return /^application\/(connect\+|grpc-web)/.test(headers["content-type"] ?? "");
+}
+
+/**
+ * Node reads no more from an HTTP/1.1 connection whose request was read only in part, as one above the limit
+ * is: the next request on it would never be answered.
+ */
+function readTheRest(request: HttpRequest, response: HttpResponse): void {
+  response.once("finish", () => {
+    if (request.readableEnded) return;
+    request.removeAllListeners("readable");
+    setImmediate(() => request.resume());
+  });
 }
 
 function sayUnimplemented(stream: ServerHttp2Stream, path: string): void {

@@ -172,6 +172,7 @@ async function serve({
   const lanes = createLanes({
     services: [createService(protocol.service, impl)],
     maxMessageSize: messageReceiveLimit === 0 ? noLimit : messageReceiveLimit,
+    maxAnswerSize: noLimit,
     compressMinBytes: 0,
   });
   const protocols = createProtocols(

@@ -63,3 +63,28 @@ test("answers may be larger than the limit over HTTP", async () => {
   const body = '{"operation":"big","metadata":{"size":"2048"}}';
   expect((await send(served.port, binding, { body })).body).toHaveLength(2048);
 });
+
+test("over HTTP/1.1, a message above the limit leaves the connection in order", async () => {
+  await using served = await serve({ maxBodySize: 1024 });
+  const post = (size: number): string =>
+    "POST /dapr.proto.runtime.v1.Dapr/InvokeBinding HTTP/1.1\r\nHost: x\r\n" +
+    `Content-Type: application/json\r\nContent-Length: ${size}\r\n`;
+  const size = 300_000;
+  const answer = await sendRaw(
+    served.port,
+    `${post(size)}\r\n${" ".repeat(size)}${post(2)}Connection: close\r\n\r\n{}`,
+  );
+  expect(answer).toMatch(/^HTTP\/1\.1 429 /);
+  expect(answer).toMatch(/HTTP\/1\.1 500 .*operation field is missing/s);
+});
+
+test("over HTTP/1.1, a stream has its connection for itself", async () => {
+  await using served = await serve();
+  const answer = await sendRaw(
+    served.port,
+    "POST /grpc.health.v1.Health/Watch HTTP/1.1\r\nHost: x\r\n" +
+      "Content-Type: application/connect+json\r\nContent-Length: 1\r\n\r\nx",
+  );
+  expect(answer).toMatch(/^HTTP\/1\.1 200 /);
+  expect(answer.toLowerCase()).toContain("connection: close");
+});
