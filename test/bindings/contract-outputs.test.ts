@@ -13,7 +13,7 @@ import rabbitmq from "../../src/bindings/rabbitmq/index.ts";
 import redis from "../../src/bindings/redis/index.ts";
 import twilio from "../../src/bindings/twilio.sms.ts";
 import { bindingsClient } from "../rpc/bindings-client.ts";
-import { StreamCaller } from "../rpc/stream-caller.ts";
+import { StreamCaller, until } from "../rpc/stream-caller.ts";
 import { component, startRuntime } from "../runtime/fake-binding.ts";
 import { describeWith, uniqueName } from "../servers/describe-with.ts";
 import { endAfterTest } from "./contract.ts";
@@ -177,7 +177,7 @@ describeWith("mosquitto", (server) => {
     return {
       properties: { url: server.url, topic, consumerID: uniqueName("shop") },
       async arrived(count) {
-        await expect.poll(() => received.length).toBe(count);
+        await until(() => received.length >= count);
         return received.map(({ payload }) => Buffer.from(payload));
       },
     };
