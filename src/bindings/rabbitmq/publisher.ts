@@ -5,6 +5,7 @@ import { aborted, failure } from "./failures.ts";
 import type { RabbitmqMetadata } from "./fields.ts";
 import type { Link } from "./link.ts";
 import { declareQueue } from "./queue.ts";
+import { SharedWrites } from "./shared-writes.ts";
 
 type Pending = { readonly content: Buffer; readonly options: Options.Publish; returned: boolean };
 
@@ -14,6 +15,7 @@ export class Publisher {
   readonly #channel: ConfirmChannel;
   readonly #metadata: RabbitmqMetadata;
   readonly #pending = new Set<Pending>();
+  readonly #writes: SharedWrites;
   #isDeclaring = false;
   #channelError: BindingError | undefined;
 
@@ -21,6 +23,7 @@ export class Publisher {
     this.#link = link;
     this.#channel = channel;
     this.#metadata = metadata;
+    this.#writes = new SharedWrites(link.model);
     channel.on("return", (message: Message) => this.#noteReturned(message));
     channel.on("error", (error: unknown) => {
       this.#channelError = failure("the channel was closed", error, "ambiguous");
@@ -44,6 +47,7 @@ export class Publisher {
       this.#pending.add(pending);
       try {
         this.#channel.publish("", this.#metadata.queueName, content, options, confirmed);
+        this.#writes.begin();
       } catch (error) {
         this.#pending.delete(pending);
         reject(notWritten(error));

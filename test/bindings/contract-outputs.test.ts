@@ -1,0 +1,185 @@
+import { mkdtemp, readFile, readdir, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { connect as connectAmqp } from "amqplib";
+import { Redis } from "ioredis";
+import { describe, expect, test } from "vitest";
+import type { AnyBinding } from "../../src/binding.ts";
+import http from "../../src/bindings/http/index.ts";
+import kafka from "../../src/bindings/kafka/index.ts";
+import localstorage from "../../src/bindings/localstorage/index.ts";
+import mqtt3 from "../../src/bindings/mqtt3/index.ts";
+import rabbitmq from "../../src/bindings/rabbitmq/index.ts";
+import redis from "../../src/bindings/redis/index.ts";
+import twilio from "../../src/bindings/twilio.sms.ts";
+import { bindingsClient } from "../rpc/bindings-client.ts";
+import { StreamCaller, until } from "../rpc/stream-caller.ts";
+import { component, startRuntime } from "../runtime/fake-binding.ts";
+import { describeWith, uniqueName } from "../servers/describe-with.ts";
+import { endAfterTest } from "./contract.ts";
+import { startLoopback } from "./http/loopback-server.ts";
+import { recordsOf } from "./kafka/component.ts";
+import { rawClient } from "./mqtt3/raw-client.ts";
+
+/** Where an output writes to, with what is particular to it. */
+type Target = {
+  readonly properties: Record<string, string>;
+  readonly operation?: string;
+  /** The request's metadata for the n-th payload. */
+  metadata?(n: number): Record<string, string>;
+  /** Resolves to the payloads that arrived, once there are so many. */
+  arrived(count: number): Promise<Buffer[]>;
+};
+
+const payloads = 100;
+/** One that comes in three parts. */
+const inParts = ["be", "gin and e", "nd"];
+
+/** What each output promises for invocations that come together. */
+function testOutput(name: string, binding: AnyBinding, place: () => Promise<Target>): void {
+  async function begin() {
+    const target = await place();
+    const { runtime } = startRuntime({ bindings: [binding] });
+    const values = { direction: "output", ...target.properties };
+    const resolve = async () => ({ values, secrets: [] });
+    await runtime.apply([component(binding.name, {}, { resolve })]);
+    const start = (n: number) => ({
+      name: "orders",
+      operation: target.operation ?? "create",
+      metadata: target.metadata?.(n) ?? {},
+    });
+    return { target, start, client: bindingsClient(runtime) };
+  }
+  const expected = Array.from({ length: payloads }, (_, n) => `payload ${n}`);
+  const texts = (came: readonly Buffer[]) => came.map(String).toSorted();
+
+  test(`${name}: a batch arrives whole, and what fails in it fails alone`, async () => {
+    const { target, start, client } = await begin();
+    const invocations = expected.map((text, n) => ({ ...start(n), data: Buffer.from(text) }));
+    invocations.splice(50, 0, { ...start(0), operation: "nosuch", data: Buffer.from("no") });
+    const { results } = await client.invokeBindingBatch({ invocations });
+    const failed = results.flatMap(({ result }, n) => (result.case === "answer" ? [] : [n]));
+    expect(failed).toEqual([50]);
+    expect(texts(await target.arrived(payloads))).toEqual(expected.toSorted());
+  });
+
+  test(`${name}: a stream's small payloads and those in parts arrive, each once`, async () => {
+    const { target, start, client } = await begin();
+    const caller = new StreamCaller(client);
+    const [first = "", second = "", third = ""] = inParts;
+    caller.send({ invocation: payloads, start: start(payloads), data: Buffer.from(first) });
+    for (let from = 0; from < payloads; from += 25) {
+      const chunks = expected.slice(from, from + 25).map((text, n) => ({
+        ...{ invocation: from + n, start: start(from + n) },
+        ...{ data: Buffer.from(text), last: true },
+      }));
+      caller.send(...chunks, { invocation: payloads, data: Buffer.from(from === 0 ? second : "") });
+    }
+    caller.send({ invocation: 1000, start: { name: "orders", operation: "nosuch" }, last: true });
+    caller.send({ invocation: payloads, data: Buffer.from(third), last: true }).finish();
+    expect(await caller.ended).toBeUndefined();
+    const ended = caller.chunks.filter(({ last }) => last);
+    expect(ended).toHaveLength(payloads + 2);
+    const failed = ended.filter(({ error }) => error !== undefined);
+    expect(failed.map(({ invocation }) => invocation)).toEqual([1000]);
+    const all = [...expected, inParts.join("")];
+    expect(texts(await target.arrived(all.length))).toEqual(all.toSorted());
+  });
+}
+
+describe("on this machine", () => {
+  testOutput("http", http, async () => {
+    const server = await startLoopback();
+    endAfterTest(async () => server[Symbol.asyncDispose]());
+    const arrived = async () => server.received.map(({ body }) => body);
+    return { properties: { url: server.url }, operation: "post", arrived };
+  });
+
+  testOutput("twilio.sms", twilio, async () => {
+    const server = await startLoopback((_, response) => void response.writeHead(201).end("{}"));
+    endAfterTest(async () => server[Symbol.asyncDispose]());
+    const account = { accountSid: "AC1", authToken: "token", fromNumber: "+1", toNumber: "+2" };
+    return {
+      properties: { ...account, apiUrl: server.url },
+      arrived: async () =>
+        server.received.map(({ body }) =>
+          Buffer.from(new URLSearchParams(body.toString()).get("Body") ?? ""),
+        ),
+    };
+  });
+
+  testOutput("localstorage", localstorage, async () => {
+    const rootPath = await mkdtemp(join(tmpdir(), "cufflink-contract-"));
+    endAfterTest(() => rm(rootPath, { recursive: true }));
+    return {
+      properties: { rootPath },
+      metadata: (n) => ({ fileName: String(n) }),
+      arrived: async () =>
+        Promise.all((await readdir(rootPath)).map((name) => readFile(join(rootPath, name)))),
+    };
+  });
+});
+
+describeWith("redis", (server) => {
+  testOutput("redis", redis, async () => {
+    const client = new Redis(server.port, server.host);
+    endAfterTest(() => client.disconnect());
+    const prefix = uniqueName("key");
+    return {
+      properties: { redisHost: `${server.host}:${server.port}`, redisPassword: "" },
+      metadata: (n) => ({ key: `${prefix}-${n}` }),
+      async arrived(count) {
+        const keys = Array.from({ length: count }, (_, n) => `${prefix}-${n}`);
+        return (await client.mgetBuffer(keys)).flatMap((value) => value ?? []);
+      },
+    };
+  });
+});
+
+describeWith("kafka", (server) => {
+  testOutput("kafka", kafka, async () => {
+    const { brokers } = server;
+    const topic = uniqueName("orders");
+    await server.createTopic(topic, 4);
+    return {
+      properties: { brokers, authType: "none", publishTopic: topic },
+      metadata: (n) => ({ partitionKey: String(n % 10) }),
+      arrived: async (count) =>
+        (await recordsOf(brokers, topic, count)).map(({ value }) => Buffer.from(value)),
+    };
+  });
+});
+
+describeWith("rabbitmq", (server) => {
+  testOutput("rabbitmq", rabbitmq, async () => {
+    const queueName = uniqueName("orders");
+    const model = await connectAmqp(server.url);
+    endAfterTest(() => model.close());
+    const channel = await model.createChannel();
+    return {
+      properties: { host: server.url, queueName, durable: "true" },
+      async arrived() {
+        const came: Buffer[] = [];
+        for (;;) {
+          const message = await channel.get(queueName, { noAck: true });
+          if (message === false) return came;
+          came.push(message.content);
+        }
+      },
+    };
+  });
+});
+
+describeWith("mosquitto", (server) => {
+  testOutput("mqtt3", mqtt3, async () => {
+    const topic = uniqueName("orders");
+    const { received } = await rawClient(server.url, topic);
+    return {
+      properties: { url: server.url, topic, consumerID: uniqueName("shop") },
+      async arrived(count) {
+        await until(() => received.length >= count);
+        return received.map(({ payload }) => Buffer.from(payload));
+      },
+    };
+  });
+});
