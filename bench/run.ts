@@ -8,10 +8,12 @@
 //   --pin         what is measured on the first processor, the load generator on the second
 //   --profile     one round of Cufflink alone, and the ten functions that took most of its time
 import { execFileSync } from "node:child_process";
+import { rmSync } from "node:fs";
 import { mkdir, mkdtemp, rm } from "node:fs/promises";
 import { loadavg, tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
+import { heedSignals } from "./children.ts";
 import { measureRow, type RowResult } from "./measure-row.ts";
 import { profileLines } from "./report/profile.ts";
 import { save } from "./report/save.ts";
@@ -30,6 +32,7 @@ const { values: flags } = parseArgs({
     profile: { type: "boolean", default: false },
   },
 });
+heedSignals();
 const root = join(import.meta.dirname, "..");
 const given = process.argv.slice(2);
 const daprdProgram = process.env["DAPRD"] || undefined;
@@ -39,22 +42,19 @@ const profiles = flags.profile ? join(folder, "profiles") : undefined;
 const began = performance.now();
 const loadAverageBefore = loadavg()[0] ?? 0;
 let failed = false;
-try {
-  execFileSync(process.execPath, [join(root, "scripts/build.ts"), "--no-check"], {
-    stdio: "inherit",
-  });
-  for (const row of chosenRows()) {
-    const result = await measured(profiles === undefined ? row : cufflinkAlone(row));
-    failed ||= Object.keys(result.failures).length > 0;
-    if (profiles !== undefined) {
-      console.log(`\n${row.name}\n${(await profileLines(profiles)).join("\n")}\n`);
-      continue;
-    }
-    console.log(`\n${requirementLines(row, result).join("\n")}\n`);
-    if (!flags["dry-run"]) await save(row.name, result);
+process.on("exit", () => rmSync(folder, { recursive: true, force: true }));
+execFileSync(process.execPath, [join(root, "scripts/build.ts"), "--no-check"], {
+  stdio: "inherit",
+});
+for (const row of chosenRows()) {
+  const result = await measured(profiles === undefined ? row : cufflinkAlone(row));
+  failed ||= Object.keys(result.failures).length > 0;
+  if (profiles !== undefined) {
+    console.log(`\n${row.name}\n${(await profileLines(profiles)).join("\n")}\n`);
+    continue;
   }
-} finally {
-  await rm(folder, { recursive: true, force: true, maxRetries: 5 });
+  console.log(`\n${requirementLines(row, result).join("\n")}\n`);
+  if (!flags["dry-run"]) await save(row.name, result);
 }
 if (failed) {
   console.error("bench: at least one contender failed; see above");
@@ -88,13 +88,19 @@ async function measured(row: Row): Promise<RowResult> {
     daprd: daprdProgram,
     systems,
     circumstances: { pin: flags.pin, compileCache: join(folder, "compiled"), profiles },
-    count: (full) => Math.max(1, Math.round(full * Number(flags.scale))),
+    count: (full) => Math.max(1, Math.round(full * positive("scale"))),
   };
-  const rounds = profiles === undefined ? Number(flags.rounds) : 1;
+  const rounds = profiles === undefined ? Math.ceil(positive("rounds")) : 1;
   return await measureRow(row, bench, { rounds, command, loadAverageBefore, progress });
 }
 
 function progress(text: string): void {
   const seconds = Math.round((performance.now() - began) / 1000);
   process.stderr.write(`bench: ${seconds} s: ${text}\n`);
+}
+
+function positive(flag: "rounds" | "scale"): number {
+  const value = Number(flags[flag]);
+  if (value > 0) return value;
+  throw new Error(`--${flag} is ${flags[flag]}; it must be a number above 0`);
 }

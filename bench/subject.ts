@@ -4,6 +4,7 @@ import { get } from "node:http";
 import { connect } from "node:net";
 import { join } from "node:path";
 import { releasePort, reservePort } from "../test/servers/ports.ts";
+import { endWithUs } from "./children.ts";
 import { processorSeconds } from "./measure/process.ts";
 
 const root = join(import.meta.dirname, "..");
@@ -142,14 +143,13 @@ export async function start(
   const began = performance.now();
   const command = [subject.program, ...subject.arguments(ports)];
   const [program = "", ...rest] = pin ? ["taskset", "-c", "0", ...command] : command;
-  const child = spawn(program, rest, {
-    env: {
-      PATH: process.env["PATH"],
-      HOME: process.env["HOME"],
-      NODE_COMPILE_CACHE: compileCache,
-    },
-    stdio: ["ignore", "pipe", "pipe"],
-  });
+  const { PATH, HOME } = process.env;
+  const child = endWithUs(
+    spawn(program, rest, {
+      env: { PATH, HOME, NODE_COMPILE_CACHE: compileCache },
+      stdio: ["ignore", "pipe", "pipe"],
+    }),
+  );
   const printed = keepLast(child);
   const ended = new Promise<void>((resolve) => child.once("close", () => resolve()));
   const end = async (): Promise<void> => {

@@ -1,5 +1,6 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { join } from "node:path";
+import { endWithUs } from "../children.ts";
 import type { AppOrder, FromApp, ToApp } from "./report.ts";
 
 const stalledAfter = 30_000;
@@ -20,7 +21,9 @@ export class AppProcess implements AsyncDisposable {
     const file = join(import.meta.dirname, "../programs", program);
     const command = [process.execPath, file, JSON.stringify(order), ...more];
     const [executable = "", ...rest] = pin ? ["taskset", "-c", "1", ...command] : command;
-    this.#child = spawn(executable, rest, { stdio: ["ignore", "ignore", "pipe", "ipc"] });
+    this.#child = endWithUs(
+      spawn(executable, rest, { stdio: ["ignore", "ignore", "pipe", "ipc"] }),
+    );
     let errors = "";
     this.#child.stderr!.on("data", (chunk: Buffer) => (errors += chunk.toString()));
     this.#child.on("message", (message: FromApp) => this.#take(message));

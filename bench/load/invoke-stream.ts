@@ -46,6 +46,11 @@ export class InvokeStream implements Disposable {
     });
   }
 
+  /** Sends frames, whether or not there is room. */
+  send(frames: Buffer): void {
+    this.#stream.write(frames);
+  }
+
   /** Sends frames; resolves once there is room for more. */
   async write(frames: Buffer): Promise<void> {
     if (this.#stream.write(frames)) return;

@@ -12,13 +12,14 @@ const order = JSON.parse(process.argv[2] ?? "") as StreamOrder;
 const { port, component, inFlight, invocations, rate } = order;
 const invocation = createInvocation(component, { key: "bench" });
 const part = { data: plainPayload, first: true, last: true };
-// The numbers are used again, and so are their frames.
-const frames = Array.from({ length: inFlight }, (_, index) =>
+// At full speed numbers are used again, and so are their frames.
+const numbers = rate === undefined ? inFlight : invocations;
+const frames = Array.from({ length: numbers }, (_, index) =>
   streamFrame(index + 1, invocation, part),
 );
 console.log(JSON.stringify(rate === undefined ? await atFullSpeed() : await atRate(rate)));
 
-async function atFullSpeed(): Promise<{ rate: number }> {
+async function atFullSpeed(): Promise<{ rate: number; appCpu: number }> {
   const { promise: done, resolve, reject } = Promise.withResolvers<void>();
   let left = invocations - inFlight;
   let answered = 0;
@@ -30,36 +31,37 @@ async function atFullSpeed(): Promise<{ rate: number }> {
     },
     turn() {
       if (answered === invocations) return resolve();
-      if (next.length > 0) void stream.write(Buffer.concat(next));
+      if (next.length > 0) stream.send(Buffer.concat(next));
       next = [];
     },
     failed: reject,
   });
+  const before = process.cpuUsage();
   const began = performance.now();
-  await stream.write(Buffer.concat(frames));
+  stream.send(Buffer.concat(frames));
   await done;
-  return { rate: (invocations / (performance.now() - began)) * 1000 };
+  const { user, system } = process.cpuUsage(before);
+  return {
+    rate: (invocations / (performance.now() - began)) * 1000,
+    appCpu: (user + system) / invocations,
+  };
 }
 
 async function atRate(perSecond: number): Promise<object> {
   const { promise: done, resolve, reject } = Promise.withResolvers<void>();
   const latencies = new Float64Array(invocations);
-  const meantAt = new Float64Array(inFlight);
-  const free = frames.map((_, index) => index);
+  const meantAt = new Float64Array(invocations);
   let answered = 0;
   using stream = new InvokeStream(port, {
     answered(number) {
       latencies[answered++] = (nowMicroseconds() - meantAt[number - 1]!) / 1000;
-      free.push(number - 1);
     },
     turn: () => answered === invocations && resolve(),
     failed: reject,
   });
-  await pace(perSecond, invocations, (_, meant) => {
-    const index = free.pop();
-    if (index === undefined) throw new Error("it does not keep up with the rate");
+  await pace(perSecond, invocations, (index, meant) => {
     meantAt[index] = meant;
-    void stream.write(frames[index]!);
+    stream.send(frames[index]!);
   });
   await done;
   return percentiles(latencies);

@@ -11,7 +11,7 @@ export function tables(results: Results): string {
     return result === undefined ? [] : [{ row, result }];
   });
   return [
-    `Measured on ${results.machine}. Medians of the rounds; each row tells its own run below.`,
+    `Measured on ${results.machine}. Medians of the rounds. With which command, when, and how busy the machine was before: see [the runs](#the-runs).`,
     "",
     ...markdown(
       ["Row", "Measure", "Cufflink", "daprd", "Floor", "Required", "Reached", ""],
@@ -21,7 +21,15 @@ export function tables(results: Results): string {
     "### All figures",
     "",
     ...markdown(
-      ["Row", "", "Rate", "CPU per operation", "Latency p50 / p90 / p99"],
+      [
+        "Row",
+        "",
+        "Rate",
+        "CPU per operation",
+        "CPU of the app",
+        "Latency p50 / p90 / p99",
+        "Again / out of order",
+      ],
       measured.flatMap(({ row, result }) => figureRows(row, result)),
     ),
     "",
@@ -75,9 +83,18 @@ function figureRows(row: Row, result: RowResult): string[][] {
         titleOf(name),
         cell(result, name, "rate"),
         cell(result, name, "cpu"),
+        name === "floor" ? "–" : cell(result, name, "appCpu"),
         latency.includes("–") ? "–" : `${latency} ms${at}`,
+        ["duplicates" as const, "outOfOrder" as const]
+          .map((measure) => total(result.values[name]?.[measure]))
+          .join(" / "),
       ];
     });
+}
+
+/** Over all rounds. */
+function total(values: readonly number[] | undefined): string {
+  return values === undefined ? "–" : String(values.reduce((sum, value) => sum + value, 0));
 }
 
 function failures(measured: readonly Measured[]): string[] {

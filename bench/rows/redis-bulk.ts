@@ -65,9 +65,9 @@ async function streamContender(running: Running, bench: Bench): Promise<Contende
   const { pin } = bench.circumstances;
   const order = { port: running.ports.grpc, component: "redis", inFlight: streamInFlight };
   const invocations = Math.max(streamInFlight, bench.count(200_000));
-  const run = async (): Promise<{ rate: number }> => {
+  const run = async (): Promise<Sample> => {
     const before = await redisSets(bench);
-    const result = await runStream<{ rate: number }>({ ...order, invocations }, pin);
+    const result = await runStream<Sample>({ ...order, invocations }, pin);
     const counted = (await redisSets(bench)) - before;
     if (counted !== invocations) {
       throw new Error(`of ${invocations} invocations ${counted} were done`);
@@ -78,10 +78,10 @@ async function streamContender(running: Running, bench: Bench): Promise<Contende
   return {
     async round(): Promise<Sample> {
       const before = processorSeconds(running.pid);
-      const { rate } = await run();
+      const speed = await run();
       const cpu = ((processorSeconds(running.pid) - before) / invocations) * 1e6;
       const paced = { ...order, invocations: bench.count(6000), rate: latencyRate };
-      return { rate, cpu, ...(await runStream<Percentiles>(paced, pin)) };
+      return { ...speed, cpu, ...(await runStream<Percentiles>(paced, pin)) };
     },
     [Symbol.asyncDispose]: () => running[Symbol.asyncDispose](),
   };

@@ -23,7 +23,7 @@ export const measures = {
   growth: { title: "growth of resident memory", unit: "MiB", digits: 1 },
   duplicates: { title: "events delivered again", unit: "", digits: 0 },
   outOfOrder: { title: "events out of order", unit: "", digits: 0 },
-  appCpu: { title: "CPU of the app per event", unit: "µs", digits: 1 },
+  appCpu: { title: "CPU of the app per operation", unit: "µs", digits: 1 },
 } as const;
 
 export type Measure = keyof typeof measures;

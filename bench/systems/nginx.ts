@@ -2,6 +2,7 @@ import { spawn, spawnSync } from "node:child_process";
 import { mkdtemp, mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { releasePort, reservePort } from "../../test/servers/ports.ts";
+import { endWithUs } from "../children.ts";
 import { Missing } from "../rows/row.ts";
 import { plainPayload } from "../wire/payload.ts";
 
@@ -23,9 +24,8 @@ export async function startNginx(below: string): Promise<Nginx> {
   await mkdir(join(folder, "files"));
   await writeFile(join(folder, "files/file"), plainPayload);
   await writeFile(join(folder, "nginx.conf"), configuration(folder, port));
-  const child = spawn(program, ["-p", folder, "-e", "stderr", "-c", join(folder, "nginx.conf")], {
-    stdio: ["ignore", "ignore", "pipe"],
-  });
+  const flags = ["-p", folder, "-e", "stderr", "-c", join(folder, "nginx.conf")];
+  const child = endWithUs(spawn(program, flags, { stdio: ["ignore", "ignore", "pipe"] }));
   let errors = "";
   child.stderr.on("data", (chunk: Buffer) => (errors += chunk.toString()));
   const ended = new Promise<void>((resolve) => child.once("close", () => resolve()));
@@ -64,9 +64,9 @@ function configuration(folder: string, port: number): string {
   // As root it would give that up for a user that may not read the folder.
   const user = process.getuid?.() === 0 ? "user root;" : "";
   return `daemon off;
+master_process off;
 ${user}
 pid ${folder}/nginx.pid;
-worker_processes 1;
 events { worker_connections 1024; }
 http {
 ${paths.join("\n")}
