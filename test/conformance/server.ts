@@ -3,7 +3,7 @@
 import { setTimeout as pause } from "node:timers/promises";
 import { createServer as createTlsServer } from "node:tls";
 import type { AddressInfo, Server } from "node:net";
-import { create, type DescMessage, type DescService, type Message } from "@bufbuild/protobuf";
+import { create, type DescService, type Message } from "@bufbuild/protobuf";
 import { type Any, anyPack } from "@bufbuild/protobuf/wkt";
 import { ConnectError, type HandlerContext, type ServiceImpl } from "@connectrpc/connect";
 import { createService } from "../../src/grpc/service.ts";
@@ -77,8 +77,8 @@ async function answerOnce(request: Message, context: HandlerContext): Promise<Me
 }
 
 /** The one answer of a method, or its error. */
-async function answer(requests: readonly Message[], context: HandlerContext): Promise<Message> {
-  const definition = (requests[0] as Request | undefined)?.responseDefinition;
+async function answer(requests: readonly Request[], context: HandlerContext): Promise<Message> {
+  const definition = requests[0]?.responseDefinition;
   const info = infoOf(requests, context);
   setMetadata(definition, context);
   if (definition !== undefined) await pause(definition.responseDelayMs);
@@ -90,11 +90,11 @@ async function answer(requests: readonly Message[], context: HandlerContext): Pr
 
 /** The answers of a streaming method; `more`: one more request is awaited before each answer but the first. */
 async function* answerAll(
-  requests: readonly Message[],
+  requests: readonly Request[],
   context: HandlerContext,
   more: AsyncIterator<Message> | undefined,
 ): AsyncGenerator<Message> {
-  const definition = (requests[0] as Request | undefined)?.responseDefinition;
+  const definition = requests[0]?.responseDefinition;
   if (definition === undefined) return;
   setMetadata(definition, context);
   let info: Message | undefined = infoOf(requests, context);
@@ -119,7 +119,7 @@ async function* answerAll(
 
 function answerMessage(context: HandlerContext, payload: Record<string, unknown>): Message {
   const fields = { payload: protocol.create("ConformancePayload", payload) };
-  return create(context.method.output as DescMessage, fields);
+  return create(context.method.output, fields);
 }
 
 function infoOf(requests: readonly Message[], context: HandlerContext): Message {
@@ -154,6 +154,7 @@ function setMetadata(definition: Definition | undefined, context: HandlerContext
 }
 
 function errorOf({ code, message, details }: ConformanceError, info: Message | undefined): Error {
+  // oxlint-disable-next-line typescript/no-unsafe-enum-assignment -- both count as gRPC does
   const error = new ConnectError(message ?? "", code);
   const all = info === undefined ? details : [...details, pack(info)];
   error.details = all.map(({ typeUrl, value }) => ({
