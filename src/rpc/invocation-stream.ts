@@ -89,6 +89,7 @@ export class InvocationStream {
 
   async #read(requests: AsyncIterable<InvokeBindingStreamRequest>): Promise<void> {
     try {
+      await this.#options.runtime.known;
       for await (const { chunks } of requests) {
         for (const chunk of chunks) {
           while (this.#isFull && this.#failure === undefined)

@@ -40,7 +40,12 @@ export type Runtime = {
   readonly bindings: readonly AnyBinding[];
   /** Every component was tried, and the runtime is not draining. */
   readonly ready: boolean;
-  /** Runs an operation. Resolves to `undefined` for "no response". Rejects with a `BindingError`. */
+  /** Resolves once the first components are there: until then nobody knows what is an output. */
+  readonly known: Promise<void>;
+  /**
+   * Runs an operation. Resolves to `undefined` for "no response". Rejects with a `BindingError`. What comes
+   * before {@link known} waits for it.
+   */
   invoke(invocation: Invocation): Promise<Answer | undefined>;
   /** Whether an output's operation reads its payload, and answers, in parts. Throws a `BindingError` where there is none. */
   takesStream(name: string, operation: string): boolean;
@@ -79,6 +84,8 @@ export function createRuntime(options: RuntimeOptions): Runtime {
   /** Those of no known type: shown, so that nobody has to wonder where they are. */
   const unknown = new Map<string, ComponentStatus>();
   const outputs = new Outputs(components, observer);
+  const known = Promise.withResolvers<void>();
+  let isKnown = false;
   let applied = false;
   let draining = false;
 
@@ -132,6 +139,8 @@ export function createRuntime(options: RuntimeOptions): Runtime {
         components.set(spec.name, component);
         started.push(component.start());
       }
+      isKnown = true;
+      known.resolve();
       await Promise.all(started);
       applied = true;
     },
@@ -139,7 +148,9 @@ export function createRuntime(options: RuntimeOptions): Runtime {
       ...[...components.values()].map(({ status }) => status),
       ...unknown.values(),
     ],
-    invoke: (invocation) => outputs.invoke(invocation),
+    known: known.promise,
+    invoke: (invocation) =>
+      isKnown ? outputs.invoke(invocation) : known.promise.then(() => outputs.invoke(invocation)),
     takesStream: (name, operation) => outputs.takesStream(name, operation),
     invokeStream: (invocation) => outputs.invokeStream(invocation),
     async emit(name, event, signal) {
@@ -170,6 +181,8 @@ export function createRuntime(options: RuntimeOptions): Runtime {
     },
     async close() {
       draining = true;
+      isKnown = true;
+      known.resolve();
       await Promise.all([...components.values()].map((one) => one.close()));
       components.clear();
       unknown.clear();

@@ -164,3 +164,21 @@ test("a source is told how many events it may have out", async () => {
   await settled();
   expect(system.log.at(-1)).toBe("credit 3");
 });
+
+test("an invocation that comes before the components are there waits for them", async () => {
+  const system = new FakeSystem();
+  const { runtime } = startRuntime({ bindings: [system.binding("fake", "output")] });
+  const call = {
+    ...{ operation: "create", data: Buffer.from("x"), encoding: "bytes" as const, metadata: {} },
+    signal: new AbortController().signal,
+  };
+  const known = runtime.invoke({ name: "orders", ...call });
+  const unknown = runtime.invoke({ name: "others", ...call });
+  await settled();
+  expect(system.calls).toHaveLength(0);
+  const refused = expect(unknown).rejects.toThrow("couldn't find output binding others");
+  await runtime.apply([component("fake")]);
+  await known;
+  await refused;
+  expect(system.calls).toHaveLength(1);
+});

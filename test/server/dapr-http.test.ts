@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { send, sendRaw, serve, type Served } from "./serve.ts";
+import { send, sendRaw, serve, spec, type Served } from "./serve.ts";
 
 let served: Served;
 beforeAll(async () => {
@@ -306,7 +306,7 @@ describe("health and metadata", () => {
     );
   });
 
-  test("before the components were tried it is not ready, and bindings are answered", async () => {
+  test("before the components are there it is not ready, and what is invoked waits for them", async () => {
     await using own = await serve({ apply: false });
     for (const path of ["/v1.0/healthz", "/v1.0/healthz/ready"]) {
       const answer = await send(own.port, path);
@@ -315,7 +315,11 @@ describe("health and metadata", () => {
         '{"errorCode":"ERR_HEALTH_NOT_READY","message":"dapr is not ready: [runtime]"}',
       );
     }
-    expect((await send(own.port, binding, { body: '{"operation":"create"}' })).status).toBe(500);
+    const known = send(own.port, binding, { body: '{"operation":"create"}' });
+    const unknown = send(own.port, "/v1.0/bindings/nobody", { body: '{"operation":"create"}' });
+    await own.runtime.apply([spec("probe")]);
+    expect((await known).status).toBeLessThan(300);
+    expect((await unknown).status).toBe(500);
   });
 
   test("metadata tells of the app, the components and what was set", async () => {
