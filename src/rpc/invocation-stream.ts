@@ -238,8 +238,7 @@ export class InvocationStream {
 
   #answerWhole(one: OpenInvocation, answer: Answer | undefined): void {
     if (one.over) return;
-    const data = answer?.data ?? none;
-    const metadata = answer?.metadata ?? {};
+    const { data = none, metadata = noMetadata } = answer ?? noAnswer;
     if (data.length > largestChunk / 4) {
       // Large answers are all in memory: the larger they are, the fewer at one time.
       const fitting = Math.floor(this.#mostHeld / data.length);
@@ -247,7 +246,8 @@ export class InvocationStream {
     }
     const size = this.#chunkSize;
     if (data.length <= size) {
-      this.#end(one, { data, metadata }, data.length + sizeOf(metadata));
+      const chunk = { invocation: one.id, data, metadata, last: true };
+      this.#end(one, chunk, data.length + sizeOf(metadata));
       return;
     }
     this.#pushPart(one, data.subarray(0, size), metadata);
@@ -255,7 +255,8 @@ export class InvocationStream {
     for (; data.length - start > size; start += size) {
       this.#pushPart(one, data.subarray(start, start + size));
     }
-    this.#end(one, { data: data.subarray(start) }, data.length - start);
+    const rest = data.subarray(start);
+    this.#end(one, { invocation: one.id, data: rest, last: true }, rest.length);
   }
 
   async #runStreamed(one: StreamedInvocation): Promise<void> {
@@ -269,7 +270,7 @@ export class InvocationStream {
     }
     this.#settledStreamed(one);
     if (answer?.body === undefined) this.#answerWhole(one, answer);
-    else this.#end(one, {}, 0);
+    else this.#end(one, { invocation: one.id, last: true }, 0);
   }
 
   #settledStreamed(one: StreamedInvocation): void {
@@ -315,7 +316,7 @@ export class InvocationStream {
     if (one.over) return;
     this.#open.delete(one.id);
     one.over = true;
-    this.#answers.push({ ...chunk, invocation: one.id, last: true }, size);
+    this.#answers.push(chunk, size);
     this.#endIfDone();
   }
 
@@ -370,6 +371,8 @@ export class InvocationStream {
 }
 
 const none = new Uint8Array();
+const noMetadata: Record<string, string> = {};
+const noAnswer: Answer = {};
 
 function sizeOf(metadata: Readonly<Record<string, string>>): number {
   let size = 0;

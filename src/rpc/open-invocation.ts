@@ -48,21 +48,22 @@ export class WholeInvocation extends OpenInvocation implements Invocation {
   data: Uint8Array | undefined;
   /** Bytes gathered so far. */
   gathered = 0;
-  #parts: Uint8Array[] = [];
+  #parts: Uint8Array[] | undefined;
 
   /** Keeps a copy, for a part may be a corner of a large message. */
   gather(part: Uint8Array): void {
     if (part.length === 0) return;
-    this.#parts.push(part.slice());
+    this.#parts ??= [];
+    this.#parts.push(Buffer.from(part));
     this.gathered += part.length;
   }
 
   /** The payload is these last bytes and what was gathered before. */
   finish(last: Uint8Array): void {
     this.complete = true;
-    if (this.gathered > 0) this.data = Buffer.concat([...this.#parts, last]);
+    if (this.#parts !== undefined) this.data = Buffer.concat([...this.#parts, last]);
     else if (last.length > 0) this.data = last;
-    this.#parts = [];
+    this.#parts = undefined;
   }
 }
 
