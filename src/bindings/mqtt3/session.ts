@@ -49,6 +49,8 @@ export class MqttSession {
   #pings = 0;
   #pongs = 0;
   #held = 0;
+  /** Packets are held back until the end of the turn. */
+  #writing = false;
   #batch: IPublishPacket[] = [];
   #failure: BindingError | undefined;
   #ending = false;
@@ -272,7 +274,19 @@ export class MqttSession {
   #send(packet: Packet): void {
     if (this.#failure !== undefined) return;
     this.#keepAlive.sent();
+    this.#shareWrite();
     this.#codec.writeToStream(packet, this.#stream, { protocolVersion: 4 });
+  }
+
+  /** What is sent in one turn of the event loop goes out in one write, right after what is ready now. */
+  #shareWrite(): void {
+    if (this.#writing) return;
+    this.#writing = true;
+    this.#stream.cork();
+    setImmediate(() => {
+      this.#writing = false;
+      this.#stream.uncork();
+    });
   }
 
   #ping(): void {
