@@ -56,10 +56,10 @@ for (const [name, all] of figures) {
 }
 process.exit();
 
-async function load({ call }: Subject, count: number): Promise<void> {
+async function load(subject: Subject, count: number): Promise<void> {
   let left = count;
   const repeat = async (): Promise<void> => {
-    while (left-- > 0) await call();
+    while (left-- > 0) await subject.call();
   };
   await Promise.all(Array.from({ length: inFlight }, repeat));
 }
