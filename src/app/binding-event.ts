@@ -1,3 +1,4 @@
+import { framePrefixBytes, writeFramePrefix } from "../grpc/frame.ts";
 import type { Delivery } from "../runtime/app.ts";
 import { eventMetadata } from "./event-metadata.ts";
 import { WireWriter } from "./wire-writer.ts";
@@ -5,9 +6,12 @@ import { WireWriter } from "./wire-writer.ts";
 /** The tags of `appcallback.proto`, and of a map's entries. */
 const tag = { name: 0x0a, data: 0x12, metadata: 0x1a, key: 0x0a, value: 0x12 } as const;
 
-/** Encodes `dapr.proto.runtime.v1.BindingEventRequest` by hand: it is written for every event. */
-export function encodeBindingEvent(delivery: Delivery): Uint8Array {
-  const writer = new WireWriter();
+/**
+ * Encodes `dapr.proto.runtime.v1.BindingEventRequest` by hand, as it is written for every event, in the
+ * frame in which gRPC sends it.
+ */
+export function encodeBindingEventFrame(delivery: Delivery): Uint8Array {
+  const writer = new WireWriter(framePrefixBytes);
   writer.text(tag.name, delivery.name);
   if (delivery.data !== undefined) writer.bytes(tag.data, delivery.data);
   const metadata = eventMetadata(delivery);
@@ -17,5 +21,7 @@ export function encodeBindingEvent(delivery: Delivery): Uint8Array {
     writer.text(tag.value, metadata[name] ?? "");
     writer.end(entry);
   }
-  return writer.finish();
+  const frame = writer.finish();
+  writeFramePrefix(frame);
+  return frame;
 }

@@ -55,13 +55,17 @@ export function deliveryHeaders(delivery: Delivery): Record<string, string> {
 
 /** The span of a `traceparent` in the binary form that gRPC apps of OpenCensus read, in base64. */
 export function binaryTrace(traceparent: string): string | undefined {
-  const [, trace, span, flags] = traceparentShape.exec(traceparent) ?? [];
-  if (trace === undefined || span === undefined || flags === undefined) return undefined;
-  return encodeBinaryHeader(Buffer.from(`0000${trace}01${span}02${flags}`, "hex"));
+  if (!traceparentShape.test(traceparent)) return undefined;
+  binarySpan.write(traceparent.slice(3, 35), 2, "hex");
+  binarySpan.write(traceparent.slice(36, 52), 19, "hex");
+  binarySpan.write(traceparent.slice(53, 55), 28, "hex");
+  return encodeBinaryHeader(binarySpan);
 }
 
+/** The version, then field 0 with the trace, field 1 with the span and field 2 with the flags. */
+const binarySpan = Buffer.from(`0000${"0".repeat(32)}01${"0".repeat(16)}0200`, "hex");
 const traceNames = ["traceparent", "tracestate", "baggage"] as const;
-const traceparentShape = /^00-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})$/;
+const traceparentShape = /^00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$/;
 /** Header blocks are small everywhere: a long reason must not be what fails a delivery. */
 export const longestError = 512;
 const longestTrace = 8192;

@@ -167,8 +167,8 @@ export class JoinedApp implements App {
     return this.#port?.wants(input, signal) ?? false;
   }
 
-  async deliver(delivery: Delivery, signal: AbortSignal): Promise<Outcome> {
-    if (this.#port === undefined) return { kind: "unsent", reason: noApp };
+  deliver(delivery: Delivery, signal: AbortSignal): Promise<Outcome> {
+    if (this.#port === undefined) return Promise.resolve({ kind: "unsent", reason: noApp });
     return this.#port.deliver(delivery, signal);
   }
 

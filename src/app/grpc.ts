@@ -9,7 +9,7 @@ import { GrpcClient, type UnaryResult } from "../grpc/client.ts";
 import { Code } from "../grpc/status.ts";
 import type { App, Delivery, Outcome, Reply } from "../runtime/app.ts";
 import { Availability } from "./availability.ts";
-import { encodeBindingEvent } from "./binding-event.ts";
+import { encodeBindingEventFrame } from "./binding-event.ts";
 import { binaryTrace, deliveryHeaders } from "./event-metadata.ts";
 import type { EventStreams } from "./event-streams.ts";
 import type { AppHealthOptions } from "./health.ts";
@@ -42,6 +42,8 @@ const service = "/dapr.proto.runtime.v1.AppCallback";
 /** The inputs that start together share one answer; one that asks later gets a new one. */
 const sharedFor = 1000;
 const empty = new Uint8Array(0);
+const onBindingEvent = `${service}/OnBindingEvent`;
+const handledPlainly: Outcome = { kind: "handled", reply: undefined };
 
 type Listing = {
   readonly generation: number;
@@ -111,28 +113,18 @@ class GrpcApp implements App {
     return names.has(name);
   }
 
-  async deliver(delivery: Delivery, signal: AbortSignal): Promise<Outcome> {
+  deliver(delivery: Delivery, signal: AbortSignal): Promise<Outcome> {
     const headers = deliveryHeaders(delivery);
     const trace = headers["traceparent"];
     const binary = trace === undefined ? undefined : binaryTrace(trace);
     if (binary !== undefined) headers["grpc-trace-bin"] = binary;
     if (this.#options.token) headers["dapr-api-token"] = this.#options.token;
-    const path = `${service}/OnBindingEvent`;
-    const result = await this.#client.unary(path, encodeBindingEvent(delivery), {
-      headers,
-      signal,
+    const frame = encodeBindingEventFrame(delivery);
+    return new Promise((resolve) => {
+      this.#client.unaryFramed(onBindingEvent, frame, { headers, signal }, (result) =>
+        resolve(result instanceof Promise ? result.then(outcomeOf) : outcomeOf(result)),
+      );
     });
-    if (result.kind === "unsent") return result;
-    if (result.kind !== "ok") return { kind: "refused", reason: reasonOf(result) };
-    if (result.message.length === 0) return { kind: "handled", reply: undefined };
-    try {
-      return {
-        kind: "handled",
-        reply: toReply(fromBinary(BindingEventResponseSchema, result.message)),
-      };
-    } catch {
-      return { kind: "refused", reason: "the app's answer is not a BindingEventResponse" };
-    }
   }
 
   async close(): Promise<void> {
@@ -162,6 +154,18 @@ class GrpcApp implements App {
     if (result.kind === "failed" && result.code === Code.unimplemented) return new Set();
     if (result.kind !== "ok") throw new Error(`ListInputBindings: ${reasonOf(result)}`);
     return new Set(fromBinary(ListInputBindingsResponseSchema, result.message).bindings);
+  }
+}
+
+function outcomeOf(result: UnaryResult): Outcome {
+  if (result.kind === "unsent") return result;
+  if (result.kind !== "ok") return { kind: "refused", reason: reasonOf(result) };
+  if (result.message.length === 0) return handledPlainly;
+  try {
+    const reply = toReply(fromBinary(BindingEventResponseSchema, result.message));
+    return { kind: "handled", reply };
+  } catch {
+    return { kind: "refused", reason: "the app's answer is not a BindingEventResponse" };
   }
 }
 

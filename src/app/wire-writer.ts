@@ -3,12 +3,19 @@ const usualBytes = 64 * 1024;
 let scratch = Buffer.allocUnsafeSlow(usualBytes);
 /** A scratch buffer that one large event made longer than this is let go again. */
 const longestKept = 4 * 1024 * 1024;
+/** Texts up to this length are written character by character. */
+const shortText = 64;
 /** As many bytes as the length of a nested message may take: 268,435,455 bytes. */
 const lengthBytes = 4;
 
 /** Writes one message in protobuf's wire format: tags are numbers below 128, empty texts and zeros are left out. */
 export class WireWriter {
-  #at = 0;
+  #at: number;
+
+  /** Leaves so many bytes before the message to whoever {@link finish}es it. Default none. */
+  constructor(before = 0) {
+    this.#at = before;
+  }
 
   number(tag: number, value: number): void {
     if (value === 0) return;
@@ -22,6 +29,7 @@ export class WireWriter {
     // UTF-8 takes at most three bytes for each unit of UTF-16.
     this.#room(6 + text.length * 3);
     scratch[this.#at++] = tag;
+    if (text.length <= shortText && this.#ascii(text)) return;
     if (text.length < 0x80) {
       // Most take as many bytes, and then the length takes one.
       const written = scratch.write(text, this.#at + 1, "utf8");
@@ -61,12 +69,26 @@ export class WireWriter {
     scratch[start - 1] = length;
   }
 
-  /** The message. No other may be begun before. */
-  finish(): Uint8Array {
+  /** The message, behind the bytes that were left before it. No other may be begun before. */
+  finish(): Buffer {
     const message = Buffer.allocUnsafe(this.#at);
     scratch.copy(message, 0, 0, this.#at);
     if (scratch.length > longestKept) scratch = Buffer.allocUnsafeSlow(usualBytes);
     return message;
+  }
+
+  /** Writes a short text, for which a call into the engine costs more than its bytes. False: it is not ASCII. */
+  #ascii(text: string): boolean {
+    const { length } = text;
+    const start = this.#at + 1;
+    for (let index = 0; index < length; index++) {
+      const unit = text.charCodeAt(index);
+      if (unit > 0x7f) return false;
+      scratch[start + index] = unit;
+    }
+    scratch[start - 1] = length;
+    this.#at = start + length;
+    return true;
   }
 
   #varint(value: number): void {

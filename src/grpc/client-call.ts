@@ -96,7 +96,7 @@ export abstract class Call {
   }
 
   protected forgetSignal(): void {
-    this.#signal?.removeEventListener("abort", this.#cancelled);
+    if (this.#signal !== undefined) forget(this.#signal, this);
   }
 
   /** Starts the clock and listens for cancellation. False when it is cancelled already. */
@@ -108,7 +108,7 @@ export abstract class Call {
         this.unsent("given up before it was sent", Code.cancelled);
         return false;
       }
-      signal.addEventListener("abort", this.#cancelled);
+      heed(signal, this);
     }
     if (timeout !== undefined) {
       this.#expiresAt = performance.now() + timeout;
@@ -214,8 +214,6 @@ export abstract class Call {
     this.#carrier.ended(this, session, reason);
   }
 
-  readonly #cancelled = (): void => this.giveUp("given up", Code.cancelled);
-
   readonly #expired = (): void =>
     this.giveUp(`no answer within ${this.#timeout} ms`, Code.deadlineExceeded);
 
@@ -231,6 +229,33 @@ export abstract class Call {
     this.settled();
     return true;
   }
+}
+
+type Heeded = { readonly calls: Set<Call>; readonly listener: () => void };
+
+/** The calls by the signal that gives them up: many share one, and a listener for each would cost more than the rest. */
+const heeded = new WeakMap<AbortSignal, Heeded>();
+
+function heed(signal: AbortSignal, call: Call): void {
+  const known = heeded.get(signal);
+  if (known !== undefined) {
+    known.calls.add(call);
+    return;
+  }
+  const calls = new Set([call]);
+  const listener = (): void => {
+    heeded.delete(signal);
+    for (const one of calls) one.giveUp("given up", Code.cancelled);
+  };
+  heeded.set(signal, { calls, listener });
+  signal.addEventListener("abort", listener, { once: true });
+}
+
+function forget(signal: AbortSignal, call: Call): void {
+  const known = heeded.get(signal);
+  if (known === undefined || !known.calls.delete(call) || known.calls.size > 0) return;
+  heeded.delete(signal);
+  signal.removeEventListener("abort", known.listener);
 }
 
 function watchGoaway(session: ClientHttp2Session): void {

@@ -3,7 +3,7 @@ import type { CallOptions, Unanswered } from "./client-call.ts";
 import { ClientConnection, type ClientConnectionOptions } from "./client-connection.ts";
 import { CallFailure, checkStatus, messageFailure } from "./client-status.ts";
 import { type GrpcStream, ClientStream } from "./client-stream.ts";
-import type { Answer } from "./client-unary.ts";
+import { type Answer, ClientUnary } from "./client-unary.ts";
 import { framePrefixBytes, frameParts, gunzipMessage, gzipMessage } from "./frame.ts";
 import { Code, codeName, GrpcFailure } from "./status.ts";
 import { formatGrpcTimeout } from "./timeout.ts";
@@ -80,9 +80,20 @@ export class GrpcClient {
     const compress = options.compress === true;
     const sent = compress ? await gzipMessage(message) : message;
     const body = frameParts(sent, compress);
-    const fields = this.#requestFields(path, options);
-    const answer = await this.connection.request(fields, body, options, this.#limit);
-    return readAnswer(answer, this.#limit);
+    return new Promise((resolve) => this.#call(path, body, options, resolve));
+  }
+
+  /**
+   * As {@link unary} without `compress`, for what is called for every event: the message is in its frame, and
+   * `done` is called, once, instead of a promise.
+   */
+  unaryFramed(
+    path: string,
+    frame: Uint8Array,
+    options: GrpcCallOptions,
+    done: (result: UnaryResult | Promise<UnaryResult>) => void,
+  ): void {
+    this.#call(path, [frame], options, done);
   }
 
   /**
@@ -109,6 +120,19 @@ export class GrpcClient {
   /** Ends calls in flight and connects no more. */
   close(): Promise<void> {
     return this.connection.close();
+  }
+
+  #call(
+    path: string,
+    body: readonly Uint8Array[],
+    options: GrpcCallOptions,
+    done: (result: UnaryResult | Promise<UnaryResult>) => void,
+  ): void {
+    const { connection } = this;
+    const limit = this.#limit;
+    const answered = (answer: Answer): void => done(readAnswer(answer, limit));
+    const fields = this.#requestFields(path, options);
+    connection.carry(new ClientUnary(connection, fields, options, body, limit, answered));
   }
 
   #requestFields(path: string, { headers, timeout, compress }: GrpcCallOptions): string[] {

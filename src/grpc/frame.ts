@@ -4,6 +4,12 @@ import { Code, GrpcFailure } from "./status.ts";
 /** The bytes before each message: one of flags, four of length. */
 export const framePrefixBytes = 5;
 
+/** Writes the prefix of the message that fills the rest of the buffer, not compressed. */
+export function writeFramePrefix(frame: Buffer): void {
+  frame[0] = 0;
+  frame.writeUInt32BE(frame.length - framePrefixBytes, 1);
+}
+
 /** Puts the prefix before a message, which is copied. */
 export function encodeFrame(message: Uint8Array, compressed = false): Buffer {
   const length = message.byteLength;

@@ -1,24 +1,33 @@
 import { randomBytes } from "node:crypto";
 import type { InboundEvent } from "../binding.ts";
 
-const traceFields = ["traceparent", "tracestate", "baggage"] as const;
 const validParent =
   /^(?!ff)[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}(-.*)?$/;
 
 /** The W3C trace context that an event brought along, or one begun here. */
 export function traceOf(event: Pick<InboundEvent, "headers" | "metadata">): Record<string, string> {
   const trace: Record<string, string> = {};
-  for (const name of traceFields) {
-    const header = event.headers.findLast((one) => one.name.toLowerCase() === name);
-    const text =
-      header === undefined ? event.metadata[name] : Buffer.from(header.value).toString("utf8");
-    if (text !== undefined && text !== "") trace[name] = text;
-  }
-  if (!isTraceparent(trace["traceparent"])) {
-    trace["traceparent"] = beginTrace();
-    delete trace["tracestate"];
-  }
+  const parent = fieldOf(event, "traceparent");
+  const isTraced = isTraceparent(parent);
+  trace["traceparent"] = isTraced ? parent : beginTrace();
+  const state = isTraced ? fieldOf(event, "tracestate") : undefined;
+  if (state !== undefined && state !== "") trace["tracestate"] = state;
+  const baggage = fieldOf(event, "baggage");
+  if (baggage !== undefined && baggage !== "") trace["baggage"] = baggage;
   return trace;
+}
+
+/** The last header of that name counts, and else what the binding says. */
+function fieldOf(
+  { headers, metadata }: Pick<InboundEvent, "headers" | "metadata">,
+  field: string,
+): string | undefined {
+  for (let index = headers.length - 1; index >= 0; index--) {
+    const header = headers[index];
+    if (header?.name.length === field.length && header.name.toLowerCase() === field)
+      return Buffer.from(header.value).toString("utf8");
+  }
+  return metadata[field];
 }
 
 /** Whether the text is a W3C traceparent with real ids. */
@@ -26,18 +35,28 @@ export function isTraceparent(text: string | undefined): text is string {
   return text !== undefined && validParent.test(text);
 }
 
+const digits = Buffer.from("0123456789abcdef");
+const traceIdBytes = 16;
+const idBytes = 24;
+const firstId = 3;
 let pool = Buffer.alloc(0);
 let used = 0;
+const begun = Buffer.from(`00-${"0".repeat(32)}-${"0".repeat(16)}-00`);
 
 /** A fresh traceparent, not sampled: nobody here records it. */
 export function beginTrace(): string {
-  // Random bytes are asked for in blocks: one system call for 170 traces.
-  if (used + 24 > pool.length) {
-    pool = randomBytes(24 * 170);
+  // Random bytes are asked for in blocks: one system call for 340 traces.
+  if (used === pool.length) {
+    pool = randomBytes(idBytes * 340);
     used = 0;
   }
-  const traceId = pool.toString("hex", used, used + 16);
-  const spanId = pool.toString("hex", used + 16, used + 24);
-  used += 24;
-  return `00-${traceId}-${spanId}-00`;
+  // Each event has one: in place, this costs half of what two calls for hexadecimal digits do.
+  let at = firstId;
+  for (let index = 0; index < idBytes; index++) {
+    if (index === traceIdBytes) at++;
+    const byte = pool[used++] ?? 0;
+    begun[at++] = digits[byte >> 4] ?? 0;
+    begun[at++] = digits[byte & 15] ?? 0;
+  }
+  return begun.toString("latin1");
 }
