@@ -23,8 +23,10 @@ async function serve(): Promise<ServedMethods> {
     {
       unary: {
         "/test/Echo": async (request) => request,
-        "/test/Wait": (request, { signal }) =>
-          new Promise((resolve) => void signal.addEventListener("abort", () => resolve(request))),
+        async "/test/Wait"(request, { signal }) {
+          await new Promise((resolve) => signal.addEventListener("abort", resolve));
+          return request;
+        },
       },
       streams: { "/test/Stream": (requests) => requests },
     },
