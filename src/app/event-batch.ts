@@ -18,6 +18,8 @@ const tag = {
   pair: { name: 0x0a, value: 0x12 },
 } as const;
 
+const noBytes = new Uint8Array(0);
+
 /** An event and the number by which the app settles it. */
 export type NumberedDelivery = { readonly number: number; readonly delivery: Delivery };
 
@@ -83,8 +85,9 @@ function writeEvent(writer: WireWriter, { data, headers, key, id }: Delivery): v
     writer.bytes(tag.pair.value, value);
     writer.end(header);
   }
-  if (key !== undefined)
-    writer.bytes(tag.event.key, typeof key === "string" ? Buffer.from(key) : key);
+  // An empty key is written: it is not the same as none.
+  if (typeof key === "string" && key !== "") writer.text(tag.event.key, key);
+  else if (key !== undefined) writer.bytes(tag.event.key, typeof key === "string" ? noBytes : key);
   writer.text(tag.event.id, id ?? "");
   writer.end(event);
 }

@@ -1,5 +1,5 @@
 import { isUtf8 } from "node:buffer";
-import { encodeBinaryHeader, encodeGrpcMessage } from "../grpc/status.ts";
+import { encodeGrpcMessage } from "../grpc/status.ts";
 import type { Delivery } from "../runtime/app.ts";
 
 /** Names that no event may set: they are how the runtime proves itself to the app. */
@@ -55,17 +55,39 @@ export function deliveryHeaders(delivery: Delivery): Record<string, string> {
 
 /** The span of a `traceparent` in the binary form that gRPC apps of OpenCensus read, in base64. */
 export function binaryTrace(traceparent: string): string | undefined {
-  if (!traceparentShape.test(traceparent)) return undefined;
-  binarySpan.write(traceparent.slice(3, 35), 2, "hex");
-  binarySpan.write(traceparent.slice(36, 52), 19, "hex");
-  binarySpan.write(traceparent.slice(53, 55), 28, "hex");
-  return encodeBinaryHeader(binarySpan);
+  if (traceparent.length !== 55 || !traceparent.startsWith("00-")) return undefined;
+  if (traceparent[35] !== "-" || traceparent[52] !== "-") return undefined;
+  // Of every event: a pattern and Node's reading of hexadecimal digits cost twice as much.
+  let signs = 0;
+  for (const { from, to, at } of binaryFields) {
+    let index = at;
+    for (let digit = from; digit < to; digit += 2) {
+      const byte = (valueOf(traceparent, digit) << 4) | valueOf(traceparent, digit + 1);
+      signs |= byte;
+      binarySpan[index++] = byte;
+    }
+  }
+  // 29 bytes are 39 digits and a filler, which gRPC leaves out.
+  return signs < 0 ? undefined : binarySpan.toString("base64").slice(0, 39);
 }
 
 /** The version, then field 0 with the trace, field 1 with the span and field 2 with the flags. */
 const binarySpan = Buffer.from(`0000${"0".repeat(32)}01${"0".repeat(16)}0200`, "hex");
+/** Where the digits of trace, span and flags are in the text, and where their bytes go. */
+const binaryFields = [
+  { from: 3, to: 35, at: 2 },
+  { from: 36, to: 52, at: 19 },
+  { from: 53, to: 55, at: 28 },
+] as const;
+
+/** The value of a hexadecimal digit in lower case; -1: it is none. */
+function valueOf(text: string, index: number): number {
+  const unit = text.charCodeAt(index);
+  if (unit >= 0x30 && unit <= 0x39) return unit - 0x30;
+  return unit >= 0x61 && unit <= 0x66 ? unit - 0x57 : -1;
+}
+
 const traceNames = ["traceparent", "tracestate", "baggage"] as const;
-const traceparentShape = /^00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$/;
 /** Header blocks are small everywhere: a long reason must not be what fails a delivery. */
 export const longestError = 512;
 const longestTrace = 8192;

@@ -68,6 +68,24 @@ test("a long reason is cut, also inside a pair of surrogates", () => {
   expect(encoded).toBe(`${"x".repeat(511)}%EF%BF%BD`);
 });
 
-test.each(["", "00-1-2-3", "nonsense"])("no binary trace of %j", (traceparent) => {
-  expect(binaryTrace(traceparent)).toBeUndefined();
+const traceparent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+
+test("the binary trace has the same ids", () => {
+  const bytes = "00000af7651916cd43dd8448eb211c80319c01b7ad6b71692033310201";
+  expect(Buffer.from(binaryTrace(traceparent) ?? "", "base64").toString("hex")).toBe(bytes);
+});
+
+test.each([
+  "",
+  "00-1-2-3",
+  "nonsense",
+  `${traceparent}-`,
+  traceparent.replace("00", "01"),
+  traceparent.replace("c-b", "c_b"),
+  traceparent.replace("1-0", "1_0"),
+  traceparent.replace("0a", "0A"),
+  traceparent.replace("0a", "0g"),
+  traceparent.replace("-01", "-0/"),
+])("no binary trace of %j", (text) => {
+  expect(binaryTrace(text)).toBeUndefined();
 });
