@@ -14,6 +14,8 @@ export type AppOrder = {
   readonly keys: number;
   /** Events that wait when it begins. */
   readonly waiting: number;
+  /** How many of them come before the clock begins: a program just started is not what runs all day. */
+  readonly warm: number;
   /** Events that come at a fixed rate once those have all arrived. */
   readonly paced: number;
 };
@@ -26,7 +28,7 @@ export type FromApp =
   | { readonly kind: "listening" }
   | {
       readonly kind: "drained";
-      /** From the first event to the last. */
+      /** From the last event of the warm-up to the last of those that waited. */
       readonly seconds: number;
       /** Processor time of the runtime and of the app in that time. */
       readonly runtimeSeconds: number;
@@ -63,13 +65,13 @@ export class Report {
 
   /** One event, whose payload begins at the offset. */
   event(bytes: Uint8Array, offset: number): void {
-    this.#began ??= this.#sample();
     const before = this.#tally.distinct;
     const stamp = this.#tally.note(bytes, offset);
     if (stamp > 0) this.#latencies[this.#measured++] = (nowMicroseconds() - stamp) / 1000;
     const { distinct } = this.#tally;
     if (distinct === before) return;
-    const { waiting, paced } = this.order;
+    const { waiting, warm, paced } = this.order;
+    if (distinct === warm) this.#began = this.#sample();
     if (distinct === waiting) this.#sayDrained();
     if (distinct === waiting + paced && paced > 0) {
       const latencies = percentiles(this.#latencies.subarray(0, this.#measured));
@@ -78,7 +80,8 @@ export class Report {
   }
 
   #sample(): { at: number; runtime: number; app: number } {
-    if (this.#runtime === undefined) throw new Error("an event came before the runtime's id");
+    if (this.#runtime === undefined)
+      throw new Error("the warm-up ended before the runtime's id came");
     return {
       at: performance.now(),
       runtime: processorSeconds(this.#runtime),

@@ -1,5 +1,5 @@
 // What the rows of inputs have in common. In each round each contender gets a new topic, queue or session: filled first,
-// then emptied as fast as it can (rate and CPU), then events at a fixed rate (latencies). All must arrive.
+// then emptied as fast as it can (rate and CPU, without the first quarter), then events at a fixed rate (latencies). All must arrive.
 import { releasePort, reservePort } from "../../test/servers/ports.ts";
 import { AppProcess } from "../apps/app-process.ts";
 import type { AppOrder, FromApp } from "../apps/report.ts";
@@ -50,12 +50,13 @@ async function eventRound(
   await fill(source, { keys, first: 0, count: waiting });
   const port = await reservePort();
   const { address } = source;
-  const order: AppOrder = { port, address, source: source.source, keys, waiting, paced };
+  const warm = Math.max(1, Math.floor(waiting / 4));
+  const order: AppOrder = { port, address, source: source.source, keys, waiting, warm, paced };
   let sample: Sample;
   try {
     await using app = await startApp(contender, order, work, bench);
     await using runtime = await startRuntime(contender, port, source, app, bench);
-    const drained = drainedSample(await app.message("drained", waiting), waiting);
+    const drained = drainedSample(await app.message("drained", waiting), waiting - warm);
     await sendPaced(source, { keys, first: waiting, count: paced }, latencyRate);
     const { latencies, counts } = await app.message("paced", waiting + paced);
     const { duplicates, outOfOrder } = counts;
@@ -73,9 +74,7 @@ async function eventRound(
   return sample;
 }
 
-function drainedSample(drained: Drained, waiting: number): Sample {
-  // The clock began when the first was there.
-  const events = Math.max(1, waiting - 1);
+function drainedSample(drained: Drained, events: number): Sample {
   return {
     rate: events / drained.seconds,
     cpu: (drained.runtimeSeconds / events) * 1e6,

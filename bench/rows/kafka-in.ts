@@ -24,7 +24,7 @@ export const kafkaInRow: Row = {
       system: "kafka",
       keys: 1000,
       ordered: true,
-      waiting: bench.count(few ? 30_000 : 100_000),
+      waiting: bench.count(few ? 40_000 : 120_000),
       latencyRate,
       paced: bench.count(2000),
       open: () => openTopic(bench),

@@ -22,7 +22,7 @@ export const mqttInRow: Row = {
       system: "mqtt",
       keys: 1000,
       ordered: false,
-      waiting: bench.count(20_000),
+      waiting: bench.count(40_000),
       latencyRate,
       paced: bench.count(2000),
       open: () => openSession(bench),

@@ -23,7 +23,7 @@ export const rabbitmqInRow: Row = {
       system: "rabbitmq",
       keys: 1000,
       ordered: false,
-      waiting: bench.count(few ? 20_000 : 40_000),
+      waiting: bench.count(few ? 30_000 : 60_000),
       latencyRate,
       paced: bench.count(2000),
       open: () => openQueue(bench),
