@@ -1,8 +1,9 @@
 import type { Logger } from "../binding.ts";
 import type { App } from "../runtime/app.ts";
-import { EventStreams, JoinedApp } from "./event-streams.ts";
+import { EventStreams } from "./event-streams.ts";
 import { createGrpcApp } from "./grpc.ts";
 import type { AppHealthOptions } from "./health.ts";
+import { JoinedApp } from "./joined-app.ts";
 
 export const appProtocols = ["http", "https", "grpc", "grpcs", "h2c"] as const;
 

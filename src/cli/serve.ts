@@ -1,7 +1,7 @@
 import { mkdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { createApp } from "../app/app.ts";
-import type { JoinedApp } from "../app/event-streams.ts";
+import type { JoinedApp } from "../app/joined-app.ts";
 import { bindings } from "../bindings/index.ts";
 import { messageOf } from "../errors.ts";
 import { formatDuration } from "../metadata/duration.ts";

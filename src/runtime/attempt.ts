@@ -2,7 +2,7 @@ import type { Logger, Settlement } from "../binding.ts";
 import { messageOf } from "../errors.ts";
 import { pauseAfter } from "../policy/retry.ts";
 import type { App, Outcome } from "./app.ts";
-import type { DeliveryOptions } from "./delivery.ts";
+import type { DeliveryOptions } from "./delivery-options.ts";
 import { runFanOut } from "./fan-out.ts";
 import type { Entry, Lane } from "./lane.ts";
 

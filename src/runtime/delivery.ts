@@ -1,36 +1,12 @@
-import type { InboundEvent, Logger } from "../binding.ts";
+import type { InboundEvent } from "../binding.ts";
 import { messageOf } from "../errors.ts";
-import type { RetryPolicy } from "../policy/retry.ts";
-import type { App, Outcome, Reply } from "./app.ts";
+import type { Outcome, Reply } from "./app.ts";
 import { ask, completeFanOut, noteRefusal, settle, takes } from "./attempt.ts";
-import type { Concurrency } from "./concurrency.ts";
-import type { FanOut } from "./fan-out.ts";
-import type { Observer } from "./observer.ts";
+import { usualMaxInFlight, type DeliveryOptions } from "./delivery-options.ts";
 import { handledSettlement, keyOf, Lane, type Entry } from "./lane.ts";
 import { ReadyLanes } from "./ready-lanes.ts";
 import { traceOf } from "./trace.ts";
 import { Window } from "./window.ts";
-
-export type DeliveryOptions = {
-  /** The component's name. */
-  readonly name: string;
-  readonly route: string;
-  readonly app: App;
-  readonly policy: RetryPolicy;
-  /** `undefined`: what the app says, else {@link usualMaxInFlight}. */
-  readonly maxInFlight: number | undefined;
-  readonly orderKey: string;
-  readonly concurrency: Concurrency;
-  readonly logger: Logger;
-  readonly observer: Observer;
-  /** What a reply asks to be done before its event counts as handled. */
-  readonly fanOut: (reply: Reply | undefined) => FanOut;
-  /** Told how many unsettled events the source may have handed out. */
-  readonly onCredit: (events: number) => void;
-};
-
-/** The most events of a component that the app has at one time, unless somebody says otherwise. */
-export const usualMaxInFlight = 64;
 
 const takenBack = { outcome: "returned", reason: "its source took it back" } as const;
 /** How long an app that was reached and took nothing is left alone, in milliseconds. */

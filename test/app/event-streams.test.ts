@@ -1,5 +1,6 @@
 import { expect, test } from "vitest";
-import { EventStreams, JoinedApp } from "../../src/app/event-streams.ts";
+import { EventStreams } from "../../src/app/event-streams.ts";
+import { JoinedApp } from "../../src/app/joined-app.ts";
 import type { LaneReference } from "../../src/runtime/app.ts";
 import { FakeApp } from "../runtime/fake-app.ts";
 import { settled } from "../runtime/source-event.ts";

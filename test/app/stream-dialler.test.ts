@@ -1,6 +1,6 @@
 import { expect, onTestFinished, test } from "vitest";
 import { createApp, type AppOptions } from "../../src/app/app.ts";
-import type { JoinedApp } from "../../src/app/event-streams.ts";
+import type { JoinedApp } from "../../src/app/joined-app.ts";
 import type { Outcome } from "../../src/runtime/app.ts";
 import { until } from "../until.ts";
 import { delivery, never, spiedLogger, untilAvailable } from "./delivery.ts";

@@ -134,9 +134,9 @@ test("names that objects have by nature are names like any other", async () => {
 });
 
 test.each([
-  ["no message", Buffer.alloc(0), {}, 13],
+  ["no message", Buffer.alloc(0), {}, 12],
   ["half a prefix", Buffer.from([0, 0]), {}, 13],
-  ["a length that lies", frame(Buffer.from("x"), { length: 0xff_ff_ff_ff }), {}, 13],
+  ["a length that lies", frame(Buffer.from("x"), { length: 0xff_ff_ff_ff }), {}, 8],
   ["two messages", Buffer.concat([frame(Buffer.alloc(0)), frame(Buffer.alloc(0))]), {}, 12],
   ["no protobuf", frame(Buffer.from([0xff, 0xff, 0xff, 0x07, 0x41])), {}, 13],
   ["a field cut short", frame(Buffer.from([0x0a, 0x7f, 0x41])), {}, 13],
