@@ -2,9 +2,9 @@ import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 
 /** How many bytes of parts go by between collections. */
-const interval = 2 * 1024 * 1024;
+const interval = 1024 * 1024;
 /** How many bytes of buffers may be there beyond the fewest there were, before the old ones are looked at too. */
-const allowance = 8 * 1024 * 1024;
+const allowance = 3 * 1024 * 1024;
 
 type Collect = (options: { type: "minor" | "major" }) => void;
 
