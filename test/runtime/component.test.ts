@@ -276,7 +276,7 @@ test("a full window shows as stalled, with what holds it", async () => {
   await settled();
   const rest = Array.from({ length: 9999 }, (_, n) => sourceEvent(String(n)));
   void system.reading.deliver([sourceEvent("poison"), ...rest]);
-  (await vi.waitFor(() => expect(status().handled).toBe(9999)), 20_000);
+  await vi.waitFor(() => expect(status().handled).toBe(9999), 20_000);
   expect(status()).toMatchObject({ state: "stalled", waiting: 1 });
   expect(status().reason).toContain("poison");
 });

@@ -113,7 +113,7 @@ test("order holds by key under parallelism and refusals, over thousands of event
   );
   for (let at = 0; at < events.length; at += 100)
     await delivery.deliver(events.slice(at, at + 100));
-  (await vi.waitFor(() => expect(delivery.handled).toBe(4600)), 20_000);
+  await vi.waitFor(() => expect(delivery.handled).toBe(4600), 20_000);
   const inOrder = Array.from({ length: 200 }, (_, n) => n);
   for (const numbers of seen.values()) expect(numbers).toEqual(inOrder);
   expect(seen.size).toBe(keys);
@@ -254,7 +254,7 @@ test("a full window holds its own source only, says what holds it, and opens aga
   void delivery.deliver([sourceEvent("poison", { key: "p" })], "one");
   const rest = Array.from({ length: windowLimits.events - 1 }, (_, n) => sourceEvent(String(n)));
   void delivery.deliver(rest, "one").then(() => (room = true));
-  (await vi.waitFor(() => expect(delivery.handled).toBe(windowLimits.events - 1)), 20_000);
+  await vi.waitFor(() => expect(delivery.handled).toBe(windowLimits.events - 1), 20_000);
   expect(room).toBe(false);
   expect(delivery.heldBy?.label).toBe("poison");
   await delivery.deliver([sourceEvent("other")], "two");
