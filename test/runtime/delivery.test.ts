@@ -1,37 +1,12 @@
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
-import type { RetryPolicy } from "../../src/policy/retry.ts";
 import { Concurrency } from "../../src/runtime/concurrency.ts";
-import { Delivery } from "../../src/runtime/delivery.ts";
-import type { DeliveryOptions } from "../../src/runtime/delivery-options.ts";
-import { silentObserver } from "../../src/runtime/observer.ts";
 import { windowLimits } from "../../src/runtime/window.ts";
+import { delivering, policy } from "./delivering.ts";
 import { FakeApp, handled, ManualApp, refused } from "./fake-app.ts";
-import { keepingLogger, settled, sourceEvent } from "./source-event.ts";
+import { settled, sourceEvent } from "./source-event.ts";
 
 beforeEach(() => void vi.useFakeTimers());
 afterEach(() => void vi.useRealTimers());
-
-const policy: RetryPolicy = { attempts: 3, initial: 100, max: 1000, multiplier: 2, jitter: 0 };
-
-function delivering(app: FakeApp, options: Partial<DeliveryOptions> = {}) {
-  const logger = keepingLogger();
-  const credits: number[] = [];
-  const delivery = new Delivery({
-    name: "orders",
-    route: "orders",
-    app,
-    policy,
-    maxInFlight: 64,
-    orderKey: "source",
-    concurrency: new Concurrency(undefined),
-    logger,
-    observer: silentObserver,
-    fanOut: () => ({ steps: [], concurrency: undefined }),
-    onCredit: (events) => void credits.push(events),
-    ...options,
-  });
-  return { delivery, credits, logger };
-}
 
 test("a key's events come one after another in order, different keys at the same time", async () => {
   const app = new ManualApp();

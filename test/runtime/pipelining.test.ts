@@ -1,17 +1,12 @@
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
-import type { RetryPolicy } from "../../src/policy/retry.ts";
 import type { Delivery as Delivered, Intake, Outcome } from "../../src/runtime/app.ts";
-import { Concurrency } from "../../src/runtime/concurrency.ts";
-import type { DeliveryOptions } from "../../src/runtime/delivery-options.ts";
-import { Delivery } from "../../src/runtime/delivery.ts";
-import { silentObserver } from "../../src/runtime/observer.ts";
-import { handled, ManualApp, refused, type FakeApp } from "./fake-app.ts";
-import { keepingLogger, settled, sourceEvent, type SourceEvent } from "./source-event.ts";
+import { delivering, policy } from "./delivering.ts";
+import { handled, ManualApp, refused } from "./fake-app.ts";
+import { settled, sourceEvent, type SourceEvent } from "./source-event.ts";
 
 beforeEach(() => void vi.useFakeTimers());
 afterEach(() => void vi.useRealTimers());
 
-const policy: RetryPolicy = { attempts: 3, initial: 100, max: 1000, multiplier: 2, jitter: 0 };
 const notAttempted: Outcome = { kind: "not attempted" };
 
 /** Takes what `takes` says, by default everything. */
@@ -41,26 +36,6 @@ class TakingApp extends ManualApp {
     this.#epochs.push([String(delivery.data), delivery.lane?.epoch ?? -1]);
     return super.deliver(delivery, signal);
   }
-}
-
-function delivering(app: FakeApp, options: Partial<DeliveryOptions> = {}) {
-  const logger = keepingLogger();
-  const credits: number[] = [];
-  const delivery = new Delivery({
-    name: "orders",
-    route: "orders",
-    app,
-    policy,
-    maxInFlight: undefined,
-    orderKey: "source",
-    concurrency: new Concurrency(undefined),
-    logger,
-    observer: silentObserver,
-    fanOut: () => ({ steps: [], concurrency: undefined }),
-    onCredit: (events) => void credits.push(events),
-    ...options,
-  });
-  return { delivery, credits, logger };
 }
 
 function keyed(...texts: string[]): SourceEvent[] {
