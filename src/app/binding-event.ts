@@ -22,6 +22,6 @@ export function encodeBindingEventFrame(delivery: Delivery): Uint8Array {
     writer.end(entry);
   }
   const frame = writer.finish();
-  writeFramePrefix(frame);
+  writeFramePrefix(frame, frame.length - framePrefixBytes);
   return frame;
 }

@@ -4,18 +4,17 @@ import { Code, GrpcFailure } from "./status.ts";
 /** The bytes before each message: one of flags, four of length. */
 export const framePrefixBytes = 5;
 
-/** Writes the prefix of the message that fills the rest of the buffer, not compressed. */
-export function writeFramePrefix(frame: Buffer): void {
-  frame[0] = 0;
-  frame.writeUInt32BE(frame.length - framePrefixBytes, 1);
+/** Writes the prefix of a message of so many bytes into the buffer, at its start unless said otherwise. */
+export function writeFramePrefix(buffer: Buffer, length: number, compressed = false, at = 0): void {
+  buffer[at] = compressed ? 1 : 0;
+  buffer.writeUInt32BE(length, at + 1);
 }
 
 /** Puts the prefix before a message, which is copied. */
 export function encodeFrame(message: Uint8Array, compressed = false): Buffer {
   const length = message.byteLength;
   const frame = Buffer.allocUnsafe(framePrefixBytes + length);
-  frame[0] = compressed ? 1 : 0;
-  frame.writeUInt32BE(length, 1);
+  writeFramePrefix(frame, length, compressed);
   frame.set(message, framePrefixBytes);
   return frame;
 }
@@ -27,8 +26,7 @@ const copiedUpTo = 64 * 1024;
 export function frameParts(message: Uint8Array, compressed: boolean): Uint8Array[] {
   if (message.byteLength <= copiedUpTo) return [encodeFrame(message, compressed)];
   const prefix = Buffer.alloc(framePrefixBytes);
-  prefix[0] = compressed ? 1 : 0;
-  prefix.writeUInt32BE(message.byteLength, 1);
+  writeFramePrefix(prefix, message.byteLength, compressed);
   return [prefix, message];
 }
 

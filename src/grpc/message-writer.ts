@@ -1,5 +1,5 @@
 import type { Http2Stream } from "node:http2";
-import { framePrefixBytes } from "./frame.ts";
+import { framePrefixBytes, writeFramePrefix } from "./frame.ts";
 
 /** Messages up to this size are copied together; larger ones go out as they are. */
 const copiedUpTo = 16 * 1024;
@@ -96,8 +96,7 @@ function join(frames: readonly Frame[], from: number, to: number, size: number):
   const chunk = Buffer.allocUnsafe(size);
   let at = 0;
   for (const { message, compressed } of frames.slice(from, to)) {
-    chunk[at] = compressed ? 1 : 0;
-    chunk.writeUInt32BE(message.length, at + 1);
+    writeFramePrefix(chunk, message.length, compressed, at);
     at += framePrefixBytes;
     if (message.length > copiedUpTo) continue;
     chunk.set(message, at);
