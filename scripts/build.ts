@@ -62,6 +62,7 @@ async function bundle(entry: string, out: string): Promise<void> {
   await using build = await rolldown({
     input: entry,
     platform: "node",
+    transform: { define: { "process.env.CUFFLINK_FAULT_POINTS": "undefined" } },
     external: (id) =>
       /^[^./]/.test(id) && !bundled.some((name) => id === name || id.startsWith(`${name}/`)),
   });

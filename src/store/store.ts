@@ -1,0 +1,96 @@
+import type {
+  AttemptCount,
+  Claim,
+  DeadLetter,
+  DeadLetterFilter,
+  HistoryRecord,
+} from "./records.ts";
+
+/**
+ * Durable records of one app's runtime. Each method that writes resolves once the write is safe, and
+ * rejects with a `BindingError` (`unavailable`) that says what is wrong and where when it is not.
+ */
+export type Store = {
+  readonly deadLetters: DeadLetterStore;
+  readonly attempts: AttemptStore;
+  readonly history: HistoryStore;
+  readonly claims: ClaimStore;
+  /** Why nothing can be written now, in a sentence; `undefined` as far as is known it can. */
+  readonly trouble: string | undefined;
+  close(): Promise<void>;
+};
+
+export type DeadLetterStore = {
+  /**
+   * Keeps a dead letter; in the same transaction the event's attempt count says `deadLettered`. One of the
+   * same component and identity with the same event is kept in place of it. Resolves to the id that it has.
+   */
+  put(letter: DeadLetter, fingerprint: string): Promise<string>;
+  get(id: string): Promise<DeadLetter | undefined>;
+  /** Oldest first, at most `limit`, after the one with the id `after`. Without payloads larger than `maxData` bytes. */
+  list(
+    filter: DeadLetterFilter,
+    page: {
+      readonly limit: number;
+      readonly after?: string | undefined;
+      readonly maxData?: number;
+    },
+  ): Promise<DeadLetter[]>;
+  /** Replaces it, under its id. False: there is none any more. */
+  replace(letter: DeadLetter): Promise<boolean>;
+  /** Removes those with these ids, their attempt counts too; resolves to how many there were. */
+  remove(ids: readonly string[]): Promise<number>;
+  /** Per component. */
+  totals(): Promise<DeadLetterTotal[]>;
+};
+
+export type DeadLetterTotal = {
+  readonly component: string;
+  readonly count: number;
+  readonly bytes: number;
+  /** When the oldest was stored. */
+  readonly oldest: number;
+};
+
+export type AttemptStore = {
+  /** The counts of a component that an earlier process left, the newest 10,000. */
+  load(component: string): Promise<AttemptCount[]>;
+  /** Notes that an attempt begins; `begun` counts it. */
+  begin(component: string, count: AttemptCount): Promise<void>;
+  /** Forgets counts of events that are done with; need not be durable. */
+  forget(component: string, identities: readonly string[]): void;
+};
+
+export type HistoryStore = {
+  /** Keeps records for a while; need not be durable. */
+  append(records: readonly HistoryRecord[]): Promise<void>;
+  /** Newest first, at most 100. */
+  find(eventId: string, component: string | undefined): Promise<HistoryRecord[]>;
+};
+
+export type ClaimStore = {
+  /** Claims a key, unless that was done before and has not expired. Times are milliseconds from now. */
+  claim(scope: string, key: string, fingerprint: string, expiresIn: number): Promise<Claim>;
+  /** Notes the result, which is kept for so long. */
+  complete(
+    scope: string,
+    key: string,
+    result: Uint8Array | undefined,
+    expiresIn: number,
+  ): Promise<void>;
+  /** Gives a claim up: nothing was done. */
+  release(scope: string, key: string): Promise<void>;
+};
+
+/** What is kept how long; the oldest goes first. */
+export type Retention = {
+  readonly deadLetters: { readonly age: number; readonly count: number; readonly bytes: number };
+  readonly history: { readonly age: number; readonly count: number };
+};
+
+const day = 24 * 60 * 60 * 1000;
+
+export const defaultRetention: Retention = {
+  deadLetters: { age: 30 * day, count: 100_000, bytes: 1024 ** 3 },
+  history: { age: 7 * day, count: 100_000 },
+};
