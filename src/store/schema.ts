@@ -97,6 +97,6 @@ export function migrate(database: DatabaseSync, migrations: Migrations): void {
   }
 }
 
-export function versionOf(database: DatabaseSync): number {
+function versionOf(database: DatabaseSync): number {
   return Number(database.prepare("PRAGMA user_version").get()?.["user_version"] ?? 0);
 }
