@@ -10,7 +10,10 @@ export type Matching = {
 };
 
 /** The codes that a failure came with, as far as it came with any. */
-export type StatusCodes = { readonly http?: number | undefined; readonly grpc?: number | undefined };
+export type StatusCodes = {
+  readonly http?: number | undefined;
+  readonly grpc?: number | undefined;
+};
 
 /** Which codes there are of each kind. */
 export const codeLimits: Readonly<Record<keyof Matching, CodeRange>> = {

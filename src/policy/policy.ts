@@ -22,7 +22,7 @@ export type Breaker = {
   readonly name: string;
   readonly state: BreakerState;
   /** Milliseconds until an open one lets something through again; 0 when it does. */
-  readonly opensIn: number;
+  readonly passesIn: number;
   /**
    * Whether one more may go through now: `undefined` if not. Each that may is followed by exactly one
    * {@link Breaker.done} with what it got.
