@@ -2,14 +2,17 @@ import { AsyncLocalStorage } from "node:async_hooks";
 import type { AnyBinding, HttpEndpoints, Reader } from "../binding.ts";
 import { formatOrigin, type ComponentSpec } from "../component.ts";
 import { BindingError, messageOf } from "../errors.ts";
+import { ComponentPolicies } from "../policy/component-policies.ts";
+import type { Policies } from "../policy/policies.ts";
 import { pauseAfter, type RetryPolicy } from "../policy/retry.ts";
 import type { App, Reply } from "./app.ts";
-import { inboundPolicy, type ComponentSettings } from "./component-fields.ts";
+import type { ComponentSettings } from "./component-fields.ts";
 import type { Concurrency } from "./concurrency.ts";
 import { usualMaxInFlight } from "./delivery-options.ts";
 import { Delivery } from "./delivery.ts";
 import type { FanOut } from "./fan-out.ts";
 import type { Observer } from "./observer.ts";
+import { ownPolicies } from "./own-policy.ts";
 import { pause } from "./pause.ts";
 import type { RuntimeLogger } from "./runtime-logger.ts";
 import { openComponent, shown, type Opened } from "./opening.ts";
@@ -25,6 +28,8 @@ export type ComponentOptions = {
   readonly observer: Observer;
   readonly http: HttpEndpoints;
   readonly concurrency: Concurrency;
+  /** What Resiliency says; absent: there is none. */
+  readonly policies?: Policies | undefined;
   readonly fanOut: (reply: Reply | undefined, replyFanOut: boolean) => FanOut;
 };
 
@@ -57,6 +62,8 @@ const finishing = 5_000;
 export class Component {
   readonly spec: ComponentSpec;
   readonly binding: AnyBinding;
+  /** What to do about failures, as it is now. */
+  readonly policies: ComponentPolicies;
   readonly #options: ComponentOptions;
   readonly #logger: RuntimeLogger;
   readonly #closing = new AbortController();
@@ -80,6 +87,17 @@ export class Component {
     this.spec = options.spec;
     this.binding = options.binding;
     this.#logger = options.logger.child({ component: options.spec.name, type: options.spec.type });
+    this.policies = new ComponentPolicies({
+      component: this.spec.name,
+      kind: this.isStateStore ? "Statestore" : "Binding",
+      policies: options.policies,
+      onBreaker: ({ direction }, { name, passesIn }, state, counts) => {
+        const facts = { breaker: name, direction, state, ...counts };
+        if (state === "open")
+          this.#logger.warn({ ...facts, passesIn }, "circuit breaker opened; nothing goes through");
+        else this.#logger.info(facts, "circuit breaker changed");
+      },
+    });
     this.#directions = {
       input: options.binding.read !== undefined,
       output: options.binding.operations !== undefined,
@@ -223,6 +241,7 @@ export class Component {
       onDirections: (directions) => (this.#directions = directions),
     });
     this.#settings = opened.settings;
+    this.policies.setOwn(ownPolicies(this.spec, this.binding, opened.metadata, opened.settings));
     this.#opened = opened;
     this.#wakeOpened(opened);
     return opened;
@@ -254,7 +273,7 @@ export class Component {
           name,
           route: this.route,
           app,
-          policy: inboundPolicy(settings, binding.retry?.inbound?.(opened.metadata)),
+          policy: this.policies.inbound.retry,
           maxInFlight: settings.maxInFlight,
           orderKey: settings.orderKey,
           concurrency,

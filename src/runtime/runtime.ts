@@ -2,6 +2,7 @@ import type { AnyBinding, Answer, HttpEndpoints, InboundEvent, StreamAnswer } fr
 import { formatOrigin, type ComponentSpec } from "../component.ts";
 import { messageOf } from "../errors.ts";
 import { closest } from "../metadata/suggest.ts";
+import type { Policies } from "../policy/policies.ts";
 import type { App, Outcome, Reply } from "./app.ts";
 import { Component, owningComponent } from "./component.ts";
 import { Concurrency } from "./concurrency.ts";
@@ -34,6 +35,8 @@ export type Runtime = {
    * ones are opened anew. Resolves once each was tried or its `initTimeout` has passed. Never rejects.
    */
   apply(specs: readonly ComponentSpec[]): Promise<void>;
+  /** Gives all components what Resiliency says now; `undefined`: nothing. No component is opened anew. */
+  applyPolicies(policies: Policies | undefined): void;
   /** In the order in which they were applied. */
   components(): ComponentStatus[];
   /** The binding behind a component type such as `bindings.redis`, in any case. */
@@ -85,6 +88,7 @@ export function createRuntime(options: RuntimeOptions): Runtime {
   const unknown = new Map<string, ComponentStatus>();
   const outputs = new Outputs(components, observer);
   const known = Promise.withResolvers<void>();
+  let policies: Policies | undefined;
   let isKnown = false;
   let applied = false;
   let draining = false;
@@ -116,6 +120,7 @@ export function createRuntime(options: RuntimeOptions): Runtime {
       observer,
       http,
       concurrency,
+      policies,
       fanOut,
     });
   }
@@ -143,6 +148,11 @@ export function createRuntime(options: RuntimeOptions): Runtime {
       known.resolve();
       await Promise.all(started);
       applied = true;
+    },
+    applyPolicies(next) {
+      if (policies !== undefined) next?.inherit(policies);
+      policies = next;
+      for (const component of components.values()) component.policies.apply(next);
     },
     components: () => [
       ...[...components.values()].map(({ status }) => status),
