@@ -127,7 +127,11 @@ export class DeadLetterDesk {
     }
     try {
       const letter = await this.get(id);
-      const edited = { ...letter, event: { ...letter.event, ...change }, edited: true };
+      const event = { ...letter.event, ...change };
+      // Two keys are the same only if they are of the same kind.
+      if (typeof letter.event.key === "string" && event.key instanceof Uint8Array)
+        event.key = Buffer.from(event.key).toString();
+      const edited = { ...letter, event, edited: true };
       if (!(await this.#options.store.replace(edited))) throw unknown(id);
       this.#handled.delete(id);
       const fields = { component: letter.component, letter: id, changed: Object.keys(change) };
@@ -185,13 +189,9 @@ export class DeadLetterDesk {
     return { dropped, skipped };
   }
 
-  /** Counts and tells what the store's retention has removed. */
+  /** Counts what the store's retention has removed. */
   expired(component: string, count: number): void {
     this.#countsOf(component).expired += count;
-    this.#options.logger.warn(
-      { component, letters: count },
-      "dead letters were removed because there is no more room or time for them",
-    );
   }
 
   #claim(id: string): boolean {

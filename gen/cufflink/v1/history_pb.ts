@@ -12,7 +12,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file cufflink/v1/history.proto.
  */
 export const file_cufflink_v1_history: GenFile = /*@__PURE__*/
-  fileDesc("ChljdWZmbGluay92MS9oaXN0b3J5LnByb3RvEgtjdWZmbGluay52MSI6ChNFeHBsYWluRXZlbnRSZXF1ZXN0EhAKCGV2ZW50X2lkGAEgASgJEhEKCWNvbXBvbmVudBgCIAEoCSJBChRFeHBsYWluRXZlbnRSZXNwb25zZRIpCgdyZWNvcmRzGAEgAygLMhguY3VmZmxpbmsudjEuRXZlbnRSZWNvcmQi1QIKC0V2ZW50UmVjb3JkEhEKCWNvbXBvbmVudBgBIAEoCRIQCghldmVudF9pZBgCIAEoCRIOCgZzb3VyY2UYAyABKAkSLwoLcmVjZWl2ZWRfYXQYBCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEiYKCGF0dGVtcHRzGAUgAygLMhQuY3VmZmxpbmsudjEuQXR0ZW1wdBIsCghyZW5ld2FscxgGIAMoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASEAoIdHJhY2VfaWQYByABKAkSIgoDZW5kGAggASgOMhUuY3VmZmxpbmsudjEuRXZlbnRFbmQSLAoIZW5kZWRfYXQYCSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEg4KBnJlYXNvbhgKIAEoCRIWCg5kZWFkX2xldHRlcl9pZBgLIAEoCSKYAQoHQXR0ZW1wdBImCgJhdBgBIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASJwoEdG9vaxgCIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhIsCgdvdXRjb21lGAMgASgOMhsuY3VmZmxpbmsudjEuQXR0ZW1wdE91dGNvbWUSDgoGYW5zd2VyGAQgASgJKrUBCghFdmVudEVuZBIZChVFVkVOVF9FTkRfVU5TUEVDSUZJRUQQABIVChFFVkVOVF9FTkRfSEFORExFRBABEhkKFUVWRU5UX0VORF9ERUFEX0xFVFRFUhACEhQKEEVWRU5UX0VORF9PVVRQVVQQAxIVChFFVkVOVF9FTkRfRFJPUFBFRBAEEhYKEkVWRU5UX0VORF9SRVRVUk5FRBAFEhcKE0VWRU5UX0VORF9EVVBMSUNBVEUQBirHAQoOQXR0ZW1wdE91dGNvbWUSHwobQVRURU1QVF9PVVRDT01FX1VOU1BFQ0lGSUVEEAASGwoXQVRURU1QVF9PVVRDT01FX0hBTkRMRUQQARIbChdBVFRFTVBUX09VVENPTUVfUkVGVVNFRBACEhsKF0FUVEVNUFRfT1VUQ09NRV9EUk9QUEVEEAMSIQodQVRURU1QVF9PVVRDT01FX05PVF9BVFRFTVBURUQQBBIaChZBVFRFTVBUX09VVENPTUVfVU5TRU5UEAUyYwoHSGlzdG9yeRJYCgxFeHBsYWluRXZlbnQSIC5jdWZmbGluay52MS5FeHBsYWluRXZlbnRSZXF1ZXN0GiEuY3VmZmxpbmsudjEuRXhwbGFpbkV2ZW50UmVzcG9uc2UiA5ACAWIGcHJvdG8z", [file_google_protobuf_duration, file_google_protobuf_timestamp]);
+  fileDesc("ChljdWZmbGluay92MS9oaXN0b3J5LnByb3RvEgtjdWZmbGluay52MSI6ChNFeHBsYWluRXZlbnRSZXF1ZXN0EhAKCGV2ZW50X2lkGAEgASgJEhEKCWNvbXBvbmVudBgCIAEoCSJBChRFeHBsYWluRXZlbnRSZXNwb25zZRIpCgdyZWNvcmRzGAEgAygLMhguY3VmZmxpbmsudjEuRXZlbnRSZWNvcmQiigMKC0V2ZW50UmVjb3JkEhEKCWNvbXBvbmVudBgBIAEoCRIQCghldmVudF9pZBgCIAEoCRIOCgZzb3VyY2UYAyABKAkSLwoLcmVjZWl2ZWRfYXQYBCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEiYKCGF0dGVtcHRzGAUgAygLMhQuY3VmZmxpbmsudjEuQXR0ZW1wdBIsCghyZW5ld2FscxgGIAMoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASEAoIdHJhY2VfaWQYByABKAkSIgoDZW5kGAggASgOMhUuY3VmZmxpbmsudjEuRXZlbnRFbmQSLAoIZW5kZWRfYXQYCSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEg4KBnJlYXNvbhgKIAEoCRIWCg5kZWFkX2xldHRlcl9pZBgLIAEoCRIzCg9mYWlsZWRfcmVuZXdhbHMYDCADKAsyGi5jdWZmbGluay52MS5GYWlsZWRSZW5ld2FsIkcKDUZhaWxlZFJlbmV3YWwSJgoCYXQYASABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEg4KBnJlYXNvbhgCIAEoCSKYAQoHQXR0ZW1wdBImCgJhdBgBIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASJwoEdG9vaxgCIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhIsCgdvdXRjb21lGAMgASgOMhsuY3VmZmxpbmsudjEuQXR0ZW1wdE91dGNvbWUSDgoGYW5zd2VyGAQgASgJKrUBCghFdmVudEVuZBIZChVFVkVOVF9FTkRfVU5TUEVDSUZJRUQQABIVChFFVkVOVF9FTkRfSEFORExFRBABEhkKFUVWRU5UX0VORF9ERUFEX0xFVFRFUhACEhQKEEVWRU5UX0VORF9PVVRQVVQQAxIVChFFVkVOVF9FTkRfRFJPUFBFRBAEEhYKEkVWRU5UX0VORF9SRVRVUk5FRBAFEhcKE0VWRU5UX0VORF9EVVBMSUNBVEUQBirHAQoOQXR0ZW1wdE91dGNvbWUSHwobQVRURU1QVF9PVVRDT01FX1VOU1BFQ0lGSUVEEAASGwoXQVRURU1QVF9PVVRDT01FX0hBTkRMRUQQARIbChdBVFRFTVBUX09VVENPTUVfUkVGVVNFRBACEhsKF0FUVEVNUFRfT1VUQ09NRV9EUk9QUEVEEAMSIQodQVRURU1QVF9PVVRDT01FX05PVF9BVFRFTVBURUQQBBIaChZBVFRFTVBUX09VVENPTUVfVU5TRU5UEAUyYwoHSGlzdG9yeRJYCgxFeHBsYWluRXZlbnQSIC5jdWZmbGluay52MS5FeHBsYWluRXZlbnRSZXF1ZXN0GiEuY3VmZmxpbmsudjEuRXhwbGFpbkV2ZW50UmVzcG9uc2UiA5ACAWIGcHJvdG8z", [file_google_protobuf_duration, file_google_protobuf_timestamp]);
 
 /**
  * Asks about an event.
@@ -21,7 +21,7 @@ export const file_cufflink_v1_history: GenFile = /*@__PURE__*/
  */
 export type ExplainEventRequest = Message<"cufflink.v1.ExplainEventRequest"> & {
   /**
-   * The source's own identity of the event, whole.
+   * The source's own identity of the event, or its trace id; whole.
    *
    * @generated from field: string event_id = 1;
    */
@@ -49,7 +49,7 @@ export const ExplainEventRequestSchema: GenMessage<ExplainEventRequest> = /*@__P
  */
 export type ExplainEventResponse = Message<"cufflink.v1.ExplainEventResponse"> & {
   /**
-   * One for each time that an event with this identity came to its end, newest first, at most 100.
+   * One for each time that such an event came to its end, newest first, at most 100.
    *
    * @generated from field: repeated cufflink.v1.EventRecord records = 1;
    */
@@ -145,6 +145,13 @@ export type EventRecord = Message<"cufflink.v1.EventRecord"> & {
    * @generated from field: string dead_letter_id = 11;
    */
   deadLetterId: string;
+
+  /**
+   * When its lease could not be renewed.
+   *
+   * @generated from field: repeated cufflink.v1.FailedRenewal failed_renewals = 12;
+   */
+  failedRenewals: FailedRenewal[];
 };
 
 /**
@@ -153,6 +160,34 @@ export type EventRecord = Message<"cufflink.v1.EventRecord"> & {
  */
 export const EventRecordSchema: GenMessage<EventRecord> = /*@__PURE__*/
   messageDesc(file_cufflink_v1_history, 2);
+
+/**
+ * A lease that could not be renewed.
+ *
+ * @generated from message cufflink.v1.FailedRenewal
+ */
+export type FailedRenewal = Message<"cufflink.v1.FailedRenewal"> & {
+  /**
+   * When.
+   *
+   * @generated from field: google.protobuf.Timestamp at = 1;
+   */
+  at?: Timestamp | undefined;
+
+  /**
+   * Why.
+   *
+   * @generated from field: string reason = 2;
+   */
+  reason: string;
+};
+
+/**
+ * Describes the message cufflink.v1.FailedRenewal.
+ * Use `create(FailedRenewalSchema)` to create a new message.
+ */
+export const FailedRenewalSchema: GenMessage<FailedRenewal> = /*@__PURE__*/
+  messageDesc(file_cufflink_v1_history, 3);
 
 /**
  * One attempt to have an event handled.
@@ -194,7 +229,7 @@ export type Attempt = Message<"cufflink.v1.Attempt"> & {
  * Use `create(AttemptSchema)` to create a new message.
  */
 export const AttemptSchema: GenMessage<Attempt> = /*@__PURE__*/
-  messageDesc(file_cufflink_v1_history, 3);
+  messageDesc(file_cufflink_v1_history, 4);
 
 /**
  * How an event ended.
