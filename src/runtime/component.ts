@@ -3,14 +3,18 @@ import type { AnyBinding, HttpEndpoints, Reader } from "../binding.ts";
 import { formatOrigin, type ComponentSpec } from "../component.ts";
 import { BindingError, messageOf } from "../errors.ts";
 import { pauseAfter, type RetryPolicy } from "../policy/retry.ts";
+import type { DeadLetter } from "../store/records.ts";
 import type { App, Reply } from "./app.ts";
 import { inboundPolicy, type ComponentSettings } from "./component-fields.ts";
 import type { Concurrency } from "./concurrency.ts";
-import { usualMaxInFlight } from "./delivery-options.ts";
+import { AttemptCounts } from "./attempt-counts.ts";
+import { usualMaxInFlight, type DeliveryOptions } from "./delivery-options.ts";
+import { deliverySettings } from "./delivery-settings.ts";
 import { Delivery } from "./delivery.ts";
 import type { FanOut } from "./fan-out.ts";
 import type { Observer } from "./observer.ts";
 import { pause } from "./pause.ts";
+import type { Redriven } from "./redrive.ts";
 import type { RuntimeLogger } from "./runtime-logger.ts";
 import { openComponent, shown, type Opened } from "./opening.ts";
 import type { ComponentState, ComponentStatus } from "./status.ts";
@@ -26,7 +30,7 @@ export type ComponentOptions = {
   readonly http: HttpEndpoints;
   readonly concurrency: Concurrency;
   readonly fanOut: (reply: Reply | undefined, replyFanOut: boolean) => FanOut;
-};
+} & Pick<DeliveryOptions, "store" | "history" | "invokeOutput">;
 
 /** Which component a driver's stray exception belongs to: set while its binding opens and reads. */
 const owner = new AsyncLocalStorage<Component>();
@@ -229,7 +233,7 @@ export class Component {
   }
 
   async #beginInput(opened: Opened): Promise<void> {
-    const { app, observer, concurrency, fanOut } = this.#options;
+    const { app, observer, concurrency, store, history, fanOut, invokeOutput } = this.#options;
     const { binding } = this;
     const settings = this.#settings;
     if (!this.#directions.input || settings === undefined) return this.#set("running", "");
@@ -250,18 +254,20 @@ export class Component {
       logger: this.#logger,
       onState: (wanted, reason) => this.#subscriptionState(wanted, reason),
       begin: async () => {
+        const counts = new AttemptCounts(store?.attempts, name, this.#logger);
+        await counts.load();
         const delivery = new Delivery({
           name,
+          type: this.spec.type,
           route: this.route,
           app,
-          policy: inboundPolicy(settings, binding.retry?.inbound?.(opened.metadata)),
-          maxInFlight: settings.maxInFlight,
-          orderKey: settings.orderKey,
-          concurrency,
-          logger: this.#logger,
-          observer,
+          policy: { retry: inboundPolicy(settings, binding.retry?.inbound?.(opened.metadata)) },
+          ...deliverySettings(settings, binding),
+          ...{ concurrency, logger: this.#logger, observer, store, counts, history },
           fanOut: (reply) => fanOut(reply, settings.replyFanOut),
+          invokeOutput,
           onCredit: (events) => reader?.credit?.(events),
+          onHalt: (reason) => this.#halt(reason),
         });
         this.#delivery = delivery;
         try {
@@ -295,6 +301,26 @@ export class Component {
     if (wanted) this.#set("running", "");
     else if (this.#directions.output) this.#set("running", reason);
     else this.#set("waiting for app", reason);
+  }
+
+  /** What is unsettled is the source's again; the outputs go on. */
+  #halt(reason: string): void {
+    const text = `halted, as onExhausted says: ${reason}`;
+    this.#set("paused", text);
+    void this.#endInput(finishing).then(() => {
+      if (this.#delivery === undefined && this.#state === "running") this.#set("paused", text);
+    });
+  }
+
+  /** See `Delivery.redrive`. */
+  async redrive(letter: DeadLetter, signal?: AbortSignal): Promise<Redriven> {
+    if (this.#delivery !== undefined) return this.#delivery.redrive(letter, signal);
+    const { state, reason } = this.status;
+    const why = reason === "" ? state : `${state}: ${reason}`;
+    throw new BindingError(
+      "failed_precondition",
+      `component ${this.spec.name} reads nothing now (${why}); redrive once it is running`,
+    );
   }
 
   #inputEnded(delivery: Delivery): void {
@@ -350,7 +376,8 @@ export class Component {
     const { app } = this.#options;
     if (this.#state === "running" && this.#delivery !== undefined && app !== undefined) {
       if (!app.available) return { state: "waiting for app", reason: app.unavailableReason };
-      const held = this.#delivery.heldBy;
+      const { trouble, heldBy: held } = this.#delivery;
+      if (trouble !== undefined) return { state: "stalled", reason: trouble.reason };
       if (held !== undefined) {
         const since = held.since.toISOString();
         return {
