@@ -33,7 +33,7 @@ export async function attempt(
   answered: Answered,
 ): Promise<void> {
   const { app, concurrency, observer, name, policy } = options;
-  const { timeout, breaker } = policy;
+  const { timeout } = policy;
   const started = performance.now();
   let outcome: Outcome;
   if (faultPoints) reach("attempt begins");
@@ -51,7 +51,8 @@ export async function attempt(
   entry.attemptedAt = started;
   entry.took = performance.now() - started;
   observer.attempted(name, outcome.kind, entry.took);
-  breaker?.done(hasSucceeded(outcome));
+  entry.passed?.(hasSucceeded(outcome));
+  entry.passed = undefined;
   if (outcome.kind === "handled") {
     const { reply } = outcome;
     try {

@@ -1,4 +1,4 @@
-import type { Breaker } from "../policy/policy.ts";
+import type { Breaker, Pass } from "../policy/policy.ts";
 import type { Trouble } from "./exhaustion.ts";
 
 /** Lets events through as a component's circuit breaker says, and remembers since when it does not. */
@@ -16,18 +16,19 @@ export class BreakerGate {
     return this.#closed;
   }
 
-  /** Whether one more may go through now. */
-  enter(breaker: Breaker): boolean {
-    if (breaker.enter()) {
+  /** Whether one more may go through now: `undefined` if not. */
+  enter(breaker: Breaker): Pass | undefined {
+    const pass = breaker.enter();
+    if (pass !== undefined) {
       this.close();
-      return true;
+      return pass;
     }
     this.#closed ??= {
       reason: `circuit breaker ${breaker.name} is ${breaker.state}: the app gets nothing for a while`,
       since: new Date(),
       unsubscribe: breaker.onPass(this.#onPass),
     };
-    return false;
+    return undefined;
   }
 
   /** Waits for no breaker any more: there may be another one. */

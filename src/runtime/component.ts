@@ -2,20 +2,22 @@ import { AsyncLocalStorage } from "node:async_hooks";
 import type { AnyBinding, HttpEndpoints, Reader } from "../binding.ts";
 import { formatOrigin, type ComponentSpec } from "../component.ts";
 import { BindingError, messageOf } from "../errors.ts";
+import { ComponentPolicies } from "../policy/component-policies.ts";
+import type { Policies } from "../policy/policies.ts";
 import { pauseAfter, type RetryPolicy } from "../policy/retry.ts";
 import type { DeadLetter } from "../store/records.ts";
 import type { App, Reply } from "./app.ts";
-import { inboundPolicy, type ComponentSettings } from "./component-fields.ts";
+import type { ComponentSettings } from "./component-fields.ts";
 import type { Concurrency } from "./concurrency.ts";
-import { AttemptCounts } from "./attempt-counts.ts";
 import { usualMaxInFlight, type DeliveryOptions } from "./delivery-options.ts";
-import { deliverySettings } from "./delivery-settings.ts";
-import { Delivery } from "./delivery.ts";
+import type { Delivery } from "./delivery.ts";
 import type { FanOut } from "./fan-out.ts";
 import type { Observer } from "./observer.ts";
+import { ownPolicies } from "./own-policy.ts";
 import { pause } from "./pause.ts";
 import type { Redriven } from "./redrive.ts";
 import type { RuntimeLogger } from "./runtime-logger.ts";
+import { openDelivery } from "./open-delivery.ts";
 import { openComponent, shown, type Opened } from "./opening.ts";
 import type { ComponentState, ComponentStatus } from "./status.ts";
 import { Subscription } from "./subscription.ts";
@@ -29,6 +31,8 @@ export type ComponentOptions = {
   readonly observer: Observer;
   readonly http: HttpEndpoints;
   readonly concurrency: Concurrency;
+  /** What Resiliency says; absent: there is none. */
+  readonly policies?: Policies | undefined;
   readonly fanOut: (reply: Reply | undefined, replyFanOut: boolean) => FanOut;
 } & Pick<DeliveryOptions, "store" | "history" | "invokeOutput">;
 
@@ -61,6 +65,8 @@ const finishing = 5_000;
 export class Component {
   readonly spec: ComponentSpec;
   readonly binding: AnyBinding;
+  /** What to do about failures, as it is now. */
+  readonly policies: ComponentPolicies;
   readonly #options: ComponentOptions;
   readonly #logger: RuntimeLogger;
   readonly #closing = new AbortController();
@@ -84,6 +90,17 @@ export class Component {
     this.spec = options.spec;
     this.binding = options.binding;
     this.#logger = options.logger.child({ component: options.spec.name, type: options.spec.type });
+    this.policies = new ComponentPolicies({
+      component: this.spec.name,
+      kind: this.isStateStore ? "Statestore" : "Binding",
+      policies: options.policies,
+      onBreaker: ({ direction }, { name, passesIn }, state, counts) => {
+        const facts = { breaker: name, direction, state, ...counts };
+        if (state === "open")
+          this.#logger.warn({ ...facts, passesIn }, "circuit breaker opened; nothing goes through");
+        else this.#logger.info(facts, "circuit breaker changed");
+      },
+    });
     this.#directions = {
       input: options.binding.read !== undefined,
       output: options.binding.operations !== undefined,
@@ -227,13 +244,14 @@ export class Component {
       onDirections: (directions) => (this.#directions = directions),
     });
     this.#settings = opened.settings;
+    this.policies.setOwn(ownPolicies(this.spec, this.binding, opened.metadata, opened.settings));
     this.#opened = opened;
     this.#wakeOpened(opened);
     return opened;
   }
 
   async #beginInput(opened: Opened): Promise<void> {
-    const { app, observer, concurrency, store, history, fanOut, invokeOutput } = this.#options;
+    const { app, fanOut } = this.#options;
     const { binding } = this;
     const settings = this.#settings;
     if (!this.#directions.input || settings === undefined) return this.#set("running", "");
@@ -254,18 +272,10 @@ export class Component {
       logger: this.#logger,
       onState: (wanted, reason) => this.#subscriptionState(wanted, reason),
       begin: async () => {
-        const counts = new AttemptCounts(store?.attempts, name, this.#logger);
-        await counts.load();
-        const delivery = new Delivery({
-          name,
-          type: this.spec.type,
-          route: this.route,
-          app,
-          policy: { retry: inboundPolicy(settings, binding.retry?.inbound?.(opened.metadata)) },
-          ...deliverySettings(settings, binding),
-          ...{ concurrency, logger: this.#logger, observer, store, counts, history },
+        const delivery = await openDelivery(binding, settings, this.policies, {
+          ...this.#options,
+          ...{ name, type: this.spec.type, route: this.route, app, logger: this.#logger },
           fanOut: (reply) => fanOut(reply, settings.replyFanOut),
-          invokeOutput,
           onCredit: (events) => reader?.credit?.(events),
           onHalt: (reason) => this.#halt(reason),
         });
@@ -305,22 +315,15 @@ export class Component {
 
   /** What is unsettled is the source's again; the outputs go on. */
   #halt(reason: string): void {
-    const text = `halted, as onExhausted says: ${reason}`;
-    this.#set("paused", text);
-    void this.#endInput(finishing).then(() => {
-      if (this.#delivery === undefined && this.#state === "running") this.#set("paused", text);
-    });
+    this.#set("paused", `halted, as onExhausted says: ${reason}`);
+    void this.#endInput(finishing);
   }
 
   /** See `Delivery.redrive`. */
   async redrive(letter: DeadLetter, signal?: AbortSignal): Promise<Redriven> {
     if (this.#delivery !== undefined) return this.#delivery.redrive(letter, signal);
-    const { state, reason } = this.status;
-    const why = reason === "" ? state : `${state}: ${reason}`;
-    throw new BindingError(
-      "failed_precondition",
-      `component ${this.spec.name} reads nothing now (${why}); redrive once it is running`,
-    );
+    const text = `component ${this.spec.name} reads nothing now (${this.status.state}); redrive once it runs`;
+    throw new BindingError("failed_precondition", text);
   }
 
   #inputEnded(delivery: Delivery): void {

@@ -20,6 +20,8 @@ export type DeliveryOptions = {
   readonly app: App;
   /** Looked at anew for each event: it may be a getter. */
   readonly policy: Policy;
+  /** Calls the listener when it is another one; the returned function ends that. */
+  readonly onPolicy: (listener: () => void) => () => void;
   readonly onExhausted: OnExhausted;
   readonly deduplicate: DeduplicateBy;
   /** For how long an event is remembered by its duplicates, in milliseconds. */

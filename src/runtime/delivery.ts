@@ -69,7 +69,11 @@ export class Delivery {
     this.#preparation = new Preparation(counts, deduplication);
     const parts = { counts, deduplication, exhaustion: this.#exhaustion, leases: this.#leases };
     this.#endings = new Endings(options, parts);
-    this.#unsubscribe = [app.onAvailability(this.#pumpAgain)];
+    const policyChanged = (): void => {
+      this.#gate.close();
+      this.#pumpAgain();
+    };
+    this.#unsubscribe = [app.onAvailability(this.#pumpAgain), options.onPolicy(policyChanged)];
     if (app.intake !== undefined) this.#unsubscribe.push(app.intake.onRoom(this.#pumpAgain));
   }
 
@@ -132,12 +136,6 @@ export class Delivery {
       this.#enter(event, this.#windows.of("redriven dead letters"), letter);
       this.#pump();
     });
-  }
-
-  /** To be called when the policy is another one. */
-  policyChanged(): void {
-    this.#gate.close();
-    this.#pumpAgain();
   }
 
   /**
@@ -238,9 +236,14 @@ export class Delivery {
       return "not this";
     }
     const { breaker } = policy;
-    if (breaker !== undefined && !this.#gate.enter(breaker)) return "none";
-    if (concurrency.take(this.#pumpAgain)) return "this";
-    breaker?.done(undefined);
+    if (breaker === undefined) return concurrency.take(this.#pumpAgain) ? "this" : "none";
+    const pass = this.#gate.enter(breaker);
+    if (pass === undefined) return "none";
+    if (concurrency.take(this.#pumpAgain)) {
+      entry.passed = (succeeded) => breaker.done(pass, succeeded);
+      return "this";
+    }
+    breaker.done(pass, undefined);
     return "none";
   }
 
@@ -314,7 +317,7 @@ export class Delivery {
       entry.pause = Math.max(leastStay, this.#options.policy.retry.max);
       if (disposal.kind === "halt") this.#halt(disposal.reason);
     }
-    this.#beginAgain(lane, exhausted.reason);
+    this.#beginAgain(lane, exhausted.reason, 0);
     this.#afterwards();
   }
 
@@ -325,8 +328,11 @@ export class Delivery {
     this.#options.onHalt(reason);
   }
 
-  /** All that was sent of the lane has come back: it begins anew from its first unhandled event. */
-  #beginAgain(lane: Lane, reason: string): void {
+  /**
+   * All that was sent of the lane has come back: it begins anew from its first unhandled event. Where nothing asks
+   * for a pause nothing was attempted: the app's availability starts it again, or that it had a breath.
+   */
+  #beginAgain(lane: Lane, reason: string, rest = breath): void {
     this.#lanes.rewind(lane);
     for (const entry of [...lane.entries]) {
       if (!entry.event.withdrawn?.aborted) continue;
@@ -350,13 +356,12 @@ export class Delivery {
       });
       return this.#tellCredit();
     }
-    // Nothing of it was attempted: the app's availability, or a short pause, starts it again.
     this.#lanes.listFirst(lane);
-    if (!this.#options.app.available || this.#hold !== undefined) return;
+    if (rest === 0 || !this.#options.app.available || this.#hold !== undefined) return;
     this.#hold = setTimeout(() => {
       this.#hold = undefined;
       this.#pump();
-    }, breath);
+    }, rest);
   }
 
   /** At the end the app gets nothing more, but what it has refused for good goes where it belongs. */

@@ -49,6 +49,8 @@ export class Entry implements Place {
   noted = 0;
   /** Something must be written or looked up before it can be dispatched, and that is under way. */
   preparing = false;
+  /** To be told how the attempt has ended that a circuit breaker let through. */
+  passed: ((succeeded: boolean | undefined) => void) | undefined = undefined;
   /** By what it is told from its duplicates, from its claim until it is settled. */
   claim: string | undefined = undefined;
   /** It was handled before, or is not looked for. `undefined`: nobody has looked yet. */

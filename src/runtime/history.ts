@@ -60,7 +60,7 @@ export class History {
     this.#pending.push(finished);
     if (this.#pending.length > mostPending) this.#pending.shift();
     if (this.#pending.length >= gatheredAtOnce) this.#write(this.#store);
-    else this.#timer ??= setTimeout(() => this.flush(), gathering).unref();
+    else this.#timer ??= setTimeout(() => void this.flush(), gathering).unref();
   }
 
   /**

@@ -2,6 +2,7 @@ import type { AnyBinding, Answer, HttpEndpoints, InboundEvent, StreamAnswer } fr
 import { formatOrigin, type ComponentSpec } from "../component.ts";
 import { BindingError, messageOf } from "../errors.ts";
 import { closest } from "../metadata/suggest.ts";
+import type { Policies } from "../policy/policies.ts";
 import type { DeadLetter } from "../store/records.ts";
 import type { Store } from "../store/store.ts";
 import type { App, Outcome, Reply } from "./app.ts";
@@ -40,6 +41,8 @@ export type Runtime = {
    * ones are opened anew. Resolves once each was tried or its `initTimeout` has passed. Never rejects.
    */
   apply(specs: readonly ComponentSpec[]): Promise<void>;
+  /** Gives all components what Resiliency says now; `undefined`: nothing. No component is opened anew. */
+  applyPolicies(policies: Policies | undefined): void;
   /** In the order in which they were applied. */
   components(): ComponentStatus[];
   /** The binding behind a component type such as `bindings.redis`, in any case. */
@@ -101,6 +104,7 @@ export function createRuntime(options: RuntimeOptions): Runtime {
   const unknown = new Map<string, ComponentStatus>();
   const outputs = new Outputs(components, observer);
   const known = Promise.withResolvers<void>();
+  let policies: Policies | undefined;
   let isKnown = false;
   let applied = false;
   let draining = false;
@@ -132,6 +136,7 @@ export function createRuntime(options: RuntimeOptions): Runtime {
       observer,
       http,
       concurrency,
+      policies,
       fanOut,
       store,
       history,
@@ -162,6 +167,11 @@ export function createRuntime(options: RuntimeOptions): Runtime {
       known.resolve();
       await Promise.all(started);
       applied = true;
+    },
+    applyPolicies(next) {
+      if (policies !== undefined) next?.inherit(policies);
+      policies = next;
+      for (const component of components.values()) component.policies.apply(next);
     },
     components: () => [
       ...[...components.values()].map(({ status }) => status),

@@ -32,6 +32,7 @@ export function delivering(app: FakeApp, { retry = policy, ...options }: Options
     route: "orders",
     app,
     policy: { retry },
+    onPolicy: () => () => undefined,
     onExhausted: { kind: "deadLetter" },
     deduplicate: undefined,
     deduplicateWindow: 60_000,
