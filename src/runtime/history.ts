@@ -14,6 +14,7 @@ const gatheredAtOnce = 500;
 /** More than these wait for the store only while it fails or is slow; further ones are in memory alone. */
 const mostPending = 5_000;
 const mostFound = 100;
+const longestClosing = 2_000;
 
 /** How an event ended. */
 export type End = {
@@ -68,22 +69,34 @@ export class History {
    * `BindingError` when the store cannot be read.
    */
   async find(eventId: string, component?: string): Promise<HistoryRecord[]> {
-    const found = new Map<string, HistoryRecord>();
-    const add = (record: HistoryRecord): void =>
-      void found.set(`${record.component} ${record.receivedAt} ${record.endedAt}`, record);
     await this.flush();
-    for (const record of (await this.#store?.find(eventId, component)) ?? []) add(record);
-    for (const one of this.#ring) {
-      if (component !== undefined && one.component !== component) continue;
-      if (one.eventId === eventId || one.traceId === eventId) add(one.toRecord());
+    const found = [...((await this.#store?.find(eventId, component)) ?? [])];
+    for (const one of this.#newestFirst()) {
+      if (one.isKept || (component !== undefined && one.component !== component)) continue;
+      if (one.eventId === eventId || one.traceId === eventId) found.push(one.toRecord());
     }
-    return [...found.values()].toSorted((a, b) => b.endedAt - a.endedAt).slice(0, mostFound);
+    return found.toSorted((a, b) => b.endedAt - a.endedAt).slice(0, mostFound);
   }
 
   /** Resolves once what was noted is in the store, or could not be. */
   async flush(): Promise<void> {
     if (this.#store !== undefined && this.#pending.length > 0) this.#write(this.#store);
     await this.#writing;
+  }
+
+  /** As {@link flush}, and waits no longer than a moment for a store that hangs. */
+  async close(): Promise<void> {
+    const late = Promise.withResolvers<void>();
+    const timer = setTimeout(late.resolve, longestClosing);
+    await Promise.race([this.flush(), late.promise]);
+    clearTimeout(timer);
+    clearTimeout(this.#timer);
+  }
+
+  *#newestFirst(): Generator<Finished> {
+    const ring = this.#ring;
+    for (let index = this.#next - 1; index >= 0; index--) yield ring[index] as Finished;
+    for (let index = ring.length - 1; index >= this.#next; index--) yield ring[index] as Finished;
   }
 
   #mayKeepOrdinary(now: number): boolean {
@@ -106,9 +119,10 @@ export class History {
 
   async #append(store: HistoryStore): Promise<void> {
     while (this.#pending.length > 0) {
-      const records = this.#pending.splice(0).map((one) => one.toRecord());
+      const finished = this.#pending.splice(0);
       try {
-        await store.append(records);
+        await store.append(finished.map((one) => one.toRecord()));
+        for (const one of finished) one.isKept = true;
         this.#inTrouble = false;
       } catch (error) {
         if (!this.#inTrouble)
@@ -123,6 +137,8 @@ export class History {
 class Finished {
   readonly component: string;
   readonly eventId: string | undefined;
+  /** The store has it. */
+  isKept = false;
   readonly #source: string;
   readonly #receivedAt: number;
   readonly #attempts: readonly AttemptRecord[] | undefined;

@@ -222,7 +222,7 @@ export function createRuntime(options: RuntimeOptions): Runtime {
       await Promise.all([...components.values()].map((one) => one.close()));
       components.clear();
       unknown.clear();
-      await history.flush();
+      await history.close();
     },
   };
 }
