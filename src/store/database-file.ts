@@ -121,6 +121,7 @@ export class DatabaseFile<Tables> {
         PRAGMA journal_mode = WAL;
         PRAGMA synchronous = ${synchronous};
         PRAGMA journal_size_limit = 67108864;
+        PRAGMA cache_size = -16384;
       `);
       if (maxPages !== undefined) database.exec(`PRAGMA max_page_count = ${maxPages}`);
       migrate(database, migrations);
