@@ -1,6 +1,5 @@
 // Stores dead letters in the folder it is told, 16 at a time, and prints a line for each that is safe and for each
 // that is not. With a number: so many, then nothing more is done, and the process ends when nothing holds it.
-import { writeSync } from "node:fs";
 import { createStore } from "../../src/store/open-store.ts";
 import { letter, letterId } from "./records.ts";
 
@@ -13,9 +12,9 @@ async function write(): Promise<void> {
     const id = letterId();
     try {
       await store.deadLetters.put(letter({ id, event: { data: Buffer.alloc(1024, id) } }), id);
-      writeSync(1, `stored ${id}\n`);
+      process.stdout.write(`stored ${id}\n`);
     } catch (error) {
-      writeSync(1, `failed ${error instanceof Error ? error.message : String(error)}\n`);
+      process.stdout.write(`failed ${error instanceof Error ? error.message : String(error)}\n`);
       if (left === Infinity) await new Promise((resolve) => setTimeout(resolve, 50));
     }
   }
