@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, renameSync, statSync } from "node:fs";
+import { accessSync, constants, existsSync, mkdirSync, renameSync, statSync } from "node:fs";
 import { dirname } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { salvage } from "./salvage.ts";
@@ -111,7 +111,11 @@ export class DatabaseFile<Tables> {
 
   #open(): Opened<Tables> {
     const { path, migrations, synchronous, maxPages, tables } = this.#options;
-    if (path !== ":memory:") mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
+    if (path !== ":memory:") {
+      mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
+      // SQLite would open a read-only file, and fail later for less plain a reason.
+      if (existsSync(path)) accessSync(path, constants.R_OK | constants.W_OK);
+    }
     const database = new DatabaseSync(path);
     try {
       // Exclusive: there is no other process, and so no shared memory that a full disk could take away.
@@ -121,6 +125,7 @@ export class DatabaseFile<Tables> {
         PRAGMA journal_mode = WAL;
         PRAGMA synchronous = ${synchronous};
         PRAGMA journal_size_limit = 67108864;
+        PRAGMA cache_size = -16384;
       `);
       if (maxPages !== undefined) database.exec(`PRAGMA max_page_count = ${maxPages}`);
       migrate(database, migrations);

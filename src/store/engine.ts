@@ -1,4 +1,4 @@
-import { mkdirSync } from "node:fs";
+import { accessSync, constants, mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { AttemptTable } from "./attempt-table.ts";
 import { ClaimTable } from "./claim-table.ts";
@@ -56,6 +56,8 @@ export class Engine {
       maxPages,
       replaced: (why: string, kept: string | undefined) => {
         const where = kept === undefined ? "" : `; it is kept as ${kept}`;
+        // The lock's file is likely gone too.
+        if (kept === undefined) this.#disown();
         events.notice(`the store goes on with a new ${path}: ${why}${where}`);
       },
     });
@@ -139,8 +141,7 @@ export class Engine {
     this.flush();
     this.#records.close();
     this.#history.close();
-    this.#lock?.[Symbol.dispose]();
-    this.#lock = undefined;
+    this.#disown();
   }
 
   #writeRecords(requests: readonly Request[]): Reply[] {
@@ -203,7 +204,13 @@ export class Engine {
     const { folder } = this.#options;
     if (folder === ":memory:" || this.#lock !== undefined) return;
     mkdirSync(folder, { recursive: true, mode: 0o700 });
+    accessSync(folder, constants.W_OK);
     this.#lock = new FolderLock(folder);
+  }
+
+  #disown(): void {
+    this.#lock?.[Symbol.dispose]();
+    this.#lock = undefined;
   }
 }
 

@@ -1,13 +1,13 @@
 import { DatabaseSync, type SQLInputValue } from "node:sqlite";
 
 /**
- * Copies what can still be read of a damaged file into a new one, each table from both of its ends. Resolves to the
- * number of rows.
+ * Copies what can still be read of a damaged file into a new one, each table from both of its ends. Answers how
+ * many rows that were.
  */
 export function salvage(damaged: string, into: DatabaseSync): number {
   let from: DatabaseSync;
   try {
-    from = new DatabaseSync(damaged, { readOnly: true });
+    from = new DatabaseSync(damaged);
   } catch {
     return 0;
   }

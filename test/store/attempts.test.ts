@@ -1,6 +1,7 @@
 import { expect, test } from "vitest";
 import { attemptRetention } from "../../src/store/attempt-table.ts";
-import { attempt, openStore, temporaryFolder } from "./letters.ts";
+import { openStore, temporaryFolder } from "./opened-store.ts";
+import { attempt } from "./records.ts";
 
 test("counts of an earlier process are there, the newest first, of each component", async () => {
   const folder = temporaryFolder();

@@ -1,5 +1,21 @@
-import { expect, test } from "vitest";
-import { attempt, letter, letterId, openStore, temporaryFolder } from "./letters.ts";
+import { afterAll, afterEach, expect, test } from "vitest";
+import { createStore } from "../../src/store/open-store.ts";
+import { openStore, temporaryFolder } from "./opened-store.ts";
+import { attempt, letter, letterId } from "./records.ts";
+
+/** Of all tests, as a thread takes its time to start. */
+const store = createStore({ folder: ":memory:" });
+
+afterEach(async () => {
+  const all = await store.deadLetters.list({}, { limit: 1000 });
+  await store.deadLetters.remove(all.map(({ id }) => id));
+  store.attempts.forget(
+    "orders",
+    (await store.attempts.load("orders")).map(({ identity }) => identity),
+  );
+});
+
+afterAll(() => store.close());
 
 test("a dead letter comes back byte for byte, also from a store opened later", async () => {
   const folder = temporaryFolder();
@@ -33,19 +49,16 @@ test.each([
   ["nothing", undefined],
   ["no bytes", new Uint8Array()],
 ])("a payload of %s stays that", async (_, data) => {
-  const store = openStore({ folder: ":memory:" });
   const id = await store.deadLetters.put(letter({ event: { data } }), "f");
   expect((await store.deadLetters.get(id))?.event.data).toEqual(data);
 });
 
 test.each([["text"], [""], [undefined]])("a key %j stays that", async (key) => {
-  const store = openStore({ folder: ":memory:" });
   const id = await store.deadLetters.put(letter({ event: { key } }), "f");
   expect((await store.deadLetters.get(id))?.event.key).toBe(key);
 });
 
 test("of more than 100 attempts the last 100 are kept", async () => {
-  const store = openStore({ folder: ":memory:" });
   const attempts = Array.from({ length: 150 }, (_, at) => ({
     at,
     took: 1,
@@ -60,10 +73,10 @@ test("of more than 100 attempts the last 100 are kept", async () => {
 
 test("keeping a letter marks the event's attempt count, in a process to come too", async () => {
   const folder = temporaryFolder();
-  const store = openStore({ folder });
-  await store.attempts.begin("orders", attempt({ identity: "a", begun: 9 }));
-  await store.deadLetters.put(letter({ identity: "a", failed: 10, reason: "last" }), "print");
-  await store.close();
+  const first = openStore({ folder });
+  await first.attempts.begin("orders", attempt({ identity: "a", begun: 9 }));
+  await first.deadLetters.put(letter({ identity: "a", failed: 10, reason: "last" }), "print");
+  await first.close();
   const marked = { identity: "a", fingerprint: "print", begun: 10, lastError: "last" };
   expect(await openStore({ folder }).attempts.load("orders")).toEqual([
     { ...marked, deadLettered: true },
@@ -71,7 +84,6 @@ test("keeping a letter marks the event's attempt count, in a process to come too
 });
 
 test("an event that comes again is one letter; another one with its identity is a second", async () => {
-  const store = openStore({ folder: ":memory:" });
   const first = letter({ identity: "a", failed: 3, event: { data: Buffer.from("edited") } });
   await store.deadLetters.put(first, "one");
   const again = letter({ identity: "a", attempts: [], failed: 3, reason: "came again" });
@@ -96,7 +108,6 @@ test("an event that comes again is one letter; another one with its identity is 
 });
 
 test("a letter is replaced under its id, unless it is gone", async () => {
-  const store = openStore({ folder: ":memory:" });
   const first = letter();
   await store.deadLetters.put(first, "f");
   const edited = { ...first, edited: true, redrives: 2, reason: "again" };
@@ -106,7 +117,6 @@ test("a letter is replaced under its id, unless it is gone", async () => {
 });
 
 test("removing letters tells how many there were, and forgets their attempts and no others", async () => {
-  const store = openStore({ folder: ":memory:" });
   const [one, two] = [letter({ identity: "one" }), letter({ identity: "two" })];
   await store.deadLetters.put(one, "f1");
   await store.deadLetters.put(two, "f2");
@@ -118,7 +128,6 @@ test("removing letters tells how many there were, and forgets their attempts and
 });
 
 test("letters are listed oldest first, a page at a time, by all that is asked for", async () => {
-  const store = openStore({ folder: ":memory:" });
   const letters = [
     letter({ storedAt: 1000, reason: "Überlauf", event: { id: "e1" } }),
     letter({ storedAt: 2000, reason: "100% full", event: { id: "e2" } }),
@@ -148,7 +157,6 @@ test("letters are listed oldest first, a page at a time, by all that is asked fo
 });
 
 test("totals tell count, bytes and the oldest of each component", async () => {
-  const store = openStore({ folder: ":memory:" });
   for (const storedAt of [500, 400]) {
     const data = Buffer.alloc(1000);
     await store.deadLetters.put(letter({ id: letterId(), storedAt, event: { data } }), "f");

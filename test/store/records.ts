@@ -1,11 +1,5 @@
 import { randomUUID } from "node:crypto";
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { onTestFinished } from "vitest";
-import { createStore, type StoreOptions } from "../../src/store/open-store.ts";
 import type { AttemptCount, DeadLetter } from "../../src/store/records.ts";
-import type { Store } from "../../src/store/store.ts";
 
 let number = 0;
 
@@ -56,18 +50,4 @@ export function attempt(parts: Partial<AttemptCount> = {}): AttemptCount {
     deadLettered: false,
     ...parts,
   };
-}
-
-/** A folder that is gone after the test. */
-export function temporaryFolder(): string {
-  const folder = mkdtempSync(join(tmpdir(), "cufflink-store-"));
-  onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
-  return folder;
-}
-
-/** A store that is closed after the test. */
-export function openStore(options: StoreOptions): Store {
-  const store = createStore(options);
-  onTestFinished(() => store.close());
-  return store;
 }
