@@ -8,6 +8,7 @@ import { Concurrency } from "./concurrency.ts";
 import { fanOutSteps } from "./fan-out.ts";
 import type { Invocation, StreamInvocation } from "./invocation.ts";
 import type { RuntimeLogger } from "./runtime-logger.ts";
+import type { Store } from "../store/store.ts";
 import { silentObserver, type Observer } from "./observer.ts";
 import { Outputs } from "./outputs.ts";
 import type { ComponentStatus } from "./status.ts";
@@ -23,6 +24,8 @@ export type RuntimeOptions = {
   readonly logger: RuntimeLogger;
   readonly observer?: Observer;
   readonly http: HttpEndpoints;
+  /** Durable records. Absent: there are none, and calls with an idempotency key are refused. */
+  readonly store?: Store | undefined;
   /** The most events of all components together that the app handles at one time. Default: no limit. */
   readonly maxConcurrency?: number | undefined;
 };
@@ -83,7 +86,7 @@ export function createRuntime(options: RuntimeOptions): Runtime {
   const components = new Map<string, Component>();
   /** Those of no known type: shown, so that nobody has to wonder where they are. */
   const unknown = new Map<string, ComponentStatus>();
-  const outputs = new Outputs(components, observer);
+  const outputs = new Outputs(components, observer, options.store?.claims);
   const known = Promise.withResolvers<void>();
   let isKnown = false;
   let applied = false;
@@ -184,6 +187,7 @@ export function createRuntime(options: RuntimeOptions): Runtime {
       isKnown = true;
       known.resolve();
       await Promise.all([...components.values()].map((one) => one.close()));
+      outputs.close();
       components.clear();
       unknown.clear();
     },
