@@ -9,6 +9,7 @@ import { redactor, withoutSecrets, type Redact } from "./secrets.ts";
 export type Opened = {
   readonly connection: AsyncDisposable;
   readonly metadata: Readonly<Record<string, unknown>>;
+  readonly settings: ComponentSettings;
   readonly redact: Redact;
 };
 
@@ -30,9 +31,7 @@ export type OpenOptions = {
 };
 
 /** Resolves and parses a component's metadata and opens its connection. Throws a `BindingError` that quotes no secret. */
-export async function openComponent(
-  options: OpenOptions,
-): Promise<Opened & AsyncDisposable & { readonly settings: ComponentSettings }> {
+export async function openComponent(options: OpenOptions): Promise<Opened & AsyncDisposable> {
   const { spec, binding, logger } = options;
   const { values, secrets } = await spec.resolve();
   const redact = redactor(secrets);

@@ -12,6 +12,7 @@ import { fanOutSteps } from "./fan-out.ts";
 import { History } from "./history.ts";
 import type { Invocation, StreamInvocation } from "./invocation.ts";
 import type { RuntimeLogger } from "./runtime-logger.ts";
+import type { Store } from "../store/store.ts";
 import { silentObserver, type Observer } from "./observer.ts";
 import { Outputs } from "./outputs.ts";
 import type { Redriven } from "./redrive.ts";
@@ -28,7 +29,7 @@ export type RuntimeOptions = {
   readonly logger: RuntimeLogger;
   readonly observer?: Observer;
   readonly http: HttpEndpoints;
-  /** Where dead letters, attempts, claims and history outlast the process. Absent: nothing does, and an event that would be a dead letter stays where it is. The caller's to close. */
+  /** Where dead letters, attempts, claims and history outlast the process. Absent: nothing does, an event that would be a dead letter stays where it is, and calls with an idempotency key are refused. The caller's to close. */
   readonly store?: Store | undefined;
   /** The most events of all components together that the app handles at one time. Default: no limit. */
   readonly maxConcurrency?: number | undefined;
@@ -102,7 +103,7 @@ export function createRuntime(options: RuntimeOptions): Runtime {
   const components = new Map<string, Component>();
   /** Those of no known type: shown, so that nobody has to wonder where they are. */
   const unknown = new Map<string, ComponentStatus>();
-  const outputs = new Outputs(components, observer);
+  const outputs = new Outputs(components, observer, options.store?.claims);
   const known = Promise.withResolvers<void>();
   let policies: Policies | undefined;
   let isKnown = false;
@@ -220,6 +221,7 @@ export function createRuntime(options: RuntimeOptions): Runtime {
       isKnown = true;
       known.resolve();
       await Promise.all([...components.values()].map((one) => one.close()));
+      outputs.close();
       components.clear();
       unknown.clear();
       await history.close();
