@@ -61,7 +61,8 @@ export async function runCell(cell: Cell, servers: Servers, slot: number): Promi
     app: mode === "stream" ? undefined : appPort,
     protocol: mode === "http" ? "http" : "grpc",
   });
-  const kit: Kit = { servers, slot, folder, runtime, ownServer };
+  const credentials = fault.credentials === true;
+  const kit: Kit = { servers, slot, folder, runtime, ownServer, credentials };
   await using place = await source.place(kit);
   const skipped = fault.unfit(place) ?? unfit(place, phase);
   if (skipped !== undefined) {
@@ -108,6 +109,14 @@ class Run {
   }
 
   async run(): Promise<{ verdict: Verdict; recovery: number; exit: string }> {
+    try {
+      return await this.#run();
+    } finally {
+      void this.#load.stop();
+    }
+  }
+
+  async #run(): Promise<{ verdict: Verdict; recovery: number; exit: string }> {
     const { app, runtime, place } = this.#world;
     const { phase, fault } = this.#cell;
     runtime.configure(place.component);
@@ -144,7 +153,7 @@ class Run {
     const enough = place.send === undefined ? 2 : 20;
     await until(async () => (await this.#handled()).length >= enough, {
       what: () => `the first events to be handled:\n${runtime.output()}`,
-      within: 30_000,
+      within: 60_000,
     });
   }
 
@@ -163,6 +172,7 @@ class Run {
       runtime.signal("SIGTERM");
       await until(() => runtime.gone || runtime.output().includes("ending: "), {
         what: "the runtime to begin its end",
+        within: 30_000,
       });
     }
     if (phase === "reloading") {
@@ -203,7 +213,10 @@ class Run {
       const done = new Set(records.filter(({ what }) => what === "handled").map(idOf));
       return records.some((one) => one.what === "received" && !done.has(idOf(one)));
     };
-    await until(open, { what: () => `an event in the handler:\n${this.#world.runtime.output()}` });
+    await until(open, {
+      what: () => `an event in the handler:\n${this.#world.runtime.output()}`,
+      within: 30_000,
+    });
   }
 
   /** The fault strikes when the first connection is there, or the runtime answers. */
@@ -214,7 +227,10 @@ class Run {
     const begun = async (): Promise<boolean> =>
       (place.proxy?.connections ?? 0) > 0 ||
       (await runtime.state(place.component.name)) !== undefined;
-    await until(begun, { what: () => `the runtime to connect:\n${runtime.output()}` });
+    await until(begun, {
+      what: () => `the runtime to connect:\n${runtime.output()}`,
+      within: 60_000,
+    });
     await this.#cell.fault.strike(this.#world);
   }
 

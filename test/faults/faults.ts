@@ -19,6 +19,8 @@ export type Fault = {
   readonly strikes: "app" | "runtime" | "server";
   /** Whether it needs a server that no other cell uses meanwhile. */
   readonly ownServer?: boolean;
+  /** Whether the runtime needs credentials of its own that can be revoked. */
+  readonly credentials?: boolean;
   /** Whether the runtime needs a clock that can be set wrong. */
   readonly clock?: boolean;
   /** Why it cannot strike there; `undefined`: it can. */
@@ -146,7 +148,7 @@ export const refused: Fault = {
 };
 
 export const credentialsRevoked: Fault = {
-  ...{ name: "credentials revoked 4 s", strikes: "server" },
+  ...{ name: "credentials revoked 4 s", strikes: "server", credentials: true },
   unfit: ({ credentials, component: { type } }) => {
     if (credentials !== undefined) return undefined;
     return type === "bindings.kafka"

@@ -14,6 +14,8 @@ export type Kit = {
   readonly runtime: RuntimeProcess;
   /** Whether the server is stopped, killed or frozen: then it is one that no other cell uses meanwhile. */
   readonly ownServer: boolean;
+  /** Whether its credentials are revoked: then they are its own. */
+  readonly credentials: boolean;
 };
 
 /** Where the events of one cell are: a topic, a queue, a folder. */

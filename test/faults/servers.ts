@@ -1,3 +1,8 @@
+import { execFile } from "node:child_process";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { promisify } from "node:util";
 import { Mutex } from "./mutex.ts";
 import type { OwnServer, ServerName, ServerOptions } from "../servers/kinds.ts";
 import { reservePort } from "../servers/ports.ts";
@@ -9,6 +14,14 @@ export type ProxiedKafka = {
   readonly server: OwnServer<"kafka">;
   readonly slots: readonly { readonly brokers: string; readonly proxy: Proxy }[];
 };
+
+/** A Mosquitto that lets everybody in who names no user. */
+export type MosquittoWithPasswords = {
+  readonly server: OwnServer<"mosquitto">;
+  setPassword(user: string, password: string): Promise<void>;
+};
+
+const run = promisify(execFile);
 
 /**
  * The servers of a run of the matrix, started when first needed: of each kind one that all cells share, and one
@@ -33,8 +46,21 @@ export class Servers implements AsyncDisposable {
     return this.#once("rabbitmq", own, () => this.#start("rabbitmq"));
   }
 
-  mosquitto(own: boolean): Promise<OwnServer<"mosquitto">> {
-    return this.#once("mosquitto", own, () => this.#start("mosquitto"));
+  mosquitto(own: boolean): Promise<MosquittoWithPasswords> {
+    return this.#once("mosquitto", own, async () => {
+      const folder = await mkdtemp(join(tmpdir(), "cufflink-passwords-"));
+      this.#toEnd.push({ [Symbol.asyncDispose]: () => rm(folder, { recursive: true }) });
+      const file = join(folder, "passwords");
+      await writeFile(file, "", { mode: 0o600 });
+      const server = await this.#start("mosquitto", { config: [`password_file ${file}`] });
+      return {
+        server,
+        async setPassword(user, password) {
+          await run("mosquitto_passwd", ["-b", file, user, password]);
+          if (server.pid !== undefined) process.kill(server.pid, "SIGHUP");
+        },
+      };
+    });
   }
 
   kafka(own: boolean): Promise<ProxiedKafka> {

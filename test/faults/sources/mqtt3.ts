@@ -9,7 +9,10 @@ export const mqtt3: Source = {
   // What the broker sends without waiting for acknowledgements: Mosquitto, 20.
   bounds: { app: 20, runtime: 20, server: 20 },
   async place(kit) {
-    const server = await kit.servers.mosquitto(kit.ownServer);
+    const { server, setPassword } = await kit.servers.mosquitto(kit.ownServer);
+    const user = uniqueName("user");
+    if (kit.credentials) await setPassword(user, "right");
+    const login = kit.credentials ? `${user}:right@` : "";
     const proxy = await startProxy(server);
     const topic = uniqueName("faults");
     const consumerID = uniqueName("shop");
@@ -33,12 +36,19 @@ export const mqtt3: Source = {
       component: {
         ...{ name: "sensors", type: "bindings.mqtt3" },
         metadata: {
-          url: `mqtt://${proxy.host}:${proxy.port}`,
+          url: `mqtt://${login}${proxy.host}:${proxy.port}`,
           ...{ topic, consumerID, direction: "input", keepAlive: "2s" },
         },
       },
       ordered: false,
       ...{ server, proxy, send },
+      credentials: {
+        async revoke() {
+          await setPassword(user, "wrong");
+          proxy.cut();
+        },
+        restore: () => setPassword(user, "right"),
+      },
       async [Symbol.asyncDispose]() {
         await close();
         await proxy[Symbol.asyncDispose]();

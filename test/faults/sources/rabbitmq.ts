@@ -18,9 +18,12 @@ function rabbitmqSource(name: string, metadata: Record<string, string>, ordered:
       const server = await kit.servers.rabbitmq(kit.ownServer);
       const proxy = await startProxy(server);
       const queueName = uniqueName("faults");
-      const user = uniqueName("user");
-      await server.ctl("add_user", user, "right");
-      await server.ctl("set_permissions", user, ".*", ".*", ".*");
+      const user = kit.credentials ? uniqueName("user") : "guest";
+      const password = kit.credentials ? "right" : "guest";
+      if (kit.credentials) {
+        await server.ctl("add_user", user, password);
+        await server.ctl("set_permissions", user, ".*", ".*", ".*");
+      }
       const { send, close } = sender(async () => {
         const connection = await connect(server.url);
         connection.on("error", () => {});
@@ -43,7 +46,7 @@ function rabbitmqSource(name: string, metadata: Record<string, string>, ordered:
         component: {
           ...{ name: "jobs", type: "bindings.rabbitmq" },
           metadata: {
-            host: `amqp://${user}:right@${proxy.host}:${proxy.port}`,
+            host: `amqp://${user}:${password}@${proxy.host}:${proxy.port}`,
             ...{ queueName, durable: "true", direction: "input", ...metadata },
           },
         },

@@ -20,15 +20,14 @@ export const redis: Source = {
     const admin = new Redis({ host: server.host, port: server.port });
     admin.on("error", () => {});
     const grant = ["ACL", "SETUSER", user, "reset", "on", ">right", "allkeys", "+@all"] as const;
-    await admin.call(...grant);
+    if (kit.credentials) await admin.call(...grant);
     const url = `http://127.0.0.1:${kit.runtime.httpPort}/v1.0/bindings/cache`;
     return {
       component: {
         ...{ name: "cache", type: "bindings.redis" },
         metadata: {
           ...{ redisHost: `${proxy.host}:${proxy.port}`, direction: "output" },
-          // A server that is started anew has forgotten its users.
-          ...(kit.ownServer ? {} : { redisUsername: user, redisPassword: "right" }),
+          ...(kit.credentials ? { redisUsername: user, redisPassword: "right" } : {}),
         },
       },
       ...{ ordered: false, concurrent: true, server, proxy },
