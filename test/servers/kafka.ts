@@ -13,8 +13,13 @@ import { findProgram, searchPath } from "./server-process.ts";
 export interface KafkaOptions {
   /** Further properties of the broker. They win over those set here. */
   readonly properties?: Readonly<Record<string, string>>;
-  /** Listeners beside the plain one: `{ SASL: { protocol: "SASL_PLAINTEXT", address: "localhost:9094" } }`. */
-  readonly moreListeners?: Readonly<Record<string, { protocol: string; address: string }>>;
+  /**
+   * Listeners beside the plain one: `{ SASL: { protocol: "SASL_PLAINTEXT", address: "localhost:9094" } }`; `advertised`: where
+   * clients of the listener are sent, if that is another address.
+   */
+  readonly moreListeners?: Readonly<
+    Record<string, { protocol: string; address: string; advertised?: string }>
+  >;
 }
 
 export interface KafkaTopics {
@@ -85,9 +90,9 @@ function withListeners(
   { moreListeners = {} }: KafkaOptions,
 ): Record<string, string> {
   const result = { ...given };
-  for (const [name, { protocol, address }] of Object.entries(moreListeners)) {
+  for (const [name, { protocol, address, advertised = address }] of Object.entries(moreListeners)) {
     result["listeners"] += `,${name}://${address}`;
-    result["advertised.listeners"] += `,${name}://${address}`;
+    result["advertised.listeners"] += `,${name}://${advertised}`;
     result["listener.security.protocol.map"] += `,${name}:${protocol}`;
   }
   return result;
