@@ -1,7 +1,7 @@
 // The scenarios of Dapr's certification of the cron binding, under their names, with a sidecar and an app.
 import { createServer } from "node:http";
 import { expect, onTestFinished, test } from "vitest";
-import type { ComponentYaml } from "../e2e/daemon.ts";
+import type { ComponentYaml, Daemon } from "../e2e/daemon.ts";
 import { reservePort } from "../servers/ports.ts";
 import { until } from "../until.ts";
 import { startApp } from "./app.ts";
@@ -113,10 +113,10 @@ test("the sidecar restarts and the app gets its ticks again", limit, async () =>
   const app = await startApp(["tick"]);
   const components = [cron("tick", "@every 1s")];
   const first = await startSidecar(components, { appPort: app.port });
-  const told = (output: () => string) => ({ what: () => `a tick:\n${output()}`, within: 30_000 });
-  await until(() => app.handled.length >= 2, told(first.output));
+  const told = (daemon: Daemon) => ({ what: () => `a tick:\n${daemon.output()}`, within: 30_000 });
+  await until(() => app.handled.length >= 2, told(first));
   expect(await first.end()).toBe(0);
   const before = app.handled.length;
   const second = await startSidecar(components, { appPort: app.port });
-  await until(() => app.handled.length >= before + 2, told(second.output));
+  await until(() => app.handled.length >= before + 2, told(second));
 });

@@ -52,10 +52,10 @@ describeWith("redis", { own: true }, (redis) => {
   test("a write during the server's restart is not lost once it is answered", limit, async () => {
     const daemon = await startSidecar([cache(host)]);
     await untilState(daemon, "cache");
-    let restarting = true;
-    const restarted = redis.restart().finally(() => (restarting = false));
+    const over = new AbortController();
+    const restarted = redis.restart().finally(() => over.abort());
     const answered: string[] = [];
-    for (let number = 0; restarting || answered.length === 0; number++) {
+    for (let number = 0; !over.signal.aborted || answered.length === 0; number++) {
       const key = uniqueName(`during-${number}`);
       const { ok } = await invoke(daemon, "cache", "create", { key, data: key });
       if (ok) answered.push(key);

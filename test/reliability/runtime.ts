@@ -84,7 +84,7 @@ export async function prepareRuntime(
       ? []
       : ["--app-port", String(options.appPort), "--app-protocol", "grpc"]),
   ];
-  const [program = "", ...rest] =
+  const [program, ...rest] =
     contender === "cufflink"
       ? [join(import.meta.dirname, "../../bin/cufflink"), ...flags]
       : [daprd ?? "", ...flags, ...(await daprdFlags(folder, internal))];
@@ -114,7 +114,9 @@ export async function prepareRuntime(
     });
     const serves = async (): Promise<boolean> => {
       if (end !== undefined) throw new Error(`${contender} ended (${end}):\n${log.slice(-4000)}`);
-      const answer = await fetch(`http://127.0.0.1:${http}/v1.0/healthz`).catch(() => undefined);
+      const answer = await fetch(`http://127.0.0.1:${http}/v1.0/healthz/outbound`).catch(
+        () => undefined,
+      );
       return answer?.status === 204;
     };
     await until(serves, { what: () => `${contender}:\n${log.slice(-4000)}`, within: 60_000 });

@@ -10,10 +10,13 @@ export interface KafkaCluster extends AsyncDisposable {
   /** The first is the controller too: while it is down, the others elect no leader. */
   readonly nodes: readonly OwnServer<"kafka">[];
   readonly proxies: readonly Proxy[];
+  /** Where clients begin that log in by SASL PLAIN, as user `shop` with the password `secret`; no proxy is between. */
+  readonly saslBrokers: string;
   /** Creates a topic on all three with this many partitions. One broker suffices for its writes to be acknowledged. */
   createTopic(name: string, partitions: number): Promise<void>;
 }
 
+const jaas = "org.apache.kafka.common.security.plain.PlainLoginModule";
 const properties = {
   "offsets.topic.replication.factor": "3",
   "default.replication.factor": "3",
@@ -21,6 +24,8 @@ const properties = {
   // A broker that was killed is noticed soon, and so is one that is back.
   "broker.session.timeout.ms": "3000",
   "broker.heartbeat.interval.ms": "500",
+  "sasl.enabled.mechanisms": "PLAIN",
+  "listener.name.sasl.plain.sasl.jaas.config": `${jaas} required user_shop="secret";`,
 };
 
 /** Starts the three, the controller first. */
@@ -28,9 +33,13 @@ export async function startKafkaCluster(): Promise<KafkaCluster> {
   await using opened = new AsyncDisposableStack();
   const nodes: OwnServer<"kafka">[] = [];
   const proxies: Proxy[] = [];
+  const saslAddresses: string[] = [];
   for (const id of [1, 2, 3]) {
-    const port = await reservePort();
-    opened.defer(() => releasePort(port));
+    const [port, saslPort] = [await reservePort(), await reservePort()];
+    opened.defer(async () => {
+      await releasePort(port);
+      await releasePort(saslPort);
+    });
     const outside = { host: "127.0.0.1", port };
     const proxy = opened.use(await startProxy(outside));
     const first = nodes[0];
@@ -42,12 +51,14 @@ export async function startKafkaCluster(): Promise<KafkaCluster> {
           address: `${outside.host}:${outside.port}`,
           advertised: `${proxy.host}:${proxy.port}`,
         },
+        SASL: { protocol: "SASL_PLAINTEXT", address: `${outside.host}:${saslPort}` },
       },
       ...(first === undefined ? {} : { joins: { id, controller: first.controller } }),
     });
     opened.use(node);
     nodes.push(node);
     proxies.push(proxy);
+    saslAddresses.push(`${outside.host}:${saslPort}`);
   }
   // A broker counts as started once it has registered, and that needs the controller.
   await Promise.all(nodes.map((node) => node.start()));
@@ -56,6 +67,7 @@ export async function startKafkaCluster(): Promise<KafkaCluster> {
     brokers: proxies.map(({ host, port }) => `${host}:${port}`).join(","),
     nodes,
     proxies,
+    saslBrokers: saslAddresses.join(","),
     async createTopic(name, partitions) {
       await nodes[0]?.createTopic(name, partitions, 3);
     },

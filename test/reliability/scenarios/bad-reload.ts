@@ -1,7 +1,7 @@
 import { mkdtemp } from "node:fs/promises";
 import { join } from "node:path";
 import { uniqueName } from "../../servers/unique-name.ts";
-import { plural, type Bench, type Row } from "../row.ts";
+import type { Bench, Row } from "../row.ts";
 import {
   componentText,
   prepareRuntime,
@@ -44,7 +44,7 @@ async function cache({ systems }: Bench, contender: Contender): Promise<Componen
 
 /** Calls the output every 50 ms until told to stop; resolves to how many calls failed. */
 function callsOf(runtime: Runtime): { stop(): Promise<{ calls: number; failed: number }> } {
-  let going = true;
+  const going = new AbortController();
   const done = (async () => {
     const count = { calls: 0, failed: 0 };
     const body = JSON.stringify({
@@ -52,7 +52,7 @@ function callsOf(runtime: Runtime): { stop(): Promise<{ calls: number; failed: n
       data: "x",
       metadata: { key: uniqueName("reload") },
     });
-    while (going) {
+    while (!going.signal.aborted) {
       const answer = await fetch(`http://127.0.0.1:${runtime.httpPort}/v1.0/bindings/cache`, {
         method: "POST",
         body,
@@ -67,7 +67,7 @@ function callsOf(runtime: Runtime): { stop(): Promise<{ calls: number; failed: n
   })();
   return {
     stop() {
-      going = false;
+      going.abort();
       return done;
     },
   };

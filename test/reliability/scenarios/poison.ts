@@ -43,7 +43,7 @@ function poison(source: SourceName): Row {
         `others' p99 ${Math.round(latencies.p99).toLocaleString("en-US")} ms`,
         `attempts on each poison event: ${attempts}`,
         contender === "cufflink" ? `${letters} in the dead letters` : "no dead letters",
-        ...(open > 0 ? [`**${plural(open, "other event")} not handled** ${20} s later`] : []),
+        ...(open > 0 ? [`**${plural(open, "other event")} not handled** 20 s later`] : []),
       ].join("; ");
       return { text, lost: open + (contender === "cufflink" ? 3 - letters : 0), reordered: 0 };
     },
