@@ -2,7 +2,6 @@ import type { AnyBinding, HttpEndpoints, Logger } from "../binding.ts";
 import { formatOrigin, type ComponentSpec } from "../component.ts";
 import { BindingError, messageOf } from "../errors.ts";
 import { parseFields } from "../metadata/parse.ts";
-import { defaultOutboundPolicy, type RetryPolicy } from "../policy/retry.ts";
 import { componentFields, parseDirections, type ComponentSettings } from "./component-fields.ts";
 import { redactor, withoutSecrets, type Redact } from "./secrets.ts";
 
@@ -10,7 +9,6 @@ import { redactor, withoutSecrets, type Redact } from "./secrets.ts";
 export type Opened = {
   readonly connection: AsyncDisposable;
   readonly metadata: Readonly<Record<string, unknown>>;
-  readonly outbound: RetryPolicy;
   readonly redact: Redact;
 };
 
@@ -65,7 +63,6 @@ export async function openComponent(
     connection,
     metadata: parsed.values,
     settings: settings.values,
-    outbound: { ...defaultOutboundPolicy, ...binding.retry?.outbound?.(parsed.values) },
     redact,
     async [Symbol.asyncDispose]() {
       try {

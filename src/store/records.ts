@@ -46,6 +46,12 @@ export type DeadLetter = {
   readonly edited: boolean;
 };
 
+/** A dead letter in a list, where its payload may have been left out. */
+export type ListedDeadLetter = DeadLetter & {
+  /** Bytes of the whole payload. */
+  readonly size: number;
+};
+
 /** Which dead letters are meant; what is absent says nothing. */
 export type DeadLetterFilter = {
   readonly ids?: readonly string[];
@@ -83,6 +89,8 @@ export type HistoryRecord = {
   readonly attempts: readonly AttemptRecord[];
   /** When its lease was renewed. */
   readonly renewals: readonly number[];
+  /** When that failed, and why. */
+  readonly failedRenewals?: readonly { readonly at: number; readonly reason: string }[];
   readonly traceId: string;
   readonly end: "handled" | "dead letter" | "output" | "dropped" | "returned" | "duplicate";
   readonly endedAt: number;
