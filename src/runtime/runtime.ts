@@ -4,7 +4,6 @@ import { BindingError, messageOf } from "../errors.ts";
 import { closest } from "../metadata/suggest.ts";
 import type { Policies } from "../policy/policies.ts";
 import type { DeadLetter } from "../store/records.ts";
-import type { Store } from "../store/store.ts";
 import type { App, Outcome, Reply } from "./app.ts";
 import { Component, owningComponent } from "./component.ts";
 import { Concurrency } from "./concurrency.ts";

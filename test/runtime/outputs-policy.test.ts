@@ -42,6 +42,8 @@ async function start(given: Given) {
     invoked: (_name, _operation, error) => void invoked.push(error?.reason),
     attempted: () => undefined,
     stateChanged: () => undefined,
+    ended: () => undefined,
+    redriven: () => undefined,
   };
   const started = startRuntime({ bindings: [system.binding("fake")], observer });
   const apply = async (next: Given): Promise<void> =>
