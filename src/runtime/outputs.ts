@@ -2,7 +2,7 @@ import type { Answer, StreamAnswer } from "../binding.ts";
 import { BindingError } from "../errors.ts";
 import type { Component } from "./component.ts";
 import type { Opened } from "./opening.ts";
-import type { Invocation, StreamBody, StreamInvocation } from "./invocation.ts";
+import type { Invocation, StreamInvocation } from "./invocation.ts";
 import { ObservedBody } from "./observed-body.ts";
 import type { Observer } from "./observer.ts";
 import { repeat, type Repetition } from "./repeating.ts";
