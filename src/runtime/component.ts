@@ -5,16 +5,19 @@ import { BindingError, messageOf } from "../errors.ts";
 import { ComponentPolicies } from "../policy/component-policies.ts";
 import type { Policies } from "../policy/policies.ts";
 import { pauseAfter, type RetryPolicy } from "../policy/retry.ts";
+import type { DeadLetter } from "../store/records.ts";
 import type { App, Reply } from "./app.ts";
 import type { ComponentSettings } from "./component-fields.ts";
 import type { Concurrency } from "./concurrency.ts";
-import { usualMaxInFlight } from "./delivery-options.ts";
-import { Delivery } from "./delivery.ts";
+import { usualMaxInFlight, type DeliveryOptions } from "./delivery-options.ts";
+import type { Delivery } from "./delivery.ts";
 import type { FanOut } from "./fan-out.ts";
 import type { Observer } from "./observer.ts";
 import { ownPolicies } from "./own-policy.ts";
 import { pause } from "./pause.ts";
+import type { Redriven } from "./redrive.ts";
 import type { RuntimeLogger } from "./runtime-logger.ts";
+import { openDelivery } from "./open-delivery.ts";
 import { openComponent, shown, type Opened } from "./opening.ts";
 import type { ComponentState, ComponentStatus } from "./status.ts";
 import { Subscription } from "./subscription.ts";
@@ -31,7 +34,7 @@ export type ComponentOptions = {
   /** What Resiliency says; absent: there is none. */
   readonly policies?: Policies | undefined;
   readonly fanOut: (reply: Reply | undefined, replyFanOut: boolean) => FanOut;
-};
+} & Pick<DeliveryOptions, "store" | "history" | "invokeOutput">;
 
 /** Which component a driver's stray exception belongs to: set while its binding opens and reads. */
 const owner = new AsyncLocalStorage<Component>();
@@ -248,7 +251,7 @@ export class Component {
   }
 
   async #beginInput(opened: Opened): Promise<void> {
-    const { app, observer, concurrency, fanOut } = this.#options;
+    const { app, fanOut } = this.#options;
     const { binding } = this;
     const settings = this.#settings;
     if (!this.#directions.input || settings === undefined) return this.#set("running", "");
@@ -269,18 +272,12 @@ export class Component {
       logger: this.#logger,
       onState: (wanted, reason) => this.#subscriptionState(wanted, reason),
       begin: async () => {
-        const delivery = new Delivery({
-          name,
-          route: this.route,
-          app,
-          policy: this.policies.inbound.retry,
-          maxInFlight: settings.maxInFlight,
-          orderKey: settings.orderKey,
-          concurrency,
-          logger: this.#logger,
-          observer,
+        const delivery = await openDelivery(binding, settings, this.policies, {
+          ...this.#options,
+          ...{ name, type: this.spec.type, route: this.route, app, logger: this.#logger },
           fanOut: (reply) => fanOut(reply, settings.replyFanOut),
           onCredit: (events) => reader?.credit?.(events),
+          onHalt: (reason) => this.#halt(reason),
         });
         this.#delivery = delivery;
         try {
@@ -314,6 +311,19 @@ export class Component {
     if (wanted) this.#set("running", "");
     else if (this.#directions.output) this.#set("running", reason);
     else this.#set("waiting for app", reason);
+  }
+
+  /** What is unsettled is the source's again; the outputs go on. */
+  #halt(reason: string): void {
+    this.#set("paused", `halted, as onExhausted says: ${reason}`);
+    void this.#endInput(finishing);
+  }
+
+  /** See `Delivery.redrive`. */
+  async redrive(letter: DeadLetter, signal?: AbortSignal): Promise<Redriven> {
+    if (this.#delivery !== undefined) return this.#delivery.redrive(letter, signal);
+    const text = `component ${this.spec.name} reads nothing now (${this.status.state}); redrive once it runs`;
+    throw new BindingError("failed_precondition", text);
   }
 
   #inputEnded(delivery: Delivery): void {
@@ -369,7 +379,8 @@ export class Component {
     const { app } = this.#options;
     if (this.#state === "running" && this.#delivery !== undefined && app !== undefined) {
       if (!app.available) return { state: "waiting for app", reason: app.unavailableReason };
-      const held = this.#delivery.heldBy;
+      const { trouble, heldBy: held } = this.#delivery;
+      if (trouble !== undefined) return { state: "stalled", reason: trouble.reason };
       if (held !== undefined) {
         const since = held.since.toISOString();
         return {

@@ -67,9 +67,13 @@ export class Outputs {
     }
   }
 
-  /** Invokes `create` on the runtime's own behalf, for a reply's `to`. */
-  async create(name: string, data: Uint8Array | undefined): Promise<void> {
-    await this.invoke(ownInvocation(name, "create", data, {}));
+  /** Invokes `create` on the runtime's own behalf, for a reply's `to`, and for events whose attempts are used up. */
+  async create(
+    name: string,
+    data: Uint8Array | undefined,
+    metadata: Readonly<Record<string, string>> = {},
+  ): Promise<void> {
+    await this.invoke(ownInvocation(name, "create", data, metadata));
   }
 
   /** Saves a state in a state store, for a reply's `states`. */
@@ -167,7 +171,7 @@ function ownInvocation(
   name: string,
   operation: string,
   data: Uint8Array | undefined,
-  metadata: Record<string, string>,
+  metadata: Readonly<Record<string, string>>,
 ): Invocation {
   const { signal } = new AbortController();
   return { name, operation, data, encoding: "bytes", metadata, signal };
