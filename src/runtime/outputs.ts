@@ -4,7 +4,7 @@ import type { ClaimStore } from "../store/store.ts";
 import type { Component } from "./component.ts";
 import { Idempotency, idempotencyKey } from "./idempotency.ts";
 import type { Opened } from "./opening.ts";
-import type { Invocation, StreamBody, StreamInvocation } from "./invocation.ts";
+import type { Invocation, StreamInvocation } from "./invocation.ts";
 import { ObservedBody } from "./observed-body.ts";
 import type { Observer } from "./observer.ts";
 import { repeat, type Repetition } from "./repeating.ts";

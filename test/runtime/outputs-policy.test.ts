@@ -59,15 +59,10 @@ async function start(given: Given) {
   return { ...started, system, invoked, run, apply };
 }
 
-function failing(
-  system: FakeSystem,
-  effect: Effect,
-  {
-    times = Infinity,
-    reason = "unavailable" as Reason,
-    systemCode = undefined as string | undefined,
-  } = {},
-): void {
+type Failure = { times?: number; reason?: Reason; systemCode?: string };
+
+function failing(system: FakeSystem, effect: Effect, failure: Failure = {}): void {
+  const { times = Infinity, reason = "unavailable", systemCode } = failure;
   system.invoke = async () => {
     if (system.calls.length > times) return "ok";
     throw new BindingError(reason, "down", { effect, systemCode });
