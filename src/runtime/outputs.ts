@@ -38,9 +38,12 @@ export class Outputs {
     const component = this.#find(invocation);
     const { name, operation, body, metadata } = invocation;
     const started = performance.now();
-    const observe = (error: BindingError | undefined): void =>
-      this.#observer.invoked(name, operation, error, performance.now() - started);
     const found = findOperation(component, operation);
+    component.calls.enter();
+    const observe = (error: BindingError | undefined): void => {
+      component.calls.leave();
+      this.#observer.invoked(name, operation, error, performance.now() - started);
+    };
     let redact: Redact | undefined;
     const shown = (thrown: unknown): BindingError => shownFailure(thrown, redact);
     try {
@@ -93,6 +96,7 @@ export class Outputs {
     const started = performance.now();
     const found = findOperation(component, operation);
     let redact: Redact | undefined;
+    component.calls.enter();
     try {
       const opened = component.opened ?? (await component.whenOpened(invocation.signal));
       ({ redact } = opened);
@@ -113,6 +117,8 @@ export class Outputs {
       const error = shownFailure(thrown, redact);
       this.#observer.invoked(name, operation, error, performance.now() - started);
       throw error;
+    } finally {
+      component.calls.leave();
     }
   }
 
