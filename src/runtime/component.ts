@@ -11,7 +11,7 @@ import type { FanOut } from "./fan-out.ts";
 import { firstUse } from "./first-use.ts";
 import { Input } from "./input.ts";
 import type { Observer } from "./observer.ts";
-import { openComponent, readDefinition, type Opened, type OpenedComponent } from "./opening.ts";
+import { openComponent, type Opened, type OpenedComponent } from "./opening.ts";
 import { OpeningWaiters } from "./opening-waiters.ts";
 import { pause } from "./pause.ts";
 import type { RuntimeLogger } from "./runtime-logger.ts";
@@ -141,11 +141,6 @@ export class Component {
     return trial.ended;
   }
 
-  /** Rejects when the definition is wrong as it is written, or names a secret that is not there. */
-  async check(): Promise<void> {
-    await readDefinition(this.spec, this.binding);
-  }
-
   /**
    * Follows the component, which reads no more, and resolves once this one reads, or has no reason to.
    * Rejects with what keeps it from reading; it must be closed then.
@@ -268,10 +263,16 @@ export class Component {
     for (let failures = 1; !signal.aborted; failures++) {
       let openedAt: number | undefined;
       try {
-        const lost = new Promise<unknown>((resolve) => (this.#lose = resolve));
+        let over = false;
+        const lost = new Promise<unknown>((resolve) => {
+          this.#lose = (reason) => {
+            over = true;
+            resolve(reason);
+          };
+        });
         await using opened = await this.#open();
         openedAt = performance.now();
-        tried();
+        if (!over) tried();
         this.#begin(opened, opened.settings);
         using _ = this.#watchOver(opened);
         const reason = await lost;
@@ -280,6 +281,7 @@ export class Component {
         if (signal.aborted) break;
         await this.input.disconnected();
         this.#failed(reason, true);
+        tried(reason);
       } catch (error) {
         this.#opened = undefined;
         await this.input.disconnected();

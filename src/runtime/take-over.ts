@@ -1,5 +1,6 @@
 import { faultPoints, reach } from "../fault-point.ts";
 import type { Component } from "./component.ts";
+import { readDefinition } from "./opening.ts";
 
 /**
  * Puts a component in another one's place, as a transaction: it is opened beside the old one and proved; then
@@ -37,7 +38,7 @@ async function replaceUnopened(
   next: Component,
   switchOutputs: () => void,
 ): Promise<void> {
-  if (!old.isWrong) await next.check();
+  if (!old.isWrong) await readDefinition(next.spec, next.binding);
   await old.input.handOver(old.drainTimeout);
   next.input.continueFrom(old.input);
   old.succeededBy(next);
