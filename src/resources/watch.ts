@@ -5,11 +5,17 @@ import { messageOf } from "../errors.ts";
 import type { Logger } from "../binding.ts";
 
 export type WatchOptions = {
-  /** The files and folders that count, as they are at each look. They need not be there. */
-  readonly paths: () => readonly string[];
+  /** What counts, at each look. It need not be there. */
+  readonly paths: () => readonly WatchedPath[];
   readonly onChange: () => void;
   readonly logger: Pick<Logger, "warn">;
 };
+
+/**
+ * A file; or a folder, of which the YAML files count, as they are resources, or, where it holds `secrets`, all
+ * files, also those one folder deeper.
+ */
+export type WatchedPath = { readonly path: string; readonly holds: "resources" | "secrets" };
 
 /** Milliseconds without a further change before one is told; so a file is seldom seen half-written. */
 const quiet = 100;
@@ -30,7 +36,7 @@ export class ResourceWatcher {
   readonly #watchers = new Map<string, { readonly watcher: FSWatcher; readonly inode: string }>();
   /** In parents only these names count; absent: all do. */
   #names = new Map<string, Set<string> | undefined>();
-  #seen: string | undefined;
+  #seen: ReadonlyMap<string, string> = new Map();
   #timer: NodeJS.Timeout | undefined;
   #firstHint: number | undefined;
   #looking: Promise<void> | undefined;
@@ -44,8 +50,8 @@ export class ResourceWatcher {
 
   /** Takes what is there now as known, and begins. */
   async start(): Promise<void> {
-    const { text, folders } = await look(this.#options.paths());
-    this.#seen = text;
+    const { texts, folders } = await look(this.#options.paths());
+    this.#seen = texts;
     if (this.#closed) return;
     await this.#watch(folders);
     this.#later();
@@ -83,9 +89,10 @@ export class ResourceWatcher {
     this.#looking ??= (async () => {
       while (this.#lookAgain && !this.#closed) {
         this.#lookAgain = false;
-        const { text, folders } = await look(this.#options.paths());
-        const changed = text !== this.#seen;
-        this.#seen = text;
+        const { texts, folders } = await look(this.#options.paths());
+        // A path that is new among those that count was just read.
+        const changed = [...texts].some(([path, text]) => (this.#seen.get(path) ?? text) !== text);
+        this.#seen = texts;
         if (this.#closed) return;
         await this.#watch(folders);
         if (changed) this.#options.onChange();
@@ -138,45 +145,54 @@ export class ResourceWatcher {
 }
 
 type Look = {
-  readonly text: string;
+  /** What is at each path, as a text that differs when something does. */
+  readonly texts: ReadonlyMap<string, string>;
   /** The folders of which the system should tell; with the names that count, where not all do. */
   readonly folders: ReadonlyMap<string, Set<string> | undefined>;
 };
 
-/** What is at the paths, as a text that differs when something does. */
-async function look(paths: readonly string[]): Promise<Look> {
-  const lines: string[] = [];
+async function look(paths: readonly WatchedPath[]): Promise<Look> {
+  const texts = new Map<string, string>();
   const folders = new Map<string, Set<string> | undefined>();
-  const addNames = (folder: string, name: string): void => {
+  const addName = (folder: string, name: string): void => {
     if (folders.has(folder)) folders.get(folder)?.add(name);
     else folders.set(folder, new Set([name]));
   };
-  const visit = async (path: string, depth: number): Promise<void> => {
-    const found = await stat(path, { bigint: true }).catch(() => undefined);
-    if (found === undefined) return;
-    lines.push(`${path} ${found.dev}:${found.ino}:${found.size}:${found.mtimeNs}`);
-    if (!found.isDirectory()) {
-      // What a link leads to may be changed where it is.
-      const real = await realpath(path).catch(() => path);
-      if (dirname(real) !== dirname(path)) addNames(dirname(real), basename(real));
-      return;
-    }
-    folders.set(path, undefined);
-    // A secrets' folder may have folders of keys; deeper there is nothing that counts.
-    if (depth > 1) return;
-    for (const name of (await readdir(path).catch(() => [])).sort())
-      if (!name.startsWith(".")) await visit(join(path, name), depth + 1);
-  };
-  for (const path of paths) {
+  for (const { path, holds } of paths) {
     const absolute = resolve(path);
-    await visit(absolute, 0);
-    // It may come, go, or be another one's name.
-    addNames(dirname(absolute), basename(absolute));
-    // So may the folder above it.
-    if (!folders.has(dirname(absolute)) || (await inodeOf(dirname(absolute))) === undefined)
-      addNames(dirname(dirname(absolute)), basename(dirname(absolute)));
+    const parent = dirname(absolute);
+    texts.set(absolute, (await visit(absolute, holds, 0, folders, addName)).join("\n"));
+    // It may come, go, or be another one's name; so may the folder above it.
+    addName(parent, basename(absolute));
+    if ((await inodeOf(parent)) === undefined) addName(dirname(parent), basename(parent));
   }
-  return { text: lines.join("\n"), folders };
+  return { texts, folders };
+}
+
+async function visit(
+  path: string,
+  holds: WatchedPath["holds"],
+  depth: number,
+  folders: Map<string, Set<string> | undefined>,
+  addName: (folder: string, name: string) => void,
+): Promise<string[]> {
+  const found = await stat(path, { bigint: true }).catch(() => undefined);
+  if (found === undefined) return [];
+  const line = `${path} ${found.dev}:${found.ino}:${found.size}:${found.mtimeNs}`;
+  if (!found.isDirectory()) {
+    // What a link leads to may be changed where it is.
+    const real = await realpath(path).catch(() => path);
+    if (dirname(real) !== dirname(path)) addName(dirname(real), basename(real));
+    return [line];
+  }
+  if (depth > (holds === "secrets" ? 1 : 0)) return [];
+  folders.set(path, undefined);
+  const lines = [`${path} ${found.dev}:${found.ino}`];
+  for (const name of (await readdir(path).catch(() => [])).sort()) {
+    const counts = !name.startsWith(".") && (holds === "secrets" || /\.ya?ml$/i.test(name));
+    if (counts) lines.push(...(await visit(join(path, name), holds, depth + 1, folders, addName)));
+  }
+  return lines;
 }
 
 async function inodeOf(folder: string): Promise<string | undefined> {

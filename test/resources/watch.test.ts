@@ -5,12 +5,15 @@ import { expect, onTestFinished, test } from "vitest";
 import { ResourceWatcher } from "../../src/resources/watch.ts";
 import { until } from "../until.ts";
 
-async function watching(prepare: (root: string) => Promise<string[]>) {
+async function watching(
+  prepare: (root: string) => Promise<string[]>,
+  holds: "resources" | "secrets" = "resources",
+) {
   const root = await mkdtemp(join(tmpdir(), "cufflink-watch-"));
   const paths = await prepare(root);
   let changes = 0;
   const watcher = new ResourceWatcher({
-    paths: () => paths,
+    paths: () => paths.map((path) => ({ path, holds })),
     onChange: () => changes++,
     logger: { warn() {} },
   });
@@ -60,6 +63,17 @@ test("a mounted volume whose versions are swapped by a link, as Kubernetes does"
       await rename(join(root, "..data_tmp"), join(root, "..data"));
     });
   }
+});
+
+test("a folder of secrets, each in a folder of its own", async () => {
+  const { root, told } = await watching(async (root) => {
+    await mkdir(join(root, "redis"));
+    await writeFile(join(root, "redis/password"), "one");
+    return [root];
+  }, "secrets");
+  await told("a key", () => writeFile(join(root, "redis/password"), "two"));
+  await told("another secret", () => mkdir(join(root, "kafka")));
+  await told("its key", () => writeFile(join(root, "kafka/password"), "x"));
 });
 
 test("a folder that appears later, goes, comes again, or is another one's name", async () => {
