@@ -1,14 +1,17 @@
 import type { AnyBinding } from "../binding.ts";
 import { formatOrigin, type ComponentSpec } from "../component.ts";
 import type { Fields } from "../metadata/fields.ts";
+import type { Resiliency } from "../policy/resiliency.ts";
 import { readComponent, type ComponentDocument } from "./component-document.ts";
 import { componentSpec } from "./component-spec.ts";
 import { parseDocuments, type Finding } from "./document.ts";
 import { deniedVariable, type Environment } from "./environment.ts";
 import { readSources } from "./files.ts";
-import { componentTree } from "./kind.ts";
+import { resourceTree } from "./kind.ts";
 import { ResourceMemory } from "./memory.ts";
 import type { ResourceProblem } from "./problem.ts";
+import { readResiliency, type ResiliencyDocument } from "./resiliency-document.ts";
+import { mergeResiliency } from "./resiliency.ts";
 import { propertyFindings, resolveProperties, type Properties } from "./property-findings.ts";
 import { Resolver } from "./resolve.ts";
 import { isSecretStoreType, secretStoreFields } from "./secret-store.ts";
@@ -42,6 +45,8 @@ export type ResourceOptions = {
 export type Resources = {
   /** In the order of the files. One with errors is among them and cannot be resolved. */
   readonly components: readonly ComponentSpec[];
+  /** What the Resiliency resources say together, without what is wrong in them. `undefined`: there are none. */
+  readonly resiliency: Resiliency | undefined;
   /** All there are, in the order of the files. */
   readonly problems: readonly ResourceProblem[];
   /** Some file could not be read or parsed, and counts as it was before. */
@@ -51,7 +56,7 @@ export type Resources = {
 };
 
 /**
- * Reads component YAML as daprd does, except that nothing in it stops anything else, and that every
+ * Reads components and Resiliency as daprd does, except that nothing in it stops anything else, and that every
  * mistake is told with its place. Never rejects. Values are checked by {@link lint}.
  */
 export async function loadResources(options: ResourceOptions): Promise<Resources> {
@@ -61,14 +66,15 @@ export async function loadResources(options: ResourceOptions): Promise<Resources
   const { memory = new ResourceMemory() } = options;
   const { sources, problems, unreadable } = await readSources(options.paths);
   sources.push(...(options.texts ?? []).map(({ file, text }) => new Source(file, text)));
-  const read = (source: Source): SourceContent => readSource(source, options.appId, namespace);
-  const asTheyAre = sources.map(read);
+  const read = (source: Source): Promise<SourceContent> =>
+    readSource(source, options.appId, namespace);
+  const asTheyAre = await Promise.all(sources.map(read));
   problems.push(...asTheyAre.flatMap(({ broken }) => broken));
   const loose: Located[] = asTheyAre.flatMap(({ findings, source }) =>
     findings.map((finding) => ({ source, finding })),
   );
   const kept = keepLastGood(asTheyAre, unreadable, memory);
-  const all = kept.sources.map(read);
+  const all = await Promise.all(kept.sources.map(read));
   const documents = allowed(
     firstOfEachName(
       all.flatMap((one) => one.documents),
@@ -105,8 +111,11 @@ export async function loadResources(options: ResourceOptions): Promise<Resources
     // A document's own findings keep it from running; a secret that is missing now may come.
     if (wrongType !== undefined) document.findings.push(wrongType);
   }
+  const resiliencies = all.flatMap((one) => one.resiliencies);
+  const named = new Map(all.flatMap((one) => one.named).map((one) => [one.name, one]));
+  const resiliency = mergeResiliency(resiliencies, named, options.bindings ?? []);
   loose.push(
-    ...documents.flatMap(({ source, findings }) =>
+    ...[...documents, ...resiliencies].flatMap(({ source, findings }) =>
       findings.map((finding) => ({ source, finding })),
     ),
   );
@@ -120,6 +129,7 @@ export async function loadResources(options: ResourceOptions): Promise<Resources
       const properties = resolved.get(document);
       return properties ? [componentSpec(document, resolver, visible, properties)] : [];
     }),
+    resiliency,
     problems,
     refused: kept.refused,
     secretFiles: [...stores.values()].flatMap((store) => {
@@ -182,30 +192,48 @@ function place(order: ReadonlyMap<string, number>, problem: ResourceProblem): nu
 type SourceContent = {
   readonly source: Source;
   readonly documents: ComponentDocument[];
-  /** Those of documents that are no component. */
+  /** The components of all scopes. */
+  readonly named: ComponentDocument[];
+  readonly resiliencies: ResiliencyDocument[];
+  /** Those of documents that are neither. */
   readonly findings: Finding[];
   readonly broken: ResourceProblem[];
 };
 
-function readSource(source: Source, appId: string | undefined, namespace: string): SourceContent {
-  const content: SourceContent = { source, documents: [], findings: [], broken: [] };
+async function readSource(
+  source: Source,
+  appId: string | undefined,
+  namespace: string,
+): Promise<SourceContent> {
+  const content: SourceContent = {
+    source,
+    ...{ documents: [], named: [], resiliencies: [], findings: [], broken: [] },
+  };
   for (const parsed of parseDocuments(source)) {
     if ("broken" in parsed) {
       content.broken.push(parsed.broken);
       continue;
     }
-    const tree = componentTree(parsed.tree, source, content.findings);
-    if (tree === undefined) continue;
+    const resource = resourceTree(parsed.tree, source, content.findings);
+    if (resource === undefined) continue;
     const findings: Finding[] = [...parsed.problems];
-    const document = readComponent(tree, source, findings);
+    if (resource.kind === "Resiliency") {
+      const resiliency = await readResiliency(resource.tree, source, findings);
+      if (isMeantForUs(resiliency, appId, namespace)) content.resiliencies.push(resiliency);
+      continue;
+    }
+    const document = readComponent(resource.tree, source, findings);
     if (document === undefined) content.findings.push(...findings);
-    else if (isMeantForUs(document, appId, namespace)) content.documents.push(document);
+    else {
+      content.named.push(document);
+      if (isMeantForUs(document, appId, namespace)) content.documents.push(document);
+    }
   }
   return content;
 }
 
 function isMeantForUs(
-  document: ComponentDocument,
+  document: Pick<ComponentDocument, "namespace" | "scopes">,
   appId: string | undefined,
   namespace: string,
 ): boolean {

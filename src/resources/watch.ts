@@ -188,7 +188,8 @@ async function visit(
   if (depth > (holds === "secrets" ? 1 : 0)) return [];
   folders.set(path, undefined);
   const lines = [`${path} ${found.dev}:${found.ino}`];
-  for (const name of (await readdir(path).catch(() => [])).sort()) {
+  const names = await readdir(path).catch((): string[] => []);
+  for (const name of names.sort((a, b) => (a < b ? -1 : 1))) {
     const counts = !name.startsWith(".") && (holds === "secrets" || /\.ya?ml$/i.test(name));
     if (counts) lines.push(...(await visit(join(path, name), holds, depth + 1, folders, addName)));
   }

@@ -1,37 +1,23 @@
 import { AsyncLocalStorage } from "node:async_hooks";
-import type { AnyBinding, HttpEndpoints } from "../binding.ts";
+import type { AnyBinding, Logger } from "../binding.ts";
 import type { ComponentSpec } from "../component.ts";
 import { BindingError } from "../errors.ts";
+import type { ComponentPolicies } from "../policy/component-policies.ts";
 import { pauseAfter, type RetryPolicy } from "../policy/retry.ts";
-import type { App, Reply } from "./app.ts";
 import type { ComponentSettings } from "./component-fields.ts";
+import type { ComponentOptions } from "./component-options.ts";
 import { componentStatus, shownState } from "./component-status.ts";
-import type { Concurrency } from "./concurrency.ts";
-import type { FanOut } from "./fan-out.ts";
 import { firstUse } from "./first-use.ts";
 import { Input } from "./input.ts";
-import type { Observer } from "./observer.ts";
 import { openComponent, type Opened, type OpenedComponent } from "./opening.ts";
 import { OpeningWaiters } from "./opening-waiters.ts";
+import { componentPolicies, ownPolicies } from "./own-policy.ts";
 import { pause } from "./pause.ts";
-import type { RuntimeLogger } from "./runtime-logger.ts";
 import { StateLog } from "./state-log.ts";
 import type { ComponentStatus } from "./status.ts";
 import { Trial } from "./trial.ts";
 import { Uses } from "./uses.ts";
 import { Stall, Vigil } from "./vigil.ts";
-
-export type ComponentOptions = {
-  readonly appId: string;
-  readonly spec: ComponentSpec;
-  readonly binding: AnyBinding;
-  readonly app: App | undefined;
-  readonly logger: RuntimeLogger;
-  readonly observer: Observer;
-  readonly http: HttpEndpoints;
-  readonly concurrency: Concurrency;
-  readonly fanOut: (reply: Reply | undefined, replyFanOut: boolean) => FanOut;
-};
 
 /** Which component a driver's stray exception belongs to: set while its binding opens and reads. */
 const owner = new AsyncLocalStorage<Component>();
@@ -63,10 +49,12 @@ export class Component {
   readonly binding: AnyBinding;
   /** The invocations that run; the connection is closed after them. */
   readonly calls = new Uses();
+  /** What to do about failures, as it is now. */
+  readonly policies: ComponentPolicies;
   /** The reading side, which can be paused. */
   readonly input: Input;
   readonly #options: ComponentOptions;
-  readonly #logger: RuntimeLogger;
+  readonly #logger: Logger;
   readonly #log: StateLog;
   readonly #closing = new AbortController();
   readonly #waiters = new OpeningWaiters();
@@ -98,10 +86,10 @@ export class Component {
       input: options.binding.read !== undefined,
       output: options.binding.operations !== undefined,
     };
-    const { appId, binding, app, observer, concurrency, fanOut } = options;
+    this.policies = componentPolicies(options.spec, options.policies, this.#logger);
     this.input = new Input({
-      ...{ appId, binding, app, observer, concurrency, fanOut, logger: this.#logger },
-      name: options.spec.name,
+      ...{ ...options, logger: this.#logger, policies: this.policies },
+      ...{ name: options.spec.name, type: options.spec.type },
       run: (read) => owner.run(this, read),
       received: (events) => {
         this.#standstills = 0;
@@ -325,6 +313,7 @@ export class Component {
       onDirections: (directions) => (this.#directions = directions),
     });
     this.#settings = opened.settings;
+    this.policies.setOwn(ownPolicies(this.spec, this.binding, opened.metadata, opened.settings));
     this.#opened = opened;
     this.#waiters.wake(opened);
     return opened;

@@ -1,24 +1,27 @@
-import type { AnyBinding, Logger, Reader } from "../binding.ts";
+import { BindingError } from "../errors.ts";
+import type { AnyBinding, Reader } from "../binding.ts";
+import type { ComponentPolicies } from "../policy/component-policies.ts";
+import type { DeadLetter } from "../store/records.ts";
 import type { App, Reply } from "./app.ts";
-import { inboundPolicy, type ComponentSettings } from "./component-fields.ts";
-import type { Concurrency } from "./concurrency.ts";
-import { usualMaxInFlight } from "./delivery-options.ts";
-import { Delivery } from "./delivery.ts";
+import type { ComponentSettings } from "./component-fields.ts";
+import { usualMaxInFlight, type DeliveryOptions } from "./delivery-options.ts";
+import type { Delivery } from "./delivery.ts";
 import type { FanOut } from "./fan-out.ts";
-import type { Observer } from "./observer.ts";
+import { openDelivery } from "./open-delivery.ts";
 import { shown, type Opened } from "./opening.ts";
+import type { Redriven } from "./redrive.ts";
 import type { StallFacts } from "./stall.ts";
 import type { Pause } from "./status.ts";
 import { Subscription } from "./subscription.ts";
 
-export type InputOptions = {
+export type InputOptions = Pick<
+  DeliveryOptions,
+  "name" | "type" | "logger" | "observer" | "concurrency" | "store" | "history" | "invokeOutput"
+> & {
   readonly appId: string;
-  readonly name: string;
   readonly binding: AnyBinding;
   readonly app: App | undefined;
-  readonly logger: Logger;
-  readonly observer: Observer;
-  readonly concurrency: Concurrency;
+  readonly policies: ComponentPolicies;
   readonly fanOut: (reply: Reply | undefined, replyFanOut: boolean) => FanOut;
   /** Runs the binding's `read`, so that what fails later on its behalf is known as the component's. */
   readonly run: (read: () => Promise<Reader | undefined>) => Promise<Reader | undefined>;
@@ -156,6 +159,14 @@ export class Input {
     if (this.#holds.delete(why)) void this.#beginAgain();
   }
 
+  /** See `Delivery.redrive`. `state`: what the component does, for the error where it reads nothing now. */
+  async redrive(letter: DeadLetter, state: string, signal?: AbortSignal): Promise<Redriven> {
+    if (this.#delivery !== undefined && this.#subscription !== undefined)
+      return this.#delivery.redrive(letter, signal);
+    const text = `component ${this.#options.name} reads nothing now (${state}); redrive once it runs`;
+    throw new BindingError("failed_precondition", text);
+  }
+
   async #beginAgain(): Promise<void> {
     await this.#ending?.end(Number.POSITIVE_INFINITY);
     this.#begin();
@@ -182,15 +193,15 @@ export class Input {
     app: App,
     { opened, settings, route, lost }: Reading,
   ): Promise<{ reader: Reader; delivery: Delivery }> {
-    const { appId, name, binding, logger, observer, concurrency, fanOut } = this.#options;
+    const { appId, name, type, binding, logger, policies, fanOut } = this.#options;
+    const { observer, concurrency, store, history, invokeOutput } = this.#options;
     let reader: Reader | undefined;
-    const delivery = new Delivery({
-      ...{ name, route, app, concurrency, logger, observer },
-      policy: inboundPolicy(settings, binding.retry?.inbound?.(opened.metadata)),
-      maxInFlight: settings.maxInFlight,
-      orderKey: settings.orderKey,
+    const delivery = await openDelivery(binding, settings, policies, {
+      ...{ name, type, route, app, concurrency, logger, observer, store, history, invokeOutput },
       fanOut: (reply) => fanOut(reply, settings.replyFanOut),
       onCredit: (events) => reader?.credit?.(events),
+      onHalt: (reason) =>
+        void this.pause("the runtime", `onExhausted is halt: ${reason}`, finishing),
     });
     this.#delivery = delivery;
     try {

@@ -2,7 +2,6 @@ import type { AnyBinding, HttpEndpoints, Logger } from "../binding.ts";
 import { formatOrigin, type ComponentSpec } from "../component.ts";
 import { BindingError, messageOf } from "../errors.ts";
 import { parseFields } from "../metadata/parse.ts";
-import { defaultOutboundPolicy, type RetryPolicy } from "../policy/retry.ts";
 import { componentFields, parseDirections, type ComponentSettings } from "./component-fields.ts";
 import { redactor, withoutSecrets, type Redact } from "./secrets.ts";
 
@@ -10,7 +9,6 @@ import { redactor, withoutSecrets, type Redact } from "./secrets.ts";
 export type Opened = {
   readonly connection: AsyncDisposable;
   readonly metadata: Readonly<Record<string, unknown>>;
-  readonly outbound: RetryPolicy;
   readonly redact: Redact;
 };
 
@@ -85,7 +83,6 @@ export async function openComponent(options: OpenOptions): Promise<OpenedCompone
   const connection = await connect(options, metadata, directions, redact);
   return {
     ...{ connection, metadata, settings, redact },
-    outbound: { ...defaultOutboundPolicy, ...binding.retry?.outbound?.(metadata) },
     async [Symbol.asyncDispose]() {
       try {
         await connection[Symbol.asyncDispose]();

@@ -2,16 +2,21 @@ import type { AnyBinding, Answer, HttpEndpoints, InboundEvent, StreamAnswer } fr
 import type { ComponentSpec } from "../component.ts";
 import { BindingError, messageOf } from "../errors.ts";
 import { closest } from "../metadata/suggest.ts";
+import type { Policies } from "../policy/policies.ts";
+import type { DeadLetter } from "../store/records.ts";
+import type { Store } from "../store/store.ts";
 import type { App, Outcome, Reply } from "./app.ts";
 import { Component, owningComponent } from "./component.ts";
 import { ComponentSlot } from "./component-slot.ts";
 import { Concurrency } from "./concurrency.ts";
 import { fanOutSteps } from "./fan-out.ts";
+import { History } from "./history.ts";
 import type { Invocation, StreamInvocation } from "./invocation.ts";
 import type { RuntimeLogger } from "./runtime-logger.ts";
 import { silentObserver, type Observer } from "./observer.ts";
 import { Outputs } from "./outputs.ts";
 import { ReloadLog, type Findings, type ReloadResult } from "./reload.ts";
+import type { Redriven } from "./redrive.ts";
 import type { ComponentStatus } from "./status.ts";
 import { traceOf } from "./trace.ts";
 
@@ -25,6 +30,8 @@ export type RuntimeOptions = {
   readonly logger: RuntimeLogger;
   readonly observer?: Observer;
   readonly http: HttpEndpoints;
+  /** Where dead letters, attempts, claims and history outlast the process. Absent: nothing does, and an event that would be a dead letter stays where it is. The caller's to close. */
+  readonly store?: Store | undefined;
   /** The most events of all components together that the app handles at one time. Default: no limit. */
   readonly maxConcurrency?: number | undefined;
 };
@@ -50,6 +57,8 @@ export type Runtime = {
   restart(name: string): Promise<void>;
   /** Pauses a component and resolves once the app has finished what it had, or `deadline` ms have passed. */
   drainComponent(name: string, deadline: number): Promise<{ abandoned: number }>;
+  /** Gives all components what Resiliency says now; `undefined`: nothing. No component is opened anew. */
+  applyPolicies(policies: Policies | undefined): void;
   /** In the order in which they were applied. */
   components(): ComponentStatus[];
   /** The binding behind a component type such as `bindings.redis`, in any case. */
@@ -77,6 +86,14 @@ export type Runtime = {
     signal: AbortSignal,
   ): Promise<Outcome>;
   /**
+   * Delivers a dead letter's event to the app again, with fresh attempts, until it is handled or they are used up. The
+   * letter stays where it is; removing it once it is handled is the caller's. Rejects with a `BindingError`
+   * where its component is not there, or reads nothing now.
+   */
+  redrive(letter: DeadLetter, signal?: AbortSignal): Promise<Redriven>;
+  /** What became of events. */
+  readonly history: Pick<History, "find">;
+  /**
    * Stops the inputs: no more events are read, those with the app are awaited until `deadline` (ms),
    * the rest is returned to the sources. Outputs go on working.
    */
@@ -96,12 +113,15 @@ export function createRuntime(options: RuntimeOptions): Runtime {
   const stateStores = options.stateStores ?? [];
   const types = typesByName(bindings, stateStores);
   const concurrency = new Concurrency(options.maxConcurrency);
+  const { store } = options;
+  const history = new History(store?.history, logger);
   const slots = new Map<string, ComponentSlot>();
   /** Those that outputs find, by name. */
   const components = new Map<string, Component>();
   const reloads = new ReloadLog();
   const outputs = new Outputs(components, observer);
   const known = Promise.withResolvers<void>();
+  let policies: Policies | undefined;
   let isKnown = false;
   let applied = false;
   let draining = false;
@@ -125,7 +145,9 @@ export function createRuntime(options: RuntimeOptions): Runtime {
     }
     return new Component({
       ...{ appId, spec, binding, logger, observer, http, concurrency, fanOut },
+      ...{ policies, store, history },
       app: app?.of?.(spec.name) ?? app,
+      invokeOutput: (name, data, metadata) => outputs.create(name, data, metadata),
     });
   }
 
@@ -203,6 +225,12 @@ export function createRuntime(options: RuntimeOptions): Runtime {
       const results = await pauseInput(name, "an operator", "drained", deadline);
       return { abandoned: results.reduce((sum, { abandoned }) => sum + abandoned, 0) };
     },
+    applyPolicies(next) {
+      if (policies !== undefined) next?.inherit(policies);
+      policies = next;
+      for (const slot of slots.values())
+        for (const component of slot.components) component.policies.apply(next);
+    },
     known: known.promise,
     invoke: (invocation) =>
       isKnown ? outputs.invoke(invocation) : known.promise.then(() => outputs.invoke(invocation)),
@@ -218,6 +246,14 @@ export function createRuntime(options: RuntimeOptions): Runtime {
       const once = { attempt: 1, attempts: 1, lastError: undefined };
       return target.deliver({ name, route, ...alone, ...event, trace, ...once }, signal);
     },
+    async redrive(letter, signal) {
+      const component = components.get(letter.component);
+      if (component !== undefined)
+        return component.input.redrive(letter, component.status.state, signal);
+      const text = `there is no component ${letter.component}, whose dead letter this is`;
+      throw new BindingError("not_found", text);
+    },
+    history,
     async drain(deadline) {
       draining = true;
       const results = await Promise.all([...slots.values()].map((one) => one.drain(deadline)));
@@ -239,6 +275,7 @@ export function createRuntime(options: RuntimeOptions): Runtime {
       isKnown = true;
       known.resolve();
       await Promise.all([...slots.values()].map((one) => one.close(deadline)));
+      await history.close();
     },
   };
 }

@@ -1,20 +1,20 @@
+import type { Logger } from "../binding.ts";
 import { formatOrigin, type ComponentSpec } from "../component.ts";
 import { BindingError, messageOf } from "../errors.ts";
 import type { Observer } from "./observer.ts";
-import type { RuntimeLogger } from "./runtime-logger.ts";
 import type { ComponentState } from "./status.ts";
 
 /** A component's state as it goes on, told to the log and the observer. Until it is announced, nothing is told. */
 export class StateLog {
   readonly #spec: () => ComponentSpec;
-  readonly #logger: RuntimeLogger;
+  readonly #logger: Logger;
   readonly #observer: Observer;
   #state: ComponentState = "starting";
   #reason = "";
   #since = new Date();
   #announced = false;
 
-  constructor(spec: () => ComponentSpec, logger: RuntimeLogger, observer: Observer) {
+  constructor(spec: () => ComponentSpec, logger: Logger, observer: Observer) {
     this.#spec = spec;
     this.#logger = logger;
     this.#observer = observer;
