@@ -25,7 +25,8 @@ test("every letter that was said to be safe is there after a SIGKILL, and again 
 
 test("a store that has nothing to do keeps no process alive, and loses nothing by that", async () => {
   const folder = temporaryFolder();
-  const writing = startWriting(folder, { count: 20 });
+  // A flag that Node refuses for threads.
+  const writing = startWriting(folder, { count: 20, flags: ["--expose-gc"] });
   await writing.ended;
   expect(writing.child.exitCode).toBe(0);
   expect(writing.stored()).toHaveLength(20);
