@@ -64,6 +64,10 @@ export async function serve(options: ServeOptions): Promise<Served> {
     health: options.appHealth,
     logger,
   });
+  const store = createStore({
+    folder: stateFolder(options.appId, options.stateDir, process.env),
+    logger: logger.child({ part: "store" }),
+  });
   const metrics = new Metrics(options.appId, () => runtime.components());
   const store = createStore({
     folder: stateFolder(options.appId, options.stateDir, process.env),
@@ -107,6 +111,7 @@ export async function serve(options: ServeOptions): Promise<Served> {
       // First, for streams that the app has dialled are calls of the server.
       await app.close();
       await server.close(2000);
+      await store.close();
     } catch (error) {
       logger.error({ reason: messageOf(error) }, "ending did not go smoothly");
       code ||= 1;

@@ -1,6 +1,7 @@
 import { accessSync, constants, existsSync, mkdirSync, renameSync, statSync } from "node:fs";
 import { dirname } from "node:path";
 import { DatabaseSync } from "node:sqlite";
+import { messageOf } from "../errors.ts";
 import { salvage } from "./salvage.ts";
 import { migrate, type Migrations } from "./schema.ts";
 import { meansCorrupt, sqliteCode } from "./sqlite-error.ts";
@@ -146,9 +147,13 @@ export class DatabaseFile<Tables> {
     // The log belongs to its file by its name.
     if (existsSync(`${path}-wal`)) renameSync(`${path}-wal`, `${kept}-wal`);
     this.#opened = this.#open();
-    const saved = salvage(kept, this.#opened.database);
-    const reason = why instanceof Error ? why.message : String(why);
-    replaced(`it is damaged (${reason}); ${saved} of its records could be read`, kept);
+    let saved: string;
+    try {
+      saved = `${salvage(kept, this.#opened.database)} of its records could be read`;
+    } catch (error) {
+      saved = `its records could not be taken over (${messageOf(error)})`;
+    }
+    replaced(`it is damaged (${messageOf(why)}); ${saved}`, kept);
   }
 
   /** A file that somebody has removed would take every write, and lose all of them in the end. */

@@ -100,30 +100,27 @@ export class Engine {
     }
   }
 
+  /** Whether there is something that nobody waits for. */
+  get unwritten(): boolean {
+    return this.#later.length > 0;
+  }
+
   /** Writes what nobody waited for. */
   flush(): void {
-    if (this.#later.length > 0) this.#writeRecords([]);
+    if (this.unwritten) this.#writeRecords([]);
   }
 
   /** Removes what is kept no longer. */
   sweep(): void {
     const now = Date.now();
-    try {
-      if (this.#records.open) {
-        this.#expireLetters(now);
-        this.#records.write(({ attempts, claims }) => {
-          attempts.expire(now);
-          claims.expire(now);
-        });
-        this.#records.shrink();
-      }
-      if (this.#history.open) {
-        this.#history.write((history) => history.expire(now));
-        this.#history.shrink();
-      }
-    } catch (error) {
-      this.#fail(this.#records, error);
-    }
+    this.#tend(this.#records, () => {
+      this.#expireLetters(now);
+      this.#records.write(({ attempts, claims }) => {
+        attempts.expire(now);
+        claims.expire(now);
+      });
+    });
+    this.#tend(this.#history, () => this.#history.write((history) => history.expire(now)));
   }
 
   /** Tries to write, to see whether that works again. */
@@ -182,6 +179,17 @@ export class Engine {
       return file.read((tables) => reply(handlers, tables, request));
     } catch (error) {
       return { number: request.number ?? 0, failure: this.#fail(file, error) };
+    }
+  }
+
+  /** What nobody has asked for; a file that is not open is left alone. */
+  #tend<Tables>(file: DatabaseFile<Tables>, work: () => void): void {
+    if (!file.open) return;
+    try {
+      work();
+      file.shrink();
+    } catch (error) {
+      this.#fail(file, error);
     }
   }
 

@@ -1,4 +1,3 @@
-import { randomUUID } from "node:crypto";
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { BindingError } from "../errors.ts";
@@ -35,7 +34,8 @@ export function createStore(options: StoreOptions): Store {
   const settings = {
     folder,
     retention: options.retention ?? defaultRetention,
-    owner: randomUUID(),
+    // node:crypto would cost the start.
+    owner: [process.pid, Date.now(), Math.random()].join("-"),
     maxPages: options.maxPages,
   };
   const thread = new StoreThread(settings, {
