@@ -3,7 +3,7 @@ import { defineBinding } from "../../src/binding.ts";
 import { BindingError, type Effect, type Reason } from "../../src/errors.ts";
 import { compilePolicies } from "../../src/policy/policies.ts";
 import type { CircuitBreakerRule, Resiliency, RetryRule } from "../../src/policy/resiliency.ts";
-import type { Observer } from "../../src/runtime/observer.ts";
+import { silentObserver, type Observer } from "../../src/runtime/observer.ts";
 import { component, FakeSystem, startRuntime } from "./fake-binding.ts";
 import { settled } from "./source-event.ts";
 
@@ -39,11 +39,8 @@ async function start(given: Given) {
   const system = new FakeSystem();
   const invoked: (string | undefined)[] = [];
   const observer: Observer = {
+    ...silentObserver,
     invoked: (_name, _operation, error) => void invoked.push(error?.reason),
-    attempted: () => undefined,
-    stateChanged: () => undefined,
-    ended: () => undefined,
-    redriven: () => undefined,
   };
   const started = startRuntime({ bindings: [system.binding("fake")], observer });
   const apply = async (next: Given): Promise<void> =>
