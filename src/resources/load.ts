@@ -148,7 +148,7 @@ function keepLastGood(
   let refused = false;
   const sources = contents.map((content) => {
     const { source } = content;
-    const last = isWhole(content) ? undefined : memory.lastGood(source.file);
+    const last = isWhole(content, memory) ? undefined : memory.lastGood(source.file);
     refused ||= last !== undefined;
     return last ?? source;
   });
@@ -160,8 +160,13 @@ function keepLastGood(
 }
 
 /** Whether all of the file could be understood, as far as it tells which components there are. */
-function isWhole({ broken, findings }: SourceContent): boolean {
-  return broken.length === 0 && findings.every(({ severity }) => severity !== "error");
+function isWhole(
+  { source, broken, findings, documents }: SourceContent,
+  memory: ResourceMemory,
+): boolean {
+  if (broken.length > 0 || findings.some(({ severity }) => severity === "error")) return false;
+  // Half of a document may be one that is passed over with a warning.
+  return findings.length === 0 || documents.length > 0 || !memory.isHome(source.file);
 }
 
 function allowed(

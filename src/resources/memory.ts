@@ -34,6 +34,11 @@ export class ResourceMemory {
     return this.#homes.get(component);
   }
 
+  /** Whether the file defined components the last time. */
+  isHome(file: string): boolean {
+    return [...this.#homes.values()].includes(file);
+  }
+
   /** All files were read: what was not kept is forgotten. */
   turnOver(homes: ReadonlyMap<string, string>): void {
     this.#good = this.#next;

@@ -10,30 +10,22 @@ export type ComponentChange = {
   readonly origin: string;
 };
 
-/** What is wrong in the resources' files. */
-export type ReloadProblem = {
-  readonly severity: "error" | "warning";
-  readonly file: string;
-  /** From 1; 0: the file as a whole. */
-  readonly line: number;
-  readonly column: number;
-  readonly message: string;
-};
-
 /** What came of applying components, at the start or later. */
 export type ReloadResult = {
   /** Rises by one with each result that changed something. */
   readonly revision: number;
-  readonly at: Date;
+  /** Milliseconds since 1970. */
+  readonly at: number;
   /** `refused`: all that is new was; what ran before goes on. */
   readonly outcome: "applied" | "unchanged" | "partly applied" | "refused";
   readonly components: readonly ComponentChange[];
-  readonly problems: readonly ReloadProblem[];
+  /** What is wrong with the resources, a line each. */
+  readonly problems: readonly string[];
 };
 
 /** What is known of the resources beside their components. */
 export type Findings = {
-  readonly problems: readonly ReloadProblem[];
+  readonly problems: readonly string[];
   /** Some file could not be read or parsed, and counts as it was before. */
   readonly refused: boolean;
 };
@@ -55,7 +47,7 @@ export class ReloadLog {
     const applied = changes.some(({ outcome }) => outcome === "applied");
     if (applied) this.#revision++;
     const result: ReloadResult = {
-      ...{ revision: this.#revision, at: new Date(), components, problems },
+      ...{ revision: this.#revision, at: Date.now(), components, problems },
       outcome: outcomeOf(applied, failed > 0),
     };
     this.#results = [...this.#results, result].slice(-most);

@@ -48,11 +48,11 @@ export type Runtime = {
   readonly reloads: readonly ReloadResult[];
   /**
    * Stops a component's input until {@link Runtime.resume}: what the app has it may finish, the rest is the
-   * source's again. Outputs go on. Throws a `BindingError` where there is no such input.
+   * source's again. Outputs go on. Rejects with a `BindingError` where there is no such input.
    */
-  pause(name: string, reason: string, by?: string): void;
+  pause(name: string, reason: string, by?: string): Promise<void>;
   /** Lets a paused input read again. One that is not paused stays as it is. */
-  resume(name: string): void;
+  resume(name: string): Promise<void>;
   /** Opens a component anew beside its connection, and lets that follow. Rejects with what keeps it from being open. */
   restart(name: string): Promise<void>;
   /** Pauses a component and resolves once the app has finished what it had, or `deadline` ms have passed. */
@@ -187,6 +187,7 @@ export function createRuntime(options: RuntimeOptions): Runtime {
       return reloads.results;
     },
     async apply(specs, findings = { problems: [], refused: false }) {
+      if (draining) return reloads.add([], findings);
       const wanted = new Map(specs.map((spec) => [spec.name, spec]));
       const gone = [...slots].filter(([name, slot]) => slot.isWanted && !wanted.has(name));
       const deletions = gone.map(([, slot]) => ({
@@ -209,10 +210,10 @@ export function createRuntime(options: RuntimeOptions): Runtime {
     },
     components: () =>
       [...new Set([...order, ...slots.keys()])].flatMap((name) => slots.get(name)?.status ?? []),
-    pause(name, reason, by = "an operator") {
+    async pause(name, reason, by = "an operator") {
       void pauseInput(name, by, reason);
     },
-    resume(name) {
+    async resume(name) {
       for (const one of inputOf(name).components) one.input.resume();
     },
     async restart(name) {

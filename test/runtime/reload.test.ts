@@ -290,7 +290,7 @@ test("a created one that cannot be opened is there, and goes on trying", async (
 
 test("a pause outlives a reload of its component", async () => {
   const { apply, system, runtime, status, invoke } = await running();
-  runtime.pause("orders", "maintenance", "ada");
+  await runtime.pause("orders", "maintenance", "ada");
   await settled();
   await apply({ size: "2" });
   await settled();
@@ -301,7 +301,7 @@ test("a pause outlives a reload of its component", async () => {
     paused: { by: "ada", reason: "maintenance" },
   });
   await invoke("orders");
-  runtime.resume("orders");
+  await runtime.resume("orders");
   await settled();
   expect(system.log.at(-1)).toBe("read 2");
   expect(status().state).toBe("running");
@@ -350,10 +350,7 @@ test("a drain in the middle of a reload is a drain of both", async () => {
 test("the last 20 results are kept; what could not be read of the files counts as refused", async () => {
   const { runtime, apply } = await running();
   for (let n = 0; n < 25; n++) await apply({});
-  const problem = {
-    ...{ severity: "error" as const, file: "a.yaml", line: 1, column: 1 },
-    message: "is no valid YAML",
-  };
+  const problem = "a.yaml:1:1 error: is no valid YAML";
   const spec = component("fake", {}, { fingerprint: "x" });
   await runtime.apply([spec]);
   const result = await runtime.apply([spec], { problems: [problem], refused: true });
