@@ -22,13 +22,20 @@ export async function operated(...letters: DeadLetter[]) {
     invoke: (invocation) => served.runtime.invoke(invocation),
     logger,
   });
+  let reload = operator.reload;
   const served = await serve({
-    operations: { operator, deadLetters: desk, reload: operator.reload },
+    operations: { operator, deadLetters: desk, reload: () => reload() },
   });
   onTestFinished(() => served[Symbol.asyncDispose]());
   const address = `--address=127.0.0.1:${served.port}`;
   return {
     ...{ store, operator, app, desk, served, address },
+    /** From now on reloads change nothing and find nothing wrong. */
+    well() {
+      reload = async () => ({
+        ...{ revision: 1, at: Date.now(), outcome: "unchanged", components: [], problems: [] },
+      });
+    },
     run: (args: readonly string[], env: Readonly<Record<string, string>> = {}) =>
       cufflinkHere([...args, address], { EDITOR: "", VISUAL: "", ...env }),
   };
