@@ -1,5 +1,7 @@
 import { bool, duration, integer, number, oneOf, string, type Values } from "../metadata/fields.ts";
 import { defaultInboundPolicy, type RetryPolicy } from "../policy/retry.ts";
+import { deduplicateField } from "./deduplication.ts";
+import { onExhaustedField } from "./on-exhausted.ts";
 
 /** Metadata that every component may have, whatever its type; bindings do not declare it. */
 export const componentFields = {
@@ -18,6 +20,20 @@ export const componentFields = {
     direction: "input",
     min: 1,
   }),
+  maxPerKey: integer({
+    description:
+      "The most events of one key that the app has at one time, where it keeps the order of a key itself. Default: as many as it takes.",
+    direction: "input",
+    min: 1,
+  }),
+  onExhausted: onExhaustedField(),
+  deduplicate: deduplicateField(),
+  deduplicateWindow: duration({
+    description: "For how long a handled event is remembered, to tell its duplicates.",
+    direction: "input",
+    default: "24h",
+    positive: true,
+  }),
   orderKey: string({
     description:
       "What must be handled in order: `source` (the source's own key), `header:NAME` (the value of that header) or `none`.",
@@ -30,9 +46,27 @@ export const componentFields = {
     direction: "input",
     default: "false",
   }),
+  readiness: oneOf(["required", "optional", "lazy"], {
+    description:
+      "`required`: `/v1.0/healthz/ready` fails while this component is down. `lazy`: it is connected at its first use, or when the app subscribes.",
+    default: "optional",
+  }),
   required: bool({
-    description: "`/v1.0/healthz/ready` fails while this component is not running.",
+    description: "`true` says `readiness: required`.",
     default: "false",
+  }),
+  drainTimeout: duration({
+    description:
+      "How long the app may finish the events that it has, and a caller its invocation, when the component is changed, deleted or paused.",
+    default: "30s",
+    bare: "ms",
+  }),
+  stallTimeout: duration({
+    description:
+      "The input is connected anew when events wait at its source and none comes, though the app is there and has room, for this long. 0: never.",
+    direction: "input",
+    default: "60s",
+    bare: "ms",
   }),
   backOffPolicy: oneOf(["constant", "exponential"], {
     description: "Whether the pause between attempts stays or grows.",

@@ -1,0 +1,77 @@
+import type { BreakerListener, OwnPolicy, Policies, ResolvedPolicy } from "./policies.ts";
+import type { ComponentKind, Direction } from "./resiliency.ts";
+import { defaultInboundPolicy, defaultOutboundPolicy } from "./retry.ts";
+
+export type ComponentPoliciesOptions = {
+  readonly component: string;
+  readonly kind: ComponentKind;
+  /** Absent: there is no Resiliency. */
+  readonly policies: Policies | undefined;
+  readonly onBreaker: BreakerListener;
+};
+
+const defaults: Readonly<Record<Direction, OwnPolicy>> = {
+  inbound: { retry: defaultInboundPolicy, source: "default" },
+  outbound: { retry: defaultOutboundPolicy, source: "default" },
+};
+
+/**
+ * The policies of one component that count now. Whoever runs an attempt reads them here each time, so that a
+ * changed Resiliency counts from the next attempt on, without anything being opened anew.
+ */
+export class ComponentPolicies {
+  readonly #options: ComponentPoliciesOptions;
+  readonly #listeners = new Set<() => void>();
+  #policies: Policies | undefined;
+  #own = defaults;
+  #inbound: ResolvedPolicy;
+  #outbound: ResolvedPolicy;
+
+  constructor(options: ComponentPoliciesOptions) {
+    this.#options = options;
+    this.#policies = options.policies;
+    this.#inbound = this.#resolve("inbound");
+    this.#outbound = this.#resolve("outbound");
+  }
+
+  get inbound(): ResolvedPolicy {
+    return this.#inbound;
+  }
+
+  get outbound(): ResolvedPolicy {
+    return this.#outbound;
+  }
+
+  /** What the component's own metadata say, once they are known. */
+  setOwn(own: Readonly<Record<Direction, OwnPolicy>>): void {
+    this.#own = own;
+    this.#changed();
+  }
+
+  /** What another Resiliency says; `undefined`: there is none any more. */
+  apply(policies: Policies | undefined): void {
+    this.#policies = policies;
+    this.#changed();
+  }
+
+  /** Calls the listener after each change; the returned function ends that. */
+  onChange(listener: () => void): () => void {
+    this.#listeners.add(listener);
+    return () => void this.#listeners.delete(listener);
+  }
+
+  #changed(): void {
+    this.#inbound = this.#resolve("inbound");
+    this.#outbound = this.#resolve("outbound");
+    for (const listener of this.#listeners) listener();
+  }
+
+  #resolve(direction: Direction): ResolvedPolicy {
+    const { component, kind, onBreaker } = this.#options;
+    const own = this.#own[direction];
+    if (this.#policies !== undefined)
+      return this.#policies.resolve({ component, kind, direction }, own, onBreaker);
+    const none = "default: none";
+    return { retry: own.retry, sources: { retry: own.source, timeout: none, breaker: none } };
+  }
+}
