@@ -33,8 +33,8 @@ export function ownPolicies(
   metadata: Readonly<Record<string, unknown>>,
   settings: ComponentSettings,
 ): Record<Direction, OwnPolicy> {
-  const inbound = derive(spec, binding, metadata, binding.retry?.inbound);
-  const outbound = derive(spec, binding, metadata, binding.retry?.outbound);
+  const inbound = derive(spec, binding, metadata, "inbound");
+  const outbound = derive(spec, binding, metadata, "outbound");
   const backOff = Object.keys(componentFields).filter((name) => name.startsWith("backOff"));
   const said = written(spec, {}, backOff);
   return {
@@ -51,7 +51,7 @@ function derive(
   spec: ComponentSpec,
   binding: AnyBinding,
   metadata: Readonly<Record<string, unknown>>,
-  from: ((metadata: Readonly<Record<string, unknown>>) => Partial<RetryPolicy>) | undefined,
+  direction: Direction,
 ): { retry: Partial<RetryPolicy>; source: string } {
   const read = new Set<string>();
   const watched = new Proxy(metadata, {
@@ -60,7 +60,7 @@ function derive(
       return Reflect.get(values, name) as unknown;
     },
   });
-  const retry = from?.(watched) ?? {};
+  const retry = binding.retry?.[direction]?.(watched) ?? {};
   const said = written(spec, binding.metadata as Fields, [...read]);
   if (said.length > 0) return { retry, source: `metadata ${said.join(", ")}` };
   const derived = Object.keys(retry).length > 0;
