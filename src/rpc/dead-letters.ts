@@ -97,7 +97,8 @@ function targetOf({ component, operation, metadata }: RedriveTarget): OutputTarg
   return { component, operation: operation || "create", metadata };
 }
 
-const outcomes = {
+/** What becomes of letters that are redriven, as the wire counts it. */
+export const redriveOutcomes = {
   handled: RedriveOutcome.HANDLED,
   refused: RedriveOutcome.REFUSED,
   skipped: RedriveOutcome.SKIPPED,
@@ -107,7 +108,11 @@ function describeProgress({ result, totals }: RedriveProgress) {
   const { matched, handled, refused, skipped } = totals;
   return {
     ...(result && {
-      result: { ...result, eventId: result.eventId ?? "", outcome: outcomes[result.outcome] },
+      result: {
+        ...result,
+        eventId: result.eventId ?? "",
+        outcome: redriveOutcomes[result.outcome],
+      },
     }),
     totals: {
       matched: BigInt(matched),

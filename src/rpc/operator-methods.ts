@@ -70,14 +70,16 @@ function describePolicy(parts: readonly PolicyPart[]) {
   return { parts: parts.map(({ name, value, source }) => ({ name, value, source })) };
 }
 
-const outcomes = {
+/** The outcomes of reloads, as the wire counts them. */
+export const reloadOutcomes = {
   applied: ReloadOutcome.APPLIED,
   unchanged: ReloadOutcome.UNCHANGED,
   "partly applied": ReloadOutcome.PARTLY_APPLIED,
   refused: ReloadOutcome.REFUSED,
 } as const;
 
-const kinds = {
+/** What resources ask for, as the wire counts it. */
+export const changeKinds = {
   created: ChangeKind.CREATED,
   updated: ChangeKind.UPDATED,
   deleted: ChangeKind.DELETED,
@@ -88,9 +90,9 @@ function describeReload({ revision, at, outcome, components, problems }: ReloadR
   return {
     revision: BigInt(revision),
     at: timestampOf(at),
-    outcome: outcomes[outcome],
+    outcome: reloadOutcomes[outcome],
     components: components.map(({ name, change, outcome, reason, origin }) => ({
-      ...{ name, kind: kinds[change], applied: outcome === "applied", reason },
+      ...{ name, kind: changeKinds[change], applied: outcome === "applied", reason },
       source: origin,
     })),
     problems: [...problems],

@@ -217,6 +217,7 @@ function tookOf(took: Duration | undefined): number {
   return took === undefined ? 0 : Number(took.seconds) * 1000 + took.nanos / 1e6;
 }
 
-function bytesOf(key: Uint8Array | string): Uint8Array {
+/** A key as bytes. */
+export function bytesOf(key: Uint8Array | string): Uint8Array {
   return typeof key === "string" ? Buffer.from(key) : key;
 }
