@@ -2,7 +2,7 @@ import type { Answer, StreamAnswer } from "../binding.ts";
 import { BindingError } from "../errors.ts";
 import type { Component } from "./component.ts";
 import type { Opened } from "./opening.ts";
-import type { Invocation, StreamBody, StreamInvocation } from "./invocation.ts";
+import type { Invocation, StreamInvocation } from "./invocation.ts";
 import { ObservedBody } from "./observed-body.ts";
 import type { Observer } from "./observer.ts";
 import { repeat, type Repetition } from "./repeating.ts";
@@ -37,9 +37,12 @@ export class Outputs {
     const component = this.#find(invocation);
     const { name, operation, body, metadata } = invocation;
     const started = performance.now();
-    const observe = (error: BindingError | undefined): void =>
-      this.#observer.invoked(name, operation, error, performance.now() - started);
     const found = findOperation(component, operation);
+    component.calls.enter();
+    const observe = (error: BindingError | undefined): void => {
+      component.calls.leave();
+      this.#observer.invoked(name, operation, error, performance.now() - started);
+    };
     let redact: Redact | undefined;
     const shown = (thrown: unknown): BindingError => shownFailure(thrown, redact);
     try {
@@ -96,6 +99,7 @@ export class Outputs {
     const found = findOperation(component, operation);
     const { outbound } = component.policies;
     let redact: Redact | undefined;
+    component.calls.enter();
     try {
       let answer: Answer | void;
       if (
@@ -125,6 +129,8 @@ export class Outputs {
       const error = shownFailure(thrown, redact);
       this.#observer.invoked(name, operation, error, performance.now() - started);
       throw error;
+    } finally {
+      component.calls.leave();
     }
   }
 
