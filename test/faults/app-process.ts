@@ -1,8 +1,12 @@
 import { readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { spawnServer, type ServerProcess } from "../servers/server-process.ts";
 import { until } from "../until.ts";
 import type { Handled } from "./oracle.ts";
+
+// Many are started, and most of a start is compiling.
+const compileCache = join(tmpdir(), "cufflink-faults-compile-cache");
 
 /** How the app gets its events. */
 export type AppMode = "grpc" | "http" | "stream";
@@ -37,7 +41,10 @@ export class AppProcess {
   }
 
   async start(): Promise<void> {
-    const command = { program: process.execPath, arguments: this.#arguments };
+    const command = {
+      ...{ program: process.execPath, arguments: this.#arguments },
+      environment: { NODE_COMPILE_CACHE: compileCache },
+    };
     const log = this.#file("app.log");
     writeFileSync(log, "");
     const started = await spawnServer(command, this.#folder, log);

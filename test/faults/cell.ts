@@ -5,14 +5,14 @@ import { join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
 import { reservePort } from "../servers/ports.ts";
 import { until } from "../until.ts";
-import { AppProcess, type AppMode } from "./app-process.ts";
+import { AppProcess, type AppMode, type Record } from "./app-process.ts";
 import { CalmSeconds } from "./calm-seconds.ts";
 import { clockFileIn, type Fault, type World } from "./faults.ts";
 import { Load } from "./load.ts";
 import { judge, type Handled, type Produced, type Verdict } from "./oracle.ts";
 import { reachedPoints, stopOf, type Phase } from "./phases.ts";
 import type { Kit, Place, Source } from "./place.ts";
-import { RuntimeProcess, type StartOptions } from "./runtime-process.ts";
+import { RuntimeProcess, type ComponentYaml, type StartOptions } from "./runtime-process.ts";
 import type { Servers } from "./servers.ts";
 
 export type Cell = {
@@ -42,11 +42,16 @@ export type Outcome = {
 const perSecond = 50;
 /** How long all may take to be handled after a fault. */
 const patience = 90_000;
+/** Attempts at an event that the app always refuses. */
+const poisonAttempts = 3;
 /** At which settlement the runtime stops for the phase `settling`, so that there was some life before. */
 const settlements = 60;
 
 /** Runs one cell of the matrix: a load, a fault in a phase, and the oracle's word on what became of the events. */
-export async function runCell(cell: Cell, servers: Servers, slot: number): Promise<Outcome> {
+export async function runCell(
+  cell: Cell,
+  { servers, slot, keep = false }: { servers: Servers; slot: number; keep?: boolean },
+): Promise<Outcome> {
   const { source, fault, phase } = cell;
   const bound = source.bounds[fault.strikes];
   const point = stopOf(phase);
@@ -75,16 +80,11 @@ export async function runCell(cell: Cell, servers: Servers, slot: number): Promi
   const run = new Run(cell, { runtime, app, place, folder });
   try {
     const result = await run.run();
-    const failures = failuresOf(result.verdict, bound, place, result.exit);
-    if (failures.length === 0) await rm(folder, { recursive: true, force: true });
-    return {
-      cell,
-      bound,
-      ordered: place.ordered,
-      ...result,
-      failures,
-      ...(failures.length > 0 ? { folder } : {}),
-    };
+    const failures = [...failuresOf(result, bound, place), ...result.wrong];
+    const kept = keep || failures.length > 0;
+    if (!kept) await rm(folder, { recursive: true, force: true });
+    const { ordered } = place;
+    return { cell, bound, ordered, ...result, failures, ...(kept ? { folder } : {}) };
   } catch (error) {
     const failures = [error instanceof Error ? error.message : String(error)];
     return { cell, bound, failures, folder };
@@ -94,6 +94,15 @@ export async function runCell(cell: Cell, servers: Servers, slot: number): Promi
     await runtime.ended;
   }
 }
+
+type Result = {
+  readonly verdict: Verdict;
+  readonly recovery: number;
+  /** How the runtime ended in the end. */
+  readonly exit: string;
+  /** What else is wrong. */
+  readonly wrong: readonly string[];
+};
 
 /** One run of a cell. */
 class Run {
@@ -105,10 +114,11 @@ class Run {
   constructor(cell: Cell, world: World) {
     this.#cell = cell;
     this.#world = world;
-    this.#load = new Load(world.place, { perSecond });
+    const poisonEvery = cell.fault.poison === true ? 12 : undefined;
+    this.#load = new Load(world.place, { perSecond, poisonEvery });
   }
 
-  async run(): Promise<{ verdict: Verdict; recovery: number; exit: string }> {
+  async run(): Promise<Result> {
     try {
       return await this.#run();
     } finally {
@@ -116,10 +126,10 @@ class Run {
     }
   }
 
-  async #run(): Promise<{ verdict: Verdict; recovery: number; exit: string }> {
+  async #run(): Promise<Result> {
     const { app, runtime, place } = this.#world;
     const { phase, fault } = this.#cell;
-    runtime.configure(place.component);
+    runtime.configure(this.#component);
     if (place.arrived === undefined) await app.start();
     if (phase === "connecting") await this.#strikeWhileConnecting();
     else {
@@ -139,9 +149,10 @@ class Run {
     await this.#untilHandled();
     const exit = await runtime.end();
     const [produced, handled] = [this.#produced(), await this.#handled()];
-    const verdict = judge({ produced, handled, lives: runtime.lives });
+    const deadLettered = await this.#deadLettered();
+    const verdict = judge({ produced, handled, deadLettered, lives: runtime.lives });
     const recovery = recoveryOf(produced, handled, healed);
-    return { verdict, recovery, exit };
+    return { verdict, recovery, exit, wrong: this.#poisonProblems(deadLettered) };
   }
 
   async #warmUp(): Promise<void> {
@@ -159,7 +170,7 @@ class Run {
 
   /** Brings the runtime to where the fault is to strike. */
   async #reach(phase: Phase): Promise<void> {
-    const { runtime, place } = this.#world;
+    const { runtime } = this.#world;
     this.#calm.end();
     if (phase === "idle") {
       await this.#load.stop();
@@ -177,7 +188,7 @@ class Run {
     }
     if (phase === "reloading") {
       await this.#hold();
-      const { component } = place;
+      const component = this.#component;
       runtime.configure({ ...component, metadata: { ...component.metadata, maxInFlight: "63" } });
     }
     if (stopOf(phase) !== undefined) {
@@ -247,11 +258,56 @@ class Run {
     const { runtime } = this.#world;
     const missing = async (): Promise<Produced[]> => {
       const handled = new Set((await this.#handled()).map(({ uuid }) => uuid));
+      // After the last attempt an event is on its way to the dead letters.
+      for (const { what, uuid, attempt } of this.#poisonRecords())
+        if (what === "refused" && attempt >= poisonAttempts) handled.add(uuid);
       return this.#produced().filter((event) => event.durable && !handled.has(event.uuid));
     };
     const end = Date.now() + patience;
     // What is still missing then, the verdict tells.
     while ((await missing()).length > 0 && Date.now() < end && !runtime.gone) await pause(50);
+    if (this.#load.poison.size > 0) await pause(1_000);
+  }
+
+  get #component(): ComponentYaml {
+    const { fault } = this.#cell;
+    const { component } = this.#world.place;
+    const retries = { backOffDuration: "200ms", backOffMaxRetries: String(poisonAttempts - 1) };
+    const more = { ...(fault.poison === true ? retries : {}), ...fault.metadata };
+    return { ...component, metadata: { ...component.metadata, ...more } };
+  }
+
+  #poisonRecords(): Record[] {
+    const { poison } = this.#load;
+    return poison.size === 0
+      ? []
+      : this.#world.app.records().filter(({ uuid }) => poison.has(uuid));
+  }
+
+  /** Uuids in the dead letters, once the runtime has let go of them. */
+  async #deadLettered(): Promise<Set<string>> {
+    if (this.#load.poison.size === 0) return new Set();
+    const letters = await this.#world.runtime.deadLetters();
+    const uuids = letters.map(({ event }) => uuidOf(event.data));
+    if (new Set(uuids).size < uuids.length)
+      throw new Error("an event is in the dead letters twice");
+    return new Set(uuids);
+  }
+
+  /** What is wrong with how the events ended that the app always refuses. */
+  #poisonProblems(deadLettered: ReadonlySet<string>): string[] {
+    const problems: string[] = [];
+    const times = new Map<string, number>();
+    for (const { what, uuid } of this.#poisonRecords())
+      if (what === "received") times.set(uuid, (times.get(uuid) ?? 0) + 1);
+    for (const [uuid, count] of times) {
+      // The strike may cost an attempt that the app did not see, or let it see one that was not counted.
+      if (Math.abs(count - poisonAttempts) > 1)
+        problems.push(`${count} attempts at poison ${uuid}`);
+    }
+    for (const uuid of deadLettered)
+      if (!this.#load.poison.has(uuid)) problems.push(`a good event in the dead letters: ${uuid}`);
+    return problems;
   }
 
   #produced(): readonly Produced[] {
@@ -268,6 +324,7 @@ class Run {
     const point = stopOf(phase);
     const times = phase === "settling" ? `@${this.#world.place.send ? settlements : 3}` : "";
     return {
+      ...(fault.faultPoints === undefined ? {} : { faultPoints: fault.faultPoints }),
       ...(point === undefined ? {} : { faultPoints: `${point}=stop${times}` }),
       ...(fault.clock === true ? { clockFile: clockFileIn(this.#world.folder) } : {}),
     };
@@ -285,6 +342,10 @@ function recoveryOf(
   return Math.max(0, ...[...first.values()].map((at) => at - healed));
 }
 
+function uuidOf(data: Uint8Array | undefined): string {
+  return (JSON.parse(Buffer.from(data ?? []).toString("utf8")) as { uuid: string }).uuid;
+}
+
 function idOf({ uuid, attempt }: { uuid: string; attempt: number }): string {
   return `${uuid} ${attempt}`;
 }
@@ -300,7 +361,7 @@ function unfit(place: Place, phase: Phase): string | undefined {
   return phase === "settling" ? "an output settles nothing" : undefined;
 }
 
-function failuresOf(verdict: Verdict, bound: number, place: Place, exit: string): string[] {
+function failuresOf({ verdict, exit }: Result, bound: number, place: Place): string[] {
   const { lost, reordered, rewound, duplicates, unknown } = verdict;
   const found: string[] = [];
   if (lost.length > 0) found.push(`lost ${lost.length}: ${lost[0]?.key} ${lost[0]?.sequence}`);

@@ -1,7 +1,10 @@
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
+import type { FaultPoint } from "../../src/fault-point.ts";
+import { until } from "../until.ts";
 import type { AppProcess } from "./app-process.ts";
+import { reachedPoints } from "./phases.ts";
 import type { Place } from "./place.ts";
 import type { RuntimeProcess } from "./runtime-process.ts";
 
@@ -23,6 +26,12 @@ export type Fault = {
   readonly credentials?: boolean;
   /** Whether the runtime needs a clock that can be set wrong. */
   readonly clock?: boolean;
+  /** What `CUFFLINK_FAULT_POINTS` says to the first process of the runtime. */
+  readonly faultPoints?: string;
+  /** Whether some events are refused until they are in the dead letters. */
+  readonly poison?: boolean;
+  /** What else the component's metadata says. */
+  readonly metadata?: Readonly<Record<string, string>>;
   /** Why it cannot strike there; `undefined`: it can. */
   readonly unfit: (place: Place) => string | undefined;
   /** Strikes, stays for its time and heals; what was killed is started again by who called. */
@@ -171,6 +180,27 @@ export const clockJump = (hours: number): Fault => ({
     await writeFile(clockFileIn(folder), String(hours * 3_600_000));
     await pause(3_000);
     await writeFile(clockFileIn(folder), "0");
+  },
+});
+
+/** The runtime kills itself at a fault point, when it comes there for the nth time. */
+export const killedAt = (
+  point: FaultPoint,
+  times: number,
+  metadata: Readonly<Record<string, string>> = {},
+): Fault => ({
+  ...{ name: `killed at "${point}"`, strikes: "runtime", poison: true, metadata },
+  faultPoints: `${point}=kill@${times}`,
+  unfit({ send, arrived }) {
+    if (!reachedPoints().has(point)) return `the runtime does not reach "${point}"`;
+    if (send === undefined) return "its ticks are neither good nor bad";
+    return arrived === undefined ? undefined : "an output has no such steps";
+  },
+  async strike({ runtime }) {
+    await until(() => runtime.gone, {
+      what: () => `the runtime to end at "${point}":\n${runtime.output()}`,
+      within: 60_000,
+    });
   },
 });
 

@@ -36,11 +36,26 @@ const pairs: readonly (readonly [faults.Fault, readonly Phase[]])[] = [
   [faults.clockJump(-1), ["receiving"]],
 ];
 
+/** Kill points between the steps of an event's life, each with how often it is passed before. */
+const killPoints: readonly faults.Fault[] = [
+  faults.killedAt("event received", 60),
+  faults.killedAt("attempt begins", 60),
+  faults.killedAt("app answered", 60),
+  faults.killedAt("before settle", 60),
+  faults.killedAt("settled", 60),
+  faults.killedAt("attempt noted", 6),
+  faults.killedAt("dead letter stored", 3),
+  faults.killedAt("claimed", 60, { deduplicate: "id" }),
+  faults.killedAt("claim completed", 60, { deduplicate: "id" }),
+];
+
 /** Every cell of the matrix, those that last longest first. */
 export function allCells(): Cell[] {
   const cells = pairs.flatMap(([fault, where]) =>
     sources.flatMap((source) => where.map((phase): Cell => ({ source, fault, phase }))),
   );
+  for (const fault of killPoints)
+    for (const source of sources) cells.push({ source, fault, phase: "receiving" });
   const seconds = ({ fault }: Cell): number => Number(/ (\d+) s/.exec(fault.name)?.[1] ?? 0);
   return cells.sort((one, other) => seconds(other) - seconds(one));
 }

@@ -1,5 +1,6 @@
 // The fault matrix: `npm run test:faults`. Prints a line for each cell as it ends and a table at the end; ends with 1
-// if a gate fails. --only SOURCES and --fault, --phase TEXT select; --slots N says how many cells run at once.
+// if a gate fails. --only SOURCES and --fault, --phase TEXT select; --slots N says how many cells run at once;
+// --markdown FILE gets the table; --keep keeps the folders of cells that passed, too.
 import { writeFile } from "node:fs/promises";
 import { parseArgs } from "node:util";
 import { runCell, type Cell, type Outcome } from "./cell.ts";
@@ -14,6 +15,7 @@ const { values } = parseArgs({
     phase: { type: "string" },
     slots: { type: "string", default: "5" },
     markdown: { type: "string" },
+    keep: { type: "boolean", default: false },
   },
 });
 
@@ -48,7 +50,7 @@ process.exit(outcomes.some(({ failures }) => failures.length > 0) ? 1 : 0);
 
 async function runOne(cell: Cell, servers: Servers, slot: number): Promise<Outcome> {
   try {
-    return await runCell(cell, servers, slot);
+    return await runCell(cell, { servers, slot, keep: values.keep });
   } catch (error) {
     const failures = [error instanceof Error ? (error.stack ?? error.message) : String(error)];
     return { cell, bound: 0, failures };

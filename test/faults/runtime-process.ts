@@ -1,5 +1,7 @@
 import { readFileSync, writeFileSync, mkdirSync, renameSync } from "node:fs";
 import { join, resolve } from "node:path";
+import { createStore } from "../../src/store/open-store.ts";
+import type { DeadLetter } from "../../src/store/records.ts";
 import { reservePort } from "../servers/ports.ts";
 import { spawnServer, type ServerProcess } from "../servers/server-process.ts";
 import { until } from "../until.ts";
@@ -159,6 +161,16 @@ export class RuntimeProcess {
     const how = await this.ended;
     clearTimeout(timer);
     return how;
+  }
+
+  /** What is in the dead letters. Only once its process is gone, which locks them. */
+  async deadLetters(): Promise<DeadLetter[]> {
+    const store = createStore({ folder: join(this.#folder, "state", "cufflink", "faults") });
+    try {
+      return await store.deadLetters.list({}, { limit: 10_000 });
+    } finally {
+      await store.close();
+    }
   }
 
   /** The last lines that all of its processes printed. */

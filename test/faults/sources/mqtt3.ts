@@ -9,9 +9,10 @@ export const mqtt3: Source = {
   // What the broker sends without waiting for acknowledgements: Mosquitto, 20.
   bounds: { app: 20, runtime: 20, server: 20 },
   async place(kit) {
-    const { server, setPassword } = await kit.servers.mosquitto(kit.ownServer);
+    const mosquitto = await kit.servers.mosquitto(kit.ownServer);
+    const { server } = mosquitto;
     const user = uniqueName("user");
-    if (kit.credentials) await setPassword(user, "right");
+    if (kit.credentials) await mosquitto.setPassword(user, "right");
     const login = kit.credentials ? `${user}:right@` : "";
     const proxy = await startProxy(server);
     const topic = uniqueName("faults");
@@ -44,10 +45,10 @@ export const mqtt3: Source = {
       ...{ server, proxy, send },
       credentials: {
         async revoke() {
-          await setPassword(user, "wrong");
+          await mosquitto.setPassword(user, "wrong");
           proxy.cut();
         },
-        restore: () => setPassword(user, "right"),
+        restore: () => mosquitto.setPassword(user, "right"),
       },
       async [Symbol.asyncDispose]() {
         await close();

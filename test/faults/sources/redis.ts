@@ -42,6 +42,7 @@ export const redis: Source = {
         if (statusCode >= 300) throw new Error(`answered ${statusCode}`);
       },
       async arrived(produced) {
+        if (produced.length === 0) return [];
         const counts = await admin.mget(produced.map(({ uuid }) => `${prefix}-${uuid}`));
         return produced.flatMap(({ key, sequence, uuid, at }, index) =>
           Array.from({ length: Number(counts[index] ?? 0) }, (): Handled => {
