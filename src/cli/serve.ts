@@ -17,6 +17,8 @@ import { createHttpEndpoints } from "../server/http-endpoints.ts";
 import { bind, type Address } from "../server/listener.ts";
 import { createServer, type CufflinkServer } from "../server/server.ts";
 import { stateStores } from "../states/index.ts";
+import { createStore } from "../store/open-store.ts";
+import { stateFolder } from "../store/state-folder.ts";
 import { createLogger } from "../telemetry/logger.ts";
 import { Metrics } from "../telemetry/metrics.ts";
 import { version } from "../version.ts";
@@ -63,6 +65,10 @@ export async function serve(options: ServeOptions): Promise<Served> {
     logger,
   });
   const metrics = new Metrics(options.appId, () => runtime.components());
+  const store = createStore({
+    folder: stateFolder(options.appId, options.stateDir, process.env),
+    logger,
+  });
   const runtime: Runtime = createRuntime({
     appId: options.appId,
     bindings,
@@ -70,6 +76,7 @@ export async function serve(options: ServeOptions): Promise<Served> {
     app,
     logger,
     observer: metrics,
+    store,
     http: createHttpEndpoints(),
     maxConcurrency: options.appMaxConcurrency,
   });
@@ -96,6 +103,7 @@ export async function serve(options: ServeOptions): Promise<Served> {
         code ||= 1;
       }
       await runtime.close();
+      await store.close();
       // First, for streams that the app has dialled are calls of the server.
       await app.close();
       await server.close(2000);

@@ -158,7 +158,7 @@ export class Trial implements AsyncDisposable {
 
 /** How many dead letters the runtime holds. */
 async function deadLetters(httpPort: number): Promise<number> {
-  const answer = await fetch(`http://127.0.0.1:${httpPort}/cufflink.v1.DeadLetters/Totals`, {
+  const answer = await fetch(`http://127.0.0.1:${httpPort}/cufflink.v1.DeadLetters/ListDeadLetterTotals`, {
     method: "POST",
     headers: { "content-type": "application/json" },
     body: "{}",
