@@ -42,6 +42,8 @@ async function start(given: Given) {
     invoked: (_name, _operation, error) => void invoked.push(error?.reason),
     attempted: () => undefined,
     stateChanged: () => undefined,
+    ended: () => undefined,
+    redriven: () => undefined,
   };
   const started = startRuntime({ bindings: [system.binding("fake")], observer });
   const apply = async (next: Given): Promise<void> =>
@@ -57,15 +59,10 @@ async function start(given: Given) {
   return { ...started, system, invoked, run, apply };
 }
 
-function failing(
-  system: FakeSystem,
-  effect: Effect,
-  {
-    times = Infinity,
-    reason = "unavailable" as Reason,
-    systemCode = undefined as string | undefined,
-  } = {},
-): void {
+type Failure = { times?: number; reason?: Reason; systemCode?: string };
+
+function failing(system: FakeSystem, effect: Effect, failure: Failure = {}): void {
+  const { times = Infinity, reason = "unavailable", systemCode } = failure;
   system.invoke = async () => {
     if (system.calls.length > times) return "ok";
     throw new BindingError(reason, "down", { effect, systemCode });

@@ -14,8 +14,8 @@ export interface KafkaOptions {
   /** Further properties of the broker. They win over those set here. */
   readonly properties?: Readonly<Record<string, string>>;
   /**
-   * Listeners beside the plain one: `{ SASL: { protocol: "SASL_PLAINTEXT", address: "localhost:9094" } }`; `advertised`: where
-   * clients of the listener are sent, if that is another address.
+   * Listeners beside the plain one: `{ SASL: { protocol: "SASL_PLAINTEXT", address: "localhost:9094" } }`. Clients are
+   * told the same address, or `advertised`.
    */
   readonly moreListeners?: Readonly<
     Record<string, { protocol: string; address: string; advertised?: string }>
