@@ -1,13 +1,10 @@
 import { randomUUID } from "node:crypto";
+import type { OracleEvent } from "../faults/oracle.ts";
 
 /** What every produced event carries as its payload. */
-export type ProducedEvent = {
+export type ProducedEvent = OracleEvent & {
   /** Its number among all of the scenario, from 0. */
   readonly number: number;
-  readonly key: string;
-  /** Its place among those of its key, from 0. */
-  readonly sequence: number;
-  readonly uuid: string;
   /** When it was about to be sent, in milliseconds since 1970. */
   readonly sent: number;
 };
@@ -19,7 +16,7 @@ export function eventMaker(keys: number): () => ProducedEvent {
     const event = {
       number,
       key: `key-${number % keys}`,
-      sequence: Math.floor(number / keys),
+      sequence: Math.floor(number / keys) + 1,
       uuid: randomUUID(),
       sent: Date.now(),
     };

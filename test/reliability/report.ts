@@ -25,6 +25,8 @@ export type Cell = {
   readonly kept: boolean;
   /** When it was measured, in UTC. */
   readonly date: string;
+  /** The machine's load average before. */
+  readonly load: number;
   readonly command: string;
 };
 
@@ -74,8 +76,9 @@ function table({ machine, daprd, rows: results }: Results): string {
   const runs = Object.values(results).flatMap((of) => Object.values(of));
   const commands = [...new Set(runs.map(({ command }) => `\`${command}\``))].sort();
   const dates = runs.map(({ date }) => date).sort();
+  const loads = runs.map(({ load }) => load);
   return [
-    `Measured on ${machine}, against daprd ${daprd}, from ${dates[0]} to ${dates.at(-1)} (UTC), by ${commands.join(" and ")}.`,
+    `Measured on ${machine}, against daprd ${daprd}, from ${dates[0]} to ${dates.at(-1)} (UTC), by ${commands.join(" and ")}. Load average before a cell: ${Math.min(...loads)} to ${Math.max(...loads)}.`,
     "",
     ...lines.map((line) => `| ${line.join(" | ")} |`),
   ].join("\n");

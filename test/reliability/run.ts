@@ -6,9 +6,10 @@
 //   --dry-run          prints, and writes nothing
 //
 // Exits with 1 where Cufflink lost an event, or delivered one out of the order that its source promises.
+import { execFileSync } from "node:child_process";
 import { rmSync } from "node:fs";
 import { mkdtemp } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { loadavg, tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { heedSignals } from "../../bench/children.ts";
@@ -32,6 +33,13 @@ const command = `${daprd === undefined ? "" : "DAPRD=daprd "}npm run test:reliab
 const folder = await mkdtemp(join(tmpdir(), "cufflink-reliability-"));
 process.on("exit", () => rmSync(folder, { recursive: true, force: true }));
 let failed = false;
+execFileSync(
+  process.execPath,
+  [join(import.meta.dirname, "../../scripts/build.ts"), "--no-check"],
+  {
+    stdio: "inherit",
+  },
+);
 for (const row of chosen(flags.row, rows)) {
   console.log(`\n${row.name}: ${row.title}`);
   for (const contender of chosen(
@@ -53,18 +61,20 @@ if (failed) {
 async function measured(row: Row, contender: Contender): Promise<Cell | undefined> {
   if (contender === "daprd-tuned" && row.tuning === undefined) return undefined;
   const date = new Date().toISOString().slice(0, 16).replace("T", " ");
+  const load = Math.round((loadavg()[0] ?? 0) * 10) / 10;
+  const about = { date, load, command };
   if (contender !== "cufflink" && daprd === undefined) {
-    return { text: "not run", kept: false, date, command };
+    return { text: "not run", kept: false, ...about };
   }
   try {
     await using systems = new Systems(folder);
     const bench: Bench = { folder, daprd, systems };
     const { text, lost, reordered } = await row.run(contender, bench);
-    return { text, kept: lost === 0 && reordered === 0, date, command };
+    return { text, kept: lost === 0 && reordered === 0, ...about };
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
     console.error(reason);
-    return { text: `failed: ${reason.split("\n")[0]}`, kept: false, date, command };
+    return { text: `failed: ${reason.split("\n")[0]}`, kept: false, ...about };
   }
 }
 

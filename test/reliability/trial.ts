@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { reservePort } from "../servers/ports.ts";
 import { until } from "../until.ts";
 import { startApp, deliveries, type App, type AppOrder, type Delivery } from "./app.ts";
-import { summaryOf, type Summary } from "./summary.ts";
+import { judge, type Verdict } from "../faults/oracle.ts";
 import { eventMaker, type ProducedEvent } from "./events.ts";
 import type { Bench } from "./row.ts";
 import {
@@ -124,9 +124,15 @@ export class Trial implements AsyncDisposable {
     }
   }
 
-  /** What the journal says of all that was produced. */
-  async summary(): Promise<Summary> {
-    return summaryOf(this.produced, await this.deliveries());
+  /** What became of all that was produced. Each was confirmed by its server, so each counts. */
+  async verdict(): Promise<Verdict> {
+    return judge({
+      produced: this.produced.map(({ key, sequence, uuid, sent }) => ({
+        ...{ key, sequence, uuid },
+        ...{ at: sent, durable: true },
+      })),
+      handled: (await this.handled()).map((delivery) => ({ ...delivery, receivedAt: delivery.at })),
+    });
   }
 
   /** Resolves to how many dead letters there are, once there are that many or the time is over. */
@@ -158,11 +164,14 @@ export class Trial implements AsyncDisposable {
 
 /** How many dead letters the runtime holds. */
 async function deadLetters(httpPort: number): Promise<number> {
-  const answer = await fetch(`http://127.0.0.1:${httpPort}/cufflink.v1.DeadLetters/Totals`, {
-    method: "POST",
-    headers: { "content-type": "application/json" },
-    body: "{}",
-  });
+  const answer = await fetch(
+    `http://127.0.0.1:${httpPort}/cufflink.v1.DeadLetters/ListDeadLetterTotals`,
+    {
+      method: "POST",
+      headers: { "content-type": "application/json" },
+      body: "{}",
+    },
+  );
   if (!answer.ok) return 0;
   const { totals = [] } = (await answer.json()) as { totals?: { count?: string }[] };
   return totals.reduce((sum, { count = "0" }) => sum + Number(count), 0);

@@ -32,12 +32,18 @@ function appRestart(source: SourceName): Row {
         await trial.runtime.start();
         await trial.untilQuiet(quiet);
       }
-      const { lost, again, reordered, slowest } = await trial.summary();
+      const {
+        lost: missing,
+        duplicates,
+        reordered: disorders,
+        longestDelay,
+      } = await trial.verdict();
+      const [lost, reordered] = [missing.length, disorders.length];
       const parts = [
         lost === 0 ? "0 lost" : `**${lost.toLocaleString("en-US")} lost**`,
-        `${again.toLocaleString("en-US")} twice`,
+        `${duplicates.toLocaleString("en-US")} twice`,
         ...(source === "kafka" ? [`${reordered} out of order`] : []),
-        ...(lost === 0 ? [`slowest ${(slowest / 1000).toFixed(1)} s`] : []),
+        ...(lost === 0 ? [`slowest ${(longestDelay / 1000).toFixed(1)} s`] : []),
         ...(open > lost ? [`**${open - lost} only after a restart of the runtime**`] : []),
       ];
       return { text: parts.join(", "), lost, reordered: source === "kafka" ? reordered : 0 };

@@ -152,11 +152,12 @@ function halfOfTwentyEdits(): Row {
         await runtime.start();
         await trial.untilQuiet(quiet);
       }
-      const { lost, again } = await trial.summary();
+      const { lost: missing, duplicates } = await trial.verdict();
+      const lost = missing.length;
       const text = [
         endedAt === undefined ? "the process lives" : `**the process ended after edit ${endedAt}**`,
         failed > 0 ? `**${failed} of ${made} calls failed**` : `0 of ${made} calls failed`,
-        `${lost > 0 ? `**${lost} events lost**` : "0 events lost"}, ${again} twice`,
+        `${lost > 0 ? `**${lost} events lost**` : "0 events lost"}, ${duplicates} twice`,
         ...(undelivered > 0
           ? [`**${undelivered} events waited** for a restart by hand`]
           : [`${before.length} events open at the end of the load`]),
