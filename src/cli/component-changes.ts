@@ -1,7 +1,7 @@
 import { userInfo } from "node:os";
 import type { Command } from "commander";
 import type { ListedComponent } from "../rpc/listed-component.ts";
-import type { PolicyPart } from "../runtime/operator.ts";
+import type { PolicyPart } from "../policy/describe.ts";
 import {
   addAddressOption,
   addClientOptions,

@@ -7,11 +7,12 @@ import { formatDuration } from "../metadata/duration.ts";
 import { compilePolicies } from "../policy/policies.ts";
 import { RuntimeDescription } from "../rpc/description.ts";
 import type { ReloadResult } from "../runtime/reload.ts";
+import { DeadLetterDesk } from "../runtime/dead-letters.ts";
 import { createRuntime, type Runtime } from "../runtime/runtime.ts";
 import type { RuntimeLogger } from "../runtime/runtime-logger.ts";
 import { createHttpEndpoints } from "../server/http-endpoints.ts";
 import { bind, type Address } from "../server/listener.ts";
-import { createServer, type CufflinkServer } from "../server/server.ts";
+import { createServer, type CufflinkServer, type ServerOptions } from "../server/server.ts";
 import { stateStores } from "../states/index.ts";
 import { createStore } from "../store/open-store.ts";
 import { stateFolder } from "../store/state-folder.ts";
@@ -75,6 +76,7 @@ export async function serve(options: ServeOptions): Promise<Served> {
   const store = createStore({
     folder: stateFolder(options.appId, options.stateDir, process.env),
     logger: logger.child({ part: "store" }),
+    onExpired: (component, count) => deadLetters.expired(component, count),
   });
   const metrics = new Metrics(options.appId, () => runtime.components());
   const runtime: Runtime = createRuntime({
@@ -88,8 +90,15 @@ export async function serve(options: ServeOptions): Promise<Served> {
     http: createHttpEndpoints(),
     maxConcurrency: options.appMaxConcurrency,
   });
+  const deadLetters = new DeadLetterDesk({
+    store: store.deadLetters,
+    redrive: (letter) => runtime.redrive(letter),
+    invoke: (invocation) => runtime.invoke(invocation),
+    logger,
+  });
   const server = await startServer(options, runtime, app, {
     shutdown: () => end("shutdown was asked for"),
+    operations: { operator: runtime, deadLetters, reload: () => reloader.reload() },
     features: () => (reloader.configuration.hotReload ? ["HotReload"] : []),
   });
   const withMetrics = options.metrics && reloader.configuration.metrics !== false;
@@ -166,7 +175,10 @@ async function startServer(
   options: ServeOptions,
   runtime: Runtime,
   app: JoinedApp,
-  { shutdown, features }: { shutdown: () => void; features: () => readonly string[] },
+  {
+    features,
+    ...asked
+  }: Pick<ServerOptions, "shutdown" | "operations"> & { features: () => readonly string[] },
 ): Promise<CufflinkServer> {
   const { appId, appProtocol, appPort, appChannelAddress, appMaxConcurrency, appHealth } = options;
   const description = new RuntimeDescription({
@@ -204,7 +216,7 @@ async function startServer(
     token: process.env["DAPR_API_TOKEN"],
     maxBodySize: options.maxBodySize,
     tls,
-    shutdown,
+    ...asked,
     subscribe: (messages) => app.streams.accept(messages),
   });
 }

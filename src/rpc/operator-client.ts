@@ -6,7 +6,8 @@ import {
   type ReloadResult as WireReload,
 } from "../../gen/cufflink/v1/operations_pb.ts";
 import { BindingError } from "../errors.ts";
-import type { ComponentPolicies, PolicyPart, ReloadResult } from "../runtime/operator.ts";
+import type { PolicyParts, PolicyPart } from "../policy/describe.ts";
+import type { ReloadResult } from "../runtime/reload.ts";
 import type { HistoryRecord } from "../store/records.ts";
 import type { Caller } from "./caller.ts";
 import { listed, type ListedComponent } from "./listed-component.ts";
@@ -66,7 +67,7 @@ export class OperatorClient {
   }
 
   /** What is done about a component's failures. */
-  async policies(name: string): Promise<ComponentPolicies> {
+  async policies(name: string): Promise<PolicyParts> {
     const { inbound, outbound } = await this.#caller.call((options) =>
       this.#operations.describePolicies({ name }, options),
     );

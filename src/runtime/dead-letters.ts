@@ -3,6 +3,7 @@ import type { DeadLetter, DeadLetterFilter, ListedDeadLetter } from "../store/re
 import type { DeadLetterStore, DeadLetterTotal } from "../store/store.ts";
 import { redriveToOutput, type OutputTarget } from "./redrive-target.ts";
 import { RedriveRun, type RedriveProgress, type RedriveResult } from "./redrive-run.ts";
+import type { Redriven } from "./redrive.ts";
 import type { Runtime } from "./runtime.ts";
 import type { RuntimeLogger } from "./runtime-logger.ts";
 
@@ -17,9 +18,6 @@ export type DeadLetterDeskOptions = {
   readonly invoke: Runtime["invoke"];
   readonly logger: RuntimeLogger;
 };
-
-/** What the handler made of a letter's event. */
-export type Redriven = { readonly outcome: "handled" | "refused"; readonly reason: string };
 
 /** Which letters are meant: those that a filter names, or every one, which must be said. */
 export type Selection = { readonly filter: DeadLetterFilter; readonly all: boolean };

@@ -1,7 +1,7 @@
 import { BindingError } from "../errors.ts";
 import type { AttemptRecord, DeadLetter } from "../store/records.ts";
 import type { DeadLetterStore } from "../store/store.ts";
-import type { Redriven } from "./dead-letters.ts";
+import type { Redriven } from "./redrive.ts";
 import type { Runtime } from "./runtime.ts";
 
 /** An output that letters are redriven to. */

@@ -1,5 +1,7 @@
 import { BindingError } from "../../src/errors.ts";
-import type { ComponentPolicies, Operator, ReloadResult } from "../../src/runtime/operator.ts";
+import type { PolicyParts } from "../../src/policy/describe.ts";
+import type { Operator } from "../../src/runtime/operator.ts";
+import type { ReloadResult } from "../../src/runtime/reload.ts";
 import type { HistoryRecord } from "../../src/store/records.ts";
 
 /** Notes what it is asked to do; knows the component `probe`. */
@@ -7,7 +9,7 @@ export class FakeOperator implements Operator {
   readonly asked: string[] = [];
   reloads: ReloadResult[] = [];
   records: HistoryRecord[] = [];
-  policiesOf: ComponentPolicies = { inbound: undefined, outbound: undefined };
+  policiesOf: PolicyParts = { inbound: undefined, outbound: undefined };
 
   readonly history = {
     find: async (eventId: string, component: string | undefined): Promise<HistoryRecord[]> => {
@@ -33,7 +35,7 @@ export class FakeOperator implements Operator {
     return { abandoned: 2 };
   }
 
-  policies(name: string): ComponentPolicies | undefined {
+  policies(name: string): PolicyParts | undefined {
     return name === "probe" ? this.policiesOf : undefined;
   }
 
