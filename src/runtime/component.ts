@@ -7,6 +7,7 @@ import type { Policies } from "../policy/policies.ts";
 import { pauseAfter, type RetryPolicy } from "../policy/retry.ts";
 import type { DeadLetter } from "../store/records.ts";
 import type { App, Reply } from "./app.ts";
+import { logBreaker } from "./breaker-log.ts";
 import type { ComponentSettings } from "./component-fields.ts";
 import type { Concurrency } from "./concurrency.ts";
 import { usualMaxInFlight, type DeliveryOptions } from "./delivery-options.ts";
@@ -94,12 +95,7 @@ export class Component {
       component: this.spec.name,
       kind: this.isStateStore ? "Statestore" : "Binding",
       policies: options.policies,
-      onBreaker: ({ direction }, { name, passesIn }, state, counts) => {
-        const facts = { breaker: name, direction, state, ...counts };
-        if (state === "open")
-          this.#logger.warn({ ...facts, passesIn }, "circuit breaker opened; nothing goes through");
-        else this.#logger.info(facts, "circuit breaker changed");
-      },
+      onBreaker: logBreaker(this.#logger),
     });
     this.#directions = {
       input: options.binding.read !== undefined,
