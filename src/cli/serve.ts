@@ -77,6 +77,7 @@ export async function serve(options: ServeOptions): Promise<Served> {
     logger,
     observer: metrics,
     http: createHttpEndpoints(),
+    store,
     maxConcurrency: options.appMaxConcurrency,
   });
   const server = await startServer(options, runtime, app, () => end("shutdown was asked for"));
