@@ -88,6 +88,7 @@ export async function serve(options: ServeOptions): Promise<Served> {
     observer: metrics,
     store,
     http: createHttpEndpoints(),
+    store,
     maxConcurrency: options.appMaxConcurrency,
   });
   const deadLetters = new DeadLetterDesk({

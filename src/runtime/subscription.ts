@@ -1,5 +1,6 @@
 import type { Logger, Reader } from "../binding.ts";
 import { messageOf } from "../errors.ts";
+import { faultPoints, reach } from "../fault-point.ts";
 import type { App } from "./app.ts";
 import type { Delivery } from "./delivery.ts";
 
@@ -128,7 +129,9 @@ export class Subscription {
     this.#stopping = delivery;
     await this.#quietly("stop", () => reader.stop());
     const result = await delivery.drain(deadline);
+    if (faultPoints) reach("before flush");
     await this.#quietly("flush", () => reader.flush());
+    if (faultPoints) reach("flushed");
     await this.#quietly("close", () => reader.close());
     this.#stopping = undefined;
     this.#options.ended(delivery);
