@@ -1,7 +1,7 @@
 import { userInfo } from "node:os";
 import type { Command } from "commander";
 import type { ListedComponent } from "../rpc/listed-component.ts";
-import type { PolicyPart } from "../runtime/operator.ts";
+import type { PolicyPart } from "../policy/describe.ts";
 import {
   addAddressOption,
   addClientOptions,
@@ -19,13 +19,12 @@ export function addPauseCommand(components: Command): void {
     .command("pause")
     .description("stop a component's events until it is resumed; it can still be invoked")
     .argument("<name>", "the component's name")
-    .option("--reason <text>", "why, for whoever looks at its state")
+    .option("--reason <text>", "why, for whoever looks at its state", "")
     .addHelpText("after", exits);
   addClientOptions(command).action(async (name: string) => {
-    const { reason } = command.opts<{ reason?: string }>();
+    const { reason } = command.opts<{ reason: string }>();
     using client = await createClientFor(command);
-    const by = userName();
-    write(await client.operator.pause(name, reason === undefined ? by : `${by}: ${reason}`));
+    write(await client.operator.pause(name, reason, userName()));
   });
 }
 

@@ -6,6 +6,8 @@ import { bindings } from "../bindings/index.ts";
 import { formatDuration } from "../metadata/duration.ts";
 import { compilePolicies } from "../policy/policies.ts";
 import { RuntimeDescription } from "../rpc/description.ts";
+import type { OperationsOptions } from "../rpc/services.ts";
+import { DeadLetterDesk } from "../runtime/dead-letters.ts";
 import type { ReloadResult } from "../runtime/reload.ts";
 import { createRuntime, type Runtime } from "../runtime/runtime.ts";
 import type { RuntimeLogger } from "../runtime/runtime-logger.ts";
@@ -13,6 +15,8 @@ import { createHttpEndpoints } from "../server/http-endpoints.ts";
 import { bind, type Address } from "../server/listener.ts";
 import { createServer, type CufflinkServer } from "../server/server.ts";
 import { stateStores } from "../states/index.ts";
+import { createStore } from "../store/open-store.ts";
+import { stateFolder } from "../store/state-folder.ts";
 import { createLogger } from "../telemetry/logger.ts";
 import { Metrics } from "../telemetry/metrics.ts";
 import { version } from "../version.ts";
@@ -70,6 +74,11 @@ export async function serve(options: ServeOptions): Promise<Served> {
     health: options.appHealth,
     logger,
   });
+  const store = createStore({
+    folder: stateFolder(options.appId, options.stateDir, process.env),
+    logger: logger.child({ part: "store" }),
+    onExpired: (component, count) => deadLetters.expired(component, count),
+  });
   const metrics = new Metrics(options.appId, () => runtime.components());
   const runtime: Runtime = createRuntime({
     appId: options.appId,
@@ -79,11 +88,19 @@ export async function serve(options: ServeOptions): Promise<Served> {
     logger,
     observer: metrics,
     http: createHttpEndpoints(),
+    store,
     maxConcurrency: options.appMaxConcurrency,
+  });
+  const deadLetters = new DeadLetterDesk({
+    store: store.deadLetters,
+    redrive: (letter, signal) => runtime.redrive(letter, signal),
+    invoke: (invocation) => runtime.invoke(invocation),
+    logger,
   });
   const server = await startServer(options, runtime, app, {
     shutdown: () => end("shutdown was asked for"),
     features: () => (reloader.configuration.hotReload ? ["HotReload"] : []),
+    operations: { operator: runtime, deadLetters, reload: () => reloader.reload() },
   });
   const withMetrics = options.metrics && reloader.configuration.metrics !== false;
   const metricsServer = withMetrics ? metrics.server() : undefined;
@@ -107,6 +124,7 @@ export async function serve(options: ServeOptions): Promise<Served> {
             metricsServer?.close();
             metricsServer?.closeAllConnections();
           },
+          () => store.close(),
         ],
       },
       exitCode,
@@ -158,7 +176,15 @@ async function startServer(
   options: ServeOptions,
   runtime: Runtime,
   app: JoinedApp,
-  { shutdown, features }: { shutdown: () => void; features: () => readonly string[] },
+  {
+    shutdown,
+    features,
+    operations,
+  }: {
+    shutdown: () => void;
+    features: () => readonly string[];
+    operations: OperationsOptions;
+  },
 ): Promise<CufflinkServer> {
   const { appId, appProtocol, appPort, appChannelAddress, appMaxConcurrency, appHealth } = options;
   const description = new RuntimeDescription({
@@ -197,6 +223,7 @@ async function startServer(
     maxBodySize: options.maxBodySize,
     tls,
     shutdown,
+    operations,
     subscribe: (messages) => app.streams.accept(messages),
   });
 }

@@ -2,6 +2,7 @@ import type { AnyBinding, Answer, HttpEndpoints, InboundEvent, StreamAnswer } fr
 import type { ComponentSpec } from "../component.ts";
 import { BindingError, messageOf } from "../errors.ts";
 import { closest } from "../metadata/suggest.ts";
+import { describePolicies } from "../policy/describe.ts";
 import type { Policies } from "../policy/policies.ts";
 import type { DeadLetter } from "../store/records.ts";
 import type { Store } from "../store/store.ts";
@@ -59,6 +60,8 @@ export type Runtime = {
   drainComponent(name: string, deadline: number): Promise<{ abandoned: number }>;
   /** Gives all components what Resiliency says now; `undefined`: nothing. No component is opened anew. */
   applyPolicies(policies: Policies | undefined): void;
+  /** What is done about a component's failures now, for people. `undefined`: there is no such component. */
+  policies(name: string): ReturnType<typeof describePolicies> | undefined;
   /** In the order in which they were applied. */
   components(): ComponentStatus[];
   /** The binding behind a component type such as `bindings.redis`, in any case. */
@@ -207,6 +210,10 @@ export function createRuntime(options: RuntimeOptions): Runtime {
       const all = await Promise.all([...changes, ...deletions.map(({ change }) => change)]);
       applied = true;
       return reloads.add(all, findings);
+    },
+    policies(name) {
+      const component = slots.get(name)?.current;
+      return component && describePolicies(component.policies, component.status.directions);
     },
     components: () =>
       [...new Set([...order, ...slots.keys()])].flatMap((name) => slots.get(name)?.status ?? []),
