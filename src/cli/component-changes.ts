@@ -19,13 +19,12 @@ export function addPauseCommand(components: Command): void {
     .command("pause")
     .description("stop a component's events until it is resumed; it can still be invoked")
     .argument("<name>", "the component's name")
-    .option("--reason <text>", "why, for whoever looks at its state")
+    .option("--reason <text>", "why, for whoever looks at its state", "")
     .addHelpText("after", exits);
   addClientOptions(command).action(async (name: string) => {
-    const { reason } = command.opts<{ reason?: string }>();
+    const { reason } = command.opts<{ reason: string }>();
     using client = await createClientFor(command);
-    const by = userName();
-    write(await client.operator.pause(name, reason === undefined ? by : `${by}: ${reason}`));
+    write(await client.operator.pause(name, reason, userName()));
   });
 }
 

@@ -88,19 +88,18 @@ export async function serve(options: ServeOptions): Promise<Served> {
     observer: metrics,
     store,
     http: createHttpEndpoints(),
-    store,
     maxConcurrency: options.appMaxConcurrency,
   });
   const deadLetters = new DeadLetterDesk({
     store: store.deadLetters,
-    redrive: (letter) => runtime.redrive(letter),
+    redrive: (letter, signal) => runtime.redrive(letter, signal),
     invoke: (invocation) => runtime.invoke(invocation),
     logger,
   });
   const server = await startServer(options, runtime, app, {
     shutdown: () => end("shutdown was asked for"),
-    operations: { operator: runtime, deadLetters, reload: () => reloader.reload() },
     features: () => (reloader.configuration.hotReload ? ["HotReload"] : []),
+    operations: { operator: runtime, deadLetters, reload: () => reloader.reload() },
   });
   const withMetrics = options.metrics && reloader.configuration.metrics !== false;
   const metricsServer = withMetrics ? metrics.server() : undefined;
@@ -125,6 +124,7 @@ export async function serve(options: ServeOptions): Promise<Served> {
             metricsServer?.close();
             metricsServer?.closeAllConnections();
           },
+          () => store.close(),
         ],
       },
       exitCode,

@@ -29,9 +29,9 @@ export function operatorMethods({ runtime, operator, reload }: OperatorMethodsOp
     throw new GrpcFailure(Code.notFound, `no component is called ${name}; see ListComponents`);
   };
   return {
-    pauseComponent: ({ name, reason }) =>
+    pauseComponent: ({ name, reason, by }) =>
       answering(async () => {
-        await operator.pause(name, reason || "an operator asked for it");
+        await operator.pause(name, reason, by || undefined);
         return found(name);
       }),
     resumeComponent: ({ name }) =>

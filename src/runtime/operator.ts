@@ -5,3 +5,6 @@ export type Operator = Pick<
   Runtime,
   "pause" | "resume" | "restart" | "drainComponent" | "policies" | "reloads" | "history"
 >;
+
+/** What is done about failures of a component, for people; absent where nothing can fail. */
+export type ShownPolicies = NonNullable<ReturnType<Runtime["policies"]>>;

@@ -14,7 +14,7 @@ describe("components", () => {
     expect(drained.code).toBe(1);
     expect(drained.stderr).toMatch(/did not finish 2 events in time/);
     expect(operator.asked).toEqual([
-      expect.stringMatching(/^pause probe: \S.*: the shop moves$/) as string,
+      expect.stringMatching(/^pause probe by \S.*: the shop moves$/) as string,
       "resume probe",
       "restart probe",
       "drain probe within 1500",

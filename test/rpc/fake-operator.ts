@@ -1,6 +1,5 @@
 import { BindingError } from "../../src/errors.ts";
-import type { PolicyParts } from "../../src/policy/describe.ts";
-import type { Operator } from "../../src/runtime/operator.ts";
+import type { Operator, ShownPolicies } from "../../src/runtime/operator.ts";
 import type { ReloadResult } from "../../src/runtime/reload.ts";
 import type { HistoryRecord } from "../../src/store/records.ts";
 
@@ -9,17 +8,17 @@ export class FakeOperator implements Operator {
   readonly asked: string[] = [];
   reloads: ReloadResult[] = [];
   records: HistoryRecord[] = [];
-  policiesOf: PolicyParts = { inbound: undefined, outbound: undefined };
+  policiesOf: ShownPolicies = { inbound: undefined, outbound: undefined };
 
   readonly history = {
-    find: async (eventId: string, component: string | undefined): Promise<HistoryRecord[]> => {
+    find: async (eventId: string, component?: string): Promise<HistoryRecord[]> => {
       this.asked.push(`find ${eventId} of ${component ?? "any"}`);
       return this.records.filter((one) => one.eventId === eventId);
     },
   };
 
-  async pause(name: string, reason: string): Promise<void> {
-    this.#note(name, `pause ${name}: ${reason}`);
+  async pause(name: string, reason: string, by = "an operator"): Promise<void> {
+    this.#note(name, `pause ${name} by ${by}: ${reason}`);
   }
 
   async resume(name: string): Promise<void> {
@@ -35,7 +34,7 @@ export class FakeOperator implements Operator {
     return { abandoned: 2 };
   }
 
-  policies(name: string): PolicyParts | undefined {
+  policies(name: string): ShownPolicies | undefined {
     return name === "probe" ? this.policiesOf : undefined;
   }
 
