@@ -4,7 +4,7 @@ import { createApp } from "../app/app.ts";
 import type { JoinedApp } from "../app/joined-app.ts";
 import { bindings } from "../bindings/index.ts";
 import { messageOf } from "../errors.ts";
-import { formatDuration } from "../metadata/duration.ts";
+import { formatDuration, longestTimer } from "../metadata/duration.ts";
 import { formatProblem, type ResourceProblem } from "../resources/problem.ts";
 import { loadResources } from "../resources/load.ts";
 import { lint } from "../resources/lint.ts";
@@ -221,7 +221,7 @@ async function addressesOf(options: ServeOptions): Promise<Address[]> {
 async function blockShutdown(milliseconds: number, runtime: Runtime): Promise<void> {
   await Promise.all([
     runtime.drain(milliseconds),
-    new Promise((resolve) => setTimeout(resolve, milliseconds)),
+    new Promise((resolve) => setTimeout(resolve, Math.min(milliseconds, longestTimer))),
   ]);
 }
 

@@ -1,5 +1,6 @@
 import type { InboundEvent } from "../binding.ts";
 import { messageOf } from "../errors.ts";
+import { longestTimer } from "../metadata/duration.ts";
 import type { Outcome, Reply } from "./app.ts";
 import { ask, completeFanOut, noteRefusal, settle, takes } from "./attempt.ts";
 import { usualMaxInFlight, type DeliveryOptions } from "./delivery-options.ts";
@@ -100,7 +101,9 @@ export class Delivery {
         this.#abandoned = this.#inFlight;
         this.#abort.abort(new Error("the time for stopping has passed"));
       };
-      const timer = Number.isFinite(deadline) ? setTimeout(giveUp, deadline) : undefined;
+      const timer = Number.isFinite(deadline)
+        ? setTimeout(giveUp, Math.min(deadline, longestTimer))
+        : undefined;
       await new Promise<void>((resolve) => this.#idleWaiting.push(resolve));
       clearTimeout(timer);
     }
@@ -332,15 +335,18 @@ export class Delivery {
     lane.place = "parked";
     this.#queued -= lane.entries.length;
     this.#parked += lane.entries.length;
-    lane.timer = setTimeout(() => {
-      lane.timer = undefined;
-      lane.place = "idle";
-      this.#parked -= lane.entries.length;
-      this.#queued += lane.entries.length;
-      this.#list(lane);
-      this.#tellCredit();
-      this.#pump();
-    }, pause);
+    lane.timer = setTimeout(
+      () => {
+        lane.timer = undefined;
+        lane.place = "idle";
+        this.#parked -= lane.entries.length;
+        this.#queued += lane.entries.length;
+        this.#list(lane);
+        this.#tellCredit();
+        this.#pump();
+      },
+      Math.min(pause, longestTimer),
+    );
     this.#tellCredit();
   }
 
