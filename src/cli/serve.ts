@@ -16,6 +16,8 @@ import { createHttpEndpoints } from "../server/http-endpoints.ts";
 import { bind, type Address } from "../server/listener.ts";
 import { createServer, type CufflinkServer } from "../server/server.ts";
 import { stateStores } from "../states/index.ts";
+import { createStore } from "../store/open-store.ts";
+import { stateFolder } from "../store/state-folder.ts";
 import { createLogger } from "../telemetry/logger.ts";
 import { Metrics } from "../telemetry/metrics.ts";
 import { version } from "../version.ts";
@@ -61,6 +63,10 @@ export async function serve(options: ServeOptions): Promise<Served> {
     health: options.appHealth,
     logger,
   });
+  const store = createStore({
+    folder: stateFolder(options.appId, options.stateDir, process.env),
+    logger: logger.child({ part: "store" }),
+  });
   const metrics = new Metrics(options.appId, () => runtime.components());
   const runtime: Runtime = createRuntime({
     appId: options.appId,
@@ -98,6 +104,7 @@ export async function serve(options: ServeOptions): Promise<Served> {
       // First, for streams that the app has dialled are calls of the server.
       await app.close();
       await server.close(2000);
+      await store.close();
     } catch (error) {
       logger.error({ reason: messageOf(error) }, "ending did not go smoothly");
       code ||= 1;
