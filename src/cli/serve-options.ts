@@ -22,6 +22,8 @@ export type ServeOptions = {
       }
     | undefined;
   readonly resourcesPaths: readonly string[];
+  /** Files of Dapr's Configuration. */
+  readonly configPaths: readonly string[];
   readonly httpPort: number;
   readonly grpcPort: number;
   readonly publicPort: number | undefined;
@@ -58,7 +60,6 @@ const otherFlags: readonly { name: string; value: boolean }[] = [
     "profile-port",
     "dapr-internal-grpc-port",
     "dapr-internal-grpc-listen-address",
-    "config",
     "actors-service",
     "reminders-service",
     "allowed-origins",
@@ -117,6 +118,7 @@ export function addServeOptions(command: Command): Command {
     .option("--app-health-threshold <n>", "failures in a row that make the app unhealthy", "3")
     .option("--resources-path <path>", "a folder of component YAML; may be repeated", collect, [])
     .option("--components-path <path>", "the old name of --resources-path", collect, [])
+    .option("--config <file>", "a file with a Configuration; may be repeated", collect, [])
     .option("--dapr-http-port <port>", "Dapr's HTTP port; speaks every protocol", "3500")
     .option("--dapr-grpc-port <port>", "Dapr's gRPC port; speaks every protocol", "50001")
     .option("--dapr-public-port <port>", "health and metadata only")
@@ -234,6 +236,7 @@ export function readServeOptions(command: Command): ServeOptions {
         }
       : undefined,
     resourcesPaths: paths,
+    configPaths: Array.isArray(flags["config"]) ? flags["config"] : [],
     httpPort: port("daprHttpPort"),
     grpcPort: port("daprGrpcPort"),
     publicPort: flags["daprPublicPort"] === undefined ? undefined : port("daprPublicPort"),

@@ -1,10 +1,26 @@
-import type { AnyBinding } from "../binding.ts";
+import type { AnyBinding, Logger } from "../binding.ts";
 import { formatOrigin, type ComponentSpec } from "../component.ts";
 import type { Fields } from "../metadata/fields.ts";
-import type { OwnPolicy } from "../policy/policies.ts";
+import { ComponentPolicies } from "../policy/component-policies.ts";
+import type { OwnPolicy, Policies } from "../policy/policies.ts";
 import type { Direction } from "../policy/resiliency.ts";
 import { defaultOutboundPolicy, type RetryPolicy } from "../policy/retry.ts";
+import { logBreaker } from "./breaker-log.ts";
 import { componentFields, inboundPolicy, type ComponentSettings } from "./component-fields.ts";
+
+/** What to do about a component's failures. */
+export function componentPolicies(
+  { name, type }: ComponentSpec,
+  policies: Policies | undefined,
+  logger: Logger,
+): ComponentPolicies {
+  return new ComponentPolicies({
+    component: name,
+    kind: type.toLowerCase().startsWith("state.") ? "Statestore" : "Binding",
+    policies,
+    onBreaker: logBreaker(logger),
+  });
+}
 
 /** What a component's metadata, and its binding, say about repeating; with which of them say so. */
 export function ownPolicies(
@@ -13,8 +29,8 @@ export function ownPolicies(
   metadata: Readonly<Record<string, unknown>>,
   settings: ComponentSettings,
 ): Record<Direction, OwnPolicy> {
-  const inbound = derive(spec, binding, metadata, binding.retry?.inbound);
-  const outbound = derive(spec, binding, metadata, binding.retry?.outbound);
+  const inbound = derive(spec, binding, metadata, "inbound");
+  const outbound = derive(spec, binding, metadata, "outbound");
   const backOff = Object.keys(componentFields).filter((name) => name.startsWith("backOff"));
   const said = written(spec, {}, backOff);
   return {
@@ -31,7 +47,7 @@ function derive(
   spec: ComponentSpec,
   binding: AnyBinding,
   metadata: Readonly<Record<string, unknown>>,
-  from: ((metadata: Readonly<Record<string, unknown>>) => Partial<RetryPolicy>) | undefined,
+  direction: Direction,
 ): { retry: Partial<RetryPolicy>; source: string } {
   const read = new Set<string>();
   const watched = new Proxy(metadata, {
@@ -40,7 +56,7 @@ function derive(
       return Reflect.get(values, name) as unknown;
     },
   });
-  const retry = from?.(watched) ?? {};
+  const retry = binding.retry?.[direction]?.(watched) ?? {};
   const said = written(spec, binding.metadata as Fields, [...read]);
   if (said.length > 0) return { retry, source: `metadata ${said.join(", ")}` };
   const derived = Object.keys(retry).length > 0;

@@ -36,4 +36,13 @@ export type ComponentStatus = {
   readonly failedAttempts: number;
   /** Whether it is not ready without this component. */
   readonly required: boolean;
+  readonly readiness: "required" | "optional" | "lazy";
+  /** Who paused its input, why, and when; `undefined`: nobody. */
+  readonly paused: Pause | undefined;
+  /** How often it was connected anew since it stood still. */
+  readonly rebuilds: number;
+  /** The events that wait at the source, when that was last asked; `undefined`: not known. */
+  readonly backlog: number | undefined;
 };
+
+export type Pause = { readonly by: string; readonly reason: string; readonly since: Date };

@@ -32,6 +32,8 @@ export class Subscription {
   readonly #options: SubscriptionOptions;
   readonly #ended = new AbortController();
   #reading: { reader: Reader; delivery: Delivery } | undefined;
+  /** The delivery of a reading that ends at this moment. */
+  #stopping: Delivery | undefined;
   #beginning: Promise<void> | undefined;
   #running: Promise<void> | undefined;
   /** The end waits no more for a reading that is still beginning. */
@@ -53,8 +55,12 @@ export class Subscription {
     this.#running = this.#run().catch((error: unknown) => this.#options.failed(error));
   }
 
-  /** Stops reading, waits for the app up to `deadline` ms, confirms what was settled, gives up the consumer. */
+  /**
+   * Stops reading, waits for the app up to `deadline` ms, confirms what was settled, gives up the consumer.
+   * Called again with less time, the app has that.
+   */
   end(deadline: number): Promise<{ abandoned: number }> {
+    void this.#stopping?.drain(deadline);
     return (this.#finished ??= this.#finish(deadline));
   }
 
@@ -120,12 +126,14 @@ export class Subscription {
     this.#reading = undefined;
     if (reading === undefined) return { abandoned: 0 };
     const { reader, delivery } = reading;
+    this.#stopping = delivery;
     await this.#quietly("stop", () => reader.stop());
     const result = await delivery.drain(deadline);
     if (faultPoints) reach("before flush");
     await this.#quietly("flush", () => reader.flush());
     if (faultPoints) reach("flushed");
     await this.#quietly("close", () => reader.close());
+    this.#stopping = undefined;
     this.#options.ended(delivery);
     return result;
   }

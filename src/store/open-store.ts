@@ -69,7 +69,10 @@ export function createStore(options: StoreOptions): Store {
       },
       async list(filter, page) {
         if (!holds(recordsFile)) return [];
-        return (await thread.ask("listLetters", [filter, page])).map(unpackLetter);
+        return (await thread.ask("listLetters", [filter, page])).map((one) => ({
+          ...unpackLetter(one),
+          size: one.size,
+        }));
       },
       async replace(letter) {
         if (!holds(recordsFile)) return false;

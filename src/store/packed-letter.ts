@@ -13,6 +13,9 @@ export type PackedLetter = Omit<DeadLetter, "event" | "attempts"> & {
   readonly data: Uint8Array | undefined;
 };
 
+/** One in a list, with the bytes of its payload, which may have been left out. */
+export type ListedLetter = PackedLetter & { readonly size: number };
+
 /** How many attempts a dead letter tells of: the last ones. */
 export const keptAttempts = 100;
 

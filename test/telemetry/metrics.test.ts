@@ -18,6 +18,10 @@ const component: ComponentStatus = {
   handled: 7,
   failedAttempts: 1,
   required: false,
+  readiness: "optional",
+  paused: undefined,
+  rebuilds: 0,
+  backlog: undefined,
 };
 
 /** The samples by name and labels, whatever order the labels are in. */

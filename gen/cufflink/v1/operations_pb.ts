@@ -8,15 +8,15 @@ import type { BindingType, Direction } from "./binding_types_pb.ts";
 import { file_cufflink_v1_binding_types } from "./binding_types_pb.ts";
 import type { Event } from "./events_pb.ts";
 import { file_cufflink_v1_events } from "./events_pb.ts";
-import type { Timestamp } from "@bufbuild/protobuf/wkt";
-import { file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
+import type { Duration, Timestamp } from "@bufbuild/protobuf/wkt";
+import { file_google_protobuf_duration, file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
 import type { Message, UnknownEnum } from "@bufbuild/protobuf";
 
 /**
  * Describes the file cufflink/v1/operations.proto.
  */
 export const file_cufflink_v1_operations: GenFile = /*@__PURE__*/
-  fileDesc("ChxjdWZmbGluay92MS9vcGVyYXRpb25zLnByb3RvEgtjdWZmbGluay52MSIXChVMaXN0Q29tcG9uZW50c1JlcXVlc3QiRAoWTGlzdENvbXBvbmVudHNSZXNwb25zZRIqCgpjb21wb25lbnRzGAEgAygLMhYuY3VmZmxpbmsudjEuQ29tcG9uZW50IigKGERlc2NyaWJlQ29tcG9uZW50UmVxdWVzdBIMCgRuYW1lGAEgASgJIkYKGURlc2NyaWJlQ29tcG9uZW50UmVzcG9uc2USKQoJY29tcG9uZW50GAEgASgLMhYuY3VmZmxpbmsudjEuQ29tcG9uZW50IhkKF0xpc3RCaW5kaW5nVHlwZXNSZXF1ZXN0IksKGExpc3RCaW5kaW5nVHlwZXNSZXNwb25zZRIvCg1iaW5kaW5nX3R5cGVzGAEgAygLMhguY3VmZmxpbmsudjEuQmluZGluZ1R5cGUiKgoaRGVzY3JpYmVCaW5kaW5nVHlwZVJlcXVlc3QSDAoEbmFtZRgBIAEoCSJNChtEZXNjcmliZUJpbmRpbmdUeXBlUmVzcG9uc2USLgoMYmluZGluZ190eXBlGAEgASgLMhguY3VmZmxpbmsudjEuQmluZGluZ1R5cGUi6wIKCUNvbXBvbmVudBIMCgRuYW1lGAEgASgJEgwKBHR5cGUYAiABKAkSDwoHdmVyc2lvbhgDIAEoCRIqCgVzdGF0ZRgEIAEoDjIbLmN1ZmZsaW5rLnYxLkNvbXBvbmVudFN0YXRlEg4KBnJlYXNvbhgFIAEoCRIpCgVzaW5jZRgGIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASKgoKZGlyZWN0aW9ucxgHIAMoDjIWLmN1ZmZsaW5rLnYxLkRpcmVjdGlvbhISCgpvcGVyYXRpb25zGAggAygJEhQKDGNhcGFiaWxpdGllcxgJIAMoCRIOCgZzb3VyY2UYCiABKAkSEAoIcmVxdWlyZWQYCyABKAgSJwoFaW5wdXQYDCABKAsyGC5jdWZmbGluay52MS5JbnB1dFN0YXR1cxIpCgZvdXRwdXQYDSABKAsyGS5jdWZmbGluay52MS5PdXRwdXRTdGF0dXMiuwEKC0lucHV0U3RhdHVzEhEKCWluX2ZsaWdodBgBIAEoDRIPCgd3YWl0aW5nGAIgASgNEhAKCGF0dGVtcHRzGAMgASgEEg8KB2hhbmRsZWQYBCABKAQSEAoIcmV0dXJuZWQYBSABKAQSFAoHYmFja2xvZxgGIAEoBEgAiAEBEjEKDm9sZGVzdF93YWl0aW5nGAcgASgLMhkuY3VmZmxpbmsudjEuV2FpdGluZ0V2ZW50QgoKCF9iYWNrbG9nIrcBCgxXYWl0aW5nRXZlbnQSCgoCaWQYASABKAkSEAoDa2V5GAIgASgMSACIAQESEAoIYXR0ZW1wdHMYAyABKA0SKQoFc2luY2UYBCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEjAKDG5leHRfYXR0ZW1wdBgFIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASEgoKbGFzdF9lcnJvchgGIAEoCUIGCgRfa2V5IkgKDE91dHB1dFN0YXR1cxIRCglpbl9mbGlnaHQYASABKA0SEwoLaW52b2NhdGlvbnMYAiABKAQSEAoIZmFpbHVyZXMYAyABKAQiSAoQRW1pdEV2ZW50UmVxdWVzdBIRCgljb21wb25lbnQYASABKAkSIQoFZXZlbnQYAiABKAsyEi5jdWZmbGluay52MS5FdmVudCJ3ChFFbWl0RXZlbnRSZXNwb25zZRInCgdoYW5kbGVkGAEgASgLMhQuY3VmZmxpbmsudjEuSGFuZGxlZEgAEi4KC25vdF9oYW5kbGVkGAIgASgLMhcuY3VmZmxpbmsudjEuTm90SGFuZGxlZEgAQgkKB291dGNvbWUiMQoHSGFuZGxlZBIRCgRkYXRhGAEgASgMSACIAQESCgoCdG8YAiADKAlCBwoFX2RhdGEiLAoKTm90SGFuZGxlZBIOCgZyZWFzb24YASABKAkSDgoGc3RhdHVzGAIgASgFKogCCg5Db21wb25lbnRTdGF0ZRIfChtDT01QT05FTlRfU1RBVEVfVU5TUEVDSUZJRUQQABIcChhDT01QT05FTlRfU1RBVEVfU1RBUlRJTkcQARIjCh9DT01QT05FTlRfU1RBVEVfV0FJVElOR19GT1JfQVBQEAISGwoXQ09NUE9ORU5UX1NUQVRFX1JVTk5JTkcQAxIgChxDT01QT05FTlRfU1RBVEVfUkVDT05ORUNUSU5HEAQSGwoXQ09NUE9ORU5UX1NUQVRFX1NUQUxMRUQQBRIaChZDT01QT05FTlRfU1RBVEVfUEFVU0VEEAYSGgoWQ09NUE9ORU5UX1NUQVRFX0ZBSUxFRBAHMvYDCgpPcGVyYXRpb25zEl4KDkxpc3RDb21wb25lbnRzEiIuY3VmZmxpbmsudjEuTGlzdENvbXBvbmVudHNSZXF1ZXN0GiMuY3VmZmxpbmsudjEuTGlzdENvbXBvbmVudHNSZXNwb25zZSIDkAIBEmcKEURlc2NyaWJlQ29tcG9uZW50EiUuY3VmZmxpbmsudjEuRGVzY3JpYmVDb21wb25lbnRSZXF1ZXN0GiYuY3VmZmxpbmsudjEuRGVzY3JpYmVDb21wb25lbnRSZXNwb25zZSIDkAIBEmQKEExpc3RCaW5kaW5nVHlwZXMSJC5jdWZmbGluay52MS5MaXN0QmluZGluZ1R5cGVzUmVxdWVzdBolLmN1ZmZsaW5rLnYxLkxpc3RCaW5kaW5nVHlwZXNSZXNwb25zZSIDkAIBEm0KE0Rlc2NyaWJlQmluZGluZ1R5cGUSJy5jdWZmbGluay52MS5EZXNjcmliZUJpbmRpbmdUeXBlUmVxdWVzdBooLmN1ZmZsaW5rLnYxLkRlc2NyaWJlQmluZGluZ1R5cGVSZXNwb25zZSIDkAIBEkoKCUVtaXRFdmVudBIdLmN1ZmZsaW5rLnYxLkVtaXRFdmVudFJlcXVlc3QaHi5jdWZmbGluay52MS5FbWl0RXZlbnRSZXNwb25zZWIGcHJvdG8z", [file_cufflink_v1_binding_types, file_cufflink_v1_events, file_google_protobuf_timestamp]);
+  fileDesc("ChxjdWZmbGluay92MS9vcGVyYXRpb25zLnByb3RvEgtjdWZmbGluay52MSIXChVMaXN0Q29tcG9uZW50c1JlcXVlc3QiRAoWTGlzdENvbXBvbmVudHNSZXNwb25zZRIqCgpjb21wb25lbnRzGAEgAygLMhYuY3VmZmxpbmsudjEuQ29tcG9uZW50IigKGERlc2NyaWJlQ29tcG9uZW50UmVxdWVzdBIMCgRuYW1lGAEgASgJIkYKGURlc2NyaWJlQ29tcG9uZW50UmVzcG9uc2USKQoJY29tcG9uZW50GAEgASgLMhYuY3VmZmxpbmsudjEuQ29tcG9uZW50IhkKF0xpc3RCaW5kaW5nVHlwZXNSZXF1ZXN0IksKGExpc3RCaW5kaW5nVHlwZXNSZXNwb25zZRIvCg1iaW5kaW5nX3R5cGVzGAEgAygLMhguY3VmZmxpbmsudjEuQmluZGluZ1R5cGUiKgoaRGVzY3JpYmVCaW5kaW5nVHlwZVJlcXVlc3QSDAoEbmFtZRgBIAEoCSJNChtEZXNjcmliZUJpbmRpbmdUeXBlUmVzcG9uc2USLgoMYmluZGluZ190eXBlGAEgASgLMhguY3VmZmxpbmsudjEuQmluZGluZ1R5cGUi6wIKCUNvbXBvbmVudBIMCgRuYW1lGAEgASgJEgwKBHR5cGUYAiABKAkSDwoHdmVyc2lvbhgDIAEoCRIqCgVzdGF0ZRgEIAEoDjIbLmN1ZmZsaW5rLnYxLkNvbXBvbmVudFN0YXRlEg4KBnJlYXNvbhgFIAEoCRIpCgVzaW5jZRgGIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASKgoKZGlyZWN0aW9ucxgHIAMoDjIWLmN1ZmZsaW5rLnYxLkRpcmVjdGlvbhISCgpvcGVyYXRpb25zGAggAygJEhQKDGNhcGFiaWxpdGllcxgJIAMoCRIOCgZzb3VyY2UYCiABKAkSEAoIcmVxdWlyZWQYCyABKAgSJwoFaW5wdXQYDCABKAsyGC5jdWZmbGluay52MS5JbnB1dFN0YXR1cxIpCgZvdXRwdXQYDSABKAsyGS5jdWZmbGluay52MS5PdXRwdXRTdGF0dXMiuwEKC0lucHV0U3RhdHVzEhEKCWluX2ZsaWdodBgBIAEoDRIPCgd3YWl0aW5nGAIgASgNEhAKCGF0dGVtcHRzGAMgASgEEg8KB2hhbmRsZWQYBCABKAQSEAoIcmV0dXJuZWQYBSABKAQSFAoHYmFja2xvZxgGIAEoBEgAiAEBEjEKDm9sZGVzdF93YWl0aW5nGAcgASgLMhkuY3VmZmxpbmsudjEuV2FpdGluZ0V2ZW50QgoKCF9iYWNrbG9nIrcBCgxXYWl0aW5nRXZlbnQSCgoCaWQYASABKAkSEAoDa2V5GAIgASgMSACIAQESEAoIYXR0ZW1wdHMYAyABKA0SKQoFc2luY2UYBCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEjAKDG5leHRfYXR0ZW1wdBgFIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASEgoKbGFzdF9lcnJvchgGIAEoCUIGCgRfa2V5IkgKDE91dHB1dFN0YXR1cxIRCglpbl9mbGlnaHQYASABKA0SEwoLaW52b2NhdGlvbnMYAiABKAQSEAoIZmFpbHVyZXMYAyABKAQiSAoQRW1pdEV2ZW50UmVxdWVzdBIRCgljb21wb25lbnQYASABKAkSIQoFZXZlbnQYAiABKAsyEi5jdWZmbGluay52MS5FdmVudCJ3ChFFbWl0RXZlbnRSZXNwb25zZRInCgdoYW5kbGVkGAEgASgLMhQuY3VmZmxpbmsudjEuSGFuZGxlZEgAEi4KC25vdF9oYW5kbGVkGAIgASgLMhcuY3VmZmxpbmsudjEuTm90SGFuZGxlZEgAQgkKB291dGNvbWUiMQoHSGFuZGxlZBIRCgRkYXRhGAEgASgMSACIAQESCgoCdG8YAiADKAlCBwoFX2RhdGEiLAoKTm90SGFuZGxlZBIOCgZyZWFzb24YASABKAkSDgoGc3RhdHVzGAIgASgFIjUKFVBhdXNlQ29tcG9uZW50UmVxdWVzdBIMCgRuYW1lGAEgASgJEg4KBnJlYXNvbhgCIAEoCSJDChZQYXVzZUNvbXBvbmVudFJlc3BvbnNlEikKCWNvbXBvbmVudBgBIAEoCzIWLmN1ZmZsaW5rLnYxLkNvbXBvbmVudCImChZSZXN1bWVDb21wb25lbnRSZXF1ZXN0EgwKBG5hbWUYASABKAkiRAoXUmVzdW1lQ29tcG9uZW50UmVzcG9uc2USKQoJY29tcG9uZW50GAEgASgLMhYuY3VmZmxpbmsudjEuQ29tcG9uZW50IicKF1Jlc3RhcnRDb21wb25lbnRSZXF1ZXN0EgwKBG5hbWUYASABKAkiRQoYUmVzdGFydENvbXBvbmVudFJlc3BvbnNlEikKCWNvbXBvbmVudBgBIAEoCzIWLmN1ZmZsaW5rLnYxLkNvbXBvbmVudCJSChVEcmFpbkNvbXBvbmVudFJlcXVlc3QSDAoEbmFtZRgBIAEoCRIrCghkZWFkbGluZRgCIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbiJWChZEcmFpbkNvbXBvbmVudFJlc3BvbnNlEikKCWNvbXBvbmVudBgBIAEoCzIWLmN1ZmZsaW5rLnYxLkNvbXBvbmVudBIRCglhYmFuZG9uZWQYAiABKAQiJwoXRGVzY3JpYmVQb2xpY2llc1JlcXVlc3QSDAoEbmFtZRgBIAEoCSJnChhEZXNjcmliZVBvbGljaWVzUmVzcG9uc2USJAoHaW5ib3VuZBgBIAEoCzITLmN1ZmZsaW5rLnYxLlBvbGljeRIlCghvdXRib3VuZBgCIAEoCzITLmN1ZmZsaW5rLnYxLlBvbGljeSIwCgZQb2xpY3kSJgoFcGFydHMYASADKAsyFy5jdWZmbGluay52MS5Qb2xpY3lQYXJ0IjkKClBvbGljeVBhcnQSDAoEbmFtZRgBIAEoCRINCgV2YWx1ZRgCIAEoCRIOCgZzb3VyY2UYAyABKAkiDwoNUmVsb2FkUmVxdWVzdCI7Cg5SZWxvYWRSZXNwb25zZRIpCgZyZXN1bHQYASABKAsyGS5jdWZmbGluay52MS5SZWxvYWRSZXN1bHQiFAoSTGlzdFJlbG9hZHNSZXF1ZXN0IkEKE0xpc3RSZWxvYWRzUmVzcG9uc2USKgoHcmVsb2FkcxgBIAMoCzIZLmN1ZmZsaW5rLnYxLlJlbG9hZFJlc3VsdCK5AQoMUmVsb2FkUmVzdWx0EhAKCHJldmlzaW9uGAEgASgEEiYKAmF0GAIgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIrCgdvdXRjb21lGAMgASgOMhouY3VmZmxpbmsudjEuUmVsb2FkT3V0Y29tZRIwCgpjb21wb25lbnRzGAQgAygLMhwuY3VmZmxpbmsudjEuQ29tcG9uZW50Q2hhbmdlEhAKCHByb2JsZW1zGAUgAygJIncKD0NvbXBvbmVudENoYW5nZRIMCgRuYW1lGAEgASgJEiUKBGtpbmQYAiABKA4yFy5jdWZmbGluay52MS5DaGFuZ2VLaW5kEg8KB2FwcGxpZWQYAyABKAgSDgoGcmVhc29uGAQgASgJEg4KBnNvdXJjZRgFIAEoCSqIAgoOQ29tcG9uZW50U3RhdGUSHwobQ09NUE9ORU5UX1NUQVRFX1VOU1BFQ0lGSUVEEAASHAoYQ09NUE9ORU5UX1NUQVRFX1NUQVJUSU5HEAESIwofQ09NUE9ORU5UX1NUQVRFX1dBSVRJTkdfRk9SX0FQUBACEhsKF0NPTVBPTkVOVF9TVEFURV9SVU5OSU5HEAMSIAocQ09NUE9ORU5UX1NUQVRFX1JFQ09OTkVDVElORxAEEhsKF0NPTVBPTkVOVF9TVEFURV9TVEFMTEVEEAUSGgoWQ09NUE9ORU5UX1NUQVRFX1BBVVNFRBAGEhoKFkNPTVBPTkVOVF9TVEFURV9GQUlMRUQQByqoAQoNUmVsb2FkT3V0Y29tZRIeChpSRUxPQURfT1VUQ09NRV9VTlNQRUNJRklFRBAAEhoKFlJFTE9BRF9PVVRDT01FX0FQUExJRUQQARIcChhSRUxPQURfT1VUQ09NRV9VTkNIQU5HRUQQAhIhCh1SRUxPQURfT1VUQ09NRV9QQVJUTFlfQVBQTElFRBADEhoKFlJFTE9BRF9PVVRDT01FX1JFRlVTRUQQBCqKAQoKQ2hhbmdlS2luZBIbChdDSEFOR0VfS0lORF9VTlNQRUNJRklFRBAAEhcKE0NIQU5HRV9LSU5EX0NSRUFURUQQARIXChNDSEFOR0VfS0lORF9VUERBVEVEEAISFwoTQ0hBTkdFX0tJTkRfREVMRVRFRBADEhQKEENIQU5HRV9LSU5EX0tFUFQQBDLrCAoKT3BlcmF0aW9ucxJeCg5MaXN0Q29tcG9uZW50cxIiLmN1ZmZsaW5rLnYxLkxpc3RDb21wb25lbnRzUmVxdWVzdBojLmN1ZmZsaW5rLnYxLkxpc3RDb21wb25lbnRzUmVzcG9uc2UiA5ACARJnChFEZXNjcmliZUNvbXBvbmVudBIlLmN1ZmZsaW5rLnYxLkRlc2NyaWJlQ29tcG9uZW50UmVxdWVzdBomLmN1ZmZsaW5rLnYxLkRlc2NyaWJlQ29tcG9uZW50UmVzcG9uc2UiA5ACARJkChBMaXN0QmluZGluZ1R5cGVzEiQuY3VmZmxpbmsudjEuTGlzdEJpbmRpbmdUeXBlc1JlcXVlc3QaJS5jdWZmbGluay52MS5MaXN0QmluZGluZ1R5cGVzUmVzcG9uc2UiA5ACARJtChNEZXNjcmliZUJpbmRpbmdUeXBlEicuY3VmZmxpbmsudjEuRGVzY3JpYmVCaW5kaW5nVHlwZVJlcXVlc3QaKC5jdWZmbGluay52MS5EZXNjcmliZUJpbmRpbmdUeXBlUmVzcG9uc2UiA5ACARJKCglFbWl0RXZlbnQSHS5jdWZmbGluay52MS5FbWl0RXZlbnRSZXF1ZXN0Gh4uY3VmZmxpbmsudjEuRW1pdEV2ZW50UmVzcG9uc2USWQoOUGF1c2VDb21wb25lbnQSIi5jdWZmbGluay52MS5QYXVzZUNvbXBvbmVudFJlcXVlc3QaIy5jdWZmbGluay52MS5QYXVzZUNvbXBvbmVudFJlc3BvbnNlElwKD1Jlc3VtZUNvbXBvbmVudBIjLmN1ZmZsaW5rLnYxLlJlc3VtZUNvbXBvbmVudFJlcXVlc3QaJC5jdWZmbGluay52MS5SZXN1bWVDb21wb25lbnRSZXNwb25zZRJfChBSZXN0YXJ0Q29tcG9uZW50EiQuY3VmZmxpbmsudjEuUmVzdGFydENvbXBvbmVudFJlcXVlc3QaJS5jdWZmbGluay52MS5SZXN0YXJ0Q29tcG9uZW50UmVzcG9uc2USWQoORHJhaW5Db21wb25lbnQSIi5jdWZmbGluay52MS5EcmFpbkNvbXBvbmVudFJlcXVlc3QaIy5jdWZmbGluay52MS5EcmFpbkNvbXBvbmVudFJlc3BvbnNlEmQKEERlc2NyaWJlUG9saWNpZXMSJC5jdWZmbGluay52MS5EZXNjcmliZVBvbGljaWVzUmVxdWVzdBolLmN1ZmZsaW5rLnYxLkRlc2NyaWJlUG9saWNpZXNSZXNwb25zZSIDkAIBEkEKBlJlbG9hZBIaLmN1ZmZsaW5rLnYxLlJlbG9hZFJlcXVlc3QaGy5jdWZmbGluay52MS5SZWxvYWRSZXNwb25zZRJVCgtMaXN0UmVsb2FkcxIfLmN1ZmZsaW5rLnYxLkxpc3RSZWxvYWRzUmVxdWVzdBogLmN1ZmZsaW5rLnYxLkxpc3RSZWxvYWRzUmVzcG9uc2UiA5ACAWIGcHJvdG8z", [file_cufflink_v1_binding_types, file_cufflink_v1_events, file_google_protobuf_duration, file_google_protobuf_timestamp]);
 
 /**
  * Asks for every component.
@@ -555,6 +555,470 @@ export const NotHandledSchema: GenMessage<NotHandled> = /*@__PURE__*/
   messageDesc(file_cufflink_v1_operations, 15);
 
 /**
+ * Asks to pause a component.
+ *
+ * @generated from message cufflink.v1.PauseComponentRequest
+ */
+export type PauseComponentRequest = Message<"cufflink.v1.PauseComponentRequest"> & {
+  /**
+   * The component's name.
+   *
+   * @generated from field: string name = 1;
+   */
+  name: string;
+
+  /**
+   * Why and by whom, shown as the state's reason.
+   *
+   * @generated from field: string reason = 2;
+   */
+  reason: string;
+};
+
+/**
+ * Describes the message cufflink.v1.PauseComponentRequest.
+ * Use `create(PauseComponentRequestSchema)` to create a new message.
+ */
+export const PauseComponentRequestSchema: GenMessage<PauseComponentRequest> = /*@__PURE__*/
+  messageDesc(file_cufflink_v1_operations, 16);
+
+/**
+ * The component as it is now.
+ *
+ * @generated from message cufflink.v1.PauseComponentResponse
+ */
+export type PauseComponentResponse = Message<"cufflink.v1.PauseComponentResponse"> & {
+  /**
+   * The component.
+   *
+   * @generated from field: cufflink.v1.Component component = 1;
+   */
+  component?: Component | undefined;
+};
+
+/**
+ * Describes the message cufflink.v1.PauseComponentResponse.
+ * Use `create(PauseComponentResponseSchema)` to create a new message.
+ */
+export const PauseComponentResponseSchema: GenMessage<PauseComponentResponse> = /*@__PURE__*/
+  messageDesc(file_cufflink_v1_operations, 17);
+
+/**
+ * Asks to let a component go on.
+ *
+ * @generated from message cufflink.v1.ResumeComponentRequest
+ */
+export type ResumeComponentRequest = Message<"cufflink.v1.ResumeComponentRequest"> & {
+  /**
+   * The component's name.
+   *
+   * @generated from field: string name = 1;
+   */
+  name: string;
+};
+
+/**
+ * Describes the message cufflink.v1.ResumeComponentRequest.
+ * Use `create(ResumeComponentRequestSchema)` to create a new message.
+ */
+export const ResumeComponentRequestSchema: GenMessage<ResumeComponentRequest> = /*@__PURE__*/
+  messageDesc(file_cufflink_v1_operations, 18);
+
+/**
+ * The component as it is now.
+ *
+ * @generated from message cufflink.v1.ResumeComponentResponse
+ */
+export type ResumeComponentResponse = Message<"cufflink.v1.ResumeComponentResponse"> & {
+  /**
+   * The component.
+   *
+   * @generated from field: cufflink.v1.Component component = 1;
+   */
+  component?: Component | undefined;
+};
+
+/**
+ * Describes the message cufflink.v1.ResumeComponentResponse.
+ * Use `create(ResumeComponentResponseSchema)` to create a new message.
+ */
+export const ResumeComponentResponseSchema: GenMessage<ResumeComponentResponse> = /*@__PURE__*/
+  messageDesc(file_cufflink_v1_operations, 19);
+
+/**
+ * Asks to open a component anew.
+ *
+ * @generated from message cufflink.v1.RestartComponentRequest
+ */
+export type RestartComponentRequest = Message<"cufflink.v1.RestartComponentRequest"> & {
+  /**
+   * The component's name.
+   *
+   * @generated from field: string name = 1;
+   */
+  name: string;
+};
+
+/**
+ * Describes the message cufflink.v1.RestartComponentRequest.
+ * Use `create(RestartComponentRequestSchema)` to create a new message.
+ */
+export const RestartComponentRequestSchema: GenMessage<RestartComponentRequest> = /*@__PURE__*/
+  messageDesc(file_cufflink_v1_operations, 20);
+
+/**
+ * The component as it is now.
+ *
+ * @generated from message cufflink.v1.RestartComponentResponse
+ */
+export type RestartComponentResponse = Message<"cufflink.v1.RestartComponentResponse"> & {
+  /**
+   * The component.
+   *
+   * @generated from field: cufflink.v1.Component component = 1;
+   */
+  component?: Component | undefined;
+};
+
+/**
+ * Describes the message cufflink.v1.RestartComponentResponse.
+ * Use `create(RestartComponentResponseSchema)` to create a new message.
+ */
+export const RestartComponentResponseSchema: GenMessage<RestartComponentResponse> = /*@__PURE__*/
+  messageDesc(file_cufflink_v1_operations, 21);
+
+/**
+ * Asks to end a component's input in good order.
+ *
+ * @generated from message cufflink.v1.DrainComponentRequest
+ */
+export type DrainComponentRequest = Message<"cufflink.v1.DrainComponentRequest"> & {
+  /**
+   * The component's name.
+   *
+   * @generated from field: string name = 1;
+   */
+  name: string;
+
+  /**
+   * How long the app may take. Absent: 30 seconds.
+   *
+   * @generated from field: google.protobuf.Duration deadline = 2;
+   */
+  deadline?: Duration | undefined;
+};
+
+/**
+ * Describes the message cufflink.v1.DrainComponentRequest.
+ * Use `create(DrainComponentRequestSchema)` to create a new message.
+ */
+export const DrainComponentRequestSchema: GenMessage<DrainComponentRequest> = /*@__PURE__*/
+  messageDesc(file_cufflink_v1_operations, 22);
+
+/**
+ * How a component was drained.
+ *
+ * @generated from message cufflink.v1.DrainComponentResponse
+ */
+export type DrainComponentResponse = Message<"cufflink.v1.DrainComponentResponse"> & {
+  /**
+   * The component.
+   *
+   * @generated from field: cufflink.v1.Component component = 1;
+   */
+  component?: Component | undefined;
+
+  /**
+   * Events that the app did not finish in time. They are the source's again.
+   *
+   * @generated from field: uint64 abandoned = 2;
+   */
+  abandoned: bigint;
+};
+
+/**
+ * Describes the message cufflink.v1.DrainComponentResponse.
+ * Use `create(DrainComponentResponseSchema)` to create a new message.
+ */
+export const DrainComponentResponseSchema: GenMessage<DrainComponentResponse> = /*@__PURE__*/
+  messageDesc(file_cufflink_v1_operations, 23);
+
+/**
+ * Asks for a component's policies.
+ *
+ * @generated from message cufflink.v1.DescribePoliciesRequest
+ */
+export type DescribePoliciesRequest = Message<"cufflink.v1.DescribePoliciesRequest"> & {
+  /**
+   * The component's name.
+   *
+   * @generated from field: string name = 1;
+   */
+  name: string;
+};
+
+/**
+ * Describes the message cufflink.v1.DescribePoliciesRequest.
+ * Use `create(DescribePoliciesRequestSchema)` to create a new message.
+ */
+export const DescribePoliciesRequestSchema: GenMessage<DescribePoliciesRequest> = /*@__PURE__*/
+  messageDesc(file_cufflink_v1_operations, 24);
+
+/**
+ * A component's policies.
+ *
+ * @generated from message cufflink.v1.DescribePoliciesResponse
+ */
+export type DescribePoliciesResponse = Message<"cufflink.v1.DescribePoliciesResponse"> & {
+  /**
+   * For events that the app does not handle. Absent where no events come in.
+   *
+   * @generated from field: cufflink.v1.Policy inbound = 1;
+   */
+  inbound?: Policy | undefined;
+
+  /**
+   * For invocations that fail. Absent where it cannot be invoked.
+   *
+   * @generated from field: cufflink.v1.Policy outbound = 2;
+   */
+  outbound?: Policy | undefined;
+};
+
+/**
+ * Describes the message cufflink.v1.DescribePoliciesResponse.
+ * Use `create(DescribePoliciesResponseSchema)` to create a new message.
+ */
+export const DescribePoliciesResponseSchema: GenMessage<DescribePoliciesResponse> = /*@__PURE__*/
+  messageDesc(file_cufflink_v1_operations, 25);
+
+/**
+ * What is done about failures in one direction.
+ *
+ * @generated from message cufflink.v1.Policy
+ */
+export type Policy = Message<"cufflink.v1.Policy"> & {
+  /**
+   * In the order in which a person wants to read them.
+   *
+   * @generated from field: repeated cufflink.v1.PolicyPart parts = 1;
+   */
+  parts: PolicyPart[];
+};
+
+/**
+ * Describes the message cufflink.v1.Policy.
+ * Use `create(PolicySchema)` to create a new message.
+ */
+export const PolicySchema: GenMessage<Policy> = /*@__PURE__*/
+  messageDesc(file_cufflink_v1_operations, 26);
+
+/**
+ * One part of a policy.
+ *
+ * @generated from message cufflink.v1.PolicyPart
+ */
+export type PolicyPart = Message<"cufflink.v1.PolicyPart"> & {
+  /**
+   * What it is, for instance "attempts" or "timeout".
+   *
+   * @generated from field: string name = 1;
+   */
+  name: string;
+
+  /**
+   * Its value, for instance "10" or "5s".
+   *
+   * @generated from field: string value = 2;
+   */
+  value: string;
+
+  /**
+   * Who said so, for instance "default" or "Resiliency shop (resiliency.yaml:12)".
+   *
+   * @generated from field: string source = 3;
+   */
+  source: string;
+};
+
+/**
+ * Describes the message cufflink.v1.PolicyPart.
+ * Use `create(PolicyPartSchema)` to create a new message.
+ */
+export const PolicyPartSchema: GenMessage<PolicyPart> = /*@__PURE__*/
+  messageDesc(file_cufflink_v1_operations, 27);
+
+/**
+ * Asks to read the resources again.
+ *
+ * @generated from message cufflink.v1.ReloadRequest
+ */
+export type ReloadRequest = Message<"cufflink.v1.ReloadRequest"> & {
+};
+
+/**
+ * Describes the message cufflink.v1.ReloadRequest.
+ * Use `create(ReloadRequestSchema)` to create a new message.
+ */
+export const ReloadRequestSchema: GenMessage<ReloadRequest> = /*@__PURE__*/
+  messageDesc(file_cufflink_v1_operations, 28);
+
+/**
+ * What came of a reload.
+ *
+ * @generated from message cufflink.v1.ReloadResponse
+ */
+export type ReloadResponse = Message<"cufflink.v1.ReloadResponse"> & {
+  /**
+   * The reload.
+   *
+   * @generated from field: cufflink.v1.ReloadResult result = 1;
+   */
+  result?: ReloadResult | undefined;
+};
+
+/**
+ * Describes the message cufflink.v1.ReloadResponse.
+ * Use `create(ReloadResponseSchema)` to create a new message.
+ */
+export const ReloadResponseSchema: GenMessage<ReloadResponse> = /*@__PURE__*/
+  messageDesc(file_cufflink_v1_operations, 29);
+
+/**
+ * Asks for the last reloads.
+ *
+ * @generated from message cufflink.v1.ListReloadsRequest
+ */
+export type ListReloadsRequest = Message<"cufflink.v1.ListReloadsRequest"> & {
+};
+
+/**
+ * Describes the message cufflink.v1.ListReloadsRequest.
+ * Use `create(ListReloadsRequestSchema)` to create a new message.
+ */
+export const ListReloadsRequestSchema: GenMessage<ListReloadsRequest> = /*@__PURE__*/
+  messageDesc(file_cufflink_v1_operations, 30);
+
+/**
+ * The last reloads.
+ *
+ * @generated from message cufflink.v1.ListReloadsResponse
+ */
+export type ListReloadsResponse = Message<"cufflink.v1.ListReloadsResponse"> & {
+  /**
+   * Newest first, at most 20.
+   *
+   * @generated from field: repeated cufflink.v1.ReloadResult reloads = 1;
+   */
+  reloads: ReloadResult[];
+};
+
+/**
+ * Describes the message cufflink.v1.ListReloadsResponse.
+ * Use `create(ListReloadsResponseSchema)` to create a new message.
+ */
+export const ListReloadsResponseSchema: GenMessage<ListReloadsResponse> = /*@__PURE__*/
+  messageDesc(file_cufflink_v1_operations, 31);
+
+/**
+ * What came of a reload.
+ *
+ * @generated from message cufflink.v1.ReloadResult
+ */
+export type ReloadResult = Message<"cufflink.v1.ReloadResult"> & {
+  /**
+   * Rises by one with each reload that changed something.
+   *
+   * @generated from field: uint64 revision = 1;
+   */
+  revision: bigint;
+
+  /**
+   * When it was done.
+   *
+   * @generated from field: google.protobuf.Timestamp at = 2;
+   */
+  at?: Timestamp | undefined;
+
+  /**
+   * In a word.
+   *
+   * @generated from field: cufflink.v1.ReloadOutcome outcome = 3;
+   */
+  outcome: ReloadOutcome;
+
+  /**
+   * What it did to each component.
+   *
+   * @generated from field: repeated cufflink.v1.ComponentChange components = 4;
+   */
+  components: ComponentChange[];
+
+  /**
+   * What is wrong with the resources, for instance "orders.yaml:12:7 error: property "topcs" is not known".
+   *
+   * @generated from field: repeated string problems = 5;
+   */
+  problems: string[];
+};
+
+/**
+ * Describes the message cufflink.v1.ReloadResult.
+ * Use `create(ReloadResultSchema)` to create a new message.
+ */
+export const ReloadResultSchema: GenMessage<ReloadResult> = /*@__PURE__*/
+  messageDesc(file_cufflink_v1_operations, 32);
+
+/**
+ * What a reload did to one component.
+ *
+ * @generated from message cufflink.v1.ComponentChange
+ */
+export type ComponentChange = Message<"cufflink.v1.ComponentChange"> & {
+  /**
+   * The component's name.
+   *
+   * @generated from field: string name = 1;
+   */
+  name: string;
+
+  /**
+   * What the resources ask for.
+   *
+   * @generated from field: cufflink.v1.ChangeKind kind = 2;
+   */
+  kind: ChangeKind;
+
+  /**
+   * Whether that was done.
+   *
+   * @generated from field: bool applied = 3;
+   */
+  applied: boolean;
+
+  /**
+   * Why it was not. Empty where it was.
+   *
+   * @generated from field: string reason = 4;
+   */
+  reason: string;
+
+  /**
+   * Where it is declared, as "file:line:column". Empty where it came from no file.
+   *
+   * @generated from field: string source = 5;
+   */
+  source: string;
+};
+
+/**
+ * Describes the message cufflink.v1.ComponentChange.
+ * Use `create(ComponentChangeSchema)` to create a new message.
+ */
+export const ComponentChangeSchema: GenMessage<ComponentChange> = /*@__PURE__*/
+  messageDesc(file_cufflink_v1_operations, 33);
+
+/**
  * What a component is doing.
  *
  * @generated from enum cufflink.v1.ComponentState
@@ -631,8 +1095,118 @@ export const ComponentStateSchema: GenEnum<ComponentState> = /*@__PURE__*/
   enumDesc(file_cufflink_v1_operations, 0);
 
 /**
- * For the people who run a runtime, and their tools: what it has, what state that is in, and a test
- * event when they want one.
+ * How a reload went.
+ *
+ * @generated from enum cufflink.v1.ReloadOutcome
+ */
+export const ReloadOutcome = {
+  /**
+   * Never sent.
+   *
+   * @generated from enum value: RELOAD_OUTCOME_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED: 0,
+
+  /**
+   * All that had changed was taken over.
+   *
+   * @generated from enum value: RELOAD_OUTCOME_APPLIED = 1;
+   */
+  APPLIED: 1,
+
+  /**
+   * Nothing had changed.
+   *
+   * @generated from enum value: RELOAD_OUTCOME_UNCHANGED = 2;
+   */
+  UNCHANGED: 2,
+
+  /**
+   * Some of it was taken over; the components tell which.
+   *
+   * @generated from enum value: RELOAD_OUTCOME_PARTLY_APPLIED = 3;
+   */
+  PARTLY_APPLIED: 3,
+
+  /**
+   * None of it was taken over: all runs as before.
+   *
+   * @generated from enum value: RELOAD_OUTCOME_REFUSED = 4;
+   */
+  REFUSED: 4,
+} as const;
+
+/**
+ * How a reload went.
+ *
+ * @generated from enum cufflink.v1.ReloadOutcome
+ */
+export type ReloadOutcome = (typeof ReloadOutcome)[keyof typeof ReloadOutcome] | UnknownEnum;
+
+/**
+ * Describes the enum cufflink.v1.ReloadOutcome.
+ */
+export const ReloadOutcomeSchema: GenEnum<ReloadOutcome> = /*@__PURE__*/
+  enumDesc(file_cufflink_v1_operations, 1);
+
+/**
+ * What resources ask for.
+ *
+ * @generated from enum cufflink.v1.ChangeKind
+ */
+export const ChangeKind = {
+  /**
+   * Never sent.
+   *
+   * @generated from enum value: CHANGE_KIND_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED: 0,
+
+  /**
+   * There was none of that name.
+   *
+   * @generated from enum value: CHANGE_KIND_CREATED = 1;
+   */
+  CREATED: 1,
+
+  /**
+   * Its definition is another.
+   *
+   * @generated from enum value: CHANGE_KIND_UPDATED = 2;
+   */
+  UPDATED: 2,
+
+  /**
+   * It is declared no more.
+   *
+   * @generated from enum value: CHANGE_KIND_DELETED = 3;
+   */
+  DELETED: 3,
+
+  /**
+   * Its definition is as it was.
+   *
+   * @generated from enum value: CHANGE_KIND_KEPT = 4;
+   */
+  KEPT: 4,
+} as const;
+
+/**
+ * What resources ask for.
+ *
+ * @generated from enum cufflink.v1.ChangeKind
+ */
+export type ChangeKind = (typeof ChangeKind)[keyof typeof ChangeKind] | UnknownEnum;
+
+/**
+ * Describes the enum cufflink.v1.ChangeKind.
+ */
+export const ChangeKindSchema: GenEnum<ChangeKind> = /*@__PURE__*/
+  enumDesc(file_cufflink_v1_operations, 2);
+
+/**
+ * For the people who run a runtime, and their tools: what it has, what state that is in, how to hold or
+ * renew a part of it, and a test event when they want one.
  *
  * @generated from service cufflink.v1.Operations
  */
@@ -687,6 +1261,83 @@ export const Operations: GenService<{
     methodKind: "unary";
     input: typeof EmitEventRequestSchema;
     output: typeof EmitEventResponseSchema;
+  },
+  /**
+   * Stops a component's events until it is resumed, also across reloads: what the app has it may finish,
+   * the rest is the source's again. It can still be invoked. Nothing changes when it is paused already.
+   * NOT_FOUND where there is none of that name.
+   *
+   * @generated from rpc cufflink.v1.Operations.PauseComponent
+   */
+  pauseComponent: {
+    methodKind: "unary";
+    input: typeof PauseComponentRequestSchema;
+    output: typeof PauseComponentResponseSchema;
+  },
+  /**
+   * Lets a paused component's events go on. Nothing changes when it is not paused. NOT_FOUND where there
+   * is none of that name.
+   *
+   * @generated from rpc cufflink.v1.Operations.ResumeComponent
+   */
+  resumeComponent: {
+    methodKind: "unary";
+    input: typeof ResumeComponentRequestSchema;
+    output: typeof ResumeComponentResponseSchema;
+  },
+  /**
+   * Closes a component's connection and opens a new one: what the app has it may finish, the rest is the
+   * source's again. NOT_FOUND where there is none of that name.
+   *
+   * @generated from rpc cufflink.v1.Operations.RestartComponent
+   */
+  restartComponent: {
+    methodKind: "unary";
+    input: typeof RestartComponentRequestSchema;
+    output: typeof RestartComponentResponseSchema;
+  },
+  /**
+   * Pauses a component and answers once the app has finished the events that it has, or the time is over.
+   * NOT_FOUND where there is none of that name.
+   *
+   * @generated from rpc cufflink.v1.Operations.DrainComponent
+   */
+  drainComponent: {
+    methodKind: "unary";
+    input: typeof DrainComponentRequestSchema;
+    output: typeof DrainComponentResponseSchema;
+  },
+  /**
+   * Tells what the runtime does about failures of a component, and who said so. NOT_FOUND where there is
+   * none of that name.
+   *
+   * @generated from rpc cufflink.v1.Operations.DescribePolicies
+   */
+  describePolicies: {
+    methodKind: "unary";
+    input: typeof DescribePoliciesRequestSchema;
+    output: typeof DescribePoliciesResponseSchema;
+  },
+  /**
+   * Reads the resources again and takes over what has changed, one component at a time: each new
+   * definition is proved beside the old one, which goes on where that fails. Answers when it is done.
+   *
+   * @generated from rpc cufflink.v1.Operations.Reload
+   */
+  reload: {
+    methodKind: "unary";
+    input: typeof ReloadRequestSchema;
+    output: typeof ReloadResponseSchema;
+  },
+  /**
+   * Lists the last reloads, by whom or what ever they were begun, newest first.
+   *
+   * @generated from rpc cufflink.v1.Operations.ListReloads
+   */
+  listReloads: {
+    methodKind: "unary";
+    input: typeof ListReloadsRequestSchema;
+    output: typeof ListReloadsResponseSchema;
   },
 }> = /*@__PURE__*/
   serviceDesc(file_cufflink_v1_operations, 0);
