@@ -86,9 +86,9 @@ export async function serve(options: ServeOptions): Promise<Served> {
     app,
     logger,
     observer: metrics,
-    store,
     http: createHttpEndpoints(),
     store,
+    eventHistory: options.eventHistory,
     maxConcurrency: options.appMaxConcurrency,
   });
   const deadLetters = new DeadLetterDesk({
