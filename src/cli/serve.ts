@@ -86,8 +86,8 @@ export async function serve(options: ServeOptions): Promise<Served> {
     app,
     logger,
     observer: metrics,
-    store,
     http: createHttpEndpoints(),
+    eventHistory: options.eventHistory,
     maxConcurrency: options.appMaxConcurrency,
   });
   const deadLetters = new DeadLetterDesk({

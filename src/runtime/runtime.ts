@@ -33,6 +33,8 @@ export type RuntimeOptions = {
   readonly http: HttpEndpoints;
   /** Where dead letters, attempts, claims and history outlast the process. Absent: nothing does, an event that would be a dead letter stays where it is, and calls with an idempotency key are refused. The caller's to close. */
   readonly store?: Store | undefined;
+  /** Remember what became of events. Default true. */
+  readonly eventHistory?: boolean | undefined;
   /** The most events of all components together that the app handles at one time. Default: no limit. */
   readonly maxConcurrency?: number | undefined;
 };
@@ -148,7 +150,7 @@ export function createRuntime(options: RuntimeOptions): Runtime {
     }
     return new Component({
       ...{ appId, spec, binding, logger, observer, http, concurrency, fanOut },
-      ...{ policies, store, history },
+      ...{ policies, store, history: options.eventHistory === false ? undefined : history },
       app: app?.of?.(spec.name) ?? app,
       invokeOutput: (name, data, metadata) => outputs.create(name, data, metadata),
     });
