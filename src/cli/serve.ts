@@ -6,14 +6,13 @@ import { bindings } from "../bindings/index.ts";
 import { formatDuration } from "../metadata/duration.ts";
 import { compilePolicies } from "../policy/policies.ts";
 import { RuntimeDescription } from "../rpc/description.ts";
-import type { OperationsOptions } from "../rpc/services.ts";
-import { DeadLetterDesk } from "../runtime/dead-letters.ts";
 import type { ReloadResult } from "../runtime/reload.ts";
+import { DeadLetterDesk } from "../runtime/dead-letters.ts";
 import { createRuntime, type Runtime } from "../runtime/runtime.ts";
 import type { RuntimeLogger } from "../runtime/runtime-logger.ts";
 import { createHttpEndpoints } from "../server/http-endpoints.ts";
 import { bind, type Address } from "../server/listener.ts";
-import { createServer, type CufflinkServer } from "../server/server.ts";
+import { createServer, type CufflinkServer, type ServerOptions } from "../server/server.ts";
 import { stateStores } from "../states/index.ts";
 import { createStore } from "../store/open-store.ts";
 import { stateFolder } from "../store/state-folder.ts";
@@ -87,8 +86,8 @@ export async function serve(options: ServeOptions): Promise<Served> {
     app,
     logger,
     observer: metrics,
-    http: createHttpEndpoints(),
     store,
+    http: createHttpEndpoints(),
     maxConcurrency: options.appMaxConcurrency,
   });
   const deadLetters = new DeadLetterDesk({
@@ -120,6 +119,7 @@ export async function serve(options: ServeOptions): Promise<Served> {
         gracefulShutdown: options.gracefulShutdown,
         blockShutdown: options.blockShutdown,
         last: [
+          () => store.close(),
           () => {
             metricsServer?.close();
             metricsServer?.closeAllConnections();
@@ -177,14 +177,9 @@ async function startServer(
   runtime: Runtime,
   app: JoinedApp,
   {
-    shutdown,
     features,
-    operations,
-  }: {
-    shutdown: () => void;
-    features: () => readonly string[];
-    operations: OperationsOptions;
-  },
+    ...asked
+  }: Pick<ServerOptions, "shutdown" | "operations"> & { features: () => readonly string[] },
 ): Promise<CufflinkServer> {
   const { appId, appProtocol, appPort, appChannelAddress, appMaxConcurrency, appHealth } = options;
   const description = new RuntimeDescription({
@@ -222,8 +217,7 @@ async function startServer(
     token: process.env["DAPR_API_TOKEN"],
     maxBodySize: options.maxBodySize,
     tls,
-    shutdown,
-    operations,
+    ...asked,
     subscribe: (messages) => app.streams.accept(messages),
   });
 }

@@ -5,9 +5,10 @@ import { ComponentPolicies } from "../policy/component-policies.ts";
 import type { OwnPolicy, Policies } from "../policy/policies.ts";
 import type { Direction } from "../policy/resiliency.ts";
 import { defaultOutboundPolicy, type RetryPolicy } from "../policy/retry.ts";
+import { logBreaker } from "./breaker-log.ts";
 import { componentFields, inboundPolicy, type ComponentSettings } from "./component-fields.ts";
 
-/** What to do about a component's failures; what its breakers do is logged. */
+/** What to do about a component's failures. */
 export function componentPolicies(
   { name, type }: ComponentSpec,
   policies: Policies | undefined,
@@ -17,12 +18,7 @@ export function componentPolicies(
     component: name,
     kind: type.toLowerCase().startsWith("state.") ? "Statestore" : "Binding",
     policies,
-    onBreaker: ({ direction }, { name: breaker, passesIn }, state, counts) => {
-      const facts = { breaker, direction, state, ...counts };
-      if (state === "open")
-        logger.warn({ ...facts, passesIn }, "circuit breaker opened; nothing goes through");
-      else logger.info(facts, "circuit breaker changed");
-    },
+    onBreaker: logBreaker(logger),
   });
 }
 

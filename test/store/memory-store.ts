@@ -51,7 +51,8 @@ export class MemoryStore implements Store {
         .map(({ letter }) => ({ ...letter, size: letter.event.data?.length ?? 0 }))
         .filter((letter) => matches(letter, filter) && (after === undefined || letter.id > after))
         .toSorted((a, b) => (a.id < b.id ? -1 : 1))
-        .slice(0, limit),
+        .slice(0, limit)
+        .map((letter) => ({ ...letter, size: letter.event.data?.length ?? 0 })),
     replace: async (letter) => {
       await this.#write(`replace ${letter.event.id ?? ""}`);
       const kept = this.letters.get(letter.id);
