@@ -162,7 +162,7 @@ describe("edit", () => {
     expect(edited).toBe(true);
     expect(Buffer.from(event.data!).toString()).toBe("better");
     expect(Buffer.from(event.key!).toString()).toBe("k");
-    expect(event.headers.map(({ name, value }) => `${name}=${Buffer.from(value)}`)).toEqual([
+    expect(event.headers.map(({ name, value }) => `${name}=${Buffer.from(value).toString()}`)).toEqual([
       "a=1",
       "b=x=y",
     ]);
