@@ -91,12 +91,8 @@ export class Component {
     this.spec = options.spec;
     this.binding = options.binding;
     this.#logger = options.logger.child({ component: options.spec.name, type: options.spec.type });
-    this.policies = new ComponentPolicies({
-      component: this.spec.name,
-      kind: this.isStateStore ? "Statestore" : "Binding",
-      policies: options.policies,
-      onBreaker: logBreaker(this.#logger),
-    });
+    const log = logBreaker(this.#logger);
+    this.policies = new ComponentPolicies(options.spec, options.policies, log);
     this.#directions = {
       input: options.binding.read !== undefined,
       output: options.binding.operations !== undefined,
