@@ -86,6 +86,7 @@ export async function serve(options: ServeOptions): Promise<Served> {
     app,
     logger,
     observer: metrics,
+    store,
     http: createHttpEndpoints(),
     eventHistory: options.eventHistory,
     maxConcurrency: options.appMaxConcurrency,
