@@ -7,7 +7,7 @@ import { pauseAfter, type RetryPolicy } from "../policy/retry.ts";
 import { logBreaker } from "./breaker-log.ts";
 import type { ComponentSettings } from "./component-fields.ts";
 import type { ComponentOptions } from "./component-options.ts";
-import { componentStatus, shownState } from "./component-status.ts";
+import { breakersOf, componentStatus, shownState } from "./component-status.ts";
 import { firstUse } from "./first-use.ts";
 import { Input } from "./input.ts";
 import { openComponent, type Opened, type OpenedComponent } from "./opening.ts";
@@ -177,6 +177,7 @@ export class Component {
       ...{ counts: this.input.counts, rebuilds: this.#rebuilds, paused: this.input.paused },
       settings: this.#settings,
       backlog: this.#vigil?.backlog,
+      breakers: breakersOf(this.policies, this.#directions),
     });
   }
 
