@@ -38,6 +38,8 @@ async function build(out: string, unchecked: boolean): Promise<void> {
   try {
     compile(fresh, unchecked);
     await bundle(join(fresh, "src/main.js"), join(fresh, "daemon"));
+    // By itself, as together they would be split into more files. The program looks for it beside them.
+    await bundle(join(fresh, "src/store/store-worker.js"), join(fresh, "daemon"));
     chmodSync(join(fresh, "daemon/main.js"), 0o755);
     writeFileSync(join(fresh, "stamp"), "");
     utimesSync(join(fresh, "stamp"), began, began);

@@ -125,6 +125,30 @@ describe("the published package", () => {
     });
     expect(stdout.trim()).toBe(version);
   });
+
+  test("keeps durable records there, by the thread of the library and that of the daemon", async () => {
+    // The daemon's files have names that change; its thread is asked by the library.
+    writeFileSync(
+      join(home, "store.js"),
+      `import { StoreThread } from "./node_modules/cufflink/dist/src/store/store-thread.js";
+import { defaultRetention } from "./node_modules/cufflink/dist/src/store/store.js";
+const options = { folder: process.argv[2], retention: defaultRetention, owner: "" };
+const count = { fingerprint: "f", begun: 2, lastError: "", deadLettered: false };
+const events = { trouble: console.error, notice: console.error, expired() {} };
+for (const built of ["src/store", "daemon"]) {
+  const file = new URL(\`./node_modules/cufflink/dist/\${built}/store-worker.js\`, import.meta.url);
+  const thread = new StoreThread(options, events, file);
+  await thread.ask("beginAttempt", ["orders", { ...count, identity: built }]);
+  console.log((await thread.ask("loadAttempts", ["orders"])).map(({ identity }) => identity));
+  await thread.close();
+}
+`,
+    );
+    const program = ["--no-install", "node", "store.js", join(temporary, "state")];
+    const { stdout, stderr } = await run("npx", program, { cwd: home, env });
+    expect(stderr).toBe("");
+    expect(stdout).toBe("[ 'src/store' ]\n[ 'daemon', 'src/store' ]\n");
+  });
 });
 
 function read(path: string): string {

@@ -33,6 +33,10 @@ export type ServeOptions = {
   readonly publicListenAddress: string;
   readonly metricsListenAddress: string;
   readonly unixDomainSocket: string | undefined;
+  /** Where durable records are kept, in a folder of the app's own. */
+  readonly stateDir: string | undefined;
+  /** Whether it is remembered what became of each event. */
+  readonly eventHistory: boolean;
   readonly maxBodySize: number;
   readonly logLevel: LogLevel;
   readonly logAsJson: boolean;
@@ -130,6 +134,11 @@ export function addServeOptions(command: Command): Command {
     .option("--metrics-listen-address <host>", "what the metrics port listens on", "127.0.0.1")
     .option("--enable-metrics [bool]", "serve Prometheus metrics", "true")
     .option("--unix-domain-socket <folder>", "listen on sockets in this folder instead of ports")
+    .option(
+      "--state-dir <folder>",
+      "where durable records are kept, as dead letters; default $XDG_STATE_HOME, else ~/.local/state",
+    )
+    .option("--enable-event-history [bool]", "remember what became of each event", "true")
     .option("--max-body-size <size>", "the largest request", "4Mi")
     .option("--tls-cert <file>", "PEM certificate chain: both ports speak TLS")
     .option("--tls-key <file>", "PEM key of that certificate")
@@ -240,6 +249,8 @@ export function readServeOptions(command: Command): ServeOptions {
     publicListenAddress: hosts(text("daprPublicListenAddress"))[0] ?? "127.0.0.1",
     metricsListenAddress: hosts(text("metricsListenAddress"))[0] ?? "127.0.0.1",
     unixDomainSocket: optional("unixDomainSocket"),
+    stateDir: optional("stateDir"),
+    eventHistory: on("enableEventHistory"),
     maxBodySize: check(
       parseByteSize(text("maxBodySize")),
       "maxBodySize",

@@ -7,12 +7,15 @@ import { formatDuration } from "../metadata/duration.ts";
 import { compilePolicies } from "../policy/policies.ts";
 import { RuntimeDescription } from "../rpc/description.ts";
 import type { ReloadResult } from "../runtime/reload.ts";
+import { DeadLetterDesk } from "../runtime/dead-letters.ts";
 import { createRuntime, type Runtime } from "../runtime/runtime.ts";
 import type { RuntimeLogger } from "../runtime/runtime-logger.ts";
 import { createHttpEndpoints } from "../server/http-endpoints.ts";
 import { bind, type Address } from "../server/listener.ts";
-import { createServer, type CufflinkServer } from "../server/server.ts";
+import { createServer, type CufflinkServer, type ServerOptions } from "../server/server.ts";
 import { stateStores } from "../states/index.ts";
+import { createStore } from "../store/open-store.ts";
+import { stateFolder } from "../store/state-folder.ts";
 import { createLogger } from "../telemetry/logger.ts";
 import { Metrics } from "../telemetry/metrics.ts";
 import { version } from "../version.ts";
@@ -70,6 +73,11 @@ export async function serve(options: ServeOptions): Promise<Served> {
     health: options.appHealth,
     logger,
   });
+  const store = createStore({
+    folder: stateFolder(options.appId, options.stateDir, process.env),
+    logger: logger.child({ part: "store" }),
+    onExpired: (component, count) => deadLetters.expired(component, count),
+  });
   const metrics = new Metrics(options.appId, () => runtime.components());
   const runtime: Runtime = createRuntime({
     appId: options.appId,
@@ -79,11 +87,19 @@ export async function serve(options: ServeOptions): Promise<Served> {
     logger,
     observer: metrics,
     http: createHttpEndpoints(),
+    eventHistory: options.eventHistory,
     maxConcurrency: options.appMaxConcurrency,
+  });
+  const deadLetters = new DeadLetterDesk({
+    store: store.deadLetters,
+    redrive: (letter, signal) => runtime.redrive(letter, signal),
+    invoke: (invocation) => runtime.invoke(invocation),
+    logger,
   });
   const server = await startServer(options, runtime, app, {
     shutdown: () => end("shutdown was asked for"),
     features: () => (reloader.configuration.hotReload ? ["HotReload"] : []),
+    operations: { operator: runtime, deadLetters, reload: () => reloader.reload() },
   });
   const withMetrics = options.metrics && reloader.configuration.metrics !== false;
   const metricsServer = withMetrics ? metrics.server() : undefined;
@@ -103,10 +119,12 @@ export async function serve(options: ServeOptions): Promise<Served> {
         gracefulShutdown: options.gracefulShutdown,
         blockShutdown: options.blockShutdown,
         last: [
+          () => store.close(),
           () => {
             metricsServer?.close();
             metricsServer?.closeAllConnections();
           },
+          () => store.close(),
         ],
       },
       exitCode,
@@ -158,7 +176,10 @@ async function startServer(
   options: ServeOptions,
   runtime: Runtime,
   app: JoinedApp,
-  { shutdown, features }: { shutdown: () => void; features: () => readonly string[] },
+  {
+    features,
+    ...asked
+  }: Pick<ServerOptions, "shutdown" | "operations"> & { features: () => readonly string[] },
 ): Promise<CufflinkServer> {
   const { appId, appProtocol, appPort, appChannelAddress, appMaxConcurrency, appHealth } = options;
   const description = new RuntimeDescription({
@@ -196,7 +217,7 @@ async function startServer(
     token: process.env["DAPR_API_TOKEN"],
     maxBodySize: options.maxBodySize,
     tls,
-    shutdown,
+    ...asked,
     subscribe: (messages) => app.streams.accept(messages),
   });
 }

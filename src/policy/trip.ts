@@ -85,9 +85,10 @@ function problemOf(error: unknown, text: string): TripProblem {
   const known =
     error instanceof ParseError || error instanceof EvaluationError || error instanceof TypeError;
   const summary = known ? error.summary : messageOf(error);
-  const start = Math.min((known ? error.range?.start : undefined) ?? 0, text.length);
-  const word = /^\w+/.exec(text.slice(start))?.[0] ?? "";
-  const end = start + Math.max(1, word.length);
+  const range = known ? error.range : undefined;
+  const start = Math.min(range?.start ?? 0, text.length);
+  const word = /^\w*/.exec(text.slice(start))?.[0].length ?? 0;
+  const end = Math.max(range?.end ?? 0, start + Math.max(1, word));
   const unknown = /^Unknown variable: (\w+)$/.exec(summary)?.[1];
   if (unknown === undefined)
     return { message: `is no expression of CEL that works: ${lowerFirst(summary)}`, start, end };

@@ -1,6 +1,6 @@
 import type { BindingError } from "../errors.ts";
 import type { Outcome } from "./app.ts";
-import type { End } from "./history.ts";
+import type { End } from "./history-ring.ts";
 import type { Redriven } from "./redrive.ts";
 import type { ComponentState } from "./status.ts";
 

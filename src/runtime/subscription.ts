@@ -1,5 +1,6 @@
 import type { Logger, Reader } from "../binding.ts";
 import { messageOf } from "../errors.ts";
+import { faultPoints, reach } from "../fault-point.ts";
 import type { App } from "./app.ts";
 import type { Delivery } from "./delivery.ts";
 
@@ -133,7 +134,9 @@ export class Subscription {
     await this.#quietly("stop", () => reader.stop());
     this.#stopping = delivery;
     const result = await delivery.drain(this.#allowed);
+    if (faultPoints) reach("before flush");
     await this.#quietly("flush", () => reader.flush());
+    if (faultPoints) reach("flushed");
     await this.#quietly("close", () => reader.close());
     this.#stopping = undefined;
     this.#options.ended(delivery);

@@ -1,0 +1,82 @@
+import type { DatabaseSync, StatementSync } from "node:sqlite";
+import type { AttemptCount } from "./records.ts";
+
+const day = 24 * 60 * 60 * 1000;
+
+/** How long a count is kept, in milliseconds, and how many of a component. */
+export const attemptRetention = { age: 7 * day, count: 10_000 };
+
+type Row = {
+  identity: string;
+  fingerprint: string;
+  begun: number;
+  last_error: string;
+  dead_lettered: number;
+};
+
+/** The attempt counts of events that are not done with. */
+export class AttemptTable {
+  readonly #load: StatementSync;
+  readonly #note: StatementSync;
+  readonly #forget: StatementSync;
+  readonly #forgetSame: StatementSync;
+  readonly #components: StatementSync;
+  readonly #expire: StatementSync;
+  readonly #keepNewest: StatementSync;
+
+  constructor(database: DatabaseSync) {
+    this.#load = database.prepare(
+      `SELECT identity, fingerprint, begun, last_error, dead_lettered FROM attempts
+       WHERE component = ? ORDER BY noted_at DESC, rowid DESC LIMIT ${attemptRetention.count}`,
+    );
+    this.#note = database.prepare(
+      `INSERT OR REPLACE INTO attempts
+       (component, identity, fingerprint, begun, last_error, dead_lettered, noted_at)
+       VALUES (?, ?, ?, ?, ?, ?, ?)`,
+    );
+    this.#forget = database.prepare("DELETE FROM attempts WHERE component = ? AND identity = ?");
+    this.#forgetSame = database.prepare(
+      "DELETE FROM attempts WHERE component = ? AND identity = ? AND fingerprint = ?",
+    );
+    this.#components = database.prepare(
+      "SELECT component FROM attempts GROUP BY component HAVING count(*) > ?",
+    );
+    this.#expire = database.prepare("DELETE FROM attempts WHERE noted_at < ?");
+    this.#keepNewest = database.prepare(
+      `DELETE FROM attempts WHERE component = ?1 AND rowid NOT IN (
+         SELECT rowid FROM attempts WHERE component = ?1 ORDER BY noted_at DESC, rowid DESC LIMIT ?2)`,
+    );
+  }
+
+  load(component: string): AttemptCount[] {
+    return (this.#load.all(component) as Row[]).map((row) => ({
+      identity: row.identity,
+      fingerprint: row.fingerprint,
+      begun: row.begun,
+      lastError: row.last_error,
+      deadLettered: row.dead_lettered !== 0,
+    }));
+  }
+
+  begin(component: string, count: AttemptCount): void {
+    const { identity, fingerprint, begun, lastError, deadLettered } = count;
+    const now = Date.now();
+    this.#note.run(component, identity, fingerprint, begun, lastError, deadLettered ? 1 : 0, now);
+  }
+
+  forget(component: string, identities: readonly string[]): void {
+    for (const identity of identities) this.#forget.run(component, identity);
+  }
+
+  /** Forgets the count of this very event, not of another that has its identity now. */
+  forgetSame(component: string, identity: string, fingerprint: string): void {
+    this.#forgetSame.run(component, identity, fingerprint);
+  }
+
+  expire(now: number): void {
+    this.#expire.run(now - attemptRetention.age);
+    for (const row of this.#components.all(attemptRetention.count)) {
+      this.#keepNewest.run(row["component"] ?? null, attemptRetention.count);
+    }
+  }
+}

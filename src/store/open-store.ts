@@ -1,0 +1,148 @@
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+import { BindingError } from "../errors.ts";
+import { historyFile, recordsFile } from "./file-names.ts";
+import { packLetter, unpackLetter } from "./packed-letter.ts";
+import { StoreThread } from "./store-thread.ts";
+import { defaultRetention, type Retention, type Store } from "./store.ts";
+
+export type StoreOptions = {
+  /** Where its files lie. `:memory:`: in memory, for tests. `undefined`: there is no place, and nothing can be kept. */
+  readonly folder: string | undefined;
+  /** Default {@link defaultRetention}. */
+  readonly retention?: Retention;
+  readonly logger?: StoreLogger;
+  /** Dead letters were removed for their age, count or size; they are logged already. */
+  onExpired?(component: string, count: number): void;
+  /** At most so many pages of 4 KiB a file, for tests: as if the disk were full then. */
+  readonly maxPages?: number;
+};
+
+export type StoreLogger = {
+  info(fields: object, message: string): void;
+  warn(fields: object, message: string): void;
+  error(fields: object, message: string): void;
+};
+
+/**
+ * A store in SQLite files of its own. Nothing is opened and no thread started before there is something to write, or
+ * something to read that an earlier process has left.
+ */
+export function createStore(options: StoreOptions): Store {
+  const { folder, logger } = options;
+  if (folder === undefined) return homelessStore();
+  const settings = {
+    folder,
+    retention: options.retention ?? defaultRetention,
+    // node:crypto would cost the start.
+    owner: [process.pid, Date.now(), Math.random()].join("-"),
+    maxPages: options.maxPages,
+  };
+  const thread = new StoreThread(settings, {
+    notice: (text) => logger?.error({ folder }, text),
+    trouble(trouble) {
+      if (trouble === undefined) logger?.info({ folder }, "the store can be written again");
+      else logger?.error({ folder }, trouble);
+    },
+    expired(expired) {
+      for (const { component, count } of expired) {
+        logger?.warn({ component, count }, "dead letters were removed: too old, or too many");
+        options.onExpired?.(component, count);
+      }
+    },
+  });
+  const holds = (file: string): boolean => thread.running || existsSync(join(folder, file));
+  /** The fingerprints of what this process is at, for a claim that expires meanwhile. */
+  const claimed = new Map<string, string>();
+  const nameOf = (scope: string, key: string): string => `${scope}\0${key}`;
+  return {
+    deadLetters: {
+      put(letter, fingerprint) {
+        const packed = packLetter(letter);
+        const transfer = [packed.data, packed.headers];
+        return thread.ask("putLetter", [packed, fingerprint], transfer);
+      },
+      async get(id) {
+        if (!holds(recordsFile)) return undefined;
+        const packed = await thread.ask("getLetter", [id]);
+        return packed && unpackLetter(packed);
+      },
+      async list(filter, page) {
+        if (!holds(recordsFile)) return [];
+        return (await thread.ask("listLetters", [filter, page])).map((one) => unpackLetter(one));
+      },
+      async replace(letter) {
+        if (!holds(recordsFile)) return false;
+        const packed = packLetter(letter);
+        return thread.ask("replaceLetter", [packed], [packed.data, packed.headers]);
+      },
+      async remove(ids) {
+        let removed = 0;
+        if (!holds(recordsFile)) return removed;
+        // In parts, between which others may write.
+        for (let at = 0; at < ids.length; at += 500) {
+          removed += await thread.ask("removeLetters", [ids.slice(at, at + 500)]);
+        }
+        return removed;
+      },
+      totals: async () => (holds(recordsFile) ? thread.ask("letterTotals", []) : []),
+    },
+    attempts: {
+      load: async (component) =>
+        holds(recordsFile) ? thread.ask("loadAttempts", [component]) : [],
+      begin: (component, count) => thread.ask("beginAttempt", [component, count]),
+      forget(component, identities) {
+        if (holds(recordsFile)) thread.tell("forgetAttempts", [component, [...identities]]);
+      },
+    },
+    history: {
+      append: (records) => thread.ask("appendHistory", [records]),
+      find: async (eventId, component) =>
+        holds(historyFile) ? thread.ask("findHistory", [eventId, component]) : [],
+    },
+    claims: {
+      async claim(scope, key, fingerprint, expiresIn) {
+        const claim = await thread.ask("claim", [scope, key, fingerprint, expiresIn]);
+        if (claim.state === "claimed") claimed.set(nameOf(scope, key), fingerprint);
+        return claim;
+      },
+      async complete(scope, key, result, expiresIn) {
+        const fingerprint = claimed.get(nameOf(scope, key)) ?? "";
+        const bytes = result && new Uint8Array(result);
+        await thread.ask("completeClaim", [scope, key, fingerprint, bytes, expiresIn], [bytes]);
+        claimed.delete(nameOf(scope, key));
+      },
+      async release(scope, key) {
+        await thread.ask("releaseClaim", [scope, key]);
+        claimed.delete(nameOf(scope, key));
+      },
+    },
+    get trouble() {
+      return thread.trouble;
+    },
+    close: () => thread.close(),
+  };
+}
+
+/** Nothing can be kept, which whoever tries is told. */
+function homelessStore(): Store {
+  const trouble =
+    "there is no place for durable records: neither XDG_STATE_HOME nor HOME is set; say --state-dir FOLDER";
+  const refuse = (): Promise<never> =>
+    Promise.reject(new BindingError("unavailable", trouble, { effect: "unsent" }));
+  return {
+    deadLetters: {
+      put: refuse,
+      get: async () => undefined,
+      list: async () => [],
+      replace: refuse,
+      remove: refuse,
+      totals: async () => [],
+    },
+    attempts: { load: async () => [], begin: refuse, forget: () => {} },
+    history: { append: refuse, find: async () => [] },
+    claims: { claim: refuse, complete: refuse, release: refuse },
+    trouble,
+    close: async () => {},
+  };
+}

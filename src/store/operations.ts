@@ -1,0 +1,96 @@
+import type { AttemptTable } from "./attempt-table.ts";
+import type { ClaimTable } from "./claim-table.ts";
+import type { DeadLetterTable, LetterPage } from "./dead-letter-table.ts";
+import type { HistoryTable } from "./history-table.ts";
+import type { PackedLetter } from "./packed-letter.ts";
+import type { AttemptCount, DeadLetterFilter, HistoryRecord } from "./records.ts";
+
+/** The tables of the file whose writes are durable. */
+export type RecordTables = {
+  readonly letters: DeadLetterTable;
+  readonly attempts: AttemptTable;
+  readonly claims: ClaimTable;
+};
+
+/** What the other thread may ask for; those that write share a transaction. */
+export const operations = {
+  recordWrites: {
+    putLetter: ({ letters }: RecordTables, letter: PackedLetter, fingerprint: string) =>
+      letters.put(letter, fingerprint),
+    replaceLetter: ({ letters }: RecordTables, letter: PackedLetter) => letters.replace(letter),
+    removeLetters: ({ letters }: RecordTables, ids: readonly string[]) => letters.remove(ids),
+    beginAttempt: ({ attempts }: RecordTables, component: string, count: AttemptCount) =>
+      attempts.begin(component, count),
+    forgetAttempts: ({ attempts }: RecordTables, component: string, identities: string[]) =>
+      attempts.forget(component, identities),
+    claim: (
+      { claims }: RecordTables,
+      scope: string,
+      key: string,
+      fingerprint: string,
+      expiresIn: number,
+    ) => claims.claim(scope, key, fingerprint, expiresIn),
+    completeClaim: (
+      { claims }: RecordTables,
+      scope: string,
+      key: string,
+      fingerprint: string,
+      result: Uint8Array | undefined,
+      expiresIn: number,
+    ) => claims.complete(scope, key, fingerprint, result, expiresIn),
+    releaseClaim: ({ claims }: RecordTables, scope: string, key: string) =>
+      claims.release(scope, key),
+  },
+  recordReads: {
+    getLetter: ({ letters }: RecordTables, id: string) => letters.get(id),
+    listLetters: ({ letters }: RecordTables, filter: DeadLetterFilter, page: LetterPage) =>
+      letters.list(filter, page),
+    letterTotals: ({ letters }: RecordTables) => letters.totals(),
+    loadAttempts: ({ attempts }: RecordTables, component: string) => attempts.load(component),
+  },
+  historyWrites: {
+    appendHistory: (history: HistoryTable, records: readonly HistoryRecord[]) =>
+      history.append(records),
+  },
+  historyReads: {
+    findHistory: (history: HistoryTable, eventId: string, component: string | undefined) =>
+      history.find(eventId, component),
+  },
+};
+
+type All = (typeof operations)["recordWrites"] &
+  (typeof operations)["recordReads"] &
+  (typeof operations)["historyWrites"] &
+  (typeof operations)["historyReads"];
+
+export type OperationName = keyof All;
+
+type WithoutTables<Parameters extends readonly unknown[]> = Parameters extends [
+  unknown,
+  ...infer Rest,
+]
+  ? Rest
+  : never;
+
+export type Arguments<Name extends OperationName> = WithoutTables<Parameters<All[Name]>>;
+export type Result<Name extends OperationName> = ReturnType<All[Name]>;
+
+/** One asking of the other thread. */
+export type Request = {
+  /** Absent: nobody waits for the answer, and it need not be durable. */
+  readonly number?: number;
+  readonly name: OperationName;
+  readonly args: readonly unknown[];
+};
+
+/** Why a request failed, as it travels between the threads. */
+export type Failure = {
+  readonly reason: "unavailable" | "invalid_argument" | "internal";
+  readonly effect: "unsent" | "ambiguous" | "rejected";
+  readonly message: string;
+  readonly systemCode: string | undefined;
+};
+
+export type Reply =
+  | { readonly number: number; readonly value: unknown }
+  | { readonly number: number; readonly failure: Failure };

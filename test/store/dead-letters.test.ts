@@ -1,0 +1,177 @@
+import { afterAll, afterEach, expect, test } from "vitest";
+import { createStore } from "../../src/store/open-store.ts";
+import { openStore, temporaryFolder } from "./opened-store.ts";
+import { attempt, letter, letterId } from "./records.ts";
+
+/** Of all tests, as a thread takes its time to start. */
+const store = createStore({ folder: ":memory:" });
+
+afterEach(async () => {
+  const all = await store.deadLetters.list({}, { limit: 1000 });
+  await store.deadLetters.remove(all.map(({ id }) => id));
+  store.attempts.forget(
+    "orders",
+    (await store.attempts.load("orders")).map(({ identity }) => identity),
+  );
+});
+
+afterAll(() => store.close());
+
+test("a dead letter comes back byte for byte, also from a store opened later", async () => {
+  const folder = temporaryFolder();
+  const slab = Buffer.from("before[payload]after");
+  const kept = letter({
+    cause: "refused",
+    traceId: "0af7651916cd43dd8448eb211c80319c",
+    attempts: [{ at: 1, took: 2, outcome: "refused", answer: "no\0 \u{1f600}" }],
+    event: {
+      data: slab.subarray(7, 14),
+      headers: [
+        { name: "same", value: Buffer.from([0, 255, 254]) },
+        { name: "same", value: Buffer.alloc(0) },
+        { name: "Ключ", value: Buffer.from("значение") },
+      ],
+      metadata: { topic: "a\0b", empty: "" },
+      key: Buffer.from([0, 1, 255]),
+      id: "topic/0/42",
+    },
+  });
+  const first = openStore({ folder });
+  await first.deadLetters.put(kept, "fingerprint");
+  expect(plain(await first.deadLetters.get(kept.id))).toEqual(plain(kept));
+  await first.close();
+  const second = openStore({ folder });
+  expect(plain(await second.deadLetters.get(kept.id))).toEqual(plain(kept));
+  expect(String(slab)).toBe("before[payload]after");
+});
+
+test.each([
+  ["nothing", undefined],
+  ["no bytes", new Uint8Array()],
+])("a payload of %s stays that", async (_, data) => {
+  const id = await store.deadLetters.put(letter({ event: { data } }), "f");
+  expect((await store.deadLetters.get(id))?.event.data).toEqual(data);
+});
+
+test.each([["text"], [""], [undefined]])("a key %j stays that", async (key) => {
+  const id = await store.deadLetters.put(letter({ event: { key } }), "f");
+  expect((await store.deadLetters.get(id))?.event.key).toBe(key);
+});
+
+test("of more than 100 attempts the last 100 are kept", async () => {
+  const attempts = Array.from({ length: 150 }, (_, at) => ({
+    at,
+    took: 1,
+    outcome: "refused" as const,
+    answer: "",
+  }));
+  const id = await store.deadLetters.put(letter({ attempts, failed: 150 }), "f");
+  const kept = await store.deadLetters.get(id);
+  expect(kept?.failed).toBe(150);
+  expect(kept?.attempts.map(({ at }) => at)).toEqual(attempts.slice(50).map(({ at }) => at));
+});
+
+test("keeping a letter marks the event's attempt count, in a process to come too", async () => {
+  const folder = temporaryFolder();
+  const first = openStore({ folder });
+  await first.attempts.begin("orders", attempt({ identity: "a", begun: 9 }));
+  await first.deadLetters.put(letter({ identity: "a", failed: 10, reason: "last" }), "print");
+  await first.close();
+  const marked = { identity: "a", fingerprint: "print", begun: 10, lastError: "last" };
+  expect(await openStore({ folder }).attempts.load("orders")).toEqual([
+    { ...marked, deadLettered: true },
+  ]);
+});
+
+test("an event that comes again is one letter; another one with its identity is a second", async () => {
+  const first = letter({ identity: "a", failed: 3, event: { data: Buffer.from("edited") } });
+  await store.deadLetters.put(first, "one");
+  const again = letter({ identity: "a", attempts: [], failed: 3, reason: "came again" });
+  expect(await store.deadLetters.put(again, "one")).toBe(first.id);
+  expect(plain(await store.deadLetters.get(first.id))).toEqual(plain(first));
+
+  const tried = letter({ identity: "a", failed: 1, reason: "tried anew" });
+  expect(await store.deadLetters.put(tried, "one")).toBe(first.id);
+  const kept = await store.deadLetters.get(first.id);
+  expect(kept).toMatchObject({ reason: "tried anew", failed: 4 });
+  expect(kept?.attempts).toHaveLength(2);
+  expect(Buffer.from(kept!.event.data!).toString()).toBe("edited");
+
+  const other = letter({ identity: "a" });
+  expect(await store.deadLetters.put(other, "two")).toBe(other.id);
+  const elsewhere = letter({ identity: "a", component: "returns" });
+  expect(await store.deadLetters.put(elsewhere, "one")).toBe(elsewhere.id);
+  expect(await store.deadLetters.totals()).toMatchObject([
+    { component: "orders", count: 2 },
+    { component: "returns", count: 1 },
+  ]);
+});
+
+test("a letter is replaced under its id, unless it is gone", async () => {
+  const first = letter();
+  await store.deadLetters.put(first, "f");
+  const edited = { ...first, edited: true, redrives: 2, reason: "again" };
+  expect(await store.deadLetters.replace(edited)).toBe(true);
+  expect(plain(await store.deadLetters.get(first.id))).toEqual(plain(edited));
+  expect(await store.deadLetters.replace(letter())).toBe(false);
+});
+
+test("removing letters tells how many there were, and forgets their attempts and no others", async () => {
+  const [one, two] = [letter({ identity: "one" }), letter({ identity: "two" })];
+  await store.deadLetters.put(one, "f1");
+  await store.deadLetters.put(two, "f2");
+  // Its identity was used anew by another event.
+  await store.attempts.begin("orders", attempt({ identity: "two", fingerprint: "f3" }));
+  expect(await store.deadLetters.remove([one.id, two.id, "none"])).toBe(2);
+  expect(await store.deadLetters.get(one.id)).toBeUndefined();
+  expect(await store.attempts.load("orders")).toMatchObject([{ identity: "two" }]);
+});
+
+test("letters are listed oldest first, a page at a time, by all that is asked for", async () => {
+  const letters = [
+    letter({ storedAt: 1000, reason: "Überlauf", event: { id: "e1" } }),
+    letter({ storedAt: 2000, reason: "100% full", event: { id: "e2" } }),
+    letter({ storedAt: 3000, component: "returns", event: { id: "e1" } }),
+    letter({ storedAt: 4000, event: { data: Buffer.alloc(1000) } }),
+  ];
+  // Not in the order of their ids.
+  for (const one of letters.toReversed()) await store.deadLetters.put(one, `of ${one.id}`);
+  const ids = letters.map(({ id }) => id);
+  const list = async (...args: Parameters<typeof store.deadLetters.list>) =>
+    (await store.deadLetters.list(...args)).map(({ id }) => ids.indexOf(id));
+  const limit = 10;
+  expect(await list({}, { limit })).toEqual([0, 1, 2, 3]);
+  expect(await list({}, { limit: 2 })).toEqual([0, 1]);
+  expect(await list({}, { limit: 2, after: ids[1] })).toEqual([2, 3]);
+  expect(await list({ component: "returns" }, { limit })).toEqual([2]);
+  expect(await list({ component: "orders" }, { limit: 2, after: ids[0] })).toEqual([1, 3]);
+  expect(await list({ reason: "üBERlauf" }, { limit })).toEqual([0]);
+  expect(await list({ reason: "0%" }, { limit })).toEqual([1]);
+  expect(await list({ eventId: "e1" }, { limit })).toEqual([0, 2]);
+  expect(await list({ eventId: "e1", component: "orders" }, { limit })).toEqual([0]);
+  expect(await list({ since: 2000, before: 4000 }, { limit })).toEqual([1, 2]);
+  expect(await list({ ids: [ids[3]!, ids[0]!, "none"] }, { limit })).toEqual([0, 3]);
+  expect(await list({ ids: [] }, { limit })).toEqual([]);
+  const small = await store.deadLetters.list({}, { limit, maxData: 999 });
+  expect(small.map(({ event }) => event.data?.length)).toEqual([5, 5, 5, undefined]);
+});
+
+test("totals tell count, bytes and the oldest of each component", async () => {
+  for (const storedAt of [500, 400]) {
+    const data = Buffer.alloc(1000);
+    await store.deadLetters.put(letter({ id: letterId(), storedAt, event: { data } }), "f");
+  }
+  const [total] = await store.deadLetters.totals();
+  expect(total).toMatchObject({ component: "orders", count: 2, oldest: 400 });
+  expect(total?.bytes).toBeGreaterThan(2000);
+  expect(total?.bytes).toBeLessThan(3000);
+});
+
+/** Buffers and arrays of bytes as arrays. */
+function plain(value: unknown): unknown {
+  return JSON.parse(
+    JSON.stringify(value, (_, one: unknown) =>
+      one instanceof Uint8Array ? { bytes: [...one] } : one,
+    ).replaceAll(/\{"type":"Buffer","data":(\[[^\]]*\])\}/g, '{"bytes":$1}'),
+  );
+}
