@@ -16,7 +16,7 @@ function loading(files: Record<string, string>) {
     path,
     env,
     write: (name: string, text: string | Uint8Array) => writeFileSync(join(path, name), text),
-    async load() {
+    load: async () => {
       const { components, problems, refused } = await load(path, { memory, env });
       const prints = Object.fromEntries(
         components.map(({ name, fingerprint }) => [name, fingerprint]),

@@ -9,7 +9,7 @@ function detector(timeout = 60_000) {
   const made = new StallDetector(timeout, () => now);
   return {
     detector: made,
-    look(backlog: number, facts = idle, step = 10_000) {
+    look: (backlog: number, facts = idle, step = 10_000) => {
       now += step;
       return made.look(backlog, facts);
     },
