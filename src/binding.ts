@@ -65,6 +65,12 @@ export type Binding<
     outbound?(metadata: Values<MetadataFields>): Partial<RetryPolicy>;
   };
 
+  /**
+   * False: an event cannot be given back alone, without those behind it or a new connection. `onExhausted:
+   * return` then halts the component. Default true.
+   */
+  readonly returnsSingly?: boolean;
+
   /** Throws when the system cannot be used right now. */
   ping?(connection: Connection, signal: AbortSignal): Promise<void>;
 
@@ -213,8 +219,13 @@ export type InboundEvent = {
   readonly key?: Uint8Array | string | undefined;
   /** The source's own identity of the event. */
   readonly id?: string | undefined;
-  /** How many times the source has delivered it, this time included, where it counts. */
+  /**
+   * How many times the source has delivered it, this time included, where it counts. To be shown only: an event
+   * that was given back unattempted was delivered too, and the runtime counts attempts.
+   */
   readonly attempt?: number | undefined;
+  /** `false`: the source knows that it has never delivered it before. Of use for events without an `id`. */
+  readonly redelivered?: boolean | undefined;
   /** Called exactly once; only notes the outcome, {@link Reader.flush} confirms it. Never throws. */
   readonly settle: (settlement: Settlement) => void;
   /**
@@ -222,8 +233,15 @@ export type InboundEvent = {
    * unless the app has it at that moment, it is returned at once and not tried again.
    */
   readonly withdrawn?: AbortSignal | undefined;
-  /** Renews the lease or visibility while the event is held. */
-  readonly extend?: (() => Promise<void>) | undefined;
+  /** Where the source lends an event for a time: renewed while the runtime or the app holds it. */
+  readonly lease?: Lease | undefined;
+};
+
+export type Lease = {
+  /** How long the event is lent, in milliseconds. It is renewed each third of that. */
+  readonly duration: number;
+  /** Lends it for that long again. */
+  readonly extend: () => Promise<void>;
 };
 
 export type Header = { readonly name: string; readonly value: Uint8Array };

@@ -3,6 +3,7 @@ import type { AnyBinding, Answer, Header } from "./binding.ts";
 import { bindings as ownBindings } from "./bindings/index.ts";
 import { lint } from "./resources/lint.ts";
 import { loadResources } from "./resources/load.ts";
+import { compilePolicies } from "./policy/policies.ts";
 import { formatProblem, type ResourceProblem } from "./resources/problem.ts";
 import type { Outcome } from "./runtime/app.ts";
 import { componentFields } from "./runtime/component-fields.ts";
@@ -116,7 +117,7 @@ export async function createRuntime(options: EmbeddedOptions = {}): Promise<Embe
   const { appId = "cufflink", app, maxConcurrency } = options;
   const logger = options.logger ?? quietLogger(appId);
   const bindings = withOwn(options.bindings ?? []);
-  const { components, problems } = await load(options, appId, bindings);
+  const { components, resiliency, problems } = await load(options, appId, bindings);
   for (const problem of problems) {
     logger[problem.severity === "error" ? "error" : "warn"]({}, formatProblem(problem));
   }
@@ -129,6 +130,7 @@ export async function createRuntime(options: EmbeddedOptions = {}): Promise<Embe
     http: createHttpEndpoints(),
     maxConcurrency,
   });
+  if (resiliency !== undefined) core.applyPolicies(await compilePolicies(resiliency));
   await core.apply(components);
   let closing: Promise<void> | undefined;
   const close = ({ deadline = 5000 }: { readonly deadline?: number } = {}): Promise<void> =>
@@ -161,7 +163,8 @@ async function load(options: EmbeddedOptions, appId: string, bindings: readonly 
     frameworkFields: componentFields,
   });
   const linted = await lint(loaded.components, bindings, { frameworkFields: componentFields });
-  return { components: loaded.components, problems: [...loaded.problems, ...linted] };
+  const { components, resiliency } = loaded;
+  return { components, resiliency, problems: [...loaded.problems, ...linted] };
 }
 
 function withOwn(added: readonly AnyBinding[]): AnyBinding[] {

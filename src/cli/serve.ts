@@ -5,6 +5,7 @@ import type { JoinedApp } from "../app/joined-app.ts";
 import { bindings } from "../bindings/index.ts";
 import { messageOf } from "../errors.ts";
 import { formatDuration, longestTimer } from "../metadata/duration.ts";
+import { compilePolicies } from "../policy/policies.ts";
 import { formatProblem, type ResourceProblem } from "../resources/problem.ts";
 import { loadResources } from "../resources/load.ts";
 import { lint } from "../resources/lint.ts";
@@ -125,7 +126,7 @@ export async function serve(options: ServeOptions): Promise<Served> {
     }
   }
 
-  const { components, problems } = await loadResources({
+  const { components, resiliency, problems } = await loadResources({
     paths: options.resourcesPaths,
     appId: options.appId,
     bindings: [...bindings],
@@ -150,6 +151,7 @@ export async function serve(options: ServeOptions): Promise<Served> {
     },
     `listening on ${where}; say --dapr-listen-addresses for others`,
   );
+  if (resiliency !== undefined) runtime.applyPolicies(await compilePolicies(resiliency));
   void runtime.apply(components).then(() => {
     const took = formatDuration(Math.round(performance.now() - started));
     logger.info({ components: components.length, took }, "cufflink initialized. Status: Running.");

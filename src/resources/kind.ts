@@ -10,20 +10,19 @@ const otherKinds = [
   "Configuration",
   "HTTPEndpoint",
   "MCPServer",
-  "Resiliency",
   "Subscription",
   "WorkflowAccessPolicy",
 ];
 
 /**
- * The document, when it is a component. Other kinds of resources are passed over in silence; what looks
- * like a component that was misspelt gets a warning.
+ * The document, when it is of a kind that is read. Other kinds of resources are passed over in silence; what
+ * looks like a component that was misspelt gets a warning.
  */
-export function componentTree(
+export function resourceTree(
   tree: Tree,
   source: Source,
   findings: Finding[],
-): TreeMap | undefined {
+): { readonly kind: "Component" | "Resiliency"; readonly tree: TreeMap } | undefined {
   if (tree.kind !== "map") {
     const message = `is no resource: it must be a mapping with apiVersion, kind, metadata and spec, not a ${nounOf(tree)}`;
     findings.push({ severity: "error", range: [tree.range[0], tree.range[0] + 1], message });
@@ -31,7 +30,9 @@ export function componentTree(
   }
   const version = textAt(tree, "apiVersion", source);
   const kind = textAt(tree, "kind", source);
-  if (version?.text === componentVersion && kind?.text === "Component") return tree;
+  if (version?.text === componentVersion) {
+    if (kind?.text === "Component" || kind?.text === "Resiliency") return { kind: kind.text, tree };
+  }
   const warning = explain(tree, version, kind);
   if (warning !== undefined) findings.push({ severity: "warning", ...warning });
   return undefined;
@@ -54,19 +55,22 @@ function explain(
   const ofDapr = version?.text.startsWith("dapr.io/") ?? false;
   const versionNear =
     version !== undefined && closest(version.text, [componentVersion]) !== undefined;
+  const isResiliency = kind?.text === "Resiliency";
+  const what = isResiliency ? "Resiliency" : "component";
   if (
+    isResiliency ||
     kind?.text === "Component" ||
     (kind !== undefined && !ofDapr && versionNear && closest(kind.text, ["Component"]))
   ) {
     if (version === undefined) {
       return {
         range: kind.range,
-        message: `this component is ignored: it has no apiVersion; add "apiVersion: ${componentVersion}"`,
+        message: `this ${what} is ignored: it has no apiVersion; add "apiVersion: ${componentVersion}"`,
       };
     }
     // Others, such as OAM, have components too.
     if (!ofDapr && !versionNear) return undefined;
-    const message = `this component is ignored: its apiVersion is ${JSON.stringify(version.text)}`;
+    const message = `this ${what} is ignored: its apiVersion is ${JSON.stringify(version.text)}`;
     return { range: version.range, message, suggestion: componentVersion };
   }
   if (!ofDapr) return undefined;
@@ -80,7 +84,7 @@ function explain(
   return {
     range: kind.range,
     message,
-    suggestion: closest(kind.text, ["Component", ...otherKinds]),
+    suggestion: closest(kind.text, ["Component", "Resiliency", ...otherKinds]),
   };
 }
 

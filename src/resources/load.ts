@@ -1,13 +1,16 @@
 import type { AnyBinding } from "../binding.ts";
 import { formatOrigin, type ComponentSpec } from "../component.ts";
 import type { Fields } from "../metadata/fields.ts";
+import type { Resiliency } from "../policy/resiliency.ts";
 import { readComponent, type ComponentDocument } from "./component-document.ts";
 import { componentSpec } from "./component-spec.ts";
 import { parseDocuments, type Finding } from "./document.ts";
 import { deniedVariable, type Environment } from "./environment.ts";
 import { readSources } from "./files.ts";
-import { componentTree } from "./kind.ts";
+import { resourceTree } from "./kind.ts";
 import type { ResourceProblem } from "./problem.ts";
+import { readResiliency, type ResiliencyDocument } from "./resiliency-document.ts";
+import { mergeResiliency } from "./resiliency.ts";
 import { propertyFindings, resolveProperties, type Properties } from "./property-findings.ts";
 import { Resolver } from "./resolve.ts";
 import { isSecretStoreType, secretStoreFields } from "./secret-store.ts";
@@ -37,12 +40,14 @@ export type ResourceOptions = {
 export type Resources = {
   /** In the order of the files. One with errors is among them and cannot be resolved. */
   readonly components: readonly ComponentSpec[];
+  /** What the Resiliency resources say together, without what is wrong in them. `undefined`: there are none. */
+  readonly resiliency: Resiliency | undefined;
   /** All there are, in the order of the files. */
   readonly problems: readonly ResourceProblem[];
 };
 
 /**
- * Reads component YAML as daprd does, except that nothing in it stops anything else, and that every
+ * Reads components and Resiliency as daprd does, except that nothing in it stops anything else, and that every
  * mistake is told with its place. Never rejects. Values are checked by {@link lint}.
  */
 export async function loadResources(options: ResourceOptions): Promise<Resources> {
@@ -51,7 +56,9 @@ export async function loadResources(options: ResourceOptions): Promise<Resources
   const environment: Environment = { appId: options.appId ?? "", namespace, variables };
   const { sources, problems } = await readSources(options.paths);
   sources.push(...(options.texts ?? []).map(({ file, text }) => new Source(file, text)));
-  const all = sources.map((source) => readSource(source, options.appId, namespace));
+  const all = await Promise.all(
+    sources.map((source) => readSource(source, options.appId, namespace)),
+  );
   problems.push(...all.flatMap(({ broken }) => broken));
 
   const loose: Located[] = all.flatMap(({ findings, source }) =>
@@ -86,8 +93,11 @@ export async function loadResources(options: ResourceOptions): Promise<Resources
     // A document's own findings keep it from running; a secret that is missing now may come.
     if (wrongType !== undefined) document.findings.push(wrongType);
   }
+  const resiliencies = all.flatMap((one) => one.resiliencies);
+  const named = new Map(all.flatMap((one) => one.named).map((one) => [one.name, one]));
+  const resiliency = mergeResiliency(resiliencies, named, options.bindings ?? []);
   loose.push(
-    ...documents.flatMap(({ source, findings }) =>
+    ...[...documents, ...resiliencies].flatMap(({ source, findings }) =>
       findings.map((finding) => ({ source, finding })),
     ),
   );
@@ -98,6 +108,7 @@ export async function loadResources(options: ResourceOptions): Promise<Resources
   );
   return {
     components: used.map((document) => componentSpec(document, resolver, visible)),
+    resiliency,
     problems,
   };
 }
@@ -117,30 +128,48 @@ function place(order: ReadonlyMap<string, number>, problem: ResourceProblem): nu
 type SourceContent = {
   readonly source: Source;
   readonly documents: ComponentDocument[];
-  /** Those of documents that are no component. */
+  /** The components of all scopes. */
+  readonly named: ComponentDocument[];
+  readonly resiliencies: ResiliencyDocument[];
+  /** Those of documents that are neither. */
   readonly findings: Finding[];
   readonly broken: ResourceProblem[];
 };
 
-function readSource(source: Source, appId: string | undefined, namespace: string): SourceContent {
-  const content: SourceContent = { source, documents: [], findings: [], broken: [] };
+async function readSource(
+  source: Source,
+  appId: string | undefined,
+  namespace: string,
+): Promise<SourceContent> {
+  const content: SourceContent = {
+    source,
+    ...{ documents: [], named: [], resiliencies: [], findings: [], broken: [] },
+  };
   for (const parsed of parseDocuments(source)) {
     if ("broken" in parsed) {
       content.broken.push(parsed.broken);
       continue;
     }
-    const tree = componentTree(parsed.tree, source, content.findings);
-    if (tree === undefined) continue;
+    const resource = resourceTree(parsed.tree, source, content.findings);
+    if (resource === undefined) continue;
     const findings: Finding[] = [...parsed.problems];
-    const document = readComponent(tree, source, findings);
+    if (resource.kind === "Resiliency") {
+      const resiliency = await readResiliency(resource.tree, source, findings);
+      if (isMeantForUs(resiliency, appId, namespace)) content.resiliencies.push(resiliency);
+      continue;
+    }
+    const document = readComponent(resource.tree, source, findings);
     if (document === undefined) content.findings.push(...findings);
-    else if (isMeantForUs(document, appId, namespace)) content.documents.push(document);
+    else {
+      content.named.push(document);
+      if (isMeantForUs(document, appId, namespace)) content.documents.push(document);
+    }
   }
   return content;
 }
 
 function isMeantForUs(
-  document: ComponentDocument,
+  document: Pick<ComponentDocument, "namespace" | "scopes">,
   appId: string | undefined,
   namespace: string,
 ): boolean {

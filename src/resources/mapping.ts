@@ -40,6 +40,11 @@ export class Mapping {
     return unknown.length;
   }
 
+  /** All of them, for a mapping of names that the user chose. */
+  get entries(): readonly Entry[] {
+    return this.#entries;
+  }
+
   entry(key: string): Entry | undefined {
     return (
       this.#entries.find((entry) => entry.key === key) ??

@@ -1,5 +1,7 @@
 import { bool, duration, integer, number, oneOf, string, type Values } from "../metadata/fields.ts";
 import { defaultInboundPolicy, type RetryPolicy } from "../policy/retry.ts";
+import { deduplicateField } from "./deduplication.ts";
+import { onExhaustedField } from "./on-exhausted.ts";
 
 /** Metadata that every component may have, whatever its type; bindings do not declare it. */
 export const componentFields = {
@@ -17,6 +19,20 @@ export const componentFields = {
       "The most events of this component that the app has at one time. Default: 64; for an app on an event stream 1,000, if its credit allows.",
     direction: "input",
     min: 1,
+  }),
+  maxPerKey: integer({
+    description:
+      "The most events of one key that the app has at one time, where it keeps the order of a key itself. Default: as many as it takes.",
+    direction: "input",
+    min: 1,
+  }),
+  onExhausted: onExhaustedField(),
+  deduplicate: deduplicateField(),
+  deduplicateWindow: duration({
+    description: "For how long a handled event is remembered, to tell its duplicates.",
+    direction: "input",
+    default: "24h",
+    positive: true,
   }),
   orderKey: string({
     description:

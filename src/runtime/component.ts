@@ -2,16 +2,23 @@ import { AsyncLocalStorage } from "node:async_hooks";
 import type { AnyBinding, HttpEndpoints, Reader } from "../binding.ts";
 import { formatOrigin, type ComponentSpec } from "../component.ts";
 import { BindingError, messageOf } from "../errors.ts";
+import { ComponentPolicies } from "../policy/component-policies.ts";
+import type { Policies } from "../policy/policies.ts";
 import { pauseAfter, type RetryPolicy } from "../policy/retry.ts";
+import type { DeadLetter } from "../store/records.ts";
 import type { App, Reply } from "./app.ts";
-import { inboundPolicy, type ComponentSettings } from "./component-fields.ts";
+import { logBreaker } from "./breaker-log.ts";
+import type { ComponentSettings } from "./component-fields.ts";
 import type { Concurrency } from "./concurrency.ts";
-import { usualMaxInFlight } from "./delivery-options.ts";
-import { Delivery } from "./delivery.ts";
+import { usualMaxInFlight, type DeliveryOptions } from "./delivery-options.ts";
+import type { Delivery } from "./delivery.ts";
 import type { FanOut } from "./fan-out.ts";
 import type { Observer } from "./observer.ts";
+import { ownPolicies } from "./own-policy.ts";
 import { pause } from "./pause.ts";
+import type { Redriven } from "./redrive.ts";
 import type { RuntimeLogger } from "./runtime-logger.ts";
+import { openDelivery } from "./open-delivery.ts";
 import { openComponent, shown, type Opened } from "./opening.ts";
 import type { ComponentState, ComponentStatus } from "./status.ts";
 import { Subscription } from "./subscription.ts";
@@ -25,8 +32,10 @@ export type ComponentOptions = {
   readonly observer: Observer;
   readonly http: HttpEndpoints;
   readonly concurrency: Concurrency;
+  /** What Resiliency says; absent: there is none. */
+  readonly policies?: Policies | undefined;
   readonly fanOut: (reply: Reply | undefined, replyFanOut: boolean) => FanOut;
-};
+} & Pick<DeliveryOptions, "store" | "history" | "invokeOutput">;
 
 /** Which component a driver's stray exception belongs to: set while its binding opens and reads. */
 const owner = new AsyncLocalStorage<Component>();
@@ -57,6 +66,8 @@ const finishing = 5_000;
 export class Component {
   readonly spec: ComponentSpec;
   readonly binding: AnyBinding;
+  /** What to do about failures, as it is now. */
+  readonly policies: ComponentPolicies;
   readonly #options: ComponentOptions;
   readonly #logger: RuntimeLogger;
   readonly #closing = new AbortController();
@@ -80,6 +91,8 @@ export class Component {
     this.spec = options.spec;
     this.binding = options.binding;
     this.#logger = options.logger.child({ component: options.spec.name, type: options.spec.type });
+    const log = logBreaker(this.#logger);
+    this.policies = new ComponentPolicies(options.spec, options.policies, log);
     this.#directions = {
       input: options.binding.read !== undefined,
       output: options.binding.operations !== undefined,
@@ -223,13 +236,14 @@ export class Component {
       onDirections: (directions) => (this.#directions = directions),
     });
     this.#settings = opened.settings;
+    this.policies.setOwn(ownPolicies(this.spec, this.binding, opened.metadata, opened.settings));
     this.#opened = opened;
     this.#wakeOpened(opened);
     return opened;
   }
 
   async #beginInput(opened: Opened): Promise<void> {
-    const { app, observer, concurrency, fanOut } = this.#options;
+    const { app, fanOut } = this.#options;
     const { binding } = this;
     const settings = this.#settings;
     if (!this.#directions.input || settings === undefined) return this.#set("running", "");
@@ -250,18 +264,12 @@ export class Component {
       logger: this.#logger,
       onState: (wanted, reason) => this.#subscriptionState(wanted, reason),
       begin: async () => {
-        const delivery = new Delivery({
-          name,
-          route: this.route,
-          app,
-          policy: inboundPolicy(settings, binding.retry?.inbound?.(opened.metadata)),
-          maxInFlight: settings.maxInFlight,
-          orderKey: settings.orderKey,
-          concurrency,
-          logger: this.#logger,
-          observer,
+        const delivery = await openDelivery(binding, settings, this.policies, {
+          ...this.#options,
+          ...{ name, type: this.spec.type, route: this.route, app, logger: this.#logger },
           fanOut: (reply) => fanOut(reply, settings.replyFanOut),
           onCredit: (events) => reader?.credit?.(events),
+          onHalt: (reason) => this.#halt(reason),
         });
         this.#delivery = delivery;
         try {
@@ -295,6 +303,19 @@ export class Component {
     if (wanted) this.#set("running", "");
     else if (this.#directions.output) this.#set("running", reason);
     else this.#set("waiting for app", reason);
+  }
+
+  /** What is unsettled is the source's again; the outputs go on. */
+  #halt(reason: string): void {
+    this.#set("paused", `halted, as onExhausted says: ${reason}`);
+    void this.#endInput(finishing);
+  }
+
+  /** See `Delivery.redrive`. */
+  async redrive(letter: DeadLetter, signal?: AbortSignal): Promise<Redriven> {
+    if (this.#delivery !== undefined) return this.#delivery.redrive(letter, signal);
+    const text = `component ${this.spec.name} reads nothing now (${this.status.state}); redrive once it runs`;
+    throw new BindingError("failed_precondition", text);
   }
 
   #inputEnded(delivery: Delivery): void {
@@ -350,7 +371,8 @@ export class Component {
     const { app } = this.#options;
     if (this.#state === "running" && this.#delivery !== undefined && app !== undefined) {
       if (!app.available) return { state: "waiting for app", reason: app.unavailableReason };
-      const held = this.#delivery.heldBy;
+      const { trouble, heldBy: held } = this.#delivery;
+      if (trouble !== undefined) return { state: "stalled", reason: trouble.reason };
       if (held !== undefined) {
         const since = held.since.toISOString();
         return {

@@ -1,17 +1,29 @@
 import type { InboundEvent } from "../binding.ts";
-import { messageOf } from "../errors.ts";
+import { BindingError } from "../errors.ts";
 import { longestTimer } from "../metadata/duration.ts";
-import type { Outcome, Reply } from "./app.ts";
-import { ask, completeFanOut, noteRefusal, settle, takes } from "./attempt.ts";
+import { faultPoints, reach } from "../fault-point.ts";
+import type { DeadLetter } from "../store/records.ts";
+import { attempt, completeFanOut, takes, type Answered } from "./attempt.ts";
+import { BreakerGate } from "./breaker-gate.ts";
+import { Deduplication } from "./deduplication.ts";
 import { usualMaxInFlight, type DeliveryOptions } from "./delivery-options.ts";
-import { handledSettlement, keyOf, Lane, type Entry } from "./lane.ts";
-import { ReadyLanes } from "./ready-lanes.ts";
-import { traceOf } from "./trace.ts";
-import { Window } from "./window.ts";
+import { Endings, type Conclusion, type Progress } from "./endings.ts";
+import { Entry, type Exhausted } from "./entry.ts";
+import { Exhaustion, type Trouble } from "./exhaustion.ts";
+import { keyOf, type Lane } from "./lane.ts";
+import { Lanes } from "./lanes.ts";
+import { Leases } from "./leases.ts";
+import { Preparation } from "./preparation.ts";
+import { redrivenEvent, type Redriven } from "./redrive.ts";
+import { Waiters } from "./waiters.ts";
+import { Windows, type Window } from "./window.ts";
 
-const takenBack = { outcome: "returned", reason: "its source took it back" } as const;
+const takenBack = "its source took it back";
+const stopping = "the runtime stops";
 /** How long an app that was reached and took nothing is left alone, in milliseconds. */
 const breath = 50;
+/** The least pause before an event that could not be put where it belongs is put there again, in milliseconds. */
+const leastStay = 1000;
 
 /**
  * The way in of one component: batches from the source go through a window into lanes by key, from
@@ -19,36 +31,50 @@ const breath = 50;
  * itself has several events of a lane at one time, any other has one.
  *
  * An event that is not handled waits in its own lane, with growing pauses, and holds up no other key:
- * once all that was sent of the lane has come back, the lane begins again from it, in a new epoch.
+ * once all that was sent of the lane has come back, the lane begins again from it, in a new epoch. One whose
+ * attempts are used up goes where its component sends it, and the lane goes on once it is safely there.
  * Nothing is dropped: what is unsettled at the end is returned to the source.
  */
 export class Delivery {
   readonly #options: DeliveryOptions;
-  readonly #lanes = new Map<string, Lane>();
-  readonly #windows = new Map<string, Window>();
-  readonly #all = new Set<Lane>();
-  readonly #ready = new ReadyLanes();
-  /** Events that could be dispatched and are not yet: what room for more is measured by. */
-  #queued = 0;
-  #parked = 0;
+  readonly #lanes: Lanes;
+  readonly #windows = new Windows();
+  readonly #exhaustion: Exhaustion;
+  readonly #leases: Leases;
+  readonly #endings: Endings;
+  readonly #preparation: Preparation;
   #inFlight = 0;
-  #handled = 0;
-  #failedAttempts = 0;
+  #delivered = 0;
   #stopped = false;
+  #halted = false;
   #abandoned = 0;
   #toldCredit: number;
-  #roomWaiting: (() => void)[] = [];
-  #idleWaiting: (() => void)[] = [];
+  readonly #room = new Waiters();
+  readonly #idle = new Waiters();
   #abort = new AbortController();
   /** Set while nothing is dispatched for a moment, after the app took no more. */
   #hold: NodeJS.Timeout | undefined;
+  readonly #gate = new BreakerGate(() => this.#pumpAgain());
   readonly #unsubscribe: (() => void)[];
 
   constructor(options: DeliveryOptions) {
     this.#options = options;
     this.#toldCredit = this.#maxInFlight;
-    const { app } = options;
-    this.#unsubscribe = [app.onAvailability(this.#pumpAgain)];
+    this.#lanes = new Lanes(options.app.intake !== undefined);
+    const { app, counts, logger, name: component, store, deduplicate: by } = options;
+    const window = options.deduplicateWindow;
+    const deduplication =
+      by && new Deduplication({ claims: store?.claims, component, by, window, logger });
+    this.#exhaustion = new Exhaustion(options, counts);
+    this.#leases = new Leases(logger);
+    this.#preparation = new Preparation(counts, deduplication);
+    const parts = { counts, deduplication, exhaustion: this.#exhaustion, leases: this.#leases };
+    this.#endings = new Endings(options, parts);
+    const policyChanged = (): void => {
+      this.#gate.close();
+      this.#pumpAgain();
+    };
+    this.#unsubscribe = [app.onAvailability(this.#pumpAgain), options.onPolicy(policyChanged)];
     if (app.intake !== undefined) this.#unsubscribe.push(app.intake.onRoom(this.#pumpAgain));
   }
 
@@ -57,33 +83,60 @@ export class Delivery {
   }
 
   get waiting(): number {
-    return this.#queued + this.#parked;
+    return this.#lanes.queued + this.#lanes.parked;
   }
 
+  /** Events settled as handled, wherever they went. */
   get handled(): number {
-    return this.#handled;
+    return this.#endings.handled;
   }
 
   get failedAttempts(): number {
-    return this.#failedAttempts;
+    return this.#endings.failedAttempts;
+  }
+
+  /** For whoever watches whether it goes on. */
+  get progress(): Progress {
+    const { settled, lastSettledAt } = this.#endings;
+    return { delivered: this.#delivered, settled, lastSettledAt, oldest: this.#windows.oldest };
   }
 
   /** The event at which a full window stands still, if one does. */
   get heldBy(): { label: string; since: Date } | undefined {
-    for (const window of this.#windows.values()) if (window.full) return window.oldest;
-    return undefined;
+    return this.#windows.heldBy;
+  }
+
+  /** Why events stand still though the app is there; `undefined`: they do not. */
+  get trouble(): Trouble | undefined {
+    return this.#exhaustion.trouble ?? this.#gate.trouble;
   }
 
   /** Takes events in and resolves when there is room for more of this source. */
   async deliver(events: readonly InboundEvent[], source = ""): Promise<void> {
-    let window = this.#windows.get(source);
-    if (window === undefined) this.#windows.set(source, (window = new Window()));
-    for (const event of events) this.#enter(event, window);
+    const window = this.#windows.of(source);
+    for (const event of events) this.#enter(event, window, undefined);
+    if (faultPoints) reach("event received");
     this.#pump();
     if (window.full) await window.room();
-    while (this.#queued >= this.#maxInFlight && !this.#stopped) {
-      await new Promise<void>((resolve) => this.#roomWaiting.push(resolve));
+    while ((this.#lanes.queued >= this.#maxInFlight || this.#windows.full) && !this.#stopped)
+      await this.#room.next();
+  }
+
+  /**
+   * Delivers a dead letter's event with fresh attempts, behind what its key has waiting. Exhausted once more, it is
+   * put back as the same letter. Resolves once it is handled, which leaves removing the letter to the caller,
+   * or once it is not. Rejects with a `BindingError` where nothing is delivered.
+   */
+  redrive(letter: DeadLetter, signal?: AbortSignal): Promise<Redriven> {
+    if (this.#stopped || this.#halted) {
+      const text = `component ${this.#options.name} delivers nothing now; resume it first`;
+      return Promise.reject(new BindingError("failed_precondition", text));
     }
+    return new Promise((resolve) => {
+      const event = redrivenEvent(letter, signal, resolve);
+      this.#enter(event, this.#windows.of("redriven dead letters"), letter);
+      this.#pump();
+    });
   }
 
   /**
@@ -93,9 +146,10 @@ export class Delivery {
   async drain(deadline: number): Promise<{ abandoned: number }> {
     this.#stopped = true;
     clearTimeout(this.#hold);
+    this.#gate.close();
     for (const unsubscribe of this.#unsubscribe) unsubscribe();
-    for (const lane of this.#all) if (lane.out === 0) this.#returnLane(lane, "the runtime stops");
-    this.#wake();
+    for (const lane of this.#lanes.resting) this.#returnLane(lane, stopping);
+    this.#room.wake();
     if (this.#inFlight > 0) {
       const giveUp = (): void => {
         this.#abandoned = this.#inFlight;
@@ -104,7 +158,7 @@ export class Delivery {
       const timer = Number.isFinite(deadline)
         ? setTimeout(giveUp, Math.min(deadline, longestTimer))
         : undefined;
-      await new Promise<void>((resolve) => this.#idleWaiting.push(resolve));
+      await this.#idle.next();
       clearTimeout(timer);
     }
     return { abandoned: this.#abandoned };
@@ -115,153 +169,124 @@ export class Delivery {
     return maxInFlight ?? app.intake?.maxInFlight ?? usualMaxInFlight;
   }
 
-  #enter(event: InboundEvent, window: Window): void {
-    const entry: Entry = {
-      event,
-      trace: traceOf(event),
-      window,
-      bytes: event.data?.length ?? 0,
-      label: event.id,
-      since: Date.now(),
-      settled: false,
-      failed: 0,
-      lastError: undefined,
-      pause: undefined,
-      kept: undefined,
-      waiting: false,
-    };
+  #enter(event: InboundEvent, window: Window, redriven: DeadLetter | undefined): void {
+    const entry = new Entry(event, window, redriven);
+    this.#delivered++;
     window.enter(entry);
-    if (this.#stopped) return this.#return(entry, "the runtime stops");
+    if (this.#stopped) return this.#return(entry, stopping);
     const { withdrawn } = event;
-    if (withdrawn?.aborted) return this.#return(entry, takenBack.reason);
-    const key = keyOf(event, this.#options.orderKey);
-    let lane = key === undefined ? undefined : this.#lanes.get(key);
-    if (lane === undefined) {
-      lane = new Lane(key);
-      if (key !== undefined) this.#lanes.set(key, lane);
-      this.#all.add(lane);
-    }
-    lane.entries.push(entry);
-    if (withdrawn !== undefined) {
-      const heeding = lane;
-      withdrawn.addEventListener("abort", () => this.#withdraw(heeding, entry), { once: true });
-    }
-    if (lane.place === "parked") this.#parked++;
-    else this.#queued++;
-    this.#list(lane);
+    if (withdrawn?.aborted) return this.#return(entry, takenBack);
+    if (event.lease !== undefined) this.#leases.hold(entry);
+    if (redriven === undefined) this.#preparation.recall(entry, this.#options.policy.retry);
+    const lane = this.#lanes.enter(entry, keyOf(event, this.#options.orderKey));
+    withdrawn?.addEventListener("abort", () => this.#withdraw(lane, entry), { once: true });
   }
 
   /** Returns an event that its source takes back, unless the app has it: then its answer decides. */
   #withdraw(lane: Lane, entry: Entry): void {
     if (lane.entries.indexOf(entry) < lane.sent) return;
-    lane.remove(entry);
-    if (lane.place === "parked") this.#parked--;
-    else this.#queued--;
-    this.#return(entry, takenBack.reason);
-    if (this.#queued < this.#maxInFlight) this.#wake();
+    this.#lanes.remove(lane, entry);
+    this.#return(entry, takenBack);
+    if (this.#lanes.queued < this.#maxInFlight) this.#room.wake();
     if (lane.entries.length > 0) return;
-    this.#forget(lane);
+    this.#lanes.forget(lane);
     this.#tellCredit();
   }
 
   readonly #pumpAgain = (): void => {
-    this.#ready.listAside();
+    this.#lanes.listAside();
     this.#tellCredit();
     this.#pump();
   };
 
   #pump(): void {
-    const { app, concurrency } = this.#options;
     const limit = this.#maxInFlight;
-    while (!this.#stopped && this.#hold === undefined && this.#inFlight < limit) {
-      const lane = this.#ready.first;
+    while (!this.#stopped && !this.#halted && this.#hold === undefined && this.#inFlight < limit) {
+      const lane = this.#lanes.first;
       if (lane === undefined) break;
-      const entry = lane.ending ? undefined : lane.entries[lane.sent];
+      const entry = lane.next;
       if (entry === undefined) {
-        this.#ready.shift();
+        this.#lanes.shift();
         continue;
       }
-      if (entry.kept === undefined) {
-        if (!app.available) break;
-        const taking = takes(app, lane);
-        if (taking === "full") break;
-        if (taking === "lane waits") {
-          this.#ready.putAside();
-          continue;
-        }
-        if (!concurrency.take(this.#pumpAgain)) break;
+      if (entry.needsApp) {
+        const admitted = this.#admit(lane, entry);
+        if (admitted === "none") break;
+        if (admitted === "not this") continue;
       }
-      this.#ready.shift();
-      this.#queued--;
-      this.#inFlight++;
-      lane.sent++;
-      lane.out++;
-      this.#list(lane);
-      if (entry.kept === undefined) void this.#attempt(lane, entry);
-      else void this.#fanOut(lane, entry, entry.kept);
+      this.#lanes.dispatched(lane);
+      this.#dispatch(lane, entry);
     }
-    if (this.#queued < limit) this.#wake();
+    if (this.#lanes.queued < limit) this.#room.wake();
   }
 
-  /** Puts a lane in line when it has something to dispatch. */
-  #list(lane: Lane): void {
-    if (lane.place !== "idle" || lane.ending || lane.undispatched === 0) return;
-    if (lane.out > 0 && this.#options.app.intake === undefined) return;
-    this.#ready.push(lane);
+  /** Whether the first in line may go to the app; one that may not leaves the line, or nothing goes at all. */
+  #admit(lane: Lane, entry: Entry): "this" | "not this" | "none" {
+    const { app, concurrency, maxPerKey, policy } = this.#options;
+    if (!app.available) return "none";
+    const taking = takes(app, lane, maxPerKey);
+    if (taking === "full") return "none";
+    if (taking === "lane waits") {
+      this.#lanes.putAside();
+      return "not this";
+    }
+    if (this.#preparation.isNeeded(entry)) {
+      this.#lanes.hold(lane);
+      this.#preparation.begin(entry, () => {
+        this.#lanes.release(lane);
+        this.#pump();
+      });
+      return "not this";
+    }
+    const { breaker } = policy;
+    if (breaker === undefined) return concurrency.take(this.#pumpAgain) ? "this" : "none";
+    const pass = this.#gate.enter(breaker);
+    if (pass === undefined) return "none";
+    if (concurrency.take(this.#pumpAgain)) {
+      entry.passed = (succeeded) => breaker.done(pass, succeeded);
+      return "this";
+    }
+    breaker.done(pass, undefined);
+    return "none";
   }
 
-  async #attempt(lane: Lane, entry: Entry): Promise<void> {
-    const { concurrency, observer, name } = this.#options;
-    const started = performance.now();
-    let outcome: Outcome;
-    try {
-      outcome = await ask(this.#options, lane, entry, this.#abort.signal);
-    } catch (error) {
-      // No field of an event may take the runtime down: what the app's side throws is that event's failure.
-      outcome = { kind: "refused", reason: messageOf(error) };
-    }
-    concurrency.release();
-    observer.attempted(name, outcome.kind, performance.now() - started);
-    if (outcome.kind === "handled") {
-      const { reply } = outcome;
-      try {
-        const fanOut = this.#options.fanOut(reply);
-        if (fanOut.steps.length > 0) {
-          entry.kept = { reply, fanOut };
-          return await this.#fanOut(lane, entry, entry.kept);
-        }
-      } catch (error) {
-        outcome = { kind: "refused", reason: messageOf(error) };
-      }
-    }
+  /** Sends an event where it goes next, and puts its lane in line for the one behind it. */
+  #dispatch(lane: Lane, entry: Entry): void {
+    this.#inFlight++;
+    if (entry.exhausted !== undefined) return void this.#dispose(lane, entry, entry.exhausted);
+    this.#lanes.list(lane);
+    if (entry.duplicate) queueMicrotask(() => this.#conclude(lane, entry, { kind: "duplicate" }));
+    else if (entry.kept !== undefined) void this.#fanOut(lane, entry, entry.kept);
+    else void attempt(this.#options, lane, entry, this.#abort.signal, this.#answered);
+  }
+
+  readonly #answered: Answered = async (lane, entry, outcome) => {
+    if (entry.kept !== undefined) return this.#fanOut(lane, entry, entry.kept);
+    if (entry.claim !== undefined) await this.#preparation.complete(entry, outcome);
     this.#conclude(lane, entry, outcome);
-  }
+  };
 
   /** Does what the kept reply asks for, once that is done for all earlier events of the lane. */
   async #fanOut(lane: Lane, entry: Entry, kept: NonNullable<Entry["kept"]>): Promise<void> {
     if (lane.entries[0] === entry) {
-      this.#conclude(lane, entry, await completeFanOut(kept, this.#abort.signal));
+      const outcome = await completeFanOut(entry, kept, this.#abort.signal);
+      if (entry.claim !== undefined) await this.#preparation.complete(entry, outcome);
+      this.#conclude(lane, entry, outcome);
     } else if (lane.ending) this.#conclude(lane, entry, { kind: "not attempted" });
     else entry.waiting = true;
   }
 
-  #conclude(lane: Lane, entry: Entry, outcome: Outcome): void {
+  #conclude(lane: Lane, entry: Entry, outcome: Conclusion): void {
     this.#inFlight--;
     lane.out--;
-    if (outcome.kind === "handled") this.#handledBy(lane, entry, outcome.reply);
-    else if (outcome.kind === "dropped") this.#dropped(lane, entry, outcome.reason);
-    else {
-      lane.ending = true;
-      if (outcome.kind === "refused") this.#refused(entry, outcome);
-    }
+    if (!this.#endings.conclude(lane, entry, outcome)) lane.ending = true;
     if (lane.ending) {
       for (const one of lane.entries) if (one.waiting) this.#putBack(lane, one);
       if (lane.out === 0) this.#beginAgain(lane, "reason" in outcome ? outcome.reason : "");
-    } else if (this.#stopped && lane.out === 0) this.#returnLane(lane, "the runtime stops");
-    else if (lane.entries.length === 0) this.#forget(lane);
+    } else if (this.#stopped && lane.out === 0) this.#returnLane(lane, stopping);
+    else if (lane.entries.length === 0) this.#lanes.forget(lane);
     else this.#goOn(lane);
-    this.#pump();
-    if (this.#inFlight === 0) for (const wake of this.#idleWaiting.splice(0)) wake();
+    this.#afterwards();
   }
 
   #goOn(lane: Lane): void {
@@ -270,8 +295,7 @@ export class Delivery {
       first.waiting = false;
       void this.#fanOut(lane, first, first.kept);
     }
-    if (lane.place === "aside") this.#ready.takeUp(lane);
-    this.#list(lane);
+    this.#lanes.goOn(lane);
   }
 
   /** Its reply is kept, so that the app is not asked again. */
@@ -281,102 +305,99 @@ export class Delivery {
     lane.out--;
   }
 
-  #handledBy(lane: Lane, entry: Entry, reply: Reply | undefined): void {
-    this.#handled++;
-    lane.remove(entry);
-    settle(entry, handledSettlement(reply), this.#options.logger);
-  }
-
-  #dropped(lane: Lane, entry: Entry, reason: string): void {
-    this.#options.logger.warn({ event: entry.event.id, reason }, "event dropped, as the app says");
-    this.#handledBy(lane, entry, undefined);
-  }
-
-  #refused(entry: Entry, outcome: Outcome & { kind: "refused" }): void {
-    entry.failed++;
-    entry.lastError = outcome.reason;
-    this.#failedAttempts++;
-    if (!this.#stopped && !entry.event.withdrawn?.aborted)
-      noteRefusal(entry, outcome, this.#options);
-  }
-
-  /** All that was sent of the lane has come back: it begins anew from its first unhandled event. */
-  #beginAgain(lane: Lane, reason: string): void {
-    lane.ending = false;
-    lane.epoch = (lane.epoch + 1) >>> 0;
-    this.#queued += lane.sent;
-    lane.sent = 0;
-    if (this.#stopped) return this.#returnLane(lane, reason);
-    let pause: number | undefined;
-    for (const entry of [...lane.entries]) {
-      if (entry.event.withdrawn?.aborted) {
-        lane.remove(entry);
-        this.#queued--;
-        this.#return(entry, entry.lastError ?? reason);
-      } else if (entry.pause !== undefined) {
-        pause = Math.max(pause ?? 0, entry.pause);
-        entry.pause = undefined;
-      }
+  /** Brings an exhausted event where its component sends it. Nothing else of its lane is out. */
+  async #dispose(lane: Lane, entry: Entry, exhausted: Exhausted): Promise<void> {
+    lane.ending = true;
+    const disposal = await this.#exhaustion.dispose(entry, exhausted, this.#abort.signal);
+    this.#inFlight--;
+    lane.out--;
+    if (disposal.kind === "done") {
+      const { settlement, end } = disposal;
+      if (settlement.outcome === "handled") await this.#preparation.complete(entry);
+      lane.remove(entry);
+      this.#endings.end(entry, settlement, end);
+    } else {
+      entry.pause = Math.max(leastStay, this.#options.policy.retry.max);
+      if (disposal.kind === "halt") this.#halt(disposal.reason);
     }
-    if (lane.entries.length === 0) return this.#forget(lane);
-    if (pause !== undefined) return this.#park(lane, pause);
-    // Nothing of it was attempted: the app's availability, or a short pause, starts it again.
-    if (lane.place === "aside") this.#ready.takeUp(lane);
-    this.#ready.putFirst(lane);
-    if (!this.#options.app.available || this.#hold !== undefined) return;
+    this.#beginAgain(lane, exhausted.reason, 0);
+    this.#afterwards();
+  }
+
+  #halt(reason: string): void {
+    if (this.#halted) return;
+    this.#halted = true;
+    this.#options.logger.error({ reason }, "an event's attempts are used up; the component halts");
+    this.#options.onHalt(reason);
+  }
+
+  /**
+   * All that was sent of the lane has come back: it begins anew from its first unhandled event. Where nothing asks
+   * for a pause nothing was attempted: the app's availability starts it again, or that it had a breath.
+   */
+  #beginAgain(lane: Lane, reason: string, rest = breath): void {
+    this.#lanes.rewind(lane);
+    for (const entry of [...lane.entries]) {
+      if (!entry.event.withdrawn?.aborted) continue;
+      this.#lanes.remove(lane, entry);
+      this.#return(entry, entry.lastError ?? reason);
+    }
+    const [first] = lane.entries;
+    if (first === undefined) return this.#lanes.forget(lane);
+    if (this.#stopped) return this.#endLane(lane, reason);
+    if (first.exhausted !== undefined && first.pause === undefined)
+      return this.#lanes.listFirst(lane);
+    let pause: number | undefined;
+    for (const entry of lane.entries) {
+      if (entry.pause !== undefined) pause = Math.max(pause ?? 0, entry.pause);
+      entry.pause = undefined;
+    }
+    if (pause !== undefined) {
+      this.#lanes.park(lane, pause, () => {
+        this.#tellCredit();
+        this.#pump();
+      });
+      return this.#tellCredit();
+    }
+    this.#lanes.listFirst(lane);
+    if (rest === 0 || !this.#options.app.available || this.#hold !== undefined) return;
     this.#hold = setTimeout(() => {
       this.#hold = undefined;
       this.#pump();
-    }, breath);
+    }, rest);
   }
 
-  #park(lane: Lane, pause: number): void {
-    this.#ready.remove(lane);
-    lane.place = "parked";
-    this.#queued -= lane.entries.length;
-    this.#parked += lane.entries.length;
-    lane.timer = setTimeout(
-      () => {
-        lane.timer = undefined;
-        lane.place = "idle";
-        this.#parked -= lane.entries.length;
-        this.#queued += lane.entries.length;
-        this.#list(lane);
-        this.#tellCredit();
-        this.#pump();
-      },
-      Math.min(pause, longestTimer),
-    );
-    this.#tellCredit();
+  /** At the end the app gets nothing more, but what it has refused for good goes where it belongs. */
+  #endLane(lane: Lane, reason: string): void {
+    for (const entry of [...lane.entries]) {
+      if (entry.exhausted !== undefined && entry.pause === undefined) continue;
+      this.#lanes.remove(lane, entry);
+      this.#return(entry, entry.lastError ?? reason);
+    }
+    const [first] = lane.entries;
+    if (first === undefined) return this.#lanes.forget(lane);
+    this.#lanes.dispatched(lane);
+    this.#dispatch(lane, first);
+  }
+
+  /** After something has come back. */
+  #afterwards(): void {
+    this.#pump();
+    if (this.#inFlight === 0) this.#idle.wake();
   }
 
   #returnLane(lane: Lane, reason: string): void {
-    if (lane.place === "parked") this.#parked -= lane.entries.length;
-    else this.#queued -= lane.undispatched;
-    for (const entry of lane.entries.splice(0)) this.#return(entry, entry.lastError ?? reason);
-    this.#forget(lane);
-  }
-
-  #forget(lane: Lane): void {
-    clearTimeout(lane.timer);
-    this.#ready.remove(lane);
-    this.#all.delete(lane);
-    if (lane.key !== undefined) this.#lanes.delete(lane.key);
+    for (const entry of this.#lanes.empty(lane)) this.#return(entry, entry.lastError ?? reason);
   }
 
   #return(entry: Entry, reason: string): void {
-    settle(entry, { outcome: "returned", reason }, this.#options.logger);
+    this.#endings.end(entry, { outcome: "returned", reason }, { how: "returned", reason });
   }
 
   #tellCredit(): void {
-    const credit = this.#maxInFlight + this.#parked;
+    const credit = this.#maxInFlight + this.#lanes.parked;
     if (credit === this.#toldCredit) return;
     this.#toldCredit = credit;
     this.#options.onCredit(credit);
-  }
-
-  #wake(): void {
-    if (this.#roomWaiting.length === 0) return;
-    for (const wake of this.#roomWaiting.splice(0)) wake();
   }
 }

@@ -1,22 +1,6 @@
 import type { InboundEvent, Settlement } from "../binding.ts";
 import type { LaneReference, Reply } from "./app.ts";
-import type { FanOut } from "./fan-out.ts";
-import type { Place, Window } from "./window.ts";
-
-/** An event on its way, with what its attempts so far have left. */
-export type Entry = Place & {
-  readonly event: InboundEvent;
-  readonly trace: Readonly<Record<string, string>>;
-  readonly window: Window;
-  failed: number;
-  lastError: string | undefined;
-  /** The pause that its last attempt asks for before the lane begins again, in milliseconds. */
-  pause: number | undefined;
-  /** The reply is kept while its fan-out is not complete: the app is not asked again. */
-  kept: { reply: Reply | undefined; fanOut: FanOut } | undefined;
-  /** The app has answered, and the fan-out waits for that of an earlier event. */
-  waiting: boolean;
-};
+import type { Entry } from "./entry.ts";
 
 let lastNumber = 0;
 
@@ -30,8 +14,8 @@ export class Lane implements LaneReference {
   sent = 0;
   /** How many of them are with the app, or with their fan-out. */
   out = 0;
-  /** `listed`: in line to dispatch; `aside`: until the app takes more; `parked`: for a pause. */
-  place: "idle" | "listed" | "aside" | "parked" = "idle";
+  /** `listed`: in line to dispatch; `aside`: until the app takes more; `held`: until its next is prepared; `parked`: for a pause. */
+  place: "idle" | "listed" | "aside" | "held" | "parked" = "idle";
   /** One came back unhandled: nothing is dispatched until all that are out have come back. */
   ending = false;
   timer: NodeJS.Timeout | undefined;
@@ -41,6 +25,11 @@ export class Lane implements LaneReference {
     // As the wire counts: 32 bits, and 0 says that there is no lane.
     lastNumber = lastNumber === 0xffff_ffff ? 1 : lastNumber + 1;
     this.number = lastNumber;
+  }
+
+  /** The next to dispatch, unless the lane must begin again first. */
+  get next(): Entry | undefined {
+    return this.ending ? undefined : this.entries[this.sent];
   }
 
   /** How many entries were not dispatched in this epoch. */

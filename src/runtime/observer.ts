@@ -1,5 +1,7 @@
 import type { BindingError } from "../errors.ts";
 import type { Outcome } from "./app.ts";
+import type { End } from "./history-ring.ts";
+import type { Redriven } from "./redrive.ts";
 import type { ComponentState } from "./status.ts";
 
 /** What the runtime tells to telemetry. Called on hot paths: implementations count and return. */
@@ -13,9 +15,19 @@ export type Observer = {
   ): void;
   /** An attempt to have an event handled ended. */
   attempted(component: string, outcome: Outcome["kind"], milliseconds: number): void;
+  /** An event ended otherwise than by the app's handling it. */
+  ended(component: string, how: Exclude<End["how"], "handled">): void;
+  /** A dead letter's event was delivered again. */
+  redriven(component: string, outcome: Redriven["outcome"]): void;
   /** A component changed its state. */
   stateChanged(component: string, type: string, state: ComponentState): void;
 };
 
 /** Observes nothing. */
-export const silentObserver: Observer = { invoked() {}, attempted() {}, stateChanged() {} };
+export const silentObserver: Observer = {
+  invoked() {},
+  attempted() {},
+  ended() {},
+  redriven() {},
+  stateChanged() {},
+};

@@ -2,7 +2,6 @@ import type { AnyBinding, HttpEndpoints, Logger } from "../binding.ts";
 import { formatOrigin, type ComponentSpec } from "../component.ts";
 import { BindingError, messageOf } from "../errors.ts";
 import { parseFields } from "../metadata/parse.ts";
-import { defaultOutboundPolicy, type RetryPolicy } from "../policy/retry.ts";
 import { componentFields, parseDirections, type ComponentSettings } from "./component-fields.ts";
 import { redactor, withoutSecrets, type Redact } from "./secrets.ts";
 
@@ -11,7 +10,6 @@ export type Opened = {
   readonly connection: AsyncDisposable;
   readonly metadata: Readonly<Record<string, unknown>>;
   readonly settings: ComponentSettings;
-  readonly outbound: RetryPolicy;
   readonly redact: Redact;
 };
 
@@ -64,7 +62,6 @@ export async function openComponent(options: OpenOptions): Promise<Opened & Asyn
     connection,
     metadata: parsed.values,
     settings: settings.values,
-    outbound: { ...defaultOutboundPolicy, ...binding.retry?.outbound?.(parsed.values) },
     redact,
     async [Symbol.asyncDispose]() {
       try {

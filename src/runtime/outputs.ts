@@ -1,14 +1,13 @@
 import type { Answer, StreamAnswer } from "../binding.ts";
 import { BindingError } from "../errors.ts";
-import { pauseAfter, type RetryPolicy } from "../policy/retry.ts";
 import type { ClaimStore } from "../store/store.ts";
 import type { Component } from "./component.ts";
 import { Idempotency, idempotencyKey } from "./idempotency.ts";
 import type { Opened } from "./opening.ts";
-import type { Invocation, StreamBody, StreamInvocation } from "./invocation.ts";
+import type { Invocation, StreamInvocation } from "./invocation.ts";
 import { ObservedBody } from "./observed-body.ts";
 import type { Observer } from "./observer.ts";
-import { pause } from "./pause.ts";
+import { repeat, type Repetition } from "./repeating.ts";
 import { requestParser, type RequestParser } from "./request.ts";
 import { withoutSecrets, type Redact } from "./secrets.ts";
 
@@ -69,19 +68,18 @@ export class Outputs {
     let redact: Redact | undefined;
     const shown = (thrown: unknown): BindingError => shownFailure(thrown, redact);
     try {
-      const opened = component.opened ?? (await component.whenOpened(invocation.signal));
-      ({ redact } = opened);
       const request = this.#parse(found, metadata);
-      const attempt = async (one: Opened): Promise<StreamAnswer | void> => {
-        const call = new StreamedCall(invocation, request, one.metadata);
-        if (found.invokeStream !== undefined) return found.invokeStream(one.connection, call);
-        const text = `operation ${operation} of ${name} takes its payload whole, not in parts`;
-        throw new BindingError("unimplemented", text);
-      };
-      const again = { component, operation: found, request, opened, invocation, body };
-      const answer = await attempt(opened).catch((error: unknown) =>
-        this.#repeat(error, again, attempt),
-      );
+      const { signal } = invocation;
+      const answer = await repeat({
+        ...{ component, signal, body, idempotent: () => isIdempotent(found, request) },
+        onOpened: (opened) => ({ redact } = opened),
+        async run(opened, within): Promise<StreamAnswer | void> {
+          const call = new StreamedCall(invocation, request, opened.metadata, within);
+          if (found.invokeStream !== undefined) return found.invokeStream(opened.connection, call);
+          const text = `operation ${operation} of ${name} takes its payload whole, not in parts`;
+          throw new BindingError("unimplemented", text);
+        },
+      });
       if (answer?.body !== undefined) {
         return { ...answer, body: new ObservedBody(answer.body, { shown, ended: observe }) };
       }
@@ -94,9 +92,14 @@ export class Outputs {
     }
   }
 
-  /** Invokes `create` on the runtime's own behalf, for a reply's `to`. */
-  async create(name: string, data: Uint8Array | undefined): Promise<void> {
-    await this.invoke(ownInvocation(name, "create", data, {}));
+  /** Invokes `create` on the runtime's own behalf, for a reply's `to`, and for events whose attempts are used up. */
+  async create(
+    name: string,
+    data: Uint8Array | undefined,
+    metadata: Readonly<Record<string, string>> = {},
+  ): Promise<void> {
+    // What an event calls so is no key of a caller.
+    await this.#run(ownInvocation(name, "create", data, metadata), undefined);
   }
 
   /** Saves a state in a state store, for a reply's `states`. */
@@ -117,20 +120,30 @@ export class Outputs {
     const { name, operation } = invocation;
     const started = performance.now();
     const found = findOperation(component, operation);
+    const { outbound } = component.policies;
     let redact: Redact | undefined;
     try {
-      const opened = component.opened ?? (await component.whenOpened(invocation.signal));
-      ({ redact } = opened);
-      const request = this.#parse(found, invocation.metadata);
       let answer: Answer | void;
-      try {
-        const call = new OperationCall(invocation, request, opened.metadata);
-        answer = await found.invoke(opened.connection, call);
-      } catch (error) {
-        const again = { component, operation: found, request, opened, invocation };
-        answer = await this.#repeat(error, again, (one) =>
-          found.invoke(one.connection, new OperationCall(invocation, request, one.metadata)),
+      if (
+        outbound.timeout !== undefined ||
+        outbound.breaker !== undefined ||
+        (outbound.repeatsAmbiguous === true && component.opened === undefined)
+      ) {
+        const request = this.#parse(found, invocation.metadata);
+        answer = await repeat(
+          repetition(component, found, invocation, request, (opened) => ({ redact } = opened)),
         );
+      } else {
+        const opened = component.opened ?? (await component.whenOpened(invocation.signal));
+        ({ redact } = opened);
+        const request = this.#parse(found, invocation.metadata);
+        try {
+          const call = new OperationCall(invocation, request, opened.metadata, undefined);
+          answer = await found.invoke(opened.connection, call);
+        } catch (error) {
+          const again = repetition(component, found, invocation, request, () => undefined);
+          answer = await repeat({ ...again, first: { error } });
+        }
       }
       this.#observer.invoked(name, operation, undefined, performance.now() - started);
       return answer ?? undefined;
@@ -160,45 +173,31 @@ export class Outputs {
       this.#parsers.set(operation, (parse = requestParser(operation.request)));
     return parse(metadata);
   }
-
-  /** Goes on after the first attempt has failed, as far as the policy and the failure allow. */
-  async #repeat<Result>(
-    first: unknown,
-    { component, operation, request, opened, invocation, body }: Repetition,
-    attempt: (opened: Opened) => Promise<Result>,
-  ): Promise<Result> {
-    let error = first;
-    let current = opened;
-    for (let failed = 1; ; failed++) {
-      if (body?.begun === true) throw error;
-      if (!mayRepeat(error, operation, request, current.outbound, failed)) throw error;
-      await pause(pauseAfter(current.outbound, failed), invocation.signal);
-      if (invocation.signal.aborted) throw error;
-      current = component.opened ?? (await component.whenOpened(invocation.signal));
-      try {
-        return await attempt(current);
-      } catch (thrown) {
-        error = thrown;
-      }
-    }
-  }
 }
 
-/** What a failed attempt is repeated with. */
-type Repetition = {
-  readonly component: Component;
-  readonly operation: AnyOperation;
-  readonly request: Record<string, unknown>;
-  readonly opened: Opened;
-  readonly invocation: Pick<Invocation, "signal">;
-  readonly body?: StreamBody;
-};
+/** An operation whose payload is at hand, so that it can be tried again. */
+function repetition(
+  component: Component,
+  operation: AnyOperation,
+  invocation: Invocation,
+  request: Record<string, unknown>,
+  onOpened: (opened: Opened) => void,
+): Repetition<Answer | void> {
+  return {
+    component,
+    signal: invocation.signal,
+    idempotent: () => isIdempotent(operation, request),
+    onOpened,
+    run: ({ connection, metadata }, within) =>
+      operation.invoke(connection, new OperationCall(invocation, request, metadata, within)),
+  };
+}
 
 function ownInvocation(
   name: string,
   operation: string,
   data: Uint8Array | undefined,
-  metadata: Record<string, string>,
+  metadata: Readonly<Record<string, string>>,
 ): Invocation {
   const { signal } = new AbortController();
   return { name, operation, data, encoding: "bytes", metadata, signal };
@@ -211,21 +210,24 @@ class AnyCall {
   readonly properties: Readonly<Record<string, string>>;
   readonly metadata: Readonly<Record<string, unknown>>;
   readonly #invocation: Invocation | StreamInvocation;
+  readonly #within: AbortSignal | undefined;
 
   constructor(
     invocation: Invocation | StreamInvocation,
     request: Record<string, unknown>,
     metadata: Readonly<Record<string, unknown>>,
+    within: AbortSignal | undefined,
   ) {
     this.operation = invocation.operation;
     this.request = request;
     this.properties = invocation.metadata;
     this.metadata = metadata;
     this.#invocation = invocation;
+    this.#within = within;
   }
 
   get signal(): AbortSignal {
-    return this.#invocation.signal;
+    return this.#within ?? this.#invocation.signal;
   }
 }
 
@@ -237,8 +239,9 @@ class OperationCall extends AnyCall {
     invocation: Invocation,
     request: Record<string, unknown>,
     metadata: Readonly<Record<string, unknown>>,
+    within: AbortSignal | undefined,
   ) {
-    super(invocation, request, metadata);
+    super(invocation, request, metadata, within);
     this.data = invocation.data;
     this.encoding = invocation.encoding;
   }
@@ -251,8 +254,9 @@ class StreamedCall extends AnyCall {
     invocation: StreamInvocation,
     request: Record<string, unknown>,
     metadata: Readonly<Record<string, unknown>>,
+    within: AbortSignal | undefined,
   ) {
-    super(invocation, request, metadata);
+    super(invocation, request, metadata, within);
     this.body = invocation.body;
   }
 }
@@ -276,16 +280,7 @@ function shownFailure(thrown: unknown, redact: Redact | undefined): BindingError
   return redact === undefined ? failure : withoutSecrets(failure, redact);
 }
 
-/** Only what surely did no harm is repeated: it was not sent, or doing it twice is the same as once. */
-function mayRepeat(
-  error: unknown,
-  operation: AnyOperation,
-  request: Record<string, unknown>,
-  policy: RetryPolicy,
-  attempt: number,
-): boolean {
-  if (attempt >= policy.attempts || !(error instanceof BindingError)) return false;
-  if (error.effect !== "ambiguous") return error.effect === "unsent";
+function isIdempotent(operation: AnyOperation, request: Record<string, unknown>): boolean {
   const { idempotent = false } = operation;
   return typeof idempotent === "function" ? idempotent(request) : idempotent;
 }

@@ -1,16 +1,20 @@
 import type { AnyBinding, Answer, HttpEndpoints, InboundEvent, StreamAnswer } from "../binding.ts";
 import { formatOrigin, type ComponentSpec } from "../component.ts";
-import { messageOf } from "../errors.ts";
+import { BindingError, messageOf } from "../errors.ts";
 import { closest } from "../metadata/suggest.ts";
+import type { Policies } from "../policy/policies.ts";
+import type { DeadLetter } from "../store/records.ts";
 import type { App, Outcome, Reply } from "./app.ts";
 import { Component, owningComponent } from "./component.ts";
 import { Concurrency } from "./concurrency.ts";
 import { fanOutSteps } from "./fan-out.ts";
+import { History } from "./history.ts";
 import type { Invocation, StreamInvocation } from "./invocation.ts";
 import type { RuntimeLogger } from "./runtime-logger.ts";
 import type { Store } from "../store/store.ts";
 import { silentObserver, type Observer } from "./observer.ts";
 import { Outputs } from "./outputs.ts";
+import type { Redriven } from "./redrive.ts";
 import type { ComponentStatus } from "./status.ts";
 import { traceOf } from "./trace.ts";
 
@@ -24,7 +28,7 @@ export type RuntimeOptions = {
   readonly logger: RuntimeLogger;
   readonly observer?: Observer;
   readonly http: HttpEndpoints;
-  /** Durable records. Absent: there are none, and calls with an idempotency key are refused. */
+  /** Where dead letters, attempts, claims and history outlast the process. Absent: nothing does, and an event that would be a dead letter stays where it is. The caller's to close. */
   readonly store?: Store | undefined;
   /** The most events of all components together that the app handles at one time. Default: no limit. */
   readonly maxConcurrency?: number | undefined;
@@ -37,6 +41,8 @@ export type Runtime = {
    * ones are opened anew. Resolves once each was tried or its `initTimeout` has passed. Never rejects.
    */
   apply(specs: readonly ComponentSpec[]): Promise<void>;
+  /** Gives all components what Resiliency says now; `undefined`: nothing. No component is opened anew. */
+  applyPolicies(policies: Policies | undefined): void;
   /** In the order in which they were applied. */
   components(): ComponentStatus[];
   /** The binding behind a component type such as `bindings.redis`, in any case. */
@@ -64,6 +70,14 @@ export type Runtime = {
     signal: AbortSignal,
   ): Promise<Outcome>;
   /**
+   * Delivers a dead letter's event to the app again, with fresh attempts, until it is handled or they are used up. The
+   * letter stays where it is; removing it once it is handled is the caller's. Rejects with a `BindingError`
+   * where its component is not there, or reads nothing now.
+   */
+  redrive(letter: DeadLetter, signal?: AbortSignal): Promise<Redriven>;
+  /** What became of events. */
+  readonly history: Pick<History, "find">;
+  /**
    * Stops the inputs: no more events are read, those with the app are awaited until `deadline` (ms),
    * the rest is returned to the sources. Outputs go on working.
    */
@@ -83,11 +97,14 @@ export function createRuntime(options: RuntimeOptions): Runtime {
   const stateStores = options.stateStores ?? [];
   const types = typesByName(bindings, stateStores);
   const concurrency = new Concurrency(options.maxConcurrency);
+  const { store } = options;
+  const history = new History(store?.history, logger);
   const components = new Map<string, Component>();
   /** Those of no known type: shown, so that nobody has to wonder where they are. */
   const unknown = new Map<string, ComponentStatus>();
   const outputs = new Outputs(components, observer, options.store?.claims);
   const known = Promise.withResolvers<void>();
+  let policies: Policies | undefined;
   let isKnown = false;
   let applied = false;
   let draining = false;
@@ -119,7 +136,11 @@ export function createRuntime(options: RuntimeOptions): Runtime {
       observer,
       http,
       concurrency,
+      policies,
       fanOut,
+      store,
+      history,
+      invokeOutput: (name, data, metadata) => outputs.create(name, data, metadata),
     });
   }
 
@@ -147,6 +168,11 @@ export function createRuntime(options: RuntimeOptions): Runtime {
       await Promise.all(started);
       applied = true;
     },
+    applyPolicies(next) {
+      if (policies !== undefined) next?.inherit(policies);
+      policies = next;
+      for (const component of components.values()) component.policies.apply(next);
+    },
     components: () => [
       ...[...components.values()].map(({ status }) => status),
       ...unknown.values(),
@@ -166,6 +192,13 @@ export function createRuntime(options: RuntimeOptions): Runtime {
       const once = { attempt: 1, attempts: 1, lastError: undefined };
       return target.deliver({ name, route, ...alone, ...event, trace, ...once }, signal);
     },
+    async redrive(letter, signal) {
+      const component = components.get(letter.component);
+      if (component !== undefined) return component.redrive(letter, signal);
+      const text = `there is no component ${letter.component}, whose dead letter this is`;
+      throw new BindingError("not_found", text);
+    },
+    history,
     async drain(deadline) {
       draining = true;
       const results = await Promise.all([...components.values()].map((one) => one.drain(deadline)));
@@ -190,6 +223,7 @@ export function createRuntime(options: RuntimeOptions): Runtime {
       outputs.close();
       components.clear();
       unknown.clear();
+      await history.close();
     },
   };
 }

@@ -83,6 +83,8 @@ export type HistoryRecord = {
   readonly attempts: readonly AttemptRecord[];
   /** When its lease was renewed. */
   readonly renewals: readonly number[];
+  /** When that failed, and why. */
+  readonly failedRenewals?: readonly { readonly at: number; readonly reason: string }[];
   readonly traceId: string;
   readonly end: "handled" | "dead letter" | "output" | "dropped" | "returned" | "duplicate";
   readonly endedAt: number;

@@ -76,6 +76,10 @@ export class Metrics implements Observer {
     else if (outcome === "refused" || outcome === "dropped") input.failed.observe(milliseconds);
   }
 
+  ended(): void {}
+
+  redriven(): void {}
+
   stateChanged(): void {}
 
   /** The text that Prometheus scrapes. */

@@ -57,7 +57,7 @@ describe("documents", () => {
   });
 
   test("Dapr's other kinds and other programs' resources are passed over", async () => {
-    const others = ["Configuration", "Resiliency", "Subscription", "HTTPEndpoint"].map(
+    const others = ["Configuration", "MCPServer", "Subscription", "HTTPEndpoint"].map(
       (kind) => `apiVersion: dapr.io/v1alpha1\nkind: ${kind}\nmetadata: {name: x}\n`,
     );
     const foreign =

@@ -7,6 +7,7 @@ import { BindingError } from "../../src/errors.ts";
 import { component, startRuntime } from "../runtime/fake-binding.ts";
 import { bindingsClient } from "./bindings-client.ts";
 import { StreamCaller, until, type Chunk } from "./stream-caller.ts";
+import { silentObserver } from "../../src/runtime/observer.ts";
 
 type Seen = {
   readonly operation: string;
@@ -118,9 +119,8 @@ async function start(options: { maxBodySize?: number; call?: CallOptions } = {})
   const { runtime } = startRuntime({
     bindings: [own.binding],
     observer: {
+      ...silentObserver,
       invoked: (_, operation, error) => void invoked.push([operation, error?.reason]),
-      attempted: () => undefined,
-      stateChanged: () => undefined,
     },
   });
   await runtime.apply([component("probe")]);

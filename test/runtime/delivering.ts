@@ -1,7 +1,9 @@
 import type { RetryPolicy } from "../../src/policy/retry.ts";
+import { AttemptCounts } from "../../src/runtime/attempt-counts.ts";
 import { Concurrency } from "../../src/runtime/concurrency.ts";
 import type { DeliveryOptions } from "../../src/runtime/delivery-options.ts";
 import { Delivery } from "../../src/runtime/delivery.ts";
+import { History } from "../../src/runtime/history.ts";
 import { silentObserver } from "../../src/runtime/observer.ts";
 import type { FakeApp } from "./fake-app.ts";
 import { keepingLogger } from "./source-event.ts";
@@ -14,23 +16,47 @@ export const policy: RetryPolicy = {
   jitter: 0,
 };
 
-/** A delivery to the app, with the credits it has told and what it has logged. */
-export function delivering(app: FakeApp, options: Partial<DeliveryOptions> = {}) {
+type Options = Partial<DeliveryOptions> & { retry?: RetryPolicy };
+
+/** A delivery to the app, with the credits it has told, what it has logged, and how events ended. */
+export function delivering(app: FakeApp, { retry = policy, ...options }: Options = {}) {
   const logger = keepingLogger();
   const credits: number[] = [];
+  const halts: string[] = [];
+  const ends: string[] = [];
+  const { store } = options;
+  const history = new History(store?.history, logger);
   const delivery = new Delivery({
     name: "orders",
+    type: "bindings.fake",
     route: "orders",
     app,
-    policy,
+    policy: { retry },
+    onPolicy: () => () => undefined,
+    onExhausted: { kind: "deadLetter" },
+    deduplicate: undefined,
+    deduplicateWindow: 60_000,
     maxInFlight: undefined,
+    maxPerKey: undefined,
     orderKey: "source",
     concurrency: new Concurrency(undefined),
     logger,
-    observer: silentObserver,
+    observer: { ...silentObserver, ended: (_, how) => void ends.push(how) },
+    store,
+    counts: new AttemptCounts(store?.attempts, "orders", logger),
+    history,
     fanOut: () => ({ steps: [], concurrency: undefined }),
+    invokeOutput: () => Promise.reject(new Error("there is no output")),
     onCredit: (events) => void credits.push(events),
+    onHalt: (reason) => void halts.push(reason),
     ...options,
   });
-  return { delivery, credits, logger };
+  return { delivery, credits, halts, ends, history, logger };
+}
+
+/** The same as after a restart: with the attempts that the store knows. */
+export async function deliveringAgain(app: FakeApp, options: Options = {}) {
+  const counts = new AttemptCounts(options.store?.attempts, "orders", keepingLogger());
+  await counts.load();
+  return delivering(app, { ...options, counts });
 }

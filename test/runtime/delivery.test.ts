@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { Concurrency } from "../../src/runtime/concurrency.ts";
 import { windowLimits } from "../../src/runtime/window.ts";
+import { MemoryStore } from "../store/memory-store.ts";
 import { delivering, policy } from "./delivering.ts";
 import { FakeApp, handled, ManualApp, refused } from "./fake-app.ts";
 import { settled, sourceEvent } from "./source-event.ts";
@@ -81,7 +82,7 @@ test("order holds by key under parallelism and refusals, over thousands of event
     return handled;
   });
   const quick = { ...policy, initial: 0, max: 1, attempts: Number.POSITIVE_INFINITY };
-  const { delivery } = delivering(app, { maxInFlight: 16, policy: quick });
+  const { delivery } = delivering(app, { maxInFlight: 16, retry: quick });
   const keys = 23;
   const events = Array.from({ length: 4600 }, (_, n) =>
     sourceEvent(`${n % keys}:${Math.floor(n / keys)}`, { key: String(n % keys) }),
@@ -120,7 +121,8 @@ test("a refused event is tried again after growing pauses; its key waits, others
       ? refused(`no ${app.deliveries.length}`)
       : handled,
   );
-  const { delivery, credits, logger } = delivering(app);
+  const store = new MemoryStore();
+  const { delivery, credits, logger } = delivering(app, { store });
   await delivery.deliver([
     sourceEvent("a1", { key: "a" }),
     sourceEvent("a2", { key: "a" }),
@@ -137,21 +139,20 @@ test("a refused event is tried again after growing pauses; its key waits, others
   await delivery.deliver([sourceEvent("a3", { key: "a" })]);
   expect(delivery.waiting).toBe(3);
   await vi.advanceTimersByTimeAsync(200);
-  // The attempts are used up: it stays, at the longest pause.
-  expect(app.texts).toHaveLength(4);
+  await settled();
+  // The attempts are used up: it goes to the dead letters, and its key goes on.
   expect(logger.lines.filter(({ level }) => level === "error")).toMatchObject([
-    { fields: { event: "a1", attempt: 3, reason: "no 4", pause: 1000 } },
+    { fields: { event: "a1", attempt: 3, reason: "no 4" } },
   ]);
-  await vi.advanceTimersByTimeAsync(999);
-  expect(app.texts).toHaveLength(4);
-  await vi.advanceTimersByTimeAsync(1);
-  expect(app.texts.slice(4)).toEqual(["a1", "a2", "a3"]);
+  expect([...store.letters.values()]).toMatchObject([
+    { letter: { component: "orders", cause: "exhausted", reason: "no 4", failed: 3 } },
+  ]);
+  expect(app.texts.slice(4)).toEqual(["a2", "a3"]);
   const attempts = app.deliveries.filter(({ data }) => String(data) === "a1");
   expect(attempts.map(({ attempt, attempts: of, lastError }) => [attempt, of, lastError])).toEqual([
     [1, 3, undefined],
     [2, 3, "no 1"],
     [3, 3, "no 3"],
-    [4, 3, "no 4"],
   ]);
   expect([delivery.inFlight, delivery.waiting, delivery.handled]).toEqual([0, 0, 4]);
   expect(credits.at(-1)).toBe(64);
@@ -160,7 +161,7 @@ test("a refused event is tried again after growing pauses; its key waits, others
 test("an endless policy tells no number of attempts", async () => {
   const app = new FakeApp();
   const endless = { ...policy, attempts: Number.POSITIVE_INFINITY };
-  const { delivery } = delivering(app, { policy: endless });
+  const { delivery } = delivering(app, { retry: endless });
   await delivery.deliver([sourceEvent("1")]);
   expect(app.deliveries[0]).toMatchObject({ attempt: 1, attempts: undefined });
 });

@@ -4,6 +4,7 @@ import { BindingError, type Effect } from "../../src/errors.ts";
 import { string } from "../../src/metadata/fields.ts";
 import type { StreamBody } from "../../src/runtime/invocation.ts";
 import { component, startRuntime } from "./fake-binding.ts";
+import { silentObserver } from "../../src/runtime/observer.ts";
 
 beforeEach(() => void vi.useFakeTimers());
 afterEach(() => void vi.useRealTimers());
@@ -47,10 +48,9 @@ async function start(invokeStream: (call: SeenCall) => Promise<StreamAnswer | vo
   const { runtime } = startRuntime({
     bindings: [binding],
     observer: {
+      ...silentObserver,
       invoked: (...[name, operation, error]) =>
         void invoked.push([name, operation, error?.reason, error?.message]),
-      attempted: () => undefined,
-      stateChanged: () => undefined,
     },
   });
   await runtime.apply([component("parts", {}, { secrets: ["hunter2"] })]);

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { BindingError } from "../../src/errors.ts";
-import type { Observer } from "../../src/runtime/observer.ts";
+import { silentObserver, type Observer } from "../../src/runtime/observer.ts";
 import { component, FakeSystem, startRuntime } from "./fake-binding.ts";
 import { settled } from "./source-event.ts";
 
@@ -11,9 +11,8 @@ async function start(values: Record<string, string> = {}, secrets: string[] = []
   const system = new FakeSystem();
   const invoked: unknown[][] = [];
   const observer: Observer = {
+    ...silentObserver,
     invoked: (name, operation, error) => void invoked.push([name, operation, error?.reason]),
-    attempted: () => undefined,
-    stateChanged: () => undefined,
   };
   const started = startRuntime({ bindings: [system.binding("fake")], observer });
   await started.runtime.apply([component("fake", values, { secrets })]);

@@ -3,7 +3,7 @@ import { Window, windowLimits, type Place } from "../../src/runtime/window.ts";
 import { settled } from "./source-event.ts";
 
 function enter(window: Window, bytes: number, label: string): Place {
-  const place = { bytes, label, since: Date.now(), settled: false };
+  const place = { bytes, label, since: Date.now(), settled: false, position: 0 };
   window.enter(place);
   return place;
 }

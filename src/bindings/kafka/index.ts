@@ -144,6 +144,8 @@ export default defineBinding({
     return reader;
   },
 
+  returnsSingly: false,
+
   retry: {
     inbound: ({ consumeRetryEnabled }) =>
       consumeRetryEnabled

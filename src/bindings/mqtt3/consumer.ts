@@ -99,7 +99,8 @@ class Consumer implements Reader {
     const metadata: Record<string, string> = { topic: message.topic };
     if (message.retain) metadata["retained"] = "true";
     if (message.dup) metadata["duplicate"] = "true";
-    const event = { data: message.payload as Buffer, metadata, headers: [] };
+    const redelivered = message.dup;
+    const event = { data: message.payload as Buffer, metadata, headers: [], redelivered };
     if (message.messageId === undefined || message.qos === 0) return { ...event, settle() {} };
     const entry = this.#unsettled.take(message, message.messageId, session);
     if (entry === undefined) return undefined;

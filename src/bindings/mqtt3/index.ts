@@ -53,6 +53,8 @@ export default defineBinding({
     return startConsumer(address, `${metadata.consumerID}-consumer`, reading);
   },
 
+  returnsSingly: false,
+
   retry: {
     outbound: () => ({ attempts: 4, initial: 200, max: 200, multiplier: 1, jitter: 0 }),
   },

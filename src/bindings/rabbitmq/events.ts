@@ -42,6 +42,7 @@ export function eventOf(
     key,
     id: metadata["messageId"],
     attempt: attemptOf(table, queue),
+    redelivered: fields.redelivered,
     settle,
   };
 }
