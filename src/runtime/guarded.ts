@@ -1,5 +1,5 @@
 import { BindingError } from "../errors.ts";
-import { longestTimer, formatDuration } from "../metadata/duration.ts";
+import { formatDuration, longestTimer } from "../metadata/duration.ts";
 import type { ResolvedPolicy } from "../policy/policies.ts";
 import type { Breaker } from "../policy/policy.ts";
 import type { Component } from "./component.ts";
