@@ -1,3 +1,4 @@
+import { longestTimer } from "../metadata/duration.ts";
 import { messageOf } from "../errors.ts";
 import { faultPoints, reach } from "../fault-point.ts";
 import { matches } from "../policy/matching.ts";
@@ -84,10 +85,13 @@ async function askWithin(
   if (signal.aborted) giveUp();
   else signal.addEventListener("abort", giveUp, { once: true });
   let late = false;
-  const timer = setTimeout(() => {
-    late = true;
-    giving.abort(new Error("the deadline has passed"));
-  }, milliseconds);
+  const timer = setTimeout(
+    () => {
+      late = true;
+      giving.abort(new Error("the deadline has passed"));
+    },
+    Math.min(milliseconds, longestTimer),
+  );
   try {
     const outcome = await app.deliver(delivery, giving.signal);
     if (!late || outcome.kind !== "refused") return outcome;

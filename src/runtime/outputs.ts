@@ -1,6 +1,8 @@
 import type { Answer, StreamAnswer } from "../binding.ts";
 import { BindingError } from "../errors.ts";
+import type { ClaimStore } from "../store/store.ts";
 import type { Component } from "./component.ts";
+import { Idempotency, idempotencyKey } from "./idempotency.ts";
 import type { Opened } from "./opening.ts";
 import type { Invocation, StreamInvocation } from "./invocation.ts";
 import { ObservedBody } from "./observed-body.ts";
@@ -15,16 +17,35 @@ type AnyOperation = NonNullable<Component["binding"]["operations"]>[string];
 export class Outputs {
   readonly #components: ReadonlyMap<string, Component>;
   readonly #observer: Observer;
+  readonly #idempotency: Idempotency;
   readonly #parsers = new WeakMap<AnyOperation, RequestParser>();
 
-  constructor(components: ReadonlyMap<string, Component>, observer: Observer) {
+  constructor(
+    components: ReadonlyMap<string, Component>,
+    observer: Observer,
+    claims: ClaimStore | undefined,
+  ) {
     this.#components = components;
     this.#observer = observer;
+    this.#idempotency = new Idempotency(claims);
   }
 
   /** See `Runtime.invoke`. */
   invoke(invocation: Invocation): Promise<Answer | undefined> {
-    return this.#run(invocation, undefined);
+    return invocation.metadata[idempotencyKey] === undefined
+      ? this.#run(invocation, undefined)
+      : this.#once(invocation);
+  }
+
+  async #once(invocation: Invocation): Promise<Answer | undefined> {
+    const component = this.#find(invocation);
+    findOperation(component, invocation.operation);
+    return this.#idempotency.invoke(component, invocation, (one) => this.#run(one, undefined));
+  }
+
+  /** Nothing goes on behind the calls. */
+  close(): void {
+    this.#idempotency.close();
   }
 
   /** See `Runtime.takesStream`. */
@@ -36,10 +57,17 @@ export class Outputs {
   async invokeStream(invocation: StreamInvocation): Promise<StreamAnswer | undefined> {
     const component = this.#find(invocation);
     const { name, operation, body, metadata } = invocation;
+    if (metadata[idempotencyKey] !== undefined) {
+      const text = `${operation} of ${name} with an ${idempotencyKey} takes its payload whole, not in parts`;
+      throw new BindingError("unimplemented", text);
+    }
     const started = performance.now();
-    const observe = (error: BindingError | undefined): void =>
-      this.#observer.invoked(name, operation, error, performance.now() - started);
     const found = findOperation(component, operation);
+    component.calls.enter();
+    const observe = (error: BindingError | undefined): void => {
+      component.calls.leave();
+      this.#observer.invoked(name, operation, error, performance.now() - started);
+    };
     let redact: Redact | undefined;
     const shown = (thrown: unknown): BindingError => shownFailure(thrown, redact);
     try {
@@ -96,6 +124,7 @@ export class Outputs {
     const found = findOperation(component, operation);
     const { outbound } = component.policies;
     let redact: Redact | undefined;
+    component.calls.enter();
     try {
       let answer: Answer | void;
       if (
@@ -125,6 +154,8 @@ export class Outputs {
       const error = shownFailure(thrown, redact);
       this.#observer.invoked(name, operation, error, performance.now() - started);
       throw error;
+    } finally {
+      component.calls.leave();
     }
   }
 

@@ -118,9 +118,12 @@ describe("completion", () => {
         .trim()
         .split(" ");
     };
-    expect(complete("cufflink", "co")).toEqual(["components", "completion"]);
+    expect(complete("cufflink", "com")).toEqual(["components", "completion"]);
     expect(complete("cufflink", "serve", "--app-p")).toEqual(["--app-port", "--app-protocol"]);
     expect(complete("cufflink", "completion", "z")).toEqual(["zsh"]);
+    expect(complete("cufflink", "components", "p")).toEqual(["pause", "policy"]);
+    expect(complete("cufflink", "components", "--js")).toEqual(["--json"]);
+    expect(complete("cufflink", "dead-letters", "redrive", "--r")).toEqual(["--reason", "--rate"]);
   });
 
   test.each(["zsh", "fish"])("knows the commands and flags for %s", async (shell) => {
@@ -128,6 +131,7 @@ describe("completion", () => {
     expect(code).toBe(0);
     expect(stdout).toContain("components");
     expect(stdout).toContain("dapr-grpc-port");
+    expect(stdout).toContain("remove-header");
     expect(stdout).not.toContain("placement-host-address");
   });
 });
