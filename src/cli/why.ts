@@ -14,7 +14,7 @@ export function addWhyCommand(program: Command): void {
     .description(
       "tell what became of an event: where from, each attempt, the app's answers, its end",
     )
-    .argument("<event>", "the event's identity at its source, or its trace id")
+    .argument("<event>", "the event's identity at its source, or the trace id of a recent one")
     .option("--component <name>", "as this component read it")
     .option("--json", "for tools")
     .addHelpText(
@@ -23,7 +23,7 @@ export function addWhyCommand(program: Command): void {
 Exit code 1: nothing is known of it.
 
 Examples:
-  cufflink why orders/0/42
+  cufflink why 'orders[0]@42'
   cufflink why 4bf92f3577b34da6a3ce929d0e0e4736 --component orders
 `,
     );
