@@ -87,6 +87,7 @@ export async function serve(options: ServeOptions): Promise<Served> {
     logger,
     observer: metrics,
     http: createHttpEndpoints(),
+    store,
     eventHistory: options.eventHistory,
     maxConcurrency: options.appMaxConcurrency,
   });
@@ -119,7 +120,6 @@ export async function serve(options: ServeOptions): Promise<Served> {
         gracefulShutdown: options.gracefulShutdown,
         blockShutdown: options.blockShutdown,
         last: [
-          () => store.close(),
           () => {
             metricsServer?.close();
             metricsServer?.closeAllConnections();
