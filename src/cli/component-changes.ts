@@ -9,7 +9,7 @@ import {
   readDuration,
 } from "./client-options.ts";
 import { ExitCode } from "./exit-code.ts";
-import { counted, formatTable, plain, writeJson } from "./terminal.ts";
+import { counted, formatTable, paragraph, plain, writeJson } from "./terminal.ts";
 
 const exits = "\nExit code 1: there is no component of that name, or it could not be done.\n";
 
@@ -93,18 +93,26 @@ export function addPolicyCommand(components: Command): void {
       writeJson({ name, ...(inbound && { inbound }), ...(outbound && { outbound }) });
       return;
     }
-    const parts = [...rows("events in", inbound), ...rows("invocations", outbound)];
-    process.stdout.write(`${formatTable([["FOR", "PART", "VALUE", "FROM"], ...parts])}\n`);
+    const parts = [
+      ...describeParts("events in", inbound),
+      ...describeParts("invocations", outbound),
+    ];
+    process.stdout.write(`${parts.join("\n")}\n`);
   });
 }
 
-function rows(what: string, parts: readonly PolicyPart[] | undefined): string[][] {
-  return (parts ?? []).map(({ name, value, source }, index) => [
-    index === 0 ? what : "",
-    name,
-    value,
-    source,
-  ]);
+/** A policy under its title: parts that one has said stand together, with who that was below. */
+function describeParts(title: string, parts: readonly PolicyPart[] | undefined): string[] {
+  if (parts === undefined) return [];
+  const rows = formatTable(parts.map(({ name, value }) => [name, value])).split("\n");
+  return [
+    title,
+    ...rows.flatMap((row, index) => {
+      const source = parts[index]?.source ?? "";
+      const isLast = source !== parts[index + 1]?.source;
+      return [`  ${row}`, ...(isLast ? [paragraph(`from ${source}`, "      ")] : [])];
+    }),
+  ];
 }
 
 function write({ name, state, reason }: ListedComponent): void {

@@ -59,7 +59,11 @@ export async function serve(options: ServeOptions): Promise<Served> {
   const reloader = await Reloader.create({
     ...{ appId: options.appId, resourcesPaths: options.resourcesPaths, bindings, logger },
     configPaths: options.configPaths,
-    apply: (components, findings) => runtime.apply(components, findings),
+    async apply(components, findings) {
+      const result = await runtime.apply(components, findings);
+      metrics.reloaded(result);
+      return result;
+    },
     async onLoaded({ resiliency }) {
       runtime.applyPolicies(resiliency && (await compilePolicies(resiliency)));
     },
@@ -78,7 +82,11 @@ export async function serve(options: ServeOptions): Promise<Served> {
     logger: logger.child({ part: "store" }),
     onExpired: (component, count) => deadLetters.expired(component, count),
   });
-  const metrics = new Metrics(options.appId, () => runtime.components());
+  const metrics = new Metrics(
+    options.appId,
+    () => runtime.components(),
+    () => ({ store, deadLetters }),
+  );
   const runtime: Runtime = createRuntime({
     appId: options.appId,
     bindings,
@@ -86,6 +94,7 @@ export async function serve(options: ServeOptions): Promise<Served> {
     app,
     logger,
     observer: metrics,
+    store,
     http: createHttpEndpoints(),
     store,
     eventHistory: options.eventHistory,

@@ -1,26 +1,10 @@
-import type { AnyBinding, Logger } from "../binding.ts";
+import type { AnyBinding } from "../binding.ts";
 import { formatOrigin, type ComponentSpec } from "../component.ts";
 import type { Fields } from "../metadata/fields.ts";
-import { ComponentPolicies } from "../policy/component-policies.ts";
-import type { OwnPolicy, Policies } from "../policy/policies.ts";
+import type { OwnPolicy } from "../policy/policies.ts";
 import type { Direction } from "../policy/resiliency.ts";
 import { defaultOutboundPolicy, type RetryPolicy } from "../policy/retry.ts";
-import { logBreaker } from "./breaker-log.ts";
 import { componentFields, inboundPolicy, type ComponentSettings } from "./component-fields.ts";
-
-/** What to do about a component's failures. */
-export function componentPolicies(
-  { name, type }: ComponentSpec,
-  policies: Policies | undefined,
-  logger: Logger,
-): ComponentPolicies {
-  return new ComponentPolicies({
-    component: name,
-    kind: type.toLowerCase().startsWith("state.") ? "Statestore" : "Binding",
-    policies,
-    onBreaker: logBreaker(logger),
-  });
-}
 
 /** What a component's metadata, and its binding, say about repeating; with which of them say so. */
 export function ownPolicies(

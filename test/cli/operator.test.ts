@@ -123,7 +123,9 @@ test("a component is paused, resumed, drained and restarted, and resources are r
     stdout: expect.stringMatching(/^inbox: paused/) as string,
   });
   const policy = await run("components", "policy", "inbox");
-  expect(policy.stdout).toMatch(/^events in +attempts +2 +Resiliency quick .*quick\.yaml/m);
+  expect(policy.stdout).toMatch(
+    /^events in\n {2}attempts +2\n(.*\n){2} {6}from .*Resiliency quick .*quick\.yaml/m,
+  );
   expect((await run("components", "pause", "nosuch")).code).toBe(1);
 
   expect(await run("reload")).toMatchObject({

@@ -4,6 +4,7 @@ import { reservePort } from "../servers/ports.ts";
 import { until } from "../until.ts";
 import { startApp, deliveries, type App, type AppOrder, type Delivery } from "./app.ts";
 import { judge, type Verdict } from "../faults/oracle.ts";
+import { deadLetters } from "./operations.ts";
 import { eventMaker, type ProducedEvent } from "./events.ts";
 import type { Bench } from "./row.ts";
 import {
@@ -160,19 +161,4 @@ export class Trial implements AsyncDisposable {
     await this.#app?.kill();
     await this.source[Symbol.asyncDispose]();
   }
-}
-
-/** How many dead letters the runtime holds. */
-async function deadLetters(httpPort: number): Promise<number> {
-  const answer = await fetch(
-    `http://127.0.0.1:${httpPort}/cufflink.v1.DeadLetters/ListDeadLetterTotals`,
-    {
-      method: "POST",
-      headers: { "content-type": "application/json" },
-      body: "{}",
-    },
-  );
-  if (!answer.ok) return 0;
-  const { totals = [] } = (await answer.json()) as { totals?: { count?: string }[] };
-  return totals.reduce((sum, { count = "0" }) => sum + Number(count), 0);
 }

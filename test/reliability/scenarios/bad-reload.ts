@@ -1,6 +1,7 @@
 import { mkdtemp } from "node:fs/promises";
 import { join } from "node:path";
 import { uniqueName } from "../../servers/unique-name.ts";
+import { reloads } from "../operations.ts";
 import type { Bench, Row } from "../row.ts";
 import {
   componentText,
@@ -94,6 +95,8 @@ function badEdit(which: string, what: string, edit: (component: Component) => Co
       await new Promise((resolve) => setTimeout(resolve, watched));
       const { calls, failed } = await after.stop();
       const ended = runtime.ended();
+      const seen = contender === "cufflink" ? reloads(runtime.log()) : undefined;
+      if (seen?.refused === 0) throw new Error(`the edit was not refused:\n${runtime.log()}`);
       await runtime.end();
       const fate = ended === undefined ? "the process lives" : `**the process ended** (${ended})`;
       const text = `${failed} of ${calls} calls failed in the ${watched / 1000} s after; ${fate}`;
@@ -141,6 +144,7 @@ function halfOfTwentyEdits(): Row {
         await runtime.write(file, componentText(edition(one, edit, invalid)));
       });
       const { calls: made, failed } = await calls.stop();
+      const seen = contender === "cufflink" ? reloads(runtime.log()) : undefined;
       const before = await trial.open();
       if (runtime.ended() === undefined) await trial.untilQuiet(quiet);
       const undelivered = (await trial.open()).length;
@@ -156,6 +160,9 @@ function halfOfTwentyEdits(): Row {
       const lost = missing.length;
       const text = [
         endedAt === undefined ? "the process lives" : `**the process ended after edit ${endedAt}**`,
+        ...(seen === undefined
+          ? []
+          : [`${seen.applied} definitions taken over, ${seen.refused} refused`]),
         failed > 0 ? `**${failed} of ${made} calls failed**` : `0 of ${made} calls failed`,
         `${lost > 0 ? `**${lost} events lost**` : "0 events lost"}, ${duplicates} twice`,
         ...(undelivered > 0
