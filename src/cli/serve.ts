@@ -96,7 +96,6 @@ export async function serve(options: ServeOptions): Promise<Served> {
     observer: metrics,
     store,
     http: createHttpEndpoints(),
-    store,
     eventHistory: options.eventHistory,
     maxConcurrency: options.appMaxConcurrency,
   });
