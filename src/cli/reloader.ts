@@ -115,7 +115,7 @@ export class Reloader {
       this.#options.logger.error({ reason: messageOf(error) }, "policies stay as they were");
     }
     const applied = apply(resources.components, {
-      problems: problems.map(({ excerpt: _, ...problem }) => formatProblem(problem)),
+      problems: problems.map((problem) => formatProblem(problem).split("\n", 1)[0] ?? ""),
       refused,
     });
     if (this.#watching && !this.#configuration.hotReload) {

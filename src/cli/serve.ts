@@ -128,7 +128,6 @@ export async function serve(options: ServeOptions): Promise<Served> {
         gracefulShutdown: options.gracefulShutdown,
         blockShutdown: options.blockShutdown,
         last: [
-          () => store.close(),
           () => {
             metricsServer?.close();
             metricsServer?.closeAllConnections();

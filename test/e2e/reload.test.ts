@@ -158,6 +158,47 @@ test("with HotReload off only SIGHUP reads again; what the configuration denies 
   expect(daemon.output()).not.toContain("resources have changed");
 });
 
+test("a webhook keeps its port and path over a change; a sender that repeats loses nothing", async () => {
+  const [folder, port, appPort] = [
+    await temporaryFolder(),
+    await reservePort(),
+    await reservePort(),
+  ];
+  const app = await startApp({ port: appPort, file: join(folder, "events"), bindings: ["hook"] });
+  onTestFinished(() => app.kill());
+  const hook = (maxInFlight: number): string =>
+    component(
+      "hook",
+      "bindings.webhook",
+      `- {name: address, value: "127.0.0.1:${port}"}\n- {name: maxInFlight, value: "${maxInFlight}"}`,
+    );
+  await using daemon = await startDaemon({
+    components: [hook(1)],
+    flags: ["--app-port", String(appPort), "--app-protocol", "grpc"],
+  });
+  await becomes(daemon, "hook", "running");
+  let [sent, sending] = [0, true];
+  const send = async (): Promise<void> => {
+    for (; sending; sent++) {
+      const body = `${sent}`;
+      await until(
+        async () =>
+          (await fetch(`http://127.0.0.1:${port}/hook`, { method: "POST", body })).status < 300,
+        { what: `${body} to be taken` },
+      );
+    }
+  };
+  const sender = send();
+  for (let change = 1; change <= 3; change++) {
+    await writeFile(file(daemon), hook(change + 1));
+    await said(daemon, /\[hook\] component changed/, change);
+  }
+  sending = false;
+  await sender;
+  const texts = (await recorded(join(folder, "events"))).map(({ text }) => text);
+  expect(texts).toEqual(Array.from({ length: sent }, (_, index) => String(index)));
+});
+
 describeWith(["kafka", "rabbitmq"], ({ kafka, rabbitmq }) => {
   test(
     "12 edits while events flow, half of them invalid: nothing is lost, and what is invalid changes nothing",

@@ -23,32 +23,33 @@ async function watching(
     await rm(root, { recursive: true, force: true });
   });
   /** Does something, and waits until it is told. */
-  const told = async (what: string, act: () => Promise<unknown>): Promise<void> => {
+  const expectTold = async (what: string, act: () => Promise<unknown>): Promise<void> => {
     const before = changes;
     await act();
     await until(() => changes > before, { what: `a change to be told: ${what}` });
+    expect(changes).toBeGreaterThan(before);
   };
-  return { root, told, changes: () => changes };
+  return { root, expectTold, changes: () => changes };
 }
 
 test("a file that is written in place, replaced, emptied, added or removed", async () => {
-  const { root, told } = await watching(async (root) => {
+  const { root, expectTold } = await watching(async (root) => {
     await writeFile(join(root, "a.yaml"), "one");
     return [root];
   });
   const a = join(root, "a.yaml");
-  await told("in place", () => writeFile(a, "two"));
-  await told("emptied", () => writeFile(a, ""));
-  await told("replaced", async () => {
+  await expectTold("in place", () => writeFile(a, "two"));
+  await expectTold("emptied", () => writeFile(a, ""));
+  await expectTold("replaced", async () => {
     await writeFile(join(root, ".a.yaml.tmp"), "three");
     await rename(join(root, ".a.yaml.tmp"), a);
   });
-  await told("added", () => writeFile(join(root, "b.yaml"), "b"));
-  await told("removed", () => unlink(a));
+  await expectTold("added", () => writeFile(join(root, "b.yaml"), "b"));
+  await expectTold("removed", () => unlink(a));
 });
 
 test("a mounted volume whose versions are swapped by a link, as Kubernetes does", async () => {
-  const { root, told } = await watching(async (root) => {
+  const { root, expectTold } = await watching(async (root) => {
     await mkdir(join(root, "..v1"));
     await writeFile(join(root, "..v1/a.yaml"), "one");
     await symlink("..v1", join(root, "..data"));
@@ -56,7 +57,7 @@ test("a mounted volume whose versions are swapped by a link, as Kubernetes does"
     return [root];
   });
   for (const version of ["..v2", "..v3"]) {
-    await told(version, async () => {
+    await expectTold(version, async () => {
       await mkdir(join(root, version));
       await writeFile(join(root, version, "a.yaml"), version);
       await symlink(version, join(root, "..data_tmp"));
@@ -66,59 +67,59 @@ test("a mounted volume whose versions are swapped by a link, as Kubernetes does"
 });
 
 test("a folder of secrets, each in a folder of its own", async () => {
-  const { root, told } = await watching(async (root) => {
+  const { root, expectTold } = await watching(async (root) => {
     await mkdir(join(root, "redis"));
     await writeFile(join(root, "redis/password"), "one");
     return [root];
   }, "secrets");
-  await told("a key", () => writeFile(join(root, "redis/password"), "two"));
-  await told("another secret", () => mkdir(join(root, "kafka")));
-  await told("its key", () => writeFile(join(root, "kafka/password"), "x"));
+  await expectTold("a key", () => writeFile(join(root, "redis/password"), "two"));
+  await expectTold("another secret", () => mkdir(join(root, "kafka")));
+  await expectTold("its key", () => writeFile(join(root, "kafka/password"), "x"));
 });
 
 test("a folder that appears later, goes, comes again, or is another one's name", async () => {
-  const { root, told } = await watching(async (root) => [join(root, "deep/components")]);
+  const { root, expectTold } = await watching(async (root) => [join(root, "deep/components")]);
   const folder = join(root, "deep/components");
-  await told("it appears", async () => {
+  await expectTold("it appears", async () => {
     await mkdir(folder, { recursive: true });
     await writeFile(join(folder, "a.yaml"), "one");
   });
-  await told("a file in it", () => writeFile(join(folder, "a.yaml"), "two"));
-  await told("it goes", () => rm(folder, { recursive: true }));
-  await told("it comes again", () => mkdir(folder));
-  await told("a file in the new one", () => writeFile(join(folder, "a.yaml"), "three"));
-  await told("a link in its place", async () => {
+  await expectTold("a file in it", () => writeFile(join(folder, "a.yaml"), "two"));
+  await expectTold("it goes", () => rm(folder, { recursive: true }));
+  await expectTold("it comes again", () => mkdir(folder));
+  await expectTold("a file in the new one", () => writeFile(join(folder, "a.yaml"), "three"));
+  await expectTold("a link in its place", async () => {
     await mkdir(join(root, "other"));
     await writeFile(join(root, "other/a.yaml"), "four");
     await rename(folder, join(root, "old"));
     await symlink(join(root, "other"), folder);
   });
-  await told("a file behind the link", () => writeFile(join(folder, "a.yaml"), "five"));
+  await expectTold("a file behind the link", () => writeFile(join(folder, "a.yaml"), "five"));
 });
 
 test("a file by its own path, and the file that a link leads to", async () => {
-  const { root, told } = await watching(async (root) => {
+  const { root, expectTold } = await watching(async (root) => {
     await mkdir(join(root, "elsewhere"));
     await writeFile(join(root, "elsewhere/secrets.json"), "{}");
     await symlink(join(root, "elsewhere/secrets.json"), join(root, "secrets.json"));
     return [join(root, "secrets.json"), join(root, "config.yaml")];
   });
-  await told("behind the link", () => writeFile(join(root, "elsewhere/secrets.json"), '{"a":1}'));
-  await told("one that was not there", () => writeFile(join(root, "config.yaml"), "x"));
-  await told("gone", () => unlink(join(root, "secrets.json")));
+  await expectTold("behind the link", () => writeFile(join(root, "elsewhere/secrets.json"), '{"a":1}'));
+  await expectTold("one that was not there", () => writeFile(join(root, "config.yaml"), "x"));
+  await expectTold("gone", () => unlink(join(root, "secrets.json")));
 });
 
 test("many changes in a row are told once or twice; what does not count is not told", async () => {
-  const { root, told, changes } = await watching(async (root) => {
+  const { root, expectTold, changes } = await watching(async (root) => {
     await writeFile(join(root, "a.yaml"), "");
     await mkdir(join(root, "beside"));
     return [join(root, "a.yaml")];
   });
-  await told("a burst", async () => {
+  await expectTold("a burst", async () => {
     for (let n = 0; n < 200; n++) await writeFile(join(root, "a.yaml"), String(n));
   });
   const after = changes();
   expect(after).toBeLessThanOrEqual(3);
   await writeFile(join(root, "beside/b.yaml"), "x");
-  await told("the next one", () => writeFile(join(root, "a.yaml"), "done"));
+  await expectTold("the next one", () => writeFile(join(root, "a.yaml"), "done"));
 });
