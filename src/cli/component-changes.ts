@@ -1,7 +1,7 @@
 import { userInfo } from "node:os";
 import type { Command } from "commander";
 import type { ListedComponent } from "../rpc/listed-component.ts";
-import type { PolicyPart } from "../runtime/operator.ts";
+import type { PolicyPart } from "../policy/describe.ts";
 import {
   addAddressOption,
   addClientOptions,
@@ -9,7 +9,7 @@ import {
   readDuration,
 } from "./client-options.ts";
 import { ExitCode } from "./exit-code.ts";
-import { counted, formatTable, plain, writeJson } from "./terminal.ts";
+import { counted, formatTable, paragraph, plain, writeJson } from "./terminal.ts";
 
 const exits = "\nExit code 1: there is no component of that name, or it could not be done.\n";
 
@@ -19,13 +19,12 @@ export function addPauseCommand(components: Command): void {
     .command("pause")
     .description("stop a component's events until it is resumed; it can still be invoked")
     .argument("<name>", "the component's name")
-    .option("--reason <text>", "why, for whoever looks at its state")
+    .option("--reason <text>", "why, for whoever looks at its state", "")
     .addHelpText("after", exits);
   addClientOptions(command).action(async (name: string) => {
-    const { reason } = command.opts<{ reason?: string }>();
+    const { reason } = command.opts<{ reason: string }>();
     using client = await createClientFor(command);
-    const by = userName();
-    write(await client.operator.pause(name, reason === undefined ? by : `${by}: ${reason}`));
+    write(await client.operator.pause(name, reason, userName()));
   });
 }
 
@@ -94,18 +93,26 @@ export function addPolicyCommand(components: Command): void {
       writeJson({ name, ...(inbound && { inbound }), ...(outbound && { outbound }) });
       return;
     }
-    const parts = [...rows("events in", inbound), ...rows("invocations", outbound)];
-    process.stdout.write(`${formatTable([["FOR", "PART", "VALUE", "FROM"], ...parts])}\n`);
+    const parts = [
+      ...describeParts("events in", inbound),
+      ...describeParts("invocations", outbound),
+    ];
+    process.stdout.write(`${parts.join("\n")}\n`);
   });
 }
 
-function rows(what: string, parts: readonly PolicyPart[] | undefined): string[][] {
-  return (parts ?? []).map(({ name, value, source }, index) => [
-    index === 0 ? what : "",
-    name,
-    value,
-    source,
-  ]);
+/** A policy under its title: parts that one has said stand together, with who that was below. */
+function describeParts(title: string, parts: readonly PolicyPart[] | undefined): string[] {
+  if (parts === undefined) return [];
+  const rows = formatTable(parts.map(({ name, value }) => [name, value])).split("\n");
+  return [
+    title,
+    ...rows.flatMap((row, index) => {
+      const source = parts[index]?.source ?? "";
+      const isLast = source !== parts[index + 1]?.source;
+      return [`  ${row}`, ...(isLast ? [paragraph(`from ${source}`, "      ")] : [])];
+    }),
+  ];
 }
 
 function write({ name, state, reason }: ListedComponent): void {

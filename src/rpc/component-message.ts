@@ -1,6 +1,6 @@
 import { timestampFromDate } from "@bufbuild/protobuf/wkt";
 import { Direction } from "../../gen/cufflink/v1/binding_types_pb.ts";
-import { ComponentState } from "../../gen/cufflink/v1/operations_pb.ts";
+import { ComponentState, Readiness } from "../../gen/cufflink/v1/operations_pb.ts";
 import type { ComponentStatus } from "../runtime/status.ts";
 import { capabilitiesOf } from "./description.ts";
 
@@ -14,10 +14,16 @@ const states: Readonly<Record<ComponentStatus["state"], ComponentState>> = {
   failed: ComponentState.FAILED,
 };
 
+const readinesses: Readonly<Record<ComponentStatus["readiness"], Readiness>> = {
+  required: Readiness.REQUIRED,
+  optional: Readiness.OPTIONAL,
+  lazy: Readiness.LAZY,
+};
+
 /** A component and its state as `cufflink.v1.Component`. */
 export function describeComponent(status: ComponentStatus) {
   const { name, type, version, reason, origin, operations, directions, required } = status;
-  const { inFlight, waiting, handled, failedAttempts } = status;
+  const { inFlight, waiting, handled, failedAttempts, rebuilds, backlog } = status;
   return {
     name,
     type,
@@ -30,12 +36,15 @@ export function describeComponent(status: ComponentStatus) {
     operations: [...operations],
     directions: directionsOf(directions),
     capabilities: capabilitiesOf(directions),
+    rebuilds: BigInt(rebuilds),
+    readiness: readinesses[status.readiness],
     ...(directions.input && {
       input: {
         inFlight,
         waiting,
         handled: BigInt(handled),
         attempts: BigInt(handled + failedAttempts),
+        ...(backlog !== undefined && { backlog: BigInt(backlog) }),
       },
     }),
   };

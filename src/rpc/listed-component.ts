@@ -17,6 +17,10 @@ export type ListedComponent = {
   readonly waiting: number;
   readonly handled: number;
   readonly attempts: number;
+  /** Events still in the source; absent where that is not known. */
+  readonly backlog?: number;
+  /** How often it was connected anew because it stood still. */
+  readonly rebuilds: number;
   /** Where it was declared. */
   readonly source: string;
   readonly required: boolean;
@@ -38,6 +42,8 @@ export function listed(component: Component): ListedComponent {
     waiting: input?.waiting ?? 0,
     handled: Number(input?.handled ?? 0n),
     attempts: Number(input?.attempts ?? 0n),
+    ...(input?.backlog !== undefined && { backlog: Number(input.backlog) }),
+    rebuilds: Number(component.rebuilds),
     source,
     required,
   };

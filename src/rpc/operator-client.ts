@@ -6,7 +6,9 @@ import {
   type ReloadResult as WireReload,
 } from "../../gen/cufflink/v1/operations_pb.ts";
 import { BindingError } from "../errors.ts";
-import type { ComponentPolicies, PolicyPart, ReloadResult } from "../runtime/operator.ts";
+import type { PolicyPart } from "../policy/describe.ts";
+import type { ShownPolicies } from "../runtime/operator.ts";
+import type { ReloadResult } from "../runtime/reload.ts";
 import type { HistoryRecord } from "../store/records.ts";
 import type { Caller } from "./caller.ts";
 import { listed, type ListedComponent } from "./listed-component.ts";
@@ -26,8 +28,8 @@ export class OperatorClient {
   }
 
   /** Stops a component's events. Resolves to how it is then. */
-  async pause(name: string, reason: string): Promise<ListedComponent> {
-    const request = { name, reason };
+  async pause(name: string, reason: string, by: string): Promise<ListedComponent> {
+    const request = { name, reason, by };
     const { component } = await this.#caller.call((options) =>
       this.#operations.pauseComponent(request, options),
     );
@@ -66,7 +68,7 @@ export class OperatorClient {
   }
 
   /** What is done about a component's failures. */
-  async policies(name: string): Promise<ComponentPolicies> {
+  async policies(name: string): Promise<ShownPolicies> {
     const { inbound, outbound } = await this.#caller.call((options) =>
       this.#operations.describePolicies({ name }, options),
     );

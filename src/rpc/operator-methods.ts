@@ -2,7 +2,9 @@ import { durationMs } from "@bufbuild/protobuf/wkt";
 import type { ServiceImpl } from "@connectrpc/connect";
 import { ChangeKind, ReloadOutcome, type Operations } from "../../gen/cufflink/v1/operations_pb.ts";
 import { Code, GrpcFailure } from "../grpc/status.ts";
-import type { Operator, PolicyPart, ReloadResult } from "../runtime/operator.ts";
+import type { PolicyPart } from "../policy/describe.ts";
+import type { Operator } from "../runtime/operator.ts";
+import type { ReloadResult } from "../runtime/reload.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import { describeComponent } from "./component-message.ts";
 import { answering } from "./errors.ts";
@@ -27,9 +29,9 @@ export function operatorMethods({ runtime, operator, reload }: OperatorMethodsOp
     throw new GrpcFailure(Code.notFound, `no component is called ${name}; see ListComponents`);
   };
   return {
-    pauseComponent: ({ name, reason }) =>
+    pauseComponent: ({ name, reason, by }) =>
       answering(async () => {
-        await operator.pause(name, reason || "an operator asked for it");
+        await operator.pause(name, reason, by || undefined);
         return found(name);
       }),
     resumeComponent: ({ name }) =>

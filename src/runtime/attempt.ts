@@ -1,5 +1,7 @@
+import { longestTimer } from "../metadata/duration.ts";
 import { messageOf } from "../errors.ts";
 import { faultPoints, reach } from "../fault-point.ts";
+import { longestTimer } from "../metadata/duration.ts";
 import { matches } from "../policy/matching.ts";
 import { pauseAfter } from "../policy/retry.ts";
 import type { App, Delivery, Outcome } from "./app.ts";
@@ -84,10 +86,13 @@ async function askWithin(
   if (signal.aborted) giveUp();
   else signal.addEventListener("abort", giveUp, { once: true });
   let late = false;
-  const timer = setTimeout(() => {
-    late = true;
-    giving.abort(new Error("the deadline has passed"));
-  }, milliseconds);
+  const timer = setTimeout(
+    () => {
+      late = true;
+      giving.abort(new Error("the deadline has passed"));
+    },
+    Math.min(milliseconds, longestTimer),
+  );
   try {
     const outcome = await app.deliver(delivery, giving.signal);
     if (!late || outcome.kind !== "refused") return outcome;

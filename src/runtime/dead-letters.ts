@@ -3,6 +3,7 @@ import type { DeadLetter, DeadLetterFilter, ListedDeadLetter } from "../store/re
 import type { DeadLetterStore, DeadLetterTotal } from "../store/store.ts";
 import { redriveToOutput, type OutputTarget } from "./redrive-target.ts";
 import { RedriveRun, type RedriveProgress, type RedriveResult } from "./redrive-run.ts";
+import type { Redriven } from "./redrive.ts";
 import type { Runtime } from "./runtime.ts";
 import type { RuntimeLogger } from "./runtime-logger.ts";
 
@@ -10,16 +11,14 @@ export type DeadLetterDeskOptions = {
   readonly store: DeadLetterStore;
   /**
    * Has a letter's event handled by the handler of its component, by that component's policy. Where that
-   * fails, the letter in the store says so. Rejects with a `BindingError` when it cannot be tried now.
+   * fails, the letter in the store says so. Rejects with a `BindingError` when it cannot be tried now. An
+   * aborted signal has it given up, unless the app is at it.
    */
-  readonly redrive: (letter: DeadLetter) => Promise<Redriven>;
+  readonly redrive: Runtime["redrive"];
   /** Runs an output's operation. */
   readonly invoke: Runtime["invoke"];
   readonly logger: RuntimeLogger;
 };
-
-/** What the handler made of a letter's event. */
-export type Redriven = { readonly outcome: "handled" | "refused"; readonly reason: string };
 
 /** Which letters are meant: those that a filter names, or every one, which must be said. */
 export type Selection = { readonly filter: DeadLetterFilter; readonly all: boolean };
@@ -161,7 +160,7 @@ export class DeadLetterDesk {
       read: (id) => this.#beginRedrive(id),
       // An output knows nothing of lanes: letters of one key go there one after another.
       laneOf: to === undefined ? () => undefined : laneOf,
-      redrive: (letter) => this.#redrive(letter, to),
+      redrive: (letter) => this.#redrive(letter, to, signal),
     });
     yield* run.progress();
     if (ids.length > 0) logger.info({ ...run.totals }, "redriving dead letters has ended");
@@ -216,15 +215,23 @@ export class DeadLetterDesk {
   }
 
   /** Has a claimed letter handled, and removes it then. Never rejects. */
-  async #redrive(letter: DeadLetter, to: OutputTarget | undefined): Promise<RedriveResult> {
+  async #redrive(
+    letter: DeadLetter,
+    to: OutputTarget | undefined,
+    signal: AbortSignal,
+  ): Promise<RedriveResult> {
     const { id, component } = letter;
     const about = { id, component, eventId: letter.event.id };
     const { store, invoke, redrive } = this.#options;
     try {
       if (!this.#handled.has(id)) {
         const { outcome, reason } = await (to === undefined
-          ? redrive(letter)
+          ? redrive(letter, signal)
           : redriveToOutput(letter, to, { store, invoke }));
+        if (outcome === "refused" && signal.aborted) {
+          const ended = "the redrive was ended before it was handled";
+          return { ...about, outcome: "skipped", reason: `${ended}: ${reason}` };
+        }
         if (outcome === "refused") {
           this.#countsOf(component).refused++;
           return { ...about, outcome, reason };

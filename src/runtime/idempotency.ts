@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import type { Answer } from "../binding.ts";
 import { BindingError, messageOf } from "../errors.ts";
 import { faultPoints, reach } from "../fault-point.ts";
-import { formatDuration } from "../metadata/duration.ts";
+import { formatDuration, longestTimer } from "../metadata/duration.ts";
 import type { Claim } from "../store/records.ts";
 import type { ClaimStore } from "../store/store.ts";
 import type { Component } from "./component.ts";
@@ -19,8 +19,6 @@ export const idempotencyKey = "idempotency-key";
 const replayedMark = "idempotency-replayed";
 
 const longestKey = 256;
-/** What a timer can hold, 24 days; a longer `idempotencyClaim` is cut to it. */
-const longestClaim = 2 ** 31 - 1;
 /** Ten years, in milliseconds: near enough to for ever. */
 const longestWindow = 10 * 365 * 24 * 3_600_000;
 /** Pauses before a result that the store did not take is offered again, in milliseconds. */
@@ -95,7 +93,7 @@ export class Idempotency {
   async #once(call: KeyedCall, run: Run): Promise<Outcome> {
     const { target, scope, key } = call;
     const { settings } = target.opened ?? (await target.whenOpened(this.#closing.signal));
-    const claimTime = Math.min(settings.idempotencyClaim, longestClaim);
+    const claimTime = Math.min(settings.idempotencyClaim, longestTimer);
     const window = Math.min(settings.idempotencyWindow, longestWindow);
     const claims = this.#claims;
     if (claims === undefined) throw notBegun(call, "this runtime has no store");

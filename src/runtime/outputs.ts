@@ -101,7 +101,8 @@ export class Outputs {
     data: Uint8Array | undefined,
     metadata: Readonly<Record<string, string>> = {},
   ): Promise<void> {
-    await this.invoke(ownInvocation(name, "create", data, metadata));
+    // What an event calls so is no key of a caller.
+    await this.#run(ownInvocation(name, "create", data, metadata), undefined);
   }
 
   /** Saves a state in a state store, for a reply's `states`. */

@@ -1,30 +1,10 @@
-import type { AnyBinding, Logger } from "../binding.ts";
+import type { AnyBinding } from "../binding.ts";
 import { formatOrigin, type ComponentSpec } from "../component.ts";
 import type { Fields } from "../metadata/fields.ts";
-import { ComponentPolicies } from "../policy/component-policies.ts";
-import type { OwnPolicy, Policies } from "../policy/policies.ts";
+import type { OwnPolicy } from "../policy/policies.ts";
 import type { Direction } from "../policy/resiliency.ts";
 import { defaultOutboundPolicy, type RetryPolicy } from "../policy/retry.ts";
 import { componentFields, inboundPolicy, type ComponentSettings } from "./component-fields.ts";
-
-/** What to do about a component's failures; what its breakers do is logged. */
-export function componentPolicies(
-  { name, type }: ComponentSpec,
-  policies: Policies | undefined,
-  logger: Logger,
-): ComponentPolicies {
-  return new ComponentPolicies({
-    component: name,
-    kind: type.toLowerCase().startsWith("state.") ? "Statestore" : "Binding",
-    policies,
-    onBreaker: ({ direction }, { name: breaker, passesIn }, state, counts) => {
-      const facts = { breaker, direction, state, ...counts };
-      if (state === "open")
-        logger.warn({ ...facts, passesIn }, "circuit breaker opened; nothing goes through");
-      else logger.info(facts, "circuit breaker changed");
-    },
-  });
-}
 
 /** What a component's metadata, and its binding, say about repeating; with which of them say so. */
 export function ownPolicies(

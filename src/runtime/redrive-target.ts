@@ -1,14 +1,14 @@
 import { BindingError } from "../errors.ts";
 import type { AttemptRecord, DeadLetter } from "../store/records.ts";
 import type { DeadLetterStore } from "../store/store.ts";
-import type { Redriven } from "./dead-letters.ts";
+import type { Redriven } from "./redrive.ts";
 import type { Runtime } from "./runtime.ts";
 
 /** An output that letters are redriven to. */
 export type OutputTarget = {
   readonly component: string;
   readonly operation: string;
-  /** Settings of these calls. */
+  /** Settings of these calls, beside those that tell of the letter. */
   readonly metadata: Readonly<Record<string, string>>;
 };
 
@@ -28,9 +28,15 @@ export async function redriveToOutput(
   const at = Date.now();
   const began = performance.now();
   const { signal } = new AbortController();
-  const { data } = letter.event;
+  const { data, id = "" } = letter.event;
+  const about = {
+    "cufflink-component": letter.component,
+    "cufflink-event-id": id,
+    "cufflink-reason": letter.reason,
+  };
   try {
-    await invoke({ name, operation, data, encoding: "bytes", metadata, signal });
+    const settings = { ...about, ...metadata };
+    await invoke({ name, operation, data, encoding: "bytes", metadata: settings, signal });
     return { outcome: "handled", reason: "" };
   } catch (thrown) {
     const error = BindingError.from(thrown);

@@ -74,11 +74,12 @@ export class DatabaseFile<Tables> {
     return this.#guarded(({ tables }) => work(tables));
   }
 
-  /** Gives room back to the disk, where there is much of it. */
+  /** Gives room back to the disk, where there is much of it, and what is not in use to memory. */
   shrink(): void {
     const database = this.#opened?.database;
     const free = database?.prepare("PRAGMA freelist_count").get()?.["freelist_count"];
     if (Number(free ?? 0) > 2 * spare) database?.exec(`PRAGMA incremental_vacuum(${spare})`);
+    database?.exec("PRAGMA shrink_memory");
   }
 
   get open(): boolean {
@@ -126,7 +127,7 @@ export class DatabaseFile<Tables> {
         PRAGMA journal_mode = WAL;
         PRAGMA synchronous = ${synchronous};
         PRAGMA journal_size_limit = 67108864;
-        PRAGMA cache_size = -16384;
+        PRAGMA cache_size = -8192;
       `);
       if (maxPages !== undefined) database.exec(`PRAGMA max_page_count = ${maxPages}`);
       migrate(database, migrations);

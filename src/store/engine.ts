@@ -87,7 +87,7 @@ export class Engine {
   run(requests: readonly Request[], answer: (replies: readonly Reply[]) => void): void {
     const sorted = Object.groupBy(requests, kindOf);
     const { later = [], recordWrites = [], historyWrites = [] } = sorted;
-    this.#later.push(...later);
+    for (const request of later) this.#later.push(request);
     if (recordWrites.length > 0) answer(this.#writeRecords(recordWrites));
     if (historyWrites.length > 0) {
       answer(this.#together(this.#history, operations.historyWrites, historyWrites));
@@ -198,12 +198,11 @@ export class Engine {
     if (expired.length > 0) this.#events.expired(expired);
   }
 
-  #fail(file: { readonly path: string }, error: unknown): Failure {
+  #fail<Tables>(file: DatabaseFile<Tables>, error: unknown): Failure {
     const failure = failureOf(error, file.path);
     // History is no condition for anything.
-    if (file.path !== this.#history.path && failure.reason === "unavailable") {
-      this.trouble = failure.message;
-    }
+    const matters = (file as object) !== this.#history;
+    if (matters && failure.reason === "unavailable") this.trouble = failure.message;
     return failure;
   }
 

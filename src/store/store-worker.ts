@@ -68,7 +68,7 @@ function run(port: NonNullable<typeof parentPort>, options: EngineOptions): void
       port.close();
       process.exit();
     }
-    waiting.push(...requests);
+    for (const request of requests) waiting.push(request);
     due ??= setImmediate(work);
   });
   setInterval(() => {

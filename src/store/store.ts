@@ -39,7 +39,7 @@ export type DeadLetterStore = {
   ): Promise<ListedDeadLetter[]>;
   /** Replaces it, under its id. False: there is none any more. */
   replace(letter: DeadLetter): Promise<boolean>;
-  /** Removes those with these ids, their attempt counts too; resolves to how many there were. */
+  /** Removes those with these ids, their attempt counts too; resolves to how many there were. Many: in parts. */
   remove(ids: readonly string[]): Promise<number>;
   /** Per component. */
   totals(): Promise<DeadLetterTotal[]>;

@@ -55,6 +55,18 @@ describe("check", () => {
     expect(stdout).not.toContain("\u001b");
   });
 
+  test("reads Resiliency, and tells what is wrong in it", async () => {
+    const resiliency =
+      "apiVersion: dapr.io/v1alpha1\nkind: Resiliency\nmetadata: {name: shop}\nspec:\n  policies:\n    retries: {r: {maxRetries: 3}}\n  targets:\n    components: {tock: {inbound: {retry: r}}}\n";
+    const path = folder({ "r.yaml": resiliency, "tick.yaml": cron });
+    const { code, stdout } = await cufflink(["check", path]);
+    expect(code).toBe(1);
+    expect(stdout).toMatch(
+      /r\.yaml:8:18 warning: no component is called "tock"; did you mean "tick"\?/,
+    );
+    expect(stdout).toContain("^^^^");
+  });
+
   test("tells it to tools", async () => {
     const path = folder({ "b.yaml": component("b", "bindings.corn") });
     const { code, stdout } = await cufflink(["check", "--json", path]);

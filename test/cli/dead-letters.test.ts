@@ -162,10 +162,9 @@ describe("edit", () => {
     expect(edited).toBe(true);
     expect(Buffer.from(event.data!).toString()).toBe("better");
     expect(Buffer.from(event.key!).toString()).toBe("k");
-    expect(event.headers.map(({ name, value }) => `${name}=${Buffer.from(value)}`)).toEqual([
-      "a=1",
-      "b=x=y",
-    ]);
+    expect(
+      event.headers.map(({ name, value }) => `${name}=${Buffer.from(value).toString()}`),
+    ).toEqual(["a=1", "b=x=y"]);
     await run(["dead-letters", "edit", letter(1).id, "--null-data"]);
     expect(store.letters.get(letter(1).id)?.event.data).toBeUndefined();
     const file = join(folder({ "fixed.json": "{}" }), "fixed.json");

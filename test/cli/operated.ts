@@ -1,5 +1,6 @@
 import { onTestFinished } from "vitest";
-import { DeadLetterDesk, type Redriven } from "../../src/runtime/dead-letters.ts";
+import { DeadLetterDesk } from "../../src/runtime/dead-letters.ts";
+import type { Redriven } from "../../src/runtime/redrive.ts";
 import type { RuntimeLogger } from "../../src/runtime/runtime-logger.ts";
 import type { DeadLetter } from "../../src/store/records.ts";
 import { FakeOperator } from "../rpc/fake-operator.ts";
@@ -13,8 +14,8 @@ const logger: RuntimeLogger = { debug() {}, info() {}, warn() {}, error() {}, ch
 export async function operated(...letters: DeadLetter[]) {
   const store = new LetterStore(...letters);
   const operator = new FakeOperator();
-  const app = {
-    redrive: async (_: DeadLetter): Promise<Redriven> => ({ outcome: "handled", reason: "" }),
+  const app: { redrive: (letter: DeadLetter) => Promise<Redriven> } = {
+    redrive: async () => ({ outcome: "handled", reason: "" }),
   };
   const desk: DeadLetterDesk = new DeadLetterDesk({
     store,
@@ -31,7 +32,7 @@ export async function operated(...letters: DeadLetter[]) {
   return {
     ...{ store, operator, app, desk, served, address },
     /** From now on reloads change nothing and find nothing wrong. */
-    well() {
+    well: () => {
       reload = async () => ({
         ...{ revision: 1, at: Date.now(), outcome: "unchanged", components: [], problems: [] },
       });

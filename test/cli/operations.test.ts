@@ -14,7 +14,7 @@ describe("components", () => {
     expect(drained.code).toBe(1);
     expect(drained.stderr).toMatch(/did not finish 2 events in time/);
     expect(operator.asked).toEqual([
-      expect.stringMatching(/^pause probe: \S.*: the shop moves$/) as string,
+      expect.stringMatching(/^pause probe by \S.*: the shop moves$/) as string,
       "resume probe",
       "restart probe",
       "drain probe within 1500",
@@ -36,10 +36,14 @@ describe("components", () => {
     };
     const { stdout } = await run(["components", "policy", "probe"]);
     expect(stdout).toBe(
-      `FOR          PART      VALUE  FROM
-events in    attempts  10     default
-             timeout   5s     Resiliency shop (resiliency.yaml:12)
-invocations  attempts  3      metadata redisMaxRetries (a.yaml:4)
+      `events in
+  attempts  10
+      from default
+  timeout   5s
+      from Resiliency shop (resiliency.yaml:12)
+invocations
+  attempts  3
+      from metadata redisMaxRetries (a.yaml:4)
 `,
     );
     const { stdout: json } = await run(["components", "policy", "probe", "--json"]);

@@ -1,43 +1,11 @@
-import { join } from "node:path";
 import { describe, expect, onTestFinished, test } from "vitest";
-import { releasePort, reservePort } from "../servers/ports.ts";
 import { component, folder } from "../resources/folder.ts";
-import { Command, cufflink, root } from "./command.ts";
+import { cufflink, type Command } from "./command.ts";
 import { cufflinkHere } from "./in-process.ts";
 import { startHttpApp } from "./http-app.ts";
+import { startServing } from "./serving.ts";
 
 const everySecond = component("tick", "bindings.cron", '- {name: schedule, value: "@every 1s"}');
-
-type Serving = { readonly command: Command; readonly http: number; readonly grpc: number };
-
-/** Starts `bin/cufflink` as daprd is started: its flags, no command, an empty environment. */
-async function startServing(
-  resources: Readonly<Record<string, string>>,
-  args: readonly string[] = [],
-  env: Readonly<Record<string, string>> = {},
-): Promise<Serving> {
-  const [http, grpc] = [await reservePort(), await reservePort()];
-  onTestFinished(async () => {
-    await releasePort(http);
-    await releasePort(grpc);
-  });
-  const flags = ["--app-id", "shop", `--dapr-http-port=${http}`, "--dapr-grpc-port", String(grpc)];
-  const more = [
-    "--enable-metrics=false",
-    "--dapr-listen-addresses",
-    "127.0.0.1",
-    "--enable-mtls=false",
-    "--mode",
-    "standalone",
-  ];
-  const command = new Command([...flags, ...more, "--resources-path", folder(resources), ...args], {
-    launcher: [join(root, "bin/cufflink")],
-    env,
-    cwd: "/",
-  });
-  await command.printed(/Status: Running\./);
-  return { command, http, grpc };
-}
 
 describe("a daemon started with daprd's flags", () => {
   test("serves, says which flags have no effect, and ends with 0 at SIGTERM", async () => {

@@ -1,4 +1,12 @@
-import { readFileSync, rmSync, writeFileSync } from "node:fs";
+import {
+  closeSync,
+  fstatSync,
+  openSync,
+  readFileSync,
+  readSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { spawnServer, type ServerProcess } from "../servers/server-process.ts";
@@ -21,6 +29,10 @@ export type Record = Handled & {
 export class AppProcess {
   readonly #folder: string;
   readonly #arguments: readonly string[];
+  readonly #records: Record[] = [];
+  #offset = 0;
+  /** The beginning of a line that was not whole at the last look. */
+  #rest = "";
   #process: ServerProcess | undefined;
 
   constructor(options: { mode: AppMode; port: number; folder: string; bindings: string[] }) {
@@ -80,25 +92,36 @@ export class AppProcess {
     rmSync(this.#file("hold"), { force: true });
   }
 
-  /** All it did so far, over all of its processes. A line that a killed one left half written counts as not there. */
-  records(): Record[] {
-    let text: string;
-    try {
-      text = readFileSync(this.#file("app.jsonl"), "utf8");
-    } catch {
-      return [];
-    }
-    return text.split("\n").flatMap((line) => {
-      try {
-        return [JSON.parse(line) as Record];
-      } catch {
-        return [];
-      }
-    });
+  /** All it did so far, over all of its processes. */
+  records(): readonly Record[] {
+    const text = this.#rest + this.#readOn();
+    const end = text.lastIndexOf("\n") + 1;
+    this.#rest = text.slice(end);
+    for (const line of text.slice(0, end).split("\n"))
+      if (line !== "") this.#records.push(JSON.parse(line) as Record);
+    return this.#records;
   }
 
   handled(): Handled[] {
     return this.records().filter(({ what }) => what === "handled");
+  }
+
+  /** What was appended to the records since the last look. */
+  #readOn(): string {
+    let file: number;
+    try {
+      file = openSync(this.#file("app.jsonl"), "r");
+    } catch {
+      return "";
+    }
+    try {
+      const bytes = Buffer.alloc(fstatSync(file).size - this.#offset);
+      const count = readSync(file, bytes, 0, bytes.length, this.#offset);
+      this.#offset += count;
+      return bytes.toString("utf8", 0, count);
+    } finally {
+      closeSync(file);
+    }
   }
 
   #file(name: string): string {

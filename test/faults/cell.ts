@@ -1,19 +1,15 @@
-import { mkdtempSync } from "node:fs";
-import { rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
-import { reservePort } from "../servers/ports.ts";
 import { until } from "../until.ts";
-import { AppProcess, type AppMode, type Record } from "./app-process.ts";
+import type { AppMode, Record } from "./app-process.ts";
 import { CalmSeconds } from "./calm-seconds.ts";
 import { clockFileIn, type Fault, type World } from "./faults.ts";
 import { Load } from "./load.ts";
 import { judge, type Handled, type Produced, type Verdict } from "./oracle.ts";
 import { reachedPoints, stopOf, type Phase } from "./phases.ts";
-import type { Kit, Place, Source } from "./place.ts";
-import { RuntimeProcess, type ComponentYaml, type StartOptions } from "./runtime-process.ts";
+import type { Place, Source } from "./place.ts";
+import type { ComponentYaml, StartOptions } from "./runtime-process.ts";
 import type { Servers } from "./servers.ts";
+import { openStage } from "./stage.ts";
 
 export type Cell = {
   readonly source: Source;
@@ -57,41 +53,23 @@ export async function runCell(
   const point = stopOf(phase);
   if (point !== undefined && !reachedPoints().has(point))
     return { cell, bound, failures: [], skipped: `the runtime does not reach "${point}"` };
-  const ownServer = fault.ownServer === true;
-  using _ = ownServer ? await servers.turn(serverOf(source)) : undefined;
-  const folder = mkdtempSync(join(tmpdir(), `cufflink-faults-${source.name}-`));
-  const appPort = await reservePort();
-  const mode = cell.mode ?? "grpc";
-  const runtime = await RuntimeProcess.prepare(folder, {
-    app: mode === "stream" ? undefined : appPort,
-    protocol: mode === "http" ? "http" : "grpc",
+  const { ownServer, credentials } = fault;
+  await using stage = await openStage(source, {
+    ...{ servers, slot, mode: cell.mode, ownServer, credentials },
   });
-  const credentials = fault.credentials === true;
-  const kit: Kit = { servers, slot, folder, runtime, ownServer, credentials };
-  await using place = await source.place(kit);
+  const { place, folder } = stage;
   const skipped = fault.unfit(place) ?? unfit(place, phase);
-  if (skipped !== undefined) {
-    await rm(folder, { recursive: true });
-    return { cell, bound, failures: [], skipped };
-  }
-  const port = mode === "stream" ? runtime.grpcPort : appPort;
-  const bindings = [place.component.name];
-  const app = new AppProcess({ mode, port, folder, bindings });
-  const run = new Run(cell, { runtime, app, place, folder });
+  if (skipped !== undefined) return { cell, bound, failures: [], skipped };
   try {
-    const result = await run.run();
+    const result = await new Run(cell, stage).run();
     const failures = [...failuresOf(result, bound, place), ...result.wrong];
-    const kept = keep || failures.length > 0;
-    if (!kept) await rm(folder, { recursive: true, force: true });
-    const { ordered } = place;
-    return { cell, bound, ordered, ...result, failures, ...(kept ? { folder } : {}) };
+    if (keep || failures.length > 0) stage.keep();
+    const kept = keep || failures.length > 0 ? { folder } : {};
+    return { cell, bound, ordered: place.ordered, ...result, failures, ...kept };
   } catch (error) {
+    stage.keep();
     const failures = [error instanceof Error ? error.message : String(error)];
     return { cell, bound, failures, folder };
-  } finally {
-    runtime.signal("SIGKILL");
-    await app.kill();
-    await runtime.ended;
   }
 }
 
@@ -348,12 +326,6 @@ function uuidOf(data: Uint8Array | undefined): string {
 
 function idOf({ uuid, attempt }: { uuid: string; attempt: number }): string {
   return `${uuid} ${attempt}`;
-}
-
-function serverOf(source: Source): "kafka" | "rabbitmq" | "mosquitto" | "redis" {
-  if (source.name === "mqtt3") return "mosquitto";
-  if (source.name.startsWith("rabbitmq")) return "rabbitmq";
-  return source.name === "redis" ? "redis" : "kafka";
 }
 
 function unfit(place: Place, phase: Phase): string | undefined {

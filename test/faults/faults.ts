@@ -1,12 +1,16 @@
+import { execFile } from "node:child_process";
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
+import { promisify } from "node:util";
 import type { FaultPoint } from "../../src/fault-point.ts";
 import { until } from "../until.ts";
 import type { AppProcess } from "./app-process.ts";
 import { reachedPoints } from "./phases.ts";
 import type { Place } from "./place.ts";
 import type { RuntimeProcess } from "./runtime-process.ts";
+
+const run = promisify(execFile);
 
 /** What a fault can strike. */
 export type World = {
@@ -182,6 +186,27 @@ export const clockJump = (hours: number): Fault => ({
     await writeFile(clockFileIn(folder), "0");
   },
 });
+
+/**
+ * No file of the runtime may grow any more, as on a full disk: neither the store nor a log. Good events are handled
+ * all the same.
+ */
+export const diskFull: Fault = {
+  ...{ name: "disk full 6 s", strikes: "runtime", poison: true, metadata: {} },
+  unfit: ({ send, arrived }) =>
+    send === undefined || arrived !== undefined ? "nothing of it is stored" : undefined,
+  async strike({ runtime, app }) {
+    const { pid } = runtime;
+    if (pid === undefined) throw new Error("the runtime is gone");
+    await run("prlimit", ["--pid", String(pid), "--fsize=4096:"]);
+    await pause(2_000);
+    const before = app.handled().length;
+    await pause(4_000);
+    if (app.handled().length === before)
+      throw new Error("nothing was handled while the disk was full");
+    await run("prlimit", ["--pid", String(pid), "--fsize=unlimited:"]);
+  },
+};
 
 /** The runtime kills itself at a fault point, when it comes there for the nth time. */
 export const killedAt = (

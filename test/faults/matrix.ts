@@ -32,6 +32,7 @@ const pairs: readonly (readonly [faults.Fault, readonly Phase[]])[] = [
   [faults.latency, ["connecting", "receiving"]],
   [faults.refused, ["receiving", "reloading"]],
   [faults.credentialsRevoked, ["connecting", "receiving", "in the handler"]],
+  [faults.diskFull, ["receiving"]],
   [faults.clockJump(1), ["receiving"]],
   [faults.clockJump(-1), ["receiving"]],
 ];

@@ -42,6 +42,10 @@ export class RuntimeProcess {
     return new RuntimeProcess(folder, app, ports);
   }
 
+  get pid(): number | undefined {
+    return this.gone ? undefined : this.#process?.pid;
+  }
+
   get gone(): boolean {
     return this.#process?.gone ?? true;
   }

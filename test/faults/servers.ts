@@ -112,6 +112,8 @@ export class Servers implements AsyncDisposable {
     const key = `${name} ${own}`;
     const made = (this.#started.get(key) as Promise<T> | undefined) ?? make();
     this.#started.set(key, made);
+    // On a machine that is too busy a start may fail; the next cell tries again.
+    made.catch(() => this.#started.delete(key));
     return made;
   }
 }

@@ -1,5 +1,7 @@
 import type { Outcome } from "./cell.ts";
+import type { FullScenario } from "./full-scenarios.ts";
 import type { Verdict } from "./oracle.ts";
+import type { Result } from "./scenarios.ts";
 
 /** One line of the run's progress. */
 export function lineOf(outcome: Outcome): string {
@@ -65,4 +67,27 @@ function byName(one: Outcome, other: Outcome): number {
 
 function seconds(milliseconds: number): string {
   return `${(milliseconds / 1000).toFixed(1)} s`;
+}
+
+/** One line of the run's progress. */
+export function scenarioLine(
+  { name, source }: FullScenario,
+  { failures, figures, folder }: Result,
+): string {
+  const what = `${source.name}, ${name}: ${figures}`;
+  if (failures.length === 0) return `passed   ${what}`;
+  return `FAILED   ${what}\n         ${failures.join("; ")}\n         ${folder ?? ""}`;
+}
+
+/** The scenarios as Markdown. */
+export function scenarioTable(
+  results: readonly { scenario: FullScenario; result: Result }[],
+): string {
+  if (results.length === 0) return "";
+  const rows = results.map(({ scenario: { name, source }, result: { failures, figures } }) => {
+    const outcome = failures.length === 0 ? "passed" : `failed: ${failures.join("; ")}`;
+    return `| ${name} | ${source.name} | ${figures} | ${outcome} |`;
+  });
+  const head = "| scenario | source | figures | outcome |\n| --- | --- | --- | --- |";
+  return ["", head, ...rows.sort(), ""].join("\n");
 }

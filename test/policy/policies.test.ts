@@ -182,10 +182,8 @@ test("a changed Resiliency counts at once, and an unchanged breaker goes on", as
       circuitBreakers: { DefaultCircuitBreakerPolicy: { trip: "totalFailures >= 1" } },
     }),
   );
-  const holder = new ComponentPolicies({
-    ...{ component: "orders", kind: "Binding", policies: undefined },
-    onBreaker: () => undefined,
-  });
+  const spec = { name: "orders", type: "bindings.kafka" };
+  const holder = new ComponentPolicies(spec, undefined, () => undefined);
   const changed = vi.fn<() => void>();
   const end = holder.onChange(changed);
   expect(holder.inbound.retry).toEqual(defaultInboundPolicy);

@@ -1,5 +1,6 @@
 import { BindingError } from "../../src/errors.ts";
-import type { ComponentPolicies, Operator, ReloadResult } from "../../src/runtime/operator.ts";
+import type { Operator, ShownPolicies } from "../../src/runtime/operator.ts";
+import type { ReloadResult } from "../../src/runtime/reload.ts";
 import type { HistoryRecord } from "../../src/store/records.ts";
 
 /** Notes what it is asked to do; knows the component `probe`. */
@@ -7,17 +8,17 @@ export class FakeOperator implements Operator {
   readonly asked: string[] = [];
   reloads: ReloadResult[] = [];
   records: HistoryRecord[] = [];
-  policiesOf: ComponentPolicies = { inbound: undefined, outbound: undefined };
+  policiesOf: ShownPolicies = { inbound: undefined, outbound: undefined };
 
   readonly history = {
-    find: async (eventId: string, component: string | undefined): Promise<HistoryRecord[]> => {
+    find: async (eventId: string, component?: string): Promise<HistoryRecord[]> => {
       this.asked.push(`find ${eventId} of ${component ?? "any"}`);
       return this.records.filter((one) => one.eventId === eventId);
     },
   };
 
-  async pause(name: string, reason: string): Promise<void> {
-    this.#note(name, `pause ${name}: ${reason}`);
+  async pause(name: string, reason: string, by = "an operator"): Promise<void> {
+    this.#note(name, `pause ${name} by ${by}: ${reason}`);
   }
 
   async resume(name: string): Promise<void> {
@@ -33,7 +34,7 @@ export class FakeOperator implements Operator {
     return { abandoned: 2 };
   }
 
-  policies(name: string): ComponentPolicies | undefined {
+  policies(name: string): ShownPolicies | undefined {
     return name === "probe" ? this.policiesOf : undefined;
   }
 

@@ -103,7 +103,9 @@ describe("with an operator", () => {
   }
 
   test("components are paused, resumed, restarted and drained", async () => {
-    const paused = await client().pauseComponent({ name: "probe", reason: "the shop moves" });
+    const paused = await client().pauseComponent({
+      ...{ name: "probe", reason: "the shop moves", by: "ann" },
+    });
     expect(paused.component?.name).toBe("probe");
     await client().pauseComponent({ name: "probe" });
     await client().resumeComponent({ name: "probe" });
@@ -112,8 +114,8 @@ describe("with an operator", () => {
     expect(drained).toMatchObject({ component: { name: "probe" }, abandoned: 2n });
     await client().drainComponent({ name: "probe" });
     expect(operator.asked).toEqual([
-      "pause probe: the shop moves",
-      "pause probe: an operator asked for it",
+      "pause probe by ann: the shop moves",
+      "pause probe by an operator: ",
       "resume probe",
       "restart probe",
       "drain probe within 5000",

@@ -1,7 +1,8 @@
 import { describe, expect, test, vi } from "vitest";
 import type { Answer } from "../../src/binding.ts";
 import { BindingError } from "../../src/errors.ts";
-import { DeadLetterDesk, type Redriven, type Selection } from "../../src/runtime/dead-letters.ts";
+import { DeadLetterDesk, type Selection } from "../../src/runtime/dead-letters.ts";
+import type { Redriven } from "../../src/runtime/redrive.ts";
 import type { RedriveProgress, RedriveResult } from "../../src/runtime/redrive-run.ts";
 import type { Invocation } from "../../src/runtime/invocation.ts";
 import type { RuntimeLogger } from "../../src/runtime/runtime-logger.ts";

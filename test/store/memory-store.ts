@@ -48,7 +48,7 @@ export class MemoryStore implements Store {
     get: async (id) => this.letters.get(id)?.letter,
     list: async (filter, { limit, after }) =>
       [...this.letters.values()]
-        .map(({ letter }) => letter)
+        .map(({ letter }) => ({ ...letter, size: letter.event.data?.length ?? 0 }))
         .filter((letter) => matches(letter, filter) && (after === undefined || letter.id > after))
         .toSorted((a, b) => (a.id < b.id ? -1 : 1))
         .slice(0, limit)

@@ -1,3 +1,5 @@
+import { statSync } from "node:fs";
+import { join } from "node:path";
 import { expect, test } from "vitest";
 import { attemptRetention } from "../../src/store/attempt-table.ts";
 import type { Expired } from "../../src/store/dead-letter-table.ts";
@@ -5,7 +7,7 @@ import { Engine } from "../../src/store/engine.ts";
 import type { Arguments, OperationName, Reply } from "../../src/store/operations.ts";
 import { packLetter } from "../../src/store/packed-letter.ts";
 import { defaultRetention, type Retention } from "../../src/store/store.ts";
-import { openStore } from "./opened-store.ts";
+import { openStore, temporaryFolder } from "./opened-store.ts";
 import { attempt, letter } from "./records.ts";
 
 const hour = 3_600_000;
@@ -60,6 +62,26 @@ test("the sweep removes what is too old, and forgets old counts and the oldest o
   engine.close();
 });
 
+test("letters that are gone leave the disk by and by", () => {
+  const folder = temporaryFolder();
+  const { engine, ask } = start(defaultRetention, folder);
+  const letters = Array.from({ length: 3000 }, () =>
+    letter({ event: { data: Buffer.alloc(20_000) } }),
+  );
+  engine.run(
+    letters.map((one) => ({ number: 1, name: "putLetter", args: [packLetter(one), one.id] })),
+    (replies) => expect(replies.filter((reply) => "failure" in reply)).toEqual([]),
+  );
+  const ids = letters.map(({ id }) => id);
+  expect(ask("removeLetters", ids.slice(1))).toBe(ids.length - 1);
+  const before = statSync(join(folder, "records.db")).size;
+  expect(before).toBeGreaterThan(50 * 2 ** 20);
+  for (let minute = 0; minute < 5; minute++) engine.sweep();
+  expect(ask("listLetters", {}, { limit: 10 })).toMatchObject([{ id: ids[0] }]);
+  engine.close();
+  expect(statSync(join(folder, "records.db")).size).toBeLessThan(before / 2);
+});
+
 test("the sweep removes history that is too old", () => {
   const retention = { ...defaultRetention, history: { age: hour, count: 100 } };
   const { engine, ask } = start(retention);
@@ -90,10 +112,10 @@ function deadLetters(parts: Partial<Retention["deadLetters"]>): Retention {
 }
 
 /** An engine in this thread. */
-function start(retention: Retention) {
+function start(retention: Retention, folder = ":memory:") {
   const expired: Expired[] = [];
   const engine = new Engine(
-    { folder: ":memory:", retention, owner: "me" },
+    { folder, retention, owner: "me" },
     { notice: (text) => expect.unreachable(text), expired: (some) => expired.push(...some) },
   );
   const ask = <Name extends OperationName>(name: Name, ...args: Arguments<Name>): unknown => {
