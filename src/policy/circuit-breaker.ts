@@ -1,6 +1,5 @@
 import { longestTimer } from "../metadata/duration.ts";
 import { circuitBreaker, CircuitState, handleAll, type CircuitBreakerPolicy } from "cockatiel";
-import { longestTimer } from "../metadata/duration.ts";
 import type { Breaker, BreakerState, Pass } from "./policy.ts";
 import type { Counts, Trip } from "./trip.ts";
 

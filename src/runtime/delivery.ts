@@ -2,7 +2,6 @@ import type { InboundEvent } from "../binding.ts";
 import { BindingError } from "../errors.ts";
 import { longestTimer } from "../metadata/duration.ts";
 import { faultPoints, reach } from "../fault-point.ts";
-import { longestTimer } from "../metadata/duration.ts";
 import type { DeadLetter } from "../store/records.ts";
 import { attempt, completeFanOut, takes, type Answered } from "./attempt.ts";
 import { BreakerGate } from "./breaker-gate.ts";
