@@ -93,7 +93,7 @@ export async function serve(options: ServeOptions): Promise<Served> {
     let code = exitCode;
     try {
       if (options.blockShutdown > 0) await blockShutdown(options.blockShutdown, runtime);
-      const { abandoned } = await runtime.drain(options.gracefulShutdown);
+      const { abandoned } = await runtime.drain(Math.min(options.gracefulShutdown, longestTimer));
       if (abandoned > 0) {
         logger.error(
           { events: abandoned },
@@ -229,7 +229,7 @@ async function addressesOf(options: ServeOptions): Promise<Address[]> {
 /** Inputs stop at once; outputs go on for the time. */
 async function blockShutdown(milliseconds: number, runtime: Runtime): Promise<void> {
   await Promise.all([
-    runtime.drain(milliseconds),
+    runtime.drain(Math.min(milliseconds, longestTimer)),
     new Promise((resolve) => setTimeout(resolve, Math.min(milliseconds, longestTimer))),
   ]);
 }
