@@ -1,6 +1,5 @@
 import type { InboundEvent } from "../binding.ts";
 import { BindingError } from "../errors.ts";
-import { longestTimer } from "../metadata/duration.ts";
 import { faultPoints, reach } from "../fault-point.ts";
 import type { DeadLetter } from "../store/records.ts";
 import { attempt, completeFanOut, takes, type Answered } from "./attempt.ts";
@@ -157,9 +156,7 @@ export class Delivery {
         this.#abandoned = this.#inFlight;
         this.#abort.abort(new Error("the time for stopping has passed"));
       };
-      const timer = Number.isFinite(deadline)
-        ? setTimeout(giveUp, Math.min(deadline, longestTimer))
-        : undefined;
+      const timer = Number.isFinite(deadline) ? setTimeout(giveUp, deadline) : undefined;
       await this.#idle.next();
       clearTimeout(timer);
     }

@@ -19,7 +19,8 @@ export class Strays implements Disposable {
   async check(): Promise<void> {
     await new Promise((resolve) => setImmediate(resolve));
     const [first] = this.#found.splice(0);
-    if (first !== undefined) throw first;
+    if (first instanceof Error) throw first;
+    if (first !== undefined) throw new Error("nobody caught a rejection", { cause: first });
   }
 
   [Symbol.dispose](): void {

@@ -1,4 +1,4 @@
-import type fc from "fast-check";
+import type * as fc from "fast-check";
 
 /** One surface of the runtime that takes what others wrote. */
 export type Target<Input> = {

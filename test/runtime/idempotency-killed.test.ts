@@ -38,19 +38,19 @@ function place() {
 }
 
 test.for([
-  { point: "claimed", ran: 0, then: "aborted" },
-  { point: "invoked", ran: 1, then: "aborted" },
-  { point: "claim completed", ran: 1, then: "replayed" },
-] as const satisfies readonly { point: FaultPoint; ran: number; then: string }[])(
-  "killed when $point: it ran $ran times, and a call that repeats it is $then",
-  async ({ point, ran, then }) => {
+  { point: "claimed", ran: 0, repeated: "aborted" },
+  { point: "invoked", ran: 1, repeated: "aborted" },
+  { point: "claim completed", ran: 1, repeated: "replayed" },
+] as const satisfies readonly { point: FaultPoint; ran: number; repeated: string }[])(
+  "killed when $point: it ran $ran times, and a call that repeats it is $repeated",
+  async ({ point, ran, repeated }) => {
     const { run, effects } = place();
     const killed = await run(["a"], { fault: `${point}=kill` });
     expect(killed).toEqual({ said: [], signal: "SIGKILL" });
     expect(effects()).toHaveLength(ran);
     for (let time = 0; time < 2; time++) {
       expect(await run(["a", "b"])).toMatchObject({
-        said: [`a ${then}`, time === 0 ? "b ran" : "b replayed"],
+        said: [`a ${repeated}`, time === 0 ? "b ran" : "b replayed"],
       });
     }
     expect(effects()).toEqual([...Array.from({ length: ran }, () => "a"), "b"]);

@@ -1,5 +1,5 @@
 import { fromBinary } from "@bufbuild/protobuf";
-import fc from "fast-check";
+import * as fc from "fast-check";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { BindingEventRequestSchema } from "../../../gen/dapr/proto/runtime/v1/appcallback_pb.ts";

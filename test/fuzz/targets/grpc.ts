@@ -1,5 +1,5 @@
 import { create, toBinary, type DescMessage, type MessageInitShape } from "@bufbuild/protobuf";
-import fc from "fast-check";
+import * as fc from "fast-check";
 import { connect, type ClientHttp2Session } from "node:http2";
 import { gzipSync } from "node:zlib";
 import {

@@ -1,4 +1,4 @@
-import fc from "fast-check";
+import * as fc from "fast-check";
 import { exchange, oneReply } from "../http-exchange.ts";
 import { anyText, mutate, mutations, plainText, someBytes, type Mutation } from "../mutation.ts";
 import type { Target } from "../target.ts";

@@ -1,4 +1,4 @@
-import fc from "fast-check";
+import * as fc from "fast-check";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -25,16 +25,17 @@ type Operations = NonNullable<AnyBinding["operations"]>;
 const harmless: readonly AnyBinding[] = bindings.map((binding): AnyBinding => {
   // A schedule and a URL are read where the component opens, and nothing is connected to.
   if (binding.name === "cron" || binding.name === "http") return binding;
-  const { read, operations, ping: _ping, backlog: _backlog, ...rest } = binding;
+  const { name, aliases = [], status, summary, metadata, retry, operations } = binding;
   return {
-    ...rest,
+    ...{ name, aliases, status, summary, metadata },
+    ...(retry && { retry }),
     open: () => ({ async [Symbol.asyncDispose]() {} }),
-    ...(read && { read: () => ({ stop() {}, flush() {}, close() {} }) }),
+    ...("read" in binding && { read: () => ({ stop() {}, flush() {}, close() {} }) }),
     ...(operations && {
       operations: Object.fromEntries(
-        Object.entries<Operations[string]>(operations).map(([name, operation]) => [
-          name,
-          { ...operation, invoke: async () => undefined },
+        Object.entries<Operations[string]>(operations).map(([operation, one]) => [
+          operation,
+          { ...one, invoke: async () => undefined },
         ]),
       ),
     }),
