@@ -3,7 +3,6 @@ import type { DeadLetter, DeadLetterFilter, ListedDeadLetter } from "../store/re
 import type { DeadLetterStore, DeadLetterTotal } from "../store/store.ts";
 import { redriveToOutput, type OutputTarget } from "./redrive-target.ts";
 import { RedriveRun, type RedriveProgress, type RedriveResult } from "./redrive-run.ts";
-import type { Redriven } from "./redrive.ts";
 import type { Runtime } from "./runtime.ts";
 import type { RuntimeLogger } from "./runtime-logger.ts";
 

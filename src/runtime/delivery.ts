@@ -65,9 +65,7 @@ export class Delivery {
     const deduplication =
       by && new Deduplication({ claims: store?.claims, component, by, window, logger });
     this.#exhaustion = new Exhaustion(options, counts);
-    this.#leases = new Leases(logger, (renewed) =>
-      options.observer.leaseRenewed(component, renewed),
-    );
+    this.#leases = new Leases(options);
     this.#preparation = new Preparation(counts, deduplication);
     const parts = { counts, deduplication, exhaustion: this.#exhaustion, leases: this.#leases };
     this.#endings = new Endings(options, parts);
