@@ -166,11 +166,7 @@ test("an exhausted event that is being marked as done is not given back by the e
   const { delivery } = delivering(app, { store, retry: { ...policy, attempts: 1 }, ...byId });
   const event = sourceEvent("1", { key: "k" });
   const marked = Promise.withResolvers<void>();
-  const { complete } = store.claims;
-  store.claims.complete = async (...call) => {
-    await marked.promise;
-    await complete(...call);
-  };
+  store.afterPut = () => (store.gate = marked.promise);
   await delivery.deliver([event]);
   await settled();
   expect([store.letters.size, event.settlements]).toEqual([1, []]);
