@@ -230,7 +230,7 @@ export type InboundEvent = {
    * that was given back unattempted was delivered too, and the runtime counts attempts.
    */
   readonly attempt?: number | undefined;
-  /** `false`: the source knows that it has never delivered it before. Of use for events without an `id`. */
+  /** `false`: the source knows that it has never delivered it before, so that no earlier attempt was at this one. */
   readonly redelivered?: boolean | undefined;
   /** Called exactly once; only notes the outcome, {@link Reader.flush} confirms it. Never throws. */
   readonly settle: (settlement: Settlement) => void;

@@ -46,7 +46,7 @@ export class AttemptCounts {
 
   /** What is known of an event that comes in. One without an id takes it along: its equals are others. */
   find(event: InboundEvent): AttemptCount | undefined {
-    if (event.id === undefined && event.redelivered === false) return undefined;
+    if (event.redelivered === false) return undefined;
     if (event.id !== undefined && !this.#known.has(event.id)) return undefined;
     const fingerprint = fingerprintOf(event);
     const key = event.id ?? fingerprint;

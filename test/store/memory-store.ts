@@ -21,6 +21,8 @@ export class MemoryStore implements Store {
   trouble: string | undefined;
   /** Writes wait for this. */
   gate: Promise<void> = Promise.resolve();
+  /** Called once a dead letter is kept. */
+  afterPut: () => void = () => undefined;
   #process = 1;
 
   /** Only what is durable is there afterwards, which is all of it; claims are those of an earlier process. */
@@ -43,6 +45,7 @@ export class MemoryStore implements Store {
       this.counts.set(`${component} ${identity}`, {
         ...{ identity, fingerprint, begun: failed, lastError: reason, deadLettered: true },
       });
+      this.afterPut();
       return id;
     },
     get: async (id) => this.letters.get(id)?.letter,
