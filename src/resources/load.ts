@@ -75,7 +75,9 @@ export async function loadResources(options: ResourceOptions): Promise<Resources
   );
   const kept = keepLastGood(asTheyAre, unreadable, memory);
   const known = new Map(asTheyAre.map((content) => [content.source, content]));
-  const all = await Promise.all(kept.sources.map((source) => known.get(source) ?? read(source)));
+  const all = await Promise.all(
+    kept.sources.map(async (source) => known.get(source) ?? (await read(source))),
+  );
   const documents = allowed(
     firstOfEachName(
       all.flatMap((one) => one.documents),

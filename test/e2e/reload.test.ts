@@ -177,9 +177,10 @@ test("a webhook keeps its port and path over a change; a sender that repeats los
     flags: ["--app-port", String(appPort), "--app-protocol", "grpc"],
   });
   await becomes(daemon, "hook", "running");
-  let [sent, sending] = [0, true];
+  let sent = 0;
+  const changed = new AbortController();
   const send = async (): Promise<void> => {
-    for (; sending; sent++) {
+    for (; !changed.signal.aborted; sent++) {
       const body = `${sent}`;
       await until(
         async () =>
@@ -193,7 +194,7 @@ test("a webhook keeps its port and path over a change; a sender that repeats los
     await writeFile(file(daemon), hook(change + 1));
     await said(daemon, /\[hook\] component changed/, change);
   }
-  sending = false;
+  changed.abort();
   await sender;
   const texts = (await recorded(join(folder, "events"))).map(({ text }) => text);
   expect(texts).toEqual(Array.from({ length: sent }, (_, index) => String(index)));
@@ -235,9 +236,9 @@ describeWith(["kafka", "rabbitmq"], ({ kafka, rabbitmq }) => {
       await using toKafka = await kafkaProducer(kafka.brokers, topic);
       await using toRabbitmq = await rabbitmqProducer(rabbitmq.url, topic);
       const sent: string[] = [];
-      let editing = true;
+      const edited = new AbortController();
       const producing = (async () => {
-        for (let number = 0; editing || number < 300; number++) {
+        for (let number = 0; !edited.signal.aborted || number < 300; number++) {
           const [k, r] = [`k${number}`, `r${number}`];
           await Promise.all([toKafka.send(String(number % 7), k), toRabbitmq.send("", r)]);
           sent.push(k, r);
@@ -254,7 +255,7 @@ describeWith(["kafka", "rabbitmq"], ({ kafka, rabbitmq }) => {
         await writeFile(file(daemon), text);
         await said(daemon, /resources have changed/, edit);
       }
-      editing = false;
+      edited.abort();
       await producing;
       const accepted = async (): Promise<string[]> =>
         (await recorded(join(folder, "events"))).map(({ text: one }) => one);

@@ -104,7 +104,9 @@ test("a file by its own path, and the file that a link leads to", async () => {
     await symlink(join(root, "elsewhere/secrets.json"), join(root, "secrets.json"));
     return [join(root, "secrets.json"), join(root, "config.yaml")];
   });
-  await expectTold("behind the link", () => writeFile(join(root, "elsewhere/secrets.json"), '{"a":1}'));
+  await expectTold("behind the link", () =>
+    writeFile(join(root, "elsewhere/secrets.json"), '{"a":1}'),
+  );
   await expectTold("one that was not there", () => writeFile(join(root, "config.yaml"), "x"));
   await expectTold("gone", () => unlink(join(root, "secrets.json")));
 });
