@@ -71,10 +71,16 @@ export type Binding<
    */
   readonly returnsSingly?: boolean;
 
-  /** Throws when the system cannot be used right now. */
+  /**
+   * Throws when the system cannot be used right now; a `BindingError` that is `rejected` says that it is there.
+   * Asked every 30 seconds while connected; after three failures in a row the connection is made anew.
+   */
   ping?(connection: Connection, signal: AbortSignal): Promise<void>;
 
-  /** How many events wait at the source, where the system can tell. */
+  /**
+   * How many events wait at the source for this reader, where the system can tell; those that it has and has
+   * not settled may be among them. Asked every ten seconds.
+   */
   backlog?(connection: Connection, signal: AbortSignal): Promise<number>;
 };
 

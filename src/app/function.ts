@@ -1,4 +1,5 @@
-import { messageOf } from "../errors.ts";
+import { BindingError, messageOf } from "../errors.ts";
+import { codesOf } from "../policy/matching.ts";
 import type { App, Delivery, Outcome, Reply } from "../runtime/app.ts";
 import { eventMetadata } from "./event-metadata.ts";
 
@@ -79,7 +80,8 @@ async function call(
     if (answer === undefined) return { kind: "handled", reply: undefined };
     return { kind: "handled", reply: { ...answer, source: "function" } };
   } catch (thrown) {
-    return { kind: "refused", reason: messageOf(thrown) };
+    const codes = thrown instanceof BindingError ? codesOf(thrown) : undefined;
+    return { kind: "refused", reason: messageOf(thrown), codes };
   }
 }
 

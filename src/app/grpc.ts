@@ -159,7 +159,10 @@ class GrpcApp implements App {
 
 function outcomeOf(result: UnaryResult): Outcome {
   if (result.kind === "unsent") return result;
-  if (result.kind !== "ok") return { kind: "refused", reason: reasonOf(result) };
+  if (result.kind !== "ok") {
+    const codes = result.kind === "failed" ? { grpc: result.code } : undefined;
+    return { kind: "refused", reason: reasonOf(result), codes };
+  }
   if (result.message.length === 0) return handledPlainly;
   try {
     const reply = toReply(fromBinary(BindingEventResponseSchema, result.message));

@@ -1,4 +1,5 @@
 import { messageOf } from "../errors.ts";
+import { longestTimer } from "../metadata/duration.ts";
 
 export type AppHealthOptions = {
   /** What an HTTP app serves. Default `/healthz`. */
@@ -74,7 +75,7 @@ export class AppHealth {
         this.#reason = `the app is unhealthy: its health check failed: ${failure}`;
       }
     }
-    this.#timer = setTimeout(() => void this.#run(round), this.#interval);
+    this.#timer = setTimeout(() => void this.#run(round), Math.min(this.#interval, longestTimer));
     if ((before === "") !== (this.#reason === "")) this.#changed();
   }
 }

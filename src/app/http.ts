@@ -90,7 +90,10 @@ class HttpApp implements App {
     const target = routeTarget(delivery.route, delivery.name);
     const result = await this.#client.send({ method: "POST", target, headers, body }, { signal });
     if (result.kind === "unsent") return result;
-    if (!isSuccess(result)) return { kind: "refused", reason: reasonOf(result) };
+    if (!isSuccess(result)) {
+      const codes = result.kind === "answered" ? { http: result.status } : undefined;
+      return { kind: "refused", reason: reasonOf(result), codes };
+    }
     if (result.body.length === 0) return { kind: "handled", reply: undefined };
     const { body: data, contentType } = result;
     return { kind: "handled", reply: { source: "http", data, contentType } };

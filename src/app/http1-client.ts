@@ -1,6 +1,7 @@
 import net from "node:net";
 import { type Dispatcher, Pool } from "undici";
 import { messageOf } from "../errors.ts";
+import { longestTimer } from "../metadata/duration.ts";
 import {
   type HttpClient,
   type HttpLimits,
@@ -156,7 +157,8 @@ class Http1Exchange implements Dispatcher.DispatchHandler {
     }
     signal?.addEventListener("abort", this.#cancel);
     if (timeout !== undefined) {
-      this.#timer = setTimeout(() => this.#giveUp(`no answer within ${timeout} ms`), timeout);
+      const giveUp = (): void => this.#giveUp(`no answer within ${timeout} ms`);
+      this.#timer = setTimeout(giveUp, Math.min(timeout, longestTimer));
     }
     return true;
   }

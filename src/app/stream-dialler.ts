@@ -1,4 +1,5 @@
 import { messageOf } from "../errors.ts";
+import { longestTimer } from "../metadata/duration.ts";
 import type { GrpcClient } from "../grpc/client.ts";
 import type { EventStream } from "./event-stream.ts";
 import type { EventStreams } from "./event-streams.ts";
@@ -81,7 +82,8 @@ export class StreamDialler {
     const call = client.stream(path, stream.batches(), { headers });
     let subscribed = false;
     const unsure = setTimeout(() => this.#goUnary(generation), patience);
-    const late = setTimeout(() => call.cancel("the app did not subscribe in time"), timeout);
+    const giveUp = (): void => call.cancel("the app did not subscribe in time");
+    const late = setTimeout(giveUp, Math.min(timeout, longestTimer));
     let reason = "the app ended its event stream";
     let properly = false;
     try {

@@ -1,3 +1,4 @@
+import { longestTimer } from "../metadata/duration.ts";
 import type { JoinedApp } from "../app/joined-app.ts";
 import { messageOf } from "../errors.ts";
 import type { RuntimeLogger } from "../runtime/runtime-logger.ts";
@@ -38,7 +39,7 @@ export async function endOrderly(options: EndingOptions, exitCode: number): Prom
       logger.error({ components: open }, "the time for ending has passed; ending at once");
       late.resolve(exitCode || 1);
     },
-    blockShutdown + gracefulShutdown + closing,
+    Math.min(blockShutdown + gracefulShutdown + closing, longestTimer),
   );
   const ended = (async () => {
     if (blockShutdown > 0) await blocked(options);
@@ -97,7 +98,7 @@ async function blocked({
   void runtime.drain(blockShutdown + gracefulShutdown);
   logger.info({ milliseconds: blockShutdown }, "ending is blocked; outputs go on");
   await new Promise<void>((resolve) => {
-    const timer = setTimeout(done, blockShutdown);
+    const timer = setTimeout(done, Math.min(blockShutdown, longestTimer));
     const unsubscribe = app.onAvailability(check);
     function check(): void {
       if (hasApp && !app.available) done();

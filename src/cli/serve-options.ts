@@ -35,6 +35,8 @@ export type ServeOptions = {
   readonly unixDomainSocket: string | undefined;
   /** Where durable records are kept, in a folder of the app's own. */
   readonly stateDir: string | undefined;
+  /** Whether it is remembered what became of each event. */
+  readonly eventHistory: boolean;
   readonly maxBodySize: number;
   readonly logLevel: LogLevel;
   readonly logAsJson: boolean;
@@ -136,6 +138,7 @@ export function addServeOptions(command: Command): Command {
       "--state-dir <folder>",
       "where durable records are kept, as dead letters; default $XDG_STATE_HOME, else ~/.local/state",
     )
+    .option("--enable-event-history [bool]", "remember what became of each event", "true")
     .option("--max-body-size <size>", "the largest request", "4Mi")
     .option("--tls-cert <file>", "PEM certificate chain: both ports speak TLS")
     .option("--tls-key <file>", "PEM key of that certificate")
@@ -247,6 +250,7 @@ export function readServeOptions(command: Command): ServeOptions {
     metricsListenAddress: hosts(text("metricsListenAddress"))[0] ?? "127.0.0.1",
     unixDomainSocket: optional("unixDomainSocket"),
     stateDir: optional("stateDir"),
+    eventHistory: on("enableEventHistory"),
     maxBodySize: check(
       parseByteSize(text("maxBodySize")),
       "maxBodySize",

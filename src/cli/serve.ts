@@ -7,11 +7,12 @@ import { formatDuration } from "../metadata/duration.ts";
 import { compilePolicies } from "../policy/policies.ts";
 import { RuntimeDescription } from "../rpc/description.ts";
 import type { ReloadResult } from "../runtime/reload.ts";
+import { DeadLetterDesk } from "../runtime/dead-letters.ts";
 import { createRuntime, type Runtime } from "../runtime/runtime.ts";
 import type { RuntimeLogger } from "../runtime/runtime-logger.ts";
 import { createHttpEndpoints } from "../server/http-endpoints.ts";
 import { bind, type Address } from "../server/listener.ts";
-import { createServer, type CufflinkServer } from "../server/server.ts";
+import { createServer, type CufflinkServer, type ServerOptions } from "../server/server.ts";
 import { stateStores } from "../states/index.ts";
 import { createStore } from "../store/open-store.ts";
 import { stateFolder } from "../store/state-folder.ts";
@@ -58,7 +59,11 @@ export async function serve(options: ServeOptions): Promise<Served> {
   const reloader = await Reloader.create({
     ...{ appId: options.appId, resourcesPaths: options.resourcesPaths, bindings, logger },
     configPaths: options.configPaths,
-    apply: (components, findings) => runtime.apply(components, findings),
+    async apply(components, findings) {
+      const result = await runtime.apply(components, findings);
+      metrics.reloaded(result);
+      return result;
+    },
     async onLoaded({ resiliency }) {
       runtime.applyPolicies(resiliency && (await compilePolicies(resiliency)));
     },
@@ -72,11 +77,16 @@ export async function serve(options: ServeOptions): Promise<Served> {
     health: options.appHealth,
     logger,
   });
-  const metrics = new Metrics(options.appId, () => runtime.components());
   const store = createStore({
     folder: stateFolder(options.appId, options.stateDir, process.env),
-    logger,
+    logger: logger.child({ part: "store" }),
+    onExpired: (component, count) => deadLetters.expired(component, count),
   });
+  const metrics = new Metrics(
+    options.appId,
+    () => runtime.components(),
+    () => ({ store, deadLetters }),
+  );
   const runtime: Runtime = createRuntime({
     appId: options.appId,
     bindings,
@@ -86,11 +96,19 @@ export async function serve(options: ServeOptions): Promise<Served> {
     observer: metrics,
     store,
     http: createHttpEndpoints(),
+    eventHistory: options.eventHistory,
     maxConcurrency: options.appMaxConcurrency,
+  });
+  const deadLetters = new DeadLetterDesk({
+    store: store.deadLetters,
+    redrive: (letter, signal) => runtime.redrive(letter, signal),
+    invoke: (invocation) => runtime.invoke(invocation),
+    logger,
   });
   const server = await startServer(options, runtime, app, {
     shutdown: () => end("shutdown was asked for"),
     features: () => (reloader.configuration.hotReload ? ["HotReload"] : []),
+    operations: { operator: runtime, deadLetters, reload: () => reloader.reload() },
   });
   const withMetrics = options.metrics && reloader.configuration.metrics !== false;
   const metricsServer = withMetrics ? metrics.server() : undefined;
@@ -110,11 +128,11 @@ export async function serve(options: ServeOptions): Promise<Served> {
         gracefulShutdown: options.gracefulShutdown,
         blockShutdown: options.blockShutdown,
         last: [
-          () => store.close(),
           () => {
             metricsServer?.close();
             metricsServer?.closeAllConnections();
           },
+          () => store.close(),
         ],
       },
       exitCode,
@@ -166,7 +184,10 @@ async function startServer(
   options: ServeOptions,
   runtime: Runtime,
   app: JoinedApp,
-  { shutdown, features }: { shutdown: () => void; features: () => readonly string[] },
+  {
+    features,
+    ...asked
+  }: Pick<ServerOptions, "shutdown" | "operations"> & { features: () => readonly string[] },
 ): Promise<CufflinkServer> {
   const { appId, appProtocol, appPort, appChannelAddress, appMaxConcurrency, appHealth } = options;
   const description = new RuntimeDescription({
@@ -204,7 +225,7 @@ async function startServer(
     token: process.env["DAPR_API_TOKEN"],
     maxBodySize: options.maxBodySize,
     tls,
-    shutdown,
+    ...asked,
     subscribe: (messages) => app.streams.accept(messages),
   });
 }

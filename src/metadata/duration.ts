@@ -25,6 +25,9 @@ export function parseDuration(text: string, bareUnit: number): number | undefine
   return finite(match[1] === "-" ? -total : total);
 }
 
+/** The longest delay that `setTimeout` takes, 24 days; a longer one would fire at once. */
+export const longestTimer = 2 ** 31 - 1;
+
 /** Milliseconds as Go would print them, for messages and docs: `1m30s`, `250ms`. */
 export function formatDuration(milliseconds: number): string {
   if (milliseconds < 0) return `-${formatDuration(-milliseconds)}`;

@@ -1,3 +1,4 @@
+import { longestTimer } from "../metadata/duration.ts";
 import { circuitBreaker, CircuitState, handleAll, type CircuitBreakerPolicy } from "cockatiel";
 import type { Breaker, BreakerState, Pass } from "./policy.ts";
 import type { Counts, Trip } from "./trip.ts";
@@ -138,7 +139,10 @@ export class CircuitBreaker implements Breaker {
     this.#openedAt = performance.now();
     this.#beginPeriod();
     // A listener may wait for nothing else; whoever wants the process to end may have it.
-    this.#timer = setTimeout(() => this.#tell(), this.#options.timeout).unref();
+    this.#timer = setTimeout(
+      () => this.#tell(),
+      Math.min(this.#options.timeout, longestTimer),
+    ).unref();
     this.#options.onState?.("open", before);
   }
 

@@ -1,14 +1,7 @@
+import type { ComponentSpec } from "../component.ts";
 import type { BreakerListener, OwnPolicy, Policies, ResolvedPolicy } from "./policies.ts";
-import type { ComponentKind, Direction } from "./resiliency.ts";
+import type { Direction } from "./resiliency.ts";
 import { defaultInboundPolicy, defaultOutboundPolicy } from "./retry.ts";
-
-export type ComponentPoliciesOptions = {
-  readonly component: string;
-  readonly kind: ComponentKind;
-  /** Absent: there is no Resiliency. */
-  readonly policies: Policies | undefined;
-  readonly onBreaker: BreakerListener;
-};
 
 const defaults: Readonly<Record<Direction, OwnPolicy>> = {
   inbound: { retry: defaultInboundPolicy, source: "default" },
@@ -20,16 +13,23 @@ const defaults: Readonly<Record<Direction, OwnPolicy>> = {
  * changed Resiliency counts from the next attempt on, without anything being opened anew.
  */
 export class ComponentPolicies {
-  readonly #options: ComponentPoliciesOptions;
+  readonly #component: Pick<ComponentSpec, "name" | "type">;
+  readonly #onBreaker: BreakerListener;
   readonly #listeners = new Set<() => void>();
   #policies: Policies | undefined;
   #own = defaults;
   #inbound: ResolvedPolicy;
   #outbound: ResolvedPolicy;
 
-  constructor(options: ComponentPoliciesOptions) {
-    this.#options = options;
-    this.#policies = options.policies;
+  /** `policies`: what Resiliency says; `undefined`: there is none. */
+  constructor(
+    component: Pick<ComponentSpec, "name" | "type">,
+    policies: Policies | undefined,
+    onBreaker: BreakerListener,
+  ) {
+    this.#component = component;
+    this.#policies = policies;
+    this.#onBreaker = onBreaker;
     this.#inbound = this.#resolve("inbound");
     this.#outbound = this.#resolve("outbound");
   }
@@ -67,10 +67,12 @@ export class ComponentPolicies {
   }
 
   #resolve(direction: Direction): ResolvedPolicy {
-    const { component, kind, onBreaker } = this.#options;
     const own = this.#own[direction];
-    if (this.#policies !== undefined)
-      return this.#policies.resolve({ component, kind, direction }, own, onBreaker);
+    if (this.#policies !== undefined) {
+      const { name: component, type } = this.#component;
+      const kind = type.toLowerCase().startsWith("state.") ? "Statestore" : "Binding";
+      return this.#policies.resolve({ component, kind, direction }, own, this.#onBreaker);
+    }
     const none = "default: none";
     return { retry: own.retry, sources: { retry: own.source, timeout: none, breaker: none } };
   }

@@ -16,7 +16,7 @@ export type StatusCodes = {
 };
 
 /** Which codes there are of each kind. */
-export const codeLimits: Readonly<Record<keyof Matching, CodeRange>> = {
+const codeLimits: Readonly<Record<keyof Matching, CodeRange>> = {
   http: { from: 100, to: 599 },
   grpc: { from: 0, to: 16 },
 };

@@ -51,6 +51,8 @@ export function compileTrip(
   text: string,
 ): { readonly trip: Trip } | { readonly problem: TripProblem } {
   const whole = { start: 0, end: text.length };
+  const endless = endlessness(text);
+  if (endless !== undefined) return { problem: { message: endless, ...whole } };
   try {
     const evaluate = environment.parse(text);
     const { valid, error } = evaluate.check();
@@ -66,6 +68,14 @@ export function compileTrip(
   } catch (error) {
     return { problem: problemOf(error, text) };
   }
+}
+
+/** Why evaluating it may take for ever, which a condition over five numbers has no need of. */
+function endlessness(text: string): string | undefined {
+  if (text.length > 1000) return "is longer than 1000 characters";
+  if (/\bmatches\s*\(/.test(text)) return "has a pattern in it; it can only compare numbers";
+  const loops = text.match(/\.\s*(?:all|exists|exists_one|existsOne|map|filter|bind)\s*\(/g) ?? [];
+  return loops.length > 1 ? "goes through lists more than once" : undefined;
 }
 
 /** An expression that fails on some counts does not open the breaker, as in Dapr. */
@@ -85,9 +95,10 @@ function problemOf(error: unknown, text: string): TripProblem {
   const known =
     error instanceof ParseError || error instanceof EvaluationError || error instanceof TypeError;
   const summary = known ? error.summary : messageOf(error);
-  const start = Math.min((known ? error.range?.start : undefined) ?? 0, text.length);
-  const word = /^\w+/.exec(text.slice(start))?.[0] ?? "";
-  const end = start + Math.max(1, word.length);
+  const range = known ? error.range : undefined;
+  const start = Math.min(range?.start ?? 0, text.length);
+  const word = /^\w*/.exec(text.slice(start))?.[0].length ?? 0;
+  const end = Math.max(range?.end ?? 0, start + Math.max(1, word));
   const unknown = /^Unknown variable: (\w+)$/.exec(summary)?.[1];
   if (unknown === undefined)
     return { message: `is no expression of CEL that works: ${lowerFirst(summary)}`, start, end };

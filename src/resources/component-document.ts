@@ -1,4 +1,4 @@
-import { parseDuration } from "../metadata/duration.ts";
+import { longestTimer, parseDuration } from "../metadata/duration.ts";
 import { textOf, type Finding, type Tree, type TreeMap } from "./document.ts";
 import { isNull, Mapping, nounOf } from "./mapping.ts";
 import type { Range, Source } from "./source.ts";
@@ -292,7 +292,7 @@ function readInitTimeout(spec: Mapping): number {
     );
     return defaultInitTimeout;
   }
-  return value;
+  return Math.min(value, longestTimer);
 }
 
 /** The first character: where a thing begins that spans many lines. */

@@ -40,10 +40,7 @@ export async function readConfiguration(paths: readonly string[]): Promise<Confi
     const findings: Finding[] = [];
     for (const parsed of parseDocuments(source)) {
       if ("broken" in parsed) problems.push(parsed.broken);
-      else {
-        findings.push(...parsed.problems);
-        readDocument(parsed.tree, source, findings, said);
-      }
+      else readDocument(parsed.tree, parsed.problems, source, findings, said);
       broken ||= "broken" in parsed;
     }
     broken ||= findings.some(({ severity }) => severity === "error");
@@ -61,10 +58,19 @@ export async function readConfiguration(paths: readonly string[]): Promise<Confi
 
 type Said = { hotReload: boolean; metrics: boolean | undefined; readonly denied: Set<string> };
 
-function readDocument(tree: Tree, source: Source, findings: Finding[], said: Said): void {
+function readDocument(
+  tree: Tree,
+  problems: readonly Finding[],
+  source: Source,
+  findings: Finding[],
+  said: Said,
+): void {
   if (tree.kind !== "map") return;
+  const kind = tree.entries.find(({ key }) => key.toLowerCase() === "kind");
+  if (kind === undefined || textOf(kind.value) !== "Configuration") return;
+  findings.push(...problems);
   const root = new Mapping(tree, "", source, findings);
-  if (root.text("kind")?.text !== "Configuration") return;
+  root.text("apiVersion");
   root.reportUnknown(["apiVersion", "kind", "metadata", "spec"]);
   const spec = root.mapping("spec");
   if (spec === undefined) return;

@@ -74,7 +74,8 @@ export async function loadResources(options: ResourceOptions): Promise<Resources
     findings.map((finding) => ({ source, finding })),
   );
   const kept = keepLastGood(asTheyAre, unreadable, memory);
-  const all = await Promise.all(kept.sources.map(read));
+  const known = new Map(asTheyAre.map((content) => [content.source, content]));
+  const all = await Promise.all(kept.sources.map((source) => known.get(source) ?? read(source)));
   const documents = allowed(
     firstOfEachName(
       all.flatMap((one) => one.documents),

@@ -1,4 +1,5 @@
 import type { CircuitBreakerRule, PolicyKind, RetryRule, Rule } from "../policy/resiliency.ts";
+import type { compileTrip } from "../policy/trip.ts";
 import { textOf, type Entry, type Finding, type Tree, type TreeMap } from "./document.ts";
 import { isNull, Mapping, nounOf } from "./mapping.ts";
 import { readCircuitBreaker, readRetry, readTimeout } from "./resiliency-rules.ts";
@@ -107,9 +108,9 @@ export async function readResiliency(
   const reader = { source, findings };
   const timeouts = rules("timeouts", (entry, path) => readTimeout(entry, path, reader));
   const retries = rules("retries", (entry, path) => readRetry(entry, path, reader));
-  const compileTrip = await tripCompiler(policies);
+  const compile = await tripCompiler(policies);
   const circuitBreakers = rules("circuitBreakers", (entry, path) =>
-    readCircuitBreaker(entry, path, reader, compileTrip),
+    readCircuitBreaker(entry, path, reader, compile),
   );
   const targets = spec?.mapping("targets");
   targets?.reportUnknown(["apps", "actors", "components"]);
@@ -138,7 +139,7 @@ export async function readResiliency(
 /** The compiler of `trip` expressions, loaded where there is one. */
 async function tripCompiler(
   policies: Mapping | undefined,
-): Promise<typeof import("../policy/trip.ts").compileTrip | undefined> {
+): Promise<typeof compileTrip | undefined> {
   const breakers = policies?.entry("circuitBreakers")?.value;
   if (breakers?.kind !== "map") return undefined;
   const says = breakers.entries.some(
@@ -204,7 +205,7 @@ function readNames(names: Mapping, more: readonly string[]): Reference[] {
 }
 
 function reveal(tree: Tree, source: Source): void {
-  source.mark(tree.range, tree.kind === "scalar");
+  if (tree.kind === "scalar") source.mark(tree.range, true);
   if (tree.kind === "list") for (const item of tree.items) reveal(item, source);
   if (tree.kind !== "map") return;
   for (const { keyRange, value } of tree.entries) {

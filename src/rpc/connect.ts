@@ -10,19 +10,26 @@ import {
   type MessageInitShape,
 } from "@bufbuild/protobuf";
 import {
+  Code,
   ConnectError,
-  type ConnectRouter,
+  createConnectRouter,
   type HandlerContext,
   type Interceptor,
   type ServiceImpl,
 } from "@connectrpc/connect";
-import { connectNodeAdapter } from "@connectrpc/connect-node";
+import {
+  compressionBrotli,
+  compressionGzip,
+  universalRequestFromNodeRequest,
+  universalResponseToNodeResponse,
+} from "@connectrpc/connect-node";
 import { ErrorInfoSchema, RetryInfoSchema } from "../../gen/google/rpc/error_details_pb.ts";
 import { StatusSchema } from "../../gen/google/rpc/status_pb.ts";
 import { toGrpcFailure } from "../grpc/failure.ts";
 import { addResponseHeaders } from "../grpc/handler-context.ts";
 import type { CallContext, StreamMethod } from "../grpc/method.ts";
 import { methodPath, type Service } from "../grpc/service.ts";
+import { formatGrpcTimeout, longestTimer, parseGrpcTimeout } from "../grpc/timeout.ts";
 import type { HttpRequest, HttpResponse } from "./http-message.ts";
 
 export type ConnectOptions = {
@@ -43,10 +50,8 @@ export function connectHandler(
   options: ConnectOptions,
 ): (request: HttpRequest, response: HttpResponse) => void {
   const { services, admit, maxMessageSize, maxAnswerSize } = options;
-  const handler = connectNodeAdapter({
-    routes(router: ConnectRouter) {
-      for (const service of services) router.service(service.desc, implementationOf(service));
-    },
+  const router = createConnectRouter({
+    acceptCompression: [compressionGzip, compressionBrotli],
     readMaxBytes: maxMessageSize,
     writeMaxBytes: maxAnswerSize,
     // A status within a message has details, and services may have an `Any` of their own: JSON spells them out.
@@ -62,7 +67,46 @@ export function connectHandler(
     },
     interceptors: [translateErrors],
   });
-  return (request, response) => handler(request, response);
+  for (const service of services) router.service(service.desc, implementationOf(service));
+  const handlers = new Map(router.handlers.map((handler) => [handler.requestPath, handler]));
+  return (request, response) => void answer(request, response);
+
+  async function answer(request: HttpRequest, response: HttpResponse): Promise<void> {
+    const handler = handlers.get((request.url ?? "").split("?", 1)[0] ?? "");
+    if (handler === undefined) return answerNothing(response, 404);
+    holdTimeouts(request);
+    let asked;
+    try {
+      asked = universalRequestFromNodeRequest(request, response, undefined, undefined);
+    } catch {
+      // Its `Host` makes no URL.
+      return answerNothing(response, 400);
+    }
+    try {
+      await universalResponseToNodeResponse(await handler(asked), response);
+    } catch (error) {
+      // What Connect fails to answer would never be. Of a caller that has gone it is no failure.
+      if (ConnectError.from(error).code !== Code.Aborted) answerNothing(response, 500);
+    }
+  }
+}
+
+function answerNothing(response: HttpResponse, status: number): void {
+  if (response.headersSent) return void response.destroy();
+  response.statusCode = status;
+  response.end();
+}
+
+/** Connect gives a deadline to a timer as it comes; one that no timer can hold would have passed at once. */
+function holdTimeouts({ headers }: HttpRequest): void {
+  const grpc = headers["grpc-timeout"];
+  if (typeof grpc === "string" && (parseGrpcTimeout(grpc) ?? 0) > longestTimer) {
+    // It is written in whole seconds, rounded up.
+    headers["grpc-timeout"] = formatGrpcTimeout(longestTimer - 1000);
+  }
+  const connect = headers["connect-timeout-ms"];
+  if (typeof connect === "string" && /^\d+$/.test(connect) && Number(connect) > longestTimer)
+    headers["connect-timeout-ms"] = String(longestTimer);
 }
 
 const detailTypes = createRegistry(ErrorInfoSchema, RetryInfoSchema);
@@ -92,8 +136,10 @@ function toConnectError(error: unknown): ConnectError {
   for (const [name, value] of Object.entries(failure.metadata ?? {})) {
     for (const one of [value].flat()) metadata.append(name, one);
   }
+  // Connect escapes the text by a function that throws for half a character.
+  const message = failure.message.toWellFormed();
   // oxlint-disable-next-line typescript/no-unsafe-enum-assignment -- both count as gRPC does
-  const result = new ConnectError(failure.message, failure.code, metadata);
+  const result = new ConnectError(message, failure.code, metadata);
   if (failure.details !== undefined) {
     const { details } = fromBinary(StatusSchema, failure.details);
     result.details = details.map(({ typeUrl, value }) => ({

@@ -8,6 +8,7 @@ import type {
 import type { Answer, StreamAnswer } from "../binding.ts";
 import { BindingError } from "../errors.ts";
 import { Code, GrpcFailure } from "../grpc/status.ts";
+import { idempotencyKey } from "../runtime/idempotency.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import { AnswerQueue, type AnswerChunk } from "./answer-queue.ts";
 import { partPassed } from "./collection.ts";
@@ -156,7 +157,8 @@ export class InvocationStream {
     const metadata = Object.assign(start.metadata, trace(start.metadata));
     let inParts: boolean;
     try {
-      inParts = runtime.takesStream(start.name, start.operation);
+      // One that is to happen once has to be compared with its repetitions: it is taken whole.
+      inParts = runtime.takesStream(start.name, start.operation) && !(idempotencyKey in metadata);
     } catch (thrown) {
       if (!last) this.#discard(id);
       return this.#sayFailed(id, start.name, BindingError.from(thrown));

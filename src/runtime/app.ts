@@ -1,4 +1,5 @@
 import type { Answer, Header } from "../binding.ts";
+import type { StatusCodes } from "../policy/matching.ts";
 
 /** The app that events go to, however it is reached. Implemented in `app/`. */
 export type App = {
@@ -76,7 +77,8 @@ export type Delivery = {
 /**
  * - `handled`: the app took it.
  * - `refused`: the app said no, or its answer did not come after the request was written: an attempt.
- *   `after`: the least pause in milliseconds before the next; `final`: the app says that none will help.
+ *   `after`: the least pause in milliseconds before the next; `final`: the app says that none will help;
+ *   `codes`: the status that it answered with, by which a policy may tell whether to try again.
  * - `dropped`: the app says that nobody needs it.
  * - `not attempted`: written, and not looked at since an earlier event of its lane was not handled.
  * - `unsent`: the request was not written: no attempt, the app is unavailable.
@@ -88,6 +90,7 @@ export type Outcome =
       readonly reason: string;
       readonly after?: number | undefined;
       readonly final?: boolean;
+      readonly codes?: StatusCodes | undefined;
     }
   | { readonly kind: "dropped"; readonly reason: string }
   | { readonly kind: "not attempted" }

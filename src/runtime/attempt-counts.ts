@@ -33,7 +33,7 @@ export class AttemptCounts {
   async load(): Promise<void> {
     try {
       const counts = (await this.#store?.load(this.#component)) ?? [];
-      for (const count of counts) this.#keep(keyOf(count), count);
+      for (const count of counts.toReversed()) this.#keep(keyOf(count), count);
     } catch (error) {
       this.#tell(error, "attempts of before cannot be read; events that failed begin anew");
     }

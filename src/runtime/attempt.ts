@@ -1,5 +1,7 @@
+import { longestTimer } from "../metadata/duration.ts";
 import { messageOf } from "../errors.ts";
 import { faultPoints, reach } from "../fault-point.ts";
+import { matches } from "../policy/matching.ts";
 import { pauseAfter } from "../policy/retry.ts";
 import type { App, Delivery, Outcome } from "./app.ts";
 import type { DeliveryOptions } from "./delivery-options.ts";
@@ -83,10 +85,13 @@ async function askWithin(
   if (signal.aborted) giveUp();
   else signal.addEventListener("abort", giveUp, { once: true });
   let late = false;
-  const timer = setTimeout(() => {
-    late = true;
-    giving.abort(new Error("the deadline has passed"));
-  }, milliseconds);
+  const timer = setTimeout(
+    () => {
+      late = true;
+      giving.abort(new Error("the deadline has passed"));
+    },
+    Math.min(milliseconds, longestTimer),
+  );
   try {
     const outcome = await app.deliver(delivery, giving.signal);
     if (!late || outcome.kind !== "refused") return outcome;
@@ -144,13 +149,18 @@ export async function completeFanOut(
 /** Notes a failed attempt: with the pause that the policy and the app ask for, or that there will be no other. */
 export function noteRefusal(
   entry: Entry,
-  { reason, after = 0, final = false }: Outcome & { kind: "refused" },
-  { policy: { retry }, logger }: DeliveryOptions,
+  { reason, after = 0, final = false, codes = {} }: Outcome & { kind: "refused" },
+  { policy: { retry, matching = {} }, logger }: DeliveryOptions,
 ): void {
   const facts = { event: entry.event.id, attempt: entry.failed, reason };
-  if (final || entry.failed >= retry.attempts) {
+  const left = entry.failed < retry.attempts;
+  if (final || !left || matches(matching, codes) === false) {
     entry.exhausted = { cause: final ? "refused" : "exhausted", reason };
-    const why = final ? "the app says that trying again is no use" : "its attempts are used up";
+    const why = final
+      ? "the app says that trying again is no use"
+      : left
+        ? "its policy does not repeat what is answered so"
+        : "its attempts are used up";
     logger.error(facts, `event not handled, ${why}`);
     return;
   }

@@ -46,6 +46,20 @@ export const componentFields = {
     direction: "input",
     default: "false",
   }),
+  idempotencyWindow: duration({
+    description:
+      "How long the result of a call with an `idempotency-key` is kept, for calls that repeat it.",
+    direction: "output",
+    default: "24h",
+    positive: true,
+  }),
+  idempotencyClaim: duration({
+    description:
+      "The longest that a call with an `idempotency-key` may take; after it, one of which nobody knows whether it happened may run anew.",
+    direction: "output",
+    default: "5m",
+    positive: true,
+  }),
   readiness: oneOf(["required", "optional", "lazy"], {
     description:
       "`required`: `/v1.0/healthz/ready` fails while this component is down. `lazy`: it is connected at its first use, or when the app subscribes.",

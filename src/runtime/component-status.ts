@@ -1,14 +1,18 @@
 import { formatOrigin, type ComponentSpec } from "../component.ts";
+import type { ComponentPolicies } from "../policy/component-policies.ts";
 import type { App } from "./app.ts";
 import type { ComponentSettings } from "./component-fields.ts";
 import type { Delivery } from "./delivery.ts";
-import type { ComponentState, ComponentStatus, Pause } from "./status.ts";
+import type { BreakerStatus, ComponentState, ComponentStatus, Pause } from "./status.ts";
 
 /** A state with its reason and the time it began. */
 type State = Pick<ComponentStatus, "state" | "reason" | "since">;
 
 type Facts = State &
-  Pick<ComponentStatus, "directions" | "operations" | "paused" | "backlog" | "rebuilds"> & {
+  Pick<
+    ComponentStatus,
+    "directions" | "operations" | "paused" | "backlog" | "rebuilds" | "breakers"
+  > & {
     readonly spec: ComponentSpec;
     readonly delivery: Delivery | undefined;
     readonly counts: { readonly handled: number; readonly failedAttempts: number };
@@ -18,18 +22,36 @@ type Facts = State &
 /** What is told about a component, from what it knows. */
 export function componentStatus(facts: Facts): ComponentStatus {
   const { spec, delivery, counts, settings } = facts;
-  const { state, reason, since, directions, operations, paused, backlog, rebuilds } = facts;
+  const { state, reason, since, directions, operations, paused } = facts;
+  const { backlog, rebuilds, breakers } = facts;
   const readiness = settings?.required ? "required" : (settings?.readiness ?? "optional");
   return {
     ...{ name: spec.name, type: spec.type, version: spec.version, state, reason, since },
-    ...{ directions, operations, paused, backlog, rebuilds, readiness },
+    ...{ directions, operations, paused, backlog, rebuilds, readiness, breakers },
     origin: formatOrigin(spec.origin),
     inFlight: delivery?.inFlight ?? 0,
     waiting: delivery?.waiting ?? 0,
     handled: counts.handled,
     failedAttempts: counts.failedAttempts,
+    oldestSince: delivery?.progress.oldest?.since,
+    windowFull: delivery?.heldBy !== undefined,
     required: readiness === "required",
   };
+}
+
+/** The circuit breakers of a component, for the ways that it has. */
+export function breakersOf(
+  policies: Pick<ComponentPolicies, "inbound" | "outbound">,
+  { input, output }: ComponentStatus["directions"],
+): BreakerStatus[] {
+  const directions = [
+    ...(input ? ["inbound" as const] : []),
+    ...(output ? ["outbound" as const] : []),
+  ];
+  return directions.flatMap((direction) => {
+    const { breaker } = policies[direction];
+    return breaker === undefined ? [] : [{ direction, name: breaker.name, state: breaker.state }];
+  });
 }
 
 /** What a component is called whose type is not known: it is shown, so that nobody has to wonder where it is. */
@@ -37,7 +59,7 @@ export function unknownStatus(spec: ComponentSpec, reason: string, since: Date):
   return componentStatus({
     ...{ spec, reason, since, state: "failed", directions: { input: false, output: false } },
     ...{ operations: [], delivery: undefined, counts: { handled: 0, failedAttempts: 0 } },
-    ...{ settings: undefined, paused: undefined, backlog: undefined, rebuilds: 0 },
+    ...{ settings: undefined, paused: undefined, backlog: undefined, rebuilds: 0, breakers: [] },
   });
 }
 

@@ -2,16 +2,17 @@ import { AsyncLocalStorage } from "node:async_hooks";
 import type { AnyBinding, Logger } from "../binding.ts";
 import type { ComponentSpec } from "../component.ts";
 import { BindingError } from "../errors.ts";
-import type { ComponentPolicies } from "../policy/component-policies.ts";
+import { ComponentPolicies } from "../policy/component-policies.ts";
 import { pauseAfter, type RetryPolicy } from "../policy/retry.ts";
+import { logBreaker } from "./breaker-log.ts";
 import type { ComponentSettings } from "./component-fields.ts";
 import type { ComponentOptions } from "./component-options.ts";
-import { componentStatus, shownState } from "./component-status.ts";
+import { breakersOf, componentStatus, shownState } from "./component-status.ts";
 import { firstUse } from "./first-use.ts";
 import { Input } from "./input.ts";
 import { openComponent, type Opened, type OpenedComponent } from "./opening.ts";
 import { OpeningWaiters } from "./opening-waiters.ts";
-import { componentPolicies, ownPolicies } from "./own-policy.ts";
+import { ownPolicies } from "./own-policy.ts";
 import { pause } from "./pause.ts";
 import { StateLog } from "./state-log.ts";
 import type { ComponentStatus } from "./status.ts";
@@ -86,7 +87,8 @@ export class Component {
       input: options.binding.read !== undefined,
       output: options.binding.operations !== undefined,
     };
-    this.policies = componentPolicies(options.spec, options.policies, this.#logger);
+    const log = logBreaker(this.#logger);
+    this.policies = new ComponentPolicies(options.spec, options.policies, log);
     this.input = new Input({
       ...{ ...options, logger: this.#logger, policies: this.policies },
       ...{ name: options.spec.name, type: options.spec.type },
@@ -175,6 +177,7 @@ export class Component {
       ...{ counts: this.input.counts, rebuilds: this.#rebuilds, paused: this.input.paused },
       settings: this.#settings,
       backlog: this.#vigil?.backlog,
+      breakers: breakersOf(this.policies, this.#directions),
     });
   }
 

@@ -1,5 +1,6 @@
 import type { InboundEvent } from "../binding.ts";
 import { BindingError } from "../errors.ts";
+import { longestTimer } from "../metadata/duration.ts";
 import { faultPoints, reach } from "../fault-point.ts";
 import type { DeadLetter } from "../store/records.ts";
 import { attempt, completeFanOut, takes, type Answered } from "./attempt.ts";
@@ -65,7 +66,9 @@ export class Delivery {
     const deduplication =
       by && new Deduplication({ claims: store?.claims, component, by, window, logger });
     this.#exhaustion = new Exhaustion(options, counts);
-    this.#leases = new Leases(logger);
+    this.#leases = new Leases(logger, (renewed) =>
+      options.observer.leaseRenewed(component, renewed),
+    );
     this.#preparation = new Preparation(counts, deduplication);
     const parts = { counts, deduplication, exhaustion: this.#exhaustion, leases: this.#leases };
     this.#endings = new Endings(options, parts);
@@ -154,7 +157,9 @@ export class Delivery {
         this.#abandoned = this.#inFlight;
         this.#abort.abort(new Error("the time for stopping has passed"));
       };
-      const timer = Number.isFinite(deadline) ? setTimeout(giveUp, deadline) : undefined;
+      const timer = Number.isFinite(deadline)
+        ? setTimeout(giveUp, Math.min(deadline, longestTimer))
+        : undefined;
       await this.#idle.next();
       clearTimeout(timer);
     }

@@ -8,7 +8,7 @@ import type { Deduplication } from "./deduplication.ts";
 import type { DeliveryOptions } from "./delivery-options.ts";
 import type { Entry } from "./entry.ts";
 import type { Exhaustion } from "./exhaustion.ts";
-import type { End } from "./history.ts";
+import type { End } from "./history-ring.ts";
 import { handledSettlement, type Lane } from "./lane.ts";
 import type { Leases } from "./leases.ts";
 

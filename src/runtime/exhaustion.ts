@@ -5,7 +5,7 @@ import type { DeadLetter, StoredEvent } from "../store/records.ts";
 import { identify, type AttemptCounts } from "./attempt-counts.ts";
 import type { DeliveryOptions } from "./delivery-options.ts";
 import type { Entry, Exhausted } from "./entry.ts";
-import type { End } from "./history.ts";
+import type { End } from "./history-ring.ts";
 import { timeOrderedUuid } from "./uuid.ts";
 
 /**

@@ -1,5 +1,5 @@
 import { BindingError } from "../errors.ts";
-import { formatDuration } from "../metadata/duration.ts";
+import { formatDuration, longestTimer } from "../metadata/duration.ts";
 import type { ResolvedPolicy } from "../policy/policies.ts";
 import type { Breaker } from "../policy/policy.ts";
 import type { Component } from "./component.ts";
@@ -50,11 +50,14 @@ async function timed<Result>(attempt: Attempt<Result>): Promise<Result> {
   const either = AbortSignal.any([signal, controller.signal]);
   const late = Promise.withResolvers<never>();
   let sent = false;
-  const timer = setTimeout(() => {
-    const error = tooLate(component.spec.name, policy, sent);
-    controller.abort(error);
-    late.reject(error);
-  }, policy.timeout);
+  const timer = setTimeout(
+    () => {
+      const error = tooLate(component.spec.name, policy, sent);
+      controller.abort(error);
+      late.reject(error);
+    },
+    Math.min(policy.timeout, longestTimer),
+  );
   const running = (async () => {
     const opened = component.opened ?? (await component.whenOpened(either));
     either.throwIfAborted();

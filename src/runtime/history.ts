@@ -1,11 +1,10 @@
 import type { Logger } from "../binding.ts";
 import { messageOf } from "../errors.ts";
-import type { AttemptRecord, HistoryRecord } from "../store/records.ts";
+import type { HistoryRecord } from "../store/records.ts";
 import type { HistoryStore } from "../store/store.ts";
 import type { Entry } from "./entry.ts";
+import { HistoryRing, type End } from "./history-ring.ts";
 
-/** How many finished events are remembered in memory. */
-const ringSize = 10_000;
 /** How many events that were simply handled are kept in the store, a second. */
 const ordinaryPerSecond = 100;
 /** Records go to the store together, at the latest after this many milliseconds. */
@@ -16,14 +15,6 @@ const mostPending = 5_000;
 const mostFound = 100;
 const longestClosing = 2_000;
 
-/** How an event ended. */
-export type End = {
-  readonly how: HistoryRecord["end"];
-  readonly reason: string;
-  /** The dead letter's id. */
-  readonly deadLetter?: string | undefined;
-};
-
 /**
  * What became of the events, for whoever asks after one of them: the last 10,000 in memory, and in the store those
  * with something to tell, and of the others a few a second. Noting one costs next to nothing.
@@ -31,10 +22,8 @@ export type End = {
 export class History {
   readonly #store: HistoryStore | undefined;
   readonly #logger: Logger;
-  readonly #ring: Finished[] = [];
-  /** Where the next goes once the ring is full. */
-  #next = 0;
-  #pending: Finished[] = [];
+  readonly #ring = new HistoryRing();
+  #pending: HistoryRecord[] = [];
   #timer: NodeJS.Timeout | undefined;
   #isWriting = false;
   #writing: Promise<void> = Promise.resolve();
@@ -50,15 +39,10 @@ export class History {
 
   /** Notes that an event has ended. */
   record(component: string, entry: Entry, end: End, now: number): void {
-    const finished = new Finished(component, entry, end, now);
-    if (this.#ring.length < ringSize) this.#ring.push(finished);
-    else {
-      this.#ring[this.#next] = finished;
-      this.#next = this.#next === ringSize - 1 ? 0 : this.#next + 1;
-    }
+    const at = this.#ring.add(component, entry, end, now);
     if (this.#store === undefined) return;
-    if (finished.isOrdinary && !this.#mayKeepOrdinary(now)) return;
-    this.#pending.push(finished);
+    if (isOrdinary(entry, end) && !this.#mayKeepOrdinary(now)) return;
+    this.#pending.push(this.#ring.record(at));
     if (this.#pending.length > mostPending) this.#pending.shift();
     if (this.#pending.length >= gatheredAtOnce) this.#write(this.#store);
     else this.#timer ??= setTimeout(() => void this.flush(), gathering).unref();
@@ -69,11 +53,15 @@ export class History {
    * `BindingError` when the store cannot be read.
    */
   async find(eventId: string, component?: string): Promise<HistoryRecord[]> {
+    const found = [...this.#ring.find(eventId, component)].map((at) => this.#ring.record(at));
+    const known = new Map<string, number>();
+    for (const record of found) known.set(sameness(record), (known.get(sameness(record)) ?? 0) + 1);
     await this.flush();
-    const found = [...((await this.#store?.find(eventId, component)) ?? [])];
-    for (const one of this.#newestFirst()) {
-      if (one.isKept || (component !== undefined && one.component !== component)) continue;
-      if (one.eventId === eventId || one.traceId === eventId) found.push(one.toRecord());
+    for (const record of (await this.#store?.find(eventId, component)) ?? []) {
+      // Each in memory may be in the store too, and it is one event.
+      const left = known.get(sameness(record)) ?? 0;
+      if (left === 0) found.push(record);
+      else known.set(sameness(record), left - 1);
     }
     return found.toSorted((a, b) => b.endedAt - a.endedAt).slice(0, mostFound);
   }
@@ -93,16 +81,9 @@ export class History {
     clearTimeout(this.#timer);
   }
 
-  *#newestFirst(): Generator<Finished> {
-    const ring = this.#ring;
-    for (let index = this.#next - 1; index >= 0; index--) yield ring[index] as Finished;
-    for (let index = ring.length - 1; index >= this.#next; index--) yield ring[index] as Finished;
-  }
-
   #mayKeepOrdinary(now: number): boolean {
-    const second = Math.floor(now / 1000);
-    if (second !== this.#second) {
-      this.#second = second;
+    if (now - this.#second >= 1000 || now < this.#second) {
+      this.#second = now;
       this.#ordinary = 0;
     }
     return ++this.#ordinary <= ordinaryPerSecond;
@@ -119,10 +100,8 @@ export class History {
 
   async #append(store: HistoryStore): Promise<void> {
     while (this.#pending.length > 0) {
-      const finished = this.#pending.splice(0);
       try {
-        await store.append(finished.map((one) => one.toRecord()));
-        for (const one of finished) one.isKept = true;
+        await store.append(this.#pending.splice(0));
         this.#inTrouble = false;
       } catch (error) {
         if (!this.#inTrouble)
@@ -133,73 +112,12 @@ export class History {
   }
 }
 
-/** An event that has ended, without its payload. A class, since one is made for each event. */
-class Finished {
-  readonly component: string;
-  readonly eventId: string | undefined;
-  /** The store has it. */
-  isKept = false;
-  readonly #source: string;
-  readonly #receivedAt: number;
-  readonly #attempts: readonly AttemptRecord[] | undefined;
-  readonly #attemptedAt: number;
-  readonly #took: number;
-  readonly #renewals: readonly number[] | undefined;
-  readonly #failedRenewals: HistoryRecord["failedRenewals"];
-  readonly #traceparent: string | undefined;
-  readonly #redelivered: boolean;
-  readonly #end: End;
-  readonly #endedAt: number;
+/** Handled at once, or a duplicate, of which there may be as many. */
+function isOrdinary({ attempts, event }: Entry, { how }: End): boolean {
+  if (attempts !== undefined || event.redelivered === true) return false;
+  return how === "handled" || how === "duplicate";
+}
 
-  constructor(component: string, entry: Entry, end: End, now: number) {
-    this.component = component;
-    this.eventId = entry.event.id;
-    this.#source = entry.window.source;
-    this.#receivedAt = entry.since;
-    this.#attempts = entry.attempts;
-    this.#attemptedAt = entry.attemptedAt;
-    this.#took = entry.took;
-    this.#renewals = entry.renewals;
-    this.#failedRenewals = entry.failedRenewals;
-    this.#traceparent = entry.trace["traceparent"];
-    this.#redelivered = entry.event.redelivered === true;
-    this.#end = end;
-    this.#endedAt = now;
-  }
-
-  /** Handled at once, or a duplicate, of which there may be as many. */
-  get isOrdinary(): boolean {
-    const { how } = this.#end;
-    if (this.#attempts !== undefined || this.#redelivered) return false;
-    return how === "handled" || how === "duplicate";
-  }
-
-  get traceId(): string {
-    return this.#traceparent?.slice(3, 35) ?? "";
-  }
-
-  toRecord(): HistoryRecord {
-    const { how, reason, deadLetter } = this.#end;
-    return {
-      component: this.component,
-      eventId: this.eventId ?? "",
-      source: this.#source,
-      receivedAt: this.#receivedAt,
-      attempts: [...(this.#attempts ?? []), ...this.#lastAttempt()],
-      renewals: this.#renewals ?? [],
-      ...(this.#failedRenewals && { failedRenewals: this.#failedRenewals }),
-      traceId: this.traceId,
-      end: how,
-      endedAt: this.#endedAt,
-      reason,
-      deadLetter,
-    };
-  }
-
-  /** The one that was well: the others are noted as they end. */
-  #lastAttempt(): AttemptRecord[] {
-    if (this.#end.how !== "handled" || this.#attemptedAt === 0) return [];
-    const at = Math.round(performance.timeOrigin + this.#attemptedAt);
-    return [{ at, took: this.#took, outcome: "handled", answer: "" }];
-  }
+function sameness({ component, source, receivedAt, endedAt, end }: HistoryRecord): string {
+  return [component, source, receivedAt, endedAt, end].join(" ");
 }

@@ -1,3 +1,4 @@
+import { longestTimer } from "../metadata/duration.ts";
 import type { Entry } from "./entry.ts";
 import { Lane } from "./lane.ts";
 import { ReadyLanes } from "./ready-lanes.ts";
@@ -140,14 +141,17 @@ export class Lanes {
     lane.place = "parked";
     this.#queued -= lane.entries.length;
     this.#parked += lane.entries.length;
-    lane.timer = setTimeout(() => {
-      lane.timer = undefined;
-      lane.place = "idle";
-      this.#parked -= lane.entries.length;
-      this.#queued += lane.entries.length;
-      this.list(lane);
-      then();
-    }, pause);
+    lane.timer = setTimeout(
+      () => {
+        lane.timer = undefined;
+        lane.place = "idle";
+        this.#parked -= lane.entries.length;
+        this.#queued += lane.entries.length;
+        this.list(lane);
+        then();
+      },
+      Math.min(pause, longestTimer),
+    );
   }
 
   /** Nothing is left of it. */

@@ -9,13 +9,16 @@ const leastInterval = 10;
 /** Renews the leases of the events that are held, queued, waiting or with the app, by one timer for all. */
 export class Leases {
   readonly #logger: Logger;
+  readonly #onRenewal: (renewed: boolean) => void;
   /** When each is renewed next, by `performance.now()`. */
   readonly #due = new Map<Entry, number>();
   #timer: NodeJS.Timeout | undefined;
   #timerAt = Number.POSITIVE_INFINITY;
 
-  constructor(logger: Logger) {
+  /** `onRenewal`: told of each try whether it was one. */
+  constructor(logger: Logger, onRenewal: (renewed: boolean) => void) {
     this.#logger = logger;
+    this.#onRenewal = onRenewal;
   }
 
   /** Holds an event, if it is lent. */
@@ -62,11 +65,13 @@ export class Leases {
   async #extend(entry: Entry, extend: () => Promise<void>): Promise<void> {
     try {
       await extend();
+      this.#onRenewal(true);
       entry.renewals ??= [];
       entry.renewals.push(Date.now());
       if (entry.renewals.length > mostRenewals) entry.renewals.shift();
     } catch (error) {
       if (entry.settled) return;
+      this.#onRenewal(false);
       const reason = messageOf(error);
       entry.failedRenewals ??= [];
       if (entry.failedRenewals.length < mostRenewals)

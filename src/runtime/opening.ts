@@ -9,6 +9,7 @@ import { redactor, withoutSecrets, type Redact } from "./secrets.ts";
 export type Opened = {
   readonly connection: AsyncDisposable;
   readonly metadata: Readonly<Record<string, unknown>>;
+  readonly settings: ComponentSettings;
   readonly redact: Redact;
 };
 

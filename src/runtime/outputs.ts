@@ -1,6 +1,8 @@
 import type { Answer, StreamAnswer } from "../binding.ts";
 import { BindingError } from "../errors.ts";
+import type { ClaimStore } from "../store/store.ts";
 import type { Component } from "./component.ts";
+import { Idempotency, idempotencyKey } from "./idempotency.ts";
 import type { Opened } from "./opening.ts";
 import type { Invocation, StreamInvocation } from "./invocation.ts";
 import { ObservedBody } from "./observed-body.ts";
@@ -15,16 +17,35 @@ type AnyOperation = NonNullable<Component["binding"]["operations"]>[string];
 export class Outputs {
   readonly #components: ReadonlyMap<string, Component>;
   readonly #observer: Observer;
+  readonly #idempotency: Idempotency;
   readonly #parsers = new WeakMap<AnyOperation, RequestParser>();
 
-  constructor(components: ReadonlyMap<string, Component>, observer: Observer) {
+  constructor(
+    components: ReadonlyMap<string, Component>,
+    observer: Observer,
+    claims: ClaimStore | undefined,
+  ) {
     this.#components = components;
     this.#observer = observer;
+    this.#idempotency = new Idempotency(claims);
   }
 
   /** See `Runtime.invoke`. */
   invoke(invocation: Invocation): Promise<Answer | undefined> {
-    return this.#run(invocation, undefined);
+    return invocation.metadata[idempotencyKey] === undefined
+      ? this.#run(invocation, undefined)
+      : this.#once(invocation);
+  }
+
+  async #once(invocation: Invocation): Promise<Answer | undefined> {
+    const component = this.#find(invocation);
+    findOperation(component, invocation.operation);
+    return this.#idempotency.invoke(component, invocation, (one) => this.#run(one, undefined));
+  }
+
+  /** Nothing goes on behind the calls. */
+  close(): void {
+    this.#idempotency.close();
   }
 
   /** See `Runtime.takesStream`. */
@@ -36,6 +57,10 @@ export class Outputs {
   async invokeStream(invocation: StreamInvocation): Promise<StreamAnswer | undefined> {
     const component = this.#find(invocation);
     const { name, operation, body, metadata } = invocation;
+    if (metadata[idempotencyKey] !== undefined) {
+      const text = `${operation} of ${name} with an ${idempotencyKey} takes its payload whole, not in parts`;
+      throw new BindingError("unimplemented", text);
+    }
     const started = performance.now();
     const found = findOperation(component, operation);
     component.calls.enter();
@@ -76,7 +101,8 @@ export class Outputs {
     data: Uint8Array | undefined,
     metadata: Readonly<Record<string, string>> = {},
   ): Promise<void> {
-    await this.invoke(ownInvocation(name, "create", data, metadata));
+    // What an event calls so is no key of a caller.
+    await this.#run(ownInvocation(name, "create", data, metadata), undefined);
   }
 
   /** Saves a state in a state store, for a reply's `states`. */

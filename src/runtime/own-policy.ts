@@ -1,30 +1,10 @@
-import type { AnyBinding, Logger } from "../binding.ts";
+import type { AnyBinding } from "../binding.ts";
 import { formatOrigin, type ComponentSpec } from "../component.ts";
 import type { Fields } from "../metadata/fields.ts";
-import { ComponentPolicies } from "../policy/component-policies.ts";
-import type { OwnPolicy, Policies } from "../policy/policies.ts";
+import type { OwnPolicy } from "../policy/policies.ts";
 import type { Direction } from "../policy/resiliency.ts";
 import { defaultOutboundPolicy, type RetryPolicy } from "../policy/retry.ts";
 import { componentFields, inboundPolicy, type ComponentSettings } from "./component-fields.ts";
-
-/** What to do about a component's failures; what its breakers do is logged. */
-export function componentPolicies(
-  { name, type }: ComponentSpec,
-  policies: Policies | undefined,
-  logger: Logger,
-): ComponentPolicies {
-  return new ComponentPolicies({
-    component: name,
-    kind: type.toLowerCase().startsWith("state.") ? "Statestore" : "Binding",
-    policies,
-    onBreaker: ({ direction }, { name: breaker, passesIn }, state, counts) => {
-      const facts = { breaker, direction, state, ...counts };
-      if (state === "open")
-        logger.warn({ ...facts, passesIn }, "circuit breaker opened; nothing goes through");
-      else logger.info(facts, "circuit breaker changed");
-    },
-  });
-}
 
 /** What a component's metadata, and its binding, say about repeating; with which of them say so. */
 export function ownPolicies(
@@ -33,8 +13,8 @@ export function ownPolicies(
   metadata: Readonly<Record<string, unknown>>,
   settings: ComponentSettings,
 ): Record<Direction, OwnPolicy> {
-  const inbound = derive(spec, binding, metadata, binding.retry?.inbound);
-  const outbound = derive(spec, binding, metadata, binding.retry?.outbound);
+  const inbound = derive(spec, binding, metadata, "inbound");
+  const outbound = derive(spec, binding, metadata, "outbound");
   const backOff = Object.keys(componentFields).filter((name) => name.startsWith("backOff"));
   const said = written(spec, {}, backOff);
   return {
@@ -51,7 +31,7 @@ function derive(
   spec: ComponentSpec,
   binding: AnyBinding,
   metadata: Readonly<Record<string, unknown>>,
-  from: ((metadata: Readonly<Record<string, unknown>>) => Partial<RetryPolicy>) | undefined,
+  direction: Direction,
 ): { retry: Partial<RetryPolicy>; source: string } {
   const read = new Set<string>();
   const watched = new Proxy(metadata, {
@@ -60,7 +40,7 @@ function derive(
       return Reflect.get(values, name) as unknown;
     },
   });
-  const retry = from?.(watched) ?? {};
+  const retry = binding.retry?.[direction]?.(watched) ?? {};
   const said = written(spec, binding.metadata as Fields, [...read]);
   if (said.length > 0) return { retry, source: `metadata ${said.join(", ")}` };
   const derived = Object.keys(retry).length > 0;

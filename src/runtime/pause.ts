@@ -1,3 +1,5 @@
+import { longestTimer } from "../metadata/duration.ts";
+
 /** Resolves after the milliseconds, or at once when the signal aborts. Never rejects. */
 export function pause(milliseconds: number, signal: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
@@ -7,7 +9,7 @@ export function pause(milliseconds: number, signal: AbortSignal): Promise<void> 
       signal.removeEventListener("abort", done);
       resolve();
     };
-    const timer = setTimeout(done, milliseconds);
+    const timer = setTimeout(done, Math.min(milliseconds, longestTimer));
     signal.addEventListener("abort", done, { once: true });
   });
 }

@@ -2,9 +2,9 @@ import type { AnyBinding, Answer, HttpEndpoints, InboundEvent, StreamAnswer } fr
 import type { ComponentSpec } from "../component.ts";
 import { BindingError, messageOf } from "../errors.ts";
 import { closest } from "../metadata/suggest.ts";
+import { describePolicies, type PolicyParts } from "../policy/describe.ts";
 import type { Policies } from "../policy/policies.ts";
 import type { DeadLetter } from "../store/records.ts";
-import type { Store } from "../store/store.ts";
 import type { App, Outcome, Reply } from "./app.ts";
 import { Component, owningComponent } from "./component.ts";
 import { ComponentSlot } from "./component-slot.ts";
@@ -13,6 +13,7 @@ import { fanOutSteps } from "./fan-out.ts";
 import { History } from "./history.ts";
 import type { Invocation, StreamInvocation } from "./invocation.ts";
 import type { RuntimeLogger } from "./runtime-logger.ts";
+import type { Store } from "../store/store.ts";
 import { silentObserver, type Observer } from "./observer.ts";
 import { Outputs } from "./outputs.ts";
 import { ReloadLog, type Findings, type ReloadResult } from "./reload.ts";
@@ -30,8 +31,10 @@ export type RuntimeOptions = {
   readonly logger: RuntimeLogger;
   readonly observer?: Observer;
   readonly http: HttpEndpoints;
-  /** Where dead letters, attempts, claims and history outlast the process. Absent: nothing does, and an event that would be a dead letter stays where it is. The caller's to close. */
+  /** Where dead letters, attempts, claims and history outlast the process. Absent: nothing does, an event that would be a dead letter stays where it is, and calls with an idempotency key are refused. The caller's to close. */
   readonly store?: Store | undefined;
+  /** Remember what became of events. Default true. */
+  readonly eventHistory?: boolean | undefined;
   /** The most events of all components together that the app handles at one time. Default: no limit. */
   readonly maxConcurrency?: number | undefined;
 };
@@ -57,6 +60,8 @@ export type Runtime = {
   restart(name: string): Promise<void>;
   /** Pauses a component and resolves once the app has finished what it had, or `deadline` ms have passed. */
   drainComponent(name: string, deadline: number): Promise<{ abandoned: number }>;
+  /** The policies of a component that count now, for people. `undefined`: there is no such component. */
+  policies(name: string): PolicyParts | undefined;
   /** Gives all components what Resiliency says now; `undefined`: nothing. No component is opened anew. */
   applyPolicies(policies: Policies | undefined): void;
   /** In the order in which they were applied. */
@@ -119,7 +124,7 @@ export function createRuntime(options: RuntimeOptions): Runtime {
   /** Those that outputs find, by name. */
   const components = new Map<string, Component>();
   const reloads = new ReloadLog();
-  const outputs = new Outputs(components, observer);
+  const outputs = new Outputs(components, observer, options.store?.claims);
   const known = Promise.withResolvers<void>();
   let policies: Policies | undefined;
   let isKnown = false;
@@ -145,7 +150,7 @@ export function createRuntime(options: RuntimeOptions): Runtime {
     }
     return new Component({
       ...{ appId, spec, binding, logger, observer, http, concurrency, fanOut },
-      ...{ policies, store, history },
+      ...{ policies, store, history: options.eventHistory === false ? undefined : history },
       app: app?.of?.(spec.name) ?? app,
       invokeOutput: (name, data, metadata) => outputs.create(name, data, metadata),
     });
@@ -226,6 +231,10 @@ export function createRuntime(options: RuntimeOptions): Runtime {
       const results = await pauseInput(name, "an operator", "drained", deadline);
       return { abandoned: results.reduce((sum, { abandoned }) => sum + abandoned, 0) };
     },
+    policies(name) {
+      const component = slots.get(name)?.current;
+      return component && describePolicies(component.policies, component.status.directions);
+    },
     applyPolicies(next) {
       if (policies !== undefined) next?.inherit(policies);
       policies = next;
@@ -276,6 +285,7 @@ export function createRuntime(options: RuntimeOptions): Runtime {
       isKnown = true;
       known.resolve();
       await Promise.all([...slots.values()].map((one) => one.close(deadline)));
+      outputs.close();
       await history.close();
     },
   };

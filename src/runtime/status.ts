@@ -43,6 +43,18 @@ export type ComponentStatus = {
   readonly rebuilds: number;
   /** The events that wait at the source, when that was last asked; `undefined`: not known. */
   readonly backlog: number | undefined;
+  /** Since when the oldest unsettled event is here; `undefined`: there is none. */
+  readonly oldestSince: Date | undefined;
+  /** Its window is full: no more is read before the oldest event is settled. */
+  readonly windowFull: boolean;
+  /** The circuit breakers of its policies. */
+  readonly breakers: readonly BreakerStatus[];
+};
+
+export type BreakerStatus = {
+  readonly direction: "inbound" | "outbound";
+  readonly name: string;
+  readonly state: "closed" | "half-open" | "open";
 };
 
 export type Pause = { readonly by: string; readonly reason: string; readonly since: Date };

@@ -1,3 +1,4 @@
+import { longestTimer } from "../metadata/duration.ts";
 /** How many calls use a thing at this moment, so that it is not taken from under them. */
 export class Uses {
   #count = 0;
@@ -16,7 +17,9 @@ export class Uses {
   async ended(deadline: number): Promise<number> {
     if (this.#count > 0 && deadline > 0) {
       await new Promise<void>((resolve) => {
-        const timer = Number.isFinite(deadline) ? setTimeout(resolve, deadline) : undefined;
+        const timer = Number.isFinite(deadline)
+          ? setTimeout(resolve, Math.min(deadline, longestTimer))
+          : undefined;
         this.#waiting.push(() => {
           clearTimeout(timer);
           resolve();

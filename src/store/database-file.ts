@@ -1,6 +1,7 @@
 import { accessSync, constants, existsSync, mkdirSync, renameSync, statSync } from "node:fs";
 import { dirname } from "node:path";
 import { DatabaseSync } from "node:sqlite";
+import { messageOf } from "../errors.ts";
 import { salvage } from "./salvage.ts";
 import { migrate, type Migrations } from "./schema.ts";
 import { meansCorrupt, sqliteCode } from "./sqlite-error.ts";
@@ -73,11 +74,12 @@ export class DatabaseFile<Tables> {
     return this.#guarded(({ tables }) => work(tables));
   }
 
-  /** Gives room back to the disk, where there is much of it. */
+  /** Gives room back to the disk, where there is much of it, and what is not in use to memory. */
   shrink(): void {
     const database = this.#opened?.database;
     const free = database?.prepare("PRAGMA freelist_count").get()?.["freelist_count"];
     if (Number(free ?? 0) > 2 * spare) database?.exec(`PRAGMA incremental_vacuum(${spare})`);
+    database?.exec("PRAGMA shrink_memory");
   }
 
   get open(): boolean {
@@ -125,7 +127,7 @@ export class DatabaseFile<Tables> {
         PRAGMA journal_mode = WAL;
         PRAGMA synchronous = ${synchronous};
         PRAGMA journal_size_limit = 67108864;
-        PRAGMA cache_size = -16384;
+        PRAGMA cache_size = -8192;
       `);
       if (maxPages !== undefined) database.exec(`PRAGMA max_page_count = ${maxPages}`);
       migrate(database, migrations);
@@ -146,9 +148,13 @@ export class DatabaseFile<Tables> {
     // The log belongs to its file by its name.
     if (existsSync(`${path}-wal`)) renameSync(`${path}-wal`, `${kept}-wal`);
     this.#opened = this.#open();
-    const saved = salvage(kept, this.#opened.database);
-    const reason = why instanceof Error ? why.message : String(why);
-    replaced(`it is damaged (${reason}); ${saved} of its records could be read`, kept);
+    let saved: string;
+    try {
+      saved = `${salvage(kept, this.#opened.database)} of its records could be read`;
+    } catch (error) {
+      saved = `its records could not be taken over (${messageOf(error)})`;
+    }
+    replaced(`it is damaged (${messageOf(why)}); ${saved}`, kept);
   }
 
   /** A file that somebody has removed would take every write, and lose all of them in the end. */

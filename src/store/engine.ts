@@ -87,7 +87,7 @@ export class Engine {
   run(requests: readonly Request[], answer: (replies: readonly Reply[]) => void): void {
     const sorted = Object.groupBy(requests, kindOf);
     const { later = [], recordWrites = [], historyWrites = [] } = sorted;
-    this.#later.push(...later);
+    for (const request of later) this.#later.push(request);
     if (recordWrites.length > 0) answer(this.#writeRecords(recordWrites));
     if (historyWrites.length > 0) {
       answer(this.#together(this.#history, operations.historyWrites, historyWrites));
@@ -100,30 +100,27 @@ export class Engine {
     }
   }
 
+  /** Whether there is something that nobody waits for. */
+  get unwritten(): boolean {
+    return this.#later.length > 0;
+  }
+
   /** Writes what nobody waited for. */
   flush(): void {
-    if (this.#later.length > 0) this.#writeRecords([]);
+    if (this.unwritten) this.#writeRecords([]);
   }
 
   /** Removes what is kept no longer. */
   sweep(): void {
     const now = Date.now();
-    try {
-      if (this.#records.open) {
-        this.#expireLetters(now);
-        this.#records.write(({ attempts, claims }) => {
-          attempts.expire(now);
-          claims.expire(now);
-        });
-        this.#records.shrink();
-      }
-      if (this.#history.open) {
-        this.#history.write((history) => history.expire(now));
-        this.#history.shrink();
-      }
-    } catch (error) {
-      this.#fail(this.#records, error);
-    }
+    this.#tend(this.#records, () => {
+      this.#expireLetters(now);
+      this.#records.write(({ attempts, claims }) => {
+        attempts.expire(now);
+        claims.expire(now);
+      });
+    });
+    this.#tend(this.#history, () => this.#history.write((history) => history.expire(now)));
   }
 
   /** Tries to write, to see whether that works again. */
@@ -185,17 +182,27 @@ export class Engine {
     }
   }
 
+  /** What nobody has asked for; a file that is not open is left alone. */
+  #tend<Tables>(file: DatabaseFile<Tables>, work: () => void): void {
+    if (!file.open) return;
+    try {
+      work();
+      file.shrink();
+    } catch (error) {
+      this.#fail(file, error);
+    }
+  }
+
   #expireLetters(now: number): void {
     const expired = this.#records.write(({ letters }) => letters.expire(now));
     if (expired.length > 0) this.#events.expired(expired);
   }
 
-  #fail(file: { readonly path: string }, error: unknown): Failure {
+  #fail<Tables>(file: DatabaseFile<Tables>, error: unknown): Failure {
     const failure = failureOf(error, file.path);
     // History is no condition for anything.
-    if (file.path !== this.#history.path && failure.reason === "unavailable") {
-      this.trouble = failure.message;
-    }
+    const matters = (file as object) !== this.#history;
+    if (matters && failure.reason === "unavailable") this.trouble = failure.message;
     return failure;
   }
 

@@ -1,4 +1,3 @@
-import { randomUUID } from "node:crypto";
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { BindingError } from "../errors.ts";
@@ -35,7 +34,8 @@ export function createStore(options: StoreOptions): Store {
   const settings = {
     folder,
     retention: options.retention ?? defaultRetention,
-    owner: randomUUID(),
+    // node:crypto would cost the start.
+    owner: [process.pid, Date.now(), Math.random()].join("-"),
     maxPages: options.maxPages,
   };
   const thread = new StoreThread(settings, {
@@ -69,14 +69,22 @@ export function createStore(options: StoreOptions): Store {
       },
       async list(filter, page) {
         if (!holds(recordsFile)) return [];
-        return (await thread.ask("listLetters", [filter, page])).map(unpackLetter);
+        return (await thread.ask("listLetters", [filter, page])).map((one) => unpackLetter(one));
       },
       async replace(letter) {
         if (!holds(recordsFile)) return false;
         const packed = packLetter(letter);
         return thread.ask("replaceLetter", [packed], [packed.data, packed.headers]);
       },
-      remove: async (ids) => (holds(recordsFile) ? thread.ask("removeLetters", [ids]) : 0),
+      async remove(ids) {
+        let removed = 0;
+        if (!holds(recordsFile)) return removed;
+        // In parts, between which others may write.
+        for (let at = 0; at < ids.length; at += 500) {
+          removed += await thread.ask("removeLetters", [ids.slice(at, at + 500)]);
+        }
+        return removed;
+      },
       totals: async () => (holds(recordsFile) ? thread.ask("letterTotals", []) : []),
     },
     attempts: {

@@ -1,5 +1,5 @@
-import { Worker } from "node:worker_threads";
-import { BindingError } from "../errors.ts";
+import type { Worker } from "node:worker_threads";
+import { BindingError, messageOf } from "../errors.ts";
 import type { Expired } from "./dead-letter-table.ts";
 import type { EngineOptions } from "./engine.ts";
 import type { Arguments, OperationName, Reply, Request, Result } from "./operations.ts";
@@ -104,19 +104,25 @@ export class StoreThread {
     this.#outbox = [];
     this.#transfer = [];
     if (requests.length === 0) return;
-    if (this.#worker === undefined) {
-      if (Date.now() < this.#restartAt) return this.#rejectAll(this.trouble ?? "");
-      this.#worker = this.#start();
+    if (this.#worker === undefined && Date.now() < this.#restartAt) {
+      return this.#rejectAll(this.trouble ?? "");
     }
-    this.#worker.ref();
-    this.#worker.postMessage(requests, transfer);
+    try {
+      this.#worker ??= this.#start();
+      this.#worker.ref();
+      this.#worker.postMessage(requests, transfer);
+    } catch (error) {
+      this.#failed(messageOf(error));
+    }
   }
 
   #start(): Worker {
+    // Loaded here, as it costs 2 MiB. The process's own flags are not for threads; Node 22 calls its SQLite
+    // experimental, on standard error.
+    const { Worker } = process.getBuiltinModule("node:worker_threads");
     const worker = new Worker(this.#file, {
       workerData: this.#options,
-      // Node 22 calls its SQLite experimental, on standard error.
-      execArgv: [...process.execArgv, "--disable-warning=ExperimentalWarning"],
+      execArgv: ["--disable-warning=ExperimentalWarning"],
       name: "cufflink store",
     });
     let why = "it ended by itself";
@@ -126,13 +132,17 @@ export class StoreThread {
       if (this.#worker !== worker) return;
       this.#worker = undefined;
       if (this.#closed !== undefined) return this.#rejectAll("the store was closed");
-      this.#restartAt = Date.now() + restartPause;
-      const text = `the store's thread has failed (${why}); it starts again with the next record`;
-      this.#setTrouble(text);
-      this.#rejectAll(text);
+      this.#failed(why);
     });
     worker.unref();
     return worker;
+  }
+
+  #failed(why: string): void {
+    this.#restartAt = Date.now() + restartPause;
+    const text = `the store's thread has failed (${why}); it starts again with the next record`;
+    this.#setTrouble(text);
+    this.#rejectAll(text);
   }
 
   #receive({ replies = [], notice, expired, trouble }: WorkerMessage): void {

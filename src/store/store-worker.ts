@@ -17,7 +17,7 @@ const minute = 60_000;
 /** Writes that nobody waits for come at the latest after so long, in milliseconds. */
 const patience = 1000;
 /** Between two tries to write while that fails. */
-const probing = 2000;
+const probePause = 2000;
 
 if (parentPort !== null) run(parentPort, workerData as EngineOptions);
 
@@ -31,6 +31,8 @@ function run(port: NonNullable<typeof parentPort>, options: EngineOptions): void
   });
   let waiting: Request[] = [];
   let due: NodeJS.Immediate | undefined;
+  let flushing: NodeJS.Timeout | undefined;
+  let probing: NodeJS.Timeout | undefined;
 
   // What came while a transaction ran is there together, and shares the next.
   const work = (): void => {
@@ -38,6 +40,23 @@ function run(port: NonNullable<typeof parentPort>, options: EngineOptions): void
     const requests = waiting;
     waiting = [];
     engine.run(requests, (replies) => say({ replies }));
+    plan();
+  };
+  /** An idle thread does not wake up. */
+  const plan = (): void => {
+    if (engine.unwritten) flushing ??= setTimeout(flush, patience);
+    if (engine.trouble !== undefined) probing ??= setTimeout(probe, probePause);
+  };
+  const flush = (): void => {
+    flushing = undefined;
+    engine.flush();
+    plan();
+  };
+  const probe = (): void => {
+    probing = undefined;
+    if (engine.trouble !== undefined) engine.probe();
+    say({});
+    plan();
   };
   port.on("message", (requests: readonly Request[] | "close") => {
     if (requests === "close") {
@@ -49,17 +68,12 @@ function run(port: NonNullable<typeof parentPort>, options: EngineOptions): void
       port.close();
       process.exit();
     }
-    waiting.push(...requests);
+    for (const request of requests) waiting.push(request);
     due ??= setImmediate(work);
   });
   setInterval(() => {
     engine.sweep();
     say({});
+    plan();
   }, minute);
-  setInterval(() => engine.flush(), patience);
-  setInterval(() => {
-    if (engine.trouble === undefined) return;
-    engine.probe();
-    say({});
-  }, probing);
 }

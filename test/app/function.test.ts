@@ -1,4 +1,5 @@
 import { expect, test } from "vitest";
+import { BindingError } from "../../src/errors.ts";
 import { createFunctionApp } from "../../src/app/function.ts";
 import { delivery, never } from "./delivery.ts";
 
@@ -61,6 +62,13 @@ test.each([
 ])("%s is a refusal", async (_name, onBindingEvent, reason) => {
   const app = createFunctionApp({ onBindingEvent });
   expect(await app.deliver(delivery(), never)).toEqual({ kind: "refused", reason });
+});
+
+test("the reason of a BindingError is the status of a refusal", async () => {
+  const onBindingEvent = () => Promise.reject(new BindingError("unavailable", "later"));
+  expect(await createFunctionApp({ onBindingEvent }).deliver(delivery(), never)).toEqual({
+    ...{ kind: "refused", reason: "later", codes: { grpc: 14, http: undefined } },
+  });
 });
 
 test("an event without a handler is a refusal", async () => {

@@ -192,7 +192,8 @@ test.each([
 ])("status %d is a refusal with its reason", async (code, message, reason) => {
   await using server = await startUnaryApp((call) => call.fail(code, message));
   const app = await connected(server.port);
-  expect(await app.deliver(delivery(), never)).toEqual({ kind: "refused", reason });
+  const codes = { grpc: code };
+  expect(await app.deliver(delivery(), never)).toEqual({ kind: "refused", reason, codes });
 });
 
 test("an answer that is no BindingEventResponse is a refusal", async () => {

@@ -218,7 +218,8 @@ test.each([
 ])("status %d is a refusal with its body as the reason", async (status, body, reason) => {
   await using server = await serve(answers(status, body, { location: "/elsewhere" }));
   const app = await connected(server.port);
-  expect(await app.deliver(delivery(), never)).toEqual({ kind: "refused", reason });
+  const codes = { http: status };
+  expect(await app.deliver(delivery(), never)).toEqual({ kind: "refused", reason, codes });
   expect(server.calls).toHaveLength(1);
 });
 

@@ -69,6 +69,30 @@ test("an app that says never is not asked again, however many attempts are left"
   expect(letters(store)).toMatchObject([{ cause: "refused", reason: "cannot be read", failed: 1 }]);
 });
 
+const http = [{ from: 500, to: 599 }];
+const grpc = [{ from: 14, to: 14 }];
+
+test.each([
+  [{ http }, { http: 503 }, 3],
+  [{ http }, { http: 404 }, 1],
+  [{ http }, { grpc: 3 }, 3],
+  [{ http }, undefined, 3],
+  [{ grpc }, { grpc: 14 }, 3],
+  [{ grpc }, { grpc: 3 }, 1],
+  [{ http, grpc }, { http: 400 }, 1],
+  [undefined, { http: 404 }, 3],
+])("by a matching of %j an answer of %j is tried %i times", async (matching, codes, times) => {
+  const store = new MemoryStore();
+  const app = new FakeApp(() => ({ kind: "refused", reason: "no", codes }));
+  const { delivery } = delivering(app, { store, policy: { retry: policy, matching } });
+  const event = sourceEvent("1");
+  await delivery.deliver([event]);
+  await vi.advanceTimersByTimeAsync(1000);
+  expect(app.deliveries).toHaveLength(times);
+  expect(letters(store)).toMatchObject([{ cause: "exhausted", reason: "no", failed: times }]);
+  expect(event.settlements).toEqual([{ outcome: "handled" }]);
+});
+
 test("while the store fails the event stays, unacknowledged, and is put there later without asking the app", async () => {
   const store = new MemoryStore();
   const { delivery, logger } = delivering(poisoned(), { store, retry: once });

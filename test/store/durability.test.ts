@@ -2,6 +2,7 @@ import { expect, test } from "vitest";
 import type { Store } from "../../src/store/store.ts";
 import { until } from "../until.ts";
 import { openStore, startWriting, temporaryFolder } from "./opened-store.ts";
+import { attempt } from "./records.ts";
 
 test("every letter that was said to be safe is there after a SIGKILL, and again after another", async () => {
   const folder = temporaryFolder();
@@ -21,11 +22,12 @@ test("every letter that was said to be safe is there after a SIGKILL, and again 
     expect(store.log).toEqual([]);
     await store.close();
   }
-});
+}, 60_000);
 
 test("a store that has nothing to do keeps no process alive, and loses nothing by that", async () => {
   const folder = temporaryFolder();
-  const writing = startWriting(folder, { count: 20 });
+  // A flag that Node refuses for threads.
+  const writing = startWriting(folder, { count: 20, flags: ["--expose-gc"] });
   await writing.ended;
   expect(writing.child.exitCode).toBe(0);
   expect(writing.stored()).toHaveLength(20);
@@ -50,6 +52,17 @@ test("what is there says so to a second process, by the first one's id, until th
     expect.stringContaining(refused),
     "info: the store can be written again",
   ]);
+});
+
+test("two stores of one process do not share a folder either", async () => {
+  const folder = temporaryFolder();
+  const first = openStore({ folder });
+  await first.attempts.begin("orders", attempt());
+  const second = openStore({ folder });
+  await expect(second.attempts.load("orders")).rejects.toThrow("this very process uses it");
+  await first.close();
+  await until(() => second.trouble === undefined, { what: "the folder to be free" });
+  expect(await second.attempts.load("orders")).toEqual([attempt()]);
 });
 
 /** Page by page. */

@@ -48,10 +48,11 @@ export class MemoryStore implements Store {
     get: async (id) => this.letters.get(id)?.letter,
     list: async (filter, { limit, after }) =>
       [...this.letters.values()]
-        .map(({ letter }) => letter)
+        .map(({ letter }) => ({ ...letter, size: letter.event.data?.length ?? 0 }))
         .filter((letter) => matches(letter, filter) && (after === undefined || letter.id > after))
         .toSorted((a, b) => (a.id < b.id ? -1 : 1))
-        .slice(0, limit),
+        .slice(0, limit)
+        .map((letter) => ({ ...letter, size: letter.event.data?.length ?? 0 })),
     replace: async (letter) => {
       await this.#write(`replace ${letter.event.id ?? ""}`);
       const kept = this.letters.get(letter.id);

@@ -37,11 +37,11 @@ export type WritingProcess = {
 /** A process that stores letters in a folder until it is killed, at the latest after the test. */
 export function startWriting(
   folder: string,
-  options: { count?: number; shell?: string; uid?: number } = {},
+  options: { count?: number; shell?: string; uid?: number; flags?: readonly string[] } = {},
 ): WritingProcess {
   const program = [join(import.meta.dirname, "writing-process.ts"), folder];
   if (options.count !== undefined) program.push(String(options.count));
-  const command = [process.execPath, ...program];
+  const command = [process.execPath, ...(options.flags ?? []), ...program];
   const [file = "", ...args] =
     options.shell === undefined
       ? command

@@ -1,6 +1,7 @@
 import { defineBinding } from "../../binding.ts";
 import type { Answer, Call, Operation } from "../../binding.ts";
 import { BindingError } from "../../errors.ts";
+import { longestTimer } from "../../metadata/duration.ts";
 import type { Effect, Reason } from "../../errors.ts";
 import { bool } from "../../metadata/fields.ts";
 import { joinPath, parseAddress } from "./address.ts";
@@ -95,7 +96,7 @@ async function within<Result>(
     `no answer within ${milliseconds} ms (responseTimeout)`,
   );
   const controller = new AbortController();
-  const timer = setTimeout(() => controller.abort(late), milliseconds);
+  const timer = setTimeout(() => controller.abort(late), Math.min(milliseconds, longestTimer));
   try {
     return await run(AbortSignal.any([outer, controller.signal]));
   } finally {

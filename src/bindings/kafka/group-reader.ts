@@ -152,9 +152,10 @@ export class GroupReader implements Reader {
     ]);
   }
 
-  /** How many records the group has still to handle, in all partitions. */
+  /** How many records the group has still to handle in the partitions that are this reader's. */
   backlog(): Promise<number> {
-    return backlogOf(this.#driver, this.#consumer, this.#metadata.initialOffset);
+    const own = [...this.#partitions.values()];
+    return backlogOf(this.#driver, this.#consumer, own, this.#metadata.initialOffset);
   }
 
   #owned(): Buffer {
