@@ -161,7 +161,7 @@ class Run {
       runtime.signal("SIGTERM");
       await until(() => runtime.gone || runtime.output().includes("ending: "), {
         what: "the runtime to begin its end",
-        within: 30_000,
+        within: 120_000,
       });
     }
     if (phase === "reloading") {
@@ -172,7 +172,7 @@ class Run {
     if (stopOf(phase) !== undefined) {
       await until(() => runtime.frozen, {
         what: () => `the runtime to reach "${stopOf(phase)}":\n${runtime.output()}`,
-        within: 30_000,
+        within: 120_000,
       });
     }
   }
@@ -204,7 +204,7 @@ class Run {
     };
     await until(open, {
       what: () => `an event in the handler:\n${this.#world.runtime.output()}`,
-      within: 30_000,
+      within: 120_000,
     });
   }
 
