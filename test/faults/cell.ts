@@ -278,7 +278,10 @@ class Run {
     const times = new Map<string, number>();
     for (const { what, uuid } of this.#poisonRecords())
       if (what === "received") times.set(uuid, (times.get(uuid) ?? 0) + 1);
-    for (const [uuid, count] of times) {
+    for (const { uuid, durable } of this.#produced()) {
+      const count = times.get(uuid);
+      // One that its source does not have may never have come again.
+      if (count === undefined || !durable) continue;
       // The strike may cost an attempt that the app did not see, or let it see one that was not counted.
       if (Math.abs(count - poisonAttempts) > 1)
         problems.push(`${count} attempts at poison ${uuid}`);
