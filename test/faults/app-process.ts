@@ -64,7 +64,7 @@ export class AppProcess {
     const said = (): string => readFileSync(log, "utf8");
     await until(() => said().includes("started") || started.gone, {
       what: () => `the app to start:\n${said()}`,
-      within: 30_000,
+      within: 120_000,
     });
     if (started.gone) throw new Error(`the app ${await started.ended}:\n${said()}`);
   }

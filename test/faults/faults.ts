@@ -222,6 +222,8 @@ export const killedAt = (
     return arrived === undefined ? undefined : "an output has no such steps";
   },
   async strike({ runtime }) {
+    // An orderly end is what confirms acknowledgements.
+    if (point === "before flush" || point === "flushed") runtime.signal("SIGTERM");
     await until(() => runtime.gone, {
       what: () => `the runtime to end at "${point}":\n${runtime.output()}`,
       within: 60_000,

@@ -44,6 +44,8 @@ const killPoints: readonly faults.Fault[] = [
   faults.killedAt("app answered", 60),
   faults.killedAt("before settle", 60),
   faults.killedAt("settled", 60),
+  faults.killedAt("before flush", 1),
+  faults.killedAt("flushed", 1),
   faults.killedAt("attempt noted", 6),
   faults.killedAt("dead letter stored", 3),
   faults.killedAt("claimed", 60, { deduplicate: "id" }),

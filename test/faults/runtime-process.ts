@@ -105,7 +105,7 @@ export class RuntimeProcess {
       const answer = await fetch(`http://127.0.0.1:${this.httpPort}/v1.0/healthz`).catch(() => {});
       return answer?.status === 204;
     };
-    await until(ready, { what: () => `the runtime to answer:\n${this.output()}`, within: 60_000 });
+    await until(ready, { what: () => `the runtime to answer:\n${this.output()}`, within: 120_000 });
   }
 
   /** The state of a component, such as `running`; `undefined` while nobody answers. */
