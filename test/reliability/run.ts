@@ -3,6 +3,7 @@
 //
 //   --row NAME         this row alone; may be repeated. Other rows keep their results
 //   --contender NAME   cufflink, daprd or daprd-tuned alone; may be repeated
+//   --built            takes the built daemon as it is: for several runs at one time
 //   --dry-run          prints, and writes nothing
 //
 // Exits with 1 where Cufflink lost an event, or delivered one out of the order that its source promises.
@@ -23,6 +24,7 @@ const { values: flags } = parseArgs({
   options: {
     row: { type: "string", multiple: true, default: [] },
     contender: { type: "string", multiple: true, default: [] },
+    built: { type: "boolean", default: false },
     "dry-run": { type: "boolean", default: false },
   },
 });
@@ -33,13 +35,10 @@ const command = `${daprd === undefined ? "" : "DAPRD=daprd "}npm run test:reliab
 const folder = await mkdtemp(join(tmpdir(), "cufflink-reliability-"));
 process.on("exit", () => rmSync(folder, { recursive: true, force: true }));
 let failed = false;
-execFileSync(
-  process.execPath,
-  [join(import.meta.dirname, "../../scripts/build.ts"), "--no-check"],
-  {
-    stdio: "inherit",
-  },
-);
+if (!flags.built) {
+  const build = join(import.meta.dirname, "../../scripts/build.ts");
+  execFileSync(process.execPath, [build, "--no-check"], { stdio: "inherit" });
+}
 for (const row of chosen(flags.row, rows)) {
   console.log(`\n${row.name}: ${row.title}`);
   for (const contender of chosen(
