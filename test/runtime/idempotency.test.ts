@@ -10,7 +10,7 @@ afterEach(() => void vi.useRealTimers());
 
 function storeOf(claims: FakeClaims): Store {
   const unused = (): never => {
-    throw new Error("only claims are used");
+    throw new Error("only claims and history are used");
   };
   return {
     claims,
@@ -21,9 +21,7 @@ function storeOf(claims: FakeClaims): Store {
     get attempts() {
       return unused();
     },
-    get history() {
-      return unused();
-    },
+    history: { append: async () => undefined, find: async () => [] },
     close: async () => undefined,
   };
 }
