@@ -55,7 +55,7 @@ export function open(
 }
 
 /** All that comes back on a stream. Rejects when it was reset. */
-function answerOf(stream: ClientHttp2Stream): Promise<Answer> {
+export function answerOf(stream: ClientHttp2Stream): Promise<Answer> {
   return new Promise((resolve, reject) => {
     let first: IncomingHttpHeaders = {};
     let last: IncomingHttpHeaders = {};

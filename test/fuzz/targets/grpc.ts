@@ -296,7 +296,7 @@ function call(
     for (const [key, value] of headers) all[key] = value.replaceAll(/[^\t -~]/g, "");
     const stream = session.request({ ":method": "POST", ":path": path, ...all });
     let seen: NodeJS.Dict<string | string[] | number> = {};
-    const patience = ending === "end" && !isEndless(path) ? 10_000 : 30;
+    const patience = ending === "end" && !isEndless(path) ? 40_000 : 30;
     const timer = setTimeout(() => {
       stream.close(8);
       resolve(undefined);

@@ -18,6 +18,9 @@ type Input = {
   readonly cuts: readonly number[];
 };
 
+/** A silence that is no answer, in milliseconds: long, for a busy machine loads Connect slowly. */
+const patience = 40_000;
+
 const text = fc.oneof(
   anyText(30),
   plainText(30),
@@ -204,9 +207,9 @@ export const http: Target<Input> = {
         });
         const isWhole = input.wireChanges.length === 0;
         const wire = isWhole ? whole : mutate(whole, input.wireChanges);
-        const answer = await exchange(world.port, parts(wire, input.cuts), isWhole ? 10_000 : 50);
+        const answer = await exchange(world.port, parts(wire, input.cuts), isWhole ? patience : 50);
         if (isWhole) judge(input, oneReply(answer), world.calls.length - before);
-        const reply = oneReply(await exchange(world.port, [good], 10_000));
+        const reply = oneReply(await exchange(world.port, [good], patience));
         if (reply.status !== 204)
           throw new Error(`the next good request got ${reply.status}: ${reply.body.toString()}`);
         world.calls.length = 0;

@@ -79,7 +79,7 @@ export const http2: Target<Input> = {
       async check({ frames, changes }) {
         const bytes = Buffer.concat([preface, ...frames.map(encoded)]);
         await exchange(world.port, [mutate(bytes, changes)], 20);
-        const { status } = oneReply(await exchange(world.port, [good], 10_000));
+        const { status } = oneReply(await exchange(world.port, [good], 40_000));
         if (status !== 204) throw new Error(`the next good request got ${status}`);
         world.calls.length = 0;
       },
