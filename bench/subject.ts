@@ -11,6 +11,7 @@ const root = join(import.meta.dirname, "..");
 const programs = join(import.meta.dirname, "programs");
 const startLimit = 60_000;
 const endLimit = 15_000;
+let states = 0;
 
 /** The ports that a program is given. */
 export type Ports = {
@@ -146,7 +147,11 @@ export async function start(
   const { PATH, HOME } = process.env;
   const child = endWithUs(
     spawn(program, rest, {
-      env: { PATH, HOME, NODE_COMPILE_CACHE: compileCache },
+      env: {
+        ...{ PATH, HOME, NODE_COMPILE_CACHE: compileCache },
+        // Durable records of one program are not the next one's.
+        XDG_STATE_HOME: join(compileCache, "..", `state-${states++}`),
+      },
       stdio: ["ignore", "pipe", "pipe"],
     }),
   );

@@ -71,10 +71,16 @@ export type Binding<
    */
   readonly returnsSingly?: boolean;
 
-  /** Throws when the system cannot be used right now. */
+  /**
+   * Throws when the system cannot be used right now; a `BindingError` that is `rejected` says that it is there.
+   * Asked every 30 seconds while connected; after three failures in a row the connection is made anew.
+   */
   ping?(connection: Connection, signal: AbortSignal): Promise<void>;
 
-  /** How many events wait at the source, where the system can tell. */
+  /**
+   * How many events wait at the source for this reader, where the system can tell; those that it has and has
+   * not settled may be among them. Asked every ten seconds.
+   */
   backlog?(connection: Connection, signal: AbortSignal): Promise<number>;
 };
 
@@ -224,7 +230,7 @@ export type InboundEvent = {
    * that was given back unattempted was delivered too, and the runtime counts attempts.
    */
   readonly attempt?: number | undefined;
-  /** `false`: the source knows that it has never delivered it before. Of use for events without an `id`. */
+  /** `false`: the source knows that it has never delivered it before, so that no earlier attempt was at this one. */
   readonly redelivered?: boolean | undefined;
   /** Called exactly once; only notes the outcome, {@link Reader.flush} confirms it. Never throws. */
   readonly settle: (settlement: Settlement) => void;

@@ -11,6 +11,11 @@ export type ComponentSpec = {
   /** Milliseconds the first opening may take before the component counts as tried. Default 5000. */
   readonly initTimeout: number;
   readonly origin: Origin | undefined;
+  /**
+   * A digest of what it says, the values that it has now included, and not of where it stands: the same for two
+   * that would run alike. Absent: only the same object is the same component.
+   */
+  readonly fingerprint?: string;
   /** The properties' names and where they are, without their values, for messages. */
   readonly properties: readonly { readonly name: string; readonly origin: Origin | undefined }[];
   /**

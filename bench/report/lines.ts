@@ -13,6 +13,7 @@ const titles: Record<ContenderName, string> = {
   "cufflink-unary": "Cufflink, unary app",
   "cufflink-batch": "Cufflink, batches",
   "cufflink-stream": "Cufflink, stream",
+  "cufflink-forgetful": "Cufflink, stream, without history",
   daprd: "daprd",
   floor: "floor",
 };

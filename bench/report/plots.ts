@@ -10,6 +10,7 @@ const colors: Record<ContenderName, string> = {
   "cufflink-unary": "#5aa786",
   "cufflink-batch": "#5aa786",
   "cufflink-stream": "#0b6e4f",
+  "cufflink-forgetful": "#5aa786",
   daprd: "#c2571a",
   floor: "#9aa0a6",
 };

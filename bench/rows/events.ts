@@ -89,7 +89,8 @@ async function startApp(
   { circumstances: { pin } }: Bench,
 ): Promise<AppProcess> {
   if (contender === "floor") return new AppProcess("event-floor.ts", order, [system], pin);
-  const program = contender === "cufflink-stream" ? "stream-app.ts" : "unary-app.ts";
+  const streams = contender === "cufflink-stream" || contender === "cufflink-forgetful";
+  const program = streams ? "stream-app.ts" : "unary-app.ts";
   const app = new AppProcess(program, order, [], pin);
   await app.message("listening", 0);
   return app;
@@ -104,6 +105,7 @@ async function startRuntime(
 ): Promise<Running | undefined> {
   if (contender === "floor") return undefined;
   const resources = await writeComponent(bench.folder, source.component);
-  const subject = daemonSubject(contender, bench, { resources, appPort });
+  const flags = contender === "cufflink-forgetful" ? ["--enable-event-history=false"] : [];
+  const subject = daemonSubject(contender, bench, { resources, appPort, flags });
   return start(subject, bench.circumstances, (pid) => app.measure(pid));
 }

@@ -1,6 +1,6 @@
 import { httpGetRow } from "./http-get.ts";
 import { httpMemoryRow } from "./http-memory.ts";
-import { kafkaInRow } from "./kafka-in.ts";
+import { historyRow, kafkaInRow } from "./kafka-in.ts";
 import { kafkaOutRow } from "./kafka-out.ts";
 import { largePayloadRow } from "./large-payload.ts";
 import { mqttInRow } from "./mqtt-in.ts";
@@ -20,6 +20,7 @@ export const rows: readonly Row[] = [
   kafkaOutRow,
   redisBulkRow,
   kafkaInRow,
+  historyRow,
   rabbitmqInRow,
   mqttInRow,
   redisLatencyRow,

@@ -32,6 +32,18 @@ export const kafkaInRow: Row = {
   },
 };
 
+/** The same with and without the history of events, which may cost a twentieth. */
+export const historyRow: Row = {
+  ...kafkaInRow,
+  name: "history",
+  title: "Kafka → app, stream, with and without the history of events",
+  contenders: ["cufflink-stream", "cufflink-forgetful"],
+  requirements: [
+    { measure: "rate", contender: "cufflink-stream", of: "cufflink-forgetful", atLeast: 0.95 },
+    { measure: "cpu", contender: "cufflink-stream", of: "cufflink-forgetful", atMost: 1.05 },
+  ],
+};
+
 async function openTopic(bench: Bench): Promise<EventSource> {
   const kafka = await bench.systems.kafka();
   const topic = uniqueName("in");

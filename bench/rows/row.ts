@@ -7,6 +7,7 @@ export type ContenderName =
   | "cufflink-unary"
   | "cufflink-batch"
   | "cufflink-stream"
+  | "cufflink-forgetful"
   | "daprd"
   | "floor";
 

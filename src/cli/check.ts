@@ -44,12 +44,18 @@ async function check(
   checkSecrets: boolean,
 ): Promise<{ components: number; problems: ResourceProblem[] }> {
   const { bindings } = await import("../bindings/index.ts");
+  const { readConfiguration } = await import("../resources/configuration.ts");
   const { lint } = await import("../resources/lint.ts");
   const { loadResources } = await import("../resources/load.ts");
   const { componentFields: frameworkFields } = await import("../runtime/component-fields.ts");
   const loaded = await loadResources({ paths, appId, bindings, frameworkFields, checkSecrets });
   const linted = await lint(loaded.components, bindings, { frameworkFields });
-  const problems = [...loaded.problems, ...linted].sort(
+  // What cannot be read or parsed both tell.
+  const told = new Set(loaded.problems.map((problem) => JSON.stringify(problem)));
+  const configured = (await readConfiguration(paths)).problems.filter(
+    (problem) => !told.has(JSON.stringify(problem)),
+  );
+  const problems = [...loaded.problems, ...linted, ...configured].sort(
     (a, b) =>
       (a.file < b.file ? -1 : a.file > b.file ? 1 : 0) || a.line - b.line || a.column - b.column,
   );

@@ -6,30 +6,43 @@ import { parseDuration } from "../metadata/duration.ts";
 import type { RuntimeClient } from "../rpc/client.ts";
 import { UsageError } from "./usage-error.ts";
 
+const usualTimeout = "30s";
+
 /** Adds the flags of commands that talk to a running runtime. */
 export function addClientOptions(command: Command): Command {
-  return command
-    .option("--address <host:port>", "a port of the running runtime", defaultAddress())
-    .option("--timeout <duration>", "how long the call may take", "30s");
+  return addAddressOption(command).option(
+    "--timeout <duration>",
+    "how long the call may take",
+    usualTimeout,
+  );
 }
 
-/** The client that the flags of {@link addClientOptions} ask for. Throws a {@link UsageError}. */
+/** Adds the flag that says where the runtime is, for commands that say otherwise how long they take. */
+export function addAddressOption(command: Command): Command {
+  return command.option("--address <host:port>", "a port of the running runtime", defaultAddress());
+}
+
+/** The client that these flags ask for. Throws a {@link UsageError}. */
 export async function createClientFor(command: Command): Promise<RuntimeClient> {
-  const { address, timeout } = command.opts<{ address: string; timeout: string }>();
+  const { address, timeout = usualTimeout } = command.opts<{ address: string; timeout?: string }>();
   const url = /^https?:\/\//.test(address) ? address : `http://${address}`;
-  const milliseconds = parseDuration(timeout, 1000);
   if (!URL.canParse(url)) {
     throw new UsageError(`--address ${JSON.stringify(address)} is not host:port`);
   }
-  if (milliseconds === undefined || milliseconds <= 0) {
-    throw new UsageError(`--timeout ${JSON.stringify(timeout)} is not a duration such as "5s"`);
-  }
+  const milliseconds = readDuration("--timeout", timeout);
   const { RuntimeClient } = await import("../rpc/client.ts");
   return new RuntimeClient({
     url,
     token: process.env["DAPR_API_TOKEN"] || undefined,
     timeout: milliseconds,
   });
+}
+
+/** The milliseconds of a flag. Throws a {@link UsageError}. */
+export function readDuration(flag: string, text: string): number {
+  const milliseconds = parseDuration(text, 1000);
+  if (milliseconds !== undefined && milliseconds > 0) return milliseconds;
+  throw new UsageError(`${flag} ${JSON.stringify(text)} is not a duration such as "5s"`);
 }
 
 /** Adds the two ways to give data: an argument of the command's own, and a file. */

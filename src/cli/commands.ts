@@ -2,10 +2,13 @@ import type { Command } from "commander";
 import { addCheckCommand } from "./check.ts";
 import { addCompletionCommand } from "./completion.ts";
 import { addComponentsCommand } from "./components.ts";
+import { addDeadLettersCommand } from "./dead-letters.ts";
 import { addEmitCommand } from "./emit.ts";
 import { addInvokeCommand } from "./invoke.ts";
+import { addReloadCommand } from "./reload.ts";
 import { addRunCommand } from "./run.ts";
 import { addTypesCommand } from "./types.ts";
+import { addWhyCommand } from "./why.ts";
 
 /** Adds every command but `serve`. */
 export function addCommands(program: Command, setExitCode: (code: number) => void): void {
@@ -13,6 +16,9 @@ export function addCommands(program: Command, setExitCode: (code: number) => voi
   addInvokeCommand(program);
   addEmitCommand(program);
   addComponentsCommand(program);
+  addDeadLettersCommand(program);
+  addWhyCommand(program);
+  addReloadCommand(program);
   addCheckCommand(program);
   addTypesCommand(program);
   addCompletionCommand(program);

@@ -23,12 +23,16 @@ Examples:
 }
 
 function bash(program: Command): string {
-  const cases = program.commands.map(
-    (command) => `    ${command.name()}) words="${wordsOf(command).join(" ")}" ;;`,
-  );
+  const cases = program.commands.flatMap((command) => [
+    ...command.commands.map(
+      (one) => `    "${command.name()} ${one.name()}") words="${wordsOf(one).join(" ")}" ;;`,
+    ),
+    `    "${command.name()} "*) words="${wordsOf(command).join(" ")}" ;;`,
+  ]);
   return `_cufflink() {
-  local words cur="\${COMP_WORDS[COMP_CWORD]}"
-  case "\${COMP_WORDS[1]}" in
+  local words cur="\${COMP_WORDS[COMP_CWORD]}" second=""
+  if [ "$COMP_CWORD" -gt 2 ]; then second="\${COMP_WORDS[2]}"; fi
+  case "\${COMP_WORDS[1]} $second" in
 ${cases.join("\n")}
     *) words="" ;;
   esac
@@ -42,20 +46,29 @@ complete -o default -F _cufflink cufflink
 }
 
 function zsh(program: Command): string {
-  const commands = program.commands.map(
-    (one) => `    ${quoted(`${one.name()}:${one.description()}`)}`,
-  );
   const cases = program.commands.map((one) => {
-    const options = optionsOf(one).map((option) =>
-      quoted(`*${option.long}[${zshText(option)}]${value(option)}`),
-    );
-    const places = choicesOf(one).map((choices) => quoted(`1:argument:(${choices.join(" ")})`));
-    return `    ${one.name()}) _arguments ${[...options, ...places, "'*:file:_files'"].join(" ")} ;;`;
+    if (one.commands.length === 0) return `    ${one.name()}) ${zshArguments(one)} ;;`;
+    const inner = one.commands.map((sub) => `        ${sub.name()}) ${zshArguments(sub)} ;;`);
+    return `    ${one.name()})
+      local -a commands=(
+${zshDescriptions(one)}
+      )
+      if (( CURRENT == 2 )); then
+        _describe command commands
+        ${zshArguments(withDefault(one))}
+        return
+      fi
+      local inner=$words[2]
+      shift words
+      (( CURRENT-- ))
+      case $inner in
+${inner.join("\n")}
+      esac ;;`;
   });
   return `#compdef cufflink
 _cufflink() {
   local -a commands=(
-${commands.join("\n")}
+${zshDescriptions(program)}
   )
   if (( CURRENT == 2 )); then
     _describe command commands
@@ -76,24 +89,58 @@ fi
 `;
 }
 
+function zshDescriptions(command: Command): string {
+  return command.commands
+    .map((one) => `    ${quoted(`${one.name()}:${one.description()}`)}`)
+    .join("\n");
+}
+
+function zshArguments(command: Command): string {
+  const options = optionsOf(command).map((option) =>
+    quoted(`*${option.long}[${zshText(option)}]${value(option)}`),
+  );
+  const places = choicesOf(command).map((choices) => quoted(`1:argument:(${choices.join(" ")})`));
+  return `_arguments ${[...options, ...places, "'*:file:_files'"].join(" ")}`;
+}
+
 function fish(program: Command): string {
   const lines = program.commands.flatMap((one) => [
     `complete -c cufflink -n __fish_use_subcommand -f -a ${one.name()} -d ${quoted(one.description())}`,
-    ...choicesOf(one).map(
-      (choices) =>
-        `complete -c cufflink -n '__fish_seen_subcommand_from ${one.name()}' -f -a '${choices.join(" ")}'`,
-    ),
-    ...optionsOf(one).map(
-      (option) =>
-        `complete -c cufflink -n '__fish_seen_subcommand_from ${one.name()}' -l ${(option.long ?? "").slice(2)}` +
-        `${option.required ? " -r" : ""} -d ${quoted(option.description)}`,
-    ),
+    ...one.commands.flatMap((sub) => [
+      `complete -c cufflink -n ${quoted(fishAt(one))} -f -a ${sub.name()} -d ${quoted(sub.description())}`,
+      ...fishLines(sub, `${fishAt(one)}; and __fish_seen_subcommand_from ${sub.name()}`),
+    ]),
+    ...fishLines(one, fishAt(one)),
   ]);
   return `${lines.join("\n")}\n`;
 }
 
+function fishAt(command: Command): string {
+  return `__fish_seen_subcommand_from ${command.name()}`;
+}
+
+function fishLines(command: Command, condition: string): string[] {
+  const when = `complete -c cufflink -n ${quoted(condition)}`;
+  return [
+    ...choicesOf(command).map((choices) => `${when} -f -a '${choices.join(" ")}'`),
+    ...optionsOf(command).map(
+      (option) =>
+        `${when} -l ${(option.long ?? "").slice(2)}${option.required ? " -r" : ""} -d ${quoted(option.description)}`,
+    ),
+  ];
+}
+
+/** A command itself, or the one of its own that is meant when none is said. */
+function withDefault(command: Command): Command {
+  return command.commands.find((one) => one.name() === "list") ?? command;
+}
+
 function wordsOf(command: Command): string[] {
-  return [...choicesOf(command).flat(), ...optionsOf(command).map((option) => option.long ?? "")];
+  return [
+    ...command.commands.map((one) => one.name()),
+    ...choicesOf(command).flat(),
+    ...optionsOf(withDefault(command)).map((option) => option.long ?? ""),
+  ];
 }
 
 function optionsOf(command: Command): Option[] {

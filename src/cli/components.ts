@@ -1,26 +1,47 @@
 import type { Command } from "commander";
-import type { ListedComponent } from "../rpc/client.ts";
+import type { ListedComponent } from "../rpc/listed-component.ts";
 import { addClientOptions, createClientFor } from "./client-options.ts";
+import {
+  addDrainCommand,
+  addPauseCommand,
+  addPolicyCommand,
+  addRestartCommand,
+  addResumeCommand,
+} from "./component-changes.ts";
 import { ExitCode } from "./exit-code.ts";
-import { formatTable, writeJson } from "./terminal.ts";
+import { formatTable, paragraph, writeJson } from "./terminal.ts";
 
-/** `cufflink components`: the live state of a running runtime. */
+/** `cufflink components`: the live state of a running runtime, and what its operator changes. */
 export function addComponentsCommand(program: Command): void {
-  const command = program
+  const components = program
     .command("components")
-    .description("show the components of a running runtime and their state")
-    .argument("[name]", "only this one")
-    .option("--json", "for tools")
+    .description("show the components of a running runtime and their state, hold or renew one")
     .addHelpText(
       "after",
       `
-Exit code 1: there is no component of that name.
+Without a command of its own it lists: cufflink components [name] [--json].
 
 Examples:
   cufflink components
   cufflink components orders --json
+  cufflink components pause orders --reason "the database moves"
 `,
     );
+  addListCommand(components);
+  addPauseCommand(components);
+  addResumeCommand(components);
+  addRestartCommand(components);
+  addDrainCommand(components);
+  addPolicyCommand(components);
+}
+
+function addListCommand(components: Command): void {
+  const command = components
+    .command("list", { isDefault: true })
+    .description("list them with their state, why it is so, and what they have done")
+    .argument("[name]", "only this one")
+    .option("--json", "for tools")
+    .addHelpText("after", "\nExit code 1: there is no component of that name.\n");
   addClientOptions(command).action(async (name: string | undefined) => {
     using client = await createClientFor(command);
     const all = await client.components();
@@ -35,13 +56,18 @@ Examples:
   });
 }
 
+/** A row for each, and a line below for the reason where there is one. */
 function table(components: readonly ListedComponent[]): string {
-  const head = ["NAME", "TYPE", "STATE", "DIRECTION", "HANDLED", "IN FLIGHT", "WAITING", "REASON"];
+  const head = ["NAME", "TYPE", "STATE", "DIRECTION", "HANDLED", "IN FLIGHT", "WAITING"];
   const rows = components.map((one) => {
     const counts = one.directions.includes("input")
       ? [one.handled, one.inFlight, one.waiting].map(String)
       : ["-", "-", "-"];
-    return [one.name, one.type, one.state, one.directions.join(","), ...counts, one.reason];
+    return [one.name, one.type, one.state, one.directions.join(",") || "-", ...counts];
   });
-  return formatTable([head, ...rows]);
+  const [first = "", ...lines] = formatTable([head, ...rows]).split("\n");
+  const reasons = components.map(({ reason }) =>
+    reason === "" ? [] : [paragraph(reason, "    ")],
+  );
+  return [first, ...lines.flatMap((line, index) => [line, ...(reasons[index] ?? [])])].join("\n");
 }

@@ -33,7 +33,9 @@ export async function main(args: readonly string[]): Promise<number> {
       return 2;
     }
     process.stderr.write(`cufflink: ${messageOf(error)}\n`);
-    return error instanceof BindingError && error.reason === "unavailable" ? 69 : 1;
+    // A runtime that answered so is there; something that it needs is not.
+    const isAway = error instanceof BindingError && error.reason === "unavailable";
+    return isAway && error.effect !== "ambiguous" ? 69 : 1;
   }
 }
 

@@ -1,3 +1,4 @@
+import { closeSync, openSync } from "node:fs";
 import { messageOf } from "../errors.ts";
 import type { Served } from "./serve.ts";
 
@@ -9,7 +10,7 @@ const lingering = 1000;
 const echo = 250;
 
 /**
- * Ends on SIGINT and SIGTERM (a second one: at once), lets a driver's stray exception rebuild its
+ * Ends on SIGINT and SIGTERM (a second one: at once), reloads on SIGHUP, lets a driver's stray exception rebuild its
  * component, and resolves to the exit code.
  */
 export async function untilSignalled(served: Served): Promise<number> {
@@ -21,6 +22,16 @@ export async function untilSignalled(served: Served): Promise<number> {
     served.end(signal);
   };
   for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, onSignal);
+  const ofTerminal = hasTerminal();
+  process.on("SIGHUP", () => {
+    if (ofTerminal && !hasTerminal()) return served.end("the terminal was closed");
+    served.logger.info({}, "SIGHUP: reading the resources again");
+    void served.reload().then(
+      ({ revision, outcome }) => served.logger.info({ revision, outcome }, "resources were read"),
+      (error: unknown) =>
+        served.logger.error({ reason: messageOf(error) }, "the resources could not be read"),
+    );
+  });
   const onStray = (error: unknown): void => {
     if (served.runtime.blame(error)) return;
     const stack = error instanceof Error ? error.stack : undefined;
@@ -35,4 +46,14 @@ export async function untilSignalled(served: Served): Promise<number> {
   const code = await served.ended;
   setTimeout(() => process.exit(code), lingering).unref();
   return code;
+}
+
+/** Whether the process has a terminal: the one that it lost sends SIGHUP too. */
+function hasTerminal(): boolean {
+  try {
+    closeSync(openSync("/dev/tty", "r"));
+    return true;
+  } catch {
+    return false;
+  }
 }

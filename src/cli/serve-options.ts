@@ -22,6 +22,8 @@ export type ServeOptions = {
       }
     | undefined;
   readonly resourcesPaths: readonly string[];
+  /** Files of Dapr's Configuration. */
+  readonly configPaths: readonly string[];
   readonly httpPort: number;
   readonly grpcPort: number;
   readonly publicPort: number | undefined;
@@ -33,6 +35,8 @@ export type ServeOptions = {
   readonly unixDomainSocket: string | undefined;
   /** Where durable records are kept, in a folder of the app's own. */
   readonly stateDir: string | undefined;
+  /** Whether it is remembered what became of each event. */
+  readonly eventHistory: boolean;
   readonly maxBodySize: number;
   readonly logLevel: LogLevel;
   readonly logAsJson: boolean;
@@ -58,7 +62,6 @@ const otherFlags: readonly { name: string; value: boolean }[] = [
     "profile-port",
     "dapr-internal-grpc-port",
     "dapr-internal-grpc-listen-address",
-    "config",
     "actors-service",
     "reminders-service",
     "allowed-origins",
@@ -117,6 +120,7 @@ export function addServeOptions(command: Command): Command {
     .option("--app-health-threshold <n>", "failures in a row that make the app unhealthy", "3")
     .option("--resources-path <path>", "a folder of component YAML; may be repeated", collect, [])
     .option("--components-path <path>", "the old name of --resources-path", collect, [])
+    .option("--config <file>", "a file with a Configuration; may be repeated", collect, [])
     .option("--dapr-http-port <port>", "Dapr's HTTP port; speaks every protocol", "3500")
     .option("--dapr-grpc-port <port>", "Dapr's gRPC port; speaks every protocol", "50001")
     .option("--dapr-public-port <port>", "health and metadata only")
@@ -134,6 +138,7 @@ export function addServeOptions(command: Command): Command {
       "--state-dir <folder>",
       "where durable records are kept, as dead letters; default $XDG_STATE_HOME, else ~/.local/state",
     )
+    .option("--enable-event-history [bool]", "remember what became of each event", "true")
     .option("--max-body-size <size>", "the largest request", "4Mi")
     .option("--tls-cert <file>", "PEM certificate chain: both ports speak TLS")
     .option("--tls-key <file>", "PEM key of that certificate")
@@ -234,6 +239,7 @@ export function readServeOptions(command: Command): ServeOptions {
         }
       : undefined,
     resourcesPaths: paths,
+    configPaths: Array.isArray(flags["config"]) ? flags["config"] : [],
     httpPort: port("daprHttpPort"),
     grpcPort: port("daprGrpcPort"),
     publicPort: flags["daprPublicPort"] === undefined ? undefined : port("daprPublicPort"),
@@ -244,6 +250,7 @@ export function readServeOptions(command: Command): ServeOptions {
     metricsListenAddress: hosts(text("metricsListenAddress"))[0] ?? "127.0.0.1",
     unixDomainSocket: optional("unixDomainSocket"),
     stateDir: optional("stateDir"),
+    eventHistory: on("enableEventHistory"),
     maxBodySize: check(
       parseByteSize(text("maxBodySize")),
       "maxBodySize",

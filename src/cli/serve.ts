@@ -3,25 +3,24 @@ import { join } from "node:path";
 import { createApp } from "../app/app.ts";
 import type { JoinedApp } from "../app/joined-app.ts";
 import { bindings } from "../bindings/index.ts";
-import { messageOf } from "../errors.ts";
-import { formatDuration, longestTimer } from "../metadata/duration.ts";
+import { formatDuration } from "../metadata/duration.ts";
 import { compilePolicies } from "../policy/policies.ts";
-import { formatProblem, type ResourceProblem } from "../resources/problem.ts";
-import { loadResources } from "../resources/load.ts";
-import { lint } from "../resources/lint.ts";
 import { RuntimeDescription } from "../rpc/description.ts";
-import { componentFields } from "../runtime/component-fields.ts";
+import type { ReloadResult } from "../runtime/reload.ts";
+import { DeadLetterDesk } from "../runtime/dead-letters.ts";
 import { createRuntime, type Runtime } from "../runtime/runtime.ts";
 import type { RuntimeLogger } from "../runtime/runtime-logger.ts";
 import { createHttpEndpoints } from "../server/http-endpoints.ts";
 import { bind, type Address } from "../server/listener.ts";
-import { createServer, type CufflinkServer } from "../server/server.ts";
+import { createServer, type CufflinkServer, type ServerOptions } from "../server/server.ts";
 import { stateStores } from "../states/index.ts";
 import { createStore } from "../store/open-store.ts";
 import { stateFolder } from "../store/state-folder.ts";
 import { createLogger } from "../telemetry/logger.ts";
 import { Metrics } from "../telemetry/metrics.ts";
 import { version } from "../version.ts";
+import { endOrderly } from "./ending.ts";
+import { Reloader } from "./reloader.ts";
 import type { ServeOptions } from "./serve-options.ts";
 
 /** A serving process, from the first listener to its end. */
@@ -34,6 +33,8 @@ export type Served = {
   readonly ended: Promise<number>;
   /** Ends it orderly; called again: at once. */
   end(why: string, exitCode?: number): void;
+  /** Reads the resources again and takes over what has changed. */
+  reload(): Promise<ReloadResult>;
 };
 
 /** Everything wired together. Listens first, then connects out. */
@@ -55,6 +56,18 @@ export async function serve(options: ServeOptions): Promise<Served> {
   const { promise: ended, resolve: sayEnded } = Promise.withResolvers<number>();
   let ending = 0;
 
+  const reloader = await Reloader.create({
+    ...{ appId: options.appId, resourcesPaths: options.resourcesPaths, bindings, logger },
+    configPaths: options.configPaths,
+    async apply(components, findings) {
+      const result = await runtime.apply(components, findings);
+      metrics.reloaded(result);
+      return result;
+    },
+    async onLoaded({ resiliency }) {
+      runtime.applyPolicies(resiliency && (await compilePolicies(resiliency)));
+    },
+  });
   const app = await createApp({
     protocol: options.appProtocol,
     port: options.appPort,
@@ -67,8 +80,13 @@ export async function serve(options: ServeOptions): Promise<Served> {
   const store = createStore({
     folder: stateFolder(options.appId, options.stateDir, process.env),
     logger: logger.child({ part: "store" }),
+    onExpired: (component, count) => deadLetters.expired(component, count),
   });
-  const metrics = new Metrics(options.appId, () => runtime.components());
+  const metrics = new Metrics(
+    options.appId,
+    () => runtime.components(),
+    () => ({ store, deadLetters }),
+  );
   const runtime: Runtime = createRuntime({
     appId: options.appId,
     bindings,
@@ -76,11 +94,24 @@ export async function serve(options: ServeOptions): Promise<Served> {
     app,
     logger,
     observer: metrics,
+    store,
     http: createHttpEndpoints(),
+    eventHistory: options.eventHistory,
     maxConcurrency: options.appMaxConcurrency,
   });
-  const server = await startServer(options, runtime, app, () => end("shutdown was asked for"));
-  const metricsServer = options.metrics ? metrics.server() : undefined;
+  const deadLetters = new DeadLetterDesk({
+    store: store.deadLetters,
+    redrive: (letter, signal) => runtime.redrive(letter, signal),
+    invoke: (invocation) => runtime.invoke(invocation),
+    logger,
+  });
+  const server = await startServer(options, runtime, app, {
+    shutdown: () => end("shutdown was asked for"),
+    features: () => (reloader.configuration.hotReload ? ["HotReload"] : []),
+    operations: { operator: runtime, deadLetters, reload: () => reloader.reload() },
+  });
+  const withMetrics = options.metrics && reloader.configuration.metrics !== false;
+  const metricsServer = withMetrics ? metrics.server() : undefined;
   try {
     if (metricsServer)
       await bind(metricsServer, { host: options.metricsListenAddress, port: options.metricsPort });
@@ -90,28 +121,22 @@ export async function serve(options: ServeOptions): Promise<Served> {
   }
 
   async function finish(exitCode: number): Promise<void> {
-    let code = exitCode;
-    try {
-      if (options.blockShutdown > 0) await blockShutdown(options.blockShutdown, runtime);
-      const { abandoned } = await runtime.drain(Math.min(options.gracefulShutdown, longestTimer));
-      if (abandoned > 0) {
-        logger.error(
-          { events: abandoned },
-          "the app did not finish in time; its events are the sources' again",
-        );
-        code ||= 1;
-      }
-      await runtime.close();
-      // First, for streams that the app has dialled are calls of the server.
-      await app.close();
-      await server.close(2000);
-      await store.close();
-    } catch (error) {
-      logger.error({ reason: messageOf(error) }, "ending did not go smoothly");
-      code ||= 1;
-    }
-    metricsServer?.close();
-    metricsServer?.closeAllConnections();
+    reloader.close();
+    const code = await endOrderly(
+      {
+        ...{ runtime, app, server, logger, hasApp: options.appPort !== undefined },
+        gracefulShutdown: options.gracefulShutdown,
+        blockShutdown: options.blockShutdown,
+        last: [
+          () => {
+            metricsServer?.close();
+            metricsServer?.closeAllConnections();
+          },
+          () => store.close(),
+        ],
+      },
+      exitCode,
+    );
     logger.info({}, "ended");
     sayEnded(code);
   }
@@ -126,17 +151,6 @@ export async function serve(options: ServeOptions): Promise<Served> {
     }
   }
 
-  const { components, resiliency, problems } = await loadResources({
-    paths: options.resourcesPaths,
-    appId: options.appId,
-    bindings: [...bindings],
-    frameworkFields: componentFields,
-  });
-  const findings = [
-    ...problems,
-    ...(await lint(components, bindings, { frameworkFields: componentFields })),
-  ];
-  for (const problem of findings) logProblem(logger, problem);
   // Each of the two ports has as many listeners as there are addresses; a socket has one.
   const grpcAt = options.unixDomainSocket === undefined ? options.listenAddresses.length : 1;
   const [httpPort = 0] = server.ports;
@@ -151,8 +165,7 @@ export async function serve(options: ServeOptions): Promise<Served> {
     },
     `listening on ${where}; say --dapr-listen-addresses for others`,
   );
-  if (resiliency !== undefined) runtime.applyPolicies(await compilePolicies(resiliency));
-  void runtime.apply(components).then(() => {
+  void reloader.start().then(({ components }) => {
     const took = formatDuration(Math.round(performance.now() - started));
     logger.info({ components: components.length, took }, "cufflink initialized. Status: Running.");
   });
@@ -163,6 +176,7 @@ export async function serve(options: ServeOptions): Promise<Served> {
     runtime,
     ended,
     end,
+    reload: () => reloader.reload(),
   };
 }
 
@@ -170,13 +184,17 @@ async function startServer(
   options: ServeOptions,
   runtime: Runtime,
   app: JoinedApp,
-  shutdown: () => void,
+  {
+    features,
+    ...asked
+  }: Pick<ServerOptions, "shutdown" | "operations"> & { features: () => readonly string[] },
 ): Promise<CufflinkServer> {
   const { appId, appProtocol, appPort, appChannelAddress, appMaxConcurrency, appHealth } = options;
   const description = new RuntimeDescription({
     appId,
     version,
     runtime,
+    features,
     app: {
       protocol: appProtocol,
       address: appChannelAddress,
@@ -207,7 +225,7 @@ async function startServer(
     token: process.env["DAPR_API_TOKEN"],
     maxBodySize: options.maxBodySize,
     tls,
-    shutdown,
+    ...asked,
     subscribe: (messages) => app.streams.accept(messages),
   });
 }
@@ -224,16 +242,4 @@ async function addressesOf(options: ServeOptions): Promise<Address[]> {
     join(unixDomainSocket, `dapr-${appId}-${name}.socket`),
   );
   return sockets.map((socket) => ({ socket }));
-}
-
-/** Inputs stop at once; outputs go on for the time. */
-async function blockShutdown(milliseconds: number, runtime: Runtime): Promise<void> {
-  await Promise.all([
-    runtime.drain(Math.min(milliseconds, longestTimer)),
-    new Promise((resolve) => setTimeout(resolve, Math.min(milliseconds, longestTimer))),
-  ]);
-}
-
-function logProblem(logger: RuntimeLogger, problem: ResourceProblem): void {
-  logger[problem.severity === "error" ? "error" : "warn"]({}, formatProblem(problem));
 }

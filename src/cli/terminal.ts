@@ -29,3 +29,53 @@ export function writeData(data: Uint8Array): void {
 export function writeJson(value: unknown): void {
   process.stdout.write(`${JSON.stringify(value, undefined, 2)}\n`);
 }
+
+/** Text from elsewhere for a terminal: a control character could forge lines or move the cursor. */
+export function plain(text: string): string {
+  return text.replaceAll(/\p{Cc}/gu, (control) => (control === "\t" ? " " : "\ufffd"));
+}
+
+/** A paragraph, indented: in lines as long as the terminal is wide, in one where nobody looks at it. */
+export function paragraph(text: string, indent: string): string {
+  const { isTTY, columns } = process.stdout;
+  const width = isTTY ? Math.max(columns, 40) : Number.POSITIVE_INFINITY;
+  const lines: string[] = [];
+  let line = indent;
+  for (const word of plain(text).split(" ")) {
+    const isFirst = line === indent;
+    if (!isFirst && line.length + 1 + word.length > width) {
+      lines.push(line);
+      line = indent + word;
+    } else {
+      line += isFirst ? word : ` ${word}`;
+    }
+  }
+  return [...lines, line].join("\n");
+}
+
+/** How long ago it was, for people: `12s ago`, `5h ago`, `3d ago`. */
+export function ago(time: number, now = Date.now()): string {
+  const seconds = Math.max(0, Math.round((now - time) / 1000));
+  if (seconds < 100) return `${seconds}s ago`;
+  if (seconds < 100 * 60) return `${Math.round(seconds / 60)}m ago`;
+  if (seconds < 48 * 3600) return `${Math.round(seconds / 3600)}h ago`;
+  return `${Math.round(seconds / 86_400)}d ago`;
+}
+
+/** A number of bytes for people: `120 B`, `1.5 KiB`. */
+export function formatSize(bytes: number): string {
+  if (bytes < 1024) return `${bytes} B`;
+  const units = ["KiB", "MiB", "GiB", "TiB"];
+  let value = bytes / 1024;
+  let unit = 0;
+  while (value >= 1023.95 && unit < units.length - 1) {
+    value /= 1024;
+    unit++;
+  }
+  return `${value.toFixed(1)} ${units[unit]}`;
+}
+
+/** `1 dead letter`, `12 dead letters`. */
+export function counted(count: number, thing: string): string {
+  return `${count} ${thing}${count === 1 ? "" : "s"}`;
+}

@@ -1,5 +1,5 @@
-import { circuitBreaker, CircuitState, handleAll, type CircuitBreakerPolicy } from "cockatiel";
 import { longestTimer } from "../metadata/duration.ts";
+import { circuitBreaker, CircuitState, handleAll, type CircuitBreakerPolicy } from "cockatiel";
 import type { Breaker, BreakerState, Pass } from "./policy.ts";
 import type { Counts, Trip } from "./trip.ts";
 

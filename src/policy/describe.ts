@@ -15,11 +15,14 @@ export type PolicyPart = {
   readonly source: string;
 };
 
+/** The parts of a component's policies; `undefined`: it has not that way. */
+export type PolicyParts = Readonly<Record<Direction, readonly PolicyPart[] | undefined>>;
+
 /** The policies of a component that count now, for the ways that it has. */
 export function describePolicies(
   { inbound, outbound }: Pick<ComponentPolicies, Direction>,
   directions: { readonly input: boolean; readonly output: boolean },
-): Readonly<Record<Direction, readonly PolicyPart[] | undefined>> {
+): PolicyParts {
   return {
     inbound: directions.input ? describePolicy(inbound, "inbound") : undefined,
     outbound: directions.output ? describePolicy(outbound, "outbound") : undefined,

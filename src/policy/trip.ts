@@ -51,6 +51,8 @@ export function compileTrip(
   text: string,
 ): { readonly trip: Trip } | { readonly problem: TripProblem } {
   const whole = { start: 0, end: text.length };
+  const endless = endlessness(text);
+  if (endless !== undefined) return { problem: { message: endless, ...whole } };
   try {
     const evaluate = environment.parse(text);
     const { valid, error } = evaluate.check();
@@ -66,6 +68,14 @@ export function compileTrip(
   } catch (error) {
     return { problem: problemOf(error, text) };
   }
+}
+
+/** Why evaluating it may take for ever, which a condition over five numbers has no need of. */
+function endlessness(text: string): string | undefined {
+  if (text.length > 1000) return "is longer than 1000 characters";
+  if (/\bmatches\s*\(/.test(text)) return "has a pattern in it; it can only compare numbers";
+  const loops = text.match(/\.\s*(?:all|exists|exists_one|existsOne|map|filter|bind)\s*\(/g) ?? [];
+  return loops.length > 1 ? "goes through lists more than once" : undefined;
 }
 
 /** An expression that fails on some counts does not open the breaker, as in Dapr. */

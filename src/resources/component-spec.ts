@@ -1,8 +1,9 @@
+import { createHmac, randomBytes } from "node:crypto";
 import type { ComponentSpec } from "../component.ts";
 import { formatOrigin } from "../component.ts";
 import { BindingError } from "../errors.ts";
 import type { ComponentDocument } from "./component-document.ts";
-import { resolveProperties } from "./property-findings.ts";
+import { resolveProperties, type Properties } from "./property-findings.ts";
 import type { Resolver } from "./resolve.ts";
 import type { Visibility } from "./visibility.ts";
 
@@ -21,6 +22,7 @@ export function componentSpec(
   document: ComponentDocument,
   resolver: Resolver,
   visible: Visibility,
+  properties: Properties,
 ): ComponentSpec {
   const { source, name, type, version, initTimeout } = document;
   const spec: ComponentSpec = {
@@ -29,6 +31,7 @@ export function componentSpec(
     version,
     initTimeout,
     origin: source.origin(document.nameRange[0]),
+    fingerprint: fingerprintOf(document, properties),
     properties: document.items.map((item) => ({
       name: item.name,
       origin: source.origin(item.nameRange[0]),
@@ -63,6 +66,25 @@ export function componentSpec(
   };
   loadedOf.set(spec, { document, resolver });
   return spec;
+}
+
+/** Of this process alone, so that a digest tells nobody a secret. */
+const digestKey = randomBytes(32);
+
+function fingerprintOf(document: ComponentDocument, { values, missing }: Properties): string {
+  const { type, version, initTimeout, findings } = document;
+  const items = document.items.map(({ name }) => [
+    name,
+    values[name] ?? "",
+    missing.get(name)?.message ?? "",
+  ]);
+  const errors = findings.filter(({ severity }) => severity === "error");
+  const facts = [
+    ...[type, version, initTimeout],
+    items.sort(([a = ""], [b = ""]) => (a < b ? -1 : 1)),
+    errors.map(({ message }) => message),
+  ];
+  return createHmac("sha256", digestKey).update(JSON.stringify(facts)).digest("base64");
 }
 
 /** A secret's text, and how it looks quoted in JSON and written in a URL. */

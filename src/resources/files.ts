@@ -9,26 +9,32 @@ const largestFile = 1024 * 1024;
 
 /**
  * Reads the YAML files of each path: a file, or a folder's `*.yaml` and `*.yml` in name order, without its
- * subfolders. A file that cannot be read is a problem and costs no other.
+ * subfolders. A file that cannot be read is a problem and costs no other; those that are there all the same are
+ * named as `unreadable`.
  */
 export async function readSources(
   paths: readonly string[],
-): Promise<{ sources: Source[]; problems: ResourceProblem[] }> {
+): Promise<{ sources: Source[]; problems: ResourceProblem[]; unreadable: string[] }> {
   const sources: Source[] = [];
   const problems: ResourceProblem[] = [];
+  const unreadable: string[] = [];
   const seen = new Set<string>();
   for (const path of paths) {
-    for (const file of await filesOf(path, problems)) {
+    for (const file of await filesOf(path, problems, unreadable)) {
       if (seen.has(resolve(file))) continue;
       seen.add(resolve(file));
-      const text = await readText(file, problems);
+      const text = await readText(file, problems, unreadable);
       if (text !== undefined) sources.push(new Source(file, text));
     }
   }
-  return { sources, problems };
+  return { sources, problems, unreadable };
 }
 
-async function filesOf(path: string, problems: ResourceProblem[]): Promise<string[]> {
+async function filesOf(
+  path: string,
+  problems: ResourceProblem[],
+  unreadable: string[],
+): Promise<string[]> {
   try {
     if (!(await stat(path)).isDirectory()) return [path];
     const names = await readdir(path);
@@ -52,13 +58,19 @@ async function filesOf(path: string, problems: ResourceProblem[]): Promise<strin
     return files;
   } catch (thrown) {
     problems.push(wholeFileProblem("error", path, `cannot be read: ${reasonOf(thrown)}`));
+    if (!isGone(thrown)) unreadable.push(path);
     return [];
   }
 }
 
-async function readText(file: string, problems: ResourceProblem[]): Promise<string | undefined> {
+async function readText(
+  file: string,
+  problems: ResourceProblem[],
+  unreadable: string[],
+): Promise<string | undefined> {
   const fail = (message: string): undefined => {
     problems.push(wholeFileProblem("error", file, message));
+    unreadable.push(file);
     return undefined;
   };
   let bytes: Buffer;
@@ -68,7 +80,10 @@ async function readText(file: string, problems: ResourceProblem[]): Promise<stri
       return fail("is larger than 1 MiB, and no resource file is; it is left out");
     bytes = await readFile(file);
   } catch (thrown) {
-    return fail(`cannot be read: ${reasonOf(thrown)}`);
+    fail(`cannot be read: ${reasonOf(thrown)}`);
+    // It went between the two looks.
+    if (isGone(thrown)) unreadable.pop();
+    return undefined;
   }
   try {
     // The decoder drops a byte order mark.
@@ -83,6 +98,11 @@ async function readText(file: string, problems: ResourceProblem[]): Promise<stri
 
 function byCodeUnits(a: string, b: string): number {
   return a < b ? -1 : a > b ? 1 : 0;
+}
+
+function isGone(thrown: unknown): boolean {
+  const code = thrown instanceof Error && "code" in thrown ? thrown.code : undefined;
+  return code === "ENOENT" || code === "ENOTDIR";
 }
 
 function reasonOf(thrown: unknown): string {

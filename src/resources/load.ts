@@ -8,6 +8,7 @@ import { parseDocuments, type Finding } from "./document.ts";
 import { deniedVariable, type Environment } from "./environment.ts";
 import { readSources } from "./files.ts";
 import { resourceTree } from "./kind.ts";
+import { ResourceMemory } from "./memory.ts";
 import type { ResourceProblem } from "./problem.ts";
 import { readResiliency, type ResiliencyDocument } from "./resiliency-document.ts";
 import { mergeResiliency } from "./resiliency.ts";
@@ -35,6 +36,10 @@ export type ResourceOptions = {
   readonly frameworkFields?: Fields;
   /** Report secrets that are not there now. Default true. */
   readonly checkSecrets?: boolean;
+  /** The same at each reload: a file that cannot be read or parsed then counts as it was before. */
+  readonly memory?: ResourceMemory;
+  /** Whether components of a type and version are left out. Default: none are. */
+  readonly isDenied?: (type: string, version: string) => boolean;
 };
 
 export type Resources = {
@@ -44,6 +49,10 @@ export type Resources = {
   readonly resiliency: Resiliency | undefined;
   /** All there are, in the order of the files. */
   readonly problems: readonly ResourceProblem[];
+  /** Some file could not be read or parsed, and counts as it was before. */
+  readonly refused: boolean;
+  /** The files and folders that secrets come from. */
+  readonly secretFiles: readonly string[];
 };
 
 /**
@@ -54,18 +63,28 @@ export async function loadResources(options: ResourceOptions): Promise<Resources
   const variables = options.env ?? process.env;
   const namespace = options.namespace ?? variables["NAMESPACE"] ?? "";
   const environment: Environment = { appId: options.appId ?? "", namespace, variables };
-  const { sources, problems } = await readSources(options.paths);
+  const { memory = new ResourceMemory() } = options;
+  const { sources, problems, unreadable } = await readSources(options.paths);
   sources.push(...(options.texts ?? []).map(({ file, text }) => new Source(file, text)));
-  const all = await Promise.all(
-    sources.map((source) => readSource(source, options.appId, namespace)),
-  );
-  problems.push(...all.flatMap(({ broken }) => broken));
-
-  const loose: Located[] = all.flatMap(({ findings, source }) =>
+  const read = (source: Source): Promise<SourceContent> =>
+    readSource(source, options.appId, namespace);
+  const asTheyAre = await Promise.all(sources.map(read));
+  problems.push(...asTheyAre.flatMap(({ broken }) => broken));
+  const loose: Located[] = asTheyAre.flatMap(({ findings, source }) =>
     findings.map((finding) => ({ source, finding })),
   );
-  const documents = firstOfEachName(
-    all.flatMap((one) => one.documents),
+  const kept = keepLastGood(asTheyAre, unreadable, memory);
+  const known = new Map(asTheyAre.map((content) => [content.source, content]));
+  const all = await Promise.all(
+    kept.sources.map(async (source) => known.get(source) ?? (await read(source))),
+  );
+  const documents = allowed(
+    firstOfEachName(
+      all.flatMap((one) => one.documents),
+      loose,
+      memory,
+    ),
+    options.isDenied,
     loose,
   );
   const stores = new Map(
@@ -80,11 +99,13 @@ export async function loadResources(options: ResourceOptions): Promise<Resources
   if (leftOut[0] !== undefined)
     loose.push({ source: leftOut[0].source, finding: leftOutFinding(leftOut) });
 
-  const resolver = new Resolver(environment, stores);
+  const resolver = new Resolver(environment, stores, memory.uuids);
+  const resolved = new Map<ComponentDocument, Properties>();
   const visible = visibilityBy(options.bindings ?? [], options.frameworkFields ?? {});
   for (const document of [...stores.values(), ...used]) {
     revealValues(document, isStore(document) ? () => true : visible);
     const properties = await resolveProperties(document, resolver);
+    resolved.set(document, properties);
     const found = [...environmentFindings(document, environment)];
     if (options.checkSecrets ?? true) found.push(...missingFindings(properties));
     if (isStore(document)) found.push(...storeFindings(document, properties));
@@ -107,10 +128,61 @@ export async function loadResources(options: ResourceOptions): Promise<Resources
     (a, b) => place(order, a) - place(order, b) || a.line - b.line || a.column - b.column,
   );
   return {
-    components: used.map((document) => componentSpec(document, resolver, visible)),
+    components: used.flatMap((document) => {
+      const properties = resolved.get(document);
+      return properties ? [componentSpec(document, resolver, visible, properties)] : [];
+    }),
     resiliency,
     problems,
+    refused: kept.refused,
+    secretFiles: [...stores.values()].flatMap((store) => {
+      const file = resolved.get(store)?.values["secretsFile"];
+      return file ? [file] : [];
+    }),
   };
+}
+
+/** The files as they are; for each that cannot be read or parsed, as it last could be. */
+function keepLastGood(
+  contents: readonly SourceContent[],
+  unreadable: readonly string[],
+  memory: ResourceMemory,
+): { sources: Source[]; refused: boolean } {
+  let refused = false;
+  const sources = contents.map((content) => {
+    const { source } = content;
+    const last = isWhole(content, memory) ? undefined : memory.lastGood(source.file);
+    refused ||= last !== undefined;
+    return last ?? source;
+  });
+  const old = unreadable.flatMap((path) => memory.lastGoodAt(path));
+  refused ||= old.length > 0;
+  sources.push(...old);
+  for (const source of sources) memory.keep(source);
+  return { sources, refused };
+}
+
+/** Whether all of the file could be understood, as far as it tells which components there are. */
+function isWhole(
+  { source, broken, findings, documents }: SourceContent,
+  memory: ResourceMemory,
+): boolean {
+  if (broken.length > 0 || findings.some(({ severity }) => severity === "error")) return false;
+  // Half of a document may be one that is passed over with a warning.
+  return findings.length === 0 || documents.length > 0 || !memory.isHome(source.file);
+}
+
+function allowed(
+  documents: readonly ComponentDocument[],
+  isDenied: ResourceOptions["isDenied"],
+  loose: Located[],
+): ComponentDocument[] {
+  return documents.filter(({ type, version, typeRange, source }) => {
+    if (isDenied?.(type, version) !== true) return true;
+    const message = `components of type ${type}/${version} are denied by the configuration; this one is left out`;
+    loose.push({ source, finding: { severity: "error", range: typeRange, message } });
+    return false;
+  });
 }
 
 /** A finding with the file it is about. */
@@ -181,10 +253,18 @@ function isMeantForUs(
 function firstOfEachName(
   documents: readonly ComponentDocument[],
   loose: Located[],
+  memory: ResourceMemory,
 ): ComponentDocument[] {
   const first = new Map<string, ComponentDocument>();
+  // What is loaded stays, so that a file which is copied and then deleted changes nothing.
+  for (const document of documents) {
+    const { file } = document.source;
+    if (memory.homeOf(document.name) === file && !first.has(document.name))
+      first.set(document.name, document);
+  }
   for (const document of documents) {
     const before = first.get(document.name);
+    if (before === document) continue;
     if (before === undefined) {
       first.set(document.name, document);
       continue;
@@ -197,7 +277,8 @@ function firstOfEachName(
     });
     loose.push(...document.findings.map((finding) => ({ source: document.source, finding })));
   }
-  return [...first.values()];
+  memory.turnOver(new Map([...first].map(([name, { source }]) => [name, source.file])));
+  return documents.filter((document) => first.get(document.name) === document);
 }
 
 function leftOutFinding(documents: readonly ComponentDocument[]): Finding {

@@ -205,7 +205,7 @@ function readNames(names: Mapping, more: readonly string[]): Reference[] {
 }
 
 function reveal(tree: Tree, source: Source): void {
-  source.mark(tree.range, tree.kind === "scalar");
+  if (tree.kind === "scalar") source.mark(tree.range, true);
   if (tree.kind === "list") for (const item of tree.items) reveal(item, source);
   if (tree.kind !== "map") return;
   for (const { keyRange, value } of tree.entries) {

@@ -28,11 +28,17 @@ export class Missing extends Error {
 export class Resolver {
   readonly #environment: Environment;
   readonly #stores: ReadonlyMap<string, ComponentDocument>;
-  readonly #uuids = new WeakMap<Item, string[]>();
+  readonly #uuids: Map<string, string[]>;
 
-  constructor(environment: Environment, stores: ReadonlyMap<string, ComponentDocument>) {
+  /** `uuids`: those drawn before, so that a component has the same ones after a reload. */
+  constructor(
+    environment: Environment,
+    stores: ReadonlyMap<string, ComponentDocument>,
+    uuids = new Map<string, string[]>(),
+  ) {
     this.#environment = environment;
     this.#stores = stores;
+    this.#uuids = uuids;
   }
 
   /** @throws Missing when a secret is not there, or a template cannot be filled in. */
@@ -47,10 +53,13 @@ export class Resolver {
   ): Promise<ResolvedItem> {
     const raw = await this.#raw(document, item, chain);
     // Drawn once for a component, so that a name made of it stays when the component is opened again.
-    const drawn = this.#uuids.get(item) ?? [];
-    this.#uuids.set(item, drawn);
     let next = 0;
-    const uuid = (): string => (drawn[next++] ??= randomUUID());
+    const uuid = (): string => {
+      const key = `${document.name}\0${item.name}`;
+      const drawn = this.#uuids.get(key) ?? [];
+      this.#uuids.set(key, drawn);
+      return (drawn[next++] ??= randomUUID());
+    };
     try {
       return { ...raw, text: expandTemplates(raw.text, this.#environment, uuid) };
     } catch (thrown) {

@@ -1,46 +1,10 @@
 import type { MessageInitShape } from "@bufbuild/protobuf";
-import { timestampDate } from "@bufbuild/protobuf/wkt";
-import { Code, ConnectError, createClient, type CallOptions } from "@connectrpc/connect";
-import { Direction } from "../../gen/cufflink/v1/binding_types_pb.ts";
-import {
-  ComponentStateSchema,
-  Operations,
-  type Component,
-  type EmitEventRequestSchema,
-} from "../../gen/cufflink/v1/operations_pb.ts";
+import { Operations, type EmitEventRequestSchema } from "../../gen/cufflink/v1/operations_pb.ts";
 import { Dapr } from "../../gen/dapr/proto/runtime/v1/dapr_pb.ts";
-import { BindingError, type Reason } from "../errors.ts";
-import { createGrpcTransport, type GrpcTransport } from "../grpc/transport.ts";
-import { grpcCodes } from "./errors.ts";
-
-export type RuntimeClientOptions = {
-  /** `http://127.0.0.1:50001`. */
-  readonly url: string;
-  /** `DAPR_API_TOKEN`, when the runtime wants one. */
-  readonly token: string | undefined;
-  /** How long one call may take, in milliseconds. */
-  readonly timeout: number;
-};
-
-/** A component of a running runtime, as its operator sees it. */
-export type ListedComponent = {
-  readonly name: string;
-  readonly type: string;
-  readonly version: string;
-  readonly state: string;
-  readonly reason: string;
-  /** ISO 8601; empty where it is not told. */
-  readonly since: string;
-  readonly directions: readonly string[];
-  readonly operations: readonly string[];
-  readonly inFlight: number;
-  readonly waiting: number;
-  readonly handled: number;
-  readonly attempts: number;
-  /** Where it was declared. */
-  readonly source: string;
-  readonly required: boolean;
-};
+import { Caller, type CallerOptions } from "./caller.ts";
+import { DeadLettersClient } from "./dead-letters-client.ts";
+import { listed, type ListedComponent } from "./listed-component.ts";
+import { OperatorClient } from "./operator-client.ts";
 
 export type EmittedOutcome =
   | {
@@ -52,21 +16,18 @@ export type EmittedOutcome =
 
 /** A client of a running runtime. Every call rejects with a `BindingError`. */
 export class RuntimeClient implements Disposable {
-  readonly #transport: GrpcTransport;
+  readonly deadLetters: DeadLettersClient;
+  readonly operator: OperatorClient;
+  readonly #caller: Caller;
   readonly #dapr;
   readonly #operations;
-  readonly #url: string;
-  readonly #call: CallOptions;
 
-  constructor({ url, token, timeout }: RuntimeClientOptions) {
-    this.#url = url;
-    this.#call = {
-      timeoutMs: timeout,
-      ...(token !== undefined && { headers: { "dapr-api-token": token } }),
-    };
-    this.#transport = createGrpcTransport({ baseUrl: url });
-    this.#dapr = createClient(Dapr, this.#transport);
-    this.#operations = createClient(Operations, this.#transport);
+  constructor(options: CallerOptions) {
+    this.#caller = new Caller(options);
+    this.#dapr = this.#caller.client(Dapr);
+    this.#operations = this.#caller.client(Operations);
+    this.deadLetters = new DeadLettersClient(this.#caller);
+    this.operator = new OperatorClient(this.#caller);
   }
 
   /** Runs an operation of an output. */
@@ -78,7 +39,7 @@ export class RuntimeClient implements Disposable {
   }): Promise<{ data: Uint8Array; metadata: Record<string, string> }> {
     const { data, ...rest } = request;
     const message = data === undefined ? rest : { ...rest, data };
-    const answer = await this.#failing(() => this.#dapr.invokeBinding(message, this.#call));
+    const answer = await this.#caller.call((options) => this.#dapr.invokeBinding(message, options));
     return { data: answer.data, metadata: answer.metadata };
   }
 
@@ -93,7 +54,9 @@ export class RuntimeClient implements Disposable {
       component,
       event: { headers: [...headers], ...(data && { data: new Uint8Array(data) }) },
     };
-    const { outcome } = await this.#failing(() => this.#operations.emitEvent(message, this.#call));
+    const { outcome } = await this.#caller.call((options) =>
+      this.#operations.emitEvent(message, options),
+    );
     if (outcome.case === "handled") {
       return { kind: "handled", data: outcome.value.data, to: outcome.value.to };
     }
@@ -102,68 +65,13 @@ export class RuntimeClient implements Disposable {
 
   /** Every component, in the order of the resources. */
   async components(): Promise<ListedComponent[]> {
-    const { components } = await this.#failing(() =>
-      this.#operations.listComponents({}, this.#call),
+    const { components } = await this.#caller.call((options) =>
+      this.#operations.listComponents({}, options),
     );
     return components.map(listed);
   }
 
   [Symbol.dispose](): void {
-    void this.#transport.close();
+    this.#caller.close();
   }
-
-  async #failing<T>(call: () => Promise<T>): Promise<T> {
-    try {
-      return await call();
-    } catch (thrown) {
-      const error = ConnectError.from(thrown);
-      if (error.code === Code.Unavailable) {
-        throw new BindingError(
-          "unavailable",
-          `no runtime answers at ${this.#url} (${error.rawMessage}); start one, or say --address host:port of its gRPC or HTTP port`,
-          { effect: "unsent", cause: thrown },
-        );
-      }
-      const hint =
-        error.code === Code.Unauthenticated
-          ? "; put the runtime's DAPR_API_TOKEN into the environment"
-          : "";
-      throw new BindingError(reasons.get(error.code) ?? "internal", error.rawMessage + hint, {
-        cause: thrown,
-      });
-    }
-  }
-}
-
-const reasons: ReadonlyMap<number, Reason> = new Map(
-  Object.entries(grpcCodes).map(([reason, code]) => [code, reason as Reason]),
-);
-
-function listed(component: Component): ListedComponent {
-  const { name, type, version, reason, operations, source, required, input, since } = component;
-  return {
-    name,
-    type,
-    version,
-    state: stateName(component.state),
-    reason,
-    since: since === undefined ? "" : timestampDate(since).toISOString(),
-    directions: component.directions.map((one) => (one === Direction.INPUT ? "input" : "output")),
-    operations,
-    inFlight: input?.inFlight ?? 0,
-    waiting: input?.waiting ?? 0,
-    handled: Number(input?.handled ?? 0n),
-    attempts: Number(input?.attempts ?? 0n),
-    source,
-    required,
-  };
-}
-
-/** `WAITING_FOR_APP` as people read it: `waiting for app`. */
-function stateName(state: number): string {
-  return (
-    ComponentStateSchema.values.find(({ number }) => number === state)?.localName ?? "unknown"
-  )
-    .toLowerCase()
-    .replaceAll("_", " ");
 }

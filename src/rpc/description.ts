@@ -25,13 +25,26 @@ export class RuntimeDescription {
   /** Set by `PUT /v1.0/metadata/{key}` and `SetMetadata`. */
   readonly extended = new Map<string, string>();
   readonly #runtime: Runtime;
+  readonly #features: () => readonly string[];
 
-  constructor(options: { appId: string; version: string; app: AppConnection; runtime: Runtime }) {
+  /** `features`: those of Dapr's that are on now; absent: none. */
+  constructor(options: {
+    appId: string;
+    version: string;
+    app: AppConnection;
+    runtime: Runtime;
+    features?: () => readonly string[];
+  }) {
     this.appId = options.appId;
     this.version = options.version;
     this.app = options.app;
     this.#runtime = options.runtime;
+    this.#features = options.features ?? (() => []);
     this.extended.set("daprRuntimeVersion", options.version);
+  }
+
+  get features(): string[] {
+    return [...this.#features()];
   }
 
   /** The components as Dapr's metadata shows them, with the state beside it. */
@@ -58,7 +71,7 @@ export class RuntimeDescription {
     return {
       id: this.appId,
       runtimeVersion: this.version,
-      enabledFeatures: [],
+      enabledFeatures: this.features,
       ...(components.length === 0 ? {} : { components }),
       extended: Object.fromEntries(this.extended),
       appConnectionProperties: {

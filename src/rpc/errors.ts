@@ -2,7 +2,7 @@ import { create, toBinary } from "@bufbuild/protobuf";
 import { anyPack, type Any } from "@bufbuild/protobuf/wkt";
 import { ErrorInfoSchema, RetryInfoSchema } from "../../gen/google/rpc/error_details_pb.ts";
 import { StatusSchema } from "../../gen/google/rpc/status_pb.ts";
-import type { BindingError, Reason } from "../errors.ts";
+import { BindingError, type Reason } from "../errors.ts";
 import { GrpcFailure } from "../grpc/status.ts";
 
 /** gRPC's status codes by our reasons. */
@@ -85,4 +85,31 @@ export function unauthenticated(text: string): GrpcFailure {
 
 function encodeStatus(code: number, message: string, details: Any[]): Uint8Array {
   return toBinary(StatusSchema, create(StatusSchema, { code, message, details }));
+}
+
+/** Answers a call of our own services: a `BindingError` by the code of its reason, with its text. */
+export async function answering<Answer>(answer: () => Promise<Answer> | Answer): Promise<Answer> {
+  try {
+    return await answer();
+  } catch (error) {
+    throw ownFailure(error);
+  }
+}
+
+/** The same for each message of a stream. */
+export async function* answeringEach<From, Answer>(
+  messages: AsyncIterable<From>,
+  convert: (message: From) => Answer,
+): AsyncGenerator<Answer> {
+  try {
+    for await (const message of messages) yield convert(message);
+  } catch (error) {
+    throw ownFailure(error);
+  }
+}
+
+function ownFailure(error: unknown): unknown {
+  return error instanceof BindingError
+    ? new GrpcFailure(grpcCodes[error.reason], error.message)
+    : error;
 }

@@ -1,4 +1,7 @@
 import type { Service } from "../grpc/service.ts";
+import type { DeadLetterDesk } from "../runtime/dead-letters.ts";
+import type { Operator } from "../runtime/operator.ts";
+import type { ReloadResult } from "../runtime/reload.ts";
 import type { BindingsOptions } from "./bindings.ts";
 import { daprService, type DaprOptions } from "./dapr.ts";
 import { healthService } from "./health.ts";
@@ -7,11 +10,22 @@ export type ServicesOptions = DaprOptions &
   BindingsOptions & {
     /** Aborted when the server closes: what would go on for ever ends. */
     readonly closing: AbortSignal;
+    readonly operations?: OperationsOptions | undefined;
   };
+
+/** What an operator may do beyond looking. Absent: the methods for it are UNIMPLEMENTED. */
+export type OperationsOptions = {
+  readonly operator: Operator;
+  readonly deadLetters: DeadLetterDesk;
+  /** Reads the resources again and takes over what has changed. */
+  readonly reload: () => Promise<ReloadResult>;
+};
 
 /** The services that are loaded at their first call, by name: many a process never sees one. */
 export const laterServiceNames: readonly string[] = [
   "cufflink.v1.Bindings",
+  "cufflink.v1.DeadLetters",
+  "cufflink.v1.History",
   "cufflink.v1.Operations",
   "grpc.reflection.v1.ServerReflection",
   "grpc.reflection.v1alpha.ServerReflection",

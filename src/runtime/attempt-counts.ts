@@ -33,7 +33,7 @@ export class AttemptCounts {
   async load(): Promise<void> {
     try {
       const counts = (await this.#store?.load(this.#component)) ?? [];
-      for (const count of counts) this.#keep(keyOf(count), count);
+      for (const count of counts.toReversed()) this.#keep(keyOf(count), count);
     } catch (error) {
       this.#tell(error, "attempts of before cannot be read; events that failed begin anew");
     }
@@ -46,7 +46,7 @@ export class AttemptCounts {
 
   /** What is known of an event that comes in. One without an id takes it along: its equals are others. */
   find(event: InboundEvent): AttemptCount | undefined {
-    if (event.id === undefined && event.redelivered === false) return undefined;
+    if (event.redelivered === false) return undefined;
     if (event.id !== undefined && !this.#known.has(event.id)) return undefined;
     const fingerprint = fingerprintOf(event);
     const key = event.id ?? fingerprint;

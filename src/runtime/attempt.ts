@@ -1,6 +1,6 @@
+import { longestTimer } from "../metadata/duration.ts";
 import { messageOf } from "../errors.ts";
 import { faultPoints, reach } from "../fault-point.ts";
-import { longestTimer } from "../metadata/duration.ts";
 import { matches } from "../policy/matching.ts";
 import { pauseAfter } from "../policy/retry.ts";
 import type { App, Delivery, Outcome } from "./app.ts";

@@ -60,9 +60,27 @@ export const componentFields = {
     default: "5m",
     positive: true,
   }),
+  readiness: oneOf(["required", "optional", "lazy"], {
+    description:
+      "`required`: `/v1.0/healthz/ready` fails while this component is down. `lazy`: it is connected at its first use, or when the app subscribes.",
+    default: "optional",
+  }),
   required: bool({
-    description: "`/v1.0/healthz/ready` fails while this component is not running.",
+    description: "`true` says `readiness: required`.",
     default: "false",
+  }),
+  drainTimeout: duration({
+    description:
+      "How long the app may finish the events that it has, and a caller its invocation, when the component is changed, deleted or paused.",
+    default: "30s",
+    bare: "ms",
+  }),
+  stallTimeout: duration({
+    description:
+      "The input is connected anew when events wait at its source and none comes, though the app is there and has room, for this long. 0: never.",
+    direction: "input",
+    default: "60s",
+    bare: "ms",
   }),
   backOffPolicy: oneOf(["constant", "exponential"], {
     description: "Whether the pause between attempts stays or grows.",

@@ -1,41 +1,24 @@
 import { AsyncLocalStorage } from "node:async_hooks";
-import type { AnyBinding, HttpEndpoints, Reader } from "../binding.ts";
-import { formatOrigin, type ComponentSpec } from "../component.ts";
-import { BindingError, messageOf } from "../errors.ts";
+import type { AnyBinding, Logger } from "../binding.ts";
+import type { ComponentSpec } from "../component.ts";
+import { BindingError } from "../errors.ts";
 import { ComponentPolicies } from "../policy/component-policies.ts";
-import type { Policies } from "../policy/policies.ts";
 import { pauseAfter, type RetryPolicy } from "../policy/retry.ts";
-import type { DeadLetter } from "../store/records.ts";
-import type { App, Reply } from "./app.ts";
 import { logBreaker } from "./breaker-log.ts";
 import type { ComponentSettings } from "./component-fields.ts";
-import type { Concurrency } from "./concurrency.ts";
-import { usualMaxInFlight, type DeliveryOptions } from "./delivery-options.ts";
-import type { Delivery } from "./delivery.ts";
-import type { FanOut } from "./fan-out.ts";
-import type { Observer } from "./observer.ts";
+import type { ComponentOptions } from "./component-options.ts";
+import { breakersOf, componentStatus, shownState } from "./component-status.ts";
+import { firstUse } from "./first-use.ts";
+import { Input } from "./input.ts";
+import { openComponent, type Opened, type OpenedComponent } from "./opening.ts";
+import { OpeningWaiters } from "./opening-waiters.ts";
 import { ownPolicies } from "./own-policy.ts";
 import { pause } from "./pause.ts";
-import type { Redriven } from "./redrive.ts";
-import type { RuntimeLogger } from "./runtime-logger.ts";
-import { openDelivery } from "./open-delivery.ts";
-import { openComponent, shown, type Opened } from "./opening.ts";
-import type { ComponentState, ComponentStatus } from "./status.ts";
-import { Subscription } from "./subscription.ts";
-
-export type ComponentOptions = {
-  readonly appId: string;
-  readonly spec: ComponentSpec;
-  readonly binding: AnyBinding;
-  readonly app: App | undefined;
-  readonly logger: RuntimeLogger;
-  readonly observer: Observer;
-  readonly http: HttpEndpoints;
-  readonly concurrency: Concurrency;
-  /** What Resiliency says; absent: there is none. */
-  readonly policies?: Policies | undefined;
-  readonly fanOut: (reply: Reply | undefined, replyFanOut: boolean) => FanOut;
-} & Pick<DeliveryOptions, "store" | "history" | "invokeOutput">;
+import { StateLog } from "./state-log.ts";
+import type { ComponentStatus } from "./status.ts";
+import { Trial } from "./trial.ts";
+import { Uses } from "./uses.ts";
+import { Stall, Vigil } from "./vigil.ts";
 
 /** Which component a driver's stray exception belongs to: set while its binding opens and reads. */
 const owner = new AsyncLocalStorage<Component>();
@@ -56,81 +39,146 @@ const reopening: RetryPolicy = {
 /** A connection that lived this long starts the pauses anew. */
 const settledAfter = 10_000;
 const longestOpening = 20_000;
-/** How long the app may finish what it has after the source's connection was lost, in milliseconds. */
-const finishing = 5_000;
+/** How long a changed component may take to begin to read, in milliseconds. */
+const longestBeginning = 30_000;
 
 /**
  * One component through its life: open, subscribe, run, fail, back off, open again. A failure is a
  * state with a reason, never an exit; only {@link Component.close} ends it.
  */
 export class Component {
-  readonly spec: ComponentSpec;
   readonly binding: AnyBinding;
+  /** The invocations that run; the connection is closed after them. */
+  readonly calls = new Uses();
   /** What to do about failures, as it is now. */
   readonly policies: ComponentPolicies;
+  /** The reading side, which can be paused. */
+  readonly input: Input;
   readonly #options: ComponentOptions;
-  readonly #logger: RuntimeLogger;
+  readonly #logger: Logger;
+  readonly #log: StateLog;
   readonly #closing = new AbortController();
-  #state: ComponentState = "starting";
-  #reason = "";
-  #since = new Date();
+  readonly #waiters = new OpeningWaiters();
+  #spec: ComponentSpec;
   #opened: Opened | undefined;
-  readonly #openedWaiting = new Set<(opened: Opened | undefined) => void>();
   #settings: ComponentSettings | undefined;
   #directions: { input: boolean; output: boolean };
-  #delivery: Delivery | undefined;
-  #subscription: Subscription | undefined;
-  #counts = { handled: 0, failedAttempts: 0 };
+  #rebuilds = 0;
+  /** Rebuilds since the last event: each makes the next stall be told later. */
+  #standstills = 0;
+  #vigil: Vigil | undefined;
+  /** Whether it can begin to read in place of the one before it. */
+  #beginning: Trial | undefined;
+  #refusal = "";
+  #successor: Component | undefined;
+  #use: (() => void) | undefined;
   #lose: ((reason: unknown) => void) | undefined;
   #run: Promise<void> | undefined;
-  #drained: Promise<{ abandoned: number }> | undefined;
-  #draining = false;
+  /** How long calls may go on once it closes, in milliseconds. */
+  #closeWithin = 0;
 
   constructor(options: ComponentOptions) {
     this.#options = options;
-    this.spec = options.spec;
+    this.#spec = options.spec;
     this.binding = options.binding;
     this.#logger = options.logger.child({ component: options.spec.name, type: options.spec.type });
-    const log = logBreaker(this.#logger);
-    this.policies = new ComponentPolicies(options.spec, options.policies, log);
+    this.#log = new StateLog(() => this.#spec, this.#logger, options.observer);
     this.#directions = {
       input: options.binding.read !== undefined,
       output: options.binding.operations !== undefined,
     };
+    const log = logBreaker(this.#logger);
+    this.policies = new ComponentPolicies(options.spec, options.policies, log);
+    this.input = new Input({
+      ...{ ...options, logger: this.#logger, policies: this.policies },
+      ...{ name: options.spec.name, type: options.spec.type },
+      run: (read) => owner.run(this, read),
+      received: (events) => {
+        this.#standstills = 0;
+        this.#vigil?.received(events);
+      },
+      onState: (wanted, reason) => this.#subscriptionState(wanted, reason),
+    });
+  }
+
+  get spec(): ComponentSpec {
+    return this.#spec;
   }
 
   /** Starts, and resolves once it was tried or its `initTimeout` has passed. */
   start(): Promise<void> {
-    this.#options.observer.stateChanged(this.spec.name, this.spec.type, this.#state);
+    this.#log.announce();
     return new Promise((tried) => {
       const timer = setTimeout(tried, this.spec.initTimeout);
-      this.#run = this.#live(() => {
+      this.#run = this.#live(true, () => {
         clearTimeout(timer);
         tried();
       });
     });
   }
 
+  /**
+   * Opens beside the component that it is to follow, silently; nothing is read. Rejects with what keeps it
+   * from being open within its `initTimeout`; it must be closed then.
+   */
+  prove(): Promise<void> {
+    void this.input.handOver(0);
+    const { initTimeout } = this.spec;
+    const trial = new Trial(initTimeout, `it could not be opened within ${initTimeout} ms`);
+    this.#run = this.#live(false, (error) =>
+      error === undefined ? trial.done() : trial.failed(error),
+    );
+    return trial.ended;
+  }
+
+  /**
+   * Follows the component, which reads no more, and resolves once this one reads, or has no reason to.
+   * Rejects with what keeps it from reading; it must be closed then.
+   */
+  async follow(old: Component): Promise<void> {
+    this.input.continueFrom(old.input);
+    this.#rebuilds = old.#rebuilds;
+    const trial = new Trial(longestBeginning, "it did not begin to read in time");
+    this.#beginning = trial;
+    this.input.readAgain();
+    const begins = this.#directions.input && this.#options.app !== undefined;
+    if (this.#opened === undefined) trial.failed(new Error("its connection was lost again"));
+    else if (!begins || !this.input.mayRead) trial.done();
+    await trial.ended;
+    this.#beginning = undefined;
+    this.#log.announce();
+  }
+
+  /** From now on those who still have this one get the other's connection. */
+  succeededBy(component: Component): void {
+    this.#successor = component;
+  }
+
+  /** Notes why a changed definition could not follow this one; empty: nothing is to be told (any more). */
+  noteRefusal(reason: string): void {
+    this.#refusal = reason;
+  }
+
+  /** Takes the same definition from another place in the files. */
+  relocate(spec: ComponentSpec): void {
+    this.#spec = spec;
+  }
+
   get status(): ComponentStatus {
-    const { spec, binding } = this;
-    const { state, reason } = this.#shownState();
-    return {
-      name: spec.name,
-      type: spec.type,
-      version: spec.version,
-      state,
-      reason,
-      since: this.#since,
-      origin: formatOrigin(spec.origin),
+    return componentStatus({
+      spec: this.spec,
+      ...this.#shown(),
       directions: this.isStateStore ? { input: false, output: false } : this.#directions,
       operations:
-        this.#directions.output && !this.isStateStore ? Object.keys(binding.operations ?? {}) : [],
-      inFlight: this.#delivery?.inFlight ?? 0,
-      waiting: this.#delivery?.waiting ?? 0,
-      handled: this.#counts.handled + (this.#delivery?.handled ?? 0),
-      failedAttempts: this.#counts.failedAttempts + (this.#delivery?.failedAttempts ?? 0),
-      required: this.#settings?.required ?? false,
-    };
+        this.#directions.output && !this.isStateStore
+          ? Object.keys(this.binding.operations ?? {})
+          : [],
+      delivery: this.input.delivery,
+      ...{ counts: this.input.counts, rebuilds: this.#rebuilds, paused: this.input.paused },
+      settings: this.#settings,
+      backlog: this.#vigil?.backlog,
+      breakers: breakersOf(this.policies, this.#directions),
+    });
   }
 
   /** Whether it can be invoked, were it connected. */
@@ -148,6 +196,16 @@ export class Component {
     return this.#settings?.route || this.spec.name;
   }
 
+  /** How long what is under way may take when it is changed, deleted or paused, in milliseconds. */
+  get drainTimeout(): number {
+    return this.#settings?.drainTimeout ?? 30_000;
+  }
+
+  /** The definition is wrong, as far as is known. */
+  get isWrong(): boolean {
+    return this.#log.state === "failed";
+  }
+
   /** The opened connection, or `undefined`; the call path asks this first. */
   get opened(): Opened | undefined {
     return this.#opened;
@@ -156,22 +214,16 @@ export class Component {
   /** Waits for the connection, at most `initTimeout`. Throws what keeps it from being there. */
   async whenOpened(signal: AbortSignal): Promise<Opened> {
     if (this.#opened !== undefined) return this.#opened;
-    if (this.#state === "failed" || this.#closing.signal.aborted || signal.aborted)
-      throw this.#unavailable();
-    const opened = await new Promise<Opened | undefined>((resolve) => {
-      const done = (one: Opened | undefined): void => {
-        clearTimeout(timer);
-        signal.removeEventListener("abort", giveUp);
-        this.#openedWaiting.delete(done);
-        resolve(one);
-      };
-      const giveUp = (): void => done(undefined);
-      const timer = setTimeout(giveUp, this.spec.initTimeout);
-      signal.addEventListener("abort", giveUp, { once: true });
-      this.#openedWaiting.add(done);
-    });
-    if (opened === undefined) throw this.#unavailable();
-    return opened;
+    if (this.#successor !== undefined) return this.#successor.whenOpened(signal);
+    this.#use?.();
+    const hopeless = this.#log.state === "failed" || this.#closing.signal.aborted;
+    if (hopeless || signal.aborted) throw this.#unavailable();
+    const opened = await this.#waiters.wait(this.spec.initTimeout, signal);
+    if (opened !== undefined) return opened;
+    // `succeededBy` may have been called while this waited.
+    const successor = this.#successor as Component | undefined;
+    if (successor === undefined || signal.aborted) throw this.#unavailable();
+    return successor.whenOpened(signal);
   }
 
   /** Closes the connection and opens a new one, for a stray exception or an operator. */
@@ -179,50 +231,78 @@ export class Component {
     this.#lose?.(reason);
   }
 
-  /** Ends the input: see `Runtime.drain`. */
+  /** Ends the input for good: see `Runtime.drain`. */
   drain(deadline: number): Promise<{ abandoned: number }> {
-    this.#draining = true;
-    return (this.#drained ??= this.#endInput(deadline));
+    this.#beginning?.done();
+    return this.input.drain(deadline);
   }
 
-  /** Drains if that was not done, then closes the connection. */
+  /** Drains if that was not done, lets invocations end within the deadline, then closes the connection. */
   async close(deadline = 0): Promise<void> {
+    const end = performance.now() + deadline;
     await this.drain(deadline);
+    this.#closeWithin = Math.max(0, end - performance.now());
     this.#closing.abort();
     this.#lose?.(undefined);
-    this.#wakeOpened(undefined);
+    this.#waiters.wake(undefined);
     await this.#run;
   }
 
-  async #live(tried: () => void): Promise<void> {
+  async #live(maybeLazy: boolean, tried: (error?: unknown) => void): Promise<void> {
     const { signal } = this.#closing;
+    if (maybeLazy) await this.#firstUse(tried);
     for (let failures = 1; !signal.aborted; failures++) {
       let openedAt: number | undefined;
       try {
-        const lost = new Promise<unknown>((resolve) => (this.#lose = resolve));
+        let over = false;
+        const lost = new Promise<unknown>((resolve) => {
+          this.#lose = (reason) => {
+            over = true;
+            resolve(reason);
+          };
+        });
         await using opened = await this.#open();
-        openedAt = Date.now();
-        tried();
-        if (!this.#draining) await this.#beginInput(opened);
-        else this.#set("running", "");
+        openedAt = performance.now();
+        if (!over) tried();
+        this.#begin(opened, opened.settings);
+        using _ = this.#watchOver(opened);
         const reason = await lost;
+        if (signal.aborted) await this.calls.ended(this.#closeWithin);
         this.#opened = undefined;
         if (signal.aborted) break;
-        await this.#dropInput();
-        this.#fail(reason, true);
+        await this.input.disconnected();
+        this.#failed(reason, true);
+        tried(reason);
       } catch (error) {
         this.#opened = undefined;
-        await this.#dropInput();
+        await this.input.disconnected();
         if (signal.aborted) break;
-        this.#fail(error, openedAt !== undefined);
-        tried();
+        this.#failed(error, openedAt !== undefined);
+        tried(error);
       }
-      if (openedAt !== undefined && Date.now() - openedAt > settledAfter) failures = 1;
+      if (openedAt !== undefined && performance.now() - openedAt > settledAfter) failures = 1;
       await pause(pauseAfter(reopening, failures), signal);
     }
+    tried(new Error("it was closed"));
   }
 
-  async #open(): Promise<Opened & AsyncDisposable> {
+  /** Waits for the first use of a component that is to be connected only then. */
+  async #firstUse(tried: () => void): Promise<void> {
+    const { app } = this.#options;
+    const used = new Promise<void>((resolve) => (this.#use = resolve));
+    await firstUse({
+      ...{ app, spec: this.spec, binding: this.binding, used, signal: this.#closing.signal },
+      onLazy: (definition) => {
+        this.#settings = definition.settings;
+        this.#directions = definition.directions;
+        this.#log.set("starting", "not used yet");
+        tried();
+      },
+    });
+    this.#use = undefined;
+  }
+
+  async #open(): Promise<OpenedComponent> {
     const { appId, http } = this.#options;
     const lost = this.#lose;
     const signal = AbortSignal.any([
@@ -238,162 +318,72 @@ export class Component {
     this.#settings = opened.settings;
     this.policies.setOwn(ownPolicies(this.spec, this.binding, opened.metadata, opened.settings));
     this.#opened = opened;
-    this.#wakeOpened(opened);
+    this.#waiters.wake(opened);
     return opened;
   }
 
-  async #beginInput(opened: Opened): Promise<void> {
-    const { app, fanOut } = this.#options;
-    const { binding } = this;
-    const settings = this.#settings;
-    if (!this.#directions.input || settings === undefined) return this.#set("running", "");
-    if (app === undefined) {
-      if (this.#directions.output) return this.#set("running", "");
-      return this.#set("waiting for app", "no app port was given; say --app-port");
-    }
-    const { name } = this.spec;
+  #begin(opened: Opened, settings: ComponentSettings): void {
+    const { route } = this;
     // This connection's own: a reader that complains late must not end the next one.
     const lose = this.#lose;
-    const lost = (reason: unknown): void => lose?.(shown(reason, opened.redact));
-    let reader: Reader | undefined;
-    const subscription = new Subscription({
-      app,
-      name,
-      route: this.route,
-      declared: settings.direction !== undefined,
-      logger: this.#logger,
-      onState: (wanted, reason) => this.#subscriptionState(wanted, reason),
-      begin: async () => {
-        const delivery = await openDelivery(binding, settings, this.policies, {
-          ...this.#options,
-          ...{ name, type: this.spec.type, route: this.route, app, logger: this.#logger },
-          fanOut: (reply) => fanOut(reply, settings.replyFanOut),
-          onCredit: (events) => reader?.credit?.(events),
-          onHalt: (reason) => this.#halt(reason),
-        });
-        this.#delivery = delivery;
-        try {
-          reader = await owner.run(this, async () =>
-            binding.read?.(opened.connection, {
-              component: { name, appId: this.#options.appId },
-              metadata: opened.metadata,
-              logger: this.#logger,
-              maxInFlight: settings.maxInFlight ?? app.intake?.maxInFlight ?? usualMaxInFlight,
-              deliver: (events, source) => delivery.deliver(events, source),
-              lost,
-            }),
-          );
-          if (reader === undefined) throw new Error(`bindings.${binding.name} gave no reader`);
-          return { reader, delivery };
-        } catch (error) {
-          // What came before it failed is the source's again.
-          await delivery.drain(finishing);
-          this.#inputEnded(delivery);
-          throw error;
-        }
-      },
-      ended: (delivery) => this.#inputEnded(delivery),
-      failed: lost,
-    });
-    this.#subscription = subscription;
-    subscription.start();
+    const lost = (reason: unknown): void => lose?.(reason);
+    const { app } = this.#options;
+    const reads = this.#directions.input && (app !== undefined || !this.#directions.output);
+    if (!reads || !this.input.mayRead) this.#log.set("running", "");
+    if (reads) this.input.connected({ opened, settings, route, lost });
   }
 
   #subscriptionState(wanted: boolean, reason: string): void {
-    if (wanted) this.#set("running", "");
-    else if (this.#directions.output) this.#set("running", reason);
-    else this.#set("waiting for app", reason);
+    if (wanted || this.#directions.output) this.#log.set("running", reason);
+    else this.#log.set("waiting for app", reason);
+    this.#beginning?.done();
   }
 
-  /** What is unsettled is the source's again; the outputs go on. */
-  #halt(reason: string): void {
-    this.#set("paused", `halted, as onExhausted says: ${reason}`);
-    void this.#endInput(finishing);
+  #watchOver(opened: Opened): Disposable {
+    const vigil = new Vigil({
+      binding: this.binding,
+      opened,
+      stallTimeout: (this.#settings?.stallTimeout ?? 0) * 2 ** Math.min(5, this.#standstills),
+      logger: this.#logger,
+      facts: () => this.input.stallFacts,
+      stalled: (stall) => {
+        this.#rebuilds++;
+        this.#standstills++;
+        this.#lose?.(stall);
+      },
+    });
+    this.#vigil = vigil;
+    return {
+      [Symbol.dispose]: () => {
+        vigil.end();
+        this.#vigil = undefined;
+      },
+    };
   }
 
-  /** See `Delivery.redrive`. */
-  async redrive(letter: DeadLetter, signal?: AbortSignal): Promise<Redriven> {
-    if (this.#delivery !== undefined) return this.#delivery.redrive(letter, signal);
-    const text = `component ${this.spec.name} reads nothing now (${this.status.state}); redrive once it runs`;
-    throw new BindingError("failed_precondition", text);
+  #failed(reason: unknown, wasOpen: boolean): void {
+    if (reason instanceof Stall) this.#log.set("stalled", reason.message);
+    else this.#log.fail(reason, wasOpen);
+    this.#beginning?.failed(reason);
   }
 
-  #inputEnded(delivery: Delivery): void {
-    this.#counts.handled += delivery.handled;
-    this.#counts.failedAttempts += delivery.failedAttempts;
-    this.#delivery = undefined;
-  }
-
-  /** The connection is gone: what the app has is awaited briefly, the rest is the source's again. */
-  async #dropInput(): Promise<void> {
-    const subscription = this.#subscription;
-    this.#subscription = undefined;
-    await subscription?.end(finishing);
-  }
-
-  async #endInput(deadline: number): Promise<{ abandoned: number }> {
-    const subscription = this.#subscription;
-    return (await subscription?.end(deadline)) ?? { abandoned: 0 };
-  }
-
-  #fail(error: unknown, wasOpen: boolean): void {
-    const wrong = error instanceof BindingError && error.reason === "invalid_argument";
-    const reason = messageOf(error);
-    const next: ComponentState = wrong ? "failed" : "reconnecting";
-    // Said once: a source that is down for an hour must not fill the log.
-    if (this.#state !== next || this.#reason !== reason) {
-      const facts = {
-        reason,
-        ...(this.spec.origin ? { origin: formatOrigin(this.spec.origin) } : {}),
-      };
-      if (wrong) this.#logger.error(facts, "component cannot start as it is written");
-      else
-        this.#logger.warn(
-          facts,
-          wasOpen ? "connection lost; connecting again" : "cannot connect; trying again",
-        );
-    }
-    this.#set(next, reason);
-  }
-
-  #set(state: ComponentState, reason: string): void {
-    if (state !== this.#state) {
-      this.#since = new Date();
-      this.#options.observer.stateChanged(this.spec.name, this.spec.type, state);
-      if (state === "running") this.#logger.info({}, "component running");
-    }
-    this.#state = state;
-    this.#reason = reason;
-  }
-
-  /** The state with what changes too often to be noted: the app's absence, a full window. */
-  #shownState(): { state: ComponentState; reason: string } {
+  #shown() {
+    const { state, reason, since } = this.#log;
     const { app } = this.#options;
-    if (this.#state === "running" && this.#delivery !== undefined && app !== undefined) {
-      if (!app.available) return { state: "waiting for app", reason: app.unavailableReason };
-      const { trouble, heldBy: held } = this.#delivery;
-      if (trouble !== undefined) return { state: "stalled", reason: trouble.reason };
-      if (held !== undefined) {
-        const since = held.since.toISOString();
-        return {
-          state: "stalled",
-          reason: `the window is full behind ${held.label}, which waits since ${since}`,
-        };
-      }
-    }
-    return { state: this.#state, reason: this.#reason };
+    return shownState({
+      ...{ state, reason, since, app, delivery: this.input.delivery, paused: this.input.paused },
+      refusal: this.#refusal,
+    });
   }
 
   #unavailable(): BindingError {
-    const why = this.#reason === "" ? this.#state : `${this.#state}: ${this.#reason}`;
+    const { state, reason } = this.#log;
+    const closed = this.#closing.signal.aborted;
+    const why = closed ? "it was closed" : reason === "" ? state : `${state}: ${reason}`;
     return new BindingError(
       "unavailable",
       `component ${this.spec.name} is not connected (${why})`,
       { effect: "unsent" },
     );
-  }
-
-  #wakeOpened(opened: Opened | undefined): void {
-    for (const wake of this.#openedWaiting) wake(opened);
   }
 }

@@ -1,6 +1,7 @@
 import type { InboundEvent } from "../binding.ts";
 import { BindingError } from "../errors.ts";
 import { faultPoints, reach } from "../fault-point.ts";
+import { longestTimer } from "../metadata/duration.ts";
 import type { DeadLetter } from "../store/records.ts";
 import { attempt, completeFanOut, takes, type Answered } from "./attempt.ts";
 import { BreakerGate } from "./breaker-gate.ts";
@@ -60,12 +61,12 @@ export class Delivery {
     this.#options = options;
     this.#toldCredit = this.#maxInFlight;
     this.#lanes = new Lanes(options.app.intake !== undefined);
-    const { app, counts, logger, name: component, store, deduplicate: by } = options;
+    const { app, counts, logger, name: component, observer, store, deduplicate: by } = options;
     const window = options.deduplicateWindow;
     const deduplication =
       by && new Deduplication({ claims: store?.claims, component, by, window, logger });
     this.#exhaustion = new Exhaustion(options, counts);
-    this.#leases = new Leases(logger);
+    this.#leases = new Leases(options);
     this.#preparation = new Preparation(counts, deduplication);
     const parts = { counts, deduplication, exhaustion: this.#exhaustion, leases: this.#leases };
     this.#endings = new Endings(options, parts);
@@ -154,7 +155,7 @@ export class Delivery {
         this.#abandoned = this.#inFlight;
         this.#abort.abort(new Error("the time for stopping has passed"));
       };
-      const timer = Number.isFinite(deadline) ? setTimeout(giveUp, deadline) : undefined;
+      const timer = setTimeout(giveUp, Math.min(deadline, longestTimer));
       await this.#idle.next();
       clearTimeout(timer);
     }
@@ -278,7 +279,7 @@ export class Delivery {
     lane.out--;
     if (!this.#endings.conclude(lane, entry, outcome)) lane.ending = true;
     if (lane.ending) {
-      for (const one of lane.entries) if (one.waiting) this.#putBack(lane, one);
+      this.#inFlight -= lane.putBackWaiting();
       if (lane.out === 0) this.#beginAgain(lane, "reason" in outcome ? outcome.reason : "");
     } else if (this.#stopped && lane.out === 0) this.#returnLane(lane, stopping);
     else if (lane.entries.length === 0) this.#lanes.forget(lane);
@@ -295,22 +296,16 @@ export class Delivery {
     this.#lanes.goOn(lane);
   }
 
-  /** Its reply is kept, so that the app is not asked again. */
-  #putBack(lane: Lane, entry: Entry): void {
-    entry.waiting = false;
-    this.#inFlight--;
-    lane.out--;
-  }
-
   /** Brings an exhausted event where its component sends it. Nothing else of its lane is out. */
   async #dispose(lane: Lane, entry: Entry, exhausted: Exhausted): Promise<void> {
     lane.ending = true;
     const disposal = await this.#exhaustion.dispose(entry, exhausted, this.#abort.signal);
+    const isHandled = disposal.kind === "done" && disposal.settlement.outcome === "handled";
+    if (isHandled) await this.#preparation.complete(entry);
     this.#inFlight--;
     lane.out--;
     if (disposal.kind === "done") {
       const { settlement, end } = disposal;
-      if (settlement.outcome === "handled") await this.#preparation.complete(entry);
       lane.remove(entry);
       this.#endings.end(entry, settlement, end);
     } else {

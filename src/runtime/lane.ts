@@ -37,6 +37,18 @@ export class Lane implements LaneReference {
     return this.entries.length - this.sent;
   }
 
+  /** Those whose fan-out waits are not out any more, and the app is not asked again. Returns how many. */
+  putBackWaiting(): number {
+    let count = 0;
+    for (const entry of this.entries) {
+      if (!entry.waiting) continue;
+      entry.waiting = false;
+      count++;
+    }
+    this.out -= count;
+    return count;
+  }
+
   /** Takes out an entry that is done with. */
   remove(entry: Entry): void {
     const index = this.entries[0] === entry ? 0 : this.entries.indexOf(entry);

@@ -1,21 +1,23 @@
-import type { Logger } from "../binding.ts";
 import { messageOf } from "../errors.ts";
+import type { DeliveryOptions } from "./delivery-options.ts";
 import type { Entry } from "./entry.ts";
 
 /** How much of its duration a lease has run when it is renewed. */
 const renewedAfter = 1 / 3;
 const leastInterval = 10;
 
+type LeasesOptions = Pick<DeliveryOptions, "name" | "logger" | "observer">;
+
 /** Renews the leases of the events that are held, queued, waiting or with the app, by one timer for all. */
 export class Leases {
-  readonly #logger: Logger;
+  readonly #options: LeasesOptions;
   /** When each is renewed next, by `performance.now()`. */
   readonly #due = new Map<Entry, number>();
   #timer: NodeJS.Timeout | undefined;
   #timerAt = Number.POSITIVE_INFINITY;
 
-  constructor(logger: Logger) {
-    this.#logger = logger;
+  constructor(options: LeasesOptions) {
+    this.#options = options;
   }
 
   /** Holds an event, if it is lent. */
@@ -60,19 +62,22 @@ export class Leases {
   }
 
   async #extend(entry: Entry, extend: () => Promise<void>): Promise<void> {
+    const { name, logger, observer } = this.#options;
     try {
       await extend();
+      observer.leaseRenewed(name, true);
       entry.renewals ??= [];
       entry.renewals.push(Date.now());
       if (entry.renewals.length > mostRenewals) entry.renewals.shift();
     } catch (error) {
       if (entry.settled) return;
+      observer.leaseRenewed(name, false);
       const reason = messageOf(error);
       entry.failedRenewals ??= [];
       if (entry.failedRenewals.length < mostRenewals)
         entry.failedRenewals.push({ at: Date.now(), reason });
       const facts = { event: entry.event.id, reason };
-      this.#logger.warn(facts, "a lease was not renewed; its source may deliver the event again");
+      logger.warn(facts, "a lease was not renewed; its source may deliver the event again");
     }
   }
 

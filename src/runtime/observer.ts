@@ -17,6 +17,8 @@ export type Observer = {
   attempted(component: string, outcome: Outcome["kind"], milliseconds: number): void;
   /** An event ended otherwise than by the app's handling it. */
   ended(component: string, how: Exclude<End["how"], "handled">): void;
+  /** The lease of an event that is held was renewed, or was not. */
+  leaseRenewed(component: string, renewed: boolean): void;
   /** A dead letter's event was delivered again. */
   redriven(component: string, outcome: Redriven["outcome"]): void;
   /** A component changed its state. */
@@ -28,6 +30,7 @@ export const silentObserver: Observer = {
   invoked() {},
   attempted() {},
   ended() {},
+  leaseRenewed() {},
   redriven() {},
   stateChanged() {},
 };

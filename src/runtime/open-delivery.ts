@@ -1,3 +1,4 @@
+import { setTimeout as wait } from "node:timers/promises";
 import type { AnyBinding } from "../binding.ts";
 import type { ComponentPolicies } from "../policy/component-policies.ts";
 import { AttemptCounts } from "./attempt-counts.ts";
@@ -20,7 +21,8 @@ export async function openDelivery(
   given: Given,
 ): Promise<Delivery> {
   const counts = new AttemptCounts(given.store?.attempts, given.name, given.logger);
-  await counts.load();
+  // A disk that hangs must not keep what is well from being read.
+  await Promise.race([counts.load(), wait(longestLoading, undefined, { ref: false })]);
   const { deduplicate, deduplicateWindow, maxInFlight, maxPerKey, orderKey } = settings;
   const { kind } = settings.onExhausted;
   const onExhausted = kind === "return" && !returnsSingly ? haltsInstead : settings.onExhausted;
@@ -34,4 +36,6 @@ export async function openDelivery(
   });
 }
 
+/** In milliseconds. */
+const longestLoading = 5_000;
 const haltsInstead = { kind: "halt" } as const;

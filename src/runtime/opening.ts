@@ -30,9 +30,25 @@ export type OpenOptions = {
   readonly onDirections: (directions: Directions) => void;
 };
 
-/** Resolves and parses a component's metadata and opens its connection. Throws a `BindingError` that quotes no secret. */
-export async function openComponent(options: OpenOptions): Promise<Opened & AsyncDisposable> {
-  const { spec, binding, logger } = options;
+/** What a component's metadata says, as it is now. */
+export type Definition = {
+  readonly metadata: Record<string, unknown>;
+  readonly settings: ComponentSettings;
+  readonly directions: Directions;
+  readonly redact: Redact;
+};
+
+export type OpenedComponent = Opened & AsyncDisposable & { readonly settings: ComponentSettings };
+
+/**
+ * Resolves and parses a component's metadata. Throws a `BindingError` that quotes no secret: `invalid_argument`
+ * where it is wrong as it is written.
+ */
+export async function readDefinition(
+  spec: ComponentSpec,
+  binding: AnyBinding,
+  onDirections: (directions: Directions) => void = () => undefined,
+): Promise<Definition> {
   const { values, secrets } = await spec.resolve();
   const redact = redactor(secrets);
   const declared = parseDirections(findText(values, "direction"));
@@ -40,7 +56,7 @@ export async function openComponent(options: OpenOptions): Promise<Opened & Asyn
     input: binding.read !== undefined && (declared?.input ?? true),
     output: binding.operations !== undefined && (declared?.output ?? true),
   };
-  options.onDirections(directions);
+  onDirections(directions);
   // A quoted text is cut and escaped, so that redacting afterwards would miss a secret in it.
   const unquoted = new Set(
     Object.keys(values).filter((name) => secrets.some((one) => values[name]?.includes(one))),
@@ -57,12 +73,17 @@ export async function openComponent(options: OpenOptions): Promise<Opened & Asyn
     );
     throw new BindingError("invalid_argument", redact(text.join("; ")));
   }
-  const connection = await connect(options, parsed.values, directions, redact);
+  return { metadata: parsed.values, settings: settings.values, directions, redact };
+}
+
+/** Reads a component's metadata and opens its connection. Throws a `BindingError` that quotes no secret. */
+export async function openComponent(options: OpenOptions): Promise<OpenedComponent> {
+  const { spec, binding, logger } = options;
+  const definition = await readDefinition(spec, binding, options.onDirections);
+  const { metadata, settings, directions, redact } = definition;
+  const connection = await connect(options, metadata, directions, redact);
   return {
-    connection,
-    metadata: parsed.values,
-    settings: settings.values,
-    redact,
+    ...{ connection, metadata, settings, redact },
     async [Symbol.asyncDispose]() {
       try {
         await connection[Symbol.asyncDispose]();

@@ -62,9 +62,12 @@ export class Outputs {
       throw new BindingError("unimplemented", text);
     }
     const started = performance.now();
-    const observe = (error: BindingError | undefined): void =>
-      this.#observer.invoked(name, operation, error, performance.now() - started);
     const found = findOperation(component, operation);
+    component.calls.enter();
+    const observe = (error: BindingError | undefined): void => {
+      component.calls.leave();
+      this.#observer.invoked(name, operation, error, performance.now() - started);
+    };
     let redact: Redact | undefined;
     const shown = (thrown: unknown): BindingError => shownFailure(thrown, redact);
     try {
@@ -122,6 +125,7 @@ export class Outputs {
     const found = findOperation(component, operation);
     const { outbound } = component.policies;
     let redact: Redact | undefined;
+    component.calls.enter();
     try {
       let answer: Answer | void;
       if (
@@ -151,6 +155,8 @@ export class Outputs {
       const error = shownFailure(thrown, redact);
       this.#observer.invoked(name, operation, error, performance.now() - started);
       throw error;
+    } finally {
+      component.calls.leave();
     }
   }
 

@@ -1,11 +1,13 @@
 import type { AnyBinding, Answer, HttpEndpoints, InboundEvent, StreamAnswer } from "../binding.ts";
-import { formatOrigin, type ComponentSpec } from "../component.ts";
+import type { ComponentSpec } from "../component.ts";
 import { BindingError, messageOf } from "../errors.ts";
 import { closest } from "../metadata/suggest.ts";
+import { describePolicies, type PolicyParts } from "../policy/describe.ts";
 import type { Policies } from "../policy/policies.ts";
 import type { DeadLetter } from "../store/records.ts";
 import type { App, Outcome, Reply } from "./app.ts";
 import { Component, owningComponent } from "./component.ts";
+import { ComponentSlot } from "./component-slot.ts";
 import { Concurrency } from "./concurrency.ts";
 import { fanOutSteps } from "./fan-out.ts";
 import { History } from "./history.ts";
@@ -14,6 +16,7 @@ import type { RuntimeLogger } from "./runtime-logger.ts";
 import type { Store } from "../store/store.ts";
 import { silentObserver, type Observer } from "./observer.ts";
 import { Outputs } from "./outputs.ts";
+import { ReloadLog, type Findings, type ReloadResult } from "./reload.ts";
 import type { Redriven } from "./redrive.ts";
 import type { ComponentStatus } from "./status.ts";
 import { traceOf } from "./trace.ts";
@@ -28,8 +31,10 @@ export type RuntimeOptions = {
   readonly logger: RuntimeLogger;
   readonly observer?: Observer;
   readonly http: HttpEndpoints;
-  /** Where dead letters, attempts, claims and history outlast the process. Absent: nothing does, and an event that would be a dead letter stays where it is. The caller's to close. */
+  /** Where dead letters, attempts, claims and history outlast the process. Absent: nothing does, an event that would be a dead letter stays where it is, and calls with an idempotency key are refused. The caller's to close. */
   readonly store?: Store | undefined;
+  /** Remember what became of events. Default true. */
+  readonly eventHistory?: boolean | undefined;
   /** The most events of all components together that the app handles at one time. Default: no limit. */
   readonly maxConcurrency?: number | undefined;
 };
@@ -37,10 +42,26 @@ export type RuntimeOptions = {
 /** The heart: components, the way out and the way in. Knows no binding, no wire. */
 export type Runtime = {
   /**
-   * Makes exactly these components run: new ones are opened, ones that are gone are closed, changed
-   * ones are opened anew. Resolves once each was tried or its `initTimeout` has passed. Never rejects.
+   * Makes exactly these components run: new ones are opened, ones that are gone are drained and closed, each
+   * changed one follows the one before it as a transaction (see `takeOver`). Resolves once all that is done,
+   * tried, or superseded by a later call. Never rejects.
    */
-  apply(specs: readonly ComponentSpec[]): Promise<void>;
+  apply(specs: readonly ComponentSpec[], findings?: Findings): Promise<ReloadResult>;
+  /** What came of the last 20 times that components were applied, oldest first. */
+  readonly reloads: readonly ReloadResult[];
+  /**
+   * Stops a component's input until {@link Runtime.resume}: what the app has it may finish, the rest is the
+   * source's again. Outputs go on. Rejects with a `BindingError` where there is no such input.
+   */
+  pause(name: string, reason: string, by?: string): Promise<void>;
+  /** Lets a paused input read again. One that is not paused stays as it is. */
+  resume(name: string): Promise<void>;
+  /** Opens a component anew beside its connection, and lets that follow. Rejects with what keeps it from being open. */
+  restart(name: string): Promise<void>;
+  /** Pauses a component and resolves once the app has finished what it had, or `deadline` ms have passed. */
+  drainComponent(name: string, deadline: number): Promise<{ abandoned: number }>;
+  /** The policies of a component that count now, for people. `undefined`: there is no such component. */
+  policies(name: string): PolicyParts | undefined;
   /** Gives all components what Resiliency says now; `undefined`: nothing. No component is opened anew. */
   applyPolicies(policies: Policies | undefined): void;
   /** In the order in which they were applied. */
@@ -87,8 +108,8 @@ export type Runtime = {
    * process's handler of uncaught exceptions.
    */
   blame(error: unknown): boolean;
-  /** Closes everything. Drains first when that was not done. */
-  close(): Promise<void>;
+  /** Closes everything. Drains first when that was not done. Invocations may end within `deadline` ms, by default none. */
+  close(deadline?: number): Promise<void>;
 };
 
 /** Makes a runtime without components; {@link Runtime.apply} gives it some. */
@@ -99,15 +120,18 @@ export function createRuntime(options: RuntimeOptions): Runtime {
   const concurrency = new Concurrency(options.maxConcurrency);
   const { store } = options;
   const history = new History(store?.history, logger);
+  const slots = new Map<string, ComponentSlot>();
+  /** Those that outputs find, by name. */
   const components = new Map<string, Component>();
-  /** Those of no known type: shown, so that nobody has to wonder where they are. */
-  const unknown = new Map<string, ComponentStatus>();
+  const reloads = new ReloadLog();
   const outputs = new Outputs(components, observer, options.store?.claims);
   const known = Promise.withResolvers<void>();
   let policies: Policies | undefined;
   let isKnown = false;
   let applied = false;
   let draining = false;
+  /** The components' names as they were last applied. */
+  let order: string[] = [];
 
   const fanOut = (reply: Reply | undefined, replyFanOut: boolean) =>
     fanOutSteps(reply, replyFanOut, {
@@ -117,31 +141,46 @@ export function createRuntime(options: RuntimeOptions): Runtime {
       },
     });
 
-  function make(spec: ComponentSpec): Component | undefined {
+  function make(spec: ComponentSpec): Component | string {
     const binding = types.get(spec.type.toLowerCase());
     if (binding === undefined || !["", "v0", "v1"].includes(spec.version.toLowerCase())) {
       const meant = binding === undefined ? closest(spec.type, types.keys()) : `${spec.type} v1`;
       const suggestion = meant === undefined ? "" : `; did you mean ${meant}?`;
-      const reason = `couldn't find binding ${spec.name} (${spec.type}/${spec.version})${suggestion}`;
-      logger.error({ component: spec.name, origin: formatOrigin(spec.origin) }, reason);
-      unknown.set(spec.name, failedStatus(spec, reason));
-      return undefined;
+      return `couldn't find binding ${spec.name} (${spec.type}/${spec.version})${suggestion}`;
     }
     return new Component({
-      appId,
-      spec,
-      binding,
+      ...{ appId, spec, binding, logger, observer, http, concurrency, fanOut },
+      ...{ policies, store, history: options.eventHistory === false ? undefined : history },
       app: app?.of?.(spec.name) ?? app,
-      logger,
-      observer,
-      http,
-      concurrency,
-      policies,
-      fanOut,
-      store,
-      history,
       invokeOutput: (name, data, metadata) => outputs.create(name, data, metadata),
     });
+  }
+
+  function slotOf(name: string): ComponentSlot {
+    let slot = slots.get(name);
+    if (slot !== undefined) return slot;
+    const onSwitch = (component: Component | undefined): void => {
+      if (component === undefined) components.delete(name);
+      else components.set(name, component);
+    };
+    slots.set(name, (slot = new ComponentSlot({ name, make, logger, onSwitch })));
+    return slot;
+  }
+
+  function inputOf(name: string): ComponentSlot {
+    const slot = slots.get(name);
+    if (slot?.current === undefined)
+      throw new BindingError("not_found", `no component is called ${name}`);
+    if (!slot.current.status.directions.input)
+      throw new BindingError("failed_precondition", `component ${name} is no input`);
+    return slot;
+  }
+
+  function pauseInput(name: string, by: string, reason: string, deadline?: number) {
+    const paused = inputOf(name).components.map((one) =>
+      one.input.pause(by, reason, deadline ?? one.drainTimeout),
+    );
+    return Promise.all(paused);
   }
 
   return {
@@ -149,34 +188,59 @@ export function createRuntime(options: RuntimeOptions): Runtime {
     get ready() {
       return applied && !draining;
     },
-    async apply(specs) {
+    get reloads() {
+      return reloads.results;
+    },
+    async apply(specs, findings = { problems: [], refused: false }) {
+      if (draining) return reloads.add([], findings);
       const wanted = new Map(specs.map((spec) => [spec.name, spec]));
-      const gone = [...components.values()].filter(({ spec }) => wanted.get(spec.name) !== spec);
-      for (const component of gone) components.delete(component.spec.name);
-      await Promise.all(gone.map((component) => component.close(Number.POSITIVE_INFINITY)));
-      const started: Promise<void>[] = [];
-      unknown.clear();
-      for (const spec of wanted.values()) {
-        if (components.has(spec.name)) continue;
-        const component = make(spec);
-        if (component === undefined) continue;
-        components.set(spec.name, component);
-        started.push(component.start());
-      }
+      const gone = [...slots].filter(([name, slot]) => slot.isWanted && !wanted.has(name));
+      const deletions = gone.map(([, slot]) => ({
+        type: slot.status?.type,
+        change: slot.want(undefined),
+      }));
+      const changes = [...wanted.values()].map(async (spec) => {
+        // A new one may be another one renamed, with the same consumer's identity.
+        const renamed = deletions.filter(({ type }) => type === spec.type);
+        if (renamed.length > 0 && slots.get(spec.name)?.isWanted !== true)
+          await Promise.all(renamed.map(({ change }) => change));
+        return slotOf(spec.name).want(spec);
+      });
+      order = [...wanted.keys()];
       isKnown = true;
       known.resolve();
-      await Promise.all(started);
+      const all = await Promise.all([...changes, ...deletions.map(({ change }) => change)]);
       applied = true;
+      return reloads.add(all, findings);
+    },
+    components: () =>
+      [...new Set([...order, ...slots.keys()])].flatMap((name) => slots.get(name)?.status ?? []),
+    async pause(name, reason, by = "an operator") {
+      void pauseInput(name, by, reason);
+    },
+    async resume(name) {
+      for (const one of inputOf(name).components) one.input.resume();
+    },
+    async restart(name) {
+      const slot = slots.get(name);
+      if (slot?.current === undefined)
+        throw new BindingError("not_found", `no component is called ${name}`);
+      await slot.restart();
+    },
+    async drainComponent(name, deadline) {
+      const results = await pauseInput(name, "an operator", "drained", deadline);
+      return { abandoned: results.reduce((sum, { abandoned }) => sum + abandoned, 0) };
+    },
+    policies(name) {
+      const component = slots.get(name)?.current;
+      return component && describePolicies(component.policies, component.status.directions);
     },
     applyPolicies(next) {
       if (policies !== undefined) next?.inherit(policies);
       policies = next;
-      for (const component of components.values()) component.policies.apply(next);
+      for (const slot of slots.values())
+        for (const component of slot.components) component.policies.apply(next);
     },
-    components: () => [
-      ...[...components.values()].map(({ status }) => status),
-      ...unknown.values(),
-    ],
     known: known.promise,
     invoke: (invocation) =>
       isKnown ? outputs.invoke(invocation) : known.promise.then(() => outputs.invoke(invocation)),
@@ -194,20 +258,21 @@ export function createRuntime(options: RuntimeOptions): Runtime {
     },
     async redrive(letter, signal) {
       const component = components.get(letter.component);
-      if (component !== undefined) return component.redrive(letter, signal);
+      if (component !== undefined)
+        return component.input.redrive(letter, component.status.state, signal);
       const text = `there is no component ${letter.component}, whose dead letter this is`;
       throw new BindingError("not_found", text);
     },
     history,
     async drain(deadline) {
       draining = true;
-      const results = await Promise.all([...components.values()].map((one) => one.drain(deadline)));
+      const results = await Promise.all([...slots.values()].map((one) => one.drain(deadline)));
       return { abandoned: results.reduce((sum, { abandoned }) => sum + abandoned, 0) };
     },
     blame(error) {
       const component = owningComponent();
-      if (component === undefined || components.get(component.spec.name) !== component)
-        return false;
+      const slot = component && slots.get(component.spec.name);
+      if (component === undefined || !slot?.components.includes(component)) return false;
       logger.error(
         { component: component.spec.name, reason: messageOf(error) },
         "a driver failed; its component is rebuilt",
@@ -215,27 +280,14 @@ export function createRuntime(options: RuntimeOptions): Runtime {
       component.rebuild(error);
       return true;
     },
-    async close() {
+    async close(deadline = 0) {
       draining = true;
       isKnown = true;
       known.resolve();
-      await Promise.all([...components.values()].map((one) => one.close()));
+      await Promise.all([...slots.values()].map((one) => one.close(deadline)));
       outputs.close();
-      components.clear();
-      unknown.clear();
       await history.close();
     },
-  };
-}
-
-function failedStatus(spec: ComponentSpec, reason: string): ComponentStatus {
-  const { name, type, version } = spec;
-  return {
-    ...{ name, type, version, state: "failed", reason, since: new Date() },
-    origin: formatOrigin(spec.origin),
-    directions: { input: false, output: false },
-    operations: [],
-    ...{ inFlight: 0, waiting: 0, handled: 0, failedAttempts: 0, required: false },
   };
 }
 

@@ -36,4 +36,25 @@ export type ComponentStatus = {
   readonly failedAttempts: number;
   /** Whether it is not ready without this component. */
   readonly required: boolean;
+  readonly readiness: "required" | "optional" | "lazy";
+  /** Who paused its input, why, and when; `undefined`: nobody. */
+  readonly paused: Pause | undefined;
+  /** How often it was connected anew since it stood still. */
+  readonly rebuilds: number;
+  /** The events that wait at the source, when that was last asked; `undefined`: not known. */
+  readonly backlog: number | undefined;
+  /** Since when the oldest unsettled event is here; `undefined`: there is none. */
+  readonly oldestSince: Date | undefined;
+  /** Its window is full: no more is read before the oldest event is settled. */
+  readonly windowFull: boolean;
+  /** The circuit breakers of its policies. */
+  readonly breakers: readonly BreakerStatus[];
 };
+
+export type BreakerStatus = {
+  readonly direction: "inbound" | "outbound";
+  readonly name: string;
+  readonly state: "closed" | "half-open" | "open";
+};
+
+export type Pause = { readonly by: string; readonly reason: string; readonly since: Date };

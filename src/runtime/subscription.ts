@@ -1,5 +1,6 @@
 import type { Logger, Reader } from "../binding.ts";
 import { messageOf } from "../errors.ts";
+import { faultPoints, reach } from "../fault-point.ts";
 import type { App } from "./app.ts";
 import type { Delivery } from "./delivery.ts";
 
@@ -31,6 +32,10 @@ export class Subscription {
   readonly #options: SubscriptionOptions;
   readonly #ended = new AbortController();
   #reading: { reader: Reader; delivery: Delivery } | undefined;
+  /** How long the app may finish what it has, in milliseconds; no limit while this does not end. */
+  #allowed = Number.POSITIVE_INFINITY;
+  /** The delivery of a reading that ends at this moment. */
+  #stopping: Delivery | undefined;
   #beginning: Promise<void> | undefined;
   #running: Promise<void> | undefined;
   /** The end waits no more for a reading that is still beginning. */
@@ -52,9 +57,14 @@ export class Subscription {
     this.#running = this.#run().catch((error: unknown) => this.#options.failed(error));
   }
 
-  /** Stops reading, waits for the app up to `deadline` ms, confirms what was settled, gives up the consumer. */
+  /**
+   * Stops reading, waits for the app up to `deadline` ms, confirms what was settled, gives up the consumer.
+   * Called again with less time, the app has that.
+   */
   end(deadline: number): Promise<{ abandoned: number }> {
-    return (this.#finished ??= this.#finish(deadline));
+    this.#allowed = Math.min(this.#allowed, deadline);
+    void this.#stopping?.drain(deadline);
+    return (this.#finished ??= this.#finish());
   }
 
   async #run(): Promise<void> {
@@ -83,7 +93,7 @@ export class Subscription {
       unanswered = 0;
       if (signal.aborted) return;
       if (wanted) await this.#begin();
-      else await this.#stop(Number.POSITIVE_INFINITY);
+      else await this.#stop();
       onState(wanted, wanted ? "" : `the app does not subscribe to ${name}`);
       await this.#pause(wanted ? undefined : askNoAgainAfter, () => this.#cameBack !== seen);
     }
@@ -98,31 +108,37 @@ export class Subscription {
     if (this.#reading !== undefined) return;
     this.#beginning = (async () => {
       this.#reading = await this.#options.begin();
-      if (this.#gaveUp) await this.#stop(0);
+      if (this.#gaveUp) await this.#stop();
     })();
     await this.#beginning;
   }
 
-  async #finish(deadline: number): Promise<{ abandoned: number }> {
+  async #finish(): Promise<{ abandoned: number }> {
     this.#ended.abort();
     this.#unsubscribe();
     this.#wake?.();
     await this.#quietly("begin", async () => this.#beginning?.catch(() => undefined));
+    // One that still begins has had its time.
+    if (this.#reading === undefined) this.#allowed = 0;
     this.#gaveUp = true;
-    const result = await this.#stop(deadline);
+    const result = await this.#stop();
     await this.#quietly("end", async () => this.#running);
     return result;
   }
 
-  async #stop(deadline: number): Promise<{ abandoned: number }> {
+  async #stop(): Promise<{ abandoned: number }> {
     const reading = this.#reading;
     this.#reading = undefined;
     if (reading === undefined) return { abandoned: 0 };
     const { reader, delivery } = reading;
     await this.#quietly("stop", () => reader.stop());
-    const result = await delivery.drain(deadline);
+    this.#stopping = delivery;
+    const result = await delivery.drain(this.#allowed);
+    if (faultPoints) reach("before flush");
     await this.#quietly("flush", () => reader.flush());
+    if (faultPoints) reach("flushed");
     await this.#quietly("close", () => reader.close());
+    this.#stopping = undefined;
     this.#options.ended(delivery);
     return result;
   }

@@ -91,7 +91,7 @@ export class DaprHttp {
     } else if (path === "/v1.0/healthz/ready") {
       const down = runtime
         .components()
-        .filter(({ required, state }) => required && state !== "running");
+        .filter(({ required, state }) => required && state !== "running" && state !== "paused");
       const text = down.map(
         ({ name, state, reason }) => `${name} is ${state}${reason && `: ${reason}`}`,
       );

@@ -9,7 +9,12 @@ import { createServer as createTlsServer } from "node:tls";
 import type { RuntimeDescription } from "../rpc/description.ts";
 import { unauthenticated } from "../rpc/errors.ts";
 import type { HttpRequest, HttpResponse } from "../rpc/http-message.ts";
-import { laterServiceNames, runtimeServices, type ServicesOptions } from "../rpc/services.ts";
+import {
+  laterServiceNames,
+  runtimeServices,
+  type OperationsOptions,
+  type ServicesOptions,
+} from "../rpc/services.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import { DaprHttp } from "./dapr-http.ts";
 import { tokenCheck } from "./gate.ts";
@@ -33,6 +38,8 @@ export type ServerOptions = {
   readonly tls?: { readonly cert: string; readonly key: string } | undefined;
   /** Called when a client asks the runtime to end. */
   readonly shutdown: () => void;
+  /** What operators may do beyond looking. */
+  readonly operations?: OperationsOptions;
   /** Serves an event stream that the app has dialled. Absent: there are none. */
   readonly subscribe?: (messages: AsyncIterable<Uint8Array>) => AsyncIterable<Uint8Array>;
 };
@@ -45,16 +52,17 @@ export type CufflinkServer = {
 };
 
 const defaultMaxBodySize = 4 * 1024 * 1024;
+const largestAnswer = 256 * 1024 * 1024;
 
 /** Starts to listen. Rejects with a `BindingError` that names the address which cannot be had. */
 export async function createServer(options: ServerOptions): Promise<CufflinkServer> {
-  const { runtime, description, shutdown, subscribe } = options;
+  const { runtime, description, shutdown, subscribe, operations } = options;
   const { maxBodySize = defaultMaxBodySize } = options;
   const token = tokenCheck(options.token);
   const http = new DaprHttp({ runtime, description, token, maxBodySize, shutdown });
   const closing = new AbortController();
   const serviceOptions: ServicesOptions = {
-    ...{ runtime, description, shutdown, subscribe, maxBodySize },
+    ...{ runtime, description, shutdown, subscribe, operations, maxBodySize },
     closing: closing.signal,
   };
   const laneOptions = {
@@ -74,7 +82,12 @@ export async function createServer(options: ServerOptions): Promise<CufflinkServ
     names: laterServiceNames,
     async load() {
       const { laterServices } = await import("../rpc/later-services.ts");
-      return createLanes({ ...laneOptions, services: laterServices(serviceOptions, services) });
+      return createLanes({
+        ...laneOptions,
+        // A dead letter may be of any size, and is shown whole.
+        maxAnswerSize: Math.max(maxBodySize, largestAnswer),
+        services: laterServices(serviceOptions, services),
+      });
     },
     otherwise: plain,
   });

@@ -1,6 +1,6 @@
 import type { DatabaseSync, SQLInputValue, StatementSync } from "node:sqlite";
 import type { AttemptTable } from "./attempt-table.ts";
-import { keptAttempts, sizeOf, type PackedLetter } from "./packed-letter.ts";
+import { keptAttempts, sizeOf, type PackedLetter, type PackedListing } from "./packed-letter.ts";
 import type { AttemptRecord, DeadLetterFilter } from "./records.ts";
 import type { DeadLetterTotal, Retention } from "./store.ts";
 
@@ -110,7 +110,7 @@ export class DeadLetterTable {
     return row && letterOf(row);
   }
 
-  list(filter: DeadLetterFilter, { limit, after, maxData }: LetterPage): PackedLetter[] {
+  list(filter: DeadLetterFilter, { limit, after, maxData }: LetterPage): PackedListing[] {
     const wanted: string[] = [];
     const values: SQLInputValue[] = [];
     const want = (condition: string, value: SQLInputValue | undefined): void => {
@@ -128,9 +128,11 @@ export class DeadLetterTable {
     const data = maxData === undefined ? "data" : "iif(length(data) <= ?, data, NULL) AS data";
     const where = wanted.length === 0 ? "" : `WHERE ${wanted.join(" AND ")}`;
     return this.#database
-      .prepare(`SELECT ${columns}, ${data} FROM dead_letters ${where} ORDER BY id LIMIT ?`)
+      .prepare(
+        `SELECT ${columns}, ifnull(length(data), 0) AS size, ${data} FROM dead_letters ${where} ORDER BY id LIMIT ?`,
+      )
       .all(...(maxData === undefined ? [] : [maxData]), ...values, limit)
-      .map((row) => letterOf(row as Row));
+      .map((row) => letterOf(row as Row) as PackedListing);
   }
 
   replace(letter: PackedLetter): boolean {

@@ -69,7 +69,7 @@ export function createStore(options: StoreOptions): Store {
       },
       async list(filter, page) {
         if (!holds(recordsFile)) return [];
-        return (await thread.ask("listLetters", [filter, page])).map(unpackLetter);
+        return (await thread.ask("listLetters", [filter, page])).map((one) => unpackLetter(one));
       },
       async replace(letter) {
         if (!holds(recordsFile)) return false;

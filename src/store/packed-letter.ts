@@ -1,5 +1,5 @@
 import { packHeaders, unpackHeaders } from "./headers.ts";
-import type { AttemptRecord, DeadLetter } from "./records.ts";
+import type { AttemptRecord, DeadLetter, ListedDeadLetter } from "./records.ts";
 
 /** A dead letter as it travels between the threads and lies in its table. */
 export type PackedLetter = Omit<DeadLetter, "event" | "attempts"> & {
@@ -12,6 +12,9 @@ export type PackedLetter = Omit<DeadLetter, "event" | "attempts"> & {
   readonly headers: Uint8Array;
   readonly data: Uint8Array | undefined;
 };
+
+/** The same in a list, where its payload may have been left out. */
+export type PackedListing = PackedLetter & { readonly size: number };
 
 /** How many attempts a dead letter tells of: the last ones. */
 export const keptAttempts = 100;
@@ -30,6 +33,8 @@ export function packLetter(letter: DeadLetter): PackedLetter {
   };
 }
 
+export function unpackLetter(packed: PackedListing): ListedDeadLetter;
+export function unpackLetter(packed: PackedLetter): DeadLetter;
 export function unpackLetter(packed: PackedLetter): DeadLetter {
   const { attempts, eventId, key, metadata, headers, data, ...rest } = packed;
   return {

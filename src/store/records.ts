@@ -46,6 +46,12 @@ export type DeadLetter = {
   readonly edited: boolean;
 };
 
+/** A dead letter in a list, where its payload may have been left out. */
+export type ListedDeadLetter = DeadLetter & {
+  /** Bytes of the whole payload. */
+  readonly size: number;
+};
+
 /** Which dead letters are meant; what is absent says nothing. */
 export type DeadLetterFilter = {
   readonly ids?: readonly string[];

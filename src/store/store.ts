@@ -4,6 +4,7 @@ import type {
   DeadLetter,
   DeadLetterFilter,
   HistoryRecord,
+  ListedDeadLetter,
 } from "./records.ts";
 
 /**
@@ -27,7 +28,7 @@ export type DeadLetterStore = {
    */
   put(letter: DeadLetter, fingerprint: string): Promise<string>;
   get(id: string): Promise<DeadLetter | undefined>;
-  /** Oldest first, at most `limit`, after the one with the id `after`. Without payloads larger than `maxData` bytes. */
+  /** By id, oldest first, at most `limit`, after the one with the id `after`. Without payloads larger than `maxData` bytes. */
   list(
     filter: DeadLetterFilter,
     page: {
@@ -35,7 +36,7 @@ export type DeadLetterStore = {
       readonly after?: string | undefined;
       readonly maxData?: number;
     },
-  ): Promise<DeadLetter[]>;
+  ): Promise<ListedDeadLetter[]>;
   /** Replaces it, under its id. False: there is none any more. */
   replace(letter: DeadLetter): Promise<boolean>;
   /** Removes those with these ids, their attempt counts too; resolves to how many there were. Many: in parts. */

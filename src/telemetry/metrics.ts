@@ -1,7 +1,12 @@
 import { createServer, type Server } from "node:http";
 import type { Outcome } from "../runtime/app.ts";
 import type { Observer } from "../runtime/observer.ts";
-import { componentStates, type ComponentStatus } from "../runtime/status.ts";
+import type { DeadLetterDesk } from "../runtime/dead-letters.ts";
+import type { ReloadResult } from "../runtime/reload.ts";
+import type { ComponentStatus } from "../runtime/status.ts";
+import type { Store } from "../store/store.ts";
+import { writeComponents } from "./component-metrics.ts";
+import { writeDeadLetters } from "./dead-letter-metrics.ts";
 import { Exposition, expositionType, Histogram, type Labels } from "./exposition.ts";
 
 /** Milliseconds, as Dapr's own latency buckets. */
@@ -13,39 +18,38 @@ const bounds = [
 type Output = { component: string; operation: string; succeeded: Histogram; failed: Histogram };
 type Input = { succeeded: Histogram; failed: Histogram; counts: Record<Outcome["kind"], number> };
 
-const gauges: readonly {
-  readonly name: string;
-  readonly help: string;
-  readonly value: (status: ComponentStatus) => number;
-}[] = [
-  {
-    name: "cufflink_events_in_flight",
-    help: "Events that the app is handling.",
-    value: ({ inFlight }) => inFlight,
-  },
-  {
-    name: "cufflink_events_waiting",
-    help: "Events received that no request is out for.",
-    value: ({ waiting }) => waiting,
-  },
-  {
-    name: "cufflink_events_handled",
-    help: "Events handled since the start.",
-    value: ({ handled }) => handled,
-  },
-];
+/** What the page tells of beside components. */
+export type MetricsSources = {
+  readonly store: Pick<Store, "trouble">;
+  readonly deadLetters: Pick<DeadLetterDesk, "counts" | "totals">;
+};
+
+/** How long a page waits for the store to count, in milliseconds. */
+const counting = 2000;
 
 /** Prometheus metrics: Dapr's names for bindings, and ours beside them. Counting is cheap; the page is written when it is asked for. */
 export class Metrics implements Observer {
   readonly #appId: string;
   readonly #components: () => readonly ComponentStatus[];
+  readonly #sources: (() => MetricsSources) | undefined;
   /** By component, then by operation. */
   readonly #outputs = new Map<string, Map<string, Output>>();
   readonly #inputs = new Map<string, Input>();
+  /** By component, then by how they ended. */
+  readonly #ends = new Map<string, Map<string, number>>();
+  readonly #leases = new Map<string, { renewed: number; failed: number }>();
+  readonly #reloads = new Map<ReloadResult["outcome"], number>();
+  #revision = 0;
 
-  constructor(appId: string, components: () => readonly ComponentStatus[]) {
+  /** `sources`: absent where nothing is stored. */
+  constructor(
+    appId: string,
+    components: () => readonly ComponentStatus[],
+    sources?: () => MetricsSources,
+  ) {
     this.#appId = appId;
     this.#components = components;
+    this.#sources = sources;
   }
 
   invoked(component: string, operation: string, error: unknown, milliseconds: number): void {
@@ -76,18 +80,44 @@ export class Metrics implements Observer {
     else if (outcome === "refused" || outcome === "dropped") input.failed.observe(milliseconds);
   }
 
-  ended(): void {}
+  ended(component: string, how: string): void {
+    let ends = this.#ends.get(component);
+    if (ends === undefined) this.#ends.set(component, (ends = new Map()));
+    ends.set(how, (ends.get(how) ?? 0) + 1);
+  }
 
+  leaseRenewed(component: string, renewed: boolean): void {
+    let leases = this.#leases.get(component);
+    if (leases === undefined) this.#leases.set(component, (leases = { renewed: 0, failed: 0 }));
+    leases[renewed ? "renewed" : "failed"]++;
+  }
+
+  /** The desk counts them, those that go to outputs too. */
   redriven(): void {}
 
   stateChanged(): void {}
 
-  /** The text that Prometheus scrapes. */
-  text(): string {
+  /** Components were applied, at the start or later. */
+  reloaded({ revision, outcome }: ReloadResult): void {
+    this.#revision = revision;
+    this.#reloads.set(outcome, (this.#reloads.get(outcome) ?? 0) + 1);
+  }
+
+  /** The text that Prometheus scrapes. What the store does not count in time is left out. */
+  async text(): Promise<string> {
+    const sources = this.#sources?.();
+    const totals = sources && (await inTime(sources.deadLetters.totals()));
     const page = new Exposition();
     this.#writeOutputs(page);
     this.#writeInputs(page);
-    this.#writeComponents(page);
+    writeComponents(page, this.#appId, this.#components());
+    this.#writeReloads(page);
+    if (sources !== undefined) {
+      writeDeadLetters(page, this.#appId, sources.deadLetters.counts, totals);
+      page.metric("cufflink_store_trouble", "gauge", "1 while the store cannot be written.");
+      const trouble = sources.store.trouble === undefined ? 0 : 1;
+      page.sample("cufflink_store_trouble", { app_id: this.#appId }, trouble);
+    }
     return page.toString();
   }
 
@@ -99,7 +129,9 @@ export class Metrics implements Observer {
         response.writeHead(404).end();
         return;
       }
-      response.writeHead(200, { "content-type": expositionType }).end(this.text());
+      void this.text()
+        .then((text) => response.writeHead(200, { "content-type": expositionType }).end(text))
+        .catch(() => response.destroy());
     });
   }
 
@@ -129,26 +161,44 @@ export class Metrics implements Observer {
         page.sample(name, { app_id: this.#appId, component, outcome }, count);
       }
     }
+    const ended = "cufflink_events_ended_total";
+    page.metric(ended, "counter", "Events that ended otherwise than handled by the app, by how.");
+    for (const [component, ends] of this.#ends) {
+      for (const [how, count] of ends)
+        page.sample(ended, { app_id: this.#appId, component, how }, count);
+    }
+    const leases = "cufflink_lease_renewals_total";
+    page.metric(leases, "counter", "Leases of held events that were renewed, or could not be.");
+    for (const [component, { renewed, failed }] of this.#leases) {
+      page.sample(leases, { app_id: this.#appId, component, outcome: "renewed" }, renewed);
+      page.sample(leases, { app_id: this.#appId, component, outcome: "failed" }, failed);
+    }
   }
 
-  #writeComponents(page: Exposition): void {
-    const components = this.#components();
-    const labelsOf = ({ name }: ComponentStatus): Labels => ({
-      app_id: this.#appId,
-      component: name,
-    });
-    for (const { name, help, value } of gauges) {
-      page.metric(name, "gauge", help);
-      for (const status of components) page.sample(name, labelsOf(status), value(status));
-    }
-    const name = "cufflink_component_state";
-    page.metric(name, "gauge", "1 for the state that a component is in, 0 for the others.");
-    for (const status of components) {
-      for (const state of componentStates) {
-        const labels = { ...labelsOf(status), type: status.type, state };
-        page.sample(name, labels, state === status.state ? 1 : 0);
-      }
-    }
+  #writeReloads(page: Exposition): void {
+    const revision = "cufflink_reload_revision";
+    page.metric(revision, "gauge", "Rises with each reload that changed something.");
+    page.sample(revision, { app_id: this.#appId }, this.#revision);
+    const name = "cufflink_reloads_total";
+    page.metric(name, "counter", "Times that components were applied, the start included.");
+    for (const [outcome, count] of this.#reloads)
+      page.sample(name, { app_id: this.#appId, outcome }, count);
+  }
+}
+
+/** What it resolves to, unless it fails or takes too long. */
+async function inTime<Value>(value: Promise<Value>): Promise<Value | undefined> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<undefined>((resolve) => {
+    timer = setTimeout(() => resolve(undefined), counting);
+  });
+  try {
+    return await Promise.race([value, late]);
+  } catch {
+    // The store says itself what is wrong with it, in the log and as cufflink_store_trouble.
+    return undefined;
+  } finally {
+    clearTimeout(timer);
   }
 }
 

@@ -1,5 +1,7 @@
 import { spawn, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { text } from "node:stream/consumers";
 import { onTestFinished } from "vitest";
@@ -23,10 +25,13 @@ export class Command {
   readonly #waiting = new Set<() => void>();
 
   constructor(args: readonly string[], options: CommandOptions = {}) {
+    // Its durable records are its own, and gone with it.
+    const state = mkdtempSync(join(tmpdir(), "cufflink-state-"));
+    const inherited = options.launcher === undefined ? process.env : {};
     const [file = "", ...first] = options.launcher ?? [process.execPath, main];
     this.child = spawn(file, [...first, ...args], {
       cwd: options.cwd ?? root,
-      env: { ...(options.launcher === undefined ? process.env : {}), ...options.env },
+      env: { ...inherited, XDG_STATE_HOME: state, ...options.env },
       stdio: ["ignore", "pipe", "pipe"],
     });
     this.child
@@ -42,6 +47,7 @@ export class Command {
     onTestFinished(async () => {
       this.child.kill("SIGKILL");
       await this.exited;
+      rmSync(state, { recursive: true, force: true });
     });
   }
 

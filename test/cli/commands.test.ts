@@ -55,6 +55,18 @@ describe("check", () => {
     expect(stdout).not.toContain("\u001b");
   });
 
+  test("reads Resiliency, and tells what is wrong in it", async () => {
+    const resiliency =
+      "apiVersion: dapr.io/v1alpha1\nkind: Resiliency\nmetadata: {name: shop}\nspec:\n  policies:\n    retries: {r: {maxRetries: 3}}\n  targets:\n    components: {tock: {inbound: {retry: r}}}\n";
+    const path = folder({ "r.yaml": resiliency, "tick.yaml": cron });
+    const { code, stdout } = await cufflink(["check", path]);
+    expect(code).toBe(1);
+    expect(stdout).toMatch(
+      /r\.yaml:8:18 warning: no component is called "tock"; did you mean "tick"\?/,
+    );
+    expect(stdout).toContain("^^^^");
+  });
+
   test("tells it to tools", async () => {
     const path = folder({ "b.yaml": component("b", "bindings.corn") });
     const { code, stdout } = await cufflink(["check", "--json", path]);
@@ -106,9 +118,12 @@ describe("completion", () => {
         .trim()
         .split(" ");
     };
-    expect(complete("cufflink", "co")).toEqual(["components", "completion"]);
+    expect(complete("cufflink", "com")).toEqual(["components", "completion"]);
     expect(complete("cufflink", "serve", "--app-p")).toEqual(["--app-port", "--app-protocol"]);
     expect(complete("cufflink", "completion", "z")).toEqual(["zsh"]);
+    expect(complete("cufflink", "components", "p")).toEqual(["pause", "policy"]);
+    expect(complete("cufflink", "components", "--js")).toEqual(["--json"]);
+    expect(complete("cufflink", "dead-letters", "redrive", "--r")).toEqual(["--reason", "--rate"]);
   });
 
   test.each(["zsh", "fish"])("knows the commands and flags for %s", async (shell) => {
@@ -116,6 +131,7 @@ describe("completion", () => {
     expect(code).toBe(0);
     expect(stdout).toContain("components");
     expect(stdout).toContain("dapr-grpc-port");
+    expect(stdout).toContain("remove-header");
     expect(stdout).not.toContain("placement-host-address");
   });
 });

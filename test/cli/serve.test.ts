@@ -1,42 +1,11 @@
-import { join } from "node:path";
 import { describe, expect, onTestFinished, test } from "vitest";
-import { releasePort, reservePort } from "../servers/ports.ts";
 import { component, folder } from "../resources/folder.ts";
-import { Command, cufflink, root } from "./command.ts";
+import { cufflink, type Command } from "./command.ts";
+import { cufflinkHere } from "./in-process.ts";
 import { startHttpApp } from "./http-app.ts";
+import { startServing } from "./serving.ts";
 
 const everySecond = component("tick", "bindings.cron", '- {name: schedule, value: "@every 1s"}');
-
-type Serving = { readonly command: Command; readonly http: number; readonly grpc: number };
-
-/** Starts `bin/cufflink` as daprd is started: its flags, no command, an empty environment. */
-async function startServing(
-  resources: Readonly<Record<string, string>>,
-  args: readonly string[] = [],
-  env: Readonly<Record<string, string>> = {},
-): Promise<Serving> {
-  const [http, grpc] = [await reservePort(), await reservePort()];
-  onTestFinished(async () => {
-    await releasePort(http);
-    await releasePort(grpc);
-  });
-  const flags = ["--app-id", "shop", `--dapr-http-port=${http}`, "--dapr-grpc-port", String(grpc)];
-  const more = [
-    "--enable-metrics=false",
-    "--dapr-listen-addresses",
-    "127.0.0.1",
-    "--enable-mtls=false",
-    "--mode",
-    "standalone",
-  ];
-  const command = new Command([...flags, ...more, "--resources-path", folder(resources), ...args], {
-    launcher: [join(root, "bin/cufflink")],
-    env,
-    cwd: "/",
-  });
-  await command.printed(/Status: Running\./);
-  return { command, http, grpc };
-}
 
 describe("a daemon started with daprd's flags", () => {
   test("serves, says which flags have no effect, and ends with 0 at SIGTERM", async () => {
@@ -78,30 +47,30 @@ describe("a daemon started with daprd's flags", () => {
       { env, input: "hello" },
     );
     expect(created).toMatchObject({ code: 0, stdout: '{"fileName":"a.txt"}' });
-    const read = await cufflink(
+    const read = await cufflinkHere(
       ["invoke", "notes", "get", ...file, `--address=http://127.0.0.1:${http}`],
-      { env },
+      env,
     );
     expect(read).toMatchObject({ code: 0, stdout: "hello", stderr: "" });
 
-    const unknown = await cufflink(["invoke", "nosuch", "get", address], { env });
+    const unknown = await cufflinkHere(["invoke", "nosuch", "get", address], env);
     expect(unknown).toMatchObject({ code: 1, stdout: "" });
     expect(unknown.stderr).toMatch(/couldn't find output binding nosuch/);
-    const refused = await cufflink(["invoke", "notes", "get", ...file, address], {
-      env: { DAPR_API_TOKEN: "" },
+    const refused = await cufflinkHere(["invoke", "notes", "get", ...file, address], {
+      DAPR_API_TOKEN: "",
     });
     expect(refused.stderr).toMatch(/DAPR_API_TOKEN/);
     expect(refused.code).toBe(1);
 
-    expect(await cufflink(["emit", "tick", "ding", address], { env })).toMatchObject({
+    expect(await cufflinkHere(["emit", "tick", "ding", address], env)).toMatchObject({
       code: 0,
       stdout: "heard ding",
     });
-    const failed = await cufflink(["emit", "deaf", "ding", address], { env });
+    const failed = await cufflinkHere(["emit", "deaf", "ding", address], env);
     expect(failed.code).toBe(1);
     expect(failed.stderr).toMatch(/^not handled: .*500/);
 
-    const listed = await cufflink(["components", "--json", address], { env });
+    const listed = await cufflinkHere(["components", "--json", address], env);
     const components = JSON.parse(listed.stdout) as { name: string; state: string }[];
     expect(Object.fromEntries(components.map(({ name, state }) => [name, state]))).toEqual({
       tick: "running",
@@ -109,9 +78,9 @@ describe("a daemon started with daprd's flags", () => {
       notes: "running",
       bad: "failed",
     });
-    const table = await cufflink(["components", address], { env });
-    expect(table.stdout).toMatch(/^bad +bindings\.localstorage +failed +.*rootPath/m);
-    const missing = await cufflink(["components", "nosuch", address], { env });
+    const table = await cufflinkHere(["components", address], env);
+    expect(table.stdout).toMatch(/^bad +bindings\.localstorage +failed .*\n {4}.*rootPath/m);
+    const missing = await cufflinkHere(["components", "nosuch", address], env);
     expect(missing).toMatchObject({ code: 1 });
     expect(missing.stderr).toMatch(/no component is called "nosuch"; there are: .*notes/);
 

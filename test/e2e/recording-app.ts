@@ -1,6 +1,6 @@
 // An app in a process of its own, so that it can be killed: serves AppCallback over gRPC, appends what
 // it accepted to a file and says so only afterwards. Arguments: port, file, bindings, behaviour:
-// `refuse:TEXT:TIMES` refuses an event so often, `hang:TEXT` never answers it.
+// `refuse:TEXT:TIMES` refuses an event so often, `hang:TEXT` never answers it (no TEXT: one without data).
 import { appendFileSync } from "node:fs";
 import { createServer } from "node:http2";
 import { connectNodeAdapter } from "@connectrpc/connect-node";
@@ -9,7 +9,7 @@ import { AppCallback } from "../../gen/dapr/proto/runtime/v1/appcallback_pb.ts";
 
 const [port = "0", file = "", bindings = "", behaviour = ""] = process.argv.slice(2);
 const refuse = /^refuse:(.+):(\d+)$/.exec(behaviour);
-const hang = /^hang:(.+)$/.exec(behaviour);
+const hang = /^hang:(.*)$/.exec(behaviour);
 const refusals = new Map<string, number>();
 
 const adapter = connectNodeAdapter({

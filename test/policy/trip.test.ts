@@ -54,3 +54,17 @@ test.each([
   expect(compiled.problem.message).toMatch(message);
   expect([compiled.problem.start, compiled.problem.end]).toEqual([start, end]);
 });
+
+test.each([
+  ["100,000 brackets", "(".repeat(100_000)],
+  ["10,000 brackets that are closed", `${"(".repeat(10_000)}true${")".repeat(10_000)}`],
+  ["a megabyte", `requests > 1 ${"&& requests > 1 ".repeat(60_000)}`],
+  ["nested loops", "[1,2,3,4].all(a, ".repeat(40) + "true" + ")".repeat(40)],
+  ["a pattern", "'aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa!'.matches('(a+)+$')"],
+  ["a nul", "requests > \u0000"],
+  ["half a character", "requests > '\ud83d'"],
+])("%s ends nothing", (_, text) => {
+  const compiled = compileTrip(text);
+  if ("problem" in compiled) expect(compiled.problem.message.length).toBeLessThan(1000);
+  else expect(compiled.trip(counts)).toBeTypeOf("boolean");
+});

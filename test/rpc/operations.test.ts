@@ -1,9 +1,20 @@
 import { Code, ConnectError, createClient } from "@connectrpc/connect";
 import { createGrpcTransport } from "@connectrpc/connect-node";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { Direction } from "../../gen/cufflink/v1/binding_types_pb.ts";
-import { ComponentState, Operations } from "../../gen/cufflink/v1/operations_pb.ts";
-import { serve, type Served } from "../server/serve.ts";
+import {
+  ChangeKind,
+  ComponentState,
+  Operations,
+  ReloadOutcome,
+} from "../../gen/cufflink/v1/operations_pb.ts";
+import { DeadLetterDesk } from "../../src/runtime/dead-letters.ts";
+import type { RuntimeLogger } from "../../src/runtime/runtime-logger.ts";
+import { LetterStore } from "../runtime/letters.ts";
+import { send, serve, type Served } from "../server/serve.ts";
+import { FakeOperator } from "./fake-operator.ts";
+
+const logger: RuntimeLogger = { debug() {}, info() {}, warn() {}, error() {}, child: () => logger };
 
 let served: Served;
 beforeAll(async () => {
@@ -61,4 +72,102 @@ test("an event for a component that is not there is NOT_FOUND, without an app FA
   expect(await codeOf(client().emitEvent({ component: "probe", event: {} }))).toBe(
     Code.FailedPrecondition,
   );
+});
+
+test("what an operator may not do here is UNIMPLEMENTED", async () => {
+  expect(await codeOf(client().pauseComponent({ name: "probe" }))).toBe(Code.Unimplemented);
+});
+
+describe("with an operator", () => {
+  const operator = new FakeOperator();
+  let other: Served;
+  beforeAll(async () => {
+    const deadLetters = new DeadLetterDesk({
+      ...{ store: new LetterStore(), logger },
+      redrive: () => Promise.reject(new Error("no test needs it")),
+      invoke: () => Promise.reject(new Error("no test needs it")),
+    });
+    other = await serve({ operations: { operator, deadLetters, reload: operator.reload } });
+  });
+  afterAll(() => other[Symbol.asyncDispose]());
+  beforeEach(() => {
+    operator.asked.splice(0);
+    operator.reloads.splice(0);
+  });
+
+  function client() {
+    return createClient(
+      Operations,
+      createGrpcTransport({ baseUrl: `http://127.0.0.1:${other.port}` }),
+    );
+  }
+
+  test("components are paused, resumed, restarted and drained", async () => {
+    const paused = await client().pauseComponent({
+      ...{ name: "probe", reason: "the shop moves", by: "ann" },
+    });
+    expect(paused.component?.name).toBe("probe");
+    await client().pauseComponent({ name: "probe" });
+    await client().resumeComponent({ name: "probe" });
+    await client().restartComponent({ name: "probe" });
+    const drained = await client().drainComponent({ name: "probe", deadline: { seconds: 5n } });
+    expect(drained).toMatchObject({ component: { name: "probe" }, abandoned: 2n });
+    await client().drainComponent({ name: "probe" });
+    expect(operator.asked).toEqual([
+      "pause probe by ann: the shop moves",
+      "pause probe by an operator: ",
+      "resume probe",
+      "restart probe",
+      "drain probe within 5000",
+      "drain probe within 30000",
+    ]);
+    const late = client().drainComponent({ name: "probe", deadline: { seconds: -5n } });
+    expect(await codeOf(late)).toBe(Code.InvalidArgument);
+  });
+
+  test("unknown names are NOT_FOUND", async () => {
+    const name = "nosuch";
+    for (const call of [
+      client().pauseComponent({ name }),
+      client().resumeComponent({ name }),
+      client().restartComponent({ name }),
+      client().drainComponent({ name }),
+      client().describePolicies({ name }),
+    ]) {
+      expect(await codeOf(call)).toBe(Code.NotFound);
+    }
+  });
+
+  test("policies are told in both directions, where there is one", async () => {
+    const attempts = { name: "attempts", value: "10", source: "default" };
+    operator.policiesOf = { inbound: [attempts], outbound: undefined };
+    const { inbound, outbound } = await client().describePolicies({ name: "probe" });
+    expect(inbound?.parts).toMatchObject([attempts]);
+    expect(outbound).toBeUndefined();
+  });
+
+  test("a reload is asked for, and the last ones are listed", async () => {
+    const { result } = await client().reload({});
+    expect(result).toMatchObject({
+      revision: 1n,
+      outcome: ReloadOutcome.PARTLY_APPLIED,
+      components: [
+        { name: "a", kind: ChangeKind.CREATED, applied: true, source: "a.yaml:1:1" },
+        { name: "b", kind: ChangeKind.UPDATED, applied: false, reason: "no broker" },
+      ],
+    });
+    expect(result?.problems).toHaveLength(1);
+    await client().reload({});
+    const { reloads } = await client().listReloads({});
+    expect(reloads.map(({ revision }) => revision)).toEqual([2n, 1n]);
+  });
+
+  test("all of it is there as JSON over HTTP", async () => {
+    const answer = await send(other.port, "/cufflink.v1.Operations/DrainComponent", {
+      body: JSON.stringify({ name: "probe", deadline: "1.5s" }),
+      headers: { "content-type": "application/json" },
+    });
+    expect(JSON.parse(answer.text)).toMatchObject({ component: { name: "probe" }, abandoned: "2" });
+    expect(operator.asked).toEqual(["drain probe within 1500"]);
+  });
 });

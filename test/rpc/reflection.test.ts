@@ -53,6 +53,8 @@ describe.each([
       value: {
         service: [
           { name: "cufflink.v1.Bindings" },
+          { name: "cufflink.v1.DeadLetters" },
+          { name: "cufflink.v1.History" },
           { name: "cufflink.v1.Operations" },
           { name: "dapr.proto.runtime.v1.Dapr" },
           { name: "grpc.health.v1.Health" },

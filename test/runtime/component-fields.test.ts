@@ -70,3 +70,49 @@ test("maxInFlight is at least one", () => {
   const { problems } = parseFields(componentFields, { maxInFlight: "0" });
   expect(problems).toMatchObject([{ severity: "error", property: "maxInFlight" }]);
 });
+
+test.each([
+  ["deadLetter", { kind: "deadLetter" }],
+  [" DEADLETTER ", { kind: "deadLetter" }],
+  ["return", { kind: "return" }],
+  ["drop", { kind: "drop" }],
+  ["Halt", { kind: "halt" }],
+  ["output:parking lot", { kind: "output", output: "parking lot" }],
+  ["Output: Parking", { kind: "output", output: "Parking" }],
+])("onExhausted %j", (text, expected) => {
+  const { values, problems } = parseFields(componentFields, { onExhausted: text });
+  expect([values.onExhausted, problems]).toEqual([expected, []]);
+});
+
+test.each([
+  ["off", undefined],
+  ["ID", "id"],
+  ["header:Order-Id", { header: "order-id" }],
+])("deduplicate %j", (text, expected) => {
+  const { values, problems } = parseFields(componentFields, { deduplicate: text });
+  expect([values.deduplicate, problems]).toEqual([expected, []]);
+});
+
+test.each([
+  ["onExhausted", "deadletters", "did you mean deadLetter?"],
+  ["onExhausted", "outptu", "did you mean output:NAME?"],
+  ["onExhausted", "output:", "must name a component after output:"],
+  ["onExhausted", "retry for ever", "must be one of deadLetter, return, drop, halt or output:NAME"],
+  ["deduplicate", "ids", "did you mean id?"],
+  ["deduplicate", "headers", "did you mean header:NAME?"],
+  ["deduplicate", "always", "must be off, id or header:NAME"],
+  ["deduplicateWindow", "0s", "must be longer than zero"],
+  ["maxPerKey", "0", "must be from 1"],
+])("%s %j is refused: %s", (name, text, message) => {
+  const { problems } = parseFields(componentFields, { [name]: text });
+  expect(problems).toMatchObject([{ severity: "error", property: name }]);
+  expect(problems[0]?.message).toContain(message);
+});
+
+test("an event is remembered for a day unless somebody says otherwise", () => {
+  const { values } = parseFields(componentFields, {});
+  expect([values.onExhausted, values.deduplicateWindow]).toEqual([
+    { kind: "deadLetter" },
+    86_400_000,
+  ]);
+});

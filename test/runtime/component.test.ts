@@ -258,7 +258,7 @@ test("apply opens what is new, closes what is gone, and leaves the rest alone", 
   const [a, b] = [component("fake", {}, { name: "a" }), component("fake", {}, { name: "b" })];
   await runtime.apply([a, b]);
   await runtime.apply([a, component("fake", { size: "2" }, { name: "b" })]);
-  expect(system.log).toEqual(["open 1", "open 2", "dispose 2", "open 3"]);
+  expect(system.log).toEqual(["open 1", "open 2", "open 3", "dispose 2"]);
   await runtime.apply([a]);
   expect(system.log.slice(4)).toEqual(["dispose 3"]);
   expect(runtime.components().map(({ name }) => name)).toEqual(["a"]);
@@ -314,5 +314,7 @@ test("drain ends the inputs and leaves the outputs; close ends all", async () =>
   await invoke("orders");
   await runtime.close();
   expect(system.log.at(-1)).toBe("dispose 1");
-  await expect(invoke("orders")).rejects.toThrow("couldn't find output binding orders");
+  await expect(invoke("orders")).rejects.toThrow(
+    "component orders is not connected (it was closed)",
+  );
 });

@@ -159,3 +159,22 @@ test("many duplicates, in the order of their keys, end as many times as they cam
   expect(events.every(({ settlements }) => settlements.length === 1)).toBe(true);
   expect([delivery.inFlight, delivery.waiting]).toEqual([0, 0]);
 });
+
+test("an exhausted event that is being marked as done is not given back by the end of the runtime", async () => {
+  const store = new MemoryStore();
+  const app = new FakeApp(() => refused("no"));
+  const { delivery } = delivering(app, { store, retry: { ...policy, attempts: 1 }, ...byId });
+  const event = sourceEvent("1", { key: "k" });
+  const marked = Promise.withResolvers<void>();
+  store.afterPut = () => (store.gate = marked.promise);
+  await delivery.deliver([event]);
+  await settled();
+  expect([store.letters.size, event.settlements]).toEqual([1, []]);
+  let ended = false;
+  const drained = delivery.drain(10_000).then(() => (ended = true));
+  await settled();
+  expect([ended, event.settlements]).toEqual([false, []]);
+  marked.resolve();
+  await drained;
+  expect(event.settlements).toEqual([{ outcome: "handled" }]);
+});

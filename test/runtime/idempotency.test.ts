@@ -3,25 +3,20 @@ import { BindingError, type Effect } from "../../src/errors.ts";
 import { encodeAnswer, mostKept } from "../../src/runtime/kept-answer.ts";
 import type { Store } from "../../src/store/store.ts";
 import { component, FakeSystem, startRuntime } from "./fake-binding.ts";
+import { MemoryStore } from "../store/memory-store.ts";
 import { FakeClaims } from "./fake-claims.ts";
 
 beforeEach(() => void vi.useFakeTimers({ now: Date.parse("2026-11-26T10:00:00Z") }));
 afterEach(() => void vi.useRealTimers());
 
 function storeOf(claims: FakeClaims): Store {
-  const unused = (): never => {
-    throw new Error("only claims and history are used");
-  };
+  const { deadLetters, attempts, history } = new MemoryStore();
   return {
+    deadLetters,
+    attempts,
+    history,
     claims,
     trouble: undefined,
-    get deadLetters() {
-      return unused();
-    },
-    get attempts() {
-      return unused();
-    },
-    history: { append: async () => undefined, find: async () => [] },
     close: async () => undefined,
   };
 }

@@ -1,5 +1,5 @@
 import { execFile } from "node:child_process";
-import { createHash } from "node:crypto";
+import { createHash, randomBytes } from "node:crypto";
 import { existsSync, readFileSync } from "node:fs";
 import { cp, mkdir, mkdtemp, rename, rm, writeFile } from "node:fs/promises";
 import { homedir } from "node:os";
@@ -13,15 +13,27 @@ import { findProgram, searchPath } from "./server-process.ts";
 export interface KafkaOptions {
   /** Further properties of the broker. They win over those set here. */
   readonly properties?: Readonly<Record<string, string>>;
-  /** Listeners beside the plain one: `{ SASL: { protocol: "SASL_PLAINTEXT", address: "localhost:9094" } }`. */
-  readonly moreListeners?: Readonly<Record<string, { protocol: string; address: string }>>;
+  /**
+   * Listeners beside the plain one: `{ SASL: { protocol: "SASL_PLAINTEXT", address: "localhost:9094" } }`. Clients are
+   * told the same address, or `advertised`.
+   */
+  readonly moreListeners?: Readonly<
+    Record<string, { protocol: string; address: string; advertised?: string }>
+  >;
+  /** Makes it a mere broker of another node's cluster: its own number, above 1, and that node's `controller`. */
+  readonly joins?: { readonly id: number; readonly controller: string };
+}
+
+export interface KafkaNode {
+  /** Where the brokers of its cluster find its controller, `host:port`. */
+  readonly controller: string;
 }
 
 export interface KafkaTopics {
   /** The bootstrap brokers, `host:port` joined by commas. The same as `url`. */
   readonly brokers: string;
-  /** Creates a topic with this many partitions, and resolves once each has a leader. */
-  createTopic(name: string, partitions?: number): Promise<void>;
+  /** Creates a topic with this many partitions, 1 unless said, and resolves once each has a leader. */
+  createTopic(name: string, partitions?: number, replicas?: number): Promise<void>;
 }
 
 const run = promisify(execFile);
@@ -29,7 +41,7 @@ const pom = join(import.meta.dirname, "kafka", "pom.xml");
 const clusterId = "Y3VmZmxpbmstdGVzdHMtMQ";
 
 /** Apache Kafka: one node that is broker and controller. Topics are created when first used. */
-export const kafka: ServerKind<KafkaOptions, KafkaTopics, object> = {
+export const kafka: ServerKind<KafkaOptions, KafkaTopics, KafkaNode> = {
   title: "Kafka",
   variable: "KAFKA_BROKERS",
   ports: 2,
@@ -53,9 +65,12 @@ export const kafka: ServerKind<KafkaOptions, KafkaTopics, object> = {
     const data = join(place.folder, "data");
     await writeFile(
       file,
-      propertiesText({ ...withListeners(properties(place, data), options), ...options.properties }),
+      propertiesText({
+        ...withListeners(properties(place, data, options.joins), options),
+        ...options.properties,
+      }),
     );
-    if (!existsSync(data)) await format(file, data);
+    if (!existsSync(data)) await format(file, data, options.joins?.id ?? 1);
     return [
       {
         program: java() ?? "java",
@@ -66,9 +81,10 @@ export const kafka: ServerKind<KafkaOptions, KafkaTopics, object> = {
   },
   extras: ({ url }) => ({
     brokers: url,
-    createTopic: (name, partitions = 1) => createTopic(url.split(","), name, partitions),
+    createTopic: (name, partitions = 1, replicas = 1) =>
+      createTopic(url.split(","), name, partitions, replicas),
   }),
-  ownExtras: () => ({}),
+  ownExtras: (place) => ({ controller: `${place.host}:${portAt(place, 1)}` }),
 };
 
 // Quick to start rather than fast for days.
@@ -85,22 +101,26 @@ function withListeners(
   { moreListeners = {} }: KafkaOptions,
 ): Record<string, string> {
   const result = { ...given };
-  for (const [name, { protocol, address }] of Object.entries(moreListeners)) {
+  for (const [name, { protocol, address, advertised = address }] of Object.entries(moreListeners)) {
     result["listeners"] += `,${name}://${address}`;
-    result["advertised.listeners"] += `,${name}://${address}`;
+    result["advertised.listeners"] += `,${name}://${advertised}`;
     result["listener.security.protocol.map"] += `,${name}:${protocol}`;
   }
   return result;
 }
 
-function properties(place: Place, data: string): Record<string, string> {
+function properties(
+  place: Place,
+  data: string,
+  joins: KafkaOptions["joins"],
+): Record<string, string> {
   const broker = `${place.host}:${portAt(place, 0)}`;
   const controller = `${place.host}:${portAt(place, 1)}`;
   return {
-    "process.roles": "broker,controller",
-    "node.id": "1",
-    "controller.quorum.voters": `1@${controller}`,
-    listeners: `PLAINTEXT://${broker},CONTROLLER://${controller}`,
+    "process.roles": joins === undefined ? "broker,controller" : "broker",
+    "node.id": String(joins?.id ?? 1),
+    "controller.quorum.voters": `1@${joins?.controller ?? controller}`,
+    listeners: `PLAINTEXT://${broker}${joins === undefined ? `,CONTROLLER://${controller}` : ""}`,
     "advertised.listeners": `PLAINTEXT://${broker}`,
     "controller.listener.names": "CONTROLLER",
     "inter.broker.listener.name": "PLAINTEXT",
@@ -125,7 +145,7 @@ function properties(place: Place, data: string): Record<string, string> {
 }
 
 /** Formatting costs the start of a Java machine, and its result depends on nothing: it is kept and copied. */
-async function format(file: string, data: string): Promise<void> {
+async function format(file: string, data: string, id: number): Promise<void> {
   const kept = join(cache(), "formatted");
   if (!existsSync(kept)) {
     await mkdir(cache(), { recursive: true });
@@ -145,6 +165,13 @@ async function format(file: string, data: string): Promise<void> {
     }
   }
   await cp(kept, data, { recursive: true });
+  if (id === 1) return;
+  const about = join(data, "meta.properties");
+  const own = readFileSync(about, "utf8")
+    .replace(/^node\.id=.*$/m, `node.id=${id}`)
+    // The controller knows a broker's folders by their ids.
+    .replace(/^directory\.id=.*$/m, `directory.id=${randomBytes(16).toString("base64url")}`);
+  await writeFile(about, own);
 }
 
 async function install(): Promise<void> {
@@ -185,11 +212,16 @@ async function renameUnlessThere(from: string, to: string): Promise<void> {
   }
 }
 
-async function createTopic(brokers: string[], name: string, partitions: number): Promise<void> {
+async function createTopic(
+  brokers: string[],
+  name: string,
+  partitions: number,
+  replicas: number,
+): Promise<void> {
   const { Admin } = await import("@platformatic/kafka");
   const admin = new Admin({ clientId: "cufflink-tests", bootstrapBrokers: brokers });
   try {
-    await admin.createTopics({ topics: [name], partitions, replicas: 1 });
+    await admin.createTopics({ topics: [name], partitions, replicas });
     const deadline = performance.now() + 15_000;
     for (;;) {
       const metadata = await admin.metadata({ topics: [name], forceUpdate: true });

@@ -8,9 +8,15 @@ import type { Proxy } from "./proxy.ts";
 let echo: Server;
 let proxy: Proxy;
 const clients: Socket[] = [];
+/** The server's ends of the connections. */
+const ends: Socket[] = [];
 
 beforeEach(async () => {
-  echo = createServer((socket) => socket.on("error", () => {}).pipe(socket));
+  ends.length = 0;
+  echo = createServer((socket) => {
+    ends.push(socket);
+    socket.on("error", () => {}).pipe(socket);
+  });
   echo.listen(0, "127.0.0.1");
   await once(echo, "listening");
   proxy = await startProxy({ host: "127.0.0.1", port: (echo.address() as AddressInfo).port });
@@ -62,6 +68,20 @@ describe("proxy", () => {
     expect(heard).toBe("");
     proxy.heal();
     await expect.poll(() => heard.length).toBe("twothree".length);
+  });
+
+  test("leaves a client with a connection at whose other end nobody is", async () => {
+    const client = await open();
+    await roundTrip(client, "one");
+    let ended = false;
+    for (const event of ["error", "end", "close"]) client.on(event, () => (ended = true));
+    const gone = new Promise((resolve) => ends.at(-1)?.once("close", resolve));
+    proxy.halfOpen();
+    await gone;
+    client.write("two");
+    // New connections are served, so the client has had time to hear of an end.
+    expect(await roundTrip(await open(), "three")).toBe("three");
+    expect(ended).toBe(false);
   });
 
   test("adds latency in each direction and keeps the order", async () => {

@@ -11,6 +11,8 @@ export interface Proxy extends AsyncDisposable {
   cut(): void;
   /** Swallows: connections stay open and are accepted, and no byte passes either way until `heal`. */
   stall(): void;
+  /** Ends every open connection on the server's side; the client's stays open, and nobody answers on it any more. */
+  halfOpen(): void;
   /** Holds every byte back for this many milliseconds in each direction, order kept. */
   delay(milliseconds: number): void;
   /** Resets every open connection and each new one at once, until `heal`. */
@@ -125,6 +127,10 @@ export async function startProxy(target: { host: string; port: number }): Promis
     cut,
     stall() {
       stalled = true;
+    },
+    halfOpen() {
+      // What the client sends is read and goes nowhere.
+      for (const { upstream } of pairs) upstream.resetAndDestroy();
     },
     delay(milliseconds) {
       latency = milliseconds;

@@ -21,6 +21,8 @@ export class MemoryStore implements Store {
   trouble: string | undefined;
   /** Writes wait for this. */
   gate: Promise<void> = Promise.resolve();
+  /** Called once a dead letter is kept. */
+  afterPut: () => void = () => undefined;
   #process = 1;
 
   /** Only what is durable is there afterwards, which is all of it; claims are those of an earlier process. */
@@ -43,15 +45,17 @@ export class MemoryStore implements Store {
       this.counts.set(`${component} ${identity}`, {
         ...{ identity, fingerprint, begun: failed, lastError: reason, deadLettered: true },
       });
+      this.afterPut();
       return id;
     },
     get: async (id) => this.letters.get(id)?.letter,
     list: async (filter, { limit, after }) =>
       [...this.letters.values()]
-        .map(({ letter }) => letter)
+        .map(({ letter }) => ({ ...letter, size: letter.event.data?.length ?? 0 }))
         .filter((letter) => matches(letter, filter) && (after === undefined || letter.id > after))
         .toSorted((a, b) => (a.id < b.id ? -1 : 1))
-        .slice(0, limit),
+        .slice(0, limit)
+        .map((letter) => ({ ...letter, size: letter.event.data?.length ?? 0 })),
     replace: async (letter) => {
       await this.#write(`replace ${letter.event.id ?? ""}`);
       const kept = this.letters.get(letter.id);

@@ -1,6 +1,9 @@
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import { expect, test } from "vitest";
 import { BindingError } from "../../src/errors.ts";
 import type { ComponentStatus } from "../../src/runtime/status.ts";
+import type { DeadLetterTotal } from "../../src/store/store.ts";
 import { Metrics } from "../../src/telemetry/metrics.ts";
 
 const component: ComponentStatus = {
@@ -18,12 +21,19 @@ const component: ComponentStatus = {
   handled: 7,
   failedAttempts: 1,
   required: false,
+  readiness: "optional",
+  paused: undefined,
+  rebuilds: 0,
+  backlog: 12,
+  oldestSince: undefined,
+  windowFull: false,
+  breakers: [],
 };
 
 /** The samples by name and labels, whatever order the labels are in. */
-function scrape(metrics: Metrics): Map<string, number> {
+async function scrape(metrics: Metrics): Promise<Map<string, number>> {
   const samples = new Map<string, number>();
-  for (const line of metrics.text().split("\n")) {
+  for (const line of (await metrics.text()).split("\n")) {
     const match = /^(\w+)(?:\{(.*)\})? (\S+)$/.exec(line);
     if (match === null) continue;
     const labels = [...(match[2] ?? "").matchAll(/(\w+)="([^"]*)"/g)].map(
@@ -34,12 +44,12 @@ function scrape(metrics: Metrics): Map<string, number> {
   return samples;
 }
 
-test("outputs are counted and timed under Dapr's names", () => {
+test("outputs are counted and timed under Dapr's names", async () => {
   const metrics = new Metrics("shop", () => []);
   metrics.invoked("store", "create", undefined, 1.5);
   metrics.invoked("store", "create", undefined, 70);
   metrics.invoked("store", "get", new BindingError("not_found", "no"), 2);
-  const samples = scrape(metrics);
+  const samples = await scrape(metrics);
   const create = "app_id=shop component=store operation=create success=true";
   expect(samples.get(`dapr_component_output_binding_count ${create}`)).toBe(2);
   const failed = "app_id=shop component=store operation=get success=false";
@@ -54,12 +64,12 @@ test("outputs are counted and timed under Dapr's names", () => {
   expect(samples.get(`dapr_component_output_binding_latencies_sum ${create}`)).toBe(71.5);
 });
 
-test("attempts count as events of the input, but not those that were never sent", () => {
+test("attempts count as events of the input, but not those that were never sent", async () => {
   const metrics = new Metrics("shop", () => []);
   metrics.attempted("tick", "handled", 4);
   metrics.attempted("tick", "refused", 4);
   metrics.attempted("tick", "unsent", 0);
-  const samples = scrape(metrics);
+  const samples = await scrape(metrics);
   for (const success of ["true", "false"]) {
     const name = `dapr_component_input_binding_count app_id=shop component=tick success=${success}`;
     expect(samples.get(name)).toBe(1);
@@ -71,10 +81,10 @@ test("attempts count as events of the input, but not those that were never sent"
   }
 });
 
-test("components show their state, what is in flight and what waits, as they are at the scrape", () => {
+test("components show their state, what is in flight and what waits, as they are at the scrape", async () => {
   let components = [component];
   const metrics = new Metrics("shop", () => components);
-  const samples = scrape(metrics);
+  const samples = await scrape(metrics);
   const labels = "app_id=shop component=store";
   expect(samples.get(`cufflink_events_in_flight ${labels}`)).toBe(3);
   expect(samples.get(`cufflink_events_waiting ${labels}`)).toBe(2);
@@ -86,9 +96,111 @@ test("components show their state, what is in flight and what waits, as they are
     0,
   );
   components = [];
-  expect([...scrape(metrics).keys()].filter((name) => name.includes("component=store"))).toEqual(
-    [],
+  expect(
+    [...(await scrape(metrics)).keys()].filter((name) => name.includes("component=store")),
+  ).toEqual([]);
+});
+
+const everything: ComponentStatus = {
+  ...component,
+  oldestSince: new Date(Date.now() - 5000),
+  windowFull: true,
+  rebuilds: 2,
+  breakers: [{ direction: "inbound", name: 'odd "name"\\', state: "open" }],
+};
+
+/** Metrics of which each has a sample. */
+function fullMetrics(totals: () => Promise<DeadLetterTotal[]>): Metrics {
+  const counts = new Map([["store", { handled: 1, refused: 2, dropped: 3, expired: 4 }]]);
+  const metrics = new Metrics(
+    "shop",
+    () => [everything],
+    () => ({ store: { trouble: "the disk is full" }, deadLetters: { counts, totals } }),
   );
+  metrics.invoked("store", "create", undefined, 1.5);
+  metrics.attempted("store", "handled", 4);
+  metrics.ended("store", "dead letter");
+  metrics.leaseRenewed("store", true);
+  metrics.leaseRenewed("store", false);
+  metrics.reloaded({
+    ...{ revision: 7, at: 0, outcome: "partly applied", components: [], problems: [] },
+  });
+  return metrics;
+}
+
+const oneTotal = async (): Promise<DeadLetterTotal[]> => [
+  { component: "store", count: 5, bytes: 1234, oldest: Date.now() - 60_000 },
+];
+
+test("what an operator watches is counted", async () => {
+  const samples = await scrape(fullMetrics(oneTotal));
+  const labels = "app_id=shop component=store";
+  expect(samples.get(`cufflink_events_ended_total ${labels} how=dead letter`)).toBe(1);
+  expect(samples.get(`cufflink_lease_renewals_total ${labels} outcome=failed`)).toBe(1);
+  expect(samples.get(`cufflink_events_backlog ${labels}`)).toBe(12);
+  expect(samples.get(`cufflink_window_full ${labels}`)).toBe(1);
+  expect(samples.get(`cufflink_component_rebuilds_total ${labels}`)).toBe(2);
+  expect(samples.get(`cufflink_events_oldest_age_seconds ${labels}`)).toBeGreaterThanOrEqual(5);
+  expect(samples.get(`cufflink_dead_letters ${labels}`)).toBe(5);
+  expect(samples.get(`cufflink_dead_letters_bytes ${labels}`)).toBe(1234);
+  expect(samples.get(`cufflink_dead_letters_oldest_age_seconds ${labels}`)).toBeGreaterThan(59);
+  expect(samples.get(`cufflink_dead_letters_redriven_total ${labels} outcome=refused`)).toBe(2);
+  expect(samples.get(`cufflink_dead_letters_dropped_total ${labels}`)).toBe(3);
+  expect(samples.get(`cufflink_dead_letters_expired_total ${labels}`)).toBe(4);
+  expect(samples.get("cufflink_reload_revision app_id=shop")).toBe(7);
+  expect(samples.get("cufflink_reloads_total app_id=shop outcome=partly applied")).toBe(1);
+  expect(samples.get("cufflink_store_trouble app_id=shop")).toBe(1);
+});
+
+test("a store that cannot count costs the page what it does not know", async () => {
+  const samples = await scrape(fullMetrics(() => Promise.reject(new Error("the disk is gone"))));
+  const labels = "app_id=shop component=store";
+  expect(samples.has(`cufflink_dead_letters ${labels}`)).toBe(false);
+  expect(samples.get(`cufflink_dead_letters_dropped_total ${labels}`)).toBe(3);
+});
+
+test("the page is what Prometheus reads: each metric once, typed, its series unlike each other", async () => {
+  const text = await fullMetrics(oneTotal).text();
+  expect(text.endsWith("\n")).toBe(true);
+  const types = new Map<string, string>();
+  const series = new Set<string>();
+  let current = "";
+  for (const line of text.trimEnd().split("\n")) {
+    const help = /^# HELP ([a-z_]+) \S.*$/.exec(line);
+    const type = /^# TYPE ([a-z_]+) (counter|gauge|histogram)$/.exec(line);
+    if (help !== null) {
+      expect(types.has(help[1]!), line).toBe(false);
+      current = help[1]!;
+    } else if (type !== null) {
+      expect(type[1]).toBe(current);
+      types.set(current, type[2]!);
+    } else {
+      const label = String.raw`[a-z_]+="(?:[^"\\\n]|\\["\\n])*"`;
+      const sample = new RegExp(
+        `^([a-z_]+)(\\{${label}(?:,${label})*\\}) (\\d+(?:\\.\\d+)?)$`,
+      ).exec(line);
+      expect(sample, line).not.toBeNull();
+      const [, name = "", labels = ""] = sample!;
+      const suffix = types.get(current) === "histogram" ? "(_bucket|_sum|_count)" : "";
+      expect(name).toMatch(new RegExp(`^${current}${suffix}$`));
+      expect(series.has(name + labels), line).toBe(false);
+      series.add(name + labels);
+    }
+  }
+  const sampled = new Set([...series].map((one) => one.replace(/\{.*/, "")));
+  const silent = [...types.keys()].filter((name) => !sampled.has(name));
+  expect(silent.filter((name) => types.get(name) !== "histogram")).toEqual([]);
+});
+
+test("each metric is in docs/metrics.md, and no other", async () => {
+  const page = readFileSync(join(import.meta.dirname, "../../docs/metrics.md"), "utf8");
+  const documented = [...page.matchAll(/^\| `((?:dapr|cufflink)_[a-z_]+)`/gm)].map(
+    ([, name]) => name,
+  );
+  const text = await fullMetrics(oneTotal).text();
+  const written = [...text.matchAll(/^# TYPE (\S+) /gm)].map(([, name]) => name);
+  expect(new Set(documented)).toEqual(new Set(written));
+  expect(documented).toHaveLength(written.length);
 });
 
 test("the page is served at /metrics", async () => {

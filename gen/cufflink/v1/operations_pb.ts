@@ -8,15 +8,15 @@ import type { BindingType, Direction } from "./binding_types_pb.ts";
 import { file_cufflink_v1_binding_types } from "./binding_types_pb.ts";
 import type { Event } from "./events_pb.ts";
 import { file_cufflink_v1_events } from "./events_pb.ts";
-import type { Timestamp } from "@bufbuild/protobuf/wkt";
-import { file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
+import type { Duration, Timestamp } from "@bufbuild/protobuf/wkt";
+import { file_google_protobuf_duration, file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
 import type { Message, UnknownEnum } from "@bufbuild/protobuf";
 
 /**
  * Describes the file cufflink/v1/operations.proto.
  */
 export const file_cufflink_v1_operations: GenFile = /*@__PURE__*/
-  fileDesc("ChxjdWZmbGluay92MS9vcGVyYXRpb25zLnByb3RvEgtjdWZmbGluay52MSIXChVMaXN0Q29tcG9uZW50c1JlcXVlc3QiRAoWTGlzdENvbXBvbmVudHNSZXNwb25zZRIqCgpjb21wb25lbnRzGAEgAygLMhYuY3VmZmxpbmsudjEuQ29tcG9uZW50IigKGERlc2NyaWJlQ29tcG9uZW50UmVxdWVzdBIMCgRuYW1lGAEgASgJIkYKGURlc2NyaWJlQ29tcG9uZW50UmVzcG9uc2USKQoJY29tcG9uZW50GAEgASgLMhYuY3VmZmxpbmsudjEuQ29tcG9uZW50IhkKF0xpc3RCaW5kaW5nVHlwZXNSZXF1ZXN0IksKGExpc3RCaW5kaW5nVHlwZXNSZXNwb25zZRIvCg1iaW5kaW5nX3R5cGVzGAEgAygLMhguY3VmZmxpbmsudjEuQmluZGluZ1R5cGUiKgoaRGVzY3JpYmVCaW5kaW5nVHlwZVJlcXVlc3QSDAoEbmFtZRgBIAEoCSJNChtEZXNjcmliZUJpbmRpbmdUeXBlUmVzcG9uc2USLgoMYmluZGluZ190eXBlGAEgASgLMhguY3VmZmxpbmsudjEuQmluZGluZ1R5cGUi6wIKCUNvbXBvbmVudBIMCgRuYW1lGAEgASgJEgwKBHR5cGUYAiABKAkSDwoHdmVyc2lvbhgDIAEoCRIqCgVzdGF0ZRgEIAEoDjIbLmN1ZmZsaW5rLnYxLkNvbXBvbmVudFN0YXRlEg4KBnJlYXNvbhgFIAEoCRIpCgVzaW5jZRgGIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASKgoKZGlyZWN0aW9ucxgHIAMoDjIWLmN1ZmZsaW5rLnYxLkRpcmVjdGlvbhISCgpvcGVyYXRpb25zGAggAygJEhQKDGNhcGFiaWxpdGllcxgJIAMoCRIOCgZzb3VyY2UYCiABKAkSEAoIcmVxdWlyZWQYCyABKAgSJwoFaW5wdXQYDCABKAsyGC5jdWZmbGluay52MS5JbnB1dFN0YXR1cxIpCgZvdXRwdXQYDSABKAsyGS5jdWZmbGluay52MS5PdXRwdXRTdGF0dXMiuwEKC0lucHV0U3RhdHVzEhEKCWluX2ZsaWdodBgBIAEoDRIPCgd3YWl0aW5nGAIgASgNEhAKCGF0dGVtcHRzGAMgASgEEg8KB2hhbmRsZWQYBCABKAQSEAoIcmV0dXJuZWQYBSABKAQSFAoHYmFja2xvZxgGIAEoBEgAiAEBEjEKDm9sZGVzdF93YWl0aW5nGAcgASgLMhkuY3VmZmxpbmsudjEuV2FpdGluZ0V2ZW50QgoKCF9iYWNrbG9nIrcBCgxXYWl0aW5nRXZlbnQSCgoCaWQYASABKAkSEAoDa2V5GAIgASgMSACIAQESEAoIYXR0ZW1wdHMYAyABKA0SKQoFc2luY2UYBCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEjAKDG5leHRfYXR0ZW1wdBgFIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASEgoKbGFzdF9lcnJvchgGIAEoCUIGCgRfa2V5IkgKDE91dHB1dFN0YXR1cxIRCglpbl9mbGlnaHQYASABKA0SEwoLaW52b2NhdGlvbnMYAiABKAQSEAoIZmFpbHVyZXMYAyABKAQiSAoQRW1pdEV2ZW50UmVxdWVzdBIRCgljb21wb25lbnQYASABKAkSIQoFZXZlbnQYAiABKAsyEi5jdWZmbGluay52MS5FdmVudCJ3ChFFbWl0RXZlbnRSZXNwb25zZRInCgdoYW5kbGVkGAEgASgLMhQuY3VmZmxpbmsudjEuSGFuZGxlZEgAEi4KC25vdF9oYW5kbGVkGAIgASgLMhcuY3VmZmxpbmsudjEuTm90SGFuZGxlZEgAQgkKB291dGNvbWUiMQoHSGFuZGxlZBIRCgRkYXRhGAEgASgMSACIAQESCgoCdG8YAiADKAlCBwoFX2RhdGEiLAoKTm90SGFuZGxlZBIOCgZyZWFzb24YASABKAkSDgoGc3RhdHVzGAIgASgFKogCCg5Db21wb25lbnRTdGF0ZRIfChtDT01QT05FTlRfU1RBVEVfVU5TUEVDSUZJRUQQABIcChhDT01QT05FTlRfU1RBVEVfU1RBUlRJTkcQARIjCh9DT01QT05FTlRfU1RBVEVfV0FJVElOR19GT1JfQVBQEAISGwoXQ09NUE9ORU5UX1NUQVRFX1JVTk5JTkcQAxIgChxDT01QT05FTlRfU1RBVEVfUkVDT05ORUNUSU5HEAQSGwoXQ09NUE9ORU5UX1NUQVRFX1NUQUxMRUQQBRIaChZDT01QT05FTlRfU1RBVEVfUEFVU0VEEAYSGgoWQ09NUE9ORU5UX1NUQVRFX0ZBSUxFRBAHMvYDCgpPcGVyYXRpb25zEl4KDkxpc3RDb21wb25lbnRzEiIuY3VmZmxpbmsudjEuTGlzdENvbXBvbmVudHNSZXF1ZXN0GiMuY3VmZmxpbmsudjEuTGlzdENvbXBvbmVudHNSZXNwb25zZSIDkAIBEmcKEURlc2NyaWJlQ29tcG9uZW50EiUuY3VmZmxpbmsudjEuRGVzY3JpYmVDb21wb25lbnRSZXF1ZXN0GiYuY3VmZmxpbmsudjEuRGVzY3JpYmVDb21wb25lbnRSZXNwb25zZSIDkAIBEmQKEExpc3RCaW5kaW5nVHlwZXMSJC5jdWZmbGluay52MS5MaXN0QmluZGluZ1R5cGVzUmVxdWVzdBolLmN1ZmZsaW5rLnYxLkxpc3RCaW5kaW5nVHlwZXNSZXNwb25zZSIDkAIBEm0KE0Rlc2NyaWJlQmluZGluZ1R5cGUSJy5jdWZmbGluay52MS5EZXNjcmliZUJpbmRpbmdUeXBlUmVxdWVzdBooLmN1ZmZsaW5rLnYxLkRlc2NyaWJlQmluZGluZ1R5cGVSZXNwb25zZSIDkAIBEkoKCUVtaXRFdmVudBIdLmN1ZmZsaW5rLnYxLkVtaXRFdmVudFJlcXVlc3QaHi5jdWZmbGluay52MS5FbWl0RXZlbnRSZXNwb25zZWIGcHJvdG8z", [file_cufflink_v1_binding_types, file_cufflink_v1_events, file_google_protobuf_timestamp]);
+  fileDesc("ChxjdWZmbGluay92MS9vcGVyYXRpb25zLnByb3RvEgtjdWZmbGluay52MSIXChVMaXN0Q29tcG9uZW50c1JlcXVlc3QiRAoWTGlzdENvbXBvbmVudHNSZXNwb25zZRIqCgpjb21wb25lbnRzGAEgAygLMhYuY3VmZmxpbmsudjEuQ29tcG9uZW50IigKGERlc2NyaWJlQ29tcG9uZW50UmVxdWVzdBIMCgRuYW1lGAEgASgJIkYKGURlc2NyaWJlQ29tcG9uZW50UmVzcG9uc2USKQoJY29tcG9uZW50GAEgASgLMhYuY3VmZmxpbmsudjEuQ29tcG9uZW50IhkKF0xpc3RCaW5kaW5nVHlwZXNSZXF1ZXN0IksKGExpc3RCaW5kaW5nVHlwZXNSZXNwb25zZRIvCg1iaW5kaW5nX3R5cGVzGAEgAygLMhguY3VmZmxpbmsudjEuQmluZGluZ1R5cGUiKgoaRGVzY3JpYmVCaW5kaW5nVHlwZVJlcXVlc3QSDAoEbmFtZRgBIAEoCSJNChtEZXNjcmliZUJpbmRpbmdUeXBlUmVzcG9uc2USLgoMYmluZGluZ190eXBlGAEgASgLMhguY3VmZmxpbmsudjEuQmluZGluZ1R5cGUiqAMKCUNvbXBvbmVudBIMCgRuYW1lGAEgASgJEgwKBHR5cGUYAiABKAkSDwoHdmVyc2lvbhgDIAEoCRIqCgVzdGF0ZRgEIAEoDjIbLmN1ZmZsaW5rLnYxLkNvbXBvbmVudFN0YXRlEg4KBnJlYXNvbhgFIAEoCRIpCgVzaW5jZRgGIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASKgoKZGlyZWN0aW9ucxgHIAMoDjIWLmN1ZmZsaW5rLnYxLkRpcmVjdGlvbhISCgpvcGVyYXRpb25zGAggAygJEhQKDGNhcGFiaWxpdGllcxgJIAMoCRIOCgZzb3VyY2UYCiABKAkSEAoIcmVxdWlyZWQYCyABKAgSJwoFaW5wdXQYDCABKAsyGC5jdWZmbGluay52MS5JbnB1dFN0YXR1cxIpCgZvdXRwdXQYDSABKAsyGS5jdWZmbGluay52MS5PdXRwdXRTdGF0dXMSEAoIcmVidWlsZHMYDiABKAQSKQoJcmVhZGluZXNzGA8gASgOMhYuY3VmZmxpbmsudjEuUmVhZGluZXNzIrsBCgtJbnB1dFN0YXR1cxIRCglpbl9mbGlnaHQYASABKA0SDwoHd2FpdGluZxgCIAEoDRIQCghhdHRlbXB0cxgDIAEoBBIPCgdoYW5kbGVkGAQgASgEEhAKCHJldHVybmVkGAUgASgEEhQKB2JhY2tsb2cYBiABKARIAIgBARIxCg5vbGRlc3Rfd2FpdGluZxgHIAEoCzIZLmN1ZmZsaW5rLnYxLldhaXRpbmdFdmVudEIKCghfYmFja2xvZyK3AQoMV2FpdGluZ0V2ZW50EgoKAmlkGAEgASgJEhAKA2tleRgCIAEoDEgAiAEBEhAKCGF0dGVtcHRzGAMgASgNEikKBXNpbmNlGAQgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIwCgxuZXh0X2F0dGVtcHQYBSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhIKCmxhc3RfZXJyb3IYBiABKAlCBgoEX2tleSJICgxPdXRwdXRTdGF0dXMSEQoJaW5fZmxpZ2h0GAEgASgNEhMKC2ludm9jYXRpb25zGAIgASgEEhAKCGZhaWx1cmVzGAMgASgEIkgKEEVtaXRFdmVudFJlcXVlc3QSEQoJY29tcG9uZW50GAEgASgJEiEKBWV2ZW50GAIgASgLMhIuY3VmZmxpbmsudjEuRXZlbnQidwoRRW1pdEV2ZW50UmVzcG9uc2USJwoHaGFuZGxlZBgBIAEoCzIULmN1ZmZsaW5rLnYxLkhhbmRsZWRIABIuCgtub3RfaGFuZGxlZBgCIAEoCzIXLmN1ZmZsaW5rLnYxLk5vdEhhbmRsZWRIAEIJCgdvdXRjb21lIjEKB0hhbmRsZWQSEQoEZGF0YRgBIAEoDEgAiAEBEgoKAnRvGAIgAygJQgcKBV9kYXRhIiwKCk5vdEhhbmRsZWQSDgoGcmVhc29uGAEgASgJEg4KBnN0YXR1cxgCIAEoBSJBChVQYXVzZUNvbXBvbmVudFJlcXVlc3QSDAoEbmFtZRgBIAEoCRIOCgZyZWFzb24YAiABKAkSCgoCYnkYAyABKAkiQwoWUGF1c2VDb21wb25lbnRSZXNwb25zZRIpCgljb21wb25lbnQYASABKAsyFi5jdWZmbGluay52MS5Db21wb25lbnQiJgoWUmVzdW1lQ29tcG9uZW50UmVxdWVzdBIMCgRuYW1lGAEgASgJIkQKF1Jlc3VtZUNvbXBvbmVudFJlc3BvbnNlEikKCWNvbXBvbmVudBgBIAEoCzIWLmN1ZmZsaW5rLnYxLkNvbXBvbmVudCInChdSZXN0YXJ0Q29tcG9uZW50UmVxdWVzdBIMCgRuYW1lGAEgASgJIkUKGFJlc3RhcnRDb21wb25lbnRSZXNwb25zZRIpCgljb21wb25lbnQYASABKAsyFi5jdWZmbGluay52MS5Db21wb25lbnQiUgoVRHJhaW5Db21wb25lbnRSZXF1ZXN0EgwKBG5hbWUYASABKAkSKwoIZGVhZGxpbmUYAiABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24iVgoWRHJhaW5Db21wb25lbnRSZXNwb25zZRIpCgljb21wb25lbnQYASABKAsyFi5jdWZmbGluay52MS5Db21wb25lbnQSEQoJYWJhbmRvbmVkGAIgASgEIicKF0Rlc2NyaWJlUG9saWNpZXNSZXF1ZXN0EgwKBG5hbWUYASABKAkiZwoYRGVzY3JpYmVQb2xpY2llc1Jlc3BvbnNlEiQKB2luYm91bmQYASABKAsyEy5jdWZmbGluay52MS5Qb2xpY3kSJQoIb3V0Ym91bmQYAiABKAsyEy5jdWZmbGluay52MS5Qb2xpY3kiMAoGUG9saWN5EiYKBXBhcnRzGAEgAygLMhcuY3VmZmxpbmsudjEuUG9saWN5UGFydCI5CgpQb2xpY3lQYXJ0EgwKBG5hbWUYASABKAkSDQoFdmFsdWUYAiABKAkSDgoGc291cmNlGAMgASgJIg8KDVJlbG9hZFJlcXVlc3QiOwoOUmVsb2FkUmVzcG9uc2USKQoGcmVzdWx0GAEgASgLMhkuY3VmZmxpbmsudjEuUmVsb2FkUmVzdWx0IhQKEkxpc3RSZWxvYWRzUmVxdWVzdCJBChNMaXN0UmVsb2Fkc1Jlc3BvbnNlEioKB3JlbG9hZHMYASADKAsyGS5jdWZmbGluay52MS5SZWxvYWRSZXN1bHQiuQEKDFJlbG9hZFJlc3VsdBIQCghyZXZpc2lvbhgBIAEoBBImCgJhdBgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASKwoHb3V0Y29tZRgDIAEoDjIaLmN1ZmZsaW5rLnYxLlJlbG9hZE91dGNvbWUSMAoKY29tcG9uZW50cxgEIAMoCzIcLmN1ZmZsaW5rLnYxLkNvbXBvbmVudENoYW5nZRIQCghwcm9ibGVtcxgFIAMoCSJ3Cg9Db21wb25lbnRDaGFuZ2USDAoEbmFtZRgBIAEoCRIlCgRraW5kGAIgASgOMhcuY3VmZmxpbmsudjEuQ2hhbmdlS2luZBIPCgdhcHBsaWVkGAMgASgIEg4KBnJlYXNvbhgEIAEoCRIOCgZzb3VyY2UYBSABKAkqiAIKDkNvbXBvbmVudFN0YXRlEh8KG0NPTVBPTkVOVF9TVEFURV9VTlNQRUNJRklFRBAAEhwKGENPTVBPTkVOVF9TVEFURV9TVEFSVElORxABEiMKH0NPTVBPTkVOVF9TVEFURV9XQUlUSU5HX0ZPUl9BUFAQAhIbChdDT01QT05FTlRfU1RBVEVfUlVOTklORxADEiAKHENPTVBPTkVOVF9TVEFURV9SRUNPTk5FQ1RJTkcQBBIbChdDT01QT05FTlRfU1RBVEVfU1RBTExFRBAFEhoKFkNPTVBPTkVOVF9TVEFURV9QQVVTRUQQBhIaChZDT01QT05FTlRfU1RBVEVfRkFJTEVEEAcqagoJUmVhZGluZXNzEhkKFVJFQURJTkVTU19VTlNQRUNJRklFRBAAEhYKElJFQURJTkVTU19SRVFVSVJFRBABEhYKElJFQURJTkVTU19PUFRJT05BTBACEhIKDlJFQURJTkVTU19MQVpZEAMqqAEKDVJlbG9hZE91dGNvbWUSHgoaUkVMT0FEX09VVENPTUVfVU5TUEVDSUZJRUQQABIaChZSRUxPQURfT1VUQ09NRV9BUFBMSUVEEAESHAoYUkVMT0FEX09VVENPTUVfVU5DSEFOR0VEEAISIQodUkVMT0FEX09VVENPTUVfUEFSVExZX0FQUExJRUQQAxIaChZSRUxPQURfT1VUQ09NRV9SRUZVU0VEEAQqigEKCkNoYW5nZUtpbmQSGwoXQ0hBTkdFX0tJTkRfVU5TUEVDSUZJRUQQABIXChNDSEFOR0VfS0lORF9DUkVBVEVEEAESFwoTQ0hBTkdFX0tJTkRfVVBEQVRFRBACEhcKE0NIQU5HRV9LSU5EX0RFTEVURUQQAxIUChBDSEFOR0VfS0lORF9LRVBUEAQy6wgKCk9wZXJhdGlvbnMSXgoOTGlzdENvbXBvbmVudHMSIi5jdWZmbGluay52MS5MaXN0Q29tcG9uZW50c1JlcXVlc3QaIy5jdWZmbGluay52MS5MaXN0Q29tcG9uZW50c1Jlc3BvbnNlIgOQAgESZwoRRGVzY3JpYmVDb21wb25lbnQSJS5jdWZmbGluay52MS5EZXNjcmliZUNvbXBvbmVudFJlcXVlc3QaJi5jdWZmbGluay52MS5EZXNjcmliZUNvbXBvbmVudFJlc3BvbnNlIgOQAgESZAoQTGlzdEJpbmRpbmdUeXBlcxIkLmN1ZmZsaW5rLnYxLkxpc3RCaW5kaW5nVHlwZXNSZXF1ZXN0GiUuY3VmZmxpbmsudjEuTGlzdEJpbmRpbmdUeXBlc1Jlc3BvbnNlIgOQAgESbQoTRGVzY3JpYmVCaW5kaW5nVHlwZRInLmN1ZmZsaW5rLnYxLkRlc2NyaWJlQmluZGluZ1R5cGVSZXF1ZXN0GiguY3VmZmxpbmsudjEuRGVzY3JpYmVCaW5kaW5nVHlwZVJlc3BvbnNlIgOQAgESSgoJRW1pdEV2ZW50Eh0uY3VmZmxpbmsudjEuRW1pdEV2ZW50UmVxdWVzdBoeLmN1ZmZsaW5rLnYxLkVtaXRFdmVudFJlc3BvbnNlElkKDlBhdXNlQ29tcG9uZW50EiIuY3VmZmxpbmsudjEuUGF1c2VDb21wb25lbnRSZXF1ZXN0GiMuY3VmZmxpbmsudjEuUGF1c2VDb21wb25lbnRSZXNwb25zZRJcCg9SZXN1bWVDb21wb25lbnQSIy5jdWZmbGluay52MS5SZXN1bWVDb21wb25lbnRSZXF1ZXN0GiQuY3VmZmxpbmsudjEuUmVzdW1lQ29tcG9uZW50UmVzcG9uc2USXwoQUmVzdGFydENvbXBvbmVudBIkLmN1ZmZsaW5rLnYxLlJlc3RhcnRDb21wb25lbnRSZXF1ZXN0GiUuY3VmZmxpbmsudjEuUmVzdGFydENvbXBvbmVudFJlc3BvbnNlElkKDkRyYWluQ29tcG9uZW50EiIuY3VmZmxpbmsudjEuRHJhaW5Db21wb25lbnRSZXF1ZXN0GiMuY3VmZmxpbmsudjEuRHJhaW5Db21wb25lbnRSZXNwb25zZRJkChBEZXNjcmliZVBvbGljaWVzEiQuY3VmZmxpbmsudjEuRGVzY3JpYmVQb2xpY2llc1JlcXVlc3QaJS5jdWZmbGluay52MS5EZXNjcmliZVBvbGljaWVzUmVzcG9uc2UiA5ACARJBCgZSZWxvYWQSGi5jdWZmbGluay52MS5SZWxvYWRSZXF1ZXN0GhsuY3VmZmxpbmsudjEuUmVsb2FkUmVzcG9uc2USVQoLTGlzdFJlbG9hZHMSHy5jdWZmbGluay52MS5MaXN0UmVsb2Fkc1JlcXVlc3QaIC5jdWZmbGluay52MS5MaXN0UmVsb2Fkc1Jlc3BvbnNlIgOQAgFiBnByb3RvMw", [file_cufflink_v1_binding_types, file_cufflink_v1_events, file_google_protobuf_duration, file_google_protobuf_timestamp]);
 
 /**
  * Asks for every component.
@@ -270,6 +270,20 @@ export type Component = Message<"cufflink.v1.Component"> & {
    * @generated from field: cufflink.v1.OutputStatus output = 13;
    */
   output?: OutputStatus | undefined;
+
+  /**
+   * How often it was connected anew because it stood still.
+   *
+   * @generated from field: uint64 rebuilds = 14;
+   */
+  rebuilds: bigint;
+
+  /**
+   * What the runtime's readiness makes of it.
+   *
+   * @generated from field: cufflink.v1.Readiness readiness = 15;
+   */
+  readiness: Readiness;
 };
 
 /**
@@ -555,6 +569,477 @@ export const NotHandledSchema: GenMessage<NotHandled> = /*@__PURE__*/
   messageDesc(file_cufflink_v1_operations, 15);
 
 /**
+ * Asks to pause a component.
+ *
+ * @generated from message cufflink.v1.PauseComponentRequest
+ */
+export type PauseComponentRequest = Message<"cufflink.v1.PauseComponentRequest"> & {
+  /**
+   * The component's name.
+   *
+   * @generated from field: string name = 1;
+   */
+  name: string;
+
+  /**
+   * Why, shown in the state's reason.
+   *
+   * @generated from field: string reason = 2;
+   */
+  reason: string;
+
+  /**
+   * By whom, shown there too.
+   *
+   * @generated from field: string by = 3;
+   */
+  by: string;
+};
+
+/**
+ * Describes the message cufflink.v1.PauseComponentRequest.
+ * Use `create(PauseComponentRequestSchema)` to create a new message.
+ */
+export const PauseComponentRequestSchema: GenMessage<PauseComponentRequest> = /*@__PURE__*/
+  messageDesc(file_cufflink_v1_operations, 16);
+
+/**
+ * The component as it is now.
+ *
+ * @generated from message cufflink.v1.PauseComponentResponse
+ */
+export type PauseComponentResponse = Message<"cufflink.v1.PauseComponentResponse"> & {
+  /**
+   * The component.
+   *
+   * @generated from field: cufflink.v1.Component component = 1;
+   */
+  component?: Component | undefined;
+};
+
+/**
+ * Describes the message cufflink.v1.PauseComponentResponse.
+ * Use `create(PauseComponentResponseSchema)` to create a new message.
+ */
+export const PauseComponentResponseSchema: GenMessage<PauseComponentResponse> = /*@__PURE__*/
+  messageDesc(file_cufflink_v1_operations, 17);
+
+/**
+ * Asks to let a component go on.
+ *
+ * @generated from message cufflink.v1.ResumeComponentRequest
+ */
+export type ResumeComponentRequest = Message<"cufflink.v1.ResumeComponentRequest"> & {
+  /**
+   * The component's name.
+   *
+   * @generated from field: string name = 1;
+   */
+  name: string;
+};
+
+/**
+ * Describes the message cufflink.v1.ResumeComponentRequest.
+ * Use `create(ResumeComponentRequestSchema)` to create a new message.
+ */
+export const ResumeComponentRequestSchema: GenMessage<ResumeComponentRequest> = /*@__PURE__*/
+  messageDesc(file_cufflink_v1_operations, 18);
+
+/**
+ * The component as it is now.
+ *
+ * @generated from message cufflink.v1.ResumeComponentResponse
+ */
+export type ResumeComponentResponse = Message<"cufflink.v1.ResumeComponentResponse"> & {
+  /**
+   * The component.
+   *
+   * @generated from field: cufflink.v1.Component component = 1;
+   */
+  component?: Component | undefined;
+};
+
+/**
+ * Describes the message cufflink.v1.ResumeComponentResponse.
+ * Use `create(ResumeComponentResponseSchema)` to create a new message.
+ */
+export const ResumeComponentResponseSchema: GenMessage<ResumeComponentResponse> = /*@__PURE__*/
+  messageDesc(file_cufflink_v1_operations, 19);
+
+/**
+ * Asks to open a component anew.
+ *
+ * @generated from message cufflink.v1.RestartComponentRequest
+ */
+export type RestartComponentRequest = Message<"cufflink.v1.RestartComponentRequest"> & {
+  /**
+   * The component's name.
+   *
+   * @generated from field: string name = 1;
+   */
+  name: string;
+};
+
+/**
+ * Describes the message cufflink.v1.RestartComponentRequest.
+ * Use `create(RestartComponentRequestSchema)` to create a new message.
+ */
+export const RestartComponentRequestSchema: GenMessage<RestartComponentRequest> = /*@__PURE__*/
+  messageDesc(file_cufflink_v1_operations, 20);
+
+/**
+ * The component as it is now.
+ *
+ * @generated from message cufflink.v1.RestartComponentResponse
+ */
+export type RestartComponentResponse = Message<"cufflink.v1.RestartComponentResponse"> & {
+  /**
+   * The component.
+   *
+   * @generated from field: cufflink.v1.Component component = 1;
+   */
+  component?: Component | undefined;
+};
+
+/**
+ * Describes the message cufflink.v1.RestartComponentResponse.
+ * Use `create(RestartComponentResponseSchema)` to create a new message.
+ */
+export const RestartComponentResponseSchema: GenMessage<RestartComponentResponse> = /*@__PURE__*/
+  messageDesc(file_cufflink_v1_operations, 21);
+
+/**
+ * Asks to end a component's input in good order.
+ *
+ * @generated from message cufflink.v1.DrainComponentRequest
+ */
+export type DrainComponentRequest = Message<"cufflink.v1.DrainComponentRequest"> & {
+  /**
+   * The component's name.
+   *
+   * @generated from field: string name = 1;
+   */
+  name: string;
+
+  /**
+   * How long the app may take. Absent: 30 seconds.
+   *
+   * @generated from field: google.protobuf.Duration deadline = 2;
+   */
+  deadline?: Duration | undefined;
+};
+
+/**
+ * Describes the message cufflink.v1.DrainComponentRequest.
+ * Use `create(DrainComponentRequestSchema)` to create a new message.
+ */
+export const DrainComponentRequestSchema: GenMessage<DrainComponentRequest> = /*@__PURE__*/
+  messageDesc(file_cufflink_v1_operations, 22);
+
+/**
+ * How a component was drained.
+ *
+ * @generated from message cufflink.v1.DrainComponentResponse
+ */
+export type DrainComponentResponse = Message<"cufflink.v1.DrainComponentResponse"> & {
+  /**
+   * The component.
+   *
+   * @generated from field: cufflink.v1.Component component = 1;
+   */
+  component?: Component | undefined;
+
+  /**
+   * Events that the app did not finish in time. They are the source's again.
+   *
+   * @generated from field: uint64 abandoned = 2;
+   */
+  abandoned: bigint;
+};
+
+/**
+ * Describes the message cufflink.v1.DrainComponentResponse.
+ * Use `create(DrainComponentResponseSchema)` to create a new message.
+ */
+export const DrainComponentResponseSchema: GenMessage<DrainComponentResponse> = /*@__PURE__*/
+  messageDesc(file_cufflink_v1_operations, 23);
+
+/**
+ * Asks for a component's policies.
+ *
+ * @generated from message cufflink.v1.DescribePoliciesRequest
+ */
+export type DescribePoliciesRequest = Message<"cufflink.v1.DescribePoliciesRequest"> & {
+  /**
+   * The component's name.
+   *
+   * @generated from field: string name = 1;
+   */
+  name: string;
+};
+
+/**
+ * Describes the message cufflink.v1.DescribePoliciesRequest.
+ * Use `create(DescribePoliciesRequestSchema)` to create a new message.
+ */
+export const DescribePoliciesRequestSchema: GenMessage<DescribePoliciesRequest> = /*@__PURE__*/
+  messageDesc(file_cufflink_v1_operations, 24);
+
+/**
+ * A component's policies.
+ *
+ * @generated from message cufflink.v1.DescribePoliciesResponse
+ */
+export type DescribePoliciesResponse = Message<"cufflink.v1.DescribePoliciesResponse"> & {
+  /**
+   * For events that the app does not handle. Absent where no events come in.
+   *
+   * @generated from field: cufflink.v1.Policy inbound = 1;
+   */
+  inbound?: Policy | undefined;
+
+  /**
+   * For invocations that fail. Absent where it cannot be invoked.
+   *
+   * @generated from field: cufflink.v1.Policy outbound = 2;
+   */
+  outbound?: Policy | undefined;
+};
+
+/**
+ * Describes the message cufflink.v1.DescribePoliciesResponse.
+ * Use `create(DescribePoliciesResponseSchema)` to create a new message.
+ */
+export const DescribePoliciesResponseSchema: GenMessage<DescribePoliciesResponse> = /*@__PURE__*/
+  messageDesc(file_cufflink_v1_operations, 25);
+
+/**
+ * What is done about failures in one direction.
+ *
+ * @generated from message cufflink.v1.Policy
+ */
+export type Policy = Message<"cufflink.v1.Policy"> & {
+  /**
+   * In the order in which a person wants to read them.
+   *
+   * @generated from field: repeated cufflink.v1.PolicyPart parts = 1;
+   */
+  parts: PolicyPart[];
+};
+
+/**
+ * Describes the message cufflink.v1.Policy.
+ * Use `create(PolicySchema)` to create a new message.
+ */
+export const PolicySchema: GenMessage<Policy> = /*@__PURE__*/
+  messageDesc(file_cufflink_v1_operations, 26);
+
+/**
+ * One part of a policy.
+ *
+ * @generated from message cufflink.v1.PolicyPart
+ */
+export type PolicyPart = Message<"cufflink.v1.PolicyPart"> & {
+  /**
+   * What it is, for instance "attempts" or "timeout".
+   *
+   * @generated from field: string name = 1;
+   */
+  name: string;
+
+  /**
+   * Its value, for instance "10" or "5s".
+   *
+   * @generated from field: string value = 2;
+   */
+  value: string;
+
+  /**
+   * Who said so, for instance "default" or "Resiliency shop (resiliency.yaml:12)".
+   *
+   * @generated from field: string source = 3;
+   */
+  source: string;
+};
+
+/**
+ * Describes the message cufflink.v1.PolicyPart.
+ * Use `create(PolicyPartSchema)` to create a new message.
+ */
+export const PolicyPartSchema: GenMessage<PolicyPart> = /*@__PURE__*/
+  messageDesc(file_cufflink_v1_operations, 27);
+
+/**
+ * Asks to read the resources again.
+ *
+ * @generated from message cufflink.v1.ReloadRequest
+ */
+export type ReloadRequest = Message<"cufflink.v1.ReloadRequest"> & {
+};
+
+/**
+ * Describes the message cufflink.v1.ReloadRequest.
+ * Use `create(ReloadRequestSchema)` to create a new message.
+ */
+export const ReloadRequestSchema: GenMessage<ReloadRequest> = /*@__PURE__*/
+  messageDesc(file_cufflink_v1_operations, 28);
+
+/**
+ * What came of a reload.
+ *
+ * @generated from message cufflink.v1.ReloadResponse
+ */
+export type ReloadResponse = Message<"cufflink.v1.ReloadResponse"> & {
+  /**
+   * The reload.
+   *
+   * @generated from field: cufflink.v1.ReloadResult result = 1;
+   */
+  result?: ReloadResult | undefined;
+};
+
+/**
+ * Describes the message cufflink.v1.ReloadResponse.
+ * Use `create(ReloadResponseSchema)` to create a new message.
+ */
+export const ReloadResponseSchema: GenMessage<ReloadResponse> = /*@__PURE__*/
+  messageDesc(file_cufflink_v1_operations, 29);
+
+/**
+ * Asks for the last reloads.
+ *
+ * @generated from message cufflink.v1.ListReloadsRequest
+ */
+export type ListReloadsRequest = Message<"cufflink.v1.ListReloadsRequest"> & {
+};
+
+/**
+ * Describes the message cufflink.v1.ListReloadsRequest.
+ * Use `create(ListReloadsRequestSchema)` to create a new message.
+ */
+export const ListReloadsRequestSchema: GenMessage<ListReloadsRequest> = /*@__PURE__*/
+  messageDesc(file_cufflink_v1_operations, 30);
+
+/**
+ * The last reloads.
+ *
+ * @generated from message cufflink.v1.ListReloadsResponse
+ */
+export type ListReloadsResponse = Message<"cufflink.v1.ListReloadsResponse"> & {
+  /**
+   * Newest first, at most 20.
+   *
+   * @generated from field: repeated cufflink.v1.ReloadResult reloads = 1;
+   */
+  reloads: ReloadResult[];
+};
+
+/**
+ * Describes the message cufflink.v1.ListReloadsResponse.
+ * Use `create(ListReloadsResponseSchema)` to create a new message.
+ */
+export const ListReloadsResponseSchema: GenMessage<ListReloadsResponse> = /*@__PURE__*/
+  messageDesc(file_cufflink_v1_operations, 31);
+
+/**
+ * What came of a reload.
+ *
+ * @generated from message cufflink.v1.ReloadResult
+ */
+export type ReloadResult = Message<"cufflink.v1.ReloadResult"> & {
+  /**
+   * Rises by one with each reload that changed something.
+   *
+   * @generated from field: uint64 revision = 1;
+   */
+  revision: bigint;
+
+  /**
+   * When it was done.
+   *
+   * @generated from field: google.protobuf.Timestamp at = 2;
+   */
+  at?: Timestamp | undefined;
+
+  /**
+   * In a word.
+   *
+   * @generated from field: cufflink.v1.ReloadOutcome outcome = 3;
+   */
+  outcome: ReloadOutcome;
+
+  /**
+   * What it did to each component.
+   *
+   * @generated from field: repeated cufflink.v1.ComponentChange components = 4;
+   */
+  components: ComponentChange[];
+
+  /**
+   * What is wrong with the resources, for instance "orders.yaml:12:7 error: property "topcs" is not known".
+   *
+   * @generated from field: repeated string problems = 5;
+   */
+  problems: string[];
+};
+
+/**
+ * Describes the message cufflink.v1.ReloadResult.
+ * Use `create(ReloadResultSchema)` to create a new message.
+ */
+export const ReloadResultSchema: GenMessage<ReloadResult> = /*@__PURE__*/
+  messageDesc(file_cufflink_v1_operations, 32);
+
+/**
+ * What a reload did to one component.
+ *
+ * @generated from message cufflink.v1.ComponentChange
+ */
+export type ComponentChange = Message<"cufflink.v1.ComponentChange"> & {
+  /**
+   * The component's name.
+   *
+   * @generated from field: string name = 1;
+   */
+  name: string;
+
+  /**
+   * What the resources ask for.
+   *
+   * @generated from field: cufflink.v1.ChangeKind kind = 2;
+   */
+  kind: ChangeKind;
+
+  /**
+   * Whether that was done.
+   *
+   * @generated from field: bool applied = 3;
+   */
+  applied: boolean;
+
+  /**
+   * Why it was not. Empty where it was.
+   *
+   * @generated from field: string reason = 4;
+   */
+  reason: string;
+
+  /**
+   * Where it is declared, as "file:line:column". Empty where it came from no file.
+   *
+   * @generated from field: string source = 5;
+   */
+  source: string;
+};
+
+/**
+ * Describes the message cufflink.v1.ComponentChange.
+ * Use `create(ComponentChangeSchema)` to create a new message.
+ */
+export const ComponentChangeSchema: GenMessage<ComponentChange> = /*@__PURE__*/
+  messageDesc(file_cufflink_v1_operations, 33);
+
+/**
  * What a component is doing.
  *
  * @generated from enum cufflink.v1.ComponentState
@@ -631,8 +1116,166 @@ export const ComponentStateSchema: GenEnum<ComponentState> = /*@__PURE__*/
   enumDesc(file_cufflink_v1_operations, 0);
 
 /**
- * For the people who run a runtime, and their tools: what it has, what state that is in, and a test
- * event when they want one.
+ * What it means to a runtime's readiness that a component is away.
+ *
+ * @generated from enum cufflink.v1.Readiness
+ */
+export const Readiness = {
+  /**
+   * Never sent.
+   *
+   * @generated from enum value: READINESS_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED: 0,
+
+  /**
+   * The runtime is not ready without it.
+   *
+   * @generated from enum value: READINESS_REQUIRED = 1;
+   */
+  REQUIRED: 1,
+
+  /**
+   * The runtime is ready without it.
+   *
+   * @generated from enum value: READINESS_OPTIONAL = 2;
+   */
+  OPTIONAL: 2,
+
+  /**
+   * It is opened when it is first used.
+   *
+   * @generated from enum value: READINESS_LAZY = 3;
+   */
+  LAZY: 3,
+} as const;
+
+/**
+ * What it means to a runtime's readiness that a component is away.
+ *
+ * @generated from enum cufflink.v1.Readiness
+ */
+export type Readiness = (typeof Readiness)[keyof typeof Readiness] | UnknownEnum;
+
+/**
+ * Describes the enum cufflink.v1.Readiness.
+ */
+export const ReadinessSchema: GenEnum<Readiness> = /*@__PURE__*/
+  enumDesc(file_cufflink_v1_operations, 1);
+
+/**
+ * How a reload went.
+ *
+ * @generated from enum cufflink.v1.ReloadOutcome
+ */
+export const ReloadOutcome = {
+  /**
+   * Never sent.
+   *
+   * @generated from enum value: RELOAD_OUTCOME_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED: 0,
+
+  /**
+   * All that had changed was taken over.
+   *
+   * @generated from enum value: RELOAD_OUTCOME_APPLIED = 1;
+   */
+  APPLIED: 1,
+
+  /**
+   * Nothing had changed.
+   *
+   * @generated from enum value: RELOAD_OUTCOME_UNCHANGED = 2;
+   */
+  UNCHANGED: 2,
+
+  /**
+   * Some of it was taken over; the components tell which.
+   *
+   * @generated from enum value: RELOAD_OUTCOME_PARTLY_APPLIED = 3;
+   */
+  PARTLY_APPLIED: 3,
+
+  /**
+   * None of it was taken over: all runs as before.
+   *
+   * @generated from enum value: RELOAD_OUTCOME_REFUSED = 4;
+   */
+  REFUSED: 4,
+} as const;
+
+/**
+ * How a reload went.
+ *
+ * @generated from enum cufflink.v1.ReloadOutcome
+ */
+export type ReloadOutcome = (typeof ReloadOutcome)[keyof typeof ReloadOutcome] | UnknownEnum;
+
+/**
+ * Describes the enum cufflink.v1.ReloadOutcome.
+ */
+export const ReloadOutcomeSchema: GenEnum<ReloadOutcome> = /*@__PURE__*/
+  enumDesc(file_cufflink_v1_operations, 2);
+
+/**
+ * What resources ask for.
+ *
+ * @generated from enum cufflink.v1.ChangeKind
+ */
+export const ChangeKind = {
+  /**
+   * Never sent.
+   *
+   * @generated from enum value: CHANGE_KIND_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED: 0,
+
+  /**
+   * There was none of that name.
+   *
+   * @generated from enum value: CHANGE_KIND_CREATED = 1;
+   */
+  CREATED: 1,
+
+  /**
+   * Its definition is another.
+   *
+   * @generated from enum value: CHANGE_KIND_UPDATED = 2;
+   */
+  UPDATED: 2,
+
+  /**
+   * It is declared no more.
+   *
+   * @generated from enum value: CHANGE_KIND_DELETED = 3;
+   */
+  DELETED: 3,
+
+  /**
+   * Its definition is as it was.
+   *
+   * @generated from enum value: CHANGE_KIND_KEPT = 4;
+   */
+  KEPT: 4,
+} as const;
+
+/**
+ * What resources ask for.
+ *
+ * @generated from enum cufflink.v1.ChangeKind
+ */
+export type ChangeKind = (typeof ChangeKind)[keyof typeof ChangeKind] | UnknownEnum;
+
+/**
+ * Describes the enum cufflink.v1.ChangeKind.
+ */
+export const ChangeKindSchema: GenEnum<ChangeKind> = /*@__PURE__*/
+  enumDesc(file_cufflink_v1_operations, 3);
+
+/**
+ * For the people who run a runtime, and their tools: what it has, what state that is in, how to hold or
+ * renew a part of it, and a test event when they want one.
  *
  * @generated from service cufflink.v1.Operations
  */
@@ -687,6 +1330,83 @@ export const Operations: GenService<{
     methodKind: "unary";
     input: typeof EmitEventRequestSchema;
     output: typeof EmitEventResponseSchema;
+  },
+  /**
+   * Stops a component's events until it is resumed, also across reloads: what the app has it may finish,
+   * the rest is the source's again. It can still be invoked. Nothing changes when it is paused already.
+   * NOT_FOUND where there is none of that name.
+   *
+   * @generated from rpc cufflink.v1.Operations.PauseComponent
+   */
+  pauseComponent: {
+    methodKind: "unary";
+    input: typeof PauseComponentRequestSchema;
+    output: typeof PauseComponentResponseSchema;
+  },
+  /**
+   * Lets a paused component's events go on. Nothing changes when it is not paused. NOT_FOUND where there
+   * is none of that name.
+   *
+   * @generated from rpc cufflink.v1.Operations.ResumeComponent
+   */
+  resumeComponent: {
+    methodKind: "unary";
+    input: typeof ResumeComponentRequestSchema;
+    output: typeof ResumeComponentResponseSchema;
+  },
+  /**
+   * Closes a component's connection and opens a new one: what the app has it may finish, the rest is the
+   * source's again. NOT_FOUND where there is none of that name.
+   *
+   * @generated from rpc cufflink.v1.Operations.RestartComponent
+   */
+  restartComponent: {
+    methodKind: "unary";
+    input: typeof RestartComponentRequestSchema;
+    output: typeof RestartComponentResponseSchema;
+  },
+  /**
+   * Pauses a component and answers once the app has finished the events that it has, or the time is over.
+   * NOT_FOUND where there is none of that name.
+   *
+   * @generated from rpc cufflink.v1.Operations.DrainComponent
+   */
+  drainComponent: {
+    methodKind: "unary";
+    input: typeof DrainComponentRequestSchema;
+    output: typeof DrainComponentResponseSchema;
+  },
+  /**
+   * Tells what the runtime does about failures of a component, and who said so. NOT_FOUND where there is
+   * none of that name.
+   *
+   * @generated from rpc cufflink.v1.Operations.DescribePolicies
+   */
+  describePolicies: {
+    methodKind: "unary";
+    input: typeof DescribePoliciesRequestSchema;
+    output: typeof DescribePoliciesResponseSchema;
+  },
+  /**
+   * Reads the resources again and takes over what has changed, one component at a time: each new
+   * definition is proved beside the old one, which goes on where that fails. Answers when it is done.
+   *
+   * @generated from rpc cufflink.v1.Operations.Reload
+   */
+  reload: {
+    methodKind: "unary";
+    input: typeof ReloadRequestSchema;
+    output: typeof ReloadResponseSchema;
+  },
+  /**
+   * Lists the last reloads, by whom or what ever they were begun, newest first.
+   *
+   * @generated from rpc cufflink.v1.Operations.ListReloads
+   */
+  listReloads: {
+    methodKind: "unary";
+    input: typeof ListReloadsRequestSchema;
+    output: typeof ListReloadsResponseSchema;
   },
 }> = /*@__PURE__*/
   serviceDesc(file_cufflink_v1_operations, 0);

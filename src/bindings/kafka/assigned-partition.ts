@@ -3,6 +3,7 @@ import type { InboundEvent } from "../../binding.ts";
 import type { Commit, TopicPartition } from "./commits.ts";
 import { eventOf } from "./events.ts";
 import type { EventFormat } from "./events.ts";
+import type { Remembered } from "./handled-memory.ts";
 import { HandledOffsets } from "./handled-offsets.ts";
 import { encodeHandledRanges } from "./handled-ranges.ts";
 import type { OffsetRange } from "./handled-ranges.ts";
@@ -32,6 +33,7 @@ export class AssignedPartition implements TopicPartition {
   stored: { readonly offset: number; readonly text: string } | undefined;
   readonly #settings: PartitionSettings;
   #handled: HandledOffsets;
+  readonly #start: number;
   /** Ranges that an earlier reader handled, still ahead. */
   #skip: OffsetRange[];
   #skipTold = false;
@@ -52,6 +54,7 @@ export class AssignedPartition implements TopicPartition {
     this.topic = topic;
     this.partition = partition;
     this.position = offset;
+    this.#start = offset;
     this.#skip = skip;
     this.#handled = new HandledOffsets(offset);
     this.#settings = settings;
@@ -97,6 +100,16 @@ export class AssignedPartition implements TopicPartition {
     this.#ended = true;
     this.#batches = [];
     this.#bytes = 0;
+  }
+
+  /** What is known of it, whether the coordinator has heard of it or not. */
+  get known(): Remembered {
+    return {
+      floor: this.stored?.offset ?? this.#start,
+      offset: this.#handled.committable,
+      // Those still ahead were handled by who told of them.
+      ranges: [...this.#handled.ranges(), ...this.#skip],
+    };
   }
 
   /** What to commit at this moment; `limit`: the longest text that the coordinator stores. */

@@ -12,7 +12,8 @@ import { errorOf, failureOf } from "./failures.ts";
 import { Fetcher, patience } from "./fetcher.ts";
 import type { kafkaFields, KafkaMetadata } from "./fields.ts";
 import { groupOptions, strategyOf } from "./group-options.ts";
-import { decodeHandledRanges } from "./handled-ranges.ts";
+import { HandledMemory } from "./handled-memory.ts";
+import { decodeHandledRanges, type OffsetRange } from "./handled-ranges.ts";
 import { backlogOf, edgeOf } from "./positions.ts";
 
 type KafkaReading = Reading<typeof kafkaFields>;
@@ -45,7 +46,10 @@ export class GroupReader implements Reader {
   #settled = Promise.withResolvers<void>();
   #commitTimer: NodeJS.Timeout | undefined;
   #refreshTimer: NodeJS.Timeout | undefined;
+  readonly #memory: HandledMemory;
   #committing: Promise<void> = Promise.resolve();
+  /** A commit of the timer is under way. */
+  #ticking = false;
   #textLimit = textLimit;
   #stopped = false;
   #lost = false;
@@ -61,6 +65,7 @@ export class GroupReader implements Reader {
     this.#driver = driver;
     this.#metadata = metadata;
     this.#reading = reading;
+    this.#memory = HandledMemory.of(metadata.brokers, group);
     const strategy = strategyOf(metadata, reading.logger);
     this.#consumer = new driver.Consumer(
       groupOptions(metadata, group, strategy, async () => {
@@ -105,14 +110,7 @@ export class GroupReader implements Reader {
     await this.#fetcher.refresh();
     await this.#consumer.joinGroup({});
     await assigned.promise;
-    this.#commitTimer = setInterval(() => {
-      this.#commit().catch((error: unknown) => {
-        this.#reading.logger.warn(
-          { reason: messageOf(error) },
-          "offsets could not be committed, trying again",
-        );
-      });
-    }, commitInterval);
+    this.#commitTimer = setInterval(() => void this.#tick(), commitInterval);
     const interval = orDefault(
       this.#metadata.clientConnectionTopicMetadataRefreshInterval,
       480_000,
@@ -145,7 +143,7 @@ export class GroupReader implements Reader {
     clearInterval(this.#commitTimer);
     await this.stop();
     if (!this.#lost) await this.#commit().catch(() => {});
-    for (const partition of this.#partitions.values()) partition.end();
+    for (const partition of this.#partitions.values()) this.#letGo(partition);
     this.#assignment++;
     // A coordinator that does not answer finds out by the session's time-out.
     await Promise.race([
@@ -154,9 +152,10 @@ export class GroupReader implements Reader {
     ]);
   }
 
-  /** How many records the group has still to handle, in all partitions. */
+  /** How many records the group has still to handle in the partitions that are this reader's. */
   backlog(): Promise<number> {
-    return backlogOf(this.#driver, this.#consumer, this.#metadata.initialOffset);
+    const own = [...this.#partitions.values()];
+    return backlogOf(this.#driver, this.#consumer, own, this.#metadata.initialOffset);
   }
 
   #owned(): Buffer {
@@ -202,7 +201,7 @@ export class GroupReader implements Reader {
       const present = this.#partitions.get(nameOf(place));
       if (continued && present !== undefined) kept.set(nameOf(place), present);
     }
-    for (const [name, partition] of this.#partitions) if (!kept.has(name)) partition.end();
+    for (const [name, partition] of this.#partitions) if (!kept.has(name)) this.#letGo(partition);
     this.#partitions = kept;
     if (!this.#stopped) for (const partition of kept.values()) partition.resume();
     this.#fetcher.assign([...kept.values()]);
@@ -236,12 +235,9 @@ export class GroupReader implements Reader {
         ({ topic, partition }) => topic === place.topic && partition === place.partition,
       );
       if (found !== undefined && found.offset >= 0) {
-        const partition = new AssignedPartition(
-          place,
-          found.offset,
-          decodeHandledRanges(found.offset, found.text),
-          this.#settings,
-        );
+        const told = decodeHandledRanges(found.offset, found.text);
+        const skip = this.#recall(place, found.offset, told);
+        const partition = new AssignedPartition(place, found.offset, skip, this.#settings);
         partition.stored = { offset: found.offset, text: found.text ?? "" };
         result.push(partition);
         continue;
@@ -249,7 +245,8 @@ export class GroupReader implements Reader {
       const newest = this.#metadata.initialOffset === "newest";
       const offset = await edgeOf(this.#consumer, place, newest ? "end" : "start");
       if (newest) resolved.push({ ...place, offset, text: "" });
-      result.push(new AssignedPartition(place, offset, [], this.#settings));
+      const skip = this.#recall(place, offset, []);
+      result.push(new AssignedPartition(place, offset, skip, this.#settings));
     }
     // Else a rebalance before the first commit would resolve "newest" once more, past what came meanwhile.
     const [failure] = (await commitOffsets(this.#driver, this.#consumer, resolved)).values();
@@ -312,6 +309,31 @@ export class GroupReader implements Reader {
     );
     for (const partition of this.#partitions.values()) {
       if (partition.topic === topic) this.#restart(partition, 0);
+    }
+  }
+
+  /** Ends a partition, and remembers what the coordinator may not have heard of it. */
+  #letGo(partition: AssignedPartition): void {
+    partition.end();
+    const id = this.#topicIds.get(partition.topic);
+    this.#memory.remember(id, partition.partition, partition.known);
+  }
+
+  #recall({ topic, partition }: TopicPartition, offset: number, told: OffsetRange[]) {
+    return this.#memory.recall(this.#topicIds.get(topic), partition, offset, told);
+  }
+
+  /** Where nobody answers, one commit waits and not one for each second. */
+  async #tick(): Promise<void> {
+    if (this.#ticking) return;
+    this.#ticking = true;
+    try {
+      await this.#commit();
+    } catch (error) {
+      const reason = messageOf(error);
+      this.#reading.logger.warn({ reason }, "offsets could not be committed, trying again");
+    } finally {
+      this.#ticking = false;
     }
   }
 

@@ -1,5 +1,4 @@
 import type { Consumer } from "@platformatic/kafka";
-import { describeTopics } from "./client.ts";
 import type { Driver } from "./client.ts";
 import { committedOffsets } from "./commits.ts";
 import type { TopicPartition } from "./commits.ts";
@@ -23,22 +22,19 @@ export async function edgeOf(
   return Number(offset);
 }
 
-/** How many records a group has still to handle, in all partitions of its topics. */
+/** How many records a group has still to handle in the partitions. */
 export async function backlogOf(
   driver: Driver,
   consumer: Consumer,
+  all: readonly TopicPartition[],
   initial: "newest" | "oldest",
 ): Promise<number> {
-  const topics = [...consumer.topics.current];
-  const cluster = await describeTopics(consumer, topics, false);
-  const all = topics.flatMap((topic) =>
-    Array.from({ length: cluster.topics.get(topic)?.partitionsCount ?? 0 }, (_, partition) => ({
-      topic,
-      partition,
-    })),
-  );
-  const ends = await consumer.listOffsets({ topics: [...topics], timestamp: timestamps.end });
-  const starts = await consumer.listOffsets({ topics: [...topics], timestamp: timestamps.start });
+  if (all.length === 0) return 0;
+  const partitions: Record<string, number[]> = {};
+  for (const { topic, partition } of all) (partitions[topic] ??= []).push(partition);
+  const asked = { topics: Object.keys(partitions), partitions };
+  const ends = await consumer.listOffsets({ ...asked, timestamp: timestamps.end });
+  const starts = await consumer.listOffsets({ ...asked, timestamp: timestamps.start });
   let waiting = 0;
   for (const { topic, partition, offset, text } of await committedOffsets(driver, consumer, all)) {
     const end = Number(ends.get(topic)?.[partition] ?? 0n);

@@ -1,0 +1,148 @@
+import type { Command } from "commander";
+import type { ShownDeadLetter } from "../rpc/records.ts";
+import { addClientOptions, createClientFor } from "./client-options.ts";
+import { addEditCommand } from "./dead-letters-edit.ts";
+import { addDropCommand, addRedriveCommand } from "./dead-letters-redrive.ts";
+import { describeLetter, letterJson } from "./letter-text.ts";
+import { addFilterOptions, readFilter } from "./letter-selection.ts";
+import {
+  ago,
+  counted,
+  formatSize,
+  formatTable,
+  paragraph,
+  writeData,
+  writeJson,
+} from "./terminal.ts";
+import { UsageError } from "./usage-error.ts";
+
+/** `cufflink dead-letters`: the events that were given up, in a running runtime. */
+export function addDeadLettersCommand(program: Command): void {
+  const deadLetters = program
+    .command("dead-letters")
+    .description("list, show, edit, redrive and drop the events that could not be handled")
+    .addHelpText(
+      "after",
+      `
+Without a command of its own it lists.
+
+Examples:
+  cufflink dead-letters --component orders --since 2h
+  cufflink dead-letters show 019ab2c4-7b11-7cc3-98c4-dc0c0c07398f
+  cufflink dead-letters redrive --component orders --rate 50
+`,
+    );
+  addListCommand(deadLetters);
+  addShowCommand(deadLetters);
+  addTotalsCommand(deadLetters);
+  addEditCommand(deadLetters);
+  addRedriveCommand(deadLetters);
+  addDropCommand(deadLetters);
+}
+
+function addListCommand(deadLetters: Command): void {
+  const command = deadLetters
+    .command("list", { isDefault: true })
+    .description("list them, oldest first, each with its reason")
+    .option("--limit <n>", "at most so many", "50")
+    .option("--after <id>", "those behind this one")
+    .option("--json", "for tools; larger payloads are left out");
+  addClientOptions(addFilterOptions(command)).action(async () => {
+    const {
+      limit: text,
+      after,
+      json,
+    } = command.opts<{
+      limit: string;
+      after?: string;
+      json?: true;
+    }>();
+    const limit = Number(text);
+    if (!Number.isSafeInteger(limit) || limit < 1) {
+      throw new UsageError(`--limit ${JSON.stringify(text)} is not a number from 1 on`);
+    }
+    const filter = readFilter(command);
+    using client = await createClientFor(command);
+    const letters: ShownDeadLetter[] = [];
+    let next = after;
+    do {
+      const page = { limit: Math.min(limit - letters.length, 1000), after: next };
+      const found = await client.deadLetters.list(filter, page);
+      letters.push(...found.letters);
+      next = found.next;
+    } while (next !== undefined && letters.length < limit);
+    if (json) writeJson(letters.map(letterJson));
+    else if (letters.length > 0) process.stdout.write(`${table(letters)}\n`);
+    else process.stderr.write("there are no such dead letters\n");
+    if (next !== undefined) {
+      process.stderr.write(`there are more; say --limit, or --after ${next}\n`);
+    }
+  });
+}
+
+/** A row for each, and below it the event and the reason. */
+function table(letters: readonly ShownDeadLetter[]): string {
+  const rows = letters.map((one) => [
+    one.id,
+    one.component,
+    ago(one.storedAt),
+    String(one.failed),
+    formatSize(one.size),
+  ]);
+  const [head = "", ...lines] = formatTable([
+    ["ID", "COMPONENT", "STORED", "ATTEMPTS", "SIZE"],
+    ...rows,
+  ]).split("\n");
+  const about = letters.map(({ event, reason, edited, redriving }) => {
+    const notes = [...(edited ? ["edited"] : []), ...(redriving ? ["being redriven"] : [])];
+    const id = event.id === undefined ? "" : `${event.id}: `;
+    return paragraph(`${id}${reason}${notes.length > 0 ? ` (${notes.join(", ")})` : ""}`, "    ");
+  });
+  return [head, ...lines.flatMap((line, index) => [line, about[index] ?? ""])].join("\n");
+}
+
+function addShowCommand(deadLetters: Command): void {
+  const command = deadLetters
+    .command("show")
+    .description("show one: its reason, each attempt, headers and payload")
+    .argument("<id>", "its id")
+    .option("--data", "write its payload and nothing else, as it is")
+    .option("--json", "for tools")
+    .addHelpText("after", "\nExit code 1: there is no dead letter of that id.\n");
+  addClientOptions(command).action(async (id: string) => {
+    const { data, json } = command.opts<{ data?: true; json?: true }>();
+    using client = await createClientFor(command);
+    const letter = await client.deadLetters.get(id);
+    if (data) writeData(letter.event.data ?? new Uint8Array());
+    else if (json) writeJson(letterJson(letter));
+    else process.stdout.write(`${describeLetter(letter)}\n`);
+  });
+}
+
+function addTotalsCommand(deadLetters: Command): void {
+  const command = deadLetters
+    .command("totals")
+    .description("count them, per component")
+    .option("--json", "for tools");
+  addClientOptions(command).action(async () => {
+    using client = await createClientFor(command);
+    const totals = await client.deadLetters.totals();
+    if (command.opts<{ json?: true }>().json) {
+      writeJson(totals.map((one) => ({ ...one, oldest: new Date(one.oldest).toISOString() })));
+      return;
+    }
+    const rows = totals.map(({ component, count, bytes, oldest }) => [
+      component,
+      String(count),
+      formatSize(bytes),
+      ago(oldest),
+    ]);
+    if (rows.length > 0) {
+      process.stdout.write(
+        `${formatTable([["COMPONENT", "LETTERS", "SIZE", "OLDEST"], ...rows])}\n`,
+      );
+    }
+    const all = totals.reduce((sum, { count }) => sum + count, 0);
+    process.stderr.write(`${counted(all, "dead letter")}\n`);
+  });
+}

@@ -1,0 +1,159 @@
+import type { AnyBinding } from "../binding.ts";
+import { messageOf } from "../errors.ts";
+import { readConfiguration, type Configuration } from "../resources/configuration.ts";
+import { lint } from "../resources/lint.ts";
+import { loadResources, type Resources } from "../resources/load.ts";
+import { ResourceMemory } from "../resources/memory.ts";
+import { formatProblem, type ResourceProblem } from "../resources/problem.ts";
+import { ResourceWatcher, type WatchedPath } from "../resources/watch.ts";
+import { componentFields } from "../runtime/component-fields.ts";
+import type { ReloadResult } from "../runtime/reload.ts";
+import type { RuntimeLogger } from "../runtime/runtime-logger.ts";
+import type { Runtime } from "../runtime/runtime.ts";
+
+export type ReloaderOptions = {
+  readonly appId: string;
+  readonly resourcesPaths: readonly string[];
+  /** The files of Dapr's Configuration. */
+  readonly configPaths: readonly string[];
+  readonly bindings: readonly AnyBinding[];
+  readonly apply: Runtime["apply"];
+  readonly logger: RuntimeLogger;
+  /** Called before the components are applied, with all that was read: for what is not a component. */
+  readonly onLoaded: (resources: Resources) => Promise<void> | void;
+};
+
+/**
+ * Reads resources and configuration, and makes the runtime run them: at the start, when something changes, and
+ * when it is asked for. One reading at a time; one that is asked for meanwhile follows, once for all who ask.
+ * What the runtime then has to finish (an app that is slow to let go) keeps no later reading waiting.
+ */
+export class Reloader {
+  readonly #options: ReloaderOptions;
+  readonly #memory = new ResourceMemory();
+  readonly #watcher: ResourceWatcher;
+  #configuration: Configuration;
+  #secretFiles: readonly string[] = [];
+  #told = new Set<string>();
+  #reading: Promise<unknown> = Promise.resolve();
+  #next: Promise<ReloadResult> | undefined;
+  #watching: boolean;
+  #closed = false;
+
+  private constructor(options: ReloaderOptions, configuration: Configuration) {
+    this.#options = options;
+    this.#configuration = configuration;
+    this.#watching = configuration.hotReload;
+    this.#watcher = new ResourceWatcher({
+      paths: () => this.#paths(),
+      onChange: () => void this.#changed(),
+      logger: options.logger,
+    });
+  }
+
+  /** Reads the configuration. Rejects when it cannot be read, since it may forbid components. */
+  static async create(options: ReloaderOptions): Promise<Reloader> {
+    const { configuration, problems, broken } = await readConfiguration(options.configPaths);
+    if (broken) throw new Error(problems.map((problem) => formatProblem(problem)).join("\n"));
+    const reloader = new Reloader(options, configuration);
+    reloader.#tell(problems);
+    return reloader;
+  }
+
+  /** What the configuration says now. */
+  get configuration(): Configuration {
+    return this.#configuration;
+  }
+
+  /** Reads everything for the first time, and watches from now on where the configuration does not say otherwise. */
+  async start(): Promise<ReloadResult> {
+    if (this.#watching) await this.#watcher.start();
+    return this.reload();
+  }
+
+  /** Reads everything again. Never rejects: what is wrong is in the result. */
+  reload(): Promise<ReloadResult> {
+    return (this.#next ??= this.#afterReading());
+  }
+
+  close(): void {
+    this.#closed = true;
+    this.#watcher.close();
+  }
+
+  async #afterReading(): Promise<ReloadResult> {
+    await this.#reading;
+    this.#next = undefined;
+    const reading = this.#read();
+    this.#reading = reading;
+    // Wrapped, as a promise in a promise would be waited for.
+    return (await reading).applied;
+  }
+
+  async #read(): Promise<{ applied: Promise<ReloadResult> }> {
+    const { appId, resourcesPaths, configPaths, bindings, apply, onLoaded } = this.#options;
+    const config = await readConfiguration(configPaths);
+    // Half a configuration might allow what it forbids.
+    if (!config.broken) this.#configuration = config.configuration;
+    const resources = await loadResources({
+      paths: resourcesPaths,
+      appId,
+      bindings: [...bindings],
+      frameworkFields: componentFields,
+      memory: this.#memory,
+      isDenied: this.#configuration.isDenied,
+    });
+    this.#secretFiles = resources.secretFiles;
+    const linted = await lint(resources.components, bindings, { frameworkFields: componentFields });
+    const problems = [...config.problems, ...resources.problems, ...linted];
+    this.#tell(problems);
+    let refused = resources.refused || config.broken;
+    try {
+      await onLoaded(resources);
+    } catch (error) {
+      refused = true;
+      this.#options.logger.error({ reason: messageOf(error) }, "policies stay as they were");
+    }
+    const applied = apply(resources.components, {
+      problems: problems.map((problem) => formatProblem(problem).split("\n", 1)[0] ?? ""),
+      refused,
+    });
+    if (this.#watching && !this.#configuration.hotReload) {
+      this.#watching = false;
+      this.#watcher.close();
+      this.#options.logger.info({}, "resources are watched no more, as the configuration says");
+    }
+    return { applied };
+  }
+
+  async #changed(): Promise<void> {
+    if (this.#closed) return;
+    const { logger } = this.#options;
+    try {
+      const { revision, outcome } = await this.reload();
+      if (outcome !== "unchanged") logger.info({ revision, outcome }, "resources have changed");
+    } catch (error) {
+      logger.error({ reason: messageOf(error) }, "changed resources could not be read");
+    }
+  }
+
+  #paths(): WatchedPath[] {
+    const { resourcesPaths, configPaths } = this.#options;
+    return [
+      ...[...resourcesPaths, ...configPaths].map((path) => ({ path, holds: "resources" as const })),
+      ...this.#secretFiles.map((path) => ({ path, holds: "secrets" as const })),
+    ];
+  }
+
+  /** Says each problem when it comes up, not again at each reading. */
+  #tell(problems: readonly ResourceProblem[]): void {
+    const { logger } = this.#options;
+    const now = new Set<string>();
+    for (const problem of problems) {
+      const text = formatProblem(problem);
+      if (!this.#told.has(text)) logger[problem.severity === "error" ? "error" : "warn"]({}, text);
+      now.add(text);
+    }
+    this.#told = now;
+  }
+}

@@ -1,0 +1,144 @@
+import { parseDocuments, textOf, type Finding, type Tree } from "./document.ts";
+import { readSources } from "./files.ts";
+import { isNull, Mapping } from "./mapping.ts";
+import type { ResourceProblem } from "./problem.ts";
+import type { Source } from "./source.ts";
+
+/** What Dapr's Configuration resources say that concerns bindings. */
+export type Configuration = {
+  /** Whether changed resources are loaded by themselves: the feature `HotReload`. Default true. */
+  readonly hotReload: boolean;
+  /** Whether metrics are served; `undefined`: nothing is said. */
+  readonly metrics: boolean | undefined;
+  /** Whether components of a type and version may not be used. */
+  readonly isDenied: (type: string, version: string) => boolean;
+};
+
+export type ConfigurationRead = {
+  readonly configuration: Configuration;
+  readonly problems: readonly ResourceProblem[];
+  /** A file could not be read or understood: what it says is not known. */
+  readonly broken: boolean;
+};
+
+/** Dapr's names of what concerns other building blocks, or is not there yet. */
+const elsewhere = [
+  ...["httpPipeline", "appHttpPipeline", "tracing", "mtls", "secrets", "accessControl"],
+  ...["nameResolution", "api", "logging", "wasm", "workflow"],
+] as const;
+const known = ["features", "components", "metric", "metrics"] as const;
+
+/**
+ * Reads resources of kind Configuration from files, as `--config` names them; of two that say the same thing the
+ * later counts. Never rejects. Other kinds are passed over.
+ */
+export async function readConfiguration(paths: readonly string[]): Promise<ConfigurationRead> {
+  const { sources, problems } = await readSources(paths);
+  let broken = problems.some(({ severity }) => severity === "error");
+  const said: Said = { hotReload: true, metrics: undefined, denied: new Set() };
+  for (const source of sources) {
+    const findings: Finding[] = [];
+    for (const parsed of parseDocuments(source)) {
+      if ("broken" in parsed) problems.push(parsed.broken);
+      else readDocument(parsed.tree, parsed.problems, source, findings, said);
+      broken ||= "broken" in parsed;
+    }
+    broken ||= findings.some(({ severity }) => severity === "error");
+    problems.push(
+      ...findings.map(({ severity, range, message, suggestion }) =>
+        source.problem(severity, range, message, suggestion),
+      ),
+    );
+  }
+  const { hotReload, metrics, denied } = said;
+  const isDenied = (type: string, version: string): boolean =>
+    denied.has(type.toLowerCase()) || denied.has(denialOf(type, version));
+  return { configuration: { hotReload, metrics, isDenied }, problems, broken };
+}
+
+type Said = { hotReload: boolean; metrics: boolean | undefined; readonly denied: Set<string> };
+
+function readDocument(
+  tree: Tree,
+  problems: readonly Finding[],
+  source: Source,
+  findings: Finding[],
+  said: Said,
+): void {
+  if (tree.kind !== "map") return;
+  const kind = tree.entries.find(({ key }) => key.toLowerCase() === "kind");
+  if (kind === undefined || textOf(kind.value) !== "Configuration") return;
+  findings.push(...problems);
+  const root = new Mapping(tree, "", source, findings);
+  root.text("apiVersion");
+  root.reportUnknown(["apiVersion", "kind", "metadata", "spec"]);
+  const spec = root.mapping("spec");
+  if (spec === undefined) return;
+  spec.reportUnknown([...known, ...elsewhere]);
+  const others = elsewhere.filter((key) => {
+    const entry = spec.entry(key);
+    return entry !== undefined && !isNull(entry.value);
+  });
+  const [first] = others;
+  if (first !== undefined) {
+    const range = spec.entry(first)?.keyRange ?? spec.range;
+    spec.report(
+      "warning",
+      range,
+      `has no effect here: ${others.map((key) => `spec.${key}`).join(", ")}`,
+    );
+  }
+  readFeatures(spec, source, findings, said);
+  readDenials(spec, said);
+  for (const key of ["metric", "metrics"]) {
+    const enabled = readBool(spec.mapping(key), "enabled");
+    if (enabled !== undefined) said.metrics = enabled;
+  }
+}
+
+function readFeatures(spec: Mapping, source: Source, findings: Finding[], said: Said): void {
+  for (const [index, tree] of spec.list("features").entries()) {
+    if (tree.kind !== "map") {
+      const message = 'each of spec.features must be "- name: …" and "enabled: …"';
+      spec.report("error", tree.range, message);
+      continue;
+    }
+    const feature = new Mapping(tree, `spec.features[${index}].`, source, findings);
+    feature.reportUnknown(["name", "enabled"]);
+    const name = feature.text("name")?.text;
+    const enabled = readBool(feature, "enabled");
+    if (name === "HotReload" && enabled !== undefined) said.hotReload = enabled;
+  }
+}
+
+function readDenials(spec: Mapping, said: Said): void {
+  const components = spec.mapping("components");
+  components?.reportUnknown(["deny"]);
+  for (const tree of components?.list("deny") ?? []) {
+    const text = tree.kind === "scalar" ? textOf(tree).trim() : "";
+    if (text === "" || text.split("/").length > 2) {
+      const message =
+        'each of spec.components.deny must be a type, as "bindings.http" or "bindings.http/v1"';
+      spec.report("error", tree.range, message);
+      continue;
+    }
+    const [type = "", version] = text.split("/");
+    said.denied.add(version === undefined ? type.toLowerCase() : denialOf(type, version));
+  }
+}
+
+/** As daprd: in any case, and the first version has three names. */
+function denialOf(type: string, version: string): string {
+  const bare = version.toLowerCase();
+  return `${type}/${["", "v0"].includes(bare) ? "v1" : bare}`.toLowerCase();
+}
+
+function readBool(mapping: Mapping | undefined, key: string): boolean | undefined {
+  const entry = mapping?.entry(key);
+  if (entry === undefined || isNull(entry.value)) return undefined;
+  const { value } = entry;
+  if (value.kind === "scalar" && ["true", "false"].includes(textOf(value).toLowerCase()))
+    return textOf(value).toLowerCase() === "true";
+  mapping?.report("error", value.range, `${key} must be true or false`);
+  return undefined;
+}

@@ -1,0 +1,141 @@
+import type { Client } from "@connectrpc/connect";
+import {
+  DeadLetters,
+  type DeadLetterRecord,
+  type RedriveDeadLettersResponse,
+  type RedriveResult as WireResult,
+} from "../../gen/cufflink/v1/dead_letters_pb.ts";
+import { BindingError } from "../errors.ts";
+import type { LetterChange, RedriveOptions, Selection } from "../runtime/dead-letters.ts";
+import type { RedriveProgress, RedriveResult } from "../runtime/redrive-run.ts";
+import type { DeadLetterFilter } from "../store/records.ts";
+import type { DeadLetterTotal } from "../store/store.ts";
+import type { Caller } from "./caller.ts";
+import { redriveOutcomes } from "./dead-letters.ts";
+import {
+  bytesOf,
+  fromFilter,
+  millisecondsOf,
+  own,
+  toLetter,
+  wordOf,
+  type ShownDeadLetter,
+} from "./records.ts";
+
+/** The dead letters of a running runtime. Each call rejects with a `BindingError`. */
+export class DeadLettersClient {
+  readonly #caller: Caller;
+  readonly #client: Client<typeof DeadLetters>;
+
+  constructor(caller: Caller) {
+    this.#caller = caller;
+    this.#client = caller.client(DeadLetters);
+  }
+
+  /** A page, oldest first; `next`: where the following one begins, if there is one. */
+  async list(
+    filter: DeadLetterFilter,
+    page: { limit: number; after?: string | undefined },
+  ): Promise<{ letters: ShownDeadLetter[]; next: string | undefined }> {
+    const request = {
+      filter: fromFilter(filter),
+      pageSize: page.limit,
+      pageToken: page.after ?? "",
+    };
+    const { deadLetters, nextPageToken } = await this.#caller.call((options) =>
+      this.#client.listDeadLetters(request, options),
+    );
+    return { letters: deadLetters.map(toLetter), next: nextPageToken || undefined };
+  }
+
+  /** One, whole. */
+  async get(id: string): Promise<ShownDeadLetter> {
+    const { deadLetter } = await this.#caller.call((options) =>
+      this.#client.getDeadLetter({ id }, options),
+    );
+    return shown(deadLetter);
+  }
+
+  /** How many there are, per component. */
+  async totals(): Promise<DeadLetterTotal[]> {
+    const { totals } = await this.#caller.call((options) =>
+      this.#client.listDeadLetterTotals({}, options),
+    );
+    return totals.map(({ component, count, bytes, oldest }) => ({
+      ...{ component, count: Number(count), bytes: Number(bytes) },
+      oldest: millisecondsOf(oldest),
+    }));
+  }
+
+  /** Changes its event. */
+  async edit(id: string, change: LetterChange): Promise<ShownDeadLetter> {
+    const { data, headers = [], key, metadata = {} } = change;
+    const request = {
+      id,
+      event: {
+        headers: headers.map(({ name, value }) => ({ name, value: own(value) })),
+        ...(data && { data: own(data) }),
+        ...(key !== undefined && { key: own(bytesOf(key)) }),
+      },
+      metadata: { ...metadata },
+      updateMask: { paths: Object.keys(change) },
+    };
+    const { deadLetter } = await this.#caller.call((options) =>
+      this.#client.editDeadLetter(request, options),
+    );
+    return shown(deadLetter);
+  }
+
+  /** Has them handled again, and tells how that goes. When the signal aborts, no further one begins. */
+  async *redrive(
+    { filter, all }: Selection,
+    { rate = 0, to, signal }: RedriveOptions,
+  ): AsyncGenerator<RedriveProgress> {
+    const request = {
+      ...{ filter: fromFilter(filter), all, rate },
+      ...(to && { to: { ...to, metadata: { ...to.metadata } } }),
+    };
+    const responses = this.#caller.stream(
+      (options) => this.#client.redriveDeadLetters(request, options),
+      signal,
+    );
+    for await (const response of responses) yield toProgress(response);
+  }
+
+  /** Removes them for good, or says how many that would be. */
+  async drop(
+    { filter, all }: Selection,
+    { countOnly = false }: { countOnly?: boolean } = {},
+  ): Promise<{ dropped: number; skipped: number }> {
+    const request = { filter: fromFilter(filter), all, validateOnly: countOnly };
+    const { dropped, skipped } = await this.#caller.call((options) =>
+      this.#client.dropDeadLetters(request, options),
+    );
+    return { dropped: Number(dropped), skipped: Number(skipped) };
+  }
+}
+
+function shown(record: DeadLetterRecord | undefined): ShownDeadLetter {
+  if (record !== undefined) return toLetter(record);
+  throw new BindingError("internal", "the runtime told nothing of the dead letter");
+}
+
+function toProgress({ result, totals }: RedriveDeadLettersResponse): RedriveProgress {
+  const { matched = 0n, handled = 0n, refused = 0n, skipped = 0n } = totals ?? {};
+  return {
+    result: result && toResult(result),
+    totals: {
+      matched: Number(matched),
+      handled: Number(handled),
+      refused: Number(refused),
+      skipped: Number(skipped),
+    },
+  };
+}
+
+function toResult({ id, component, eventId, outcome, reason }: WireResult): RedriveResult {
+  return {
+    ...{ id, component, eventId: eventId || undefined, reason },
+    outcome: wordOf(redriveOutcomes, outcome, "skipped"),
+  };
+}

@@ -1,0 +1,124 @@
+import {
+  DeadLetters,
+  RedriveOutcome,
+  type EditDeadLetterRequest,
+  type RedriveTarget,
+} from "../../gen/cufflink/v1/dead_letters_pb.ts";
+import { createService, type Service } from "../grpc/service.ts";
+import { Code, GrpcFailure } from "../grpc/status.ts";
+import type { DeadLetterDesk, LetterChange } from "../runtime/dead-letters.ts";
+import type { RedriveProgress } from "../runtime/redrive-run.ts";
+import type { OutputTarget } from "../runtime/redrive-target.ts";
+import { answering, answeringEach } from "./errors.ts";
+import { fromLetter, timestampOf, toFilter } from "./records.ts";
+
+const usualPage = 100;
+const longestPage = 1000;
+const usualMaxData = 1024;
+/** What a page of letters may take, so that it fits into any client's messages. */
+const largestPage = 2 * 1024 * 1024;
+
+/** `cufflink.v1.DeadLetters`, over the desk. `closing`: aborted when the server closes. */
+export function deadLettersService(desk: DeadLetterDesk, closing: AbortSignal): Service {
+  return createService(DeadLetters, {
+    listDeadLetters: ({ filter, pageSize, pageToken, maxDataSize }) =>
+      answering(async () => {
+        const { letters, more } = await desk.list(toFilter(filter), {
+          limit: Math.min(pageSize || usualPage, longestPage),
+          after: pageToken || undefined,
+          maxData: maxDataSize || usualMaxData,
+          maxBytes: largestPage,
+        });
+        return {
+          deadLetters: letters.map((one) => fromLetter(one, desk.isClaimed(one.id))),
+          nextPageToken: more ? (letters.at(-1)?.id ?? "") : "",
+        };
+      }),
+    getDeadLetter: ({ id }) =>
+      answering(async () => ({ deadLetter: fromLetter(await desk.get(id), desk.isClaimed(id)) })),
+    listDeadLetterTotals: () =>
+      answering(async () => {
+        const totals = await desk.totals();
+        totals.sort((a, b) => (a.component < b.component ? -1 : 1));
+        return {
+          totals: totals.map(({ component, count, bytes, oldest }) => ({
+            component,
+            count: BigInt(count),
+            bytes: BigInt(bytes),
+            oldest: timestampOf(oldest),
+          })),
+        };
+      }),
+    editDeadLetter: (request) =>
+      answering(async () => {
+        const edited = await desk.edit(request.id, changeOf(request));
+        return { deadLetter: fromLetter(edited, false) };
+      }),
+    redriveDeadLetters: ({ filter, all, rate, to }, { signal }) =>
+      answeringEach(
+        desk.redrive(
+          { filter: toFilter(filter), all },
+          {
+            rate: rate === 0 ? undefined : rate,
+            to: to && targetOf(to),
+            signal: AbortSignal.any([signal, closing]),
+          },
+        ),
+        describeProgress,
+      ),
+    dropDeadLetters: ({ filter, all, validateOnly }) =>
+      answering(async () => {
+        const selection = { filter: toFilter(filter), all };
+        const { dropped, skipped } = await desk.drop(selection, { countOnly: validateOnly });
+        return { dropped: BigInt(dropped), skipped: BigInt(skipped) };
+      }),
+  });
+}
+
+function changeOf({ event, metadata, updateMask }: EditDeadLetterRequest): LetterChange {
+  const paths = new Set(updateMask?.paths);
+  const wrong = [...paths].find((path) => !changeable.has(path));
+  if (wrong !== undefined || paths.size === 0) {
+    const what = wrong === undefined ? "is empty" : `names ${JSON.stringify(wrong)}`;
+    const text = `update_mask ${what}; it may name ${[...changeable].join(", ")}`;
+    throw new GrpcFailure(Code.invalidArgument, text);
+  }
+  return {
+    ...(paths.has("data") && { data: event?.data }),
+    ...(paths.has("headers") && { headers: event?.headers ?? [] }),
+    ...(paths.has("key") && { key: event?.key }),
+    ...(paths.has("metadata") && { metadata }),
+  };
+}
+
+const changeable: ReadonlySet<string> = new Set(["data", "headers", "key", "metadata"]);
+
+function targetOf({ component, operation, metadata }: RedriveTarget): OutputTarget {
+  return { component, operation: operation || "create", metadata };
+}
+
+/** What becomes of letters that are redriven, as the wire counts it. */
+export const redriveOutcomes = {
+  handled: RedriveOutcome.HANDLED,
+  refused: RedriveOutcome.REFUSED,
+  skipped: RedriveOutcome.SKIPPED,
+} as const;
+
+function describeProgress({ result, totals }: RedriveProgress) {
+  const { matched, handled, refused, skipped } = totals;
+  return {
+    ...(result && {
+      result: {
+        ...result,
+        eventId: result.eventId ?? "",
+        outcome: redriveOutcomes[result.outcome],
+      },
+    }),
+    totals: {
+      matched: BigInt(matched),
+      handled: BigInt(handled),
+      refused: BigInt(refused),
+      skipped: BigInt(skipped),
+    },
+  };
+}

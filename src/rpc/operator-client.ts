@@ -1,0 +1,129 @@
+import type { Client } from "@connectrpc/connect";
+import { History } from "../../gen/cufflink/v1/history_pb.ts";
+import {
+  Operations,
+  type Policy,
+  type ReloadResult as WireReload,
+} from "../../gen/cufflink/v1/operations_pb.ts";
+import { BindingError } from "../errors.ts";
+import type { PolicyPart } from "../policy/describe.ts";
+import type { ShownPolicies } from "../runtime/operator.ts";
+import type { ReloadResult } from "../runtime/reload.ts";
+import type { HistoryRecord } from "../store/records.ts";
+import type { Caller } from "./caller.ts";
+import { listed, type ListedComponent } from "./listed-component.ts";
+import { changeKinds, reloadOutcomes } from "./operator-methods.ts";
+import { millisecondsOf, toHistory, wordOf } from "./records.ts";
+
+/** The operator's calls of a running runtime. Each rejects with a `BindingError`. */
+export class OperatorClient {
+  readonly #caller: Caller;
+  readonly #operations: Client<typeof Operations>;
+  readonly #history: Client<typeof History>;
+
+  constructor(caller: Caller) {
+    this.#caller = caller;
+    this.#operations = caller.client(Operations);
+    this.#history = caller.client(History);
+  }
+
+  /** Stops a component's events. Resolves to how it is then. */
+  async pause(name: string, reason: string, by: string): Promise<ListedComponent> {
+    const request = { name, reason, by };
+    const { component } = await this.#caller.call((options) =>
+      this.#operations.pauseComponent(request, options),
+    );
+    return shown(component);
+  }
+
+  /** Lets a paused component's events go on. */
+  async resume(name: string): Promise<ListedComponent> {
+    const { component } = await this.#caller.call((options) =>
+      this.#operations.resumeComponent({ name }, options),
+    );
+    return shown(component);
+  }
+
+  /** Opens a component's connection anew. */
+  async restart(name: string): Promise<ListedComponent> {
+    const { component } = await this.#caller.call((options) =>
+      this.#operations.restartComponent({ name }, options),
+    );
+    return shown(component);
+  }
+
+  /** Pauses a component once the app has finished what it has, or after `deadline` milliseconds. */
+  async drain(
+    name: string,
+    deadline: number,
+  ): Promise<{ component: ListedComponent; abandoned: number }> {
+    const seconds = Math.floor(deadline / 1000);
+    const nanos = Math.round((deadline - seconds * 1000) * 1e6);
+    const request = { name, deadline: { seconds: BigInt(seconds), nanos } };
+    const { component, abandoned } = await this.#caller.call(
+      (options) => this.#operations.drainComponent(request, options),
+      deadline + answering,
+    );
+    return { component: shown(component), abandoned: Number(abandoned) };
+  }
+
+  /** What is done about a component's failures. */
+  async policies(name: string): Promise<ShownPolicies> {
+    const { inbound, outbound } = await this.#caller.call((options) =>
+      this.#operations.describePolicies({ name }, options),
+    );
+    return { inbound: partsOf(inbound), outbound: partsOf(outbound) };
+  }
+
+  /** Has the resources read again. */
+  async reload(): Promise<ReloadResult> {
+    const { result } = await this.#caller.call((options) => this.#operations.reload({}, options));
+    if (result !== undefined) return toReload(result);
+    throw new BindingError("internal", "the runtime told nothing of the reload");
+  }
+
+  /** The last reloads, newest first. */
+  async reloads(): Promise<ReloadResult[]> {
+    const { reloads } = await this.#caller.call((options) =>
+      this.#operations.listReloads({}, options),
+    );
+    return reloads.map(toReload);
+  }
+
+  /** What became of events with an identity or a trace id, newest first. */
+  async explain(eventId: string, component: string | undefined): Promise<HistoryRecord[]> {
+    const request = { eventId, component: component ?? "" };
+    const { records } = await this.#caller.call((options) =>
+      this.#history.explainEvent(request, options),
+    );
+    return records.map(toHistory);
+  }
+}
+
+/** How long an answer may take beyond what it is about, in milliseconds. */
+const answering = 10_000;
+
+function shown(component: Parameters<typeof listed>[0] | undefined): ListedComponent {
+  if (component !== undefined) return listed(component);
+  throw new BindingError("internal", "the runtime told nothing of the component");
+}
+
+function partsOf(policy: Policy | undefined): PolicyPart[] | undefined {
+  return policy?.parts.map(({ name, value, source }) => ({ name, value, source }));
+}
+
+function toReload({ revision, at, outcome, components, problems }: WireReload): ReloadResult {
+  return {
+    revision: Number(revision),
+    at: millisecondsOf(at),
+    outcome: wordOf(reloadOutcomes, outcome, "partly applied"),
+    components: components.map(({ name, kind, applied, reason, source }) => ({
+      name,
+      change: wordOf(changeKinds, kind, "updated"),
+      outcome: applied ? "applied" : "failed",
+      reason,
+      origin: source,
+    })),
+    problems,
+  };
+}

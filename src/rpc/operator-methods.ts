@@ -1,0 +1,102 @@
+import { durationMs } from "@bufbuild/protobuf/wkt";
+import type { ServiceImpl } from "@connectrpc/connect";
+import { ChangeKind, ReloadOutcome, type Operations } from "../../gen/cufflink/v1/operations_pb.ts";
+import { Code, GrpcFailure } from "../grpc/status.ts";
+import type { PolicyPart } from "../policy/describe.ts";
+import type { Operator } from "../runtime/operator.ts";
+import type { ReloadResult } from "../runtime/reload.ts";
+import type { Runtime } from "../runtime/runtime.ts";
+import { describeComponent } from "./component-message.ts";
+import { answering } from "./errors.ts";
+import { timestampOf } from "./records.ts";
+
+export type OperatorMethodsOptions = {
+  readonly runtime: Pick<Runtime, "components">;
+  readonly operator: Operator;
+  /** Reads the resources again and takes over what has changed. */
+  readonly reload: () => Promise<ReloadResult>;
+};
+
+/** How long an app may take when nothing is said, in milliseconds. */
+const usualDeadline = 30_000;
+const longestDeadline = 24 * 3600 * 1000;
+
+/** The methods of `cufflink.v1.Operations` that change what runs, or tell what that did. */
+export function operatorMethods({ runtime, operator, reload }: OperatorMethodsOptions) {
+  const found = (name: string) => {
+    const status = runtime.components().find((one) => one.name === name);
+    if (status !== undefined) return { component: describeComponent(status) };
+    throw new GrpcFailure(Code.notFound, `no component is called ${name}; see ListComponents`);
+  };
+  return {
+    pauseComponent: ({ name, reason, by }) =>
+      answering(async () => {
+        await operator.pause(name, reason, by || undefined);
+        return found(name);
+      }),
+    resumeComponent: ({ name }) =>
+      answering(async () => {
+        await operator.resume(name);
+        return found(name);
+      }),
+    restartComponent: ({ name }) =>
+      answering(async () => {
+        await operator.restart(name);
+        return found(name);
+      }),
+    drainComponent: ({ name, deadline }) =>
+      answering(async () => {
+        const milliseconds = deadline === undefined ? usualDeadline : durationMs(deadline);
+        if (milliseconds < 0) throw new GrpcFailure(Code.invalidArgument, "deadline is negative");
+        const { abandoned } = await operator.drainComponent(
+          name,
+          Math.min(milliseconds, longestDeadline),
+        );
+        return { ...found(name), abandoned: BigInt(abandoned) };
+      }),
+    describePolicies: ({ name }) =>
+      answering(() => {
+        found(name);
+        const { inbound, outbound } = operator.policies(name) ?? {};
+        return {
+          ...(inbound && { inbound: describePolicy(inbound) }),
+          ...(outbound && { outbound: describePolicy(outbound) }),
+        };
+      }),
+    reload: () => answering(async () => ({ result: describeReload(await reload()) })),
+    listReloads: () => ({ reloads: operator.reloads.map(describeReload).toReversed() }),
+  } satisfies Partial<ServiceImpl<typeof Operations>>;
+}
+
+function describePolicy(parts: readonly PolicyPart[]) {
+  return { parts: parts.map(({ name, value, source }) => ({ name, value, source })) };
+}
+
+/** The outcomes of reloads, as the wire counts them. */
+export const reloadOutcomes = {
+  applied: ReloadOutcome.APPLIED,
+  unchanged: ReloadOutcome.UNCHANGED,
+  "partly applied": ReloadOutcome.PARTLY_APPLIED,
+  refused: ReloadOutcome.REFUSED,
+} as const;
+
+/** What resources ask for, as the wire counts it. */
+export const changeKinds = {
+  created: ChangeKind.CREATED,
+  updated: ChangeKind.UPDATED,
+  deleted: ChangeKind.DELETED,
+  kept: ChangeKind.KEPT,
+} as const;
+
+function describeReload({ revision, at, outcome, components, problems }: ReloadResult) {
+  return {
+    revision: BigInt(revision),
+    at: timestampOf(at),
+    outcome: reloadOutcomes[outcome],
+    components: components.map(({ name, change, outcome, reason, origin }) => ({
+      ...{ name, kind: changeKinds[change], applied: outcome === "applied", reason },
+      source: origin,
+    })),
+    problems: [...problems],
+  };
+}

@@ -1,0 +1,223 @@
+import type { MessageInitShape } from "@bufbuild/protobuf";
+import {
+  timestampFromMs,
+  timestampMs,
+  type Duration,
+  type Timestamp,
+} from "@bufbuild/protobuf/wkt";
+import {
+  DeadLetterCause,
+  type DeadLetterFilterSchema,
+  type DeadLetterFilter as WireFilter,
+  type DeadLetterRecord,
+  type DeadLetterRecordSchema,
+} from "../../gen/cufflink/v1/dead_letters_pb.ts";
+import {
+  AttemptOutcome,
+  EventEnd,
+  type Attempt,
+  type AttemptSchema,
+  type EventRecord,
+  type EventRecordSchema,
+} from "../../gen/cufflink/v1/history_pb.ts";
+import type {
+  AttemptRecord,
+  DeadLetter,
+  DeadLetterFilter,
+  HistoryRecord,
+  ListedDeadLetter,
+} from "../store/records.ts";
+
+/** A dead letter as its operator sees it. */
+export type ShownDeadLetter = Omit<DeadLetter, "identity"> & {
+  /** Bytes of the whole payload. */
+  readonly size: number;
+  /** The payload is larger than was asked for, and not here. */
+  readonly omitted: boolean;
+  readonly redriving: boolean;
+};
+
+const causes = {
+  exhausted: DeadLetterCause.EXHAUSTED,
+  refused: DeadLetterCause.REFUSED,
+} as const;
+
+const outcomes = {
+  handled: AttemptOutcome.HANDLED,
+  refused: AttemptOutcome.REFUSED,
+  dropped: AttemptOutcome.DROPPED,
+  "not attempted": AttemptOutcome.NOT_ATTEMPTED,
+  unsent: AttemptOutcome.UNSENT,
+} as const;
+
+const ends = {
+  handled: EventEnd.HANDLED,
+  "dead letter": EventEnd.DEAD_LETTER,
+  output: EventEnd.OUTPUT,
+  dropped: EventEnd.DROPPED,
+  returned: EventEnd.RETURNED,
+  duplicate: EventEnd.DUPLICATE,
+} as const;
+
+/** A dead letter for the wire. */
+export function fromLetter(
+  letter: DeadLetter | ListedDeadLetter,
+  redriving: boolean,
+): MessageInitShape<typeof DeadLetterRecordSchema> {
+  const { id, component, type, cause, reason, event, attempts, failed } = letter;
+  const { receivedAt, storedAt, traceId, redrives, edited } = letter;
+  const size = "size" in letter ? letter.size : (event.data?.length ?? 0);
+  return {
+    ...{ id, component, type, cause: causes[cause], reason },
+    event: {
+      headers: event.headers.map(({ name, value }) => ({ name, value: own(value) })),
+      id: event.id ?? "",
+      ...(event.data && { data: own(event.data) }),
+      ...(event.key !== undefined && { key: own(bytesOf(event.key)) }),
+    },
+    metadata: { ...event.metadata },
+    dataSize: BigInt(size),
+    dataOmitted: event.data === undefined && size > 0,
+    attempts: attempts.map(fromAttempt),
+    failedAttempts: failed,
+    receivedAt: timestampOf(receivedAt),
+    storedAt: timestampOf(storedAt),
+    ...{ traceId, redrives, edited, redriving },
+  };
+}
+
+/** A dead letter from the wire. */
+export function toLetter(record: DeadLetterRecord): ShownDeadLetter {
+  const { id, component, type, reason, event, metadata, attempts } = record;
+  const { traceId, redrives, edited, redriving } = record;
+  return {
+    ...{ id, component, type, cause: wordOf(causes, record.cause, "exhausted"), reason },
+    event: {
+      data: event?.data,
+      headers: event?.headers ?? [],
+      metadata,
+      key: event?.key,
+      id: event?.id || undefined,
+    },
+    size: Number(record.dataSize),
+    omitted: record.dataOmitted,
+    attempts: attempts.map(toAttempt),
+    failed: record.failedAttempts,
+    receivedAt: millisecondsOf(record.receivedAt),
+    storedAt: millisecondsOf(record.storedAt),
+    ...{ traceId, redrives, edited, redriving },
+  };
+}
+
+/** A filter from the wire: what is empty says nothing. */
+export function toFilter(filter: WireFilter | undefined): DeadLetterFilter {
+  if (filter === undefined) return {};
+  const { ids, component, reason, eventId, since, before } = filter;
+  return {
+    ...(ids.length > 0 && { ids }),
+    ...(component !== "" && { component }),
+    ...(reason !== "" && { reason }),
+    ...(eventId !== "" && { eventId }),
+    ...(since && { since: timestampMs(since) }),
+    ...(before && { before: timestampMs(before) }),
+  };
+}
+
+/** A filter for the wire. */
+export function fromFilter(
+  filter: DeadLetterFilter,
+): MessageInitShape<typeof DeadLetterFilterSchema> {
+  const { ids = [], component = "", reason = "", eventId = "", since, before } = filter;
+  return {
+    ...{ ids: [...ids], component, reason, eventId },
+    ...(since !== undefined && { since: timestampOf(since) }),
+    ...(before !== undefined && { before: timestampOf(before) }),
+  };
+}
+
+/** What became of an event, for the wire. */
+export function fromHistory(record: HistoryRecord): MessageInitShape<typeof EventRecordSchema> {
+  const { component, eventId, source, receivedAt, attempts, renewals, traceId } = record;
+  const { end, endedAt, reason, deadLetter = "", failedRenewals = [] } = record;
+  return {
+    ...{ component, eventId, source, receivedAt: timestampOf(receivedAt) },
+    attempts: attempts.map(fromAttempt),
+    renewals: renewals.map(timestampOf),
+    failedRenewals: failedRenewals.map(({ at, reason }) => ({ at: timestampOf(at), reason })),
+    ...{ traceId, end: ends[end], endedAt: timestampOf(endedAt), reason, deadLetterId: deadLetter },
+  };
+}
+
+/** What became of an event, from the wire. */
+export function toHistory(record: EventRecord): HistoryRecord {
+  const { component, eventId, source, attempts, renewals, traceId, reason } = record;
+  return {
+    ...{ component, eventId, source, receivedAt: millisecondsOf(record.receivedAt) },
+    attempts: attempts.map(toAttempt),
+    renewals: renewals.map(millisecondsOf),
+    failedRenewals: record.failedRenewals.map(({ at, reason }) => ({
+      at: millisecondsOf(at),
+      reason,
+    })),
+    ...{ traceId, end: wordOf(ends, record.end, "returned"), reason },
+    endedAt: millisecondsOf(record.endedAt),
+    deadLetter: record.deadLetterId || undefined,
+  };
+}
+
+/** Milliseconds since 1970 for the wire. */
+export function timestampOf(milliseconds: number): Timestamp {
+  return timestampFromMs(Math.round(milliseconds));
+}
+
+/** Milliseconds from the wire; 0 where nothing was said. */
+export function millisecondsOf(time: Timestamp | undefined): number {
+  return time === undefined ? 0 : timestampMs(time);
+}
+
+/** The word that a number of an enum stands for; `otherwise` for one of a later version. */
+export function wordOf<Word extends string>(
+  numbers: Readonly<Record<Word, number>>,
+  number: number,
+  otherwise: Word,
+): Word {
+  const words = Object.keys(numbers) as Word[];
+  return words.find((word) => numbers[word] === number) ?? otherwise;
+}
+
+/** The same bytes where they are a view of an `ArrayBuffer`, as messages want them. */
+export function own(bytes: Uint8Array): Uint8Array<ArrayBuffer> {
+  return bytes.buffer instanceof ArrayBuffer
+    ? (bytes as Uint8Array<ArrayBuffer>)
+    : new Uint8Array(bytes);
+}
+
+function fromAttempt(attempt: AttemptRecord): MessageInitShape<typeof AttemptSchema> {
+  const { at, took, outcome, answer } = attempt;
+  const microseconds = Math.round(took * 1000);
+  const seconds = Math.floor(microseconds / 1e6);
+  return {
+    at: timestampOf(at),
+    took: { seconds: BigInt(seconds), nanos: (microseconds - seconds * 1e6) * 1000 },
+    ...{ outcome: outcomes[outcome], answer },
+  };
+}
+
+function toAttempt(attempt: Attempt): AttemptRecord {
+  const { at, took, outcome, answer } = attempt;
+  return {
+    at: millisecondsOf(at),
+    took: tookOf(took),
+    outcome: wordOf(outcomes, outcome, "refused"),
+    answer,
+  };
+}
+
+function tookOf(took: Duration | undefined): number {
+  return took === undefined ? 0 : Number(took.seconds) * 1000 + took.nanos / 1e6;
+}
+
+/** A key as bytes. */
+export function bytesOf(key: Uint8Array | string): Uint8Array {
+  return typeof key === "string" ? Buffer.from(key) : key;
+}

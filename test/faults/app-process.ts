@@ -1,0 +1,130 @@
+import {
+  closeSync,
+  fstatSync,
+  openSync,
+  readFileSync,
+  readSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { spawnServer, type ServerProcess } from "../servers/server-process.ts";
+import { until } from "../until.ts";
+import type { Handled } from "./oracle.ts";
+
+// Many are started, and most of a start is compiling.
+const compileCache = join(tmpdir(), "cufflink-faults-compile-cache");
+
+/** How the app gets its events. */
+export type AppMode = "grpc" | "http" | "stream";
+
+/** One thing that the app did with an event. */
+export type Record = Handled & {
+  readonly what: "received" | "refused" | "handled";
+  readonly binding: string;
+};
+
+/** The app under test: a process that can be killed, frozen and started again at the same address. */
+export class AppProcess {
+  readonly #folder: string;
+  readonly #arguments: readonly string[];
+  readonly #records: Record[] = [];
+  #offset = 0;
+  /** The beginning of a line that was not whole at the last look. */
+  #rest = "";
+  #process: ServerProcess | undefined;
+
+  constructor(options: { mode: AppMode; port: number; folder: string; bindings: string[] }) {
+    const { mode, port, folder, bindings } = options;
+    this.#folder = folder;
+    const files = [this.#file("app.jsonl"), this.#file("hold")];
+    const script = join(import.meta.dirname, "app.ts");
+    this.#arguments = [script, mode, String(port), ...files, ...bindings];
+  }
+
+  get gone(): boolean {
+    return this.#process?.gone ?? true;
+  }
+
+  /** How it ended, once it has. */
+  get ended(): Promise<string> {
+    return this.#process?.ended ?? Promise.resolve("was never started");
+  }
+
+  async start(): Promise<void> {
+    const command = {
+      ...{ program: process.execPath, arguments: this.#arguments },
+      environment: { NODE_COMPILE_CACHE: compileCache },
+    };
+    const log = this.#file("app.log");
+    writeFileSync(log, "");
+    const started = await spawnServer(command, this.#folder, log);
+    this.#process = started;
+    const said = (): string => readFileSync(log, "utf8");
+    await until(() => said().includes("started") || started.gone, {
+      what: () => `the app to start:\n${said()}`,
+      within: 120_000,
+    });
+    if (started.gone) throw new Error(`the app ${await started.ended}:\n${said()}`);
+  }
+
+  /** SIGKILL; resolves once it is gone. */
+  async kill(): Promise<void> {
+    this.#process?.signal("SIGKILL");
+    await this.#process?.ended;
+  }
+
+  freeze(): void {
+    this.#process?.signal("SIGSTOP");
+  }
+
+  thaw(): void {
+    this.#process?.signal("SIGCONT");
+  }
+
+  /** From now on every event stays in its handler. */
+  hold(): void {
+    writeFileSync(this.#file("hold"), "");
+  }
+
+  letGo(): void {
+    rmSync(this.#file("hold"), { force: true });
+  }
+
+  /** All it did so far, over all of its processes. */
+  records(): readonly Record[] {
+    const text = this.#rest + this.#readOn();
+    const end = text.lastIndexOf("\n") + 1;
+    this.#rest = text.slice(end);
+    for (const line of text.slice(0, end).split("\n"))
+      if (line !== "") this.#records.push(JSON.parse(line) as Record);
+    return this.#records;
+  }
+
+  handled(): Handled[] {
+    return this.records().filter(({ what }) => what === "handled");
+  }
+
+  /** What was appended to the records since the last look. */
+  #readOn(): string {
+    let file: number;
+    try {
+      file = openSync(this.#file("app.jsonl"), "r");
+    } catch {
+      return "";
+    }
+    try {
+      const bytes = Buffer.alloc(fstatSync(file).size - this.#offset);
+      const count = readSync(file, bytes, 0, bytes.length, this.#offset);
+      this.#offset += count;
+      return bytes.toString("utf8", 0, count);
+    } finally {
+      closeSync(file);
+    }
+  }
+
+  #file(name: string): string {
+    return join(this.#folder, name);
+  }
+}

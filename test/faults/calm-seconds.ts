@@ -1,0 +1,31 @@
+import type { Produced } from "./oracle.ts";
+
+/** Around a fault a tick may be left out by right: these milliseconds before and after count for nothing. */
+const margin = 1_000;
+
+/** The full seconds while nothing disturbed the runtime: those in which a tick a second must have come. */
+export class CalmSeconds {
+  readonly #spans: { readonly from: number; to?: number }[] = [];
+
+  begin(): void {
+    this.#spans.push({ from: Date.now() });
+  }
+
+  end(): void {
+    const span = this.#spans.at(-1);
+    if (span !== undefined) span.to ??= Date.now();
+  }
+
+  /** The ticks that were due. */
+  ticks(): Produced[] {
+    const ticks: Produced[] = [];
+    for (const { from, to = Date.now() } of this.#spans) {
+      const first = Math.ceil((from + margin) / 1000);
+      for (let second = first; second * 1000 < to - margin; second++) {
+        const [key, uuid] = ["ticks", `tick-${second}`];
+        ticks.push({ key, uuid, sequence: second, at: second * 1000, durable: true });
+      }
+    }
+    return ticks;
+  }
+}

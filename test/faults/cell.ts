@@ -1,0 +1,349 @@
+import { setTimeout as pause } from "node:timers/promises";
+import { until } from "../until.ts";
+import type { AppMode, Record } from "./app-process.ts";
+import { CalmSeconds } from "./calm-seconds.ts";
+import { clockFileIn, type Fault, type World } from "./faults.ts";
+import { Load } from "./load.ts";
+import { judge, type Handled, type Produced, type Verdict } from "./oracle.ts";
+import { reachedPoints, stopOf, type Phase } from "./phases.ts";
+import type { Place, Source } from "./place.ts";
+import type { ComponentYaml, StartOptions } from "./runtime-process.ts";
+import type { Servers } from "./servers.ts";
+import { openStage } from "./stage.ts";
+
+export type Cell = {
+  readonly source: Source;
+  readonly fault: Fault;
+  readonly phase: Phase;
+  readonly mode?: AppMode;
+};
+
+export type Outcome = {
+  readonly cell: Cell;
+  /** Why it was not run. */
+  readonly skipped?: string;
+  readonly verdict?: Verdict;
+  /** Whether its order by key is promised. */
+  readonly ordered?: boolean;
+  /** The most duplicates that are allowed. */
+  readonly bound: number;
+  /** From the end of the fault until all was handled that was produced before, in milliseconds. */
+  readonly recovery?: number;
+  /** What is wrong; empty: it passed. */
+  readonly failures: readonly string[];
+  /** Where its logs are, if it failed. */
+  readonly folder?: string;
+};
+
+const perSecond = 50;
+/** How long all may take to be handled after a fault. */
+const patience = 90_000;
+/** Attempts at an event that the app always refuses. */
+const poisonAttempts = 3;
+/** At which settlement the runtime stops for the phase `settling`, so that there was some life before. */
+const settlements = 60;
+
+/** Runs one cell of the matrix: a load, a fault in a phase, and the oracle's word on what became of the events. */
+export async function runCell(
+  cell: Cell,
+  { servers, slot, keep = false }: { servers: Servers; slot: number; keep?: boolean },
+): Promise<Outcome> {
+  const { source, fault, phase } = cell;
+  const bound = source.bounds[fault.strikes];
+  const point = stopOf(phase);
+  if (point !== undefined && !reachedPoints().has(point))
+    return { cell, bound, failures: [], skipped: `the runtime does not reach "${point}"` };
+  const { ownServer, credentials } = fault;
+  await using stage = await openStage(source, {
+    ...{ servers, slot, mode: cell.mode, ownServer, credentials },
+  });
+  const { place, folder } = stage;
+  const skipped = fault.unfit(place) ?? unfit(place, phase);
+  if (skipped !== undefined) return { cell, bound, failures: [], skipped };
+  try {
+    const result = await new Run(cell, stage).run();
+    const failures = [...failuresOf(result, bound, place), ...result.wrong];
+    if (keep || failures.length > 0) stage.keep();
+    const kept = keep || failures.length > 0 ? { folder } : {};
+    return { cell, bound, ordered: place.ordered, ...result, failures, ...kept };
+  } catch (error) {
+    stage.keep();
+    const failures = [error instanceof Error ? error.message : String(error)];
+    return { cell, bound, failures, folder };
+  }
+}
+
+type Result = {
+  readonly verdict: Verdict;
+  readonly recovery: number;
+  /** How the runtime ended in the end. */
+  readonly exit: string;
+  /** What else is wrong. */
+  readonly wrong: readonly string[];
+};
+
+/** One run of a cell. */
+class Run {
+  readonly #cell: Cell;
+  readonly #world: World;
+  readonly #load: Load;
+  readonly #calm = new CalmSeconds();
+
+  constructor(cell: Cell, world: World) {
+    this.#cell = cell;
+    this.#world = world;
+    const poisonEvery = cell.fault.poison === true ? 12 : undefined;
+    this.#load = new Load(world.place, { perSecond, poisonEvery });
+  }
+
+  async run(): Promise<Result> {
+    try {
+      return await this.#run();
+    } finally {
+      void this.#load.stop();
+    }
+  }
+
+  async #run(): Promise<Result> {
+    const { app, runtime, place } = this.#world;
+    const { phase, fault } = this.#cell;
+    runtime.configure(this.#component);
+    if (place.arrived === undefined) await app.start();
+    if (phase === "connecting") await this.#strikeWhileConnecting();
+    else {
+      await this.#warmUp();
+      await this.#reach(phase);
+      const striking = fault.strike(this.#world);
+      await this.#leave(phase, striking);
+      await striking;
+    }
+    const healed = Date.now();
+    await this.#revive();
+    this.#calm.begin();
+    this.#load.start();
+    await pause(place.send === undefined ? 4_000 : 1_000);
+    await this.#load.stop();
+    this.#calm.end();
+    await this.#untilHandled();
+    const exit = await runtime.end();
+    const [produced, handled] = [this.#produced(), await this.#handled()];
+    const deadLettered = await this.#deadLettered();
+    const verdict = judge({ produced, handled, deadLettered, lives: runtime.lives });
+    const recovery = recoveryOf(produced, handled, healed);
+    return { verdict, recovery, exit, wrong: this.#poisonProblems(deadLettered) };
+  }
+
+  async #warmUp(): Promise<void> {
+    const { runtime, place } = this.#world;
+    await runtime.start(this.#startOptions());
+    await runtime.running(place.component.name);
+    this.#calm.begin();
+    this.#load.start();
+    const enough = place.send === undefined ? 2 : 20;
+    await until(async () => (await this.#handled()).length >= enough, {
+      what: () => `the first events to be handled:\n${runtime.output()}`,
+      within: 60_000,
+    });
+  }
+
+  /** Brings the runtime to where the fault is to strike. */
+  async #reach(phase: Phase): Promise<void> {
+    const { runtime } = this.#world;
+    this.#calm.end();
+    if (phase === "idle") {
+      await this.#load.stop();
+      await this.#untilHandled();
+      // The app notes an event before it answers.
+      await pause(500);
+    }
+    if (phase === "in the handler" || phase === "draining") await this.#hold();
+    if (phase === "draining") {
+      runtime.signal("SIGTERM");
+      await until(() => runtime.gone || runtime.output().includes("ending: "), {
+        what: "the runtime to begin its end",
+        within: 120_000,
+      });
+    }
+    if (phase === "reloading") {
+      await this.#hold();
+      const component = this.#component;
+      runtime.configure({ ...component, metadata: { ...component.metadata, maxInFlight: "63" } });
+    }
+    if (stopOf(phase) !== undefined) {
+      await until(() => runtime.frozen, {
+        what: () => `the runtime to reach "${stopOf(phase)}":\n${runtime.output()}`,
+        within: 120_000,
+      });
+    }
+  }
+
+  /** Lets go of what the phase held back, once the fault has struck. */
+  async #leave(phase: Phase, striking: Promise<void>): Promise<void> {
+    const { app, place, runtime } = this.#world;
+    // What strikes at once has struck then; what lasts is under way.
+    await Promise.race([striking, pause(200)]);
+    (place.letGo ?? (() => app.letGo()))();
+    if (stopOf(phase) !== undefined) runtime.thaw();
+    await striking;
+    // An orderly end that the fault did not cut short is to come to its end.
+    if (phase === "draining" && !runtime.gone) await runtime.end();
+  }
+
+  async #hold(): Promise<void> {
+    const { app, place } = this.#world;
+    if (place.hold !== undefined) {
+      place.hold();
+      await pause(200);
+      return;
+    }
+    app.hold();
+    const open = (): boolean => {
+      const records = app.records();
+      const done = new Set(records.filter(({ what }) => what === "handled").map(idOf));
+      return records.some((one) => one.what === "received" && !done.has(idOf(one)));
+    };
+    await until(open, {
+      what: () => `an event in the handler:\n${this.#world.runtime.output()}`,
+      within: 120_000,
+    });
+  }
+
+  /** The fault strikes when the first connection is there, or the runtime answers. */
+  async #strikeWhileConnecting(): Promise<void> {
+    const { runtime, place } = this.#world;
+    this.#load.start();
+    await runtime.spawn(this.#startOptions());
+    const begun = async (): Promise<boolean> =>
+      (place.proxy?.connections ?? 0) > 0 ||
+      (await runtime.state(place.component.name)) !== undefined;
+    await until(begun, {
+      what: () => `the runtime to connect:\n${runtime.output()}`,
+      within: 60_000,
+    });
+    await this.#cell.fault.strike(this.#world);
+  }
+
+  /** Starts again what the fault has ended. */
+  async #revive(): Promise<void> {
+    const { app, runtime, place } = this.#world;
+    if (place.arrived === undefined && app.gone) await app.start();
+    if (runtime.frozen) runtime.thaw();
+    if (runtime.gone) await runtime.start({ clockFile: this.#startOptions().clockFile });
+    await runtime.running(place.component.name, patience);
+  }
+
+  async #untilHandled(): Promise<void> {
+    const { runtime } = this.#world;
+    const missing = async (): Promise<Produced[]> => {
+      const handled = new Set((await this.#handled()).map(({ uuid }) => uuid));
+      // After the last attempt an event is on its way to the dead letters.
+      for (const { what, uuid, attempt } of this.#poisonRecords())
+        if (what === "refused" && attempt >= poisonAttempts) handled.add(uuid);
+      return this.#produced().filter((event) => event.durable && !handled.has(event.uuid));
+    };
+    const end = Date.now() + patience;
+    // What is still missing then, the verdict tells.
+    while ((await missing()).length > 0 && Date.now() < end && !runtime.gone) await pause(50);
+    if (this.#load.poison.size > 0) await pause(1_000);
+  }
+
+  get #component(): ComponentYaml {
+    const { fault } = this.#cell;
+    const { component } = this.#world.place;
+    const retries = { backOffDuration: "200ms", backOffMaxRetries: String(poisonAttempts - 1) };
+    const more = { ...(fault.poison === true ? retries : {}), ...fault.metadata };
+    return { ...component, metadata: { ...component.metadata, ...more } };
+  }
+
+  #poisonRecords(): Record[] {
+    const { poison } = this.#load;
+    return poison.size === 0
+      ? []
+      : this.#world.app.records().filter(({ uuid }) => poison.has(uuid));
+  }
+
+  /** Uuids in the dead letters, once the runtime has let go of them. */
+  async #deadLettered(): Promise<Set<string>> {
+    if (this.#load.poison.size === 0) return new Set();
+    const letters = await this.#world.runtime.deadLetters();
+    const uuids = letters.map(({ event }) => uuidOf(event.data));
+    if (new Set(uuids).size < uuids.length)
+      throw new Error("an event is in the dead letters twice");
+    return new Set(uuids);
+  }
+
+  /** What is wrong with how the events ended that the app always refuses. */
+  #poisonProblems(deadLettered: ReadonlySet<string>): string[] {
+    const problems: string[] = [];
+    const times = new Map<string, number>();
+    for (const { what, uuid } of this.#poisonRecords())
+      if (what === "received") times.set(uuid, (times.get(uuid) ?? 0) + 1);
+    for (const { uuid, durable } of this.#produced()) {
+      const count = times.get(uuid);
+      // One that its source does not have may never have come again.
+      if (count === undefined || !durable) continue;
+      // The strike may cost an attempt that the app did not see, or let it see one that was not counted.
+      if (Math.abs(count - poisonAttempts) > 1)
+        problems.push(`${count} attempts at poison ${uuid}`);
+    }
+    for (const uuid of deadLettered)
+      if (!this.#load.poison.has(uuid)) problems.push(`a good event in the dead letters: ${uuid}`);
+    return problems;
+  }
+
+  #produced(): readonly Produced[] {
+    return this.#world.place.send === undefined ? this.#calm.ticks() : this.#load.produced;
+  }
+
+  async #handled(): Promise<Handled[]> {
+    const { app, place } = this.#world;
+    return place.arrived === undefined ? app.handled() : place.arrived(this.#load.produced);
+  }
+
+  #startOptions(): StartOptions {
+    const { fault, phase } = this.#cell;
+    const point = stopOf(phase);
+    const times = phase === "settling" ? `@${this.#world.place.send ? settlements : 3}` : "";
+    return {
+      ...(fault.faultPoints === undefined ? {} : { faultPoints: fault.faultPoints }),
+      ...(point === undefined ? {} : { faultPoints: `${point}=stop${times}` }),
+      ...(fault.clock === true ? { clockFile: clockFileIn(this.#world.folder) } : {}),
+    };
+  }
+}
+
+function recoveryOf(
+  produced: readonly Produced[],
+  handled: readonly Handled[],
+  healed: number,
+): number {
+  const before = new Set(produced.filter(({ at }) => at < healed).map(({ uuid }) => uuid));
+  const first = new Map<string, number>();
+  for (const { uuid, at } of handled) if (!first.has(uuid) && before.has(uuid)) first.set(uuid, at);
+  return Math.max(0, ...[...first.values()].map((at) => at - healed));
+}
+
+function uuidOf(data: Uint8Array | undefined): string {
+  return (JSON.parse(Buffer.from(data ?? []).toString("utf8")) as { uuid: string }).uuid;
+}
+
+function idOf({ uuid, attempt }: { uuid: string; attempt: number }): string {
+  return `${uuid} ${attempt}`;
+}
+
+function unfit(place: Place, phase: Phase): string | undefined {
+  if (place.arrived === undefined) return undefined;
+  return phase === "settling" ? "an output settles nothing" : undefined;
+}
+
+function failuresOf({ verdict, exit }: Result, bound: number, place: Place): string[] {
+  const { lost, reordered, rewound, duplicates, unknown } = verdict;
+  const found: string[] = [];
+  if (lost.length > 0) found.push(`lost ${lost.length}: ${lost[0]?.key} ${lost[0]?.sequence}`);
+  if (place.ordered && reordered.length > 0) found.push(`reordered ${reordered.length}`);
+  if (place.ordered && rewound.length > 0) found.push(`rewound ${rewound.length}`);
+  if (duplicates > bound) found.push(`duplicates ${duplicates}, more than ${bound}`);
+  if (unknown > 0 && place.send !== undefined) found.push(`${unknown} that nobody produced`);
+  if (exit !== "ended with code 0") found.push(`the runtime ${exit}`);
+  return found;
+}

@@ -1,0 +1,41 @@
+import type { Source } from "./place.ts";
+import * as scenarios from "./scenarios.ts";
+import { file } from "./sources/file.ts";
+import { kafka } from "./sources/kafka.ts";
+import { mqtt3 } from "./sources/mqtt3.ts";
+import { rabbitmq } from "./sources/rabbitmq.ts";
+import { webhook } from "./sources/webhook.ts";
+import type { StageOptions } from "./stage.ts";
+
+/** A scenario in full, as `npm run test:faults` plays it beside the matrix. */
+export type FullScenario = {
+  readonly name: string;
+  readonly source: Source;
+  readonly play: (options: StageOptions) => Promise<scenarios.Result>;
+};
+
+const poisoned = { events: 20_000, every: 10_000, perSecond: 200 };
+
+/** Every scenario, those that last longest first. */
+export const fullScenarios: readonly FullScenario[] = [
+  ...each("reloads", [kafka, rabbitmq], (source, stage) => scenarios.reloads(source, stage, 1_000)),
+  ...each("app away", [kafka, rabbitmq, mqtt3, file], (source, stage) =>
+    scenarios.appAway(source, stage, 300),
+  ),
+  ...each("endings", [kafka, rabbitmq, mqtt3, file, webhook], (source, stage) =>
+    scenarios.endings(source, stage, 50),
+  ),
+  ...each("poison", [kafka, rabbitmq, mqtt3, file], (source, stage) =>
+    scenarios.poison(source, stage, poisoned),
+  ),
+  ...each("app ended by an event", [kafka, rabbitmq, mqtt3, file], scenarios.appKiller),
+  ...each("killed while one waits", [kafka], scenarios.killedWhileOneWaits),
+];
+
+function each(
+  name: string,
+  sources: readonly Source[],
+  play: (source: Source, options: StageOptions) => Promise<scenarios.Result>,
+): FullScenario[] {
+  return sources.map((source) => ({ name, source, play: (options) => play(source, options) }));
+}

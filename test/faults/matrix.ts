@@ -1,0 +1,64 @@
+import type { Cell } from "./cell.ts";
+import * as faults from "./faults.ts";
+import { phases, type Phase } from "./phases.ts";
+import type { Source } from "./place.ts";
+import { cron } from "./sources/cron.ts";
+import { file } from "./sources/file.ts";
+import { kafka } from "./sources/kafka.ts";
+import { mqtt3 } from "./sources/mqtt3.ts";
+import { rabbitmq, rabbitmqOrdered } from "./sources/rabbitmq.ts";
+import { redis } from "./sources/redis.ts";
+import { webhook } from "./sources/webhook.ts";
+
+export const sources: readonly Source[] = [
+  ...[kafka, rabbitmq, rabbitmqOrdered, mqtt3, webhook, file, cron, redis],
+];
+
+const pairs: readonly (readonly [faults.Fault, readonly Phase[]])[] = [
+  [faults.appKilled, phases],
+  [faults.runtimeKilled, phases],
+  [faults.appFrozen, ["receiving", "settling"]],
+  [faults.runtimeFrozen(3), ["receiving"]],
+  [faults.runtimeFrozen(15), ["in the handler"]],
+  [faults.serverKilled, ["idle", "receiving", "in the handler", "settling"]],
+  [faults.serverRestarted, ["receiving", "in the handler", "draining"]],
+  [faults.serverFrozen, ["receiving", "in the handler"]],
+  [faults.outageAtStart, ["connecting"]],
+  [faults.reset, ["connecting", "idle", "receiving", "in the handler", "settling", "draining"]],
+  [faults.swallowed(5), ["connecting", "receiving", "in the handler", "draining"]],
+  [faults.swallowed(30), ["receiving", "in the handler"]],
+  [faults.swallowed(60), ["idle", "receiving"]],
+  [faults.halfOpen, ["idle", "receiving", "in the handler"]],
+  [faults.latency, ["connecting", "receiving"]],
+  [faults.refused, ["receiving", "reloading"]],
+  [faults.credentialsRevoked, ["connecting", "receiving", "in the handler"]],
+  [faults.diskFull, ["receiving"]],
+  [faults.clockJump(1), ["receiving"]],
+  [faults.clockJump(-1), ["receiving"]],
+];
+
+/** Kill points between the steps of an event's life, each with how often it is passed before. */
+const killPoints: readonly faults.Fault[] = [
+  faults.killedAt("event received", 60),
+  faults.killedAt("attempt begins", 60),
+  faults.killedAt("app answered", 60),
+  faults.killedAt("before settle", 60),
+  faults.killedAt("settled", 60),
+  faults.killedAt("before flush", 1),
+  faults.killedAt("flushed", 1),
+  faults.killedAt("attempt noted", 6),
+  faults.killedAt("dead letter stored", 3),
+  faults.killedAt("claimed", 60, { deduplicate: "id" }),
+  faults.killedAt("claim completed", 60, { deduplicate: "id" }),
+];
+
+/** Every cell of the matrix, those that last longest first. */
+export function allCells(): Cell[] {
+  const cells = pairs.flatMap(([fault, where]) =>
+    sources.flatMap((source) => where.map((phase): Cell => ({ source, fault, phase }))),
+  );
+  for (const fault of killPoints)
+    for (const source of sources) cells.push({ source, fault, phase: "receiving" });
+  const seconds = ({ fault }: Cell): number => Number(/ (\d+) s/.exec(fault.name)?.[1] ?? 0);
+  return cells.sort((one, other) => seconds(other) - seconds(one));
+}

@@ -1,0 +1,208 @@
+import { readFileSync, writeFileSync, mkdirSync, renameSync } from "node:fs";
+import { join, resolve } from "node:path";
+import { createStore } from "../../src/store/open-store.ts";
+import type { DeadLetter } from "../../src/store/records.ts";
+import { reservePort } from "../servers/ports.ts";
+import { spawnServer, type ServerProcess } from "../servers/server-process.ts";
+import { until } from "../until.ts";
+
+const root = resolve(import.meta.dirname, "../..");
+
+export type ComponentYaml = {
+  readonly name: string;
+  readonly type: string;
+  readonly metadata: Readonly<Record<string, string>>;
+};
+
+type Ports = { readonly app: number | undefined; readonly protocol: string };
+
+/**
+ * The runtime under test, run from its source so that its fault points are there. It can be killed, frozen and
+ * started again; its ports, its components and its state directory stay.
+ */
+export class RuntimeProcess {
+  /** When each of its processes was started, in milliseconds since 1970. */
+  readonly lives: number[] = [];
+  readonly httpPort: number;
+  readonly grpcPort: number;
+  readonly #metricsPort: number;
+  readonly #folder: string;
+  readonly #app: Ports;
+  #process: ServerProcess | undefined;
+
+  private constructor(folder: string, app: Ports, ports: readonly number[]) {
+    [this.httpPort = 0, this.grpcPort = 0, this.#metricsPort = 0] = ports;
+    this.#folder = folder;
+    this.#app = app;
+    mkdirSync(join(folder, "components"), { recursive: true });
+  }
+
+  static async prepare(folder: string, app: Ports): Promise<RuntimeProcess> {
+    const ports = [await reservePort(), await reservePort(), await reservePort()];
+    return new RuntimeProcess(folder, app, ports);
+  }
+
+  get pid(): number | undefined {
+    return this.gone ? undefined : this.#process?.pid;
+  }
+
+  get gone(): boolean {
+    return this.#process?.gone ?? true;
+  }
+
+  get ended(): Promise<string> {
+    return this.#process?.ended ?? Promise.resolve("was never started");
+  }
+
+  /** Writes its only component file, by a rename, as editors and configuration managers do. */
+  configure(...components: readonly (ComponentYaml | string)[]): void {
+    const texts = components.map((one) => (typeof one === "string" ? one : yamlOf(one)));
+    const file = join(this.#folder, "components", "components.yaml");
+    writeFileSync(`${file}.part`, texts.join("---\n"));
+    renameSync(`${file}.part`, file);
+  }
+
+  /** Starts its process; resolves at once, before it can do anything. */
+  async spawn(options: StartOptions = {}): Promise<void> {
+    const { faultPoints, clockFile, arguments: more = [] } = options;
+    const { app, protocol } = this.#app;
+    const environment = {
+      XDG_STATE_HOME: join(this.#folder, "state"),
+      ...(faultPoints === undefined ? {} : { CUFFLINK_FAULT_POINTS: faultPoints }),
+      ...(clockFile === undefined ? {} : { CUFFLINK_TEST_CLOCK: clockFile }),
+    };
+    const clock = join(import.meta.dirname, "clock.ts");
+    const node = clockFile === undefined ? [] : ["--import", clock];
+    const flags = [
+      ...["--app-id", "faults", "--resources-path", join(this.#folder, "components")],
+      ...["--dapr-http-port", String(this.httpPort), "--dapr-grpc-port", String(this.grpcPort)],
+      ...["--metrics-port", String(this.#metricsPort), "--log-as-json", "true"],
+      ...(app === undefined ? [] : ["--app-port", String(app), "--app-protocol", protocol]),
+      ...more,
+    ];
+    this.lives.push(Date.now());
+    this.#process = await spawnServer(
+      {
+        program: process.execPath,
+        arguments: [...node, join(root, "src/main.ts"), ...flags],
+        environment,
+      },
+      this.#folder,
+      this.#log,
+    );
+  }
+
+  /** Starts it; resolves once it has tried every component. */
+  async start(options: StartOptions = {}): Promise<void> {
+    await this.spawn(options);
+    await this.answers();
+  }
+
+  /** Resolves once it answers its health endpoint. */
+  async answers(): Promise<void> {
+    const ready = async (): Promise<boolean> => {
+      if (this.gone) throw new Error(`the runtime ${await this.ended}:\n${this.output()}`);
+      const answer = await fetch(`http://127.0.0.1:${this.httpPort}/v1.0/healthz`).catch(() => {});
+      return answer?.status === 204;
+    };
+    await until(ready, { what: () => `the runtime to answer:\n${this.output()}`, within: 120_000 });
+  }
+
+  /** The state of a component, such as `running`; `undefined` while nobody answers. */
+  async state(component: string): Promise<string | undefined> {
+    try {
+      const signal = AbortSignal.timeout(2_000);
+      const url = `http://127.0.0.1:${this.httpPort}/v1.0/metadata`;
+      const body = (await (await fetch(url, { signal })).json()) as {
+        components?: { name: string; state?: string }[];
+      };
+      return body.components?.find(({ name }) => name === component)?.state;
+    } catch {
+      return undefined;
+    }
+  }
+
+  async running(component: string, within = 60_000): Promise<void> {
+    await until(async () => (await this.state(component)) === "running", {
+      what: () => `${component} to run:\n${this.output()}`,
+      within,
+    });
+  }
+
+  /** SIGKILL; resolves once it is gone. */
+  async kill(): Promise<void> {
+    this.#process?.signal("SIGKILL");
+    await this.#process?.ended;
+  }
+
+  signal(name: NodeJS.Signals): void {
+    this.#process?.signal(name);
+  }
+
+  freeze(): void {
+    this.signal("SIGSTOP");
+  }
+
+  thaw(): void {
+    this.signal("SIGCONT");
+  }
+
+  /** Whether it is frozen, by us or by a fault point. */
+  get frozen(): boolean {
+    if (this.#process === undefined || this.gone) return false;
+    try {
+      const text = readFileSync(`/proc/${this.#process.pid}/stat`, "utf8");
+      return /^\d+ \(.*\) T/s.test(text);
+    } catch {
+      return false;
+    }
+  }
+
+  /** Asks it to end; resolves to how it ended. After the time-out it is killed. */
+  async end(within = 30_000): Promise<string> {
+    this.signal("SIGTERM");
+    const timer = setTimeout(() => this.signal("SIGKILL"), within);
+    const how = await this.ended;
+    clearTimeout(timer);
+    return how;
+  }
+
+  /** What is in the dead letters. Only once its process is gone, which locks them. */
+  async deadLetters(): Promise<DeadLetter[]> {
+    const store = createStore({ folder: join(this.#folder, "state", "cufflink", "faults") });
+    try {
+      return await store.deadLetters.list({}, { limit: 10_000 });
+    } finally {
+      await store.close();
+    }
+  }
+
+  /** The last lines that all of its processes printed. */
+  output(lines = 40): string {
+    try {
+      return readFileSync(this.#log, "utf8").trimEnd().split("\n").slice(-lines).join("\n");
+    } catch {
+      return "";
+    }
+  }
+
+  get #log(): string {
+    return join(this.#folder, "runtime.log");
+  }
+}
+
+export type StartOptions = {
+  /** What `CUFFLINK_FAULT_POINTS` says. */
+  readonly faultPoints?: string | undefined;
+  /** A file with the milliseconds by which its clock is wrong. */
+  readonly clockFile?: string | undefined;
+  readonly arguments?: readonly string[];
+};
+
+/** A component document of Dapr's form. */
+export function yamlOf({ name, type, metadata }: ComponentYaml): string {
+  const items = Object.entries(metadata).map(
+    ([key, value]) => `    - name: ${JSON.stringify(key)}\n      value: ${JSON.stringify(value)}\n`,
+  );
+  return `apiVersion: dapr.io/v1alpha1\nkind: Component\nmetadata:\n  name: ${name}\nspec:\n  type: ${type}\n  version: v1\n  metadata:\n${items.join("")}`;
+}

@@ -1,0 +1,119 @@
+import { execFile } from "node:child_process";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { promisify } from "node:util";
+import { Mutex } from "./mutex.ts";
+import type { OwnServer, ServerName, ServerOptions } from "../servers/kinds.ts";
+import { reservePort } from "../servers/ports.ts";
+import { startProxy, type Proxy } from "../servers/proxy.ts";
+import { startServer } from "../servers/start-server.ts";
+
+/** A Kafka whose clients of one slot go through a proxy, whatever broker address they are told. */
+export type ProxiedKafka = {
+  readonly server: OwnServer<"kafka">;
+  readonly slots: readonly { readonly brokers: string; readonly proxy: Proxy }[];
+};
+
+/** A Mosquitto that lets everybody in who names no user. */
+export type MosquittoWithPasswords = {
+  readonly server: OwnServer<"mosquitto">;
+  setPassword(user: string, password: string): Promise<void>;
+};
+
+const run = promisify(execFile);
+
+/**
+ * The servers of a run of the matrix, started when first needed: of each kind one that all cells share, and one
+ * for those that kill, freeze or restart it, which use it one after another.
+ */
+export class Servers implements AsyncDisposable {
+  readonly #slots: number;
+  readonly #started = new Map<string, Promise<unknown>>();
+  readonly #turns = new Map<string, Mutex>();
+  readonly #toEnd: AsyncDisposable[] = [];
+
+  /** `slots`: how many cells run at the same time. */
+  constructor(slots: number) {
+    this.#slots = slots;
+  }
+
+  redis(own: boolean): Promise<OwnServer<"redis">> {
+    return this.#once("redis", own, () => this.#start("redis"));
+  }
+
+  rabbitmq(own: boolean): Promise<OwnServer<"rabbitmq">> {
+    return this.#once("rabbitmq", own, () => this.#start("rabbitmq"));
+  }
+
+  mosquitto(own: boolean): Promise<MosquittoWithPasswords> {
+    return this.#once("mosquitto", own, async () => {
+      const folder = await mkdtemp(join(tmpdir(), "cufflink-passwords-"));
+      this.#toEnd.push({ [Symbol.asyncDispose]: () => rm(folder, { recursive: true }) });
+      const file = join(folder, "passwords");
+      await writeFile(file, "", { mode: 0o600 });
+      const server = await this.#start("mosquitto", { config: [`password_file ${file}`] });
+      return {
+        server,
+        async setPassword(user, password) {
+          await run("mosquitto_passwd", ["-b", file, user, password]);
+          if (server.pid !== undefined) process.kill(server.pid, "SIGHUP");
+        },
+      };
+    });
+  }
+
+  kafka(own: boolean): Promise<ProxiedKafka> {
+    return this.#once("kafka", own, async () => {
+      const slots: { brokers: string; proxy: Proxy }[] = [];
+      const moreListeners: Record<
+        string,
+        { protocol: string; address: string; advertised: string }
+      > = {};
+      for (let slot = 0; slot < this.#slots; slot++) {
+        const port = await reservePort();
+        const proxy = await startProxy({ host: "127.0.0.1", port });
+        this.#toEnd.push(proxy);
+        const brokers = `${proxy.host}:${proxy.port}`;
+        slots.push({ brokers, proxy });
+        const address = `127.0.0.1:${port}`;
+        moreListeners[`SLOT${slot}`] = { protocol: "PLAINTEXT", address, advertised: brokers };
+      }
+      const properties = {
+        "group.min.session.timeout.ms": "1000",
+        "group.initial.rebalance.delay.ms": "0",
+      };
+      return { server: await this.#start("kafka", { moreListeners, properties }), slots };
+    });
+  }
+
+  /** Waits until no other cell has the kind of server that is there to be killed. */
+  turn(name: ServerName): Promise<Disposable> {
+    const mutex = this.#turns.get(name) ?? new Mutex();
+    this.#turns.set(name, mutex);
+    return mutex.lock();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await Promise.allSettled(this.#started.values());
+    await Promise.all(this.#toEnd.map((one) => one[Symbol.asyncDispose]()));
+  }
+
+  async #start<Name extends ServerName>(
+    name: Name,
+    options?: ServerOptions<Name>,
+  ): Promise<OwnServer<Name>> {
+    const server = await startServer(name, options);
+    this.#toEnd.push(server);
+    return server;
+  }
+
+  #once<T>(name: ServerName, own: boolean, make: () => Promise<T>): Promise<T> {
+    const key = `${name} ${own}`;
+    const made = (this.#started.get(key) as Promise<T> | undefined) ?? make();
+    this.#started.set(key, made);
+    // On a machine that is too busy a start may fail; the next cell tries again.
+    made.catch(() => this.#started.delete(key));
+    return made;
+  }
+}

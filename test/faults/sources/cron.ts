@@ -1,0 +1,16 @@
+import type { Place, Source } from "../place.ts";
+
+/** A tick each second. */
+export const cron: Source = {
+  name: "cron",
+  bounds: { app: 1, runtime: 1, server: 0 },
+  place: () =>
+    Promise.resolve({
+      component: {
+        ...{ name: "tick", type: "bindings.cron" },
+        metadata: { schedule: "* * * * * *", direction: "input" },
+      },
+      ordered: true,
+      async [Symbol.asyncDispose]() {},
+    } satisfies Place),
+};

@@ -1,0 +1,70 @@
+import { connect } from "amqplib";
+import { startProxy } from "../../servers/proxy.ts";
+import { uniqueName } from "../../servers/unique-name.ts";
+import { sender, type Place, type Source } from "../place.ts";
+
+/** A durable queue with persistent messages, sent with confirms. */
+export const rabbitmq: Source = rabbitmqSource("rabbitmq", {}, false);
+
+/** The same with one message at a time, which are to be handled in the queue's order. */
+export const rabbitmqOrdered: Source = rabbitmqSource("rabbitmq-1", { prefetchCount: "1" }, true);
+
+function rabbitmqSource(name: string, metadata: Record<string, string>, ordered: boolean): Source {
+  const unacknowledged = ordered ? 1 : 64;
+  return {
+    name,
+    bounds: { app: unacknowledged, runtime: unacknowledged, server: unacknowledged },
+    async place(kit) {
+      const server = await kit.servers.rabbitmq(kit.ownServer);
+      const proxy = await startProxy(server);
+      const queueName = uniqueName("faults");
+      const user = kit.credentials ? uniqueName("user") : "guest";
+      const password = kit.credentials ? "right" : "guest";
+      if (kit.credentials) {
+        await server.ctl("add_user", user, password);
+        await server.ctl("set_permissions", user, ".*", ".*", ".*");
+      }
+      const { send, close } = sender(async () => {
+        const connection = await connect(server.url);
+        connection.on("error", () => {});
+        const channel = await connection.createConfirmChannel();
+        channel.on("error", () => {});
+        await channel.assertQueue(queueName, { durable: true });
+        return {
+          async send(event) {
+            const content = Buffer.from(JSON.stringify(event));
+            await new Promise<void>((resolve, reject) => {
+              channel.sendToQueue(queueName, content, { persistent: true }, (error: unknown) =>
+                error ? reject(error) : resolve(),
+              );
+            });
+          },
+          close: () => connection.close(),
+        };
+      });
+      return {
+        component: {
+          ...{ name: "jobs", type: "bindings.rabbitmq" },
+          metadata: {
+            host: `amqp://${user}:${password}@${proxy.host}:${proxy.port}`,
+            ...{ queueName, durable: "true", direction: "input", ...metadata },
+          },
+        },
+        ...{ ordered, server, proxy, send },
+        credentials: {
+          async revoke() {
+            await server.ctl("change_password", user, "wrong");
+            proxy.cut();
+          },
+          async restore() {
+            await server.ctl("change_password", user, "right");
+          },
+        },
+        async [Symbol.asyncDispose]() {
+          await close();
+          await proxy[Symbol.asyncDispose]();
+        },
+      } satisfies Place;
+    },
+  };
+}

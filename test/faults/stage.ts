@@ -1,0 +1,63 @@
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { reservePort } from "../servers/ports.ts";
+import type { ServerName } from "../servers/kinds.ts";
+import { AppProcess, type AppMode } from "./app-process.ts";
+import type { World } from "./faults.ts";
+import type { Kit, Source } from "./place.ts";
+import { RuntimeProcess } from "./runtime-process.ts";
+import type { Servers } from "./servers.ts";
+
+export type StageOptions = {
+  readonly servers: Servers;
+  readonly slot: number;
+  /** Default `grpc`. */
+  readonly mode?: AppMode | undefined;
+  readonly ownServer?: boolean | undefined;
+  readonly credentials?: boolean | undefined;
+};
+
+/** A place, a runtime and an app that belong together, none of them started. Disposing it ends them all. */
+export type Stage = World &
+  AsyncDisposable & {
+    /** Leaves its folder, with the logs, where it is. */
+    keep(): void;
+  };
+
+export async function openStage(source: Source, options: StageOptions): Promise<Stage> {
+  const { servers, slot, mode = "grpc", ownServer = false, credentials = false } = options;
+  const server = serverOf(source);
+  const turn = ownServer && server !== undefined ? await servers.turn(server) : undefined;
+  const folder = await mkdtemp(join(tmpdir(), `cufflink-faults-${source.name}-`));
+  const appPort = await reservePort();
+  const runtime = await RuntimeProcess.prepare(folder, {
+    app: mode === "stream" ? undefined : appPort,
+    protocol: mode === "http" ? "http" : "grpc",
+  });
+  const kit: Kit = { servers, slot, folder, runtime, ownServer, credentials };
+  const place = await source.place(kit);
+  const port = mode === "stream" ? runtime.grpcPort : appPort;
+  const app = new AppProcess({ mode, port, folder, bindings: [place.component.name] });
+  let keep = false;
+  return {
+    ...{ runtime, app, place, folder },
+    keep() {
+      keep = true;
+    },
+    async [Symbol.asyncDispose]() {
+      runtime.signal("SIGKILL");
+      await app.kill();
+      await runtime.ended;
+      await place[Symbol.asyncDispose]();
+      turn?.[Symbol.dispose]();
+      if (!keep) await rm(folder, { recursive: true, force: true });
+    },
+  };
+}
+
+function serverOf({ name }: Source): ServerName | undefined {
+  if (name === "mqtt3") return "mosquitto";
+  if (name.startsWith("rabbitmq")) return "rabbitmq";
+  return name === "redis" || name === "kafka" ? name : undefined;
+}

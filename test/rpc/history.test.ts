@@ -1,0 +1,88 @@
+import { Code, ConnectError, createClient } from "@connectrpc/connect";
+import { createGrpcTransport } from "@connectrpc/connect-node";
+import { expect, onTestFinished, test } from "vitest";
+import { AttemptOutcome, EventEnd, History } from "../../gen/cufflink/v1/history_pb.ts";
+import { historyService } from "../../src/rpc/history.ts";
+import { toHistory } from "../../src/rpc/records.ts";
+import type { HistoryRecord } from "../../src/store/records.ts";
+import { createLanes } from "../../src/server/lanes.ts";
+import { listen } from "../../src/server/listener.ts";
+import { createProtocols } from "../../src/server/protocols.ts";
+import { FakeOperator } from "./fake-operator.ts";
+
+const record: HistoryRecord = {
+  component: "orders",
+  eventId: "orders/0/7",
+  source: "orders/0",
+  receivedAt: 1_790_000_000_000,
+  attempts: [
+    { at: 1_790_000_000_001, took: 12.5, outcome: "refused", answer: "HTTP 500" },
+    { at: 1_790_000_001_000, took: 0.25, outcome: "handled", answer: "" },
+  ],
+  renewals: [1_790_000_000_500],
+  failedRenewals: [{ at: 1_790_000_000_700, reason: "the channel was closed" }],
+  traceId: "4bf92f3577b34da6a3ce929d0e0e4736",
+  end: "handled",
+  endedAt: 1_790_000_001_001,
+  reason: "",
+  deadLetter: undefined,
+};
+
+async function serving(operator: FakeOperator): Promise<number> {
+  const lanes = createLanes({ services: [historyService(operator)], maxMessageSize: 1e6 });
+  const protocols = createProtocols(
+    (...request) => void lanes.onRequest(...request),
+    (...stream) => void lanes.onStream(...stream),
+  );
+  const server = await listen({ host: "127.0.0.1", port: 0 }, protocols);
+  onTestFinished(async () => {
+    server.close();
+    await protocols.end(0);
+  });
+  return (server.address() as { port: number }).port;
+}
+
+test("all that is known of an event is told", async () => {
+  const operator = new FakeOperator();
+  const others: HistoryRecord[] = [
+    { ...record, end: "dead letter", reason: "HTTP 500", deadLetter: "0190" },
+    { ...record, end: "duplicate", attempts: [] },
+  ];
+  operator.records = [record, ...others];
+  const port = await serving(operator);
+  const client = createClient(
+    History,
+    createGrpcTransport({ baseUrl: `http://127.0.0.1:${port}` }),
+  );
+  const { records } = await client.explainEvent({ eventId: "orders/0/7", component: "orders" });
+  expect(operator.asked).toEqual(["find orders/0/7 of orders"]);
+  expect(records[0]).toMatchObject({
+    component: "orders",
+    source: "orders/0",
+    attempts: [
+      { took: { nanos: 12_500_000 }, outcome: AttemptOutcome.REFUSED },
+      { took: { nanos: 250_000 }, outcome: AttemptOutcome.HANDLED },
+    ],
+    end: EventEnd.HANDLED,
+    deadLetterId: "",
+  });
+  expect(records.map(toHistory)).toEqual([
+    record,
+    ...others.map((one) => ({ ...one, deadLetter: one.deadLetter })),
+  ]);
+  expect((await client.explainEvent({ eventId: "nosuch" })).records).toEqual([]);
+  const empty = await client.explainEvent({}).catch((error: unknown) => ConnectError.from(error));
+  expect(empty).toMatchObject({ code: Code.InvalidArgument });
+});
+
+test("it is there as JSON over HTTP, by GET too", async () => {
+  const operator = new FakeOperator();
+  operator.records = [record];
+  const port = await serving(operator);
+  const message = encodeURIComponent(JSON.stringify({ eventId: "orders/0/7" }));
+  const url = `http://127.0.0.1:${port}/cufflink.v1.History/ExplainEvent`;
+  const answer = await fetch(`${url}?connect=v1&encoding=json&message=${message}`);
+  expect(await answer.json()).toMatchObject({
+    records: [{ end: "EVENT_END_HANDLED", attempts: [{ took: "0.012500s" }, {}] }],
+  });
+});
