@@ -18,7 +18,7 @@ function scenario(
   slot: number,
   play: (options: StageOptions) => Promise<scenarios.Result>,
 ): void {
-  test.concurrent(name, { timeout: 240_000 }, async ({ expect }) => {
+  test.concurrent(`${name}`, { timeout: 240_000 }, async ({ expect }) => {
     const { failures, folder } = await play({ servers, slot });
     expect({ failures, folder }).toEqual({ failures: [] });
   });
