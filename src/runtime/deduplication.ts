@@ -95,7 +95,7 @@ export class Deduplication {
   async complete(key: string): Promise<void> {
     const { claims, component, window } = this.#options;
     try {
-      await claims?.complete(component, key, undefined, window);
+      await claims?.complete(component, key, "", undefined, window);
     } catch (error) {
       this.#tell(messageOf(error), "a handled event cannot be marked; a duplicate is delivered");
     }
