@@ -40,10 +40,13 @@ function poison(source: SourceName): Row {
       const refused = (await trial.deliveries()).filter(isPoison);
       const open = (await trial.open()).filter((event) => !isPoison(event)).length;
       const attempts = poisonAttempts(refused.map(({ number }) => number));
+      const lately = Date.now() - (refused.at(-1)?.at ?? 0) < 10_000;
       const text = [
         `others' p99 ${Math.round(latencies.p99).toLocaleString("en-US")} ms`,
         `attempts on each poison event: ${attempts}`,
-        contender === "cufflink" ? `${letters} in the dead letters` : "no dead letters",
+        contender === "cufflink"
+          ? `${letters} in the dead letters`
+          : `${lately ? "still delivered again and again" : "not delivered again"}, in no dead letters`,
         ...(open > 0 ? [`**${plural(open, "other event")} not handled** 20 s later`] : []),
       ].join("; ");
       return { text, lost: open + (contender === "cufflink" ? 3 - letters : 0), reordered: 0 };
