@@ -61,7 +61,7 @@ export class Delivery {
     this.#options = options;
     this.#toldCredit = this.#maxInFlight;
     this.#lanes = new Lanes(options.app.intake !== undefined);
-    const { app, counts, logger, name: component, observer, store, deduplicate: by } = options;
+    const { app, counts, logger, name: component, store, deduplicate: by } = options;
     const window = options.deduplicateWindow;
     const deduplication =
       by && new Deduplication({ claims: store?.claims, component, by, window, logger });
