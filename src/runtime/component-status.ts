@@ -1,8 +1,8 @@
 import { formatOrigin, type ComponentSpec } from "../component.ts";
 import type { ComponentPolicies } from "../policy/component-policies.ts";
 import type { App } from "./app.ts";
-import type { ComponentSettings } from "./component-fields.ts";
 import type { Delivery } from "./delivery.ts";
+import type { Readiness } from "./readiness.ts";
 import type { BreakerStatus, ComponentState, ComponentStatus, Pause } from "./status.ts";
 
 /** A state with its reason and the time it began. */
@@ -16,15 +16,14 @@ type Facts = State &
     readonly spec: ComponentSpec;
     readonly delivery: Delivery | undefined;
     readonly counts: { readonly handled: number; readonly failedAttempts: number };
-    readonly settings: ComponentSettings | undefined;
+    readonly readiness: Readiness;
   };
 
 /** What is told about a component, from what it knows. */
 export function componentStatus(facts: Facts): ComponentStatus {
-  const { spec, delivery, counts, settings } = facts;
+  const { spec, delivery, counts, readiness } = facts;
   const { state, reason, since, directions, operations, paused } = facts;
   const { backlog, rebuilds, breakers } = facts;
-  const readiness = settings?.required ? "required" : (settings?.readiness ?? "optional");
   return {
     ...{ name: spec.name, type: spec.type, version: spec.version, state, reason, since },
     ...{ directions, operations, paused, backlog, rebuilds, readiness, breakers },
@@ -55,11 +54,16 @@ export function breakersOf(
 }
 
 /** What a component is called whose type is not known: it is shown, so that nobody has to wonder where it is. */
-export function unknownStatus(spec: ComponentSpec, reason: string, since: Date): ComponentStatus {
+export function unknownStatus(
+  spec: ComponentSpec,
+  reason: string,
+  since: Date,
+  readiness: Readiness,
+): ComponentStatus {
   return componentStatus({
     ...{ spec, reason, since, state: "failed", directions: { input: false, output: false } },
     ...{ operations: [], delivery: undefined, counts: { handled: 0, failedAttempts: 0 } },
-    ...{ settings: undefined, paused: undefined, backlog: undefined, rebuilds: 0, breakers: [] },
+    ...{ readiness, paused: undefined, backlog: undefined, rebuilds: 0, breakers: [] },
   });
 }
 
