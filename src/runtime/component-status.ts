@@ -1,8 +1,10 @@
 import { formatOrigin, type ComponentSpec } from "../component.ts";
 import type { ComponentPolicies } from "../policy/component-policies.ts";
 import type { App } from "./app.ts";
+import { Calls, type CallCounts } from "./calls.ts";
 import type { ComponentSettings } from "./component-fields.ts";
 import type { Delivery } from "./delivery.ts";
+import { newCounts, type EventCounts } from "./event-counts.ts";
 import type { BreakerStatus, ComponentState, ComponentStatus, Pause } from "./status.ts";
 
 /** A state with its reason and the time it began. */
@@ -15,15 +17,17 @@ type Facts = State &
   > & {
     readonly spec: ComponentSpec;
     readonly delivery: Delivery | undefined;
-    readonly counts: { readonly handled: number; readonly failedAttempts: number };
+    readonly counts: EventCounts;
+    readonly calls: CallCounts;
     readonly settings: ComponentSettings | undefined;
   };
 
 /** What is told about a component, from what it knows. */
 export function componentStatus(facts: Facts): ComponentStatus {
-  const { spec, delivery, counts, settings } = facts;
+  const { spec, delivery, counts, calls, settings } = facts;
   const { state, reason, since, directions, operations, paused } = facts;
   const { backlog, rebuilds, breakers } = facts;
+  const { handled, ...others } = counts.ended;
   const readiness = settings?.required ? "required" : (settings?.readiness ?? "optional");
   return {
     ...{ name: spec.name, type: spec.type, version: spec.version, state, reason, since },
@@ -31,8 +35,12 @@ export function componentStatus(facts: Facts): ComponentStatus {
     origin: formatOrigin(spec.origin),
     inFlight: delivery?.inFlight ?? 0,
     waiting: delivery?.waiting ?? 0,
-    handled: counts.handled,
+    handled,
+    endedOtherwise: others,
+    attempts: counts.attempts,
     failedAttempts: counts.failedAttempts,
+    oldestFailed: delivery?.unfinished.oldestFailed,
+    calls,
     oldestSince: delivery?.progress.oldest?.since,
     windowFull: delivery?.heldBy !== undefined,
     required: readiness === "required",
@@ -58,7 +66,7 @@ export function breakersOf(
 export function unknownStatus(spec: ComponentSpec, reason: string, since: Date): ComponentStatus {
   return componentStatus({
     ...{ spec, reason, since, state: "failed", directions: { input: false, output: false } },
-    ...{ operations: [], delivery: undefined, counts: { handled: 0, failedAttempts: 0 } },
+    ...{ operations: [], delivery: undefined, counts: newCounts(), calls: new Calls().counts },
     ...{ settings: undefined, paused: undefined, backlog: undefined, rebuilds: 0, breakers: [] },
   });
 }

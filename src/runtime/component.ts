@@ -5,6 +5,7 @@ import { BindingError } from "../errors.ts";
 import { ComponentPolicies } from "../policy/component-policies.ts";
 import { pauseAfter, type RetryPolicy } from "../policy/retry.ts";
 import { logBreaker } from "./breaker-log.ts";
+import { Calls } from "./calls.ts";
 import type { ComponentSettings } from "./component-fields.ts";
 import type { ComponentOptions } from "./component-options.ts";
 import { breakersOf, componentStatus, shownState } from "./component-status.ts";
@@ -17,7 +18,6 @@ import { pause } from "./pause.ts";
 import { StateLog } from "./state-log.ts";
 import type { ComponentStatus } from "./status.ts";
 import { Trial } from "./trial.ts";
-import { Uses } from "./uses.ts";
 import { Stall, Vigil } from "./vigil.ts";
 
 /** Which component a driver's stray exception belongs to: set while its binding opens and reads. */
@@ -49,7 +49,7 @@ const longestBeginning = 30_000;
 export class Component {
   readonly binding: AnyBinding;
   /** The invocations that run; the connection is closed after them. */
-  readonly calls = new Uses();
+  readonly calls = new Calls();
   /** What to do about failures, as it is now. */
   readonly policies: ComponentPolicies;
   /** The reading side, which can be paused. */
@@ -152,6 +152,7 @@ export class Component {
   /** From now on those who still have this one get the other's connection. */
   succeededBy(component: Component): void {
     this.#successor = component;
+    component.calls.continueFrom(this.calls);
   }
 
   /** Notes why a changed definition could not follow this one; empty: nothing is to be told (any more). */
@@ -174,7 +175,12 @@ export class Component {
           ? Object.keys(this.binding.operations ?? {})
           : [],
       delivery: this.input.delivery,
-      ...{ counts: this.input.counts, rebuilds: this.#rebuilds, paused: this.input.paused },
+      ...{
+        counts: this.input.counts,
+        calls: this.calls.counts,
+        rebuilds: this.#rebuilds,
+        paused: this.input.paused,
+      },
       settings: this.#settings,
       backlog: this.#vigil?.backlog,
       breakers: breakersOf(this.policies, this.#directions),
