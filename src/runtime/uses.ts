@@ -1,4 +1,5 @@
 import { longestTimer } from "../metadata/duration.ts";
+
 /** How many calls use a thing at this moment, so that it is not taken from under them. */
 export class Uses {
   #count = 0;
