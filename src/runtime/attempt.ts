@@ -21,7 +21,7 @@ export function takes(
 }
 
 /** Told how an attempt has ended. */
-export type Answered = (lane: Lane, entry: Entry, outcome: Outcome) => Promise<void>;
+export type Answered = (lane: Lane, entry: Entry, outcome: Outcome) => void;
 
 /**
  * Gives the app an event, for as long as the policy allows. A reply that asks for more is kept in the entry: that
@@ -64,7 +64,7 @@ export async function attempt(
       outcome = { kind: "refused", reason: messageOf(error) };
     }
   }
-  await answered(lane, entry, outcome);
+  answered(lane, entry, outcome);
 }
 
 /** What an answer says about the app; a "never" says something about the event. */

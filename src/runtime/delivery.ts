@@ -3,6 +3,7 @@ import { BindingError } from "../errors.ts";
 import { faultPoints, reach } from "../fault-point.ts";
 import { longestTimer } from "../metadata/duration.ts";
 import type { DeadLetter } from "../store/records.ts";
+import type { Outcome } from "./app.ts";
 import { attempt, completeFanOut, takes, type Answered } from "./attempt.ts";
 import { BreakerGate } from "./breaker-gate.ts";
 import { Deduplication } from "./deduplication.ts";
@@ -180,7 +181,7 @@ export class Delivery {
     if (event.lease !== undefined) this.#leases.hold(entry);
     if (redriven === undefined) this.#preparation.recall(entry, this.#options.policy.retry);
     const lane = this.#lanes.enter(entry, keyOf(event, this.#options.orderKey));
-    withdrawn?.addEventListener("abort", () => this.#withdraw(lane, entry), { once: true });
+    if (withdrawn !== undefined) entry.heed(withdrawn, () => this.#withdraw(lane, entry));
   }
 
   /** Returns an event that its source takes back, unless the app has it: then its answer decides. */
@@ -261,18 +262,22 @@ export class Delivery {
     else void attempt(this.#options, lane, entry, this.#abort.signal, this.#answered);
   }
 
-  readonly #answered: Answered = async (lane, entry, outcome) => {
-    if (entry.kept !== undefined) return this.#fanOut(lane, entry, entry.kept);
-    if (entry.claim !== undefined) await this.#preparation.complete(entry, outcome);
-    this.#conclude(lane, entry, outcome);
+  readonly #answered: Answered = (lane, entry, outcome) => {
+    if (entry.kept !== undefined) void this.#fanOut(lane, entry, entry.kept);
+    else if (entry.claim === undefined) this.#conclude(lane, entry, outcome);
+    else void this.#complete(lane, entry, outcome);
   };
+
+  /** Notes what becomes of a claimed event before its source hears of it. */
+  async #complete(lane: Lane, entry: Entry, outcome: Outcome): Promise<void> {
+    await this.#preparation.complete(entry, outcome);
+    this.#conclude(lane, entry, outcome);
+  }
 
   /** Does what the kept reply asks for, once that is done for all earlier events of the lane. */
   async #fanOut(lane: Lane, entry: Entry, kept: NonNullable<Entry["kept"]>): Promise<void> {
     if (lane.entries[0] === entry) {
-      const outcome = await completeFanOut(entry, kept, this.#abort.signal);
-      if (entry.claim !== undefined) await this.#preparation.complete(entry, outcome);
-      this.#conclude(lane, entry, outcome);
+      await this.#complete(lane, entry, await completeFanOut(entry, kept, this.#abort.signal));
     } else if (lane.ending) this.#conclude(lane, entry, { kind: "not attempted" });
     else entry.waiting = true;
   }

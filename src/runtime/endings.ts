@@ -106,7 +106,7 @@ export class Endings {
       logger.error({ event: event.id, reason: messageOf(error) }, "an event could not be settled");
     }
     if (faultPoints) reach("settled");
-    entry.window.leave(entry);
+    entry.settle();
     const now = Date.now();
     this.settled++;
     this.lastSettledAt = now;

@@ -7,6 +7,7 @@ import type { DeliveryOptions } from "./delivery-options.ts";
 import type { Entry, Exhausted } from "./entry.ts";
 import type { End } from "./history-ring.ts";
 import { inTime } from "./in-time.ts";
+import { unlessAborted } from "./unless-aborted.ts";
 import { timeOrderedUuid } from "./uuid.ts";
 
 /**
@@ -59,9 +60,9 @@ export class Exhaustion {
     } catch (error) {
       const where = entry.redriven ? "the dead letters" : this.#destination;
       const reason = `event ${entry.label ?? "without id"} cannot be put into ${where}: ${messageOf(error)}`;
-      if (!signal.aborted) this.#stay(entry, reason);
       // A redriven one is still in the dead letters, as it was.
       if (entry.redriven !== undefined) return refusedAgain(reason, undefined);
+      if (!signal.aborted) this.#stay(entry, reason);
       return { kind: "stays", reason };
     }
   }
@@ -84,7 +85,7 @@ export class Exhaustion {
     const late = new AbortController();
     const either = AbortSignal.any([signal, late.signal]);
     try {
-      return await untilAborted(inTime(run(either)), signal);
+      return await unlessAborted(inTime(run(either)), signal);
     } catch (error) {
       late.abort();
       throw error;
@@ -167,8 +168,7 @@ export class Exhaustion {
     const since = this.#stuck.get(entry)?.since;
     if (since === undefined && this.#stuck.size === 0)
       this.#options.logger.error({ reason }, "an event stays where it is, and is not acknowledged");
-    if (entry.redriven === undefined)
-      this.#stuck.set(entry, { reason, since: since ?? new Date() });
+    this.#stuck.set(entry, { reason, since: since ?? new Date() });
   }
 }
 
@@ -182,13 +182,4 @@ function refusedAgain(reason: string, deadLetter: string | undefined): Disposal 
 function storedEvent({ event }: Entry): StoredEvent {
   const { data, headers, metadata, key, id } = event;
   return { data, headers, metadata, key, id };
-}
-
-/** The promise's result, or a rejection as soon as the signal is aborted. */
-function untilAborted<Value>(promise: Promise<Value>, signal: AbortSignal): Promise<Value> {
-  return new Promise((resolve, reject) => {
-    const giveUp = (): void => reject(new Error("the time for stopping has passed"));
-    signal.addEventListener("abort", giveUp, { once: true });
-    promise.then(resolve, reject).finally(() => signal.removeEventListener("abort", giveUp));
-  });
 }

@@ -1,5 +1,6 @@
 import { BindingError, messageOf } from "../errors.ts";
 import type { Reply } from "./app.ts";
+import { unlessAborted } from "./unless-aborted.ts";
 
 /** One thing that a reply asks to be done before its event counts as handled. */
 export type FanOutStep = { readonly target: string; readonly run: () => Promise<void> };
@@ -50,16 +51,8 @@ type Remaining = { remaining: FanOutStep[]; reason: string };
  * are still to be done, with the failures; empty: all is done. Rejects when the signal is aborted
  * first: outputs may take long or hang.
  */
-export async function runFanOut(fanOut: FanOut, signal: AbortSignal): Promise<Remaining> {
-  const givenUp = Promise.withResolvers<never>();
-  const giveUp = (): void => givenUp.reject(signal.reason);
-  if (signal.aborted) giveUp();
-  else signal.addEventListener("abort", giveUp, { once: true });
-  try {
-    return await Promise.race([runSteps(fanOut), givenUp.promise]);
-  } finally {
-    signal.removeEventListener("abort", giveUp);
-  }
+export function runFanOut(fanOut: FanOut, signal: AbortSignal): Promise<Remaining> {
+  return unlessAborted(runSteps(fanOut), signal);
 }
 
 async function runSteps({ steps, concurrency }: FanOut): Promise<Remaining> {

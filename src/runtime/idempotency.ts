@@ -9,6 +9,7 @@ import type { Component } from "./component.ts";
 import type { Invocation } from "./invocation.ts";
 import { decodeAnswer, encodeAnswer, mostKept } from "./kept-answer.ts";
 import { pause } from "./pause.ts";
+import { unlessAborted } from "./unless-aborted.ts";
 
 /**
  * The request metadata that makes a call happen once. As written: `Idempotency-Key` is another name, which
@@ -187,7 +188,7 @@ async function runWithin(
   }, milliseconds);
   try {
     const running = run({ ...invocation, signal: over.signal });
-    return await unlessAborted(running, over.signal, () => BindingError.from(over.signal.reason));
+    return await unlessAborted(running, over.signal);
   } finally {
     clearTimeout(timer);
   }
@@ -246,21 +247,4 @@ function givenUp(call: KeyedCall): BindingError {
     `the caller gave up; ${described(call)} goes on, and a call with the same key gets its result`,
     { effect: "ambiguous" },
   );
-}
-
-/** What the work comes to, unless the signal is aborted first. */
-async function unlessAborted<Result>(
-  work: Promise<Result>,
-  signal: AbortSignal,
-  failure: () => BindingError,
-): Promise<Result> {
-  const aborted = Promise.withResolvers<never>();
-  const giveUp = (): void => aborted.reject(failure());
-  if (signal.aborted) giveUp();
-  else signal.addEventListener("abort", giveUp, { once: true });
-  try {
-    return await Promise.race([work, aborted.promise]);
-  } finally {
-    signal.removeEventListener("abort", giveUp);
-  }
 }

@@ -1,4 +1,4 @@
-import type { InboundEvent, Settlement } from "../binding.ts";
+import type { Answer, InboundEvent, Settlement } from "../binding.ts";
 import type { LaneReference, Reply } from "./app.ts";
 import type { Entry } from "./entry.ts";
 
@@ -77,10 +77,9 @@ export function keyOf(event: InboundEvent, orderKey: string): string | undefined
 export function handledSettlement(reply: Reply | undefined): Settlement {
   if (reply === undefined) return handled;
   const { data, contentType } = reply;
-  const answer = {
-    ...(data === undefined ? {} : { data }),
-    ...(contentType === undefined ? {} : { contentType }),
-  };
+  const answer: Answer & { contentType?: string } = {};
+  if (data !== undefined) answer.data = data;
+  if (contentType !== undefined) answer.contentType = contentType;
   return { outcome: "handled", reply: answer };
 }
 

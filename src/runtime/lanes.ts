@@ -6,7 +6,7 @@ import { ReadyLanes } from "./ready-lanes.ts";
 /** The lanes of a component, with those in line to dispatch, and how many events wait in them. */
 export class Lanes {
   readonly #byKey = new Map<string, Lane>();
-  readonly #all = new Set<Lane>();
+  readonly #keyless = new Set<Lane>();
   readonly #ready = new ReadyLanes();
   readonly #pipelines: boolean;
   #queued = 0;
@@ -32,13 +32,13 @@ export class Lanes {
     return this.#ready.first;
   }
 
-  get all(): Iterable<Lane> {
-    return this.#all;
+  get all(): Lane[] {
+    return [...this.#byKey.values(), ...this.#keyless];
   }
 
   /** Those of which nothing is out. */
   get resting(): Lane[] {
-    return [...this.#all].filter((lane) => lane.out === 0);
+    return this.all.filter((lane) => lane.out === 0);
   }
 
   /** Puts an event behind those of its key; without one it has a lane of its own. */
@@ -46,8 +46,8 @@ export class Lanes {
     let lane = key === undefined ? undefined : this.#byKey.get(key);
     if (lane === undefined) {
       lane = new Lane(key);
-      if (key !== undefined) this.#byKey.set(key, lane);
-      this.#all.add(lane);
+      if (key === undefined) this.#keyless.add(lane);
+      else this.#byKey.set(key, lane);
     }
     lane.entries.push(entry);
     if (lane.place === "parked") this.#parked++;
@@ -161,9 +161,9 @@ export class Lanes {
 
   /** Nothing is left of it. */
   forget(lane: Lane): void {
-    clearTimeout(lane.timer);
+    if (lane.timer !== undefined) clearTimeout(lane.timer);
     this.#ready.remove(lane);
-    this.#all.delete(lane);
-    if (lane.key !== undefined) this.#byKey.delete(lane.key);
+    if (lane.key === undefined) this.#keyless.delete(lane);
+    else this.#byKey.delete(lane.key);
   }
 }

@@ -4,6 +4,7 @@ import { BindingError, messageOf } from "../errors.ts";
 import { parseFields } from "../metadata/parse.ts";
 import { componentFields, parseDirections, type ComponentSettings } from "./component-fields.ts";
 import { redactor, withoutSecrets, type Redact } from "./secrets.ts";
+import { unlessAborted } from "./unless-aborted.ts";
 
 /** What an opened component needs to be invoked. */
 export type Opened = {
@@ -108,22 +109,15 @@ async function connect(
       lost: (reason) => lost(shown(reason, redact)),
     }),
   );
-  const late = Promise.withResolvers<never>();
-  const giveUp = (): void =>
-    late.reject(new BindingError("unavailable", "opening took too long", { effect: "unsent" }));
-  if (signal.aborted) giveUp();
-  else signal.addEventListener("abort", giveUp, { once: true });
   try {
-    return await Promise.race([opening, late.promise]);
-  } catch (error) {
-    void opening.then(
-      (connection) => connection[Symbol.asyncDispose](),
-      () => undefined,
+    return await unlessAborted(
+      opening,
+      signal,
+      () => new BindingError("unavailable", "opening took too long", { effect: "unsent" }),
     );
+  } catch (error) {
+    opening.then((connection) => connection[Symbol.asyncDispose]()).catch(() => undefined);
     throw shown(error, redact);
-  } finally {
-    signal.removeEventListener("abort", giveUp);
-    late.promise.catch(() => undefined);
   }
 }
 

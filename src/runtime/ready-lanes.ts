@@ -24,8 +24,8 @@ export class ReadyLanes {
   putFirst(lane: Lane): void {
     if (lane.place === "listed") return;
     lane.place = "listed";
-    this.#line.splice(0, this.#head, lane);
-    this.#head = 0;
+    if (this.#head > 0) this.#line[--this.#head] = lane;
+    else this.#line.unshift(lane);
   }
 
   /** Takes the first out of the line. */
@@ -63,7 +63,7 @@ export class ReadyLanes {
 
   /** Takes a lane out, wherever it is. */
   remove(lane: Lane): void {
-    this.#aside.delete(lane);
+    if (lane.place === "aside") this.#aside.delete(lane);
     lane.place = "idle";
   }
 }

@@ -2,6 +2,7 @@ import type { AnyBinding, Logger } from "../binding.ts";
 import { BindingError, messageOf } from "../errors.ts";
 import type { Opened } from "./opening.ts";
 import { StallDetector, type StallFacts } from "./stall.ts";
+import { unlessAborted } from "./unless-aborted.ts";
 
 export type VigilOptions = {
   readonly binding: AnyBinding;
@@ -89,8 +90,8 @@ export class Vigil {
   async #ping(signal: AbortSignal): Promise<void> {
     const { binding, opened, logger } = this.#options;
     try {
-      const answer = binding.ping?.(opened.connection, signal);
-      await unlessAborted(answer, signal, "no answer to the heart-beat");
+      const answer = Promise.resolve(binding.ping?.(opened.connection, signal));
+      await unlessAborted(answer, signal, () => unanswered("no answer to the heart-beat"));
       this.#failures = 0;
     } catch (error) {
       // Whoever says no is there.
@@ -108,8 +109,10 @@ export class Vigil {
   async #look(signal: AbortSignal): Promise<void> {
     const { binding, opened, facts } = this.#options;
     try {
-      const asked = binding.backlog?.(opened.connection, signal);
-      this.#backlog = await unlessAborted(asked, signal, "no answer about the backlog");
+      const asked = Promise.resolve(binding.backlog?.(opened.connection, signal));
+      this.#backlog = await unlessAborted(asked, signal, () =>
+        unanswered("no answer about the backlog"),
+      );
     } catch {
       // Whether the connection lives, the heart-beat says.
       this.#backlog = undefined;
@@ -134,18 +137,6 @@ export class Vigil {
   }
 }
 
-function unlessAborted<T>(
-  work: Promise<T> | undefined,
-  signal: AbortSignal,
-  message: string,
-): Promise<T | undefined> {
-  return new Promise((resolve, reject) => {
-    const giveUp = (): void =>
-      reject(new BindingError("deadline_exceeded", message, { effect: "ambiguous" }));
-    signal.addEventListener("abort", giveUp, { once: true });
-    Promise.resolve(work)
-      .then(resolve, reject)
-      .finally(() => signal.removeEventListener("abort", giveUp))
-      .catch(() => undefined);
-  });
+function unanswered(text: string): BindingError {
+  return new BindingError("deadline_exceeded", text, { effect: "ambiguous" });
 }

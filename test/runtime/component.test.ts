@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, expect, test, vi } from "vitest";
+import { afterEach, beforeEach, expect, onTestFinished, test, vi } from "vitest";
 import { BindingError } from "../../src/errors.ts";
 import { FakeApp, ManualApp } from "./fake-app.ts";
 import { component, FakeSystem, startRuntime } from "./fake-binding.ts";
@@ -228,6 +228,26 @@ test("one that opens after it was given up is closed again", async () => {
   resolve();
   await settled();
   expect(system.log).toEqual(["open 1", "dispose 1"]);
+});
+
+test("one that opens after it was given up, and cannot be closed, troubles nobody", async () => {
+  const late = Promise.withResolvers<AsyncDisposable>();
+  const binding = { ...new FakeSystem().binding("fake", "output"), open: () => late.promise };
+  const { runtime } = startRuntime({ bindings: [binding] });
+  void runtime.apply([component("fake")]);
+  await settled();
+  await runtime.close();
+  const strays: unknown[] = [];
+  const onStray = (error: unknown): void => void strays.push(error);
+  process.on("unhandledRejection", onStray);
+  onTestFinished(() => void process.off("unhandledRejection", onStray));
+  const close = vi.fn<() => Promise<void>>(() => Promise.reject(new Error("gone already")));
+  late.resolve({ [Symbol.asyncDispose]: close });
+  await settled();
+  vi.useRealTimers();
+  await new Promise((resolve) => setImmediate(resolve));
+  expect(close).toHaveBeenCalledOnce();
+  expect(strays).toEqual([]);
 });
 
 test("a secret that is not there yet is asked for again", async () => {

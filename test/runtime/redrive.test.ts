@@ -1,3 +1,4 @@
+import { getEventListeners } from "node:events";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import type { DeadLetter } from "../../src/store/records.ts";
 import { MemoryStore } from "../store/memory-store.ts";
@@ -46,6 +47,14 @@ test("a redriven event goes through its key's lane, marked, with fresh attempts"
   // Removing it is the caller's; and a redrive notes no attempts of the event that its source may deliver again.
   expect(store.letters.size).toBe(1);
   expect(store.log).toEqual(["put poison"]);
+});
+
+test("the signal of many redrives holds none that has ended", async () => {
+  const { store, letter } = await withLetter();
+  const { delivery } = delivering(new FakeApp(), { store });
+  const { signal } = new AbortController();
+  expect(await delivery.redrive(letter(), signal)).toMatchObject({ outcome: "handled" });
+  expect(getEventListeners(signal, "abort")).toEqual([]);
 });
 
 test("used up once more it is the same letter, one redrive older", async () => {
