@@ -90,10 +90,14 @@ export class AttemptCounts {
       this.#keep(entry.event.id, { ...countOf(entry, entry.failed), deadLettered: true });
   }
 
-  /** It goes back to its source. An attempt that was noted and never went out is taken back. */
+  /**
+   * It goes back to its source. An attempt that was noted and never went out is taken back; a first one that has
+   * failed is noted now. One that is exhausted begins anew.
+   */
   returned(entry: Entry): void {
-    if (entry.noted > entry.failed && entry.redriven === undefined)
-      void this.#write(entry, entry.failed);
+    if (this.#store === undefined || entry.noted === entry.failed) return;
+    if (entry.noted < entry.failed && entry.exhausted !== undefined) return;
+    void this.#write(entry, entry.failed);
   }
 
   async #write(entry: Entry, begun: number): Promise<void> {

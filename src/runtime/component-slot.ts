@@ -1,7 +1,8 @@
 import { formatOrigin, type ComponentSpec } from "../component.ts";
-import { messageOf } from "../errors.ts";
+import { BindingError, messageOf } from "../errors.ts";
 import type { Component } from "./component.ts";
 import { unknownStatus } from "./component-status.ts";
+import { readReadiness } from "./readiness.ts";
 import type { ComponentChange } from "./reload.ts";
 import type { RuntimeLogger } from "./runtime-logger.ts";
 import type { ComponentStatus } from "./status.ts";
@@ -45,6 +46,11 @@ export class ComponentSlot {
     return this.#wanted !== undefined;
   }
 
+  /** Nothing is there, on its way, or still ending. */
+  get isEmpty(): boolean {
+    return !this.isWanted && this.#current === undefined && this.#busy === undefined;
+  }
+
   get status(): ComponentStatus | undefined {
     return this.#current?.status ?? this.#unknown?.status;
   }
@@ -54,20 +60,28 @@ export class ComponentSlot {
     return [this.#current, this.#next].filter((one) => one !== undefined);
   }
 
-  /** Makes the definition the one that runs; `undefined`: none. Never rejects. */
-  want(spec: ComponentSpec | undefined): Promise<ComponentChange> {
+  /**
+   * Makes the definition the one that runs, once `after` has resolved; `undefined`: none. Never rejects, as `after`
+   * must not.
+   */
+  want(spec: ComponentSpec | undefined, after?: Promise<unknown>): Promise<ComponentChange> {
     const turn = ++this.#latest;
     this.#wanted = spec;
-    return this.#inTurn(() =>
+    const change = (): Promise<ComponentChange> | ComponentChange =>
       turn === this.#latest
         ? this.#change(spec)
-        : this.#told("kept", "applied", "a newer definition came", spec),
-    );
+        : this.#told("kept", "applied", "a newer definition came", spec);
+    return this.#inTurn(after === undefined ? change : () => after.then(change));
   }
 
   /** Opens the same definition anew, as if it had changed. Rejects with what keeps it from being open. */
   restart(): Promise<void> {
     return this.#inTurn(async () => {
+      if (this.#drain !== undefined)
+        throw new BindingError(
+          "unavailable",
+          `${this.#options.name} is not opened anew: the runtime stops`,
+        );
       const old = this.#current;
       if (old !== undefined) await this.#follow(old, old.spec);
     });
@@ -119,6 +133,14 @@ export class ComponentSlot {
     return this.#told("deleted", "applied", "", old.spec);
   }
 
+  async #unknownType(spec: ComponentSpec, reason: string): Promise<ComponentChange> {
+    const since = new Date();
+    this.#unknown = { spec, status: unknownStatus(spec, reason, since, "optional") };
+    const readiness = await readReadiness(spec);
+    this.#unknown = { spec, status: unknownStatus(spec, reason, since, readiness) };
+    return this.#told("created", "failed", reason, spec);
+  }
+
   #create(spec: ComponentSpec): Promise<ComponentChange> | ComponentChange {
     const before = this.#unknown;
     if (before !== undefined && isSame(before.spec, spec))
@@ -127,8 +149,7 @@ export class ComponentSlot {
     if (typeof made === "string") {
       const { name, logger } = this.#options;
       logger.error({ component: name, origin: formatOrigin(spec.origin) }, made);
-      this.#unknown = { spec, status: unknownStatus(spec, made, new Date()) };
-      return this.#told("created", "failed", made, spec);
+      return this.#unknownType(spec, made);
     }
     this.#unknown = undefined;
     this.#switch(made);

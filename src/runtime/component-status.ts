@@ -2,9 +2,9 @@ import { formatOrigin, type ComponentSpec } from "../component.ts";
 import type { ComponentPolicies } from "../policy/component-policies.ts";
 import type { App } from "./app.ts";
 import { Calls, type CallCounts } from "./calls.ts";
-import type { ComponentSettings } from "./component-fields.ts";
 import type { Delivery } from "./delivery.ts";
 import { newCounts, type EventCounts } from "./event-counts.ts";
+import type { Readiness } from "./readiness.ts";
 import type { BreakerStatus, ComponentState, ComponentStatus, Pause } from "./status.ts";
 
 /** A state with its reason and the time it began. */
@@ -19,16 +19,15 @@ type Facts = State &
     readonly delivery: Delivery | undefined;
     readonly counts: EventCounts;
     readonly calls: CallCounts;
-    readonly settings: ComponentSettings | undefined;
+    readonly readiness: Readiness;
   };
 
 /** What is told about a component, from what it knows. */
 export function componentStatus(facts: Facts): ComponentStatus {
-  const { spec, delivery, counts, calls, settings } = facts;
+  const { spec, delivery, counts, calls, readiness } = facts;
   const { state, reason, since, directions, operations, paused } = facts;
   const { backlog, rebuilds, breakers } = facts;
   const { handled, ...others } = counts.ended;
-  const readiness = settings?.required ? "required" : (settings?.readiness ?? "optional");
   return {
     ...{ name: spec.name, type: spec.type, version: spec.version, state, reason, since },
     ...{ directions, operations, paused, backlog, rebuilds, readiness, breakers },
@@ -63,11 +62,16 @@ export function breakersOf(
 }
 
 /** What a component is called whose type is not known: it is shown, so that nobody has to wonder where it is. */
-export function unknownStatus(spec: ComponentSpec, reason: string, since: Date): ComponentStatus {
+export function unknownStatus(
+  spec: ComponentSpec,
+  reason: string,
+  since: Date,
+  readiness: Readiness,
+): ComponentStatus {
   return componentStatus({
     ...{ spec, reason, since, state: "failed", directions: { input: false, output: false } },
     ...{ operations: [], delivery: undefined, counts: newCounts(), calls: new Calls().counts },
-    ...{ settings: undefined, paused: undefined, backlog: undefined, rebuilds: 0, breakers: [] },
+    ...{ readiness, paused: undefined, backlog: undefined, rebuilds: 0, breakers: [] },
   });
 }
 

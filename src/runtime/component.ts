@@ -15,6 +15,7 @@ import { openComponent, type Opened, type OpenedComponent } from "./opening.ts";
 import { OpeningWaiters } from "./opening-waiters.ts";
 import { ownPolicies } from "./own-policy.ts";
 import { pause } from "./pause.ts";
+import { readinessOf, readReadiness, type Readiness } from "./readiness.ts";
 import { StateLog } from "./state-log.ts";
 import type { ComponentStatus } from "./status.ts";
 import { Trial } from "./trial.ts";
@@ -62,6 +63,8 @@ export class Component {
   #spec: ComponentSpec;
   #opened: Opened | undefined;
   #settings: ComponentSettings | undefined;
+  /** What it says before its settings are known. */
+  #readiness: Readiness = "optional";
   #directions: { input: boolean; output: boolean };
   #rebuilds = 0;
   /** Rebuilds since the last event: each makes the next stall be told later. */
@@ -181,7 +184,7 @@ export class Component {
         rebuilds: this.#rebuilds,
         paused: this.input.paused,
       },
-      settings: this.#settings,
+      readiness: this.#settings === undefined ? this.#readiness : readinessOf(this.#settings),
       backlog: this.#vigil?.backlog,
       breakers: breakersOf(this.policies, this.#directions),
     });
@@ -256,6 +259,7 @@ export class Component {
 
   async #live(maybeLazy: boolean, tried: (error?: unknown) => void): Promise<void> {
     const { signal } = this.#closing;
+    this.#readiness = await readReadiness(this.spec);
     if (maybeLazy) await this.#firstUse(tried);
     for (let failures = 1; !signal.aborted; failures++) {
       let openedAt: number | undefined;

@@ -96,7 +96,8 @@ export class Deduplication {
   async complete(key: string): Promise<void> {
     const { claims, component, window } = this.#options;
     try {
-      if (claims !== undefined) await inTime(claims.complete(component, key, undefined, window));
+      if (claims !== undefined)
+        await inTime(claims.complete(component, key, "", undefined, window));
     } catch (error) {
       this.#tell(messageOf(error), "a handled event cannot be marked; a duplicate is delivered");
     }

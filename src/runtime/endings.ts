@@ -129,7 +129,7 @@ export class Endings {
       deduplication?.release(entry.claim);
       entry.claim = undefined;
     }
-    if (entry.identity === undefined || entry.redriven !== undefined) return;
+    if (entry.redriven !== undefined) return;
     if (how === "returned") counts.returned(entry);
     else if (how !== "dead letter") counts.forget(entry);
   }

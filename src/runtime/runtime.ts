@@ -16,7 +16,7 @@ import type { RuntimeLogger } from "./runtime-logger.ts";
 import type { Store } from "../store/store.ts";
 import { silentObserver, type Observer } from "./observer.ts";
 import { Outputs } from "./outputs.ts";
-import { ReloadLog, type Findings, type ReloadResult } from "./reload.ts";
+import { ReloadLog, type ComponentChange, type Findings, type ReloadResult } from "./reload.ts";
 import type { Redriven } from "./redrive.ts";
 import type { ComponentStatus } from "./status.ts";
 import { traceOf } from "./trace.ts";
@@ -124,6 +124,8 @@ export function createRuntime(options: RuntimeOptions): Runtime {
   const { store } = options;
   const history = new History(store?.history, logger);
   const slots = new Map<string, ComponentSlot>();
+  /** Deletions under way. A new component may be one of them renamed, with the same consumer's identity. */
+  const leavings = new Set<{ type: string | undefined; change: Promise<ComponentChange> }>();
   /** Those that outputs find, by name. */
   const components = new Map<string, Component>();
   const reloads = new ReloadLog();
@@ -170,6 +172,20 @@ export function createRuntime(options: RuntimeOptions): Runtime {
     return slot;
   }
 
+  async function remove(slot: ComponentSlot): Promise<ComponentChange> {
+    const leaving = { type: slot.status?.type, change: slot.want(undefined) };
+    leavings.add(leaving);
+    const change = await leaving.change;
+    leavings.delete(leaving);
+    return change;
+  }
+
+  /** Resolves once those of the type that were deleted are closed; `undefined`: there is none. */
+  function ended(type: string): Promise<unknown> | undefined {
+    const same = [...leavings].filter((one) => one.type === type);
+    return same.length === 0 ? undefined : Promise.all(same.map(({ change }) => change));
+  }
+
   function inputOf(name: string): ComponentSlot {
     const slot = slots.get(name);
     if (slot?.current === undefined)
@@ -198,21 +214,16 @@ export function createRuntime(options: RuntimeOptions): Runtime {
       if (draining) return reloads.add([], findings);
       const wanted = new Map(specs.map((spec) => [spec.name, spec]));
       const gone = [...slots].filter(([name, slot]) => slot.isWanted && !wanted.has(name));
-      const deletions = gone.map(([, slot]) => ({
-        type: slot.status?.type,
-        change: slot.want(undefined),
-      }));
-      const changes = [...wanted.values()].map(async (spec) => {
-        // A new one may be another one renamed, with the same consumer's identity.
-        const renamed = deletions.filter(({ type }) => type === spec.type);
-        if (renamed.length > 0 && slots.get(spec.name)?.isWanted !== true)
-          await Promise.all(renamed.map(({ change }) => change));
-        return slotOf(spec.name).want(spec);
+      const deletions = gone.map(([, slot]) => remove(slot));
+      const changes = [...wanted.values()].map((spec) => {
+        const slot = slotOf(spec.name);
+        return slot.want(spec, slot.isWanted ? undefined : ended(spec.type));
       });
       order = [...wanted.keys()];
       isKnown = true;
       known.resolve();
-      const all = await Promise.all([...changes, ...deletions.map(({ change }) => change)]);
+      const all = await Promise.all([...changes, ...deletions]);
+      for (const [name, slot] of slots) if (slot.isEmpty) slots.delete(name);
       applied = true;
       return reloads.add(all, findings);
     },

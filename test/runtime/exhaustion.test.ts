@@ -290,6 +290,22 @@ test("attempts begun before a restart count, and the last of them may have ended
   expect(app.out).toContain("a2");
 });
 
+test("a first attempt that failed counts after an orderly end too, as where the app ends with its runtime", async () => {
+  const store = new MemoryStore();
+  const app = poisoned();
+  for (const attempt of [1, 2, 3]) {
+    const { delivery } = await deliveringAgain(app, { store });
+    const event = sourceEvent("poison");
+    await delivery.deliver([event]);
+    await settled();
+    await delivery.drain(0);
+    await settled();
+    expect(app.deliveries.at(-1)?.attempt).toBe(attempt);
+    expect(event.settlements[0]?.outcome).toBe(attempt < 3 ? "returned" : "handled");
+  }
+  expect(letters(store)).toMatchObject([{ failed: 3, reason: "no poison" }]);
+});
+
 test("nothing is written for events that are handled at the first attempt", async () => {
   const store = new MemoryStore();
   const { delivery } = delivering(new FakeApp(), { store });
