@@ -1,17 +1,24 @@
 import { createFunctionApp, type FunctionAppHandlers } from "./app/function.ts";
 import type { AnyBinding, Answer, Header } from "./binding.ts";
 import { bindings as ownBindings } from "./bindings/index.ts";
+import { embeddedDeadLetters, type EmbeddedDeadLetters } from "./embedded-dead-letters.ts";
+import { messageOf } from "./errors.ts";
 import { lint } from "./resources/lint.ts";
 import { loadResources } from "./resources/load.ts";
+import { ResourceMemory } from "./resources/memory.ts";
 import { compilePolicies } from "./policy/policies.ts";
 import { formatProblem, type ResourceProblem } from "./resources/problem.ts";
 import type { Outcome } from "./runtime/app.ts";
 import { componentFields } from "./runtime/component-fields.ts";
+import { DeadLetterDesk } from "./runtime/dead-letters.ts";
 import { createRuntime as createCore } from "./runtime/runtime.ts";
 import type { RuntimeLogger } from "./runtime/runtime-logger.ts";
+import type { ReloadResult } from "./runtime/reload.ts";
 import type { ComponentStatus } from "./runtime/status.ts";
 import { createHttpEndpoints } from "./server/http-endpoints.ts";
 import { stateStores } from "./states/index.ts";
+import { createStore } from "./store/open-store.ts";
+import { stateFolder } from "./store/state-folder.ts";
 import { createLogger } from "./telemetry/logger.ts";
 
 export { defineBinding } from "./binding.ts";
@@ -40,9 +47,14 @@ export type {
   Reading,
   Settlement,
 } from "./binding.ts";
+export type { EmbeddedDeadLetters } from "./embedded-dead-letters.ts";
 export type { BindingErrorOptions, Effect, Reason } from "./errors.ts";
 export type { Field, Fields, Values } from "./metadata/fields.ts";
 export type { ResourceProblem } from "./resources/problem.ts";
+export type { LetterChange } from "./runtime/dead-letters.ts";
+export type { RedriveResult } from "./runtime/redrive-run.ts";
+export type { ComponentChange, ReloadResult } from "./runtime/reload.ts";
+export type { DeadLetter, DeadLetterFilter } from "./store/records.ts";
 export type { Outcome } from "./runtime/app.ts";
 export type { RuntimeLogger } from "./runtime/runtime-logger.ts";
 export type { ComponentState, ComponentStatus } from "./runtime/status.ts";
@@ -61,6 +73,12 @@ export type EmbeddedOptions = {
   readonly bindings?: readonly AnyBinding[];
   /** A pino logger, or what looks like one. Default: warnings and errors, readable, to standard error. */
   readonly logger?: RuntimeLogger;
+  /**
+   * A folder for what must outlast the process, in a folder of its own for `appId`: dead letters, attempt counts, the
+   * keys of repeated calls, the history of events. One process at a time. Absent: nothing outlasts it, an event
+   * whose attempts are used up stays where it is, unacknowledged, and calls with a key are refused.
+   */
+  readonly stateDir?: string;
   /** The most events of all components together that the app handles at one time. Default: no limit. */
   readonly maxConcurrency?: number;
 };
@@ -81,8 +99,15 @@ export type ComponentResource = {
 
 /** A runtime in this process: no port, the same components. */
 export type EmbeddedRuntime = AsyncDisposable & {
-  /** What is wrong with the resources, already logged. It stops only the components it is about. */
+  /** What is wrong with the resources as they were last read, already logged. It stops only the components it is about. */
   readonly problems: readonly ResourceProblem[];
+  /** Events that could not be handled. There are none without a `stateDir`. */
+  readonly deadLetters: EmbeddedDeadLetters;
+  /**
+   * Reads `resources` again and takes over what has changed, each component as a transaction: where a new
+   * definition does not work, the old one goes on. Never rejects: what is wrong is in the result.
+   */
+  reload(): Promise<ReloadResult>;
   /**
    * Runs an operation of an output. Resolves to `undefined` where the binding answers nothing. Rejects
    * with a `BindingError`.
@@ -117,10 +142,13 @@ export async function createRuntime(options: EmbeddedOptions = {}): Promise<Embe
   const { appId = "cufflink", app, maxConcurrency } = options;
   const logger = options.logger ?? quietLogger(appId);
   const bindings = withOwn(options.bindings ?? []);
-  const { components, resiliency, problems } = await load(options, appId, bindings);
-  for (const problem of problems) {
-    logger[problem.severity === "error" ? "error" : "warn"]({}, formatProblem(problem));
-  }
+  const store = createStore({
+    folder:
+      options.stateDir === undefined
+        ? undefined
+        : stateFolder(appId, options.stateDir, process.env),
+    logger: logger.child({ part: "store" }),
+  });
   const core = createCore({
     appId,
     bindings,
@@ -128,15 +156,53 @@ export async function createRuntime(options: EmbeddedOptions = {}): Promise<Embe
     app: app && createFunctionApp(app),
     logger,
     http: createHttpEndpoints(),
+    store: options.stateDir === undefined ? undefined : store,
     maxConcurrency,
   });
-  if (resiliency !== undefined) core.applyPolicies(await compilePolicies(resiliency));
-  await core.apply(components);
+  const desk = new DeadLetterDesk({
+    store: store.deadLetters,
+    redrive: (letter, signal) => core.redrive(letter, signal),
+    invoke: (invocation) => core.invoke(invocation),
+    logger,
+  });
+  const memory = new ResourceMemory();
+  let problems: readonly ResourceProblem[] = [];
+  const apply = async (): Promise<ReloadResult> => {
+    const read = await load(options, appId, bindings, memory);
+    ({ problems } = read);
+    for (const problem of problems) {
+      logger[problem.severity === "error" ? "error" : "warn"]({}, formatProblem(problem));
+    }
+    let { refused } = read;
+    try {
+      core.applyPolicies(read.resiliency && (await compilePolicies(read.resiliency)));
+    } catch (error) {
+      refused = true;
+      logger.error({ reason: messageOf(error) }, "policies stay as they were");
+    }
+    return core.apply(read.components, { problems: problems.map(firstLineOf), refused });
+  };
+  let reading: Promise<unknown> = apply();
+  await reading;
+  const end = async (deadline: number): Promise<void> => {
+    await core.drain(deadline);
+    await core.close();
+    await store.close();
+  };
   let closing: Promise<void> | undefined;
   const close = ({ deadline = 5000 }: { readonly deadline?: number } = {}): Promise<void> =>
-    (closing ??= core.drain(deadline).then(() => core.close()));
+    (closing ??= end(deadline));
   return {
-    problems,
+    get problems() {
+      return problems;
+    },
+    deadLetters: embeddedDeadLetters(desk),
+    reload() {
+      // One after another: each takes over what is there then.
+      const result = reading.then(apply);
+      reading = result;
+      return result;
+    },
     invoke: (
       name,
       operation,
@@ -150,7 +216,12 @@ export async function createRuntime(options: EmbeddedOptions = {}): Promise<Embe
   };
 }
 
-async function load(options: EmbeddedOptions, appId: string, bindings: readonly AnyBinding[]) {
+async function load(
+  options: EmbeddedOptions,
+  appId: string,
+  bindings: readonly AnyBinding[],
+  memory: ResourceMemory,
+) {
   const loaded = await loadResources({
     paths: [options.resources ?? []].flat(),
     texts: (options.components ?? []).map((component, index) => ({
@@ -161,10 +232,14 @@ async function load(options: EmbeddedOptions, appId: string, bindings: readonly 
     appId,
     bindings,
     frameworkFields: componentFields,
+    memory,
   });
   const linted = await lint(loaded.components, bindings, { frameworkFields: componentFields });
-  const { components, resiliency } = loaded;
-  return { components, resiliency, problems: [...loaded.problems, ...linted] };
+  return { ...loaded, problems: [...loaded.problems, ...linted] };
+}
+
+function firstLineOf(problem: ResourceProblem): string {
+  return formatProblem(problem).split("\n", 1)[0] ?? "";
 }
 
 function withOwn(added: readonly AnyBinding[]): AnyBinding[] {

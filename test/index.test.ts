@@ -1,4 +1,5 @@
 import { execFile } from "node:child_process";
+import { rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { expect, onTestFinished, test, vi } from "vitest";
@@ -14,6 +15,7 @@ import {
 } from "../src/index.ts";
 import { root } from "./cli/command.ts";
 import { component, folder } from "./resources/folder.ts";
+import { until } from "./until.ts";
 
 async function start(options: EmbeddedOptions): Promise<EmbeddedRuntime> {
   const runtime = await createRuntime({ logger: silent, ...options });
@@ -109,6 +111,80 @@ test("what is wrong is told and stops nothing else", async () => {
   ]);
   expect(error.mock.calls.map(([, message]) => message).join("\n")).toContain("components[1]:5:9");
   await runtime.invoke("notes", "create", { data: "x" });
+});
+
+/** A folder input of files, each an event with its name as its identity. */
+const inbox = (path: string) =>
+  component(
+    "inbox",
+    "bindings.file",
+    `- {name: folder, value: "${path}"}\n- {name: quietTime, value: 10ms}\n- {name: backOffMaxRetries, value: 0}`,
+  );
+
+test("with a folder for its state it keeps dead letters, which outlast it and are redriven", async () => {
+  const [stateDir, path] = [folder({}), folder({ "a.txt": "borken" })];
+  const heard: string[] = [];
+  const app: EmbeddedOptions["app"] = {
+    onBindingEvent({ data }) {
+      const text = Buffer.from(data ?? []).toString();
+      heard.push(text);
+      if (text === "borken") throw new Error("cannot read it");
+    },
+  };
+  const first = await start({ stateDir, components: [inbox(path)], app });
+  await until(async () => (await first.deadLetters.list()).letters.length === 1, {
+    what: "the dead letter",
+  });
+  const { letters, more } = await first.deadLetters.list({ component: "inbox" }, { limit: 5 });
+  expect([letters, more]).toMatchObject([[{ reason: "cannot read it", failed: 1 }], false]);
+  expect(first.components()).toMatchObject([
+    { handled: 0, endedOtherwise: { "dead letter": 1 }, attempts: 1 },
+  ]);
+  await first.close();
+
+  const id = letters[0]?.id ?? "";
+  const second = await start({ stateDir, components: [inbox(path)], app });
+  const { event } = await second.deadLetters.get(id);
+  expect(Buffer.from(event.data ?? []).toString()).toBe("borken");
+  await until(() => second.components()[0]?.state === "running", { what: "the second to run" });
+  const ids = { ids: [id] };
+  expect(await second.deadLetters.redrive(ids)).toMatchObject([{ outcome: "refused" }]);
+  await second.deadLetters.edit(id, { data: Buffer.from("broken") });
+  expect(await second.deadLetters.redrive("all")).toMatchObject([{ id, outcome: "handled" }]);
+  expect(heard).toEqual(["borken", "borken", "broken"]);
+  expect(await second.deadLetters.drop("all")).toEqual({ dropped: 0, skipped: 0 });
+});
+
+test("without one there are no dead letters, and the event stays", async () => {
+  const runtime = await start({
+    components: [inbox(folder({ "a.txt": "a" }))],
+    app: { onBindingEvent: () => Promise.reject(new Error("no")) },
+  });
+  await until(() => runtime.components()[0]?.state === "stalled", { what: "the event to stay" });
+  const reason = expect.stringContaining("given no store") as string;
+  expect(runtime.components()).toMatchObject([{ reason, handled: 0 }]);
+  expect(await runtime.deadLetters.list()).toEqual({ letters: [], more: false });
+});
+
+test("resources are read again when that is asked for, and what is wrong leaves what runs alone", async () => {
+  const path = folder({});
+  const yaml = component("notes", "bindings.localstorage", `- {name: rootPath, value: "${path}"}`);
+  const resources = folder({ "a.yaml": yaml });
+  const runtime = await start({ resources, components: [inbox(folder({}))] });
+  const names = () => runtime.components().map(({ name }) => name);
+  expect(await runtime.reload()).toMatchObject({ outcome: "unchanged", problems: [] });
+  writeFileSync(join(resources, "b.yaml"), yaml.replace("notes", "more"));
+  expect(await runtime.reload()).toMatchObject({ revision: 2, outcome: "applied" });
+  expect(names().toSorted()).toEqual(["inbox", "more", "notes"]);
+  writeFileSync(join(resources, "a.yaml"), "kind: [");
+  const [broken] = await Promise.all([runtime.reload(), runtime.reload()]);
+  expect(broken).toMatchObject({ outcome: "refused" });
+  expect(runtime.problems).toMatchObject([{ severity: "error" }]);
+  const request = { data: "x", metadata: { fileName: "a" } };
+  await runtime.invoke("notes", "create", request);
+  rmSync(join(resources, "a.yaml"));
+  await runtime.reload();
+  expect([names().toSorted(), runtime.problems]).toEqual([["inbox", "more"], []]);
 });
 
 test("closing twice is closing once", async () => {

@@ -2,6 +2,7 @@ import type { Command } from "commander";
 import { appProtocols, type AppProtocol } from "../app/app.ts";
 import { parseByteSize } from "../metadata/byte-size.ts";
 import { parseDuration } from "../metadata/duration.ts";
+import type { Retention } from "../store/store.ts";
 import type { LogLevel } from "../telemetry/logger.ts";
 import { UsageError } from "./usage-error.ts";
 
@@ -37,6 +38,8 @@ export type ServeOptions = {
   readonly stateDir: string | undefined;
   /** Whether it is remembered what became of each event. */
   readonly eventHistory: boolean;
+  /** How long durable records are kept, and how many. */
+  readonly retention: Retention;
   readonly maxBodySize: number;
   readonly logLevel: LogLevel;
   readonly logAsJson: boolean;
@@ -139,6 +142,11 @@ export function addServeOptions(command: Command): Command {
       "where durable records are kept, as dead letters; default $XDG_STATE_HOME, else ~/.local/state",
     )
     .option("--enable-event-history [bool]", "remember what became of each event", "true")
+    .option("--dead-letters-max-age <duration>", "how long dead letters are kept", "720h")
+    .option("--dead-letters-max-count <n>", "the most dead letters that are kept", "100000")
+    .option("--dead-letters-max-bytes <size>", "the most that dead letters take", "1Gi")
+    .option("--history-max-age <duration>", "how long the history of events is kept", "168h")
+    .option("--history-max-count <n>", "the most records of history that are kept", "100000")
     .option("--max-body-size <size>", "the largest request", "4Mi")
     .option("--tls-cert <file>", "PEM certificate chain: both ports speak TLS")
     .option("--tls-key <file>", "PEM key of that certificate")
@@ -191,6 +199,12 @@ export function readServeOptions(command: Command): ServeOptions {
       "is not an integer",
       0,
     );
+  const atLeastOne = (name: string, value: number | undefined, what: string): number =>
+    check(value !== undefined && value >= 1 ? value : undefined, name, what, 0);
+  const age = (name: string): number =>
+    atLeastOne(name, parseDuration(text(name), 1000), 'is not a duration such as "720h"');
+  const most = (name: string): number =>
+    atLeastOne(name, /^\d+$/.test(text(name)) ? Number(text(name)) : 0, "is not a number above 0");
   const on = (name: string): boolean =>
     flags[name] === true || ["true", "1", "t"].includes(text(name).toLowerCase());
 
@@ -251,6 +265,18 @@ export function readServeOptions(command: Command): ServeOptions {
     unixDomainSocket: optional("unixDomainSocket"),
     stateDir: optional("stateDir"),
     eventHistory: on("enableEventHistory"),
+    retention: {
+      deadLetters: {
+        age: age("deadLettersMaxAge"),
+        count: most("deadLettersMaxCount"),
+        bytes: atLeastOne(
+          "deadLettersMaxBytes",
+          parseByteSize(text("deadLettersMaxBytes")),
+          'is not a size such as "1Gi"',
+        ),
+      },
+      history: { age: age("historyMaxAge"), count: most("historyMaxCount") },
+    },
     maxBodySize: check(
       parseByteSize(text("maxBodySize")),
       "maxBodySize",

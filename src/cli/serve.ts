@@ -79,6 +79,7 @@ export async function serve(options: ServeOptions): Promise<Served> {
   });
   const store = createStore({
     folder: stateFolder(options.appId, options.stateDir, process.env),
+    retention: options.retention,
     logger: logger.child({ part: "store" }),
     onExpired: (component, count) => deadLetters.expired(component, count),
   });

@@ -15,8 +15,10 @@ spec:
   targets: {components: {inbox: {inbound: {retry: twice}}}}
 `;
 
+const slowly = twice.replace("10ms", "1h");
+
 /** An inbox whose app refuses what it is told to, and takes the rest. */
-async function serving() {
+async function serving(resiliency = twice) {
   const inbox = folder({});
   const notes = folder({});
   const state = folder({});
@@ -39,7 +41,7 @@ async function serving() {
     `- {name: rootPath, value: "${notes}"}`,
   );
   const serving = await startServing(
-    { "inbox.yaml": input, "notes.yaml": output, "quick.yaml": twice },
+    { "inbox.yaml": input, "notes.yaml": output, "quick.yaml": resiliency },
     ["--app-port", String(app.port), "--state-dir", state],
   );
   const address = `--address=127.0.0.1:${serving.grpc}`;
@@ -83,6 +85,26 @@ test("a dead letter is found, explained, mended, redriven and counted", async ()
   expect((await run("why", event.id)).stdout).toContain("It is no dead letter any more");
   command.signal("SIGTERM");
   expect(await command.exited).toBe(0);
+});
+
+test("an event that waits for its retry is found, and its component tells of it", async () => {
+  const { run, put, refused, seen } = await serving(slowly);
+  refused.add("later");
+  put("later.txt", "later");
+  await until(async () => (await run("components", "show", "inbox")).stdout.includes("oldest"), {
+    what: "the event to wait",
+  });
+  const shown = await run("components", "show", "inbox", "--json");
+  const { oldestWaiting, handled } = JSON.parse(shown.stdout) as {
+    oldestWaiting: { id: string; attempts: number };
+    handled: number;
+  };
+  expect([oldestWaiting.attempts, handled, seen]).toEqual([1, 0, ["later"]]);
+  const { stdout, code } = await run("why", oldestWaiting.id);
+  expect(code).toBe(0);
+  expect(stdout).toMatch(
+    /received.*\n.*attempt 1 refused after .*500.*\n {2}now waiting for attempt 2 of 2, due at \d{4}-/,
+  );
 });
 
 test("dead letters go to an output, and are dropped", async () => {

@@ -5,6 +5,7 @@ import {
   readServeOptions,
   type ServeOptions,
 } from "../../src/cli/serve-options.ts";
+import { defaultRetention } from "../../src/store/store.ts";
 import { UsageError } from "../../src/cli/usage-error.ts";
 
 function read(...args: string[]): ServeOptions {
@@ -30,6 +31,7 @@ describe("the flags of serve", () => {
       metricsPort: 9090,
       metrics: true,
       stateDir: undefined,
+      retention: defaultRetention,
       maxBodySize: 4 * 1024 * 1024,
       logLevel: "info",
       logAsJson: false,
@@ -57,6 +59,18 @@ describe("the flags of serve", () => {
     [["--log-as-json"], { logAsJson: true }],
     [["--log-level", "warning"], { logLevel: "warn" }],
     [["--state-dir", "/data"], { stateDir: "/data" }],
+    [
+      [
+        ...["--dead-letters-max-age", "48h", "--dead-letters-max-count=5"],
+        ...["--dead-letters-max-bytes", "10Mi", "--history-max-age=90m", "--history-max-count=7"],
+      ],
+      {
+        retention: {
+          deadLetters: { age: 48 * 3_600_000, count: 5, bytes: 10 * 1024 * 1024 },
+          history: { age: 90 * 60_000, count: 7 },
+        },
+      },
+    ],
     [["--max-body-size=10Ki"], { maxBodySize: 10_240 }],
     [["--dapr-graceful-shutdown-seconds", "2"], { gracefulShutdown: 2000 }],
     [["--dapr-block-shutdown-duration", "1m"], { blockShutdown: 60_000 }],
@@ -100,6 +114,17 @@ describe("the flags of serve", () => {
     expect(() => read(...wrong)).toThrow(
       /--app-port "99999"[^]*--max-body-size "huge"[^]*--log-level|--log-level/,
     );
+  });
+
+  test.each([
+    ["--dead-letters-max-age", "30d", "is not a duration"],
+    ["--dead-letters-max-age", "-1h", "is not a duration"],
+    ["--dead-letters-max-count", "0", "is not a number above 0"],
+    ["--dead-letters-max-bytes", "1GB", "is not a size"],
+    ["--history-max-age", "", "is not a duration"],
+    ["--history-max-count", "1.5", "is not a number above 0"],
+  ])("%s %s is refused", (flag, value, reason) => {
+    expect(() => read(flag, value)).toThrow(`${flag} ${JSON.stringify(value)} ${reason}`);
   });
 
   test("refuse Kubernetes mode with the reason", () => {
