@@ -19,6 +19,25 @@ export type Reason =
   | "data_loss"
   | "internal";
 
+/** gRPC's status codes by our reasons. */
+export const grpcCodes: Readonly<Record<Reason, number>> = {
+  cancelled: 1,
+  invalid_argument: 3,
+  deadline_exceeded: 4,
+  not_found: 5,
+  already_exists: 6,
+  permission_denied: 7,
+  resource_exhausted: 8,
+  failed_precondition: 9,
+  aborted: 10,
+  out_of_range: 11,
+  unimplemented: 12,
+  internal: 13,
+  unavailable: 14,
+  data_loss: 15,
+  unauthenticated: 16,
+};
+
 /**
  * What is known of a failed operation's effect on the other system.
  *

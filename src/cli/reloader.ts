@@ -88,7 +88,8 @@ export class Reloader {
     await this.#reading;
     this.#next = undefined;
     const reading = this.#read();
-    this.#reading = reading;
+    // One that fails fails those who asked for it, and none that comes after.
+    this.#reading = reading.catch(() => undefined);
     // Wrapped, as a promise in a promise would be waited for.
     return (await reading).applied;
   }
@@ -106,7 +107,9 @@ export class Reloader {
       memory: this.#memory,
       isDenied: this.#configuration.isDenied,
     });
+    const isNew = resources.secretFiles.some((file) => !this.#secretFiles.includes(file));
     this.#secretFiles = resources.secretFiles;
+    if (this.#watching && isNew) this.#watcher.pathsChanged();
     const linted = await lint(resources.components, bindings, { frameworkFields: componentFields });
     const problems = [...config.problems, ...resources.problems, ...linted];
     this.#tell(problems);

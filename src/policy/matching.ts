@@ -1,4 +1,4 @@
-import type { BindingError, Reason } from "../errors.ts";
+import { grpcCodes, type BindingError } from "../errors.ts";
 
 /** Status codes from the first to the last, both included. */
 export type CodeRange = { readonly from: number; readonly to: number };
@@ -70,21 +70,3 @@ export function codesOf({ reason, systemCode }: BindingError): StatusCodes {
 function includes(ranges: readonly CodeRange[], code: number): boolean {
   return ranges.some(({ from, to }) => from <= code && code <= to);
 }
-
-const grpcCodes: Readonly<Record<Reason, number>> = {
-  cancelled: 1,
-  invalid_argument: 3,
-  deadline_exceeded: 4,
-  not_found: 5,
-  already_exists: 6,
-  permission_denied: 7,
-  resource_exhausted: 8,
-  failed_precondition: 9,
-  aborted: 10,
-  out_of_range: 11,
-  unimplemented: 12,
-  internal: 13,
-  unavailable: 14,
-  data_loss: 15,
-  unauthenticated: 16,
-};

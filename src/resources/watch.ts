@@ -57,6 +57,11 @@ export class ResourceWatcher {
     this.#later();
   }
 
+  /** Looks at once at what has become one of the paths, not only when it is time. */
+  pathsChanged(): void {
+    if (!this.#closed) void this.#look();
+  }
+
   close(): void {
     this.#closed = true;
     clearTimeout(this.#timer);
@@ -90,8 +95,8 @@ export class ResourceWatcher {
       while (this.#lookAgain && !this.#closed) {
         this.#lookAgain = false;
         const { texts, folders } = await look(this.#options.paths());
-        // A path that is new among those that count was just read.
-        const changed = [...texts].some(([path, text]) => (this.#seen.get(path) ?? text) !== text);
+        // What is at a new path may have changed since it was read, and counts as a change.
+        const changed = [...texts].some(([path, text]) => this.#seen.get(path) !== text);
         this.#seen = texts;
         if (this.#closed) return;
         await this.#watch(folders);

@@ -6,9 +6,8 @@ import {
   type CallOptions,
   type Client,
 } from "@connectrpc/connect";
-import { BindingError, type Reason } from "../errors.ts";
+import { BindingError, grpcCodes, type Reason } from "../errors.ts";
 import { createGrpcTransport, type GrpcTransport } from "../grpc/transport.ts";
-import { grpcCodes } from "./errors.ts";
 
 export type CallerOptions = {
   /** `http://127.0.0.1:50001`. */

@@ -2,27 +2,8 @@ import { create, toBinary } from "@bufbuild/protobuf";
 import { anyPack, type Any } from "@bufbuild/protobuf/wkt";
 import { ErrorInfoSchema, RetryInfoSchema } from "../../gen/google/rpc/error_details_pb.ts";
 import { StatusSchema } from "../../gen/google/rpc/status_pb.ts";
-import { BindingError, type Reason } from "../errors.ts";
+import { BindingError, grpcCodes } from "../errors.ts";
 import { GrpcFailure } from "../grpc/status.ts";
-
-/** gRPC's status codes by our reasons. */
-export const grpcCodes: Readonly<Record<Reason, number>> = {
-  cancelled: 1,
-  invalid_argument: 3,
-  deadline_exceeded: 4,
-  not_found: 5,
-  already_exists: 6,
-  permission_denied: 7,
-  resource_exhausted: 8,
-  failed_precondition: 9,
-  aborted: 10,
-  out_of_range: 11,
-  unimplemented: 12,
-  internal: 13,
-  unavailable: 14,
-  data_loss: 15,
-  unauthenticated: 16,
-};
 
 const internal = 13;
 

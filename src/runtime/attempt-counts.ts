@@ -4,6 +4,7 @@ import type { AttemptCount } from "../store/records.ts";
 import type { AttemptStore } from "../store/store.ts";
 import type { Entry } from "./entry.ts";
 import { fingerprintOf, identityOf, type Identity } from "./identity.ts";
+import { inTime } from "./in-time.ts";
 
 /** As many marks as the store loads; an older event that comes again is attempted once more. */
 const mostKnown = 10_000;
@@ -103,7 +104,7 @@ export class AttemptCounts {
     const count = countOf(entry, begun);
     if (entry.event.id !== undefined) this.#keep(entry.event.id, count);
     try {
-      await this.#store?.begin(this.#component, count);
+      if (this.#store !== undefined) await inTime(this.#store.begin(this.#component, count));
       this.#inTrouble = false;
     } catch (error) {
       this.#tell(error, "attempts cannot be noted; a restart begins counting anew");

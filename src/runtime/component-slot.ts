@@ -1,5 +1,5 @@
 import { formatOrigin, type ComponentSpec } from "../component.ts";
-import { messageOf } from "../errors.ts";
+import { BindingError, messageOf } from "../errors.ts";
 import type { Component } from "./component.ts";
 import { unknownStatus } from "./component-status.ts";
 import { readReadiness } from "./readiness.ts";
@@ -46,6 +46,11 @@ export class ComponentSlot {
     return this.#wanted !== undefined;
   }
 
+  /** Nothing is there, on its way, or still ending. */
+  get isEmpty(): boolean {
+    return !this.isWanted && this.#current === undefined && this.#busy === undefined;
+  }
+
   get status(): ComponentStatus | undefined {
     return this.#current?.status ?? this.#unknown?.status;
   }
@@ -55,20 +60,28 @@ export class ComponentSlot {
     return [this.#current, this.#next].filter((one) => one !== undefined);
   }
 
-  /** Makes the definition the one that runs; `undefined`: none. Never rejects. */
-  want(spec: ComponentSpec | undefined): Promise<ComponentChange> {
+  /**
+   * Makes the definition the one that runs, once `after` has resolved; `undefined`: none. Never rejects, as `after`
+   * must not.
+   */
+  want(spec: ComponentSpec | undefined, after?: Promise<unknown>): Promise<ComponentChange> {
     const turn = ++this.#latest;
     this.#wanted = spec;
-    return this.#inTurn(() =>
+    const change = (): Promise<ComponentChange> | ComponentChange =>
       turn === this.#latest
         ? this.#change(spec)
-        : this.#told("kept", "applied", "a newer definition came", spec),
-    );
+        : this.#told("kept", "applied", "a newer definition came", spec);
+    return this.#inTurn(after === undefined ? change : () => after.then(change));
   }
 
   /** Opens the same definition anew, as if it had changed. Rejects with what keeps it from being open. */
   restart(): Promise<void> {
     return this.#inTurn(async () => {
+      if (this.#drain !== undefined)
+        throw new BindingError(
+          "unavailable",
+          `${this.#options.name} is not opened anew: the runtime stops`,
+        );
       const old = this.#current;
       if (old !== undefined) await this.#follow(old, old.spec);
     });

@@ -114,7 +114,8 @@ export class Idempotency {
       throw error;
     }
     if (faultPoints) reach("invoked");
-    const keep = (): Promise<void> => claims.complete(scope, key, encodeAnswer(answer), window);
+    const keep = (): Promise<void> =>
+      claims.complete(scope, key, call.fingerprint, encodeAnswer(answer), window);
     try {
       await keep();
     } catch {

@@ -32,6 +32,10 @@ export class Lanes {
     return this.#ready.first;
   }
 
+  get all(): Iterable<Lane> {
+    return this.#all;
+  }
+
   /** Those of which nothing is out. */
   get resting(): Lane[] {
     return [...this.#all].filter((lane) => lane.out === 0);
@@ -139,6 +143,7 @@ export class Lanes {
   park(lane: Lane, pause: number, then: () => void): void {
     this.#ready.remove(lane);
     lane.place = "parked";
+    lane.parkedUntil = Date.now() + pause;
     this.#queued -= lane.entries.length;
     this.#parked += lane.entries.length;
     lane.timer = setTimeout(

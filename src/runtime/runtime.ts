@@ -16,10 +16,11 @@ import type { RuntimeLogger } from "./runtime-logger.ts";
 import type { Store } from "../store/store.ts";
 import { silentObserver, type Observer } from "./observer.ts";
 import { Outputs } from "./outputs.ts";
-import { ReloadLog, type Findings, type ReloadResult } from "./reload.ts";
+import { ReloadLog, type ComponentChange, type Findings, type ReloadResult } from "./reload.ts";
 import type { Redriven } from "./redrive.ts";
 import type { ComponentStatus } from "./status.ts";
 import { traceOf } from "./trace.ts";
+import type { UnfinishedEvent } from "./unfinished.ts";
 
 export type RuntimeOptions = {
   readonly appId: string;
@@ -98,6 +99,8 @@ export type Runtime = {
   redrive(letter: DeadLetter, signal?: AbortSignal): Promise<Redriven>;
   /** What became of events. */
   readonly history: Pick<History, "find">;
+  /** The events with this id, or in this trace, that have not ended: where they are, and why. */
+  unfinished(eventId: string, component?: string): UnfinishedEvent[];
   /**
    * Stops the inputs: no more events are read, those with the app are awaited until `deadline` (ms),
    * the rest is returned to the sources. Outputs go on working.
@@ -121,6 +124,8 @@ export function createRuntime(options: RuntimeOptions): Runtime {
   const { store } = options;
   const history = new History(store?.history, logger);
   const slots = new Map<string, ComponentSlot>();
+  /** Deletions under way. A new component may be one of them renamed, with the same consumer's identity. */
+  const leavings = new Set<{ type: string | undefined; change: Promise<ComponentChange> }>();
   /** Those that outputs find, by name. */
   const components = new Map<string, Component>();
   const reloads = new ReloadLog();
@@ -152,7 +157,7 @@ export function createRuntime(options: RuntimeOptions): Runtime {
       ...{ appId, spec, binding, logger, observer, http, concurrency, fanOut },
       ...{ policies, store, history: options.eventHistory === false ? undefined : history },
       app: app?.of?.(spec.name) ?? app,
-      invokeOutput: (name, data, metadata) => outputs.create(name, data, metadata),
+      invokeOutput: (...call) => outputs.create(...call),
     });
   }
 
@@ -165,6 +170,20 @@ export function createRuntime(options: RuntimeOptions): Runtime {
     };
     slots.set(name, (slot = new ComponentSlot({ name, make, logger, onSwitch })));
     return slot;
+  }
+
+  async function remove(slot: ComponentSlot): Promise<ComponentChange> {
+    const leaving = { type: slot.status?.type, change: slot.want(undefined) };
+    leavings.add(leaving);
+    const change = await leaving.change;
+    leavings.delete(leaving);
+    return change;
+  }
+
+  /** Resolves once those of the type that were deleted are closed; `undefined`: there is none. */
+  function ended(type: string): Promise<unknown> | undefined {
+    const same = [...leavings].filter((one) => one.type === type);
+    return same.length === 0 ? undefined : Promise.all(same.map(({ change }) => change));
   }
 
   function inputOf(name: string): ComponentSlot {
@@ -195,21 +214,16 @@ export function createRuntime(options: RuntimeOptions): Runtime {
       if (draining) return reloads.add([], findings);
       const wanted = new Map(specs.map((spec) => [spec.name, spec]));
       const gone = [...slots].filter(([name, slot]) => slot.isWanted && !wanted.has(name));
-      const deletions = gone.map(([, slot]) => ({
-        type: slot.status?.type,
-        change: slot.want(undefined),
-      }));
-      const changes = [...wanted.values()].map(async (spec) => {
-        // A new one may be another one renamed, with the same consumer's identity.
-        const renamed = deletions.filter(({ type }) => type === spec.type);
-        if (renamed.length > 0 && slots.get(spec.name)?.isWanted !== true)
-          await Promise.all(renamed.map(({ change }) => change));
-        return slotOf(spec.name).want(spec);
+      const deletions = gone.map(([, slot]) => remove(slot));
+      const changes = [...wanted.values()].map((spec) => {
+        const slot = slotOf(spec.name);
+        return slot.want(spec, slot.isWanted ? undefined : ended(spec.type));
       });
       order = [...wanted.keys()];
       isKnown = true;
       known.resolve();
-      const all = await Promise.all([...changes, ...deletions.map(({ change }) => change)]);
+      const all = await Promise.all([...changes, ...deletions]);
+      for (const [name, slot] of slots) if (slot.isEmpty) slots.delete(name);
       applied = true;
       return reloads.add(all, findings);
     },
@@ -264,6 +278,11 @@ export function createRuntime(options: RuntimeOptions): Runtime {
       throw new BindingError("not_found", text);
     },
     history,
+    unfinished: (eventId, name) =>
+      [...slots.values()]
+        .flatMap((slot) => slot.components)
+        .filter(({ spec }) => name === undefined || spec.name === name)
+        .flatMap(({ input }) => input.delivery?.unfinished.find(eventId) ?? []),
     async drain(deadline) {
       draining = true;
       const results = await Promise.all([...slots.values()].map((one) => one.drain(deadline)));

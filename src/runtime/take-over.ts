@@ -15,6 +15,8 @@ export async function takeOver(
   switchOutputs: () => void,
 ): Promise<void> {
   try {
+    // Read first, as that takes its time and the old one may be open after it.
+    if (old.opened === undefined && !old.isWrong) await readDefinition(next.spec, next.binding);
     if (old.opened === undefined) return await replaceUnopened(old, next, switchOutputs);
     await next.prove();
     if (faultPoints) reach("new component proved");
@@ -38,7 +40,6 @@ async function replaceUnopened(
   next: Component,
   switchOutputs: () => void,
 ): Promise<void> {
-  if (!old.isWrong) await readDefinition(next.spec, next.binding);
   await old.input.handOver(old.drainTimeout);
   next.input.continueFrom(old.input);
   old.succeededBy(next);

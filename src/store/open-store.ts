@@ -52,9 +52,6 @@ export function createStore(options: StoreOptions): Store {
     },
   });
   const holds = (file: string): boolean => thread.running || existsSync(join(folder, file));
-  /** The fingerprints of what this process is at, for a claim that expires meanwhile. */
-  const claimed = new Map<string, string>();
-  const nameOf = (scope: string, key: string): string => `${scope}\0${key}`;
   return {
     deadLetters: {
       put(letter, fingerprint) {
@@ -101,21 +98,13 @@ export function createStore(options: StoreOptions): Store {
         holds(historyFile) ? thread.ask("findHistory", [eventId, component]) : [],
     },
     claims: {
-      async claim(scope, key, fingerprint, expiresIn) {
-        const claim = await thread.ask("claim", [scope, key, fingerprint, expiresIn]);
-        if (claim.state === "claimed") claimed.set(nameOf(scope, key), fingerprint);
-        return claim;
-      },
-      async complete(scope, key, result, expiresIn) {
-        const fingerprint = claimed.get(nameOf(scope, key)) ?? "";
+      claim: (scope, key, fingerprint, expiresIn) =>
+        thread.ask("claim", [scope, key, fingerprint, expiresIn]),
+      complete(scope, key, fingerprint, result, expiresIn) {
         const bytes = result && new Uint8Array(result);
-        await thread.ask("completeClaim", [scope, key, fingerprint, bytes, expiresIn], [bytes]);
-        claimed.delete(nameOf(scope, key));
+        return thread.ask("completeClaim", [scope, key, fingerprint, bytes, expiresIn], [bytes]);
       },
-      async release(scope, key) {
-        await thread.ask("releaseClaim", [scope, key]);
-        claimed.delete(nameOf(scope, key));
-      },
+      release: (scope, key) => thread.ask("releaseClaim", [scope, key]),
     },
     get trouble() {
       return thread.trouble;

@@ -72,10 +72,11 @@ export type HistoryStore = {
 export type ClaimStore = {
   /** Claims a key, unless that was done before and has not expired. Times are milliseconds from now. */
   claim(scope: string, key: string, fingerprint: string, expiresIn: number): Promise<Claim>;
-  /** Notes the result, which is kept for so long. */
+  /** Notes the result, which is kept for so long, whatever became of the claim meanwhile. */
   complete(
     scope: string,
     key: string,
+    fingerprint: string,
     result: Uint8Array | undefined,
     expiresIn: number,
   ): Promise<void>;

@@ -38,13 +38,14 @@ export class FakeClaims implements ClaimStore {
   async complete(
     scope: string,
     key: string,
+    fingerprint: string,
     result: Uint8Array | undefined,
     expiresIn: number,
   ): Promise<void> {
     this.#fail("complete");
     const one = this.kept.get(`${scope} ${key}`);
     if (one === undefined) throw new Error("nothing was claimed");
-    Object.assign(one, { done: true, result, until: Date.now() + expiresIn });
+    Object.assign(one, { fingerprint, done: true, result, until: Date.now() + expiresIn });
   }
 
   async release(scope: string, key: string): Promise<void> {

@@ -269,6 +269,99 @@ test("a renamed component reads only once the old one has given up its place", a
   ]);
 });
 
+test("a newer definition of a renamed component counts though the old one is still ending", async () => {
+  const app = new ManualApp();
+  const { runtime, system } = await running({ app });
+  await system.reading.deliver([sourceEvent("1")]);
+  const renamed = (size: string) =>
+    runtime.apply([component("fake", { size }, { name: "renamed", fingerprint: size })]);
+  const first = renamed("2");
+  await settled();
+  const second = renamed("3");
+  await settled();
+  expect(system.log).toEqual(["stop 1"]);
+  app.answer("1");
+  await vi.advanceTimersByTimeAsync(10);
+  expect((await first).components).toContainEqual(
+    expect.objectContaining({ name: "renamed", change: "kept" }),
+  );
+  expect((await second).components).toMatchObject([{ name: "renamed", change: "created" }]);
+  expect(system.log).toEqual([
+    ...["stop 1", "flush 1", "close 1", "dispose 1"],
+    ...["open 2", "read 2"],
+  ]);
+  expect(system.opening.metadata.size).toBe(3);
+});
+
+test("a renamed component that is gone before the old one has ended never comes", async () => {
+  const app = new ManualApp();
+  const { runtime, system } = await running({ app });
+  await system.reading.deliver([sourceEvent("1")]);
+  const renamed = runtime.apply([component("fake", {}, { name: "renamed", fingerprint: "r" })]);
+  await settled();
+  const none = runtime.apply([]);
+  app.answer("1");
+  await vi.advanceTimersByTimeAsync(10);
+  await Promise.all([renamed, none]);
+  await settled();
+  expect(system.log).toEqual(["stop 1", "flush 1", "close 1", "dispose 1"]);
+  expect(runtime.components()).toEqual([]);
+});
+
+test("one renamed in two steps reads only once the old one has given up its place", async () => {
+  const app = new ManualApp();
+  const { runtime, system } = await running({ app });
+  await system.reading.deliver([sourceEvent("1")]);
+  const none = runtime.apply([]);
+  await settled();
+  const renamed = runtime.apply([component("fake", {}, { name: "renamed", fingerprint: "r" })]);
+  await settled();
+  expect(system.log).toEqual(["stop 1"]);
+  app.answer("1");
+  await vi.advanceTimersByTimeAsync(10);
+  await Promise.all([none, renamed]);
+  expect(system.log.slice(-2)).toEqual(["open 2", "read 2"]);
+});
+
+test("nothing is opened anew once the runtime stops", async () => {
+  const { runtime, system } = await running();
+  await runtime.drain(0);
+  await expect(runtime.restart("orders")).rejects.toThrow("the runtime stops");
+  expect(system.openings).toHaveLength(1);
+});
+
+test("one that opens while a changed definition is read is not given up for it unproved", async () => {
+  const { runtime, system } = await running();
+  system.open = () => {
+    throw new Error("away");
+  };
+  system.opening.lost(new Error("away"));
+  await settled();
+  const secret = Promise.withResolvers<void>();
+  const applied = runtime.apply([
+    component(
+      "fake",
+      {},
+      {
+        fingerprint: "changed",
+        resolve: async () => {
+          await secret.promise;
+          return { values: { host: "there" }, secrets: [] };
+        },
+      },
+    ),
+  ]);
+  system.open = ({ metadata: { host } }) => {
+    if (host === "there") throw new Error("nobody is there");
+  };
+  await vi.advanceTimersByTimeAsync(1000);
+  expect(runtime.components()).toMatchObject([{ state: "running" }]);
+  secret.resolve();
+  await vi.advanceTimersByTimeAsync(10);
+  expect(await applied).toMatchObject({ outcome: "refused" });
+  expect(runtime.components()).toMatchObject([{ state: "running" }]);
+});
+
 test("a created one that cannot be opened is there, and goes on trying", async () => {
   const { runtime, system, status } = await running();
   system.open = ({ component: { name } }) => {

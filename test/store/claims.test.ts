@@ -19,8 +19,8 @@ test("a key is claimed once, then busy, then done with its result, bytes or none
   expect(busy).toSatisfy(({ since }: { since: number }) => since >= before && since <= Date.now());
   expect(await store.claims.claim("sms", "k", "print", hour)).toEqual({ state: "claimed" });
   const slab = Buffer.from("before[result]after");
-  await store.claims.complete("mail", "k", slab.subarray(7, 13), hour);
-  await store.claims.complete("sms", "k", undefined, hour);
+  await store.claims.complete("mail", "k", "print", slab.subarray(7, 13), hour);
+  await store.claims.complete("sms", "k", "print", undefined, hour);
   await store.close();
 
   const later = openStore({ folder });
@@ -61,7 +61,7 @@ test("a claim of a process that is gone is busy, but not ours, and can be given 
 test("giving up takes no result away", async () => {
   const store = openStore({ folder: ":memory:" });
   await store.claims.claim("mail", "k", "print", hour);
-  await store.claims.complete("mail", "k", undefined, hour);
+  await store.claims.complete("mail", "k", "print", undefined, hour);
   await store.claims.release("mail", "k");
   expect(await store.claims.claim("mail", "k", "print", hour)).toMatchObject({ state: "done" });
 });
@@ -70,7 +70,7 @@ test("claims and results expire; a result that comes late is kept all the same",
   const store = openStore({ folder: ":memory:" });
   const { claims } = store;
   await claims.claim("mail", "late", "print", 0);
-  await claims.complete("mail", "late", Buffer.from("r"), hour);
+  await claims.complete("mail", "late", "print", Buffer.from("r"), hour);
   expect(await claims.claim("mail", "late", "x", hour)).toMatchObject({
     state: "done",
     fingerprint: "print",
@@ -79,6 +79,6 @@ test("claims and results expire; a result that comes late is kept all the same",
   const claimed = async (): Promise<boolean> =>
     (await claims.claim("mail", "k", "print", 1)).state === "claimed";
   await until(claimed, { what: "the claim to expire" });
-  await claims.complete("mail", "k", undefined, 1);
+  await claims.complete("mail", "k", "print", undefined, 1);
   await until(claimed, { what: "the result to expire" });
 });

@@ -1,0 +1,71 @@
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { expect, onTestFinished, test } from "vitest";
+import { bindings } from "../../src/bindings/index.ts";
+import { Reloader, type ReloaderOptions } from "../../src/cli/reloader.ts";
+import type { ComponentSpec } from "../../src/component.ts";
+import type { ReloadResult } from "../../src/runtime/reload.ts";
+import { component, folder } from "../resources/folder.ts";
+import { keepingLogger } from "../runtime/source-event.ts";
+import { until } from "../until.ts";
+
+const result: ReloadResult = {
+  ...{ revision: 1, at: 0, outcome: "applied", components: [], problems: [] },
+};
+
+/** Reads a folder's resources, and keeps the components that were to be applied. */
+async function reloading(path: string, options: Partial<ReloaderOptions> = {}) {
+  const applied: (readonly ComponentSpec[])[] = [];
+  const reloader = await Reloader.create({
+    appId: "shop",
+    resourcesPaths: [path],
+    configPaths: [],
+    bindings,
+    logger: keepingLogger(),
+    onLoaded: () => undefined,
+    async apply(components) {
+      applied.push(components);
+      return result;
+    },
+    ...options,
+  });
+  onTestFinished(() => reloader.close());
+  return { reloader, applied };
+}
+
+test("a reading that fails fails who asked for it, and none that comes after", async () => {
+  let readings = 0;
+  const { reloader } = await reloading(folder({}), {
+    apply() {
+      if (++readings === 2) throw new Error("this was not expected");
+      return Promise.resolve(result);
+    },
+  });
+  await reloader.start();
+  await expect(reloader.reload()).rejects.toThrow("this was not expected");
+  expect(await reloader.reload()).toBe(result);
+});
+
+test("a secret that is rotated right after the start is taken up", async () => {
+  const path = folder({ "secrets/vault.json": '{"root": "one"}' });
+  const vault = join(path, "secrets/vault.json");
+  const file = component(
+    "files",
+    "bindings.localstorage",
+    "- {name: rootPath, secretKeyRef: {name: root, key: root}}",
+    "auth: {secretStore: vault}",
+  );
+  const store = component(
+    "vault",
+    "secretstores.local.file",
+    `- {name: secretsFile, value: "${vault}"}`,
+  );
+  writeFileSync(join(path, "resources.yaml"), `${file}---\n${store}`);
+  const { reloader, applied } = await reloading(path);
+  await reloader.start();
+  await until(() => applied.length > 0, { what: "the first reading" });
+  writeFileSync(vault, '{"root": "another"}');
+  await until(() => applied.length > 1, { what: "the rotated secret to be read" });
+  const values = await Promise.all(applied.map(([files]) => files?.resolve()));
+  expect(values.at(-1)?.values).toMatchObject({ rootPath: "another" });
+});
