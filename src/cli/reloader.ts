@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from "node:util";
 import type { AnyBinding } from "../binding.ts";
 import { messageOf } from "../errors.ts";
 import { readConfiguration, type Configuration } from "../resources/configuration.ts";
@@ -19,7 +20,7 @@ export type ReloaderOptions = {
   readonly bindings: readonly AnyBinding[];
   readonly apply: Runtime["apply"];
   readonly logger: RuntimeLogger;
-  /** Called before the components are applied, with all that was read: for what is not a component. */
+  /** Called before the components are applied, with all that was read, where its Resiliency is another one. */
   readonly onLoaded: (resources: Resources) => Promise<void> | void;
 };
 
@@ -35,6 +36,8 @@ export class Reloader {
   #configuration: Configuration;
   #secretFiles: readonly string[] = [];
   #told = new Set<string>();
+  /** The policies in force. */
+  #policies: { resiliency: Resources["resiliency"]; isWrong: boolean } | undefined;
   #reading: Promise<unknown> = Promise.resolve();
   #next: Promise<ReloadResult> | undefined;
   #watching: boolean;
@@ -92,7 +95,7 @@ export class Reloader {
   }
 
   async #read(): Promise<{ applied: Promise<ReloadResult> }> {
-    const { appId, resourcesPaths, configPaths, bindings, apply, onLoaded } = this.#options;
+    const { appId, resourcesPaths, configPaths, bindings, apply } = this.#options;
     const config = await readConfiguration(configPaths);
     // Half a configuration might allow what it forbids.
     if (!config.broken) this.#configuration = config.configuration;
@@ -110,16 +113,12 @@ export class Reloader {
     const linted = await lint(resources.components, bindings, { frameworkFields: componentFields });
     const problems = [...config.problems, ...resources.problems, ...linted];
     this.#tell(problems);
-    let refused = resources.refused || config.broken;
-    try {
-      await onLoaded(resources);
-    } catch (error) {
-      refused = true;
-      this.#options.logger.error({ reason: messageOf(error) }, "policies stay as they were");
-    }
+    const policies = await this.#loadPolicies(resources);
+    const refused = resources.refused || config.broken || policies === "refused";
     const applied = apply(resources.components, {
       problems: problems.map((problem) => formatProblem(problem).split("\n", 1)[0] ?? ""),
       refused,
+      changed: policies === "changed",
     });
     if (this.#watching && !this.#configuration.hotReload) {
       this.#watching = false;
@@ -127,6 +126,24 @@ export class Reloader {
       this.#options.logger.info({}, "resources are watched no more, as the configuration says");
     }
     return { applied };
+  }
+
+  /** What is wrong in a Resiliency keeps a right one in force; the first to be read counts as far as it goes. */
+  async #loadPolicies(resources: Resources): Promise<"changed" | "same" | "refused"> {
+    const { onLoaded, logger } = this.#options;
+    const before = this.#policies;
+    const { resiliency, resiliencyIsWrong } = resources;
+    if (before !== undefined && isDeepStrictEqual(before.resiliency, resiliency)) return "same";
+    try {
+      if (resiliencyIsWrong && before !== undefined && !before.isWrong)
+        throw new Error("a Resiliency is wrong as it is written");
+      await onLoaded(resources);
+    } catch (error) {
+      logger.error({ reason: messageOf(error) }, "policies stay as they were");
+      return "refused";
+    }
+    this.#policies = { resiliency, isWrong: resiliencyIsWrong };
+    return before === undefined ? "same" : "changed";
   }
 
   async #changed(): Promise<void> {

@@ -47,6 +47,8 @@ export type Resources = {
   readonly components: readonly ComponentSpec[];
   /** What the Resiliency resources say together, without what is wrong in them. `undefined`: there are none. */
   readonly resiliency: Resiliency | undefined;
+  /** Something is wrong in a Resiliency, so that it does not say all that it should. */
+  readonly resiliencyIsWrong: boolean;
   /** All there are, in the order of the files. */
   readonly problems: readonly ResourceProblem[];
   /** Some file could not be read or parsed, and counts as it was before. */
@@ -133,6 +135,9 @@ export async function loadResources(options: ResourceOptions): Promise<Resources
       return properties ? [componentSpec(document, resolver, visible, properties)] : [];
     }),
     resiliency,
+    resiliencyIsWrong: resiliencies.some(({ findings }) =>
+      findings.some(({ severity }) => severity === "error"),
+    ),
     problems,
     refused: kept.refused,
     secretFiles: [...stores.values()].flatMap((store) => {

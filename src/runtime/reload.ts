@@ -26,8 +26,10 @@ export type ReloadResult = {
 /** What is known of the resources beside their components. */
 export type Findings = {
   readonly problems: readonly string[];
-  /** Some file could not be read or parsed, and counts as it was before. */
+  /** Some file could not be read or parsed, or says what cannot be, and counts as it was before. */
   readonly refused: boolean;
+  /** Something other than a component has changed, and is in force. */
+  readonly changed?: boolean;
 };
 
 const most = 20;
@@ -41,10 +43,13 @@ export class ReloadLog {
     return this.#results;
   }
 
-  add(components: readonly ComponentChange[], { problems, refused }: Findings): ReloadResult {
+  add(
+    components: readonly ComponentChange[],
+    { problems, refused, changed = false }: Findings,
+  ): ReloadResult {
     const changes = components.filter(({ change }) => change !== "kept");
     const failed = changes.filter(({ outcome }) => outcome === "failed").length + (refused ? 1 : 0);
-    const applied = changes.some(({ outcome }) => outcome === "applied");
+    const applied = changed || changes.some(({ outcome }) => outcome === "applied");
     if (applied) this.#revision++;
     const result: ReloadResult = {
       ...{ revision: this.#revision, at: Date.now(), components, problems },

@@ -92,6 +92,35 @@ test("a file that is broken, or half-written, changes nothing until it is whole"
   expect(await readFile(join(root, "deep/last"), "utf8")).toBe("x");
 });
 
+test("a changed Resiliency is in force, and one with a mistake leaves the policies as they were", async () => {
+  const root = await temporaryFolder();
+  const retries = (policy: string): string =>
+    `apiVersion: dapr.io/v1alpha1\nkind: Resiliency\nmetadata: {name: shop}\nspec:\n  policies: {retries: {all: ${policy}}}\n  targets: {components: {notes: {outbound: {retry: all}}}}\n`;
+  await using daemon = await startDaemon({
+    components: [notes("notes", root), retries("{maxRetries: 6}")],
+  });
+  const ask = async (method: string, request: object): Promise<string> => {
+    const url = `http://127.0.0.1:${daemon.httpPort}/cufflink.v1.Operations/${method}`;
+    const headers = { "content-type": "application/json" };
+    return (await fetch(url, { method: "POST", headers, body: JSON.stringify(request) })).text();
+  };
+  const policy = () => ask("DescribePolicies", { name: "notes" });
+  await becomes(daemon, "notes", "running");
+  expect(await policy()).toContain('"7"');
+  const change = (text: string) =>
+    writeFile(file(daemon), `${notes("notes", root)}---\n${retries(text)}`);
+  await change("{maxRetries: 6, policy: konstant}");
+  await said(daemon, /resources have changed.*outcome=refused/);
+  expect(daemon.output()).toContain('did you mean "constant"?');
+  expect(await policy()).toContain('"7"');
+  await change("{maxRetries: 8}");
+  await said(daemon, /resources have changed.*revision=2 outcome=applied/);
+  expect(await policy()).toContain('"9"');
+  expect(JSON.parse(await ask("Reload", {}))).toMatchObject({
+    result: { outcome: "RELOAD_OUTCOME_UNCHANGED" },
+  });
+});
+
 test("a mounted volume whose version is swapped, and a secret that is rotated", async () => {
   const [mount, one, two] = [
     await temporaryFolder(),

@@ -64,6 +64,21 @@ test("a second signal ends at once", async () => {
   expect(daemon.output()).toContain("ending at once");
 });
 
+test("an exception that belongs to no component ends it in order, with 70", async () => {
+  const { flags, events } = await recordingApp();
+  const script = `process.on("SIGUSR2", () => setImmediate(() => { throw new Error("from nowhere"); }));`;
+  await using daemon = await startDaemon({
+    components: [everySecond()],
+    flags,
+    env: { NODE_OPTIONS: `--import=data:text/javascript,${encodeURIComponent(script)}` },
+  });
+  await until(async () => (await events()).length > 0, { what: "a tick" });
+  expect(await daemon.end("SIGUSR2")).toBe(70);
+  expect(daemon.output()).toContain("a failure that belongs to no component; ending");
+  expect(daemon.output()).toContain("from nowhere");
+  expect(daemon.output()).toMatch(/ ended$/m);
+});
+
 test("a blocked ending: inputs have ended, outputs go on, health says no, and it ends when the app goes", async () => {
   const { app, flags, folder, events } = await recordingApp();
   await using daemon = await startDaemon({
