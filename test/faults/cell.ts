@@ -36,7 +36,7 @@ export type Outcome = {
 };
 
 const perSecond = 50;
-/** How long all may take to be handled after a fault. */
+/** How long after a fault nothing more may be handled, while something is missing. */
 const patience = 90_000;
 /** Attempts at an event that the app always refuses. */
 const poisonAttempts = 3;
@@ -241,9 +241,17 @@ class Run {
         if (what === "refused" && attempt >= poisonAttempts) handled.add(uuid);
       return this.#produced().filter((event) => event.durable && !handled.has(event.uuid));
     };
-    const end = Date.now() + patience;
-    // What is still missing then, the verdict tells.
-    while ((await missing()).length > 0 && Date.now() < end && !runtime.gone) await pause(50);
+    // What is still missing after a while in which nothing more was handled, the verdict tells.
+    let before = Number.POSITIVE_INFINITY;
+    let end = 0;
+    while (!runtime.gone) {
+      const count = (await missing()).length;
+      if (count === 0) break;
+      if (count !== before) end = Date.now() + patience;
+      else if (Date.now() > end) break;
+      before = count;
+      await pause(100);
+    }
     if (this.#load.poison.size > 0) await pause(1_000);
   }
 
