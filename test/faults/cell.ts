@@ -142,7 +142,7 @@ class Run {
     const enough = place.send === undefined ? 2 : 20;
     await until(async () => (await this.#handled()).length >= enough, {
       what: () => `the first events to be handled:\n${runtime.output()}`,
-      within: 60_000,
+      within: 180_000,
     });
   }
 
@@ -161,7 +161,7 @@ class Run {
       runtime.signal("SIGTERM");
       await until(() => runtime.gone || runtime.output().includes("ending: "), {
         what: "the runtime to begin its end",
-        within: 120_000,
+        within: 180_000,
       });
     }
     if (phase === "reloading") {
@@ -172,7 +172,7 @@ class Run {
     if (stopOf(phase) !== undefined) {
       await until(() => runtime.frozen, {
         what: () => `the runtime to reach "${stopOf(phase)}":\n${runtime.output()}`,
-        within: 120_000,
+        within: 180_000,
       });
     }
   }
@@ -204,7 +204,7 @@ class Run {
     };
     await until(open, {
       what: () => `an event in the handler:\n${this.#world.runtime.output()}`,
-      within: 120_000,
+      within: 180_000,
     });
   }
 
@@ -218,7 +218,7 @@ class Run {
       (await runtime.state(place.component.name)) !== undefined;
     await until(begun, {
       what: () => `the runtime to connect:\n${runtime.output()}`,
-      within: 60_000,
+      within: 180_000,
     });
     await this.#cell.fault.strike(this.#world);
   }

@@ -228,7 +228,7 @@ export const killedAt = (
     if (point === "before flush" || point === "flushed") runtime.signal("SIGTERM");
     await until(() => runtime.gone, {
       what: () => `the runtime to end at "${point}":\n${runtime.output()}`,
-      within: 60_000,
+      within: 180_000,
     });
   },
 });

@@ -6,8 +6,10 @@ import { runCell, type Outcome } from "./cell.ts";
 import { fullScenarios } from "./full-scenarios.ts";
 import { allCells } from "./matrix.ts";
 import { append, cellName, entryOf, nameOf, read, scenarioEntryOf, type Entry } from "./record.ts";
+import type { ServerName } from "../servers/kinds.ts";
 import type { Result } from "./scenarios.ts";
 import { Servers } from "./servers.ts";
+import { serverOf } from "./stage.ts";
 import { lineOf, markdownOf, publish } from "./table.ts";
 
 const usage = `Runs the fault matrix and its scenarios. Prints a line for each as it ends and a table at the end; ends with 1
@@ -87,32 +89,41 @@ const command = `npm run test:faults${given.length > 0 ? ` -- ${given.join(" ")}
 const began = performance.now();
 const entries: Entry[] = [];
 const slots = Number(values.slots);
-type Work = (slot: number, servers: Servers) => Promise<{ entry: Entry; folder?: string }>;
+type Work = {
+  /** The kind of server that it needs for itself. */
+  readonly alone?: ServerName | undefined;
+  readonly play: (slot: number, servers: Servers) => Promise<{ entry: Entry; folder?: string }>;
+};
 const queue: Work[] = [
   ...scenarios.map((scenario): Work => {
-    return async (slot, servers) => {
+    const play: Work["play"] = async (slot, servers) => {
       const run = { began: performance.now(), command };
       const result = await scenario
         .play({ servers, slot })
         .catch((error: unknown): Result => ({ failures: [textOf(error)], figures: "" }));
       return { ...result, entry: scenarioEntryOf(scenario, result, run) };
     };
+    return { play };
   }),
   ...cells.map((cell): Work => {
-    return async (slot, servers) => {
+    const play: Work["play"] = async (slot, servers) => {
       const run = { began: performance.now(), command };
       const outcome = await runCell(cell, { servers, slot, keep: values.keep }).catch(
         (error: unknown): Outcome => ({ cell, bound: 0, failures: [textOf(error)] }),
       );
       return { ...outcome, entry: entryOf(outcome, run) };
     };
+    return { play, alone: cell.fault.ownServer === true ? serverOf(cell.source) : undefined };
   }),
 ];
+const taken = new Set<ServerName>();
 {
   await using servers = new Servers(slots);
   const work = async (slot: number): Promise<void> => {
-    for (let next = queue.shift(); next !== undefined; next = queue.shift()) {
-      const { entry, folder } = await next(slot, servers);
+    for (let next = nextOf(queue); next !== undefined; next = nextOf(queue)) {
+      if (next.alone !== undefined) taken.add(next.alone);
+      const { entry, folder } = await next.play(slot, servers);
+      if (next.alone !== undefined) taken.delete(next.alone);
       entries.push(entry);
       process.stdout.write(`${lineOf(entry, folder)}\n`);
       if (record !== undefined) await append(record, entry);
@@ -126,6 +137,12 @@ if (values.markdown !== undefined) await writeFile(values.markdown, markdownOf(e
 if (values.publish && record !== undefined) await publish([...(await read(record)).values()]);
 // A producer that lost its server may keep a timer for a while.
 process.exit(entries.some(({ failures }) => failures.length > 0) ? 1 : 0);
+
+/** The first that need not wait for a server which another has; if there is none, the first. */
+function nextOf(queue: Work[]): Work | undefined {
+  const index = queue.findIndex(({ alone }) => alone === undefined || !taken.has(alone));
+  return queue.splice(Math.max(0, index), 1)[0];
+}
 
 function isNamed(name: string, names: string | undefined): boolean {
   return names?.split(",").includes(name) ?? true;

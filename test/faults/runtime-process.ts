@@ -106,7 +106,7 @@ export class RuntimeProcess {
       const answer = await fetch(`http://127.0.0.1:${this.httpPort}/v1.0/healthz`).catch(() => {});
       return answer?.status === 204;
     };
-    await until(ready, { what: () => `the runtime to answer:\n${this.output()}`, within: 120_000 });
+    await until(ready, { what: () => `the runtime to answer:\n${this.output()}`, within: 180_000 });
   }
 
   /** The state of a component, such as `running`; `undefined` while nobody answers. */
@@ -123,7 +123,7 @@ export class RuntimeProcess {
     }
   }
 
-  async running(component: string, within = 60_000): Promise<void> {
+  async running(component: string, within = 180_000): Promise<void> {
     await until(async () => (await this.state(component)) === "running", {
       what: () => `${component} to run:\n${this.output()}`,
       within,

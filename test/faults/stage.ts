@@ -56,7 +56,8 @@ export async function openStage(source: Source, options: StageOptions): Promise<
   };
 }
 
-function serverOf({ name }: Source): ServerName | undefined {
+/** The kind of server that a source has its events from. */
+export function serverOf({ name }: Source): ServerName | undefined {
   if (name === "mqtt3") return "mosquitto";
   if (name.startsWith("rabbitmq")) return "rabbitmq";
   return name === "redis" || name === "kafka" ? name : undefined;
