@@ -53,9 +53,9 @@ export async function runCell(
   const point = stopOf(phase);
   if (point !== undefined && !reachedPoints().has(point))
     return { cell, bound, failures: [], skipped: `the runtime does not reach "${point}"` };
-  const { ownServer, credentials } = fault;
+  const { ownServer, credentials, ownDisk } = fault;
   await using stage = await openStage(source, {
-    ...{ servers, slot, mode: cell.mode, ownServer, credentials },
+    ...{ servers, slot, mode: cell.mode ?? source.mode, ownServer, credentials, ownDisk },
   });
   const { place, folder } = stage;
   const skipped = fault.unfit(place) ?? unfit(place, phase);
@@ -125,12 +125,14 @@ class Run {
     await this.#load.stop();
     this.#calm.end();
     await this.#untilHandled();
+    const remains = await this.#remains();
     const exit = await runtime.end();
     const [produced, handled] = [this.#produced(), await this.#handled()];
     const deadLettered = await this.#deadLettered();
     const verdict = judge({ produced, handled, deadLettered, lives: runtime.lives });
     const recovery = recoveryOf(produced, handled, healed);
-    return { verdict, recovery, exit, wrong: this.#poisonProblems(deadLettered) };
+    const wrong = [...remains, ...this.#poisonProblems(deadLettered)];
+    return { verdict, recovery, exit, wrong };
   }
 
   async #warmUp(): Promise<void> {
@@ -255,6 +257,19 @@ class Run {
     if (this.#load.poison.size > 0) await pause(1_000);
   }
 
+  /** What is not done though all was handled, after some time for it. */
+  async #remains(): Promise<string[]> {
+    const { remains } = this.#world.place;
+    if (remains === undefined) return [];
+    const end = Date.now() + patience;
+    for (;;) {
+      const what = await remains();
+      if (what === undefined) return [];
+      if (Date.now() > end) return [what];
+      await pause(100);
+    }
+  }
+
   get #component(): ComponentYaml {
     const { fault } = this.#cell;
     const { component } = this.#world.place;
@@ -300,7 +315,8 @@ class Run {
   }
 
   #produced(): readonly Produced[] {
-    return this.#world.place.send === undefined ? this.#calm.ticks() : this.#load.produced;
+    const { place, app } = this.#world;
+    return place.send === undefined ? this.#calm.ticks(app.handled()) : this.#load.produced;
   }
 
   async #handled(): Promise<Handled[]> {
