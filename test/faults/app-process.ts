@@ -1,17 +1,10 @@
-import {
-  closeSync,
-  fstatSync,
-  openSync,
-  readFileSync,
-  readSync,
-  rmSync,
-  writeFileSync,
-} from "node:fs";
+import { readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { spawnServer, type ServerProcess } from "../servers/server-process.ts";
 import { until } from "../until.ts";
 import type { Handled } from "./oracle.ts";
+import { Tail } from "./tail.ts";
 
 // Many are started, and most of a start is compiling.
 const compileCache = join(tmpdir(), "cufflink-faults-compile-cache");
@@ -30,14 +23,13 @@ export class AppProcess {
   readonly #folder: string;
   readonly #arguments: readonly string[];
   readonly #records: Record[] = [];
-  #offset = 0;
-  /** The beginning of a line that was not whole at the last look. */
-  #rest = "";
+  readonly #tail: Tail;
   #process: ServerProcess | undefined;
 
   constructor(options: { mode: AppMode; port: number; folder: string; bindings: string[] }) {
     const { mode, port, folder, bindings } = options;
     this.#folder = folder;
+    this.#tail = new Tail(this.#file("app.jsonl"));
     const files = [this.#file("app.jsonl"), this.#file("hold")];
     const script = join(import.meta.dirname, "app.ts");
     this.#arguments = [script, mode, String(port), ...files, ...bindings];
@@ -94,34 +86,12 @@ export class AppProcess {
 
   /** All it did so far, over all of its processes. */
   records(): readonly Record[] {
-    const text = this.#rest + this.#readOn();
-    const end = text.lastIndexOf("\n") + 1;
-    this.#rest = text.slice(end);
-    for (const line of text.slice(0, end).split("\n"))
-      if (line !== "") this.#records.push(JSON.parse(line) as Record);
+    for (const line of this.#tail.lines()) this.#records.push(JSON.parse(line) as Record);
     return this.#records;
   }
 
   handled(): Handled[] {
     return this.records().filter(({ what }) => what === "handled");
-  }
-
-  /** What was appended to the records since the last look. */
-  #readOn(): string {
-    let file: number;
-    try {
-      file = openSync(this.#file("app.jsonl"), "r");
-    } catch {
-      return "";
-    }
-    try {
-      const bytes = Buffer.alloc(fstatSync(file).size - this.#offset);
-      const count = readSync(file, bytes, 0, bytes.length, this.#offset);
-      this.#offset += count;
-      return bytes.toString("utf8", 0, count);
-    } finally {
-      closeSync(file);
-    }
   }
 
   #file(name: string): string {

@@ -20,8 +20,9 @@ async function handle(
   data: Uint8Array,
   metadata: Readonly<Record<string, string>>,
   attempt: number,
+  id?: string,
 ): Promise<void> {
-  const told = data.length === 0 ? tickOf(metadata) : (JSON.parse(textOf(data)) as Told);
+  const told = data.length === 0 ? tickOf(metadata, id) : (JSON.parse(textOf(data)) as Told);
   const { do: wanted = "", ...event } = told;
   const receivedAt = Date.now();
   const record = (what: string): void => {
@@ -39,10 +40,10 @@ async function handle(
   record("handled");
 }
 
-/** A tick has no payload: it is known by the second in which it was due. */
-function tickOf(metadata: Readonly<Record<string, string>>): Told {
+/** A tick has no payload: it is known by the second in which it was due, else in which it was handed over. */
+function tickOf(metadata: Readonly<Record<string, string>>, id: string | undefined): Told {
   const [day, time] = (metadata["readTimeUTC"] ?? "").split(" ");
-  const second = Math.floor(Date.parse(`${day}T${time?.slice(0, 8)}Z`) / 1000);
+  const second = Math.floor(Date.parse(id ?? `${day}T${time?.slice(0, 8)}Z`) / 1000);
   return { key: "ticks", sequence: second, uuid: `tick-${second}` };
 }
 
@@ -92,8 +93,8 @@ async function serveHttp(): Promise<void> {
 async function dial(): Promise<void> {
   const app = createApp({ runtime: `127.0.0.1:${port}`, log: () => undefined });
   for (const binding of bindings) {
-    app.on(binding, ({ data, metadata, attempt }) =>
-      handle(binding, data ?? new Uint8Array(), metadata, attempt),
+    app.on(binding, ({ data, metadata, attempt, id }) =>
+      handle(binding, data ?? new Uint8Array(), metadata, attempt, id),
     );
   }
   await app.start();

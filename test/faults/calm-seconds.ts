@@ -1,4 +1,4 @@
-import type { Produced } from "./oracle.ts";
+import type { OracleEvent, Produced } from "./oracle.ts";
 
 /** Around a fault a tick may be left out by right: these milliseconds before and after count for nothing. */
 const margin = 1_000;
@@ -16,8 +16,19 @@ export class CalmSeconds {
     if (span !== undefined) span.to ??= Date.now();
   }
 
-  /** The ticks that were due. */
-  ticks(): Produced[] {
+  /** The ticks that must have come, and those that came beside them: they too are to come once and in order. */
+  ticks(handled: readonly OracleEvent[]): Produced[] {
+    const due = this.#due();
+    const known = new Set(due.map(({ uuid }) => uuid));
+    for (const { key, sequence, uuid } of handled) {
+      if (known.has(uuid)) continue;
+      known.add(uuid);
+      due.push({ key, sequence, uuid, at: sequence * 1000, durable: true });
+    }
+    return due;
+  }
+
+  #due(): Produced[] {
     const ticks: Produced[] = [];
     for (const { from, to = Date.now() } of this.#spans) {
       const first = Math.ceil((from + margin) / 1000);

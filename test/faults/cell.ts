@@ -36,7 +36,7 @@ export type Outcome = {
 };
 
 const perSecond = 50;
-/** How long all may take to be handled after a fault. */
+/** How long after a fault nothing more may be handled, while something is missing. */
 const patience = 90_000;
 /** Attempts at an event that the app always refuses. */
 const poisonAttempts = 3;
@@ -53,9 +53,9 @@ export async function runCell(
   const point = stopOf(phase);
   if (point !== undefined && !reachedPoints().has(point))
     return { cell, bound, failures: [], skipped: `the runtime does not reach "${point}"` };
-  const { ownServer, credentials } = fault;
+  const { ownServer, credentials, ownDisk } = fault;
   await using stage = await openStage(source, {
-    ...{ servers, slot, mode: cell.mode, ownServer, credentials },
+    ...{ servers, slot, mode: cell.mode ?? source.mode, ownServer, credentials, ownDisk },
   });
   const { place, folder } = stage;
   const skipped = fault.unfit(place) ?? unfit(place, phase);
@@ -125,12 +125,14 @@ class Run {
     await this.#load.stop();
     this.#calm.end();
     await this.#untilHandled();
+    const remains = await this.#remains();
     const exit = await runtime.end();
     const [produced, handled] = [this.#produced(), await this.#handled()];
     const deadLettered = await this.#deadLettered();
     const verdict = judge({ produced, handled, deadLettered, lives: runtime.lives });
     const recovery = recoveryOf(produced, handled, healed);
-    return { verdict, recovery, exit, wrong: this.#poisonProblems(deadLettered) };
+    const wrong = [...remains, ...this.#poisonProblems(deadLettered)];
+    return { verdict, recovery, exit, wrong };
   }
 
   async #warmUp(): Promise<void> {
@@ -142,7 +144,7 @@ class Run {
     const enough = place.send === undefined ? 2 : 20;
     await until(async () => (await this.#handled()).length >= enough, {
       what: () => `the first events to be handled:\n${runtime.output()}`,
-      within: 60_000,
+      within: 180_000,
     });
   }
 
@@ -161,7 +163,7 @@ class Run {
       runtime.signal("SIGTERM");
       await until(() => runtime.gone || runtime.output().includes("ending: "), {
         what: "the runtime to begin its end",
-        within: 120_000,
+        within: 180_000,
       });
     }
     if (phase === "reloading") {
@@ -172,7 +174,7 @@ class Run {
     if (stopOf(phase) !== undefined) {
       await until(() => runtime.frozen, {
         what: () => `the runtime to reach "${stopOf(phase)}":\n${runtime.output()}`,
-        within: 120_000,
+        within: 180_000,
       });
     }
   }
@@ -204,7 +206,7 @@ class Run {
     };
     await until(open, {
       what: () => `an event in the handler:\n${this.#world.runtime.output()}`,
-      within: 120_000,
+      within: 180_000,
     });
   }
 
@@ -218,7 +220,7 @@ class Run {
       (await runtime.state(place.component.name)) !== undefined;
     await until(begun, {
       what: () => `the runtime to connect:\n${runtime.output()}`,
-      within: 60_000,
+      within: 180_000,
     });
     await this.#cell.fault.strike(this.#world);
   }
@@ -241,10 +243,31 @@ class Run {
         if (what === "refused" && attempt >= poisonAttempts) handled.add(uuid);
       return this.#produced().filter((event) => event.durable && !handled.has(event.uuid));
     };
-    const end = Date.now() + patience;
-    // What is still missing then, the verdict tells.
-    while ((await missing()).length > 0 && Date.now() < end && !runtime.gone) await pause(50);
+    // What is still missing after a while in which nothing more was handled, the verdict tells.
+    let before = Number.POSITIVE_INFINITY;
+    let end = 0;
+    while (!runtime.gone) {
+      const count = (await missing()).length;
+      if (count === 0) break;
+      if (count !== before) end = Date.now() + patience;
+      else if (Date.now() > end) break;
+      before = count;
+      await pause(100);
+    }
     if (this.#load.poison.size > 0) await pause(1_000);
+  }
+
+  /** What is not done though all was handled, after some time for it. */
+  async #remains(): Promise<string[]> {
+    const { remains } = this.#world.place;
+    if (remains === undefined) return [];
+    const end = Date.now() + patience;
+    for (;;) {
+      const what = await remains();
+      if (what === undefined) return [];
+      if (Date.now() > end) return [what];
+      await pause(100);
+    }
   }
 
   get #component(): ComponentYaml {
@@ -292,7 +315,8 @@ class Run {
   }
 
   #produced(): readonly Produced[] {
-    return this.#world.place.send === undefined ? this.#calm.ticks() : this.#load.produced;
+    const { place, app } = this.#world;
+    return place.send === undefined ? this.#calm.ticks(app.handled()) : this.#load.produced;
   }
 
   async #handled(): Promise<Handled[]> {

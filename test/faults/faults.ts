@@ -28,6 +28,8 @@ export type Fault = {
   readonly ownServer?: boolean;
   /** Whether the runtime needs credentials of its own that can be revoked. */
   readonly credentials?: boolean;
+  /** Whether what a source writes has to go to a disk that can be filled. */
+  readonly ownDisk?: boolean;
   /** Whether the runtime needs a clock that can be set wrong. */
   readonly clock?: boolean;
   /** What `CUFFLINK_FAULT_POINTS` says to the first process of the runtime. */
@@ -208,6 +210,23 @@ export const diskFull: Fault = {
   },
 };
 
+/** The disk that handled files are moved to is full: they are handled all the same, once, and moved when there is room. */
+export const processedFull: Fault = {
+  ...{ name: "disk of handled files full 8 s", strikes: "server", ownDisk: true },
+  unfit({ disk, component: { type } }) {
+    if (disk !== undefined) return undefined;
+    return type === "bindings.file" ? "only root may mount a disk to fill" : "it writes no files";
+  },
+  async strike({ app, place: { disk } }) {
+    await disk?.fill();
+    const before = app.handled().length;
+    await pause(8_000);
+    if (app.handled().length === before)
+      throw new Error("nothing was handled while the disk was full");
+    await disk?.free();
+  },
+};
+
 /** The runtime kills itself at a fault point, when it comes there for the nth time. */
 export const killedAt = (
   point: FaultPoint,
@@ -228,7 +247,7 @@ export const killedAt = (
     if (point === "before flush" || point === "flushed") runtime.signal("SIGTERM");
     await until(() => runtime.gone, {
       what: () => `the runtime to end at "${point}":\n${runtime.output()}`,
-      within: 60_000,
+      within: 180_000,
     });
   },
 });

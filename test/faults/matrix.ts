@@ -1,3 +1,4 @@
+import type { AppMode } from "./app-process.ts";
 import type { Cell } from "./cell.ts";
 import * as faults from "./faults.ts";
 import { phases, type Phase } from "./phases.ts";
@@ -33,9 +34,22 @@ const pairs: readonly (readonly [faults.Fault, readonly Phase[]])[] = [
   [faults.refused, ["receiving", "reloading"]],
   [faults.credentialsRevoked, ["connecting", "receiving", "in the handler"]],
   [faults.diskFull, ["receiving"]],
+  [faults.processedFull, ["receiving"]],
   [faults.clockJump(1), ["receiving"]],
   [faults.clockJump(-1), ["receiving"]],
 ];
+
+/** What is done again with an app that is reached by HTTP, and one that dials the runtime. */
+const inOtherModes: readonly (readonly [faults.Fault, Phase])[] = [
+  [faults.appKilled, "receiving"],
+  [faults.appKilled, "in the handler"],
+  [faults.appKilled, "settling"],
+  [faults.appFrozen, "receiving"],
+  [faults.runtimeKilled, "in the handler"],
+  [faults.runtimeKilled, "draining"],
+  [faults.killedAt("app answered", 60), "receiving"],
+];
+const otherModes: readonly AppMode[] = ["http", "stream"];
 
 /** Kill points between the steps of an event's life, each with how often it is passed before. */
 const killPoints: readonly faults.Fault[] = [
@@ -59,6 +73,10 @@ export function allCells(): Cell[] {
   );
   for (const fault of killPoints)
     for (const source of sources) cells.push({ source, fault, phase: "receiving" });
+  for (const mode of otherModes)
+    for (const [fault, phase] of inOtherModes)
+      for (const source of [kafka, rabbitmq, mqtt3, file])
+        cells.push({ source, fault, phase, mode });
   const seconds = ({ fault }: Cell): number => Number(/ (\d+) s/.exec(fault.name)?.[1] ?? 0);
   return cells.sort((one, other) => seconds(other) - seconds(one));
 }

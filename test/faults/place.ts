@@ -1,6 +1,7 @@
 import { setTimeout as pause } from "node:timers/promises";
 import type { ServerControl } from "../servers/kinds.ts";
 import type { Proxy } from "../servers/proxy.ts";
+import type { AppMode } from "./app-process.ts";
 import type { Handled, OracleEvent, Produced } from "./oracle.ts";
 import type { ComponentYaml, RuntimeProcess } from "./runtime-process.ts";
 import type { Servers } from "./servers.ts";
@@ -16,6 +17,8 @@ export type Kit = {
   readonly ownServer: boolean;
   /** Whether its credentials are revoked: then they are its own. */
   readonly credentials: boolean;
+  /** Whether what it writes goes to a disk of its own that can be filled. */
+  readonly ownDisk: boolean;
 };
 
 /** Where the events of one cell are: a topic, a queue, a folder. */
@@ -27,6 +30,10 @@ export type Place = AsyncDisposable & {
   readonly proxy?: Proxy;
   readonly server?: ServerControl;
   readonly credentials?: { revoke(): Promise<void>; restore(): Promise<void> };
+  /** A small disk of its own; absent: none was asked for, or this process may not mount one. */
+  readonly disk?: { fill(): Promise<void>; free(): Promise<void> };
+  /** What is still to be done though all was handled, such as a file that is not put away. */
+  readonly remains?: () => Promise<string | undefined>;
   /**
    * Gives an event to the source; resolves once that has it for good, and rejects when nobody knows. Absent:
    * the source makes its events itself, one each second.
@@ -46,6 +53,8 @@ export type Source = {
   readonly name: string;
   /** The duplicates that one strike may cause, by what was struck. See `docs/reliability.md`. */
   readonly bounds: Bounds;
+  /** How its app gets events where the cell does not say. Default `grpc`. */
+  readonly mode?: AppMode;
   place(kit: Kit): Promise<Place>;
 };
 

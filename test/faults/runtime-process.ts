@@ -1,10 +1,11 @@
-import { readFileSync, writeFileSync, mkdirSync, renameSync } from "node:fs";
+import { mkdirSync, readFileSync, renameSync, statSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { createStore } from "../../src/store/open-store.ts";
 import type { DeadLetter } from "../../src/store/records.ts";
 import { reservePort } from "../servers/ports.ts";
 import { spawnServer, type ServerProcess } from "../servers/server-process.ts";
 import { until } from "../until.ts";
+import { Tail } from "./tail.ts";
 
 const root = resolve(import.meta.dirname, "../..");
 
@@ -105,7 +106,7 @@ export class RuntimeProcess {
       const answer = await fetch(`http://127.0.0.1:${this.httpPort}/v1.0/healthz`).catch(() => {});
       return answer?.status === 204;
     };
-    await until(ready, { what: () => `the runtime to answer:\n${this.output()}`, within: 120_000 });
+    await until(ready, { what: () => `the runtime to answer:\n${this.output()}`, within: 180_000 });
   }
 
   /** The state of a component, such as `running`; `undefined` while nobody answers. */
@@ -122,7 +123,7 @@ export class RuntimeProcess {
     }
   }
 
-  async running(component: string, within = 60_000): Promise<void> {
+  async running(component: string, within = 180_000): Promise<void> {
     await until(async () => (await this.state(component)) === "running", {
       what: () => `${component} to run:\n${this.output()}`,
       within,
@@ -159,7 +160,7 @@ export class RuntimeProcess {
   }
 
   /** Asks it to end; resolves to how it ended. After the time-out it is killed. */
-  async end(within = 30_000): Promise<string> {
+  async end(within = 90_000): Promise<string> {
     this.signal("SIGTERM");
     const timer = setTimeout(() => this.signal("SIGKILL"), within);
     const how = await this.ended;
@@ -184,6 +185,13 @@ export class RuntimeProcess {
     } catch {
       return "";
     }
+  }
+
+  /** Counts the lines printed from now on that contain a text. */
+  watch(text: string): () => number {
+    const tail = new Tail(this.#log, statSync(this.#log).size);
+    let count = 0;
+    return () => (count += tail.lines().filter((line) => line.includes(text)).length);
   }
 
   get #log(): string {

@@ -17,7 +17,7 @@ export type Result = {
   readonly folder?: string;
 };
 
-/** How long what was produced may take to be handled, in milliseconds. */
+/** How long one step may take, in milliseconds. */
 const patience = 120_000;
 
 /** The runtime is asked to end at random moments under load, and started again. Nothing may be handled twice. */
@@ -66,12 +66,13 @@ export function reloads(source: Source, options: StageOptions, count: number): P
     const load = new Load(place, { perSecond: 100 });
     load.start();
     let worst = 0;
+    const reads = runtime.watch("resources have changed");
     for (let number = 0; number < count; number++) {
       const before = app.handled().length;
       const from = Date.now();
       runtime.configure(number % 2 === 0 ? changed(component, number) : broken(component, number));
       // It was read, and delivery goes on: some more are handled after each change.
-      await until(() => reloadsIn(runtime) > number, {
+      await until(() => reads() > number, {
         what: () => `change ${number} to be read:\n${runtime.output()}`,
         within: 60_000,
       });
@@ -96,11 +97,6 @@ export function reloads(source: Source, options: StageOptions, count: number): P
       figures: `${count} changes, ${figuresOf(verdict)}, longest until five more were handled ${worst} ms`,
     };
   });
-}
-
-/** How many changes of its resources the runtime has read. */
-function reloadsIn(runtime: Stage["runtime"]): number {
-  return runtime.output(Number.POSITIVE_INFINITY).split("resources have changed").length - 1;
 }
 
 function changed(component: ComponentYaml, number: number): ComponentYaml {
@@ -324,13 +320,19 @@ async function onStage(
 }
 
 async function allHandled(produced: readonly Produced[], handled: () => Handled[]): Promise<void> {
-  const end = Date.now() + patience;
-  const missing = (): boolean => {
+  const missing = (): number => {
     const done = new Set(handled().map(({ uuid }) => uuid));
-    return produced.some(({ durable, uuid }) => durable && !done.has(uuid));
+    return produced.filter(({ durable, uuid }) => durable && !done.has(uuid)).length;
   };
-  // What is still missing then, the verdict tells.
-  while (missing() && Date.now() < end) await pause(50);
+  // What is still missing after a while in which nothing more was handled, the verdict tells.
+  let before = Number.POSITIVE_INFINITY;
+  let end = 0;
+  for (let count = missing(); count > 0; count = missing()) {
+    if (count !== before) end = Date.now() + patience;
+    else if (Date.now() > end) return;
+    before = count;
+    await pause(200);
+  }
 }
 
 function withMetadata(

@@ -16,6 +16,7 @@ export type StageOptions = {
   readonly mode?: AppMode | undefined;
   readonly ownServer?: boolean | undefined;
   readonly credentials?: boolean | undefined;
+  readonly ownDisk?: boolean | undefined;
 };
 
 /** A place, a runtime and an app that belong together, none of them started. Disposing it ends them all. */
@@ -26,7 +27,8 @@ export type Stage = World &
   };
 
 export async function openStage(source: Source, options: StageOptions): Promise<Stage> {
-  const { servers, slot, mode = "grpc", ownServer = false, credentials = false } = options;
+  const { servers, slot, mode = "grpc" } = options;
+  const { ownServer = false, credentials = false, ownDisk = false } = options;
   const server = serverOf(source);
   const turn = ownServer && server !== undefined ? await servers.turn(server) : undefined;
   const folder = await mkdtemp(join(tmpdir(), `cufflink-faults-${source.name}-`));
@@ -35,7 +37,7 @@ export async function openStage(source: Source, options: StageOptions): Promise<
     app: mode === "stream" ? undefined : appPort,
     protocol: mode === "http" ? "http" : "grpc",
   });
-  const kit: Kit = { servers, slot, folder, runtime, ownServer, credentials };
+  const kit: Kit = { servers, slot, folder, runtime, ownServer, credentials, ownDisk };
   const place = await source.place(kit);
   const port = mode === "stream" ? runtime.grpcPort : appPort;
   const app = new AppProcess({ mode, port, folder, bindings: [place.component.name] });
@@ -56,7 +58,8 @@ export async function openStage(source: Source, options: StageOptions): Promise<
   };
 }
 
-function serverOf({ name }: Source): ServerName | undefined {
+/** The kind of server that a source has its events from. */
+export function serverOf({ name }: Source): ServerName | undefined {
   if (name === "mqtt3") return "mosquitto";
   if (name.startsWith("rabbitmq")) return "rabbitmq";
   return name === "redis" || name === "kafka" ? name : undefined;

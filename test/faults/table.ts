@@ -1,93 +1,152 @@
-import type { Outcome } from "./cell.ts";
-import type { FullScenario } from "./full-scenarios.ts";
-import type { Verdict } from "./oracle.ts";
-import type { Result } from "./scenarios.ts";
+import { readFile, writeFile } from "node:fs/promises";
+import { cpus, totalmem } from "node:os";
+import { basename, join } from "node:path";
+import { format } from "oxfmt";
+import { allCells } from "./matrix.ts";
+import { cellName, nameOf, type Entry } from "./record.ts";
 
-/** One line of the run's progress. */
-export function lineOf(outcome: Outcome): string {
-  const { cell, skipped, failures, folder } = outcome;
-  const name = `${cell.source.name}, ${cell.fault.name}, ${cell.phase}`;
+const page = join(import.meta.dirname, "../../docs/reliability.md");
+const begin = "<!-- measured by `npm run test:faults`: begin -->";
+const end = "<!-- measured by `npm run test:faults`: end -->";
+
+/** One line of the run's progress. `folder`: where the logs are. */
+export function lineOf(entry: Entry, folder: string | undefined): string {
+  const { skipped, failures } = entry;
+  const name = nameOf(entry);
   if (skipped !== undefined) return `not run  ${name}: ${skipped}`;
-  const numbers = figuresOf(outcome).join(" ");
-  if (failures.length === 0) return `passed   ${name}: ${numbers}`;
-  return `FAILED   ${name}: ${numbers}\n         ${failures.join("; ")}\n         ${folder ?? ""}`;
+  const line = `${name}: ${figuresOf(entry)} (${entry.seconds} s)`;
+  if (failures.length === 0) return `passed   ${line}`;
+  return `FAILED   ${line}\n         ${failures.join("; ")}\n         ${folder ?? ""}`;
 }
 
-function figuresOf({ verdict, bound, recovery, ordered }: Outcome): string[] {
-  if (verdict === undefined) return [];
-  const { produced, lost, duplicates, longestDelay } = verdict;
+function figuresOf(entry: Entry): string {
+  if (entry.figures !== undefined) return entry.figures;
+  if (entry.produced === undefined) return "";
+  const { produced, lost, duplicates, bound, reordered = "–", deadLettered = 0 } = entry;
   return [
-    `produced ${produced}, lost ${lost.length},`,
-    `duplicates ${duplicates}/${bound}, reordered ${disorder(verdict, ordered)},`,
-    `delay ${seconds(longestDelay)}, recovery ${seconds(recovery ?? 0)}`,
+    `produced ${produced}, lost ${lost}, reordered ${reordered}, duplicates ${duplicates}/${bound}`,
+    ...(deadLettered > 0 ? [`dead letters ${deadLettered}`] : []),
+    `delay ${seconds(entry.longestDelay)}, recovery ${seconds(entry.recovery)}`,
+  ].join(", ");
+}
+
+/** A run as Markdown, a line a cell: what became of each, and what was not run and why. */
+export function markdownOf(entries: readonly Entry[]): string {
+  const head = [
+    "| source | fault | phase | app | produced | lost | reordered | duplicates (bound) | dead letters | longest delay | recovery | failed |",
+    "| --- | --- | --- | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | --- |",
+  ];
+  const cells = entries.filter((one) => one.scenario === undefined && one.skipped === undefined);
+  const rows = cells.toSorted(byName).map((one) => {
+    const { source, fault, phase, mode = "grpc", produced, lost, reordered = "–" } = one;
+    const duplicates = `${one.duplicates} (${one.bound})`;
+    const counts = [produced, lost, reordered, duplicates, one.deadLettered];
+    const times = [seconds(one.longestDelay), seconds(one.recovery)];
+    return line([source, fault, phase, mode, ...counts, ...times, one.failures.join("; ")]);
+  });
+  return [...head, ...rows, "", ...scenarioLines(entries), "", ...notRun(entries), ""].join("\n");
+}
+
+/** Renews the page: a row for each fault and phase, a column for each source. */
+export async function publish(entries: readonly Entry[]): Promise<void> {
+  const text = await readFile(page, "utf8");
+  const [from, to] = [text.indexOf(begin), text.indexOf(end)];
+  if (from < 0 || to < from) throw new Error(`${page} has lost its two marks`);
+  const whole = `${text.slice(0, from)}${begin}\n\n${summaryOf(entries)}\n\n${text.slice(to)}`;
+  const { code } = await format(basename(page), whole, { printWidth: 100 });
+  await writeFile(page, code);
+}
+
+function summaryOf(entries: readonly Entry[]): string {
+  const known = new Map(entries.map((entry) => [nameOf(entry), entry]));
+  const all = allCells();
+  const sources = [...new Set(all.map(({ source }) => source.name))];
+  const rows = Map.groupBy(
+    all,
+    ({ fault, phase, mode }) =>
+      `${fault.name} | ${phase}${mode === undefined ? "" : `, ${mode} app`}`,
+  );
+  const lines = [...rows].map(([name, cells]) => {
+    const texts = sources.map((source) => {
+      const cell = cells.find((one) => one.source.name === source);
+      return cell === undefined ? "–" : cellText(known.get(cellName(cell)));
+    });
+    return line([name, ...texts]);
+  });
+  const run = entries.filter(({ skipped }) => skipped === undefined);
+  const cells = run.filter(({ scenario }) => scenario === undefined);
+  const open = all.filter((cell) => !known.has(cellName(cell)));
+  const sum = (of: (entry: Entry) => number | undefined): number =>
+    cells.reduce((total, entry) => total + (of(entry) ?? 0), 0);
+  const dates = run.map(({ date }) => date).sort();
+  const loads = run.map(({ load }) => load);
+  const commands = [...new Set(run.map(({ command }) => `\`${command}\``))].sort();
+  return [
+    `Measured on ${machine()}, from ${dates[0]} to ${dates.at(-1)} (UTC), load average ${Math.min(...loads)} to ${Math.max(...loads)}, by ${commands.join(" and ")}.`,
+    `${cells.length} cells: ${sum(({ produced }) => produced)} events, ${sum(({ lost }) => lost)} lost, ${sum(({ reordered }) => reordered)} out of order, ${sum(({ duplicates }) => duplicates)} handled twice, ${sum(({ deadLettered }) => deadLettered)} in the dead letters because they were to end there.`,
+    "A number is how many were handled twice; –: no such cell, or not possible (below).",
+    "",
+    line(["Fault", "Phase", ...sources]),
+    line(["---", "---", ...sources.map(() => "---:")]),
+    ...lines,
+    "",
+    ...scenarioLines(entries),
+    "",
+    ...notRun(entries),
+    ...(open.length === 0 ? [] : ["", `Not run yet: ${open.map(cellName).join("; ")}.`]),
+  ].join("\n");
+}
+
+function cellText(entry: Entry | undefined): string {
+  if (entry === undefined) return "not run";
+  if (entry.skipped !== undefined) return "–";
+  const { failures, duplicates } = entry;
+  return failures.length === 0 ? String(duplicates) : `**${failures.join("; ")}**`;
+}
+
+function scenarioLines(entries: readonly Entry[]): string[] {
+  const scenarios = entries.filter(({ scenario }) => scenario !== undefined);
+  if (scenarios.length === 0) return [];
+  return [
+    line(["Scenario", "Source", "Figures", "Outcome"]),
+    line(["---", "---", "---", "---"]),
+    ...scenarios.toSorted(byName).map(({ scenario, source, figures, failures }) => {
+      const outcome = failures.length === 0 ? "passed" : `**failed: ${failures.join("; ")}**`;
+      return line([scenario, source, figures, outcome]);
+    }),
   ];
 }
 
-/** The whole run as Markdown: what was run, and what was not and why. */
-export function tableOf(outcomes: readonly Outcome[], minutes: number): string {
-  const run = outcomes.filter(({ skipped }) => skipped === undefined).sort(byName);
-  const failed = run.filter(({ failures }) => failures.length > 0);
-  const head =
-    "| source | fault | phase | produced | lost | reordered | duplicates (bound) | longest delay | recovery |\n| --- | --- | --- | ---: | ---: | ---: | ---: | ---: | ---: |";
-  const rows = run.map(({ cell, verdict, bound, recovery, failures, ordered }) => {
-    const cells =
-      verdict === undefined
-        ? [failures.join("; "), "", "", "", "", ""]
-        : [
-            ...[verdict.produced, verdict.lost.length],
-            disorder(verdict, ordered),
-            `${verdict.duplicates} (${bound})`,
-            ...[seconds(verdict.longestDelay), seconds(recovery ?? 0)],
-          ];
-    const names = [cell.source.name, cell.fault.name, cell.phase];
-    return `| ${[...names, ...cells].join(" | ")} |`;
-  });
-  const summary = `${run.length} cells in ${minutes.toFixed(1)} minutes, ${failed.length} failed.`;
-  return [summary, "", head, ...rows, "", "Not run:", "", ...notRun(outcomes), ""].join("\n");
-}
-
-function disorder({ reordered, rewound }: Verdict, ordered: boolean | undefined): string {
-  return ordered === true ? String(reordered.length + rewound.length) : "–";
-}
-
-function notRun(outcomes: readonly Outcome[]): string[] {
+function notRun(entries: readonly Entry[]): string[] {
+  const skipped = entries.filter((entry) => entry.skipped !== undefined);
+  if (skipped.length === 0) return [];
   const reasons = Map.groupBy(
-    outcomes.filter(({ skipped }) => skipped !== undefined).sort(byName),
-    ({ cell, skipped }) => `${cell.source.name}, ${cell.fault.name}: ${skipped}`,
+    skipped.toSorted(byName),
+    ({ source, skipped: reason }) => `${source}: ${reason}`,
   );
-  return [...reasons].map(
-    ([reason, cells]) => `- ${reason} (${cells.map(({ cell }) => cell.phase).join(", ")})`,
-  );
-}
-
-function byName(one: Outcome, other: Outcome): number {
-  const name = ({ cell }: Outcome): string => `${cell.source.name} ${cell.fault.name}`;
-  return name(one) < name(other) ? -1 : 1;
-}
-
-function seconds(milliseconds: number): string {
-  return `${(milliseconds / 1000).toFixed(1)} s`;
-}
-
-/** One line of the run's progress. */
-export function scenarioLine(
-  { name, source }: FullScenario,
-  { failures, figures, folder }: Result,
-): string {
-  const what = `${source.name}, ${name}: ${figures}`;
-  if (failures.length === 0) return `passed   ${what}`;
-  return `FAILED   ${what}\n         ${failures.join("; ")}\n         ${folder ?? ""}`;
-}
-
-/** The scenarios as Markdown. */
-export function scenarioTable(
-  results: readonly { scenario: FullScenario; result: Result }[],
-): string {
-  if (results.length === 0) return "";
-  const rows = results.map(({ scenario: { name, source }, result: { failures, figures } }) => {
-    const outcome = failures.length === 0 ? "passed" : `failed: ${failures.join("; ")}`;
-    return `| ${name} | ${source.name} | ${figures} | ${outcome} |`;
+  const lines = [...reasons].map(([reason, cells]) => {
+    const faults = Map.groupBy(cells, ({ fault }) => fault ?? "");
+    const names = [...faults].map(
+      ([fault, of]) => `${fault} (${of.map(({ phase }) => phase).join(", ")})`,
+    );
+    return `- ${reason}: ${names.join("; ")}`;
   });
-  const head = "| scenario | source | figures | outcome |\n| --- | --- | --- | --- |";
-  return ["", head, ...rows.sort(), ""].join("\n");
+  return ["Not run, and why:", "", ...lines];
+}
+
+function line(cells: readonly (string | number | undefined)[]): string {
+  return `| ${cells.join(" | ")} |`;
+}
+
+function byName(one: Entry, other: Entry): number {
+  return nameOf(one) < nameOf(other) ? -1 : 1;
+}
+
+function machine(): string {
+  const memory = Math.round(totalmem() / 2 ** 30);
+  return `${cpus().length} cores (${cpus()[0]?.model ?? "unknown"}), ${memory} GiB, Node ${process.version}`;
+}
+
+function seconds(milliseconds = 0): string {
+  return `${(milliseconds / 1000).toFixed(1)} s`;
 }

@@ -1,3 +1,4 @@
+import { setMaxListeners } from "node:events";
 import { connect, createServer } from "node:net";
 import type { AddressInfo, Server, Socket } from "node:net";
 
@@ -34,6 +35,8 @@ interface Pair {
 export async function startProxy(target: { host: string; port: number }): Promise<Proxy> {
   const pairs = new Set<Pair>();
   const changes = new EventTarget();
+  // While nothing passes, each connection waits in both directions.
+  setMaxListeners(0, changes);
   let to = { host: target.host, port: target.port };
   let stalled = false;
   let refusing = false;

@@ -21,6 +21,8 @@ export type PartitionSettings = {
   readonly failed: (error: unknown) => void;
 };
 
+type Stored = { readonly offset: number; readonly text: string };
+
 const controlBatch = 1 << 5;
 
 /** A partition that this member of the group reads: what was read ahead, handed over and handled. */
@@ -30,7 +32,9 @@ export class AssignedPartition implements TopicPartition {
   /** The next offset to fetch. */
   position: number;
   /** What the coordinator last stored for it. */
-  stored: { readonly offset: number; readonly text: string } | undefined;
+  stored: Stored | undefined;
+  /** What the coordinator was last asked to store, which it may have done though no answer came. */
+  sent: Stored | undefined;
   readonly #settings: PartitionSettings;
   #handled: HandledOffsets;
   readonly #start: number;
@@ -72,6 +76,20 @@ export class AssignedPartition implements TopicPartition {
   /** Events handed over and not handled yet. */
   get open(): number {
     return this.#handled.open;
+  }
+
+  /**
+   * Whether the coordinator has what this reader told it last, so that nobody else has read on since. `committed`: what
+   * it has; a negative offset or `undefined`: nothing.
+   */
+  isStoredAs(committed: { offset: number; text: string | null } | undefined): boolean {
+    if (this.#ended) return false;
+    if (committed === undefined || committed.offset < 0) return this.stored === undefined;
+    const same = [this.stored, this.sent].find(
+      (told) => told?.offset === committed.offset && told.text === (committed.text ?? ""),
+    );
+    if (same !== undefined) this.stored = same;
+    return same !== undefined;
   }
 
   /** Takes what was fetched from `offset`, unless the partition was moved or ended meanwhile. */

@@ -6,15 +6,15 @@ import type { PartitionSettings } from "./assigned-partition.ts";
 import { encodeOwned } from "./assignment.ts";
 import { orDefault } from "./client.ts";
 import type { Driver } from "./client.ts";
-import { commitOffsets, committedOffsets } from "./commits.ts";
-import type { Commit, TopicPartition } from "./commits.ts";
+import { commitOffsets } from "./commits.ts";
+import type { Commit, Committed, TopicPartition } from "./commits.ts";
 import { errorOf, failureOf } from "./failures.ts";
 import { Fetcher, patience } from "./fetcher.ts";
 import type { kafkaFields, KafkaMetadata } from "./fields.ts";
 import { groupOptions, strategyOf } from "./group-options.ts";
 import { HandledMemory } from "./handled-memory.ts";
-import { decodeHandledRanges, type OffsetRange } from "./handled-ranges.ts";
-import { backlogOf, edgeOf } from "./positions.ts";
+import { decodeHandledRanges } from "./handled-ranges.ts";
+import { backlogOf, edgeOf, firstPositions } from "./positions.ts";
 
 type KafkaReading = Reading<typeof kafkaFields>;
 
@@ -37,6 +37,8 @@ export class GroupReader implements Reader {
   readonly #fetcher: Fetcher;
   readonly #settings: PartitionSettings;
   #partitions = new Map<string, AssignedPartition>();
+  /** Ours before, but another member may have had them since: until it is known what is committed, they rest. */
+  #doubtful = new Map<string, AssignedPartition>();
   #topicIds = new Map<string, string>();
   /** The number of partitions by topic, as shared in the present generation. */
   #shared = new Map<string, number>();
@@ -143,8 +145,9 @@ export class GroupReader implements Reader {
     clearInterval(this.#commitTimer);
     await this.stop();
     if (!this.#lost) await this.#commit().catch(() => {});
-    for (const partition of this.#partitions.values()) this.#letGo(partition);
     this.#assignment++;
+    for (const partition of [...this.#partitions.values(), ...this.#doubtful.values()])
+      this.#letGo(partition);
     // A coordinator that does not answer finds out by the session's time-out.
     await Promise.race([
       this.#consumer.close(true).catch(() => {}),
@@ -197,12 +200,19 @@ export class GroupReader implements Reader {
       partitions.map((partition) => ({ topic, partition })),
     );
     const kept = new Map<string, AssignedPartition>();
-    for (const place of wanted) {
-      const present = this.#partitions.get(nameOf(place));
-      if (continued && present !== undefined) kept.set(nameOf(place), present);
+    const doubtful = new Map<string, AssignedPartition>();
+    const present = new Map([...this.#doubtful, ...this.#partitions]);
+    for (const name of wanted.map(nameOf)) {
+      const partition = present.get(name);
+      if (partition === undefined) continue;
+      if (continued && this.#partitions.has(name)) kept.set(name, partition);
+      else doubtful.set(name, partition);
+      present.delete(name);
     }
-    for (const [name, partition] of this.#partitions) if (!kept.has(name)) this.#letGo(partition);
+    for (const partition of present.values()) this.#letGo(partition);
+    for (const partition of doubtful.values()) partition.pause();
     this.#partitions = kept;
+    this.#doubtful = doubtful;
     if (!this.#stopped) for (const partition of kept.values()) partition.resume();
     this.#fetcher.assign([...kept.values()]);
     const added = wanted.filter((place) => !kept.has(nameOf(place)));
@@ -213,9 +223,16 @@ export class GroupReader implements Reader {
     const until = Date.now() + patience;
     while (added.length > 0 && turn === this.#assignment && !this.#stopped) {
       try {
-        const opened = await this.#begin(added);
+        const positions = await firstPositions(this.#driver, this.#consumer, added, {
+          initial: this.#metadata.initialOffset,
+          rests: (found) => this.#doubtful.get(nameOf(found))?.isStoredAs(found) === true,
+        });
         if (turn !== this.#assignment) return;
-        for (const partition of opened) this.#partitions.set(nameOf(partition), partition);
+        for (const position of positions) {
+          const partition = this.#take(position);
+          this.#partitions.set(nameOf(partition), partition);
+          if (!this.#stopped) partition.resume();
+        }
         this.#fetcher.assign([...this.#partitions.values()]);
         return;
       } catch (error) {
@@ -226,32 +243,18 @@ export class GroupReader implements Reader {
     }
   }
 
-  async #begin(places: readonly TopicPartition[]): Promise<AssignedPartition[]> {
-    const committed = await committedOffsets(this.#driver, this.#consumer, places);
-    const result: AssignedPartition[] = [];
-    const resolved: Commit[] = [];
-    for (const place of places) {
-      const found = committed.find(
-        ({ topic, partition }) => topic === place.topic && partition === place.partition,
-      );
-      if (found !== undefined && found.offset >= 0) {
-        const told = decodeHandledRanges(found.offset, found.text);
-        const skip = this.#recall(place, found.offset, told);
-        const partition = new AssignedPartition(place, found.offset, skip, this.#settings);
-        partition.stored = { offset: found.offset, text: found.text ?? "" };
-        result.push(partition);
-        continue;
-      }
-      const newest = this.#metadata.initialOffset === "newest";
-      const offset = await edgeOf(this.#consumer, place, newest ? "end" : "start");
-      if (newest) resolved.push({ ...place, offset, text: "" });
-      const skip = this.#recall(place, offset, []);
-      result.push(new AssignedPartition(place, offset, skip, this.#settings));
-    }
-    // Else a rebalance before the first commit would resolve "newest" once more, past what came meanwhile.
-    const [failure] = (await commitOffsets(this.#driver, this.#consumer, resolved)).values();
-    if (failure !== undefined) throw new Error(failure.message);
-    return result;
+  /** Reads on where this reader was, unless somebody else did meanwhile; else from the group's position. */
+  #take(committed: Committed): AssignedPartition {
+    const resting = this.#doubtful.get(nameOf(committed));
+    this.#doubtful.delete(nameOf(committed));
+    if (resting?.isStoredAs(committed)) return resting;
+    if (resting !== undefined) this.#letGo(resting);
+    const { topic, partition, offset, text } = committed;
+    const told = decodeHandledRanges(offset, text);
+    const skip = this.#memory.recall(this.#topicIds.get(topic), partition, offset, told);
+    const taken = new AssignedPartition(committed, offset, skip, this.#settings);
+    if (text !== null) taken.stored = { offset, text };
+    return taken;
   }
 
   async #outOfRange(partition: AssignedPartition): Promise<void> {
@@ -310,17 +313,17 @@ export class GroupReader implements Reader {
     for (const partition of this.#partitions.values()) {
       if (partition.topic === topic) this.#restart(partition, 0);
     }
+    for (const partition of this.#doubtful.values()) {
+      if (partition.topic === topic) partition.end();
+    }
   }
 
   /** Ends a partition, and remembers what the coordinator may not have heard of it. */
   #letGo(partition: AssignedPartition): void {
+    if (partition.ended) return;
     partition.end();
     const id = this.#topicIds.get(partition.topic);
     this.#memory.remember(id, partition.partition, partition.known);
-  }
-
-  #recall({ topic, partition }: TopicPartition, offset: number, told: OffsetRange[]) {
-    return this.#memory.recall(this.#topicIds.get(topic), partition, offset, told);
   }
 
   /** Where nobody answers, one commit waits and not one for each second. */
@@ -351,6 +354,7 @@ export class GroupReader implements Reader {
       if (commit.offset !== partition.stored?.offset || commit.text !== partition.stored.text)
         commits.set(commit, partition);
     }
+    for (const [commit, partition] of commits) partition.sent = commit;
     const refused = await commitOffsets(this.#driver, this.#consumer, [...commits.keys()]);
     for (const [commit, partition] of commits) {
       const failure = refused.get(commit);

@@ -1,7 +1,7 @@
 import type { Consumer } from "@platformatic/kafka";
 import type { Driver } from "./client.ts";
-import { committedOffsets } from "./commits.ts";
-import type { TopicPartition } from "./commits.ts";
+import { commitOffsets, committedOffsets } from "./commits.ts";
+import type { Commit, Committed, TopicPartition } from "./commits.ts";
 import { decodeHandledRanges } from "./handled-ranges.ts";
 
 const timestamps = { start: -2n, end: -1n } as const;
@@ -20,6 +20,38 @@ export async function edgeOf(
   const offset = offsets.get(topic)?.[partition];
   if (offset === undefined) throw new Error(`${topic}[${partition}] has no ${edge}`);
   return Number(offset);
+}
+
+/**
+ * Where reading of partitions begins: where the group is, or for one without a commit at an edge of the log, which
+ * is committed where it is the end. A `text` of `null`: nothing is committed. `rests`: whether one that has nothing
+ * committed need not be resolved.
+ */
+export async function firstPositions(
+  driver: Driver,
+  consumer: Consumer,
+  places: readonly TopicPartition[],
+  options: { initial: "newest" | "oldest"; rests: (found: Committed) => boolean },
+): Promise<Committed[]> {
+  const committed = await committedOffsets(driver, consumer, places);
+  const newest = options.initial === "newest";
+  const result: Committed[] = [];
+  const resolved: Commit[] = [];
+  for (const { topic, partition } of places) {
+    const told = committed.find((one) => one.topic === topic && one.partition === partition);
+    const found = { topic, partition, offset: told?.offset ?? -1, text: told?.text ?? "" };
+    if (found.offset >= 0 || options.rests(found)) {
+      result.push(found);
+      continue;
+    }
+    const offset = await edgeOf(consumer, found, newest ? "end" : "start");
+    if (newest) resolved.push({ ...found, offset });
+    result.push({ ...found, offset, text: newest ? "" : null });
+  }
+  // Else a rebalance before the first commit would resolve "newest" once more, past what came meanwhile.
+  const [failure] = (await commitOffsets(driver, consumer, resolved)).values();
+  if (failure !== undefined) throw new Error(failure.message);
+  return result;
 }
 
 /** How many records a group has still to handle in the partitions. */

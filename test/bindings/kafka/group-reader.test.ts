@@ -41,6 +41,16 @@ describeWith("kafka", (kafka) => {
     });
   }
 
+  /** As the coordinator does after a session's time-out. */
+  async function putOut(groupId: string): Promise<void> {
+    const admin = new Admin({ clientId: "operator", bootstrapBrokers: brokers.split(",") });
+    try {
+      await admin.removeMembersFromConsumerGroup({ groupId });
+    } finally {
+      await admin.close();
+    }
+  }
+
   test("handled is handled: a second reader goes on after it", async () => {
     const topic = await topicOf(2);
     const first = await open(topic, { initialOffset: "oldest" });
@@ -209,6 +219,26 @@ describeWith("kafka", (kafka) => {
     await write(first, ["2", "3"], (text) => ({ partitionNumber: String(Number(text) - 2) }));
     await until(() => a.handled.length >= 4);
     expect(sorted(a.texts)).toEqual(numbers(4));
+  });
+
+  test("events under way when the group has put the member out are not repeated, nor those behind them", async () => {
+    const topic = await topicOf();
+    const component = await open(topic, { heartbeatInterval: "100ms" });
+    const gate = Promise.withResolvers<boolean>();
+    const read = await component.read((event) => (textOf(event) === "3" ? gate.promise : true));
+    await write(component, numbers(10), () => ({ partitionNumber: "0" }));
+    await until(() => read.events.length === 10);
+    const joined = (): number =>
+      component.log.filter(({ message }) => message.startsWith("joined")).length;
+    const before = joined();
+    await putOut(topic);
+    await until(() => joined() > before);
+    await write(component, numbers(10, 10), () => ({ partitionNumber: "0" }));
+    gate.resolve(true);
+    await until(() => read.handled.length >= 20);
+    await read.reader?.flush();
+    expect(read.texts).toEqual(numbers(20));
+    expect(await component.backlog()).toBe(0);
   });
 
   test("says how many records retention took before they were read, and goes on", async () => {

@@ -1,6 +1,7 @@
-import { mkdir, rename, writeFile } from "node:fs/promises";
+import { mkdir, readdir, rename, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { Place, Source } from "../place.ts";
+import { mountSmallDisk } from "../small-disk.ts";
 
 /** A folder into which each event is renamed as a file. */
 export const file: Source = {
@@ -8,19 +9,32 @@ export const file: Source = {
   bounds: { app: 64, runtime: 64, server: 0 },
   async place(kit) {
     const folder = join(kit.folder, "inbox");
+    const processedFolder = join(kit.folder, "done");
     await mkdir(folder);
+    await mkdir(processedFolder);
+    const disk = kit.ownDisk ? await mountSmallDisk(processedFolder) : undefined;
     return {
       component: {
         ...{ name: "inbox", type: "bindings.file" },
-        metadata: { folder, quietTime: "50ms", scanInterval: "1s", direction: "input" },
+        metadata: {
+          ...{ folder, processedFolder, direction: "input" },
+          ...{ quietTime: "50ms", scanInterval: "1s" },
+        },
       },
       ordered: false,
+      ...(disk === undefined ? {} : { disk }),
       async send(event) {
         const path = join(folder, `${event.uuid}.json`);
         await writeFile(`${path}.part`, JSON.stringify(event));
         await rename(`${path}.part`, path);
       },
-      async [Symbol.asyncDispose]() {},
+      async remains() {
+        const names = (await readdir(folder)).filter((name) => name.endsWith(".json"));
+        return names.length === 0 ? undefined : `${names.length} files are not put away`;
+      },
+      async [Symbol.asyncDispose]() {
+        await disk?.[Symbol.asyncDispose]();
+      },
     } satisfies Place;
   },
 };
