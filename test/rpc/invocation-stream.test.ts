@@ -456,3 +456,14 @@ test("of large answers, which are whole in memory, there are fewer at one time",
 async function turns(count: number): Promise<void> {
   for (let turn = 0; turn < count; turn++) await new Promise(setImmediate);
 }
+
+test("with an idempotency key the payload is taken whole, whatever the operation could do", async () => {
+  const { caller, log } = await start();
+  const keyed = whole(1, "count", "aaaa", { "idempotency-key": "k" });
+  caller.send({ ...keyed, last: false }, { invocation: 1, data: bytes(4), last: true });
+  const { error } = await caller.answer(1);
+  expect(error?.message).toContain("was not begun, for nothing can be kept of it");
+  expect(log).toEqual([]);
+  caller.send(whole(2, "count", "aaaa"));
+  expect((await caller.answer(2)).data).toBe("4");
+});

@@ -1,4 +1,5 @@
 import type { AnyTarget } from "../target.ts";
+import { answers } from "./answers.ts";
 import { events } from "./events.ts";
 import { grpc } from "./grpc.ts";
 import { http } from "./http.ts";
@@ -15,5 +16,6 @@ export const targets: readonly AnyTarget[] = [
   dialledIn,
   dialledOut,
   events,
+  answers,
   webhook,
 ];
