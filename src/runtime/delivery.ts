@@ -347,11 +347,7 @@ export class Delivery {
     if (this.#stopped) return this.#endLane(lane, reason);
     if (first.exhausted !== undefined && first.pause === undefined)
       return this.#lanes.listFirst(lane);
-    let pause: number | undefined;
-    for (const entry of lane.entries) {
-      if (entry.pause !== undefined) pause = Math.max(pause ?? 0, entry.pause);
-      entry.pause = undefined;
-    }
+    const pause = lane.takePause();
     if (pause !== undefined) {
       this.#lanes.park(lane, pause, () => {
         this.#tellCredit();

@@ -51,6 +51,16 @@ export class Lane implements LaneReference {
     return count;
   }
 
+  /** The longest pause that its entries ask for, which none of them asks for any more. */
+  takePause(): number | undefined {
+    let pause: number | undefined;
+    for (const entry of this.entries) {
+      if (entry.pause !== undefined) pause = Math.max(pause ?? 0, entry.pause);
+      entry.pause = undefined;
+    }
+    return pause;
+  }
+
   /** Takes out an entry that is done with. */
   remove(entry: Entry): void {
     const index = this.entries[0] === entry ? 0 : this.entries.indexOf(entry);
