@@ -127,7 +127,11 @@ export class Endings {
       deduplication?.release(entry.claim);
       entry.claim = undefined;
     }
-    if (entry.identity === undefined || entry.redriven !== undefined) return;
+    if (entry.redriven !== undefined) {
+      if (how === "handled") counts.redriven(entry.redriven);
+      return;
+    }
+    if (entry.identity === undefined) return;
     if (how === "returned") counts.returned(entry);
     else if (how !== "dead letter") counts.forget(entry);
   }
