@@ -20,9 +20,10 @@ export type ComponentSpec = {
   readonly properties: readonly { readonly name: string; readonly origin: Origin | undefined }[];
   /**
    * The values, with secrets, environment and templates put in. Called before each opening, since a
-   * secret may come late. Throws a `BindingError` that names what is missing and where.
+   * secret may come late. Throws a `BindingError` that names what is missing and where. With `only`, in lower
+   * case, the other properties are left out, and what is wrong with them does not matter.
    */
-  resolve(): Promise<ResolvedProperties>;
+  resolve(only?: readonly string[]): Promise<ResolvedProperties>;
 };
 
 export type ResolvedProperties = {

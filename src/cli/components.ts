@@ -8,6 +8,7 @@ import {
   addRestartCommand,
   addResumeCommand,
 } from "./component-changes.ts";
+import { componentText } from "./component-text.ts";
 import { ExitCode } from "./exit-code.ts";
 import { formatTable, paragraph, writeJson } from "./terminal.ts";
 
@@ -24,10 +25,12 @@ Without a command of its own it lists: cufflink components [name] [--json].
 Examples:
   cufflink components
   cufflink components orders --json
+  cufflink components show orders
   cufflink components pause orders --reason "the database moves"
 `,
     );
   addListCommand(components);
+  addShowCommand(components);
   addPauseCommand(components);
   addResumeCommand(components);
   addRestartCommand(components);
@@ -48,12 +51,32 @@ function addListCommand(components: Command): void {
     const shown = name === undefined ? all : all.filter((one) => one.name === name);
     if (command.opts<{ json?: true }>().json) writeJson(shown);
     else if (shown.length > 0) process.stdout.write(`${table(shown)}\n`);
-    if (name !== undefined && shown.length === 0) {
-      const known = all.map((one) => one.name).join(", ") || "none at all";
-      process.stderr.write(`no component is called ${JSON.stringify(name)}; there are: ${known}\n`);
-      throw new ExitCode(1);
-    }
+    if (name !== undefined && shown.length === 0) throw unknown(name, all);
   });
+}
+
+function addShowCommand(components: Command): void {
+  const command = components
+    .command("show")
+    .description("show all that is known of one: its counts, and the event that waits longest")
+    .argument("<name>", "the component's name")
+    .option("--json", "for tools")
+    .addHelpText("after", "\nExit code 1: there is no component of that name.\n");
+  addClientOptions(command).action(async (name: string) => {
+    using client = await createClientFor(command);
+    const all = await client.components();
+    const component = all.find((one) => one.name === name);
+    if (component === undefined) throw unknown(name, all);
+    if (command.opts<{ json?: true }>().json) writeJson(component);
+    else process.stdout.write(`${componentText(component)}\n`);
+  });
+}
+
+/** Says that there is none of that name, and ends so. */
+function unknown(name: string, all: readonly ListedComponent[]): ExitCode {
+  const known = all.map((one) => one.name).join(", ") || "none at all";
+  process.stderr.write(`no component is called ${JSON.stringify(name)}; there are: ${known}\n`);
+  return new ExitCode(1);
 }
 
 /** A row for each, and a line below for the reason where there is one. */

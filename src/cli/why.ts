@@ -1,6 +1,7 @@
 import type { Command } from "commander";
 import type { RuntimeClient } from "../rpc/client.ts";
 import type { ShownDeadLetter } from "../rpc/records.ts";
+import type { UnfinishedEvent } from "../runtime/unfinished.ts";
 import type { HistoryRecord } from "../store/records.ts";
 import { addClientOptions, createClientFor } from "./client-options.ts";
 import { ExitCode } from "./exit-code.ts";
@@ -12,7 +13,7 @@ export function addWhyCommand(program: Command): void {
   const command = program
     .command("why")
     .description(
-      "tell what became of an event: where from, each attempt, the app's answers, its end",
+      "tell what became of an event: where from, each attempt, the app's answers, where it is or ended",
     )
     .argument("<event>", "the event's identity at its source, or the trace id of a recent one")
     .option("--component <name>", "as this component read it")
@@ -30,20 +31,25 @@ Examples:
   addClientOptions(command).action(async (event: string) => {
     const { component, json } = command.opts<{ component?: string; json?: true }>();
     using client = await createClientFor(command);
-    const records = await client.operator.explain(event, component);
+    const { records, unfinished } = await client.operator.explain(event, component);
     const letters = await lettersOf(client, event, component);
     if (json) {
       writeJson({
         event,
+        unfinished: unfinished.map(unfinishedJson),
         records: records.map(recordJson),
         deadLetters: letters.map(({ id }) => id),
       });
-    } else if (records.length > 0) {
-      process.stdout.write(`${records.map((one) => story(one, letters)).join("\n\n")}\n`);
+    } else if (records.length > 0 || unfinished.length > 0) {
+      const stories = [
+        ...unfinished.map(unfinishedStory),
+        ...records.map((one) => story(one, letters)),
+      ];
+      process.stdout.write(`${stories.join("\n\n")}\n`);
     } else if (letters.length > 0) {
       process.stdout.write(`${letters.map(letterLine).join("\n")}\n`);
     }
-    if (records.length > 0 || letters.length > 0) return;
+    if (records.length > 0 || unfinished.length > 0 || letters.length > 0) return;
     process.stderr.write(`${nothingKnown(event, component)}\n`);
     throw new ExitCode(1);
   });
@@ -60,20 +66,8 @@ async function lettersOf(
 }
 
 function story(record: HistoryRecord, letters: readonly ShownDeadLetter[]): string {
-  const { component, eventId, source, traceId, receivedAt, endedAt, deadLetter } = record;
-  const title = `${eventId === "" ? "An event without identity" : eventId}, read by ${component}`;
-  const from = source === "" ? "" : ` from ${source}`;
-  const steps = [
-    { at: receivedAt, text: `received${from}` },
-    ...record.attempts.map((attempt, index) => ({
-      at: attempt.at,
-      text: attemptText(attempt, index + 1),
-    })),
-    ...renewalSteps(record),
-    { at: endedAt, text: endText(record) },
-  ];
-  steps.sort((a, b) => a.at - b.at);
-  const lines = steps.map(({ at, text }) => `  ${dateOf(at)}  ${plain(text)}`);
+  const { traceId, endedAt, deadLetter } = record;
+  const lines = stepLines(record, { at: endedAt, text: endText(record) });
   if (traceId !== "") lines.push(`  trace ${traceId}`);
   if (deadLetter !== undefined) {
     const isThere = letters.some(({ id }) => id === deadLetter);
@@ -83,7 +77,63 @@ function story(record: HistoryRecord, letters: readonly ShownDeadLetter[]): stri
         : "  It is no dead letter any more: it was handled when it was redriven, dropped, or expired.",
     );
   }
-  return [plain(title), ...lines].join("\n");
+  return [titleOf(record), ...lines].join("\n");
+}
+
+function unfinishedStory(event: UnfinishedEvent): string {
+  const { traceId, deadLetter } = event;
+  const lines = [...stepLines(event), `  ${plain(placeText(event))}`];
+  if (traceId !== "") lines.push(`  trace ${traceId}`);
+  if (deadLetter !== undefined) lines.push(`  It is dead letter ${deadLetter}, redriven now.`);
+  return [titleOf(event), ...lines].join("\n");
+}
+
+type Begun = Pick<
+  HistoryRecord,
+  "component" | "eventId" | "source" | "receivedAt" | "attempts" | "renewals" | "failedRenewals"
+>;
+
+function titleOf({ eventId, component }: Begun): string {
+  const what = eventId === "" ? "An event without identity" : eventId;
+  return plain(`${what}, read by ${component}`);
+}
+
+/** What has happened to an event, in its order. */
+function stepLines(event: Begun, ...end: { at: number; text: string }[]): string[] {
+  const { source, receivedAt, attempts } = event;
+  const from = source === "" ? "" : ` from ${source}`;
+  const steps = [
+    { at: receivedAt, text: `received${from}` },
+    ...attempts.map((attempt, index) => ({
+      at: attempt.at,
+      text: attemptText(attempt, index + 1),
+    })),
+    ...renewalSteps(event),
+    ...end,
+  ];
+  steps.sort((a, b) => a.at - b.at);
+  return steps.map(({ at, text }) => `  ${dateOf(at)}  ${plain(text)}`);
+}
+
+/** Where an event is now. */
+function placeText(event: UnfinishedEvent): string {
+  const { where, reason, attempt, attemptsAllowed, nextAt, lastError, attempts } = event;
+  const number = `attempt ${attempt}${attemptsAllowed === undefined ? "" : ` of ${attemptsAllowed}`}`;
+  const because = reason === "" ? "" : `: ${reason}`;
+  const at = nextAt === undefined ? "" : dateOf(nextAt);
+  // Of attempts before a restart only the last failure is known.
+  const last =
+    lastError === "" || attempts.length > 0 ? "" : `; the last attempt failed: ${lastError}`;
+  switch (where) {
+    case "with the app":
+      return `now with the app, ${number}${because}${last}`;
+    case "waiting for a retry":
+      return `now waiting for ${number}, due at ${at}${because}${last}`;
+    case "queued":
+      return `now queued for ${number}${because}${last}`;
+    case "held":
+      return `now held${because}${at === "" ? "" : `; tried again at ${at}`}${last}`;
+  }
 }
 
 function attemptText({ took, outcome, answer }: HistoryRecord["attempts"][number], number: number) {
@@ -92,7 +142,7 @@ function attemptText({ took, outcome, answer }: HistoryRecord["attempts"][number
 }
 
 /** Few renewals one by one, many in a line. */
-function renewalSteps({ renewals, failedRenewals = [] }: HistoryRecord) {
+function renewalSteps({ renewals, failedRenewals = [] }: Begun) {
   const failed = failedRenewals.map(({ at, reason }) => ({
     at,
     text: `its lease could not be renewed: ${reason}`,
@@ -133,17 +183,27 @@ function nothingKnown(event: string, component: string | undefined): string {
   const of = component === undefined ? "" : ` of component ${component}`;
   return [
     `nothing is known of event ${JSON.stringify(event)}${of}`,
-    "  It may never have come, or it may be with the app or waiting at this moment; see cufflink components.",
-    "  The last 10,000 events are remembered, and for days those that were not simply handled.",
+    "  It may never have come, or be forgotten, or still be at its source.",
+    "  Those that are here now are known, and the last 10,000 events are remembered, and for days those that were not simply handled.",
   ].join("\n");
 }
 
 function recordJson(record: HistoryRecord): object {
-  const { attempts, renewals, receivedAt, endedAt, failedRenewals = [] } = record;
+  return { ...record, ...begunJson(record), endedAt: dateOf(record.endedAt) };
+}
+
+function unfinishedJson({ key, nextAt, ...event }: UnfinishedEvent): object {
   return {
-    ...record,
+    ...event,
+    ...begunJson(event),
+    ...(key !== undefined && { key: Buffer.from(key).toString("base64") }),
+    ...(nextAt !== undefined && { nextAt: dateOf(nextAt) }),
+  };
+}
+
+function begunJson({ attempts, renewals, receivedAt, failedRenewals = [] }: Begun): object {
+  return {
     receivedAt: dateOf(receivedAt),
-    endedAt: dateOf(endedAt),
     attempts: attempts.map((one) => ({ ...one, at: dateOf(one.at) })),
     renewals: renewals.map(dateOf),
     failedRenewals: failedRenewals.map((one) => ({ ...one, at: dateOf(one.at) })),

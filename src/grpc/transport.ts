@@ -28,6 +28,7 @@ import {
   toConnectError,
   toHeaders,
 } from "./transport-metadata.ts";
+import { longestTimer } from "./timeout.ts";
 
 export type GrpcTransportOptions = {
   /** `http://127.0.0.1:50001`; a path in it stands before each method's. */
@@ -99,7 +100,8 @@ class LeanTransport implements GrpcTransport {
     if (interceptors.length === 0) {
       return this.#unary(method, message, { header: fromHeadersInit(header), signal, timeout });
     }
-    const deadline = timeout === undefined ? undefined : AbortSignal.timeout(timeout);
+    const deadline =
+      timeout === undefined ? undefined : AbortSignal.timeout(Math.min(timeout, longestTimer));
     const request: UnaryRequest<I, O> = {
       stream: false,
       method,
@@ -127,7 +129,8 @@ class LeanTransport implements GrpcTransport {
     if (interceptors.length === 0) {
       return this.#stream(method, input, { header: fromHeadersInit(header), signal, timeout });
     }
-    const deadline = timeout === undefined ? undefined : AbortSignal.timeout(timeout);
+    const deadline =
+      timeout === undefined ? undefined : AbortSignal.timeout(Math.min(timeout, longestTimer));
     const request: StreamRequest<I, O> = {
       stream: true,
       method,

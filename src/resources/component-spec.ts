@@ -36,15 +36,17 @@ export function componentSpec(
       name: item.name,
       origin: source.origin(item.nameRange[0]),
     })),
-    async resolve() {
-      const refusals = document.findings.filter(({ severity }) => severity === "error");
+    async resolve(only) {
+      const refusals = document.findings.filter(
+        ({ severity }) => severity === "error" && only === undefined,
+      );
       if (refusals.length > 0) {
         const texts = refusals.map(
           ({ range, message }) => `${formatOrigin(source.origin(range[0]))}: ${message}`,
         );
         throw new BindingError("invalid_argument", texts.join("; "), { effect: "unsent" });
       }
-      const { values, unquoted, missing } = await resolveProperties(document, resolver);
+      const { values, unquoted, missing } = await resolveProperties(document, resolver, only);
       if (missing.size > 0) {
         const texts = [...missing.values()].map(
           ({ range, message }) => `${formatOrigin(source.origin(range[0]))}: ${message}`,

@@ -41,6 +41,8 @@ export async function lint(
             await resolveProperties(document, resolver),
             options.frameworkFields,
           );
+    const exhausted = exhaustedFinding(document, components, bindings);
+    if (exhausted !== undefined) findings.push(exhausted);
     findings.sort((a, b) => a.range[0] - b.range[0]);
     for (const { severity, range, message, suggestion } of findings) {
       problems.push(document.source.problem(severity, range, message, suggestion));
@@ -120,4 +122,32 @@ function readDirection(
     ];
   });
   return { direction: direction.input || direction.output ? direction : able, findings };
+}
+
+const toOutput = /^\s*output:(.*)$/i;
+
+/** Where exhausted events are to go must be there: they would stay in the way for ever. */
+function exhaustedFinding(
+  document: ComponentDocument,
+  components: readonly ComponentSpec[],
+  bindings: readonly AnyBinding[],
+): Finding | undefined {
+  const item = document.items.findLast(({ name }) => name.toLowerCase() === "onexhausted");
+  const name = toOutput.exec(item?.value?.text ?? "")?.[1]?.trim();
+  if (item === undefined || name === undefined || name === "") return undefined;
+  const takes = ({ type }: ComponentSpec): boolean => {
+    const { operations } = findBinding(bindings, type) ?? {};
+    return operations !== undefined && Object.hasOwn(operations, "create");
+  };
+  const severity = "warning";
+  const range = item.value?.range ?? item.nameRange;
+  const named = components.find((one) => one.name === name);
+  if (named === undefined) {
+    const message = `property "onExhausted" names an output that is not there: ${JSON.stringify(name)}`;
+    const names = components.filter(takes).map((one) => one.name);
+    return { severity, range, message, suggestion: closest(name, names) };
+  }
+  if (takes(named) || findBinding(bindings, named.type) === undefined) return undefined;
+  const message = `property "onExhausted" names ${name}, which has no operation create`;
+  return { severity, range, message };
 }

@@ -13,15 +13,17 @@ export type Properties = {
   readonly missing: ReadonlyMap<string, Missing>;
 };
 
-/** Resolves each property by itself, so that all that is missing is found at once. */
+/** Resolves each property by itself, so that all that is missing is found at once. `only` those, in lower case. */
 export async function resolveProperties(
   document: ComponentDocument,
   resolver: Resolver,
+  only?: readonly string[],
 ): Promise<Properties> {
   const values: Record<string, string> = Object.create(null) as Record<string, string>;
   const unquoted = new Set<string>();
   const missing = new Map<string, Missing>();
   for (const item of document.items) {
+    if (only !== undefined && !only.includes(item.name.toLowerCase())) continue;
     let resolved: ResolvedItem = { text: "", from: "file" };
     try {
       resolved = await resolver.resolve(document, item);

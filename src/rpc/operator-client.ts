@@ -9,11 +9,12 @@ import { BindingError } from "../errors.ts";
 import type { PolicyPart } from "../policy/describe.ts";
 import type { ShownPolicies } from "../runtime/operator.ts";
 import type { ReloadResult } from "../runtime/reload.ts";
+import type { UnfinishedEvent } from "../runtime/unfinished.ts";
 import type { HistoryRecord } from "../store/records.ts";
 import type { Caller } from "./caller.ts";
 import { listed, type ListedComponent } from "./listed-component.ts";
 import { changeKinds, reloadOutcomes } from "./operator-methods.ts";
-import { millisecondsOf, toHistory, wordOf } from "./records.ts";
+import { millisecondsOf, toHistory, toUnfinished, wordOf } from "./records.ts";
 
 /** The operator's calls of a running runtime. Each rejects with a `BindingError`. */
 export class OperatorClient {
@@ -90,13 +91,16 @@ export class OperatorClient {
     return reloads.map(toReload);
   }
 
-  /** What became of events with an identity or a trace id, newest first. */
-  async explain(eventId: string, component: string | undefined): Promise<HistoryRecord[]> {
+  /** Events with an identity or a trace id: what became of them, newest first, and where they are, oldest first. */
+  async explain(
+    eventId: string,
+    component: string | undefined,
+  ): Promise<{ records: HistoryRecord[]; unfinished: UnfinishedEvent[] }> {
     const request = { eventId, component: component ?? "" };
-    const { records } = await this.#caller.call((options) =>
+    const { records, unfinished } = await this.#caller.call((options) =>
       this.#history.explainEvent(request, options),
     );
-    return records.map(toHistory);
+    return { records: records.map(toHistory), unfinished: unfinished.map(toUnfinished) };
   }
 }
 

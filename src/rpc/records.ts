@@ -15,11 +15,16 @@ import {
 import {
   AttemptOutcome,
   EventEnd,
+  EventPlace,
   type Attempt,
   type AttemptSchema,
   type EventRecord,
   type EventRecordSchema,
+  type FailedRenewal,
+  type UnfinishedEvent as WireUnfinished,
+  type UnfinishedEventSchema,
 } from "../../gen/cufflink/v1/history_pb.ts";
+import type { UnfinishedEvent } from "../runtime/unfinished.ts";
 import type {
   AttemptRecord,
   DeadLetter,
@@ -57,6 +62,13 @@ const ends = {
   dropped: EventEnd.DROPPED,
   returned: EventEnd.RETURNED,
   duplicate: EventEnd.DUPLICATE,
+} as const;
+
+const places = {
+  queued: EventPlace.QUEUED,
+  "with the app": EventPlace.WITH_APP,
+  "waiting for a retry": EventPlace.WAITING_FOR_RETRY,
+  held: EventPlace.HELD,
 } as const;
 
 /** A dead letter for the wire. */
@@ -155,13 +167,44 @@ export function toHistory(record: EventRecord): HistoryRecord {
     ...{ component, eventId, source, receivedAt: millisecondsOf(record.receivedAt) },
     attempts: attempts.map(toAttempt),
     renewals: renewals.map(millisecondsOf),
-    failedRenewals: record.failedRenewals.map(({ at, reason }) => ({
-      at: millisecondsOf(at),
-      reason,
-    })),
+    failedRenewals: record.failedRenewals.map(toFailedRenewal),
     ...{ traceId, end: wordOf(ends, record.end, "returned"), reason },
     endedAt: millisecondsOf(record.endedAt),
     deadLetter: record.deadLetterId || undefined,
+  };
+}
+
+/** Where an event is, for the wire. */
+export function fromUnfinished(
+  event: UnfinishedEvent,
+): MessageInitShape<typeof UnfinishedEventSchema> {
+  const { component, eventId, source, receivedAt, attempts, renewals, failedRenewals } = event;
+  const { traceId, key, where, reason, attempt, attemptsAllowed = 0, lastError, nextAt } = event;
+  return {
+    ...{ component, eventId, source, receivedAt: timestampOf(receivedAt) },
+    attempts: attempts.map(fromAttempt),
+    renewals: renewals.map(timestampOf),
+    failedRenewals: failedRenewals.map(({ at, reason }) => ({ at: timestampOf(at), reason })),
+    ...{ traceId, place: places[where], reason, attempt, attemptsAllowed, lastError },
+    ...(key !== undefined && { key: own(bytesOf(key)) }),
+    ...(nextAt !== undefined && { nextAttempt: timestampOf(nextAt) }),
+    deadLetterId: event.deadLetter ?? "",
+  };
+}
+
+/** Where an event is, from the wire. */
+export function toUnfinished(event: WireUnfinished): UnfinishedEvent {
+  const { component, eventId, source, attempts, renewals, traceId, key, reason, attempt } = event;
+  return {
+    ...{ component, eventId, source, receivedAt: millisecondsOf(event.receivedAt) },
+    attempts: attempts.map(toAttempt),
+    renewals: renewals.map(millisecondsOf),
+    failedRenewals: event.failedRenewals.map(toFailedRenewal),
+    ...{ traceId, key, where: wordOf(places, event.place, "held"), reason, attempt },
+    attemptsAllowed: event.attemptsAllowed || undefined,
+    lastError: event.lastError,
+    nextAt: event.nextAttempt && millisecondsOf(event.nextAttempt),
+    deadLetter: event.deadLetterId || undefined,
   };
 }
 
@@ -211,6 +254,10 @@ function toAttempt(attempt: Attempt): AttemptRecord {
     outcome: wordOf(outcomes, outcome, "refused"),
     answer,
   };
+}
+
+function toFailedRenewal({ at, reason }: FailedRenewal): { at: number; reason: string } {
+  return { at: millisecondsOf(at), reason };
 }
 
 function tookOf(took: Duration | undefined): number {

@@ -4,6 +4,7 @@ import type { AttemptCount, DeadLetter } from "../store/records.ts";
 import type { AttemptStore } from "../store/store.ts";
 import type { Entry } from "./entry.ts";
 import { fingerprintOf, identityOf, type Identity } from "./identity.ts";
+import { inTime } from "./in-time.ts";
 
 /** As many marks as the store loads; an older event that comes again is attempted once more. */
 const mostKnown = 10_000;
@@ -94,17 +95,21 @@ export class AttemptCounts {
     this.#known.delete(identity);
   }
 
-  /** It goes back to its source. An attempt that was noted and never went out is taken back. */
+  /**
+   * It goes back to its source. An attempt that was noted and never went out is taken back; a first one that has
+   * failed is noted now. One that is exhausted begins anew.
+   */
   returned(entry: Entry): void {
-    if (entry.noted > entry.failed && entry.redriven === undefined)
-      void this.#write(entry, entry.failed);
+    if (this.#store === undefined || entry.noted === entry.failed) return;
+    if (entry.noted < entry.failed && entry.exhausted !== undefined) return;
+    void this.#write(entry, entry.failed);
   }
 
   async #write(entry: Entry, begun: number): Promise<void> {
     const count = countOf(entry, begun);
     if (entry.event.id !== undefined) this.#keep(entry.event.id, count);
     try {
-      await this.#store?.begin(this.#component, count);
+      if (this.#store !== undefined) await inTime(this.#store.begin(this.#component, count));
       this.#inTrouble = false;
     } catch (error) {
       this.#tell(error, "attempts cannot be noted; a restart begins counting anew");

@@ -2,6 +2,7 @@ import { formatOrigin, type ComponentSpec } from "../component.ts";
 import { BindingError, messageOf } from "../errors.ts";
 import type { Component } from "./component.ts";
 import { unknownStatus } from "./component-status.ts";
+import { readReadiness } from "./readiness.ts";
 import type { ComponentChange } from "./reload.ts";
 import type { RuntimeLogger } from "./runtime-logger.ts";
 import type { ComponentStatus } from "./status.ts";
@@ -132,6 +133,14 @@ export class ComponentSlot {
     return this.#told("deleted", "applied", "", old.spec);
   }
 
+  async #unknownType(spec: ComponentSpec, reason: string): Promise<ComponentChange> {
+    const since = new Date();
+    this.#unknown = { spec, status: unknownStatus(spec, reason, since, "optional") };
+    const readiness = await readReadiness(spec);
+    this.#unknown = { spec, status: unknownStatus(spec, reason, since, readiness) };
+    return this.#told("created", "failed", reason, spec);
+  }
+
   #create(spec: ComponentSpec): Promise<ComponentChange> | ComponentChange {
     const before = this.#unknown;
     if (before !== undefined && isSame(before.spec, spec))
@@ -140,8 +149,7 @@ export class ComponentSlot {
     if (typeof made === "string") {
       const { name, logger } = this.#options;
       logger.error({ component: name, origin: formatOrigin(spec.origin) }, made);
-      this.#unknown = { spec, status: unknownStatus(spec, made, new Date()) };
-      return this.#told("created", "failed", made, spec);
+      return this.#unknownType(spec, made);
     }
     this.#unknown = undefined;
     this.#switch(made);

@@ -1,8 +1,10 @@
 import { formatOrigin, type ComponentSpec } from "../component.ts";
 import type { ComponentPolicies } from "../policy/component-policies.ts";
 import type { App } from "./app.ts";
-import type { ComponentSettings } from "./component-fields.ts";
+import { Calls, type CallCounts } from "./calls.ts";
 import type { Delivery } from "./delivery.ts";
+import { newCounts, type EventCounts } from "./event-counts.ts";
+import type { Readiness } from "./readiness.ts";
 import type { BreakerStatus, ComponentState, ComponentStatus, Pause } from "./status.ts";
 
 /** A state with its reason and the time it began. */
@@ -15,24 +17,29 @@ type Facts = State &
   > & {
     readonly spec: ComponentSpec;
     readonly delivery: Delivery | undefined;
-    readonly counts: { readonly handled: number; readonly failedAttempts: number };
-    readonly settings: ComponentSettings | undefined;
+    readonly counts: EventCounts;
+    readonly calls: CallCounts;
+    readonly readiness: Readiness;
   };
 
 /** What is told about a component, from what it knows. */
 export function componentStatus(facts: Facts): ComponentStatus {
-  const { spec, delivery, counts, settings } = facts;
+  const { spec, delivery, counts, calls, readiness } = facts;
   const { state, reason, since, directions, operations, paused } = facts;
   const { backlog, rebuilds, breakers } = facts;
-  const readiness = settings?.required ? "required" : (settings?.readiness ?? "optional");
+  const { handled, ...others } = counts.ended;
   return {
     ...{ name: spec.name, type: spec.type, version: spec.version, state, reason, since },
     ...{ directions, operations, paused, backlog, rebuilds, readiness, breakers },
     origin: formatOrigin(spec.origin),
     inFlight: delivery?.inFlight ?? 0,
     waiting: delivery?.waiting ?? 0,
-    handled: counts.handled,
+    handled,
+    endedOtherwise: others,
+    attempts: counts.attempts,
     failedAttempts: counts.failedAttempts,
+    oldestFailed: delivery?.unfinished.oldestFailed,
+    calls,
     oldestSince: delivery?.progress.oldest?.since,
     windowFull: delivery?.heldBy !== undefined,
     required: readiness === "required",
@@ -55,11 +62,16 @@ export function breakersOf(
 }
 
 /** What a component is called whose type is not known: it is shown, so that nobody has to wonder where it is. */
-export function unknownStatus(spec: ComponentSpec, reason: string, since: Date): ComponentStatus {
+export function unknownStatus(
+  spec: ComponentSpec,
+  reason: string,
+  since: Date,
+  readiness: Readiness,
+): ComponentStatus {
   return componentStatus({
     ...{ spec, reason, since, state: "failed", directions: { input: false, output: false } },
-    ...{ operations: [], delivery: undefined, counts: { handled: 0, failedAttempts: 0 } },
-    ...{ settings: undefined, paused: undefined, backlog: undefined, rebuilds: 0, breakers: [] },
+    ...{ operations: [], delivery: undefined, counts: newCounts(), calls: new Calls().counts },
+    ...{ readiness, paused: undefined, backlog: undefined, rebuilds: 0, breakers: [] },
   });
 }
 

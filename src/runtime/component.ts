@@ -5,6 +5,7 @@ import { BindingError } from "../errors.ts";
 import { ComponentPolicies } from "../policy/component-policies.ts";
 import { pauseAfter, type RetryPolicy } from "../policy/retry.ts";
 import { logBreaker } from "./breaker-log.ts";
+import { Calls } from "./calls.ts";
 import type { ComponentSettings } from "./component-fields.ts";
 import type { ComponentOptions } from "./component-options.ts";
 import { breakersOf, componentStatus, shownState } from "./component-status.ts";
@@ -14,10 +15,10 @@ import { openComponent, type Opened, type OpenedComponent } from "./opening.ts";
 import { OpeningWaiters } from "./opening-waiters.ts";
 import { ownPolicies } from "./own-policy.ts";
 import { pause } from "./pause.ts";
+import { readinessOf, readReadiness, type Readiness } from "./readiness.ts";
 import { StateLog } from "./state-log.ts";
 import type { ComponentStatus } from "./status.ts";
 import { Trial } from "./trial.ts";
-import { Uses } from "./uses.ts";
 import { Stall, Vigil } from "./vigil.ts";
 
 /** Which component a driver's stray exception belongs to: set while its binding opens and reads. */
@@ -49,7 +50,7 @@ const longestBeginning = 30_000;
 export class Component {
   readonly binding: AnyBinding;
   /** The invocations that run; the connection is closed after them. */
-  readonly calls = new Uses();
+  readonly calls = new Calls();
   /** What to do about failures, as it is now. */
   readonly policies: ComponentPolicies;
   /** The reading side, which can be paused. */
@@ -62,6 +63,8 @@ export class Component {
   #spec: ComponentSpec;
   #opened: Opened | undefined;
   #settings: ComponentSettings | undefined;
+  /** What it says before its settings are known. */
+  #readiness: Readiness = "optional";
   #directions: { input: boolean; output: boolean };
   #rebuilds = 0;
   /** Rebuilds since the last event: each makes the next stall be told later. */
@@ -152,6 +155,7 @@ export class Component {
   /** From now on those who still have this one get the other's connection. */
   succeededBy(component: Component): void {
     this.#successor = component;
+    component.calls.continueFrom(this.calls);
   }
 
   /** Notes why a changed definition could not follow this one; empty: nothing is to be told (any more). */
@@ -174,8 +178,13 @@ export class Component {
           ? Object.keys(this.binding.operations ?? {})
           : [],
       delivery: this.input.delivery,
-      ...{ counts: this.input.counts, rebuilds: this.#rebuilds, paused: this.input.paused },
-      settings: this.#settings,
+      ...{
+        counts: this.input.counts,
+        calls: this.calls.counts,
+        rebuilds: this.#rebuilds,
+        paused: this.input.paused,
+      },
+      readiness: this.#settings === undefined ? this.#readiness : readinessOf(this.#settings),
       backlog: this.#vigil?.backlog,
       breakers: breakersOf(this.policies, this.#directions),
     });
@@ -250,6 +259,7 @@ export class Component {
 
   async #live(maybeLazy: boolean, tried: (error?: unknown) => void): Promise<void> {
     const { signal } = this.#closing;
+    this.#readiness = await readReadiness(this.spec);
     if (maybeLazy) await this.#firstUse(tried);
     for (let failures = 1; !signal.aborted; failures++) {
       let openedAt: number | undefined;

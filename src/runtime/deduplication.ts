@@ -3,6 +3,7 @@ import { messageOf } from "../errors.ts";
 import { string, type Field, type Parsed } from "../metadata/fields.ts";
 import { closest } from "../metadata/suggest.ts";
 import type { ClaimStore } from "../store/store.ts";
+import { inTime } from "./in-time.ts";
 
 /** The component field `deduplicate`: `undefined` is off, `id` the source's, else a header's name in lower case. */
 export type DeduplicateBy = { readonly header: string } | "id" | undefined;
@@ -77,7 +78,7 @@ export class Deduplication {
     this.#held.set(key, []);
     const { claims, component, window } = this.#options;
     try {
-      const claim = await claims?.claim(component, key, "", window);
+      const claim = claims && (await inTime(claims.claim(component, key, "", window)));
       this.#inTrouble &&= claims === undefined;
       if (claim?.state !== "done") return true;
       this.#free(key);
@@ -95,7 +96,8 @@ export class Deduplication {
   async complete(key: string): Promise<void> {
     const { claims, component, window } = this.#options;
     try {
-      await claims?.complete(component, key, "", undefined, window);
+      if (claims !== undefined)
+        await inTime(claims.complete(component, key, "", undefined, window));
     } catch (error) {
       this.#tell(messageOf(error), "a handled event cannot be marked; a duplicate is delivered");
     }

@@ -42,11 +42,12 @@ export type DeliveryOptions = {
   readonly history: History | undefined;
   /** What a reply asks to be done before its event counts as handled. */
   readonly fanOut: (reply: Reply | undefined) => FanOut;
-  /** Invokes an output's `create` operation. */
+  /** Invokes an output's `create` operation; once the signal is aborted nobody waits for it. */
   readonly invokeOutput: (
     name: string,
     data: Uint8Array | undefined,
     metadata: Readonly<Record<string, string>>,
+    signal: AbortSignal,
   ) => Promise<void>;
   /** Told how many unsettled events the source may have handed out. */
   readonly onCredit: (events: number) => void;

@@ -10,12 +10,14 @@ import { Deduplication } from "./deduplication.ts";
 import { usualMaxInFlight, type DeliveryOptions } from "./delivery-options.ts";
 import { Endings, type Conclusion, type Progress } from "./endings.ts";
 import { Entry, type Exhausted } from "./entry.ts";
+import type { EventCounts } from "./event-counts.ts";
 import { Exhaustion, type Trouble } from "./exhaustion.ts";
 import { keyOf, type Lane } from "./lane.ts";
 import { Lanes } from "./lanes.ts";
 import { Leases } from "./leases.ts";
 import { Preparation } from "./preparation.ts";
 import { redrivenEvent, type Redriven } from "./redrive.ts";
+import { Unfinished } from "./unfinished.ts";
 import { Waiters } from "./waiters.ts";
 import { Windows, type Window } from "./window.ts";
 
@@ -44,6 +46,8 @@ export class Delivery {
   readonly #leases: Leases;
   readonly #endings: Endings;
   readonly #preparation: Preparation;
+  /** The events that have not ended. */
+  readonly unfinished: Unfinished;
   #inFlight = 0;
   #delivered = 0;
   #stopped = false;
@@ -71,11 +75,11 @@ export class Delivery {
     this.#preparation = new Preparation(counts, deduplication);
     const parts = { counts, deduplication, exhaustion: this.#exhaustion, leases: this.#leases };
     this.#endings = new Endings(options, parts);
-    const policyChanged = (): void => {
-      this.#gate.close();
-      this.#pumpAgain();
-    };
-    this.#unsubscribe = [app.onAvailability(this.#pumpAgain), options.onPolicy(policyChanged)];
+    this.unfinished = new Unfinished(options, {
+      ...{ lanes: this.#lanes, exhaustion: this.#exhaustion },
+      ...{ closed: () => this.#gate.trouble, halted: () => this.#halted },
+    });
+    this.#unsubscribe = [app.onAvailability(this.#pumpAgain), options.onPolicy(this.#gate.renew)];
     if (app.intake !== undefined) this.#unsubscribe.push(app.intake.onRoom(this.#pumpAgain));
   }
 
@@ -87,13 +91,8 @@ export class Delivery {
     return this.#lanes.queued + this.#lanes.parked;
   }
 
-  /** Events settled as handled, wherever they went. */
-  get handled(): number {
-    return this.#endings.handled;
-  }
-
-  get failedAttempts(): number {
-    return this.#endings.failedAttempts;
+  get counts(): EventCounts {
+    return this.#endings.counts;
   }
 
   /** For whoever watches whether it goes on. */

@@ -7,6 +7,7 @@ import type { AttemptCounts } from "./attempt-counts.ts";
 import type { Deduplication } from "./deduplication.ts";
 import type { DeliveryOptions } from "./delivery-options.ts";
 import type { Entry } from "./entry.ts";
+import { newCounts } from "./event-counts.ts";
 import type { Exhaustion } from "./exhaustion.ts";
 import type { End } from "./history-ring.ts";
 import { handledSettlement, type Lane } from "./lane.ts";
@@ -41,10 +42,7 @@ type Parts = {
 export class Endings {
   readonly #options: DeliveryOptions;
   readonly #parts: Parts;
-  /** Events settled as handled, wherever they went. */
-  handled = 0;
-  /** Attempts that the app, or a reply's fan-out, has refused. */
-  failedAttempts = 0;
+  readonly counts = newCounts();
   /** Events settled in any way. */
   settled = 0;
   /** When the last was settled, in milliseconds since 1970. */
@@ -59,6 +57,7 @@ export class Endings {
   conclude(lane: Lane, entry: Entry, outcome: Conclusion): boolean {
     switch (outcome.kind) {
       case "handled":
+        this.counts.attempts++;
         lane.remove(entry);
         this.end(entry, handledSettlement(outcome.reply), plainlyHandled);
         return true;
@@ -70,6 +69,7 @@ export class Endings {
         const { reason } = outcome;
         const facts = { event: entry.event.id, reason };
         this.#options.logger.warn(facts, "event dropped, as the app says");
+        this.counts.attempts++;
         entry.note("dropped", reason);
         lane.remove(entry);
         this.end(entry, handledSettlement(undefined), { how: "dropped", reason });
@@ -90,7 +90,8 @@ export class Endings {
     entry.note("refused", outcome.reason);
     entry.failed++;
     entry.lastError = outcome.reason;
-    this.failedAttempts++;
+    this.counts.attempts++;
+    this.counts.failedAttempts++;
     if (!entry.event.withdrawn?.aborted) noteRefusal(entry, outcome, this.#options);
   }
 
@@ -109,7 +110,8 @@ export class Endings {
     const now = Date.now();
     this.settled++;
     this.lastSettledAt = now;
-    if (settlement.outcome === "handled") this.handled++;
+    // A dead letter that is redriven is counted already, unless it is handled now.
+    if (entry.redriven === undefined || end.how === "handled") this.counts.ended[end.how]++;
     if (event.lease !== undefined) this.#parts.leases.release(entry);
     this.#keepAccount(entry, end);
     if (end.how !== "handled") observer.ended(name, end.how);
@@ -131,7 +133,6 @@ export class Endings {
       if (how === "handled") counts.redriven(entry.redriven);
       return;
     }
-    if (entry.identity === undefined) return;
     if (how === "returned") counts.returned(entry);
     else if (how !== "dead letter") counts.forget(entry);
   }

@@ -6,6 +6,7 @@ import { identify, type AttemptCounts } from "./attempt-counts.ts";
 import type { DeliveryOptions } from "./delivery-options.ts";
 import type { Entry, Exhausted } from "./entry.ts";
 import type { End } from "./history-ring.ts";
+import { inTime } from "./in-time.ts";
 import { unlessAborted } from "./unless-aborted.ts";
 import { timeOrderedUuid } from "./uuid.ts";
 
@@ -46,11 +47,16 @@ export class Exhaustion {
     return oldest;
   }
 
+  /** Why this event stays; `undefined`: it does not. */
+  troubleOf(entry: Entry): Trouble | undefined {
+    return this.#stuck.get(entry);
+  }
+
   /** Brings one event where it belongs, as far as that can be done before the signal. Never rejects. */
   async dispose(entry: Entry, exhausted: Exhausted, signal: AbortSignal): Promise<Disposal> {
     try {
       signal.throwIfAborted();
-      return await unlessAborted(this.#dispose(entry, exhausted), signal);
+      return await this.#within(signal, (either) => this.#dispose(entry, exhausted, either));
     } catch (error) {
       const where = entry.redriven ? "the dead letters" : this.#destination;
       const reason = `event ${entry.label ?? "without id"} cannot be put into ${where}: ${messageOf(error)}`;
@@ -71,7 +77,22 @@ export class Exhaustion {
     return onExhausted.kind === "output" ? `output ${onExhausted.output}` : "the dead letters";
   }
 
-  async #dispose(entry: Entry, exhausted: Exhausted): Promise<Disposal> {
+  /** Ends at the signal, and after a while: what hangs must not keep its place among those in flight. */
+  async #within(
+    signal: AbortSignal,
+    run: (signal: AbortSignal) => Promise<Disposal>,
+  ): Promise<Disposal> {
+    const late = new AbortController();
+    const either = AbortSignal.any([signal, late.signal]);
+    try {
+      return await unlessAborted(inTime(run(either)), signal);
+    } catch (error) {
+      late.abort();
+      throw error;
+    }
+  }
+
+  async #dispose(entry: Entry, exhausted: Exhausted, signal: AbortSignal): Promise<Disposal> {
     const { onExhausted, invokeOutput, policy, name } = this.#options;
     const { reason } = exhausted;
     if (entry.redriven !== undefined) return this.#putBack(entry, exhausted, entry.redriven);
@@ -79,11 +100,12 @@ export class Exhaustion {
       case "deadLetter":
         return this.#deadLetter(entry, exhausted);
       case "output": {
-        await invokeOutput(onExhausted.output, entry.event.data, {
+        const about = {
           "cufflink-component": name,
           "cufflink-event-id": entry.event.id ?? "",
           "cufflink-reason": reason,
-        });
+        };
+        await invokeOutput(onExhausted.output, entry.event.data, about, signal);
         return { kind: "done", settlement: handled, end: { how: "output", reason } };
       }
       case "drop":

@@ -6,6 +6,7 @@ import type { App, Reply } from "./app.ts";
 import type { ComponentSettings } from "./component-fields.ts";
 import { usualMaxInFlight, type DeliveryOptions } from "./delivery-options.ts";
 import type { Delivery } from "./delivery.ts";
+import { addCounts, newCounts, type EventCounts } from "./event-counts.ts";
 import type { FanOut } from "./fan-out.ts";
 import { openDelivery } from "./open-delivery.ts";
 import { shown, type Opened } from "./opening.ts";
@@ -56,8 +57,8 @@ export class Input {
   #ending: Subscription | undefined;
   #paused: Pause | undefined;
   #drained = false;
-  #handled = 0;
-  #failedAttempts = 0;
+  /** Of what went on before. */
+  #counts: EventCounts = newCounts();
 
   constructor(options: InputOptions) {
     this.#options = options;
@@ -68,12 +69,9 @@ export class Input {
     return this.#delivery;
   }
 
-  /** Events settled as handled, and failed attempts, since the start. */
-  get counts(): { readonly handled: number; readonly failedAttempts: number } {
-    return {
-      handled: this.#handled + (this.#delivery?.handled ?? 0),
-      failedAttempts: this.#failedAttempts + (this.#delivery?.failedAttempts ?? 0),
-    };
+  /** Since the start. */
+  get counts(): EventCounts {
+    return addCounts(this.#counts, this.#delivery?.counts);
   }
 
   /** What the source, the app and the window look like at this moment. */
@@ -96,8 +94,7 @@ export class Input {
   /** Counts on from where another one's counts end, and takes its pause over. */
   continueFrom(other: Input): void {
     const { counts, paused } = other;
-    this.#handled = counts.handled;
-    this.#failedAttempts = counts.failedAttempts;
+    this.#counts = counts;
     if (paused === undefined) return;
     this.#paused ??= paused;
     this.#holds.add("paused");
@@ -229,8 +226,7 @@ export class Input {
   }
 
   #ended(delivery: Delivery): void {
-    this.#handled += delivery.handled;
-    this.#failedAttempts += delivery.failedAttempts;
+    this.#counts = addCounts(this.#counts, delivery.counts);
     if (this.#delivery === delivery) this.#delivery = undefined;
   }
 

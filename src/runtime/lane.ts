@@ -19,6 +19,8 @@ export class Lane implements LaneReference {
   /** One came back unhandled: nothing is dispatched until all that are out have come back. */
   ending = false;
   timer: NodeJS.Timeout | undefined;
+  /** Until when it is parked, in milliseconds since 1970. */
+  parkedUntil = 0;
 
   constructor(key: string | undefined) {
     this.key = key;

@@ -32,9 +32,13 @@ export class Lanes {
     return this.#ready.first;
   }
 
+  get all(): Lane[] {
+    return [...this.#byKey.values(), ...this.#keyless];
+  }
+
   /** Those of which nothing is out. */
   get resting(): Lane[] {
-    return [...this.#byKey.values(), ...this.#keyless].filter((lane) => lane.out === 0);
+    return this.all.filter((lane) => lane.out === 0);
   }
 
   /** Puts an event behind those of its key; without one it has a lane of its own. */
@@ -139,6 +143,7 @@ export class Lanes {
   park(lane: Lane, pause: number, then: () => void): void {
     this.#ready.remove(lane);
     lane.place = "parked";
+    lane.parkedUntil = Date.now() + pause;
     this.#queued -= lane.entries.length;
     this.#parked += lane.entries.length;
     lane.timer = setTimeout(

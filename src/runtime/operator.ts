@@ -3,7 +3,14 @@ import type { Runtime } from "./runtime.ts";
 /** What an operator can do with a running runtime. */
 export type Operator = Pick<
   Runtime,
-  "pause" | "resume" | "restart" | "drainComponent" | "policies" | "reloads" | "history"
+  | "pause"
+  | "resume"
+  | "restart"
+  | "drainComponent"
+  | "policies"
+  | "reloads"
+  | "history"
+  | "unfinished"
 >;
 
 /** What is done about failures of a component, for people; absent where nothing can fail. */

@@ -65,7 +65,7 @@ export class Outputs {
     const found = findOperation(component, operation);
     component.calls.enter();
     const observe = (error: BindingError | undefined): void => {
-      component.calls.leave();
+      component.calls.leave(error !== undefined);
       this.#observer.invoked(name, operation, error, performance.now() - started);
     };
     let redact: Redact | undefined;
@@ -100,9 +100,10 @@ export class Outputs {
     name: string,
     data: Uint8Array | undefined,
     metadata: Readonly<Record<string, string>> = {},
+    signal?: AbortSignal,
   ): Promise<void> {
     // What an event calls so is no key of a caller.
-    await this.#run(ownInvocation(name, "create", data, metadata), undefined);
+    await this.#run(ownInvocation(name, "create", data, metadata, signal), undefined);
   }
 
   /** Saves a state in a state store, for a reply's `states`. */
@@ -125,6 +126,7 @@ export class Outputs {
     const found = findOperation(component, operation);
     const { outbound } = component.policies;
     let redact: Redact | undefined;
+    let failed = false;
     component.calls.enter();
     try {
       let answer: Answer | void;
@@ -152,11 +154,12 @@ export class Outputs {
       this.#observer.invoked(name, operation, undefined, performance.now() - started);
       return answer ?? undefined;
     } catch (thrown) {
+      failed = true;
       const error = shownFailure(thrown, redact);
       this.#observer.invoked(name, operation, error, performance.now() - started);
       throw error;
     } finally {
-      component.calls.leave();
+      component.calls.leave(failed);
     }
   }
 
@@ -204,8 +207,8 @@ function ownInvocation(
   operation: string,
   data: Uint8Array | undefined,
   metadata: Readonly<Record<string, string>>,
+  signal: AbortSignal = new AbortController().signal,
 ): Invocation {
-  const { signal } = new AbortController();
   return { name, operation, data, encoding: "bytes", metadata, signal };
 }
 

@@ -1,9 +1,13 @@
 import { BindingError } from "../errors.ts";
+import { formatDuration } from "../metadata/duration.ts";
 import { codesOf, matches } from "../policy/matching.ts";
 import type { Policy } from "../policy/policy.ts";
 import { pauseAfter } from "../policy/retry.ts";
 import { guarded, Refused, type Attempt } from "./guarded.ts";
 import { pause } from "./pause.ts";
+
+/** A system that wants to be left alone for longer than this, in milliseconds, is its caller's affair. */
+const longestAsked = 60_000;
 
 /** What a failed attempt is repeated with. */
 export type Repetition<Result> = Omit<Attempt<Result>, "policy"> & {
@@ -31,7 +35,10 @@ export async function repeat<Result>(repetition: Repetition<Result>): Promise<Re
       ambiguous ||= BindingError.from(error).effect === "ambiguous";
       if (body?.begun === true || signal.aborted || !mayRepeat(error, repetition, policy, failed))
         throw told(error, ambiguous);
-      await pause(pauseAfter(policy.retry, failed), signal);
+      const { retryAfter: asked = 0 } = BindingError.from(error);
+      if (asked > Math.max(longestAsked, policy.retry.max))
+        throw told(error, ambiguous, `; not tried again: ${tooLong(asked)}`);
+      await pause(Math.max(asked, pauseAfter(policy.retry, failed)), signal);
       if (signal.aborted) throw told(error, ambiguous);
     }
     let reached = false;
@@ -74,6 +81,10 @@ function mayRepeat(
   }
   if (!(error instanceof BindingError)) return false;
   return error.effect === "ambiguous" ? idempotent() : error.effect === "unsent";
+}
+
+function tooLong(asked: number): string {
+  return `the system asks to be left alone for ${formatDuration(Math.ceil(asked))}`;
 }
 
 /** The failure as the caller is told it. */

@@ -20,6 +20,7 @@ import { ReloadLog, type ComponentChange, type Findings, type ReloadResult } fro
 import type { Redriven } from "./redrive.ts";
 import type { ComponentStatus } from "./status.ts";
 import { traceOf } from "./trace.ts";
+import type { UnfinishedEvent } from "./unfinished.ts";
 
 export type RuntimeOptions = {
   readonly appId: string;
@@ -98,6 +99,8 @@ export type Runtime = {
   redrive(letter: DeadLetter, signal?: AbortSignal): Promise<Redriven>;
   /** What became of events. */
   readonly history: Pick<History, "find">;
+  /** The events with this id, or in this trace, that have not ended: where they are, and why. */
+  unfinished(eventId: string, component?: string): UnfinishedEvent[];
   /**
    * Stops the inputs: no more events are read, those with the app are awaited until `deadline` (ms),
    * the rest is returned to the sources. Outputs go on working.
@@ -154,7 +157,7 @@ export function createRuntime(options: RuntimeOptions): Runtime {
       ...{ appId, spec, binding, logger, observer, http, concurrency, fanOut },
       ...{ policies, store, history: options.eventHistory === false ? undefined : history },
       app: app?.of?.(spec.name) ?? app,
-      invokeOutput: (name, data, metadata) => outputs.create(name, data, metadata),
+      invokeOutput: (...call) => outputs.create(...call),
     });
   }
 
@@ -275,6 +278,11 @@ export function createRuntime(options: RuntimeOptions): Runtime {
       throw new BindingError("not_found", text);
     },
     history,
+    unfinished: (eventId, name) =>
+      [...slots.values()]
+        .flatMap((slot) => slot.components)
+        .filter(({ spec }) => name === undefined || spec.name === name)
+        .flatMap(({ input }) => input.delivery?.unfinished.find(eventId) ?? []),
     async drain(deadline) {
       draining = true;
       const results = await Promise.all([...slots.values()].map((one) => one.drain(deadline)));

@@ -1,3 +1,7 @@
+import type { CallCounts } from "./calls.ts";
+import type { HowEnded } from "./event-counts.ts";
+import type { UnfinishedEvent } from "./unfinished.ts";
+
 /** The states of a component (design promise 6). */
 export const componentStates = [
   "starting",
@@ -30,10 +34,17 @@ export type ComponentStatus = {
   readonly inFlight: number;
   /** Events received and unsettled that no request is out for: queued, or waiting for a retry. */
   readonly waiting: number;
-  /** Events settled as handled since the start. */
+  /** Events that the app has handled since the start. */
   readonly handled: number;
-  /** Failed attempts since the start. */
+  /** Events that ended otherwise since the start, by how. */
+  readonly endedOtherwise: Readonly<Record<Exclude<HowEnded, "handled">, number>>;
+  /** Attempts to have an event handled since the start, and those of them that failed. */
+  readonly attempts: number;
   readonly failedAttempts: number;
+  /** The oldest unsettled event that has failed and waits; `undefined`: there is none. */
+  readonly oldestFailed: UnfinishedEvent | undefined;
+  /** What was invoked since the start. */
+  readonly calls: CallCounts;
   /** Whether it is not ready without this component. */
   readonly required: boolean;
   readonly readiness: "required" | "optional" | "lazy";

@@ -25,7 +25,7 @@ const readings: readonly Reading[] = [
   {
     name: "cufflink_events_handled",
     type: "gauge",
-    help: "Events handled since the start.",
+    help: "Events that the app has handled since the start.",
     value: ({ handled }) => handled,
   },
   {

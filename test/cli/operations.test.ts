@@ -1,6 +1,8 @@
 import { describe, expect, test } from "vitest";
+import type { UnfinishedEvent } from "../../src/runtime/unfinished.ts";
 import type { HistoryRecord } from "../../src/store/records.ts";
 import { letter } from "../runtime/letters.ts";
+import { cufflinkHere } from "./in-process.ts";
 import { operated } from "./operated.ts";
 
 describe("components", () => {
@@ -49,6 +51,26 @@ invocations
     const { stdout: json } = await run(["components", "policy", "probe", "--json"]);
     expect(JSON.parse(json)).toEqual({ name: "probe", ...operator.policiesOf });
     expect((await run(["components", "policy", "nosuch"])).code).toBe(1);
+  });
+
+  test("are shown with all that is known of one", async () => {
+    const { run, address } = await operated();
+    await cufflinkHere(["invoke", "probe", "echo", "hello", address]);
+    const { stdout, code } = await run(["components", "show", "probe"]);
+    expect(code).toBe(0);
+    expect(stdout).toMatch(
+      /^probe\n {2}type +bindings\.probe v1\n {2}state +running, since \d{4}-.* \(\d+s ago\)\n {2}direction +output\n/,
+    );
+    expect(stdout).toMatch(/\ninvocations\n {2}running +0\n {2}ended +1\n {2}failed +0\n$/);
+    const json = await run(["components", "show", "probe", "--json"]);
+    expect(JSON.parse(json.stdout)).toMatchObject({
+      ...{ name: "probe", readiness: "optional" },
+      output: { inFlight: 0, invocations: 1, failures: 0 },
+    });
+    const unknown = await run(["components", "show", "nosuch"]);
+    expect(unknown).toMatchObject({
+      ...{ code: 1, stderr: 'no component is called "nosuch"; there are: probe\n' },
+    });
   });
 
   test("are listed when nothing else is said, with or without a name", async () => {
@@ -144,6 +166,39 @@ describe("why", () => {
     expect(stdout).toMatch(expected);
     expect(stdout).toContain("lease renewed 9 times, the last at 2026-11-26T09:40:00.008Z");
     if (end === "dead letter") expect(stdout).toContain("It is no dead letter any more");
+  });
+
+  test.each<[Partial<UnfinishedEvent>, string]>([
+    [{}, "now waiting for attempt 2 of 10, due at 2026-11-26T09:40:05.000Z"],
+    [{ where: "with the app", nextAt: undefined }, "now with the app, attempt 2 of 10"],
+    [
+      { where: "queued", nextAt: undefined, reason: "the app is away", attempts: [] },
+      "now queued for attempt 2 of 10: the app is away; the last attempt failed: HTTP 500",
+    ],
+    [
+      { where: "held", attemptsAllowed: undefined, reason: "disk full" },
+      "now held: disk full; tried again at 2026-11-26T09:40:05.000Z",
+    ],
+  ])("tells where an event is that has not ended: %j", async (facts, expected) => {
+    const { run, operator } = await operated();
+    const { component, eventId, source, receivedAt, traceId } = record;
+    operator.waiting = [
+      {
+        ...{ component, eventId, source, receivedAt, traceId, renewals: [], failedRenewals: [] },
+        ...{ attempts: record.attempts.slice(0, 1), key: Buffer.from("k"), reason: "" },
+        ...{ where: "waiting for a retry", attempt: 2, attemptsAllowed: 10 },
+        ...{ lastError: "HTTP 500", nextAt: at + 5000, deadLetter: "0190", ...facts },
+      },
+    ];
+    const { stdout, code } = await run(["why", eventId]);
+    expect(code).toBe(0);
+    expect(stdout).toContain(`\n  ${expected}\n  trace 4bf9`);
+    expect(stdout).toContain("received from orders/0\n");
+    expect(stdout).toMatch(/It is dead letter 0190, redriven now\.\n$/);
+    const json = await run(["why", eventId, "--json"]);
+    expect(JSON.parse(json.stdout)).toMatchObject({
+      unfinished: [{ eventId, key: "aw==", receivedAt: "2026-11-26T09:40:00.000Z" }],
+    });
   });
 
   test("names the dead letter that it is, also when nothing else is remembered", async () => {

@@ -1,6 +1,8 @@
-import { readFileSync } from "node:fs";
-import { expect, test } from "vitest";
-import { isAlive } from "../servers/ports.ts";
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { expect, onTestFinished, test } from "vitest";
+import { isAlive, reservePort } from "../servers/ports.ts";
 import { Command } from "./command.ts";
 
 const quiet = [
@@ -44,6 +46,50 @@ test("the app gets its ports, and its output a prefix", async () => {
 test("the runtime ends with the app, with its exit code", async () => {
   expect(await run("process.exit(3)").exited).toBe(3);
 });
+
+test("an event that ends its app each time is a dead letter after its attempts, though the runtime ends with it", async () => {
+  const folder = mkdtempSync(join(tmpdir(), "cufflink-run-"));
+  onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
+  const inbox = join(folder, "inbox");
+  mkdirSync(inbox);
+  writeFileSync(join(inbox, "poison"), "poison");
+  writeFileSync(
+    join(folder, "inbox.yaml"),
+    `apiVersion: dapr.io/v1alpha1
+kind: Component
+metadata: { name: inbox }
+spec:
+  type: bindings.file
+  version: v1
+  metadata:
+    - { name: folder, value: ${JSON.stringify(inbox)} }
+    - { name: quietTime, value: 1ms }
+    - { name: direction, value: input }
+    - { name: backOffMaxRetries, value: "2" }
+    - { name: backOffDuration, value: 10ms }
+`,
+  );
+  // Ends at an event, and by itself once the folder has none any more.
+  const script = `
+    const { readdirSync } = require("node:fs");
+    const server = require("node:http").createServer((request, response) => {
+      if (request.method === "POST") process.exit(3);
+      response.end();
+    });
+    server.listen(Number(process.env.APP_PORT), "127.0.0.1");
+    setInterval(() => readdirSync(${JSON.stringify(inbox)}).includes("poison") || process.exit(0), 20);`;
+  const codes: unknown[] = [];
+  for (let starts = 0; starts < 4; starts++) {
+    const port = String(await reservePort());
+    const settings = ["--app-port", port, "--state-dir", join(folder, "state")];
+    codes.push(await run(script, [...settings, "--resources-path", folder]).exited);
+    if (codes.at(-1) === 0) break;
+  }
+  expect(codes.slice(0, 2)).toEqual([3, 3]);
+  expect(codes.at(-1)).toBe(0);
+  expect(codes.length).toBeLessThanOrEqual(4);
+  expect(readdirSync(join(inbox, "processed"))).toEqual(["poison"]);
+}, 60_000);
 
 test("a command that is not there is said, with 127", async () => {
   const command = new Command(["run", ...quiet, "--", "/no/such/command"]);

@@ -61,16 +61,21 @@ describeWith("redis", { own: true, started: false }, (redis) => {
         {
           name: "cache",
           type: "bindings.redis",
-          metadata: { redisHost: `${redis.host}:${redis.port}` },
+          metadata: { redisHost: `${redis.host}:${redis.port}`, readiness: "required" },
         },
       ],
     });
     expect(await daemon.state("cache")).toBe("reconnecting");
+    const health = async (path: string): Promise<number> =>
+      (await fetch(`http://127.0.0.1:${daemon.httpPort}/v1.0/healthz${path}`)).status;
+    // It was never up, and is required all the same; liveness has no part in it.
+    expect([await health(""), await health("/ready")]).toEqual([204, 503]);
     await redis.start();
     await until(async () => (await daemon.state("cache")) === "running", {
       what: () => daemon.output(),
       within: 20_000,
     });
+    expect(await health("/ready")).toBe(204);
     const answer = await fetch(`http://127.0.0.1:${daemon.httpPort}/v1.0/bindings/cache`, {
       method: "POST",
       body: '{"operation":"create","data":"x","metadata":{"key":"k"}}',

@@ -216,7 +216,9 @@ export const killedAt = (
 ): Fault => ({
   ...{ name: `killed at "${point}"`, strikes: "runtime", poison: true, metadata },
   faultPoints: `${point}=kill@${times}`,
-  unfit({ send, arrived }) {
+  unfit({ send, arrived, component: { type } }) {
+    if (metadata["deduplicate"] === "id" && /rabbitmq|mqtt3/.test(type))
+      return "its events have no identity of their own to be claimed by";
     if (!reachedPoints().has(point)) return `the runtime does not reach "${point}"`;
     if (send === undefined) return "its ticks are neither good nor bad";
     return arrived === undefined ? undefined : "an output has no such steps";

@@ -14,11 +14,12 @@ const servers = new Servers(3);
 afterAll(() => servers[Symbol.asyncDispose](), 60_000);
 
 function scenario(
+  source: string,
   name: string,
   slot: number,
   play: (options: StageOptions) => Promise<scenarios.Result>,
 ): void {
-  test.concurrent(`${name}`, { timeout: 240_000 }, async ({ expect }) => {
+  test.concurrent(`${source}: ${name}`, { timeout: 240_000 }, async ({ expect }) => {
     const { failures, folder } = await play({ servers, slot });
     expect({ failures, folder }).toEqual({ failures: [] });
   });
@@ -27,24 +28,24 @@ function scenario(
 const small = { events: 600, every: 200, perSecond: 100 };
 
 describeWith("kafka", () => {
-  scenario("kafka: ends at random", 0, (stage) => scenarios.endings(kafka, stage, 3));
-  scenario("kafka: thirty changes", 1, (stage) => scenarios.reloads(kafka, stage, 30));
-  scenario("kafka: killed while one event waits for its retry", 2, (stage) =>
+  scenario("kafka", "ends at random", 0, (stage) => scenarios.endings(kafka, stage, 3));
+  scenario("kafka", "thirty changes", 1, (stage) => scenarios.reloads(kafka, stage, 30));
+  scenario("kafka", "killed while one event waits for its retry", 2, (stage) =>
     scenarios.killedWhileOneWaits(kafka, stage),
   );
 });
 
 describeWith("rabbitmq", () => {
-  scenario("rabbitmq: ends at random", 0, (stage) => scenarios.endings(rabbitmq, stage, 3));
-  scenario("rabbitmq: poison", 1, (stage) => scenarios.poison(rabbitmq, stage, small));
+  scenario("rabbitmq", "ends at random", 0, (stage) => scenarios.endings(rabbitmq, stage, 3));
+  scenario("rabbitmq", "poison", 1, (stage) => scenarios.poison(rabbitmq, stage, small));
 });
 
 describeWith("mosquitto", () => {
-  scenario("mqtt3: ends at random", 0, (stage) => scenarios.endings(mqtt3, stage, 3));
-  scenario("mqtt3: the app is away", 1, (stage) => scenarios.appAway(mqtt3, stage, 5));
+  scenario("mqtt3", "ends at random", 0, (stage) => scenarios.endings(mqtt3, stage, 3));
+  scenario("mqtt3", "the app is away", 1, (stage) => scenarios.appAway(mqtt3, stage, 5));
 });
 
 describe("without a server", () => {
-  scenario("file: an event that ends the app", 0, (stage) => scenarios.appKiller(file, stage));
-  scenario("webhook: ends at random", 1, (stage) => scenarios.endings(webhook, stage, 3));
+  scenario("file", "an event that ends the app", 0, (stage) => scenarios.appKiller(file, stage));
+  scenario("webhook", "ends at random", 1, (stage) => scenarios.endings(webhook, stage, 3));
 });

@@ -70,7 +70,11 @@ export function reloads(source: Source, options: StageOptions, count: number): P
       const before = app.handled().length;
       const from = Date.now();
       runtime.configure(number % 2 === 0 ? changed(component, number) : broken(component, number));
-      // Delivery goes on: some more are handled after each change.
+      // It was read, and delivery goes on: some more are handled after each change.
+      await until(() => reloadsIn(runtime) > number, {
+        what: () => `change ${number} to be read:\n${runtime.output()}`,
+        within: 60_000,
+      });
       await until(() => app.handled().length >= before + 5, {
         what: () => `events after change ${number}:\n${runtime.output()}`,
         within: 30_000,
@@ -92,6 +96,11 @@ export function reloads(source: Source, options: StageOptions, count: number): P
       figures: `${count} changes, ${figuresOf(verdict)}, longest until five more were handled ${worst} ms`,
     };
   });
+}
+
+/** How many changes of its resources the runtime has read. */
+function reloadsIn(runtime: Stage["runtime"]): number {
+  return runtime.output(Number.POSITIVE_INFINITY).split("resources have changed").length - 1;
 }
 
 function changed(component: ComponentYaml, number: number): ComponentYaml {

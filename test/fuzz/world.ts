@@ -5,6 +5,7 @@ import { BindingError } from "../../src/errors.ts";
 import { RuntimeDescription } from "../../src/rpc/description.ts";
 import { createRuntime, type Runtime } from "../../src/runtime/runtime.ts";
 import type { RuntimeLogger } from "../../src/runtime/runtime-logger.ts";
+import { createStore } from "../../src/store/open-store.ts";
 import { createServer } from "../../src/server/server.ts";
 
 export const silent: RuntimeLogger = {
@@ -94,10 +95,13 @@ export async function startWorld(
     port: options.app?.port,
     logger: silent,
   });
+  // Dead letters and calls with a key of theirs go their whole way.
+  const store = createStore({ folder: ":memory:" });
   const runtime = createRuntime({
     appId: "fuzz",
     bindings: [output, input],
     app,
+    store,
     logger: silent,
     http: { listen: () => Promise.reject(new Error("nothing is served")) },
   });
@@ -132,6 +136,7 @@ export async function startWorld(
       await app.close();
       await server.close(0);
       await runtime.close();
+      await store.close();
     },
   };
 }

@@ -74,11 +74,10 @@ function table({ machine, daprd, rows: results }: Results): string {
     ...rows.map(({ name, title }) => [title, ...cells(name)]),
   ];
   const runs = Object.values(results).flatMap((of) => Object.values(of));
-  const commands = [...new Set(runs.map(({ command }) => `\`${command}\``))].sort();
   const dates = runs.map(({ date }) => date).sort();
   const loads = runs.map(({ load }) => load);
   return [
-    `Measured on ${machine}, against daprd ${daprd}, from ${dates[0]} to ${dates.at(-1)} (UTC), by ${commands.join(" and ")}. Load average before a cell: ${Math.min(...loads)} to ${Math.max(...loads)}.`,
+    `Measured on ${machine}, against daprd ${daprd}, from ${dates[0]} to ${dates.at(-1)} (UTC), by \`DAPRD=daprd npm run test:reliability\`, some rows in runs of their own (which, and when: \`test/reliability/results.json\`). Load average before a cell: ${Math.min(...loads)} to ${Math.max(...loads)}.`,
     "",
     ...lines.map((line) => `| ${line.join(" | ")} |`),
   ].join("\n");

@@ -75,6 +75,14 @@ const bindings: readonly AnyBinding[] = [
     operations: { create },
     read: () => ({ stop() {}, flush() {}, close() {} }),
   }),
+  defineBinding({
+    name: "timer",
+    status: "stable",
+    summary: "Ticks.",
+    metadata: {},
+    open,
+    read: () => ({ stop() {}, flush() {}, close() {} }),
+  }),
 ];
 
 export async function load(

@@ -339,6 +339,25 @@ describe("lint", () => {
     ]);
   });
 
+  test("an output for exhausted events that is not there, or takes none", async () => {
+    const exhausted = (output: string): string =>
+      component(
+        "orders",
+        "bindings.kafka",
+        `- {name: brokers, value: b}\n- {name: onExhausted, value: 'OUTPUT: ${output}'}`,
+      );
+    const parking = component("parking", "bindings.redis", "- {name: redisHost, value: h}");
+    const timer = component("timer", "bindings.timer");
+    const found = (output: string) => findings([exhausted(output), parking, timer].join("---\n"));
+    expect(await found("parking")).toEqual([]);
+    expect(await found("parkin")).toEqual([
+      'a.yaml:9:34 warning: property "onExhausted" names an output that is not there: "parkin"; did you mean "parking"?',
+    ]);
+    expect(await found("timer")).toEqual([
+      'a.yaml:9:34 warning: property "onExhausted" names timer, which has no operation create',
+    ]);
+  });
+
   test("directions that the binding does not have, or nobody has", async () => {
     const metadata = "- {name: redisHost, value: h}\n- {name: direction, value: 'inptu, output'}";
     expect(await findings(component("a", "bindings.redis", metadata))).toEqual([

@@ -305,3 +305,17 @@ test("secrets for redaction: of stores, of sensitive and unknown fields, in each
   const resolved = await components[0]?.resolve();
   expect(resolved?.secrets).toEqual(['p@"ss', 'p@\\"ss', "p%40%22ss", "inline", "unknown"]);
 });
+
+test("a property by itself, whatever is missing or wrong beside it", async () => {
+  const metadata = `
+- {name: redisPassword, secretKeyRef: {name: nowhere}}
+- {name: Readiness, value: required}
+- {name: redisHost, value: h, nonsense: 1}`;
+  const path = folder({ "a.yaml": component("a", "bindings.redis", metadata) });
+  const [one] = (await load(path)).components;
+  await expect(one?.resolve()).rejects.toThrow("redisPassword");
+  expect((await one?.resolve(["readiness", "required"]))?.values).toEqual({
+    Readiness: "required",
+  });
+  await expect(one?.resolve(["redispassword"])).rejects.toThrow("redisPassword");
+});

@@ -1,6 +1,7 @@
 import { BindingError } from "../../src/errors.ts";
 import type { Operator, ShownPolicies } from "../../src/runtime/operator.ts";
 import type { ReloadResult } from "../../src/runtime/reload.ts";
+import type { UnfinishedEvent } from "../../src/runtime/unfinished.ts";
 import type { HistoryRecord } from "../../src/store/records.ts";
 
 /** Notes what it is asked to do; knows the component `probe`. */
@@ -16,6 +17,11 @@ export class FakeOperator implements Operator {
       return this.records.filter((one) => one.eventId === eventId);
     },
   };
+
+  waiting: UnfinishedEvent[] = [];
+
+  readonly unfinished = (eventId: string): UnfinishedEvent[] =>
+    this.waiting.filter((one) => one.eventId === eventId);
 
   async pause(name: string, reason: string, by = "an operator"): Promise<void> {
     this.#note(name, `pause ${name} by ${by}: ${reason}`);

@@ -5,6 +5,7 @@ import {
   Health,
   HealthCheckResponse_ServingStatus as Status,
 } from "../../gen/grpc/health/v1/health_pb.ts";
+import type { ComponentSpec } from "../../src/component.ts";
 import { send, serve, spec } from "../server/serve.ts";
 
 function clientOf(port: number) {
@@ -58,13 +59,23 @@ describe("grpc.health.v1", () => {
 });
 
 test("a required component that is down shows in /v1.0/healthz/ready and nowhere else", async () => {
-  const broken = spec("broken", { direction: "output", required: "true" });
-  const failing = {
-    ...broken,
+  // As where a secret is missing: of what it says, only this can be read.
+  const failing = (name: string, values: Record<string, string>): ComponentSpec => ({
+    ...spec(name),
     initTimeout: 50,
-    resolve: () => Promise.reject(new Error("no secret")),
-  };
-  await using served = await serve({ components: [spec("probe"), failing] });
+    properties: Object.keys(values).map((one) => ({ name: one, origin: undefined })),
+    resolve: async (only) => {
+      if (only === undefined) throw new Error("no secret");
+      return { values, secrets: [] };
+    },
+  });
+  const broken = failing("broken", { required: "true" });
+  const nosuch = { ...failing("nosuch", { Readiness: "required" }), type: "bindings.nosuch" };
+  const components = [spec("probe"), broken, nosuch, failing("idle", { readiness: "optional" })];
+  await using served = await serve({ components });
+  const ready = await send(served.port, "/v1.0/healthz/ready");
+  expect(ready.status).toBe(503);
+  expect(String(ready.body)).toMatch(/are down: broken is .*no secret; nosuch is failed: [^;]*$/);
   expect((await send(served.port, "/v1.0/healthz")).status).toBe(204);
   expect((await clientOf(served.port).check({})).status).toBe(Status.SERVING);
   expect((await clientOf(served.port).check({ service: "broken" })).status).toBe(

@@ -1,9 +1,10 @@
 import { Code, ConnectError, createClient } from "@connectrpc/connect";
 import { createGrpcTransport } from "@connectrpc/connect-node";
 import { expect, onTestFinished, test } from "vitest";
-import { AttemptOutcome, EventEnd, History } from "../../gen/cufflink/v1/history_pb.ts";
+import { AttemptOutcome, EventEnd, EventPlace, History } from "../../gen/cufflink/v1/history_pb.ts";
 import { historyService } from "../../src/rpc/history.ts";
-import { toHistory } from "../../src/rpc/records.ts";
+import { toHistory, toUnfinished } from "../../src/rpc/records.ts";
+import type { UnfinishedEvent } from "../../src/runtime/unfinished.ts";
 import type { HistoryRecord } from "../../src/store/records.ts";
 import { createLanes } from "../../src/server/lanes.ts";
 import { listen } from "../../src/server/listener.ts";
@@ -73,6 +74,33 @@ test("all that is known of an event is told", async () => {
   expect((await client.explainEvent({ eventId: "nosuch" })).records).toEqual([]);
   const empty = await client.explainEvent({}).catch((error: unknown) => ConnectError.from(error));
   expect(empty).toMatchObject({ code: Code.InvalidArgument });
+});
+
+test("events that have not ended are told as they are", async () => {
+  const operator = new FakeOperator();
+  const { component, eventId, source, receivedAt, attempts, renewals, traceId } = record;
+  const waiting: UnfinishedEvent = {
+    ...{ component, eventId, source, receivedAt, renewals, traceId },
+    ...{ attempts: attempts.slice(0, 1), failedRenewals: record.failedRenewals ?? [] },
+    ...{ key: new Uint8Array([9, 200]), where: "waiting for a retry", reason: "" },
+    ...{ attempt: 2, attemptsAllowed: 10, lastError: "HTTP 500" },
+    ...{ nextAt: 1_790_000_002_000, deadLetter: undefined },
+  };
+  operator.waiting = [
+    waiting,
+    { ...waiting, where: "with the app", key: undefined, nextAt: undefined },
+    { ...waiting, where: "queued", attemptsAllowed: undefined, reason: "the app is away" },
+    { ...waiting, where: "held", deadLetter: "0190" },
+  ];
+  const port = await serving(operator);
+  const client = createClient(
+    History,
+    createGrpcTransport({ baseUrl: `http://127.0.0.1:${port}` }),
+  );
+  const { records, unfinished } = await client.explainEvent({ eventId });
+  expect(records).toEqual([]);
+  expect(unfinished[0]).toMatchObject({ place: EventPlace.WAITING_FOR_RETRY, attemptsAllowed: 10 });
+  expect(unfinished.map(toUnfinished)).toEqual(operator.waiting);
 });
 
 test("it is there as JSON over HTTP, by GET too", async () => {

@@ -96,11 +96,14 @@ test("a claim that an earlier process has left is taken over", async () => {
   await settled();
   app.answer("1");
   await settled();
-  expect(second.delivery.handled).toBe(1);
+  expect(second.delivery.counts.ended.handled).toBe(1);
   const third = delivering(app, { store, ...byId });
   await third.delivery.deliver([sourceEvent("1")]);
   await settled();
-  expect([app.texts, third.delivery.handled]).toEqual([["1", "1"], 1]);
+  expect([app.texts, third.delivery.counts.ended]).toMatchObject([
+    ["1", "1"],
+    { handled: 0, duplicate: 1 },
+  ]);
 });
 
 test("a header tells duplicates too; an event without it is delivered", async () => {
@@ -125,7 +128,7 @@ test.each(["no store", "a store that fails"])("%s: all are delivered, said once"
     await delivery.deliver([sourceEvent(text)]);
     await settled();
   }
-  expect([app.texts.length, delivery.handled]).toEqual([3, 3]);
+  expect([app.texts.length, delivery.counts.ended.handled]).toEqual([3, 3]);
   expect(logger.lines.filter(({ level }) => level === "warn")).toHaveLength(1);
 });
 
@@ -138,7 +141,8 @@ test("an event whose attempts are used up is done too: its duplicate makes no se
   await settled();
   await delivery.deliver([sourceEvent("1")]);
   await settled();
-  expect([app.deliveries.length, store.letters.size, delivery.handled]).toEqual([1, 1, 2]);
+  expect([app.deliveries.length, store.letters.size]).toEqual([1, 1]);
+  expect(delivery.counts.ended).toMatchObject({ handled: 0, "dead letter": 2, duplicate: 0 });
 });
 
 test("many duplicates, in the order of their keys, end as many times as they came", async () => {
@@ -154,7 +158,8 @@ test("many duplicates, in the order of their keys, end as many times as they cam
   );
   for (let at = 0; at < events.length; at += 100)
     await delivery.deliver(events.slice(at, at + 100));
-  await vi.waitFor(() => expect(delivery.handled).toBe(3000), 20_000);
+  const ended = { handled: 1000, duplicate: 2000 };
+  await vi.waitFor(() => expect(delivery.counts.ended).toMatchObject(ended), 20_000);
   expect(app.texts).toHaveLength(1000);
   expect(events.every(({ settlements }) => settlements.length === 1)).toBe(true);
   expect([delivery.inFlight, delivery.waiting]).toEqual([0, 0]);

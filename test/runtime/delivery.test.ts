@@ -25,7 +25,7 @@ test("a key's events come one after another in order, different keys at the same
   app.answer("b1");
   await settled();
   expect(app.texts).toEqual(["a1", "b1", "a2", "a3"]);
-  expect([delivery.inFlight, delivery.waiting, delivery.handled]).toEqual([0, 0, 4]);
+  expect([delivery.inFlight, delivery.waiting, delivery.counts.ended.handled]).toEqual([0, 0, 4]);
   expect(events.map(({ settlements }) => settlements)).toEqual(
     Array(4).fill([{ outcome: "handled" }]),
   );
@@ -89,7 +89,7 @@ test("order holds by key under parallelism and refusals, over thousands of event
   );
   for (let at = 0; at < events.length; at += 100)
     await delivery.deliver(events.slice(at, at + 100));
-  await vi.waitFor(() => expect(delivery.handled).toBe(4600), 20_000);
+  await vi.waitFor(() => expect(delivery.counts.ended.handled).toBe(4600), 20_000);
   const inOrder = Array.from({ length: 200 }, (_, n) => n);
   for (const numbers of seen.values()) expect(numbers).toEqual(inOrder);
   expect(seen.size).toBe(keys);
@@ -130,7 +130,7 @@ test("a refused event is tried again after growing pauses; its key waits, others
   ]);
   await settled();
   expect(app.texts).toEqual(["a1", "b1"]);
-  expect([delivery.inFlight, delivery.waiting, delivery.failedAttempts]).toEqual([0, 2, 1]);
+  expect([delivery.inFlight, delivery.waiting, delivery.counts.failedAttempts]).toEqual([0, 2, 1]);
   expect(credits).toEqual([66]);
   await vi.advanceTimersByTimeAsync(99);
   expect(app.texts).toHaveLength(2);
@@ -154,7 +154,10 @@ test("a refused event is tried again after growing pauses; its key waits, others
     [2, 3, "no 1"],
     [3, 3, "no 3"],
   ]);
-  expect([delivery.inFlight, delivery.waiting, delivery.handled]).toEqual([0, 0, 4]);
+  expect([delivery.inFlight, delivery.waiting]).toEqual([0, 0]);
+  expect(delivery.counts).toMatchObject({
+    ...{ ended: { handled: 3, "dead letter": 1 }, attempts: 6, failedAttempts: 3 },
+  });
   expect(credits.at(-1)).toBe(64);
 });
 
@@ -175,7 +178,7 @@ test("what the app's side throws is that event's failure", async () => {
   await delivery.deliver([sourceEvent("1")]);
   await vi.advanceTimersByTimeAsync(100);
   expect(app.deliveries[1]?.lastError).toBe("cannot be written");
-  expect(delivery.handled).toBe(1);
+  expect(delivery.counts.ended.handled).toBe(1);
 });
 
 test("unsent costs no attempt, keeps the order, and waits until the app is there", async () => {
@@ -189,7 +192,7 @@ test("unsent costs no attempt, keeps the order, and waits until the app is there
   void delivery.deliver(events);
   await vi.advanceTimersByTimeAsync(60_000);
   expect(app.texts).toEqual(["1"]);
-  expect([delivery.inFlight, delivery.waiting, delivery.failedAttempts]).toEqual([0, 2, 0]);
+  expect([delivery.inFlight, delivery.waiting, delivery.counts.failedAttempts]).toEqual([0, 2, 0]);
   app.available = true;
   await settled();
   expect(app.texts).toEqual(["1", "1", "2"]);
@@ -207,7 +210,7 @@ test("unsent to an app that is there is tried again after a short breath", async
   expect(app.deliveries).toHaveLength(1);
   await vi.advanceTimersByTimeAsync(50);
   expect(app.deliveries.map(({ attempt }) => attempt)).toEqual([1, 1]);
-  expect([delivery.handled, delivery.waiting]).toEqual([1, 0]);
+  expect([delivery.counts.ended.handled, delivery.waiting]).toEqual([1, 0]);
 });
 
 test("nothing goes to an app that is away", async () => {
@@ -218,7 +221,7 @@ test("nothing goes to an app that is away", async () => {
   expect([app.deliveries.length, delivery.waiting]).toEqual([0, 1]);
   app.available = true;
   await settled();
-  expect(delivery.handled).toBe(1);
+  expect(delivery.counts.ended.handled).toBe(1);
 });
 
 test("a full window holds its own source only, says what holds it, and opens again", async () => {
@@ -230,7 +233,10 @@ test("a full window holds its own source only, says what holds it, and opens aga
   void delivery.deliver([sourceEvent("poison", { key: "p" })], "one");
   const rest = Array.from({ length: windowLimits.events - 1 }, (_, n) => sourceEvent(String(n)));
   void delivery.deliver(rest, "one").then(() => (room = true));
-  await vi.waitFor(() => expect(delivery.handled).toBe(windowLimits.events - 1), 20_000);
+  await vi.waitFor(
+    () => expect(delivery.counts.ended.handled).toBe(windowLimits.events - 1),
+    20_000,
+  );
   expect(room).toBe(false);
   expect(delivery.heldBy?.label).toBe("poison");
   await delivery.deliver([sourceEvent("other")], "two");
@@ -334,7 +340,7 @@ test("a fan-out that fails is tried again by itself, with the kept reply", async
   expect(one.settlements).toEqual([
     { outcome: "handled", reply: { data: reply.data, contentType: "text/plain" } },
   ]);
-  expect(delivery.failedAttempts).toBe(2);
+  expect(delivery.counts.failedAttempts).toBe(2);
   app.available = true;
   await settled();
   expect(app.texts).toEqual(["1", "2"]);
@@ -477,7 +483,7 @@ test("an event that was taken back before or while its request was not written i
   expect(late.settlements).toEqual([{ outcome: "returned", reason: "its source took it back" }]);
   app.answer("2");
   await settled();
-  expect([delivery.waiting, delivery.inFlight, delivery.handled]).toEqual([0, 0, 1]);
+  expect([delivery.waiting, delivery.inFlight, delivery.counts.ended.handled]).toEqual([0, 0, 1]);
 });
 
 test("taking events back makes room, also while the app is away", async () => {

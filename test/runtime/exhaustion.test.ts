@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
+import { newCounts } from "../../src/runtime/event-counts.ts";
 import type { OnExhausted } from "../../src/runtime/on-exhausted.ts";
 import { MemoryStore } from "../store/memory-store.ts";
 import { delivering, deliveringAgain, policy } from "./delivering.ts";
@@ -53,7 +54,11 @@ test("a dead letter holds the whole event and what was tried, and its source hea
     },
   ]);
   expect(ends).toEqual(["dead letter"]);
-  expect([delivery.inFlight, delivery.waiting, delivery.handled]).toEqual([0, 0, 2]);
+  expect([delivery.inFlight, delivery.waiting]).toEqual([0, 0]);
+  expect(delivery.counts).toEqual({
+    ended: { ...newCounts().ended, handled: 1, "dead letter": 1 },
+    ...{ attempts: 4, failedAttempts: 3 },
+  });
 });
 
 test("an app that says never is not asked again, however many attempts are left", async () => {
@@ -160,8 +165,61 @@ test("output: the event goes to it, and is tried again there alone until it has 
       "cufflink-event-id": "poison",
       "cufflink-reason": "no poison",
     },
+    expect.any(AbortSignal),
   ]);
   expect(ends).toEqual(["output"]);
+});
+
+test("a store that hangs holds no place for longer than half a minute, and what is kept late is one letter", async () => {
+  const store = new MemoryStore();
+  const gate = Promise.withResolvers<void>();
+  store.gate = gate.promise;
+  const { delivery } = delivering(poisoned(), { store, retry: once });
+  const event = sourceEvent("poison", { key: "k" });
+  await delivery.deliver([event]);
+  await vi.advanceTimersByTimeAsync(29_999);
+  expect([delivery.inFlight, delivery.trouble]).toEqual([1, undefined]);
+  await vi.advanceTimersByTimeAsync(1);
+  expect([delivery.inFlight, event.settlements]).toEqual([0, []]);
+  expect(delivery.trouble?.reason).toBe(
+    "event poison cannot be put into the dead letters: no answer within 30 s",
+  );
+  gate.resolve();
+  await vi.advanceTimersByTimeAsync(1000);
+  expect(event.settlements).toEqual([{ outcome: "handled" }]);
+  expect([store.letters.size, delivery.trouble]).toEqual([1, undefined]);
+});
+
+test("an output that hangs is interrupted, holds no place, and gets the event again", async () => {
+  const signals: AbortSignal[] = [];
+  const { delivery } = delivering(poisoned(), {
+    retry: once,
+    onExhausted: { kind: "output", output: "parking" },
+    invokeOutput: async (...[, , , signal]) => {
+      signals.push(signal);
+      if (signals.length === 1) await new Promise(() => undefined);
+    },
+  });
+  const event = sourceEvent("poison");
+  await delivery.deliver([event]);
+  await vi.advanceTimersByTimeAsync(30_000);
+  expect([delivery.inFlight, signals[0]?.aborted, event.settlements]).toEqual([0, true, []]);
+  await vi.advanceTimersByTimeAsync(1000);
+  expect([signals.length, event.settlements]).toEqual([2, [{ outcome: "handled" }]]);
+  expect(vi.getTimerCount()).toBe(0);
+});
+
+test("a store that hangs keeps a noted attempt for half a minute, and no longer", async () => {
+  const store = new MemoryStore();
+  const app = new FakeApp(() => (app.deliveries.length === 1 ? refused() : handled));
+  const { delivery, logger } = delivering(app, { store });
+  store.gate = new Promise(() => undefined);
+  await delivery.deliver([sourceEvent("1")]);
+  await vi.advanceTimersByTimeAsync(30_099);
+  expect([app.deliveries.length, delivery.inFlight]).toEqual([1, 0]);
+  await vi.advanceTimersByTimeAsync(1);
+  expect([app.deliveries.length, delivery.counts.ended.handled]).toEqual([2, 1]);
+  expect(logger.lines.at(-1)?.message).toContain("attempts cannot be noted");
 });
 
 test.each<[OnExhausted["kind"], object, string]>([
@@ -232,12 +290,28 @@ test("attempts begun before a restart count, and the last of them may have ended
   expect(app.out).toContain("a2");
 });
 
+test("a first attempt that failed counts after an orderly end too, as where the app ends with its runtime", async () => {
+  const store = new MemoryStore();
+  const app = poisoned();
+  for (const attempt of [1, 2, 3]) {
+    const { delivery } = await deliveringAgain(app, { store });
+    const event = sourceEvent("poison");
+    await delivery.deliver([event]);
+    await settled();
+    await delivery.drain(0);
+    await settled();
+    expect(app.deliveries.at(-1)?.attempt).toBe(attempt);
+    expect(event.settlements[0]?.outcome).toBe(attempt < 3 ? "returned" : "handled");
+  }
+  expect(letters(store)).toMatchObject([{ failed: 3, reason: "no poison" }]);
+});
+
 test("nothing is written for events that are handled at the first attempt", async () => {
   const store = new MemoryStore();
   const { delivery } = delivering(new FakeApp(), { store });
   await delivery.deliver([sourceEvent("1"), sourceEvent("2")]);
   await settled();
-  expect([delivery.handled, store.log]).toEqual([2, []]);
+  expect([delivery.counts.ended.handled, store.log]).toEqual([2, []]);
 });
 
 test("the second attempt begins once it is noted; handled, it is forgotten", async () => {
@@ -265,7 +339,7 @@ test("attempts that cannot be noted go on, and that is said once", async () => {
   const { delivery, logger } = delivering(app, { store });
   await delivery.deliver([sourceEvent("1")]);
   await vi.advanceTimersByTimeAsync(300);
-  expect([app.deliveries.length, delivery.handled]).toEqual([3, 1]);
+  expect([app.deliveries.length, delivery.counts.ended.handled]).toEqual([3, 1]);
   expect(logger.lines.filter(({ message }) => message.startsWith("attempts"))).toHaveLength(1);
 });
 

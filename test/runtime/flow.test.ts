@@ -57,7 +57,7 @@ test("a timeout is an attempt, and gives the app's request up", async () => {
   const { delivery } = delivering(app, { policy: { retry: policy, timeout: 5000 } });
   await delivery.deliver([sourceEvent("1")]);
   await vi.advanceTimersByTimeAsync(4999);
-  expect(delivery.failedAttempts).toBe(0);
+  expect(delivery.counts.failedAttempts).toBe(0);
   await vi.advanceTimersByTimeAsync(101);
   expect(app.deliveries).toMatchObject([
     { attempt: 1 },
@@ -65,7 +65,11 @@ test("a timeout is an attempt, and gives the app's request up", async () => {
   ]);
   app.answer("1");
   await vi.advanceTimersByTimeAsync(10_000);
-  expect([delivery.handled, delivery.failedAttempts, vi.getTimerCount()]).toEqual([1, 1, 0]);
+  expect([
+    delivery.counts.ended.handled,
+    delivery.counts.failedAttempts,
+    vi.getTimerCount(),
+  ]).toEqual([1, 1, 0]);
 });
 
 test("an open circuit breaker lets nothing through, costs no attempt, and says so", async () => {
@@ -76,7 +80,7 @@ test("an open circuit breaker lets nothing through, costs no attempt, and says s
   breaker.state = "open";
   await delivery.deliver([sourceEvent("1"), sourceEvent("2"), sourceEvent("3")]);
   await vi.advanceTimersByTimeAsync(60_000);
-  expect([app.deliveries.length, delivery.failedAttempts]).toEqual([0, 0]);
+  expect([app.deliveries.length, delivery.counts.failedAttempts]).toEqual([0, 0]);
   expect(delivery.trouble?.reason).toBe(
     "circuit breaker orders-breaker is open: the app gets nothing for a while",
   );
@@ -88,7 +92,11 @@ test("an open circuit breaker lets nothing through, costs no attempt, and says s
   breaker.state = "closed";
   breaker.pass(10);
   await settled();
-  expect([delivery.handled, delivery.trouble, breaker.listeners.size]).toEqual([3, undefined, 0]);
+  expect([delivery.counts.ended.handled, delivery.trouble, breaker.listeners.size]).toEqual([
+    3,
+    undefined,
+    0,
+  ]);
 });
 
 test("a breaker hears what the answers say about the app, and of each attempt once", async () => {
@@ -147,7 +155,7 @@ test("maxPerKey bounds what the app has of one key, and holds up no other", asyn
   await settled();
   app.answer("a4");
   await settled();
-  expect(delivery.handled).toBe(6);
+  expect(delivery.counts.ended.handled).toBe(6);
   expect(app.texts.filter((text) => text.startsWith("a"))).toEqual(["a1", "a2", "a3", "a4"]);
 });
 
@@ -296,7 +304,7 @@ test("what is settled behind an event that waits is let go, payload and all", as
     collected.register(data, "");
     await delivery.deliver([{ ...sourceEvent(String(number)), data, settle() {} }]);
   }
-  await until(() => delivery.handled === 100, { what: "the others to be handled" });
+  await until(() => delivery.counts.ended.handled === 100, { what: "the others to be handled" });
   await until(
     () => {
       collect();

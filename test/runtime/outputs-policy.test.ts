@@ -168,6 +168,44 @@ test("pauses are as the retry says, constant or growing to its longest", async (
   }
 });
 
+test("a pause is no shorter than the system asks for, and one that asks for more than a minute is not waited for", async () => {
+  const { system, run, status } = await start({ retry: { attempts: 3 } });
+  const began = performance.now();
+  const at: number[] = [];
+  const asked = [50, 5000];
+  system.invoke = async () => {
+    at.push(Math.round(performance.now() - began));
+    const retryAfter = asked[at.length - 1];
+    throw new BindingError("unavailable", "down", { effect: "unsent", retryAfter });
+  };
+  await run();
+  expect(at).toEqual([0, 100, 5100]);
+  asked.splice(0, 2);
+  asked[3] = 90_000;
+  expect(await run()).toMatchObject({
+    ...{ retryAfter: 90_000, effect: "unsent" },
+    message: "down; not tried again: the system asks to be left alone for 1m30s",
+  });
+  expect(at).toHaveLength(4);
+  expect(status().calls).toEqual({ inFlight: 0, invocations: 2, failures: 2 });
+});
+
+test("what runs and what has ended is counted on when a changed component follows", async () => {
+  const { system, invoke, runtime, status } = await start({});
+  const gate = Promise.withResolvers<string>();
+  system.invoke = () => gate.promise;
+  const before = invoke("orders");
+  await settled();
+  expect(status().calls).toEqual({ inFlight: 1, invocations: 0, failures: 0 });
+  await runtime.apply([component("fake", { backOffMaxRetries: "0" })]);
+  const after = invoke("orders");
+  await settled();
+  expect(status().calls).toEqual({ inFlight: 2, invocations: 0, failures: 0 });
+  gate.resolve("ok");
+  await Promise.all([before, after]);
+  expect(status().calls).toEqual({ inFlight: 0, invocations: 2, failures: 0 });
+});
+
 test("a stray exception is repeated where somebody asked for a retry", async () => {
   const { system, run } = await start({ retry: { attempts: 3 } });
   system.invoke = () => Promise.reject(new TypeError("boom"));

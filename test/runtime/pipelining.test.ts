@@ -70,7 +70,7 @@ test("after a refusal the lane begins again from there, once all that was out is
   expect(app.out.toSorted()).toEqual(["a3", "b1", "b2"]);
   app.answer("a3", notAttempted);
   await settled();
-  expect([delivery.inFlight, delivery.waiting, delivery.failedAttempts]).toEqual([2, 3, 1]);
+  expect([delivery.inFlight, delivery.waiting, delivery.counts.failedAttempts]).toEqual([2, 3, 1]);
   await vi.advanceTimersByTimeAsync(99);
   expect(app.out).not.toContain("a2");
   await vi.advanceTimersByTimeAsync(1);
@@ -90,7 +90,7 @@ test("after a refusal the lane begins again from there, once all that was out is
   ]);
   for (const text of app.out) app.answer(text);
   await settled();
-  expect([delivery.handled, delivery.inFlight, delivery.waiting]).toEqual([6, 0, 0]);
+  expect([delivery.counts.ended.handled, delivery.inFlight, delivery.waiting]).toEqual([6, 0, 0]);
   expect(events.map(({ settlements }) => settlements.length)).toEqual([1, 1, 1, 1]);
 });
 
@@ -105,7 +105,7 @@ test("what the app has handled behind a refused event is done, and not sent agai
   await vi.advanceTimersByTimeAsync(100);
   expect(app.out).toEqual(["a1", "a3"]);
   expect(events[1]?.settlements).toEqual([{ outcome: "handled" }]);
-  expect(delivery.failedAttempts).toBe(2);
+  expect(delivery.counts.failedAttempts).toBe(2);
 });
 
 test("an event that nobody looked at is offered again soon, and counts no attempt", async () => {
@@ -118,7 +118,7 @@ test("an event that nobody looked at is offered again soon, and counts no attemp
   expect(app.out).toEqual([]);
   await vi.advanceTimersByTimeAsync(50);
   expect(app.out).toEqual(["a1", "a2"]);
-  expect(delivery.failedAttempts).toBe(0);
+  expect(delivery.counts.failedAttempts).toBe(0);
 });
 
 test("an app may ask for a longer pause, for none more, and for an event to be forgotten", async () => {
@@ -225,7 +225,7 @@ test("replies of one key go out in the order of its events, whichever the app an
   await settled();
   expect(ran.at(-1)).toBe("b3");
   expect(events.map(({ settlements }) => settlements.length)).toEqual([1, 1, 1, 1, 1]);
-  expect([delivery.inFlight, delivery.waiting, delivery.handled]).toEqual([0, 0, 5]);
+  expect([delivery.inFlight, delivery.waiting, delivery.counts.ended.handled]).toEqual([0, 0, 5]);
 });
 
 test("draining returns what was not sent, and what comes back unhandled", async () => {
@@ -269,7 +269,7 @@ test("over thousands of events each key stays in order and each event is handled
   );
   for (let at = 0; at < events.length; at += 200)
     await delivery.deliver(events.slice(at, at + 200));
-  await vi.waitFor(() => expect(delivery.handled).toBe(events.length), 20_000);
+  await vi.waitFor(() => expect(delivery.counts.ended.handled).toBe(events.length), 20_000);
   const inOrder = Array.from({ length: events.length / keys }, (_, n) => n);
   expect(seen.size).toBe(keys);
   for (const numbers of seen.values()) expect(numbers).toEqual(inOrder);

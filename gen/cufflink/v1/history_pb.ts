@@ -12,7 +12,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file cufflink/v1/history.proto.
  */
 export const file_cufflink_v1_history: GenFile = /*@__PURE__*/
-  fileDesc("ChljdWZmbGluay92MS9oaXN0b3J5LnByb3RvEgtjdWZmbGluay52MSI6ChNFeHBsYWluRXZlbnRSZXF1ZXN0EhAKCGV2ZW50X2lkGAEgASgJEhEKCWNvbXBvbmVudBgCIAEoCSJBChRFeHBsYWluRXZlbnRSZXNwb25zZRIpCgdyZWNvcmRzGAEgAygLMhguY3VmZmxpbmsudjEuRXZlbnRSZWNvcmQiigMKC0V2ZW50UmVjb3JkEhEKCWNvbXBvbmVudBgBIAEoCRIQCghldmVudF9pZBgCIAEoCRIOCgZzb3VyY2UYAyABKAkSLwoLcmVjZWl2ZWRfYXQYBCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEiYKCGF0dGVtcHRzGAUgAygLMhQuY3VmZmxpbmsudjEuQXR0ZW1wdBIsCghyZW5ld2FscxgGIAMoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASEAoIdHJhY2VfaWQYByABKAkSIgoDZW5kGAggASgOMhUuY3VmZmxpbmsudjEuRXZlbnRFbmQSLAoIZW5kZWRfYXQYCSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEg4KBnJlYXNvbhgKIAEoCRIWCg5kZWFkX2xldHRlcl9pZBgLIAEoCRIzCg9mYWlsZWRfcmVuZXdhbHMYDCADKAsyGi5jdWZmbGluay52MS5GYWlsZWRSZW5ld2FsIkcKDUZhaWxlZFJlbmV3YWwSJgoCYXQYASABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEg4KBnJlYXNvbhgCIAEoCSKYAQoHQXR0ZW1wdBImCgJhdBgBIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASJwoEdG9vaxgCIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhIsCgdvdXRjb21lGAMgASgOMhsuY3VmZmxpbmsudjEuQXR0ZW1wdE91dGNvbWUSDgoGYW5zd2VyGAQgASgJKrUBCghFdmVudEVuZBIZChVFVkVOVF9FTkRfVU5TUEVDSUZJRUQQABIVChFFVkVOVF9FTkRfSEFORExFRBABEhkKFUVWRU5UX0VORF9ERUFEX0xFVFRFUhACEhQKEEVWRU5UX0VORF9PVVRQVVQQAxIVChFFVkVOVF9FTkRfRFJPUFBFRBAEEhYKEkVWRU5UX0VORF9SRVRVUk5FRBAFEhcKE0VWRU5UX0VORF9EVVBMSUNBVEUQBirHAQoOQXR0ZW1wdE91dGNvbWUSHwobQVRURU1QVF9PVVRDT01FX1VOU1BFQ0lGSUVEEAASGwoXQVRURU1QVF9PVVRDT01FX0hBTkRMRUQQARIbChdBVFRFTVBUX09VVENPTUVfUkVGVVNFRBACEhsKF0FUVEVNUFRfT1VUQ09NRV9EUk9QUEVEEAMSIQodQVRURU1QVF9PVVRDT01FX05PVF9BVFRFTVBURUQQBBIaChZBVFRFTVBUX09VVENPTUVfVU5TRU5UEAUyYwoHSGlzdG9yeRJYCgxFeHBsYWluRXZlbnQSIC5jdWZmbGluay52MS5FeHBsYWluRXZlbnRSZXF1ZXN0GiEuY3VmZmxpbmsudjEuRXhwbGFpbkV2ZW50UmVzcG9uc2UiA5ACAWIGcHJvdG8z", [file_google_protobuf_duration, file_google_protobuf_timestamp]);
+  fileDesc("ChljdWZmbGluay92MS9oaXN0b3J5LnByb3RvEgtjdWZmbGluay52MSI6ChNFeHBsYWluRXZlbnRSZXF1ZXN0EhAKCGV2ZW50X2lkGAEgASgJEhEKCWNvbXBvbmVudBgCIAEoCSJzChRFeHBsYWluRXZlbnRSZXNwb25zZRIpCgdyZWNvcmRzGAEgAygLMhguY3VmZmxpbmsudjEuRXZlbnRSZWNvcmQSMAoKdW5maW5pc2hlZBgCIAMoCzIcLmN1ZmZsaW5rLnYxLlVuZmluaXNoZWRFdmVudCLvAwoPVW5maW5pc2hlZEV2ZW50EhEKCWNvbXBvbmVudBgBIAEoCRIQCghldmVudF9pZBgCIAEoCRIOCgZzb3VyY2UYAyABKAkSLwoLcmVjZWl2ZWRfYXQYBCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEiYKCGF0dGVtcHRzGAUgAygLMhQuY3VmZmxpbmsudjEuQXR0ZW1wdBIsCghyZW5ld2FscxgGIAMoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASMwoPZmFpbGVkX3JlbmV3YWxzGAcgAygLMhouY3VmZmxpbmsudjEuRmFpbGVkUmVuZXdhbBIQCgh0cmFjZV9pZBgIIAEoCRIQCgNrZXkYCSABKAxIAIgBARImCgVwbGFjZRgKIAEoDjIXLmN1ZmZsaW5rLnYxLkV2ZW50UGxhY2USDgoGcmVhc29uGAsgASgJEg8KB2F0dGVtcHQYDCABKA0SGAoQYXR0ZW1wdHNfYWxsb3dlZBgNIAEoDRISCgpsYXN0X2Vycm9yGA4gASgJEjAKDG5leHRfYXR0ZW1wdBgPIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASFgoOZGVhZF9sZXR0ZXJfaWQYECABKAlCBgoEX2tleSKKAwoLRXZlbnRSZWNvcmQSEQoJY29tcG9uZW50GAEgASgJEhAKCGV2ZW50X2lkGAIgASgJEg4KBnNvdXJjZRgDIAEoCRIvCgtyZWNlaXZlZF9hdBgEIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASJgoIYXR0ZW1wdHMYBSADKAsyFC5jdWZmbGluay52MS5BdHRlbXB0EiwKCHJlbmV3YWxzGAYgAygLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIQCgh0cmFjZV9pZBgHIAEoCRIiCgNlbmQYCCABKA4yFS5jdWZmbGluay52MS5FdmVudEVuZBIsCghlbmRlZF9hdBgJIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASDgoGcmVhc29uGAogASgJEhYKDmRlYWRfbGV0dGVyX2lkGAsgASgJEjMKD2ZhaWxlZF9yZW5ld2FscxgMIAMoCzIaLmN1ZmZsaW5rLnYxLkZhaWxlZFJlbmV3YWwiRwoNRmFpbGVkUmVuZXdhbBImCgJhdBgBIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASDgoGcmVhc29uGAIgASgJIpgBCgdBdHRlbXB0EiYKAmF0GAEgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBInCgR0b29rGAIgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEiwKB291dGNvbWUYAyABKA4yGy5jdWZmbGluay52MS5BdHRlbXB0T3V0Y29tZRIOCgZhbnN3ZXIYBCABKAkqlAEKCkV2ZW50UGxhY2USGwoXRVZFTlRfUExBQ0VfVU5TUEVDSUZJRUQQABIWChJFVkVOVF9QTEFDRV9RVUVVRUQQARIYChRFVkVOVF9QTEFDRV9XSVRIX0FQUBACEiEKHUVWRU5UX1BMQUNFX1dBSVRJTkdfRk9SX1JFVFJZEAMSFAoQRVZFTlRfUExBQ0VfSEVMRBAEKrUBCghFdmVudEVuZBIZChVFVkVOVF9FTkRfVU5TUEVDSUZJRUQQABIVChFFVkVOVF9FTkRfSEFORExFRBABEhkKFUVWRU5UX0VORF9ERUFEX0xFVFRFUhACEhQKEEVWRU5UX0VORF9PVVRQVVQQAxIVChFFVkVOVF9FTkRfRFJPUFBFRBAEEhYKEkVWRU5UX0VORF9SRVRVUk5FRBAFEhcKE0VWRU5UX0VORF9EVVBMSUNBVEUQBirHAQoOQXR0ZW1wdE91dGNvbWUSHwobQVRURU1QVF9PVVRDT01FX1VOU1BFQ0lGSUVEEAASGwoXQVRURU1QVF9PVVRDT01FX0hBTkRMRUQQARIbChdBVFRFTVBUX09VVENPTUVfUkVGVVNFRBACEhsKF0FUVEVNUFRfT1VUQ09NRV9EUk9QUEVEEAMSIQodQVRURU1QVF9PVVRDT01FX05PVF9BVFRFTVBURUQQBBIaChZBVFRFTVBUX09VVENPTUVfVU5TRU5UEAUyYwoHSGlzdG9yeRJYCgxFeHBsYWluRXZlbnQSIC5jdWZmbGluay52MS5FeHBsYWluRXZlbnRSZXF1ZXN0GiEuY3VmZmxpbmsudjEuRXhwbGFpbkV2ZW50UmVzcG9uc2UiA5ACAWIGcHJvdG8z", [file_google_protobuf_duration, file_google_protobuf_timestamp]);
 
 /**
  * Asks about an event.
@@ -54,6 +54,13 @@ export type ExplainEventResponse = Message<"cufflink.v1.ExplainEventResponse"> &
    * @generated from field: repeated cufflink.v1.EventRecord records = 1;
    */
   records: EventRecord[];
+
+  /**
+   * One for each such event that is with the runtime at this moment, oldest first, at most 100.
+   *
+   * @generated from field: repeated cufflink.v1.UnfinishedEvent unfinished = 2;
+   */
+  unfinished: UnfinishedEvent[];
 };
 
 /**
@@ -62,6 +69,132 @@ export type ExplainEventResponse = Message<"cufflink.v1.ExplainEventResponse"> &
  */
 export const ExplainEventResponseSchema: GenMessage<ExplainEventResponse> = /*@__PURE__*/
   messageDesc(file_cufflink_v1_history, 1);
+
+/**
+ * An event that has not come to its end.
+ *
+ * @generated from message cufflink.v1.UnfinishedEvent
+ */
+export type UnfinishedEvent = Message<"cufflink.v1.UnfinishedEvent"> & {
+  /**
+   * The component that read it.
+   *
+   * @generated from field: string component = 1;
+   */
+  component: string;
+
+  /**
+   * The source's own identity of it.
+   *
+   * @generated from field: string event_id = 2;
+   */
+  eventId: string;
+
+  /**
+   * Where in the source it came from, such as a topic with its partition. Empty where there is but one place.
+   *
+   * @generated from field: string source = 3;
+   */
+  source: string;
+
+  /**
+   * When it was read.
+   *
+   * @generated from field: google.protobuf.Timestamp received_at = 4;
+   */
+  receivedAt?: Timestamp | undefined;
+
+  /**
+   * Those that have ended, oldest first.
+   *
+   * @generated from field: repeated cufflink.v1.Attempt attempts = 5;
+   */
+  attempts: Attempt[];
+
+  /**
+   * When its lease at the source was renewed.
+   *
+   * @generated from field: repeated google.protobuf.Timestamp renewals = 6;
+   */
+  renewals: Timestamp[];
+
+  /**
+   * When its lease could not be renewed.
+   *
+   * @generated from field: repeated cufflink.v1.FailedRenewal failed_renewals = 7;
+   */
+  failedRenewals: FailedRenewal[];
+
+  /**
+   * The W3C trace id, 32 hexadecimal digits.
+   *
+   * @generated from field: string trace_id = 8;
+   */
+  traceId: string;
+
+  /**
+   * What keeps its order. Absent where nothing does.
+   *
+   * @generated from field: optional bytes key = 9;
+   */
+  key?: Uint8Array | undefined;
+
+  /**
+   * Where it is.
+   *
+   * @generated from field: cufflink.v1.EventPlace place = 10;
+   */
+  place: EventPlace;
+
+  /**
+   * Why it is there, in a sentence. Empty where there is nothing to say.
+   *
+   * @generated from field: string reason = 11;
+   */
+  reason: string;
+
+  /**
+   * The attempt that is under way, or comes next. The first is 1.
+   *
+   * @generated from field: uint32 attempt = 12;
+   */
+  attempt: number;
+
+  /**
+   * How many attempts there may be. 0: without end.
+   *
+   * @generated from field: uint32 attempts_allowed = 13;
+   */
+  attemptsAllowed: number;
+
+  /**
+   * How the last attempt failed. Empty where none has.
+   *
+   * @generated from field: string last_error = 14;
+   */
+  lastError: string;
+
+  /**
+   * When it is tried next. Absent where no time is set for that.
+   *
+   * @generated from field: google.protobuf.Timestamp next_attempt = 15;
+   */
+  nextAttempt?: Timestamp | undefined;
+
+  /**
+   * The dead letter that it is, while that is redriven. Empty where it is none.
+   *
+   * @generated from field: string dead_letter_id = 16;
+   */
+  deadLetterId: string;
+};
+
+/**
+ * Describes the message cufflink.v1.UnfinishedEvent.
+ * Use `create(UnfinishedEventSchema)` to create a new message.
+ */
+export const UnfinishedEventSchema: GenMessage<UnfinishedEvent> = /*@__PURE__*/
+  messageDesc(file_cufflink_v1_history, 2);
 
 /**
  * The way of one event, from its source to its end.
@@ -159,7 +292,7 @@ export type EventRecord = Message<"cufflink.v1.EventRecord"> & {
  * Use `create(EventRecordSchema)` to create a new message.
  */
 export const EventRecordSchema: GenMessage<EventRecord> = /*@__PURE__*/
-  messageDesc(file_cufflink_v1_history, 2);
+  messageDesc(file_cufflink_v1_history, 3);
 
 /**
  * A lease that could not be renewed.
@@ -187,7 +320,7 @@ export type FailedRenewal = Message<"cufflink.v1.FailedRenewal"> & {
  * Use `create(FailedRenewalSchema)` to create a new message.
  */
 export const FailedRenewalSchema: GenMessage<FailedRenewal> = /*@__PURE__*/
-  messageDesc(file_cufflink_v1_history, 3);
+  messageDesc(file_cufflink_v1_history, 4);
 
 /**
  * One attempt to have an event handled.
@@ -229,7 +362,62 @@ export type Attempt = Message<"cufflink.v1.Attempt"> & {
  * Use `create(AttemptSchema)` to create a new message.
  */
 export const AttemptSchema: GenMessage<Attempt> = /*@__PURE__*/
-  messageDesc(file_cufflink_v1_history, 4);
+  messageDesc(file_cufflink_v1_history, 5);
+
+/**
+ * Where an event is that has not ended.
+ *
+ * @generated from enum cufflink.v1.EventPlace
+ */
+export const EventPlace = {
+  /**
+   * Never sent.
+   *
+   * @generated from enum value: EVENT_PLACE_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED: 0,
+
+  /**
+   * It waits for its turn, or for the app.
+   *
+   * @generated from enum value: EVENT_PLACE_QUEUED = 1;
+   */
+  QUEUED: 1,
+
+  /**
+   * The app has it.
+   *
+   * @generated from enum value: EVENT_PLACE_WITH_APP = 2;
+   */
+  WITH_APP: 2,
+
+  /**
+   * An attempt has failed, and the pause before the next is not over.
+   *
+   * @generated from enum value: EVENT_PLACE_WAITING_FOR_RETRY = 3;
+   */
+  WAITING_FOR_RETRY: 3,
+
+  /**
+   * It is not the app's turn, or not any more: the store, or an output, is.
+   *
+   * @generated from enum value: EVENT_PLACE_HELD = 4;
+   */
+  HELD: 4,
+} as const;
+
+/**
+ * Where an event is that has not ended.
+ *
+ * @generated from enum cufflink.v1.EventPlace
+ */
+export type EventPlace = (typeof EventPlace)[keyof typeof EventPlace] | UnknownEnum;
+
+/**
+ * Describes the enum cufflink.v1.EventPlace.
+ */
+export const EventPlaceSchema: GenEnum<EventPlace> = /*@__PURE__*/
+  enumDesc(file_cufflink_v1_history, 0);
 
 /**
  * How an event ended.
@@ -298,7 +486,7 @@ export type EventEnd = (typeof EventEnd)[keyof typeof EventEnd] | UnknownEnum;
  * Describes the enum cufflink.v1.EventEnd.
  */
 export const EventEndSchema: GenEnum<EventEnd> = /*@__PURE__*/
-  enumDesc(file_cufflink_v1_history, 0);
+  enumDesc(file_cufflink_v1_history, 1);
 
 /**
  * What came of an attempt.
@@ -360,17 +548,18 @@ export type AttemptOutcome = (typeof AttemptOutcome)[keyof typeof AttemptOutcome
  * Describes the enum cufflink.v1.AttemptOutcome.
  */
 export const AttemptOutcomeSchema: GenEnum<AttemptOutcome> = /*@__PURE__*/
-  enumDesc(file_cufflink_v1_history, 1);
+  enumDesc(file_cufflink_v1_history, 2);
 
 /**
- * What became of events: the last 10,000 of any kind, and for days those with something to tell.
+ * What became of events, the last 10,000 of any kind and for days those with something to tell; and where those are
+ * that have not ended.
  *
  * @generated from service cufflink.v1.History
  */
 export const History: GenService<{
   /**
-   * Tells all that is known about the events with an identity. No record at all is no error: the event may
-   * never have come, be with the app still, or be forgotten.
+   * Tells all that is known about the events with an identity. Nothing at all is no error: the event may never
+   * have come, or be forgotten.
    *
    * @generated from rpc cufflink.v1.History.ExplainEvent
    */

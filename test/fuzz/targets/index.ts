@@ -4,6 +4,7 @@ import { grpc } from "./grpc.ts";
 import { http } from "./http.ts";
 import { http2 } from "./http2.ts";
 import { dialledIn, dialledOut } from "./streams.ts";
+import { webhook } from "./webhook.ts";
 import { yamlFiles } from "./yaml.ts";
 
 export const targets: readonly AnyTarget[] = [
@@ -14,4 +15,5 @@ export const targets: readonly AnyTarget[] = [
   dialledIn,
   dialledOut,
   events,
+  webhook,
 ];

@@ -4,8 +4,10 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { AnyBinding } from "../../../src/binding.ts";
 import { bindings } from "../../../src/bindings/index.ts";
+import { compilePolicies } from "../../../src/policy/policies.ts";
 import { lint } from "../../../src/resources/lint.ts";
 import { loadResources } from "../../../src/resources/load.ts";
+import { ResourceMemory } from "../../../src/resources/memory.ts";
 import { formatProblem } from "../../../src/resources/problem.ts";
 import { createFunctionApp } from "../../../src/app/function.ts";
 import { componentFields } from "../../../src/runtime/component-fields.ts";
@@ -293,6 +295,7 @@ export const yamlFiles: Target<Input> = {
   async start() {
     const folder = await mkdtemp(join(tmpdir(), "cufflink-fuzz-"));
     await writeFile(join(folder, "z.yaml"), good);
+    const memory = new ResourceMemory();
     const runtime = createRuntime({
       appId: "fuzz",
       bindings: harmless,
@@ -310,8 +313,10 @@ export const yamlFiles: Target<Input> = {
           env: {},
           bindings: harmless,
           frameworkFields: componentFields,
+          memory,
         });
-        const { components } = loaded;
+        const { components, resiliency: said } = loaded;
+        runtime.applyPolicies(said && (await compilePolicies(said)));
         const findings = await lint(components, harmless, { frameworkFields: componentFields });
         for (const problem of [...loaded.problems, ...findings]) {
           if (problem.message === "") throw new Error("a problem without a text");
@@ -319,7 +324,7 @@ export const yamlFiles: Target<Input> = {
         }
         if (new Set(components.map(({ name }) => name)).size !== components.length)
           throw new Error("two components of one name");
-        await runtime.apply(components);
+        await runtime.apply(components, { problems: [], refused: loaded.refused });
         const states = runtime.components();
         if (states.length !== components.length)
           throw new Error(`${states.length} of ${components.length} components are there`);

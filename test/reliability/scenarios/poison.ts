@@ -10,6 +10,7 @@ const poisonEvery = 1000;
 const keys = 97;
 // Ten attempts with pauses of 1 s doubling to 60 s take four minutes.
 const patience = 300_000;
+const afterwards = 10_000;
 
 /** One event in 1,000 is refused whenever it comes. */
 export const poisons: readonly Row[] = sourceNames.map(poison);
@@ -32,6 +33,8 @@ function poison(source: SourceName): Row {
       const isPoison = ({ number }: { number: number }): boolean =>
         number % poisonEvery === poisonEvery - 1;
       await trial.untilQuiet(contender === "cufflink" ? patience : 20_000, events / poisonEvery);
+      // Time in which one that is still tried comes again.
+      if (contender !== "cufflink") await new Promise((resolve) => setTimeout(resolve, afterwards));
       const letters =
         contender === "cufflink" ? await trial.untilDeadLetters(events / poisonEvery, patience) : 0;
       const poisonKeys = new Set(trial.produced.filter(isPoison).map(({ key }) => key));
@@ -40,10 +43,13 @@ function poison(source: SourceName): Row {
       const refused = (await trial.deliveries()).filter(isPoison);
       const open = (await trial.open()).filter((event) => !isPoison(event)).length;
       const attempts = poisonAttempts(refused.map(({ number }) => number));
+      const lately = Date.now() - (refused.at(-1)?.at ?? 0) < afterwards / 2;
       const text = [
         `others' p99 ${Math.round(latencies.p99).toLocaleString("en-US")} ms`,
         `attempts on each poison event: ${attempts}`,
-        contender === "cufflink" ? `${letters} in the dead letters` : "no dead letters",
+        contender === "cufflink"
+          ? `${letters} in the dead letters`
+          : `${lately ? "still delivered again and again" : "not delivered again"}, in no dead letters`,
         ...(open > 0 ? [`**${plural(open, "other event")} not handled** 20 s later`] : []),
       ].join("; ");
       return { text, lost: open + (contender === "cufflink" ? 3 - letters : 0), reordered: 0 };

@@ -1,0 +1,18 @@
+/** How long the store, or an output that takes what is exhausted, may take over one event, in milliseconds. */
+const longest = 30_000;
+
+/**
+ * What the promise resolves to. Rejects when it takes longer than 30 seconds: what hangs must hold nothing for
+ * ever. What comes of it later is nobody's.
+ */
+export async function inTime<Value>(promise: Promise<Value>): Promise<Value> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new Error(`no answer within ${longest / 1000} s`)), longest);
+  });
+  try {
+    return await Promise.race([promise, late]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
