@@ -1,6 +1,6 @@
 import type { InboundEvent, Logger } from "../binding.ts";
 import { messageOf } from "../errors.ts";
-import type { AttemptCount } from "../store/records.ts";
+import type { AttemptCount, DeadLetter } from "../store/records.ts";
 import type { AttemptStore } from "../store/store.ts";
 import type { Entry } from "./entry.ts";
 import { fingerprintOf, identityOf, type Identity } from "./identity.ts";
@@ -88,6 +88,11 @@ export class AttemptCounts {
   deadLettered(entry: Entry): void {
     if (entry.event.id !== undefined)
       this.#keep(entry.event.id, { ...countOf(entry, entry.failed), deadLettered: true });
+  }
+
+  /** A dead letter's event was handled: should its source deliver it again, it is attempted. */
+  redriven({ identity }: DeadLetter): void {
+    this.#known.delete(identity);
   }
 
   /**

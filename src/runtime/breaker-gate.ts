@@ -31,7 +31,13 @@ export class BreakerGate {
     return undefined;
   }
 
-  /** Waits for no breaker any more: there may be another one. */
+  /** Asks anew: there may be another breaker, or none. */
+  readonly renew = (): void => {
+    this.close();
+    this.#onPass();
+  };
+
+  /** Waits for no breaker any more. */
   close(): void {
     this.#closed?.unsubscribe();
     this.#closed = undefined;

@@ -79,11 +79,7 @@ export class Delivery {
       ...{ lanes: this.#lanes, exhaustion: this.#exhaustion },
       ...{ closed: () => this.#gate.trouble, halted: () => this.#halted },
     });
-    const policyChanged = (): void => {
-      this.#gate.close();
-      this.#pumpAgain();
-    };
-    this.#unsubscribe = [app.onAvailability(this.#pumpAgain), options.onPolicy(policyChanged)];
+    this.#unsubscribe = [app.onAvailability(this.#pumpAgain), options.onPolicy(this.#gate.renew)];
     if (app.intake !== undefined) this.#unsubscribe.push(app.intake.onRoom(this.#pumpAgain));
   }
 

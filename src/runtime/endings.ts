@@ -129,7 +129,10 @@ export class Endings {
       deduplication?.release(entry.claim);
       entry.claim = undefined;
     }
-    if (entry.redriven !== undefined) return;
+    if (entry.redriven !== undefined) {
+      if (how === "handled") counts.redriven(entry.redriven);
+      return;
+    }
     if (how === "returned") counts.returned(entry);
     else if (how !== "dead letter") counts.forget(entry);
   }

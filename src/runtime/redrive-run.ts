@@ -1,5 +1,6 @@
 import type { DeadLetter } from "../store/records.ts";
 import { Pace } from "./pace.ts";
+import { Waiters } from "./waiters.ts";
 
 /** What became of one letter. */
 export type RedriveResult = {
@@ -55,7 +56,7 @@ export class RedriveRun {
   #underWay = 0;
   #bytes = 0;
   #counts = { handled: 0, refused: 0, skipped: 0 };
-  #wake = Promise.withResolvers<void>();
+  readonly #changes = new Waiters();
 
   constructor(options: RedriveRunOptions) {
     this.#options = options;
@@ -71,17 +72,17 @@ export class RedriveRun {
     const signal = AbortSignal.any([this.#options.signal, this.#stop.signal]);
     void this.#beginAll(signal).then(() => {
       this.#allBegun = true;
-      this.#changed();
+      this.#changes.wake();
     });
     try {
       while (!this.#allBegun || this.#underWay > 0 || this.#results.length > 0) {
         const result = this.#results.shift();
         if (result === undefined) {
-          await this.#wake.promise;
+          await this.#changes.next();
           continue;
         }
         this.#counts[result.outcome]++;
-        this.#changed();
+        this.#changes.wake();
         yield { result, totals: this.totals };
       }
       yield { result: undefined, totals: this.totals };
@@ -93,10 +94,10 @@ export class RedriveRun {
   async #beginAll(signal: AbortSignal): Promise<void> {
     const { ids, rate, read } = this.#options;
     const pace = new Pace(rate);
-    const onAbort = (): void => this.#changed();
+    const onAbort = (): void => this.#changes.wake();
     signal.addEventListener("abort", onAbort, { once: true });
     for (const id of ids) {
-      while (!this.#hasRoom && !signal.aborted) await this.#wake.promise;
+      while (!this.#hasRoom && !signal.aborted) await this.#changes.next();
       await pace.turn(signal);
       if (signal.aborted) break;
       const letter = await read(id);
@@ -131,11 +132,6 @@ export class RedriveRun {
 
   #add(result: RedriveResult): void {
     this.#results.push(result);
-    this.#changed();
-  }
-
-  #changed(): void {
-    this.#wake.resolve();
-    this.#wake = Promise.withResolvers<void>();
+    this.#changes.wake();
   }
 }

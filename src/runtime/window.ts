@@ -1,3 +1,5 @@
+import { Waiters } from "./waiters.ts";
+
 /** The most events and bytes that one source (Kafka: one partition) may be ahead of its oldest unsettled event. */
 export const windowLimits = { events: 10_000, bytes: 64 * 1024 * 1024 } as const;
 /** The most bytes of all sources of a component together. */
@@ -24,7 +26,7 @@ export class Window {
   #gone = 0;
   #head = 0;
   #bytes = 0;
-  #waiting: (() => void)[] = [];
+  readonly #room = new Waiters();
 
   constructor(source = "") {
     this.source = source;
@@ -63,7 +65,7 @@ export class Window {
 
   /** Resolves once there is room. */
   async room(): Promise<void> {
-    while (this.full) await new Promise<void>((resolve) => this.#waiting.push(resolve));
+    while (this.full) await this.#room.next();
   }
 
   #advance(): void {
@@ -73,10 +75,7 @@ export class Window {
       this.#gone += this.#head;
       this.#head = 0;
     }
-    if (this.#waiting.length === 0 || this.full) return;
-    const waiting = this.#waiting;
-    this.#waiting = [];
-    for (const wake of waiting) wake();
+    if (!this.full) this.#room.wake();
   }
 }
 

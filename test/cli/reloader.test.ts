@@ -66,6 +66,6 @@ test("a secret that is rotated right after the start is taken up", async () => {
   await until(() => applied.length > 0, { what: "the first reading" });
   writeFileSync(vault, '{"root": "another"}');
   await until(() => applied.length > 1, { what: "the rotated secret to be read" });
-  const values = await Promise.all(applied.map(async ([files]) => files?.resolve()));
-  expect(values.at(-1)?.values).toMatchObject({ rootPath: "another" });
+  const [files] = applied.at(-1) ?? [];
+  expect((await files?.resolve())?.values).toMatchObject({ rootPath: "another" });
 });

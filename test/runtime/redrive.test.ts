@@ -49,6 +49,24 @@ test("a redriven event goes through its key's lane, marked, with fresh attempts"
   expect(store.log).toEqual(["put poison"]);
 });
 
+test("an event whose letter was redriven and handled is attempted when its source delivers it again", async () => {
+  const store = new MemoryStore();
+  let answer = refused("no");
+  const app = new FakeApp(() => answer);
+  const { delivery, ends } = delivering(app, { store, retry: { ...policy, attempts: 1 } });
+  await delivery.deliver([sourceEvent("poison")]);
+  await settled();
+  const [kept] = store.letters.values();
+  if (kept === undefined) throw new Error("there is no dead letter");
+  answer = handled;
+  expect(await delivery.redrive(kept.letter)).toMatchObject({ outcome: "handled" });
+  await store.deadLetters.remove([kept.letter.id]);
+  await delivery.deliver([sourceEvent("poison")]);
+  await settled();
+  expect(app.deliveries).toHaveLength(3);
+  expect([ends, store.letters.size]).toEqual([["dead letter"], 0]);
+});
+
 test("the signal of many redrives holds none that has ended", async () => {
   const { store, letter } = await withLetter();
   const { delivery } = delivering(new FakeApp(), { store });
