@@ -180,6 +180,8 @@ async function startGrpcApp(next: () => GrpcAnswer | undefined) {
     create(ListInputBindingsResponseSchema, { bindings: ["orders"] }),
   );
   const server = await startHttp2Server((call) => {
+    // It keeps them for tests that look at them.
+    server.calls.length = 0;
     if (call.path.endsWith("/ListInputBindings")) return call.ok(listing);
     if (!call.path.endsWith("/OnBindingEvent")) return call.fail(12);
     const answer = next();

@@ -151,6 +151,8 @@ async function startHttp2App(
     create(ListInputBindingsResponseSchema, { bindings: ["orders"] }),
   );
   const server = await startHttp2Server((call) => {
+    // It keeps them for tests that look at them.
+    server.calls.length = 0;
     if (protocol === "h2c") {
       if (call.headers[":method"] === "POST") got(call.body);
       call.stream.respond({ ":status": 200 }, { endStream: true });
