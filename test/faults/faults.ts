@@ -195,8 +195,12 @@ export const clockJump = (hours: number): Fault => ({
  */
 export const diskFull: Fault = {
   ...{ name: "disk full 6 s", strikes: "runtime", poison: true, metadata: {} },
-  unfit: ({ send, arrived }) =>
-    send === undefined || arrived !== undefined ? "nothing of it is stored" : undefined,
+  unfit({ send, arrived, component: { metadata } }) {
+    if (send === undefined || arrived !== undefined) return "nothing of it is stored";
+    return metadata["prefetchCount"] === "1"
+      ? "its one event at a time waits for the disk, as it must"
+      : undefined;
+  },
   async strike({ runtime, app }) {
     const { pid } = runtime;
     if (pid === undefined) throw new Error("the runtime is gone");

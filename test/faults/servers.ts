@@ -52,7 +52,10 @@ export class Servers implements AsyncDisposable {
       this.#toEnd.push({ [Symbol.asyncDispose]: () => rm(folder, { recursive: true }) });
       const file = join(folder, "passwords");
       await writeFile(file, "", { mode: 0o600 });
-      const server = await this.#start("mosquitto", { config: [`password_file ${file}`] });
+      const server = await this.#start("mosquitto", {
+        // Else it throws away what waits beyond a thousand, which it said that it has.
+        config: [`password_file ${file}`, "max_queued_messages 0"],
+      });
       return {
         server,
         async setPassword(user, password) {

@@ -26,7 +26,7 @@ export const rabbitmq: ServerKind<RabbitmqOptions, object, RabbitmqControl> = {
   title: "RabbitMQ",
   variable: "RABBITMQ_URL",
   ports: 3,
-  startTimeout: 120_000,
+  startTimeout: 300_000,
   greeting: {
     question: Buffer.from("AMQP\0\0\x09\x01", "latin1"),
     // A method frame on channel 0 that says connection.start.

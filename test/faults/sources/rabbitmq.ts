@@ -13,7 +13,11 @@ function rabbitmqSource(name: string, metadata: Record<string, string>, ordered:
   const unacknowledged = ordered ? 1 : 64;
   return {
     name,
-    bounds: { app: unacknowledged, runtime: unacknowledged, server: unacknowledged },
+    bounds: {
+      ...{ app: unacknowledged, runtime: unacknowledged },
+      // A server that is killed forgets the acknowledgements of its last moment, of 50 events a second.
+      server: unacknowledged + 50,
+    },
     async place(kit) {
       const server = await kit.servers.rabbitmq(kit.ownServer);
       const proxy = await startProxy(server);
