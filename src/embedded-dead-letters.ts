@@ -1,5 +1,9 @@
-import type { DeadLetterDesk, LetterChange, RedriveOptions } from "./runtime/dead-letters.ts";
-import type { RedriveResult } from "./runtime/redrive-run.ts";
+import type {
+  DeadLetterDesk,
+  LetterChange,
+  RedriveOptions,
+} from "./runtime/records/dead-letters.ts";
+import type { RedriveResult } from "./runtime/records/redrive-run.ts";
 import type { DeadLetter, DeadLetterFilter } from "./store/records.ts";
 
 /** The dead letters of a runtime in this process. Every call may reject with a `BindingError`. */

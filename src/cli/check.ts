@@ -47,7 +47,8 @@ async function check(
   const { readConfiguration } = await import("../resources/configuration.ts");
   const { lint } = await import("../resources/lint.ts");
   const { loadResources } = await import("../resources/load.ts");
-  const { componentFields: frameworkFields } = await import("../runtime/component-fields.ts");
+  const { componentFields: frameworkFields } =
+    await import("../runtime/component/component-fields.ts");
   const loaded = await loadResources({ paths, appId, bindings, frameworkFields, checkSecrets });
   const linted = await lint(loaded.components, bindings, { frameworkFields });
   // What cannot be read or parsed both tell.

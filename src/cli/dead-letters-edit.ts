@@ -6,7 +6,7 @@ import { join } from "node:path";
 import type { Command } from "commander";
 import { BindingError, messageOf } from "../errors.ts";
 import type { ShownDeadLetter } from "../rpc/records.ts";
-import type { LetterChange } from "../runtime/dead-letters.ts";
+import type { LetterChange } from "../runtime/records/dead-letters.ts";
 import {
   addClientOptions,
   addDataOption,

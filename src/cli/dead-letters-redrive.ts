@@ -1,8 +1,12 @@
 import { createInterface } from "node:readline/promises";
 import type { Command } from "commander";
-import type { Selection } from "../runtime/dead-letters.ts";
-import type { RedriveProgress, RedriveResult, RedriveTotals } from "../runtime/redrive-run.ts";
-import type { OutputTarget } from "../runtime/redrive-target.ts";
+import type { Selection } from "../runtime/records/dead-letters.ts";
+import type {
+  RedriveProgress,
+  RedriveResult,
+  RedriveTotals,
+} from "../runtime/records/redrive-run.ts";
+import type { OutputTarget } from "../runtime/records/redrive-target.ts";
 import {
   addAddressOption,
   addClientOptions,

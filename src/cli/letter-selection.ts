@@ -1,6 +1,6 @@
 import type { Command } from "commander";
 import { parseDuration } from "../metadata/duration.ts";
-import type { Selection } from "../runtime/dead-letters.ts";
+import type { Selection } from "../runtime/records/dead-letters.ts";
 import type { DeadLetterFilter } from "../store/records.ts";
 import { UsageError } from "./usage-error.ts";
 

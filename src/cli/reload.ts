@@ -1,5 +1,5 @@
 import type { Command } from "commander";
-import type { ComponentChange, ReloadResult } from "../runtime/reload.ts";
+import type { ComponentChange, ReloadResult } from "../runtime/component/reload.ts";
 import { addClientOptions, createClientFor } from "./client-options.ts";
 import { ExitCode } from "./exit-code.ts";
 import { ago, formatTable, plain, writeJson } from "./terminal.ts";

@@ -7,8 +7,8 @@ import { loadResources, type Resources } from "../resources/load.ts";
 import { ResourceMemory } from "../resources/memory.ts";
 import { formatProblem, type ResourceProblem } from "../resources/problem.ts";
 import { ResourceWatcher, type WatchedPath } from "../resources/watch.ts";
-import { componentFields } from "../runtime/component-fields.ts";
-import type { ReloadResult } from "../runtime/reload.ts";
+import { componentFields } from "../runtime/component/component-fields.ts";
+import type { ReloadResult } from "../runtime/component/reload.ts";
 import type { RuntimeLogger } from "../runtime/runtime-logger.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 

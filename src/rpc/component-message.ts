@@ -9,7 +9,7 @@ import {
   type WaitingEventSchema,
 } from "../../gen/cufflink/v1/operations_pb.ts";
 import type { ComponentStatus } from "../runtime/status.ts";
-import type { UnfinishedEvent } from "../runtime/unfinished.ts";
+import type { UnfinishedEvent } from "../runtime/delivery/unfinished.ts";
 import { capabilitiesOf } from "./description.ts";
 import { bytesOf, own, timestampOf } from "./records.ts";
 

@@ -6,7 +6,7 @@ import { BindingError } from "../errors.ts";
 import { addResponseHeaders, requestHeadersOf } from "../grpc/handler-context.ts";
 import { createService, type Service } from "../grpc/service.ts";
 import { Code, GrpcFailure } from "../grpc/status.ts";
-import type { Invocation } from "../runtime/invocation.ts";
+import type { Invocation } from "../runtime/outputs/invocation.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import type { RuntimeDescription } from "./description.ts";
 import { invokeFailure } from "./errors.ts";

@@ -6,8 +6,8 @@ import {
   type RedriveResult as WireResult,
 } from "../../gen/cufflink/v1/dead_letters_pb.ts";
 import { BindingError } from "../errors.ts";
-import type { LetterChange, RedriveOptions, Selection } from "../runtime/dead-letters.ts";
-import type { RedriveProgress, RedriveResult } from "../runtime/redrive-run.ts";
+import type { LetterChange, RedriveOptions, Selection } from "../runtime/records/dead-letters.ts";
+import type { RedriveProgress, RedriveResult } from "../runtime/records/redrive-run.ts";
 import type { DeadLetterFilter } from "../store/records.ts";
 import type { DeadLetterTotal } from "../store/store.ts";
 import type { Caller } from "./caller.ts";

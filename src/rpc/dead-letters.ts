@@ -6,9 +6,9 @@ import {
 } from "../../gen/cufflink/v1/dead_letters_pb.ts";
 import { createService, type Service } from "../grpc/service.ts";
 import { Code, GrpcFailure } from "../grpc/status.ts";
-import type { DeadLetterDesk, LetterChange } from "../runtime/dead-letters.ts";
-import type { RedriveProgress } from "../runtime/redrive-run.ts";
-import type { OutputTarget } from "../runtime/redrive-target.ts";
+import type { DeadLetterDesk, LetterChange } from "../runtime/records/dead-letters.ts";
+import type { RedriveProgress } from "../runtime/records/redrive-run.ts";
+import type { OutputTarget } from "../runtime/records/redrive-target.ts";
 import { answering, answeringEach } from "./errors.ts";
 import { fromLetter, timestampOf, toFilter } from "./records.ts";
 

@@ -6,7 +6,7 @@ import type {
 import type { Answer } from "../binding.ts";
 import { BindingError } from "../errors.ts";
 import { Code, GrpcFailure } from "../grpc/status.ts";
-import type { Invocation } from "../runtime/invocation.ts";
+import type { Invocation } from "../runtime/outputs/invocation.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import { invokeStatus } from "./errors.ts";
 

@@ -1,5 +1,5 @@
 import type { InvocationStart } from "../../gen/cufflink/v1/bindings_pb.ts";
-import type { Invocation, StreamInvocation } from "../runtime/invocation.ts";
+import type { Invocation, StreamInvocation } from "../runtime/outputs/invocation.ts";
 import { PayloadQueue } from "./payload-queue.ts";
 
 /** An invocation of a stream from its first chunk until its answer has ended. */

@@ -4,7 +4,7 @@ import { ChangeKind, ReloadOutcome, type Operations } from "../../gen/cufflink/v
 import { Code, GrpcFailure } from "../grpc/status.ts";
 import type { PolicyPart } from "../policy/describe.ts";
 import type { Operator } from "../runtime/operator.ts";
-import type { ReloadResult } from "../runtime/reload.ts";
+import type { ReloadResult } from "../runtime/component/reload.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import { describeComponent } from "./component-message.ts";
 import { answering } from "./errors.ts";

@@ -1,4 +1,4 @@
-import type { StreamBody } from "../runtime/invocation.ts";
+import type { StreamBody } from "../runtime/outputs/invocation.ts";
 
 /** A payload on its way from the stream that it comes by to the operation that takes it, once. */
 export class PayloadQueue implements StreamBody, AsyncIterator<Uint8Array, undefined> {

@@ -1,7 +1,7 @@
 import type { Service } from "../grpc/service.ts";
-import type { DeadLetterDesk } from "../runtime/dead-letters.ts";
+import type { DeadLetterDesk } from "../runtime/records/dead-letters.ts";
 import type { Operator } from "../runtime/operator.ts";
-import type { ReloadResult } from "../runtime/reload.ts";
+import type { ReloadResult } from "../runtime/component/reload.ts";
 import type { BindingsOptions } from "./bindings.ts";
 import { daprService, type DaprOptions } from "./dapr.ts";
 import { healthService } from "./health.ts";

@@ -1,7 +1,7 @@
 import type { BindingError } from "../errors.ts";
 import type { Outcome } from "./app.ts";
-import type { End } from "./history-ring.ts";
-import type { Redriven } from "./redrive.ts";
+import type { End } from "./records/history-ring.ts";
+import type { Redriven } from "./delivery/redrive.ts";
 import type { ComponentState } from "./status.ts";
 
 /** What the runtime tells to telemetry. Called on hot paths: implementations count and return. */

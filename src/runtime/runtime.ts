@@ -6,21 +6,26 @@ import { describePolicies, type PolicyParts } from "../policy/describe.ts";
 import type { Policies } from "../policy/policies.ts";
 import type { DeadLetter } from "../store/records.ts";
 import type { App, Outcome, Reply } from "./app.ts";
-import { Component, owningComponent } from "./component.ts";
-import { ComponentSlot } from "./component-slot.ts";
+import { Component, owningComponent } from "./component/component.ts";
+import { ComponentSlot } from "./component/component-slot.ts";
 import { Concurrency } from "./concurrency.ts";
-import { fanOutSteps } from "./fan-out.ts";
-import { History } from "./history.ts";
-import type { Invocation, StreamInvocation } from "./invocation.ts";
+import { fanOutSteps } from "./delivery/fan-out.ts";
+import { History } from "./records/history.ts";
+import type { Invocation, StreamInvocation } from "./outputs/invocation.ts";
 import type { RuntimeLogger } from "./runtime-logger.ts";
 import type { Store } from "../store/store.ts";
 import { silentObserver, type Observer } from "./observer.ts";
-import { Outputs } from "./outputs.ts";
-import { ReloadLog, type ComponentChange, type Findings, type ReloadResult } from "./reload.ts";
-import type { Redriven } from "./redrive.ts";
+import { Outputs } from "./outputs/outputs.ts";
+import {
+  ReloadLog,
+  type ComponentChange,
+  type Findings,
+  type ReloadResult,
+} from "./component/reload.ts";
+import type { Redriven } from "./delivery/redrive.ts";
 import type { ComponentStatus } from "./status.ts";
 import { traceOf } from "./trace.ts";
-import type { UnfinishedEvent } from "./unfinished.ts";
+import type { UnfinishedEvent } from "./delivery/unfinished.ts";
 
 export type RuntimeOptions = {
   readonly appId: string;

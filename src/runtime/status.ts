@@ -1,6 +1,6 @@
-import type { CallCounts } from "./calls.ts";
-import type { HowEnded } from "./event-counts.ts";
-import type { UnfinishedEvent } from "./unfinished.ts";
+import type { CallCounts } from "./component/calls.ts";
+import type { HowEnded } from "./delivery/event-counts.ts";
+import type { UnfinishedEvent } from "./delivery/unfinished.ts";
 
 /** The states of a component (design promise 6). */
 export const componentStates = [

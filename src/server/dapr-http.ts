@@ -2,7 +2,7 @@ import { BindingError } from "../errors.ts";
 import { invokeFailureText } from "../rpc/errors.ts";
 import { headerText, isHeaderName } from "../rpc/metadata-headers.ts";
 import { baggageProblem, traceOfRequest } from "../rpc/trace.ts";
-import type { Invocation } from "../runtime/invocation.ts";
+import type { Invocation } from "../runtime/outputs/invocation.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import { readBindingRequest, type BindingRequest } from "./binding-request.ts";
 import type { TokenCheck } from "./gate.ts";

@@ -1,4 +1,4 @@
-import type { DeadLetterDesk } from "../runtime/dead-letters.ts";
+import type { DeadLetterDesk } from "../runtime/records/dead-letters.ts";
 import type { DeadLetterTotal } from "../store/store.ts";
 import type { Exposition } from "./exposition.ts";
 

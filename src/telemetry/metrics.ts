@@ -1,8 +1,8 @@
 import { createServer, type Server } from "node:http";
 import type { Outcome } from "../runtime/app.ts";
 import type { Observer } from "../runtime/observer.ts";
-import type { DeadLetterDesk } from "../runtime/dead-letters.ts";
-import type { ReloadResult } from "../runtime/reload.ts";
+import type { DeadLetterDesk } from "../runtime/records/dead-letters.ts";
+import type { ReloadResult } from "../runtime/component/reload.ts";
 import type { ComponentStatus } from "../runtime/status.ts";
 import type { Store } from "../store/store.ts";
 import { writeComponents } from "./component-metrics.ts";

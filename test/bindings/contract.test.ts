@@ -2,8 +2,8 @@ import { describe, expect, test } from "vitest";
 import { bindings } from "../../src/bindings/index.ts";
 import type { Field, Fields } from "../../src/metadata/fields.ts";
 import { parseFields } from "../../src/metadata/parse.ts";
-import { componentFields } from "../../src/runtime/component-fields.ts";
-import { requestParser } from "../../src/runtime/request.ts";
+import { componentFields } from "../../src/runtime/component/component-fields.ts";
+import { requestParser } from "../../src/runtime/outputs/request.ts";
 import { stateStores } from "../../src/states/index.ts";
 
 /** What each binding declares must hold together, without a server. */

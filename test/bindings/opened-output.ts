@@ -1,7 +1,7 @@
 import { vi } from "vitest";
 import type { AnyBinding, Answer, Logger, StreamAnswer } from "../../src/binding.ts";
 import { parseFields } from "../../src/metadata/parse.ts";
-import { requestParser } from "../../src/runtime/request.ts";
+import { requestParser } from "../../src/runtime/outputs/request.ts";
 
 type CallOptions = {
   data?: Uint8Array | string;

@@ -2,7 +2,7 @@ import { setTimeout as pause } from "node:timers/promises";
 import { onTestFinished } from "vitest";
 import type { AnyBinding, InboundEvent, Logger, Reader, Settlement } from "../../src/binding.ts";
 import { parseFields } from "../../src/metadata/parse.ts";
-import { requestParser } from "../../src/runtime/request.ts";
+import { requestParser } from "../../src/runtime/outputs/request.ts";
 
 /** What to do with an event; a test that keeps it settles it later. */
 export type Handle = (event: InboundEvent) => Settlement | "keep" | Promise<Settlement | "keep">;

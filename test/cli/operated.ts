@@ -1,6 +1,6 @@
 import { onTestFinished } from "vitest";
-import { DeadLetterDesk } from "../../src/runtime/dead-letters.ts";
-import type { Redriven } from "../../src/runtime/redrive.ts";
+import { DeadLetterDesk } from "../../src/runtime/records/dead-letters.ts";
+import type { Redriven } from "../../src/runtime/delivery/redrive.ts";
 import type { RuntimeLogger } from "../../src/runtime/runtime-logger.ts";
 import type { DeadLetter } from "../../src/store/records.ts";
 import { FakeOperator } from "../rpc/fake-operator.ts";

@@ -4,7 +4,7 @@ import { expect, onTestFinished, test } from "vitest";
 import { bindings } from "../../src/bindings/index.ts";
 import { Reloader, type ReloaderOptions } from "../../src/cli/reloader.ts";
 import type { ComponentSpec } from "../../src/component.ts";
-import type { ReloadResult } from "../../src/runtime/reload.ts";
+import type { ReloadResult } from "../../src/runtime/component/reload.ts";
 import { component, folder } from "../resources/folder.ts";
 import { keepingLogger } from "../runtime/source-event.ts";
 import { until } from "../until.ts";

@@ -7,7 +7,7 @@ import { bool, integer, string } from "../../src/metadata/fields.ts";
 import { lint } from "../../src/resources/lint.ts";
 import { loadResources, type ResourceOptions } from "../../src/resources/load.ts";
 import { describe, type ResourceProblem } from "../../src/resources/problem.ts";
-import { componentFields } from "../../src/runtime/component-fields.ts";
+import { componentFields } from "../../src/runtime/component/component-fields.ts";
 
 /** A folder with these files, gone after the test. */
 export function folder(files: Readonly<Record<string, string | Uint8Array>>): string {

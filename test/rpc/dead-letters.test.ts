@@ -10,8 +10,8 @@ import {
   type RedriveDeadLettersResponse,
 } from "../../gen/cufflink/v1/dead_letters_pb.ts";
 import { AttemptOutcome } from "../../gen/cufflink/v1/history_pb.ts";
-import { DeadLetterDesk } from "../../src/runtime/dead-letters.ts";
-import type { Redriven } from "../../src/runtime/redrive.ts";
+import { DeadLetterDesk } from "../../src/runtime/records/dead-letters.ts";
+import type { Redriven } from "../../src/runtime/delivery/redrive.ts";
 import type { RuntimeLogger } from "../../src/runtime/runtime-logger.ts";
 import type { DeadLetter } from "../../src/store/records.ts";
 import { letter, LetterStore } from "../runtime/letters.ts";

@@ -8,7 +8,7 @@ import {
   Operations,
   ReloadOutcome,
 } from "../../gen/cufflink/v1/operations_pb.ts";
-import { DeadLetterDesk } from "../../src/runtime/dead-letters.ts";
+import { DeadLetterDesk } from "../../src/runtime/records/dead-letters.ts";
 import type { RuntimeLogger } from "../../src/runtime/runtime-logger.ts";
 import { LetterStore } from "../runtime/letters.ts";
 import { send, serve, type Served } from "../server/serve.ts";

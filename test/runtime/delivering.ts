@@ -1,9 +1,9 @@
 import type { RetryPolicy } from "../../src/policy/retry.ts";
-import { AttemptCounts } from "../../src/runtime/attempt-counts.ts";
+import { AttemptCounts } from "../../src/runtime/delivery/attempt-counts.ts";
 import { Concurrency } from "../../src/runtime/concurrency.ts";
-import type { DeliveryOptions } from "../../src/runtime/delivery-options.ts";
-import { Delivery } from "../../src/runtime/delivery.ts";
-import { History } from "../../src/runtime/history.ts";
+import type { DeliveryOptions } from "../../src/runtime/delivery/delivery-options.ts";
+import { Delivery } from "../../src/runtime/delivery/delivery.ts";
+import { History } from "../../src/runtime/records/history.ts";
 import { silentObserver } from "../../src/runtime/observer.ts";
 import type { FakeApp } from "./fake-app.ts";
 import { keepingLogger } from "./source-event.ts";

@@ -10,7 +10,7 @@ import { loadResources } from "../../../src/resources/load.ts";
 import { ResourceMemory } from "../../../src/resources/memory.ts";
 import { formatProblem } from "../../../src/resources/problem.ts";
 import { createFunctionApp } from "../../../src/app/function.ts";
-import { componentFields } from "../../../src/runtime/component-fields.ts";
+import { componentFields } from "../../../src/runtime/component/component-fields.ts";
 import { createRuntime } from "../../../src/runtime/runtime.ts";
 import { anyText, mutate, mutations, plainText, type Mutation } from "../mutation.ts";
 import type { Target } from "../target.ts";

@@ -1,0 +1,56 @@
+import { longestTimer } from "../../metadata/duration.ts";
+
+/** The invocations of an output: those that run, whose connection must not be closed, and those that have ended. */
+export class Calls {
+  /** Of this connection. */
+  #running = 0;
+  /** Shared by all that follow one another under a name. */
+  #counts = { inFlight: 0, invocations: 0, failures: 0 };
+  #waiting: (() => void)[] = [];
+
+  enter(): void {
+    this.#running++;
+    this.#counts.inFlight++;
+  }
+
+  leave(failed: boolean): void {
+    this.#counts.inFlight--;
+    this.#counts.invocations++;
+    if (failed) this.#counts.failures++;
+    if (--this.#running > 0) return;
+    for (const wake of this.#waiting.splice(0)) wake();
+  }
+
+  get counts(): CallCounts {
+    return { ...this.#counts };
+  }
+
+  /** Counts on together with the one before, which may still have calls. To be called before the first. */
+  continueFrom(other: Calls): void {
+    this.#counts = other.#counts;
+  }
+
+  /** Resolves once none runs, or after so many milliseconds; to how many still do. */
+  async ended(deadline: number): Promise<number> {
+    if (this.#running > 0 && deadline > 0) {
+      await new Promise<void>((resolve) => {
+        const timer = Number.isFinite(deadline)
+          ? setTimeout(resolve, Math.min(deadline, longestTimer))
+          : undefined;
+        this.#waiting.push(() => {
+          clearTimeout(timer);
+          resolve();
+        });
+      });
+    }
+    return this.#running;
+  }
+}
+
+export type CallCounts = {
+  /** Running at this moment. */
+  readonly inFlight: number;
+  /** Ended since the start, failures included. */
+  readonly invocations: number;
+  readonly failures: number;
+};

@@ -1,0 +1,24 @@
+import type { AnyBinding, HttpEndpoints } from "../../binding.ts";
+import type { ComponentSpec } from "../../component.ts";
+import type { Policies } from "../../policy/policies.ts";
+import type { App, Reply } from "../app.ts";
+import type { Concurrency } from "../concurrency.ts";
+import type { DeliveryOptions } from "../delivery/delivery-options.ts";
+import type { FanOut } from "../delivery/fan-out.ts";
+import type { Observer } from "../observer.ts";
+import type { RuntimeLogger } from "../runtime-logger.ts";
+
+/** What a `Component` is made of. */
+export type ComponentOptions = {
+  readonly appId: string;
+  readonly spec: ComponentSpec;
+  readonly binding: AnyBinding;
+  readonly app: App | undefined;
+  readonly logger: RuntimeLogger;
+  readonly observer: Observer;
+  readonly http: HttpEndpoints;
+  readonly concurrency: Concurrency;
+  /** What Resiliency says; absent: there is none. */
+  readonly policies?: Policies | undefined;
+  readonly fanOut: (reply: Reply | undefined, replyFanOut: boolean) => FanOut;
+} & Pick<DeliveryOptions, "store" | "history" | "invokeOutput">;

@@ -1,0 +1,124 @@
+import { formatOrigin, type ComponentSpec } from "../../component.ts";
+import type { ComponentPolicies } from "../../policy/component-policies.ts";
+import type { App } from "../app.ts";
+import { Calls, type CallCounts } from "./calls.ts";
+import type { Delivery } from "../delivery/delivery.ts";
+import { newCounts, type EventCounts } from "../delivery/event-counts.ts";
+import type { Readiness } from "./readiness.ts";
+import type { BreakerStatus, ComponentState, ComponentStatus, Pause } from "../status.ts";
+
+/** A state with its reason and the time it began. */
+type State = Pick<ComponentStatus, "state" | "reason" | "since">;
+
+type Facts = State &
+  Pick<
+    ComponentStatus,
+    "directions" | "operations" | "paused" | "backlog" | "rebuilds" | "breakers"
+  > & {
+    readonly spec: ComponentSpec;
+    readonly delivery: Delivery | undefined;
+    readonly counts: EventCounts;
+    readonly calls: CallCounts;
+    readonly readiness: Readiness;
+  };
+
+/** What is told about a component, from what it knows. */
+export function componentStatus(facts: Facts): ComponentStatus {
+  const { spec, delivery, counts, calls, readiness } = facts;
+  const { state, reason, since, directions, operations, paused } = facts;
+  const { backlog, rebuilds, breakers } = facts;
+  const { handled, ...others } = counts.ended;
+  return {
+    ...{ name: spec.name, type: spec.type, version: spec.version, state, reason, since },
+    ...{ directions, operations, paused, backlog, rebuilds, readiness, breakers },
+    origin: formatOrigin(spec.origin),
+    inFlight: delivery?.inFlight ?? 0,
+    waiting: delivery?.waiting ?? 0,
+    handled,
+    endedOtherwise: others,
+    attempts: counts.attempts,
+    failedAttempts: counts.failedAttempts,
+    oldestFailed: delivery?.unfinished.oldestFailed,
+    calls,
+    oldestSince: delivery?.progress.oldest?.since,
+    windowFull: delivery?.heldBy !== undefined,
+    required: readiness === "required",
+  };
+}
+
+/** The circuit breakers of a component, for the ways that it has. */
+export function breakersOf(
+  policies: Pick<ComponentPolicies, "inbound" | "outbound">,
+  { input, output }: ComponentStatus["directions"],
+): BreakerStatus[] {
+  const directions = [
+    ...(input ? ["inbound" as const] : []),
+    ...(output ? ["outbound" as const] : []),
+  ];
+  return directions.flatMap((direction) => {
+    const { breaker } = policies[direction];
+    return breaker === undefined ? [] : [{ direction, name: breaker.name, state: breaker.state }];
+  });
+}
+
+/** What a component is called whose type is not known: it is shown, so that nobody has to wonder where it is. */
+export function unknownStatus(
+  spec: ComponentSpec,
+  reason: string,
+  since: Date,
+  readiness: Readiness,
+): ComponentStatus {
+  return componentStatus({
+    ...{ spec, reason, since, state: "failed", directions: { input: false, output: false } },
+    ...{ operations: [], delivery: undefined, counts: newCounts(), calls: new Calls().counts },
+    ...{ readiness, paused: undefined, backlog: undefined, rebuilds: 0, breakers: [] },
+  });
+}
+
+/** The state with what changes too often, or is too much beside it, to be noted: the app's absence, a full window, a pause. */
+export function shownState(
+  facts: State & {
+    readonly app: App | undefined;
+    readonly delivery: Delivery | undefined;
+    readonly paused: Pause | undefined;
+    /** Why a changed definition could not follow; empty: none was refused. */
+    readonly refusal: string;
+  },
+): State {
+  const { refusal, paused } = facts;
+  const state = withPause(currentState(facts), paused);
+  if (refusal === "") return state;
+  return { ...state, reason: state.reason === "" ? refusal : `${state.reason}; ${refusal}` };
+}
+
+function currentState({
+  state,
+  reason,
+  since,
+  app,
+  delivery,
+}: Parameters<typeof shownState>[0]): State {
+  if (state !== "running" || delivery === undefined || app === undefined)
+    return { state, reason, since };
+  if (!app.available) return { state: "waiting for app", reason: app.unavailableReason, since };
+  const { trouble, heldBy: held } = delivery;
+  if (trouble !== undefined) return { state: "stalled", reason: trouble.reason, since };
+  if (held === undefined) return { state, reason, since };
+  const text = `the window is full behind ${held.label}, which waits since ${held.since.toISOString()}`;
+  return { state: "stalled", reason: text, since };
+}
+
+const pausable: ReadonlySet<ComponentState> = new Set([
+  "starting",
+  "running",
+  "waiting for app",
+  "stalled",
+]);
+
+/** A pause is what is told, unless there is no connection, which its outputs need. */
+function withPause(state: State, paused: Pause | undefined): State {
+  if (paused === undefined) return state;
+  const text = `paused by ${paused.by}${paused.reason && `: ${paused.reason}`}`;
+  if (pausable.has(state.state)) return { state: "paused", reason: text, since: paused.since };
+  return { ...state, reason: `${state.reason}; ${text}` };
+}

@@ -1,0 +1,399 @@
+import { AsyncLocalStorage } from "node:async_hooks";
+import type { AnyBinding, Logger } from "../../binding.ts";
+import type { ComponentSpec } from "../../component.ts";
+import { BindingError } from "../../errors.ts";
+import { ComponentPolicies } from "../../policy/component-policies.ts";
+import { pauseAfter, type RetryPolicy } from "../../policy/retry.ts";
+import { logBreaker } from "./breaker-log.ts";
+import { Calls } from "./calls.ts";
+import type { ComponentSettings } from "./component-fields.ts";
+import type { ComponentOptions } from "./component-options.ts";
+import { breakersOf, componentStatus, shownState } from "./component-status.ts";
+import { firstUse } from "./first-use.ts";
+import { Input } from "./input.ts";
+import { openComponent, type Opened, type OpenedComponent } from "./opening.ts";
+import { OpeningWaiters } from "./opening-waiters.ts";
+import { ownPolicies } from "./own-policy.ts";
+import { pause } from "../pause.ts";
+import { readinessOf, readReadiness, type Readiness } from "./readiness.ts";
+import { StateLog } from "./state-log.ts";
+import type { ComponentStatus } from "../status.ts";
+import { Trial } from "./trial.ts";
+import { Stall, Vigil } from "./vigil.ts";
+
+/** Which component a driver's stray exception belongs to: set while its binding opens and reads. */
+const owner = new AsyncLocalStorage<Component>();
+
+/** The component on whose behalf the running code runs, if any. */
+export function owningComponent(): Component | undefined {
+  return owner.getStore();
+}
+
+/** Pauses between attempts to open: from 100 ms doubling to 10 s, without end. */
+const reopening: RetryPolicy = {
+  attempts: Number.POSITIVE_INFINITY,
+  initial: 100,
+  max: 10_000,
+  multiplier: 2,
+  jitter: 0.1,
+};
+/** A connection that lived this long starts the pauses anew. */
+const settledAfter = 10_000;
+const longestOpening = 20_000;
+/** How long a changed component may take to begin to read, in milliseconds. */
+const longestBeginning = 30_000;
+
+/**
+ * One component through its life: open, subscribe, run, fail, back off, open again. A failure is a
+ * state with a reason, never an exit; only {@link Component.close} ends it.
+ */
+export class Component {
+  readonly binding: AnyBinding;
+  /** The invocations that run; the connection is closed after them. */
+  readonly calls = new Calls();
+  /** What to do about failures, as it is now. */
+  readonly policies: ComponentPolicies;
+  /** The reading side, which can be paused. */
+  readonly input: Input;
+  readonly #options: ComponentOptions;
+  readonly #logger: Logger;
+  readonly #log: StateLog;
+  readonly #closing = new AbortController();
+  readonly #waiters = new OpeningWaiters();
+  #spec: ComponentSpec;
+  #opened: Opened | undefined;
+  #settings: ComponentSettings | undefined;
+  /** What it says before its settings are known. */
+  #readiness: Readiness = "optional";
+  #directions: { input: boolean; output: boolean };
+  #rebuilds = 0;
+  /** Rebuilds since the last event: each makes the next stall be told later. */
+  #standstills = 0;
+  #vigil: Vigil | undefined;
+  /** Whether it can begin to read in place of the one before it. */
+  #beginning: Trial | undefined;
+  #refusal = "";
+  #successor: Component | undefined;
+  #use: (() => void) | undefined;
+  #lose: ((reason: unknown) => void) | undefined;
+  #run: Promise<void> | undefined;
+  /** How long calls may go on once it closes, in milliseconds. */
+  #closeWithin = 0;
+
+  constructor(options: ComponentOptions) {
+    this.#options = options;
+    this.#spec = options.spec;
+    this.binding = options.binding;
+    this.#logger = options.logger.child({ component: options.spec.name, type: options.spec.type });
+    this.#log = new StateLog(() => this.#spec, this.#logger, options.observer);
+    this.#directions = {
+      input: options.binding.read !== undefined,
+      output: options.binding.operations !== undefined,
+    };
+    const log = logBreaker(this.#logger);
+    this.policies = new ComponentPolicies(options.spec, options.policies, log);
+    this.input = new Input({
+      ...{ ...options, logger: this.#logger, policies: this.policies },
+      ...{ name: options.spec.name, type: options.spec.type },
+      run: (read) => owner.run(this, read),
+      received: (events) => {
+        this.#standstills = 0;
+        this.#vigil?.received(events);
+      },
+      onState: (wanted, reason) => this.#subscriptionState(wanted, reason),
+    });
+  }
+
+  get spec(): ComponentSpec {
+    return this.#spec;
+  }
+
+  /** Starts, and resolves once it was tried or its `initTimeout` has passed. */
+  start(): Promise<void> {
+    this.#log.announce();
+    return new Promise((tried) => {
+      const timer = setTimeout(tried, this.spec.initTimeout);
+      this.#run = this.#live(true, () => {
+        clearTimeout(timer);
+        tried();
+      });
+    });
+  }
+
+  /**
+   * Opens beside the component that it is to follow, silently; nothing is read. Rejects with what keeps it
+   * from being open within its `initTimeout`; it must be closed then.
+   */
+  prove(): Promise<void> {
+    void this.input.handOver(0);
+    const { initTimeout } = this.spec;
+    const trial = new Trial(initTimeout, `it could not be opened within ${initTimeout} ms`);
+    this.#run = this.#live(false, (error) =>
+      error === undefined ? trial.done() : trial.failed(error),
+    );
+    return trial.ended;
+  }
+
+  /**
+   * Follows the component, which reads no more, and resolves once this one reads, or has no reason to.
+   * Rejects with what keeps it from reading; it must be closed then.
+   */
+  async follow(old: Component): Promise<void> {
+    this.input.continueFrom(old.input);
+    this.#rebuilds = old.#rebuilds;
+    const trial = new Trial(longestBeginning, "it did not begin to read in time");
+    this.#beginning = trial;
+    this.input.readAgain();
+    const begins = this.#directions.input && this.#options.app !== undefined;
+    if (this.#opened === undefined) trial.failed(new Error("its connection was lost again"));
+    else if (!begins || !this.input.mayRead) trial.done();
+    await trial.ended;
+    this.#beginning = undefined;
+    this.#log.announce();
+  }
+
+  /** From now on those who still have this one get the other's connection. */
+  succeededBy(component: Component): void {
+    this.#successor = component;
+    component.calls.continueFrom(this.calls);
+  }
+
+  /** Notes why a changed definition could not follow this one; empty: nothing is to be told (any more). */
+  noteRefusal(reason: string): void {
+    this.#refusal = reason;
+  }
+
+  /** Takes the same definition from another place in the files. */
+  relocate(spec: ComponentSpec): void {
+    this.#spec = spec;
+  }
+
+  get status(): ComponentStatus {
+    return componentStatus({
+      spec: this.spec,
+      ...this.#shown(),
+      directions: this.isStateStore ? { input: false, output: false } : this.#directions,
+      operations:
+        this.#directions.output && !this.isStateStore
+          ? Object.keys(this.binding.operations ?? {})
+          : [],
+      delivery: this.input.delivery,
+      ...{
+        counts: this.input.counts,
+        calls: this.calls.counts,
+        rebuilds: this.#rebuilds,
+        paused: this.input.paused,
+      },
+      readiness: this.#settings === undefined ? this.#readiness : readinessOf(this.#settings),
+      backlog: this.#vigil?.backlog,
+      breakers: breakersOf(this.policies, this.#directions),
+    });
+  }
+
+  /** Whether it can be invoked, were it connected. */
+  get isOutput(): boolean {
+    return this.#directions.output;
+  }
+
+  /** A state store takes the states of replies, and cannot be invoked from outside. */
+  get isStateStore(): boolean {
+    return this.spec.type.toLowerCase().startsWith("state.");
+  }
+
+  /** The HTTP path of the app for its events. */
+  get route(): string {
+    return this.#settings?.route || this.spec.name;
+  }
+
+  /** How long what is under way may take when it is changed, deleted or paused, in milliseconds. */
+  get drainTimeout(): number {
+    return this.#settings?.drainTimeout ?? 30_000;
+  }
+
+  /** The definition is wrong, as far as is known. */
+  get isWrong(): boolean {
+    return this.#log.state === "failed";
+  }
+
+  /** The opened connection, or `undefined`; the call path asks this first. */
+  get opened(): Opened | undefined {
+    return this.#opened;
+  }
+
+  /** Waits for the connection, at most `initTimeout`. Throws what keeps it from being there. */
+  async whenOpened(signal: AbortSignal): Promise<Opened> {
+    if (this.#opened !== undefined) return this.#opened;
+    if (this.#successor !== undefined) return this.#successor.whenOpened(signal);
+    this.#use?.();
+    const hopeless = this.#log.state === "failed" || this.#closing.signal.aborted;
+    if (hopeless || signal.aborted) throw this.#unavailable();
+    const opened = await this.#waiters.wait(this.spec.initTimeout, signal);
+    if (opened !== undefined) return opened;
+    // `succeededBy` may have been called while this waited.
+    const successor = this.#successor as Component | undefined;
+    if (successor === undefined || signal.aborted) throw this.#unavailable();
+    return successor.whenOpened(signal);
+  }
+
+  /** Closes the connection and opens a new one, for a stray exception or an operator. */
+  rebuild(reason: unknown): void {
+    this.#lose?.(reason);
+  }
+
+  /** Ends the input for good: see `Runtime.drain`. */
+  drain(deadline: number): Promise<{ abandoned: number }> {
+    this.#beginning?.done();
+    return this.input.drain(deadline);
+  }
+
+  /** Drains if that was not done, lets invocations end within the deadline, then closes the connection. */
+  async close(deadline = 0): Promise<void> {
+    const end = performance.now() + deadline;
+    await this.drain(deadline);
+    this.#closeWithin = Math.max(0, end - performance.now());
+    this.#closing.abort();
+    this.#lose?.(undefined);
+    this.#waiters.wake(undefined);
+    await this.#run;
+  }
+
+  async #live(maybeLazy: boolean, tried: (error?: unknown) => void): Promise<void> {
+    const { signal } = this.#closing;
+    this.#readiness = await readReadiness(this.spec);
+    if (maybeLazy) await this.#firstUse(tried);
+    for (let failures = 1; !signal.aborted; failures++) {
+      let openedAt: number | undefined;
+      try {
+        let over = false;
+        const lost = new Promise<unknown>((resolve) => {
+          this.#lose = (reason) => {
+            over = true;
+            resolve(reason);
+          };
+        });
+        await using opened = await this.#open();
+        openedAt = performance.now();
+        if (!over) tried();
+        this.#begin(opened, opened.settings);
+        using _ = this.#watchOver(opened);
+        const reason = await lost;
+        if (signal.aborted) await this.calls.ended(this.#closeWithin);
+        this.#opened = undefined;
+        if (signal.aborted) break;
+        await this.input.disconnected();
+        this.#failed(reason, true);
+        tried(reason);
+      } catch (error) {
+        this.#opened = undefined;
+        await this.input.disconnected();
+        if (signal.aborted) break;
+        this.#failed(error, openedAt !== undefined);
+        tried(error);
+      }
+      if (openedAt !== undefined && performance.now() - openedAt > settledAfter) failures = 1;
+      await pause(pauseAfter(reopening, failures), signal);
+    }
+    tried(new Error("it was closed"));
+  }
+
+  /** Waits for the first use of a component that is to be connected only then. */
+  async #firstUse(tried: () => void): Promise<void> {
+    const { app } = this.#options;
+    const used = new Promise<void>((resolve) => (this.#use = resolve));
+    await firstUse({
+      ...{ app, spec: this.spec, binding: this.binding, used, signal: this.#closing.signal },
+      onLazy: (definition) => {
+        this.#settings = definition.settings;
+        this.#directions = definition.directions;
+        this.#log.set("starting", "not used yet");
+        tried();
+      },
+    });
+    this.#use = undefined;
+  }
+
+  async #open(): Promise<OpenedComponent> {
+    const { appId, http } = this.#options;
+    const lost = this.#lose;
+    const signal = AbortSignal.any([
+      this.#closing.signal,
+      AbortSignal.timeout(Math.max(this.spec.initTimeout, longestOpening)),
+    ]);
+    const opened = await openComponent({
+      ...{ appId, spec: this.spec, binding: this.binding, http, signal, logger: this.#logger },
+      run: (open) => owner.run(this, open),
+      lost: (reason) => lost?.(reason),
+      onDirections: (directions) => (this.#directions = directions),
+    });
+    this.#settings = opened.settings;
+    this.policies.setOwn(ownPolicies(this.spec, this.binding, opened.metadata, opened.settings));
+    this.#opened = opened;
+    this.#waiters.wake(opened);
+    return opened;
+  }
+
+  #begin(opened: Opened, settings: ComponentSettings): void {
+    const { route } = this;
+    // This connection's own: a reader that complains late must not end the next one.
+    const lose = this.#lose;
+    const lost = (reason: unknown): void => lose?.(reason);
+    const { app } = this.#options;
+    const reads = this.#directions.input && (app !== undefined || !this.#directions.output);
+    if (!reads || !this.input.mayRead) this.#log.set("running", "");
+    if (reads) this.input.connected({ opened, settings, route, lost });
+  }
+
+  #subscriptionState(wanted: boolean, reason: string): void {
+    if (wanted || this.#directions.output) this.#log.set("running", reason);
+    else this.#log.set("waiting for app", reason);
+    this.#beginning?.done();
+  }
+
+  #watchOver(opened: Opened): Disposable {
+    const vigil = new Vigil({
+      binding: this.binding,
+      opened,
+      stallTimeout: (this.#settings?.stallTimeout ?? 0) * 2 ** Math.min(5, this.#standstills),
+      logger: this.#logger,
+      facts: () => this.input.stallFacts,
+      stalled: (stall) => {
+        this.#rebuilds++;
+        this.#standstills++;
+        this.#lose?.(stall);
+      },
+    });
+    this.#vigil = vigil;
+    return {
+      [Symbol.dispose]: () => {
+        vigil.end();
+        this.#vigil = undefined;
+      },
+    };
+  }
+
+  #failed(reason: unknown, wasOpen: boolean): void {
+    if (reason instanceof Stall) this.#log.set("stalled", reason.message);
+    else this.#log.fail(reason, wasOpen);
+    this.#beginning?.failed(reason);
+  }
+
+  #shown() {
+    const { state, reason, since } = this.#log;
+    const { app } = this.#options;
+    return shownState({
+      ...{ state, reason, since, app, delivery: this.input.delivery, paused: this.input.paused },
+      refusal: this.#refusal,
+    });
+  }
+
+  #unavailable(): BindingError {
+    const { state, reason } = this.#log;
+    const closed = this.#closing.signal.aborted;
+    const why = closed ? "it was closed" : reason === "" ? state : `${state}: ${reason}`;
+    return new BindingError(
+      "unavailable",
+      `component ${this.spec.name} is not connected (${why})`,
+      { effect: "unsent" },
+    );
+  }
+}

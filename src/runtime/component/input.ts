@@ -1,0 +1,242 @@
+import { BindingError } from "../../errors.ts";
+import type { AnyBinding, Reader } from "../../binding.ts";
+import type { ComponentPolicies } from "../../policy/component-policies.ts";
+import type { DeadLetter } from "../../store/records.ts";
+import type { App, Reply } from "../app.ts";
+import type { ComponentSettings } from "./component-fields.ts";
+import { usualMaxInFlight, type DeliveryOptions } from "../delivery/delivery-options.ts";
+import type { Delivery } from "../delivery/delivery.ts";
+import { addCounts, newCounts, type EventCounts } from "../delivery/event-counts.ts";
+import type { FanOut } from "../delivery/fan-out.ts";
+import { openDelivery } from "../delivery/open-delivery.ts";
+import { shown, type Opened } from "./opening.ts";
+import type { Redriven } from "../delivery/redrive.ts";
+import type { StallFacts } from "./stall.ts";
+import type { Pause } from "../status.ts";
+import { Subscription } from "./subscription.ts";
+
+export type InputOptions = Pick<
+  DeliveryOptions,
+  "name" | "type" | "logger" | "observer" | "concurrency" | "store" | "history" | "invokeOutput"
+> & {
+  readonly appId: string;
+  readonly binding: AnyBinding;
+  readonly app: App | undefined;
+  readonly policies: ComponentPolicies;
+  readonly fanOut: (reply: Reply | undefined, replyFanOut: boolean) => FanOut;
+  /** Runs the binding's `read`, so that what fails later on its behalf is known as the component's. */
+  readonly run: (read: () => Promise<Reader | undefined>) => Promise<Reader | undefined>;
+  /** Told how many events came. */
+  readonly received: (events: number) => void;
+  /** Whether there are events wanted, and where not, why. */
+  readonly onState: (wanted: boolean, reason: string) => void;
+};
+
+/** What reading goes by: the opened connection, and whom to tell when it cannot go on. */
+export type Reading = {
+  readonly opened: Opened;
+  readonly settings: ComponentSettings;
+  readonly route: string;
+  readonly lost: (reason: unknown) => void;
+};
+
+/** Why an input must not read for the time being. */
+type Hold = "paused" | "handing over";
+
+/** How long the app may finish what it has after the source's connection was lost, in milliseconds. */
+const finishing = 5_000;
+
+/** The reading side of a component: it goes on while there is a connection, nothing holds it, and the app wants it. */
+export class Input {
+  readonly #options: InputOptions;
+  readonly #holds = new Set<Hold>();
+  #reading: Reading | undefined;
+  #delivery: Delivery | undefined;
+  #subscription: Subscription | undefined;
+  /** The subscription that ends at this moment. */
+  #ending: Subscription | undefined;
+  #paused: Pause | undefined;
+  #drained = false;
+  /** Of what went on before. */
+  #counts: EventCounts = newCounts();
+
+  constructor(options: InputOptions) {
+    this.#options = options;
+  }
+
+  /** What goes on at this moment, if anything does. */
+  get delivery(): Delivery | undefined {
+    return this.#delivery;
+  }
+
+  /** Since the start. */
+  get counts(): EventCounts {
+    return addCounts(this.#counts, this.#delivery?.counts);
+  }
+
+  /** What the source, the app and the window look like at this moment. */
+  get stallFacts(): StallFacts {
+    const delivery = this.#delivery;
+    return {
+      reading: delivery !== undefined && this.#options.app?.available === true,
+      inFlight: delivery?.inFlight ?? 0,
+      waiting: delivery?.waiting ?? 0,
+      room: this.#reading?.settings.maxInFlight ?? usualMaxInFlight,
+      held: delivery?.heldBy !== undefined,
+    };
+  }
+
+  /** Who paused it; `undefined`: nobody. */
+  get paused(): Pause | undefined {
+    return this.#paused;
+  }
+
+  /** Counts on from where another one's counts end, and takes its pause over. */
+  continueFrom(other: Input): void {
+    const { counts, paused } = other;
+    this.#counts = counts;
+    if (paused === undefined) return;
+    this.#paused ??= paused;
+    this.#holds.add("paused");
+  }
+
+  get mayRead(): boolean {
+    return this.#holds.size === 0 && !this.#drained;
+  }
+
+  /** There is a connection to read from. */
+  connected(reading: Reading): void {
+    this.#reading = reading;
+    this.#begin();
+  }
+
+  /** The connection is gone: what the app has is awaited briefly, the rest is the source's again. */
+  async disconnected(): Promise<void> {
+    this.#reading = undefined;
+    await this.#end(finishing);
+  }
+
+  /** Reads no more until {@link Input.resume}. Paused already: the same pause. */
+  pause(by: string, reason: string, deadline: number): Promise<{ abandoned: number }> {
+    if (this.#paused === undefined) {
+      this.#paused = { by, reason, since: new Date() };
+      this.#options.logger.info({ by, reason }, "input paused");
+    }
+    return this.#hold("paused", deadline);
+  }
+
+  resume(): void {
+    if (this.#paused === undefined) return;
+    this.#paused = undefined;
+    this.#options.logger.info({}, "input resumed");
+    this.#release("paused");
+  }
+
+  /** Reads no more until {@link Input.readAgain}; resolves once the reading has ended. */
+  handOver(deadline: number): Promise<{ abandoned: number }> {
+    return this.#hold("handing over", deadline);
+  }
+
+  readAgain(): void {
+    this.#release("handing over");
+  }
+
+  /** Reads no more, for good. */
+  drain(deadline: number): Promise<{ abandoned: number }> {
+    this.#drained = true;
+    return this.#end(deadline);
+  }
+
+  #hold(why: Hold, deadline: number): Promise<{ abandoned: number }> {
+    this.#holds.add(why);
+    return this.#end(deadline);
+  }
+
+  #release(why: Hold): void {
+    if (this.#holds.delete(why)) void this.#beginAgain();
+  }
+
+  /** See `Delivery.redrive`. `state`: what the component does, for the error where it reads nothing now. */
+  async redrive(letter: DeadLetter, state: string, signal?: AbortSignal): Promise<Redriven> {
+    if (this.#delivery !== undefined && this.#subscription !== undefined)
+      return this.#delivery.redrive(letter, signal);
+    const text = `component ${this.#options.name} reads nothing now (${state}); redrive once it runs`;
+    throw new BindingError("failed_precondition", text);
+  }
+
+  async #beginAgain(): Promise<void> {
+    await this.#ending?.end(Number.POSITIVE_INFINITY);
+    this.#begin();
+  }
+
+  #begin(): void {
+    const reading = this.#reading;
+    if (reading === undefined || !this.mayRead || this.#subscription !== undefined) return;
+    const { app, name, logger, onState } = this.#options;
+    if (app === undefined) return onState(false, "no app port was given; say --app-port");
+    const subscription = new Subscription({
+      ...{ app, name, logger, onState },
+      route: reading.route,
+      declared: reading.settings.direction !== undefined,
+      begin: () => this.#read(app, reading),
+      ended: (delivery) => this.#ended(delivery),
+      failed: reading.lost,
+    });
+    this.#subscription = subscription;
+    subscription.start();
+  }
+
+  async #read(
+    app: App,
+    { opened, settings, route, lost }: Reading,
+  ): Promise<{ reader: Reader; delivery: Delivery }> {
+    const { appId, name, type, binding, logger, policies, fanOut } = this.#options;
+    const { observer, concurrency, store, history, invokeOutput } = this.#options;
+    let reader: Reader | undefined;
+    const delivery = await openDelivery(binding, settings, policies, {
+      ...{ name, type, route, app, concurrency, logger, observer, store, history, invokeOutput },
+      fanOut: (reply) => fanOut(reply, settings.replyFanOut),
+      onCredit: (events) => reader?.credit?.(events),
+      onHalt: (reason) =>
+        void this.pause("the runtime", `onExhausted is halt: ${reason}`, finishing),
+    });
+    this.#delivery = delivery;
+    try {
+      reader = await this.#options.run(async () =>
+        binding.read?.(opened.connection, {
+          component: { name, appId },
+          metadata: opened.metadata,
+          logger,
+          maxInFlight: settings.maxInFlight ?? app.intake?.maxInFlight ?? usualMaxInFlight,
+          deliver: (events, source) => {
+            this.#options.received(events.length);
+            return delivery.deliver(events, source);
+          },
+          lost: (reason) => lost(shown(reason, opened.redact)),
+        }),
+      );
+      if (reader === undefined) throw new Error(`bindings.${binding.name} gave no reader`);
+      return { reader, delivery };
+    } catch (error) {
+      // What came before it failed is the source's again.
+      await delivery.drain(finishing);
+      this.#ended(delivery);
+      throw shown(error, opened.redact);
+    }
+  }
+
+  #ended(delivery: Delivery): void {
+    this.#counts = addCounts(this.#counts, delivery.counts);
+    if (this.#delivery === delivery) this.#delivery = undefined;
+  }
+
+  async #end(deadline: number): Promise<{ abandoned: number }> {
+    const subscription = this.#subscription ?? this.#ending;
+    if (subscription === undefined) return { abandoned: 0 };
+    this.#subscription = undefined;
+    this.#ending = subscription;
+    const result = await subscription.end(deadline);
+    if (this.#ending === subscription) this.#ending = undefined;
+    return result;
+  }
+}

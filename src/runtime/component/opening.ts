@@ -1,0 +1,138 @@
+import type { AnyBinding, HttpEndpoints, Logger } from "../../binding.ts";
+import { formatOrigin, type ComponentSpec } from "../../component.ts";
+import { BindingError, messageOf } from "../../errors.ts";
+import { parseFields } from "../../metadata/parse.ts";
+import { componentFields, parseDirections, type ComponentSettings } from "./component-fields.ts";
+import { redactor, withoutSecrets, type Redact } from "../secrets.ts";
+import { unlessAborted } from "../unless-aborted.ts";
+
+/** What an opened component needs to be invoked. */
+export type Opened = {
+  readonly connection: AsyncDisposable;
+  readonly metadata: Readonly<Record<string, unknown>>;
+  readonly settings: ComponentSettings;
+  readonly redact: Redact;
+};
+
+type Directions = { readonly input: boolean; readonly output: boolean };
+
+export type OpenOptions = {
+  readonly appId: string;
+  readonly spec: ComponentSpec;
+  readonly binding: AnyBinding;
+  readonly http: HttpEndpoints;
+  readonly logger: Logger;
+  /** Aborted when it has taken too long or is not wanted any more. */
+  readonly signal: AbortSignal;
+  readonly lost: (reason: unknown) => void;
+  /** Runs the binding's `open`, so that what fails later on its behalf is known as the component's. */
+  readonly run: (open: () => Promise<AsyncDisposable>) => Promise<AsyncDisposable>;
+  /** Told the directions as soon as the metadata is known, whether it can be opened or not. */
+  readonly onDirections: (directions: Directions) => void;
+};
+
+/** What a component's metadata says, as it is now. */
+export type Definition = {
+  readonly metadata: Record<string, unknown>;
+  readonly settings: ComponentSettings;
+  readonly directions: Directions;
+  readonly redact: Redact;
+};
+
+export type OpenedComponent = Opened & AsyncDisposable & { readonly settings: ComponentSettings };
+
+/**
+ * Resolves and parses a component's metadata. Throws a `BindingError` that quotes no secret: `invalid_argument`
+ * where it is wrong as it is written.
+ */
+export async function readDefinition(
+  spec: ComponentSpec,
+  binding: AnyBinding,
+  onDirections: (directions: Directions) => void = () => undefined,
+): Promise<Definition> {
+  const { values, secrets } = await spec.resolve();
+  const redact = redactor(secrets);
+  const declared = parseDirections(findText(values, "direction"));
+  const directions = {
+    input: binding.read !== undefined && (declared?.input ?? true),
+    output: binding.operations !== undefined && (declared?.output ?? true),
+  };
+  onDirections(directions);
+  // A quoted text is cut and escaped, so that redacting afterwards would miss a secret in it.
+  const unquoted = new Set(
+    Object.keys(values).filter((name) => secrets.some((one) => values[name]?.includes(one))),
+  );
+  const parsing = { direction: directions, unknown: false, unquoted };
+  const settings = parseFields(componentFields, values, parsing);
+  const parsed = parseFields(binding.metadata, values, parsing);
+  const errors = [...settings.problems, ...parsed.problems].filter(
+    ({ severity }) => severity === "error",
+  );
+  if (errors.length > 0) {
+    const text = errors.map(
+      ({ property, message }) => `metadata ${property} ${message}${whereIs(spec, property)}`,
+    );
+    throw new BindingError("invalid_argument", redact(text.join("; ")));
+  }
+  return { metadata: parsed.values, settings: settings.values, directions, redact };
+}
+
+/** Reads a component's metadata and opens its connection. Throws a `BindingError` that quotes no secret. */
+export async function openComponent(options: OpenOptions): Promise<OpenedComponent> {
+  const { spec, binding, logger } = options;
+  const definition = await readDefinition(spec, binding, options.onDirections);
+  const { metadata, settings, directions, redact } = definition;
+  const connection = await connect(options, metadata, directions, redact);
+  return {
+    ...{ connection, metadata, settings, redact },
+    async [Symbol.asyncDispose]() {
+      try {
+        await connection[Symbol.asyncDispose]();
+      } catch (error) {
+        logger.debug({ reason: redact(messageOf(error)) }, "closing the connection failed");
+      }
+    },
+  };
+}
+
+/** Opens; when the time is over, one that opens after all is closed again. */
+async function connect(
+  { appId, spec, binding, http, logger, signal, lost, run }: OpenOptions,
+  metadata: Record<string, unknown>,
+  directions: Directions,
+  redact: Redact,
+): Promise<AsyncDisposable> {
+  const component = { name: spec.name, appId };
+  const opening = run(async () =>
+    binding.open({
+      ...{ component, metadata, directions, logger, signal, http },
+      lost: (reason) => lost(shown(reason, redact)),
+    }),
+  );
+  try {
+    return await unlessAborted(
+      opening,
+      signal,
+      () => new BindingError("unavailable", "opening took too long", { effect: "unsent" }),
+    );
+  } catch (error) {
+    opening.then((connection) => connection[Symbol.asyncDispose]()).catch(() => undefined);
+    throw shown(error, redact);
+  }
+}
+
+/** Anything thrown as a `BindingError` whose text has no secret in it. */
+export function shown(error: unknown, redact: Redact): BindingError {
+  return withoutSecrets(BindingError.from(error, "unavailable", "unsent"), redact);
+}
+
+function findText(values: Readonly<Record<string, string>>, name: string): string | undefined {
+  const key = Object.keys(values).find((one) => one.toLowerCase() === name);
+  return key === undefined ? undefined : values[key];
+}
+
+function whereIs(spec: ComponentSpec, property: string): string {
+  const found = spec.properties.find(({ name }) => name.toLowerCase() === property.toLowerCase());
+  const where = formatOrigin(found?.origin ?? spec.origin);
+  return where === "" ? "" : ` (${where})`;
+}

@@ -1,0 +1,146 @@
+import type { InboundEvent, Logger } from "../../binding.ts";
+import { messageOf } from "../../errors.ts";
+import type { AttemptCount, DeadLetter } from "../../store/records.ts";
+import type { AttemptStore } from "../../store/store.ts";
+import type { Entry } from "./entry.ts";
+import { fingerprintOf, identityOf, type Identity } from "./identity.ts";
+import { inTime } from "../in-time.ts";
+
+/** As many marks as the store loads; an older event that comes again is attempted once more. */
+const mostKnown = 10_000;
+const unknownError = "the runtime ended while the app had the event";
+
+/**
+ * How many attempts at the events of one component have begun, from the second on: noted before the attempt
+ * begins, so that an event which ends the process each time counts too. What the store cannot take is
+ * told once, and delivery goes on.
+ */
+export class AttemptCounts {
+  readonly #store: AttemptStore | undefined;
+  readonly #component: string;
+  readonly #logger: Logger;
+  /** By the event's id, or by its fingerprint where it has none: those may be several equal events. */
+  readonly #known = new Map<string, AttemptCount[]>();
+  #inTrouble = false;
+
+  /** Without a store nothing is kept, and nothing is said about it. */
+  constructor(store: AttemptStore | undefined, component: string, logger: Logger) {
+    this.#store = store;
+    this.#component = component;
+    this.#logger = logger;
+  }
+
+  /** Takes up what was noted earlier. */
+  async load(): Promise<void> {
+    try {
+      const counts = (await this.#store?.load(this.#component)) ?? [];
+      for (const count of counts.toReversed()) this.#keep(keyOf(count), count);
+    } catch (error) {
+      this.#tell(error, "attempts of before cannot be read; events that failed begin anew");
+    }
+  }
+
+  /** Whether `find` may find anything: it costs a digest for each event without an id. */
+  get some(): boolean {
+    return this.#known.size > 0;
+  }
+
+  /** What is known of an event that comes in. One without an id takes it along: its equals are others. */
+  find(event: InboundEvent): AttemptCount | undefined {
+    if (event.redelivered === false) return undefined;
+    if (event.id !== undefined && !this.#known.has(event.id)) return undefined;
+    const fingerprint = fingerprintOf(event);
+    const key = event.id ?? fingerprint;
+    const counts = this.#known.get(key);
+    const index = counts?.findIndex((count) => count.fingerprint === fingerprint) ?? -1;
+    const found = counts?.[index];
+    if (found === undefined || counts === undefined) return undefined;
+    if (event.id === undefined) {
+      counts.splice(index, 1);
+      if (counts.length === 0) this.#known.delete(key);
+    }
+    return found.lastError === "" ? { ...found, lastError: unknownError } : found;
+  }
+
+  /** Whether the next attempt is to be noted first. */
+  mustNote(entry: Entry): boolean {
+    if (this.#store === undefined || entry.failed === 0 || entry.redriven !== undefined)
+      return false;
+    return entry.noted <= entry.failed;
+  }
+
+  /** Notes that the next attempt begins. Never rejects. */
+  async note(entry: Entry): Promise<void> {
+    entry.noted = entry.failed + 1;
+    await this.#write(entry, entry.noted);
+  }
+
+  /** The event is done with, or begins anew. */
+  forget(entry: Entry): void {
+    const { identity } = entry;
+    if (identity === undefined || (entry.noted === 0 && !this.#known.has(identity.identity)))
+      return;
+    this.#known.delete(identity.identity);
+    this.#store?.forget(this.#component, [identity.identity]);
+  }
+
+  /** The store has marked it with the dead letter; its source may not hear of it, and deliver it again. */
+  deadLettered(entry: Entry): void {
+    if (entry.event.id !== undefined)
+      this.#keep(entry.event.id, { ...countOf(entry, entry.failed), deadLettered: true });
+  }
+
+  /** A dead letter's event was handled: should its source deliver it again, it is attempted. */
+  redriven({ identity }: DeadLetter): void {
+    this.#known.delete(identity);
+  }
+
+  /**
+   * It goes back to its source. An attempt that was noted and never went out is taken back; a first one that has
+   * failed is noted now. One that is exhausted begins anew.
+   */
+  returned(entry: Entry): void {
+    if (this.#store === undefined || entry.noted === entry.failed) return;
+    if (entry.noted < entry.failed && entry.exhausted !== undefined) return;
+    void this.#write(entry, entry.failed);
+  }
+
+  async #write(entry: Entry, begun: number): Promise<void> {
+    const count = countOf(entry, begun);
+    if (entry.event.id !== undefined) this.#keep(entry.event.id, count);
+    try {
+      if (this.#store !== undefined) await inTime(this.#store.begin(this.#component, count));
+      this.#inTrouble = false;
+    } catch (error) {
+      this.#tell(error, "attempts cannot be noted; a restart begins counting anew");
+    }
+  }
+
+  #keep(key: string, count: AttemptCount): void {
+    const others = this.#known.get(key)?.filter((one) => one.identity !== count.identity) ?? [];
+    this.#known.delete(key);
+    this.#known.set(key, [...others, count]);
+    if (this.#known.size <= mostKnown) return;
+    for (const oldest of this.#known.keys()) return void this.#known.delete(oldest);
+  }
+
+  #tell(error: unknown, message: string): void {
+    if (this.#inTrouble) return;
+    this.#inTrouble = true;
+    this.#logger.warn({ reason: messageOf(error) }, message);
+  }
+}
+
+/** The entry's identity, worked out at the first question. */
+export function identify(entry: Entry): Identity {
+  return (entry.identity ??= identityOf(entry.event));
+}
+
+function countOf(entry: Entry, begun: number): AttemptCount {
+  return { ...identify(entry), begun, lastError: entry.lastError ?? "", deadLettered: false };
+}
+
+/** Identities made of a fingerprint begin with it, and a slash. */
+function keyOf({ identity, fingerprint }: AttemptCount): string {
+  return identity.startsWith(`${fingerprint}/`) ? fingerprint : identity;
+}

@@ -1,0 +1,59 @@
+import type { Logger } from "../../binding.ts";
+import type { Policy } from "../../policy/policy.ts";
+import type { Store } from "../../store/store.ts";
+import type { App, Reply } from "../app.ts";
+import type { AttemptCounts } from "./attempt-counts.ts";
+import type { Concurrency } from "../concurrency.ts";
+import type { DeduplicateBy } from "./deduplication.ts";
+import type { FanOut } from "./fan-out.ts";
+import type { History } from "../records/history.ts";
+import type { Observer } from "../observer.ts";
+import type { OnExhausted } from "./on-exhausted.ts";
+
+/** What a `Delivery` is made of. */
+export type DeliveryOptions = {
+  /** The component's name. */
+  readonly name: string;
+  /** The component's type: `bindings.kafka`. */
+  readonly type: string;
+  readonly route: string;
+  readonly app: App;
+  /** Looked at anew for each event: it may be a getter. */
+  readonly policy: Policy;
+  /** Calls the listener when it is another one; the returned function ends that. */
+  readonly onPolicy: (listener: () => void) => () => void;
+  readonly onExhausted: OnExhausted;
+  readonly deduplicate: DeduplicateBy;
+  /** For how long an event is remembered by its duplicates, in milliseconds. */
+  readonly deduplicateWindow: number;
+  /** `undefined`: what the app says, else {@link usualMaxInFlight}. */
+  readonly maxInFlight: number | undefined;
+  /** The most events of one key that the app has at one time; `undefined`: as many as it takes. */
+  readonly maxPerKey: number | undefined;
+  readonly orderKey: string;
+  readonly concurrency: Concurrency;
+  readonly logger: Logger;
+  readonly observer: Observer;
+  /** `undefined`: nothing outlasts the process, and no event is settled as a dead letter. */
+  readonly store: Store | undefined;
+  /** The attempts of before. */
+  readonly counts: AttemptCounts;
+  /** `undefined`: nobody asks what became of events. */
+  readonly history: History | undefined;
+  /** What a reply asks to be done before its event counts as handled. */
+  readonly fanOut: (reply: Reply | undefined) => FanOut;
+  /** Invokes an output's `create` operation; once the signal is aborted nobody waits for it. */
+  readonly invokeOutput: (
+    name: string,
+    data: Uint8Array | undefined,
+    metadata: Readonly<Record<string, string>>,
+    signal: AbortSignal,
+  ) => Promise<void>;
+  /** Told how many unsettled events the source may have handed out. */
+  readonly onCredit: (events: number) => void;
+  /** Called once when the component has to be paused; nothing is dispatched from then on. */
+  readonly onHalt: (reason: string) => void;
+};
+
+/** The most events of a component that the app has at one time, unless somebody says otherwise. */
+export const usualMaxInFlight = 64;

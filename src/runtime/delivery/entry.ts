@@ -1,0 +1,105 @@
+import type { InboundEvent } from "../../binding.ts";
+import type { AttemptRecord, DeadLetter } from "../../store/records.ts";
+import type { Reply } from "../app.ts";
+import type { FanOut } from "./fan-out.ts";
+import type { Identity } from "./identity.ts";
+import { traceOf } from "../trace.ts";
+import type { Place, Window } from "./window.ts";
+
+/** Why an event will not be attempted again. */
+export type Exhausted = {
+  /** `exhausted`: its attempts are used up; `refused`: the app says that none will help. */
+  readonly cause: "exhausted" | "refused";
+  readonly reason: string;
+};
+
+/** An event on its way, with what its attempts so far have left. A class, since one is made for each event. */
+export class Entry implements Place {
+  readonly event: InboundEvent;
+  readonly window: Window;
+  readonly trace: Readonly<Record<string, string>>;
+  readonly bytes: number;
+  readonly since: number;
+  /** Set where it is a dead letter's event, delivered once more. */
+  readonly redriven: DeadLetter | undefined;
+  settled = false;
+  position = 0;
+  failed = 0;
+  lastError: string | undefined = undefined;
+  /** The pause that its last attempt asks for before the lane begins again, in milliseconds. */
+  pause: number | undefined = undefined;
+  /** The reply is kept while its fan-out is not complete: the app is not asked again. */
+  kept: { reply: Reply | undefined; fanOut: FanOut } | undefined = undefined;
+  /** The app has answered, and the fan-out waits for that of an earlier event. */
+  waiting = false;
+  /** When the last attempt began, by `performance.now()`. 0: there was none. */
+  attemptedAt = 0;
+  /** How long the last attempt took, in milliseconds. */
+  took = 0;
+  /** Those that did not end well, oldest first, the last 100. */
+  attempts: AttemptRecord[] | undefined = undefined;
+  /** When its lease was renewed, in milliseconds since 1970. */
+  renewals: number[] | undefined = undefined;
+  failedRenewals: { at: number; reason: string }[] | undefined = undefined;
+  /** It goes to no app any more, but where its component sends such events. */
+  exhausted: Exhausted | undefined = undefined;
+  /** Present once it has failed. */
+  identity: Identity | undefined = undefined;
+  /** How many attempts the store knows to have begun. */
+  noted = 0;
+  /** Something must be written or looked up before it can be dispatched, and that is under way. */
+  preparing = false;
+  /** To be told how the attempt has ended that a circuit breaker let through. */
+  passed: ((succeeded: boolean | undefined) => void) | undefined = undefined;
+  #unheed: (() => void) | undefined = undefined;
+  /** By what it is told from its duplicates, from its claim until it is settled. */
+  claim: string | undefined = undefined;
+  /** It was handled before, or is not looked for. `undefined`: nobody has looked yet. */
+  duplicate: boolean | undefined = undefined;
+
+  constructor(event: InboundEvent, window: Window, redriven: DeadLetter | undefined) {
+    this.event = event;
+    this.window = window;
+    this.trace = traceOf(event);
+    this.bytes = event.data?.length ?? 0;
+    this.since = Date.now();
+    this.redriven = redriven;
+  }
+
+  get label(): string | undefined {
+    return this.event.id;
+  }
+
+  /** Calls back when its source takes it back, as long as it is not settled. */
+  heed(withdrawn: AbortSignal, then: () => void): void {
+    withdrawn.addEventListener("abort", then, { once: true });
+    this.#unheed = () => withdrawn.removeEventListener("abort", then);
+  }
+
+  /** Gives its place in the window back. Its source's signal, which may outlive it, holds it no more. */
+  settle(): void {
+    this.window.leave(this);
+    this.#unheed?.();
+  }
+
+  /** Whether its next step is the app's. */
+  get needsApp(): boolean {
+    return this.kept === undefined && this.exhausted === undefined && this.duplicate !== true;
+  }
+
+  /** The W3C trace id. */
+  get traceId(): string {
+    return this.trace["traceparent"]?.slice(3, 35) ?? "";
+  }
+
+  /** Keeps an attempt that did not end well. */
+  note(outcome: AttemptRecord["outcome"], answer: string): void {
+    const at = Math.round(performance.timeOrigin + this.attemptedAt);
+    this.attempts ??= [];
+    this.attempts.push({ at, took: this.took, outcome, answer: answer.slice(0, longestAnswer) });
+    if (this.attempts.length > mostAttempts) this.attempts.shift();
+  }
+}
+
+const mostAttempts = 100;
+const longestAnswer = 1_000;

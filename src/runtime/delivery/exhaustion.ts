@@ -1,0 +1,185 @@
+import type { Settlement } from "../../binding.ts";
+import { messageOf } from "../../errors.ts";
+import { faultPoints, reach } from "../../fault-point.ts";
+import type { DeadLetter, StoredEvent } from "../../store/records.ts";
+import { identify, type AttemptCounts } from "./attempt-counts.ts";
+import type { DeliveryOptions } from "./delivery-options.ts";
+import type { Entry, Exhausted } from "./entry.ts";
+import type { End } from "../records/history-ring.ts";
+import { inTime } from "../in-time.ts";
+import { unlessAborted } from "../unless-aborted.ts";
+import { timeOrderedUuid } from "../uuid.ts";
+
+/**
+ * What became of an exhausted event: it is done with, and its source is told so; it could not be put where it
+ * belongs, and stays; or its component halts.
+ */
+export type Disposal =
+  | { readonly kind: "done"; readonly settlement: Settlement; readonly end: End }
+  | { readonly kind: "stays"; readonly reason: string }
+  | { readonly kind: "halt"; readonly reason: string };
+
+export type Trouble = {
+  /** A sentence. */
+  readonly reason: string;
+  readonly since: Date;
+};
+
+const handled: Settlement = { outcome: "handled" };
+
+/**
+ * Brings events whose attempts are used up where their component sends them. Their source hears "handled" only
+ * once they are safely there.
+ */
+export class Exhaustion {
+  readonly #options: DeliveryOptions;
+  readonly #counts: AttemptCounts;
+  readonly #stuck = new Map<Entry, Trouble>();
+
+  constructor(options: DeliveryOptions, counts: AttemptCounts) {
+    this.#options = options;
+    this.#counts = counts;
+  }
+
+  /** Why events stay that belong elsewhere, and since when; `undefined`: none does. */
+  get trouble(): Trouble | undefined {
+    const [oldest] = this.#stuck.values();
+    return oldest;
+  }
+
+  /** Why this event stays; `undefined`: it does not. */
+  troubleOf(entry: Entry): Trouble | undefined {
+    return this.#stuck.get(entry);
+  }
+
+  /** Brings one event where it belongs, as far as that can be done before the signal. Never rejects. */
+  async dispose(entry: Entry, exhausted: Exhausted, signal: AbortSignal): Promise<Disposal> {
+    try {
+      signal.throwIfAborted();
+      return await this.#within(signal, (either) => this.#dispose(entry, exhausted, either));
+    } catch (error) {
+      const where = entry.redriven ? "the dead letters" : this.#destination;
+      const reason = `event ${entry.label ?? "without id"} cannot be put into ${where}: ${messageOf(error)}`;
+      // A redriven one is still in the dead letters, as it was.
+      if (entry.redriven !== undefined) return refusedAgain(reason, undefined);
+      if (!signal.aborted) this.#stay(entry, reason);
+      return { kind: "stays", reason };
+    }
+  }
+
+  /** The event is settled: it is no trouble any more. */
+  forget(entry: Entry): void {
+    if (this.#stuck.size > 0) this.#stuck.delete(entry);
+  }
+
+  get #destination(): string {
+    const { onExhausted } = this.#options;
+    return onExhausted.kind === "output" ? `output ${onExhausted.output}` : "the dead letters";
+  }
+
+  /** Ends at the signal, and after a while: what hangs must not keep its place among those in flight. */
+  async #within(
+    signal: AbortSignal,
+    run: (signal: AbortSignal) => Promise<Disposal>,
+  ): Promise<Disposal> {
+    const late = new AbortController();
+    const either = AbortSignal.any([signal, late.signal]);
+    try {
+      return await unlessAborted(inTime(run(either)), signal);
+    } catch (error) {
+      late.abort();
+      throw error;
+    }
+  }
+
+  async #dispose(entry: Entry, exhausted: Exhausted, signal: AbortSignal): Promise<Disposal> {
+    const { onExhausted, invokeOutput, policy, name } = this.#options;
+    const { reason } = exhausted;
+    if (entry.redriven !== undefined) return this.#putBack(entry, exhausted, entry.redriven);
+    switch (onExhausted.kind) {
+      case "deadLetter":
+        return this.#deadLetter(entry, exhausted);
+      case "output": {
+        const about = {
+          "cufflink-component": name,
+          "cufflink-event-id": entry.event.id ?? "",
+          "cufflink-reason": reason,
+        };
+        await invokeOutput(onExhausted.output, entry.event.data, about, signal);
+        return { kind: "done", settlement: handled, end: { how: "output", reason } };
+      }
+      case "drop":
+        return { kind: "done", settlement: handled, end: { how: "dropped", reason } };
+      case "return": {
+        // It is for the source to say when it comes again, and then its attempts begin anew.
+        this.#counts.forget(entry);
+        const settlement = { outcome: "returned", reason, after: policy.retry.max } as const;
+        return { kind: "done", settlement, end: { how: "returned", reason } };
+      }
+      case "halt":
+        this.#counts.forget(entry);
+        return { kind: "halt", reason };
+    }
+  }
+
+  async #deadLetter(entry: Entry, exhausted: Exhausted): Promise<Disposal> {
+    const { store } = this.#options;
+    if (store === undefined) throw new Error("this runtime was given no store");
+    const { fingerprint } = identify(entry);
+    const id = await store.deadLetters.put(this.#letterOf(entry, exhausted), fingerprint);
+    this.#counts.deadLettered(entry);
+    if (faultPoints) reach("dead letter stored");
+    const end = { how: "dead letter", reason: exhausted.reason, deadLetter: id } as const;
+    return { kind: "done", settlement: handled, end };
+  }
+
+  /** Exhausted once more: the same letter, which has never left the store. */
+  async #putBack(entry: Entry, exhausted: Exhausted, letter: DeadLetter): Promise<Disposal> {
+    const { reason, cause } = exhausted;
+    const attempts = [...letter.attempts, ...(entry.attempts ?? [])].slice(-mostAttempts);
+    const failed = letter.failed + entry.failed;
+    const again = { ...letter, cause, reason, attempts, failed, redrives: letter.redrives + 1 };
+    await this.#options.store?.deadLetters.replace(again);
+    if (faultPoints) reach("dead letter stored");
+    return refusedAgain(reason, letter.id);
+  }
+
+  #letterOf(entry: Entry, { cause, reason }: Exhausted): DeadLetter {
+    const { name, type } = this.#options;
+    return {
+      id: timeOrderedUuid(),
+      component: name,
+      type,
+      cause,
+      reason,
+      event: storedEvent(entry),
+      identity: identify(entry).identity,
+      attempts: entry.attempts ?? [],
+      failed: entry.failed,
+      receivedAt: entry.since,
+      storedAt: Date.now(),
+      traceId: entry.traceId,
+      redrives: 0,
+      edited: false,
+    };
+  }
+
+  #stay(entry: Entry, reason: string): void {
+    const since = this.#stuck.get(entry)?.since;
+    if (since === undefined && this.#stuck.size === 0)
+      this.#options.logger.error({ reason }, "an event stays where it is, and is not acknowledged");
+    this.#stuck.set(entry, { reason, since: since ?? new Date() });
+  }
+}
+
+const mostAttempts = 100;
+
+function refusedAgain(reason: string, deadLetter: string | undefined): Disposal {
+  const settlement = { outcome: "returned", reason } as const;
+  return { kind: "done", settlement, end: { how: "dead letter", reason, deadLetter } };
+}
+
+function storedEvent({ event }: Entry): StoredEvent {
+  const { data, headers, metadata, key, id } = event;
+  return { data, headers, metadata, key, id };
+}

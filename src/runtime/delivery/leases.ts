@@ -1,0 +1,90 @@
+import { messageOf } from "../../errors.ts";
+import type { DeliveryOptions } from "./delivery-options.ts";
+import type { Entry } from "./entry.ts";
+
+/** How much of its duration a lease has run when it is renewed. */
+const renewedAfter = 1 / 3;
+const leastInterval = 10;
+
+type LeasesOptions = Pick<DeliveryOptions, "name" | "logger" | "observer">;
+
+/** Renews the leases of the events that are held, queued, waiting or with the app, by one timer for all. */
+export class Leases {
+  readonly #options: LeasesOptions;
+  /** When each is renewed next, by `performance.now()`. */
+  readonly #due = new Map<Entry, number>();
+  #timer: NodeJS.Timeout | undefined;
+  #timerAt = Number.POSITIVE_INFINITY;
+
+  constructor(options: LeasesOptions) {
+    this.#options = options;
+  }
+
+  /** Holds an event, if it is lent. */
+  hold(entry: Entry): void {
+    const { lease } = entry.event;
+    if (lease === undefined) return;
+    const due = performance.now() + lease.duration * renewedAfter;
+    this.#due.set(entry, due);
+    this.#wakeAt(due);
+  }
+
+  /** It is settled. */
+  release(entry: Entry): void {
+    if (this.#due.delete(entry) && this.#due.size === 0) this.#stop();
+  }
+
+  #wakeAt(due: number): void {
+    if (due >= this.#timerAt) return;
+    clearTimeout(this.#timer);
+    this.#timerAt = due;
+    const wait = Math.max(leastInterval, due - performance.now());
+    this.#timer = setTimeout(() => this.#renew(), Math.min(wait, 2 ** 31 - 1));
+  }
+
+  #renew(): void {
+    this.#timerAt = Number.POSITIVE_INFINITY;
+    const now = performance.now();
+    let next = Number.POSITIVE_INFINITY;
+    for (const [entry, due] of this.#due) {
+      const { lease } = entry.event;
+      if (lease === undefined) continue;
+      // Those that are nearly due are renewed along with the others.
+      const renew = due - now <= (lease.duration * renewedAfter) / 4;
+      const again = renew ? now + lease.duration * renewedAfter : due;
+      if (renew) {
+        this.#due.set(entry, again);
+        void this.#extend(entry, lease.extend);
+      }
+      next = Math.min(next, again);
+    }
+    if (Number.isFinite(next)) this.#wakeAt(next);
+  }
+
+  async #extend(entry: Entry, extend: () => Promise<void>): Promise<void> {
+    const { name, logger, observer } = this.#options;
+    try {
+      await extend();
+      observer.leaseRenewed(name, true);
+      entry.renewals ??= [];
+      entry.renewals.push(Date.now());
+      if (entry.renewals.length > mostRenewals) entry.renewals.shift();
+    } catch (error) {
+      if (entry.settled) return;
+      observer.leaseRenewed(name, false);
+      const reason = messageOf(error);
+      entry.failedRenewals ??= [];
+      if (entry.failedRenewals.length < mostRenewals)
+        entry.failedRenewals.push({ at: Date.now(), reason });
+      const facts = { event: entry.event.id, reason };
+      logger.warn(facts, "a lease was not renewed; its source may deliver the event again");
+    }
+  }
+
+  #stop(): void {
+    clearTimeout(this.#timer);
+    this.#timerAt = Number.POSITIVE_INFINITY;
+  }
+}
+
+const mostRenewals = 100;

@@ -1,0 +1,143 @@
+import type { HistoryRecord } from "../../store/records.ts";
+import type { DeliveryOptions } from "./delivery-options.ts";
+import type { Entry } from "./entry.ts";
+import type { Exhaustion, Trouble } from "./exhaustion.ts";
+import type { Lane } from "./lane.ts";
+import type { Lanes } from "./lanes.ts";
+
+/** Where an event is that has not ended. `held`: it is not the app's turn, or not any more. */
+export type Whereabouts = "queued" | "with the app" | "waiting for a retry" | "held";
+
+/** An event that is with the runtime at this moment. */
+export type UnfinishedEvent = Pick<
+  HistoryRecord,
+  "component" | "eventId" | "source" | "receivedAt" | "attempts" | "renewals" | "traceId"
+> & {
+  readonly failedRenewals: NonNullable<HistoryRecord["failedRenewals"]>;
+  /** What keeps its order; `undefined`: nothing does. */
+  readonly key: Uint8Array | string | undefined;
+  readonly where: Whereabouts;
+  /** Why it is there, in a sentence; empty where there is nothing to say. */
+  readonly reason: string;
+  /** The attempt that is under way, or comes next; 1 is the first. */
+  readonly attempt: number;
+  /** How many there may be; `undefined`: without end. */
+  readonly attemptsAllowed: number | undefined;
+  /** How the last attempt failed; empty: none has. */
+  readonly lastError: string;
+  /** When it is tried next, in milliseconds since 1970. */
+  readonly nextAt: number | undefined;
+  /** The dead letter that it is, where it is redriven. */
+  readonly deadLetter: string | undefined;
+};
+
+type Parts = {
+  readonly lanes: Lanes;
+  readonly exhaustion: Exhaustion;
+  /** Why the app gets nothing though it is there. */
+  readonly closed: () => Trouble | undefined;
+  readonly halted: () => boolean;
+};
+
+const most = 100;
+
+/** Tells of the events of a component that have not ended. Costs only whoever asks. */
+export class Unfinished {
+  readonly #options: DeliveryOptions;
+  readonly #parts: Parts;
+
+  constructor(options: DeliveryOptions, parts: Parts) {
+    this.#options = options;
+    this.#parts = parts;
+  }
+
+  /** Those with this id, or in this trace, the oldest first, at most 100. */
+  find(idOrTrace: string): UnfinishedEvent[] {
+    const found: UnfinishedEvent[] = [];
+    for (const lane of this.#parts.lanes.all) {
+      for (const [index, entry] of lane.entries.entries()) {
+        if (entry.event.id === idOrTrace || entry.traceId === idOrTrace)
+          found.push(this.#describe(lane, entry, index));
+      }
+    }
+    return found.toSorted((a, b) => a.receivedAt - b.receivedAt).slice(0, most);
+  }
+
+  /** The oldest that has failed and is not with the app. */
+  get oldestFailed(): UnfinishedEvent | undefined {
+    let oldest: { lane: Lane; entry: Entry; index: number } | undefined;
+    for (const lane of this.#parts.lanes.all) {
+      const index = lane.entries.findIndex((one, at) => one.failed > 0 && at >= lane.sent);
+      const entry = lane.entries[index];
+      if (entry !== undefined && (oldest === undefined || entry.since < oldest.entry.since))
+        oldest = { lane, entry, index };
+    }
+    return oldest && this.#describe(oldest.lane, oldest.entry, oldest.index);
+  }
+
+  #describe(lane: Lane, entry: Entry, index: number): UnfinishedEvent {
+    const { event, window, since, redriven } = entry;
+    const { attempts } = this.#options.policy.retry;
+    return {
+      component: this.#options.name,
+      eventId: event.id ?? "",
+      source: window.source,
+      receivedAt: since,
+      attempts: [...(entry.attempts ?? [])],
+      renewals: [...(entry.renewals ?? [])],
+      failedRenewals: [...(entry.failedRenewals ?? [])],
+      traceId: entry.traceId,
+      key: event.key,
+      ...this.#place(lane, entry, index),
+      attempt: entry.failed + 1,
+      attemptsAllowed: Number.isFinite(attempts) ? attempts : undefined,
+      lastError: entry.lastError ?? "",
+      deadLetter: redriven?.id,
+    };
+  }
+
+  #place(
+    lane: Lane,
+    entry: Entry,
+    index: number,
+  ): Pick<UnfinishedEvent, "where" | "reason" | "nextAt"> {
+    const nextAt = lane.place === "parked" ? lane.parkedUntil : undefined;
+    const isOut = index < lane.sent;
+    if (entry.exhausted !== undefined) {
+      const trouble = this.#parts.exhaustion.troubleOf(entry)?.reason;
+      return { where: "held", reason: trouble ?? this.#goal(entry), nextAt };
+    }
+    if (entry.kept !== undefined) {
+      const reason = "the app has handled it; what its reply asks for is not done yet";
+      return { where: nextAt === undefined ? "held" : "waiting for a retry", reason, nextAt };
+    }
+    if (isOut) return { where: "with the app", reason: "", nextAt };
+    const [first] = lane.entries;
+    if (nextAt !== undefined && (entry.failed > 0 || first === entry))
+      return { where: "waiting for a retry", reason: "", nextAt };
+    if (entry.preparing) {
+      const reason = "the store is asked whether it was handled before, or notes its next attempt";
+      return { where: "held", reason, nextAt: undefined };
+    }
+    return { where: "queued", reason: this.#hindrance(first, entry), nextAt: undefined };
+  }
+
+  /** Where an exhausted event goes. */
+  #goal({ redriven }: Entry): string {
+    const { onExhausted } = this.#options;
+    if (this.#parts.halted()) return "its attempts are used up, and its component has halted";
+    const { kind } = onExhausted;
+    const letters = kind === "deadLetter" || redriven !== undefined;
+    const where = letters ? "the dead letters" : kind === "output" ? onExhausted.output : "its end";
+    return `no attempt is left, and it is on its way to ${where}`;
+  }
+
+  #hindrance(first: Entry | undefined, entry: Entry): string {
+    const { app } = this.#options;
+    if (this.#parts.halted()) return "its component has halted";
+    if (!app.available) return app.unavailableReason;
+    if (first !== undefined && first !== entry)
+      return `it comes after ${first.label ?? "an event without id"}, which has the same key`;
+    return this.#parts.closed()?.reason ?? "";
+  }
+}

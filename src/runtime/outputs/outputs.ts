@@ -1,0 +1,295 @@
+import type { Answer, StreamAnswer } from "../../binding.ts";
+import { BindingError } from "../../errors.ts";
+import type { ClaimStore } from "../../store/store.ts";
+import type { Component } from "../component/component.ts";
+import { Idempotency, idempotencyKey } from "./idempotency.ts";
+import type { Opened } from "../component/opening.ts";
+import type { Invocation, StreamInvocation } from "./invocation.ts";
+import { ObservedBody } from "./observed-body.ts";
+import type { Observer } from "../observer.ts";
+import { repeat, type Repetition } from "./repeating.ts";
+import { requestParser, type RequestParser } from "./request.ts";
+import { withoutSecrets, type Redact } from "../secrets.ts";
+
+type AnyOperation = NonNullable<Component["binding"]["operations"]>[string];
+
+/** The way out: name → component → operation → the binding's driver, by the component's policy. */
+export class Outputs {
+  readonly #components: ReadonlyMap<string, Component>;
+  readonly #observer: Observer;
+  readonly #idempotency: Idempotency;
+  readonly #parsers = new WeakMap<AnyOperation, RequestParser>();
+
+  constructor(
+    components: ReadonlyMap<string, Component>,
+    observer: Observer,
+    claims: ClaimStore | undefined,
+  ) {
+    this.#components = components;
+    this.#observer = observer;
+    this.#idempotency = new Idempotency(claims);
+  }
+
+  /** See `Runtime.invoke`. */
+  invoke(invocation: Invocation): Promise<Answer | undefined> {
+    return invocation.metadata[idempotencyKey] === undefined
+      ? this.#run(invocation, undefined)
+      : this.#once(invocation);
+  }
+
+  async #once(invocation: Invocation): Promise<Answer | undefined> {
+    const component = this.#find(invocation);
+    findOperation(component, invocation.operation);
+    return this.#idempotency.invoke(component, invocation, (one) => this.#run(one, undefined));
+  }
+
+  /** Nothing goes on behind the calls. */
+  close(): void {
+    this.#idempotency.close();
+  }
+
+  /** See `Runtime.takesStream`. */
+  takesStream(name: string, operation: string): boolean {
+    return findOperation(this.#find({ name, operation }), operation).invokeStream !== undefined;
+  }
+
+  /** See `Runtime.invokeStream`. */
+  async invokeStream(invocation: StreamInvocation): Promise<StreamAnswer | undefined> {
+    const component = this.#find(invocation);
+    const { name, operation, body, metadata } = invocation;
+    if (metadata[idempotencyKey] !== undefined) {
+      const text = `${operation} of ${name} with an ${idempotencyKey} takes its payload whole, not in parts`;
+      throw new BindingError("unimplemented", text);
+    }
+    const started = performance.now();
+    const found = findOperation(component, operation);
+    component.calls.enter();
+    const observe = (error: BindingError | undefined): void => {
+      component.calls.leave(error !== undefined);
+      this.#observer.invoked(name, operation, error, performance.now() - started);
+    };
+    let redact: Redact | undefined;
+    const shown = (thrown: unknown): BindingError => shownFailure(thrown, redact);
+    try {
+      const request = this.#parse(found, metadata);
+      const { signal } = invocation;
+      const answer = await repeat({
+        ...{ component, signal, body, idempotent: () => isIdempotent(found, request) },
+        onOpened: (opened) => ({ redact } = opened),
+        async run(opened, within): Promise<StreamAnswer | void> {
+          const call = new StreamedCall(invocation, request, opened.metadata, within);
+          if (found.invokeStream !== undefined) return found.invokeStream(opened.connection, call);
+          const text = `operation ${operation} of ${name} takes its payload whole, not in parts`;
+          throw new BindingError("unimplemented", text);
+        },
+      });
+      if (answer?.body !== undefined) {
+        return { ...answer, body: new ObservedBody(answer.body, { shown, ended: observe }) };
+      }
+      observe(undefined);
+      return answer ?? undefined;
+    } catch (thrown) {
+      const error = shown(thrown);
+      observe(error);
+      throw error;
+    }
+  }
+
+  /** Invokes `create` on the runtime's own behalf, for a reply's `to`, and for events whose attempts are used up. */
+  async create(
+    name: string,
+    data: Uint8Array | undefined,
+    metadata: Readonly<Record<string, string>> = {},
+    signal?: AbortSignal,
+  ): Promise<void> {
+    // What an event calls so is no key of a caller.
+    await this.#run(ownInvocation(name, "create", data, metadata, signal), undefined);
+  }
+
+  /** Saves a state in a state store, for a reply's `states`. */
+  async save(name: string, key: string, value: Uint8Array): Promise<void> {
+    const component = this.#components.get(name);
+    if (component === undefined || !component.isStateStore) {
+      throw new BindingError("not_found", `couldn't find state store ${name}`);
+    }
+    await this.#run(ownInvocation(name, "set", value, { key }), component);
+  }
+
+  /** One function down to the binding, since each one more costs every call a promise. */
+  async #run(
+    invocation: Invocation,
+    stateStore: Component | undefined,
+  ): Promise<Answer | undefined> {
+    const component = stateStore ?? this.#find(invocation);
+    const { name, operation } = invocation;
+    const started = performance.now();
+    const found = findOperation(component, operation);
+    const { outbound } = component.policies;
+    let redact: Redact | undefined;
+    let failed = false;
+    component.calls.enter();
+    try {
+      let answer: Answer | void;
+      if (
+        outbound.timeout !== undefined ||
+        outbound.breaker !== undefined ||
+        (outbound.repeatsAmbiguous === true && component.opened === undefined)
+      ) {
+        const request = this.#parse(found, invocation.metadata);
+        answer = await repeat(
+          repetition(component, found, invocation, request, (opened) => ({ redact } = opened)),
+        );
+      } else {
+        const opened = component.opened ?? (await component.whenOpened(invocation.signal));
+        ({ redact } = opened);
+        const request = this.#parse(found, invocation.metadata);
+        try {
+          const call = new OperationCall(invocation, request, opened.metadata, undefined);
+          answer = await found.invoke(opened.connection, call);
+        } catch (error) {
+          const again = repetition(component, found, invocation, request, () => undefined);
+          answer = await repeat({ ...again, first: { error } });
+        }
+      }
+      this.#observer.invoked(name, operation, undefined, performance.now() - started);
+      return answer ?? undefined;
+    } catch (thrown) {
+      failed = true;
+      const error = shownFailure(thrown, redact);
+      this.#observer.invoked(name, operation, error, performance.now() - started);
+      throw error;
+    } finally {
+      component.calls.leave(failed);
+    }
+  }
+
+  #find({ name, operation }: Pick<Invocation, "name" | "operation">): Component {
+    if (operation === "")
+      throw new BindingError("invalid_argument", "operation field is missing from request");
+    const component = this.#components.get(name);
+    if (component === undefined || !component.isOutput || component.isStateStore) {
+      throw new BindingError("not_found", `couldn't find output binding ${name}`);
+    }
+    return component;
+  }
+
+  #parse(
+    operation: AnyOperation,
+    metadata: Readonly<Record<string, string>>,
+  ): Record<string, unknown> {
+    let parse = this.#parsers.get(operation);
+    if (parse === undefined)
+      this.#parsers.set(operation, (parse = requestParser(operation.request)));
+    return parse(metadata);
+  }
+}
+
+/** An operation whose payload is at hand, so that it can be tried again. */
+function repetition(
+  component: Component,
+  operation: AnyOperation,
+  invocation: Invocation,
+  request: Record<string, unknown>,
+  onOpened: (opened: Opened) => void,
+): Repetition<Answer | void> {
+  return {
+    component,
+    signal: invocation.signal,
+    idempotent: () => isIdempotent(operation, request),
+    onOpened,
+    run: ({ connection, metadata }, within) =>
+      operation.invoke(connection, new OperationCall(invocation, request, metadata, within)),
+  };
+}
+
+function ownInvocation(
+  name: string,
+  operation: string,
+  data: Uint8Array | undefined,
+  metadata: Readonly<Record<string, string>>,
+  signal: AbortSignal = new AbortController().signal,
+): Invocation {
+  return { name, operation, data, encoding: "bytes", metadata, signal };
+}
+
+/** What operations of both kinds are told. Classes, since one is made for each call. */
+class AnyCall {
+  readonly operation: string;
+  readonly request: Record<string, unknown>;
+  readonly properties: Readonly<Record<string, string>>;
+  readonly metadata: Readonly<Record<string, unknown>>;
+  readonly #invocation: Invocation | StreamInvocation;
+  readonly #within: AbortSignal | undefined;
+
+  constructor(
+    invocation: Invocation | StreamInvocation,
+    request: Record<string, unknown>,
+    metadata: Readonly<Record<string, unknown>>,
+    within: AbortSignal | undefined,
+  ) {
+    this.operation = invocation.operation;
+    this.request = request;
+    this.properties = invocation.metadata;
+    this.metadata = metadata;
+    this.#invocation = invocation;
+    this.#within = within;
+  }
+
+  get signal(): AbortSignal {
+    return this.#within ?? this.#invocation.signal;
+  }
+}
+
+class OperationCall extends AnyCall {
+  readonly data: Uint8Array | undefined;
+  readonly encoding: "bytes" | "json";
+
+  constructor(
+    invocation: Invocation,
+    request: Record<string, unknown>,
+    metadata: Readonly<Record<string, unknown>>,
+    within: AbortSignal | undefined,
+  ) {
+    super(invocation, request, metadata, within);
+    this.data = invocation.data;
+    this.encoding = invocation.encoding;
+  }
+}
+
+class StreamedCall extends AnyCall {
+  readonly body: AsyncIterable<Uint8Array>;
+
+  constructor(
+    invocation: StreamInvocation,
+    request: Record<string, unknown>,
+    metadata: Readonly<Record<string, unknown>>,
+    within: AbortSignal | undefined,
+  ) {
+    super(invocation, request, metadata, within);
+    this.body = invocation.body;
+  }
+}
+
+function findOperation(component: Component, operation: string): AnyOperation {
+  const { operations } = component.binding;
+  const found =
+    operations !== undefined && Object.hasOwn(operations, operation)
+      ? operations[operation]
+      : undefined;
+  if (found !== undefined) return found;
+  const supported = Object.keys(operations ?? {}).join(" ");
+  throw new BindingError(
+    "unimplemented",
+    `binding ${component.spec.name} does not support operation ${operation}. supported operations:${supported}`,
+  );
+}
+
+function shownFailure(thrown: unknown, redact: Redact | undefined): BindingError {
+  const failure = BindingError.from(thrown);
+  return redact === undefined ? failure : withoutSecrets(failure, redact);
+}
+
+function isIdempotent(operation: AnyOperation, request: Record<string, unknown>): boolean {
+  const { idempotent = false } = operation;
+  return typeof idempotent === "function" ? idempotent(request) : idempotent;
+}

@@ -1,0 +1,338 @@
+import { BindingError, messageOf } from "../../errors.ts";
+import type { DeadLetter, DeadLetterFilter, ListedDeadLetter } from "../../store/records.ts";
+import type { DeadLetterStore, DeadLetterTotal } from "../../store/store.ts";
+import { redriveToOutput, type OutputTarget } from "./redrive-target.ts";
+import { RedriveRun, type RedriveProgress, type RedriveResult } from "./redrive-run.ts";
+import type { Runtime } from "../runtime.ts";
+import type { RuntimeLogger } from "../runtime-logger.ts";
+
+export type DeadLetterDeskOptions = {
+  readonly store: DeadLetterStore;
+  /**
+   * Has a letter's event handled by the handler of its component, by that component's policy. Where that
+   * fails, the letter in the store says so. Rejects with a `BindingError` when it cannot be tried now. An
+   * aborted signal has it given up, unless the app is at it.
+   */
+  readonly redrive: Runtime["redrive"];
+  /** Runs an output's operation. */
+  readonly invoke: Runtime["invoke"];
+  readonly logger: RuntimeLogger;
+};
+
+/** Which letters are meant: those that a filter names, or every one, which must be said. */
+export type Selection = { readonly filter: DeadLetterFilter; readonly all: boolean };
+
+/** A change of a letter's event: what is named is replaced, by `undefined` where it is taken away. */
+export type LetterChange = Partial<
+  Pick<DeadLetter["event"], "data" | "headers" | "metadata" | "key">
+>;
+
+/** What happened to the letters of a component since the start. */
+export type LetterCounts = {
+  /** Redriven, handled and so removed. */
+  handled: number;
+  /** Redriven, and refused again. */
+  refused: number;
+  /** Removed by somebody. */
+  dropped: number;
+  /** Removed by the store's retention. */
+  expired: number;
+};
+
+export type RedriveOptions = {
+  /** At most so many begin in a second. Absent: as fast as they are handled. */
+  readonly rate?: number | undefined;
+  /** Absent: each goes to the handler of its component. */
+  readonly to?: OutputTarget | undefined;
+  /** Aborted: no further one begins. */
+  readonly signal: AbortSignal;
+};
+
+/** How many letters are read at one time. */
+const page = 100;
+/** How many ids go into one question to the store. */
+const idsAtOnce = 500;
+
+/**
+ * Where dead letters are looked at and dealt with. One thing at a time is done to a letter, and it is
+ * removed only after its event was handled: whatever ends the process in between, it is still there.
+ */
+export class DeadLetterDesk {
+  readonly #options: DeadLetterDeskOptions;
+  /** Letters that something is being done to. */
+  readonly #claimed = new Set<string>();
+  /** Letters whose events were handled, but which the store could not remove. */
+  readonly #handled = new Set<string>();
+  readonly #counts = new Map<string, LetterCounts>();
+
+  constructor(options: DeadLetterDeskOptions) {
+    this.#options = options;
+  }
+
+  /** Since the start, by component. */
+  get counts(): ReadonlyMap<string, Readonly<LetterCounts>> {
+    return this.#counts;
+  }
+
+  /** Those that are in the store now, by component. */
+  totals(): Promise<DeadLetterTotal[]> {
+    return this.#options.store.totals();
+  }
+
+  /**
+   * Oldest first, at most `limit`, after the one with the id `after`, without payloads larger than `maxData`
+   * bytes. Ends sooner once they hold about `maxBytes`; `more`: there are others behind.
+   */
+  async list(
+    filter: DeadLetterFilter,
+    options: { limit: number; after?: string | undefined; maxData: number; maxBytes: number },
+  ): Promise<{ letters: ListedDeadLetter[]; more: boolean }> {
+    const { limit, maxData, maxBytes } = options;
+    const letters: ListedDeadLetter[] = [];
+    let { after } = options;
+    for (let bytes = 0; ;) {
+      // One more than wanted tells whether there are more.
+      const wanted = Math.min(page, limit - letters.length + 1);
+      const found = await this.#options.store.list(filter, { limit: wanted, after, maxData });
+      for (const letter of found) {
+        bytes += weightOf(letter);
+        const full = letters.length >= limit || (bytes > maxBytes && letters.length > 0);
+        if (full) return { letters, more: true };
+        letters.push(letter);
+      }
+      if (found.length < wanted) return { letters, more: false };
+      after = found.at(-1)?.id;
+    }
+  }
+
+  /** The letter, whole. */
+  async get(id: string): Promise<DeadLetter> {
+    const letter = await this.#options.store.get(id);
+    if (letter === undefined) throw unknown(id);
+    return letter;
+  }
+
+  /** Whether something is being done to it at this moment. */
+  isClaimed(id: string): boolean {
+    return this.#claimed.has(id);
+  }
+
+  /** Changes a letter's event. */
+  async edit(id: string, change: LetterChange): Promise<DeadLetter> {
+    if (!this.#claim(id)) {
+      const text = `dead letter ${id} is being redriven; edit it when that has ended`;
+      throw new BindingError("aborted", text);
+    }
+    try {
+      const letter = await this.get(id);
+      const event = { ...letter.event, ...change };
+      // Two keys are the same only if they are of the same kind.
+      if (typeof letter.event.key === "string" && event.key instanceof Uint8Array)
+        event.key = Buffer.from(event.key).toString();
+      const edited = { ...letter, event, edited: true };
+      if (!(await this.#options.store.replace(edited))) throw unknown(id);
+      this.#handled.delete(id);
+      const fields = { component: letter.component, letter: id, changed: Object.keys(change) };
+      this.#options.logger.info(fields, "dead letter edited");
+      return edited;
+    } finally {
+      this.#claimed.delete(id);
+    }
+  }
+
+  /**
+   * Has letters handled again, oldest first, and tells how that goes. Up to 64 are under way at one time;
+   * those that have begun end by themselves when nobody listens any more.
+   */
+  async *redrive(selection: Selection, options: RedriveOptions): AsyncGenerator<RedriveProgress> {
+    const { rate, to, signal } = options;
+    if (rate !== undefined && !(rate > 0 && Number.isFinite(rate))) {
+      throw new BindingError("invalid_argument", `a rate of ${rate} a second is none`);
+    }
+    const ids = await this.#select(selection);
+    const { logger } = this.#options;
+    if (ids.length > 0) logger.info({ letters: ids.length, rate, to }, "redriving dead letters");
+    const run = new RedriveRun({
+      ids,
+      rate,
+      signal,
+      read: (id) => this.#beginRedrive(id),
+      // An output knows nothing of lanes: letters of one key go there one after another.
+      laneOf: to === undefined ? () => undefined : laneOf,
+      redrive: (letter) => this.#redrive(letter, to, signal),
+    });
+    yield* run.progress();
+    if (ids.length > 0) logger.info({ ...run.totals }, "redriving dead letters has ended");
+  }
+
+  /** Removes letters for good, but not those that are being redriven. `countOnly`: removes none. */
+  async drop(
+    selection: Selection,
+    options: { countOnly?: boolean } = {},
+  ): Promise<{ dropped: number; skipped: number }> {
+    const ids = await this.#select(selection);
+    let dropped = 0;
+    let skipped = 0;
+    for (let at = 0; at < ids.length; at += page) {
+      const known = await this.#options.store.list(
+        { ids: ids.slice(at, at + page) },
+        { limit: page, maxData: 0 },
+      );
+      const mine = known.filter(({ id }) =>
+        options.countOnly ? !this.#claimed.has(id) : this.#claim(id),
+      );
+      skipped += known.length - mine.length;
+      dropped += options.countOnly ? mine.length : await this.#remove(mine);
+    }
+    return { dropped, skipped };
+  }
+
+  /** Counts what the store's retention has removed. */
+  expired(component: string, count: number): void {
+    this.#countsOf(component).expired += count;
+  }
+
+  #claim(id: string): boolean {
+    if (this.#claimed.has(id)) return false;
+    this.#claimed.add(id);
+    return true;
+  }
+
+  /** Claims and reads a letter; `skipped` where that cannot be. */
+  async #beginRedrive(id: string): Promise<DeadLetter | RedriveResult> {
+    const left = { id, component: "", eventId: undefined, outcome: "skipped" } as const;
+    if (!this.#claim(id)) return { ...left, reason: "it is being redriven or changed already" };
+    try {
+      const letter = await this.#options.store.get(id);
+      if (letter !== undefined) return letter;
+      this.#claimed.delete(id);
+      return { ...left, reason: "there is no dead letter of that id any more" };
+    } catch (error) {
+      this.#claimed.delete(id);
+      return { ...left, outcome: "refused", reason: messageOf(error) };
+    }
+  }
+
+  /** Has a claimed letter handled, and removes it then. Never rejects. */
+  async #redrive(
+    letter: DeadLetter,
+    to: OutputTarget | undefined,
+    signal: AbortSignal,
+  ): Promise<RedriveResult> {
+    const { id, component } = letter;
+    const about = { id, component, eventId: letter.event.id };
+    const { store, invoke, redrive } = this.#options;
+    try {
+      if (!this.#handled.has(id)) {
+        const { outcome, reason } = await (to === undefined
+          ? redrive(letter, signal)
+          : redriveToOutput(letter, to, { store, invoke }));
+        if (outcome === "refused" && signal.aborted) {
+          const ended = "the redrive was ended before it was handled";
+          return { ...about, outcome: "skipped", reason: `${ended}: ${reason}` };
+        }
+        if (outcome === "refused") {
+          this.#countsOf(component).refused++;
+          return { ...about, outcome, reason };
+        }
+        this.#countsOf(component).handled++;
+        this.#handled.add(id);
+      }
+      return { ...about, outcome: "handled", reason: await this.#forget(id) };
+    } catch (error) {
+      return { ...about, outcome: "refused", reason: messageOf(error) };
+    } finally {
+      this.#claimed.delete(id);
+    }
+  }
+
+  /** Removes a letter that was handled. Resolves to what a person should know where that failed. */
+  async #forget(id: string): Promise<string> {
+    try {
+      await this.#options.store.remove([id]);
+      this.#handled.delete(id);
+      return "";
+    } catch (error) {
+      return `it was handled, but is still stored; redriving it again removes it, unless the runtime was started anew: ${messageOf(error)}`;
+    }
+  }
+
+  async #remove(letters: readonly DeadLetter[]): Promise<number> {
+    let removed = 0;
+    try {
+      for (const [component, of] of Map.groupBy(letters, (one) => one.component)) {
+        const ids = of.map(({ id }) => id);
+        const count = await this.#options.store.remove(ids);
+        for (const id of ids) this.#handled.delete(id);
+        this.#countsOf(component).dropped += count;
+        this.#options.logger.warn({ component, letters: count }, "dead letters dropped");
+        removed += count;
+      }
+      return removed;
+    } finally {
+      for (const { id } of letters) this.#claimed.delete(id);
+    }
+  }
+
+  /** The ids of the letters that are there now: those that come meanwhile are not meant. */
+  async #select({ filter, all }: Selection): Promise<string[]> {
+    const { ids, ...rest } = filter;
+    const isNarrowed = Object.values(rest).some((one) => one !== undefined);
+    if (all && (isNarrowed || ids !== undefined)) {
+      throw new BindingError(
+        "invalid_argument",
+        "say which dead letters are meant, or all of them",
+      );
+    }
+    if (!all && !isNarrowed && ids === undefined) {
+      throw new BindingError("invalid_argument", "say which dead letters are meant");
+    }
+    const wanted = ids === undefined ? undefined : [...new Set(ids)];
+    if (wanted === undefined) return this.#idsOf(rest);
+    if (!isNarrowed) return wanted;
+    const found: string[] = [];
+    for (let at = 0; at < wanted.length; at += idsAtOnce) {
+      found.push(...(await this.#idsOf({ ...rest, ids: wanted.slice(at, at + idsAtOnce) })));
+    }
+    return found;
+  }
+
+  async #idsOf(filter: DeadLetterFilter): Promise<string[]> {
+    const ids: string[] = [];
+    for (;;) {
+      const after = ids.at(-1);
+      const found = await this.#options.store.list(filter, { limit: page, after, maxData: 0 });
+      for (const { id } of found) ids.push(id);
+      if (found.length < page) return ids;
+    }
+  }
+
+  #countsOf(component: string): LetterCounts {
+    let counts = this.#counts.get(component);
+    if (counts === undefined) {
+      counts = { handled: 0, refused: 0, dropped: 0, expired: 0 };
+      this.#counts.set(component, counts);
+    }
+    return counts;
+  }
+}
+
+/** What one takes in a message, about. */
+function weightOf({ event, reason, attempts }: DeadLetter): number {
+  const headers = event.headers.reduce(
+    (sum, { name, value }) => sum + name.length + value.length,
+    0,
+  );
+  const answers = attempts.reduce((sum, { answer }) => sum + 32 + answer.length, 0);
+  return 256 + reason.length + (event.data?.length ?? 0) + headers + answers;
+}
+
+/** Letters whose events must stay in order have the same. */
+function laneOf({ component, event: { key } }: DeadLetter): string | undefined {
+  if (key === undefined) return undefined;
+  return `${component}\n${typeof key === "string" ? key : Buffer.from(key).toString("latin1")}`;
+}
+
+function unknown(id: string): BindingError {
+  return new BindingError("not_found", `there is no dead letter ${id}`);
+}

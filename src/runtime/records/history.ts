@@ -1,0 +1,123 @@
+import type { Logger } from "../../binding.ts";
+import { messageOf } from "../../errors.ts";
+import type { HistoryRecord } from "../../store/records.ts";
+import type { HistoryStore } from "../../store/store.ts";
+import type { Entry } from "../delivery/entry.ts";
+import { HistoryRing, type End } from "./history-ring.ts";
+
+/** How many events that were simply handled are kept in the store, a second. */
+const ordinaryPerSecond = 100;
+/** Records go to the store together, at the latest after this many milliseconds. */
+const gathering = 500;
+const gatheredAtOnce = 500;
+/** More than these wait for the store only while it fails or is slow; further ones are in memory alone. */
+const mostPending = 5_000;
+const mostFound = 100;
+const longestClosing = 2_000;
+
+/**
+ * What became of the events, for whoever asks after one of them: the last 10,000 in memory, and in the store those
+ * with something to tell, and of the others a few a second. Noting one costs next to nothing.
+ */
+export class History {
+  readonly #store: HistoryStore | undefined;
+  readonly #logger: Logger;
+  readonly #ring = new HistoryRing();
+  #pending: HistoryRecord[] = [];
+  #timer: NodeJS.Timeout | undefined;
+  #isWriting = false;
+  #writing: Promise<void> = Promise.resolve();
+  #second = 0;
+  #ordinary = 0;
+  #inTrouble = false;
+
+  /** Without a store events are remembered in memory alone. */
+  constructor(store: HistoryStore | undefined, logger: Logger) {
+    this.#store = store;
+    this.#logger = logger;
+  }
+
+  /** Notes that an event has ended. */
+  record(component: string, entry: Entry, end: End, now: number): void {
+    const at = this.#ring.add(component, entry, end, now);
+    if (this.#store === undefined) return;
+    if (isOrdinary(entry, end) && !this.#mayKeepOrdinary(now)) return;
+    this.#pending.push(this.#ring.record(at));
+    if (this.#pending.length > mostPending) this.#pending.shift();
+    if (this.#pending.length >= gatheredAtOnce) this.#write(this.#store);
+    else this.#timer ??= setTimeout(() => void this.flush(), gathering).unref();
+  }
+
+  /**
+   * What is known of events with this id, or in this trace, the newest first, at most 100. Rejects with a
+   * `BindingError` when the store cannot be read.
+   */
+  async find(eventId: string, component?: string): Promise<HistoryRecord[]> {
+    const found = [...this.#ring.find(eventId, component)].map((at) => this.#ring.record(at));
+    const known = new Map<string, number>();
+    for (const record of found) known.set(sameness(record), (known.get(sameness(record)) ?? 0) + 1);
+    await this.flush();
+    for (const record of (await this.#store?.find(eventId, component)) ?? []) {
+      // Each in memory may be in the store too, and it is one event.
+      const left = known.get(sameness(record)) ?? 0;
+      if (left === 0) found.push(record);
+      else known.set(sameness(record), left - 1);
+    }
+    return found.toSorted((a, b) => b.endedAt - a.endedAt).slice(0, mostFound);
+  }
+
+  /** Resolves once what was noted is in the store, or could not be. */
+  async flush(): Promise<void> {
+    if (this.#store !== undefined && this.#pending.length > 0) this.#write(this.#store);
+    await this.#writing;
+  }
+
+  /** As {@link flush}, and waits no longer than a moment for a store that hangs. */
+  async close(): Promise<void> {
+    const late = Promise.withResolvers<void>();
+    const timer = setTimeout(late.resolve, longestClosing);
+    await Promise.race([this.flush(), late.promise]);
+    clearTimeout(timer);
+    clearTimeout(this.#timer);
+  }
+
+  #mayKeepOrdinary(now: number): boolean {
+    if (now - this.#second >= 1000 || now < this.#second) {
+      this.#second = now;
+      this.#ordinary = 0;
+    }
+    return ++this.#ordinary <= ordinaryPerSecond;
+  }
+
+  /** One write at a time: a slow disk must not collect them. */
+  #write(store: HistoryStore): void {
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+    if (this.#isWriting) return;
+    this.#isWriting = true;
+    this.#writing = this.#append(store).finally(() => (this.#isWriting = false));
+  }
+
+  async #append(store: HistoryStore): Promise<void> {
+    while (this.#pending.length > 0) {
+      try {
+        await store.append(this.#pending.splice(0));
+        this.#inTrouble = false;
+      } catch (error) {
+        if (!this.#inTrouble)
+          this.#logger.warn({ reason: messageOf(error) }, "the history of events cannot be kept");
+        this.#inTrouble = true;
+      }
+    }
+  }
+}
+
+/** Handled at once, or a duplicate, of which there may be as many. */
+function isOrdinary({ attempts, event }: Entry, { how }: End): boolean {
+  if (attempts !== undefined || event.redelivered === true) return false;
+  return how === "handled" || how === "duplicate";
+}
+
+function sameness({ component, source, receivedAt, endedAt, end }: HistoryRecord): string {
+  return [component, source, receivedAt, endedAt, end].join(" ");
+}

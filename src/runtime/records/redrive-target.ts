@@ -1,0 +1,60 @@
+import { BindingError } from "../../errors.ts";
+import type { AttemptRecord, DeadLetter } from "../../store/records.ts";
+import type { DeadLetterStore } from "../../store/store.ts";
+import type { Redriven } from "../delivery/redrive.ts";
+import type { Runtime } from "../runtime.ts";
+
+/** An output that letters are redriven to. */
+export type OutputTarget = {
+  readonly component: string;
+  readonly operation: string;
+  /** Settings of these calls, beside those that tell of the letter. */
+  readonly metadata: Readonly<Record<string, string>>;
+};
+
+/** As many attempts as a letter keeps. */
+const keptAttempts = 100;
+
+/**
+ * Gives a letter's payload to an output, by the output's policy. Where that fails, the letter in the store
+ * tells of it. Rejects when the output cannot do such a thing at all.
+ */
+export async function redriveToOutput(
+  letter: DeadLetter,
+  to: OutputTarget,
+  { store, invoke }: { store: DeadLetterStore; invoke: Runtime["invoke"] },
+): Promise<Redriven> {
+  const { component: name, operation, metadata } = to;
+  const at = Date.now();
+  const began = performance.now();
+  const { signal } = new AbortController();
+  const { data, id = "" } = letter.event;
+  const about = {
+    "cufflink-component": letter.component,
+    "cufflink-event-id": id,
+    "cufflink-reason": letter.reason,
+  };
+  try {
+    const settings = { ...about, ...metadata };
+    await invoke({ name, operation, data, encoding: "bytes", metadata: settings, signal });
+    return { outcome: "handled", reason: "" };
+  } catch (thrown) {
+    const error = BindingError.from(thrown);
+    // The same for every letter, and no fault of theirs.
+    if (error.reason === "not_found" || error.reason === "unimplemented") throw error;
+    const reason = `output ${name} failed: ${error.message}`;
+    const took = performance.now() - began;
+    await store.replace(refused(letter, { at, took, outcome: "refused", answer: reason }));
+    return { outcome: "refused", reason };
+  }
+}
+
+function refused(letter: DeadLetter, attempt: AttemptRecord): DeadLetter {
+  return {
+    ...letter,
+    reason: attempt.answer,
+    attempts: [...letter.attempts, attempt].slice(-keptAttempts),
+    failed: letter.failed + 1,
+    redrives: letter.redrives + 1,
+  };
+}

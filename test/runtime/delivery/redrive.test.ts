@@ -1,0 +1,173 @@
+import { getEventListeners } from "node:events";
+import { afterEach, beforeEach, expect, test, vi } from "vitest";
+import type { DeadLetter } from "../../../src/store/records.ts";
+import { MemoryStore } from "../../store/memory-store.ts";
+import { delivering, policy } from "../delivering.ts";
+import { FakeApp, handled, ManualApp, refused } from "../fake-app.ts";
+import { component, FakeSystem, startRuntime } from "../fake-binding.ts";
+import { settled, sourceEvent } from "../source-event.ts";
+
+beforeEach(() => void vi.useFakeTimers());
+afterEach(() => void vi.useRealTimers());
+
+/** A store with the dead letter of one event. */
+async function withLetter(facts: Parameters<typeof sourceEvent>[1] = {}) {
+  const store = new MemoryStore();
+  const { delivery } = delivering(new FakeApp(() => refused("no")), {
+    store,
+    retry: { ...policy, attempts: 1 },
+  });
+  await delivery.deliver([sourceEvent("poison", facts)]);
+  await settled();
+  const letter = (): DeadLetter => {
+    const [kept] = store.letters.values();
+    if (kept === undefined) throw new Error("there is no dead letter");
+    return kept.letter;
+  };
+  return { store, letter };
+}
+
+test("a redriven event goes through its key's lane, marked, with fresh attempts", async () => {
+  const { store, letter } = await withLetter({ key: "k", metadata: { topic: "t" } });
+  const app = new ManualApp();
+  const { delivery } = delivering(app, { store });
+  await delivery.deliver([sourceEvent("before", { key: "k" })]);
+  const redriven = delivery.redrive(letter());
+  expect(app.out).toEqual(["before"]);
+  app.answer("before");
+  await settled();
+  app.answer("poison", refused("not yet"));
+  await vi.advanceTimersByTimeAsync(100);
+  expect(app.deliveries.slice(1)).toMatchObject([
+    { id: "poison", attempt: 1, metadata: { topic: "t", "cufflink-redrive": "1" } },
+    { id: "poison", attempt: 2, lastError: "not yet" },
+  ]);
+  app.answer("poison");
+  expect(await redriven).toEqual({ outcome: "handled", reason: "" });
+  // Removing it is the caller's; and a redrive notes no attempts of the event that its source may deliver again.
+  expect(store.letters.size).toBe(1);
+  expect(store.log).toEqual(["put poison"]);
+});
+
+test("an event whose letter was redriven and handled is attempted when its source delivers it again", async () => {
+  const store = new MemoryStore();
+  let answer = refused("no");
+  const app = new FakeApp(() => answer);
+  const { delivery, ends } = delivering(app, { store, retry: { ...policy, attempts: 1 } });
+  await delivery.deliver([sourceEvent("poison")]);
+  await settled();
+  const [kept] = store.letters.values();
+  if (kept === undefined) throw new Error("there is no dead letter");
+  answer = handled;
+  expect(await delivery.redrive(kept.letter)).toMatchObject({ outcome: "handled" });
+  await store.deadLetters.remove([kept.letter.id]);
+  await delivery.deliver([sourceEvent("poison")]);
+  await settled();
+  expect(app.deliveries).toHaveLength(3);
+  expect([ends, store.letters.size]).toEqual([["dead letter"], 0]);
+});
+
+test("the signal of many redrives holds none that has ended", async () => {
+  const { store, letter } = await withLetter();
+  const { delivery } = delivering(new FakeApp(), { store });
+  const { signal } = new AbortController();
+  expect(await delivery.redrive(letter(), signal)).toMatchObject({ outcome: "handled" });
+  expect(getEventListeners(signal, "abort")).toEqual([]);
+});
+
+test("used up once more it is the same letter, one redrive older", async () => {
+  const { store, letter } = await withLetter();
+  const before = letter();
+  const { delivery } = delivering(new FakeApp(() => refused("still no")), { store });
+  const redriven = delivery.redrive(before);
+  await vi.advanceTimersByTimeAsync(300);
+  expect(await redriven).toEqual({ outcome: "refused", reason: "still no" });
+  expect(store.letters.size).toBe(1);
+  expect(letter()).toMatchObject({ id: before.id, redrives: 1, failed: 4, reason: "still no" });
+  expect(letter().attempts).toHaveLength(4);
+});
+
+test.each(["output", "drop", "halt", "return"] as const)(
+  "whatever onExhausted says (%s), a redriven event ends in its letter again",
+  async (kind) => {
+    const { store, letter } = await withLetter();
+    const onExhausted = kind === "output" ? { kind, output: "parking" } : { kind };
+    const app = new FakeApp(() => ({ kind: "refused", reason: "never", final: true }));
+    const { delivery, halts } = delivering(app, { store, onExhausted });
+    expect(await delivery.redrive(letter())).toEqual({ outcome: "refused", reason: "never" });
+    expect([store.letters.size, letter().redrives, halts]).toEqual([1, 1, []]);
+  },
+);
+
+test("a letter that cannot be put back is still there as it was, and holds up nothing", async () => {
+  const { store, letter } = await withLetter({ key: "k" });
+  const app = new FakeApp(({ data }) => (String(data) === "poison" ? refused("no") : handled));
+  const { delivery } = delivering(app, { store, retry: { ...policy, attempts: 1 } });
+  store.trouble = "disk full";
+  const next = sourceEvent("next", { key: "k" });
+  const redriven = delivery.redrive(letter());
+  await delivery.deliver([next]);
+  expect((await redriven).reason).toContain("disk full");
+  await settled();
+  expect([next.settlements.length, letter().redrives, delivery.trouble]).toEqual([1, 0, undefined]);
+});
+
+test("a redrive that is given up, or cut off by the end, leaves the letter", async () => {
+  const { store, letter } = await withLetter();
+  const app = new FakeApp();
+  app.available = false;
+  const { delivery } = delivering(app, { store });
+  const caller = new AbortController();
+  const given = delivery.redrive(letter(), caller.signal);
+  caller.abort();
+  expect((await given).outcome).toBe("refused");
+  const cut = delivery.redrive(letter());
+  await delivery.drain(0);
+  expect(await cut).toEqual({ outcome: "refused", reason: "the runtime stops" });
+  expect(letter().redrives).toBe(0);
+  await expect(delivery.redrive(letter())).rejects.toMatchObject({ reason: "failed_precondition" });
+});
+
+test("a runtime redrives the letter's component, where it is and reads", async () => {
+  const store = new MemoryStore();
+  const app = new FakeApp(() => refused("no"));
+  const system = new FakeSystem();
+  const { runtime, status } = startRuntime({ bindings: [system.binding("fake")], app, store });
+  await runtime.apply([component("fake", { backOffMaxRetries: "0" })]);
+  await settled();
+  const event = sourceEvent("1");
+  await system.reading.deliver([event]);
+  await settled();
+  expect(event.settlements).toEqual([{ outcome: "handled" }]);
+  const [letter] = await store.deadLetters.list({}, { limit: 1 });
+  if (letter === undefined) throw new Error("there is no dead letter");
+  expect(letter).toMatchObject({ component: "orders", type: "bindings.fake" });
+  app.handle = () => handled;
+  expect(await runtime.redrive(letter)).toEqual({ outcome: "handled", reason: "" });
+  expect(status()).toMatchObject({ handled: 1, endedOtherwise: { "dead letter": 1 } });
+  const elsewhere = runtime.redrive({ ...letter, component: "gone" });
+  await expect(elsewhere).rejects.toMatchObject({ reason: "not_found" });
+  await runtime.drain(0);
+  await expect(runtime.redrive(letter)).rejects.toMatchObject({ reason: "failed_precondition" });
+  expect(await runtime.history.find("1")).toMatchObject([
+    { component: "orders", end: "handled" },
+    { component: "orders", end: "dead letter", deadLetter: letter.id },
+  ]);
+});
+
+test("onExhausted: halt pauses the component with the reason, and gives its events back", async () => {
+  const system = new FakeSystem();
+  const app = new FakeApp(() => refused("cannot be read"));
+  const { runtime, status, invoke } = startRuntime({ bindings: [system.binding("fake")], app });
+  await runtime.apply([component("fake", { onExhausted: "halt", backOffMaxRetries: "0" })]);
+  await settled();
+  const event = sourceEvent("1");
+  await system.reading.deliver([event]);
+  await settled();
+  expect(status()).toMatchObject({ state: "paused" });
+  expect(status().reason).toContain("cannot be read");
+  expect(event.settlements).toMatchObject([{ outcome: "returned" }]);
+  expect(system.log).toContain("close 1");
+  await invoke("orders");
+  expect(system.calls).toHaveLength(1);
+});
