@@ -1,7 +1,7 @@
 import type { Command } from "commander";
 import type { RuntimeClient } from "../rpc/client.ts";
 import type { ShownDeadLetter } from "../rpc/records.ts";
-import type { UnfinishedEvent } from "../runtime/delivery/unfinished.ts";
+import type { UnfinishedEvent } from "../runtime/status.ts";
 import type { HistoryRecord } from "../store/records.ts";
 import { addClientOptions, createClientFor } from "./client-options.ts";
 import { ExitCode } from "./exit-code.ts";

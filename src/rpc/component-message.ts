@@ -8,8 +8,7 @@ import {
   type OutputStatusSchema,
   type WaitingEventSchema,
 } from "../../gen/cufflink/v1/operations_pb.ts";
-import type { ComponentStatus } from "../runtime/status.ts";
-import type { UnfinishedEvent } from "../runtime/delivery/unfinished.ts";
+import type { ComponentStatus, UnfinishedEvent } from "../runtime/status.ts";
 import { capabilitiesOf } from "./description.ts";
 import { bytesOf, own, timestampOf } from "./records.ts";
 

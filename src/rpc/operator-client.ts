@@ -9,7 +9,7 @@ import { BindingError } from "../errors.ts";
 import type { PolicyPart } from "../policy/describe.ts";
 import type { ShownPolicies } from "../runtime/operator.ts";
 import type { ReloadResult } from "../runtime/component/reload.ts";
-import type { UnfinishedEvent } from "../runtime/delivery/unfinished.ts";
+import type { UnfinishedEvent } from "../runtime/status.ts";
 import type { HistoryRecord } from "../store/records.ts";
 import type { Caller } from "./caller.ts";
 import { listed, type ListedComponent } from "./listed-component.ts";

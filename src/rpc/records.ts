@@ -24,7 +24,7 @@ import {
   type UnfinishedEvent as WireUnfinished,
   type UnfinishedEventSchema,
 } from "../../gen/cufflink/v1/history_pb.ts";
-import type { UnfinishedEvent } from "../runtime/delivery/unfinished.ts";
+import type { UnfinishedEvent } from "../runtime/status.ts";
 import type {
   AttemptRecord,
   DeadLetter,

@@ -23,9 +23,8 @@ import {
   type ReloadResult,
 } from "./component/reload.ts";
 import type { Redriven } from "./delivery/redrive.ts";
-import type { ComponentStatus } from "./status.ts";
+import type { ComponentStatus, UnfinishedEvent } from "./status.ts";
 import { traceOf } from "./trace.ts";
-import type { UnfinishedEvent } from "./delivery/unfinished.ts";
 
 export type RuntimeOptions = {
   readonly appId: string;

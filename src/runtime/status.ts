@@ -1,6 +1,6 @@
+import type { HistoryRecord } from "../store/records.ts";
 import type { CallCounts } from "./component/calls.ts";
 import type { HowEnded } from "./delivery/event-counts.ts";
-import type { UnfinishedEvent } from "./delivery/unfinished.ts";
 
 /** The states of a component (design promise 6). */
 export const componentStates = [
@@ -69,3 +69,29 @@ export type BreakerStatus = {
 };
 
 export type Pause = { readonly by: string; readonly reason: string; readonly since: Date };
+
+/** Where an event is that has not ended. `held`: it is not the app's turn, or not any more. */
+export type Whereabouts = "queued" | "with the app" | "waiting for a retry" | "held";
+
+/** An event that is with the runtime at this moment. */
+export type UnfinishedEvent = Pick<
+  HistoryRecord,
+  "component" | "eventId" | "source" | "receivedAt" | "attempts" | "renewals" | "traceId"
+> & {
+  readonly failedRenewals: NonNullable<HistoryRecord["failedRenewals"]>;
+  /** What keeps its order; `undefined`: nothing does. */
+  readonly key: Uint8Array | string | undefined;
+  readonly where: Whereabouts;
+  /** Why it is there, in a sentence; empty where there is nothing to say. */
+  readonly reason: string;
+  /** The attempt that is under way, or comes next; 1 is the first. */
+  readonly attempt: number;
+  /** How many there may be; `undefined`: without end. */
+  readonly attemptsAllowed: number | undefined;
+  /** How the last attempt failed; empty: none has. */
+  readonly lastError: string;
+  /** When it is tried next, in milliseconds since 1970. */
+  readonly nextAt: number | undefined;
+  /** The dead letter that it is, where it is redriven. */
+  readonly deadLetter: string | undefined;
+};

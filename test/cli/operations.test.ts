@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import type { UnfinishedEvent } from "../../src/runtime/delivery/unfinished.ts";
+import type { UnfinishedEvent } from "../../src/runtime/status.ts";
 import type { HistoryRecord } from "../../src/store/records.ts";
 import { letter } from "../runtime/letters.ts";
 import { cufflinkHere } from "./in-process.ts";

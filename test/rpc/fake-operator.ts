@@ -1,7 +1,7 @@
 import { BindingError } from "../../src/errors.ts";
 import type { Operator, ShownPolicies } from "../../src/runtime/operator.ts";
 import type { ReloadResult } from "../../src/runtime/component/reload.ts";
-import type { UnfinishedEvent } from "../../src/runtime/delivery/unfinished.ts";
+import type { UnfinishedEvent } from "../../src/runtime/status.ts";
 import type { HistoryRecord } from "../../src/store/records.ts";
 
 /** Notes what it is asked to do; knows the component `probe`. */

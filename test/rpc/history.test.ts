@@ -4,7 +4,7 @@ import { expect, onTestFinished, test } from "vitest";
 import { AttemptOutcome, EventEnd, EventPlace, History } from "../../gen/cufflink/v1/history_pb.ts";
 import { historyService } from "../../src/rpc/history.ts";
 import { toHistory, toUnfinished } from "../../src/rpc/records.ts";
-import type { UnfinishedEvent } from "../../src/runtime/delivery/unfinished.ts";
+import type { UnfinishedEvent } from "../../src/runtime/status.ts";
 import type { HistoryRecord } from "../../src/store/records.ts";
 import { createLanes } from "../../src/server/lanes.ts";
 import { listen } from "../../src/server/listener.ts";
