@@ -14,7 +14,7 @@ export function lineOf(entry: Entry, folder: string | undefined): string {
   const { skipped, failures } = entry;
   const name = nameOf(entry);
   if (skipped !== undefined) return `not run  ${name}: ${skipped}`;
-  const line = `${name}: ${figuresOf(entry)} (${entry.seconds} s)`;
+  const line = `${name}: ${figuresOf(entry)} (${entry.seconds ?? 0} s)`;
   if (failures.length === 0) return `passed   ${line}`;
   return `FAILED   ${line}\n         ${failures.join("; ")}\n         ${folder ?? ""}`;
 }
@@ -79,7 +79,7 @@ function summaryOf(entries: readonly Entry[]): string {
   const sum = (of: (entry: Entry) => number | undefined): number =>
     cells.reduce((total, entry) => total + (of(entry) ?? 0), 0);
   const dates = run.map(({ date }) => date).sort();
-  const loads = run.map(({ load }) => load);
+  const loads = run.flatMap(({ load }) => load ?? []);
   const commands = [...new Set(run.map(({ command }) => `\`${command}\``))].sort();
   return [
     `Measured on ${machine()}, from ${dates[0]} to ${dates.at(-1)} (UTC), load average ${Math.min(...loads)} to ${Math.max(...loads)}, by ${commands.join(" and ")}.`,
