@@ -49,7 +49,7 @@ export async function runCell(
   { servers, slot, keep = false }: { servers: Servers; slot: number; keep?: boolean },
 ): Promise<Outcome> {
   const { source, fault, phase } = cell;
-  const bound = source.bounds[fault.strikes];
+  const bound = boundOf(cell);
   const point = stopOf(phase);
   if (point !== undefined && !reachedPoints().has(point))
     return { cell, bound, failures: [], skipped: `the runtime does not reach "${point}"` };
@@ -346,6 +346,11 @@ function recoveryOf(
   const first = new Map<string, number>();
   for (const { uuid, at } of handled) if (!first.has(uuid) && before.has(uuid)) first.set(uuid, at);
   return Math.max(0, ...[...first.values()].map((at) => at - healed));
+}
+
+function boundOf({ source: { bounds }, fault: { strikes }, phase }: Cell): number {
+  if (strikes === "server" && phase === "draining") return bounds.serverAtEnd ?? bounds.server;
+  return bounds[strikes];
 }
 
 function uuidOf(data: Uint8Array | undefined): string {
