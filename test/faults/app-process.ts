@@ -1,13 +1,10 @@
 import { readFileSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { spawnServer, type ServerProcess } from "../servers/server-process.ts";
 import { until } from "../until.ts";
+import { compileCache } from "./compile-cache.ts";
 import type { Handled } from "./oracle.ts";
 import { Tail } from "./tail.ts";
-
-// Many are started, and most of a start is compiling.
-const compileCache = join(tmpdir(), "cufflink-faults-compile-cache");
 
 /** How the app gets its events. */
 export type AppMode = "grpc" | "http" | "stream";

@@ -30,7 +30,7 @@ async function handle(
     appendFileSync(file, `${JSON.stringify(line)}\n`);
   };
   record("received");
-  while (existsSync(hold)) await pause(10);
+  while (existsSync(hold)) await pause(50);
   if (wanted === "exit") process.exit(7);
   const refusals = /^refuse:(\d+)$/.exec(wanted)?.[1];
   if (refusals !== undefined && attempt <= Number(refusals)) {

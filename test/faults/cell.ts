@@ -49,7 +49,7 @@ export async function runCell(
   { servers, slot, keep = false }: { servers: Servers; slot: number; keep?: boolean },
 ): Promise<Outcome> {
   const { source, fault, phase } = cell;
-  const bound = source.bounds[fault.strikes];
+  const bound = boundOf(cell);
   const point = stopOf(phase);
   if (point !== undefined && !reachedPoints().has(point))
     return { cell, bound, failures: [], skipped: `the runtime does not reach "${point}"` };
@@ -150,7 +150,7 @@ class Run {
 
   /** Brings the runtime to where the fault is to strike. */
   async #reach(phase: Phase): Promise<void> {
-    const { runtime } = this.#world;
+    const { runtime, place } = this.#world;
     this.#calm.end();
     if (phase === "idle") {
       await this.#load.stop();
@@ -167,7 +167,8 @@ class Run {
       });
     }
     if (phase === "reloading") {
-      await this.#hold();
+      // What holds an output's calls is its network, which the new definition is proved by.
+      if (place.arrived === undefined) await this.#hold();
       const component = this.#component;
       runtime.configure({ ...component, metadata: { ...component.metadata, maxInFlight: "63" } });
     }
@@ -345,6 +346,11 @@ function recoveryOf(
   const first = new Map<string, number>();
   for (const { uuid, at } of handled) if (!first.has(uuid) && before.has(uuid)) first.set(uuid, at);
   return Math.max(0, ...[...first.values()].map((at) => at - healed));
+}
+
+function boundOf({ source: { bounds }, fault: { strikes }, phase }: Cell): number {
+  if (strikes === "server" && phase === "draining") return bounds.serverAtEnd ?? bounds.server;
+  return bounds[strikes];
 }
 
 function uuidOf(data: Uint8Array | undefined): string {

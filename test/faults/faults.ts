@@ -217,10 +217,7 @@ export const diskFull: Fault = {
 /** The disk that handled files are moved to is full: they are handled all the same, once, and moved when there is room. */
 export const processedFull: Fault = {
   ...{ name: "disk of handled files full 8 s", strikes: "server", ownDisk: true },
-  unfit({ disk, component: { type } }) {
-    if (disk !== undefined) return undefined;
-    return type === "bindings.file" ? "only root may mount a disk to fill" : "it writes no files";
-  },
+  unfit: ({ disk }) => (disk === undefined ? "only root may mount a disk to fill" : undefined),
   async strike({ app, place: { disk } }) {
     await disk?.fill();
     const before = app.handled().length;

@@ -3,13 +3,21 @@ import { setTimeout as pause } from "node:timers/promises";
 import type { Produced } from "./oracle.ts";
 import type { Place } from "./place.ts";
 
+type LoadOptions = {
+  readonly perSecond: number;
+  /** One in so many is refused each time. */
+  readonly poisonEvery?: number | undefined;
+  /** Whether another may be sent; else the load waits. */
+  readonly room?: (produced: number) => boolean;
+};
+
 /** Gives a place events at a steady rate, round the keys, and notes what became of each. */
 export class Load {
   readonly produced: Produced[] = [];
   /** Uuids of the events that the app refuses each time. Each has a key of its own. */
   readonly poison = new Set<string>();
   readonly #place: Place;
-  readonly #options: { readonly perSecond: number; readonly poisonEvery?: number | undefined };
+  readonly #options: LoadOptions;
   readonly #keys: readonly string[];
   readonly #sequences = new Map<string, number>();
   readonly #open = new Set<Promise<void>>();
@@ -17,7 +25,7 @@ export class Load {
   #running: Promise<void> | undefined;
   #wanted = false;
 
-  constructor(place: Place, options: { perSecond: number; poisonEvery?: number | undefined }) {
+  constructor(place: Place, options: LoadOptions) {
     this.#place = place;
     this.#options = options;
     this.#keys = Array.from({ length: 5 }, (_, index) => `key-${index}`);
@@ -38,7 +46,12 @@ export class Load {
 
   async #run(): Promise<void> {
     let due = performance.now();
+    const { room = () => true } = this.#options;
     while (this.#wanted) {
+      if (!room(this.produced.length)) {
+        await pause(100);
+        continue;
+      }
       const sending = this.#send();
       if (this.#place.concurrent !== true) await sending;
       // What is late is not made up for: a server that was away is not flooded.

@@ -34,7 +34,6 @@ const pairs: readonly (readonly [faults.Fault, readonly Phase[]])[] = [
   [faults.refused, ["receiving", "reloading"]],
   [faults.credentialsRevoked, ["connecting", "receiving", "in the handler"]],
   [faults.diskFull, ["receiving"]],
-  [faults.processedFull, ["receiving"]],
   [faults.clockJump(1), ["receiving"]],
   [faults.clockJump(-1), ["receiving"]],
 ];
@@ -73,6 +72,7 @@ export function allCells(): Cell[] {
   );
   for (const fault of killPoints)
     for (const source of sources) cells.push({ source, fault, phase: "receiving" });
+  cells.push({ source: file, fault: faults.processedFull, phase: "receiving" });
   for (const mode of otherModes)
     for (const [fault, phase] of inOtherModes)
       for (const source of [kafka, rabbitmq, mqtt3, file])

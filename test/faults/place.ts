@@ -66,6 +66,8 @@ export type Bounds = {
   readonly runtime: number;
   /** The server, or the connection to it. */
   readonly server: number;
+  /** The same while the runtime ends. Default: as at other times. */
+  readonly serverAtEnd?: number;
 };
 
 /** A client that sends one event after another. One that failed is not to be trusted any more. */

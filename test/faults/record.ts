@@ -33,9 +33,9 @@ export type Entry = {
   /** When it ended, in UTC. */
   readonly date: string;
   /** How long it took. */
-  readonly seconds: number;
+  readonly seconds?: number;
   /** The machine's load average when it ended. */
-  readonly load: number;
+  readonly load?: number;
   /** What was run. */
   readonly command: string;
 };

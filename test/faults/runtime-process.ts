@@ -5,6 +5,7 @@ import type { DeadLetter } from "../../src/store/records.ts";
 import { reservePort } from "../servers/ports.ts";
 import { spawnServer, type ServerProcess } from "../servers/server-process.ts";
 import { until } from "../until.ts";
+import { compileCache } from "./compile-cache.ts";
 import { Tail } from "./tail.ts";
 
 const root = resolve(import.meta.dirname, "../..");
@@ -69,6 +70,7 @@ export class RuntimeProcess {
     const { app, protocol } = this.#app;
     const environment = {
       XDG_STATE_HOME: join(this.#folder, "state"),
+      NODE_COMPILE_CACHE: compileCache,
       ...(faultPoints === undefined ? {} : { CUFFLINK_FAULT_POINTS: faultPoints }),
       ...(clockFile === undefined ? {} : { CUFFLINK_TEST_CLOCK: clockFile }),
     };
@@ -106,7 +108,10 @@ export class RuntimeProcess {
       const answer = await fetch(`http://127.0.0.1:${this.httpPort}/v1.0/healthz`).catch(() => {});
       return answer?.status === 204;
     };
-    await until(ready, { what: () => `the runtime to answer:\n${this.output()}`, within: 180_000 });
+    await until(ready, {
+      what: () => `the runtime to answer:\n${this.output()}`,
+      ...{ within: 180_000, every: 100 },
+    });
   }
 
   /** The state of a component, such as `running`; `undefined` while nobody answers. */
@@ -126,7 +131,7 @@ export class RuntimeProcess {
   async running(component: string, within = 180_000): Promise<void> {
     await until(async () => (await this.state(component)) === "running", {
       what: () => `${component} to run:\n${this.output()}`,
-      within,
+      ...{ within, every: 100 },
     });
   }
 

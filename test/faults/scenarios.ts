@@ -25,12 +25,18 @@ export function endings(source: Source, options: StageOptions, rounds: number): 
   return onStage(source, options, async ({ runtime, app, place }) => {
     await app.start();
     runtime.configure(place.component);
-    const load = new Load(place, { perSecond: 100 });
+    // No more waits than is handled soon, so that each end comes upon events under way.
+    const room = (produced: number): boolean => produced < app.handled().length + 500;
+    const load = new Load(place, { perSecond: 100, room });
     const ends: string[] = [];
     load.start();
     for (let round = 0; round < rounds; round++) {
+      const before = app.handled().length;
       await runtime.start();
-      await runtime.running(place.component.name);
+      await until(() => app.handled().length > before, {
+        what: () => `an event to be handled after start ${round + 1}:\n${runtime.output()}`,
+        within: patience,
+      });
       await pause(Math.random() * 1_000);
       ends.push(await runtime.end());
     }

@@ -2,6 +2,7 @@ import { readFile, writeFile } from "node:fs/promises";
 import { cpus, totalmem } from "node:os";
 import { basename, join } from "node:path";
 import { format } from "oxfmt";
+import type { Cell } from "./cell.ts";
 import { allCells } from "./matrix.ts";
 import { cellName, nameOf, type Entry } from "./record.ts";
 
@@ -14,7 +15,7 @@ export function lineOf(entry: Entry, folder: string | undefined): string {
   const { skipped, failures } = entry;
   const name = nameOf(entry);
   if (skipped !== undefined) return `not run  ${name}: ${skipped}`;
-  const line = `${name}: ${figuresOf(entry)} (${entry.seconds} s)`;
+  const line = `${name}: ${figuresOf(entry)} (${entry.seconds ?? 0} s)`;
   if (failures.length === 0) return `passed   ${line}`;
   return `FAILED   ${line}\n         ${failures.join("; ")}\n         ${folder ?? ""}`;
 }
@@ -79,29 +80,31 @@ function summaryOf(entries: readonly Entry[]): string {
   const sum = (of: (entry: Entry) => number | undefined): number =>
     cells.reduce((total, entry) => total + (of(entry) ?? 0), 0);
   const dates = run.map(({ date }) => date).sort();
-  const loads = run.map(({ load }) => load);
+  const loads = run.flatMap(({ load }) => load ?? []);
   const commands = [...new Set(run.map(({ command }) => `\`${command}\``))].sort();
   return [
     `Measured on ${machine()}, from ${dates[0]} to ${dates.at(-1)} (UTC), load average ${Math.min(...loads)} to ${Math.max(...loads)}, by ${commands.join(" and ")}.`,
-    `${cells.length} cells: ${sum(({ produced }) => produced)} events, ${sum(({ lost }) => lost)} lost, ${sum(({ reordered }) => reordered)} out of order, ${sum(({ duplicates }) => duplicates)} handled twice, ${sum(({ deadLettered }) => deadLettered)} in the dead letters because they were to end there.`,
-    "A number is how many were handled twice; –: no such cell, or not possible (below).",
+    `${cells.length} cells: ${sum(({ produced }) => produced)} events, ${sum(({ lost }) => lost)} lost, ${sum(({ reordered }) => reordered)} out of order, ${sum(({ duplicates }) => duplicates)} handled twice, ${sum(({ deadLettered }) => deadLettered)} in the dead letters.`,
+    "A number is how many were handled twice; behind a semicolon how many are in the dead letters, where they were to end; –: no such cell, or not possible (below). In every cell that did not fail, none was lost and none out of order where order is promised.",
     "",
     line(["Fault", "Phase", ...sources]),
     line(["---", "---", ...sources.map(() => "---:")]),
     ...lines,
     "",
+    ...failedLines(cells),
     ...scenarioLines(entries),
     "",
     ...notRun(entries),
-    ...(open.length === 0 ? [] : ["", `Not run yet: ${open.map(cellName).join("; ")}.`]),
+    ...(open.length === 0 ? [] : ["", `Not run yet: ${openNames(open)}.`]),
   ].join("\n");
 }
 
 function cellText(entry: Entry | undefined): string {
   if (entry === undefined) return "not run";
   if (entry.skipped !== undefined) return "–";
-  const { failures, duplicates } = entry;
-  return failures.length === 0 ? String(duplicates) : `**${failures.join("; ")}**`;
+  const { failures, duplicates, deadLettered = 0 } = entry;
+  if (failures.length > 0) return "**failed**";
+  return deadLettered === 0 ? String(duplicates) : `${duplicates}; ${deadLettered}`;
 }
 
 function scenarioLines(entries: readonly Entry[]): string[] {
@@ -114,6 +117,33 @@ function scenarioLines(entries: readonly Entry[]): string[] {
       const outcome = failures.length === 0 ? "passed" : `**failed: ${failures.join("; ")}**`;
       return line([scenario, source, figures, outcome]);
     }),
+  ];
+}
+
+/** By fault, for there may be many. */
+function openNames(cells: readonly Cell[]): string {
+  const faults = Map.groupBy(cells, ({ fault, mode }) =>
+    mode === undefined ? fault.name : `${fault.name}, ${mode} app`,
+  );
+  return [...faults]
+    .map(([fault, of]) => {
+      const phases = Map.groupBy(of, ({ phase }) => phase);
+      const texts = [...phases].map(
+        ([phase, some]) => `${phase} (${some.map(({ source }) => source.name).join(", ")})`,
+      );
+      return `${fault}: ${texts.join(", ")}`;
+    })
+    .join("; ");
+}
+
+function failedLines(cells: readonly Entry[]): string[] {
+  const failed = cells.filter(({ failures }) => failures.length > 0).toSorted(byName);
+  if (failed.length === 0) return [];
+  return [
+    "Failed:",
+    "",
+    ...failed.map((one) => `- ${nameOf(one)}: ${one.failures.join("; ")}`),
+    "",
   ];
 }
 

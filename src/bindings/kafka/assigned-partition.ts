@@ -48,6 +48,7 @@ export class AssignedPartition implements TopicPartition {
   #delivering = false;
   #paused = false;
   #ended = false;
+  readonly #withdrawal = new AbortController();
 
   constructor(
     { topic, partition }: TopicPartition,
@@ -120,6 +121,11 @@ export class AssignedPartition implements TopicPartition {
     this.#bytes = 0;
   }
 
+  /** Takes back what was handed over and the app does not have: its next reader hands it over. */
+  withdraw(): void {
+    this.#withdrawal.abort();
+  }
+
   /** What is known of it, whether the coordinator has heard of it or not. */
   get known(): Remembered {
     return {
@@ -177,13 +183,13 @@ export class AssignedPartition implements TopicPartition {
       const token = this.#handled.deliver(offset);
       const timestamp = batch.firstTimestamp + record.timestampDelta;
       const place = { topic: this.topic, partition: this.partition, offset, timestamp };
-      events.push(
-        eventOf(record, place, this.#settings.format, ({ outcome }) => {
-          if (outcome !== "handled" || this.#ended) return;
-          this.#handled.handle(token);
-          if (this.#paused) this.#settings.changed();
-        }),
-      );
+      const settle: InboundEvent["settle"] = ({ outcome }) => {
+        if (outcome !== "handled" || this.#ended) return;
+        this.#handled.handle(token);
+        if (this.#paused) this.#settings.changed();
+      };
+      const { format } = this.#settings;
+      events.push(eventOf(record, place, format, settle, this.#withdrawal.signal));
     }
     return events;
   }

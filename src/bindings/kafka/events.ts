@@ -26,6 +26,7 @@ export function eventOf(
   { topic, partition, offset, timestamp }: RecordPlace,
   format: EventFormat,
   settle: (settlement: Settlement) => void,
+  withdrawn?: AbortSignal,
 ): InboundEvent {
   const { key, value } = record;
   const metadata: Record<string, string> = {
@@ -42,6 +43,7 @@ export function eventOf(
     key: orderKey(topic, partition, key),
     id: `${topic}[${partition}]@${offset}`,
     settle,
+    withdrawn,
   };
 }
 

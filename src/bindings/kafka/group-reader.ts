@@ -318,12 +318,13 @@ export class GroupReader implements Reader {
     }
   }
 
-  /** Ends a partition, and remembers what the coordinator may not have heard of it. */
+  /** Ends a partition, takes back what the app does not have, and remembers what the coordinator may not have heard of it. */
   #letGo(partition: AssignedPartition): void {
     if (partition.ended) return;
     partition.end();
     const id = this.#topicIds.get(partition.topic);
     this.#memory.remember(id, partition.partition, partition.known);
+    partition.withdraw();
   }
 
   /** Where nobody answers, one commit waits and not one for each second. */

@@ -56,6 +56,8 @@ export class Delivery {
   #toldCredit: number;
   readonly #room = new Waiters();
   readonly #idle = new Waiters();
+  /** The signals that are listened to. */
+  readonly #withdrawals = new WeakSet<AbortSignal>();
   #abort = new AbortController();
   /** Set while nothing is dispatched for a moment, after the app took no more. */
   #hold: NodeJS.Timeout | undefined;
@@ -176,18 +178,17 @@ export class Delivery {
     if (withdrawn?.aborted) return this.#return(entry, takenBack);
     if (event.lease !== undefined) this.#leases.hold(entry);
     if (redriven === undefined) this.#preparation.recall(entry, this.#options.policy.retry);
-    const lane = this.#lanes.enter(entry, keyOf(event, this.#options.orderKey));
-    if (withdrawn !== undefined) entry.heed(withdrawn, () => this.#withdraw(lane, entry));
+    this.#lanes.enter(entry, keyOf(event, this.#options.orderKey));
+    // A signal may be that of a million events, one after another: they share the listener.
+    if (withdrawn === undefined || this.#withdrawals.has(withdrawn)) return;
+    this.#withdrawals.add(withdrawn);
+    withdrawn.addEventListener("abort", () => this.#withdraw(withdrawn), { once: true });
   }
 
-  /** Returns an event that its source takes back, unless the app has it: then its answer decides. */
-  #withdraw(lane: Lane, entry: Entry): void {
-    if (lane.entries.indexOf(entry) < lane.sent) return;
-    this.#lanes.remove(lane, entry);
-    this.#return(entry, takenBack);
+  /** Returns the events that their source takes back, but what the app has: there its answer decides. */
+  #withdraw(signal: AbortSignal): void {
+    for (const entry of this.#lanes.takeBack(signal)) this.#return(entry, takenBack);
     if (this.#lanes.queued < this.#maxInFlight) this.#room.wake();
-    if (lane.entries.length > 0) return;
-    this.#lanes.forget(lane);
     this.#tellCredit();
   }
 

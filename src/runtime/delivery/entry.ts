@@ -51,7 +51,6 @@ export class Entry implements Place {
   preparing = false;
   /** To be told how the attempt has ended that a circuit breaker let through. */
   passed: ((succeeded: boolean | undefined) => void) | undefined = undefined;
-  #unheed: (() => void) | undefined = undefined;
   /** By what it is told from its duplicates, from its claim until it is settled. */
   claim: string | undefined = undefined;
   /** It was handled before, or is not looked for. `undefined`: nobody has looked yet. */
@@ -70,16 +69,9 @@ export class Entry implements Place {
     return this.event.id;
   }
 
-  /** Calls back when its source takes it back, as long as it is not settled. */
-  heed(withdrawn: AbortSignal, then: () => void): void {
-    withdrawn.addEventListener("abort", then, { once: true });
-    this.#unheed = () => withdrawn.removeEventListener("abort", then);
-  }
-
-  /** Gives its place in the window back. Its source's signal, which may outlive it, holds it no more. */
+  /** Gives its place in the window back. */
   settle(): void {
     this.window.leave(this);
-    this.#unheed?.();
   }
 
   /** Whether its next step is the app's. */

@@ -130,6 +130,20 @@ export class Lanes {
     else this.#queued--;
   }
 
+  /** Takes out the events of a signal that are not out, and forgets lanes that have no others. */
+  takeBack(signal: AbortSignal): Entry[] {
+    const taken: Entry[] = [];
+    for (const lane of this.all) {
+      for (const entry of lane.entries.slice(lane.sent)) {
+        if (entry.event.withdrawn !== signal) continue;
+        this.remove(lane, entry);
+        taken.push(entry);
+      }
+      if (lane.entries.length === 0) this.forget(lane);
+    }
+    return taken;
+  }
+
   /** Takes out all events of a lane of which nothing is out, and forgets it. */
   empty(lane: Lane): Entry[] {
     if (lane.place === "parked") this.#parked -= lane.entries.length;

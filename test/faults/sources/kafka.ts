@@ -5,8 +5,8 @@ import { sender, type Place, type Source } from "../place.ts";
 /** One topic of four partitions, read by a consumer group. */
 export const kafka: Source = {
   name: "kafka",
-  // What the app has, and 50 events a second between two commits; so much, too, if the end's commit did not get through.
-  bounds: { app: 64, runtime: 64 + 2 * 50, server: 64 + 2 * 50 },
+  // What the app has, and 50 events a second between two commits. What was handled the process knows while it lives.
+  bounds: { app: 64, runtime: 64 + 2 * 50, server: 0, serverAtEnd: 64 + 2 * 50 },
   async place(kit) {
     const { server, slots } = await kit.servers.kafka(kit.ownServer);
     const slot = slots[kit.slot];

@@ -486,6 +486,23 @@ test("an event that was taken back before or while its request was not written i
   expect([delivery.waiting, delivery.inFlight, delivery.counts.ended.handled]).toEqual([0, 0, 1]);
 });
 
+test("events of one signal share its listener, and all but those that the app has are taken back", async () => {
+  const app = new ManualApp();
+  const { delivery } = delivering(app);
+  const source = new AbortController();
+  const listening = vi.spyOn(source.signal, "addEventListener");
+  const withdrawn = { withdrawn: source.signal };
+  const events = ["1", "2", "3"].map((text) => sourceEvent(text, { key: "k", ...withdrawn }));
+  const other = sourceEvent("4", { key: "k" });
+  await delivery.deliver([...events, other]);
+  expect(listening).toHaveBeenCalledTimes(1);
+  source.abort();
+  expect(events.map(({ settlements }) => settlements.length)).toEqual([0, 1, 1]);
+  app.answer("1");
+  await settled();
+  expect(app.out).toEqual(["4"]);
+});
+
 test("taking events back makes room, also while the app is away", async () => {
   const app = new FakeApp();
   app.available = false;
