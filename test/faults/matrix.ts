@@ -11,7 +11,7 @@ import { rabbitmq, rabbitmqOrdered } from "./sources/rabbitmq.ts";
 import { redis } from "./sources/redis.ts";
 import { webhook } from "./sources/webhook.ts";
 
-export const sources: readonly Source[] = [
+const sources: readonly Source[] = [
   ...[kafka, rabbitmq, rabbitmqOrdered, mqtt3, webhook, file, cron, redis],
 ];
 
