@@ -16,9 +16,9 @@ export class CalmSeconds {
     if (span !== undefined) span.to ??= Date.now();
   }
 
-  /** The ticks that must have come, and those that came beside them: they too are to come once and in order. */
-  ticks(handled: readonly OracleEvent[]): Produced[] {
-    const due = this.#due();
+  /** The ticks that must have come but for those that are `told`, and those that came beside them: they too are to come once and in order. */
+  ticks(handled: readonly OracleEvent[], told: ReadonlySet<number>): Produced[] {
+    const due = this.#due().filter(({ sequence }) => !told.has(sequence));
     const known = new Set(due.map(({ uuid }) => uuid));
     for (const { key, sequence, uuid } of handled) {
       if (known.has(uuid)) continue;

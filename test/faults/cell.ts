@@ -10,6 +10,7 @@ import type { Place, Source } from "./place.ts";
 import type { ComponentYaml, StartOptions } from "./runtime-process.ts";
 import type { Servers } from "./servers.ts";
 import { openStage } from "./stage.ts";
+import { toldTicks } from "./told-ticks.ts";
 
 export type Cell = {
   readonly source: Source;
@@ -316,8 +317,9 @@ class Run {
   }
 
   #produced(): readonly Produced[] {
-    const { place, app } = this.#world;
-    return place.send === undefined ? this.#calm.ticks(app.handled()) : this.#load.produced;
+    const { place, app, runtime } = this.#world;
+    if (place.send !== undefined) return this.#load.produced;
+    return this.#calm.ticks(app.handled(), toldTicks(runtime.lines()));
   }
 
   async #handled(): Promise<Handled[]> {

@@ -7,8 +7,8 @@ type LoadOptions = {
   readonly perSecond: number;
   /** One in so many is refused each time. */
   readonly poisonEvery?: number | undefined;
-  /** Whether another may be sent; else the load waits. */
-  readonly room?: (produced: number) => boolean;
+  /** Whether another may be sent, with how many the source has so far; else the load waits. */
+  readonly room?: (durable: number) => boolean;
 };
 
 /** Gives a place events at a steady rate, round the keys, and notes what became of each. */
@@ -22,6 +22,7 @@ export class Load {
   readonly #sequences = new Map<string, number>();
   readonly #open = new Set<Promise<void>>();
   #next = 0;
+  #durable = 0;
   #running: Promise<void> | undefined;
   #wanted = false;
 
@@ -48,7 +49,7 @@ export class Load {
     let due = performance.now();
     const { room = () => true } = this.#options;
     while (this.#wanted) {
-      if (!room(this.produced.length)) {
+      if (!room(this.#durable)) {
         await pause(100);
         continue;
       }
@@ -73,6 +74,7 @@ export class Load {
     const event = { key, sequence, uuid: randomUUID() };
     const note = (durable: boolean) => {
       this.produced.push({ ...event, durable, at: Date.now() });
+      if (durable) this.#durable++;
     };
     if (isPoison) this.poison.add(event.uuid);
     const sending = send(isPoison ? { ...event, do: "refuse:99" } : event).then(

@@ -184,11 +184,16 @@ export class RuntimeProcess {
   }
 
   /** The last lines that all of its processes printed. */
-  output(lines = 40): string {
+  output(): string {
+    return this.lines().slice(-40).join("\n");
+  }
+
+  /** All that they printed. */
+  lines(): string[] {
     try {
-      return readFileSync(this.#log, "utf8").trimEnd().split("\n").slice(-lines).join("\n");
+      return readFileSync(this.#log, "utf8").trimEnd().split("\n");
     } catch {
-      return "";
+      return [];
     }
   }
 

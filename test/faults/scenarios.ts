@@ -26,7 +26,7 @@ export function endings(source: Source, options: StageOptions, rounds: number): 
     await app.start();
     runtime.configure(place.component);
     // No more waits than is handled soon, so that each end comes upon events under way.
-    const room = (produced: number): boolean => produced < app.handled().length + 500;
+    const room = (durable: number): boolean => durable < app.handled().length + 500;
     const load = new Load(place, { perSecond: 100, room });
     const ends: string[] = [];
     load.start();
@@ -146,7 +146,7 @@ export function poison(
     // Killed while a poison event waits for its third attempt.
     await until(() => bad("refused").some(({ attempt }) => attempt === 2), {
       what: () => `a second attempt at a poison event:\n${runtime.output()}`,
-      within: patience,
+      within: (every / perSecond) * 20_000 + patience,
     });
     await runtime.kill();
     const killedAt = Date.now();
@@ -155,7 +155,7 @@ export function poison(
     const backAt = Date.now();
     await until(() => load.produced.length >= events, {
       what: "the load to be produced",
-      within: (events / perSecond) * 3_000 + patience,
+      within: (events / perSecond) * 20_000 + patience,
     });
     await load.stop();
     const good = load.produced.filter(({ uuid }) => !load.poison.has(uuid));
