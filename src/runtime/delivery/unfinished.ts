@@ -1,9 +1,8 @@
-import type { HistoryRecord } from "../../store/records.ts";
 import type { DeliveryOptions } from "./delivery-options.ts";
 import type { Entry } from "./entry.ts";
 import type { Exhaustion, Trouble } from "./exhaustion.ts";
 import type { Lane } from "./lane.ts";
-import type { UnfinishedEvent, Whereabouts } from "../status.ts";
+import type { UnfinishedEvent } from "../status.ts";
 import type { Lanes } from "./lanes.ts";
 
 type Parts = {
