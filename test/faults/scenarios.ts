@@ -278,7 +278,7 @@ export function killedWhileOneWaits(source: Source, options: StageOptions): Prom
     const { send } = place;
     if (send === undefined) throw new Error(`${source.name} makes its events itself`);
     runtime.configure(
-      withMetadata(place.component, { backOffDuration: "5s", backOffMaxRetries: "9" }),
+      withMetadata(place.component, { backOffDuration: "20s", backOffMaxRetries: "9" }),
     );
     await app.start();
     await runtime.start();
@@ -307,6 +307,7 @@ export function killedWhileOneWaits(source: Source, options: StageOptions): Prom
     if (others.length > 0) failures.push(`${others.length} others came again`);
     if (exit !== "ended with code 0") failures.push(`the runtime ${exit}`);
     const attempts = again.map(({ attempt }) => attempt);
+    if (attempts.length === 0) failures.push("the event did not wait when the runtime was killed");
     return { failures, figures: `${figuresOf(verdict)}, its attempts after: ${attempts.join()}` };
   });
 }
