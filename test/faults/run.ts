@@ -84,7 +84,12 @@ if (values.list) {
   process.exit();
 }
 
-const given = process.argv.slice(2).map((word) => (/[ ,]/.test(word) ? `'${word}'` : word));
+// Where it writes to says nothing of what was run.
+const isPlace = (word = ""): boolean => /^--(record|markdown)$/.test(word);
+const asked = process.argv
+  .slice(2)
+  .filter((word, index, words) => !isPlace(word) && !isPlace(words[index - 1]));
+const given = asked.map((word) => (/[ ,]/.test(word) ? `'${word}'` : word));
 const command = `npm run test:faults${given.length > 0 ? ` -- ${given.join(" ")}` : ""}`;
 const began = performance.now();
 const entries: Entry[] = [];
