@@ -194,6 +194,8 @@ export type Reading<MetadataFields extends Fields> = {
    * Each `source` (a partition) has a window of its own; it may wait while others go on.
    */
   readonly deliver: (events: readonly InboundEvent[], source?: string) => Promise<void>;
+  /** Aborted when the reading is to end, of use to a `read` that has not resolved yet. */
+  readonly signal: AbortSignal;
   /** To be called when reading has ended by itself or cannot go on. */
   readonly lost: (reason: unknown) => void;
 };

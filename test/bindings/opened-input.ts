@@ -51,6 +51,7 @@ export async function openInput(
     metadata: values,
     logger,
     maxInFlight: 64,
+    signal: new AbortController().signal,
     async deliver(batch: readonly InboundEvent[]) {
       for (const event of batch) {
         events.push(event);

@@ -112,6 +112,7 @@ export class OpenedQueue {
       metadata: this.#values,
       logger: this.#logger,
       maxInFlight,
+      signal: new AbortController().signal,
       deliver: (events) => reading.take(events),
       lost: (reason) => void reading.losses.push(reason),
     });

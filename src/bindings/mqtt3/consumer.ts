@@ -41,13 +41,13 @@ class Consumer implements Reader {
   }
 
   async start(): Promise<void> {
-    const { metadata, lost } = this.#reading;
+    const { metadata, lost, signal } = this.#reading;
     const session = await MqttSession.connect({
       address: this.#address,
       clientId: this.#clientId,
       clean: metadata.cleanSession,
       keepAlive: metadata.keepAlive,
-      signal: AbortSignal.timeout(connectTimeout),
+      signal: AbortSignal.any([signal, AbortSignal.timeout(connectTimeout)]),
       lost,
       received: (messages, session) => this.#take(messages, session),
     });

@@ -178,7 +178,7 @@ export class Input {
       ...{ app, name, logger, onState },
       route: reading.route,
       declared: reading.settings.direction !== undefined,
-      begin: () => this.#read(app, reading),
+      begin: (signal) => this.#read(app, reading, signal),
       ended: (delivery) => this.#ended(delivery),
       failed: reading.lost,
     });
@@ -189,6 +189,7 @@ export class Input {
   async #read(
     app: App,
     { opened, settings, route, lost }: Reading,
+    signal: AbortSignal,
   ): Promise<{ reader: Reader; delivery: Delivery }> {
     const { appId, name, type, binding, logger, policies, fanOut } = this.#options;
     const { observer, concurrency, store, history, invokeOutput } = this.#options;
@@ -206,7 +207,7 @@ export class Input {
         binding.read?.(opened.connection, {
           component: { name, appId },
           metadata: opened.metadata,
-          logger,
+          ...{ logger, signal },
           maxInFlight: settings.maxInFlight ?? app.intake?.maxInFlight ?? usualMaxInFlight,
           deliver: (events, source) => {
             this.#options.received(events.length);

@@ -11,7 +11,8 @@ export type SubscriptionOptions = {
   /** The component says its direction: the app is not asked. */
   readonly declared: boolean;
   readonly logger: Logger;
-  readonly begin: () => Promise<{ reader: Reader; delivery: Delivery }>;
+  /** The signal is aborted when the reading is to end. */
+  readonly begin: (signal: AbortSignal) => Promise<{ reader: Reader; delivery: Delivery }>;
   readonly ended: (delivery: Delivery) => void;
   readonly failed: (error: unknown) => void;
   readonly onState: (wanted: boolean, reason: string) => void;
@@ -54,7 +55,10 @@ export class Subscription {
   }
 
   start(): void {
-    this.#running = this.#run().catch((error: unknown) => this.#options.failed(error));
+    this.#running = this.#run().catch((error: unknown) => {
+      // One that was given up in its beginning has not failed.
+      if (!this.#ended.signal.aborted) this.#options.failed(error);
+    });
   }
 
   /**
@@ -107,7 +111,7 @@ export class Subscription {
   async #begin(): Promise<void> {
     if (this.#reading !== undefined) return;
     this.#beginning = (async () => {
-      this.#reading = await this.#options.begin();
+      this.#reading = await this.#options.begin(this.#ended.signal);
       if (this.#gaveUp) await this.#stop();
     })();
     await this.#beginning;

@@ -27,6 +27,7 @@ async function read(properties: Record<string, string>): Promise<void> {
     metadata: values,
     logger,
     maxInFlight: 64,
+    signal: new AbortController().signal,
     deliver: async (batch) => {
       events.push(...batch);
       await room;

@@ -165,3 +165,16 @@ test("a reader that hangs while it ends is given up after its time", async () =>
   await closed;
   expect(system.log).toEqual(["open 1", "dispose 1"]);
 });
+
+test("a reading that has not begun yet is given up at the end, and is no failure", async () => {
+  const system = new FakeSystem();
+  system.read = ({ signal }) =>
+    new Promise((_, reject) => signal.addEventListener("abort", () => reject(new Error("gone"))));
+  const started = startRuntime({ bindings: [system.binding("fake", "input")], app: new FakeApp() });
+  void started.runtime.apply([component("fake")]);
+  await settled();
+  expect(system.readings).toHaveLength(1);
+  expect(await started.runtime.drain(5000)).toEqual({ abandoned: 0 });
+  expect(started.lines.filter(({ level }) => level === "warn")).toEqual([]);
+  await started.runtime.close();
+});
