@@ -4,6 +4,7 @@ import { defineBinding } from "../binding.ts";
 import { BindingError, messageOf } from "../errors.ts";
 import type { Effect, Reason } from "../errors.ts";
 import { duration, string } from "../metadata/fields.ts";
+import { longestTimer } from "../metadata/duration.ts";
 
 /** Sends text messages through Twilio. */
 export default defineBinding({
@@ -87,7 +88,7 @@ export default defineBinding({
           "content-type": "application/x-www-form-urlencoded",
           authorization: `Basic ${Buffer.from(`${accountSid}:${authToken}`).toString("base64")}`,
         };
-        const limit = AbortSignal.timeout(Math.min(timeout, 2 ** 31 - 1));
+        const limit = AbortSignal.timeout(Math.min(timeout, longestTimer));
         try {
           const response = await send(
             url,

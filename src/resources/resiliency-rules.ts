@@ -1,4 +1,4 @@
-import { parseDuration } from "../metadata/duration.ts";
+import { longestTimer, parseDuration } from "../metadata/duration.ts";
 import { closest } from "../metadata/suggest.ts";
 import { parseCodes, type Matching } from "../policy/matching.ts";
 import type { CircuitBreakerRule, RetryRule } from "../policy/resiliency.ts";
@@ -10,8 +10,6 @@ import type { Range, Source } from "./source.ts";
 type Reader = { readonly source: Source; readonly findings: Finding[] };
 type Text = { readonly text: string; readonly range: Range };
 
-/** What a timer can wait, in milliseconds. */
-const longest = 2 ** 31 - 1;
 const example = 'give a number with a unit, such as "5s" or "1m30s"';
 
 /** A duration in milliseconds. `undefined`: it is none, which is among the findings. */
@@ -199,7 +197,7 @@ class Reading {
     const shown = JSON.stringify(text);
     if (value === undefined)
       return this.note("error", range, `${label} ${shown} is no duration; ${example}`);
-    if (Math.abs(value) > longest)
+    if (Math.abs(value) > longestTimer)
       return this.note("error", range, `${label} ${shown} is longer than 24 days`);
     if (/^[+-]?[1-9]\d*$/.test(text))
       this.note("warning", range, `${label} ${shown} has no unit and is read as ${text}ms`);

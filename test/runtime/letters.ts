@@ -1,6 +1,7 @@
 import { BindingError } from "../../src/errors.ts";
 import type { DeadLetter, DeadLetterFilter } from "../../src/store/records.ts";
 import type { DeadLetterStore } from "../../src/store/store.ts";
+import { matches } from "../store/memory-store.ts";
 
 /** A dead letter of the input `orders`; numbers that rise give ids that rise. */
 export function letter(number: number, changes: Partial<DeadLetter> = {}): DeadLetter {
@@ -98,16 +99,4 @@ export class LetterStore implements DeadLetterStore {
     const text = this.failing.get(method);
     if (text !== undefined) throw new BindingError("unavailable", text);
   }
-}
-
-function matches(letter: DeadLetter, filter: DeadLetterFilter): boolean {
-  const { ids, component, reason, eventId, since, before } = filter;
-  return (
-    (ids === undefined || ids.includes(letter.id)) &&
-    (component === undefined || letter.component === component) &&
-    (reason === undefined || letter.reason.toLowerCase().includes(reason.toLowerCase())) &&
-    (eventId === undefined || letter.event.id === eventId) &&
-    (since === undefined || letter.storedAt >= since) &&
-    (before === undefined || letter.storedAt < before)
-  );
 }

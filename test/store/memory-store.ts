@@ -165,7 +165,8 @@ export class MemoryStore implements Store {
   }
 }
 
-function matches(letter: DeadLetter, filter: DeadLetterFilter): boolean {
+/** Whether a filter means the letter. */
+export function matches(letter: DeadLetter, filter: DeadLetterFilter): boolean {
   const { ids, component, reason, eventId, since, before } = filter;
   return (
     (ids === undefined || ids.includes(letter.id)) &&

@@ -7,6 +7,7 @@ import type { Folder, Sighting } from "./folder.ts";
 import { putAway } from "./put-away.ts";
 import { readRested } from "./read-rested.ts";
 import { RestingFiles } from "./resting-files.ts";
+import { longestTimer } from "../../metadata/duration.ts";
 
 /** Hints come in swarms while a file is written; they are looked at together, at the soonest after this. Milliseconds. */
 const leastGathering = 20;
@@ -56,7 +57,7 @@ export class FolderReader implements Reader {
           "the system tells of no changes in the folder; it is looked through at each interval",
         ),
     );
-    this.#scanning = setInterval(() => this.#hint(undefined), Math.min(scanInterval, 2 ** 31 - 1));
+    this.#scanning = setInterval(() => this.#hint(undefined), Math.min(scanInterval, longestTimer));
     this.#hint(undefined);
   }
 
@@ -105,7 +106,7 @@ export class FolderReader implements Reader {
           if (due !== undefined) this.#lookAt(due);
         });
       },
-      Math.min(Math.max(1, Math.ceil(time - performance.now())), 2 ** 31 - 1),
+      Math.min(Math.max(1, Math.ceil(time - performance.now())), longestTimer),
     );
   }
 

@@ -9,6 +9,7 @@ import { failure, isDemoted, notConnected } from "./failures.ts";
 import type { RedisMetadata } from "./fields.ts";
 import { tokenSource } from "./oidc-token.ts";
 import { SharedWrites } from "./shared-writes.ts";
+import { longestTimer } from "../../metadata/duration.ts";
 
 type Driver = Pick<typeof IoRedis, "Redis" | "Cluster">;
 
@@ -119,7 +120,7 @@ export class RedisConnection implements AsyncDisposable {
       () => {
         this.#renew(token, user).catch((error: unknown) => this.#lost(error));
       },
-      Math.min(pause, 2 ** 31 - 1),
+      Math.min(pause, longestTimer),
     ).unref();
   }
 

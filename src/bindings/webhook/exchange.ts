@@ -2,13 +2,12 @@ import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from "node:
 import { validateHeaderValue } from "node:http";
 import type { Answer } from "../../binding.ts";
 import type { WebhookMetadata } from "./fields.ts";
+import { longestTimer } from "../../metadata/duration.ts";
 
 /** What a sender is told to wait, in milliseconds, where nothing better is known. */
 const defaultRetryAfter = 5_000;
 /** How long the rest of a refused body is read and thrown away, so that the sender sees the answer. Milliseconds. */
 const lingering = 2_000;
-/** The longest time that a timer of Node can hold, in milliseconds. */
-const longestTimer = 2 ** 31 - 1;
 
 /** One request and its one answer: the first counts, later ones are ignored. */
 export class Exchange {

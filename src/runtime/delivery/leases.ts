@@ -1,4 +1,5 @@
 import { messageOf } from "../../errors.ts";
+import { longestTimer } from "../../metadata/duration.ts";
 import type { DeliveryOptions } from "./delivery-options.ts";
 import type { Entry } from "./entry.ts";
 
@@ -39,7 +40,7 @@ export class Leases {
     clearTimeout(this.#timer);
     this.#timerAt = due;
     const wait = Math.max(leastInterval, due - performance.now());
-    this.#timer = setTimeout(() => this.#renew(), Math.min(wait, 2 ** 31 - 1));
+    this.#timer = setTimeout(() => this.#renew(), Math.min(wait, longestTimer));
   }
 
   #renew(): void {
