@@ -14,6 +14,7 @@ import {
 import { BindingError, messageOf } from "../errors.ts";
 import { http2ServerOptions, widenWindow } from "../grpc/http2-options.ts";
 import type { CallContext, GrpcMethod } from "../grpc/method.ts";
+import { onOpenStream } from "../grpc/open-streams.ts";
 import { GrpcServer } from "../grpc/server.ts";
 import { Code, GrpcFailure } from "../grpc/status.ts";
 import type { BindingEventHandler } from "./event.ts";
@@ -62,7 +63,7 @@ export class CallbackServer {
     this.#server = createServer(http2ServerOptions);
     this.#server.on("session", (session) => this.#keep(session));
     this.#server.on("sessionError", () => undefined);
-    this.#server.on("stream", (stream: ServerHttp2Stream, headers) => {
+    onOpenStream(this.#server, (stream, headers) => {
       if (!grpc.handle(stream, headers)) refuse(stream);
     });
   }

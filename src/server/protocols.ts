@@ -1,12 +1,8 @@
 import { createServer as createHttp1Server } from "node:http";
-import {
-  createServer as createHttp2Server,
-  type IncomingHttpHeaders,
-  type ServerHttp2Session,
-  type ServerHttp2Stream,
-} from "node:http2";
+import { createServer as createHttp2Server, type ServerHttp2Session } from "node:http2";
 import type { Socket } from "node:net";
 import { http2ServerOptions, widenWindow } from "../grpc/http2-options.ts";
+import { onOpenStream, type StreamListener } from "../grpc/open-streams.ts";
 import type { HttpRequest, HttpResponse } from "../rpc/http-message.ts";
 import type { Protocols } from "./listener.ts";
 
@@ -19,12 +15,7 @@ export type ProtocolServers = Protocols & {
 /** Makes servers of HTTP/1.1 and HTTP/2 that hand all they get to these two functions. They listen nowhere themselves. */
 export function createProtocols(
   onRequest: (request: HttpRequest, response: HttpResponse) => void,
-  onStream: (
-    stream: ServerHttp2Stream,
-    headers: IncomingHttpHeaders,
-    flags: number,
-    raw: string[],
-  ) => void,
+  onStream: StreamListener,
 ): ProtocolServers {
   // Node's defaults cut pooled clients off after 5 s, and requests after 300 s. Neither has a limit here, as with
   // daprd: what is gone is noticed by TCP's keep-alive.
@@ -55,7 +46,7 @@ export function createProtocols(
     session.on("error", () => session.destroy());
   });
   http2.on("sessionError", () => undefined);
-  http2.on("stream", onStream);
+  onOpenStream(http2, onStream);
   return {
     http1,
     http2,

@@ -9,7 +9,16 @@ import { reservePort } from "../servers/ports.ts";
 import { until } from "../until.ts";
 import { recorded, startApp, type AppProcess } from "./app-process.ts";
 import { startDaemon, type Daemon } from "./daemon.ts";
-import { frame, grpc, http1, invokeBytes, invokePath, sendBytes } from "./hostile-wire.ts";
+import {
+  frame,
+  grpc,
+  headerBlock,
+  http1,
+  http2Frame,
+  invokeBytes,
+  invokePath,
+  sendBytes,
+} from "./hostile-wire.ts";
 
 const limit = 64 * 1024;
 const secrets = ["Swordfish-plain-31", "Swordfish-broken-32", "Swordfish-unused-33"] as const;
@@ -261,6 +270,18 @@ test("garbage on the port is refused or closed", async () => {
   }
   const random = Array.from({ length: 4096 }, (_, index) => (index * 7919 + (index >> 3)) % 256);
   await sendBytes(httpPort, [Buffer.from(random)], (seen) => seen.startsWith("HTTP/1.1 4"));
+});
+
+test("a stream whose connection breaks in the packet that opened it ends nothing else", async () => {
+  const preface = Buffer.from("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n");
+  const endOfHeadersAndStream = 5;
+  for (const path of ["/no.such.Service/Call", invokePath, "/v1.0/healthz"]) {
+    const opened = http2Frame(1, endOfHeadersAndStream, 1, headerBlock(path));
+    const broken = http2Frame(9, 4, 1, Buffer.alloc(1));
+    const bytes = Buffer.concat([preface, http2Frame(4, 0, 0), opened, broken]);
+    await sendBytes(daemon.grpcPort, [bytes]);
+  }
+  await expectAlive();
 });
 
 test("HTTP/2's preface byte by byte is served", async () => {
