@@ -20,6 +20,7 @@ import { redrivenEvent, type Redriven } from "./redrive.ts";
 import { Unfinished } from "./unfinished.ts";
 import { Waiters } from "../waiters.ts";
 import { Windows, type Window } from "./window.ts";
+import { Withdrawals } from "./withdrawals.ts";
 
 const takenBack = "its source took it back";
 const stopping = "the runtime stops";
@@ -56,8 +57,7 @@ export class Delivery {
   #toldCredit: number;
   readonly #room = new Waiters();
   readonly #idle = new Waiters();
-  /** The signals that are listened to. */
-  readonly #withdrawals = new WeakSet<AbortSignal>();
+  readonly #withdrawals = new Withdrawals((entries) => this.#withdraw(entries));
   #abort = new AbortController();
   /** Set while nothing is dispatched for a moment, after the app took no more. */
   #hold: NodeJS.Timeout | undefined;
@@ -75,8 +75,10 @@ export class Delivery {
     this.#exhaustion = new Exhaustion(options, counts);
     this.#leases = new Leases(options);
     this.#preparation = new Preparation(counts, deduplication);
-    const parts = { counts, deduplication, exhaustion: this.#exhaustion, leases: this.#leases };
-    this.#endings = new Endings(options, parts);
+    this.#endings = new Endings(options, {
+      ...{ counts, deduplication, exhaustion: this.#exhaustion },
+      ...{ leases: this.#leases, withdrawals: this.#withdrawals },
+    });
     this.unfinished = new Unfinished(options, {
       ...{ lanes: this.#lanes, exhaustion: this.#exhaustion },
       ...{ closed: () => this.#gate.trouble, halted: () => this.#halted },
@@ -179,15 +181,12 @@ export class Delivery {
     if (event.lease !== undefined) this.#leases.hold(entry);
     if (redriven === undefined) this.#preparation.recall(entry, this.#options.policy.retry);
     this.#lanes.enter(entry, keyOf(event, this.#options.orderKey));
-    // A signal may be that of a million events, one after another: they share the listener.
-    if (withdrawn === undefined || this.#withdrawals.has(withdrawn)) return;
-    this.#withdrawals.add(withdrawn);
-    withdrawn.addEventListener("abort", () => this.#withdraw(withdrawn), { once: true });
+    this.#withdrawals.enter(entry);
   }
 
   /** Returns the events that their source takes back, but what the app has: there its answer decides. */
-  #withdraw(signal: AbortSignal): void {
-    for (const entry of this.#lanes.takeBack(signal)) this.#return(entry, takenBack);
+  #withdraw(entries: Iterable<Entry>): void {
+    for (const entry of entries) if (this.#lanes.takeBack(entry)) this.#return(entry, takenBack);
     if (this.#lanes.queued < this.#maxInFlight) this.#room.wake();
     this.#tellCredit();
   }

@@ -4,6 +4,7 @@ import type { Reply } from "../app.ts";
 import type { FanOut } from "./fan-out.ts";
 import type { Identity } from "./identity.ts";
 import { traceOf } from "../trace.ts";
+import type { Lane } from "./lane.ts";
 import type { Place, Window } from "./window.ts";
 
 /** Why an event will not be attempted again. */
@@ -24,6 +25,8 @@ export class Entry implements Place {
   readonly redriven: DeadLetter | undefined;
   settled = false;
   position = 0;
+  /** The lane that it came into. */
+  lane: Lane | undefined = undefined;
   failed = 0;
   lastError: string | undefined = undefined;
   /** The pause that its last attempt asks for before the lane begins again, in milliseconds. */

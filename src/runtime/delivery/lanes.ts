@@ -50,6 +50,7 @@ export class Lanes {
       else this.#byKey.set(key, lane);
     }
     lane.entries.push(entry);
+    entry.lane = lane;
     if (lane.place === "parked") this.#parked++;
     else this.#queued++;
     this.list(lane);
@@ -130,18 +131,13 @@ export class Lanes {
     else this.#queued--;
   }
 
-  /** Takes out the events of a signal that are not out, and forgets lanes that have no others. */
-  takeBack(signal: AbortSignal): Entry[] {
-    const taken: Entry[] = [];
-    for (const lane of this.all) {
-      for (const entry of lane.entries.slice(lane.sent)) {
-        if (entry.event.withdrawn !== signal) continue;
-        this.remove(lane, entry);
-        taken.push(entry);
-      }
-      if (lane.entries.length === 0) this.forget(lane);
-    }
-    return taken;
+  /** Takes out an event, unless it is out, and forgets its lane where it was the last. False: it is out. */
+  takeBack(entry: Entry): boolean {
+    const { lane } = entry;
+    if (lane === undefined || lane.entries.indexOf(entry) < lane.sent) return false;
+    this.remove(lane, entry);
+    if (lane.entries.length === 0) this.forget(lane);
+    return true;
   }
 
   /** Takes out all events of a lane of which nothing is out, and forgets it. */
