@@ -8,6 +8,11 @@ import { inTime } from "../in-time.ts";
 
 /** As many marks as the store loads; an older event that comes again is attempted once more. */
 const mostKnown = 10_000;
+type Known = AttemptCount & {
+  /** The event was to wait for its next attempt until then, by `performance.now()`. */
+  readonly notBefore?: number;
+};
+
 const unknownError = "the runtime ended while the app had the event";
 
 /**
@@ -20,7 +25,7 @@ export class AttemptCounts {
   readonly #component: string;
   readonly #logger: Logger;
   /** By the event's id, or by its fingerprint where it has none: those may be several equal events. */
-  readonly #known = new Map<string, AttemptCount[]>();
+  readonly #known = new Map<string, Known[]>();
   #inTrouble = false;
 
   /** Without a store nothing is kept, and nothing is said about it. */
@@ -46,7 +51,7 @@ export class AttemptCounts {
   }
 
   /** What is known of an event that comes in. One without an id takes it along: its equals are others. */
-  find(event: InboundEvent): AttemptCount | undefined {
+  find(event: InboundEvent): Known | undefined {
     if (event.redelivered === false) return undefined;
     if (event.id !== undefined && !this.#known.has(event.id)) return undefined;
     const fingerprint = fingerprintOf(event);
@@ -97,12 +102,17 @@ export class AttemptCounts {
 
   /**
    * It goes back to its source. An attempt that was noted and never went out is taken back; a first one that has
-   * failed is noted now. One that is exhausted begins anew.
+   * failed is noted now. One that is exhausted begins anew, unless it only could not be put where it belongs.
    */
   returned(entry: Entry): void {
-    if (this.#store === undefined || entry.noted === entry.failed) return;
-    if (entry.noted < entry.failed && entry.exhausted !== undefined) return;
-    void this.#write(entry, entry.failed);
+    const { failed, noted, exhausted, overdue, pause } = entry;
+    const comesBack = overdue && failed > 0 && (exhausted === undefined || pause !== undefined);
+    const isKept = comesBack || noted > failed || exhausted === undefined;
+    if (this.#store !== undefined && noted !== failed && isKept) void this.#write(entry, failed);
+    if (!comesBack) return;
+    const notBefore = pause === undefined ? {} : { notBefore: performance.now() + pause };
+    const count = countOf(entry, failed);
+    this.#keep(keyOf(count), { ...count, ...notBefore });
   }
 
   async #write(entry: Entry, begun: number): Promise<void> {
@@ -116,7 +126,7 @@ export class AttemptCounts {
     }
   }
 
-  #keep(key: string, count: AttemptCount): void {
+  #keep(key: string, count: Known): void {
     const others = this.#known.get(key)?.filter((one) => one.identity !== count.identity) ?? [];
     this.#known.delete(key);
     this.#known.set(key, [...others, count]);

@@ -14,15 +14,13 @@ import type { EventCounts } from "./event-counts.ts";
 import { Exhaustion, type Trouble } from "./exhaustion.ts";
 import { keyOf, type Lane } from "./lane.ts";
 import { Lanes } from "./lanes.ts";
-import { Leases } from "./leases.ts";
 import { Preparation } from "./preparation.ts";
 import { redrivenEvent, type Redriven } from "./redrive.ts";
+import { TakingBack } from "./taking-back.ts";
 import { Unfinished } from "./unfinished.ts";
 import { Waiters } from "../waiters.ts";
 import { Windows, type Window } from "./window.ts";
-import { Withdrawals } from "./withdrawals.ts";
 
-const takenBack = "its source took it back";
 const stopping = "the runtime stops";
 /** How long an app that was reached and took nothing is left alone, in milliseconds. */
 const breath = 50;
@@ -44,7 +42,7 @@ export class Delivery {
   readonly #lanes: Lanes;
   readonly #windows = new Windows();
   readonly #exhaustion: Exhaustion;
-  readonly #leases: Leases;
+  readonly #takingBack: TakingBack;
   readonly #endings: Endings;
   readonly #preparation: Preparation;
   /** The events that have not ended. */
@@ -57,7 +55,6 @@ export class Delivery {
   #toldCredit: number;
   readonly #room = new Waiters();
   readonly #idle = new Waiters();
-  readonly #withdrawals = new Withdrawals((entries) => this.#withdraw(entries));
   #abort = new AbortController();
   /** Set while nothing is dispatched for a moment, after the app took no more. */
   #hold: NodeJS.Timeout | undefined;
@@ -73,11 +70,18 @@ export class Delivery {
     const deduplication =
       by && new Deduplication({ claims: store?.claims, component, by, window, logger });
     this.#exhaustion = new Exhaustion(options, counts);
-    this.#leases = new Leases(options);
+    this.#takingBack = new TakingBack(options, {
+      lanes: this.#lanes,
+      giveBack: (entry, reason) => this.#return(entry, reason),
+      afterwards: () => {
+        if (this.#lanes.queued < this.#maxInFlight) this.#room.wake();
+        this.#tellCredit();
+      },
+    });
     this.#preparation = new Preparation(counts, deduplication);
     this.#endings = new Endings(options, {
       ...{ counts, deduplication, exhaustion: this.#exhaustion },
-      ...{ leases: this.#leases, withdrawals: this.#withdrawals },
+      takingBack: this.#takingBack,
     });
     this.unfinished = new Unfinished(options, {
       ...{ lanes: this.#lanes, exhaustion: this.#exhaustion },
@@ -176,19 +180,11 @@ export class Delivery {
     this.#delivered++;
     window.enter(entry);
     if (this.#stopped) return this.#return(entry, stopping);
-    const { withdrawn } = event;
-    if (withdrawn?.aborted) return this.#return(entry, takenBack);
-    if (event.lease !== undefined) this.#leases.hold(entry);
+    if (event.withdrawn?.aborted) return this.#return(entry, "its source took it back");
+    this.#takingBack.enter(entry);
     if (redriven === undefined) this.#preparation.recall(entry, this.#options.policy.retry);
-    this.#lanes.enter(entry, keyOf(event, this.#options.orderKey));
-    this.#withdrawals.enter(entry);
-  }
-
-  /** Returns the events that their source takes back, but what the app has: there its answer decides. */
-  #withdraw(entries: Iterable<Entry>): void {
-    for (const entry of entries) if (this.#lanes.takeBack(entry)) this.#return(entry, takenBack);
-    if (this.#lanes.queued < this.#maxInFlight) this.#room.wake();
-    this.#tellCredit();
+    const lane = this.#lanes.enter(entry, keyOf(event, this.#options.orderKey));
+    if (entry.pause !== undefined && lane.entries.length === 1) this.#rest(lane);
   }
 
   readonly #pumpAgain = (): void => {
@@ -333,30 +329,29 @@ export class Delivery {
    */
   #beginAgain(lane: Lane, reason: string, rest = breath): void {
     this.#lanes.rewind(lane);
-    for (const entry of [...lane.entries]) {
-      if (!entry.event.withdrawn?.aborted) continue;
-      this.#lanes.remove(lane, entry);
-      this.#return(entry, entry.lastError ?? reason);
-    }
-    const [first] = lane.entries;
-    if (first === undefined) return this.#lanes.forget(lane);
+    this.#takingBack.sweep(lane, reason);
     if (this.#stopped) return this.#endLane(lane, reason);
-    if (first.exhausted !== undefined && first.pause === undefined)
-      return this.#lanes.listFirst(lane);
-    const pause = lane.takePause();
-    if (pause !== undefined) {
-      this.#lanes.park(lane, pause, () => {
-        this.#tellCredit();
-        this.#pump();
-      });
-      return this.#tellCredit();
-    }
+    if (lane.entries.length === 0) return this.#lanes.forget(lane);
+    if (lane.mustDispose) return this.#lanes.listFirst(lane);
+    if (this.#rest(lane)) return;
     this.#lanes.listFirst(lane);
     if (rest === 0 || !this.#options.app.available || this.#hold !== undefined) return;
     this.#hold = setTimeout(() => {
       this.#hold = undefined;
       this.#pump();
     }, rest);
+  }
+
+  /** Leaves a lane alone for as long as its events ask for; false: they ask for nothing. */
+  #rest(lane: Lane): boolean {
+    const pause = lane.takePause();
+    if (pause === undefined) return false;
+    this.#lanes.park(lane, pause, () => {
+      this.#tellCredit();
+      this.#pump();
+    });
+    this.#tellCredit();
+    return true;
   }
 
   /** At the end the app gets nothing more, but what it has refused for good goes where it belongs. */

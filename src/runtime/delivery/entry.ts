@@ -44,6 +44,8 @@ export class Entry implements Place {
   /** When its lease was renewed, in milliseconds since 1970. */
   renewals: number[] | undefined = undefined;
   failedRenewals: { at: number; reason: string }[] | undefined = undefined;
+  /** Its source lends it no longer: it is given back, unless the app's answer comes first. */
+  overdue = false;
   /** It goes to no app any more, but where its component sends such events. */
   exhausted: Exhausted | undefined = undefined;
   /** Present once it has failed. */

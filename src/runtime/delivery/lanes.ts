@@ -140,6 +140,21 @@ export class Lanes {
     return true;
   }
 
+  /**
+   * Takes out an event, unless it is out, and with it those behind it, which must not overtake it. A dead letter
+   * that is redriven stays: it is not its source's. What is left of the lane's pause is the first one's.
+   */
+  takeFrom(entry: Entry): Entry[] {
+    const { lane } = entry;
+    const index = lane?.entries.indexOf(entry) ?? -1;
+    if (lane === undefined || index < lane.sent) return [];
+    if (lane.place === "parked") entry.pause = Math.max(0, lane.parkedUntil - Date.now());
+    const taken = lane.entries.slice(index).filter(({ redriven }) => redriven === undefined);
+    for (const one of taken) this.remove(lane, one);
+    if (lane.entries.length === 0) this.forget(lane);
+    return taken;
+  }
+
   /** Takes out all events of a lane of which nothing is out, and forgets it. */
   empty(lane: Lane): Entry[] {
     if (lane.place === "parked") this.#parked -= lane.entries.length;
