@@ -12,6 +12,8 @@ export type Exhausted = {
   /** `exhausted`: its attempts are used up; `refused`: the app says that none will help. */
   readonly cause: "exhausted" | "refused";
   readonly reason: string;
+  /** Why there is no other attempt, for people. */
+  readonly why: string;
 };
 
 /** An event on its way, with what its attempts so far have left. A class, since one is made for each event. */

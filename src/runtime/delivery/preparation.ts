@@ -25,7 +25,7 @@ export class Preparation {
     entry.failed = entry.noted = begun;
     entry.lastError = lastError;
     if (deadLettered || begun >= attempts)
-      entry.exhausted = { cause: "exhausted", reason: lastError };
+      entry.exhausted = { cause: "exhausted", reason: lastError, why: "its attempts are used up" };
     const pause = notBefore - performance.now();
     if (pause > 0) entry.pause = pause;
   }

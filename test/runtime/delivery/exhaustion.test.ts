@@ -22,7 +22,7 @@ function poisoned(): FakeApp {
 test("a dead letter holds the whole event and what was tried, and its source hears handled after it is stored", async () => {
   const store = new MemoryStore();
   const gate = Promise.withResolvers<void>();
-  const { delivery, ends } = delivering(poisoned(), { store });
+  const { delivery, ends, logger } = delivering(poisoned(), { store });
   const headers = [
     { name: "a", value: Uint8Array.of(255, 0) },
     { name: "a", value: Uint8Array.of() },
@@ -54,6 +54,13 @@ test("a dead letter holds the whole event and what was tried, and its source hea
     },
   ]);
   expect(ends).toEqual(["dead letter"]);
+  // Its id is what `cufflink dead-letters show` wants.
+  const { id } = letters(store)[0] ?? {};
+  const fields = { event: "poison", attempt: 3, reason: "no poison", deadLetter: id };
+  const message = "event not handled, its attempts are used up";
+  expect(logger.lines.filter(({ level }) => level === "error")).toEqual([
+    { level: "error", fields, message },
+  ]);
   expect([delivery.inFlight, delivery.waiting]).toEqual([0, 0]);
   expect(delivery.counts).toEqual({
     ended: { ...newCounts().ended, handled: 1, "dead letter": 1 },
