@@ -6,7 +6,10 @@ import type { DatabaseSync } from "node:sqlite";
  */
 export type Migrations = readonly string[];
 
-/** Dead letters, attempt counts and claims: what must be safe before somebody is told. */
+/**
+ * Dead letters, attempt counts and claims: what must be safe before somebody is told. `dead_lettered` is 0, or 1, or
+ * 2 once the source was told.
+ */
 export const recordMigrations: Migrations = [
   `
   CREATE TABLE dead_letters (

@@ -70,7 +70,9 @@ export class MemoryStore implements Store {
         const kept = this.letters.get(id);
         if (kept === undefined) continue;
         this.letters.delete(id);
-        this.counts.delete(`${kept.letter.component} ${kept.letter.identity}`);
+        const count = `${kept.letter.component} ${kept.letter.identity}`;
+        const { deadLettered, told } = this.counts.get(count) ?? {};
+        if (told || !deadLettered) this.counts.delete(count);
         removed++;
       }
       return removed;
@@ -111,6 +113,11 @@ export class MemoryStore implements Store {
         this.log.push(`forget ${identity}`);
         this.counts.delete(`${component} ${identity}`);
       }
+    },
+    told: (component, identity) => {
+      const count = this.counts.get(`${component} ${identity}`);
+      if (count !== undefined)
+        this.counts.set(`${component} ${identity}`, { ...count, told: true });
     },
   };
 

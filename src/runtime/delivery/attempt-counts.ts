@@ -95,9 +95,24 @@ export class AttemptCounts {
       this.#keep(entry.event.id, { ...countOf(entry, entry.failed), deadLettered: true });
   }
 
-  /** A dead letter's event was handled: should its source deliver it again, it is attempted. */
-  redriven({ identity }: DeadLetter): void {
-    this.#known.delete(identity);
+  /** Its source has been told that the event, now in the dead letters, is handled. */
+  told(entry: Entry): void {
+    const { identity, fingerprint } = identify(entry);
+    if (entry.event.id !== undefined)
+      this.#keep(identity, { ...countOf(entry, entry.failed), deadLettered: true, told: true });
+    this.#store?.told(this.#component, identity, fingerprint);
+  }
+
+  /**
+   * A dead letter's event was handled, or given up: should it come again, it is attempted. But not where its source
+   * may not have been told yet: that would have it handled twice, and it becomes a dead letter once more.
+   */
+  letterGone({ identity }: DeadLetter): void {
+    const key = this.#known.has(identity) ? identity : identity.split("/", 1).join();
+    const counts = this.#known.get(key);
+    const left = counts?.filter((one) => one.identity !== identity || !one.told) ?? [];
+    if (left.length > 0) this.#known.set(key, left);
+    else this.#known.delete(key);
   }
 
   /**

@@ -147,6 +147,11 @@ export class Delivery {
     });
   }
 
+  /** A dead letter of the component is no more: see {@link AttemptCounts.letterGone}. */
+  letterGone(letter: DeadLetter): void {
+    this.#options.counts.letterGone(letter);
+  }
+
   /**
    * Dispatches nothing more, returns what the app does not have, and resolves when the app has
    * answered the rest or `deadline` milliseconds have passed; what is left then is returned too.

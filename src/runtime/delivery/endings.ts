@@ -130,10 +130,11 @@ export class Endings {
       entry.claim = undefined;
     }
     if (entry.redriven !== undefined) {
-      if (how === "handled") counts.redriven(entry.redriven);
+      if (how === "handled") counts.letterGone(entry.redriven);
       return;
     }
     if (how === "returned") counts.returned(entry);
-    else if (how !== "dead letter") counts.forget(entry);
+    else if (how === "dead letter") counts.told(entry);
+    else counts.forget(entry);
   }
 }

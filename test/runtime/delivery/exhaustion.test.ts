@@ -394,6 +394,51 @@ test("a dead letter whose source never heard of it is the same letter when its e
   expect([app.deliveries.length, store.letters.size]).toEqual([2, 2]);
 });
 
+test.for(["in the same process", "after a restart"])(
+  "an event whose letter is gone is attempted from the first on when it comes again %s",
+  async (when) => {
+    const store = new MemoryStore();
+    const app = poisoned();
+    let { delivery } = delivering(app, { store, retry: once });
+    await delivery.deliver([sourceEvent("poison")]);
+    await settled();
+    const [letter] = letters(store);
+    if (letter === undefined) throw new Error("there is no dead letter");
+    if (when === "after a restart")
+      ({ delivery } = await deliveringAgain(app, { store, retry: once }));
+    await store.deadLetters.remove([letter.id]);
+    delivery.letterGone(letter);
+    expect(store.counts.size).toBe(0);
+    await delivery.deliver([sourceEvent("poison")]);
+    await settled();
+    expect(app.deliveries.map(({ attempt }) => attempt)).toEqual([1, 1]);
+    expect(letters(store)).toMatchObject([{ failed: 1 }]);
+  },
+);
+
+test("an event whose letter is gone before its source was told is not handled when it comes again, and once told it is", async () => {
+  const store = new MemoryStore();
+  const app = poisoned();
+  const ended = delivering(app, { store, retry: once });
+  // The process ends between the two.
+  store.attempts.told = () => undefined;
+  await ended.delivery.deliver([sourceEvent("poison")]);
+  await settled();
+  store.attempts.told = new MemoryStore().attempts.told;
+  const { delivery } = await deliveringAgain(app, { store, retry: once });
+  for (const attempts of [1, 2]) {
+    const [letter] = letters(store);
+    if (letter === undefined) throw new Error("there is no dead letter");
+    await store.deadLetters.remove([letter.id]);
+    delivery.letterGone(letter);
+    const event = sourceEvent("poison");
+    await delivery.deliver([event]);
+    await settled();
+    expect(event.settlements).toEqual([{ outcome: "handled" }]);
+    expect([app.deliveries.length, store.letters.size]).toEqual([attempts, 1]);
+  }
+});
+
 test("events without an id that are equal are dead letters of their own", async () => {
   const store = new MemoryStore();
   const app = poisoned();
