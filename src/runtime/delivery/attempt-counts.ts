@@ -4,7 +4,7 @@ import type { AttemptCount, DeadLetter } from "../../store/records.ts";
 import type { AttemptStore } from "../../store/store.ts";
 import type { Entry } from "./entry.ts";
 import { fingerprintOf, identityOf, type Identity } from "./identity.ts";
-import { inTime } from "../in-time.ts";
+import { Patience } from "../patience.ts";
 
 /** As many marks as the store loads; an older event that comes again is attempted once more. */
 const mostKnown = 10_000;
@@ -26,6 +26,7 @@ export class AttemptCounts {
   readonly #logger: Logger;
   /** By the event's id, or by its fingerprint where it has none: those may be several equal events. */
   readonly #known = new Map<string, Known[]>();
+  readonly #patience = new Patience();
   #inTrouble = false;
 
   /** Without a store nothing is kept, and nothing is said about it. */
@@ -134,7 +135,8 @@ export class AttemptCounts {
     const count = countOf(entry, begun);
     if (entry.event.id !== undefined) this.#keep(entry.event.id, count);
     try {
-      if (this.#store !== undefined) await inTime(this.#store.begin(this.#component, count));
+      const store = this.#store;
+      await this.#patience.ask(async () => store?.begin(this.#component, count));
       this.#inTrouble = false;
     } catch (error) {
       this.#tell(error, "attempts cannot be noted; a restart begins counting anew");
