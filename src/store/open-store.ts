@@ -97,8 +97,8 @@ export function createStore(options: StoreOptions): Store {
     },
     history: {
       append: (records) => thread.ask("appendHistory", [records]),
-      find: async (eventId, component) =>
-        holds(historyFile) ? thread.ask("findHistory", [eventId, component]) : [],
+      find: async (idOrTrace, component) =>
+        holds(historyFile) ? thread.ask("findHistory", [idOrTrace, component]) : [],
     },
     claims: {
       claim: (scope, key, fingerprint, expiresIn) =>

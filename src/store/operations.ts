@@ -59,8 +59,8 @@ export const operations = {
       history.append(records),
   },
   historyReads: {
-    findHistory: (history: HistoryTable, eventId: string, component: string | undefined) =>
-      history.find(eventId, component),
+    findHistory: (history: HistoryTable, idOrTrace: string, component: string | undefined) =>
+      history.find(idOrTrace, component),
   },
 };
 

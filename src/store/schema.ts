@@ -75,6 +75,11 @@ export const historyMigrations: Migrations = [
   ) STRICT;
   CREATE INDEX history_by_event ON history (event_id);
   `,
+  `
+  ALTER TABLE history ADD COLUMN trace_id TEXT;
+  UPDATE history SET trace_id = nullif(json_extract(record, '$.traceId'), '');
+  CREATE INDEX history_by_trace ON history (trace_id) WHERE trace_id IS NOT NULL;
+  `,
 ];
 
 /** A file that a newer program has written. */

@@ -70,8 +70,8 @@ export type AttemptStore = {
 export type HistoryStore = {
   /** Keeps records for a while; need not be durable. */
   append(records: readonly HistoryRecord[]): Promise<void>;
-  /** Newest first, at most 100. */
-  find(eventId: string, component: string | undefined): Promise<HistoryRecord[]>;
+  /** Those of events with this id, or in this trace, newest first, at most 100. */
+  find(idOrTrace: string, component: string | undefined): Promise<HistoryRecord[]>;
 };
 
 export type ClaimStore = {

@@ -126,9 +126,9 @@ export class MemoryStore implements Store {
       this.#fail();
       this.records.push(...records);
     },
-    find: async (eventId, component) =>
+    find: async (idOrTrace, component) =>
       this.records
-        .filter((one) => one.eventId === eventId)
+        .filter((one) => one.eventId === idOrTrace || one.traceId === idOrTrace)
         .filter((one) => component === undefined || one.component === component)
         .toReversed()
         .slice(0, 100),
