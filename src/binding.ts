@@ -241,15 +241,18 @@ export type InboundEvent = {
    * unless the app has it at that moment, it is returned at once and not tried again.
    */
   readonly withdrawn?: AbortSignal | undefined;
-  /** Where the source lends an event for a time: renewed while the runtime or the app holds it. */
+  /** Where the source lends an event for a time: renewed while the runtime or the app holds it, or given back. */
   readonly lease?: Lease | undefined;
 };
 
 export type Lease = {
   /** How long the event is lent, in milliseconds. It is renewed each third of that. */
   readonly duration: number;
-  /** Lends it for that long again. */
-  readonly extend: () => Promise<void>;
+  /**
+   * Lends it for that long again. Absent: the source cannot. Then the event is returned when the time is over,
+   * unless the app has it, and with it those that came later with the same key.
+   */
+  readonly extend?: (() => Promise<void>) | undefined;
 };
 
 export type Header = { readonly name: string; readonly value: Uint8Array };

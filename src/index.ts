@@ -163,6 +163,7 @@ export async function createRuntime(options: EmbeddedOptions = {}): Promise<Embe
     store: store.deadLetters,
     redrive: (letter, signal) => core.redrive(letter, signal),
     invoke: (invocation) => core.invoke(invocation),
+    letterGone: (letter) => core.letterGone(letter),
     logger,
   });
   const memory = new ResourceMemory();

@@ -104,6 +104,7 @@ export async function serve(options: ServeOptions): Promise<Served> {
     store: store.deadLetters,
     redrive: (letter, signal) => runtime.redrive(letter, signal),
     invoke: (invocation) => runtime.invoke(invocation),
+    letterGone: (letter) => runtime.letterGone(letter),
     logger,
   });
   const server = await startServer(options, runtime, app, {

@@ -15,7 +15,7 @@ export function addWhyCommand(program: Command): void {
     .description(
       "tell what became of an event: where from, each attempt, the app's answers, where it is or ended",
     )
-    .argument("<event>", "the event's identity at its source, or the trace id of a recent one")
+    .argument("<event>", "the event's identity at its source, or its trace id")
     .option("--component <name>", "as this component read it")
     .option("--json", "for tools")
     .addHelpText(

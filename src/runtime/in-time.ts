@@ -1,5 +1,5 @@
 /** How long the store, or an output that takes what is exhausted, may take over one event, in milliseconds. */
-const longest = 30_000;
+export const longestWait = 30_000;
 
 /**
  * What the promise resolves to. Rejects when it takes longer than 30 seconds: what hangs must hold nothing for
@@ -8,7 +8,10 @@ const longest = 30_000;
 export async function inTime<Value>(promise: Promise<Value>): Promise<Value> {
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new Error(`no answer within ${longest / 1000} s`)), longest);
+    timer = setTimeout(
+      () => reject(new Error(`no answer within ${longestWait / 1000} s`)),
+      longestWait,
+    );
   });
   try {
     return await Promise.race([promise, late]);

@@ -101,6 +101,8 @@ export type Runtime = {
    * where its component is not there, or reads nothing now.
    */
   redrive(letter: DeadLetter, signal?: AbortSignal): Promise<Redriven>;
+  /** A dead letter was removed: should its event come again, it is attempted, if its source was told of it before. */
+  letterGone(letter: DeadLetter): void;
   /** What became of events. */
   readonly history: Pick<History, "find">;
   /** The events with this id, or in this trace, that have not ended: where they are, and why. */
@@ -280,6 +282,9 @@ export function createRuntime(options: RuntimeOptions): Runtime {
         return component.input.redrive(letter, component.status.state, signal);
       const text = `there is no component ${letter.component}, whose dead letter this is`;
       throw new BindingError("not_found", text);
+    },
+    letterGone(letter) {
+      components.get(letter.component)?.input.delivery?.letterGone(letter);
     },
     history,
     unfinished: (eventId, name) =>

@@ -20,6 +20,7 @@ export class AttemptTable {
   readonly #note: StatementSync;
   readonly #forget: StatementSync;
   readonly #forgetSame: StatementSync;
+  readonly #told: StatementSync;
   readonly #components: StatementSync;
   readonly #expire: StatementSync;
   readonly #keepNewest: StatementSync;
@@ -36,7 +37,12 @@ export class AttemptTable {
     );
     this.#forget = database.prepare("DELETE FROM attempts WHERE component = ? AND identity = ?");
     this.#forgetSame = database.prepare(
-      "DELETE FROM attempts WHERE component = ? AND identity = ? AND fingerprint = ?",
+      `DELETE FROM attempts
+       WHERE component = ? AND identity = ? AND fingerprint = ? AND dead_lettered <> 1`,
+    );
+    this.#told = database.prepare(
+      `UPDATE attempts SET dead_lettered = 2
+       WHERE component = ? AND identity = ? AND fingerprint = ? AND dead_lettered = 1`,
     );
     this.#components = database.prepare(
       "SELECT component FROM attempts GROUP BY component HAVING count(*) > ?",
@@ -55,6 +61,7 @@ export class AttemptTable {
       begun: row.begun,
       lastError: row.last_error,
       deadLettered: row.dead_lettered !== 0,
+      ...(row.dead_lettered === 2 ? { told: true } : {}),
     }));
   }
 
@@ -68,7 +75,15 @@ export class AttemptTable {
     for (const identity of identities) this.#forget.run(component, identity);
   }
 
-  /** Forgets the count of this very event, not of another that has its identity now. */
+  /** The source of an event in the dead letters has been told of it. */
+  told(component: string, identity: string, fingerprint: string): void {
+    this.#told.run(component, identity, fingerprint);
+  }
+
+  /**
+   * Forgets the count of this very event, not of another that has its identity now; nor of a dead letter's whose
+   * source may not have been told, and so deliver it again.
+   */
   forgetSame(component: string, identity: string, fingerprint: string): void {
     this.#forgetSame.run(component, identity, fingerprint);
   }

@@ -2,6 +2,15 @@ import type { DatabaseSync, StatementSync } from "node:sqlite";
 import type { HistoryRecord } from "./records.ts";
 import type { Retention } from "./store.ts";
 
+const most = 100;
+
+/** An arm for each index, and no more rows of it than may be told. */
+function newestBy(column: string): string {
+  return `SELECT number FROM (
+    SELECT number FROM history WHERE ${column} = ?1 AND (?2 IS NULL OR component = ?2)
+    ORDER BY number DESC LIMIT ${most})`;
+}
+
 /** What became of events, in the order in which they ended. */
 export class HistoryTable {
   readonly #retention: Retention["history"];
@@ -14,11 +23,11 @@ export class HistoryTable {
   constructor(database: DatabaseSync, retention: Retention["history"]) {
     this.#retention = retention;
     this.#append = database.prepare(
-      "INSERT INTO history (event_id, component, ended_at, record) VALUES (?, ?, ?, ?)",
+      "INSERT INTO history (event_id, trace_id, component, ended_at, record) VALUES (?, ?, ?, ?, ?)",
     );
     this.#find = database.prepare(
-      `SELECT record FROM history WHERE event_id = ?1 AND (?2 IS NULL OR component = ?2)
-       ORDER BY number DESC LIMIT 100`,
+      `SELECT record FROM history WHERE number IN (${["event_id", "trace_id"].map(newestBy).join(" UNION ")})
+       ORDER BY number DESC LIMIT ${most}`,
     );
     this.#oldest = database.prepare("SELECT number, ended_at FROM history ORDER BY number");
     this.#newest = database.prepare("SELECT max(number) AS number FROM history");
@@ -27,15 +36,15 @@ export class HistoryTable {
 
   append(records: readonly HistoryRecord[]): void {
     for (const record of records) {
-      const { eventId, component, endedAt } = record;
-      this.#append.run(eventId, component, endedAt, JSON.stringify(record));
+      const { eventId, traceId, component, endedAt } = record;
+      this.#append.run(eventId, traceId || null, component, endedAt, JSON.stringify(record));
     }
     this.#removeTo.run(Number(this.#newest.get()?.["number"] ?? 0) - this.#retention.count);
   }
 
-  find(eventId: string, component: string | undefined): HistoryRecord[] {
+  find(idOrTrace: string, component: string | undefined): HistoryRecord[] {
     return this.#find
-      .all(eventId, component ?? null)
+      .all(idOrTrace, component ?? null)
       .map((row) => JSON.parse(String(row["record"])) as HistoryRecord);
   }
 

@@ -91,11 +91,14 @@ export function createStore(options: StoreOptions): Store {
       forget(component, identities) {
         if (holds(recordsFile)) thread.tell("forgetAttempts", [component, [...identities]]);
       },
+      told(component, identity, fingerprint) {
+        if (holds(recordsFile)) thread.tell("toldAttempt", [component, identity, fingerprint]);
+      },
     },
     history: {
       append: (records) => thread.ask("appendHistory", [records]),
-      find: async (eventId, component) =>
-        holds(historyFile) ? thread.ask("findHistory", [eventId, component]) : [],
+      find: async (idOrTrace, component) =>
+        holds(historyFile) ? thread.ask("findHistory", [idOrTrace, component]) : [],
     },
     claims: {
       claim: (scope, key, fingerprint, expiresIn) =>
@@ -128,7 +131,7 @@ function homelessStore(): Store {
       remove: refuse,
       totals: async () => [],
     },
-    attempts: { load: async () => [], begin: refuse, forget: () => {} },
+    attempts: { load: async () => [], begin: refuse, forget: () => {}, told: () => {} },
     history: { append: refuse, find: async () => [] },
     claims: { claim: refuse, complete: refuse, release: refuse },
     trouble,

@@ -23,6 +23,12 @@ export const operations = {
       attempts.begin(component, count),
     forgetAttempts: ({ attempts }: RecordTables, component: string, identities: string[]) =>
       attempts.forget(component, identities),
+    toldAttempt: (
+      { attempts }: RecordTables,
+      component: string,
+      identity: string,
+      fingerprint: string,
+    ) => attempts.told(component, identity, fingerprint),
     claim: (
       { claims }: RecordTables,
       scope: string,
@@ -53,8 +59,8 @@ export const operations = {
       history.append(records),
   },
   historyReads: {
-    findHistory: (history: HistoryTable, eventId: string, component: string | undefined) =>
-      history.find(eventId, component),
+    findHistory: (history: HistoryTable, idOrTrace: string, component: string | undefined) =>
+      history.find(idOrTrace, component),
   },
 };
 

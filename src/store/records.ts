@@ -76,6 +76,8 @@ export type AttemptCount = {
   readonly lastError: string;
   /** It is in the dead letters already, though its source may not have been told. */
   readonly deadLettered: boolean;
+  /** Its source has been told since: should it come again, it is meant to. */
+  readonly told?: boolean;
 };
 
 /** What became of an event. */

@@ -6,7 +6,10 @@ import type { DatabaseSync } from "node:sqlite";
  */
 export type Migrations = readonly string[];
 
-/** Dead letters, attempt counts and claims: what must be safe before somebody is told. */
+/**
+ * Dead letters, attempt counts and claims: what must be safe before somebody is told. `dead_lettered` is 0, or 1, or
+ * 2 once the source was told.
+ */
 export const recordMigrations: Migrations = [
   `
   CREATE TABLE dead_letters (
@@ -71,6 +74,11 @@ export const historyMigrations: Migrations = [
     record TEXT NOT NULL
   ) STRICT;
   CREATE INDEX history_by_event ON history (event_id);
+  `,
+  `
+  ALTER TABLE history ADD COLUMN trace_id TEXT;
+  UPDATE history SET trace_id = nullif(json_extract(record, '$.traceId'), '');
+  CREATE INDEX history_by_trace ON history (trace_id) WHERE trace_id IS NOT NULL;
   `,
 ];
 

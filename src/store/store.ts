@@ -39,7 +39,10 @@ export type DeadLetterStore = {
   ): Promise<ListedDeadLetter[]>;
   /** Replaces it, under its id. False: there is none any more. */
   replace(letter: DeadLetter): Promise<boolean>;
-  /** Removes those with these ids, their attempt counts too; resolves to how many there were. Many: in parts. */
+  /**
+   * Removes those with these ids, and the attempt counts of those whose source was told; resolves to how many there
+   * were. Many: in parts.
+   */
   remove(ids: readonly string[]): Promise<number>;
   /** Per component. */
   totals(): Promise<DeadLetterTotal[]>;
@@ -60,13 +63,15 @@ export type AttemptStore = {
   begin(component: string, count: AttemptCount): Promise<void>;
   /** Forgets counts of events that are done with; need not be durable. */
   forget(component: string, identities: readonly string[]): void;
+  /** Notes that the source of an event in the dead letters was told; need not be durable. */
+  told(component: string, identity: string, fingerprint: string): void;
 };
 
 export type HistoryStore = {
   /** Keeps records for a while; need not be durable. */
   append(records: readonly HistoryRecord[]): Promise<void>;
-  /** Newest first, at most 100. */
-  find(eventId: string, component: string | undefined): Promise<HistoryRecord[]>;
+  /** Those of events with this id, or in this trace, newest first, at most 100. */
+  find(idOrTrace: string, component: string | undefined): Promise<HistoryRecord[]>;
 };
 
 export type ClaimStore = {

@@ -2,8 +2,9 @@ import type { App, Delivery, Outcome } from "../../src/runtime/app.ts";
 
 export const handled: Outcome = { kind: "handled", reply: undefined };
 
-export function refused(reason = "no"): Outcome {
-  return { kind: "refused", reason };
+/** `after`: the pause that the app asks for, in milliseconds. */
+export function refused(reason = "no", after?: number): Outcome {
+  return { kind: "refused", reason, ...(after === undefined ? {} : { after }) };
 }
 
 type Handle = (delivery: Delivery, signal: AbortSignal) => Outcome | Promise<Outcome>;

@@ -117,14 +117,22 @@ test("a letter is replaced under its id, unless it is gone", async () => {
 });
 
 test("removing letters tells how many there were, and forgets their attempts and no others", async () => {
-  const [one, two] = [letter({ identity: "one" }), letter({ identity: "two" })];
+  const [one, two, three] = ["one", "two", "three"].map((identity) => letter({ identity }));
+  if (one === undefined || two === undefined || three === undefined) throw new Error("no letters");
+  await store.deadLetters.put(three, "f3");
   await store.deadLetters.put(one, "f1");
+  store.attempts.told("orders", "one", "f1");
   await store.deadLetters.put(two, "f2");
   // Its identity was used anew by another event.
   await store.attempts.begin("orders", attempt({ identity: "two", fingerprint: "f3" }));
   expect(await store.deadLetters.remove([one.id, two.id, "none"])).toBe(2);
   expect(await store.deadLetters.get(one.id)).toBeUndefined();
-  expect(await store.attempts.load("orders")).toMatchObject([{ identity: "two" }]);
+  // The source of the third may not have been told, and deliver it again.
+  expect(await store.deadLetters.remove([three.id])).toBe(1);
+  expect(await store.attempts.load("orders")).toMatchObject([
+    { identity: "two", deadLettered: false },
+    { identity: "three", deadLettered: true },
+  ]);
 });
 
 test("letters are listed oldest first, a page at a time, by all that is asked for", async () => {

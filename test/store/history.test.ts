@@ -37,6 +37,21 @@ test("what became of an event is found, newest first, also by a later process", 
   expect(await later.history.find("e2", undefined)).toEqual([]);
 });
 
+test("events are found by their trace id too, those without one by none", async () => {
+  const store = openStore({ folder: ":memory:" });
+  const traceId = "a".repeat(32);
+  const [nameless, named, other] = [
+    record({ eventId: "", traceId, component: "readings" }),
+    record({ traceId }),
+    record({ eventId: "", traceId: "" }),
+  ];
+  const last = record();
+  await store.history.append([nameless, named, other, last]);
+  expect(await store.history.find(traceId, undefined)).toEqual([named, nameless]);
+  expect(await store.history.find(traceId, "readings")).toEqual([nameless]);
+  expect(await store.history.find("e1", undefined)).toEqual([last, named]);
+});
+
 test("at most 100 are told", async () => {
   const store = openStore({ folder: ":memory:" });
   await store.history.append(Array.from({ length: 120 }, (_, at) => record({ receivedAt: at })));

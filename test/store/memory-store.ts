@@ -70,7 +70,9 @@ export class MemoryStore implements Store {
         const kept = this.letters.get(id);
         if (kept === undefined) continue;
         this.letters.delete(id);
-        this.counts.delete(`${kept.letter.component} ${kept.letter.identity}`);
+        const count = `${kept.letter.component} ${kept.letter.identity}`;
+        const { deadLettered, told } = this.counts.get(count) ?? {};
+        if (told || !deadLettered) this.counts.delete(count);
         removed++;
       }
       return removed;
@@ -112,6 +114,11 @@ export class MemoryStore implements Store {
         this.counts.delete(`${component} ${identity}`);
       }
     },
+    told: (component, identity) => {
+      const count = this.counts.get(`${component} ${identity}`);
+      if (count !== undefined)
+        this.counts.set(`${component} ${identity}`, { ...count, told: true });
+    },
   };
 
   readonly history: Store["history"] = {
@@ -119,9 +126,9 @@ export class MemoryStore implements Store {
       this.#fail();
       this.records.push(...records);
     },
-    find: async (eventId, component) =>
+    find: async (idOrTrace, component) =>
       this.records
-        .filter((one) => one.eventId === eventId)
+        .filter((one) => one.eventId === idOrTrace || one.traceId === idOrTrace)
         .filter((one) => component === undefined || one.component === component)
         .toReversed()
         .slice(0, 100),

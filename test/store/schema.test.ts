@@ -1,7 +1,7 @@
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { expect, onTestFinished, test } from "vitest";
-import { migrate, recordMigrations } from "../../src/store/schema.ts";
+import { historyMigrations, migrate, recordMigrations } from "../../src/store/schema.ts";
 import { openStore, temporaryFolder } from "./opened-store.ts";
 
 /** As the first version wrote it; this must never need a change. */
@@ -57,6 +57,22 @@ test("a file of the first version is brought to the newest with all that it hold
   onTestFinished(() => after.close());
   const version = after.prepare("PRAGMA user_version").get();
   expect(version).toEqual({ user_version: recordMigrations.length });
+});
+
+test("a history of the first version is found by trace id", async () => {
+  const folder = temporaryFolder();
+  const file = new DatabaseSync(join(folder, "history.db"));
+  migrate(file, historyMigrations.slice(0, 1));
+  file.exec(`
+    INSERT INTO history (event_id, component, ended_at, record) VALUES
+      ('', 'orders', 20, '{"component":"orders","traceId":"abc","reason":"\\u0000"}'),
+      ('e', 'orders', 30, '{"component":"orders","traceId":"","reason":""}');
+  `);
+  file.close();
+  const store = openStore({ folder });
+  const traced = { component: "orders", traceId: "abc", reason: "\0" };
+  expect(await store.history.find("abc", undefined)).toEqual([traced]);
+  expect(await store.history.find("e", "orders")).toEqual([{ ...traced, traceId: "", reason: "" }]);
 });
 
 test("steps are taken once each, in order; one that fails leaves the file as it was before it", () => {

@@ -21,7 +21,7 @@ export const file_cufflink_v1_history: GenFile = /*@__PURE__*/
  */
 export type ExplainEventRequest = Message<"cufflink.v1.ExplainEventRequest"> & {
   /**
-   * The source's own identity of the event, whole; or the trace id of one that is still in memory.
+   * The source's own identity of the event, whole; or its trace id, of 32 hexadecimal digits.
    *
    * @generated from field: string event_id = 1;
    */

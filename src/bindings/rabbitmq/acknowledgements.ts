@@ -1,3 +1,5 @@
+import { longestTimer } from "../../metadata/duration.ts";
+
 /** The part of a channel that is used here. */
 export type AcknowledgingChannel = {
   ack(message: DeliveryTag, allUpTo: boolean): void;
@@ -43,7 +45,11 @@ export class Acknowledgements {
   returned(tag: number, after: number): void {
     const entry = this.#open.get(tag);
     if (entry === undefined) return;
-    const pause = Math.min(after, entry.since + this.#longestHold - performance.now());
+    const pause = Math.min(
+      after,
+      longestTimer,
+      entry.since + this.#longestHold - performance.now(),
+    );
     if (pause <= 0) {
       this.#requeue(tag);
       return;

@@ -1,5 +1,5 @@
 import type { Channel, ConsumeMessage, Message } from "amqplib";
-import type { InboundEvent, Reader, Reading } from "../../binding.ts";
+import type { InboundEvent, Lease, Reader, Reading } from "../../binding.ts";
 import { BindingError, messageOf } from "../../errors.ts";
 import { Acknowledgements } from "./acknowledgements.ts";
 import type { AcknowledgingChannel } from "./acknowledgements.ts";
@@ -10,8 +10,8 @@ import type { Link } from "./link.ts";
 import { PrefetchWindow } from "./prefetch-window.ts";
 import { declareQueue } from "./queue.ts";
 
-/** The server ends a channel that has not answered a delivery for 30 minutes. */
-const longestHold = 25 * 60_000;
+/** How much of the server's patience with an unacknowledged message is used. */
+const usedPatience = 5 / 6;
 const largestPrefetch = 65_535;
 
 /** Opens the reader's connection; the callback is called once if it ends by itself. */
@@ -39,6 +39,8 @@ export class Consumer implements Reader {
   #channel: Channel | undefined;
   #window: PrefetchWindow | undefined;
   #acknowledgements: Acknowledgements | undefined;
+  /** One for all messages; `undefined`: the server has them lent for as long as it takes. */
+  readonly #lease: Lease | undefined;
   #batch: InboundEvent[] = [];
   #started = false;
   #stopped = false;
@@ -46,6 +48,8 @@ export class Consumer implements Reader {
 
   constructor(reading: Reading<typeof rabbitmqFields>) {
     this.#reading = reading;
+    const duration = reading.metadata.consumerTimeout * usedPatience;
+    if (duration > 0) this.#lease = { duration };
   }
 
   /** The connection that reads, while there is one: an exclusive queue is known to no other. */
@@ -60,6 +64,7 @@ export class Consumer implements Reader {
     this.#channel = channel;
     channel.on("error", (error) => this.#lose(failure("the channel was closed", error)));
     await declareQueue(channel, metadata);
+    const longestHold = this.#lease?.duration ?? Number.POSITIVE_INFINITY;
     this.#acknowledgements = new Acknowledgements(tolerant(channel), longestHold);
     this.#window = new PrefetchWindow(
       {
@@ -130,9 +135,14 @@ export class Consumer implements Reader {
     const tag = message.fields.deliveryTag;
     acknowledgements.delivered(tag);
     this.#batch.push(
-      eventOf(message, queueName, prefetchCount === 1 ? queueName : undefined, (settlement) => {
-        if (settlement.outcome === "handled") acknowledgements.handled(tag);
-        else acknowledgements.returned(tag, settlement.after ?? 0);
+      eventOf(message, {
+        queue: queueName,
+        key: prefetchCount === 1 ? queueName : undefined,
+        lease: this.#lease,
+        settle: (settlement) => {
+          if (settlement.outcome === "handled") acknowledgements.handled(tag);
+          else acknowledgements.returned(tag, settlement.after ?? 0);
+        },
       }),
     );
     if (this.#batch.length === 1) queueMicrotask(() => this.#deliver());

@@ -1,5 +1,5 @@
 import type { ConsumeMessage } from "amqplib";
-import type { Header, InboundEvent, Settlement } from "../../binding.ts";
+import type { Header, InboundEvent } from "../../binding.ts";
 import { exactHeader } from "./header-bytes.ts";
 
 const propertyNames = [
@@ -17,12 +17,12 @@ const propertyNames = [
   "appId",
 ] as const;
 
+type About = Pick<InboundEvent, "key" | "lease" | "settle"> & { readonly queue: string };
+
 /** Makes a message an event: AMQP's properties are its metadata, the header table its headers. */
 export function eventOf(
   message: ConsumeMessage,
-  queue: string,
-  key: string | undefined,
-  settle: (settlement: Settlement) => void,
+  { queue, key, lease, settle }: About,
 ): InboundEvent {
   const { properties, fields, content } = message;
   const metadata: Record<string, string> = {
@@ -43,6 +43,7 @@ export function eventOf(
     id: metadata["messageId"],
     attempt: attemptOf(table, queue),
     redelivered: fields.redelivered,
+    lease,
     settle,
   };
 }

@@ -43,6 +43,12 @@ export const rabbitmqFields = {
     min: 0,
     max: 65_535,
   }),
+  consumerTimeout: duration({
+    description:
+      "The server's own `consumer_timeout`, after which it closes a channel that has not acknowledged a message: messages are given back when five sixths of it are over. A bare number: seconds. 0: the server has no such limit.",
+    direction: "input",
+    default: "30m",
+  }),
   maxPriority: integer({
     description: "Declare a priority queue with this many levels. Without it, the queue has none.",
     min: 0,

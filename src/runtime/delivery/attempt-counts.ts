@@ -4,10 +4,15 @@ import type { AttemptCount, DeadLetter } from "../../store/records.ts";
 import type { AttemptStore } from "../../store/store.ts";
 import type { Entry } from "./entry.ts";
 import { fingerprintOf, identityOf, type Identity } from "./identity.ts";
-import { inTime } from "../in-time.ts";
+import { Patience } from "../patience.ts";
 
 /** As many marks as the store loads; an older event that comes again is attempted once more. */
 const mostKnown = 10_000;
+type Known = AttemptCount & {
+  /** The event was to wait for its next attempt until then, by `performance.now()`. */
+  readonly notBefore?: number;
+};
+
 const unknownError = "the runtime ended while the app had the event";
 
 /**
@@ -20,7 +25,8 @@ export class AttemptCounts {
   readonly #component: string;
   readonly #logger: Logger;
   /** By the event's id, or by its fingerprint where it has none: those may be several equal events. */
-  readonly #known = new Map<string, AttemptCount[]>();
+  readonly #known = new Map<string, Known[]>();
+  readonly #patience = new Patience();
   #inTrouble = false;
 
   /** Without a store nothing is kept, and nothing is said about it. */
@@ -46,7 +52,7 @@ export class AttemptCounts {
   }
 
   /** What is known of an event that comes in. One without an id takes it along: its equals are others. */
-  find(event: InboundEvent): AttemptCount | undefined {
+  find(event: InboundEvent): Known | undefined {
     if (event.redelivered === false) return undefined;
     if (event.id !== undefined && !this.#known.has(event.id)) return undefined;
     const fingerprint = fingerprintOf(event);
@@ -90,33 +96,54 @@ export class AttemptCounts {
       this.#keep(entry.event.id, { ...countOf(entry, entry.failed), deadLettered: true });
   }
 
-  /** A dead letter's event was handled: should its source deliver it again, it is attempted. */
-  redriven({ identity }: DeadLetter): void {
-    this.#known.delete(identity);
+  /** Its source has been told that the event, now in the dead letters, is handled. */
+  told(entry: Entry): void {
+    const { identity, fingerprint } = identify(entry);
+    if (entry.event.id !== undefined)
+      this.#keep(identity, { ...countOf(entry, entry.failed), deadLettered: true, told: true });
+    this.#store?.told(this.#component, identity, fingerprint);
+  }
+
+  /**
+   * A dead letter's event was handled, or given up: should it come again, it is attempted. But not where its source
+   * may not have been told yet: that would have it handled twice, and it becomes a dead letter once more.
+   */
+  letterGone({ identity }: DeadLetter): void {
+    const key = this.#known.has(identity) ? identity : identity.split("/", 1).join();
+    const counts = this.#known.get(key);
+    const left = counts?.filter((one) => one.identity !== identity || !one.told) ?? [];
+    if (left.length > 0) this.#known.set(key, left);
+    else this.#known.delete(key);
   }
 
   /**
    * It goes back to its source. An attempt that was noted and never went out is taken back; a first one that has
-   * failed is noted now. One that is exhausted begins anew.
+   * failed is noted now. One that is exhausted begins anew, unless it only could not be put where it belongs.
    */
   returned(entry: Entry): void {
-    if (this.#store === undefined || entry.noted === entry.failed) return;
-    if (entry.noted < entry.failed && entry.exhausted !== undefined) return;
-    void this.#write(entry, entry.failed);
+    const { failed, noted, exhausted, overdue, pause } = entry;
+    const comesBack = overdue && failed > 0 && (exhausted === undefined || pause !== undefined);
+    const isKept = comesBack || noted > failed || exhausted === undefined;
+    if (this.#store !== undefined && noted !== failed && isKept) void this.#write(entry, failed);
+    if (!comesBack) return;
+    const notBefore = pause === undefined ? {} : { notBefore: performance.now() + pause };
+    const count = countOf(entry, failed);
+    this.#keep(keyOf(count), { ...count, ...notBefore });
   }
 
   async #write(entry: Entry, begun: number): Promise<void> {
     const count = countOf(entry, begun);
     if (entry.event.id !== undefined) this.#keep(entry.event.id, count);
     try {
-      if (this.#store !== undefined) await inTime(this.#store.begin(this.#component, count));
+      const store = this.#store;
+      await this.#patience.ask(async () => store?.begin(this.#component, count));
       this.#inTrouble = false;
     } catch (error) {
       this.#tell(error, "attempts cannot be noted; a restart begins counting anew");
     }
   }
 
-  #keep(key: string, count: AttemptCount): void {
+  #keep(key: string, count: Known): void {
     const others = this.#known.get(key)?.filter((one) => one.identity !== count.identity) ?? [];
     this.#known.delete(key);
     this.#known.set(key, [...others, count]);

@@ -152,19 +152,18 @@ export function noteRefusal(
   { reason, after = 0, final = false, codes = {} }: Outcome & { kind: "refused" },
   { policy: { retry, matching = {} }, logger }: DeliveryOptions,
 ): void {
-  const facts = { event: entry.event.id, attempt: entry.failed, reason };
   const left = entry.failed < retry.attempts;
   if (final || !left || matches(matching, codes) === false) {
-    entry.exhausted = { cause: final ? "refused" : "exhausted", reason };
     const why = final
       ? "the app says that trying again is no use"
       : left
         ? "its policy does not repeat what is answered so"
         : "its attempts are used up";
-    logger.error(facts, `event not handled, ${why}`);
+    entry.exhausted = { cause: final ? "refused" : "exhausted", reason, why };
     return;
   }
   entry.pause = Math.max(after, pauseAfter(retry, entry.failed));
+  const facts = { event: entry.event.id, attempt: entry.failed, reason };
   const pause = Math.round(entry.pause);
   logger.warn({ ...facts, pause }, "event not handled; it is tried again after a pause");
 }

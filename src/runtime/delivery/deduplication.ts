@@ -3,7 +3,7 @@ import { messageOf } from "../../errors.ts";
 import { string, type Field, type Parsed } from "../../metadata/fields.ts";
 import { closest } from "../../metadata/suggest.ts";
 import type { ClaimStore } from "../../store/store.ts";
-import { inTime } from "../in-time.ts";
+import { Patience } from "../patience.ts";
 
 /** The component field `deduplicate`: `undefined` is off, `id` the source's, else a header's name in lower case. */
 export type DeduplicateBy = { readonly header: string } | "id" | undefined;
@@ -50,6 +50,7 @@ export class Deduplication {
   readonly #options: DeduplicationOptions;
   /** The events that are with us now, with those that wait for what becomes of them. */
   readonly #held = new Map<string, (() => void)[]>();
+  readonly #patience = new Patience();
   #inTrouble = false;
 
   constructor(options: DeduplicationOptions) {
@@ -78,7 +79,8 @@ export class Deduplication {
     this.#held.set(key, []);
     const { claims, component, window } = this.#options;
     try {
-      const claim = claims && (await inTime(claims.claim(component, key, "", window)));
+      const claim =
+        claims && (await this.#patience.ask(() => claims.claim(component, key, "", window)));
       this.#inTrouble &&= claims === undefined;
       if (claim?.state !== "done") return true;
       this.#free(key);
@@ -97,7 +99,7 @@ export class Deduplication {
     const { claims, component, window } = this.#options;
     try {
       if (claims !== undefined)
-        await inTime(claims.complete(component, key, "", undefined, window));
+        await this.#patience.ask(() => claims.complete(component, key, "", undefined, window));
     } catch (error) {
       this.#tell(messageOf(error), "a handled event cannot be marked; a duplicate is delivered");
     }

@@ -14,14 +14,13 @@ import type { EventCounts } from "./event-counts.ts";
 import { Exhaustion, type Trouble } from "./exhaustion.ts";
 import { keyOf, type Lane } from "./lane.ts";
 import { Lanes } from "./lanes.ts";
-import { Leases } from "./leases.ts";
 import { Preparation } from "./preparation.ts";
 import { redrivenEvent, type Redriven } from "./redrive.ts";
+import { TakingBack } from "./taking-back.ts";
 import { Unfinished } from "./unfinished.ts";
 import { Waiters } from "../waiters.ts";
 import { Windows, type Window } from "./window.ts";
 
-const takenBack = "its source took it back";
 const stopping = "the runtime stops";
 /** How long an app that was reached and took nothing is left alone, in milliseconds. */
 const breath = 50;
@@ -43,7 +42,7 @@ export class Delivery {
   readonly #lanes: Lanes;
   readonly #windows = new Windows();
   readonly #exhaustion: Exhaustion;
-  readonly #leases: Leases;
+  readonly #takingBack: TakingBack;
   readonly #endings: Endings;
   readonly #preparation: Preparation;
   /** The events that have not ended. */
@@ -56,8 +55,6 @@ export class Delivery {
   #toldCredit: number;
   readonly #room = new Waiters();
   readonly #idle = new Waiters();
-  /** The signals that are listened to. */
-  readonly #withdrawals = new WeakSet<AbortSignal>();
   #abort = new AbortController();
   /** Set while nothing is dispatched for a moment, after the app took no more. */
   #hold: NodeJS.Timeout | undefined;
@@ -73,10 +70,19 @@ export class Delivery {
     const deduplication =
       by && new Deduplication({ claims: store?.claims, component, by, window, logger });
     this.#exhaustion = new Exhaustion(options, counts);
-    this.#leases = new Leases(options);
+    this.#takingBack = new TakingBack(options, {
+      lanes: this.#lanes,
+      giveBack: (entry, reason) => this.#return(entry, reason),
+      afterwards: () => {
+        if (this.#lanes.queued < this.#maxInFlight) this.#room.wake();
+        this.#tellCredit();
+      },
+    });
     this.#preparation = new Preparation(counts, deduplication);
-    const parts = { counts, deduplication, exhaustion: this.#exhaustion, leases: this.#leases };
-    this.#endings = new Endings(options, parts);
+    this.#endings = new Endings(options, {
+      ...{ counts, deduplication, exhaustion: this.#exhaustion },
+      takingBack: this.#takingBack,
+    });
     this.unfinished = new Unfinished(options, {
       ...{ lanes: this.#lanes, exhaustion: this.#exhaustion },
       ...{ closed: () => this.#gate.trouble, halted: () => this.#halted },
@@ -141,6 +147,11 @@ export class Delivery {
     });
   }
 
+  /** A dead letter of the component is no more: see {@link AttemptCounts.letterGone}. */
+  letterGone(letter: DeadLetter): void {
+    this.#options.counts.letterGone(letter);
+  }
+
   /**
    * Dispatches nothing more, returns what the app does not have, and resolves when the app has
    * answered the rest or `deadline` milliseconds have passed; what is left then is returned too.
@@ -174,22 +185,11 @@ export class Delivery {
     this.#delivered++;
     window.enter(entry);
     if (this.#stopped) return this.#return(entry, stopping);
-    const { withdrawn } = event;
-    if (withdrawn?.aborted) return this.#return(entry, takenBack);
-    if (event.lease !== undefined) this.#leases.hold(entry);
+    if (event.withdrawn?.aborted) return this.#return(entry, "its source took it back");
+    this.#takingBack.enter(entry);
     if (redriven === undefined) this.#preparation.recall(entry, this.#options.policy.retry);
-    this.#lanes.enter(entry, keyOf(event, this.#options.orderKey));
-    // A signal may be that of a million events, one after another: they share the listener.
-    if (withdrawn === undefined || this.#withdrawals.has(withdrawn)) return;
-    this.#withdrawals.add(withdrawn);
-    withdrawn.addEventListener("abort", () => this.#withdraw(withdrawn), { once: true });
-  }
-
-  /** Returns the events that their source takes back, but what the app has: there its answer decides. */
-  #withdraw(signal: AbortSignal): void {
-    for (const entry of this.#lanes.takeBack(signal)) this.#return(entry, takenBack);
-    if (this.#lanes.queued < this.#maxInFlight) this.#room.wake();
-    this.#tellCredit();
+    const lane = this.#lanes.enter(entry, keyOf(event, this.#options.orderKey));
+    if (entry.pause !== undefined && lane.entries.length === 1) this.#rest(lane);
   }
 
   readonly #pumpAgain = (): void => {
@@ -334,30 +334,29 @@ export class Delivery {
    */
   #beginAgain(lane: Lane, reason: string, rest = breath): void {
     this.#lanes.rewind(lane);
-    for (const entry of [...lane.entries]) {
-      if (!entry.event.withdrawn?.aborted) continue;
-      this.#lanes.remove(lane, entry);
-      this.#return(entry, entry.lastError ?? reason);
-    }
-    const [first] = lane.entries;
-    if (first === undefined) return this.#lanes.forget(lane);
+    this.#takingBack.sweep(lane, reason);
     if (this.#stopped) return this.#endLane(lane, reason);
-    if (first.exhausted !== undefined && first.pause === undefined)
-      return this.#lanes.listFirst(lane);
-    const pause = lane.takePause();
-    if (pause !== undefined) {
-      this.#lanes.park(lane, pause, () => {
-        this.#tellCredit();
-        this.#pump();
-      });
-      return this.#tellCredit();
-    }
+    if (lane.entries.length === 0) return this.#lanes.forget(lane);
+    if (lane.mustDispose) return this.#lanes.listFirst(lane);
+    if (this.#rest(lane)) return;
     this.#lanes.listFirst(lane);
     if (rest === 0 || !this.#options.app.available || this.#hold !== undefined) return;
     this.#hold = setTimeout(() => {
       this.#hold = undefined;
       this.#pump();
     }, rest);
+  }
+
+  /** Leaves a lane alone for as long as its events ask for; false: they ask for nothing. */
+  #rest(lane: Lane): boolean {
+    const pause = lane.takePause();
+    if (pause === undefined) return false;
+    this.#lanes.park(lane, pause, () => {
+      this.#tellCredit();
+      this.#pump();
+    });
+    this.#tellCredit();
+    return true;
   }
 
   /** At the end the app gets nothing more, but what it has refused for good goes where it belongs. */

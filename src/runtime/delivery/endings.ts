@@ -11,7 +11,7 @@ import { newCounts } from "./event-counts.ts";
 import type { Exhaustion } from "./exhaustion.ts";
 import type { End } from "../records/history-ring.ts";
 import { handledSettlement, type Lane } from "./lane.ts";
-import type { Leases } from "./leases.ts";
+import type { TakingBack } from "./taking-back.ts";
 
 /** How an event has come back from where it was sent. */
 export type Conclusion = Outcome | { readonly kind: "duplicate" };
@@ -35,7 +35,7 @@ type Parts = {
   readonly counts: AttemptCounts;
   readonly deduplication: Deduplication | undefined;
   readonly exhaustion: Exhaustion;
-  readonly leases: Leases;
+  readonly takingBack: TakingBack;
 };
 
 /** Where each event of a component ends: its source is told, once, and whoever keeps account of it. */
@@ -112,7 +112,7 @@ export class Endings {
     this.lastSettledAt = now;
     // A dead letter that is redriven is counted already, unless it is handled now.
     if (entry.redriven === undefined || end.how === "handled") this.counts.ended[end.how]++;
-    if (event.lease !== undefined) this.#parts.leases.release(entry);
+    this.#parts.takingBack.leave(entry);
     this.#keepAccount(entry, end);
     if (end.how !== "handled") observer.ended(name, end.how);
     if (entry.redriven !== undefined)
@@ -130,10 +130,11 @@ export class Endings {
       entry.claim = undefined;
     }
     if (entry.redriven !== undefined) {
-      if (how === "handled") counts.redriven(entry.redriven);
+      if (how === "handled") counts.letterGone(entry.redriven);
       return;
     }
     if (how === "returned") counts.returned(entry);
-    else if (how !== "dead letter") counts.forget(entry);
+    else if (how === "dead letter") counts.told(entry);
+    else counts.forget(entry);
   }
 }

@@ -4,6 +4,7 @@ import type { Reply } from "../app.ts";
 import type { FanOut } from "./fan-out.ts";
 import type { Identity } from "./identity.ts";
 import { traceOf } from "../trace.ts";
+import type { Lane } from "./lane.ts";
 import type { Place, Window } from "./window.ts";
 
 /** Why an event will not be attempted again. */
@@ -11,6 +12,8 @@ export type Exhausted = {
   /** `exhausted`: its attempts are used up; `refused`: the app says that none will help. */
   readonly cause: "exhausted" | "refused";
   readonly reason: string;
+  /** Why there is no other attempt, for people. */
+  readonly why: string;
 };
 
 /** An event on its way, with what its attempts so far have left. A class, since one is made for each event. */
@@ -24,6 +27,8 @@ export class Entry implements Place {
   readonly redriven: DeadLetter | undefined;
   settled = false;
   position = 0;
+  /** The lane that it came into. */
+  lane: Lane | undefined = undefined;
   failed = 0;
   lastError: string | undefined = undefined;
   /** The pause that its last attempt asks for before the lane begins again, in milliseconds. */
@@ -41,6 +46,8 @@ export class Entry implements Place {
   /** When its lease was renewed, in milliseconds since 1970. */
   renewals: number[] | undefined = undefined;
   failedRenewals: { at: number; reason: string }[] | undefined = undefined;
+  /** Its source lends it no longer: it is given back, unless the app's answer comes first. */
+  overdue = false;
   /** It goes to no app any more, but where its component sends such events. */
   exhausted: Exhausted | undefined = undefined;
   /** Present once it has failed. */

@@ -35,6 +35,8 @@ export class Exhaustion {
   readonly #options: DeliveryOptions;
   readonly #counts: AttemptCounts;
   readonly #stuck = new Map<Entry, Trouble>();
+  /** Those that the log has named. */
+  readonly #told = new WeakSet<Entry>();
 
   constructor(options: DeliveryOptions, counts: AttemptCounts) {
     this.#options = options;
@@ -56,8 +58,12 @@ export class Exhaustion {
   async dispose(entry: Entry, exhausted: Exhausted, signal: AbortSignal): Promise<Disposal> {
     try {
       signal.throwIfAborted();
-      return await this.#within(signal, (either) => this.#dispose(entry, exhausted, either));
+      const run = (either: AbortSignal) => this.#dispose(entry, exhausted, either);
+      const disposal = await this.#within(signal, run);
+      this.#tell(entry, exhausted, disposal.kind === "done" ? disposal.end.deadLetter : undefined);
+      return disposal;
     } catch (error) {
+      this.#tell(entry, exhausted, undefined);
       const where = entry.redriven ? "the dead letters" : this.#destination;
       const reason = `event ${entry.label ?? "without id"} cannot be put into ${where}: ${messageOf(error)}`;
       // A redriven one is still in the dead letters, as it was.
@@ -162,6 +168,15 @@ export class Exhaustion {
       redrives: 0,
       edited: false,
     };
+  }
+
+  /** Once; and once more when it has become a dead letter, whose id leads to the rest. */
+  #tell(entry: Entry, { reason, why }: Exhausted, deadLetter: string | undefined): void {
+    if (deadLetter === undefined && this.#told.has(entry)) return;
+    this.#told.add(entry);
+    const about = deadLetter === undefined ? {} : { deadLetter };
+    const facts = { event: entry.event.id, attempt: entry.failed, reason, ...about };
+    this.#options.logger.error(facts, `event not handled, ${why}`);
   }
 
   #stay(entry: Entry, reason: string): void {

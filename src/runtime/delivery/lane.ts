@@ -39,6 +39,12 @@ export class Lane implements LaneReference {
     return this.entries.length - this.sent;
   }
 
+  /** Whether its first is on its way to where its component sends what is exhausted, and does not wait. */
+  get mustDispose(): boolean {
+    const [first] = this.entries;
+    return first?.exhausted !== undefined && first.pause === undefined;
+  }
+
   /** Those whose fan-out waits are not out any more, and the app is not asked again. Returns how many. */
   putBackWaiting(): number {
     let count = 0;

@@ -50,6 +50,7 @@ export class Lanes {
       else this.#byKey.set(key, lane);
     }
     lane.entries.push(entry);
+    entry.lane = lane;
     if (lane.place === "parked") this.#parked++;
     else this.#queued++;
     this.list(lane);
@@ -130,17 +131,27 @@ export class Lanes {
     else this.#queued--;
   }
 
-  /** Takes out the events of a signal that are not out, and forgets lanes that have no others. */
-  takeBack(signal: AbortSignal): Entry[] {
-    const taken: Entry[] = [];
-    for (const lane of this.all) {
-      for (const entry of lane.entries.slice(lane.sent)) {
-        if (entry.event.withdrawn !== signal) continue;
-        this.remove(lane, entry);
-        taken.push(entry);
-      }
-      if (lane.entries.length === 0) this.forget(lane);
-    }
+  /** Takes out an event, unless it is out, and forgets its lane where it was the last. False: it is out. */
+  takeBack(entry: Entry): boolean {
+    const { lane } = entry;
+    if (lane === undefined || lane.entries.indexOf(entry) < lane.sent) return false;
+    this.remove(lane, entry);
+    if (lane.entries.length === 0) this.forget(lane);
+    return true;
+  }
+
+  /**
+   * Takes out an event, unless it is out, and with it those behind it, which must not overtake it. A dead letter
+   * that is redriven stays: it is not its source's. What is left of the lane's pause is the first one's.
+   */
+  takeFrom(entry: Entry): Entry[] {
+    const { lane } = entry;
+    const index = lane?.entries.indexOf(entry) ?? -1;
+    if (lane === undefined || index < lane.sent) return [];
+    if (lane.place === "parked") entry.pause = Math.max(0, lane.parkedUntil - Date.now());
+    const taken = lane.entries.slice(index).filter(({ redriven }) => redriven === undefined);
+    for (const one of taken) this.remove(lane, one);
+    if (lane.entries.length === 0) this.forget(lane);
     return taken;
   }
 

@@ -7,25 +7,34 @@ import type { Entry } from "./entry.ts";
 const renewedAfter = 1 / 3;
 const leastInterval = 10;
 
+/** How much of its duration is left when a lease that cannot be renewed counts as over: they end together. */
+const overBefore = 1 / 25;
+
 type LeasesOptions = Pick<DeliveryOptions, "name" | "logger" | "observer">;
 
-/** Renews the leases of the events that are held, queued, waiting or with the app, by one timer for all. */
+/**
+ * Renews the leases of the events that are held, queued, waiting or with the app, and tells which cannot be renewed
+ * and are over, by one timer for all.
+ */
 export class Leases {
   readonly #options: LeasesOptions;
-  /** When each is renewed next, by `performance.now()`. */
+  readonly #onOver: (entries: readonly Entry[]) => void;
+  /** When each is renewed next, or is over, by `performance.now()`. */
   readonly #due = new Map<Entry, number>();
   #timer: NodeJS.Timeout | undefined;
   #timerAt = Number.POSITIVE_INFINITY;
 
-  constructor(options: LeasesOptions) {
+  /** `onOver` gets events that are lent no longer, in the order in which they came, once. */
+  constructor(options: LeasesOptions, onOver: (entries: readonly Entry[]) => void) {
     this.#options = options;
+    this.#onOver = onOver;
   }
 
   /** Holds an event, if it is lent. */
   hold(entry: Entry): void {
     const { lease } = entry.event;
     if (lease === undefined) return;
-    const due = performance.now() + lease.duration * renewedAfter;
+    const due = performance.now() + lease.duration * (lease.extend ? renewedAfter : 1);
     this.#due.set(entry, due);
     this.#wakeAt(due);
   }
@@ -47,9 +56,15 @@ export class Leases {
     this.#timerAt = Number.POSITIVE_INFINITY;
     const now = performance.now();
     let next = Number.POSITIVE_INFINITY;
+    const over: Entry[] = [];
     for (const [entry, due] of this.#due) {
       const { lease } = entry.event;
       if (lease === undefined) continue;
+      if (lease.extend === undefined) {
+        if (due - now <= lease.duration * overBefore) over.push(entry);
+        else next = Math.min(next, due);
+        continue;
+      }
       // Those that are nearly due are renewed along with the others.
       const renew = due - now <= (lease.duration * renewedAfter) / 4;
       const again = renew ? now + lease.duration * renewedAfter : due;
@@ -60,6 +75,8 @@ export class Leases {
       next = Math.min(next, again);
     }
     if (Number.isFinite(next)) this.#wakeAt(next);
+    for (const entry of over) this.#due.delete(entry);
+    if (over.length > 0) this.#onOver(over);
   }
 
   async #extend(entry: Entry, extend: () => Promise<void>): Promise<void> {

@@ -20,12 +20,14 @@ export class Preparation {
     if (!this.#counts.some) return;
     const known = this.#counts.find(entry.event);
     if (known === undefined) return;
-    const { identity, fingerprint, begun, lastError, deadLettered } = known;
+    const { identity, fingerprint, begun, lastError, deadLettered, notBefore = 0 } = known;
     entry.identity = { identity, fingerprint };
     entry.failed = entry.noted = begun;
     entry.lastError = lastError;
     if (deadLettered || begun >= attempts)
-      entry.exhausted = { cause: "exhausted", reason: lastError };
+      entry.exhausted = { cause: "exhausted", reason: lastError, why: "its attempts are used up" };
+    const pause = notBefore - performance.now();
+    if (pause > 0) entry.pause = pause;
   }
 
   isNeeded(entry: Entry): boolean {

@@ -4,6 +4,8 @@ import type { Lane } from "./lane.ts";
 export class ReadyLanes {
   #line: Lane[] = [];
   #head = 0;
+  /** How many in the line were removed since it was last cleared of such, at most. */
+  #removed = 0;
   readonly #aside = new Set<Lane>();
 
   /** The first in line. */
@@ -64,6 +66,17 @@ export class ReadyLanes {
   /** Takes a lane out, wherever it is. */
   remove(lane: Lane): void {
     if (lane.place === "aside") this.#aside.delete(lane);
+    const wasListed = lane.place === "listed";
     lane.place = "idle";
+    if (!wasListed || ++this.#removed < 256) return;
+    if (this.#removed * 2 > this.#line.length - this.#head) this.#clear();
+  }
+
+  /** While the app is away the first may stay for hours, and any number come and go behind it. */
+  #clear(): void {
+    const listed = this.#line.slice(this.#head).filter(({ place }) => place === "listed");
+    this.#line = [...new Set(listed)];
+    this.#head = 0;
+    this.#removed = 0;
   }
 }

@@ -16,6 +16,8 @@ export type DeadLetterDeskOptions = {
   readonly redrive: Runtime["redrive"];
   /** Runs an output's operation. */
   readonly invoke: Runtime["invoke"];
+  /** Told of each letter that was removed. */
+  readonly letterGone?: Runtime["letterGone"];
   readonly logger: RuntimeLogger;
 };
 
@@ -238,7 +240,7 @@ export class DeadLetterDesk {
         this.#countsOf(component).handled++;
         this.#handled.add(id);
       }
-      return { ...about, outcome: "handled", reason: await this.#forget(id) };
+      return { ...about, outcome: "handled", reason: await this.#forget(letter) };
     } catch (error) {
       return { ...about, outcome: "refused", reason: messageOf(error) };
     } finally {
@@ -247,10 +249,12 @@ export class DeadLetterDesk {
   }
 
   /** Removes a letter that was handled. Resolves to what a person should know where that failed. */
-  async #forget(id: string): Promise<string> {
+  async #forget(letter: DeadLetter): Promise<string> {
+    const { id } = letter;
     try {
       await this.#options.store.remove([id]);
       this.#handled.delete(id);
+      this.#options.letterGone?.(letter);
       return "";
     } catch (error) {
       return `it was handled, but is still stored; redriving it again removes it, unless the runtime was started anew: ${messageOf(error)}`;
@@ -263,7 +267,10 @@ export class DeadLetterDesk {
       for (const [component, of] of Map.groupBy(letters, (one) => one.component)) {
         const ids = of.map(({ id }) => id);
         const count = await this.#options.store.remove(ids);
-        for (const id of ids) this.#handled.delete(id);
+        for (const letter of of) {
+          this.#handled.delete(letter.id);
+          this.#options.letterGone?.(letter);
+        }
         this.#countsOf(component).dropped += count;
         this.#options.logger.warn({ component, letters: count }, "dead letters dropped");
         removed += count;

@@ -52,12 +52,12 @@ export class History {
    * What is known of events with this id, or in this trace, the newest first, at most 100. Rejects with a
    * `BindingError` when the store cannot be read.
    */
-  async find(eventId: string, component?: string): Promise<HistoryRecord[]> {
-    const found = [...this.#ring.find(eventId, component)].map((at) => this.#ring.record(at));
+  async find(idOrTrace: string, component?: string): Promise<HistoryRecord[]> {
+    const found = [...this.#ring.find(idOrTrace, component)].map((at) => this.#ring.record(at));
     const known = new Map<string, number>();
     for (const record of found) known.set(sameness(record), (known.get(sameness(record)) ?? 0) + 1);
     await this.flush();
-    for (const record of (await this.#store?.find(eventId, component)) ?? []) {
+    for (const record of (await this.#store?.find(idOrTrace, component)) ?? []) {
       // Each in memory may be in the store too, and it is one event.
       const left = known.get(sameness(record)) ?? 0;
       if (left === 0) found.push(record);

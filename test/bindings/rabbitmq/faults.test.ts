@@ -2,6 +2,8 @@ import { expect, test } from "vitest";
 import rabbitmq from "../../../src/bindings/rabbitmq/index.ts";
 import { describeWith, uniqueName } from "../../servers/describe-with.ts";
 import { makeCertificates } from "../certificates.ts";
+import { delivering } from "../../runtime/delivering.ts";
+import { FakeApp } from "../../runtime/fake-app.ts";
 import { reservePort } from "../../servers/ports.ts";
 import { errorOf, handled, openQueue, textOf, until } from "../opened-queue.ts";
 
@@ -66,6 +68,41 @@ describeWith("rabbitmq", { own: true }, (server) => {
       }
       const again = await (await openQueue(rabbitmq, properties)).read();
       await until(() => again.texts.includes("slow"));
+    },
+  );
+
+  test(
+    "what waits longer than the server's limit is given back before, and comes in order",
+    { timeout: limit },
+    async () => {
+      const queueName = uniqueName("orders");
+      const properties = { host: server.url, queueName, consumerTimeout: "3" };
+      const set = (name: string, value: number): Promise<string> =>
+        server.ctl("eval", `application:set_env(rabbit, ${name}, ${value}).`);
+      await set("consumer_timeout", 6000);
+      await set("channel_tick_interval", 500);
+      try {
+        const queue = await openQueue(rabbitmq, properties);
+        const app = new FakeApp();
+        app.available = false;
+        const { delivery } = delivering(app, { orderKey: "header:order" });
+        const reading = await queue.read((event) => {
+          void delivery.deliver([event]);
+          return "keep";
+        });
+        const texts = ["1", "2", "3", "4"];
+        for (const text of texts) await queue.create(text, { order: text === "4" ? "b" : "a" });
+        // Beyond what the server would have borne.
+        await until(() => reading.events.length >= 4 * texts.length);
+        expect(reading.losses).toEqual([]);
+        app.available = true;
+        await until(() => app.texts.length === texts.length);
+        expect(app.texts.filter((text) => text !== "4")).toEqual(["1", "2", "3"]);
+        await reading.reader.flush();
+        expect(await queue.backlog()).toBe(0);
+      } finally {
+        await set("consumer_timeout", 1_800_000);
+      }
     },
   );
 

@@ -409,7 +409,7 @@ describeWith("rabbitmq", (server) => {
     const attempts: (number | undefined)[] = [];
     await channel.consume(quorum, (message) => {
       if (message === null) return;
-      attempts.push(eventOf(message, quorum, undefined, () => {}).attempt);
+      attempts.push(eventOf(message, { queue: quorum, settle: () => {} }).attempt);
       if (attempts.length < 3) channel.nack(message);
       else channel.ack(message);
     });
@@ -431,7 +431,7 @@ describeWith("rabbitmq", (server) => {
     const rejected: (number | undefined)[] = [];
     await channel.consume(dead, (message) => {
       if (message === null) return;
-      rejected.push(eventOf(message, dead, undefined, () => {}).attempt);
+      rejected.push(eventOf(message, { queue: dead, settle: () => {} }).attempt);
       if (rejected.length < 3) channel.nack(message, false, false);
       else channel.ack(message);
     });

@@ -183,3 +183,31 @@ test("an exhausted event that is being marked as done is not given back by the e
   await drained;
   expect(event.settlements).toEqual([{ outcome: "handled" }]);
 });
+
+test("a store that hangs holds all up for half a minute, once, and tells duplicates again when it answers", async () => {
+  const app = new FakeApp();
+  const store = new MemoryStore();
+  const { delivery, logger } = delivering(app, { store, ...byId });
+  const gate = Promise.withResolvers<void>();
+  store.gate = gate.promise;
+  const numbers = Array.from({ length: 20 }, (_, index) => String(index));
+  void delivery.deliver(numbers.slice(0, 10).map((text) => sourceEvent(text)));
+  await vi.advanceTimersByTimeAsync(20_000);
+  const later = numbers.slice(10).map((text) => sourceEvent(text));
+  void delivery.deliver(later);
+  await vi.advanceTimersByTimeAsync(9_999);
+  expect(app.deliveries.length).toBe(0);
+  await vi.advanceTimersByTimeAsync(1);
+  expect(app.deliveries.length).toBe(20);
+  expect(later.every(({ settlements }) => settlements.length === 1)).toBe(true);
+  const next = sourceEvent("next");
+  void delivery.deliver([next]);
+  await settled();
+  expect(next.settlements).toEqual([{ outcome: "handled" }]);
+  expect(logger.lines.filter(({ level }) => level === "warn")).toHaveLength(1);
+  gate.resolve();
+  await settled();
+  void delivery.deliver([sourceEvent("again"), sourceEvent("again")]);
+  await settled();
+  expect(app.texts.filter((text) => text === "again")).toHaveLength(1);
+});

@@ -517,3 +517,24 @@ test("taking events back makes room, also while the app is away", async () => {
   await settled();
   expect([room, delivery.waiting]).toEqual([true, 0]);
 });
+
+test("events that are taken back one by one are looked up, and not looked for among the others", async () => {
+  const app = new FakeApp();
+  app.available = false;
+  const { delivery } = delivering(app);
+  let looks = 0;
+  const senders = Array.from({ length: 1000 }, () => new AbortController());
+  const events = senders.map((sender, index) =>
+    Object.defineProperty(sourceEvent(String(index)), "withdrawn", {
+      get: () => {
+        looks++;
+        return sender.signal;
+      },
+    }),
+  );
+  for (const event of events) void delivery.deliver([event]);
+  for (const sender of senders) sender.abort();
+  expect(events.every(({ settlements }) => settlements.length === 1)).toBe(true);
+  expect(delivery.waiting).toBe(0);
+  expect(looks).toBeLessThan(10 * senders.length);
+});

@@ -22,7 +22,7 @@ function poisoned(): FakeApp {
 test("a dead letter holds the whole event and what was tried, and its source hears handled after it is stored", async () => {
   const store = new MemoryStore();
   const gate = Promise.withResolvers<void>();
-  const { delivery, ends } = delivering(poisoned(), { store });
+  const { delivery, ends, logger } = delivering(poisoned(), { store });
   const headers = [
     { name: "a", value: Uint8Array.of(255, 0) },
     { name: "a", value: Uint8Array.of() },
@@ -54,6 +54,13 @@ test("a dead letter holds the whole event and what was tried, and its source hea
     },
   ]);
   expect(ends).toEqual(["dead letter"]);
+  // Its id is what `cufflink dead-letters show` wants.
+  const { id } = letters(store)[0] ?? {};
+  const fields = { event: "poison", attempt: 3, reason: "no poison", deadLetter: id };
+  const message = "event not handled, its attempts are used up";
+  expect(logger.lines.filter(({ level }) => level === "error")).toEqual([
+    { level: "error", fields, message },
+  ]);
   expect([delivery.inFlight, delivery.waiting]).toEqual([0, 0]);
   expect(delivery.counts).toEqual({
     ended: { ...newCounts().ended, handled: 1, "dead letter": 1 },
@@ -385,6 +392,50 @@ test("a dead letter whose source never heard of it is the same letter when its e
   await delivery.deliver([other]);
   await settled();
   expect([app.deliveries.length, store.letters.size]).toEqual([2, 2]);
+});
+
+test.for(["in the same process", "after a restart"])(
+  "an event whose letter is gone is attempted from the first on when it comes again %s",
+  async (when) => {
+    const store = new MemoryStore();
+    const app = poisoned();
+    let { delivery } = delivering(app, { store, retry: once });
+    await delivery.deliver([sourceEvent("poison")]);
+    await settled();
+    const [letter] = letters(store);
+    if (letter === undefined) throw new Error("there is no dead letter");
+    if (when === "after a restart")
+      ({ delivery } = await deliveringAgain(app, { store, retry: once }));
+    await store.deadLetters.remove([letter.id]);
+    delivery.letterGone(letter);
+    expect(store.counts.size).toBe(0);
+    await delivery.deliver([sourceEvent("poison")]);
+    await settled();
+    expect(app.deliveries.map(({ attempt }) => attempt)).toEqual([1, 1]);
+    expect(letters(store)).toMatchObject([{ failed: 1 }]);
+  },
+);
+
+test("an event whose letter is gone before its source was told is not handled when it comes again, and once told it is", async () => {
+  const store = new MemoryStore();
+  const app = poisoned();
+  const ended = delivering(app, { store, retry: once });
+  await ended.delivery.deliver([sourceEvent("poison")]);
+  await settled();
+  // The process ended between the two.
+  for (const [key, count] of store.counts) store.counts.set(key, { ...count, told: false });
+  const { delivery } = await deliveringAgain(app, { store, retry: once });
+  for (const attempts of [1, 2]) {
+    const [letter] = letters(store);
+    if (letter === undefined) throw new Error("there is no dead letter");
+    await store.deadLetters.remove([letter.id]);
+    delivery.letterGone(letter);
+    const event = sourceEvent("poison");
+    await delivery.deliver([event]);
+    await settled();
+    expect(event.settlements).toEqual([{ outcome: "handled" }]);
+    expect([app.deliveries.length, store.letters.size]).toEqual([attempts, 1]);
+  }
 });
 
 test("events without an id that are equal are dead letters of their own", async () => {

@@ -381,3 +381,24 @@ test("what the retention removes is counted", () => {
   one.expired("orders", 1);
   expect(one.counts.get("orders")?.expired).toBe(4);
 });
+
+test("whoever keeps account is told of each letter that is gone, and of no other", async () => {
+  const store = new LetterStore(...numbers(4));
+  const gone: string[] = [];
+  const invoke = async ({ metadata }: Invocation): Promise<undefined> => {
+    if (metadata["cufflink-event-id"] === letter(4).event.id) throw new Error("no");
+  };
+  const made = new DeadLetterDesk({
+    ...{ store, redrive: async () => handled, invoke, logger },
+    letterGone: ({ id }) => void gone.push(id),
+  });
+  const ids = (...wanted: number[]): Selection => ({
+    filter: { ids: wanted.map((one) => letter(one).id) },
+    all: false,
+  });
+  await made.drop(ids(1));
+  await results(made.redrive(ids(2), { signal: never }));
+  const to = { component: "archive", operation: "create", metadata: {} };
+  await results(made.redrive(ids(3, 4), { signal: never, to }));
+  expect(gone).toEqual([1, 2, 3].map((one) => letter(one).id));
+});
