@@ -18,6 +18,7 @@ export type Http1ClientOptions = {
 };
 
 const connectTimeout = 10_000;
+const noHeaders = {};
 const firstPause = 50;
 const longestPause = 1000;
 /** More requests than this at a time wait for a connection. */
@@ -138,7 +139,7 @@ class Http1Exchange implements Dispatcher.DispatchHandler {
   #timer: NodeJS.Timeout | undefined;
   #controller: Dispatcher.DispatchController | undefined;
   #status = 0;
-  #headers: Record<string, string | string[] | undefined> = {};
+  #headers: Record<string, string | string[] | undefined> = noHeaders;
   #size = 0;
 
   constructor(limits: HttpLimits) {
