@@ -23,6 +23,7 @@ import { createLogger } from "./telemetry/logger.ts";
 
 export { defineBinding } from "./binding.ts";
 export { BindingError } from "./errors.ts";
+export { DeadLetter, Drop, Retry } from "./handler-errors.ts";
 export * as fields from "./metadata/fields.ts";
 export { version } from "./version.ts";
 export type {
@@ -54,7 +55,7 @@ export type { ResourceProblem } from "./resources/problem.ts";
 export type { LetterChange } from "./runtime/records/dead-letters.ts";
 export type { RedriveResult } from "./runtime/records/redrive-run.ts";
 export type { ComponentChange, ReloadResult } from "./runtime/component/reload.ts";
-export type { DeadLetter, DeadLetterFilter } from "./store/records.ts";
+export type { DeadLetter as StoredDeadLetter, DeadLetterFilter } from "./store/records.ts";
 export type { Outcome } from "./runtime/app.ts";
 export type { RuntimeLogger } from "./runtime/runtime-logger.ts";
 export type { ComponentState, ComponentStatus } from "./runtime/status.ts";

@@ -6,12 +6,15 @@ import { expect, onTestFinished, test, vi } from "vitest";
 import {
   BindingError,
   createRuntime,
+  DeadLetter,
   defineBinding,
+  Drop,
   fields,
   type ComponentResource,
   type EmbeddedOptions,
   type EmbeddedRuntime,
   type RuntimeLogger,
+  type StoredDeadLetter,
 } from "../src/index.ts";
 import { root } from "./cli/command.ts";
 import { component, folder } from "./resources/folder.ts";
@@ -153,6 +156,27 @@ test("with a folder for its state it keeps dead letters, which outlast it and ar
   expect(await second.deadLetters.redrive("all")).toMatchObject([{ id, outcome: "handled" }]);
   expect(heard).toEqual(["borken", "borken", "broken"]);
   expect(await second.deadLetters.drop("all")).toEqual({ dropped: 0, skipped: 0 });
+});
+
+test("a handler says what becomes of its event: a dead letter after one attempt, or nothing at all", async () => {
+  const [stateDir, path] = [folder({}), folder({ "a.txt": "borken", "b.txt": "spam" })];
+  const runtime = await start({
+    stateDir,
+    components: [inbox(path).replace("value: 0}", "value: 9}")],
+    app: {
+      onBindingEvent({ data }) {
+        if (Buffer.from(data ?? []).toString() === "spam") throw new Drop("spam");
+        throw new DeadLetter("cannot read it");
+      },
+    },
+  });
+  const ended = () => runtime.components()[0]?.endedOtherwise;
+  await until(() => ended()?.["dead letter"] === 1 && ended()?.dropped === 1, {
+    what: () => `both events to end: ${JSON.stringify(runtime.components())}`,
+  });
+  const { letters }: { letters: readonly StoredDeadLetter[] } = await runtime.deadLetters.list();
+  expect(letters).toMatchObject([{ cause: "refused", reason: "cannot read it", failed: 1 }]);
+  expect(runtime.components()).toMatchObject([{ handled: 0, attempts: 2 }]);
 });
 
 test("without one there are no dead letters, and the event stays", async () => {

@@ -66,6 +66,8 @@ const allowed = [
   ["src/sdk/event-stream.ts", "../../gen/cufflink/v1/event_streams_pb.ts"],
   ["src/sdk/invoker.ts", "../grpc/client.ts"],
   ["src/sdk/outcome.ts", "../errors.ts"],
+  ["src/sdk/outcome.ts", "../handler-errors.ts"],
+  ["src/app/function.ts", "../handler-errors.ts"],
   ["src/sdk/app.ts", "./outcome.ts"],
 ] as const;
 

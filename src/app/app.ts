@@ -41,7 +41,7 @@ async function createPortApp(options: AppOptions, streams: EventStreams): Promis
   const optionsTimeout = options.optionsTimeout ?? 3000;
   const settings = { host, port, token, optionsTimeout, health };
   if (protocol === "grpc" || protocol === "grpcs") {
-    return createGrpcApp({ ...settings, secure: protocol === "grpcs", streams });
+    return createGrpcApp({ ...settings, secure: protocol === "grpcs", streams, logger });
   }
   // What reaches HTTP apps is loaded only where there is one.
   const { createHttpApp } = await import("./http.ts");

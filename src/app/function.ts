@@ -1,4 +1,5 @@
 import { BindingError, messageOf } from "../errors.ts";
+import { DeadLetter, Drop, Retry } from "../handler-errors.ts";
 import { codesOf } from "../policy/matching.ts";
 import type { App, Delivery, Outcome, Reply } from "../runtime/app.ts";
 import { eventMetadata } from "./event-metadata.ts";
@@ -27,7 +28,10 @@ export type BindingEvent = {
 /** What a function may answer. Nothing at all means handled, without a reply. */
 export type BindingReply = Omit<Reply, "source">;
 
-/** Handles one event. Throwing means not handled: it is delivered again. */
+/**
+ * Handles one event. Returning means handled; throwing means not handled: {@link Retry}, {@link DeadLetter},
+ * {@link Drop}, and anything else is a retry with its message as the reason.
+ */
 export type BindingEventHandler = (
   event: BindingEvent,
 ) => Promise<BindingReply | undefined | void> | BindingReply | undefined | void;
@@ -80,9 +84,20 @@ async function call(
     if (answer === undefined) return { kind: "handled", reply: undefined };
     return { kind: "handled", reply: { ...answer, source: "function" } };
   } catch (thrown) {
-    const codes = thrown instanceof BindingError ? codesOf(thrown) : undefined;
-    return { kind: "refused", reason: messageOf(thrown), codes };
+    return outcomeOfThrown(thrown);
   }
+}
+
+function outcomeOfThrown(thrown: unknown): Outcome {
+  const reason = messageOf(thrown);
+  if (thrown instanceof DeadLetter) return { kind: "refused", reason, final: true };
+  if (thrown instanceof Drop) return { kind: "dropped", reason };
+  if (thrown instanceof Retry) {
+    const { after = 0 } = thrown;
+    return { kind: "refused", reason, after: after > 0 ? after : undefined };
+  }
+  const codes = thrown instanceof BindingError ? codesOf(thrown) : undefined;
+  return { kind: "refused", reason, codes };
 }
 
 function handlerOf(handlers: FunctionAppHandlers, name: string): BindingEventHandler | undefined {

@@ -5,6 +5,7 @@ import {
   BindingEventResponseSchema,
   ListInputBindingsResponseSchema,
 } from "../../gen/dapr/proto/runtime/v1/appcallback_pb.ts";
+import type { Logger } from "../binding.ts";
 import { GrpcClient, type UnaryResult } from "../grpc/client.ts";
 import { Code } from "../grpc/status.ts";
 import type { App, Delivery, Outcome, Reply } from "../runtime/app.ts";
@@ -13,6 +14,7 @@ import { encodeBindingEventFrame } from "./binding-event.ts";
 import { binaryTrace, deliveryHeaders } from "./event-metadata.ts";
 import type { EventStreams } from "./event-streams.ts";
 import type { AppHealthOptions } from "./health.ts";
+import { outcomeHeader, SaidOutcomes } from "./said-outcome.ts";
 import { StreamDialler } from "./stream-dialler.ts";
 
 export type GrpcAppOptions = {
@@ -28,6 +30,7 @@ export type GrpcAppOptions = {
   readonly health?: AppHealthOptions | undefined;
   /** Where the app's event stream goes, if it serves one. */
   readonly streams: EventStreams;
+  readonly logger: Logger;
 };
 
 /**
@@ -57,10 +60,12 @@ class GrpcApp implements App {
   readonly #dialler: StreamDialler;
   readonly #listeners = new Set<() => void>();
   readonly #options: GrpcAppOptions;
+  readonly #said: SaidOutcomes;
   #listing: Listing | undefined;
 
   constructor(options: GrpcAppOptions) {
     this.#options = options;
+    this.#said = new SaidOutcomes(options.logger);
     const { host, port } = options;
     this.#client = new GrpcClient({
       host,
@@ -122,7 +127,11 @@ class GrpcApp implements App {
     const frame = encodeBindingEventFrame(delivery);
     return new Promise((resolve) => {
       this.#client.unaryFramed(onBindingEvent, frame, { headers, signal }, (result) =>
-        resolve(result instanceof Promise ? result.then(outcomeOf) : outcomeOf(result)),
+        resolve(
+          result instanceof Promise
+            ? result.then((unpacked) => this.#outcomeOf(delivery.name, unpacked))
+            : this.#outcomeOf(delivery.name, result),
+        ),
       );
     });
   }
@@ -132,6 +141,27 @@ class GrpcApp implements App {
     this.#listeners.clear();
     this.#availability.close();
     await this.#client.close();
+  }
+
+  #outcomeOf(component: string, result: UnaryResult): Outcome {
+    switch (result.kind) {
+      case "ok":
+        return outcomeOfMessage(result.message);
+      case "unsent":
+        return result;
+      case "broken":
+        return { kind: "refused", reason: result.reason };
+      case "failed": {
+        const { code, message, failure } = result;
+        const refused = {
+          kind: "refused",
+          reason: reasonOf(result),
+          codes: { grpc: code },
+        } as const;
+        const said = failure.trailers[outcomeHeader] ?? failure.headers[outcomeHeader];
+        return this.#said.of(component, said, refused, message);
+      }
+    }
   }
 
   #names(): Promise<Set<string>> {
@@ -157,16 +187,10 @@ class GrpcApp implements App {
   }
 }
 
-function outcomeOf(result: UnaryResult): Outcome {
-  if (result.kind === "unsent") return result;
-  if (result.kind !== "ok") {
-    const codes = result.kind === "failed" ? { grpc: result.code } : undefined;
-    return { kind: "refused", reason: reasonOf(result), codes };
-  }
-  if (result.message.length === 0) return handledPlainly;
+function outcomeOfMessage(message: Uint8Array): Outcome {
+  if (message.length === 0) return handledPlainly;
   try {
-    const reply = toReply(fromBinary(BindingEventResponseSchema, result.message));
-    return { kind: "handled", reply };
+    return { kind: "handled", reply: toReply(fromBinary(BindingEventResponseSchema, message)) };
   } catch {
     return { kind: "refused", reason: "the app's answer is not a BindingEventResponse" };
   }

@@ -24,7 +24,8 @@ export type HttpResult =
   | {
       readonly kind: "answered";
       readonly status: number;
-      readonly contentType: string | undefined;
+      /** Names in lower case. */
+      readonly headers: Readonly<Record<string, string | string[] | undefined>>;
       readonly body: Uint8Array;
     }
   | { readonly kind: "unsent"; readonly reason: string }

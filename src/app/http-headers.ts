@@ -11,6 +11,7 @@ const own = new Set([
   "cufflink-attempt",
   "cufflink-attempts",
   "cufflink-last-error",
+  "cufflink-outcome",
   "expect",
   "host",
   "http2-settings",

@@ -7,6 +7,7 @@ import { EventHeaders } from "./http-headers.ts";
 import { routeTarget } from "./http-route.ts";
 import { Http1Client } from "./http1-client.ts";
 import { createHttp2Client } from "./http2-client.ts";
+import { outcomeHeader, SaidOutcomes } from "./said-outcome.ts";
 
 export type HttpAppOptions = {
   /** `https`: with whatever certificate the app shows, as daprd. `h2c`: cleartext HTTP/2. */
@@ -34,6 +35,7 @@ class HttpApp implements App {
   readonly #client: HttpClient;
   readonly #availability: Availability;
   readonly #headers: EventHeaders;
+  readonly #said: SaidOutcomes;
   readonly #options: HttpAppOptions;
 
   constructor(options: HttpAppOptions) {
@@ -44,6 +46,7 @@ class HttpApp implements App {
         ? createHttp2Client({ host, port })
         : new Http1Client({ host, port, secure: protocol === "https" });
     this.#headers = new EventHeaders(options.logger);
+    this.#said = new SaidOutcomes(options.logger);
     const target = routeTarget(options.health?.path ?? "", "healthz");
     this.#availability = new Availability(this.#client, options.health, async (timeout) => {
       const headers = this.#withToken({ "user-agent": "cufflink" });
@@ -91,11 +94,16 @@ class HttpApp implements App {
     const result = await this.#client.send({ method: "POST", target, headers, body }, { signal });
     if (result.kind === "unsent") return result;
     if (!isSuccess(result)) {
-      const codes = result.kind === "answered" ? { http: result.status } : undefined;
-      return { kind: "refused", reason: reasonOf(result), codes };
+      if (result.kind === "broken") return { kind: "refused", reason: result.reason };
+      const codes = { http: result.status };
+      const refused = { kind: "refused", reason: reasonOf(result), codes } as const;
+      const said = result.headers[outcomeHeader];
+      return this.#said.of(delivery.name, said, refused, textOf(result.body));
     }
     if (result.body.length === 0) return { kind: "handled", reply: undefined };
-    const { body: data, contentType } = result;
+    const { body: data } = result;
+    const type = result.headers["content-type"];
+    const contentType = Array.isArray(type) ? type[0] : type;
     return { kind: "handled", reply: { source: "http", data, contentType } };
   }
 
@@ -116,6 +124,11 @@ function isSuccess(result: HttpResult): result is HttpResult & { kind: "answered
 
 function reasonOf(result: HttpResult): string {
   if (result.kind !== "answered") return result.reason;
-  const text = Buffer.from(result.body.subarray(0, longestQuote)).toString("utf8").trim();
+  const text = textOf(result.body);
   return `the app answered HTTP ${result.status}${text === "" ? "" : `: ${text}`}`;
+}
+
+/** The beginning of an error's body. */
+function textOf(body: Uint8Array): string {
+  return Buffer.from(body.subarray(0, longestQuote)).toString("utf8").trim();
 }

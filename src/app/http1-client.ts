@@ -18,6 +18,7 @@ export type Http1ClientOptions = {
 };
 
 const connectTimeout = 10_000;
+const noHeaders = {};
 const firstPause = 50;
 const longestPause = 1000;
 /** More requests than this at a time wait for a connection. */
@@ -138,7 +139,7 @@ class Http1Exchange implements Dispatcher.DispatchHandler {
   #timer: NodeJS.Timeout | undefined;
   #controller: Dispatcher.DispatchController | undefined;
   #status = 0;
-  #contentType: string | undefined;
+  #headers: Record<string, string | string[] | undefined> = noHeaders;
   #size = 0;
 
   constructor(limits: HttpLimits) {
@@ -175,8 +176,7 @@ class Http1Exchange implements Dispatcher.DispatchHandler {
     headers: Record<string, string | string[] | undefined>,
   ): void {
     this.#status = status;
-    const type = headers["content-type"];
-    this.#contentType = Array.isArray(type) ? type[0] : type;
+    this.#headers = headers;
   }
 
   onResponseData(_controller: Dispatcher.DispatchController, chunk: Buffer): void {
@@ -189,8 +189,7 @@ class Http1Exchange implements Dispatcher.DispatchHandler {
   onResponseEnd(): void {
     const [first = Buffer.alloc(0)] = this.#chunks;
     const body = this.#chunks.length > 1 ? Buffer.concat(this.#chunks, this.#size) : first;
-    const contentType = this.#contentType;
-    this.#finish({ kind: "answered", status: this.#status, contentType, body });
+    this.#finish({ kind: "answered", status: this.#status, headers: this.#headers, body });
   }
 
   onResponseError(_controller: Dispatcher.DispatchController | undefined, error: Error): void {

@@ -23,7 +23,7 @@ export function createHttp2Client(options: { host: string; port: number }): Http
       return {
         kind: "answered",
         status: Number(result.headers[":status"]),
-        contentType: result.headers["content-type"],
+        headers: result.headers,
         body: result.body,
       };
     },

@@ -8,6 +8,7 @@ import type { DeadLetter } from "../store/records.ts";
 import type { App, Outcome, Reply } from "./app.ts";
 import { Component, owningComponent } from "./component/component.ts";
 import { ComponentSlot } from "./component/component-slot.ts";
+import { PauseRecord } from "./component/pause-record.ts";
 import { Concurrency } from "./concurrency.ts";
 import { fanOutSteps } from "./delivery/fan-out.ts";
 import { History } from "./records/history.ts";
@@ -55,15 +56,16 @@ export type Runtime = {
   /** What came of the last 20 times that components were applied, oldest first. */
   readonly reloads: readonly ReloadResult[];
   /**
-   * Stops a component's input until {@link Runtime.resume}: what the app has it may finish, the rest is the
-   * source's again. Outputs go on. Rejects with a `BindingError` where there is no such input.
+   * Stops a component's input until {@link Runtime.resume}, in the processes to come too as far as there is a store:
+   * what the app has it may finish, the rest is the source's again. Outputs go on. Rejects with a `BindingError`
+   * where there is no such input.
    */
   pause(name: string, reason: string, by?: string): Promise<void>;
   /** Lets a paused input read again. One that is not paused stays as it is. */
   resume(name: string): Promise<void>;
   /** Opens a component anew beside its connection, and lets that follow. Rejects with what keeps it from being open. */
   restart(name: string): Promise<void>;
-  /** Pauses a component and resolves once the app has finished what it had, or `deadline` ms have passed. */
+  /** Pauses a component, in this process alone, and resolves once the app has finished what it had, or `deadline` ms have passed. */
   drainComponent(name: string, deadline: number): Promise<{ abandoned: number }>;
   /** The policies of a component that count now, for people. `undefined`: there is no such component. */
   policies(name: string): PolicyParts | undefined;
@@ -178,7 +180,9 @@ export function createRuntime(options: RuntimeOptions): Runtime {
     return slot;
   }
 
-  async function remove(slot: ComponentSlot): Promise<ComponentChange> {
+  async function remove(name: string, slot: ComponentSlot): Promise<ComponentChange> {
+    // Whatever is called so later is another component.
+    void new PauseRecord(store?.pauses, name, logger).forget();
     const leaving = { type: slot.status?.type, change: slot.want(undefined) };
     leavings.add(leaving);
     const change = await leaving.change;
@@ -220,7 +224,7 @@ export function createRuntime(options: RuntimeOptions): Runtime {
       if (draining) return reloads.add([], findings);
       const wanted = new Map(specs.map((spec) => [spec.name, spec]));
       const gone = [...slots].filter(([name, slot]) => slot.isWanted && !wanted.has(name));
-      const deletions = gone.map(([, slot]) => remove(slot));
+      const deletions = gone.map(([name, slot]) => remove(name, slot));
       const changes = [...wanted.values()].map((spec) => {
         const slot = slotOf(spec.name);
         return slot.want(spec, slot.isWanted ? undefined : ended(spec.type));
@@ -237,9 +241,10 @@ export function createRuntime(options: RuntimeOptions): Runtime {
       [...new Set([...order, ...slots.keys()])].flatMap((name) => slots.get(name)?.status ?? []),
     async pause(name, reason, by = "an operator") {
       void pauseInput(name, by, reason);
+      await Promise.all(inputOf(name).components.map((one) => one.input.keepPause()));
     },
     async resume(name) {
-      for (const one of inputOf(name).components) one.input.resume();
+      await Promise.all(inputOf(name).components.map((one) => one.input.resume()));
     },
     async restart(name) {
       const slot = slots.get(name);

@@ -9,7 +9,7 @@ import {
 } from "../../gen/dapr/proto/runtime/v1/appcallback_pb.ts";
 import { RetryInfoSchema } from "../../gen/google/rpc/error_details_pb.ts";
 import { StatusSchema } from "../../gen/google/rpc/status_pb.ts";
-import { Code, decodeGrpcMessage, GrpcFailure } from "../grpc/status.ts";
+import { Code, decodeGrpcMessage, GrpcFailure, type ResponseHeaders } from "../grpc/status.ts";
 import { durationOf } from "./duration.ts";
 import { CalledEvent, traceOf, type BindingEventHandler } from "./event.ts";
 import { outcomeOf, type CheckedReply, type Outcome } from "./outcome.ts";
@@ -23,8 +23,8 @@ type CallOptions = {
 
 /**
  * Handles one event of Dapr's unary `OnBindingEvent` when it has its turn. Rejects with a `GrpcFailure` when it
- * is not handled. The call knows no dead letter, which is then one more failed attempt, and no dropping,
- * which is answered as handled.
+ * is not handled; `cufflink-outcome` beside the status says what is to become of it. daprd knows neither dead
+ * letters, which are failures to it, nor dropping, which it is therefore answered as handled.
  */
 export function handleCall(
   message: Uint8Array,
@@ -36,7 +36,7 @@ export function handleCall(
   return new Promise((resolve, reject) => {
     const conclude = (outcome: Outcome): void => {
       try {
-        resolve(responseOf(outcome));
+        resolve(responseOf(outcome, headers));
       } catch (failure) {
         reject(failure);
       }
@@ -65,17 +65,29 @@ function eventOf(
   });
 }
 
-function responseOf(outcome: Outcome): Uint8Array {
+function responseOf(outcome: Outcome, request: IncomingHttpHeaders): Uint8Array {
   switch (outcome.kind) {
     case "handled":
       return outcome.reply === undefined ? nothing : encodeReply(outcome.reply);
     case "drop":
-      return nothing;
+      // daprd sends no such header, and would take an error for a failure.
+      if (request["cufflink-attempt"] === undefined) return nothing;
+      throw new GrpcFailure(Code.failedPrecondition, outcome.reason, undefined, said("drop"));
     case "deadLetter":
-      throw new GrpcFailure(Code.failedPrecondition, outcome.reason);
+      throw new GrpcFailure(
+        Code.failedPrecondition,
+        outcome.reason,
+        undefined,
+        said("dead_letter"),
+      );
     case "retry":
       throw new GrpcFailure(Code.aborted, outcome.reason, retryDetails(outcome));
   }
+}
+
+/** As the settlements of an event stream are called. */
+function said(outcome: "dead_letter" | "drop"): ResponseHeaders {
+  return { "cufflink-outcome": outcome };
 }
 
 const nothing = new Uint8Array(0);

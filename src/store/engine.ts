@@ -15,6 +15,7 @@ import {
   type Reply,
   type Request,
 } from "./operations.ts";
+import { PauseTable } from "./pause-table.ts";
 import { historyMigrations, NewerSchema, recordMigrations } from "./schema.ts";
 import { sqliteCode } from "./sqlite-error.ts";
 import type { Retention } from "./store.ts";
@@ -69,7 +70,8 @@ export class Engine {
       tables: (database) => {
         const attempts = new AttemptTable(database);
         const letters = new DeadLetterTable(database, attempts, retention.deadLetters);
-        return { attempts, letters, claims: new ClaimTable(database, owner) };
+        const claims = new ClaimTable(database, owner);
+        return { attempts, letters, claims, pauses: new PauseTable(database) };
       },
     });
     this.#history = new DatabaseFile({

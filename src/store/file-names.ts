@@ -1,4 +1,4 @@
-/** Dead letters, attempt counts and claims. */
+/** Dead letters, attempt counts, claims and pauses. */
 export const recordsFile = "records.db";
 /** What became of events. */
 export const historyFile = "history.db";

@@ -109,6 +109,14 @@ export function createStore(options: StoreOptions): Store {
       },
       release: (scope, key) => thread.ask("releaseClaim", [scope, key]),
     },
+    pauses: {
+      load: async (component) =>
+        holds(recordsFile) ? thread.ask("loadPause", [component]) : undefined,
+      put: (component, pause) => thread.ask("putPause", [component, pause]),
+      async remove(component) {
+        if (holds(recordsFile)) await thread.ask("removePause", [component]);
+      },
+    },
     get trouble() {
       return thread.trouble;
     },
@@ -134,6 +142,7 @@ function homelessStore(): Store {
     attempts: { load: async () => [], begin: refuse, forget: () => {}, told: () => {} },
     history: { append: refuse, find: async () => [] },
     claims: { claim: refuse, complete: refuse, release: refuse },
+    pauses: { load: async () => undefined, put: refuse, remove: async () => {} },
     trouble,
     close: async () => {},
   };

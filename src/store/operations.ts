@@ -3,13 +3,15 @@ import type { ClaimTable } from "./claim-table.ts";
 import type { DeadLetterTable, LetterPage } from "./dead-letter-table.ts";
 import type { HistoryTable } from "./history-table.ts";
 import type { PackedLetter } from "./packed-letter.ts";
-import type { AttemptCount, DeadLetterFilter, HistoryRecord } from "./records.ts";
+import type { PauseTable } from "./pause-table.ts";
+import type { AttemptCount, DeadLetterFilter, HistoryRecord, StoredPause } from "./records.ts";
 
 /** The tables of the file whose writes are durable. */
 export type RecordTables = {
   readonly letters: DeadLetterTable;
   readonly attempts: AttemptTable;
   readonly claims: ClaimTable;
+  readonly pauses: PauseTable;
 };
 
 /** What the other thread may ask for; those that write share a transaction. */
@@ -46,6 +48,9 @@ export const operations = {
     ) => claims.complete(scope, key, fingerprint, result, expiresIn),
     releaseClaim: ({ claims }: RecordTables, scope: string, key: string) =>
       claims.release(scope, key),
+    putPause: ({ pauses }: RecordTables, component: string, pause: StoredPause) =>
+      pauses.put(component, pause),
+    removePause: ({ pauses }: RecordTables, component: string) => pauses.remove(component),
   },
   recordReads: {
     getLetter: ({ letters }: RecordTables, id: string) => letters.get(id),
@@ -53,6 +58,7 @@ export const operations = {
       letters.list(filter, page),
     letterTotals: ({ letters }: RecordTables) => letters.totals(),
     loadAttempts: ({ attempts }: RecordTables, component: string) => attempts.load(component),
+    loadPause: ({ pauses }: RecordTables, component: string) => pauses.load(component),
   },
   historyWrites: {
     appendHistory: (history: HistoryTable, records: readonly HistoryRecord[]) =>

@@ -80,6 +80,14 @@ export type AttemptCount = {
   readonly told?: boolean;
 };
 
+/** That somebody has paused a component's input. */
+export type StoredPause = {
+  readonly by: string;
+  readonly reason: string;
+  /** Milliseconds since 1970. */
+  readonly since: number;
+};
+
 /** What became of an event. */
 export type HistoryRecord = {
   readonly component: string;

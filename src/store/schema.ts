@@ -7,7 +7,7 @@ import type { DatabaseSync } from "node:sqlite";
 export type Migrations = readonly string[];
 
 /**
- * Dead letters, attempt counts and claims: what must be safe before somebody is told. `dead_lettered` is 0, or 1, or
+ * Dead letters, attempt counts, claims and pauses: what must be safe before somebody is told. `dead_lettered` is 0, or 1, or
  * 2 once the source was told.
  */
 export const recordMigrations: Migrations = [
@@ -60,6 +60,14 @@ export const recordMigrations: Migrations = [
     PRIMARY KEY (scope, key)
   ) STRICT;
   CREATE INDEX claims_by_expiry ON claims (expires_at);
+  `,
+  `
+  CREATE TABLE pauses (
+    component TEXT PRIMARY KEY,
+    paused_by TEXT NOT NULL,
+    reason TEXT NOT NULL,
+    since INTEGER NOT NULL
+  ) STRICT;
   `,
 ];
 

@@ -5,6 +5,7 @@ import type {
   DeadLetterFilter,
   HistoryRecord,
   ListedDeadLetter,
+  StoredPause,
 } from "./records.ts";
 
 /**
@@ -16,6 +17,7 @@ export type Store = {
   readonly attempts: AttemptStore;
   readonly history: HistoryStore;
   readonly claims: ClaimStore;
+  readonly pauses: PauseStore;
   /** Why nothing can be written now, in a sentence; `undefined` as far as is known it can. */
   readonly trouble: string | undefined;
   close(): Promise<void>;
@@ -87,6 +89,15 @@ export type ClaimStore = {
   ): Promise<void>;
   /** Gives a claim up: nothing was done. */
   release(scope: string, key: string): Promise<void>;
+};
+
+export type PauseStore = {
+  /** `undefined`: nobody has paused this component's input. */
+  load(component: string): Promise<StoredPause | undefined>;
+  /** Keeps it, in place of an earlier one. */
+  put(component: string, pause: StoredPause): Promise<void>;
+  /** Forgets it, if there is one. */
+  remove(component: string): Promise<void>;
 };
 
 /** What is kept how long; the oldest goes first. */

@@ -1,6 +1,7 @@
 import { expect, test } from "vitest";
 import { BindingError } from "../../src/errors.ts";
 import { createFunctionApp } from "../../src/app/function.ts";
+import { DeadLetter, Drop, Retry } from "../../src/handler-errors.ts";
 import { delivery, never } from "./delivery.ts";
 
 const input = { name: "orders", route: "orders" };
@@ -69,6 +70,22 @@ test("the reason of a BindingError is the status of a refusal", async () => {
   expect(await createFunctionApp({ onBindingEvent }).deliver(delivery(), never)).toEqual({
     ...{ kind: "refused", reason: "later", codes: { grpc: 14, http: undefined } },
   });
+});
+
+test.each([
+  [new DeadLetter("never"), { kind: "refused", reason: "never", final: true }],
+  [new Drop("a duplicate"), { kind: "dropped", reason: "a duplicate" }],
+  [new Retry("busy", { after: 5000 }), { kind: "refused", reason: "busy", after: 5000 }],
+  [new Retry("busy"), { kind: "refused", reason: "busy" }],
+  [new Retry("busy", { after: Number.NaN }), { kind: "refused", reason: "busy" }],
+  [new Retry("busy", { after: -1 }), { kind: "refused", reason: "busy" }],
+])("a thrown %s says what becomes of the event", async (thrown, outcome) => {
+  const app = createFunctionApp({
+    onBindingEvent: () => {
+      throw thrown;
+    },
+  });
+  expect(await app.deliver(delivery(), never)).toEqual(outcome);
 });
 
 test("an event without a handler is a refusal", async () => {

@@ -1,7 +1,10 @@
 import { create, fromBinary, type MessageInitShape, toBinary } from "@bufbuild/protobuf";
+import { Code, ConnectError } from "@connectrpc/connect";
+import { connectNodeAdapter } from "@connectrpc/connect-node";
 import { CommunicationProtocolEnum, DaprServer } from "@dapr/dapr";
 import { expect, onTestFinished, test, vi } from "vitest";
 import {
+  AppCallback,
   type BindingEventRequest,
   BindingEventRequestSchema,
   BindingEventResponse_BindingEventConcurrency as Concurrency,
@@ -11,7 +14,7 @@ import {
 import { createApp, type AppOptions } from "../../src/app/app.ts";
 import type { App } from "../../src/runtime/app.ts";
 import { makeCertificates } from "../bindings/certificates.ts";
-import type { ServedCall } from "../grpc/http2-server.ts";
+import { type ServedCall, startHttp2Server } from "../grpc/http2-server.ts";
 import { releasePort, reservePort } from "../servers/ports.ts";
 import { delivery, everyByte, never, spiedLogger, untilAvailable } from "./delivery.ts";
 import { startChildApp } from "./start-child-app.ts";
@@ -194,6 +197,79 @@ test.each([
   const app = await connected(server.port);
   const codes = { grpc: code };
   expect(await app.deliver(delivery(), never)).toEqual({ kind: "refused", reason, codes });
+});
+
+/** Answers with an error and metadata before or behind it, or with everything in one block. */
+function fails(place: "leading" | "trailing" | "in one block", said: string, message = "never") {
+  const metadata = { "cufflink-outcome": said };
+  const status = { "grpc-status": "9", "grpc-message": message };
+  return ({ stream }: ServedCall): void => {
+    const head = { ":status": 200, "content-type": "application/grpc" };
+    if (place === "in one block") {
+      stream.respond({ ...head, ...status, ...metadata }, { endStream: true });
+      return;
+    }
+    stream.respond({ ...head, ...(place === "leading" && metadata) }, { waitForTrailers: true });
+    stream.on("wantTrailers", () =>
+      stream.sendTrailers({ ...status, ...(place === "trailing" && metadata) }),
+    );
+    stream.end();
+  };
+}
+
+test.each(["leading", "trailing", "in one block"] as const)(
+  "beside an error the app says what becomes of the event, as %s metadata",
+  async (place) => {
+    let said = "dead_letter";
+    await using server = await startUnaryApp((call) => fails(place, said)(call));
+    const logger = spiedLogger();
+    const app = await connected(server.port, { logger });
+    const codes = { grpc: 9 };
+    const dead = { kind: "refused", reason: "never", codes, final: true };
+    expect(await app.deliver(delivery(), never)).toEqual(dead);
+    said = "dead_letter; no customer: n%C3%BCll";
+    const reason = "no customer: nüll";
+    expect(await app.deliver(delivery(), never)).toEqual({ ...dead, reason });
+    said = "drop";
+    const dropped = { kind: "dropped", reason: "never" };
+    expect(await app.deliver(delivery(), never)).toEqual(dropped);
+    said = "retry";
+    const retry = { kind: "refused", reason: "never", codes };
+    expect(await app.deliver(delivery(), never)).toEqual(retry);
+    expect(logger.warnings()).toEqual([]);
+    said = "nosuch";
+    for (let round = 0; round < 2; round += 1) {
+      const plain = { ...retry, reason: "the app answered FAILED_PRECONDITION: never" };
+      expect(await app.deliver(delivery(), never)).toEqual(plain);
+    }
+    expect(logger.warnings()).toMatchObject([
+      [{ component: "orders", "cufflink-outcome": said }, {}],
+    ]);
+  },
+);
+
+test("an app made with Connect says it by its error's metadata, and a success says nothing", async () => {
+  const adapter = connectNodeAdapter({
+    routes: (router) =>
+      router.service(AppCallback, {
+        onBindingEvent({ data }, context) {
+          context.responseHeader.set("cufflink-outcome", "dead_letter");
+          if (data.length === 0) return {};
+          const metadata = { "cufflink-outcome": "dead_letter" };
+          throw new ConnectError("no customer", Code.InvalidArgument, metadata);
+        },
+      }),
+  });
+  await using server = await startHttp2Server(() => {}, {
+    onStream: (stream) => stream.session !== undefined,
+  });
+  server.server.on("request", adapter);
+  const app = await connected(server.port);
+  expect(await app.deliver(delivery(), never)).toEqual({
+    ...{ kind: "refused", reason: "no customer", codes: { grpc: 3 }, final: true },
+  });
+  const success = await app.deliver(delivery({ data: undefined }), never);
+  expect(success).toEqual({ kind: "handled", reply: undefined });
 });
 
 test("an answer that is no BindingEventResponse is a refusal", async () => {

@@ -163,6 +163,7 @@ describe.each(["http", "h2c"] as const)("hostile metadata over %s", (protocol) =
         "grpc-timeout": "1S",
         "Dapr-Api-Token": "forged",
         "cufflink-attempts": "forged",
+        "Cufflink-Outcome": "dead_letter",
         traceparent: "forged",
         Topic: "binding",
       },
@@ -193,7 +194,8 @@ describe.each(["http", "h2c"] as const)("hostile metadata over %s", (protocol) =
     // The bytes on the wire are UTF-8; Node shows each as one character.
     expect(Buffer.from(String(seen["unicode"]), "latin1").toString("utf8")).toBe("grüße €");
     const absent = ["evil", "te", "dapr-api-token", "cufflink-attempts", "traceparent", "expect"];
-    for (const name of [...absent, "repeated.encoding", "grpc-timeout", "with space"]) {
+    const others = ["cufflink-outcome", "repeated.encoding", "grpc-timeout", "with space"];
+    for (const name of [...absent, ...others]) {
       expect(seen).not.toHaveProperty([name]);
     }
     expect(seen["host"] ?? seen[":authority"]).toBe(`127.0.0.1:${port}`);
@@ -221,6 +223,77 @@ test.each([
   const codes = { http: status };
   expect(await app.deliver(delivery(), never)).toEqual({ kind: "refused", reason, codes });
   expect(server.calls).toHaveLength(1);
+});
+
+describe.each(["http", "h2c"] as const)("beside an error the app says over %s", (protocol) => {
+  async function said(status: number, value: string, body = "") {
+    const headers = { "cufflink-outcome": value };
+    await using plain = await serve(answers(status, body, headers));
+    await using h2c = await startHttp2Server(({ stream }) => {
+      stream.respond({ ":status": status, ...headers });
+      stream.end(body);
+    });
+    const logger = spiedLogger();
+    const port = protocol === "http" ? plain.port : h2c.port;
+    const app = await connected(port, { protocol, logger });
+    const outcomes = [await app.deliver(delivery(), never), await app.deliver(delivery(), never)];
+    expect(outcomes[1]).toEqual(outcomes[0]);
+    return { outcome: outcomes[0], warnings: logger.warnings() };
+  }
+  const codes = { http: 422 };
+
+  test.each([
+    [
+      "dead_letter",
+      "no customer\n",
+      { kind: "refused", codes, reason: "no customer", final: true },
+    ],
+    [
+      "dead_letter; no%20customer; n%C3%BCll",
+      "<html>",
+      { kind: "refused", codes, reason: "no customer; nüll", final: true },
+    ],
+    [
+      "dead_letter ;",
+      "",
+      { kind: "refused", codes, reason: "the app answered HTTP 422", final: true },
+    ],
+    ["drop", "a duplicate", { kind: "dropped", reason: "a duplicate" }],
+    ["retry; busy", "", { kind: "refused", codes, reason: "busy" }],
+  ])("%j", async (value, body, outcome) => {
+    expect(await said(422, value, body)).toEqual({ outcome, warnings: [] });
+  });
+
+  test.each(["dead-letter", "DEAD_LETTER", "", "handled", "dead_letter, drop"])(
+    "%j, which is nothing: a failure, and the log says once what is allowed",
+    async (value) => {
+      const { outcome, warnings } = await said(422, value, "no");
+      const reason = "the app answered HTTP 422: no";
+      expect(outcome).toEqual({ kind: "refused", codes, reason });
+      const facts = { component: "orders", "cufflink-outcome": value };
+      expect(warnings).toEqual([
+        [
+          { ...facts, allowed: ["dead_letter", "drop", "retry"] },
+          expect.stringContaining("none of dead_letter, drop, retry"),
+        ],
+      ]);
+    },
+  );
+
+  test("nothing that counts: a success is one", async () => {
+    const outcome = { kind: "handled", reply: undefined };
+    expect(await said(200, "dead_letter")).toEqual({ outcome, warnings: [] });
+  });
+});
+
+test("what comes more than once is nothing", async () => {
+  await using server = await serve(
+    answers(500, "no", { "cufflink-outcome": ["dead_letter", "dead_letter"] }),
+  );
+  const app = await connected(server.port);
+  const outcome = await app.deliver(delivery(), never);
+  const reason = "the app answered HTTP 500: no";
+  expect(outcome).toEqual({ kind: "refused", reason, codes: { http: 500 } });
 });
 
 test.each(["http", "h2c"] as const)("the answer's body is the reply, over %s", async (protocol) => {

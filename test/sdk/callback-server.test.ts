@@ -146,7 +146,7 @@ test("Dapr's unary calls work too: the questions, an event with its attempt, and
   expect(await client.unary(eventPath, request("ticks", ""))).toMatchObject({ kind: "ok" });
 });
 
-test("over unary calls not handled is an error, a dead letter one more, and dropped is handled", async () => {
+test("over unary calls not handled is an error that says what becomes of the event; to daprd dropped is handled", async () => {
   const { client } = await served((app) =>
     app.on("orders", (event) => {
       if (event.text() === "retry") throw new Retry("later", { after: 1000 });
@@ -157,11 +157,19 @@ test("over unary calls not handled is an error, a dead letter one more, and drop
   const retry = await client.unary(eventPath, request("orders", "retry"));
   expect(retry).toMatchObject({ kind: "failed", status: "ABORTED", message: "later" });
   expect(retry.kind === "failed" && retry.failure.details?.length).toBeGreaterThan(0);
+  expect(retry.kind === "failed" && retry.failure.trailers).not.toHaveProperty("cufflink-outcome");
   expect(await client.unary(eventPath, request("orders", "dead"))).toMatchObject({
     status: "FAILED_PRECONDITION",
     message: "never",
+    failure: { trailers: { "cufflink-outcome": "dead_letter" } },
   });
   expect(await client.unary(eventPath, request("orders", "drop"))).toMatchObject({ kind: "ok" });
+  const headers = { "cufflink-attempt": "1" };
+  expect(await client.unary(eventPath, request("orders", "drop"), { headers })).toMatchObject({
+    status: "FAILED_PRECONDITION",
+    message: "never mind",
+    failure: { trailers: { "cufflink-outcome": "drop" } },
+  });
   expect(await client.unary(eventPath, request("others", ""))).toMatchObject({
     status: "ABORTED",
     message: "the app has no handler for binding others",

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { DeadLetter, Drop, Retry } from "../../src/sdk/outcome.ts";
+import { DeadLetter, Drop, Retry } from "../../src/handler-errors.ts";
 import type { BindingEvent, BindingEventHandler } from "../../src/sdk/event.ts";
 import { EventStream } from "../../src/sdk/event-stream.ts";
 import { StillRunning } from "../../src/sdk/still-running.ts";

@@ -5,6 +5,7 @@ import type {
   DeadLetter,
   DeadLetterFilter,
   HistoryRecord,
+  StoredPause,
 } from "../../src/store/records.ts";
 import type { Store } from "../../src/store/store.ts";
 
@@ -16,6 +17,7 @@ export class MemoryStore implements Store {
   readonly counts = new Map<string, AttemptCount>();
   readonly records: HistoryRecord[] = [];
   readonly claimed = new Map<string, { process: number; since: number; done: boolean }>();
+  readonly paused = new Map<string, StoredPause>();
   /** What was asked of it, in order: `put a1`, `begin a1 2`. */
   readonly log: string[] = [];
   trouble: string | undefined;
@@ -132,6 +134,21 @@ export class MemoryStore implements Store {
         .filter((one) => component === undefined || one.component === component)
         .toReversed()
         .slice(0, 100),
+  };
+
+  readonly pauses: Store["pauses"] = {
+    load: async (component) => {
+      this.#fail();
+      return this.paused.get(component);
+    },
+    put: async (component, pause) => {
+      await this.#write(`pause ${component}`);
+      this.paused.set(component, pause);
+    },
+    remove: async (component) => {
+      await this.#write(`resume ${component}`);
+      this.paused.delete(component);
+    },
   };
 
   readonly claims: Store["claims"] = {

@@ -1360,9 +1360,9 @@ export const Operations: GenService<{
     output: typeof EmitEventResponseSchema;
   },
   /**
-   * Stops a component's events until it is resumed, also across reloads: what the app has it may finish,
-   * the rest is the source's again. It can still be invoked. Nothing changes when it is paused already.
-   * NOT_FOUND where there is none of that name.
+   * Stops a component's events until it is resumed, also across reloads and, where there are durable records,
+   * restarts: what the app has it may finish, the rest is the source's again. It can still be invoked. Nothing
+   * changes when it is paused already. NOT_FOUND where there is none of that name.
    *
    * @generated from rpc cufflink.v1.Operations.PauseComponent
    */
@@ -1394,8 +1394,8 @@ export const Operations: GenService<{
     output: typeof RestartComponentResponseSchema;
   },
   /**
-   * Pauses a component and answers once the app has finished the events that it has, or the time is over.
-   * NOT_FOUND where there is none of that name.
+   * Pauses a component, for as long as this process lives, and answers once the app has finished the events
+   * that it has, or the time is over. NOT_FOUND where there is none of that name.
    *
    * @generated from rpc cufflink.v1.Operations.DrainComponent
    */

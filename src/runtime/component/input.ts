@@ -10,6 +10,7 @@ import { addCounts, newCounts, type EventCounts } from "../delivery/event-counts
 import type { FanOut } from "../delivery/fan-out.ts";
 import { openDelivery } from "../delivery/open-delivery.ts";
 import { shown, type Opened } from "./opening.ts";
+import { PauseRecord } from "./pause-record.ts";
 import type { Redriven } from "../delivery/redrive.ts";
 import type { StallFacts } from "./stall.ts";
 import type { Pause } from "../status.ts";
@@ -55,13 +56,18 @@ export class Input {
   #subscription: Subscription | undefined;
   /** The subscription that ends at this moment. */
   #ending: Subscription | undefined;
+  readonly #record: PauseRecord;
   #paused: Pause | undefined;
+  /** Whether what an earlier process has left is known, or makes no difference any more. */
+  #recalled: "not yet" | "under way" | "yes" = "not yet";
   #drained = false;
   /** Of what went on before. */
   #counts: EventCounts = newCounts();
 
   constructor(options: InputOptions) {
     this.#options = options;
+    const { store, name, logger } = options;
+    this.#record = new PauseRecord(store?.pauses, name, logger);
   }
 
   /** What goes on at this moment, if anything does. */
@@ -95,6 +101,7 @@ export class Input {
   continueFrom(other: Input): void {
     const { counts, paused } = other;
     this.#counts = counts;
+    if (other.#recalled === "yes") this.#recalled = "yes";
     if (paused === undefined) return;
     this.#paused ??= paused;
     this.#holds.add("paused");
@@ -116,7 +123,7 @@ export class Input {
     await this.#end(finishing);
   }
 
-  /** Reads no more until {@link Input.resume}. Paused already: the same pause. */
+  /** Reads no more until {@link Input.resume}, or the end of the process. Paused already: the same pause. */
   pause(by: string, reason: string, deadline: number): Promise<{ abandoned: number }> {
     if (this.#paused === undefined) {
       this.#paused = { by, reason, since: new Date() };
@@ -125,11 +132,22 @@ export class Input {
     return this.#hold("paused", deadline);
   }
 
-  resume(): void {
-    if (this.#paused === undefined) return;
-    this.#paused = undefined;
-    this.#options.logger.info({}, "input resumed");
-    this.#release("paused");
+  /** The pause outlasts the process. Resolves once it is stored, or cannot be, which is logged. */
+  async keepPause(): Promise<void> {
+    if (this.#paused !== undefined) await this.#record.keep(this.#paused);
+  }
+
+  /** Reads again. Resolves once that is stored, too, or cannot be, which is logged. */
+  async resume(): Promise<void> {
+    const isAwaited = this.#recalled === "under way";
+    this.#recalled = "yes";
+    const forgotten = this.#record.forget();
+    if (this.#paused !== undefined) {
+      this.#paused = undefined;
+      this.#options.logger.info({}, "input resumed");
+      this.#release("paused");
+    } else if (isAwaited) void this.#beginAgain();
+    await forgotten;
   }
 
   /** Reads no more until {@link Input.readAgain}; resolves once the reading has ended. */
@@ -172,8 +190,9 @@ export class Input {
   #begin(): void {
     const reading = this.#reading;
     if (reading === undefined || !this.mayRead || this.#subscription !== undefined) return;
-    const { app, name, logger, onState } = this.#options;
+    const { app, name, logger, onState, store } = this.#options;
     if (app === undefined) return onState(false, "no app port was given; say --app-port");
+    if (store !== undefined && this.#recalled !== "yes") return void this.#recall();
     const subscription = new Subscription({
       ...{ app, name, logger, onState },
       route: reading.route,
@@ -184,6 +203,24 @@ export class Input {
     });
     this.#subscription = subscription;
     subscription.start();
+  }
+
+  /** Takes up the pause that an earlier process has left; begins where there is none. */
+  async #recall(): Promise<void> {
+    if (this.#recalled !== "not yet") return;
+    this.#recalled = "under way";
+    const paused = await this.#record.recall();
+    // Resumed meanwhile: it has begun.
+    if (this.#isRecalled) return;
+    this.#recalled = "yes";
+    if (paused === undefined) return this.#begin();
+    this.#paused ??= paused;
+    this.#holds.add("paused");
+    if (this.#reading !== undefined) this.#options.onState(true, "");
+  }
+
+  get #isRecalled(): boolean {
+    return this.#recalled === "yes";
   }
 
   async #read(
@@ -198,8 +235,10 @@ export class Input {
       ...{ name, type, route, app, concurrency, logger, observer, store, history, invokeOutput },
       fanOut: (reply) => fanOut(reply, settings.replyFanOut),
       onCredit: (events) => reader?.credit?.(events),
-      onHalt: (reason) =>
-        void this.pause("the runtime", `onExhausted is halt: ${reason}`, finishing),
+      onHalt: (reason) => {
+        void this.pause("the runtime", `onExhausted is halt: ${reason}`, finishing);
+        void this.keepPause();
+      },
     });
     this.#delivery = delivery;
     try {

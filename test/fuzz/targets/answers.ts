@@ -35,6 +35,7 @@ const httpAnswer: fc.Arbitrary<HttpAnswer> = fc.record({
     ...[
       "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}",
       "HTTP/1.1 500 No\r\nContent-Length: 3\r\nRetry-After: 99999999999\r\n\r\nno!",
+      "HTTP/1.1 422 No\r\nCufflink-Outcome: dead_letter; no%20%C3%\r\nContent-Length: 3\r\n\r\nno!",
       "HTTP/1.1 204 No Content\r\n\r\n",
       "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n",
       "HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\nshort",
@@ -83,6 +84,9 @@ const grpcAnswer: fc.Arbitrary<GrpcAnswer> = fc.record({
       ["grpc-status-details-bin", "!!!"],
       ["x-bin", "%"],
       ["content-length", "1"],
+      ["cufflink-outcome", "dead_letter; %zz%F0"],
+      ["cufflink-outcome", "drop"],
+      ["cufflink-outcome", ";"],
     ),
     { maxLength: 2 },
   ),

@@ -187,7 +187,8 @@ export const AppCallback: GenService<{
   },
   /**
    * Hands the app one event. OK means handled; any other status, or none, means not handled, and the
-   * event is delivered again.
+   * event is delivered again, unless the metadata `cufflink-outcome` beside that status says `dead_letter`
+   * or `drop`.
    *
    * @generated from rpc dapr.proto.runtime.v1.AppCallback.OnBindingEvent
    */
