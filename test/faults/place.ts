@@ -54,6 +54,9 @@ export type Place = AsyncDisposable & {
   readonly letGo?: () => void;
 };
 
+/** An address where nobody listens. */
+export const nobody = "127.0.0.1:1";
+
 /** A kind of source, or of output, that the matrix has a row of. */
 export type Source = {
   readonly name: string;
