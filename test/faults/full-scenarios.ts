@@ -18,7 +18,7 @@ export type FullScenario = {
   readonly play: (options: StageOptions) => Promise<Result>;
 };
 
-const poisoned = { events: 20_000, every: 10_000, perSecond: 200, slack: 500 };
+const poisoned = { events: 20_000, every: 10_000, perSecond: 200, slack: 100 };
 /** Ticks come each second, so that there are as many only after a longer time. */
 const poisonedTicks = { ...poisoned, perSecond: 50 };
 

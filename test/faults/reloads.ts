@@ -10,8 +10,8 @@ import type { StageOptions } from "./stage.ts";
 /** The longest that nothing may be handled around a change that is taken over, in milliseconds. */
 const mostWhenChanged = 15_000;
 /**
- * The same around one that cannot be used, or three times as long as it happens without any change, for a busy machine
- * makes gaps of its own. An input that is closed and opened again takes longer in Kafka's group.
+ * The same around one that cannot be used, or three times as long as it happens without any change: a busy machine
+ * makes gaps of its own. One that did take the input down would keep it down until the next change, and so for ever.
  */
 const mostWhenBroken = 1_000;
 /** How often one of the broken ones names a server that is not there: to see that takes as long as `initTimeout`. */

@@ -29,7 +29,7 @@ function scenario(
   });
 }
 
-const small = { events: 600, every: 200, perSecond: 100, slack: 1_000 };
+const small = { events: 600, every: 200, perSecond: 100, slack: 500 };
 
 describeWith("kafka", () => {
   scenario("kafka", "ends at random", 0, (stage) => scenarios.endings(kafka, stage, 3));
