@@ -8,7 +8,7 @@ import { allHandled, figuresOf, onStage, problemsOf, type Result } from "./scena
 import type { StageOptions } from "./stage.ts";
 
 /** The longest that nothing may be handled around a change that is taken over, in milliseconds. */
-const mostWhenChanged = 15_000;
+const mostWhenChanged = 10_000;
 /**
  * The same around one that cannot be used, or three times as long as it happens without any change: a busy machine
  * makes gaps of its own. One that did take the input down would keep it down until the next change, and so for ever.

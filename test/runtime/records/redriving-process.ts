@@ -45,8 +45,11 @@ await runtime.apply([{ ...spec, name: "orders", properties: [], resolve }]);
 await until(() => runtime.components().every(({ state }) => state === "running"), {
   what: "the component to run",
 });
-const { redrive, invoke } = runtime;
-const desk = new DeadLetterDesk({ store: store.deadLetters, redrive, invoke, logger });
+const desk = new DeadLetterDesk({
+  ...{ store: store.deadLetters, logger },
+  redrive: (letter, signal) => runtime.redrive(letter, signal),
+  invoke: (invocation) => runtime.invoke(invocation),
+});
 const to = { component: "orders", operation: "create", metadata: {} };
 const run = desk.redrive(
   { filter: {}, all: true },
