@@ -13,6 +13,7 @@ export type FaultPoint =
   | "app answered"
   | "fan-out done"
   | "dead letter stored"
+  | "redrive handled"
   | "before settle"
   | "settled"
   | "before flush"

@@ -20,6 +20,7 @@ export class AppProcess {
   readonly #folder: string;
   readonly #arguments: readonly string[];
   readonly #records: Record[] = [];
+  readonly #handled: Record[] = [];
   readonly #tail: Tail;
   #process: ServerProcess | undefined;
 
@@ -83,12 +84,18 @@ export class AppProcess {
 
   /** All it did so far, over all of its processes. */
   records(): readonly Record[] {
-    for (const line of this.#tail.lines()) this.#records.push(JSON.parse(line) as Record);
+    for (const line of this.#tail.lines()) {
+      const record = JSON.parse(line) as Record;
+      this.#records.push(record);
+      if (record.what === "handled") this.#handled.push(record);
+    }
     return this.#records;
   }
 
-  handled(): Handled[] {
-    return this.records().filter(({ what }) => what === "handled");
+  /** What of it was handled, as it stands now and later. */
+  handled(): readonly Handled[] {
+    this.records();
+    return this.#handled;
   }
 
   #file(name: string): string {

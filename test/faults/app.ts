@@ -10,6 +10,7 @@ import { Code, ConnectError } from "@connectrpc/connect";
 import { connectNodeAdapter } from "@connectrpc/connect-node";
 import { AppCallback } from "../../gen/dapr/proto/runtime/v1/appcallback_pb.ts";
 import { createApp } from "../../src/sdk/index.ts";
+import { poisonComponent, tickEvent } from "./tick.ts";
 
 const [mode = "grpc", port = "0", file = "", hold = "", ...bindings] = process.argv.slice(2);
 
@@ -22,7 +23,8 @@ async function handle(
   attempt: number,
   id?: string,
 ): Promise<void> {
-  const told = data.length === 0 ? tickOf(metadata, id) : (JSON.parse(textOf(data)) as Told);
+  const told =
+    data.length === 0 ? tickOf(binding, metadata, id) : (JSON.parse(textOf(data)) as Told);
   const { do: wanted = "", ...event } = told;
   const receivedAt = Date.now();
   const record = (what: string): void => {
@@ -40,11 +42,15 @@ async function handle(
   record("handled");
 }
 
-/** A tick has no payload: it is known by the second in which it was due, else in which it was handed over. */
-function tickOf(metadata: Readonly<Record<string, string>>, id: string | undefined): Told {
+/** Which tick it is says the time when it was due, or else when it was handed over. */
+function tickOf(
+  binding: string,
+  metadata: Readonly<Record<string, string>>,
+  id: string | undefined,
+): Told {
   const [day, time] = (metadata["readTimeUTC"] ?? "").split(" ");
-  const second = Math.floor(Date.parse(id ?? `${day}T${time?.slice(0, 8)}Z`) / 1000);
-  return { key: "ticks", sequence: second, uuid: `tick-${second}` };
+  const tick = tickEvent(binding, Date.parse(id ?? `${day}T${time?.slice(0, 8)}Z`));
+  return binding === poisonComponent ? { ...tick, do: "refuse:99" } : tick;
 }
 
 function textOf(data: Uint8Array): string {

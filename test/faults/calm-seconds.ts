@@ -1,11 +1,18 @@
 import type { OracleEvent, Produced } from "./oracle.ts";
+import { tickEvent } from "./tick.ts";
 
 /** Around a fault a tick may be left out by right: these milliseconds before and after count for nothing. */
 const margin = 1_000;
 
-/** The full seconds while nothing disturbed the runtime: those in which a tick a second must have come. */
+/** The full seconds while nothing disturbed the runtime: those in which each component must have ticked. */
 export class CalmSeconds {
+  readonly #components: readonly string[];
   readonly #spans: { readonly from: number; to?: number }[] = [];
+
+  /** The names of the components that tick each second. */
+  constructor(components: readonly string[]) {
+    this.#components = components;
+  }
 
   begin(): void {
     this.#spans.push({ from: Date.now() });
@@ -17,8 +24,8 @@ export class CalmSeconds {
   }
 
   /** The ticks that must have come but for those that are `told`, and those that came beside them: they too are to come once and in order. */
-  ticks(handled: readonly OracleEvent[], told: ReadonlySet<number>): Produced[] {
-    const due = this.#due().filter(({ sequence }) => !told.has(sequence));
+  ticks(handled: readonly OracleEvent[], told: ReadonlySet<string>): Produced[] {
+    const due = this.#due().filter(({ uuid }) => !told.has(uuid));
     const known = new Set(due.map(({ uuid }) => uuid));
     for (const { key, sequence, uuid } of handled) {
       if (known.has(uuid)) continue;
@@ -33,8 +40,9 @@ export class CalmSeconds {
     for (const { from, to = Date.now() } of this.#spans) {
       const first = Math.ceil((from + margin) / 1000);
       for (let second = first; second * 1000 < to - margin; second++) {
-        const [key, uuid] = ["ticks", `tick-${second}`];
-        ticks.push({ key, uuid, sequence: second, at: second * 1000, durable: true });
+        const at = second * 1000;
+        for (const component of this.#components)
+          ticks.push({ ...tickEvent(component, at), at, durable: true });
       }
     }
     return ticks;

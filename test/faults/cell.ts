@@ -88,11 +88,12 @@ class Run {
   readonly #cell: Cell;
   readonly #world: World;
   readonly #load: Load;
-  readonly #calm = new CalmSeconds();
+  readonly #calm: CalmSeconds;
 
   constructor(cell: Cell, world: World) {
     this.#cell = cell;
     this.#world = world;
+    this.#calm = new CalmSeconds([world.place.component.name]);
     const poisonEvery = cell.fault.poison === true ? 12 : undefined;
     this.#load = new Load(world.place, { perSecond, poisonEvery });
   }
@@ -322,7 +323,7 @@ class Run {
     return this.#calm.ticks(app.handled(), toldTicks(runtime.lines()));
   }
 
-  async #handled(): Promise<Handled[]> {
+  async #handled(): Promise<readonly Handled[]> {
     const { app, place } = this.#world;
     return place.arrived === undefined ? app.handled() : place.arrived(this.#load.produced);
   }

@@ -1,32 +1,41 @@
 import type { Source } from "./place.ts";
+import { poison } from "./poison.ts";
+import { reloads } from "./reloads.ts";
+import type { Result } from "./scenario.ts";
 import * as scenarios from "./scenarios.ts";
+import { poisonedCron } from "./sources/cron.ts";
 import { file } from "./sources/file.ts";
 import { kafka } from "./sources/kafka.ts";
 import { mqtt3 } from "./sources/mqtt3.ts";
 import { rabbitmq } from "./sources/rabbitmq.ts";
-import { webhook } from "./sources/webhook.ts";
+import { webhook, webhookRepeated } from "./sources/webhook.ts";
 import type { StageOptions } from "./stage.ts";
 
 /** A scenario in full, as `npm run test:faults` plays it beside the matrix. */
 export type FullScenario = {
   readonly name: string;
   readonly source: Source;
-  readonly play: (options: StageOptions) => Promise<scenarios.Result>;
+  readonly play: (options: StageOptions) => Promise<Result>;
 };
 
-const poisoned = { events: 20_000, every: 10_000, perSecond: 200 };
+const poisoned = { events: 20_000, every: 10_000, perSecond: 200, slack: 100 };
+/** Ticks come each second, so that there are as many only after a longer time. */
+const poisonedTicks = { ...poisoned, perSecond: 50 };
 
 /** Every scenario, those that last longest first. */
 export const fullScenarios: readonly FullScenario[] = [
-  ...each("reloads", [kafka, rabbitmq], (source, stage) => scenarios.reloads(source, stage, 1_000)),
+  ...each("reloads", [kafka, rabbitmq], (source, stage) => reloads(source, stage, 1_000)),
   ...each("app away", [kafka, rabbitmq, mqtt3, file], (source, stage) =>
     scenarios.appAway(source, stage, 300),
   ),
   ...each("endings", [kafka, rabbitmq, mqtt3, file, webhook], (source, stage) =>
     scenarios.endings(source, stage, 50),
   ),
-  ...each("poison", [kafka, rabbitmq, mqtt3, file], (source, stage) =>
-    scenarios.poison(source, stage, poisoned),
+  ...each("poison", [poisonedCron(50, 10_000 / 50)], (source, stage) =>
+    poison(source, stage, poisonedTicks),
+  ),
+  ...each("poison", [kafka, rabbitmq, mqtt3, file, webhookRepeated], (source, stage) =>
+    poison(source, stage, poisoned),
   ),
   ...each("app ended by an event", [kafka, rabbitmq, mqtt3, file], scenarios.appKiller),
   ...each("killed while one waits", [kafka], scenarios.killedWhileOneWaits),
@@ -35,7 +44,7 @@ export const fullScenarios: readonly FullScenario[] = [
 function each(
   name: string,
   sources: readonly Source[],
-  play: (source: Source, options: StageOptions) => Promise<scenarios.Result>,
+  play: (source: Source, options: StageOptions) => Promise<Result>,
 ): FullScenario[] {
   return sources.map((source) => ({ name, source, play: (options) => play(source, options) }));
 }

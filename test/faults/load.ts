@@ -7,8 +7,11 @@ type LoadOptions = {
   readonly perSecond: number;
   /** One in so many is refused each time. */
   readonly poisonEvery?: number | undefined;
-  /** Whether another may be sent, with how many the source has so far; else the load waits. */
-  readonly room?: (durable: number) => boolean;
+  /**
+   * Whether another may be sent, with how many the source has so far and of how many that is not known yet; else
+   * the load waits.
+   */
+  readonly room?: (durable: number, open: number) => boolean;
 };
 
 /** Gives a place events at a steady rate, round the keys, and notes what became of each. */
@@ -49,7 +52,7 @@ export class Load {
     let due = performance.now();
     const { room = () => true } = this.#options;
     while (this.#wanted) {
-      if (!room(this.#durable)) {
+      if (!room(this.#durable, this.#open.size)) {
         await pause(100);
         continue;
       }
@@ -72,8 +75,9 @@ export class Load {
     const sequence = (this.#sequences.get(key) ?? 0) + 1;
     this.#sequences.set(key, sequence);
     const event = { key, sequence, uuid: randomUUID() };
+    const sent = Date.now();
     const note = (durable: boolean) => {
-      this.produced.push({ ...event, durable, at: Date.now() });
+      this.produced.push({ ...event, durable, sent, at: Date.now() });
       if (durable) this.#durable++;
     };
     if (isPoison) this.poison.add(event.uuid);

@@ -9,6 +9,8 @@ export type OracleEvent = {
 export type Produced = OracleEvent & {
   /** When the source said that it has the event for good, or that it is not known whether it has. */
   readonly at: number;
+  /** When it was given to the source. Absent: as `at`. */
+  readonly sent?: number;
   /** Whether it said so. Else the event may come or not: it is no loss, no duplicate and in no order. */
   readonly durable: boolean;
 };

@@ -24,6 +24,8 @@ export type Kit = {
 /** Where the events of one cell are: a topic, a queue, a folder. */
 export type Place = AsyncDisposable & {
   readonly component: ComponentYaml;
+  /** Components beside it. */
+  readonly more?: readonly ComponentYaml[];
   /** Whether events of one key are to be handled in order. */
   readonly ordered: boolean;
   /** Between the server and the runtime; of a webhook, between the sender and the runtime. */
@@ -32,6 +34,10 @@ export type Place = AsyncDisposable & {
   readonly credentials?: { revoke(): Promise<void>; restore(): Promise<void> };
   /** A small disk of its own; absent: none was asked for, or this process may not mount one. */
   readonly disk?: { fill(): Promise<void>; free(): Promise<void> };
+  /** Whether an event that is not handled when the runtime ends is gone with it. */
+  readonly forgets?: boolean;
+  /** What is other in the component's metadata when it names a server that is not there. */
+  readonly unreachable?: ComponentYaml["metadata"];
   /** What is still to be done though all was handled, such as a file that is not put away. */
   readonly remains?: () => Promise<string | undefined>;
   /**
@@ -47,6 +53,9 @@ export type Place = AsyncDisposable & {
   readonly hold?: () => void;
   readonly letGo?: () => void;
 };
+
+/** An address where nobody listens. */
+export const nobody = "127.0.0.1:1";
 
 /** A kind of source, or of output, that the matrix has a row of. */
 export type Source = {

@@ -2,7 +2,7 @@ import { appendFile, readFile } from "node:fs/promises";
 import { loadavg } from "node:os";
 import type { Cell, Outcome } from "./cell.ts";
 import type { FullScenario } from "./full-scenarios.ts";
-import type { Result } from "./scenarios.ts";
+import type { Result } from "./scenario.ts";
 
 /** What became of one cell or scenario of the matrix, as a line of a file keeps it. */
 export type Entry = {

@@ -7,7 +7,7 @@ import { fullScenarios } from "./full-scenarios.ts";
 import { allCells } from "./matrix.ts";
 import { append, cellName, entryOf, nameOf, read, scenarioEntryOf, type Entry } from "./record.ts";
 import type { ServerName } from "../servers/kinds.ts";
-import type { Result } from "./scenarios.ts";
+import type { Result } from "./scenario.ts";
 import { Servers } from "./servers.ts";
 import { serverOf } from "./stage.ts";
 import { lineOf, markdownOf, publish } from "./table.ts";

@@ -13,6 +13,8 @@ const root = resolve(import.meta.dirname, "../..");
 export type ComponentYaml = {
   readonly name: string;
   readonly type: string;
+  /** How long it may take to connect, such as `2s`. */
+  readonly initTimeout?: string;
   readonly metadata: Readonly<Record<string, string>>;
 };
 
@@ -218,9 +220,10 @@ export type StartOptions = {
 };
 
 /** A component document of Dapr's form. */
-export function yamlOf({ name, type, metadata }: ComponentYaml): string {
+export function yamlOf({ name, type, initTimeout, metadata }: ComponentYaml): string {
   const items = Object.entries(metadata).map(
     ([key, value]) => `    - name: ${JSON.stringify(key)}\n      value: ${JSON.stringify(value)}\n`,
   );
-  return `apiVersion: dapr.io/v1alpha1\nkind: Component\nmetadata:\n  name: ${name}\nspec:\n  type: ${type}\n  version: v1\n  metadata:\n${items.join("")}`;
+  const timeout = initTimeout === undefined ? "" : `  initTimeout: ${initTimeout}\n`;
+  return `apiVersion: dapr.io/v1alpha1\nkind: Component\nmetadata:\n  name: ${name}\nspec:\n  type: ${type}\n  version: v1\n${timeout}  metadata:\n${items.join("")}`;
 }

@@ -1,13 +1,17 @@
 // The scenarios at a small scale; `npm run test:faults` and `npm run test:reloads` play them in full.
 import { afterAll, describe, test } from "vitest";
 import { describeWith } from "../servers/describe-with.ts";
+import { poison } from "./poison.ts";
+import { reloads } from "./reloads.ts";
+import type { Result } from "./scenario.ts";
 import * as scenarios from "./scenarios.ts";
 import { Servers } from "./servers.ts";
+import { poisonedCron } from "./sources/cron.ts";
 import { file } from "./sources/file.ts";
 import { kafka } from "./sources/kafka.ts";
 import { mqtt3 } from "./sources/mqtt3.ts";
 import { rabbitmq } from "./sources/rabbitmq.ts";
-import { webhook } from "./sources/webhook.ts";
+import { webhook, webhookRepeated } from "./sources/webhook.ts";
 import type { StageOptions } from "./stage.ts";
 
 const servers = new Servers(3);
@@ -17,7 +21,7 @@ function scenario(
   source: string,
   name: string,
   slot: number,
-  play: (options: StageOptions) => Promise<scenarios.Result>,
+  play: (options: StageOptions) => Promise<Result>,
 ): void {
   test.concurrent(`${source}: ${name}`, { timeout: 240_000 }, async ({ expect }) => {
     const { failures, folder } = await play({ servers, slot });
@@ -25,11 +29,11 @@ function scenario(
   });
 }
 
-const small = { events: 600, every: 200, perSecond: 100 };
+const small = { events: 600, every: 200, perSecond: 100, slack: 500 };
 
 describeWith("kafka", () => {
   scenario("kafka", "ends at random", 0, (stage) => scenarios.endings(kafka, stage, 3));
-  scenario("kafka", "thirty changes", 1, (stage) => scenarios.reloads(kafka, stage, 30));
+  scenario("kafka", "thirty changes", 1, (stage) => reloads(kafka, stage, 30));
   scenario("kafka", "killed while one event waits for its retry", 2, (stage) =>
     scenarios.killedWhileOneWaits(kafka, stage),
   );
@@ -37,7 +41,7 @@ describeWith("kafka", () => {
 
 describeWith("rabbitmq", () => {
   scenario("rabbitmq", "ends at random", 0, (stage) => scenarios.endings(rabbitmq, stage, 3));
-  scenario("rabbitmq", "poison", 1, (stage) => scenarios.poison(rabbitmq, stage, small));
+  scenario("rabbitmq", "poison", 1, (stage) => poison(rabbitmq, stage, small));
 });
 
 describeWith("mosquitto", () => {
@@ -48,4 +52,8 @@ describeWith("mosquitto", () => {
 describe("without a server", () => {
   scenario("file", "an event that ends the app", 0, (stage) => scenarios.appKiller(file, stage));
   scenario("webhook", "ends at random", 1, (stage) => scenarios.endings(webhook, stage, 3));
+  scenario("webhook", "poison", 2, (stage) => poison(webhookRepeated, stage, small));
+  scenario("cron", "poison", 2, (stage) =>
+    poison(poisonedCron(10, 8), stage, { ...small, events: 160, every: 80, perSecond: 10 }),
+  );
 });

@@ -5,7 +5,7 @@ import { reservePort } from "../servers/ports.ts";
 import type { ServerName } from "../servers/kinds.ts";
 import { AppProcess, type AppMode } from "./app-process.ts";
 import type { World } from "./faults.ts";
-import type { Kit, Source } from "./place.ts";
+import type { Kit, Place, Source } from "./place.ts";
 import { RuntimeProcess } from "./runtime-process.ts";
 import type { Servers } from "./servers.ts";
 
@@ -40,7 +40,7 @@ export async function openStage(source: Source, options: StageOptions): Promise<
   const kit: Kit = { servers, slot, folder, runtime, ownServer, credentials, ownDisk };
   const place = await source.place(kit);
   const port = mode === "stream" ? runtime.grpcPort : appPort;
-  const app = new AppProcess({ mode, port, folder, bindings: [place.component.name] });
+  const app = new AppProcess({ mode, port, folder, bindings: namesOf(place) });
   let keep = false;
   return {
     ...{ runtime, app, place, folder },
@@ -63,4 +63,9 @@ export function serverOf({ name }: Source): ServerName | undefined {
   if (name === "mqtt3") return "mosquitto";
   if (name.startsWith("rabbitmq")) return "rabbitmq";
   return name === "redis" || name === "kafka" ? name : undefined;
+}
+
+/** The names of all components of a place. */
+export function namesOf({ component, more = [] }: Place): string[] {
+  return [component, ...more].map(({ name }) => name);
 }

@@ -1,4 +1,5 @@
 import { BindingError, messageOf } from "../../errors.ts";
+import { faultPoints, reach } from "../../fault-point.ts";
 import type { DeadLetter, DeadLetterFilter, ListedDeadLetter } from "../../store/records.ts";
 import type { DeadLetterStore, DeadLetterTotal } from "../../store/store.ts";
 import { redriveToOutput, type OutputTarget } from "./redrive-target.ts";
@@ -239,6 +240,7 @@ export class DeadLetterDesk {
         }
         this.#countsOf(component).handled++;
         this.#handled.add(id);
+        if (faultPoints) reach("redrive handled");
       }
       return { ...about, outcome: "handled", reason: await this.#forget(letter) };
     } catch (error) {

@@ -1,6 +1,6 @@
 import { Producer, stringSerializers } from "@platformatic/kafka";
 import { uniqueName } from "../../servers/unique-name.ts";
-import { sender, type Place, type Source } from "../place.ts";
+import { nobody, sender, type Place, type Source } from "../place.ts";
 
 /** One topic of four partitions, read by a consumer group. */
 export const kafka: Source = {
@@ -30,6 +30,7 @@ export const kafka: Source = {
     return {
       component: componentOf(slot.brokers, topic),
       ordered: true,
+      unreachable: { brokers: nobody },
       ...{ server, send, proxy: slot.proxy },
       async [Symbol.asyncDispose]() {
         slot.proxy.heal();

@@ -1,7 +1,7 @@
 import { connect } from "amqplib";
 import { startProxy } from "../../servers/proxy.ts";
 import { uniqueName } from "../../servers/unique-name.ts";
-import { sender, type Place, type Source } from "../place.ts";
+import { nobody, sender, type Place, type Source } from "../place.ts";
 
 /** A durable queue with persistent messages, sent with confirms. */
 export const rabbitmq: Source = rabbitmqSource("rabbitmq", {}, false);
@@ -55,6 +55,7 @@ function rabbitmqSource(name: string, metadata: Record<string, string>, ordered:
           },
         },
         ...{ ordered, server, proxy, send },
+        unreachable: { host: `amqp://${user}:${password}@${nobody}` },
         credentials: {
           async revoke() {
             await server.ctl("change_password", user, "wrong");
