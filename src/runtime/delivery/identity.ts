@@ -6,7 +6,7 @@ import { timeOrderedUuid } from "../uuid.ts";
 export type Identity = {
   /** The source's own, or for an event without one a digest of it and a mark that sets it apart from its equals. */
   readonly identity: string;
-  /** A digest of the whole event: sources may use an id anew. */
+  /** A digest of the event: sources may use an id anew. */
   readonly fingerprint: string;
 };
 
@@ -15,11 +15,14 @@ type Recognisable = Pick<InboundEvent, "id" | "key" | "headers" | "data">;
 /** Headers by which brokers count how often they deliver: other ones each time. */
 const counting = /^x-(delivery-count|acquired-count|death|first-death-.*|last-death-.*)$/i;
 
-/** A digest of an event's key, headers and payload. */
-export function fingerprintOf({ key, headers, data }: Recognisable): string {
+/**
+ * A digest of an event's key and payload; of one that its source gives no identity, of its headers too. Beside an
+ * identity they tell nothing, and may be others each time: the date, signature or trace of a request that is repeated.
+ */
+export function fingerprintOf({ id, key, headers, data }: Recognisable): string {
   const hash = createHash("sha256");
   addPart(hash, typeof key === "string" ? Buffer.from(key) : key);
-  for (const { name, value } of headers) {
+  for (const { name, value } of id === undefined ? headers : []) {
     if (counting.test(name)) continue;
     addPart(hash, Buffer.from(name));
     addPart(hash, value);

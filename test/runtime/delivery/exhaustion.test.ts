@@ -388,7 +388,7 @@ test("a dead letter whose source never heard of it is the same letter when its e
   expect(letters(store)).toMatchObject([{ id: before?.id, reason: "no poison" }]);
   expect([app.deliveries.length, store.letters.size]).toEqual([1, 1]);
   // Another event under the same id is another event.
-  const other = sourceEvent("poison", { headers: [{ name: "n", value: Buffer.from("2") }] });
+  const other = sourceEvent("poison", { data: Buffer.from("poison too") });
   await delivery.deliver([other]);
   await settled();
   expect([app.deliveries.length, store.letters.size]).toEqual([2, 2]);

@@ -31,6 +31,13 @@ test("a fingerprint is the same however a broker has counted, and for a key in b
   expect(fingerprintOf({ ...event, key: Buffer.from("k") })).toBe(fingerprintOf(event));
 });
 
+test("beside a source's own id, headers that change with each repetition tell nothing apart", () => {
+  const named = { ...event, id: "7" };
+  const repeated = { ...named, headers: [header("traceparent", "00-2"), ...event.headers] };
+  expect(fingerprintOf(repeated)).toBe(fingerprintOf(named));
+  expect(fingerprintOf({ ...named, data: Buffer.from("other") })).not.toBe(fingerprintOf(named));
+});
+
 test("an event's identity is its id, and without one it is its own, equal to others or not", () => {
   expect(identityOf({ ...event, id: "7" }).identity).toBe("7");
   const [one, other] = [identityOf(event), identityOf(event)];
