@@ -1,6 +1,7 @@
 // The scenarios of Dapr's certification of the cron binding, under their names, with a sidecar and an app.
 import { createServer } from "node:http";
 import { expect, onTestFinished, test } from "vitest";
+import { isLong } from "../long.ts";
 import type { ComponentYaml, Daemon } from "../e2e/daemon.ts";
 import { reservePort } from "../servers/ports.ts";
 import { until } from "../until.ts";
@@ -26,13 +27,12 @@ const formats = [
   { name: "zone", schedule: "CRON_TZ=Europe/Berlin 0/2 * * * * *", period: 2 },
 ];
 /** With `npm run test:certification` those too that need minutes. */
-const minutes =
-  process.env["CUFFLINK_TEST_LONG"] === "1"
-    ? [
-        { name: "minute", schedule: "* * * * *", period: 60 },
-        { name: "minutes", schedule: "@every 1m", period: 60 },
-      ]
-    : [];
+const minutes = isLong
+  ? [
+      { name: "minute", schedule: "* * * * *", period: 60 },
+      { name: "minutes", schedule: "@every 1m", period: 60 },
+    ]
+  : [];
 
 test("schedules of five formats tick when they say", limit, async () => {
   const all = [...formats, ...minutes];

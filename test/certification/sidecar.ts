@@ -3,12 +3,12 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, onTestFinished } from "vitest";
 import { startDaemon, type ComponentYaml, type Daemon } from "../e2e/daemon.ts";
+import { isLong } from "../long.ts";
 import { until } from "../until.ts";
 
 /** With `npm run test:certification` the times are those of Dapr's own plans; otherwise a tenth, 500 ms at least. */
 export function lasting(seconds: number): number {
-  const long = process.env["CUFFLINK_TEST_LONG"] === "1";
-  return long ? seconds * 1000 : Math.max(500, seconds * 100);
+  return isLong ? seconds * 1000 : Math.max(500, seconds * 100);
 }
 
 export function pause(milliseconds: number): Promise<void> {

@@ -38,7 +38,9 @@ export const fullScenarios: readonly FullScenario[] = [
     poison(source, stage, poisoned),
   ),
   ...each("app ended by an event", [kafka, rabbitmq, mqtt3, file], scenarios.appKiller),
-  ...each("killed while one waits", [kafka], scenarios.killedWhileOneWaits),
+  ...each("killed while one waits", [kafka], (source, stage) =>
+    scenarios.killedWhileOneWaits(source, stage, { events: 300, backOff: 20 }),
+  ),
 ];
 
 function each(

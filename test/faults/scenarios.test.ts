@@ -32,26 +32,26 @@ function scenario(
 const small = { events: 600, every: 200, perSecond: 100, slack: 500 };
 
 describeWith("kafka", () => {
-  scenario("kafka", "ends at random", 0, (stage) => scenarios.endings(kafka, stage, 3));
-  scenario("kafka", "thirty changes", 1, (stage) => reloads(kafka, stage, 30));
+  scenario("kafka", "ends at random", 0, (stage) => scenarios.endings(kafka, stage, 2));
+  scenario("kafka", "twelve changes", 1, (stage) => reloads(kafka, stage, 12));
   scenario("kafka", "killed while one event waits for its retry", 2, (stage) =>
-    scenarios.killedWhileOneWaits(kafka, stage),
+    scenarios.killedWhileOneWaits(kafka, stage, { events: 100, backOff: 8 }),
   );
 });
 
 describeWith("rabbitmq", () => {
-  scenario("rabbitmq", "ends at random", 0, (stage) => scenarios.endings(rabbitmq, stage, 3));
+  scenario("rabbitmq", "ends at random", 0, (stage) => scenarios.endings(rabbitmq, stage, 2));
   scenario("rabbitmq", "poison", 1, (stage) => poison(rabbitmq, stage, small));
 });
 
 describeWith("mosquitto", () => {
-  scenario("mqtt3", "ends at random", 0, (stage) => scenarios.endings(mqtt3, stage, 3));
+  scenario("mqtt3", "ends at random", 0, (stage) => scenarios.endings(mqtt3, stage, 2));
   scenario("mqtt3", "the app is away", 1, (stage) => scenarios.appAway(mqtt3, stage, 5));
 });
 
 describe("without a server", () => {
   scenario("file", "an event that ends the app", 0, (stage) => scenarios.appKiller(file, stage));
-  scenario("webhook", "ends at random", 1, (stage) => scenarios.endings(webhook, stage, 3));
+  scenario("webhook", "ends at random", 1, (stage) => scenarios.endings(webhook, stage, 2));
   scenario("webhook", "poison", 2, (stage) => poison(webhookRepeated, stage, small));
   scenario("cron", "poison", 2, (stage) =>
     poison(poisonedCron(10, 8), stage, { ...small, events: 160, every: 80, perSecond: 10 }),

@@ -125,15 +125,19 @@ export function appAway(source: Source, options: StageOptions, seconds: number):
 }
 
 /**
- * An event waits for its retry while those behind it are handled; then the runtime is killed. After the restart only
- * what was not handled comes again.
+ * An event waits for its retry, `backOff` seconds, while those behind it are handled; then the runtime is killed. After
+ * the restart only what was not handled comes again.
  */
-export function killedWhileOneWaits(source: Source, options: StageOptions): Promise<Result> {
+export function killedWhileOneWaits(
+  source: Source,
+  options: StageOptions,
+  { events, backOff }: { events: number; backOff: number },
+): Promise<Result> {
   return onStage(source, options, async ({ runtime, app, place }) => {
     const { send } = place;
     if (send === undefined) throw new Error(`${source.name} makes its events itself`);
     runtime.configure(
-      withMetadata(place.component, { backOffDuration: "20s", backOffMaxRetries: "9" }),
+      withMetadata(place.component, { backOffDuration: `${backOff}s`, backOffMaxRetries: "9" }),
     );
     await app.start();
     await runtime.start();
@@ -141,7 +145,7 @@ export function killedWhileOneWaits(source: Source, options: StageOptions): Prom
     const waiting = { key: "waiting", sequence: 1, uuid: randomUUID() };
     await send({ ...waiting, do: "refuse:2" });
     const produced: Produced[] = [];
-    for (let number = 0; number < 300; number++) {
+    for (let number = 0; number < events; number++) {
       const event = { key: `key-${number % 7}`, sequence: number, uuid: randomUUID() };
       await send(event);
       produced.push({ ...event, at: Date.now(), durable: true });

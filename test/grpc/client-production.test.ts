@@ -1,5 +1,6 @@
 import { createServer } from "node:net";
 import { afterEach, expect, onTestFinished, test, vi } from "vitest";
+import { isLong } from "../long.ts";
 import { reservePort } from "../servers/ports.ts";
 import { until } from "../until.ts";
 import { readyClient, untilReady } from "./connect-client.ts";
@@ -10,7 +11,6 @@ import { startHttp2Server, type ServedCall } from "./http2-server.ts";
 
 const mebibyte = 1024 * 1024;
 const minute = 60_000;
-const isLong = process.env["CUFFLINK_TEST_LONG"] === "1";
 const path = "/test.Service/Method";
 const message = Buffer.from("hello");
 

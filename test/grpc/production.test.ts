@@ -1,6 +1,7 @@
 import http2, { type ClientHttp2Session } from "node:http2";
 import { randomBytes } from "node:crypto";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { isLong } from "../long.ts";
 import { until } from "../until.ts";
 import { serveMethods, type ServedMethods } from "./grpc-server.ts";
 import { call, connect, frame, messagesOf, open } from "./raw-client.ts";
@@ -9,7 +10,6 @@ import { call, connect, frame, messagesOf, open } from "./raw-client.ts";
 
 const mebibyte = 1024 * 1024;
 /** `npm run test:long` takes the durations that the promises name. */
-const isLong = process.env["CUFFLINK_TEST_LONG"] === "1";
 
 let served: ServedMethods;
 let session: ClientHttp2Session;

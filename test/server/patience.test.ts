@@ -1,5 +1,6 @@
 import { Agent, request } from "node:http";
 import { afterEach, expect, test, vi } from "vitest";
+import { isLong } from "../long.ts";
 import { listen } from "../../src/server/listener.ts";
 import { createLanes } from "../../src/server/lanes.ts";
 import { createService } from "../../src/grpc/service.ts";
@@ -9,7 +10,6 @@ import { Kinds } from "../grpc/kinds.ts";
 import { call, connect, frame, messagesOf } from "../grpc/raw-client.ts";
 
 // Nothing of ours or of Node's may cut a slow method or an idle connection. `npm run test:long` really waits.
-const isLong = process.env["CUFFLINK_TEST_LONG"] === "1";
 const minute = 60_000;
 
 afterEach(() => {

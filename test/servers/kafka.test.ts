@@ -6,6 +6,7 @@ import {
   stringSerializers,
 } from "@platformatic/kafka";
 import { expect, test } from "vitest";
+import { isLong } from "../long.ts";
 import { describeWith, uniqueName } from "./describe-with.ts";
 import { exchange } from "./exchange.ts";
 import { isAlive } from "./ports.ts";
@@ -26,27 +27,32 @@ describeWith("kafka", (kafka) => {
   });
 });
 
+// The faults of `test/faults` stand on these; they take a start of the server each.
 describeWith("kafka", { own: true, properties: { "num.partitions": "5" } }, (kafka) => {
   const limit = 120_000;
 
-  test("keeps topics and records over a restart and over a kill", { timeout: limit }, async () => {
-    await kafka.createTopic("kept", 2);
-    await send(kafka.brokers, "kept", "yes");
-    const before = kafka.pid;
-    await kafka.restart();
-    expect(kafka.pid).not.toBe(before);
-    expect(await partitions(kafka.brokers, "kept")).toBe(2);
-    await kafka.kill();
-    await kafka.start();
-    expect(await firstValue(kafka.brokers, "kept")).toBe("yes");
-  });
+  test.runIf(isLong)(
+    "keeps topics and records over a restart and over a kill",
+    { timeout: limit },
+    async () => {
+      await kafka.createTopic("kept", 2);
+      await send(kafka.brokers, "kept", "yes");
+      const before = kafka.pid;
+      await kafka.restart();
+      expect(kafka.pid).not.toBe(before);
+      expect(await partitions(kafka.brokers, "kept")).toBe(2);
+      await kafka.kill();
+      await kafka.start();
+      expect(await firstValue(kafka.brokers, "kept")).toBe("yes");
+    },
+  );
 
-  test("has the options it was given", async () => {
+  test.runIf(isLong)("has the options it was given", async () => {
     await send(kafka.brokers, "created", "one");
     expect(await partitions(kafka.brokers, "created")).toBe(5);
   });
 
-  test("is gone after stop", { timeout: limit }, async () => {
+  test.runIf(isLong)("is gone after stop", { timeout: limit }, async () => {
     const pid = kafka.pid ?? 0;
     expect(isAlive(pid)).toBe(true);
     await kafka.stop();

@@ -1,4 +1,5 @@
 import { expect, test } from "vitest";
+import { isLong } from "../long.ts";
 import { describeWith } from "./describe-with.ts";
 import { exchange } from "./exchange.ts";
 import { isAlive } from "./ports.ts";
@@ -9,10 +10,11 @@ describeWith("rabbitmq", (rabbitmq) => {
   });
 });
 
+// The faults of `test/faults` stand on these; they take a start of the server each.
 describeWith("rabbitmq", { own: true, config: ["consumer_timeout = 123000"] }, (rabbitmq) => {
   const limit = 120_000;
 
-  test(
+  test.runIf(isLong)(
     "keeps queues and their messages over a restart and over a kill",
     { timeout: limit },
     async () => {
@@ -28,12 +30,12 @@ describeWith("rabbitmq", { own: true, config: ["consumer_timeout = 123000"] }, (
     },
   );
 
-  test("has the options it was given", { timeout: limit }, async () => {
+  test.runIf(isLong)("has the options it was given", { timeout: limit }, async () => {
     const value = await rabbitmq.ctl("eval", "application:get_env(rabbit, consumer_timeout).");
     expect(value).toContain("123000");
   });
 
-  test("is gone after stop, with its port mapper", { timeout: limit }, async () => {
+  test.runIf(isLong)("is gone after stop, with its port mapper", { timeout: limit }, async () => {
     const pid = rabbitmq.pid ?? 0;
     expect(isAlive(pid)).toBe(true);
     const mapper = await rabbitmq.ctl("eval", 'list_to_integer(os:getenv("ERL_EPMD_PORT")).');
