@@ -35,32 +35,34 @@ function cellsOf(...cells: readonly (readonly [Source, faults.Fault, Phase])[]):
   }
 }
 
-describeWith("kafka", () => {
-  cellsOf(
-    [kafka, faults.killedAt("app answered", 60), "receiving"],
-    [kafka, faults.appKilled, "in the handler"],
-  );
-});
+describe.concurrent("cells", () => {
+  describeWith("kafka", () => {
+    cellsOf(
+      [kafka, faults.killedAt("app answered", 60), "receiving"],
+      [kafka, faults.appKilled, "in the handler"],
+    );
+  });
 
-describeWith("rabbitmq", () => {
-  cellsOf(
-    [rabbitmq, faults.killedAt("dead letter stored", 2), "receiving"],
-    [rabbitmqOrdered, faults.reset, "in the handler"],
-  );
-});
+  describeWith("rabbitmq", () => {
+    cellsOf(
+      [rabbitmq, faults.killedAt("dead letter stored", 2), "receiving"],
+      [rabbitmqOrdered, faults.reset, "in the handler"],
+    );
+  });
 
-describeWith("mosquitto", () => {
-  cellsOf([mqtt3, faults.reset, "settling"], [mqtt3, faults.runtimeKilled, "draining"]);
-});
+  describeWith("mosquitto", () => {
+    cellsOf([mqtt3, faults.reset, "settling"], [mqtt3, faults.runtimeKilled, "draining"]);
+  });
 
-describeWith("redis", () => {
-  cellsOf([redis, faults.reset, "in the handler"], [redis, faults.serverKilled, "receiving"]);
-});
+  describeWith("redis", () => {
+    cellsOf([redis, faults.reset, "in the handler"], [redis, faults.serverKilled, "receiving"]);
+  });
 
-describe("without a server", () => {
-  cellsOf(
-    [file, faults.killedAt("attempt noted", 4), "receiving"],
-    [webhook, faults.appKilled, "in the handler"],
-  );
-  cellsOf([cron, faults.runtimeKilled, "receiving"]);
+  describe("without a server", () => {
+    cellsOf(
+      [file, faults.killedAt("attempt noted", 4), "receiving"],
+      [webhook, faults.appKilled, "in the handler"],
+    );
+    cellsOf([cron, faults.runtimeKilled, "receiving"]);
+  });
 });
