@@ -17,6 +17,9 @@ export type SlotOptions = {
   readonly onSwitch: (component: Component | undefined) => void;
 };
 
+/** The pause after which a refused definition is tried again by itself, doubling, and the longest, in milliseconds. */
+const [firstRetry, longestRetry] = [30_000, 300_000];
+
 /**
  * A name under which a component runs, and the changes of its definition one after another: of those that wait
  * for one that is under way, only the newest is made. What goes on in one slot holds up no other.
@@ -32,6 +35,9 @@ export class ComponentSlot {
   #latest = 0;
   #busy: Promise<unknown> | undefined;
   #drain: number | undefined;
+  /** Whether the definition that is to follow could be opened. */
+  #proved = false;
+  #retry: NodeJS.Timeout | undefined;
 
   constructor(options: SlotOptions) {
     this.#options = options;
@@ -67,6 +73,7 @@ export class ComponentSlot {
   want(spec: ComponentSpec | undefined, after?: Promise<unknown>): Promise<ComponentChange> {
     const turn = ++this.#latest;
     this.#wanted = spec;
+    clearTimeout(this.#retry);
     const change = (): Promise<ComponentChange> | ComponentChange =>
       turn === this.#latest
         ? this.#change(spec)
@@ -95,6 +102,7 @@ export class ComponentSlot {
 
   async close(deadline: number): Promise<void> {
     this.#latest++;
+    clearTimeout(this.#retry);
     this.#drain ??= deadline;
     await Promise.all(this.components.map((one) => one.close(deadline)));
     await this.#busy;
@@ -159,7 +167,7 @@ export class ComponentSlot {
     });
   }
 
-  async #update(old: Component, spec: ComponentSpec): Promise<ComponentChange> {
+  async #update(old: Component, spec: ComponentSpec, retry = firstRetry): Promise<ComponentChange> {
     const { name, logger } = this.#options;
     try {
       await this.#follow(old, spec);
@@ -171,20 +179,41 @@ export class ComponentSlot {
       const origin = formatOrigin(spec.origin);
       const definition = origin === "" ? "a changed definition" : `the definition of ${origin}`;
       old.noteRefusal(`${definition} could not be taken over: ${reason}`);
-      logger.error(
+      const isFirst = retry === firstRetry;
+      logger[isFirst ? "error" : "debug"](
         { component: name, origin, reason },
         "the changed definition could not be taken over; the component goes on as before",
       );
+      if (!this.#proved && !isWrongAsWritten(error)) this.#tryAgain(spec, retry);
       return this.#told("updated", "failed", reason, spec);
     }
   }
 
+  /**
+   * After a pause, and unless another definition has come: the server, the account or the secret that it names may be
+   * there then. Only while the old one is not interrupted by that.
+   */
+  #tryAgain(spec: ComponentSpec, pause: number): void {
+    const turn = this.#latest;
+    this.#retry = setTimeout(() => {
+      void this.#inTurn(async () => {
+        const old = this.#current;
+        if (turn !== this.#latest || old === undefined || this.#drain !== undefined) return;
+        await this.#update(old, spec, Math.min(pause * 2, longestRetry));
+      });
+    }, pause).unref();
+  }
+
   async #follow(old: Component, spec: ComponentSpec): Promise<void> {
+    this.#proved = false;
     const next = this.#options.make(spec);
-    if (typeof next === "string") throw new Error(next);
+    if (typeof next === "string") throw new BindingError("invalid_argument", next);
     this.#next = next;
     try {
-      await takeOver(old, next, () => this.#switch(next));
+      await takeOver(old, next, {
+        onProved: () => (this.#proved = true),
+        switchOutputs: () => this.#switch(next),
+      });
     } finally {
       this.#next = undefined;
     }
@@ -205,6 +234,10 @@ export class ComponentSlot {
     const { name } = this.#options;
     return { name, change, outcome, reason, origin: formatOrigin(spec?.origin) };
   }
+}
+
+function isWrongAsWritten(error: unknown): boolean {
+  return error instanceof BindingError && error.reason === "invalid_argument";
 }
 
 function isSame(one: ComponentSpec, other: ComponentSpec): boolean {

@@ -2,6 +2,12 @@ import { faultPoints, reach } from "../../fault-point.ts";
 import type { Component } from "./component.ts";
 import { readDefinition } from "./opening.ts";
 
+export type TakeOverSteps = {
+  /** The new one is open; from now on the old one is interrupted. */
+  readonly onProved: () => void;
+  readonly switchOutputs: () => void;
+};
+
 /**
  * Puts a component in another one's place, as a transaction: it is opened beside the old one and proved; then
  * the old one stops reading, lets the app finish within its `drainTimeout`, confirms and gives up the consumer's
@@ -12,13 +18,14 @@ import { readDefinition } from "./opening.ts";
 export async function takeOver(
   old: Component,
   next: Component,
-  switchOutputs: () => void,
+  { onProved, switchOutputs }: TakeOverSteps,
 ): Promise<void> {
   try {
     // Read first, as that takes its time and the old one may be open after it.
     if (old.opened === undefined && !old.isWrong) await readDefinition(next.spec, next.binding);
     if (old.opened === undefined) return await replaceUnopened(old, next, switchOutputs);
     await next.prove();
+    onProved();
     if (faultPoints) reach("new component proved");
     await old.input.handOver(old.drainTimeout);
     if (faultPoints) reach("old component drained");

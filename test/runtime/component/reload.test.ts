@@ -91,6 +91,63 @@ test("one that cannot be opened changes nothing, and says why", async () => {
   expect(runtime.components()).toHaveLength(1);
 });
 
+test("one whose system was not there is tried again by itself, until another comes", async () => {
+  const { apply, system, status, lines } = await running();
+  let tries = 0;
+  system.open = ({ metadata }) => {
+    if (metadata.size !== 2) return;
+    tries++;
+    throw new BindingError("unavailable", "connection refused");
+  };
+  await apply({ size: "2" });
+  const errors = () => lines.filter(({ level }) => level === "error").length;
+  const before = errors();
+  await vi.advanceTimersByTimeAsync(29_999);
+  expect(tries).toBe(1);
+  await vi.advanceTimersByTimeAsync(1);
+  expect(tries).toBe(2);
+  await vi.advanceTimersByTimeAsync(60_000 + 120_000 + 240_000 + 300_000 + 300_000);
+  expect(tries).toBe(7);
+  expect([errors(), system.log]).toEqual([before, []]);
+  expect(status().reason).toContain("connection refused");
+  system.open = () => undefined;
+  await vi.advanceTimersByTimeAsync(300_000);
+  await settled();
+  expect(system.log).toContain("read 2");
+  expect(status()).toMatchObject({ state: "running", reason: "" });
+});
+
+test("one that is refused is not tried again once what runs was written anew, or the runtime stops", async () => {
+  const { apply, system, runtime } = await running();
+  let tries = 0;
+  system.open = ({ metadata }) => {
+    if (metadata.size !== 2) return;
+    tries++;
+    throw new BindingError("unavailable", "connection refused");
+  };
+  await apply({ size: "2" });
+  await apply({});
+  await vi.advanceTimersByTimeAsync(600_000);
+  expect(tries).toBe(1);
+  await apply({ size: "2" });
+  expect(tries).toBe(2);
+  await runtime.close();
+  await vi.advanceTimersByTimeAsync(600_000);
+  expect(tries).toBe(2);
+});
+
+test("one that was proved and could not read interrupts what runs no second time by itself", async () => {
+  const { apply, system } = await running();
+  system.read = (reading) => {
+    if (reading.metadata.size === 2) throw new Error("queue in use");
+  };
+  await apply({ size: "2" });
+  await settled();
+  system.log.length = 0;
+  await vi.advanceTimersByTimeAsync(600_000);
+  expect(system.log).toEqual([]);
+});
+
 test("one whose opening hangs is given up after its initTimeout, and closed when it comes", async () => {
   const { apply, system, status } = await running();
   const opening = Promise.withResolvers<void>();
