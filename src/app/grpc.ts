@@ -14,7 +14,7 @@ import { encodeBindingEventFrame } from "./binding-event.ts";
 import { binaryTrace, deliveryHeaders } from "./event-metadata.ts";
 import type { EventStreams } from "./event-streams.ts";
 import type { AppHealthOptions } from "./health.ts";
-import { outcomeHeader, SaidOutcomes } from "./said-outcome.ts";
+import { SaidOutcomes } from "./said-outcome.ts";
 import { StreamDialler } from "./stream-dialler.ts";
 
 export type GrpcAppOptions = {
@@ -158,8 +158,8 @@ class GrpcApp implements App {
           reason: reasonOf(result),
           codes: { grpc: code },
         } as const;
-        const said = failure.trailers[outcomeHeader] ?? failure.headers[outcomeHeader];
-        return this.#said.of(component, said, refused, message);
+        const headerOf = (name: string) => failure.trailers[name] ?? failure.headers[name];
+        return this.#said.of(component, headerOf, refused, message);
       }
     }
   }

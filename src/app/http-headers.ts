@@ -12,6 +12,7 @@ const own = new Set([
   "cufflink-attempts",
   "cufflink-last-error",
   "cufflink-outcome",
+  "cufflink-retry-after",
   "expect",
   "host",
   "http2-settings",

@@ -7,7 +7,7 @@ import { EventHeaders } from "./http-headers.ts";
 import { routeTarget } from "./http-route.ts";
 import { Http1Client } from "./http1-client.ts";
 import { createHttp2Client } from "./http2-client.ts";
-import { outcomeHeader, SaidOutcomes } from "./said-outcome.ts";
+import { SaidOutcomes } from "./said-outcome.ts";
 
 export type HttpAppOptions = {
   /** `https`: with whatever certificate the app shows, as daprd. `h2c`: cleartext HTTP/2. */
@@ -97,8 +97,8 @@ class HttpApp implements App {
       if (result.kind === "broken") return { kind: "refused", reason: result.reason };
       const codes = { http: result.status };
       const refused = { kind: "refused", reason: reasonOf(result), codes } as const;
-      const said = result.headers[outcomeHeader];
-      return this.#said.of(delivery.name, said, refused, textOf(result.body));
+      const headerOf = (name: string) => result.headers[name];
+      return this.#said.of(delivery.name, headerOf, refused, textOf(result.body));
     }
     if (result.body.length === 0) return { kind: "handled", reply: undefined };
     const { body: data } = result;

@@ -1,5 +1,6 @@
 import type { Logger } from "../binding.ts";
 import { decodeGrpcMessage } from "../grpc/status.ts";
+import { parseDuration } from "../metadata/duration.ts";
 import type { Outcome } from "../runtime/app.ts";
 
 /**
@@ -8,6 +9,9 @@ import type { Outcome } from "../runtime/app.ts";
  * `grpc-message` is.
  */
 export const outcomeHeader = "cufflink-outcome";
+
+/** Beside an error, the least pause before the next attempt: a Go duration, or a number of seconds. */
+export const retryAfterHeader = "cufflink-retry-after";
 
 /** As the settlements of an event stream are called. */
 const saidWords = ["dead_letter", "drop", "retry"] as const;
@@ -21,7 +25,7 @@ export type HeaderValue = string | readonly string[] | undefined;
 /** Reads what apps say about events that they have not handled. */
 export class SaidOutcomes {
   readonly #logger: Logger;
-  /** The components of which the log was told already. */
+  /** The components and headers of which the log was told already. */
   readonly #warned = new Set<string>();
 
   constructor(logger: Logger) {
@@ -29,12 +33,26 @@ export class SaidOutcomes {
   }
 
   /**
-   * The outcome that the app says; `refused` where it says nothing, or what nobody knows. `text`: what else the
-   * answer says, for the reason if none is given.
+   * The outcome that the app says by its answer's headers; `refused` where it says nothing, or what nobody knows. `text`:
+   * what else the answer says, for the reason if none is given.
    */
-  of(component: string, value: HeaderValue, refused: Refused, text: string): Outcome {
-    if (value === undefined) return refused;
-    const said = typeof value === "string" ? value : value.join(", ");
+  of(
+    component: string,
+    headerOf: (name: string) => HeaderValue,
+    refused: Refused,
+    text: string,
+  ): Outcome {
+    const outcome = this.#outcomeOf(component, textOf(headerOf(outcomeHeader)), refused, text);
+    const wait = textOf(headerOf(retryAfterHeader));
+    if (wait === undefined || outcome.kind !== "refused" || outcome.final === true) return outcome;
+    const after = parseDuration(wait.trim(), 1000);
+    if (after !== undefined && after >= 0) return { ...outcome, after };
+    this.#warn(component, retryAfterHeader, wait, "no duration, such as 90s: it is left out");
+    return outcome;
+  }
+
+  #outcomeOf(component: string, said: string | undefined, refused: Refused, text: string): Outcome {
+    if (said === undefined) return refused;
     const end = said.indexOf(";");
     const word = (end < 0 ? said : said.slice(0, end)).trim();
     const told = end < 0 ? "" : decodeGrpcMessage(said.slice(end + 1).trim());
@@ -47,17 +65,25 @@ export class SaidOutcomes {
       case "retry":
         return { ...refused, reason };
       default:
-        this.#warn(component, said);
+        this.#warn(
+          component,
+          outcomeHeader,
+          said,
+          `none of ${saidWords.join(", ")}: it counts as any failure`,
+        );
         return refused;
     }
   }
 
-  #warn(component: string, said: string): void {
-    if (this.#warned.has(component)) return;
-    this.#warned.add(component);
-    this.#logger.warn(
-      { component, [outcomeHeader]: said.slice(0, longestQuote), allowed: saidWords },
-      `the app's ${outcomeHeader} is none of ${saidWords.join(", ")}: it counts as any failure`,
-    );
+  #warn(component: string, header: string, said: string, what: string): void {
+    const about = `${header} ${component}`;
+    if (this.#warned.has(about)) return;
+    this.#warned.add(about);
+    const facts = { component, [header]: said.slice(0, longestQuote) };
+    this.#logger.warn(facts, `the app's ${header} is ${what}`);
   }
+}
+
+function textOf(value: HeaderValue): string | undefined {
+  return value === undefined || typeof value === "string" ? value : value.join(", ");
 }

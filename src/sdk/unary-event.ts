@@ -10,6 +10,7 @@ import {
 import { RetryInfoSchema } from "../../gen/google/rpc/error_details_pb.ts";
 import { StatusSchema } from "../../gen/google/rpc/status_pb.ts";
 import { Code, decodeGrpcMessage, GrpcFailure, type ResponseHeaders } from "../grpc/status.ts";
+import { formatDuration } from "../metadata/duration.ts";
 import { durationOf } from "./duration.ts";
 import { CalledEvent, traceOf, type BindingEventHandler } from "./event.ts";
 import { outcomeOf, type CheckedReply, type Outcome } from "./outcome.ts";
@@ -81,7 +82,14 @@ function responseOf(outcome: Outcome, request: IncomingHttpHeaders): Uint8Array 
         said("dead_letter"),
       );
     case "retry":
-      throw new GrpcFailure(Code.aborted, outcome.reason, retryDetails(outcome));
+      throw new GrpcFailure(
+        Code.aborted,
+        outcome.reason,
+        retryDetails(outcome),
+        outcome.after === undefined
+          ? undefined
+          : { "cufflink-retry-after": formatDuration(outcome.after) },
+      );
   }
 }
 

@@ -201,7 +201,8 @@ test.each([
 
 /** Answers with an error and metadata before or behind it, or with everything in one block. */
 function fails(place: "leading" | "trailing" | "in one block", said: string, message = "never") {
-  const metadata = { "cufflink-outcome": said };
+  const wait = said === "retry" ? { "cufflink-retry-after": "2s" } : {};
+  const metadata = { "cufflink-outcome": said, ...wait };
   const status = { "grpc-status": "9", "grpc-message": message };
   return ({ stream }: ServedCall): void => {
     const head = { ":status": 200, "content-type": "application/grpc" };
@@ -235,7 +236,7 @@ test.each(["leading", "trailing", "in one block"] as const)(
     expect(await app.deliver(delivery(), never)).toEqual(dropped);
     said = "retry";
     const retry = { kind: "refused", reason: "never", codes };
-    expect(await app.deliver(delivery(), never)).toEqual(retry);
+    expect(await app.deliver(delivery(), never)).toEqual({ ...retry, after: 2000 });
     expect(logger.warnings()).toEqual([]);
     said = "nosuch";
     for (let round = 0; round < 2; round += 1) {
