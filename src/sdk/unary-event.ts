@@ -10,7 +10,6 @@ import {
 import { RetryInfoSchema } from "../../gen/google/rpc/error_details_pb.ts";
 import { StatusSchema } from "../../gen/google/rpc/status_pb.ts";
 import { Code, decodeGrpcMessage, GrpcFailure, type ResponseHeaders } from "../grpc/status.ts";
-import { formatDuration } from "../metadata/duration.ts";
 import { durationOf } from "./duration.ts";
 import { CalledEvent, traceOf, type BindingEventHandler } from "./event.ts";
 import { outcomeOf, type CheckedReply, type Outcome } from "./outcome.ts";
@@ -86,9 +85,7 @@ function responseOf(outcome: Outcome, request: IncomingHttpHeaders): Uint8Array 
         Code.aborted,
         outcome.reason,
         retryDetails(outcome),
-        outcome.after === undefined
-          ? undefined
-          : { "cufflink-retry-after": formatDuration(outcome.after) },
+        outcome.after === undefined ? undefined : { "cufflink-retry-after": `${outcome.after}ms` },
       );
   }
 }

@@ -158,7 +158,7 @@ test("over unary calls not handled is an error that says what becomes of the eve
   expect(retry).toMatchObject({ kind: "failed", status: "ABORTED", message: "later" });
   expect(retry.kind === "failed" && retry.failure.details?.length).toBeGreaterThan(0);
   expect(retry.kind === "failed" && retry.failure.trailers).not.toHaveProperty("cufflink-outcome");
-  expect(retry).toMatchObject({ failure: { trailers: { "cufflink-retry-after": "1s" } } });
+  expect(retry).toMatchObject({ failure: { trailers: { "cufflink-retry-after": "1000ms" } } });
   expect(await client.unary(eventPath, request("orders", "dead"))).toMatchObject({
     status: "FAILED_PRECONDITION",
     message: "never",
