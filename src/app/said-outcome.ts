@@ -8,10 +8,10 @@ import type { Outcome } from "../runtime/app.ts";
  * gRPC one. Its value is a word of {@link saidWords}, and may go on with `; ` and a reason, percent-encoded as
  * `grpc-message` is.
  */
-export const outcomeHeader = "cufflink-outcome";
+const outcomeHeader = "cufflink-outcome";
 
 /** Beside an error, the least pause before the next attempt: a Go duration, or a number of seconds. */
-export const retryAfterHeader = "cufflink-retry-after";
+const retryAfterHeader = "cufflink-retry-after";
 
 /** As the settlements of an event stream are called. */
 const saidWords = ["dead_letter", "drop", "retry"] as const;
