@@ -2,16 +2,17 @@
 export const longestWait = 30_000;
 
 /**
- * What the promise resolves to. Rejects when it takes longer than 30 seconds: what hangs must hold nothing for
- * ever. What comes of it later is nobody's.
+ * What the promise resolves to. Rejects when it takes longer than 30 seconds, or `longest` milliseconds, with what there
+ * was not: what hangs must hold nothing for ever. What comes of it later is nobody's.
  */
-export async function inTime<Value>(promise: Promise<Value>): Promise<Value> {
+export async function inTime<Value>(
+  promise: Promise<Value>,
+  longest = longestWait,
+  nothing = "no answer",
+): Promise<Value> {
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(
-      () => reject(new Error(`no answer within ${longestWait / 1000} s`)),
-      longestWait,
-    );
+    timer = setTimeout(() => reject(new Error(`${nothing} within ${longest / 1000} s`)), longest);
   });
   try {
     return await Promise.race([promise, late]);

@@ -1,6 +1,7 @@
 import type { Logger } from "../../binding.ts";
 import { messageOf } from "../../errors.ts";
 import type { PauseStore } from "../../store/store.ts";
+import { inTime } from "../in-time.ts";
 import type { Pause } from "../status.ts";
 
 /** In milliseconds: a disk that hangs must keep neither what is well from being read nor an operator waiting. */
@@ -48,18 +49,11 @@ export class PauseRecord {
     trouble: string,
   ): Promise<Value | undefined> {
     if (work === undefined) return undefined;
-    let timer: NodeJS.Timeout | undefined;
-    const late = new Promise<never>((_, reject) => {
-      const error = new Error(`the store gave no answer within ${longest / 1000} s`);
-      timer = setTimeout(() => reject(error), longest);
-    });
     try {
-      return await Promise.race([work, late]);
+      return await inTime(work, longest, "the store gave no answer");
     } catch (error) {
       this.#logger.warn({ reason: messageOf(error) }, trouble);
       return undefined;
-    } finally {
-      clearTimeout(timer);
     }
   }
 }
