@@ -115,33 +115,3 @@ export function invokeBytes(name: string, operation: string, data: string, metad
   const request = { name, operation, data: Buffer.from(data), metadata };
   return frame(toBinary(InvokeBindingRequestSchema, create(InvokeBindingRequestSchema, request)));
 }
-
-/** A frame of HTTP/2, of a type and with flags by their numbers. */
-export function http2Frame(
-  type: number,
-  flags: number,
-  stream: number,
-  payload: Uint8Array = new Uint8Array(),
-): Buffer {
-  const head = Buffer.alloc(9);
-  head.writeUIntBE(payload.length, 0, 3);
-  head[3] = type;
-  head[4] = flags;
-  head.writeUInt32BE(stream, 5);
-  return Buffer.concat([head, payload]);
-}
-
-/** The headers of a gRPC call in HPACK, names and values in full. */
-export function headerBlock(path: string): Buffer {
-  const headers = {
-    ...{ ":method": "POST", ":scheme": "http", ":authority": "x", ":path": path },
-    ...{ "content-type": "application/grpc", te: "trailers" },
-  };
-  const literals = Object.entries(headers).map(([name, value]) =>
-    Buffer.concat([
-      ...[Buffer.from([0, name.length]), Buffer.from(name)],
-      ...[Buffer.from([value.length]), Buffer.from(value)],
-    ]),
-  );
-  return Buffer.concat(literals);
-}

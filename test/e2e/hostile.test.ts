@@ -5,20 +5,12 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { gzipSync } from "node:zlib";
 import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
+import { headerBlock, http2Frame, preface } from "../grpc/http2-frame.ts";
 import { reservePort } from "../servers/ports.ts";
 import { until } from "../until.ts";
 import { recorded, startApp, type AppProcess } from "./app-process.ts";
 import { startDaemon, type Daemon } from "./daemon.ts";
-import {
-  frame,
-  grpc,
-  headerBlock,
-  http1,
-  http2Frame,
-  invokeBytes,
-  invokePath,
-  sendBytes,
-} from "./hostile-wire.ts";
+import { frame, grpc, http1, invokeBytes, invokePath, sendBytes } from "./hostile-wire.ts";
 
 const limit = 64 * 1024;
 const secrets = ["Swordfish-plain-31", "Swordfish-broken-32", "Swordfish-unused-33"] as const;
@@ -273,13 +265,17 @@ test("garbage on the port is refused or closed", async () => {
 });
 
 test("a stream whose connection breaks in the packet that opened it ends nothing else", async () => {
-  const preface = Buffer.from("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n");
   const endOfHeadersAndStream = 5;
+  const call = { ":method": "POST", ":scheme": "http", ":authority": "x" };
+  const grpcCall = { "content-type": "application/grpc", te: "trailers" };
   for (const path of ["/no.such.Service/Call", invokePath, "/v1.0/healthz"]) {
-    const opened = http2Frame(1, endOfHeadersAndStream, 1, headerBlock(path));
-    const broken = http2Frame(9, 4, 1, Buffer.alloc(1));
-    const bytes = Buffer.concat([preface, http2Frame(4, 0, 0), opened, broken]);
-    await sendBytes(daemon.grpcPort, [bytes]);
+    const opened = http2Frame(
+      { type: 1, flags: endOfHeadersAndStream, stream: 1 },
+      headerBlock({ ...call, ":path": path, ...grpcCall }),
+    );
+    const broken = http2Frame({ type: 9, flags: 4, stream: 1 }, Buffer.alloc(1));
+    const bytes = [preface, http2Frame({ type: 4, stream: 0 }), opened, broken];
+    await sendBytes(daemon.grpcPort, [Buffer.concat(bytes)]);
   }
   await expectAlive();
 });

@@ -105,3 +105,13 @@ export function mutate(bytes: Uint8Array, changes: readonly Mutation[]): Buffer 
   }
   return result;
 }
+
+/** Texts, and bytes as HTTP/1.1 has them, that a header may have. */
+export const headerValue: fc.Arbitrary<string> = fc.oneof(
+  plainText(40),
+  someBytes.map((bytes) =>
+    Buffer.from(bytes)
+      .toString("latin1")
+      .replaceAll(/[\r\n\0]/g, "x"),
+  ),
+);

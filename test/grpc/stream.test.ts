@@ -7,6 +7,7 @@ import { Code, GrpcFailure } from "../../src/grpc/status.ts";
 import { until } from "../until.ts";
 import { serveMethods, type ServedMethods } from "./grpc-server.ts";
 import { call, connect, frame, messagesOf, open, type Answer } from "./raw-client.ts";
+import { headerBlock, http2Frame, preface } from "./http2-frame.ts";
 
 const limit = 256 * 1024;
 const everyByte = Buffer.from(Array.from({ length: 256 }, (_, byte) => byte));
@@ -28,28 +29,6 @@ let asked = 0;
 async function expectReset(answer: Promise<Answer>): Promise<void> {
   const { status } = await answer.catch(() => ({ status: Number.NaN }));
   expect(status).toBeNaN();
-}
-
-/** A frame of HTTP/2 as it is on the wire, for what Node's client does not do. */
-function http2Frame(
-  { type, flags = 0, stream }: { type: number; flags?: number; stream: number },
-  payload: Buffer = Buffer.alloc(0),
-): Buffer {
-  const head = Buffer.alloc(9);
-  head.writeUIntBE(payload.length, 0, 3);
-  head[3] = type;
-  head[4] = flags;
-  head.writeUInt32BE(stream, 5);
-  return Buffer.concat([head, payload]);
-}
-
-/** Header fields as HPACK's literals, neither indexed nor packed. */
-function headerBlock(fields: Readonly<Record<string, string>>): Buffer {
-  const text = (one: string): Buffer =>
-    Buffer.concat([Buffer.from([one.length]), Buffer.from(one)]);
-  return Buffer.concat(
-    Object.entries(fields).flatMap(([name, value]) => [Buffer.from([0]), text(name), text(value)]),
-  );
 }
 
 async function* count(to: number, size = 1): AsyncGenerator<Uint8Array> {
@@ -464,7 +443,7 @@ describe("calls that end early", () => {
       ":authority": "localhost",
       "content-type": "application/grpc",
     };
-    socket.write("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n");
+    socket.write(preface);
     socket.write(http2Frame({ type: 4, stream: 0 }));
     socket.write(http2Frame({ type: 1, flags: 4, stream: 1 }, headerBlock(headers)));
     socket.write(http2Frame({ type: 0, stream: 1 }, frame("one")));

@@ -1,6 +1,6 @@
 import * as fc from "fast-check";
 import { exchange, oneReply } from "../http-exchange.ts";
-import { anyText, mutate, mutations, plainText, someBytes, type Mutation } from "../mutation.ts";
+import { anyText, headerValue, mutate, mutations, plainText, type Mutation } from "../mutation.ts";
 import type { Target } from "../target.ts";
 import { operations, startWorld } from "../world.ts";
 
@@ -111,15 +111,6 @@ const path = fc.oneof(
       )
       .map(([prefix, parts, query]) => `${prefix}${parts.join("/")}${query}`),
   },
-);
-
-const headerValue = fc.oneof(
-  plainText(40),
-  someBytes.map((bytes) =>
-    Buffer.from(bytes)
-      .toString("latin1")
-      .replaceAll(/[\r\n\0]/g, "x"),
-  ),
 );
 
 const header = fc.oneof(

@@ -1,4 +1,5 @@
 import * as fc from "fast-check";
+import { headerBlock, http2Frame, preface } from "../../grpc/http2-frame.ts";
 import { exchange, oneReply } from "../http-exchange.ts";
 import { mutate, mutations, type Mutation } from "../mutation.ts";
 import type { Target } from "../target.ts";
@@ -16,25 +17,15 @@ type Input = {
   readonly changes: readonly Mutation[];
 };
 
-const preface = Buffer.from("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n");
-/** The header block of a gRPC call, without dynamic entries: literals, names in full. */
-const block = Buffer.concat(
-  [
-    [":method", "POST"],
-    [":scheme", "http"],
-    [":authority", "x"],
-    [":path", "/dapr.proto.runtime.v1.Dapr/InvokeBinding"],
-    ["content-type", "application/grpc"],
-    ["te", "trailers"],
-  ].map(([name = "", value = ""]) =>
-    Buffer.concat([
-      Buffer.from([0x00, name.length]),
-      Buffer.from(name),
-      Buffer.from([value.length]),
-      Buffer.from(value),
-    ]),
-  ),
-);
+/** The header block of a gRPC call. */
+const block = headerBlock({
+  ":method": "POST",
+  ":scheme": "http",
+  ":authority": "x",
+  ":path": "/dapr.proto.runtime.v1.Dapr/InvokeBinding",
+  "content-type": "application/grpc",
+  te: "trailers",
+});
 
 const frame: fc.Arbitrary<Http2Frame> = fc.oneof(
   fc.constantFrom<Http2Frame>(
@@ -77,7 +68,10 @@ export const http2: Target<Input> = {
     );
     return {
       async check({ frames, changes }) {
-        const bytes = Buffer.concat([preface, ...frames.map(encoded)]);
+        const bytes = Buffer.concat([
+          preface,
+          ...frames.map((one) => http2Frame(one, one.payload)),
+        ]);
         await exchange(world.port, [mutate(bytes, changes)], 20);
         const { status } = oneReply(await exchange(world.port, [good], 40_000));
         if (status !== 204) throw new Error(`the next good request got ${status}`);
@@ -87,12 +81,3 @@ export const http2: Target<Input> = {
     };
   },
 };
-
-function encoded({ type, flags, stream, payload }: Http2Frame): Buffer {
-  const head = Buffer.alloc(9);
-  head.writeUIntBE(payload.length, 0, 3);
-  head[3] = type;
-  head[4] = flags;
-  head.writeUInt32BE(stream, 5);
-  return Buffer.concat([head, payload]);
-}

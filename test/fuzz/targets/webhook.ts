@@ -7,7 +7,7 @@ import { createRuntime } from "../../../src/runtime/runtime.ts";
 import { createHttpEndpoints } from "../../../src/server/http-endpoints.ts";
 import { reservePort } from "../../servers/ports.ts";
 import { exchange, oneReply } from "../http-exchange.ts";
-import { anyText, mutate, mutations, plainText, someBytes, type Mutation } from "../mutation.ts";
+import { anyText, headerValue, mutate, mutations, type Mutation } from "../mutation.ts";
 import type { Target } from "../target.ts";
 import { silent } from "../world.ts";
 
@@ -34,14 +34,6 @@ const hooks: Readonly<Record<string, Readonly<Record<string, string>>>> = {
 const names = Object.keys(hooks);
 const patience = 40_000;
 
-const headerValue = fc.oneof(
-  plainText(40),
-  someBytes.map((bytes) =>
-    Buffer.from(bytes)
-      .toString("latin1")
-      .replaceAll(/[\r\n\0]/g, "x"),
-  ),
-);
 const header = fc.tuple(
   fc.constantFrom(
     ...["content-type", "x-hub-signature-256", "stripe-signature", "x-twilio-signature", "x-a"],
