@@ -3,6 +3,7 @@ import type { ComponentSpec } from "../component.ts";
 import type { Fields } from "../metadata/fields.ts";
 import { closest } from "../metadata/suggest.ts";
 import type { ComponentDocument } from "./component-document.ts";
+import { closestBindingType } from "./component-type.ts";
 import { documentOf } from "./component-spec.ts";
 import type { Finding } from "./document.ts";
 import type { ResourceProblem } from "./problem.ts";
@@ -55,19 +56,9 @@ function unknownType(
   { type, typeRange }: ComponentDocument,
   bindings: readonly AnyBinding[],
 ): Finding {
-  const known = bindings
-    .flatMap(({ name, aliases = [] }) => [name, ...aliases])
-    .map((name) => `bindings.${name}`);
   const message = `type ${JSON.stringify(type)} is not known`;
-  const suggestion = closestType(type, known);
+  const suggestion = closestBindingType(type, bindings);
   return { severity: "error", range: typeRange, message, suggestion };
-}
-
-/** The shared prefix must not make short names look alike. */
-function closestType(type: string, known: readonly string[]): string | undefined {
-  const short = (text: string): string => text.slice("bindings.".length);
-  const found = closest(short(type), known.map(short));
-  return found === undefined ? undefined : `bindings.${found}`;
 }
 
 function bindingFindings(

@@ -24,6 +24,10 @@ test.each<[string[], number, RegExp]>([
     /no runtime answers at http:\/\/127\.0\.0\.1:1/,
   ],
   [["types", "reds"], 1, /did you mean redis\?/],
+  [["types", "aws.s3"], 1, /no binding type is called "aws\.s3"; see cufflink types\n$/],
+  [["componets"], 2, /unknown command 'componets'\n\(Did you mean components\?\)/],
+  [["init"], 2, /unknown command 'init'\n$/],
+  [["--ap-port", "1"], 2, /unknown option '--ap-port'\n\(Did you mean --app-port\?\)/],
   [["check", "/no/such/folder"], 1, /\/no\/such\/folder error: cannot be read/],
 ])("%j ends with %i", async (args, code, output) => {
   const result = await cufflink(args);
