@@ -110,7 +110,7 @@ export class DaprHttp {
   async #setMetadata(key: string, request: HttpRequest, response: HttpResponse): Promise<void> {
     try {
       const body = await readBody(request, this.#options.maxBodySize);
-      this.#options.description.extended.set(key, body.toString("utf8"));
+      this.#options.description.setLabel(key, body.toString("utf8"));
       sendNothing(response, 204);
     } catch (error) {
       sendMalformed(request, response, error);

@@ -157,11 +157,12 @@ describe.each(lanes)("%s", (_, transport) => {
     const answer = await client().getMetadata({});
     expect(answer).toMatchObject({
       id: "shop",
-      runtimeVersion: "1.2.3",
+      runtimeVersion: "1.18.3",
+      enabledFeatures: ["HotReload"],
       registeredComponents: [
         { name: "probe", type: "bindings.probe", version: "v1", capabilities: ["OUTPUT_BINDING"] },
       ],
-      extendedMetadata: { daprRuntimeVersion: "1.2.3", owner: "ann" },
+      extendedMetadata: { daprRuntimeVersion: "1.18.3", cufflinkVersion: "1.2.3", owner: "ann" },
       appConnectionProperties: { protocol: "http", channelAddress: "127.0.0.1" },
     });
     const before = served.shutdowns();
