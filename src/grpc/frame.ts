@@ -1,5 +1,5 @@
 import { constants, gunzip, gzip } from "node:zlib";
-import { Code, GrpcFailure } from "./status.ts";
+import { Code, GrpcFailure, MessageTooLarge } from "./status.ts";
 
 /** The bytes before each message: one of flags, four of length. */
 export const framePrefixBytes = 5;
@@ -53,10 +53,7 @@ export function gunzipMessage(message: Uint8Array, limit: number): Promise<Buffe
           (error as NodeJS.ErrnoException).code === "ERR_BUFFER_TOO_LARGE"
         ) {
           reject(
-            new GrpcFailure(
-              Code.resourceExhausted,
-              `grpc: received message after decompression larger than max ${limit}`,
-            ),
+            new MessageTooLarge(`received message after decompression larger than max ${limit}`),
           );
         } else {
           reject(

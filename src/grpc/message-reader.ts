@@ -1,5 +1,5 @@
 import { framePrefixBytes } from "./frame.ts";
-import { Code, GrpcFailure } from "./status.ts";
+import { Code, GrpcFailure, MessageTooLarge } from "./status.ts";
 
 /** A message that spans chunks gets at first room for so many bytes, and more as they come. */
 const firstRoom = 256 * 1024;
@@ -70,7 +70,8 @@ export class MessageReader {
     }
     if (flags > 1)
       throw new GrpcFailure(Code.internal, `a message has unknown flags, ${String(flags)}`);
-    if (length > this.#limit) throw tooLarge(length, this.#limit);
+    if (length > this.#limit)
+      throw new MessageTooLarge(`received message larger than max (${length} vs. ${this.#limit})`);
     this.#prefixLength = framePrefixBytes;
     this.#compressed = flags === 1;
     this.#length = length;
@@ -101,10 +102,4 @@ export class MessageReader {
     this.#body = undefined;
     this.#take(message, this.#compressed);
   }
-}
-
-/** A message over the limit, in grpc-go's words. */
-function tooLarge(length: number, limit: number): GrpcFailure {
-  const text = `grpc: received message larger than max (${length} vs. ${limit})`;
-  return new GrpcFailure(Code.resourceExhausted, text);
 }

@@ -6,6 +6,7 @@ import {
   encodeBinaryHeader,
   encodeGrpcMessage,
   GrpcFailure,
+  MessageTooLarge,
   type ResponseHeaders,
 } from "./status.ts";
 import { longestTimer, parseGrpcTimeout } from "./timeout.ts";
@@ -15,6 +16,8 @@ export type ServerCallOptions = {
   readonly maxMessageSize: number;
   /** The largest answer, where that is another. Default: `maxMessageSize`. */
   readonly maxAnswerSize?: number | undefined;
+  /** The flag by which a person sets the limits, named in the errors. */
+  readonly limitFlag?: string | undefined;
   /**
    * How many bytes of messages that no method has yet, or that no caller has read yet, may be in memory before
    * new calls are answered UNAVAILABLE, since HTTP/2 bounds them by stream and connection alone. Default 256 MiB.
@@ -150,8 +153,9 @@ export abstract class ServerCall implements CallContext {
   protected checkAnswer(message: Uint8Array): void {
     const { maxMessageSize, maxAnswerSize: limit = maxMessageSize } = this.options;
     if (message.length <= limit) return;
-    const text = `grpc: trying to send message larger than max (${message.length} vs. ${limit})`;
-    throw new GrpcFailure(Code.resourceExhausted, text);
+    throw new MessageTooLarge(
+      `trying to send message larger than max (${message.length} vs. ${limit})`,
+    );
   }
 
   /** Sends the headers, once. Throws when they are no headers. */
@@ -184,7 +188,7 @@ export abstract class ServerCall implements CallContext {
   /** Ends the call with the status of what was thrown. Nothing happens when it is over. */
   protected fail(thrown: unknown): void {
     if (this.over) return;
-    const failure = toGrpcFailure(thrown);
+    const failure = this.#namingLimitFlag(toGrpcFailure(thrown));
     this.finish(failure);
     this.abandon(failure);
     if (isGone(this.stream)) return;
@@ -196,6 +200,12 @@ export abstract class ServerCall implements CallContext {
       this.#headers = undefined;
       this.#sendFailure(status);
     }
+  }
+
+  #namingLimitFlag(failure: GrpcFailure): GrpcFailure {
+    const { limitFlag } = this.options;
+    if (limitFlag === undefined || !(failure instanceof MessageTooLarge)) return failure;
+    return new GrpcFailure(failure.code, `${failure.message}; see ${limitFlag}`);
   }
 
   #sendFailure(trailers: ResponseHeaders): void {

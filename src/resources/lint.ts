@@ -13,6 +13,8 @@ import { findBinding, revealValues, visibilityBy } from "./visibility.ts";
 export type LintOptions = {
   /** Fields that every component has, whatever its binding. */
   readonly frameworkFields: Fields;
+  /** The server's `--max-body-size` in bytes. Absent: no size is compared with it. */
+  readonly maxBodySize?: number | undefined;
 };
 
 /**
@@ -36,12 +38,7 @@ export async function lint(
     const findings =
       binding === undefined
         ? [unknownType(document, bindings)]
-        : bindingFindings(
-            document,
-            binding,
-            await resolveProperties(document, resolver),
-            options.frameworkFields,
-          );
+        : bindingFindings(document, binding, await resolveProperties(document, resolver), options);
     const exhausted = exhaustedFinding(document, components, bindings);
     if (exhausted !== undefined) findings.push(exhausted);
     findings.sort((a, b) => a.range[0] - b.range[0]);
@@ -65,7 +62,7 @@ function bindingFindings(
   document: ComponentDocument,
   binding: AnyBinding,
   properties: Properties,
-  frameworkFields: Fields,
+  { frameworkFields, maxBodySize }: LintOptions,
 ): Finding[] {
   const able = { input: binding.read !== undefined, output: binding.operations !== undefined };
   const own = binding.metadata as Fields;
@@ -76,7 +73,10 @@ function bindingFindings(
   const { direction, findings } = readDirection(document, able, properties);
   return [
     ...findings,
-    ...propertyFindings(document, own, properties, { direction, alsoKnown: Object.keys(shared) }),
+    ...propertyFindings(document, own, properties, {
+      ...{ direction, maxBodySize },
+      alsoKnown: Object.keys(shared),
+    }),
     ...propertyFindings(document, shared, properties, { direction, unknown: false }),
   ];
 }

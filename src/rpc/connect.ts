@@ -31,6 +31,7 @@ import type { CallContext, StreamMethod } from "../grpc/method.ts";
 import { methodPath, type Service } from "../grpc/service.ts";
 import { formatGrpcTimeout, longestTimer, parseGrpcTimeout } from "../grpc/timeout.ts";
 import type { HttpRequest, HttpResponse } from "./http-message.ts";
+import { namingLimitFlag } from "./limit-text.ts";
 
 export type ConnectOptions = {
   readonly services: readonly Service[];
@@ -40,6 +41,8 @@ export type ConnectOptions = {
   readonly maxMessageSize: number;
   /** The largest answer message, in bytes. */
   readonly maxAnswerSize: number;
+  /** The flag by which a person sets these limits, named in the errors. */
+  readonly limitFlag?: string | undefined;
 };
 
 /**
@@ -49,7 +52,7 @@ export type ConnectOptions = {
 export function connectHandler(
   options: ConnectOptions,
 ): (request: HttpRequest, response: HttpResponse) => void {
-  const { services, admit, maxMessageSize, maxAnswerSize } = options;
+  const { services, admit, maxMessageSize, maxAnswerSize, limitFlag } = options;
   const router = createConnectRouter({
     acceptCompression: [compressionGzip, compressionBrotli],
     readMaxBytes: maxMessageSize,
@@ -83,7 +86,11 @@ export function connectHandler(
       return answerNothing(response, 400);
     }
     try {
-      await universalResponseToNodeResponse(await handler(asked), response);
+      const answered = await handler(asked);
+      await universalResponseToNodeResponse(
+        limitFlag === undefined ? answered : await namingLimitFlag(answered, limitFlag),
+        response,
+      );
     } catch (error) {
       // What Connect fails to answer would never be. Of a caller that has gone it is no failure.
       if (ConnectError.from(error).code !== Code.Aborted) answerNothing(response, 500);

@@ -59,6 +59,18 @@ describe("check", () => {
     expect(stdout).not.toContain("\u001b");
   });
 
+  test("compares sizes with the server's limit, which --max-body-size says", async () => {
+    const metadata = "- {name: url, value: http://x/}\n- {name: maxResponseBodySize, value: 10Mi}";
+    const path = folder({ "a.yaml": component("a", "bindings.http", metadata) });
+    const found = await cufflink(["check", path]);
+    expect(found).toMatchObject({ code: 1, stdout: expect.stringContaining("at most 4Mi") });
+    expect(await cufflink(["check", path, "--max-body-size", "10Mi"])).toMatchObject({ code: 0 });
+    expect(await cufflink(["check", path, "--max-body-size", "big"])).toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining('--max-body-size "big" is not a size such as "4Mi"'),
+    });
+  });
+
   test("reads Resiliency, and tells what is wrong in it", async () => {
     const resiliency =
       "apiVersion: dapr.io/v1alpha1\nkind: Resiliency\nmetadata: {name: shop}\nspec:\n  policies:\n    retries: {r: {maxRetries: 3}}\n  targets:\n    components: {tock: {inbound: {retry: r}}}\n";

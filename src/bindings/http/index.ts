@@ -70,13 +70,13 @@ async function request(client: HttpClient, name: string, call: HttpCall): Promis
     tokenHeader: metadata.securityTokenHeader,
     token: metadata.securityToken,
   });
-  const { maxResponseBodySize: limit, responseTimeout = 0 } = metadata;
+  const { maxResponseBodySize: maxBody, responseTimeout = 0 } = metadata;
   const wanted = {
     method: name,
     address,
     headers,
     body: hasBody ? data : undefined,
-    maxBody: limit > 0 ? limit : Number.POSITIVE_INFINITY,
+    maxBody,
   };
   const answered =
     responseTimeout > 0

@@ -148,6 +148,7 @@ export const kafkaFields = {
     direction: "output",
     default: "0",
     min: 0,
+    within: "request",
   }),
   consumeRetryEnabled: bool({
     description:
