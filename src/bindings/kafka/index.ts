@@ -146,6 +146,8 @@ export default defineBinding({
 
   returnsSingly: false,
 
+  nullAs: ({ nullAs }) => nullAs,
+
   retry: {
     inbound: ({ consumeRetryEnabled }) =>
       consumeRetryEnabled

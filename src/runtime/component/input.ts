@@ -1,5 +1,5 @@
 import { BindingError } from "../../errors.ts";
-import type { AnyBinding, Reader } from "../../binding.ts";
+import type { AnyBinding, NullAs, Reader } from "../../binding.ts";
 import type { ComponentPolicies } from "../../policy/component-policies.ts";
 import type { DeadLetter } from "../../store/records.ts";
 import type { App, Reply } from "../app.ts";
@@ -38,6 +38,7 @@ export type Reading = {
   readonly opened: Opened;
   readonly settings: ComponentSettings;
   readonly route: string;
+  readonly nullAs: NullAs;
   readonly lost: (reason: unknown) => void;
 };
 
@@ -225,14 +226,26 @@ export class Input {
 
   async #read(
     app: App,
-    { opened, settings, route, lost }: Reading,
+    { opened, settings, route, nullAs, lost }: Reading,
     signal: AbortSignal,
   ): Promise<{ reader: Reader; delivery: Delivery }> {
     const { appId, name, type, binding, logger, policies, fanOut } = this.#options;
     const { observer, concurrency, store, history, invokeOutput } = this.#options;
     let reader: Reader | undefined;
     const delivery = await openDelivery(binding, settings, policies, {
-      ...{ name, type, route, app, concurrency, logger, observer, store, history, invokeOutput },
+      ...{
+        name,
+        type,
+        route,
+        nullAs,
+        app,
+        concurrency,
+        logger,
+        observer,
+        store,
+        history,
+        invokeOutput,
+      },
       fanOut: (reply) => fanOut(reply, settings.replyFanOut),
       onCredit: (events) => reader?.credit?.(events),
       onHalt: (reason) => {
