@@ -40,6 +40,13 @@ export function gzipMessage(message: Uint8Array): Promise<Buffer> {
   });
 }
 
+/** Go's words for zlib's. */
+const gzipWords: Readonly<Record<string, string>> = {
+  "incorrect header check": "gzip: invalid header",
+  "incorrect data check": "gzip: invalid checksum",
+  "unexpected end of file": "unexpected EOF",
+};
+
 /** Unpacks a gzip message to at most `limit` bytes. Rejects with a `GrpcFailure`. */
 export function gunzipMessage(message: Uint8Array, limit: number): Promise<Buffer> {
   return new Promise((resolve, reject) => {
@@ -59,7 +66,7 @@ export function gunzipMessage(message: Uint8Array, limit: number): Promise<Buffe
           reject(
             new GrpcFailure(
               Code.internal,
-              `grpc: failed to decompress the received message: ${error.message}`,
+              `grpc: failed to decompress the message: ${gzipWords[error.message] ?? error.message}`,
             ),
           );
         }

@@ -137,14 +137,14 @@ export abstract class ServerCall implements CallContext {
   /** Of a compressed message. Throws when nothing said how. */
   protected checkCompression(): void {
     if (this.headers["grpc-encoding"] === "gzip") return;
-    const text = "a message is compressed, yet no grpc-encoding says how";
+    const text = "grpc: compressed flag set with identity or empty encoding";
     throw new GrpcFailure(Code.internal, text);
   }
 
   #checkEncoding(): void {
     const encoding = this.headers["grpc-encoding"];
     if (encoding === undefined || encoding === "identity" || encoding === "gzip") return;
-    const text = `grpc: unknown compression ${String(encoding)}`;
+    const text = `grpc: Decompressor is not installed for grpc-encoding ${JSON.stringify(encoding)}`;
     const metadata = { "grpc-accept-encoding": "identity,gzip" };
     throw new GrpcFailure(Code.unimplemented, text, undefined, metadata);
   }

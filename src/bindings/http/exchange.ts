@@ -2,10 +2,11 @@ import type { IncomingHttpHeaders } from "node:http";
 import { createGunzip } from "node:zlib";
 import type { Gunzip } from "node:zlib";
 import type { Dispatcher } from "undici";
-import { BindingError, messageOf } from "../../errors.ts";
+import { BindingError } from "../../errors.ts";
 import type { Effect } from "../../errors.ts";
 import { describeAddress } from "./address.ts";
 import type { Address } from "./address.ts";
+import { connectionText, wasClosed } from "./connection-text.ts";
 
 /** One request on the wire, and what came back. */
 export type Exchange = {
@@ -183,7 +184,11 @@ class Collector implements Dispatcher.DispatchHandler {
 
   #connectionFailure(error: Error): BindingError {
     const code = "code" in error && typeof error.code === "string" ? error.code : undefined;
-    return new BindingError("unavailable", `${describe(this.#wanted)}: ${messageOf(error)}`, {
+    const text =
+      this.#status > 0 && wasClosed(error)
+        ? "unexpected EOF"
+        : `${describe(this.#wanted)}: ${connectionText(error)}`;
+    return new BindingError("unavailable", text, {
       effect: this.#effect(),
       systemCode: code,
       cause: error,
@@ -199,7 +204,7 @@ function abortFailure(wanted: Exchange, reason: unknown, effect: Effect): Bindin
   const late = reason instanceof Error && reason.name === "TimeoutError";
   return new BindingError(
     late ? "deadline_exceeded" : "cancelled",
-    `${describe(wanted)}: ${late ? "the deadline passed" : "the caller gave up"}`,
+    `${describe(wanted)}: ${late ? "context deadline exceeded" : "context canceled"}`,
     { effect, cause: reason },
   );
 }

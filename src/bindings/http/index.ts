@@ -93,7 +93,7 @@ async function within<Result>(
 ): Promise<Result> {
   const late = new BindingError(
     "deadline_exceeded",
-    `no answer within ${milliseconds} ms (responseTimeout)`,
+    `context deadline exceeded; no answer within ${milliseconds} ms (responseTimeout)`,
   );
   const controller = new AbortController();
   const timer = setTimeout(() => controller.abort(late), Math.min(milliseconds, longestTimer));

@@ -33,7 +33,8 @@ export async function locate(root: Root, fileName: string): Promise<string> {
     const absolute = await secureJoin(root.path, inside);
     return (await exists(absolute)) ? absolute : path;
   } catch (error) {
-    throw systemFailure(what, error);
+    // Dapr joins the two with a slash more.
+    throw systemFailure(what, `lstat ${root.path}//${fileName}`, error);
   }
 }
 

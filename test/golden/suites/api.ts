@@ -84,7 +84,7 @@ export const api: Suite = {
         rpc("a compressed message", frame(gzipSync(invocation), 1), { "grpc-encoding": "gzip" }),
         rpc("a compressed message that says nothing of it", frame(gzipSync(invocation), 1)),
         rpc("a compression that is not there", frame(invocation), { "grpc-encoding": "nosuch" }),
-        rpc("gzip that is none", frame("nope", 1), { "grpc-encoding": "gzip" }),
+        rpc("gzip that is none", frame("this is no gzip at all", 1), { "grpc-encoding": "gzip" }),
         rpc("no UTF-8 in the name", frame(Buffer.from([0x0a, 0x02, 0xff, 0xfe]))),
         rpc("a message beyond the limit", frame(Buffer.alloc(4_194_305))),
         {

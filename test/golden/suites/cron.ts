@@ -7,7 +7,7 @@ export const cron: Suite = {
     return {
       components: [{ name: "tick", type: "bindings.cron", metadata: { schedule: "@every 1s" } }],
       calls: [{ name: "an input is no output", binding: "tick", operation: "create" }],
-      names: [[/\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(?:\.\d+)? \+0000 UTC/g, "<time>"]],
+      names: [[/\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(?:\.\d+)? \+0000 UTC/g, "{time}"]],
       inputs: ["tick"],
       events: 1,
     };

@@ -57,9 +57,9 @@ export const http: Suite = {
         at("lenient", `http://${address}/`, { errorIfNot2XX: "false" }),
       ],
       names: [
-        [address, "<address>"],
-        [closed, "<closed>"],
-        [/127\.0\.0\.1:\d+->/g, "<own>->"],
+        [address, "{address}"],
+        [closed, "{closed}"],
+        [/127\.0\.0\.1:\d+->/g, "{own}->"],
       ],
       calls: [
         one("get", "get", { path: "/things" }),

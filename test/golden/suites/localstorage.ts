@@ -16,7 +16,7 @@ export const localstorage: Suite = {
     });
     return {
       components: [{ name: binding, type: "bindings.localstorage", metadata: { rootPath: root } }],
-      names: [[uuid, "<uuid>"]],
+      names: [[uuid, "{uuid}"]],
       calls: [
         one("list of an empty root", "list"),
         one("create of a text", "create", "a/text", "hello, world"),

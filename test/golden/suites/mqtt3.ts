@@ -23,7 +23,7 @@ export const mqtt3: Suite = {
     });
     return {
       components: [at("out", "output", `${topic}/out`), at("in", "input", `${topic}/in/#`)],
-      names: [[topic, "<topic>"]],
+      names: [[topic, "{topic}"]],
       calls: [
         one("create", "create"),
         one("create at another topic", "create", { topic: `${topic}/other` }),

@@ -27,7 +27,7 @@ export const rabbitmq: Suite = {
     };
     return {
       components: [at("out", "output"), at("in", "input")],
-      names: [[base, "<base>"]],
+      names: [[base, "{base}"]],
       calls: [
         one("create", "create"),
         one("create with a time to live", "create", { ttlInSeconds: "60" }),

@@ -26,7 +26,7 @@ export const redis: Suite = {
           metadata: { redisHost: servers.redis, redisPassword: "" },
         },
       ],
-      names: [[base, "<base>"]],
+      names: [[base, "{base}"]],
       calls: [
         one("create", "create", "text", {}, "hello"),
         one("create of an object", "create", "object", {}, { a: 1 }),
