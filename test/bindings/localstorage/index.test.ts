@@ -89,9 +89,9 @@ describe("create and get", () => {
     await mkdir(join(root, "folder"));
     await expect(output.invoke("create", { fileName: "folder" })).rejects.toMatchObject({
       reason: "failed_precondition",
-      message: `error creating file ${root}/folder: is a directory`,
+      message: `error creating file ${root}/folder: open ${root}/folder: is a directory`,
     });
-    await expect(output.invoke("get", { fileName: "folder" })).rejects.toThrow("no regular file");
+    await expect(output.invoke("get", { fileName: "folder" })).rejects.toThrow("is a directory");
     await writeFile(join(root, "file"), "");
     await expect(output.invoke("create", { fileName: "file/x" })).rejects.toMatchObject({
       reason: expect.stringMatching(/failed_precondition|already_exists/),
@@ -263,7 +263,7 @@ describe("list", () => {
     );
     await expect(output.invoke("list", { fileName: "no" })).rejects.toMatchObject({
       reason: "not_found",
-      message: `error getting stats for path ${root}/no: no such file or directory`,
+      message: `error getting stats for path ${root}/no: stat ${root}/no: no such file or directory`,
     });
   });
 });
@@ -296,7 +296,7 @@ describe("delete", () => {
   test("what is missing", async () => {
     await expect(output.invoke("delete", { fileName: "no" })).rejects.toMatchObject({
       reason: "not_found",
-      message: `error deleting file ${root}/no: no such file or directory`,
+      message: `error deleting file ${root}/no: remove ${root}/no: no such file or directory`,
     });
   });
 });
