@@ -14,17 +14,18 @@ const versions = process.argv.length > 2 ? process.argv.slice(2) : ["20", "22", 
 /** How long each step may take, in milliseconds. */
 const limit = 300_000;
 
-for (const version of versions) {
-  const began = performance.now();
-  await newcomer(version);
-  console.log(`Node ${version}: ${((performance.now() - began) / 1000).toFixed(0)} s\n`);
-}
-
 async function newcomer(version: string): Promise<void> {
   const bin = await nodeOf(version);
   const folder = mkdtempSync(join(tmpdir(), "cufflink-newcomer-"));
   const checkout = join(folder, "cufflink");
-  const env = { PATH: `${bin}:/usr/bin:/bin`, HOME: folder, TMPDIR: folder };
+  // What `npm run` has put into the environment is no newcomer's.
+  const inherited = Object.entries(process.env).filter(([name]) => !name.startsWith("npm_"));
+  const env = {
+    ...Object.fromEntries(inherited),
+    PATH: `${bin}:/usr/bin:/bin`,
+    TMPDIR: folder,
+    XDG_STATE_HOME: folder,
+  };
   const step = async (what: string, work: () => Promise<string | undefined>): Promise<void> => {
     const began = performance.now();
     const said = await work().catch((error: unknown) => {
@@ -60,6 +61,7 @@ async function newcomer(version: string): Promise<void> {
     });
     await step("the packages", () => packages(version, folder, sh));
   } finally {
+    for (const pid of groups.splice(0)) endGroup(pid);
     rmSync(folder, { recursive: true, force: true });
   }
 }
@@ -75,7 +77,13 @@ async function quickstart(checkout: string, env: Environment, sh: Shell): Promis
     .split("\n")
     .flatMap((line) => /^app \| {3}(\S.*)$/.exec(line)?.[1] ?? []);
   if (suggestions.length < 4) throw new Error(`it suggests little:\n${program.output()}`);
-  for (const suggestion of suggestions) await sh(suggestion);
+  for (const suggestion of suggestions) {
+    const [tool = ""] = suggestion.split(" ");
+    const isThere = await sh(`command -v ${tool}`).catch(() => undefined);
+    if (isThere === undefined)
+      console.log(`    not tried, as ${tool} is not installed: ${suggestion}`);
+    else await sh(suggestion);
+  }
   await program.printed(/wrote notes\/hi\.txt/);
   return program.interrupted();
 }
@@ -112,11 +120,23 @@ async function packages(version: string, folder: string, sh: Shell): Promise<str
   return `cufflink ${stdout.trim()}`;
 }
 
-type Environment = { readonly [name: string]: string };
+/** Process groups that a failed step would leave behind. */
+const groups: number[] = [];
+
+function endGroup(pid: number): void {
+  try {
+    process.kill(-pid, "SIGKILL");
+  } catch {
+    // It has ended.
+  }
+}
+
+type Environment = NodeJS.ProcessEnv;
 
 /** A command line that runs until it is interrupted. */
 async function started(command: string, cwd: string, env: Environment) {
   const child = spawn("/bin/sh", ["-c", `exec ${command}`], { cwd, env, detached: true });
+  groups.push(child.pid!);
   let output = "";
   for (const stream of [child.stdout, child.stderr]) {
     stream.setEncoding("utf8").on("data", (chunk: string) => void (output += chunk));
@@ -140,8 +160,8 @@ async function started(command: string, cwd: string, env: Environment) {
     /** Ctrl-C: the signal reaches all that the command started. */
     async interrupted(): Promise<string> {
       process.kill(-child.pid!, "SIGINT");
-      const [code] = (await closed) as [number | null];
-      return `Ctrl-C, exit code ${code}`;
+      const [code, signal] = (await closed) as [number | null, string | null];
+      return `Ctrl-C ends it: ${code ?? signal}`;
     },
   };
 }
@@ -165,4 +185,10 @@ function describe(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
   const { stdout = "", stderr = "" } = error as { stdout?: string; stderr?: string };
   return [error.message, stdout, stderr].join("\n").trim();
+}
+
+for (const version of versions) {
+  const began = performance.now();
+  await newcomer(version);
+  console.log(`Node ${version}: ${((performance.now() - began) / 1000).toFixed(0)} s\n`);
 }
