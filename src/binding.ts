@@ -240,7 +240,7 @@ export type InboundEvent = {
    * Aborted by the source when the event is no use any more (the next tick is due, the sender has gone):
    * unless the app has it at that moment, it is returned at once and not tried again.
    */
-  readonly withdrawn?: AbortSignal | undefined;
+  readonly revoked?: AbortSignal | undefined;
   /** Where the source lends an event for a time: renewed while the runtime or the app holds it, or given back. */
   readonly lease?: Lease | undefined;
 };

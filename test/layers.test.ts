@@ -60,7 +60,7 @@ const allowed = [
   ["src/app/transport.ts", "../grpc/client.ts"],
   ["src/rpc/operations.ts", "../runtime/runtime.ts"],
   ["src/server/listener.ts", "../rpc/dapr.ts"],
-  ["src/server/lanes.ts", "../grpc/service.ts"],
+  ["src/server/rpc-handlers.ts", "../grpc/service.ts"],
   ["src/grpc/service.ts", "@connectrpc/connect"],
   ["src/main.ts", "./bindings/index.ts"],
   ["src/sdk/event-stream.ts", "../../gen/cufflink/v1/event_streams_pb.ts"],

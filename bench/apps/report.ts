@@ -2,7 +2,7 @@
 import { processorSeconds } from "../measure/process.ts";
 import { type Percentiles, percentiles } from "../measure/statistics.ts";
 import { nowMicroseconds } from "../wire/payload.ts";
-import { type Counts, Tally } from "./tally.ts";
+import { type Counts, EventCounter } from "./event-counter.ts";
 
 /** The first argument of such a program, as JSON. */
 export type AppOrder = {
@@ -42,7 +42,7 @@ export type FromApp =
 /** Takes the events that arrive, and sends word once all that waited, and all that were paced, are there. */
 export class Report {
   readonly order: AppOrder;
-  readonly #tally: Tally;
+  readonly #tally: EventCounter;
   readonly #latencies: Float64Array;
   #measured = 0;
   #runtime: number | undefined;
@@ -51,7 +51,7 @@ export class Report {
   constructor(ownRuntime: boolean) {
     this.order = JSON.parse(process.argv[2] ?? "") as AppOrder;
     const { keys, waiting, paced } = this.order;
-    this.#tally = new Tally(keys, waiting + paced);
+    this.#tally = new EventCounter(keys, waiting + paced);
     this.#latencies = new Float64Array(paced);
     if (ownRuntime) this.#runtime = process.pid;
     process.on("message", ({ runtime }: ToApp) => (this.#runtime = runtime));

@@ -14,7 +14,7 @@ import {
   createClientFor,
 } from "./client-options.ts";
 import { ExitCode } from "./exit-code.ts";
-import { addFilterOptions, readSelection } from "./letter-selection.ts";
+import { addFilterOptions, readSelection } from "./dead-letter-selection.ts";
 import { counted, plain } from "./terminal.ts";
 import { UsageError } from "./usage-error.ts";
 
@@ -46,7 +46,7 @@ export function addRedriveCommand(deadLetters: Command): void {
       collectPair,
       [],
     )
-    .option("--json", "for tools: a line for each letter, and one with the totals")
+    .option("--json", "for tools: a line for each dead letter, and one with the totals")
     .addHelpText(
       "after",
       `

@@ -123,7 +123,7 @@ export abstract class Call {
   }
 
   /** Gives it up. */
-  giveUp(reason: string, code: number): void {
+  abort(reason: string, code: number): void {
     if (this.#over) return;
     if (!this.#written) {
       this.#carrier.withdraw(this);
@@ -215,7 +215,7 @@ export abstract class Call {
   }
 
   readonly #expired = (): void =>
-    this.giveUp(`no answer within ${this.#timeout} ms`, Code.deadlineExceeded);
+    this.abort(`no answer within ${this.#timeout} ms`, Code.deadlineExceeded);
 
   #end(end: Unanswered): void {
     if (this.#finish()) this.unanswered(end);
@@ -245,7 +245,7 @@ function heed(signal: AbortSignal, call: Call): void {
   const calls = new Set([call]);
   const listener = (): void => {
     heeded.delete(signal);
-    for (const one of calls) one.giveUp("given up", Code.cancelled);
+    for (const one of calls) one.abort("canceled", Code.cancelled);
   };
   heeded.set(signal, { calls, listener });
   signal.addEventListener("abort", listener, { once: true });

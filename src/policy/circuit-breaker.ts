@@ -1,6 +1,6 @@
 import { longestTimer } from "../metadata/duration.ts";
 import { circuitBreaker, CircuitState, handleAll, type CircuitBreakerPolicy } from "cockatiel";
-import type { Breaker, BreakerState, Pass } from "./policy.ts";
+import type { Breaker, BreakerState, Permit } from "./policy.ts";
 import type { Counts, Trip } from "./trip.ts";
 
 export type CircuitBreakerOptions = {
@@ -36,7 +36,7 @@ export class CircuitBreaker implements Breaker {
   readonly #listeners = new Set<() => void>();
   #counts = none;
   /** Changes with the state and each interval: what ends in another than it began in is not counted. */
-  #period: Pass = { period: 0 };
+  #period: Permit = { period: 0 };
   #periodSince = performance.now();
   /** It will be open once the library has run: a promise later. */
   #tripped = false;
@@ -75,7 +75,7 @@ export class CircuitBreaker implements Breaker {
     return Math.max(0, this.#openedAt + this.#options.timeout - performance.now());
   }
 
-  enter(): Pass | undefined {
+  enter(): Permit | undefined {
     if (this.#tripped) return undefined;
     if (this.#circuit.state === CircuitState.Closed) {
       this.#endInterval();
@@ -86,7 +86,7 @@ export class CircuitBreaker implements Breaker {
     return this.#enterHalfOpen();
   }
 
-  done(pass: Pass, succeeded: boolean | undefined): void {
+  done(pass: Permit, succeeded: boolean | undefined): void {
     this.#endInterval();
     if (pass !== this.#period || this.#tripped) return;
     if (this.#circuit.state !== CircuitState.Closed) return this.#doneHalfOpen(succeeded);
@@ -101,7 +101,7 @@ export class CircuitBreaker implements Breaker {
     return () => void this.#listeners.delete(listener);
   }
 
-  #enterHalfOpen(): Pass | undefined {
+  #enterHalfOpen(): Permit | undefined {
     if (this.#circuit.state === CircuitState.Open) {
       this.#beginPeriod();
       this.#probes = 0;

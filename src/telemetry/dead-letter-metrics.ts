@@ -1,4 +1,4 @@
-import type { DeadLetterDesk } from "../runtime/records/dead-letters.ts";
+import type { DeadLetterManager } from "../runtime/records/dead-letters.ts";
 import type { DeadLetterTotal } from "../store/store.ts";
 import type { Exposition } from "./exposition.ts";
 
@@ -6,7 +6,7 @@ import type { Exposition } from "./exposition.ts";
 export function writeDeadLetters(
   page: Exposition,
   appId: string,
-  counts: DeadLetterDesk["counts"],
+  counts: DeadLetterManager["counts"],
   totals: readonly DeadLetterTotal[] | undefined,
 ): void {
   const redriven = "cufflink_dead_letters_redriven_total";

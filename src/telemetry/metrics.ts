@@ -1,7 +1,7 @@
 import { createServer, type Server } from "node:http";
 import type { Outcome } from "../runtime/app.ts";
 import type { Observer } from "../runtime/observer.ts";
-import type { DeadLetterDesk } from "../runtime/records/dead-letters.ts";
+import type { DeadLetterManager } from "../runtime/records/dead-letters.ts";
 import type { ReloadResult } from "../runtime/component/reload.ts";
 import type { ComponentStatus } from "../runtime/status.ts";
 import type { Store } from "../store/store.ts";
@@ -21,7 +21,7 @@ type Input = { succeeded: Histogram; failed: Histogram; counts: Record<Outcome["
 /** What the page tells of beside components. */
 export type MetricsSources = {
   readonly store: Pick<Store, "trouble">;
-  readonly deadLetters: Pick<DeadLetterDesk, "counts" | "totals">;
+  readonly deadLetters: Pick<DeadLetterManager, "counts" | "totals">;
 };
 
 /** How long a page waits for the store to count, in milliseconds. */
@@ -92,7 +92,7 @@ export class Metrics implements Observer {
     leases[renewed ? "renewed" : "failed"]++;
   }
 
-  /** The desk counts them, those that go to outputs too. */
+  /** The manager counts them, those that go to outputs too. */
   redriven(): void {}
 
   stateChanged(): void {}

@@ -1,16 +1,16 @@
 import { setTimeout as pause } from "node:timers/promises";
 import { until } from "../until.ts";
 import type { AppMode, Record } from "./app-process.ts";
-import { CalmSeconds } from "./calm-seconds.ts";
+import { UndisturbedSeconds } from "./undisturbed-seconds.ts";
 import { clockFileIn, type Fault, type World } from "./faults.ts";
 import { Load } from "./load.ts";
 import { judge, type Handled, type Produced, type Verdict } from "./oracle.ts";
 import { reachedPoints, stopOf, type Phase } from "./phases.ts";
-import type { Place, Source } from "./place.ts";
+import type { OpenedSource, Source } from "./opened-source.ts";
 import type { ComponentYaml, StartOptions } from "./runtime-process.ts";
 import type { Servers } from "./servers.ts";
-import { openStage } from "./stage.ts";
-import { toldTicks } from "./told-ticks.ts";
+import { openFixture } from "./fixture.ts";
+import { loggedTicks } from "./logged-ticks.ts";
 
 export type Cell = {
   readonly source: Source;
@@ -38,7 +38,7 @@ export type Outcome = {
 
 const perSecond = 50;
 /** How long after a fault nothing more may be handled, while something is missing. */
-const patience = 90_000;
+const progressTimeout = 90_000;
 /** Attempts at an event that the app always refuses. */
 const poisonAttempts = 3;
 /** How long after one attempt another would have come, in milliseconds, whatever the machine does. */
@@ -57,7 +57,7 @@ export async function runCell(
   if (point !== undefined && !reachedPoints().has(point))
     return { cell, bound, failures: [], skipped: `the runtime does not reach "${point}"` };
   const { ownServer, credentials, ownDisk } = fault;
-  await using stage = await openStage(source, {
+  await using stage = await openFixture(source, {
     ...{ servers, slot, mode: cell.mode ?? source.mode, ownServer, credentials, ownDisk },
   });
   const { place, folder } = stage;
@@ -90,12 +90,12 @@ class Run {
   readonly #cell: Cell;
   readonly #world: World;
   readonly #load: Load;
-  readonly #calm: CalmSeconds;
+  readonly #calm: UndisturbedSeconds;
 
   constructor(cell: Cell, world: World) {
     this.#cell = cell;
     this.#world = world;
-    this.#calm = new CalmSeconds([world.place.component.name]);
+    this.#calm = new UndisturbedSeconds([world.place.component.name]);
     const poisonEvery = cell.fault.poison === true ? 12 : undefined;
     this.#load = new Load(world.place, { perSecond, poisonEvery });
   }
@@ -236,7 +236,7 @@ class Run {
     if (place.arrived === undefined && app.gone) await app.start();
     if (runtime.frozen) runtime.thaw();
     if (runtime.gone) await runtime.start({ clockFile: this.#startOptions().clockFile });
-    await runtime.running(place.component.name, patience);
+    await runtime.running(place.component.name, progressTimeout);
   }
 
   async #untilHandled(): Promise<void> {
@@ -257,7 +257,7 @@ class Run {
     while (!runtime.gone) {
       const count = (await missing()).length;
       if (count === 0) break;
-      if (count !== before) end = Date.now() + patience;
+      if (count !== before) end = Date.now() + progressTimeout;
       else if (Date.now() > end) break;
       before = count;
       await pause(100);
@@ -269,7 +269,7 @@ class Run {
   async #remains(): Promise<string[]> {
     const { remains } = this.#world.place;
     if (remains === undefined) return [];
-    const end = Date.now() + patience;
+    const end = Date.now() + progressTimeout;
     for (;;) {
       const what = await remains();
       if (what === undefined) return [];
@@ -296,8 +296,8 @@ class Run {
   /** Uuids in the dead letters, once the runtime has let go of them. */
   async #deadLettered(): Promise<Set<string>> {
     if (this.#load.poison.size === 0) return new Set();
-    const letters = await this.#world.runtime.deadLetters();
-    const uuids = letters.map(({ event }) => uuidOf(event.data));
+    const deadLetters = await this.#world.runtime.deadLetters();
+    const uuids = deadLetters.map(({ event }) => uuidOf(event.data));
     if (new Set(uuids).size < uuids.length)
       throw new Error("an event is in the dead letters twice");
     return new Set(uuids);
@@ -325,7 +325,7 @@ class Run {
   #produced(): readonly Produced[] {
     const { place, app, runtime } = this.#world;
     if (place.send !== undefined) return this.#load.produced;
-    return this.#calm.ticks(app.handled(), toldTicks(runtime.lines()));
+    return this.#calm.ticks(app.handled(), loggedTicks(runtime.lines()));
   }
 
   async #handled(): Promise<readonly Handled[]> {
@@ -369,12 +369,12 @@ function idOf({ uuid, attempt }: { uuid: string; attempt: number }): string {
   return `${uuid} ${attempt}`;
 }
 
-function unfit(place: Place, phase: Phase): string | undefined {
+function unfit(place: OpenedSource, phase: Phase): string | undefined {
   if (place.arrived === undefined) return undefined;
   return phase === "settling" ? "an output settles nothing" : undefined;
 }
 
-function failuresOf({ verdict, exit }: Result, bound: number, place: Place): string[] {
+function failuresOf({ verdict, exit }: Result, bound: number, place: OpenedSource): string[] {
   const { lost, reordered, rewound, duplicates, unknown } = verdict;
   const found: string[] = [];
   if (lost.length > 0) found.push(`lost ${lost.length}: ${lost[0]?.key} ${lost[0]?.sequence}`);

@@ -7,7 +7,7 @@ import type { FaultPoint } from "../../src/fault-point.ts";
 import { until } from "../until.ts";
 import type { AppProcess } from "./app-process.ts";
 import { reachedPoints } from "./phases.ts";
-import type { Place } from "./place.ts";
+import type { OpenedSource } from "./opened-source.ts";
 import type { RuntimeProcess } from "./runtime-process.ts";
 
 const run = promisify(execFile);
@@ -16,7 +16,7 @@ const run = promisify(execFile);
 export type World = {
   readonly runtime: RuntimeProcess;
   readonly app: AppProcess;
-  readonly place: Place;
+  readonly place: OpenedSource;
   readonly folder: string;
 };
 
@@ -39,15 +39,17 @@ export type Fault = {
   /** What else the component's metadata says. */
   readonly metadata?: Readonly<Record<string, string>>;
   /** Why it cannot strike there; `undefined`: it can. */
-  readonly unfit: (place: Place) => string | undefined;
+  readonly unfit: (place: OpenedSource) => string | undefined;
   /** Strikes, stays for its time and heals; what was killed is started again by who called. */
   readonly strike: (world: World) => Promise<void>;
 };
 
 const always = (): undefined => undefined;
-const needsServer = ({ server }: Place) => (server === undefined ? "it has no server" : undefined);
-const needsProxy = ({ proxy }: Place) => (proxy === undefined ? "it has no network" : undefined);
-const needsApp = ({ arrived }: Place) =>
+const needsServer = ({ server }: OpenedSource) =>
+  server === undefined ? "it has no server" : undefined;
+const needsProxy = ({ proxy }: OpenedSource) =>
+  proxy === undefined ? "it has no network" : undefined;
+const needsApp = ({ arrived }: OpenedSource) =>
   arrived === undefined ? undefined : "an output has no app that gets events";
 
 /** SIGKILL of the app, which comes back half a second later. */

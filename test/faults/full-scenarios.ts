@@ -1,4 +1,4 @@
-import type { Source } from "./place.ts";
+import type { Source } from "./opened-source.ts";
 import { poison } from "./poison.ts";
 import { reloads } from "./reloads.ts";
 import type { Result } from "./scenario.ts";
@@ -9,13 +9,13 @@ import { kafka } from "./sources/kafka.ts";
 import { mqtt3 } from "./sources/mqtt3.ts";
 import { rabbitmq } from "./sources/rabbitmq.ts";
 import { webhook, webhookRepeated } from "./sources/webhook.ts";
-import type { StageOptions } from "./stage.ts";
+import type { FixtureOptions } from "./fixture.ts";
 
 /** A scenario in full, as `npm run test:faults` plays it beside the matrix. */
 export type FullScenario = {
   readonly name: string;
   readonly source: Source;
-  readonly play: (options: StageOptions) => Promise<Result>;
+  readonly play: (options: FixtureOptions) => Promise<Result>;
 };
 
 const poisoned = { events: 20_000, every: 10_000, perSecond: 200, slack: 100 };
@@ -46,7 +46,7 @@ export const fullScenarios: readonly FullScenario[] = [
 function each(
   name: string,
   sources: readonly Source[],
-  play: (source: Source, options: StageOptions) => Promise<Result>,
+  play: (source: Source, options: FixtureOptions) => Promise<Result>,
 ): FullScenario[] {
   return sources.map((source) => ({ name, source, play: (options) => play(source, options) }));
 }

@@ -1,7 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { setTimeout as pause } from "node:timers/promises";
 import type { Produced } from "./oracle.ts";
-import type { Place } from "./place.ts";
+import type { OpenedSource } from "./opened-source.ts";
 
 type LoadOptions = {
   readonly perSecond: number;
@@ -19,7 +19,7 @@ export class Load {
   readonly produced: Produced[] = [];
   /** Uuids of the events that the app refuses each time. Each has a key of its own. */
   readonly poison = new Set<string>();
-  readonly #place: Place;
+  readonly #place: OpenedSource;
   readonly #options: LoadOptions;
   readonly #keys: readonly string[];
   readonly #sequences = new Map<string, number>();
@@ -29,7 +29,7 @@ export class Load {
   #running: Promise<void> | undefined;
   #wanted = false;
 
-  constructor(place: Place, options: LoadOptions) {
+  constructor(place: OpenedSource, options: LoadOptions) {
     this.#place = place;
     this.#options = options;
     this.#keys = Array.from({ length: 5 }, (_, index) => `key-${index}`);

@@ -3,19 +3,19 @@ import type { DeadLetter } from "../../src/store/records.ts";
 import { until } from "../until.ts";
 import type { Record } from "./app-process.ts";
 import { judge, type Handled, type Produced } from "./oracle.ts";
-import type { Source } from "./place.ts";
+import type { Source } from "./opened-source.ts";
 import {
   allHandled,
   figuresOf,
-  onStage,
-  patience,
+  withFixture,
+  progressTimeout,
   problemsOf,
   uuidOf,
   withMetadata,
   type Result,
 } from "./scenario.ts";
-import { namesOf, type Stage, type StageOptions } from "./stage.ts";
-import { supplyOf, without, type Supply } from "./supply.ts";
+import { namesOf, type Fixture, type FixtureOptions } from "./fixture.ts";
+import { workloadOf, without, type Workload } from "./workload.ts";
 import { tickEvent } from "./tick.ts";
 
 /** Attempts at an event, and the pause between two of them in milliseconds. */
@@ -43,26 +43,26 @@ export type PoisonOptions = {
  */
 export function poison(
   source: Source,
-  options: StageOptions,
+  options: FixtureOptions,
   shape: PoisonOptions,
 ): Promise<Result> {
-  return onStage(source, options, (stage) => new Poisoning(source, stage, shape).play());
+  return withFixture(source, options, (stage) => new Poisoning(source, stage, shape).play());
 }
 
 class Poisoning {
   readonly #source: Source;
-  readonly #stage: Stage;
+  readonly #stage: Fixture;
   readonly #shape: PoisonOptions;
-  readonly #supply: Supply;
+  readonly #supply: Workload;
   /** When the runtime was killed, and when it ran again. */
   #killedAt = 0;
   #backAt = 0;
 
-  constructor(source: Source, stage: Stage, shape: PoisonOptions) {
+  constructor(source: Source, stage: Fixture, shape: PoisonOptions) {
     this.#source = source;
     this.#stage = stage;
     this.#shape = shape;
-    this.#supply = supplyOf(stage, shape);
+    this.#supply = workloadOf(stage, shape);
   }
 
   async play(): Promise<Result> {
@@ -79,13 +79,13 @@ class Poisoning {
     await this.#untilExhausted();
     await this.#supply.stop();
     await allHandled(this.#good(), () => app.handled());
-    await this.#reach("the last attempt at each poison event", patience, () =>
+    await this.#reach("the last attempt at each poison event", progressTimeout, () =>
       this.#areExhausted(this.#lasting()),
     );
     await pause(1_000);
     const exit = await runtime.end();
-    const letters = await runtime.deadLetters();
-    return this.#judge(exit, letters);
+    const deadLetters = await runtime.deadLetters();
+    return this.#judge(exit, deadLetters);
   }
 
   async #start(): Promise<void> {
@@ -114,7 +114,7 @@ class Poisoning {
       return this.#supply.count() >= events && since();
     });
     const begun = this.#lasting();
-    await this.#reach("the last attempt at each poison event", patience, () =>
+    await this.#reach("the last attempt at each poison event", progressTimeout, () =>
       this.#areExhausted(begun),
     );
   }
@@ -128,7 +128,7 @@ class Poisoning {
 
   /** In which so many events must have come, in milliseconds: a slow machine has its time. */
   #time(events: number): number {
-    return (events / this.#shape.perSecond) * 20_000 + patience;
+    return (events / this.#shape.perSecond) * 20_000 + progressTimeout;
   }
 
   /** What the app refused. */
@@ -159,11 +159,11 @@ class Poisoning {
     return this.#supply.produced().filter(({ uuid }) => !poison.has(uuid));
   }
 
-  #judge(exit: string, letters: readonly DeadLetter[]): Result {
+  #judge(exit: string, deadLetters: readonly DeadLetter[]): Result {
     const { runtime, app, place } = this.#stage;
     const forgotten = this.#forgotten();
     const produced = this.#supply.produced().filter(({ uuid }) => !forgotten.has(uuid));
-    const uuids = letters.map(uuidOfLetter);
+    const uuids = deadLetters.map(uuidOfDeadLetter);
     const verdict = judge({
       ...{ produced, handled: app.handled() },
       ...{ deadLettered: new Set(uuids), lives: runtime.lives },
@@ -175,25 +175,26 @@ class Poisoning {
     if (lasting.size === 0) failures.push("there was no poison");
     for (const uuid of without(new Set(uuids), lasting))
       failures.push(`not to be in the dead letters: ${uuid}`);
-    failures.push(...this.#wrongCounts(letters), ...this.#comeAgain(forgotten));
+    failures.push(...this.#wrongCounts(deadLetters), ...this.#comeAgain(forgotten));
     const { before, during, middle, problems } = this.#p99s();
     failures.push(...problems);
     const p99 = `p99 of the others ${before} ms, while one is refused ${during} ms, in the middle one of its pauses ${middle} ms`;
     return { failures, figures: `${figuresOf(verdict)}, ${p99}` };
   }
 
-  #wrongCounts(letters: readonly DeadLetter[]): string[] {
+  #wrongCounts(deadLetters: readonly DeadLetter[]): string[] {
     const [, again = 0] = this.#stage.runtime.lives;
     const problems: string[] = [];
-    for (const letter of letters) {
-      const uuid = uuidOfLetter(letter);
+    for (const deadLetter of deadLetters) {
+      const uuid = uuidOfDeadLetter(deadLetter);
       const seen = this.#refusals().filter((one) => one.uuid === uuid);
       // Of the first attempt nothing is noted: one that the kill came upon is repeated.
       const struck = seen.some(
         ({ at, attempt }) => attempt === 1 && at > this.#killedAt - 1_000 && at < again,
       );
       if (struck && seen.length === attempts + 1) continue;
-      if (letter.failed !== attempts) problems.push(`${uuid} failed ${letter.failed} times`);
+      if (deadLetter.failed !== attempts)
+        problems.push(`${uuid} failed ${deadLetter.failed} times`);
       if (seen.length !== attempts) problems.push(`${uuid} came ${seen.length} times`);
     }
     return problems;
@@ -272,7 +273,7 @@ function p99Of(produced: readonly Produced[], handled: readonly Handled[]): numb
   return delays[Math.floor(delays.length * 0.99)] ?? 0;
 }
 
-function uuidOfLetter({ component, event: { data, id } }: DeadLetter): string {
+function uuidOfDeadLetter({ component, event: { data, id } }: DeadLetter): string {
   return data === undefined || data.length === 0
     ? tickEvent(component, Date.parse(id ?? "")).uuid
     : uuidOf(data);

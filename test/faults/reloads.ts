@@ -2,10 +2,10 @@ import { setTimeout as pause } from "node:timers/promises";
 import { until } from "../until.ts";
 import { Load } from "./load.ts";
 import { judge, type Handled } from "./oracle.ts";
-import type { Place, Source } from "./place.ts";
+import type { OpenedSource, Source } from "./opened-source.ts";
 import type { ComponentYaml } from "./runtime-process.ts";
-import { allHandled, figuresOf, onStage, problemsOf, type Result } from "./scenario.ts";
-import type { StageOptions } from "./stage.ts";
+import { allHandled, figuresOf, withFixture, problemsOf, type Result } from "./scenario.ts";
+import type { FixtureOptions } from "./fixture.ts";
 
 /** The longest that nothing may be handled around a change that is taken over, in milliseconds. */
 const mostWhenChanged = 10_000;
@@ -22,8 +22,8 @@ const unreachableEvery = 10;
  * is lost or handled twice, what cannot be used is refused and interrupts nothing, and a change that is taken over
  * does not for long.
  */
-export function reloads(source: Source, options: StageOptions, count: number): Promise<Result> {
-  return onStage(source, options, async ({ runtime, app, place }) => {
+export function reloads(source: Source, options: FixtureOptions, count: number): Promise<Result> {
+  return withFixture(source, options, async ({ runtime, app, place }) => {
     const { component } = place;
     await app.start();
     runtime.configure(component);
@@ -98,7 +98,7 @@ function changed(component: ComponentYaml, number: number): ComponentYaml {
 }
 
 /** By turns: no YAML, an unknown type, a value that the type refuses; now and then a server that is not there. */
-function broken({ component, unreachable }: Place, number: number): ComponentYaml | string {
+function broken({ component, unreachable }: OpenedSource, number: number): ComponentYaml | string {
   const turn = Math.floor(number / 2);
   const { metadata } = component;
   if (unreachable !== undefined && turn % unreachableEvery === unreachableEvery - 1)

@@ -12,7 +12,7 @@ import { kafka } from "./sources/kafka.ts";
 import { mqtt3 } from "./sources/mqtt3.ts";
 import { rabbitmq } from "./sources/rabbitmq.ts";
 import { webhook, webhookRepeated } from "./sources/webhook.ts";
-import type { StageOptions } from "./stage.ts";
+import type { FixtureOptions } from "./fixture.ts";
 
 const servers = new Servers(3);
 afterAll(() => servers[Symbol.asyncDispose](), 60_000);
@@ -21,7 +21,7 @@ function scenario(
   source: string,
   name: string,
   slot: number,
-  play: (options: StageOptions) => Promise<Result>,
+  play: (options: FixtureOptions) => Promise<Result>,
 ): void {
   test.concurrent(`${source}: ${name}`, { timeout: 240_000 }, async ({ expect }) => {
     const { failures, folder } = await play({ servers, slot });

@@ -3,22 +3,22 @@ import { setTimeout as pause } from "node:timers/promises";
 import { until } from "../until.ts";
 import { Load } from "./load.ts";
 import { judge, type Produced } from "./oracle.ts";
-import type { Source } from "./place.ts";
+import type { Source } from "./opened-source.ts";
 import {
   allHandled,
   figuresOf,
-  onStage,
-  patience,
+  withFixture,
+  progressTimeout,
   problemsOf,
   uuidOf,
   withMetadata,
   type Result,
 } from "./scenario.ts";
-import type { StageOptions } from "./stage.ts";
+import type { FixtureOptions } from "./fixture.ts";
 
 /** The runtime is asked to end at random moments under load, and started again. Nothing may be handled twice. */
-export function endings(source: Source, options: StageOptions, rounds: number): Promise<Result> {
-  return onStage(source, options, async ({ runtime, app, place }) => {
+export function endings(source: Source, options: FixtureOptions, rounds: number): Promise<Result> {
+  return withFixture(source, options, async ({ runtime, app, place }) => {
     await app.start();
     runtime.configure(place.component);
     // No more waits than is handled soon, so that each end comes upon events under way.
@@ -31,7 +31,7 @@ export function endings(source: Source, options: StageOptions, rounds: number): 
       await runtime.start();
       await until(() => app.handled().length > before, {
         what: () => `an event to be handled after start ${round + 1}:\n${runtime.output()}`,
-        within: patience,
+        within: progressTimeout,
       });
       await pause(Math.random() * 1_000);
       ends.push(await runtime.end());
@@ -55,9 +55,9 @@ export function endings(source: Source, options: StageOptions, rounds: number): 
 }
 
 /** An event ends the app each time that it gets it. It ends in the dead letters, and what comes after is handled. */
-export function appKiller(source: Source, options: StageOptions): Promise<Result> {
+export function appKiller(source: Source, options: FixtureOptions): Promise<Result> {
   const attempts = 3;
-  return onStage(source, options, async ({ runtime, app, place }) => {
+  return withFixture(source, options, async ({ runtime, app, place }) => {
     const { send } = place;
     if (send === undefined) throw new Error(`${source.name} makes its events itself`);
     runtime.configure(
@@ -85,11 +85,11 @@ export function appKiller(source: Source, options: StageOptions): Promise<Result
     await load.stop();
     await allHandled(load.produced, () => app.handled());
     const exit = await runtime.end();
-    const letters = await runtime.deadLetters();
+    const deadLetters = await runtime.deadLetters();
     const verdict = judge({ produced: load.produced, handled: app.handled() });
     const failures = problemsOf(verdict, place.ordered, 0);
     if (exit !== "ended with code 0") failures.push(`the runtime ${exit}`);
-    const found = letters.map(({ event, failed }) => `${uuidOf(event.data)} ${failed}`);
+    const found = deadLetters.map(({ event, failed }) => `${uuidOf(event.data)} ${failed}`);
     if (found.join() !== `${killer.uuid} ${attempts}`)
       failures.push(`dead letters: ${found.join()}, not ${killer.uuid} ${attempts}`);
     return { failures, figures: `${attempts} ends of the app, ${figuresOf(verdict)}` };
@@ -97,8 +97,8 @@ export function appKiller(source: Source, options: StageOptions): Promise<Result
 }
 
 /** The app is away, as in a deployment. It costs no event an attempt. */
-export function appAway(source: Source, options: StageOptions, seconds: number): Promise<Result> {
-  return onStage(source, options, async ({ runtime, app, place }) => {
+export function appAway(source: Source, options: FixtureOptions, seconds: number): Promise<Result> {
+  return withFixture(source, options, async ({ runtime, app, place }) => {
     runtime.configure(place.component);
     await app.start();
     await runtime.start();
@@ -130,10 +130,10 @@ export function appAway(source: Source, options: StageOptions, seconds: number):
  */
 export function killedWhileOneWaits(
   source: Source,
-  options: StageOptions,
+  options: FixtureOptions,
   { events, backOff }: { events: number; backOff: number },
 ): Promise<Result> {
-  return onStage(source, options, async ({ runtime, app, place }) => {
+  return withFixture(source, options, async ({ runtime, app, place }) => {
     const { send } = place;
     if (send === undefined) throw new Error(`${source.name} makes its events itself`);
     runtime.configure(

@@ -106,7 +106,7 @@ function tickEvent(
   due: Date,
   key: string | undefined,
   settle: InboundEvent["settle"],
-  withdrawn: AbortSignal,
+  revoked: AbortSignal,
 ): InboundEvent {
   return {
     data: new Uint8Array(),
@@ -115,7 +115,7 @@ function tickEvent(
     id: due.toISOString(),
     key,
     settle,
-    withdrawn,
+    revoked,
   };
 }
 

@@ -4,9 +4,9 @@ import { messageOf } from "../../errors.ts";
 import { ChangeHints } from "./change-hints.ts";
 import type { fileFields } from "./fields.ts";
 import type { Folder, Sighting } from "./folder.ts";
-import { putAway } from "./put-away.ts";
-import { readRested } from "./read-rested.ts";
-import { RestingFiles } from "./resting-files.ts";
+import { archive } from "./archive.ts";
+import { readStableFile } from "./read-stable-file.ts";
+import { StableFiles } from "./stable-files.ts";
 import { longestTimer } from "../../metadata/duration.ts";
 
 /** Hints come in swarms while a file is written; they are looked at together, at the soonest after this. Milliseconds. */
@@ -23,7 +23,7 @@ const mostNames = 1_000;
 export class FolderReader implements Reader {
   readonly #folder: Folder;
   readonly #reading: Reading<typeof fileFields>;
-  readonly #files: RestingFiles;
+  readonly #files: StableFiles;
   readonly #hints: ChangeHints;
   readonly #scanning: NodeJS.Timeout;
   /** Names to look at, while not all are. */
@@ -47,7 +47,7 @@ export class FolderReader implements Reader {
     this.#folder = folder;
     this.#reading = reading;
     const { quietTime, scanInterval } = reading.metadata;
-    this.#files = new RestingFiles(Math.max(0, quietTime));
+    this.#files = new StableFiles(Math.max(0, quietTime));
     this.#hints = new ChangeHints(
       folder,
       (path) => this.#hint(path),
@@ -193,7 +193,7 @@ export class FolderReader implements Reader {
       this.#warnOnce(path, { size, maxSize }, "a file is left alone, it is larger than maxSize");
       return undefined;
     }
-    const data = await readRested(this.#folder, seen);
+    const data = await readStableFile(this.#folder, seen);
     if (data === undefined) {
       this.#files.release(path);
       this.#hint(path);
@@ -229,7 +229,7 @@ export class FolderReader implements Reader {
 
   /** The file is held until it is away: handled once, it must not be an event again. */
   #putAway(seen: Sighting): void {
-    const putting = putAway(this.#folder, seen)
+    const putting = archive(this.#folder, seen)
       .then(() => {
         this.#files.release(seen.path);
         // Written to meanwhile, it is another event.

@@ -3,7 +3,7 @@ import type { InboundEvent } from "../../binding.ts";
 import type { Commit, TopicPartition } from "./commits.ts";
 import { eventOf } from "./events.ts";
 import type { EventFormat } from "./events.ts";
-import type { Remembered } from "./handled-memory.ts";
+import type { UncommittedRanges } from "./uncommitted-offsets.ts";
 import { HandledOffsets } from "./handled-offsets.ts";
 import { encodeHandledRanges } from "./handled-ranges.ts";
 import type { OffsetRange } from "./handled-ranges.ts";
@@ -127,7 +127,7 @@ export class AssignedPartition implements TopicPartition {
   }
 
   /** What is known of it, whether the coordinator has heard of it or not. */
-  get known(): Remembered {
+  get known(): UncommittedRanges {
     return {
       floor: this.stored?.offset ?? this.#start,
       offset: this.#handled.committable,

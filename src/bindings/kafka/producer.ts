@@ -26,7 +26,7 @@ import { partitionFor } from "./partitioner.ts";
 import { newIdentity } from "./producer-identity.ts";
 import type { ProducerIdentity } from "./producer-identity.ts";
 import { TopicLookup } from "./topic-lookup.ts";
-import { cancelled, WaitingMessage } from "./waiting-message.ts";
+import { cancelled, PendingMessage } from "./pending-message.ts";
 
 type ProduceArguments = [
   acks: number,
@@ -114,7 +114,7 @@ export class TopicProducer {
       if (signal.aborted) return reject(cancelled("the caller gave up"));
       const queue = this.#waiting.get(partition) ?? [];
       this.#waiting.set(partition, queue);
-      queue.push(new WaitingMessage(message, bytes, queue, signal, { resolve, reject }));
+      queue.push(new PendingMessage(message, bytes, queue, signal, { resolve, reject }));
       this.#schedule();
     });
   }

@@ -80,8 +80,8 @@ export class MqttSession {
       await dial(options.address),
       options,
     );
-    const giveUp = (): void => session.#fail(unconnected(options, "the attempt was given up"));
-    options.signal.addEventListener("abort", giveUp);
+    const abort = (): void => session.#fail(unconnected(options, "the attempt was given up"));
+    options.signal.addEventListener("abort", abort);
     try {
       await session.#introduce();
       return session;
@@ -89,7 +89,7 @@ export class MqttSession {
       session.#stream.destroy();
       throw error;
     } finally {
-      options.signal.removeEventListener("abort", giveUp);
+      options.signal.removeEventListener("abort", abort);
     }
   }
 

@@ -6,7 +6,7 @@ import { failure } from "./failures.ts";
 import { createFields, rabbitmqFields } from "./fields.ts";
 import type { RabbitmqMetadata } from "./fields.ts";
 import { connect, unlessAborted } from "./link.ts";
-import type { Driver, Link } from "./link.ts";
+import type { Driver, Connection } from "./link.ts";
 import { publishOptions } from "./messages.ts";
 import { Publisher } from "./publisher.ts";
 import { declareQueue } from "./queue.ts";
@@ -68,11 +68,11 @@ class RabbitmqConnection implements AsyncDisposable {
   readonly #driver: Driver;
   readonly #metadata: RabbitmqMetadata;
   readonly #name: string;
-  readonly #link: Link;
+  readonly #link: Connection;
   #publisher: Publisher | undefined;
   #consumer: Consumer | undefined;
 
-  constructor(driver: Driver, metadata: RabbitmqMetadata, name: string, link: Link) {
+  constructor(driver: Driver, metadata: RabbitmqMetadata, name: string, link: Connection) {
     this.#driver = driver;
     this.#metadata = metadata;
     this.#name = name;

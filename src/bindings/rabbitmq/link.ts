@@ -9,7 +9,7 @@ import { keepHeaderBytes } from "./header-bytes.ts";
 export type Driver = typeof amqplib;
 
 /** A connection to the server. It never reconnects by itself. */
-export type Link = {
+export type Connection = {
   readonly model: ChannelModel;
   /** Why the server takes no messages at the moment; `undefined`: it does. */
   readonly blocked: string | undefined;
@@ -32,7 +32,7 @@ export async function connect(
   name: string,
   signal: AbortSignal,
   lost: (reason: BindingError) => void,
-): Promise<Link> {
+): Promise<Connection> {
   const { address, socket } = optionsOf(driver, metadata, name);
   const where = `${address.hostname}:${address.port}`;
   let model: ChannelModel;
@@ -55,7 +55,11 @@ export async function connect(
   return linkOf(model, where, lost);
 }
 
-function linkOf(model: ChannelModel, where: string, lost: (reason: BindingError) => void): Link {
+function linkOf(
+  model: ChannelModel,
+  where: string,
+  lost: (reason: BindingError) => void,
+): Connection {
   let blocked: string | undefined;
   let ended: BindingError | undefined;
   let closing = false;

@@ -47,7 +47,7 @@ export class Receiver {
     exchange.onClosed = () => {
       this.#open.delete(exchange);
       this.#leave(exchange);
-      exchange.withdrawn.abort();
+      exchange.revoked.abort();
     };
     if (!methods.includes(request.method ?? "")) {
       return exchange.refuse(405, "the method is not taken here", { allow: methods.join(", ") });
@@ -136,7 +136,7 @@ export class Receiver {
           else exchange.unavailable(settlement.after);
         });
         exchange.delivered = true;
-        await reading.deliver([{ ...event, withdrawn: exchange.withdrawn.signal }]);
+        await reading.deliver([{ ...event, revoked: exchange.revoked.signal }]);
       } catch (error) {
         reading.logger.warn({ reason: messageOf(error) }, "request not handed over");
         exchange.unavailable();

@@ -14,12 +14,12 @@ import { Input } from "./input.ts";
 import { openComponent, type Opened, type OpenedComponent } from "./opening.ts";
 import { OpeningWaiters } from "./opening-waiters.ts";
 import { ownPolicies } from "./own-policy.ts";
-import { pause } from "../pause.ts";
+import { delay } from "../delay.ts";
 import { readinessOf, readReadiness, type Readiness } from "./readiness.ts";
 import { StateLog } from "./state-log.ts";
 import type { ComponentStatus } from "../status.ts";
-import { Trial } from "./trial.ts";
-import { Stall, Vigil } from "./vigil.ts";
+import { TimedPromise } from "./timed-promise.ts";
+import { Stall, ConnectionMonitor } from "./connection-monitor.ts";
 
 /** Which component a driver's stray exception belongs to: set while its binding opens and reads. */
 const owner = new AsyncLocalStorage<Component>();
@@ -69,9 +69,9 @@ export class Component {
   #rebuilds = 0;
   /** Rebuilds since the last event: each makes the next stall be told later. */
   #standstills = 0;
-  #vigil: Vigil | undefined;
+  #vigil: ConnectionMonitor | undefined;
   /** Whether it can begin to read in place of the one before it. */
-  #beginning: Trial | undefined;
+  #beginning: TimedPromise | undefined;
   #refusal = "";
   #successor: Component | undefined;
   #use: (() => void) | undefined;
@@ -127,11 +127,11 @@ export class Component {
   prove(): Promise<void> {
     void this.input.handOver(0);
     const { initTimeout } = this.spec;
-    const trial = new Trial(initTimeout, `it could not be opened within ${initTimeout} ms`);
+    const trial = new TimedPromise(initTimeout, `it could not be opened within ${initTimeout} ms`);
     this.#run = this.#live(false, (error) =>
-      error === undefined ? trial.done() : trial.failed(error),
+      error === undefined ? trial.resolve() : trial.reject(error),
     );
-    return trial.ended;
+    return trial.promise;
   }
 
   /**
@@ -141,13 +141,13 @@ export class Component {
   async follow(old: Component): Promise<void> {
     this.input.continueFrom(old.input);
     this.#rebuilds = old.#rebuilds;
-    const trial = new Trial(longestBeginning, "it did not begin to read in time");
+    const trial = new TimedPromise(longestBeginning, "it did not begin to read in time");
     this.#beginning = trial;
     this.input.readAgain();
     const begins = this.#directions.input && this.#options.app !== undefined;
-    if (this.#opened === undefined) trial.failed(new Error("its connection was lost again"));
-    else if (!begins || !this.input.mayRead) trial.done();
-    await trial.ended;
+    if (this.#opened === undefined) trial.reject(new Error("its connection was lost again"));
+    else if (!begins || !this.input.mayRead) trial.resolve();
+    await trial.promise;
     this.#beginning = undefined;
     this.#log.announce();
   }
@@ -242,7 +242,7 @@ export class Component {
 
   /** Ends the input for good: see `Runtime.drain`. */
   drain(deadline: number): Promise<{ abandoned: number }> {
-    this.#beginning?.done();
+    this.#beginning?.resolve();
     return this.input.drain(deadline);
   }
 
@@ -291,7 +291,7 @@ export class Component {
         tried(error);
       }
       if (openedAt !== undefined && performance.now() - openedAt > settledAfter) failures = 1;
-      await pause(pauseAfter(reopening, failures), signal);
+      await delay(pauseAfter(reopening, failures), signal);
     }
     tried(new Error("it was closed"));
   }
@@ -346,11 +346,11 @@ export class Component {
   #subscriptionState(wanted: boolean, reason: string): void {
     if (wanted || this.#directions.output) this.#log.set("running", reason);
     else this.#log.set("waiting for app", reason);
-    this.#beginning?.done();
+    this.#beginning?.resolve();
   }
 
   #watchOver(opened: Opened): Disposable {
-    const vigil = new Vigil({
+    const vigil = new ConnectionMonitor({
       binding: this.binding,
       opened,
       stallTimeout: (this.#settings?.stallTimeout ?? 0) * 2 ** Math.min(5, this.#standstills),
@@ -374,7 +374,7 @@ export class Component {
   #failed(reason: unknown, wasOpen: boolean): void {
     if (reason instanceof Stall) this.#log.set("stalled", reason.message);
     else this.#log.fail(reason, wasOpen);
-    this.#beginning?.failed(reason);
+    this.#beginning?.reject(reason);
   }
 
   #shown() {

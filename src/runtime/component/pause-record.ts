@@ -1,7 +1,7 @@
 import type { Logger } from "../../binding.ts";
 import { messageOf } from "../../errors.ts";
 import type { PauseStore } from "../../store/store.ts";
-import { inTime } from "../in-time.ts";
+import { withTimeout } from "../timeout.ts";
 import type { Pause } from "../status.ts";
 
 /** In milliseconds: a disk that hangs must keep neither what is well from being read nor an operator waiting. */
@@ -50,7 +50,7 @@ export class PauseRecord {
   ): Promise<Value | undefined> {
     if (work === undefined) return undefined;
     try {
-      return await inTime(work, longest, "the store gave no answer");
+      return await withTimeout(work, longest, "the store gave no answer");
     } catch (error) {
       this.#logger.warn({ reason: messageOf(error) }, trouble);
       return undefined;

@@ -4,7 +4,7 @@ import type { AttemptCount, DeadLetter } from "../../store/records.ts";
 import type { AttemptStore } from "../../store/store.ts";
 import type { Entry } from "./entry.ts";
 import { fingerprintOf, identityOf, type Identity } from "./identity.ts";
-import { Patience } from "../patience.ts";
+import { FailFastTimeout } from "../fail-fast-timeout.ts";
 
 /** As many marks as the store loads; an older event that comes again is attempted once more. */
 const mostKnown = 10_000;
@@ -26,7 +26,7 @@ export class AttemptCounts {
   readonly #logger: Logger;
   /** By the event's id, or by its fingerprint where it has none: those may be several equal events. */
   readonly #known = new Map<string, Known[]>();
-  readonly #patience = new Patience();
+  readonly #timeout = new FailFastTimeout();
   #inTrouble = false;
 
   /** Without a store nothing is kept, and nothing is said about it. */
@@ -108,7 +108,7 @@ export class AttemptCounts {
    * A dead letter's event was handled, or given up: should it come again, it is attempted. But not where its source
    * may not have been told yet: that would have it handled twice, and it becomes a dead letter once more.
    */
-  letterGone({ identity }: DeadLetter): void {
+  deadLetterRemoved({ identity }: DeadLetter): void {
     const key = this.#known.has(identity) ? identity : identity.split("/", 1).join();
     const counts = this.#known.get(key);
     const left = counts?.filter((one) => one.identity !== identity || !one.told) ?? [];
@@ -136,7 +136,7 @@ export class AttemptCounts {
     if (entry.event.id !== undefined) this.#keep(entry.event.id, count);
     try {
       const store = this.#store;
-      await this.#patience.ask(async () => store?.begin(this.#component, count));
+      await this.#timeout.run(async () => store?.begin(this.#component, count));
       this.#inTrouble = false;
     } catch (error) {
       this.#tell(error, "attempts cannot be noted; a restart begins counting anew");

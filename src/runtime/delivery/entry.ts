@@ -5,7 +5,7 @@ import type { FanOut } from "./fan-out.ts";
 import type { Identity } from "./identity.ts";
 import { traceOf } from "../trace.ts";
 import type { Lane } from "./lane.ts";
-import type { Place, Window } from "./window.ts";
+import type { WindowEntry, Window } from "./window.ts";
 
 /** Why an event will not be attempted again. */
 export type Exhausted = {
@@ -17,7 +17,7 @@ export type Exhausted = {
 };
 
 /** An event on its way, with what its attempts so far have left. A class, since one is made for each event. */
-export class Entry implements Place {
+export class Entry implements WindowEntry {
   readonly event: InboundEvent;
   readonly window: Window;
   readonly trace: Readonly<Record<string, string>>;

@@ -132,7 +132,7 @@ export class Lanes {
   }
 
   /** Takes out an event, unless it is out, and forgets its lane where it was the last. False: it is out. */
-  takeBack(entry: Entry): boolean {
+  withdraw(entry: Entry): boolean {
     const { lane } = entry;
     if (lane === undefined || lane.entries.indexOf(entry) < lane.sent) return false;
     this.remove(lane, entry);

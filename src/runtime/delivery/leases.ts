@@ -8,7 +8,7 @@ const renewedAfter = 1 / 3;
 const leastInterval = 10;
 
 /** How much of its duration is left when a lease that cannot be renewed counts as over: they end together. */
-const overBefore = 1 / 25;
+const expiredBefore = 1 / 25;
 
 type LeasesOptions = Pick<DeliveryOptions, "name" | "logger" | "observer">;
 
@@ -18,16 +18,16 @@ type LeasesOptions = Pick<DeliveryOptions, "name" | "logger" | "observer">;
  */
 export class Leases {
   readonly #options: LeasesOptions;
-  readonly #onOver: (entries: readonly Entry[]) => void;
+  readonly #onExpired: (entries: readonly Entry[]) => void;
   /** When each is renewed next, or is over, by `performance.now()`. */
   readonly #due = new Map<Entry, number>();
   #timer: NodeJS.Timeout | undefined;
   #timerAt = Number.POSITIVE_INFINITY;
 
   /** `onOver` gets events that are lent no longer, in the order in which they came, once. */
-  constructor(options: LeasesOptions, onOver: (entries: readonly Entry[]) => void) {
+  constructor(options: LeasesOptions, onExpired: (entries: readonly Entry[]) => void) {
     this.#options = options;
-    this.#onOver = onOver;
+    this.#onExpired = onExpired;
   }
 
   /** Holds an event, if it is lent. */
@@ -61,7 +61,7 @@ export class Leases {
       const { lease } = entry.event;
       if (lease === undefined) continue;
       if (lease.extend === undefined) {
-        if (due - now <= lease.duration * overBefore) over.push(entry);
+        if (due - now <= lease.duration * expiredBefore) over.push(entry);
         else next = Math.min(next, due);
         continue;
       }
@@ -76,7 +76,7 @@ export class Leases {
     }
     if (Number.isFinite(next)) this.#wakeAt(next);
     for (const entry of over) this.#due.delete(entry);
-    if (over.length > 0) this.#onOver(over);
+    if (over.length > 0) this.#onExpired(over);
   }
 
   async #extend(entry: Entry, extend: () => Promise<void>): Promise<void> {

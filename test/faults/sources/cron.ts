@@ -1,4 +1,4 @@
-import type { Place, Source } from "../place.ts";
+import type { OpenedSource, Source } from "../opened-source.ts";
 import type { ComponentYaml } from "../runtime-process.ts";
 import { poisonComponent } from "../tick.ts";
 
@@ -21,7 +21,7 @@ function cronSource(component: ComponentYaml, ...more: readonly ComponentYaml[])
       Promise.resolve({
         ...{ component, more, ordered: true, forgets: true },
         async [Symbol.asyncDispose]() {},
-      } satisfies Place),
+      } satisfies OpenedSource),
   };
 }
 

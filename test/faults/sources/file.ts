@@ -1,6 +1,6 @@
 import { mkdir, readdir, rename, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import type { Place, Source } from "../place.ts";
+import type { OpenedSource, Source } from "../opened-source.ts";
 import { mountSmallDisk } from "../small-disk.ts";
 
 /** A folder into which each event is renamed as a file. */
@@ -35,6 +35,6 @@ export const file: Source = {
       async [Symbol.asyncDispose]() {
         await disk?.[Symbol.asyncDispose]();
       },
-    } satisfies Place;
+    } satisfies OpenedSource;
   },
 };

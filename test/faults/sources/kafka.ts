@@ -1,6 +1,6 @@
 import { Producer, stringSerializers } from "@platformatic/kafka";
 import { uniqueName } from "../../servers/unique-name.ts";
-import { nobody, sender, type Place, type Source } from "../place.ts";
+import { nobody, sender, type OpenedSource, type Source } from "../opened-source.ts";
 
 /** One topic of four partitions, read by a consumer group. */
 export const kafka: Source = {
@@ -36,11 +36,11 @@ export const kafka: Source = {
         slot.proxy.heal();
         await close();
       },
-    } satisfies Place;
+    } satisfies OpenedSource;
   },
 };
 
-function componentOf(brokers: string, topic: string): Place["component"] {
+function componentOf(brokers: string, topic: string): OpenedSource["component"] {
   return {
     ...{ name: "orders", type: "bindings.kafka" },
     metadata: {

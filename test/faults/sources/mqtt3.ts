@@ -1,7 +1,7 @@
 import { connectAsync } from "mqtt";
 import { startProxy } from "../../servers/proxy.ts";
 import { uniqueName } from "../../servers/unique-name.ts";
-import { sender, type Place, type Source } from "../place.ts";
+import { sender, type OpenedSource, type Source } from "../opened-source.ts";
 
 /** A topic read with QoS 1 by a session that the broker keeps. */
 export const mqtt3: Source = {
@@ -55,6 +55,6 @@ export const mqtt3: Source = {
         await close();
         await proxy[Symbol.asyncDispose]();
       },
-    } satisfies Place;
+    } satisfies OpenedSource;
   },
 };

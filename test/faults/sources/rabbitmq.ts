@@ -1,7 +1,7 @@
 import { connect } from "amqplib";
 import { startProxy } from "../../servers/proxy.ts";
 import { uniqueName } from "../../servers/unique-name.ts";
-import { nobody, sender, type Place, type Source } from "../place.ts";
+import { nobody, sender, type OpenedSource, type Source } from "../opened-source.ts";
 
 /** A durable queue with persistent messages, sent with confirms. */
 export const rabbitmq: Source = rabbitmqSource("rabbitmq", {}, false);
@@ -69,7 +69,7 @@ function rabbitmqSource(name: string, metadata: Record<string, string>, ordered:
           await close();
           await proxy[Symbol.asyncDispose]();
         },
-      } satisfies Place;
+      } satisfies OpenedSource;
     },
   };
 }

@@ -2,7 +2,7 @@ import { setTimeout as pause } from "node:timers/promises";
 import { request } from "undici";
 import { reservePort } from "../../servers/ports.ts";
 import { startProxy } from "../../servers/proxy.ts";
-import type { Place, Source } from "../place.ts";
+import type { OpenedSource, Source } from "../opened-source.ts";
 
 /** How long a sender that repeats waits before it does, in milliseconds. */
 const again = 500;
@@ -52,7 +52,7 @@ function webhookSource(bounds: Source["bounds"], repeats: boolean): Source {
           over.abort();
           await proxy[Symbol.asyncDispose]();
         },
-      } satisfies Place;
+      } satisfies OpenedSource;
     },
   };
 }

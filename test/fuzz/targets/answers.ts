@@ -9,7 +9,7 @@ import { framed, startHttp2Server, type ServedCall } from "../../grpc/http2-serv
 import { until } from "../../until.ts";
 import { mutate, mutations, plainText, someBytes, type Mutation } from "../mutation.ts";
 import type { Target } from "../target.ts";
-import { Settlements, startWorld } from "../world.ts";
+import { Settlements, startFixture } from "../fixture.ts";
 
 /** What an app answers to one event by HTTP/1.1. */
 type HttpAnswer = { readonly bytes: Uint8Array; readonly changes: readonly Mutation[] };
@@ -125,8 +125,8 @@ export const answers: Target<Input> = {
     // A reply to a target that is not there is never handled: it becomes a dead letter.
     const metadata = { replyFanOut: "true", backOffMaxRetries: "20" };
     const worlds = await Promise.all([
-      startWorld({ app: { protocol: "http", port: httpApp.port }, metadata }),
-      startWorld({ app: { protocol: "grpc", port: grpcApp.port }, metadata }),
+      startFixture({ app: { protocol: "http", port: httpApp.port }, metadata }),
+      startFixture({ app: { protocol: "grpc", port: grpcApp.port }, metadata }),
     ]);
     return {
       async check(input) {

@@ -9,7 +9,7 @@ import { startHttp2Server } from "../../grpc/http2-server.ts";
 import { until } from "../../until.ts";
 import { anyText, plainText, someBytes } from "../mutation.ts";
 import type { Target, Trial } from "../target.ts";
-import { Settlements, startWorld } from "../world.ts";
+import { Settlements, startFixture } from "../fixture.ts";
 
 type Event = {
   readonly data: Uint8Array | undefined;
@@ -87,7 +87,7 @@ export const events: Target<Input> = {
       startHttp2App("h2c", (data) => got.push(data)),
       startHttp2App("grpc", (data) => got.push(data)),
     ]);
-    const worlds = await Promise.all(apps.map((app) => startWorld({ app })));
+    const worlds = await Promise.all(apps.map((app) => startFixture({ app })));
     const trial: Trial<Input> = {
       async check(input) {
         for (const world of worlds) {

@@ -17,7 +17,7 @@ import { HealthCheckRequestSchema } from "../../../gen/grpc/health/v1/health_pb.
 import { ServerReflectionRequestSchema } from "../../../gen/grpc/reflection/v1/reflection_pb.ts";
 import { anyText, mutate, mutations, plainText, someBytes, type Mutation } from "../mutation.ts";
 import type { Target } from "../target.ts";
-import { operations, startWorld } from "../world.ts";
+import { operations, startFixture } from "../fixture.ts";
 
 type Frame = {
   readonly message: Uint8Array;
@@ -214,7 +214,7 @@ export const grpc: Target<Input> = {
     ),
   ),
   async start() {
-    const world = await startWorld({ maxBodySize: 64 * 1024 });
+    const world = await startFixture({ maxBodySize: 64 * 1024 });
     let session = open(world.port);
     const good = framed({
       message: toBinary(
@@ -303,11 +303,11 @@ function call(
     for (const [key, value] of headers) all[key] = value.replaceAll(/[^\t -~]/g, "");
     const stream = session.request({ ":method": "POST", ":path": path, ...all });
     let seen: NodeJS.Dict<string | string[] | number> = {};
-    const patience = ending === "end" && !isEndless(path) ? 40_000 : 30;
+    const timeout = ending === "end" && !isEndless(path) ? 40_000 : 30;
     const timer = setTimeout(() => {
       stream.close(8);
       resolve(undefined);
-    }, patience);
+    }, timeout);
     stream.on("response", (received) => (seen = { ...seen, ...received }));
     stream.on("trailers", (received) => (seen = { ...seen, ...received }));
     let how = "closed";

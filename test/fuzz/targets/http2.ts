@@ -3,7 +3,7 @@ import { headerBlock, http2Frame, preface } from "../../grpc/http2-frame.ts";
 import { exchange, oneReply } from "../http-exchange.ts";
 import { mutate, mutations, type Mutation } from "../mutation.ts";
 import type { Target } from "../target.ts";
-import { startWorld } from "../world.ts";
+import { startFixture } from "../fixture.ts";
 
 type Http2Frame = {
   readonly type: number;
@@ -62,7 +62,7 @@ export const http2: Target<Input> = {
     ),
   }),
   async start() {
-    const world = await startWorld();
+    const world = await startFixture();
     const good = Buffer.from(
       'POST /v1.0/bindings/probe HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: 22\r\n\r\n{"operation":"create"}',
     );

@@ -17,7 +17,7 @@ import { framed, startHttp2Server } from "../../grpc/http2-server.ts";
 import { until } from "../../until.ts";
 import { anyText, mutate, mutations, type Mutation } from "../mutation.ts";
 import type { Target, Trial } from "../target.ts";
-import { Settlements, startWorld, type World } from "../world.ts";
+import { Settlements, startFixture, type Fixture } from "../fixture.ts";
 
 /** What a hostile app does. A delivery's number is counted from the last that it got, mostly. */
 type Act =
@@ -139,7 +139,7 @@ export const dialledIn: Target<Input> = {
   name: "streams-in",
   input,
   async start() {
-    const world = await startWorld();
+    const world = await startFixture();
     const play = new Play(world);
     return {
       async check({ acts: list }) {
@@ -183,7 +183,7 @@ async function startDialledOut(): Promise<Trial<Input>> {
       },
     },
   );
-  const world = await startWorld({ app: { protocol: "grpc", port: server.port } });
+  const world = await startFixture({ app: { protocol: "grpc", port: server.port } });
   const play = new Play(world);
   return {
     async check({ acts: list }) {
@@ -216,11 +216,11 @@ async function startDialledOut(): Promise<Trial<Input>> {
 
 /** Plays acts against a world and looks at what became of the events. */
 class Play {
-  readonly #world: World;
+  readonly #world: Fixture;
   #settlements = new Settlements();
   #count = 0;
 
-  constructor(world: World) {
+  constructor(world: Fixture) {
     this.#world = world;
   }
 

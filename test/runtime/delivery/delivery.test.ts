@@ -144,8 +144,8 @@ test("a refused event is tried again after growing pauses; its key waits, others
   expect(logger.lines.filter(({ level }) => level === "error")).toMatchObject([
     { fields: { event: "a1", attempt: 3, reason: "no 4" } },
   ]);
-  expect([...store.letters.values()]).toMatchObject([
-    { letter: { component: "orders", cause: "exhausted", reason: "no 4", failed: 3 } },
+  expect([...store.stored.values()]).toMatchObject([
+    { deadLetter: { component: "orders", cause: "exhausted", reason: "no 4", failed: 3 } },
   ]);
   expect(app.texts.slice(4)).toEqual(["a2", "a3"]);
   const attempts = app.deliveries.filter(({ data }) => String(data) === "a1");
@@ -419,7 +419,7 @@ test("an event that its source takes back while it waits is returned at once, an
   const app = new FakeApp(() => refused());
   const { delivery } = delivering(app);
   const source = new AbortController();
-  const first = sourceEvent("a1", { key: "a", withdrawn: source.signal });
+  const first = sourceEvent("a1", { key: "a", revoked: source.signal });
   await delivery.deliver([first]);
   await settled();
   expect([delivery.waiting, first.settlements]).toEqual([1, []]);
@@ -438,8 +438,8 @@ test("an event that is taken back while the app has it is the app's to answer, o
   const app = new ManualApp();
   const { delivery } = delivering(app);
   const source = new AbortController();
-  const accepted = sourceEvent("1", { withdrawn: source.signal });
-  const declined = sourceEvent("2", { withdrawn: source.signal });
+  const accepted = sourceEvent("1", { revoked: source.signal });
+  const declined = sourceEvent("2", { revoked: source.signal });
   await delivery.deliver([accepted, declined]);
   source.abort();
   expect([accepted.settlements, declined.settlements]).toEqual([[], []]);
@@ -456,7 +456,7 @@ test("events that are taken back while the app is away leave the line in order",
   const { delivery } = delivering(app);
   app.available = false;
   const source = new AbortController();
-  const events = [sourceEvent("1", { withdrawn: source.signal }), sourceEvent("2")];
+  const events = [sourceEvent("1", { revoked: source.signal }), sourceEvent("2")];
   await delivery.deliver(events);
   source.abort();
   app.available = true;
@@ -469,8 +469,8 @@ test("an event that was taken back before or while its request was not written i
   const app = new ManualApp();
   const { delivery } = delivering(app);
   const source = new AbortController();
-  const withdrawn = { withdrawn: source.signal };
-  const event = { ...sourceEvent("1", { key: "k" }), ...withdrawn };
+  const revoked = { revoked: source.signal };
+  const event = { ...sourceEvent("1", { key: "k" }), ...revoked };
   const next = sourceEvent("2", { key: "k" });
   await delivery.deliver([event, next]);
   source.abort();
@@ -478,7 +478,7 @@ test("an event that was taken back before or while its request was not written i
   await vi.advanceTimersByTimeAsync(50);
   expect(event.settlements).toEqual([{ outcome: "returned", reason: "connection full" }]);
   expect(app.out).toEqual(["2"]);
-  const late = { ...sourceEvent("3"), ...withdrawn };
+  const late = { ...sourceEvent("3"), ...revoked };
   await delivery.deliver([late]);
   expect(late.settlements).toEqual([{ outcome: "returned", reason: "its source took it back" }]);
   app.answer("2");
@@ -491,8 +491,8 @@ test("events of one signal share its listener, and all but those that the app ha
   const { delivery } = delivering(app);
   const source = new AbortController();
   const listening = vi.spyOn(source.signal, "addEventListener");
-  const withdrawn = { withdrawn: source.signal };
-  const events = ["1", "2", "3"].map((text) => sourceEvent(text, { key: "k", ...withdrawn }));
+  const revoked = { revoked: source.signal };
+  const events = ["1", "2", "3"].map((text) => sourceEvent(text, { key: "k", ...revoked }));
   const other = sourceEvent("4", { key: "k" });
   await delivery.deliver([...events, other]);
   expect(listening).toHaveBeenCalledTimes(1);
@@ -509,7 +509,7 @@ test("taking events back makes room, also while the app is away", async () => {
   const { delivery } = delivering(app, { maxInFlight: 1 });
   const source = new AbortController();
   let room = false;
-  const event = { ...sourceEvent("1"), withdrawn: source.signal };
+  const event = { ...sourceEvent("1"), revoked: source.signal };
   void delivery.deliver([event]).then(() => (room = true));
   await settled();
   expect(room).toBe(false);
@@ -525,7 +525,7 @@ test("events that are taken back one by one are looked up, and not looked for am
   let looks = 0;
   const senders = Array.from({ length: 1000 }, () => new AbortController());
   const events = senders.map((sender, index) =>
-    Object.defineProperty(sourceEvent(String(index)), "withdrawn", {
+    Object.defineProperty(sourceEvent(String(index)), "revoked", {
       get: () => {
         looks++;
         return sender.signal;

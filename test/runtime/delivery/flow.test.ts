@@ -169,10 +169,10 @@ test("exhausted behind an event that is tried again, it waits for that one and t
   app.answer("a2", { kind: "refused", reason: "never", final: true });
   app.answer("a3", { kind: "not attempted" });
   await vi.advanceTimersByTimeAsync(100);
-  expect([app.out, store.letters.size]).toEqual([["a1"], 0]);
+  expect([app.out, store.stored.size]).toEqual([["a1"], 0]);
   app.answer("a1");
   await settled();
-  expect([app.out, store.letters.size]).toEqual([["a3"], 1]);
+  expect([app.out, store.stored.size]).toEqual([["a3"], 1]);
   app.answer("a3");
   await settled();
   expect(events.map(({ settlements }) => settlements)).toEqual(

@@ -1,0 +1,86 @@
+import type { DeliveryOptions } from "./delivery-options.ts";
+import type { Entry } from "./entry.ts";
+import type { Lane } from "./lane.ts";
+import type { Lanes } from "./lanes.ts";
+import { Leases } from "./leases.ts";
+import { RevocableEvents } from "./revocable-events.ts";
+
+const revoked = "its source took it back";
+const leaseExpired = "its source lends it no longer, and delivers it again";
+
+type Parts = {
+  readonly lanes: Lanes;
+  /** Returns an event that has left its lane. */
+  readonly returnEvent: (entry: Entry, reason: string) => void;
+  /** Called after some were given back. */
+  readonly onReturned: () => void;
+};
+
+/**
+ * Which events go back to their source before they are handled: those that it wants no more, and those that it
+ * does not lend any longer. What the app has stays: there its answer decides.
+ */
+export class Revocation {
+  readonly #options: DeliveryOptions;
+  readonly #parts: Parts;
+  readonly #revocable = new RevocableEvents((entries) => this.#revoke(entries));
+  readonly #leases: Leases;
+
+  constructor(options: DeliveryOptions, parts: Parts) {
+    this.#options = options;
+    this.#parts = parts;
+    this.#leases = new Leases(options, (entries) => this.#expire(entries));
+  }
+
+  /** Watches over an event that comes in. */
+  enter(entry: Entry): void {
+    if (entry.event.lease !== undefined) this.#leases.hold(entry);
+    if (entry.event.revoked !== undefined) this.#revocable.enter(entry);
+  }
+
+  /** It is settled. */
+  leave(entry: Entry): void {
+    if (entry.event.lease !== undefined) this.#leases.release(entry);
+    if (entry.event.revoked !== undefined) this.#revocable.leave(entry);
+  }
+
+  /** Gives back what became due in a lane while it was out; nothing of it is any more. */
+  sweep(lane: Lane, reason: string): void {
+    const { lanes, returnEvent: giveBack } = this.#parts;
+    for (const entry of [...lane.entries]) {
+      if (!entry.event.revoked?.aborted) continue;
+      lanes.remove(lane, entry);
+      giveBack(entry, entry.lastError ?? reason);
+    }
+    if (lane.mustDispose) return;
+    const expired = lane.entries.find((entry) => entry.overdue);
+    if (expired !== undefined) this.#returnFrom(expired);
+  }
+
+  #revoke(entries: Iterable<Entry>): void {
+    const { lanes, returnEvent: giveBack, onReturned: afterwards } = this.#parts;
+    for (const entry of entries) if (lanes.withdraw(entry)) giveBack(entry, revoked);
+    afterwards();
+  }
+
+  #expire(entries: readonly Entry[]): void {
+    let count = 0;
+    for (const entry of entries) {
+      entry.overdue = true;
+      count += this.#returnFrom(entry);
+    }
+    const text = "events were given back: their source lends them no longer";
+    if (count > 0) this.#options.logger.info({ events: count }, text);
+    this.#parts.onReturned();
+  }
+
+  /** With those that must not overtake it. Returns how many. */
+  #returnFrom(entry: Entry): number {
+    const taken = this.#parts.lanes.takeFrom(entry);
+    for (const one of taken) {
+      one.overdue = true;
+      this.#parts.returnEvent(one, leaseExpired);
+    }
+    return taken.length;
+  }
+}
