@@ -60,7 +60,9 @@ export async function measureRow(row: Row, bench: Bench, run: Run): Promise<RowR
     try {
       const sample = await contenders.get(name)!.round();
       note(result.values[name]!, sample);
-      run.progress(`${row.name}: round ${round + 1} of ${run.rounds}: ${name}: ${told(sample)}`);
+      run.progress(
+        `${row.name}: round ${round + 1} of ${run.rounds}: ${name}: ${sampleText(sample)}`,
+      );
     } catch (error) {
       fail(name, error);
       contenders.delete(name);
@@ -82,7 +84,7 @@ function note(values: Partial<Record<Measure, number[]>>, sample: Sample): void 
   }
 }
 
-function told(sample: Sample): string {
+function sampleText(sample: Sample): string {
   return Object.entries(sample)
     .map(([measure, value]) => `${measure} ${Math.round(value * 100) / 100}`)
     .join(", ");

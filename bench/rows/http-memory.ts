@@ -10,7 +10,7 @@ const bodyBytes = 3 * 1024 * 1024;
 const settled = 2000;
 const rest = 25_000;
 
-/** Whether memory that large bodies took is given back. */
+/** Whether memory that large bodies took is released. */
 export const httpMemoryRow: Row = {
   name: "http-memory",
   title: "300 HTTP bodies of 3 MiB, then 25 s of rest",

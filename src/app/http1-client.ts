@@ -153,7 +153,7 @@ class Http1Exchange implements Dispatcher.DispatchHandler {
   begin(): boolean {
     const { signal, timeout } = this.#limits;
     if (signal?.aborted === true) {
-      this.#finish({ kind: "unsent", reason: "given up before it was sent" });
+      this.#finish({ kind: "unsent", reason: "cancelled before it was sent" });
       return false;
     }
     signal?.addEventListener("abort", this.#cancel);
@@ -167,7 +167,7 @@ class Http1Exchange implements Dispatcher.DispatchHandler {
   /** Called when a connection is there and the request is about to be written. */
   onRequestStart(controller: Dispatcher.DispatchController): void {
     this.#controller = controller;
-    if (this.#resolve === undefined) controller.abort(new Error("given up"));
+    if (this.#resolve === undefined) controller.abort(new Error("cancelled"));
   }
 
   onResponseStart(
@@ -202,7 +202,7 @@ class Http1Exchange implements Dispatcher.DispatchHandler {
     }
   }
 
-  readonly #cancel = (): void => this.#abort("given up");
+  readonly #cancel = (): void => this.#abort("cancelled");
 
   #abort(reason: string): void {
     const controller = this.#controller;

@@ -51,12 +51,17 @@ export class OutcomeHeaders {
     return outcome;
   }
 
-  #outcomeOf(component: string, said: string | undefined, refused: Refused, text: string): Outcome {
-    if (said === undefined) return refused;
-    const end = said.indexOf(";");
-    const word = (end < 0 ? said : said.slice(0, end)).trim();
-    const told = end < 0 ? "" : decodeGrpcMessage(said.slice(end + 1).trim());
-    const reason = told || text || refused.reason;
+  #outcomeOf(
+    component: string,
+    value: string | undefined,
+    refused: Refused,
+    text: string,
+  ): Outcome {
+    if (value === undefined) return refused;
+    const end = value.indexOf(";");
+    const word = (end < 0 ? value : value.slice(0, end)).trim();
+    const detail = end < 0 ? "" : decodeGrpcMessage(value.slice(end + 1).trim());
+    const reason = detail || text || refused.reason;
     switch (word) {
       case "dead_letter":
         return { ...refused, reason, final: true };
@@ -68,7 +73,7 @@ export class OutcomeHeaders {
         this.#warn(
           component,
           outcomeHeader,
-          said,
+          value,
           `none of ${outcomeWords.join(", ")}: it counts as any failure`,
         );
         return refused;

@@ -16,7 +16,7 @@ import {
 } from "./terminal.ts";
 import { UsageError } from "./usage-error.ts";
 
-/** `cufflink dead-letters`: the events that were given up, in a running runtime. */
+/** `cufflink dead-letters`: the events that were not handled, in a running runtime. */
 export function addDeadLettersCommand(program: Command): void {
   const deadLetters = program
     .command("dead-letters")

@@ -53,8 +53,8 @@ export async function serve(options: ServeOptions): Promise<Served> {
       "these flags concern other building blocks and have no effect",
     );
   }
-  const { promise: ended, resolve: sayEnded } = Promise.withResolvers<number>();
-  let ending = 0;
+  const { promise: ended, resolve: resolveEnded } = Promise.withResolvers<number>();
+  let shutdowns = 0;
 
   const reloader = await Reloader.create({
     ...{ appId: options.appId, resourcesPaths: options.resourcesPaths, bindings, logger },
@@ -139,17 +139,20 @@ export async function serve(options: ServeOptions): Promise<Served> {
       },
       exitCode,
     );
-    logger.info({}, "ended");
-    sayEnded(code);
+    logger.info({}, "shutdown complete");
+    resolveEnded(code);
   }
   function end(why: string, exitCode = 0): void {
-    ending++;
-    if (ending === 1) {
-      logger.info({ why }, "ending: no more events are read, the app may finish what it has");
+    shutdowns++;
+    if (shutdowns === 1) {
+      logger.info(
+        { why },
+        "shutting down: no more events are read; the app may finish the events it has",
+      );
       void finish(exitCode);
     } else {
-      logger.warn({ why }, "ending at once");
-      sayEnded(1);
+      logger.warn({ why }, "exiting now");
+      resolveEnded(1);
     }
   }
 

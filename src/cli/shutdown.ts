@@ -8,7 +8,7 @@ import type { CufflinkServer } from "../server/server.ts";
 export type ShutdownOptions = {
   readonly runtime: Pick<Runtime, "drain" | "close" | "components">;
   readonly app: Pick<CombinedApp, "available" | "onAvailability" | "close">;
-  /** Whether there is an app that could go while the ending is blocked. */
+  /** Whether there is an app that could go while the shutdown is blocked. */
   readonly hasApp: boolean;
   readonly server: CufflinkServer;
   readonly logger: RuntimeLogger;
@@ -36,7 +36,7 @@ export async function shutDown(options: ShutdownOptions, exitCode: number): Prom
   const timer = setTimeout(
     () => {
       const open = runtime.components().map(({ name, state }) => `${name} (${state})`);
-      logger.error({ components: open }, "the time for ending has passed; ending at once");
+      logger.error({ components: open }, "the shutdown timed out; exiting now");
       late.resolve(exitCode || 1);
     },
     Math.min(blockShutdown + gracefulShutdown + closing, longestTimer),
@@ -63,7 +63,7 @@ async function close(
     if (abandoned > 0) {
       logger.error(
         { events: abandoned },
-        "the app did not finish in time; its events are the sources' again",
+        "the app did not finish in time; its unsettled events go back to their sources",
       );
       code ||= 1;
     }
@@ -72,14 +72,14 @@ async function close(
     await app.close();
     await server.close(lastCalls);
   } catch (error) {
-    logger.error({ reason: messageOf(error) }, "ending did not go smoothly");
+    logger.error({ reason: messageOf(error) }, "the shutdown was incomplete");
     code ||= 1;
   }
   for (const step of last) {
     try {
       await step();
     } catch (error) {
-      logger.error({ reason: messageOf(error) }, "ending did not go smoothly");
+      logger.error({ reason: messageOf(error) }, "the shutdown was incomplete");
       code ||= 1;
     }
   }
@@ -96,7 +96,7 @@ async function blocked({
   blockShutdown,
 }: ShutdownOptions): Promise<void> {
   void runtime.drain(blockShutdown + gracefulShutdown);
-  logger.info({ milliseconds: blockShutdown }, "ending is blocked; outputs go on");
+  logger.info({ milliseconds: blockShutdown }, "shutdown is blocked; outputs go on");
   await new Promise<void>((resolve) => {
     const timer = setTimeout(done, Math.min(blockShutdown, longestTimer));
     const unsubscribe = app.onAvailability(check);

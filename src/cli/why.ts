@@ -168,7 +168,7 @@ function endText({ end, reason, deadLetter = "" }: HistoryRecord): string {
     case "dropped":
       return `dropped${because}`;
     case "returned":
-      return `given back to its source${because}`;
+      return `returned to its source${because}`;
     case "duplicate":
       return `not given to the app, since it was handled before${because}`;
   }

@@ -80,7 +80,7 @@ export class ClientStream extends Call implements GrpcStream {
     return this.#pump.untouched;
   }
 
-  cancel(reason = "given up"): void {
+  cancel(reason = "cancelled"): void {
     this.abort(reason, Code.cancelled);
   }
 

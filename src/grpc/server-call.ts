@@ -255,7 +255,7 @@ export abstract class ServerCall implements CallContext {
 
   #close(): void {
     if (!this.over) {
-      const gone = new GrpcFailure(Code.cancelled, "the caller gave up");
+      const gone = new GrpcFailure(Code.cancelled, "cancelled by the caller");
       this.finish(gone);
       this.abandon(gone);
     }

@@ -42,7 +42,7 @@ export class CircuitBreaker implements Breaker {
   #tripped = false;
   #openedAt = 0;
   #timer: NodeJS.Timeout | undefined;
-  /** Of the half-open state: calls let through, and places given back unused. */
+  /** Of the half-open state: calls let through, and permits returned unused. */
   #probes = 0;
   readonly #running: PromiseWithResolvers<void>[] = [];
   readonly #unused: PromiseWithResolvers<void>[] = [];

@@ -28,7 +28,7 @@ export type Breaker = {
    * {@link Breaker.done} with what it got.
    */
   enter(): Permit | undefined;
-  /** `undefined`: it says nothing about the other side (given up, never sent). */
+  /** `undefined`: it says nothing about the other side (cancelled, never sent). */
   done(pass: Permit, succeeded: boolean | undefined): void;
   /** Calls the listener when it may let through more than before; the returned function ends that. */
   onPass(listener: () => void): () => void;

@@ -88,7 +88,7 @@ export type Runtime = {
   takesStream(name: string, operation: string): boolean;
   /**
    * Runs such an operation. Resolves once the answer begins; the invocation ends with the answer's body,
-   * which must be read to its end or given up. Rejects, and the body throws, a `BindingError`.
+   * which must be read to its end or cancelled. Rejects, and the body throws, a `BindingError`.
    */
   invokeStream(invocation: StreamInvocation): Promise<StreamAnswer | undefined>;
   /** Hands a test event to the app as if the component had read it, once. */

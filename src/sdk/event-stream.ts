@@ -71,7 +71,7 @@ export class EventStream {
     }
   }
 
-  /** Takes no more events: finishes those that run, and gives back those that wait, at no cost of an attempt. */
+  /** Takes no more events: finishes those that run, and returns those that wait, which costs no attempt. */
   drain(): void {
     if (this.#draining) return;
     this.#draining = true;

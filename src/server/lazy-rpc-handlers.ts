@@ -44,7 +44,7 @@ export function createLazyRpcHandlers({
   return {
     onStream(stream, headers, flags, raw) {
       if (!isKnown(headers[":path"])) return false;
-      // Who gives up before the handlers are there is nobody's failure.
+      // A caller that cancels before the handlers are there is nobody's failure.
       if (handlers === undefined) stream.on("error", () => {});
       whenLoaded(
         (handlers) => {

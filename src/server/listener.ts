@@ -19,7 +19,7 @@ export type Protocols = {
   readonly http1: Http1Server;
   readonly http2: Http2Server;
   /** Connections that neither has yet. */
-  readonly untold: Set<Socket>;
+  readonly unidentified: Set<Socket>;
 };
 
 const prefaceStart = Buffer.from("PRI ");
@@ -91,7 +91,7 @@ function isAbandoned(path: string): Promise<boolean> {
   });
 }
 
-function tellApart(socket: Socket, { http1, http2, untold }: Protocols): void {
+function tellApart(socket: Socket, { http1, http2, unidentified: untold }: Protocols): void {
   untold.add(socket);
   let seen: Buffer = Buffer.alloc(0);
   const timer = setTimeout(() => socket.destroy(), silence);

@@ -50,7 +50,7 @@ export function createProtocols(
   return {
     http1,
     http2,
-    untold,
+    unidentified: untold,
     async end(deadline) {
       for (const socket of untold) socket.destroy();
       http1.close();

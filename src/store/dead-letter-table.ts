@@ -185,7 +185,7 @@ export class DeadLetterTable {
     }));
   }
 
-  /** To be called when a transaction was taken back. */
+  /** To be called when a transaction was rolled back. */
   recount(): void {
     this.#size = undefined;
   }

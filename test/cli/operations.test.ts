@@ -155,7 +155,7 @@ describe("why", () => {
     ["dead letter", "HTTP 500", /became dead letter \S+0001: HTTP 500\n/],
     ["output", "", /went to the output for events that are not handled\n/],
     ["dropped", "nobody wants it", /dropped: nobody wants it\n/],
-    ["returned", "the app is away", /given back to its source: the app is away\n/],
+    ["returned", "the app is away", /returned to its source: the app is away\n/],
     ["duplicate", "", /not given to the app, since it was handled before\n/],
   ])("an event can end as %s", async (end, reason, expected) => {
     const { run, operator } = await operated();

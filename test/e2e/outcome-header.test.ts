@@ -112,7 +112,7 @@ test("so has an app of the library, on its stream", async () => {
   await expectOneDeadLetter(daemon, url);
 });
 
-test("what an HTTP app gives up goes where each component's onExhausted says, after one attempt", async () => {
+test("what an HTTP app rejects for good goes where each component's onExhausted says, after one attempt", async () => {
   const port = await httpApp({ "cufflink-outcome": `dead_letter; ${encodeURIComponent(reason)}` });
   const input = (name: string, onExhausted: string): ComponentYaml & { path: string } => {
     const path = folder({ "order.txt": name });

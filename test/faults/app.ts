@@ -42,7 +42,7 @@ async function handle(
   record("handled");
 }
 
-/** Which tick it is says the time when it was due, or else when it was handed over. */
+/** Which tick it is says the time when it was due, or else when it was delivered. */
 function tickOf(
   binding: string,
   metadata: Readonly<Record<string, string>>,

@@ -165,7 +165,7 @@ class Run {
     if (phase === "in the handler" || phase === "draining") await this.#hold();
     if (phase === "draining") {
       runtime.signal("SIGTERM");
-      await until(() => runtime.gone || runtime.output().includes("ending: "), {
+      await until(() => runtime.gone || runtime.output().includes("shutting down: "), {
         what: "the runtime to begin its end",
         within: 180_000,
       });

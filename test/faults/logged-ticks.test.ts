@@ -4,10 +4,10 @@ import { loggedTicks } from "./logged-ticks.ts";
 const line = (msg: string, more: object): string =>
   JSON.stringify({ msg, component: "tick", ...more });
 
-test("ticks that are given up or dropped are told; of a row of drops the log says the first and how many", () => {
+test("ticks that are discarded or dropped are logged; of a row of drops the log says the first and how many", () => {
   const told = loggedTicks([
     "(node:1) a warning",
-    line("tick given up", { due: "1970-01-01T00:00:10.000Z" }),
+    line("tick discarded", { due: "1970-01-01T00:00:10.000Z" }),
     line("tick dropped, the one before it is not handled yet", { due: "1970-01-01T00:00:20.000Z" }),
     line("ticks were dropped", { component: "another", dropped: 7 }),
     line("ticks were dropped", { dropped: 3 }),

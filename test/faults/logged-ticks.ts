@@ -12,7 +12,7 @@ export function loggedTicks(lines: readonly string[]): Set<string> {
   for (const text of lines) {
     const { msg = "", component = "", due, dropped = 0 } = parse(text);
     const at = due === undefined ? undefined : Date.parse(due);
-    if (at !== undefined && (msg === "tick given up" || msg.startsWith("tick dropped")))
+    if (at !== undefined && (msg === "tick discarded" || msg.startsWith("tick dropped")))
       told.add(tickEvent(component, at).uuid);
     if (at !== undefined && msg.startsWith("tick dropped")) first.set(component, at);
     const from = first.get(component);

@@ -55,7 +55,7 @@ export type OpenedSource = AsyncDisposable & {
 };
 
 /** An address where nobody listens. */
-export const nobody = "127.0.0.1:1";
+export const unreachableAddress = "127.0.0.1:1";
 
 /** A kind of source, or of output, that the matrix has a row of. */
 export type Source = {

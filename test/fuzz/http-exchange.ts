@@ -7,7 +7,7 @@ export type HttpReply = {
 };
 
 /**
- * Writes bytes to a port and resolves to all that came back, once the other side has closed, or after `patience`
+ * Writes bytes to a port and resolves to all that came back, once the other side has closed, or after `timeout`
  * milliseconds of silence.
  */
 export function exchange(

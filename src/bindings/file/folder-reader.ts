@@ -34,7 +34,7 @@ export class FolderReader implements Reader {
   #gathering = leastGathering;
   #timer: NodeJS.Timeout | undefined;
   #timerAt = Number.POSITIVE_INFINITY;
-  /** Rested and held, in the order in which they are handed over. */
+  /** Rested and held, in the order in which they are delivered. */
   readonly #ready = new Set<Sighting>();
   #handing = false;
   readonly #putting = new Set<Promise<void>>();
@@ -54,7 +54,7 @@ export class FolderReader implements Reader {
       (error) =>
         reading.logger.warn(
           { reason: messageOf(error), scanInterval },
-          "the system tells of no changes in the folder; it is looked through at each interval",
+          "the system does not report changes in the folder; it is scanned at each interval",
         ),
     );
     this.#scanning = setInterval(() => this.#hint(undefined), Math.min(scanInterval, longestTimer));
@@ -126,7 +126,7 @@ export class FolderReader implements Reader {
     this.#gathering = Math.max(leastGathering, 2 * (performance.now() - started));
     if (this.#stopped) return;
     for (const seen of this.#files.take(performance.now())) this.#ready.add(seen);
-    void this.#handOver();
+    void this.#deliver();
   }
 
   async #lookThrough(): Promise<void> {
@@ -167,7 +167,7 @@ export class FolderReader implements Reader {
     return true;
   }
 
-  async #handOver(): Promise<void> {
+  async #deliver(): Promise<void> {
     if (this.#handing) return;
     this.#handing = true;
     for (const seen of this.#ready) {

@@ -137,7 +137,7 @@ export class Fetcher {
     this.#failing.delete(node);
   }
 
-  // A pause, then the topics anew; gives up after a while.
+  // A pause, then the topics anew; fails after a while.
   async #retry(node: number, reason: unknown): Promise<void> {
     if (this.#stopped) return;
     const error = errorOf("kafka error: could not fetch", reason, "unsent");

@@ -169,7 +169,7 @@ export const kafkaFields = {
   }),
   sessionTimeout: duration({
     description:
-      "After how long without a heart-beat the coordinator gives our partitions to others.",
+      "After how long without a heartbeat the coordinator gives our partitions to others.",
     direction: "input",
     default: "10s",
   }),
@@ -199,7 +199,7 @@ export const kafkaFields = {
     default: "range",
   }),
   channelBufferSize: integer({
-    description: "The most events that are handed over at one time.",
+    description: "The most events that are delivered at one time.",
     direction: "input",
     default: "256",
     min: 0,
@@ -223,7 +223,7 @@ export const kafkaFields = {
   }),
   clientConnectionKeepAliveInterval: duration({
     description:
-      "The interval of TCP keep-alive. Accepted and not needed: heart-beats and polls keep connections in use.",
+      "The interval of TCP keep-alive. Accepted and not needed: heartbeats and polls keep connections in use.",
     default: "0s",
   }),
   dialTimeout: duration({ description: "How long connecting may take.", default: "30s" }),

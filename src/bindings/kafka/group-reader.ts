@@ -107,7 +107,7 @@ export class GroupReader implements Reader {
     });
     this.#consumer.on("error", (error) => this.#giveUp(error));
     this.#consumer.on("consumer:heartbeat:stalled", ({ lastError }) =>
-      this.#giveUp(lastError ?? new Error("the group's coordinator does not answer heart-beats")),
+      this.#giveUp(lastError ?? new Error("the group's coordinator does not answer heartbeats")),
     );
     await this.#fetcher.refresh();
     await this.#consumer.joinGroup({});
@@ -250,8 +250,8 @@ export class GroupReader implements Reader {
     if (resting?.isStoredAs(committed)) return resting;
     if (resting !== undefined) this.#letGo(resting);
     const { topic, partition, offset, text } = committed;
-    const told = decodeHandledRanges(offset, text);
-    const skip = this.#memory.take(this.#topicIds.get(topic), partition, offset, told);
+    const decoded = decodeHandledRanges(offset, text);
+    const skip = this.#memory.take(this.#topicIds.get(topic), partition, offset, decoded);
     const taken = new AssignedPartition(committed, offset, skip, this.#settings);
     if (text !== null) taken.stored = { offset, text };
     return taken;
@@ -318,7 +318,7 @@ export class GroupReader implements Reader {
     }
   }
 
-  /** Ends a partition, takes back what the app does not have, and remembers what the coordinator may not have heard of it. */
+  /** Ends a partition, revokes what the app does not have, and remembers what the coordinator may not have heard of it. */
   #letGo(partition: AssignedPartition): void {
     if (partition.ended) return;
     partition.end();

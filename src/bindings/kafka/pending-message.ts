@@ -3,7 +3,7 @@ import type { Message, Waiting } from "./batches.ts";
 
 type Settle = { readonly resolve: () => void; readonly reject: (error: BindingError) => void };
 
-/** A message in a partition's queue, which it leaves when its caller gives up. A class, for each message is one. */
+/** A message in a partition's queue, which it leaves when its caller cancels it. A class, for each message is one. */
 export class PendingMessage implements Waiting {
   readonly key: Buffer | undefined;
   readonly value: Buffer | undefined;
@@ -43,11 +43,11 @@ export class PendingMessage implements Waiting {
     this.#settle.reject(error);
   }
 
-  /** The caller gave up. */
+  /** The caller cancelled it. */
   handleEvent(): void {
     const index = this.#queue.indexOf(this);
     if (index >= 0) this.#queue.splice(index, 1);
-    this.#settle.reject(cancelled("the caller gave up", index >= 0 ? "unsent" : "ambiguous"));
+    this.#settle.reject(cancelled("cancelled by the caller", index >= 0 ? "unsent" : "ambiguous"));
   }
 }
 

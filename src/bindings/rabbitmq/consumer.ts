@@ -10,7 +10,7 @@ import type { Connection } from "./link.ts";
 import { PrefetchWindow } from "./prefetch-window.ts";
 import { declareQueue } from "./queue.ts";
 
-/** How much of the server's patience with an unacknowledged message is used. */
+/** How much of the server's time limit for an unacknowledged message is used. */
 const usedTimeout = 5 / 6;
 const largestPrefetch = 65_535;
 
@@ -39,7 +39,7 @@ export class Consumer implements Reader {
   #channel: Channel | undefined;
   #window: PrefetchWindow | undefined;
   #acknowledgements: Acknowledgements | undefined;
-  /** One for all messages; `undefined`: the server has them lent for as long as it takes. */
+  /** One for all messages; `undefined`: the server sets no time limit. */
   readonly #lease: Lease | undefined;
   #batch: InboundEvent[] = [];
   #started = false;

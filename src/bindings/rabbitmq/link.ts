@@ -169,7 +169,7 @@ function numberOr(text: string | null, otherwise: number): number {
   return text !== null && /^\d+$/.test(text) ? Number(text) : otherwise;
 }
 
-/** Gives up with the signal. The driver cannot be told to: what still comes about is discarded. */
+/** Fails when the signal aborts. The driver cannot be told to: what still comes about is discarded. */
 export async function unlessAborted<Result>(
   running: Promise<Result>,
   signal: AbortSignal,

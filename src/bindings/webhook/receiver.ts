@@ -57,7 +57,7 @@ export class Receiver {
       return exchange.refuse(413, "the body is too large");
     }
     this.#receive(exchange).catch((error: unknown) => {
-      this.#options.reading.logger.error({ reason: messageOf(error) }, "request not taken");
+      this.#options.reading.logger.error({ reason: messageOf(error) }, "request not accepted");
       exchange.unavailable();
     });
   }
@@ -138,7 +138,7 @@ export class Receiver {
         exchange.delivered = true;
         await reading.deliver([{ ...event, revoked: exchange.revoked.signal }]);
       } catch (error) {
-        reading.logger.warn({ reason: messageOf(error) }, "request not handed over");
+        reading.logger.warn({ reason: messageOf(error) }, "request not delivered");
         exchange.unavailable();
       }
     }

@@ -20,9 +20,9 @@ export class Stall extends Error {
   override readonly name = "Stall";
 }
 
-/** Milliseconds between two heart-beats. */
+/** Milliseconds between two heartbeats. */
 const pingInterval = 30_000;
-/** Heart-beats that fail one after another before the connection counts as dead. */
+/** Heartbeats that fail one after another before the connection counts as dead. */
 const mostFailedPings = 3;
 /** How often the source is asked for its backlog, in milliseconds. */
 const backlogInterval = 10_000;
@@ -30,7 +30,7 @@ const backlogInterval = 10_000;
 const requestTimeout = 10_000;
 
 /**
- * Watches an open connection for what its driver does not notice: a heart-beat that fails or hangs, and events
+ * Watches an open connection for what its driver does not notice: a heartbeat that fails or hangs, and events
  * that wait at the source while none comes.
  */
 export class ConnectionMonitor {
@@ -92,7 +92,7 @@ export class ConnectionMonitor {
     const { binding, opened, logger } = this.#options;
     try {
       const answer = Promise.resolve(binding.ping?.(opened.connection, signal));
-      await abortable(answer, signal, () => noAnswer("no answer to the heart-beat"));
+      await abortable(answer, signal, () => noAnswer("no answer to the heartbeat"));
       this.#failures = 0;
     } catch (error) {
       // Whoever says no is there.
@@ -104,8 +104,8 @@ export class ConnectionMonitor {
 
   #pingFailed(reason: string, logger: Logger): void {
     this.#failures++;
-    if (this.#failures < mostFailedPings) return logger.debug({ reason }, "a heart-beat failed");
-    this.#end(`${mostFailedPings} heart-beats in a row failed: ${reason}`, { reason });
+    if (this.#failures < mostFailedPings) return logger.debug({ reason }, "a heartbeat failed");
+    this.#end(`${mostFailedPings} heartbeats in a row failed: ${reason}`, { reason });
   }
 
   async #checkBacklog(signal: AbortSignal): Promise<void> {
@@ -114,7 +114,7 @@ export class ConnectionMonitor {
       const asked = Promise.resolve(binding.backlog?.(opened.connection, signal));
       this.#backlog = await abortable(asked, signal, () => noAnswer("no answer about the backlog"));
     } catch {
-      // Whether the connection lives, the heart-beat says.
+      // Whether the connection lives, the heartbeat says.
       this.#backlog = undefined;
       return;
     }
@@ -132,7 +132,7 @@ export class ConnectionMonitor {
     if (this.#ended.signal.aborted) return;
     this.end();
     const { logger, stalled } = this.#options;
-    logger.error({ ...evidence }, `stalled: ${reason}; connecting anew`);
+    logger.error({ ...evidence }, `stalled: ${reason}; reconnecting`);
     stalled(new Stall(reason));
   }
 }

@@ -151,7 +151,7 @@ export class Input {
   }
 
   /** Reads no more until {@link Input.readAgain}; resolves once the reading has ended. */
-  handOver(deadline: number): Promise<{ abandoned: number }> {
+  stopReading(deadline: number): Promise<{ abandoned: number }> {
     return this.#hold("handing over", deadline);
   }
 

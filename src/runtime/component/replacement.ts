@@ -10,7 +10,7 @@ export type ReplacementSteps = {
 
 /**
  * Puts a component in another one's place, as a transaction: it is opened beside the old one and proved; then
- * the old one stops reading, lets the app finish within its `drainTimeout`, confirms and gives up the consumer's
+ * the old one stops reading, lets the app finish within its `drainTimeout`, confirms and releases the consumer's
  * identity; then the new one reads, and the outputs switch. The old connection is closed once nobody uses it.
  *
  * Rejects with what kept the new one from following; it is closed then, and the old one goes on as before.
@@ -24,10 +24,10 @@ export async function replaceComponent(
     // Read first, as that takes its time and the old one may be open after it.
     if (old.opened === undefined && !old.isWrong) await readDefinition(next.spec, next.binding);
     if (old.opened === undefined) return await replaceUnopened(old, next, switchOutputs);
-    await next.prove();
+    await next.verify();
     onProved();
     if (faultPoints) reach("new component proved");
-    await old.input.handOver(old.drainTimeout);
+    await old.input.stopReading(old.drainTimeout);
     if (faultPoints) reach("old component drained");
     await next.follow(old);
   } catch (error) {
@@ -47,7 +47,7 @@ async function replaceUnopened(
   next: Component,
   switchOutputs: () => void,
 ): Promise<void> {
-  await old.input.handOver(old.drainTimeout);
+  await old.input.stopReading(old.drainTimeout);
   next.input.continueFrom(old.input);
   old.succeededBy(next);
   switchOutputs();

@@ -97,7 +97,7 @@ export class AttemptCounts {
   }
 
   /** Its source has been told that the event, now in the dead letters, is handled. */
-  told(entry: Entry): void {
+  deadLetterAcknowledged(entry: Entry): void {
     const { identity, fingerprint } = identify(entry);
     if (entry.event.id !== undefined)
       this.#keep(identity, { ...countOf(entry, entry.failed), deadLettered: true, told: true });
@@ -105,7 +105,7 @@ export class AttemptCounts {
   }
 
   /**
-   * A dead letter's event was handled, or given up: should it come again, it is attempted. But not where its source
+   * A dead letter's event was handled, or dropped: should it come again, it is attempted. But not where its source
    * may not have been told yet: that would have it handled twice, and it becomes a dead letter once more.
    */
   deadLetterRemoved({ identity }: DeadLetter): void {
@@ -117,7 +117,7 @@ export class AttemptCounts {
   }
 
   /**
-   * It goes back to its source. An attempt that was noted and never went out is taken back; a first one that has
+   * It goes back to its source. An attempt that was noted and never went out is undone; a first one that has
    * failed is noted now. One that is exhausted begins anew, unless it only could not be put where it belongs.
    */
   returned(entry: Entry): void {

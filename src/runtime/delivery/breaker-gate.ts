@@ -12,7 +12,7 @@ export class BreakerGate {
   }
 
   /** Why nothing is let through, and since when; `undefined`: something is. */
-  get trouble(): Blockage | undefined {
+  get blockage(): Blockage | undefined {
     return this.#closed;
   }
 

@@ -85,7 +85,7 @@ export class Delivery {
     });
     this.unfinished = new Unfinished(options, {
       ...{ lanes: this.#lanes, exhaustion: this.#exhaustion },
-      ...{ closed: () => this.#gate.trouble, halted: () => this.#halted },
+      ...{ closed: () => this.#gate.blockage, halted: () => this.#halted },
     });
     this.#unsubscribe = [app.onAvailability(this.#pumpAgain), options.onPolicy(this.#gate.renew)];
     if (app.intake !== undefined) this.#unsubscribe.push(app.intake.onRoom(this.#pumpAgain));
@@ -115,8 +115,8 @@ export class Delivery {
   }
 
   /** Why events stand still though the app is there; `undefined`: they do not. */
-  get trouble(): Blockage | undefined {
-    return this.#exhaustion.trouble ?? this.#gate.trouble;
+  get blockage(): Blockage | undefined {
+    return this.#exhaustion.blockage ?? this.#gate.blockage;
   }
 
   /** Takes events in and resolves when there is room for more of this source. */
@@ -185,7 +185,7 @@ export class Delivery {
     this.#delivered++;
     window.enter(entry);
     if (this.#stopped) return this.#return(entry, stopping);
-    if (event.revoked?.aborted) return this.#return(entry, "its source took it back");
+    if (event.revoked?.aborted) return this.#return(entry, "revoked by its source");
     this.#revocation.enter(entry);
     if (redriven === undefined) this.#preparation.recall(entry, this.#options.policy.retry);
     const lane = this.#lanes.enter(entry, keyOf(event, this.#options.orderKey));
@@ -330,7 +330,7 @@ export class Delivery {
 
   /**
    * All that was sent of the lane has come back: it begins anew from its first unhandled event. Where nothing asks
-   * for a pause nothing was attempted: the app's availability starts it again, or that it had a breath.
+   * for a pause nothing was attempted: the app's availability starts it again, or a short pause.
    */
   #beginAgain(lane: Lane, reason: string, rest = unsentPause): void {
     this.#lanes.rewind(lane);

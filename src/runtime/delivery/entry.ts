@@ -46,7 +46,7 @@ export class Entry implements WindowEntry {
   /** When its lease was renewed, in milliseconds since 1970. */
   renewals: number[] | undefined = undefined;
   failedRenewals: { at: number; reason: string }[] | undefined = undefined;
-  /** Its source lends it no longer: it is given back, unless the app's answer comes first. */
+  /** Its lease has expired: it is returned, unless the app's answer comes first. */
   overdue = false;
   /** It goes to no app any more, but where its component sends such events. */
   exhausted: Exhausted | undefined = undefined;
@@ -76,7 +76,7 @@ export class Entry implements WindowEntry {
     return this.event.id;
   }
 
-  /** Gives its place in the window back. */
+  /** returns its place in the window. */
   settle(): void {
     this.window.leave(this);
   }

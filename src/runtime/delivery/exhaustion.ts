@@ -44,7 +44,7 @@ export class Exhaustion {
   }
 
   /** Why events stay that belong elsewhere, and since when; `undefined`: none does. */
-  get trouble(): Blockage | undefined {
+  get blockage(): Blockage | undefined {
     const [oldest] = this.#stuck.values();
     return oldest;
   }

@@ -24,13 +24,13 @@ export class Leases {
   #timer: NodeJS.Timeout | undefined;
   #timerAt = Number.POSITIVE_INFINITY;
 
-  /** `onOver` gets events that are lent no longer, in the order in which they came, once. */
+  /** `onExpired` gets events whose lease has expired, in the order in which they came, once. */
   constructor(options: LeasesOptions, onExpired: (entries: readonly Entry[]) => void) {
     this.#options = options;
     this.#onExpired = onExpired;
   }
 
-  /** Holds an event, if it is lent. */
+  /** Holds an event, if it is leased. */
   hold(entry: Entry): void {
     const { lease } = entry.event;
     if (lease === undefined) return;

@@ -1,6 +1,6 @@
 import type { Entry } from "./entry.ts";
 
-/** The events that their source may take back, found by the signal with which it does. */
+/** The events that their source may revoke, found by the signal with which it does. */
 export class RevocableEvents {
   readonly #onRevoked: (entries: Iterable<Entry>) => void;
   /** A signal may be that of one event, or of a million, one after another: they share the listener. */

@@ -5,20 +5,20 @@ import type { Lanes } from "./lanes.ts";
 import { Leases } from "./leases.ts";
 import { RevocableEvents } from "./revocable-events.ts";
 
-const revoked = "its source took it back";
-const leaseExpired = "its source lends it no longer, and delivers it again";
+const revoked = "revoked by its source";
+const leaseExpired = "lease expired; its source redelivers it";
 
 type Parts = {
   readonly lanes: Lanes;
   /** Returns an event that has left its lane. */
   readonly returnEvent: (entry: Entry, reason: string) => void;
-  /** Called after some were given back. */
+  /** Called after some were returned. */
   readonly onReturned: () => void;
 };
 
 /**
  * Which events go back to their source before they are handled: those that it wants no more, and those that it
- * does not lend any longer. What the app has stays: there its answer decides.
+ * no longer leases. What the app has stays: there its answer decides.
  */
 export class Revocation {
   readonly #options: DeliveryOptions;
@@ -44,7 +44,7 @@ export class Revocation {
     if (entry.event.revoked !== undefined) this.#revocable.leave(entry);
   }
 
-  /** Gives back what became due in a lane while it was out; nothing of it is any more. */
+  /** Returns what became due in a lane while some of it was dispatched; nothing of it is any more. */
   sweep(lane: Lane, reason: string): void {
     const { lanes, returnEvent: giveBack } = this.#parts;
     for (const entry of [...lane.entries]) {
@@ -69,7 +69,7 @@ export class Revocation {
       entry.overdue = true;
       count += this.#returnFrom(entry);
     }
-    const text = "events were given back: their source lends them no longer";
+    const text = "leases expired: events were returned to their source";
     if (count > 0) this.#options.logger.info({ events: count }, text);
     this.#parts.onReturned();
   }

@@ -134,7 +134,7 @@ export class EventSettlement {
       return;
     }
     if (how === "returned") counts.returned(entry);
-    else if (how === "dead letter") counts.told(entry);
+    else if (how === "dead letter") counts.deadLetterAcknowledged(entry);
     else counts.forget(entry);
   }
 }

@@ -63,7 +63,7 @@ export class Idempotency {
   }
 
   /**
-   * Runs it, unless a call with its key has or does. It goes on when its caller gives up, so that the caller
+   * Runs it, unless a call with its key has or does. It goes on when its caller cancels, so that the caller
    * gets its result by asking again. Rejects with a `BindingError`.
    */
   async invoke(target: Target, invocation: Invocation, run: Run): Promise<Answer | undefined> {
@@ -110,7 +110,7 @@ export class Idempotency {
       answer = await runWithin(claimTime, call, run);
     } catch (thrown) {
       const error = BindingError.from(thrown);
-      // A claim that could not be given up ends by itself.
+      // A claim that could not be released ends by itself.
       if (error.effect !== "ambiguous") await claims.release(scope, key).catch(() => undefined);
       throw error;
     }
@@ -244,7 +244,7 @@ function notBegun(call: KeyedCall, why: string): BindingError {
 function givenUp(call: KeyedCall): BindingError {
   return new BindingError(
     "cancelled",
-    `the caller gave up; ${described(call)} goes on, and a call with the same key gets its result`,
+    `cancelled by the caller; ${described(call)} goes on, and a call with the same key gets its result`,
     { effect: "ambiguous" },
   );
 }

@@ -34,12 +34,12 @@ export async function withRetries<Result>(repetition: RetriedAttempt<Result>): P
       failed++;
       ambiguous ||= BindingError.from(error).effect === "ambiguous";
       if (body?.begun === true || signal.aborted || !mayRetry(error, repetition, policy, failed))
-        throw told(error, ambiguous);
+        throw failureOf(error, ambiguous);
       const { retryAfter: asked = 0 } = BindingError.from(error);
       if (asked > Math.max(longestAsked, policy.retry.max))
-        throw told(error, ambiguous, `; not tried again: ${tooLong(asked)}`);
+        throw failureOf(error, ambiguous, `; not tried again: ${tooLong(asked)}`);
       await delay(Math.max(asked, pauseAfter(policy.retry, failed)), signal);
-      if (signal.aborted) throw told(error, ambiguous);
+      if (signal.aborted) throw failureOf(error, ambiguous);
     }
     let reached = false;
     try {
@@ -54,10 +54,10 @@ export async function withRetries<Result>(repetition: RetriedAttempt<Result>): P
     } catch (thrown) {
       if (thrown instanceof Refused) {
         if (!pending) throw thrown;
-        throw told(error, ambiguous, `; not tried again: ${thrown.message}`);
+        throw failureOf(error, ambiguous, `; not tried again: ${thrown.message}`);
       }
       // Waiting for a connection takes long enough once, unless somebody asked for more.
-      if (!reached && policy.repeatsAmbiguous !== true) throw told(thrown, ambiguous);
+      if (!reached && policy.repeatsAmbiguous !== true) throw failureOf(thrown, ambiguous);
       error = thrown;
     }
   }
@@ -88,7 +88,7 @@ function tooLong(asked: number): string {
 }
 
 /** The failure as the caller is told it. */
-function told(error: unknown, ambiguous: boolean, more = ""): unknown {
+function failureOf(error: unknown, ambiguous: boolean, more = ""): unknown {
   const failure = BindingError.from(error);
   if (more === "" && (!ambiguous || failure.effect === "ambiguous")) return error;
   const { reason, systemCode, retryAfter, metadata, message } = failure;

@@ -12,7 +12,7 @@ export type DeadLetterManagerOptions = {
   /**
    * Has a dead letter's event handled by the handler of its component, by that component's policy. Where that
    * fails, the dead letter in the store says so. Rejects with a `BindingError` when it cannot be tried now. An
-   * aborted signal has it given up, unless the app is at it.
+   * aborted signal cancels it, unless the app has it.
    */
   readonly redrive: Runtime["redrive"];
   /** Runs an output's operation. */

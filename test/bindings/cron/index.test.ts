@@ -86,7 +86,7 @@ describe("a tick that is not handled when the next is due", () => {
     await vi.advanceTimersByTimeAsync(1000);
     const [first] = events;
     first?.revoked?.addEventListener("abort", () =>
-      first.settle({ outcome: "returned", reason: "taken back" }),
+      first.settle({ outcome: "returned", reason: "revoked" }),
     );
     await vi.advanceTimersByTimeAsync(1000);
     expect(first?.revoked?.aborted).toBe(true);
@@ -130,7 +130,7 @@ test("stop ends the ticks and leaves no timer", async () => {
 
 test("a schedule without a time to come says so", async () => {
   await read({ schedule: "0 0 31 2 *" });
-  expect(logger.warn).toHaveBeenCalledWith({}, "the schedule has no time to come");
+  expect(logger.warn).toHaveBeenCalledWith({}, "the schedule has no future time");
 });
 
 test.each([

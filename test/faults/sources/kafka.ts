@@ -1,6 +1,6 @@
 import { Producer, stringSerializers } from "@platformatic/kafka";
 import { uniqueName } from "../../servers/unique-name.ts";
-import { nobody, sender, type OpenedSource, type Source } from "../opened-source.ts";
+import { unreachableAddress, sender, type OpenedSource, type Source } from "../opened-source.ts";
 
 /** One topic of four partitions, read by a consumer group. */
 export const kafka: Source = {
@@ -30,7 +30,7 @@ export const kafka: Source = {
     return {
       component: componentOf(slot.brokers, topic),
       ordered: true,
-      unreachable: { brokers: nobody },
+      unreachable: { brokers: unreachableAddress },
       ...{ server, send, proxy: slot.proxy },
       async [Symbol.asyncDispose]() {
         slot.proxy.heal();

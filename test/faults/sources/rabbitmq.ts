@@ -1,7 +1,7 @@
 import { connect } from "amqplib";
 import { startProxy } from "../../servers/proxy.ts";
 import { uniqueName } from "../../servers/unique-name.ts";
-import { nobody, sender, type OpenedSource, type Source } from "../opened-source.ts";
+import { unreachableAddress, sender, type OpenedSource, type Source } from "../opened-source.ts";
 
 /** A durable queue with persistent messages, sent with confirms. */
 export const rabbitmq: Source = rabbitmqSource("rabbitmq", {}, false);
@@ -55,7 +55,7 @@ function rabbitmqSource(name: string, metadata: Record<string, string>, ordered:
           },
         },
         ...{ ordered, server, proxy, send },
-        unreachable: { host: `amqp://${user}:${password}@${nobody}` },
+        unreachable: { host: `amqp://${user}:${password}@${unreachableAddress}` },
         credentials: {
           async revoke() {
             await server.ctl("change_password", user, "wrong");

@@ -224,7 +224,7 @@ export const grpc: Target<Input> = {
       ...{ changes: [], flags: 0, gzip: false, lie: 0 },
     });
     const invokePath = "/dapr.proto.runtime.v1.Dapr/InvokeBinding";
-    /** A call with a key goes on when its caller gives up, so that the next one cannot count what ran. */
+    /** A call with a key goes on when its caller cancels, so that the next one cannot count what ran. */
     let lingering = false;
     return {
       async check(input) {
@@ -288,7 +288,7 @@ function framed({ message, changes, flags, gzip, lie }: Frame): Buffer {
 
 type CallAnswer = { readonly status: number | undefined; readonly how: string };
 
-/** Resolves to how the call ended; `undefined`: it did not, and was given up. */
+/** Resolves to how the call ended; `undefined`: it did not, and was abandoned. */
 function call(
   session: ClientHttp2Session,
   {

@@ -216,7 +216,7 @@ test("one that takes long to open counts as tried after its initTimeout", async 
   expect(status().state).toBe("running");
 });
 
-test("one that opens after it was given up is closed again", async () => {
+test("one that opens after it was abandoned is closed again", async () => {
   const system = new FakeSystem();
   const { promise, resolve } = Promise.withResolvers<void>();
   system.open = () => promise;
@@ -230,7 +230,7 @@ test("one that opens after it was given up is closed again", async () => {
   expect(system.log).toEqual(["open 1", "dispose 1"]);
 });
 
-test("one that opens after it was given up, and cannot be closed, troubles nobody", async () => {
+test("one that opens after it was abandoned, and cannot be closed, troubles nobody", async () => {
   const late = Promise.withResolvers<AsyncDisposable>();
   const binding = { ...new FakeSystem().binding("fake", "output"), open: () => late.promise };
   const { runtime } = startRuntime({ bindings: [binding] });

@@ -230,7 +230,7 @@ test("nor while events come", async () => {
   expect(status().rebuilds).toBe(0);
 });
 
-test("heart-beats that fail or hang three times in a row have it connected anew", async () => {
+test("heartbeats that fail or hang three times in a row have it connected anew", async () => {
   let ping = async (): Promise<void> => undefined;
   const { system, status } = await running({
     directions: "output",

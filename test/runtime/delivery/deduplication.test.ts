@@ -69,7 +69,7 @@ test("a duplicate of an event that is with us waits for what becomes of it", asy
   expect(app.texts).toEqual(["1", "2", "1"]);
 });
 
-test("one that was given back is delivered when it comes again", async () => {
+test("one that was returned is delivered when it comes again", async () => {
   const store = new MemoryStore();
   const app = new ManualApp();
   const first = delivering(app, { store, ...byId });

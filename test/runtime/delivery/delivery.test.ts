@@ -200,7 +200,7 @@ test("unsent costs no attempt, keeps the order, and waits until the app is there
   expect(delivery.waiting).toBe(0);
 });
 
-test("unsent to an app that is there is tried again after a short breath", async () => {
+test("unsent to an app that is there is tried again after a short pause", async () => {
   const app = new FakeApp(() =>
     app.deliveries.length === 1 ? { kind: "unsent", reason: "connection full" } : handled,
   );
@@ -281,7 +281,7 @@ test("drain returns what the app does not have and waits for what it has", async
   expect(app.texts).toEqual(["a1", "b1", "c1"]);
 });
 
-test("drain gives up on the app after the deadline, and counts what it gave up", async () => {
+test("drain abandons the app after the deadline, and counts what it abandoned", async () => {
   const app = new ManualApp();
   const { delivery } = delivering(app);
   const events = ["1", "2"].map((text) => sourceEvent(text));
@@ -293,7 +293,7 @@ test("drain gives up on the app after the deadline, and counts what it gave up",
   expect(await drained).toEqual({ abandoned: 1 });
   expect(events.map(({ settlements }) => settlements)).toEqual([
     [{ outcome: "handled" }],
-    [{ outcome: "returned", reason: "given up" }],
+    [{ outcome: "returned", reason: "cancelled" }],
   ]);
 });
 
@@ -415,7 +415,7 @@ test("the app gets what the source told, and a trace", async () => {
   expect(app.deliveries[0]?.trace["traceparent"]).toMatch(/^00-[0-9a-f]{32}-[0-9a-f]{16}-00$/);
 });
 
-test("an event that its source takes back while it waits is returned at once, and the next of its key goes on", async () => {
+test("an event that its source revokes while it waits is returned at once, and the next of its key goes on", async () => {
   const app = new FakeApp(() => refused());
   const { delivery } = delivering(app);
   const source = new AbortController();
@@ -424,7 +424,7 @@ test("an event that its source takes back while it waits is returned at once, an
   await settled();
   expect([delivery.waiting, first.settlements]).toEqual([1, []]);
   source.abort();
-  expect(first.settlements).toEqual([{ outcome: "returned", reason: "its source took it back" }]);
+  expect(first.settlements).toEqual([{ outcome: "returned", reason: "revoked by its source" }]);
   expect(delivery.waiting).toBe(0);
   app.handle = () => handled;
   const second = sourceEvent("a2", { key: "a" });
@@ -434,7 +434,7 @@ test("an event that its source takes back while it waits is returned at once, an
   expect(second.settlements).toEqual([{ outcome: "handled" }]);
 });
 
-test("an event that is taken back while the app has it is the app's to answer, once", async () => {
+test("an event that is revoked while the app has it is the app's to answer, once", async () => {
   const app = new ManualApp();
   const { delivery } = delivering(app);
   const source = new AbortController();
@@ -451,7 +451,7 @@ test("an event that is taken back while the app has it is the app's to answer, o
   expect([delivery.inFlight, delivery.waiting]).toEqual([0, 0]);
 });
 
-test("events that are taken back while the app is away leave the line in order", async () => {
+test("events that are revoked while the app is away leave the line in order", async () => {
   const app = new FakeApp();
   const { delivery } = delivering(app);
   app.available = false;
@@ -465,7 +465,7 @@ test("events that are taken back while the app is away leave the line in order",
   expect([delivery.inFlight, delivery.waiting]).toEqual([0, 0]);
 });
 
-test("an event that was taken back before or while its request was not written is not tried again", async () => {
+test("an event that was revoked before or while its request was not written is not tried again", async () => {
   const app = new ManualApp();
   const { delivery } = delivering(app);
   const source = new AbortController();
@@ -480,13 +480,13 @@ test("an event that was taken back before or while its request was not written i
   expect(app.out).toEqual(["2"]);
   const late = { ...sourceEvent("3"), ...revoked };
   await delivery.deliver([late]);
-  expect(late.settlements).toEqual([{ outcome: "returned", reason: "its source took it back" }]);
+  expect(late.settlements).toEqual([{ outcome: "returned", reason: "revoked by its source" }]);
   app.answer("2");
   await settled();
   expect([delivery.waiting, delivery.inFlight, delivery.counts.ended.handled]).toEqual([0, 0, 1]);
 });
 
-test("events of one signal share its listener, and all but those that the app has are taken back", async () => {
+test("events of one signal share its listener, and all but those that the app has are revoked", async () => {
   const app = new ManualApp();
   const { delivery } = delivering(app);
   const source = new AbortController();
@@ -518,7 +518,7 @@ test("taking events back makes room, also while the app is away", async () => {
   expect([room, delivery.waiting]).toEqual([true, 0]);
 });
 
-test("events that are taken back one by one are looked up, and not looked for among the others", async () => {
+test("events that are revoked one by one are looked up, and not looked for among the others", async () => {
   const app = new FakeApp();
   app.available = false;
   const { delivery } = delivering(app);

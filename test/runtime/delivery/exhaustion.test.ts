@@ -119,7 +119,7 @@ test("while the store fails the event stays, unacknowledged, and is put there la
   await settled();
   expect([event.settlements, behind.settlements]).toEqual([[], []]);
   expect(other.settlements).toHaveLength(1);
-  expect(delivery.trouble).toEqual({
+  expect(delivery.blockage).toEqual({
     reason: "event poison cannot be put into the dead letters: disk full",
     since,
   });
@@ -131,7 +131,7 @@ test("while the store fails the event stays, unacknowledged, and is put there la
   store.trouble = undefined;
   await vi.advanceTimersByTimeAsync(1000);
   expect([event.settlements.length, behind.settlements.length]).toEqual([1, 1]);
-  expect([store.stored.size, delivery.trouble]).toEqual([1, undefined]);
+  expect([store.stored.size, delivery.blockage]).toEqual([1, undefined]);
   expect(deadLetters(store)[0]?.failed).toBe(1);
 });
 
@@ -141,7 +141,7 @@ test("without a store nothing is acknowledged", async () => {
   await delivery.deliver([event]);
   await vi.advanceTimersByTimeAsync(10_000);
   expect(event.settlements).toEqual([]);
-  expect(delivery.trouble?.reason).toContain("this runtime was given no store");
+  expect(delivery.blockage?.reason).toContain("this runtime was given no store");
 });
 
 test("output: the event goes to it, and is tried again there alone until it has it", async () => {
@@ -160,13 +160,13 @@ test("output: the event goes to it, and is tried again there alone until it has 
   await delivery.deliver([event]);
   await settled();
   expect(event.settlements).toEqual([]);
-  expect(delivery.trouble?.reason).toBe(
+  expect(delivery.blockage?.reason).toBe(
     "event poison cannot be put into output parking: connection refused",
   );
   down = false;
   await vi.advanceTimersByTimeAsync(1000);
   expect(event.settlements).toEqual([{ outcome: "handled" }]);
-  expect([app.deliveries.length, invoked.length, delivery.trouble]).toEqual([1, 2, undefined]);
+  expect([app.deliveries.length, invoked.length, delivery.blockage]).toEqual([1, 2, undefined]);
   expect(invoked[1]).toEqual([
     "parking",
     Buffer.from("poison"),
@@ -188,16 +188,16 @@ test("a store that hangs holds no place for longer than half a minute, and what 
   const event = sourceEvent("poison", { key: "k" });
   await delivery.deliver([event]);
   await vi.advanceTimersByTimeAsync(29_999);
-  expect([delivery.inFlight, delivery.trouble]).toEqual([1, undefined]);
+  expect([delivery.inFlight, delivery.blockage]).toEqual([1, undefined]);
   await vi.advanceTimersByTimeAsync(1);
   expect([delivery.inFlight, event.settlements]).toEqual([0, []]);
-  expect(delivery.trouble?.reason).toBe(
+  expect(delivery.blockage?.reason).toBe(
     "event poison cannot be put into the dead letters: no answer within 30 s",
   );
   gate.resolve();
   await vi.advanceTimersByTimeAsync(1000);
   expect(event.settlements).toEqual([{ outcome: "handled" }]);
-  expect([store.stored.size, delivery.trouble]).toEqual([1, undefined]);
+  expect([store.stored.size, delivery.blockage]).toEqual([1, undefined]);
 });
 
 test("an output that hangs is interrupted, holds no place, and gets the event again", async () => {

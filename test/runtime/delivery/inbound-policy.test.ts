@@ -78,7 +78,7 @@ test("each attempt has the timeout, and one that takes longer has failed", async
   const app = new FakeApp(
     (_, signal) =>
       new Promise((resolve) => {
-        signal.addEventListener("abort", () => resolve(refused("given up")));
+        signal.addEventListener("abort", () => resolve(refused("cancelled")));
       }),
   );
   const { deliver, store } = await start(

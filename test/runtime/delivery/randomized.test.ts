@@ -21,7 +21,7 @@ function isPoison(id: string): boolean {
 }
 
 /** Answers anything, late, and passes over the rest of a lane behind what it refused. */
-class MoodyApp extends FakeApp {
+class RandomApp extends FakeApp {
   readonly intake: Intake | undefined;
   /** What it has handled, key by key, in order. */
   readonly seen = new Map<string, number[]>();
@@ -75,7 +75,7 @@ test.each(cases)(
   async (seed, how, kind) => {
     const random = numbersFrom(seed * 7919);
     const store = new MemoryStore();
-    const app = new MoodyApp(random, how === "pipelining");
+    const app = new RandomApp(random, how === "pipelining");
     const onExhausted: OnExhausted = { kind };
     const options = {
       ...{ store, onExhausted, maxInFlight: 20, maxPerKey: 3 },
@@ -98,7 +98,7 @@ test.each(cases)(
       await drained;
       await settled();
       expect(events.map(({ settlements }) => settlements.length)).toEqual(events.map(() => 1));
-      expect([delivery.inFlight, delivery.waiting, delivery.trouble]).toEqual([0, 0, undefined]);
+      expect([delivery.inFlight, delivery.waiting, delivery.blockage]).toEqual([0, 0, undefined]);
       left = events
         .filter(({ settlements: [one] }) => one?.outcome === "returned")
         .map(({ id = "" }) => id)

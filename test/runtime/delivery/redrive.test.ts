@@ -110,14 +110,14 @@ test("a dead letter that cannot be put back is still there as it was, and holds 
   await delivery.deliver([next]);
   expect((await redriven).reason).toContain("disk full");
   await settled();
-  expect([next.settlements.length, deadLetter().redrives, delivery.trouble]).toEqual([
+  expect([next.settlements.length, deadLetter().redrives, delivery.blockage]).toEqual([
     1,
     0,
     undefined,
   ]);
 });
 
-test("a redrive that is given up, or cut off by the end, leaves the dead letter", async () => {
+test("a redrive that is cancelled, or cut off by the end, leaves the dead letter", async () => {
   const { store, deadLetter } = await withDeadLetter();
   const app = new FakeApp();
   app.available = false;

@@ -11,7 +11,7 @@ afterEach(() => void vi.useRealTimers());
 const minute = 60_000;
 const lease = { duration: 25 * minute };
 
-/** A queue that lends its events for 25 minutes, and delivers again at once what was given back, in its order. */
+/** A queue that leases its events for 25 minutes, and redelivers at once what was returned, in its order. */
 class LeasingQueue {
   readonly returned: string[] = [];
   readonly handled: string[] = [];
@@ -46,7 +46,7 @@ function lending(app: FakeApp, options: Parameters<typeof delivering>[1] = {}) {
   return { queue, ...made };
 }
 
-test("an event that waits for an absent app is given back in time, and handled once the app is there", async () => {
+test("an event that waits for an absent app is returned in time, and handled once the app is there", async () => {
   const app = new FakeApp();
   app.available = false;
   const { queue, logger, history, delivery } = lending(app);
@@ -56,7 +56,7 @@ test("an event that waits for an absent app is given back in time, and handled o
   expect(queue.returned).toEqual([]);
   await vi.advanceTimersByTimeAsync(2 * minute);
   expect(queue.returned).toEqual(["1", "2"]);
-  expect([...queue.reasons]).toEqual(["its source lends it no longer, and delivers it again"]);
+  expect([...queue.reasons]).toEqual(["lease expired; its source redelivers it"]);
   expect(logger.lines).toMatchObject([{ level: "info", fields: { events: 2 } }]);
   expect(delivery.waiting).toBe(2);
   await vi.advanceTimersByTimeAsync(25 * minute);
@@ -75,7 +75,7 @@ test.for([
   ["with an id", "one"],
   ["without one", undefined],
 ] as const)(
-  "attempts at an event %s are counted on, and its pause goes on, when it was given back",
+  "attempts at an event %s are counted on, and its pause goes on, when it was returned",
   async ([, id]) => {
     const app = new FakeApp(() => refused("no", 20 * minute));
     const { queue } = lending(app, { store: new MemoryStore() });
@@ -132,7 +132,7 @@ test("what the app has stays with it; refused after that, it goes back with what
   expect(app.deliveries.at(-2)).toMatchObject({ id: "a1", attempt: 2 });
 });
 
-test("one that cannot be put into the dead letters is given back, and not attempted once more", async () => {
+test("one that cannot be put into the dead letters is returned, and not attempted once more", async () => {
   const store = new MemoryStore();
   store.trouble = "the disk is full";
   const app = new FakeApp(() => refused("no"));

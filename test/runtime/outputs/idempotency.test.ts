@@ -136,7 +136,7 @@ test("another request under the same key is refused, while the first runs and af
   await expect(call("")).rejects.toMatchObject(refused);
 });
 
-test("a call that runs is waited for, and goes on when its callers give up", async () => {
+test("a call that runs is waited for, and goes on when its callers cancel", async () => {
   const { call, system } = await start();
   const gate = Promise.withResolvers<string>();
   system.invoke = () => gate.promise;
@@ -193,7 +193,7 @@ test("after an ambiguous failure nothing runs until the claim has expired", asyn
   expect(await call("x")).toEqual({ text: "done", replayed: false });
 });
 
-test("an operation is given up when its claim ends, and then may run anew", async () => {
+test("an operation is cancelled when its claim ends, and then may run anew", async () => {
   const { call, system } = await start({ idempotencyClaim: "1m" });
   system.invoke = () => new Promise(() => undefined);
   const hanging = expect(call("x")).rejects.toMatchObject({
@@ -266,7 +266,7 @@ test("a result that the store does not take is answered, remembered and offered 
   expect(system.calls).toHaveLength(1);
 });
 
-test("a claim that cannot be given up ends by itself", async () => {
+test("a claim that cannot be released ends by itself", async () => {
   const { call, system, claims } = await start();
   system.invoke = async () => {
     throw down("rejected");

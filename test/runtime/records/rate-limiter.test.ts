@@ -43,7 +43,7 @@ test("a long hold-up is not made good at once", async () => {
   expect(begun).toBeLessThanOrEqual(111);
 });
 
-test("without a rate nothing waits, and who gives up need not wait either", async () => {
+test("without a rate nothing waits, and who cancels need not wait either", async () => {
   const began = performance.now();
   await new RateLimiter(undefined).next(never);
   const pace = new RateLimiter(0.001);
