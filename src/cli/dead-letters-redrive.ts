@@ -159,7 +159,7 @@ Examples:
     const { yes = false } = command.opts<{ yes?: true }>();
     const selection: Selection = readSelection(command, ids);
     if (!yes && !process.stdin.isTTY) {
-      throw new UsageError("dropping asks before it does so; say --yes where nobody can answer");
+      throw new UsageError("drop asks for confirmation; pass --yes where there is no terminal");
     }
     using client = await createClientFor(command);
     if (!yes) {

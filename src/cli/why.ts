@@ -13,7 +13,7 @@ export function addWhyCommand(program: Command): void {
   const command = program
     .command("why")
     .description(
-      "tell what became of an event: where from, each attempt, the app's answers, where it is or ended",
+      "show what happened to an event: its source, each attempt, the app's answers, where it is or ended",
     )
     .argument("<event>", "the event's identity at its source, or its trace id")
     .option("--component <name>", "as this component read it")
@@ -74,7 +74,7 @@ function describeRecord(record: HistoryRecord, deadLetters: readonly ShownDeadLe
     lines.push(
       isThere
         ? `  See cufflink dead-letters show ${deadLetter}`
-        : "  It is no dead letter any more: it was handled when it was redriven, dropped, or expired.",
+        : "  It is no longer a dead letter: it was handled when it was redriven, dropped, or expired.",
     );
   }
   return [titleOf(record), ...lines].join("\n");

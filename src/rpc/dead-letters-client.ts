@@ -121,7 +121,7 @@ export class DeadLettersClient {
 
 function shown(record: DeadLetterRecord | undefined): ShownDeadLetter {
   if (record !== undefined) return toDeadLetter(record);
-  throw new BindingError("internal", "the runtime told nothing of the dead letter");
+  throw new BindingError("internal", "the runtime's answer has no dead letter");
 }
 
 function toProgress({ result, totals }: RedriveDeadLettersResponse): RedriveProgress {

@@ -73,7 +73,7 @@ export class Invoker {
       own.add(invocation);
       own.finish();
       return void this.#carry(own, (call) => {
-        invocation.onOver = () => own.busy && call.cancel("nobody waits for the answer");
+        invocation.onOver = () => own.busy && call.cancel("no caller waits for the answer");
       });
     }
     if (this.#shared === undefined) {

@@ -91,13 +91,13 @@ function isAbandoned(path: string): Promise<boolean> {
   });
 }
 
-function tellApart(socket: Socket, { http1, http2, unidentified: untold }: Protocols): void {
-  untold.add(socket);
+function tellApart(socket: Socket, { http1, http2, unidentified }: Protocols): void {
+  unidentified.add(socket);
   let seen: Buffer = Buffer.alloc(0);
   const timer = setTimeout(() => socket.destroy(), silence);
   const forget = (): void => {
     clearTimeout(timer);
-    untold.delete(socket);
+    unidentified.delete(socket);
     socket.off("data", read);
     for (const event of ["end", "error", "close"]) socket.off(event, gone);
   };

@@ -81,12 +81,12 @@ export async function createServer(options: ServerOptions): Promise<CufflinkServ
   const lazyHandlers = createLazyRpcHandlers({
     names: lazyServiceNames,
     async load() {
-      const { lazyServices: laterServices } = await import("../rpc/lazy-services.ts");
+      const { lazyServices } = await import("../rpc/lazy-services.ts");
       return createRpcHandlers({
         ...handlerOptions,
         // A dead letter may be of any size, and is shown whole.
         maxAnswerSize: Math.max(maxBodySize, largestAnswer),
-        services: laterServices(serviceOptions, services),
+        services: lazyServices(serviceOptions, services),
       });
     },
     otherwise: plain,

@@ -163,6 +163,6 @@ export class DatabaseFile<Tables> {
     if (path === ":memory:" || this.#opened === undefined) return;
     if (statSync(path, { throwIfNoEntry: false })?.ino === this.#opened.inode) return;
     this.close();
-    replaced("somebody has removed it", undefined);
+    replaced("it was removed", undefined);
   }
 }

@@ -97,7 +97,7 @@ export type Result<Name extends OperationName> = ReturnType<All[Name]>;
 
 /** One asking of the other thread. */
 export type Request = {
-  /** Absent: nobody waits for the answer, and it need not be durable. */
+  /** Absent: no caller waits for the answer, and it need not be durable. */
   readonly number?: number;
   readonly name: OperationName;
   readonly args: readonly unknown[];

@@ -16,7 +16,7 @@ export function writeDeadLetters(
     page.sample(redriven, { app_id: appId, component, outcome: "refused" }, refused);
   }
   const dropped = "cufflink_dead_letters_dropped_total";
-  page.metric(dropped, "counter", "Dead letters that somebody removed.");
+  page.metric(dropped, "counter", "Dead letters that were removed by a command.");
   for (const [component, one] of counts)
     page.sample(dropped, { app_id: appId, component }, one.dropped);
   const expired = "cufflink_dead_letters_expired_total";

@@ -20,7 +20,7 @@ test.each<[string[], RegExp]>([
   [["redrive", "--all", "--rate", "none"], /--rate "none" is not a number above 0/],
   [["redrive", "--all", "--to", "a:b:c"], /--to "a:b:c" is not output or output:operation/],
   [["redrive", "--all", "-m", "a=b"], /--metadata is for an output; say --to/],
-  [["drop", "--all"], /say --yes where nobody can answer/],
+  [["drop", "--all"], /pass --yes where there is no terminal/],
   [["list", "--limit", "0"], /--limit "0" is not a number from 1 on/],
   [["list", "--since", "yesterday"], /--since "yesterday" is neither a duration/],
   [["edit", "x"], /say what to change, or set \$EDITOR/],
@@ -101,7 +101,7 @@ describe("list", () => {
     );
     const { stdout, stderr } = await run(["dead-letters", "totals"]);
     expect(stdout).toMatch(
-      /^COMPONENT +Dead letterS +SIZE +OLDEST\nmail +1 +7 B +\S+ ago\norders +2 /,
+      /^COMPONENT +DEAD LETTERS +SIZE +OLDEST\nmail +1 +7 B +\S+ ago\norders +2 /,
     );
     expect(stderr).toBe("3 dead letters\n");
   });

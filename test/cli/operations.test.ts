@@ -165,7 +165,7 @@ describe("why", () => {
     const { stdout } = await run(["why", "orders/0/1"]);
     expect(stdout).toMatch(expected);
     expect(stdout).toContain("lease renewed 9 times, the last at 2026-11-26T09:40:00.008Z");
-    if (end === "dead letter") expect(stdout).toContain("It is no dead letter any more");
+    if (end === "dead letter") expect(stdout).toContain("It is no longer a dead letter");
   });
 
   test.each<[Partial<UnfinishedEvent>, string]>([

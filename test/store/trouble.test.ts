@@ -138,7 +138,7 @@ test("files that somebody removes are made anew, and it is said", async () => {
   await store.attempts.begin("orders", attempt({ identity: "before" }));
   rmSync(folder, { recursive: true });
   await store.attempts.begin("orders", attempt({ identity: "after" }));
-  expect(store.log).toEqual([expect.stringContaining("somebody has removed it")]);
+  expect(store.log).toEqual([expect.stringContaining("it was removed")]);
   await store.close();
   expect(await openStore({ folder }).attempts.load("orders")).toMatchObject([
     { identity: "after" },

@@ -50,7 +50,7 @@ export const fileFields = {
   }),
   scanInterval: duration({
     description:
-      "How often to look through the whole folder, besides being told of changes by the system. Network folders tell nothing.",
+      "How often the whole folder is scanned, besides the system's change notifications. Network folders have none.",
     default: "5s",
     positive: true,
   }),

@@ -102,7 +102,7 @@ export const kafkaFields = {
     example: "https://id.example.com",
   }),
   oidcKid: string({
-    description: "The id of the assertion's key, told in its header.",
+    description: "The id of the assertion's key, sent in its header.",
     example: "key-1",
   }),
 
@@ -163,7 +163,7 @@ export const kafkaFields = {
     default: "100ms",
   }),
   heartbeatInterval: duration({
-    description: "How often the group's coordinator hears of us.",
+    description: "The interval of heartbeats to the group's coordinator.",
     direction: "input",
     default: "3s",
   }),

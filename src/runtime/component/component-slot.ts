@@ -87,7 +87,7 @@ export class ComponentSlot {
       if (this.#drain !== undefined)
         throw new BindingError(
           "unavailable",
-          `${this.#options.name} is not opened anew: the runtime stops`,
+          `${this.#options.name} is not reopened: the runtime stops`,
         );
       const old = this.#current;
       if (old !== undefined) await this.#follow(old, old.spec);

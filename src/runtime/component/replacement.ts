@@ -18,14 +18,14 @@ export type ReplacementSteps = {
 export async function replaceComponent(
   old: Component,
   next: Component,
-  { onVerified: onProved, switchOutputs }: ReplacementSteps,
+  { onVerified, switchOutputs }: ReplacementSteps,
 ): Promise<void> {
   try {
     // Read first, as that takes its time and the old one may be open after it.
     if (old.opened === undefined && !old.isWrong) await readDefinition(next.spec, next.binding);
     if (old.opened === undefined) return await replaceUnopened(old, next, switchOutputs);
     await next.verify();
-    onProved();
+    onVerified();
     if (faultPoints) reach("new component proved");
     await old.input.stopReading(old.drainTimeout);
     if (faultPoints) reach("old component drained");

@@ -42,7 +42,7 @@ export class AttemptCounts {
       const counts = (await this.#store?.load(this.#component)) ?? [];
       for (const count of counts.toReversed()) this.#keep(keyOf(count), count);
     } catch (error) {
-      this.#tell(error, "attempts of before cannot be read; events that failed begin anew");
+      this.#tell(error, "earlier attempts cannot be read; failed events are counted from zero");
     }
   }
 
@@ -139,7 +139,7 @@ export class AttemptCounts {
       await this.#timeout.run(async () => store?.begin(this.#component, count));
       this.#inTrouble = false;
     } catch (error) {
-      this.#tell(error, "attempts cannot be noted; a restart begins counting anew");
+      this.#tell(error, "attempts cannot be stored; a restart counts them from zero");
     }
   }
 

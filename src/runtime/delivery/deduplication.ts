@@ -12,7 +12,7 @@ export type DeduplicateBy = { readonly header: string } | "id" | undefined;
 export function deduplicateField(): Field<DeduplicateBy, true> {
   const text = string({
     description:
-      "Leave out events that were handled before: told by the source's own `id`, or by the value of `header:NAME`; `off`: deliver all.",
+      "Leave out events that were handled before: identified by the source's own `id`, or by the value of `header:NAME`; `off`: deliver all.",
     direction: "input",
     default: "off",
   });
@@ -86,10 +86,7 @@ export class Deduplication {
       this.#free(key);
       return false;
     } catch (error) {
-      this.#tell(
-        messageOf(error),
-        "events cannot be told from their duplicates; all are delivered",
-      );
+      this.#tell(messageOf(error), "duplicates cannot be recognised; all events are delivered");
       return true;
     }
   }

@@ -46,11 +46,11 @@ export class Revocation {
 
   /** Returns what became due in a lane while some of it was dispatched; nothing of it is any more. */
   sweep(lane: Lane, reason: string): void {
-    const { lanes, returnEvent: giveBack } = this.#parts;
+    const { lanes, returnEvent } = this.#parts;
     for (const entry of [...lane.entries]) {
       if (!entry.event.revoked?.aborted) continue;
       lanes.remove(lane, entry);
-      giveBack(entry, entry.lastError ?? reason);
+      returnEvent(entry, entry.lastError ?? reason);
     }
     if (lane.mustDispose) return;
     const expired = lane.entries.find((entry) => entry.overdue);
@@ -58,9 +58,9 @@ export class Revocation {
   }
 
   #revoke(entries: Iterable<Entry>): void {
-    const { lanes, returnEvent: giveBack, onReturned: afterwards } = this.#parts;
-    for (const entry of entries) if (lanes.withdraw(entry)) giveBack(entry, revoked);
-    afterwards();
+    const { lanes, returnEvent, onReturned } = this.#parts;
+    for (const entry of entries) if (lanes.withdraw(entry)) returnEvent(entry, revoked);
+    onReturned();
   }
 
   #expire(entries: readonly Entry[]): void {

@@ -214,7 +214,7 @@ export class DeadLetterManager {
       const deadLetter = await this.#options.store.get(id);
       if (deadLetter !== undefined) return deadLetter;
       this.#claimed.delete(id);
-      return { ...left, reason: "there is no dead letter of that id any more" };
+      return { ...left, reason: "there is no longer a dead letter with that id" };
     } catch (error) {
       this.#claimed.delete(id);
       return { ...left, outcome: "refused", reason: messageOf(error) };
@@ -264,7 +264,7 @@ export class DeadLetterManager {
       this.#options.deadLetterRemoved?.(deadLetter);
       return "";
     } catch (error) {
-      return `it was handled, but is still stored; redriving it again removes it, unless the runtime was started anew: ${messageOf(error)}`;
+      return `it was handled, but is still stored; redriving it again removes it, unless the runtime was restarted: ${messageOf(error)}`;
     }
   }
 
