@@ -1,12 +1,5 @@
-import {
-  type Bench,
-  type Contender,
-  type ContenderName,
-  type Measure,
-  Missing,
-  type Row,
-  type Sample,
-} from "./rows/row.ts";
+import { Missing } from "./missing.ts";
+import type { Bench, Contender, ContenderName, Measure, Row, Sample } from "./rows/row.ts";
 
 /** A row as it was measured. */
 export type RowResult = {

@@ -52,7 +52,7 @@ export type Binding<
 
   /**
    * Subscribes, and resolves once events can arrive. Absent: an output only. When it throws, or
-   * {@link Reading.lost} is called, the connection is closed and opened anew.
+   * {@link Reading.lost} is called, the connection is closed and reopened.
    */
   read?(connection: Connection, reading: Reading<MetadataFields>): Promise<Reader> | Reader;
 

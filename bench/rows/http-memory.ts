@@ -3,7 +3,8 @@ import type { AddressInfo } from "node:net";
 import { createCaller } from "../load/calls.ts";
 import { residentMebibytes } from "../measure/process.ts";
 import { httpTarget, startDaemon } from "./calls.ts";
-import { type Bench, type ContenderName, Missing, type Row, type Sample } from "./row.ts";
+import { Missing } from "../missing.ts";
+import type { Bench, ContenderName, Row, Sample } from "./row.ts";
 
 const bodies = 300;
 const bodyBytes = 3 * 1024 * 1024;

@@ -8,7 +8,7 @@ export type CircuitBreakerOptions = {
   readonly name: string;
   /** How many may go through while half-open, and must succeed for it to close. At least 1. */
   readonly maxRequests: number;
-  /** Milliseconds after which the counts of a closed one begin anew. 0: never. */
+  /** Milliseconds after which the counts of a closed one are reset. 0: never. */
   readonly interval: number;
   /** Milliseconds that it stays open. */
   readonly timeout: number;

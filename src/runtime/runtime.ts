@@ -69,7 +69,7 @@ export type Runtime = {
   drainComponent(name: string, deadline: number): Promise<{ abandoned: number }>;
   /** The policies of a component that count now, for people. `undefined`: there is no such component. */
   policies(name: string): PolicyParts | undefined;
-  /** Gives all components what Resiliency says now; `undefined`: nothing. No component is opened anew. */
+  /** Gives all components what Resiliency says now; `undefined`: nothing. No component is reopened. */
   applyPolicies(policies: Policies | undefined): void;
   /** In the order in which they were applied. */
   components(): ComponentStatus[];

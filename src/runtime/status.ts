@@ -50,7 +50,7 @@ export type ComponentStatus = {
   readonly readiness: "required" | "optional" | "lazy";
   /** Who paused its input, why, and when; `undefined`: nobody. */
   readonly paused: Pause | undefined;
-  /** How often it was connected anew since it stood still. */
+  /** How often it was reconnected since it stood still. */
   readonly rebuilds: number;
   /** The events that wait at the source, when that was last asked; `undefined`: not known. */
   readonly backlog: number | undefined;

@@ -82,7 +82,7 @@ test("a dead letter is found, explained, mended, redriven and counted", async ()
   expect(well).toMatchObject({ code: 0, stderr: "1 of 1 dead letter handled\n" });
   expect(seen).toEqual(["borken", "borken", "borken", "borken", "broken"]);
   expect(await deadLetters()).toEqual([]);
-  expect((await run("why", event.id)).stdout).toContain("It is no dead letter any more");
+  expect((await run("why", event.id)).stdout).toContain("It is no longer a dead letter");
   command.signal("SIGTERM");
   expect(await command.exited).toBe(0);
 });

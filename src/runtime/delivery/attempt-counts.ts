@@ -121,7 +121,7 @@ export class AttemptCounts {
    * failed is noted now. One that is exhausted begins anew, unless it only could not be put where it belongs.
    */
   returned(entry: Entry): void {
-    const { failed, noted, exhausted, overdue, pause } = entry;
+    const { failed, noted, exhausted, leaseExpired: overdue, pause } = entry;
     const comesBack = overdue && failed > 0 && (exhausted === undefined || pause !== undefined);
     const isKept = comesBack || noted > failed || exhausted === undefined;
     if (this.#store !== undefined && noted !== failed && isKept) void this.#write(entry, failed);

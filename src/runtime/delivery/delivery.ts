@@ -186,9 +186,9 @@ export class Delivery {
     window.enter(entry);
     if (this.#stopped) return this.#return(entry, stopping);
     if (event.revoked?.aborted) return this.#return(entry, "revoked by its source");
-    this.#revocation.enter(entry);
     if (redriven === undefined) this.#preparation.recall(entry, this.#options.policy.retry);
     const lane = this.#lanes.enter(entry, keyOf(event, this.#options.orderKey));
+    this.#revocation.enter(lane, entry);
     if (entry.pause !== undefined && lane.entries.length === 1) this.#rest(lane);
   }
 

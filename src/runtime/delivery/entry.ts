@@ -4,7 +4,6 @@ import type { Reply } from "../app.ts";
 import type { FanOut } from "./fan-out.ts";
 import type { Identity } from "./identity.ts";
 import { traceOf } from "../trace.ts";
-import type { Lane } from "./lane.ts";
 import type { WindowEntry, Window } from "./window.ts";
 
 /** Why an event will not be attempted again. */
@@ -27,8 +26,6 @@ export class Entry implements WindowEntry {
   readonly redriven: DeadLetter | undefined;
   settled = false;
   position = 0;
-  /** The lane that it came into. */
-  lane: Lane | undefined = undefined;
   failed = 0;
   lastError: string | undefined = undefined;
   /** The pause that its last attempt asks for before the lane begins again, in milliseconds. */
@@ -47,7 +44,7 @@ export class Entry implements WindowEntry {
   renewals: number[] | undefined = undefined;
   failedRenewals: { at: number; reason: string }[] | undefined = undefined;
   /** Its lease has expired: it is returned, unless the app's answer comes first. */
-  overdue = false;
+  leaseExpired = false;
   /** It goes to no app any more, but where its component sends such events. */
   exhausted: Exhausted | undefined = undefined;
   /** Present once it has failed. */

@@ -117,7 +117,7 @@ export class Exhaustion {
       case "drop":
         return { kind: "done", settlement: handled, end: { how: "dropped", reason } };
       case "return": {
-        // It is for the source to say when it comes again, and then its attempts begin anew.
+        // It is for the source to say when it comes again, and then its attempts are counted from zero.
         this.#counts.forget(entry);
         const settlement = { outcome: "returned", reason, after: policy.retry.max } as const;
         return { kind: "done", settlement, end: { how: "returned", reason } };

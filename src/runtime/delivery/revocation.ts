@@ -2,7 +2,7 @@ import type { DeliveryOptions } from "./delivery-options.ts";
 import type { Entry } from "./entry.ts";
 import type { Lane } from "./lane.ts";
 import type { Lanes } from "./lanes.ts";
-import { Leases } from "./leases.ts";
+import { Leases, type Leased } from "./leases.ts";
 import { RevocableEvents } from "./revocable-events.ts";
 
 const revoked = "revoked by its source";
@@ -23,19 +23,19 @@ type Parts = {
 export class Revocation {
   readonly #options: DeliveryOptions;
   readonly #parts: Parts;
-  readonly #revocable = new RevocableEvents((entries) => this.#revoke(entries));
+  readonly #revocable = new RevocableEvents((lanes) => this.#revoke(lanes));
   readonly #leases: Leases;
 
   constructor(options: DeliveryOptions, parts: Parts) {
     this.#options = options;
     this.#parts = parts;
-    this.#leases = new Leases(options, (entries) => this.#expire(entries));
+    this.#leases = new Leases(options, (leased) => this.#expire(leased));
   }
 
-  /** Watches over an event that comes in. */
-  enter(entry: Entry): void {
-    if (entry.event.lease !== undefined) this.#leases.hold(entry);
-    if (entry.event.revoked !== undefined) this.#revocable.enter(entry);
+  /** Watches an event that has come into a lane. */
+  enter(lane: Lane, entry: Entry): void {
+    if (entry.event.lease !== undefined) this.#leases.hold(lane, entry);
+    if (entry.event.revoked !== undefined) this.#revocable.enter(lane, entry);
   }
 
   /** It is settled. */
@@ -53,21 +53,22 @@ export class Revocation {
       returnEvent(entry, entry.lastError ?? reason);
     }
     if (lane.mustDispose) return;
-    const expired = lane.entries.find((entry) => entry.overdue);
-    if (expired !== undefined) this.#returnFrom(expired);
+    const expired = lane.entries.find((entry) => entry.leaseExpired);
+    if (expired !== undefined) this.#returnFrom(lane, expired);
   }
 
-  #revoke(entries: Iterable<Entry>): void {
+  #revoke(revocable: ReadonlyMap<Entry, Lane>): void {
     const { lanes, returnEvent, onReturned } = this.#parts;
-    for (const entry of entries) if (lanes.withdraw(entry)) returnEvent(entry, revoked);
+    for (const [entry, lane] of revocable)
+      if (lanes.withdraw(lane, entry)) returnEvent(entry, revoked);
     onReturned();
   }
 
-  #expire(entries: readonly Entry[]): void {
+  #expire(leased: readonly Leased[]): void {
     let count = 0;
-    for (const entry of entries) {
-      entry.overdue = true;
-      count += this.#returnFrom(entry);
+    for (const { lane, entry } of leased) {
+      entry.leaseExpired = true;
+      count += this.#returnFrom(lane, entry);
     }
     const text = "leases expired: events were returned to their source";
     if (count > 0) this.#options.logger.info({ events: count }, text);
@@ -75,10 +76,10 @@ export class Revocation {
   }
 
   /** With those that must not overtake it. Returns how many. */
-  #returnFrom(entry: Entry): number {
-    const taken = this.#parts.lanes.takeFrom(entry);
+  #returnFrom(lane: Lane, entry: Entry): number {
+    const taken = this.#parts.lanes.withdrawFrom(lane, entry);
     for (const one of taken) {
-      one.overdue = true;
+      one.leaseExpired = true;
       this.#parts.returnEvent(one, leaseExpired);
     }
     return taken.length;

@@ -108,7 +108,7 @@ test("an app that does not finish holds up a lost connection for a short time on
   expect([status().state, system.openings.length]).toEqual(["running", 2]);
 });
 
-test("a read that fails: what came before it is returned, and all is opened anew", async () => {
+test("a read that fails: what came before it is returned, and all is reopened", async () => {
   const system = new FakeSystem();
   const event = sourceEvent("1");
   system.read = async (reading) => {

@@ -380,7 +380,7 @@ test("one renamed in two steps reads only once the old one has released its plac
   expect(system.log.slice(-2)).toEqual(["open 2", "read 2"]);
 });
 
-test("nothing is opened anew once the runtime stops", async () => {
+test("nothing is reopened once the runtime stops", async () => {
   const { runtime, system } = await running();
   await runtime.drain(0);
   await expect(runtime.restart("orders")).rejects.toThrow("the runtime stops");
