@@ -23,9 +23,9 @@ async function handle(
   attempt: number,
   id?: string,
 ): Promise<void> {
-  const told =
+  const logged =
     data.length === 0 ? tickOf(binding, metadata, id) : (JSON.parse(textOf(data)) as Told);
-  const { do: wanted = "", ...event } = told;
+  const { do: wanted = "", ...event } = logged;
   const receivedAt = Date.now();
   const record = (what: string): void => {
     const line = { what, binding, ...event, attempt, receivedAt, at: Date.now() };

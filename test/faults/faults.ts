@@ -13,10 +13,10 @@ import type { RuntimeProcess } from "./runtime-process.ts";
 const run = promisify(execFile);
 
 /** What a fault can strike. */
-export type World = {
+export type CellContext = {
   readonly runtime: RuntimeProcess;
   readonly app: AppProcess;
-  readonly place: OpenedSource;
+  readonly opened: OpenedSource;
   readonly folder: string;
 };
 
@@ -39,9 +39,9 @@ export type Fault = {
   /** What else the component's metadata says. */
   readonly metadata?: Readonly<Record<string, string>>;
   /** Why it cannot strike there; `undefined`: it can. */
-  readonly unfit: (place: OpenedSource) => string | undefined;
+  readonly unfit: (opened: OpenedSource) => string | undefined;
   /** Strikes, stays for its time and heals; what was killed is started again by who called. */
-  readonly strike: (world: World) => Promise<void>;
+  readonly strike: (context: CellContext) => Promise<void>;
 };
 
 const always = (): undefined => undefined;
@@ -88,11 +88,11 @@ export const runtimeFrozen = (seconds: number): Fault => ({
 
 export const serverKilled: Fault = {
   ...{ name: "server killed", strikes: "server", ownServer: true },
-  unfit: (place) =>
-    place.component.type === "bindings.mqtt3"
+  unfit: (opened) =>
+    opened.component.type === "bindings.mqtt3"
       ? "Mosquitto acknowledges before it has stored, so nothing it had counts as produced"
-      : needsServer(place),
-  async strike({ place: { server } }) {
+      : needsServer(opened),
+  async strike({ opened: { server } }) {
     await server?.kill();
     await pause(500);
     await server?.start();
@@ -101,14 +101,14 @@ export const serverKilled: Fault = {
 
 export const serverRestarted: Fault = {
   ...{ name: "server restarted", strikes: "server", ownServer: true, unfit: needsServer },
-  async strike({ place: { server } }) {
+  async strike({ opened: { server } }) {
     await server?.restart();
   },
 };
 
 export const serverFrozen: Fault = {
   ...{ name: "server frozen 5 s", strikes: "server", ownServer: true, unfit: needsServer },
-  async strike({ place: { server } }) {
+  async strike({ opened: { server } }) {
     server?.pause();
     await pause(5_000);
     server?.resume();
@@ -118,7 +118,7 @@ export const serverFrozen: Fault = {
 /** The server is not there when the runtime is started. Strikes in the phase `connecting` only. */
 export const outageAtStart: Fault = {
   ...{ name: "server away at start", strikes: "server", unfit: needsProxy },
-  async strike({ place: { proxy }, runtime }) {
+  async strike({ opened: { proxy }, runtime }) {
     proxy?.refuse();
     await runtime.kill();
     await runtime.start();
@@ -129,12 +129,12 @@ export const outageAtStart: Fault = {
 
 export const reset: Fault = {
   ...{ name: "connections reset", strikes: "server", unfit: needsProxy },
-  strike: async ({ place: { proxy } }) => proxy?.cut(),
+  strike: async ({ opened: { proxy } }) => proxy?.cut(),
 };
 
 export const swallowed = (seconds: number): Fault => ({
   ...{ name: `packets swallowed ${seconds} s`, strikes: "server", unfit: needsProxy },
-  async strike({ place: { proxy } }) {
+  async strike({ opened: { proxy } }) {
     proxy?.stall();
     await pause(seconds * 1000);
     proxy?.heal();
@@ -143,12 +143,12 @@ export const swallowed = (seconds: number): Fault => ({
 
 export const halfOpen: Fault = {
   ...{ name: "half-open", strikes: "server", unfit: needsProxy },
-  strike: async ({ place: { proxy } }) => proxy?.halfOpen(),
+  strike: async ({ opened: { proxy } }) => proxy?.halfOpen(),
 };
 
 export const latency: Fault = {
   ...{ name: "latency 2 s", strikes: "server", unfit: needsProxy },
-  async strike({ place: { proxy } }) {
+  async strike({ opened: { proxy } }) {
     proxy?.delay(2_000);
     await pause(12_000);
     proxy?.heal();
@@ -157,7 +157,7 @@ export const latency: Fault = {
 
 export const refused: Fault = {
   ...{ name: "connections refused 5 s", strikes: "server", unfit: needsProxy },
-  async strike({ place: { proxy } }) {
+  async strike({ opened: { proxy } }) {
     proxy?.refuse();
     await pause(5_000);
     proxy?.heal();
@@ -172,7 +172,7 @@ export const credentialsRevoked: Fault = {
       ? "its users are in the broker's own configuration"
       : "it has no credentials";
   },
-  async strike({ place: { credentials } }) {
+  async strike({ opened: { credentials } }) {
     await credentials?.revoke();
     await pause(4_000);
     await credentials?.restore();
@@ -220,7 +220,7 @@ export const diskFull: Fault = {
 export const processedFull: Fault = {
   ...{ name: "disk of handled files full 8 s", strikes: "server", ownDisk: true },
   unfit: ({ disk }) => (disk === undefined ? "only root may mount a disk to fill" : undefined),
-  async strike({ app, place: { disk } }) {
+  async strike({ app, opened: { disk } }) {
     await disk?.fill();
     const before = app.handled().length;
     await pause(8_000);

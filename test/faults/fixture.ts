@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { reservePort } from "../servers/ports.ts";
 import type { ServerName } from "../servers/kinds.ts";
 import { AppProcess, type AppMode } from "./app-process.ts";
-import type { World } from "./faults.ts";
+import type { CellContext } from "./faults.ts";
 import type { CellResources, OpenedSource, Source } from "./opened-source.ts";
 import { RuntimeProcess } from "./runtime-process.ts";
 import type { Servers } from "./servers.ts";
@@ -20,7 +20,7 @@ export type FixtureOptions = {
 };
 
 /** A place, a runtime and an app that belong together, none of them started. Disposing it ends them all. */
-export type Fixture = World &
+export type Fixture = CellContext &
   AsyncDisposable & {
     /** Leaves its folder, with the logs, where it is. */
     keep(): void;
@@ -38,12 +38,12 @@ export async function openFixture(source: Source, options: FixtureOptions): Prom
     protocol: mode === "http" ? "http" : "grpc",
   });
   const kit: CellResources = { servers, slot, folder, runtime, ownServer, credentials, ownDisk };
-  const place = await source.place(kit);
+  const opened = await source.opened(kit);
   const port = mode === "stream" ? runtime.grpcPort : appPort;
-  const app = new AppProcess({ mode, port, folder, bindings: namesOf(place) });
+  const app = new AppProcess({ mode, port, folder, bindings: namesOf(opened) });
   let keep = false;
   return {
-    ...{ runtime, app, place, folder },
+    ...{ runtime, app, opened, folder },
     keep() {
       keep = true;
     },
@@ -51,7 +51,7 @@ export async function openFixture(source: Source, options: FixtureOptions): Prom
       runtime.signal("SIGKILL");
       await app.kill();
       await runtime.ended;
-      await place[Symbol.asyncDispose]();
+      await opened[Symbol.asyncDispose]();
       turn?.[Symbol.dispose]();
       if (!keep) await rm(folder, { recursive: true, force: true });
     },

@@ -24,22 +24,22 @@ const poisonedTicks = { ...poisoned, perSecond: 50 };
 
 /** Every scenario, those that last longest first. */
 export const fullScenarios: readonly FullScenario[] = [
-  ...each("reloads", [kafka, rabbitmq], (source, stage) => reloads(source, stage, 1_000)),
-  ...each("app away", [kafka, rabbitmq, mqtt3, file], (source, stage) =>
-    scenarios.appAway(source, stage, 300),
+  ...each("reloads", [kafka, rabbitmq], (source, fixture) => reloads(source, fixture, 1_000)),
+  ...each("app away", [kafka, rabbitmq, mqtt3, file], (source, fixture) =>
+    scenarios.appAway(source, fixture, 300),
   ),
-  ...each("endings", [kafka, rabbitmq, mqtt3, file, webhook], (source, stage) =>
-    scenarios.endings(source, stage, 50),
+  ...each("endings", [kafka, rabbitmq, mqtt3, file, webhook], (source, fixture) =>
+    scenarios.endings(source, fixture, 50),
   ),
-  ...each("poison", [poisonedCron(50, 10_000 / 50)], (source, stage) =>
-    poison(source, stage, poisonedTicks),
+  ...each("poison", [poisonedCron(50, 10_000 / 50)], (source, fixture) =>
+    poison(source, fixture, poisonedTicks),
   ),
-  ...each("poison", [kafka, rabbitmq, mqtt3, file, webhookRepeated], (source, stage) =>
-    poison(source, stage, poisoned),
+  ...each("poison", [kafka, rabbitmq, mqtt3, file, webhookRepeated], (source, fixture) =>
+    poison(source, fixture, poisoned),
   ),
   ...each("app ended by an event", [kafka, rabbitmq, mqtt3, file], scenarios.appKiller),
-  ...each("killed while one waits", [kafka], (source, stage) =>
-    scenarios.killedWhileOneWaits(source, stage, { events: 300, backOff: 20 }),
+  ...each("killed while one waits", [kafka], (source, fixture) =>
+    scenarios.killedWhileOneWaits(source, fixture, { events: 300, backOff: 20 }),
   ),
 ];
 

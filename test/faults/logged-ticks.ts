@@ -7,20 +7,20 @@ type Line = { msg?: string; component?: string; due?: string; dropped?: number }
  * handled yet: what is told is not lost. Of components that tick each second.
  */
 export function loggedTicks(lines: readonly string[]): Set<string> {
-  const told = new Set<string>();
+  const logged = new Set<string>();
   const first = new Map<string, number>();
   for (const text of lines) {
     const { msg = "", component = "", due, dropped = 0 } = parse(text);
     const at = due === undefined ? undefined : Date.parse(due);
     if (at !== undefined && (msg === "tick discarded" || msg.startsWith("tick dropped")))
-      told.add(tickEvent(component, at).uuid);
+      logged.add(tickEvent(component, at).uuid);
     if (at !== undefined && msg.startsWith("tick dropped")) first.set(component, at);
     const from = first.get(component);
     if (msg === "ticks were dropped" && from !== undefined)
       for (let index = 0; index < dropped; index++)
-        told.add(tickEvent(component, from + index * 1000).uuid);
+        logged.add(tickEvent(component, from + index * 1000).uuid);
   }
-  return told;
+  return logged;
 }
 
 function parse(text: string): Line {

@@ -64,7 +64,7 @@ export type Source = {
   readonly bounds: Bounds;
   /** How its app gets events where the cell does not say. Default `grpc`. */
   readonly mode?: AppMode;
-  place(kit: CellResources): Promise<OpenedSource>;
+  opened(kit: CellResources): Promise<OpenedSource>;
 };
 
 /** The most events that may be handled again after one strike. */

@@ -21,18 +21,18 @@ export const progressTimeout = 120_000;
 export async function withFixture(
   source: Source,
   options: FixtureOptions,
-  play: (stage: Fixture) => Promise<Result>,
+  play: (fixture: Fixture) => Promise<Result>,
 ): Promise<Result> {
-  await using stage = await openFixture(source, { mode: source.mode, ...options });
+  await using fixture = await openFixture(source, { mode: source.mode, ...options });
   try {
-    const result = await play(stage);
+    const result = await play(fixture);
     if (result.failures.length === 0) return result;
-    stage.keep();
-    return { ...result, folder: stage.folder };
+    fixture.keep();
+    return { ...result, folder: fixture.folder };
   } catch (error) {
-    stage.keep();
+    fixture.keep();
     const failures = [error instanceof Error ? error.message : String(error)];
-    return { failures, figures: "", folder: stage.folder };
+    return { failures, figures: "", folder: fixture.folder };
   }
 }
 

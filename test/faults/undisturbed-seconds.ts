@@ -24,8 +24,8 @@ export class UndisturbedSeconds {
   }
 
   /** The ticks that must have come but for those that are `told`, and those that came beside them: they too are to come once and in order. */
-  ticks(handled: readonly OracleEvent[], told: ReadonlySet<string>): Produced[] {
-    const due = this.#due().filter(({ uuid }) => !told.has(uuid));
+  ticks(handled: readonly OracleEvent[], logged: ReadonlySet<string>): Produced[] {
+    const due = this.#due().filter(({ uuid }) => !logged.has(uuid));
     const known = new Set(due.map(({ uuid }) => uuid));
     for (const { key, sequence, uuid } of handled) {
       if (known.has(uuid)) continue;

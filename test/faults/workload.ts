@@ -22,20 +22,20 @@ export type Workload = {
 
 /** Events are sent, or the place's ticks are taken where it makes them itself. */
 export function workloadOf(
-  stage: Fixture,
+  fixture: Fixture,
   options: { perSecond: number; every: number },
 ): Workload {
-  return stage.place.send === undefined ? ticksOf(stage) : sentTo(stage, options);
+  return fixture.opened.send === undefined ? ticksOf(fixture) : sentTo(fixture, options);
 }
 
 function sentTo(
-  { app, place }: Fixture,
+  { app, opened }: Fixture,
   { perSecond, every }: { perSecond: number; every: number },
 ): Workload {
   // A machine that cannot do so much gets less: what waits for others says nothing of what waits for poison.
   const room = (durable: number, open: number): boolean =>
     durable + open < app.handled().length + perSecond;
-  const load = new Load(place, { perSecond, poisonEvery: every, room });
+  const load = new Load(opened, { perSecond, poisonEvery: every, room });
   return {
     start: () => load.start(),
     disturb() {},
@@ -49,19 +49,21 @@ function sentTo(
   };
 }
 
-function ticksOf({ app, runtime, place }: Fixture): Workload {
-  const calm = new UndisturbedSeconds(namesOf(place).filter((name) => name !== poisonComponent));
+function ticksOf({ app, runtime, opened }: Fixture): Workload {
+  const undisturbed = new UndisturbedSeconds(
+    namesOf(opened).filter((name) => name !== poisonComponent),
+  );
   const refused = (): Record[] =>
     app.records().filter(({ binding }) => binding === poisonComponent);
   return {
-    start: () => calm.begin(),
-    disturb: () => calm.end(),
+    start: () => undisturbed.begin(),
+    disturb: () => undisturbed.end(),
     async stop() {
-      calm.end();
+      undisturbed.end();
     },
     count: () => app.handled().length,
     produced() {
-      const good = calm.ticks(app.handled(), loggedTicks(runtime.lines()));
+      const good = undisturbed.ticks(app.handled(), loggedTicks(runtime.lines()));
       const bad = new Set(refused().map(({ sequence }) => sequence));
       const poison = [...bad].map((second): Produced => {
         const at = second * 1000;

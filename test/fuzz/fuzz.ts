@@ -23,13 +23,13 @@ export async function fuzz(
   options: { readonly seed: number; readonly milliseconds: number; readonly onRun?: () => void },
 ): Promise<FuzzResult> {
   const { seed, milliseconds, onRun } = options;
-  using strays = new UncaughtErrors();
+  using uncaught = new UncaughtErrors();
   await using trial = await target.start();
   let runs = 0;
   const property = fc.asyncProperty(target.input, async (input: unknown) => {
     runs++;
     onRun?.();
-    await tryOne(trial, input, strays);
+    await tryOne(trial, input, uncaught);
   });
   const details = await fc.check(property, {
     seed,
@@ -46,11 +46,11 @@ export async function fuzz(
 export async function replay(target: AnyTarget): Promise<number> {
   const names = (await readdir(corpus)).filter((name) => name.startsWith(`${target.name}-`));
   if (names.length === 0) return 0;
-  using strays = new UncaughtErrors();
+  using uncaught = new UncaughtErrors();
   await using trial = await target.start();
   for (const name of names) {
     const input = parseInput(await readFile(join(corpus, name), "utf8"));
-    await tryOne(trial, input, strays).catch((error: unknown) => {
+    await tryOne(trial, input, uncaught).catch((error: unknown) => {
       throw new Error(`the input of ${join(corpus, name)} fails again`, { cause: error });
     });
   }
@@ -70,7 +70,7 @@ export async function keep(target: AnyTarget, input: unknown): Promise<string> {
 async function tryOne(
   trial: Trial<unknown>,
   input: unknown,
-  strays: UncaughtErrors,
+  uncaught: UncaughtErrors,
 ): Promise<void> {
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<never>((_, reject) => {
@@ -81,5 +81,5 @@ async function tryOne(
   } finally {
     clearTimeout(timer);
   }
-  await strays.check();
+  await uncaught.check();
 }

@@ -17,7 +17,7 @@ function cronSource(component: ComponentYaml, ...more: readonly ComponentYaml[])
     // Which tick it is, by the time when it was due, only events of a stream say.
     mode: "stream",
     bounds: { app: 1, runtime: 1, server: 0 },
-    place: () =>
+    opened: () =>
       Promise.resolve({
         ...{ component, more, ordered: true, forgets: true },
         async [Symbol.asyncDispose]() {},

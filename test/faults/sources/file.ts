@@ -7,7 +7,7 @@ import { mountSmallDisk } from "../small-disk.ts";
 export const file: Source = {
   name: "file",
   bounds: { app: 64, runtime: 64, server: 0 },
-  async place(kit) {
+  async opened(kit) {
     const folder = join(kit.folder, "inbox");
     const processedFolder = join(kit.folder, "done");
     await mkdir(folder);

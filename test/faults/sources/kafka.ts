@@ -7,7 +7,7 @@ export const kafka: Source = {
   name: "kafka",
   // What the app has, and 50 events a second between two commits. What was handled the process knows while it lives.
   bounds: { app: 64, runtime: 64 + 2 * 50, server: 0, serverAtEnd: 64 + 2 * 50 },
-  async place(kit) {
+  async opened(kit) {
     const { server, slots } = await kit.servers.kafka(kit.ownServer);
     const slot = slots[kit.slot];
     if (slot === undefined) throw new RangeError(`no slot ${kit.slot}`);

@@ -9,7 +9,7 @@ export const mqtt3: Source = {
   // What the broker sends without waiting for acknowledgements: Mosquitto 20, but after reconnects 2.0.11 miscounts
   // (45 were seen), so it is `maxInFlight` that bounds it.
   bounds: { app: 64, runtime: 64, server: 64 },
-  async place(kit) {
+  async opened(kit) {
     const mosquitto = await kit.servers.mosquitto(kit.ownServer);
     const { server } = mosquitto;
     const user = uniqueName("user");

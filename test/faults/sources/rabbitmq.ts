@@ -18,7 +18,7 @@ function rabbitmqSource(name: string, metadata: Record<string, string>, ordered:
       // A server that is killed forgets the acknowledgements of its last moment, of 50 events a second.
       server: unacknowledged + 50,
     },
-    async place(kit) {
+    async opened(kit) {
       const server = await kit.servers.rabbitmq(kit.ownServer);
       const proxy = await startProxy(server);
       const queueName = uniqueName("faults");

@@ -12,7 +12,7 @@ import type { OpenedSource, Source } from "../opened-source.ts";
 export const redis: Source = {
   name: "redis",
   bounds: { app: 0, runtime: 0, server: 0 },
-  async place(kit) {
+  async opened(kit) {
     const server = await kit.servers.redis(kit.ownServer);
     const proxy = await startProxy(server);
     const prefix = uniqueName("faults");

@@ -16,7 +16,7 @@ export const webhookRepeated: Source = webhookSource({ app: 64, runtime: 64, ser
 function webhookSource(bounds: Source["bounds"], repeats: boolean): Source {
   return {
     ...{ name: "webhook", bounds },
-    async place() {
+    async opened() {
       const port = await reservePort();
       const proxy = await startProxy({ host: "127.0.0.1", port });
       const over = new AbortController();

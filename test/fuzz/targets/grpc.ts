@@ -214,8 +214,8 @@ export const grpc: Target<Input> = {
     ),
   ),
   async start() {
-    const world = await startFixture({ maxBodySize: 64 * 1024 });
-    let session = open(world.port);
+    const fixture = await startFixture({ maxBodySize: 64 * 1024 });
+    let session = open(fixture.port);
     const good = framed({
       message: toBinary(
         InvokeBindingRequestSchema,
@@ -228,12 +228,12 @@ export const grpc: Target<Input> = {
     let lingering = false;
     return {
       async check(input) {
-        if (session.closed || session.destroyed) session = open(world.port);
-        const before = world.calls.length;
+        if (session.closed || session.destroyed) session = open(fixture.port);
+        const before = fixture.calls.length;
         const all = Buffer.concat(input.frames.map(framed));
         const body = all.subarray(0, Math.ceil((all.length * input.share) / 10_000));
         const answer = await call(session, { ...input, body });
-        const ran = world.calls.length - before;
+        const ran = fixture.calls.length - before;
         const isKeyed = all.includes("idempotency-key");
         const isCounted = input.path === invokePath && !lingering && !isKeyed;
         lingering =
@@ -248,19 +248,19 @@ export const grpc: Target<Input> = {
         const goodCall = {
           ...{ path: invokePath, headers: [], body: good, ending: "end" as const },
         };
-        if (session.closed || session.destroyed) session = open(world.port);
+        if (session.closed || session.destroyed) session = open(fixture.port);
         let next = await call(session, goodCall);
         // HTTP/2 lets a server end the connection of one that breaks its rules.
         if (next?.status === undefined && (session.closed || session.destroyed)) {
-          session = open(world.port);
+          session = open(fixture.port);
           next = await call(session, goodCall);
         }
         if (next?.status !== 0) throw new Error(`the next good call got ${JSON.stringify(next)}`);
-        world.calls.length = 0;
+        fixture.calls.length = 0;
       },
       async [Symbol.asyncDispose]() {
         session.destroy();
-        await world[Symbol.asyncDispose]();
+        await fixture[Symbol.asyncDispose]();
       },
     };
   },

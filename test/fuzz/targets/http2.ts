@@ -62,7 +62,7 @@ export const http2: Target<Input> = {
     ),
   }),
   async start() {
-    const world = await startFixture();
+    const fixture = await startFixture();
     const good = Buffer.from(
       'POST /v1.0/bindings/probe HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: 22\r\n\r\n{"operation":"create"}',
     );
@@ -72,12 +72,12 @@ export const http2: Target<Input> = {
           preface,
           ...frames.map((one) => http2Frame(one, one.payload)),
         ]);
-        await exchange(world.port, [mutate(bytes, changes)], 20);
-        const { status } = oneReply(await exchange(world.port, [good], 40_000));
+        await exchange(fixture.port, [mutate(bytes, changes)], 20);
+        const { status } = oneReply(await exchange(fixture.port, [good], 40_000));
         if (status !== 204) throw new Error(`the next good request got ${status}`);
-        world.calls.length = 0;
+        fixture.calls.length = 0;
       },
-      [Symbol.asyncDispose]: () => world[Symbol.asyncDispose](),
+      [Symbol.asyncDispose]: () => fixture[Symbol.asyncDispose](),
     };
   },
 };

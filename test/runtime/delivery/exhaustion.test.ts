@@ -229,7 +229,7 @@ test("a store that hangs keeps a noted attempt for half a minute, and no longer"
   expect([app.deliveries.length, delivery.inFlight]).toEqual([1, 0]);
   await vi.advanceTimersByTimeAsync(1);
   expect([app.deliveries.length, delivery.counts.ended.handled]).toEqual([2, 1]);
-  expect(logger.lines.at(-1)?.message).toContain("attempts cannot be noted");
+  expect(logger.lines.at(-1)?.message).toContain("attempts cannot be stored");
 });
 
 test.each<[OnExhausted["kind"], object, string]>([
@@ -342,7 +342,7 @@ test("the second attempt begins once it is noted; handled, it is forgotten", asy
   expect([store.log.at(-1), store.counts.size]).toEqual(["forget 1", 0]);
 });
 
-test("attempts that cannot be noted go on, and that is said once", async () => {
+test("attempts that cannot be stored go on, and one warning says so", async () => {
   const store = new MemoryStore();
   store.trouble = "read-only";
   const app = new FakeApp(() => (app.deliveries.length < 3 ? refused() : handled));
