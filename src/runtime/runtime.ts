@@ -49,7 +49,7 @@ export type RuntimeOptions = {
 export type Runtime = {
   /**
    * Makes exactly these components run: new ones are opened, ones that are gone are drained and closed, each
-   * changed one follows the one before it as a transaction (see `takeOver`). Resolves once all that is done,
+   * changed one follows the one before it as a transaction (see `replaceComponent`). Resolves once all that is done,
    * tried, or superseded by a later call. Never rejects.
    */
   apply(specs: readonly ComponentSpec[], findings?: Findings): Promise<ReloadResult>;

@@ -106,7 +106,7 @@ export class Metrics implements Observer {
   /** The text that Prometheus scrapes. What the store does not count in time is left out. */
   async text(): Promise<string> {
     const sources = this.#sources?.();
-    const totals = sources && (await inTime(sources.deadLetters.totals()));
+    const totals = sources && (await withTimeout(sources.deadLetters.totals()));
     const page = new Exposition();
     this.#writeOutputs(page);
     this.#writeInputs(page);
@@ -187,7 +187,7 @@ export class Metrics implements Observer {
 }
 
 /** What it resolves to, unless it fails or takes too long. */
-async function inTime<Value>(value: Promise<Value>): Promise<Value | undefined> {
+async function withTimeout<Value>(value: Promise<Value>): Promise<Value | undefined> {
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<undefined>((resolve) => {
     timer = setTimeout(() => resolve(undefined), counting);

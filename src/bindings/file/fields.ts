@@ -41,7 +41,7 @@ export const fileFields = {
     default: ".*,*~,~$*,#*#,*.tmp,*.temp,*.part,*.partial,*.crdownload,*.filepart,*.swp,*.swx",
   }),
   quietTime: duration({
-    description: "How long a file's size and time must have rested before it is an event.",
+    description: "How long a file's size and time must be unchanged before it is an event.",
     default: "1s",
   }),
   maxSize: byteSize({

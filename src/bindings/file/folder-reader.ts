@@ -34,7 +34,7 @@ export class FolderReader implements Reader {
   #gathering = leastGathering;
   #timer: NodeJS.Timeout | undefined;
   #timerAt = Number.POSITIVE_INFINITY;
-  /** Rested and held, in the order in which they are delivered. */
+  /** Stable and held, in the order in which they are delivered. */
   readonly #ready = new Set<Sighting>();
   #handing = false;
   readonly #putting = new Set<Promise<void>>();
@@ -216,7 +216,7 @@ export class FolderReader implements Reader {
   }
 
   #settle(seen: Sighting, settlement: Settlement): void {
-    if (settlement.outcome === "handled") this.#putAway(seen);
+    if (settlement.outcome === "handled") this.#archive(seen);
     else this.#again(seen, settlement.after ?? tryAgainAfter);
   }
 
@@ -228,7 +228,7 @@ export class FolderReader implements Reader {
   }
 
   /** The file is held until it is away: handled once, it must not be an event again. */
-  #putAway(seen: Sighting): void {
+  #archive(seen: Sighting): void {
     const putting = archive(this.#folder, seen)
       .then(() => {
         this.#files.release(seen.path);
@@ -240,7 +240,7 @@ export class FolderReader implements Reader {
         this.#warnOnce(seen.path, facts, "a handled file cannot be put away; it is tried again");
         const timer = setTimeout(() => {
           this.#retries.delete(timer);
-          this.#putAway(seen);
+          this.#archive(seen);
         }, tryAgainAfter);
         this.#retries.add(timer);
         if (this.#stopped) clearTimeout(timer);

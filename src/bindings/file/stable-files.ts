@@ -3,8 +3,8 @@ import type { Sighting } from "./folder.ts";
 type Unstable = { readonly seen: Sighting; readonly due: number };
 
 /**
- * Which files have rested long enough, and which are taken. Each file is in one of three states:
- * resting, held by somebody who works with it, or left as it is until it changes.
+ * Which files have been unchanged long enough, and which are taken. Each file is in one of three states:
+ * not yet stable, held by somebody who works with it, or left as it is until it changes.
  *
  * Times are milliseconds of a clock that never goes back.
  */
@@ -18,7 +18,7 @@ export class StableFiles {
     this.#quietTime = quietTime;
   }
 
-  /** Notes a file as it is now. A change makes it rest anew; what happens to a held one is seen later. */
+  /** Notes a file as it is now. A change restarts its quiet time; what happens to a held one is seen later. */
   see(seen: Sighting, now: number): void {
     const { path, version } = seen;
     if (this.#held.has(path) || this.#left.get(path) === version) return;
@@ -40,7 +40,7 @@ export class StableFiles {
     }
   }
 
-  /** Takes the files that have rested, oldest first; each is held until it is released or left. */
+  /** Takes the files that are stable, oldest first; each is held until it is released or left. */
   take(now: number): Sighting[] {
     const stable: Sighting[] = [];
     for (const [path, { seen, due }] of this.#unstable) {
@@ -54,7 +54,7 @@ export class StableFiles {
     );
   }
 
-  /** Holds it no more: the next sighting makes it rest again. */
+  /** Holds it no more: the next sighting restarts its quiet time. */
   release(path: string): void {
     this.#held.delete(path);
   }
@@ -71,7 +71,7 @@ export class StableFiles {
     this.#left.set(path, version);
   }
 
-  /** When the next file will have rested; `undefined`: none rests. */
+  /** When the next file will be stable; `undefined`: none is waiting. */
   get nextDue(): number | undefined {
     let next: number | undefined;
     for (const { due } of this.#unstable.values()) {

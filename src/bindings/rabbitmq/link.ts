@@ -38,7 +38,7 @@ export async function connect(
   let model: ChannelModel;
   try {
     const connecting = driver.connect(address, socket);
-    model = await unlessAborted(connecting, signal, `connecting to RabbitMQ at ${where}`, discard);
+    model = await abortable(connecting, signal, `connecting to RabbitMQ at ${where}`, discard);
   } catch (error) {
     // Of this refusal the driver keeps neither the code nor the text.
     const refused = /ConnectionOpenOk; got <ConnectionClose/.test(messageOf(error));
@@ -170,7 +170,7 @@ function numberOr(text: string | null, otherwise: number): number {
 }
 
 /** Fails when the signal aborts. The driver cannot be told to: what still comes about is discarded. */
-export async function unlessAborted<Result>(
+export async function abortable<Result>(
   running: Promise<Result>,
   signal: AbortSignal,
   what: string,

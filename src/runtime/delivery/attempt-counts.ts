@@ -121,8 +121,9 @@ export class AttemptCounts {
    * failed is noted now. One that is exhausted begins anew, unless it only could not be put where it belongs.
    */
   returned(entry: Entry): void {
-    const { failed, noted, exhausted, leaseExpired: overdue, pause } = entry;
-    const comesBack = overdue && failed > 0 && (exhausted === undefined || pause !== undefined);
+    const { failed, noted, exhausted, leaseExpired, pause } = entry;
+    const comesBack =
+      leaseExpired && failed > 0 && (exhausted === undefined || pause !== undefined);
     const isKept = comesBack || noted > failed || exhausted === undefined;
     if (this.#store !== undefined && noted !== failed && isKept) void this.#write(entry, failed);
     if (!comesBack) return;

@@ -161,7 +161,7 @@ export class Delivery {
     clearTimeout(this.#hold);
     this.#gate.close();
     for (const unsubscribe of this.#unsubscribe) unsubscribe();
-    for (const lane of this.#lanes.resting) this.#returnLane(lane, stopping);
+    for (const lane of this.#lanes.idle) this.#returnLane(lane, stopping);
     this.#room.wake();
     if (this.#inFlight > 0) {
       const abandon = (): void => {

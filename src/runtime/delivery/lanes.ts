@@ -37,7 +37,7 @@ export class Lanes {
   }
 
   /** Those of which nothing is out. */
-  get resting(): Lane[] {
+  get idle(): Lane[] {
     return this.all.filter((lane) => lane.out === 0);
   }
 

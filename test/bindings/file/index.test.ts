@@ -213,8 +213,8 @@ test("no file is read before there is room for it", async () => {
   onTestFinished(() => taken.mockRestore());
   await put("b", "old");
   await until(() => {
-    const rested = taken.mock.results.flatMap(({ value }) => value as { path: string }[]);
-    expect(rested.map(({ path }) => path)).toContain("b");
+    const stable = taken.mock.results.flatMap(({ value }) => value as { path: string }[]);
+    expect(stable.map(({ path }) => path)).toContain("b");
   });
   await put("b", "new");
   expect(input.events).toHaveLength(1);

@@ -10,7 +10,7 @@ function paths(files: readonly Sighting[]): string[] {
   return files.map(({ path }) => path);
 }
 
-test("a file is taken once it has rested, and only once", () => {
+test("a file is taken once it is stable, and only once", () => {
   const files = new StableFiles(1000);
   files.see(seen("a"), 0);
   files.see(seen("a"), 900);
@@ -22,7 +22,7 @@ test("a file is taken once it has rested, and only once", () => {
   expect(files.nextDue).toBeUndefined();
 });
 
-test("a change makes it rest anew", () => {
+test("a change restarts its quiet time", () => {
   const files = new StableFiles(1000);
   files.see(seen("a", "1"), 0);
   files.see(seen("a", "2"), 999);
@@ -38,7 +38,7 @@ test("the oldest come first", () => {
   expect(paths(files.take(0))).toEqual(["c", "a", "b"]);
 });
 
-test("a released one rests again when it is seen, one to be taken again when it is due", () => {
+test("a released one waits again when it is seen, one to be taken again when it is due", () => {
   const files = new StableFiles(1000);
   files.see(seen("a"), 0);
   files.see(seen("b"), 0);
