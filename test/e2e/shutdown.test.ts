@@ -78,7 +78,7 @@ test("an exception that belongs to no component ends it in order, with 70", asyn
   expect(await daemon.end("SIGUSR2")).toBe(70);
   expect(daemon.output()).toContain("a failure outside every component; shutting down");
   expect(daemon.output()).toContain("from nowhere");
-  expect(daemon.output()).toMatch(/ ended$/m);
+  expect(daemon.output()).toMatch(/ shutdown complete$/m);
 });
 
 test("a blocked shutdown: inputs have ended, outputs go on, health says no, and it ends when the app goes", async () => {
