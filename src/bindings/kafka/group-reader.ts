@@ -201,6 +201,7 @@ export class GroupReader implements Reader {
     const turn = ++this.#assignment;
     const before = this.#member;
     this.#member = { id: memberId, generation: generationId };
+    if (before !== undefined && before.id !== memberId) this.#report.putOut();
     // Nobody else had a partition between two generations that follow each other.
     const continued = before?.id === memberId && before.generation + 1 === generationId;
     // A leader that does not know yet that a topic is gone shares it still.
@@ -326,9 +327,9 @@ export class GroupReader implements Reader {
   #described(cluster: ClusterMetadata): boolean {
     const changes = this.#watch.look(cluster);
     for (const change of changes) {
-      logTopicChange(this.#reading.logger, change);
       if (change.now === 0) this.#gone(change.topic);
-      else if (change.isAnother) this.#recreated(change.topic);
+      else logTopicChange(this.#reading.logger, change);
+      if (change.isAnother) this.#recreated(change.topic);
     }
     this.#report.missing(this.#watch.missing);
     return changes.some(({ before, now }) => before !== now);
@@ -337,10 +338,13 @@ export class GroupReader implements Reader {
   #refreshLater(): void {
     const usual = refreshInterval(this.#metadata);
     const interval = this.#watch.missing.length > 0 ? Math.min(usual, whileMissing) : usual;
-    this.#refreshTimer = setTimeout(async () => {
-      await this.#fetcher.refresh().catch(() => {});
+    const again = (): void => {
       if (!this.#stopped) this.#refreshLater();
-    }, interval);
+    };
+    this.#refreshTimer = setTimeout(
+      () => void this.#fetcher.refresh().then(again, again),
+      interval,
+    );
   }
 
   #joinAgain(): void {

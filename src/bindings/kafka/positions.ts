@@ -1,7 +1,7 @@
 import type { Consumer } from "@platformatic/kafka";
 import type { Driver } from "./client.ts";
 import { commitOffsets, committedOffsets } from "./commits.ts";
-import type { Commit, Committed, TopicPartition } from "./commits.ts";
+import type { Committed, TopicPartition } from "./commits.ts";
 import { decodeHandledRanges } from "./handled-ranges.ts";
 
 const timestamps = { start: -2n, end: -1n } as const;

@@ -4,11 +4,17 @@ import type { kafkaFields } from "./fields.ts";
 import type { Begun, Edges } from "./positions.ts";
 import { nameOf } from "./positions.ts";
 
+/** How long being put out counts, in milliseconds, and how often within that is worth a word in the state. */
+const ofLate = 120_000;
+const tooOften = 3;
+
 /** Tells of a reader's topics what the log, the component's state and the metrics should say: what is missing, and what was missed. */
 export class ReaderReport {
   readonly #reading: Pick<Reading<typeof kafkaFields>, "logger" | "report" | "missed">;
   readonly #topics: number;
   #missing: readonly string[] = [];
+  /** When the group put this member out, of late. */
+  #putOut: number[] = [];
   /** What was missed, by what it was missed for. */
   readonly #missed = new Map<string, { records: number; last: string }>();
 
@@ -22,8 +28,21 @@ export class ReaderReport {
 
   /** These topics are not there; none: all are. */
   missing(topics: readonly string[]): void {
-    if (topics.join() === this.#missing.join()) return;
+    for (const topic of topics) {
+      if (!this.#missing.includes(topic))
+        this.#logger.warn({ topic }, "there is no such topic; it is read once somebody makes it");
+    }
     this.#missing = topics;
+    this.#tell();
+  }
+
+  /** The group had put this member out, which has joined anew since. */
+  putOut(): void {
+    this.#logger.warn(
+      {},
+      "the group had put this member out, and it has joined anew: no heart-beat came within sessionTimeout, or somebody removed it",
+    );
+    this.#putOut.push(Date.now());
     this.#tell();
   }
 
@@ -104,8 +123,15 @@ export class ReaderReport {
   #tell(): void {
     const missing = this.#missing.map((topic) => `there is no topic ${topic}`);
     const missed = [...this.#missed.values()].map(({ records, last }) => `${records} ${last}`);
+    this.#putOut = this.#putOut.filter((at) => Date.now() - at < ofLate);
+    const cut =
+      this.#putOut.length < tooOften
+        ? []
+        : [
+            `the group put this member out ${this.#putOut.length} times within ${ofLate / 1000} s: no heart-beat came within sessionTimeout, or somebody removes it`,
+          ];
     const isStalled = missing.length > 0 && missing.length === this.#topics;
-    this.#reading.report?.([...missing, ...missed].join("; "), isStalled);
+    this.#reading.report?.([...missing, ...cut, ...missed].join("; "), isStalled);
   }
 }
 

@@ -56,15 +56,13 @@ export class TopicWatch {
   }
 }
 
-/** Says in the log what has become of a topic. */
+/** Says in the log what has become of a topic that is there. */
 export function logTopicChange(
   logger: Logger,
   { topic, isAnother, before, now }: TopicChange,
 ): void {
   const facts = { topic, partitions: now, before };
-  if (now === 0)
-    logger.warn(facts, "the topic is not there any more; it is read again once somebody makes it");
-  else if (isAnother)
+  if (isAnother)
     logger.warn(facts, "the topic was deleted and made anew; it is read from its start");
   else if (before === 0)
     logger.info(

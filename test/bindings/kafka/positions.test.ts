@@ -125,6 +125,52 @@ describeWith("kafka", (kafka) => {
     expect(said(component, /its commits have expired/)).toHaveLength(1);
   });
 
+  test.each([
+    ["newest", []],
+    ["oldest", ["new:0", "new:1"]],
+  ])(
+    "a topic that is made anew while nobody reads is as a new group's, by initialOffset %s",
+    async (initialOffset, expected) => {
+      const topic = await topics.make();
+      await topics.readOnce(topic, numbers(3), { initialOffset });
+      await topics.makeAnew(topic, 2);
+      const component = await topics.openElsewhere(topic, { initialOffset });
+      await write(component, ["new:0", "new:1"], (text) => ({
+        partitionNumber: text.slice("new:".length),
+      }));
+      const read = await component.read();
+      await write(component, ["later"]);
+      await until(() => read.texts.includes("later"));
+      await until(() => read.handled.length > expected.length);
+      expect(read.texts.toSorted()).toEqual(["later", ...expected]);
+      expect(read.missed).toEqual(initialOffset === "newest" ? [["no commit", 2]] : []);
+    },
+  );
+
+  test("initialOffset oldest reads what has no commit from its start: new partitions, expired commits, a topic made anew", async () => {
+    const topic = await topics.make(1);
+    const initialOffset = "oldest";
+    await topics.readOnce(topic, ["0:0", "0:1"], { initialOffset });
+    await topics.grow(topic, 2);
+    await topics.writeTo(topic, [1], 2);
+    const more = { initialOffset, clientConnectionTopicMetadataRefreshInterval: "500ms" };
+    const grown = await topics.openElsewhere(topic, more);
+    const first = await grown.read();
+    await until(() => first.handled.length === 2);
+    expect(first.texts).toEqual(["1:0", "1:1"]);
+    await grown[Symbol.asyncDispose]();
+    await topics.forget(topic, [0, 1]);
+    const again = await topics.openElsewhere(topic, more);
+    const second = await again.read();
+    await until(() => second.handled.length === 4);
+    expect(second.texts.toSorted()).toEqual(["0:0", "0:1", "1:0", "1:1"]);
+    await topics.makeAnew(topic, 3);
+    const written = await topics.writeTo(topic, [0, 1, 2], 1);
+    await until(() => new Set(second.texts.slice(4)).size === 3);
+    expect(second.texts.slice(4).toSorted()).toEqual(written);
+    expect([...first.missed, ...second.missed]).toEqual([]);
+  });
+
   test("some commits expired: those partitions are read from their start", async () => {
     const topic = await topics.make(2);
     await topics.readOnce(topic, numbers(3));
@@ -156,7 +202,9 @@ describeWith("kafka", (kafka) => {
     await topics.readOnce(topic, numbers(5));
     await topics.writeTo(topic, [0], 15);
     await operate(kafka.brokers, (admin) =>
-      admin.deleteRecords({ topics: [{ name: topic, partitions: [{ partition: 0, offset: 15n }] }] }),
+      admin.deleteRecords({
+        topics: [{ name: topic, partitions: [{ partition: 0, offset: 15n }] }],
+      }),
     );
     const component = await topics.open(topic);
     const read = await component.read();
@@ -227,6 +275,7 @@ describeWith("kafka", (kafka) => {
     const component = await topics.open(topic);
     const read = await component.read();
     expect(read.condition).toEqual({ text: `there is no topic ${topic}`, stalled: true });
+    expect(said(component, /there is no such topic/)).toEqual([{ topic }]);
     expect(await component.backlog()).toBe(0);
     expect(await topics.names()).not.toContain(topic);
     await topics.make(2, topic);

@@ -1,7 +1,7 @@
 import { Admin } from "@platformatic/kafka";
 import type { InboundEvent } from "../../../src/binding.ts";
 import { uniqueName } from "../../servers/unique-name.ts";
-import { openComponent, textOf, until } from "./component.ts";
+import { openComponent, until } from "./component.ts";
 import type { Component } from "./component.ts";
 
 /** Texts that count from `from`. */
@@ -81,7 +81,9 @@ export class Topics {
   }
 
   async grow(topic: string, count: number): Promise<void> {
-    await operate(this.brokers, (admin) => admin.createPartitions({ topics: [{ name: topic, count }] }));
+    await operate(this.brokers, (admin) =>
+      admin.createPartitions({ topics: [{ name: topic, count }] }),
+    );
   }
 
   async delete(topic: string): Promise<void> {
@@ -137,5 +139,3 @@ export class Topics {
 export function said(component: Component, pattern: RegExp): object[] {
   return component.log.filter(({ message }) => pattern.test(message)).map(({ fields }) => fields);
 }
-
-export { textOf, until };
