@@ -7,10 +7,10 @@ import { orDefault, refreshInterval } from "./client.ts";
 import type { Driver } from "./client.ts";
 import type { Committed, TopicPartition } from "./commits.ts";
 import { errorOf, failureOf } from "./failures.ts";
-import { Fetcher, patience } from "./fetcher.ts";
+import { Fetcher, fetchTimeout } from "./fetcher.ts";
 import type { kafkaFields, KafkaMetadata } from "./fields.ts";
 import { groupOptions, strategyOf } from "./group-options.ts";
-import { HandledMemory } from "./handled-memory.ts";
+import { UncommittedOffsets } from "./uncommitted-offsets.ts";
 import { decodeHandledRanges } from "./handled-ranges.ts";
 import { tellMissingTopics } from "./missing-topics.ts";
 import { OffsetCommitter } from "./offset-committer.ts";
@@ -52,7 +52,7 @@ export class GroupReader implements Reader {
   #assignment = 0;
   #settled = Promise.withResolvers<void>();
   #refreshTimer: NodeJS.Timeout | undefined;
-  readonly #memory: HandledMemory;
+  readonly #memory: UncommittedOffsets;
   #stopped = false;
   #lost = false;
 
@@ -67,7 +67,7 @@ export class GroupReader implements Reader {
     this.#driver = driver;
     this.#metadata = metadata;
     this.#reading = reading;
-    this.#memory = HandledMemory.of(metadata.brokers, group);
+    this.#memory = UncommittedOffsets.of(metadata.brokers, group);
     this.#seen = SeenTopics.of(metadata.brokers, group);
     this.#watch = new TopicWatch(topics, this.#seen);
     this.#report = new ReaderReport(reading, topics);
@@ -119,7 +119,7 @@ export class GroupReader implements Reader {
     });
     this.#consumer.on("error", (error) => this.#giveUp(error));
     this.#consumer.on("consumer:heartbeat:stalled", ({ lastError }) =>
-      this.#giveUp(lastError ?? new Error("the group's coordinator does not answer heart-beats")),
+      this.#giveUp(lastError ?? new Error("the group's coordinator does not answer heartbeats")),
     );
     await this.#fetcher.refresh();
     await this.#consumer.joinGroup({});
@@ -136,7 +136,7 @@ export class GroupReader implements Reader {
   }
 
   async flush(): Promise<void> {
-    const until = Date.now() + patience;
+    const until = Date.now() + fetchTimeout;
     for (;;) {
       try {
         await this.#committer.commit();
@@ -256,7 +256,7 @@ export class GroupReader implements Reader {
       } catch (error) {
         if (turn !== this.#assignment || this.#stopped) return;
         failing ??= Date.now();
-        if (Date.now() - failing > patience) throw error;
+        if (Date.now() - failing > fetchTimeout) throw error;
         await pause();
         // Partitions may be newer than what is known of their topic.
         this.#consumer.clearMetadata();
@@ -289,8 +289,8 @@ export class GroupReader implements Reader {
     if (resting?.isStoredAs(committed)) return resting;
     if (resting !== undefined) this.#letGo(resting);
     const { topic, partition, offset, text } = committed;
-    const told = decodeHandledRanges(offset, text);
-    const skip = this.#memory.recall(this.#watch.idOf(topic), partition, offset, told);
+    const decoded = decodeHandledRanges(offset, text);
+    const skip = this.#memory.take(this.#watch.idOf(topic), partition, offset, decoded);
     const taken = new AssignedPartition(committed, offset, skip, this.#settings);
     if (text !== null) taken.stored = { offset, text };
     return taken;
@@ -373,12 +373,12 @@ export class GroupReader implements Reader {
     }
   }
 
-  /** Ends a partition, takes back what the app does not have, and remembers what the coordinator may not have heard of it. */
+  /** Ends a partition, revokes what the app does not have, and remembers what the coordinator may not have heard of it. */
   #letGo(partition: AssignedPartition): void {
     if (partition.ended) return;
     partition.end();
     const id = this.#watch.idOf(partition.topic);
-    this.#memory.remember(id, partition.partition, partition.known);
+    this.#memory.store(id, partition.partition, partition.known);
     partition.withdraw();
   }
 

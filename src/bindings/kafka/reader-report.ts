@@ -40,7 +40,7 @@ export class ReaderReport {
   putOut(): void {
     this.#logger.warn(
       {},
-      "the group had put this member out, and it has joined anew: no heart-beat came within sessionTimeout, or somebody removed it",
+      "the group had put this member out, and it has joined anew: no heartbeat came within sessionTimeout, or somebody removed it",
     );
     this.#putOut.push(Date.now());
     this.#tell();
@@ -128,7 +128,7 @@ export class ReaderReport {
       this.#putOut.length < tooOften
         ? []
         : [
-            `the group put this member out ${this.#putOut.length} times within ${ofLate / 1000} s: no heart-beat came within sessionTimeout, or somebody removes it`,
+            `the group put this member out ${this.#putOut.length} times within ${ofLate / 1000} s: no heartbeat came within sessionTimeout, or somebody removes it`,
           ];
     const isStalled = missing.length > 0 && missing.length === this.#topics;
     this.#reading.report?.([...missing, ...cut, ...missed].join("; "), isStalled);

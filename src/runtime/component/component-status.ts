@@ -105,8 +105,8 @@ function currentState({
   if (state !== "running" || delivery === undefined || app === undefined)
     return { state, reason, since };
   if (!app.available) return { state: "waiting for app", reason: app.unavailableReason, since };
-  const { trouble, heldBy: held } = delivery;
-  if (trouble !== undefined) return { state: "stalled", reason: trouble.reason, since };
+  const { blockage, heldBy: held } = delivery;
+  if (blockage !== undefined) return { state: "stalled", reason: blockage.reason, since };
   if (held === undefined) {
     if (condition === undefined) return { state, reason, since };
     return { state: condition.stalled ? "stalled" : state, reason: condition.text, since };
