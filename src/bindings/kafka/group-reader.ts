@@ -48,6 +48,8 @@ export class GroupReader implements Reader {
   readonly #report: ReaderReport;
   readonly #committer: OffsetCommitter;
   #member: { readonly id: string | null; readonly generation: number } | undefined;
+  /** Told to the group: the coordinator takes a member that says the same as before for one that has nothing new. */
+  #changes = "";
   /** Counts assignments, so that one under way notices that it is out of date. */
   #assignment = 0;
   #settled = Promise.withResolvers<void>();
@@ -78,7 +80,7 @@ export class GroupReader implements Reader {
         await this.#beforeJoin();
         // A leader must not share by what it once knew of topics that only others read.
         this.#consumer.clearMetadata();
-        return strategy === "sticky" ? this.#owned() : Buffer.alloc(0);
+        return strategy === "sticky" ? this.#owned() : Buffer.from(this.#changes);
       }),
     );
     tellMissingTopics(driver, this.#consumer);
@@ -350,6 +352,7 @@ export class GroupReader implements Reader {
   #joinAgain(): void {
     // Before the first join there is nothing to be joined again.
     if (this.#stopped || this.#lost || this.#member === undefined) return;
+    this.#changes = JSON.stringify(this.#watch.partitions);
     this.#consumer.joinGroup({}).catch((error: unknown) => this.#giveUp(error));
   }
 

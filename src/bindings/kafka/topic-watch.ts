@@ -33,6 +33,13 @@ export class TopicWatch {
     return this.#known.get(topic)?.partitions ?? 0;
   }
 
+  /** The number of partitions by topic. */
+  get partitions(): Record<string, number> {
+    return Object.fromEntries(
+      [...this.#known].map(([topic, { partitions }]) => [topic, partitions]),
+    );
+  }
+
   /** Those that are not there. */
   get missing(): string[] {
     return this.#topics.filter((topic) => this.#known.get(topic)?.partitions === 0);

@@ -77,10 +77,12 @@ describeWith("kafka", (kafka) => {
     const fresh = await second.read();
     await until(() => old.handled.length + fresh.handled.length >= 20);
     expect([...old.texts, ...fresh.texts].sort()).toEqual(written);
-    // Whoever found it out, both have a share.
-    expect(new Set([...old.events, ...fresh.events].map(partitionOf))).toEqual(
-      new Set([0, 1, 2, 3]),
-    );
+    await topics.grow(topic, 6);
+    written.push(...(await topics.writeTo(topic, [4, 5], 5)));
+    // Only one of them looks, which is not the group's leader; whoever has the new ones reads them.
+    await until(() => old.handled.length + fresh.handled.length >= 30);
+    expect([...old.texts, ...fresh.texts].sort()).toEqual(written);
+    expect(new Set([...old.events, ...fresh.events].map(partitionOf)).size).toBe(6);
   });
 
   test("a topic that only one of two members reads is read, whoever leads the group", async () => {
@@ -94,6 +96,23 @@ describeWith("kafka", (kafka) => {
     await topics.writeTo(more, [0, 1], 2);
     await until(() => other.handled.length === 4);
     expect(one.events).toEqual([]);
+  });
+
+  test("a leader shares what another member has found out about a topic that the leader does not read", async () => {
+    const [shared, more] = [await topics.make(1), await topics.make(1)];
+    const leader = await topics.open(shared, {
+      clientConnectionTopicMetadataRefreshInterval: "1h",
+    });
+    await leader.read();
+    const second = await topics.open(`${shared},${more}`, {
+      ...{ consumerGroup: shared, publishTopic: more },
+      clientConnectionTopicMetadataRefreshInterval: "500ms",
+    });
+    const read = await second.read();
+    await topics.grow(more, 3);
+    const written = await topics.writeTo(more, [0, 1, 2], 2);
+    await until(() => read.handled.length === written.length);
+    expect(read.texts.toSorted()).toEqual(written);
   });
 
   test("a topic that is added to a group begins at the newest record, the others go on", async () => {
