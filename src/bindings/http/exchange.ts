@@ -6,6 +6,7 @@ import { BindingError, messageOf } from "../../errors.ts";
 import type { Effect } from "../../errors.ts";
 import { describeAddress } from "./address.ts";
 import type { Address } from "./address.ts";
+import type { ConnectionSlots } from "./connection-slots.ts";
 
 /** One request on the wire, and what came back. */
 export type Exchange = {
@@ -34,15 +35,35 @@ export type Answered = {
  */
 export function exchange(
   dispatcher: Dispatcher,
+  slots: ConnectionSlots,
   wanted: Exchange,
   signal: AbortSignal,
 ): Promise<Answered> {
+  const { origin } = wanted.address;
+  if (slots.tryTake(origin)) return dispatch(dispatcher, slots, wanted, signal);
+  return slots.take(origin, signal).then(
+    () => dispatch(dispatcher, slots, wanted, signal),
+    (reason: unknown) => {
+      throw abortFailure(wanted, reason, "unsent", `, waiting for a connection (maxConnections)`);
+    },
+  );
+}
+
+/** With a slot that was taken. It is given back when the driver is done with the connection, which may be later than the answer. */
+function dispatch(
+  dispatcher: Dispatcher,
+  slots: ConnectionSlots,
+  wanted: Exchange,
+  signal: AbortSignal,
+): Promise<Answered> {
+  const { origin } = wanted.address;
   return new Promise((resolve, reject) => {
     if (signal.aborted) {
+      slots.release(origin);
       reject(abortFailure(wanted, signal.reason, "unsent"));
       return;
     }
-    const handler = new Collector(wanted, signal, resolve, reject);
+    const handler = new Collector(wanted, signal, () => slots.release(origin), resolve, reject);
     dispatcher.dispatch(
       {
         origin: wanted.address.origin,
@@ -59,6 +80,7 @@ export function exchange(
 class Collector implements Dispatcher.DispatchHandler {
   readonly #wanted: Exchange;
   readonly #signal: AbortSignal;
+  #release: (() => void) | undefined;
   readonly #resolve: (answered: Answered) => void;
   readonly #reject: (error: BindingError) => void;
   readonly #abort = (): void =>
@@ -76,11 +98,13 @@ class Collector implements Dispatcher.DispatchHandler {
   constructor(
     wanted: Exchange,
     signal: AbortSignal,
+    release: () => void,
     resolve: (answered: Answered) => void,
     reject: (error: BindingError) => void,
   ) {
     this.#wanted = wanted;
     this.#signal = signal;
+    this.#release = release;
     this.#resolve = resolve;
     this.#reject = reject;
     signal.addEventListener("abort", this.#abort, { once: true });
@@ -118,12 +142,20 @@ class Collector implements Dispatcher.DispatchHandler {
   }
 
   onResponseEnd(): void {
+    this.#over();
     if (this.#gunzip === undefined || !this.#zipped) this.#succeed(false);
     else this.#gunzip.end();
   }
 
   onResponseError(_controller: Dispatcher.DispatchController, error: Error): void {
+    this.#over();
     this.#fail(this.#connectionFailure(error));
+  }
+
+  /** The driver is done with it. One answer may end twice: a proxy that wants a password. */
+  #over(): void {
+    this.#release?.();
+    this.#release = undefined;
   }
 
   #startGunzip(): Gunzip {
@@ -191,15 +223,21 @@ class Collector implements Dispatcher.DispatchHandler {
   }
 }
 
-function abortFailure(wanted: Exchange, reason: unknown, effect: Effect): BindingError {
+function abortFailure(
+  wanted: Exchange,
+  reason: unknown,
+  effect: Effect,
+  meanwhile = "",
+): BindingError {
   if (reason instanceof BindingError) {
     const { message, cause } = reason;
-    return new BindingError(reason.reason, `${describe(wanted)}: ${message}`, { effect, cause });
+    const text = `${describe(wanted)}: ${message}${meanwhile}`;
+    return new BindingError(reason.reason, text, { effect, cause });
   }
   const late = reason instanceof Error && reason.name === "TimeoutError";
   return new BindingError(
     late ? "deadline_exceeded" : "cancelled",
-    `${describe(wanted)}: ${late ? "the deadline passed" : "the caller gave up"}`,
+    `${describe(wanted)}: ${late ? "the deadline passed" : "the caller gave up"}${meanwhile}`,
     { effect, cause: reason },
   );
 }

@@ -24,6 +24,7 @@ export default defineBinding({
       cert: metadata.MTLSClientCert,
       key: metadata.MTLSClientKey,
       tokenHeader: metadata.securityTokenHeader,
+      maxConnections: metadata.maxConnections,
     });
   },
 
