@@ -30,6 +30,7 @@ import { addResponseHeaders } from "../grpc/handler-context.ts";
 import type { CallContext, StreamMethod } from "../grpc/method.ts";
 import { methodPath, type Service } from "../grpc/service.ts";
 import { formatGrpcTimeout, longestTimer, parseGrpcTimeout } from "../grpc/timeout.ts";
+import { unlessAborted } from "../runtime/unless-aborted.ts";
 import type { HttpRequest, HttpResponse } from "./http-message.ts";
 
 export type ConnectOptions = {
@@ -111,10 +112,13 @@ function holdTimeouts({ headers }: HttpRequest): void {
 
 const detailTypes = createRegistry(ErrorInfoSchema, RetryInfoSchema);
 
-/** What methods throw, as the lean lane would understand it. */
+/**
+ * What methods throw, as the lean lane would understand it. As there, the caller's deadline ends the call whether
+ * the method looks at it or not: Connect itself only tells the method.
+ */
 const translateErrors: Interceptor = (next) => async (request) => {
   try {
-    const response = await next(request);
+    const response = await unlessAborted(next(request), request.signal);
     return response.stream ? { ...response, message: translated(response.message) } : response;
   } catch (error) {
     throw toConnectError(error);
