@@ -41,6 +41,8 @@ export type ServeOptions = {
   /** How long durable records are kept, and how many. */
   readonly retention: Retention;
   readonly maxBodySize: number;
+  /** Of the app's answers to events. */
+  readonly appMaxAnswerSize: number;
   readonly logLevel: LogLevel;
   readonly logAsJson: boolean;
   readonly gracefulShutdown: number;
@@ -148,6 +150,10 @@ export function addServeOptions(command: Command): Command {
     .option("--history-max-age <duration>", "how long the history of events is kept", "168h")
     .option("--history-max-count <n>", "the most records of history that are kept", "100000")
     .option("--max-body-size <size>", "the largest request", "4Mi")
+    .option(
+      "--app-max-answer-size <size>",
+      "the largest answer of the app to an event; default --max-body-size",
+    )
     .option("--tls-cert <file>", "PEM certificate chain: both ports speak TLS")
     .option("--tls-key <file>", "PEM key of that certificate")
     .option("--log-level <level>", "debug, info, warn, error or fatal", "info")
@@ -231,6 +237,8 @@ export function readServeOptions(command: Command): ServeOptions {
   if ((optional("tlsCert") === undefined) !== (optional("tlsKey") === undefined)) {
     problems.push("--tls-cert and --tls-key go together");
   }
+  const size = (name: string): number =>
+    check(parseByteSize(text(name)), name, 'is not a size such as "4Mi"', 0);
   const options: ServeOptions = {
     appId: text("appId"),
     appPort:
@@ -277,11 +285,9 @@ export function readServeOptions(command: Command): ServeOptions {
       },
       history: { age: age("historyMaxAge"), count: most("historyMaxCount") },
     },
-    maxBodySize: check(
-      parseByteSize(text("maxBodySize")),
-      "maxBodySize",
-      'is not a size such as "4Mi"',
-      0,
+    maxBodySize: size("maxBodySize"),
+    appMaxAnswerSize: size(
+      flags["appMaxAnswerSize"] === undefined ? "maxBodySize" : "appMaxAnswerSize",
     ),
     logLevel: check(
       levels[text("logLevel").toLowerCase()],

@@ -4,6 +4,7 @@ import { createApp } from "../app/app.ts";
 import type { JoinedApp } from "../app/joined-app.ts";
 import { bindings } from "../bindings/index.ts";
 import { formatDuration } from "../metadata/duration.ts";
+import { MemoryBudget } from "../memory-budget.ts";
 import { compilePolicies } from "../policy/policies.ts";
 import { RuntimeDescription } from "../rpc/description.ts";
 import type { ReloadResult } from "../runtime/component/reload.ts";
@@ -68,6 +69,7 @@ export async function serve(options: ServeOptions): Promise<Served> {
       runtime.applyPolicies(resiliency && (await compilePolicies(resiliency)));
     },
   });
+  const memory = new MemoryBudget();
   const app = await createApp({
     protocol: options.appProtocol,
     port: options.appPort,
@@ -75,6 +77,11 @@ export async function serve(options: ServeOptions): Promise<Served> {
     token: process.env["APP_API_TOKEN"],
     optionsTimeout: options.appBindingOptionsTimeout,
     health: options.appHealth,
+    answers: {
+      maxBytes: options.appMaxAnswerSize,
+      setting: "--app-max-answer-size",
+      memory: memory.share("app"),
+    },
     logger,
   });
   const store = createStore({

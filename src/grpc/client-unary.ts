@@ -1,6 +1,6 @@
 import type { ClientHttp2Stream, IncomingHttpHeaders } from "node:http2";
 import { Call, type CallOptions, type Carrier, type Unanswered } from "./client-call.ts";
-import { framePrefixBytes } from "./frame.ts";
+import { type AnswerLimits, AnswerRoom } from "../answer-room.ts";
 import { Code } from "./status.ts";
 
 /** The whole answer, or why there is none. */
@@ -18,24 +18,25 @@ const noBytes = Buffer.alloc(0);
 /** A call whose request is there at once and whose answer is taken as a whole. */
 export class ClientUnary extends Call {
   readonly #body: readonly Uint8Array[];
-  readonly #limit: number;
+  readonly #limits: AnswerLimits;
+  #room: AnswerRoom;
   readonly #resolve: (answer: Answer) => void;
   #first: Buffer | undefined;
   #rest: Buffer[] | undefined;
-  #size = 0;
 
-  /** The limit is of the answer's message, in bytes. */
+  /** The limits are of the answer's body. */
   constructor(
     carrier: Carrier,
     fields: readonly string[],
     options: CallOptions,
     body: readonly Uint8Array[],
-    limit: number,
+    limits: AnswerLimits,
     resolve: (answer: Answer) => void,
   ) {
     super(carrier, fields, options);
     this.#body = body;
-    this.#limit = limit;
+    this.#limits = limits;
+    this.#room = new AnswerRoom(limits);
     this.#resolve = resolve;
   }
 
@@ -52,28 +53,35 @@ export class ClientUnary extends Call {
 
   protected begun(): void {
     // A stream that the server did not take may have begun its answer.
-    this.#first = undefined;
-    this.#rest = undefined;
-    this.#size = 0;
+    this.#letGo();
+    this.#room = new AnswerRoom(this.#limits);
   }
 
   protected receive(chunk: Buffer): void {
-    this.#size += chunk.length;
-    if (this.#size > this.#limit + framePrefixBytes) {
-      this.giveUp(`the answer is larger than ${this.#limit} bytes`, Code.resourceExhausted);
-    } else if (this.#first === undefined) this.#first = chunk;
+    const refusal = this.#room.take(chunk.length);
+    if (refusal !== undefined) this.giveUp(refusal, Code.resourceExhausted);
+    else if (this.#first === undefined) this.#first = chunk;
     else (this.#rest ??= [this.#first]).push(chunk);
   }
 
   protected answered(): void {
     const headers = this.firstHeaders;
     const trailers = this.lastHeaders;
+    const { size } = this.#room;
     const body =
-      this.#rest === undefined ? (this.#first ?? noBytes) : Buffer.concat(this.#rest, this.#size);
+      this.#rest === undefined ? (this.#first ?? noBytes) : Buffer.concat(this.#rest, size);
+    this.#letGo();
     this.#resolve({ kind: "answered", headers, trailers, body });
   }
 
   protected unanswered(end: Unanswered): void {
+    this.#letGo();
     this.#resolve(end);
+  }
+
+  #letGo(): void {
+    this.#room.release();
+    this.#first = undefined;
+    this.#rest = undefined;
   }
 }

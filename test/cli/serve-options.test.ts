@@ -71,7 +71,11 @@ describe("the flags of serve", () => {
         },
       },
     ],
-    [["--max-body-size=10Ki"], { maxBodySize: 10_240 }],
+    [["--max-body-size=10Ki"], { maxBodySize: 10_240, appMaxAnswerSize: 10_240 }],
+    [
+      ["--max-body-size=10Ki", "--app-max-answer-size=1Mi"],
+      { maxBodySize: 10_240, appMaxAnswerSize: 1_048_576 },
+    ],
     [["--dapr-graceful-shutdown-seconds", "2"], { gracefulShutdown: 2000 }],
     [["--dapr-block-shutdown-duration", "1m"], { blockShutdown: 60_000 }],
     [["--app-binding-options-timeout", "750ms"], { appBindingOptionsTimeout: 750 }],
