@@ -1,6 +1,12 @@
 /** How many bytes of others' data a process holds at most, unless it is told otherwise. */
 export const defaultMemoryBudget = 256 * 1024 * 1024;
 
+/**
+ * So much of each answer of another system is counted and never refused: ordinary traffic goes on while others fill the
+ * budget. How many answers there are at one time is bounded by what asks for them.
+ */
+export const assuredBytes = 64 * 1024;
+
 /** Further refusals of a share are told as a count, at most this often, in milliseconds. */
 const tellAgainAfter = 60_000;
 
@@ -106,9 +112,19 @@ export class MemoryShare {
     this.add(-bytes);
   }
 
-  /** A part of the share for one call, which is released as one. */
-  open(): Reservation {
-    return new Reservation(this);
+  /** Whether there is room for nothing more. */
+  get isFull(): boolean {
+    return this.#used >= this.limit || !this.#whole.hasRoom(1);
+  }
+
+  /** A part of the share for one call, which is released as one. Its first `assured` bytes are never refused. */
+  open(assured = 0): Reservation {
+    return new Reservation(this, assured);
+  }
+
+  /** The same share, for what opens parts of it without knowing what is assured: {@link assuredBytes}. */
+  get forAnswers(): { open(): Reservation } {
+    return { open: () => this.open(assuredBytes) };
   }
 
   #refuse(): void {
@@ -131,11 +147,13 @@ export class MemoryShare {
 /** What one call holds of a {@link MemoryShare}. */
 export class Reservation {
   readonly #share: MemoryShare;
+  readonly #assured: number;
   #bytes = 0;
   #isReleased = false;
 
-  constructor(share: MemoryShare) {
+  constructor(share: MemoryShare, assured: number) {
     this.#share = share;
+    this.#assured = assured;
   }
 
   /** Bytes that are held now. */
@@ -145,7 +163,9 @@ export class Reservation {
 
   /** As {@link MemoryShare.reserve}. Once released there is room for nothing. */
   reserve(bytes: number): boolean {
-    if (this.#isReleased || !this.#share.reserve(bytes)) return false;
+    if (this.#isReleased) return false;
+    if (this.#bytes + bytes <= this.#assured) this.#share.add(bytes);
+    else if (!this.#share.reserve(bytes)) return false;
     this.#bytes += bytes;
     return true;
   }

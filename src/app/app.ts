@@ -1,4 +1,4 @@
-import type { AnswerLimits } from "../answer-room.ts";
+import type { AnswerLimits } from "../grpc/answer-room.ts";
 import type { Logger } from "../binding.ts";
 import type { App } from "../runtime/app.ts";
 import { EventStreams } from "./event-streams.ts";

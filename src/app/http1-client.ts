@@ -1,6 +1,6 @@
 import net from "node:net";
 import { type Dispatcher, Pool } from "undici";
-import { type AnswerLimits, AnswerRoom } from "../answer-room.ts";
+import { type AnswerLimits, AnswerRoom } from "../grpc/answer-room.ts";
 import { messageOf } from "../errors.ts";
 import { longestTimer } from "../metadata/duration.ts";
 import type { HttpClient, HttpLimits, HttpRequest, HttpResult } from "./http-client.ts";

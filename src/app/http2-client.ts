@@ -1,5 +1,5 @@
 import { ClientConnection } from "../grpc/client-connection.ts";
-import type { AnswerLimits } from "../answer-room.ts";
+import type { AnswerLimits } from "../grpc/answer-room.ts";
 import type { HttpClient } from "./http-client.ts";
 
 /** A client of a server that speaks cleartext HTTP/2 by prior knowledge. */

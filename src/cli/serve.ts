@@ -80,7 +80,7 @@ export async function serve(options: ServeOptions): Promise<Served> {
     answers: {
       maxBytes: options.appMaxAnswerSize,
       setting: "--app-max-answer-size",
-      memory: memory.share("app"),
+      memory: memory.share("app").forAnswers,
     },
     logger,
   });

@@ -2,7 +2,7 @@ import http2 from "node:http2";
 import net from "node:net";
 import tls from "node:tls";
 import type { ClientHttp2Session } from "node:http2";
-import type { AnswerLimits } from "../answer-room.ts";
+import type { AnswerLimits } from "./answer-room.ts";
 import type { Call, CallOptions, Carrier } from "./client-call.ts";
 import { type Answer, ClientUnary } from "./client-unary.ts";
 import { http2SessionOptions, streamWindowBytes, widenWindow } from "./http2-options.ts";

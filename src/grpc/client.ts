@@ -1,5 +1,5 @@
 import type { IncomingHttpHeaders } from "node:http2";
-import type { AnswerLimits } from "../answer-room.ts";
+import type { AnswerLimits } from "./answer-room.ts";
 import type { CallOptions, Unanswered } from "./client-call.ts";
 import { ClientConnection, type ClientConnectionOptions } from "./client-connection.ts";
 import { CallFailure, checkStatus, messageFailure } from "./client-status.ts";

@@ -45,15 +45,15 @@ const roads: Record<string, Road> = {
     protocol: "h2c",
     encode: (size) => Buffer.alloc(size, "x"),
     async serve(held) {
-      const { port, stop } = await startHttp2Server(({ stream }) => {
+      const server = await startHttp2Server(({ stream }) => {
         stream.respond({ ":status": 200 });
         held.push({
           write: (part) => void stream.write(part),
           end: () => void stream.end(),
         });
       });
-      onTestFinished(stop);
-      return port;
+      onTestFinished(() => server.stop());
+      return server.port;
     },
   },
   gRPC: {
@@ -68,7 +68,7 @@ const roads: Record<string, Road> = {
       return encodeFrame(message);
     },
     async serve(held) {
-      const { port, stop } = await startUnaryApp(({ stream }) => {
+      const server = await startUnaryApp(({ stream }) => {
         stream.respond(
           { ":status": 200, "content-type": "application/grpc" },
           { waitForTrailers: true },
@@ -79,20 +79,20 @@ const roads: Record<string, Road> = {
           end: () => void stream.end(),
         });
       });
-      onTestFinished(stop);
-      return port;
+      onTestFinished(() => server.stop());
+      return server.port;
     },
   },
 };
 
-async function connect({ protocol, serve }: Road, budget = new MemoryBudget()) {
+async function connect(road: Road, budget = new MemoryBudget()) {
   const held: Held[] = [];
   const memory = budget.share("app");
   const app = await createApp({
-    protocol,
-    port: await serve(held),
+    protocol: road.protocol,
+    port: await road.serve(held),
     logger: spiedLogger(),
-    answers: { maxBytes: limit, setting: "--app-max-answer-size", memory },
+    answers: { maxBytes: limit, setting: "--app-max-answer-size", memory: memory.forAnswers },
   });
   onTestFinished(() => app.close());
   await untilAvailable(app);

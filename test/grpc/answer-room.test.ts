@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
-import { AnswerRoom, assuredAnswerBytes, noRoomForAnswer } from "../src/answer-room.ts";
-import { MemoryBudget } from "../src/memory-budget.ts";
+import { AnswerRoom, noRoomForAnswer } from "../../src/grpc/answer-room.ts";
+import { assuredBytes, MemoryBudget } from "../../src/memory-budget.ts";
 
 test("the largest answer is taken, one byte more is not, and the text names what says so", () => {
   const room = new AnswerRoom({ maxBytes: 10, setting: "--size" });
@@ -15,7 +15,7 @@ test("the largest answer is taken, one byte more is not, and the text names what
 
 test("what is taken counts in the share until it is released", () => {
   const memory = new MemoryBudget(1_000_000).share("test");
-  const room = new AnswerRoom({ maxBytes: Infinity, memory });
+  const room = new AnswerRoom({ maxBytes: Infinity, memory: memory.forAnswers });
   room.take(100);
   room.take(200_000);
   expect(memory.used).toBe(200_100);
@@ -26,11 +26,13 @@ test("what is taken counts in the share until it is released", () => {
 
 test("beyond its first 64 KiB an answer is refused when the share is full", () => {
   const memory = new MemoryBudget(100_000).share("test", 50_000);
-  const [first, second] = [0, 1].map(() => new AnswerRoom({ maxBytes: Infinity, memory }));
-  expect(first?.take(assuredAnswerBytes)).toBeUndefined();
-  expect(second?.take(assuredAnswerBytes)).toBeUndefined();
+  const [first, second] = [0, 1].map(
+    () => new AnswerRoom({ maxBytes: Infinity, memory: memory.forAnswers }),
+  );
+  expect(first?.take(assuredBytes)).toBeUndefined();
+  expect(second?.take(assuredBytes)).toBeUndefined();
   expect(first?.take(1)).toBe(noRoomForAnswer);
-  expect(memory.used).toBe(2 * assuredAnswerBytes);
+  expect(memory.used).toBe(2 * assuredBytes);
   expect(memory.refusals).toBe(1);
   first?.release();
   second?.release();

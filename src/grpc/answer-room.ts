@@ -1,19 +1,23 @@
-import type { MemoryShare, Reservation } from "./memory-budget.ts";
-
-/** What is taken of an answer of another system. */
+/** What is taken of an answer of a server. */
 export type AnswerLimits = {
   /** The largest answer, in bytes. */
   readonly maxBytes: number;
   /** Bytes around it that do not count. Default 0. */
   readonly framing?: number;
-  /** What sets that, for the text of a refusal: a flag or a field. */
+  /** What sets the largest, for the text of a refusal: a flag or a field. */
   readonly setting?: string | undefined;
   /** What answers are gathered in. Absent: each is bounded, and not all of them together. */
-  readonly memory?: MemoryShare | undefined;
+  readonly memory?: AnswerMemory | undefined;
 };
 
-/** So much of each answer is counted but never refused, so that ordinary traffic goes on while others fill the budget. */
-export const assuredAnswerBytes = 64 * 1024;
+/** Opens a part of the memory for one answer. */
+export type AnswerMemory = {
+  open(): {
+    /** Counts so many bytes more, if there is room for them. */
+    reserve(bytes: number): boolean;
+    release(): void;
+  };
+};
 
 /** Why an answer that is not too large is not taken. */
 export const noRoomForAnswer = "the memory budget has no room for the answer (--memory-budget)";
@@ -22,7 +26,7 @@ export const noRoomForAnswer = "the memory budget has no room for the answer (--
 export class AnswerRoom {
   readonly #limits: AnswerLimits;
   #size = 0;
-  #reservation: Reservation | undefined;
+  #reservation: ReturnType<AnswerMemory["open"]> | undefined;
 
   constructor(limits: AnswerLimits) {
     this.#limits = limits;
@@ -39,9 +43,8 @@ export class AnswerRoom {
     if (this.#size + bytes > maxBytes + framing)
       return `the answer is larger than ${maxBytes} bytes${setting === undefined ? "" : ` (${setting})`}`;
     if (memory !== undefined) {
-      const reservation = (this.#reservation ??= memory.open());
-      if (this.#size + bytes <= assuredAnswerBytes) reservation.add(bytes);
-      else if (!reservation.reserve(bytes)) return noRoomForAnswer;
+      this.#reservation ??= memory.open();
+      if (!this.#reservation.reserve(bytes)) return noRoomForAnswer;
     }
     this.#size += bytes;
     return undefined;
