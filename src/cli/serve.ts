@@ -103,6 +103,7 @@ export async function serve(options: ServeOptions): Promise<Served> {
     logger,
     observer: metrics,
     store,
+    memory,
     http: createHttpEndpoints(),
     eventHistory: options.eventHistory,
     maxConcurrency: options.appMaxConcurrency,

@@ -3,6 +3,7 @@ import { createSecureContext } from "node:tls";
 import type { SecureContextOptions } from "node:tls";
 import type { Agent, Dispatcher, ProxyAgent } from "undici";
 import { BindingError, messageOf } from "../../errors.ts";
+import type { MemoryShare } from "../../memory-budget.ts";
 import { parseAddress, resolveLocation } from "./address.ts";
 import type { Address } from "./address.ts";
 import { ConnectionSlots } from "./connection-slots.ts";
@@ -23,6 +24,8 @@ export type ClientOptions = {
   readonly tokenHeader: string | undefined;
   /** To each origin. */
   readonly maxConnections: number;
+  /** What answers are gathered in. */
+  readonly memory: MemoryShare;
 };
 
 /** A request and all the redirects that follow from it. */
@@ -47,6 +50,7 @@ export class HttpClient implements AsyncDisposable {
   readonly #all: readonly Dispatcher[];
   readonly #secret: readonly string[];
   readonly #slots: ConnectionSlots;
+  readonly #memory: MemoryShare;
   /** Where a request without a path goes. */
   readonly home: Address;
 
@@ -58,6 +62,7 @@ export class HttpClient implements AsyncDisposable {
   ) {
     const rules = readProxyRules(process.env);
     this.home = home;
+    this.#memory = options.memory;
     this.#slots = new ConnectionSlots(options.maxConnections);
     this.#all = [direct, ...proxies.values()];
     this.#secret = [
@@ -117,12 +122,12 @@ export class HttpClient implements AsyncDisposable {
         gunzip,
         maxBody: request.maxBody,
       };
-      const answered = await exchange(
-        this.#dispatcherOf(address.origin),
-        this.#slots,
-        wanted,
-        signal,
-      );
+      const channel = {
+        dispatcher: this.#dispatcherOf(address.origin),
+        slots: this.#slots,
+        memory: this.#memory,
+      };
+      const answered = await exchange(channel, wanted, signal);
       const location = redirectOf(answered);
       if (location === undefined) return answered;
       if (redirects === mostRedirects) {

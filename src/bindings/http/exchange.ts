@@ -4,6 +4,7 @@ import type { Gunzip } from "node:zlib";
 import type { Dispatcher } from "undici";
 import { BindingError, messageOf } from "../../errors.ts";
 import type { Effect } from "../../errors.ts";
+import { assuredBytes, type MemoryShare, type Reservation } from "../../memory-budget.ts";
 import { describeAddress } from "./address.ts";
 import type { Address } from "./address.ts";
 import type { ConnectionSlots } from "./connection-slots.ts";
@@ -20,6 +21,14 @@ export type Exchange = {
   readonly maxBody: number;
 };
 
+/** What requests go through. */
+export type Channel = {
+  readonly dispatcher: Dispatcher;
+  readonly slots: ConnectionSlots;
+  /** What answers are gathered in. */
+  readonly memory: MemoryShare;
+};
+
 export type Answered = {
   readonly status: number;
   readonly phrase: string | undefined;
@@ -34,15 +43,15 @@ export type Answered = {
  * connection came about, `ambiguous` once the request was on its way.
  */
 export function exchange(
-  dispatcher: Dispatcher,
-  slots: ConnectionSlots,
+  channel: Channel,
   wanted: Exchange,
   signal: AbortSignal,
 ): Promise<Answered> {
   const { origin } = wanted.address;
-  if (slots.tryTake(origin)) return dispatch(dispatcher, slots, wanted, signal);
+  const { slots } = channel;
+  if (slots.tryTake(origin)) return dispatch(channel, wanted, signal);
   return slots.take(origin, signal).then(
-    () => dispatch(dispatcher, slots, wanted, signal),
+    () => dispatch(channel, wanted, signal),
     (reason: unknown) => {
       throw abortFailure(wanted, reason, "unsent", `, waiting for a connection (maxConnections)`);
     },
@@ -51,8 +60,7 @@ export function exchange(
 
 /** With a slot that was taken. It is given back when the driver is done with the connection, which may be later than the answer. */
 function dispatch(
-  dispatcher: Dispatcher,
-  slots: ConnectionSlots,
+  { dispatcher, slots, memory }: Channel,
   wanted: Exchange,
   signal: AbortSignal,
 ): Promise<Answered> {
@@ -63,7 +71,11 @@ function dispatch(
       reject(abortFailure(wanted, signal.reason, "unsent"));
       return;
     }
-    const handler = new Collector(wanted, signal, () => slots.release(origin), resolve, reject);
+    const handler = new Collector(wanted, signal, memory.open(assuredBytes), {
+      release: () => slots.release(origin),
+      resolve,
+      reject,
+    });
     dispatcher.dispatch(
       {
         origin: wanted.address.origin,
@@ -77,15 +89,22 @@ function dispatch(
   });
 }
 
+type Ends = {
+  /** The connection is free. */
+  readonly release: () => void;
+  readonly resolve: (answered: Answered) => void;
+  readonly reject: (error: BindingError) => void;
+};
+
 class Collector implements Dispatcher.DispatchHandler {
   readonly #wanted: Exchange;
   readonly #signal: AbortSignal;
-  #release: (() => void) | undefined;
-  readonly #resolve: (answered: Answered) => void;
-  readonly #reject: (error: BindingError) => void;
+  readonly #memory: Reservation;
+  readonly #ends: Ends;
   readonly #abort = (): void =>
     this.#fail(abortFailure(this.#wanted, this.#signal.reason, this.#effect()));
   readonly #chunks: Buffer[] = [];
+  #isReleased = false;
   #controller: Dispatcher.DispatchController | undefined;
   #gunzip: Gunzip | undefined;
   #zipped = false;
@@ -95,18 +114,11 @@ class Collector implements Dispatcher.DispatchHandler {
   #phrase: string | undefined;
   #headers: IncomingHttpHeaders = {};
 
-  constructor(
-    wanted: Exchange,
-    signal: AbortSignal,
-    release: () => void,
-    resolve: (answered: Answered) => void,
-    reject: (error: BindingError) => void,
-  ) {
+  constructor(wanted: Exchange, signal: AbortSignal, memory: Reservation, ends: Ends) {
     this.#wanted = wanted;
     this.#signal = signal;
-    this.#release = release;
-    this.#resolve = resolve;
-    this.#reject = reject;
+    this.#memory = memory;
+    this.#ends = ends;
     signal.addEventListener("abort", this.#abort, { once: true });
   }
 
@@ -154,8 +166,9 @@ class Collector implements Dispatcher.DispatchHandler {
 
   /** The driver is done with it. One answer may end twice: a proxy that wants a password. */
   #over(): void {
-    this.#release?.();
-    this.#release = undefined;
+    if (this.#isReleased) return;
+    this.#isReleased = true;
+    this.#ends.release();
   }
 
   #startGunzip(): Gunzip {
@@ -170,6 +183,7 @@ class Collector implements Dispatcher.DispatchHandler {
   #keep(chunk: Buffer): void {
     if (this.#done) return;
     const room = this.#wanted.maxBody - this.#size;
+    if (!this.#memory.reserve(Math.min(chunk.length, room))) return this.#fail(this.#noRoom());
     this.#chunks.push(chunk.length > room ? chunk.subarray(0, room) : chunk);
     this.#size += Math.min(chunk.length, room);
     if (chunk.length <= room) return;
@@ -183,7 +197,9 @@ class Collector implements Dispatcher.DispatchHandler {
     const [first] = this.#chunks;
     const body =
       this.#chunks.length === 1 && first !== undefined ? first : Buffer.concat(this.#chunks);
-    this.#resolve({
+    this.#chunks.length = 0;
+    this.#memory.release();
+    this.#ends.resolve({
       status: this.#status,
       phrase: this.#phrase,
       headers: this.#headers,
@@ -195,7 +211,9 @@ class Collector implements Dispatcher.DispatchHandler {
   #fail(error: BindingError): void {
     if (this.#done) return;
     this.#finish();
-    this.#reject(error);
+    this.#chunks.length = 0;
+    this.#memory.release();
+    this.#ends.reject(error);
     this.#stop();
   }
 
@@ -211,6 +229,11 @@ class Collector implements Dispatcher.DispatchHandler {
 
   #effect(): Effect {
     return this.#controller === undefined ? "unsent" : "ambiguous";
+  }
+
+  #noRoom(): BindingError {
+    const text = `${describe(this.#wanted)}: the memory budget has no room for the answer (--memory-budget)`;
+    return new BindingError("resource_exhausted", text, { effect: "ambiguous" });
   }
 
   #connectionFailure(error: Error): BindingError {

@@ -17,7 +17,7 @@ export default defineBinding({
   summary: "Calls an HTTP or HTTPS server.",
   metadata: httpFields,
 
-  async open({ metadata }) {
+  async open({ metadata, memory }) {
     return HttpClient.open(await import("undici"), {
       url: metadata.url,
       ca: metadata.MTLSRootCA,
@@ -25,6 +25,7 @@ export default defineBinding({
       key: metadata.MTLSClientKey,
       tokenHeader: metadata.securityTokenHeader,
       maxConnections: metadata.maxConnections,
+      memory,
     });
   },
 
