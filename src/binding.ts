@@ -281,6 +281,13 @@ export type HttpEndpoint = AsyncDisposable & {
    * when another component has the path. Without a handler requests are answered 503.
    */
   handle(handler: (request: IncomingMessage, response: ServerResponse) => void): () => void;
+  /** The memory for bodies, shared with all who listen. Nothing is kept that it has no room for. */
+  readonly memory: {
+    /** Counts so many bytes. False: there is no room for them, and the request is answered 503. */
+    reserve(bytes: number): boolean;
+    /** They are not kept any more. */
+    release(bytes: number): void;
+  };
 };
 
 /** The part of pino that bindings use: facts as fields, then a constant message. */

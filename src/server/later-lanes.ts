@@ -38,25 +38,26 @@ export function createLaterLanes({ names, load, otherwise }: LaterLanesOptions):
   }
 
   return {
-    onStream(stream, headers, flags, raw) {
+    onStream(stream, headers, raw, memory) {
       if (!isKnown(headers[":path"])) return false;
       // Who gives up before the lanes are there is nobody's failure.
       if (lanes === undefined) stream.on("error", () => {});
       whenLoaded(
         (lanes) => {
           if (stream.destroyed) return;
-          if (!lanes.onStream(stream, headers, flags, raw))
-            otherwise.onStream(stream, headers, flags, raw);
+          if (!lanes.onStream(stream, headers, raw, memory))
+            otherwise.onStream(stream, headers, raw, memory);
         },
         () => stream.destroy(),
       );
       return true;
     },
-    onRequest(request, response) {
+    onRequest(request, response, memory) {
       if (!isKnown(request.url)) return false;
       whenLoaded(
         (lanes) => {
-          if (!lanes.onRequest(request, response)) otherwise.onRequest(request, response);
+          if (!lanes.onRequest(request, response, memory))
+            otherwise.onRequest(request, response, memory);
         },
         () => response.destroy(),
       );
