@@ -1,6 +1,7 @@
 import net from "node:net";
 import { type Dispatcher, Pool } from "undici";
 import { type AnswerLimits, AnswerRoom } from "../grpc/answer-room.ts";
+import { ByteParts } from "../byte-parts.ts";
 import { messageOf } from "../errors.ts";
 import { longestTimer } from "../metadata/duration.ts";
 import type { HttpClient, HttpLimits, HttpRequest, HttpResult } from "./http-client.ts";
@@ -131,7 +132,7 @@ class Http1Exchange implements Dispatcher.DispatchHandler {
   connectionFailed = false;
   readonly #limits: HttpLimits;
   readonly #room: AnswerRoom;
-  readonly #chunks: Buffer[] = [];
+  readonly #parts = new ByteParts();
   #resolve: ((result: HttpResult) => void) | undefined;
   #timer: NodeJS.Timeout | undefined;
   #controller: Dispatcher.DispatchController | undefined;
@@ -179,13 +180,12 @@ class Http1Exchange implements Dispatcher.DispatchHandler {
   onResponseData(_controller: Dispatcher.DispatchController, chunk: Buffer): void {
     if (this.#resolve === undefined) return;
     const refusal = this.#room.take(chunk.length);
-    if (refusal === undefined) this.#chunks.push(chunk);
+    if (refusal === undefined) this.#parts.add(chunk);
     else this.#giveUp(refusal);
   }
 
   onResponseEnd(): void {
-    const [first = Buffer.alloc(0)] = this.#chunks;
-    const body = this.#chunks.length > 1 ? Buffer.concat(this.#chunks, this.#room.size) : first;
+    const body = this.#parts.whole();
     this.#finish({ kind: "answered", status: this.#status, headers: this.#headers, body });
   }
 
@@ -215,7 +215,7 @@ class Http1Exchange implements Dispatcher.DispatchHandler {
     const resolve = this.#resolve;
     if (resolve === undefined) return;
     this.#resolve = undefined;
-    this.#chunks.length = 0;
+    this.#parts.clear();
     this.#room.release();
     clearTimeout(this.#timer);
     this.#limits.signal?.removeEventListener("abort", this.#cancel);

@@ -1,5 +1,6 @@
 import type { ClientHttp2Stream, IncomingHttpHeaders } from "node:http2";
 import { Call, type CallOptions, type Carrier, type Unanswered } from "./client-call.ts";
+import { ByteParts } from "../byte-parts.ts";
 import { type AnswerLimits, AnswerRoom } from "./answer-room.ts";
 import { Code } from "./status.ts";
 
@@ -13,16 +14,13 @@ export type Answer =
     }
   | Unanswered;
 
-const noBytes = Buffer.alloc(0);
-
 /** A call whose request is there at once and whose answer is taken as a whole. */
 export class ClientUnary extends Call {
   readonly #body: readonly Uint8Array[];
   readonly #limits: AnswerLimits;
   #room: AnswerRoom;
   readonly #resolve: (answer: Answer) => void;
-  #first: Buffer | undefined;
-  #rest: Buffer[] | undefined;
+  readonly #parts = new ByteParts();
 
   /** The limits are of the answer's body. */
   constructor(
@@ -60,16 +58,13 @@ export class ClientUnary extends Call {
   protected receive(chunk: Buffer): void {
     const refusal = this.#room.take(chunk.length);
     if (refusal !== undefined) this.giveUp(refusal, Code.resourceExhausted);
-    else if (this.#first === undefined) this.#first = chunk;
-    else (this.#rest ??= [this.#first]).push(chunk);
+    else this.#parts.add(chunk);
   }
 
   protected answered(): void {
     const headers = this.firstHeaders;
     const trailers = this.lastHeaders;
-    const { size } = this.#room;
-    const body =
-      this.#rest === undefined ? (this.#first ?? noBytes) : Buffer.concat(this.#rest, size);
+    const body = this.#parts.whole();
     this.#letGo();
     this.#resolve({ kind: "answered", headers, trailers, body });
   }
@@ -81,7 +76,6 @@ export class ClientUnary extends Call {
 
   #letGo(): void {
     this.#room.release();
-    this.#first = undefined;
-    this.#rest = undefined;
+    this.#parts.clear();
   }
 }

@@ -2,6 +2,7 @@ import type { IncomingHttpHeaders } from "node:http";
 import { createGunzip } from "node:zlib";
 import type { Gunzip } from "node:zlib";
 import type { Dispatcher } from "undici";
+import { ByteParts } from "../../byte-parts.ts";
 import { BindingError, messageOf } from "../../errors.ts";
 import type { Effect } from "../../errors.ts";
 import { assuredBytes, type MemoryShare, type Reservation } from "../../memory-budget.ts";
@@ -103,12 +104,11 @@ class Collector implements Dispatcher.DispatchHandler {
   readonly #ends: Ends;
   readonly #abort = (): void =>
     this.#fail(abortFailure(this.#wanted, this.#signal.reason, this.#effect()));
-  readonly #chunks: Buffer[] = [];
+  readonly #parts = new ByteParts();
   #isReleased = false;
   #controller: Dispatcher.DispatchController | undefined;
   #gunzip: Gunzip | undefined;
   #zipped = false;
-  #size = 0;
   #done = false;
   #status = 0;
   #phrase: string | undefined;
@@ -182,10 +182,9 @@ class Collector implements Dispatcher.DispatchHandler {
 
   #keep(chunk: Buffer): void {
     if (this.#done) return;
-    const room = this.#wanted.maxBody - this.#size;
+    const room = this.#wanted.maxBody - this.#parts.size;
     if (!this.#memory.reserve(Math.min(chunk.length, room))) return this.#fail(this.#noRoom());
-    this.#chunks.push(chunk.length > room ? chunk.subarray(0, room) : chunk);
-    this.#size += Math.min(chunk.length, room);
+    this.#parts.add(chunk.length > room ? chunk.subarray(0, room) : chunk);
     if (chunk.length <= room) return;
     this.#succeed(true);
     this.#stop();
@@ -194,10 +193,8 @@ class Collector implements Dispatcher.DispatchHandler {
   #succeed(cut: boolean): void {
     if (this.#done) return;
     this.#finish();
-    const [first] = this.#chunks;
-    const body =
-      this.#chunks.length === 1 && first !== undefined ? first : Buffer.concat(this.#chunks);
-    this.#chunks.length = 0;
+    const body = this.#parts.whole();
+    this.#parts.clear();
     this.#memory.release();
     this.#ends.resolve({
       status: this.#status,
@@ -211,7 +208,7 @@ class Collector implements Dispatcher.DispatchHandler {
   #fail(error: BindingError): void {
     if (this.#done) return;
     this.#finish();
-    this.#chunks.length = 0;
+    this.#parts.clear();
     this.#memory.release();
     this.#ends.reject(error);
     this.#stop();
