@@ -15,8 +15,8 @@ export const longestSilence = 30_000;
 /** The fewest bytes a second of a body, over {@link longestSilence}. */
 export const slowestBody = 1024;
 /** Between two looks, in milliseconds. */
-const interval = 2000;
-const looks = longestSilence / interval;
+export const lookInterval = 2000;
+const looks = longestSilence / lookInterval;
 const fewestBytes = (slowestBody * longestSilence) / 1000;
 
 type Progress = {
@@ -42,7 +42,7 @@ class WatchedCalls {
   watch(call: WatchedCall): void {
     this.#calls.set(call, undefined);
     if (this.#timer !== undefined) return;
-    this.#timer = setInterval(() => this.#look(), interval);
+    this.#timer = setInterval(() => this.look(), lookInterval);
     this.#timer.unref();
   }
 
@@ -50,7 +50,8 @@ class WatchedCalls {
     this.#calls.delete(call);
   }
 
-  #look(): void {
+  /** What the timer does, each {@link lookInterval}. */
+  look(): void {
     if (this.#calls.size === 0) {
       clearInterval(this.#timer);
       this.#timer = undefined;

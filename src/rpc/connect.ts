@@ -88,7 +88,7 @@ export function connectHandler(options: ConnectOptions): ConnectHandler {
     if (handler === undefined) return answerNothing(response, 404);
     holdTimeouts(request);
     const memory = share.open();
-    if (!memory.reserve(callOverhead)) return answerNothing(response, 503);
+    const isRefused = !memory.reserve(callOverhead);
     const emitter: NodeJS.EventEmitter = response;
     emitter.once("close", () => memory.release());
     let asked;
@@ -102,7 +102,7 @@ export function connectHandler(options: ConnectOptions): ConnectHandler {
     const isKept = methodKind === "unary" || methodKind === "server_streaming";
     const options = { memory, isKept, limit: maxMessageSize, isStreamed: isStreamed(request) };
     const body = countedBody(asked.body as AsyncIterable<Uint8Array>, {
-      ...options,
+      ...{ ...options, isRefused },
       // The rest is watched by its connection.
       isWatched: request.httpVersionMajor >= 2 || options.isStreamed,
     });

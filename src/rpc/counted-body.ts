@@ -12,6 +12,8 @@ type Bytes = AsyncIterable<Uint8Array>;
 
 export type CountedBodyOptions = {
   readonly memory: Reservation;
+  /** There is no room even for the call itself. */
+  readonly isRefused: boolean;
   /** Whether what has come is kept until the call ends, as the only message of a call is; else until the next one. */
   readonly isKept: boolean;
   /** The largest body or message, in bytes. What is larger is handed on as it is, to be refused. */
@@ -111,7 +113,8 @@ class CountedBody implements WatchedCall {
 
   /** The parts as they come, counted. What is not wanted is left where it is: to read on no more would cut the connection. */
   async *#received(): AsyncGenerator<Buffer> {
-    const { isWatched, memory } = this.#options;
+    const { isRefused, isWatched, memory } = this.#options;
+    if (isRefused) throw noRoom();
     if (isWatched) watchedCalls.watch(this);
     try {
       for (;;) {
