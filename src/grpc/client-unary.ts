@@ -57,7 +57,7 @@ export class ClientUnary extends Call {
 
   protected receive(chunk: Buffer): void {
     const refusal = this.#room.take(chunk.length);
-    if (refusal !== undefined) this.giveUp(refusal, Code.resourceExhausted);
+    if (refusal !== undefined) this.abort(refusal, Code.resourceExhausted);
     else this.#parts.add(chunk);
   }
 

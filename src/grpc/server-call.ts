@@ -237,7 +237,7 @@ export abstract class ServerCall implements CallContext, WatchedCall {
       stream.end();
     } else {
       stream.respond({ ...trailers, ...head }, { endStream: true });
-      this.#refuseTheRest();
+      this.#discardBody();
     }
   }
 
@@ -250,12 +250,12 @@ export abstract class ServerCall implements CallContext, WatchedCall {
         const { "grpc-status": status, "grpc-message": text } = trailers;
         stream.sendTrailers({ "grpc-status": status, "grpc-message": text });
       }
-      this.#refuseTheRest();
+      this.#discardBody();
     });
   }
 
   /** A caller that is still sending is told to stop without it looking like a failure. */
-  #refuseTheRest(): void {
+  #discardBody(): void {
     const stream = this.stream;
     if (stream.readableEnded) return;
     stream.resume();
@@ -287,7 +287,7 @@ export abstract class ServerCall implements CallContext, WatchedCall {
 
   #close(): void {
     if (!this.over) {
-      const gone = new GrpcFailure(Code.cancelled, "the caller gave up");
+      const gone = new GrpcFailure(Code.cancelled, "cancelled by the caller");
       this.finish(gone);
       this.abandon(gone);
     }

@@ -35,13 +35,13 @@ import { methodPath, type Service } from "../grpc/service.ts";
 import { formatGrpcTimeout, longestTimer, parseGrpcTimeout } from "../grpc/timeout.ts";
 import { whenUnpacking } from "../grpc/unpacking.ts";
 import type { MemoryShare, Reservation } from "../memory-budget.ts";
-import { unlessAborted } from "../runtime/unless-aborted.ts";
+import { abortable } from "../runtime/abortable.ts";
 import { countedAnswer, countedBody, noRoom } from "./counted-body.ts";
 import { isStreamed, type HttpRequest, type HttpResponse } from "./http-message.ts";
 
 export type ConnectOptions = {
   readonly services: readonly Service[];
-  /** The check of the lean lane: throws a `GrpcFailure` to refuse a call. */
+  /** The check of the fast path: throws a `GrpcFailure` to refuse a call. */
   readonly admit: (headers: IncomingHttpHeaders) => void;
   /** The largest request message, in bytes. */
   readonly maxMessageSize: number;
@@ -57,7 +57,7 @@ export type ConnectHandler = (
 ) => void;
 
 /**
- * Everything that the lean lane does not take: the Connect protocol, gRPC-Web, JSON and GET. In a file of its
+ * Everything that the fast path does not take: the Connect protocol, gRPC-Web, JSON and GET. In a file of its
  * own because it is loaded at the first such request.
  */
 export function connectHandler(options: ConnectOptions): ConnectHandler {
@@ -158,12 +158,12 @@ function holdTimeouts({ headers }: HttpRequest): void {
 const detailTypes = createRegistry(ErrorInfoSchema, RetryInfoSchema);
 
 /**
- * What methods throw, as the lean lane would understand it. As there, the caller's deadline ends the call whether
+ * What methods throw, as the fast path would understand it. As there, the caller's deadline ends the call whether
  * the method looks at it or not: Connect itself only tells the method.
  */
 const translateErrors: Interceptor = (next) => async (request) => {
   try {
-    const response = await unlessAborted(next(request), request.signal);
+    const response = await abortable(next(request), request.signal);
     return response.stream ? { ...response, message: translated(response.message) } : response;
   } catch (error) {
     throw toConnectError(error);
@@ -227,7 +227,7 @@ function decoded({ input, output }: DescMethod, method: StreamMethod): Bidirecti
   };
 }
 
-/** The lean lane's view of a call that Connect serves. */
+/** The fast path's view of a call that Connect serves. */
 function callOf(context: HandlerContext): CallContext {
   const left = context.timeoutMs();
   return {

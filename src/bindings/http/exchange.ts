@@ -123,8 +123,8 @@ class Collector implements Dispatcher.DispatchHandler {
   }
 
   onRequestStart(controller: Dispatcher.DispatchController): void {
-    // Given up while it waited for a connection: nothing is written then.
-    if (this.#done) controller.abort(new Error("given up"));
+    // Cancelled while it waited for a connection: nothing is written then.
+    if (this.#done) controller.abort(new Error("cancelled"));
     else this.#controller = controller;
   }
 
@@ -221,7 +221,7 @@ class Collector implements Dispatcher.DispatchHandler {
 
   #stop(): void {
     this.#gunzip?.destroy();
-    this.#controller?.abort(new Error("given up"));
+    this.#controller?.abort(new Error("cancelled"));
   }
 
   #effect(): Effect {
@@ -257,7 +257,7 @@ function abortFailure(
   const late = reason instanceof Error && reason.name === "TimeoutError";
   return new BindingError(
     late ? "deadline_exceeded" : "cancelled",
-    `${describe(wanted)}: ${late ? "the deadline passed" : "the caller gave up"}${meanwhile}`,
+    `${describe(wanted)}: ${late ? "the deadline passed" : "cancelled by the caller"}${meanwhile}`,
     { effect, cause: reason },
   );
 }

@@ -9,7 +9,7 @@ const mostBytes = 4 * windowLimits.bytes;
 const assuredWindow = 1024 * 1024;
 
 /** What a window knows of an event in it. */
-export type Place = {
+export type WindowEntry = {
   /** Of the event, and of what is kept for it. The window changes it, see {@link Window.grow}. */
   bytes: number;
   readonly label: string | undefined;
@@ -26,7 +26,7 @@ export class Window {
   readonly source: string;
   readonly #memory: MemoryShare | undefined;
   /** Those that are settled are let go at once, payload and all, though others before them are not. */
-  #places: (Place | undefined)[] = [];
+  #places: (WindowEntry | undefined)[] = [];
   /** How many were taken out at the front. */
   #gone = 0;
   #head = 0;
@@ -40,7 +40,7 @@ export class Window {
   }
 
   /** Takes an event in at the end, which {@link leave} takes out. */
-  enter(place: Place): void {
+  enter(place: WindowEntry): void {
     place.position = this.#gone + this.#places.length;
     this.#places.push(place);
     this.#bytes += place.bytes;
@@ -48,7 +48,7 @@ export class Window {
   }
 
   /** Counts so many bytes more that are kept for an event in it. False: the memory has no room for them. */
-  grow(place: Place, bytes: number): boolean {
+  grow(place: WindowEntry, bytes: number): boolean {
     if (bytes > assuredBytes && this.#memory?.reserve(bytes) === false) return false;
     if (bytes <= assuredBytes) this.#memory?.add(bytes);
     place.bytes += bytes;
@@ -56,7 +56,7 @@ export class Window {
     return true;
   }
 
-  leave(place: Place): void {
+  leave(place: WindowEntry): void {
     place.settled = true;
     this.#places[place.position - this.#gone] = undefined;
     this.#bytes -= place.bytes;
