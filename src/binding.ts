@@ -1,5 +1,6 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Fields, Values } from "./metadata/fields.ts";
+import type { MemoryShare } from "./memory-budget.ts";
 import type { RetryPolicy } from "./policy/retry.ts";
 
 /**
@@ -55,7 +56,7 @@ export type Binding<
 
   /**
    * Subscribes, and resolves once events can arrive. Absent: an output only. When it throws, or
-   * {@link Reading.lost} is called, the connection is closed and opened anew.
+   * {@link Reading.lost} is called, the connection is closed and reopened.
    */
   read?(connection: Connection, reading: Reading<MetadataFields>): Promise<Reader> | Reader;
 
@@ -69,7 +70,7 @@ export type Binding<
   };
 
   /**
-   * False: an event cannot be given back alone, without those behind it or a new connection. `onExhausted:
+   * False: an event cannot be returned alone, without those behind it or a new connection. `onExhausted:
    * return` then halts the component. Default true.
    */
   readonly returnsSingly?: boolean;
@@ -117,6 +118,11 @@ export type Opening<MetadataFields extends Fields> = {
   /** Ports that components of one process share. */
   readonly http: HttpEndpoints;
   /**
+   * The component's share of the memory for what others send: asked before a part of an answer or a message is
+   * gathered. The runtime counts events from {@link Reading.deliver} on itself.
+   */
+  readonly memory: MemoryShare;
+  /**
    * To be called when the connection is gone for good. The framework then closes it and opens a new
    * one; a driver's own hidden reconnecting is switched off.
    */
@@ -160,7 +166,7 @@ export type Call<MetadataFields extends Fields, RequestFields extends Fields> = 
   readonly properties: Readonly<Record<string, string>>;
   /** The component's metadata. */
   readonly metadata: Values<MetadataFields>;
-  /** Aborted when the caller gave up or the deadline passed. */
+  /** Aborted when the caller cancelled or the deadline passed. */
   readonly signal: AbortSignal;
 };
 
@@ -207,7 +213,20 @@ export type Reading<MetadataFields extends Fields> = {
   readonly signal: AbortSignal;
   /** To be called when reading has ended by itself or cannot go on. */
   readonly lost: (reason: unknown) => void;
+  /**
+   * Says what is so for the time being, for the component's state: a topic that is not there, events that were missed.
+   * Empty: nothing is to be said any more. `stalled`: no event can come meanwhile.
+   */
+  readonly report?: (condition: string, stalled: boolean) => void;
+  /**
+   * Counts events that never come: the source dropped them before they were read, or reading begins behind them. That
+   * is for the metrics; the log is the binding's.
+   */
+  readonly missed?: (events: number, why: MissedBecause) => void;
 };
+
+/** `retention`: deleted by age or size; `truncated`: cut off; `no commit`: older than where a new reader begins. */
+export type MissedBecause = "retention" | "truncated" | "no commit";
 
 /** A subscription that runs. Its methods are called in the order stop, flush, close, each once or never. */
 export type Reader = {
@@ -215,7 +234,7 @@ export type Reader = {
   stop(): Promise<void> | void;
   /** Confirms to the source all that was settled so far; resolves when the source has it. May be called at any time. */
   flush(): Promise<void> | void;
-  /** Gives up the consumer's identity. What is unsettled is the source's again. */
+  /** Releases the consumer's identity. What is unsettled is the source's again. */
   close(): Promise<void> | void;
   /**
    * How many unsettled events the source may have handed out from now on: `maxInFlight` and those that
@@ -238,7 +257,7 @@ export type InboundEvent = {
   readonly id?: string | undefined;
   /**
    * How many times the source has delivered it, this time included, where it counts. To be shown only: an event
-   * that was given back unattempted was delivered too, and the runtime counts attempts.
+   * that was returned unattempted was delivered too, and the runtime counts attempts.
    */
   readonly attempt?: number | undefined;
   /** `false`: the source knows that it has never delivered it before, so that no earlier attempt was at this one. */
@@ -249,16 +268,16 @@ export type InboundEvent = {
    * Aborted by the source when the event is no use any more (the next tick is due, the sender has gone):
    * unless the app has it at that moment, it is returned at once and not tried again.
    */
-  readonly withdrawn?: AbortSignal | undefined;
-  /** Where the source lends an event for a time: renewed while the runtime or the app holds it, or given back. */
+  readonly revoked?: AbortSignal | undefined;
+  /** Where the source leases an event: renewed while the runtime or the app holds it, or returned. */
   readonly lease?: Lease | undefined;
 };
 
 export type Lease = {
-  /** How long the event is lent, in milliseconds. It is renewed each third of that. */
+  /** The duration of the lease, in milliseconds. It is renewed each third of that. */
   readonly duration: number;
   /**
-   * Lends it for that long again. Absent: the source cannot. Then the event is returned when the time is over,
+   * Renews the lease for that long. Absent: the source cannot. Then the event is returned when the time is over,
    * unless the app has it, and with it those that came later with the same key.
    */
   readonly extend?: (() => Promise<void>) | undefined;
@@ -284,6 +303,13 @@ export type HttpEndpoint = AsyncDisposable & {
    * when another component has the path. Without a handler requests are answered 503.
    */
   handle(handler: (request: IncomingMessage, response: ServerResponse) => void): () => void;
+  /** The memory for bodies, shared with all who listen. Nothing is kept that it has no room for. */
+  readonly memory: {
+    /** Counts so many bytes. False: there is no room for them, and the request is answered 503. */
+    reserve(bytes: number): boolean;
+    /** They are not kept any more. */
+    release(bytes: number): void;
+  };
 };
 
 /** The part of pino that bindings use: facts as fields, then a constant message. */

@@ -1,9 +1,10 @@
+import type { AnswerLimits } from "../grpc/answer-room.ts";
 import type { Logger } from "../binding.ts";
 import type { App } from "../runtime/app.ts";
 import { EventStreams } from "./event-streams.ts";
 import { createGrpcApp } from "./grpc.ts";
 import type { AppHealthOptions } from "./health.ts";
-import { JoinedApp } from "./joined-app.ts";
+import { CombinedApp } from "./combined-app.ts";
 
 export const appProtocols = ["http", "https", "grpc", "grpcs", "h2c"] as const;
 
@@ -22,6 +23,8 @@ export type AppOptions = {
   readonly optionsTimeout?: number | undefined;
   /** Present: the app gets events only while its health checks succeed (`--enable-app-health-check`). */
   readonly health?: AppHealthOptions | undefined;
+  /** What is taken of an answer of the app (`--app-max-answer-size`). Default 4 MiB. */
+  readonly answers?: AnswerLimits | undefined;
   readonly logger: Logger;
 };
 
@@ -29,17 +32,18 @@ export type AppOptions = {
  * The app: what listens on its port, and what dials in. The port is connected to at once and for ever,
  * whether the app is there yet or not; nothing here throws because it is not.
  */
-export async function createApp(options: AppOptions): Promise<JoinedApp> {
+export async function createApp(options: AppOptions): Promise<CombinedApp> {
   const streams = new EventStreams(options.logger);
-  return new JoinedApp(streams, await createPortApp(options, streams));
+  return new CombinedApp(streams, await createPortApp(options, streams));
 }
 
 async function createPortApp(options: AppOptions, streams: EventStreams): Promise<App | undefined> {
   const { protocol, port, token, health, logger } = options;
+  const answers = options.answers ?? { maxBytes: 4 * 1024 * 1024 };
   if (port === undefined) return undefined;
   const host = options.host ?? "127.0.0.1";
   const optionsTimeout = options.optionsTimeout ?? 3000;
-  const settings = { host, port, token, optionsTimeout, health };
+  const settings = { host, port, token, optionsTimeout, health, answers };
   if (protocol === "grpc" || protocol === "grpcs") {
     return createGrpcApp({ ...settings, secure: protocol === "grpcs", streams, logger });
   }

@@ -5,6 +5,7 @@ import {
   BindingEventResponseSchema,
   ListInputBindingsResponseSchema,
 } from "../../gen/dapr/proto/runtime/v1/appcallback_pb.ts";
+import type { AnswerLimits } from "../grpc/answer-room.ts";
 import type { Logger } from "../binding.ts";
 import { GrpcClient, type UnaryResult } from "../grpc/client.ts";
 import { Code } from "../grpc/status.ts";
@@ -14,7 +15,7 @@ import { encodeBindingEventFrame } from "./binding-event.ts";
 import { binaryTrace, deliveryHeaders } from "./event-metadata.ts";
 import type { EventStreams } from "./event-streams.ts";
 import type { AppHealthOptions } from "./health.ts";
-import { SaidOutcomes } from "./said-outcome.ts";
+import { OutcomeHeaders } from "./outcome-header.ts";
 import { StreamDialler } from "./stream-dialler.ts";
 
 export type GrpcAppOptions = {
@@ -26,6 +27,7 @@ export type GrpcAppOptions = {
   readonly token?: string | undefined;
   /** Milliseconds for one try of `ListInputBindings`. */
   readonly optionsTimeout: number;
+  readonly answers: AnswerLimits;
   /** Absent: health is not asked for. */
   readonly health?: AppHealthOptions | undefined;
   /** Where the app's event stream goes, if it serves one. */
@@ -60,16 +62,17 @@ class GrpcApp implements App {
   readonly #dialler: StreamDialler;
   readonly #listeners = new Set<() => void>();
   readonly #options: GrpcAppOptions;
-  readonly #said: SaidOutcomes;
+  readonly #said: OutcomeHeaders;
   #listing: Listing | undefined;
 
   constructor(options: GrpcAppOptions) {
     this.#options = options;
-    this.#said = new SaidOutcomes(options.logger);
-    const { host, port } = options;
+    this.#said = new OutcomeHeaders(options.logger);
+    const { host, port, answers } = options;
     this.#client = new GrpcClient({
       host,
       port,
+      answers,
       tls: options.secure ? { verify: false } : undefined,
     });
     this.#availability = new Availability(

@@ -1,3 +1,4 @@
+import type { AnswerLimits } from "../grpc/answer-room.ts";
 import type { Logger } from "../binding.ts";
 import type { App, Delivery, Outcome } from "../runtime/app.ts";
 import { Availability } from "./availability.ts";
@@ -8,7 +9,7 @@ import { routeTarget } from "./http-route.ts";
 import { Http1Client } from "./http1-client.ts";
 import { createHttp2Client } from "./http2-client.ts";
 import { dataWithoutNull } from "./null-data.ts";
-import { SaidOutcomes } from "./said-outcome.ts";
+import { OutcomeHeaders } from "./outcome-header.ts";
 
 export type HttpAppOptions = {
   /** `https`: with whatever certificate the app shows, as daprd. `h2c`: cleartext HTTP/2. */
@@ -19,6 +20,7 @@ export type HttpAppOptions = {
   readonly token?: string | undefined;
   /** Milliseconds for one `OPTIONS` request. */
   readonly optionsTimeout: number;
+  readonly answers: AnswerLimits;
   /** Absent: health is not asked for. */
   readonly health?: AppHealthOptions | undefined;
   readonly logger: Logger;
@@ -35,18 +37,18 @@ class HttpApp implements App {
   readonly #client: HttpClient;
   readonly #availability: Availability;
   readonly #headers: EventHeaders;
-  readonly #said: SaidOutcomes;
+  readonly #said: OutcomeHeaders;
   readonly #options: HttpAppOptions;
 
   constructor(options: HttpAppOptions) {
     this.#options = options;
-    const { protocol, host, port } = options;
+    const { protocol, host, port, answers } = options;
     this.#client =
       protocol === "h2c"
-        ? createHttp2Client({ host, port })
-        : new Http1Client({ host, port, secure: protocol === "https" });
+        ? createHttp2Client({ host, port, answers })
+        : new Http1Client({ host, port, answers, secure: protocol === "https" });
     this.#headers = new EventHeaders(options.logger);
-    this.#said = new SaidOutcomes(options.logger);
+    this.#said = new OutcomeHeaders(options.logger);
     const target = routeTarget(options.health?.path ?? "", "healthz");
     this.#availability = new Availability(this.#client, options.health, async (timeout) => {
       const headers = this.#withToken({ "user-agent": "cufflink" });

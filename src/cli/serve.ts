@@ -1,13 +1,14 @@
 import { mkdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { createApp } from "../app/app.ts";
-import type { JoinedApp } from "../app/joined-app.ts";
+import type { CombinedApp } from "../app/combined-app.ts";
 import { bindings } from "../bindings/index.ts";
 import { formatDuration } from "../metadata/duration.ts";
+import { MemoryBudget } from "../memory-budget.ts";
 import { compilePolicies } from "../policy/policies.ts";
 import { RuntimeDescription } from "../rpc/description.ts";
 import type { ReloadResult } from "../runtime/component/reload.ts";
-import { DeadLetterDesk } from "../runtime/records/dead-letters.ts";
+import { DeadLetterManager } from "../runtime/records/dead-letters.ts";
 import { createRuntime, type Runtime } from "../runtime/runtime.ts";
 import type { RuntimeLogger } from "../runtime/runtime-logger.ts";
 import { createHttpEndpoints } from "../server/http-endpoints.ts";
@@ -19,7 +20,7 @@ import { stateFolder } from "../store/state-folder.ts";
 import { createLogger } from "../telemetry/logger.ts";
 import { Metrics } from "../telemetry/metrics.ts";
 import { version } from "../version.ts";
-import { endOrderly } from "./ending.ts";
+import { shutDown } from "./shutdown.ts";
 import { Reloader } from "./reloader.ts";
 import type { ServeOptions } from "./serve-options.ts";
 
@@ -53,8 +54,8 @@ export async function serve(options: ServeOptions): Promise<Served> {
       "these flags concern other building blocks and have no effect",
     );
   }
-  const { promise: ended, resolve: sayEnded } = Promise.withResolvers<number>();
-  let ending = 0;
+  const { promise: ended, resolve: resolveEnded } = Promise.withResolvers<number>();
+  let shutdowns = 0;
 
   const reloader = await Reloader.create({
     ...{ appId: options.appId, resourcesPaths: options.resourcesPaths, bindings, logger },
@@ -68,6 +69,15 @@ export async function serve(options: ServeOptions): Promise<Served> {
       runtime.applyPolicies(resiliency && (await compilePolicies(resiliency)));
     },
   });
+  const memory = new MemoryBudget(options.memoryBudget, {
+    onRefused({ name, used, limit }, refusals) {
+      const fields = { listener: name, refusals, held: used, limit };
+      logger.warn(
+        fields,
+        "requests or answers refused: too many bytes are held; see --memory-budget",
+      );
+    },
+  });
   const app = await createApp({
     protocol: options.appProtocol,
     port: options.appPort,
@@ -75,6 +85,11 @@ export async function serve(options: ServeOptions): Promise<Served> {
     token: process.env["APP_API_TOKEN"],
     optionsTimeout: options.appBindingOptionsTimeout,
     health: options.appHealth,
+    answers: {
+      maxBytes: options.appMaxAnswerSize,
+      setting: "--app-max-answer-size",
+      memory: memory.share("app").forAnswers,
+    },
     logger,
   });
   const store = createStore({
@@ -86,7 +101,7 @@ export async function serve(options: ServeOptions): Promise<Served> {
   const metrics = new Metrics(
     options.appId,
     () => runtime.components(),
-    () => ({ store, deadLetters }),
+    () => ({ store, deadLetters, memory }),
   );
   const runtime: Runtime = createRuntime({
     appId: options.appId,
@@ -96,18 +111,20 @@ export async function serve(options: ServeOptions): Promise<Served> {
     logger,
     observer: metrics,
     store,
-    http: createHttpEndpoints(),
+    memory,
+    http: createHttpEndpoints(memory),
     eventHistory: options.eventHistory,
     maxConcurrency: options.appMaxConcurrency,
   });
-  const deadLetters = new DeadLetterDesk({
+  const deadLetters = new DeadLetterManager({
     store: store.deadLetters,
-    redrive: (letter, signal) => runtime.redrive(letter, signal),
+    redrive: (deadLetter, signal) => runtime.redrive(deadLetter, signal),
     invoke: (invocation) => runtime.invoke(invocation),
-    letterGone: (letter) => runtime.letterGone(letter),
+    deadLetterRemoved: (deadLetter) => runtime.deadLetterRemoved(deadLetter),
     logger,
   });
   const server = await startServer(options, runtime, app, {
+    memory,
     shutdown: () => end("shutdown was asked for"),
     features: () => (reloader.configuration.hotReload ? ["HotReload"] : []),
     operations: { operator: runtime, deadLetters, reload: () => reloader.reload() },
@@ -124,7 +141,7 @@ export async function serve(options: ServeOptions): Promise<Served> {
 
   async function finish(exitCode: number): Promise<void> {
     reloader.close();
-    const code = await endOrderly(
+    const code = await shutDown(
       {
         ...{ runtime, app, server, logger, hasApp: options.appPort !== undefined },
         gracefulShutdown: options.gracefulShutdown,
@@ -139,17 +156,20 @@ export async function serve(options: ServeOptions): Promise<Served> {
       },
       exitCode,
     );
-    logger.info({}, "ended");
-    sayEnded(code);
+    logger.info({}, "shutdown complete");
+    resolveEnded(code);
   }
   function end(why: string, exitCode = 0): void {
-    ending++;
-    if (ending === 1) {
-      logger.info({ why }, "ending: no more events are read, the app may finish what it has");
+    shutdowns++;
+    if (shutdowns === 1) {
+      logger.info(
+        { why },
+        "shutting down: no more events are read; the app may finish the events it has",
+      );
       void finish(exitCode);
     } else {
-      logger.warn({ why }, "ending at once");
-      sayEnded(1);
+      logger.warn({ why }, "exiting now");
+      resolveEnded(1);
     }
   }
 
@@ -185,11 +205,13 @@ export async function serve(options: ServeOptions): Promise<Served> {
 async function startServer(
   options: ServeOptions,
   runtime: Runtime,
-  app: JoinedApp,
+  app: CombinedApp,
   {
     features,
     ...asked
-  }: Pick<ServerOptions, "shutdown" | "operations"> & { features: () => readonly string[] },
+  }: Pick<ServerOptions, "shutdown" | "operations" | "memory"> & {
+    features: () => readonly string[];
+  },
 ): Promise<CufflinkServer> {
   const { appId, appProtocol, appPort, appChannelAddress, appMaxConcurrency, appHealth } = options;
   const description = new RuntimeDescription({
@@ -223,7 +245,11 @@ async function startServer(
     addresses: await addressesOf(options),
     ...(options.publicPort === undefined
       ? {}
-      : { publicAddresses: [{ host: options.publicListenAddress, port: options.publicPort }] }),
+      : {
+          publicAddresses: [
+            { host: options.publicListenAddress, port: options.publicPort, listener: "public" },
+          ],
+        }),
     token: process.env["DAPR_API_TOKEN"],
     maxBodySize: options.maxBodySize,
     tls,
@@ -232,16 +258,21 @@ async function startServer(
   });
 }
 
+const listeners = ["http", "grpc"] as const;
+
 async function addressesOf(options: ServeOptions): Promise<Address[]> {
   const { unixDomainSocket, appId, httpPort, grpcPort } = options;
   if (unixDomainSocket === undefined) {
-    return [httpPort, grpcPort].flatMap((port) =>
-      options.listenAddresses.map((host) => ({ host, port })),
+    return listeners.flatMap((listener) =>
+      options.listenAddresses.map((host) => ({
+        ...{ host, listener },
+        port: listener === "http" ? httpPort : grpcPort,
+      })),
     );
   }
   await mkdir(unixDomainSocket, { recursive: true });
-  const sockets = ["http", "grpc"].map((name) =>
-    join(unixDomainSocket, `dapr-${appId}-${name}.socket`),
-  );
-  return sockets.map((socket) => ({ socket }));
+  return listeners.map((listener) => ({
+    socket: join(unixDomainSocket, `dapr-${appId}-${listener}.socket`),
+    listener,
+  }));
 }

@@ -5,7 +5,7 @@ import type { ResponseHeaders } from "./status.ts";
 export type CallContext = {
   /** Request metadata as HTTP/2 carried it: repeats are joined by a comma and a space. */
   readonly headers: IncomingHttpHeaders;
-  /** Aborted when the caller gave up, its deadline passed or the call ended. Made when it is first asked for. */
+  /** Aborted when the caller cancelled, its deadline passed or the call ended. Made when it is first asked for. */
   readonly signal: AbortSignal;
   /** When the call must be over, on the clock of `performance.now()`; `undefined`: never. */
   readonly deadline: number | undefined;
@@ -13,6 +13,11 @@ export type CallContext = {
   setHeaders(headers: ResponseHeaders): void;
   /** Adds metadata after the last message, beside the status. */
   setTrailers(trailers: ResponseHeaders): void;
+  /**
+   * Counts bytes that the method keeps of what its caller has sent, until the call ends. Throws where there is no
+   * room for them. The message of a unary method is counted already.
+   */
+  reserve(bytes: number): void;
   /** Sends the headers now, so that the caller of a stream sees that it was taken before there is a message. */
   sendHeaders(): void;
 };

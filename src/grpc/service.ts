@@ -10,7 +10,7 @@ import {
   type MessageShape,
 } from "@bufbuild/protobuf";
 import type { HandlerContext, ServiceImpl } from "@connectrpc/connect";
-import { LeanContext } from "./handler-context.ts";
+import { GrpcContext } from "./handler-context.ts";
 import type { GrpcMethod, StreamMethod } from "./method.ts";
 import { Code, GrpcFailure } from "./status.ts";
 
@@ -79,7 +79,9 @@ function bind(desc: DescMethod, impl: unknown): GrpcMethod {
       return unary(desc, impl as Unary);
     case "server_streaming":
       return stream(desc, async function* (requests, context) {
-        const request = decode(input, await only(requests));
+        const bytes = await only(requests);
+        context.call.reserve(bytes.length);
+        const request = decode(input, bytes);
         yield* map((impl as ServerStreaming)(request, context), encode);
       });
     case "client_streaming":
@@ -100,7 +102,7 @@ function unary(desc: DescMethod, impl: Unary): GrpcMethod {
   return {
     kind: "unary",
     async handle(bytes, call) {
-      const context = new LeanContext(desc, call);
+      const context = new GrpcContext(desc, call);
       try {
         const answer = await impl(decode(input, bytes), context);
         return toBinary(output, create(output, answer));
@@ -113,15 +115,12 @@ function unary(desc: DescMethod, impl: Unary): GrpcMethod {
 
 function stream(
   desc: DescMethod,
-  handle: (
-    requests: AsyncIterable<Uint8Array>,
-    context: HandlerContext,
-  ) => AsyncIterable<Uint8Array>,
+  handle: (requests: AsyncIterable<Uint8Array>, context: GrpcContext) => AsyncIterable<Uint8Array>,
 ): GrpcMethod {
   return {
     kind: "stream",
     handle(requests, call) {
-      const context = new LeanContext(desc, call);
+      const context = new GrpcContext(desc, call);
       return context.settling(handle(requests, context));
     },
   };

@@ -10,16 +10,20 @@ import {
 } from "node:net";
 import { BindingError, messageOf } from "../errors.ts";
 
-export type Address =
+export type Address = (
   | { readonly host: string; readonly port: number }
-  | { readonly socket: string };
+  | { readonly socket: string }
+) & {
+  /** What metrics and the log call the memory of it, which addresses of one name share. Default: `http`. */
+  readonly listener?: string;
+};
 
 /** The two servers that share a port: which one a connection gets is told by its first bytes. */
 export type Protocols = {
   readonly http1: Http1Server;
   readonly http2: Http2Server;
   /** Connections that neither has yet. */
-  readonly untold: Set<Socket>;
+  readonly unidentified: Set<Socket>;
 };
 
 const prefaceStart = Buffer.from("PRI ");
@@ -42,7 +46,8 @@ export async function listen(address: Address, protocols: Protocols): Promise<Se
 
 /** Binds a server, with an error that says what to do when that fails. */
 export async function bind(server: Server, address: Address): Promise<void> {
-  const where = "socket" in address ? { path: address.socket } : { ...address };
+  const where =
+    "socket" in address ? { path: address.socket } : { host: address.host, port: address.port };
   try {
     try {
       await listenOn(server, where);
@@ -91,13 +96,13 @@ function isAbandoned(path: string): Promise<boolean> {
   });
 }
 
-function tellApart(socket: Socket, { http1, http2, untold }: Protocols): void {
-  untold.add(socket);
+function tellApart(socket: Socket, { http1, http2, unidentified }: Protocols): void {
+  unidentified.add(socket);
   let seen: Buffer = Buffer.alloc(0);
   const timer = setTimeout(() => socket.destroy(), silence);
   const forget = (): void => {
     clearTimeout(timer);
-    untold.delete(socket);
+    unidentified.delete(socket);
     socket.off("data", read);
     for (const event of ["end", "error", "close"]) socket.off(event, gone);
   };

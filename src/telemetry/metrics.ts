@@ -1,11 +1,14 @@
 import { createServer, type Server } from "node:http";
+import type { MissedBecause } from "../binding.ts";
 import type { Outcome } from "../runtime/app.ts";
 import type { Observer } from "../runtime/observer.ts";
-import type { DeadLetterDesk } from "../runtime/records/dead-letters.ts";
+import type { DeadLetterManager } from "../runtime/records/dead-letters.ts";
 import type { ReloadResult } from "../runtime/component/reload.ts";
 import type { ComponentStatus } from "../runtime/status.ts";
 import type { Store } from "../store/store.ts";
 import { writeComponents } from "./component-metrics.ts";
+import type { MemoryBudget } from "../memory-budget.ts";
+import { writeMemory } from "./memory-metrics.ts";
 import { writeDeadLetters } from "./dead-letter-metrics.ts";
 import { Exposition, expositionType, Histogram, type Labels } from "./exposition.ts";
 
@@ -21,7 +24,8 @@ type Input = { succeeded: Histogram; failed: Histogram; counts: Record<Outcome["
 /** What the page tells of beside components. */
 export type MetricsSources = {
   readonly store: Pick<Store, "trouble">;
-  readonly deadLetters: Pick<DeadLetterDesk, "counts" | "totals">;
+  readonly deadLetters: Pick<DeadLetterManager, "counts" | "totals">;
+  readonly memory: Pick<MemoryBudget, "shares">;
 };
 
 /** How long a page waits for the store to count, in milliseconds. */
@@ -37,6 +41,8 @@ export class Metrics implements Observer {
   readonly #inputs = new Map<string, Input>();
   /** By component, then by how they ended. */
   readonly #ends = new Map<string, Map<string, number>>();
+  /** By component, then by why. */
+  readonly #missed = new Map<string, Map<MissedBecause, number>>();
   readonly #leases = new Map<string, { renewed: number; failed: number }>();
   readonly #reloads = new Map<ReloadResult["outcome"], number>();
   #revision = 0;
@@ -92,7 +98,13 @@ export class Metrics implements Observer {
     leases[renewed ? "renewed" : "failed"]++;
   }
 
-  /** The desk counts them, those that go to outputs too. */
+  missed(component: string, events: number, why: MissedBecause): void {
+    let missed = this.#missed.get(component);
+    if (missed === undefined) this.#missed.set(component, (missed = new Map()));
+    missed.set(why, (missed.get(why) ?? 0) + events);
+  }
+
+  /** The manager counts them, those that go to outputs too. */
   redriven(): void {}
 
   stateChanged(): void {}
@@ -106,13 +118,14 @@ export class Metrics implements Observer {
   /** The text that Prometheus scrapes. What the store does not count in time is left out. */
   async text(): Promise<string> {
     const sources = this.#sources?.();
-    const totals = sources && (await inTime(sources.deadLetters.totals()));
+    const totals = sources && (await withTimeout(sources.deadLetters.totals()));
     const page = new Exposition();
     this.#writeOutputs(page);
     this.#writeInputs(page);
     writeComponents(page, this.#appId, this.#components());
     this.#writeReloads(page);
     if (sources !== undefined) {
+      writeMemory(page, this.#appId, sources.memory);
       writeDeadLetters(page, this.#appId, sources.deadLetters.counts, totals);
       page.metric("cufflink_store_trouble", "gauge", "1 while the store cannot be written.");
       const trouble = sources.store.trouble === undefined ? 0 : 1;
@@ -167,6 +180,12 @@ export class Metrics implements Observer {
       for (const [how, count] of ends)
         page.sample(ended, { app_id: this.#appId, component, how }, count);
     }
+    const missed = "cufflink_events_missed_total";
+    page.metric(missed, "counter", "Events that never come from their source, by why.");
+    for (const [component, counts] of this.#missed) {
+      for (const [why, count] of counts)
+        page.sample(missed, { app_id: this.#appId, component, why }, count);
+    }
     const leases = "cufflink_lease_renewals_total";
     page.metric(leases, "counter", "Leases of held events that were renewed, or could not be.");
     for (const [component, { renewed, failed }] of this.#leases) {
@@ -187,7 +206,7 @@ export class Metrics implements Observer {
 }
 
 /** What it resolves to, unless it fails or takes too long. */
-async function inTime<Value>(value: Promise<Value>): Promise<Value | undefined> {
+async function withTimeout<Value>(value: Promise<Value>): Promise<Value | undefined> {
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<undefined>((resolve) => {
     timer = setTimeout(() => resolve(undefined), counting);

@@ -62,13 +62,13 @@ describeWith("kafka", (kafka) => {
       { road: "grpc", port: app.port },
       store,
     );
-    await until(() => store.letters.size === 3, { what: "three dead letters", within: 20_000 });
-    const letters = [...store.letters.values()].map(({ letter }) => letter);
-    expect(letters.map(({ event }) => event.data?.toString())).toEqual([undefined, "", "x"]);
+    await until(() => store.stored.size === 3, { what: "three dead letters", within: 20_000 });
+    const deadLetters = [...store.stored.values()].map(({ deadLetter }) => deadLetter);
+    expect(deadLetters.map(({ event }) => event.data?.toString())).toEqual([undefined, "", "x"]);
     refuses = false;
-    const [letter] = letters;
-    if (letter === undefined) throw new Error("there is no dead letter");
-    await served.runtime.redrive(letter, never);
+    const [deadLetter] = deadLetters;
+    if (deadLetter === undefined) throw new Error("there is no dead letter");
+    await served.runtime.redrive(deadLetter, never);
     expect(app.events.at(-1)).toMatchObject({ body: "null" });
   });
 
@@ -100,7 +100,9 @@ describeWith("kafka", (kafka) => {
 
   test.each<Road>(["http", "grpc"])("an emitted event without data, over %s", async (road) => {
     await using app = await startRecordingApp(road, ["records", "tick"]);
-    const reading = metadataOf(kafka.brokers, uniqueName("nobody"), {});
+    const topic = uniqueName("nulls");
+    await kafka.createTopic(topic, 1);
+    const reading = metadataOf(kafka.brokers, topic);
     await using served = await serveCufflink(
       [
         { name: "records", type: "bindings.kafka", metadata: reading },

@@ -5,7 +5,7 @@
 import { execFileSync } from "node:child_process";
 import { writeFile } from "node:fs/promises";
 import { parseArgs } from "node:util";
-import { heedSignals } from "../../bench/children.ts";
+import { handleSignals } from "../../bench/children.ts";
 import type { ServerName } from "../servers/kinds.ts";
 import { startServer } from "../servers/start-server.ts";
 import { serveDaprd } from "./daprd.ts";
@@ -21,7 +21,7 @@ if (!daprd) {
   console.error("golden: DAPRD must name the daprd whose answers are to be kept");
   process.exit(2);
 }
-heedSignals();
+handleSignals();
 const version = execFileSync(daprd, ["--version"]).toString().trim();
 const servers: Record<ServerName, string> = { redis: "", rabbitmq: "", mosquitto: "", kafka: "" };
 await using started = new AsyncDisposableStack();

@@ -6,7 +6,7 @@ import { ErrorInfoSchema } from "../../gen/google/rpc/error_details_pb.ts";
 import { addResponseHeaders, requestHeadersOf } from "../../src/grpc/handler-context.ts";
 import { createService } from "../../src/grpc/service.ts";
 import { GrpcFailure } from "../../src/grpc/status.ts";
-import { createLanes } from "../../src/server/lanes.ts";
+import { createRpcHandlers } from "../../src/server/rpc-handlers.ts";
 import { listen } from "../../src/server/listener.ts";
 import { createProtocols } from "../../src/server/protocols.ts";
 import { Kinds } from "../grpc/kinds.ts";
@@ -160,7 +160,7 @@ export async function serveKinds(maxMessageSize: number): Promise<ServedKinds> {
     },
   );
 
-  const lanes = createLanes({
+  const lanes = createRpcHandlers({
     services: [service],
     maxMessageSize,
     admit(headers) {
@@ -169,13 +169,13 @@ export async function serveKinds(maxMessageSize: number): Promise<ServedKinds> {
     },
   });
   const protocols = createProtocols(
-    (request, response) => {
-      if (lanes.onRequest(request, response)) return;
+    (request, response, memory) => {
+      if (lanes.onRequest(request, response, memory)) return;
       response.statusCode = 404;
       response.end();
     },
-    (stream, headers, flags, raw) => {
-      if (!lanes.onStream(stream, headers, flags, raw))
+    (stream, headers, raw, memory) => {
+      if (!lanes.onStream(stream, headers, raw, memory))
         stream.respond({ ":status": 404 }, { endStream: true });
     },
   );

@@ -1,4 +1,4 @@
-import { bool, byteSize, duration, oneOf, string } from "../../metadata/fields.ts";
+import { bool, byteSize, duration, integer, oneOf, string } from "../../metadata/fields.ts";
 import type { Field } from "../../metadata/fields.ts";
 
 /** The metadata of an HTTP component, as Dapr names it. */
@@ -24,6 +24,13 @@ export const httpFields = {
       within: "answer",
     }),
   ),
+  maxConnections: integer({
+    description:
+      "The most connections to one origin (scheme, host and port). Further calls wait, in their order and within their deadlines, until one is free.",
+    default: "512",
+    min: 1,
+    max: 65_535,
+  }),
   securityToken: string({
     description:
       "A token that is sent with each call, in the header that securityTokenHeader names.",

@@ -2,7 +2,7 @@ import { createHash, createPrivateKey, randomUUID, X509Certificate } from "node:
 import type { KeyObject } from "node:crypto";
 import { request as httpRequest } from "node:http";
 import { request as httpsRequest } from "node:https";
-import { text } from "node:stream/consumers";
+import { boundedText, largestTokenAnswer } from "../../bounded-text.ts";
 import { BindingError, messageOf } from "../../errors.ts";
 import type { RedisMetadata } from "./fields.ts";
 
@@ -10,7 +10,7 @@ import type { RedisMetadata } from "./fields.ts";
 export type Token = { readonly token: string; readonly until: number };
 
 /** What is assumed of a token that does not say when it ends. Milliseconds. */
-const unsaidLife = 300_000;
+const defaultLifetime = 300_000;
 
 /**
  * Prepares to ask the OAuth server for tokens with a signed assertion (RFC 7523). Throws where a field
@@ -97,7 +97,7 @@ async function ask(
     );
   }
   const life = "expires_in" in fields ? Number(fields.expires_in) * 1000 : Number.NaN;
-  return { token: fields.access_token, until: Date.now() + (life > 0 ? life : unsaidLife) };
+  return { token: fields.access_token, until: Date.now() + (life > 0 ? life : defaultLifetime) };
 }
 
 function post(
@@ -122,7 +122,10 @@ function post(
         : httpRequest(endpoint, options);
     request.on("error", reject);
     request.on("response", (response) => {
-      text(response).then((body) => resolve({ status: response.statusCode ?? 0, body }), reject);
+      boundedText(response, largestTokenAnswer).then(
+        (body) => resolve({ status: response.statusCode ?? 0, body }),
+        reject,
+      );
     });
     request.end(form);
   });

@@ -18,7 +18,15 @@ import { Subscription } from "./subscription.ts";
 
 export type InputOptions = Pick<
   DeliveryOptions,
-  "name" | "type" | "logger" | "observer" | "concurrency" | "store" | "history" | "invokeOutput"
+  | "name"
+  | "type"
+  | "logger"
+  | "observer"
+  | "concurrency"
+  | "store"
+  | "history"
+  | "invokeOutput"
+  | "memory"
 > & {
   readonly appId: string;
   readonly binding: AnyBinding;
@@ -42,6 +50,9 @@ export type Reading = {
   readonly lost: (reason: unknown) => void;
 };
 
+/** What a reader says of its source for the time being. */
+export type Condition = { readonly text: string; readonly stalled: boolean };
+
 /** Why an input must not read for the time being. */
 type Hold = "paused" | "handing over";
 
@@ -59,6 +70,7 @@ export class Input {
   #ending: Subscription | undefined;
   readonly #record: PauseRecord;
   #paused: Pause | undefined;
+  #condition: Condition | undefined;
   /** Whether what an earlier process has left is known, or makes no difference any more. */
   #recalled: "not yet" | "under way" | "yes" = "not yet";
   #drained = false;
@@ -91,6 +103,11 @@ export class Input {
       room: this.#reading?.settings.maxInFlight ?? usualMaxInFlight,
       held: delivery?.heldBy !== undefined,
     };
+  }
+
+  /** What the present reader says of its source; `undefined`: nothing. */
+  get condition(): Condition | undefined {
+    return this.#condition;
   }
 
   /** Who paused it; `undefined`: nobody. */
@@ -152,7 +169,7 @@ export class Input {
   }
 
   /** Reads no more until {@link Input.readAgain}; resolves once the reading has ended. */
-  handOver(deadline: number): Promise<{ abandoned: number }> {
+  stopReading(deadline: number): Promise<{ abandoned: number }> {
     return this.#hold("handing over", deadline);
   }
 
@@ -176,9 +193,9 @@ export class Input {
   }
 
   /** See `Delivery.redrive`. `state`: what the component does, for the error where it reads nothing now. */
-  async redrive(letter: DeadLetter, state: string, signal?: AbortSignal): Promise<Redriven> {
+  async redrive(deadLetter: DeadLetter, state: string, signal?: AbortSignal): Promise<Redriven> {
     if (this.#delivery !== undefined && this.#subscription !== undefined)
-      return this.#delivery.redrive(letter, signal);
+      return this.#delivery.redrive(deadLetter, signal);
     const text = `component ${this.#options.name} reads nothing now (${state}); redrive once it runs`;
     throw new BindingError("failed_precondition", text);
   }
@@ -230,7 +247,7 @@ export class Input {
     signal: AbortSignal,
   ): Promise<{ reader: Reader; delivery: Delivery }> {
     const { appId, name, type, binding, logger, policies, fanOut } = this.#options;
-    const { observer, concurrency, store, history, invokeOutput } = this.#options;
+    const { observer, concurrency, store, history, invokeOutput, memory } = this.#options;
     let reader: Reader | undefined;
     const delivery = await openDelivery(binding, settings, policies, {
       ...{
@@ -245,6 +262,7 @@ export class Input {
         store,
         history,
         invokeOutput,
+        memory,
       },
       fanOut: (reply) => fanOut(reply, settings.replyFanOut),
       onCredit: (events) => reader?.credit?.(events),
@@ -254,6 +272,7 @@ export class Input {
       },
     });
     this.#delivery = delivery;
+    this.#condition = undefined;
     try {
       reader = await this.#options.run(async () =>
         binding.read?.(opened.connection, {
@@ -266,6 +285,11 @@ export class Input {
             return delivery.deliver(events, source);
           },
           lost: (reason) => lost(shown(reason, opened.redact)),
+          report: (text, stalled) => {
+            if (this.#delivery === delivery)
+              this.#condition = text === "" ? undefined : { text, stalled };
+          },
+          missed: (events, why) => observer.missed(name, events, why),
         }),
       );
       if (reader === undefined) throw new Error(`bindings.${binding.name} gave no reader`);
@@ -280,7 +304,9 @@ export class Input {
 
   #ended(delivery: Delivery): void {
     this.#counts = addCounts(this.#counts, delivery.counts);
-    if (this.#delivery === delivery) this.#delivery = undefined;
+    if (this.#delivery !== delivery) return;
+    this.#delivery = undefined;
+    this.#condition = undefined;
   }
 
   async #end(deadline: number): Promise<{ abandoned: number }> {

@@ -3,6 +3,7 @@ import type { Mock } from "vitest";
 import type { InboundEvent, Logger, Reader } from "../../../src/binding.ts";
 import cron from "../../../src/bindings/cron/index.ts";
 import { parseFields } from "../../../src/metadata/parse.ts";
+import { MemoryBudget } from "../../../src/memory-budget.ts";
 
 let events: InboundEvent[];
 let room: Promise<void> | undefined;
@@ -20,6 +21,7 @@ async function read(properties: Record<string, string>): Promise<void> {
     logger,
     signal: new AbortController().signal,
     http: { listen: () => Promise.reject(new Error("cron serves nothing")) },
+    memory: new MemoryBudget().share("test"),
     lost: vi.fn(),
   });
   reader = await cron.read?.(connection, {
@@ -85,13 +87,13 @@ describe("a tick that is not handled when the next is due", () => {
     await read({ schedule: "@every 1s" });
     await vi.advanceTimersByTimeAsync(1000);
     const [first] = events;
-    first?.withdrawn?.addEventListener("abort", () =>
-      first.settle({ outcome: "returned", reason: "taken back" }),
+    first?.revoked?.addEventListener("abort", () =>
+      first.settle({ outcome: "returned", reason: "revoked" }),
     );
     await vi.advanceTimersByTimeAsync(1000);
-    expect(first?.withdrawn?.aborted).toBe(true);
+    expect(first?.revoked?.aborted).toBe(true);
     expect(events).toHaveLength(2);
-    expect(events[1]?.withdrawn?.aborted).toBe(false);
+    expect(events[1]?.revoked?.aborted).toBe(false);
   });
 
   test("makes room for the next when it is returned", async () => {
@@ -130,7 +132,7 @@ test("stop ends the ticks and leaves no timer", async () => {
 
 test("a schedule without a time to come says so", async () => {
   await read({ schedule: "0 0 31 2 *" });
-  expect(logger.warn).toHaveBeenCalledWith({}, "the schedule has no time to come");
+  expect(logger.warn).toHaveBeenCalledWith({}, "the schedule has no future time");
 });
 
 test.each([

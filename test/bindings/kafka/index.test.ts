@@ -1,6 +1,7 @@
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { expect, onTestFinished, test } from "vitest";
+import { refreshInterval } from "../../../src/bindings/kafka/client.ts";
 import kafka from "../../../src/bindings/kafka/index.ts";
 import { partitionFor } from "../../../src/bindings/kafka/partitioner.ts";
 import { parseFields } from "../../../src/metadata/parse.ts";
@@ -255,7 +256,7 @@ describeWith("kafka", (server) => {
     ]);
   });
 
-  test("a call that was given up is not sent", async () => {
+  test("a cancelled call is not sent", async () => {
     const topic = await topicOf();
     const component = await openComponent({ brokers, publishTopic: topic });
     await expect(component.create("x", {}, { signal: AbortSignal.abort() })).rejects.toMatchObject({
@@ -298,7 +299,7 @@ test("open says quickly that no broker answers", async () => {
   expect(performance.now() - began).toBeLessThan(5000);
 });
 
-test("open ends when it is given up", async () => {
+test("open ends when it is cancelled", async () => {
   const server = (await import("node:net")).createServer(() => {});
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   onTestFinished(() => void server.close());
@@ -315,6 +316,14 @@ test("open refuses topics without a group, and an expression that is none", asyn
   await expect(
     openComponent({ brokers: "127.0.0.1:1", excludeHeaderMetaRegex: "(" }),
   ).rejects.toThrow(/excludeHeaderMetaRegex/);
+});
+
+test("topics are looked at each minute, or as often as Dapr's field says", () => {
+  const interval = (properties: Record<string, string>): number =>
+    refreshInterval(parseFields(kafka.metadata, { brokers: "x:1", ...properties }).values);
+  const clientConnectionTopicMetadataRefreshInterval = "8m";
+  expect(interval({})).toBe(60_000);
+  expect(interval({ clientConnectionTopicMetadataRefreshInterval })).toBe(480_000);
 });
 
 test("turns Dapr's retry fields into policies", () => {
