@@ -279,7 +279,8 @@ export function createRuntime(options: RuntimeOptions): Runtime {
       if (app === undefined) return { kind: "unsent", reason: "no app port was given" };
       const target = app.of?.(name) ?? app;
       if (!target.available) return { kind: "unsent", reason: target.unavailableReason };
-      const { route = name, nullAs = "empty" } = components.get(name) ?? {};
+      const { route = name, input } = components.get(name) ?? {};
+      const nullAs = input?.nullAs ?? "empty";
       const trace = traceOf(event);
       const alone = { lane: undefined, key: undefined, id: undefined };
       const once = { attempt: 1, attempts: 1, lastError: undefined };

@@ -15,13 +15,13 @@ import { suites } from "./suites/index.ts";
 import type { SeenEvent } from "./app.ts";
 
 /** Bindings that Dapr has not. */
-const ours = ["file", "webhook"];
+const ours = new Set(["file", "webhook"]);
 
 const nowhere: Readonly<Record<ServerName, string>> = {
   ...{ redis: "", rabbitmq: "", mosquitto: "", kafka: "" },
 };
 
-for (const suite of suites) {
+describe.each(suites)("$name", (suite) => {
   const tests = (servers: Readonly<Record<ServerName, string>>): void => {
     test.each(roads)("over %s", async (road) => {
       const golden = readGolden(suite.name)[road];
@@ -43,9 +43,12 @@ for (const suite of suites) {
     });
   };
   const [server] = suite.servers;
-  if (server === undefined) describe(suite.name, () => tests(nowhere));
-  else describeWith(server, ({ host, port }) => tests({ ...nowhere, [server]: `${host}:${port}` }));
-}
+  if (server === undefined) tests(nowhere);
+  else
+    describeWith(server, ({ host, port }) => {
+      tests({ ...nowhere, [server]: `${host}:${port}` });
+    });
+});
 
 /** Over HTTP, names are in lower case. */
 function withMore(event: SeenEvent, more: Readonly<Record<string, string>>): SeenEvent {
@@ -56,7 +59,7 @@ function withMore(event: SeenEvent, more: Readonly<Record<string, string>>): See
 
 test("there is one file for each binding that Dapr has too, all of one daprd's", () => {
   const files = readdirSync(join(import.meta.dirname, "answers"));
-  const known = bindings.map(({ name }) => name).filter((name) => !ours.includes(name));
+  const known = bindings.map(({ name }) => name).filter((name) => !ours.has(name));
   expect(files.toSorted()).toEqual(["api", ...known].map((name) => `${name}.json`).toSorted());
   for (const file of files) expect(readGolden(file.replace(".json", "")).daprd).toBe(daprVersion);
 });

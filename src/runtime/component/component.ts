@@ -1,5 +1,5 @@
 import { AsyncLocalStorage } from "node:async_hooks";
-import type { AnyBinding, Logger, NullAs } from "../../binding.ts";
+import type { AnyBinding, Logger } from "../../binding.ts";
 import type { ComponentSpec } from "../../component.ts";
 import { BindingError } from "../../errors.ts";
 import { ComponentPolicies } from "../../policy/component-policies.ts";
@@ -205,12 +205,6 @@ export class Component {
     return this.#settings?.route || this.spec.name;
   }
 
-  /** What an app gets in place of a null of the source, where its protocol has none. */
-  get nullAs(): NullAs {
-    const metadata = this.#opened?.metadata;
-    return (metadata && this.binding.nullAs?.(metadata)) ?? "empty";
-  }
-
   /** How long what is under way may take when it is changed, deleted or paused, in milliseconds. */
   get drainTimeout(): number {
     return this.#settings?.drainTimeout ?? 30_000;
@@ -340,14 +334,14 @@ export class Component {
   }
 
   #begin(opened: Opened, settings: ComponentSettings): void {
-    const { route, nullAs } = this;
+    const { route } = this;
     // This connection's own: a reader that complains late must not end the next one.
     const lose = this.#lose;
     const lost = (reason: unknown): void => lose?.(reason);
     const { app } = this.#options;
     const reads = this.#directions.input && (app !== undefined || !this.#directions.output);
     if (!reads || !this.input.mayRead) this.#log.set("running", "");
-    if (reads) this.input.connected({ opened, settings, route, nullAs, lost });
+    if (reads) this.input.connected({ opened, settings, route, lost });
   }
 
   #subscriptionState(wanted: boolean, reason: string): void {

@@ -46,7 +46,6 @@ export type Reading = {
   readonly opened: Opened;
   readonly settings: ComponentSettings;
   readonly route: string;
-  readonly nullAs: NullAs;
   readonly lost: (reason: unknown) => void;
 };
 
@@ -200,6 +199,12 @@ export class Input {
     throw new BindingError("failed_precondition", text);
   }
 
+  /** What an app gets in place of a null of the source, where its protocol has none. */
+  get nullAs(): NullAs {
+    const metadata = this.#reading?.opened.metadata;
+    return (metadata && this.#options.binding.nullAs?.(metadata)) ?? "empty";
+  }
+
   async #beginAgain(): Promise<void> {
     await this.#ending?.end(Number.POSITIVE_INFINITY);
     this.#begin();
@@ -243,7 +248,7 @@ export class Input {
 
   async #read(
     app: App,
-    { opened, settings, route, nullAs, lost }: Reading,
+    { opened, settings, route, lost }: Reading,
     signal: AbortSignal,
   ): Promise<{ reader: Reader; delivery: Delivery }> {
     const { appId, name, type, binding, logger, policies, fanOut } = this.#options;
@@ -254,7 +259,7 @@ export class Input {
         name,
         type,
         route,
-        nullAs,
+        nullAs: this.nullAs,
         app,
         concurrency,
         logger,
