@@ -7,6 +7,8 @@ import type { ReloadResult } from "../runtime/component/reload.ts";
 import type { ComponentStatus } from "../runtime/status.ts";
 import type { Store } from "../store/store.ts";
 import { writeComponents } from "./component-metrics.ts";
+import type { MemoryBudget } from "../memory-budget.ts";
+import { writeMemory } from "./memory-metrics.ts";
 import { writeDeadLetters } from "./dead-letter-metrics.ts";
 import { Exposition, expositionType, Histogram, type Labels } from "./exposition.ts";
 
@@ -23,6 +25,7 @@ type Input = { succeeded: Histogram; failed: Histogram; counts: Record<Outcome["
 export type MetricsSources = {
   readonly store: Pick<Store, "trouble">;
   readonly deadLetters: Pick<DeadLetterManager, "counts" | "totals">;
+  readonly memory: Pick<MemoryBudget, "shares">;
 };
 
 /** How long a page waits for the store to count, in milliseconds. */
@@ -122,6 +125,7 @@ export class Metrics implements Observer {
     writeComponents(page, this.#appId, this.#components());
     this.#writeReloads(page);
     if (sources !== undefined) {
+      writeMemory(page, this.#appId, sources.memory);
       writeDeadLetters(page, this.#appId, sources.deadLetters.counts, totals);
       page.metric("cufflink_store_trouble", "gauge", "1 while the store cannot be written.");
       const trouble = sources.store.trouble === undefined ? 0 : 1;

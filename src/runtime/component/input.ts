@@ -18,7 +18,15 @@ import { Subscription } from "./subscription.ts";
 
 export type InputOptions = Pick<
   DeliveryOptions,
-  "name" | "type" | "logger" | "observer" | "concurrency" | "store" | "history" | "invokeOutput"
+  | "name"
+  | "type"
+  | "logger"
+  | "observer"
+  | "concurrency"
+  | "store"
+  | "history"
+  | "invokeOutput"
+  | "memory"
 > & {
   readonly appId: string;
   readonly binding: AnyBinding;
@@ -238,10 +246,22 @@ export class Input {
     signal: AbortSignal,
   ): Promise<{ reader: Reader; delivery: Delivery }> {
     const { appId, name, type, binding, logger, policies, fanOut } = this.#options;
-    const { observer, concurrency, store, history, invokeOutput } = this.#options;
+    const { observer, concurrency, store, history, invokeOutput, memory } = this.#options;
     let reader: Reader | undefined;
     const delivery = await openDelivery(binding, settings, policies, {
-      ...{ name, type, route, app, concurrency, logger, observer, store, history, invokeOutput },
+      ...{
+        name,
+        type,
+        route,
+        app,
+        concurrency,
+        logger,
+        observer,
+        store,
+        history,
+        invokeOutput,
+        memory,
+      },
       fanOut: (reply) => fanOut(reply, settings.replyFanOut),
       onCredit: (events) => reader?.credit?.(events),
       onHalt: (reason) => {

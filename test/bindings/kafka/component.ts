@@ -5,6 +5,7 @@ import { onTestFinished } from "vitest";
 import type { InboundEvent, Reader } from "../../../src/binding.ts";
 import kafka from "../../../src/bindings/kafka/index.ts";
 import { parseFields } from "../../../src/metadata/parse.ts";
+import { MemoryBudget } from "../../../src/memory-budget.ts";
 
 type Connection = Awaited<ReturnType<typeof kafka.open>>;
 
@@ -35,6 +36,7 @@ export async function openComponent(
     logger,
     signal,
     http: { listen: () => Promise.reject(new Error("kafka serves nothing")) },
+    memory: new MemoryBudget().share("test"),
     lost: () => {},
   });
   const opened = new Component(connection, values, log, logger);
