@@ -113,8 +113,9 @@ export class Receiver {
       exchange.request.once("end", () => resolve(true));
       exchange.request.once("close", () => resolve(false));
     });
+    const body = parts.whole();
     if (!ended || exchange.answered || exchange.gone) return false;
-    exchange.body = parts.whole();
+    exchange.body = body;
     return true;
   }
 
