@@ -43,8 +43,7 @@ export class ByteParts {
 
   /** Takes all of it out: what came as one part as it is, else a copy. */
   whole(): Buffer {
-    const whole =
-      this.#blocks.length === 0 ? this.#first : Buffer.concat(this.#blocks, this.#size);
+    const whole = this.#blocks.length === 0 ? this.#first : Buffer.concat(this.#blocks, this.#size);
     this.clear();
     return whole;
   }

@@ -113,9 +113,11 @@ export class Receiver {
       exchange.request.once("end", () => resolve(true));
       exchange.request.once("close", () => resolve(false));
     });
-    const body = parts.whole();
-    if (!ended || exchange.answered || exchange.gone) return false;
-    exchange.body = body;
+    if (!ended || exchange.answered || exchange.gone) {
+      parts.clear();
+      return false;
+    }
+    exchange.body = parts.whole();
     return true;
   }
 
