@@ -206,7 +206,20 @@ export type Reading<MetadataFields extends Fields> = {
   readonly signal: AbortSignal;
   /** To be called when reading has ended by itself or cannot go on. */
   readonly lost: (reason: unknown) => void;
+  /**
+   * Says what is so for the time being, for the component's state: a topic that is not there, events that were missed.
+   * Empty: nothing is to be said any more. `stalled`: no event can come meanwhile.
+   */
+  readonly report?: (condition: string, stalled: boolean) => void;
+  /**
+   * Counts events that never come: the source dropped them before they were read, or reading begins behind them. That
+   * is for the metrics; the log is the binding's.
+   */
+  readonly missed?: (events: number, why: MissedBecause) => void;
 };
+
+/** `retention`: deleted by age or size; `truncated`: cut off; `no commit`: older than where a new reader begins. */
+export type MissedBecause = "retention" | "truncated" | "no commit";
 
 /** A subscription that runs. Its methods are called in the order stop, flush, close, each once or never. */
 export type Reader = {

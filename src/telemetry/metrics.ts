@@ -1,4 +1,5 @@
 import { createServer, type Server } from "node:http";
+import type { MissedBecause } from "../binding.ts";
 import type { Outcome } from "../runtime/app.ts";
 import type { Observer } from "../runtime/observer.ts";
 import type { DeadLetterManager } from "../runtime/records/dead-letters.ts";
@@ -40,6 +41,8 @@ export class Metrics implements Observer {
   readonly #inputs = new Map<string, Input>();
   /** By component, then by how they ended. */
   readonly #ends = new Map<string, Map<string, number>>();
+  /** By component, then by why. */
+  readonly #missed = new Map<string, Map<MissedBecause, number>>();
   readonly #leases = new Map<string, { renewed: number; failed: number }>();
   readonly #reloads = new Map<ReloadResult["outcome"], number>();
   #revision = 0;
@@ -93,6 +96,12 @@ export class Metrics implements Observer {
     let leases = this.#leases.get(component);
     if (leases === undefined) this.#leases.set(component, (leases = { renewed: 0, failed: 0 }));
     leases[renewed ? "renewed" : "failed"]++;
+  }
+
+  missed(component: string, events: number, why: MissedBecause): void {
+    let missed = this.#missed.get(component);
+    if (missed === undefined) this.#missed.set(component, (missed = new Map()));
+    missed.set(why, (missed.get(why) ?? 0) + events);
   }
 
   /** The manager counts them, those that go to outputs too. */
@@ -170,6 +179,12 @@ export class Metrics implements Observer {
     for (const [component, ends] of this.#ends) {
       for (const [how, count] of ends)
         page.sample(ended, { app_id: this.#appId, component, how }, count);
+    }
+    const missed = "cufflink_events_missed_total";
+    page.metric(missed, "counter", "Events that never come from their source, by why.");
+    for (const [component, counts] of this.#missed) {
+      for (const [why, count] of counts)
+        page.sample(missed, { app_id: this.#appId, component, why }, count);
     }
     const leases = "cufflink_lease_renewals_total";
     page.metric(leases, "counter", "Leases of held events that were renewed, or could not be.");

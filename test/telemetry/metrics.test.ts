@@ -129,6 +129,8 @@ function fullMetrics(totals: () => Promise<DeadLetterTotal[]>): Metrics {
   metrics.invoked("store", "create", undefined, 1.5);
   metrics.attempted("store", "handled", 4);
   metrics.ended("store", "dead letter");
+  metrics.missed("store", 5, "retention");
+  metrics.missed("store", 7, "retention");
   metrics.leaseRenewed("store", true);
   metrics.leaseRenewed("store", false);
   metrics.reloaded({
@@ -145,6 +147,7 @@ test("what an operator watches is counted", async () => {
   const samples = await scrape(fullMetrics(oneTotal));
   const labels = "app_id=shop component=store";
   expect(samples.get(`cufflink_events_ended_total ${labels} how=dead letter`)).toBe(1);
+  expect(samples.get(`cufflink_events_missed_total ${labels} why=retention`)).toBe(12);
   expect(samples.get(`cufflink_lease_renewals_total ${labels} outcome=failed`)).toBe(1);
   expect(samples.get(`cufflink_events_backlog ${labels}`)).toBe(12);
   expect(samples.get(`cufflink_window_full ${labels}`)).toBe(1);

@@ -383,7 +383,7 @@ export class Component {
     const { app } = this.#options;
     return shownState({
       ...{ state, reason, since, app, delivery: this.input.delivery, paused: this.input.paused },
-      refusal: this.#refusal,
+      ...{ condition: this.input.condition, refusal: this.#refusal },
     });
   }
 

@@ -49,6 +49,9 @@ export type Reading = {
   readonly lost: (reason: unknown) => void;
 };
 
+/** What a reader says of its source for the time being. */
+export type Condition = { readonly text: string; readonly stalled: boolean };
+
 /** Why an input must not read for the time being. */
 type Hold = "paused" | "handing over";
 
@@ -66,6 +69,7 @@ export class Input {
   #ending: Subscription | undefined;
   readonly #record: PauseRecord;
   #paused: Pause | undefined;
+  #condition: Condition | undefined;
   /** Whether what an earlier process has left is known, or makes no difference any more. */
   #recalled: "not yet" | "under way" | "yes" = "not yet";
   #drained = false;
@@ -98,6 +102,11 @@ export class Input {
       room: this.#reading?.settings.maxInFlight ?? usualMaxInFlight,
       held: delivery?.heldBy !== undefined,
     };
+  }
+
+  /** What the present reader says of its source; `undefined`: nothing. */
+  get condition(): Condition | undefined {
+    return this.#condition;
   }
 
   /** Who paused it; `undefined`: nobody. */
@@ -261,6 +270,7 @@ export class Input {
       },
     });
     this.#delivery = delivery;
+    this.#condition = undefined;
     try {
       reader = await this.#options.run(async () =>
         binding.read?.(opened.connection, {
@@ -273,6 +283,11 @@ export class Input {
             return delivery.deliver(events, source);
           },
           lost: (reason) => lost(shown(reason, opened.redact)),
+          report: (text, stalled) => {
+            if (this.#delivery === delivery)
+              this.#condition = text === "" ? undefined : { text, stalled };
+          },
+          missed: (events, why) => observer.missed(name, events, why),
         }),
       );
       if (reader === undefined) throw new Error(`bindings.${binding.name} gave no reader`);
@@ -287,7 +302,9 @@ export class Input {
 
   #ended(delivery: Delivery): void {
     this.#counts = addCounts(this.#counts, delivery.counts);
-    if (this.#delivery === delivery) this.#delivery = undefined;
+    if (this.#delivery !== delivery) return;
+    this.#delivery = undefined;
+    this.#condition = undefined;
   }
 
   async #end(deadline: number): Promise<{ abandoned: number }> {

@@ -105,6 +105,8 @@ export class Component implements AsyncDisposable {
       signal: new AbortController().signal,
       deliver: (events) => collector.take(events),
       lost: (reason) => void (collector.lost = reason),
+      report: (text, stalled) => void (collector.condition = { text, stalled }),
+      missed: (events, why) => void collector.missed.push([why, events]),
     });
     this.#readings.push(collector);
     return collector;
@@ -138,6 +140,10 @@ export class Collector {
   readonly handled: InboundEvent[] = [];
   reader: Reader | undefined;
   lost: unknown;
+  /** What the reader says of its source. */
+  condition = { text: "", stalled: false };
+  /** What never comes: why, and how many events. */
+  readonly missed: [why: string, events: number][] = [];
   #closed = false;
   readonly #handle: (event: InboundEvent) => Promise<boolean> | boolean;
 
