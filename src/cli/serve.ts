@@ -4,6 +4,8 @@ import { createApp } from "../app/app.ts";
 import type { CombinedApp } from "../app/combined-app.ts";
 import { bindings } from "../bindings/index.ts";
 import { formatDuration } from "../metadata/duration.ts";
+import { releaseBlocks } from "../byte-parts.ts";
+import { collectWhenQuiet } from "../garbage.ts";
 import { MemoryBudget } from "../memory-budget.ts";
 import { compilePolicies } from "../policy/policies.ts";
 import { RuntimeDescription } from "../rpc/description.ts";
@@ -98,6 +100,7 @@ export async function serve(options: ServeOptions): Promise<Served> {
     logger: logger.child({ part: "store" }),
     onExpired: (component, count) => deadLetters.expired(component, count),
   });
+  const stopCollecting = collectWhenQuiet(memory, releaseBlocks);
   const metrics = new Metrics(
     options.appId,
     () => runtime.components(),
@@ -151,6 +154,7 @@ export async function serve(options: ServeOptions): Promise<Served> {
             metricsServer?.close();
             metricsServer?.closeAllConnections();
           },
+          () => stopCollecting(),
           () => store.close(),
         ],
       },

@@ -102,6 +102,8 @@ export function connectHandler(options: ConnectOptions): ConnectHandler {
       // Its `Host` makes no URL.
       return answerNothing(response, 400);
     }
+    // Connect would make room for as much as is announced, before any of it has come.
+    if (!isStreamed(request)) asked.header.delete("content-length");
     const { methodKind } = handler.method;
     const isKept = methodKind === "unary" || methodKind === "server_streaming";
     const options = { memory, isKept, limit: maxMessageSize, isStreamed: isStreamed(request) };

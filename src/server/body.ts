@@ -1,4 +1,5 @@
 import { ByteParts } from "../byte-parts.ts";
+import { bytesPassed } from "../garbage.ts";
 import {
   longestSilence,
   slowestBody,
@@ -59,6 +60,7 @@ export function readBody(
     request.on("data", (chunk: Buffer) => {
       size += chunk.length;
       if (isRefused) {
+        bytesPassed(chunk.length);
         // Read on a while, so that the caller gets to see the answer, but not without end.
         if (size > limit + drainLimit) request.destroy();
         return;
@@ -74,11 +76,13 @@ export function readBody(
       refuse(new TooLarge(message));
     });
     request.on("end", () => {
-      if (!isRefused) resolve(parts.whole());
+      if (isRefused) return;
+      resolve(parts.whole());
     });
     request.on("error", reject);
     request.on("close", () => {
       if (watched !== undefined) watchedCalls.forget(watched);
+      parts.clear();
       // Each request closes in the end; an error costs its stack.
       if (!request.readableEnded) reject(new Error("the caller went away"));
     });

@@ -195,7 +195,6 @@ class Collector implements Dispatcher.DispatchHandler {
     if (this.#done) return;
     this.#finish();
     const body = this.#parts.whole();
-    this.#parts.clear();
     this.#memory.release();
     this.#ends.resolve({
       status: this.#status,

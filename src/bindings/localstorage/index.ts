@@ -28,10 +28,10 @@ export default defineBinding({
     }),
   },
 
-  async open({ metadata }) {
+  async open({ metadata, memory }) {
     const path = await prepareRoot(metadata.rootPath);
     const root: Root = { path, configuredPath: resolve(metadata.rootPath) };
-    return { root, async [Symbol.asyncDispose]() {} };
+    return { root, memory, async [Symbol.asyncDispose]() {} };
   },
 
   operations: {
@@ -52,8 +52,8 @@ export default defineBinding({
       description: "Answers the content of a file.",
       request: { fileName: string({ ...name, example: "2026/order-42.json" }) },
       idempotent: true,
-      async invoke({ root }, { request }) {
-        return { data: await readWhole(await locate(root, demand(request.fileName))) };
+      async invoke({ root, memory }, { request }) {
+        return { data: await readWhole(await locate(root, demand(request.fileName)), memory) };
       },
       async invokeStream({ root }, { request }) {
         return { body: readParts(await locate(root, demand(request.fileName))) };
