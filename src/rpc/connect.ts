@@ -38,6 +38,7 @@ import type { MemoryShare, Reservation } from "../memory-budget.ts";
 import { abortable } from "../runtime/abortable.ts";
 import { countedAnswer, countedBody, noRoom } from "./counted-body.ts";
 import { isStreamed, type HttpRequest, type HttpResponse } from "./http-message.ts";
+import { namingLimitFlag } from "./limit-text.ts";
 
 export type ConnectOptions = {
   readonly services: readonly Service[];
@@ -47,6 +48,8 @@ export type ConnectOptions = {
   readonly maxMessageSize: number;
   /** The largest answer message, in bytes. */
   readonly maxAnswerSize: number;
+  /** The flag by which a person sets these limits, named in the errors. */
+  readonly limitFlag?: string | undefined;
 };
 
 /** Answers a request, which counts in the memory of its listener. */
@@ -61,7 +64,7 @@ export type ConnectHandler = (
  * own because it is loaded at the first such request.
  */
 export function connectHandler(options: ConnectOptions): ConnectHandler {
-  const { services, admit, maxMessageSize, maxAnswerSize } = options;
+  const { services, admit, maxMessageSize, maxAnswerSize, limitFlag } = options;
   const router = createConnectRouter({
     acceptCompression: [counted(compressionGzip), counted(compressionBrotli)],
     readMaxBytes: maxMessageSize,
@@ -109,9 +112,11 @@ export function connectHandler(options: ConnectOptions): ConnectHandler {
       isWatched: request.httpVersionMajor >= 2 || options.isStreamed,
     });
     try {
-      const { body: answer, ...head } = await unpackedInto.run(isKept ? memory : undefined, () =>
+      const answered = await unpackedInto.run(isKept ? memory : undefined, () =>
         handler({ ...asked, body }),
       );
+      const { body: answer, ...head } =
+        limitFlag === undefined ? answered : await namingLimitFlag(answered, limitFlag);
       await universalResponseToNodeResponse(
         answer === undefined ? head : { ...head, body: countedAnswer(answer, memory) },
         response,

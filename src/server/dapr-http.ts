@@ -117,7 +117,7 @@ export class DaprHttp {
   ): Promise<void> {
     try {
       const body = await readBody(request, this.#options.maxBodySize, memory);
-      this.#options.description.extended.set(key, body.toString("utf8"));
+      this.#options.description.setLabel(key, body.toString("utf8"));
       sendNothing(response, 204);
     } catch (error) {
       sendMalformed(request, response, error);

@@ -335,11 +335,15 @@ describe("health and metadata", () => {
     expect(answer.text.endsWith("\n")).toBe(true);
     expect(JSON.parse(answer.text)).toMatchObject({
       id: "shop",
-      runtimeVersion: "1.2.3",
+      runtimeVersion: "1.18.3",
       components: [
         { name: "probe", type: "bindings.probe", version: "v1", capabilities: ["OUTPUT_BINDING"] },
       ],
-      extended: { daprRuntimeVersion: "1.2.3", "cli command": "node app.js" },
+      extended: {
+        daprRuntimeVersion: "1.18.3",
+        cufflinkVersion: "1.2.3",
+        "cli command": "node app.js",
+      },
       appConnectionProperties: { protocol: "http", channelAddress: "127.0.0.1" },
       actorRuntime: {
         runtimeStatus: "DISABLED",
