@@ -39,6 +39,7 @@ import { abortable } from "../runtime/abortable.ts";
 import { countedAnswer, countedBody, noRoom } from "./counted-body.ts";
 import { isStreamed, type HttpRequest, type HttpResponse } from "./http-message.ts";
 import { namingLimitFlag } from "./limit-text.ts";
+import { utf8Body } from "./utf8-body.ts";
 
 export type ConnectOptions = {
   readonly services: readonly Service[];
@@ -106,7 +107,8 @@ export function connectHandler(options: ConnectOptions): ConnectHandler {
     const { methodKind } = handler.method;
     const isKept = methodKind === "unary" || methodKind === "server_streaming";
     const options = { memory, isKept, limit: maxMessageSize, isStreamed: isStreamed(request) };
-    const body = countedBody(asked.body as AsyncIterable<Uint8Array>, {
+    const sent = asked.body as AsyncIterable<Uint8Array>;
+    const body = countedBody(isPlainJson(request) ? utf8Body(sent) : sent, {
       ...{ ...options, isRefused },
       // The rest is watched by its connection.
       isWatched: request.httpVersionMajor >= 2 || options.isStreamed,
@@ -126,6 +128,12 @@ export function connectHandler(options: ConnectOptions): ConnectHandler {
       if (ConnectError.from(error).code !== Code.Aborted) answerNothing(response, 500);
     }
   }
+}
+
+/** A unary call in JSON that is not compressed. */
+function isPlainJson({ headers }: HttpRequest): boolean {
+  const { "content-type": type = "", "content-encoding": encoding = "identity" } = headers;
+  return /^application\/json\s*(?:;|$)/i.test(type) && encoding === "identity";
 }
 
 /** Where the bytes of a compressed message count that is kept until its call ends. */

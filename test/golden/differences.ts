@@ -53,6 +53,45 @@ export const differences: readonly Difference[] = [
     }),
   },
   {
+    suite: "api",
+    calls: ["junk behind the JSON"],
+    documented: "What comes behind the JSON value is ignored",
+    ours: refuses(400, "invalid character 'j' after top-level value"),
+  },
+  {
+    suite: "api",
+    calls: ["a second value behind the JSON"],
+    documented: "What comes behind the JSON value is ignored",
+    ours: refuses(400, "invalid character '{' after top-level value"),
+  },
+  ...[
+    { calls: ["no UTF-8 in the operation"], at: 16 },
+    { calls: ["no UTF-8 in metadata"], at: 44 },
+    { calls: ["no UTF-8 in the data"], at: 59 },
+  ].map(({ calls, at }) => ({
+    ...{ suite: "api", calls },
+    documented: "A body that is no UTF-8 is read as other text",
+    ours: refuses(
+      400,
+      `invalid UTF-8: byte 0xff at offset ${at}; send bytes in base64, or by gRPC`,
+    ),
+  })),
+  {
+    suite: "api",
+    calls: ["what was stored of it"],
+    documented: "A body that is no UTF-8 is read as other text",
+    ours: fails("error invoking output binding files: file not found: {folder}/root/u"),
+  },
+  {
+    suite: "api",
+    calls: ["a compressed body"],
+    documented: "`content-encoding` is ignored",
+    ours: refuses(
+      415,
+      `the body is compressed (content-encoding "gzip"); send it as it is, or call gRPC or Connect, which take gzip`,
+    ),
+  },
+  {
     suite: "http",
     calls: ["a server that says nothing"],
     documented: "What can be done about it follows a semicolon",
@@ -135,16 +174,21 @@ function goesOn(more: string): (daprd: Answer) => Answer {
   };
 }
 
+/** A body that is not taken, over HTTP. */
+function refuses(status: number, text: string): () => Answer {
+  const message = `failed deserializing HTTP body: ${text}`;
+  const body = goJson({ errorCode: "ERR_MALFORMED_REQUEST", message });
+  return () => ({ status, contentType: "application/json", body });
+}
+
 /** A failed invocation, where daprd tells of none. */
 function fails(message: string): (daprd: Answer) => Answer {
   const info = { reason: "ERR_INVOKE_OUTPUT_BINDING", domain: "dapr.io" };
+  const body = goJson({ errorCode: info.reason, message });
   return (daprd) =>
     "code" in daprd
       ? { code: 13, message, info }
-      : {
-          ...{ status: 500, contentType: "application/json" },
-          body: goJson({ errorCode: info.reason, message }),
-        };
+      : { status: 500, contentType: "application/json", body };
 }
 
 /** As Go writes JSON for browsers' sake. */

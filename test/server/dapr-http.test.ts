@@ -44,8 +44,8 @@ describe("answers of a binding", () => {
     expect(lastCall()?.data).toBe(data);
   });
 
-  test("the request's content type and encoding do not matter", async () => {
-    const headers = { "content-type": "text/plain", "content-encoding": "gzip" };
+  test("the request's content type does not matter", async () => {
+    const headers = { "content-type": "text/plain" };
     const answer = await send(served.port, binding, { body: '{"operation":"empty"}', headers });
     expect(answer.status).toBe(200);
   });
