@@ -22,7 +22,7 @@ export type GrpcAppOptions = {
   readonly port: number;
   /** TLS, with whatever certificate the app shows: it is the app's own process, as with daprd. */
   readonly secure: boolean;
-  /** Sent as `dapr-api-token` with each event. */
+  /** Sent as `dapr-api-token` with each call. */
   readonly token?: string | undefined;
   /** Milliseconds for one try of `ListInputBindings`. */
   readonly optionsTimeout: number;
@@ -61,11 +61,14 @@ class GrpcApp implements App {
   readonly #listeners = new Set<() => void>();
   readonly #options: GrpcAppOptions;
   readonly #said: SaidOutcomes;
+  /** What each call to the app carries: an app may check it for every method. */
+  readonly #token: Readonly<Record<string, string>>;
   #listing: Listing | undefined;
 
   constructor(options: GrpcAppOptions) {
     this.#options = options;
     this.#said = new SaidOutcomes(options.logger);
+    this.#token = options.token ? { "dapr-api-token": options.token } : {};
     const { host, port } = options;
     this.#client = new GrpcClient({
       host,
@@ -77,7 +80,7 @@ class GrpcApp implements App {
       options.health,
       async (timeout) => {
         const path = `${service}HealthCheck/HealthCheck`;
-        const result = await this.#client.unary(path, empty, { timeout });
+        const result = await this.#client.unary(path, empty, { headers: this.#token, timeout });
         if (result.kind !== "ok") throw new Error(reasonOf(result));
       },
     );
@@ -87,7 +90,7 @@ class GrpcApp implements App {
     this.#dialler = new StreamDialler({
       client: this.#client,
       streams: options.streams,
-      headers: options.token ? { "dapr-api-token": options.token } : {},
+      headers: this.#token,
       timeout: options.optionsTimeout,
       isHealthy: () => this.#availability.available,
       onChange: changed,
@@ -123,7 +126,7 @@ class GrpcApp implements App {
     const trace = headers["traceparent"];
     const binary = trace === undefined ? undefined : binaryTrace(trace);
     if (binary !== undefined) headers["grpc-trace-bin"] = binary;
-    if (this.#options.token) headers["dapr-api-token"] = this.#options.token;
+    Object.assign(headers, this.#token);
     const frame = encodeBindingEventFrame(delivery);
     return new Promise((resolve) => {
       this.#client.unaryFramed(onBindingEvent, frame, { headers, signal }, (result) =>
@@ -180,7 +183,8 @@ class GrpcApp implements App {
 
   async #list(): Promise<Set<string>> {
     const timeout = this.#options.optionsTimeout;
-    const result = await this.#client.unary(`${service}/ListInputBindings`, empty, { timeout });
+    const options = { headers: this.#token, timeout };
+    const result = await this.#client.unary(`${service}/ListInputBindings`, empty, options);
     if (result.kind === "failed" && result.code === Code.unimplemented) return new Set();
     if (result.kind !== "ok") throw new Error(`ListInputBindings: ${reasonOf(result)}`);
     return new Set(fromBinary(ListInputBindingsResponseSchema, result.message).bindings);
