@@ -153,20 +153,15 @@ export async function serve(options: ServeOptions): Promise<Served> {
     }
   }
 
-  // Each of the two ports has as many listeners as there are addresses; a socket has one.
-  const grpcAt = options.unixDomainSocket === undefined ? options.listenAddresses.length : 1;
-  const [httpPort = 0] = server.ports;
-  const grpcPort = server.ports[grpcAt] ?? 0;
-  const where = options.unixDomainSocket ?? options.listenAddresses.join(", ");
-  logger.info(
-    {
-      http: httpPort,
-      grpc: grpcPort,
-      on: where,
-      version,
-    },
-    `listening on ${where}; say --dapr-listen-addresses for others`,
-  );
+  const { httpPort, grpcPort } = portsOf(options, server);
+  if (options.unixDomainSocket === undefined) {
+    const on = options.listenAddresses.join(", ");
+    const facts = { http: httpPort, grpc: grpcPort, on, version };
+    logger.info(facts, `listening on ${on}; say --dapr-listen-addresses for others`);
+  } else {
+    const [http = "", grpc = ""] = socketsOf(options.unixDomainSocket, options.appId);
+    logger.info({ http, grpc, version }, "listening on sockets");
+  }
   void reloader.start().then(({ components }) => {
     const took = formatDuration(Math.round(performance.now() - started));
     logger.info({ components: components.length, took }, "cufflink initialized. Status: Running.");
@@ -240,8 +235,18 @@ async function addressesOf(options: ServeOptions): Promise<Address[]> {
     );
   }
   await mkdir(unixDomainSocket, { recursive: true });
-  const sockets = ["http", "grpc"].map((name) =>
-    join(unixDomainSocket, `dapr-${appId}-${name}.socket`),
-  );
-  return sockets.map((socket) => ({ socket }));
+  return socketsOf(unixDomainSocket, appId).map((socket) => ({ socket }));
+}
+
+/** The sockets of a folder, by Dapr's names: that for HTTP, then that for gRPC. */
+function socketsOf(folder: string, appId: string): string[] {
+  return ["http", "grpc"].map((name) => join(folder, `dapr-${appId}-${name}.socket`));
+}
+
+/** The ports that listen; 0 where sockets do. */
+function portsOf({ listenAddresses, unixDomainSocket }: ServeOptions, { ports }: CufflinkServer) {
+  if (unixDomainSocket !== undefined) return { httpPort: 0, grpcPort: 0 };
+  // Each of the two ports has as many listeners as there are addresses.
+  const [httpPort = 0] = ports;
+  return { httpPort, grpcPort: ports[listenAddresses.length] ?? 0 };
 }

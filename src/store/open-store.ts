@@ -1,5 +1,6 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
+import type { Logger } from "../binding.ts";
 import { BindingError } from "../errors.ts";
 import { historyFile, recordsFile } from "./file-names.ts";
 import { packLetter, unpackLetter } from "./packed-letter.ts";
@@ -18,11 +19,7 @@ export type StoreOptions = {
   readonly maxPages?: number;
 };
 
-export type StoreLogger = {
-  info(fields: object, message: string): void;
-  warn(fields: object, message: string): void;
-  error(fields: object, message: string): void;
-};
+export type StoreLogger = Pick<Logger, "info" | "warn" | "error">;
 
 /**
  * A store in SQLite files of its own. Nothing is opened and no thread started before there is something to write, or
@@ -46,7 +43,10 @@ export function createStore(options: StoreOptions): Store {
     },
     expired(expired) {
       for (const { component, count } of expired) {
-        logger?.warn({ component, count }, "dead letters were removed: too old, or too many");
+        logger?.warn(
+          { component, letters: count },
+          "dead letters were removed: too old, or too many",
+        );
         options.onExpired?.(component, count);
       }
     },

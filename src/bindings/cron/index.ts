@@ -60,7 +60,7 @@ export default defineBinding({
         }
         return;
       }
-      if (dropped > 0) logger.warn({ dropped }, "ticks were dropped");
+      if (dropped > 0) logger.warn({ ticks: dropped }, "ticks were dropped");
       dropped = 0;
       unsettled = full = true;
       superseded = new AbortController();

@@ -1,4 +1,4 @@
-import { longestTimer } from "../../metadata/duration.ts";
+import { formatDuration, longestTimer } from "../../metadata/duration.ts";
 import { messageOf } from "../../errors.ts";
 import { faultPoints, reach } from "../../fault-point.ts";
 import { matches } from "../../policy/matching.ts";
@@ -164,6 +164,6 @@ export function noteRefusal(
   }
   entry.pause = Math.max(after, pauseAfter(retry, entry.failed));
   const facts = { event: entry.event.id, attempt: entry.failed, reason };
-  const pause = Math.round(entry.pause);
+  const pause = formatDuration(Math.round(entry.pause));
   logger.warn({ ...facts, pause }, "event not handled; it is tried again after a pause");
 }

@@ -174,8 +174,7 @@ export class Exhaustion {
   #tell(entry: Entry, { reason, why }: Exhausted, deadLetter: string | undefined): void {
     if (deadLetter === undefined && this.#told.has(entry)) return;
     this.#told.add(entry);
-    const about = deadLetter === undefined ? {} : { deadLetter };
-    const facts = { event: entry.event.id, attempt: entry.failed, reason, ...about };
+    const facts = { event: entry.event.id, attempt: entry.failed, reason, deadLetter };
     this.#options.logger.error(facts, `event not handled, ${why}`);
   }
 

@@ -154,7 +154,9 @@ export class DeadLetterDesk {
     }
     const ids = await this.#select(selection);
     const { logger } = this.#options;
-    if (ids.length > 0) logger.info({ letters: ids.length, rate, to }, "redriving dead letters");
+    const pace = rate === undefined ? undefined : `${rate}/s`;
+    if (ids.length > 0)
+      logger.info({ letters: ids.length, rate: pace, to }, "redriving dead letters");
     const run = new RedriveRun({
       ids,
       rate,
