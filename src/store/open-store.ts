@@ -1,6 +1,5 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
-import type { Logger } from "../binding.ts";
 import { BindingError } from "../errors.ts";
 import { historyFile, recordsFile } from "./file-names.ts";
 import { packLetter, unpackLetter } from "./packed-letter.ts";
@@ -19,7 +18,11 @@ export type StoreOptions = {
   readonly maxPages?: number;
 };
 
-export type StoreLogger = Pick<Logger, "info" | "warn" | "error">;
+export type StoreLogger = {
+  info(fields: { folder: string }, message: string): void;
+  warn(fields: { component: string; letters: number }, message: string): void;
+  error(fields: { folder: string }, message: string): void;
+};
 
 /**
  * A store in SQLite files of its own. Nothing is opened and no thread started before there is something to write, or

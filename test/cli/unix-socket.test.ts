@@ -36,7 +36,7 @@ test("serves on Dapr's two sockets, and again after it was killed", async () => 
         await until(async () => (await health(socket)) === 204, { what: `an answer on ${socket}` });
       }
       // Its start line names them, and nothing of ports.
-      const [line = ""] = printed.split("\n").filter((one) => one.includes("listening on"));
+      const line = printed.split("\n").find((one) => one.includes("listening on"));
       for (const name of ["http", "grpc"])
         expect(line).toContain(`${name}=${join(folder, `dapr-shop-${name}.socket`)}`);
       expect(line).not.toMatch(/=0 |--dapr-listen-addresses/);
