@@ -1,13 +1,10 @@
 import type { Logger } from "../binding.ts";
 import type { App } from "../runtime/app.ts";
+import type { AppProtocol } from "./app-protocol.ts";
 import { EventStreams } from "./event-streams.ts";
 import { createGrpcApp } from "./grpc.ts";
 import type { AppHealthOptions } from "./health.ts";
 import { JoinedApp } from "./joined-app.ts";
-
-export const appProtocols = ["http", "https", "grpc", "grpcs", "h2c"] as const;
-
-export type AppProtocol = (typeof appProtocols)[number];
 
 export type AppOptions = {
   /** `--app-protocol`. */
@@ -31,7 +28,7 @@ export type AppOptions = {
  */
 export async function createApp(options: AppOptions): Promise<JoinedApp> {
   const streams = new EventStreams(options.logger);
-  return new JoinedApp(streams, await createPortApp(options, streams));
+  return new JoinedApp(streams, await createPortApp(options, streams), options.logger);
 }
 
 async function createPortApp(options: AppOptions, streams: EventStreams): Promise<App | undefined> {
@@ -39,11 +36,11 @@ async function createPortApp(options: AppOptions, streams: EventStreams): Promis
   if (port === undefined) return undefined;
   const host = options.host ?? "127.0.0.1";
   const optionsTimeout = options.optionsTimeout ?? 3000;
-  const settings = { host, port, token, optionsTimeout, health };
+  const settings = { host, port, protocol, token, optionsTimeout, health, logger };
   if (protocol === "grpc" || protocol === "grpcs") {
-    return createGrpcApp({ ...settings, secure: protocol === "grpcs", streams, logger });
+    return createGrpcApp({ ...settings, protocol, streams });
   }
   // What reaches HTTP apps is loaded only where there is one.
   const { createHttpApp } = await import("./http.ts");
-  return createHttpApp({ ...settings, protocol, logger });
+  return createHttpApp({ ...settings, protocol });
 }

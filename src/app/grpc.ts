@@ -16,12 +16,13 @@ import type { EventStreams } from "./event-streams.ts";
 import type { AppHealthOptions } from "./health.ts";
 import { SaidOutcomes } from "./said-outcome.ts";
 import { StreamDialler } from "./stream-dialler.ts";
+import { whyUnlisted } from "./unlisted.ts";
 
 export type GrpcAppOptions = {
   readonly host: string;
   readonly port: number;
-  /** TLS, with whatever certificate the app shows: it is the app's own process, as with daprd. */
-  readonly secure: boolean;
+  /** `grpcs`: TLS, with whatever certificate the app shows: it is the app's own process, as with daprd. */
+  readonly protocol: "grpc" | "grpcs";
   /** Sent as `dapr-api-token` with each call. */
   readonly token?: string | undefined;
   /** Milliseconds for one try of `ListInputBindings`. */
@@ -64,26 +65,27 @@ class GrpcApp implements App {
   /** What each call to the app carries: an app may check it for every method. */
   readonly #token: Readonly<Record<string, string>>;
   #listing: Listing | undefined;
+  /** What the app said last that it wants. */
+  #listed: ReadonlySet<string> = new Set();
 
   constructor(options: GrpcAppOptions) {
     this.#options = options;
     this.#said = new SaidOutcomes(options.logger);
     this.#token = options.token ? { "dapr-api-token": options.token } : {};
-    const { host, port } = options;
+    const { host, port, protocol, health, logger } = options;
     this.#client = new GrpcClient({
       host,
       port,
-      tls: options.secure ? { verify: false } : undefined,
+      tls: protocol === "grpcs" ? { verify: false } : undefined,
     });
-    this.#availability = new Availability(
-      this.#client.connection,
-      options.health,
-      async (timeout) => {
+    this.#availability = new Availability({
+      ...{ link: this.#client.connection, host, port, protocol, health, logger },
+      probe: async (timeout) => {
         const path = `${service}HealthCheck/HealthCheck`;
         const result = await this.#client.unary(path, empty, { headers: this.#token, timeout });
         if (result.kind !== "ok") throw new Error(reasonOf(result));
       },
-    );
+    });
     const changed = (): void => {
       for (const listener of this.#listeners) listener();
     };
@@ -105,6 +107,10 @@ class GrpcApp implements App {
     return this.#dialler.unary && this.#availability.available;
   }
 
+  get unavailableSince(): Date | undefined {
+    return this.#availability.available ? undefined : this.#availability.since;
+  }
+
   get unavailableReason(): string {
     if (!this.#availability.available) return this.#availability.reason;
     return this.#dialler.unary ? "" : "the app's event stream does not take its events";
@@ -118,7 +124,12 @@ class GrpcApp implements App {
   async wants({ name }: { name: string }, signal: AbortSignal): Promise<boolean> {
     signal.throwIfAborted();
     const names = await untilAborted(this.#names(), signal);
+    this.#listed = names;
     return names.has(name);
+  }
+
+  whyUnwanted({ name }: { name: string }): string {
+    return whyUnlisted(name, this.#listed);
   }
 
   deliver(delivery: Delivery, signal: AbortSignal): Promise<Outcome> {
@@ -156,6 +167,7 @@ class GrpcApp implements App {
         return { kind: "refused", reason: result.reason };
       case "failed": {
         const { code, message, failure } = result;
+        if (isOfAnotherProtocol(result)) this.#availability.suspect();
         const refused = {
           kind: "refused",
           reason: reasonOf(result),
@@ -185,10 +197,18 @@ class GrpcApp implements App {
     const timeout = this.#options.optionsTimeout;
     const options = { headers: this.#token, timeout };
     const result = await this.#client.unary(`${service}/ListInputBindings`, empty, options);
-    if (result.kind === "failed" && result.code === Code.unimplemented) return new Set();
+    if (isOfAnotherProtocol(result)) this.#availability.suspect();
+    else if (result.kind === "failed" && result.code === Code.unimplemented) return new Set();
     if (result.kind !== "ok") throw new Error(`ListInputBindings: ${reasonOf(result)}`);
     return new Set(fromBinary(ListInputBindingsResponseSchema, result.message).bindings);
   }
+}
+
+/** An answer of HTTP/2 without a gRPC status. */
+function isOfAnotherProtocol(result: UnaryResult): boolean {
+  if (result.kind !== "failed") return false;
+  const { headers, trailers } = result.failure;
+  return (headers["grpc-status"] ?? trailers["grpc-status"]) === undefined;
 }
 
 function outcomeOfMessage(message: Uint8Array): Outcome {

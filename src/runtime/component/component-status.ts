@@ -79,6 +79,8 @@ export function unknownStatus(
 export function shownState(
   facts: State & {
     readonly app: App | undefined;
+    /** The input waits for the app to be there: the reason is the app's. */
+    readonly awaitsApp: boolean;
     readonly delivery: Delivery | undefined;
     readonly paused: Pause | undefined;
     /** Why a changed definition could not follow; empty: none was refused. */
@@ -96,16 +98,26 @@ function currentState({
   reason,
   since,
   app,
+  awaitsApp,
   delivery,
 }: Parameters<typeof shownState>[0]): State {
+  if (app !== undefined && !app.available && awaitsApp)
+    return { state, reason: app.unavailableReason, since: later(since, app.unavailableSince) };
   if (state !== "running" || delivery === undefined || app === undefined)
     return { state, reason, since };
-  if (!app.available) return { state: "waiting for app", reason: app.unavailableReason, since };
+  if (!app.available) {
+    const gone = later(since, app.unavailableSince);
+    return { state: "waiting for app", reason: app.unavailableReason, since: gone };
+  }
   const { trouble, heldBy: held } = delivery;
   if (trouble !== undefined) return { state: "stalled", reason: trouble.reason, since };
   if (held === undefined) return { state, reason, since };
   const text = `the window is full behind ${held.label}, which waits since ${held.since.toISOString()}`;
   return { state: "stalled", reason: text, since };
+}
+
+function later(one: Date, other: Date | undefined): Date {
+  return other !== undefined && other > one ? other : one;
 }
 
 const pausable: ReadonlySet<ComponentState> = new Set([

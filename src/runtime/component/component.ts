@@ -100,7 +100,10 @@ export class Component {
         this.#standstills = 0;
         this.#vigil?.received(events);
       },
-      onState: (wanted, reason) => this.#subscriptionState(wanted, reason),
+      onState: (state) => {
+        this.#log.subscription(state, this.#directions.output);
+        this.#beginning?.done();
+      },
     });
   }
 
@@ -343,12 +346,6 @@ export class Component {
     if (reads) this.input.connected({ opened, settings, route, lost });
   }
 
-  #subscriptionState(wanted: boolean, reason: string): void {
-    if (wanted || this.#directions.output) this.#log.set("running", reason);
-    else this.#log.set("waiting for app", reason);
-    this.#beginning?.done();
-  }
-
   #watchOver(opened: Opened): Disposable {
     const vigil = new Vigil({
       binding: this.binding,
@@ -378,10 +375,18 @@ export class Component {
   }
 
   #shown() {
-    const { state, reason, since } = this.#log;
+    const { state, reason, since, awaitsApp } = this.#log;
     const { app } = this.#options;
     return shownState({
-      ...{ state, reason, since, app, delivery: this.input.delivery, paused: this.input.paused },
+      ...{
+        state,
+        reason,
+        since,
+        awaitsApp,
+        app,
+        delivery: this.input.delivery,
+        paused: this.input.paused,
+      },
       refusal: this.#refusal,
     });
   }

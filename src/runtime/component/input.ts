@@ -14,7 +14,7 @@ import { PauseRecord } from "./pause-record.ts";
 import type { Redriven } from "../delivery/redrive.ts";
 import type { StallFacts } from "./stall.ts";
 import type { Pause } from "../status.ts";
-import { Subscription } from "./subscription.ts";
+import { Subscription, type SubscriptionState } from "./subscription.ts";
 
 export type InputOptions = Pick<
   DeliveryOptions,
@@ -29,8 +29,8 @@ export type InputOptions = Pick<
   readonly run: (read: () => Promise<Reader | undefined>) => Promise<Reader | undefined>;
   /** Told how many events came. */
   readonly received: (events: number) => void;
-  /** Whether there are events wanted, and where not, why. */
-  readonly onState: (wanted: boolean, reason: string) => void;
+  /** Whether the app wants its events, and where not, why. */
+  readonly onState: (state: SubscriptionState) => void;
 };
 
 /** What reading goes by: the opened connection, and whom to tell when it cannot go on. */
@@ -44,6 +44,7 @@ export type Reading = {
 /** Why an input must not read for the time being. */
 type Hold = "paused" | "handing over";
 
+const noApp = "no app port was given; say --app-port";
 /** How long the app may finish what it has after the source's connection was lost, in milliseconds. */
 const finishing = 5_000;
 
@@ -191,7 +192,7 @@ export class Input {
     const reading = this.#reading;
     if (reading === undefined || !this.mayRead || this.#subscription !== undefined) return;
     const { app, name, logger, onState, store } = this.#options;
-    if (app === undefined) return onState(false, "no app port was given; say --app-port");
+    if (app === undefined) return onState({ kind: "app away", reason: noApp });
     if (store !== undefined && this.#recalled !== "yes") return void this.#recall();
     const subscription = new Subscription({
       ...{ app, name, logger, onState },
@@ -216,7 +217,7 @@ export class Input {
     if (paused === undefined) return this.#begin();
     this.#paused ??= paused;
     this.#holds.add("paused");
-    if (this.#reading !== undefined) this.#options.onState(true, "");
+    if (this.#reading !== undefined) this.#options.onState({ kind: "wanted", reason: "" });
   }
 
   get #isRecalled(): boolean {

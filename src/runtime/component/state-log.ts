@@ -3,6 +3,7 @@ import { formatOrigin, type ComponentSpec } from "../../component.ts";
 import { BindingError, messageOf } from "../../errors.ts";
 import type { Observer } from "../observer.ts";
 import type { ComponentState } from "../status.ts";
+import type { SubscriptionState } from "./subscription.ts";
 
 /** A component's state as it goes on, told to the log and the observer. Until it is announced, nothing is told. */
 export class StateLog {
@@ -13,6 +14,9 @@ export class StateLog {
   #reason = "";
   #since = new Date();
   #announced = false;
+  #awaitsApp = false;
+  /** What the log was told last of the app's answers; empty: nothing that has not passed. */
+  #toldOfApp = "";
 
   constructor(spec: () => ComponentSpec, logger: Logger, observer: Observer) {
     this.#spec = spec;
@@ -32,13 +36,52 @@ export class StateLog {
     return this.#since;
   }
 
+  /** Nothing is known of an input but that its app is not there. */
+  get awaitsApp(): boolean {
+    return this.#awaitsApp;
+  }
+
   announce(): void {
     if (this.#announced) return;
     this.#announced = true;
     this.#tell();
   }
 
+  /**
+   * Notes what the app says of the input; `isOutput`: it runs as an output all the same. That the app is away is told
+   * once for all components, elsewhere; what it says of one is told here, again after growing pauses while it lasts.
+   */
+  subscription(subscription: SubscriptionState, isOutput: boolean): void {
+    const { kind, reason } = subscription;
+    this.set(kind === "wanted" || isOutput ? "running" : "waiting for app", reason);
+    this.#awaitsApp = kind === "app away";
+    if (kind === "unwanted" || kind === "unanswered") this.#tellOfApp(subscription, isOutput);
+    else if (kind === "wanted" && this.#toldOfApp !== "") {
+      this.#toldOfApp = "";
+      this.#logger.info({}, "the app wants the events now");
+    }
+  }
+
+  #tellOfApp(
+    { kind, reason, times }: SubscriptionState & { kind: "unwanted" | "unanswered" },
+    isOutput: boolean,
+  ): void {
+    // An app that has just come up may not answer the first time.
+    const isDue = isPowerOfTwo(times) && !(kind === "unanswered" && times === 1);
+    if (!isDue && (kind === "unanswered" || reason === this.#toldOfApp)) return;
+    this.#toldOfApp = reason;
+    const { origin } = this.#spec();
+    const facts = { reason, ...(origin ? { origin: formatOrigin(origin) } : {}) };
+    if (kind === "unanswered")
+      this.#logger.warn(facts, "the app is asked again with growing pauses");
+    // Apps that only invoke such a component are as common.
+    else if (isOutput) this.#logger.info(facts, "the app does not want the component's events");
+    else
+      this.#logger.warn(facts, "the app does not want the component's events; it is asked again");
+  }
+
   set(state: ComponentState, reason: string): void {
+    this.#awaitsApp = false;
     const changed = state !== this.#state;
     this.#state = state;
     this.#reason = reason;
@@ -71,4 +114,8 @@ export class StateLog {
     this.#observer.stateChanged(name, type, this.#state);
     if (this.#state === "running") this.#logger.info({}, "component running");
   }
+}
+
+function isPowerOfTwo(count: number): boolean {
+  return Number.isInteger(Math.log2(count));
 }
