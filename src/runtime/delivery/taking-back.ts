@@ -59,7 +59,10 @@ export class TakingBack {
 
   #withdraw(entries: Iterable<Entry>): void {
     const { lanes, giveBack, afterwards } = this.#parts;
-    for (const entry of entries) if (lanes.takeBack(entry)) giveBack(entry, takenBack);
+    const { app } = this.#options;
+    const reason = app.available ? takenBack : `the app is not there: ${app.unavailableReason}`;
+    for (const entry of entries)
+      if (lanes.takeBack(entry)) giveBack(entry, entry.lastError ?? reason);
     afterwards();
   }
 

@@ -424,7 +424,7 @@ test("an event that its source takes back while it waits is returned at once, an
   await settled();
   expect([delivery.waiting, first.settlements]).toEqual([1, []]);
   source.abort();
-  expect(first.settlements).toEqual([{ outcome: "returned", reason: "its source took it back" }]);
+  expect(first.settlements).toEqual([{ outcome: "returned", reason: "no" }]);
   expect(delivery.waiting).toBe(0);
   app.handle = () => handled;
   const second = sourceEvent("a2", { key: "a" });
