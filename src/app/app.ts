@@ -1,5 +1,6 @@
 import type { Logger } from "../binding.ts";
 import type { App } from "../runtime/app.ts";
+import { SampledLogger } from "../runtime/sampled-logger.ts";
 import type { AppProtocol } from "./app-protocol.ts";
 import { EventStreams } from "./event-streams.ts";
 import { createGrpcApp } from "./grpc.ts";
@@ -27,8 +28,9 @@ export type AppOptions = {
  * whether the app is there yet or not; nothing here throws because it is not.
  */
 export async function createApp(options: AppOptions): Promise<JoinedApp> {
-  const streams = new EventStreams(options.logger);
-  return new JoinedApp(streams, await createPortApp(options, streams), options.logger);
+  const logger = new SampledLogger(options.logger);
+  const streams = new EventStreams(logger);
+  return new JoinedApp(streams, await createPortApp({ ...options, logger }, streams), logger);
 }
 
 async function createPortApp(options: AppOptions, streams: EventStreams): Promise<App | undefined> {

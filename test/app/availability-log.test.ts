@@ -23,7 +23,7 @@ function watch(first: Condition) {
   });
   log.changed();
   return {
-    become(next: Condition) {
+    become: (next: Condition): void => {
       const isNews = next.kind !== condition.kind;
       condition = next;
       if (isNews) log.changed();

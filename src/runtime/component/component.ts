@@ -1,9 +1,8 @@
 import { AsyncLocalStorage } from "node:async_hooks";
-import type { AnyBinding, Logger } from "../../binding.ts";
+import type { AnyBinding } from "../../binding.ts";
 import type { ComponentSpec } from "../../component.ts";
 import { BindingError } from "../../errors.ts";
 import { ComponentPolicies } from "../../policy/component-policies.ts";
-import { pauseAfter, type RetryPolicy } from "../../policy/retry.ts";
 import { logBreaker } from "./breaker-log.ts";
 import { Calls } from "./calls.ts";
 import type { ComponentSettings } from "./component-fields.ts";
@@ -15,7 +14,9 @@ import { openComponent, type Opened, type OpenedComponent } from "./opening.ts";
 import { OpeningWaiters } from "./opening-waiters.ts";
 import { ownPolicies } from "./own-policy.ts";
 import { pause } from "../pause.ts";
+import { SampledLogger } from "../sampled-logger.ts";
 import { readinessOf, readReadiness, type Readiness } from "./readiness.ts";
+import { reopeningPause } from "./reopening.ts";
 import { StateLog } from "./state-log.ts";
 import type { ComponentStatus } from "../status.ts";
 import { Trial } from "./trial.ts";
@@ -29,14 +30,6 @@ export function owningComponent(): Component | undefined {
   return owner.getStore();
 }
 
-/** Pauses between attempts to open: from 100 ms doubling to 10 s, without end. */
-const reopening: RetryPolicy = {
-  attempts: Number.POSITIVE_INFINITY,
-  initial: 100,
-  max: 10_000,
-  multiplier: 2,
-  jitter: 0.1,
-};
 /** A connection that lived this long starts the pauses anew. */
 const settledAfter = 10_000;
 const longestOpening = 20_000;
@@ -56,7 +49,7 @@ export class Component {
   /** The reading side, which can be paused. */
   readonly input: Input;
   readonly #options: ComponentOptions;
-  readonly #logger: Logger;
+  readonly #logger: SampledLogger;
   readonly #log: StateLog;
   readonly #closing = new AbortController();
   readonly #waiters = new OpeningWaiters();
@@ -84,7 +77,8 @@ export class Component {
     this.#options = options;
     this.#spec = options.spec;
     this.binding = options.binding;
-    this.#logger = options.logger.child({ component: options.spec.name, type: options.spec.type });
+    const { name, type } = options.spec;
+    this.#logger = new SampledLogger(options.logger.child({ component: name, type }));
     this.#log = new StateLog(() => this.#spec, this.#logger, options.observer);
     this.#directions = {
       input: options.binding.read !== undefined,
@@ -94,7 +88,7 @@ export class Component {
     this.policies = new ComponentPolicies(options.spec, options.policies, log);
     this.input = new Input({
       ...{ ...options, logger: this.#logger, policies: this.policies },
-      ...{ name: options.spec.name, type: options.spec.type },
+      ...{ name, type },
       run: (read) => owner.run(this, read),
       received: (events) => {
         this.#standstills = 0;
@@ -258,6 +252,7 @@ export class Component {
     this.#lose?.(undefined);
     this.#waiters.wake(undefined);
     await this.#run;
+    this.#logger.flush();
   }
 
   async #live(maybeLazy: boolean, tried: (error?: unknown) => void): Promise<void> {
@@ -294,7 +289,7 @@ export class Component {
         tried(error);
       }
       if (openedAt !== undefined && performance.now() - openedAt > settledAfter) failures = 1;
-      await pause(pauseAfter(reopening, failures), signal);
+      await pause(reopeningPause(failures), signal);
     }
     tried(new Error("it was closed"));
   }
