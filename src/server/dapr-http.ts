@@ -10,6 +10,7 @@ import { goJson, JsonError } from "./go-json.ts";
 import type { RuntimeDescription } from "../rpc/description.ts";
 import { readBody, TooLarge } from "./body.ts";
 import type { HttpRequest, HttpResponse } from "../rpc/http-message.ts";
+import { notServedText } from "./other-blocks.ts";
 
 export type DaprHttpOptions = {
   readonly runtime: Runtime;
@@ -60,8 +61,7 @@ export class DaprHttp {
       this.#options.shutdown();
       return;
     }
-    const message = "failed getting app id either from the URL path or the header dapr-app-id";
-    sendError(response, 404, "ERR_DIRECT_INVOKE", message);
+    sendError(response, 404, "ERR_DIRECT_INVOKE", notServedText(path, request.headers));
   }
 
   /** The public port: health and metadata, nothing else, no token. */

@@ -8,6 +8,7 @@ import { GrpcServer } from "../grpc/server.ts";
 import { methodPath, methodsOf, type Service } from "../grpc/service.ts";
 import { Code, encodeGrpcMessage } from "../grpc/status.ts";
 import type { HttpRequest, HttpResponse } from "../rpc/http-message.ts";
+import { notHere } from "./other-blocks.ts";
 
 export type LaneOptions = {
   readonly services: readonly Service[];
@@ -108,12 +109,13 @@ function readTheRest(request: HttpRequest, response: HttpResponse): void {
 function sayUnimplemented(stream: ServerHttp2Stream, path: string): void {
   stream.on("error", () => undefined);
   stream.resume();
+  const isDapr = path.startsWith("/dapr.proto.runtime.v1.Dapr/");
   stream.respond(
     {
       ":status": 200,
       "content-type": "application/grpc",
       "grpc-status": String(Code.unimplemented),
-      "grpc-message": encodeGrpcMessage(`unknown method ${path}`),
+      "grpc-message": encodeGrpcMessage(`unknown method ${path}${isDapr ? `: it ${notHere}` : ""}`),
     },
     { endStream: true },
   );

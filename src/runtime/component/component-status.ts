@@ -5,6 +5,7 @@ import { Calls, type CallCounts } from "./calls.ts";
 import type { Delivery } from "../delivery/delivery.ts";
 import { newCounts, type EventCounts } from "../delivery/event-counts.ts";
 import type { Readiness } from "./readiness.ts";
+import { isStateStore, stateStoreNotice } from "./state-store.ts";
 import type { BreakerStatus, ComponentState, ComponentStatus, Pause } from "../status.ts";
 
 /** A state with its reason and the time it began. */
@@ -25,7 +26,9 @@ type Facts = State &
 /** What is told about a component, from what it knows. */
 export function componentStatus(facts: Facts): ComponentStatus {
   const { spec, delivery, counts, calls, readiness } = facts;
-  const { state, reason, since, directions, operations, paused } = facts;
+  const { state, since, directions, operations, paused } = facts;
+  const runsAsStore = state === "running" && isStateStore(spec);
+  const reason = facts.reason || (runsAsStore ? stateStoreNotice : "");
   const { backlog, rebuilds, breakers } = facts;
   const { handled, ...others } = counts.ended;
   return {
@@ -111,7 +114,7 @@ function currentState({
   }
   const { trouble, heldBy: held } = delivery;
   if (trouble !== undefined) return { state: "stalled", reason: trouble.reason, since };
-  if (held === undefined) return { state, reason, since };
+  if (held === undefined) return { state, reason: reason || delivery.loop.reason, since };
   const text = `the window is full behind ${held.label}, which waits since ${held.since.toISOString()}`;
   return { state: "stalled", reason: text, since };
 }

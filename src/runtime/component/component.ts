@@ -17,6 +17,7 @@ import { pause } from "../pause.ts";
 import { SampledLogger } from "../sampled-logger.ts";
 import { readinessOf, readReadiness, type Readiness } from "./readiness.ts";
 import { reopeningPause } from "./reopening.ts";
+import { isStateStore } from "./state-store.ts";
 import { StateLog } from "./state-log.ts";
 import type { ComponentStatus } from "../status.ts";
 import { Trial } from "./trial.ts";
@@ -194,7 +195,7 @@ export class Component {
 
   /** A state store takes the states of replies, and cannot be invoked from outside. */
   get isStateStore(): boolean {
-    return this.spec.type.toLowerCase().startsWith("state.");
+    return isStateStore(this.spec);
   }
 
   /** The HTTP path of the app for its events. */

@@ -2,12 +2,12 @@ import { BindingError } from "../../errors.ts";
 import type { AnyBinding, Reader } from "../../binding.ts";
 import type { ComponentPolicies } from "../../policy/component-policies.ts";
 import type { DeadLetter } from "../../store/records.ts";
-import type { App, Reply } from "../app.ts";
+import type { App } from "../app.ts";
 import type { ComponentSettings } from "./component-fields.ts";
 import { usualMaxInFlight, type DeliveryOptions } from "../delivery/delivery-options.ts";
 import type { Delivery } from "../delivery/delivery.ts";
 import { addCounts, newCounts, type EventCounts } from "../delivery/event-counts.ts";
-import type { FanOut } from "../delivery/fan-out.ts";
+import type { MakeFanOut } from "../delivery/fan-out.ts";
 import { openDelivery } from "../delivery/open-delivery.ts";
 import { shown, type Opened } from "./opening.ts";
 import { PauseRecord } from "./pause-record.ts";
@@ -18,13 +18,14 @@ import { Subscription, type SubscriptionState } from "./subscription.ts";
 
 export type InputOptions = Pick<
   DeliveryOptions,
-  "name" | "type" | "logger" | "observer" | "concurrency" | "store" | "history" | "invokeOutput"
+  | ("name" | "type" | "logger" | "observer" | "concurrency" | "store" | "history")
+  | ("invokeOutput" | "loops")
 > & {
   readonly appId: string;
   readonly binding: AnyBinding;
   readonly app: App | undefined;
   readonly policies: ComponentPolicies;
-  readonly fanOut: (reply: Reply | undefined, replyFanOut: boolean) => FanOut;
+  readonly fanOut: MakeFanOut;
   /** Runs the binding's `read`, so that what fails later on its behalf is known as the component's. */
   readonly run: (read: () => Promise<Reader | undefined>) => Promise<Reader | undefined>;
   /** Told how many events came. */
@@ -230,11 +231,17 @@ export class Input {
     signal: AbortSignal,
   ): Promise<{ reader: Reader; delivery: Delivery }> {
     const { appId, name, type, binding, logger, policies, fanOut } = this.#options;
-    const { observer, concurrency, store, history, invokeOutput } = this.#options;
+    const { observer, concurrency, store, history, invokeOutput, loops } = this.#options;
     let reader: Reader | undefined;
     const delivery = await openDelivery(binding, settings, policies, {
-      ...{ name, type, route, app, concurrency, logger, observer, store, history, invokeOutput },
-      fanOut: (reply) => fanOut(reply, settings.replyFanOut),
+      ...{ name, type, route, app, concurrency, logger, observer, store, history },
+      ...{ invokeOutput, loops },
+      fanOut: (reply, entry) =>
+        fanOut(
+          reply,
+          settings.replyFanOut,
+          (target, data) => loops?.sending(name, entry, target, data) ?? {},
+        ),
       onCredit: (events) => reader?.credit?.(events),
       onHalt: (reason) => {
         void this.pause("the runtime", `onExhausted is halt: ${reason}`, finishing);

@@ -3,6 +3,7 @@ import { formatOrigin, type ComponentSpec } from "../../component.ts";
 import { BindingError, messageOf } from "../../errors.ts";
 import type { Observer } from "../observer.ts";
 import type { ComponentState } from "../status.ts";
+import { isStateStore, stateStoreNotice } from "./state-store.ts";
 import type { SubscriptionState } from "./subscription.ts";
 
 /** A component's state as it goes on, told to the log and the observer. Until it is announced, nothing is told. */
@@ -112,7 +113,9 @@ export class StateLog {
   #tell(): void {
     const { name, type } = this.#spec();
     this.#observer.stateChanged(name, type, this.#state);
-    if (this.#state === "running") this.#logger.info({}, "component running");
+    if (this.#state !== "running") return;
+    const what = isStateStore(this.#spec()) ? `: ${stateStoreNotice}` : "";
+    this.#logger.info({}, `component running${what}`);
   }
 }
 

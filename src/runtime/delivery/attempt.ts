@@ -58,7 +58,7 @@ export async function attempt(
   if (outcome.kind === "handled") {
     const { reply } = outcome;
     try {
-      const fanOut = options.fanOut(reply);
+      const fanOut = options.fanOut(reply, entry);
       if (fanOut.steps.length > 0) entry.kept = { reply, fanOut };
     } catch (error) {
       outcome = { kind: "refused", reason: messageOf(error) };

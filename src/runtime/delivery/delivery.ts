@@ -12,6 +12,7 @@ import { Endings, type Conclusion, type Progress } from "./endings.ts";
 import { Entry, type Exhausted } from "./entry.ts";
 import type { EventCounts } from "./event-counts.ts";
 import { Exhaustion, type Trouble } from "./exhaustion.ts";
+import { OwnLoop } from "./loops.ts";
 import { keyOf, type Lane } from "./lane.ts";
 import { Lanes } from "./lanes.ts";
 import { Preparation } from "./preparation.ts";
@@ -58,12 +59,15 @@ export class Delivery {
   #abort = new AbortController();
   /** Set while nothing is dispatched for a moment, after the app took no more. */
   #hold: NodeJS.Timeout | undefined;
+  /** The loop that feeds the component. */
+  readonly loop: OwnLoop;
   readonly #gate = new BreakerGate(() => this.#pumpAgain());
   readonly #unsubscribe: (() => void)[];
 
   constructor(options: DeliveryOptions) {
     this.#options = options;
     this.#toldCredit = this.#maxInFlight;
+    this.loop = new OwnLoop(options.name, options.loops, options.logger);
     this.#lanes = new Lanes(options.app.intake !== undefined);
     const { app, counts, logger, name: component, store, deduplicate: by } = options;
     const window = options.deduplicateWindow;
@@ -188,6 +192,7 @@ export class Delivery {
     if (event.withdrawn?.aborted) return this.#return(entry, "its source took it back");
     this.#takingBack.enter(entry);
     if (redriven === undefined) this.#preparation.recall(entry, this.#options.policy.retry);
+    this.loop.enter(entry);
     const lane = this.#lanes.enter(entry, keyOf(event, this.#options.orderKey));
     if (entry.pause !== undefined && lane.entries.length === 1) this.#rest(lane);
   }

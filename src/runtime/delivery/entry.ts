@@ -29,6 +29,8 @@ export class Entry implements Place {
   position = 0;
   /** The lane that it came into. */
   lane: Lane | undefined = undefined;
+  /** How many replies in a row have led to it; 0: none, as far as is known. */
+  generation = 0;
   failed = 0;
   lastError: string | undefined = undefined;
   /** The pause that its last attempt asks for before the lane begins again, in milliseconds. */
