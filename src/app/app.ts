@@ -5,7 +5,7 @@ import type { AppProtocol } from "./app-protocol.ts";
 import { EventStreams } from "./event-streams.ts";
 import { createGrpcApp } from "./grpc.ts";
 import type { AppHealthOptions } from "./health.ts";
-import { JoinedApp } from "./joined-app.ts";
+import { CombinedApp } from "./combined-app.ts";
 
 export type AppOptions = {
   /** `--app-protocol`. */
@@ -27,10 +27,10 @@ export type AppOptions = {
  * The app: what listens on its port, and what dials in. The port is connected to at once and for ever,
  * whether the app is there yet or not; nothing here throws because it is not.
  */
-export async function createApp(options: AppOptions): Promise<JoinedApp> {
+export async function createApp(options: AppOptions): Promise<CombinedApp> {
   const logger = new SampledLogger(options.logger);
   const streams = new EventStreams(logger);
-  return new JoinedApp(streams, await createPortApp({ ...options, logger }, streams), logger);
+  return new CombinedApp(streams, await createPortApp({ ...options, logger }, streams), logger);
 }
 
 async function createPortApp(options: AppOptions, streams: EventStreams): Promise<App | undefined> {

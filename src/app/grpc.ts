@@ -14,7 +14,7 @@ import { encodeBindingEventFrame } from "./binding-event.ts";
 import { binaryTrace, deliveryHeaders } from "./event-metadata.ts";
 import type { EventStreams } from "./event-streams.ts";
 import type { AppHealthOptions } from "./health.ts";
-import { SaidOutcomes } from "./said-outcome.ts";
+import { OutcomeHeaders } from "./outcome-header.ts";
 import { StreamDialler } from "./stream-dialler.ts";
 import { whyUnlisted } from "./unlisted.ts";
 
@@ -61,7 +61,7 @@ class GrpcApp implements App {
   readonly #dialler: StreamDialler;
   readonly #listeners = new Set<() => void>();
   readonly #options: GrpcAppOptions;
-  readonly #said: SaidOutcomes;
+  readonly #said: OutcomeHeaders;
   /** What each call to the app carries: an app may check it for every method. */
   readonly #token: Readonly<Record<string, string>>;
   #listing: Listing | undefined;
@@ -70,7 +70,7 @@ class GrpcApp implements App {
 
   constructor(options: GrpcAppOptions) {
     this.#options = options;
-    this.#said = new SaidOutcomes(options.logger);
+    this.#said = new OutcomeHeaders(options.logger);
     this.#token = options.token ? { "dapr-api-token": options.token } : {};
     const { host, port, protocol, health, logger } = options;
     this.#client = new GrpcClient({

@@ -42,7 +42,7 @@ export default defineBinding({
         ? (tick: (due: Date) => void) => startInterval(schedule.interval, tick)
         : (tick: (due: Date) => void) => startTicker(next ?? (() => undefined), tick);
     if (next !== undefined && next(Date.now()) === undefined) {
-      logger.warn({}, "the schedule has no time to come");
+      logger.warn({}, "the schedule has no future time");
     }
 
     let unsettled = false;
@@ -51,7 +51,7 @@ export default defineBinding({
 
     let superseded = new AbortController();
 
-    const handOver = (due: Date): void => {
+    const deliverTick = (due: Date): void => {
       // A tick that waits for a retry makes way; one that the app has at this moment does not.
       if (unsettled && overlap === "skip") superseded.abort();
       if (full || (unsettled && overlap === "skip")) {
@@ -74,12 +74,12 @@ export default defineBinding({
         () => (full = false),
         (error: unknown) => {
           full = unsettled = false;
-          logger.warn({ error, due }, "tick not handed over");
+          logger.warn({ error, due }, "tick not delivered");
         },
       );
     };
 
-    const stopTicking = start(handOver);
+    const stopTicking = start(deliverTick);
     const stop = (): void => {
       stopTicking();
       drops.over();
@@ -104,7 +104,7 @@ function tickEvent(
   due: Date,
   key: string | undefined,
   settle: InboundEvent["settle"],
-  withdrawn: AbortSignal,
+  revoked: AbortSignal,
 ): InboundEvent {
   return {
     data: new Uint8Array(),
@@ -113,7 +113,7 @@ function tickEvent(
     id: due.toISOString(),
     key,
     settle,
-    withdrawn,
+    revoked,
   };
 }
 

@@ -112,8 +112,8 @@ function currentState({
     const gone = later(since, app.unavailableSince);
     return { state: "waiting for app", reason: app.unavailableReason, since: gone };
   }
-  const { trouble, heldBy: held } = delivery;
-  if (trouble !== undefined) return { state: "stalled", reason: trouble.reason, since };
+  const { blockage, heldBy: held } = delivery;
+  if (blockage !== undefined) return { state: "stalled", reason: blockage.reason, since };
   if (held === undefined) return { state, reason: reason || delivery.loop.reason, since };
   const text = `the window is full behind ${held.label}, which waits since ${held.since.toISOString()}`;
   return { state: "stalled", reason: text, since };
