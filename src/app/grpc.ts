@@ -65,6 +65,8 @@ class GrpcApp implements App {
   /** What each call to the app carries: an app may check it for every method. */
   readonly #token: Readonly<Record<string, string>>;
   #listing: Listing | undefined;
+  /** Whether the app implements the question. */
+  #lists = true;
   /** What the app said last that it wants. */
   #listed: ReadonlySet<string> = new Set();
 
@@ -129,6 +131,7 @@ class GrpcApp implements App {
   }
 
   whyUnwanted({ name }: { name: string }): string {
+    if (!this.#lists) return "it does not implement AppCallback/ListInputBindings";
     return whyUnlisted(name, this.#listed);
   }
 
@@ -198,8 +201,12 @@ class GrpcApp implements App {
     const options = { headers: this.#token, timeout };
     const result = await this.#client.unary(`${service}/ListInputBindings`, empty, options);
     if (isOfAnotherProtocol(result)) this.#availability.suspect();
-    else if (result.kind === "failed" && result.code === Code.unimplemented) return new Set();
+    else if (result.kind === "failed" && result.code === Code.unimplemented) {
+      this.#lists = false;
+      return new Set();
+    }
     if (result.kind !== "ok") throw new Error(`ListInputBindings: ${reasonOf(result)}`);
+    this.#lists = true;
     return new Set(fromBinary(ListInputBindingsResponseSchema, result.message).bindings);
   }
 }

@@ -318,6 +318,7 @@ test("UNIMPLEMENTED wants nothing; any other error rejects and is asked again", 
   const app = await connected(server.port);
   const input = { name: "orders", route: "orders" };
   expect(await app.wants(input, never)).toBe(false);
+  expect(app.whyUnwanted?.(input)).toBe("it does not implement AppCallback/ListInputBindings");
   await using other = await startUnaryApp((call) => answer(call));
   const second = await connected(other.port);
   answer = (call) => call.fail(13, "not yet");

@@ -41,6 +41,15 @@ async function components(daemon: Daemon): Promise<string> {
   return stdout.replaceAll(/\s+/g, " ");
 }
 
+/** How many events of the component were returned to its source. */
+async function returned(daemon: Daemon): Promise<number> {
+  const address = `http://127.0.0.1:${daemon.grpcPort}`;
+  const asked = ["components", "show", "tick", "--json", "--address", address];
+  const { stdout } = await promisify(execFile)(launcher, asked, { env: {} });
+  const { returned } = JSON.parse(stdout) as { returned: number };
+  return returned;
+}
+
 function daemonFor(port: number, protocol: string): Promise<Daemon> {
   const flags = ["--app-port", String(port), "--app-protocol", protocol];
   return startDaemon({ components: [tick], flags });
@@ -66,6 +75,7 @@ test("a port where nobody listens is waited for, said once with the address; the
   const second = await startApp(app);
   await untilLogged(daemon, /INFO {2}the app is back .*after=/);
   await untilLogged(daemon, /\[tick\] ticks were dropped .*ticks=\d/);
+  expect(await returned(daemon)).toBeGreaterThan(0);
   await second.kill();
   expect(lines(daemon, /is there/)).toHaveLength(1);
 });
