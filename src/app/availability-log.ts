@@ -11,19 +11,18 @@ export type AvailabilityLogOptions = {
   readonly condition: () => Condition;
 };
 
-/** A condition that passes sooner is not told, in milliseconds: servers end connections that are made anew at once. */
+/** A condition that passes sooner is not logged, in milliseconds: servers end connections that are made again at once. */
 const settling = 250;
-/** The pause before a condition that lasts is told again; it doubles. Milliseconds. */
+/** The pause before a condition that lasts is logged again; it doubles. Milliseconds. */
 const pauses = { first: 10_000, longest: 3_600_000 };
 
 /**
- * Tells the log how the app is: once when that changes, and again after growing pauses while the app cannot be given
- * events.
+ * Logs how the app is: once when that changes, and again after growing pauses while the app cannot be given events.
  */
 export class AvailabilityLog {
   readonly #options: AvailabilityLogOptions;
-  /** What the log was told last. */
-  #told: Condition["kind"] | undefined;
+  /** The kind of condition that was logged last. */
+  #logged: Condition["kind"] | undefined;
   #wasThere = false;
   /** Since when the app cannot be given events, by `performance.now()`. */
   #since = performance.now();
@@ -37,36 +36,36 @@ export class AvailabilityLog {
   /** To be called once at the beginning, and whenever the kind of the condition has changed. */
   changed(): void {
     clearTimeout(this.#timer);
-    if (this.#options.condition().kind === "ready") return this.#tellReady();
-    if (this.#told === "ready") {
-      this.#told = undefined;
+    if (this.#options.condition().kind === "ready") return this.#logReady();
+    if (this.#logged === "ready") {
+      this.#logged = undefined;
       this.#since = performance.now();
     }
     this.#pause = pauses.first;
-    this.#timer = setTimeout(() => this.#tell(), settling).unref();
+    this.#timer = setTimeout(() => this.#log(), settling).unref();
   }
 
   close(): void {
     clearTimeout(this.#timer);
   }
 
-  #tellReady(): void {
+  #logReady(): void {
     const { logger, about } = this.#options;
-    const before = this.#told;
+    const before = this.#logged;
     const facts = { ...about, after: this.#elapsed };
     if (!this.#wasThere) logger.info(before === undefined ? about : facts, "the app is there");
     else if (before === "unhealthy") logger.info(facts, "the app is healthy again");
     else if (before !== undefined && before !== "ready") logger.info(facts, "the app is back");
-    this.#told = "ready";
+    this.#logged = "ready";
     this.#wasThere = true;
   }
 
-  #tell(): void {
+  #log(): void {
     const { logger, about, condition } = this.#options;
     const { kind, reason } = condition();
     if (kind === "ready") return;
-    const isFirst = this.#told !== kind;
-    this.#told = kind;
+    const isFirst = this.#logged !== kind;
+    this.#logged = kind;
     const facts = { ...about, reason, ...(isFirst ? {} : { for: this.#elapsed }) };
     if (kind === "wrong protocol") logger.error(facts, "the app speaks another protocol");
     else if (this.#wasThere)
@@ -75,7 +74,7 @@ export class AvailabilityLog {
     else if (kind === "absent")
       logger.warn(facts, `still waiting for the app${this.#options.advice}`);
     else logger.warn(facts, "still waiting for the app to be healthy");
-    this.#timer = setTimeout(() => this.#tell(), this.#pause).unref();
+    this.#timer = setTimeout(() => this.#log(), this.#pause).unref();
     this.#pause = Math.min(this.#pause * 2, pauses.longest);
   }
 

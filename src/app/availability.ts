@@ -37,7 +37,7 @@ export type AvailabilityOptions = {
 
 /**
  * Whether the app can be given events: its link is ready, it speaks the protocol that it should and, where that is
- * asked for, it is healthy. The one place that observes this; the log and the states of components follow from it.
+ * asked for, it is healthy. The one place that observes this: the log and the states of components follow from it.
  */
 export class Availability {
   readonly #link: Link;
@@ -64,6 +64,7 @@ export class Availability {
     link.onChange(() => {
       if (link.ready) this.#health?.start();
       else this.#health?.stop();
+      if (link.ready) this.#protocol.recheck();
       this.#update();
     });
     if (link.ready) this.#health?.start();

@@ -18,7 +18,7 @@ const names: Readonly<Record<AppProtocol, string>> = {
 };
 
 /** The pause between two looks while it is the wrong one; it doubles. Milliseconds. */
-const pauses = { first: 500, longest: 30_000 };
+const pauses = { first: 500, longest: 10_000 };
 /** The least time between a look that found nothing and the next, in milliseconds. */
 const leastTime = 2_000;
 
@@ -52,6 +52,13 @@ export class ProtocolCheck {
     else this.#timer = setTimeout(() => void this.#look(), wait).unref();
   }
 
+  /** The app may be another one now: what was wrong is looked at again at once. */
+  recheck(): void {
+    if (this.#reason === "" || this.#isLooking || this.#closed) return;
+    clearTimeout(this.#timer);
+    void this.#look();
+  }
+
   close(): void {
     this.#closed = true;
     clearTimeout(this.#timer);
@@ -62,10 +69,10 @@ export class ProtocolCheck {
     this.#isLooking = true;
     const { protocol, host, port, changed } = this.#options;
     const { spokenProtocols } = await import("./spoken-protocols.ts");
-    const spoken = await spokenProtocols({ host, port });
+    const { spoken, possible } = await spokenProtocols({ host, port });
     this.#isLooking = false;
     if (this.#closed) return;
-    const [other] = spoken.includes(protocol) ? [] : spoken;
+    const [other] = [...spoken, ...possible].includes(protocol) ? [] : spoken;
     const before = this.#reason;
     if (other === undefined) {
       this.#reason = "";

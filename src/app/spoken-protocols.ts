@@ -11,32 +11,44 @@ const enoughOfAnAnswer = "HTTP/1.1 200".length;
 /** What servers answer that were asked in the wrong protocol, and have noticed. */
 const refusals: ReadonlySet<number> = new Set([400, 426, 505]);
 
-/**
- * The protocols by which whoever listens there can be reached, as far as its first bytes tell, the likeliest first.
- * Empty: nobody listens, or none of them is recognised. Never rejects.
- */
-export async function spokenProtocols(target: Target): Promise<AppProtocol[]> {
+export type SpokenProtocols = {
+  /** Recognised, the likeliest first. Empty: nobody listens, or it is none of them. */
+  readonly spoken: readonly AppProtocol[];
+  /** Those of which nothing is known: it took a question, and was silent. It may be slow. */
+  readonly possible: readonly AppProtocol[];
+};
+
+/** The protocols by which whoever listens there can be reached, as far as its first bytes tell. Never rejects. */
+export async function spokenProtocols(target: Target): Promise<SpokenProtocols> {
   const [plain, secure] = await Promise.all([askPlain(target), askSecure(target)]);
   const isHttp2 = plain.http2 !== undefined || secure.http2 !== undefined;
-  const isElse = isHttp2 || secure.http1 !== undefined;
+  const isElse = isHttp2 || typeof secure.http1 === "number";
   const spoken: AppProtocol[] = [];
   if (takesGrpc(secure.http2)) spoken.push("grpcs");
   if (takesGrpc(plain.http2)) spoken.push("grpc");
-  if (secure.http1 !== undefined && !(refusals.has(secure.http1) && isHttp2)) spoken.push("https");
-  if (plain.http1 !== undefined && !(refusals.has(plain.http1) && isElse)) spoken.push("http");
+  if (takesHttp1(secure.http1, isHttp2)) spoken.push("https");
+  if (takesHttp1(plain.http1, isElse)) spoken.push("http");
   if (plain.http2 === "no gRPC" || plain.http2 === "unknown") spoken.push("h2c");
-  return spoken;
+  const possible: AppProtocol[] = [];
+  if (secure.http1 === "silent") possible.push("https");
+  if (plain.http1 === "silent") possible.push("http");
+  return { spoken, possible };
 }
 
 /** What it answers over a connection, with TLS or without. */
 type Answers = {
-  /** The status of an answer in HTTP/1. */
-  readonly http1: number | undefined;
+  /** The status of an answer in HTTP/1; `silent`: it took the request, and no byte came. */
+  readonly http1: number | "silent" | undefined;
   readonly http2: Http2Answer | undefined;
 };
 
 /** `unknown`: it speaks HTTP/2, and has not answered. */
 type Http2Answer = "gRPC" | "no gRPC" | "unknown";
+
+function takesHttp1(answer: Answers["http1"], speaksElse: boolean): boolean {
+  if (typeof answer !== "number") return false;
+  return !(refusals.has(answer) && speaksElse);
+}
 
 function takesGrpc(answer: Http2Answer | undefined): boolean {
   return answer === "gRPC" || answer === "unknown";
@@ -63,13 +75,19 @@ function askHttp1(
   { host, port }: Target,
   socket: net.Socket,
   connected: "connect" | "secureConnect",
-): Promise<number | undefined> {
+): Promise<Answers["http1"]> {
   return new Promise((resolve) => {
     let answer = "";
-    const timer = setTimeout(() => socket.destroy(), longestAnswer).unref();
+    let isAsked = false;
+    let isLate = false;
+    const timer = setTimeout(() => {
+      isLate = true;
+      socket.destroy();
+    }, longestAnswer).unref();
     const authority = `${net.isIPv6(host) ? `[${host}]` : host}:${port}`;
     socket.unref();
     socket.on(connected, () => {
+      isAsked = true;
       const head = ["OPTIONS / HTTP/1.1", `host: ${authority}`, "user-agent: cufflink"];
       socket.write(`${[...head, "connection: close"].join("\r\n")}\r\n\r\n`);
     });
@@ -81,7 +99,8 @@ function askHttp1(
     socket.on("close", () => {
       clearTimeout(timer);
       const status = /^HTTP\/1\.\d (\d{3})/.exec(answer)?.[1];
-      resolve(status === undefined ? undefined : Number(status));
+      if (status !== undefined) resolve(Number(status));
+      else resolve(isAsked && isLate && answer === "" ? "silent" : undefined);
     });
   });
 }

@@ -15,14 +15,14 @@ type Level = keyof Logger;
 type Kind = {
   written: number;
   /** Those that were not written. */
-  left: number;
+  suppressed: number;
   /** Writes the last of them. */
   writeLast: ((about: { repeated: number; within: string }) => void) | undefined;
   /** How long the window is, in milliseconds. */
   length: number;
   /** When it began, by `performance.now()`. */
   since: number;
-  /** Ends the window; set where something is left, and in the windows after. */
+  /** Ends the window; set where something is suppressed, and in the windows after. */
   timer: NodeJS.Timeout | undefined;
 };
 
@@ -44,11 +44,11 @@ export class SampledLogger implements Logger {
     this.debug = (fields, message) => logger.debug(fields, message);
   }
 
-  /** Writes what is left of all kinds, at the end. */
+  /** Writes what is suppressed of all kinds, at the end. */
   flush(): void {
     for (const kind of this.#kinds.values()) {
       clearTimeout(kind.timer);
-      tellLeft(kind);
+      logSuppressed(kind);
     }
     this.#kinds.clear();
   }
@@ -61,7 +61,7 @@ export class SampledLogger implements Logger {
         kind.written++;
         return this.#logger[level](fields, message);
       }
-      kind.left++;
+      kind.suppressed++;
       kind.writeLast = (about) => this.#logger[level]({ ...fields, ...about }, message);
       const rest = kind.since + kind.length - performance.now();
       kind.timer ??= setTimeout(() => this.#close(key, kind), rest).unref();
@@ -80,7 +80,7 @@ export class SampledLogger implements Logger {
     const known = this.#kinds.get(key);
     if (known !== undefined && !isOver(known)) return known;
     const kind: Kind = {
-      ...{ written: 0, left: 0, writeLast: undefined, timer: undefined },
+      ...{ written: 0, suppressed: 0, writeLast: undefined, timer: undefined },
       ...{ length: windows.first, since: performance.now() },
     };
     this.#kinds.set(key, kind);
@@ -88,25 +88,28 @@ export class SampledLogger implements Logger {
   }
 
   #close(key: string, kind: Kind): void {
-    if (kind.left === 0) return void this.#kinds.delete(key);
-    tellLeft(kind);
+    if (kind.suppressed === 0) return void this.#kinds.delete(key);
+    logSuppressed(kind);
     kind.length = Math.min(kind.length * 2, windows.longest);
     kind.since = performance.now();
     kind.timer = setTimeout(() => this.#close(key, kind), kind.length).unref();
   }
 }
 
-/** Its window has passed with nothing left to tell. */
+/** Its window has passed with nothing suppressed to tell. */
 function isOver({ timer, since, length }: Kind): boolean {
   return timer === undefined && performance.now() >= since + length;
 }
 
-function tellLeft(kind: Kind): void {
-  const { left, since, writeLast } = kind;
-  kind.left = 0;
+function logSuppressed(kind: Kind): void {
+  const { suppressed, since, writeLast } = kind;
+  kind.suppressed = 0;
   kind.writeLast = undefined;
-  if (left === 0) return;
-  writeLast?.({ repeated: left, within: formatDuration(Math.round(performance.now() - since)) });
+  if (suppressed === 0) return;
+  writeLast?.({
+    repeated: suppressed,
+    within: formatDuration(Math.round(performance.now() - since)),
+  });
 }
 
 function textOf(fields: object, name: string): string {

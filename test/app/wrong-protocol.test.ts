@@ -1,12 +1,15 @@
 import { once } from "node:events";
 import http from "node:http";
+import http2 from "node:http2";
 import https from "node:https";
 import { type AddressInfo, createServer, type Server } from "node:net";
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
 import { createApp } from "../../src/app/app.ts";
 import { type AppProtocol, appProtocols } from "../../src/app/app-protocol.ts";
+import { spokenProtocols } from "../../src/app/spoken-protocols.ts";
 import { type Certificates, makeCertificates } from "../bindings/certificates.ts";
 import { type ServedCall, startHttp2Server } from "../grpc/http2-server.ts";
+import { reservePort } from "../servers/ports.ts";
 import { until } from "../until.ts";
 import { delivery, never, spiedLogger, untilAvailable } from "./delivery.ts";
 
@@ -117,11 +120,25 @@ test("the app is there again once it speaks what it should", async () => {
   expect(second.sessions.size).toBeGreaterThan(0);
 });
 
-test("what answers nothing at all is not said to speak anything", async () => {
+test("what answers nothing at all is not said to speak anything, and may speak HTTP", async () => {
   const silent = createServer((socket) => void socket.on("error", () => undefined));
-  const app = await appOn(await listening(silent), "http");
-  await untilAvailable(app);
-  const abort = AbortSignal.timeout(200);
-  await expect(app.wants(input, abort)).rejects.toThrow();
-  expect(app.available).toBe(true);
+  const port = await listening(silent);
+  expect(await spokenProtocols({ host: "127.0.0.1", port })).toEqual({
+    spoken: [],
+    possible: ["http"],
+  });
+});
+
+test("nobody who listens speaks nothing", async () => {
+  const port = await reservePort();
+  expect(await spokenProtocols({ host: "127.0.0.1", port })).toEqual({ spoken: [], possible: [] });
+});
+
+test("a server for both HTTP/1.1 and HTTP/2 is spoken to by either", async () => {
+  const options = { ...certificates.server, allowHTTP1: true };
+  const port = await listening(
+    http2.createSecureServer(options, (_, response) => void response.end()),
+  );
+  const { spoken } = await spokenProtocols({ host: "127.0.0.1", port });
+  expect(spoken).toEqual(["https"]);
 });

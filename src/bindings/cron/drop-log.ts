@@ -1,13 +1,10 @@
 import type { Logger } from "../../binding.ts";
 
-/**
- * Tells of ticks that are dropped: of the first at once with the reason, of more when there are ten times as many,
- * and of all of them once one is handled again.
- */
+/** Logs dropped ticks: the first with the reason, then each tenfold number, and all of them once one is handled. */
 export class DropLog {
   readonly #logger: Logger;
   #ticks = 0;
-  #tellAt = 1;
+  #logAt = 1;
   #first: Date | undefined;
   #last: Date | undefined;
 
@@ -20,8 +17,8 @@ export class DropLog {
     // One that was begun before may be dropped after those that came behind it.
     if (this.#first === undefined || due < this.#first) this.#first = due;
     if (this.#last === undefined || due > this.#last) this.#last = due;
-    if (this.#ticks < this.#tellAt) return;
-    this.#tellAt *= 10;
+    if (this.#ticks < this.#logAt) return;
+    this.#logAt *= 10;
     this.#logger.warn({ reason, ...this.#facts }, "ticks are dropped, none is handled");
   }
 
@@ -29,7 +26,7 @@ export class DropLog {
   over(): void {
     if (this.#ticks > 1) this.#logger.info(this.#facts, "ticks were dropped");
     this.#ticks = 0;
-    this.#tellAt = 1;
+    this.#logAt = 1;
     this.#first = this.#last = undefined;
   }
 

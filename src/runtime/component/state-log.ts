@@ -16,8 +16,8 @@ export class StateLog {
   #since = new Date();
   #announced = false;
   #awaitsApp = false;
-  /** What the log was told last of the app's answers; empty: nothing that has not passed. */
-  #toldOfApp = "";
+  /** The reason that was logged last of the app's answers; empty: none, or it has passed. */
+  #loggedOfApp = "";
 
   constructor(spec: () => ComponentSpec, logger: Logger, observer: Observer) {
     this.#spec = spec;
@@ -50,27 +50,27 @@ export class StateLog {
 
   /**
    * Notes what the app says of the input; `isOutput`: it runs as an output all the same. That the app is away is told
-   * once for all components, elsewhere; what it says of one is told here, again after growing pauses while it lasts.
+   * once for all components, elsewhere; what it says of one is logged here, again after growing pauses while it lasts.
    */
   subscription(subscription: SubscriptionState, isOutput: boolean): void {
     const { kind, reason } = subscription;
     this.set(kind === "wanted" || isOutput ? "running" : "waiting for app", reason);
     this.#awaitsApp = kind === "app away";
-    if (kind === "unwanted" || kind === "unanswered") this.#tellOfApp(subscription, isOutput);
-    else if (kind === "wanted" && this.#toldOfApp !== "") {
-      this.#toldOfApp = "";
+    if (kind === "unwanted" || kind === "unanswered") this.#logOfApp(subscription, isOutput);
+    else if (kind === "wanted" && this.#loggedOfApp !== "") {
+      this.#loggedOfApp = "";
       this.#logger.info({}, "the app wants the events now");
     }
   }
 
-  #tellOfApp(
+  #logOfApp(
     { kind, reason, times }: SubscriptionState & { kind: "unwanted" | "unanswered" },
     isOutput: boolean,
   ): void {
     // An app that has just come up may not answer the first time.
     const isDue = isPowerOfTwo(times) && !(kind === "unanswered" && times === 1);
-    if (!isDue && (kind === "unanswered" || reason === this.#toldOfApp)) return;
-    this.#toldOfApp = reason;
+    if (!isDue && (kind === "unanswered" || reason === this.#loggedOfApp)) return;
+    this.#loggedOfApp = reason;
     const { origin } = this.#spec();
     const facts = { reason, ...(origin ? { origin: formatOrigin(origin) } : {}) };
     if (kind === "unanswered")

@@ -17,7 +17,7 @@ type Sent = {
 const longestChain = 25;
 /** What was sent before is forgotten. */
 const mostSent = 10_000;
-/** By so many arrivals the rate is told. */
+/** The rate is that of so many arrivals. */
 const mostArrivals = 50;
 /** A loop that brings nothing for so long is over, in milliseconds. */
 const overAfter = 10_000;
@@ -79,7 +79,7 @@ export class OwnLoop {
   readonly #logger: Logger;
   readonly #arrivals: number[] = [];
   #last: Sent | undefined;
-  #isTold = false;
+  #isLogged = false;
 
   constructor(component: string, loops: Loops | undefined, logger: Logger) {
     this.#component = component;
@@ -97,9 +97,9 @@ export class OwnLoop {
     this.#arrivals.push(now);
     if (this.#arrivals.length > mostArrivals) this.#arrivals.shift();
     this.#last = sent;
-    if (sent.generation < longestChain) this.#isTold = false;
-    else if (!this.#isTold) {
-      this.#isTold = true;
+    if (sent.generation < longestChain) this.#isLogged = false;
+    else if (!this.#isLogged) {
+      this.#isLogged = true;
       const facts = { reason: this.#text(sent), rate: this.#rate };
       this.#logger.warn(facts, "a loop: replies come back as events without end");
     }
