@@ -5,6 +5,7 @@ import {
   BindingEventResponseSchema,
   ListInputBindingsResponseSchema,
 } from "../../gen/dapr/proto/runtime/v1/appcallback_pb.ts";
+import type { AnswerLimits } from "../grpc/answer-room.ts";
 import type { Logger } from "../binding.ts";
 import { GrpcClient, type UnaryResult } from "../grpc/client.ts";
 import { Code } from "../grpc/status.ts";
@@ -27,6 +28,7 @@ export type GrpcAppOptions = {
   readonly token?: string | undefined;
   /** Milliseconds for one try of `ListInputBindings`. */
   readonly optionsTimeout: number;
+  readonly answers: AnswerLimits;
   /** Absent: health is not asked for. */
   readonly health?: AppHealthOptions | undefined;
   /** Where the app's event stream goes, if it serves one. */
@@ -74,10 +76,11 @@ class GrpcApp implements App {
     this.#options = options;
     this.#said = new OutcomeHeaders(options.logger);
     this.#token = options.token ? { "dapr-api-token": options.token } : {};
-    const { host, port, protocol, health, logger } = options;
+    const { host, port, protocol, health, answers, logger } = options;
     this.#client = new GrpcClient({
       host,
       port,
+      answers,
       tls: protocol === "grpcs" ? { verify: false } : undefined,
     });
     this.#availability = new Availability({

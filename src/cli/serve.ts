@@ -4,6 +4,9 @@ import { createApp } from "../app/app.ts";
 import type { CombinedApp } from "../app/combined-app.ts";
 import { bindings } from "../bindings/index.ts";
 import { formatDuration } from "../metadata/duration.ts";
+import { releaseBlocks } from "../byte-parts.ts";
+import { collectWhenQuiet } from "../garbage.ts";
+import { MemoryBudget } from "../memory-budget.ts";
 import { compilePolicies } from "../policy/policies.ts";
 import { RuntimeDescription } from "../rpc/description.ts";
 import type { ReloadResult } from "../runtime/component/reload.ts";
@@ -68,6 +71,15 @@ export async function serve(options: ServeOptions): Promise<Served> {
       runtime.applyPolicies(resiliency && (await compilePolicies(resiliency)));
     },
   });
+  const memory = new MemoryBudget(options.memoryBudget, {
+    onRefused({ name, used, limit }, refusals) {
+      const fields = { listener: name, refusals, held: `${used}B`, limit: `${limit}B` };
+      logger.warn(
+        fields,
+        "requests or answers refused: too many bytes are held; see --memory-budget",
+      );
+    },
+  });
   const app = await createApp({
     protocol: options.appProtocol,
     port: options.appPort,
@@ -75,6 +87,11 @@ export async function serve(options: ServeOptions): Promise<Served> {
     token: process.env["APP_API_TOKEN"],
     optionsTimeout: options.appBindingOptionsTimeout,
     health: options.appHealth,
+    answers: {
+      maxBytes: options.appMaxAnswerSize,
+      setting: "--app-max-answer-size",
+      memory: memory.share("app").forAnswers,
+    },
     logger,
   });
   const store = createStore({
@@ -83,10 +100,11 @@ export async function serve(options: ServeOptions): Promise<Served> {
     logger: logger.child({ part: "store" }),
     onExpired: (component, count) => deadLetters.expired(component, count),
   });
+  const stopCollecting = collectWhenQuiet(memory, releaseBlocks);
   const metrics = new Metrics(
     options.appId,
     () => runtime.components(),
-    () => ({ store, deadLetters }),
+    () => ({ store, deadLetters, memory }),
   );
   const runtime: Runtime = createRuntime({
     appId: options.appId,
@@ -96,7 +114,8 @@ export async function serve(options: ServeOptions): Promise<Served> {
     logger,
     observer: metrics,
     store,
-    http: createHttpEndpoints(),
+    memory,
+    http: createHttpEndpoints(memory),
     eventHistory: options.eventHistory,
     maxConcurrency: options.appMaxConcurrency,
   });
@@ -108,6 +127,7 @@ export async function serve(options: ServeOptions): Promise<Served> {
     logger,
   });
   const server = await startServer(options, runtime, app, {
+    memory,
     shutdown: () => end("shutdown was asked for"),
     features: () => (reloader.configuration.hotReload ? ["HotReload"] : []),
     operations: { operator: runtime, deadLetters, reload: () => reloader.reload() },
@@ -134,6 +154,7 @@ export async function serve(options: ServeOptions): Promise<Served> {
             metricsServer?.close();
             metricsServer?.closeAllConnections();
           },
+          () => stopCollecting(),
           () => store.close(),
         ],
       },
@@ -162,8 +183,8 @@ export async function serve(options: ServeOptions): Promise<Served> {
     const facts = { http: httpPort, grpc: grpcPort, on, version };
     logger.info(facts, `listening on ${on}; say --dapr-listen-addresses for others`);
   } else {
-    const [http = "", grpc = ""] = socketsOf(options.unixDomainSocket, options.appId);
-    logger.info({ http, grpc, version }, "listening on sockets");
+    const sockets = socketsOf(options.unixDomainSocket, options.appId);
+    logger.info({ ...sockets, version }, "listening on sockets");
   }
   void reloader.start().then(({ components }) => {
     const took = formatDuration(Math.round(performance.now() - started));
@@ -187,7 +208,9 @@ async function startServer(
   {
     features,
     ...asked
-  }: Pick<ServerOptions, "shutdown" | "operations"> & { features: () => readonly string[] },
+  }: Pick<ServerOptions, "shutdown" | "operations" | "memory"> & {
+    features: () => readonly string[];
+  },
 ): Promise<CufflinkServer> {
   const { appId, appProtocol, appPort, appChannelAddress, appMaxConcurrency, appHealth } = options;
   const description = new RuntimeDescription({
@@ -221,7 +244,11 @@ async function startServer(
     addresses: await addressesOf(options),
     ...(options.publicPort === undefined
       ? {}
-      : { publicAddresses: [{ host: options.publicListenAddress, port: options.publicPort }] }),
+      : {
+          publicAddresses: [
+            { host: options.publicListenAddress, port: options.publicPort, listener: "public" },
+          ],
+        }),
     token: process.env["DAPR_API_TOKEN"],
     maxBodySize: options.maxBodySize,
     tls,
@@ -230,20 +257,27 @@ async function startServer(
   });
 }
 
+const listeners = ["http", "grpc"] as const;
+
 async function addressesOf(options: ServeOptions): Promise<Address[]> {
   const { unixDomainSocket, appId, httpPort, grpcPort } = options;
   if (unixDomainSocket === undefined) {
-    return [httpPort, grpcPort].flatMap((port) =>
-      options.listenAddresses.map((host) => ({ host, port })),
+    return listeners.flatMap((listener) =>
+      options.listenAddresses.map((host) => ({
+        ...{ host, listener },
+        port: listener === "http" ? httpPort : grpcPort,
+      })),
     );
   }
   await mkdir(unixDomainSocket, { recursive: true });
-  return socketsOf(unixDomainSocket, appId).map((socket) => ({ socket }));
+  const sockets = socketsOf(unixDomainSocket, appId);
+  return listeners.map((listener) => ({ socket: sockets[listener], listener }));
 }
 
-/** The sockets of a folder, by Dapr's names: that for HTTP, then that for gRPC. */
-function socketsOf(folder: string, appId: string): string[] {
-  return ["http", "grpc"].map((name) => join(folder, `dapr-${appId}-${name}.socket`));
+/** The sockets of a folder, by Dapr's names. */
+function socketsOf(folder: string, appId: string): Record<(typeof listeners)[number], string> {
+  const socketOf = (name: string): string => join(folder, `dapr-${appId}-${name}.socket`);
+  return { http: socketOf("http"), grpc: socketOf("grpc") };
 }
 
 /** The ports that listen; 0 where sockets do. */

@@ -21,4 +21,4 @@ export type ComponentOptions = {
   /** What Resiliency says; absent: there is none. */
   readonly policies?: Policies | undefined;
   readonly fanOut: MakeFanOut;
-} & Pick<DeliveryOptions, "store" | "history" | "invokeOutput" | "loops">;
+} & Pick<DeliveryOptions, "store" | "history" | "invokeOutput" | "loops" | "memory">;

@@ -3,6 +3,7 @@ import type { ComponentPolicies } from "../../policy/component-policies.ts";
 import type { App } from "../app.ts";
 import { Calls, type CallCounts } from "./calls.ts";
 import type { Delivery } from "../delivery/delivery.ts";
+import type { Condition } from "./input.ts";
 import { newCounts, type EventCounts } from "../delivery/event-counts.ts";
 import type { Readiness } from "./readiness.ts";
 import { isStateStore, stateStoreNotice } from "./state-store.ts";
@@ -86,6 +87,8 @@ export function shownState(
     readonly awaitsApp: boolean;
     readonly delivery: Delivery | undefined;
     readonly paused: Pause | undefined;
+    /** What the reader says of its source. */
+    readonly condition?: Condition | undefined;
     /** Why a changed definition could not follow; empty: none was refused. */
     readonly refusal: string;
   },
@@ -103,6 +106,7 @@ function currentState({
   app,
   awaitsApp,
   delivery,
+  condition,
 }: Parameters<typeof shownState>[0]): State {
   if (app !== undefined && !app.available && awaitsApp)
     return { state, reason: app.unavailableReason, since: later(since, app.unavailableSince) };
@@ -114,7 +118,10 @@ function currentState({
   }
   const { blockage, heldBy: held } = delivery;
   if (blockage !== undefined) return { state: "stalled", reason: blockage.reason, since };
-  if (held === undefined) return { state, reason: reason || delivery.loop.reason, since };
+  if (held === undefined) {
+    if (condition === undefined) return { state, reason: reason || delivery.loop.reason, since };
+    return { state: condition.stalled ? "stalled" : state, reason: condition.text, since };
+  }
   const text = `the window is full behind ${held.label}, which waits since ${held.since.toISOString()}`;
   return { state: "stalled", reason: text, since };
 }

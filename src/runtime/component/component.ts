@@ -312,14 +312,15 @@ export class Component {
   }
 
   async #open(): Promise<OpenedComponent> {
-    const { appId, http } = this.#options;
+    const { appId, http, memory } = this.#options;
     const lost = this.#lose;
     const signal = AbortSignal.any([
       this.#closing.signal,
       AbortSignal.timeout(Math.max(this.spec.initTimeout, longestOpening)),
     ]);
     const opened = await openComponent({
-      ...{ appId, spec: this.spec, binding: this.binding, http, signal, logger: this.#logger },
+      ...{ appId, spec: this.spec, binding: this.binding, http, memory, signal },
+      logger: this.#logger,
       run: (open) => owner.run(this, open),
       lost: (reason) => lost?.(reason),
       onDirections: (directions) => (this.#directions = directions),
@@ -374,16 +375,8 @@ export class Component {
     const { state, reason, since, awaitsApp } = this.#log;
     const { app } = this.#options;
     return shownState({
-      ...{
-        state,
-        reason,
-        since,
-        awaitsApp,
-        app,
-        delivery: this.input.delivery,
-        paused: this.input.paused,
-      },
-      refusal: this.#refusal,
+      ...{ state, reason, since, awaitsApp, app, paused: this.input.paused },
+      ...{ delivery: this.input.delivery, condition: this.input.condition, refusal: this.#refusal },
     });
   }
 

@@ -11,7 +11,7 @@ import { usualMaxInFlight, type DeliveryOptions } from "./delivery-options.ts";
 import { EventSettlement, type Conclusion, type Progress } from "./settlement.ts";
 import { Entry, type Exhausted } from "./entry.ts";
 import type { EventCounts } from "./event-counts.ts";
-import { Exhaustion, type Blockage } from "./exhaustion.ts";
+import { disposalPause, Exhaustion, type Blockage } from "./exhaustion.ts";
 import { OwnLoop } from "./loops.ts";
 import { keyOf, type Lane } from "./lane.ts";
 import { Lanes } from "./lanes.ts";
@@ -25,8 +25,6 @@ import { Windows, type Window } from "./window.ts";
 const stopping = "the runtime stops";
 /** How long an app that was reached and took nothing is left alone, in milliseconds. */
 const unsentPause = 50;
-/** The least pause before an event that could not be put where it belongs is put there again, in milliseconds. */
-const disposalPause = 1000;
 
 /**
  * The way in of one component: batches from the source go through a window into lanes by key, from
@@ -41,7 +39,7 @@ const disposalPause = 1000;
 export class Delivery {
   readonly #options: DeliveryOptions;
   readonly #lanes: Lanes;
-  readonly #windows = new Windows();
+  readonly #windows: Windows;
   readonly #exhaustion: Exhaustion;
   readonly #revocation: Revocation;
   readonly #settlement: EventSettlement;
@@ -66,6 +64,7 @@ export class Delivery {
 
   constructor(options: DeliveryOptions) {
     this.#options = options;
+    this.#windows = new Windows(options.memory);
     this.#toldCredit = this.#maxInFlight;
     this.loop = new OwnLoop(options.name, options.loops, options.logger);
     this.#lanes = new Lanes(options.app.intake !== undefined);

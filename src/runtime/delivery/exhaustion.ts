@@ -10,6 +10,9 @@ import { withTimeout } from "../timeout.ts";
 import { abortable } from "../abortable.ts";
 import { timeOrderedUuid } from "../uuid.ts";
 
+/** The least pause before an event that could not be put where it belongs is put there again, in milliseconds. */
+export const disposalPause = 1000;
+
 /**
  * What became of an exhausted event: it is done with, and its source is told so; it could not be put where it
  * belongs, and stays; or its component halts.
