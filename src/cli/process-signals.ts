@@ -1,37 +1,71 @@
 import { closeSync, openSync } from "node:fs";
+import { constants } from "node:os";
 import { messageOf } from "../errors.ts";
+import { endAtOnce } from "./end-at-once.ts";
 import type { Served } from "./serve.ts";
 
 /** The exit code after an exception that belongs to no component. */
 const stray = 70;
-/** How long a closed process may take to go by itself, in milliseconds: a driver may keep a handle open. */
-const lingering = 1000;
 /** npm passes on the signal that the terminal has sent already: within this many milliseconds it is the same one. */
 const echo = 250;
 
 /**
- * Ends on SIGINT and SIGTERM (a second one: at once), reloads on SIGHUP, lets a driver's stray exception rebuild its
- * component, and resolves to the exit code.
+ * All that the system or a person may send so that a process ends, and that a process can take: by itself each but
+ * SIGINT and SIGTERM would end it without the app having finished. SIGPROF is left to Node's profiler.
  */
-export async function untilSignalled(served: Served): Promise<number> {
+const endSignals: readonly NodeJS.Signals[] = [
+  ...(["SIGINT", "SIGTERM", "SIGQUIT", "SIGBREAK", "SIGPWR", "SIGXCPU"] as const),
+  ...(["SIGALRM", "SIGVTALRM", "SIGIO", "SIGSTKFLT"] as const),
+];
+/** Without a meaning here. By themselves the one would open Node's inspector, the other end the process. */
+const idleSignals = ["SIGUSR1", "SIGUSR2"] as const;
+
+/**
+ * Serves until it is ended, and resolves to the exit code. Ends in order on SIGINT, SIGTERM and their like, at once on
+ * a second one; reloads on SIGHUP; lets a driver's stray exception rebuild its component.
+ */
+export async function serveUntilSignalled(start: () => Promise<Served>): Promise<number> {
+  let served: Served | undefined;
   let last = Number.NEGATIVE_INFINITY;
-  const onSignal = (signal: NodeJS.Signals): void => {
+  let ends = 0;
+  const onEnd = (signal: NodeJS.Signals, why: string = signal): void => {
     const now = performance.now();
     if (now - last < echo) return;
     last = now;
-    served.end(signal);
+    ends++;
+    served?.end(why);
+    // Before anything runs there is nothing to end in order.
+    if (served === undefined) endAtOnce(128 + constants.signals[signal]);
+    if (ends > 1) endAtOnce(1);
   };
-  for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, onSignal);
+  for (const signal of endSignals)
+    if (signal in constants.signals) process.on(signal, () => onEnd(signal));
+  for (const signal of idleSignals) {
+    process.on(signal, () => served?.logger.warn({ signal }, "this signal has no meaning here"));
+  }
   const ofTerminal = hasTerminal();
   process.on("SIGHUP", () => {
-    if (ofTerminal && !hasTerminal()) return served.end("the terminal was closed");
-    served.logger.info({}, "SIGHUP: reading the resources again");
-    void served.reload().then(
-      ({ revision, outcome }) => served.logger.info({ revision, outcome }, "resources were read"),
-      (error: unknown) =>
-        served.logger.error({ reason: messageOf(error) }, "the resources could not be read"),
-    );
+    if (ofTerminal && !hasTerminal()) return onEnd("SIGHUP", "the terminal was closed");
+    if (served !== undefined) readAgain(served);
   });
+  served = await start();
+  handleStrays(served);
+  const code = await served.ended;
+  // What did not end in order may have left something behind that Node's own exit would wait for.
+  if (code !== 0) process.once("exit", () => endAtOnce(code));
+  return code;
+}
+
+function readAgain({ logger, reload }: Served): void {
+  logger.info({}, "SIGHUP: reading the resources again");
+  void reload().then(
+    ({ revision, outcome }) => logger.info({ revision, outcome }, "resources were read"),
+    (error: unknown) =>
+      logger.error({ reason: messageOf(error) }, "the resources could not be read"),
+  );
+}
+
+function handleStrays(served: Served): void {
   const onStray = (error: unknown): void => {
     if (served.runtime.blame(error)) return;
     const stack = error instanceof Error ? error.stack : undefined;
@@ -43,9 +77,6 @@ export async function untilSignalled(served: Served): Promise<number> {
   };
   process.on("uncaughtException", onStray);
   process.on("unhandledRejection", onStray);
-  const code = await served.ended;
-  setTimeout(() => process.exit(code), lingering).unref();
-  return code;
 }
 
 /** Whether the process has a terminal: the one that it lost sends SIGHUP too. */
