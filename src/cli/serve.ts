@@ -111,6 +111,7 @@ export async function serve(options: ServeOptions): Promise<Served> {
     shutdown: () => end("shutdown was asked for"),
     features: () => (reloader.configuration.hotReload ? ["HotReload"] : []),
     operations: { operator: runtime, deadLetters, reload: () => reloader.reload() },
+    store,
   });
   const withMetrics = options.metrics && reloader.configuration.metrics !== false;
   const metricsServer = withMetrics ? metrics.server() : undefined;
@@ -167,6 +168,7 @@ export async function serve(options: ServeOptions): Promise<Served> {
     },
     `listening on ${where}; say --dapr-listen-addresses for others`,
   );
+  void store.look();
   void reloader.start().then(({ components }) => {
     const took = formatDuration(Math.round(performance.now() - started));
     logger.info({ components: components.length, took }, "cufflink initialized. Status: Running.");
@@ -189,7 +191,9 @@ async function startServer(
   {
     features,
     ...asked
-  }: Pick<ServerOptions, "shutdown" | "operations"> & { features: () => readonly string[] },
+  }: Pick<ServerOptions, "shutdown" | "operations" | "store"> & {
+    features: () => readonly string[];
+  },
 ): Promise<CufflinkServer> {
   const { appId, appProtocol, appPort, appChannelAddress, appMaxConcurrency, appHealth } = options;
   const description = new RuntimeDescription({

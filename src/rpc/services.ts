@@ -11,7 +11,15 @@ export type ServicesOptions = DaprOptions &
     /** Aborted when the server closes: what would go on for ever ends. */
     readonly closing: AbortSignal;
     readonly operations?: OperationsOptions | undefined;
+    /** Where durable records are kept. Absent: there are none. */
+    readonly store?: StoreState | undefined;
   };
+
+/** Whether durable records can be kept now. */
+export type StoreState = {
+  /** Why they cannot, in a sentence. */
+  readonly trouble: string | undefined;
+};
 
 /** What an operator may do beyond looking. Absent: the methods for it are UNIMPLEMENTED. */
 export type OperationsOptions = {
@@ -33,8 +41,8 @@ export const laterServiceNames: readonly string[] = [
 
 /** The services that are there from the start. */
 export function runtimeServices(options: ServicesOptions): Service[] {
-  const { runtime, closing } = options;
+  const { runtime, closing, store } = options;
   const dapr = daprService(options);
   const names = [dapr.desc.typeName, "grpc.health.v1.Health", ...laterServiceNames];
-  return [dapr, healthService(runtime, names, closing)];
+  return [dapr, healthService({ runtime, services: names, store, closing })];
 }

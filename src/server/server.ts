@@ -14,6 +14,7 @@ import {
   runtimeServices,
   type OperationsOptions,
   type ServicesOptions,
+  type StoreState,
 } from "../rpc/services.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import { DaprHttp } from "./dapr-http.ts";
@@ -38,6 +39,8 @@ export type ServerOptions = {
   readonly tls?: { readonly cert: string; readonly key: string } | undefined;
   /** Called when a client asks the runtime to end. */
   readonly shutdown: () => void;
+  /** Where durable records are kept. Absent: there are none. */
+  readonly store?: StoreState;
   /** What operators may do beyond looking. */
   readonly operations?: OperationsOptions;
   /** Serves an event stream that the app has dialled. Absent: there are none. */
@@ -56,13 +59,13 @@ const largestAnswer = 256 * 1024 * 1024;
 
 /** Starts to listen. Rejects with a `BindingError` that names the address which cannot be had. */
 export async function createServer(options: ServerOptions): Promise<CufflinkServer> {
-  const { runtime, description, shutdown, subscribe, operations } = options;
+  const { runtime, description, shutdown, subscribe, operations, store } = options;
   const { maxBodySize = defaultMaxBodySize } = options;
   const token = tokenCheck(options.token);
-  const http = new DaprHttp({ runtime, description, token, maxBodySize, shutdown });
+  const http = new DaprHttp({ runtime, description, store, token, maxBodySize, shutdown });
   const closing = new AbortController();
   const serviceOptions: ServicesOptions = {
-    ...{ runtime, description, shutdown, subscribe, operations, maxBodySize },
+    ...{ runtime, description, shutdown, subscribe, operations, store, maxBodySize },
     closing: closing.signal,
   };
   const laneOptions = {

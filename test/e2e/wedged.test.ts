@@ -22,6 +22,15 @@ function wedged(wedges: readonly string[], share = ""): Record<string, string> {
   };
 }
 
+/** A component that is opened there. */
+const onShare = (name: string, share: string): string =>
+  component(
+    name,
+    "bindings.localstorage",
+    `- {name: rootPath, value: ${share}}`,
+    "  initTimeout: 500ms",
+  );
+
 test("pipes and devices among resources: the good component works, check ends, and so does the daemon", async () => {
   const path = folder({ "files.yaml": files });
   execFileSync("mkfifo", [join(path, "a-pipe.yaml")]);
@@ -50,14 +59,11 @@ test("pipes and devices among resources: the good component works, check ends, a
 
 test("a file system that does not answer: what is elsewhere works, check ends, and so does the daemon", async () => {
   const share = folder({ "gone.yaml": "" });
-  const hanging = component(
-    "hanging",
-    "bindings.localstorage",
-    `- {name: rootPath, value: ${share}/files}\n- {name: initTimeout, value: 1s}`,
-  );
+  const hanging = onShare("hanging", share);
   const env = wedged(["file system"], share);
+  const flags = ["--resources-path", share, "--dapr-graceful-shutdown-seconds", "0"];
   const [{ command, http }, checked] = await Promise.all([
-    startServing({ "a.yaml": files, "b.yaml": hanging }, ["--resources-path", share], env),
+    startServing({ "a.yaml": files, "b.yaml": hanging }, flags, env),
     cufflink(["check", share], { env }),
   ]);
   expect(command.stdout).toContain(
@@ -77,19 +83,15 @@ describeWith("redis", (server) => {
   async function startHanging(flags: readonly string[]): Promise<Command> {
     const redis = `- {name: redisHost, value: "${server.host}:${server.port}"}`;
     const share = folder({ "files/a": "" });
-    const paths = ["a", "b", "c", "d", "e"].map((name) =>
-      component(
-        name,
-        "bindings.localstorage",
-        `- {name: rootPath, value: ${share}}\n- {name: initTimeout, value: 1s}`,
-      ),
-    );
+    const paths = ["a", "b", "c", "d", "e"].map((name) => onShare(name, share));
+    // Where there is a lock, the store's thread starts with the process.
+    const state = folder({ "cufflink/shop/lock": "" });
     const { command } = await startServing(
       {
         "store.yaml": component("store", "bindings.redis", redis),
         "paths.yaml": paths.join("---\n"),
       },
-      flags,
+      ["--state-dir", state, ...flags],
       wedged(["driver", "store", "file system"], share),
     );
     expect(command.stdout).toMatch(/\[store\] component running/);
