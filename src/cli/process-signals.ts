@@ -25,7 +25,7 @@ const idleSignals = ["SIGUSR1", "SIGUSR2"] as const;
  * a second one; reloads on SIGHUP; lets a driver's stray exception rebuild its component.
  */
 export async function serveUntilSignalled(start: () => Promise<Served>): Promise<number> {
-  let served: Served | undefined;
+  const running: { served?: Served } = {};
   let last = Number.NEGATIVE_INFINITY;
   let ends = 0;
   const onEnd = (signal: NodeJS.Signals, why: string = signal): void => {
@@ -33,22 +33,24 @@ export async function serveUntilSignalled(start: () => Promise<Served>): Promise
     if (now - last < echo) return;
     last = now;
     ends++;
-    served?.end(why);
+    running.served?.end(why);
     // Before anything runs there is nothing to end in order.
-    if (served === undefined) endAtOnce(128 + constants.signals[signal]);
+    if (running.served === undefined) endAtOnce(128 + constants.signals[signal]);
     if (ends > 1) endAtOnce(1);
   };
   for (const signal of endSignals)
     if (signal in constants.signals) process.on(signal, () => onEnd(signal));
   for (const signal of idleSignals) {
-    process.on(signal, () => served?.logger.warn({ signal }, "this signal has no meaning here"));
+    process.on(signal, () =>
+      running.served?.logger.warn({ signal }, "this signal has no meaning here"),
+    );
   }
   const ofTerminal = hasTerminal();
   process.on("SIGHUP", () => {
     if (ofTerminal && !hasTerminal()) return onEnd("SIGHUP", "the terminal was closed");
-    if (served !== undefined) readAgain(served);
+    if (running.served !== undefined) readAgain(running.served);
   });
-  served = await start();
+  const served = (running.served = await start());
   handleStrays(served);
   const code = await served.ended;
   // What did not end in order may have left something behind that Node's own exit would wait for.
@@ -56,9 +58,10 @@ export async function serveUntilSignalled(start: () => Promise<Served>): Promise
   return code;
 }
 
-function readAgain({ logger, reload }: Served): void {
+function readAgain(served: Served): void {
+  const { logger } = served;
   logger.info({}, "SIGHUP: reading the resources again");
-  void reload().then(
+  void served.reload().then(
     ({ revision, outcome }) => logger.info({ revision, outcome }, "resources were read"),
     (error: unknown) =>
       logger.error({ reason: messageOf(error) }, "the resources could not be read"),

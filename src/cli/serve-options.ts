@@ -41,6 +41,10 @@ export type ServeOptions = {
   /** How long durable records are kept, and how many. */
   readonly retention: Retention;
   readonly maxBodySize: number;
+  /** The origins whose web pages may call. */
+  readonly allowOrigins: readonly string[];
+  /** The names beside `localhost` that requests on loopback may be for. */
+  readonly allowedHosts: readonly string[];
   readonly logLevel: LogLevel;
   readonly logAsJson: boolean;
   readonly gracefulShutdown: number;
@@ -67,7 +71,6 @@ const otherFlags: readonly { name: string; value: boolean }[] = [
     "dapr-internal-grpc-listen-address",
     "actors-service",
     "reminders-service",
-    "allowed-origins",
     "read-buffer-size",
     "dapr-http-read-buffer-size",
     "max-request-size",
@@ -148,6 +151,18 @@ export function addServeOptions(command: Command): Command {
     .option("--history-max-age <duration>", "how long the history of events is kept", "168h")
     .option("--history-max-count <n>", "the most records of history that are kept", "100000")
     .option("--max-body-size <size>", "the largest request", "4Mi")
+    .option(
+      "--allow-origin <origin>",
+      "whose web pages may call, as https://shop.example; * for all; may be repeated",
+      collect,
+      [],
+    )
+    .option("--allowed-origins <origins>", "daprd's name of it, separated by commas")
+    .option(
+      "--allowed-hosts <hosts>",
+      "names of this machine beside localhost, separated by commas; * for any",
+      "",
+    )
     .option("--tls-cert <file>", "PEM certificate chain: both ports speak TLS")
     .option("--tls-key <file>", "PEM key of that certificate")
     .option("--log-level <level>", "debug, info, warn, error or fatal", "info")
@@ -228,6 +243,15 @@ export function readServeOptions(command: Command): ServeOptions {
   const paths = [flags["resourcesPath"], flags["componentsPath"]].flatMap((one) =>
     Array.isArray(one) ? one : [],
   );
+  const origins = Array.isArray(flags["allowOrigin"]) ? flags["allowOrigin"] : [];
+  for (const origin of origins) {
+    if (isOrigin(origin)) continue;
+    problems.push(
+      `--allow-origin ${JSON.stringify(origin)} is not an origin such as "https://shop.example", nor *`,
+    );
+  }
+  // daprd's default allows all, and only meant what a page may see.
+  const daprs = list(text("allowedOrigins")).filter((origin) => origin !== "*");
   if ((optional("tlsCert") === undefined) !== (optional("tlsKey") === undefined)) {
     problems.push("--tls-cert and --tls-key go together");
   }
@@ -283,6 +307,8 @@ export function readServeOptions(command: Command): ServeOptions {
       'is not a size such as "4Mi"',
       0,
     ),
+    allowOrigins: [...origins, ...daprs],
+    allowedHosts: list(text("allowedHosts")),
     logLevel: check(
       levels[text("logLevel").toLowerCase()],
       "logLevel",
@@ -303,10 +329,20 @@ export function readServeOptions(command: Command): ServeOptions {
 }
 
 function hosts(text: string): string[] {
+  return list(text).map((host) => host.replace(/^\[(.*)\]$/, "$1"));
+}
+
+function list(text: string): string[] {
   return text
     .split(",")
-    .map((host) => host.trim().replace(/^\[(.*)\]$/, "$1"))
-    .filter((host) => host !== "");
+    .map((one) => one.trim())
+    .filter((one) => one !== "");
+}
+
+/** As a browser writes it: without a path, not even a slash. `null` stands for pages without an origin. */
+function isOrigin(text: string): boolean {
+  if (text === "*" || text === "null") return true;
+  return URL.parse(text)?.host !== "" && /^[a-z][a-z0-9+.-]*:\/\/[^/?#@]+$/i.test(text);
 }
 
 function collect(value: string, before: string[]): string[] {

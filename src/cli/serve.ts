@@ -10,6 +10,7 @@ import type { ReloadResult } from "../runtime/component/reload.ts";
 import { DeadLetterDesk } from "../runtime/records/dead-letters.ts";
 import { createRuntime, type Runtime } from "../runtime/runtime.ts";
 import type { RuntimeLogger } from "../runtime/runtime-logger.ts";
+import { CallerGate } from "../server/caller-gate.ts";
 import { createHttpEndpoints } from "../server/http-endpoints.ts";
 import { bind, type Address } from "../server/listener.ts";
 import { createServer, type CufflinkServer, type ServerOptions } from "../server/server.ts";
@@ -107,14 +108,21 @@ export async function serve(options: ServeOptions): Promise<Served> {
     letterGone: (letter) => runtime.letterGone(letter),
     logger,
   });
+  const callers = {
+    allowedOrigins: options.allowOrigins,
+    // Whoever listens on a name means it.
+    allowedHosts: [...options.allowedHosts, ...options.listenAddresses],
+  };
   const server = await startServer(options, runtime, app, {
     shutdown: () => end("shutdown was asked for"),
     features: () => (reloader.configuration.hotReload ? ["HotReload"] : []),
+    onRefused: (message) => logger.warn({}, message),
+    callers,
     operations: { operator: runtime, deadLetters, reload: () => reloader.reload() },
     store,
   });
   const withMetrics = options.metrics && reloader.configuration.metrics !== false;
-  const metricsServer = withMetrics ? metrics.server() : undefined;
+  const metricsServer = withMetrics ? metrics.server(new CallerGate(callers)) : undefined;
   try {
     if (metricsServer)
       await bind(metricsServer, { host: options.metricsListenAddress, port: options.metricsPort });
@@ -191,7 +199,7 @@ async function startServer(
   {
     features,
     ...asked
-  }: Pick<ServerOptions, "shutdown" | "operations" | "store"> & {
+  }: Pick<ServerOptions, "shutdown" | "operations" | "store" | "callers" | "onRefused"> & {
     features: () => readonly string[];
   },
 ): Promise<CufflinkServer> {

@@ -17,6 +17,8 @@ import {
   type StoreState,
 } from "../rpc/services.ts";
 import type { Runtime } from "../runtime/runtime.ts";
+import { CallerGate } from "./caller-gate.ts";
+import type { CallerRules } from "./callers.ts";
 import { DaprHttp } from "./dapr-http.ts";
 import { tokenCheck } from "./gate.ts";
 import { createLanes } from "./lanes.ts";
@@ -37,6 +39,10 @@ export type ServerOptions = {
   readonly maxBodySize?: number;
   /** PEM texts. With them every address speaks TLS. */
   readonly tls?: { readonly cert: string; readonly key: string } | undefined;
+  /** Which web pages may call, and by which names. Absent: whoever can reach a port. */
+  readonly callers?: CallerRules;
+  /** Told of a caller that was refused, not of each again. */
+  readonly onRefused?: (message: string) => void;
   /** Called when a client asks the runtime to end. */
   readonly shutdown: () => void;
   /** Where durable records are kept. Absent: there are none. */
@@ -94,19 +100,27 @@ export async function createServer(options: ServerOptions): Promise<CufflinkServ
     },
     otherwise: plain,
   });
+  const gate = options.callers && new CallerGate(options.callers, options.onRefused);
   const protocols = createProtocols(
     (...request) => {
+      if (gate?.admitsRequest(...request) === false) return;
       if (laterLanes.onRequest(...request) || lanes.onRequest(...request)) return;
       plain.onRequest(...request);
     },
     (...stream) => {
+      if (gate?.admitsStream(stream[0], stream[1]) === false) return;
       if (laterLanes.onStream(...stream) || lanes.onStream(...stream)) return;
       plain.onStream(...stream);
     },
   );
+  const publicStream = asRequest((request, response) => http.handlePublic(request, response));
   const publicProtocols = createProtocols(
-    (request, response) => http.handlePublic(request, response),
-    asRequest((request, response) => http.handlePublic(request, response)),
+    (...request) => {
+      if (gate?.admitsRequest(...request) !== false) http.handlePublic(...request);
+    },
+    (...stream) => {
+      if (gate?.admitsStream(stream[0], stream[1]) !== false) publicStream(...stream);
+    },
   );
   const servers: Server[] = [];
   const all = [

@@ -77,8 +77,8 @@ export function createStore(options: StoreOptions): CheckedStore {
     try {
       await checkFolder(folder);
       found = undefined;
-      // Another process may have it. Where there is no lock yet, none has.
-      if (await holds(lockFile)) await thread.ask("look", []).catch(() => {});
+      // Another process may have it, which any question tells. Where there is no lock yet, none has.
+      if (await holds(lockFile)) await thread.ask("letterTotals", []).catch(() => {});
     } catch (error) {
       found = failureOf(error, join(folder, recordsFile)).message;
       lookingAgain = setTimeout(() => void look(), lookPause).unref();

@@ -17,8 +17,6 @@ export type RecordTables = {
 /** What the other thread may ask for; those that write share a transaction. */
 export const operations = {
   recordWrites: {
-    /** Nothing: whether records could be written is what it tells. */
-    look: (_: RecordTables) => undefined,
     putLetter: ({ letters }: RecordTables, letter: PackedLetter, fingerprint: string) =>
       letters.put(letter, fingerprint),
     replaceLetter: ({ letters }: RecordTables, letter: PackedLetter) => letters.replace(letter),

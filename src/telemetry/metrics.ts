@@ -1,4 +1,4 @@
-import { createServer, type Server } from "node:http";
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { Outcome } from "../runtime/app.ts";
 import type { Observer } from "../runtime/observer.ts";
 import type { DeadLetterDesk } from "../runtime/records/dead-letters.ts";
@@ -23,6 +23,8 @@ export type MetricsSources = {
   readonly store: Pick<Store, "trouble">;
   readonly deadLetters: Pick<DeadLetterDesk, "counts" | "totals">;
 };
+
+type MetricsGate = { admitsRequest(request: IncomingMessage, response: ServerResponse): boolean };
 
 /** How long a page waits for the store to count, in milliseconds. */
 const counting = 2000;
@@ -121,9 +123,10 @@ export class Metrics implements Observer {
     return page.toString();
   }
 
-  /** A server for `/metrics`, to be bound by the caller. */
-  server(): Server {
+  /** A server for `/metrics`, to be bound by the caller. `gate`: answers those that may not ask. */
+  server(gate?: MetricsGate): Server {
     return createServer((request, response) => {
+      if (gate?.admitsRequest(request, response) === false) return;
       const path = (request.url ?? "").split("?", 1)[0];
       if (path !== "/metrics" && path !== "/") {
         response.writeHead(404).end();
