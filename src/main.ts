@@ -13,7 +13,7 @@ const http: Record<string, unknown> = process.getBuiltinModule("node:http");
 for (const name of ["WebSocket", "CloseEvent", "MessageEvent"]) delete http[name];
 
 const { main } = await import("./cli/main.ts");
-const { endAtOnce } = await import("./cli/end-at-once.ts");
+const { exitNow } = await import("./cli/exit-now.ts");
 const code = (process.exitCode = await main(process.argv.slice(2)));
 // A driver may have left a handle open, a file system may not answer: what keeps it alive so long keeps it for ever.
-setTimeout(() => endAtOnce(code), 1000).unref();
+setTimeout(() => exitNow(code), 1000).unref();

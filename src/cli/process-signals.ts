@@ -1,7 +1,7 @@
 import { closeSync, openSync } from "node:fs";
 import { constants } from "node:os";
 import { messageOf } from "../errors.ts";
-import { endAtOnce } from "./end-at-once.ts";
+import { exitNow } from "./exit-now.ts";
 import type { Served } from "./serve.ts";
 
 /** The exit code after an exception that belongs to no component. */
@@ -21,8 +21,8 @@ const endSignals: readonly NodeJS.Signals[] = [
 const idleSignals = ["SIGUSR1", "SIGUSR2"] as const;
 
 /**
- * Serves until it is ended, and resolves to the exit code. Ends in order on SIGINT, SIGTERM and their like, at once on
- * a second one; reloads on SIGHUP; lets a driver's stray exception rebuild its component.
+ * Serves until it is shut down, and resolves to the exit code. SIGINT, SIGTERM and their like shut it down, a second
+ * one ends the process at once, SIGHUP reloads, and a driver's stray exception rebuilds its component.
  */
 export async function serveUntilSignalled(start: () => Promise<Served>): Promise<number> {
   const running: { served?: Served } = {};
@@ -34,9 +34,9 @@ export async function serveUntilSignalled(start: () => Promise<Served>): Promise
     last = now;
     ends++;
     running.served?.end(why);
-    // Before anything runs there is nothing to end in order.
-    if (running.served === undefined) endAtOnce(128 + constants.signals[signal]);
-    if (ends > 1) endAtOnce(1);
+    // Before anything runs there is nothing to shut down.
+    if (running.served === undefined) exitNow(128 + constants.signals[signal]);
+    if (ends > 1) exitNow(1);
   };
   for (const signal of endSignals)
     if (signal in constants.signals) process.on(signal, () => onEnd(signal));
@@ -53,8 +53,8 @@ export async function serveUntilSignalled(start: () => Promise<Served>): Promise
   const served = (running.served = await start());
   handleStrays(served);
   const code = await served.ended;
-  // What did not end in order may have left something behind that Node's own exit would wait for.
-  if (code !== 0) process.once("exit", () => endAtOnce(code));
+  // A shutdown that failed may have left something behind that Node's own exit would wait for.
+  if (code !== 0) process.once("exit", () => exitNow(code));
   return code;
 }
 
@@ -74,9 +74,9 @@ function handleStrays(served: Served): void {
     const stack = error instanceof Error ? error.stack : undefined;
     served.logger.error(
       { reason: messageOf(error), stack },
-      "a failure that belongs to no component; ending",
+      "a failure outside every component; shutting down",
     );
-    served.end("an exception that belongs to nobody", stray);
+    served.end("an uncaught exception", stray);
   };
   process.on("uncaughtException", onStray);
   process.on("unhandledRejection", onStray);

@@ -4,9 +4,9 @@ import {
 } from "../../gen/grpc/health/v1/health_pb.ts";
 import { createService, type Service } from "../grpc/service.ts";
 import { Code, GrpcFailure } from "../grpc/status.ts";
-import { pause } from "../runtime/pause.ts";
+import { delay } from "../runtime/delay.ts";
 import type { Runtime } from "../runtime/runtime.ts";
-import type { StoreState } from "./services.ts";
+import type { StoreState } from "../store/store.ts";
 
 type HealthOptions = {
   readonly runtime: Runtime;
@@ -46,7 +46,7 @@ async function* watchHealth(
     const status = healthOf(service, options);
     if (status !== last) yield { status };
     last = status;
-    await pause(1000, signal);
+    await delay(1000, signal);
   }
 }
 

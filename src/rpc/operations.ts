@@ -6,7 +6,7 @@ import { Code, GrpcFailure } from "../grpc/status.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import { describeComponent } from "./component-message.ts";
 import { operatorMethods, type OperatorMethodsOptions } from "./operator-methods.ts";
-import type { StoreState } from "./services.ts";
+import type { StoreState } from "../store/store.ts";
 import { describeType } from "./type-message.ts";
 
 /**

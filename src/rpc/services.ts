@@ -1,7 +1,8 @@
 import type { Service } from "../grpc/service.ts";
-import type { DeadLetterDesk } from "../runtime/records/dead-letters.ts";
+import type { DeadLetterManager } from "../runtime/records/dead-letters.ts";
 import type { Operator } from "../runtime/operator.ts";
 import type { ReloadResult } from "../runtime/component/reload.ts";
+import type { StoreState } from "../store/store.ts";
 import type { BindingsOptions } from "./bindings.ts";
 import { daprService, type DaprOptions } from "./dapr.ts";
 import { healthService } from "./health.ts";
@@ -15,22 +16,16 @@ export type ServicesOptions = DaprOptions &
     readonly store?: StoreState | undefined;
   };
 
-/** Whether durable records can be kept now. */
-export type StoreState = {
-  /** Why they cannot, in a sentence. */
-  readonly trouble: string | undefined;
-};
-
 /** What an operator may do beyond looking. Absent: the methods for it are UNIMPLEMENTED. */
 export type OperationsOptions = {
   readonly operator: Operator;
-  readonly deadLetters: DeadLetterDesk;
+  readonly deadLetters: DeadLetterManager;
   /** Reads the resources again and takes over what has changed. */
   readonly reload: () => Promise<ReloadResult>;
 };
 
 /** The services that are loaded at their first call, by name: many a process never sees one. */
-export const laterServiceNames: readonly string[] = [
+export const lazyServiceNames: readonly string[] = [
   "cufflink.v1.Bindings",
   "cufflink.v1.DeadLetters",
   "cufflink.v1.History",
@@ -43,6 +38,6 @@ export const laterServiceNames: readonly string[] = [
 export function runtimeServices(options: ServicesOptions): Service[] {
   const { runtime, closing, store } = options;
   const dapr = daprService(options);
-  const names = [dapr.desc.typeName, "grpc.health.v1.Health", ...laterServiceNames];
+  const names = [dapr.desc.typeName, "grpc.health.v1.Health", ...lazyServiceNames];
   return [dapr, healthService({ runtime, services: names, store, closing })];
 }

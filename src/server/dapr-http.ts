@@ -4,7 +4,7 @@ import { headerText, isHeaderName } from "../rpc/metadata-headers.ts";
 import { baggageProblem, traceOfRequest } from "../rpc/trace.ts";
 import type { Invocation } from "../runtime/outputs/invocation.ts";
 import type { Runtime } from "../runtime/runtime.ts";
-import type { StoreState } from "../rpc/services.ts";
+import type { StoreState } from "../store/store.ts";
 import { readBindingRequest, type BindingRequest } from "./binding-request.ts";
 import type { TokenCheck } from "./gate.ts";
 import { goJson, JsonError } from "./go-json.ts";
@@ -202,7 +202,7 @@ class HttpInvocation implements Invocation {
       const abort = (this.#abort = new AbortController());
       const response = this.#response;
       const gone = (): void => {
-        if (!response.writableEnded) abort.abort(new Error("the caller gave up"));
+        if (!response.writableEnded) abort.abort(new Error("cancelled by the caller"));
       };
       const emitter: NodeJS.EventEmitter = response;
       if (response.destroyed) gone();

@@ -33,8 +33,8 @@ test.each(ending)("%s ends it in order", async (signal) => {
   const command = await serving(bin);
   command.signal(signal);
   expect(await command.exited).toBe(0);
-  expect(command.stdout).toMatch(new RegExp(`ending: no more events.*why=${signal}`));
-  expect(command.stdout).toMatch(/ ended$/m);
+  expect(command.stdout).toMatch(new RegExp(`shutting down: no more events.*why=${signal}`));
+  expect(command.stdout).toMatch(/ shutdown complete$/m);
 });
 
 test("signals without a meaning change nothing, and no inspector opens", async () => {

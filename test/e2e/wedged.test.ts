@@ -7,7 +7,7 @@ import { startServing } from "../cli/serving.ts";
 import { component, folder } from "../resources/folder.ts";
 import { describeWith } from "../servers/describe-with.ts";
 
-const wedge = resolve(import.meta.dirname, "wedge.ts");
+const wedge = resolve(import.meta.dirname, "wedged-process.ts");
 const files = component("files", "bindings.localstorage", "- {name: rootPath, value: /tmp}");
 
 /** What makes these hang in a process that has it in its environment. */
@@ -101,21 +101,21 @@ describeWith("redis", (server) => {
   test("whatever hangs, a second signal ends the process at once", async () => {
     const command = await startHanging(["--dapr-graceful-shutdown-seconds", "600"]);
     command.signal("SIGTERM");
-    await command.printed(/ending: no more/);
+    await command.printed(/shutting down: no more/);
     // Two within a quarter of a second are the terminal's and npm's, and count as one.
     await new Promise((later) => setTimeout(later, 300));
-    expect(command.stdout).not.toMatch(/ ended$/m);
+    expect(command.stdout).not.toMatch(/ shutdown complete$/m);
     const started = performance.now();
     command.signal("SIGINT");
     expect(await command.exited).toBe(1);
     expect(performance.now() - started).toBeLessThan(3000);
-    expect(command.stdout).toContain("ending at once");
+    expect(command.stdout).toContain("exiting now");
   });
 
   test("whatever hangs, it ends by itself when the time for that is over", async () => {
     const command = await startHanging(["--dapr-graceful-shutdown-seconds", "0"]);
     command.signal("SIGTERM");
     expect(await command.exited).toBe(1);
-    expect(command.stdout).toContain("the time for ending has passed");
+    expect(command.stdout).toContain("the shutdown timed out");
   });
 });

@@ -146,7 +146,10 @@ describe("clients that are no browsers", () => {
       await client.invokeBinding({ name: "probe", operation: "create" });
       const error = await client
         .invokeBinding({ name: "probe", operation: "create" }, { headers: page })
-        .then(() => undefined, ConnectError.from);
+        .then(
+          () => undefined,
+          (thrown: unknown) => ConnectError.from(thrown),
+        );
       expect(error).toMatchObject({ code: 7 });
       expect(served.calls).toHaveLength(1);
     },

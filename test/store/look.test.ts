@@ -7,7 +7,7 @@ import { StoreThread } from "../../src/store/store-thread.ts";
 import { defaultRetention } from "../../src/store/store.ts";
 import { until } from "../until.ts";
 import { openStore, temporaryFolder } from "./opened-store.ts";
-import { letter } from "./records.ts";
+import { deadLetter } from "./records.ts";
 
 test("a look makes nothing, and says nothing where all is well", async () => {
   const folder = join(temporaryFolder(), "cufflink/orders");
@@ -16,7 +16,7 @@ test("a look makes nothing, and says nothing where all is well", async () => {
   expect(store.trouble).toBeUndefined();
   expect(store.log).toEqual([]);
   expect(existsSync(folder)).toBe(false);
-  await store.deadLetters.put(letter(), "f");
+  await store.deadLetters.put(deadLetter(), "f");
 });
 
 test("without a place for it, one line says so", async () => {
@@ -29,7 +29,7 @@ test("without a place for it, one line says so", async () => {
 test("a folder that another has is told before there is something to keep, and when it is free", async () => {
   const folder = temporaryFolder();
   const first = openStore({ folder });
-  await first.deadLetters.put(letter(), "f");
+  await first.deadLetters.put(deadLetter(), "f");
   const second = openStore({ folder });
   await second.look();
   expect(second.trouble).toMatch(/cannot use the store .*: this very process uses it; end that/);
@@ -60,7 +60,7 @@ test("a read-only disk is told as one, at a look and at a write", async ({ skip 
   expect(store.trouble).toMatch(
     /cannot write the store .*: the disk is read-only \(EROFS: read-only file system/,
   );
-  await expect(store.deadLetters.put(letter(), "f")).rejects.toThrow(store.trouble);
+  await expect(store.deadLetters.put(deadLetter(), "f")).rejects.toThrow(store.trouble);
   // The same thing is told once.
   expect(store.log).toEqual([`error: ${store.trouble}`]);
 });
@@ -81,7 +81,7 @@ test("pipes in place of the store's files hold nothing up", async () => {
   const folder = temporaryFolder();
   execFileSync("mkfifo", [join(folder, "owner")]);
   const store = openStore({ folder });
-  await store.deadLetters.put(letter(), "f");
+  await store.deadLetters.put(deadLetter(), "f");
   const other = openStore({ folder });
   await other.look();
   expect(other.trouble).toContain("another process uses it");
@@ -105,7 +105,7 @@ test("a store that does not answer is in trouble after ten seconds", async () =>
     { notice() {}, expired() {}, trouble: (trouble) => told.push(trouble) },
     silent,
   );
-  void thread.ask("letterTotals", []).catch(() => {});
+  void thread.ask("deadLetterTotals", []).catch(() => {});
   await new Promise((posted) => setImmediate(() => setImmediate(posted)));
   vi.advanceTimersByTime(9_999);
   expect(told).toEqual([]);

@@ -6,16 +6,16 @@ import type { AcknowledgingChannel } from "./acknowledgements.ts";
 import { eventOf } from "./events.ts";
 import { failure } from "./failures.ts";
 import type { rabbitmqFields } from "./fields.ts";
-import type { Link } from "./link.ts";
+import type { Connection } from "./link.ts";
 import { PrefetchWindow } from "./prefetch-window.ts";
 import { declareQueue } from "./queue.ts";
 
-/** How much of the server's patience with an unacknowledged message is used. */
-const usedPatience = 5 / 6;
+/** How much of the server's time limit for an unacknowledged message is used. */
+const usedTimeout = 5 / 6;
 const largestPrefetch = 65_535;
 
 /** Opens the reader's connection; the callback is called once if it ends by itself. */
-export type ConnectInput = (lost: (reason: BindingError) => void) => Promise<Link>;
+export type ConnectInput = (lost: (reason: BindingError) => void) => Promise<Connection>;
 
 /** Reads the queue on a connection of the reader's own, which is closed with it. */
 export async function startConsumer(
@@ -35,11 +35,11 @@ export async function startConsumer(
 /** A queue being read. */
 export class Consumer implements Reader {
   readonly #reading: Reading<typeof rabbitmqFields>;
-  #link: Link | undefined;
+  #link: Connection | undefined;
   #channel: Channel | undefined;
   #window: PrefetchWindow | undefined;
   #acknowledgements: Acknowledgements | undefined;
-  /** One for all messages; `undefined`: the server has them lent for as long as it takes. */
+  /** One for all messages; `undefined`: the server sets no time limit. */
   readonly #lease: Lease | undefined;
   #batch: InboundEvent[] = [];
   #started = false;
@@ -48,12 +48,12 @@ export class Consumer implements Reader {
 
   constructor(reading: Reading<typeof rabbitmqFields>) {
     this.#reading = reading;
-    const duration = reading.metadata.consumerTimeout * usedPatience;
+    const duration = reading.metadata.consumerTimeout * usedTimeout;
     if (duration > 0) this.#lease = { duration };
   }
 
   /** The connection that reads, while there is one: an exclusive queue is known to no other. */
-  get link(): Link | undefined {
+  get link(): Connection | undefined {
     return this.#lost === undefined ? this.#link : undefined;
   }
 

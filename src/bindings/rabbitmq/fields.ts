@@ -45,7 +45,7 @@ export const rabbitmqFields = {
   }),
   consumerTimeout: duration({
     description:
-      "The server's own `consumer_timeout`, after which it closes a channel that has not acknowledged a message: messages are given back when five sixths of it are over. A bare number: seconds. 0: the server has no such limit.",
+      "The server's own `consumer_timeout`, after which it closes a channel that has not acknowledged a message: messages are returned when five sixths of it have passed. A bare number: seconds. 0: the server has no such limit.",
     direction: "input",
     default: "30m",
   }),
