@@ -51,6 +51,8 @@ export type ServeOptions = {
   readonly blockShutdown: number;
   readonly tlsCert: string | undefined;
   readonly tlsKey: string | undefined;
+  /** A file with the passphrase of that key. */
+  readonly tlsKeyPassphraseFile: string | undefined;
   /** Flags given that belong to other building blocks. */
   readonly ignored: readonly string[];
 };
@@ -165,6 +167,7 @@ export function addServeOptions(command: Command): Command {
     )
     .option("--tls-cert <file>", "PEM certificate chain: both ports speak TLS")
     .option("--tls-key <file>", "PEM key of that certificate")
+    .option("--tls-key-passphrase-file <file>", "a file with the passphrase of that key")
     .option("--log-level <level>", "debug, info, warn, error or fatal", "info")
     .option("--log-as-json [bool]", "log lines for machines")
     .option("--mode <mode>", "standalone", "standalone")
@@ -255,6 +258,9 @@ export function readServeOptions(command: Command): ServeOptions {
   if ((optional("tlsCert") === undefined) !== (optional("tlsKey") === undefined)) {
     problems.push("--tls-cert and --tls-key go together");
   }
+  if (optional("tlsKeyPassphraseFile") !== undefined && optional("tlsKey") === undefined) {
+    problems.push("--tls-key-passphrase-file is for the key of --tls-key");
+  }
   const options: ServeOptions = {
     appId: text("appId"),
     appPort:
@@ -320,6 +326,7 @@ export function readServeOptions(command: Command): ServeOptions {
     blockShutdown: time("daprBlockShutdownDuration", 1000),
     tlsCert: optional("tlsCert"),
     tlsKey: optional("tlsKey"),
+    tlsKeyPassphraseFile: optional("tlsKeyPassphraseFile"),
     ignored: otherFlags
       .filter(({ name }) => command.getOptionValueSource(camelCase(name)) === "cli")
       .map(({ name }) => `--${name}`),

@@ -1,4 +1,4 @@
-import { mkdir, readFile } from "node:fs/promises";
+import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { createApp } from "../app/app.ts";
 import type { CombinedApp } from "../app/combined-app.ts";
@@ -23,6 +23,7 @@ import { version } from "../version.ts";
 import { shutDown } from "./shutdown.ts";
 import { Reloader } from "./reloader.ts";
 import type { ServeOptions } from "./serve-options.ts";
+import type { ServerCertificate } from "./server-certificate.ts";
 
 /** A serving process, from the first listener to its end. */
 export type Served = {
@@ -113,12 +114,18 @@ export async function serve(options: ServeOptions): Promise<Served> {
     // Whoever listens on a name means it.
     allowedHosts: [...options.allowedHosts, ...options.listenAddresses],
   };
+  const certificate = await loadCertificate(options, logger);
+  const reload = async (): Promise<ReloadResult> => {
+    await certificate?.reload();
+    return reloader.reload();
+  };
   const server = await startServer(options, runtime, app, {
     shutdown: () => end("shutdown was asked for"),
     features: () => (reloader.configuration.hotReload ? ["HotReload"] : []),
     onRefused: (message) => logger.warn({}, message),
     callers,
-    operations: { operator: runtime, deadLetters, reload: () => reloader.reload() },
+    operations: { operator: runtime, deadLetters, reload },
+    tls: certificate?.material,
     store,
   });
   const withMetrics = options.metrics && reloader.configuration.metrics !== false;
@@ -133,6 +140,7 @@ export async function serve(options: ServeOptions): Promise<Served> {
 
   async function finish(exitCode: number): Promise<void> {
     reloader.close();
+    certificate?.close();
     const code = await shutDown(
       {
         ...{ runtime, app, server, logger, hasApp: options.appPort !== undefined },
@@ -180,6 +188,7 @@ export async function serve(options: ServeOptions): Promise<Served> {
     `listening on ${where}; say --dapr-listen-addresses for others`,
   );
   void store.look();
+  void certificate?.watch((tls) => server.setTls(tls));
   void reloader.start().then(({ components }) => {
     const took = formatDuration(Math.round(performance.now() - started));
     logger.info({ components: components.length, took }, "cufflink initialized. Status: Running.");
@@ -191,8 +200,20 @@ export async function serve(options: ServeOptions): Promise<Served> {
     runtime,
     ended,
     end,
-    reload: () => reloader.reload(),
+    reload,
   };
+}
+
+async function loadCertificate(
+  { tlsCert, tlsKey, tlsKeyPassphraseFile }: ServeOptions,
+  logger: RuntimeLogger,
+): Promise<ServerCertificate | undefined> {
+  if (tlsCert === undefined || tlsKey === undefined) return undefined;
+  const { ServerCertificate } = await import("./server-certificate.ts");
+  return ServerCertificate.load(
+    { cert: tlsCert, key: tlsKey, passphrase: tlsKeyPassphraseFile },
+    logger,
+  );
 }
 
 async function startServer(
@@ -202,7 +223,7 @@ async function startServer(
   {
     features,
     ...asked
-  }: Pick<ServerOptions, "shutdown" | "operations" | "store" | "callers" | "onRefused"> & {
+  }: Pick<ServerOptions, "shutdown" | "operations" | "store" | "callers" | "onRefused" | "tls"> & {
     features: () => readonly string[];
   },
 ): Promise<CufflinkServer> {
@@ -225,13 +246,6 @@ async function startServer(
       },
     },
   });
-  const tls =
-    options.tlsCert === undefined || options.tlsKey === undefined
-      ? undefined
-      : {
-          cert: await readFile(options.tlsCert, "utf8"),
-          key: await readFile(options.tlsKey, "utf8"),
-        };
   return createServer({
     runtime,
     description,
@@ -241,7 +255,6 @@ async function startServer(
       : { publicAddresses: [{ host: options.publicListenAddress, port: options.publicPort }] }),
     token: process.env["DAPR_API_TOKEN"],
     maxBodySize: options.maxBodySize,
-    tls,
     ...asked,
     subscribe: (messages) => app.streams.accept(messages),
   });

@@ -1,5 +1,5 @@
 import { watch, type BigIntStats, type FSWatcher } from "node:fs";
-import { realpath, stat } from "node:fs/promises";
+import { readlink, realpath, stat } from "node:fs/promises";
 import { basename, dirname, join, resolve } from "node:path";
 import { messageOf } from "../errors.ts";
 import type { Logger } from "../binding.ts";
@@ -197,6 +197,7 @@ async function visit(
     // What a link leads to may be changed where it is.
     const real = await lookAt(root.path, () => realpath(path)).catch(() => path);
     if (dirname(real) !== dirname(path)) addName(dirname(real), basename(real));
+    await lookAt(root.path, () => addLinks(path, addName)).catch(() => {});
     return [line];
   }
   if (depth > (secrets ? 1 : 0)) return [];
@@ -207,6 +208,21 @@ async function visit(
     if (counts) lines.push(...(await visit(root, join(path, name), depth + 1, folders, addName)));
   }
   return lines;
+}
+
+/** A link on the way, and the folder that it leads through, may be replaced by another: Kubernetes swaps the folder. */
+async function addLinks(
+  path: string,
+  addName: (folder: string, name: string) => void,
+  left = 8,
+): Promise<void> {
+  const target = await readlink(path).catch(() => undefined);
+  if (target === undefined || left === 0) return;
+  const next = resolve(dirname(path), target);
+  const folder = dirname(next);
+  addName(folder, basename(next));
+  if (folder !== dirname(path)) addName(dirname(folder), basename(folder));
+  await addLinks(next, addName, left - 1);
 }
 
 async function inodeOf(folder: string): Promise<string | undefined> {

@@ -5,7 +5,11 @@ import {
   type ServerHttp2Stream,
 } from "node:http2";
 import type { Server } from "node:net";
-import { createServer as createTlsServer } from "node:tls";
+import {
+  createServer as createTlsServer,
+  Server as TlsServer,
+  type SecureContextOptions,
+} from "node:tls";
 import type { RuntimeDescription } from "../rpc/description.ts";
 import { unauthenticated } from "../rpc/errors.ts";
 import type { HttpRequest, HttpResponse } from "../rpc/http-message.ts";
@@ -25,6 +29,7 @@ import { createRpcHandlers } from "./rpc-handlers.ts";
 import { createLazyRpcHandlers } from "./lazy-rpc-handlers.ts";
 import { bind, listen, tcpKeepAlive, type Address } from "./listener.ts";
 import { createProtocols, type ProtocolServers } from "./protocols.ts";
+import type { TlsMaterial } from "./tls-files.ts";
 
 export type ServerOptions = {
   readonly runtime: Runtime;
@@ -38,7 +43,7 @@ export type ServerOptions = {
   /** The largest request body or message, in bytes. Default 4 MiB. */
   readonly maxBodySize?: number;
   /** PEM texts. With them every address speaks TLS. */
-  readonly tls?: { readonly cert: string; readonly key: string } | undefined;
+  readonly tls?: TlsMaterial | undefined;
   /** Which web pages may call, and by which names. Absent: whoever can reach a port. */
   readonly callers?: CallerRules;
   /** Told of a caller that was refused, not of each again. */
@@ -56,6 +61,8 @@ export type ServerOptions = {
 export type CufflinkServer = {
   /** What each address listens on, in their order; of use when port 0 was asked for. */
   readonly ports: readonly number[];
+  /** New connections get this certificate; those that are open keep theirs. */
+  setTls(tls: TlsMaterial): void;
   /** Takes no more connections, lets calls end for at most `deadline` ms, closes. */
   close(deadline: number): Promise<void>;
 };
@@ -141,6 +148,10 @@ export async function createServer(options: ServerOptions): Promise<CufflinkServ
     throw error;
   }
   return {
+    setTls(tls) {
+      for (const server of servers)
+        if (server instanceof TlsServer) server.setSecureContext(secureOptions(tls));
+    },
     ports: servers.map((server) => portOf(server)),
     async close(deadline) {
       for (const server of servers) server.close();
@@ -150,17 +161,20 @@ export async function createServer(options: ServerOptions): Promise<CufflinkServ
   };
 }
 
+function secureOptions(tls: TlsMaterial): SecureContextOptions {
+  return { ...tls, minVersion: "TLSv1.2" };
+}
+
 async function listenTls(
   address: Address,
-  tls: { cert: string; key: string },
+  tls: TlsMaterial,
   { http1, http2 }: ProtocolServers,
 ): Promise<Server> {
   const server = createTlsServer(
     {
-      ...tls,
+      ...secureOptions(tls),
       ...tcpKeepAlive,
       ALPNProtocols: ["h2", "http/1.1"],
-      minVersion: "TLSv1.2",
       noDelay: true,
     },
     (socket) => (socket.alpnProtocol === "h2" ? http2 : http1).emit("connection", socket),
