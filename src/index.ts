@@ -3,6 +3,7 @@ import type { AnyBinding, Answer, Header } from "./binding.ts";
 import { bindings as ownBindings } from "./bindings/index.ts";
 import { embeddedDeadLetters, type EmbeddedDeadLetters } from "./embedded-dead-letters.ts";
 import { messageOf } from "./errors.ts";
+import { MemoryBudget } from "./memory-budget.ts";
 import { lint } from "./resources/lint.ts";
 import { loadResources } from "./resources/load.ts";
 import { ResourceMemory } from "./resources/memory.ts";
@@ -10,6 +11,7 @@ import { compilePolicies } from "./policy/policies.ts";
 import { formatProblem, type ResourceProblem } from "./resources/problem.ts";
 import type { Outcome } from "./runtime/app.ts";
 import { componentFields } from "./runtime/component/component-fields.ts";
+import { untilAborted } from "./runtime/outputs/caller-signal.ts";
 import { DeadLetterManager } from "./runtime/records/dead-letters.ts";
 import { createRuntime as createCore } from "./runtime/runtime.ts";
 import type { RuntimeLogger } from "./runtime/runtime-logger.ts";
@@ -49,6 +51,7 @@ export type {
   Settlement,
 } from "./binding.ts";
 export type { EmbeddedDeadLetters } from "./embedded-dead-letters.ts";
+export type { MemoryShare, Reservation } from "./memory-budget.ts";
 export type { BindingErrorOptions, Effect, Reason } from "./errors.ts";
 export type { Field, Fields, Values } from "./metadata/fields.ts";
 export type { ResourceProblem } from "./resources/problem.ts";
@@ -82,6 +85,11 @@ export type EmbeddedOptions = {
   readonly stateDir?: string;
   /** The most events of all components together that the app handles at one time. Default: no limit. */
   readonly maxConcurrency?: number;
+  /**
+   * The most bytes of what systems and senders send that are held together: events, answers, bodies of webhooks.
+   * What there is no room for fails as `resource_exhausted`, or is not read on. Default 256 MiB.
+   */
+  readonly memoryBudget?: number;
 };
 
 /** A component as its YAML says it. */
@@ -132,6 +140,7 @@ export type InvokeRequest = {
   /** Bytes as they are, or a text. */
   readonly data?: Uint8Array | string | undefined;
   readonly metadata?: Readonly<Record<string, string>>;
+  /** Aborted: the call rejects at once, whether the binding can break off what it does or not. */
   readonly signal?: AbortSignal;
 };
 
@@ -143,6 +152,12 @@ export async function createRuntime(options: EmbeddedOptions = {}): Promise<Embe
   const { appId = "cufflink", app, maxConcurrency } = options;
   const logger = options.logger ?? quietLogger(appId);
   const bindings = withOwn(options.bindings ?? []);
+  const budget = new MemoryBudget(options.memoryBudget, {
+    onRefused({ name, used, limit }, refusals) {
+      const fields = { share: name, refusals, heldBytes: used, limitBytes: limit };
+      logger.warn(fields, "refused: too many bytes are held; see memoryBudget");
+    },
+  });
   const store = createStore({
     folder:
       options.stateDir === undefined
@@ -157,7 +172,8 @@ export async function createRuntime(options: EmbeddedOptions = {}): Promise<Embe
     stateStores,
     app: app && createFunctionApp(app),
     logger,
-    http: createHttpEndpoints(),
+    memory: budget,
+    http: createHttpEndpoints(budget),
     store: options.stateDir === undefined ? undefined : store,
     maxConcurrency,
   });
@@ -206,11 +222,22 @@ export async function createRuntime(options: EmbeddedOptions = {}): Promise<Embe
       reading = result;
       return result;
     },
-    invoke: (
-      name,
-      operation,
-      { data, metadata = {}, signal = new AbortController().signal } = {},
-    ) => core.invoke({ name, operation, data: bytes(data), encoding: "bytes", metadata, signal }),
+    invoke(name, operation, { data, metadata = {}, signal } = {}) {
+      const invocation = {
+        name,
+        operation,
+        data: bytes(data),
+        encoding: "bytes",
+        metadata,
+      } as const;
+      if (signal === undefined)
+        return core.invoke({ ...invocation, signal: new AbortController().signal });
+      return untilAborted(
+        () => core.invoke({ ...invocation, signal }),
+        signal,
+        `${operation} of ${name}`,
+      );
+    },
     emit: (name, { data, headers = [] } = {}) =>
       core.emit(name, { data: bytes(data), headers, metadata: {} }, new AbortController().signal),
     components: () => core.components(),

@@ -1,5 +1,6 @@
 import type { Command } from "commander";
 import { appProtocols, type AppProtocol } from "../app/app.ts";
+import { defaultMemoryBudget } from "../memory-budget.ts";
 import { parseByteSize } from "../metadata/byte-size.ts";
 import { parseDuration } from "../metadata/duration.ts";
 import type { Retention } from "../store/store.ts";
@@ -45,6 +46,10 @@ export type ServeOptions = {
   readonly allowOrigins: readonly string[];
   /** The names beside `localhost` that requests on loopback may be for. */
   readonly allowedHosts: readonly string[];
+  /** Of the app's answers to events. */
+  readonly appMaxAnswerSize: number;
+  /** The most bytes of what others send that are held, in all. */
+  readonly memoryBudget: number;
   readonly logLevel: LogLevel;
   readonly logAsJson: boolean;
   readonly gracefulShutdown: number;
@@ -165,6 +170,14 @@ export function addServeOptions(command: Command): Command {
       "names of this machine beside localhost, separated by commas; * for any",
       "",
     )
+    .option(
+      "--app-max-answer-size <size>",
+      "the largest answer of the app to an event; default --max-body-size",
+    )
+    .option(
+      "--memory-budget <size>",
+      "the most that requests, messages and answers take together; default 256Mi, or four times --max-body-size",
+    )
     .option("--tls-cert <file>", "PEM certificate chain: both ports speak TLS")
     .option("--tls-key <file>", "PEM key of that certificate")
     .option("--tls-key-passphrase-file <file>", "a file with the passphrase of that key")
@@ -261,6 +274,25 @@ export function readServeOptions(command: Command): ServeOptions {
   if (optional("tlsKeyPassphraseFile") !== undefined && optional("tlsKey") === undefined) {
     problems.push("--tls-key-passphrase-file is for the key of --tls-key");
   }
+  const size = (name: string): number =>
+    check(parseByteSize(text(name)), name, 'is not a size such as "4Mi"', 0);
+  const maxBodySize = size("maxBodySize");
+  const appMaxAnswerSize =
+    optional("appMaxAnswerSize") === undefined ? maxBodySize : size("appMaxAnswerSize");
+  const largest = Math.max(maxBodySize, appMaxAnswerSize);
+  const memoryBudget =
+    optional("memoryBudget") === undefined
+      ? Math.max(defaultMemoryBudget, 4 * largest)
+      : size("memoryBudget");
+  if (memoryBudget > 0 && memoryBudget < 2 * largest) {
+    const what =
+      largest === maxBodySize
+        ? `a request of --max-body-size, ${text("maxBodySize")}`
+        : `an answer of --app-max-answer-size, ${text("appMaxAnswerSize")}`;
+    problems.push(
+      `--memory-budget ${JSON.stringify(text("memoryBudget"))} is too small: one port, and the app, use at most half of it, which must hold ${what}`,
+    );
+  }
   const options: ServeOptions = {
     appId: text("appId"),
     appPort:
@@ -307,12 +339,9 @@ export function readServeOptions(command: Command): ServeOptions {
       },
       history: { age: age("historyMaxAge"), count: most("historyMaxCount") },
     },
-    maxBodySize: check(
-      parseByteSize(text("maxBodySize")),
-      "maxBodySize",
-      'is not a size such as "4Mi"',
-      0,
-    ),
+    maxBodySize,
+    appMaxAnswerSize,
+    memoryBudget,
     allowOrigins: [...origins, ...daprs],
     allowedHosts: list(text("allowedHosts")),
     logLevel: check(

@@ -4,6 +4,9 @@ import { createApp } from "../app/app.ts";
 import type { CombinedApp } from "../app/combined-app.ts";
 import { bindings } from "../bindings/index.ts";
 import { formatDuration } from "../metadata/duration.ts";
+import { releaseBlocks } from "../byte-parts.ts";
+import { collectWhenQuiet } from "../garbage.ts";
+import { MemoryBudget } from "../memory-budget.ts";
 import { compilePolicies } from "../policy/policies.ts";
 import { RuntimeDescription } from "../rpc/description.ts";
 import type { ReloadResult } from "../runtime/component/reload.ts";
@@ -70,6 +73,15 @@ export async function serve(options: ServeOptions): Promise<Served> {
       runtime.applyPolicies(resiliency && (await compilePolicies(resiliency)));
     },
   });
+  const memory = new MemoryBudget(options.memoryBudget, {
+    onRefused({ name, used, limit }, refusals) {
+      const fields = { listener: name, refusals, held: used, limit };
+      logger.warn(
+        fields,
+        "requests or answers refused: too many bytes are held; see --memory-budget",
+      );
+    },
+  });
   const app = await createApp({
     protocol: options.appProtocol,
     port: options.appPort,
@@ -77,6 +89,11 @@ export async function serve(options: ServeOptions): Promise<Served> {
     token: process.env["APP_API_TOKEN"],
     optionsTimeout: options.appBindingOptionsTimeout,
     health: options.appHealth,
+    answers: {
+      maxBytes: options.appMaxAnswerSize,
+      setting: "--app-max-answer-size",
+      memory: memory.share("app").forAnswers,
+    },
     logger,
   });
   const store = createStore({
@@ -85,10 +102,11 @@ export async function serve(options: ServeOptions): Promise<Served> {
     logger: logger.child({ part: "store" }),
     onExpired: (component, count) => deadLetters.expired(component, count),
   });
+  const stopCollecting = collectWhenQuiet(memory, releaseBlocks);
   const metrics = new Metrics(
     options.appId,
     () => runtime.components(),
-    () => ({ store, deadLetters }),
+    () => ({ store, deadLetters, memory }),
   );
   const runtime: Runtime = createRuntime({
     appId: options.appId,
@@ -98,7 +116,8 @@ export async function serve(options: ServeOptions): Promise<Served> {
     logger,
     observer: metrics,
     store,
-    http: createHttpEndpoints(),
+    memory,
+    http: createHttpEndpoints(memory),
     eventHistory: options.eventHistory,
     maxConcurrency: options.appMaxConcurrency,
   });
@@ -120,6 +139,7 @@ export async function serve(options: ServeOptions): Promise<Served> {
     return reloader.reload();
   };
   const server = await startServer(options, runtime, app, {
+    memory,
     shutdown: () => end("shutdown was asked for"),
     features: () => (reloader.configuration.hotReload ? ["HotReload"] : []),
     onRefused: (message) => logger.warn({}, message),
@@ -151,6 +171,7 @@ export async function serve(options: ServeOptions): Promise<Served> {
             metricsServer?.close();
             metricsServer?.closeAllConnections();
           },
+          () => stopCollecting(),
           () => store.close(),
         ],
       },
@@ -223,7 +244,10 @@ async function startServer(
   {
     features,
     ...asked
-  }: Pick<ServerOptions, "shutdown" | "operations" | "store" | "callers" | "onRefused" | "tls"> & {
+  }: Pick<
+    ServerOptions,
+    "shutdown" | "operations" | "store" | "callers" | "onRefused" | "tls" | "memory"
+  > & {
     features: () => readonly string[];
   },
 ): Promise<CufflinkServer> {
@@ -252,7 +276,11 @@ async function startServer(
     addresses: await addressesOf(options),
     ...(options.publicPort === undefined
       ? {}
-      : { publicAddresses: [{ host: options.publicListenAddress, port: options.publicPort }] }),
+      : {
+          publicAddresses: [
+            { host: options.publicListenAddress, port: options.publicPort, listener: "public" },
+          ],
+        }),
     token: process.env["DAPR_API_TOKEN"],
     maxBodySize: options.maxBodySize,
     ...asked,
@@ -260,16 +288,21 @@ async function startServer(
   });
 }
 
+const listeners = ["http", "grpc"] as const;
+
 async function addressesOf(options: ServeOptions): Promise<Address[]> {
   const { unixDomainSocket, appId, httpPort, grpcPort } = options;
   if (unixDomainSocket === undefined) {
-    return [httpPort, grpcPort].flatMap((port) =>
-      options.listenAddresses.map((host) => ({ host, port })),
+    return listeners.flatMap((listener) =>
+      options.listenAddresses.map((host) => ({
+        ...{ host, listener },
+        port: listener === "http" ? httpPort : grpcPort,
+      })),
     );
   }
   await mkdir(unixDomainSocket, { recursive: true });
-  const sockets = ["http", "grpc"].map((name) =>
-    join(unixDomainSocket, `dapr-${appId}-${name}.socket`),
-  );
-  return sockets.map((socket) => ({ socket }));
+  return listeners.map((listener) => ({
+    socket: join(unixDomainSocket, `dapr-${appId}-${listener}.socket`),
+    listener,
+  }));
 }

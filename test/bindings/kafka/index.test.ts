@@ -1,11 +1,13 @@
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { expect, onTestFinished, test } from "vitest";
+import { refreshInterval } from "../../../src/bindings/kafka/client.ts";
 import kafka from "../../../src/bindings/kafka/index.ts";
 import { partitionFor } from "../../../src/bindings/kafka/partitioner.ts";
 import { parseFields } from "../../../src/metadata/parse.ts";
 import { describeWith, uniqueName } from "../../servers/describe-with.ts";
 import { reservePort } from "../../servers/ports.ts";
+import { Topics } from "./topics.ts";
 import { openComponent, recordsOf, textOf, until } from "./component.ts";
 
 describeWith("kafka", (server) => {
@@ -246,9 +248,11 @@ describeWith("kafka", (server) => {
     await read.close();
   });
 
-  test("a topic that is not there yet is made", async () => {
+  test("a topic that is not there yet is made by the first message, and by nothing before it", async () => {
     const topic = uniqueName("fresh");
     const component = await openComponent({ brokers, publishTopic: topic });
+    await component.ping();
+    expect(await new Topics(server).names()).not.toContain(topic);
     await component.create("x");
     expect((await recordsOf(brokers, topic, 1)).map(({ value }) => value.toString())).toEqual([
       "x",
@@ -315,6 +319,14 @@ test("open refuses topics without a group, and an expression that is none", asyn
   await expect(
     openComponent({ brokers: "127.0.0.1:1", excludeHeaderMetaRegex: "(" }),
   ).rejects.toThrow(/excludeHeaderMetaRegex/);
+});
+
+test("topics are looked at each minute, or as often as Dapr's field says", () => {
+  const interval = (properties: Record<string, string>): number =>
+    refreshInterval(parseFields(kafka.metadata, { brokers: "x:1", ...properties }).values);
+  const clientConnectionTopicMetadataRefreshInterval = "8m";
+  expect(interval({})).toBe(60_000);
+  expect(interval({ clientConnectionTopicMetadataRefreshInterval })).toBe(480_000);
 });
 
 test("turns Dapr's retry fields into policies", () => {
