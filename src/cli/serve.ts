@@ -63,7 +63,7 @@ export async function serve(options: ServeOptions): Promise<Served> {
 
   const reloader = await Reloader.create({
     ...{ appId: options.appId, resourcesPaths: options.resourcesPaths, bindings, logger },
-    configPaths: options.configPaths,
+    ...{ configPaths: options.configPaths, maxBodySize: options.maxBodySize },
     async apply(components, findings) {
       const result = await runtime.apply(components, findings);
       metrics.reloaded(result);

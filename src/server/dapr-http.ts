@@ -8,6 +8,7 @@ import type { StoreState } from "../store/store.ts";
 import { readBindingRequest, type BindingRequest } from "./binding-request.ts";
 import type { TokenCheck } from "./gate.ts";
 import { goJson, JsonError } from "./go-json.ts";
+import { Compressed, requirePlain, requireUtf8 } from "./plain-body.ts";
 import type { RuntimeDescription } from "../rpc/description.ts";
 import type { MemoryShare, Reservation } from "../memory-budget.ts";
 import { NoRoom, readBody, TooLarge, TooSlow } from "./body.ts";
@@ -122,26 +123,22 @@ export class DaprHttp {
     memory: Reservation,
   ): Promise<void> {
     try {
+      requirePlain(request);
       const body = await readBody(request, this.#options.maxBodySize, memory);
-      this.#options.description.extended.set(key, body.toString("utf8"));
+      requireUtf8(body);
+      this.#options.description.setLabel(key, body.toString("utf8"));
       sendNothing(response, 204);
     } catch (error) {
       sendMalformed(request, response, error);
     }
   }
 
-  /** A body over the limit is no harm as long as its first value is whole: the rest is never looked at. */
   async #readRequest(request: HttpRequest, memory: Reservation): Promise<BindingRequest> {
-    try {
-      return readBindingRequest(await readBody(request, this.#options.maxBodySize, memory));
-    } catch (error) {
-      if (!(error instanceof TooLarge)) throw error;
-      try {
-        return readBindingRequest(error.start);
-      } catch (cut) {
-        throw cut instanceof JsonError && !cut.message.endsWith("EOF") ? cut : error;
-      }
-    }
+    requirePlain(request);
+    const body = await readBody(request, this.#options.maxBodySize, memory);
+    const read = readBindingRequest(body);
+    requireUtf8(body);
+    return read;
   }
 
   async #invoke(
@@ -304,9 +301,14 @@ function sendError(
 }
 
 function sendMalformed(request: HttpRequest, response: HttpResponse, error: unknown): void {
-  if (error instanceof JsonError) {
+  if (error instanceof Compressed) {
+    request.resume();
+    response.setHeader("accept-encoding", "identity");
+  }
+  if (error instanceof Compressed || error instanceof JsonError) {
     const message = `failed deserializing HTTP body: ${error.message}`;
-    return sendError(response, 400, "ERR_MALFORMED_REQUEST", message);
+    const status = error instanceof Compressed ? 415 : 400;
+    return sendError(response, status, "ERR_MALFORMED_REQUEST", message);
   }
   const refusal = refusalOf(error);
   if (refusal === undefined || response.headersSent) {

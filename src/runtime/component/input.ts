@@ -1,5 +1,5 @@
 import { BindingError } from "../../errors.ts";
-import type { AnyBinding, Reader } from "../../binding.ts";
+import type { AnyBinding, NullAs, Reader } from "../../binding.ts";
 import type { ComponentPolicies } from "../../policy/component-policies.ts";
 import type { DeadLetter } from "../../store/records.ts";
 import type { App, Reply } from "../app.ts";
@@ -199,6 +199,12 @@ export class Input {
     throw new BindingError("failed_precondition", text);
   }
 
+  /** What an app gets in place of a null of the source, where its protocol has none. */
+  get nullAs(): NullAs {
+    const metadata = this.#reading?.opened.metadata;
+    return (metadata && this.#options.binding.nullAs?.(metadata)) ?? "empty";
+  }
+
   async #beginAgain(): Promise<void> {
     await this.#ending?.end(Number.POSITIVE_INFINITY);
     this.#begin();
@@ -253,6 +259,7 @@ export class Input {
         name,
         type,
         route,
+        nullAs: this.nullAs,
         app,
         concurrency,
         logger,
