@@ -34,7 +34,7 @@ export type CheckedStore = Store & {
 export type StoreLogger = {
   info(fields: { folder: string }, message: string): void;
   warn(fields: { component: string; deadLetters: number }, message: string): void;
-  error(fields: { folder: string }, message: string): void;
+  error(fields: { folder?: string }, message: string): void;
 };
 
 /**
