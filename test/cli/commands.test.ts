@@ -107,7 +107,7 @@ describe("types", () => {
     const { code, stdout } = await cufflink(["types"]);
     expect(code).toBe(0);
     expect(stdout).toMatch(/^TYPE +DIRECTION +STATUS/);
-    expect(stdout).toMatch(/^bindings\.redis +output +stable +create,get,delete,increment +\S/m);
+    expect(stdout).toMatch(/^bindings\.redis +output +stable +create,delete,get,increment +\S/m);
   });
 
   test("describes one", async () => {
