@@ -91,6 +91,7 @@ class GrpcApp implements App {
       client: this.#client,
       streams: options.streams,
       headers: options.token ? { "dapr-api-token": options.token } : {},
+      answers,
       timeout: options.optionsTimeout,
       isHealthy: () => this.#availability.available,
       onChange: changed,

@@ -25,6 +25,11 @@ export type GrpcCallOptions = CallOptions & {
   readonly compress?: boolean | undefined;
 };
 
+export type GrpcStreamOptions = GrpcCallOptions & {
+  /** The largest message that is taken, in bytes. Default: as of an answer. */
+  readonly maxMessageBytes?: number;
+};
+
 /**
  * - `ok`: the server answered with a message.
  * - `failed`: the server answered with an error.
@@ -106,13 +111,13 @@ export class GrpcClient {
   stream(
     path: string,
     requests: AsyncIterable<Uint8Array>,
-    options: GrpcCallOptions = {},
+    options: GrpcStreamOptions = {},
   ): GrpcStream {
     const { connection } = this;
     const fields = this.#requestFields(path, options);
     const call = new ClientStream(connection, fields, options, requests, {
       compress: options.compress === true,
-      limit: this.#answers.maxBytes,
+      limit: options.maxMessageBytes ?? this.#answers.maxBytes,
     });
     connection.carry(call);
     return call;
