@@ -154,7 +154,7 @@ export async function createRuntime(options: EmbeddedOptions = {}): Promise<Embe
   const bindings = withOwn(options.bindings ?? []);
   const budget = new MemoryBudget(options.memoryBudget, {
     onRefused({ name, used, limit }, refusals) {
-      const fields = { share: name, refusals, heldBytes: used, limitBytes: limit };
+      const fields = { share: name, refusals, held: `${used}B`, limit: `${limit}B` };
       logger.warn(fields, "refused: too many bytes are held; see memoryBudget");
     },
   });

@@ -3,6 +3,7 @@ import { DeadLetter, Drop, Retry } from "../handler-errors.ts";
 import { codesOf } from "../policy/matching.ts";
 import type { App, Delivery, Outcome, Reply } from "../runtime/app.ts";
 import { eventMetadata } from "./event-metadata.ts";
+import { whyUnlisted } from "./unlisted.ts";
 
 /** One event, as a function in the same process gets it. */
 export type BindingEvent = {
@@ -48,6 +49,8 @@ export function createFunctionApp(handlers: FunctionAppHandlers): App {
     unavailableReason: "",
     onAvailability: () => () => {},
     wants: async ({ name }) => handlerOf(handlers, name) !== undefined,
+    whyUnwanted: ({ name }) =>
+      whyUnlisted(name, "bindings" in handlers ? Object.keys(handlers.bindings) : []),
     deliver: (delivery, signal) => deliver(handlerOf(handlers, delivery.name), delivery, signal),
     close: async () => {},
   };

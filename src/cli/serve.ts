@@ -61,7 +61,7 @@ export async function serve(options: ServeOptions): Promise<Served> {
 
   const reloader = await Reloader.create({
     ...{ appId: options.appId, resourcesPaths: options.resourcesPaths, bindings, logger },
-    configPaths: options.configPaths,
+    ...{ configPaths: options.configPaths, maxBodySize: options.maxBodySize },
     async apply(components, findings) {
       const result = await runtime.apply(components, findings);
       metrics.reloaded(result);
@@ -73,7 +73,7 @@ export async function serve(options: ServeOptions): Promise<Served> {
   });
   const memory = new MemoryBudget(options.memoryBudget, {
     onRefused({ name, used, limit }, refusals) {
-      const fields = { listener: name, refusals, held: used, limit };
+      const fields = { listener: name, refusals, held: `${used}B`, limit: `${limit}B` };
       logger.warn(
         fields,
         "requests or answers refused: too many bytes are held; see --memory-budget",
@@ -177,20 +177,15 @@ export async function serve(options: ServeOptions): Promise<Served> {
     }
   }
 
-  // Each of the two ports has as many listeners as there are addresses; a socket has one.
-  const grpcAt = options.unixDomainSocket === undefined ? options.listenAddresses.length : 1;
-  const [httpPort = 0] = server.ports;
-  const grpcPort = server.ports[grpcAt] ?? 0;
-  const where = options.unixDomainSocket ?? options.listenAddresses.join(", ");
-  logger.info(
-    {
-      http: httpPort,
-      grpc: grpcPort,
-      on: where,
-      version,
-    },
-    `listening on ${where}; say --dapr-listen-addresses for others`,
-  );
+  const { httpPort, grpcPort } = portsOf(options, server);
+  if (options.unixDomainSocket === undefined) {
+    const on = options.listenAddresses.join(", ");
+    const facts = { http: httpPort, grpc: grpcPort, on, version };
+    logger.info(facts, `listening on ${on}; say --dapr-listen-addresses for others`);
+  } else {
+    const sockets = socketsOf(options.unixDomainSocket, options.appId);
+    logger.info({ ...sockets, version }, "listening on sockets");
+  }
   void reloader.start().then(({ components }) => {
     const took = formatDuration(Math.round(performance.now() - started));
     logger.info({ components: components.length, took }, "cufflink initialized. Status: Running.");
@@ -275,8 +270,20 @@ async function addressesOf(options: ServeOptions): Promise<Address[]> {
     );
   }
   await mkdir(unixDomainSocket, { recursive: true });
-  return listeners.map((listener) => ({
-    socket: join(unixDomainSocket, `dapr-${appId}-${listener}.socket`),
-    listener,
-  }));
+  const sockets = socketsOf(unixDomainSocket, appId);
+  return listeners.map((listener) => ({ socket: sockets[listener], listener }));
+}
+
+/** The sockets of a folder, by Dapr's names. */
+function socketsOf(folder: string, appId: string): Record<(typeof listeners)[number], string> {
+  const socketOf = (name: string): string => join(folder, `dapr-${appId}-${name}.socket`);
+  return { http: socketOf("http"), grpc: socketOf("grpc") };
+}
+
+/** The ports that listen; 0 where sockets do. */
+function portsOf({ listenAddresses, unixDomainSocket }: ServeOptions, { ports }: CufflinkServer) {
+  if (unixDomainSocket !== undefined) return { httpPort: 0, grpcPort: 0 };
+  // Each of the two ports has as many listeners as there are addresses.
+  const [httpPort = 0] = ports;
+  return { httpPort, grpcPort: ports[listenAddresses.length] ?? 0 };
 }

@@ -70,6 +70,7 @@ export async function createServer(options: ServerOptions): Promise<CufflinkServ
   };
   const handlerOptions = {
     maxMessageSize: maxBodySize,
+    limitFlag: "--max-body-size",
     admit(headers: IncomingHttpHeaders) {
       const problem = exempt(headers[":path"]) ? undefined : token(headers);
       if (problem !== undefined) throw unauthenticated(problem);

@@ -38,7 +38,7 @@ export type Size = {
 
 type Target = AsyncDisposable & {
   readonly resources: Readonly<Record<string, string>>;
-  readonly app?: { readonly appPort: number; readonly appProtocol: string };
+  readonly app?: { readonly appPort: number; readonly appProtocol: AppProtocol };
   readonly connections: () => number;
   /** Does the harm until the signal is aborted; resolves once nobody is left. */
   harm(httpPort: number, signal: AbortSignal): Promise<void>;

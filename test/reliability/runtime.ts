@@ -74,7 +74,7 @@ export async function prepareRuntime(
     resources: Readonly<Record<string, string>>;
     appPort?: number;
     /** Default `grpc`. */
-    appProtocol?: string;
+    appProtocol?: "grpc" | "h2c" | "http";
     flags?: readonly string[];
   },
 ): Promise<Runtime> {
@@ -89,8 +89,12 @@ export async function prepareRuntime(
     ...["--app-id", "reliability", "--resources-path", resources],
     ...["--dapr-http-port", String(http), "--dapr-grpc-port", String(grpc)],
     ...["--metrics-port", String(metrics), "--dapr-listen-addresses", "127.0.0.1"],
-    ...(options.appPort === undefined ? [] : ["--app-port", String(options.appPort)]),
-    ...(options.appPort === undefined ? [] : ["--app-protocol", options.appProtocol ?? "grpc"]),
+    ...(options.appPort === undefined
+      ? []
+      : [
+          ...["--app-port", String(options.appPort)],
+          ...["--app-protocol", options.appProtocol ?? "grpc"],
+        ]),
     ...(options.flags ?? []),
   ];
   const [program, ...rest] =
