@@ -1,6 +1,5 @@
 // What others can make a daemon hold by their answers: an app's, and those of a server that the `http` output calls.
 import { mkdtemp, rm } from "node:fs/promises";
-import { readFileSync } from "node:fs";
 import http from "node:http";
 import http2 from "node:http2";
 import type { Server } from "node:net";
@@ -8,7 +7,9 @@ import type { AddressInfo, Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Writable } from "node:stream";
+import { Worker } from "node:worker_threads";
 import { until } from "../until.ts";
+import { residentOf, type Probed } from "./attack-probe.ts";
 import { componentText, prepareRuntime, type Contender, type Runtime } from "./runtime.ts";
 
 export type Measured = {
@@ -256,13 +257,6 @@ export const attacks: readonly Attack[] = [
 
 const mebibyte = 1024 * 1024;
 
-/** Resident memory of a process, in MiB. */
-function residentMemory(pid: number): number {
-  const [, kibibytes = "0"] =
-    /^VmRSS:\s+(\d+) kB/m.exec(readFileSync(`/proc/${pid}/status`, "utf8")) ?? [];
-  return Math.round(Number(kibibytes) / 1024);
-}
-
 export type MeasureOptions = {
   /** Milliseconds. */
   readonly duration: number;
@@ -305,35 +299,23 @@ async function attackFor(
   rest: number | undefined,
 ): Promise<Measured> {
   const pid = runtime.pid();
-  const health = async (): Promise<number> => {
-    const started = performance.now();
-    await fetch(`http://127.0.0.1:${runtime.httpPort}/v1.0/healthz/outbound`);
-    return performance.now() - started;
-  };
-  await health();
-  const before = residentMemory(pid);
-  let peak = before;
-  let slowestHealth = 0;
-  const over = new AbortController();
-  const looking = setInterval(() => (peak = Math.max(peak, residentMemory(pid))), 50);
-  const timer = setTimeout(() => over.abort(), duration);
-  const asking = (async () => {
-    while (!over.signal.aborted) {
-      slowestHealth = Math.max(slowestHealth, await health());
-      await new Promise((resolve) => setTimeout(resolve, 50));
-    }
-  })();
-  try {
-    await Promise.all([target.harm(runtime.httpPort, over.signal), asking]);
-  } finally {
-    clearTimeout(timer);
-    clearInterval(looking);
-  }
+  const before = residentOf(pid);
+  const probe = new Worker(new URL("attack-probe.ts", import.meta.url), {
+    workerData: { pid, httpPort: runtime.httpPort },
+  });
+  const probed = new Promise<Probed>((resolve, reject) => {
+    probe.once("message", resolve);
+    probe.once("error", reject);
+  });
+  await target.harm(runtime.httpPort, AbortSignal.timeout(duration));
+  probe.postMessage("over");
+  const { peak, slowest: slowestHealth } = await probed;
+  await probe.terminate();
   if (rest === undefined) {
-    const what = (): string => `${residentMemory(pid)} MiB to become ${before} and 64 at most`;
-    await until(() => residentMemory(pid) <= before + 64, { what, within: 60_000, every: 200 });
+    const what = (): string => `${residentOf(pid)} MiB to become ${before} and 64 at most`;
+    await until(() => residentOf(pid) <= before + 64, { what, within: 60_000, every: 200 });
   } else await new Promise((resolve) => setTimeout(resolve, rest));
-  const after = residentMemory(pid);
+  const after = residentOf(pid);
   return { before, peak, after, connections: target.connections(), slowestHealth };
 }
 
