@@ -19,6 +19,9 @@ export function defineBinding<
   return definition;
 }
 
+/** What stands for null: the four bytes of JSON's `null`, or no bytes. */
+export type NullAs = "null" | "empty";
+
 export type Binding<
   MetadataFields extends Fields,
   Connection extends AsyncDisposable,
@@ -71,6 +74,12 @@ export type Binding<
    * return` then halts the component. Default true.
    */
   readonly returnsSingly?: boolean;
+
+  /**
+   * How a null of the source reaches an app whose protocol has none. Absent: the source knows no null, and nothing
+   * takes its place.
+   */
+  nullAs?(metadata: Values<MetadataFields>): NullAs;
 
   /**
    * Throws when the system cannot be used right now; a `BindingError` that is `rejected` says that it is there.

@@ -165,6 +165,7 @@ export async function createRuntime(options: EmbeddedOptions = {}): Promise<Embe
         : stateFolder(appId, options.stateDir, process.env),
     logger: logger.child({ part: "store" }),
   });
+  if (options.stateDir !== undefined) void store.look();
   const core = createCore({
     appId,
     bindings,

@@ -8,6 +8,7 @@ import { EventHeaders } from "./http-headers.ts";
 import { routeTarget } from "./http-route.ts";
 import { Http1Client } from "./http1-client.ts";
 import { createHttp2Client } from "./http2-client.ts";
+import { dataWithoutNull } from "./null-data.ts";
 import { OutcomeHeaders } from "./outcome-header.ts";
 
 export type HttpAppOptions = {
@@ -30,7 +31,6 @@ export function createHttpApp(options: HttpAppOptions): App {
   return new HttpApp(options);
 }
 
-const noBody = new Uint8Array(0);
 const longestQuote = 1024;
 
 class HttpApp implements App {
@@ -109,7 +109,7 @@ class HttpApp implements App {
   }
 
   async deliver(delivery: Delivery, signal: AbortSignal): Promise<Outcome> {
-    const body = delivery.data ?? noBody;
+    const body = dataWithoutNull(delivery);
     const headers = this.#withToken(this.#headers.of(delivery));
     headers["content-type"] = "application/json";
     headers["content-length"] = String(body.length);

@@ -6,6 +6,7 @@ import { Code, GrpcFailure } from "../grpc/status.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import { describeComponent } from "./component-message.ts";
 import { operatorMethods, type OperatorMethodsOptions } from "./operator-methods.ts";
+import type { StoreState } from "../store/store.ts";
 import { describeType } from "./type-message.ts";
 
 /**
@@ -14,11 +15,15 @@ import { describeType } from "./type-message.ts";
  */
 export function operationsService(
   runtime: Runtime,
+  store?: StoreState,
   changes?: Omit<OperatorMethodsOptions, "runtime">,
 ): Service {
   return createService(Operations, {
     ...(changes && operatorMethods({ runtime, ...changes })),
-    listComponents: () => ({ components: runtime.components().map(describeComponent) }),
+    listComponents: () => ({
+      components: runtime.components().map(describeComponent),
+      storeTrouble: store?.trouble ?? "",
+    }),
     describeComponent({ name }) {
       const found = runtime.components().find((one) => one.name === name);
       if (found === undefined)

@@ -1,4 +1,4 @@
-import type { Answer, Header } from "../binding.ts";
+import type { Answer, Header, NullAs } from "../binding.ts";
 import type { StatusCodes } from "../policy/matching.ts";
 
 /** The app that events go to, however it is reached. Implemented in `app/`. */
@@ -61,7 +61,10 @@ export type Delivery = {
   readonly route: string;
   /** Absent: it may be handled beside any other. */
   readonly lane: LaneReference | undefined;
+  /** `undefined`: the source says null. */
   readonly data: Uint8Array | undefined;
+  /** What an app gets in place of null whose protocol has none. */
+  readonly nullAs: NullAs;
   /** What the binding tells about the event. */
   readonly metadata: Readonly<Record<string, string>>;
   /** What the source's message carried. */

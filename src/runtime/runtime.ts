@@ -281,11 +281,12 @@ export function createRuntime(options: RuntimeOptions): Runtime {
       if (app === undefined) return { kind: "unsent", reason: "no app port was given" };
       const target = app.of?.(name) ?? app;
       if (!target.available) return { kind: "unsent", reason: target.unavailableReason };
-      const route = components.get(name)?.route ?? name;
+      const { route = name, input } = components.get(name) ?? {};
+      const nullAs = input?.nullAs ?? "empty";
       const trace = traceOf(event);
       const alone = { lane: undefined, key: undefined, id: undefined };
       const once = { attempt: 1, attempts: 1, lastError: undefined };
-      return target.deliver({ name, route, ...alone, ...event, trace, ...once }, signal);
+      return target.deliver({ name, route, nullAs, ...alone, ...event, trace, ...once }, signal);
     },
     async redrive(deadLetter, signal) {
       const component = components.get(deadLetter.component);

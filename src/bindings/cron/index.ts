@@ -92,7 +92,7 @@ export default defineBinding({
 function schedule(): Field<Schedule, true> {
   const text = string({
     description:
-      "When to tick: `minute hour day month weekday`, with seconds in front if wanted, or `@every 15m`, `@hourly`, `@daily`, `@weekly`, `@monthly`, `@yearly`. `TZ=Europe/Berlin` in front names the time zone; without it, the process's.",
+      "When to tick: `minute hour day month weekday`, with seconds in front if wanted and with `L`, `15W`, `5L` or `2#2` for a day, or `@every 15m`, `@hourly`, `@daily`, `@weekly`, `@monthly`, `@yearly`. `TZ=Europe/Berlin` in front names the time zone; without it, the process's.",
     direction: "input",
     required: true,
     example: "*/15 * * * *",

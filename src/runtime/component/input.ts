@@ -1,5 +1,5 @@
 import { BindingError } from "../../errors.ts";
-import type { AnyBinding, Reader } from "../../binding.ts";
+import type { AnyBinding, NullAs, Reader } from "../../binding.ts";
 import type { ComponentPolicies } from "../../policy/component-policies.ts";
 import type { DeadLetter } from "../../store/records.ts";
 import type { App } from "../app.ts";
@@ -193,6 +193,12 @@ export class Input {
     throw new BindingError("failed_precondition", text);
   }
 
+  /** What an app gets in place of a null of the source, where its protocol has none. */
+  get nullAs(): NullAs {
+    const metadata = this.#reading?.opened.metadata;
+    return (metadata && this.#options.binding.nullAs?.(metadata)) ?? "empty";
+  }
+
   async #beginAgain(): Promise<void> {
     await this.#ending?.end(Number.POSITIVE_INFINITY);
     this.#begin();
@@ -243,8 +249,8 @@ export class Input {
     const { observer, concurrency, store, history, invokeOutput, loops, memory } = this.#options;
     let reader: Reader | undefined;
     const delivery = await openDelivery(binding, settings, policies, {
-      ...{ name, type, route, app, concurrency, logger, observer, store, history },
-      ...{ invokeOutput, loops, memory },
+      ...{ name, type, route, nullAs: this.nullAs, app, concurrency, logger, observer },
+      ...{ store, history, invokeOutput, loops, memory },
       fanOut: (reply, entry) =>
         fanOut(
           reply,

@@ -109,7 +109,11 @@ async function askWithin(
   }
 }
 
-function deliveryOf({ name, route, policy }: DeliveryOptions, lane: Lane, entry: Entry): Delivery {
+function deliveryOf(
+  { name, route, nullAs, policy }: DeliveryOptions,
+  lane: Lane,
+  entry: Entry,
+): Delivery {
   const { event } = entry;
   const { attempts } = policy.retry;
   return {
@@ -117,6 +121,7 @@ function deliveryOf({ name, route, policy }: DeliveryOptions, lane: Lane, entry:
     route,
     lane: lane.key === undefined ? undefined : lane,
     data: event.data,
+    nullAs,
     metadata: event.metadata,
     headers: event.headers,
     key: event.key,

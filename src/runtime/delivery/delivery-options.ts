@@ -1,4 +1,4 @@
-import type { Logger } from "../../binding.ts";
+import type { Logger, NullAs } from "../../binding.ts";
 import type { MemoryShare } from "../../memory-budget.ts";
 import type { Policy } from "../../policy/policy.ts";
 import type { Store } from "../../store/store.ts";
@@ -20,6 +20,8 @@ export type DeliveryOptions = {
   /** The component's type: `bindings.kafka`. */
   readonly type: string;
   readonly route: string;
+  /** How a null reaches an app whose protocol has none. */
+  readonly nullAs: NullAs;
   readonly app: App;
   /** Looked at anew for each event: it may be a getter. */
   readonly policy: Policy;
