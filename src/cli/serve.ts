@@ -1,5 +1,4 @@
 import { mkdir, readFile } from "node:fs/promises";
-import { join } from "node:path";
 import { createApp } from "../app/app.ts";
 import type { CombinedApp } from "../app/combined-app.ts";
 import { bindings } from "../bindings/index.ts";
@@ -19,6 +18,7 @@ import { stateFolder } from "../store/state-folder.ts";
 import { createLogger } from "../telemetry/logger.ts";
 import { Metrics } from "../telemetry/metrics.ts";
 import { version } from "../version.ts";
+import { socketsOf } from "./app-environment.ts";
 import { shutDown } from "./shutdown.ts";
 import { Reloader } from "./reloader.ts";
 import type { ServeOptions } from "./serve-options.ts";
@@ -243,8 +243,5 @@ async function addressesOf(options: ServeOptions): Promise<Address[]> {
     );
   }
   await mkdir(unixDomainSocket, { recursive: true });
-  const sockets = ["http", "grpc"].map((name) =>
-    join(unixDomainSocket, `dapr-${appId}-${name}.socket`),
-  );
-  return sockets.map((socket) => ({ socket }));
+  return socketsOf(unixDomainSocket, appId).map((socket) => ({ socket }));
 }

@@ -1,5 +1,6 @@
 import { BindingError } from "../errors.ts";
 import { GrpcClient } from "../grpc/client.ts";
+import { defaultEndpoint, endpointForms, parseEndpoint } from "../grpc/endpoint.ts";
 import { CallbackServer } from "./callback-server.ts";
 import type { BindingEventHandler } from "./event.ts";
 import { EventStream } from "./event-stream.ts";
@@ -11,8 +12,15 @@ import { WorkerPool } from "./worker-pool.ts";
 
 /** All of it may be left out. */
 export type AppOptions = {
-  /** The runtime's gRPC endpoint. Default `127.0.0.1:$DAPR_GRPC_PORT`, else port 50001. `https://` for TLS. */
+  /**
+   * The runtime's gRPC endpoint: `host:port`, `https://host:port` for TLS, or `unix:path` of its socket, relative to
+   * where the process is now. Default `DAPR_GRPC_ENDPOINT`, else `127.0.0.1:$DAPR_GRPC_PORT`, else port 50001.
+   */
   readonly runtime?: string;
+  /** PEM: speaks TLS, and trusts the certificates of this authority alone. */
+  readonly ca?: string | undefined;
+  /** Speaks TLS, and trusts whatever certificate the runtime shows. Default false. */
+  readonly insecure?: boolean;
   /** Sent to the runtime as `dapr-api-token`. Default `DAPR_API_TOKEN`. */
   readonly token?: string | undefined;
   /** The most events that are handled at one time. Default 64. */
@@ -96,7 +104,7 @@ class App implements BindingApp {
     this.#pool = new WorkerPool(concurrency);
     this.#window = window;
     this.#log = options.log ?? logToStandardError;
-    this.#client = new GrpcClient({ ...endpointOf(options.runtime), userAgent: "cufflink-app" });
+    this.#client = new GrpcClient({ ...serverOf(options), userAgent: "cufflink-app" });
     this.#invoker = new Invoker(this.#client, this.#headers);
   }
 
@@ -215,21 +223,20 @@ async function within(promise: Promise<unknown>, milliseconds: number): Promise<
   clearTimeout(timer);
 }
 
-function endpointOf(runtime = `127.0.0.1:${process.env["DAPR_GRPC_PORT"] || "50001"}`) {
-  const [, scheme = "http", host = "", port = ""] =
-    /^(?:(https?):\/\/)?(\[[0-9a-fA-F:.]+\]|[^\s:/?#@[\]]+)(?::(\d{1,5}))?\/?$/.exec(runtime) ?? [];
-  if (host === "" || Number(port) > 65_535) {
+function serverOf({ runtime = defaultEndpoint(process.env), ca, insecure = false }: AppOptions) {
+  if (ca !== undefined && insecure) {
+    const text = "`ca` and `insecure` contradict each other; give one of them";
+    throw new BindingError("invalid_argument", text);
+  }
+  const endpoint = parseEndpoint(runtime, ca !== undefined || insecure);
+  if (endpoint === undefined || endpoint.prefix !== "") {
     throw new BindingError(
       "invalid_argument",
-      `cannot dial "${runtime}"; give the runtime's gRPC endpoint as host:port or https://host:port`,
+      `cannot dial "${runtime}"; give the runtime's gRPC endpoint as ${endpointForms}`,
     );
   }
-  const secure = scheme === "https";
-  return {
-    host: host.replace(/^\[|\]$/g, ""),
-    port: Number(port || (secure ? 443 : 50_001)),
-    tls: secure ? { verify: true } : undefined,
-  };
+  const { secure, prefix: _, ...address } = endpoint;
+  return { ...address, tls: secure ? { verify: !insecure, ca } : undefined };
 }
 
 function checkCount(what: string, count: number): void {

@@ -1,0 +1,58 @@
+import { join, resolve } from "node:path";
+import { formatAddress } from "../grpc/endpoint.ts";
+import type { ServeOptions } from "./serve-options.ts";
+
+/** The sockets in the folder of `--unix-domain-socket`, by Dapr's names: that for HTTP, then that for gRPC. */
+export function socketsOf(folder: string, appId: string): [http: string, grpc: string] {
+  const socket = (name: string): string => join(folder, `dapr-${appId}-${name}.socket`);
+  return [socket("http"), socket("grpc")];
+}
+
+/**
+ * What an app beside the runtime finds in its environment. Dapr's two variables for endpoints are set where its two for
+ * ports do not lead to the runtime, and taken away (`undefined`) elsewhere: what was inherited leads to another runtime.
+ */
+export function environmentOf(
+  options: ServeOptions,
+  ports: { readonly httpPort: number; readonly grpcPort: number },
+): Record<string, string | undefined> {
+  return {
+    APP_ID: options.appId,
+    APP_PROTOCOL: options.appProtocol,
+    ...(options.appPort !== undefined && { APP_PORT: String(options.appPort) }),
+    ...runtimeAddress(options, ports),
+  };
+}
+
+function runtimeAddress(
+  { unixDomainSocket, appId, tlsCert, listenAddresses }: ServeOptions,
+  { httpPort, grpcPort }: { readonly httpPort: number; readonly grpcPort: number },
+): Record<string, string | undefined> {
+  const isSecure = tlsCert !== undefined;
+  if (unixDomainSocket !== undefined) {
+    const [http, grpc] = socketsOf(resolve(unixDomainSocket), appId);
+    const query = isSecure ? "?tls=true" : "";
+    return {
+      DAPR_HTTP_PORT: undefined,
+      DAPR_GRPC_PORT: undefined,
+      DAPR_HTTP_ENDPOINT: `unix:${http}${query}`,
+      DAPR_GRPC_ENDPOINT: `unix:${grpc}${query}`,
+    };
+  }
+  const byPort = { DAPR_HTTP_PORT: String(httpPort), DAPR_GRPC_PORT: String(grpcPort) };
+  const isOnLoopback = listenAddresses.some((host) => loopback.has(host));
+  if (isOnLoopback && !isSecure) {
+    return { ...byPort, DAPR_HTTP_ENDPOINT: undefined, DAPR_GRPC_ENDPOINT: undefined };
+  }
+  const host = isOnLoopback ? "127.0.0.1" : (listenAddresses[0] ?? "127.0.0.1");
+  const endpoint = (port: number): string =>
+    `${isSecure ? "https" : "http"}://${formatAddress({ host, port })}`;
+  return {
+    ...byPort,
+    DAPR_HTTP_ENDPOINT: endpoint(httpPort),
+    DAPR_GRPC_ENDPOINT: endpoint(grpcPort),
+  };
+}
+
+/** Whoever listens on one of these is reached at 127.0.0.1. */
+const loopback: ReadonlySet<string> = new Set(["127.0.0.1", "localhost", "0.0.0.0", "::"]);
