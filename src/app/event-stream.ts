@@ -245,10 +245,11 @@ function outcomeOf({ outcome }: Settlement): Outcome {
   }
 }
 
-function replyOf({ data, to, parallel, storeName, states }: ReplyMessage): Reply {
+function replyOf({ data, contentType, to, parallel, storeName, states }: ReplyMessage): Reply {
   return {
     source: "grpc",
     data,
+    contentType: contentType || undefined,
     to,
     concurrency: parallel ? "parallel" : "sequential",
     storeName,

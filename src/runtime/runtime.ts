@@ -8,6 +8,7 @@ import type { DeadLetter } from "../store/records.ts";
 import type { App, Outcome, Reply } from "./app.ts";
 import { Component, owningComponent } from "./component/component.ts";
 import { ComponentSlot } from "./component/component-slot.ts";
+import { noComponent } from "./find-component.ts";
 import { PauseRecord } from "./component/pause-record.ts";
 import { Concurrency } from "./concurrency.ts";
 import { fanOutSteps } from "./delivery/fan-out.ts";
@@ -91,7 +92,10 @@ export type Runtime = {
    * which must be read to its end or cancelled. Rejects, and the body throws, a `BindingError`.
    */
   invokeStream(invocation: StreamInvocation): Promise<StreamAnswer | undefined>;
-  /** Hands a test event to the app as if the component had read it, once. */
+  /**
+   * Hands a test event to the app as if the component had read it, once. Rejects with a `BindingError` where there
+   * is no such input.
+   */
   emit(
     name: string,
     event: Pick<InboundEvent, "data" | "metadata" | "headers">,
@@ -196,12 +200,22 @@ export function createRuntime(options: RuntimeOptions): Runtime {
     return same.length === 0 ? undefined : Promise.all(same.map(({ change }) => change));
   }
 
-  function inputOf(name: string): ComponentSlot {
+  function slotWith(name: string): ComponentSlot {
     const slot = slots.get(name);
-    if (slot?.current === undefined)
-      throw new BindingError("not_found", `no component is called ${name}`);
-    if (!slot.current.status.directions.input)
-      throw new BindingError("failed_precondition", `component ${name} is no input`);
+    if (slot?.current !== undefined) return slot;
+    const reason = slot?.status?.reason;
+    if (reason === undefined) throw noComponent(name, [...slots.keys()]);
+    throw new BindingError("failed_precondition", `component ${name} does not run: ${reason}`);
+  }
+
+  function inputOf(name: string): ComponentSlot {
+    const slot = slotWith(name);
+    const { directions, operations } = slot.status ?? {};
+    if (directions?.input === false) {
+      const can = operations?.join(", ") || "no operation";
+      const text = `component ${name} is an output: it reads no events, it is invoked (${can})`;
+      throw new BindingError("failed_precondition", text);
+    }
     return slot;
   }
 
@@ -247,10 +261,7 @@ export function createRuntime(options: RuntimeOptions): Runtime {
       await Promise.all(inputOf(name).components.map((one) => one.input.resume()));
     },
     async restart(name) {
-      const slot = slots.get(name);
-      if (slot?.current === undefined)
-        throw new BindingError("not_found", `no component is called ${name}`);
-      await slot.restart();
+      await slotWith(name).restart();
     },
     async drainComponent(name, deadline) {
       const results = await pauseInput(name, "an operator", "drained", deadline);
@@ -272,7 +283,8 @@ export function createRuntime(options: RuntimeOptions): Runtime {
     takesStream: (name, operation) => outputs.takesStream(name, operation),
     invokeStream: (invocation) => outputs.invokeStream(invocation),
     async emit(name, event, signal) {
-      if (app === undefined) return { kind: "unsent", reason: "no app port was given" };
+      inputOf(name);
+      if (app === undefined) return { kind: "unsent", reason: "this runtime was given no app" };
       const target = app.of?.(name) ?? app;
       if (!target.available) return { kind: "unsent", reason: target.unavailableReason };
       const route = components.get(name)?.route ?? name;
@@ -285,8 +297,8 @@ export function createRuntime(options: RuntimeOptions): Runtime {
       const component = components.get(deadLetter.component);
       if (component !== undefined)
         return component.input.redrive(deadLetter, component.status.state, signal);
-      const text = `there is no component ${deadLetter.component}, whose dead letter this is`;
-      throw new BindingError("not_found", text);
+      const { message } = noComponent(deadLetter.component, [...components.keys()]);
+      throw new BindingError("not_found", `the dead letter's component is gone: ${message}`);
     },
     deadLetterRemoved(deadLetter) {
       components.get(deadLetter.component)?.input.delivery?.deadLetterRemoved(deadLetter);

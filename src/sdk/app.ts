@@ -2,7 +2,7 @@ import { BindingError } from "../errors.ts";
 import { GrpcClient } from "../grpc/client.ts";
 import { defaultEndpoint, endpointForms, parseEndpoint } from "../grpc/endpoint.ts";
 import { CallbackServer } from "./callback-server.ts";
-import type { BindingEventHandler } from "./event.ts";
+import type { BindingEventHandler } from "../handler-event.ts";
 import { EventStream } from "./event-stream.ts";
 import type { InvokeAnswer, InvokeOptions } from "./invocation.ts";
 import { Invoker } from "./invoker.ts";

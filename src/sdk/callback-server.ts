@@ -17,7 +17,7 @@ import type { CallContext, GrpcMethod } from "../grpc/method.ts";
 import { onOpenStream } from "../grpc/open-streams.ts";
 import { GrpcServer } from "../grpc/server.ts";
 import { Code, GrpcFailure } from "../grpc/status.ts";
-import type { BindingEventHandler } from "./event.ts";
+import type { BindingEventHandler } from "../handler-event.ts";
 import type { EventStream } from "./event-stream.ts";
 import { handleCall } from "./unary-event.ts";
 import type { WorkerPool } from "./worker-pool.ts";
