@@ -4,6 +4,7 @@ import { bindings as ownBindings } from "./bindings/index.ts";
 import { embeddedDeadLetters, type EmbeddedDeadLetters } from "./embedded-dead-letters.ts";
 import { embeddedOperations, type EmbeddedOperations } from "./embedded-operations.ts";
 import { messageOf } from "./errors.ts";
+import { MemoryBudget } from "./memory-budget.ts";
 import { lint } from "./resources/lint.ts";
 import { loadResources } from "./resources/load.ts";
 import { ResourceMemory } from "./resources/memory.ts";
@@ -11,6 +12,7 @@ import { compilePolicies } from "./policy/policies.ts";
 import { formatProblem, type ResourceProblem } from "./resources/problem.ts";
 import type { Outcome } from "./runtime/app.ts";
 import { componentFields } from "./runtime/component/component-fields.ts";
+import { untilAborted } from "./runtime/outputs/caller-signal.ts";
 import { DeadLetterManager } from "./runtime/records/dead-letters.ts";
 import { createRuntime as createCore, type Runtime } from "./runtime/runtime.ts";
 import type { RuntimeLogger } from "./runtime/runtime-logger.ts";
@@ -86,6 +88,8 @@ export type EmbeddedOptions = {
   readonly stateDir?: string;
   /** The most events of all components together that the app handles at one time. Default: no limit. */
   readonly maxConcurrency?: number;
+  /** The most bytes that requests and answers of others hold at one time. Default 256 MiB. */
+  readonly memoryBudget?: number;
 };
 
 /** A component as its YAML says it. */
@@ -140,6 +144,7 @@ export type InvokeRequest = {
   /** Bytes as they are, or a text. */
   readonly data?: Uint8Array | string | undefined;
   readonly metadata?: Readonly<Record<string, string>>;
+  /** Aborted: the call rejects at once, whether the binding can break off what it does or not. */
   readonly signal?: AbortSignal;
 };
 
@@ -158,10 +163,17 @@ export async function createRuntime(options: EmbeddedOptions = {}): Promise<Embe
         : stateFolder(appId, options.stateDir, process.env),
     logger: logger.child({ part: "store" }),
   });
+  const budget = new MemoryBudget(options.memoryBudget, {
+    onRefused: ({ name, used, limit }, refusals) =>
+      logger.warn(
+        { share: name, refusals, held: used, limit },
+        "requests or answers refused: too many bytes are held; see `memoryBudget`",
+      ),
+  });
   const metrics = new Metrics(
     appId,
     () => core.components(),
-    () => ({ store, deadLetters: manager }),
+    () => ({ store, deadLetters: manager, memory: budget }),
   );
   const core: Runtime = createCore({
     appId,
@@ -170,7 +182,8 @@ export async function createRuntime(options: EmbeddedOptions = {}): Promise<Embe
     stateStores,
     app: app && createFunctionApp(app),
     logger,
-    http: createHttpEndpoints(),
+    memory: budget,
+    http: createHttpEndpoints(budget),
     store: options.stateDir === undefined ? undefined : store,
     maxConcurrency,
   });
@@ -223,11 +236,22 @@ export async function createRuntime(options: EmbeddedOptions = {}): Promise<Embe
       reading = result;
       return result;
     },
-    invoke: (
-      name,
-      operation,
-      { data, metadata = {}, signal = new AbortController().signal } = {},
-    ) => core.invoke({ name, operation, data: bytes(data), encoding: "bytes", metadata, signal }),
+    invoke(name, operation, { data, metadata = {}, signal } = {}) {
+      const invocation = {
+        name,
+        operation,
+        data: bytes(data),
+        encoding: "bytes",
+        metadata,
+      } as const;
+      if (signal === undefined)
+        return core.invoke({ ...invocation, signal: new AbortController().signal });
+      return untilAborted(
+        () => core.invoke({ ...invocation, signal }),
+        signal,
+        `${operation} of ${name}`,
+      );
+    },
     emit: (name, { data, headers = [] } = {}) =>
       core.emit(name, { data: bytes(data), headers, metadata: {} }, new AbortController().signal),
     components: () => core.components(),

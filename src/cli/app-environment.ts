@@ -2,10 +2,9 @@ import { join, resolve } from "node:path";
 import { formatAddress } from "../grpc/endpoint.ts";
 import type { ServeOptions } from "./serve-options.ts";
 
-/** The sockets in the folder of `--unix-domain-socket`, by Dapr's names: that for HTTP, then that for gRPC. */
-export function socketsOf(folder: string, appId: string): [http: string, grpc: string] {
-  const socket = (name: string): string => join(folder, `dapr-${appId}-${name}.socket`);
-  return [socket("http"), socket("grpc")];
+/** A socket in the folder of `--unix-domain-socket`, by Dapr's name. */
+export function socketOf(folder: string, appId: string, listener: "http" | "grpc"): string {
+  return join(folder, `dapr-${appId}-${listener}.socket`);
 }
 
 /**
@@ -30,13 +29,15 @@ function runtimeAddress(
 ): Record<string, string | undefined> {
   const isSecure = tlsCert !== undefined;
   if (unixDomainSocket !== undefined) {
-    const [http, grpc] = socketsOf(resolve(unixDomainSocket), appId);
-    const query = isSecure ? "?tls=true" : "";
+    const endpointOf = (listener: "http" | "grpc"): string => {
+      const socket = socketOf(resolve(unixDomainSocket), appId, listener);
+      return `unix:${socket}${isSecure ? "?tls=true" : ""}`;
+    };
     return {
       DAPR_HTTP_PORT: undefined,
       DAPR_GRPC_PORT: undefined,
-      DAPR_HTTP_ENDPOINT: `unix:${http}${query}`,
-      DAPR_GRPC_ENDPOINT: `unix:${grpc}${query}`,
+      DAPR_HTTP_ENDPOINT: endpointOf("http"),
+      DAPR_GRPC_ENDPOINT: endpointOf("grpc"),
     };
   }
   const byPort = { DAPR_HTTP_PORT: String(httpPort), DAPR_GRPC_PORT: String(grpcPort) };

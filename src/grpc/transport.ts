@@ -80,7 +80,7 @@ class NativeGrpcTransport implements GrpcTransport {
       ...(socket === undefined ? tcp : { socket }),
       tls: secure ? (options.tls ?? { verify: true }) : undefined,
       lazy: true,
-      ...(options.readMaxBytes !== undefined && { maxAnswerBytes: options.readMaxBytes }),
+      ...(options.readMaxBytes !== undefined && { answers: { maxBytes: options.readMaxBytes } }),
     });
   }
 

@@ -313,14 +313,15 @@ export class Component {
   }
 
   async #open(): Promise<OpenedComponent> {
-    const { appId, http } = this.#options;
+    const { appId, http, memory } = this.#options;
     const lost = this.#lose;
     const signal = AbortSignal.any([
       this.#closing.signal,
       AbortSignal.timeout(Math.max(this.spec.initTimeout, longestOpening)),
     ]);
     const opened = await openComponent({
-      ...{ appId, spec: this.spec, binding: this.binding, http, signal, logger: this.#logger },
+      ...{ appId, spec: this.spec, binding: this.binding, http, memory, signal },
+      logger: this.#logger,
       run: (open) => owner.run(this, open),
       lost: (reason) => lost?.(reason),
       onDirections: (directions) => (this.#directions = directions),
@@ -382,7 +383,7 @@ export class Component {
     const { app } = this.#options;
     return shownState({
       ...{ state, reason, since, app, delivery: this.input.delivery, paused: this.input.paused },
-      refusal: this.#refusal,
+      ...{ condition: this.input.condition, refusal: this.#refusal },
     });
   }
 
