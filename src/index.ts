@@ -180,7 +180,7 @@ export async function createRuntime(options: EmbeddedOptions = {}): Promise<Embe
     observer: metrics,
     bindings,
     stateStores,
-    app: app && createFunctionApp(app),
+    app: app && createFunctionApp(app, logger),
     logger,
     memory: budget,
     http: createHttpEndpoints(budget),

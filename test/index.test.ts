@@ -221,6 +221,18 @@ test("a test event to what is no input is refused, with what is meant", async ()
   await expect(runtime.emit("notes")).rejects.toThrow(/notes is an output.*create, get/);
 });
 
+test("handlers of names that no input has are told, with the nearest", async () => {
+  const warn = vi.fn<RuntimeLogger["warn"]>();
+  await start({
+    logger: { ...silent, warn, child: () => silent },
+    components: [inbox(folder({}))],
+    app: { bindings: { inbux: () => undefined } },
+  });
+  expect(warn.mock.calls.map(([, text]) => text)).toContain(
+    "the app subscribes to inbux, and no input is called so; did you mean inbox?",
+  );
+});
+
 test("it is operated as a daemon is: pause, resume, restart, drain, why, policies, metrics", async () => {
   const path = folder({ "a.txt": "a" });
   const held = Promise.withResolvers<void>();

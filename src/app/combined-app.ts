@@ -1,4 +1,4 @@
-import type { App, Delivery, Intake, Outcome } from "../runtime/app.ts";
+import type { App, ComponentNames, Delivery, Intake, Outcome } from "../runtime/app.ts";
 import type { EventStreams } from "./event-streams.ts";
 
 /** The most events of a component that streams have at one time, where neither it nor their credit says less. */
@@ -37,6 +37,10 @@ export class CombinedApp implements App {
 
   of(name: string): App {
     return new InputApp(name, this, this.streams);
+  }
+
+  componentsChanged(components: ComponentNames): void {
+    this.streams.subscriptions.componentsChanged(components);
   }
 
   async close(): Promise<void> {

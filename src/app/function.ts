@@ -1,22 +1,27 @@
+import type { Logger } from "../binding.ts";
 import { BindingError } from "../errors.ts";
 import { type BindingEvent, type BindingEventHandler, HandlerEvent } from "../handler-event.ts";
 import { outcomeOf as handle, type Outcome as HandlerOutcome } from "../handler-outcome.ts";
 import { codesOf } from "../policy/matching.ts";
 import type { App, Delivery, Outcome } from "../runtime/app.ts";
+import { SubscriptionCheck } from "./subscription-check.ts";
 
 /** An app in the same process: a handler for each input it wants, or one for all of them. */
 export type FunctionAppHandlers =
   | { readonly bindings: Readonly<Record<string, BindingEventHandler>> }
   | { readonly onBindingEvent: BindingEventHandler };
 
-/** An app that is a function. It is always available. */
-export function createFunctionApp(handlers: FunctionAppHandlers): App {
+/** An app that is a function. It is always available. The logger is told of handlers for what is no input. */
+export function createFunctionApp(handlers: FunctionAppHandlers, logger?: Logger): App {
+  const subscriptions = logger && new SubscriptionCheck(logger);
+  subscriptions?.subscribed(handlers, "bindings" in handlers ? Object.keys(handlers.bindings) : []);
   return {
     available: true,
     unavailableReason: "",
     onAvailability: () => () => {},
     wants: async ({ name }) => handlerOf(handlers, name) !== undefined,
     deliver: (delivery, signal) => deliver(handlerOf(handlers, delivery.name), delivery, signal),
+    componentsChanged: (components) => subscriptions?.componentsChanged(components),
     close: async () => {},
   };
 }

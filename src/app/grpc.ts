@@ -186,7 +186,9 @@ class GrpcApp implements App {
     const result = await this.#client.unary(`${service}/ListInputBindings`, empty, { timeout });
     if (result.kind === "failed" && result.code === Code.unimplemented) return new Set();
     if (result.kind !== "ok") throw new Error(`ListInputBindings: ${reasonOf(result)}`);
-    return new Set(fromBinary(ListInputBindingsResponseSchema, result.message).bindings);
+    const { bindings } = fromBinary(ListInputBindingsResponseSchema, result.message);
+    this.#options.streams.subscriptions.subscribed(this, bindings);
+    return new Set(bindings);
   }
 }
 

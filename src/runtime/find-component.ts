@@ -22,11 +22,12 @@ const mostNamed = 10;
 export function noComponent(name: string, names: readonly string[]): BindingError {
   return new BindingError(
     "not_found",
-    `no component is called ${name || '""'}; ${known(name, names)}`,
+    `no component is called ${name || '""'}; ${nearestOf(name, names)}`,
   );
 }
 
-function known(name: string, names: readonly string[]): string {
+/** The name that was meant, else those that there are, in words. */
+export function nearestOf(name: string, names: readonly string[]): string {
   const near = closest(name, names);
   if (near !== undefined) return `did you mean ${near}?`;
   if (names.length === 0) return "there is none at all";

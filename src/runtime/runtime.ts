@@ -6,7 +6,7 @@ import { closest } from "../metadata/suggest.ts";
 import { describePolicies, type PolicyParts } from "../policy/describe.ts";
 import type { Policies } from "../policy/policies.ts";
 import type { DeadLetter } from "../store/records.ts";
-import type { App, Outcome, Reply } from "./app.ts";
+import type { App, ComponentNames, Outcome, Reply } from "./app.ts";
 import { Component, owningComponent } from "./component/component.ts";
 import { ComponentSlot } from "./component/component-slot.ts";
 import { noComponent } from "./find-component.ts";
@@ -248,6 +248,7 @@ export function createRuntime(options: RuntimeOptions): Runtime {
         return slot.want(spec, slot.isWanted ? undefined : ended(spec.type));
       });
       order = [...wanted.keys()];
+      app?.componentsChanged?.(namesOf([...wanted.values()], types));
       isKnown = true;
       known.resolve();
       const all = await Promise.all([...changes, ...deletions]);
@@ -337,6 +338,21 @@ export function createRuntime(options: RuntimeOptions): Runtime {
       outputs.close();
       await history.close();
     },
+  };
+}
+
+/** A component of no known type may be meant as an input. */
+function namesOf(
+  specs: readonly ComponentSpec[],
+  types: ReadonlyMap<string, AnyBinding>,
+): ComponentNames {
+  const isOutput = ({ type }: ComponentSpec): boolean => {
+    const binding = types.get(type.toLowerCase());
+    return binding !== undefined && binding.read === undefined;
+  };
+  return {
+    inputs: specs.filter((spec) => !isOutput(spec)).map(({ name }) => name),
+    outputs: specs.filter(isOutput).map(({ name }) => name),
   };
 }
 

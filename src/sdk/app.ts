@@ -51,7 +51,10 @@ export type ServeOptions = {
 
 /** An app that gets events of bindings and invokes bindings. */
 export type BindingApp = AsyncDisposable & {
-  /** Handles the events of an input. At any time; a second handler of one input takes the place of the first. */
+  /**
+   * Handles the events of an input. At any time. Throws a `BindingError` when the input has a handler already. A
+   * name that no input has is told to `log`, with the nearest one, once the runtime is there.
+   */
   on(binding: string, handler: BindingEventHandler): BindingApp;
   /**
    * Runs an operation of an output, in order of nothing. Rejects with a `BindingError`: its `effect` tells
@@ -84,6 +87,7 @@ export function createApp(options: AppOptions = {}): BindingApp {
 }
 
 const defaultConcurrency = 64;
+const mostNotices = 1000;
 
 class App implements BindingApp {
   readonly #client: GrpcClient;
@@ -94,6 +98,8 @@ class App implements BindingApp {
   readonly #stillRunning = new RunningHandlers();
   readonly #window: number;
   readonly #log: (message: string) => void;
+  /** What the runtime has said about the app's subscription. */
+  readonly #notices = new Set<string>();
   #subscription: Subscription | undefined;
   #server: Promise<CallbackServer> | undefined;
   #listening: CallbackServer | undefined;
@@ -119,11 +125,18 @@ class App implements BindingApp {
   }
 
   on(binding: string, handler: BindingEventHandler): this {
-    const known = this.#handlers.has(binding);
+    if (typeof handler !== "function") {
+      const text = `the handler of ${binding} is no function but ${typeof handler}`;
+      throw new BindingError("invalid_argument", text);
+    }
+    if (this.#handlers.has(binding)) {
+      const text = `the app has a handler for ${binding} already; an input has one handler`;
+      throw new BindingError("already_exists", text);
+    }
     this.#handlers.set(binding, handler);
     // Several calls in a row are one new subscription.
     const begun = this.#subscription !== undefined || this.#server !== undefined;
-    if (!known && begun) {
+    if (begun) {
       this.#renewal ??= setImmediate(() => {
         this.#renewal = undefined;
         this.#subscription?.renew();
@@ -211,7 +224,15 @@ class App implements BindingApp {
       window: this.#window,
       pool: this.#pool,
       stillRunning: this.#stillRunning,
+      onNotice: (notice) => this.#notify(notice),
     });
+  }
+
+  /** Each stream is told of the same again. */
+  #notify(notice: string): void {
+    if (this.#notices.has(notice) || this.#notices.size >= mostNotices) return;
+    this.#notices.add(notice);
+    this.#log(notice);
   }
 
   /** A connection that is being made anew does not keep the process running, and an app that waits for one should. */

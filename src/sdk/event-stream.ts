@@ -17,6 +17,8 @@ export type EventStreamOptions = {
   readonly pool: WorkerPool;
   /** Shared by all streams of the app. */
   readonly stillRunning: RunningHandlers;
+  /** Told what the runtime has to say about the subscription. */
+  readonly onNotice?: (notice: string) => void;
 };
 
 /** An event that the app holds. */
@@ -52,7 +54,8 @@ export class EventStream {
 
   /** Takes a message of the runtime. Throws when it is none. */
   receive(bytes: Uint8Array): void {
-    const { binding, events } = fromBinary(EventBatchSchema, bytes);
+    const { binding, events, notice } = fromBinary(EventBatchSchema, bytes);
+    if (notice !== "") this.#options.onNotice?.(notice);
     for (const message of events) this.#accept({ binding, message });
   }
 

@@ -180,6 +180,7 @@ test("what handlers answer and throw arrives whole", async () => {
       concurrency: "parallel",
       storeName: "states",
       states: [{ key: "k", value: "v" }],
+      contentType: "text/plain",
     }),
     bytes: () => ({ data: new Uint8Array([1, 2]) }),
     retry: () => {
@@ -213,6 +214,7 @@ test("what handlers answer and throw arrives whole", async () => {
     to: ["one", "two"],
     parallel: true,
     storeName: "states",
+    contentType: "text/plain",
     states: [{ key: "k", value: new Uint8Array(Buffer.from("v")) }],
   });
   expect(told["bytes"]).toMatchObject({ data: new Uint8Array([1, 2]), to: [], parallel: false });
