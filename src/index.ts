@@ -50,6 +50,7 @@ export type {
 } from "./binding.ts";
 export type { EmbeddedDeadLetters } from "./embedded-dead-letters.ts";
 export type { EmbeddedOperations, EventStory } from "./embedded-operations.ts";
+export type { MemoryShare, Reservation } from "./memory-budget.ts";
 export type { BindingErrorOptions, Effect, Reason } from "./errors.ts";
 export type { Field, Fields, Values } from "./metadata/fields.ts";
 export type { ResourceProblem } from "./resources/problem.ts";
@@ -88,7 +89,10 @@ export type EmbeddedOptions = {
   readonly stateDir?: string;
   /** The most events of all components together that the app handles at one time. Default: no limit. */
   readonly maxConcurrency?: number;
-  /** The most bytes that requests and answers of others hold at one time. Default 256 MiB. */
+  /**
+   * The most bytes of what systems and senders send that are held together: events, answers, bodies of webhooks.
+   * What there is no room for fails as `resource_exhausted`, or is not read on. Default 256 MiB.
+   */
   readonly memoryBudget?: number;
 };
 
@@ -156,6 +160,12 @@ export async function createRuntime(options: EmbeddedOptions = {}): Promise<Embe
   const { appId = "cufflink", app, maxConcurrency } = options;
   const logger = options.logger ?? quietLogger(appId);
   const bindings = withOwn(options.bindings ?? []);
+  const budget = new MemoryBudget(options.memoryBudget, {
+    onRefused({ name, used, limit }, refusals) {
+      const fields = { share: name, refusals, held: `${used}B`, limit: `${limit}B` };
+      logger.warn(fields, "refused: too many bytes are held; see memoryBudget");
+    },
+  });
   const store = createStore({
     folder:
       options.stateDir === undefined
@@ -163,13 +173,7 @@ export async function createRuntime(options: EmbeddedOptions = {}): Promise<Embe
         : stateFolder(appId, options.stateDir, process.env),
     logger: logger.child({ part: "store" }),
   });
-  const budget = new MemoryBudget(options.memoryBudget, {
-    onRefused: ({ name, used, limit }, refusals) =>
-      logger.warn(
-        { share: name, refusals, held: used, limit },
-        "requests or answers refused: too many bytes are held; see `memoryBudget`",
-      ),
-  });
+  if (options.stateDir !== undefined) void store.look();
   const metrics = new Metrics(
     appId,
     () => core.components(),

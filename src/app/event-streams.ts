@@ -62,6 +62,16 @@ export class EventStreams {
     return () => this.#room.delete(listener);
   }
 
+  /** Whether an app has subscribed by a stream, to whatever. */
+  get isJoined(): boolean {
+    return this.#streams.size > 0;
+  }
+
+  /** The inputs that the apps have named. */
+  get bindings(): string[] {
+    return [...this.#streams].flatMap((stream) => stream.bindings ?? []);
+  }
+
   /** Whether a stream wants the events of this input. */
   wants(binding: string): boolean {
     for (const stream of this.#streams) if (stream.wants(binding)) return true;

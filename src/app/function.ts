@@ -5,6 +5,7 @@ import { outcomeOf as handle, type Outcome as HandlerOutcome } from "../handler-
 import { codesOf } from "../policy/matching.ts";
 import type { App, Delivery, Outcome } from "../runtime/app.ts";
 import { SubscriptionCheck } from "./subscription-check.ts";
+import { whyUnlisted } from "./unlisted.ts";
 
 /** An app in the same process: a handler for each input it wants, or one for all of them. */
 export type FunctionAppHandlers =
@@ -20,6 +21,8 @@ export function createFunctionApp(handlers: FunctionAppHandlers, logger?: Logger
     unavailableReason: "",
     onAvailability: () => () => {},
     wants: async ({ name }) => handlerOf(handlers, name) !== undefined,
+    whyUnwanted: ({ name }) =>
+      whyUnlisted(name, "bindings" in handlers ? Object.keys(handlers.bindings) : []),
     deliver: (delivery, signal) => deliver(handlerOf(handlers, delivery.name), delivery, signal),
     componentsChanged: (components) => subscriptions?.componentsChanged(components),
     close: async () => {},

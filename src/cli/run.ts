@@ -27,9 +27,9 @@ Example:
   addServeOptions(command).action(async (words: string[]) => {
     const options = readServeOptions(command);
     const { serve } = await import("./serve.ts");
-    const { untilSignalled } = await import("./process-signals.ts");
-    const served = await serve(options);
-    setExitCode(await untilSignalled(await withApp(served, options, words)));
+    const { serveUntilSignalled } = await import("./process-signals.ts");
+    const start = async (): Promise<Served> => withApp(await serve(options), options, words);
+    setExitCode(await serveUntilSignalled(start));
   });
 }
 

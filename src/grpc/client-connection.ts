@@ -54,6 +54,7 @@ export class ClientConnection implements Carrier {
   readonly scheme: string;
   readonly #options: ClientConnectionOptions;
   readonly #listeners = new Set<() => void>();
+  readonly #protocolFailures = new Set<() => void>();
   /** Sessions that still carry calls, the current one among them. */
   readonly #sessions = new Map<ClientHttp2Session, net.Socket>();
   /** Calls that wait for their turn or for a connection. */
@@ -98,6 +99,15 @@ export class ClientConnection implements Carrier {
   onChange(listener: () => void): () => void {
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);
+  }
+
+  /**
+   * Calls the listener when the server was reached, and did not answer as one of HTTP/2; the returned function
+   * ends that.
+   */
+  onProtocolFailure(listener: () => void): () => void {
+    this.#protocolFailures.add(listener);
+    return () => this.#protocolFailures.delete(listener);
   }
 
   /**
@@ -218,8 +228,10 @@ export class ClientConnection implements Carrier {
     const startedAt = performance.now();
     let failure = "";
     let isReady = false;
+    let isReached = false;
     this.#connecting = true;
     const socket = openSocket(this.#options, secure);
+    socket.once("connect", () => (isReached = true));
     if (this.#calls === 0) socket.unref();
     const session = http2.connect(`${this.scheme}://${this.authority}`, {
       createConnection: () => socket,
@@ -257,7 +269,10 @@ export class ClientConnection implements Carrier {
       clearTimeout(timer);
       this.#sessions.delete(session);
       if (isReady) this.#lost(session, failure || "the server ended the connection", startedAt);
-      else if (!this.#closed) this.#failed(failure || "the server ended the connection");
+      else if (!this.#closed) {
+        this.#failed(failure || "the server ended the connection");
+        if (isReached) for (const listener of this.#protocolFailures) listener();
+      }
     });
   }
 

@@ -9,6 +9,7 @@ import type { Runtime } from "../runtime/runtime.ts";
 import { describeComponent } from "./component-message.ts";
 import { answering } from "./errors.ts";
 import { operatorMethods, type OperatorMethodsOptions } from "./operator-methods.ts";
+import type { StoreState } from "../store/store.ts";
 import { describeType } from "./type-message.ts";
 
 /**
@@ -17,11 +18,15 @@ import { describeType } from "./type-message.ts";
  */
 export function operationsService(
   runtime: Runtime,
+  store?: StoreState,
   changes?: Omit<OperatorMethodsOptions, "runtime">,
 ): Service {
   return createService(Operations, {
     ...(changes && operatorMethods({ runtime, ...changes })),
-    listComponents: () => ({ components: runtime.components().map(describeComponent) }),
+    listComponents: () => ({
+      components: runtime.components().map(describeComponent),
+      storeTrouble: store?.trouble ?? "",
+    }),
     describeComponent: ({ name }) =>
       answering(() => ({ component: describeComponent(findComponent(runtime, name)) })),
     listBindingTypes: () => ({ bindingTypes: runtime.bindings.map(describeType) }),

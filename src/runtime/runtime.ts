@@ -6,13 +6,14 @@ import { closest } from "../metadata/suggest.ts";
 import { describePolicies, type PolicyParts } from "../policy/describe.ts";
 import type { Policies } from "../policy/policies.ts";
 import type { DeadLetter } from "../store/records.ts";
-import type { App, ComponentNames, Outcome, Reply } from "./app.ts";
+import type { App, ComponentNames, Outcome } from "./app.ts";
 import { Component, owningComponent } from "./component/component.ts";
 import { ComponentSlot } from "./component/component-slot.ts";
 import { noComponent } from "./find-component.ts";
 import { PauseRecord } from "./component/pause-record.ts";
 import { Concurrency } from "./concurrency.ts";
-import { fanOutSteps } from "./delivery/fan-out.ts";
+import { fanOutSteps, type MakeFanOut } from "./delivery/fan-out.ts";
+import { Loops } from "./delivery/loops.ts";
 import { History } from "./records/history.ts";
 import type { Invocation, StreamInvocation } from "./outputs/invocation.ts";
 import type { RuntimeLogger } from "./runtime-logger.ts";
@@ -153,9 +154,10 @@ export function createRuntime(options: RuntimeOptions): Runtime {
   /** The components' names as they were last applied. */
   let order: string[] = [];
 
-  const fanOut = (reply: Reply | undefined, replyFanOut: boolean) =>
+  const loops = new Loops();
+  const fanOut: MakeFanOut = (reply, replyFanOut, mark) =>
     fanOutSteps(reply, replyFanOut, {
-      create: (name, data) => outputs.create(name, data),
+      create: (name, data) => outputs.create(name, data, mark(name, data)),
       save: async (name, states) => {
         for (const { key, value } of states) await outputs.save(name, key, value);
       },
@@ -169,7 +171,7 @@ export function createRuntime(options: RuntimeOptions): Runtime {
       return `couldn't find binding ${spec.name} (${spec.type}/${spec.version})${suggestion}`;
     }
     return new Component({
-      ...{ appId, spec, binding, logger, observer, http, concurrency, fanOut },
+      ...{ appId, spec, binding, logger, observer, http, concurrency, fanOut, loops },
       memory: memory.share(`component ${spec.name}`),
       ...{ policies, store, history: options.eventHistory === false ? undefined : history },
       app: app?.of?.(spec.name) ?? app,
@@ -292,11 +294,12 @@ export function createRuntime(options: RuntimeOptions): Runtime {
       if (app === undefined) return { kind: "unsent", reason: "this runtime was given no app" };
       const target = app.of?.(name) ?? app;
       if (!target.available) return { kind: "unsent", reason: target.unavailableReason };
-      const route = components.get(name)?.route ?? name;
+      const { route = name, input } = components.get(name) ?? {};
+      const nullAs = input?.nullAs ?? "empty";
       const trace = traceOf(event);
       const alone = { lane: undefined, key: undefined, id: undefined };
       const once = { attempt: 1, attempts: 1, lastError: undefined };
-      return target.deliver({ name, route, ...alone, ...event, trace, ...once }, signal);
+      return target.deliver({ name, route, nullAs, ...alone, ...event, trace, ...once }, signal);
     },
     async redrive(deadLetter, signal) {
       const component = components.get(deadLetter.component);

@@ -47,6 +47,7 @@ spec:
 /** A runtime under test. The ports and the folders stay the same over restarts. */
 export type Runtime = AsyncDisposable & {
   readonly httpPort: number;
+  readonly grpcPort: number;
   /** Resolves once it serves. Rejects with the end of its log. */
   start(): Promise<void>;
   /** SIGTERM, and SIGKILL where that takes more than 20 s; resolves once it is gone. */
@@ -67,7 +68,12 @@ const endLimit = 20_000;
 export async function prepareRuntime(
   contender: Contender,
   { folder, daprd }: Place,
-  options: { resources: Readonly<Record<string, string>>; appPort?: number },
+  options: {
+    resources: Readonly<Record<string, string>>;
+    appPort?: number;
+    /** Default `grpc`. */
+    appProtocol?: "grpc" | "http";
+  },
 ): Promise<Runtime> {
   const resources = join(folder, "resources");
   await mkdir(resources, { recursive: true });
@@ -82,7 +88,10 @@ export async function prepareRuntime(
     ...["--metrics-port", String(metrics), "--dapr-listen-addresses", "127.0.0.1"],
     ...(options.appPort === undefined
       ? []
-      : ["--app-port", String(options.appPort), "--app-protocol", "grpc"]),
+      : [
+          ...["--app-port", String(options.appPort)],
+          ...["--app-protocol", options.appProtocol ?? "grpc"],
+        ]),
   ];
   const [program, ...rest] =
     contender === "cufflink"
@@ -132,6 +141,7 @@ export async function prepareRuntime(
 
   return {
     httpPort: http,
+    grpcPort: grpc,
     start,
     end: stop,
     ended: () => end,
