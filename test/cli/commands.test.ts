@@ -19,11 +19,7 @@ test.each<[string[], number, RegExp]>([
   [["invoke", "a", "get", "x", "--data-file", "y"], 2, /data is given twice/],
   [["invoke", "a", "get", "--timeout", "0"], 2, /--timeout "0" is no duration longer than zero/],
   [["invoke", "a", "get", "-m", "key"], 2, /"key" is not name=value/],
-  [
-    ["invoke", "a", "get", "--address", "127.0.0.1:1"],
-    69,
-    /no runtime answers at http:\/\/127\.0\.0\.1:1/,
-  ],
+  [["invoke", "a", "get", "--address", "127.0.0.1:1"], 69, /no runtime answers at 127\.0\.0\.1:1/],
   [["types", "reds"], 1, /did you mean redis\?/],
   [["types", "aws.s3"], 1, /no binding type is called "aws\.s3"; see cufflink types\n$/],
   [["componets"], 2, /unknown command 'componets'\n\(Did you mean components\?\)/],
