@@ -11,9 +11,11 @@ export type WatchedCall = {
 };
 
 /** A body of which nothing comes, or an answer of which nothing is read, for so long ends the call. Milliseconds. */
-export const longestSilence = 30_000;
+const longestSilence = 30_000;
 /** The fewest bytes a second of a body, over {@link longestSilence}. */
-export const slowestBody = 1024;
+const slowestBody = 1024;
+/** Why such a call ends. */
+export const tooSlow = `the request stopped: it must bring ${slowestBody} bytes a second, and something each ${longestSilence / 1000} s`;
 /** Between two looks, in milliseconds. */
 export const lookInterval = 2000;
 const looks = longestSilence / lookInterval;

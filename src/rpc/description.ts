@@ -22,8 +22,7 @@ export class RuntimeDescription {
   readonly appId: string;
   readonly version: string;
   readonly app: AppConnection;
-  /** Set by `PUT /v1.0/metadata/{key}` and `SetMetadata`. */
-  readonly extended = new Map<string, string>();
+  readonly #extended = new Map<string, string>();
   readonly #runtime: Runtime;
   readonly #features: () => readonly string[];
 
@@ -40,11 +39,28 @@ export class RuntimeDescription {
     this.app = options.app;
     this.#runtime = options.runtime;
     this.#features = options.features ?? (() => []);
-    this.extended.set("daprRuntimeVersion", options.version);
+    this.#extended.set("daprRuntimeVersion", options.version);
   }
 
   get features(): string[] {
     return [...this.#features()];
+  }
+
+  /** What callers have set, by key. */
+  get extended(): ReadonlyMap<string, string> {
+    return this.#extended;
+  }
+
+  /** Sets what `PUT /v1.0/metadata/{key}` and `SetMetadata` say. Returns why it cannot be: all of it is kept for good. */
+  setExtended(key: string, value: string): string | undefined {
+    let size = key.length + value.length;
+    for (const [name, text] of this.#extended) {
+      if (name !== key) size += name.length + text.length;
+    }
+    if (size > mostExtended)
+      return `the metadata of this runtime would have ${size} characters, and may have at most ${mostExtended}`;
+    this.#extended.set(key, value);
+    return undefined;
   }
 
   /** The components as Dapr's metadata shows them, with the state beside it. */
@@ -73,7 +89,7 @@ export class RuntimeDescription {
       runtimeVersion: this.version,
       enabledFeatures: this.features,
       ...(components.length === 0 ? {} : { components }),
-      extended: Object.fromEntries(this.extended),
+      extended: Object.fromEntries(this.#extended),
       appConnectionProperties: {
         ...(port === undefined ? {} : { port }),
         protocol,
@@ -98,6 +114,9 @@ export class RuntimeDescription {
     };
   }
 }
+
+/** Of all keys and values that callers set. */
+const mostExtended = 64 * 1024;
 
 /** The directions of a component in Dapr's words. */
 export function capabilitiesOf(directions: ComponentStatus["directions"]): string[] {

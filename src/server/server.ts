@@ -21,7 +21,7 @@ import { DaprHttp } from "./dapr-http.ts";
 import { tokenCheck } from "./gate.ts";
 import { createRpcHandlers } from "./rpc-handlers.ts";
 import { createLazyRpcHandlers } from "./lazy-rpc-handlers.ts";
-import { bind, listen, tcpKeepAlive, type Address } from "./listener.ts";
+import { bind, listen, silence, tcpKeepAlive, type Address } from "./listener.ts";
 import { createProtocols, type ProtocolServers } from "./protocols.ts";
 
 export type ServerOptions = {
@@ -66,6 +66,7 @@ export async function createServer(options: ServerOptions): Promise<CufflinkServ
   const closing = new AbortController();
   const serviceOptions: ServicesOptions = {
     ...{ runtime, description, shutdown, subscribe, operations, maxBodySize },
+    memory: memory.share("streams"),
     closing: closing.signal,
   };
   const handlerOptions = {
@@ -148,6 +149,7 @@ async function listenTls(
       ...tls,
       ...tcpKeepAlive,
       ALPNProtocols: ["h2", "http/1.1"],
+      handshakeTimeout: silence,
       minVersion: "TLSv1.2",
       noDelay: true,
     },

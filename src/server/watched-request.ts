@@ -1,6 +1,5 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
-import { watchedCalls, type WatchedCall } from "../grpc/watched-calls.ts";
-import { tooSlowText } from "./body.ts";
+import { tooSlow, watchedCalls, type WatchedCall } from "../grpc/watched-calls.ts";
 
 /**
  * Has a request over HTTP/1.1 end, whoever serves it, when its body stops or drips, or its answer is not read.
@@ -42,7 +41,7 @@ class WatchedRequest implements WatchedCall {
     const response = this.#response;
     if (response.headersSent) return void this.#request.socket.destroy();
     response.writeHead(408, { connection: "close", "content-type": "text/plain; charset=utf-8" });
-    response.end(`${tooSlowText}\n`);
+    response.end(`${tooSlow}\n`);
   }
 
   limitReading(milliseconds: number): void {
