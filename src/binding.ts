@@ -194,6 +194,8 @@ export type Reading<MetadataFields extends Fields> = {
   readonly logger: Logger;
   /** The most events of this component that the app handles at one time. */
   readonly maxInFlight: number;
+  /** As {@link Opening.memory}. */
+  readonly memory: MemoryShare;
   /**
    * Hands events over, in the order of the source, and resolves when there is room for more. A source
    * that can wait awaits it before it reads on; one that cannot bounds what it asks for otherwise.

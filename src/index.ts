@@ -3,6 +3,7 @@ import type { AnyBinding, Answer, Header } from "./binding.ts";
 import { bindings as ownBindings } from "./bindings/index.ts";
 import { embeddedDeadLetters, type EmbeddedDeadLetters } from "./embedded-dead-letters.ts";
 import { messageOf } from "./errors.ts";
+import { MemoryBudget } from "./memory-budget.ts";
 import { lint } from "./resources/lint.ts";
 import { loadResources } from "./resources/load.ts";
 import { ResourceMemory } from "./resources/memory.ts";
@@ -50,6 +51,7 @@ export type {
   Settlement,
 } from "./binding.ts";
 export type { EmbeddedDeadLetters } from "./embedded-dead-letters.ts";
+export type { MemoryShare, Reservation } from "./memory-budget.ts";
 export type { BindingErrorOptions, Effect, Reason } from "./errors.ts";
 export type { Field, Fields, Values } from "./metadata/fields.ts";
 export type { ResourceProblem } from "./resources/problem.ts";
@@ -83,6 +85,11 @@ export type EmbeddedOptions = {
   readonly stateDir?: string;
   /** The most events of all components together that the app handles at one time. Default: no limit. */
   readonly maxConcurrency?: number;
+  /**
+   * The most bytes of what systems and senders send that are held together: events, answers, bodies of webhooks.
+   * What there is no room for fails as `resource_exhausted`, or is not read on. Default 256 MiB.
+   */
+  readonly memoryBudget?: number;
 };
 
 /** A component as its YAML says it. */
@@ -145,6 +152,12 @@ export async function createRuntime(options: EmbeddedOptions = {}): Promise<Embe
   const { appId = "cufflink", app, maxConcurrency } = options;
   const logger = options.logger ?? quietLogger(appId);
   const bindings = withOwn(options.bindings ?? []);
+  const budget = new MemoryBudget(options.memoryBudget, {
+    onRefused({ name, used, limit }, refusals) {
+      const fields = { share: name, refusals, heldBytes: used, limitBytes: limit };
+      logger.warn(fields, "refused: too many bytes are held; see memoryBudget");
+    },
+  });
   const store = createStore({
     folder:
       options.stateDir === undefined
@@ -158,7 +171,8 @@ export async function createRuntime(options: EmbeddedOptions = {}): Promise<Embe
     stateStores,
     app: app && createFunctionApp(app),
     logger,
-    http: createHttpEndpoints(),
+    memory: budget,
+    http: createHttpEndpoints(budget),
     store: options.stateDir === undefined ? undefined : store,
     maxConcurrency,
   });

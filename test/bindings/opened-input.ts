@@ -53,6 +53,7 @@ export async function openInput(
     metadata: values,
     logger,
     maxInFlight: 64,
+    memory: new MemoryBudget().share("test"),
     signal: new AbortController().signal,
     async deliver(batch: readonly InboundEvent[]) {
       for (const event of batch) {

@@ -114,6 +114,7 @@ export class OpenedQueue {
       metadata: this.#values,
       logger: this.#logger,
       maxInFlight,
+      memory: new MemoryBudget().share("test"),
       signal: new AbortController().signal,
       deliver: (events) => reading.take(events),
       lost: (reason) => void reading.losses.push(reason),

@@ -3,6 +3,7 @@ import type { Reader, Reading } from "../../binding.ts";
 import { AssignedPartition } from "./assigned-partition.ts";
 import type { PartitionSettings } from "./assigned-partition.ts";
 import { encodeOwned } from "./assignment.ts";
+import { firstPositions } from "./beginnings.ts";
 import { orDefault, refreshInterval } from "./client.ts";
 import type { Driver } from "./client.ts";
 import type { Committed, TopicPartition } from "./commits.ts";
@@ -14,7 +15,7 @@ import { UncommittedOffsets } from "./uncommitted-offsets.ts";
 import { decodeHandledRanges } from "./handled-ranges.ts";
 import { tellMissingTopics } from "./missing-topics.ts";
 import { OffsetCommitter } from "./offset-committer.ts";
-import { backlogOf, edgesOf, firstPositions, nameOf } from "./positions.ts";
+import { backlogOf, edgesOf, nameOf } from "./positions.ts";
 import { ReaderReport } from "./reader-report.ts";
 import { SeenTopics } from "./seen-topics.ts";
 import { logTopicChange, TopicWatch } from "./topic-watch.ts";
@@ -43,6 +44,8 @@ export class GroupReader implements Reader {
   #partitions = new Map<string, AssignedPartition>();
   /** Ours before, but another member may have had them since: until it is known what is committed, they rest. */
   #doubtful = new Map<string, AssignedPartition>();
+  /** Where partitions ended whose topic another member is to begin. */
+  readonly #waiting = new Map<string, number>();
   readonly #watch: TopicWatch;
   readonly #seen: SeenTopics;
   readonly #report: ReaderReport;
@@ -80,7 +83,7 @@ export class GroupReader implements Reader {
         await this.#beforeJoin();
         // A leader must not share by what it once knew of topics that only others read.
         this.#consumer.clearMetadata();
-        return strategy === "sticky" ? this.#owned() : Buffer.from(this.#changes);
+        return strategy === "sticky" ? this.#owned : Buffer.from(this.#changes);
       }),
     );
     tellMissingTopics(driver, this.#consumer);
@@ -170,12 +173,8 @@ export class GroupReader implements Reader {
     return backlogOf(this.#driver, this.#consumer, [...this.#partitions.values()]);
   }
 
-  #owned(): Buffer {
-    const owned = new Map<string, number[]>();
-    for (const { topic, partition } of this.#partitions.values()) {
-      owned.set(topic, [...(owned.get(topic) ?? []), partition]);
-    }
-    return encodeOwned(owned, this.#member?.generation ?? -1);
+  get #owned(): Buffer {
+    return encodeOwned(this.#partitions.values(), this.#member?.generation ?? -1);
   }
 
   // What is under way gets a moment, so that the next owner need not repeat it.
@@ -280,6 +279,7 @@ export class GroupReader implements Reader {
       },
       rests: (found) => this.#doubtful.get(nameOf(found))?.isStoredAs(found) === true,
       alone,
+      waiting: this.#waiting,
       begun: (beginning) => this.#report.begun(beginning),
     });
   }

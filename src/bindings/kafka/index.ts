@@ -11,6 +11,7 @@ import { errorOf } from "./failures.ts";
 import { kafkaFields } from "./fields.ts";
 import { GroupReader } from "./group-reader.ts";
 import { TopicProducer } from "./producer.ts";
+import { boundUnpacking } from "./unpacking.ts";
 
 type KafkaConnection = AsyncDisposable & {
   readonly driver: Driver;
@@ -62,6 +63,7 @@ export default defineBinding({
       );
     }
     const driver = await import("@platformatic/kafka");
+    boundUnpacking(driver);
     const options = clientOptions(metadata);
     const client = new driver.Base({
       ...options,

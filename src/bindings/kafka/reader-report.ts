@@ -1,7 +1,8 @@
 import type { Logger, Reading } from "../../binding.ts";
 import type { TopicPartition } from "./commits.ts";
 import type { kafkaFields } from "./fields.ts";
-import type { Begun, Edges } from "./positions.ts";
+import type { Beginning } from "./beginnings.ts";
+import type { Edges } from "./positions.ts";
 import { nameOf } from "./positions.ts";
 
 /** How long being put out counts, in milliseconds, and how often within that is worth a word in the state. */
@@ -75,9 +76,9 @@ export class ReaderReport {
   }
 
   /** Reading of partitions without a commit begins. */
-  begun({ topic, at, partitions, passed, ahead }: Begun): void {
+  begun({ topic, kind, partitions, passed, ahead }: Beginning): void {
     const facts = { topic, partitions, records: ahead };
-    switch (at) {
+    switch (kind) {
       case "known":
         this.#logger.warn(
           facts,

@@ -15,6 +15,7 @@ import {
 import type { FileHandle } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { BindingError } from "../../errors.ts";
+import { assuredBytes, type MemoryShare } from "../../memory-budget.ts";
 import { systemCode, systemFailure } from "./failures.ts";
 
 /** A file's content, whole or as it comes. */
@@ -61,13 +62,30 @@ export async function createFile(path: string, data: Content): Promise<void> {
   }
 }
 
-/** Reads a regular file whole. */
-export async function readWhole(path: string): Promise<Buffer> {
+/** Reads a regular file whole, as large as it was when it was opened, if the memory has room for it. */
+export async function readWhole(path: string, memory: MemoryShare): Promise<Buffer> {
+  const room = memory.open(assuredBytes);
   try {
     await using file = await openRegular(path);
-    return await file.readFile();
+    const { size } = await file.stat();
+    if (!room.reserve(size)) {
+      throw new BindingError(
+        "resource_exhausted",
+        `error reading file ${path}: the memory budget has no room for its ${size} bytes; take it in parts by InvokeBindingStream, or raise --memory-budget`,
+      );
+    }
+    const data = Buffer.allocUnsafeSlow(size);
+    let length = 0;
+    while (length < size) {
+      const { bytesRead } = await file.read(data, length, size - length);
+      if (bytesRead === 0) break;
+      length += bytesRead;
+    }
+    return data.subarray(0, length);
   } catch (error) {
     throw readingFailure(path, error);
+  } finally {
+    room.release();
   }
 }
 

@@ -31,8 +31,8 @@ export default defineBinding({
     }),
   },
 
-  async open({ metadata }) {
-    return { root: await prepareRoot(metadata.rootPath), async [Symbol.asyncDispose]() {} };
+  async open({ metadata, memory }) {
+    return { root: await prepareRoot(metadata.rootPath), memory, async [Symbol.asyncDispose]() {} };
   },
 
   operations: {
@@ -53,8 +53,8 @@ export default defineBinding({
       description: "Answers the content of a file.",
       request: { fileName: string({ ...name, example: "2026/order-42.json" }) },
       idempotent: true,
-      async invoke({ root }, { request }) {
-        return { data: await readWhole(await locate(root, demand(request.fileName))) };
+      async invoke({ root, memory }, { request }) {
+        return { data: await readWhole(await locate(root, demand(request.fileName)), memory) };
       },
       async invokeStream({ root }, { request }) {
         return { body: readParts(await locate(root, demand(request.fileName))) };

@@ -49,6 +49,7 @@ class Consumer implements Reader {
       keepAlive: metadata.keepAlive,
       signal: AbortSignal.any([signal, AbortSignal.timeout(connectTimeout)]),
       lost,
+      memory: this.#reading.memory,
       received: (messages, session) => this.#take(messages, session),
     });
     this.#session = session;

@@ -6,6 +6,7 @@ import type { AcknowledgingChannel } from "./acknowledgements.ts";
 import { eventOf } from "./events.ts";
 import { failure } from "./failures.ts";
 import type { rabbitmqFields } from "./fields.ts";
+import { countIncoming } from "./incoming.ts";
 import type { Connection } from "./link.ts";
 import { PrefetchWindow } from "./prefetch-window.ts";
 import { declareQueue } from "./queue.ts";
@@ -60,6 +61,7 @@ export class Consumer implements Reader {
   async start(connectInput: ConnectInput): Promise<void> {
     const { metadata, maxInFlight } = this.#reading;
     this.#link = await connectInput((reason) => this.#lose(reason));
+    countIncoming(this.#link.model.connection, this.#reading.memory);
     const channel = await this.#link.model.createChannel();
     this.#channel = channel;
     channel.on("error", (error) => this.#lose(failure("the channel was closed", error)));

@@ -20,10 +20,10 @@ export default defineBinding({
   summary: "Stores, reads and counts values in Redis.",
   metadata: redisFields,
 
-  async open({ metadata, component, signal, lost }) {
+  async open({ metadata, component, signal, memory, lost }) {
     const driver = await import("ioredis");
     const name = `cufflink-${component.appId}-${component.name}`;
-    return RedisConnection.open(driver, { metadata, name, signal, lost });
+    return RedisConnection.open(driver, { metadata, name, signal, memory, lost });
   },
 
   operations: {

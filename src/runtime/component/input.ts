@@ -276,7 +276,7 @@ export class Input {
         binding.read?.(opened.connection, {
           component: { name, appId },
           metadata: opened.metadata,
-          ...{ logger, signal },
+          ...{ logger, signal, memory },
           maxInFlight: settings.maxInFlight ?? app.intake?.maxInFlight ?? usualMaxInFlight,
           deliver: (events, source) => {
             this.#options.received(events.length);

@@ -29,6 +29,7 @@ async function read(properties: Record<string, string>): Promise<void> {
     metadata: values,
     logger,
     maxInFlight: 64,
+    memory: new MemoryBudget().share("test"),
     signal: new AbortController().signal,
     deliver: async (batch) => {
       events.push(...batch);

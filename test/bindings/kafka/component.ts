@@ -101,6 +101,7 @@ export class Component implements AsyncDisposable {
       metadata: this.#values,
       logger: this.#logger,
       maxInFlight: 64,
+      memory: new MemoryBudget().share("test"),
       signal: new AbortController().signal,
       deliver: (events) => collector.take(events),
       lost: (reason) => void (collector.lost = reason),

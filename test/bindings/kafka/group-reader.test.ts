@@ -260,7 +260,19 @@ describeWith("kafka", (kafka) => {
   });
 });
 
-describeWith("kafka", { own: true }, (kafka) => {
+const properties = { "auto.create.topics.enable": "false" };
+describeWith("kafka", { own: true, properties }, (kafka) => {
+  test("brokers that make no topics: a message to one that is not there is refused by its name", async () => {
+    const component = await openComponent({ brokers: kafka.brokers, publishTopic: "nowhere" });
+    await expect(component.create("x")).rejects.toMatchObject({
+      reason: "not_found",
+      effect: "unsent",
+      message: expect.stringContaining(
+        "there is no topic nowhere, and the brokers do not create it",
+      ),
+    });
+  });
+
   test(
     "a broker's restart loses nothing and stores nothing twice",
     { timeout: 120_000 },
@@ -331,6 +343,7 @@ describeWith("kafka", { own: true }, (kafka) => {
     "a broker that is gone for good: reading is lost, and sending says that nothing was sent",
     { timeout: 120_000 },
     async () => {
+      await kafka.createTopic("gone");
       const component = await openComponent({
         brokers: kafka.brokers,
         topics: "gone",

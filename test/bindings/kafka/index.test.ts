@@ -7,6 +7,7 @@ import { partitionFor } from "../../../src/bindings/kafka/partitioner.ts";
 import { parseFields } from "../../../src/metadata/parse.ts";
 import { describeWith, uniqueName } from "../../servers/describe-with.ts";
 import { reservePort } from "../../servers/ports.ts";
+import { Topics } from "./topics.ts";
 import { openComponent, recordsOf, textOf, until } from "./component.ts";
 
 describeWith("kafka", (server) => {
@@ -247,9 +248,11 @@ describeWith("kafka", (server) => {
     await read.close();
   });
 
-  test("a topic that is not there yet is made", async () => {
+  test("a topic that is not there yet is made by the first message, and by nothing before it", async () => {
     const topic = uniqueName("fresh");
     const component = await openComponent({ brokers, publishTopic: topic });
+    await component.ping();
+    expect(await new Topics(server).names()).not.toContain(topic);
     await component.create("x");
     expect((await recordsOf(brokers, topic, 1)).map(({ value }) => value.toString())).toEqual([
       "x",

@@ -16,6 +16,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import localstorage from "../../../src/bindings/localstorage/index.ts";
+import { MemoryBudget } from "../../../src/memory-budget.ts";
 import { allBytes, openOutput, textOf } from "../opened-output.ts";
 import type { OpenedOutput } from "../opened-output.ts";
 
@@ -352,4 +353,22 @@ describe("the root", () => {
   test("must be given", async () => {
     await expect(openOutput(localstorage, {})).rejects.toThrow("is required");
   });
+});
+
+test("a file that is larger than memory has room for is refused whole, and read in parts", async () => {
+  const memory = new MemoryBudget(2_000_000).share("test");
+  const signal = AbortSignal.timeout(20_000);
+  await using small = await openOutput(localstorage, { rootPath: root }, signal, memory);
+  await writeFile(join(root, "large"), Buffer.alloc(1_000_001, 1));
+  await writeFile(join(root, "fits"), Buffer.alloc(1_000_000, 1));
+  await expect(small.invoke("get", { fileName: "large" })).rejects.toMatchObject({
+    reason: "resource_exhausted",
+    message: expect.stringMatching(/no room for its 1000001 bytes; .*InvokeBindingStream/),
+  });
+  expect((await small.invoke("get", { fileName: "fits" }))?.data).toHaveLength(1_000_000);
+  const parts = await small.invokeStream("get", { fileName: "large" }, (async function* () {})());
+  let size = 0;
+  for await (const part of parts?.body ?? []) size += part.length;
+  expect(size).toBe(1_000_001);
+  expect(memory.used).toBe(0);
 });
