@@ -47,6 +47,9 @@ spec:
 /** A runtime under test. The ports and the folders stay the same over restarts. */
 export type Runtime = AsyncDisposable & {
   readonly httpPort: number;
+  readonly grpcPort: number;
+  /** Of the process that runs now. */
+  pid(): number;
   /** Resolves once it serves. Rejects with the end of its log. */
   start(): Promise<void>;
   /** SIGTERM, and SIGKILL where that takes more than 20 s; resolves once it is gone. */
@@ -132,6 +135,8 @@ export async function prepareRuntime(
 
   return {
     httpPort: http,
+    grpcPort: grpc,
+    pid: () => child?.pid ?? 0,
     start,
     end: stop,
     ended: () => end,
