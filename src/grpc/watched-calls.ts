@@ -36,6 +36,8 @@ type Progress = {
  * that did not run for a while has not looked, and finds what was sent meanwhile first.
  */
 class WatchedCalls {
+  /** An answer of which nothing is read for so long ends the call, in milliseconds. */
+  longestUnread = longestSilence;
   // What is known of a call is made at the first look: most calls are over before.
   readonly #calls = new Map<WatchedCall, Progress | undefined>();
   #timer: NodeJS.Timeout | undefined;
@@ -70,7 +72,7 @@ class WatchedCalls {
         Object.assign(progress, { silent: 0, looks: 0, before: call.received });
         if (call.turn === "reader" && !progress.isReadingLimited) {
           progress.isReadingLimited = true;
-          call.limitReading(longestSilence);
+          call.limitReading(this.longestUnread);
         }
       }
     }

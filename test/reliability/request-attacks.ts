@@ -155,7 +155,8 @@ const grpcHead = {
 };
 
 function session(port: number): ClientHttp2Session {
-  const made = http2.connect(`http://127.0.0.1:${port}`);
+  // Node's own limit would refuse what is answered while so much is still to be sent.
+  const made = http2.connect(`http://127.0.0.1:${port}`, { maxSessionMemory: 4096 });
   made.on("error", () => undefined);
   return made;
 }
@@ -170,11 +171,10 @@ async function tinyChunks(port: number): Promise<string> {
         ends,
         `POST ${bindingPath} HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n`,
       );
+      const closed = new Promise<void>((resolve) => socket.once("close", () => resolve()));
       for (let time = 0; time < 390 && !socket.destroyed; time++) {
-        await new Promise<void>((resolve) => {
-          socket.once("close", resolve);
-          socket.write(some, () => resolve());
-        });
+        const written = new Promise<void>((resolve) => socket.write(some, () => resolve()));
+        await Promise.race([written, closed]);
       }
       await wait(silence);
       socket.destroy();

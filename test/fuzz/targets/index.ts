@@ -1,5 +1,6 @@
 import type { AnyTarget } from "../target.ts";
 import { answers } from "./answers.ts";
+import { bodies } from "./bodies.ts";
 import { events } from "./events.ts";
 import { grpc } from "./grpc.ts";
 import { http } from "./http.ts";
@@ -11,6 +12,7 @@ import { yamlFiles } from "./yaml.ts";
 export const targets: readonly AnyTarget[] = [
   yamlFiles,
   http,
+  bodies,
   http2,
   grpc,
   dialledIn,
