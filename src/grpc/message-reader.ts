@@ -1,6 +1,6 @@
 import { ByteParts } from "../byte-parts.ts";
 import { framePrefixBytes } from "./frame.ts";
-import { Code, GrpcFailure } from "./status.ts";
+import { Code, GrpcFailure, MessageTooLarge } from "./status.ts";
 
 /**
  * Takes gRPC's frames out of the chunks of a stream. A message that lies in one chunk is a view of it; one
@@ -78,7 +78,8 @@ export class MessageReader {
     }
     if (flags > 1)
       throw new GrpcFailure(Code.internal, `a message has unknown flags, ${String(flags)}`);
-    if (length > this.#limit) throw tooLarge(length, this.#limit);
+    if (length > this.#limit)
+      throw new MessageTooLarge(`received message larger than max (${length} vs. ${this.#limit})`);
     this.#prefixLength = framePrefixBytes;
     this.#compressed = flags === 1;
     this.#length = length;
@@ -92,10 +93,4 @@ export class MessageReader {
     this.#length = -1;
     this.#take(message, this.#compressed);
   }
-}
-
-/** A message over the limit, in grpc-go's words. */
-function tooLarge(length: number, limit: number): GrpcFailure {
-  const text = `grpc: received message larger than max (${length} vs. ${limit})`;
-  return new GrpcFailure(Code.resourceExhausted, text);
 }

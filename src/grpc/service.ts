@@ -173,10 +173,12 @@ function decode<Input extends DescMessage>(input: Input, bytes: Uint8Array): Mes
     return fromBinary(input, bytes, { readUnknownFields: false });
   } catch (error) {
     if (error instanceof GrpcFailure) throw error;
-    throw new GrpcFailure(
-      Code.internal,
-      "grpc: error unmarshalling request: proto: cannot parse invalid wire-format data",
-    );
+    // The decoder of texts throws this one, the reader of messages others.
+    const why =
+      error instanceof TypeError
+        ? "string field contains invalid UTF-8"
+        : "proto: cannot parse invalid wire-format data";
+    throw new GrpcFailure(Code.internal, `grpc: error unmarshalling request: ${why}`);
   }
 }
 

@@ -27,7 +27,7 @@ export function daprService({ runtime, description, shutdown }: DaprOptions): Se
     invokeBinding: invokeBinding(runtime),
     getMetadata: () => metadata(description),
     setMetadata({ key, value }) {
-      const problem = description.setExtended(key, value);
+      const problem = description.setLabel(key, value);
       if (problem !== undefined) throw new GrpcFailure(Code.resourceExhausted, problem);
       return {};
     },
@@ -98,9 +98,10 @@ function metadata(description: RuntimeDescription) {
   const { protocol, address, port = 0, maxConcurrency = 0, health } = description.app;
   return {
     id: description.appId,
-    runtimeVersion: description.version,
+    runtimeVersion: description.runtimeVersion,
+    enabledFeatures: description.features,
     registeredComponents: description.components(),
-    extendedMetadata: Object.fromEntries(description.extended),
+    extendedMetadata: description.extended,
     appConnectionProperties: {
       port,
       protocol,

@@ -1,5 +1,6 @@
 import type { Runtime } from "../runtime/runtime.ts";
 import type { ComponentStatus } from "../runtime/status.ts";
+import { daprVersion } from "../version.ts";
 
 export type AppConnection = {
   readonly protocol: string;
@@ -20,13 +21,15 @@ export type AppConnection = {
 /** What `/v1.0/metadata` and `GetMetadata` tell, from one source. */
 export class RuntimeDescription {
   readonly appId: string;
-  readonly version: string;
+  /** Where Dapr's clients look for Dapr's version: that of the wire contract. */
+  readonly runtimeVersion = daprVersion;
   readonly app: AppConnection;
-  readonly #extended = new Map<string, string>();
+  readonly #labels = new Map<string, string>();
+  readonly #version: string;
   readonly #runtime: Runtime;
   readonly #features: () => readonly string[];
 
-  /** `features`: those of Dapr's that are on now; absent: none. */
+  /** `version`: Cufflink's own; `features`: those of Dapr's that are on now; absent: none. */
   constructor(options: {
     appId: string;
     version: string;
@@ -35,48 +38,53 @@ export class RuntimeDescription {
     features?: () => readonly string[];
   }) {
     this.appId = options.appId;
-    this.version = options.version;
+    this.#version = options.version;
     this.app = options.app;
     this.#runtime = options.runtime;
     this.#features = options.features ?? (() => []);
-    this.#extended.set("daprRuntimeVersion", options.version);
+  }
+
+  /** Sets what `PUT /v1.0/metadata/{key}` and `SetMetadata` say. Returns why it cannot be: all of it is kept for good. */
+  setLabel(key: string, value: string): string | undefined {
+    let size = key.length + value.length;
+    for (const [name, text] of this.#labels) {
+      if (name !== key) size += name.length + text.length;
+    }
+    if (size > mostOfLabels)
+      return `the metadata of this runtime would have ${size} characters, and may have at most ${mostOfLabels}`;
+    this.#labels.set(key, value);
+    return undefined;
+  }
+
+  /** The labels that were set, and the versions, which nobody sets. */
+  get extended(): Record<string, string> {
+    return {
+      ...Object.fromEntries(this.#labels),
+      daprRuntimeVersion: this.runtimeVersion,
+      cufflinkVersion: this.#version,
+    };
   }
 
   get features(): string[] {
     return [...this.#features()];
   }
 
-  /** What callers have set, by key. */
-  get extended(): ReadonlyMap<string, string> {
-    return this.#extended;
-  }
-
-  /** Sets what `PUT /v1.0/metadata/{key}` and `SetMetadata` say. Returns why it cannot be: all of it is kept for good. */
-  setExtended(key: string, value: string): string | undefined {
-    let size = key.length + value.length;
-    for (const [name, text] of this.#extended) {
-      if (name !== key) size += name.length + text.length;
-    }
-    if (size > mostExtended)
-      return `the metadata of this runtime would have ${size} characters, and may have at most ${mostExtended}`;
-    this.#extended.set(key, value);
-    return undefined;
-  }
-
-  /** The components as Dapr's metadata shows them, with the state beside it. */
+  /** The components as Dapr's metadata shows them, with the state, and its reason if it has one, beside it. */
   components(): {
     name: string;
     type: string;
     version: string;
     capabilities: string[];
     state: string;
+    reason?: string;
   }[] {
-    return this.#runtime.components().map(({ name, type, version, directions, state }) => ({
+    return this.#runtime.components().map(({ name, type, version, directions, state, reason }) => ({
       name,
       type,
       version: version === "" ? "v1" : version,
       capabilities: capabilitiesOf(directions),
       state,
+      ...(reason === "" ? {} : { reason }),
     }));
   }
 
@@ -86,10 +94,10 @@ export class RuntimeDescription {
     const components = this.components();
     return {
       id: this.appId,
-      runtimeVersion: this.version,
+      runtimeVersion: this.runtimeVersion,
       enabledFeatures: this.features,
       ...(components.length === 0 ? {} : { components }),
-      extended: Object.fromEntries(this.#extended),
+      extended: this.extended,
       appConnectionProperties: {
         ...(port === undefined ? {} : { port }),
         protocol,
@@ -116,7 +124,7 @@ export class RuntimeDescription {
 }
 
 /** Of all keys and values that callers set. */
-const mostExtended = 64 * 1024;
+const mostOfLabels = 64 * 1024;
 
 /** The directions of a component in Dapr's words. */
 export function capabilitiesOf(directions: ComponentStatus["directions"]): string[] {

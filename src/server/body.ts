@@ -7,13 +7,6 @@ import type { HttpRequest } from "../rpc/http-message.ts";
 /** A request body over the limit. */
 export class TooLarge extends Error {
   override readonly name = "TooLarge";
-  /** What came up to the limit. */
-  readonly start: Buffer;
-
-  constructor(message: string, start: Buffer) {
-    super(message);
-    this.start = start;
-  }
 }
 
 /** A request body for which there is no memory now. */
@@ -73,8 +66,7 @@ export function readBody(
       const announced = Number(request.headers["content-length"] ?? 0);
       const said = announced > 0 ? `${announced} bytes` : `more than ${limit} bytes`;
       const message = `stream too large: the body has ${said}, the limit is ${limit}; see --max-body-size`;
-      const start = parts.whole();
-      refuse(new TooLarge(message, start.subarray(0, limit)));
+      refuse(new TooLarge(message));
     });
     request.on("end", () => {
       if (isRefused) return;

@@ -1,4 +1,5 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
+import { bytesPassed } from "../garbage.ts";
 import { tooSlow, watchedCalls, type WatchedCall } from "../grpc/watched-calls.ts";
 
 /**
@@ -13,6 +14,11 @@ export function watchRequest(
   const watched = new WatchedRequest(request, response, mayPause);
   watchedCalls.watch(watched);
   response.once("close", () => watchedCalls.forget(watched));
+  // Answered before anybody read the body: what still comes of it is read and thrown away.
+  response.once("prefinish", () => {
+    if (!request.complete && request.readableFlowing === null)
+      request.on("data", (chunk: Buffer) => bytesPassed(chunk.length));
+  });
 }
 
 class WatchedRequest implements WatchedCall {

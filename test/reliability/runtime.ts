@@ -70,7 +70,13 @@ const endLimit = 20_000;
 export async function prepareRuntime(
   contender: Contender,
   { folder, daprd }: Place,
-  options: { resources: Readonly<Record<string, string>>; appPort?: number },
+  options: {
+    resources: Readonly<Record<string, string>>;
+    appPort?: number;
+    /** Default `grpc`. */
+    appProtocol?: "grpc" | "h2c" | "http";
+    flags?: readonly string[];
+  },
 ): Promise<Runtime> {
   const resources = join(folder, "resources");
   await mkdir(resources, { recursive: true });
@@ -85,7 +91,11 @@ export async function prepareRuntime(
     ...["--metrics-port", String(metrics), "--dapr-listen-addresses", "127.0.0.1"],
     ...(options.appPort === undefined
       ? []
-      : ["--app-port", String(options.appPort), "--app-protocol", "grpc"]),
+      : [
+          ...["--app-port", String(options.appPort)],
+          ...["--app-protocol", options.appProtocol ?? "grpc"],
+        ]),
+    ...(options.flags ?? []),
   ];
   const [program, ...rest] =
     contender === "cufflink"

@@ -42,6 +42,16 @@ export default defineBinding({
       },
     },
 
+    delete: {
+      description: "Deletes the key, if it is there.",
+      request: keyFields,
+      idempotent: true,
+      async invoke(redis, { request }) {
+        const key = requireKey(request.key);
+        await redis.run((client) => client.del(key));
+      },
+    },
+
     get: {
       description: "Answers the value of the key, or nothing when there is none.",
       request: getFields,
@@ -52,16 +62,6 @@ export default defineBinding({
           request.delete === "true" ? client.getdelBuffer(key) : client.getBuffer(key),
         );
         return { data: value ?? empty };
-      },
-    },
-
-    delete: {
-      description: "Deletes the key, if it is there.",
-      request: keyFields,
-      idempotent: true,
-      async invoke(redis, { request }) {
-        const key = requireKey(request.key);
-        await redis.run((client) => client.del(key));
       },
     },
 

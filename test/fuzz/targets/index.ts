@@ -2,6 +2,7 @@ import type { AnyTarget } from "../target.ts";
 import { answers } from "./answers.ts";
 import { bodies } from "./bodies.ts";
 import { events } from "./events.ts";
+import { resourceFolders } from "./folders.ts";
 import { grpc } from "./grpc.ts";
 import { http } from "./http.ts";
 import { http2 } from "./http2.ts";
@@ -11,6 +12,7 @@ import { yamlFiles } from "./yaml.ts";
 
 export const targets: readonly AnyTarget[] = [
   yamlFiles,
+  resourceFolders,
   http,
   bodies,
   http2,
