@@ -60,8 +60,8 @@ export function createProgram(setExitCode: (code: number) => void): Command {
   addServeOptions(serveCommand).action(async () => {
     const options = readServeOptions(serveCommand);
     const { serve } = await import("./serve.ts");
-    const { untilSignalled } = await import("./process-signals.ts");
-    setExitCode(await untilSignalled(await serve(options)));
+    const { serveUntilSignalled } = await import("./process-signals.ts");
+    setExitCode(await serveUntilSignalled(() => serve(options)));
   });
   addCommands(program, setExitCode);
   return program;

@@ -1,5 +1,4 @@
-import { mkdir, readFile } from "node:fs/promises";
-import { join } from "node:path";
+import { mkdir } from "node:fs/promises";
 import { createApp } from "../app/app.ts";
 import type { CombinedApp } from "../app/combined-app.ts";
 import { bindings } from "../bindings/index.ts";
@@ -13,6 +12,7 @@ import type { ReloadResult } from "../runtime/component/reload.ts";
 import { DeadLetterManager } from "../runtime/records/dead-letters.ts";
 import { createRuntime, type Runtime } from "../runtime/runtime.ts";
 import type { RuntimeLogger } from "../runtime/runtime-logger.ts";
+import { CallerGate } from "../server/caller-gate.ts";
 import { createHttpEndpoints } from "../server/http-endpoints.ts";
 import { bind, type Address } from "../server/listener.ts";
 import { createServer, type CufflinkServer, type ServerOptions } from "../server/server.ts";
@@ -22,9 +22,11 @@ import { stateFolder } from "../store/state-folder.ts";
 import { createLogger } from "../telemetry/logger.ts";
 import { Metrics } from "../telemetry/metrics.ts";
 import { version } from "../version.ts";
+import { socketOf } from "./app-environment.ts";
 import { shutDown } from "./shutdown.ts";
 import { Reloader } from "./reloader.ts";
 import type { ServeOptions } from "./serve-options.ts";
+import type { ServerCertificate } from "./server-certificate.ts";
 
 /** A serving process, from the first listener to its end. */
 export type Served = {
@@ -126,14 +128,28 @@ export async function serve(options: ServeOptions): Promise<Served> {
     deadLetterRemoved: (deadLetter) => runtime.deadLetterRemoved(deadLetter),
     logger,
   });
+  const callers = {
+    allowedOrigins: options.allowOrigins,
+    // Whoever listens on a name means it.
+    allowedHosts: [...options.allowedHosts, ...options.listenAddresses],
+  };
+  const certificate = await loadCertificate(options, logger);
+  const reload = async (): Promise<ReloadResult> => {
+    await certificate?.reload();
+    return reloader.reload();
+  };
   const server = await startServer(options, runtime, app, {
     memory,
     shutdown: () => end("shutdown was asked for"),
     features: () => (reloader.configuration.hotReload ? ["HotReload"] : []),
-    operations: { operator: runtime, deadLetters, reload: () => reloader.reload() },
+    onRefused: (message) => logger.warn({}, message),
+    callers,
+    operations: { operator: runtime, deadLetters, reload },
+    tls: certificate?.material,
+    store,
   });
   const withMetrics = options.metrics && reloader.configuration.metrics !== false;
-  const metricsServer = withMetrics ? metrics.server() : undefined;
+  const metricsServer = withMetrics ? metrics.server(new CallerGate(callers)) : undefined;
   try {
     if (metricsServer)
       await bind(metricsServer, { host: options.metricsListenAddress, port: options.metricsPort });
@@ -144,6 +160,7 @@ export async function serve(options: ServeOptions): Promise<Served> {
 
   async function finish(exitCode: number): Promise<void> {
     reloader.close();
+    certificate?.close();
     const code = await shutDown(
       {
         ...{ runtime, app, server, logger, hasApp: options.appPort !== undefined },
@@ -183,9 +200,12 @@ export async function serve(options: ServeOptions): Promise<Served> {
     const facts = { http: httpPort, grpc: grpcPort, on, version };
     logger.info(facts, `listening on ${on}; say --dapr-listen-addresses for others`);
   } else {
-    const sockets = socketsOf(options.unixDomainSocket, options.appId);
-    logger.info({ ...sockets, version }, "listening on sockets");
+    const folder = options.unixDomainSocket;
+    const [http, grpc] = listeners.map((listener) => socketOf(folder, options.appId, listener));
+    logger.info({ http, grpc, version }, "listening on sockets");
   }
+  void store.look();
+  void certificate?.watch((tls) => server.setTls(tls));
   void reloader.start().then(({ components }) => {
     const took = formatDuration(Math.round(performance.now() - started));
     logger.info({ components: components.length, took }, "cufflink initialized. Status: Running.");
@@ -197,8 +217,20 @@ export async function serve(options: ServeOptions): Promise<Served> {
     runtime,
     ended,
     end,
-    reload: () => reloader.reload(),
+    reload,
   };
+}
+
+async function loadCertificate(
+  { tlsCert, tlsKey, tlsKeyPassphraseFile }: ServeOptions,
+  logger: RuntimeLogger,
+): Promise<ServerCertificate | undefined> {
+  if (tlsCert === undefined || tlsKey === undefined) return undefined;
+  const { ServerCertificate } = await import("./server-certificate.ts");
+  return ServerCertificate.load(
+    { cert: tlsCert, key: tlsKey, passphrase: tlsKeyPassphraseFile },
+    logger,
+  );
 }
 
 async function startServer(
@@ -208,7 +240,10 @@ async function startServer(
   {
     features,
     ...asked
-  }: Pick<ServerOptions, "shutdown" | "operations" | "memory"> & {
+  }: Pick<
+    ServerOptions,
+    "shutdown" | "operations" | "store" | "callers" | "onRefused" | "tls" | "memory"
+  > & {
     features: () => readonly string[];
   },
 ): Promise<CufflinkServer> {
@@ -231,13 +266,6 @@ async function startServer(
       },
     },
   });
-  const tls =
-    options.tlsCert === undefined || options.tlsKey === undefined
-      ? undefined
-      : {
-          cert: await readFile(options.tlsCert, "utf8"),
-          key: await readFile(options.tlsKey, "utf8"),
-        };
   return createServer({
     runtime,
     description,
@@ -251,7 +279,6 @@ async function startServer(
         }),
     token: process.env["DAPR_API_TOKEN"],
     maxBodySize: options.maxBodySize,
-    tls,
     ...asked,
     subscribe: (messages) => app.streams.accept(messages),
   });
@@ -270,14 +297,10 @@ async function addressesOf(options: ServeOptions): Promise<Address[]> {
     );
   }
   await mkdir(unixDomainSocket, { recursive: true });
-  const sockets = socketsOf(unixDomainSocket, appId);
-  return listeners.map((listener) => ({ socket: sockets[listener], listener }));
-}
-
-/** The sockets of a folder, by Dapr's names. */
-function socketsOf(folder: string, appId: string): Record<(typeof listeners)[number], string> {
-  const socketOf = (name: string): string => join(folder, `dapr-${appId}-${name}.socket`);
-  return { http: socketOf("http"), grpc: socketOf("grpc") };
+  return listeners.map((listener) => ({
+    socket: socketOf(unixDomainSocket, appId, listener),
+    listener,
+  }));
 }
 
 /** The ports that listen; 0 where sockets do. */

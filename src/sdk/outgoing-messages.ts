@@ -7,7 +7,7 @@ import {
 } from "../../gen/cufflink/v1/event_streams_pb.ts";
 import { durationOf } from "./duration.ts";
 import { FlushScheduler } from "./flush-scheduler.ts";
-import type { Outcome } from "./outcome.ts";
+import type { Outcome } from "../handler-outcome.ts";
 
 /** A message is ended when the replies in it are larger than this, in bytes. */
 const messageBytes = 256 * 1024;
@@ -101,8 +101,8 @@ export class OutgoingMessages {
 function outcomeMessage(outcome: Outcome) {
   switch (outcome.kind) {
     case "handled": {
-      const { data, to = [], parallel = false, storeName = "", states = [] } = outcome.reply ?? {};
-      const value = { to, parallel, storeName, states, ...(data !== undefined && { data }) };
+      const { data, ...reply } = outcome.reply ?? {};
+      const value = { ...reply, ...(data !== undefined && { data }) };
       return { case: "handled" as const, value };
     }
     case "retry": {

@@ -4,6 +4,7 @@ import { headerText, isHeaderName } from "../rpc/metadata-headers.ts";
 import { baggageProblem, traceOfRequest } from "../rpc/trace.ts";
 import type { Invocation } from "../runtime/outputs/invocation.ts";
 import type { Runtime } from "../runtime/runtime.ts";
+import type { StoreState } from "../store/store.ts";
 import { readBindingRequest, type BindingRequest } from "./binding-request.ts";
 import type { TokenCheck } from "./gate.ts";
 import { goJson, JsonError } from "./go-json.ts";
@@ -17,6 +18,8 @@ import { notServedText } from "./other-blocks.ts";
 export type DaprHttpOptions = {
   readonly runtime: Runtime;
   readonly description: RuntimeDescription;
+  /** Where durable records are kept. Absent: there are none. */
+  readonly store?: StoreState | undefined;
   readonly token: TokenCheck;
   /** The largest request body, in bytes. */
   readonly maxBodySize: number;
@@ -85,12 +88,15 @@ export class DaprHttp {
 
   #health(path: string, request: HttpRequest, response: HttpResponse): boolean {
     if (!healthPaths.has(path)) return false;
-    const { runtime, description } = this.#options;
+    const { runtime, description, store } = this.#options;
     const appId = new URLSearchParams((request.url ?? "").split("?")[1] ?? "").get("appid");
     if (path === "/v1.0/healthz" && appId !== null && appId !== description.appId) {
       sendError(response, 500, "ERR_HEALTH_APPID_NOT_MATCH", "dapr app-id does not match");
     } else if (!runtime.ready) {
       sendError(response, 500, "ERR_HEALTH_NOT_READY", "dapr is not ready: [runtime]");
+    } else if (path === "/v1.0/healthz/store") {
+      if (store?.trouble === undefined) sendNothing(response, 204);
+      else sendError(response, 503, "ERR_HEALTH_NOT_READY", store.trouble);
     } else if (path === "/v1.0/healthz/ready") {
       const down = runtime
         .components()
@@ -221,6 +227,7 @@ const healthPaths: ReadonlySet<string> = new Set([
   "/v1.0/healthz",
   "/v1.0/healthz/outbound",
   "/v1.0/healthz/ready",
+  "/v1.0/healthz/store",
 ]);
 
 /** Slashes folded, dots resolved, no slash at the end; still escaped. `undefined`: an escape that is none. */

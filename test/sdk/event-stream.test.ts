@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { DeadLetter, Drop, Retry } from "../../src/handler-errors.ts";
-import type { BindingEvent, BindingEventHandler } from "../../src/sdk/event.ts";
+import type { BindingEvent, BindingEventHandler } from "../../src/handler-event.ts";
 import { EventStream } from "../../src/sdk/event-stream.ts";
 import { RunningHandlers } from "../../src/sdk/running-handlers.ts";
 import { WorkerPool } from "../../src/sdk/worker-pool.ts";
@@ -180,6 +180,7 @@ test("what handlers answer and throw arrives whole", async () => {
       concurrency: "parallel",
       storeName: "states",
       states: [{ key: "k", value: "v" }],
+      contentType: "text/plain",
     }),
     bytes: () => ({ data: new Uint8Array([1, 2]) }),
     retry: () => {
@@ -213,6 +214,7 @@ test("what handlers answer and throw arrives whole", async () => {
     to: ["one", "two"],
     parallel: true,
     storeName: "states",
+    contentType: "text/plain",
     states: [{ key: "k", value: new Uint8Array(Buffer.from("v")) }],
   });
   expect(told["bytes"]).toMatchObject({ data: new Uint8Array([1, 2]), to: [], parallel: false });
