@@ -351,6 +351,6 @@ type CountField =
 /** Names that are numbers. */
 type NumberField =
   | ("delivery" | "generation" | "grpc" | "http" | "node" | "port" | "revision")
-  | ("end" | "partition" | "position" | "start");
+  | ("common" | "end" | "partition" | "position" | "start");
 
 type WithUnit<Value> = Value extends number | bigint ? "a number needs its unit, as a text" : Value;

@@ -1,5 +1,5 @@
 import type { Logger } from "../binding.ts";
-import type { App, Delivery, Intake, Outcome } from "../runtime/app.ts";
+import type { App, ComponentNames, Delivery, Intake, Outcome } from "../runtime/app.ts";
 import { AvailabilityLog } from "./availability-log.ts";
 import type { EventStreams } from "./event-streams.ts";
 import { whyUnlisted } from "./unlisted.ts";
@@ -52,6 +52,10 @@ export class CombinedApp implements App {
 
   of(name: string): App {
     return new InputApp(name, this, this.streams);
+  }
+
+  componentsChanged(components: ComponentNames): void {
+    this.streams.subscriptions.componentsChanged(components);
   }
 
   /** An input waits for events. */

@@ -98,6 +98,7 @@ class GrpcApp implements App {
       client: this.#client,
       streams: options.streams,
       headers: this.#token,
+      answers,
       timeout: options.optionsTimeout,
       isHealthy: () => this.#availability.available,
       onChange: changed,
@@ -210,7 +211,9 @@ class GrpcApp implements App {
     }
     if (result.kind !== "ok") throw new Error(`ListInputBindings: ${reasonOf(result)}`);
     this.#lists = true;
-    return new Set(fromBinary(ListInputBindingsResponseSchema, result.message).bindings);
+    const { bindings } = fromBinary(ListInputBindingsResponseSchema, result.message);
+    this.#options.streams.subscriptions.subscribed(this, bindings);
+    return new Set(bindings);
   }
 }
 

@@ -1,5 +1,4 @@
 import { mkdir } from "node:fs/promises";
-import { join } from "node:path";
 import { createApp } from "../app/app.ts";
 import type { CombinedApp } from "../app/combined-app.ts";
 import { bindings } from "../bindings/index.ts";
@@ -23,6 +22,7 @@ import { stateFolder } from "../store/state-folder.ts";
 import { createLogger } from "../telemetry/logger.ts";
 import { Metrics } from "../telemetry/metrics.ts";
 import { version } from "../version.ts";
+import { socketOf } from "./app-environment.ts";
 import { shutDown } from "./shutdown.ts";
 import { Reloader } from "./reloader.ts";
 import type { ServeOptions } from "./serve-options.ts";
@@ -200,8 +200,9 @@ export async function serve(options: ServeOptions): Promise<Served> {
     const facts = { http: httpPort, grpc: grpcPort, on, version };
     logger.info(facts, `listening on ${on}; say --dapr-listen-addresses for others`);
   } else {
-    const sockets = socketsOf(options.unixDomainSocket, options.appId);
-    logger.info({ ...sockets, version }, "listening on sockets");
+    const folder = options.unixDomainSocket;
+    const [http, grpc] = listeners.map((listener) => socketOf(folder, options.appId, listener));
+    logger.info({ http, grpc, version }, "listening on sockets");
   }
   void store.look();
   void certificate?.watch((tls) => server.setTls(tls));
@@ -296,14 +297,10 @@ async function addressesOf(options: ServeOptions): Promise<Address[]> {
     );
   }
   await mkdir(unixDomainSocket, { recursive: true });
-  const sockets = socketsOf(unixDomainSocket, appId);
-  return listeners.map((listener) => ({ socket: sockets[listener], listener }));
-}
-
-/** The sockets of a folder, by Dapr's names. */
-function socketsOf(folder: string, appId: string): Record<(typeof listeners)[number], string> {
-  const socketOf = (name: string): string => join(folder, `dapr-${appId}-${name}.socket`);
-  return { http: socketOf("http"), grpc: socketOf("grpc") };
+  return listeners.map((listener) => ({
+    socket: socketOf(unixDomainSocket, appId, listener),
+    listener,
+  }));
 }
 
 /** The ports that listen; 0 where sockets do. */

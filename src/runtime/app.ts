@@ -29,7 +29,16 @@ export type App = {
   readonly intake?: Intake;
   /** The app as one input sees it. Absent: the same for all of them. */
   of?(name: string): App;
+  /** Told which components there are, at first and whenever that changes. */
+  componentsChanged?(components: ComponentNames): void;
   close(): Promise<void>;
+};
+
+/** The names of the components, by what they can be. */
+export type ComponentNames = {
+  readonly inputs: readonly string[];
+  /** Those that never read events. */
+  readonly outputs: readonly string[];
 };
 
 /** What an app that gives credit takes at the moment. */

@@ -158,8 +158,10 @@ test("emit hands a test event over, once, by the component's route", async () =>
   expect(app.deliveries).toMatchObject([
     { name: "orders", route: "in/orders", attempt: 1, attempts: 1, metadata: { a: "b" } },
   ]);
-  const without = startRuntime({ bindings: [] });
-  expect(await without.runtime.emit("x", event, signal)).toMatchObject({ kind: "unsent" });
+  const without = startRuntime({ bindings: [system.binding("fake", "input")] });
+  await without.runtime.apply([component("fake", {})]);
+  expect(await without.runtime.emit("orders", event, signal)).toMatchObject({ kind: "unsent" });
+  await expect(runtime.emit("ordres", event, signal)).rejects.toThrow("did you mean orders?");
 });
 
 test("a source is told how many events it may have out", async () => {
