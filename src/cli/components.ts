@@ -1,5 +1,6 @@
 import type { Command } from "commander";
 import type { ListedComponent } from "../rpc/listed-component.ts";
+import { noComponent } from "../runtime/find-component.ts";
 import { addClientOptions, createClientFor } from "./client-options.ts";
 import {
   addDrainCommand,
@@ -75,8 +76,8 @@ function addShowCommand(components: Command): void {
 
 /** Says that there is none of that name, and ends so. */
 function unknown(name: string, all: readonly ListedComponent[]): ExitCode {
-  const known = all.map((one) => one.name).join(", ") || "none at all";
-  process.stderr.write(`no component is called ${JSON.stringify(name)}; there are: ${known}\n`);
+  const names = all.map((one) => one.name);
+  process.stderr.write(`cufflink: ${noComponent(name, names).message}\n`);
   return new ExitCode(1);
 }
 

@@ -1,5 +1,4 @@
 import { mkdir } from "node:fs/promises";
-import { join } from "node:path";
 import { createApp } from "../app/app.ts";
 import type { CombinedApp } from "../app/combined-app.ts";
 import { bindings } from "../bindings/index.ts";
@@ -23,6 +22,7 @@ import { stateFolder } from "../store/state-folder.ts";
 import { createLogger } from "../telemetry/logger.ts";
 import { Metrics } from "../telemetry/metrics.ts";
 import { version } from "../version.ts";
+import { socketOf } from "./app-environment.ts";
 import { shutDown } from "./shutdown.ts";
 import { Reloader } from "./reloader.ts";
 import type { ServeOptions } from "./serve-options.ts";
@@ -77,7 +77,7 @@ export async function serve(options: ServeOptions): Promise<Served> {
   });
   const memory = new MemoryBudget(options.memoryBudget, {
     onRefused({ name, used, limit }, refusals) {
-      const fields = { listener: name, refusals, held: used, limit };
+      const fields = { listener: name, refusals, held: `${used}B`, limit: `${limit}B` };
       logger.warn(
         fields,
         "requests or answers refused: too many bytes are held; see --memory-budget",
@@ -196,20 +196,16 @@ export async function serve(options: ServeOptions): Promise<Served> {
     }
   }
 
-  // Each of the two ports has as many listeners as there are addresses; a socket has one.
-  const grpcAt = options.unixDomainSocket === undefined ? options.listenAddresses.length : 1;
-  const [httpPort = 0] = server.ports;
-  const grpcPort = server.ports[grpcAt] ?? 0;
-  const where = options.unixDomainSocket ?? options.listenAddresses.join(", ");
-  logger.info(
-    {
-      http: httpPort,
-      grpc: grpcPort,
-      on: where,
-      version,
-    },
-    `listening on ${where}; say --dapr-listen-addresses for others`,
-  );
+  const { httpPort, grpcPort } = portsOf(options, server);
+  if (options.unixDomainSocket === undefined) {
+    const on = options.listenAddresses.join(", ");
+    const facts = { http: httpPort, grpc: grpcPort, on, version };
+    logger.info(facts, `listening on ${on}; say --dapr-listen-addresses for others`);
+  } else {
+    const folder = options.unixDomainSocket;
+    const [http, grpc] = listeners.map((listener) => socketOf(folder, options.appId, listener));
+    logger.info({ http, grpc, version }, "listening on sockets");
+  }
   void store.look();
   void certificate?.watch((tls) => server.setTls(tls));
   void reloader.start().then(({ components }) => {
@@ -305,7 +301,15 @@ async function addressesOf(options: ServeOptions): Promise<Address[]> {
   }
   await mkdir(unixDomainSocket, { recursive: true });
   return listeners.map((listener) => ({
-    socket: join(unixDomainSocket, `dapr-${appId}-${listener}.socket`),
+    socket: socketOf(unixDomainSocket, appId, listener),
     listener,
   }));
+}
+
+/** The ports that listen; 0 where sockets do. */
+function portsOf({ listenAddresses, unixDomainSocket }: ServeOptions, { ports }: CufflinkServer) {
+  if (unixDomainSocket !== undefined) return { httpPort: 0, grpcPort: 0 };
+  // Each of the two ports has as many listeners as there are addresses.
+  const [httpPort = 0] = ports;
+  return { httpPort, grpcPort: ports[listenAddresses.length] ?? 0 };
 }

@@ -13,6 +13,7 @@ import type { RuntimeDescription } from "../rpc/description.ts";
 import type { MemoryShare, Reservation } from "../memory-budget.ts";
 import { NoRoom, readBody, TooLarge, TooSlow } from "./body.ts";
 import type { HttpRequest, HttpResponse } from "../rpc/http-message.ts";
+import { notServedText } from "./other-blocks.ts";
 
 export type DaprHttpOptions = {
   readonly runtime: Runtime;
@@ -66,8 +67,7 @@ export class DaprHttp {
       this.#options.shutdown();
       return;
     }
-    const message = "failed getting app id either from the URL path or the header dapr-app-id";
-    sendError(response, 404, "ERR_DIRECT_INVOKE", message);
+    sendError(response, 404, "ERR_DIRECT_INVOKE", notServedText(path, request.headers));
   }
 
   /** The public port: health and metadata, nothing else, no token. */

@@ -11,6 +11,7 @@ import { Code, encodeGrpcMessage } from "../grpc/status.ts";
 import type { MemoryShare } from "../memory-budget.ts";
 import type { ConnectHandler } from "../rpc/connect.ts";
 import { isStreamed, type HttpRequest, type HttpResponse } from "../rpc/http-message.ts";
+import { notHere } from "./other-blocks.ts";
 
 export type RpcHandlerOptions = {
   readonly services: readonly Service[];
@@ -121,12 +122,13 @@ function refuseTheRest(stream: ServerHttp2Stream, response: Http2ServerResponse)
 function sayUnimplemented(stream: ServerHttp2Stream, path: string): void {
   stream.on("error", () => undefined);
   stream.resume();
+  const isDapr = path.startsWith("/dapr.proto.runtime.v1.Dapr/");
   stream.respond(
     {
       ":status": 200,
       "content-type": "application/grpc",
       "grpc-status": String(Code.unimplemented),
-      "grpc-message": encodeGrpcMessage(`unknown method ${path}`),
+      "grpc-message": encodeGrpcMessage(`unknown method ${path}${isDapr ? `: it ${notHere}` : ""}`),
     },
     { endStream: true },
   );

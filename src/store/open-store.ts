@@ -32,9 +32,9 @@ export type CheckedStore = Store & {
 };
 
 export type StoreLogger = {
-  info(fields: object, message: string): void;
-  warn(fields: object, message: string): void;
-  error(fields: object, message: string): void;
+  info(fields: { folder: string }, message: string): void;
+  warn(fields: { component: string; deadLetters: number }, message: string): void;
+  error(fields: { folder?: string }, message: string): void;
 };
 
 /**
@@ -56,7 +56,10 @@ export function createStore(options: StoreOptions): CheckedStore {
     trouble: () => tell(),
     expired(expired) {
       for (const { component, count } of expired) {
-        logger?.warn({ component, count }, "dead letters were removed: too old, or too many");
+        logger?.warn(
+          { component, deadLetters: count },
+          "dead letters were removed: too old, or too many",
+        );
         options.onExpired?.(component, count);
       }
     },

@@ -119,6 +119,20 @@ export const differences: readonly Difference[] = [
     ours: goesOn("; raise maxMessageBytes, and the topic's max.message.bytes, or send less"),
   },
   {
+    suite: "kafka",
+    calls: ["a message that the broker refuses"],
+    documented: "What can be done about it follows a semicolon",
+    ours: goesOn("; raise the topic's max.message.bytes, or send less"),
+  },
+  {
+    suite: "kafka",
+    calls: ["a topic whose name is none"],
+    documented: "What can be done about it follows a semicolon",
+    ours: goesOn(
+      "; topic no such topic could not be looked up: a topic's name has at most 249 letters, digits, dots, hyphens and _",
+    ),
+  },
+  {
     suite: "localstorage",
     calls: ["get without a name", "delete without a name"],
     documented: "`get` and `delete` need a name, and the root cannot be deleted",

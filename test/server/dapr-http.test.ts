@@ -157,6 +157,32 @@ describe("paths", () => {
     message: "failed getting app id either from the URL path or the header dapr-app-id",
   };
 
+  const alone = "is not part of Cufflink, which has Dapr's bindings alone";
+
+  test.each([
+    [
+      "POST",
+      "/v1.0/invoke/checkout/method/pay?a=1",
+      {},
+      `service invocation ${alone}: call app checkout at its own address`,
+    ],
+    [
+      "GET",
+      "/orders/1",
+      { "dapr-app-id": "checkout" },
+      `service invocation ${alone}: call app checkout at its own address`,
+    ],
+    ["POST", "/v1.0/state/store", {}, `the state API ${alone}`],
+    ["GET", "/v1.0/state/store/key", { "dapr-app-id": "shop" }, `the state API ${alone}`],
+    ["POST", "/v1.0/publish/bus/orders", {}, `publish and subscribe ${alone}`],
+    ["POST", "/v1.0-alpha1/jobs/one", {}, `the jobs API ${alone}`],
+    ["GET", "/v1.0/invoke", {}, `service invocation ${alone}`],
+  ])("%s %s says what is not here", async (method, path, headers, message) => {
+    const answer = await send(served.port, path, { method, headers });
+    expect(answer.status).toBe(404);
+    expect(JSON.parse(answer.text)).toEqual({ errorCode: "ERR_DIRECT_INVOKE", message });
+  });
+
   test.each([
     ["GET", "/"],
     ["GET", "/nothing"],

@@ -1,6 +1,7 @@
 import type { IPublishPacket } from "mqtt-packet";
 import type { InboundEvent, Reader, Reading } from "../../binding.ts";
 import { BindingError, messageOf } from "../../errors.ts";
+import { formatDuration } from "../../metadata/duration.ts";
 import type { BrokerAddress } from "./address.ts";
 import type { mqttFields } from "./fields.ts";
 import { MqttSession } from "./session.ts";
@@ -141,8 +142,8 @@ class Consumer implements Reader {
     if (now - oldest.since < stallAfter || now - this.#lastReceived < stallAfter) return;
     this.#reading.logger.warn(
       {
-        unacknowledged: size,
-        oldestSeconds: Math.round((now - oldest.since) / 1000),
+        messages: size,
+        oldest: formatDuration(Math.round(now - oldest.since)),
         topic: oldest.message.topic,
       },
       "no message has come for a while: the broker may be waiting for acknowledgements of those that are unhandled",

@@ -1,9 +1,8 @@
 import { AsyncLocalStorage } from "node:async_hooks";
-import type { AnyBinding, Logger } from "../../binding.ts";
+import type { AnyBinding } from "../../binding.ts";
 import type { ComponentSpec } from "../../component.ts";
 import { BindingError } from "../../errors.ts";
 import { ComponentPolicies } from "../../policy/component-policies.ts";
-import { pauseAfter, type RetryPolicy } from "../../policy/retry.ts";
 import { logBreaker } from "./breaker-log.ts";
 import { Calls } from "./calls.ts";
 import type { ComponentSettings } from "./component-fields.ts";
@@ -14,8 +13,11 @@ import { Input } from "./input.ts";
 import { openComponent, type Opened, type OpenedComponent } from "./opening.ts";
 import { OpeningWaiters } from "./opening-waiters.ts";
 import { ownPolicies } from "./own-policy.ts";
+import { SampledLogger } from "../sampled-logger.ts";
 import { delay } from "../delay.ts";
 import { readinessOf, readReadiness, type Readiness } from "./readiness.ts";
+import { reopeningPause } from "./reopening.ts";
+import { isStateStore } from "./state-store.ts";
 import { StateLog } from "./state-log.ts";
 import type { ComponentStatus } from "../status.ts";
 import { TimedPromise } from "./timed-promise.ts";
@@ -29,14 +31,6 @@ export function owningComponent(): Component | undefined {
   return owner.getStore();
 }
 
-/** Pauses between attempts to open: from 100 ms doubling to 10 s, without end. */
-const reopening: RetryPolicy = {
-  attempts: Number.POSITIVE_INFINITY,
-  initial: 100,
-  max: 10_000,
-  multiplier: 2,
-  jitter: 0.1,
-};
 /** A connection that lived this long starts the pauses anew. */
 const steadyAfter = 10_000;
 const longestOpening = 20_000;
@@ -56,7 +50,7 @@ export class Component {
   /** The reading side, which can be paused. */
   readonly input: Input;
   readonly #options: ComponentOptions;
-  readonly #logger: Logger;
+  readonly #logger: SampledLogger;
   readonly #log: StateLog;
   readonly #closing = new AbortController();
   readonly #waiters = new OpeningWaiters();
@@ -84,7 +78,8 @@ export class Component {
     this.#options = options;
     this.#spec = options.spec;
     this.binding = options.binding;
-    this.#logger = options.logger.child({ component: options.spec.name, type: options.spec.type });
+    const { name, type } = options.spec;
+    this.#logger = new SampledLogger(options.logger.child({ component: name, type }));
     this.#log = new StateLog(() => this.#spec, this.#logger, options.observer);
     this.#directions = {
       input: options.binding.read !== undefined,
@@ -94,13 +89,16 @@ export class Component {
     this.policies = new ComponentPolicies(options.spec, options.policies, log);
     this.input = new Input({
       ...{ ...options, logger: this.#logger, policies: this.policies },
-      ...{ name: options.spec.name, type: options.spec.type },
+      ...{ name, type },
       run: (read) => owner.run(this, read),
       received: (events) => {
         this.#standstills = 0;
         this.#monitor?.received(events);
       },
-      onState: (wanted, reason) => this.#subscriptionState(wanted, reason),
+      onState: (state) => {
+        this.#log.subscription(state, this.#directions.output);
+        this.#beginning?.resolve();
+      },
     });
   }
 
@@ -197,7 +195,7 @@ export class Component {
 
   /** A state store takes the states of replies, and cannot be invoked from outside. */
   get isStateStore(): boolean {
-    return this.spec.type.toLowerCase().startsWith("state.");
+    return isStateStore(this.spec);
   }
 
   /** The HTTP path of the app for its events. */
@@ -255,6 +253,7 @@ export class Component {
     this.#lose?.(undefined);
     this.#waiters.wake(undefined);
     await this.#run;
+    this.#logger.flush();
   }
 
   async #live(maybeLazy: boolean, tried: (error?: unknown) => void): Promise<void> {
@@ -291,7 +290,7 @@ export class Component {
         tried(error);
       }
       if (openedAt !== undefined && performance.now() - openedAt > steadyAfter) failures = 1;
-      await delay(pauseAfter(reopening, failures), signal);
+      await delay(reopeningPause(failures), signal);
     }
     tried(new Error("it was closed"));
   }
@@ -344,12 +343,6 @@ export class Component {
     if (reads) this.input.connected({ opened, settings, route, lost });
   }
 
-  #subscriptionState(wanted: boolean, reason: string): void {
-    if (wanted || this.#directions.output) this.#log.set("running", reason);
-    else this.#log.set("waiting for app", reason);
-    this.#beginning?.resolve();
-  }
-
   #watchOver(opened: Opened): Disposable {
     const monitor = new ConnectionMonitor({
       binding: this.binding,
@@ -379,11 +372,11 @@ export class Component {
   }
 
   #shown() {
-    const { state, reason, since } = this.#log;
+    const { state, reason, since, awaitsApp } = this.#log;
     const { app } = this.#options;
     return shownState({
-      ...{ state, reason, since, app, delivery: this.input.delivery, paused: this.input.paused },
-      ...{ condition: this.input.condition, refusal: this.#refusal },
+      ...{ state, reason, since, awaitsApp, app, paused: this.input.paused },
+      ...{ delivery: this.input.delivery, condition: this.input.condition, refusal: this.#refusal },
     });
   }
 

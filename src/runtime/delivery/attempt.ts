@@ -1,4 +1,4 @@
-import { longestTimer } from "../../metadata/duration.ts";
+import { formatDuration, longestTimer } from "../../metadata/duration.ts";
 import { messageOf } from "../../errors.ts";
 import { faultPoints, reach } from "../../fault-point.ts";
 import { matches } from "../../policy/matching.ts";
@@ -61,7 +61,7 @@ export async function attempt(
   if (outcome.kind === "handled") {
     const { reply } = outcome;
     try {
-      const fanOut = options.fanOut(reply);
+      const fanOut = options.fanOut(reply, entry);
       if (fanOut.steps.length > 0 && !entry.keep(reply, fanOut))
         outcome = { kind: "refused", reason: noRoomForReply };
     } catch (error) {
@@ -173,6 +173,6 @@ export function noteRefusal(
   }
   entry.pause = Math.max(after, pauseAfter(retry, entry.failed));
   const facts = { event: entry.event.id, attempt: entry.failed, reason };
-  const pause = Math.round(entry.pause);
+  const pause = formatDuration(Math.round(entry.pause));
   logger.warn({ ...facts, pause }, "event not handled; it is tried again after a pause");
 }
