@@ -72,6 +72,12 @@ export type Binding<
   readonly returnsSingly?: boolean;
 
   /**
+   * Why connections may be cut again and again right after they were made, as far as that is known of the system: a
+   * sentence without its full stop, such as who else may take the consumer's identity.
+   */
+  cutCause?(metadata: Values<MetadataFields>): string;
+
+  /**
    * Throws when the system cannot be used right now; a `BindingError` that is `rejected` says that it is there.
    * Asked every 30 seconds while connected; after three failures in a row the connection is made anew.
    */
@@ -107,12 +113,19 @@ export type Opening<MetadataFields extends Fields> = {
   readonly signal: AbortSignal;
   /** Ports that components of one process share. */
   readonly http: HttpEndpoints;
+  readonly notice: Notice;
   /**
    * To be called when the connection is gone for good. The framework then closes it and opens a new
    * one; a driver's own hidden reconnecting is switched off.
    */
   readonly lost: (reason: unknown) => void;
 };
+
+/**
+ * Tells what is worth knowing about a component that works all the same: as a warning, once, and in its state's
+ * reason while this connection lasts.
+ */
+export type Notice = (text: string) => void;
 
 export type Operation<MetadataFields extends Fields, Connection, RequestFields extends Fields> = {
   /** One sentence. */
@@ -188,6 +201,9 @@ export type Reading<MetadataFields extends Fields> = {
   readonly logger: Logger;
   /** The most events of this component that the app handles at one time. */
   readonly maxInFlight: number;
+  /** How often the runtime tries an event, by its policy now; may be infinite. */
+  readonly attempts: number;
+  readonly notice: Notice;
   /**
    * Hands events over, in the order of the source, and resolves when there is room for more. A source
    * that can wait awaits it before it reads on; one that cannot bounds what it asks for otherwise.
@@ -258,7 +274,12 @@ export type Lease = {
 export type Header = { readonly name: string; readonly value: Uint8Array };
 
 export type Settlement =
-  | { readonly outcome: "handled"; readonly reply?: Answer & { contentType?: string | undefined } }
+  | {
+      readonly outcome: "handled";
+      readonly reply?: Answer & { contentType?: string | undefined };
+      /** The app has not handled it: it is safe in the dead letters, or at the output of that name. */
+      readonly movedTo?: "dead letters" | { readonly output: string };
+    }
   | { readonly outcome: "returned"; readonly reason: string; readonly after?: number };
 
 /** HTTP ports for bindings that serve; several components may share one port by path. */

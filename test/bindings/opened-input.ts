@@ -42,6 +42,7 @@ export async function openInput(
     signal: AbortSignal.timeout(20_000),
     http: http ?? { listen: () => Promise.reject(new Error("it serves nothing")) },
     lost: lost.resolve,
+    notice() {},
   });
   const events: InboundEvent[] = [];
   const asking: ((event: InboundEvent) => void)[] = [];
@@ -51,6 +52,8 @@ export async function openInput(
     metadata: values,
     logger,
     maxInFlight: 64,
+    attempts: 10,
+    notice() {},
     signal: new AbortController().signal,
     async deliver(batch: readonly InboundEvent[]) {
       for (const event of batch) {

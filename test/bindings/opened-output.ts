@@ -46,6 +46,7 @@ export async function openOutput(
     signal,
     http: { listen: () => Promise.reject(new Error("an output serves nothing")) },
     lost: lost.resolve,
+    notice() {},
   });
   return {
     logger,

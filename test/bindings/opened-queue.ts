@@ -39,6 +39,7 @@ export async function openQueue(
     error: write("error"),
   };
   const losses: unknown[] = [];
+  const notices: string[] = [];
   const connection: AsyncDisposable = await binding.open({
     component: { name, appId: "test" },
     metadata: values,
@@ -46,9 +47,10 @@ export async function openQueue(
     logger,
     signal,
     http: { listen: () => Promise.reject(new Error("a queue serves nothing")) },
+    notice: (text) => void notices.push(text),
     lost: (reason) => void losses.push(reason),
   });
-  const opened = new OpenedQueue(binding, connection, values, logger, log, losses);
+  const opened = new OpenedQueue(binding, connection, values, logger, log, losses, notices);
   onTestFinished(() => opened.close());
   return opened;
 }
@@ -57,6 +59,8 @@ export class OpenedQueue {
   readonly log: readonly Line[];
   /** What the binding gave as the end of its connection; the runtime would open it again. */
   readonly losses: readonly unknown[];
+  /** What the binding said is worth knowing. */
+  readonly notices: string[];
   readonly #binding: AnyBinding;
   readonly #connection: AsyncDisposable;
   readonly #values: Record<string, unknown>;
@@ -71,6 +75,7 @@ export class OpenedQueue {
     logger: Logger,
     log: readonly Line[],
     losses: readonly unknown[],
+    notices: string[],
   ) {
     this.#binding = binding;
     this.#connection = connection;
@@ -78,6 +83,7 @@ export class OpenedQueue {
     this.#logger = logger;
     this.log = log;
     this.losses = losses;
+    this.notices = notices;
   }
 
   async create(
@@ -103,8 +109,9 @@ export class OpenedQueue {
     handle: Handle = () => handled,
     {
       maxInFlight = 64,
+      attempts = 10,
       room = async () => {},
-    }: { maxInFlight?: number; room?: () => Promise<void> } = {},
+    }: { maxInFlight?: number; attempts?: number; room?: () => Promise<void> } = {},
   ): Promise<Reading> {
     const reading = new Reading(handle, room);
     const reader = await this.#binding.read?.(this.#connection, {
@@ -112,6 +119,8 @@ export class OpenedQueue {
       metadata: this.#values,
       logger: this.#logger,
       maxInFlight,
+      attempts,
+      notice: (text) => void this.notices.push(text),
       signal: new AbortController().signal,
       deliver: (events) => reading.take(events),
       lost: (reason) => void reading.losses.push(reason),

@@ -81,14 +81,21 @@ export function shownState(
     readonly app: App | undefined;
     readonly delivery: Delivery | undefined;
     readonly paused: Pause | undefined;
+    /** What is worth knowing though it works; empty: nothing. */
+    readonly notices: string;
     /** Why a changed definition could not follow; empty: none was refused. */
     readonly refusal: string;
   },
 ): State {
   const { refusal, paused } = facts;
-  const state = withPause(currentState(facts), paused);
-  if (refusal === "") return state;
-  return { ...state, reason: state.reason === "" ? refusal : `${state.reason}; ${refusal}` };
+  const current = currentState(facts);
+  const notices = current.state === "running" ? facts.notices : "";
+  return withReason(withPause(withReason(current, notices), paused), refusal);
+}
+
+function withReason(state: State, more: string): State {
+  if (more === "") return state;
+  return { ...state, reason: state.reason === "" ? more : `${state.reason}; ${more}` };
 }
 
 function currentState({

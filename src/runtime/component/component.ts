@@ -3,7 +3,6 @@ import type { AnyBinding, Logger } from "../../binding.ts";
 import type { ComponentSpec } from "../../component.ts";
 import { BindingError } from "../../errors.ts";
 import { ComponentPolicies } from "../../policy/component-policies.ts";
-import { pauseAfter, type RetryPolicy } from "../../policy/retry.ts";
 import { logBreaker } from "./breaker-log.ts";
 import { Calls } from "./calls.ts";
 import type { ComponentSettings } from "./component-fields.ts";
@@ -11,11 +10,13 @@ import type { ComponentOptions } from "./component-options.ts";
 import { breakersOf, componentStatus, shownState } from "./component-status.ts";
 import { firstUse } from "./first-use.ts";
 import { Input } from "./input.ts";
+import { Notices } from "./notices.ts";
 import { openComponent, type Opened, type OpenedComponent } from "./opening.ts";
 import { OpeningWaiters } from "./opening-waiters.ts";
 import { ownPolicies } from "./own-policy.ts";
 import { pause } from "../pause.ts";
 import { readinessOf, readReadiness, type Readiness } from "./readiness.ts";
+import { cutCauseOf, Reopening } from "./reopening.ts";
 import { StateLog } from "./state-log.ts";
 import type { ComponentStatus } from "../status.ts";
 import { Trial } from "./trial.ts";
@@ -29,16 +30,6 @@ export function owningComponent(): Component | undefined {
   return owner.getStore();
 }
 
-/** Pauses between attempts to open: from 100 ms doubling to 10 s, without end. */
-const reopening: RetryPolicy = {
-  attempts: Number.POSITIVE_INFINITY,
-  initial: 100,
-  max: 10_000,
-  multiplier: 2,
-  jitter: 0.1,
-};
-/** A connection that lived this long starts the pauses anew. */
-const settledAfter = 10_000;
 const longestOpening = 20_000;
 /** How long a changed component may take to begin to read, in milliseconds. */
 const longestBeginning = 30_000;
@@ -60,6 +51,8 @@ export class Component {
   readonly #log: StateLog;
   readonly #closing = new AbortController();
   readonly #waiters = new OpeningWaiters();
+  readonly #notices: Notices;
+  readonly #reopening = new Reopening();
   #spec: ComponentSpec;
   #opened: Opened | undefined;
   #settings: ComponentSettings | undefined;
@@ -86,6 +79,7 @@ export class Component {
     this.binding = options.binding;
     this.#logger = options.logger.child({ component: options.spec.name, type: options.spec.type });
     this.#log = new StateLog(() => this.#spec, this.#logger, options.observer);
+    this.#notices = new Notices(this.#logger);
     this.#directions = {
       input: options.binding.read !== undefined,
       output: options.binding.operations !== undefined,
@@ -96,6 +90,7 @@ export class Component {
       ...{ ...options, logger: this.#logger, policies: this.policies },
       ...{ name: options.spec.name, type: options.spec.type },
       run: (read) => owner.run(this, read),
+      notice: (text) => this.#notices.add(text),
       received: (events) => {
         this.#standstills = 0;
         this.#vigil?.received(events);
@@ -261,8 +256,8 @@ export class Component {
     const { signal } = this.#closing;
     this.#readiness = await readReadiness(this.spec);
     if (maybeLazy) await this.#firstUse(tried);
-    for (let failures = 1; !signal.aborted; failures++) {
-      let openedAt: number | undefined;
+    while (!signal.aborted) {
+      let wasOpen = false;
       try {
         let over = false;
         const lost = new Promise<unknown>((resolve) => {
@@ -272,7 +267,8 @@ export class Component {
           };
         });
         await using opened = await this.#open();
-        openedAt = performance.now();
+        wasOpen = true;
+        this.#reopening.opened(cutCauseOf(this.binding, opened));
         if (!over) tried();
         this.#begin(opened, opened.settings);
         using _ = this.#watchOver(opened);
@@ -281,17 +277,16 @@ export class Component {
         this.#opened = undefined;
         if (signal.aborted) break;
         await this.input.disconnected();
-        this.#failed(reason, true);
+        this.#failed(reason, wasOpen);
         tried(reason);
       } catch (error) {
         this.#opened = undefined;
         await this.input.disconnected();
         if (signal.aborted) break;
-        this.#failed(error, openedAt !== undefined);
+        this.#failed(error, wasOpen);
         tried(error);
       }
-      if (openedAt !== undefined && performance.now() - openedAt > settledAfter) failures = 1;
-      await pause(pauseAfter(reopening, failures), signal);
+      await pause(this.#reopening.pause, signal);
     }
     tried(new Error("it was closed"));
   }
@@ -315,6 +310,7 @@ export class Component {
   async #open(): Promise<OpenedComponent> {
     const { appId, http } = this.#options;
     const lost = this.#lose;
+    this.#notices.clear();
     const signal = AbortSignal.any([
       this.#closing.signal,
       AbortSignal.timeout(Math.max(this.spec.initTimeout, longestOpening)),
@@ -323,6 +319,7 @@ export class Component {
       ...{ appId, spec: this.spec, binding: this.binding, http, signal, logger: this.#logger },
       run: (open) => owner.run(this, open),
       lost: (reason) => lost?.(reason),
+      notice: (text) => this.#notices.add(text),
       onDirections: (directions) => (this.#directions = directions),
     });
     this.#settings = opened.settings;
@@ -371,7 +368,8 @@ export class Component {
     };
   }
 
-  #failed(reason: unknown, wasOpen: boolean): void {
+  #failed(end: unknown, wasOpen: boolean): void {
+    const reason = this.#reopening.ended(end);
     if (reason instanceof Stall) this.#log.set("stalled", reason.message);
     else this.#log.fail(reason, wasOpen);
     this.#beginning?.failed(reason);
@@ -382,6 +380,7 @@ export class Component {
     const { app } = this.#options;
     return shownState({
       ...{ state, reason, since, app, delivery: this.input.delivery, paused: this.input.paused },
+      notices: [this.#notices.text, this.#reopening.trouble].filter(Boolean).join("; "),
       refusal: this.#refusal,
     });
   }

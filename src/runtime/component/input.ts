@@ -1,5 +1,5 @@
 import { BindingError } from "../../errors.ts";
-import type { AnyBinding, Reader } from "../../binding.ts";
+import type { AnyBinding, Notice, Reader } from "../../binding.ts";
 import type { ComponentPolicies } from "../../policy/component-policies.ts";
 import type { DeadLetter } from "../../store/records.ts";
 import type { App, Reply } from "../app.ts";
@@ -27,6 +27,7 @@ export type InputOptions = Pick<
   readonly fanOut: (reply: Reply | undefined, replyFanOut: boolean) => FanOut;
   /** Runs the binding's `read`, so that what fails later on its behalf is known as the component's. */
   readonly run: (read: () => Promise<Reader | undefined>) => Promise<Reader | undefined>;
+  readonly notice: Notice;
   /** Told how many events came. */
   readonly received: (events: number) => void;
   /** Whether there are events wanted, and where not, why. */
@@ -248,6 +249,8 @@ export class Input {
           metadata: opened.metadata,
           ...{ logger, signal },
           maxInFlight: settings.maxInFlight ?? app.intake?.maxInFlight ?? usualMaxInFlight,
+          attempts: policies.inbound.retry.attempts,
+          notice: (text) => this.#options.notice(opened.redact(text)),
           deliver: (events, source) => {
             this.#options.received(events.length);
             return delivery.deliver(events, source);

@@ -21,12 +21,15 @@ async function read(properties: Record<string, string>): Promise<void> {
     signal: new AbortController().signal,
     http: { listen: () => Promise.reject(new Error("cron serves nothing")) },
     lost: vi.fn(),
+    notice: vi.fn(),
   });
   reader = await cron.read?.(connection, {
     component,
     metadata: values,
     logger,
     maxInFlight: 64,
+    attempts: 10,
+    notice: vi.fn(),
     signal: new AbortController().signal,
     deliver: async (batch) => {
       events.push(...batch);

@@ -368,6 +368,7 @@ test("the backlog counts the files that wait", async () => {
     signal: AbortSignal.timeout(5000),
     http: { listen: () => Promise.reject(new Error("unused")) },
     lost() {},
+    notice() {},
   });
   await put("a");
   await put("b");

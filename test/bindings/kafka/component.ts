@@ -36,6 +36,7 @@ export async function openComponent(
     signal,
     http: { listen: () => Promise.reject(new Error("kafka serves nothing")) },
     lost: () => {},
+    notice: () => {},
   });
   const opened = new Component(connection, values, log, logger);
   onTestFinished(() => opened[Symbol.asyncDispose]());
@@ -99,6 +100,8 @@ export class Component implements AsyncDisposable {
       metadata: this.#values,
       logger: this.#logger,
       maxInFlight: 64,
+      attempts: 10,
+      notice: () => {},
       signal: new AbortController().signal,
       deliver: (events) => collector.take(events),
       lost: (reason) => void (collector.lost = reason),

@@ -9,7 +9,23 @@ export const rabbitmq: Source = rabbitmqSource("rabbitmq", {}, false);
 /** The same with one message at a time, which are to be handled in the queue's order. */
 export const rabbitmqOrdered: Source = rabbitmqSource("rabbitmq-1", { prefetchCount: "1" }, true);
 
-function rabbitmqSource(name: string, metadata: Record<string, string>, ordered: boolean): Source {
+/**
+ * A quorum queue with a delivery limit: each connection that breaks counts against it, for all that was handed out. What is
+ * given up would be missing.
+ */
+export const rabbitmqQuorum: Source = rabbitmqSource(
+  "rabbitmq-quorum",
+  { queueType: "quorum", deliveryLimit: "20" },
+  false,
+  { "x-queue-type": "quorum", "x-delivery-limit": 20 },
+);
+
+function rabbitmqSource(
+  name: string,
+  metadata: Record<string, string>,
+  ordered: boolean,
+  declared: Readonly<Record<string, unknown>> = {},
+): Source {
   const unacknowledged = ordered ? 1 : 64;
   return {
     name,
@@ -33,7 +49,7 @@ function rabbitmqSource(name: string, metadata: Record<string, string>, ordered:
         connection.on("error", () => {});
         const channel = await connection.createConfirmChannel();
         channel.on("error", () => {});
-        await channel.assertQueue(queueName, { durable: true });
+        await channel.assertQueue(queueName, { durable: true, arguments: declared });
         return {
           async send(event) {
             const content = Buffer.from(JSON.stringify(event));
