@@ -243,6 +243,10 @@ export type InboundEvent = {
   readonly key?: Uint8Array | string | undefined;
   /** The source's own identity of the event. */
   readonly id?: string | undefined;
+  /** The id is made up for this delivery: the same event has another one when it comes again. */
+  readonly idIsMadeUp?: boolean | undefined;
+  /** A digest of what the sender has signed, once that was verified. Absent: nothing is signed. */
+  readonly signedDigest?: (() => string) | undefined;
   /**
    * How many times the source has delivered it, this time included, where it counts. To be shown only: an event
    * that was given back unattempted was delivered too, and the runtime counts attempts.

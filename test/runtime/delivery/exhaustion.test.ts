@@ -37,7 +37,10 @@ test("a dead letter holds the whole event and what was tried, and its source hea
   expect([event.settlements, next.settlements]).toEqual([[], []]);
   gate.resolve();
   await settled();
-  expect([event.settlements, next.settlements]).toEqual(Array(2).fill([{ outcome: "handled" }]));
+  expect([event.settlements, next.settlements]).toEqual([
+    [{ outcome: "handled", movedTo: "dead letters" }],
+    [{ outcome: "handled" }],
+  ]);
   expect(letters(store)).toMatchObject([
     {
       component: "orders",
@@ -102,7 +105,7 @@ test.each([
   await vi.advanceTimersByTimeAsync(1000);
   expect(app.deliveries).toHaveLength(times);
   expect(letters(store)).toMatchObject([{ cause: "exhausted", reason: "no", failed: times }]);
-  expect(event.settlements).toEqual([{ outcome: "handled" }]);
+  expect(event.settlements).toEqual([{ outcome: "handled", movedTo: "dead letters" }]);
 });
 
 test("while the store fails the event stays, unacknowledged, and is put there later without asking the app", async () => {
@@ -162,7 +165,7 @@ test("output: the event goes to it, and is tried again there alone until it has 
   );
   down = false;
   await vi.advanceTimersByTimeAsync(1000);
-  expect(event.settlements).toEqual([{ outcome: "handled" }]);
+  expect(event.settlements).toEqual([{ outcome: "handled", movedTo: { output: "parking" } }]);
   expect([app.deliveries.length, invoked.length, delivery.trouble]).toEqual([1, 2, undefined]);
   expect(invoked[1]).toEqual([
     "parking",
@@ -193,7 +196,7 @@ test("a store that hangs holds no place for longer than half a minute, and what 
   );
   gate.resolve();
   await vi.advanceTimersByTimeAsync(1000);
-  expect(event.settlements).toEqual([{ outcome: "handled" }]);
+  expect(event.settlements).toEqual([{ outcome: "handled", movedTo: "dead letters" }]);
   expect([store.letters.size, delivery.trouble]).toEqual([1, undefined]);
 });
 
@@ -212,7 +215,10 @@ test("an output that hangs is interrupted, holds no place, and gets the event ag
   await vi.advanceTimersByTimeAsync(30_000);
   expect([delivery.inFlight, signals[0]?.aborted, event.settlements]).toEqual([0, true, []]);
   await vi.advanceTimersByTimeAsync(1000);
-  expect([signals.length, event.settlements]).toEqual([2, [{ outcome: "handled" }]]);
+  expect([signals.length, event.settlements]).toEqual([
+    2,
+    [{ outcome: "handled", movedTo: { output: "parking" } }],
+  ]);
   expect(vi.getTimerCount()).toBe(0);
 });
 
@@ -291,7 +297,10 @@ test("attempts begun before a restart count, and the last of them may have ended
   const next = sourceEvent("a2", { key: "a" });
   await third.delivery.deliver([event, next]);
   await settled();
-  expect([event.settlements, store.letters.size]).toEqual([[{ outcome: "handled" }], 1]);
+  expect([event.settlements, store.letters.size]).toEqual([
+    [{ outcome: "handled", movedTo: "dead letters" }],
+    1,
+  ]);
   expect(letters(store)).toMatchObject([{ failed: 3, reason: "no" }]);
   expect(app.deliveries.map(({ attempt }) => attempt)).toEqual([1, 2, 3, 1]);
   expect(app.out).toContain("a2");
@@ -384,7 +393,7 @@ test("a dead letter whose source never heard of it is the same letter when its e
   const event = sourceEvent("poison");
   await delivery.deliver([event]);
   await settled();
-  expect(event.settlements).toEqual([{ outcome: "handled" }]);
+  expect(event.settlements).toEqual([{ outcome: "handled", movedTo: "dead letters" }]);
   expect(letters(store)).toMatchObject([{ id: before?.id, reason: "no poison" }]);
   expect([app.deliveries.length, store.letters.size]).toEqual([1, 1]);
   // Another event under the same id is another event.
@@ -433,7 +442,7 @@ test("an event whose letter is gone before its source was told is not handled wh
     const event = sourceEvent("poison");
     await delivery.deliver([event]);
     await settled();
-    expect(event.settlements).toEqual([{ outcome: "handled" }]);
+    expect(event.settlements).toEqual([{ outcome: "handled", movedTo: "dead letters" }]);
     expect([app.deliveries.length, store.letters.size]).toEqual([attempts, 1]);
   }
 });
@@ -472,7 +481,7 @@ test("the end of the runtime: what was refused for the last time still goes to t
   gate.resolve();
   expect(await drained).toEqual({ abandoned: 0 });
   expect([event.settlements, behind.settlements]).toEqual([
-    [{ outcome: "handled" }],
+    [{ outcome: "handled", movedTo: "dead letters" }],
     [{ outcome: "returned", reason: "no" }],
   ]);
   expect(store.letters.size).toBe(1);

@@ -139,7 +139,7 @@ test("a runtime redrives the letter's component, where it is and reads", async (
   const event = sourceEvent("1");
   await system.reading.deliver([event]);
   await settled();
-  expect(event.settlements).toEqual([{ outcome: "handled" }]);
+  expect(event.settlements).toEqual([{ outcome: "handled", movedTo: "dead letters" }]);
   const [letter] = await store.deadLetters.list({}, { limit: 1 });
   if (letter === undefined) throw new Error("there is no dead letter");
   expect(letter).toMatchObject({ component: "orders", type: "bindings.fake" });
