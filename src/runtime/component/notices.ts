@@ -3,8 +3,9 @@ import type { Logger } from "../../binding.ts";
 /** What is worth knowing about a component that works all the same. */
 export class Notices {
   readonly #logger: Logger;
-  readonly #texts = new Set<string>();
-  readonly #logged = new Set<string>();
+  #texts = new Set<string>();
+  /** Of the connection before, which were logged then. */
+  #before: ReadonlySet<string> = new Set();
 
   constructor(logger: Logger) {
     this.#logger = logger;
@@ -15,16 +16,18 @@ export class Notices {
     return [...this.#texts].join("; ");
   }
 
-  /** Holds until {@link Notices.clear}; logged once in a component's life. */
+  /** Holds until {@link Notices.clear}. Logged, unless it held for the connection before, too. */
   add(text: string): void {
+    if (this.#texts.has(text)) return;
     this.#texts.add(text);
-    if (this.#logged.has(text)) return;
-    this.#logged.add(text);
-    this.#logger.warn({}, text);
+    if (!this.#before.has(text)) this.#logger.warn({}, text);
   }
 
   /** The connection is gone. */
   clear(): void {
-    this.#texts.clear();
+    // An attempt that failed had nothing to tell.
+    if (this.#texts.size === 0) return;
+    this.#before = this.#texts;
+    this.#texts = new Set();
   }
 }

@@ -2,7 +2,8 @@
 import { createHmac } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { expect, test, vi } from "vitest";
+import { connect } from "node:net";
+import { expect, onTestFinished, test, vi } from "vitest";
 import webhook from "../../../src/bindings/webhook/index.ts";
 import type { Outcome } from "../../../src/runtime/app.ts";
 import { createHttpEndpoints } from "../../../src/server/http-endpoints.ts";
@@ -164,6 +165,25 @@ test("nobody is there to take it: 503 with Retry-After", async () => {
   await vi.waitFor(() => expect(app.asked).toEqual(["hook"]));
   expect(await post()).toMatchObject({ status: 503, ...again });
 });
+
+test(
+  "more requests than there is room for: 503 with Retry-After",
+  { timeout: 20_000 },
+  async () => {
+    const { post, address } = await hook(handled);
+    const [host = "", port = ""] = address.split(":");
+    const sockets = Array.from({ length: 1000 }, () => connect(Number(port), host));
+    onTestFinished(() => sockets.forEach((socket) => socket.destroy()));
+    for (const socket of sockets) {
+      socket.on("error", () => {});
+      socket.write("POST /hook HTTP/1.1\r\nHost: h\r\nContent-Length: 1\r\n\r\n");
+    }
+    await vi.waitFor(
+      async () => expect(await post()).toMatchObject({ status: 503, ...again }),
+      15_000,
+    );
+  },
+);
 
 test("the runtime stops: 503 with Retry-After", async () => {
   const answered = Promise.withResolvers<Outcome>();
