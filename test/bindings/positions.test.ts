@@ -19,12 +19,12 @@ import { endAfterTest, read } from "./contract.ts";
 
 const inputs = ["rabbitmq", "mqtt3", "file", "cron", "webhook"] as const;
 const cases = ["Without a position", "After a gap", "Grows", "Shrinks", "Made anew"] as const;
-type Case = (typeof cases)[number];
 
 const soon = { timeout: 20_000, interval: 5 };
 
-test("the page has a cell for each of these tests", async () => {
+test("each cell of the page has its test", async () => {
   const page = await readFile(join(import.meta.dirname, "../../docs/positions.md"), "utf8");
+  const tests = await readFile(import.meta.filename, "utf8");
   const rows = page.split("\n").filter((line) => line.startsWith("| "));
   const cellsOf = (row: string) =>
     row
@@ -36,13 +36,9 @@ test("the page has a cell for each of these tests", async () => {
     const row = rows.map(cellsOf).find(([name]) => name?.includes(`\`${input}\``));
     expect(row?.slice(1).every((cell) => cell !== "")).toBe(true);
     expect(row).toHaveLength(1 + cases.length);
+    for (const name of cases) expect(tests).toContain(`test("${input}: ${name}"`);
   }
 });
-
-/** The tests of one row: none of its cells may be without. */
-function row(tests: Record<Case, () => Promise<void>>): void {
-  for (const name of cases) test(name, tests[name]);
-}
 
 describeWith("rabbitmq", (server) => {
   async function place(options?: Options.AssertQueue) {
@@ -66,82 +62,80 @@ describeWith("rabbitmq", (server) => {
     return { queue, channel, send, begin };
   }
 
-  row({
-    async "Without a position"() {
-      const { send, begin } = await place({ durable: false });
-      send("1", "2");
-      const { app } = await begin();
-      await vi.waitFor(() => expect(app.texts).toEqual(["1", "2"]), soon);
-    },
+  test("rabbitmq: Without a position", async () => {
+    const { send, begin } = await place({ durable: false });
+    send("1", "2");
+    const { app } = await begin();
+    await vi.waitFor(() => expect(app.texts).toEqual(["1", "2"]), soon);
+  });
 
-    async "After a gap"() {
-      const { queue, channel, send, begin } = await place({ durable: false, maxLength: 2 });
-      send("1", "2", "3", "4");
-      channel.sendToQueue(queue, Buffer.from("expires"), { expiration: "1" });
-      await vi.waitFor(
-        async () => expect((await channel.checkQueue(queue)).messageCount).toBe(1),
-        soon,
-      );
-      const { app } = await begin();
-      await vi.waitFor(() => expect(app.texts).toEqual(["4"]), soon);
-    },
+  test("rabbitmq: After a gap", async () => {
+    const { queue, channel, send, begin } = await place({ durable: false, maxLength: 2 });
+    send("1", "2", "3", "4");
+    channel.sendToQueue(queue, Buffer.from("expires"), { expiration: "1" });
+    await vi.waitFor(
+      async () => expect((await channel.checkQueue(queue)).messageCount).toBe(1),
+      soon,
+    );
+    const { app } = await begin();
+    await vi.waitFor(() => expect(app.texts).toEqual(["4"]), soon);
+  });
 
-    async Grows() {
-      const { queue, channel, send, begin } = await place({ durable: false });
-      const { app } = await begin();
-      await vi.waitFor(
-        async () => expect((await channel.checkQueue(queue)).consumerCount).toBe(1),
-        soon,
-      );
-      const texts = Array.from({ length: 500 }, (_, n) => String(n));
-      send(...texts);
-      await vi.waitFor(() => expect(app.texts.toSorted()).toEqual(texts.toSorted()), soon);
-    },
+  test("rabbitmq: Grows", async () => {
+    const { queue, channel, send, begin } = await place({ durable: false });
+    const { app } = await begin();
+    await vi.waitFor(
+      async () => expect((await channel.checkQueue(queue)).consumerCount).toBe(1),
+      soon,
+    );
+    const texts = Array.from({ length: 500 }, (_, n) => String(n));
+    send(...texts);
+    await vi.waitFor(() => expect(app.texts.toSorted()).toEqual(texts.toSorted()), soon);
+  });
 
-    async Shrinks() {
-      const { queue, channel, send, begin } = await place({ durable: false });
-      const answer = Promise.withResolvers<Outcome>();
-      const { app, status } = await begin(() => answer.promise, { prefetchCount: "1" });
-      send("1", "2", "3");
-      await vi.waitFor(() => expect(app.texts).toEqual(["1"]), soon);
-      await vi.waitFor(
-        async () => expect((await channel.checkQueue(queue)).messageCount).toBe(2),
-        soon,
-      );
-      await channel.purgeQueue(queue);
-      send("4");
-      answer.resolve(handled);
-      await vi.waitFor(() => expect(app.texts).toEqual(["1", "4"]), soon);
-      expect(status().state).toBe("running");
-    },
+  test("rabbitmq: Shrinks", async () => {
+    const { queue, channel, send, begin } = await place({ durable: false });
+    const answer = Promise.withResolvers<Outcome>();
+    const { app, status } = await begin(() => answer.promise, { prefetchCount: "1" });
+    send("1", "2", "3");
+    await vi.waitFor(() => expect(app.texts).toEqual(["1"]), soon);
+    await vi.waitFor(
+      async () => expect((await channel.checkQueue(queue)).messageCount).toBe(2),
+      soon,
+    );
+    await channel.purgeQueue(queue);
+    send("4");
+    answer.resolve(handled);
+    await vi.waitFor(() => expect(app.texts).toEqual(["1", "4"]), soon);
+    expect(status().state).toBe("running");
+  });
 
-    async "Made anew"() {
-      const { queue, channel, send, begin } = await place({ durable: false });
-      const { app, status, lines } = await begin();
-      send("1");
-      await vi.waitFor(() => expect(app.texts).toEqual(["1"]), soon);
-      await channel.deleteQueue(queue);
-      await vi.waitFor(() => expect(JSON.stringify(lines)).toContain("was deleted"), soon);
-      await vi.waitFor(() => expect(status().state).toBe("running"), soon);
-      // Somebody makes another one of that name: it is used as it is, from its oldest.
-      await channel.deleteQueue(queue);
-      const quorum = { durable: true, arguments: { "x-queue-type": "quorum" } };
-      await vi.waitFor(async () => {
-        const other = await connectAmqp(server.url);
-        try {
-          const own = await other.createChannel();
-          own.on("error", () => {});
-          await own.deleteQueue(queue);
-          await own.assertQueue(queue, quorum);
-          own.sendToQueue(queue, Buffer.from("2"));
-          await own.checkQueue(queue);
-        } finally {
-          await other.close();
-        }
-      }, soon);
-      await vi.waitFor(() => expect(app.texts).toContain("2"), soon);
-      expect(app.texts).toEqual(["1", "2"]);
-    },
+  test("rabbitmq: Made anew", async () => {
+    const { queue, channel, send, begin } = await place({ durable: false });
+    const { app, status, lines } = await begin();
+    send("1");
+    await vi.waitFor(() => expect(app.texts).toEqual(["1"]), soon);
+    await channel.deleteQueue(queue);
+    await vi.waitFor(() => expect(JSON.stringify(lines)).toContain("was deleted"), soon);
+    await vi.waitFor(() => expect(status().state).toBe("running"), soon);
+    // Somebody makes another one of that name: it is used as it is, from its oldest.
+    await channel.deleteQueue(queue);
+    const quorum = { durable: true, arguments: { "x-queue-type": "quorum" } };
+    await vi.waitFor(async () => {
+      const other = await connectAmqp(server.url);
+      try {
+        const own = await other.createChannel();
+        own.on("error", () => {});
+        await own.deleteQueue(queue);
+        await own.assertQueue(queue, quorum);
+        own.sendToQueue(queue, Buffer.from("2"));
+        await own.checkQueue(queue);
+      } finally {
+        await other.close();
+      }
+    }, soon);
+    await vi.waitFor(() => expect(app.texts).toContain("2"), soon);
+    expect(app.texts).toEqual(["1", "2"]);
   });
 });
 
@@ -171,63 +165,61 @@ describeWith("mosquitto", (server) => {
     await client.endAsync();
   };
 
-  row({
-    async "Without a position"() {
-      const properties = place();
-      await send(properties.topic, "before");
-      await send(`${properties.topic}/kept`, "retained", true);
-      endAfterTest(() => send(`${properties.topic}/kept`, "", true));
-      const { app, lines } = await begin({ ...properties, topic: `${properties.topic}/#` });
-      await send(properties.topic, "after");
-      await vi.waitFor(() => expect(app.texts).toEqual(["retained", "after"]), soon);
-      expect(app.deliveries[0]?.metadata).toMatchObject({ retained: "true" });
-      expect(JSON.stringify(lines)).toContain("the broker begins a session");
-    },
+  test("mqtt3: Without a position", async () => {
+    const properties = place();
+    await send(properties.topic, "before");
+    await send(`${properties.topic}/kept`, "retained", true);
+    endAfterTest(() => send(`${properties.topic}/kept`, "", true));
+    const { app, lines } = await begin({ ...properties, topic: `${properties.topic}/#` });
+    await send(properties.topic, "after");
+    await vi.waitFor(() => expect(app.texts).toEqual(["retained", "after"]), soon);
+    expect(app.deliveries[0]?.metadata).toMatchObject({ retained: "true" });
+    expect(JSON.stringify(lines)).toContain("the broker begins a session");
+  });
 
-    async "After a gap"() {
-      const properties = place();
-      const { app, status, lines } = await begin(properties);
-      await send(properties.topic, "1");
-      await vi.waitFor(() => expect(app.texts).toEqual(["1"]), soon);
-      await forget(properties);
-      const words = `had no session of ${properties.consumerID}-consumer any more`;
-      await vi.waitFor(() => expect(status().reason).toContain(words), soon);
-      expect(status().state).toBe("running");
-      const told = lines.filter(({ message }) => message.includes(words));
-      expect(told.map(({ level }) => level)).toEqual(["warn"]);
-      await send(properties.topic, "2");
-      await vi.waitFor(() => expect(app.texts).toEqual(["1", "2"]), soon);
-    },
+  test("mqtt3: After a gap", async () => {
+    const properties = place();
+    const { app, status, lines } = await begin(properties);
+    await send(properties.topic, "1");
+    await vi.waitFor(() => expect(app.texts).toEqual(["1"]), soon);
+    await forget(properties);
+    const words = `had no session of ${properties.consumerID}-consumer any more`;
+    await vi.waitFor(() => expect(status().reason).toContain(words), soon);
+    expect(status().state).toBe("running");
+    const told = lines.filter(({ message }) => message.includes(words));
+    expect(told.map(({ level }) => level)).toEqual(["warn"]);
+    await send(properties.topic, "2");
+    await vi.waitFor(() => expect(app.texts).toEqual(["1", "2"]), soon);
+  });
 
-    async Grows() {
-      const properties = place();
-      const { app } = await begin({ ...properties, topic: `${properties.topic}/+` });
-      for (const name of ["a", "b", "c"]) await send(`${properties.topic}/${name}`, name);
-      await vi.waitFor(() => expect(app.texts.toSorted()).toEqual(["a", "b", "c"]), soon);
-    },
+  test("mqtt3: Grows", async () => {
+    const properties = place();
+    const { app } = await begin({ ...properties, topic: `${properties.topic}/+` });
+    for (const name of ["a", "b", "c"]) await send(`${properties.topic}/${name}`, name);
+    await vi.waitFor(() => expect(app.texts.toSorted()).toEqual(["a", "b", "c"]), soon);
+  });
 
-    async Shrinks() {
-      const properties = place();
-      const [old, next] = [`${properties.topic}/old`, `${properties.topic}/next`];
-      const first = await begin({ ...properties, topic: old });
-      await first.runtime.close();
-      const { app } = await begin({ ...properties, topic: next });
-      // The session keeps the subscription that the component does not name any more.
-      await send(old, "old");
-      await send(next, "next");
-      await vi.waitFor(() => expect(app.texts.toSorted()).toEqual(["next", "old"]), soon);
-    },
+  test("mqtt3: Shrinks", async () => {
+    const properties = place();
+    const [old, next] = [`${properties.topic}/old`, `${properties.topic}/next`];
+    const first = await begin({ ...properties, topic: old });
+    await first.runtime.close();
+    const { app } = await begin({ ...properties, topic: next });
+    // The session keeps the subscription that the component does not name any more.
+    await send(old, "old");
+    await send(next, "next");
+    await vi.waitFor(() => expect(app.texts.toSorted()).toEqual(["next", "old"]), soon);
+  });
 
-    async "Made anew"() {
-      const properties = place();
-      const first = await begin(properties);
-      await first.runtime.close();
-      await send(properties.topic, "kept");
-      await forget(properties);
-      const { app } = await begin(properties);
-      await send(properties.topic, "after");
-      await vi.waitFor(() => expect(app.texts).toEqual(["after"]), soon);
-    },
+  test("mqtt3: Made anew", async () => {
+    const properties = place();
+    const first = await begin(properties);
+    await first.runtime.close();
+    await send(properties.topic, "kept");
+    await forget(properties);
+    const { app } = await begin(properties);
+    await send(properties.topic, "after");
+    await vi.waitFor(() => expect(app.texts).toEqual(["after"]), soon);
   });
 });
 
@@ -251,62 +243,60 @@ describe("file", () => {
     return { parent, folder, put, begin };
   }
 
-  row({
-    async "Without a position"() {
-      const { folder, put, begin } = await place();
-      await put("2", "two");
-      await put("1", "one");
-      await utimes(join(folder, "1"), 1_700_000_000, 1_700_000_000);
-      const { app } = await begin();
-      await vi.waitFor(() => expect(app.texts).toEqual(["one", "two"]), soon);
-    },
+  test("file: Without a position", async () => {
+    const { folder, put, begin } = await place();
+    await put("2", "two");
+    await put("1", "one");
+    await utimes(join(folder, "1"), 1_700_000_000, 1_700_000_000);
+    const { app } = await begin();
+    await vi.waitFor(() => expect(app.texts).toEqual(["one", "two"]), soon);
+  });
 
-    async "After a gap"() {
-      const { folder, put, begin } = await place();
-      await put("1", "one");
-      await put("2", "two");
-      await rm(join(folder, "1"));
-      const { app } = await begin();
-      await put("3", "three");
-      await vi.waitFor(() => expect(app.texts.toSorted()).toEqual(["three", "two"]), soon);
-    },
+  test("file: After a gap", async () => {
+    const { folder, put, begin } = await place();
+    await put("1", "one");
+    await put("2", "two");
+    await rm(join(folder, "1"));
+    const { app } = await begin();
+    await put("3", "three");
+    await vi.waitFor(() => expect(app.texts.toSorted()).toEqual(["three", "two"]), soon);
+  });
 
-    async Grows() {
-      const { folder, put, begin } = await place();
-      const { app, status } = await begin();
-      await vi.waitFor(() => expect(status().state).toBe("running"), soon);
-      await mkdir(join(folder, "new", "deep"), { recursive: true });
-      await put("new/deep/1", "one");
-      await vi.waitFor(() => expect(app.texts).toEqual(["one"]), soon);
-    },
+  test("file: Grows", async () => {
+    const { folder, put, begin } = await place();
+    const { app, status } = await begin();
+    await vi.waitFor(() => expect(status().state).toBe("running"), soon);
+    await mkdir(join(folder, "new", "deep"), { recursive: true });
+    await put("new/deep/1", "one");
+    await vi.waitFor(() => expect(app.texts).toEqual(["one"]), soon);
+  });
 
-    async Shrinks() {
-      const { folder, put, begin } = await place();
-      const answer = Promise.withResolvers<Outcome>();
-      const { app, status } = await begin(() => answer.promise);
-      await put("1", "one");
-      await vi.waitFor(() => expect(app.texts).toEqual(["one"]), soon);
-      await rm(join(folder, "1"));
-      answer.resolve(handled);
-      await vi.waitFor(() => expect(status()).toMatchObject({ handled: 1, inFlight: 0 }), soon);
-      await put("2", "two");
-      await vi.waitFor(() => expect(app.texts).toEqual(["one", "two"]), soon);
-      expect(status().state).toBe("running");
-    },
+  test("file: Shrinks", async () => {
+    const { folder, put, begin } = await place();
+    const answer = Promise.withResolvers<Outcome>();
+    const { app, status } = await begin(() => answer.promise);
+    await put("1", "one");
+    await vi.waitFor(() => expect(app.texts).toEqual(["one"]), soon);
+    await rm(join(folder, "1"));
+    answer.resolve(handled);
+    await vi.waitFor(() => expect(status()).toMatchObject({ handled: 1, inFlight: 0 }), soon);
+    await put("2", "two");
+    await vi.waitFor(() => expect(app.texts).toEqual(["one", "two"]), soon);
+    expect(status().state).toBe("running");
+  });
 
-    async "Made anew"() {
-      const { parent, folder, put, begin } = await place();
-      const { app, status } = await begin();
-      await put("1", "one");
-      await vi.waitFor(() => expect(status().handled).toBe(1), soon);
-      await rename(folder, join(parent, "old"));
-      await vi.waitFor(() => expect(status().state).toBe("reconnecting"), soon);
-      expect(status().reason).toContain("it does not exist");
-      await mkdir(folder);
-      await put("1", "one again");
-      await vi.waitFor(() => expect(app.texts).toEqual(["one", "one again"]), soon);
-      expect(status().state).toBe("running");
-    },
+  test("file: Made anew", async () => {
+    const { parent, folder, put, begin } = await place();
+    const { app, status } = await begin();
+    await put("1", "one");
+    await vi.waitFor(() => expect(status().handled).toBe(1), soon);
+    await rename(folder, join(parent, "old"));
+    await vi.waitFor(() => expect(status().state).toBe("reconnecting"), soon);
+    expect(status().reason).toContain("it does not exist");
+    await mkdir(folder);
+    await put("1", "one again");
+    await vi.waitFor(() => expect(app.texts).toEqual(["one", "one again"]), soon);
+    expect(status().state).toBe("running");
   });
 });
 
@@ -336,62 +326,60 @@ describe("cron", () => {
   const times = (app: FakeApp): string[] =>
     app.deliveries.map(({ metadata }) => (metadata["readTimeUTC"] ?? "").slice(11, 16));
 
-  row({
-    async "Without a position"() {
-      const { app } = await begin("TZ=UTC 0 * * * * *");
-      expect(times(app)).toEqual([]);
-      await vi.advanceTimersByTimeAsync(minute);
-      expect(times(app)).toEqual(["10:01"]);
-    },
+  test("cron: Without a position", async () => {
+    const { app } = await begin("TZ=UTC 0 * * * * *");
+    expect(times(app)).toEqual([]);
+    await vi.advanceTimersByTimeAsync(minute);
+    expect(times(app)).toEqual(["10:01"]);
+  });
 
-    async "After a gap"() {
-      const { app } = await begin("TZ=UTC 0 * * * * *");
-      // The machine slept: its clock is ten minutes ahead.
-      vi.setSystemTime(Date.parse("2026-11-23T10:10:30Z"));
-      await vi.advanceTimersByTimeAsync(10_000);
-      expect(app.deliveries).toHaveLength(1);
-      await vi.advanceTimersByTimeAsync(minute);
-      expect(app.deliveries).toHaveLength(2);
-    },
+  test("cron: After a gap", async () => {
+    const { app } = await begin("TZ=UTC 0 * * * * *");
+    // The machine slept: its clock is ten minutes ahead.
+    vi.setSystemTime(Date.parse("2026-11-23T10:10:30Z"));
+    await vi.advanceTimersByTimeAsync(10_000);
+    expect(app.deliveries).toHaveLength(1);
+    await vi.advanceTimersByTimeAsync(minute);
+    expect(app.deliveries).toHaveLength(2);
+  });
 
-    async Grows() {
-      const { app, runtime, definition } = await begin("TZ=UTC 0 * * * * *");
-      const applied = runtime.apply([definition("TZ=UTC 0,20,40 * * * * *")]);
+  test("cron: Grows", async () => {
+    const { app, runtime, definition } = await begin("TZ=UTC 0 * * * * *");
+    const applied = runtime.apply([definition("TZ=UTC 0,20,40 * * * * *")]);
+    await vi.advanceTimersByTimeAsync(100);
+    await applied;
+    // The times of the new schedule that have passed are not made up for.
+    expect(app.deliveries).toHaveLength(0);
+    await vi.advanceTimersByTimeAsync(30_000);
+    expect(app.deliveries).toHaveLength(2);
+  });
+
+  test("cron: Shrinks", async () => {
+    const { app } = await begin("TZ=UTC 0 * * * * *");
+    await vi.advanceTimersByTimeAsync(minute);
+    expect(app.deliveries).toHaveLength(1);
+    // Set back by less than a minute, the tick of 10:01 is not repeated.
+    vi.setSystemTime(Date.parse("2026-11-23T10:00:45Z"));
+    await vi.advanceTimersByTimeAsync(30_000);
+    expect(app.deliveries).toHaveLength(1);
+    await vi.advanceTimersByTimeAsync(minute);
+    expect(app.deliveries).toHaveLength(2);
+  });
+
+  test("cron: Made anew", async () => {
+    const { app, runtime, definition } = await begin("TZ=UTC 0 * * * * *");
+    await vi.advanceTimersByTimeAsync(minute);
+    const apply = async (...specs: ReturnType<typeof definition>[]): Promise<void> => {
+      const applied = runtime.apply(specs);
       await vi.advanceTimersByTimeAsync(100);
       await applied;
-      // The times of the new schedule that have passed are not made up for.
-      expect(app.deliveries).toHaveLength(0);
-      await vi.advanceTimersByTimeAsync(30_000);
-      expect(app.deliveries).toHaveLength(2);
-    },
-
-    async Shrinks() {
-      const { app } = await begin("TZ=UTC 0 * * * * *");
-      await vi.advanceTimersByTimeAsync(minute);
-      expect(app.deliveries).toHaveLength(1);
-      // Set back by less than a minute, the tick of 10:01 is not repeated.
-      vi.setSystemTime(Date.parse("2026-11-23T10:00:45Z"));
-      await vi.advanceTimersByTimeAsync(30_000);
-      expect(app.deliveries).toHaveLength(1);
-      await vi.advanceTimersByTimeAsync(minute);
-      expect(app.deliveries).toHaveLength(2);
-    },
-
-    async "Made anew"() {
-      const { app, runtime, definition } = await begin("TZ=UTC 0 * * * * *");
-      await vi.advanceTimersByTimeAsync(minute);
-      const apply = async (...specs: ReturnType<typeof definition>[]): Promise<void> => {
-        const applied = runtime.apply(specs);
-        await vi.advanceTimersByTimeAsync(100);
-        await applied;
-      };
-      await apply();
-      await vi.advanceTimersByTimeAsync(5 * minute);
-      await apply(definition("TZ=UTC 0 * * * * *"));
-      expect(times(app)).toEqual(["10:01"]);
-      await vi.advanceTimersByTimeAsync(minute);
-      expect(times(app)).toEqual(["10:01", "10:07"]);
-    },
+    };
+    await apply();
+    await vi.advanceTimersByTimeAsync(5 * minute);
+    await apply(definition("TZ=UTC 0 * * * * *"));
+    expect(times(app)).toEqual(["10:01"]);
+    await vi.advanceTimersByTimeAsync(minute);
+    expect(times(app)).toEqual(["10:01", "10:07"]);
   });
 });
 
@@ -408,57 +396,55 @@ describe("webhook", () => {
     return { post, begin };
   }
 
-  row({
-    async "Without a position"() {
-      const { post, begin } = await place();
-      await expect(post("before")).rejects.toThrow();
-      const { app, runtime } = await begin();
-      expect(await post("first")).toBe(204);
-      expect(app.texts).toEqual(["first"]);
-      await runtime.pause("orders", "");
-      expect(await post("paused")).toBe(503);
-    },
+  test("webhook: Without a position", async () => {
+    const { post, begin } = await place();
+    await expect(post("before")).rejects.toThrow();
+    const { app, runtime } = await begin();
+    expect(await post("first")).toBe(204);
+    expect(app.texts).toEqual(["first"]);
+    await runtime.pause("orders", "");
+    expect(await post("paused")).toBe(503);
+  });
 
-    async "After a gap"() {
-      const { post, begin } = await place();
-      const { app, runtime } = await begin();
-      await runtime.pause("orders", "");
-      expect(await post("missed")).toBe(503);
-      await runtime.resume("orders");
-      await vi.waitFor(async () => expect(await post("sent again")).toBe(204), soon);
-      expect(new Set(app.texts)).toEqual(new Set(["sent again"]));
-    },
+  test("webhook: After a gap", async () => {
+    const { post, begin } = await place();
+    const { app, runtime } = await begin();
+    await runtime.pause("orders", "");
+    expect(await post("missed")).toBe(503);
+    await runtime.resume("orders");
+    await vi.waitFor(async () => expect(await post("sent again")).toBe(204), soon);
+    expect(new Set(app.texts)).toEqual(new Set(["sent again"]));
+  });
 
-    async Grows() {
-      const { post, begin } = await place();
-      const answer = Promise.withResolvers<Outcome>();
-      const { app } = await begin(() => answer.promise, { maxInFlight: "2" });
-      const posts = Array.from({ length: 20 }, (_, n) => post(String(n)));
-      await vi.waitFor(() => expect(app.texts).toHaveLength(2), soon);
-      answer.resolve(handled);
-      expect(new Set(await Promise.all(posts))).toEqual(new Set([204]));
-      expect(app.texts).toHaveLength(20);
-      expect(app.most).toBe(2);
-    },
+  test("webhook: Grows", async () => {
+    const { post, begin } = await place();
+    const answer = Promise.withResolvers<Outcome>();
+    const { app } = await begin(() => answer.promise, { maxInFlight: "2" });
+    const posts = Array.from({ length: 20 }, (_, n) => post(String(n)));
+    await vi.waitFor(() => expect(app.texts).toHaveLength(2), soon);
+    answer.resolve(handled);
+    expect(new Set(await Promise.all(posts))).toEqual(new Set([204]));
+    expect(app.texts).toHaveLength(20);
+    expect(app.most).toBe(2);
+  });
 
-    async Shrinks() {
-      const { post, begin } = await place();
-      const { runtime } = await begin();
-      expect(await post("1")).toBe(204);
-      await runtime.apply([]);
-      await expect(post("2")).rejects.toThrow();
-    },
+  test("webhook: Shrinks", async () => {
+    const { post, begin } = await place();
+    const { runtime } = await begin();
+    expect(await post("1")).toBe(204);
+    await runtime.apply([]);
+    await expect(post("2")).rejects.toThrow();
+  });
 
-    async "Made anew"() {
-      const { post, begin } = await place();
-      const first = await begin();
-      expect(await post("1")).toBe(204);
-      await first.runtime.close();
-      onTestFinished(() => first.runtime.close());
-      await expect(post("2")).rejects.toThrow();
-      const second = await begin();
-      expect(await post("2")).toBe(204);
-      expect(second.app.texts).toEqual(["2"]);
-    },
+  test("webhook: Made anew", async () => {
+    const { post, begin } = await place();
+    const first = await begin();
+    expect(await post("1")).toBe(204);
+    await first.runtime.close();
+    onTestFinished(() => first.runtime.close());
+    await expect(post("2")).rejects.toThrow();
+    const second = await begin();
+    expect(await post("2")).toBe(204);
+    expect(second.app.texts).toEqual(["2"]);
   });
 });
