@@ -14,7 +14,7 @@ export function endWithUs<Child extends ChildProcess>(child: Child): Child {
 }
 
 /** An interrupt ends this process in the ordinary way, so that what it started ends too. */
-export function heedSignals(): void {
+export function handleSignals(): void {
   process.once("SIGINT", () => process.exit(130));
   process.once("SIGTERM", () => process.exit(143));
 }

@@ -37,8 +37,8 @@ await untilServed();
 
 const subjects = [
   bareHttp2(),
-  leanClient(),
-  viaTransport("lean transport", createGrpcTransport({ baseUrl: url })),
+  nativeClient(),
+  viaTransport("native transport", createGrpcTransport({ baseUrl: url })),
   viaTransport("connect-node", createConnectTransport({ baseUrl: url })),
 ];
 const figures = new Map<string, number[]>(subjects.map(({ name }) => [name, []]));
@@ -98,10 +98,10 @@ function bareHttp2(): Subject {
   };
 }
 
-function leanClient(): Subject {
+function nativeClient(): Subject {
   const client = new GrpcClient({ host: "127.0.0.1", port });
   return {
-    name: "lean client",
+    name: "native client",
     async call() {
       const result = await client.unary(path, encoded(), { waitForConnection: true });
       if (result.kind !== "ok") throw new Error(result.kind);

@@ -1,12 +1,5 @@
-import {
-  type Bench,
-  type Contender,
-  type ContenderName,
-  type Measure,
-  Missing,
-  type Row,
-  type Sample,
-} from "./rows/row.ts";
+import { Missing } from "./missing.ts";
+import type { Bench, Contender, ContenderName, Measure, Row, Sample } from "./rows/row.ts";
 
 /** A row as it was measured. */
 export type RowResult = {
@@ -60,7 +53,9 @@ export async function measureRow(row: Row, bench: Bench, run: Run): Promise<RowR
     try {
       const sample = await contenders.get(name)!.round();
       note(result.values[name]!, sample);
-      run.progress(`${row.name}: round ${round + 1} of ${run.rounds}: ${name}: ${told(sample)}`);
+      run.progress(
+        `${row.name}: round ${round + 1} of ${run.rounds}: ${name}: ${sampleText(sample)}`,
+      );
     } catch (error) {
       fail(name, error);
       contenders.delete(name);
@@ -82,7 +77,7 @@ function note(values: Partial<Record<Measure, number[]>>, sample: Sample): void 
   }
 }
 
-function told(sample: Sample): string {
+function sampleText(sample: Sample): string {
   return Object.entries(sample)
     .map(([measure, value]) => `${measure} ${Math.round(value * 100) / 100}`)
     .join(", ");

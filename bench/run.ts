@@ -13,7 +13,7 @@ import { mkdir, mkdtemp, rm } from "node:fs/promises";
 import { loadavg, tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
-import { heedSignals } from "./children.ts";
+import { handleSignals } from "./children.ts";
 import { measureRow, type RowResult } from "./measure-row.ts";
 import { profileLines } from "./report/profile.ts";
 import { save } from "./report/save.ts";
@@ -32,7 +32,7 @@ const { values: flags } = parseArgs({
     profile: { type: "boolean", default: false },
   },
 });
-heedSignals();
+handleSignals();
 const root = join(import.meta.dirname, "..");
 const given = process.argv.slice(2);
 const daprdProgram = process.env["DAPRD"] || undefined;

@@ -17,7 +17,7 @@ for (const writers of [1, 16, 256]) {
   const folder = mkdtempSync("store-bench-");
   const store = createStore({ folder });
   try {
-    await store.deadLetters.put(letter(0), "warm");
+    await store.deadLetters.put(deadLetter(0), "warm");
     let count = 0;
     const began = performance.now();
     const thread = process.threadCpuUsage();
@@ -25,7 +25,7 @@ for (const writers of [1, 16, 256]) {
     const write = async (): Promise<void> => {
       while (performance.now() - began < seconds * 1000) {
         const number = ++count;
-        await store.deadLetters.put(letter(number), `fingerprint of ${number}`);
+        await store.deadLetters.put(deadLetter(number), `fingerprint of ${number}`);
       }
     };
     await Promise.all(Array.from({ length: writers }, write));
@@ -45,7 +45,7 @@ function total({ user, system }: NodeJS.CpuUsage): number {
 }
 
 /** 1 KiB of payload and ten attempts, as most have. */
-function letter(number: number): DeadLetter {
+function deadLetter(number: number): DeadLetter {
   const now = Date.now();
   return {
     id: `0190000000000-${String(number).padStart(22, "0")}`,

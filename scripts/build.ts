@@ -19,19 +19,22 @@ import { parseArgs } from "node:util";
 import { rolldown } from "rolldown";
 
 const root = resolve(import.meta.dirname, "..");
-const { values } = parseArgs({
-  options: {
-    "no-check": { type: "boolean", default: false },
-    out: { type: "string", default: join(root, "dist") },
-  },
-});
 
 /** Packages that every start needs. All others stay as they are, and are loaded where they are wanted. */
 const bundled = ["@bufbuild/protobuf", "commander", "yaml"];
 
-await build(resolve(values.out), values["no-check"]);
+if (import.meta.main) {
+  const { values } = parseArgs({
+    options: {
+      "no-check": { type: "boolean", default: false },
+      out: { type: "string", default: join(root, "dist") },
+    },
+  });
+  await build(resolve(values.out), values["no-check"]);
+}
 
-async function build(out: string, unchecked: boolean): Promise<void> {
+/** Builds the library and the program into the folder `out`. `unchecked`: types are not checked. */
+export async function build(out: string, unchecked: boolean): Promise<void> {
   const began = new Date();
   const fresh = `${out}.${process.pid}`;
   const stale = `${fresh}.old`;

@@ -10,6 +10,7 @@ type Package = {
   version?: string;
   cpu?: string[];
   dev?: boolean;
+  engines?: object;
   libc?: string[];
   optional?: boolean;
   os?: string[];
@@ -19,14 +20,19 @@ type Package = {
 const path = resolve(import.meta.dirname, "../package-lock.json");
 const lock = JSON.parse(readFileSync(path, "utf8")) as { packages: Record<string, Package> };
 const missing = missingPackages(lock.packages);
+const withEngines = Object.entries(lock.packages).filter(
+  ([place, { engines }]) => place !== "" && engines !== undefined,
+);
 
 if (process.argv.includes("--check")) {
   for (const [name] of missing) console.error(`package-lock.json lacks ${name}`);
-  if (missing.size > 0) {
+  for (const [name] of withEngines) console.error(`package-lock.json has the engines of ${name}`);
+  if (missing.size + withEngines.length > 0) {
     console.error("Run `node scripts/complete-lock.ts`.");
     process.exitCode = 1;
   }
-} else if (missing.size > 0) {
+} else if (missing.size + withEngines.length > 0) {
+  for (const [, entry] of withEngines) delete entry.engines;
   // npm keeps its entries in this order.
   const packages = Object.entries({ ...lock.packages, ...Object.fromEntries(missing) });
   packages.sort(([a], [b]) => a.localeCompare(b, "en"));

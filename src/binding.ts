@@ -52,7 +52,7 @@ export type Binding<
 
   /**
    * Subscribes, and resolves once events can arrive. Absent: an output only. When it throws, or
-   * {@link Reading.lost} is called, the connection is closed and opened anew.
+   * {@link Reading.lost} is called, the connection is closed and reopened.
    */
   read?(connection: Connection, reading: Reading<MetadataFields>): Promise<Reader> | Reader;
 
@@ -66,7 +66,7 @@ export type Binding<
   };
 
   /**
-   * False: an event cannot be given back alone, without those behind it or a new connection. `onExhausted:
+   * False: an event cannot be returned alone, without those behind it or a new connection. `onExhausted:
    * return` then halts the component. Default true.
    */
   readonly returnsSingly?: boolean;
@@ -164,7 +164,7 @@ export type Call<MetadataFields extends Fields, RequestFields extends Fields> = 
   readonly properties: Readonly<Record<string, string>>;
   /** The component's metadata. */
   readonly metadata: Values<MetadataFields>;
-  /** Aborted when the caller gave up or the deadline passed. */
+  /** Aborted when the caller cancelled or the deadline passed. */
   readonly signal: AbortSignal;
 };
 
@@ -222,7 +222,7 @@ export type Reader = {
   stop(): Promise<void> | void;
   /** Confirms to the source all that was settled so far; resolves when the source has it. May be called at any time. */
   flush(): Promise<void> | void;
-  /** Gives up the consumer's identity. What is unsettled is the source's again. */
+  /** Releases the consumer's identity. What is unsettled is the source's again. */
   close(): Promise<void> | void;
   /**
    * How many unsettled events the source may have handed out from now on: `maxInFlight` and those that
@@ -249,7 +249,7 @@ export type InboundEvent = {
   readonly signedDigest?: (() => string) | undefined;
   /**
    * How many times the source has delivered it, this time included, where it counts. To be shown only: an event
-   * that was given back unattempted was delivered too, and the runtime counts attempts.
+   * that was returned unattempted was delivered too, and the runtime counts attempts.
    */
   readonly attempt?: number | undefined;
   /** `false`: the source knows that it has never delivered it before, so that no earlier attempt was at this one. */
@@ -260,16 +260,16 @@ export type InboundEvent = {
    * Aborted by the source when the event is no use any more (the next tick is due, the sender has gone):
    * unless the app has it at that moment, it is returned at once and not tried again.
    */
-  readonly withdrawn?: AbortSignal | undefined;
-  /** Where the source lends an event for a time: renewed while the runtime or the app holds it, or given back. */
+  readonly revoked?: AbortSignal | undefined;
+  /** Where the source leases an event: renewed while the runtime or the app holds it, or returned. */
   readonly lease?: Lease | undefined;
 };
 
 export type Lease = {
-  /** How long the event is lent, in milliseconds. It is renewed each third of that. */
+  /** The duration of the lease, in milliseconds. It is renewed each third of that. */
   readonly duration: number;
   /**
-   * Lends it for that long again. Absent: the source cannot. Then the event is returned when the time is over,
+   * Renews the lease for that long. Absent: the source cannot. Then the event is returned when the time is over,
    * unless the app has it, and with it those that came later with the same key.
    */
   readonly extend?: (() => Promise<void>) | undefined;

@@ -1,6 +1,6 @@
 import type {
-  DeadLetterDesk,
-  LetterChange,
+  DeadLetterManager,
+  DeadLetterChange,
   RedriveOptions,
 } from "./runtime/records/dead-letters.ts";
 import type { RedriveResult } from "./runtime/records/redrive-run.ts";
@@ -15,10 +15,10 @@ export type EmbeddedDeadLetters = {
   list(
     filter?: DeadLetterFilter,
     page?: { readonly limit?: number; readonly after?: string },
-  ): Promise<{ readonly letters: readonly DeadLetter[]; readonly more: boolean }>;
+  ): Promise<{ readonly deadLetters: readonly DeadLetter[]; readonly more: boolean }>;
   get(id: string): Promise<DeadLetter>;
-  /** Changes a letter's event: what is named is replaced, by `undefined` where it is taken away. */
-  edit(id: string, change: LetterChange): Promise<DeadLetter>;
+  /** Changes a dead letter's event: what is named is replaced, by `undefined` where it is taken away. */
+  edit(id: string, change: DeadLetterChange): Promise<DeadLetter>;
   /**
    * Has their events handled again, oldest first, and removes those that were; resolves to what came of each.
    * Once the signal is aborted no further one begins.
@@ -35,21 +35,21 @@ export type EmbeddedDeadLetters = {
 
 const mostBytes = 64 * 1024 * 1024;
 
-/** The same desk as an operator's, with less to say. */
-export function embeddedDeadLetters(desk: DeadLetterDesk): EmbeddedDeadLetters {
+/** The same manager as an operator's, with less to say. */
+export function embeddedDeadLetters(manager: DeadLetterManager): EmbeddedDeadLetters {
   const selected = (which: DeadLetterFilter | "all") =>
     which === "all" ? { filter: {}, all: true } : { filter: which, all: false };
   return {
     list: (filter = {}, { limit = 100, after } = {}) =>
-      desk.list(filter, { limit, after, maxData: mostBytes, maxBytes: mostBytes }),
-    get: (id) => desk.get(id),
-    edit: (id, change) => desk.edit(id, change),
+      manager.list(filter, { limit, after, maxData: mostBytes, maxBytes: mostBytes }),
+    get: (id) => manager.get(id),
+    edit: (id, change) => manager.edit(id, change),
     async redrive(which, { signal = new AbortController().signal, ...options } = {}) {
       const results: RedriveResult[] = [];
-      for await (const { result } of desk.redrive(selected(which), { ...options, signal }))
+      for await (const { result } of manager.redrive(selected(which), { ...options, signal }))
         if (result !== undefined) results.push(result);
       return results;
     },
-    drop: (which) => desk.drop(selected(which)),
+    drop: (which) => manager.drop(selected(which)),
   };
 }

@@ -10,7 +10,7 @@ import { compilePolicies } from "./policy/policies.ts";
 import { formatProblem, type ResourceProblem } from "./resources/problem.ts";
 import type { Outcome } from "./runtime/app.ts";
 import { componentFields } from "./runtime/component/component-fields.ts";
-import { DeadLetterDesk } from "./runtime/records/dead-letters.ts";
+import { DeadLetterManager } from "./runtime/records/dead-letters.ts";
 import { createRuntime as createCore } from "./runtime/runtime.ts";
 import type { RuntimeLogger } from "./runtime/runtime-logger.ts";
 import type { ReloadResult } from "./runtime/component/reload.ts";
@@ -52,7 +52,7 @@ export type { EmbeddedDeadLetters } from "./embedded-dead-letters.ts";
 export type { BindingErrorOptions, Effect, Reason } from "./errors.ts";
 export type { Field, Fields, Values } from "./metadata/fields.ts";
 export type { ResourceProblem } from "./resources/problem.ts";
-export type { LetterChange } from "./runtime/records/dead-letters.ts";
+export type { DeadLetterChange } from "./runtime/records/dead-letters.ts";
 export type { RedriveResult } from "./runtime/records/redrive-run.ts";
 export type { ComponentChange, ReloadResult } from "./runtime/component/reload.ts";
 export type { DeadLetter as StoredDeadLetter, DeadLetterFilter } from "./store/records.ts";
@@ -160,11 +160,11 @@ export async function createRuntime(options: EmbeddedOptions = {}): Promise<Embe
     store: options.stateDir === undefined ? undefined : store,
     maxConcurrency,
   });
-  const desk = new DeadLetterDesk({
+  const manager = new DeadLetterManager({
     store: store.deadLetters,
-    redrive: (letter, signal) => core.redrive(letter, signal),
+    redrive: (deadLetter, signal) => core.redrive(deadLetter, signal),
     invoke: (invocation) => core.invoke(invocation),
-    letterGone: (letter) => core.letterGone(letter),
+    deadLetterRemoved: (deadLetter) => core.deadLetterRemoved(deadLetter),
     logger,
   });
   const memory = new ResourceMemory();
@@ -198,7 +198,7 @@ export async function createRuntime(options: EmbeddedOptions = {}): Promise<Embe
     get problems() {
       return problems;
     },
-    deadLetters: embeddedDeadLetters(desk),
+    deadLetters: embeddedDeadLetters(manager),
     reload() {
       // One after another: each takes over what is there then.
       const result = reading.then(apply);

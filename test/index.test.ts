@@ -135,17 +135,17 @@ test("with a folder for its state it keeps dead letters, which outlast it and ar
     },
   };
   const first = await start({ stateDir, components: [inbox(path)], app });
-  await until(async () => (await first.deadLetters.list()).letters.length === 1, {
+  await until(async () => (await first.deadLetters.list()).deadLetters.length === 1, {
     what: "the dead letter",
   });
-  const { letters, more } = await first.deadLetters.list({ component: "inbox" }, { limit: 5 });
-  expect([letters, more]).toMatchObject([[{ reason: "cannot read it", failed: 1 }], false]);
+  const { deadLetters, more } = await first.deadLetters.list({ component: "inbox" }, { limit: 5 });
+  expect([deadLetters, more]).toMatchObject([[{ reason: "cannot read it", failed: 1 }], false]);
   expect(first.components()).toMatchObject([
     { handled: 0, endedOtherwise: { "dead letter": 1 }, attempts: 1 },
   ]);
   await first.close();
 
-  const id = letters[0]?.id ?? "";
+  const id = deadLetters[0]?.id ?? "";
   const second = await start({ stateDir, components: [inbox(path)], app });
   const { event } = await second.deadLetters.get(id);
   expect(Buffer.from(event.data ?? []).toString()).toBe("borken");
@@ -174,8 +174,9 @@ test("a handler says what becomes of its event: a dead letter after one attempt,
   await until(() => ended()?.["dead letter"] === 1 && ended()?.dropped === 1, {
     what: () => `both events to end: ${JSON.stringify(runtime.components())}`,
   });
-  const { letters }: { letters: readonly StoredDeadLetter[] } = await runtime.deadLetters.list();
-  expect(letters).toMatchObject([{ cause: "refused", reason: "cannot read it", failed: 1 }]);
+  const { deadLetters }: { deadLetters: readonly StoredDeadLetter[] } =
+    await runtime.deadLetters.list();
+  expect(deadLetters).toMatchObject([{ cause: "refused", reason: "cannot read it", failed: 1 }]);
   expect(runtime.components()).toMatchObject([{ handled: 0, attempts: 2 }]);
 });
 
@@ -187,7 +188,7 @@ test("without one there are no dead letters, and the event stays", async () => {
   await until(() => runtime.components()[0]?.state === "stalled", { what: "the event to stay" });
   const reason = expect.stringContaining("given no store") as string;
   expect(runtime.components()).toMatchObject([{ reason, handled: 0 }]);
-  expect(await runtime.deadLetters.list()).toEqual({ letters: [], more: false });
+  expect(await runtime.deadLetters.list()).toEqual({ deadLetters: [], more: false });
 });
 
 test("resources are read again when that is asked for, and what is wrong leaves what runs alone", async () => {

@@ -2,7 +2,7 @@
 import { processorSeconds } from "../measure/process.ts";
 import { type Percentiles, percentiles } from "../measure/statistics.ts";
 import { nowMicroseconds } from "../wire/payload.ts";
-import { type Counts, Tally } from "./tally.ts";
+import { type Counts, EventCounter } from "./event-counter.ts";
 
 /** The first argument of such a program, as JSON. */
 export type AppOrder = {
@@ -42,7 +42,7 @@ export type FromApp =
 /** Takes the events that arrive, and sends word once all that waited, and all that were paced, are there. */
 export class Report {
   readonly order: AppOrder;
-  readonly #tally: Tally;
+  readonly #counter: EventCounter;
   readonly #latencies: Float64Array;
   #measured = 0;
   #runtime: number | undefined;
@@ -51,13 +51,13 @@ export class Report {
   constructor(ownRuntime: boolean) {
     this.order = JSON.parse(process.argv[2] ?? "") as AppOrder;
     const { keys, waiting, paced } = this.order;
-    this.#tally = new Tally(keys, waiting + paced);
+    this.#counter = new EventCounter(keys, waiting + paced);
     this.#latencies = new Float64Array(paced);
     if (ownRuntime) this.#runtime = process.pid;
     process.on("message", ({ runtime }: ToApp) => (this.#runtime = runtime));
     process.on("disconnect", () => process.exit());
     const timer = setInterval(
-      () => send({ kind: "progress", distinct: this.#tally.distinct }),
+      () => send({ kind: "progress", distinct: this.#counter.distinct }),
       1000,
     );
     timer.unref();
@@ -65,17 +65,17 @@ export class Report {
 
   /** One event, whose payload begins at the offset. */
   event(bytes: Uint8Array, offset: number): void {
-    const before = this.#tally.distinct;
-    const stamp = this.#tally.note(bytes, offset);
+    const before = this.#counter.distinct;
+    const stamp = this.#counter.note(bytes, offset);
     if (stamp > 0) this.#latencies[this.#measured++] = (nowMicroseconds() - stamp) / 1000;
-    const { distinct } = this.#tally;
+    const { distinct } = this.#counter;
     if (distinct === before) return;
     const { waiting, warm, paced } = this.order;
     if (distinct === warm) this.#began = this.#sample();
     if (distinct === waiting) this.#sayDrained();
     if (distinct === waiting + paced && paced > 0) {
       const latencies = percentiles(this.#latencies.subarray(0, this.#measured));
-      send({ kind: "paced", latencies, counts: this.#tally.counts });
+      send({ kind: "paced", latencies, counts: this.#counter.counts });
     }
   }
 
@@ -97,7 +97,7 @@ export class Report {
       seconds: (now.at - began.at) / 1000,
       runtimeSeconds: now.runtime - began.runtime,
       appSeconds: now.app - began.app,
-      counts: this.#tally.counts,
+      counts: this.#counter.counts,
     });
   }
 }

@@ -1,6 +1,6 @@
 import { type ClientHttp2Session, type ClientHttp2Stream, connect } from "node:http2";
 import { invokeBindingStreamPath } from "../wire/bulk.ts";
-import { FrameCutter } from "../wire/frames.ts";
+import { FrameSplitter } from "../wire/frames.ts";
 import { Cursor } from "../wire/protobuf.ts";
 
 /** One `InvokeBindingStream` on `node:http2`. */
@@ -32,7 +32,7 @@ export class InvokeStream implements Disposable {
       "content-type": "application/grpc",
       te: "trailers",
     });
-    const frames = new FrameCutter();
+    const frames = new FrameSplitter();
     const status = (headers: Record<string, unknown>): void => {
       const { "grpc-status": code = "0", "grpc-message": message } = headers;
       if (code !== "0") on.failed(new Error(`grpc-status ${String(code)}: ${String(message)}`));

@@ -2,7 +2,7 @@
 // bytes, and settles all events of what it has read with one message.
 import { createServer, type ServerHttp2Stream } from "node:http2";
 import { Report, reportFailures, send } from "../apps/report.ts";
-import { FrameCutter } from "../wire/frames.ts";
+import { FrameSplitter } from "../wire/frames.ts";
 import { grpcFrame } from "../wire/grpc.ts";
 import { Cursor, varintSize, writeVarint } from "../wire/protobuf.ts";
 
@@ -41,7 +41,7 @@ function takeEvents(stream: ServerHttp2Stream): void {
   stream.respond(head, trailersFollow);
   stream.on("wantTrailers", () => stream.sendTrailers({ "grpc-status": "0" }));
   stream.write(grpcFrame(firstMessage()));
-  const frames = new FrameCutter();
+  const frames = new FrameSplitter();
   stream.on("data", (chunk: Buffer) => {
     const handled: number[] = [];
     frames.push(chunk, (bytes, start, end) => takeBatch(bytes, start, end, handled));

@@ -3,7 +3,7 @@ import type { ContenderName, Measure } from "../rows/row.ts";
 import { type Bar, barChart, type BarGroup } from "./bar-chart.ts";
 import { medianOf } from "./evaluate.ts";
 import { figure, titleOf } from "./lines.ts";
-import type { Results } from "./save.ts";
+import type { Results } from "./results.ts";
 
 const colors: Record<ContenderName, string> = {
   cufflink: "#0b6e4f",

@@ -4,25 +4,14 @@ import { basename, join } from "node:path";
 import { format } from "oxfmt";
 import type { RowResult } from "../measure-row.ts";
 import { plots } from "./plots.ts";
+import { readResults, type Results, resultsFile } from "./results.ts";
 import { tables } from "./tables.ts";
 
 const root = join(import.meta.dirname, "../..");
-const resultsFile = join(root, "bench/results.json");
 const page = join(root, "docs/performance.md");
 const plotFolder = join(root, "docs/performance");
 const begin = "<!-- measured by `npm run bench`: begin -->";
 const end = "<!-- measured by `npm run bench`: end -->";
-
-/** All rows that were measured, by name, and what they were measured on. */
-export type Results = {
-  readonly machine: string;
-  readonly rows: Record<string, RowResult>;
-};
-
-/** What was measured before. Rejects where the file is of another form. */
-async function readResults(): Promise<Results> {
-  return JSON.parse(await readFile(resultsFile, "utf8")) as Results;
-}
 
 /** Renews one row in the results, the tables and the plots. Rows of another machine are dropped. */
 export async function save(name: string, result: RowResult): Promise<void> {

@@ -2,7 +2,7 @@ import { rows } from "../rows/index.ts";
 import { type ContenderName, measures, type Row } from "../rows/row.ts";
 import type { RowResult } from "../measure-row.ts";
 import { cell, requirementText, titleOf, verdictText } from "./lines.ts";
-import type { Results } from "./save.ts";
+import type { Results } from "./results.ts";
 
 /** What stands between the marks of docs/performance.md. */
 export function tables(results: Results): string {

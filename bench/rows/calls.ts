@@ -11,7 +11,8 @@ import {
   type Invocation,
   invokeBindingPath,
 } from "../wire/grpc.ts";
-import { type Bench, type Contender, type ContenderName, Missing } from "./row.ts";
+import { Missing } from "../missing.ts";
+import type { Bench, Contender, ContenderName } from "./row.ts";
 
 /** Calls under way at one time, unless a row says otherwise. */
 const manyInFlight = 64;

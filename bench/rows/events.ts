@@ -7,7 +7,8 @@ import { writeComponent } from "../component.ts";
 import { type Running, start } from "../subject.ts";
 import { daemonSubject } from "./calls.ts";
 import { type EventSource, fill, sendPaced } from "./event-source.ts";
-import { type Bench, type Contender, type ContenderName, Missing, type Sample } from "./row.ts";
+import { Missing } from "../missing.ts";
+import type { Bench, Contender, ContenderName, Sample } from "./row.ts";
 
 export type EventWork = {
   /** How the floor calls the system. */

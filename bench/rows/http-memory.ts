@@ -3,14 +3,15 @@ import type { AddressInfo } from "node:net";
 import { createCaller } from "../load/calls.ts";
 import { residentMebibytes } from "../measure/process.ts";
 import { httpTarget, startDaemon } from "./calls.ts";
-import { type Bench, type ContenderName, Missing, type Row, type Sample } from "./row.ts";
+import { Missing } from "../missing.ts";
+import type { Bench, ContenderName, Row, Sample } from "./row.ts";
 
 const bodies = 300;
 const bodyBytes = 3 * 1024 * 1024;
 const settled = 2000;
 const rest = 25_000;
 
-/** Whether memory that large bodies took is given back. */
+/** Whether memory that large bodies took is released. */
 export const httpMemoryRow: Row = {
   name: "http-memory",
   title: "300 HTTP bodies of 3 MiB, then 25 s of rest",

@@ -72,8 +72,3 @@ export type Bench = {
   /** A count, made smaller by `--scale`, and never 0. */
   count(full: number): number;
 };
-
-/** Something is not there, so that a contender, or all, cannot be measured. Told in the table. */
-export class Missing extends Error {
-  override readonly name = "Missing";
-}

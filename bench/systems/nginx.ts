@@ -3,7 +3,7 @@ import { mkdtemp, mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { releasePort, reservePort } from "../../test/servers/ports.ts";
 import { endWithUs } from "../children.ts";
-import { Missing } from "../rows/row.ts";
+import { Missing } from "../missing.ts";
 import { plainPayload } from "../wire/payload.ts";
 
 const startLimit = 10_000;

@@ -1,7 +1,7 @@
 const prefixBytes = 5;
 
 /** Cuts gRPC's messages out of the chunks of a stream. */
-export class FrameCutter {
+export class FrameSplitter {
   #rest: Buffer | undefined;
 
   /** Calls `message` for each that is complete, with the bytes it lies in and its bounds there. */

@@ -3,7 +3,7 @@ import type { App } from "../runtime/app.ts";
 import { EventStreams } from "./event-streams.ts";
 import { createGrpcApp } from "./grpc.ts";
 import type { AppHealthOptions } from "./health.ts";
-import { JoinedApp } from "./joined-app.ts";
+import { CombinedApp } from "./combined-app.ts";
 
 export const appProtocols = ["http", "https", "grpc", "grpcs", "h2c"] as const;
 
@@ -29,9 +29,9 @@ export type AppOptions = {
  * The app: what listens on its port, and what dials in. The port is connected to at once and for ever,
  * whether the app is there yet or not; nothing here throws because it is not.
  */
-export async function createApp(options: AppOptions): Promise<JoinedApp> {
+export async function createApp(options: AppOptions): Promise<CombinedApp> {
   const streams = new EventStreams(options.logger);
-  return new JoinedApp(streams, await createPortApp(options, streams));
+  return new CombinedApp(streams, await createPortApp(options, streams));
 }
 
 async function createPortApp(options: AppOptions, streams: EventStreams): Promise<App | undefined> {

@@ -22,7 +22,7 @@ export type EventStreamOptions = {
   readonly isAvailable?: () => boolean;
 };
 
-/** An event that was handed over and not settled. */
+/** An event that was delivered and not settled. */
 type Held = {
   readonly delivery: Delivery;
   readonly signal: AbortSignal;
@@ -35,7 +35,7 @@ const largestEvent = 192 * 1024 * 1024;
 
 /**
  * One stream of events to an app, whichever side has dialled: the transport pulls {@link batches} and
- * hands in the app's messages by {@link take}. What is handed over together goes out together.
+ * hands in the app's messages by {@link take}. What is delivered together goes out together.
  */
 export class EventStream {
   readonly #options: EventStreamOptions;
@@ -95,7 +95,7 @@ export class EventStream {
       const reason = `an event of ${data.length} bytes does not fit into an event stream (at most ${largestEvent})`;
       return Promise.resolve({ kind: "refused", reason });
     }
-    if (signal.aborted) return Promise.resolve({ kind: "unsent", reason: "given up" });
+    if (signal.aborted) return Promise.resolve({ kind: "unsent", reason: "cancelled" });
     this.#heed(signal);
     this.#credit--;
     return new Promise((resolve) => {
@@ -137,7 +137,7 @@ export class EventStream {
     if (subscription !== undefined || (hadNone && this.#credit > 0)) this.#options.onRoom();
   }
 
-  /** Takes no more events; what was handed over goes out, and then {@link batches} ends. */
+  /** Takes no more events; what was delivered goes out, and then {@link batches} ends. */
   close(): void {
     this.#closing = true;
     this.#wake?.();
@@ -184,11 +184,11 @@ export class EventStream {
   #settle(number: number, outcome: Outcome): void {
     const held = this.#sent.get(number);
     if (held === undefined) {
-      // One that the runtime has given up may still be settled; an app that does it often is wrong.
+      // One that the runtime has cancelled may still be settled; an app that does it often is wrong.
       if (++this.#strange === 1)
         this.#options.logger.warn(
           { delivery: number },
-          "the app settled a delivery that is not out: settled twice, or given up before",
+          "the app settled an unknown delivery: settled twice, or cancelled before",
         );
       return;
     }
@@ -202,7 +202,7 @@ export class EventStream {
     if (this.#signals.has(signal)) return;
     this.#signals.add(signal);
     const giveUp = (): void => {
-      const reason = "given up";
+      const reason = "cancelled";
       for (const [number, held] of this.#sent) {
         if (held.signal !== signal) continue;
         this.#sent.delete(number);

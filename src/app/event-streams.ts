@@ -114,7 +114,7 @@ export class EventStreams {
       throw new GrpcFailure(Code.invalidArgument, failure.message);
   }
 
-  /** Ends all streams once what was handed over is out. */
+  /** Ends all streams once what was delivered is out. */
   close(): void {
     for (const stream of this.#streams) stream.close();
   }

@@ -21,7 +21,7 @@ export type BindingEvent = {
   readonly attempts: number | undefined;
   /** Why the attempt before was not handled. */
   readonly lastError: string | undefined;
-  /** Aborted when the runtime gives up on the answer. */
+  /** Aborted when the runtime stops waiting for the answer. */
   readonly signal: AbortSignal;
 };
 
@@ -61,9 +61,9 @@ async function deliver(
   if (handler === undefined) {
     return { kind: "refused", reason: `the app has no handler for binding ${delivery.name}` };
   }
-  if (signal.aborted) return { kind: "unsent", reason: "given up before it was sent" };
+  if (signal.aborted) return { kind: "unsent", reason: "cancelled before it was sent" };
   return new Promise((resolve) => {
-    const abort = (): void => resolve({ kind: "refused", reason: "given up" });
+    const abort = (): void => resolve({ kind: "refused", reason: "cancelled" });
     signal.addEventListener("abort", abort, { once: true });
     void call(handler, delivery, signal)
       .then(resolve)

@@ -14,7 +14,7 @@ import { encodeBindingEventFrame } from "./binding-event.ts";
 import { binaryTrace, deliveryHeaders } from "./event-metadata.ts";
 import type { EventStreams } from "./event-streams.ts";
 import type { AppHealthOptions } from "./health.ts";
-import { SaidOutcomes } from "./said-outcome.ts";
+import { OutcomeHeaders } from "./outcome-header.ts";
 import { StreamDialler } from "./stream-dialler.ts";
 
 export type GrpcAppOptions = {
@@ -60,12 +60,12 @@ class GrpcApp implements App {
   readonly #dialler: StreamDialler;
   readonly #listeners = new Set<() => void>();
   readonly #options: GrpcAppOptions;
-  readonly #said: SaidOutcomes;
+  readonly #said: OutcomeHeaders;
   #listing: Listing | undefined;
 
   constructor(options: GrpcAppOptions) {
     this.#options = options;
-    this.#said = new SaidOutcomes(options.logger);
+    this.#said = new OutcomeHeaders(options.logger);
     const { host, port } = options;
     this.#client = new GrpcClient({
       host,

@@ -7,7 +7,7 @@ import { EventHeaders } from "./http-headers.ts";
 import { routeTarget } from "./http-route.ts";
 import { Http1Client } from "./http1-client.ts";
 import { createHttp2Client } from "./http2-client.ts";
-import { SaidOutcomes } from "./said-outcome.ts";
+import { OutcomeHeaders } from "./outcome-header.ts";
 
 export type HttpAppOptions = {
   /** `https`: with whatever certificate the app shows, as daprd. `h2c`: cleartext HTTP/2. */
@@ -35,7 +35,7 @@ class HttpApp implements App {
   readonly #client: HttpClient;
   readonly #availability: Availability;
   readonly #headers: EventHeaders;
-  readonly #said: SaidOutcomes;
+  readonly #said: OutcomeHeaders;
   readonly #options: HttpAppOptions;
 
   constructor(options: HttpAppOptions) {
@@ -46,7 +46,7 @@ class HttpApp implements App {
         ? createHttp2Client({ host, port })
         : new Http1Client({ host, port, secure: protocol === "https" });
     this.#headers = new EventHeaders(options.logger);
-    this.#said = new SaidOutcomes(options.logger);
+    this.#said = new OutcomeHeaders(options.logger);
     const target = routeTarget(options.health?.path ?? "", "healthz");
     this.#availability = new Availability(this.#client, options.health, async (timeout) => {
       const headers = this.#withToken({ "user-agent": "cufflink" });

@@ -153,12 +153,12 @@ class Http1Exchange implements Dispatcher.DispatchHandler {
   begin(): boolean {
     const { signal, timeout } = this.#limits;
     if (signal?.aborted === true) {
-      this.#finish({ kind: "unsent", reason: "given up before it was sent" });
+      this.#finish({ kind: "unsent", reason: "cancelled before it was sent" });
       return false;
     }
     signal?.addEventListener("abort", this.#cancel);
     if (timeout !== undefined) {
-      const giveUp = (): void => this.#giveUp(`no answer within ${timeout} ms`);
+      const giveUp = (): void => this.#abort(`no answer within ${timeout} ms`);
       this.#timer = setTimeout(giveUp, Math.min(timeout, longestTimer));
     }
     return true;
@@ -167,7 +167,7 @@ class Http1Exchange implements Dispatcher.DispatchHandler {
   /** Called when a connection is there and the request is about to be written. */
   onRequestStart(controller: Dispatcher.DispatchController): void {
     this.#controller = controller;
-    if (this.#resolve === undefined) controller.abort(new Error("given up"));
+    if (this.#resolve === undefined) controller.abort(new Error("cancelled"));
   }
 
   onResponseStart(
@@ -182,7 +182,7 @@ class Http1Exchange implements Dispatcher.DispatchHandler {
   onResponseData(_controller: Dispatcher.DispatchController, chunk: Buffer): void {
     this.#size += chunk.length;
     if (this.#size > maxAnswerBytes)
-      this.#giveUp(`the answer is larger than ${maxAnswerBytes} bytes`);
+      this.#abort(`the answer is larger than ${maxAnswerBytes} bytes`);
     else this.#chunks.push(chunk);
   }
 
@@ -202,9 +202,9 @@ class Http1Exchange implements Dispatcher.DispatchHandler {
     }
   }
 
-  readonly #cancel = (): void => this.#giveUp("given up");
+  readonly #cancel = (): void => this.#abort("cancelled");
 
-  #giveUp(reason: string): void {
+  #abort(reason: string): void {
     const controller = this.#controller;
     if (controller === undefined) {
       this.#finish({ kind: "unsent", reason: `${reason}, before it was sent` });

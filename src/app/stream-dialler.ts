@@ -18,7 +18,7 @@ export type StreamDiallerOptions = {
 };
 
 /** Apps that say neither yes nor no get their events one by one after this long, in milliseconds. */
-const patience = 250;
+const streamTimeout = 250;
 const path = "/cufflink.v1.AppCallback/OnBindingEvents";
 /** The pause before a stream that has ended is dialled again on the same connection; it doubles. Milliseconds. */
 const pauses = { first: 50, longest: 1000 };
@@ -81,7 +81,7 @@ export class StreamDialler {
     const stream: EventStream = streams.create({ isAvailable: isHealthy });
     const call = client.stream(path, stream.batches(), { headers });
     let subscribed = false;
-    const unsure = setTimeout(() => this.#goUnary(generation), patience);
+    const unsure = setTimeout(() => this.#goUnary(generation), streamTimeout);
     const giveUp = (): void => call.cancel("the app did not subscribe in time");
     const late = setTimeout(giveUp, Math.min(timeout, longestTimer));
     let reason = "the app ended its event stream";

@@ -178,7 +178,7 @@ function failure(thrown: unknown, caller: AbortSignal, limit: AbortSignal): Bind
     const late = caller.reason instanceof Error && caller.reason.name === "TimeoutError";
     return new BindingError(
       late ? "deadline_exceeded" : "cancelled",
-      `Twilio: ${late ? "the deadline passed" : "the caller gave up"}`,
+      `Twilio: ${late ? "the deadline passed" : "cancelled by the caller"}`,
       { effect: "ambiguous" },
     );
   }

@@ -16,7 +16,7 @@ export type AppProcessOptions = {
 /** What a shell would answer for a command that cannot be started. */
 const notFound = 127;
 /** How long an app that is told to end may take, in milliseconds. */
-const patience = 5000;
+const killDelay = 5000;
 /** How long the rest of its output may take once it ended: its own children may hold the pipe. */
 const lastOutput = 500;
 
@@ -60,7 +60,7 @@ export class AppProcess {
   async stop(): Promise<void> {
     if (this.#running) {
       this.#signal("SIGTERM");
-      const timer = setTimeout(this.kill, patience);
+      const timer = setTimeout(this.kill, killDelay);
       await this.ended;
       clearTimeout(timer);
     }

@@ -6,7 +6,7 @@ import { join } from "node:path";
 import type { Command } from "commander";
 import { BindingError, messageOf } from "../errors.ts";
 import type { ShownDeadLetter } from "../rpc/records.ts";
-import type { LetterChange } from "../runtime/records/dead-letters.ts";
+import type { DeadLetterChange } from "../runtime/records/dead-letters.ts";
 import {
   addClientOptions,
   addDataOption,
@@ -76,14 +76,14 @@ Examples:
       throw new UsageError("say what to change, or set $EDITOR to change the payload in it");
     }
     using client = await createClientFor(command);
-    const letter = await client.deadLetters.get(id);
-    const edited = inEditor ? await editPayload(letter, editor) : data;
-    const change: LetterChange = {
+    const deadLetter = await client.deadLetters.get(id);
+    const edited = inEditor ? await editPayload(deadLetter, editor) : data;
+    const change: DeadLetterChange = {
       ...(edited !== undefined && { data: edited }),
       ...(nullData && { data: undefined }),
       ...(key !== undefined && { key: Buffer.from(key) }),
       ...(header.length + removeHeader.length > 0 && {
-        headers: changedHeaders(letter, header, removeHeader),
+        headers: changedHeaders(deadLetter, header, removeHeader),
       }),
     };
     if (Object.keys(change).length === 0) {
@@ -125,7 +125,7 @@ function changedHeaders(
   { event }: ShownDeadLetter,
   set: readonly [string, string][],
   removed: readonly string[],
-): NonNullable<LetterChange["headers"]> {
+): NonNullable<DeadLetterChange["headers"]> {
   const gone = new Set([...removed, ...set.map(([name]) => name)]);
   const kept = event.headers.filter(({ name }) => !gone.has(name));
   return [...kept, ...set.map(([name, value]) => ({ name, value: Buffer.from(value) }))];

@@ -14,7 +14,7 @@ import {
   createClientFor,
 } from "./client-options.ts";
 import { ExitCode } from "./exit-code.ts";
-import { addFilterOptions, readSelection } from "./letter-selection.ts";
+import { addFilterOptions, readSelection } from "./dead-letter-selection.ts";
 import { counted, plain } from "./terminal.ts";
 import { UsageError } from "./usage-error.ts";
 
@@ -46,7 +46,7 @@ export function addRedriveCommand(deadLetters: Command): void {
       collectPair,
       [],
     )
-    .option("--json", "for tools: a line for each letter, and one with the totals")
+    .option("--json", "for tools: a line for each dead letter, and one with the totals")
     .addHelpText(
       "after",
       `
@@ -159,7 +159,7 @@ Examples:
     const { yes = false } = command.opts<{ yes?: true }>();
     const selection: Selection = readSelection(command, ids);
     if (!yes && !process.stdin.isTTY) {
-      throw new UsageError("dropping asks before it does so; say --yes where nobody can answer");
+      throw new UsageError("drop asks for confirmation; pass --yes where there is no terminal");
     }
     using client = await createClientFor(command);
     if (!yes) {

@@ -3,8 +3,8 @@ import type { ShownDeadLetter } from "../rpc/records.ts";
 import { addClientOptions, createClientFor } from "./client-options.ts";
 import { addEditCommand } from "./dead-letters-edit.ts";
 import { addDropCommand, addRedriveCommand } from "./dead-letters-redrive.ts";
-import { describeLetter, letterJson } from "./letter-text.ts";
-import { addFilterOptions, readFilter } from "./letter-selection.ts";
+import { describeDeadLetter, deadLetterJson } from "./dead-letter-text.ts";
+import { addFilterOptions, readFilter } from "./dead-letter-selection.ts";
 import {
   ago,
   counted,
@@ -16,7 +16,7 @@ import {
 } from "./terminal.ts";
 import { UsageError } from "./usage-error.ts";
 
-/** `cufflink dead-letters`: the events that were given up, in a running runtime. */
+/** `cufflink dead-letters`: the events that were not handled, in a running runtime. */
 export function addDeadLettersCommand(program: Command): void {
   const deadLetters = program
     .command("dead-letters")
@@ -63,16 +63,16 @@ function addListCommand(deadLetters: Command): void {
     }
     const filter = readFilter(command);
     using client = await createClientFor(command);
-    const letters: ShownDeadLetter[] = [];
+    const deadLetters: ShownDeadLetter[] = [];
     let next = after;
     do {
-      const page = { limit: Math.min(limit - letters.length, 1000), after: next };
+      const page = { limit: Math.min(limit - deadLetters.length, 1000), after: next };
       const found = await client.deadLetters.list(filter, page);
-      letters.push(...found.letters);
+      deadLetters.push(...found.deadLetters);
       next = found.next;
-    } while (next !== undefined && letters.length < limit);
-    if (json) writeJson(letters.map(letterJson));
-    else if (letters.length > 0) process.stdout.write(`${table(letters)}\n`);
+    } while (next !== undefined && deadLetters.length < limit);
+    if (json) writeJson(deadLetters.map(deadLetterJson));
+    else if (deadLetters.length > 0) process.stdout.write(`${table(deadLetters)}\n`);
     else process.stderr.write("there are no such dead letters\n");
     if (next !== undefined) {
       process.stderr.write(`there are more; say --limit, or --after ${next}\n`);
@@ -81,8 +81,8 @@ function addListCommand(deadLetters: Command): void {
 }
 
 /** A row for each, and below it the event and the reason. */
-function table(letters: readonly ShownDeadLetter[]): string {
-  const rows = letters.map((one) => [
+function table(deadLetters: readonly ShownDeadLetter[]): string {
+  const rows = deadLetters.map((one) => [
     one.id,
     one.component,
     ago(one.storedAt),
@@ -93,7 +93,7 @@ function table(letters: readonly ShownDeadLetter[]): string {
     ["ID", "COMPONENT", "STORED", "ATTEMPTS", "SIZE"],
     ...rows,
   ]).split("\n");
-  const about = letters.map(({ event, reason, edited, redriving }) => {
+  const about = deadLetters.map(({ event, reason, edited, redriving }) => {
     const notes = [...(edited ? ["edited"] : []), ...(redriving ? ["being redriven"] : [])];
     const id = event.id === undefined ? "" : `${event.id}: `;
     return paragraph(`${id}${reason}${notes.length > 0 ? ` (${notes.join(", ")})` : ""}`, "    ");
@@ -112,10 +112,10 @@ function addShowCommand(deadLetters: Command): void {
   addClientOptions(command).action(async (id: string) => {
     const { data, json } = command.opts<{ data?: true; json?: true }>();
     using client = await createClientFor(command);
-    const letter = await client.deadLetters.get(id);
-    if (data) writeData(letter.event.data ?? new Uint8Array());
-    else if (json) writeJson(letterJson(letter));
-    else process.stdout.write(`${describeLetter(letter)}\n`);
+    const deadLetter = await client.deadLetters.get(id);
+    if (data) writeData(deadLetter.event.data ?? new Uint8Array());
+    else if (json) writeJson(deadLetterJson(deadLetter));
+    else process.stdout.write(`${describeDeadLetter(deadLetter)}\n`);
   });
 }
 
@@ -139,7 +139,7 @@ function addTotalsCommand(deadLetters: Command): void {
     ]);
     if (rows.length > 0) {
       process.stdout.write(
-        `${formatTable([["COMPONENT", "LETTERS", "SIZE", "OLDEST"], ...rows])}\n`,
+        `${formatTable([["COMPONENT", "DEAD LETTERS", "SIZE", "OLDEST"], ...rows])}\n`,
       );
     }
     const all = totals.reduce((sum, { count }) => sum + count, 0);

@@ -40,7 +40,7 @@ export async function main(args: readonly string[]): Promise<number> {
 }
 
 /** The whole command line; nothing runs until it is parsed. */
-function createProgram(setExitCode: (code: number) => void): Command {
+export function createProgram(setExitCode: (code: number) => void): Command {
   const program = new Command("cufflink")
     .description(
       "Connects an app to outside systems by component YAML: events in, invocations out.",

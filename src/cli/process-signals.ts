@@ -37,9 +37,9 @@ export async function untilSignalled(served: Served): Promise<number> {
     const stack = error instanceof Error ? error.stack : undefined;
     served.logger.error(
       { reason: messageOf(error), stack },
-      "a failure that belongs to no component; ending",
+      "a failure outside every component; shutting down",
     );
-    served.end("an exception that belongs to nobody", stray);
+    served.end("an uncaught exception", stray);
   };
   process.on("uncaughtException", onStray);
   process.on("unhandledRejection", onStray);

@@ -9,7 +9,7 @@ export function addReloadCommand(program: Command): void {
   const command = program
     .command("reload")
     .description("have a running runtime read its resources again, and tell what came of it")
-    .option("--last", "tell what came of the last reloads instead, whoever asked for them")
+    .option("--last", "list the results of the last reloads instead")
     .option("--json", "for tools")
     .addHelpText(
       "after",

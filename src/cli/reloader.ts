@@ -123,7 +123,7 @@ export class Reloader {
     if (this.#watching && !this.#configuration.hotReload) {
       this.#watching = false;
       this.#watcher.close();
-      this.#options.logger.info({}, "resources are watched no more, as the configuration says");
+      this.#options.logger.info({}, "resources are no longer watched, as the configuration says");
     }
     return { applied };
   }

@@ -314,9 +314,9 @@ function collect(value: string, before: string[]): string[] {
 }
 
 function camelCase(name: string): string {
-  return name.replaceAll(/-(.)/g, (_, letter: string) => letter.toUpperCase());
+  return name.replaceAll(/-(.)/g, (_, deadLetter: string) => deadLetter.toUpperCase());
 }
 
 function dashed(name: string): string {
-  return name.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
+  return name.replaceAll(/[A-Z]/g, (deadLetter) => `-${deadLetter.toLowerCase()}`);
 }

@@ -1,13 +1,13 @@
 import { mkdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { createApp } from "../app/app.ts";
-import type { JoinedApp } from "../app/joined-app.ts";
+import type { CombinedApp } from "../app/combined-app.ts";
 import { bindings } from "../bindings/index.ts";
 import { formatDuration } from "../metadata/duration.ts";
 import { compilePolicies } from "../policy/policies.ts";
 import { RuntimeDescription } from "../rpc/description.ts";
 import type { ReloadResult } from "../runtime/component/reload.ts";
-import { DeadLetterDesk } from "../runtime/records/dead-letters.ts";
+import { DeadLetterManager } from "../runtime/records/dead-letters.ts";
 import { createRuntime, type Runtime } from "../runtime/runtime.ts";
 import type { RuntimeLogger } from "../runtime/runtime-logger.ts";
 import { createHttpEndpoints } from "../server/http-endpoints.ts";
@@ -19,7 +19,7 @@ import { stateFolder } from "../store/state-folder.ts";
 import { createLogger } from "../telemetry/logger.ts";
 import { Metrics } from "../telemetry/metrics.ts";
 import { version } from "../version.ts";
-import { endOrderly } from "./ending.ts";
+import { shutDown } from "./shutdown.ts";
 import { Reloader } from "./reloader.ts";
 import type { ServeOptions } from "./serve-options.ts";
 
@@ -53,8 +53,8 @@ export async function serve(options: ServeOptions): Promise<Served> {
       "these flags concern other building blocks and have no effect",
     );
   }
-  const { promise: ended, resolve: sayEnded } = Promise.withResolvers<number>();
-  let ending = 0;
+  const { promise: ended, resolve: resolveEnded } = Promise.withResolvers<number>();
+  let shutdowns = 0;
 
   const reloader = await Reloader.create({
     ...{ appId: options.appId, resourcesPaths: options.resourcesPaths, bindings, logger },
@@ -100,11 +100,11 @@ export async function serve(options: ServeOptions): Promise<Served> {
     eventHistory: options.eventHistory,
     maxConcurrency: options.appMaxConcurrency,
   });
-  const deadLetters = new DeadLetterDesk({
+  const deadLetters = new DeadLetterManager({
     store: store.deadLetters,
-    redrive: (letter, signal) => runtime.redrive(letter, signal),
+    redrive: (deadLetter, signal) => runtime.redrive(deadLetter, signal),
     invoke: (invocation) => runtime.invoke(invocation),
-    letterGone: (letter) => runtime.letterGone(letter),
+    deadLetterRemoved: (deadLetter) => runtime.deadLetterRemoved(deadLetter),
     logger,
   });
   const server = await startServer(options, runtime, app, {
@@ -124,7 +124,7 @@ export async function serve(options: ServeOptions): Promise<Served> {
 
   async function finish(exitCode: number): Promise<void> {
     reloader.close();
-    const code = await endOrderly(
+    const code = await shutDown(
       {
         ...{ runtime, app, server, logger, hasApp: options.appPort !== undefined },
         gracefulShutdown: options.gracefulShutdown,
@@ -139,17 +139,20 @@ export async function serve(options: ServeOptions): Promise<Served> {
       },
       exitCode,
     );
-    logger.info({}, "ended");
-    sayEnded(code);
+    logger.info({}, "shutdown complete");
+    resolveEnded(code);
   }
   function end(why: string, exitCode = 0): void {
-    ending++;
-    if (ending === 1) {
-      logger.info({ why }, "ending: no more events are read, the app may finish what it has");
+    shutdowns++;
+    if (shutdowns === 1) {
+      logger.info(
+        { why },
+        "shutting down: no more events are read; the app may finish the events it has",
+      );
       void finish(exitCode);
     } else {
-      logger.warn({ why }, "ending at once");
-      sayEnded(1);
+      logger.warn({ why }, "exiting now");
+      resolveEnded(1);
     }
   }
 
@@ -185,7 +188,7 @@ export async function serve(options: ServeOptions): Promise<Served> {
 async function startServer(
   options: ServeOptions,
   runtime: Runtime,
-  app: JoinedApp,
+  app: CombinedApp,
   {
     features,
     ...asked

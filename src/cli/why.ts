@@ -5,7 +5,7 @@ import type { UnfinishedEvent } from "../runtime/status.ts";
 import type { HistoryRecord } from "../store/records.ts";
 import { addClientOptions, createClientFor } from "./client-options.ts";
 import { ExitCode } from "./exit-code.ts";
-import { dateOf, tookText } from "./letter-text.ts";
+import { dateOf, tookText } from "./dead-letter-text.ts";
 import { counted, paragraph, plain, writeJson } from "./terminal.ts";
 
 /** `cufflink why`: the story of an event. */
@@ -13,7 +13,7 @@ export function addWhyCommand(program: Command): void {
   const command = program
     .command("why")
     .description(
-      "tell what became of an event: where from, each attempt, the app's answers, where it is or ended",
+      "show what happened to an event: its source, each attempt, the app's answers, where it is or ended",
     )
     .argument("<event>", "the event's identity at its source, or its trace id")
     .option("--component <name>", "as this component read it")
@@ -32,49 +32,49 @@ Examples:
     const { component, json } = command.opts<{ component?: string; json?: true }>();
     using client = await createClientFor(command);
     const { records, unfinished } = await client.operator.explain(event, component);
-    const letters = await lettersOf(client, event, component);
+    const deadLetters = await deadLettersOf(client, event, component);
     if (json) {
       writeJson({
         event,
         unfinished: unfinished.map(unfinishedJson),
         records: records.map(recordJson),
-        deadLetters: letters.map(({ id }) => id),
+        deadLetters: deadLetters.map(({ id }) => id),
       });
     } else if (records.length > 0 || unfinished.length > 0) {
       const stories = [
         ...unfinished.map(unfinishedStory),
-        ...records.map((one) => story(one, letters)),
+        ...records.map((one) => describeRecord(one, deadLetters)),
       ];
       process.stdout.write(`${stories.join("\n\n")}\n`);
-    } else if (letters.length > 0) {
-      process.stdout.write(`${letters.map(letterLine).join("\n")}\n`);
+    } else if (deadLetters.length > 0) {
+      process.stdout.write(`${deadLetters.map(deadLetterLine).join("\n")}\n`);
     }
-    if (records.length > 0 || unfinished.length > 0 || letters.length > 0) return;
+    if (records.length > 0 || unfinished.length > 0 || deadLetters.length > 0) return;
     process.stderr.write(`${nothingKnown(event, component)}\n`);
     throw new ExitCode(1);
   });
 }
 
 /** Its dead letters that are there now. */
-async function lettersOf(
+async function deadLettersOf(
   client: RuntimeClient,
   eventId: string,
   component: string | undefined,
 ): Promise<ShownDeadLetter[]> {
   const filter = { eventId, ...(component !== undefined && { component }) };
-  return (await client.deadLetters.list(filter, { limit: 100 })).letters;
+  return (await client.deadLetters.list(filter, { limit: 100 })).deadLetters;
 }
 
-function story(record: HistoryRecord, letters: readonly ShownDeadLetter[]): string {
+function describeRecord(record: HistoryRecord, deadLetters: readonly ShownDeadLetter[]): string {
   const { traceId, endedAt, deadLetter } = record;
   const lines = stepLines(record, { at: endedAt, text: endText(record) });
   if (traceId !== "") lines.push(`  trace ${traceId}`);
   if (deadLetter !== undefined) {
-    const isThere = letters.some(({ id }) => id === deadLetter);
+    const isThere = deadLetters.some(({ id }) => id === deadLetter);
     lines.push(
       isThere
         ? `  See cufflink dead-letters show ${deadLetter}`
-        : "  It is no dead letter any more: it was handled when it was redriven, dropped, or expired.",
+        : "  It is no longer a dead letter: it was handled when it was redriven, dropped, or expired.",
     );
   }
   return [titleOf(record), ...lines].join("\n");
@@ -168,13 +168,13 @@ function endText({ end, reason, deadLetter = "" }: HistoryRecord): string {
     case "dropped":
       return `dropped${because}`;
     case "returned":
-      return `given back to its source${because}`;
+      return `returned to its source${because}`;
     case "duplicate":
       return `not given to the app, since it was handled before${because}`;
   }
 }
 
-function letterLine({ id, component, storedAt, reason }: ShownDeadLetter): string {
+function deadLetterLine({ id, component, storedAt, reason }: ShownDeadLetter): string {
   const what = `${dateOf(storedAt)} it became a dead letter of ${component}: ${reason}`;
   return `${paragraph(what, "")}\n  See cufflink dead-letters show ${id}`;
 }

@@ -4,9 +4,9 @@ import { Code } from "./status.ts";
 import { longestTimer } from "./timeout.ts";
 
 export type CallOptions = {
-  /** Gives up when aborted. */
+  /** Cancels the invocation when aborted. */
   readonly signal?: AbortSignal | undefined;
-  /** Milliseconds until it is given up. Default: never. */
+  /** Milliseconds until it times out. Default: never. */
   readonly timeout?: number | undefined;
   /**
    * Without a connection, waits for the attempt to connect that is under way, or makes one, and goes on to
@@ -33,7 +33,7 @@ type Why = {
 
 /** What carries calls: a connection. */
 export type Carrier = {
-  /** The call is given up before it was started. */
+  /** The call is cancelled before it was started. */
   withdraw(call: Call): void;
   /** The call's stream is gone. `unprocessed` tells why the server did not take it, if so: it may be started again. */
   ended(call: Call, session: ClientHttp2Session, unprocessed?: string): void;
@@ -105,7 +105,7 @@ export abstract class Call {
     const timeout = this.#timeout;
     if (signal !== undefined) {
       if (signal.aborted) {
-        this.unsent("given up before it was sent", Code.cancelled);
+        this.unsent("cancelled before it was sent", Code.cancelled);
         return false;
       }
       heed(signal, this);
@@ -123,7 +123,7 @@ export abstract class Call {
   }
 
   /** Gives it up. */
-  giveUp(reason: string, code: number): void {
+  abort(reason: string, code: number): void {
     if (this.#over) return;
     if (!this.#written) {
       this.#carrier.withdraw(this);
@@ -215,7 +215,7 @@ export abstract class Call {
   }
 
   readonly #expired = (): void =>
-    this.giveUp(`no answer within ${this.#timeout} ms`, Code.deadlineExceeded);
+    this.abort(`no answer within ${this.#timeout} ms`, Code.deadlineExceeded);
 
   #end(end: Unanswered): void {
     if (this.#finish()) this.unanswered(end);
@@ -245,7 +245,7 @@ function heed(signal: AbortSignal, call: Call): void {
   const calls = new Set([call]);
   const listener = (): void => {
     heeded.delete(signal);
-    for (const one of calls) one.giveUp("given up", Code.cancelled);
+    for (const one of calls) one.abort("cancelled", Code.cancelled);
   };
   heeded.set(signal, { calls, listener });
   signal.addEventListener("abort", listener, { once: true });

@@ -135,7 +135,7 @@ export class ClientConnection implements Carrier {
     await Promise.all(ended);
   }
 
-  /** Of a call that is given up before it was started. */
+  /** Of a call that is cancelled before it was started. */
   withdraw(call: Call): void {
     this.#waiting.delete(call);
     this.#release();

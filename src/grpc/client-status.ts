@@ -16,7 +16,7 @@ const noHeaders: IncomingHttpHeaders = {};
  *
  * - `failed`: the server answered with an error, or with what is no proper answer.
  * - `unsent`: nothing of the call can have been processed.
- * - `broken`: it was written, at least in part, and then the stream broke, the time was up or it was given up.
+ * - `broken`: it was written, at least in part, and then the stream broke, the time was up or it was cancelled.
  */
 export class CallFailure extends Error {
   override readonly name = "CallFailure";

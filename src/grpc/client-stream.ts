@@ -80,14 +80,14 @@ export class ClientStream extends Call implements GrpcStream {
     return this.#pump.untouched;
   }
 
-  cancel(reason = "given up"): void {
-    this.giveUp(reason, Code.cancelled);
+  cancel(reason = "cancelled"): void {
+    this.abort(reason, Code.cancelled);
   }
 
-  override giveUp(reason: string, code: number): void {
+  override abort(reason: string, code: number): void {
     if (this.pending) {
       this.#givenUp = true;
-      super.giveUp(reason, code);
+      super.abort(reason, code);
     } else if (code === Code.cancelled) {
       // All has come, yet not all was taken: who cancels wants no more of it.
       this.messages.abort(new CallFailure("broken", code, reason));
@@ -151,7 +151,7 @@ export class ClientStream extends Call implements GrpcStream {
   /** Ends the call with a failure of this side's own making. */
   #abort(failure: CallFailure): void {
     this.#failure ??= failure;
-    this.giveUp(failure.message, failure.code);
+    this.abort(failure.message, failure.code);
   }
 
   #sourceFailed(cause: unknown): void {

@@ -60,7 +60,7 @@ export class ClientUnary extends Call {
   protected receive(chunk: Buffer): void {
     this.#size += chunk.length;
     if (this.#size > this.#limit + framePrefixBytes) {
-      this.giveUp(`the answer is larger than ${this.#limit} bytes`, Code.resourceExhausted);
+      this.abort(`the answer is larger than ${this.#limit} bytes`, Code.resourceExhausted);
     } else if (this.#first === undefined) this.#first = chunk;
     else (this.#rest ??= [this.#first]).push(chunk);
   }

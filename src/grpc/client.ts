@@ -51,7 +51,7 @@ export type UnaryResult =
 
 const defaultMaxAnswerBytes = 256 * 1024 * 1024;
 
-/** A lean gRPC client of one server, over one connection that is made again when lost. */
+/** A small gRPC client of one server, over one connection that is made again when lost. */
 export class GrpcClient {
   /** Whether there is a connection, and news of it. */
   readonly connection: ClientConnection;

@@ -6,9 +6,9 @@ import type { CallContext } from "./method.ts";
 import type { ResponseHeaders } from "./status.ts";
 
 /** Connect's context of a call. What costs something is made when it is first asked for. */
-export class LeanContext implements HandlerContext {
+export class GrpcContext implements HandlerContext {
   readonly method: DescMethod;
-  /** The call as the lean lane knows it. */
+  /** The call as the fast path knows it. */
   readonly call: CallContext;
   readonly requestMethod = "POST";
   readonly protocolName = "grpc";
@@ -87,15 +87,15 @@ export class LeanContext implements HandlerContext {
   }
 }
 
-/** The request's metadata as a plain object; `Headers` are not made for it in the lean lane. */
+/** The request's metadata as a plain object; `Headers` are not made for it on the fast path. */
 export function requestHeadersOf(context: HandlerContext): IncomingHttpHeaders {
-  if (context instanceof LeanContext) return context.call.headers;
+  if (context instanceof GrpcContext) return context.call.headers;
   return Object.fromEntries(context.requestHeader);
 }
 
-/** Adds metadata before the first message; `Headers` are not made for it in the lean lane. */
+/** Adds metadata before the first message; `Headers` are not made for it on the fast path. */
 export function addResponseHeaders(context: HandlerContext, headers: ResponseHeaders): void {
-  if (context instanceof LeanContext) return context.call.setHeaders(headers);
+  if (context instanceof GrpcContext) return context.call.setHeaders(headers);
   for (const [name, value] of Object.entries(headers)) {
     for (const one of [value].flat()) context.responseHeader.append(name, one);
   }

@@ -5,7 +5,7 @@ import type { ResponseHeaders } from "./status.ts";
 export type CallContext = {
   /** Request metadata as HTTP/2 carried it: repeats are joined by a comma and a space. */
   readonly headers: IncomingHttpHeaders;
-  /** Aborted when the caller gave up, its deadline passed or the call ended. Made when it is first asked for. */
+  /** Aborted when the caller cancelled, its deadline passed or the call ended. Made when it is first asked for. */
   readonly signal: AbortSignal;
   /** When the call must be over, on the clock of `performance.now()`; `undefined`: never. */
   readonly deadline: number | undefined;

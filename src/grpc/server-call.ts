@@ -206,7 +206,7 @@ export abstract class ServerCall implements CallContext {
       stream.end();
     } else {
       stream.respond({ ...trailers, ...head }, { endStream: true });
-      this.#refuseTheRest();
+      this.#discardBody();
     }
   }
 
@@ -219,12 +219,12 @@ export abstract class ServerCall implements CallContext {
         const { "grpc-status": status, "grpc-message": text } = trailers;
         stream.sendTrailers({ "grpc-status": status, "grpc-message": text });
       }
-      this.#refuseTheRest();
+      this.#discardBody();
     });
   }
 
   /** A caller that is still sending is told to stop without it looking like a failure. */
-  #refuseTheRest(): void {
+  #discardBody(): void {
     const stream = this.stream;
     if (stream.readableEnded) return;
     stream.resume();
@@ -255,7 +255,7 @@ export abstract class ServerCall implements CallContext {
 
   #close(): void {
     if (!this.over) {
-      const gone = new GrpcFailure(Code.cancelled, "the caller gave up");
+      const gone = new GrpcFailure(Code.cancelled, "cancelled by the caller");
       this.finish(gone);
       this.abandon(gone);
     }

@@ -10,7 +10,7 @@ import {
   type MessageShape,
 } from "@bufbuild/protobuf";
 import type { HandlerContext, ServiceImpl } from "@connectrpc/connect";
-import { LeanContext } from "./handler-context.ts";
+import { GrpcContext } from "./handler-context.ts";
 import type { GrpcMethod, StreamMethod } from "./method.ts";
 import { Code, GrpcFailure } from "./status.ts";
 
@@ -100,7 +100,7 @@ function unary(desc: DescMethod, impl: Unary): GrpcMethod {
   return {
     kind: "unary",
     async handle(bytes, call) {
-      const context = new LeanContext(desc, call);
+      const context = new GrpcContext(desc, call);
       try {
         const answer = await impl(decode(input, bytes), context);
         return toBinary(output, create(output, answer));
@@ -121,7 +121,7 @@ function stream(
   return {
     kind: "stream",
     handle(requests, call) {
-      const context = new LeanContext(desc, call);
+      const context = new GrpcContext(desc, call);
       return context.settling(handle(requests, context));
     },
   };

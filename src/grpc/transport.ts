@@ -50,7 +50,7 @@ export type GrpcTransport = Transport & AsyncDisposable & { close(): Promise<voi
 
 /** Makes a transport for the clients of Connect. Its calls reject with a `ConnectError`. */
 export function createGrpcTransport(options: GrpcTransportOptions): GrpcTransport {
-  return new LeanTransport(options);
+  return new NativeGrpcTransport(options);
 }
 
 type Options = {
@@ -59,7 +59,7 @@ type Options = {
   readonly timeout: number | undefined;
 };
 
-class LeanTransport implements GrpcTransport {
+class NativeGrpcTransport implements GrpcTransport {
   readonly #client: GrpcClient;
   readonly #options: GrpcTransportOptions;
   readonly #prefix: string;

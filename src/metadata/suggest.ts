@@ -1,6 +1,6 @@
 /**
  * The candidate that a misspelt name most likely meant, or `undefined` when none is near: at most a
- * third of its letters may differ, counting a swap of neighbours as one.
+ * third of its dead letters may differ, counting a swap of neighbours as one.
  */
 export function closest(name: string, candidates: Iterable<string>): string | undefined {
   const wanted = name.toLowerCase();

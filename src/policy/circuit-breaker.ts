@@ -1,6 +1,6 @@
 import { longestTimer } from "../metadata/duration.ts";
 import { circuitBreaker, CircuitState, handleAll, type CircuitBreakerPolicy } from "cockatiel";
-import type { Breaker, BreakerState, Pass } from "./policy.ts";
+import type { Breaker, BreakerState, Permit } from "./policy.ts";
 import type { Counts, Trip } from "./trip.ts";
 
 export type CircuitBreakerOptions = {
@@ -8,7 +8,7 @@ export type CircuitBreakerOptions = {
   readonly name: string;
   /** How many may go through while half-open, and must succeed for it to close. At least 1. */
   readonly maxRequests: number;
-  /** Milliseconds after which the counts of a closed one begin anew. 0: never. */
+  /** Milliseconds after which the counts of a closed one are reset. 0: never. */
   readonly interval: number;
   /** Milliseconds that it stays open. */
   readonly timeout: number;
@@ -36,13 +36,13 @@ export class CircuitBreaker implements Breaker {
   readonly #listeners = new Set<() => void>();
   #counts = none;
   /** Changes with the state and each interval: what ends in another than it began in is not counted. */
-  #period: Pass = { period: 0 };
+  #period: Permit = { period: 0 };
   #periodSince = performance.now();
   /** It will be open once the library has run: a promise later. */
   #tripped = false;
   #openedAt = 0;
   #timer: NodeJS.Timeout | undefined;
-  /** Of the half-open state: calls let through, and places given back unused. */
+  /** Of the half-open state: calls let through, and permits returned unused. */
   #probes = 0;
   readonly #running: PromiseWithResolvers<void>[] = [];
   readonly #unused: PromiseWithResolvers<void>[] = [];
@@ -75,7 +75,7 @@ export class CircuitBreaker implements Breaker {
     return Math.max(0, this.#openedAt + this.#options.timeout - performance.now());
   }
 
-  enter(): Pass | undefined {
+  enter(): Permit | undefined {
     if (this.#tripped) return undefined;
     if (this.#circuit.state === CircuitState.Closed) {
       this.#endInterval();
@@ -86,7 +86,7 @@ export class CircuitBreaker implements Breaker {
     return this.#enterHalfOpen();
   }
 
-  done(pass: Pass, succeeded: boolean | undefined): void {
+  done(pass: Permit, succeeded: boolean | undefined): void {
     this.#endInterval();
     if (pass !== this.#period || this.#tripped) return;
     if (this.#circuit.state !== CircuitState.Closed) return this.#doneHalfOpen(succeeded);
@@ -101,7 +101,7 @@ export class CircuitBreaker implements Breaker {
     return () => void this.#listeners.delete(listener);
   }
 
-  #enterHalfOpen(): Pass | undefined {
+  #enterHalfOpen(): Permit | undefined {
     if (this.#circuit.state === CircuitState.Open) {
       this.#beginPeriod();
       this.#probes = 0;

@@ -10,7 +10,7 @@ const defaults: Readonly<Record<Direction, OwnPolicy>> = {
 
 /**
  * The policies of one component that count now. Whoever runs an attempt reads them here each time, so that a
- * changed Resiliency counts from the next attempt on, without anything being opened anew.
+ * changed Resiliency counts from the next attempt on, without anything being reopened.
  */
 export class ComponentPolicies {
   readonly #component: Pick<ComponentSpec, "name" | "type">;

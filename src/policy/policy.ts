@@ -27,9 +27,9 @@ export type Breaker = {
    * Whether one more may go through now: `undefined` if not. Each that may is followed by exactly one
    * {@link Breaker.done} with what it got.
    */
-  enter(): Pass | undefined;
-  /** `undefined`: it says nothing about the other side (given up, never sent). */
-  done(pass: Pass, succeeded: boolean | undefined): void;
+  enter(): Permit | undefined;
+  /** `undefined`: it says nothing about the other side (cancelled, never sent). */
+  done(pass: Permit, succeeded: boolean | undefined): void;
   /** Calls the listener when it may let through more than before; the returned function ends that. */
   onPass(listener: () => void): () => void;
 };
@@ -37,4 +37,4 @@ export type Breaker = {
 export type BreakerState = "closed" | "open" | "half-open";
 
 /** What went through a breaker, so that its end is counted with its beginning. */
-export type Pass = { readonly period: number };
+export type Permit = { readonly period: number };

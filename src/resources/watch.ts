@@ -145,7 +145,10 @@ export class ResourceWatcher {
     if (this.#failed) return;
     this.#failed = true;
     const facts = { folder, reason: messageOf(error) };
-    this.#options.logger.warn(facts, "changes are not told by the system; looking each second");
+    this.#options.logger.warn(
+      facts,
+      "the system does not report file changes; polling each second",
+    );
   }
 }
 

@@ -34,7 +34,7 @@ import type { HttpRequest, HttpResponse } from "./http-message.ts";
 
 export type ConnectOptions = {
   readonly services: readonly Service[];
-  /** The check of the lean lane: throws a `GrpcFailure` to refuse a call. */
+  /** The check of the fast path: throws a `GrpcFailure` to refuse a call. */
   readonly admit: (headers: IncomingHttpHeaders) => void;
   /** The largest request message, in bytes. */
   readonly maxMessageSize: number;
@@ -43,7 +43,7 @@ export type ConnectOptions = {
 };
 
 /**
- * Everything that the lean lane does not take: the Connect protocol, gRPC-Web, JSON and GET. In a file of its
+ * Everything that the fast path does not take: the Connect protocol, gRPC-Web, JSON and GET. In a file of its
  * own because it is loaded at the first such request.
  */
 export function connectHandler(
@@ -111,7 +111,7 @@ function holdTimeouts({ headers }: HttpRequest): void {
 
 const detailTypes = createRegistry(ErrorInfoSchema, RetryInfoSchema);
 
-/** What methods throw, as the lean lane would understand it. */
+/** What methods throw, as the fast path would understand it. */
 const translateErrors: Interceptor = (next) => async (request) => {
   try {
     const response = await next(request);
@@ -178,7 +178,7 @@ function decoded({ input, output }: DescMethod, method: StreamMethod): Bidirecti
   };
 }
 
-/** The lean lane's view of a call that Connect serves. */
+/** The fast path's view of a call that Connect serves. */
 function callOf(context: HandlerContext): CallContext {
   const left = context.timeoutMs();
   return {

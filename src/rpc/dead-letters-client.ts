@@ -6,7 +6,11 @@ import {
   type RedriveResult as WireResult,
 } from "../../gen/cufflink/v1/dead_letters_pb.ts";
 import { BindingError } from "../errors.ts";
-import type { LetterChange, RedriveOptions, Selection } from "../runtime/records/dead-letters.ts";
+import type {
+  DeadLetterChange,
+  RedriveOptions,
+  Selection,
+} from "../runtime/records/dead-letters.ts";
 import type { RedriveProgress, RedriveResult } from "../runtime/records/redrive-run.ts";
 import type { DeadLetterFilter } from "../store/records.ts";
 import type { DeadLetterTotal } from "../store/store.ts";
@@ -17,7 +21,7 @@ import {
   fromFilter,
   millisecondsOf,
   own,
-  toLetter,
+  toDeadLetter,
   wordOf,
   type ShownDeadLetter,
 } from "./records.ts";
@@ -36,7 +40,7 @@ export class DeadLettersClient {
   async list(
     filter: DeadLetterFilter,
     page: { limit: number; after?: string | undefined },
-  ): Promise<{ letters: ShownDeadLetter[]; next: string | undefined }> {
+  ): Promise<{ deadLetters: ShownDeadLetter[]; next: string | undefined }> {
     const request = {
       filter: fromFilter(filter),
       pageSize: page.limit,
@@ -45,7 +49,7 @@ export class DeadLettersClient {
     const { deadLetters, nextPageToken } = await this.#caller.call((options) =>
       this.#client.listDeadLetters(request, options),
     );
-    return { letters: deadLetters.map(toLetter), next: nextPageToken || undefined };
+    return { deadLetters: deadLetters.map(toDeadLetter), next: nextPageToken || undefined };
   }
 
   /** One, whole. */
@@ -68,7 +72,7 @@ export class DeadLettersClient {
   }
 
   /** Changes its event. */
-  async edit(id: string, change: LetterChange): Promise<ShownDeadLetter> {
+  async edit(id: string, change: DeadLetterChange): Promise<ShownDeadLetter> {
     const { data, headers = [], key, metadata = {} } = change;
     const request = {
       id,
@@ -116,8 +120,8 @@ export class DeadLettersClient {
 }
 
 function shown(record: DeadLetterRecord | undefined): ShownDeadLetter {
-  if (record !== undefined) return toLetter(record);
-  throw new BindingError("internal", "the runtime told nothing of the dead letter");
+  if (record !== undefined) return toDeadLetter(record);
+  throw new BindingError("internal", "the runtime's answer has no dead letter");
 }
 
 function toProgress({ result, totals }: RedriveDeadLettersResponse): RedriveProgress {

@@ -6,39 +6,41 @@ import {
 } from "../../gen/cufflink/v1/dead_letters_pb.ts";
 import { createService, type Service } from "../grpc/service.ts";
 import { Code, GrpcFailure } from "../grpc/status.ts";
-import type { DeadLetterDesk, LetterChange } from "../runtime/records/dead-letters.ts";
+import type { DeadLetterManager, DeadLetterChange } from "../runtime/records/dead-letters.ts";
 import type { RedriveProgress } from "../runtime/records/redrive-run.ts";
 import type { OutputTarget } from "../runtime/records/redrive-target.ts";
 import { answering, answeringEach } from "./errors.ts";
-import { fromLetter, timestampOf, toFilter } from "./records.ts";
+import { fromDeadLetter, timestampOf, toFilter } from "./records.ts";
 
 const usualPage = 100;
 const longestPage = 1000;
 const usualMaxData = 1024;
-/** What a page of letters may take, so that it fits into any client's messages. */
+/** What a page of dead letters may take, so that it fits into any client's messages. */
 const largestPage = 2 * 1024 * 1024;
 
-/** `cufflink.v1.DeadLetters`, over the desk. `closing`: aborted when the server closes. */
-export function deadLettersService(desk: DeadLetterDesk, closing: AbortSignal): Service {
+/** `cufflink.v1.DeadLetters`, over the manager. `closing`: aborted when the server closes. */
+export function deadLettersService(manager: DeadLetterManager, closing: AbortSignal): Service {
   return createService(DeadLetters, {
     listDeadLetters: ({ filter, pageSize, pageToken, maxDataSize }) =>
       answering(async () => {
-        const { letters, more } = await desk.list(toFilter(filter), {
+        const { deadLetters, more } = await manager.list(toFilter(filter), {
           limit: Math.min(pageSize || usualPage, longestPage),
           after: pageToken || undefined,
           maxData: maxDataSize || usualMaxData,
           maxBytes: largestPage,
         });
         return {
-          deadLetters: letters.map((one) => fromLetter(one, desk.isClaimed(one.id))),
-          nextPageToken: more ? (letters.at(-1)?.id ?? "") : "",
+          deadLetters: deadLetters.map((one) => fromDeadLetter(one, manager.isClaimed(one.id))),
+          nextPageToken: more ? (deadLetters.at(-1)?.id ?? "") : "",
         };
       }),
     getDeadLetter: ({ id }) =>
-      answering(async () => ({ deadLetter: fromLetter(await desk.get(id), desk.isClaimed(id)) })),
+      answering(async () => ({
+        deadLetter: fromDeadLetter(await manager.get(id), manager.isClaimed(id)),
+      })),
     listDeadLetterTotals: () =>
       answering(async () => {
-        const totals = await desk.totals();
+        const totals = await manager.totals();
         totals.sort((a, b) => (a.component < b.component ? -1 : 1));
         return {
           totals: totals.map(({ component, count, bytes, oldest }) => ({
@@ -51,12 +53,12 @@ export function deadLettersService(desk: DeadLetterDesk, closing: AbortSignal): 
       }),
     editDeadLetter: (request) =>
       answering(async () => {
-        const edited = await desk.edit(request.id, changeOf(request));
-        return { deadLetter: fromLetter(edited, false) };
+        const edited = await manager.edit(request.id, changeOf(request));
+        return { deadLetter: fromDeadLetter(edited, false) };
       }),
     redriveDeadLetters: ({ filter, all, rate, to }, { signal }) =>
       answeringEach(
-        desk.redrive(
+        manager.redrive(
           { filter: toFilter(filter), all },
           {
             rate: rate === 0 ? undefined : rate,
@@ -69,13 +71,13 @@ export function deadLettersService(desk: DeadLetterDesk, closing: AbortSignal): 
     dropDeadLetters: ({ filter, all, validateOnly }) =>
       answering(async () => {
         const selection = { filter: toFilter(filter), all };
-        const { dropped, skipped } = await desk.drop(selection, { countOnly: validateOnly });
+        const { dropped, skipped } = await manager.drop(selection, { countOnly: validateOnly });
         return { dropped: BigInt(dropped), skipped: BigInt(skipped) };
       }),
   });
 }
 
-function changeOf({ event, metadata, updateMask }: EditDeadLetterRequest): LetterChange {
+function changeOf({ event, metadata, updateMask }: EditDeadLetterRequest): DeadLetterChange {
   const paths = new Set(updateMask?.paths);
   const wrong = [...paths].find((path) => !changeable.has(path));
   if (wrong !== undefined || paths.size === 0) {
@@ -97,7 +99,7 @@ function targetOf({ component, operation, metadata }: RedriveTarget): OutputTarg
   return { component, operation: operation || "create", metadata };
 }
 
-/** What becomes of letters that are redriven, as the wire counts it. */
+/** What becomes of dead letters that are redriven, as the wire counts it. */
 export const redriveOutcomes = {
   handled: RedriveOutcome.HANDLED,
   refused: RedriveOutcome.REFUSED,

@@ -4,7 +4,7 @@ import {
 } from "../../gen/grpc/health/v1/health_pb.ts";
 import { createService, type Service } from "../grpc/service.ts";
 import { Code, GrpcFailure } from "../grpc/status.ts";
-import { pause } from "../runtime/pause.ts";
+import { delay } from "../runtime/delay.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 
 /** `grpc.health.v1`: `""` and our services are ready with the runtime, a component's name with that component. */
@@ -37,7 +37,7 @@ async function* watchHealth(
     const status = healthOf(runtime, service, services);
     if (status !== last) yield { status };
     last = status;
-    await pause(1000, signal);
+    await delay(1000, signal);
   }
 }
 

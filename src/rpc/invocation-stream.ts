@@ -84,7 +84,7 @@ export class InvocationStream {
       if (this.#failure !== undefined) throw this.#failure;
     } finally {
       signal.removeEventListener("abort", gone);
-      this.#fail(new Error("the caller gave up"));
+      this.#fail(new Error("cancelled by the caller"));
     }
   }
 

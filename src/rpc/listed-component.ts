@@ -44,7 +44,7 @@ export type ListedComponent = {
   };
   /** Events still in the source; absent where that is not known. */
   readonly backlog?: number;
-  /** How often it was connected anew because it stood still. */
+  /** How often it was reconnected because it stood still. */
   readonly rebuilds: number;
   /** Where it was declared. */
   readonly source: string;

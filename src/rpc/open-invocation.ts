@@ -34,7 +34,7 @@ export abstract class OpenInvocation {
     return this.#abort.signal;
   }
 
-  /** Tells the binding that nobody waits for the answer. */
+  /** Tells the binding that no caller waits for the answer. */
   abort(reason: Error): void {
     this.over = true;
     this.#aborted ??= { reason };

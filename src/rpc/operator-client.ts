@@ -80,7 +80,7 @@ export class OperatorClient {
   async reload(): Promise<ReloadResult> {
     const { result } = await this.#caller.call((options) => this.#operations.reload({}, options));
     if (result !== undefined) return toReload(result);
-    throw new BindingError("internal", "the runtime told nothing of the reload");
+    throw new BindingError("internal", "the runtime's answer has no reload");
   }
 
   /** The last reloads, newest first. */
@@ -109,7 +109,7 @@ const answering = 10_000;
 
 function shown(component: Parameters<typeof listed>[0] | undefined): ListedComponent {
   if (component !== undefined) return listed(component);
-  throw new BindingError("internal", "the runtime told nothing of the component");
+  throw new BindingError("internal", "the runtime's answer has no component");
 }
 
 function partsOf(policy: Policy | undefined): PolicyPart[] | undefined {

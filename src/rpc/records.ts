@@ -72,13 +72,13 @@ const places = {
 } as const;
 
 /** A dead letter for the wire. */
-export function fromLetter(
-  letter: DeadLetter | ListedDeadLetter,
+export function fromDeadLetter(
+  deadLetter: DeadLetter | ListedDeadLetter,
   redriving: boolean,
 ): MessageInitShape<typeof DeadLetterRecordSchema> {
-  const { id, component, type, cause, reason, event, attempts, failed } = letter;
-  const { receivedAt, storedAt, traceId, redrives, edited } = letter;
-  const size = "size" in letter ? letter.size : (event.data?.length ?? 0);
+  const { id, component, type, cause, reason, event, attempts, failed } = deadLetter;
+  const { receivedAt, storedAt, traceId, redrives, edited } = deadLetter;
+  const size = "size" in deadLetter ? deadLetter.size : (event.data?.length ?? 0);
   return {
     ...{ id, component, type, cause: causes[cause], reason },
     event: {
@@ -99,7 +99,7 @@ export function fromLetter(
 }
 
 /** A dead letter from the wire. */
-export function toLetter(record: DeadLetterRecord): ShownDeadLetter {
+export function toDeadLetter(record: DeadLetterRecord): ShownDeadLetter {
   const { id, component, type, reason, event, metadata, attempts } = record;
   const { traceId, redrives, edited, redriving } = record;
   return {

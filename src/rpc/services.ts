@@ -1,5 +1,5 @@
 import type { Service } from "../grpc/service.ts";
-import type { DeadLetterDesk } from "../runtime/records/dead-letters.ts";
+import type { DeadLetterManager } from "../runtime/records/dead-letters.ts";
 import type { Operator } from "../runtime/operator.ts";
 import type { ReloadResult } from "../runtime/component/reload.ts";
 import type { BindingsOptions } from "./bindings.ts";
@@ -16,13 +16,13 @@ export type ServicesOptions = DaprOptions &
 /** What an operator may do beyond looking. Absent: the methods for it are UNIMPLEMENTED. */
 export type OperationsOptions = {
   readonly operator: Operator;
-  readonly deadLetters: DeadLetterDesk;
+  readonly deadLetters: DeadLetterManager;
   /** Reads the resources again and takes over what has changed. */
   readonly reload: () => Promise<ReloadResult>;
 };
 
 /** The services that are loaded at their first call, by name: many a process never sees one. */
-export const laterServiceNames: readonly string[] = [
+export const lazyServiceNames: readonly string[] = [
   "cufflink.v1.Bindings",
   "cufflink.v1.DeadLetters",
   "cufflink.v1.History",
@@ -35,6 +35,6 @@ export const laterServiceNames: readonly string[] = [
 export function runtimeServices(options: ServicesOptions): Service[] {
   const { runtime, closing } = options;
   const dapr = daprService(options);
-  const names = [dapr.desc.typeName, "grpc.health.v1.Health", ...laterServiceNames];
+  const names = [dapr.desc.typeName, "grpc.health.v1.Health", ...lazyServiceNames];
   return [dapr, healthService(runtime, names, closing)];
 }

@@ -17,7 +17,7 @@ export type App = {
    * decides; the caller asks again with a pause.
    */
   wants(input: { name: string; route: string }, signal: AbortSignal): Promise<boolean>;
-  /** Hands one event over. Never rejects. An aborted signal gives up; the event was then refused. */
+  /** Hands one event over. Never rejects. An aborted signal cancels it; the event was then refused. */
   deliver(delivery: Delivery, signal: AbortSignal): Promise<Outcome>;
   /** Present where the app itself says how much it takes. Absent: one event of a lane at a time. */
   readonly intake?: Intake;
@@ -29,7 +29,7 @@ export type App = {
 /** What an app that gives credit takes at the moment. */
 export type Intake = {
   /**
-   * Whether one more event may be handed over; `unsettled`: how many of its lane the app has.
+   * Whether one more event may be delivered; `unsettled`: how many of its lane the app has.
    * `lane waits`: of other lanes one might; `full`: none at all.
    */
   takes(lane: LaneReference | undefined, unsettled: number): "now" | "lane waits" | "full";

@@ -49,7 +49,7 @@ export type RuntimeOptions = {
 export type Runtime = {
   /**
    * Makes exactly these components run: new ones are opened, ones that are gone are drained and closed, each
-   * changed one follows the one before it as a transaction (see `takeOver`). Resolves once all that is done,
+   * changed one follows the one before it as a transaction (see `replaceComponent`). Resolves once all that is done,
    * tried, or superseded by a later call. Never rejects.
    */
   apply(specs: readonly ComponentSpec[], findings?: Findings): Promise<ReloadResult>;
@@ -69,7 +69,7 @@ export type Runtime = {
   drainComponent(name: string, deadline: number): Promise<{ abandoned: number }>;
   /** The policies of a component that count now, for people. `undefined`: there is no such component. */
   policies(name: string): PolicyParts | undefined;
-  /** Gives all components what Resiliency says now; `undefined`: nothing. No component is opened anew. */
+  /** Gives all components what Resiliency says now; `undefined`: nothing. No component is reopened. */
   applyPolicies(policies: Policies | undefined): void;
   /** In the order in which they were applied. */
   components(): ComponentStatus[];
@@ -88,7 +88,7 @@ export type Runtime = {
   takesStream(name: string, operation: string): boolean;
   /**
    * Runs such an operation. Resolves once the answer begins; the invocation ends with the answer's body,
-   * which must be read to its end or given up. Rejects, and the body throws, a `BindingError`.
+   * which must be read to its end or cancelled. Rejects, and the body throws, a `BindingError`.
    */
   invokeStream(invocation: StreamInvocation): Promise<StreamAnswer | undefined>;
   /** Hands a test event to the app as if the component had read it, once. */
@@ -99,12 +99,12 @@ export type Runtime = {
   ): Promise<Outcome>;
   /**
    * Delivers a dead letter's event to the app again, with fresh attempts, until it is handled or they are used up. The
-   * letter stays where it is; removing it once it is handled is the caller's. Rejects with a `BindingError`
+   * dead letter stays where it is; removing it once it is handled is the caller's. Rejects with a `BindingError`
    * where its component is not there, or reads nothing now.
    */
-  redrive(letter: DeadLetter, signal?: AbortSignal): Promise<Redriven>;
+  redrive(deadLetter: DeadLetter, signal?: AbortSignal): Promise<Redriven>;
   /** A dead letter was removed: should its event come again, it is attempted, if its source was told of it before. */
-  letterGone(letter: DeadLetter): void;
+  deadLetterRemoved(deadLetter: DeadLetter): void;
   /** What became of events. */
   readonly history: Pick<History, "find">;
   /** The events with this id, or in this trace, that have not ended: where they are, and why. */
@@ -133,7 +133,7 @@ export function createRuntime(options: RuntimeOptions): Runtime {
   const history = new History(store?.history, logger);
   const slots = new Map<string, ComponentSlot>();
   /** Deletions under way. A new component may be one of them renamed, with the same consumer's identity. */
-  const leavings = new Set<{ type: string | undefined; change: Promise<ComponentChange> }>();
+  const removals = new Set<{ type: string | undefined; change: Promise<ComponentChange> }>();
   /** Those that outputs find, by name. */
   const components = new Map<string, Component>();
   const reloads = new ReloadLog();
@@ -184,15 +184,15 @@ export function createRuntime(options: RuntimeOptions): Runtime {
     // Whatever is called so later is another component.
     void new PauseRecord(store?.pauses, name, logger).forget();
     const leaving = { type: slot.status?.type, change: slot.want(undefined) };
-    leavings.add(leaving);
+    removals.add(leaving);
     const change = await leaving.change;
-    leavings.delete(leaving);
+    removals.delete(leaving);
     return change;
   }
 
   /** Resolves once those of the type that were deleted are closed; `undefined`: there is none. */
   function ended(type: string): Promise<unknown> | undefined {
-    const same = [...leavings].filter((one) => one.type === type);
+    const same = [...removals].filter((one) => one.type === type);
     return same.length === 0 ? undefined : Promise.all(same.map(({ change }) => change));
   }
 
@@ -281,15 +281,15 @@ export function createRuntime(options: RuntimeOptions): Runtime {
       const once = { attempt: 1, attempts: 1, lastError: undefined };
       return target.deliver({ name, route, ...alone, ...event, trace, ...once }, signal);
     },
-    async redrive(letter, signal) {
-      const component = components.get(letter.component);
+    async redrive(deadLetter, signal) {
+      const component = components.get(deadLetter.component);
       if (component !== undefined)
-        return component.input.redrive(letter, component.status.state, signal);
-      const text = `there is no component ${letter.component}, whose dead letter this is`;
+        return component.input.redrive(deadLetter, component.status.state, signal);
+      const text = `there is no component ${deadLetter.component}, whose dead letter this is`;
       throw new BindingError("not_found", text);
     },
-    letterGone(letter) {
-      components.get(letter.component)?.input.delivery?.letterGone(letter);
+    deadLetterRemoved(deadLetter) {
+      components.get(deadLetter.component)?.input.delivery?.deadLetterRemoved(deadLetter);
     },
     history,
     unfinished: (eventId, name) =>

@@ -1,6 +1,6 @@
 import type { HistoryRecord } from "../store/records.ts";
 import type { CallCounts } from "./component/calls.ts";
-import type { HowEnded } from "./delivery/event-counts.ts";
+import type { EventResult } from "./delivery/event-counts.ts";
 
 /** The states of a component (design promise 6). */
 export const componentStates = [
@@ -37,7 +37,7 @@ export type ComponentStatus = {
   /** Events that the app has handled since the start. */
   readonly handled: number;
   /** Events that ended otherwise since the start, by how. */
-  readonly endedOtherwise: Readonly<Record<Exclude<HowEnded, "handled">, number>>;
+  readonly endedOtherwise: Readonly<Record<Exclude<EventResult, "handled">, number>>;
   /** Attempts to have an event handled since the start, and those of them that failed. */
   readonly attempts: number;
   readonly failedAttempts: number;
@@ -50,7 +50,7 @@ export type ComponentStatus = {
   readonly readiness: "required" | "optional" | "lazy";
   /** Who paused its input, why, and when; `undefined`: nobody. */
   readonly paused: Pause | undefined;
-  /** How often it was connected anew since it stood still. */
+  /** How often it was reconnected since it stood still. */
   readonly rebuilds: number;
   /** The events that wait at the source, when that was last asked; `undefined`: not known. */
   readonly backlog: number | undefined;

@@ -5,7 +5,7 @@ import type { BindingEventHandler } from "./event.ts";
 import { EventStream } from "./event-stream.ts";
 import type { InvokeAnswer, InvokeOptions } from "./invocation.ts";
 import { Invoker } from "./invoker.ts";
-import { StillRunning } from "./still-running.ts";
+import { RunningHandlers } from "./running-handlers.ts";
 import { Subscription } from "./subscription.ts";
 import { WorkerPool } from "./worker-pool.ts";
 
@@ -77,7 +77,7 @@ class App implements BindingApp {
   readonly #invoker: Invoker;
   readonly #handlers = new Map<string, BindingEventHandler>();
   readonly #pool: WorkerPool;
-  readonly #stillRunning = new StillRunning();
+  readonly #stillRunning = new RunningHandlers();
   readonly #window: number;
   readonly #log: (message: string) => void;
   #subscription: Subscription | undefined;

@@ -2,8 +2,8 @@ import { fromBinary } from "@bufbuild/protobuf";
 import { EventBatchSchema, type DeliveredEvent } from "../../gen/cufflink/v1/event_streams_pb.ts";
 import { StreamedEvent, type BindingEventHandler } from "./event.ts";
 import { outcomeOf, type Outcome } from "./outcome.ts";
-import { Settlements } from "./settlements.ts";
-import type { StillRunning } from "./still-running.ts";
+import { OutgoingMessages } from "./outgoing-messages.ts";
+import type { RunningHandlers } from "./running-handlers.ts";
 import type { Turn, WorkerPool } from "./worker-pool.ts";
 
 export type EventStreamOptions = {
@@ -15,7 +15,7 @@ export type EventStreamOptions = {
   /** Shared by all streams of the app. */
   readonly pool: WorkerPool;
   /** Shared by all streams of the app. */
-  readonly stillRunning: StillRunning;
+  readonly stillRunning: RunningHandlers;
 };
 
 /** An event that the app holds. */
@@ -30,7 +30,7 @@ type Held = { readonly binding: string; readonly message: DeliveredEvent };
  */
 export class EventStream {
   readonly #options: EventStreamOptions;
-  readonly #settlements = new Settlements();
+  readonly #settlements = new OutgoingMessages();
   readonly #lanes = new Map<number, Lane>();
   readonly #waiting = new Set<Lane>();
   readonly #running = new Set<Held>();
@@ -71,7 +71,7 @@ export class EventStream {
     }
   }
 
-  /** Takes no more events: finishes those that run, and gives back those that wait, at no cost of an attempt. */
+  /** Takes no more events: finishes those that run, and returns those that wait, which costs no attempt. */
   drain(): void {
     if (this.#draining) return;
     this.#draining = true;

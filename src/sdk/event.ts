@@ -33,7 +33,7 @@ export type BindingEvent = {
   /** Why the attempt before was not handled. */
   readonly lastError: string | undefined;
   /**
-   * Aborted when nobody waits for the answer any more: the connection was lost, and the event will come
+   * Aborted when no caller waits for the answer any more: the connection was lost, and the event will come
    * again, or the app is closed and its time is over.
    */
   readonly signal: AbortSignal;

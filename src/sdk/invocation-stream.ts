@@ -7,7 +7,7 @@ import {
   type InvocationChunk,
 } from "../../gen/cufflink/v1/bindings_pb.ts";
 import type { BindingError } from "../errors.ts";
-import { EndOfTurn } from "./end-of-turn.ts";
+import { FlushScheduler } from "./flush-scheduler.ts";
 import { bindingErrorOf } from "./failure.ts";
 import type { Invocation } from "./invocation.ts";
 
@@ -35,7 +35,7 @@ type Open = {
 export class InvocationStream {
   /** Called when the last invocation that was open is answered. */
   onIdle: (() => void) | undefined;
-  readonly #turn = new EndOfTurn();
+  readonly #turn = new FlushScheduler();
   readonly #open = new Map<number, Open>();
   #queue: Invocation[] = [];
   /** The one whose payload is being written, chunk by chunk. */

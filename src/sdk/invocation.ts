@@ -8,7 +8,7 @@ export type InvokeOptions = {
   readonly metadata?: Readonly<Record<string, string>>;
   /** Milliseconds for all of it, waiting for the runtime to be there included. Default 30,000. */
   readonly timeout?: number;
-  /** Gives up when aborted. */
+  /** Cancels the invocation when aborted. */
   readonly signal?: AbortSignal | undefined;
 };
 
@@ -94,7 +94,7 @@ export class Invocation {
   readonly #cancel = (): void => {
     const effect = this.sent ? "ambiguous" : "unsent";
     this.fail(
-      new BindingError("cancelled", `${this.#what} was given up`, {
+      new BindingError("cancelled", `${this.#what} was cancelled`, {
         effect,
         cause: this.signal?.reason,
       }),

@@ -19,7 +19,7 @@ const idleFor = 5000;
 /**
  * Invokes output bindings of a runtime. Small invocations share one stream, on which those of one turn of the
  * event loop are one message; a large payload has a stream of its own, and so does what can be cancelled, for
- * on a shared stream nothing can be taken back. A runtime without such streams gets unary calls.
+ * on a shared stream nothing can be cancelled. A runtime without such streams gets unary calls.
  *
  * What was not sent when the connection was lost waits for the next one. What may have been sent fails: only
  * the runtime's policy and the app repeat an operation.
@@ -73,7 +73,7 @@ export class Invoker {
       own.add(invocation);
       own.finish();
       return void this.#carry(own, (call) => {
-        invocation.onOver = () => own.busy && call.cancel("nobody waits for the answer");
+        invocation.onOver = () => own.busy && call.cancel("no caller waits for the answer");
       });
     }
     if (this.#shared === undefined) {
@@ -134,7 +134,7 @@ export class Invoker {
     }
   }
 
-  /** What nobody has seen is sent again, after a breath: on the connection that there is then. */
+  /** What nobody has seen is sent again, after a short pause: on the connection that there is then. */
   #sendLater(invocations: readonly Invocation[], reason: string): void {
     for (const invocation of invocations) this.#wait(invocation, reason);
     setTimeout(() => {

@@ -8,7 +8,7 @@ const path = "/cufflink.v1.Bindings/SubscribeBindings";
 /** A stream that lived shorter, in milliseconds, counts as a failed try: the next one waits longer. */
 const steadyAfter = 1000;
 /** A runtime that starts beside the app is not worth a word before, in milliseconds. */
-const patience = 3000;
+const warningDelay = 3000;
 
 export type SubscriptionOptions = {
   readonly client: GrpcClient;
@@ -67,7 +67,7 @@ export class Subscription {
     const { client, createStream } = this.#options;
     if (this.#closed || this.#current !== undefined || this.#timer !== undefined) return;
     if (!client.connection.ready) {
-      this.#complaint ??= setTimeout(() => this.#complain(), patience);
+      this.#complaint ??= setTimeout(() => this.#complain(), warningDelay);
       return;
     }
     const stream = createStream();

@@ -196,7 +196,7 @@ class HttpInvocation implements Invocation {
       const abort = (this.#abort = new AbortController());
       const response = this.#response;
       const gone = (): void => {
-        if (!response.writableEnded) abort.abort(new Error("the caller gave up"));
+        if (!response.writableEnded) abort.abort(new Error("cancelled by the caller"));
       };
       const emitter: NodeJS.EventEmitter = response;
       if (response.destroyed) gone();

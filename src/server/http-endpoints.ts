@@ -13,7 +13,7 @@ type Place = { endpoints: number; handler: Handler | undefined };
 const keepAlive = 75_000;
 /** How long a request may take to arrive, in milliseconds. */
 const longestRequest = 60_000;
-/** How long answers may take to get out once a port is given up, in milliseconds. */
+/** How long answers may take to get out once a port is closed, in milliseconds. */
 const lastAnswers = 2_000;
 /** What a sender is told to wait, in seconds, while nobody takes the requests of a path. */
 const retryAfter = "5";
@@ -37,7 +37,7 @@ export function createHttpEndpoints(): HttpEndpoints {
         }
         const known = formatAddress(host, shared.number);
         if (port === 0) ports.set(known, opening);
-        // It may have been given up while this call waited.
+        // It may have been closed while this call waited.
         if (shared.closed) continue;
         return shared.enter(path, () => {
           if (ports.get(known) === opening) ports.delete(known);
@@ -96,7 +96,7 @@ class Port {
     return {
       port: this.number,
       handle(handler) {
-        if (left) throw new BindingError("failed_precondition", `${path} was given up already`);
+        if (left) throw new BindingError("failed_precondition", `${path} was already closed`);
         if (place.handler !== undefined) {
           throw new BindingError(
             "already_exists",

@@ -19,7 +19,7 @@ export type Protocols = {
   readonly http1: Http1Server;
   readonly http2: Http2Server;
   /** Connections that neither has yet. */
-  readonly untold: Set<Socket>;
+  readonly unidentified: Set<Socket>;
 };
 
 const prefaceStart = Buffer.from("PRI ");
@@ -91,13 +91,13 @@ function isAbandoned(path: string): Promise<boolean> {
   });
 }
 
-function tellApart(socket: Socket, { http1, http2, untold }: Protocols): void {
-  untold.add(socket);
+function tellApart(socket: Socket, { http1, http2, unidentified }: Protocols): void {
+  unidentified.add(socket);
   let seen: Buffer = Buffer.alloc(0);
   const timer = setTimeout(() => socket.destroy(), silence);
   const forget = (): void => {
     clearTimeout(timer);
-    untold.delete(socket);
+    unidentified.delete(socket);
     socket.off("data", read);
     for (const event of ["end", "error", "close"]) socket.off(event, gone);
   };

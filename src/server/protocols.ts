@@ -34,7 +34,7 @@ export function createProtocols(
   http1.emit("listening");
   const sessions = new Set<ServerHttp2Session>();
   const sockets = new Set<Socket>();
-  const untold = new Set<Socket>();
+  const unidentified = new Set<Socket>();
   http1.on("connection", (socket: Socket) => {
     sockets.add(socket);
     socket.once("close", () => sockets.delete(socket));
@@ -50,9 +50,9 @@ export function createProtocols(
   return {
     http1,
     http2,
-    untold,
+    unidentified,
     async end(deadline) {
-      for (const socket of untold) socket.destroy();
+      for (const socket of unidentified) socket.destroy();
       http1.close();
       http1.closeIdleConnections();
       for (const session of sessions) session.close();

@@ -10,7 +10,7 @@ import type { RuntimeDescription } from "../rpc/description.ts";
 import { unauthenticated } from "../rpc/errors.ts";
 import type { HttpRequest, HttpResponse } from "../rpc/http-message.ts";
 import {
-  laterServiceNames,
+  lazyServiceNames,
   runtimeServices,
   type OperationsOptions,
   type ServicesOptions,
@@ -18,8 +18,8 @@ import {
 import type { Runtime } from "../runtime/runtime.ts";
 import { DaprHttp } from "./dapr-http.ts";
 import { tokenCheck } from "./gate.ts";
-import { createLanes } from "./lanes.ts";
-import { createLaterLanes } from "./later-lanes.ts";
+import { createRpcHandlers } from "./rpc-handlers.ts";
+import { createLazyRpcHandlers } from "./lazy-rpc-handlers.ts";
 import { bind, listen, tcpKeepAlive, type Address } from "./listener.ts";
 import { createProtocols, type ProtocolServers } from "./protocols.ts";
 
@@ -65,7 +65,7 @@ export async function createServer(options: ServerOptions): Promise<CufflinkServ
     ...{ runtime, description, shutdown, subscribe, operations, maxBodySize },
     closing: closing.signal,
   };
-  const laneOptions = {
+  const handlerOptions = {
     maxMessageSize: maxBodySize,
     admit(headers: IncomingHttpHeaders) {
       const problem = exempt(headers[":path"]) ? undefined : token(headers);
@@ -73,31 +73,31 @@ export async function createServer(options: ServerOptions): Promise<CufflinkServ
     },
   };
   const services = runtimeServices(serviceOptions);
-  const lanes = createLanes({ ...laneOptions, services });
+  const handlers = createRpcHandlers({ ...handlerOptions, services });
   const plain = {
     onRequest: (request: HttpRequest, response: HttpResponse) => http.handle(request, response),
     onStream: asRequest((request, response) => http.handle(request, response)),
   };
-  const laterLanes = createLaterLanes({
-    names: laterServiceNames,
+  const lazyHandlers = createLazyRpcHandlers({
+    names: lazyServiceNames,
     async load() {
-      const { laterServices } = await import("../rpc/later-services.ts");
-      return createLanes({
-        ...laneOptions,
+      const { lazyServices } = await import("../rpc/lazy-services.ts");
+      return createRpcHandlers({
+        ...handlerOptions,
         // A dead letter may be of any size, and is shown whole.
         maxAnswerSize: Math.max(maxBodySize, largestAnswer),
-        services: laterServices(serviceOptions, services),
+        services: lazyServices(serviceOptions, services),
       });
     },
     otherwise: plain,
   });
   const protocols = createProtocols(
     (...request) => {
-      if (laterLanes.onRequest(...request) || lanes.onRequest(...request)) return;
+      if (lazyHandlers.onRequest(...request) || handlers.onRequest(...request)) return;
       plain.onRequest(...request);
     },
     (...stream) => {
-      if (laterLanes.onStream(...stream) || lanes.onStream(...stream)) return;
+      if (lazyHandlers.onStream(...stream) || handlers.onStream(...stream)) return;
       plain.onStream(...stream);
     },
   );

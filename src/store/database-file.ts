@@ -4,7 +4,7 @@ import { DatabaseSync } from "node:sqlite";
 import { messageOf } from "../errors.ts";
 import { salvage } from "./salvage.ts";
 import { migrate, type Migrations } from "./schema.ts";
-import { meansCorrupt, sqliteCode } from "./sqlite-error.ts";
+import { isCorruption, sqliteCode } from "./sqlite-error.ts";
 
 export type DatabaseFileOptions<Tables> = {
   /** A path, or `:memory:`. */
@@ -15,7 +15,7 @@ export type DatabaseFileOptions<Tables> = {
   /** At most so many pages of 4 KiB. */
   readonly maxPages?: number | undefined;
   readonly tables: (database: DatabaseSync) => Tables;
-  /** A transaction was taken back. */
+  /** A transaction was rolled back. */
   readonly rolledBack?: (tables: Tables) => void;
   /** The file was gone, or not to be read any more. `kept`: where it lies now. */
   readonly replaced: (why: string, kept: string | undefined) => void;
@@ -102,7 +102,7 @@ export class DatabaseFile<Tables> {
       try {
         return work((this.#opened ??= this.#open()));
       } catch (error) {
-        const corrupt = meansCorrupt(error);
+        const corrupt = isCorruption(error);
         // After a failed write nothing that is in memory is worth keeping.
         if (corrupt || sqliteCode(error) === "SQLITE_IOERR") this.close();
         if (!corrupt || times === 3) throw error;
@@ -163,6 +163,6 @@ export class DatabaseFile<Tables> {
     if (path === ":memory:" || this.#opened === undefined) return;
     if (statSync(path, { throwIfNoEntry: false })?.ino === this.#opened.inode) return;
     this.close();
-    replaced("somebody has removed it", undefined);
+    replaced("it was removed", undefined);
   }
 }

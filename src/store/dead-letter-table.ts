@@ -1,13 +1,18 @@
 import type { DatabaseSync, SQLInputValue, StatementSync } from "node:sqlite";
 import type { AttemptTable } from "./attempt-table.ts";
-import { keptAttempts, sizeOf, type PackedLetter, type PackedListing } from "./packed-letter.ts";
+import {
+  keptAttempts,
+  sizeOf,
+  type PackedDeadLetter,
+  type PackedListedDeadLetter,
+} from "./packed-dead-letter.ts";
 import type { AttemptRecord, DeadLetterFilter } from "./records.ts";
 import type { DeadLetterTotal, Retention } from "./store.ts";
 
-/** How many letters of which component were too old or too many. */
+/** How many dead letters of which component were too old or too many. */
 export type Expired = { readonly component: string; readonly count: number };
 
-export type LetterPage = {
+export type DeadLetterPage = {
   readonly limit: number;
   readonly after?: string | undefined;
   readonly maxData?: number;
@@ -71,32 +76,32 @@ export class DeadLetterTable {
   }
 
   /**
-   * Keeps a letter, and marks the event's attempt count. A letter of the same event stays in its place, and
+   * Keeps a dead letter, and marks the event's attempt count. A dead letter of the same event stays in its place, and
    * learns of the attempts that came since.
    */
-  put(letter: PackedLetter, fingerprint: string): string {
-    const { component, identity } = letter;
+  put(deadLetter: PackedDeadLetter, fingerprint: string): string {
+    const { component, identity } = deadLetter;
     this.#attempts.begin(component, {
       identity,
       fingerprint,
-      begun: letter.failed,
-      lastError: letter.reason,
+      begun: deadLetter.failed,
+      lastError: deadLetter.reason,
       deadLettered: true,
     });
     const same = this.#same.get(component, identity, fingerprint) as Row | undefined;
     if (same !== undefined) {
-      const kept = letterOf(same);
-      const newer = JSON.parse(letter.attempts) as AttemptRecord[];
-      if (newer.length > 0) this.replace(withAttempts(kept, letter, newer));
+      const kept = deadLetterOf(same);
+      const newer = JSON.parse(deadLetter.attempts) as AttemptRecord[];
+      if (newer.length > 0) this.replace(withAttempts(kept, deadLetter, newer));
       return kept.id;
     }
-    const { id, type, cause, reason, eventId, failed, receivedAt, storedAt, traceId } = letter;
-    const bytes = sizeOf(letter);
+    const { id, type, cause, reason, eventId, failed, receivedAt, storedAt, traceId } = deadLetter;
+    const bytes = sizeOf(deadLetter);
     // oxfmt-ignore
     this.#insert.run(
       id, component, type, cause, reason, identity, fingerprint, eventId ?? null, failed, receivedAt, storedAt,
-      traceId, letter.redrives, letter.edited ? 1 : 0, bytes, letter.key ?? null, letter.metadata,
-      letter.attempts, letter.headers, letter.data ?? null,
+      traceId, deadLetter.redrives, deadLetter.edited ? 1 : 0, bytes, deadLetter.key ?? null, deadLetter.metadata,
+      deadLetter.attempts, deadLetter.headers, deadLetter.data ?? null,
     );
     if (this.#size !== undefined) {
       this.#size.count++;
@@ -105,12 +110,15 @@ export class DeadLetterTable {
     return id;
   }
 
-  get(id: string): PackedLetter | undefined {
+  get(id: string): PackedDeadLetter | undefined {
     const row = this.#get.get(id) as Row | undefined;
-    return row && letterOf(row);
+    return row && deadLetterOf(row);
   }
 
-  list(filter: DeadLetterFilter, { limit, after, maxData }: LetterPage): PackedListing[] {
+  list(
+    filter: DeadLetterFilter,
+    { limit, after, maxData }: DeadLetterPage,
+  ): PackedListedDeadLetter[] {
     const wanted: string[] = [];
     const values: SQLInputValue[] = [];
     const want = (condition: string, value: SQLInputValue | undefined): void => {
@@ -132,18 +140,18 @@ export class DeadLetterTable {
         `SELECT ${columns}, ifnull(length(data), 0) AS size, ${data} FROM dead_letters ${where} ORDER BY id LIMIT ?`,
       )
       .all(...(maxData === undefined ? [] : [maxData]), ...values, limit)
-      .map((row) => letterOf(row as Row) as PackedListing);
+      .map((row) => deadLetterOf(row as Row) as PackedListedDeadLetter);
   }
 
-  replace(letter: PackedLetter): boolean {
+  replace(deadLetter: PackedDeadLetter): boolean {
     const { type, cause, reason, eventId, failed, receivedAt, storedAt, traceId, redrives } =
-      letter;
+      deadLetter;
     this.#size = undefined;
     // oxfmt-ignore
     const changed = this.#update.get(
       type, cause, reason, eventId ?? null, failed, receivedAt, storedAt, traceId, redrives,
-      letter.edited ? 1 : 0, sizeOf(letter), letter.key ?? null, letter.metadata, letter.attempts,
-      letter.headers, letter.data ?? null, letter.id,
+      deadLetter.edited ? 1 : 0, sizeOf(deadLetter), deadLetter.key ?? null, deadLetter.metadata, deadLetter.attempts,
+      deadLetter.headers, deadLetter.data ?? null, deadLetter.id,
     );
     return changed !== undefined;
   }
@@ -177,7 +185,7 @@ export class DeadLetterTable {
     }));
   }
 
-  /** To be called when a transaction was taken back. */
+  /** To be called when a transaction was rolled back. */
   recount(): void {
     this.#size = undefined;
   }
@@ -229,7 +237,7 @@ export class DeadLetterTable {
 }
 
 /** SQL has no booleans, and its nothing is null. */
-function letterOf(row: Row): PackedLetter {
+function deadLetterOf(row: Row): PackedDeadLetter {
   const { edited, key, eventId, data, ...rest } = row;
   return {
     ...rest,
@@ -237,14 +245,14 @@ function letterOf(row: Row): PackedLetter {
     key: key ?? undefined,
     eventId: eventId ?? undefined,
     data: data ?? undefined,
-  } as PackedLetter;
+  } as PackedDeadLetter;
 }
 
 function withAttempts(
-  kept: PackedLetter,
-  newer: PackedLetter,
+  kept: PackedDeadLetter,
+  newer: PackedDeadLetter,
   attempts: readonly AttemptRecord[],
-): PackedLetter {
+): PackedDeadLetter {
   const all = [...(JSON.parse(kept.attempts) as AttemptRecord[]), ...attempts];
   return {
     ...kept,

@@ -65,13 +65,13 @@ export class Engine {
     this.#records = new DatabaseFile({
       ...file(at(recordsFile)),
       migrations: recordMigrations,
-      rolledBack: ({ letters }) => letters.recount(),
+      rolledBack: ({ deadLetters }) => deadLetters.recount(),
       synchronous: "FULL",
       tables: (database) => {
         const attempts = new AttemptTable(database);
-        const letters = new DeadLetterTable(database, attempts, retention.deadLetters);
+        const deadLetters = new DeadLetterTable(database, attempts, retention.deadLetters);
         const claims = new ClaimTable(database, owner);
-        return { attempts, letters, claims, pauses: new PauseTable(database) };
+        return { attempts, deadLetters, claims, pauses: new PauseTable(database) };
       },
     });
     this.#history = new DatabaseFile({
@@ -116,7 +116,7 @@ export class Engine {
   sweep(): void {
     const now = Date.now();
     this.#tend(this.#records, () => {
-      this.#expireLetters(now);
+      this.#expireDeadLetters(now);
       this.#records.write(({ attempts, claims }) => {
         attempts.expire(now);
         claims.expire(now);
@@ -148,8 +148,8 @@ export class Engine {
     const replies = this.#together(this.#records, operations.recordWrites, all);
     if (replies.some((reply) => "value" in reply)) this.trouble = undefined;
     try {
-      if (this.#records.open && this.#records.read(({ letters }) => letters.full)) {
-        this.#expireLetters(Date.now());
+      if (this.#records.open && this.#records.read(({ deadLetters }) => deadLetters.full)) {
+        this.#expireDeadLetters(Date.now());
       }
     } catch (error) {
       this.#fail(this.#records, error);
@@ -195,8 +195,8 @@ export class Engine {
     }
   }
 
-  #expireLetters(now: number): void {
-    const expired = this.#records.write(({ letters }) => letters.expire(now));
+  #expireDeadLetters(now: number): void {
+    const expired = this.#records.write(({ deadLetters }) => deadLetters.expire(now));
     if (expired.length > 0) this.#events.expired(expired);
   }
 

@@ -2,7 +2,7 @@ import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { BindingError } from "../errors.ts";
 import { historyFile, recordsFile } from "./file-names.ts";
-import { packLetter, unpackLetter } from "./packed-letter.ts";
+import { packDeadLetter, unpackDeadLetter } from "./packed-dead-letter.ts";
 import { StoreThread } from "./store-thread.ts";
 import { defaultRetention, type Retention, type Store } from "./store.ts";
 
@@ -54,35 +54,37 @@ export function createStore(options: StoreOptions): Store {
   const holds = (file: string): boolean => thread.running || existsSync(join(folder, file));
   return {
     deadLetters: {
-      put(letter, fingerprint) {
-        const packed = packLetter(letter);
+      put(deadLetter, fingerprint) {
+        const packed = packDeadLetter(deadLetter);
         const transfer = [packed.data, packed.headers];
-        return thread.ask("putLetter", [packed, fingerprint], transfer);
+        return thread.ask("putDeadLetter", [packed, fingerprint], transfer);
       },
       async get(id) {
         if (!holds(recordsFile)) return undefined;
-        const packed = await thread.ask("getLetter", [id]);
-        return packed && unpackLetter(packed);
+        const packed = await thread.ask("getDeadLetter", [id]);
+        return packed && unpackDeadLetter(packed);
       },
       async list(filter, page) {
         if (!holds(recordsFile)) return [];
-        return (await thread.ask("listLetters", [filter, page])).map((one) => unpackLetter(one));
+        return (await thread.ask("listDeadLetters", [filter, page])).map((one) =>
+          unpackDeadLetter(one),
+        );
       },
-      async replace(letter) {
+      async replace(deadLetter) {
         if (!holds(recordsFile)) return false;
-        const packed = packLetter(letter);
-        return thread.ask("replaceLetter", [packed], [packed.data, packed.headers]);
+        const packed = packDeadLetter(deadLetter);
+        return thread.ask("replaceDeadLetter", [packed], [packed.data, packed.headers]);
       },
       async remove(ids) {
         let removed = 0;
         if (!holds(recordsFile)) return removed;
         // In parts, between which others may write.
         for (let at = 0; at < ids.length; at += 500) {
-          removed += await thread.ask("removeLetters", [ids.slice(at, at + 500)]);
+          removed += await thread.ask("removeDeadLetters", [ids.slice(at, at + 500)]);
         }
         return removed;
       },
-      totals: async () => (holds(recordsFile) ? thread.ask("letterTotals", []) : []),
+      totals: async () => (holds(recordsFile) ? thread.ask("deadLetterTotals", []) : []),
     },
     attempts: {
       load: async (component) =>

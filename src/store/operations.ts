@@ -1,14 +1,14 @@
 import type { AttemptTable } from "./attempt-table.ts";
 import type { ClaimTable } from "./claim-table.ts";
-import type { DeadLetterTable, LetterPage } from "./dead-letter-table.ts";
+import type { DeadLetterTable, DeadLetterPage } from "./dead-letter-table.ts";
 import type { HistoryTable } from "./history-table.ts";
-import type { PackedLetter } from "./packed-letter.ts";
+import type { PackedDeadLetter } from "./packed-dead-letter.ts";
 import type { PauseTable } from "./pause-table.ts";
 import type { AttemptCount, DeadLetterFilter, HistoryRecord, StoredPause } from "./records.ts";
 
 /** The tables of the file whose writes are durable. */
 export type RecordTables = {
-  readonly letters: DeadLetterTable;
+  readonly deadLetters: DeadLetterTable;
   readonly attempts: AttemptTable;
   readonly claims: ClaimTable;
   readonly pauses: PauseTable;
@@ -17,10 +17,15 @@ export type RecordTables = {
 /** What the other thread may ask for; those that write share a transaction. */
 export const operations = {
   recordWrites: {
-    putLetter: ({ letters }: RecordTables, letter: PackedLetter, fingerprint: string) =>
-      letters.put(letter, fingerprint),
-    replaceLetter: ({ letters }: RecordTables, letter: PackedLetter) => letters.replace(letter),
-    removeLetters: ({ letters }: RecordTables, ids: readonly string[]) => letters.remove(ids),
+    putDeadLetter: (
+      { deadLetters }: RecordTables,
+      deadLetter: PackedDeadLetter,
+      fingerprint: string,
+    ) => deadLetters.put(deadLetter, fingerprint),
+    replaceDeadLetter: ({ deadLetters }: RecordTables, deadLetter: PackedDeadLetter) =>
+      deadLetters.replace(deadLetter),
+    removeDeadLetters: ({ deadLetters }: RecordTables, ids: readonly string[]) =>
+      deadLetters.remove(ids),
     beginAttempt: ({ attempts }: RecordTables, component: string, count: AttemptCount) =>
       attempts.begin(component, count),
     forgetAttempts: ({ attempts }: RecordTables, component: string, identities: string[]) =>
@@ -53,10 +58,13 @@ export const operations = {
     removePause: ({ pauses }: RecordTables, component: string) => pauses.remove(component),
   },
   recordReads: {
-    getLetter: ({ letters }: RecordTables, id: string) => letters.get(id),
-    listLetters: ({ letters }: RecordTables, filter: DeadLetterFilter, page: LetterPage) =>
-      letters.list(filter, page),
-    letterTotals: ({ letters }: RecordTables) => letters.totals(),
+    getDeadLetter: ({ deadLetters }: RecordTables, id: string) => deadLetters.get(id),
+    listDeadLetters: (
+      { deadLetters }: RecordTables,
+      filter: DeadLetterFilter,
+      page: DeadLetterPage,
+    ) => deadLetters.list(filter, page),
+    deadLetterTotals: ({ deadLetters }: RecordTables) => deadLetters.totals(),
     loadAttempts: ({ attempts }: RecordTables, component: string) => attempts.load(component),
     loadPause: ({ pauses }: RecordTables, component: string) => pauses.load(component),
   },
@@ -89,7 +97,7 @@ export type Result<Name extends OperationName> = ReturnType<All[Name]>;
 
 /** One asking of the other thread. */
 export type Request = {
-  /** Absent: nobody waits for the answer, and it need not be durable. */
+  /** Absent: no caller waits for the answer, and it need not be durable. */
   readonly number?: number;
   readonly name: OperationName;
   readonly args: readonly unknown[];

@@ -18,7 +18,7 @@ export type AttemptRecord = {
   readonly answer: string;
 };
 
-/** An event whose attempts are used up, or that the app gave up, kept until somebody decides. */
+/** An event whose attempts are used up, or that the app rejected for good, kept until somebody decides. */
 export type DeadLetter = {
   /** A UUID of version 7: later ones sort behind. */
   readonly id: string;

@@ -19,7 +19,7 @@ export function sqliteCode(error: unknown): string | undefined {
 }
 
 /** The bytes on disk are not what SQLite wrote. */
-export function meansCorrupt(error: unknown): boolean {
+export function isCorruption(error: unknown): boolean {
   const code = sqliteCode(error);
   return code === "SQLITE_CORRUPT" || code === "SQLITE_NOTADB";
 }

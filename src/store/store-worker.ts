@@ -15,7 +15,7 @@ export type WorkerMessage = {
 
 const minute = 60_000;
 /** Writes that nobody waits for come at the latest after so long, in milliseconds. */
-const patience = 1000;
+const flushDelay = 1000;
 /** Between two tries to write while that fails. */
 const probePause = 2000;
 
@@ -44,7 +44,7 @@ function run(port: NonNullable<typeof parentPort>, options: EngineOptions): void
   };
   /** An idle thread does not wake up. */
   const plan = (): void => {
-    if (engine.unwritten) flushing ??= setTimeout(flush, patience);
+    if (engine.unwritten) flushing ??= setTimeout(flush, flushDelay);
     if (engine.trouble !== undefined) probing ??= setTimeout(probe, probePause);
   };
   const flush = (): void => {

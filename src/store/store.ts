@@ -28,7 +28,7 @@ export type DeadLetterStore = {
    * Keeps a dead letter; in the same transaction the event's attempt count says `deadLettered`. One of the
    * same component and identity with the same event is kept in place of it. Resolves to the id that it has.
    */
-  put(letter: DeadLetter, fingerprint: string): Promise<string>;
+  put(deadLetter: DeadLetter, fingerprint: string): Promise<string>;
   get(id: string): Promise<DeadLetter | undefined>;
   /** By id, oldest first, at most `limit`, after the one with the id `after`. Without payloads larger than `maxData` bytes. */
   list(
@@ -40,7 +40,7 @@ export type DeadLetterStore = {
     },
   ): Promise<ListedDeadLetter[]>;
   /** Replaces it, under its id. False: there is none any more. */
-  replace(letter: DeadLetter): Promise<boolean>;
+  replace(deadLetter: DeadLetter): Promise<boolean>;
   /**
    * Removes those with these ids, and the attempt counts of those whose source was told; resolves to how many there
    * were. Many: in parts.

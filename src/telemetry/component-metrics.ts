@@ -52,7 +52,7 @@ const readings: readonly Reading[] = [
   {
     name: "cufflink_component_rebuilds_total",
     type: "counter",
-    help: "Times that a component was connected anew because it stood still.",
+    help: "Times that a component was reconnected because it stalled.",
     value: ({ rebuilds }) => rebuilds,
   },
 ];

@@ -1,4 +1,4 @@
-import type { DeadLetterDesk } from "../runtime/records/dead-letters.ts";
+import type { DeadLetterManager } from "../runtime/records/dead-letters.ts";
 import type { DeadLetterTotal } from "../store/store.ts";
 import type { Exposition } from "./exposition.ts";
 
@@ -6,7 +6,7 @@ import type { Exposition } from "./exposition.ts";
 export function writeDeadLetters(
   page: Exposition,
   appId: string,
-  counts: DeadLetterDesk["counts"],
+  counts: DeadLetterManager["counts"],
   totals: readonly DeadLetterTotal[] | undefined,
 ): void {
   const redriven = "cufflink_dead_letters_redriven_total";
@@ -16,7 +16,7 @@ export function writeDeadLetters(
     page.sample(redriven, { app_id: appId, component, outcome: "refused" }, refused);
   }
   const dropped = "cufflink_dead_letters_dropped_total";
-  page.metric(dropped, "counter", "Dead letters that somebody removed.");
+  page.metric(dropped, "counter", "Dead letters that were removed by a command.");
   for (const [component, one] of counts)
     page.sample(dropped, { app_id: appId, component }, one.dropped);
   const expired = "cufflink_dead_letters_expired_total";

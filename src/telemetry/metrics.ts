@@ -1,7 +1,7 @@
 import { createServer, type Server } from "node:http";
 import type { Outcome } from "../runtime/app.ts";
 import type { Observer } from "../runtime/observer.ts";
-import type { DeadLetterDesk } from "../runtime/records/dead-letters.ts";
+import type { DeadLetterManager } from "../runtime/records/dead-letters.ts";
 import type { ReloadResult } from "../runtime/component/reload.ts";
 import type { ComponentStatus } from "../runtime/status.ts";
 import type { Store } from "../store/store.ts";
@@ -21,7 +21,7 @@ type Input = { succeeded: Histogram; failed: Histogram; counts: Record<Outcome["
 /** What the page tells of beside components. */
 export type MetricsSources = {
   readonly store: Pick<Store, "trouble">;
-  readonly deadLetters: Pick<DeadLetterDesk, "counts" | "totals">;
+  readonly deadLetters: Pick<DeadLetterManager, "counts" | "totals">;
 };
 
 /** How long a page waits for the store to count, in milliseconds. */
@@ -92,7 +92,7 @@ export class Metrics implements Observer {
     leases[renewed ? "renewed" : "failed"]++;
   }
 
-  /** The desk counts them, those that go to outputs too. */
+  /** The manager counts them, those that go to outputs too. */
   redriven(): void {}
 
   stateChanged(): void {}
@@ -106,7 +106,7 @@ export class Metrics implements Observer {
   /** The text that Prometheus scrapes. What the store does not count in time is left out. */
   async text(): Promise<string> {
     const sources = this.#sources?.();
-    const totals = sources && (await inTime(sources.deadLetters.totals()));
+    const totals = sources && (await withTimeout(sources.deadLetters.totals()));
     const page = new Exposition();
     this.#writeOutputs(page);
     this.#writeInputs(page);
@@ -187,7 +187,7 @@ export class Metrics implements Observer {
 }
 
 /** What it resolves to, unless it fails or takes too long. */
-async function inTime<Value>(value: Promise<Value>): Promise<Value | undefined> {
+async function withTimeout<Value>(value: Promise<Value>): Promise<Value | undefined> {
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<undefined>((resolve) => {
     timer = setTimeout(() => resolve(undefined), counting);

@@ -25,7 +25,7 @@ function open(subscription: { bindings?: string[]; orderedPipelining?: boolean }
 
 const lane = (number: number): LaneReference => ({ number, epoch: 0 });
 
-test("what is handed over together goes out together, by component, and counts from 1", async () => {
+test("what is delivered together goes out together, by component, and counts from 1", async () => {
   const { peer, deliver } = open();
   for (const text of ["1", "2", "3"]) deliver(text);
   deliver("4", undefined, "payments");
@@ -170,7 +170,7 @@ test("what the transport has not pulled was not sent", async () => {
   expect(await outcome).toEqual({ kind: "unsent", reason: "it broke" });
 });
 
-test("closing lets out what was handed over, and takes its settlement", async () => {
+test("closing lets out what was delivered, and takes its settlement", async () => {
   const { stream, peer, outcomes, deliver } = open();
   deliver("1");
   stream.close();
@@ -183,7 +183,7 @@ test("closing lets out what was handed over, and takes its settlement", async ()
   expect(outcomes.get("2")?.kind).toBe("unsent");
 });
 
-test("an aborted signal gives up its own component's events; what comes for them later is told once", async () => {
+test("an aborted signal cancels its own component's events; what comes for them later is told once", async () => {
   const { stream, peer, outcomes, deliver, logger } = open();
   const stop = new AbortController();
   deliver("1", undefined, "orders", stop.signal);
@@ -194,9 +194,9 @@ test("an aborted signal gives up its own component's events; what comes for them
   deliver("4", undefined, "orders", stop.signal);
   await settled();
   expect(Object.fromEntries(outcomes)).toEqual({
-    1: { kind: "refused", reason: "given up" },
-    3: { kind: "unsent", reason: "given up" },
-    4: { kind: "unsent", reason: "given up" },
+    1: { kind: "refused", reason: "cancelled" },
+    3: { kind: "unsent", reason: "cancelled" },
+    4: { kind: "unsent", reason: "cancelled" },
   });
   stream.take(appMessage({ handled: [peer.numberOf("1"), peer.numberOf("2")] }));
   stream.take(appMessage({ handled: [peer.numberOf("2")] }));

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { EventStreams } from "../../src/app/event-streams.ts";
-import { JoinedApp } from "../../src/app/joined-app.ts";
+import { CombinedApp } from "../../src/app/combined-app.ts";
 import type { LaneReference } from "../../src/runtime/app.ts";
 import { FakeApp } from "../runtime/fake-app.ts";
 import { settled } from "../runtime/source-event.ts";
@@ -55,13 +55,13 @@ class Messages implements AsyncIterable<Uint8Array> {
   }
 }
 
-function deliver(app: JoinedApp, text: string, of?: LaneReference) {
+function deliver(app: CombinedApp, text: string, of?: LaneReference) {
   return app.of("orders").deliver(delivery({ data: Buffer.from(text), lane: of }), never);
 }
 
 function joined(port?: FakeApp) {
   const streams = new EventStreams(spiedLogger());
-  return { streams, app: new JoinedApp(streams, port) };
+  return { streams, app: new CombinedApp(streams, port) };
 }
 
 test("without an app it says what to do; with a stream it is there, and news of it comes", async () => {

@@ -96,7 +96,7 @@ test("an event without a handler is a refusal", async () => {
   });
 });
 
-test("an aborted signal gives up; what the handler does afterwards changes nothing", async () => {
+test("an aborted signal cancels the event; what the handler does afterwards changes nothing", async () => {
   const abort = new AbortController();
   const app = createFunctionApp({
     onBindingEvent: async ({ signal }) => {
@@ -107,7 +107,7 @@ test("an aborted signal gives up; what the handler does afterwards changes nothi
   });
   expect(await app.deliver(delivery(), abort.signal)).toEqual({
     kind: "refused",
-    reason: "given up",
+    reason: "cancelled",
   });
   expect(await app.deliver(delivery(), abort.signal)).toMatchObject({ kind: "unsent" });
 });

@@ -307,7 +307,7 @@ test("UNIMPLEMENTED wants nothing; any other error rejects and is asked again", 
   expect(await second.wants(input, never)).toBe(true);
 });
 
-test("a question without an answer rejects in time, and at once when it is given up", async () => {
+test("a question without an answer rejects in time, and at once when it is cancelled", async () => {
   await using server = await startUnaryApp(() => {});
   const app = await connected(server.port, { optionsTimeout: 40 });
   const input = { name: "orders", route: "orders" };
@@ -368,7 +368,7 @@ test("a slow app has all the time it needs", async () => {
   expect(await app.deliver(delivery(), never)).toMatchObject({ kind: "handled" });
 });
 
-test("an aborted signal gives up on the answer", async () => {
+test("an aborted signal cancels the wait for the answer", async () => {
   const arrived = Promise.withResolvers<void>();
   await using server = await startUnaryApp(() => arrived.resolve());
   const app = await connected(server.port);
@@ -376,7 +376,7 @@ test("an aborted signal gives up on the answer", async () => {
   const outcome = app.deliver(delivery(), abort.signal);
   await arrived.promise;
   abort.abort();
-  expect(await outcome).toEqual({ kind: "refused", reason: "given up" });
+  expect(await outcome).toEqual({ kind: "refused", reason: "cancelled" });
 });
 
 test("grpcs takes whatever certificate the app shows", async () => {

@@ -471,7 +471,7 @@ test("a slow app has all the time it needs", async () => {
   expect(await app.deliver(delivery(), never)).toMatchObject({ kind: "handled" });
 });
 
-test("an aborted signal gives up on the answer and cuts the connection", async () => {
+test("an aborted signal cancels the wait for the answer and cuts the connection", async () => {
   const arrived = Promise.withResolvers<Call>();
   await using server = await serve((call) => arrived.resolve(call));
   const app = await connected(server.port);
@@ -480,7 +480,7 @@ test("an aborted signal gives up on the answer and cuts the connection", async (
   const { response } = await arrived.promise;
   const closed = once(response, "close");
   abort.abort();
-  expect(await outcome).toEqual({ kind: "refused", reason: "given up" });
+  expect(await outcome).toEqual({ kind: "refused", reason: "cancelled" });
   await closed;
   expect(await app.deliver(delivery(), abort.signal)).toMatchObject({ kind: "unsent" });
   expect(app.available).toBe(true);

@@ -1,18 +1,18 @@
 import { expect, onTestFinished, test } from "vitest";
 import { createApp, type AppOptions } from "../../src/app/app.ts";
-import type { JoinedApp } from "../../src/app/joined-app.ts";
+import type { CombinedApp } from "../../src/app/combined-app.ts";
 import type { Outcome } from "../../src/runtime/app.ts";
 import { until } from "../until.ts";
 import { delivery, never, spiedLogger, untilAvailable } from "./delivery.ts";
 import { startStreamApp } from "./stream-app.ts";
 
-async function connect(port: number, options: Partial<AppOptions> = {}): Promise<JoinedApp> {
+async function connect(port: number, options: Partial<AppOptions> = {}): Promise<CombinedApp> {
   const app = await createApp({ protocol: "grpc", port, logger: spiedLogger(), ...options });
   onTestFinished(() => app.close());
   return app;
 }
 
-function deliver(app: JoinedApp, text: string): Promise<Outcome> {
+function deliver(app: CombinedApp, text: string): Promise<Outcome> {
   return app.of("orders").deliver(delivery({ data: Buffer.from(text) }), never);
 }
 

@@ -1,6 +1,6 @@
 import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
 import { expect, test } from "vitest";
-import { FrameCutter } from "../../bench/wire/frames.ts";
+import { FrameSplitter } from "../../bench/wire/frames.ts";
 import { grpcFrame } from "../../bench/wire/grpc.ts";
 import { Cursor, varintSize, writeVarint } from "../../bench/wire/protobuf.ts";
 import { DeliveredEventSchema } from "../../gen/cufflink/v1/event_streams_pb.ts";
@@ -49,7 +49,7 @@ test("cuts messages out of chunks, wherever these end", () => {
   const whole = Buffer.concat(["one", "", "three"].map((text) => grpcFrame(Buffer.from(text))));
   for (let size = 1; size <= whole.length; size++) {
     const texts: string[] = [];
-    const cutter = new FrameCutter();
+    const cutter = new FrameSplitter();
     for (let at = 0; at < whole.length; at += size) {
       cutter.push(whole.subarray(at, at + size), (bytes, start, end) => {
         texts.push(bytes.toString("utf8", start, end));

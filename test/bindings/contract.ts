@@ -25,7 +25,7 @@ export type Place = {
   sendMarked(): Promise<(delivery: Delivery) => void>;
 };
 
-const patience = { timeout: 25_000, interval: 5 };
+const eventually = { timeout: 25_000, interval: 5 };
 
 /** What each input promises, whatever it reads from. */
 export function testSource(name: string, source: Source): void {
@@ -35,19 +35,19 @@ export function testSource(name: string, source: Source): void {
     const odd = texts.filter((text) => Number(text) % 2 === 1);
     for (const text of texts) await place.send(Buffer.from(text), text);
     const first = await read(source, place, (text) => (odd.includes(text) ? refused() : handled));
-    await vi.waitFor(() => expect(new Set(first.app.texts).size).toBe(10), patience);
-    await vi.waitFor(() => expect(first.status().handled).toBe(5), patience);
+    await vi.waitFor(() => expect(new Set(first.app.texts).size).toBe(10), eventually);
+    await vi.waitFor(() => expect(first.status().handled).toBe(5), eventually);
     await first.runtime.close();
 
     await place.send(Buffer.from("end"), "end");
     const second = await read(source, place);
-    await vi.waitFor(() => expect(second.status().handled).toBe(6), patience);
+    await vi.waitFor(() => expect(second.status().handled).toBe(6), eventually);
     expect(second.app.texts.toSorted()).toEqual([...odd, "end"].toSorted());
     await second.runtime.close();
 
     await place.send(Buffer.from("last"), "last");
     const third = await read(source, place);
-    await vi.waitFor(() => expect(third.status().handled).toBe(1), patience);
+    await vi.waitFor(() => expect(third.status().handled).toBe(1), eventually);
     expect(third.app.texts).toEqual(["last"]);
     expect(third.status()).toMatchObject({ state: "running", inFlight: 0, waiting: 0 });
   });
@@ -58,7 +58,7 @@ export function testSource(name: string, source: Source): void {
     for (const [key, data] of [allBytes, new Uint8Array(), much].entries())
       await place.send(data, String(key));
     const { app, status } = await read(source, place);
-    await vi.waitFor(() => expect(status().handled).toBe(3), patience);
+    await vi.waitFor(() => expect(status().handled).toBe(3), eventually);
     const came = app.deliveries
       .map(({ data }) => Buffer.from(data ?? "none"))
       .toSorted((a, b) => a.length - b.length);
@@ -71,7 +71,7 @@ export function testSource(name: string, source: Source): void {
     const place = await source.place();
     const check = await place.sendMarked();
     const { app, status } = await read(source, place);
-    await vi.waitFor(() => expect(status().handled).toBe(1), patience);
+    await vi.waitFor(() => expect(status().handled).toBe(1), eventually);
     const [delivery] = app.deliveries;
     if (delivery === undefined) throw new Error("nothing came");
     check(delivery);
@@ -100,7 +100,7 @@ export function testSource(name: string, source: Source): void {
       },
       properties,
     );
-    await vi.waitFor(() => expect(status().handled).toBe(each * keys.length), patience);
+    await vi.waitFor(() => expect(status().handled).toBe(each * keys.length), eventually);
     const inOrder = Array.from({ length: each }, (_, n) => n);
     for (const key of keys) expect(seen.get(key)).toEqual(inOrder);
     expect(app.most).toBe(keys.length > 1 ? keys.length : 1);
@@ -108,9 +108,9 @@ export function testSource(name: string, source: Source): void {
 }
 
 /** A server of the test's own, which restarts. */
-export type Restarting = { restart(): Promise<void> };
+export type RestartableServer = { restart(): Promise<void> };
 
-export function testRestart(name: string, source: Source, server: Restarting): void {
+export function testRestart(name: string, source: Source, server: RestartableServer): void {
   test(
     `${name}: a server that restarts in the middle loses nothing`,
     { timeout: 90_000 },
@@ -126,7 +126,7 @@ export function testRestart(name: string, source: Source, server: Restarting): v
         done.add(text);
         return handled;
       });
-      await vi.waitFor(() => expect(done.size).toBeGreaterThan(5), patience);
+      await vi.waitFor(() => expect(done.size).toBeGreaterThan(5), eventually);
       await server.restart();
       restarted.resolve();
       for (const text of texts.slice(40)) await before.send(Buffer.from(text), text);

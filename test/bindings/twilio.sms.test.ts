@@ -163,7 +163,7 @@ describe("what goes wrong", () => {
     });
   });
 
-  test("a caller that gives up", async () => {
+  test("a caller that cancels", async () => {
     const gone = new AbortController();
     respond = () => gone.abort();
     const output = await open({ toNumber: "+1" });

@@ -6,7 +6,7 @@ import { describeWith, uniqueName } from "../servers/describe-with.ts";
 import { startKafkaCluster, type KafkaCluster } from "../servers/kafka-cluster.ts";
 import { until } from "../until.ts";
 import { startApp, type App } from "./app.ts";
-import { expectInvoked, invoke, lasting, pause, startSidecar, untilState } from "./sidecar.ts";
+import { expectInvoked, invoke, durationOf, pause, startSidecar, untilState } from "./sidecar.ts";
 
 const limit = { timeout: 300_000 };
 const partitions = 6;
@@ -165,7 +165,7 @@ describeWith("kafka", { own: true, started: false }, () => {
     });
     expect(await first.end()).toBe(0);
     await leaving.stop();
-    await pause(lasting(10));
+    await pause(durationOf(10));
     going = false;
     await sending;
     await untilHandled(sender, apps, second);
@@ -183,7 +183,7 @@ describeWith("kafka", { own: true, started: false }, () => {
     const sending = sender.sendWhile(() => going);
     await until(() => app.handled.length > 20, { what: "first events", within: 60_000 });
     for (const proxy of cluster.proxies) proxy.stall();
-    await pause(lasting(30));
+    await pause(durationOf(30));
     for (const proxy of cluster.proxies) proxy.heal();
     const before = sender.sent.length;
     await until(() => sender.sent.length > before + 20, {
@@ -234,7 +234,7 @@ describeWith("kafka", { own: true, started: false }, () => {
       const [controller, ...others] = cluster.nodes;
       for (const [index, node] of [...others, controller].entries()) {
         await node?.stop();
-        await pause(lasting([5, 10, 30][index] ?? 0));
+        await pause(durationOf([5, 10, 30][index] ?? 0));
       }
       expect(daemon.process.exitCode).toBeNull();
       await Promise.all(cluster.nodes.map((node) => node.start()));

@@ -9,7 +9,7 @@ import { reservePort } from "../servers/ports.ts";
 import { startProxy } from "../servers/proxy.ts";
 import { until } from "../until.ts";
 import { startApp, type App } from "./app.ts";
-import { expectInvoked, invoke, lasting, pause, startSidecar, untilState } from "./sidecar.ts";
+import { expectInvoked, invoke, durationOf, pause, startSidecar, untilState } from "./sidecar.ts";
 
 const limit = { timeout: 180_000 };
 const certificates = makeCertificates();
@@ -162,7 +162,7 @@ describeWith(
       onTestFinished(() => model.close());
       const channel = await model.createConfirmChannel();
       const texts: string[] = [];
-      const ended = performance.now() + lasting(30);
+      const ended = performance.now() + durationOf(30);
       const send = async (): Promise<void> => {
         const text = randomUUID();
         channel.sendToQueue(metadata.queueName, Buffer.from(JSON.stringify(text)), {

@@ -4,7 +4,7 @@ import type { ComponentYaml, Daemon } from "../e2e/daemon.ts";
 import { describeWith, uniqueName } from "../servers/describe-with.ts";
 import { startProxy } from "../servers/proxy.ts";
 import { until } from "../until.ts";
-import { expectInvoked, invoke, lasting, pause, startSidecar, untilState } from "./sidecar.ts";
+import { expectInvoked, invoke, durationOf, pause, startSidecar, untilState } from "./sidecar.ts";
 
 const limit = { timeout: 120_000 };
 
@@ -28,7 +28,7 @@ describeWith("redis", { own: true }, (redis) => {
     proxy.stall();
     // Whoever asks during the cut gets an answer, in the end, and not another value.
     const during = invoke(daemon, "cache", "get", { key });
-    await pause(lasting(5));
+    await pause(durationOf(5));
     proxy.heal();
     const { ok, text } = await during;
     expect(ok ? text : "an error").toMatch(/^("kept"|an error)$/);

@@ -7,7 +7,7 @@ import { isLong } from "../long.ts";
 import { until } from "../until.ts";
 
 /** With `npm run test:certification` the times are those of Dapr's own plans; otherwise a tenth, 500 ms at least. */
-export function lasting(seconds: number): number {
+export function durationOf(seconds: number): number {
   return isLong ? seconds * 1000 : Math.max(500, seconds * 100);
 }
 

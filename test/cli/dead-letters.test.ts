@@ -3,14 +3,14 @@ import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import type { DeadLetter } from "../../src/store/records.ts";
 import { folder } from "../resources/folder.ts";
-import { letter } from "../runtime/letters.ts";
+import { sampleDeadLetter } from "../runtime/stored-dead-letters.ts";
 import { Command } from "./command.ts";
 import { cufflinkHere } from "./in-process.ts";
 import { operated } from "./operated.ts";
 
 const widest = (text: string): number => Math.max(...text.split("\n").map((line) => line.length));
 const event = (changes: Partial<DeadLetter["event"]>): Partial<DeadLetter> => ({
-  event: { ...letter(1).event, ...changes },
+  event: { ...sampleDeadLetter(1).event, ...changes },
 });
 
 test.each<[string[], RegExp]>([
@@ -20,7 +20,7 @@ test.each<[string[], RegExp]>([
   [["redrive", "--all", "--rate", "none"], /--rate "none" is not a number above 0/],
   [["redrive", "--all", "--to", "a:b:c"], /--to "a:b:c" is not output or output:operation/],
   [["redrive", "--all", "-m", "a=b"], /--metadata is for an output; say --to/],
-  [["drop", "--all"], /say --yes where nobody can answer/],
+  [["drop", "--all"], /pass --yes where there is no terminal/],
   [["list", "--limit", "0"], /--limit "0" is not a number from 1 on/],
   [["list", "--since", "yesterday"], /--since "yesterday" is neither a duration/],
   [["edit", "x"], /say what to change, or set \$EDITOR/],
@@ -37,8 +37,8 @@ test.each<[string[], RegExp]>([
 describe("list", () => {
   test("shows them in 80 columns, each with its reason below", async () => {
     const { run } = await operated(
-      letter(1, { edited: true }),
-      letter(2, { component: "mail", reason: "evil \u001b[2J\nline" }),
+      sampleDeadLetter(1, { edited: true }),
+      sampleDeadLetter(2, { component: "mail", reason: "evil \u001b[2J\nline" }),
     );
     const { stdout, code } = await run(["dead-letters"]);
     expect(code).toBe(0);
@@ -52,21 +52,28 @@ describe("list", () => {
 
   test("takes filters, pages, and gives tools all of it", async () => {
     const { run } = await operated(
-      letter(1, event({ data: Buffer.from([0xff]), key: "k" })),
-      letter(2, { component: "mail" }),
-      letter(3, { storedAt: Date.now() - 60_000 }),
+      sampleDeadLetter(1, event({ data: Buffer.from([0xff]), key: "k" })),
+      sampleDeadLetter(2, { component: "mail" }),
+      sampleDeadLetter(3, { storedAt: Date.now() - 60_000 }),
     );
     const ids = async (...args: string[]): Promise<string[]> => {
       const { stdout } = await run(["dead-letters", "list", "--json", ...args]);
       return (JSON.parse(stdout) as { id: string }[]).map(({ id }) => id);
     };
-    expect(await ids("--component", "mail")).toEqual([letter(2).id]);
-    expect(await ids("--since", "1h")).toEqual([letter(3).id]);
-    expect(await ids("--before", "2026-10-01")).toEqual([letter(1).id, letter(2).id]);
-    expect(await ids("--event", "orders/0/3", "--reason", "CUSTOMER")).toEqual([letter(3).id]);
-    expect(await ids("--limit", "1", "--after", letter(1).id)).toEqual([letter(2).id]);
+    expect(await ids("--component", "mail")).toEqual([sampleDeadLetter(2).id]);
+    expect(await ids("--since", "1h")).toEqual([sampleDeadLetter(3).id]);
+    expect(await ids("--before", "2026-10-01")).toEqual([
+      sampleDeadLetter(1).id,
+      sampleDeadLetter(2).id,
+    ]);
+    expect(await ids("--event", "orders/0/3", "--reason", "CUSTOMER")).toEqual([
+      sampleDeadLetter(3).id,
+    ]);
+    expect(await ids("--limit", "1", "--after", sampleDeadLetter(1).id)).toEqual([
+      sampleDeadLetter(2).id,
+    ]);
     const more = await run(["dead-letters", "--limit", "2"]);
-    expect(more.stderr).toBe(`there are more; say --limit, or --after ${letter(2).id}\n`);
+    expect(more.stderr).toBe(`there are more; say --limit, or --after ${sampleDeadLetter(2).id}\n`);
     const { stdout } = await run(["dead-letters", "list", "--json", "--limit=1"]);
     expect(JSON.parse(stdout)).toMatchObject([
       {
@@ -87,18 +94,24 @@ describe("list", () => {
   });
 
   test("totals are counted per component", async () => {
-    const { run } = await operated(letter(1), letter(2), letter(3, { component: "mail" }));
+    const { run } = await operated(
+      sampleDeadLetter(1),
+      sampleDeadLetter(2),
+      sampleDeadLetter(3, { component: "mail" }),
+    );
     const { stdout, stderr } = await run(["dead-letters", "totals"]);
-    expect(stdout).toMatch(/^COMPONENT +LETTERS +SIZE +OLDEST\nmail +1 +7 B +\S+ ago\norders +2 /);
+    expect(stdout).toMatch(
+      /^COMPONENT +DEAD LETTERS +SIZE +OLDEST\nmail +1 +7 B +\S+ ago\norders +2 /,
+    );
     expect(stderr).toBe("3 dead letters\n");
   });
 });
 
 describe("show", () => {
   test("tells everything", async () => {
-    const { run } = await operated(letter(1));
-    const { stdout } = await run(["dead-letters", "show", letter(1).id]);
-    expect(stdout).toBe(`Dead letter ${letter(1).id}
+    const { run } = await operated(sampleDeadLetter(1));
+    const { stdout } = await run(["dead-letters", "show", sampleDeadLetter(1).id]);
+    expect(stdout).toBe(`Dead letter ${sampleDeadLetter(1).id}
   component  orders (bindings.kafka)
   event      orders/0/1
   key        customer 1
@@ -128,18 +141,18 @@ Payload, 7 B
   test("writes a payload as it is, or shows the beginning of its bytes", async () => {
     const data = Buffer.from([...Array(300).keys()]);
     const { run } = await operated(
-      letter(1, event({ data })),
-      letter(2, event({ data: undefined })),
+      sampleDeadLetter(1, event({ data })),
+      sampleDeadLetter(2, event({ data: undefined })),
     );
-    const { stdout } = await run(["dead-letters", "show", letter(1).id]);
+    const { stdout } = await run(["dead-letters", "show", sampleDeadLetter(1).id]);
     expect(stdout).toContain(
       "00000040  40 41 42 43 44 45 46 47 48 49 4a 4b 4c 4d 4e 4f  @ABCDEFGHIJKLMNO",
     );
     expect(stdout).toContain("--data writes all of it");
     expect(widest(stdout.slice(stdout.indexOf("Payload")))).toBeLessThanOrEqual(80);
-    const raw = await run(["dead-letters", "show", letter(1).id, "--data"]);
+    const raw = await run(["dead-letters", "show", sampleDeadLetter(1).id, "--data"]);
     expect(raw.stdout).toBe(data.toString());
-    const null_ = await run(["dead-letters", "show", letter(2).id]);
+    const null_ = await run(["dead-letters", "show", sampleDeadLetter(2).id]);
     expect(null_.stdout).toContain("No payload: the source said null");
     const missing = await run(["dead-letters", "show", "nosuch"]);
     expect(missing).toMatchObject({
@@ -151,71 +164,86 @@ Payload, 7 B
 
 describe("edit", () => {
   test("changes payload, key and headers by flags", async () => {
-    const { run, store } = await operated(letter(1));
+    const { run, store } = await operated(sampleDeadLetter(1));
     const headers = ["-H", "a=1", "-H", "b=x=y", "--remove-header", "trace"];
     const { code, stderr } = await run([
-      ...["dead-letters", "edit", letter(1).id, "--data", "better", "--key", "k", ...headers],
+      ...[
+        "dead-letters",
+        "edit",
+        sampleDeadLetter(1).id,
+        "--data",
+        "better",
+        "--key",
+        "k",
+        ...headers,
+      ],
     ]);
     expect(code).toBe(0);
-    expect(stderr).toContain(`cufflink dead-letters redrive ${letter(1).id}`);
-    const { event, edited } = store.letters.get(letter(1).id)!;
+    expect(stderr).toContain(`cufflink dead-letters redrive ${sampleDeadLetter(1).id}`);
+    const { event, edited } = store.deadLetters.get(sampleDeadLetter(1).id)!;
     expect(edited).toBe(true);
     expect(Buffer.from(event.data!).toString()).toBe("better");
     expect(Buffer.from(event.key!).toString()).toBe("k");
     expect(
       event.headers.map(({ name, value }) => `${name}=${Buffer.from(value).toString()}`),
     ).toEqual(["a=1", "b=x=y"]);
-    await run(["dead-letters", "edit", letter(1).id, "--null-data"]);
-    expect(store.letters.get(letter(1).id)?.event.data).toBeUndefined();
+    await run(["dead-letters", "edit", sampleDeadLetter(1).id, "--null-data"]);
+    expect(store.deadLetters.get(sampleDeadLetter(1).id)?.event.data).toBeUndefined();
     const file = join(folder({ "fixed.json": "{}" }), "fixed.json");
-    await run(["dead-letters", "edit", letter(1).id, "--data-file", file]);
-    expect(Buffer.from(store.letters.get(letter(1).id)!.event.data!).toString()).toBe("{}");
+    await run(["dead-letters", "edit", sampleDeadLetter(1).id, "--data-file", file]);
+    expect(Buffer.from(store.deadLetters.get(sampleDeadLetter(1).id)!.event.data!).toString()).toBe(
+      "{}",
+    );
   });
 
   test("opens the payload in the editor, and leaves it alone where that changes nothing or fails", async () => {
-    const { run, store } = await operated(letter(1));
+    const { run, store } = await operated(sampleDeadLetter(1));
     const script = join(folder({}), "editor");
     const edit = (body: string) => {
       writeFileSync(script, `#!/bin/sh\n${body}\n`);
       chmodSync(script, 0o755);
-      return run(["dead-letters", "edit", letter(1).id], { EDITOR: `${script} --wait` });
+      return run(["dead-letters", "edit", sampleDeadLetter(1).id], { EDITOR: `${script} --wait` });
     };
     expect(await edit("true")).toMatchObject({ code: 0, stderr: "nothing was changed\n" });
     const failed = await edit('echo broken > "$2"; exit 3');
     expect(failed.code).toBe(1);
     expect(failed.stderr).toMatch(/ended with code 3; nothing was changed/);
-    expect(store.letters.get(letter(1).id)).toEqual(letter(1));
+    expect(store.deadLetters.get(sampleDeadLetter(1).id)).toEqual(sampleDeadLetter(1));
     expect(
       await edit('test "$1" = --wait && printf "%s, fixed" "$(cat "$2")" > "$2"'),
     ).toMatchObject({
       code: 0,
     });
-    const { data } = store.letters.get(letter(1).id)!.event;
+    const { data } = store.deadLetters.get(sampleDeadLetter(1).id)!.event;
     expect(Buffer.from(data!).toString()).toBe("order 1, fixed");
   });
 });
 
 describe("redrive", () => {
   test("tells which were not handled, and ends with 1 for them", async () => {
-    const { run, store, app } = await operated(letter(1), letter(2), letter(3));
+    const { run, store, app } = await operated(
+      sampleDeadLetter(1),
+      sampleDeadLetter(2),
+      sampleDeadLetter(3),
+    );
     app.redrive = async ({ event }) =>
       event.id === "orders/0/2"
         ? { outcome: "refused", reason: "HTTP 500" }
         : { outcome: "handled", reason: "" };
     const { code, stdout, stderr } = await run(["dead-letters", "redrive", "--all"]);
-    expect(stdout).toBe(`refused ${letter(2).id} (orders/0/2): HTTP 500\n`);
+    expect(stdout).toBe(`refused ${sampleDeadLetter(2).id} (orders/0/2): HTTP 500\n`);
     expect(stderr).toBe("2 of 3 dead letters handled, 1 refused\n");
     expect(code).toBe(1);
-    expect([...store.letters.keys()]).toEqual([letter(2).id]);
+    expect([...store.deadLetters.keys()]).toEqual([sampleDeadLetter(2).id]);
     app.redrive = async () => ({ outcome: "handled", reason: "" });
-    const well = await run(["dead-letters", "redrive", letter(2).id, "--rate", "1000"]);
+    const well = await run(["dead-letters", "redrive", sampleDeadLetter(2).id, "--rate", "1000"]);
     expect(well).toMatchObject({ code: 0, stdout: "", stderr: "1 of 1 dead letter handled\n" });
     const none = await run(["dead-letters", "redrive", "--component", "orders"]);
     expect(none).toMatchObject({ code: 1, stderr: "there are no such dead letters\n" });
   });
 
   test("goes to an output, and tells tools in lines", async () => {
-    const { run, served } = await operated(letter(1), letter(2));
+    const { run, served } = await operated(sampleDeadLetter(1), sampleDeadLetter(2));
     const to = ["--to", "probe:echo", "-m", "echo-a=b", "--json"];
     const { code, stdout } = await run(["dead-letters", "redrive", "--all", ...to]);
     expect(code).toBe(0);
@@ -228,18 +256,22 @@ describe("redrive", () => {
       .split("\n")
       .map((line) => JSON.parse(line) as object);
     expect(lines).toMatchObject([
-      { id: letter(1).id, outcome: "handled" },
-      { id: letter(2).id, outcome: "handled" },
+      { id: sampleDeadLetter(1).id, outcome: "handled" },
+      { id: sampleDeadLetter(2).id, outcome: "handled" },
       { totals: { matched: 2, handled: 2, refused: 0, skipped: 0 } },
     ]);
-    const nosuch = await operated(letter(1));
+    const nosuch = await operated(sampleDeadLetter(1));
     const failed = await nosuch.run(["dead-letters", "redrive", "--all", "--to", "nosuch"]);
     expect(failed.stdout).toMatch(/^refused .*couldn't find output binding nosuch\n$/);
     expect(failed.code).toBe(1);
   });
 
   test("begins no further one after Ctrl-C", async () => {
-    const { address, store } = await operated(letter(1), letter(2), letter(3));
+    const { address, store } = await operated(
+      sampleDeadLetter(1),
+      sampleDeadLetter(2),
+      sampleDeadLetter(3),
+    );
     const command = new Command([
       ...["dead-letters", "redrive", "--all", "--rate", "0.001", "--json", address],
     ]);
@@ -247,21 +279,25 @@ describe("redrive", () => {
     command.signal("SIGINT");
     expect(await command.exited).toBe(1);
     expect(command.stdout).toMatch(/"totals":\{"matched":3,"handled":1,"refused":0,"skipped":0\}/);
-    expect(store.letters.size).toBe(2);
+    expect(store.deadLetters.size).toBe(2);
   });
 });
 
 test("drop removes what is meant", async () => {
-  const { run, store } = await operated(letter(1), letter(2), letter(3, { component: "mail" }));
+  const { run, store } = await operated(
+    sampleDeadLetter(1),
+    sampleDeadLetter(2),
+    sampleDeadLetter(3, { component: "mail" }),
+  );
   const dropped = await run(["dead-letters", "drop", "--component", "orders", "--yes"]);
   expect(dropped).toMatchObject({ code: 0, stdout: "2 dead letters dropped\n" });
-  expect([...store.letters.keys()]).toEqual([letter(3).id]);
-  const none = await run(["dead-letters", "drop", letter(1).id, "-y"]);
+  expect([...store.deadLetters.keys()]).toEqual([sampleDeadLetter(3).id]);
+  const none = await run(["dead-letters", "drop", sampleDeadLetter(1).id, "-y"]);
   expect(none).toMatchObject({ code: 1, stdout: "0 dead letters dropped\n" });
 });
 
 test("a store in trouble is told, not taken for a runtime that is away", async () => {
-  const { run, store } = await operated(letter(1));
+  const { run, store } = await operated(sampleDeadLetter(1));
   store.failing.set("list", "/var/lib/cufflink/records.db: the disk is full");
   const { code, stderr } = await run(["dead-letters"]);
   expect(stderr).toBe("cufflink: /var/lib/cufflink/records.db: the disk is full\n");

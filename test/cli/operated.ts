@@ -1,23 +1,23 @@
 import { onTestFinished } from "vitest";
-import { DeadLetterDesk } from "../../src/runtime/records/dead-letters.ts";
+import { DeadLetterManager } from "../../src/runtime/records/dead-letters.ts";
 import type { Redriven } from "../../src/runtime/delivery/redrive.ts";
 import type { RuntimeLogger } from "../../src/runtime/runtime-logger.ts";
 import type { DeadLetter } from "../../src/store/records.ts";
 import { FakeOperator } from "../rpc/fake-operator.ts";
-import { LetterStore } from "../runtime/letters.ts";
+import { FakeDeadLetterStore } from "../runtime/stored-dead-letters.ts";
 import { serve } from "../server/serve.ts";
 import { cufflinkHere } from "./in-process.ts";
 
 const logger: RuntimeLogger = { debug() {}, info() {}, warn() {}, error() {}, child: () => logger };
 
-/** A server in this process with a desk of letters, and the command line against it. */
-export async function operated(...letters: DeadLetter[]) {
-  const store = new LetterStore(...letters);
+/** A server in this process with a manager of dead letters, and the command line against it. */
+export async function operated(...deadLetters: DeadLetter[]) {
+  const store = new FakeDeadLetterStore(...deadLetters);
   const operator = new FakeOperator();
-  const app: { redrive: (letter: DeadLetter) => Promise<Redriven> } = {
+  const app: { redrive: (deadLetter: DeadLetter) => Promise<Redriven> } = {
     redrive: async () => ({ outcome: "handled", reason: "" }),
   };
-  const desk: DeadLetterDesk = new DeadLetterDesk({
+  const manager: DeadLetterManager = new DeadLetterManager({
     store,
     redrive: (one) => app.redrive(one),
     invoke: (invocation) => served.runtime.invoke(invocation),
@@ -25,12 +25,12 @@ export async function operated(...letters: DeadLetter[]) {
   });
   let reload = operator.reload;
   const served = await serve({
-    operations: { operator, deadLetters: desk, reload: () => reload() },
+    operations: { operator, deadLetters: manager, reload: () => reload() },
   });
   onTestFinished(() => served[Symbol.asyncDispose]());
   const address = `--address=127.0.0.1:${served.port}`;
   return {
-    ...{ store, operator, app, desk, served, address },
+    ...{ store, operator, app, manager, served, address },
     /** From now on reloads change nothing and find nothing wrong. */
     well: () => {
       reload = async () => ({

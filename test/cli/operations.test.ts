@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import type { UnfinishedEvent } from "../../src/runtime/status.ts";
 import type { HistoryRecord } from "../../src/store/records.ts";
-import { letter } from "../runtime/letters.ts";
+import { sampleDeadLetter } from "../runtime/stored-dead-letters.ts";
 import { cufflinkHere } from "./in-process.ts";
 import { operated } from "./operated.ts";
 
@@ -155,17 +155,17 @@ describe("why", () => {
     ["dead letter", "HTTP 500", /became dead letter \S+0001: HTTP 500\n/],
     ["output", "", /went to the output for events that are not handled\n/],
     ["dropped", "nobody wants it", /dropped: nobody wants it\n/],
-    ["returned", "the app is away", /given back to its source: the app is away\n/],
+    ["returned", "the app is away", /returned to its source: the app is away\n/],
     ["duplicate", "", /not given to the app, since it was handled before\n/],
   ])("an event can end as %s", async (end, reason, expected) => {
     const { run, operator } = await operated();
-    const deadLetter = end === "dead letter" ? letter(1).id : undefined;
+    const deadLetter = end === "dead letter" ? sampleDeadLetter(1).id : undefined;
     const renewals = Array.from({ length: 9 }, (_, index) => at + index);
     operator.records = [{ ...record, end, reason, deadLetter, renewals }];
     const { stdout } = await run(["why", "orders/0/1"]);
     expect(stdout).toMatch(expected);
     expect(stdout).toContain("lease renewed 9 times, the last at 2026-11-26T09:40:00.008Z");
-    if (end === "dead letter") expect(stdout).toContain("It is no dead letter any more");
+    if (end === "dead letter") expect(stdout).toContain("It is no longer a dead letter");
   });
 
   test.each<[Partial<UnfinishedEvent>, string]>([
@@ -202,15 +202,15 @@ describe("why", () => {
   });
 
   test("names the dead letter that it is, also when nothing else is remembered", async () => {
-    const { run, operator } = await operated(letter(1));
+    const { run, operator } = await operated(sampleDeadLetter(1));
     const known = await run(["why", "orders/0/1"]);
     expect(known.code).toBe(0);
     expect(known.stdout).toMatch(
       /^2026-09-21T\S+ it became a dead letter of orders: the app answered/,
     );
-    operator.records = [{ ...record, end: "dead letter", deadLetter: letter(1).id }];
+    operator.records = [{ ...record, end: "dead letter", deadLetter: sampleDeadLetter(1).id }];
     const { stdout } = await run(["why", "orders/0/1"]);
-    expect(stdout).toContain(`See cufflink dead-letters show ${letter(1).id}`);
+    expect(stdout).toContain(`See cufflink dead-letters show ${sampleDeadLetter(1).id}`);
   });
 
   test("says what it may be when nothing is known", async () => {

@@ -46,22 +46,22 @@ async function serving(resiliency = twice) {
   );
   const address = `--address=127.0.0.1:${serving.grpc}`;
   const run = (...args: string[]) => cufflinkHere([...args, address]);
-  const letters = async () => {
+  const deadLetters = async () => {
     const { stdout } = await run("dead-letters", "list", "--json");
     return JSON.parse(stdout) as { id: string; event: { id: string; dataText: string } }[];
   };
   const put = (name: string, text: string) => writeFileSync(join(inbox, name), text);
-  return { ...serving, input, refused, seen, run, letters, put };
+  return { ...serving, input, refused, seen, run, deadLetters, put };
 }
 
 test("a dead letter is found, explained, mended, redriven and counted", async () => {
-  const { run, letters, put, refused, seen, command } = await serving();
+  const { run, deadLetters, put, refused, seen, command } = await serving();
   refused.add("borken");
   put("a.txt", "borken");
-  await until(async () => (await letters()).length === 1, { what: "the dead letter" });
+  await until(async () => (await deadLetters()).length === 1, { what: "the dead letter" });
   expect(seen).toEqual(["borken", "borken"]);
-  const [letter] = await letters();
-  const { id, event } = letter!;
+  const [deadLetter] = await deadLetters();
+  const { id, event } = deadLetter!;
   expect(event.dataText).toBe("borken");
 
   const shown = await run("dead-letters", "show", id);
@@ -81,8 +81,8 @@ test("a dead letter is found, explained, mended, redriven and counted", async ()
   const well = await run("dead-letters", "redrive", "--component", "inbox");
   expect(well).toMatchObject({ code: 0, stderr: "1 of 1 dead letter handled\n" });
   expect(seen).toEqual(["borken", "borken", "borken", "borken", "broken"]);
-  expect(await letters()).toEqual([]);
-  expect((await run("why", event.id)).stdout).toContain("It is no dead letter any more");
+  expect(await deadLetters()).toEqual([]);
+  expect((await run("why", event.id)).stdout).toContain("It is no longer a dead letter");
   command.signal("SIGTERM");
   expect(await command.exited).toBe(0);
 });
@@ -108,13 +108,13 @@ test("an event that waits for its retry is found, and its component tells of it"
 });
 
 test("dead letters go to an output, and are dropped", async () => {
-  const { run, letters, put, refused } = await serving();
+  const { run, deadLetters, put, refused } = await serving();
   for (const name of ["a", "b", "c"]) {
     refused.add(name);
     put(`${name}.txt`, name);
   }
-  await until(async () => (await letters()).length === 3, { what: "three dead letters" });
-  const first = (await letters()).find(({ event }) => event.dataText === "a")!;
+  await until(async () => (await deadLetters()).length === 3, { what: "three dead letters" });
+  const first = (await deadLetters()).find(({ event }) => event.dataText === "a")!;
   const to = ["--to", "notes:create", "-m", "fileName=a.txt"];
   const moved = await run("dead-letters", "redrive", first.id, ...to);
   expect(moved).toMatchObject({ code: 0, stderr: "1 of 1 dead letter handled\n" });
@@ -122,7 +122,7 @@ test("dead letters go to an output, and are dropped", async () => {
   expect(kept.stdout).toBe("a");
   const dropped = await run("dead-letters", "drop", "--component", "inbox", "--yes");
   expect(dropped).toMatchObject({ code: 0, stdout: "2 dead letters dropped\n" });
-  expect(await letters()).toEqual([]);
+  expect(await deadLetters()).toEqual([]);
 });
 
 test("a component is paused, resumed, drained and restarted, and resources are reloaded", async () => {

@@ -109,7 +109,7 @@ test("a signal drains first, and ends the app and what it started afterwards", a
   command.signal("SIGINT");
   expect(await command.exited).toBe(0);
   const [drained, told] = [
-    command.stdout.indexOf(" ended"),
+    command.stdout.indexOf("shutdown complete"),
     command.stdout.indexOf("app | told to end"),
   ];
   expect(drained).toBeGreaterThan(0);
@@ -125,7 +125,7 @@ test("a second signal ends an app that will not end", async () => {
   await command.printed(/app \| up/);
   command.signal("SIGTERM");
   await command.printed(/app \| no/);
-  await command.signalUntil("SIGTERM", /ending at once/);
+  await command.signalUntil("SIGTERM", /exiting now/);
   expect(await command.exited).toBe(0);
 });
 

@@ -125,22 +125,22 @@ describe("at the signal, an event that the app has", () => {
     const { command, answer } = await withEventInApp([]);
     command.signal("SIGINT");
     command.signal("SIGINT");
-    await command.printed(/ending: no more events/);
+    await command.printed(/shutting down: no more events/);
     answer();
     expect(await command.exited).toBe(0);
-    expect(command.stdout).not.toContain("ending at once");
+    expect(command.stdout).not.toContain("exiting now");
   });
 
-  test("is given up after the graceful time, with 1", async () => {
+  test("exits after the graceful time, with 1", async () => {
     const { command } = await withEventInApp(["--dapr-graceful-shutdown-seconds", "1"]);
     command.signal("SIGTERM");
     expect(await command.exited).toBe(1);
     expect(command.stdout).toMatch(/did not finish in time/);
   });
 
-  test("is given up at a second signal", async () => {
+  test("exits at a second signal", async () => {
     const { command } = await withEventInApp(["--dapr-graceful-shutdown-seconds", "60"]);
-    await command.signalUntil("SIGINT", /ending at once/);
+    await command.signalUntil("SIGINT", /exiting now/);
     expect(await command.exited).toBe(1);
   });
 });

@@ -1,4 +1,4 @@
-// The client under test: makes the calls that the runner asks for over the lean transport.
+// The client under test: makes the calls that the runner asks for over the native transport.
 import { setTimeout as pause } from "node:timers/promises";
 import type { Message } from "@bufbuild/protobuf";
 import { type Any, anyUnpack } from "@bufbuild/protobuf/wkt";

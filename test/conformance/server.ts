@@ -1,4 +1,4 @@
-// The server under test: serves the conformance service as the daemon serves its own, gRPC in the lean lane
+// The server under test: serves the conformance service as the daemon serves its own, gRPC by the fast path
 // and the rest by Connect.
 import { setTimeout as pause } from "node:timers/promises";
 import { createServer as createTlsServer } from "node:tls";
@@ -7,7 +7,7 @@ import { create, type DescService, type Message } from "@bufbuild/protobuf";
 import { type Any, anyPack } from "@bufbuild/protobuf/wkt";
 import { ConnectError, type HandlerContext, type ServiceImpl } from "@connectrpc/connect";
 import { createService } from "../../src/grpc/service.ts";
-import { createLanes } from "../../src/server/lanes.ts";
+import { createRpcHandlers } from "../../src/server/rpc-handlers.ts";
 import { bind, listen } from "../../src/server/listener.ts";
 import { createProtocols, type ProtocolServers } from "../../src/server/protocols.ts";
 import {
@@ -170,7 +170,7 @@ async function serve({
   messageReceiveLimit,
 }: ServerCompatRequest): Promise<void> {
   const impl = methods as unknown as Partial<ServiceImpl<DescService>>;
-  const lanes = createLanes({
+  const lanes = createRpcHandlers({
     services: [createService(protocol.service, impl)],
     maxMessageSize: messageReceiveLimit === 0 ? noLimit : messageReceiveLimit,
     maxAnswerSize: noLimit,

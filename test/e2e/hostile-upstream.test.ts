@@ -127,7 +127,7 @@ test.each([
   },
 );
 
-test("1,000 calls that are given up reach the upstream's connections and leave nothing behind", async () => {
+test("1,000 cancelled calls reach the upstream's connections and leave nothing behind", async () => {
   upstreamAnswer = undefined;
   upstreamRequests.length = 0;
   const body = '{"operation":"get"}';

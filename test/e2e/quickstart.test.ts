@@ -62,6 +62,17 @@ test("the quickstart shows both directions, its suggestions work, and Ctrl-C end
   );
   await command.printed(/caller +got "The app heard: Hello from curl\.\\n"/);
   await command.printed(/Ctrl-C ends it/);
+  const printed = new Set(
+    command.stdout
+      .replaceAll(inbox, "examples/quickstart/inbox")
+      .replaceAll(http, "3500")
+      .replaceAll(hook, "8088")
+      .split("\n")
+      .map((line) => line.trimEnd()),
+  );
+  const shown = shownByReadme();
+  expect(shown.length).toBeGreaterThan(5);
+  expect(shown.filter((line) => !printed.has(line))).toEqual([]);
 
   const suggestions = command.stdout
     .split("\n")
@@ -94,3 +105,10 @@ test("the quickstart shows both directions, its suggestions work, and Ctrl-C end
   command.signal("SIGINT");
   expect(await command.exited).toBe(0);
 });
+
+/** The lines of the README that show what `npm start` prints. */
+function shownByReadme(): string[] {
+  const readme = readFileSync(join(root, "README.md"), "utf8");
+  const [, block = ""] = /```\n(app \|[\s\S]*?)```/.exec(readme) ?? [];
+  return block.split("\n").filter((line) => line !== "" && line !== "…");
+}

@@ -57,11 +57,13 @@ test("a second signal ends at once", async () => {
   });
   await until(async () => (await events()).length > 0, { what: "a tick" });
   const ended = daemon.end();
-  await until(() => daemon.output().includes("ending: no more"), { what: "the first signal" });
+  await until(() => daemon.output().includes("shutting down: no more"), {
+    what: "the first signal",
+  });
   await new Promise((resolve) => setTimeout(resolve, 300));
   daemon.process.kill("SIGTERM");
   expect(await ended).toBe(1);
-  expect(daemon.output()).toContain("ending at once");
+  expect(daemon.output()).toContain("exiting now");
 });
 
 test("an exception that belongs to no component ends it in order, with 70", async () => {
@@ -74,12 +76,12 @@ test("an exception that belongs to no component ends it in order, with 70", asyn
   });
   await until(async () => (await events()).length > 0, { what: "a tick" });
   expect(await daemon.end("SIGUSR2")).toBe(70);
-  expect(daemon.output()).toContain("a failure that belongs to no component; ending");
+  expect(daemon.output()).toContain("a failure outside every component; shutting down");
   expect(daemon.output()).toContain("from nowhere");
-  expect(daemon.output()).toMatch(/ ended$/m);
+  expect(daemon.output()).toMatch(/ shutdown complete$/m);
 });
 
-test("a blocked ending: inputs have ended, outputs go on, health says no, and it ends when the app goes", async () => {
+test("a blocked shutdown: inputs have ended, outputs go on, health says no, and it ends when the app goes", async () => {
   const { app, flags, folder, events } = await recordingApp();
   await using daemon = await startDaemon({
     components: [

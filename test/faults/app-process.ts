@@ -4,7 +4,7 @@ import { spawnServer, type ServerProcess } from "../servers/server-process.ts";
 import { until } from "../until.ts";
 import { compileCache } from "./compile-cache.ts";
 import type { Handled } from "./oracle.ts";
-import { Tail } from "./tail.ts";
+import { FileTail } from "./file-tail.ts";
 
 /** How the app gets its events. */
 export type AppMode = "grpc" | "http" | "stream";
@@ -21,13 +21,13 @@ export class AppProcess {
   readonly #arguments: readonly string[];
   readonly #records: Record[] = [];
   readonly #handled: Record[] = [];
-  readonly #tail: Tail;
+  readonly #tail: FileTail;
   #process: ServerProcess | undefined;
 
   constructor(options: { mode: AppMode; port: number; folder: string; bindings: string[] }) {
     const { mode, port, folder, bindings } = options;
     this.#folder = folder;
-    this.#tail = new Tail(this.#file("app.jsonl"));
+    this.#tail = new FileTail(this.#file("app.jsonl"));
     const files = [this.#file("app.jsonl"), this.#file("hold")];
     const script = join(import.meta.dirname, "app.ts");
     this.#arguments = [script, mode, String(port), ...files, ...bindings];

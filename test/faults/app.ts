@@ -23,9 +23,9 @@ async function handle(
   attempt: number,
   id?: string,
 ): Promise<void> {
-  const told =
+  const logged =
     data.length === 0 ? tickOf(binding, metadata, id) : (JSON.parse(textOf(data)) as Told);
-  const { do: wanted = "", ...event } = told;
+  const { do: wanted = "", ...event } = logged;
   const receivedAt = Date.now();
   const record = (what: string): void => {
     const line = { what, binding, ...event, attempt, receivedAt, at: Date.now() };
@@ -42,7 +42,7 @@ async function handle(
   record("handled");
 }
 
-/** Which tick it is says the time when it was due, or else when it was handed over. */
+/** Which tick it is says the time when it was due, or else when it was delivered. */
 function tickOf(
   binding: string,
   metadata: Readonly<Record<string, string>>,

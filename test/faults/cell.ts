@@ -1,16 +1,16 @@
 import { setTimeout as pause } from "node:timers/promises";
 import { until } from "../until.ts";
 import type { AppMode, Record } from "./app-process.ts";
-import { CalmSeconds } from "./calm-seconds.ts";
-import { clockFileIn, type Fault, type World } from "./faults.ts";
+import { UndisturbedSeconds } from "./undisturbed-seconds.ts";
+import { clockFileIn, type Fault, type CellContext } from "./faults.ts";
 import { Load } from "./load.ts";
 import { judge, type Handled, type Produced, type Verdict } from "./oracle.ts";
 import { reachedPoints, stopOf, type Phase } from "./phases.ts";
-import type { Place, Source } from "./place.ts";
+import type { OpenedSource, Source } from "./opened-source.ts";
 import type { ComponentYaml, StartOptions } from "./runtime-process.ts";
 import type { Servers } from "./servers.ts";
-import { openStage } from "./stage.ts";
-import { toldTicks } from "./told-ticks.ts";
+import { openFixture } from "./fixture.ts";
+import { loggedTicks } from "./logged-ticks.ts";
 
 export type Cell = {
   readonly source: Source;
@@ -38,7 +38,7 @@ export type Outcome = {
 
 const perSecond = 50;
 /** How long after a fault nothing more may be handled, while something is missing. */
-const patience = 90_000;
+const progressTimeout = 90_000;
 /** Attempts at an event that the app always refuses. */
 const poisonAttempts = 3;
 /** How long after one attempt another would have come, in milliseconds, whatever the machine does. */
@@ -57,20 +57,20 @@ export async function runCell(
   if (point !== undefined && !reachedPoints().has(point))
     return { cell, bound, failures: [], skipped: `the runtime does not reach "${point}"` };
   const { ownServer, credentials, ownDisk } = fault;
-  await using stage = await openStage(source, {
+  await using fixture = await openFixture(source, {
     ...{ servers, slot, mode: cell.mode ?? source.mode, ownServer, credentials, ownDisk },
   });
-  const { place, folder } = stage;
-  const skipped = fault.unfit(place) ?? unfit(place, phase);
+  const { opened, folder } = fixture;
+  const skipped = fault.unfit(opened) ?? unfit(opened, phase);
   if (skipped !== undefined) return { cell, bound, failures: [], skipped };
   try {
-    const result = await new Run(cell, stage).run();
-    const failures = [...failuresOf(result, bound, place), ...result.wrong];
-    if (keep || failures.length > 0) stage.keep();
+    const result = await new Run(cell, fixture).run();
+    const failures = [...failuresOf(result, bound, opened), ...result.wrong];
+    if (keep || failures.length > 0) fixture.keep();
     const kept = keep || failures.length > 0 ? { folder } : {};
-    return { cell, bound, ordered: place.ordered, ...result, failures, ...kept };
+    return { cell, bound, ordered: opened.ordered, ...result, failures, ...kept };
   } catch (error) {
-    stage.keep();
+    fixture.keep();
     const failures = [error instanceof Error ? error.message : String(error)];
     return { cell, bound, failures, folder };
   }
@@ -88,16 +88,16 @@ type Result = {
 /** One run of a cell. */
 class Run {
   readonly #cell: Cell;
-  readonly #world: World;
+  readonly #context: CellContext;
   readonly #load: Load;
-  readonly #calm: CalmSeconds;
+  readonly #undisturbed: UndisturbedSeconds;
 
-  constructor(cell: Cell, world: World) {
+  constructor(cell: Cell, context: CellContext) {
     this.#cell = cell;
-    this.#world = world;
-    this.#calm = new CalmSeconds([world.place.component.name]);
+    this.#context = context;
+    this.#undisturbed = new UndisturbedSeconds([context.opened.component.name]);
     const poisonEvery = cell.fault.poison === true ? 12 : undefined;
-    this.#load = new Load(world.place, { perSecond, poisonEvery });
+    this.#load = new Load(context.opened, { perSecond, poisonEvery });
   }
 
   async run(): Promise<Result> {
@@ -109,25 +109,25 @@ class Run {
   }
 
   async #run(): Promise<Result> {
-    const { app, runtime, place } = this.#world;
+    const { app, runtime, opened } = this.#context;
     const { phase, fault } = this.#cell;
     runtime.configure(this.#component);
-    if (place.arrived === undefined) await app.start();
+    if (opened.arrived === undefined) await app.start();
     if (phase === "connecting") await this.#strikeWhileConnecting();
     else {
       await this.#warmUp();
       await this.#reach(phase);
-      const striking = fault.strike(this.#world);
+      const striking = fault.strike(this.#context);
       await this.#leave(phase, striking);
       await striking;
     }
     const healed = Date.now();
     await this.#revive();
-    this.#calm.begin();
+    this.#undisturbed.begin();
     this.#load.start();
-    await pause(place.send === undefined ? 4_000 : 1_000);
+    await pause(opened.send === undefined ? 4_000 : 1_000);
     await this.#load.stop();
-    this.#calm.end();
+    this.#undisturbed.end();
     await this.#untilHandled();
     const remains = await this.#remains();
     const exit = await runtime.end();
@@ -140,12 +140,12 @@ class Run {
   }
 
   async #warmUp(): Promise<void> {
-    const { runtime, place } = this.#world;
+    const { runtime, opened } = this.#context;
     await runtime.start(this.#startOptions());
-    await runtime.running(place.component.name);
-    this.#calm.begin();
+    await runtime.running(opened.component.name);
+    this.#undisturbed.begin();
     this.#load.start();
-    const enough = place.send === undefined ? 2 : 20;
+    const enough = opened.send === undefined ? 2 : 20;
     await until(async () => (await this.#handled()).length >= enough, {
       what: () => `the first events to be handled:\n${runtime.output()}`,
       within: 180_000,
@@ -154,8 +154,8 @@ class Run {
 
   /** Brings the runtime to where the fault is to strike. */
   async #reach(phase: Phase): Promise<void> {
-    const { runtime, place } = this.#world;
-    this.#calm.end();
+    const { runtime, opened } = this.#context;
+    this.#undisturbed.end();
     if (phase === "idle") {
       await this.#load.stop();
       await this.#untilHandled();
@@ -165,14 +165,14 @@ class Run {
     if (phase === "in the handler" || phase === "draining") await this.#hold();
     if (phase === "draining") {
       runtime.signal("SIGTERM");
-      await until(() => runtime.gone || runtime.output().includes("ending: "), {
+      await until(() => runtime.gone || runtime.output().includes("shutting down: "), {
         what: "the runtime to begin its end",
         within: 180_000,
       });
     }
     if (phase === "reloading") {
       // What holds an output's calls is its network, which the new definition is proved by.
-      if (place.arrived === undefined) await this.#hold();
+      if (opened.arrived === undefined) await this.#hold();
       const component = this.#component;
       runtime.configure({ ...component, metadata: { ...component.metadata, maxInFlight: "63" } });
     }
@@ -186,10 +186,10 @@ class Run {
 
   /** Lets go of what the phase held back, once the fault has struck. */
   async #leave(phase: Phase, striking: Promise<void>): Promise<void> {
-    const { app, place, runtime } = this.#world;
+    const { app, opened, runtime } = this.#context;
     // What strikes at once has struck then; what lasts is under way.
     await Promise.race([striking, pause(200)]);
-    (place.letGo ?? (() => app.letGo()))();
+    (opened.letGo ?? (() => app.letGo()))();
     if (stopOf(phase) !== undefined) runtime.thaw();
     await striking;
     // An orderly end that the fault did not cut short is to come to its end.
@@ -197,9 +197,9 @@ class Run {
   }
 
   async #hold(): Promise<void> {
-    const { app, place } = this.#world;
-    if (place.hold !== undefined) {
-      place.hold();
+    const { app, opened } = this.#context;
+    if (opened.hold !== undefined) {
+      opened.hold();
       await pause(200);
       return;
     }
@@ -210,37 +210,37 @@ class Run {
       return records.some((one) => one.what === "received" && !done.has(idOf(one)));
     };
     await until(open, {
-      what: () => `an event in the handler:\n${this.#world.runtime.output()}`,
+      what: () => `an event in the handler:\n${this.#context.runtime.output()}`,
       within: 180_000,
     });
   }
 
   /** The fault strikes when the first connection is there, or the runtime answers. */
   async #strikeWhileConnecting(): Promise<void> {
-    const { runtime, place } = this.#world;
+    const { runtime, opened } = this.#context;
     this.#load.start();
     await runtime.spawn(this.#startOptions());
     const begun = async (): Promise<boolean> =>
-      (place.proxy?.connections ?? 0) > 0 ||
-      (await runtime.state(place.component.name)) !== undefined;
+      (opened.proxy?.connections ?? 0) > 0 ||
+      (await runtime.state(opened.component.name)) !== undefined;
     await until(begun, {
       what: () => `the runtime to connect:\n${runtime.output()}`,
       within: 180_000,
     });
-    await this.#cell.fault.strike(this.#world);
+    await this.#cell.fault.strike(this.#context);
   }
 
   /** Starts again what the fault has ended. */
   async #revive(): Promise<void> {
-    const { app, runtime, place } = this.#world;
-    if (place.arrived === undefined && app.gone) await app.start();
+    const { app, runtime, opened } = this.#context;
+    if (opened.arrived === undefined && app.gone) await app.start();
     if (runtime.frozen) runtime.thaw();
     if (runtime.gone) await runtime.start({ clockFile: this.#startOptions().clockFile });
-    await runtime.running(place.component.name, patience);
+    await runtime.running(opened.component.name, progressTimeout);
   }
 
   async #untilHandled(): Promise<void> {
-    const { runtime } = this.#world;
+    const { runtime } = this.#context;
     const missing = async (): Promise<Produced[]> => {
       const handled = new Set((await this.#handled()).map(({ uuid }) => uuid));
       // After the last attempt an event is on its way to the dead letters.
@@ -257,7 +257,7 @@ class Run {
     while (!runtime.gone) {
       const count = (await missing()).length;
       if (count === 0) break;
-      if (count !== before) end = Date.now() + patience;
+      if (count !== before) end = Date.now() + progressTimeout;
       else if (Date.now() > end) break;
       before = count;
       await pause(100);
@@ -267,9 +267,9 @@ class Run {
 
   /** What is not done though all was handled, after some time for it. */
   async #remains(): Promise<string[]> {
-    const { remains } = this.#world.place;
+    const { remains } = this.#context.opened;
     if (remains === undefined) return [];
-    const end = Date.now() + patience;
+    const end = Date.now() + progressTimeout;
     for (;;) {
       const what = await remains();
       if (what === undefined) return [];
@@ -280,7 +280,7 @@ class Run {
 
   get #component(): ComponentYaml {
     const { fault } = this.#cell;
-    const { component } = this.#world.place;
+    const { component } = this.#context.opened;
     const retries = { backOffDuration: "200ms", backOffMaxRetries: String(poisonAttempts - 1) };
     const more = { ...(fault.poison === true ? retries : {}), ...fault.metadata };
     return { ...component, metadata: { ...component.metadata, ...more } };
@@ -290,14 +290,14 @@ class Run {
     const { poison } = this.#load;
     return poison.size === 0
       ? []
-      : this.#world.app.records().filter(({ uuid }) => poison.has(uuid));
+      : this.#context.app.records().filter(({ uuid }) => poison.has(uuid));
   }
 
   /** Uuids in the dead letters, once the runtime has let go of them. */
   async #deadLettered(): Promise<Set<string>> {
     if (this.#load.poison.size === 0) return new Set();
-    const letters = await this.#world.runtime.deadLetters();
-    const uuids = letters.map(({ event }) => uuidOf(event.data));
+    const deadLetters = await this.#context.runtime.deadLetters();
+    const uuids = deadLetters.map(({ event }) => uuidOf(event.data));
     if (new Set(uuids).size < uuids.length)
       throw new Error("an event is in the dead letters twice");
     return new Set(uuids);
@@ -323,24 +323,24 @@ class Run {
   }
 
   #produced(): readonly Produced[] {
-    const { place, app, runtime } = this.#world;
-    if (place.send !== undefined) return this.#load.produced;
-    return this.#calm.ticks(app.handled(), toldTicks(runtime.lines()));
+    const { opened, app, runtime } = this.#context;
+    if (opened.send !== undefined) return this.#load.produced;
+    return this.#undisturbed.ticks(app.handled(), loggedTicks(runtime.lines()));
   }
 
   async #handled(): Promise<readonly Handled[]> {
-    const { app, place } = this.#world;
-    return place.arrived === undefined ? app.handled() : place.arrived(this.#load.produced);
+    const { app, opened } = this.#context;
+    return opened.arrived === undefined ? app.handled() : opened.arrived(this.#load.produced);
   }
 
   #startOptions(): StartOptions {
     const { fault, phase } = this.#cell;
     const point = stopOf(phase);
-    const times = phase === "settling" ? `@${this.#world.place.send ? settlements : 3}` : "";
+    const times = phase === "settling" ? `@${this.#context.opened.send ? settlements : 3}` : "";
     return {
       ...(fault.faultPoints === undefined ? {} : { faultPoints: fault.faultPoints }),
       ...(point === undefined ? {} : { faultPoints: `${point}=stop${times}` }),
-      ...(fault.clock === true ? { clockFile: clockFileIn(this.#world.folder) } : {}),
+      ...(fault.clock === true ? { clockFile: clockFileIn(this.#context.folder) } : {}),
     };
   }
 }
@@ -369,19 +369,19 @@ function idOf({ uuid, attempt }: { uuid: string; attempt: number }): string {
   return `${uuid} ${attempt}`;
 }
 
-function unfit(place: Place, phase: Phase): string | undefined {
-  if (place.arrived === undefined) return undefined;
+function unfit(opened: OpenedSource, phase: Phase): string | undefined {
+  if (opened.arrived === undefined) return undefined;
   return phase === "settling" ? "an output settles nothing" : undefined;
 }
 
-function failuresOf({ verdict, exit }: Result, bound: number, place: Place): string[] {
+function failuresOf({ verdict, exit }: Result, bound: number, opened: OpenedSource): string[] {
   const { lost, reordered, rewound, duplicates, unknown } = verdict;
   const found: string[] = [];
   if (lost.length > 0) found.push(`lost ${lost.length}: ${lost[0]?.key} ${lost[0]?.sequence}`);
-  if (place.ordered && reordered.length > 0) found.push(`reordered ${reordered.length}`);
-  if (place.ordered && rewound.length > 0) found.push(`rewound ${rewound.length}`);
+  if (opened.ordered && reordered.length > 0) found.push(`reordered ${reordered.length}`);
+  if (opened.ordered && rewound.length > 0) found.push(`rewound ${rewound.length}`);
   if (duplicates > bound) found.push(`duplicates ${duplicates}, more than ${bound}`);
-  if (unknown > 0 && place.send !== undefined) found.push(`${unknown} that nobody produced`);
+  if (unknown > 0 && opened.send !== undefined) found.push(`${unknown} that nobody produced`);
   if (exit !== "ended with code 0") found.push(`the runtime ${exit}`);
   return found;
 }

@@ -7,16 +7,16 @@ import type { FaultPoint } from "../../src/fault-point.ts";
 import { until } from "../until.ts";
 import type { AppProcess } from "./app-process.ts";
 import { reachedPoints } from "./phases.ts";
-import type { Place } from "./place.ts";
+import type { OpenedSource } from "./opened-source.ts";
 import type { RuntimeProcess } from "./runtime-process.ts";
 
 const run = promisify(execFile);
 
 /** What a fault can strike. */
-export type World = {
+export type CellContext = {
   readonly runtime: RuntimeProcess;
   readonly app: AppProcess;
-  readonly place: Place;
+  readonly opened: OpenedSource;
   readonly folder: string;
 };
 
@@ -39,15 +39,17 @@ export type Fault = {
   /** What else the component's metadata says. */
   readonly metadata?: Readonly<Record<string, string>>;
   /** Why it cannot strike there; `undefined`: it can. */
-  readonly unfit: (place: Place) => string | undefined;
+  readonly unfit: (opened: OpenedSource) => string | undefined;
   /** Strikes, stays for its time and heals; what was killed is started again by who called. */
-  readonly strike: (world: World) => Promise<void>;
+  readonly strike: (context: CellContext) => Promise<void>;
 };
 
 const always = (): undefined => undefined;
-const needsServer = ({ server }: Place) => (server === undefined ? "it has no server" : undefined);
-const needsProxy = ({ proxy }: Place) => (proxy === undefined ? "it has no network" : undefined);
-const needsApp = ({ arrived }: Place) =>
+const needsServer = ({ server }: OpenedSource) =>
+  server === undefined ? "it has no server" : undefined;
+const needsProxy = ({ proxy }: OpenedSource) =>
+  proxy === undefined ? "it has no network" : undefined;
+const needsApp = ({ arrived }: OpenedSource) =>
   arrived === undefined ? undefined : "an output has no app that gets events";
 
 /** SIGKILL of the app, which comes back half a second later. */
@@ -86,11 +88,11 @@ export const runtimeFrozen = (seconds: number): Fault => ({
 
 export const serverKilled: Fault = {
   ...{ name: "server killed", strikes: "server", ownServer: true },
-  unfit: (place) =>
-    place.component.type === "bindings.mqtt3"
+  unfit: (opened) =>
+    opened.component.type === "bindings.mqtt3"
       ? "Mosquitto acknowledges before it has stored, so nothing it had counts as produced"
-      : needsServer(place),
-  async strike({ place: { server } }) {
+      : needsServer(opened),
+  async strike({ opened: { server } }) {
     await server?.kill();
     await pause(500);
     await server?.start();
@@ -99,14 +101,14 @@ export const serverKilled: Fault = {
 
 export const serverRestarted: Fault = {
   ...{ name: "server restarted", strikes: "server", ownServer: true, unfit: needsServer },
-  async strike({ place: { server } }) {
+  async strike({ opened: { server } }) {
     await server?.restart();
   },
 };
 
 export const serverFrozen: Fault = {
   ...{ name: "server frozen 5 s", strikes: "server", ownServer: true, unfit: needsServer },
-  async strike({ place: { server } }) {
+  async strike({ opened: { server } }) {
     server?.pause();
     await pause(5_000);
     server?.resume();
@@ -116,7 +118,7 @@ export const serverFrozen: Fault = {
 /** The server is not there when the runtime is started. Strikes in the phase `connecting` only. */
 export const outageAtStart: Fault = {
   ...{ name: "server away at start", strikes: "server", unfit: needsProxy },
-  async strike({ place: { proxy }, runtime }) {
+  async strike({ opened: { proxy }, runtime }) {
     proxy?.refuse();
     await runtime.kill();
     await runtime.start();
@@ -127,12 +129,12 @@ export const outageAtStart: Fault = {
 
 export const reset: Fault = {
   ...{ name: "connections reset", strikes: "server", unfit: needsProxy },
-  strike: async ({ place: { proxy } }) => proxy?.cut(),
+  strike: async ({ opened: { proxy } }) => proxy?.cut(),
 };
 
 export const swallowed = (seconds: number): Fault => ({
   ...{ name: `packets swallowed ${seconds} s`, strikes: "server", unfit: needsProxy },
-  async strike({ place: { proxy } }) {
+  async strike({ opened: { proxy } }) {
     proxy?.stall();
     await pause(seconds * 1000);
     proxy?.heal();
@@ -141,12 +143,12 @@ export const swallowed = (seconds: number): Fault => ({
 
 export const halfOpen: Fault = {
   ...{ name: "half-open", strikes: "server", unfit: needsProxy },
-  strike: async ({ place: { proxy } }) => proxy?.halfOpen(),
+  strike: async ({ opened: { proxy } }) => proxy?.halfOpen(),
 };
 
 export const latency: Fault = {
   ...{ name: "latency 2 s", strikes: "server", unfit: needsProxy },
-  async strike({ place: { proxy } }) {
+  async strike({ opened: { proxy } }) {
     proxy?.delay(2_000);
     await pause(12_000);
     proxy?.heal();
@@ -155,7 +157,7 @@ export const latency: Fault = {
 
 export const refused: Fault = {
   ...{ name: "connections refused 5 s", strikes: "server", unfit: needsProxy },
-  async strike({ place: { proxy } }) {
+  async strike({ opened: { proxy } }) {
     proxy?.refuse();
     await pause(5_000);
     proxy?.heal();
@@ -170,7 +172,7 @@ export const credentialsRevoked: Fault = {
       ? "its users are in the broker's own configuration"
       : "it has no credentials";
   },
-  async strike({ place: { credentials } }) {
+  async strike({ opened: { credentials } }) {
     await credentials?.revoke();
     await pause(4_000);
     await credentials?.restore();
@@ -218,7 +220,7 @@ export const diskFull: Fault = {
 export const processedFull: Fault = {
   ...{ name: "disk of handled files full 8 s", strikes: "server", ownDisk: true },
   unfit: ({ disk }) => (disk === undefined ? "only root may mount a disk to fill" : undefined),
-  async strike({ app, place: { disk } }) {
+  async strike({ app, opened: { disk } }) {
     await disk?.fill();
     const before = app.handled().length;
     await pause(8_000);

@@ -1,4 +1,4 @@
-import type { Source } from "./place.ts";
+import type { Source } from "./opened-source.ts";
 import { poison } from "./poison.ts";
 import { reloads } from "./reloads.ts";
 import type { Result } from "./scenario.ts";
@@ -9,13 +9,13 @@ import { kafka } from "./sources/kafka.ts";
 import { mqtt3 } from "./sources/mqtt3.ts";
 import { rabbitmq } from "./sources/rabbitmq.ts";
 import { webhook, webhookRepeated } from "./sources/webhook.ts";
-import type { StageOptions } from "./stage.ts";
+import type { FixtureOptions } from "./fixture.ts";
 
 /** A scenario in full, as `npm run test:faults` plays it beside the matrix. */
 export type FullScenario = {
   readonly name: string;
   readonly source: Source;
-  readonly play: (options: StageOptions) => Promise<Result>;
+  readonly play: (options: FixtureOptions) => Promise<Result>;
 };
 
 const poisoned = { events: 20_000, every: 10_000, perSecond: 200, slack: 100 };
@@ -24,29 +24,29 @@ const poisonedTicks = { ...poisoned, perSecond: 50 };
 
 /** Every scenario, those that last longest first. */
 export const fullScenarios: readonly FullScenario[] = [
-  ...each("reloads", [kafka, rabbitmq], (source, stage) => reloads(source, stage, 1_000)),
-  ...each("app away", [kafka, rabbitmq, mqtt3, file], (source, stage) =>
-    scenarios.appAway(source, stage, 300),
+  ...each("reloads", [kafka, rabbitmq], (source, fixture) => reloads(source, fixture, 1_000)),
+  ...each("app away", [kafka, rabbitmq, mqtt3, file], (source, fixture) =>
+    scenarios.appAway(source, fixture, 300),
   ),
-  ...each("endings", [kafka, rabbitmq, mqtt3, file, webhook], (source, stage) =>
-    scenarios.endings(source, stage, 50),
+  ...each("endings", [kafka, rabbitmq, mqtt3, file, webhook], (source, fixture) =>
+    scenarios.endings(source, fixture, 50),
   ),
-  ...each("poison", [poisonedCron(50, 10_000 / 50)], (source, stage) =>
-    poison(source, stage, poisonedTicks),
+  ...each("poison", [poisonedCron(50, 10_000 / 50)], (source, fixture) =>
+    poison(source, fixture, poisonedTicks),
   ),
-  ...each("poison", [kafka, rabbitmq, mqtt3, file, webhookRepeated], (source, stage) =>
-    poison(source, stage, poisoned),
+  ...each("poison", [kafka, rabbitmq, mqtt3, file, webhookRepeated], (source, fixture) =>
+    poison(source, fixture, poisoned),
   ),
   ...each("app ended by an event", [kafka, rabbitmq, mqtt3, file], scenarios.appKiller),
-  ...each("killed while one waits", [kafka], (source, stage) =>
-    scenarios.killedWhileOneWaits(source, stage, { events: 300, backOff: 20 }),
+  ...each("killed while one waits", [kafka], (source, fixture) =>
+    scenarios.killedWhileOneWaits(source, fixture, { events: 300, backOff: 20 }),
   ),
 ];
 
 function each(
   name: string,
   sources: readonly Source[],
-  play: (source: Source, options: StageOptions) => Promise<Result>,
+  play: (source: Source, options: FixtureOptions) => Promise<Result>,
 ): FullScenario[] {
   return sources.map((source) => ({ name, source, play: (options) => play(source, options) }));
 }

@@ -1,7 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { setTimeout as pause } from "node:timers/promises";
 import type { Produced } from "./oracle.ts";
-import type { Place } from "./place.ts";
+import type { OpenedSource } from "./opened-source.ts";
 
 type LoadOptions = {
   readonly perSecond: number;
@@ -19,7 +19,7 @@ export class Load {
   readonly produced: Produced[] = [];
   /** Uuids of the events that the app refuses each time. Each has a key of its own. */
   readonly poison = new Set<string>();
-  readonly #place: Place;
+  readonly #opened: OpenedSource;
   readonly #options: LoadOptions;
   readonly #keys: readonly string[];
   readonly #sequences = new Map<string, number>();
@@ -29,8 +29,8 @@ export class Load {
   #running: Promise<void> | undefined;
   #wanted = false;
 
-  constructor(place: Place, options: LoadOptions) {
-    this.#place = place;
+  constructor(opened: OpenedSource, options: LoadOptions) {
+    this.#opened = opened;
     this.#options = options;
     this.#keys = Array.from({ length: 5 }, (_, index) => `key-${index}`);
   }
@@ -57,7 +57,7 @@ export class Load {
         continue;
       }
       const sending = this.#send();
-      if (this.#place.concurrent !== true) await sending;
+      if (this.#opened.concurrent !== true) await sending;
       // What is late is not made up for: a server that was away is not flooded.
       due = Math.max(due + 1000 / this.#options.perSecond, performance.now());
       await pause(Math.max(0, due - performance.now()));
@@ -65,7 +65,7 @@ export class Load {
   }
 
   #send(): Promise<void> {
-    const { send } = this.#place;
+    const { send } = this.#opened;
     if (send === undefined) return Promise.resolve();
     const number = this.#next++;
     const { poisonEvery = Number.POSITIVE_INFINITY } = this.#options;

@@ -4,7 +4,7 @@ import { describeWith } from "../servers/describe-with.ts";
 import { runCell, type Cell } from "./cell.ts";
 import * as faults from "./faults.ts";
 import type { Phase } from "./phases.ts";
-import type { Source } from "./place.ts";
+import type { Source } from "./opened-source.ts";
 import { Servers } from "./servers.ts";
 import { cron } from "./sources/cron.ts";
 import { file } from "./sources/file.ts";

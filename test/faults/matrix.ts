@@ -2,7 +2,7 @@ import type { AppMode } from "./app-process.ts";
 import type { Cell } from "./cell.ts";
 import * as faults from "./faults.ts";
 import { phases, type Phase } from "./phases.ts";
-import type { Source } from "./place.ts";
+import type { Source } from "./opened-source.ts";
 import { cron } from "./sources/cron.ts";
 import { file } from "./sources/file.ts";
 import { kafka } from "./sources/kafka.ts";

@@ -3,19 +3,19 @@ import type { DeadLetter } from "../../src/store/records.ts";
 import { until } from "../until.ts";
 import type { Record } from "./app-process.ts";
 import { judge, type Handled, type Produced } from "./oracle.ts";
-import type { Source } from "./place.ts";
+import type { Source } from "./opened-source.ts";
 import {
   allHandled,
   figuresOf,
-  onStage,
-  patience,
+  withFixture,
+  progressTimeout,
   problemsOf,
   uuidOf,
   withMetadata,
   type Result,
 } from "./scenario.ts";
-import { namesOf, type Stage, type StageOptions } from "./stage.ts";
-import { supplyOf, without, type Supply } from "./supply.ts";
+import { namesOf, type Fixture, type FixtureOptions } from "./fixture.ts";
+import { workloadOf, without, type Workload } from "./workload.ts";
 import { tickEvent } from "./tick.ts";
 
 /** Attempts at an event, and the pause between two of them in milliseconds. */
@@ -43,56 +43,56 @@ export type PoisonOptions = {
  */
 export function poison(
   source: Source,
-  options: StageOptions,
+  options: FixtureOptions,
   shape: PoisonOptions,
 ): Promise<Result> {
-  return onStage(source, options, (stage) => new Poisoning(source, stage, shape).play());
+  return withFixture(source, options, (fixture) => new Poisoning(source, fixture, shape).play());
 }
 
 class Poisoning {
   readonly #source: Source;
-  readonly #stage: Stage;
+  readonly #fixture: Fixture;
   readonly #shape: PoisonOptions;
-  readonly #supply: Supply;
+  readonly #workload: Workload;
   /** When the runtime was killed, and when it ran again. */
   #killedAt = 0;
   #backAt = 0;
 
-  constructor(source: Source, stage: Stage, shape: PoisonOptions) {
+  constructor(source: Source, fixture: Fixture, shape: PoisonOptions) {
     this.#source = source;
-    this.#stage = stage;
+    this.#fixture = fixture;
     this.#shape = shape;
-    this.#supply = supplyOf(stage, shape);
+    this.#workload = workloadOf(fixture, shape);
   }
 
   async play(): Promise<Result> {
-    const { runtime, app, place } = this.#stage;
+    const { runtime, app, opened } = this.#fixture;
     const policy = { backOffDuration: `${backOff}ms`, backOffMaxRetries: String(attempts - 1) };
     await app.start();
     runtime.configure(
-      ...[place.component, ...(place.more ?? [])].map((one) => withMetadata(one, policy)),
+      ...[opened.component, ...(opened.more ?? [])].map((one) => withMetadata(one, policy)),
     );
     await this.#start();
     await this.#kill();
     await this.#start();
     this.#backAt = Date.now();
     await this.#untilExhausted();
-    await this.#supply.stop();
+    await this.#workload.stop();
     await allHandled(this.#good(), () => app.handled());
-    await this.#reach("the last attempt at each poison event", patience, () =>
+    await this.#reach("the last attempt at each poison event", progressTimeout, () =>
       this.#areExhausted(this.#lasting()),
     );
     await pause(1_000);
     const exit = await runtime.end();
-    const letters = await runtime.deadLetters();
-    return this.#judge(exit, letters);
+    const deadLetters = await runtime.deadLetters();
+    return this.#judge(exit, deadLetters);
   }
 
   async #start(): Promise<void> {
-    const { runtime, place } = this.#stage;
+    const { runtime, opened } = this.#fixture;
     await runtime.start();
-    for (const name of namesOf(place)) await runtime.running(name);
-    this.#supply.start();
+    for (const name of namesOf(opened)) await runtime.running(name);
+    this.#workload.start();
   }
 
   /** While a poison event waits for its third attempt. */
@@ -100,8 +100,8 @@ class Poisoning {
     await this.#reach("a second attempt at a poison event", this.#time(this.#shape.every), () =>
       this.#refusals().some(({ attempt }) => attempt === 2),
     );
-    this.#supply.disturb();
-    await this.#stage.runtime.kill();
+    this.#workload.disturb();
+    await this.#fixture.runtime.kill();
     this.#killedAt = Date.now();
   }
 
@@ -111,29 +111,29 @@ class Poisoning {
     const since = (): boolean =>
       this.#refusals().some(({ at, attempt }) => at > this.#backAt && attempt >= attempts);
     await this.#reach("the events to be produced", this.#time(events + every), () => {
-      return this.#supply.count() >= events && since();
+      return this.#workload.count() >= events && since();
     });
     const begun = this.#lasting();
-    await this.#reach("the last attempt at each poison event", patience, () =>
+    await this.#reach("the last attempt at each poison event", progressTimeout, () =>
       this.#areExhausted(begun),
     );
   }
 
   async #reach(what: string, within: number, condition: () => boolean): Promise<void> {
     await until(condition, {
-      what: () => `${what}:\n${this.#stage.runtime.output()}`,
+      what: () => `${what}:\n${this.#fixture.runtime.output()}`,
       ...{ within, every: 100 },
     });
   }
 
   /** In which so many events must have come, in milliseconds: a slow machine has its time. */
   #time(events: number): number {
-    return (events / this.#shape.perSecond) * 20_000 + patience;
+    return (events / this.#shape.perSecond) * 20_000 + progressTimeout;
   }
 
   /** What the app refused. */
   #refusals(): Record[] {
-    return this.#stage.app.records().filter(({ what }) => what === "refused");
+    return this.#fixture.app.records().filter(({ what }) => what === "refused");
   }
 
   #areExhausted(uuids: ReadonlySet<string>): boolean {
@@ -143,7 +143,7 @@ class Poisoning {
 
   /** Poison events that were under way when the runtime was killed, of a source that does not give them again. */
   #forgotten(): Set<string> {
-    if (this.#stage.place.forgets !== true) return new Set();
+    if (this.#fixture.opened.forgets !== true) return new Set();
     const before = this.#refusals().filter(({ receivedAt }) => receivedAt < this.#killedAt);
     const done = before.filter(({ attempt }) => attempt >= attempts);
     return without(new Set(before.map(uuidOfRecord)), done.map(uuidOfRecord));
@@ -151,56 +151,57 @@ class Poisoning {
 
   /** The poison events that must end in the dead letters. */
   #lasting(): Set<string> {
-    return without(this.#supply.poison(), this.#forgotten());
+    return without(this.#workload.poison(), this.#forgotten());
   }
 
   #good(): Produced[] {
-    const poison = this.#supply.poison();
-    return this.#supply.produced().filter(({ uuid }) => !poison.has(uuid));
+    const poison = this.#workload.poison();
+    return this.#workload.produced().filter(({ uuid }) => !poison.has(uuid));
   }
 
-  #judge(exit: string, letters: readonly DeadLetter[]): Result {
-    const { runtime, app, place } = this.#stage;
+  #judge(exit: string, deadLetters: readonly DeadLetter[]): Result {
+    const { runtime, app, opened } = this.#fixture;
     const forgotten = this.#forgotten();
-    const produced = this.#supply.produced().filter(({ uuid }) => !forgotten.has(uuid));
-    const uuids = letters.map(uuidOfLetter);
+    const produced = this.#workload.produced().filter(({ uuid }) => !forgotten.has(uuid));
+    const uuids = deadLetters.map(uuidOfDeadLetter);
     const verdict = judge({
       ...{ produced, handled: app.handled() },
       ...{ deadLettered: new Set(uuids), lives: runtime.lives },
     });
-    const failures = problemsOf(verdict, place.ordered, this.#source.bounds.runtime);
+    const failures = problemsOf(verdict, opened.ordered, this.#source.bounds.runtime);
     if (exit !== "ended with code 0") failures.push(`the runtime ${exit}`);
     if (new Set(uuids).size < uuids.length) failures.push("an event is twice in the dead letters");
     const lasting = this.#lasting();
     if (lasting.size === 0) failures.push("there was no poison");
     for (const uuid of without(new Set(uuids), lasting))
       failures.push(`not to be in the dead letters: ${uuid}`);
-    failures.push(...this.#wrongCounts(letters), ...this.#comeAgain(forgotten));
+    failures.push(...this.#wrongCounts(deadLetters), ...this.#comeAgain(forgotten));
     const { before, during, middle, problems } = this.#p99s();
     failures.push(...problems);
     const p99 = `p99 of the others ${before} ms, while one is refused ${during} ms, in the middle one of its pauses ${middle} ms`;
     return { failures, figures: `${figuresOf(verdict)}, ${p99}` };
   }
 
-  #wrongCounts(letters: readonly DeadLetter[]): string[] {
-    const [, again = 0] = this.#stage.runtime.lives;
+  #wrongCounts(deadLetters: readonly DeadLetter[]): string[] {
+    const [, again = 0] = this.#fixture.runtime.lives;
     const problems: string[] = [];
-    for (const letter of letters) {
-      const uuid = uuidOfLetter(letter);
+    for (const deadLetter of deadLetters) {
+      const uuid = uuidOfDeadLetter(deadLetter);
       const seen = this.#refusals().filter((one) => one.uuid === uuid);
       // Of the first attempt nothing is noted: one that the kill came upon is repeated.
       const struck = seen.some(
         ({ at, attempt }) => attempt === 1 && at > this.#killedAt - 1_000 && at < again,
       );
       if (struck && seen.length === attempts + 1) continue;
-      if (letter.failed !== attempts) problems.push(`${uuid} failed ${letter.failed} times`);
+      if (deadLetter.failed !== attempts)
+        problems.push(`${uuid} failed ${deadLetter.failed} times`);
       if (seen.length !== attempts) problems.push(`${uuid} came ${seen.length} times`);
     }
     return problems;
   }
 
   #comeAgain(forgotten: ReadonlySet<string>): string[] {
-    const [, again = Number.POSITIVE_INFINITY] = this.#stage.runtime.lives;
+    const [, again = Number.POSITIVE_INFINITY] = this.#fixture.runtime.lives;
     const uuids = this.#refusals().flatMap(({ uuid, receivedAt }) =>
       forgotten.has(uuid) && receivedAt > again ? [uuid] : [],
     );
@@ -213,7 +214,7 @@ class Poisoning {
    * each of its pauses, and a busy machine stands still in some.
    */
   #p99s(): { before: number; during: number; middle: number; problems: string[] } {
-    const handled = this.#stage.app.handled();
+    const handled = this.#fixture.app.handled();
     const good = this.#good();
     const pauses = this.#pauses();
     const first = Math.min(...pauses.map(({ from }) => from));
@@ -223,12 +224,12 @@ class Poisoning {
     // What came while the runtime was away holds up what came behind it.
     const kept = new Set(good.flatMap((one) => (sentAt(one) <= this.#backAt ? [one.uuid] : [])));
     const caughtUpAt = handled.findLast(({ uuid }) => kept.has(uuid))?.at ?? this.#backAt;
-    const calm = good.filter((one) => {
+    const undisturbed = good.filter((one) => {
       const at = sentAt(one);
       return at < this.#killedAt - backOff / 2 || at > caughtUpAt + backOff;
     });
     const within = pauses
-      .map(({ from, to }) => calm.filter((one) => sentAt(one) > from && sentAt(one) < to))
+      .map(({ from, to }) => undisturbed.filter((one) => sentAt(one) > from && sentAt(one) < to))
       .filter(({ length }) => length >= fewest);
     const each = within.map((some) => p99Of(some, handled)).sort((one, other) => one - other);
     const middle = each[Math.floor((each.length - 1) / 2)] ?? 0;
@@ -272,7 +273,7 @@ function p99Of(produced: readonly Produced[], handled: readonly Handled[]): numb
   return delays[Math.floor(delays.length * 0.99)] ?? 0;
 }
 
-function uuidOfLetter({ component, event: { data, id } }: DeadLetter): string {
+function uuidOfDeadLetter({ component, event: { data, id } }: DeadLetter): string {
   return data === undefined || data.length === 0
     ? tickEvent(component, Date.parse(id ?? "")).uuid
     : uuidOf(data);

@@ -2,10 +2,10 @@ import { setTimeout as pause } from "node:timers/promises";
 import { until } from "../until.ts";
 import { Load } from "./load.ts";
 import { judge, type Handled } from "./oracle.ts";
-import type { Place, Source } from "./place.ts";
+import type { OpenedSource, Source } from "./opened-source.ts";
 import type { ComponentYaml } from "./runtime-process.ts";
-import { allHandled, figuresOf, onStage, problemsOf, type Result } from "./scenario.ts";
-import type { StageOptions } from "./stage.ts";
+import { allHandled, figuresOf, withFixture, problemsOf, type Result } from "./scenario.ts";
+import type { FixtureOptions } from "./fixture.ts";
 
 /** The longest that nothing may be handled around a change that is taken over, in milliseconds. */
 const mostWhenChanged = 10_000;
@@ -22,26 +22,26 @@ const unreachableEvery = 10;
  * is lost or handled twice, what cannot be used is refused and interrupts nothing, and a change that is taken over
  * does not for long.
  */
-export function reloads(source: Source, options: StageOptions, count: number): Promise<Result> {
-  return onStage(source, options, async ({ runtime, app, place }) => {
-    const { component } = place;
+export function reloads(source: Source, options: FixtureOptions, count: number): Promise<Result> {
+  return withFixture(source, options, async ({ runtime, app, opened }) => {
+    const { component } = opened;
     await app.start();
     runtime.configure(component);
     await runtime.start();
     await runtime.running(component.name);
-    const load = new Load(place, { perSecond: 100 });
+    const load = new Load(opened, { perSecond: 100 });
     load.start();
     await until(() => app.handled().length >= 50, { what: "the first events", within: 60_000 });
     // As it is without any change, for about a tenth of the time that the changes take.
     const calmFrom = app.handled().length;
     await pause(Math.max(3_000, count * 30));
-    const longest = { calm: longestGap(app.handled(), calmFrom), changed: 0, broken: 0 };
+    const longest = { undisturbed: longestGap(app.handled(), calmFrom), changed: 0, broken: 0 };
     const reads = runtime.watch("resources have changed");
     const refusals = runtime.watch('"outcome":"refused"');
     for (let number = 0; number < count; number++) {
       const isBroken = number % 2 === 1;
       const before = app.handled().length;
-      runtime.configure(isBroken ? broken(place, number) : changed(component, number));
+      runtime.configure(isBroken ? broken(opened, number) : changed(component, number));
       // It was read, and delivery goes on: some more are handled after each change.
       await until(() => reads() > number, {
         what: () => `change ${number} to be read:\n${runtime.output()}`,
@@ -61,16 +61,16 @@ export function reloads(source: Source, options: StageOptions, count: number): P
     await allHandled(load.produced, () => app.handled());
     const exit = await runtime.end();
     const verdict = judge({ produced: load.produced, handled: app.handled() });
-    const { calm } = longest;
+    const { undisturbed } = longest;
     const failures = [
-      ...problemsOf(verdict, place.ordered, 0),
+      ...problemsOf(verdict, opened.ordered, 0),
       ...(exit === "ended with code 0" ? [] : [`the runtime ${exit}`]),
       ...(runtime.lives.length === 1 ? [] : ["the runtime did not live through it"]),
       ...(refused === Math.floor(count / 2) ? [] : [`${refused} of ${count} were refused`]),
-      ...tooLong("refused", longest.broken, Math.max(mostWhenBroken, 3 * calm)),
+      ...tooLong("refused", longest.broken, Math.max(mostWhenBroken, 3 * undisturbed)),
       ...tooLong("taken over", longest.changed, mostWhenChanged),
     ];
-    const gaps = `${calm} ms without one, ${longest.broken} ms around one refused, ${longest.changed} ms around one taken over`;
+    const gaps = `${undisturbed} ms without one, ${longest.broken} ms around one refused, ${longest.changed} ms around one taken over`;
     return {
       failures,
       figures: `${count} changes, ${figuresOf(verdict)}, longest gap between events ${gaps}`,
@@ -98,7 +98,7 @@ function changed(component: ComponentYaml, number: number): ComponentYaml {
 }
 
 /** By turns: no YAML, an unknown type, a value that the type refuses; now and then a server that is not there. */
-function broken({ component, unreachable }: Place, number: number): ComponentYaml | string {
+function broken({ component, unreachable }: OpenedSource, number: number): ComponentYaml | string {
   const turn = Math.floor(number / 2);
   const { metadata } = component;
   if (unreachable !== undefined && turn % unreachableEvery === unreachableEvery - 1)

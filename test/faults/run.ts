@@ -9,7 +9,7 @@ import { append, cellName, entryOf, nameOf, read, scenarioEntryOf, type Entry } 
 import type { ServerName } from "../servers/kinds.ts";
 import type { Result } from "./scenario.ts";
 import { Servers } from "./servers.ts";
-import { serverOf } from "./stage.ts";
+import { serverOf } from "./fixture.ts";
 import { lineOf, markdownOf, publish } from "./table.ts";
 
 const usage = `Runs the fault matrix and its scenarios. Prints a line for each as it ends and a table at the end; ends with 1

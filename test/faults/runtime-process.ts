@@ -6,7 +6,7 @@ import { reservePort } from "../servers/ports.ts";
 import { spawnServer, type ServerProcess } from "../servers/server-process.ts";
 import { until } from "../until.ts";
 import { compileCache } from "./compile-cache.ts";
-import { Tail } from "./tail.ts";
+import { FileTail } from "./file-tail.ts";
 
 const root = resolve(import.meta.dirname, "../..");
 
@@ -201,7 +201,7 @@ export class RuntimeProcess {
 
   /** Counts the lines printed from now on that contain a text. */
   watch(text: string): () => number {
-    const tail = new Tail(this.#log, statSync(this.#log).size);
+    const tail = new FileTail(this.#log, statSync(this.#log).size);
     let count = 0;
     return () => (count += tail.lines().filter((line) => line.includes(text)).length);
   }

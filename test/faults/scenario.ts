@@ -1,8 +1,8 @@
 import { setTimeout as pause } from "node:timers/promises";
 import type { Handled, Produced, Verdict } from "./oracle.ts";
-import type { Source } from "./place.ts";
+import type { Source } from "./opened-source.ts";
 import type { ComponentYaml } from "./runtime-process.ts";
-import { openStage, type Stage, type StageOptions } from "./stage.ts";
+import { openFixture, type Fixture, type FixtureOptions } from "./fixture.ts";
 
 /** What came of a scenario. */
 export type Result = {
@@ -15,24 +15,24 @@ export type Result = {
 };
 
 /** How long one step may take, in milliseconds. */
-export const patience = 120_000;
+export const progressTimeout = 120_000;
 
 /** Plays a scenario on a stage of its own. Never rejects: what it throws is what is wrong. */
-export async function onStage(
+export async function withFixture(
   source: Source,
-  options: StageOptions,
-  play: (stage: Stage) => Promise<Result>,
+  options: FixtureOptions,
+  play: (fixture: Fixture) => Promise<Result>,
 ): Promise<Result> {
-  await using stage = await openStage(source, { mode: source.mode, ...options });
+  await using fixture = await openFixture(source, { mode: source.mode, ...options });
   try {
-    const result = await play(stage);
+    const result = await play(fixture);
     if (result.failures.length === 0) return result;
-    stage.keep();
-    return { ...result, folder: stage.folder };
+    fixture.keep();
+    return { ...result, folder: fixture.folder };
   } catch (error) {
-    stage.keep();
+    fixture.keep();
     const failures = [error instanceof Error ? error.message : String(error)];
-    return { failures, figures: "", folder: stage.folder };
+    return { failures, figures: "", folder: fixture.folder };
   }
 }
 
@@ -49,7 +49,7 @@ export async function allHandled(
   let before = Number.POSITIVE_INFINITY;
   let end = 0;
   for (let count = missing(); count > 0; count = missing()) {
-    if (count !== before) end = Date.now() + patience;
+    if (count !== before) end = Date.now() + progressTimeout;
     else if (Date.now() > end) return;
     before = count;
     await pause(200);
@@ -75,8 +75,8 @@ export function problemsOf(verdict: Verdict, ordered: boolean, bound: number): s
 }
 
 export function figuresOf({ produced, lost, duplicates, deadLettered }: Verdict): string {
-  const letters = deadLettered > 0 ? `, dead letters ${deadLettered}` : "";
-  return `produced ${produced}, lost ${lost.length}, duplicates ${duplicates}${letters}`;
+  const deadLetters = deadLettered > 0 ? `, dead letters ${deadLettered}` : "";
+  return `produced ${produced}, lost ${lost.length}, duplicates ${duplicates}${deadLetters}`;
 }
 
 /** The uuid in an event's payload. */

@@ -12,7 +12,7 @@ import { kafka } from "./sources/kafka.ts";
 import { mqtt3 } from "./sources/mqtt3.ts";
 import { rabbitmq } from "./sources/rabbitmq.ts";
 import { webhook, webhookRepeated } from "./sources/webhook.ts";
-import type { StageOptions } from "./stage.ts";
+import type { FixtureOptions } from "./fixture.ts";
 
 const servers = new Servers(3);
 afterAll(() => servers[Symbol.asyncDispose](), 60_000);
@@ -21,7 +21,7 @@ function scenario(
   source: string,
   name: string,
   slot: number,
-  play: (options: StageOptions) => Promise<Result>,
+  play: (options: FixtureOptions) => Promise<Result>,
 ): void {
   test.concurrent(`${source}: ${name}`, { timeout: 240_000 }, async ({ expect }) => {
     const { failures, folder } = await play({ servers, slot });
@@ -32,28 +32,30 @@ function scenario(
 const small = { events: 600, every: 200, perSecond: 100, slack: 500 };
 
 describeWith("kafka", () => {
-  scenario("kafka", "ends at random", 0, (stage) => scenarios.endings(kafka, stage, 2));
-  scenario("kafka", "twelve changes", 1, (stage) => reloads(kafka, stage, 12));
-  scenario("kafka", "killed while one event waits for its retry", 2, (stage) =>
-    scenarios.killedWhileOneWaits(kafka, stage, { events: 100, backOff: 8 }),
+  scenario("kafka", "ends at random", 0, (fixture) => scenarios.endings(kafka, fixture, 2));
+  scenario("kafka", "twelve changes", 1, (fixture) => reloads(kafka, fixture, 12));
+  scenario("kafka", "killed while one event waits for its retry", 2, (fixture) =>
+    scenarios.killedWhileOneWaits(kafka, fixture, { events: 100, backOff: 8 }),
   );
 });
 
 describeWith("rabbitmq", () => {
-  scenario("rabbitmq", "ends at random", 0, (stage) => scenarios.endings(rabbitmq, stage, 2));
-  scenario("rabbitmq", "poison", 1, (stage) => poison(rabbitmq, stage, small));
+  scenario("rabbitmq", "ends at random", 0, (fixture) => scenarios.endings(rabbitmq, fixture, 2));
+  scenario("rabbitmq", "poison", 1, (fixture) => poison(rabbitmq, fixture, small));
 });
 
 describeWith("mosquitto", () => {
-  scenario("mqtt3", "ends at random", 0, (stage) => scenarios.endings(mqtt3, stage, 2));
-  scenario("mqtt3", "the app is away", 1, (stage) => scenarios.appAway(mqtt3, stage, 5));
+  scenario("mqtt3", "ends at random", 0, (fixture) => scenarios.endings(mqtt3, fixture, 2));
+  scenario("mqtt3", "the app is away", 1, (fixture) => scenarios.appAway(mqtt3, fixture, 5));
 });
 
 describe("without a server", () => {
-  scenario("file", "an event that ends the app", 0, (stage) => scenarios.appKiller(file, stage));
-  scenario("webhook", "ends at random", 1, (stage) => scenarios.endings(webhook, stage, 2));
-  scenario("webhook", "poison", 2, (stage) => poison(webhookRepeated, stage, small));
-  scenario("cron", "poison", 2, (stage) =>
-    poison(poisonedCron(10, 8), stage, { ...small, events: 160, every: 80, perSecond: 10 }),
+  scenario("file", "an event that ends the app", 0, (fixture) =>
+    scenarios.appKiller(file, fixture),
+  );
+  scenario("webhook", "ends at random", 1, (fixture) => scenarios.endings(webhook, fixture, 2));
+  scenario("webhook", "poison", 2, (fixture) => poison(webhookRepeated, fixture, small));
+  scenario("cron", "poison", 2, (fixture) =>
+    poison(poisonedCron(10, 8), fixture, { ...small, events: 160, every: 80, perSecond: 10 }),
   );
 });

@@ -3,7 +3,7 @@ import { createHash } from "node:crypto";
 import { mkdir, readdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { formatInput, parseInput } from "./saved-input.ts";
-import { Strays } from "./stray.ts";
+import { UncaughtErrors } from "./uncaught-errors.ts";
 import type { AnyTarget, Trial } from "./target.ts";
 
 const corpus = join(import.meta.dirname, "corpus");
@@ -15,7 +15,7 @@ export type FuzzResult = {
 };
 
 /** Longest time that one input may take, in milliseconds. */
-const patience = 60_000;
+const inputTimeout = 60_000;
 
 /** Tries a target with new inputs for so many milliseconds, or until one breaks a promise, which is then made small. */
 export async function fuzz(
@@ -23,13 +23,13 @@ export async function fuzz(
   options: { readonly seed: number; readonly milliseconds: number; readonly onRun?: () => void },
 ): Promise<FuzzResult> {
   const { seed, milliseconds, onRun } = options;
-  using strays = new Strays();
+  using uncaught = new UncaughtErrors();
   await using trial = await target.start();
   let runs = 0;
   const property = fc.asyncProperty(target.input, async (input: unknown) => {
     runs++;
     onRun?.();
-    await tryOne(trial, input, strays);
+    await tryOne(trial, input, uncaught);
   });
   const details = await fc.check(property, {
     seed,
@@ -46,11 +46,11 @@ export async function fuzz(
 export async function replay(target: AnyTarget): Promise<number> {
   const names = (await readdir(corpus)).filter((name) => name.startsWith(`${target.name}-`));
   if (names.length === 0) return 0;
-  using strays = new Strays();
+  using uncaught = new UncaughtErrors();
   await using trial = await target.start();
   for (const name of names) {
     const input = parseInput(await readFile(join(corpus, name), "utf8"));
-    await tryOne(trial, input, strays).catch((error: unknown) => {
+    await tryOne(trial, input, uncaught).catch((error: unknown) => {
       throw new Error(`the input of ${join(corpus, name)} fails again`, { cause: error });
     });
   }
@@ -67,15 +67,19 @@ export async function keep(target: AnyTarget, input: unknown): Promise<string> {
   return path;
 }
 
-async function tryOne(trial: Trial<unknown>, input: unknown, strays: Strays): Promise<void> {
+async function tryOne(
+  trial: Trial<unknown>,
+  input: unknown,
+  uncaught: UncaughtErrors,
+): Promise<void> {
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new Error(`no end in ${patience} ms`)), patience);
+    timer = setTimeout(() => reject(new Error(`no end in ${inputTimeout} ms`)), inputTimeout);
   });
   try {
     await Promise.race([trial.check(input), late]);
   } finally {
     clearTimeout(timer);
   }
-  await strays.check();
+  await uncaught.check();
 }

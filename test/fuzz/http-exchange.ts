@@ -7,13 +7,13 @@ export type HttpReply = {
 };
 
 /**
- * Writes bytes to a port and resolves to all that came back, once the other side has closed, or after `patience`
+ * Writes bytes to a port and resolves to all that came back, once the other side has closed, or after `timeout`
  * milliseconds of silence.
  */
 export function exchange(
   port: number,
   parts: readonly Uint8Array[],
-  patience: number,
+  timeout: number,
 ): Promise<Buffer> {
   return new Promise((resolve) => {
     const chunks: Buffer[] = [];
@@ -22,7 +22,7 @@ export function exchange(
       socket.destroy();
       resolve(Buffer.concat(chunks));
     };
-    socket.setTimeout(patience, done);
+    socket.setTimeout(timeout, done);
     socket.on("data", (chunk: Buffer) => chunks.push(chunk));
     // A reset is an end like any other to one that sends nonsense.
     socket.on("error", () => undefined);

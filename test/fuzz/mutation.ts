@@ -64,8 +64,8 @@ export function anyText(maxLength: number): fc.Arbitrary<string> {
 
 /** A text of visible ASCII and blanks. */
 export function plainText(maxLength: number): fc.Arbitrary<string> {
-  const letter = fc.integer({ min: 0x20, max: 0x7e });
-  return fc.array(letter, { maxLength }).map((units) => String.fromCharCode(...units));
+  const deadLetter = fc.integer({ min: 0x20, max: 0x7e });
+  return fc.array(deadLetter, { maxLength }).map((units) => String.fromCharCode(...units));
 }
 
 const mutation: fc.Arbitrary<Mutation> = fc.record({

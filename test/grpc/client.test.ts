@@ -341,7 +341,7 @@ test.each([constants.NGHTTP2_NO_ERROR, constants.NGHTTP2_ENHANCE_YOUR_CALM])(
   },
 );
 
-test("a deadline gives up and tells the server", async () => {
+test("a deadline cancels the call and tells the server", async () => {
   const reset = Promise.withResolvers<number>();
   await using server = await startHttp2Server(({ stream }) => {
     stream.on("close", () => reset.resolve(stream.rstCode));

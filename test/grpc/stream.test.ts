@@ -565,7 +565,7 @@ describe("slow readers", () => {
     }
   });
 
-  test("a caller that never reads can still be given up", async () => {
+  test("a call whose caller never reads can still be cancelled", async () => {
     const slow = connect(served.port, window);
     const { stream, answer } = open(slow, "/test/Endless");
     stream.end();

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { CircuitBreaker, type CircuitBreakerOptions } from "../../src/policy/circuit-breaker.ts";
-import type { Pass } from "../../src/policy/policy.ts";
+import type { Permit } from "../../src/policy/policy.ts";
 
 beforeEach(() => void vi.useFakeTimers());
 afterEach(() => void vi.useRealTimers());
@@ -234,7 +234,7 @@ test.each([1, 2, 3, 4, 5, 6])("5,000 steps by chance as in Dapr's breaker (%i)",
   const interval = seed % 2 === 0 ? 0 : 700;
   const { breaker } = make({ maxRequests, interval, timeout: 1000 });
   const model = new Model(maxRequests, interval, 1000);
-  const under: [Pass, object][] = [];
+  const under: [Permit, object][] = [];
   let opened = 0;
   for (let step = 0; step < 5000; step++) {
     const what = random(10);

@@ -13,7 +13,7 @@ import { mkdtemp } from "node:fs/promises";
 import { loadavg, tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
-import { heedSignals } from "../../bench/children.ts";
+import { handleSignals } from "../../bench/children.ts";
 import { Systems } from "../../bench/systems/systems.ts";
 import { contenderTitles, save, type Cell } from "./report.ts";
 import type { Bench, Row } from "./row.ts";
@@ -28,7 +28,7 @@ const { values: flags } = parseArgs({
     "dry-run": { type: "boolean", default: false },
   },
 });
-heedSignals();
+handleSignals();
 const daprd = process.env["DAPRD"] || undefined;
 const given = process.argv.slice(2);
 const command = `${daprd === undefined ? "" : "DAPRD=daprd "}npm run test:reliability${given.length > 0 ? ` -- ${given.join(" ")}` : ""}`;

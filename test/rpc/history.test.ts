@@ -6,7 +6,7 @@ import { historyService } from "../../src/rpc/history.ts";
 import { toHistory, toUnfinished } from "../../src/rpc/records.ts";
 import type { UnfinishedEvent } from "../../src/runtime/status.ts";
 import type { HistoryRecord } from "../../src/store/records.ts";
-import { createLanes } from "../../src/server/lanes.ts";
+import { createRpcHandlers } from "../../src/server/rpc-handlers.ts";
 import { listen } from "../../src/server/listener.ts";
 import { createProtocols } from "../../src/server/protocols.ts";
 import { FakeOperator } from "./fake-operator.ts";
@@ -30,7 +30,7 @@ const record: HistoryRecord = {
 };
 
 async function serving(operator: FakeOperator): Promise<number> {
-  const lanes = createLanes({ services: [historyService(operator)], maxMessageSize: 1e6 });
+  const lanes = createRpcHandlers({ services: [historyService(operator)], maxMessageSize: 1e6 });
   const protocols = createProtocols(
     (...request) => void lanes.onRequest(...request),
     (...stream) => void lanes.onStream(...stream),

@@ -125,7 +125,7 @@ test("malformed baggage refuses the whole call, and nothing is invoked", async (
   expect(calls).toEqual([]);
 });
 
-test("a caller that gives up aborts what still runs", async () => {
+test("a caller that cancels aborts what still runs", async () => {
   const { client, abandoned, begun } = await start();
   const caller = new AbortController();
   const call = client.invokeBindingBatch(

@@ -8,9 +8,9 @@ import {
   Operations,
   ReloadOutcome,
 } from "../../gen/cufflink/v1/operations_pb.ts";
-import { DeadLetterDesk } from "../../src/runtime/records/dead-letters.ts";
+import { DeadLetterManager } from "../../src/runtime/records/dead-letters.ts";
 import type { RuntimeLogger } from "../../src/runtime/runtime-logger.ts";
-import { LetterStore } from "../runtime/letters.ts";
+import { FakeDeadLetterStore } from "../runtime/stored-dead-letters.ts";
 import { send, serve, type Served } from "../server/serve.ts";
 import { FakeOperator } from "./fake-operator.ts";
 
@@ -82,8 +82,8 @@ describe("with an operator", () => {
   const operator = new FakeOperator();
   let other: Served;
   beforeAll(async () => {
-    const deadLetters = new DeadLetterDesk({
-      ...{ store: new LetterStore(), logger },
+    const deadLetters = new DeadLetterManager({
+      ...{ store: new FakeDeadLetterStore(), logger },
       redrive: () => Promise.reject(new Error("no test needs it")),
       invoke: () => Promise.reject(new Error("no test needs it")),
     });

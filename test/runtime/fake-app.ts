@@ -80,7 +80,7 @@ export class ManualApp extends FakeApp {
         new Promise((resolve) => {
           const text = Buffer.from(delivery.data ?? []).toString();
           this.open.set(text, resolve);
-          const giveUp = (): void => resolve(refused("given up"));
+          const giveUp = (): void => resolve(refused("cancelled"));
           signal.addEventListener("abort", giveUp, { once: true });
         }),
     );

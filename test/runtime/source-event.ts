@@ -5,7 +5,7 @@ export type SourceEvent = InboundEvent & { readonly settlements: Settlement[] };
 /** An event that keeps each settlement it gets. */
 export function sourceEvent(
   text: string,
-  facts: Partial<Pick<InboundEvent, "key" | "metadata" | "headers" | "data" | "withdrawn">> = {},
+  facts: Partial<Pick<InboundEvent, "key" | "metadata" | "headers" | "data" | "revoked">> = {},
 ): SourceEvent {
   const settlements: Settlement[] = [];
   return {

@@ -147,7 +147,7 @@ test("a stream that the runtime refuses is asked for again", async () => {
   expect(app.logged).toEqual([expect.stringContaining("DAPR_API_TOKEN")]);
 });
 
-test("closing finishes and settles what runs, gives back what waits and ends the stream", async () => {
+test("closing finishes and settles what runs, returns what waits and ends the stream", async () => {
   await using runtime = await RuntimeServer.start();
   const app = appFor(runtime.port, { concurrency: 1 });
   const release = Promise.withResolvers<void>();
@@ -163,7 +163,7 @@ test("closing finishes and settles what runs, gives back what waits and ends the
   await until(() => begun, { what: "the handler" });
   const closed = app.close();
   expect(app.close()).toBe(closed);
-  await until(() => (stream?.messages.length ?? 0) > 1, { what: "the event that is given back" });
+  await until(() => (stream?.messages.length ?? 0) > 1, { what: "the event that is returned" });
   expect(stream?.finished).toBe(false);
   release.resolve();
   await closed;

@@ -2,16 +2,16 @@ import { expect, test } from "vitest";
 import { DeadLetter, Drop, Retry } from "../../src/handler-errors.ts";
 import type { BindingEvent, BindingEventHandler } from "../../src/sdk/event.ts";
 import { EventStream } from "../../src/sdk/event-stream.ts";
-import { StillRunning } from "../../src/sdk/still-running.ts";
+import { RunningHandlers } from "../../src/sdk/running-handlers.ts";
 import { WorkerPool } from "../../src/sdk/worker-pool.ts";
 import { until } from "../until.ts";
 import { FakeRuntime } from "./fake-runtime.ts";
 
 function open(
   handler: BindingEventHandler,
-  options: { window?: number; concurrency?: number; stillRunning?: StillRunning } = {},
+  options: { window?: number; concurrency?: number; stillRunning?: RunningHandlers } = {},
 ) {
-  const { window = 100, concurrency = 10, stillRunning = new StillRunning() } = options;
+  const { window = 100, concurrency = 10, stillRunning = new RunningHandlers() } = options;
   const stream = new EventStream({
     bindings: ["orders"],
     handlerOf: (name) => (name === "orders" ? handler : undefined),
@@ -358,7 +358,7 @@ test("a lost stream forgets what waits, tells handlers, and its late answers go 
 });
 
 test("an event delivered again on a new stream waits until its first run has ended", async () => {
-  const stillRunning = new StillRunning();
+  const stillRunning = new RunningHandlers();
   const first = controlled();
   const before = open(first.handler, { stillRunning });
   before.runtime.send([{ lane: 1, text: "a1", id: "7" }]);

@@ -186,7 +186,7 @@ test("an answer that does not come in time is ambiguous, and its number is not u
   expect(numbers).toEqual([1, 2]);
 });
 
-test("an invocation that is given up is cancelled at the runtime too", async () => {
+test("a cancelled invocation is cancelled at the runtime too", async () => {
   let cancelled = false;
   const begun = Promise.withResolvers<void>();
   await using runtime = await RuntimeServer.start({

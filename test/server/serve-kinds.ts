@@ -6,7 +6,7 @@ import { ErrorInfoSchema } from "../../gen/google/rpc/error_details_pb.ts";
 import { addResponseHeaders, requestHeadersOf } from "../../src/grpc/handler-context.ts";
 import { createService } from "../../src/grpc/service.ts";
 import { GrpcFailure } from "../../src/grpc/status.ts";
-import { createLanes } from "../../src/server/lanes.ts";
+import { createRpcHandlers } from "../../src/server/rpc-handlers.ts";
 import { listen } from "../../src/server/listener.ts";
 import { createProtocols } from "../../src/server/protocols.ts";
 import { Kinds } from "../grpc/kinds.ts";
@@ -160,7 +160,7 @@ export async function serveKinds(maxMessageSize: number): Promise<ServedKinds> {
     },
   );
 
-  const lanes = createLanes({
+  const lanes = createRpcHandlers({
     services: [service],
     maxMessageSize,
     admit(headers) {

@@ -21,7 +21,7 @@ export type Served = AsyncDisposable & {
   readonly server: CufflinkServer;
   readonly runtime: Runtime;
   readonly calls: SeenCall[];
-  /** Resolves when a call of `wait` was given up by its caller. */
+  /** Resolves when a call of `wait` was cancelled by its caller. */
   readonly abandoned: Promise<unknown>;
   /** Resolves when a call of `wait` or `pause` has begun. */
   readonly begun: Promise<void>;

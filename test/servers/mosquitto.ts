@@ -37,7 +37,7 @@ export const mosquitto: ServerKind<MosquittoOptions, object, object> = {
       `persistence_location ${place.folder}/`,
       "log_dest stdout",
       "set_tcp_nodelay true",
-      // By default it gives up root for a user that may not write into the folder.
+      // By default it drops root for a user that may not write into the folder.
       ...(process.getuid?.() === 0 ? ["user root"] : []),
       ...(options.config ?? []),
     ];

@@ -44,7 +44,7 @@ test("many callers at one time: one of them has it", async () => {
   ]);
 });
 
-test("a claim of a process that is gone is busy, but not ours, and can be given up", async () => {
+test("a claim of a process that is gone is busy, but not ours, and can be released", async () => {
   const folder = temporaryFolder();
   const first = openStore({ folder });
   await first.claims.claim("mail", "k", "print", hour);

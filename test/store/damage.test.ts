@@ -2,7 +2,7 @@ import { closeSync, openSync, readdirSync, readFileSync, statSync, writeSync } f
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { openStore, temporaryFolder } from "./opened-store.ts";
-import { attempt, letter } from "./records.ts";
+import { attempt, deadLetter } from "./records.ts";
 
 test("a file that is no database any more is kept, and another begun", async () => {
   const folder = temporaryFolder();
@@ -10,7 +10,7 @@ test("a file that is no database any more is kept, and another begun", async () 
   overwrite(folder, 0, 100);
   const damaged = readFileSync(join(folder, "records.db"));
   const store = openStore({ folder });
-  const kept = letter();
+  const kept = deadLetter();
   expect(await store.deadLetters.put(kept, "f")).toBe(kept.id);
   expect(store.trouble).toBeUndefined();
   const [name = "", ...others] = readdirSync(folder).filter((one) => one.includes("corrupt"));
@@ -38,7 +38,7 @@ test("of a file with a damaged middle all the rest is there in the new one", asy
   expect(await store.attempts.load("orders")).not.toEqual([]);
   expect(readdirSync(folder).some((name) => name.includes("corrupt"))).toBe(true);
   expect(store.log).toEqual([expect.stringMatching(/\d+ of its records could be read.*kept as/)]);
-  await store.deadLetters.put(letter(), "f");
+  await store.deadLetters.put(deadLetter(), "f");
 });
 
 test("a damaged history leaves dead letters alone", async () => {
@@ -56,7 +56,7 @@ async function fill(folder: string, count: number): Promise<string[]> {
   const store = openStore({ folder });
   const ids: string[] = [];
   for (let number = 0; number < count; number++) {
-    const one = letter();
+    const one = deadLetter();
     const event = { ...one.event, data: Buffer.alloc(3000, one.id) };
     ids.push(await store.deadLetters.put({ ...one, event }, "f"));
   }

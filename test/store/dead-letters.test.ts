@@ -1,7 +1,7 @@
 import { afterAll, afterEach, expect, test } from "vitest";
 import { createStore } from "../../src/store/open-store.ts";
 import { openStore, temporaryFolder } from "./opened-store.ts";
-import { attempt, letter, letterId } from "./records.ts";
+import { attempt, deadLetter, deadLetterId } from "./records.ts";
 
 /** Of all tests, as a thread takes its time to start. */
 const store = createStore({ folder: ":memory:" });
@@ -20,7 +20,7 @@ afterAll(() => store.close());
 test("a dead letter comes back byte for byte, also from a store opened later", async () => {
   const folder = temporaryFolder();
   const slab = Buffer.from("before[payload]after");
-  const kept = letter({
+  const kept = deadLetter({
     cause: "refused",
     traceId: "0af7651916cd43dd8448eb211c80319c",
     attempts: [{ at: 1, took: 2, outcome: "refused", answer: "no\0 \u{1f600}" }],
@@ -49,12 +49,12 @@ test.each([
   ["nothing", undefined],
   ["no bytes", new Uint8Array()],
 ])("a payload of %s stays that", async (_, data) => {
-  const id = await store.deadLetters.put(letter({ event: { data } }), "f");
+  const id = await store.deadLetters.put(deadLetter({ event: { data } }), "f");
   expect((await store.deadLetters.get(id))?.event.data).toEqual(data);
 });
 
 test.each([["text"], [""], [undefined]])("a key %j stays that", async (key) => {
-  const id = await store.deadLetters.put(letter({ event: { key } }), "f");
+  const id = await store.deadLetters.put(deadLetter({ event: { key } }), "f");
   expect((await store.deadLetters.get(id))?.event.key).toBe(key);
 });
 
@@ -65,17 +65,17 @@ test("of more than 100 attempts the last 100 are kept", async () => {
     outcome: "refused" as const,
     answer: "",
   }));
-  const id = await store.deadLetters.put(letter({ attempts, failed: 150 }), "f");
+  const id = await store.deadLetters.put(deadLetter({ attempts, failed: 150 }), "f");
   const kept = await store.deadLetters.get(id);
   expect(kept?.failed).toBe(150);
   expect(kept?.attempts.map(({ at }) => at)).toEqual(attempts.slice(50).map(({ at }) => at));
 });
 
-test("keeping a letter marks the event's attempt count, in a process to come too", async () => {
+test("keeping a dead letter marks the event's attempt count, in a process to come too", async () => {
   const folder = temporaryFolder();
   const first = openStore({ folder });
   await first.attempts.begin("orders", attempt({ identity: "a", begun: 9 }));
-  await first.deadLetters.put(letter({ identity: "a", failed: 10, reason: "last" }), "print");
+  await first.deadLetters.put(deadLetter({ identity: "a", failed: 10, reason: "last" }), "print");
   await first.close();
   const marked = { identity: "a", fingerprint: "print", begun: 10, lastError: "last" };
   expect(await openStore({ folder }).attempts.load("orders")).toEqual([
@@ -83,23 +83,23 @@ test("keeping a letter marks the event's attempt count, in a process to come too
   ]);
 });
 
-test("an event that comes again is one letter; another one with its identity is a second", async () => {
-  const first = letter({ identity: "a", failed: 3, event: { data: Buffer.from("edited") } });
+test("an event that comes again is one dead letter; another one with its identity is a second", async () => {
+  const first = deadLetter({ identity: "a", failed: 3, event: { data: Buffer.from("edited") } });
   await store.deadLetters.put(first, "one");
-  const again = letter({ identity: "a", attempts: [], failed: 3, reason: "came again" });
+  const again = deadLetter({ identity: "a", attempts: [], failed: 3, reason: "came again" });
   expect(await store.deadLetters.put(again, "one")).toBe(first.id);
   expect(plain(await store.deadLetters.get(first.id))).toEqual(plain(first));
 
-  const tried = letter({ identity: "a", failed: 1, reason: "tried anew" });
+  const tried = deadLetter({ identity: "a", failed: 1, reason: "tried anew" });
   expect(await store.deadLetters.put(tried, "one")).toBe(first.id);
   const kept = await store.deadLetters.get(first.id);
   expect(kept).toMatchObject({ reason: "tried anew", failed: 4 });
   expect(kept?.attempts).toHaveLength(2);
   expect(Buffer.from(kept!.event.data!).toString()).toBe("edited");
 
-  const other = letter({ identity: "a" });
+  const other = deadLetter({ identity: "a" });
   expect(await store.deadLetters.put(other, "two")).toBe(other.id);
-  const elsewhere = letter({ identity: "a", component: "returns" });
+  const elsewhere = deadLetter({ identity: "a", component: "returns" });
   expect(await store.deadLetters.put(elsewhere, "one")).toBe(elsewhere.id);
   expect(await store.deadLetters.totals()).toMatchObject([
     { component: "orders", count: 2 },
@@ -107,18 +107,19 @@ test("an event that comes again is one letter; another one with its identity is 
   ]);
 });
 
-test("a letter is replaced under its id, unless it is gone", async () => {
-  const first = letter();
+test("a dead letter is replaced under its id, unless it is gone", async () => {
+  const first = deadLetter();
   await store.deadLetters.put(first, "f");
   const edited = { ...first, edited: true, redrives: 2, reason: "again" };
   expect(await store.deadLetters.replace(edited)).toBe(true);
   expect(plain(await store.deadLetters.get(first.id))).toEqual(plain(edited));
-  expect(await store.deadLetters.replace(letter())).toBe(false);
+  expect(await store.deadLetters.replace(deadLetter())).toBe(false);
 });
 
-test("removing letters tells how many there were, and forgets their attempts and no others", async () => {
-  const [one, two, three] = ["one", "two", "three"].map((identity) => letter({ identity }));
-  if (one === undefined || two === undefined || three === undefined) throw new Error("no letters");
+test("removing dead letters tells how many there were, and forgets their attempts and no others", async () => {
+  const [one, two, three] = ["one", "two", "three"].map((identity) => deadLetter({ identity }));
+  if (one === undefined || two === undefined || three === undefined)
+    throw new Error("no dead letters");
   await store.deadLetters.put(three, "f3");
   await store.deadLetters.put(one, "f1");
   store.attempts.told("orders", "one", "f1");
@@ -135,16 +136,16 @@ test("removing letters tells how many there were, and forgets their attempts and
   ]);
 });
 
-test("letters are listed oldest first, a page at a time, by all that is asked for", async () => {
-  const letters = [
-    letter({ storedAt: 1000, reason: "Überlauf", event: { id: "e1" } }),
-    letter({ storedAt: 2000, reason: "100% full", event: { id: "e2" } }),
-    letter({ storedAt: 3000, component: "returns", event: { id: "e1" } }),
-    letter({ storedAt: 4000, event: { data: Buffer.alloc(1000) } }),
+test("dead letters are listed oldest first, a page at a time, by all that is asked for", async () => {
+  const deadLetters = [
+    deadLetter({ storedAt: 1000, reason: "Überlauf", event: { id: "e1" } }),
+    deadLetter({ storedAt: 2000, reason: "100% full", event: { id: "e2" } }),
+    deadLetter({ storedAt: 3000, component: "returns", event: { id: "e1" } }),
+    deadLetter({ storedAt: 4000, event: { data: Buffer.alloc(1000) } }),
   ];
   // Not in the order of their ids.
-  for (const one of letters.toReversed()) await store.deadLetters.put(one, `of ${one.id}`);
-  const ids = letters.map(({ id }) => id);
+  for (const one of deadLetters.toReversed()) await store.deadLetters.put(one, `of ${one.id}`);
+  const ids = deadLetters.map(({ id }) => id);
   const list = async (...args: Parameters<typeof store.deadLetters.list>) =>
     (await store.deadLetters.list(...args)).map(({ id }) => ids.indexOf(id));
   const limit = 10;
@@ -167,7 +168,7 @@ test("letters are listed oldest first, a page at a time, by all that is asked fo
 test("totals tell count, bytes and the oldest of each component", async () => {
   for (const storedAt of [500, 400]) {
     const data = Buffer.alloc(1000);
-    await store.deadLetters.put(letter({ id: letterId(), storedAt, event: { data } }), "f");
+    await store.deadLetters.put(deadLetter({ id: deadLetterId(), storedAt, event: { data } }), "f");
   }
   const [total] = await store.deadLetters.totals();
   expect(total).toMatchObject({ component: "orders", count: 2, oldest: 400 });

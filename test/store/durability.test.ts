@@ -4,12 +4,12 @@ import { until } from "../until.ts";
 import { openStore, startWriting, temporaryFolder } from "./opened-store.ts";
 import { attempt } from "./records.ts";
 
-test("every letter that was said to be safe is there after a SIGKILL, and again after another", async () => {
+test("every dead letter that was said to be safe is there after a SIGKILL, and again after another", async () => {
   const folder = temporaryFolder();
   const safe: string[] = [];
   for (const enough of [1, 300, 100]) {
     const writing = startWriting(folder);
-    await until(() => writing.stored().length >= enough, { what: "letters", within: 25_000 });
+    await until(() => writing.stored().length >= enough, { what: "dead letters", within: 25_000 });
     writing.child.kill("SIGKILL");
     await writing.ended;
     safe.push(...writing.stored());
@@ -37,7 +37,7 @@ test("a store that has nothing to do keeps no process alive, and loses nothing b
 test("what is there says so to a second process, by the first one's id, until that is gone", async () => {
   const folder = temporaryFolder();
   const writing = startWriting(folder);
-  await until(() => writing.stored().length > 0, { what: "a letter" });
+  await until(() => writing.stored().length > 0, { what: "a dead letter" });
   const store = openStore({ folder });
   const refused = `process ${writing.child.pid} uses it`;
   await expect(store.deadLetters.totals()).rejects.toThrow(refused);

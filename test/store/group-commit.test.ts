@@ -3,16 +3,18 @@ import { DatabaseSync } from "node:sqlite";
 import { expect, test, vi } from "vitest";
 import { Engine } from "../../src/store/engine.ts";
 import type { Reply, Request } from "../../src/store/operations.ts";
-import { packLetter } from "../../src/store/packed-letter.ts";
+import { packDeadLetter } from "../../src/store/packed-dead-letter.ts";
 import { defaultRetention } from "../../src/store/store.ts";
 import { openStore, temporaryFolder } from "./opened-store.ts";
-import { attempt, letter } from "./records.ts";
+import { attempt, deadLetter } from "./records.ts";
 
 test("20,000 writes at one time are all there", async () => {
   const folder = temporaryFolder();
   const store = openStore({ folder });
   const ids = await Promise.all(
-    Array.from({ length: 20_000 }, (_, number) => store.deadLetters.put(letter(), String(number))),
+    Array.from({ length: 20_000 }, (_, number) =>
+      store.deadLetters.put(deadLetter(), String(number)),
+    ),
   );
   expect(new Set(ids).size).toBe(20_000);
   await store.close();
@@ -43,7 +45,7 @@ test("one that cannot be written takes none of the others along", () => {
   const bad = attempt({ identity: "bad", begun: 1.5 });
   const replies = ask(engine, [
     good("a"),
-    { name: "putLetter", args: [packLetter(letter({ identity: "l" })), "f"] },
+    { name: "putDeadLetter", args: [packDeadLetter(deadLetter({ identity: "l" })), "f"] },
     { name: "beginAttempt", args: ["orders", bad] },
     good("b"),
   ]);

@@ -9,11 +9,11 @@ import type {
 } from "../../src/store/records.ts";
 import type { Store } from "../../src/store/store.ts";
 
-type Kept = { letter: DeadLetter; fingerprint: string };
+type Kept = { deadLetter: DeadLetter; fingerprint: string };
 
 /** A store in memory, which can be made to fail, to hang, and to be taken over by a next process. */
 export class MemoryStore implements Store {
-  readonly letters = new Map<string, Kept>();
+  readonly stored = new Map<string, Kept>();
   readonly counts = new Map<string, AttemptCount>();
   readonly records: HistoryRecord[] = [];
   readonly claimed = new Map<string, { process: number; since: number; done: boolean }>();
@@ -33,46 +33,49 @@ export class MemoryStore implements Store {
   }
 
   readonly deadLetters: Store["deadLetters"] = {
-    put: async (letter, fingerprint) => {
-      await this.#write(`put ${letter.event.id ?? ""}`);
-      const same = [...this.letters.values()].find(
+    put: async (deadLetter, fingerprint) => {
+      await this.#write(`put ${deadLetter.event.id ?? ""}`);
+      const same = [...this.stored.values()].find(
         (kept) =>
-          kept.letter.component === letter.component &&
-          kept.letter.identity === letter.identity &&
+          kept.deadLetter.component === deadLetter.component &&
+          kept.deadLetter.identity === deadLetter.identity &&
           kept.fingerprint === fingerprint,
       );
-      const id = same?.letter.id ?? letter.id;
-      this.letters.set(id, { letter: { ...letter, id }, fingerprint });
-      const { component, identity, failed, reason } = letter;
+      const id = same?.deadLetter.id ?? deadLetter.id;
+      this.stored.set(id, { deadLetter: { ...deadLetter, id }, fingerprint });
+      const { component, identity, failed, reason } = deadLetter;
       this.counts.set(`${component} ${identity}`, {
         ...{ identity, fingerprint, begun: failed, lastError: reason, deadLettered: true },
       });
       this.afterPut();
       return id;
     },
-    get: async (id) => this.letters.get(id)?.letter,
+    get: async (id) => this.stored.get(id)?.deadLetter,
     list: async (filter, { limit, after }) =>
-      [...this.letters.values()]
-        .map(({ letter }) => ({ ...letter, size: letter.event.data?.length ?? 0 }))
-        .filter((letter) => matches(letter, filter) && (after === undefined || letter.id > after))
+      [...this.stored.values()]
+        .map(({ deadLetter }) => ({ ...deadLetter, size: deadLetter.event.data?.length ?? 0 }))
+        .filter(
+          (deadLetter) =>
+            matches(deadLetter, filter) && (after === undefined || deadLetter.id > after),
+        )
         .toSorted((a, b) => (a.id < b.id ? -1 : 1))
         .slice(0, limit)
-        .map((letter) => ({ ...letter, size: letter.event.data?.length ?? 0 })),
-    replace: async (letter) => {
-      await this.#write(`replace ${letter.event.id ?? ""}`);
-      const kept = this.letters.get(letter.id);
+        .map((deadLetter) => ({ ...deadLetter, size: deadLetter.event.data?.length ?? 0 })),
+    replace: async (deadLetter) => {
+      await this.#write(`replace ${deadLetter.event.id ?? ""}`);
+      const kept = this.stored.get(deadLetter.id);
       if (kept === undefined) return false;
-      this.letters.set(letter.id, { ...kept, letter });
+      this.stored.set(deadLetter.id, { ...kept, deadLetter });
       return true;
     },
     remove: async (ids) => {
       await this.#write("remove");
       let removed = 0;
       for (const id of ids) {
-        const kept = this.letters.get(id);
+        const kept = this.stored.get(id);
         if (kept === undefined) continue;
-        this.letters.delete(id);
-        const count = `${kept.letter.component} ${kept.letter.identity}`;
+        this.stored.delete(id);
+        const count = `${kept.deadLetter.component} ${kept.deadLetter.identity}`;
         const { deadLettered, told } = this.counts.get(count) ?? {};
         if (told || !deadLettered) this.counts.delete(count);
         removed++;
@@ -84,9 +87,9 @@ export class MemoryStore implements Store {
         string,
         { component: string; count: number; bytes: number; oldest: number }
       >();
-      for (const { letter } of this.letters.values()) {
-        const { component, storedAt } = letter;
-        const bytes = letter.event.data?.length ?? 0;
+      for (const { deadLetter } of this.stored.values()) {
+        const { component, storedAt } = deadLetter;
+        const bytes = deadLetter.event.data?.length ?? 0;
         const total = totals.get(component) ?? { component, count: 0, bytes: 0, oldest: storedAt };
         totals.set(component, {
           component,
@@ -189,15 +192,15 @@ export class MemoryStore implements Store {
   }
 }
 
-/** Whether a filter means the letter. */
-export function matches(letter: DeadLetter, filter: DeadLetterFilter): boolean {
+/** Whether a filter means the dead letter. */
+export function matches(deadLetter: DeadLetter, filter: DeadLetterFilter): boolean {
   const { ids, component, reason, eventId, since, before } = filter;
   return (
-    (ids === undefined || ids.includes(letter.id)) &&
-    (component === undefined || letter.component === component) &&
-    (reason === undefined || letter.reason.toLowerCase().includes(reason.toLowerCase())) &&
-    (eventId === undefined || letter.event.id === eventId) &&
-    (since === undefined || letter.storedAt >= since) &&
-    (before === undefined || letter.storedAt < before)
+    (ids === undefined || ids.includes(deadLetter.id)) &&
+    (component === undefined || deadLetter.component === component) &&
+    (reason === undefined || deadLetter.reason.toLowerCase().includes(reason.toLowerCase())) &&
+    (eventId === undefined || deadLetter.event.id === eventId) &&
+    (since === undefined || deadLetter.storedAt >= since) &&
+    (before === undefined || deadLetter.storedAt < before)
   );
 }

@@ -34,7 +34,7 @@ export type WritingProcess = {
   readonly ended: Promise<void>;
 };
 
-/** A process that stores letters in a folder until it is killed, at the latest after the test. */
+/** A process that stores dead letters in a folder until it is killed, at the latest after the test. */
 export function startWriting(
   folder: string,
   options: { count?: number; shell?: string; uid?: number; flags?: readonly string[] } = {},

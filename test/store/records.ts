@@ -4,17 +4,17 @@ import type { AttemptCount, DeadLetter } from "../../src/store/records.ts";
 let number = 0;
 
 /** An id that sorts behind those before it, as a UUID of version 7 does. */
-export function letterId(): string {
+export function deadLetterId(): string {
   return `${String(++number).padStart(12, "0")}-${randomUUID()}`;
 }
 
-export type LetterParts = Partial<Omit<DeadLetter, "event">> & {
+export type DeadLetterParts = Partial<Omit<DeadLetter, "event">> & {
   event?: Partial<DeadLetter["event"]>;
 };
 
 /** A dead letter with nothing remarkable but what is said. */
-export function letter(parts: LetterParts = {}): DeadLetter {
-  const id = parts.id ?? letterId();
+export function deadLetter(parts: DeadLetterParts = {}): DeadLetter {
+  const id = parts.id ?? deadLetterId();
   return {
     id,
     component: "orders",

@@ -811,7 +811,7 @@ export const RedriveOutcomeSchema: GenEnum<RedriveOutcome> = /*@__PURE__*/
   enumDesc(file_cufflink_v1_dead_letters, 1);
 
 /**
- * The events whose attempts are used up, or that the app gave up: kept whole until somebody decides, or
+ * The events whose attempts are used up, or that the app rejected for good: kept whole until somebody decides, or
  * until the store's retention removes them.
  *
  * @generated from service cufflink.v1.DeadLetters

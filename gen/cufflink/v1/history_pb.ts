@@ -454,7 +454,7 @@ export const EventEnd = {
   OUTPUT: 3,
 
   /**
-   * It was given up: the app said so, or its component does.
+   * It was dropped: the app said so, or its component does.
    *
    * @generated from enum value: EVENT_END_DROPPED = 4;
    */

@@ -328,7 +328,7 @@ export type InputStatus = Message<"cufflink.v1.InputStatus"> & {
   handled: bigint;
 
   /**
-   * Events given back to the source.
+   * Events returned to the source.
    *
    * @generated from field: uint64 returned = 5;
    */
@@ -363,7 +363,7 @@ export type InputStatus = Message<"cufflink.v1.InputStatus"> & {
   sentToOutput: bigint;
 
   /**
-   * Events given up: the app said so, or its component does.
+   * Events dropped: the app said so, or its component does.
    *
    * @generated from field: uint64 dropped = 10;
    */

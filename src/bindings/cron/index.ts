@@ -41,7 +41,7 @@ export default defineBinding({
         ? (tick: (due: Date) => void) => startInterval(schedule.interval, tick)
         : (tick: (due: Date) => void) => startTicker(next ?? (() => undefined), tick);
     if (next !== undefined && next(Date.now()) === undefined) {
-      logger.warn({}, "the schedule has no time to come");
+      logger.warn({}, "the schedule has no future time");
     }
 
     let unsettled = false;
@@ -50,7 +50,7 @@ export default defineBinding({
 
     let superseded = new AbortController();
 
-    const handOver = (due: Date): void => {
+    const deliverTick = (due: Date): void => {
       // A tick that waits for a retry makes way; one that the app has at this moment does not.
       if (unsettled && overlap === "skip") superseded.abort();
       if (full || (unsettled && overlap === "skip")) {
@@ -67,7 +67,7 @@ export default defineBinding({
       const settled: InboundEvent["settle"] = (settlement) => {
         unsettled = false;
         if (settlement.outcome === "returned") {
-          logger.info({ due, reason: settlement.reason }, "tick given up");
+          logger.info({ due, reason: settlement.reason }, "tick discarded");
         }
       };
       const event = tickEvent(
@@ -80,12 +80,12 @@ export default defineBinding({
         () => (full = false),
         (error: unknown) => {
           full = unsettled = false;
-          logger.warn({ error, due }, "tick not handed over");
+          logger.warn({ error, due }, "tick not delivered");
         },
       );
     };
 
-    const stop = start(handOver);
+    const stop = start(deliverTick);
     return { stop, flush() {}, close: stop };
   },
 });
@@ -106,7 +106,7 @@ function tickEvent(
   due: Date,
   key: string | undefined,
   settle: InboundEvent["settle"],
-  withdrawn: AbortSignal,
+  revoked: AbortSignal,
 ): InboundEvent {
   return {
     data: new Uint8Array(),
@@ -115,7 +115,7 @@ function tickEvent(
     id: due.toISOString(),
     key,
     settle,
-    withdrawn,
+    revoked,
   };
 }
 

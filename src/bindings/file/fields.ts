@@ -41,7 +41,7 @@ export const fileFields = {
     default: ".*,*~,~$*,#*#,*.tmp,*.temp,*.part,*.partial,*.crdownload,*.filepart,*.swp,*.swx",
   }),
   quietTime: duration({
-    description: "How long a file's size and time must have rested before it is an event.",
+    description: "How long a file's size and time must be unchanged before it is an event.",
     default: "1s",
   }),
   maxSize: byteSize({
@@ -50,7 +50,7 @@ export const fileFields = {
   }),
   scanInterval: duration({
     description:
-      "How often to look through the whole folder, besides being told of changes by the system. Network folders tell nothing.",
+      "How often the whole folder is scanned, besides the system's change notifications. Network folders have none.",
     default: "5s",
     positive: true,
   }),

@@ -4,9 +4,9 @@ import { messageOf } from "../../errors.ts";
 import { ChangeHints } from "./change-hints.ts";
 import type { fileFields } from "./fields.ts";
 import type { Folder, Sighting } from "./folder.ts";
-import { putAway } from "./put-away.ts";
-import { readRested } from "./read-rested.ts";
-import { RestingFiles } from "./resting-files.ts";
+import { archive } from "./archive.ts";
+import { readStableFile } from "./read-stable-file.ts";
+import { StableFiles } from "./stable-files.ts";
 import { longestTimer } from "../../metadata/duration.ts";
 
 /** Hints come in swarms while a file is written; they are looked at together, at the soonest after this. Milliseconds. */
@@ -23,7 +23,7 @@ const mostNames = 1_000;
 export class FolderReader implements Reader {
   readonly #folder: Folder;
   readonly #reading: Reading<typeof fileFields>;
-  readonly #files: RestingFiles;
+  readonly #files: StableFiles;
   readonly #hints: ChangeHints;
   readonly #scanning: NodeJS.Timeout;
   /** Names to look at, while not all are. */
@@ -34,7 +34,7 @@ export class FolderReader implements Reader {
   #gathering = leastGathering;
   #timer: NodeJS.Timeout | undefined;
   #timerAt = Number.POSITIVE_INFINITY;
-  /** Rested and held, in the order in which they are handed over. */
+  /** Stable and held, in the order in which they are delivered. */
   readonly #ready = new Set<Sighting>();
   #handing = false;
   readonly #putting = new Set<Promise<void>>();
@@ -47,14 +47,14 @@ export class FolderReader implements Reader {
     this.#folder = folder;
     this.#reading = reading;
     const { quietTime, scanInterval } = reading.metadata;
-    this.#files = new RestingFiles(Math.max(0, quietTime));
+    this.#files = new StableFiles(Math.max(0, quietTime));
     this.#hints = new ChangeHints(
       folder,
       (path) => this.#hint(path),
       (error) =>
         reading.logger.warn(
           { reason: messageOf(error), scanInterval },
-          "the system tells of no changes in the folder; it is looked through at each interval",
+          "the system does not report changes in the folder; it is scanned at each interval",
         ),
     );
     this.#scanning = setInterval(() => this.#hint(undefined), Math.min(scanInterval, longestTimer));
@@ -130,7 +130,7 @@ export class FolderReader implements Reader {
     this.#gathering = Math.max(leastGathering, 2 * (performance.now() - started));
     if (this.#stopped) return;
     for (const seen of this.#files.take(performance.now())) this.#ready.add(seen);
-    void this.#handOver();
+    void this.#deliver();
   }
 
   async #lookThrough(): Promise<void> {
@@ -171,7 +171,7 @@ export class FolderReader implements Reader {
     return seen;
   }
 
-  async #handOver(): Promise<void> {
+  async #deliver(): Promise<void> {
     if (this.#handing) return;
     this.#handing = true;
     for (const seen of this.#ready) {
@@ -197,7 +197,7 @@ export class FolderReader implements Reader {
       this.#warnOnce(path, { size, maxSize }, "a file is left alone, it is larger than maxSize");
       return undefined;
     }
-    const data = await readRested(this.#folder, seen);
+    const data = await readStableFile(this.#folder, seen);
     if (data === undefined) {
       this.#files.release(path);
       this.#hint(path);
@@ -220,7 +220,7 @@ export class FolderReader implements Reader {
   }
 
   #settle(seen: Sighting, settlement: Settlement): void {
-    if (settlement.outcome === "handled") this.#putAway(seen);
+    if (settlement.outcome === "handled") this.#archive(seen);
     else this.#again(seen, settlement.after ?? tryAgainAfter);
   }
 
@@ -232,8 +232,8 @@ export class FolderReader implements Reader {
   }
 
   /** The file is held until it is away: handled once, it must not be an event again. */
-  #putAway(seen: Sighting): void {
-    const putting = putAway(this.#folder, seen)
+  #archive(seen: Sighting): void {
+    const putting = archive(this.#folder, seen)
       .then(() => {
         this.#files.release(seen.path);
         // Written to meanwhile, it is another event.
@@ -244,7 +244,7 @@ export class FolderReader implements Reader {
         this.#warnOnce(seen.path, facts, "a handled file cannot be put away; it is tried again");
         const timer = setTimeout(() => {
           this.#retries.delete(timer);
-          this.#putAway(seen);
+          this.#archive(seen);
         }, tryAgainAfter);
         this.#retries.add(timer);
         if (this.#stopped) clearTimeout(timer);

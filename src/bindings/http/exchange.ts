@@ -87,8 +87,8 @@ class Collector implements Dispatcher.DispatchHandler {
   }
 
   onRequestStart(controller: Dispatcher.DispatchController): void {
-    // Given up while it waited for a connection: nothing is written then.
-    if (this.#done) controller.abort(new Error("given up"));
+    // Cancelled while it waited for a connection: nothing is written then.
+    if (this.#done) controller.abort(new Error("cancelled"));
     else this.#controller = controller;
   }
 
@@ -174,7 +174,7 @@ class Collector implements Dispatcher.DispatchHandler {
 
   #stop(): void {
     this.#gunzip?.destroy();
-    this.#controller?.abort(new Error("given up"));
+    this.#controller?.abort(new Error("cancelled"));
   }
 
   #effect(): Effect {
@@ -199,7 +199,7 @@ function abortFailure(wanted: Exchange, reason: unknown, effect: Effect): Bindin
   const late = reason instanceof Error && reason.name === "TimeoutError";
   return new BindingError(
     late ? "deadline_exceeded" : "cancelled",
-    `${describe(wanted)}: ${late ? "the deadline passed" : "the caller gave up"}`,
+    `${describe(wanted)}: ${late ? "the deadline passed" : "cancelled by the caller"}`,
     { effect, cause: reason },
   );
 }

@@ -3,7 +3,7 @@ import type { InboundEvent } from "../../binding.ts";
 import type { Commit, TopicPartition } from "./commits.ts";
 import { eventOf } from "./events.ts";
 import type { EventFormat } from "./events.ts";
-import type { Remembered } from "./handled-memory.ts";
+import type { UncommittedRanges } from "./uncommitted-offsets.ts";
 import { HandledOffsets } from "./handled-offsets.ts";
 import { encodeHandledRanges } from "./handled-ranges.ts";
 import type { OffsetRange } from "./handled-ranges.ts";
@@ -12,7 +12,7 @@ import type { OffsetRange } from "./handled-ranges.ts";
 export type PartitionSettings = {
   readonly deliver: (events: readonly InboundEvent[]) => Promise<void>;
   readonly format: EventFormat;
-  /** The most events handed over at one time. */
+  /** The most events delivered at one time. */
   readonly chunk: number;
   /** Bytes read ahead above which no more is asked for. */
   readonly readAhead: number;
@@ -25,7 +25,7 @@ type Stored = { readonly offset: number; readonly text: string };
 
 const controlBatch = 1 << 5;
 
-/** A partition that this member of the group reads: what was read ahead, handed over and handled. */
+/** A partition that this member of the group reads: what was read ahead, delivered and handled. */
 export class AssignedPartition implements TopicPartition {
   readonly topic: string;
   readonly partition: number;
@@ -74,7 +74,7 @@ export class AssignedPartition implements TopicPartition {
     return this.#ended;
   }
 
-  /** Events handed over and not handled yet. */
+  /** Events delivered and not handled yet. */
   get open(): number {
     return this.#handled.open;
   }
@@ -121,13 +121,13 @@ export class AssignedPartition implements TopicPartition {
     this.#bytes = 0;
   }
 
-  /** Takes back what was handed over and the app does not have: its next reader hands it over. */
+  /** Revokes what was delivered and the app does not have: its next reader delivers it again. */
   withdraw(): void {
     this.#withdrawal.abort();
   }
 
   /** What is known of it, whether the coordinator has heard of it or not. */
-  get known(): Remembered {
+  get known(): UncommittedRanges {
     return {
       floor: this.stored?.offset ?? this.#start,
       offset: this.#handled.committable,

@@ -32,7 +32,7 @@ type FetchTopics = {
 type FetchAnswer = { groups: { topics: FetchTopics }[]; topics?: FetchTopics };
 
 /**
- * Commits, as the member that the consumer is at this moment, and gives back what was refused. Rejects
+ * Commits, as the member that the consumer is at this moment, and returns what was refused. Rejects
  * when the coordinator could not be asked. The driver's own commit has no text beside the offset.
  */
 export async function commitOffsets(

@@ -26,7 +26,7 @@ export function eventOf(
   { topic, partition, offset, timestamp }: RecordPlace,
   format: EventFormat,
   settle: (settlement: Settlement) => void,
-  withdrawn?: AbortSignal,
+  revoked?: AbortSignal,
 ): InboundEvent {
   const { key, value } = record;
   const metadata: Record<string, string> = {
@@ -43,7 +43,7 @@ export function eventOf(
     key: orderKey(topic, partition, key),
     id: `${topic}[${partition}]@${offset}`,
     settle,
-    withdrawn,
+    revoked,
   };
 }
 

@@ -44,7 +44,7 @@ const alsoAfterAppending = new Set([
  * Whether a leader may say it of a batch that is in its log: one that steps down, or shuts down, says so of all that
  * still waits for its replicas.
  */
-export function maySayAfterAppending({ code }: Failure): boolean {
+export function isPossibleAfterAppend({ code }: Failure): boolean {
   return code !== undefined && alsoAfterAppending.has(code);
 }
 

@@ -31,7 +31,7 @@ type FetchArguments = [
 ];
 
 /** How long brokers may be out of reach before the connection counts as lost, in milliseconds. */
-export const patience = 10_000;
+export const fetchTimeout = 10_000;
 const pauseAfterFailure = 200;
 const longPoll = 500;
 // A partition that gets room waits for the poll that goes on without it.
@@ -137,20 +137,20 @@ export class Fetcher {
     this.#failing.delete(node);
   }
 
-  // A pause, then the topics anew; gives up after a while.
+  // A pause, then the topics anew; fails after a while.
   async #retry(node: number, reason: unknown): Promise<void> {
     if (this.#stopped) return;
     const error = errorOf("kafka error: could not fetch", reason, "unsent");
     const failing = this.#failing.get(node) ?? { since: Date.now(), told: false };
     this.#failing.set(node, failing);
     const all = [...this.#polling].every(
-      (one) => Date.now() - (this.#failing.get(one)?.since ?? Infinity) > patience,
+      (one) => Date.now() - (this.#failing.get(one)?.since ?? Infinity) > fetchTimeout,
     );
     if (refusals.has(error.reason) || all) {
       this.#events.lost(error);
       return;
     }
-    if (Date.now() - failing.since > patience && !failing.told) {
+    if (Date.now() - failing.since > fetchTimeout && !failing.told) {
       failing.told = true;
       this.#events.stuck(node, error.message);
     }

@@ -102,7 +102,7 @@ export const kafkaFields = {
     example: "https://id.example.com",
   }),
   oidcKid: string({
-    description: "The id of the assertion's key, told in its header.",
+    description: "The id of the assertion's key, sent in its header.",
     example: "key-1",
   }),
 
@@ -163,13 +163,13 @@ export const kafkaFields = {
     default: "100ms",
   }),
   heartbeatInterval: duration({
-    description: "How often the group's coordinator hears of us.",
+    description: "The interval of heartbeats to the group's coordinator.",
     direction: "input",
     default: "3s",
   }),
   sessionTimeout: duration({
     description:
-      "After how long without a heart-beat the coordinator gives our partitions to others.",
+      "After how long without a heartbeat the coordinator gives our partitions to others.",
     direction: "input",
     default: "10s",
   }),
@@ -199,7 +199,7 @@ export const kafkaFields = {
     default: "range",
   }),
   channelBufferSize: integer({
-    description: "The most events that are handed over at one time.",
+    description: "The most events that are delivered at one time.",
     direction: "input",
     default: "256",
     min: 0,
@@ -223,7 +223,7 @@ export const kafkaFields = {
   }),
   clientConnectionKeepAliveInterval: duration({
     description:
-      "The interval of TCP keep-alive. Accepted and not needed: heart-beats and polls keep connections in use.",
+      "The interval of TCP keep-alive. Accepted and not needed: heartbeats and polls keep connections in use.",
     default: "0s",
   }),
   dialTimeout: duration({ description: "How long connecting may take.", default: "30s" }),

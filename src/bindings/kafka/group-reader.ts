@@ -9,10 +9,10 @@ import type { Driver } from "./client.ts";
 import { commitOffsets } from "./commits.ts";
 import type { Commit, Committed, TopicPartition } from "./commits.ts";
 import { errorOf, failureOf } from "./failures.ts";
-import { Fetcher, patience } from "./fetcher.ts";
+import { Fetcher, fetchTimeout } from "./fetcher.ts";
 import type { kafkaFields, KafkaMetadata } from "./fields.ts";
 import { groupOptions, strategyOf } from "./group-options.ts";
-import { HandledMemory } from "./handled-memory.ts";
+import { UncommittedOffsets } from "./uncommitted-offsets.ts";
 import { decodeHandledRanges } from "./handled-ranges.ts";
 import { backlogOf, edgeOf, firstPositions } from "./positions.ts";
 
@@ -48,7 +48,7 @@ export class GroupReader implements Reader {
   #settled = Promise.withResolvers<void>();
   #commitTimer: NodeJS.Timeout | undefined;
   #refreshTimer: NodeJS.Timeout | undefined;
-  readonly #memory: HandledMemory;
+  readonly #memory: UncommittedOffsets;
   #committing: Promise<void> = Promise.resolve();
   /** A commit of the timer is under way. */
   #ticking = false;
@@ -67,7 +67,7 @@ export class GroupReader implements Reader {
     this.#driver = driver;
     this.#metadata = metadata;
     this.#reading = reading;
-    this.#memory = HandledMemory.of(metadata.brokers, group);
+    this.#memory = UncommittedOffsets.of(metadata.brokers, group);
     const strategy = strategyOf(metadata, reading.logger);
     this.#consumer = new driver.Consumer(
       groupOptions(metadata, group, strategy, async () => {
@@ -107,7 +107,7 @@ export class GroupReader implements Reader {
     });
     this.#consumer.on("error", (error) => this.#giveUp(error));
     this.#consumer.on("consumer:heartbeat:stalled", ({ lastError }) =>
-      this.#giveUp(lastError ?? new Error("the group's coordinator does not answer heart-beats")),
+      this.#giveUp(lastError ?? new Error("the group's coordinator does not answer heartbeats")),
     );
     await this.#fetcher.refresh();
     await this.#consumer.joinGroup({});
@@ -128,7 +128,7 @@ export class GroupReader implements Reader {
   }
 
   async flush(): Promise<void> {
-    const until = Date.now() + patience;
+    const until = Date.now() + fetchTimeout;
     for (;;) {
       try {
         await this.#commit();
@@ -220,7 +220,7 @@ export class GroupReader implements Reader {
       { generation: generationId, partitions: wanted.map(nameOf) },
       "joined the consumer group",
     );
-    const until = Date.now() + patience;
+    const until = Date.now() + fetchTimeout;
     while (added.length > 0 && turn === this.#assignment && !this.#stopped) {
       try {
         const positions = await firstPositions(this.#driver, this.#consumer, added, {
@@ -250,8 +250,8 @@ export class GroupReader implements Reader {
     if (resting?.isStoredAs(committed)) return resting;
     if (resting !== undefined) this.#letGo(resting);
     const { topic, partition, offset, text } = committed;
-    const told = decodeHandledRanges(offset, text);
-    const skip = this.#memory.recall(this.#topicIds.get(topic), partition, offset, told);
+    const decoded = decodeHandledRanges(offset, text);
+    const skip = this.#memory.take(this.#topicIds.get(topic), partition, offset, decoded);
     const taken = new AssignedPartition(committed, offset, skip, this.#settings);
     if (text !== null) taken.stored = { offset, text };
     return taken;
@@ -318,12 +318,12 @@ export class GroupReader implements Reader {
     }
   }
 
-  /** Ends a partition, takes back what the app does not have, and remembers what the coordinator may not have heard of it. */
+  /** Ends a partition, revokes what the app does not have, and remembers what the coordinator may not have heard of it. */
   #letGo(partition: AssignedPartition): void {
     if (partition.ended) return;
     partition.end();
     const id = this.#topicIds.get(partition.topic);
-    this.#memory.remember(id, partition.partition, partition.known);
+    this.#memory.store(id, partition.partition, partition.known);
     partition.withdraw();
   }
 

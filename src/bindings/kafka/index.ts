@@ -184,7 +184,7 @@ async function prove(
   const { promise: aborted, reject } = Promise.withResolvers<never>();
   const abort = (): void =>
     reject(
-      new BindingError("cancelled", "kafka error: opening was given up", { effect: "unsent" }),
+      new BindingError("cancelled", "kafka error: opening was cancelled", { effect: "unsent" }),
     );
   if (signal.aborted) abort();
   signal.addEventListener("abort", abort, { once: true });

@@ -38,8 +38,8 @@ export async function firstPositions(
   const result: Committed[] = [];
   const resolved: Commit[] = [];
   for (const { topic, partition } of places) {
-    const told = committed.find((one) => one.topic === topic && one.partition === partition);
-    const found = { topic, partition, offset: told?.offset ?? -1, text: told?.text ?? "" };
+    const stored = committed.find((one) => one.topic === topic && one.partition === partition);
+    const found = { topic, partition, offset: stored?.offset ?? -1, text: stored?.text ?? "" };
     if (found.offset >= 0 || options.rests(found)) {
       result.push(found);
       continue;

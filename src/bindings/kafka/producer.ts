@@ -18,7 +18,7 @@ import {
   failureOf,
   isStale,
   isTransient,
-  maySayAfterAppending,
+  isPossibleAfterAppend,
 } from "./failures.ts";
 import type { Failure } from "./failures.ts";
 import type { KafkaMetadata } from "./fields.ts";
@@ -26,7 +26,7 @@ import { partitionFor } from "./partitioner.ts";
 import { newIdentity } from "./producer-identity.ts";
 import type { ProducerIdentity } from "./producer-identity.ts";
 import { TopicLookup } from "./topic-lookup.ts";
-import { cancelled, WaitingMessage } from "./waiting-message.ts";
+import { cancelled, PendingMessage } from "./pending-message.ts";
 
 type ProduceArguments = [
   acks: number,
@@ -111,10 +111,10 @@ export class TopicProducer {
   #enqueue(message: Message, bytes: number, partition: number, signal: AbortSignal): Promise<void> {
     return new Promise((resolve, reject) => {
       if (this.#closed) return reject(cancelled("the component is closed"));
-      if (signal.aborted) return reject(cancelled("the caller gave up"));
+      if (signal.aborted) return reject(cancelled("cancelled by the caller"));
       const queue = this.#waiting.get(partition) ?? [];
       this.#waiting.set(partition, queue);
-      queue.push(new WaitingMessage(message, bytes, queue, signal, { resolve, reject }));
+      queue.push(new PendingMessage(message, bytes, queue, signal, { resolve, reject }));
       this.#schedule();
     });
   }
@@ -181,7 +181,7 @@ export class TopicProducer {
     }
   }
 
-  /** Writes the batches once, settles those that are decided, and gives back those to write again. */
+  /** Writes the batches once, settles those that are decided, and returns those to write again. */
   async #attempt(node: number, batches: Batch[], again: boolean): Promise<Batch[]> {
     let answer: ProduceResponse | boolean;
     let writing = false;
@@ -251,7 +251,7 @@ export class TopicProducer {
       return true;
     }
     const code = refusal.code ?? "";
-    if (this.#metadata.producerRequiredAcks === "all" && maySayAfterAppending(refusal))
+    if (this.#metadata.producerRequiredAcks === "all" && isPossibleAfterAppend(refusal))
       batch.inDoubt = true;
     if (isStale(refusal)) {
       this.#lookup.forget();

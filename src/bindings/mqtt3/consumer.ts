@@ -4,7 +4,7 @@ import { BindingError, messageOf } from "../../errors.ts";
 import type { BrokerAddress } from "./address.ts";
 import type { mqttFields } from "./fields.ts";
 import { MqttSession } from "./session.ts";
-import { Unsettled } from "./unsettled.ts";
+import { UnacknowledgedMessages } from "./unacknowledged-messages.ts";
 
 const connectTimeout = 10_000;
 const stallCheck = 30_000;
@@ -26,7 +26,7 @@ class Consumer implements Reader {
   readonly #address: BrokerAddress;
   readonly #clientId: string;
   readonly #reading: Reading<typeof mqttFields>;
-  readonly #unsettled: Unsettled;
+  readonly #unsettled: UnacknowledgedMessages;
   #session: MqttSession | undefined;
   #known = false;
   #stopped = false;
@@ -37,7 +37,7 @@ class Consumer implements Reader {
     this.#address = address;
     this.#clientId = clientId;
     this.#reading = reading;
-    this.#unsettled = Unsettled.of(`${address.host}:${address.port} ${clientId}`);
+    this.#unsettled = UnacknowledgedMessages.of(`${address.host}:${address.port} ${clientId}`);
   }
 
   async start(): Promise<void> {

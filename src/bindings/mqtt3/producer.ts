@@ -53,7 +53,7 @@ export class Producer {
     this.#sending.add(sending);
     const done = (): unknown => this.#sending.delete(sending);
     sending.then(done, done);
-    await unlessAborted(sending, signal);
+    await abortable(sending, signal);
   }
 
   async close(): Promise<void> {
@@ -114,7 +114,7 @@ export class Producer {
   }
 }
 
-async function unlessAborted(sending: Promise<void>, signal: AbortSignal): Promise<void> {
+async function abortable(sending: Promise<void>, signal: AbortSignal): Promise<void> {
   const { promise: aborted, reject } = Promise.withResolvers<never>();
   const giveUp = (): void => reject(gaveUp(signal, "ambiguous"));
   signal.addEventListener("abort", giveUp);

@@ -74,14 +74,14 @@ export class MqttSession {
 
   /** Connects and introduces itself; rejects with the broker's refusal. */
   static async connect(options: SessionOptions): Promise<MqttSession> {
-    if (options.signal.aborted) throw unconnected(options, "the attempt was given up");
+    if (options.signal.aborted) throw unconnected(options, "the attempt was cancelled");
     const session = new MqttSession(
       await import("mqtt-packet"),
       await dial(options.address),
       options,
     );
-    const giveUp = (): void => session.#fail(unconnected(options, "the attempt was given up"));
-    options.signal.addEventListener("abort", giveUp);
+    const abort = (): void => session.#fail(unconnected(options, "the attempt was cancelled"));
+    options.signal.addEventListener("abort", abort);
     try {
       await session.#introduce();
       return session;
@@ -89,7 +89,7 @@ export class MqttSession {
       session.#stream.destroy();
       throw error;
     } finally {
-      options.signal.removeEventListener("abort", giveUp);
+      options.signal.removeEventListener("abort", abort);
     }
   }
 
@@ -171,7 +171,7 @@ export class MqttSession {
       this.#keepAlive.heard();
       if (this.#failure !== undefined) return;
       parser.parse(piece);
-      this.#handOver();
+      this.#deliver();
     });
     this.#stream.on("error", (error) => this.#fail(this.#lostError(messageOf(error), error)));
     this.#stream.on("end", () => this.#fail(this.#lostError("it closed the connection")));
@@ -230,7 +230,7 @@ export class MqttSession {
     }
   }
 
-  #handOver(): void {
+  #deliver(): void {
     if (this.#batch.length === 0) return;
     const batch = this.#batch;
     this.#batch = [];

@@ -21,7 +21,7 @@ export class Acknowledgements {
   #scheduled = false;
   readonly #pauses = new Set<NodeJS.Timeout>();
 
-  /** `longestHold`: milliseconds after delivery by which a message must have been given back. */
+  /** `longestHold`: milliseconds after delivery by which a message must have been returned. */
   constructor(channel: AcknowledgingChannel, longestHold: number) {
     this.#channel = channel;
     this.#longestHold = longestHold;

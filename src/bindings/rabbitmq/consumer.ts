@@ -6,19 +6,19 @@ import type { AcknowledgingChannel } from "./acknowledgements.ts";
 import { eventOf } from "./events.ts";
 import { failure } from "./failures.ts";
 import type { rabbitmqFields } from "./fields.ts";
-import type { Link } from "./link.ts";
+import type { Connection } from "./link.ts";
 import { PrefetchWindow } from "./prefetch-window.ts";
 import { queueNotices } from "./queue-notices.ts";
 import { streamRefusal, useQueue, type Queue } from "./queue.ts";
 
-/** How much of the server's patience with an unacknowledged message is used. */
-const usedPatience = 5 / 6;
+/** How much of the server's time limit for an unacknowledged message is used. */
+const usedTimeout = 5 / 6;
 const largestPrefetch = 65_535;
 /** The least prefetch count of a queue with a single active consumer, which cannot be raised later. */
 const singleActiveRoom = 250;
 
 /** Opens the reader's connection; the callback is called once if it ends by itself. */
-export type ConnectInput = (lost: (reason: BindingError) => void) => Promise<Link>;
+export type ConnectInput = (lost: (reason: BindingError) => void) => Promise<Connection>;
 
 /** Reads the queue on a connection of the reader's own, which is closed with it. */
 export async function startConsumer(
@@ -49,12 +49,12 @@ function unread(queueName: string, error: unknown): BindingError {
 /** A queue being read. */
 export class Consumer implements Reader {
   readonly #reading: Reading<typeof rabbitmqFields>;
-  #link: Link | undefined;
+  #link: Connection | undefined;
   #channel: Channel | undefined;
   #window: PrefetchWindow | undefined;
   #acknowledgements: Acknowledgements | undefined;
   #queue: Queue | undefined;
-  /** One for all messages; `undefined`: the server has them lent for as long as it takes. */
+  /** One for all messages; `undefined`: the server sets no time limit. */
   readonly #lease: Lease | undefined;
   #batch: InboundEvent[] = [];
   #started = false;
@@ -63,12 +63,12 @@ export class Consumer implements Reader {
 
   constructor(reading: Reading<typeof rabbitmqFields>) {
     this.#reading = reading;
-    const duration = reading.metadata.consumerTimeout * usedPatience;
+    const duration = reading.metadata.consumerTimeout * usedTimeout;
     if (duration > 0) this.#lease = { duration };
   }
 
   /** The connection that reads, while there is one: an exclusive queue is known to no other. */
-  get link(): Link | undefined {
+  get link(): Connection | undefined {
     return this.#lost === undefined ? this.#link : undefined;
   }
 
@@ -180,8 +180,8 @@ export class Consumer implements Reader {
     this.#reading.logger.warn(
       { event: properties.messageId as unknown, deliveryLimit, ...exchange },
       deadLetterExchange === undefined
-        ? "a message is given back more often than its queue allows: the server drops it"
-        : "a message is given back more often than its queue allows: the server dead-letters it",
+        ? "a message is returned more often than its queue allows: the server drops it"
+        : "a message is returned more often than its queue allows: the server dead-letters it",
     );
   }
 

@@ -43,7 +43,7 @@ export const rabbitmqFields = {
   }),
   deliveryLimit: integer({
     description:
-      "Declare a quorum queue that gives up a message once it was given back more often than this. Unset: the server's own limit.",
+      "Declare a quorum queue that gives up a message once it was returned more often than this. Unset: the server's own limit.",
     min: 0,
     max: 2_147_483_647,
     example: "20",
@@ -94,7 +94,7 @@ export const rabbitmqFields = {
   }),
   consumerTimeout: duration({
     description:
-      "The server's own `consumer_timeout`, after which it closes a channel that has not acknowledged a message: messages are given back when five sixths of it are over. A bare number: seconds. 0: the server has no such limit.",
+      "The server's own `consumer_timeout`, after which it closes a channel that has not acknowledged a message: messages are returned when five sixths of it have passed. A bare number: seconds. 0: the server has no such limit.",
     direction: "input",
     default: "30m",
   }),

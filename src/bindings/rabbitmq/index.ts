@@ -5,7 +5,7 @@ import type { ConnectInput, Consumer } from "./consumer.ts";
 import { failure } from "./failures.ts";
 import { createFields, rabbitmqFields } from "./fields.ts";
 import type { RabbitmqMetadata } from "./fields.ts";
-import { connect, unlessAborted, type Driver, type Link } from "./link.ts";
+import { connect, abortable, type Connection, type Driver } from "./link.ts";
 import { publishOptions } from "./messages.ts";
 import { Publisher } from "./publisher.ts";
 import { queueNotices } from "./queue-notices.ts";
@@ -26,7 +26,7 @@ export default defineBinding({
     try {
       const connection = new RabbitmqConnection(driver, metadata, name, link);
       const proof = connection.prove(directions, lost, notice);
-      await unlessAborted(proof, signal, `declaring queue ${metadata.queueName}`, () => {});
+      await abortable(proof, signal, `declaring queue ${metadata.queueName}`, () => {});
       return connection;
     } catch (error) {
       await link.close();
@@ -68,11 +68,11 @@ class RabbitmqConnection implements AsyncDisposable {
   readonly #driver: Driver;
   readonly #metadata: RabbitmqMetadata;
   readonly #name: string;
-  readonly #link: Link;
+  readonly #link: Connection;
   #publisher: Publisher | undefined;
   #consumer: Consumer | undefined;
 
-  constructor(driver: Driver, metadata: RabbitmqMetadata, name: string, link: Link) {
+  constructor(driver: Driver, metadata: RabbitmqMetadata, name: string, link: Connection) {
     this.#driver = driver;
     this.#metadata = metadata;
     this.#name = name;

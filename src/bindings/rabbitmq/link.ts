@@ -9,7 +9,7 @@ import { keepHeaderBytes } from "./header-bytes.ts";
 export type Driver = typeof amqplib;
 
 /** A connection to the server. It never reconnects by itself. */
-export type Link = {
+export type Connection = {
   readonly model: ChannelModel;
   /** Why the server takes no messages at the moment; `undefined`: it does. */
   readonly blocked: string | undefined;
@@ -32,13 +32,13 @@ export async function connect(
   name: string,
   signal: AbortSignal,
   lost: (reason: BindingError) => void,
-): Promise<Link> {
+): Promise<Connection> {
   const { address, socket } = optionsOf(driver, metadata, name);
   const where = `${address.hostname}:${address.port}`;
   let model: ChannelModel;
   try {
     const connecting = driver.connect(address, socket);
-    model = await unlessAborted(connecting, signal, `connecting to RabbitMQ at ${where}`, discard);
+    model = await abortable(connecting, signal, `connecting to RabbitMQ at ${where}`, discard);
   } catch (error) {
     // Of this refusal the driver keeps neither the code nor the text.
     const refused = /ConnectionOpenOk; got <ConnectionClose/.test(messageOf(error));
@@ -55,7 +55,11 @@ export async function connect(
   return linkOf(model, where, lost);
 }
 
-function linkOf(model: ChannelModel, where: string, lost: (reason: BindingError) => void): Link {
+function linkOf(
+  model: ChannelModel,
+  where: string,
+  lost: (reason: BindingError) => void,
+): Connection {
   let blocked: string | undefined;
   let ended: BindingError | undefined;
   let closing = false;
@@ -165,8 +169,8 @@ function numberOr(text: string | null, otherwise: number): number {
   return text !== null && /^\d+$/.test(text) ? Number(text) : otherwise;
 }
 
-/** Gives up with the signal. The driver cannot be told to: what still comes about is discarded. */
-export async function unlessAborted<Result>(
+/** Fails when the signal aborts. The driver cannot be told to: what still comes about is discarded. */
+export async function abortable<Result>(
   running: Promise<Result>,
   signal: AbortSignal,
   what: string,

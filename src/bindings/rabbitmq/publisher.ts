@@ -3,7 +3,7 @@ import type { ConfirmChannel, Message, Options } from "amqplib";
 import { BindingError, messageOf } from "../../errors.ts";
 import { aborted, failure } from "./failures.ts";
 import type { RabbitmqMetadata } from "./fields.ts";
-import type { Link } from "./link.ts";
+import type { Connection } from "./link.ts";
 import { useQueue } from "./queue.ts";
 import { SharedWrites } from "./shared-writes.ts";
 
@@ -11,7 +11,7 @@ type Pending = { readonly content: Buffer; readonly options: Options.Publish; re
 
 /** Sends to the component's queue and waits until the server has each message. */
 export class Publisher {
-  readonly #link: Link;
+  readonly #link: Connection;
   readonly #channel: ConfirmChannel;
   readonly #metadata: RabbitmqMetadata;
   readonly #pending = new Set<Pending>();
@@ -19,7 +19,7 @@ export class Publisher {
   #isDeclaring = false;
   #channelError: BindingError | undefined;
 
-  constructor(link: Link, channel: ConfirmChannel, metadata: RabbitmqMetadata) {
+  constructor(link: Connection, channel: ConfirmChannel, metadata: RabbitmqMetadata) {
     this.#link = link;
     this.#channel = channel;
     this.#metadata = metadata;

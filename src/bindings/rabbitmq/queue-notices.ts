@@ -21,7 +21,7 @@ export function queueNotices(
     const wanted = Number.isFinite(attempts) ? `${attempts} attempts` : "attempts without end";
     texts.push(
       `the delivery limit of queue ${queueName} is ${deliveryLimit}, and the policy has ${wanted}: the server ${fate}` +
-        ` when a message is given back more often, as each end of the process or the connection does with what is unhandled`,
+        ` when a message is returned more often, as each end of the process or the connection does with what is unhandled`,
     );
   }
   return texts;

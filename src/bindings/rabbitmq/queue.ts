@@ -8,7 +8,7 @@ import { differenceOf, fieldOfRefusal, type Difference } from "./queue-differenc
 export type Queue = {
   /** In what it differs from the metadata; none: it is as the metadata says. */
   readonly differences: readonly Difference[];
-  /** How often a message may be given back; `undefined`: no limit is known. */
+  /** How often a message may be returned; `undefined`: no limit is known. */
   readonly deliveryLimit: number | undefined;
   /** Where the server puts what it gives up. */
   readonly deadLetterExchange: string | undefined;
@@ -51,7 +51,7 @@ export async function useQueue(model: ChannelModel, metadata: RabbitmqMetadata):
 export function streamRefusal({ queueName }: RabbitmqMetadata): BindingError {
   return new BindingError(
     "invalid_argument",
-    `queue ${queueName} is a stream, which takes nothing back and is not read here: name another queue, or say direction: output to send to it only`,
+    `queue ${queueName} is a stream, which cannot be read here, since a stream takes no message back: name another queue, or say direction: output to send to it only`,
   );
 }
 

@@ -10,7 +10,7 @@ import type { RedisMetadata } from "./fields.ts";
 export type Token = { readonly token: string; readonly until: number };
 
 /** What is assumed of a token that does not say when it ends. Milliseconds. */
-const unsaidLife = 300_000;
+const defaultLifetime = 300_000;
 
 /**
  * Prepares to ask the OAuth server for tokens with a signed assertion (RFC 7523). Throws where a field
@@ -97,7 +97,7 @@ async function ask(
     );
   }
   const life = "expires_in" in fields ? Number(fields.expires_in) * 1000 : Number.NaN;
-  return { token: fields.access_token, until: Date.now() + (life > 0 ? life : unsaidLife) };
+  return { token: fields.access_token, until: Date.now() + (life > 0 ? life : defaultLifetime) };
 }
 
 function post(

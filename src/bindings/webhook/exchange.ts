@@ -19,7 +19,7 @@ export class Exchange {
   /** The app has it, or will. */
   delivered = false;
   /** Aborted when the answer is out or the sender has gone: an event that is still unhandled is the sender's again. */
-  readonly withdrawn = new AbortController();
+  readonly revoked = new AbortController();
   /** Called once, when the answer is out or the sender has gone. */
   onClosed: () => void = () => undefined;
   /** Resolves when the answer is out or the sender has gone. */

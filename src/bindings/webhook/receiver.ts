@@ -47,7 +47,7 @@ export class Receiver {
     exchange.onClosed = () => {
       this.#open.delete(exchange);
       this.#leave(exchange);
-      exchange.withdrawn.abort();
+      exchange.revoked.abort();
     };
     if (!methods.includes(request.method ?? "")) {
       return exchange.refuse(405, "the method is not taken here", { allow: methods.join(", ") });
@@ -57,7 +57,7 @@ export class Receiver {
       return exchange.refuse(413, "the body is too large");
     }
     this.#receive(exchange).catch((error: unknown) => {
-      this.#options.reading.logger.error({ reason: messageOf(error) }, "request not taken");
+      this.#options.reading.logger.error({ reason: messageOf(error) }, "request not accepted");
       exchange.unavailable();
     });
   }
@@ -139,7 +139,7 @@ export class Receiver {
         exchange.delivered = true;
         await reading.deliver([event]);
       } catch (error) {
-        reading.logger.warn({ reason: messageOf(error) }, "request not handed over");
+        reading.logger.warn({ reason: messageOf(error) }, "request not delivered");
         exchange.unavailable();
       }
     }

@@ -10,7 +10,7 @@ export function requestEvent(
   metadata: WebhookMetadata,
   settle: InboundEvent["settle"],
 ): InboundEvent {
-  const { request, query, body, receivedAt, withdrawn } = exchange;
+  const { request, query, body, receivedAt, revoked } = exchange;
   const id = idOf(exchange, metadata);
   const [path = ""] = (request.url ?? "").split("?", 1);
   const contentType = request.headers["content-type"];
@@ -28,7 +28,7 @@ export function requestEvent(
     id: id || randomUUID(),
     idIsMadeUp: !id,
     signedDigest: signedDigestOf(exchange, metadata),
-    withdrawn: withdrawn.signal,
+    revoked: revoked.signal,
     settle,
   };
 }

@@ -15,7 +15,7 @@ import { onExhaustedField } from "../delivery/on-exhausted.ts";
 export const componentFields = {
   direction: string({
     description:
-      "`input`, `output` or both, separated by a comma. Said, the app is not asked whether it wants the input; unsaid, both.",
+      "`input`, `output` or both, separated by a comma. If it is set, the app is not asked whether it wants the input. Default: both.",
     example: "input",
   }),
   route: string({
@@ -85,7 +85,7 @@ export const componentFields = {
   }),
   stallTimeout: duration({
     description:
-      "The input is connected anew when events wait at its source and none comes, though the app is there and has room, for this long. 0: never.",
+      "The input reconnects when events wait at its source and none comes, though the app is there and has room, for this long. 0: never.",
     direction: "input",
     default: "60s",
     bare: "ms",

@@ -6,7 +6,7 @@ import { readReadiness } from "./readiness.ts";
 import type { ComponentChange } from "./reload.ts";
 import type { RuntimeLogger } from "../runtime-logger.ts";
 import type { ComponentStatus } from "../status.ts";
-import { takeOver } from "./take-over.ts";
+import { replaceComponent } from "./replacement.ts";
 
 export type SlotOptions = {
   readonly name: string;
@@ -87,7 +87,7 @@ export class ComponentSlot {
       if (this.#drain !== undefined)
         throw new BindingError(
           "unavailable",
-          `${this.#options.name} is not opened anew: the runtime stops`,
+          `${this.#options.name} is not reopened: the runtime stops`,
         );
       const old = this.#current;
       if (old !== undefined) await this.#follow(old, old.spec);
@@ -210,8 +210,8 @@ export class ComponentSlot {
     if (typeof next === "string") throw new BindingError("invalid_argument", next);
     this.#next = next;
     try {
-      await takeOver(old, next, {
-        onProved: () => (this.#proved = true),
+      await replaceComponent(old, next, {
+        onVerified: () => (this.#proved = true),
         switchOutputs: () => this.#switch(next),
       });
     } finally {

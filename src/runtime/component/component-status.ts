@@ -108,8 +108,8 @@ function currentState({
   if (state !== "running" || delivery === undefined || app === undefined)
     return { state, reason, since };
   if (!app.available) return { state: "waiting for app", reason: app.unavailableReason, since };
-  const { trouble, heldBy: held } = delivery;
-  if (trouble !== undefined) return { state: "stalled", reason: trouble.reason, since };
+  const { blockage, heldBy: held } = delivery;
+  if (blockage !== undefined) return { state: "stalled", reason: blockage.reason, since };
   if (held === undefined) return { state, reason, since };
   const text = `the window is full behind ${held.label}, which waits since ${held.since.toISOString()}`;
   return { state: "stalled", reason: text, since };

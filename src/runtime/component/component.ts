@@ -14,13 +14,13 @@ import { Notices } from "./notices.ts";
 import { openComponent, type Opened, type OpenedComponent } from "./opening.ts";
 import { OpeningWaiters } from "./opening-waiters.ts";
 import { ownPolicies } from "./own-policy.ts";
-import { pause } from "../pause.ts";
+import { delay } from "../delay.ts";
 import { readinessOf, readReadiness, type Readiness } from "./readiness.ts";
 import { cutCauseOf, Reopening } from "./reopening.ts";
 import { StateLog } from "./state-log.ts";
 import type { ComponentStatus } from "../status.ts";
-import { Trial } from "./trial.ts";
-import { Stall, Vigil } from "./vigil.ts";
+import { TimedPromise } from "./timed-promise.ts";
+import { Stall, ConnectionMonitor } from "./connection-monitor.ts";
 
 /** Which component a driver's stray exception belongs to: set while its binding opens and reads. */
 const owner = new AsyncLocalStorage<Component>();
@@ -62,9 +62,9 @@ export class Component {
   #rebuilds = 0;
   /** Rebuilds since the last event: each makes the next stall be told later. */
   #standstills = 0;
-  #vigil: Vigil | undefined;
+  #monitor: ConnectionMonitor | undefined;
   /** Whether it can begin to read in place of the one before it. */
-  #beginning: Trial | undefined;
+  #beginning: TimedPromise | undefined;
   #refusal = "";
   #successor: Component | undefined;
   #use: (() => void) | undefined;
@@ -93,7 +93,7 @@ export class Component {
       notice: (text) => this.#notices.add(text),
       received: (events) => {
         this.#standstills = 0;
-        this.#vigil?.received(events);
+        this.#monitor?.received(events);
       },
       onState: (wanted, reason) => this.#subscriptionState(wanted, reason),
     });
@@ -119,14 +119,14 @@ export class Component {
    * Opens beside the component that it is to follow, silently; nothing is read. Rejects with what keeps it
    * from being open within its `initTimeout`; it must be closed then.
    */
-  prove(): Promise<void> {
-    void this.input.handOver(0);
+  verify(): Promise<void> {
+    void this.input.stopReading(0);
     const { initTimeout } = this.spec;
-    const trial = new Trial(initTimeout, `it could not be opened within ${initTimeout} ms`);
+    const timed = new TimedPromise(initTimeout, `it could not be opened within ${initTimeout} ms`);
     this.#run = this.#live(false, (error) =>
-      error === undefined ? trial.done() : trial.failed(error),
+      error === undefined ? timed.resolve() : timed.reject(error),
     );
-    return trial.ended;
+    return timed.promise;
   }
 
   /**
@@ -136,13 +136,13 @@ export class Component {
   async follow(old: Component): Promise<void> {
     this.input.continueFrom(old.input);
     this.#rebuilds = old.#rebuilds;
-    const trial = new Trial(longestBeginning, "it did not begin to read in time");
-    this.#beginning = trial;
+    const timed = new TimedPromise(longestBeginning, "it did not begin to read in time");
+    this.#beginning = timed;
     this.input.readAgain();
     const begins = this.#directions.input && this.#options.app !== undefined;
-    if (this.#opened === undefined) trial.failed(new Error("its connection was lost again"));
-    else if (!begins || !this.input.mayRead) trial.done();
-    await trial.ended;
+    if (this.#opened === undefined) timed.reject(new Error("its connection was lost again"));
+    else if (!begins || !this.input.mayRead) timed.resolve();
+    await timed.promise;
     this.#beginning = undefined;
     this.#log.announce();
   }
@@ -180,7 +180,7 @@ export class Component {
         paused: this.input.paused,
       },
       readiness: this.#settings === undefined ? this.#readiness : readinessOf(this.#settings),
-      backlog: this.#vigil?.backlog,
+      backlog: this.#monitor?.backlog,
       breakers: breakersOf(this.policies, this.#directions),
     });
   }
@@ -237,7 +237,7 @@ export class Component {
 
   /** Ends the input for good: see `Runtime.drain`. */
   drain(deadline: number): Promise<{ abandoned: number }> {
-    this.#beginning?.done();
+    this.#beginning?.resolve();
     return this.input.drain(deadline);
   }
 
@@ -286,7 +286,7 @@ export class Component {
         this.#failed(error, wasOpen);
         tried(error);
       }
-      await pause(this.#reopening.pause, signal);
+      await delay(this.#reopening.pause, signal);
     }
     tried(new Error("it was closed"));
   }
@@ -343,11 +343,11 @@ export class Component {
   #subscriptionState(wanted: boolean, reason: string): void {
     if (wanted || this.#directions.output) this.#log.set("running", reason);
     else this.#log.set("waiting for app", reason);
-    this.#beginning?.done();
+    this.#beginning?.resolve();
   }
 
   #watchOver(opened: Opened): Disposable {
-    const vigil = new Vigil({
+    const monitor = new ConnectionMonitor({
       binding: this.binding,
       opened,
       stallTimeout: (this.#settings?.stallTimeout ?? 0) * 2 ** Math.min(5, this.#standstills),
@@ -359,11 +359,11 @@ export class Component {
         this.#lose?.(stall);
       },
     });
-    this.#vigil = vigil;
+    this.#monitor = monitor;
     return {
       [Symbol.dispose]: () => {
-        vigil.end();
-        this.#vigil = undefined;
+        monitor.end();
+        this.#monitor = undefined;
       },
     };
   }
@@ -372,7 +372,7 @@ export class Component {
     const reason = this.#reopening.ended(end);
     if (reason instanceof Stall) this.#log.set("stalled", reason.message);
     else this.#log.fail(reason, wasOpen);
-    this.#beginning?.failed(reason);
+    this.#beginning?.reject(reason);
   }
 
   #shown() {

@@ -2,7 +2,7 @@ import type { AnyBinding } from "../../binding.ts";
 import type { ComponentSpec } from "../../component.ts";
 import type { App } from "../app.ts";
 import { readDefinition, type Definition } from "./opening.ts";
-import { pause } from "../pause.ts";
+import { delay } from "../delay.ts";
 
 export type FirstUseOptions = {
   readonly spec: ComponentSpec;
@@ -63,6 +63,6 @@ async function untilWanted(
 async function appMayWant(app: App, signal: AbortSignal): Promise<void> {
   const changed = new AbortController();
   const unsubscribe = app.onAvailability(() => changed.abort());
-  await pause(askAgainAfter, AbortSignal.any([signal, changed.signal]));
+  await delay(askAgainAfter, AbortSignal.any([signal, changed.signal]));
   unsubscribe();
 }

@@ -152,7 +152,7 @@ export class Input {
   }
 
   /** Reads no more until {@link Input.readAgain}; resolves once the reading has ended. */
-  handOver(deadline: number): Promise<{ abandoned: number }> {
+  stopReading(deadline: number): Promise<{ abandoned: number }> {
     return this.#hold("handing over", deadline);
   }
 
@@ -176,9 +176,9 @@ export class Input {
   }
 
   /** See `Delivery.redrive`. `state`: what the component does, for the error where it reads nothing now. */
-  async redrive(letter: DeadLetter, state: string, signal?: AbortSignal): Promise<Redriven> {
+  async redrive(deadLetter: DeadLetter, state: string, signal?: AbortSignal): Promise<Redriven> {
     if (this.#delivery !== undefined && this.#subscription !== undefined)
-      return this.#delivery.redrive(letter, signal);
+      return this.#delivery.redrive(deadLetter, signal);
     const text = `component ${this.#options.name} reads nothing now (${state}); redrive once it runs`;
     throw new BindingError("failed_precondition", text);
   }

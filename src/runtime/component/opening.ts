@@ -4,7 +4,7 @@ import { BindingError, messageOf } from "../../errors.ts";
 import { parseFields } from "../../metadata/parse.ts";
 import { componentFields, parseDirections, type ComponentSettings } from "./component-fields.ts";
 import { redactor, withoutSecrets, type Redact } from "../secrets.ts";
-import { unlessAborted } from "../unless-aborted.ts";
+import { abortable } from "../abortable.ts";
 
 /** What an opened component needs to be invoked. */
 export type Opened = {
@@ -112,7 +112,7 @@ async function connect(
     }),
   );
   try {
-    return await unlessAborted(
+    return await abortable(
       opening,
       signal,
       () => new BindingError("unavailable", "opening took too long", { effect: "unsent" }),

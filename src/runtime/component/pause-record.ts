@@ -1,7 +1,7 @@
 import type { Logger } from "../../binding.ts";
 import { messageOf } from "../../errors.ts";
 import type { PauseStore } from "../../store/store.ts";
-import { inTime } from "../in-time.ts";
+import { withTimeout } from "../timeout.ts";
 import type { Pause } from "../status.ts";
 
 /** In milliseconds: a disk that hangs must keep neither what is well from being read nor an operator waiting. */
@@ -26,7 +26,7 @@ export class PauseRecord {
   /** What an earlier process has left. */
   async recall(): Promise<Pause | undefined> {
     const trouble = "whether it was paused before cannot be read; it is not paused now";
-    const stored = await this.#inTime(this.#store?.load(this.#component), trouble);
+    const stored = await this.#withTimeout(this.#store?.load(this.#component), trouble);
     if (stored === undefined) return undefined;
     const { by, reason, since } = stored;
     this.#logger.info({ by, reason, since: new Date(since) }, "input is paused as it was before");
@@ -36,21 +36,21 @@ export class PauseRecord {
   async keep({ by, reason, since }: Pause): Promise<void> {
     const pause = { by, reason, since: since.getTime() };
     const trouble = "the pause cannot be stored; it ends with the process";
-    await this.#inTime(this.#store?.put(this.#component, pause), trouble);
+    await this.#withTimeout(this.#store?.put(this.#component, pause), trouble);
   }
 
   async forget(): Promise<void> {
     const trouble = "the end of the pause cannot be stored; the next process may pause it again";
-    await this.#inTime(this.#store?.remove(this.#component), trouble);
+    await this.#withTimeout(this.#store?.remove(this.#component), trouble);
   }
 
-  async #inTime<Value>(
+  async #withTimeout<Value>(
     work: Promise<Value> | undefined,
     trouble: string,
   ): Promise<Value | undefined> {
     if (work === undefined) return undefined;
     try {
-      return await inTime(work, longest, "the store gave no answer");
+      return await withTimeout(work, longest, "the store gave no answer");
     } catch (error) {
       this.#logger.warn({ reason: messageOf(error) }, trouble);
       return undefined;

@@ -22,7 +22,7 @@ export type SubscriptionOptions = {
 const askNoAgainAfter = 60_000;
 /** The pauses after an answer that decides nothing grow up to this. */
 const longestPause = 5_000;
-/** A step of ending that a dead connection holds up is given up after this long. */
+/** A step of ending that a dead connection holds up is abandoned after this long. */
 const longestStep = 10_000;
 
 /**
@@ -56,13 +56,13 @@ export class Subscription {
 
   start(): void {
     this.#running = this.#run().catch((error: unknown) => {
-      // One that was given up in its beginning has not failed.
+      // One that was cancelled in its beginning has not failed.
       if (!this.#ended.signal.aborted) this.#options.failed(error);
     });
   }
 
   /**
-   * Stops reading, waits for the app up to `deadline` ms, confirms what was settled, gives up the consumer.
+   * Stops reading, waits for the app up to `deadline` ms, confirms what was settled, releases the consumer.
    * Called again with less time, the app has that.
    */
   end(deadline: number): Promise<{ abandoned: number }> {
@@ -155,7 +155,7 @@ export class Subscription {
     } catch (error) {
       this.#options.logger.warn(
         { step, reason: messageOf(error) },
-        "ending the input did not go smoothly",
+        "the input could not be closed cleanly",
       );
     } finally {
       clearTimeout(timer);

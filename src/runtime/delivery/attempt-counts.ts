@@ -4,7 +4,7 @@ import type { AttemptCount, DeadLetter } from "../../store/records.ts";
 import type { AttemptStore } from "../../store/store.ts";
 import type { Entry } from "./entry.ts";
 import { fingerprintOf, identityOf, type Identity } from "./identity.ts";
-import { Patience } from "../patience.ts";
+import { FailFastTimeout } from "../fail-fast-timeout.ts";
 
 /** As many marks as the store loads; an older event that comes again is attempted once more. */
 const mostKnown = 10_000;
@@ -26,7 +26,7 @@ export class AttemptCounts {
   readonly #logger: Logger;
   /** By the event's id, or by its fingerprint where it has none: those may be several equal events. */
   readonly #known = new Map<string, Known[]>();
-  readonly #patience = new Patience();
+  readonly #timeout = new FailFastTimeout();
   #inTrouble = false;
 
   /** Without a store nothing is kept, and nothing is said about it. */
@@ -42,7 +42,7 @@ export class AttemptCounts {
       const counts = (await this.#store?.load(this.#component)) ?? [];
       for (const count of counts.toReversed()) this.#keep(keyOf(count), count);
     } catch (error) {
-      this.#tell(error, "attempts of before cannot be read; events that failed begin anew");
+      this.#tell(error, "earlier attempts cannot be read; failed events are counted from zero");
     }
   }
 
@@ -97,7 +97,7 @@ export class AttemptCounts {
   }
 
   /** Its source has been told that the event, now in the dead letters, is handled. */
-  told(entry: Entry): void {
+  deadLetterAcknowledged(entry: Entry): void {
     const { identity, fingerprint } = identify(entry);
     if (entry.event.id !== undefined)
       this.#keep(identity, { ...countOf(entry, entry.failed), deadLettered: true, told: true });
@@ -105,10 +105,10 @@ export class AttemptCounts {
   }
 
   /**
-   * A dead letter's event was handled, or given up: should it come again, it is attempted. But not where its source
+   * A dead letter's event was handled, or dropped: should it come again, it is attempted. But not where its source
    * may not have been told yet: that would have it handled twice, and it becomes a dead letter once more.
    */
-  letterGone({ identity }: DeadLetter): void {
+  deadLetterRemoved({ identity }: DeadLetter): void {
     const key = this.#known.has(identity) ? identity : identity.split("/", 1).join();
     const counts = this.#known.get(key);
     const left = counts?.filter((one) => one.identity !== identity || !one.told) ?? [];
@@ -117,12 +117,13 @@ export class AttemptCounts {
   }
 
   /**
-   * It goes back to its source. An attempt that was noted and never went out is taken back; a first one that has
+   * It goes back to its source. An attempt that was noted and never went out is undone; a first one that has
    * failed is noted now. One that is exhausted begins anew, unless it only could not be put where it belongs.
    */
   returned(entry: Entry): void {
-    const { failed, noted, exhausted, overdue, pause } = entry;
-    const comesBack = overdue && failed > 0 && (exhausted === undefined || pause !== undefined);
+    const { failed, noted, exhausted, leaseExpired, pause } = entry;
+    const comesBack =
+      leaseExpired && failed > 0 && (exhausted === undefined || pause !== undefined);
     const isKept = comesBack || noted > failed || exhausted === undefined;
     if (this.#store !== undefined && noted !== failed && isKept) void this.#write(entry, failed);
     if (!comesBack) return;
@@ -136,10 +137,10 @@ export class AttemptCounts {
     if (entry.event.id !== undefined) this.#keep(entry.event.id, count);
     try {
       const store = this.#store;
-      await this.#patience.ask(async () => store?.begin(this.#component, count));
+      await this.#timeout.run(async () => store?.begin(this.#component, count));
       this.#inTrouble = false;
     } catch (error) {
-      this.#tell(error, "attempts cannot be noted; a restart begins counting anew");
+      this.#tell(error, "attempts cannot be stored; a restart counts them from zero");
     }
   }
 

@@ -1,10 +1,10 @@
-import type { Breaker, Pass } from "../../policy/policy.ts";
-import type { Trouble } from "./exhaustion.ts";
+import type { Breaker, Permit } from "../../policy/policy.ts";
+import type { Blockage } from "./exhaustion.ts";
 
 /** Lets events through as a component's circuit breaker says, and remembers since when it does not. */
 export class BreakerGate {
   readonly #onPass: () => void;
-  #closed: (Trouble & { readonly unsubscribe: () => void }) | undefined;
+  #closed: (Blockage & { readonly unsubscribe: () => void }) | undefined;
 
   /** `onPass` is called when it may let through more than before. */
   constructor(onPass: () => void) {
@@ -12,12 +12,12 @@ export class BreakerGate {
   }
 
   /** Why nothing is let through, and since when; `undefined`: something is. */
-  get trouble(): Trouble | undefined {
+  get blockage(): Blockage | undefined {
     return this.#closed;
   }
 
   /** Whether one more may go through now: `undefined` if not. */
-  enter(breaker: Breaker): Pass | undefined {
+  enter(breaker: Breaker): Permit | undefined {
     const pass = breaker.enter();
     if (pass !== undefined) {
       this.close();

@@ -3,7 +3,7 @@ import { messageOf } from "../../errors.ts";
 import { string, type Field, type Parsed } from "../../metadata/fields.ts";
 import { closest } from "../../metadata/suggest.ts";
 import type { ClaimStore } from "../../store/store.ts";
-import { Patience } from "../patience.ts";
+import { FailFastTimeout } from "../fail-fast-timeout.ts";
 
 /**
  * The component field `deduplicate`: `undefined` is off, `id` the source's, `signature` what the sender has signed, else a
@@ -15,7 +15,7 @@ export type DeduplicateBy = { readonly header: string } | "id" | "signature" | u
 export function deduplicateField(): Field<DeduplicateBy, true> {
   const text = string({
     description:
-      "Leave out events that were handled before: told by the source's own `id`, by what the sender has signed (`signature`, for webhooks), or by the value of `header:NAME`; `off`: deliver all.",
+      "Leave out events that were handled before: identified by the source's own `id`, by what the sender has signed (`signature`, for webhooks), or by the value of `header:NAME`; `off`: deliver all.",
     direction: "input",
     default: "off",
   });
@@ -58,7 +58,7 @@ export class Deduplication {
   readonly #options: DeduplicationOptions;
   /** The events that are with us now, with those that wait for what becomes of them. */
   readonly #held = new Map<string, (() => void)[]>();
-  readonly #patience = new Patience();
+  readonly #timeout = new FailFastTimeout();
   #inTrouble = false;
   #warned = false;
 
@@ -104,16 +104,13 @@ export class Deduplication {
     const { claims, component, window } = this.#options;
     try {
       const claim =
-        claims && (await this.#patience.ask(() => claims.claim(component, key, "", window)));
+        claims && (await this.#timeout.run(() => claims.claim(component, key, "", window)));
       this.#inTrouble &&= claims === undefined;
       if (claim?.state !== "done") return true;
       this.#free(key);
       return false;
     } catch (error) {
-      this.#tell(
-        messageOf(error),
-        "events cannot be told from their duplicates; all are delivered",
-      );
+      this.#tell(messageOf(error), "duplicates cannot be recognised; all events are delivered");
       return true;
     }
   }
@@ -123,7 +120,7 @@ export class Deduplication {
     const { claims, component, window } = this.#options;
     try {
       if (claims !== undefined)
-        await this.#patience.ask(() => claims.complete(component, key, "", undefined, window));
+        await this.#timeout.run(() => claims.complete(component, key, "", undefined, window));
     } catch (error) {
       this.#tell(messageOf(error), "a handled event cannot be marked; a duplicate is delivered");
     }

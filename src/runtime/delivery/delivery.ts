@@ -8,24 +8,24 @@ import { attempt, completeFanOut, takes, type Answered } from "./attempt.ts";
 import { BreakerGate } from "./breaker-gate.ts";
 import { Deduplication } from "./deduplication.ts";
 import { usualMaxInFlight, type DeliveryOptions } from "./delivery-options.ts";
-import { Endings, type Conclusion, type Progress } from "./endings.ts";
+import { EventSettlement, type Conclusion, type Progress } from "./settlement.ts";
 import { Entry, type Exhausted } from "./entry.ts";
 import type { EventCounts } from "./event-counts.ts";
-import { Exhaustion, type Trouble } from "./exhaustion.ts";
+import { Exhaustion, type Blockage } from "./exhaustion.ts";
 import { keyOf, type Lane } from "./lane.ts";
 import { Lanes } from "./lanes.ts";
 import { Preparation } from "./preparation.ts";
 import { redrivenEvent, type Redriven } from "./redrive.ts";
-import { TakingBack } from "./taking-back.ts";
+import { Revocation } from "./revocation.ts";
 import { Unfinished } from "./unfinished.ts";
 import { Waiters } from "../waiters.ts";
 import { Windows, type Window } from "./window.ts";
 
 const stopping = "the runtime stops";
 /** How long an app that was reached and took nothing is left alone, in milliseconds. */
-const breath = 50;
+const unsentPause = 50;
 /** The least pause before an event that could not be put where it belongs is put there again, in milliseconds. */
-const leastStay = 1000;
+const disposalPause = 1000;
 
 /**
  * The way in of one component: batches from the source go through a window into lanes by key, from
@@ -42,8 +42,8 @@ export class Delivery {
   readonly #lanes: Lanes;
   readonly #windows = new Windows();
   readonly #exhaustion: Exhaustion;
-  readonly #takingBack: TakingBack;
-  readonly #endings: Endings;
+  readonly #revocation: Revocation;
+  readonly #settlement: EventSettlement;
   readonly #preparation: Preparation;
   /** The events that have not ended. */
   readonly unfinished: Unfinished;
@@ -70,22 +70,22 @@ export class Delivery {
     const deduplication =
       by && new Deduplication({ claims: store?.claims, component, by, window, logger });
     this.#exhaustion = new Exhaustion(options, counts);
-    this.#takingBack = new TakingBack(options, {
+    this.#revocation = new Revocation(options, {
       lanes: this.#lanes,
-      giveBack: (entry, reason) => this.#return(entry, reason),
-      afterwards: () => {
+      returnEvent: (entry, reason) => this.#return(entry, reason),
+      onReturned: () => {
         if (this.#lanes.queued < this.#maxInFlight) this.#room.wake();
         this.#tellCredit();
       },
     });
     this.#preparation = new Preparation(counts, deduplication);
-    this.#endings = new Endings(options, {
+    this.#settlement = new EventSettlement(options, {
       ...{ counts, deduplication, exhaustion: this.#exhaustion },
-      takingBack: this.#takingBack,
+      revocation: this.#revocation,
     });
     this.unfinished = new Unfinished(options, {
       ...{ lanes: this.#lanes, exhaustion: this.#exhaustion },
-      ...{ closed: () => this.#gate.trouble, halted: () => this.#halted },
+      ...{ closed: () => this.#gate.blockage, halted: () => this.#halted },
     });
     this.#unsubscribe = [app.onAvailability(this.#pumpAgain), options.onPolicy(this.#gate.renew)];
     if (app.intake !== undefined) this.#unsubscribe.push(app.intake.onRoom(this.#pumpAgain));
@@ -100,12 +100,12 @@ export class Delivery {
   }
 
   get counts(): EventCounts {
-    return this.#endings.counts;
+    return this.#settlement.counts;
   }
 
   /** For whoever watches whether it goes on. */
   get progress(): Progress {
-    const { settled, lastSettledAt } = this.#endings;
+    const { settled, lastSettledAt } = this.#settlement;
     return { delivered: this.#delivered, settled, lastSettledAt, oldest: this.#windows.oldest };
   }
 
@@ -115,8 +115,8 @@ export class Delivery {
   }
 
   /** Why events stand still though the app is there; `undefined`: they do not. */
-  get trouble(): Trouble | undefined {
-    return this.#exhaustion.trouble ?? this.#gate.trouble;
+  get blockage(): Blockage | undefined {
+    return this.#exhaustion.blockage ?? this.#gate.blockage;
   }
 
   /** Takes events in and resolves when there is room for more of this source. */
@@ -132,24 +132,24 @@ export class Delivery {
 
   /**
    * Delivers a dead letter's event with fresh attempts, behind what its key has waiting. Exhausted once more, it is
-   * put back as the same letter. Resolves once it is handled, which leaves removing the letter to the caller,
+   * put back as the same dead letter. Resolves once it is handled, which leaves removing the dead letter to the caller,
    * or once it is not. Rejects with a `BindingError` where nothing is delivered.
    */
-  redrive(letter: DeadLetter, signal?: AbortSignal): Promise<Redriven> {
+  redrive(deadLetter: DeadLetter, signal?: AbortSignal): Promise<Redriven> {
     if (this.#stopped || this.#halted) {
       const text = `component ${this.#options.name} delivers nothing now; resume it first`;
       return Promise.reject(new BindingError("failed_precondition", text));
     }
     return new Promise((resolve) => {
-      const event = redrivenEvent(letter, signal, resolve);
-      this.#enter(event, this.#windows.of("redriven dead letters"), letter);
+      const event = redrivenEvent(deadLetter, signal, resolve);
+      this.#enter(event, this.#windows.of("redriven dead letters"), deadLetter);
       this.#pump();
     });
   }
 
-  /** A dead letter of the component is no more: see {@link AttemptCounts.letterGone}. */
-  letterGone(letter: DeadLetter): void {
-    this.#options.counts.letterGone(letter);
+  /** A dead letter of the component is no more: see {@link AttemptCounts.deadLetterRemoved}. */
+  deadLetterRemoved(deadLetter: DeadLetter): void {
+    this.#options.counts.deadLetterRemoved(deadLetter);
   }
 
   /**
@@ -161,14 +161,14 @@ export class Delivery {
     clearTimeout(this.#hold);
     this.#gate.close();
     for (const unsubscribe of this.#unsubscribe) unsubscribe();
-    for (const lane of this.#lanes.resting) this.#returnLane(lane, stopping);
+    for (const lane of this.#lanes.idle) this.#returnLane(lane, stopping);
     this.#room.wake();
     if (this.#inFlight > 0) {
-      const giveUp = (): void => {
+      const abandon = (): void => {
         this.#abandoned = this.#inFlight;
         this.#abort.abort(new Error("the time for stopping has passed"));
       };
-      const timer = setTimeout(giveUp, Math.min(deadline, longestTimer));
+      const timer = setTimeout(abandon, Math.min(deadline, longestTimer));
       await this.#idle.next();
       clearTimeout(timer);
     }
@@ -185,10 +185,10 @@ export class Delivery {
     this.#delivered++;
     window.enter(entry);
     if (this.#stopped) return this.#return(entry, stopping);
-    if (event.withdrawn?.aborted) return this.#return(entry, "its source took it back");
-    this.#takingBack.enter(entry);
+    if (event.revoked?.aborted) return this.#return(entry, "revoked by its source");
     if (redriven === undefined) this.#preparation.recall(entry, this.#options.policy.retry);
     const lane = this.#lanes.enter(entry, keyOf(event, this.#options.orderKey));
+    this.#revocation.enter(lane, entry);
     if (entry.pause !== undefined && lane.entries.length === 1) this.#rest(lane);
   }
 
@@ -282,7 +282,7 @@ export class Delivery {
   #conclude(lane: Lane, entry: Entry, outcome: Conclusion): void {
     this.#inFlight--;
     lane.out--;
-    if (!this.#endings.conclude(lane, entry, outcome)) lane.ending = true;
+    if (!this.#settlement.conclude(lane, entry, outcome)) lane.ending = true;
     if (lane.ending) {
       this.#inFlight -= lane.putBackWaiting();
       if (lane.out === 0) this.#beginAgain(lane, "reason" in outcome ? outcome.reason : "");
@@ -312,9 +312,9 @@ export class Delivery {
     if (disposal.kind === "done") {
       const { settlement, end } = disposal;
       lane.remove(entry);
-      this.#endings.end(entry, settlement, end);
+      this.#settlement.end(entry, settlement, end);
     } else {
-      entry.pause = Math.max(leastStay, this.#options.policy.retry.max);
+      entry.pause = Math.max(disposalPause, this.#options.policy.retry.max);
       if (disposal.kind === "halt") this.#halt(disposal.reason);
     }
     this.#beginAgain(lane, exhausted.reason, 0);
@@ -330,11 +330,11 @@ export class Delivery {
 
   /**
    * All that was sent of the lane has come back: it begins anew from its first unhandled event. Where nothing asks
-   * for a pause nothing was attempted: the app's availability starts it again, or that it had a breath.
+   * for a pause nothing was attempted: the app's availability starts it again, or a short pause.
    */
-  #beginAgain(lane: Lane, reason: string, rest = breath): void {
+  #beginAgain(lane: Lane, reason: string, rest = unsentPause): void {
     this.#lanes.rewind(lane);
-    this.#takingBack.sweep(lane, reason);
+    this.#revocation.sweep(lane, reason);
     if (this.#stopped) return this.#endLane(lane, reason);
     if (lane.entries.length === 0) return this.#lanes.forget(lane);
     if (lane.mustDispose) return this.#lanes.listFirst(lane);
@@ -383,7 +383,7 @@ export class Delivery {
   }
 
   #return(entry: Entry, reason: string): void {
-    this.#endings.end(entry, { outcome: "returned", reason }, { how: "returned", reason });
+    this.#settlement.end(entry, { outcome: "returned", reason }, { how: "returned", reason });
   }
 
   #tellCredit(): void {

@@ -4,8 +4,7 @@ import type { Reply } from "../app.ts";
 import type { FanOut } from "./fan-out.ts";
 import type { Identity } from "./identity.ts";
 import { traceOf } from "../trace.ts";
-import type { Lane } from "./lane.ts";
-import type { Place, Window } from "./window.ts";
+import type { WindowEntry, Window } from "./window.ts";
 
 /** Why an event will not be attempted again. */
 export type Exhausted = {
@@ -17,7 +16,7 @@ export type Exhausted = {
 };
 
 /** An event on its way, with what its attempts so far have left. A class, since one is made for each event. */
-export class Entry implements Place {
+export class Entry implements WindowEntry {
   readonly event: InboundEvent;
   readonly window: Window;
   readonly trace: Readonly<Record<string, string>>;
@@ -27,8 +26,6 @@ export class Entry implements Place {
   readonly redriven: DeadLetter | undefined;
   settled = false;
   position = 0;
-  /** The lane that it came into. */
-  lane: Lane | undefined = undefined;
   failed = 0;
   lastError: string | undefined = undefined;
   /** The pause that its last attempt asks for before the lane begins again, in milliseconds. */
@@ -46,8 +43,8 @@ export class Entry implements Place {
   /** When its lease was renewed, in milliseconds since 1970. */
   renewals: number[] | undefined = undefined;
   failedRenewals: { at: number; reason: string }[] | undefined = undefined;
-  /** Its source lends it no longer: it is given back, unless the app's answer comes first. */
-  overdue = false;
+  /** Its lease has expired: it is returned, unless the app's answer comes first. */
+  leaseExpired = false;
   /** It goes to no app any more, but where its component sends such events. */
   exhausted: Exhausted | undefined = undefined;
   /** Present once it has failed. */
@@ -76,7 +73,7 @@ export class Entry implements Place {
     return this.event.id;
   }
 
-  /** Gives its place in the window back. */
+  /** returns its place in the window. */
   settle(): void {
     this.window.leave(this);
   }

@@ -1,12 +1,12 @@
 import type { HistoryRecord } from "../../store/records.ts";
 
 /** How an event can end. */
-export type HowEnded = HistoryRecord["end"];
+export type EventResult = HistoryRecord["end"];
 
 /** What an input has done since its start. */
 export type EventCounts = {
   /** Events by how they ended. A redriven dead letter counts where it was handled. */
-  readonly ended: Readonly<Record<HowEnded, number>>;
+  readonly ended: Readonly<Record<EventResult, number>>;
   /** Times that the app was given an event and answered, or a reply's fan-out was tried again. */
   readonly attempts: number;
   /** Those of them that failed. */
@@ -15,7 +15,7 @@ export type EventCounts = {
 
 /** Counts that are still counted. */
 export type RunningCounts = {
-  readonly ended: Record<HowEnded, number>;
+  readonly ended: Record<EventResult, number>;
   attempts: number;
   failedAttempts: number;
 };
@@ -30,7 +30,7 @@ export function newCounts(): RunningCounts {
 export function addCounts(one: EventCounts, other: EventCounts | undefined): EventCounts {
   if (other === undefined) return one;
   const sum = newCounts();
-  for (const how of Object.keys(sum.ended) as HowEnded[])
+  for (const how of Object.keys(sum.ended) as EventResult[])
     sum.ended[how] = one.ended[how] + other.ended[how];
   sum.attempts = one.attempts + other.attempts;
   sum.failedAttempts = one.failedAttempts + other.failedAttempts;

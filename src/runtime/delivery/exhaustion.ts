@@ -6,8 +6,8 @@ import { identify, type AttemptCounts } from "./attempt-counts.ts";
 import type { DeliveryOptions } from "./delivery-options.ts";
 import type { Entry, Exhausted } from "./entry.ts";
 import type { End } from "../records/history-ring.ts";
-import { inTime } from "../in-time.ts";
-import { unlessAborted } from "../unless-aborted.ts";
+import { withTimeout } from "../timeout.ts";
+import { abortable } from "../abortable.ts";
 import { timeOrderedUuid } from "../uuid.ts";
 
 /**
@@ -19,7 +19,7 @@ export type Disposal =
   | { readonly kind: "stays"; readonly reason: string }
   | { readonly kind: "halt"; readonly reason: string };
 
-export type Trouble = {
+export type Blockage = {
   /** A sentence. */
   readonly reason: string;
   readonly since: Date;
@@ -35,7 +35,7 @@ const deadLettered: Settlement = { outcome: "handled", movedTo: "dead letters" }
 export class Exhaustion {
   readonly #options: DeliveryOptions;
   readonly #counts: AttemptCounts;
-  readonly #stuck = new Map<Entry, Trouble>();
+  readonly #stuck = new Map<Entry, Blockage>();
   /** Those that the log has named. */
   readonly #told = new WeakSet<Entry>();
 
@@ -45,13 +45,13 @@ export class Exhaustion {
   }
 
   /** Why events stay that belong elsewhere, and since when; `undefined`: none does. */
-  get trouble(): Trouble | undefined {
+  get blockage(): Blockage | undefined {
     const [oldest] = this.#stuck.values();
     return oldest;
   }
 
   /** Why this event stays; `undefined`: it does not. */
-  troubleOf(entry: Entry): Trouble | undefined {
+  troubleOf(entry: Entry): Blockage | undefined {
     return this.#stuck.get(entry);
   }
 
@@ -92,7 +92,7 @@ export class Exhaustion {
     const late = new AbortController();
     const either = AbortSignal.any([signal, late.signal]);
     try {
-      return await unlessAborted(inTime(run(either)), signal);
+      return await abortable(withTimeout(run(either)), signal);
     } catch (error) {
       late.abort();
       throw error;
@@ -120,7 +120,7 @@ export class Exhaustion {
       case "drop":
         return { kind: "done", settlement: handled, end: { how: "dropped", reason } };
       case "return": {
-        // It is for the source to say when it comes again, and then its attempts begin anew.
+        // It is for the source to say when it comes again, and then its attempts are counted from zero.
         this.#counts.forget(entry);
         const settlement = { outcome: "returned", reason, after: policy.retry.max } as const;
         return { kind: "done", settlement, end: { how: "returned", reason } };
@@ -135,25 +135,32 @@ export class Exhaustion {
     const { store } = this.#options;
     if (store === undefined) throw new Error("this runtime was given no store");
     const { fingerprint } = identify(entry);
-    const id = await store.deadLetters.put(this.#letterOf(entry, exhausted), fingerprint);
+    const id = await store.deadLetters.put(this.#deadLetterOf(entry, exhausted), fingerprint);
     this.#counts.deadLettered(entry);
     if (faultPoints) reach("dead letter stored");
     const end = { how: "dead letter", reason: exhausted.reason, deadLetter: id } as const;
     return { kind: "done", settlement: deadLettered, end };
   }
 
-  /** Exhausted once more: the same letter, which has never left the store. */
-  async #putBack(entry: Entry, exhausted: Exhausted, letter: DeadLetter): Promise<Disposal> {
+  /** Exhausted once more: the same dead letter, which has never left the store. */
+  async #putBack(entry: Entry, exhausted: Exhausted, deadLetter: DeadLetter): Promise<Disposal> {
     const { reason, cause } = exhausted;
-    const attempts = [...letter.attempts, ...(entry.attempts ?? [])].slice(-mostAttempts);
-    const failed = letter.failed + entry.failed;
-    const again = { ...letter, cause, reason, attempts, failed, redrives: letter.redrives + 1 };
+    const attempts = [...deadLetter.attempts, ...(entry.attempts ?? [])].slice(-mostAttempts);
+    const failed = deadLetter.failed + entry.failed;
+    const again = {
+      ...deadLetter,
+      cause,
+      reason,
+      attempts,
+      failed,
+      redrives: deadLetter.redrives + 1,
+    };
     await this.#options.store?.deadLetters.replace(again);
     if (faultPoints) reach("dead letter stored");
-    return refusedAgain(reason, letter.id);
+    return refusedAgain(reason, deadLetter.id);
   }
 
-  #letterOf(entry: Entry, { cause, reason }: Exhausted): DeadLetter {
+  #deadLetterOf(entry: Entry, { cause, reason }: Exhausted): DeadLetter {
     const { name, type } = this.#options;
     return {
       id: timeOrderedUuid(),

@@ -1,6 +1,6 @@
 import { BindingError, messageOf } from "../../errors.ts";
 import type { Reply } from "../app.ts";
-import { unlessAborted } from "../unless-aborted.ts";
+import { abortable } from "../abortable.ts";
 
 /** One thing that a reply asks to be done before its event counts as handled. */
 export type FanOutStep = { readonly target: string; readonly run: () => Promise<void> };
@@ -52,7 +52,7 @@ type Remaining = { remaining: FanOutStep[]; reason: string };
  * first: outputs may take long or hang.
  */
 export function runFanOut(fanOut: FanOut, signal: AbortSignal): Promise<Remaining> {
-  return unlessAborted(runSteps(fanOut), signal);
+  return abortable(runSteps(fanOut), signal);
 }
 
 async function runSteps({ steps, concurrency }: FanOut): Promise<Remaining> {

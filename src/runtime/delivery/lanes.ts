@@ -37,7 +37,7 @@ export class Lanes {
   }
 
   /** Those of which nothing is out. */
-  get resting(): Lane[] {
+  get idle(): Lane[] {
     return this.all.filter((lane) => lane.out === 0);
   }
 
@@ -50,7 +50,6 @@ export class Lanes {
       else this.#byKey.set(key, lane);
     }
     lane.entries.push(entry);
-    entry.lane = lane;
     if (lane.place === "parked") this.#parked++;
     else this.#queued++;
     this.list(lane);
@@ -132,9 +131,8 @@ export class Lanes {
   }
 
   /** Takes out an event, unless it is out, and forgets its lane where it was the last. False: it is out. */
-  takeBack(entry: Entry): boolean {
-    const { lane } = entry;
-    if (lane === undefined || lane.entries.indexOf(entry) < lane.sent) return false;
+  withdraw(lane: Lane, entry: Entry): boolean {
+    if (lane.entries.indexOf(entry) < lane.sent) return false;
     this.remove(lane, entry);
     if (lane.entries.length === 0) this.forget(lane);
     return true;
@@ -144,10 +142,9 @@ export class Lanes {
    * Takes out an event, unless it is out, and with it those behind it, which must not overtake it. A dead letter
    * that is redriven stays: it is not its source's. What is left of the lane's pause is the first one's.
    */
-  takeFrom(entry: Entry): Entry[] {
-    const { lane } = entry;
-    const index = lane?.entries.indexOf(entry) ?? -1;
-    if (lane === undefined || index < lane.sent) return [];
+  withdrawFrom(lane: Lane, entry: Entry): Entry[] {
+    const index = lane.entries.indexOf(entry);
+    if (index < lane.sent) return [];
     if (lane.place === "parked") entry.pause = Math.max(0, lane.parkedUntil - Date.now());
     const taken = lane.entries.slice(index).filter(({ redriven }) => redriven === undefined);
     for (const one of taken) this.remove(lane, one);

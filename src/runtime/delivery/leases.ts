@@ -2,13 +2,22 @@ import { messageOf } from "../../errors.ts";
 import { longestTimer } from "../../metadata/duration.ts";
 import type { DeliveryOptions } from "./delivery-options.ts";
 import type { Entry } from "./entry.ts";
+import type { Lane } from "./lane.ts";
 
 /** How much of its duration a lease has run when it is renewed. */
 const renewedAfter = 1 / 3;
 const leastInterval = 10;
 
 /** How much of its duration is left when a lease that cannot be renewed counts as over: they end together. */
-const overBefore = 1 / 25;
+const expiredBefore = 1 / 25;
+
+/** An event that its source leases. */
+export type Leased = {
+  readonly lane: Lane;
+  readonly entry: Entry;
+  /** When its lease is renewed next, or has expired, by `performance.now()`. */
+  due: number;
+};
 
 type LeasesOptions = Pick<DeliveryOptions, "name" | "logger" | "observer">;
 
@@ -18,30 +27,29 @@ type LeasesOptions = Pick<DeliveryOptions, "name" | "logger" | "observer">;
  */
 export class Leases {
   readonly #options: LeasesOptions;
-  readonly #onOver: (entries: readonly Entry[]) => void;
-  /** When each is renewed next, or is over, by `performance.now()`. */
-  readonly #due = new Map<Entry, number>();
+  readonly #onExpired: (leased: readonly Leased[]) => void;
+  readonly #leased = new Map<Entry, Leased>();
   #timer: NodeJS.Timeout | undefined;
   #timerAt = Number.POSITIVE_INFINITY;
 
-  /** `onOver` gets events that are lent no longer, in the order in which they came, once. */
-  constructor(options: LeasesOptions, onOver: (entries: readonly Entry[]) => void) {
+  /** `onExpired` gets events whose lease has expired, in the order in which they came, once. */
+  constructor(options: LeasesOptions, onExpired: (leased: readonly Leased[]) => void) {
     this.#options = options;
-    this.#onOver = onOver;
+    this.#onExpired = onExpired;
   }
 
-  /** Holds an event, if it is lent. */
-  hold(entry: Entry): void {
+  /** Holds an event, if it is leased. */
+  hold(lane: Lane, entry: Entry): void {
     const { lease } = entry.event;
     if (lease === undefined) return;
     const due = performance.now() + lease.duration * (lease.extend ? renewedAfter : 1);
-    this.#due.set(entry, due);
+    this.#leased.set(entry, { lane, entry, due });
     this.#wakeAt(due);
   }
 
   /** It is settled. */
   release(entry: Entry): void {
-    if (this.#due.delete(entry) && this.#due.size === 0) this.#stop();
+    if (this.#leased.delete(entry) && this.#leased.size === 0) this.#stop();
   }
 
   #wakeAt(due: number): void {
@@ -56,27 +64,26 @@ export class Leases {
     this.#timerAt = Number.POSITIVE_INFINITY;
     const now = performance.now();
     let next = Number.POSITIVE_INFINITY;
-    const over: Entry[] = [];
-    for (const [entry, due] of this.#due) {
+    const expired: Leased[] = [];
+    for (const leased of this.#leased.values()) {
+      const { entry, due } = leased;
       const { lease } = entry.event;
       if (lease === undefined) continue;
       if (lease.extend === undefined) {
-        if (due - now <= lease.duration * overBefore) over.push(entry);
+        if (due - now <= lease.duration * expiredBefore) expired.push(leased);
         else next = Math.min(next, due);
         continue;
       }
       // Those that are nearly due are renewed along with the others.
-      const renew = due - now <= (lease.duration * renewedAfter) / 4;
-      const again = renew ? now + lease.duration * renewedAfter : due;
-      if (renew) {
-        this.#due.set(entry, again);
+      if (due - now <= (lease.duration * renewedAfter) / 4) {
+        leased.due = now + lease.duration * renewedAfter;
         void this.#extend(entry, lease.extend);
       }
-      next = Math.min(next, again);
+      next = Math.min(next, leased.due);
     }
     if (Number.isFinite(next)) this.#wakeAt(next);
-    for (const entry of over) this.#due.delete(entry);
-    if (over.length > 0) this.#onOver(over);
+    for (const { entry } of expired) this.#leased.delete(entry);
+    if (expired.length > 0) this.#onExpired(expired);
   }
 
   async #extend(entry: Entry, extend: () => Promise<void>): Promise<void> {

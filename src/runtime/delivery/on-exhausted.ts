@@ -2,11 +2,11 @@ import { string, type Field, type Parsed } from "../../metadata/fields.ts";
 import { closest } from "../../metadata/suggest.ts";
 
 /**
- * What becomes of an event whose attempts are used up, or that the app has given up:
+ * What becomes of an event whose attempts are used up, or that the app has rejected for good:
  *
  * - `deadLetter`: it is kept in the dead letters, and counts as handled.
  * - `output`: it is handed to an output's `create` operation, and counts as handled.
- * - `return`: it is given back to its source. For sources that cannot take one back alone: `halt`.
+ * - `return`: it is returned to its source. For sources that cannot redeliver one alone: `halt`.
  * - `drop`: it counts as handled.
  * - `halt`: the component is paused, and the event is its source's again.
  */

@@ -13,7 +13,7 @@ export function redrivenEvent(
   return {
     ...event,
     metadata: { ...event.metadata, "cufflink-redrive": String(redrives + 1) },
-    withdrawn: signal,
+    revoked: signal,
     settle: (settlement) =>
       settled(
         settlement.outcome === "handled"

@@ -1,6 +1,6 @@
 import type { DeliveryOptions } from "./delivery-options.ts";
 import type { Entry } from "./entry.ts";
-import type { Exhaustion, Trouble } from "./exhaustion.ts";
+import type { Exhaustion, Blockage } from "./exhaustion.ts";
 import type { Lane } from "./lane.ts";
 import type { UnfinishedEvent } from "../status.ts";
 import type { Lanes } from "./lanes.ts";
@@ -9,7 +9,7 @@ type Parts = {
   readonly lanes: Lanes;
   readonly exhaustion: Exhaustion;
   /** Why the app gets nothing though it is there. */
-  readonly closed: () => Trouble | undefined;
+  readonly closed: () => Blockage | undefined;
   readonly halted: () => boolean;
 };
 
@@ -101,8 +101,12 @@ export class Unfinished {
     const { onExhausted } = this.#options;
     if (this.#parts.halted()) return "its attempts are used up, and its component has halted";
     const { kind } = onExhausted;
-    const letters = kind === "deadLetter" || redriven !== undefined;
-    const where = letters ? "the dead letters" : kind === "output" ? onExhausted.output : "its end";
+    const deadLetters = kind === "deadLetter" || redriven !== undefined;
+    const where = deadLetters
+      ? "the dead letters"
+      : kind === "output"
+        ? onExhausted.output
+        : "its end";
     return `no attempt is left, and it is on its way to ${where}`;
   }
 

@@ -6,7 +6,7 @@ export const windowLimits = { events: 10_000, bytes: 64 * 1024 * 1024 } as const
 const mostBytes = 4 * windowLimits.bytes;
 
 /** What a window knows of an event in it. */
-export type Place = {
+export type WindowEntry = {
   readonly bytes: number;
   readonly label: string | undefined;
   /** When it came, in milliseconds since 1970. */
@@ -21,7 +21,7 @@ export class Window {
   /** The name of the source within its component; empty: it has only one. */
   readonly source: string;
   /** Those that are settled are let go at once, payload and all, though others before them are not. */
-  #places: (Place | undefined)[] = [];
+  #places: (WindowEntry | undefined)[] = [];
   /** How many were taken out at the front. */
   #gone = 0;
   #head = 0;
@@ -33,13 +33,13 @@ export class Window {
   }
 
   /** Takes an event in at the end, which {@link leave} takes out. */
-  enter(place: Place): void {
+  enter(place: WindowEntry): void {
     place.position = this.#gone + this.#places.length;
     this.#places.push(place);
     this.#bytes += place.bytes;
   }
 
-  leave(place: Place): void {
+  leave(place: WindowEntry): void {
     place.settled = true;
     this.#places[place.position - this.#gone] = undefined;
     this.#bytes -= place.bytes;

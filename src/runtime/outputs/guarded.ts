@@ -32,7 +32,7 @@ export async function guarded<Result>(attempt: Attempt<Result>): Promise<Result>
     succeeded = true;
     return result;
   } catch (error) {
-    succeeded = attempt.signal.aborted ? undefined : !speaksOfTrouble(error);
+    succeeded = attempt.signal.aborted ? undefined : !isServerFailure(error);
     throw error;
   } finally {
     breaker.done(pass, succeeded);
@@ -110,7 +110,7 @@ const troubles: ReadonlySet<string> = new Set([
 ]);
 
 /** A system that says no to one request works: only what speaks of the system itself opens a breaker. */
-function speaksOfTrouble(error: unknown): boolean {
+function isServerFailure(error: unknown): boolean {
   if (!(error instanceof BindingError)) return true;
   return error.effect !== "rejected" || troubles.has(error.reason);
 }

@@ -7,9 +7,9 @@ import type { Claim } from "../../store/records.ts";
 import type { ClaimStore } from "../../store/store.ts";
 import type { Component } from "../component/component.ts";
 import type { Invocation } from "./invocation.ts";
-import { decodeAnswer, encodeAnswer, mostKept } from "./kept-answer.ts";
-import { pause } from "../pause.ts";
-import { unlessAborted } from "../unless-aborted.ts";
+import { decodeAnswer, encodeAnswer, mostStored } from "./stored-answer.ts";
+import { delay } from "../delay.ts";
+import { abortable } from "../abortable.ts";
 
 /**
  * The request metadata that makes a call happen once. As written: `Idempotency-Key` is another name, which
@@ -63,7 +63,7 @@ export class Idempotency {
   }
 
   /**
-   * Runs it, unless a call with its key has or does. It goes on when its caller gives up, so that the caller
+   * Runs it, unless a call with its key has or does. It goes on when its caller cancels, so that the caller
    * gets its result by asking again. Rejects with a `BindingError`.
    */
   async invoke(target: Target, invocation: Invocation, run: Run): Promise<Answer | undefined> {
@@ -79,7 +79,7 @@ export class Idempotency {
       outcome.then(({ kept }) => kept).then(forget, forget);
     }
     if (one.fingerprint !== call.fingerprint) throw otherRequest(call);
-    const { answer, replayed } = await unlessAborted(one.outcome, invocation.signal, () =>
+    const { answer, replayed } = await abortable(one.outcome, invocation.signal, () =>
       givenUp(call),
     );
     if (isFirst && !replayed) return answer;
@@ -110,7 +110,7 @@ export class Idempotency {
       answer = await runWithin(claimTime, call, run);
     } catch (thrown) {
       const error = BindingError.from(thrown);
-      // A claim that could not be given up ends by itself.
+      // A claim that could not be released ends by itself.
       if (error.effect !== "ambiguous") await claims.release(scope, key).catch(() => undefined);
       throw error;
     }
@@ -131,7 +131,7 @@ export class Idempotency {
     const { signal } = this.#closing;
     const until = Date.now() + window;
     for (let wait = firstPause; ; wait = Math.min(2 * wait, longestPause)) {
-      await pause(wait, signal);
+      await delay(wait, signal);
       if (signal.aborted || Date.now() > until) return;
       try {
         return await keep();
@@ -188,7 +188,7 @@ async function runWithin(
   }, milliseconds);
   try {
     const running = run({ ...invocation, signal: over.signal });
-    return await unlessAborted(running, over.signal);
+    return await abortable(running, over.signal);
   } finally {
     clearTimeout(timer);
   }
@@ -206,7 +206,7 @@ function found(
     if ("answer" in kept) return kept.answer;
     throw new BindingError(
       "already_exists",
-      `${described(call)} was done before; its answer of ${kept.tooLarge} bytes was not kept, for it is larger than ${mostKept}`,
+      `${described(call)} was done before; its answer of ${kept.tooLarge} bytes was not kept, for it is larger than ${mostStored}`,
       { metadata: { [replayedMark]: "true" } },
     );
   }
@@ -244,7 +244,7 @@ function notBegun(call: KeyedCall, why: string): BindingError {
 function givenUp(call: KeyedCall): BindingError {
   return new BindingError(
     "cancelled",
-    `the caller gave up; ${described(call)} goes on, and a call with the same key gets its result`,
+    `cancelled by the caller; ${described(call)} goes on, and a call with the same key gets its result`,
     { effect: "ambiguous" },
   );
 }

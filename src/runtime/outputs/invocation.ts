@@ -9,7 +9,7 @@ export type Invocation = {
   readonly encoding: "bytes" | "json";
   /** The request's own metadata, never transport headers, with the trace context put in. */
   readonly metadata: Readonly<Record<string, string>>;
-  /** Aborted when the caller gave up or its deadline passed. May be a getter: few bindings look. */
+  /** Aborted when the caller cancelled or its deadline passed. May be a getter: few bindings look. */
   readonly signal: AbortSignal;
 };
 

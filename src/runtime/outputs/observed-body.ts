@@ -35,9 +35,9 @@ export class ObservedBody implements AsyncIterableIterator<Uint8Array> {
     }
   }
 
-  /** Given up by the caller. */
+  /** Cancelled by the caller. */
   async return(): Promise<IteratorResult<Uint8Array, undefined>> {
-    this.#end(new BindingError("cancelled", "the caller gave up while the answer came"));
+    this.#end(new BindingError("cancelled", "cancelled by the caller while the answer came"));
     await this.#parts.return?.();
     return { done: true, value: undefined };
   }

@@ -7,7 +7,7 @@ import type { Opened } from "../component/opening.ts";
 import type { Invocation, StreamInvocation } from "./invocation.ts";
 import { ObservedBody } from "./observed-body.ts";
 import type { Observer } from "../observer.ts";
-import { repeat, type Repetition } from "./repeating.ts";
+import { withRetries, type RetriedAttempt } from "./retries.ts";
 import { requestParser, type RequestParser } from "./request.ts";
 import { withoutSecrets, type Redact } from "../secrets.ts";
 
@@ -73,7 +73,7 @@ export class Outputs {
     try {
       const request = this.#parse(found, metadata);
       const { signal } = invocation;
-      const answer = await repeat({
+      const answer = await withRetries({
         ...{ component, signal, body, idempotent: () => isIdempotent(found, request) },
         onOpened: (opened) => ({ redact } = opened),
         async run(opened, within): Promise<StreamAnswer | void> {
@@ -136,7 +136,7 @@ export class Outputs {
         (outbound.repeatsAmbiguous === true && component.opened === undefined)
       ) {
         const request = this.#parse(found, invocation.metadata);
-        answer = await repeat(
+        answer = await withRetries(
           repetition(component, found, invocation, request, (opened) => ({ redact } = opened)),
         );
       } else {
@@ -148,7 +148,7 @@ export class Outputs {
           answer = await found.invoke(opened.connection, call);
         } catch (error) {
           const again = repetition(component, found, invocation, request, () => undefined);
-          answer = await repeat({ ...again, first: { error } });
+          answer = await withRetries({ ...again, first: { error } });
         }
       }
       this.#observer.invoked(name, operation, undefined, performance.now() - started);
@@ -191,7 +191,7 @@ function repetition(
   invocation: Invocation,
   request: Record<string, unknown>,
   onOpened: (opened: Opened) => void,
-): Repetition<Answer | void> {
+): RetriedAttempt<Answer | void> {
   return {
     component,
     signal: invocation.signal,

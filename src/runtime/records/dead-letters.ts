@@ -7,31 +7,31 @@ import { RedriveRun, type RedriveProgress, type RedriveResult } from "./redrive-
 import type { Runtime } from "../runtime.ts";
 import type { RuntimeLogger } from "../runtime-logger.ts";
 
-export type DeadLetterDeskOptions = {
+export type DeadLetterManagerOptions = {
   readonly store: DeadLetterStore;
   /**
-   * Has a letter's event handled by the handler of its component, by that component's policy. Where that
-   * fails, the letter in the store says so. Rejects with a `BindingError` when it cannot be tried now. An
-   * aborted signal has it given up, unless the app is at it.
+   * Has a dead letter's event handled by the handler of its component, by that component's policy. Where that
+   * fails, the dead letter in the store says so. Rejects with a `BindingError` when it cannot be tried now. An
+   * aborted signal cancels it, unless the app has it.
    */
   readonly redrive: Runtime["redrive"];
   /** Runs an output's operation. */
   readonly invoke: Runtime["invoke"];
-  /** Told of each letter that was removed. */
-  readonly letterGone?: Runtime["letterGone"];
+  /** Told of each dead letter that was removed. */
+  readonly deadLetterRemoved?: Runtime["deadLetterRemoved"];
   readonly logger: RuntimeLogger;
 };
 
-/** Which letters are meant: those that a filter names, or every one, which must be said. */
+/** Which dead letters are meant: those that a filter names, or every one, which must be said. */
 export type Selection = { readonly filter: DeadLetterFilter; readonly all: boolean };
 
-/** A change of a letter's event: what is named is replaced, by `undefined` where it is taken away. */
-export type LetterChange = Partial<
+/** A change of a dead letter's event: what is named is replaced, by `undefined` where it is taken away. */
+export type DeadLetterChange = Partial<
   Pick<DeadLetter["event"], "data" | "headers" | "metadata" | "key">
 >;
 
-/** What happened to the letters of a component since the start. */
-export type LetterCounts = {
+/** What happened to the dead letters of a component since the start. */
+export type DeadLetterCounts = {
   /** Redriven, handled and so removed. */
   handled: number;
   /** Redriven, and refused again. */
@@ -51,29 +51,29 @@ export type RedriveOptions = {
   readonly signal: AbortSignal;
 };
 
-/** How many letters are read at one time. */
+/** How many dead letters are read at one time. */
 const page = 100;
 /** How many ids go into one question to the store. */
 const idsAtOnce = 500;
 
 /**
- * Where dead letters are looked at and dealt with. One thing at a time is done to a letter, and it is
+ * Where dead letters are looked at and dealt with. One thing at a time is done to a dead letter, and it is
  * removed only after its event was handled: whatever ends the process in between, it is still there.
  */
-export class DeadLetterDesk {
-  readonly #options: DeadLetterDeskOptions;
-  /** Letters that something is being done to. */
+export class DeadLetterManager {
+  readonly #options: DeadLetterManagerOptions;
+  /** Dead letters that something is being done to. */
   readonly #claimed = new Set<string>();
-  /** Letters whose events were handled, but which the store could not remove. */
+  /** Dead letters whose events were handled, but which the store could not remove. */
   readonly #handled = new Set<string>();
-  readonly #counts = new Map<string, LetterCounts>();
+  readonly #counts = new Map<string, DeadLetterCounts>();
 
-  constructor(options: DeadLetterDeskOptions) {
+  constructor(options: DeadLetterManagerOptions) {
     this.#options = options;
   }
 
   /** Since the start, by component. */
-  get counts(): ReadonlyMap<string, Readonly<LetterCounts>> {
+  get counts(): ReadonlyMap<string, Readonly<DeadLetterCounts>> {
     return this.#counts;
   }
 
@@ -89,30 +89,30 @@ export class DeadLetterDesk {
   async list(
     filter: DeadLetterFilter,
     options: { limit: number; after?: string | undefined; maxData: number; maxBytes: number },
-  ): Promise<{ letters: ListedDeadLetter[]; more: boolean }> {
+  ): Promise<{ deadLetters: ListedDeadLetter[]; more: boolean }> {
     const { limit, maxData, maxBytes } = options;
-    const letters: ListedDeadLetter[] = [];
+    const deadLetters: ListedDeadLetter[] = [];
     let { after } = options;
     for (let bytes = 0; ;) {
       // One more than wanted tells whether there are more.
-      const wanted = Math.min(page, limit - letters.length + 1);
+      const wanted = Math.min(page, limit - deadLetters.length + 1);
       const found = await this.#options.store.list(filter, { limit: wanted, after, maxData });
-      for (const letter of found) {
-        bytes += weightOf(letter);
-        const full = letters.length >= limit || (bytes > maxBytes && letters.length > 0);
-        if (full) return { letters, more: true };
-        letters.push(letter);
+      for (const deadLetter of found) {
+        bytes += weightOf(deadLetter);
+        const full = deadLetters.length >= limit || (bytes > maxBytes && deadLetters.length > 0);
+        if (full) return { deadLetters, more: true };
+        deadLetters.push(deadLetter);
       }
-      if (found.length < wanted) return { letters, more: false };
+      if (found.length < wanted) return { deadLetters, more: false };
       after = found.at(-1)?.id;
     }
   }
 
-  /** The letter, whole. */
+  /** The dead letter, whole. */
   async get(id: string): Promise<DeadLetter> {
-    const letter = await this.#options.store.get(id);
-    if (letter === undefined) throw unknown(id);
-    return letter;
+    const deadLetter = await this.#options.store.get(id);
+    if (deadLetter === undefined) throw unknown(id);
+    return deadLetter;
   }
 
   /** Whether something is being done to it at this moment. */
@@ -120,22 +120,26 @@ export class DeadLetterDesk {
     return this.#claimed.has(id);
   }
 
-  /** Changes a letter's event. */
-  async edit(id: string, change: LetterChange): Promise<DeadLetter> {
+  /** Changes a dead letter's event. */
+  async edit(id: string, change: DeadLetterChange): Promise<DeadLetter> {
     if (!this.#claim(id)) {
       const text = `dead letter ${id} is being redriven; edit it when that has ended`;
       throw new BindingError("aborted", text);
     }
     try {
-      const letter = await this.get(id);
-      const event = { ...letter.event, ...change };
+      const deadLetter = await this.get(id);
+      const event = { ...deadLetter.event, ...change };
       // Two keys are the same only if they are of the same kind.
-      if (typeof letter.event.key === "string" && event.key instanceof Uint8Array)
+      if (typeof deadLetter.event.key === "string" && event.key instanceof Uint8Array)
         event.key = Buffer.from(event.key).toString();
-      const edited = { ...letter, event, edited: true };
+      const edited = { ...deadLetter, event, edited: true };
       if (!(await this.#options.store.replace(edited))) throw unknown(id);
       this.#handled.delete(id);
-      const fields = { component: letter.component, letter: id, changed: Object.keys(change) };
+      const fields = {
+        component: deadLetter.component,
+        deadLetter: id,
+        changed: Object.keys(change),
+      };
       this.#options.logger.info(fields, "dead letter edited");
       return edited;
     } finally {
@@ -144,7 +148,7 @@ export class DeadLetterDesk {
   }
 
   /**
-   * Has letters handled again, oldest first, and tells how that goes. Up to 64 are under way at one time;
+   * Has dead letters handled again, oldest first, and tells how that goes. Up to 64 are under way at one time;
    * those that have begun end by themselves when nobody listens any more.
    */
   async *redrive(selection: Selection, options: RedriveOptions): AsyncGenerator<RedriveProgress> {
@@ -154,21 +158,22 @@ export class DeadLetterDesk {
     }
     const ids = await this.#select(selection);
     const { logger } = this.#options;
-    if (ids.length > 0) logger.info({ letters: ids.length, rate, to }, "redriving dead letters");
+    if (ids.length > 0)
+      logger.info({ deadLetters: ids.length, rate, to }, "redriving dead letters");
     const run = new RedriveRun({
       ids,
       rate,
       signal,
       read: (id) => this.#beginRedrive(id),
-      // An output knows nothing of lanes: letters of one key go there one after another.
+      // An output knows nothing of lanes: dead letters of one key go there one after another.
       laneOf: to === undefined ? () => undefined : laneOf,
-      redrive: (letter) => this.#redrive(letter, to, signal),
+      redrive: (deadLetter) => this.#redrive(deadLetter, to, signal),
     });
     yield* run.progress();
     if (ids.length > 0) logger.info({ ...run.totals }, "redriving dead letters has ended");
   }
 
-  /** Removes letters for good, but not those that are being redriven. `countOnly`: removes none. */
+  /** Removes dead letters for good, but not those that are being redriven. `countOnly`: removes none. */
   async drop(
     selection: Selection,
     options: { countOnly?: boolean } = {},
@@ -201,35 +206,35 @@ export class DeadLetterDesk {
     return true;
   }
 
-  /** Claims and reads a letter; `skipped` where that cannot be. */
+  /** Claims and reads a dead letter; `skipped` where that cannot be. */
   async #beginRedrive(id: string): Promise<DeadLetter | RedriveResult> {
     const left = { id, component: "", eventId: undefined, outcome: "skipped" } as const;
     if (!this.#claim(id)) return { ...left, reason: "it is being redriven or changed already" };
     try {
-      const letter = await this.#options.store.get(id);
-      if (letter !== undefined) return letter;
+      const deadLetter = await this.#options.store.get(id);
+      if (deadLetter !== undefined) return deadLetter;
       this.#claimed.delete(id);
-      return { ...left, reason: "there is no dead letter of that id any more" };
+      return { ...left, reason: "there is no longer a dead letter with that id" };
     } catch (error) {
       this.#claimed.delete(id);
       return { ...left, outcome: "refused", reason: messageOf(error) };
     }
   }
 
-  /** Has a claimed letter handled, and removes it then. Never rejects. */
+  /** Has a claimed dead letter handled, and removes it then. Never rejects. */
   async #redrive(
-    letter: DeadLetter,
+    deadLetter: DeadLetter,
     to: OutputTarget | undefined,
     signal: AbortSignal,
   ): Promise<RedriveResult> {
-    const { id, component } = letter;
-    const about = { id, component, eventId: letter.event.id };
+    const { id, component } = deadLetter;
+    const about = { id, component, eventId: deadLetter.event.id };
     const { store, invoke, redrive } = this.#options;
     try {
       if (!this.#handled.has(id)) {
         const { outcome, reason } = await (to === undefined
-          ? redrive(letter, signal)
-          : redriveToOutput(letter, to, { store, invoke }));
+          ? redrive(deadLetter, signal)
+          : redriveToOutput(deadLetter, to, { store, invoke }));
         if (outcome === "refused" && signal.aborted) {
           const ended = "the redrive was ended before it was handled";
           return { ...about, outcome: "skipped", reason: `${ended}: ${reason}` };
@@ -242,7 +247,7 @@ export class DeadLetterDesk {
         this.#handled.add(id);
         if (faultPoints) reach("redrive handled");
       }
-      return { ...about, outcome: "handled", reason: await this.#forget(letter) };
+      return { ...about, outcome: "handled", reason: await this.#forget(deadLetter) };
     } catch (error) {
       return { ...about, outcome: "refused", reason: messageOf(error) };
     } finally {
@@ -250,40 +255,40 @@ export class DeadLetterDesk {
     }
   }
 
-  /** Removes a letter that was handled. Resolves to what a person should know where that failed. */
-  async #forget(letter: DeadLetter): Promise<string> {
-    const { id } = letter;
+  /** Removes a dead letter that was handled. Resolves to what a person should know where that failed. */
+  async #forget(deadLetter: DeadLetter): Promise<string> {
+    const { id } = deadLetter;
     try {
       await this.#options.store.remove([id]);
       this.#handled.delete(id);
-      this.#options.letterGone?.(letter);
+      this.#options.deadLetterRemoved?.(deadLetter);
       return "";
     } catch (error) {
-      return `it was handled, but is still stored; redriving it again removes it, unless the runtime was started anew: ${messageOf(error)}`;
+      return `it was handled, but is still stored; redriving it again removes it, unless the runtime was restarted: ${messageOf(error)}`;
     }
   }
 
-  async #remove(letters: readonly DeadLetter[]): Promise<number> {
+  async #remove(deadLetters: readonly DeadLetter[]): Promise<number> {
     let removed = 0;
     try {
-      for (const [component, of] of Map.groupBy(letters, (one) => one.component)) {
+      for (const [component, of] of Map.groupBy(deadLetters, (one) => one.component)) {
         const ids = of.map(({ id }) => id);
         const count = await this.#options.store.remove(ids);
-        for (const letter of of) {
-          this.#handled.delete(letter.id);
-          this.#options.letterGone?.(letter);
+        for (const deadLetter of of) {
+          this.#handled.delete(deadLetter.id);
+          this.#options.deadLetterRemoved?.(deadLetter);
         }
         this.#countsOf(component).dropped += count;
-        this.#options.logger.warn({ component, letters: count }, "dead letters dropped");
+        this.#options.logger.warn({ component, deadLetters: count }, "dead letters dropped");
         removed += count;
       }
       return removed;
     } finally {
-      for (const { id } of letters) this.#claimed.delete(id);
+      for (const { id } of deadLetters) this.#claimed.delete(id);
     }
   }
 
-  /** The ids of the letters that are there now: those that come meanwhile are not meant. */
+  /** The ids of the dead letters that are there now: those that come meanwhile are not meant. */
   async #select({ filter, all }: Selection): Promise<string[]> {
     const { ids, ...rest } = filter;
     const isNarrowed = Object.values(rest).some((one) => one !== undefined);
@@ -316,7 +321,7 @@ export class DeadLetterDesk {
     }
   }
 
-  #countsOf(component: string): LetterCounts {
+  #countsOf(component: string): DeadLetterCounts {
     let counts = this.#counts.get(component);
     if (counts === undefined) {
       counts = { handled: 0, refused: 0, dropped: 0, expired: 0 };
@@ -336,7 +341,7 @@ function weightOf({ event, reason, attempts }: DeadLetter): number {
   return 256 + reason.length + (event.data?.length ?? 0) + headers + answers;
 }
 
-/** Letters whose events must stay in order have the same. */
+/** Dead letters whose events must stay in order have the same. */
 function laneOf({ component, event: { key } }: DeadLetter): string | undefined {
   if (key === undefined) return undefined;
   return `${component}\n${typeof key === "string" ? key : Buffer.from(key).toString("latin1")}`;

@@ -55,13 +55,14 @@ export class History {
   async find(idOrTrace: string, component?: string): Promise<HistoryRecord[]> {
     const found = [...this.#ring.find(idOrTrace, component)].map((at) => this.#ring.record(at));
     const known = new Map<string, number>();
-    for (const record of found) known.set(sameness(record), (known.get(sameness(record)) ?? 0) + 1);
+    for (const record of found)
+      known.set(fingerprint(record), (known.get(fingerprint(record)) ?? 0) + 1);
     await this.flush();
     for (const record of (await this.#store?.find(idOrTrace, component)) ?? []) {
       // Each in memory may be in the store too, and it is one event.
-      const left = known.get(sameness(record)) ?? 0;
+      const left = known.get(fingerprint(record)) ?? 0;
       if (left === 0) found.push(record);
-      else known.set(sameness(record), left - 1);
+      else known.set(fingerprint(record), left - 1);
     }
     return found.toSorted((a, b) => b.endedAt - a.endedAt).slice(0, mostFound);
   }
@@ -118,6 +119,6 @@ function isOrdinary({ attempts, event }: Entry, { how }: End): boolean {
   return how === "handled" || how === "duplicate";
 }
 
-function sameness({ component, source, receivedAt, endedAt, end }: HistoryRecord): string {
+function fingerprint({ component, source, receivedAt, endedAt, end }: HistoryRecord): string {
   return [component, source, receivedAt, endedAt, end].join(" ");
 }

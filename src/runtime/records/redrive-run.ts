@@ -1,11 +1,11 @@
 import type { DeadLetter } from "../../store/records.ts";
-import { Pace } from "./pace.ts";
+import { RateLimiter } from "./rate-limiter.ts";
 import { Waiters } from "../waiters.ts";
 
-/** What became of one letter. */
+/** What became of one dead letter. */
 export type RedriveResult = {
   readonly id: string;
-  /** Empty where the letter is not known. */
+  /** Empty where the dead letter is not known. */
   readonly component: string;
   readonly eventId: string | undefined;
   /** `skipped`: it was left alone. */
@@ -15,7 +15,7 @@ export type RedriveResult = {
 };
 
 export type RedriveTotals = {
-  /** How many letters are meant. */
+  /** How many dead letters are meant. */
   readonly matched: number;
   readonly handled: number;
   readonly refused: number;
@@ -32,21 +32,21 @@ export type RedriveRunOptions = {
   readonly ids: readonly string[];
   readonly rate: number | undefined;
   readonly signal: AbortSignal;
-  /** The letter, claimed; or what to say of it where there is nothing to redrive. Never rejects. */
+  /** The dead letter, claimed; or what to say of it where there is nothing to redrive. Never rejects. */
   readonly read: (id: string) => Promise<DeadLetter | RedriveResult>;
-  /** Letters of one lane are redriven one after another. */
-  readonly laneOf: (letter: DeadLetter) => string | undefined;
+  /** Dead letters of one lane are redriven one after another. */
+  readonly laneOf: (deadLetter: DeadLetter) => string | undefined;
   /** Never rejects. */
-  readonly redrive: (letter: DeadLetter) => Promise<RedriveResult>;
+  readonly redrive: (deadLetter: DeadLetter) => Promise<RedriveResult>;
 };
 
-/** The most letters under way at one time, and the most bytes of payload that they hold together. */
-const mostLetters = 64;
+/** The most dead letters under way at one time, and the most bytes of payload that they hold together. */
+const mostDeadLetters = 64;
 const mostBytes = 64 * 1024 * 1024;
-/** The most results that nobody has taken; no further letter begins then. */
+/** The most results that nobody has taken; no further dead letter begins then. */
 const mostResults = 1000;
 
-/** Redrives letters in their order, several at a time. */
+/** Redrives dead letters in their order, several at a time. */
 export class RedriveRun {
   readonly #options: RedriveRunOptions;
   readonly #stop = new AbortController();
@@ -66,7 +66,7 @@ export class RedriveRun {
     return { matched: this.#options.ids.length, ...this.#counts };
   }
 
-  /** Begins, and tells of each letter; ends when all are done, or all that had begun at the signal. */
+  /** Begins, and tells of each dead letter; ends when all are done, or all that had begun at the signal. */
   async *progress(): AsyncGenerator<RedriveProgress> {
     yield { result: undefined, totals: this.totals };
     const signal = AbortSignal.any([this.#options.signal, this.#stop.signal]);
@@ -93,34 +93,37 @@ export class RedriveRun {
 
   async #beginAll(signal: AbortSignal): Promise<void> {
     const { ids, rate, read } = this.#options;
-    const pace = new Pace(rate);
+    const limiter = new RateLimiter(rate);
     const onAbort = (): void => this.#changes.wake();
     signal.addEventListener("abort", onAbort, { once: true });
     for (const id of ids) {
       while (!this.#hasRoom && !signal.aborted) await this.#changes.next();
-      await pace.turn(signal);
+      await limiter.next(signal);
       if (signal.aborted) break;
-      const letter = await read(id);
-      if ("outcome" in letter) this.#add(letter);
-      else this.#begin(letter);
+      const deadLetter = await read(id);
+      if ("outcome" in deadLetter) this.#add(deadLetter);
+      else this.#begin(deadLetter);
     }
     signal.removeEventListener("abort", onAbort);
   }
 
   get #hasRoom(): boolean {
     return (
-      this.#underWay < mostLetters && this.#bytes < mostBytes && this.#results.length < mostResults
+      this.#underWay < mostDeadLetters &&
+      this.#bytes < mostBytes &&
+      this.#results.length < mostResults
     );
   }
 
-  #begin(letter: DeadLetter): void {
+  #begin(deadLetter: DeadLetter): void {
     const { laneOf, redrive } = this.#options;
-    const size = letter.event.data?.length ?? 0;
+    const size = deadLetter.event.data?.length ?? 0;
     this.#underWay++;
     this.#bytes += size;
-    const lane = laneOf(letter);
+    const lane = laneOf(deadLetter);
     const before = lane === undefined ? undefined : this.#lanes.get(lane);
-    const result = before === undefined ? redrive(letter) : before.then(() => redrive(letter));
+    const result =
+      before === undefined ? redrive(deadLetter) : before.then(() => redrive(deadLetter));
     const done = result.then((one) => {
       this.#underWay--;
       this.#bytes -= size;

@@ -4,23 +4,23 @@ import type { DeadLetterStore } from "../../store/store.ts";
 import type { Redriven } from "../delivery/redrive.ts";
 import type { Runtime } from "../runtime.ts";
 
-/** An output that letters are redriven to. */
+/** An output that dead letters are redriven to. */
 export type OutputTarget = {
   readonly component: string;
   readonly operation: string;
-  /** Settings of these calls, beside those that tell of the letter. */
+  /** Settings of these calls, beside those that tell of the dead letter. */
   readonly metadata: Readonly<Record<string, string>>;
 };
 
-/** As many attempts as a letter keeps. */
+/** As many attempts as a dead letter keeps. */
 const keptAttempts = 100;
 
 /**
- * Gives a letter's payload to an output, by the output's policy. Where that fails, the letter in the store
+ * Gives a dead letter's payload to an output, by the output's policy. Where that fails, the dead letter in the store
  * tells of it. Rejects when the output cannot do such a thing at all.
  */
 export async function redriveToOutput(
-  letter: DeadLetter,
+  deadLetter: DeadLetter,
   to: OutputTarget,
   { store, invoke }: { store: DeadLetterStore; invoke: Runtime["invoke"] },
 ): Promise<Redriven> {
@@ -28,11 +28,11 @@ export async function redriveToOutput(
   const at = Date.now();
   const began = performance.now();
   const { signal } = new AbortController();
-  const { data, id = "" } = letter.event;
+  const { data, id = "" } = deadLetter.event;
   const about = {
-    "cufflink-component": letter.component,
+    "cufflink-component": deadLetter.component,
     "cufflink-event-id": id,
-    "cufflink-reason": letter.reason,
+    "cufflink-reason": deadLetter.reason,
   };
   try {
     const settings = { ...about, ...metadata };
@@ -40,21 +40,21 @@ export async function redriveToOutput(
     return { outcome: "handled", reason: "" };
   } catch (thrown) {
     const error = BindingError.from(thrown);
-    // The same for every letter, and no fault of theirs.
+    // The same for every dead letter, and no fault of theirs.
     if (error.reason === "not_found" || error.reason === "unimplemented") throw error;
     const reason = `output ${name} failed: ${error.message}`;
     const took = performance.now() - began;
-    await store.replace(refused(letter, { at, took, outcome: "refused", answer: reason }));
+    await store.replace(refused(deadLetter, { at, took, outcome: "refused", answer: reason }));
     return { outcome: "refused", reason };
   }
 }
 
-function refused(letter: DeadLetter, attempt: AttemptRecord): DeadLetter {
+function refused(deadLetter: DeadLetter, attempt: AttemptRecord): DeadLetter {
   return {
-    ...letter,
+    ...deadLetter,
     reason: attempt.answer,
-    attempts: [...letter.attempts, attempt].slice(-keptAttempts),
-    failed: letter.failed + 1,
-    redrives: letter.redrives + 1,
+    attempts: [...deadLetter.attempts, attempt].slice(-keptAttempts),
+    failed: deadLetter.failed + 1,
+    redrives: deadLetter.redrives + 1,
   };
 }

@@ -88,13 +88,13 @@ describe("a tick that is not handled when the next is due", () => {
     await read({ schedule: "@every 1s" });
     await vi.advanceTimersByTimeAsync(1000);
     const [first] = events;
-    first?.withdrawn?.addEventListener("abort", () =>
-      first.settle({ outcome: "returned", reason: "taken back" }),
+    first?.revoked?.addEventListener("abort", () =>
+      first.settle({ outcome: "returned", reason: "revoked" }),
     );
     await vi.advanceTimersByTimeAsync(1000);
-    expect(first?.withdrawn?.aborted).toBe(true);
+    expect(first?.revoked?.aborted).toBe(true);
     expect(events).toHaveLength(2);
-    expect(events[1]?.withdrawn?.aborted).toBe(false);
+    expect(events[1]?.revoked?.aborted).toBe(false);
   });
 
   test("makes room for the next when it is returned", async () => {
@@ -133,7 +133,7 @@ test("stop ends the ticks and leaves no timer", async () => {
 
 test("a schedule without a time to come says so", async () => {
   await read({ schedule: "0 0 31 2 *" });
-  expect(logger.warn).toHaveBeenCalledWith({}, "the schedule has no time to come");
+  expect(logger.warn).toHaveBeenCalledWith({}, "the schedule has no future time");
 });
 
 test.each([

@@ -17,7 +17,7 @@ import { beforeEach, expect, onTestFinished, test, vi } from "vitest";
 import type { InboundEvent } from "../../../src/binding.ts";
 import { ChangeHints } from "../../../src/bindings/file/change-hints.ts";
 import file from "../../../src/bindings/file/index.ts";
-import { RestingFiles } from "../../../src/bindings/file/resting-files.ts";
+import { StableFiles } from "../../../src/bindings/file/stable-files.ts";
 import { parseFields } from "../../../src/metadata/parse.ts";
 import { openInput, type InputOptions, type OpenedInput } from "../opened-input.ts";
 import { allBytes } from "../opened-output.ts";
@@ -209,12 +209,12 @@ test("no file is read before there is room for it", async () => {
   const input = await open({}, { room: () => room.promise });
   await put("a", "1");
   await input.next();
-  const taken = vi.spyOn(RestingFiles.prototype, "take");
+  const taken = vi.spyOn(StableFiles.prototype, "take");
   onTestFinished(() => taken.mockRestore());
   await put("b", "old");
   await until(() => {
-    const rested = taken.mock.results.flatMap(({ value }) => value as { path: string }[]);
-    expect(rested.map(({ path }) => path)).toContain("b");
+    const stable = taken.mock.results.flatMap(({ value }) => value as { path: string }[]);
+    expect(stable.map(({ path }) => path)).toContain("b");
   });
   await put("b", "new");
   expect(input.events).toHaveLength(1);

@@ -373,7 +373,7 @@ describe("when it fails", () => {
     });
   });
 
-  test("a caller that gives up ends the request at the server", async () => {
+  test("a caller that cancels ends the request at the server", async () => {
     const closed = vi.fn();
     const gone = new AbortController();
     await using at = await serve((_received, response) => {
@@ -387,7 +387,7 @@ describe("when it fails", () => {
     await vi.waitFor(() => expect(closed).toHaveBeenCalled());
   });
 
-  test("a caller that gave up before: nothing is sent", async () => {
+  test("a caller that cancelled before: nothing is sent", async () => {
     await using at = await serve();
     const signal = AbortSignal.abort();
     await expect(at.output.invoke("post", {}, { signal })).rejects.toMatchObject({

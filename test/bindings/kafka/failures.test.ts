@@ -7,7 +7,7 @@ import {
   failureOf,
   failureOfCode,
   isStale,
-  maySayAfterAppending,
+  isPossibleAfterAppend,
 } from "../../../src/bindings/kafka/failures.ts";
 
 test.each([
@@ -45,7 +45,7 @@ test.each([
   ["MESSAGE_TOO_LARGE", false, false],
 ])("%s: look topics up again %j, may be stored %j", (code, stale, stored) => {
   expect(isStale({ code, message: "" })).toBe(stale);
-  expect(maySayAfterAppending({ code, message: "" })).toBe(stored);
+  expect(isPossibleAfterAppend({ code, message: "" })).toBe(stored);
 });
 
 test("tells the deepest cause of a broken connection", () => {

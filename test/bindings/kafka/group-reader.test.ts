@@ -210,8 +210,8 @@ describeWith("kafka", (kafka) => {
     const b = await second.read();
     // The newcomer repeats what was not handled in time; what stayed is not delivered twice.
     await until(() => b.events.length === 1);
-    // What went to the newcomer is taken back.
-    expect(a.events.map((event) => [textOf(event), event.withdrawn?.aborted])).toEqual(
+    // What went to the newcomer is revoked.
+    expect(a.events.map((event) => [textOf(event), event.revoked?.aborted])).toEqual(
       expect.arrayContaining(["0", "1"].map((text) => [text, b.texts.includes(text)])),
     );
     gate.resolve(true);

@@ -255,7 +255,7 @@ describeWith("kafka", (server) => {
     ]);
   });
 
-  test("a call that was given up is not sent", async () => {
+  test("a cancelled call is not sent", async () => {
     const topic = await topicOf();
     const component = await openComponent({ brokers, publishTopic: topic });
     await expect(component.create("x", {}, { signal: AbortSignal.abort() })).rejects.toMatchObject({
@@ -298,7 +298,7 @@ test("open says quickly that no broker answers", async () => {
   expect(performance.now() - began).toBeLessThan(5000);
 });
 
-test("open ends when it is given up", async () => {
+test("open ends when it is cancelled", async () => {
   const server = (await import("node:net")).createServer(() => {});
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   onTestFinished(() => void server.close());

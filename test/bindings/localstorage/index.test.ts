@@ -275,10 +275,10 @@ describe("in parts", () => {
       yield Buffer.from("new");
       // Not before it is written.
       await expect.poll(async () => (await readdir(root)).length).toBe(2);
-      throw new Error("the caller gave up");
+      throw new Error("cancelled by the caller");
     })();
     const upload = output.invokeStream("create", { fileName: "file" }, broken);
-    await expect(upload).rejects.toThrow("the caller gave up");
+    await expect(upload).rejects.toThrow("cancelled by the caller");
     expect(await readdir(root)).toEqual(["file"]);
     expect(await readFile(join(root, "file"), "utf8")).toBe("old");
   });

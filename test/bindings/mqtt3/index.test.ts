@@ -289,7 +289,7 @@ describeWith("mosquitto", (broker) => {
     expect([old.losses, reading.losses, fresh.losses]).toEqual([[], [], []]);
   });
 
-  test("gives up with its caller, and says what may have happened", async () => {
+  test("is cancelled by its caller, and says what may have happened", async () => {
     await using proxy = await startProxy(broker);
     const queue = await open({ url: `mqtt://${proxy.host}:${proxy.port}` });
     await queue.create("x");

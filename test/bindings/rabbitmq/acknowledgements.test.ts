@@ -41,7 +41,7 @@ test("sends what was noted by itself", () => {
   expect(sent).toEqual(["ack 1"]);
 });
 
-test("gives back at once, and never acknowledges past what waits to be given back", () => {
+test("returns messages at once, and never acknowledges past what waits to be returned", () => {
   acknowledgements.returned(1, 0);
   acknowledgements.returned(3, 500);
   for (const tag of [2, 4]) acknowledgements.handled(tag);
@@ -53,7 +53,7 @@ test("gives back at once, and never acknowledges past what waits to be given bac
   expect(sent.at(-1)).toBe("nack 3 false true");
 });
 
-test("gives back before the server's patience ends, whatever pause was asked for", () => {
+test("returns messages before the server's timeout, whatever pause was asked for", () => {
   vi.advanceTimersByTime(900);
   acknowledgements.returned(1, 60_000);
   vi.advanceTimersByTime(100);

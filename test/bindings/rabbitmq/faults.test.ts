@@ -72,7 +72,7 @@ describeWith("rabbitmq", { own: true }, (server) => {
   );
 
   test(
-    "what waits longer than the server's limit is given back before, and comes in order",
+    "what waits longer than the server's limit is returned before, and comes in order",
     { timeout: limit },
     async () => {
       const queueName = uniqueName("orders");

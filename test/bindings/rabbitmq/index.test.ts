@@ -466,7 +466,7 @@ describeWith("rabbitmq", (server) => {
     await until(() => again.texts.includes("kept"));
   });
 
-  test("gives up with its caller, and says what may have happened", async () => {
+  test("is cancelled by its caller, and says what may have happened", async () => {
     await using proxy = await startProxy(server);
     const queue = await open({ host: `amqp://guest:guest@${proxy.host}:${proxy.port}` });
     expect(await errorOf(queue.create("x", {}, AbortSignal.abort()))).toMatchObject({
@@ -499,7 +499,7 @@ describeWith("rabbitmq", (server) => {
     await expect(open({ queueName: "" })).rejects.toThrow("queueName is required");
   });
 
-  test("a peer that never answers is given up with the signal", async () => {
+  test("a peer that never answers is abandoned when the signal aborts", async () => {
     await using proxy = await startProxy(server);
     proxy.stall();
     const host = `amqp://guest:guest@${proxy.host}:${proxy.port}`;

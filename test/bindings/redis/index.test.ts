@@ -149,7 +149,7 @@ describeWith("redis", (server) => {
     await expect(cut.ping()).rejects.toThrow("not connected");
   });
 
-  test("a silent server is given up after readTimeout", async () => {
+  test("a silent server times out after readTimeout", async () => {
     await using proxy = await startProxy(server);
     await using silent = await openOutput(redisBinding, {
       redisHost: `${proxy.host}:${proxy.port}`,

@@ -102,7 +102,7 @@ test.each([
   const { post, app, store } = await hook(answer);
   expect(await post()).toEqual({ status: 202, text: "", outcome: "dead_letter", retryAfter: null });
   expect(app.texts).toHaveLength(attempts);
-  expect(store.letters.size).toBe(1);
+  expect(store.stored.size).toBe(1);
 });
 
 test("at output:NAME: 202 with the outcome", async () => {
@@ -114,7 +114,7 @@ test("at output:NAME: 202 with the outcome", async () => {
     retryAfter: null,
   });
   expect(archive.calls).toHaveLength(1);
-  expect(store.letters.size).toBe(0);
+  expect(store.stored.size).toBe(0);
 });
 
 test("refused before it was an event: 403, 404, 405, 413", async () => {

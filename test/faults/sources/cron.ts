@@ -1,4 +1,4 @@
-import type { Place, Source } from "../place.ts";
+import type { OpenedSource, Source } from "../opened-source.ts";
 import type { ComponentYaml } from "../runtime-process.ts";
 import { poisonComponent } from "../tick.ts";
 
@@ -17,11 +17,11 @@ function cronSource(component: ComponentYaml, ...more: readonly ComponentYaml[])
     // Which tick it is, by the time when it was due, only events of a stream say.
     mode: "stream",
     bounds: { app: 1, runtime: 1, server: 0 },
-    place: () =>
+    opened: () =>
       Promise.resolve({
         ...{ component, more, ordered: true, forgets: true },
         async [Symbol.asyncDispose]() {},
-      } satisfies Place),
+      } satisfies OpenedSource),
   };
 }
 

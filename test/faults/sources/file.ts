@@ -1,13 +1,13 @@
 import { mkdir, readdir, rename, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import type { Place, Source } from "../place.ts";
+import type { OpenedSource, Source } from "../opened-source.ts";
 import { mountSmallDisk } from "../small-disk.ts";
 
 /** A folder into which each event is renamed as a file. */
 export const file: Source = {
   name: "file",
   bounds: { app: 64, runtime: 64, server: 0 },
-  async place(kit) {
+  async opened(kit) {
     const folder = join(kit.folder, "inbox");
     const processedFolder = join(kit.folder, "done");
     await mkdir(folder);
@@ -35,6 +35,6 @@ export const file: Source = {
       async [Symbol.asyncDispose]() {
         await disk?.[Symbol.asyncDispose]();
       },
-    } satisfies Place;
+    } satisfies OpenedSource;
   },
 };

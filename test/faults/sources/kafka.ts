@@ -1,13 +1,13 @@
 import { Producer, stringSerializers } from "@platformatic/kafka";
 import { uniqueName } from "../../servers/unique-name.ts";
-import { nobody, sender, type Place, type Source } from "../place.ts";
+import { unreachableAddress, sender, type OpenedSource, type Source } from "../opened-source.ts";
 
 /** One topic of four partitions, read by a consumer group. */
 export const kafka: Source = {
   name: "kafka",
   // What the app has, and 50 events a second between two commits. What was handled the process knows while it lives.
   bounds: { app: 64, runtime: 64 + 2 * 50, server: 0, serverAtEnd: 64 + 2 * 50 },
-  async place(kit) {
+  async opened(kit) {
     const { server, slots } = await kit.servers.kafka(kit.ownServer);
     const slot = slots[kit.slot];
     if (slot === undefined) throw new RangeError(`no slot ${kit.slot}`);
@@ -30,17 +30,17 @@ export const kafka: Source = {
     return {
       component: componentOf(slot.brokers, topic),
       ordered: true,
-      unreachable: { brokers: nobody },
+      unreachable: { brokers: unreachableAddress },
       ...{ server, send, proxy: slot.proxy },
       async [Symbol.asyncDispose]() {
         slot.proxy.heal();
         await close();
       },
-    } satisfies Place;
+    } satisfies OpenedSource;
   },
 };
 
-function componentOf(brokers: string, topic: string): Place["component"] {
+function componentOf(brokers: string, topic: string): OpenedSource["component"] {
   return {
     ...{ name: "orders", type: "bindings.kafka" },
     metadata: {

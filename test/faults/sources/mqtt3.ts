@@ -1,7 +1,7 @@
 import { connectAsync } from "mqtt";
 import { startProxy } from "../../servers/proxy.ts";
 import { uniqueName } from "../../servers/unique-name.ts";
-import { sender, type Place, type Source } from "../place.ts";
+import { sender, type OpenedSource, type Source } from "../opened-source.ts";
 
 /** A topic read with QoS 1 by a session that the broker keeps. */
 export const mqtt3: Source = {
@@ -9,7 +9,7 @@ export const mqtt3: Source = {
   // What the broker sends without waiting for acknowledgements: Mosquitto 20, but after reconnects 2.0.11 miscounts
   // (45 were seen), so it is `maxInFlight` that bounds it.
   bounds: { app: 64, runtime: 64, server: 64 },
-  async place(kit) {
+  async opened(kit) {
     const mosquitto = await kit.servers.mosquitto(kit.ownServer);
     const { server } = mosquitto;
     const user = uniqueName("user");
@@ -55,6 +55,6 @@ export const mqtt3: Source = {
         await close();
         await proxy[Symbol.asyncDispose]();
       },
-    } satisfies Place;
+    } satisfies OpenedSource;
   },
 };

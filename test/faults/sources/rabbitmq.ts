@@ -1,7 +1,7 @@
 import { connect } from "amqplib";
 import { startProxy } from "../../servers/proxy.ts";
 import { uniqueName } from "../../servers/unique-name.ts";
-import { nobody, sender, type Place, type Source } from "../place.ts";
+import { unreachableAddress, sender, type OpenedSource, type Source } from "../opened-source.ts";
 
 /** A durable queue with persistent messages, sent with confirms. */
 export const rabbitmq: Source = rabbitmqSource("rabbitmq", {}, false);
@@ -34,7 +34,7 @@ function rabbitmqSource(
       // A server that is killed forgets the acknowledgements of its last moment, of 50 events a second.
       server: unacknowledged + 50,
     },
-    async place(kit) {
+    async opened(kit) {
       const server = await kit.servers.rabbitmq(kit.ownServer);
       const proxy = await startProxy(server);
       const queueName = uniqueName("faults");
@@ -71,7 +71,7 @@ function rabbitmqSource(
           },
         },
         ...{ ordered, server, proxy, send },
-        unreachable: { host: `amqp://${user}:${password}@${nobody}` },
+        unreachable: { host: `amqp://${user}:${password}@${unreachableAddress}` },
         credentials: {
           async revoke() {
             await server.ctl("change_password", user, "wrong");
@@ -85,7 +85,7 @@ function rabbitmqSource(
           await close();
           await proxy[Symbol.asyncDispose]();
         },
-      } satisfies Place;
+      } satisfies OpenedSource;
     },
   };
 }

@@ -3,7 +3,7 @@ import { request } from "undici";
 import { startProxy } from "../../servers/proxy.ts";
 import { uniqueName } from "../../servers/unique-name.ts";
 import type { Handled } from "../oracle.ts";
-import type { Place, Source } from "../place.ts";
+import type { OpenedSource, Source } from "../opened-source.ts";
 
 /**
  * An output. Each event is one `increment` of a key of its own, asked for once: one that was answered with success
@@ -12,7 +12,7 @@ import type { Place, Source } from "../place.ts";
 export const redis: Source = {
   name: "redis",
   bounds: { app: 0, runtime: 0, server: 0 },
-  async place(kit) {
+  async opened(kit) {
     const server = await kit.servers.redis(kit.ownServer);
     const proxy = await startProxy(server);
     const prefix = uniqueName("faults");
@@ -65,6 +65,6 @@ export const redis: Source = {
         admin.disconnect();
         await proxy[Symbol.asyncDispose]();
       },
-    } satisfies Place;
+    } satisfies OpenedSource;
   },
 };

@@ -2,7 +2,7 @@ import { setTimeout as pause } from "node:timers/promises";
 import { request } from "undici";
 import { reservePort } from "../../servers/ports.ts";
 import { startProxy } from "../../servers/proxy.ts";
-import type { Place, Source } from "../place.ts";
+import type { OpenedSource, Source } from "../opened-source.ts";
 
 /** How long a sender that repeats waits before it does, in milliseconds. */
 const again = 500;
@@ -16,7 +16,7 @@ export const webhookRepeated: Source = webhookSource({ app: 64, runtime: 64, ser
 function webhookSource(bounds: Source["bounds"], repeats: boolean): Source {
   return {
     ...{ name: "webhook", bounds },
-    async place() {
+    async opened() {
       const port = await reservePort();
       const proxy = await startProxy({ host: "127.0.0.1", port });
       const over = new AbortController();
@@ -52,7 +52,7 @@ function webhookSource(bounds: Source["bounds"], repeats: boolean): Source {
           over.abort();
           await proxy[Symbol.asyncDispose]();
         },
-      } satisfies Place;
+      } satisfies OpenedSource;
     },
   };
 }

@@ -9,7 +9,7 @@ import { framed, startHttp2Server, type ServedCall } from "../../grpc/http2-serv
 import { until } from "../../until.ts";
 import { mutate, mutations, plainText, someBytes, type Mutation } from "../mutation.ts";
 import type { Target } from "../target.ts";
-import { Settlements, startWorld } from "../world.ts";
+import { Settlements, startFixture } from "../fixture.ts";
 
 /** What an app answers to one event by HTTP/1.1. */
 type HttpAnswer = { readonly bytes: Uint8Array; readonly changes: readonly Mutation[] };
@@ -124,17 +124,17 @@ export const answers: Target<Input> = {
     const grpcApp = await startGrpcApp(() => grpc.shift());
     // A reply to a target that is not there is never handled: it becomes a dead letter.
     const metadata = { replyFanOut: "true", backOffMaxRetries: "20" };
-    const worlds = await Promise.all([
-      startWorld({ app: { protocol: "http", port: httpApp.port }, metadata }),
-      startWorld({ app: { protocol: "grpc", port: grpcApp.port }, metadata }),
+    const fixtures = await Promise.all([
+      startFixture({ app: { protocol: "http", port: httpApp.port }, metadata }),
+      startFixture({ app: { protocol: "grpc", port: grpcApp.port }, metadata }),
     ]);
     return {
       async check(input) {
         http = [...input.http];
         grpc = [...input.grpc];
-        for (const world of worlds) {
+        for (const fixture of fixtures) {
           const settlements = new Settlements();
-          const reading = await world.reading();
+          const reading = await fixture.reading();
           const event = settlements.event("one", {
             ...{ data: Buffer.from("x"), metadata: {}, headers: [], key: "k", id: "one" },
           });
@@ -144,7 +144,7 @@ export const answers: Target<Input> = {
         }
       },
       async [Symbol.asyncDispose]() {
-        for (const world of worlds) await world[Symbol.asyncDispose]();
+        for (const fixture of fixtures) await fixture[Symbol.asyncDispose]();
         httpApp.close();
         await grpcApp.close();
       },

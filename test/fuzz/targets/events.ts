@@ -9,7 +9,7 @@ import { startHttp2Server } from "../../grpc/http2-server.ts";
 import { until } from "../../until.ts";
 import { anyText, plainText, someBytes } from "../mutation.ts";
 import type { Target, Trial } from "../target.ts";
-import { Settlements, startWorld } from "../world.ts";
+import { Settlements, startFixture } from "../fixture.ts";
 
 type Event = {
   readonly data: Uint8Array | undefined;
@@ -87,13 +87,13 @@ export const events: Target<Input> = {
       startHttp2App("h2c", (data) => got.push(data)),
       startHttp2App("grpc", (data) => got.push(data)),
     ]);
-    const worlds = await Promise.all(apps.map((app) => startWorld({ app })));
+    const fixtures = await Promise.all(apps.map((app) => startFixture({ app })));
     const trial: Trial<Input> = {
       async check(input) {
-        for (const world of worlds) {
+        for (const fixture of fixtures) {
           got = [];
           const settlements = new Settlements();
-          const reading = await world.reading();
+          const reading = await fixture.reading();
           const list = input.events.map(({ metadata, ...facts }, index) =>
             settlements.event(String(index), {
               ...facts,
@@ -104,7 +104,7 @@ export const events: Target<Input> = {
           );
           await reading.deliver(list);
           await until(() => settlements.open.length === 0, {
-            what: () => `events ${settlements.open.join(", ")} of ${worlds.indexOf(world)}`,
+            what: () => `events ${settlements.open.join(", ")} of ${fixtures.indexOf(fixture)}`,
           });
           settlements.assertAllHandledOnce();
           const sent = input.events.map(({ data }) => Buffer.from(data ?? []).toString("hex"));
@@ -114,7 +114,7 @@ export const events: Target<Input> = {
         }
       },
       async [Symbol.asyncDispose]() {
-        for (const world of worlds) await world[Symbol.asyncDispose]();
+        for (const fixture of fixtures) await fixture[Symbol.asyncDispose]();
         for (const app of apps) await app[Symbol.asyncDispose]();
       },
     };

@@ -17,7 +17,7 @@ import { HealthCheckRequestSchema } from "../../../gen/grpc/health/v1/health_pb.
 import { ServerReflectionRequestSchema } from "../../../gen/grpc/reflection/v1/reflection_pb.ts";
 import { anyText, mutate, mutations, plainText, someBytes, type Mutation } from "../mutation.ts";
 import type { Target } from "../target.ts";
-import { operations, startWorld } from "../world.ts";
+import { operations, startFixture } from "../fixture.ts";
 
 type Frame = {
   readonly message: Uint8Array;
@@ -214,8 +214,8 @@ export const grpc: Target<Input> = {
     ),
   ),
   async start() {
-    const world = await startWorld({ maxBodySize: 64 * 1024 });
-    let session = open(world.port);
+    const fixture = await startFixture({ maxBodySize: 64 * 1024 });
+    let session = open(fixture.port);
     const good = framed({
       message: toBinary(
         InvokeBindingRequestSchema,
@@ -224,16 +224,16 @@ export const grpc: Target<Input> = {
       ...{ changes: [], flags: 0, gzip: false, lie: 0 },
     });
     const invokePath = "/dapr.proto.runtime.v1.Dapr/InvokeBinding";
-    /** A call with a key goes on when its caller gives up, so that the next one cannot count what ran. */
+    /** A call with a key goes on when its caller cancels, so that the next one cannot count what ran. */
     let lingering = false;
     return {
       async check(input) {
-        if (session.closed || session.destroyed) session = open(world.port);
-        const before = world.calls.length;
+        if (session.closed || session.destroyed) session = open(fixture.port);
+        const before = fixture.calls.length;
         const all = Buffer.concat(input.frames.map(framed));
         const body = all.subarray(0, Math.ceil((all.length * input.share) / 10_000));
         const answer = await call(session, { ...input, body });
-        const ran = world.calls.length - before;
+        const ran = fixture.calls.length - before;
         const isKeyed = all.includes("idempotency-key");
         const isCounted = input.path === invokePath && !lingering && !isKeyed;
         lingering =
@@ -248,19 +248,19 @@ export const grpc: Target<Input> = {
         const goodCall = {
           ...{ path: invokePath, headers: [], body: good, ending: "end" as const },
         };
-        if (session.closed || session.destroyed) session = open(world.port);
+        if (session.closed || session.destroyed) session = open(fixture.port);
         let next = await call(session, goodCall);
         // HTTP/2 lets a server end the connection of one that breaks its rules.
         if (next?.status === undefined && (session.closed || session.destroyed)) {
-          session = open(world.port);
+          session = open(fixture.port);
           next = await call(session, goodCall);
         }
         if (next?.status !== 0) throw new Error(`the next good call got ${JSON.stringify(next)}`);
-        world.calls.length = 0;
+        fixture.calls.length = 0;
       },
       async [Symbol.asyncDispose]() {
         session.destroy();
-        await world[Symbol.asyncDispose]();
+        await fixture[Symbol.asyncDispose]();
       },
     };
   },
@@ -288,7 +288,7 @@ function framed({ message, changes, flags, gzip, lie }: Frame): Buffer {
 
 type CallAnswer = { readonly status: number | undefined; readonly how: string };
 
-/** Resolves to how the call ended; `undefined`: it did not, and was given up. */
+/** Resolves to how the call ended; `undefined`: it did not, and was abandoned. */
 function call(
   session: ClientHttp2Session,
   {
@@ -303,11 +303,11 @@ function call(
     for (const [key, value] of headers) all[key] = value.replaceAll(/[^\t -~]/g, "");
     const stream = session.request({ ":method": "POST", ":path": path, ...all });
     let seen: NodeJS.Dict<string | string[] | number> = {};
-    const patience = ending === "end" && !isEndless(path) ? 40_000 : 30;
+    const timeout = ending === "end" && !isEndless(path) ? 40_000 : 30;
     const timer = setTimeout(() => {
       stream.close(8);
       resolve(undefined);
-    }, patience);
+    }, timeout);
     stream.on("response", (received) => (seen = { ...seen, ...received }));
     stream.on("trailers", (received) => (seen = { ...seen, ...received }));
     let how = "closed";

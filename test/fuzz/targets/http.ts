@@ -2,7 +2,7 @@ import * as fc from "fast-check";
 import { exchange, oneReply } from "../http-exchange.ts";
 import { anyText, headerValue, mutate, mutations, plainText, type Mutation } from "../mutation.ts";
 import type { Target } from "../target.ts";
-import { operations, startWorld } from "../world.ts";
+import { operations, startFixture } from "../fixture.ts";
 
 type Input = {
   readonly method: string;
@@ -19,7 +19,7 @@ type Input = {
 };
 
 /** A silence that is no answer, in milliseconds: long, for a busy machine loads Connect slowly. */
-const patience = 40_000;
+const answerTimeout = 40_000;
 
 const text = fc.oneof(
   anyText(30),
@@ -183,7 +183,7 @@ export const http: Target<Input> = {
     cuts: fc.array(fc.nat(9999), { maxLength: 3 }),
   }),
   async start() {
-    const world = await startWorld({ maxBodySize: 64 * 1024 });
+    const fixture = await startFixture({ maxBodySize: 64 * 1024 });
     const good = request({
       ...{ method: "POST", path: "/v1.0/bindings/probe", headers: [] },
       version: "HTTP/1.1\r\nHost: x",
@@ -191,24 +191,28 @@ export const http: Target<Input> = {
     });
     return {
       async check(input) {
-        const before = world.calls.length;
+        const before = fixture.calls.length;
         const whole = request({
           ...input,
           body: mutate(Buffer.from(input.body), input.bodyChanges),
         });
         const isWhole = input.wireChanges.length === 0;
         const wire = isWhole ? whole : mutate(whole, input.wireChanges);
-        const answer = await exchange(world.port, parts(wire, input.cuts), isWhole ? patience : 50);
+        const answer = await exchange(
+          fixture.port,
+          parts(wire, input.cuts),
+          isWhole ? answerTimeout : 50,
+        );
         // A call with a key is answered without being run when an earlier input was the same.
         const isKeyed = wire.includes("idempotency-key");
         const judged = isWhole ? oneReply(answer) : undefined;
-        if (judged !== undefined && !isKeyed) judge(input, judged, world.calls.length - before);
-        const reply = oneReply(await exchange(world.port, [good], patience));
+        if (judged !== undefined && !isKeyed) judge(input, judged, fixture.calls.length - before);
+        const reply = oneReply(await exchange(fixture.port, [good], answerTimeout));
         if (reply.status !== 204)
           throw new Error(`the next good request got ${reply.status}: ${reply.body.toString()}`);
-        world.calls.length = 0;
+        fixture.calls.length = 0;
       },
-      [Symbol.asyncDispose]: () => world[Symbol.asyncDispose](),
+      [Symbol.asyncDispose]: () => fixture[Symbol.asyncDispose](),
     };
   },
 };

@@ -3,7 +3,7 @@ import { headerBlock, http2Frame, preface } from "../../grpc/http2-frame.ts";
 import { exchange, oneReply } from "../http-exchange.ts";
 import { mutate, mutations, type Mutation } from "../mutation.ts";
 import type { Target } from "../target.ts";
-import { startWorld } from "../world.ts";
+import { startFixture } from "../fixture.ts";
 
 type Http2Frame = {
   readonly type: number;
@@ -62,7 +62,7 @@ export const http2: Target<Input> = {
     ),
   }),
   async start() {
-    const world = await startWorld();
+    const fixture = await startFixture();
     const good = Buffer.from(
       'POST /v1.0/bindings/probe HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: 22\r\n\r\n{"operation":"create"}',
     );
@@ -72,12 +72,12 @@ export const http2: Target<Input> = {
           preface,
           ...frames.map((one) => http2Frame(one, one.payload)),
         ]);
-        await exchange(world.port, [mutate(bytes, changes)], 20);
-        const { status } = oneReply(await exchange(world.port, [good], 40_000));
+        await exchange(fixture.port, [mutate(bytes, changes)], 20);
+        const { status } = oneReply(await exchange(fixture.port, [good], 40_000));
         if (status !== 204) throw new Error(`the next good request got ${status}`);
-        world.calls.length = 0;
+        fixture.calls.length = 0;
       },
-      [Symbol.asyncDispose]: () => world[Symbol.asyncDispose](),
+      [Symbol.asyncDispose]: () => fixture[Symbol.asyncDispose](),
     };
   },
 };

@@ -17,7 +17,7 @@ import { framed, startHttp2Server } from "../../grpc/http2-server.ts";
 import { until } from "../../until.ts";
 import { anyText, mutate, mutations, type Mutation } from "../mutation.ts";
 import type { Target, Trial } from "../target.ts";
-import { Settlements, startWorld, type World } from "../world.ts";
+import { Settlements, startFixture, type Fixture } from "../fixture.ts";
 
 /** What a hostile app does. A delivery's number is counted from the last that it got, mostly. */
 type Act =
@@ -139,20 +139,20 @@ export const dialledIn: Target<Input> = {
   name: "streams-in",
   input,
   async start() {
-    const world = await startWorld();
-    const play = new Play(world);
+    const fixture = await startFixture();
+    const play = new Play(fixture);
     return {
       async check({ acts: list }) {
-        const session = connect(`http://127.0.0.1:${world.port}`);
+        const session = connect(`http://127.0.0.1:${fixture.port}`);
         session.on("error", () => undefined);
         try {
           await play.run(list, () => openStream(session));
         } finally {
           session.destroy();
         }
-        await play.finish(() => goodApp(world.port));
+        await play.finish(() => goodApp(fixture.port));
       },
-      [Symbol.asyncDispose]: () => world[Symbol.asyncDispose](),
+      [Symbol.asyncDispose]: () => fixture[Symbol.asyncDispose](),
     };
   },
 };
@@ -183,8 +183,8 @@ async function startDialledOut(): Promise<Trial<Input>> {
       },
     },
   );
-  const world = await startWorld({ app: { protocol: "grpc", port: server.port } });
-  const play = new Play(world);
+  const fixture = await startFixture({ app: { protocol: "grpc", port: server.port } });
+  const play = new Play(fixture);
   return {
     async check({ acts: list }) {
       good = false;
@@ -208,7 +208,7 @@ async function startDialledOut(): Promise<Trial<Input>> {
       await play.finish(async () => ({ end: () => undefined }));
     },
     async [Symbol.asyncDispose]() {
-      await world[Symbol.asyncDispose]();
+      await fixture[Symbol.asyncDispose]();
       await server.stop();
     },
   };
@@ -216,12 +216,12 @@ async function startDialledOut(): Promise<Trial<Input>> {
 
 /** Plays acts against a world and looks at what became of the events. */
 class Play {
-  readonly #world: World;
+  readonly #fixture: Fixture;
   #settlements = new Settlements();
   #count = 0;
 
-  constructor(world: World) {
-    this.#world = world;
+  constructor(fixture: Fixture) {
+    this.#fixture = fixture;
   }
 
   async run(
@@ -258,7 +258,7 @@ class Play {
   /** Does not wait for room, which a hostile app need not make. */
   async #deliver(keys: readonly number[]): Promise<void> {
     const reading = await Promise.race([
-      this.#world.reading(),
+      this.#fixture.reading(),
       new Promise<undefined>((resolve) => setTimeout(resolve, 5, undefined)),
     ]);
     if (reading === undefined) return;

@@ -9,7 +9,7 @@ import { reservePort } from "../../servers/ports.ts";
 import { exchange, oneReply } from "../http-exchange.ts";
 import { anyText, headerValue, mutate, mutations, type Mutation } from "../mutation.ts";
 import type { Target } from "../target.ts";
-import { silent } from "../world.ts";
+import { silent } from "../fixture.ts";
 
 type Input = {
   readonly hook: string;
@@ -32,7 +32,7 @@ const hooks: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   hmac: { verification: "hmac", secret, signatureEncoding: "base64", idHeader: "Webhook-Id" },
 };
 const names = Object.keys(hooks);
-const patience = 40_000;
+const answerTimeout = 40_000;
 
 const header = fc.tuple(
   fc.constantFrom(
@@ -115,11 +115,11 @@ export const webhook: Target<Input> = {
         const whole = request(input);
         const isWhole = input.wireChanges.length === 0;
         const wire = isWhole ? whole : mutate(whole, input.wireChanges);
-        const answer = await exchange(port, [wire], isWhole ? patience : 50);
+        const answer = await exchange(port, [wire], isWhole ? answerTimeout : 50);
         if (isWhole) judge(input, oneReply(answer), got);
         got.length = 0;
         reply = undefined;
-        const { status } = oneReply(await exchange(port, [good], patience));
+        const { status } = oneReply(await exchange(port, [good], answerTimeout));
         if (status !== 204 || got.length !== 1 || got[0]?.toString() !== "good")
           throw new Error(`the next good request got ${status} and came ${got.length} times`);
       },

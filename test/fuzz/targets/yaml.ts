@@ -14,7 +14,7 @@ import { componentFields } from "../../../src/runtime/component/component-fields
 import { createRuntime } from "../../../src/runtime/runtime.ts";
 import { anyText, mutate, mutations, plainText, type Mutation } from "../mutation.ts";
 import type { Target } from "../target.ts";
-import { silent } from "../world.ts";
+import { silent } from "../fixture.ts";
 
 type Input = {
   readonly documents: readonly string[];

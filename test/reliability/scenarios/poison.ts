@@ -9,7 +9,7 @@ const poisonEvery = 1000;
 // No divisor of it, so that each poison event has a key of its own.
 const keys = 97;
 // Ten attempts with pauses of 1 s doubling to 60 s take four minutes.
-const patience = 300_000;
+const quietTimeout = 300_000;
 const afterwards = 10_000;
 
 /** One event in 1,000 is refused whenever it comes. */
@@ -32,11 +32,16 @@ function poison(source: SourceName): Row {
       await trial.sendPaced(events - 1, perSecond);
       const isPoison = ({ number }: { number: number }): boolean =>
         number % poisonEvery === poisonEvery - 1;
-      await trial.untilQuiet(contender === "cufflink" ? patience : 20_000, events / poisonEvery);
+      await trial.untilQuiet(
+        contender === "cufflink" ? quietTimeout : 20_000,
+        events / poisonEvery,
+      );
       // Time in which one that is still tried comes again.
       if (contender !== "cufflink") await new Promise((resolve) => setTimeout(resolve, afterwards));
-      const letters =
-        contender === "cufflink" ? await trial.untilDeadLetters(events / poisonEvery, patience) : 0;
+      const deadLetters =
+        contender === "cufflink"
+          ? await trial.untilDeadLetters(events / poisonEvery, quietTimeout)
+          : 0;
       const poisonKeys = new Set(trial.produced.filter(isPoison).map(({ key }) => key));
       const others = (await trial.handled()).filter(({ key }) => !poisonKeys.has(key));
       const latencies = percentiles(Float64Array.from(others, ({ at, sent }) => at - sent));
@@ -48,11 +53,11 @@ function poison(source: SourceName): Row {
         `others' p99 ${Math.round(latencies.p99).toLocaleString("en-US")} ms`,
         `attempts on each poison event: ${attempts}`,
         contender === "cufflink"
-          ? `${letters} in the dead letters`
+          ? `${deadLetters} in the dead letters`
           : `${lately ? "still delivered again and again" : "not delivered again"}, in no dead letters`,
         ...(open > 0 ? [`**${plural(open, "other event")} not handled** 20 s later`] : []),
       ].join("; ");
-      return { text, lost: open + (contender === "cufflink" ? 3 - letters : 0), reordered: 0 };
+      return { text, lost: open + (contender === "cufflink" ? 3 - deadLetters : 0), reordered: 0 };
     },
   };
 }

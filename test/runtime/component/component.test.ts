@@ -108,7 +108,7 @@ test("an app that does not finish holds up a lost connection for a short time on
   expect([status().state, system.openings.length]).toEqual(["running", 2]);
 });
 
-test("a read that fails: what came before it is returned, and all is opened anew", async () => {
+test("a read that fails: what came before it is returned, and all is reopened", async () => {
   const system = new FakeSystem();
   const event = sourceEvent("1");
   system.read = async (reading) => {
@@ -216,7 +216,7 @@ test("one that takes long to open counts as tried after its initTimeout", async 
   expect(status().state).toBe("running");
 });
 
-test("one that opens after it was given up is closed again", async () => {
+test("one that opens after it was abandoned is closed again", async () => {
   const system = new FakeSystem();
   const { promise, resolve } = Promise.withResolvers<void>();
   system.open = () => promise;
@@ -230,7 +230,7 @@ test("one that opens after it was given up is closed again", async () => {
   expect(system.log).toEqual(["open 1", "dispose 1"]);
 });
 
-test("one that opens after it was given up, and cannot be closed, troubles nobody", async () => {
+test("one that opens after it was abandoned, and cannot be closed, troubles nobody", async () => {
   const late = Promise.withResolvers<AsyncDisposable>();
   const binding = { ...new FakeSystem().binding("fake", "output"), open: () => late.promise };
   const { runtime } = startRuntime({ bindings: [binding] });

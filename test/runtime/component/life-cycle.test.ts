@@ -173,7 +173,7 @@ test("readiness: required has two spellings", async () => {
   expect((await running({ values: { readiness: "required" } })).status().required).toBe(true);
 });
 
-test("an input that stands still while events wait is connected anew, once told, later the next time", async () => {
+test("an input that stands still while events wait is reconnected, once told, later the next time", async () => {
   let waiting = 5;
   const { system, status, lines } = await running({
     extras: { backlog: async () => waiting },
@@ -230,7 +230,7 @@ test("nor while events come", async () => {
   expect(status().rebuilds).toBe(0);
 });
 
-test("heart-beats that fail or hang three times in a row have it connected anew", async () => {
+test("heartbeats that fail or hang three times in a row reconnect it", async () => {
   let ping = async (): Promise<void> => undefined;
   const { system, status } = await running({
     directions: "output",

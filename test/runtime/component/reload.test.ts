@@ -84,7 +84,7 @@ test("one that cannot be opened changes nothing, and says why", async () => {
   await settled();
   expect(event.settlements).toMatchObject([{ outcome: "handled" }]);
   await invoke("orders");
-  // The same is tried again with the next reload, and what runs is right again once it is taken back.
+  // The same is tried again with the next reload, and what runs is right again once it is revoked.
   expect((await apply({ size: "2" })).outcome).toBe("refused");
   expect((await apply({})).outcome).toBe("unchanged");
   expect(status().reason).toBe("");
@@ -148,7 +148,7 @@ test("one that was proved and could not read interrupts what runs no second time
   expect(system.log).toEqual([]);
 });
 
-test("one whose opening hangs is given up after its initTimeout, and closed when it comes", async () => {
+test("one whose opening hangs is abandoned after its initTimeout, and closed when it comes", async () => {
   const { apply, system, status } = await running();
   const opening = Promise.withResolvers<void>();
   system.open = () => opening.promise;
@@ -306,7 +306,7 @@ test("one whose system is away keeps its place from a definition that is wrong",
   expect(status().state).toBe("running");
 });
 
-test("a renamed component reads only once the old one has given up its place", async () => {
+test("a renamed component reads only once the old one has released its place", async () => {
   const app = new ManualApp();
   const { runtime, system } = await running({ app });
   await system.reading.deliver([sourceEvent("1")]);
@@ -365,7 +365,7 @@ test("a renamed component that is gone before the old one has ended never comes"
   expect(runtime.components()).toEqual([]);
 });
 
-test("one renamed in two steps reads only once the old one has given up its place", async () => {
+test("one renamed in two steps reads only once the old one has released its place", async () => {
   const app = new ManualApp();
   const { runtime, system } = await running({ app });
   await system.reading.deliver([sourceEvent("1")]);
@@ -380,14 +380,14 @@ test("one renamed in two steps reads only once the old one has given up its plac
   expect(system.log.slice(-2)).toEqual(["open 2", "read 2"]);
 });
 
-test("nothing is opened anew once the runtime stops", async () => {
+test("nothing is reopened once the runtime stops", async () => {
   const { runtime, system } = await running();
   await runtime.drain(0);
   await expect(runtime.restart("orders")).rejects.toThrow("the runtime stops");
   expect(system.openings).toHaveLength(1);
 });
 
-test("one that opens while a changed definition is read is not given up for it unproved", async () => {
+test("one that opens while a changed definition is read is not replaced unverified", async () => {
   const { runtime, system } = await running();
   system.open = () => {
     throw new Error("away");

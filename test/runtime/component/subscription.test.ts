@@ -128,7 +128,7 @@ test("without an app inputs wait, outputs run", async () => {
   expect(status("both").state).toBe("running");
 });
 
-test("a reading that hangs while it begins is given up after its time, and ended when it comes", async () => {
+test("a reading that hangs while it begins is abandoned after its time, and ended when it comes", async () => {
   const system = new FakeSystem();
   const { promise, resolve } = Promise.withResolvers<void>();
   system.read = () => promise;
@@ -146,7 +146,7 @@ test("a reading that hangs while it begins is given up after its time, and ended
   expect(app.listeners).toBe(0);
 });
 
-test("a reader that hangs while it ends is given up after its time", async () => {
+test("a reader that hangs while it ends is abandoned after its time", async () => {
   const system = new FakeSystem();
   const binding = system.binding("fake", "input");
   const hanging = () => new Promise<void>(() => undefined);
@@ -166,7 +166,7 @@ test("a reader that hangs while it ends is given up after its time", async () =>
   expect(system.log).toEqual(["open 1", "dispose 1"]);
 });
 
-test("a reading that has not begun yet is given up at the end, and is no failure", async () => {
+test("a reading that has not begun yet is cancelled at the end, and is no failure", async () => {
   const system = new FakeSystem();
   system.read = ({ signal }) =>
     new Promise((_, reject) => signal.addEventListener("abort", () => reject(new Error("gone"))));

@@ -69,7 +69,7 @@ test("a duplicate of an event that is with us waits for what becomes of it", asy
   expect(app.texts).toEqual(["1", "2", "1"]);
 });
 
-test("one that was given back is delivered when it comes again", async () => {
+test("one that was returned is delivered when it comes again", async () => {
   const store = new MemoryStore();
   const app = new ManualApp();
   const first = delivering(app, { store, ...byId });
@@ -141,7 +141,7 @@ test("an event whose attempts are used up is done too: its duplicate makes no se
   await settled();
   await delivery.deliver([sourceEvent("1")]);
   await settled();
-  expect([app.deliveries.length, store.letters.size]).toEqual([1, 1]);
+  expect([app.deliveries.length, store.stored.size]).toEqual([1, 1]);
   expect(delivery.counts.ended).toMatchObject({ handled: 0, "dead letter": 2, duplicate: 0 });
 });
 
@@ -174,7 +174,7 @@ test("an exhausted event that is being marked as done is not given back by the e
   store.afterPut = () => (store.gate = marked.promise);
   await delivery.deliver([event]);
   await settled();
-  expect([store.letters.size, event.settlements]).toEqual([1, []]);
+  expect([store.stored.size, event.settlements]).toEqual([1, []]);
   let ended = false;
   const drained = delivery.drain(10_000).then(() => (ended = true));
   await settled();

@@ -144,8 +144,8 @@ test("a refused event is tried again after growing pauses; its key waits, others
   expect(logger.lines.filter(({ level }) => level === "error")).toMatchObject([
     { fields: { event: "a1", attempt: 3, reason: "no 4" } },
   ]);
-  expect([...store.letters.values()]).toMatchObject([
-    { letter: { component: "orders", cause: "exhausted", reason: "no 4", failed: 3 } },
+  expect([...store.stored.values()]).toMatchObject([
+    { deadLetter: { component: "orders", cause: "exhausted", reason: "no 4", failed: 3 } },
   ]);
   expect(app.texts.slice(4)).toEqual(["a2", "a3"]);
   const attempts = app.deliveries.filter(({ data }) => String(data) === "a1");
@@ -200,7 +200,7 @@ test("unsent costs no attempt, keeps the order, and waits until the app is there
   expect(delivery.waiting).toBe(0);
 });
 
-test("unsent to an app that is there is tried again after a short breath", async () => {
+test("unsent to an app that is there is tried again after a short pause", async () => {
   const app = new FakeApp(() =>
     app.deliveries.length === 1 ? { kind: "unsent", reason: "connection full" } : handled,
   );
@@ -281,7 +281,7 @@ test("drain returns what the app does not have and waits for what it has", async
   expect(app.texts).toEqual(["a1", "b1", "c1"]);
 });
 
-test("drain gives up on the app after the deadline, and counts what it gave up", async () => {
+test("drain abandons the app after the deadline, and counts what it abandoned", async () => {
   const app = new ManualApp();
   const { delivery } = delivering(app);
   const events = ["1", "2"].map((text) => sourceEvent(text));
@@ -293,7 +293,7 @@ test("drain gives up on the app after the deadline, and counts what it gave up",
   expect(await drained).toEqual({ abandoned: 1 });
   expect(events.map(({ settlements }) => settlements)).toEqual([
     [{ outcome: "handled" }],
-    [{ outcome: "returned", reason: "given up" }],
+    [{ outcome: "returned", reason: "cancelled" }],
   ]);
 });
 
@@ -415,16 +415,16 @@ test("the app gets what the source told, and a trace", async () => {
   expect(app.deliveries[0]?.trace["traceparent"]).toMatch(/^00-[0-9a-f]{32}-[0-9a-f]{16}-00$/);
 });
 
-test("an event that its source takes back while it waits is returned at once, and the next of its key goes on", async () => {
+test("an event that its source revokes while it waits is returned at once, and the next of its key goes on", async () => {
   const app = new FakeApp(() => refused());
   const { delivery } = delivering(app);
   const source = new AbortController();
-  const first = sourceEvent("a1", { key: "a", withdrawn: source.signal });
+  const first = sourceEvent("a1", { key: "a", revoked: source.signal });
   await delivery.deliver([first]);
   await settled();
   expect([delivery.waiting, first.settlements]).toEqual([1, []]);
   source.abort();
-  expect(first.settlements).toEqual([{ outcome: "returned", reason: "its source took it back" }]);
+  expect(first.settlements).toEqual([{ outcome: "returned", reason: "revoked by its source" }]);
   expect(delivery.waiting).toBe(0);
   app.handle = () => handled;
   const second = sourceEvent("a2", { key: "a" });
@@ -434,12 +434,12 @@ test("an event that its source takes back while it waits is returned at once, an
   expect(second.settlements).toEqual([{ outcome: "handled" }]);
 });
 
-test("an event that is taken back while the app has it is the app's to answer, once", async () => {
+test("an event that is revoked while the app has it is the app's to answer, once", async () => {
   const app = new ManualApp();
   const { delivery } = delivering(app);
   const source = new AbortController();
-  const accepted = sourceEvent("1", { withdrawn: source.signal });
-  const declined = sourceEvent("2", { withdrawn: source.signal });
+  const accepted = sourceEvent("1", { revoked: source.signal });
+  const declined = sourceEvent("2", { revoked: source.signal });
   await delivery.deliver([accepted, declined]);
   source.abort();
   expect([accepted.settlements, declined.settlements]).toEqual([[], []]);
@@ -451,12 +451,12 @@ test("an event that is taken back while the app has it is the app's to answer, o
   expect([delivery.inFlight, delivery.waiting]).toEqual([0, 0]);
 });
 
-test("events that are taken back while the app is away leave the line in order", async () => {
+test("events that are revoked while the app is away leave the line in order", async () => {
   const app = new FakeApp();
   const { delivery } = delivering(app);
   app.available = false;
   const source = new AbortController();
-  const events = [sourceEvent("1", { withdrawn: source.signal }), sourceEvent("2")];
+  const events = [sourceEvent("1", { revoked: source.signal }), sourceEvent("2")];
   await delivery.deliver(events);
   source.abort();
   app.available = true;
@@ -465,12 +465,12 @@ test("events that are taken back while the app is away leave the line in order",
   expect([delivery.inFlight, delivery.waiting]).toEqual([0, 0]);
 });
 
-test("an event that was taken back before or while its request was not written is not tried again", async () => {
+test("an event that was revoked before or while its request was not written is not tried again", async () => {
   const app = new ManualApp();
   const { delivery } = delivering(app);
   const source = new AbortController();
-  const withdrawn = { withdrawn: source.signal };
-  const event = { ...sourceEvent("1", { key: "k" }), ...withdrawn };
+  const revoked = { revoked: source.signal };
+  const event = { ...sourceEvent("1", { key: "k" }), ...revoked };
   const next = sourceEvent("2", { key: "k" });
   await delivery.deliver([event, next]);
   source.abort();
@@ -478,21 +478,21 @@ test("an event that was taken back before or while its request was not written i
   await vi.advanceTimersByTimeAsync(50);
   expect(event.settlements).toEqual([{ outcome: "returned", reason: "connection full" }]);
   expect(app.out).toEqual(["2"]);
-  const late = { ...sourceEvent("3"), ...withdrawn };
+  const late = { ...sourceEvent("3"), ...revoked };
   await delivery.deliver([late]);
-  expect(late.settlements).toEqual([{ outcome: "returned", reason: "its source took it back" }]);
+  expect(late.settlements).toEqual([{ outcome: "returned", reason: "revoked by its source" }]);
   app.answer("2");
   await settled();
   expect([delivery.waiting, delivery.inFlight, delivery.counts.ended.handled]).toEqual([0, 0, 1]);
 });
 
-test("events of one signal share its listener, and all but those that the app has are taken back", async () => {
+test("events of one signal share its listener, and all but those that the app has are revoked", async () => {
   const app = new ManualApp();
   const { delivery } = delivering(app);
   const source = new AbortController();
   const listening = vi.spyOn(source.signal, "addEventListener");
-  const withdrawn = { withdrawn: source.signal };
-  const events = ["1", "2", "3"].map((text) => sourceEvent(text, { key: "k", ...withdrawn }));
+  const revoked = { revoked: source.signal };
+  const events = ["1", "2", "3"].map((text) => sourceEvent(text, { key: "k", ...revoked }));
   const other = sourceEvent("4", { key: "k" });
   await delivery.deliver([...events, other]);
   expect(listening).toHaveBeenCalledTimes(1);
@@ -509,7 +509,7 @@ test("taking events back makes room, also while the app is away", async () => {
   const { delivery } = delivering(app, { maxInFlight: 1 });
   const source = new AbortController();
   let room = false;
-  const event = { ...sourceEvent("1"), withdrawn: source.signal };
+  const event = { ...sourceEvent("1"), revoked: source.signal };
   void delivery.deliver([event]).then(() => (room = true));
   await settled();
   expect(room).toBe(false);
@@ -518,14 +518,14 @@ test("taking events back makes room, also while the app is away", async () => {
   expect([room, delivery.waiting]).toEqual([true, 0]);
 });
 
-test("events that are taken back one by one are looked up, and not looked for among the others", async () => {
+test("events that are revoked one by one are looked up, and not looked for among the others", async () => {
   const app = new FakeApp();
   app.available = false;
   const { delivery } = delivering(app);
   let looks = 0;
   const senders = Array.from({ length: 1000 }, () => new AbortController());
   const events = senders.map((sender, index) =>
-    Object.defineProperty(sourceEvent(String(index)), "withdrawn", {
+    Object.defineProperty(sourceEvent(String(index)), "revoked", {
       get: () => {
         looks++;
         return sender.signal;

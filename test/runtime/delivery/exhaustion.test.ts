@@ -10,7 +10,8 @@ beforeEach(() => void vi.useFakeTimers());
 afterEach(() => void vi.useRealTimers());
 
 const once = { ...policy, attempts: 1 };
-const letters = (store: MemoryStore) => [...store.letters.values()].map(({ letter }) => letter);
+const deadLetters = (store: MemoryStore) =>
+  [...store.stored.values()].map(({ deadLetter }) => deadLetter);
 
 /** Refuses the events whose payload begins with `poison`. */
 function poisoned(): FakeApp {
@@ -41,7 +42,7 @@ test("a dead letter holds the whole event and what was tried, and its source hea
     [{ outcome: "handled", movedTo: "dead letters" }],
     [{ outcome: "handled" }],
   ]);
-  expect(letters(store)).toMatchObject([
+  expect(deadLetters(store)).toMatchObject([
     {
       component: "orders",
       type: "bindings.fake",
@@ -58,7 +59,7 @@ test("a dead letter holds the whole event and what was tried, and its source hea
   ]);
   expect(ends).toEqual(["dead letter"]);
   // Its id is what `cufflink dead-letters show` wants.
-  const { id } = letters(store)[0] ?? {};
+  const { id } = deadLetters(store)[0] ?? {};
   const fields = { event: "poison", attempt: 3, reason: "no poison", deadLetter: id };
   const message = "event not handled, its attempts are used up";
   expect(logger.lines.filter(({ level }) => level === "error")).toEqual([
@@ -81,7 +82,9 @@ test("an app that says never is not asked again, however many attempts are left"
   await delivery.deliver([sourceEvent("1")]);
   await settled();
   expect(app.deliveries).toHaveLength(1);
-  expect(letters(store)).toMatchObject([{ cause: "refused", reason: "cannot be read", failed: 1 }]);
+  expect(deadLetters(store)).toMatchObject([
+    { cause: "refused", reason: "cannot be read", failed: 1 },
+  ]);
 });
 
 const http = [{ from: 500, to: 599 }];
@@ -104,7 +107,7 @@ test.each([
   await delivery.deliver([event]);
   await vi.advanceTimersByTimeAsync(1000);
   expect(app.deliveries).toHaveLength(times);
-  expect(letters(store)).toMatchObject([{ cause: "exhausted", reason: "no", failed: times }]);
+  expect(deadLetters(store)).toMatchObject([{ cause: "exhausted", reason: "no", failed: times }]);
   expect(event.settlements).toEqual([{ outcome: "handled", movedTo: "dead letters" }]);
 });
 
@@ -119,20 +122,20 @@ test("while the store fails the event stays, unacknowledged, and is put there la
   await settled();
   expect([event.settlements, behind.settlements]).toEqual([[], []]);
   expect(other.settlements).toHaveLength(1);
-  expect(delivery.trouble).toEqual({
+  expect(delivery.blockage).toEqual({
     reason: "event poison cannot be put into the dead letters: disk full",
     since,
   });
   await vi.advanceTimersByTimeAsync(5000);
-  expect([event.settlements, store.letters.size]).toEqual([[], 0]);
+  expect([event.settlements, store.stored.size]).toEqual([[], 0]);
   // Said once, not at each try.
   const said = logger.lines.filter(({ message }) => message.includes("not acknowledged"));
   expect(said).toHaveLength(1);
   store.trouble = undefined;
   await vi.advanceTimersByTimeAsync(1000);
   expect([event.settlements.length, behind.settlements.length]).toEqual([1, 1]);
-  expect([store.letters.size, delivery.trouble]).toEqual([1, undefined]);
-  expect(letters(store)[0]?.failed).toBe(1);
+  expect([store.stored.size, delivery.blockage]).toEqual([1, undefined]);
+  expect(deadLetters(store)[0]?.failed).toBe(1);
 });
 
 test("without a store nothing is acknowledged", async () => {
@@ -141,7 +144,7 @@ test("without a store nothing is acknowledged", async () => {
   await delivery.deliver([event]);
   await vi.advanceTimersByTimeAsync(10_000);
   expect(event.settlements).toEqual([]);
-  expect(delivery.trouble?.reason).toContain("this runtime was given no store");
+  expect(delivery.blockage?.reason).toContain("this runtime was given no store");
 });
 
 test("output: the event goes to it, and is tried again there alone until it has it", async () => {
@@ -160,13 +163,13 @@ test("output: the event goes to it, and is tried again there alone until it has 
   await delivery.deliver([event]);
   await settled();
   expect(event.settlements).toEqual([]);
-  expect(delivery.trouble?.reason).toBe(
+  expect(delivery.blockage?.reason).toBe(
     "event poison cannot be put into output parking: connection refused",
   );
   down = false;
   await vi.advanceTimersByTimeAsync(1000);
   expect(event.settlements).toEqual([{ outcome: "handled", movedTo: { output: "parking" } }]);
-  expect([app.deliveries.length, invoked.length, delivery.trouble]).toEqual([1, 2, undefined]);
+  expect([app.deliveries.length, invoked.length, delivery.blockage]).toEqual([1, 2, undefined]);
   expect(invoked[1]).toEqual([
     "parking",
     Buffer.from("poison"),
@@ -180,7 +183,7 @@ test("output: the event goes to it, and is tried again there alone until it has 
   expect(ends).toEqual(["output"]);
 });
 
-test("a store that hangs holds no place for longer than half a minute, and what is kept late is one letter", async () => {
+test("a store that hangs holds no place for longer than half a minute, and what is kept late is one dead letter", async () => {
   const store = new MemoryStore();
   const gate = Promise.withResolvers<void>();
   store.gate = gate.promise;
@@ -188,16 +191,16 @@ test("a store that hangs holds no place for longer than half a minute, and what 
   const event = sourceEvent("poison", { key: "k" });
   await delivery.deliver([event]);
   await vi.advanceTimersByTimeAsync(29_999);
-  expect([delivery.inFlight, delivery.trouble]).toEqual([1, undefined]);
+  expect([delivery.inFlight, delivery.blockage]).toEqual([1, undefined]);
   await vi.advanceTimersByTimeAsync(1);
   expect([delivery.inFlight, event.settlements]).toEqual([0, []]);
-  expect(delivery.trouble?.reason).toBe(
+  expect(delivery.blockage?.reason).toBe(
     "event poison cannot be put into the dead letters: no answer within 30 s",
   );
   gate.resolve();
   await vi.advanceTimersByTimeAsync(1000);
   expect(event.settlements).toEqual([{ outcome: "handled", movedTo: "dead letters" }]);
-  expect([store.letters.size, delivery.trouble]).toEqual([1, undefined]);
+  expect([store.stored.size, delivery.blockage]).toEqual([1, undefined]);
 });
 
 test("an output that hangs is interrupted, holds no place, and gets the event again", async () => {
@@ -232,7 +235,7 @@ test("a store that hangs keeps a noted attempt for half a minute, and no longer"
   expect([app.deliveries.length, delivery.inFlight]).toEqual([1, 0]);
   await vi.advanceTimersByTimeAsync(1);
   expect([app.deliveries.length, delivery.counts.ended.handled]).toEqual([2, 1]);
-  expect(logger.lines.at(-1)?.message).toContain("attempts cannot be noted");
+  expect(logger.lines.at(-1)?.message).toContain("attempts cannot be stored");
 });
 
 test.each<[OnExhausted["kind"], object, string]>([
@@ -297,11 +300,11 @@ test("attempts begun before a restart count, and the last of them may have ended
   const next = sourceEvent("a2", { key: "a" });
   await third.delivery.deliver([event, next]);
   await settled();
-  expect([event.settlements, store.letters.size]).toEqual([
+  expect([event.settlements, store.stored.size]).toEqual([
     [{ outcome: "handled", movedTo: "dead letters" }],
     1,
   ]);
-  expect(letters(store)).toMatchObject([{ failed: 3, reason: "no" }]);
+  expect(deadLetters(store)).toMatchObject([{ failed: 3, reason: "no" }]);
   expect(app.deliveries.map(({ attempt }) => attempt)).toEqual([1, 2, 3, 1]);
   expect(app.out).toContain("a2");
 });
@@ -319,7 +322,7 @@ test("a first attempt that failed counts after an orderly end too, as where the 
     expect(app.deliveries.at(-1)?.attempt).toBe(attempt);
     expect(event.settlements[0]?.outcome).toBe(attempt < 3 ? "returned" : "handled");
   }
-  expect(letters(store)).toMatchObject([{ failed: 3, reason: "no poison" }]);
+  expect(deadLetters(store)).toMatchObject([{ failed: 3, reason: "no poison" }]);
 });
 
 test("nothing is written for events that are handled at the first attempt", async () => {
@@ -348,7 +351,7 @@ test("the second attempt begins once it is noted; handled, it is forgotten", asy
   expect([store.log.at(-1), store.counts.size]).toEqual(["forget 1", 0]);
 });
 
-test("attempts that cannot be noted go on, and that is said once", async () => {
+test("attempts that cannot be stored go on, and one warning says so", async () => {
   const store = new MemoryStore();
   store.trouble = "read-only";
   const app = new FakeApp(() => (app.deliveries.length < 3 ? refused() : handled));
@@ -381,51 +384,51 @@ test("an app that is away costs no attempt, also where one was noted", async () 
   expect(app.deliveries.at(-1)?.attempt).toBe(2);
 });
 
-test("a dead letter whose source never heard of it is the same letter when its event comes again", async () => {
+test("a dead letter whose source never heard of it is the same dead letter when its event comes again", async () => {
   const store = new MemoryStore();
   const app = poisoned();
   const lost = delivering(app, { store, retry: once });
   await lost.delivery.deliver([sourceEvent("poison")]);
   await settled();
-  const [before] = letters(store);
+  const [before] = deadLetters(store);
   // The process ended before the acknowledgement was out.
   const { delivery } = await deliveringAgain(app, { store, retry: once });
   const event = sourceEvent("poison");
   await delivery.deliver([event]);
   await settled();
   expect(event.settlements).toEqual([{ outcome: "handled", movedTo: "dead letters" }]);
-  expect(letters(store)).toMatchObject([{ id: before?.id, reason: "no poison" }]);
-  expect([app.deliveries.length, store.letters.size]).toEqual([1, 1]);
+  expect(deadLetters(store)).toMatchObject([{ id: before?.id, reason: "no poison" }]);
+  expect([app.deliveries.length, store.stored.size]).toEqual([1, 1]);
   // Another event under the same id is another event.
   const other = sourceEvent("poison", { data: Buffer.from("poison too") });
   await delivery.deliver([other]);
   await settled();
-  expect([app.deliveries.length, store.letters.size]).toEqual([2, 2]);
+  expect([app.deliveries.length, store.stored.size]).toEqual([2, 2]);
 });
 
 test.for(["in the same process", "after a restart"])(
-  "an event whose letter is gone is attempted from the first on when it comes again %s",
+  "an event whose dead letter is gone is attempted from the first on when it comes again %s",
   async (when) => {
     const store = new MemoryStore();
     const app = poisoned();
     let { delivery } = delivering(app, { store, retry: once });
     await delivery.deliver([sourceEvent("poison")]);
     await settled();
-    const [letter] = letters(store);
-    if (letter === undefined) throw new Error("there is no dead letter");
+    const [deadLetter] = deadLetters(store);
+    if (deadLetter === undefined) throw new Error("there is no dead letter");
     if (when === "after a restart")
       ({ delivery } = await deliveringAgain(app, { store, retry: once }));
-    await store.deadLetters.remove([letter.id]);
-    delivery.letterGone(letter);
+    await store.deadLetters.remove([deadLetter.id]);
+    delivery.deadLetterRemoved(deadLetter);
     expect(store.counts.size).toBe(0);
     await delivery.deliver([sourceEvent("poison")]);
     await settled();
     expect(app.deliveries.map(({ attempt }) => attempt)).toEqual([1, 1]);
-    expect(letters(store)).toMatchObject([{ failed: 1 }]);
+    expect(deadLetters(store)).toMatchObject([{ failed: 1 }]);
   },
 );
 
-test("an event whose letter is gone before its source was told is not handled when it comes again, and once told it is", async () => {
+test("an event whose dead letter is gone before its source was told is not handled when it comes again, and once told it is", async () => {
   const store = new MemoryStore();
   const app = poisoned();
   const ended = delivering(app, { store, retry: once });
@@ -435,15 +438,15 @@ test("an event whose letter is gone before its source was told is not handled wh
   for (const [key, count] of store.counts) store.counts.set(key, { ...count, told: false });
   const { delivery } = await deliveringAgain(app, { store, retry: once });
   for (const attempts of [1, 2]) {
-    const [letter] = letters(store);
-    if (letter === undefined) throw new Error("there is no dead letter");
-    await store.deadLetters.remove([letter.id]);
-    delivery.letterGone(letter);
+    const [deadLetter] = deadLetters(store);
+    if (deadLetter === undefined) throw new Error("there is no dead letter");
+    await store.deadLetters.remove([deadLetter.id]);
+    delivery.deadLetterRemoved(deadLetter);
     const event = sourceEvent("poison");
     await delivery.deliver([event]);
     await settled();
     expect(event.settlements).toEqual([{ outcome: "handled", movedTo: "dead letters" }]);
-    expect([app.deliveries.length, store.letters.size]).toEqual([attempts, 1]);
+    expect([app.deliveries.length, store.stored.size]).toEqual([attempts, 1]);
   }
 });
 
@@ -454,16 +457,16 @@ test("events without an id that are equal are dead letters of their own", async 
   const { delivery } = delivering(app, { store, retry: once });
   await delivery.deliver([withoutId(), withoutId()]);
   await settled();
-  expect([store.letters.size, app.deliveries.length]).toEqual([2, 2]);
+  expect([store.stored.size, app.deliveries.length]).toEqual([2, 2]);
   const again = await deliveringAgain(app, { store, retry: once });
   // The source knows that this one is new.
   await again.delivery.deliver([{ ...withoutId(), redelivered: false }]);
   await settled();
-  expect([store.letters.size, app.deliveries.length]).toEqual([3, 3]);
+  expect([store.stored.size, app.deliveries.length]).toEqual([3, 3]);
   // Two of them may come again; a third equal one is new.
   await again.delivery.deliver([withoutId(), withoutId(), withoutId()]);
   await settled();
-  expect([store.letters.size, app.deliveries.length]).toEqual([4, 4]);
+  expect([store.stored.size, app.deliveries.length]).toEqual([4, 4]);
 });
 
 test("the end of the runtime: what was refused for the last time still goes to the dead letters", async () => {
@@ -484,7 +487,7 @@ test("the end of the runtime: what was refused for the last time still goes to t
     [{ outcome: "handled", movedTo: "dead letters" }],
     [{ outcome: "returned", reason: "no" }],
   ]);
-  expect(store.letters.size).toBe(1);
+  expect(store.stored.size).toBe(1);
 });
 
 test("a store that hangs does not outlast the deadline, and nothing is acknowledged", async () => {

@@ -97,7 +97,7 @@ test("in parallel all are tried, and what failed remains", async () => {
   expect(reason).toBe("reply to a: a is down; reply to (no name):  is down");
 });
 
-test("steps that take too long are given up", async () => {
+test("steps that take too long are abandoned", async () => {
   const hanging = { steps: [{ target: "a", run: () => new Promise<void>(() => undefined) }] };
   const giving = new AbortController();
   const ran = runFanOut({ ...hanging, concurrency: undefined }, giving.signal);

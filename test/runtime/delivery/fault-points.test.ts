@@ -64,13 +64,13 @@ test.concurrent.for([
     // The next of its key has waited for it.
     expectHere(attempts.indexOf("a4 1")).toBeGreaterThan(attempts.indexOf(poison.at(-1) ?? ""));
     const store = createStore({ folder: join(folder, "state") });
-    const letters = await store.deadLetters.list({}, { limit: 10 });
+    const deadLetters = await store.deadLetters.list({}, { limit: 10 });
     await store.close();
     if (metadata === output) {
-      expectHere(letters).toEqual([]);
+      expectHere(deadLetters).toEqual([]);
       expectHere(linesOf(folder, "output.log")).toContain("poison");
     } else {
-      expectHere(letters).toMatchObject([
+      expectHere(deadLetters).toMatchObject([
         { component: "orders", cause: "exhausted", reason: "cannot be read", failed: 3 },
       ]);
     }

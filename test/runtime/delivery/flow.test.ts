@@ -81,7 +81,7 @@ test("an open circuit breaker lets nothing through, costs no attempt, and says s
   await delivery.deliver([sourceEvent("1"), sourceEvent("2"), sourceEvent("3")]);
   await vi.advanceTimersByTimeAsync(60_000);
   expect([app.deliveries.length, delivery.counts.failedAttempts]).toEqual([0, 0]);
-  expect(delivery.trouble?.reason).toBe(
+  expect(delivery.blockage?.reason).toBe(
     "circuit breaker orders-breaker is open: the app gets nothing for a while",
   );
   breaker.state = "half-open";
@@ -92,7 +92,7 @@ test("an open circuit breaker lets nothing through, costs no attempt, and says s
   breaker.state = "closed";
   breaker.pass(10);
   await settled();
-  expect([delivery.counts.ended.handled, delivery.trouble, breaker.listeners.size]).toEqual([
+  expect([delivery.counts.ended.handled, delivery.blockage, breaker.listeners.size]).toEqual([
     3,
     undefined,
     0,
@@ -169,10 +169,10 @@ test("exhausted behind an event that is tried again, it waits for that one and t
   app.answer("a2", { kind: "refused", reason: "never", final: true });
   app.answer("a3", { kind: "not attempted" });
   await vi.advanceTimersByTimeAsync(100);
-  expect([app.out, store.letters.size]).toEqual([["a1"], 0]);
+  expect([app.out, store.stored.size]).toEqual([["a1"], 0]);
   app.answer("a1");
   await settled();
-  expect([app.out, store.letters.size]).toEqual([["a3"], 1]);
+  expect([app.out, store.stored.size]).toEqual([["a3"], 1]);
   app.answer("a3");
   await settled();
   expect(events.map(({ settlements }) => settlements)).toEqual([
@@ -245,7 +245,7 @@ test("progress tells what came, what was settled, when, and what is oldest", asy
 
 const megabyte = new Uint8Array(1024 * 1024);
 
-/** Delivers as a source that awaits room does, and counts what it has handed over. */
+/** Delivers as a source that awaits room does, and counts what it has delivered. */
 async function pour(
   deliver: (events: InboundEvent[], source: string) => Promise<void>,
   source: string,

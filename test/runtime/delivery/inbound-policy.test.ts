@@ -46,7 +46,7 @@ test.each([0, 1, 3])("maxRetries: %i is one more attempt than that", async (maxR
   expect(app.deliveries.map(({ attempt, attempts }) => [attempt, attempts])).toEqual(
     Array.from({ length: maxRetries + 1 }, (_, index) => [index + 1, maxRetries + 1]),
   );
-  expect(store.letters.size).toBe(1);
+  expect(store.stored.size).toBe(1);
 });
 
 test("without a retry in Resiliency the component's own fields count", async () => {
@@ -71,14 +71,14 @@ test("a changed Resiliency counts for an event that waits", async () => {
   await apply("policies: {retries: {DefaultRetryPolicy: {duration: 1s, maxRetries: 6}}}");
   await vi.advanceTimersByTimeAsync(600_000);
   expect(app.deliveries).toHaveLength(7);
-  expect(store.letters.size).toBe(1);
+  expect(store.stored.size).toBe(1);
 });
 
 test("each attempt has the timeout, and one that takes longer has failed", async () => {
   const app = new FakeApp(
     (_, signal) =>
       new Promise((resolve) => {
-        signal.addEventListener("abort", () => resolve(refused("given up")));
+        signal.addEventListener("abort", () => resolve(refused("cancelled")));
       }),
   );
   const { deliver, store } = await start(
@@ -87,9 +87,9 @@ test("each attempt has the timeout, and one that takes longer has failed", async
   );
   deliver("a");
   await vi.advanceTimersByTimeAsync(4999);
-  expect([app.deliveries.length, store.letters.size]).toEqual([2, 0]);
+  expect([app.deliveries.length, store.stored.size]).toEqual([2, 0]);
   await vi.advanceTimersByTimeAsync(1);
-  expect(store.letters.size).toBe(1);
+  expect(store.stored.size).toBe(1);
 });
 
 test("an open breaker holds events back without using up attempts, and tries one after its time", async () => {
@@ -108,5 +108,5 @@ test("an open breaker holds events back without using up attempts, and tries one
   app.handle = () => ({ kind: "handled", reply: undefined });
   await vi.advanceTimersByTimeAsync(31_000);
   expect(app.deliveries.map(({ attempt }) => attempt)).toEqual([1, 2, 3, 4, 5]);
-  expect(store.letters.size).toBe(0);
+  expect(store.stored.size).toBe(0);
 });

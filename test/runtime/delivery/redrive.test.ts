@@ -11,7 +11,7 @@ beforeEach(() => void vi.useFakeTimers());
 afterEach(() => void vi.useRealTimers());
 
 /** A store with the dead letter of one event. */
-async function withLetter(facts: Parameters<typeof sourceEvent>[1] = {}) {
+async function withDeadLetter(facts: Parameters<typeof sourceEvent>[1] = {}) {
   const store = new MemoryStore();
   const { delivery } = delivering(new FakeApp(() => refused("no")), {
     store,
@@ -19,20 +19,20 @@ async function withLetter(facts: Parameters<typeof sourceEvent>[1] = {}) {
   });
   await delivery.deliver([sourceEvent("poison", facts)]);
   await settled();
-  const letter = (): DeadLetter => {
-    const [kept] = store.letters.values();
+  const deadLetter = (): DeadLetter => {
+    const [kept] = store.stored.values();
     if (kept === undefined) throw new Error("there is no dead letter");
-    return kept.letter;
+    return kept.deadLetter;
   };
-  return { store, letter };
+  return { store, deadLetter };
 }
 
 test("a redriven event goes through its key's lane, marked, with fresh attempts", async () => {
-  const { store, letter } = await withLetter({ key: "k", metadata: { topic: "t" } });
+  const { store, deadLetter } = await withDeadLetter({ key: "k", metadata: { topic: "t" } });
   const app = new ManualApp();
   const { delivery } = delivering(app, { store });
   await delivery.deliver([sourceEvent("before", { key: "k" })]);
-  const redriven = delivery.redrive(letter());
+  const redriven = delivery.redrive(deadLetter());
   expect(app.out).toEqual(["before"]);
   app.answer("before");
   await settled();
@@ -45,91 +45,97 @@ test("a redriven event goes through its key's lane, marked, with fresh attempts"
   app.answer("poison");
   expect(await redriven).toEqual({ outcome: "handled", reason: "" });
   // Removing it is the caller's; and a redrive notes no attempts of the event that its source may deliver again.
-  expect(store.letters.size).toBe(1);
+  expect(store.stored.size).toBe(1);
   expect(store.log).toEqual(["put poison"]);
 });
 
-test("an event whose letter was redriven and handled is attempted when its source delivers it again", async () => {
+test("an event whose dead letter was redriven and handled is attempted when its source delivers it again", async () => {
   const store = new MemoryStore();
   let answer = refused("no");
   const app = new FakeApp(() => answer);
   const { delivery, ends } = delivering(app, { store, retry: { ...policy, attempts: 1 } });
   await delivery.deliver([sourceEvent("poison")]);
   await settled();
-  const [kept] = store.letters.values();
+  const [kept] = store.stored.values();
   if (kept === undefined) throw new Error("there is no dead letter");
   answer = handled;
-  expect(await delivery.redrive(kept.letter)).toMatchObject({ outcome: "handled" });
-  await store.deadLetters.remove([kept.letter.id]);
+  expect(await delivery.redrive(kept.deadLetter)).toMatchObject({ outcome: "handled" });
+  await store.deadLetters.remove([kept.deadLetter.id]);
   await delivery.deliver([sourceEvent("poison")]);
   await settled();
   expect(app.deliveries).toHaveLength(3);
-  expect([ends, store.letters.size]).toEqual([["dead letter"], 0]);
+  expect([ends, store.stored.size]).toEqual([["dead letter"], 0]);
 });
 
 test("redrives of one signal share its listener, so that it holds none of them", async () => {
-  const { store, letter } = await withLetter();
+  const { store, deadLetter } = await withDeadLetter();
   const { delivery } = delivering(new FakeApp(), { store });
   const { signal } = new AbortController();
   for (let time = 0; time < 3; time++)
-    expect(await delivery.redrive(letter(), signal)).toMatchObject({ outcome: "handled" });
+    expect(await delivery.redrive(deadLetter(), signal)).toMatchObject({ outcome: "handled" });
   expect(getEventListeners(signal, "abort")).toHaveLength(1);
 });
 
-test("used up once more it is the same letter, one redrive older", async () => {
-  const { store, letter } = await withLetter();
-  const before = letter();
+test("used up once more it is the same dead letter, one redrive older", async () => {
+  const { store, deadLetter } = await withDeadLetter();
+  const before = deadLetter();
   const { delivery } = delivering(new FakeApp(() => refused("still no")), { store });
   const redriven = delivery.redrive(before);
   await vi.advanceTimersByTimeAsync(300);
   expect(await redriven).toEqual({ outcome: "refused", reason: "still no" });
-  expect(store.letters.size).toBe(1);
-  expect(letter()).toMatchObject({ id: before.id, redrives: 1, failed: 4, reason: "still no" });
-  expect(letter().attempts).toHaveLength(4);
+  expect(store.stored.size).toBe(1);
+  expect(deadLetter()).toMatchObject({ id: before.id, redrives: 1, failed: 4, reason: "still no" });
+  expect(deadLetter().attempts).toHaveLength(4);
 });
 
 test.each(["output", "drop", "halt", "return"] as const)(
-  "whatever onExhausted says (%s), a redriven event ends in its letter again",
+  "whatever onExhausted says (%s), a redriven event ends in its dead letter again",
   async (kind) => {
-    const { store, letter } = await withLetter();
+    const { store, deadLetter } = await withDeadLetter();
     const onExhausted = kind === "output" ? { kind, output: "parking" } : { kind };
     const app = new FakeApp(() => ({ kind: "refused", reason: "never", final: true }));
     const { delivery, halts } = delivering(app, { store, onExhausted });
-    expect(await delivery.redrive(letter())).toEqual({ outcome: "refused", reason: "never" });
-    expect([store.letters.size, letter().redrives, halts]).toEqual([1, 1, []]);
+    expect(await delivery.redrive(deadLetter())).toEqual({ outcome: "refused", reason: "never" });
+    expect([store.stored.size, deadLetter().redrives, halts]).toEqual([1, 1, []]);
   },
 );
 
-test("a letter that cannot be put back is still there as it was, and holds up nothing", async () => {
-  const { store, letter } = await withLetter({ key: "k" });
+test("a dead letter that cannot be put back is still there as it was, and holds up nothing", async () => {
+  const { store, deadLetter } = await withDeadLetter({ key: "k" });
   const app = new FakeApp(({ data }) => (String(data) === "poison" ? refused("no") : handled));
   const { delivery } = delivering(app, { store, retry: { ...policy, attempts: 1 } });
   store.trouble = "disk full";
   const next = sourceEvent("next", { key: "k" });
-  const redriven = delivery.redrive(letter());
+  const redriven = delivery.redrive(deadLetter());
   await delivery.deliver([next]);
   expect((await redriven).reason).toContain("disk full");
   await settled();
-  expect([next.settlements.length, letter().redrives, delivery.trouble]).toEqual([1, 0, undefined]);
+  expect([next.settlements.length, deadLetter().redrives, delivery.blockage]).toEqual([
+    1,
+    0,
+    undefined,
+  ]);
 });
 
-test("a redrive that is given up, or cut off by the end, leaves the letter", async () => {
-  const { store, letter } = await withLetter();
+test("a redrive that is cancelled, or cut off by the end, leaves the dead letter", async () => {
+  const { store, deadLetter } = await withDeadLetter();
   const app = new FakeApp();
   app.available = false;
   const { delivery } = delivering(app, { store });
   const caller = new AbortController();
-  const given = delivery.redrive(letter(), caller.signal);
+  const given = delivery.redrive(deadLetter(), caller.signal);
   caller.abort();
   expect((await given).outcome).toBe("refused");
-  const cut = delivery.redrive(letter());
+  const cut = delivery.redrive(deadLetter());
   await delivery.drain(0);
   expect(await cut).toEqual({ outcome: "refused", reason: "the runtime stops" });
-  expect(letter().redrives).toBe(0);
-  await expect(delivery.redrive(letter())).rejects.toMatchObject({ reason: "failed_precondition" });
+  expect(deadLetter().redrives).toBe(0);
+  await expect(delivery.redrive(deadLetter())).rejects.toMatchObject({
+    reason: "failed_precondition",
+  });
 });
 
-test("a runtime redrives the letter's component, where it is and reads", async () => {
+test("a runtime redrives the dead letter's component, where it is and reads", async () => {
   const store = new MemoryStore();
   const app = new FakeApp(() => refused("no"));
   const system = new FakeSystem();
@@ -140,19 +146,21 @@ test("a runtime redrives the letter's component, where it is and reads", async (
   await system.reading.deliver([event]);
   await settled();
   expect(event.settlements).toEqual([{ outcome: "handled", movedTo: "dead letters" }]);
-  const [letter] = await store.deadLetters.list({}, { limit: 1 });
-  if (letter === undefined) throw new Error("there is no dead letter");
-  expect(letter).toMatchObject({ component: "orders", type: "bindings.fake" });
+  const [deadLetter] = await store.deadLetters.list({}, { limit: 1 });
+  if (deadLetter === undefined) throw new Error("there is no dead letter");
+  expect(deadLetter).toMatchObject({ component: "orders", type: "bindings.fake" });
   app.handle = () => handled;
-  expect(await runtime.redrive(letter)).toEqual({ outcome: "handled", reason: "" });
+  expect(await runtime.redrive(deadLetter)).toEqual({ outcome: "handled", reason: "" });
   expect(status()).toMatchObject({ handled: 1, endedOtherwise: { "dead letter": 1 } });
-  const elsewhere = runtime.redrive({ ...letter, component: "gone" });
+  const elsewhere = runtime.redrive({ ...deadLetter, component: "gone" });
   await expect(elsewhere).rejects.toMatchObject({ reason: "not_found" });
   await runtime.drain(0);
-  await expect(runtime.redrive(letter)).rejects.toMatchObject({ reason: "failed_precondition" });
+  await expect(runtime.redrive(deadLetter)).rejects.toMatchObject({
+    reason: "failed_precondition",
+  });
   expect(await runtime.history.find("1")).toMatchObject([
     { component: "orders", end: "handled" },
-    { component: "orders", end: "dead letter", deadLetter: letter.id },
+    { component: "orders", end: "dead letter", deadLetter: deadLetter.id },
   ]);
 });
 

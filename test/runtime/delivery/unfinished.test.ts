@@ -145,9 +145,9 @@ test("a runtime finds them in all components, or in one, redriven ones too", asy
   app.answer("1", refused());
   await settled();
   expect([runtime.unfinished("1"), status().oldestFailed]).toEqual([[], undefined]);
-  const [letter] = await store.deadLetters.list({}, { limit: 1 });
-  if (letter === undefined) throw new Error("there is no dead letter");
-  void runtime.redrive(letter);
+  const [deadLetter] = await store.deadLetters.list({}, { limit: 1 });
+  if (deadLetter === undefined) throw new Error("there is no dead letter");
+  void runtime.redrive(deadLetter);
   await settled();
-  expect(runtime.unfinished("1")).toMatchObject([{ deadLetter: letter.id }]);
+  expect(runtime.unfinished("1")).toMatchObject([{ deadLetter: deadLetter.id }]);
 });

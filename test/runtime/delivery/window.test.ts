@@ -1,8 +1,8 @@
 import { expect, test } from "vitest";
-import { Window, windowLimits, type Place } from "../../../src/runtime/delivery/window.ts";
+import { Window, windowLimits, type WindowEntry } from "../../../src/runtime/delivery/window.ts";
 import { settled } from "../source-event.ts";
 
-function enter(window: Window, bytes: number, label: string): Place {
+function enter(window: Window, bytes: number, label: string): WindowEntry {
   const place = { bytes, label, since: Date.now(), settled: false, position: 0 };
   window.enter(place);
   return place;

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { BindingError, type Effect } from "../../../src/errors.ts";
-import { encodeAnswer, mostKept } from "../../../src/runtime/outputs/kept-answer.ts";
+import { encodeAnswer, mostStored } from "../../../src/runtime/outputs/stored-answer.ts";
 import type { Store } from "../../../src/store/store.ts";
 import { component, FakeSystem, startRuntime } from "../fake-binding.ts";
 import { MemoryStore } from "../../store/memory-store.ts";
@@ -84,7 +84,7 @@ test("the binding does not see the key, and the trace does not make another requ
   });
 });
 
-test("a key in other letters is the binding's own", async () => {
+test("a key in other dead letters is the binding's own", async () => {
   const { runtime, system } = await start();
   for (let time = 0; time < 2; time++) {
     await runtime.invoke({
@@ -136,7 +136,7 @@ test("another request under the same key is refused, while the first runs and af
   await expect(call("")).rejects.toMatchObject(refused);
 });
 
-test("a call that runs is waited for, and goes on when its callers give up", async () => {
+test("a call that runs is waited for, and goes on when its callers cancel", async () => {
   const { call, system } = await start();
   const gate = Promise.withResolvers<string>();
   system.invoke = () => gate.promise;
@@ -193,7 +193,7 @@ test("after an ambiguous failure nothing runs until the claim has expired", asyn
   expect(await call("x")).toEqual({ text: "done", replayed: false });
 });
 
-test("an operation is given up when its claim ends, and then may run anew", async () => {
+test("an operation is cancelled when its claim ends, and then may run anew", async () => {
   const { call, system } = await start({ idempotencyClaim: "1m" });
   system.invoke = () => new Promise(() => undefined);
   const hanging = expect(call("x")).rejects.toMatchObject({
@@ -266,7 +266,7 @@ test("a result that the store does not take is answered, remembered and offered 
   expect(system.calls).toHaveLength(1);
 });
 
-test("a claim that cannot be given up ends by itself", async () => {
+test("a claim that cannot be released ends by itself", async () => {
   const { call, system, claims } = await start();
   system.invoke = async () => {
     throw down("rejected");
@@ -281,12 +281,12 @@ test("a claim that cannot be given up ends by itself", async () => {
 
 test("of a large answer is kept that it was given", async () => {
   const { call, system } = await start();
-  system.invoke = async () => "x".repeat(mostKept);
-  expect((await call("x")).text).toHaveLength(mostKept);
+  system.invoke = async () => "x".repeat(mostStored);
+  expect((await call("x")).text).toHaveLength(mostStored);
   await expect(call("x")).rejects.toMatchObject({
     reason: "already_exists",
     effect: "rejected",
-    message: `create of orders with the idempotency-key "k" was done before; its answer of ${mostKept + 5} bytes was not kept, for it is larger than ${mostKept}`,
+    message: `create of orders with the idempotency-key "k" was done before; its answer of ${mostStored + 5} bytes was not kept, for it is larger than ${mostStored}`,
     metadata: { "idempotency-replayed": "true" },
   });
   expect(system.calls).toHaveLength(1);

@@ -137,7 +137,7 @@ describe.each(guards)("with %j", (guard) => {
     },
   );
 
-  test("a retry without end goes on until the caller gives up", async () => {
+  test("a retry without end goes on until the caller cancels", async () => {
     const { system, invoke } = await start({ ...guard, retry: { attempts: Infinity } });
     failing(system, "ambiguous");
     const caller = new AbortController();
@@ -373,7 +373,7 @@ describe("breakers", () => {
     await expect(invoke("orders")).rejects.toThrow(opens ? "circuit breaker" : "down");
   });
 
-  test("a caller who gives up says nothing of the system", async () => {
+  test("a caller who cancels says nothing of the system", async () => {
     const { system, invoke } = await start({ breaker });
     system.invoke = ({ signal }) =>
       new Promise((_, reject) => {

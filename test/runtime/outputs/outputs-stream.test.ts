@@ -119,7 +119,7 @@ test("an answer that breaks shows no secret, and counts as failed once", async (
   expect(invoked).toEqual([["orders", "create", "data_loss", "lost behind ***"]]);
 });
 
-test("an answer that is given up lets the binding go, and counts as cancelled once", async () => {
+test("a cancelled answer lets the binding go, and counts as cancelled once", async () => {
   let closed = false;
   const { invoke, invoked } = await start(async () => ({
     body: (async function* () {

@@ -115,7 +115,7 @@ test("a repeat takes the connection that is there by then", async () => {
   expect(system.log).toEqual(["open 1", "dispose 1", "open 2"]);
 });
 
-test("a caller who gave up ends the repeating", async () => {
+test("a caller who cancels ends the retries", async () => {
   const { system, invoke } = await start();
   const caller = new AbortController();
   system.invoke = async () => {

@@ -6,11 +6,11 @@ import { join } from "node:path";
 import { test } from "vitest";
 import { createStore } from "../../../src/store/open-store.ts";
 import type { DeadLetter } from "../../../src/store/records.ts";
-import { letter } from "../letters.ts";
+import { sampleDeadLetter } from "../stored-dead-letters.ts";
 
 const program = join(import.meta.dirname, "redriving-process.ts");
 
-/** Redrives the letters in the folder's store, and resolves to how the process ended. */
+/** Redrives the dead letters in the folder's store, and resolves to how the process ended. */
 async function redrive(folder: string, target: string, faults?: string) {
   const environment = { ...process.env };
   delete environment["CUFFLINK_FAULT_POINTS"];
@@ -23,34 +23,35 @@ async function redrive(folder: string, target: string, faults?: string) {
   return signal ?? code;
 }
 
-async function lettersIn(folder: string): Promise<DeadLetter[]> {
+async function deadLettersIn(folder: string): Promise<DeadLetter[]> {
   const store = createStore({ folder: join(folder, "state") });
-  const letters = await store.deadLetters.list({}, { limit: 10 });
+  const deadLetters = await store.deadLetters.list({}, { limit: 10 });
   await store.close();
-  return letters;
+  return deadLetters;
 }
 
 test.concurrent.for(["app", "output"])(
-  "killed between an event's handling by the %s and the removal of its letter: it is still a letter, once, and redriving handles it again",
+  "killed between an event's handling by the %s and the removal of its dead letter: it is still a dead letter, once, and redriving handles it again",
   { timeout: 120_000 },
   async (target, { expect, onTestFinished }) => {
     const folder = mkdtempSync(join(tmpdir(), "cufflink-redrive-"));
     onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
     const store = createStore({ folder: join(folder, "state") });
-    for (const number of [1, 2, 3]) await store.deadLetters.put(letter(number), `print ${number}`);
+    for (const number of [1, 2, 3])
+      await store.deadLetters.put(sampleDeadLetter(number), `print ${number}`);
     await store.close();
-    const before = await lettersIn(folder);
+    const before = await deadLettersIn(folder);
     const handled = (): string[] =>
       readFileSync(join(folder, "handled.log"), "utf8").trimEnd().split("\n");
 
     expect(await redrive(folder, target, "redrive handled=kill")).toBe("SIGKILL");
     const first = handled();
     expect(first[0]).toBe("order 1");
-    expect(await lettersIn(folder)).toEqual(before);
+    expect(await deadLettersIn(folder)).toEqual(before);
 
     expect(await redrive(folder, target)).toBe(0);
     // All have the same key, and so are handled in order.
     expect(handled()).toEqual([...first, "order 1", "order 2", "order 3"]);
-    expect(await lettersIn(folder)).toEqual([]);
+    expect(await deadLettersIn(folder)).toEqual([]);
   },
 );

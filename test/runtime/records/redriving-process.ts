@@ -1,11 +1,11 @@
 // A runtime that redrives all of its dead letters and ends, which redrive-killed.test.ts has killed between two steps and
 // started again. The app and the output note in files of one folder what they handled: those outlast the process.
-// Arguments: the folder, and `app` or `output` for where the letters go.
+// Arguments: the folder, and `app` or `output` for where the dead letters go.
 import { appendFileSync } from "node:fs";
 import { join } from "node:path";
 import { createFunctionApp } from "../../../src/app/function.ts";
 import { defineBinding, type AnyBinding } from "../../../src/binding.ts";
-import { DeadLetterDesk } from "../../../src/runtime/records/dead-letters.ts";
+import { DeadLetterManager } from "../../../src/runtime/records/dead-letters.ts";
 import { createRuntime } from "../../../src/runtime/runtime.ts";
 import { createStore } from "../../../src/store/open-store.ts";
 import { until } from "../../until.ts";
@@ -45,13 +45,13 @@ await runtime.apply([{ ...spec, name: "orders", properties: [], resolve }]);
 await until(() => runtime.components().every(({ state }) => state === "running"), {
   what: "the component to run",
 });
-const desk = new DeadLetterDesk({
+const manager = new DeadLetterManager({
   ...{ store: store.deadLetters, logger },
-  redrive: (letter, signal) => runtime.redrive(letter, signal),
+  redrive: (deadLetter, signal) => runtime.redrive(deadLetter, signal),
   invoke: (invocation) => runtime.invoke(invocation),
 });
 const to = { component: "orders", operation: "create", metadata: {} };
-const run = desk.redrive(
+const run = manager.redrive(
   { filter: {}, all: true },
   { signal: new AbortController().signal, ...(target === "output" ? { to } : {}) },
 );

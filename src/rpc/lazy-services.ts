@@ -1,0 +1,23 @@
+import { DeadLetters } from "../../gen/cufflink/v1/dead_letters_pb.ts";
+import { History } from "../../gen/cufflink/v1/history_pb.ts";
+import { createService, type Service } from "../grpc/service.ts";
+import { bindingsService } from "./bindings.ts";
+import { deadLettersService } from "./dead-letters.ts";
+import { historyService } from "./history.ts";
+import { operationsService } from "./operations.ts";
+import { reflectionServices } from "./reflection.ts";
+import type { ServicesOptions } from "./services.ts";
+
+/** The services of `lazyServiceNames`, in a file of its own because it is loaded at the first call of one. */
+export function lazyServices(options: ServicesOptions, others: readonly Service[]): Service[] {
+  const { runtime, operations, closing } = options;
+  const services = [bindingsService(options), operationsService(runtime, operations)];
+  if (operations === undefined) {
+    services.push(createService(DeadLetters, {}), createService(History, {}));
+  } else {
+    services.push(deadLettersService(operations.deadLetters, closing));
+    services.push(historyService(operations.operator));
+  }
+  const descs = [...others, ...services].map(({ desc }) => desc);
+  return [...services, ...reflectionServices(descs)];
+}
