@@ -5,12 +5,14 @@ import type { Queue } from "./queue.ts";
 /** What is worth knowing about the queue as it is at the server. `attempts`: those of the runtime; absent: it is not read. */
 export function queueNotices(
   { queueName }: RabbitmqMetadata,
-  { differences, deliveryLimit, deadLetterExchange }: Queue,
+  { differences, refusal, deliveryLimit, deadLetterExchange }: Queue,
   attempts?: number,
 ): string[] {
   const texts: string[] = [];
-  if (differences.length > 0) {
-    const list = differences.map(describe).join(", ");
+  if (differences.length > 0 || refusal !== undefined) {
+    const list = [...differences.map(describe), ...(refusal === undefined ? [] : [refusal])].join(
+      ", ",
+    );
     texts.push(`queue ${queueName} is there and made otherwise; it is used as it is: ${list}`);
   }
   if (attempts !== undefined && deliveryLimit !== undefined && deliveryLimit < attempts) {

@@ -8,6 +8,8 @@ import { differenceOf, fieldOfRefusal, type Difference } from "./queue-differenc
 export type Queue = {
   /** In what it differs from the metadata; none: it is as the metadata says. */
   readonly differences: readonly Difference[];
+  /** What the server says of it otherwise, where it names no difference that is understood. */
+  readonly refusal?: string;
   /** How often a message may be returned; `undefined`: no limit is known. */
   readonly deliveryLimit: number | undefined;
   /** Where the server puts what it gives up. */
@@ -37,11 +39,8 @@ export async function useQueue(model: ChannelModel, metadata: RabbitmqMetadata):
       if (difference !== undefined && isNew) {
         differences.push(difference);
         adopt(declaration, difference);
-      } else if (difference !== undefined || isDenied(refusal)) {
-        const queue = queueOf(declaration, differences);
-        return lookFor(model, metadata, refusal, queue);
-      } else if (refusal.systemCode === "406") {
-        throw asWritten(queueName, refusal);
+      } else if (["403", "405", "406"].includes(refusal.systemCode ?? "")) {
+        return lookFor(model, metadata, refusal, queueOf(declaration, differences));
       } else throw refusal;
     }
   }
@@ -53,11 +52,6 @@ export function streamRefusal({ queueName }: RabbitmqMetadata): BindingError {
     "invalid_argument",
     `queue ${queueName} is a stream, which cannot be read here, since a stream takes no message back: name another queue, or say direction: output to send to it only`,
   );
-}
-
-/** To this user, or to all but the connection that has it exclusively. */
-function isDenied({ systemCode }: BindingError): boolean {
-  return systemCode === "403" || systemCode === "405";
 }
 
 /** The queue that cannot be declared, if it can be used all the same. */
@@ -79,11 +73,12 @@ async function lookFor(
       { systemCode: refusal.systemCode, cause: refusal },
     );
   }
-  return queue;
+  return refusal.systemCode === "406" ? { ...queue, refusal: refusal.message } : queue;
 }
 
 function unusable(queueName: string, found: BindingError, refusal: BindingError): BindingError {
   const { systemCode, cause } = found;
+  if (systemCode === "404" && refusal.systemCode === "406") return asWritten(queueName, refusal);
   if (systemCode === "405") {
     const text = `queue ${queueName} is the exclusive queue of another connection (405 RESOURCE_LOCKED); name another queue, or end that connection`;
     return new BindingError("failed_precondition", text, { effect: "unsent", systemCode, cause });

@@ -77,7 +77,7 @@ export class Deduplication {
     const lacking = typeof by === "string" ? lackingWords[by] : `no header ${by.header}`;
     logger.warn(
       { event: event.id },
-      `an event has ${lacking}: it is delivered, and so are its duplicates; this is said once`,
+      `an event has ${lacking}: it is delivered, and so are its duplicates`,
     );
     return undefined;
   }
