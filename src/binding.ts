@@ -1,5 +1,6 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Fields, Values } from "./metadata/fields.ts";
+import type { MemoryShare } from "./memory-budget.ts";
 import type { RetryPolicy } from "./policy/retry.ts";
 
 /**
@@ -115,6 +116,11 @@ export type Opening<MetadataFields extends Fields> = {
   readonly http: HttpEndpoints;
   readonly notice: Notice;
   /**
+   * The component's share of the memory for what others send: asked before a part of an answer or a message is
+   * gathered. The runtime counts events from {@link Reading.deliver} on itself.
+   */
+  readonly memory: MemoryShare;
+  /**
    * To be called when the connection is gone for good. The framework then closes it and opens a new
    * one; a driver's own hidden reconnecting is switched off.
    */
@@ -214,7 +220,20 @@ export type Reading<MetadataFields extends Fields> = {
   readonly signal: AbortSignal;
   /** To be called when reading has ended by itself or cannot go on. */
   readonly lost: (reason: unknown) => void;
+  /**
+   * Says what is so for the time being, for the component's state: a topic that is not there, events that were missed.
+   * Empty: nothing is to be said any more. `stalled`: no event can come meanwhile.
+   */
+  readonly report?: (condition: string, stalled: boolean) => void;
+  /**
+   * Counts events that never come: the source dropped them before they were read, or reading begins behind them. That
+   * is for the metrics; the log is the binding's.
+   */
+  readonly missed?: (events: number, why: MissedBecause) => void;
 };
+
+/** `retention`: deleted by age or size; `truncated`: cut off; `no commit`: older than where a new reader begins. */
+export type MissedBecause = "retention" | "truncated" | "no commit";
 
 /** A subscription that runs. Its methods are called in the order stop, flush, close, each once or never. */
 export type Reader = {
@@ -300,6 +319,13 @@ export type HttpEndpoint = AsyncDisposable & {
    * when another component has the path. Without a handler requests are answered 503.
    */
   handle(handler: (request: IncomingMessage, response: ServerResponse) => void): () => void;
+  /** The memory for bodies, shared with all who listen. Nothing is kept that it has no room for. */
+  readonly memory: {
+    /** Counts so many bytes. False: there is no room for them, and the request is answered 503. */
+    reserve(bytes: number): boolean;
+    /** They are not kept any more. */
+    release(bytes: number): void;
+  };
 };
 
 /** The part of pino that bindings use: facts as fields, then a constant message. */

@@ -10,6 +10,7 @@ import { compilePolicies } from "./policy/policies.ts";
 import { formatProblem, type ResourceProblem } from "./resources/problem.ts";
 import type { Outcome } from "./runtime/app.ts";
 import { componentFields } from "./runtime/component/component-fields.ts";
+import { untilAborted } from "./runtime/outputs/caller-signal.ts";
 import { DeadLetterManager } from "./runtime/records/dead-letters.ts";
 import { createRuntime as createCore } from "./runtime/runtime.ts";
 import type { RuntimeLogger } from "./runtime/runtime-logger.ts";
@@ -132,6 +133,7 @@ export type InvokeRequest = {
   /** Bytes as they are, or a text. */
   readonly data?: Uint8Array | string | undefined;
   readonly metadata?: Readonly<Record<string, string>>;
+  /** Aborted: the call rejects at once, whether the binding can break off what it does or not. */
   readonly signal?: AbortSignal;
 };
 
@@ -205,11 +207,22 @@ export async function createRuntime(options: EmbeddedOptions = {}): Promise<Embe
       reading = result;
       return result;
     },
-    invoke: (
-      name,
-      operation,
-      { data, metadata = {}, signal = new AbortController().signal } = {},
-    ) => core.invoke({ name, operation, data: bytes(data), encoding: "bytes", metadata, signal }),
+    invoke(name, operation, { data, metadata = {}, signal } = {}) {
+      const invocation = {
+        name,
+        operation,
+        data: bytes(data),
+        encoding: "bytes",
+        metadata,
+      } as const;
+      if (signal === undefined)
+        return core.invoke({ ...invocation, signal: new AbortController().signal });
+      return untilAborted(
+        () => core.invoke({ ...invocation, signal }),
+        signal,
+        `${operation} of ${name}`,
+      );
+    },
     emit: (name, { data, headers = [] } = {}) =>
       core.emit(name, { data: bytes(data), headers, metadata: {} }, new AbortController().signal),
     components: () => core.components(),

@@ -223,3 +223,53 @@ test("the example runs, and its process ends by itself", async () => {
   const { stdout } = await promisify(execFile)(process.execPath, [script], { timeout: 25_000 });
   expect(stdout).toMatch(/^the note says \d{4}-\d\d-\d\dT/);
 });
+
+test("a call is over when its signal is aborted, also where the operation does not look at it", async () => {
+  const begun: string[] = [];
+  const operation = (end: (signal: AbortSignal) => Promise<never>) => ({
+    description: "Never ends by itself.",
+    request: {},
+    invoke(_: unknown, call: { readonly operation: string; readonly signal: AbortSignal }) {
+      begun.push(call.operation);
+      return end(call.signal);
+    },
+  });
+  const stuck = defineBinding({
+    name: "stuck",
+    status: "alpha",
+    summary: "Does not answer.",
+    metadata: {},
+    open: () => ({ async [Symbol.asyncDispose]() {} }),
+    operations: {
+      create: operation(() => new Promise<never>(() => {})),
+      get: operation(
+        (signal) =>
+          new Promise<never>((_, reject) =>
+            signal.addEventListener("abort", () =>
+              reject(new BindingError("cancelled", "taken back", { effect: "unsent" })),
+            ),
+          ),
+      ),
+    },
+  });
+  const runtime = await start({
+    bindings: [stuck],
+    components: [component("s", "bindings.stuck")],
+  });
+  const late = runtime.invoke("s", "create", { signal: AbortSignal.timeout(20) });
+  await expect(late).rejects.toMatchObject({
+    reason: "deadline_exceeded",
+    effect: "ambiguous",
+    message: "create of s had not ended when the deadline passed; it may still happen",
+  });
+  const caller = new AbortController();
+  const { signal } = caller;
+  const given = [runtime.invoke("s", "create", { signal }), runtime.invoke("s", "get", { signal })];
+  caller.abort();
+  const [ignoring, heeding] = await Promise.allSettled(given);
+  expect(ignoring).toMatchObject({ reason: { reason: "cancelled", effect: "ambiguous" } });
+  expect(heeding).toMatchObject({ reason: { message: "taken back", effect: "unsent" } });
+  const none = runtime.invoke("s", "create", { signal });
+  await expect(none).rejects.toMatchObject({ reason: "cancelled", effect: "unsent" });
+  expect(begun).toEqual(["create", "create", "get"]);
+});

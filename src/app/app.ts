@@ -1,3 +1,4 @@
+import type { AnswerLimits } from "../grpc/answer-room.ts";
 import type { Logger } from "../binding.ts";
 import type { App } from "../runtime/app.ts";
 import { EventStreams } from "./event-streams.ts";
@@ -22,6 +23,8 @@ export type AppOptions = {
   readonly optionsTimeout?: number | undefined;
   /** Present: the app gets events only while its health checks succeed (`--enable-app-health-check`). */
   readonly health?: AppHealthOptions | undefined;
+  /** What is taken of an answer of the app (`--app-max-answer-size`). Default 4 MiB. */
+  readonly answers?: AnswerLimits | undefined;
   readonly logger: Logger;
 };
 
@@ -36,10 +39,11 @@ export async function createApp(options: AppOptions): Promise<CombinedApp> {
 
 async function createPortApp(options: AppOptions, streams: EventStreams): Promise<App | undefined> {
   const { protocol, port, token, health, logger } = options;
+  const answers = options.answers ?? { maxBytes: 4 * 1024 * 1024 };
   if (port === undefined) return undefined;
   const host = options.host ?? "127.0.0.1";
   const optionsTimeout = options.optionsTimeout ?? 3000;
-  const settings = { host, port, token, optionsTimeout, health };
+  const settings = { host, port, token, optionsTimeout, health, answers };
   if (protocol === "grpc" || protocol === "grpcs") {
     return createGrpcApp({ ...settings, secure: protocol === "grpcs", streams, logger });
   }

@@ -5,6 +5,7 @@ import {
   BindingEventResponseSchema,
   ListInputBindingsResponseSchema,
 } from "../../gen/dapr/proto/runtime/v1/appcallback_pb.ts";
+import type { AnswerLimits } from "../grpc/answer-room.ts";
 import type { Logger } from "../binding.ts";
 import { GrpcClient, type UnaryResult } from "../grpc/client.ts";
 import { Code } from "../grpc/status.ts";
@@ -26,6 +27,7 @@ export type GrpcAppOptions = {
   readonly token?: string | undefined;
   /** Milliseconds for one try of `ListInputBindings`. */
   readonly optionsTimeout: number;
+  readonly answers: AnswerLimits;
   /** Absent: health is not asked for. */
   readonly health?: AppHealthOptions | undefined;
   /** Where the app's event stream goes, if it serves one. */
@@ -66,10 +68,11 @@ class GrpcApp implements App {
   constructor(options: GrpcAppOptions) {
     this.#options = options;
     this.#said = new OutcomeHeaders(options.logger);
-    const { host, port } = options;
+    const { host, port, answers } = options;
     this.#client = new GrpcClient({
       host,
       port,
+      answers,
       tls: options.secure ? { verify: false } : undefined,
     });
     this.#availability = new Availability(

@@ -37,6 +37,3 @@ export type HttpClient = Link & {
   send(request: HttpRequest, limits: HttpLimits): Promise<HttpResult>;
   close(): Promise<void>;
 };
-
-/** The largest answer that is taken, in bytes. */
-export const maxAnswerBytes = 256 * 1024 * 1024;

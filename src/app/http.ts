@@ -1,3 +1,4 @@
+import type { AnswerLimits } from "../grpc/answer-room.ts";
 import type { Logger } from "../binding.ts";
 import type { App, Delivery, Outcome } from "../runtime/app.ts";
 import { Availability } from "./availability.ts";
@@ -18,6 +19,7 @@ export type HttpAppOptions = {
   readonly token?: string | undefined;
   /** Milliseconds for one `OPTIONS` request. */
   readonly optionsTimeout: number;
+  readonly answers: AnswerLimits;
   /** Absent: health is not asked for. */
   readonly health?: AppHealthOptions | undefined;
   readonly logger: Logger;
@@ -40,11 +42,11 @@ class HttpApp implements App {
 
   constructor(options: HttpAppOptions) {
     this.#options = options;
-    const { protocol, host, port } = options;
+    const { protocol, host, port, answers } = options;
     this.#client =
       protocol === "h2c"
-        ? createHttp2Client({ host, port })
-        : new Http1Client({ host, port, secure: protocol === "https" });
+        ? createHttp2Client({ host, port, answers })
+        : new Http1Client({ host, port, answers, secure: protocol === "https" });
     this.#headers = new EventHeaders(options.logger);
     this.#said = new OutcomeHeaders(options.logger);
     const target = routeTarget(options.health?.path ?? "", "healthz");

@@ -1,20 +1,17 @@
 import net from "node:net";
 import { type Dispatcher, Pool } from "undici";
+import { type AnswerLimits, AnswerRoom } from "../grpc/answer-room.ts";
+import { ByteParts } from "../byte-parts.ts";
 import { messageOf } from "../errors.ts";
 import { longestTimer } from "../metadata/duration.ts";
-import {
-  type HttpClient,
-  type HttpLimits,
-  type HttpRequest,
-  type HttpResult,
-  maxAnswerBytes,
-} from "./http-client.ts";
+import type { HttpClient, HttpLimits, HttpRequest, HttpResult } from "./http-client.ts";
 
 export type Http1ClientOptions = {
   readonly host: string;
   readonly port: number;
   /** TLS, with whatever certificate the server shows. */
   readonly secure: boolean;
+  readonly answers: AnswerLimits;
 };
 
 const connectTimeout = 10_000;
@@ -69,7 +66,7 @@ export class Http1Client implements HttpClient {
 
   async send(request: HttpRequest, limits: HttpLimits): Promise<HttpResult> {
     if (!this.ready) return { kind: "unsent", reason: this.#reason };
-    const exchange = new Http1Exchange(limits);
+    const exchange = new Http1Exchange(limits, this.#options.answers);
     const { method, target: path, headers, body } = request;
     try {
       if (exchange.begin())
@@ -134,16 +131,17 @@ class Http1Exchange implements Dispatcher.DispatchHandler {
   /** It ended because no connection could be made. */
   connectionFailed = false;
   readonly #limits: HttpLimits;
-  readonly #chunks: Buffer[] = [];
+  readonly #room: AnswerRoom;
+  readonly #parts = new ByteParts();
   #resolve: ((result: HttpResult) => void) | undefined;
   #timer: NodeJS.Timeout | undefined;
   #controller: Dispatcher.DispatchController | undefined;
   #status = 0;
   #headers: Record<string, string | string[] | undefined> = noHeaders;
-  #size = 0;
 
-  constructor(limits: HttpLimits) {
+  constructor(limits: HttpLimits, answers: AnswerLimits) {
     this.#limits = limits;
+    this.#room = new AnswerRoom(answers);
     this.result = new Promise((resolve) => {
       this.#resolve = resolve;
     });
@@ -180,15 +178,14 @@ class Http1Exchange implements Dispatcher.DispatchHandler {
   }
 
   onResponseData(_controller: Dispatcher.DispatchController, chunk: Buffer): void {
-    this.#size += chunk.length;
-    if (this.#size > maxAnswerBytes)
-      this.#abort(`the answer is larger than ${maxAnswerBytes} bytes`);
-    else this.#chunks.push(chunk);
+    if (this.#resolve === undefined) return;
+    const refusal = this.#room.take(chunk.length);
+    if (refusal === undefined) this.#parts.add(chunk);
+    else this.#abort(refusal);
   }
 
   onResponseEnd(): void {
-    const [first = Buffer.alloc(0)] = this.#chunks;
-    const body = this.#chunks.length > 1 ? Buffer.concat(this.#chunks, this.#size) : first;
+    const body = this.#parts.whole();
     this.#finish({ kind: "answered", status: this.#status, headers: this.#headers, body });
   }
 
@@ -218,6 +215,8 @@ class Http1Exchange implements Dispatcher.DispatchHandler {
     const resolve = this.#resolve;
     if (resolve === undefined) return;
     this.#resolve = undefined;
+    this.#parts.clear();
+    this.#room.release();
     clearTimeout(this.#timer);
     this.#limits.signal?.removeEventListener("abort", this.#cancel);
     resolve(result);

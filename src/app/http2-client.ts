@@ -1,8 +1,13 @@
 import { ClientConnection } from "../grpc/client-connection.ts";
-import { type HttpClient, maxAnswerBytes } from "./http-client.ts";
+import type { AnswerLimits } from "../grpc/answer-room.ts";
+import type { HttpClient } from "./http-client.ts";
 
 /** A client of a server that speaks cleartext HTTP/2 by prior knowledge. */
-export function createHttp2Client(options: { host: string; port: number }): HttpClient {
+export function createHttp2Client(options: {
+  host: string;
+  port: number;
+  answers: AnswerLimits;
+}): HttpClient {
   const connection = new ClientConnection(options);
   const { authority, scheme } = connection;
   return {
@@ -18,7 +23,7 @@ export function createHttp2Client(options: { host: string; port: number }): Http
       const fields = [":method", method, ":scheme", scheme, ":authority", authority];
       fields.push(":path", target, ...Object.entries(headers).flat());
       const sent = body === undefined ? [] : [body];
-      const result = await connection.request(fields, sent, limits, maxAnswerBytes);
+      const result = await connection.request(fields, sent, limits, options.answers);
       if (result.kind !== "answered") return result;
       return {
         kind: "answered",

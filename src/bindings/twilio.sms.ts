@@ -1,6 +1,7 @@
 import { STATUS_CODES } from "node:http";
 import type { Dispatcher } from "undici";
 import { defineBinding } from "../binding.ts";
+import { boundedText } from "../bounded-text.ts";
 import { BindingError, messageOf } from "../errors.ts";
 import type { Effect, Reason } from "../errors.ts";
 import { duration, string } from "../metadata/fields.ts";
@@ -53,7 +54,11 @@ export default defineBinding({
         "apiUrl must be https:// and a host, without a path",
       );
     }
-    const dispatcher: Dispatcher = new EnvHttpProxyAgent({ headersTimeout: 0, bodyTimeout: 0 });
+    const dispatcher: Dispatcher = new EnvHttpProxyAgent({
+      headersTimeout: 0,
+      bodyTimeout: 0,
+      connections: mostConnections,
+    });
     return {
       send: (url: URL, headers: Record<string, string>, body: string, signal: AbortSignal) =>
         request(url, { method: "POST", headers, body, signal, dispatcher }),
@@ -101,7 +106,9 @@ export default defineBinding({
             await response.body.dump();
             return;
           }
-          throw refusal(status, response.headers["retry-after"], await response.body.text());
+          // A status is told, whatever is wrong with its text.
+          const text = await boundedText(response.body, largestRefusal).catch(() => "");
+          throw refusal(status, response.headers["retry-after"], text);
         } catch (error) {
           throw failure(error, signal, limit);
         }
@@ -125,6 +132,11 @@ function messageText(data: Uint8Array | undefined, encoding: "bytes" | "json"): 
     return text;
   }
 }
+
+/** Of a refusal, in bytes. */
+const largestRefusal = 64 * 1024;
+/** The most connections to Twilio; further calls wait, within their timeout. */
+const mostConnections = 256;
 
 const reasons: Readonly<Record<number, Reason>> = {
   401: "unauthenticated",

@@ -1,5 +1,6 @@
 import type { Command } from "commander";
 import { appProtocols, type AppProtocol } from "../app/app.ts";
+import { defaultMemoryBudget } from "../memory-budget.ts";
 import { parseByteSize } from "../metadata/byte-size.ts";
 import { parseDuration } from "../metadata/duration.ts";
 import type { Retention } from "../store/store.ts";
@@ -41,6 +42,10 @@ export type ServeOptions = {
   /** How long durable records are kept, and how many. */
   readonly retention: Retention;
   readonly maxBodySize: number;
+  /** Of the app's answers to events. */
+  readonly appMaxAnswerSize: number;
+  /** The most bytes of what others send that are held, in all. */
+  readonly memoryBudget: number;
   readonly logLevel: LogLevel;
   readonly logAsJson: boolean;
   readonly gracefulShutdown: number;
@@ -148,6 +153,14 @@ export function addServeOptions(command: Command): Command {
     .option("--history-max-age <duration>", "how long the history of events is kept", "168h")
     .option("--history-max-count <n>", "the most records of history that are kept", "100000")
     .option("--max-body-size <size>", "the largest request", "4Mi")
+    .option(
+      "--app-max-answer-size <size>",
+      "the largest answer of the app to an event; default --max-body-size",
+    )
+    .option(
+      "--memory-budget <size>",
+      "the most that requests, messages and answers take together; default 256Mi, or four times --max-body-size",
+    )
     .option("--tls-cert <file>", "PEM certificate chain: both ports speak TLS")
     .option("--tls-key <file>", "PEM key of that certificate")
     .option("--log-level <level>", "debug, info, warn, error or fatal", "info")
@@ -231,6 +244,25 @@ export function readServeOptions(command: Command): ServeOptions {
   if ((optional("tlsCert") === undefined) !== (optional("tlsKey") === undefined)) {
     problems.push("--tls-cert and --tls-key go together");
   }
+  const size = (name: string): number =>
+    check(parseByteSize(text(name)), name, 'is not a size such as "4Mi"', 0);
+  const maxBodySize = size("maxBodySize");
+  const appMaxAnswerSize =
+    optional("appMaxAnswerSize") === undefined ? maxBodySize : size("appMaxAnswerSize");
+  const largest = Math.max(maxBodySize, appMaxAnswerSize);
+  const memoryBudget =
+    optional("memoryBudget") === undefined
+      ? Math.max(defaultMemoryBudget, 4 * largest)
+      : size("memoryBudget");
+  if (memoryBudget > 0 && memoryBudget < 2 * largest) {
+    const what =
+      largest === maxBodySize
+        ? `a request of --max-body-size, ${text("maxBodySize")}`
+        : `an answer of --app-max-answer-size, ${text("appMaxAnswerSize")}`;
+    problems.push(
+      `--memory-budget ${JSON.stringify(text("memoryBudget"))} is too small: one port, and the app, use at most half of it, which must hold ${what}`,
+    );
+  }
   const options: ServeOptions = {
     appId: text("appId"),
     appPort:
@@ -277,12 +309,9 @@ export function readServeOptions(command: Command): ServeOptions {
       },
       history: { age: age("historyMaxAge"), count: most("historyMaxCount") },
     },
-    maxBodySize: check(
-      parseByteSize(text("maxBodySize")),
-      "maxBodySize",
-      'is not a size such as "4Mi"',
-      0,
-    ),
+    maxBodySize,
+    appMaxAnswerSize,
+    memoryBudget,
     logLevel: check(
       levels[text("logLevel").toLowerCase()],
       "logLevel",

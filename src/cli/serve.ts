@@ -4,6 +4,7 @@ import { createApp } from "../app/app.ts";
 import type { CombinedApp } from "../app/combined-app.ts";
 import { bindings } from "../bindings/index.ts";
 import { formatDuration } from "../metadata/duration.ts";
+import { MemoryBudget } from "../memory-budget.ts";
 import { compilePolicies } from "../policy/policies.ts";
 import { RuntimeDescription } from "../rpc/description.ts";
 import type { ReloadResult } from "../runtime/component/reload.ts";
@@ -68,6 +69,15 @@ export async function serve(options: ServeOptions): Promise<Served> {
       runtime.applyPolicies(resiliency && (await compilePolicies(resiliency)));
     },
   });
+  const memory = new MemoryBudget(options.memoryBudget, {
+    onRefused({ name, used, limit }, refusals) {
+      const fields = { listener: name, refusals, held: used, limit };
+      logger.warn(
+        fields,
+        "requests or answers refused: too many bytes are held; see --memory-budget",
+      );
+    },
+  });
   const app = await createApp({
     protocol: options.appProtocol,
     port: options.appPort,
@@ -75,6 +85,11 @@ export async function serve(options: ServeOptions): Promise<Served> {
     token: process.env["APP_API_TOKEN"],
     optionsTimeout: options.appBindingOptionsTimeout,
     health: options.appHealth,
+    answers: {
+      maxBytes: options.appMaxAnswerSize,
+      setting: "--app-max-answer-size",
+      memory: memory.share("app").forAnswers,
+    },
     logger,
   });
   const store = createStore({
@@ -86,7 +101,7 @@ export async function serve(options: ServeOptions): Promise<Served> {
   const metrics = new Metrics(
     options.appId,
     () => runtime.components(),
-    () => ({ store, deadLetters }),
+    () => ({ store, deadLetters, memory }),
   );
   const runtime: Runtime = createRuntime({
     appId: options.appId,
@@ -96,7 +111,8 @@ export async function serve(options: ServeOptions): Promise<Served> {
     logger,
     observer: metrics,
     store,
-    http: createHttpEndpoints(),
+    memory,
+    http: createHttpEndpoints(memory),
     eventHistory: options.eventHistory,
     maxConcurrency: options.appMaxConcurrency,
   });
@@ -108,6 +124,7 @@ export async function serve(options: ServeOptions): Promise<Served> {
     logger,
   });
   const server = await startServer(options, runtime, app, {
+    memory,
     shutdown: () => end("shutdown was asked for"),
     features: () => (reloader.configuration.hotReload ? ["HotReload"] : []),
     operations: { operator: runtime, deadLetters, reload: () => reloader.reload() },
@@ -192,7 +209,9 @@ async function startServer(
   {
     features,
     ...asked
-  }: Pick<ServerOptions, "shutdown" | "operations"> & { features: () => readonly string[] },
+  }: Pick<ServerOptions, "shutdown" | "operations" | "memory"> & {
+    features: () => readonly string[];
+  },
 ): Promise<CufflinkServer> {
   const { appId, appProtocol, appPort, appChannelAddress, appMaxConcurrency, appHealth } = options;
   const description = new RuntimeDescription({
@@ -226,7 +245,11 @@ async function startServer(
     addresses: await addressesOf(options),
     ...(options.publicPort === undefined
       ? {}
-      : { publicAddresses: [{ host: options.publicListenAddress, port: options.publicPort }] }),
+      : {
+          publicAddresses: [
+            { host: options.publicListenAddress, port: options.publicPort, listener: "public" },
+          ],
+        }),
     token: process.env["DAPR_API_TOKEN"],
     maxBodySize: options.maxBodySize,
     tls,
@@ -235,16 +258,21 @@ async function startServer(
   });
 }
 
+const listeners = ["http", "grpc"] as const;
+
 async function addressesOf(options: ServeOptions): Promise<Address[]> {
   const { unixDomainSocket, appId, httpPort, grpcPort } = options;
   if (unixDomainSocket === undefined) {
-    return [httpPort, grpcPort].flatMap((port) =>
-      options.listenAddresses.map((host) => ({ host, port })),
+    return listeners.flatMap((listener) =>
+      options.listenAddresses.map((host) => ({
+        ...{ host, listener },
+        port: listener === "http" ? httpPort : grpcPort,
+      })),
     );
   }
   await mkdir(unixDomainSocket, { recursive: true });
-  const sockets = ["http", "grpc"].map((name) =>
-    join(unixDomainSocket, `dapr-${appId}-${name}.socket`),
-  );
-  return sockets.map((socket) => ({ socket }));
+  return listeners.map((listener) => ({
+    socket: join(unixDomainSocket, `dapr-${appId}-${listener}.socket`),
+    listener,
+  }));
 }

@@ -2,6 +2,7 @@ import http2 from "node:http2";
 import net from "node:net";
 import tls from "node:tls";
 import type { ClientHttp2Session } from "node:http2";
+import type { AnswerLimits } from "./answer-room.ts";
 import type { Call, CallOptions, Carrier } from "./client-call.ts";
 import { type Answer, ClientUnary } from "./client-unary.ts";
 import { http2SessionOptions, streamWindowBytes, widenWindow } from "./http2-options.ts";
@@ -99,16 +100,16 @@ export class ClientConnection implements Carrier {
 
   /**
    * Sends one request, its headers as names and values in turn, and resolves with its whole answer. Never
-   * rejects. The limit is of the answer, in bytes.
+   * rejects. The limits are of the answer.
    */
   request(
     fields: readonly string[],
     body: readonly Uint8Array[],
     options: CallOptions,
-    limit: number,
+    limits: AnswerLimits,
   ): Promise<Answer> {
     return new Promise((resolve) => {
-      this.carry(new ClientUnary(this, fields, options, body, limit, resolve));
+      this.carry(new ClientUnary(this, fields, options, body, limits, resolve));
     });
   }
 

@@ -1,6 +1,7 @@
 import type { ClientHttp2Stream, IncomingHttpHeaders } from "node:http2";
 import { Call, type CallOptions, type Carrier, type Unanswered } from "./client-call.ts";
-import { framePrefixBytes } from "./frame.ts";
+import { ByteParts } from "../byte-parts.ts";
+import { type AnswerLimits, AnswerRoom } from "./answer-room.ts";
 import { Code } from "./status.ts";
 
 /** The whole answer, or why there is none. */
@@ -13,29 +14,27 @@ export type Answer =
     }
   | Unanswered;
 
-const noBytes = Buffer.alloc(0);
-
 /** A call whose request is there at once and whose answer is taken as a whole. */
 export class ClientUnary extends Call {
   readonly #body: readonly Uint8Array[];
-  readonly #limit: number;
+  readonly #limits: AnswerLimits;
+  #room: AnswerRoom;
   readonly #resolve: (answer: Answer) => void;
-  #first: Buffer | undefined;
-  #rest: Buffer[] | undefined;
-  #size = 0;
+  readonly #parts = new ByteParts();
 
-  /** The limit is of the answer's message, in bytes. */
+  /** The limits are of the answer's body. */
   constructor(
     carrier: Carrier,
     fields: readonly string[],
     options: CallOptions,
     body: readonly Uint8Array[],
-    limit: number,
+    limits: AnswerLimits,
     resolve: (answer: Answer) => void,
   ) {
     super(carrier, fields, options);
     this.#body = body;
-    this.#limit = limit;
+    this.#limits = limits;
+    this.#room = new AnswerRoom(limits);
     this.#resolve = resolve;
   }
 
@@ -52,28 +51,31 @@ export class ClientUnary extends Call {
 
   protected begun(): void {
     // A stream that the server did not take may have begun its answer.
-    this.#first = undefined;
-    this.#rest = undefined;
-    this.#size = 0;
+    this.#letGo();
+    this.#room = new AnswerRoom(this.#limits);
   }
 
   protected receive(chunk: Buffer): void {
-    this.#size += chunk.length;
-    if (this.#size > this.#limit + framePrefixBytes) {
-      this.abort(`the answer is larger than ${this.#limit} bytes`, Code.resourceExhausted);
-    } else if (this.#first === undefined) this.#first = chunk;
-    else (this.#rest ??= [this.#first]).push(chunk);
+    const refusal = this.#room.take(chunk.length);
+    if (refusal !== undefined) this.abort(refusal, Code.resourceExhausted);
+    else this.#parts.add(chunk);
   }
 
   protected answered(): void {
     const headers = this.firstHeaders;
     const trailers = this.lastHeaders;
-    const body =
-      this.#rest === undefined ? (this.#first ?? noBytes) : Buffer.concat(this.#rest, this.#size);
+    const body = this.#parts.whole();
+    this.#letGo();
     this.#resolve({ kind: "answered", headers, trailers, body });
   }
 
   protected unanswered(end: Unanswered): void {
+    this.#letGo();
     this.#resolve(end);
+  }
+
+  #letGo(): void {
+    this.#room.release();
+    this.#parts.clear();
   }
 }

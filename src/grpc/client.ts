@@ -1,4 +1,5 @@
 import type { IncomingHttpHeaders } from "node:http2";
+import type { AnswerLimits } from "./answer-room.ts";
 import type { CallOptions, Unanswered } from "./client-call.ts";
 import { ClientConnection, type ClientConnectionOptions } from "./client-connection.ts";
 import { CallFailure, checkStatus, messageFailure } from "./client-status.ts";
@@ -13,8 +14,8 @@ export type { GrpcStream } from "./client-stream.ts";
 
 export type GrpcClientOptions = ClientConnectionOptions & {
   readonly userAgent?: string;
-  /** The largest message that is taken, in bytes, unpacked. Default 256 MiB. */
-  readonly maxAnswerBytes?: number;
+  /** What is taken of an answer, packed and unpacked. Default 256 MiB a message. */
+  readonly answers?: AnswerLimits;
 };
 
 export type GrpcCallOptions = CallOptions & {
@@ -49,7 +50,7 @@ export type UnaryResult =
     }
   | Unanswered;
 
-const defaultMaxAnswerBytes = 256 * 1024 * 1024;
+const defaultAnswers: AnswerLimits = { maxBytes: 256 * 1024 * 1024 };
 
 /** A small gRPC client of one server, over one connection that is made again when lost. */
 export class GrpcClient {
@@ -57,11 +58,11 @@ export class GrpcClient {
   readonly connection: ClientConnection;
   readonly #fields: readonly string[];
   readonly #userAgent: string;
-  readonly #limit: number;
+  readonly #answers: AnswerLimits;
 
   constructor(options: GrpcClientOptions) {
     this.connection = new ClientConnection(options);
-    this.#limit = options.maxAnswerBytes ?? defaultMaxAnswerBytes;
+    this.#answers = { ...(options.answers ?? defaultAnswers), framing: framePrefixBytes };
     const { authority, scheme } = this.connection;
     this.#fields = [
       ...[":method", "POST", ":scheme", scheme, ":authority", authority],
@@ -111,7 +112,7 @@ export class GrpcClient {
     const fields = this.#requestFields(path, options);
     const call = new ClientStream(connection, fields, options, requests, {
       compress: options.compress === true,
-      limit: this.#limit,
+      limit: this.#answers.maxBytes,
     });
     connection.carry(call);
     return call;
@@ -129,10 +130,10 @@ export class GrpcClient {
     done: (result: UnaryResult | Promise<UnaryResult>) => void,
   ): void {
     const { connection } = this;
-    const limit = this.#limit;
-    const answered = (answer: Answer): void => done(readAnswer(answer, limit));
+    const answers = this.#answers;
+    const answered = (answer: Answer): void => done(readAnswer(answer, answers.maxBytes));
     const fields = this.#requestFields(path, options);
-    connection.carry(new ClientUnary(connection, fields, options, body, limit, answered));
+    connection.carry(new ClientUnary(connection, fields, options, body, answers, answered));
   }
 
   #requestFields(path: string, { headers, timeout, compress }: GrpcCallOptions): string[] {

@@ -2,7 +2,7 @@ import { framePrefixBytes } from "./frame.ts";
 import { Code, GrpcFailure } from "./status.ts";
 
 /** A message that spans chunks gets at first room for so many bytes, and more as they come. */
-const firstRoom = 256 * 1024;
+const firstRoom = 16 * 1024;
 
 /**
  * Takes gRPC's frames out of the chunks of a stream. A message that lies in one chunk is a view of it; one
@@ -30,9 +30,9 @@ export class MessageReader {
     return this.#prefixLength > 0;
   }
 
-  /** Bytes of the message that is not whole. */
-  get received(): number {
-    return this.#received;
+  /** Bytes that are taken up by the message that is not whole. */
+  get room(): number {
+    return this.#body?.length ?? 0;
   }
 
   /** Throws a {@link GrpcFailure} for what is no frame or too long a message, and what `take` throws. */

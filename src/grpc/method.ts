@@ -13,6 +13,11 @@ export type CallContext = {
   setHeaders(headers: ResponseHeaders): void;
   /** Adds metadata after the last message, beside the status. */
   setTrailers(trailers: ResponseHeaders): void;
+  /**
+   * Counts bytes that the method keeps of what its caller has sent, until the call ends. Throws where there is no
+   * room for them. The message of a unary method is counted already.
+   */
+  reserve(bytes: number): void;
   /** Sends the headers now, so that the caller of a stream sees that it was taken before there is a message. */
   sendHeaders(): void;
 };

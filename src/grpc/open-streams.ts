@@ -1,6 +1,6 @@
 import type { Http2Server, IncomingHttpHeaders, ServerHttp2Stream } from "node:http2";
 
-export type StreamListener = (
+type StreamListener = (
   stream: ServerHttp2Stream,
   headers: IncomingHttpHeaders,
   flags: number,

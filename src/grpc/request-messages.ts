@@ -1,3 +1,5 @@
+import { withoutRest } from "./call-memory.ts";
+
 type Waiter = {
   readonly resolve: (result: IteratorResult<Uint8Array, undefined>) => void;
   readonly reject: (reason: unknown) => void;
@@ -56,7 +58,7 @@ export class RequestMessages implements AsyncIterableIterator<Uint8Array, undefi
     if (this.#isRefused || this.#failure !== undefined) return;
     const waiter = this.#waiters.shift();
     if (waiter === undefined) {
-      this.#queue.push({ bytes, isCompressed });
+      this.#queue.push({ bytes: withoutRest(bytes), isCompressed });
       this.#bytes += bytes.length + overhead;
       this.#source.hold(bytes.length + overhead);
     } else {

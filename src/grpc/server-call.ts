@@ -1,5 +1,7 @@
 import { constants, type IncomingHttpHeaders, type ServerHttp2Stream } from "node:http2";
+import { callOverhead, headerBytes, type CallMemory } from "./call-memory.ts";
 import { toGrpcFailure } from "./failure.ts";
+import { gunzipMessage } from "./frame.ts";
 import type { CallContext } from "./method.ts";
 import {
   Code,
@@ -9,27 +11,29 @@ import {
   type ResponseHeaders,
 } from "./status.ts";
 import { longestTimer, parseGrpcTimeout } from "./timeout.ts";
+import { whenUnpacking } from "./unpacking.ts";
+import { longestSilence, slowestBody, watchedCalls, type WatchedCall } from "./watched-calls.ts";
 
 export type ServerCallOptions = {
   /** The largest message either way, in bytes, before and after compression. */
   readonly maxMessageSize: number;
   /** The largest answer, where that is another. Default: `maxMessageSize`. */
   readonly maxAnswerSize?: number | undefined;
-  /**
-   * How many bytes of messages that no method has yet, or that no caller has read yet, may be in memory before
-   * new calls are answered UNAVAILABLE, since HTTP/2 bounds them by stream and connection alone. Default 256 MiB.
-   */
-  readonly maxHeldBytes?: number | undefined;
   /** Answers of at least so many bytes are compressed for callers that accept gzip. Default: none is. */
   readonly compressMinBytes?: number | undefined;
   /** Called first; throws a {@link GrpcFailure} to refuse the call. */
   readonly admit?: ((headers: IncomingHttpHeaders) => void) | undefined;
 };
 
-/** Bytes of messages that wait for a method or a caller, of all calls together. */
-export type Held = { bytes: number };
+/** A stream as the server's event hands it over, and the memory that its call may use. */
+export type Arrival = {
+  readonly stream: ServerHttp2Stream;
+  readonly headers: IncomingHttpHeaders;
+  /** Names and values by turns. */
+  readonly rawHeaders: readonly string[];
+  readonly memory: CallMemory;
+};
 
-const defaultMaxHeldBytes = 256 * 1024 * 1024;
 const head = { ":status": 200, "content-type": "application/grpc" } as const;
 // Names and values in turn, which Node sends as they are: gRPC needs no date.
 const plainHead = [":status", "200", "content-type", "application/grpc"];
@@ -39,13 +43,16 @@ const trailersFollow = { waitForTrailers: true, sendDate: false } as const;
 const ended = new Error("the call has ended");
 
 /** What unary calls and streams share: admission, deadline, cancellation, metadata and the status. */
-export abstract class ServerCall implements CallContext {
+export abstract class ServerCall implements CallContext, WatchedCall {
   readonly headers: IncomingHttpHeaders;
+  turn: WatchedCall["turn"] = "server";
+  received = 0;
   deadline: number | undefined;
   protected readonly stream: ServerHttp2Stream;
   protected readonly options: ServerCallOptions;
   protected over = false;
-  readonly #held: Held;
+  readonly #memory: CallMemory;
+  readonly #overhead: number;
   #holding = 0;
   #isClosed = false;
   #abort: AbortController | undefined;
@@ -54,16 +61,12 @@ export abstract class ServerCall implements CallContext {
   #headers: ResponseHeaders | undefined;
   #trailers: ResponseHeaders | undefined;
 
-  constructor(
-    stream: ServerHttp2Stream,
-    headers: IncomingHttpHeaders,
-    options: ServerCallOptions,
-    held: Held,
-  ) {
+  constructor({ stream, headers, rawHeaders, memory }: Arrival, options: ServerCallOptions) {
     this.stream = stream;
     this.headers = headers;
     this.options = options;
-    this.#held = held;
+    this.#memory = memory;
+    this.#overhead = callOverhead + headerBytes(rawHeaders);
   }
 
   get signal(): AbortSignal {
@@ -90,23 +93,30 @@ export abstract class ServerCall implements CallContext {
     stream.on("error", ignore);
     stream.on("close", () => this.#close());
     try {
-      const { admit, maxHeldBytes = defaultMaxHeldBytes } = this.options;
-      if (this.#held.bytes > maxHeldBytes) {
-        const text = `the server holds ${this.#held.bytes} bytes of unfinished calls; try again`;
-        throw new GrpcFailure(Code.unavailable, text);
-      }
-      admit?.(this.headers);
+      this.reserve(this.#overhead);
+      this.options.admit?.(this.headers);
       this.#checkEncoding();
       this.#startTimer();
     } catch (error) {
       stream.resume();
       return this.fail(error);
     }
-    stream.on("data", (chunk: Buffer) => this.receive(chunk));
+    stream.on("data", (chunk: Buffer) => {
+      if (this.over) return;
+      this.received += chunk.length;
+      try {
+        this.receive(chunk);
+      } catch (error) {
+        this.fail(error);
+      }
+    });
     stream.on("end", () => {
       // A reset ends the request as well, and `close` says so.
-      if (!this.over && !stream.closed) this.receivedAll();
+      if (this.over || stream.closed) return;
+      this.turn = "server";
+      this.receivedAll();
     });
+    watchedCalls.watch(this);
     this.run();
   }
 
@@ -117,11 +127,39 @@ export abstract class ServerCall implements CallContext {
   /** Called when the call ends before its answer was whole. */
   protected abstract abandon(failure: GrpcFailure): void;
 
-  /** Counts bytes that have to wait; negative ones wait no more. What is left goes with the stream. */
+  /** Counts bytes that are there; negative ones are there no more. What is left goes with the stream. */
   protected hold(bytes: number): void {
     if (this.#isClosed) return;
     this.#holding += bytes;
-    this.#held.bytes += bytes;
+    this.#memory.add(bytes);
+  }
+
+  reserve(bytes: number): void {
+    if (bytes <= 0) return this.hold(bytes);
+    if (this.#isClosed) return;
+    if (!this.#memory.reserve(bytes)) {
+      const text = "the server holds too many bytes of unfinished calls; try again";
+      throw new GrpcFailure(Code.unavailable, text);
+    }
+    this.#holding += bytes;
+  }
+
+  /** Unpacks a compressed message. */
+  protected async unpack(message: Uint8Array): Promise<Uint8Array> {
+    if (this.headers["grpc-encoding"] !== "gzip") {
+      const text = "a message is compressed, yet no grpc-encoding says how";
+      throw new GrpcFailure(Code.internal, text);
+    }
+    return whenUnpacking(() => gunzipMessage(message, this.options.maxMessageSize));
+  }
+
+  endSlow(): void {
+    const text = `the request stopped: it must bring ${slowestBody} bytes a second, and something each ${longestSilence / 1000} s`;
+    this.fail(new GrpcFailure(Code.deadlineExceeded, text));
+  }
+
+  limitReading(milliseconds: number): void {
+    this.stream.setTimeout(milliseconds, () => this.stream.close(constants.NGHTTP2_CANCEL));
   }
 
   /** Whether answers are compressed. */
@@ -129,13 +167,6 @@ export abstract class ServerCall implements CallContext {
     if (this.options.compressMinBytes === undefined) return false;
     const accepted = this.headers["grpc-accept-encoding"];
     return accepted !== undefined && /(^|,)\s*gzip\s*(,|$)/.test(String(accepted));
-  }
-
-  /** Of a compressed message. Throws when nothing said how. */
-  protected checkCompression(): void {
-    if (this.headers["grpc-encoding"] === "gzip") return;
-    const text = "a message is compressed, yet no grpc-encoding says how";
-    throw new GrpcFailure(Code.internal, text);
   }
 
   #checkEncoding(): void {
@@ -234,6 +265,7 @@ export abstract class ServerCall implements CallContext {
 
   protected finish(reason: Error): void {
     this.over = true;
+    this.turn = "reader";
     this.#reason = reason;
     clearTimeout(this.#timer);
     this.#abort?.abort(reason);
@@ -259,6 +291,7 @@ export abstract class ServerCall implements CallContext {
       this.finish(gone);
       this.abandon(gone);
     }
+    watchedCalls.forget(this);
     this.hold(-this.#holding);
     this.#isClosed = true;
   }

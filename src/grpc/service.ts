@@ -79,7 +79,9 @@ function bind(desc: DescMethod, impl: unknown): GrpcMethod {
       return unary(desc, impl as Unary);
     case "server_streaming":
       return stream(desc, async function* (requests, context) {
-        const request = decode(input, await only(requests));
+        const bytes = await only(requests);
+        context.call.reserve(bytes.length);
+        const request = decode(input, bytes);
         yield* map((impl as ServerStreaming)(request, context), encode);
       });
     case "client_streaming":
@@ -113,10 +115,7 @@ function unary(desc: DescMethod, impl: Unary): GrpcMethod {
 
 function stream(
   desc: DescMethod,
-  handle: (
-    requests: AsyncIterable<Uint8Array>,
-    context: HandlerContext,
-  ) => AsyncIterable<Uint8Array>,
+  handle: (requests: AsyncIterable<Uint8Array>, context: GrpcContext) => AsyncIterable<Uint8Array>,
 ): GrpcMethod {
   return {
     kind: "stream",

@@ -1,10 +1,9 @@
-import type { IncomingHttpHeaders, ServerHttp2Stream } from "node:http2";
-import { gunzipMessage, gzipMessage } from "./frame.ts";
+import { gzipMessage } from "./frame.ts";
 import { MessageReader } from "./message-reader.ts";
 import { MessageWriter } from "./message-writer.ts";
 import type { StreamMethod } from "./method.ts";
 import { RequestMessages } from "./request-messages.ts";
-import { ServerCall, type Held, type ServerCallOptions } from "./server-call.ts";
+import { ServerCall, type Arrival, type ServerCallOptions } from "./server-call.ts";
 import { Code, GrpcFailure } from "./status.ts";
 
 /** A call with any number of messages each way. */
@@ -16,18 +15,12 @@ export class StreamCall extends ServerCall {
   #partial = 0;
   #answers: AsyncIterator<Uint8Array> | undefined;
 
-  constructor(
-    stream: ServerHttp2Stream,
-    headers: IncomingHttpHeaders,
-    method: StreamMethod,
-    options: ServerCallOptions,
-    held: Held,
-  ) {
-    super(stream, headers, options, held);
+  constructor(arrival: Arrival, method: StreamMethod, options: ServerCallOptions) {
+    super(arrival, options);
     this.#method = method;
     this.#requests = new RequestMessages({
-      resume: () => void stream.resume(),
-      hold: (bytes) => this.hold(bytes),
+      resume: () => void this.stream.resume(),
+      hold: (bytes) => this.reserve(bytes),
       unpack: (message) => this.#unpack(message),
     });
     this.#reader = new MessageReader(options.maxMessageSize, (message, isCompressed) =>
@@ -40,16 +33,14 @@ export class StreamCall extends ServerCall {
   }
 
   protected override receive(chunk: Buffer): void {
-    if (this.over) return;
-    try {
-      this.#reader.push(chunk);
-    } catch (error) {
-      return this.fail(error);
-    }
-    const partial = this.#reader.received;
-    this.hold(partial - this.#partial);
+    this.#reader.push(chunk);
+    const partial = this.#reader.room;
+    this.reserve(partial - this.#partial);
     this.#partial = partial;
-    if (!this.#requests.hasRoom) this.stream.pause();
+    const { hasRoom } = this.#requests;
+    if (!hasRoom) this.stream.pause();
+    // A stream may be silent for as long as it likes, but not within a message.
+    this.turn = this.#reader.partial && hasRoom ? "sender" : "server";
   }
 
   protected override receivedAll(): void {
@@ -109,8 +100,7 @@ export class StreamCall extends ServerCall {
 
   async #unpack(message: Uint8Array): Promise<Uint8Array> {
     try {
-      this.checkCompression();
-      return await gunzipMessage(message, this.options.maxMessageSize);
+      return await this.unpack(message);
     } catch (error) {
       this.fail(error);
       throw error;

@@ -74,7 +74,7 @@ class NativeGrpcTransport implements GrpcTransport {
       port: port === "" ? (secure ? 443 : 80) : Number(port),
       tls: secure ? (options.tls ?? { verify: true }) : undefined,
       lazy: true,
-      ...(options.readMaxBytes !== undefined && { maxAnswerBytes: options.readMaxBytes }),
+      ...(options.readMaxBytes !== undefined && { answers: { maxBytes: options.readMaxBytes } }),
     });
   }
 

@@ -1,8 +1,8 @@
-import type { IncomingHttpHeaders, ServerHttp2Stream } from "node:http2";
-import { encodeFrame, framePrefixBytes, gunzipMessage, gzipMessage } from "./frame.ts";
+import { withoutRest } from "./call-memory.ts";
+import { encodeFrame, framePrefixBytes, gzipMessage } from "./frame.ts";
 import { MessageReader } from "./message-reader.ts";
 import type { UnaryMethod } from "./method.ts";
-import { ServerCall, type Held, type ServerCallOptions } from "./server-call.ts";
+import { ServerCall, type Arrival, type ServerCallOptions } from "./server-call.ts";
 import { Code, GrpcFailure } from "./status.ts";
 
 /** A call with one message each way, which almost always comes in one chunk. */
@@ -12,36 +12,35 @@ export class UnaryCall extends ServerCall {
   #reader: MessageReader | undefined;
   #message: Uint8Array | undefined;
   #isCompressed = false;
+  /** Bytes that are reserved for the message. */
+  #reserved = 0;
 
-  constructor(
-    stream: ServerHttp2Stream,
-    headers: IncomingHttpHeaders,
-    method: UnaryMethod,
-    options: ServerCallOptions,
-    held: Held,
-  ) {
-    super(stream, headers, options, held);
+  constructor(arrival: Arrival, method: UnaryMethod, options: ServerCallOptions) {
+    super(arrival, options);
     this.#method = method;
   }
 
-  protected override run(): void {}
+  protected override run(): void {
+    this.turn = "sender";
+  }
 
   protected override abandon(): void {
     this.#first = this.#reader = this.#message = undefined;
   }
 
   protected override receive(chunk: Buffer): void {
-    if (this.over) return;
-    this.hold(chunk.length);
     if (this.#first === undefined && this.#reader === undefined && isWhole(chunk)) {
-      this.#first = chunk;
+      this.#first = withoutRest(chunk);
+      this.#reserve(chunk.length);
       return;
     }
-    try {
-      this.#read(chunk);
-    } catch (error) {
-      this.fail(error);
-    }
+    this.#read(chunk);
+    this.#reserve((this.#reader?.room ?? 0) + (this.#message?.length ?? 0));
+  }
+
+  #reserve(bytes: number): void {
+    this.reserve(bytes - this.#reserved);
+    this.#reserved = bytes;
   }
 
   #read(chunk: Buffer): void {
@@ -49,7 +48,7 @@ export class UnaryCall extends ServerCall {
       this.#reader = new MessageReader(this.options.maxMessageSize, (message, isCompressed) => {
         if (this.#message !== undefined)
           throw new GrpcFailure(Code.unimplemented, "a unary call takes one message, not several");
-        this.#message = message;
+        this.#message = withoutRest(message);
         this.#isCompressed = isCompressed;
       });
       const first = this.#first;
@@ -92,8 +91,9 @@ export class UnaryCall extends ServerCall {
         : new GrpcFailure(Code.unimplemented, "a unary call takes one message, and none came");
     }
     if (!this.#isCompressed) return message;
-    this.checkCompression();
-    return gunzipMessage(message, this.options.maxMessageSize);
+    const unpacked = await this.unpack(message);
+    this.reserve(unpacked.length);
+    return unpacked;
   }
 
   async #compress(message: Uint8Array): Promise<void> {

@@ -1,3 +1,4 @@
+import { AsyncLocalStorage } from "node:async_hooks";
 import type { IncomingHttpHeaders } from "node:http2";
 import {
   create,
@@ -17,6 +18,7 @@ import {
   type Interceptor,
   type ServiceImpl,
 } from "@connectrpc/connect";
+import type { Compression } from "@connectrpc/connect/protocol";
 import {
   compressionBrotli,
   compressionGzip,
@@ -25,12 +27,17 @@ import {
 } from "@connectrpc/connect-node";
 import { ErrorInfoSchema, RetryInfoSchema } from "../../gen/google/rpc/error_details_pb.ts";
 import { StatusSchema } from "../../gen/google/rpc/status_pb.ts";
+import { callOverhead } from "../grpc/call-memory.ts";
 import { toGrpcFailure } from "../grpc/failure.ts";
 import { addResponseHeaders } from "../grpc/handler-context.ts";
 import type { CallContext, StreamMethod } from "../grpc/method.ts";
 import { methodPath, type Service } from "../grpc/service.ts";
 import { formatGrpcTimeout, longestTimer, parseGrpcTimeout } from "../grpc/timeout.ts";
-import type { HttpRequest, HttpResponse } from "./http-message.ts";
+import { whenUnpacking } from "../grpc/unpacking.ts";
+import type { MemoryShare, Reservation } from "../memory-budget.ts";
+import { abortable } from "../runtime/abortable.ts";
+import { countedAnswer, countedBody, noRoom } from "./counted-body.ts";
+import { isStreamed, type HttpRequest, type HttpResponse } from "./http-message.ts";
 
 export type ConnectOptions = {
   readonly services: readonly Service[];
@@ -42,16 +49,21 @@ export type ConnectOptions = {
   readonly maxAnswerSize: number;
 };
 
+/** Answers a request, which counts in the memory of its listener. */
+export type ConnectHandler = (
+  request: HttpRequest,
+  response: HttpResponse,
+  memory: MemoryShare,
+) => void;
+
 /**
  * Everything that the fast path does not take: the Connect protocol, gRPC-Web, JSON and GET. In a file of its
  * own because it is loaded at the first such request.
  */
-export function connectHandler(
-  options: ConnectOptions,
-): (request: HttpRequest, response: HttpResponse) => void {
+export function connectHandler(options: ConnectOptions): ConnectHandler {
   const { services, admit, maxMessageSize, maxAnswerSize } = options;
   const router = createConnectRouter({
-    acceptCompression: [compressionGzip, compressionBrotli],
+    acceptCompression: [counted(compressionGzip), counted(compressionBrotli)],
     readMaxBytes: maxMessageSize,
     writeMaxBytes: maxAnswerSize,
     // A status within a message has details, and services may have an `Any` of their own: JSON spells them out.
@@ -69,12 +81,16 @@ export function connectHandler(
   });
   for (const service of services) router.service(service.desc, implementationOf(service));
   const handlers = new Map(router.handlers.map((handler) => [handler.requestPath, handler]));
-  return (request, response) => void answer(request, response);
+  return (...call) => void answer(...call);
 
-  async function answer(request: HttpRequest, response: HttpResponse): Promise<void> {
+  async function answer(...[request, response, share]: Parameters<ConnectHandler>): Promise<void> {
     const handler = handlers.get((request.url ?? "").split("?", 1)[0] ?? "");
     if (handler === undefined) return answerNothing(response, 404);
     holdTimeouts(request);
+    const memory = share.open();
+    const isRefused = !memory.reserve(callOverhead);
+    const emitter: NodeJS.EventEmitter = response;
+    emitter.once("close", () => memory.release());
     let asked;
     try {
       asked = universalRequestFromNodeRequest(request, response, undefined, undefined);
@@ -82,13 +98,43 @@ export function connectHandler(
       // Its `Host` makes no URL.
       return answerNothing(response, 400);
     }
+    const { methodKind } = handler.method;
+    const isKept = methodKind === "unary" || methodKind === "server_streaming";
+    const options = { memory, isKept, limit: maxMessageSize, isStreamed: isStreamed(request) };
+    const body = countedBody(asked.body as AsyncIterable<Uint8Array>, {
+      ...{ ...options, isRefused },
+      // The rest is watched by its connection.
+      isWatched: request.httpVersionMajor >= 2 || options.isStreamed,
+    });
     try {
-      await universalResponseToNodeResponse(await handler(asked), response);
+      const { body: answer, ...head } = await unpackedInto.run(isKept ? memory : undefined, () =>
+        handler({ ...asked, body }),
+      );
+      await universalResponseToNodeResponse(
+        answer === undefined ? head : { ...head, body: countedAnswer(answer, memory) },
+        response,
+      );
     } catch (error) {
       // What Connect fails to answer would never be. Of a caller that has gone it is no failure.
       if (ConnectError.from(error).code !== Code.Aborted) answerNothing(response, 500);
     }
   }
+}
+
+/** Where the bytes of a compressed message count that is kept until its call ends. */
+const unpackedInto = new AsyncLocalStorage<Reservation | undefined>();
+
+/** Unpacks few messages at one time, and none for which there is no room. */
+function counted(compression: Compression): Compression {
+  return {
+    ...compression,
+    async decompress(bytes, limit) {
+      const unpacked = await whenUnpacking(() => compression.decompress(bytes, limit));
+      const memory = unpackedInto.getStore();
+      if (memory?.reserve(unpacked.length) === false) throw noRoom();
+      return unpacked;
+    },
+  };
 }
 
 function answerNothing(response: HttpResponse, status: number): void {
@@ -111,10 +157,13 @@ function holdTimeouts({ headers }: HttpRequest): void {
 
 const detailTypes = createRegistry(ErrorInfoSchema, RetryInfoSchema);
 
-/** What methods throw, as the fast path would understand it. */
+/**
+ * What methods throw, as the fast path would understand it. As there, the caller's deadline ends the call whether
+ * the method looks at it or not: Connect itself only tells the method.
+ */
 const translateErrors: Interceptor = (next) => async (request) => {
   try {
-    const response = await next(request);
+    const response = await abortable(next(request), request.signal);
     return response.stream ? { ...response, message: translated(response.message) } : response;
   } catch (error) {
     throw toConnectError(error);
@@ -191,6 +240,8 @@ function callOf(context: HandlerContext): CallContext {
         for (const one of [value].flat()) context.responseTrailer.append(name, one);
       }
     },
+    // What comes is counted by the message.
+    reserve() {},
     // Connect sends them with the first message.
     sendHeaders() {},
   };

@@ -47,6 +47,7 @@ class Batch {
   readonly #done: (results: Result[]) => void;
   readonly #results: Result[];
   readonly #room: ResponseRoom;
+  readonly #signal: AbortSignal;
   #next = 0;
   #left: number;
 
@@ -59,6 +60,7 @@ class Batch {
     this.#options = options;
     this.#done = done;
     this.#left = invocations.length;
+    this.#signal = options.caller.signal;
     this.#results = Array.from({ length: invocations.length }, () => ({}));
     this.#room = new ResponseRoom(options.maxBodySize, invocations.length);
   }
@@ -71,7 +73,8 @@ class Batch {
   #startNext(): void {
     const index = this.#next;
     const message = this.#invocations[index];
-    if (message === undefined) return;
+    // Once nobody waits for the results, what has not begun is left undone.
+    if (message === undefined || this.#signal.aborted) return;
     this.#next++;
     const invocation = new BatchedInvocation(message, this.#options);
     this.#options.runtime.invoke(invocation).then(

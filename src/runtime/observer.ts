@@ -1,3 +1,4 @@
+import type { MissedBecause } from "../binding.ts";
 import type { BindingError } from "../errors.ts";
 import type { Outcome } from "./app.ts";
 import type { End } from "./records/history-ring.ts";
@@ -19,6 +20,8 @@ export type Observer = {
   ended(component: string, how: Exclude<End["how"], "handled">): void;
   /** The lease of an event that is held was renewed, or was not. */
   leaseRenewed(component: string, renewed: boolean): void;
+  /** Events of a source never come. */
+  missed(component: string, events: number, why: MissedBecause): void;
   /** A dead letter's event was delivered again. */
   redriven(component: string, outcome: Redriven["outcome"]): void;
   /** A component changed its state. */
@@ -31,6 +34,7 @@ export const silentObserver: Observer = {
   attempted() {},
   ended() {},
   leaseRenewed() {},
+  missed() {},
   redriven() {},
   stateChanged() {},
 };

@@ -1,6 +1,7 @@
 import type { AnyBinding, Answer, HttpEndpoints, InboundEvent, StreamAnswer } from "../binding.ts";
 import type { ComponentSpec } from "../component.ts";
 import { BindingError, messageOf } from "../errors.ts";
+import { MemoryBudget } from "../memory-budget.ts";
 import { closest } from "../metadata/suggest.ts";
 import { describePolicies, type PolicyParts } from "../policy/describe.ts";
 import type { Policies } from "../policy/policies.ts";
@@ -39,6 +40,8 @@ export type RuntimeOptions = {
   readonly http: HttpEndpoints;
   /** Where dead letters, attempts, claims and history outlast the process. Absent: nothing does, an event that would be a dead letter stays where it is, and calls with an idempotency key are refused. The caller's to close. */
   readonly store?: Store | undefined;
+  /** The memory for what components' systems send. Default: a budget of its own, of 256 MiB. */
+  readonly memory?: MemoryBudget | undefined;
   /** Remember what became of events. Default true. */
   readonly eventHistory?: boolean | undefined;
   /** The most events of all components together that the app handles at one time. Default: no limit. */
@@ -129,7 +132,7 @@ export function createRuntime(options: RuntimeOptions): Runtime {
   const stateStores = options.stateStores ?? [];
   const types = typesByName(bindings, stateStores);
   const concurrency = new Concurrency(options.maxConcurrency);
-  const { store } = options;
+  const { store, memory = new MemoryBudget() } = options;
   const history = new History(store?.history, logger);
   const slots = new Map<string, ComponentSlot>();
   /** Deletions under way. A new component may be one of them renamed, with the same consumer's identity. */
@@ -163,6 +166,7 @@ export function createRuntime(options: RuntimeOptions): Runtime {
     }
     return new Component({
       ...{ appId, spec, binding, logger, observer, http, concurrency, fanOut },
+      memory: memory.share(`component ${spec.name}`),
       ...{ policies, store, history: options.eventHistory === false ? undefined : history },
       app: app?.of?.(spec.name) ?? app,
       invokeOutput: (...call) => outputs.create(...call),

@@ -1,5 +1,6 @@
 import { BindingError } from "../errors.ts";
 import { GrpcClient } from "../grpc/client.ts";
+import { defaultMemoryBudget } from "../memory-budget.ts";
 import { CallbackServer } from "./callback-server.ts";
 import type { BindingEventHandler } from "./event.ts";
 import { EventStream } from "./event-stream.ts";
@@ -33,6 +34,11 @@ export type ServeOptions = {
   readonly host?: string;
   /** What the runtime sends as `dapr-api-token`; calls without it are refused. Default `APP_API_TOKEN`. */
   readonly token?: string | undefined;
+  /**
+   * The most bytes of events that are on their way into the app or handled by unary calls, together; further calls
+   * are answered UNAVAILABLE. Default 256 MiB.
+   */
+  readonly memory?: number;
 };
 
 /** An app that gets events of bindings and invokes bindings. */
@@ -148,6 +154,7 @@ class App implements BindingApp {
       );
     }
     this.#server = CallbackServer.listen({
+      memory: options.memory ?? defaultMemoryBudget,
       ...{ host, port, token: options.token ?? process.env["APP_API_TOKEN"] ?? "" },
       bindings: () => [...this.#handlers.keys()],
       handlerOf: (binding) => this.#handlers.get(binding),

@@ -2,6 +2,7 @@ import { createHash, timingSafeEqual } from "node:crypto";
 import {
   createServer,
   type Http2Server,
+  type IncomingHttpHeaders,
   type ServerHttp2Session,
   type ServerHttp2Stream,
 } from "node:http2";
@@ -17,6 +18,7 @@ import type { CallContext, GrpcMethod } from "../grpc/method.ts";
 import { onOpenStream } from "../grpc/open-streams.ts";
 import { GrpcServer } from "../grpc/server.ts";
 import { Code, GrpcFailure } from "../grpc/status.ts";
+import { MemoryBudget } from "../memory-budget.ts";
 import type { BindingEventHandler } from "./event.ts";
 import type { EventStream } from "./event-stream.ts";
 import { handleCall } from "./unary-event.ts";
@@ -28,6 +30,8 @@ export type CallbackServerOptions = {
   readonly port: number;
   /** What the runtime sends with events as `dapr-api-token`. Empty: not asked for. */
   readonly token: string;
+  /** The most bytes that calls hold together. */
+  readonly memory: number;
   /** The inputs whose events are wanted. */
   readonly bindings: () => string[];
   readonly handlerOf: (binding: string) => BindingEventHandler | undefined;
@@ -39,6 +43,7 @@ export type CallbackServerOptions = {
 /** So large may a message of the runtime be, in bytes: a batch that is one event is as large as the event. */
 const maxMessageSize = 256 * 1024 * 1024;
 const dapr = "/dapr.proto.runtime.v1.AppCallback";
+const eventPath = `${dapr}/OnBindingEvent`;
 const streamPath = "/cufflink.v1.AppCallback/OnBindingEvents";
 
 /** A port for the runtime to dial: event streams, and Dapr's unary calls for a runtime that has none. */
@@ -54,17 +59,21 @@ export class CallbackServer {
   private constructor(options: CallbackServerOptions) {
     this.#options = options;
     const methods = new Map<string, GrpcMethod>([
-      [streamPath, { kind: "stream", handle: (...call) => this.#stream(...call) }],
-      [`${dapr}/OnBindingEvent`, { kind: "unary", handle: (...call) => this.#event(...call) }],
+      [streamPath, { kind: "stream", handle: (requests) => this.#stream(requests) }],
+      [eventPath, { kind: "unary", handle: (...call) => this.#event(...call) }],
       [`${dapr}/ListInputBindings`, { kind: "unary", handle: () => this.#list() }],
       [`${dapr}HealthCheck/HealthCheck`, { kind: "unary", handle: () => this.#health() }],
     ]);
-    const grpc = new GrpcServer(methods, { maxMessageSize });
+    const memory = new MemoryBudget(options.memory).share("app", options.memory);
+    const grpc = new GrpcServer(methods, {
+      maxMessageSize,
+      admit: (headers) => this.#admit(headers),
+    });
     this.#server = createServer(http2ServerOptions);
     this.#server.on("session", (session) => this.#keep(session));
     this.#server.on("sessionError", () => undefined);
-    onOpenStream(this.#server, (stream, headers) => {
-      if (!grpc.handle(stream, headers)) refuse(stream);
+    onOpenStream(this.#server, (stream, headers, _flags, rawHeaders) => {
+      if (!grpc.handle({ stream, headers, rawHeaders, memory })) refuse(stream);
     });
   }
 
@@ -129,11 +138,7 @@ export class CallbackServer {
     session.on("close", () => this.#sessions.delete(session));
   }
 
-  async *#stream(
-    requests: AsyncIterable<Uint8Array>,
-    context: CallContext,
-  ): AsyncGenerator<Uint8Array> {
-    this.#admit(context);
+  async *#stream(requests: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
     const stream = this.#draining ? undefined : this.#options.createStream();
     if (stream === undefined) {
       const why = this.#draining ? "the app is closing" : "the app has no handler for any binding";
@@ -162,7 +167,6 @@ export class CallbackServer {
   }
 
   async #event(message: Uint8Array, context: CallContext): Promise<Uint8Array> {
-    this.#admit(context);
     if (this.#draining) throw new GrpcFailure(Code.unavailable, "the app is closing");
     const { pool, handlerOf } = this.#options;
     this.#calls++;
@@ -191,9 +195,11 @@ export class CallbackServer {
     return toBinary(HealthCheckResponseSchema, create(HealthCheckResponseSchema));
   }
 
-  /** Dapr sends its token with events, but not with its questions. */
-  #admit({ headers }: CallContext): void {
+  /** Before anything of a call is kept. Dapr sends its token with events, but not with its questions. */
+  #admit(headers: IncomingHttpHeaders): void {
     const { token } = this.#options;
+    const path = headers[":path"] ?? "";
+    if (path !== streamPath && path !== eventPath) return;
     if (token === "" || isSame(token, String(headers["dapr-api-token"] ?? ""))) return;
     throw new GrpcFailure(
       Code.unauthenticated,

@@ -1,3 +1,11 @@
+import { ByteParts } from "../byte-parts.ts";
+import {
+  longestSilence,
+  slowestBody,
+  watchedCalls,
+  type WatchedCall,
+} from "../grpc/watched-calls.ts";
+import type { Reservation } from "../memory-budget.ts";
 import type { HttpRequest } from "../rpc/http-message.ts";
 
 /** A request body over the limit. */
@@ -12,42 +20,76 @@ export class TooLarge extends Error {
   }
 }
 
-/** Reads a whole body, at most `limit` bytes. Rejects with {@link TooLarge}, or when the caller goes away. */
-export function readBody(request: HttpRequest, limit: number): Promise<Buffer> {
+/** A request body for which there is no memory now. */
+export class NoRoom extends Error {
+  override readonly name = "NoRoom";
+}
+
+/** A request body that has stopped, or drips. */
+export class TooSlow extends Error {
+  override readonly name = "TooSlow";
+}
+
+export const tooSlowText = `the body stopped: it must bring ${slowestBody} bytes a second, and something each ${longestSilence / 1000} s`;
+
+/**
+ * Reads a whole body, at most `limit` bytes, which `memory` holds from then on. Rejects with {@link TooLarge},
+ * {@link NoRoom} or {@link TooSlow}, or when the caller goes away.
+ */
+export function readBody(
+  request: HttpRequest,
+  limit: number,
+  memory: Reservation,
+): Promise<Buffer> {
   return new Promise((resolve, reject) => {
-    let first: Buffer | undefined;
-    let chunks: Buffer[] | undefined;
+    const parts = new ByteParts();
     let size = 0;
-    const whole = (): Buffer =>
-      chunks === undefined ? (first ?? noBytes) : Buffer.concat(chunks, size);
+    let isRefused = false;
+    const refuse = (error: Error): void => {
+      isRefused = true;
+      parts.clear();
+      reject(error);
+    };
+    // Over HTTP/1.1 the connection is watched, whoever reads the request.
+    const watched: WatchedCall | undefined =
+      request.httpVersionMajor < 2
+        ? undefined
+        : {
+            turn: "sender",
+            get received() {
+              return size;
+            },
+            endSlow: () => refuse(new TooSlow(tooSlowText)),
+            limitReading() {},
+          };
+    if (watched !== undefined) watchedCalls.watch(watched);
     request.on("data", (chunk: Buffer) => {
-      const before = size;
       size += chunk.length;
-      if (before > limit) {
+      if (isRefused) {
         // Read on a while, so that the caller gets to see the answer, but not without end.
         if (size > limit + drainLimit) request.destroy();
         return;
       }
-      if (first === undefined) first = chunk;
-      else if (chunks === undefined) chunks = [first, chunk];
-      else chunks.push(chunk);
+      if (!memory.reserve(chunk.length)) {
+        return refuse(new NoRoom("too many bytes of other requests are held; try again"));
+      }
+      parts.add(chunk);
       if (size <= limit) return;
       const announced = Number(request.headers["content-length"] ?? 0);
       const said = announced > 0 ? `${announced} bytes` : `more than ${limit} bytes`;
       const message = `stream too large: the body has ${said}, the limit is ${limit}; see --max-body-size`;
-      reject(new TooLarge(message, whole().subarray(0, limit)));
-      first = chunks = undefined;
+      refuse(new TooLarge(message, parts.whole().subarray(0, limit)));
     });
     request.on("end", () => {
-      if (size <= limit) resolve(whole());
+      if (!isRefused) resolve(parts.whole());
     });
     request.on("error", reject);
     request.on("close", () => {
+      if (watched !== undefined) watchedCalls.forget(watched);
       // Each request closes in the end; an error costs its stack.
       if (!request.readableEnded) reject(new Error("the caller went away"));
     });
   });
 }
 
-const noBytes = Buffer.alloc(0);
 const drainLimit = 64 * 1024 * 1024;

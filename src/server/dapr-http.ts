@@ -8,7 +8,8 @@ import { readBindingRequest, type BindingRequest } from "./binding-request.ts";
 import type { TokenCheck } from "./gate.ts";
 import { goJson, JsonError } from "./go-json.ts";
 import type { RuntimeDescription } from "../rpc/description.ts";
-import { readBody, TooLarge } from "./body.ts";
+import type { MemoryShare, Reservation } from "../memory-budget.ts";
+import { NoRoom, readBody, TooLarge, TooSlow } from "./body.ts";
 import type { HttpRequest, HttpResponse } from "../rpc/http-message.ts";
 
 export type DaprHttpOptions = {
@@ -29,8 +30,8 @@ export class DaprHttp {
     this.#options = options;
   }
 
-  /** Answers every request; unknown paths as daprd does. */
-  handle(request: HttpRequest, response: HttpResponse): void {
+  /** Answers every request; unknown paths as daprd does. `memory`: of the listener. */
+  handle(request: HttpRequest, response: HttpResponse, memory: MemoryShare): void {
     onError(response);
     const path = pathOf(request.url ?? "/");
     if (path === undefined) return sendText(response, 400, "400 Bad Request");
@@ -46,13 +47,14 @@ export class DaprHttp {
     }
     const name = bindingName(path);
     if (name !== undefined && (request.method === "POST" || request.method === "PUT")) {
-      void this.#invoke(name, request, response);
+      void this.#invoke(name, request, response, reservation(response, memory));
       return;
     }
     if (path === "/v1.0/metadata" && isGet)
       return sendJson(response, 200, `${goJson(this.#options.description.json())}\n`);
     if (path.startsWith("/v1.0/metadata/") && request.method === "PUT") {
-      void this.#setMetadata(path.slice("/v1.0/metadata/".length), request, response);
+      const key = path.slice("/v1.0/metadata/".length);
+      void this.#setMetadata(key, request, response, reservation(response, memory));
       return;
     }
     if (path === "/v1.0/shutdown" && request.method === "POST") {
@@ -107,9 +109,14 @@ export class DaprHttp {
     return true;
   }
 
-  async #setMetadata(key: string, request: HttpRequest, response: HttpResponse): Promise<void> {
+  async #setMetadata(
+    key: string,
+    request: HttpRequest,
+    response: HttpResponse,
+    memory: Reservation,
+  ): Promise<void> {
     try {
-      const body = await readBody(request, this.#options.maxBodySize);
+      const body = await readBody(request, this.#options.maxBodySize, memory);
       this.#options.description.extended.set(key, body.toString("utf8"));
       sendNothing(response, 204);
     } catch (error) {
@@ -118,9 +125,9 @@ export class DaprHttp {
   }
 
   /** A body over the limit is no harm as long as its first value is whole: the rest is never looked at. */
-  async #readRequest(request: HttpRequest): Promise<BindingRequest> {
+  async #readRequest(request: HttpRequest, memory: Reservation): Promise<BindingRequest> {
     try {
-      return readBindingRequest(await readBody(request, this.#options.maxBodySize));
+      return readBindingRequest(await readBody(request, this.#options.maxBodySize, memory));
     } catch (error) {
       if (!(error instanceof TooLarge)) throw error;
       try {
@@ -131,7 +138,12 @@ export class DaprHttp {
     }
   }
 
-  async #invoke(name: string, request: HttpRequest, response: HttpResponse): Promise<void> {
+  async #invoke(
+    name: string,
+    request: HttpRequest,
+    response: HttpResponse,
+    memory: Reservation,
+  ): Promise<void> {
     const { headers } = request;
     const problem = baggageProblem(headers);
     if (problem !== undefined) {
@@ -141,7 +153,7 @@ export class DaprHttp {
     let body: BindingRequest;
     let trace: Record<string, string>;
     try {
-      body = await this.#readRequest(request);
+      body = await this.#readRequest(request, memory);
       trace = traceOfRequest(headers, body.metadata);
       setHeaders(response, trace);
     } catch (error) {
@@ -154,6 +166,7 @@ export class DaprHttp {
       const answer = await this.#options.runtime.invoke(invocation);
       if (answer === undefined) return sendNothing(response, 204);
       if (answer.metadata !== undefined) setMetadataHeaders(response, answer.metadata);
+      memory.add(answer.data?.length ?? 0);
       sendJson(response, 200, answer.data ?? noBytes);
     } catch (thrown) {
       const error = BindingError.from(thrown);
@@ -284,17 +297,24 @@ function sendError(
 }
 
 function sendMalformed(request: HttpRequest, response: HttpResponse, error: unknown): void {
-  if (!(error instanceof JsonError || error instanceof TooLarge)) {
+  if (error instanceof JsonError) {
+    const message = `failed deserializing HTTP body: ${error.message}`;
+    return sendError(response, 400, "ERR_MALFORMED_REQUEST", message);
+  }
+  const refusal = refusalOf(error);
+  if (refusal === undefined || response.headersSent) {
     // The caller went away in the middle of its body: there is nobody to answer.
     response.destroy();
     return;
   }
-  const message = `failed deserializing HTTP body: ${error.message}`;
-  if (error instanceof JsonError) return sendError(response, 400, "ERR_MALFORMED_REQUEST", message);
-  const bytes = Buffer.from(goJson({ errorCode: "ERR_MALFORMED_REQUEST", message }));
-  setHeaders(response, { connection: "close", "content-type": "application/json" });
+  const { status, errorCode, message } = refusal;
+  const bytes = Buffer.from(goJson({ errorCode, message }));
+  setHeaders(response, { "content-type": "application/json" });
+  // HTTP/2 has no such header.
+  if (request.httpVersionMajor < 2) response.setHeader("connection", "close");
+  if (status === 503) response.setHeader("retry-after", "1");
   response.setHeader("content-length", bytes.length);
-  response.statusCode = 400;
+  response.statusCode = status;
   writeBytes(response, bytes);
   // Ending the answer closes the connection, and a caller that still sends would see only that.
   const end = (): void => {
@@ -303,6 +323,29 @@ function sendMalformed(request: HttpRequest, response: HttpResponse, error: unkn
   };
   const timer = setTimeout(end, drainTime);
   onceDrained(request, end);
+}
+
+type Refusal = { readonly status: number; readonly errorCode: string; readonly message: string };
+
+/** The answer to a body that was not taken whole. */
+function refusalOf(error: unknown): Refusal | undefined {
+  if (error instanceof TooLarge) {
+    const message = `failed deserializing HTTP body: ${error.message}`;
+    return { status: 400, errorCode: "ERR_MALFORMED_REQUEST", message };
+  }
+  if (error instanceof NoRoom)
+    return { status: 503, errorCode: "ERR_MEMORY_LIMIT", message: error.message };
+  if (error instanceof TooSlow)
+    return { status: 408, errorCode: "ERR_REQUEST_TIMEOUT", message: error.message };
+  return undefined;
+}
+
+/** The memory of one request, until its answer is out or its caller has gone. */
+function reservation(response: HttpResponse, memory: MemoryShare): Reservation {
+  const own = memory.open();
+  const emitter: NodeJS.EventEmitter = response;
+  emitter.once("close", () => own.release());
+  return own;
 }
 
 /** How long a caller that sends too much may go on, in milliseconds. */

@@ -3,6 +3,8 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { AddressInfo } from "node:net";
 import type { HttpEndpoint, HttpEndpoints } from "../binding.ts";
 import { BindingError, messageOf, type Reason } from "../errors.ts";
+import { MemoryBudget, type MemoryShare } from "../memory-budget.ts";
+import { watchRequest } from "./watched-request.ts";
 
 type Handler = (request: IncomingMessage, response: ServerResponse) => void;
 
@@ -18,15 +20,20 @@ const lastAnswers = 2_000;
 /** What a sender is told to wait, in seconds, while nobody takes the requests of a path. */
 const retryAfter = "5";
 
-/** Makes the HTTP ports that bindings serve on. Components that name the same address share its port. */
-export function createHttpEndpoints(): HttpEndpoints {
+/**
+ * Makes the HTTP ports that bindings serve on. Components that name the same address share its port, and all ports
+ * share one part of the memory: whoever reaches them cannot use up what Dapr's ports need.
+ */
+export function createHttpEndpoints(budget: MemoryBudget = new MemoryBudget()): HttpEndpoints {
+  const memory = budget.share("webhook");
   const ports = new Map<string, Promise<Port>>();
   return {
     async listen(host, port, path) {
       for (;;) {
         const address = formatAddress(host, port);
         // Port 0 is another free port each time.
-        const opening = (port === 0 ? undefined : ports.get(address)) ?? Port.open(host, port);
+        const opening =
+          (port === 0 ? undefined : ports.get(address)) ?? Port.open(host, port, memory);
         if (port !== 0) ports.set(address, opening);
         let shared: Port;
         try {
@@ -52,20 +59,25 @@ class Port {
   readonly number: number;
   readonly #server: Server;
   readonly #places: Map<string, Place>;
+  readonly #memory: MemoryShare;
   #endpoints = 0;
   #closed = false;
 
-  private constructor(server: Server, places: Map<string, Place>) {
+  private constructor(server: Server, places: Map<string, Place>, memory: MemoryShare) {
+    this.#memory = memory;
     this.number = (server.address() as AddressInfo).port;
     this.#server = server;
     this.#places = places;
   }
 
-  static open(host: string, port: number): Promise<Port> {
+  static open(host: string, port: number, memory: MemoryShare): Promise<Port> {
     const places = new Map<string, Place>();
     const server = createServer(
       { keepAliveTimeout: keepAlive, requestTimeout: longestRequest },
-      (request, response) => route(places, request, response),
+      (request, response) => {
+        watchRequest(request, response, false);
+        route(places, request, response);
+      },
     );
     return new Promise((resolve, reject) => {
       server.once("error", (error) => reject(cannotListen(host, port, error)));
@@ -73,7 +85,7 @@ class Port {
         server.removeAllListeners("error");
         // A full table of open files is not the end: the next connection is accepted again.
         server.on("error", () => undefined);
-        resolve(new Port(server, places));
+        resolve(new Port(server, places, memory));
       });
     });
   }
@@ -95,6 +107,7 @@ class Port {
     };
     return {
       port: this.number,
+      memory: this.#memory,
       handle(handler) {
         if (left) throw new BindingError("failed_precondition", `${path} was already closed`);
         if (place.handler !== undefined) {

@@ -42,25 +42,26 @@ export function createLazyRpcHandlers({
   }
 
   return {
-    onStream(stream, headers, flags, raw) {
+    onStream(stream, headers, raw, memory) {
       if (!isKnown(headers[":path"])) return false;
       // A caller that cancels before the handlers are there is nobody's failure.
       if (handlers === undefined) stream.on("error", () => {});
       whenLoaded(
         (handlers) => {
           if (stream.destroyed) return;
-          if (!handlers.onStream(stream, headers, flags, raw))
-            otherwise.onStream(stream, headers, flags, raw);
+          if (!handlers.onStream(stream, headers, raw, memory))
+            otherwise.onStream(stream, headers, raw, memory);
         },
         () => stream.destroy(),
       );
       return true;
     },
-    onRequest(request, response) {
+    onRequest(request, response, memory) {
       if (!isKnown(request.url)) return false;
       whenLoaded(
         (handlers) => {
-          if (!handlers.onRequest(request, response)) otherwise.onRequest(request, response);
+          if (!handlers.onRequest(request, response, memory))
+            otherwise.onRequest(request, response, memory);
         },
         () => response.destroy(),
       );

@@ -10,9 +10,13 @@ import {
 } from "node:net";
 import { BindingError, messageOf } from "../errors.ts";
 
-export type Address =
+export type Address = (
   | { readonly host: string; readonly port: number }
-  | { readonly socket: string };
+  | { readonly socket: string }
+) & {
+  /** What metrics and the log call the memory of it, which addresses of one name share. Default: `http`. */
+  readonly listener?: string;
+};
 
 /** The two servers that share a port: which one a connection gets is told by its first bytes. */
 export type Protocols = {
@@ -42,7 +46,8 @@ export async function listen(address: Address, protocols: Protocols): Promise<Se
 
 /** Binds a server, with an error that says what to do when that fails. */
 export async function bind(server: Server, address: Address): Promise<void> {
-  const where = "socket" in address ? { path: address.socket } : { ...address };
+  const where =
+    "socket" in address ? { path: address.socket } : { host: address.host, port: address.port };
   try {
     try {
       await listenOn(server, where);

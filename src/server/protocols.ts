@@ -1,10 +1,17 @@
 import { createServer as createHttp1Server } from "node:http";
-import { createServer as createHttp2Server, type ServerHttp2Session } from "node:http2";
+import {
+  createServer as createHttp2Server,
+  type IncomingHttpHeaders,
+  type ServerHttp2Session,
+  type ServerHttp2Stream,
+} from "node:http2";
 import type { Socket } from "node:net";
 import { http2ServerOptions, widenWindow } from "../grpc/http2-options.ts";
-import { onOpenStream, type StreamListener } from "../grpc/open-streams.ts";
-import type { HttpRequest, HttpResponse } from "../rpc/http-message.ts";
+import { onOpenStream } from "../grpc/open-streams.ts";
+import { MemoryBudget, type MemoryShare } from "../memory-budget.ts";
+import { isStreamed, type HttpRequest, type HttpResponse } from "../rpc/http-message.ts";
 import type { Protocols } from "./listener.ts";
+import { watchRequest } from "./watched-request.ts";
 
 /** The two servers of a port, and how they end. */
 export type ProtocolServers = Protocols & {
@@ -12,13 +19,22 @@ export type ProtocolServers = Protocols & {
   end(deadline: number): Promise<void>;
 };
 
-/** Makes servers of HTTP/1.1 and HTTP/2 that hand all they get to these two functions. They listen nowhere themselves. */
+/**
+ * Makes servers of HTTP/1.1 and HTTP/2 that hand all they get to these two functions, with the memory that it counts
+ * in. They listen nowhere themselves.
+ */
 export function createProtocols(
-  onRequest: (request: HttpRequest, response: HttpResponse) => void,
-  onStream: StreamListener,
+  onRequest: (request: HttpRequest, response: HttpResponse, memory: MemoryShare) => void,
+  onStream: (
+    stream: ServerHttp2Stream,
+    headers: IncomingHttpHeaders,
+    rawHeaders: string[],
+    memory: MemoryShare,
+  ) => void,
+  memory: MemoryShare = new MemoryBudget().share("http"),
 ): ProtocolServers {
-  // Node's defaults cut pooled clients off after 5 s, and requests after 300 s. Neither has a limit here, as with
-  // daprd: what is gone is noticed by TCP's keep-alive.
+  // Node's defaults cut pooled clients off after 5 s, and requests after 300 s, however fast they come. Idle connections
+  // have no limit here, as with daprd: what is gone is noticed by TCP's keep-alive. Requests must not stop.
   const http1 = createHttp1Server(
     {
       keepAliveTimeout: 0,
@@ -27,7 +43,10 @@ export function createProtocols(
       maxHeaderSize: 8192,
       noDelay: true,
     },
-    onRequest,
+    (request, response) => {
+      watchRequest(request, response, isStreamed(request));
+      onRequest(request, response, memory);
+    },
   );
   const http2 = createHttp2Server(http2ServerOptions);
   // It never listens itself, but begins with that to look after idle connections and slow headers.
@@ -46,7 +65,7 @@ export function createProtocols(
     session.on("error", () => session.destroy());
   });
   http2.on("sessionError", () => undefined);
-  onOpenStream(http2, onStream);
+  onOpenStream(http2, (stream, headers, _flags, raw) => onStream(stream, headers, raw, memory));
   return {
     http1,
     http2,

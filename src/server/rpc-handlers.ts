@@ -1,4 +1,5 @@
 import {
+  constants,
   Http2ServerRequest,
   Http2ServerResponse,
   type IncomingHttpHeaders,
@@ -7,7 +8,9 @@ import {
 import { GrpcServer } from "../grpc/server.ts";
 import { methodPath, methodsOf, type Service } from "../grpc/service.ts";
 import { Code, encodeGrpcMessage } from "../grpc/status.ts";
-import type { HttpRequest, HttpResponse } from "../rpc/http-message.ts";
+import type { MemoryShare } from "../memory-budget.ts";
+import type { ConnectHandler } from "../rpc/connect.ts";
+import { isStreamed, type HttpRequest, type HttpResponse } from "../rpc/http-message.ts";
 
 export type RpcHandlerOptions = {
   readonly services: readonly Service[];
@@ -21,17 +24,20 @@ export type RpcHandlerOptions = {
   readonly compressMinBytes?: number;
 };
 
-/** Two paths for calls of the same services. Each method tells whether it took the request. */
+/**
+ * Two paths for calls of the same services. Each method tells whether it took the request, which then counts in
+ * the memory of its listener.
+ */
 export type RpcHandlers = {
   /** An HTTP/2 stream, as the server's event `stream` hands it over. */
   onStream(
     stream: ServerHttp2Stream,
     headers: IncomingHttpHeaders,
-    flags: number,
     rawHeaders: string[],
+    memory: MemoryShare,
   ): boolean;
   /** A request over HTTP/1.1. */
-  onRequest(request: HttpRequest, response: HttpResponse): boolean;
+  onRequest(request: HttpRequest, response: HttpResponse, memory: MemoryShare): boolean;
 };
 
 /**
@@ -50,20 +56,20 @@ export function createRpcHandlers(options: RpcHandlerOptions): RpcHandlers {
   });
   const known = new Set(services.flatMap(({ desc }) => desc.methods.map(methodPath)));
 
-  let connect: Promise<(request: HttpRequest, response: HttpResponse) => void> | undefined;
-  function viaConnect(request: HttpRequest, response: HttpResponse): void {
+  let connect: Promise<ConnectHandler> | undefined;
+  function viaConnect(request: HttpRequest, response: HttpResponse, memory: MemoryShare): void {
     connect ??= import("../rpc/connect.ts").then(({ connectHandler }) =>
       connectHandler({ services, admit, maxMessageSize, maxAnswerSize }),
     );
     connect.then(
-      (handle) => handle(request, response),
+      (handle) => handle(request, response, memory),
       () => response.destroy(),
     );
   }
 
   return {
-    onStream(stream, headers, _flags, rawHeaders) {
-      if (grpc.handle(stream, headers)) return true;
+    onStream(stream, headers, rawHeaders, memory) {
+      if (grpc.handle({ stream, headers, rawHeaders, memory })) return true;
       const path = (headers[":path"] ?? "").split("?", 1)[0] ?? "";
       const isGrpc = /^application\/grpc(\+|;|$)/.test(headers["content-type"] ?? "");
       if (isGrpc && !methods.has(path)) {
@@ -71,26 +77,21 @@ export function createRpcHandlers(options: RpcHandlerOptions): RpcHandlers {
         return true;
       }
       if (!known.has(path)) return false;
-      viaConnect(
-        new Http2ServerRequest(stream, headers, {}, rawHeaders),
-        new Http2ServerResponse(stream),
-      );
+      const response = new Http2ServerResponse(stream);
+      refuseTheRest(stream, response);
+      viaConnect(new Http2ServerRequest(stream, headers, {}, rawHeaders), response, memory);
       return true;
     },
-    onRequest(request, response) {
+    onRequest(request, response, memory) {
       const path = (request.url ?? "").split("?", 1)[0] ?? "";
       if (!known.has(path)) return false;
       discardBody(request, response);
       // Connect may leave a stream's connection behind in a state in which the next request is not answered.
-      if ("shouldKeepAlive" in response && isStream(request)) response.shouldKeepAlive = false;
-      viaConnect(request, response);
+      if ("shouldKeepAlive" in response && isStreamed(request)) response.shouldKeepAlive = false;
+      viaConnect(request, response, memory);
       return true;
     },
   };
-}
-
-function isStream({ headers }: HttpRequest): boolean {
-  return /^application\/(connect\+|grpc-web)/.test(headers["content-type"] ?? "");
 }
 
 /**
@@ -102,6 +103,15 @@ function discardBody(request: HttpRequest, response: HttpResponse): void {
     if (request.readableEnded) return;
     request.removeAllListeners("readable");
     setImmediate(() => request.resume());
+  });
+}
+
+/** The same over HTTP/2: its caller is told that the rest is not wanted. */
+function refuseTheRest(stream: ServerHttp2Stream, response: Http2ServerResponse): void {
+  response.once("finish", () => {
+    if (stream.readableEnded) return;
+    stream.resume();
+    setImmediate(() => stream.close(constants.NGHTTP2_NO_ERROR));
   });
 }
 

@@ -6,6 +6,7 @@ import {
 } from "node:http2";
 import type { Server } from "node:net";
 import { createServer as createTlsServer } from "node:tls";
+import { MemoryBudget, type MemoryShare } from "../memory-budget.ts";
 import type { RuntimeDescription } from "../rpc/description.ts";
 import { unauthenticated } from "../rpc/errors.ts";
 import type { HttpRequest, HttpResponse } from "../rpc/http-message.ts";
@@ -34,6 +35,8 @@ export type ServerOptions = {
   readonly token?: string | undefined;
   /** The largest request body or message, in bytes. Default 4 MiB. */
   readonly maxBodySize?: number;
+  /** For what others send and do not take. Default: a budget of its own, of the default size. */
+  readonly memory?: MemoryBudget;
   /** PEM texts. With them every address speaks TLS. */
   readonly tls?: { readonly cert: string; readonly key: string } | undefined;
   /** Called when a client asks the runtime to end. */
@@ -57,7 +60,7 @@ const largestAnswer = 256 * 1024 * 1024;
 /** Starts to listen. Rejects with a `BindingError` that names the address which cannot be had. */
 export async function createServer(options: ServerOptions): Promise<CufflinkServer> {
   const { runtime, description, shutdown, subscribe, operations } = options;
-  const { maxBodySize = defaultMaxBodySize } = options;
+  const { maxBodySize = defaultMaxBodySize, memory = new MemoryBudget() } = options;
   const token = tokenCheck(options.token);
   const http = new DaprHttp({ runtime, description, token, maxBodySize, shutdown });
   const closing = new AbortController();
@@ -75,8 +78,8 @@ export async function createServer(options: ServerOptions): Promise<CufflinkServ
   const services = runtimeServices(serviceOptions);
   const handlers = createRpcHandlers({ ...handlerOptions, services });
   const plain = {
-    onRequest: (request: HttpRequest, response: HttpResponse) => http.handle(request, response),
-    onStream: asRequest((request, response) => http.handle(request, response)),
+    onRequest: http.handle.bind(http),
+    onStream: asRequest(http.handle.bind(http)),
   };
   const lazyHandlers = createLazyRpcHandlers({
     names: lazyServiceNames,
@@ -91,32 +94,33 @@ export async function createServer(options: ServerOptions): Promise<CufflinkServ
     },
     otherwise: plain,
   });
-  const protocols = createProtocols(
-    (...request) => {
-      if (lazyHandlers.onRequest(...request) || handlers.onRequest(...request)) return;
-      plain.onRequest(...request);
-    },
-    (...stream) => {
-      if (lazyHandlers.onStream(...stream) || handlers.onStream(...stream)) return;
-      plain.onStream(...stream);
-    },
-  );
-  const publicProtocols = createProtocols(
-    (request, response) => http.handlePublic(request, response),
-    asRequest((request, response) => http.handlePublic(request, response)),
-  );
-  const servers: Server[] = [];
   const all = [
-    ...options.addresses.map((address) => ({ address, protocols })),
-    ...(options.publicAddresses ?? []).map((address) => ({ address, protocols: publicProtocols })),
+    ...listenersOf(options.addresses, memory, (share) =>
+      createProtocols(
+        (...request) => {
+          if (lazyHandlers.onRequest(...request) || handlers.onRequest(...request)) return;
+          plain.onRequest(...request);
+        },
+        (...stream) => {
+          if (lazyHandlers.onStream(...stream) || handlers.onStream(...stream)) return;
+          plain.onStream(...stream);
+        },
+        share,
+      ),
+    ).map((one) => ({ ...one, tls: options.tls })),
+    ...listenersOf(options.publicAddresses ?? [], memory, (share) =>
+      createProtocols(
+        (request, response) => http.handlePublic(request, response),
+        asRequest((request, response) => http.handlePublic(request, response)),
+        share,
+      ),
+    ).map((one) => ({ ...one, tls: undefined })),
   ];
+  const servers: Server[] = [];
   try {
-    for (const one of all) {
-      const tls = one.protocols === protocols ? options.tls : undefined;
+    for (const { address, protocols, tls } of all) {
       servers.push(
-        await (tls === undefined
-          ? listen(one.address, one.protocols)
-          : listenTls(one.address, tls, one.protocols)),
+        await (tls === undefined ? listen(address, protocols) : listenTls(address, tls, protocols)),
       );
     }
   } catch (error) {
@@ -128,7 +132,8 @@ export async function createServer(options: ServerOptions): Promise<CufflinkServ
     async close(deadline) {
       for (const server of servers) server.close();
       closing.abort();
-      await Promise.all([protocols.end(deadline), publicProtocols.end(deadline)]);
+      const protocols = new Set(all.map((one) => one.protocols));
+      await Promise.all([...protocols].map((one) => one.end(deadline)));
     },
   };
 }
@@ -153,15 +158,36 @@ async function listenTls(
   return server;
 }
 
+type Listener = { readonly address: Address; readonly protocols: ProtocolServers };
+
+/** Addresses of one name share what serves them, and the memory for it. */
+function listenersOf(
+  addresses: readonly Address[],
+  memory: MemoryBudget,
+  create: (share: MemoryShare) => ProtocolServers,
+): Listener[] {
+  const made = new Map<string, ProtocolServers>();
+  return addresses.map((address) => {
+    const { listener = "http" } = address;
+    const protocols = made.get(listener) ?? create(memory.share(listener));
+    made.set(listener, protocols);
+    return { address, protocols };
+  });
+}
+
 /** Hands HTTP/2 streams to a function of requests. */
-function asRequest(handle: (request: HttpRequest, response: HttpResponse) => void) {
+function asRequest(
+  handle: (request: HttpRequest, response: HttpResponse, memory: MemoryShare) => void,
+) {
   return (
     stream: ServerHttp2Stream,
     headers: IncomingHttpHeaders,
-    _flags: number,
     raw: string[],
-  ): void =>
-    handle(new Http2ServerRequest(stream, headers, {}, raw), new Http2ServerResponse(stream));
+    memory: MemoryShare,
+  ): void => {
+    const request = new Http2ServerRequest(stream, headers, {}, raw);
+    handle(request, new Http2ServerResponse(stream), memory);
+  };
 }
 
 function portOf(server: Server): number {

@@ -1,4 +1,5 @@
 import { createServer, type Server } from "node:http";
+import type { MissedBecause } from "../binding.ts";
 import type { Outcome } from "../runtime/app.ts";
 import type { Observer } from "../runtime/observer.ts";
 import type { DeadLetterManager } from "../runtime/records/dead-letters.ts";
@@ -6,6 +7,8 @@ import type { ReloadResult } from "../runtime/component/reload.ts";
 import type { ComponentStatus } from "../runtime/status.ts";
 import type { Store } from "../store/store.ts";
 import { writeComponents } from "./component-metrics.ts";
+import type { MemoryBudget } from "../memory-budget.ts";
+import { writeMemory } from "./memory-metrics.ts";
 import { writeDeadLetters } from "./dead-letter-metrics.ts";
 import { Exposition, expositionType, Histogram, type Labels } from "./exposition.ts";
 
@@ -22,6 +25,7 @@ type Input = { succeeded: Histogram; failed: Histogram; counts: Record<Outcome["
 export type MetricsSources = {
   readonly store: Pick<Store, "trouble">;
   readonly deadLetters: Pick<DeadLetterManager, "counts" | "totals">;
+  readonly memory: Pick<MemoryBudget, "shares">;
 };
 
 /** How long a page waits for the store to count, in milliseconds. */
@@ -37,6 +41,8 @@ export class Metrics implements Observer {
   readonly #inputs = new Map<string, Input>();
   /** By component, then by how they ended. */
   readonly #ends = new Map<string, Map<string, number>>();
+  /** By component, then by why. */
+  readonly #missed = new Map<string, Map<MissedBecause, number>>();
   readonly #leases = new Map<string, { renewed: number; failed: number }>();
   readonly #reloads = new Map<ReloadResult["outcome"], number>();
   #revision = 0;
@@ -92,6 +98,12 @@ export class Metrics implements Observer {
     leases[renewed ? "renewed" : "failed"]++;
   }
 
+  missed(component: string, events: number, why: MissedBecause): void {
+    let missed = this.#missed.get(component);
+    if (missed === undefined) this.#missed.set(component, (missed = new Map()));
+    missed.set(why, (missed.get(why) ?? 0) + events);
+  }
+
   /** The manager counts them, those that go to outputs too. */
   redriven(): void {}
 
@@ -113,6 +125,7 @@ export class Metrics implements Observer {
     writeComponents(page, this.#appId, this.#components());
     this.#writeReloads(page);
     if (sources !== undefined) {
+      writeMemory(page, this.#appId, sources.memory);
       writeDeadLetters(page, this.#appId, sources.deadLetters.counts, totals);
       page.metric("cufflink_store_trouble", "gauge", "1 while the store cannot be written.");
       const trouble = sources.store.trouble === undefined ? 0 : 1;
@@ -166,6 +179,12 @@ export class Metrics implements Observer {
     for (const [component, ends] of this.#ends) {
       for (const [how, count] of ends)
         page.sample(ended, { app_id: this.#appId, component, how }, count);
+    }
+    const missed = "cufflink_events_missed_total";
+    page.metric(missed, "counter", "Events that never come from their source, by why.");
+    for (const [component, counts] of this.#missed) {
+      for (const [why, count] of counts)
+        page.sample(missed, { app_id: this.#appId, component, why }, count);
     }
     const leases = "cufflink_lease_renewals_total";
     page.metric(leases, "counter", "Leases of held events that were renewed, or could not be.");

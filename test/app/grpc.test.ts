@@ -181,7 +181,7 @@ test("the reply carries data, targets, concurrency and states", async () => {
 test("a reply of 20 MiB arrives", async () => {
   const data = Buffer.alloc(20 * 1024 * 1024, "reply");
   await using server = await startUnaryApp(replies({ data }));
-  const app = await connected(server.port);
+  const app = await connected(server.port, { answers: { maxBytes: 32 * 1024 * 1024 } });
   const outcome = await app.deliver(delivery(), never);
   const got = outcome.kind === "handled" ? outcome.reply?.data : undefined;
   expect(Buffer.compare(Buffer.from(got!), data)).toBe(0);

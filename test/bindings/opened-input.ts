@@ -1,6 +1,7 @@
 import { onTestFinished, vi } from "vitest";
 import type { AnyBinding, HttpEndpoints, InboundEvent, Logger, Reader } from "../../src/binding.ts";
 import { parseFields } from "../../src/metadata/parse.ts";
+import { MemoryBudget } from "../../src/memory-budget.ts";
 
 export type InputOptions = {
   http?: HttpEndpoints;
@@ -41,6 +42,7 @@ export async function openInput(
     logger,
     signal: AbortSignal.timeout(20_000),
     http: http ?? { listen: () => Promise.reject(new Error("it serves nothing")) },
+    memory: new MemoryBudget().share("test"),
     lost: lost.resolve,
     notice() {},
   });

@@ -2,6 +2,7 @@ import { vi } from "vitest";
 import type { AnyBinding, Answer, Logger, StreamAnswer } from "../../src/binding.ts";
 import { parseFields } from "../../src/metadata/parse.ts";
 import { requestParser } from "../../src/runtime/outputs/request.ts";
+import { MemoryBudget } from "../../src/memory-budget.ts";
 
 type CallOptions = {
   data?: Uint8Array | string;
@@ -32,6 +33,7 @@ export async function openOutput(
   binding: AnyBinding,
   properties: Record<string, string>,
   signal: AbortSignal = AbortSignal.timeout(20_000),
+  memory = new MemoryBudget().share("test"),
 ): Promise<OpenedOutput> {
   const { values, problems } = parseFields(binding.metadata, properties);
   const errors = problems.filter(({ severity }) => severity === "error");
@@ -45,6 +47,7 @@ export async function openOutput(
     logger,
     signal,
     http: { listen: () => Promise.reject(new Error("an output serves nothing")) },
+    memory,
     lost: lost.resolve,
     notice() {},
   });

@@ -3,6 +3,7 @@ import { onTestFinished } from "vitest";
 import type { AnyBinding, InboundEvent, Logger, Reader, Settlement } from "../../src/binding.ts";
 import { parseFields } from "../../src/metadata/parse.ts";
 import { requestParser } from "../../src/runtime/outputs/request.ts";
+import { MemoryBudget } from "../../src/memory-budget.ts";
 
 /** What to do with an event; a test that keeps it settles it later. */
 export type Handle = (event: InboundEvent) => Settlement | "keep" | Promise<Settlement | "keep">;
@@ -48,6 +49,7 @@ export async function openQueue(
     signal,
     http: { listen: () => Promise.reject(new Error("a queue serves nothing")) },
     notice: (text) => void notices.push(text),
+    memory: new MemoryBudget().share("test"),
     lost: (reason) => void losses.push(reason),
   });
   const opened = new OpenedQueue(binding, connection, values, logger, log, losses, notices);

@@ -33,6 +33,7 @@ describe("the flags of serve", () => {
       stateDir: undefined,
       retention: defaultRetention,
       maxBodySize: 4 * 1024 * 1024,
+      memoryBudget: 256 * 1024 * 1024,
       logLevel: "info",
       logAsJson: false,
       gracefulShutdown: 5000,
@@ -71,7 +72,14 @@ describe("the flags of serve", () => {
         },
       },
     ],
-    [["--max-body-size=10Ki"], { maxBodySize: 10_240 }],
+    [["--max-body-size=10Ki"], { maxBodySize: 10_240, appMaxAnswerSize: 10_240 }],
+    [
+      ["--max-body-size=10Ki", "--app-max-answer-size=1Mi"],
+      { maxBodySize: 10_240, appMaxAnswerSize: 1_048_576 },
+    ],
+    [["--memory-budget=64Mi"], { memoryBudget: 67_108_864 }],
+    [["--max-body-size=1Gi"], { memoryBudget: 4 * 1024 ** 3 }],
+    [["--app-max-answer-size=1Gi"], { memoryBudget: 4 * 1024 ** 3 }],
     [["--dapr-graceful-shutdown-seconds", "2"], { gracefulShutdown: 2000 }],
     [["--dapr-block-shutdown-duration", "1m"], { blockShutdown: 60_000 }],
     [["--app-binding-options-timeout", "750ms"], { appBindingOptionsTimeout: 750 }],
@@ -117,6 +125,8 @@ describe("the flags of serve", () => {
   });
 
   test.each([
+    ["--memory-budget", "7Mi", "is too small"],
+    ["--memory-budget", "much", "is not a size"],
     ["--dead-letters-max-age", "30d", "is not a duration"],
     ["--dead-letters-max-age", "-1h", "is not a duration"],
     ["--dead-letters-max-count", "0", "is not a number above 0"],

@@ -177,13 +177,13 @@ async function serve({
     compressMinBytes: 0,
   });
   const protocols = createProtocols(
-    (request, response) => {
-      if (lanes.onRequest(request, response)) return;
+    (request, response, memory) => {
+      if (lanes.onRequest(request, response, memory)) return;
       response.statusCode = 404;
       response.end();
     },
-    (stream, headers, flags, raw) => {
-      if (lanes.onStream(stream, headers, flags, raw)) return;
+    (stream, headers, raw, memory) => {
+      if (lanes.onStream(stream, headers, raw, memory)) return;
       stream.respond({ ":status": 404 }, { endStream: true });
     },
   );

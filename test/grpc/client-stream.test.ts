@@ -258,7 +258,7 @@ const badAnswers: [string, (stream: ServerHttp2Stream) => void, object][] = [
 
 test.each(badAnswers)("%s fails the call", async (_name, handle, expected) => {
   await using server = await serve(handle);
-  const client = await readyClient(server.port, { maxAnswerBytes: 1000 });
+  const client = await readyClient(server.port, { answers: { maxBytes: 1000 } });
   const call = client.stream(path, never);
   const failure = await failureOf(call);
   expect(failure).toMatchObject(expected);

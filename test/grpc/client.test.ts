@@ -65,7 +65,7 @@ test("carries 32 answers of 4 MiB at the same time in one session", async () => 
 
 test("refuses an answer above the limit and goes on", async () => {
   await using server = await startHttp2Server(echo);
-  const client = await readyClient(server.port, { maxAnswerBytes: 1000 });
+  const client = await readyClient(server.port, { answers: { maxBytes: 1000 } });
   const result = await client.unary(path, Buffer.alloc(5000));
   expect(result).toMatchObject({ kind: "broken", reason: "the answer is larger than 1000 bytes" });
   expect(await client.unary(path, message)).toMatchObject({ kind: "ok" });

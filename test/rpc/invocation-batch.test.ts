@@ -11,6 +11,7 @@ import {
 import { Dapr } from "../../gen/dapr/proto/runtime/v1/dapr_pb.ts";
 import { ErrorInfoSchema, RetryInfoSchema } from "../../gen/google/rpc/error_details_pb.ts";
 import { serve, type Served } from "../server/serve.ts";
+import { until } from "../until.ts";
 import { bindingsClient } from "./bindings-client.ts";
 
 let served: Served | undefined;
@@ -137,6 +138,20 @@ test("a caller that cancels aborts what still runs", async () => {
   caller.abort();
   await gone;
   await abandoned;
+});
+
+test("what has not begun when the caller gives up is left undone", async () => {
+  const { client, calls, release, runtime, abandoned } = await start();
+  const caller = new AbortController();
+  const invocations = Array.from({ length: 3000 }, (_, n) => probe(n === 0 ? "wait" : "pause"));
+  const call = client.invokeBindingBatch({ invocations }, { signal: caller.signal });
+  await until(() => calls.length === 1000, { what: "1,000 invocations that run" });
+  caller.abort();
+  await expect(call).rejects.toMatchObject({ code: Code.Canceled });
+  await abandoned;
+  release();
+  await runtime.close(5000);
+  expect(calls).toHaveLength(1000);
 });
 
 test("a response never grows beyond the limit: what has no room fails by itself and says what to do", async () => {

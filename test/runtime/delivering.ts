@@ -7,6 +7,7 @@ import { History } from "../../src/runtime/records/history.ts";
 import { silentObserver } from "../../src/runtime/observer.ts";
 import type { FakeApp } from "./fake-app.ts";
 import { keepingLogger } from "./source-event.ts";
+import { MemoryBudget } from "../../src/memory-budget.ts";
 
 export const policy: RetryPolicy = {
   attempts: 3,
@@ -40,6 +41,7 @@ export function delivering(app: FakeApp, { retry = policy, ...options }: Options
     maxPerKey: undefined,
     orderKey: "source",
     concurrency: new Concurrency(undefined),
+    memory: new MemoryBudget(2 ** 30).share("test"),
     logger,
     observer: { ...silentObserver, ended: (_, how) => void ends.push(how) },
     store,

@@ -32,9 +32,10 @@ async function serveLater() {
     },
   });
   const protocols = createProtocols(
-    (request, response) => void (later.onRequest(request, response) || response.end("nobody")),
-    (stream, headers, flags, raw) => {
-      if (!later.onStream(stream, headers, flags, raw))
+    (request, response, memory) =>
+      void (later.onRequest(request, response, memory) || response.end("nobody")),
+    (stream, headers, raw, memory) => {
+      if (!later.onStream(stream, headers, raw, memory))
         stream.respond({ ":status": 404 }, { endStream: true });
     },
   );

@@ -41,8 +41,8 @@ async function serve() {
   });
   const lanes = createRpcHandlers({ services: [service], maxMessageSize: 1024 });
   const protocols = createProtocols(
-    (request, response) => void lanes.onRequest(request, response),
-    (stream, headers, flags, raw) => void lanes.onStream(stream, headers, flags, raw),
+    (request, response, memory) => void lanes.onRequest(request, response, memory),
+    (stream, headers, raw, memory) => void lanes.onStream(stream, headers, raw, memory),
   );
   const server = await listen({ host: "127.0.0.1", port: 0 }, protocols);
   return {

@@ -169,13 +169,13 @@ export async function serveKinds(maxMessageSize: number): Promise<ServedKinds> {
     },
   });
   const protocols = createProtocols(
-    (request, response) => {
-      if (lanes.onRequest(request, response)) return;
+    (request, response, memory) => {
+      if (lanes.onRequest(request, response, memory)) return;
       response.statusCode = 404;
       response.end();
     },
-    (stream, headers, flags, raw) => {
-      if (!lanes.onStream(stream, headers, flags, raw))
+    (stream, headers, raw, memory) => {
+      if (!lanes.onStream(stream, headers, raw, memory))
         stream.respond({ ":status": 404 }, { endStream: true });
     },
   );

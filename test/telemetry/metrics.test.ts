@@ -4,6 +4,7 @@ import { expect, test } from "vitest";
 import { BindingError } from "../../src/errors.ts";
 import type { ComponentStatus } from "../../src/runtime/status.ts";
 import type { DeadLetterTotal } from "../../src/store/store.ts";
+import { MemoryBudget } from "../../src/memory-budget.ts";
 import { Metrics } from "../../src/telemetry/metrics.ts";
 
 const component: ComponentStatus = {
@@ -116,14 +117,20 @@ const everything: ComponentStatus = {
 /** Metrics of which each has a sample. */
 function fullMetrics(totals: () => Promise<DeadLetterTotal[]>): Metrics {
   const counts = new Map([["store", { handled: 1, refused: 2, dropped: 3, expired: 4 }]]);
+  const memory = new MemoryBudget(1000);
+  const share = memory.share("http");
+  share.reserve(400);
+  share.reserve(400);
   const metrics = new Metrics(
     "shop",
     () => [everything],
-    () => ({ store: { trouble: "the disk is full" }, deadLetters: { counts, totals } }),
+    () => ({ store: { trouble: "the disk is full" }, deadLetters: { counts, totals }, memory }),
   );
   metrics.invoked("store", "create", undefined, 1.5);
   metrics.attempted("store", "handled", 4);
   metrics.ended("store", "dead letter");
+  metrics.missed("store", 5, "retention");
+  metrics.missed("store", 7, "retention");
   metrics.leaseRenewed("store", true);
   metrics.leaseRenewed("store", false);
   metrics.reloaded({
@@ -140,6 +147,7 @@ test("what an operator watches is counted", async () => {
   const samples = await scrape(fullMetrics(oneTotal));
   const labels = "app_id=shop component=store";
   expect(samples.get(`cufflink_events_ended_total ${labels} how=dead letter`)).toBe(1);
+  expect(samples.get(`cufflink_events_missed_total ${labels} why=retention`)).toBe(12);
   expect(samples.get(`cufflink_lease_renewals_total ${labels} outcome=failed`)).toBe(1);
   expect(samples.get(`cufflink_events_backlog ${labels}`)).toBe(12);
   expect(samples.get(`cufflink_window_full ${labels}`)).toBe(1);
@@ -154,6 +162,9 @@ test("what an operator watches is counted", async () => {
   expect(samples.get("cufflink_reload_revision app_id=shop")).toBe(7);
   expect(samples.get("cufflink_reloads_total app_id=shop outcome=partly applied")).toBe(1);
   expect(samples.get("cufflink_store_trouble app_id=shop")).toBe(1);
+  expect(samples.get("cufflink_memory_held_bytes app_id=shop share=http")).toBe(400);
+  expect(samples.get("cufflink_memory_limit_bytes app_id=shop share=http")).toBe(500);
+  expect(samples.get("cufflink_memory_refusals_total app_id=shop share=http")).toBe(1);
 });
 
 test("a store that cannot count costs the page what it does not know", async () => {

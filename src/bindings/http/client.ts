@@ -3,8 +3,10 @@ import { createSecureContext } from "node:tls";
 import type { SecureContextOptions } from "node:tls";
 import type { Agent, Dispatcher, ProxyAgent } from "undici";
 import { BindingError, messageOf } from "../../errors.ts";
+import type { MemoryShare } from "../../memory-budget.ts";
 import { parseAddress, resolveLocation } from "./address.ts";
 import type { Address } from "./address.ts";
+import { ConnectionSlots } from "./connection-slots.ts";
 import { describe, exchange } from "./exchange.ts";
 import type { Answered } from "./exchange.ts";
 import { toFlatList } from "./headers.ts";
@@ -20,6 +22,10 @@ export type ClientOptions = {
   readonly key: string | undefined;
   /** The component's own token header, not to be shown to other hosts. */
   readonly tokenHeader: string | undefined;
+  /** To each origin. */
+  readonly maxConnections: number;
+  /** What answers are gathered in. */
+  readonly memory: MemoryShare;
 };
 
 /** A request and all the redirects that follow from it. */
@@ -43,6 +49,8 @@ export class HttpClient implements AsyncDisposable {
   readonly #dispatcherOf: (origin: string) => Dispatcher;
   readonly #all: readonly Dispatcher[];
   readonly #secret: readonly string[];
+  readonly #slots: ConnectionSlots;
+  readonly #memory: MemoryShare;
   /** Where a request without a path goes. */
   readonly home: Address;
 
@@ -54,6 +62,8 @@ export class HttpClient implements AsyncDisposable {
   ) {
     const rules = readProxyRules(process.env);
     this.home = home;
+    this.#memory = options.memory;
+    this.#slots = new ConnectionSlots(options.maxConnections);
     this.#all = [direct, ...proxies.values()];
     this.#secret = [
       ...secretHeaders,
@@ -74,6 +84,7 @@ export class HttpClient implements AsyncDisposable {
       headersTimeout: 0,
       bodyTimeout: 0,
       pipelining: 1,
+      connections: options.maxConnections,
     };
     const connect = { ...tls, timeout: connectTimeout };
     const rules = readProxyRules(process.env);
@@ -111,7 +122,12 @@ export class HttpClient implements AsyncDisposable {
         gunzip,
         maxBody: request.maxBody,
       };
-      const answered = await exchange(this.#dispatcherOf(address.origin), wanted, signal);
+      const channel = {
+        dispatcher: this.#dispatcherOf(address.origin),
+        slots: this.#slots,
+        memory: this.#memory,
+      };
+      const answered = await exchange(channel, wanted, signal);
       const location = redirectOf(answered);
       if (location === undefined) return answered;
       if (redirects === mostRedirects) {

@@ -2,10 +2,13 @@ import type { IncomingHttpHeaders } from "node:http";
 import { createGunzip } from "node:zlib";
 import type { Gunzip } from "node:zlib";
 import type { Dispatcher } from "undici";
+import { ByteParts } from "../../byte-parts.ts";
 import { BindingError, messageOf } from "../../errors.ts";
 import type { Effect } from "../../errors.ts";
+import { assuredBytes, type MemoryShare, type Reservation } from "../../memory-budget.ts";
 import { describeAddress } from "./address.ts";
 import type { Address } from "./address.ts";
+import type { ConnectionSlots } from "./connection-slots.ts";
 
 /** One request on the wire, and what came back. */
 export type Exchange = {
@@ -17,6 +20,14 @@ export type Exchange = {
   readonly gunzip: boolean;
   /** The most bytes of the body to keep; Infinity: all. */
   readonly maxBody: number;
+};
+
+/** What requests go through. */
+export type Channel = {
+  readonly dispatcher: Dispatcher;
+  readonly slots: ConnectionSlots;
+  /** What answers are gathered in. */
+  readonly memory: MemoryShare;
 };
 
 export type Answered = {
@@ -33,16 +44,39 @@ export type Answered = {
  * connection came about, `ambiguous` once the request was on its way.
  */
 export function exchange(
-  dispatcher: Dispatcher,
+  channel: Channel,
   wanted: Exchange,
   signal: AbortSignal,
 ): Promise<Answered> {
+  const { origin } = wanted.address;
+  const { slots } = channel;
+  if (slots.tryTake(origin)) return dispatch(channel, wanted, signal);
+  return slots.take(origin, signal).then(
+    () => dispatch(channel, wanted, signal),
+    (reason: unknown) => {
+      throw abortFailure(wanted, reason, "unsent", `, waiting for a connection (maxConnections)`);
+    },
+  );
+}
+
+/** With a slot that was taken. It is given back when the driver is done with the connection, which may be later than the answer. */
+function dispatch(
+  { dispatcher, slots, memory }: Channel,
+  wanted: Exchange,
+  signal: AbortSignal,
+): Promise<Answered> {
+  const { origin } = wanted.address;
   return new Promise((resolve, reject) => {
     if (signal.aborted) {
+      slots.release(origin);
       reject(abortFailure(wanted, signal.reason, "unsent"));
       return;
     }
-    const handler = new Collector(wanted, signal, resolve, reject);
+    const handler = new Collector(wanted, signal, memory.open(assuredBytes), {
+      release: () => slots.release(origin),
+      resolve,
+      reject,
+    });
     dispatcher.dispatch(
       {
         origin: wanted.address.origin,
@@ -56,33 +90,35 @@ export function exchange(
   });
 }
 
+type Ends = {
+  /** The connection is free. */
+  readonly release: () => void;
+  readonly resolve: (answered: Answered) => void;
+  readonly reject: (error: BindingError) => void;
+};
+
 class Collector implements Dispatcher.DispatchHandler {
   readonly #wanted: Exchange;
   readonly #signal: AbortSignal;
-  readonly #resolve: (answered: Answered) => void;
-  readonly #reject: (error: BindingError) => void;
+  readonly #memory: Reservation;
+  readonly #ends: Ends;
   readonly #abort = (): void =>
     this.#fail(abortFailure(this.#wanted, this.#signal.reason, this.#effect()));
-  readonly #chunks: Buffer[] = [];
+  readonly #parts = new ByteParts();
+  #isReleased = false;
   #controller: Dispatcher.DispatchController | undefined;
   #gunzip: Gunzip | undefined;
   #zipped = false;
-  #size = 0;
   #done = false;
   #status = 0;
   #phrase: string | undefined;
   #headers: IncomingHttpHeaders = {};
 
-  constructor(
-    wanted: Exchange,
-    signal: AbortSignal,
-    resolve: (answered: Answered) => void,
-    reject: (error: BindingError) => void,
-  ) {
+  constructor(wanted: Exchange, signal: AbortSignal, memory: Reservation, ends: Ends) {
     this.#wanted = wanted;
     this.#signal = signal;
-    this.#resolve = resolve;
-    this.#reject = reject;
+    this.#memory = memory;
+    this.#ends = ends;
     signal.addEventListener("abort", this.#abort, { once: true });
   }
 
@@ -118,12 +154,21 @@ class Collector implements Dispatcher.DispatchHandler {
   }
 
   onResponseEnd(): void {
+    this.#over();
     if (this.#gunzip === undefined || !this.#zipped) this.#succeed(false);
     else this.#gunzip.end();
   }
 
   onResponseError(_controller: Dispatcher.DispatchController, error: Error): void {
+    this.#over();
     this.#fail(this.#connectionFailure(error));
+  }
+
+  /** The driver is done with it. One answer may end twice: a proxy that wants a password. */
+  #over(): void {
+    if (this.#isReleased) return;
+    this.#isReleased = true;
+    this.#ends.release();
   }
 
   #startGunzip(): Gunzip {
@@ -137,9 +182,9 @@ class Collector implements Dispatcher.DispatchHandler {
 
   #keep(chunk: Buffer): void {
     if (this.#done) return;
-    const room = this.#wanted.maxBody - this.#size;
-    this.#chunks.push(chunk.length > room ? chunk.subarray(0, room) : chunk);
-    this.#size += Math.min(chunk.length, room);
+    const room = this.#wanted.maxBody - this.#parts.size;
+    if (!this.#memory.reserve(Math.min(chunk.length, room))) return this.#fail(this.#noRoom());
+    this.#parts.add(chunk.length > room ? chunk.subarray(0, room) : chunk);
     if (chunk.length <= room) return;
     this.#succeed(true);
     this.#stop();
@@ -148,10 +193,10 @@ class Collector implements Dispatcher.DispatchHandler {
   #succeed(cut: boolean): void {
     if (this.#done) return;
     this.#finish();
-    const [first] = this.#chunks;
-    const body =
-      this.#chunks.length === 1 && first !== undefined ? first : Buffer.concat(this.#chunks);
-    this.#resolve({
+    const body = this.#parts.whole();
+    this.#parts.clear();
+    this.#memory.release();
+    this.#ends.resolve({
       status: this.#status,
       phrase: this.#phrase,
       headers: this.#headers,
@@ -163,7 +208,9 @@ class Collector implements Dispatcher.DispatchHandler {
   #fail(error: BindingError): void {
     if (this.#done) return;
     this.#finish();
-    this.#reject(error);
+    this.#parts.clear();
+    this.#memory.release();
+    this.#ends.reject(error);
     this.#stop();
   }
 
@@ -181,6 +228,11 @@ class Collector implements Dispatcher.DispatchHandler {
     return this.#controller === undefined ? "unsent" : "ambiguous";
   }
 
+  #noRoom(): BindingError {
+    const text = `${describe(this.#wanted)}: the memory budget has no room for the answer (--memory-budget)`;
+    return new BindingError("resource_exhausted", text, { effect: "ambiguous" });
+  }
+
   #connectionFailure(error: Error): BindingError {
     const code = "code" in error && typeof error.code === "string" ? error.code : undefined;
     return new BindingError("unavailable", `${describe(this.#wanted)}: ${messageOf(error)}`, {
@@ -191,15 +243,21 @@ class Collector implements Dispatcher.DispatchHandler {
   }
 }
 
-function abortFailure(wanted: Exchange, reason: unknown, effect: Effect): BindingError {
+function abortFailure(
+  wanted: Exchange,
+  reason: unknown,
+  effect: Effect,
+  meanwhile = "",
+): BindingError {
   if (reason instanceof BindingError) {
     const { message, cause } = reason;
-    return new BindingError(reason.reason, `${describe(wanted)}: ${message}`, { effect, cause });
+    const text = `${describe(wanted)}: ${message}${meanwhile}`;
+    return new BindingError(reason.reason, text, { effect, cause });
   }
   const late = reason instanceof Error && reason.name === "TimeoutError";
   return new BindingError(
     late ? "deadline_exceeded" : "cancelled",
-    `${describe(wanted)}: ${late ? "the deadline passed" : "cancelled by the caller"}`,
+    `${describe(wanted)}: ${late ? "the deadline passed" : "cancelled by the caller"}${meanwhile}`,
     { effect, cause: reason },
   );
 }

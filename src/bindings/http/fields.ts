@@ -1,4 +1,4 @@
-import { bool, byteSize, duration, oneOf, string } from "../../metadata/fields.ts";
+import { bool, byteSize, duration, integer, oneOf, string } from "../../metadata/fields.ts";
 import type { Field } from "../../metadata/fields.ts";
 
 /** The metadata of an HTTP component, as Dapr names it. */
@@ -20,6 +20,13 @@ export const httpFields = {
     description:
       "The most of a response's body that is kept; of a longer one the metadata says `truncated: true`. 0 and less: no limit.",
     default: "100Mi",
+  }),
+  maxConnections: integer({
+    description:
+      "The most connections to one origin (scheme, host and port). Further calls wait, in their order and within their deadlines, until one is free.",
+    default: "512",
+    min: 1,
+    max: 65_535,
   }),
   securityToken: string({
     description:

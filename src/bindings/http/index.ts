@@ -17,13 +17,15 @@ export default defineBinding({
   summary: "Calls an HTTP or HTTPS server.",
   metadata: httpFields,
 
-  async open({ metadata }) {
+  async open({ metadata, memory }) {
     return HttpClient.open(await import("undici"), {
       url: metadata.url,
       ca: metadata.MTLSRootCA,
       cert: metadata.MTLSClientCert,
       key: metadata.MTLSClientKey,
       tokenHeader: metadata.securityTokenHeader,
+      maxConnections: metadata.maxConnections,
+      memory,
     });
   },
 

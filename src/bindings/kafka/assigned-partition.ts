@@ -37,7 +37,8 @@ export class AssignedPartition implements TopicPartition {
   sent: Stored | undefined;
   readonly #settings: PartitionSettings;
   #handled: HandledOffsets;
-  readonly #start: number;
+  /** Where this reader began to read it. */
+  readonly beginning: number;
   /** Ranges that an earlier reader handled, still ahead. */
   #skip: OffsetRange[];
   #skipTold = false;
@@ -59,7 +60,7 @@ export class AssignedPartition implements TopicPartition {
     this.topic = topic;
     this.partition = partition;
     this.position = offset;
-    this.#start = offset;
+    this.beginning = offset;
     this.#skip = skip;
     this.#handled = new HandledOffsets(offset);
     this.#settings = settings;
@@ -129,7 +130,7 @@ export class AssignedPartition implements TopicPartition {
   /** What is known of it, whether the coordinator has heard of it or not. */
   get known(): UncommittedRanges {
     return {
-      floor: this.stored?.offset ?? this.#start,
+      floor: this.stored?.offset ?? this.beginning,
       offset: this.#handled.committable,
       // Those still ahead were handled by who told of them.
       ranges: [...this.#handled.ranges(), ...this.#skip],

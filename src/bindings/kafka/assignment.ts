@@ -11,7 +11,9 @@ type Members = ReadonlyMap<string, ExtendedGroupProtocolSubscription>;
 
 /** Shares partitions as the strategy says. Each partition goes to exactly one member that reads its topic. */
 export function assignerOf(strategy: Strategy): GroupPartitionsAssigner {
-  return (_self, members, topics, metadata) => {
+  return (_self, members, _own, metadata) => {
+    // All that anybody reads, not only what this member does: another one may read more.
+    const topics = new Set([...members.values()].flatMap((member) => member.topics ?? []));
     const counts = new Map(
       [...topics].map((topic) => [topic, metadata.topics.get(topic)?.partitionsCount ?? 0]),
     );

@@ -1,4 +1,5 @@
 import type { Type } from "avsc";
+import { boundedText } from "../../bounded-text.ts";
 import { BindingError, messageOf } from "../../errors.ts";
 import type { KafkaMetadata } from "./fields.ts";
 
@@ -20,6 +21,9 @@ export function avroEncoder(metadata: KafkaMetadata): AvroEncoder {
     return encode(subject, schema, json, metadata.useAvroJSON);
   };
 }
+
+/** Of the registry, in bytes. */
+const largestAnswer = 4 * 1024 * 1024;
 
 async function latest(subject: string, metadata: KafkaMetadata): Promise<Schema> {
   const {
@@ -50,7 +54,7 @@ async function latest(subject: string, metadata: KafkaMetadata): Promise<Schema>
       },
     );
     status = response.status;
-    answer = await response.json();
+    answer = JSON.parse(await boundedText(response.body, largestAnswer));
   } catch (error) {
     const cause = error instanceof Error && error.cause !== undefined ? error.cause : error;
     throw failed(

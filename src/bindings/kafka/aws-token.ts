@@ -1,3 +1,4 @@
+import { boundedText, largestTokenAnswer } from "../../bounded-text.ts";
 import { BindingError, messageOf } from "../../errors.ts";
 import type { KafkaMetadata } from "./fields.ts";
 
@@ -102,7 +103,8 @@ async function assume(
       body,
       signal: AbortSignal.timeout(10_000),
     });
-    answer = (await response.json()) as AssumeRoleAnswer;
+    const text = await boundedText(response.body, largestTokenAnswer);
+    answer = JSON.parse(text) as AssumeRoleAnswer;
   } catch (error) {
     throw failed("unavailable", `the role ${roleArn} could not be assumed: ${messageOf(error)}`);
   }

@@ -21,8 +21,9 @@ export function clientOptions(metadata: KafkaMetadata): BaseOptions {
     bootstrapBrokers: [...metadata.brokers],
     connectTimeout: orDefault(metadata.dialTimeout, 30_000),
     requestTimeout: orDefault(metadata.readTimeout, 30_000),
-    metadataMaxAge: orDefault(metadata.clientConnectionTopicMetadataRefreshInterval, 480_000),
-    autocreateTopics: true,
+    metadataMaxAge: refreshInterval(metadata),
+    // Asking about a topic must not make it: only the writer asks for that, at its own topic.
+    autocreateTopics: false,
     retries: 0,
     retryDelay: 100,
     strict: false,
@@ -32,6 +33,11 @@ export function clientOptions(metadata: KafkaMetadata): BaseOptions {
 /** A duration of zero or below means its default. */
 export function orDefault(milliseconds: number, fallback: number): number {
   return milliseconds > 0 ? milliseconds : fallback;
+}
+
+/** How old what is known of topics may become, in milliseconds. */
+export function refreshInterval(metadata: KafkaMetadata): number {
+  return orDefault(metadata.clientConnectionTopicMetadataRefreshInterval, 60_000);
 }
 
 /** The newest version of a request that both sides speak. */
@@ -69,20 +75,22 @@ export function connectionTo(
   });
 }
 
-/**
- * What the cluster tells about topics; asked anew with `fresh`. A topic that is not there is made, where brokers allow
- * it, which takes some `tries`, a tenth of a second apart.
- */
+/** A connection to any broker. */
+export function anyConnection(driver: Driver, client: Base): Promise<Connection> {
+  return new Promise((resolve, reject) => {
+    client[driver.kGetBootstrapConnection]((error, connection) => {
+      if (connection === undefined) reject(error ?? new Error("no broker can be connected to"));
+      else resolve(connection);
+    });
+  });
+}
+
+/** What the cluster tells about topics; asked anew with `fresh`. No topic is made. */
 export async function describeTopics(
   client: Base,
   topics: readonly string[],
   fresh: boolean,
-  tries = 1,
 ): Promise<ClusterMetadata & { topics: Map<string, ClusterTopicMetadata> }> {
   // The driver sorts the list that it is given.
-  return client.metadata({
-    topics: [...topics],
-    forceUpdate: fresh,
-    ...(tries > 1 ? { retries: tries - 1 } : {}),
-  });
+  return client.metadata({ topics: [...topics], forceUpdate: fresh });
 }

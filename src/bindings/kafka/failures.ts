@@ -20,6 +20,20 @@ const reasons: Readonly<Record<string, Reason>> = {
   CLUSTER_AUTHORIZATION_FAILED: "permission_denied",
   SASL_AUTHENTICATION_FAILED: "unauthenticated",
   POLICY_VIOLATION: "failed_precondition",
+  INVALID_SESSION_TIMEOUT: "invalid_argument",
+  INVALID_GROUP_ID: "invalid_argument",
+};
+
+/** What a broker's own words leave out: who is in the way, and what to do. */
+const remedies: Readonly<Record<string, string>> = {
+  INCONSISTENT_GROUP_PROTOCOL:
+    "other members of the group share partitions by another strategy; set consumerGroupRebalanceStrategy to theirs, or use another consumerGroup",
+  INVALID_SESSION_TIMEOUT:
+    "set sessionTimeout between the brokers' group.min.session.timeout.ms and group.max.session.timeout.ms",
+  GROUP_MAX_SIZE_REACHED: "the brokers' group.max.size allows no more members",
+  TOPIC_AUTHORIZATION_FAILED:
+    "reading needs the rights Describe and Read of the topic, writing Describe and Write",
+  GROUP_AUTHORIZATION_FAILED: "reading needs the right Read of the consumer group",
 };
 
 // Said by brokers before they touched their log; some with acks of all also after.
@@ -102,7 +116,8 @@ export function errorOfFailure(
   atConnection: Effect,
   { cause, inDoubt = false }: { cause?: unknown; inDoubt?: boolean } = {},
 ): BindingError {
-  const text = `${what}: ${message}`;
+  const remedy = remedies[code ?? ""];
+  const text = remedy === undefined ? `${what}: ${message}` : `${what}: ${message} (${remedy})`;
   if (code === undefined) {
     const reason = isAuthentication(cause) ? "unauthenticated" : "unavailable";
     return new BindingError(reason, text, { effect: inDoubt ? "ambiguous" : atConnection, cause });

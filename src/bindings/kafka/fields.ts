@@ -138,7 +138,8 @@ export const kafkaFields = {
   }),
 
   initialOffset: oneOf(["newest", "oldest"], {
-    description: "Where a group without a committed offset begins.",
+    description:
+      "Where a group begins that has committed nothing in a topic. What the topic gets later is read from its start.",
     direction: "input",
     default: "newest",
   }),
@@ -218,8 +219,8 @@ export const kafkaFields = {
     min: 0,
   }),
   clientConnectionTopicMetadataRefreshInterval: duration({
-    description: "How often leaders and new partitions are looked for.",
-    default: "8m",
+    description: "How often leaders, new partitions and topics made anew are looked for.",
+    default: "1m",
   }),
   clientConnectionKeepAliveInterval: duration({
     description:

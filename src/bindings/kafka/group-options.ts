@@ -1,4 +1,4 @@
-import type { ConsumerOptions } from "@platformatic/kafka";
+import type { ClusterMetadata, ConsumerOptions } from "@platformatic/kafka";
 import type { Logger } from "../../binding.ts";
 import { assignerOf } from "./assignment.ts";
 import type { Strategy } from "./assignment.ts";
@@ -8,14 +8,14 @@ import type { KafkaMetadata } from "./fields.ts";
 const rebalanceTimeout = 60_000;
 
 /**
- * What a member of the group is made with. `beforeJoin` is awaited before each join, which is the moment to let go of
- * partitions, and gives what the group's leader is told of us.
+ * What a member of the group is made with. `beforeJoin` is awaited before each join, with the topics as they are then. It
+ * is the moment to let go of partitions, and gives what the group's leader is told of us.
  */
 export function groupOptions(
   metadata: KafkaMetadata,
   groupId: string,
   strategy: Strategy,
-  beforeJoin: () => Promise<Buffer>,
+  beforeJoin: (cluster: ClusterMetadata) => Promise<Buffer>,
 ): ConsumerOptions<Buffer, Buffer, Buffer, Buffer> {
   const sessionTimeout = orDefault(metadata.sessionTimeout, 10_000);
   const options = clientOptions(metadata);
@@ -30,7 +30,7 @@ export function groupOptions(
     heartbeatStallTimeout: sessionTimeout * 2,
     protocols: [{ name: strategy, version: 1 }],
     partitionAssigner: assignerOf(strategy),
-    protocolsMetadata: beforeJoin,
+    protocolsMetadata: (_protocols, _topics, cluster) => beforeJoin(cluster),
     retries: 10,
     retryDelay: Math.max(100, metadata.consumeRetryInterval),
   };

@@ -1,29 +1,33 @@
 import type { ClusterMetadata, Consumer, ConsumerGroupJoinPayload } from "@platformatic/kafka";
 import type { Reader, Reading } from "../../binding.ts";
-import { BindingError, messageOf } from "../../errors.ts";
 import { AssignedPartition } from "./assigned-partition.ts";
 import type { PartitionSettings } from "./assigned-partition.ts";
 import { encodeOwned } from "./assignment.ts";
-import { orDefault } from "./client.ts";
+import { orDefault, refreshInterval } from "./client.ts";
 import type { Driver } from "./client.ts";
-import { commitOffsets } from "./commits.ts";
-import type { Commit, Committed, TopicPartition } from "./commits.ts";
+import type { Committed, TopicPartition } from "./commits.ts";
 import { errorOf, failureOf } from "./failures.ts";
 import { Fetcher, fetchTimeout } from "./fetcher.ts";
 import type { kafkaFields, KafkaMetadata } from "./fields.ts";
 import { groupOptions, strategyOf } from "./group-options.ts";
 import { UncommittedOffsets } from "./uncommitted-offsets.ts";
 import { decodeHandledRanges } from "./handled-ranges.ts";
-import { backlogOf, edgeOf, firstPositions } from "./positions.ts";
+import { tellMissingTopics } from "./missing-topics.ts";
+import { OffsetCommitter } from "./offset-committer.ts";
+import { backlogOf, edgesOf, firstPositions, nameOf } from "./positions.ts";
+import { ReaderReport } from "./reader-report.ts";
+import { SeenTopics } from "./seen-topics.ts";
+import { logTopicChange, TopicWatch } from "./topic-watch.ts";
 
 type KafkaReading = Reading<typeof kafkaFields>;
 
-const commitInterval = 1000;
 /** How long a rebalance waits for events under way, at most, in milliseconds. */
 const drainTimeout = 3000;
 const pauseBetweenTries = 200;
-// A broker stores 4096 characters unless told otherwise.
-const textLimit = 3072;
+/** How often a topic that is not there is looked for, in milliseconds. */
+const whileMissing = 2000;
+/** How long the member with a topic's first partition has to begin it, in milliseconds. */
+const beginningAlone = 10_000;
 
 /**
  * A member of a consumer group. It commits what was handled without a gap, and beside it the ranges
@@ -39,20 +43,18 @@ export class GroupReader implements Reader {
   #partitions = new Map<string, AssignedPartition>();
   /** Ours before, but another member may have had them since: until it is known what is committed, they rest. */
   #doubtful = new Map<string, AssignedPartition>();
-  #topicIds = new Map<string, string>();
-  /** The number of partitions by topic, as shared in the present generation. */
-  #shared = new Map<string, number>();
+  readonly #watch: TopicWatch;
+  readonly #seen: SeenTopics;
+  readonly #report: ReaderReport;
+  readonly #committer: OffsetCommitter;
   #member: { readonly id: string | null; readonly generation: number } | undefined;
+  /** Told to the group: the coordinator takes a member that says the same as before for one that has nothing new. */
+  #changes = "";
   /** Counts assignments, so that one under way notices that it is out of date. */
   #assignment = 0;
   #settled = Promise.withResolvers<void>();
-  #commitTimer: NodeJS.Timeout | undefined;
   #refreshTimer: NodeJS.Timeout | undefined;
   readonly #memory: UncommittedOffsets;
-  #committing: Promise<void> = Promise.resolve();
-  /** A commit of the timer is under way. */
-  #ticking = false;
-  #textLimit = textLimit;
   #stopped = false;
   #lost = false;
 
@@ -68,12 +70,22 @@ export class GroupReader implements Reader {
     this.#metadata = metadata;
     this.#reading = reading;
     this.#memory = UncommittedOffsets.of(metadata.brokers, group);
+    this.#seen = SeenTopics.of(metadata.brokers, group);
+    this.#watch = new TopicWatch(topics, this.#seen);
+    this.#report = new ReaderReport(reading, topics);
     const strategy = strategyOf(metadata, reading.logger);
     this.#consumer = new driver.Consumer(
-      groupOptions(metadata, group, strategy, async () => {
+      groupOptions(metadata, group, strategy, async (cluster) => {
+        this.#described(cluster);
         await this.#beforeJoin();
-        return strategy === "sticky" ? this.#owned() : Buffer.alloc(0);
+        // A leader must not share by what it once knew of topics that only others read.
+        this.#consumer.clearMetadata();
+        return strategy === "sticky" ? this.#owned() : Buffer.from(this.#changes);
       }),
+    );
+    tellMissingTopics(driver, this.#consumer);
+    this.#committer = new OffsetCommitter(driver, this.#consumer, reading.logger, () =>
+      this.#partitions.values(),
     );
     for (const topic of topics) this.#consumer.topics.track(topic);
     this.#fetcher = new Fetcher(driver, this.#consumer, metadata, {
@@ -81,7 +93,9 @@ export class GroupReader implements Reader {
       lost: (reason) => this.#giveUp(reason),
       stuck: (node, reason) =>
         reading.logger.warn({ node, reason }, "a broker cannot be read from; others are"),
-      described: (cluster) => this.#described(cluster),
+      described: (cluster) => {
+        if (this.#described(cluster)) this.#joinAgain();
+      },
     });
     this.#settings = {
       deliver: reading.deliver,
@@ -112,17 +126,13 @@ export class GroupReader implements Reader {
     await this.#fetcher.refresh();
     await this.#consumer.joinGroup({});
     await assigned.promise;
-    this.#commitTimer = setInterval(() => void this.#tick(), commitInterval);
-    const interval = orDefault(
-      this.#metadata.clientConnectionTopicMetadataRefreshInterval,
-      480_000,
-    );
-    this.#refreshTimer = setInterval(() => void this.#fetcher.refresh().catch(() => {}), interval);
+    this.#committer.start();
+    this.#refreshLater();
   }
 
   async stop(): Promise<void> {
     this.#stopped = true;
-    clearInterval(this.#refreshTimer);
+    clearTimeout(this.#refreshTimer);
     for (const partition of this.#partitions.values()) partition.pause();
     await this.#fetcher.stop();
   }
@@ -131,7 +141,7 @@ export class GroupReader implements Reader {
     const until = Date.now() + fetchTimeout;
     for (;;) {
       try {
-        await this.#commit();
+        await this.#committer.commit();
         return;
       } catch (error) {
         if (this.#lost || Date.now() > until)
@@ -142,9 +152,9 @@ export class GroupReader implements Reader {
   }
 
   async close(): Promise<void> {
-    clearInterval(this.#commitTimer);
+    this.#committer.stop();
     await this.stop();
-    if (!this.#lost) await this.#commit().catch(() => {});
+    if (!this.#lost) await this.#committer.commit().catch(() => {});
     this.#assignment++;
     for (const partition of [...this.#partitions.values(), ...this.#doubtful.values()])
       this.#letGo(partition);
@@ -157,8 +167,7 @@ export class GroupReader implements Reader {
 
   /** How many records the group has still to handle in the partitions that are this reader's. */
   backlog(): Promise<number> {
-    const own = [...this.#partitions.values()];
-    return backlogOf(this.#driver, this.#consumer, own, this.#metadata.initialOffset);
+    return backlogOf(this.#driver, this.#consumer, [...this.#partitions.values()]);
   }
 
   #owned(): Buffer {
@@ -183,7 +192,7 @@ export class GroupReader implements Reader {
       clearTimeout(timer);
     }
     if (partitions.length > 0 && this.#consumer.memberId !== null)
-      await this.#commit().catch(() => {});
+      await this.#committer.commit().catch(() => {});
   }
 
   async #assign({
@@ -194,10 +203,14 @@ export class GroupReader implements Reader {
     const turn = ++this.#assignment;
     const before = this.#member;
     this.#member = { id: memberId, generation: generationId };
+    if (before !== undefined && before.id !== memberId) this.#report.putOut();
     // Nobody else had a partition between two generations that follow each other.
     const continued = before?.id === memberId && before.generation + 1 === generationId;
+    // A leader that does not know yet that a topic is gone shares it still.
     const wanted = assignments.flatMap(({ topic, partitions }) =>
-      partitions.map((partition) => ({ topic, partition })),
+      this.#watch.partitionsOf(topic) === 0
+        ? []
+        : partitions.map((partition) => ({ topic, partition })),
     );
     const kept = new Map<string, AssignedPartition>();
     const doubtful = new Map<string, AssignedPartition>();
@@ -215,32 +228,60 @@ export class GroupReader implements Reader {
     this.#doubtful = doubtful;
     if (!this.#stopped) for (const partition of kept.values()) partition.resume();
     this.#fetcher.assign([...kept.values()]);
-    const added = wanted.filter((place) => !kept.has(nameOf(place)));
     this.#reading.logger.info(
       { generation: generationId, partitions: wanted.map(nameOf) },
       "joined the consumer group",
     );
-    const until = Date.now() + fetchTimeout;
+    await this.#begin(
+      wanted.filter((place) => !kept.has(nameOf(place))),
+      turn,
+    );
+  }
+
+  /** Reads these as well, as soon as it is known where they begin. */
+  async #begin(added: TopicPartition[], turn: number): Promise<void> {
+    const began = Date.now();
+    let failing: number | undefined;
     while (added.length > 0 && turn === this.#assignment && !this.#stopped) {
       try {
-        const positions = await firstPositions(this.#driver, this.#consumer, added, {
-          initial: this.#metadata.initialOffset,
-          rests: (found) => this.#doubtful.get(nameOf(found))?.isStoredAs(found) === true,
-        });
+        const positions = await this.#positionsOf(added, Date.now() - began > beginningAlone);
         if (turn !== this.#assignment) return;
+        failing = undefined;
         for (const position of positions) {
           const partition = this.#take(position);
           this.#partitions.set(nameOf(partition), partition);
           if (!this.#stopped) partition.resume();
         }
         this.#fetcher.assign([...this.#partitions.values()]);
-        return;
+        added = added.filter((place) => !this.#partitions.has(nameOf(place)));
+        if (added.length > 0) await pause();
       } catch (error) {
         if (turn !== this.#assignment || this.#stopped) return;
-        if (Date.now() > until) throw error;
+        failing ??= Date.now();
+        if (Date.now() - failing > fetchTimeout) throw error;
         await pause();
+        // Partitions may be newer than what is known of their topic.
+        this.#consumer.clearMetadata();
       }
     }
+  }
+
+  #positionsOf(places: readonly TopicPartition[], alone: boolean): Promise<Committed[]> {
+    return firstPositions(this.#driver, this.#consumer, places, {
+      initial: this.#metadata.initialOffset,
+      partitionsOf: (topic) => this.#watch.partitionsOf(topic),
+      isYounger: (place) => this.#seen.isYounger(place),
+      known: (place) => {
+        const own = this.#partitions.get(nameOf(place)) ?? this.#doubtful.get(nameOf(place));
+        return (
+          own?.known.offset ??
+          this.#memory.positionOf(this.#watch.idOf(place.topic), place.partition)
+        );
+      },
+      rests: (found) => this.#doubtful.get(nameOf(found))?.isStoredAs(found) === true,
+      alone,
+      begun: (beginning) => this.#report.begun(beginning),
+    });
   }
 
   /** Reads on where this reader was, unless somebody else did meanwhile; else from the group's position. */
@@ -251,33 +292,29 @@ export class GroupReader implements Reader {
     if (resting !== undefined) this.#letGo(resting);
     const { topic, partition, offset, text } = committed;
     const decoded = decodeHandledRanges(offset, text);
-    const skip = this.#memory.take(this.#topicIds.get(topic), partition, offset, decoded);
+    const skip = this.#memory.take(this.#watch.idOf(topic), partition, offset, decoded);
     const taken = new AssignedPartition(committed, offset, skip, this.#settings);
     if (text !== null) taken.stored = { offset, text };
     return taken;
   }
 
   async #outOfRange(partition: AssignedPartition): Promise<void> {
-    const { position, topic } = partition;
-    const start = await edgeOf(this.#consumer, partition, "start");
-    const end = await edgeOf(this.#consumer, partition, "end");
-    const fields = { topic, partition: partition.partition, position, start, end };
-    if (position < start) {
-      this.#reading.logger.warn(
-        { ...fields, lost: start - position },
-        "records were deleted before they were read: their retention is over; reading goes on after the gap",
-      );
-      this.#restart(partition, start);
-    } else if (position > end) {
-      this.#reading.logger.warn(
-        { ...fields, truncated: position - end },
-        "the log ends before the position: it was truncated; reading goes on at its end",
-      );
-      this.#restart(partition, end);
-    } else {
+    const { position } = partition;
+    const edges = (await edgesOf(this.#consumer, [partition])).get(nameOf(partition));
+    if (edges === undefined || (position >= edges.start && position <= edges.end)) {
       throw new Error(
         `${nameOf(partition)} has offset ${position}, and its leader does not know it yet`,
       );
+    }
+    // It may be another topic of this name, whose records were not read.
+    await this.#fetcher.refresh();
+    if (partition.ended || this.#partitions.get(nameOf(partition)) !== partition) return;
+    if (position < edges.start) {
+      this.#report.gap(partition, position, edges);
+      this.#restart(partition, edges.start);
+    } else {
+      this.#report.truncated(partition, position, edges);
+      this.#restart(partition, edges.end);
     }
   }
 
@@ -288,28 +325,49 @@ export class GroupReader implements Reader {
     this.#fetcher.assign([...this.#partitions.values()]);
   }
 
-  #described(cluster: ClusterMetadata): void {
-    let grown = false;
-    for (const topic of this.#consumer.topics.current) {
-      const found = cluster.topics.get(topic);
-      if (found === undefined) continue;
-      const id = this.#topicIds.get(topic);
-      this.#topicIds.set(topic, found.id);
-      if (id !== undefined && id !== found.id) this.#recreated(topic);
-      const shared = this.#shared.get(topic);
-      this.#shared.set(topic, found.partitionsCount);
-      if (shared !== undefined && shared !== found.partitionsCount) grown = true;
+  /** Notes what has become of the topics, and gives whether they must be shared anew. */
+  #described(cluster: ClusterMetadata): boolean {
+    const changes = this.#watch.look(cluster);
+    for (const change of changes) {
+      if (change.now === 0) this.#gone(change.topic);
+      else logTopicChange(this.#reading.logger, change);
+      if (change.isAnother) this.#recreated(change.topic);
     }
-    if (!grown || this.#stopped) return;
-    this.#reading.logger.info({}, "a topic has more partitions now; they are shared anew");
+    this.#report.missing(this.#watch.missing);
+    return changes.some(({ before, now }) => before !== now);
+  }
+
+  #refreshLater(): void {
+    const usual = refreshInterval(this.#metadata);
+    const interval = this.#watch.missing.length > 0 ? Math.min(usual, whileMissing) : usual;
+    const again = (): void => {
+      if (!this.#stopped) this.#refreshLater();
+    };
+    this.#refreshTimer = setTimeout(
+      () => void this.#fetcher.refresh().then(again, again),
+      interval,
+    );
+  }
+
+  #joinAgain(): void {
+    // Before the first join there is nothing to be joined again.
+    if (this.#stopped || this.#lost || this.#member === undefined) return;
+    this.#changes = JSON.stringify(this.#watch.partitions);
     this.#consumer.joinGroup({}).catch((error: unknown) => this.#giveUp(error));
   }
 
+  #gone(topic: string): void {
+    for (const partitions of [this.#partitions, this.#doubtful]) {
+      for (const [name, partition] of partitions) {
+        if (partition.topic !== topic) continue;
+        partitions.delete(name);
+        this.#letGo(partition);
+      }
+    }
+    this.#fetcher.assign([...this.#partitions.values()]);
+  }
+
   #recreated(topic: string): void {
-    this.#reading.logger.warn(
-      { topic },
-      "the topic was deleted and made anew; it is read from its start",
-    );
     for (const partition of this.#partitions.values()) {
       if (partition.topic === topic) this.#restart(partition, 0);
     }
@@ -322,50 +380,9 @@ export class GroupReader implements Reader {
   #letGo(partition: AssignedPartition): void {
     if (partition.ended) return;
     partition.end();
-    const id = this.#topicIds.get(partition.topic);
+    const id = this.#watch.idOf(partition.topic);
     this.#memory.store(id, partition.partition, partition.known);
     partition.withdraw();
-  }
-
-  /** Where nobody answers, one commit waits and not one for each second. */
-  async #tick(): Promise<void> {
-    if (this.#ticking) return;
-    this.#ticking = true;
-    try {
-      await this.#commit();
-    } catch (error) {
-      const reason = messageOf(error);
-      this.#reading.logger.warn({ reason }, "offsets could not be committed, trying again");
-    } finally {
-      this.#ticking = false;
-    }
-  }
-
-  /** One after another: two commits at once could arrive in the wrong order. */
-  #commit(): Promise<void> {
-    const next = this.#committing.catch(() => {}).then(() => this.#commitNow());
-    this.#committing = next;
-    return next;
-  }
-
-  async #commitNow(): Promise<void> {
-    const commits = new Map<Commit, AssignedPartition>();
-    for (const partition of this.#partitions.values()) {
-      const commit = partition.commit(this.#textLimit);
-      if (commit.offset !== partition.stored?.offset || commit.text !== partition.stored.text)
-        commits.set(commit, partition);
-    }
-    for (const [commit, partition] of commits) partition.sent = commit;
-    const refused = await commitOffsets(this.#driver, this.#consumer, [...commits.keys()]);
-    for (const [commit, partition] of commits) {
-      const failure = refused.get(commit);
-      if (failure === undefined) partition.stored = { offset: commit.offset, text: commit.text };
-      else if (failure.code === "OFFSET_METADATA_TOO_LARGE")
-        this.#textLimit = Math.floor(this.#textLimit / 2);
-    }
-    const [failure] = refused.values();
-    if (failure !== undefined)
-      throw new BindingError("unavailable", failure.message, { systemCode: failure.code });
   }
 
   #giveUp(reason: unknown): void {
@@ -376,10 +393,6 @@ export class GroupReader implements Reader {
     this.#reading.logger.warn({ reason: failureOf(reason).message }, "the consumer group was lost");
     this.#reading.lost(error);
   }
-}
-
-function nameOf({ topic, partition }: TopicPartition): string {
-  return `${topic}[${partition}]`;
 }
 
 function pause(): Promise<void> {

@@ -1,5 +1,6 @@
 import { createHash, createPrivateKey, randomUUID, X509Certificate } from "node:crypto";
 import type { KeyObject } from "node:crypto";
+import { boundedText, largestTokenAnswer } from "../../bounded-text.ts";
 import { BindingError, messageOf } from "../../errors.ts";
 import type { KafkaMetadata } from "./fields.ts";
 
@@ -89,7 +90,7 @@ async function ask(
       body: form,
       signal: AbortSignal.timeout(10_000),
     });
-    answer = await response.json();
+    answer = JSON.parse(await boundedText(response.body, largestTokenAnswer));
   } catch (error) {
     throw refused(
       endpoint,

@@ -10,7 +10,7 @@ import type {
   ProduceResponse,
   Waiting,
 } from "./batches.ts";
-import { connectionTo, orDefault, requestOf } from "./client.ts";
+import { connectionTo, orDefault, refreshInterval, requestOf } from "./client.ts";
 import type { Driver } from "./client.ts";
 import {
   errorOf,
@@ -72,8 +72,7 @@ export class TopicProducer {
     this.#driver = driver;
     this.#client = client;
     this.#topic = topic;
-    const age = orDefault(metadata.clientConnectionTopicMetadataRefreshInterval, 480_000);
-    this.#lookup = new TopicLookup(client, topic, age);
+    this.#lookup = new TopicLookup(client, topic, refreshInterval(metadata));
     this.#metadata = metadata;
     this.#logger = logger;
     this.#limit = orDefault(metadata.maxMessageBytes, 1_048_576);

@@ -1,6 +1,5 @@
 import type { Base, ClusterMetadata } from "@platformatic/kafka";
 import { BindingError } from "../../errors.ts";
-import { describeTopics } from "./client.ts";
 import { errorOf } from "./failures.ts";
 
 // A topic that is made on demand has no leader at first.
@@ -30,7 +29,14 @@ export class TopicLookup {
   cluster(): Promise<ClusterMetadata> {
     const known = this.#known;
     if (known !== undefined && Date.now() < known.until) return Promise.resolve(known.cluster);
-    this.#asking ??= describeTopics(this.#client, [this.#topic], true, tries)
+    this.#asking ??= this.#client
+      .metadata({
+        topics: [this.#topic],
+        forceUpdate: true,
+        // Where the brokers allow it, a topic that is not there is made, as daprd's writer has it made.
+        autocreateTopics: true,
+        retries: tries - 1,
+      })
       .then((cluster) => {
         this.#known = { cluster, until: Date.now() + this.#maxAge };
         return cluster;

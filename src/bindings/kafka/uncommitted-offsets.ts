@@ -35,6 +35,11 @@ export class UncommittedOffsets {
     this.#partitions.set(`${topicId} ${partition}`, what);
   }
 
+  /** The offset below which all was handled; `undefined`: this process has not read the partition. */
+  positionOf(topicId: string | undefined, partition: number): number | undefined {
+    return this.#partitions.get(`${topicId} ${partition}`)?.offset;
+  }
+
   /**
    * The ranges from `offset` on that were handled, with those that are known from the coordinator, and forgets them.
    * Where the group was set back meanwhile, somebody wants the events again.

@@ -6,7 +6,7 @@ import type { AcknowledgingChannel } from "./acknowledgements.ts";
 import { eventOf } from "./events.ts";
 import { failure } from "./failures.ts";
 import type { rabbitmqFields } from "./fields.ts";
-import type { Connection } from "./link.ts";
+import { abortable, type Connection } from "./link.ts";
 import { PrefetchWindow } from "./prefetch-window.ts";
 import { queueNotices } from "./queue-notices.ts";
 import { streamRefusal, useQueue, type Queue } from "./queue.ts";
@@ -17,6 +17,12 @@ const largestPrefetch = 65_535;
 /** The least prefetch count of a queue with a single active consumer, which cannot be raised later. */
 const singleActiveRoom = 250;
 
+/**
+ * How long the server may take to begin, in milliseconds. One that has just been started again may leave the reader of a
+ * quorum queue without an answer for ever.
+ */
+const startTimeout = 20_000;
+
 /** Opens the reader's connection; the callback is called once if it ends by itself. */
 export type ConnectInput = (lost: (reason: BindingError) => void) => Promise<Connection>;
 
@@ -26,8 +32,10 @@ export async function startConsumer(
   reading: Reading<typeof rabbitmqFields>,
 ): Promise<Consumer> {
   const consumer = new Consumer(reading);
+  const signal = AbortSignal.any([reading.signal, AbortSignal.timeout(startTimeout)]);
   try {
-    await consumer.start(connectInput);
+    const starting = consumer.start(connectInput);
+    await abortable(starting, signal, "the server does not answer", () => {});
     return consumer;
   } catch (error) {
     await consumer.close();

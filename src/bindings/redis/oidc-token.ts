@@ -2,7 +2,7 @@ import { createHash, createPrivateKey, randomUUID, X509Certificate } from "node:
 import type { KeyObject } from "node:crypto";
 import { request as httpRequest } from "node:http";
 import { request as httpsRequest } from "node:https";
-import { text } from "node:stream/consumers";
+import { boundedText, largestTokenAnswer } from "../../bounded-text.ts";
 import { BindingError, messageOf } from "../../errors.ts";
 import type { RedisMetadata } from "./fields.ts";
 
@@ -122,7 +122,10 @@ function post(
         : httpRequest(endpoint, options);
     request.on("error", reject);
     request.on("response", (response) => {
-      text(response).then((body) => resolve({ status: response.statusCode ?? 0, body }), reject);
+      boundedText(response, largestTokenAnswer).then(
+        (body) => resolve({ status: response.statusCode ?? 0, body }),
+        reject,
+      );
     });
     request.end(form);
   });

@@ -39,7 +39,7 @@ export default defineBinding({
   },
 
   read({ endpoint, verify, methods }, reading) {
-    const receiver = new Receiver({ verify, methods, reading });
+    const receiver = new Receiver({ verify, methods, memory: endpoint.memory, reading });
     const release = endpoint.handle((request, response) => receiver.take(request, response));
     return {
       stop() {

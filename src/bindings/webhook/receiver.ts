@@ -1,5 +1,6 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
-import type { Reading } from "../../binding.ts";
+import type { HttpEndpoint, Reading } from "../../binding.ts";
+import { ByteParts } from "../../byte-parts.ts";
 import { messageOf } from "../../errors.ts";
 import { Exchange } from "./exchange.ts";
 import type { WebhookMetadata, webhookFields } from "./fields.ts";
@@ -9,13 +10,12 @@ import type { Verify } from "./verification.ts";
 type ReceiverOptions = {
   readonly verify: Verify;
   readonly methods: readonly string[];
+  readonly memory: HttpEndpoint["memory"];
   readonly reading: Reading<typeof webhookFields>;
 };
 
 /** The most requests that are open at one time; further ones are answered 503 at once. */
 const mostOpen = 1000;
-/** The most bytes of bodies that are held for requests the app does not have yet, unless one body alone may be more. */
-const mostBytes = 64 * 1024 * 1024;
 /** Wrong signatures are said once, then as a count at most this often, in milliseconds. */
 const warnAgainAfter = 60_000;
 /** How long answers may take to get out before {@link Receiver.flush} waits no more, in milliseconds. */
@@ -28,7 +28,6 @@ export class Receiver {
   readonly #open = new Set<Exchange>();
   /** Verified, with their bodies, and waiting until the app has room. */
   readonly #waiting = new Set<Exchange>();
-  #bytes = 0;
   #delivering = false;
   #stopped = false;
   #refused = 0;
@@ -99,25 +98,23 @@ export class Receiver {
   /** Collects the body; false when the request was answered or has gone meanwhile. */
   async #readBody(exchange: Exchange): Promise<boolean> {
     const { maxBodySize } = this.#metadata;
-    const budget = Math.max(mostBytes, maxBodySize);
-    const chunks: Buffer[] = [];
-    let size = 0;
+    const { memory } = this.#options;
+    const parts = new ByteParts();
     // Not an iterator: leaving one early would destroy the connection before the answer is out.
     const ended = await new Promise<boolean>((resolve) => {
       exchange.request.on("data", (chunk: Buffer) => {
         if (exchange.answered) return;
-        size += chunk.length;
-        if (size > maxBodySize) return exchange.refuse(413, "the body is too large");
-        if (this.#bytes + chunk.length > budget) return exchange.unavailable();
-        this.#bytes += chunk.length;
+        if (parts.size + chunk.length > maxBodySize)
+          return exchange.refuse(413, "the body is too large");
+        if (!memory.reserve(chunk.length)) return exchange.unavailable();
         exchange.held += chunk.length;
-        chunks.push(chunk);
+        parts.add(chunk);
       });
       exchange.request.once("end", () => resolve(true));
       exchange.request.once("close", () => resolve(false));
     });
     if (!ended || exchange.answered || exchange.gone) return false;
-    exchange.body = chunks.length === 1 && chunks[0] ? chunks[0] : Buffer.concat(chunks, size);
+    exchange.body = parts.whole();
     return true;
   }
 
@@ -149,7 +146,7 @@ export class Receiver {
   /** Nothing of it is held here any more. */
   #leave(exchange: Exchange): void {
     this.#waiting.delete(exchange);
-    this.#bytes -= exchange.held;
+    this.#options.memory.release(exchange.held);
     exchange.held = 0;
   }
 

@@ -21,4 +21,4 @@ export type ComponentOptions = {
   /** What Resiliency says; absent: there is none. */
   readonly policies?: Policies | undefined;
   readonly fanOut: (reply: Reply | undefined, replyFanOut: boolean) => FanOut;
-} & Pick<DeliveryOptions, "store" | "history" | "invokeOutput">;
+} & Pick<DeliveryOptions, "store" | "history" | "invokeOutput" | "memory">;

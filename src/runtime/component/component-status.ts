@@ -3,6 +3,7 @@ import type { ComponentPolicies } from "../../policy/component-policies.ts";
 import type { App } from "../app.ts";
 import { Calls, type CallCounts } from "./calls.ts";
 import type { Delivery } from "../delivery/delivery.ts";
+import type { Condition } from "./input.ts";
 import { newCounts, type EventCounts } from "../delivery/event-counts.ts";
 import type { Readiness } from "./readiness.ts";
 import type { BreakerStatus, ComponentState, ComponentStatus, Pause } from "../status.ts";
@@ -83,6 +84,8 @@ export function shownState(
     readonly paused: Pause | undefined;
     /** What is worth knowing though it works; empty: nothing. */
     readonly notices: string;
+    /** What the reader says of its source. */
+    readonly condition?: Condition | undefined;
     /** Why a changed definition could not follow; empty: none was refused. */
     readonly refusal: string;
   },
@@ -104,13 +107,17 @@ function currentState({
   since,
   app,
   delivery,
+  condition,
 }: Parameters<typeof shownState>[0]): State {
   if (state !== "running" || delivery === undefined || app === undefined)
     return { state, reason, since };
   if (!app.available) return { state: "waiting for app", reason: app.unavailableReason, since };
   const { blockage, heldBy: held } = delivery;
   if (blockage !== undefined) return { state: "stalled", reason: blockage.reason, since };
-  if (held === undefined) return { state, reason, since };
+  if (held === undefined) {
+    if (condition === undefined) return { state, reason, since };
+    return { state: condition.stalled ? "stalled" : state, reason: condition.text, since };
+  }
   const text = `the window is full behind ${held.label}, which waits since ${held.since.toISOString()}`;
   return { state: "stalled", reason: text, since };
 }

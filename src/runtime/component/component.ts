@@ -308,7 +308,7 @@ export class Component {
   }
 
   async #open(): Promise<OpenedComponent> {
-    const { appId, http } = this.#options;
+    const { appId, http, memory } = this.#options;
     const lost = this.#lose;
     this.#notices.clear();
     const signal = AbortSignal.any([
@@ -316,7 +316,8 @@ export class Component {
       AbortSignal.timeout(Math.max(this.spec.initTimeout, longestOpening)),
     ]);
     const opened = await openComponent({
-      ...{ appId, spec: this.spec, binding: this.binding, http, signal, logger: this.#logger },
+      ...{ appId, spec: this.spec, binding: this.binding, http, memory, signal },
+      logger: this.#logger,
       run: (open) => owner.run(this, open),
       lost: (reason) => lost?.(reason),
       notice: (text) => this.#notices.add(text),
@@ -381,7 +382,7 @@ export class Component {
     return shownState({
       ...{ state, reason, since, app, delivery: this.input.delivery, paused: this.input.paused },
       notices: [this.#notices.text, this.#reopening.trouble].filter(Boolean).join("; "),
-      refusal: this.#refusal,
+      ...{ condition: this.input.condition, refusal: this.#refusal },
     });
   }
 

@@ -2,6 +2,7 @@ import type { AnyBinding, HttpEndpoints, Logger, Notice } from "../../binding.ts
 import { formatOrigin, type ComponentSpec } from "../../component.ts";
 import { BindingError, messageOf } from "../../errors.ts";
 import { parseFields } from "../../metadata/parse.ts";
+import type { MemoryShare } from "../../memory-budget.ts";
 import { componentFields, parseDirections, type ComponentSettings } from "./component-fields.ts";
 import { redactor, withoutSecrets, type Redact } from "../secrets.ts";
 import { abortable } from "../abortable.ts";
@@ -21,6 +22,7 @@ export type OpenOptions = {
   readonly spec: ComponentSpec;
   readonly binding: AnyBinding;
   readonly http: HttpEndpoints;
+  readonly memory: MemoryShare;
   readonly logger: Logger;
   /** Aborted when it has taken too long or is not wanted any more. */
   readonly signal: AbortSignal;
@@ -98,7 +100,7 @@ export async function openComponent(options: OpenOptions): Promise<OpenedCompone
 
 /** Opens; when the time is over, one that opens after all is closed again. */
 async function connect(
-  { appId, spec, binding, http, logger, signal, lost, notice, run }: OpenOptions,
+  { appId, spec, binding, http, memory, logger, signal, lost, notice, run }: OpenOptions,
   metadata: Record<string, unknown>,
   directions: Directions,
   redact: Redact,
@@ -106,7 +108,7 @@ async function connect(
   const component = { name: spec.name, appId };
   const opening = run(async () =>
     binding.open({
-      ...{ component, metadata, directions, logger, signal, http },
+      ...{ component, metadata, directions, logger, signal, http, memory },
       lost: (reason) => lost(shown(reason, redact)),
       notice: (text) => notice(redact(text)),
     }),

@@ -20,6 +20,9 @@ export function takes(
   return intake.takes(lane.key === undefined ? undefined : lane, lane.out);
 }
 
+const noRoomForReply =
+  "the memory budget has no room to keep the app's reply for its outputs (--memory-budget)";
+
 /** Told how an attempt has ended. */
 export type Answered = (lane: Lane, entry: Entry, outcome: Outcome) => void;
 
@@ -59,7 +62,8 @@ export async function attempt(
     const { reply } = outcome;
     try {
       const fanOut = options.fanOut(reply);
-      if (fanOut.steps.length > 0) entry.kept = { reply, fanOut };
+      if (fanOut.steps.length > 0 && !entry.keep(reply, fanOut))
+        outcome = { kind: "refused", reason: noRoomForReply };
     } catch (error) {
       outcome = { kind: "refused", reason: messageOf(error) };
     }

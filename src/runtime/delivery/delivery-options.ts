@@ -1,4 +1,5 @@
 import type { Logger } from "../../binding.ts";
+import type { MemoryShare } from "../../memory-budget.ts";
 import type { Policy } from "../../policy/policy.ts";
 import type { Store } from "../../store/store.ts";
 import type { App, Reply } from "../app.ts";
@@ -36,6 +37,8 @@ export type DeliveryOptions = {
   readonly observer: Observer;
   /** `undefined`: nothing outlasts the process, and no event is settled as a dead letter. */
   readonly store: Store | undefined;
+  /** What events count in, from their coming to their settlement, and the replies that are kept for them. */
+  readonly memory: MemoryShare;
   /** The attempts of before. */
   readonly counts: AttemptCounts;
   /** `undefined`: nobody asks what became of events. */

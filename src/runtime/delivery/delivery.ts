@@ -40,7 +40,7 @@ const disposalPause = 1000;
 export class Delivery {
   readonly #options: DeliveryOptions;
   readonly #lanes: Lanes;
-  readonly #windows = new Windows();
+  readonly #windows: Windows;
   readonly #exhaustion: Exhaustion;
   readonly #revocation: Revocation;
   readonly #settlement: EventSettlement;
@@ -63,6 +63,7 @@ export class Delivery {
 
   constructor(options: DeliveryOptions) {
     this.#options = options;
+    this.#windows = new Windows(options.memory);
     this.#toldCredit = this.#maxInFlight;
     this.#lanes = new Lanes(options.app.intake !== undefined);
     const { app, counts, logger, name: component, store, deduplicate: by } = options;

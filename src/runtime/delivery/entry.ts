@@ -20,7 +20,7 @@ export class Entry implements WindowEntry {
   readonly event: InboundEvent;
   readonly window: Window;
   readonly trace: Readonly<Record<string, string>>;
-  readonly bytes: number;
+  bytes: number;
   readonly since: number;
   /** Set where it is a dead letter's event, delivered once more. */
   readonly redriven: DeadLetter | undefined;
@@ -78,6 +78,13 @@ export class Entry implements WindowEntry {
     this.window.leave(this);
   }
 
+  /** Keeps the app's reply for its fan-out. False: there is no room for it. */
+  keep(reply: Reply | undefined, fanOut: FanOut): boolean {
+    if (!this.window.grow(this, sizeOf(reply))) return false;
+    this.kept = { reply, fanOut };
+    return true;
+  }
+
   /** Whether its next step is the app's. */
   get needsApp(): boolean {
     return this.kept === undefined && this.exhausted === undefined && this.duplicate !== true;
@@ -95,6 +102,12 @@ export class Entry implements WindowEntry {
     this.attempts.push({ at, took: this.took, outcome, answer: answer.slice(0, longestAnswer) });
     if (this.attempts.length > mostAttempts) this.attempts.shift();
   }
+}
+
+function sizeOf(reply: Reply | undefined): number {
+  let size = reply?.data?.length ?? 0;
+  for (const { key, value } of reply?.states ?? []) size += key.length + value.length;
+  return size;
 }
 
 const mostAttempts = 100;

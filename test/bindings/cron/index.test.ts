@@ -3,6 +3,7 @@ import type { Mock } from "vitest";
 import type { InboundEvent, Logger, Reader } from "../../../src/binding.ts";
 import cron from "../../../src/bindings/cron/index.ts";
 import { parseFields } from "../../../src/metadata/parse.ts";
+import { MemoryBudget } from "../../../src/memory-budget.ts";
 
 let events: InboundEvent[];
 let room: Promise<void> | undefined;
@@ -20,6 +21,7 @@ async function read(properties: Record<string, string>): Promise<void> {
     logger,
     signal: new AbortController().signal,
     http: { listen: () => Promise.reject(new Error("cron serves nothing")) },
+    memory: new MemoryBudget().share("test"),
     lost: vi.fn(),
     notice: vi.fn(),
   });

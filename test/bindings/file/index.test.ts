@@ -21,6 +21,7 @@ import { StableFiles } from "../../../src/bindings/file/stable-files.ts";
 import { parseFields } from "../../../src/metadata/parse.ts";
 import { openInput, type InputOptions, type OpenedInput } from "../opened-input.ts";
 import { allBytes } from "../opened-output.ts";
+import { MemoryBudget } from "../../../src/memory-budget.ts";
 
 let folder = "";
 
@@ -367,6 +368,7 @@ test("the backlog counts the files that wait", async () => {
     logger: { debug() {}, info() {}, warn() {}, error() {} },
     signal: AbortSignal.timeout(5000),
     http: { listen: () => Promise.reject(new Error("unused")) },
+    memory: new MemoryBudget().share("test"),
     lost() {},
     notice() {},
   });

@@ -215,10 +215,11 @@ describeWith(
         topics: topic,
         publishTopic: topic,
         consumerGroup: topic,
+        initialOffset: "oldest",
         ...properties,
       });
-      const read = await component.read();
       await component.create("x");
+      const read = await component.read();
       await until(() => read.texts.includes("x"));
     }
 

@@ -5,6 +5,7 @@ import { onTestFinished } from "vitest";
 import type { InboundEvent, Reader } from "../../../src/binding.ts";
 import kafka from "../../../src/bindings/kafka/index.ts";
 import { parseFields } from "../../../src/metadata/parse.ts";
+import { MemoryBudget } from "../../../src/memory-budget.ts";
 
 type Connection = Awaited<ReturnType<typeof kafka.open>>;
 
@@ -35,6 +36,7 @@ export async function openComponent(
     logger,
     signal,
     http: { listen: () => Promise.reject(new Error("kafka serves nothing")) },
+    memory: new MemoryBudget().share("test"),
     lost: () => {},
     notice: () => {},
   });
@@ -105,6 +107,8 @@ export class Component implements AsyncDisposable {
       signal: new AbortController().signal,
       deliver: (events) => collector.take(events),
       lost: (reason) => void (collector.lost = reason),
+      report: (text, stalled) => void (collector.condition = { text, stalled }),
+      missed: (events, why) => void collector.missed.push([why, events]),
     });
     this.#readings.push(collector);
     return collector;
@@ -138,6 +142,10 @@ export class Collector {
   readonly handled: InboundEvent[] = [];
   reader: Reader | undefined;
   lost: unknown;
+  /** What the reader says of its source. */
+  condition = { text: "", stalled: false };
+  /** What never comes: why, and how many events. */
+  readonly missed: [why: string, events: number][] = [];
   #closed = false;
   readonly #handle: (event: InboundEvent) => Promise<boolean> | boolean;
 

@@ -1,54 +1,19 @@
-import { Admin } from "@platformatic/kafka";
 import { expect, test } from "vitest";
 import type { InboundEvent } from "../../../src/binding.ts";
-import { describeWith, uniqueName } from "../../servers/describe-with.ts";
+import { describeWith } from "../../servers/describe-with.ts";
 import { openComponent, textOf, until } from "./component.ts";
 import type { Component } from "./component.ts";
-
-function numbers(count: number, from = 0): string[] {
-  return Array.from({ length: count }, (_, i) => String(from + i));
-}
-
-function sorted(texts: Iterable<string>): string[] {
-  return [...texts].sort((a, b) => Number(a) - Number(b));
-}
-
-async function write(
-  component: Component,
-  texts: string[],
-  properties: (text: string) => Record<string, string> = () => ({}),
-): Promise<void> {
-  await Promise.all(texts.map((text) => component.create(text, properties(text))));
-}
+import { numbers, operate, said, sorted, Topics, write } from "./topics.ts";
 
 describeWith("kafka", (kafka) => {
-  const { brokers } = kafka;
-
-  async function topicOf(partitions = 1): Promise<string> {
-    const topic = uniqueName("orders");
-    await kafka.createTopic(topic, partitions);
-    return topic;
-  }
-
-  function open(topic: string, more: Record<string, string> = {}): Promise<Component> {
-    return openComponent({
-      brokers,
-      topics: topic,
-      publishTopic: topic,
-      consumerGroup: topic,
-      heartbeatInterval: "200ms",
-      ...more,
-    });
-  }
+  const topics = new Topics(kafka);
+  const topicOf = (partitions?: number): Promise<string> => topics.make(partitions);
+  const open = (topic: string, more?: Record<string, string>): Promise<Component> =>
+    topics.open(topic, more);
 
   /** As the coordinator does after a session's time-out. */
   async function putOut(groupId: string): Promise<void> {
-    const admin = new Admin({ clientId: "operator", bootstrapBrokers: brokers.split(",") });
-    try {
-      await admin.removeMembersFromConsumerGroup({ groupId });
-    } finally {
-      await admin.close();
-    }
+    await operate(kafka.brokers, (admin) => admin.removeMembersFromConsumerGroup({ groupId }));
   }
 
   test("handled is handled: a second reader goes on after it", async () => {
@@ -243,65 +208,44 @@ describeWith("kafka", (kafka) => {
     await read.reader?.flush();
     expect(read.texts).toEqual(numbers(20));
     expect(await component.backlog()).toBe(0);
+    expect(said(component, /put this member out/)).toHaveLength(1);
+    expect(read.condition.text).toBe("");
   });
 
-  test("says how many records retention took before they were read, and goes on", async () => {
+  test("a member that is put out again and again says so, and what may be the cause", async () => {
     const topic = await topicOf();
-    const first = await open(topic);
-    const before = await first.read(() => false);
-    await write(first, numbers(20));
-    await until(() => before.events.length === 20);
-    await first[Symbol.asyncDispose]();
-    const admin = new Admin({ clientId: "test", bootstrapBrokers: brokers.split(",") });
-    try {
-      await admin.deleteRecords({
-        topics: [{ name: topic, partitions: [{ partition: 0, offset: 15n }] }],
-      });
-    } finally {
-      await admin.close();
-    }
-    const second = await open(topic);
-    const after = await second.read();
-    await until(() => after.events.length === 5);
-    expect(after.texts).toEqual(numbers(5, 15));
-    expect(second.log).toContainEqual(
-      expect.objectContaining({
-        level: "warn",
-        fields: expect.objectContaining({ topic, partition: 0, position: 0, start: 15, lost: 15 }),
-      }),
-    );
-  });
-
-  test("shares a topic anew when it has more partitions", async () => {
-    const topic = await topicOf(1);
-    const component = await open(topic, {
-      clientConnectionTopicMetadataRefreshInterval: "200ms",
-      initialOffset: "oldest",
-    });
+    const component = await open(topic, { heartbeatInterval: "100ms" });
     const read = await component.read();
-    const admin = new Admin({ clientId: "test", bootstrapBrokers: brokers.split(",") });
-    try {
-      await admin.createPartitions({ topics: [{ name: topic, count: 3 }] });
-    } finally {
-      await admin.close();
+    for (const times of [1, 2, 3]) {
+      await putOut(topic);
+      await until(() => said(component, /put this member out/).length === times);
     }
-    const writer = await open(topic);
-    await until(async () => {
-      try {
-        await writer.create("late", { partitionNumber: "2" });
-        return true;
-      } catch {
-        return false;
-      }
+    expect(read.condition).toEqual({
+      text: expect.stringMatching(
+        /^the group put this member out 3 times .*: no heartbeat came within sessionTimeout, or/,
+      ),
+      stalled: false,
     });
-    await until(() => read.texts.includes("late"));
-    expect(read.events.find((event) => textOf(event) === "late")?.metadata["__partition"]).toBe(
-      "2",
-    );
   });
 
-  test("the same key of two topics has two keys; a topic that is not there yet is made", async () => {
-    const [one, two] = [uniqueName("one"), uniqueName("two")];
+  test("a group that shares by another strategy, and a session too short, are told with their remedy", async () => {
+    const topic = await topicOf();
+    const first = await open(topic, { consumerGroupRebalanceStrategy: "sticky" });
+    await first.read();
+    const second = await open(topic);
+    await expect(second.read()).rejects.toMatchObject({
+      systemCode: "INCONSISTENT_GROUP_PROTOCOL",
+      message: expect.stringContaining("set consumerGroupRebalanceStrategy to theirs"),
+    });
+    const hasty = await open(topic, { sessionTimeout: "500ms", consumerGroup: `${topic}-2` });
+    await expect(hasty.read()).rejects.toMatchObject({
+      reason: "invalid_argument",
+      message: expect.stringContaining("group.min.session.timeout.ms"),
+    });
+  });
+
+  test("the same key of two topics has two keys", async () => {
+    const [one, two] = [await topicOf(), await topicOf()];
     const component = await open(`${one},${two}`, {
       publishTopic: one,
       initialOffset: "oldest",

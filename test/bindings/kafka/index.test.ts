@@ -1,6 +1,7 @@
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { expect, onTestFinished, test } from "vitest";
+import { refreshInterval } from "../../../src/bindings/kafka/client.ts";
 import kafka from "../../../src/bindings/kafka/index.ts";
 import { partitionFor } from "../../../src/bindings/kafka/partitioner.ts";
 import { parseFields } from "../../../src/metadata/parse.ts";
@@ -315,6 +316,14 @@ test("open refuses topics without a group, and an expression that is none", asyn
   await expect(
     openComponent({ brokers: "127.0.0.1:1", excludeHeaderMetaRegex: "(" }),
   ).rejects.toThrow(/excludeHeaderMetaRegex/);
+});
+
+test("topics are looked at each minute, or as often as Dapr's field says", () => {
+  const interval = (properties: Record<string, string>): number =>
+    refreshInterval(parseFields(kafka.metadata, { brokers: "x:1", ...properties }).values);
+  const clientConnectionTopicMetadataRefreshInterval = "8m";
+  expect(interval({})).toBe(60_000);
+  expect(interval({ clientConnectionTopicMetadataRefreshInterval })).toBe(480_000);
 });
 
 test("turns Dapr's retry fields into policies", () => {
