@@ -35,7 +35,12 @@ export async function startConsumer(
   const signal = AbortSignal.any([reading.signal, AbortSignal.timeout(startTimeout)]);
   try {
     const starting = consumer.start(connectInput);
-    await abortable(starting, signal, "the server does not answer", () => {});
+    await abortable(
+      starting,
+      signal,
+      `queue ${reading.metadata.queueName} cannot be read: the server does not answer`,
+      () => {},
+    );
     return consumer;
   } catch (error) {
     await consumer.close();
