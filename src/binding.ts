@@ -19,6 +19,9 @@ export function defineBinding<
   return definition;
 }
 
+/** What stands for null: the four bytes of JSON's `null`, or no bytes. */
+export type NullAs = "null" | "empty";
+
 export type Binding<
   MetadataFields extends Fields,
   Connection extends AsyncDisposable,
@@ -77,6 +80,12 @@ export type Binding<
    * sentence without its full stop, such as who else may take the consumer's identity.
    */
   cutCause?(metadata: Values<MetadataFields>): string;
+
+  /**
+   * How a null of the source reaches an app whose protocol has none. Absent: the source knows no null, and nothing
+   * takes its place.
+   */
+  nullAs?(metadata: Values<MetadataFields>): NullAs;
 
   /**
    * Throws when the system cannot be used right now; a `BindingError` that is `rejected` says that it is there.
@@ -210,6 +219,8 @@ export type Reading<MetadataFields extends Fields> = {
   /** How often the runtime tries an event, by its policy now; may be infinite. */
   readonly attempts: number;
   readonly notice: Notice;
+  /** As {@link Opening.memory}. */
+  readonly memory: MemoryShare;
   /**
    * Hands events over, in the order of the source, and resolves when there is room for more. A source
    * that can wait awaits it before it reads on; one that cannot bounds what it asks for otherwise.
@@ -330,8 +341,42 @@ export type HttpEndpoint = AsyncDisposable & {
 
 /** The part of pino that bindings use: facts as fields, then a constant message. */
 export type Logger = {
-  debug(fields: object, message: string): void;
-  info(fields: object, message: string): void;
-  warn(fields: object, message: string): void;
-  error(fields: object, message: string): void;
+  debug<Fields extends object>(fields: LogFields<Fields>, message: string): void;
+  info<Fields extends object>(fields: LogFields<Fields>, message: string): void;
+  warn<Fields extends object>(fields: LogFields<Fields>, message: string): void;
+  error<Fields extends object>(fields: LogFields<Fields>, message: string): void;
 };
+
+/**
+ * The facts of a log line. A number that measures something is a text with its unit (`pause: "943ms"`); a bare number
+ * counts what its field names, or names one thing among others, and its field is one of these.
+ */
+export type LogFields<Fields extends object> = {
+  readonly [Name in keyof Fields]: Name extends CountField | NumberField
+    ? Fields[Name]
+    : WithUnit<Fields[Name]>;
+};
+
+type CountField =
+  | (
+      | "attempt"
+      | "components"
+      | "deadLetters"
+      | "deliveryLimit"
+      | "events"
+      | "messages"
+      | "refusals"
+      | "repeated"
+      | "requests"
+    )
+  | ("lost" | "partitions" | "partitionsBefore" | "passed" | "records" | "ticks" | "truncated")
+  | ("consecutiveFailures" | "consecutiveSuccesses" | "totalFailures" | "totalSuccesses")
+  | ("handled" | "matched" | "refused" | "skipped")
+  | ("backlog" | "inFlight" | "waiting" | "waitingAtSource");
+
+/** Names that are numbers. */
+type NumberField =
+  | ("delivery" | "generation" | "grpc" | "http" | "node" | "port" | "revision")
+  | ("common" | "end" | "partition" | "position" | "start");
+
+type WithUnit<Value> = Value extends number | bigint ? "a number needs its unit, as a text" : Value;

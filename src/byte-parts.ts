@@ -1,61 +1,135 @@
-/** Parts of at least so many bytes are kept as they are. */
-const keptAsIs = 4 * 1024;
-/** Smaller ones are copied into blocks of so many bytes. */
-const blockBytes = 16 * 1024;
+import { bytesPassed } from "./garbage.ts";
+
+/** Up to so many bytes are one buffer of their own. */
+const smallBytes = 4 * 1024;
 
 /**
  * Bytes that come in parts. What it takes up is what came, however small the parts are: a part of one byte costs
- * some hundred as an object of its own.
+ * some hundred as an object of its own. What is neither taken nor cleared is free when
+ * nobody refers to it any more.
  */
 export class ByteParts {
-  #parts: Buffer[] = [];
+  /** All of it, while it is one part or small. */
+  #first: Buffer = noBytes;
+  readonly #blocks: Buffer[] = [];
   #size = 0;
-  #block: Buffer | undefined;
-  /** Of the block: where the last part begins, and where it ends. */
-  #from = 0;
-  #to = 0;
 
   get size(): number {
     return this.#size;
   }
 
+  /** Bytes that are taken up. */
+  get room(): number {
+    return this.#first.length + this.#blocks.length * blockBytes;
+  }
+
   add(part: Buffer): void {
-    if (part.length === 0) return;
-    // Most bodies are one part.
-    const isFirst = this.#size === 0;
-    this.#size += part.length;
-    if (isFirst || part.length >= keptAsIs) {
-      this.#closePart();
-      this.#parts.push(part);
-      return;
+    const size = this.#size + part.length;
+    if (this.#size === 0) {
+      // Most bodies are one part.
+      this.#first = withoutRest(part);
+    } else if (size <= smallBytes) {
+      this.#first = Buffer.concat([this.#first, part]);
+    } else {
+      if (this.#blocks.length === 0) {
+        this.#copy(this.#first, 0);
+        this.#first = noBytes;
+        forgotten.register(this, this.#blocks);
+      }
+      this.#copy(part, this.#size);
     }
-    if (this.#block === undefined || this.#block.length - this.#to < part.length) {
-      this.#closePart();
-      this.#block = Buffer.allocUnsafeSlow(blockBytes);
-      this.#from = this.#to = 0;
-    }
-    part.copy(this.#block, this.#to);
-    this.#to += part.length;
+    this.#size = size;
   }
 
-  /** All of it. */
+  /** Takes all of it out: what came as one part as it is, else a copy. */
   whole(): Buffer {
-    this.#closePart();
-    const [first = noBytes] = this.#parts;
-    return this.#parts.length < 2 ? first : Buffer.concat(this.#parts, this.#size);
+    const whole = this.#blocks.length === 0 ? this.#first : Buffer.concat(this.#blocks, this.#size);
+    this.clear();
+    return whole;
   }
 
+  /** Forgets all of it. */
   clear(): void {
-    this.#parts = [];
-    this.#size = this.#from = this.#to = 0;
-    this.#block = undefined;
+    this.#first = noBytes;
+    this.#size = 0;
+    giveBlocks(this.#blocks);
   }
 
-  #closePart(): void {
-    if (this.#block === undefined || this.#to === this.#from) return;
-    this.#parts.push(this.#block.subarray(this.#from, this.#to));
-    this.#from = this.#to;
+  #copy(part: Buffer, to: number): void {
+    for (let at = 0; at < part.length;) {
+      const inBlock = (to + at) % blockBytes;
+      if (inBlock === 0) this.#blocks.push(takeBlock());
+      const block = this.#blocks.at(-1) ?? noBytes;
+      at += part.copy(block, inBlock, at);
+    }
+    bytesPassed(part.length);
   }
 }
 
 const noBytes = Buffer.alloc(0);
+
+const blockBytes = 16 * 1024;
+/**
+ * Blocks are cut from pieces so large that the C library asks the system for each, and gives it back when it is free.
+ * What is smaller comes from a heap that stays as large as it ever was, as there is always something at its end.
+ */
+const slabBytes = 33 * 1024 * 1024;
+
+type Slab = { readonly free: Buffer[]; readonly blocks: number };
+
+const slabs = new Map<ArrayBufferLike, Slab>();
+/** Those of `slabs` that have a free block. */
+const withRoom = new Set<Slab>();
+
+function takeBlock(): Buffer {
+  let [slab] = withRoom;
+  if (slab === undefined) {
+    const bytes = new ArrayBuffer(slabBytes);
+    const free: Buffer[] = [];
+    for (let at = slabBytes - blockBytes; at >= 0; at -= blockBytes)
+      free.push(Buffer.from(bytes, at, blockBytes));
+    slab = { free, blocks: free.length };
+    slabs.set(bytes, slab);
+    withRoom.add(slab);
+  }
+  const block = slab.free.pop() ?? noBytes;
+  if (slab.free.length === 0) withRoom.delete(slab);
+  return block;
+}
+
+const forgotten = new FinalizationRegistry<Buffer[]>(giveBlocks);
+
+function giveBlocks(blocks: Buffer[]): void {
+  for (const block of blocks.splice(0)) giveBlock(block);
+}
+
+function giveBlock(block: Buffer): void {
+  const slab = slabs.get(block.buffer);
+  if (slab === undefined) return;
+  slab.free.push(block);
+  withRoom.add(slab);
+  if (slab.free.length < slab.blocks || withRoom.size < 2) return;
+  // One that is free is enough to go on with.
+  slabs.delete(block.buffer);
+  withRoom.delete(slab);
+}
+
+/** Gives back the piece that is kept for what comes next, unless it is in use. */
+export function releaseBlocks(): void {
+  for (const [bytes, slab] of slabs) {
+    if (slab.free.length < slab.blocks) continue;
+    slabs.delete(bytes);
+    withRoom.delete(slab);
+  }
+}
+
+/** A view of so much more than itself is copied before it is kept. */
+const mostBeside = 8 * 1024;
+
+/** The bytes, without what they are a corner of: what HTTP/2 reads at one time is one buffer of up to 64 KiB. */
+export function withoutRest<Bytes extends Uint8Array>(bytes: Bytes): Bytes | Buffer {
+  if (bytes.buffer.byteLength <= 2 * bytes.length + mostBeside) return bytes;
+  const own = Buffer.allocUnsafeSlow(bytes.length);
+  own.set(bytes);
+  return own;
+}

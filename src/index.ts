@@ -2,7 +2,9 @@ import { createFunctionApp, type FunctionAppHandlers } from "./app/function.ts";
 import type { AnyBinding, Answer, Header } from "./binding.ts";
 import { bindings as ownBindings } from "./bindings/index.ts";
 import { embeddedDeadLetters, type EmbeddedDeadLetters } from "./embedded-dead-letters.ts";
+import { embeddedOperations, type EmbeddedOperations } from "./embedded-operations.ts";
 import { messageOf } from "./errors.ts";
+import { MemoryBudget } from "./memory-budget.ts";
 import { lint } from "./resources/lint.ts";
 import { loadResources } from "./resources/load.ts";
 import { ResourceMemory } from "./resources/memory.ts";
@@ -12,7 +14,7 @@ import type { Outcome } from "./runtime/app.ts";
 import { componentFields } from "./runtime/component/component-fields.ts";
 import { untilAborted } from "./runtime/outputs/caller-signal.ts";
 import { DeadLetterManager } from "./runtime/records/dead-letters.ts";
-import { createRuntime as createCore } from "./runtime/runtime.ts";
+import { createRuntime as createCore, type Runtime } from "./runtime/runtime.ts";
 import type { RuntimeLogger } from "./runtime/runtime-logger.ts";
 import type { ReloadResult } from "./runtime/component/reload.ts";
 import type { ComponentStatus } from "./runtime/status.ts";
@@ -21,18 +23,15 @@ import { stateStores } from "./states/index.ts";
 import { createStore } from "./store/open-store.ts";
 import { stateFolder } from "./store/state-folder.ts";
 import { createLogger } from "./telemetry/logger.ts";
+import { Metrics } from "./telemetry/metrics.ts";
 
 export { defineBinding } from "./binding.ts";
 export { BindingError } from "./errors.ts";
 export { DeadLetter, Drop, Retry } from "./handler-errors.ts";
 export * as fields from "./metadata/fields.ts";
 export { version } from "./version.ts";
-export type {
-  BindingEvent,
-  BindingEventHandler,
-  BindingReply,
-  FunctionAppHandlers,
-} from "./app/function.ts";
+export type { FunctionAppHandlers } from "./app/function.ts";
+export type { BindingEvent, BindingEventHandler, BindingReply } from "./handler-event.ts";
 export type {
   AnyBinding,
   Answer,
@@ -50,16 +49,23 @@ export type {
   Settlement,
 } from "./binding.ts";
 export type { EmbeddedDeadLetters } from "./embedded-dead-letters.ts";
+export type { EmbeddedOperations, EventStory } from "./embedded-operations.ts";
+export type { MemoryShare, Reservation } from "./memory-budget.ts";
 export type { BindingErrorOptions, Effect, Reason } from "./errors.ts";
 export type { Field, Fields, Values } from "./metadata/fields.ts";
 export type { ResourceProblem } from "./resources/problem.ts";
 export type { DeadLetterChange } from "./runtime/records/dead-letters.ts";
 export type { RedriveResult } from "./runtime/records/redrive-run.ts";
 export type { ComponentChange, ReloadResult } from "./runtime/component/reload.ts";
-export type { DeadLetter as StoredDeadLetter, DeadLetterFilter } from "./store/records.ts";
+export type {
+  DeadLetter as StoredDeadLetter,
+  DeadLetterFilter,
+  HistoryRecord,
+} from "./store/records.ts";
 export type { Outcome } from "./runtime/app.ts";
+export type { ShownPolicies } from "./runtime/operator.ts";
 export type { RuntimeLogger } from "./runtime/runtime-logger.ts";
-export type { ComponentState, ComponentStatus } from "./runtime/status.ts";
+export type { ComponentState, ComponentStatus, UnfinishedEvent } from "./runtime/status.ts";
 
 /** What a runtime in this process is made of. All of it may be left out. */
 export type EmbeddedOptions = {
@@ -83,6 +89,11 @@ export type EmbeddedOptions = {
   readonly stateDir?: string;
   /** The most events of all components together that the app handles at one time. Default: no limit. */
   readonly maxConcurrency?: number;
+  /**
+   * The most bytes of what systems and senders send that are held together: events, answers, bodies of webhooks.
+   * What there is no room for fails as `resource_exhausted`, or is not read on. Default 256 MiB.
+   */
+  readonly memoryBudget?: number;
 };
 
 /** A component as its YAML says it. */
@@ -100,34 +111,38 @@ export type ComponentResource = {
 };
 
 /** A runtime in this process: no port, the same components. */
-export type EmbeddedRuntime = AsyncDisposable & {
-  /** What is wrong with the resources as they were last read, already logged. It stops only the components it is about. */
-  readonly problems: readonly ResourceProblem[];
-  /** Events that could not be handled. There are none without a `stateDir`. */
-  readonly deadLetters: EmbeddedDeadLetters;
-  /**
-   * Reads `resources` again and takes over what has changed, each component as a transaction: where a new
-   * definition does not work, the old one goes on. Never rejects: what is wrong is in the result.
-   */
-  reload(): Promise<ReloadResult>;
-  /**
-   * Runs an operation of an output. Resolves to `undefined` where the binding answers nothing. Rejects
-   * with a `BindingError`.
-   */
-  invoke(name: string, operation: string, request?: InvokeRequest): Promise<Answer | undefined>;
-  /** Hands the app one test event as if the component had read it, once. */
-  emit(
-    name: string,
-    event?: { data?: Uint8Array | string; headers?: readonly Header[] },
-  ): Promise<Outcome>;
-  /** Every component with its state. */
-  components(): ComponentStatus[];
-  /**
-   * Reads no more events, lets the app finish what it has for at most `deadline` ms (default 5,000), closes
-   * everything. What was not finished is the sources' again. Called again: the same closing.
-   */
-  close(options?: { readonly deadline?: number }): Promise<void>;
-};
+export type EmbeddedRuntime = AsyncDisposable &
+  EmbeddedOperations & {
+    /** What is wrong with the resources as they were last read, already logged. It stops only the components it is about. */
+    readonly problems: readonly ResourceProblem[];
+    /** Events that could not be handled. There are none without a `stateDir`. */
+    readonly deadLetters: EmbeddedDeadLetters;
+    /**
+     * Reads `resources` again and takes over what has changed, each component as a transaction: where a new
+     * definition does not work, the old one goes on. Never rejects: what is wrong is in the result.
+     */
+    reload(): Promise<ReloadResult>;
+    /**
+     * Runs an operation of an output. Resolves to `undefined` where the binding answers nothing. Rejects
+     * with a `BindingError`.
+     */
+    invoke(name: string, operation: string, request?: InvokeRequest): Promise<Answer | undefined>;
+    /**
+     * Hands the app one test event as if the component had read it, once. Rejects with a `BindingError` where
+     * there is no such input.
+     */
+    emit(
+      name: string,
+      event?: { data?: Uint8Array | string; headers?: readonly Header[] },
+    ): Promise<Outcome>;
+    /** Every component with its state. */
+    components(): ComponentStatus[];
+    /**
+     * Reads no more events, lets the app finish what it has for at most `deadline` ms (default 5,000), closes
+     * everything. What was not finished is the sources' again. Called again: the same closing.
+     */
+    close(options?: { readonly deadline?: number }): Promise<void>;
+  };
 
 export type InvokeRequest = {
   /** Bytes as they are, or a text. */
@@ -145,6 +160,12 @@ export async function createRuntime(options: EmbeddedOptions = {}): Promise<Embe
   const { appId = "cufflink", app, maxConcurrency } = options;
   const logger = options.logger ?? quietLogger(appId);
   const bindings = withOwn(options.bindings ?? []);
+  const budget = new MemoryBudget(options.memoryBudget, {
+    onRefused({ name, used, limit }, refusals) {
+      const fields = { share: name, refusals, held: `${used}B`, limit: `${limit}B` };
+      logger.warn(fields, "refused: too many bytes are held; see memoryBudget");
+    },
+  });
   const store = createStore({
     folder:
       options.stateDir === undefined
@@ -152,13 +173,21 @@ export async function createRuntime(options: EmbeddedOptions = {}): Promise<Embe
         : stateFolder(appId, options.stateDir, process.env),
     logger: logger.child({ part: "store" }),
   });
-  const core = createCore({
+  if (options.stateDir !== undefined) void store.look();
+  const metrics = new Metrics(
     appId,
+    () => core.components(),
+    () => ({ store, deadLetters: manager, memory: budget }),
+  );
+  const core: Runtime = createCore({
+    appId,
+    observer: metrics,
     bindings,
     stateStores,
-    app: app && createFunctionApp(app),
+    app: app && createFunctionApp(app, logger),
     logger,
-    http: createHttpEndpoints(),
+    memory: budget,
+    http: createHttpEndpoints(budget),
     store: options.stateDir === undefined ? undefined : store,
     maxConcurrency,
   });
@@ -184,7 +213,10 @@ export async function createRuntime(options: EmbeddedOptions = {}): Promise<Embe
       refused = true;
       logger.error({ reason: messageOf(error) }, "policies stay as they were");
     }
-    return core.apply(read.components, { problems: problems.map(firstLineOf), refused });
+    const findings = { problems: problems.map(firstLineOf), refused };
+    const result = await core.apply(read.components, findings);
+    metrics.reloaded(result);
+    return result;
   };
   let reading: Promise<unknown> = apply();
   await reading;
@@ -200,6 +232,7 @@ export async function createRuntime(options: EmbeddedOptions = {}): Promise<Embe
     get problems() {
       return problems;
     },
+    ...embeddedOperations({ runtime: core, deadLetters: manager, metrics }),
     deadLetters: embeddedDeadLetters(manager),
     reload() {
       // One after another: each takes over what is there then.

@@ -1,6 +1,9 @@
 #!/usr/bin/env node
 import { enableCompileCache } from "node:module";
 
+// Node would open its inspector, through which whoever runs as this user reads every secret.
+process.on("SIGUSR1", () => {});
+
 // The compiled code of the last start is used again; without a folder for it, all goes on as before.
 enableCompileCache();
 
@@ -10,4 +13,7 @@ const http: Record<string, unknown> = process.getBuiltinModule("node:http");
 for (const name of ["WebSocket", "CloseEvent", "MessageEvent"]) delete http[name];
 
 const { main } = await import("./cli/main.ts");
-process.exitCode = await main(process.argv.slice(2));
+const { exitNow } = await import("./cli/exit-now.ts");
+const code = (process.exitCode = await main(process.argv.slice(2)));
+// A driver may have left a handle open, a file system may not answer: what keeps it alive so long keeps it for ever.
+setTimeout(() => exitNow(code), 1000).unref();

@@ -25,6 +25,7 @@ export class MemoryBudget {
   readonly #options: MemoryBudgetOptions;
   readonly #shares = new Map<string, MemoryShare>();
   #used = 0;
+  #reserved = 0;
 
   constructor(limit: number = defaultMemoryBudget, options: MemoryBudgetOptions = {}) {
     this.limit = limit;
@@ -34,6 +35,11 @@ export class MemoryBudget {
   /** Bytes that all shares hold together. */
   get used(): number {
     return this.#used;
+  }
+
+  /** Bytes that were ever held, since the start. */
+  get reserved(): number {
+    return this.#reserved;
   }
 
   get shares(): readonly MemoryShare[] {
@@ -49,7 +55,10 @@ export class MemoryBudget {
     if (share === undefined) {
       share = new MemoryShare(name, Math.min(limit, this.limit), {
         hasRoom: (bytes) => this.#used + bytes <= this.limit,
-        count: (bytes) => (this.#used += bytes),
+        count: (bytes) => {
+          this.#used += bytes;
+          if (bytes > 0) this.#reserved += bytes;
+        },
         refused: this.#options.onRefused,
       });
       this.#shares.set(name, share);

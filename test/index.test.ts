@@ -212,6 +212,80 @@ test("resources are read again when that is asked for, and what is wrong leaves 
   expect([names().toSorted(), runtime.problems]).toEqual([["inbox", "more"], []]);
 });
 
+test("a test event to what is no input is refused, with what is meant", async () => {
+  const runtime = await start({
+    components: [notes(folder({})), inbox(folder({}))],
+    app: { onBindingEvent: () => undefined },
+  });
+  await expect(runtime.emit("inboxs")).rejects.toThrow("did you mean inbox?");
+  await expect(runtime.emit("notes")).rejects.toThrow(/notes is an output.*create, get/);
+});
+
+test("handlers of names that no input has are told, with the nearest", async () => {
+  const warn = vi.fn<RuntimeLogger["warn"]>();
+  await start({
+    logger: { ...silent, warn, child: () => silent },
+    components: [inbox(folder({}))],
+    app: { bindings: { inbux: () => undefined } },
+  });
+  expect(warn.mock.calls.map(([, text]) => text)).toContain(
+    "the app subscribes to inbux, and no input is called so; did you mean inbox?",
+  );
+});
+
+test("it is operated as a daemon is: pause, resume, restart, drain, why, policies, metrics", async () => {
+  const path = folder({ "a.txt": "a" });
+  const held = Promise.withResolvers<void>();
+  const ids: string[] = [];
+  const runtime = await start({
+    stateDir: folder({}),
+    components: [notes(folder({})), inbox(path)],
+    app: {
+      async onBindingEvent({ id }) {
+        ids.push(id);
+        await held.promise;
+      },
+    },
+  });
+  await until(() => ids.length === 1, { what: "the event" });
+  const [id = ""] = ids;
+  expect(id).not.toBe("");
+  expect(await runtime.why(id)).toMatchObject({
+    unfinished: [{ component: "inbox", where: "with the app", attempt: 1 }],
+    records: [],
+  });
+  expect(await runtime.drain("inbox", { deadline: 1 })).toMatchObject({
+    component: { state: "paused" },
+    abandoned: 1,
+  });
+  held.resolve();
+  expect(await runtime.resume("inbox")).toMatchObject({ name: "inbox", paused: undefined });
+  await until(() => runtime.components()[1]?.handled === 1, { what: "the event to be handled" });
+  const { records, deadLetters } = await runtime.why(id, { component: "inbox" });
+  expect(records).toContainEqual(expect.objectContaining({ end: "handled", eventId: id }));
+  expect(deadLetters).toEqual([]);
+
+  const paused = await runtime.pause("inbox", { reason: "the database moves", by: "me" });
+  expect(paused).toMatchObject({
+    state: "paused",
+    paused: { by: "me", reason: "the database moves" },
+  });
+  await runtime.resume("inbox");
+  expect(await runtime.restart("notes")).toMatchObject({ name: "notes", state: "running" });
+  const { inbound, outbound } = runtime.policies("inbox");
+  expect([inbound?.length, outbound]).toEqual([expect.any(Number), undefined]);
+  expect(runtime.reloads()).toMatchObject([{ revision: 1, outcome: "applied" }]);
+  const metrics = await runtime.metrics();
+  expect(metrics).toMatch(/^dapr_component_input_binding_count\{.*component="inbox".*\} [12]$/m);
+  expect(metrics).toMatch(/^cufflink_reload_revision\{.*\} 1$/m);
+
+  for (const call of ["pause", "resume", "restart", "drain"] as const) {
+    await expect(runtime[call]("inbux")).rejects.toThrow("did you mean inbox?");
+  }
+  await expect(runtime.pause("notes")).rejects.toThrow("notes is an output");
+  expect(() => runtime.policies("inbux")).toThrow(BindingError);
+});
+
 test("closing twice is closing once", async () => {
   const runtime = await createRuntime({ logger: silent, components: [notes(folder({}))] });
   await Promise.all([runtime.close(), runtime.close()]);

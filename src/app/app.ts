@@ -1,14 +1,12 @@
 import type { AnswerLimits } from "../grpc/answer-room.ts";
 import type { Logger } from "../binding.ts";
 import type { App } from "../runtime/app.ts";
+import { SampledLogger } from "../runtime/sampled-logger.ts";
+import type { AppProtocol } from "./app-protocol.ts";
 import { EventStreams } from "./event-streams.ts";
 import { createGrpcApp } from "./grpc.ts";
 import type { AppHealthOptions } from "./health.ts";
 import { CombinedApp } from "./combined-app.ts";
-
-export const appProtocols = ["http", "https", "grpc", "grpcs", "h2c"] as const;
-
-export type AppProtocol = (typeof appProtocols)[number];
 
 export type AppOptions = {
   /** `--app-protocol`. */
@@ -33,8 +31,9 @@ export type AppOptions = {
  * whether the app is there yet or not; nothing here throws because it is not.
  */
 export async function createApp(options: AppOptions): Promise<CombinedApp> {
-  const streams = new EventStreams(options.logger);
-  return new CombinedApp(streams, await createPortApp(options, streams));
+  const logger = new SampledLogger(options.logger);
+  const streams = new EventStreams(logger);
+  return new CombinedApp(streams, await createPortApp({ ...options, logger }, streams), logger);
 }
 
 async function createPortApp(options: AppOptions, streams: EventStreams): Promise<App | undefined> {
@@ -43,11 +42,11 @@ async function createPortApp(options: AppOptions, streams: EventStreams): Promis
   if (port === undefined) return undefined;
   const host = options.host ?? "127.0.0.1";
   const optionsTimeout = options.optionsTimeout ?? 3000;
-  const settings = { host, port, token, optionsTimeout, health, answers };
+  const settings = { host, port, protocol, token, optionsTimeout, health, answers, logger };
   if (protocol === "grpc" || protocol === "grpcs") {
-    return createGrpcApp({ ...settings, secure: protocol === "grpcs", streams, logger });
+    return createGrpcApp({ ...settings, protocol, streams });
   }
   // What reaches HTTP apps is loaded only where there is one.
   const { createHttpApp } = await import("./http.ts");
-  return createHttpApp({ ...settings, protocol, logger });
+  return createHttpApp({ ...settings, protocol });
 }

@@ -1,4 +1,9 @@
+import type { Logger } from "../binding.ts";
+import type { AppCondition } from "./app-condition.ts";
+import type { AppProtocol } from "./app-protocol.ts";
+import { AvailabilityLog } from "./availability-log.ts";
 import { AppHealth, type AppHealthOptions } from "./health.ts";
+import { ProtocolCheck } from "./protocol-check.ts";
 
 /** A way to the app that comes and goes. */
 export type Link = {
@@ -8,38 +13,83 @@ export type Link = {
   readonly reason: string;
   /** Calls the listener after `ready` has changed. */
   onChange(listener: () => void): () => void;
+  /** Calls the listener when the other side was reached, and did not answer as the protocol has it. */
+  onProtocolFailure(listener: () => void): () => void;
 };
 
-/** Whether the app can be given events: its link is ready and, where that is asked for, it is healthy. */
+export type AvailabilityOptions = {
+  readonly link: Link;
+  readonly protocol: AppProtocol;
+  readonly host: string;
+  readonly port: number;
+  /** Absent: health is not asked for. */
+  readonly health: AppHealthOptions | undefined;
+  /** Throws when the app is not well. */
+  readonly probe: (timeout: number) => Promise<void>;
+  readonly logger: Logger;
+};
+
+/**
+ * Whether the app can be given events: its link is ready, it speaks the protocol that it should and, where that is
+ * asked for, it is healthy. The one place that observes this: the log and the states of components follow from it.
+ */
 export class Availability {
   readonly #link: Link;
   readonly #health: AppHealth | undefined;
+  readonly #protocol: ProtocolCheck;
+  readonly #log: AvailabilityLog;
   readonly #listeners = new Set<() => void>();
-  #reason: string;
+  #kind: AppCondition["kind"];
+  #since = new Date();
 
-  constructor(
-    link: Link,
-    health: AppHealthOptions | undefined,
-    probe: (timeout: number) => Promise<void>,
-  ) {
+  constructor({ link, protocol, host, port, health, probe, logger }: AvailabilityOptions) {
     this.#link = link;
-    if (health !== undefined) this.#health = new AppHealth(health, probe, () => this.#update());
-    this.#reason = this.#currentReason();
+    const changed = (): void => this.#update();
+    this.#protocol = new ProtocolCheck({ protocol, host, port, changed });
+    if (health !== undefined) this.#health = new AppHealth(health, probe, changed);
+    this.#kind = this.condition.kind;
+    this.#log = new AvailabilityLog({
+      logger,
+      about: { at: `${host}:${port}`, protocol },
+      advice: "; does it run, and is --app-port the port that it listens on?",
+      condition: () => this.condition,
+    });
+    link.onProtocolFailure(() => this.suspect());
     link.onChange(() => {
       if (link.ready) this.#health?.start();
       else this.#health?.stop();
+      if (link.ready) this.#protocol.recheck();
       this.#update();
     });
     if (link.ready) this.#health?.start();
+    this.#log.changed();
   }
 
   /** Empty while the app is available. */
   get reason(): string {
-    return this.#reason === "" ? "" : this.#currentReason();
+    return this.available ? "" : this.condition.reason;
   }
 
   get available(): boolean {
-    return this.#reason === "";
+    return this.#kind === "ready";
+  }
+
+  /** Since when it is as it is. */
+  get since(): Date {
+    return this.#since;
+  }
+
+  get condition(): AppCondition {
+    if (this.#protocol.reason !== "")
+      return { kind: "wrong protocol", reason: this.#protocol.reason };
+    if (!this.#link.ready) return { kind: "absent", reason: this.#link.reason };
+    const unwell = this.#health?.reason ?? "";
+    return unwell === "" ? { kind: "ready", reason: "" } : { kind: "unhealthy", reason: unwell };
+  }
+
+  /** An answer of the app looks like another protocol's. */
+  suspect(): void {
+    this.#protocol.suspect();
   }
 
   /** Calls the listener whenever {@link available} changes; the returned function ends that. */
@@ -50,17 +100,18 @@ export class Availability {
 
   close(): void {
     this.#health?.stop();
+    this.#protocol.close();
+    this.#log.close();
     this.#listeners.clear();
   }
 
-  #currentReason(): string {
-    return this.#link.ready ? (this.#health?.reason ?? "") : this.#link.reason;
-  }
-
   #update(): void {
-    const before = this.available;
-    this.#reason = this.#currentReason();
-    if (before === this.available) return;
+    const before = this.#kind;
+    this.#kind = this.condition.kind;
+    if (before === this.#kind) return;
+    this.#since = new Date();
+    this.#log.changed();
+    if ((before === "ready") === this.available) return;
     for (const listener of this.#listeners) listener();
   }
 }

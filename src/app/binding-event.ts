@@ -1,6 +1,7 @@
 import { framePrefixBytes, writeFramePrefix } from "../grpc/frame.ts";
 import type { Delivery } from "../runtime/app.ts";
 import { eventMetadata } from "./event-metadata.ts";
+import { dataWithoutNull } from "./null-data.ts";
 import { WireWriter } from "./wire-writer.ts";
 
 /** The tags of `appcallback.proto`, and of a map's entries. */
@@ -13,7 +14,7 @@ const tag = { name: 0x0a, data: 0x12, metadata: 0x1a, key: 0x0a, value: 0x12 } a
 export function encodeBindingEventFrame(delivery: Delivery): Uint8Array {
   const writer = new WireWriter(framePrefixBytes);
   writer.text(tag.name, delivery.name);
-  if (delivery.data !== undefined) writer.bytes(tag.data, delivery.data);
+  writer.bytes(tag.data, dataWithoutNull(delivery));
   const metadata = eventMetadata(delivery);
   for (const name in metadata) {
     const entry = writer.begin(tag.metadata);

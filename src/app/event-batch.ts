@@ -7,7 +7,7 @@ import { WireWriter } from "./wire-writer.ts";
  * several times as long for it. The tags are those of `event_streams.proto` and `events.proto`.
  */
 const tag = {
-  batch: { binding: 0x0a, events: 0x12 },
+  batch: { binding: 0x0a, events: 0x12, notice: 0x1a },
   delivered: {
     ...{ delivery: 0x08, lane: 0x10, epoch: 0x18, event: 0x22, metadata: 0x2a },
     ...{ traceparent: 0x32, tracestate: 0x3a, baggage: 0x42 },
@@ -46,6 +46,13 @@ export function encodeEventBatch(events: readonly NumberedDelivery[]): Uint8Arra
   const writer = new WireWriter();
   writer.text(tag.batch.binding, first.delivery.name);
   for (const { number, delivery } of events) writeDelivered(writer, number, delivery);
+  return writer.finish();
+}
+
+/** Encodes what an app should know about its subscription. */
+export function encodeNotice(notice: string): Uint8Array {
+  const writer = new WireWriter();
+  writer.text(tag.batch.notice, notice);
   return writer.finish();
 }
 

@@ -7,7 +7,7 @@ import {
 } from "../../gen/cufflink/v1/event_streams_pb.ts";
 import type { Logger } from "../binding.ts";
 import type { Delivery, LaneReference, Outcome, Reply } from "../runtime/app.ts";
-import { countForBatch, encodeEventBatch } from "./event-batch.ts";
+import { countForBatch, encodeEventBatch, encodeNotice } from "./event-batch.ts";
 
 /** What an app does against the rules of the stream. The stream ends with it. */
 export class EventStreamError extends Error {
@@ -39,6 +39,8 @@ const largestEvent = 192 * 1024 * 1024;
  */
 export class EventStream {
   readonly #options: EventStreamOptions;
+  /** For the app's log. */
+  readonly #notices: string[] = [];
   /** Handed over, and not pulled by the transport. */
   #queue: Held[] = [];
   /** By the number of the delivery, in the order of sending. */
@@ -104,10 +106,18 @@ export class EventStream {
     });
   }
 
+  /** Tells the app something for its log. */
+  notify(notice: string): void {
+    this.#notices.push(notice);
+    this.#wake?.();
+  }
+
   /** The messages to the app, each made when it is pulled. Ends after {@link end} or {@link close}. */
   async *batches(): AsyncGenerator<Uint8Array, void, undefined> {
     while (!this.#ended) {
-      if (this.#queue.length > 0) yield this.#nextBatch();
+      const notice = this.#notices.shift();
+      if (notice !== undefined) yield encodeNotice(notice);
+      else if (this.#queue.length > 0) yield this.#nextBatch();
       else if (this.#closing) return;
       else await new Promise<void>((resolve) => (this.#wake = resolve));
     }
@@ -245,10 +255,11 @@ function outcomeOf({ outcome }: Settlement): Outcome {
   }
 }
 
-function replyOf({ data, to, parallel, storeName, states }: ReplyMessage): Reply {
+function replyOf({ data, contentType, to, parallel, storeName, states }: ReplyMessage): Reply {
   return {
     source: "grpc",
     data,
+    contentType: contentType || undefined,
     to,
     concurrency: parallel ? "parallel" : "sequential",
     storeName,

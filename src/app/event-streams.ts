@@ -2,10 +2,13 @@ import { messageOf } from "../errors.ts";
 import { Code, GrpcFailure } from "../grpc/status.ts";
 import type { Logger } from "../binding.ts";
 import type { Delivery, Intake, LaneReference, Outcome } from "../runtime/app.ts";
+import { SubscriptionCheck } from "./subscription-check.ts";
 import { EventStream, EventStreamError, type EventStreamOptions } from "./event-stream.ts";
 
 /** All event streams that lead to the app, and which of them has which lane. */
 export class EventStreams {
+  /** What the app subscribes to, by streams and otherwise. */
+  readonly subscriptions: SubscriptionCheck;
   readonly #logger: Logger;
   readonly #streams = new Set<EventStream>();
   readonly #carriers = new WeakMap<LaneReference, EventStream>();
@@ -14,6 +17,7 @@ export class EventStreams {
 
   constructor(logger: Logger) {
     this.#logger = logger;
+    this.subscriptions = new SubscriptionCheck(logger);
   }
 
   /** Makes a stream that is not part of it yet. */
@@ -26,6 +30,8 @@ export class EventStreams {
   join(stream: EventStream): void {
     this.#streams.add(stream);
     this.#logger.info({ bindings: stream.bindings ?? "all" }, "the app takes events by a stream");
+    const tell = (complaint: string): void => stream.notify(complaint);
+    this.subscriptions.subscribed(stream, stream.bindings ?? [], tell);
     this.changed();
   }
 
@@ -34,6 +40,7 @@ export class EventStreams {
     const was = this.#streams.delete(stream);
     stream.end(reason, properly);
     if (!was) return;
+    this.subscriptions.left(stream);
     this.#logger.info({ reason }, "an event stream of the app has ended");
     this.changed();
   }
@@ -53,6 +60,16 @@ export class EventStreams {
   onRoom(listener: () => void): () => void {
     this.#room.add(listener);
     return () => this.#room.delete(listener);
+  }
+
+  /** Whether an app has subscribed by a stream, to whatever. */
+  get isJoined(): boolean {
+    return this.#streams.size > 0;
+  }
+
+  /** The inputs that the apps have named. */
+  get bindings(): string[] {
+    return [...this.#streams].flatMap((stream) => stream.bindings ?? []);
   }
 
   /** Whether a stream wants the events of this input. */

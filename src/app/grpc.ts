@@ -17,13 +17,14 @@ import type { EventStreams } from "./event-streams.ts";
 import type { AppHealthOptions } from "./health.ts";
 import { OutcomeHeaders } from "./outcome-header.ts";
 import { StreamDialler } from "./stream-dialler.ts";
+import { whyUnlisted } from "./unlisted.ts";
 
 export type GrpcAppOptions = {
   readonly host: string;
   readonly port: number;
-  /** TLS, with whatever certificate the app shows: it is the app's own process, as with daprd. */
-  readonly secure: boolean;
-  /** Sent as `dapr-api-token` with each event. */
+  /** `grpcs`: TLS, with whatever certificate the app shows: it is the app's own process, as with daprd. */
+  readonly protocol: "grpc" | "grpcs";
+  /** Sent as `dapr-api-token` with each call. */
   readonly token?: string | undefined;
   /** Milliseconds for one try of `ListInputBindings`. */
   readonly optionsTimeout: number;
@@ -63,34 +64,41 @@ class GrpcApp implements App {
   readonly #listeners = new Set<() => void>();
   readonly #options: GrpcAppOptions;
   readonly #said: OutcomeHeaders;
+  /** What each call to the app carries: an app may check it for every method. */
+  readonly #token: Readonly<Record<string, string>>;
   #listing: Listing | undefined;
+  /** Whether the app implements the question. */
+  #lists = true;
+  /** What the app said last that it wants. */
+  #listed: ReadonlySet<string> = new Set();
 
   constructor(options: GrpcAppOptions) {
     this.#options = options;
     this.#said = new OutcomeHeaders(options.logger);
-    const { host, port, answers } = options;
+    this.#token = options.token ? { "dapr-api-token": options.token } : {};
+    const { host, port, protocol, health, answers, logger } = options;
     this.#client = new GrpcClient({
       host,
       port,
       answers,
-      tls: options.secure ? { verify: false } : undefined,
+      tls: protocol === "grpcs" ? { verify: false } : undefined,
     });
-    this.#availability = new Availability(
-      this.#client.connection,
-      options.health,
-      async (timeout) => {
+    this.#availability = new Availability({
+      ...{ link: this.#client.connection, host, port, protocol, health, logger },
+      probe: async (timeout) => {
         const path = `${service}HealthCheck/HealthCheck`;
-        const result = await this.#client.unary(path, empty, { timeout });
+        const result = await this.#client.unary(path, empty, { headers: this.#token, timeout });
         if (result.kind !== "ok") throw new Error(reasonOf(result));
       },
-    );
+    });
     const changed = (): void => {
       for (const listener of this.#listeners) listener();
     };
     this.#dialler = new StreamDialler({
       client: this.#client,
       streams: options.streams,
-      headers: options.token ? { "dapr-api-token": options.token } : {},
+      headers: this.#token,
+      answers,
       timeout: options.optionsTimeout,
       isHealthy: () => this.#availability.available,
       onChange: changed,
@@ -103,6 +111,10 @@ class GrpcApp implements App {
 
   get available(): boolean {
     return this.#dialler.unary && this.#availability.available;
+  }
+
+  get unavailableSince(): Date | undefined {
+    return this.#availability.available ? undefined : this.#availability.since;
   }
 
   get unavailableReason(): string {
@@ -118,7 +130,13 @@ class GrpcApp implements App {
   async wants({ name }: { name: string }, signal: AbortSignal): Promise<boolean> {
     signal.throwIfAborted();
     const names = await untilAborted(this.#names(), signal);
+    this.#listed = names;
     return names.has(name);
+  }
+
+  whyUnwanted({ name }: { name: string }): string {
+    if (!this.#lists) return "it does not implement AppCallback/ListInputBindings";
+    return whyUnlisted(name, this.#listed);
   }
 
   deliver(delivery: Delivery, signal: AbortSignal): Promise<Outcome> {
@@ -126,7 +144,7 @@ class GrpcApp implements App {
     const trace = headers["traceparent"];
     const binary = trace === undefined ? undefined : binaryTrace(trace);
     if (binary !== undefined) headers["grpc-trace-bin"] = binary;
-    if (this.#options.token) headers["dapr-api-token"] = this.#options.token;
+    Object.assign(headers, this.#token);
     const frame = encodeBindingEventFrame(delivery);
     return new Promise((resolve) => {
       this.#client.unaryFramed(onBindingEvent, frame, { headers, signal }, (result) =>
@@ -156,6 +174,7 @@ class GrpcApp implements App {
         return { kind: "refused", reason: result.reason };
       case "failed": {
         const { code, message, failure } = result;
+        if (isOfAnotherProtocol(result)) this.#availability.suspect();
         const refused = {
           kind: "refused",
           reason: reasonOf(result),
@@ -183,11 +202,26 @@ class GrpcApp implements App {
 
   async #list(): Promise<Set<string>> {
     const timeout = this.#options.optionsTimeout;
-    const result = await this.#client.unary(`${service}/ListInputBindings`, empty, { timeout });
-    if (result.kind === "failed" && result.code === Code.unimplemented) return new Set();
+    const options = { headers: this.#token, timeout };
+    const result = await this.#client.unary(`${service}/ListInputBindings`, empty, options);
+    if (isOfAnotherProtocol(result)) this.#availability.suspect();
+    else if (result.kind === "failed" && result.code === Code.unimplemented) {
+      this.#lists = false;
+      return new Set();
+    }
     if (result.kind !== "ok") throw new Error(`ListInputBindings: ${reasonOf(result)}`);
-    return new Set(fromBinary(ListInputBindingsResponseSchema, result.message).bindings);
+    this.#lists = true;
+    const { bindings } = fromBinary(ListInputBindingsResponseSchema, result.message);
+    this.#options.streams.subscriptions.subscribed(this, bindings);
+    return new Set(bindings);
   }
+}
+
+/** An answer of HTTP/2 without a gRPC status. */
+function isOfAnotherProtocol(result: UnaryResult): boolean {
+  if (result.kind !== "failed") return false;
+  const { headers, trailers } = result.failure;
+  return (headers["grpc-status"] ?? trailers["grpc-status"]) === undefined;
 }
 
 function outcomeOfMessage(message: Uint8Array): Outcome {

@@ -8,6 +8,7 @@ import { EventHeaders } from "./http-headers.ts";
 import { routeTarget } from "./http-route.ts";
 import { Http1Client } from "./http1-client.ts";
 import { createHttp2Client } from "./http2-client.ts";
+import { dataWithoutNull } from "./null-data.ts";
 import { OutcomeHeaders } from "./outcome-header.ts";
 
 export type HttpAppOptions = {
@@ -30,7 +31,6 @@ export function createHttpApp(options: HttpAppOptions): App {
   return new HttpApp(options);
 }
 
-const noBody = new Uint8Array(0);
 const longestQuote = 1024;
 
 class HttpApp implements App {
@@ -39,10 +39,12 @@ class HttpApp implements App {
   readonly #headers: EventHeaders;
   readonly #said: OutcomeHeaders;
   readonly #options: HttpAppOptions;
+  /** The status with which the app has refused an input, by its name. */
+  readonly #refusals = new Map<string, number>();
 
   constructor(options: HttpAppOptions) {
     this.#options = options;
-    const { protocol, host, port, answers } = options;
+    const { protocol, host, port, health, answers, logger } = options;
     this.#client =
       protocol === "h2c"
         ? createHttp2Client({ host, port, answers })
@@ -50,15 +52,22 @@ class HttpApp implements App {
     this.#headers = new EventHeaders(options.logger);
     this.#said = new OutcomeHeaders(options.logger);
     const target = routeTarget(options.health?.path ?? "", "healthz");
-    this.#availability = new Availability(this.#client, options.health, async (timeout) => {
-      const headers = this.#withToken({ "user-agent": "cufflink" });
-      const result = await this.#client.send({ method: "GET", target, headers }, { timeout });
-      if (!isSuccess(result)) throw new Error(reasonOf(result));
+    this.#availability = new Availability({
+      ...{ link: this.#client, host, port, protocol, health, logger },
+      probe: async (timeout) => {
+        const headers = this.#withToken({ "user-agent": "cufflink" });
+        const result = await this.#client.send({ method: "GET", target, headers }, { timeout });
+        if (!isSuccess(result)) throw new Error(reasonOf(result));
+      },
     });
   }
 
   get available(): boolean {
     return this.#availability.available;
+  }
+
+  get unavailableSince(): Date | undefined {
+    return this.#availability.available ? undefined : this.#availability.since;
   }
 
   get unavailableReason(): string {
@@ -81,19 +90,32 @@ class HttpApp implements App {
     });
     const limits = { signal, timeout: this.#options.optionsTimeout };
     const result = await this.#client.send({ method: "OPTIONS", target, headers }, limits);
-    if (result.kind === "answered" && result.status < 500) {
-      return result.status < 300 || result.status === 405;
+    // A server of HTTPS may answer a request without TLS so.
+    if (isOfGrpc(result) || (result.kind === "answered" && result.status === 400))
+      this.#availability.suspect();
+    if (result.kind === "answered" && result.status < 500 && !isOfGrpc(result)) {
+      const isWanted = result.status < 300 || result.status === 405;
+      if (isWanted) this.#refusals.delete(name);
+      else this.#refusals.set(name, result.status);
+      return isWanted;
     }
     throw new Error(`OPTIONS ${target}: ${reasonOf(result)}`);
   }
 
+  whyUnwanted(input: { name: string; route: string }): string {
+    const status = this.#refusals.get(input.name);
+    const target = routeTarget(input.route, input.name);
+    return status === undefined ? "" : `it answers OPTIONS ${target} with ${status}`;
+  }
+
   async deliver(delivery: Delivery, signal: AbortSignal): Promise<Outcome> {
-    const body = delivery.data ?? noBody;
+    const body = dataWithoutNull(delivery);
     const headers = this.#withToken(this.#headers.of(delivery));
     headers["content-type"] = "application/json";
     headers["content-length"] = String(body.length);
     const target = routeTarget(delivery.route, delivery.name);
     const result = await this.#client.send({ method: "POST", target, headers, body }, { signal });
+    if (isOfGrpc(result)) this.#availability.suspect();
     if (result.kind === "unsent") return result;
     if (!isSuccess(result)) {
       if (result.kind === "broken") return { kind: "refused", reason: result.reason };
@@ -121,11 +143,19 @@ class HttpApp implements App {
 }
 
 function isSuccess(result: HttpResult): result is HttpResult & { kind: "answered" } {
-  return result.kind === "answered" && result.status >= 200 && result.status < 300;
+  if (result.kind !== "answered" || isOfGrpc(result)) return false;
+  return result.status >= 200 && result.status < 300;
+}
+
+/** Servers of gRPC answer with status 200, whatever they say. */
+function isOfGrpc(result: HttpResult): boolean {
+  if (result.kind !== "answered") return false;
+  return String(result.headers["content-type"]).startsWith("application/grpc");
 }
 
 function reasonOf(result: HttpResult): string {
   if (result.kind !== "answered") return result.reason;
+  if (isOfGrpc(result)) return "the app answers as gRPC does";
   const text = textOf(result.body);
   return `the app answered HTTP ${result.status}${text === "" ? "" : `: ${text}`}`;
 }

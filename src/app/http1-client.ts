@@ -29,6 +29,7 @@ export class Http1Client implements HttpClient {
   readonly #options: Http1ClientOptions;
   readonly #pool: Pool;
   readonly #listeners = new Set<() => void>();
+  readonly #protocolFailures = new Set<() => void>();
   #reason: string;
   #failures = 0;
   #timer: NodeJS.Timeout | undefined;
@@ -64,6 +65,11 @@ export class Http1Client implements HttpClient {
     return () => this.#listeners.delete(listener);
   }
 
+  onProtocolFailure(listener: () => void): () => void {
+    this.#protocolFailures.add(listener);
+    return () => this.#protocolFailures.delete(listener);
+  }
+
   async send(request: HttpRequest, limits: HttpLimits): Promise<HttpResult> {
     if (!this.ready) return { kind: "unsent", reason: this.#reason };
     const exchange = new Http1Exchange(limits, this.#options.answers);
@@ -77,6 +83,9 @@ export class Http1Client implements HttpClient {
     const result = await exchange.result;
     if (exchange.connectionFailed) this.#lost(result.kind === "unsent" ? result.reason : "");
     else if (result.kind === "answered") this.#failures = 0;
+    // Whoever is not there cannot be asked what it speaks, which costs as little as this guess.
+    if (exchange.connectionFailed || exchange.broke)
+      for (const listener of this.#protocolFailures) listener();
     return result;
   }
 
@@ -130,6 +139,8 @@ class Http1Exchange implements Dispatcher.DispatchHandler {
   readonly result: Promise<HttpResult>;
   /** It ended because no connection could be made. */
   connectionFailed = false;
+  /** The connection ended before the answer did, or what came is no HTTP. */
+  broke = false;
   readonly #limits: HttpLimits;
   readonly #room: AnswerRoom;
   readonly #parts = new ByteParts();
@@ -195,6 +206,7 @@ class Http1Exchange implements Dispatcher.DispatchHandler {
       this.connectionFailed = this.#resolve !== undefined;
       this.#finish({ kind: "unsent", reason });
     } else {
+      this.broke = this.#resolve !== undefined;
       this.#finish({ kind: "broken", reason: `the connection broke: ${reason}` });
     }
   }

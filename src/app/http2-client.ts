@@ -18,6 +18,7 @@ export function createHttp2Client(options: {
       return connection.reason;
     },
     onChange: (listener) => connection.onChange(listener),
+    onProtocolFailure: (listener) => connection.onProtocolFailure(listener),
     close: () => connection.close(),
     async send({ method, target, headers, body }, limits) {
       const fields = [":method", method, ":scheme", scheme, ":authority", authority];

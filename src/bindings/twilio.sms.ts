@@ -190,7 +190,7 @@ function failure(thrown: unknown, caller: AbortSignal, limit: AbortSignal): Bind
     const late = caller.reason instanceof Error && caller.reason.name === "TimeoutError";
     return new BindingError(
       late ? "deadline_exceeded" : "cancelled",
-      `Twilio: ${late ? "the deadline passed" : "cancelled by the caller"}`,
+      `Twilio: ${late ? "context deadline exceeded" : "context canceled"}`,
       { effect: "ambiguous" },
     );
   }

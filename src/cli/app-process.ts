@@ -8,7 +8,8 @@ import { messageOf } from "../errors.ts";
 export type AppProcessOptions = {
   readonly command: string;
   readonly args: readonly string[];
-  readonly env: Readonly<Record<string, string>>;
+  /** Set for it; `undefined`: taken away. */
+  readonly env: Readonly<Record<string, string | undefined>>;
   /** Stands before each line of its output. */
   readonly prefix: string;
 };

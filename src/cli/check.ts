@@ -1,7 +1,9 @@
 import type { Command } from "commander";
+import { parseByteSize } from "../metadata/byte-size.ts";
 import type { ResourceProblem } from "../resources/problem.ts";
 import { ExitCode } from "./exit-code.ts";
 import { wantsColor, writeJson } from "./terminal.ts";
+import { UsageError } from "./usage-error.ts";
 
 /** `cufflink check`: says everything that is wrong with component YAML, without running anything. */
 export function addCheckCommand(program: Command): void {
@@ -10,6 +12,11 @@ export function addCheckCommand(program: Command): void {
     .description("check component YAML and say everything that is wrong with it")
     .argument("<paths...>", "folders or files")
     .option("--app-id <id>", "check as this app would see them; without it, whatever the scopes")
+    .option(
+      "--max-body-size <size>",
+      "what serve is started with; a component that allows more is a finding",
+      "4Mi",
+    )
     .option("--no-secrets", "do not look whether secrets are there now")
     .option("--json", "for tools")
     .addHelpText(
@@ -23,12 +30,18 @@ Examples:
 `,
     )
     .action(async (paths: string[]) => {
-      const { appId, secrets, json } = command.opts<{
+      const { appId, maxBodySize, secrets, json } = command.opts<{
         appId?: string;
+        maxBodySize: string;
         secrets: boolean;
         json?: true;
       }>();
-      const { components, problems } = await check(paths, appId, secrets);
+      const { components, problems } = await check(
+        paths,
+        appId,
+        readMaxBodySize(maxBodySize),
+        secrets,
+      );
       if (json) {
         writeJson({ components, problems });
       } else {
@@ -38,9 +51,17 @@ Examples:
     });
 }
 
+function readMaxBodySize(text: string): number {
+  const size = parseByteSize(text);
+  if (size === undefined)
+    throw new UsageError(`--max-body-size ${JSON.stringify(text)} is not a size such as "4Mi"`);
+  return size;
+}
+
 async function check(
   paths: readonly string[],
   appId: string | undefined,
+  maxBodySize: number,
   checkSecrets: boolean,
 ): Promise<{ components: number; problems: ResourceProblem[] }> {
   const { bindings } = await import("../bindings/index.ts");
@@ -50,7 +71,7 @@ async function check(
   const { componentFields: frameworkFields } =
     await import("../runtime/component/component-fields.ts");
   const loaded = await loadResources({ paths, appId, bindings, frameworkFields, checkSecrets });
-  const linted = await lint(loaded.components, bindings, { frameworkFields });
+  const linted = await lint(loaded.components, bindings, { frameworkFields, maxBodySize });
   // What cannot be read or parsed both tell.
   const told = new Set(loaded.problems.map((problem) => JSON.stringify(problem)));
   const configured = (await readConfiguration(paths)).problems.filter(

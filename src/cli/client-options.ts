@@ -2,6 +2,7 @@ import { readFile } from "node:fs/promises";
 import { buffer } from "node:stream/consumers";
 import type { Command } from "commander";
 import { messageOf } from "../errors.ts";
+import { defaultEndpoint, endpointForms, parseEndpoint } from "../grpc/endpoint.ts";
 import { parseDuration } from "../metadata/duration.ts";
 import type { RuntimeClient } from "../rpc/client.ts";
 import { UsageError } from "./usage-error.ts";
@@ -17,22 +18,41 @@ export function addClientOptions(command: Command): Command {
   );
 }
 
-/** Adds the flag that says where the runtime is, for commands that say otherwise how long they take. */
+/** Adds the flags that say where the runtime is, for commands that say otherwise how long they take. */
 export function addAddressOption(command: Command): Command {
-  return command.option("--address <host:port>", "a port of the running runtime", defaultAddress());
+  return command
+    .option(
+      "--address <address>",
+      `a port or socket of the running runtime: ${endpointForms}`,
+      defaultEndpoint(process.env),
+    )
+    .option("--ca <file>", "speak TLS, and trust the certificates of this authority (PEM)")
+    .option("--insecure", "speak TLS, and trust whatever certificate the runtime shows");
 }
 
 /** The client that these flags ask for. Throws a {@link UsageError}. */
 export async function createClientFor(command: Command): Promise<RuntimeClient> {
-  const { address, timeout = usualTimeout } = command.opts<{ address: string; timeout?: string }>();
-  const url = /^https?:\/\//.test(address) ? address : `http://${address}`;
-  if (!URL.canParse(url)) {
-    throw new UsageError(`--address ${JSON.stringify(address)} is not host:port`);
+  const {
+    address,
+    timeout = usualTimeout,
+    ca,
+    insecure,
+  } = command.opts<{ address: string; timeout?: string; ca?: string; insecure?: true }>();
+  if (ca !== undefined && insecure) {
+    throw new UsageError("--ca and --insecure contradict each other; say one of them");
+  }
+  const endpoint = parseEndpoint(address, ca !== undefined || insecure);
+  if (endpoint === undefined) {
+    const isSaid = command.getOptionValueSource("address") === "cli";
+    const what = isSaid ? "--address" : "the environment's DAPR_GRPC_ENDPOINT or DAPR_GRPC_PORT:";
+    throw new UsageError(`${what} ${JSON.stringify(address)} is not ${endpointForms}`);
   }
   const milliseconds = readDuration("--timeout", timeout);
   const { RuntimeClient } = await import("../rpc/client.ts");
   return new RuntimeClient({
-    url,
+    endpoint,
+    ca: ca === undefined ? undefined : await readAuthority(ca),
+    insecure,
     token: process.env["DAPR_API_TOKEN"] || undefined,
     timeout: milliseconds,
   });
@@ -75,6 +95,10 @@ export function collectPair(text: string, before: readonly [string, string][]): 
   return [...before, [text.slice(0, at), text.slice(at + 1)]];
 }
 
-function defaultAddress(): string {
-  return `127.0.0.1:${process.env["DAPR_GRPC_PORT"] || "50001"}`;
+async function readAuthority(file: string): Promise<string> {
+  try {
+    return await readFile(file, "utf8");
+  } catch (error) {
+    throw new UsageError(`--ca cannot be read: ${messageOf(error)}`);
+  }
 }

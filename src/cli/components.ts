@@ -1,5 +1,6 @@
 import type { Command } from "commander";
 import type { ListedComponent } from "../rpc/listed-component.ts";
+import { noComponent } from "../runtime/find-component.ts";
 import { addClientOptions, createClientFor } from "./client-options.ts";
 import {
   addDrainCommand,
@@ -10,7 +11,7 @@ import {
 } from "./component-changes.ts";
 import { componentText } from "./component-text.ts";
 import { ExitCode } from "./exit-code.ts";
-import { formatTable, paragraph, writeJson } from "./terminal.ts";
+import { formatTable, paragraph, plain, writeJson } from "./terminal.ts";
 
 /** `cufflink components`: the live state of a running runtime, and what its operator changes. */
 export function addComponentsCommand(program: Command): void {
@@ -47,10 +48,11 @@ function addListCommand(components: Command): void {
     .addHelpText("after", "\nExit code 1: there is no component of that name.\n");
   addClientOptions(command).action(async (name: string | undefined) => {
     using client = await createClientFor(command);
-    const all = await client.components();
+    const { components: all, storeTrouble } = await client.overview();
     const shown = name === undefined ? all : all.filter((one) => one.name === name);
     if (command.opts<{ json?: true }>().json) writeJson(shown);
     else if (shown.length > 0) process.stdout.write(`${table(shown)}\n`);
+    if (storeTrouble !== undefined) process.stderr.write(`${plain(storeTrouble)}\n`);
     if (name !== undefined && shown.length === 0) throw unknown(name, all);
   });
 }
@@ -74,8 +76,8 @@ function addShowCommand(components: Command): void {
 
 /** Says that there is none of that name, and ends so. */
 function unknown(name: string, all: readonly ListedComponent[]): ExitCode {
-  const known = all.map((one) => one.name).join(", ") || "none at all";
-  process.stderr.write(`no component is called ${JSON.stringify(name)}; there are: ${known}\n`);
+  const names = all.map((one) => one.name);
+  process.stderr.write(`cufflink: ${noComponent(name, names).message}\n`);
   return new ExitCode(1);
 }
 

@@ -3,6 +3,7 @@ import { BindingError, messageOf } from "../errors.ts";
 import { version } from "../version.ts";
 import { addCommands } from "./commands.ts";
 import { ExitCode } from "./exit-code.ts";
+import { withNearSuggestion } from "./near-suggestion.ts";
 import { addServeOptions, readServeOptions } from "./serve-options.ts";
 import { UsageError } from "./usage-error.ts";
 
@@ -47,6 +48,7 @@ export function createProgram(setExitCode: (code: number) => void): Command {
     )
     .version(version)
     .exitOverride()
+    .configureOutput({ outputError: (text, write) => write(withNearSuggestion(text)) })
     .configureHelp({ showGlobalOptions: false });
   const serveCommand = program
     .command("serve", { isDefault: false })
@@ -58,8 +60,8 @@ export function createProgram(setExitCode: (code: number) => void): Command {
   addServeOptions(serveCommand).action(async () => {
     const options = readServeOptions(serveCommand);
     const { serve } = await import("./serve.ts");
-    const { untilSignalled } = await import("./process-signals.ts");
-    setExitCode(await untilSignalled(await serve(options)));
+    const { serveUntilSignalled } = await import("./process-signals.ts");
+    setExitCode(await serveUntilSignalled(() => serve(options)));
   });
   addCommands(program, setExitCode);
   return program;

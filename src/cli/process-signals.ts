@@ -1,37 +1,74 @@
 import { closeSync, openSync } from "node:fs";
+import { constants } from "node:os";
 import { messageOf } from "../errors.ts";
+import { exitNow } from "./exit-now.ts";
 import type { Served } from "./serve.ts";
 
 /** The exit code after an exception that belongs to no component. */
 const stray = 70;
-/** How long a closed process may take to go by itself, in milliseconds: a driver may keep a handle open. */
-const lingering = 1000;
 /** npm passes on the signal that the terminal has sent already: within this many milliseconds it is the same one. */
 const echo = 250;
 
 /**
- * Ends on SIGINT and SIGTERM (a second one: at once), reloads on SIGHUP, lets a driver's stray exception rebuild its
- * component, and resolves to the exit code.
+ * All that the system or a person may send so that a process ends, and that a process can take: by itself each but
+ * SIGINT and SIGTERM would end it without the app having finished. SIGPROF is left to Node's profiler.
  */
-export async function untilSignalled(served: Served): Promise<number> {
+const endSignals: readonly NodeJS.Signals[] = [
+  ...(["SIGINT", "SIGTERM", "SIGQUIT", "SIGBREAK", "SIGPWR", "SIGXCPU"] as const),
+  ...(["SIGALRM", "SIGVTALRM", "SIGIO", "SIGSTKFLT"] as const),
+];
+/** Without a meaning here. By themselves the one would open Node's inspector, the other end the process. */
+const idleSignals = ["SIGUSR1", "SIGUSR2"] as const;
+
+/**
+ * Serves until it is shut down, and resolves to the exit code. SIGINT, SIGTERM and their like shut it down, a second
+ * one ends the process at once, SIGHUP reloads, and a driver's stray exception rebuilds its component.
+ */
+export async function serveUntilSignalled(start: () => Promise<Served>): Promise<number> {
+  const running: { served?: Served } = {};
   let last = Number.NEGATIVE_INFINITY;
-  const onSignal = (signal: NodeJS.Signals): void => {
+  let ends = 0;
+  const onEnd = (signal: NodeJS.Signals, why: string = signal): void => {
     const now = performance.now();
     if (now - last < echo) return;
     last = now;
-    served.end(signal);
+    ends++;
+    running.served?.end(why);
+    // Before anything runs there is nothing to shut down.
+    if (running.served === undefined) exitNow(128 + constants.signals[signal]);
+    if (ends > 1) exitNow(1);
   };
-  for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, onSignal);
+  for (const signal of endSignals)
+    if (signal in constants.signals) process.on(signal, () => onEnd(signal));
+  for (const signal of idleSignals) {
+    process.on(signal, () =>
+      running.served?.logger.warn({ signal }, "this signal has no meaning here"),
+    );
+  }
   const ofTerminal = hasTerminal();
   process.on("SIGHUP", () => {
-    if (ofTerminal && !hasTerminal()) return served.end("the terminal was closed");
-    served.logger.info({}, "SIGHUP: reading the resources again");
-    void served.reload().then(
-      ({ revision, outcome }) => served.logger.info({ revision, outcome }, "resources were read"),
-      (error: unknown) =>
-        served.logger.error({ reason: messageOf(error) }, "the resources could not be read"),
-    );
+    if (ofTerminal && !hasTerminal()) return onEnd("SIGHUP", "the terminal was closed");
+    if (running.served !== undefined) readAgain(running.served);
   });
+  const served = (running.served = await start());
+  handleStrays(served);
+  const code = await served.ended;
+  // A shutdown that failed may have left something behind that Node's own exit would wait for.
+  if (code !== 0) process.once("exit", () => exitNow(code));
+  return code;
+}
+
+function readAgain(served: Served): void {
+  const { logger } = served;
+  logger.info({}, "SIGHUP: reading the resources again");
+  void served.reload().then(
+    ({ revision, outcome }) => logger.info({ revision, outcome }, "resources were read"),
+    (error: unknown) =>
+      logger.error({ reason: messageOf(error) }, "the resources could not be read"),
+  );
+}
+
+function handleStrays(served: Served): void {
   const onStray = (error: unknown): void => {
     if (served.runtime.blame(error)) return;
     const stack = error instanceof Error ? error.stack : undefined;
@@ -43,9 +80,6 @@ export async function untilSignalled(served: Served): Promise<number> {
   };
   process.on("uncaughtException", onStray);
   process.on("unhandledRejection", onStray);
-  const code = await served.ended;
-  setTimeout(() => process.exit(code), lingering).unref();
-  return code;
 }
 
 /** Whether the process has a terminal: the one that it lost sends SIGHUP too. */

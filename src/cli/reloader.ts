@@ -18,6 +18,8 @@ export type ReloaderOptions = {
   /** The files of Dapr's Configuration. */
   readonly configPaths: readonly string[];
   readonly bindings: readonly AnyBinding[];
+  /** The server's `--max-body-size` in bytes, which components are compared with. */
+  readonly maxBodySize: number;
   readonly apply: Runtime["apply"];
   readonly logger: RuntimeLogger;
   /** Called before the components are applied, with all that was read, where its Resiliency is another one. */
@@ -95,7 +97,7 @@ export class Reloader {
   }
 
   async #read(): Promise<{ applied: Promise<ReloadResult> }> {
-    const { appId, resourcesPaths, configPaths, bindings, apply } = this.#options;
+    const { appId, resourcesPaths, configPaths, bindings, maxBodySize, apply } = this.#options;
     const config = await readConfiguration(configPaths);
     // Half a configuration might allow what it forbids.
     if (!config.broken) this.#configuration = config.configuration;
@@ -110,7 +112,9 @@ export class Reloader {
     const isNew = resources.secretFiles.some((file) => !this.#secretFiles.includes(file));
     this.#secretFiles = resources.secretFiles;
     if (this.#watching && isNew) this.#watcher.pathsChanged();
-    const linted = await lint(resources.components, bindings, { frameworkFields: componentFields });
+    const linted = await lint(resources.components, bindings, {
+      ...{ frameworkFields: componentFields, maxBodySize },
+    });
     const problems = [...config.problems, ...resources.problems, ...linted];
     this.#tell(problems);
     const policies = await this.#loadPolicies(resources);

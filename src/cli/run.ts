@@ -1,5 +1,6 @@
 import { styleText } from "node:util";
 import type { Command } from "commander";
+import { environmentOf } from "./app-environment.ts";
 import { addServeOptions, readServeOptions, type ServeOptions } from "./serve-options.ts";
 import type { Served } from "./serve.ts";
 import { wantsColor } from "./terminal.ts";
@@ -16,8 +17,8 @@ export function addRunCommand(program: Command, setExitCode: (code: number) => v
     .addHelpText(
       "after",
       `
-The app gets APP_ID, APP_PORT, APP_PROTOCOL, DAPR_HTTP_PORT and DAPR_GRPC_PORT in its environment. Ctrl-C
-lets it finish the events it has, then ends it. When it ends by itself, so does the runtime, with its exit code.
+The app gets APP_ID, APP_PORT, APP_PROTOCOL, DAPR_HTTP_PORT and DAPR_GRPC_PORT in its environment; where no port of
+the loopback leads to the runtime in cleartext, DAPR_GRPC_ENDPOINT and DAPR_HTTP_ENDPOINT say what does. Ctrl-C lets it finish the events it has, then ends it. When it ends by itself, so does the runtime, with its exit code.
 
 Example:
   cufflink run --app-port 7001 --app-protocol grpc --resources-path ./components -- node app.ts
@@ -26,9 +27,9 @@ Example:
   addServeOptions(command).action(async (words: string[]) => {
     const options = readServeOptions(command);
     const { serve } = await import("./serve.ts");
-    const { untilSignalled } = await import("./process-signals.ts");
-    const served = await serve(options);
-    setExitCode(await untilSignalled(await withApp(served, options, words)));
+    const { serveUntilSignalled } = await import("./process-signals.ts");
+    const start = async (): Promise<Served> => withApp(await serve(options), options, words);
+    setExitCode(await serveUntilSignalled(start));
   });
 }
 
@@ -45,7 +46,7 @@ async function withApp(
   const app = new AppProcess({
     command,
     args,
-    env: environmentOf(served, options),
+    env: environmentOf(options, served),
     prefix: `${prefix} `,
   });
   let ends = 0;
@@ -58,14 +59,4 @@ async function withApp(
     if (ends === 0) end(`the app ended with exit code ${code}`, code);
   });
   return { ...served, end, ended: served.ended.then((code) => app.stop().then(() => code)) };
-}
-
-function environmentOf(served: Served, options: ServeOptions): Record<string, string> {
-  return {
-    APP_ID: options.appId,
-    APP_PROTOCOL: options.appProtocol,
-    ...(options.appPort === undefined ? {} : { APP_PORT: String(options.appPort) }),
-    DAPR_HTTP_PORT: String(served.httpPort),
-    DAPR_GRPC_PORT: String(served.grpcPort),
-  };
 }

@@ -1,5 +1,5 @@
 import type { Command } from "commander";
-import { appProtocols, type AppProtocol } from "../app/app.ts";
+import { appProtocols, type AppProtocol } from "../app/app-protocol.ts";
 import { defaultMemoryBudget } from "../memory-budget.ts";
 import { parseByteSize } from "../metadata/byte-size.ts";
 import { parseDuration } from "../metadata/duration.ts";
@@ -42,6 +42,10 @@ export type ServeOptions = {
   /** How long durable records are kept, and how many. */
   readonly retention: Retention;
   readonly maxBodySize: number;
+  /** The origins whose web pages may call. */
+  readonly allowOrigins: readonly string[];
+  /** The names beside `localhost` that requests on loopback may be for. */
+  readonly allowedHosts: readonly string[];
   /** Of the app's answers to events. */
   readonly appMaxAnswerSize: number;
   /** The most bytes of what others send that are held, in all. */
@@ -52,6 +56,8 @@ export type ServeOptions = {
   readonly blockShutdown: number;
   readonly tlsCert: string | undefined;
   readonly tlsKey: string | undefined;
+  /** A file with the passphrase of that key. */
+  readonly tlsKeyPassphraseFile: string | undefined;
   /** Flags given that belong to other building blocks. */
   readonly ignored: readonly string[];
 };
@@ -72,7 +78,6 @@ const otherFlags: readonly { name: string; value: boolean }[] = [
     "dapr-internal-grpc-listen-address",
     "actors-service",
     "reminders-service",
-    "allowed-origins",
     "read-buffer-size",
     "dapr-http-read-buffer-size",
     "max-request-size",
@@ -154,6 +159,18 @@ export function addServeOptions(command: Command): Command {
     .option("--history-max-count <n>", "the most records of history that are kept", "100000")
     .option("--max-body-size <size>", "the largest request", "4Mi")
     .option(
+      "--allow-origin <origin>",
+      "whose web pages may call, as https://shop.example; * for all; may be repeated",
+      collect,
+      [],
+    )
+    .option("--allowed-origins <origins>", "daprd's name of it, separated by commas")
+    .option(
+      "--allowed-hosts <hosts>",
+      "names of this machine beside localhost, separated by commas; * for any",
+      "",
+    )
+    .option(
       "--app-max-answer-size <size>",
       "the largest answer of the app to an event; default --max-body-size",
     )
@@ -163,6 +180,7 @@ export function addServeOptions(command: Command): Command {
     )
     .option("--tls-cert <file>", "PEM certificate chain: both ports speak TLS")
     .option("--tls-key <file>", "PEM key of that certificate")
+    .option("--tls-key-passphrase-file <file>", "a file with the passphrase of that key")
     .option("--log-level <level>", "debug, info, warn, error or fatal", "info")
     .option("--log-as-json [bool]", "log lines for machines")
     .option("--mode <mode>", "standalone", "standalone")
@@ -241,8 +259,20 @@ export function readServeOptions(command: Command): ServeOptions {
   const paths = [flags["resourcesPath"], flags["componentsPath"]].flatMap((one) =>
     Array.isArray(one) ? one : [],
   );
+  const origins = Array.isArray(flags["allowOrigin"]) ? flags["allowOrigin"] : [];
+  for (const origin of origins) {
+    if (isOrigin(origin)) continue;
+    problems.push(
+      `--allow-origin ${JSON.stringify(origin)} is not an origin such as "https://shop.example", nor *`,
+    );
+  }
+  // daprd's default allows all, and only meant what a page may see.
+  const daprs = list(text("allowedOrigins")).filter((origin) => origin !== "*");
   if ((optional("tlsCert") === undefined) !== (optional("tlsKey") === undefined)) {
     problems.push("--tls-cert and --tls-key go together");
+  }
+  if (optional("tlsKeyPassphraseFile") !== undefined && optional("tlsKey") === undefined) {
+    problems.push("--tls-key-passphrase-file is for the key of --tls-key");
   }
   const size = (name: string): number =>
     check(parseByteSize(text(name)), name, 'is not a size such as "4Mi"', 0);
@@ -312,6 +342,8 @@ export function readServeOptions(command: Command): ServeOptions {
     maxBodySize,
     appMaxAnswerSize,
     memoryBudget,
+    allowOrigins: [...origins, ...daprs],
+    allowedHosts: list(text("allowedHosts")),
     logLevel: check(
       levels[text("logLevel").toLowerCase()],
       "logLevel",
@@ -323,6 +355,7 @@ export function readServeOptions(command: Command): ServeOptions {
     blockShutdown: time("daprBlockShutdownDuration", 1000),
     tlsCert: optional("tlsCert"),
     tlsKey: optional("tlsKey"),
+    tlsKeyPassphraseFile: optional("tlsKeyPassphraseFile"),
     ignored: otherFlags
       .filter(({ name }) => command.getOptionValueSource(camelCase(name)) === "cli")
       .map(({ name }) => `--${name}`),
@@ -332,10 +365,20 @@ export function readServeOptions(command: Command): ServeOptions {
 }
 
 function hosts(text: string): string[] {
+  return list(text).map((host) => host.replace(/^\[(.*)\]$/, "$1"));
+}
+
+function list(text: string): string[] {
   return text
     .split(",")
-    .map((host) => host.trim().replace(/^\[(.*)\]$/, "$1"))
-    .filter((host) => host !== "");
+    .map((one) => one.trim())
+    .filter((one) => one !== "");
+}
+
+/** As a browser writes it: without a path, not even a slash. `null` stands for pages without an origin. */
+function isOrigin(text: string): boolean {
+  if (text === "*" || text === "null") return true;
+  return URL.parse(text)?.host !== "" && /^[a-z][a-z0-9+.-]*:\/\/[^/?#@]+$/i.test(text);
 }
 
 function collect(value: string, before: string[]): string[] {

@@ -1,9 +1,10 @@
-import { mkdir, readFile } from "node:fs/promises";
-import { join } from "node:path";
+import { mkdir } from "node:fs/promises";
 import { createApp } from "../app/app.ts";
 import type { CombinedApp } from "../app/combined-app.ts";
 import { bindings } from "../bindings/index.ts";
 import { formatDuration } from "../metadata/duration.ts";
+import { releaseBlocks } from "../byte-parts.ts";
+import { collectWhenQuiet } from "../garbage.ts";
 import { MemoryBudget } from "../memory-budget.ts";
 import { compilePolicies } from "../policy/policies.ts";
 import { RuntimeDescription } from "../rpc/description.ts";
@@ -11,6 +12,7 @@ import type { ReloadResult } from "../runtime/component/reload.ts";
 import { DeadLetterManager } from "../runtime/records/dead-letters.ts";
 import { createRuntime, type Runtime } from "../runtime/runtime.ts";
 import type { RuntimeLogger } from "../runtime/runtime-logger.ts";
+import { CallerGate } from "../server/caller-gate.ts";
 import { createHttpEndpoints } from "../server/http-endpoints.ts";
 import { bind, type Address } from "../server/listener.ts";
 import { createServer, type CufflinkServer, type ServerOptions } from "../server/server.ts";
@@ -20,9 +22,11 @@ import { stateFolder } from "../store/state-folder.ts";
 import { createLogger } from "../telemetry/logger.ts";
 import { Metrics } from "../telemetry/metrics.ts";
 import { version } from "../version.ts";
+import { socketOf } from "./app-environment.ts";
 import { shutDown } from "./shutdown.ts";
 import { Reloader } from "./reloader.ts";
 import type { ServeOptions } from "./serve-options.ts";
+import type { ServerCertificate } from "./server-certificate.ts";
 
 /** A serving process, from the first listener to its end. */
 export type Served = {
@@ -59,7 +63,7 @@ export async function serve(options: ServeOptions): Promise<Served> {
 
   const reloader = await Reloader.create({
     ...{ appId: options.appId, resourcesPaths: options.resourcesPaths, bindings, logger },
-    configPaths: options.configPaths,
+    ...{ configPaths: options.configPaths, maxBodySize: options.maxBodySize },
     async apply(components, findings) {
       const result = await runtime.apply(components, findings);
       metrics.reloaded(result);
@@ -71,7 +75,7 @@ export async function serve(options: ServeOptions): Promise<Served> {
   });
   const memory = new MemoryBudget(options.memoryBudget, {
     onRefused({ name, used, limit }, refusals) {
-      const fields = { listener: name, refusals, held: used, limit };
+      const fields = { listener: name, refusals, held: `${used}B`, limit: `${limit}B` };
       logger.warn(
         fields,
         "requests or answers refused: too many bytes are held; see --memory-budget",
@@ -98,6 +102,7 @@ export async function serve(options: ServeOptions): Promise<Served> {
     logger: logger.child({ part: "store" }),
     onExpired: (component, count) => deadLetters.expired(component, count),
   });
+  const stopCollecting = collectWhenQuiet(memory, releaseBlocks);
   const metrics = new Metrics(
     options.appId,
     () => runtime.components(),
@@ -123,14 +128,28 @@ export async function serve(options: ServeOptions): Promise<Served> {
     deadLetterRemoved: (deadLetter) => runtime.deadLetterRemoved(deadLetter),
     logger,
   });
+  const callers = {
+    allowedOrigins: options.allowOrigins,
+    // Whoever listens on a name means it.
+    allowedHosts: [...options.allowedHosts, ...options.listenAddresses],
+  };
+  const certificate = await loadCertificate(options, logger);
+  const reload = async (): Promise<ReloadResult> => {
+    await certificate?.reload();
+    return reloader.reload();
+  };
   const server = await startServer(options, runtime, app, {
     memory,
     shutdown: () => end("shutdown was asked for"),
     features: () => (reloader.configuration.hotReload ? ["HotReload"] : []),
-    operations: { operator: runtime, deadLetters, reload: () => reloader.reload() },
+    onRefused: (message) => logger.warn({}, message),
+    callers,
+    operations: { operator: runtime, deadLetters, reload },
+    tls: certificate?.material,
+    store,
   });
   const withMetrics = options.metrics && reloader.configuration.metrics !== false;
-  const metricsServer = withMetrics ? metrics.server() : undefined;
+  const metricsServer = withMetrics ? metrics.server(new CallerGate(callers)) : undefined;
   try {
     if (metricsServer)
       await bind(metricsServer, { host: options.metricsListenAddress, port: options.metricsPort });
@@ -141,6 +160,7 @@ export async function serve(options: ServeOptions): Promise<Served> {
 
   async function finish(exitCode: number): Promise<void> {
     reloader.close();
+    certificate?.close();
     const code = await shutDown(
       {
         ...{ runtime, app, server, logger, hasApp: options.appPort !== undefined },
@@ -151,6 +171,7 @@ export async function serve(options: ServeOptions): Promise<Served> {
             metricsServer?.close();
             metricsServer?.closeAllConnections();
           },
+          () => stopCollecting(),
           () => store.close(),
         ],
       },
@@ -173,20 +194,18 @@ export async function serve(options: ServeOptions): Promise<Served> {
     }
   }
 
-  // Each of the two ports has as many listeners as there are addresses; a socket has one.
-  const grpcAt = options.unixDomainSocket === undefined ? options.listenAddresses.length : 1;
-  const [httpPort = 0] = server.ports;
-  const grpcPort = server.ports[grpcAt] ?? 0;
-  const where = options.unixDomainSocket ?? options.listenAddresses.join(", ");
-  logger.info(
-    {
-      http: httpPort,
-      grpc: grpcPort,
-      on: where,
-      version,
-    },
-    `listening on ${where}; say --dapr-listen-addresses for others`,
-  );
+  const { httpPort, grpcPort } = portsOf(options, server);
+  if (options.unixDomainSocket === undefined) {
+    const on = options.listenAddresses.join(", ");
+    const facts = { http: httpPort, grpc: grpcPort, on, version };
+    logger.info(facts, `listening on ${on}; say --dapr-listen-addresses for others`);
+  } else {
+    const folder = options.unixDomainSocket;
+    const [http, grpc] = listeners.map((listener) => socketOf(folder, options.appId, listener));
+    logger.info({ http, grpc, version }, "listening on sockets");
+  }
+  void store.look();
+  void certificate?.watch((tls) => server.setTls(tls));
   void reloader.start().then(({ components }) => {
     const took = formatDuration(Math.round(performance.now() - started));
     logger.info({ components: components.length, took }, "cufflink initialized. Status: Running.");
@@ -198,8 +217,20 @@ export async function serve(options: ServeOptions): Promise<Served> {
     runtime,
     ended,
     end,
-    reload: () => reloader.reload(),
+    reload,
   };
+}
+
+async function loadCertificate(
+  { tlsCert, tlsKey, tlsKeyPassphraseFile }: ServeOptions,
+  logger: RuntimeLogger,
+): Promise<ServerCertificate | undefined> {
+  if (tlsCert === undefined || tlsKey === undefined) return undefined;
+  const { ServerCertificate } = await import("./server-certificate.ts");
+  return ServerCertificate.load(
+    { cert: tlsCert, key: tlsKey, passphrase: tlsKeyPassphraseFile },
+    logger,
+  );
 }
 
 async function startServer(
@@ -209,7 +240,10 @@ async function startServer(
   {
     features,
     ...asked
-  }: Pick<ServerOptions, "shutdown" | "operations" | "memory"> & {
+  }: Pick<
+    ServerOptions,
+    "shutdown" | "operations" | "store" | "callers" | "onRefused" | "tls" | "memory"
+  > & {
     features: () => readonly string[];
   },
 ): Promise<CufflinkServer> {
@@ -232,13 +266,6 @@ async function startServer(
       },
     },
   });
-  const tls =
-    options.tlsCert === undefined || options.tlsKey === undefined
-      ? undefined
-      : {
-          cert: await readFile(options.tlsCert, "utf8"),
-          key: await readFile(options.tlsKey, "utf8"),
-        };
   return createServer({
     runtime,
     description,
@@ -252,7 +279,6 @@ async function startServer(
         }),
     token: process.env["DAPR_API_TOKEN"],
     maxBodySize: options.maxBodySize,
-    tls,
     ...asked,
     subscribe: (messages) => app.streams.accept(messages),
   });
@@ -272,7 +298,15 @@ async function addressesOf(options: ServeOptions): Promise<Address[]> {
   }
   await mkdir(unixDomainSocket, { recursive: true });
   return listeners.map((listener) => ({
-    socket: join(unixDomainSocket, `dapr-${appId}-${listener}.socket`),
+    socket: socketOf(unixDomainSocket, appId, listener),
     listener,
   }));
+}
+
+/** The ports that listen; 0 where sockets do. */
+function portsOf({ listenAddresses, unixDomainSocket }: ServeOptions, { ports }: CufflinkServer) {
+  if (unixDomainSocket !== undefined) return { httpPort: 0, grpcPort: 0 };
+  // Each of the two ports has as many listeners as there are addresses.
+  const [httpPort = 0] = ports;
+  return { httpPort, grpcPort: ports[listenAddresses.length] ?? 0 };
 }

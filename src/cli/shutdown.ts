@@ -1,4 +1,4 @@
-import { longestTimer } from "../metadata/duration.ts";
+import { formatDuration, longestTimer } from "../metadata/duration.ts";
 import type { CombinedApp } from "../app/combined-app.ts";
 import { messageOf } from "../errors.ts";
 import type { RuntimeLogger } from "../runtime/runtime-logger.ts";
@@ -96,7 +96,7 @@ async function blocked({
   blockShutdown,
 }: ShutdownOptions): Promise<void> {
   void runtime.drain(blockShutdown + gracefulShutdown);
-  logger.info({ milliseconds: blockShutdown }, "shutdown is blocked; outputs go on");
+  logger.info({ for: formatDuration(blockShutdown) }, "shutdown is blocked; outputs go on");
   await new Promise<void>((resolve) => {
     const timer = setTimeout(done, Math.min(blockShutdown, longestTimer));
     const unsubscribe = app.onAvailability(check);

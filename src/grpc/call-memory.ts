@@ -15,14 +15,3 @@ export function headerBytes(raw: readonly string[]): number {
   for (const text of raw) bytes += text.length;
   return bytes;
 }
-
-/** A view of so much more than itself is copied before it is kept. */
-const mostBeside = 8 * 1024;
-
-/** The bytes, without what they are a corner of: what HTTP/2 reads at one time is one buffer of up to 64 KiB. */
-export function withoutRest<Bytes extends Uint8Array>(bytes: Bytes): Bytes | Buffer {
-  if (bytes.buffer.byteLength <= 2 * bytes.length + mostBeside) return bytes;
-  const own = Buffer.allocUnsafeSlow(bytes.length);
-  own.set(bytes);
-  return own;
-}

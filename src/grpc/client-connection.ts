@@ -5,6 +5,7 @@ import type { ClientHttp2Session } from "node:http2";
 import type { AnswerLimits } from "./answer-room.ts";
 import type { Call, CallOptions, Carrier } from "./client-call.ts";
 import { type Answer, ClientUnary } from "./client-unary.ts";
+import { type EndpointAddress, formatAddress } from "./endpoint.ts";
 import { http2SessionOptions, streamWindowBytes, widenWindow } from "./http2-options.ts";
 
 export type ClientTls = {
@@ -17,9 +18,7 @@ export type ClientTls = {
   readonly key?: string | Buffer | undefined;
 };
 
-export type ClientConnectionOptions = {
-  readonly host: string;
-  readonly port: number;
+export type ClientConnectionOptions = EndpointAddress & {
   /** Absent: cleartext, HTTP/2 by prior knowledge. */
   readonly tls?: ClientTls | undefined;
   /** Milliseconds for TCP, TLS and the server's SETTINGS together. Default 10,000. */
@@ -38,6 +37,7 @@ export type ClientConnectionOptions = {
 
 /** A session that lived shorter counts as a failed attempt to connect. */
 const steadyAfter = 1000;
+const tcpKeepAlive = { keepAlive: true, keepAliveInitialDelay: 30_000 };
 const refusedPauses = [10, 20, 40, 80, 160];
 
 /**
@@ -46,12 +46,15 @@ const refusedPauses = [10, 20, 40, 80, 160];
  * While it carries no calls it does not keep the process running.
  */
 export class ClientConnection implements Carrier {
-  /** `host:port`. */
+  /** What the server is asked for as: `host:port`, and `localhost` on a Unix socket. */
   readonly authority: string;
+  /** What it is called in errors: `host:port` or `unix:path`. */
+  readonly name: string;
   /** `http` or `https`. */
   readonly scheme: string;
   readonly #options: ClientConnectionOptions;
   readonly #listeners = new Set<() => void>();
+  readonly #protocolFailures = new Set<() => void>();
   /** Sessions that still carry calls, the current one among them. */
   readonly #sessions = new Map<ClientHttp2Session, net.Socket>();
   /** Calls that wait for their turn or for a connection. */
@@ -70,10 +73,10 @@ export class ClientConnection implements Carrier {
 
   constructor(options: ClientConnectionOptions) {
     this.#options = options;
-    const host = net.isIPv6(options.host) ? `[${options.host}]` : options.host;
-    this.authority = `${host}:${options.port}`;
+    this.name = formatAddress(options);
+    this.authority = "socket" in options ? "localhost" : this.name;
     this.scheme = options.tls === undefined ? "http" : "https";
-    this.#reason = `connecting to ${this.authority}`;
+    this.#reason = `connecting to ${this.name}`;
     if (options.lazy !== true) this.#connect();
   }
 
@@ -96,6 +99,15 @@ export class ClientConnection implements Carrier {
   onChange(listener: () => void): () => void {
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);
+  }
+
+  /**
+   * Calls the listener when the server was reached, and did not answer as one of HTTP/2; the returned function
+   * ends that.
+   */
+  onProtocolFailure(listener: () => void): () => void {
+    this.#protocolFailures.add(listener);
+    return () => this.#protocolFailures.delete(listener);
   }
 
   /**
@@ -212,12 +224,14 @@ export class ClientConnection implements Carrier {
   }
 
   #connect(): void {
-    const { host, port, tls: secure, connectTimeout = 10_000 } = this.#options;
+    const { tls: secure, connectTimeout = 10_000 } = this.#options;
     const startedAt = performance.now();
     let failure = "";
     let isReady = false;
+    let isReached = false;
     this.#connecting = true;
-    const socket = openSocket(host, port, secure);
+    const socket = openSocket(this.#options, secure);
+    socket.once("connect", () => (isReached = true));
     if (this.#calls === 0) socket.unref();
     const session = http2.connect(`${this.scheme}://${this.authority}`, {
       createConnection: () => socket,
@@ -255,7 +269,10 @@ export class ClientConnection implements Carrier {
       clearTimeout(timer);
       this.#sessions.delete(session);
       if (isReady) this.#lost(session, failure || "the server ended the connection", startedAt);
-      else if (!this.#closed) this.#failed(failure || "the server ended the connection");
+      else if (!this.#closed) {
+        this.#failed(failure || "the server ended the connection");
+        if (isReached) for (const listener of this.#protocolFailures) listener();
+      }
     });
   }
 
@@ -272,7 +289,7 @@ export class ClientConnection implements Carrier {
 
   #lost(session: ClientHttp2Session, reason: string, startedAt: number): void {
     if (session !== this.#session) return;
-    this.#reason = `the connection to ${this.authority} was lost: ${reason}`;
+    this.#reason = `the connection to ${this.name} was lost: ${reason}`;
     this.#leave();
     // A call that waits, or a listener, may have asked for another one.
     if (this.#closed || this.#connecting) return;
@@ -283,7 +300,7 @@ export class ClientConnection implements Carrier {
 
   #failed(reason: string): void {
     this.#connecting = false;
-    this.#reason = `cannot connect to ${this.authority}: ${reason}`;
+    this.#reason = `cannot connect to ${this.name}: ${reason}`;
     for (const call of this.#waiting) this.#refuse(call, this.#reason);
     this.#connectLater();
   }
@@ -334,11 +351,16 @@ export class ClientConnection implements Carrier {
   }
 }
 
-function openSocket(host: string, port: number, secure: ClientTls | undefined): net.Socket {
-  const options = { host, port, keepAlive: true, keepAliveInitialDelay: 30_000, noDelay: true };
-  if (secure === undefined) return net.connect(options);
+function openSocket(address: EndpointAddress, secure: ClientTls | undefined): net.Socket {
+  // On a Unix socket the certificate is expected to be that of `localhost`.
+  const host = "socket" in address ? "localhost" : address.host;
+  const where =
+    "socket" in address
+      ? { path: address.socket }
+      : { host, port: address.port, ...tcpKeepAlive, noDelay: true };
+  if (secure === undefined) return net.connect(where);
   return tls.connect({
-    ...options,
+    ...where,
     ALPNProtocols: ["h2"],
     rejectUnauthorized: secure.verify,
     ca: secure.ca,

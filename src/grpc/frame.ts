@@ -1,5 +1,5 @@
 import { constants, gunzip, gzip } from "node:zlib";
-import { Code, GrpcFailure } from "./status.ts";
+import { Code, GrpcFailure, MessageTooLarge } from "./status.ts";
 
 /** The bytes before each message: one of flags, four of length. */
 export const framePrefixBytes = 5;
@@ -40,6 +40,13 @@ export function gzipMessage(message: Uint8Array): Promise<Buffer> {
   });
 }
 
+/** Go's words for zlib's. */
+const gzipWords: Readonly<Record<string, string>> = {
+  "incorrect header check": "gzip: invalid header",
+  "incorrect data check": "gzip: invalid checksum",
+  "unexpected end of file": "unexpected EOF",
+};
+
 /** Unpacks a gzip message to at most `limit` bytes. Rejects with a `GrpcFailure`. */
 export function gunzipMessage(message: Uint8Array, limit: number): Promise<Buffer> {
   return new Promise((resolve, reject) => {
@@ -53,16 +60,13 @@ export function gunzipMessage(message: Uint8Array, limit: number): Promise<Buffe
           (error as NodeJS.ErrnoException).code === "ERR_BUFFER_TOO_LARGE"
         ) {
           reject(
-            new GrpcFailure(
-              Code.resourceExhausted,
-              `grpc: received message after decompression larger than max ${limit}`,
-            ),
+            new MessageTooLarge(`received message after decompression larger than max ${limit}`),
           );
         } else {
           reject(
             new GrpcFailure(
               Code.internal,
-              `grpc: failed to decompress the received message: ${error.message}`,
+              `grpc: failed to decompress the message: ${gzipWords[error.message] ?? error.message}`,
             ),
           );
         }

@@ -1,8 +1,6 @@
+import { ByteParts } from "../byte-parts.ts";
 import { framePrefixBytes } from "./frame.ts";
-import { Code, GrpcFailure } from "./status.ts";
-
-/** A message that spans chunks gets at first room for so many bytes, and more as they come. */
-const firstRoom = 16 * 1024;
+import { Code, GrpcFailure, MessageTooLarge } from "./status.ts";
 
 /**
  * Takes gRPC's frames out of the chunks of a stream. A message that lies in one chunk is a view of it; one
@@ -16,8 +14,7 @@ export class MessageReader {
   #compressed = false;
   /** Of the message that is being read; -1: its prefix is not whole yet. */
   #length = -1;
-  #body: Buffer | undefined;
-  #received = 0;
+  readonly #body = new ByteParts();
 
   /** `limit`: the largest message as it travels, in bytes. `take` is called with each, in order. */
   constructor(limit: number, take: (message: Uint8Array, compressed: boolean) => void) {
@@ -32,7 +29,12 @@ export class MessageReader {
 
   /** Bytes that are taken up by the message that is not whole. */
   get room(): number {
-    return this.#body?.length ?? 0;
+    return this.#body.room;
+  }
+
+  /** Forgets the message that is not whole. */
+  clear(): void {
+    this.#body.clear();
   }
 
   /** Throws a {@link GrpcFailure} for what is no frame or too long a message, and what `take` throws. */
@@ -44,11 +46,17 @@ export class MessageReader {
         // Not whole yet, or of an empty message, which was delivered.
         if (this.#length < 0) continue;
       }
-      const missing = this.#length - this.#received;
+      const missing = this.#length - this.#body.size;
       const end = Math.min(at + missing, chunk.length);
-      if (this.#received === 0 && end - at === missing) this.#deliver(chunk.subarray(at, end));
-      else this.#append(chunk, at, end);
+      const part = chunk.subarray(at, end);
       at = end;
+      if (this.#body.size === 0 && part.length === missing) {
+        this.#deliver(part);
+        continue;
+      }
+      this.#body.add(part);
+      if (part.length < missing) continue;
+      this.#deliver(this.#body.whole());
     }
   }
 
@@ -70,41 +78,19 @@ export class MessageReader {
     }
     if (flags > 1)
       throw new GrpcFailure(Code.internal, `a message has unknown flags, ${String(flags)}`);
-    if (length > this.#limit) throw tooLarge(length, this.#limit);
+    if (length > this.#limit)
+      throw new MessageTooLarge(`received message larger than max (${length} vs. ${this.#limit})`);
     this.#prefixLength = framePrefixBytes;
     this.#compressed = flags === 1;
     this.#length = length;
-    this.#received = 0;
     // An empty message has no bytes to wait for.
     if (length === 0) this.#deliver(chunk.subarray(at, at));
     return at;
   }
 
-  #append(chunk: Buffer, from: number, to: number): void {
-    const received = this.#received + to - from;
-    let body = this.#body;
-    if (body === undefined || received > body.length) {
-      const room = Math.max(received, firstRoom, (body?.length ?? 0) * 2);
-      const grown = Buffer.allocUnsafeSlow(Math.min(room, this.#length));
-      body?.copy(grown, 0, 0, this.#received);
-      this.#body = body = grown;
-    }
-    chunk.copy(body, this.#received, from, to);
-    this.#received = received;
-    if (received === this.#length) this.#deliver(body);
-  }
-
   #deliver(message: Buffer): void {
     this.#prefixLength = 0;
     this.#length = -1;
-    this.#received = 0;
-    this.#body = undefined;
     this.#take(message, this.#compressed);
   }
-}
-
-/** A message over the limit, in grpc-go's words. */
-function tooLarge(length: number, limit: number): GrpcFailure {
-  const text = `grpc: received message larger than max (${length} vs. ${limit})`;
-  return new GrpcFailure(Code.resourceExhausted, text);
 }

@@ -1,4 +1,4 @@
-import { withoutRest } from "./call-memory.ts";
+import { withoutRest } from "../byte-parts.ts";
 
 type Waiter = {
   readonly resolve: (result: IteratorResult<Uint8Array, undefined>) => void;

@@ -8,6 +8,7 @@ import {
   encodeBinaryHeader,
   encodeGrpcMessage,
   GrpcFailure,
+  MessageTooLarge,
   type ResponseHeaders,
 } from "./status.ts";
 import { longestTimer, parseGrpcTimeout } from "./timeout.ts";
@@ -19,6 +20,8 @@ export type ServerCallOptions = {
   readonly maxMessageSize: number;
   /** The largest answer, where that is another. Default: `maxMessageSize`. */
   readonly maxAnswerSize?: number | undefined;
+  /** The flag by which a person sets the limits, named in the errors. */
+  readonly limitFlag?: string | undefined;
   /** Answers of at least so many bytes are compressed for callers that accept gzip. Default: none is. */
   readonly compressMinBytes?: number | undefined;
   /** Called first; throws a {@link GrpcFailure} to refuse the call. */
@@ -147,7 +150,7 @@ export abstract class ServerCall implements CallContext, WatchedCall {
   /** Unpacks a compressed message. */
   protected async unpack(message: Uint8Array): Promise<Uint8Array> {
     if (this.headers["grpc-encoding"] !== "gzip") {
-      const text = "a message is compressed, yet no grpc-encoding says how";
+      const text = "grpc: compressed flag set with identity or empty encoding";
       throw new GrpcFailure(Code.internal, text);
     }
     return whenUnpacking(() => gunzipMessage(message, this.options.maxMessageSize));
@@ -172,7 +175,7 @@ export abstract class ServerCall implements CallContext, WatchedCall {
   #checkEncoding(): void {
     const encoding = this.headers["grpc-encoding"];
     if (encoding === undefined || encoding === "identity" || encoding === "gzip") return;
-    const text = `grpc: unknown compression ${String(encoding)}`;
+    const text = `grpc: Decompressor is not installed for grpc-encoding ${JSON.stringify(encoding)}`;
     const metadata = { "grpc-accept-encoding": "identity,gzip" };
     throw new GrpcFailure(Code.unimplemented, text, undefined, metadata);
   }
@@ -181,8 +184,9 @@ export abstract class ServerCall implements CallContext, WatchedCall {
   protected checkAnswer(message: Uint8Array): void {
     const { maxMessageSize, maxAnswerSize: limit = maxMessageSize } = this.options;
     if (message.length <= limit) return;
-    const text = `grpc: trying to send message larger than max (${message.length} vs. ${limit})`;
-    throw new GrpcFailure(Code.resourceExhausted, text);
+    throw new MessageTooLarge(
+      `trying to send message larger than max (${message.length} vs. ${limit})`,
+    );
   }
 
   /** Sends the headers, once. Throws when they are no headers. */
@@ -215,7 +219,7 @@ export abstract class ServerCall implements CallContext, WatchedCall {
   /** Ends the call with the status of what was thrown. Nothing happens when it is over. */
   protected fail(thrown: unknown): void {
     if (this.over) return;
-    const failure = toGrpcFailure(thrown);
+    const failure = this.#namingLimitFlag(toGrpcFailure(thrown));
     this.finish(failure);
     this.abandon(failure);
     if (isGone(this.stream)) return;
@@ -227,6 +231,12 @@ export abstract class ServerCall implements CallContext, WatchedCall {
       this.#headers = undefined;
       this.#sendFailure(status);
     }
+  }
+
+  #namingLimitFlag(failure: GrpcFailure): GrpcFailure {
+    const { limitFlag } = this.options;
+    if (limitFlag === undefined || !(failure instanceof MessageTooLarge)) return failure;
+    return new GrpcFailure(failure.code, `${failure.message}; see ${limitFlag}`);
   }
 
   #sendFailure(trailers: ResponseHeaders): void {

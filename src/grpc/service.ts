@@ -164,10 +164,12 @@ function map<From, To>(
 function decode<Input extends DescMessage>(input: Input, bytes: Uint8Array): MessageShape<Input> {
   try {
     return fromBinary(input, bytes);
-  } catch {
-    throw new GrpcFailure(
-      Code.internal,
-      "grpc: error unmarshalling request: proto: cannot parse invalid wire-format data",
-    );
+  } catch (error) {
+    // The decoder of texts throws this one, the reader of messages others.
+    const why =
+      error instanceof TypeError
+        ? "string field contains invalid UTF-8"
+        : "proto: cannot parse invalid wire-format data";
+    throw new GrpcFailure(Code.internal, `grpc: error unmarshalling request: ${why}`);
   }
 }

@@ -67,6 +67,13 @@ export class GrpcFailure extends Error {
   }
 }
 
+/** A message over a limit, in grpc-go's words. */
+export class MessageTooLarge extends GrpcFailure {
+  constructor(text: string) {
+    super(Code.resourceExhausted, `grpc: ${text}`);
+  }
+}
+
 /** Writes a message for the `grpc-message` header: UTF-8, percent-encoded outside printable ASCII. */
 export function encodeGrpcMessage(message: string): string {
   if (!/[^ -$&-~]/.test(message)) return message;

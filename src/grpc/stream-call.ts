@@ -50,6 +50,7 @@ export class StreamCall extends ServerCall {
   }
 
   protected override abandon(failure: GrpcFailure): void {
+    this.#reader.clear();
     this.#requests.fail(failure);
     void this.#leave();
   }

@@ -33,6 +33,8 @@ import { longestTimer } from "./timeout.ts";
 export type GrpcTransportOptions = {
   /** `http://127.0.0.1:50001`; a path in it stands before each method's. */
   readonly baseUrl: string;
+  /** The path of the Unix socket on which the server listens, whatever `baseUrl` names. */
+  readonly socket?: string | undefined;
   /** As with Connect: the last one is the innermost. */
   readonly interceptors?: readonly Interceptor[];
   /** Milliseconds, for calls that say none. Default: none. */
@@ -69,9 +71,13 @@ class NativeGrpcTransport implements GrpcTransport {
     const { protocol, hostname, port, pathname } = new URL(options.baseUrl);
     const secure = protocol === "https:";
     this.#prefix = pathname.replace(/\/+$/, "");
-    this.#client = new GrpcClient({
+    const { socket } = options;
+    const tcp = {
       host: hostname.replace(/^\[|\]$/g, ""),
       port: port === "" ? (secure ? 443 : 80) : Number(port),
+    };
+    this.#client = new GrpcClient({
+      ...(socket === undefined ? tcp : { socket }),
       tls: secure ? (options.tls ?? { verify: true }) : undefined,
       lazy: true,
       ...(options.readMaxBytes !== undefined && { answers: { maxBytes: options.readMaxBytes } }),

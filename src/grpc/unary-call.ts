@@ -1,4 +1,4 @@
-import { withoutRest } from "./call-memory.ts";
+import { withoutRest } from "../byte-parts.ts";
 import { encodeFrame, framePrefixBytes, gzipMessage } from "./frame.ts";
 import { MessageReader } from "./message-reader.ts";
 import type { UnaryMethod } from "./method.ts";
@@ -25,6 +25,7 @@ export class UnaryCall extends ServerCall {
   }
 
   protected override abandon(): void {
+    this.#reader?.clear();
     this.#first = this.#reader = this.#message = undefined;
   }
 

@@ -35,3 +35,13 @@ export function parseByteSize(text: string): number | undefined {
   if (!Number.isSafeInteger(value)) return undefined;
   return match[1] === "-" && value !== 0 ? -value : value;
 }
+
+/** A number of bytes in the largest unit of powers of two in which it is whole: `4Mi`, `1536`. */
+export function formatByteSize(bytes: number): string {
+  let [value, unit] = [bytes, ""];
+  for (const larger of ["Ki", "Mi", "Gi", "Ti"]) {
+    if (value === 0 || value % 1024 !== 0) break;
+    [value, unit] = [value / 1024, larger];
+  }
+  return `${value}${unit}`;
+}

@@ -20,6 +20,8 @@ export type Field<Value = unknown, Present extends boolean = boolean> = {
   readonly aliases: readonly string[];
   /** Why not to use it any more, and what instead. */
   readonly deprecated: string | undefined;
+  /** Set: the value is a size in bytes of what also has to fit into a request or a gRPC answer of the server. */
+  readonly within: "request" | "answer" | undefined;
   /** The allowed texts, where they are a closed list. */
   readonly allowed: readonly string[] | undefined;
   /** Reads the text. Never throws. */
@@ -62,6 +64,7 @@ export type FieldOptions = {
   direction?: "input" | "output";
   aliases?: readonly string[];
   deprecated?: string;
+  within?: "request" | "answer";
 };
 
 type PresentIf<O> = O extends { required: true } | { default: string } ? true : false;
@@ -171,6 +174,7 @@ function declare<Value, const O extends FieldOptions>(
     direction: options.direction,
     aliases: options.aliases ?? [],
     deprecated: options.deprecated,
+    within: options.within,
     allowed: undefined,
     parse,
   };

@@ -1,5 +1,6 @@
-import { closest } from "./suggest.ts";
+import { formatByteSize } from "./byte-size.ts";
 import type { Field, Fields, Values } from "./fields.ts";
+import { closest } from "./suggest.ts";
 
 /** Something about one property that a person should know. */
 export type Problem = {
@@ -32,6 +33,8 @@ export type ParseOptions = {
   exactCase?: boolean;
   /** Properties, as written, whose text is never quoted, whatever their field: it came from a secret store. */
   unquoted?: ReadonlySet<string>;
+  /** The most bytes that a request or a gRPC answer of the server has. Absent: nothing is compared with it. */
+  maxBodySize?: number | undefined;
 };
 
 /**
@@ -122,8 +125,19 @@ function valueOf(
     return undefined;
   }
   if (parsed.warning !== undefined) report("warning", "value", about(parsed.warning));
+  const { maxBodySize = Infinity } = options;
+  if (field.within !== undefined && typeof parsed.value === "number" && parsed.value > maxBodySize)
+    report("warning", "value", about(beyondServer[field.within](formatByteSize(maxBodySize))));
   return parsed.value;
 }
+
+/** What is wrong with a size beyond the server's own limit. */
+const beyondServer = {
+  request: (limit: string) =>
+    `is more than an app can send: the server takes requests of at most ${limit} (--max-body-size)`,
+  answer: (limit: string) =>
+    `is more than a gRPC call can answer: the server sends at most ${limit} (--max-body-size)`,
+} as const;
 
 /** The text for a message, cut where it is long. */
 function quote(text: string): string {

@@ -46,7 +46,22 @@ export function typeFinding(
 function meant(type: string, bindings: readonly AnyBinding[]): string | undefined {
   if (findBinding(bindings, `bindings.${type}`)) return `bindings.${type}`;
   const block = type.includes(".") ? closest(blockOf(type), blocks) : undefined;
-  return block === undefined ? undefined : block + type.slice(blockOf(type).length);
+  if (block === undefined) return undefined;
+  const corrected = block + type.slice(blockOf(type).length);
+  return block === "bindings" ? closestBindingType(corrected, bindings) : corrected;
+}
+
+/** The type of ours that a misspelt one most likely meant, itself if it is one. */
+export function closestBindingType(
+  type: string,
+  bindings: readonly AnyBinding[],
+): string | undefined {
+  return closest(
+    type,
+    bindings.flatMap(({ name, aliases = [] }) =>
+      [name, ...aliases].map((one) => `bindings.${one}`),
+    ),
+  );
 }
 
 function blockOf(type: string): string {

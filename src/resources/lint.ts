@@ -3,6 +3,7 @@ import type { ComponentSpec } from "../component.ts";
 import type { Fields } from "../metadata/fields.ts";
 import { closest } from "../metadata/suggest.ts";
 import type { ComponentDocument } from "./component-document.ts";
+import { closestBindingType } from "./component-type.ts";
 import { documentOf } from "./component-spec.ts";
 import type { Finding } from "./document.ts";
 import type { ResourceProblem } from "./problem.ts";
@@ -12,6 +13,8 @@ import { findBinding, revealValues, visibilityBy } from "./visibility.ts";
 export type LintOptions = {
   /** Fields that every component has, whatever its binding. */
   readonly frameworkFields: Fields;
+  /** The server's `--max-body-size` in bytes. Absent: no size is compared with it. */
+  readonly maxBodySize?: number | undefined;
 };
 
 /**
@@ -35,12 +38,7 @@ export async function lint(
     const findings =
       binding === undefined
         ? [unknownType(document, bindings)]
-        : bindingFindings(
-            document,
-            binding,
-            await resolveProperties(document, resolver),
-            options.frameworkFields,
-          );
+        : bindingFindings(document, binding, await resolveProperties(document, resolver), options);
     const exhausted = exhaustedFinding(document, components, bindings);
     if (exhausted !== undefined) findings.push(exhausted);
     findings.sort((a, b) => a.range[0] - b.range[0]);
@@ -55,26 +53,16 @@ function unknownType(
   { type, typeRange }: ComponentDocument,
   bindings: readonly AnyBinding[],
 ): Finding {
-  const known = bindings
-    .flatMap(({ name, aliases = [] }) => [name, ...aliases])
-    .map((name) => `bindings.${name}`);
   const message = `type ${JSON.stringify(type)} is not known`;
-  const suggestion = closestType(type, known);
+  const suggestion = closestBindingType(type, bindings);
   return { severity: "error", range: typeRange, message, suggestion };
-}
-
-/** The shared prefix must not make short names look alike. */
-function closestType(type: string, known: readonly string[]): string | undefined {
-  const short = (text: string): string => text.slice("bindings.".length);
-  const found = closest(short(type), known.map(short));
-  return found === undefined ? undefined : `bindings.${found}`;
 }
 
 function bindingFindings(
   document: ComponentDocument,
   binding: AnyBinding,
   properties: Properties,
-  frameworkFields: Fields,
+  { frameworkFields, maxBodySize }: LintOptions,
 ): Finding[] {
   const able = { input: binding.read !== undefined, output: binding.operations !== undefined };
   const own = binding.metadata as Fields;
@@ -85,7 +73,10 @@ function bindingFindings(
   const { direction, findings } = readDirection(document, able, properties);
   return [
     ...findings,
-    ...propertyFindings(document, own, properties, { direction, alsoKnown: Object.keys(shared) }),
+    ...propertyFindings(document, own, properties, {
+      ...{ direction, maxBodySize },
+      alsoKnown: Object.keys(shared),
+    }),
     ...propertyFindings(document, shared, properties, { direction, unknown: false }),
   ];
 }

@@ -1,7 +1,8 @@
-import { readdir, readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
+import { messageOf } from "../errors.ts";
 import { bool, string } from "../metadata/fields.ts";
 import { parseFields } from "../metadata/parse.ts";
+import { readNames, readRegularFile, statOf, UnreadableFile } from "../regular-file.ts";
 import { deniedVariable, type Environment } from "./environment.ts";
 
 /** Where secrets come from. Read anew at each call, so that a changed secret is seen. */
@@ -83,23 +84,19 @@ function environmentStore(prefix: string, environment: Environment): SecretStore
 function fileStore(path: string, separator: string, multiValued: boolean): SecretStore {
   return {
     async read(name) {
-      if ((await statOf(path)).isDirectory()) return readFromFolder(path, name);
+      const found = await statOf(path).catch((thrown: unknown) => refuse(path, thrown));
+      if (found.isDirectory()) return readFromFolder(path, name);
       return fromObject(await readObject(path), name, separator, multiValued);
     },
   };
 }
 
-async function statOf(path: string): Promise<{ isDirectory(): boolean }> {
-  try {
-    return await stat(path);
-  } catch (thrown) {
-    throw new Error(`the secrets file ${path} cannot be read (${codeOf(thrown)})`, {
-      cause: thrown,
-    });
-  }
+/** Why a file or folder of secrets cannot be read. */
+function refuse(path: string, thrown: unknown): never {
+  throw new Error(`the secrets file ${path} ${messageOf(thrown)}`, { cause: thrown });
 }
 
-/** A larger file is no collection of secrets. */
+/** A larger file is no collection of secrets, and no secret of several keys has more together. */
 const largestFile = 4 * 1024 * 1024;
 
 async function readObject(path: string): Promise<Record<string, unknown>> {
@@ -125,18 +122,14 @@ function exactNumber(_key: string, value: unknown, context?: { source?: string }
   return typeof value === "number" ? (context?.source ?? String(value)) : value;
 }
 
-async function readText(path: string): Promise<string> {
+async function readText(path: string, place = path): Promise<string> {
+  const bytes = await readRegularFile(path, { largest: largestFile, place }).catch(
+    (thrown: unknown) => refuse(path, thrown),
+  );
   try {
-    const bytes = await readFile(path);
-    if (bytes.length > largestFile)
-      throw new Error(`the secrets file ${path} is larger than 4 MiB`);
     return new TextDecoder("utf-8", { fatal: true }).decode(bytes);
   } catch (thrown) {
-    if (thrown instanceof TypeError)
-      throw new Error(`the secrets file ${path} is not UTF-8 text`, { cause: thrown });
-    const code = codeOf(thrown);
-    if (code === "error") throw thrown;
-    throw new Error(`the secrets file ${path} cannot be read (${code})`, { cause: thrown });
+    throw new Error(`the secrets file ${path} is not UTF-8 text`, { cause: thrown });
   }
 }
 
@@ -179,26 +172,30 @@ async function readFromFolder(
   if (/[/\\\0]/.test(name) || name.startsWith("..") || name === "." || name === "")
     return undefined;
   const path = join(folder, name);
-  const found = await stat(path).catch(() => undefined);
+  const found = await statOf(path, folder).catch((thrown: unknown) => {
+    if (thrown instanceof UnreadableFile && thrown.isGone) return undefined;
+    return refuse(path, thrown);
+  });
   if (found === undefined) return undefined;
-  if (!found.isDirectory()) return new Map([[name, await readSecretFile(path)]]);
+  if (!found.isDirectory()) return new Map([[name, await readSecretFile(path, folder)]]);
   const secret = new Map<string, string>();
-  for (const key of await readdir(path)) {
+  let length = 0;
+  for (const key of await readNames(path, folder).catch((thrown: unknown) =>
+    refuse(path, thrown),
+  )) {
     if (key.startsWith("..")) continue;
     const file = join(path, key);
-    if ((await stat(file).catch(() => undefined))?.isFile())
-      secret.set(key, await readSecretFile(file));
+    if (!(await statOf(file, folder).catch(() => undefined))?.isFile()) continue;
+    const text = await readSecretFile(file, folder);
+    length += text.length;
+    if (length > largestFile)
+      throw new Error(`the secrets of the folder ${path} are together larger than 4 MiB`);
+    secret.set(key, text);
   }
   return secret;
 }
 
 /** One newline at the end is the editor's, not the secret's. */
-async function readSecretFile(path: string): Promise<string> {
-  return (await readText(path)).replace(/\r?\n$/, "");
-}
-
-function codeOf(thrown: unknown): string {
-  return thrown instanceof Error && "code" in thrown && typeof thrown.code === "string"
-    ? thrown.code
-    : "error";
+async function readSecretFile(path: string, folder: string): Promise<string> {
+  return (await readText(path, folder)).replace(/\r?\n$/, "");
 }

@@ -1,8 +1,9 @@
-import { watch, type FSWatcher } from "node:fs";
-import { readdir, realpath, stat } from "node:fs/promises";
+import { watch, type BigIntStats, type FSWatcher } from "node:fs";
+import { readlink, realpath, stat } from "node:fs/promises";
 import { basename, dirname, join, resolve } from "node:path";
 import { messageOf } from "../errors.ts";
 import type { Logger } from "../binding.ts";
+import { lookAt, readNames, statOf } from "../regular-file.ts";
 
 export type WatchOptions = {
   /** What counts, at each look. It need not be there. */
@@ -169,7 +170,10 @@ async function look(paths: readonly WatchedPath[]): Promise<Look> {
   for (const { path, holds } of paths) {
     const absolute = resolve(path);
     const parent = dirname(absolute);
-    texts.set(absolute, (await visit(absolute, holds, 0, folders, addName)).join("\n"));
+    texts.set(
+      absolute,
+      (await visit({ path: absolute, holds }, absolute, 0, folders, addName)).join("\n"),
+    );
     // It may come, go, or be another one's name; so may the folder above it.
     addName(parent, basename(absolute));
     if ((await inodeOf(parent)) === undefined) addName(dirname(parent), basename(parent));
@@ -178,33 +182,50 @@ async function look(paths: readonly WatchedPath[]): Promise<Look> {
 }
 
 async function visit(
+  root: WatchedPath,
   path: string,
-  holds: WatchedPath["holds"],
   depth: number,
   folders: Map<string, Set<string> | undefined>,
   addName: (folder: string, name: string) => void,
 ): Promise<string[]> {
-  const found = await stat(path, { bigint: true }).catch(() => undefined);
+  const secrets = root.holds === "secrets";
+  const stats = (): Promise<BigIntStats> => stat(path, { bigint: true });
+  const found = await lookAt(root.path, stats).catch(() => undefined);
   if (found === undefined) return [];
   const line = `${path} ${found.dev}:${found.ino}:${found.size}:${found.mtimeNs}`;
   if (!found.isDirectory()) {
     // What a link leads to may be changed where it is.
-    const real = await realpath(path).catch(() => path);
+    const real = await lookAt(root.path, () => realpath(path)).catch(() => path);
     if (dirname(real) !== dirname(path)) addName(dirname(real), basename(real));
+    await lookAt(root.path, () => addLinks(path, addName)).catch(() => {});
     return [line];
   }
-  if (depth > (holds === "secrets" ? 1 : 0)) return [];
+  if (depth > (secrets ? 1 : 0)) return [];
   folders.set(path, undefined);
   const lines = [`${path} ${found.dev}:${found.ino}`];
-  const names = await readdir(path).catch((): string[] => []);
-  for (const name of names.sort((a, b) => (a < b ? -1 : 1))) {
-    const counts = !name.startsWith(".") && (holds === "secrets" || /\.ya?ml$/i.test(name));
-    if (counts) lines.push(...(await visit(join(path, name), holds, depth + 1, folders, addName)));
+  for (const name of await readNames(path, root.path).catch((): string[] => [])) {
+    const counts = !name.startsWith(".") && (secrets || /\.ya?ml$/i.test(name));
+    if (counts) lines.push(...(await visit(root, join(path, name), depth + 1, folders, addName)));
   }
   return lines;
 }
 
+/** A link on the way, and the folder that it leads through, may be replaced by another: Kubernetes swaps the folder. */
+async function addLinks(
+  path: string,
+  addName: (folder: string, name: string) => void,
+  left = 8,
+): Promise<void> {
+  const target = await readlink(path).catch(() => undefined);
+  if (target === undefined || left === 0) return;
+  const next = resolve(dirname(path), target);
+  const folder = dirname(next);
+  addName(folder, basename(next));
+  if (folder !== dirname(path)) addName(dirname(folder), basename(folder));
+  await addLinks(next, addName, left - 1);
+}
+
 async function inodeOf(folder: string): Promise<string | undefined> {
-  const found = await stat(folder).catch(() => undefined);
+  const found = await statOf(folder).catch(() => undefined);
   return found?.isDirectory() ? `${found.dev}:${found.ino}` : undefined;
 }

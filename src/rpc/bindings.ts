@@ -19,14 +19,20 @@ export type BindingsOptions = {
     | undefined;
 };
 
+/** What the settlements of one message may take beside a reply of the largest size. */
+const settlementBytes = 512 * 1024;
+
 /** `cufflink.v1.Bindings`: events without a port of the app's own, and many invocations at once. */
 export function bindingsService(options: BindingsOptions): Service {
-  const { subscribe } = options;
+  const { subscribe, maxBodySize } = options;
   const raw: RawMethods<typeof Bindings> =
     subscribe === undefined
       ? {}
       : {
           subscribeBindings(messages, context) {
+            // A message may have settlements of other events beside a reply.
+            const most = Math.max(maxBodySize - settlementBytes, Math.floor(maxBodySize / 2));
+            context.setHeaders({ "cufflink-max-reply-bytes": String(most) });
             context.sendHeaders();
             return subscribe(messages);
           },

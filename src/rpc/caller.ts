@@ -7,11 +7,15 @@ import {
   type Client,
 } from "@connectrpc/connect";
 import { BindingError, grpcCodes, type Reason } from "../errors.ts";
+import { type Endpoint, endpointForms, formatAddress } from "../grpc/endpoint.ts";
 import { createGrpcTransport, type GrpcTransport } from "../grpc/transport.ts";
 
 export type CallerOptions = {
-  /** `http://127.0.0.1:50001`. */
-  readonly url: string;
+  readonly endpoint: Endpoint;
+  /** PEM. The authorities that are trusted beside nobody else. Default: Node's. */
+  readonly ca?: string | undefined;
+  /** Takes whatever certificate the runtime shows. */
+  readonly insecure?: boolean | undefined;
   /** `DAPR_API_TOKEN`, when the runtime wants one. */
   readonly token: string | undefined;
   /** How long one call may take, in milliseconds. */
@@ -21,15 +25,22 @@ export type CallerOptions = {
 /** One connection to a running runtime. What its calls throw is made a `BindingError` for people. */
 export class Caller {
   readonly #transport: GrpcTransport;
-  readonly #url: string;
+  readonly #name: string;
   readonly #headers: Record<string, string> | undefined;
   readonly #timeout: number;
 
-  constructor({ url, token, timeout }: CallerOptions) {
-    this.#url = url;
+  constructor({ endpoint, ca, insecure = false, token, timeout }: CallerOptions) {
+    const { secure, prefix } = endpoint;
+    this.#name = formatAddress(endpoint);
     this.#headers = token === undefined ? undefined : { "dapr-api-token": token };
     this.#timeout = timeout;
-    this.#transport = createGrpcTransport({ baseUrl: url });
+    const socket = "socket" in endpoint ? endpoint.socket : undefined;
+    const authority = socket === undefined ? this.#name : "localhost";
+    this.#transport = createGrpcTransport({
+      baseUrl: `${secure ? "https" : "http"}://${authority}${prefix}`,
+      socket,
+      tls: { verify: !insecure, ca },
+    });
   }
 
   /** A client of one service. */
@@ -74,11 +85,10 @@ export class Caller {
     const error = ConnectError.from(thrown);
     // An answer has headers: then a runtime is there, and says itself what is not.
     if (error.code === Code.Unavailable && !error.metadata.has("content-type")) {
-      return new BindingError(
-        "unavailable",
-        `no runtime answers at ${this.#url} (${error.rawMessage}); start one, or say --address host:port of its gRPC or HTTP port`,
-        { effect: "unsent", cause: thrown },
-      );
+      return new BindingError("unavailable", unreachable(this.#name, error.rawMessage), {
+        effect: "unsent",
+        cause: thrown,
+      });
     }
     const hint =
       error.code === Code.Unauthenticated
@@ -94,3 +104,19 @@ export class Caller {
 const reasons: ReadonlyMap<number, Reason> = new Map(
   Object.entries(grpcCodes).map(([reason, code]) => [code, reason as Reason]),
 );
+
+/** What to do when nobody answers, as far as the failure tells. */
+function unreachable(name: string, failure: string): string {
+  const why = failure.replace(`cannot connect to ${name}: `, "");
+  return `no runtime answers at ${name} (${why}); ${remedyOf(why)}`;
+}
+
+function remedyOf(failure: string): string {
+  if (/certificate|altnames/i.test(failure))
+    return "say --ca FILE of the authority that its certificate is from, or --insecure to take any";
+  if (/wrong version number|packet length too long|EPROTO/i.test(failure))
+    return "it does not speak TLS there; leave out https://, --ca and --insecure";
+  if (/ended the connection|ECONNRESET|socket hang up/.test(failure))
+    return "if it speaks TLS there, say --address https://host:port, or --ca or --insecure";
+  return `start one, or say where it is by --address: ${endpointForms}`;
+}

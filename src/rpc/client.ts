@@ -65,10 +65,15 @@ export class RuntimeClient implements Disposable {
 
   /** Every component, in the order of the resources. */
   async components(): Promise<ListedComponent[]> {
-    const { components } = await this.#caller.call((options) =>
+    return (await this.overview()).components;
+  }
+
+  /** Every component, and why durable records cannot be kept now; `undefined`: they can. */
+  async overview(): Promise<{ components: ListedComponent[]; storeTrouble: string | undefined }> {
+    const { components, storeTrouble } = await this.#caller.call((options) =>
       this.#operations.listComponents({}, options),
     );
-    return components.map(listed);
+    return { components: components.map(listed), storeTrouble: storeTrouble || undefined };
   }
 
   [Symbol.dispose](): void {

@@ -1,16 +1,12 @@
-import { setFlagsFromString } from "node:v8";
-import { runInNewContext } from "node:vm";
+import { collectGarbage } from "../garbage.ts";
 
 /** How many bytes of parts go by between collections. */
 const interval = 1024 * 1024;
 /** How many bytes of buffers may be there beyond the fewest there were, before the old ones are looked at too. */
 const allowance = 3 * 1024 * 1024;
 
-type Collect = (options: { type: "minor" | "major" }) => void;
-
 let passed = 0;
 let lowest = Infinity;
-let collect: Collect | undefined;
 
 /**
  * Has the buffers of parts that have gone by freed. The engine sees how small their objects are and not what they
@@ -21,15 +17,9 @@ export function partPassed(bytes: number): void {
   passed += bytes;
   if (passed < interval) return;
   passed = 0;
-  collect ??= exposed();
   const { arrayBuffers } = process.memoryUsage();
   lowest = Math.min(lowest, arrayBuffers);
   const isMajor = arrayBuffers - lowest > allowance;
   if (isMajor) lowest = Infinity;
-  collect({ type: isMajor ? "major" : "minor" });
-}
-
-function exposed(): Collect {
-  setFlagsFromString("--expose-gc");
-  return runInNewContext("gc") as Collect;
+  collectGarbage(isMajor ? "major" : "minor");
 }

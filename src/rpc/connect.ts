@@ -38,6 +38,8 @@ import type { MemoryShare, Reservation } from "../memory-budget.ts";
 import { abortable } from "../runtime/abortable.ts";
 import { countedAnswer, countedBody, noRoom } from "./counted-body.ts";
 import { isStreamed, type HttpRequest, type HttpResponse } from "./http-message.ts";
+import { namingLimitFlag } from "./limit-text.ts";
+import { utf8Body } from "./utf8-body.ts";
 
 export type ConnectOptions = {
   readonly services: readonly Service[];
@@ -47,6 +49,8 @@ export type ConnectOptions = {
   readonly maxMessageSize: number;
   /** The largest answer message, in bytes. */
   readonly maxAnswerSize: number;
+  /** The flag by which a person sets these limits, named in the errors. */
+  readonly limitFlag?: string | undefined;
 };
 
 /** Answers a request, which counts in the memory of its listener. */
@@ -61,7 +65,7 @@ export type ConnectHandler = (
  * own because it is loaded at the first such request.
  */
 export function connectHandler(options: ConnectOptions): ConnectHandler {
-  const { services, admit, maxMessageSize, maxAnswerSize } = options;
+  const { services, admit, maxMessageSize, maxAnswerSize, limitFlag } = options;
   const router = createConnectRouter({
     acceptCompression: [counted(compressionGzip), counted(compressionBrotli)],
     readMaxBytes: maxMessageSize,
@@ -98,18 +102,23 @@ export function connectHandler(options: ConnectOptions): ConnectHandler {
       // Its `Host` makes no URL.
       return answerNothing(response, 400);
     }
+    // Connect would make room for as much as is announced, before any of it has come.
+    if (!isStreamed(request)) asked.header.delete("content-length");
     const { methodKind } = handler.method;
     const isKept = methodKind === "unary" || methodKind === "server_streaming";
     const options = { memory, isKept, limit: maxMessageSize, isStreamed: isStreamed(request) };
-    const body = countedBody(asked.body as AsyncIterable<Uint8Array>, {
+    const sent = asked.body as AsyncIterable<Uint8Array>;
+    const body = countedBody(isPlainJson(request) ? utf8Body(sent) : sent, {
       ...{ ...options, isRefused },
       // The rest is watched by its connection.
       isWatched: request.httpVersionMajor >= 2 || options.isStreamed,
     });
     try {
-      const { body: answer, ...head } = await unpackedInto.run(isKept ? memory : undefined, () =>
+      const answered = await unpackedInto.run(isKept ? memory : undefined, () =>
         handler({ ...asked, body }),
       );
+      const { body: answer, ...head } =
+        limitFlag === undefined ? answered : await namingLimitFlag(answered, limitFlag);
       await universalResponseToNodeResponse(
         answer === undefined ? head : { ...head, body: countedAnswer(answer, memory) },
         response,
@@ -119,6 +128,12 @@ export function connectHandler(options: ConnectOptions): ConnectHandler {
       if (ConnectError.from(error).code !== Code.Aborted) answerNothing(response, 500);
     }
   }
+}
+
+/** A unary call in JSON that is not compressed. */
+function isPlainJson({ headers }: HttpRequest): boolean {
+  const { "content-type": type = "", "content-encoding": encoding = "identity" } = headers;
+  return /^application\/json\s*(?:;|$)/i.test(type) && encoding === "identity";
 }
 
 /** Where the bytes of a compressed message count that is kept until its call ends. */

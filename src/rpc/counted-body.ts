@@ -75,11 +75,17 @@ class CountedBody implements WatchedCall {
   async *whole(): AsyncGenerator<Uint8Array> {
     const { limit } = this.#options;
     this.turn = "sender";
-    for await (const part of this.#received()) {
-      this.#parts.add(part);
-      if (this.#parts.size > limit) break;
+    let whole: Buffer;
+    try {
+      for await (const part of this.#received()) {
+        this.#parts.add(part);
+        if (this.#parts.size > limit) break;
+      }
+      whole = this.#parts.whole();
+    } finally {
+      this.#parts.clear();
     }
-    yield this.#parts.whole();
+    yield whole;
   }
 
   async *messages(): AsyncGenerator<Uint8Array> {
@@ -87,28 +93,31 @@ class CountedBody implements WatchedCall {
     const parts = this.#parts;
     const prefix = Buffer.alloc(prefixBytes);
     let size = 0;
-    for await (const received of this.#received()) {
-      let at = 0;
-      while (at < received.length) {
-        const wanted =
-          size < prefixBytes ? prefixBytes : prefixBytes + prefix.readUInt32BE(lengthAt);
-        const part = received.subarray(at, at + wanted - size);
-        if (size < prefixBytes) part.copy(prefix, size);
-        parts.add(part);
-        at += part.length;
-        size += part.length;
-        this.turn = "sender";
-        if (size < prefixBytes) continue;
-        const length = prefixBytes + prefix.readUInt32BE(lengthAt);
-        if (size < length && length <= prefixBytes + limit) continue;
-        yield parts.whole();
-        if (!isKept) memory.add(-size);
-        this.turn = "server";
-        parts.clear();
-        size = 0;
+    try {
+      for await (const received of this.#received()) {
+        let at = 0;
+        while (at < received.length) {
+          const wanted =
+            size < prefixBytes ? prefixBytes : prefixBytes + prefix.readUInt32BE(lengthAt);
+          const part = received.subarray(at, at + wanted - size);
+          if (size < prefixBytes) part.copy(prefix, size);
+          parts.add(part);
+          at += part.length;
+          size += part.length;
+          this.turn = "sender";
+          if (size < prefixBytes) continue;
+          const length = prefixBytes + prefix.readUInt32BE(lengthAt);
+          if (size < length && length <= prefixBytes + limit) continue;
+          yield parts.whole();
+          if (!isKept) memory.add(-size);
+          this.turn = "server";
+          size = 0;
+        }
       }
+      if (size > 0) yield parts.whole();
+    } finally {
+      parts.clear();
     }
-    if (size > 0) yield parts.whole();
   }
 
   /** The parts as they come, counted. What is not wanted is left where it is: to read on no more would cut the connection. */

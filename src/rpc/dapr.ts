@@ -26,7 +26,7 @@ export function daprService({ runtime, description, shutdown }: DaprOptions): Se
     invokeBinding: invokeBinding(runtime),
     getMetadata: () => metadata(description),
     setMetadata({ key, value }) {
-      description.extended.set(key, value);
+      description.setLabel(key, value);
       return {};
     },
     shutdown() {
@@ -94,9 +94,10 @@ function metadata(description: RuntimeDescription) {
   const { protocol, address, port = 0, maxConcurrency = 0, health } = description.app;
   return {
     id: description.appId,
-    runtimeVersion: description.version,
+    runtimeVersion: description.runtimeVersion,
+    enabledFeatures: description.features,
     registeredComponents: description.components(),
-    extendedMetadata: Object.fromEntries(description.extended),
+    extendedMetadata: description.extended,
     appConnectionProperties: {
       port,
       protocol,

@@ -1,5 +1,6 @@
 import type { Runtime } from "../runtime/runtime.ts";
 import type { ComponentStatus } from "../runtime/status.ts";
+import { daprVersion } from "../version.ts";
 
 export type AppConnection = {
   readonly protocol: string;
@@ -20,14 +21,15 @@ export type AppConnection = {
 /** What `/v1.0/metadata` and `GetMetadata` tell, from one source. */
 export class RuntimeDescription {
   readonly appId: string;
-  readonly version: string;
+  /** Where Dapr's clients look for Dapr's version: that of the wire contract. */
+  readonly runtimeVersion = daprVersion;
   readonly app: AppConnection;
-  /** Set by `PUT /v1.0/metadata/{key}` and `SetMetadata`. */
-  readonly extended = new Map<string, string>();
+  readonly #labels = new Map<string, string>();
+  readonly #version: string;
   readonly #runtime: Runtime;
   readonly #features: () => readonly string[];
 
-  /** `features`: those of Dapr's that are on now; absent: none. */
+  /** `version`: Cufflink's own; `features`: those of Dapr's that are on now; absent: none. */
   constructor(options: {
     appId: string;
     version: string;
@@ -36,31 +38,46 @@ export class RuntimeDescription {
     features?: () => readonly string[];
   }) {
     this.appId = options.appId;
-    this.version = options.version;
+    this.#version = options.version;
     this.app = options.app;
     this.#runtime = options.runtime;
     this.#features = options.features ?? (() => []);
-    this.extended.set("daprRuntimeVersion", options.version);
+  }
+
+  /** Keeps what `PUT /v1.0/metadata/{key}` and `SetMetadata` say. */
+  setLabel(key: string, value: string): void {
+    this.#labels.set(key, value);
+  }
+
+  /** The labels that were set, and the versions, which nobody sets. */
+  get extended(): Record<string, string> {
+    return {
+      ...Object.fromEntries(this.#labels),
+      daprRuntimeVersion: this.runtimeVersion,
+      cufflinkVersion: this.#version,
+    };
   }
 
   get features(): string[] {
     return [...this.#features()];
   }
 
-  /** The components as Dapr's metadata shows them, with the state beside it. */
+  /** The components as Dapr's metadata shows them, with the state, and its reason if it has one, beside it. */
   components(): {
     name: string;
     type: string;
     version: string;
     capabilities: string[];
     state: string;
+    reason?: string;
   }[] {
-    return this.#runtime.components().map(({ name, type, version, directions, state }) => ({
+    return this.#runtime.components().map(({ name, type, version, directions, state, reason }) => ({
       name,
       type,
       version: version === "" ? "v1" : version,
       capabilities: capabilitiesOf(directions),
       state,
+      ...(reason === "" ? {} : { reason }),
     }));
   }
 
@@ -70,10 +87,10 @@ export class RuntimeDescription {
     const components = this.components();
     return {
       id: this.appId,
-      runtimeVersion: this.version,
+      runtimeVersion: this.runtimeVersion,
       enabledFeatures: this.features,
       ...(components.length === 0 ? {} : { components }),
-      extended: Object.fromEntries(this.extended),
+      extended: this.extended,
       appConnectionProperties: {
         ...(port === undefined ? {} : { port }),
         protocol,

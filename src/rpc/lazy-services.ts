@@ -10,8 +10,8 @@ import type { ServicesOptions } from "./services.ts";
 
 /** The services of `lazyServiceNames`, in a file of its own because it is loaded at the first call of one. */
 export function lazyServices(options: ServicesOptions, others: readonly Service[]): Service[] {
-  const { runtime, operations, closing } = options;
-  const services = [bindingsService(options), operationsService(runtime, operations)];
+  const { runtime, operations, closing, store } = options;
+  const services = [bindingsService(options), operationsService(runtime, store, operations)];
   if (operations === undefined) {
     services.push(createService(DeadLetters, {}), createService(History, {}));
   } else {

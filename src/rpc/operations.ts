@@ -3,9 +3,13 @@ import type { Event } from "../../gen/cufflink/v1/events_pb.ts";
 import { Operations, type EmitEventResponseSchema } from "../../gen/cufflink/v1/operations_pb.ts";
 import { createService, type Service } from "../grpc/service.ts";
 import { Code, GrpcFailure } from "../grpc/status.ts";
+import { closest } from "../metadata/suggest.ts";
+import { findComponent } from "../runtime/find-component.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import { describeComponent } from "./component-message.ts";
+import { answering } from "./errors.ts";
 import { operatorMethods, type OperatorMethodsOptions } from "./operator-methods.ts";
+import type { StoreState } from "../store/store.ts";
 import { describeType } from "./type-message.ts";
 
 /**
@@ -14,17 +18,17 @@ import { describeType } from "./type-message.ts";
  */
 export function operationsService(
   runtime: Runtime,
+  store?: StoreState,
   changes?: Omit<OperatorMethodsOptions, "runtime">,
 ): Service {
   return createService(Operations, {
     ...(changes && operatorMethods({ runtime, ...changes })),
-    listComponents: () => ({ components: runtime.components().map(describeComponent) }),
-    describeComponent({ name }) {
-      const found = runtime.components().find((one) => one.name === name);
-      if (found === undefined)
-        throw new GrpcFailure(Code.notFound, `no component is called ${name}; see ListComponents`);
-      return { component: describeComponent(found) };
-    },
+    listComponents: () => ({
+      components: runtime.components().map(describeComponent),
+      storeTrouble: store?.trouble ?? "",
+    }),
+    describeComponent: ({ name }) =>
+      answering(() => ({ component: describeComponent(findComponent(runtime, name)) })),
     listBindingTypes: () => ({ bindingTypes: runtime.bindings.map(describeType) }),
     describeBindingType({ name }) {
       const wanted = name.replace(/^bindings\./i, "").toLowerCase();
@@ -32,12 +36,16 @@ export function operationsService(
         [one.name, ...(one.aliases ?? [])].includes(wanted),
       );
       if (found !== undefined) return { bindingType: describeType(found) };
-      const text = `no binding type is called ${name}; see ListBindingTypes`;
+      const near = closest(
+        wanted,
+        runtime.bindings.map((one) => one.name),
+      );
+      const advice = near === undefined ? "see ListBindingTypes" : `did you mean ${near}?`;
+      const text = `no binding type is called ${name}; ${advice}`;
       throw new GrpcFailure(Code.notFound, text);
     },
-    async emitEvent({ component, event }, { signal }) {
-      return { outcome: await emit(runtime, component, event, signal) };
-    },
+    emitEvent: ({ component, event }, { signal }) =>
+      answering(async () => ({ outcome: await emit(runtime, component, event, signal) })),
   });
 }
 
@@ -47,9 +55,6 @@ async function emit(
   event: Event | undefined,
   signal: AbortSignal,
 ): Promise<NonNullable<MessageInitShape<typeof EmitEventResponseSchema>["outcome"]>> {
-  if (!runtime.components().some(({ name }) => name === component)) {
-    throw new GrpcFailure(Code.notFound, `no component is called ${component}; see ListComponents`);
-  }
   const outcome = await runtime.emit(
     component,
     { data: event?.data, metadata: {}, headers: event?.headers ?? [] },

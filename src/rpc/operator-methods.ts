@@ -5,6 +5,7 @@ import { Code, GrpcFailure } from "../grpc/status.ts";
 import type { PolicyPart } from "../policy/describe.ts";
 import type { Operator } from "../runtime/operator.ts";
 import type { ReloadResult } from "../runtime/component/reload.ts";
+import { findComponent } from "../runtime/find-component.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import { describeComponent } from "./component-message.ts";
 import { answering } from "./errors.ts";
@@ -23,11 +24,7 @@ const longestDeadline = 24 * 3600 * 1000;
 
 /** The methods of `cufflink.v1.Operations` that change what runs, or tell what that did. */
 export function operatorMethods({ runtime, operator, reload }: OperatorMethodsOptions) {
-  const found = (name: string) => {
-    const status = runtime.components().find((one) => one.name === name);
-    if (status !== undefined) return { component: describeComponent(status) };
-    throw new GrpcFailure(Code.notFound, `no component is called ${name}; see ListComponents`);
-  };
+  const found = (name: string) => ({ component: describeComponent(findComponent(runtime, name)) });
   return {
     pauseComponent: ({ name, reason, by }) =>
       answering(async () => {

@@ -2,6 +2,7 @@ import type { Service } from "../grpc/service.ts";
 import type { DeadLetterManager } from "../runtime/records/dead-letters.ts";
 import type { Operator } from "../runtime/operator.ts";
 import type { ReloadResult } from "../runtime/component/reload.ts";
+import type { StoreState } from "../store/store.ts";
 import type { BindingsOptions } from "./bindings.ts";
 import { daprService, type DaprOptions } from "./dapr.ts";
 import { healthService } from "./health.ts";
@@ -11,6 +12,8 @@ export type ServicesOptions = DaprOptions &
     /** Aborted when the server closes: what would go on for ever ends. */
     readonly closing: AbortSignal;
     readonly operations?: OperationsOptions | undefined;
+    /** Where durable records are kept. Absent: there are none. */
+    readonly store?: StoreState | undefined;
   };
 
 /** What an operator may do beyond looking. Absent: the methods for it are UNIMPLEMENTED. */
@@ -33,8 +36,8 @@ export const lazyServiceNames: readonly string[] = [
 
 /** The services that are there from the start. */
 export function runtimeServices(options: ServicesOptions): Service[] {
-  const { runtime, closing } = options;
+  const { runtime, closing, store } = options;
   const dapr = daprService(options);
   const names = [dapr.desc.typeName, "grpc.health.v1.Health", ...lazyServiceNames];
-  return [dapr, healthService(runtime, names, closing)];
+  return [dapr, healthService({ runtime, services: names, store, closing })];
 }

@@ -1,4 +1,4 @@
-import type { Answer, Header } from "../binding.ts";
+import type { Answer, Header, NullAs } from "../binding.ts";
 import type { StatusCodes } from "../policy/matching.ts";
 
 /** The app that events go to, however it is reached. Implemented in `app/`. */
@@ -10,6 +10,10 @@ export type App = {
   readonly available: boolean;
   /** Why it is not available, for the state of the components that wait. Empty while it is. */
   readonly unavailableReason: string;
+  /** Since when it is not available; `undefined`: it is, or that is not known. */
+  readonly unavailableSince?: Date | undefined;
+  /** It is not available to this input, though it is there: it has subscribed to others only. */
+  readonly takesOthersOnly?: boolean;
   /** Calls the listener whenever `available` changes; the returned function ends that. */
   onAvailability(listener: () => void): () => void;
   /**
@@ -17,13 +21,24 @@ export type App = {
    * decides; the caller asks again with a pause.
    */
   wants(input: { name: string; route: string }, signal: AbortSignal): Promise<boolean>;
+  /** Why the app does not want this input, as far as it has said; empty: nothing is known beyond its "no". */
+  whyUnwanted?(input: { name: string; route: string }): string;
   /** Hands one event over. Never rejects. An aborted signal cancels it; the event was then refused. */
   deliver(delivery: Delivery, signal: AbortSignal): Promise<Outcome>;
   /** Present where the app itself says how much it takes. Absent: one event of a lane at a time. */
   readonly intake?: Intake;
   /** The app as one input sees it. Absent: the same for all of them. */
   of?(name: string): App;
+  /** Told which components there are, at first and whenever that changes. */
+  componentsChanged?(components: ComponentNames): void;
   close(): Promise<void>;
+};
+
+/** The names of the components, by what they can be. */
+export type ComponentNames = {
+  readonly inputs: readonly string[];
+  /** Those that never read events. */
+  readonly outputs: readonly string[];
 };
 
 /** What an app that gives credit takes at the moment. */
@@ -55,7 +70,10 @@ export type Delivery = {
   readonly route: string;
   /** Absent: it may be handled beside any other. */
   readonly lane: LaneReference | undefined;
+  /** `undefined`: the source says null. */
   readonly data: Uint8Array | undefined;
+  /** What an app gets in place of null whose protocol has none. */
+  readonly nullAs: NullAs;
   /** What the binding tells about the event. */
   readonly metadata: Readonly<Record<string, string>>;
   /** What the source's message carried. */

@@ -6,12 +6,14 @@ import { closest } from "../metadata/suggest.ts";
 import { describePolicies, type PolicyParts } from "../policy/describe.ts";
 import type { Policies } from "../policy/policies.ts";
 import type { DeadLetter } from "../store/records.ts";
-import type { App, Outcome, Reply } from "./app.ts";
+import type { App, ComponentNames, Outcome } from "./app.ts";
 import { Component, owningComponent } from "./component/component.ts";
 import { ComponentSlot } from "./component/component-slot.ts";
+import { noComponent } from "./find-component.ts";
 import { PauseRecord } from "./component/pause-record.ts";
 import { Concurrency } from "./concurrency.ts";
-import { fanOutSteps } from "./delivery/fan-out.ts";
+import { fanOutSteps, type MakeFanOut } from "./delivery/fan-out.ts";
+import { Loops } from "./delivery/loops.ts";
 import { History } from "./records/history.ts";
 import type { Invocation, StreamInvocation } from "./outputs/invocation.ts";
 import type { RuntimeLogger } from "./runtime-logger.ts";
@@ -94,7 +96,10 @@ export type Runtime = {
    * which must be read to its end or cancelled. Rejects, and the body throws, a `BindingError`.
    */
   invokeStream(invocation: StreamInvocation): Promise<StreamAnswer | undefined>;
-  /** Hands a test event to the app as if the component had read it, once. */
+  /**
+   * Hands a test event to the app as if the component had read it, once. Rejects with a `BindingError` where there
+   * is no such input.
+   */
   emit(
     name: string,
     event: Pick<InboundEvent, "data" | "metadata" | "headers">,
@@ -149,9 +154,10 @@ export function createRuntime(options: RuntimeOptions): Runtime {
   /** The components' names as they were last applied. */
   let order: string[] = [];
 
-  const fanOut = (reply: Reply | undefined, replyFanOut: boolean) =>
+  const loops = new Loops();
+  const fanOut: MakeFanOut = (reply, replyFanOut, mark) =>
     fanOutSteps(reply, replyFanOut, {
-      create: (name, data) => outputs.create(name, data),
+      create: (name, data) => outputs.create(name, data, mark(name, data)),
       save: async (name, states) => {
         for (const { key, value } of states) await outputs.save(name, key, value);
       },
@@ -165,7 +171,7 @@ export function createRuntime(options: RuntimeOptions): Runtime {
       return `couldn't find binding ${spec.name} (${spec.type}/${spec.version})${suggestion}`;
     }
     return new Component({
-      ...{ appId, spec, binding, logger, observer, http, concurrency, fanOut },
+      ...{ appId, spec, binding, logger, observer, http, concurrency, fanOut, loops },
       memory: memory.share(`component ${spec.name}`),
       ...{ policies, store, history: options.eventHistory === false ? undefined : history },
       app: app?.of?.(spec.name) ?? app,
@@ -200,12 +206,22 @@ export function createRuntime(options: RuntimeOptions): Runtime {
     return same.length === 0 ? undefined : Promise.all(same.map(({ change }) => change));
   }
 
-  function inputOf(name: string): ComponentSlot {
+  function slotWith(name: string): ComponentSlot {
     const slot = slots.get(name);
-    if (slot?.current === undefined)
-      throw new BindingError("not_found", `no component is called ${name}`);
-    if (!slot.current.status.directions.input)
-      throw new BindingError("failed_precondition", `component ${name} is no input`);
+    if (slot?.current !== undefined) return slot;
+    const reason = slot?.status?.reason;
+    if (reason === undefined) throw noComponent(name, [...slots.keys()]);
+    throw new BindingError("failed_precondition", `component ${name} does not run: ${reason}`);
+  }
+
+  function inputOf(name: string): ComponentSlot {
+    const slot = slotWith(name);
+    const { directions, operations } = slot.status ?? {};
+    if (directions?.input === false) {
+      const can = operations?.join(", ") || "no operation";
+      const text = `component ${name} is an output: it reads no events, it is invoked (${can})`;
+      throw new BindingError("failed_precondition", text);
+    }
     return slot;
   }
 
@@ -234,6 +250,7 @@ export function createRuntime(options: RuntimeOptions): Runtime {
         return slot.want(spec, slot.isWanted ? undefined : ended(spec.type));
       });
       order = [...wanted.keys()];
+      app?.componentsChanged?.(namesOf([...wanted.values()], types));
       isKnown = true;
       known.resolve();
       const all = await Promise.all([...changes, ...deletions]);
@@ -251,10 +268,7 @@ export function createRuntime(options: RuntimeOptions): Runtime {
       await Promise.all(inputOf(name).components.map((one) => one.input.resume()));
     },
     async restart(name) {
-      const slot = slots.get(name);
-      if (slot?.current === undefined)
-        throw new BindingError("not_found", `no component is called ${name}`);
-      await slot.restart();
+      await slotWith(name).restart();
     },
     async drainComponent(name, deadline) {
       const results = await pauseInput(name, "an operator", "drained", deadline);
@@ -276,21 +290,23 @@ export function createRuntime(options: RuntimeOptions): Runtime {
     takesStream: (name, operation) => outputs.takesStream(name, operation),
     invokeStream: (invocation) => outputs.invokeStream(invocation),
     async emit(name, event, signal) {
-      if (app === undefined) return { kind: "unsent", reason: "no app port was given" };
+      inputOf(name);
+      if (app === undefined) return { kind: "unsent", reason: "this runtime was given no app" };
       const target = app.of?.(name) ?? app;
       if (!target.available) return { kind: "unsent", reason: target.unavailableReason };
-      const route = components.get(name)?.route ?? name;
+      const { route = name, input } = components.get(name) ?? {};
+      const nullAs = input?.nullAs ?? "empty";
       const trace = traceOf(event);
       const alone = { lane: undefined, key: undefined, id: undefined };
       const once = { attempt: 1, attempts: 1, lastError: undefined };
-      return target.deliver({ name, route, ...alone, ...event, trace, ...once }, signal);
+      return target.deliver({ name, route, nullAs, ...alone, ...event, trace, ...once }, signal);
     },
     async redrive(deadLetter, signal) {
       const component = components.get(deadLetter.component);
       if (component !== undefined)
         return component.input.redrive(deadLetter, component.status.state, signal);
-      const text = `there is no component ${deadLetter.component}, whose dead letter this is`;
-      throw new BindingError("not_found", text);
+      const { message } = noComponent(deadLetter.component, [...components.keys()]);
+      throw new BindingError("not_found", `the dead letter's component is gone: ${message}`);
     },
     deadLetterRemoved(deadLetter) {
       components.get(deadLetter.component)?.input.delivery?.deadLetterRemoved(deadLetter);
@@ -325,6 +341,21 @@ export function createRuntime(options: RuntimeOptions): Runtime {
       outputs.close();
       await history.close();
     },
+  };
+}
+
+/** A component of no known type may be meant as an input. */
+function namesOf(
+  specs: readonly ComponentSpec[],
+  types: ReadonlyMap<string, AnyBinding>,
+): ComponentNames {
+  const isOutput = ({ type }: ComponentSpec): boolean => {
+    const binding = types.get(type.toLowerCase());
+    return binding !== undefined && binding.read === undefined;
+  };
+  return {
+    inputs: specs.filter((spec) => !isOutput(spec)).map(({ name }) => name),
+    outputs: specs.filter(isOutput).map(({ name }) => name),
   };
 }
 

@@ -60,3 +60,15 @@ export function beginTrace(): string {
   }
   return begun.toString("latin1");
 }
+
+/** A traceparent of the same trace, with a span of its own. */
+export function childOf(traceparent: string | undefined): string {
+  const begun = beginTrace();
+  if (!isTraceparent(traceparent)) return begun;
+  return `00-${traceparent.slice(3, 35)}-${spanOf(begun)}-${traceparent.slice(53, 55)}`;
+}
+
+/** The id of a traceparent's span. */
+export function spanOf(traceparent: string): string {
+  return traceparent.slice(36, 52);
+}

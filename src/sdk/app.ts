@@ -1,8 +1,9 @@
 import { BindingError } from "../errors.ts";
 import { GrpcClient } from "../grpc/client.ts";
+import { defaultEndpoint, endpointForms, parseEndpoint } from "../grpc/endpoint.ts";
 import { defaultMemoryBudget } from "../memory-budget.ts";
 import { CallbackServer } from "./callback-server.ts";
-import type { BindingEventHandler } from "./event.ts";
+import type { BindingEventHandler } from "../handler-event.ts";
 import { EventStream } from "./event-stream.ts";
 import type { InvokeAnswer, InvokeOptions } from "./invocation.ts";
 import { Invoker } from "./invoker.ts";
@@ -12,8 +13,15 @@ import { WorkerPool } from "./worker-pool.ts";
 
 /** All of it may be left out. */
 export type AppOptions = {
-  /** The runtime's gRPC endpoint. Default `127.0.0.1:$DAPR_GRPC_PORT`, else port 50001. `https://` for TLS. */
+  /**
+   * The runtime's gRPC endpoint: `host:port`, `https://host:port` for TLS, or `unix:path` of its socket, relative to
+   * where the process is now. Default `DAPR_GRPC_ENDPOINT`, else `127.0.0.1:$DAPR_GRPC_PORT`, else port 50001.
+   */
   readonly runtime?: string;
+  /** PEM: speaks TLS, and trusts the certificates of this authority alone. */
+  readonly ca?: string | undefined;
+  /** Speaks TLS, and trusts whatever certificate the runtime shows. Default false. */
+  readonly insecure?: boolean;
   /** Sent to the runtime as `dapr-api-token`. Default `DAPR_API_TOKEN`. */
   readonly token?: string | undefined;
   /** The most events that are handled at one time. Default 64. */
@@ -43,7 +51,10 @@ export type ServeOptions = {
 
 /** An app that gets events of bindings and invokes bindings. */
 export type BindingApp = AsyncDisposable & {
-  /** Handles the events of an input. At any time; a second handler of one input takes the place of the first. */
+  /**
+   * Handles the events of an input. At any time. Throws a `BindingError` when the input has a handler already. A
+   * name that no input has is told to `log`, with the nearest one, once the runtime is there.
+   */
   on(binding: string, handler: BindingEventHandler): BindingApp;
   /**
    * Runs an operation of an output, in order of nothing. Rejects with a `BindingError`: its `effect` tells
@@ -76,6 +87,7 @@ export function createApp(options: AppOptions = {}): BindingApp {
 }
 
 const defaultConcurrency = 64;
+const mostNotices = 1000;
 
 class App implements BindingApp {
   readonly #client: GrpcClient;
@@ -86,6 +98,8 @@ class App implements BindingApp {
   readonly #stillRunning = new RunningHandlers();
   readonly #window: number;
   readonly #log: (message: string) => void;
+  /** What the runtime has said about the app's subscription. */
+  readonly #notices = new Set<string>();
   #subscription: Subscription | undefined;
   #server: Promise<CallbackServer> | undefined;
   #listening: CallbackServer | undefined;
@@ -102,7 +116,7 @@ class App implements BindingApp {
     this.#pool = new WorkerPool(concurrency);
     this.#window = window;
     this.#log = options.log ?? logToStandardError;
-    this.#client = new GrpcClient({ ...endpointOf(options.runtime), userAgent: "cufflink-app" });
+    this.#client = new GrpcClient({ ...serverOf(options), userAgent: "cufflink-app" });
     this.#invoker = new Invoker(this.#client, this.#headers);
   }
 
@@ -111,11 +125,18 @@ class App implements BindingApp {
   }
 
   on(binding: string, handler: BindingEventHandler): this {
-    const known = this.#handlers.has(binding);
+    if (typeof handler !== "function") {
+      const text = `the handler of ${binding} is no function but ${typeof handler}`;
+      throw new BindingError("invalid_argument", text);
+    }
+    if (this.#handlers.has(binding)) {
+      const text = `the app has a handler for ${binding} already; an input has one handler`;
+      throw new BindingError("already_exists", text);
+    }
     this.#handlers.set(binding, handler);
     // Several calls in a row are one new subscription.
     const begun = this.#subscription !== undefined || this.#server !== undefined;
-    if (!known && begun) {
+    if (begun) {
       this.#renewal ??= setImmediate(() => {
         this.#renewal = undefined;
         this.#subscription?.renew();
@@ -203,7 +224,15 @@ class App implements BindingApp {
       window: this.#window,
       pool: this.#pool,
       stillRunning: this.#stillRunning,
+      onNotice: (notice) => this.#notify(notice),
     });
+  }
+
+  /** Each stream is told of the same again. */
+  #notify(notice: string): void {
+    if (this.#notices.has(notice) || this.#notices.size >= mostNotices) return;
+    this.#notices.add(notice);
+    this.#log(notice);
   }
 
   /** A connection that is being made anew does not keep the process running, and an app that waits for one should. */
@@ -222,21 +251,20 @@ async function within(promise: Promise<unknown>, milliseconds: number): Promise<
   clearTimeout(timer);
 }
 
-function endpointOf(runtime = `127.0.0.1:${process.env["DAPR_GRPC_PORT"] || "50001"}`) {
-  const [, scheme = "http", host = "", port = ""] =
-    /^(?:(https?):\/\/)?(\[[0-9a-fA-F:.]+\]|[^\s:/?#@[\]]+)(?::(\d{1,5}))?\/?$/.exec(runtime) ?? [];
-  if (host === "" || Number(port) > 65_535) {
+function serverOf({ runtime = defaultEndpoint(process.env), ca, insecure = false }: AppOptions) {
+  if (ca !== undefined && insecure) {
+    const text = "`ca` and `insecure` contradict each other; give one of them";
+    throw new BindingError("invalid_argument", text);
+  }
+  const endpoint = parseEndpoint(runtime, ca !== undefined || insecure);
+  if (endpoint === undefined || endpoint.prefix !== "") {
     throw new BindingError(
       "invalid_argument",
-      `cannot dial "${runtime}"; give the runtime's gRPC endpoint as host:port or https://host:port`,
+      `cannot dial "${runtime}"; give the runtime's gRPC endpoint as ${endpointForms}`,
     );
   }
-  const secure = scheme === "https";
-  return {
-    host: host.replace(/^\[|\]$/g, ""),
-    port: Number(port || (secure ? 443 : 50_001)),
-    tls: secure ? { verify: true } : undefined,
-  };
+  const { secure, prefix: _, ...address } = endpoint;
+  return { ...address, tls: secure ? { verify: !insecure, ca } : undefined };
 }
 
 function checkCount(what: string, count: number): void {

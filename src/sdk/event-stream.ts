@@ -1,7 +1,8 @@
 import { fromBinary } from "@bufbuild/protobuf";
 import { EventBatchSchema, type DeliveredEvent } from "../../gen/cufflink/v1/event_streams_pb.ts";
-import { StreamedEvent, type BindingEventHandler } from "./event.ts";
-import { outcomeOf, type Outcome } from "./outcome.ts";
+import type { BindingEventHandler } from "../handler-event.ts";
+import { StreamedEvent } from "./event.ts";
+import { outcomeOf, type Outcome } from "../handler-outcome.ts";
 import { OutgoingMessages } from "./outgoing-messages.ts";
 import type { RunningHandlers } from "./running-handlers.ts";
 import type { Turn, WorkerPool } from "./worker-pool.ts";
@@ -16,6 +17,8 @@ export type EventStreamOptions = {
   readonly pool: WorkerPool;
   /** Shared by all streams of the app. */
   readonly stillRunning: RunningHandlers;
+  /** Told what the runtime has to say about the subscription. */
+  readonly onNotice?: (notice: string) => void;
 };
 
 /** An event that the app holds. */
@@ -49,9 +52,16 @@ export class EventStream {
     this.#settlements.subscribe(options.bindings, options.window);
   }
 
+  /** What the runtime says of itself in the headers of the call. */
+  meet(headers: Readonly<Record<string, string | string[] | undefined>>): void {
+    const bytes = Number(headers["cufflink-max-reply-bytes"]);
+    if (bytes > 0) this.#settlements.maxReplyBytes = bytes;
+  }
+
   /** Takes a message of the runtime. Throws when it is none. */
   receive(bytes: Uint8Array): void {
-    const { binding, events } = fromBinary(EventBatchSchema, bytes);
+    const { binding, events, notice } = fromBinary(EventBatchSchema, bytes);
+    if (notice !== "") this.#options.onNotice?.(notice);
     for (const message of events) this.#accept({ binding, message });
   }
 

@@ -2,5 +2,5 @@ export { createApp, type AppOptions, type BindingApp, type ServeOptions } from "
 export { BindingError } from "../errors.ts";
 export { DeadLetter, Drop, Retry } from "../handler-errors.ts";
 export type { Effect, Reason } from "../errors.ts";
-export type { BindingEvent, BindingEventHandler, BindingReply, Header } from "./event.ts";
+export type { BindingEvent, BindingEventHandler, BindingReply, Header } from "../handler-event.ts";
 export type { InvokeAnswer, InvokeOptions } from "./invocation.ts";

@@ -1,12 +1,15 @@
 import { BindingError } from "../errors.ts";
-import { bytesOf, textOf } from "./outcome.ts";
+import { bytesOf, textOf } from "../handler-outcome.ts";
 
 /** What an invocation may say beside the component and the operation. */
 export type InvokeOptions = {
   /** Bytes as they are, or a text. */
   readonly data?: Uint8Array | string | undefined;
   readonly metadata?: Readonly<Record<string, string>>;
-  /** Milliseconds for all of it, waiting for the runtime to be there included. Default 30,000. */
+  /**
+   * Milliseconds for all of it, waiting for the runtime to be there included: more than 0. Default 30,000; Infinity: no
+   * limit.
+   */
   readonly timeout?: number;
   /** Cancels the invocation when aborted. */
   readonly signal?: AbortSignal | undefined;
@@ -52,6 +55,11 @@ export class Invocation {
     this.metadata = Object.fromEntries(
       Object.entries(metadata).map(([key, value]) => [key.toWellFormed(), textOf(value, key)]),
     );
+    // No call can end in no time, and some libraries mean "for ever" by it.
+    if (!(timeout > 0)) {
+      const otherwise = `leave it out for ${defaultTimeout} ms, or say Infinity for no limit`;
+      throw new TypeError(`timeout must be more than 0 ms, not ${String(timeout)}; ${otherwise}`);
+    }
     this.signal = signal;
     this.#timeout = timeout;
     this.#deadline = performance.now() + timeout;

@@ -9,15 +9,15 @@ export type BindingRequest = {
 };
 
 /**
- * Reads the body as daprd does (keys in any case, unknown ones ignored, the last of repeated ones,
- * anything after the value ignored), but leaves `data` as it was written. Throws a {@link JsonError}.
+ * Reads the body as daprd does (keys in any case, unknown ones ignored, the last of repeated ones), but leaves
+ * `data` as it was written, and takes nothing behind the value. Throws a {@link JsonError}.
  */
 export function readBindingRequest(body: Buffer): BindingRequest {
   const scanner = new JsonScanner(body);
   const start = scanner.skipSpace(0, "EOF");
   const kind = scanner.kind(start);
   if (kind !== "object") {
-    scanner.skipValue(start);
+    scanner.expectEnd(scanner.skipValue(start));
     if (kind === "null") return { operation: "", data: undefined, metadata: {} };
     throw new JsonError(
       `json: cannot unmarshal ${kind} into Go value of type http.OutputBindingRequest`,
@@ -27,7 +27,7 @@ export function readBindingRequest(body: Buffer): BindingRequest {
   let data: Buffer | undefined;
   const metadata: Record<string, string> = {};
   let wrong: JsonError | undefined;
-  scanner.members(start, (key, value) => {
+  const end = scanner.members(start, (key, value) => {
     try {
       switch (key.toLowerCase()) {
         case "operation":
@@ -47,6 +47,7 @@ export function readBindingRequest(body: Buffer): BindingRequest {
       wrong ??= error;
     }
   });
+  scanner.expectEnd(end);
   if (wrong !== undefined) throw wrong;
   return { operation, data, metadata };
 }

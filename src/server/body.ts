@@ -1,4 +1,5 @@
 import { ByteParts } from "../byte-parts.ts";
+import { bytesPassed } from "../garbage.ts";
 import {
   longestSilence,
   slowestBody,
@@ -11,13 +12,6 @@ import type { HttpRequest } from "../rpc/http-message.ts";
 /** A request body over the limit. */
 export class TooLarge extends Error {
   override readonly name = "TooLarge";
-  /** What came up to the limit. */
-  readonly start: Buffer;
-
-  constructor(message: string, start: Buffer) {
-    super(message);
-    this.start = start;
-  }
 }
 
 /** A request body for which there is no memory now. */
@@ -66,6 +60,7 @@ export function readBody(
     request.on("data", (chunk: Buffer) => {
       size += chunk.length;
       if (isRefused) {
+        bytesPassed(chunk.length);
         // Read on a while, so that the caller gets to see the answer, but not without end.
         if (size > limit + drainLimit) request.destroy();
         return;
@@ -78,14 +73,16 @@ export function readBody(
       const announced = Number(request.headers["content-length"] ?? 0);
       const said = announced > 0 ? `${announced} bytes` : `more than ${limit} bytes`;
       const message = `stream too large: the body has ${said}, the limit is ${limit}; see --max-body-size`;
-      refuse(new TooLarge(message, parts.whole().subarray(0, limit)));
+      refuse(new TooLarge(message));
     });
     request.on("end", () => {
-      if (!isRefused) resolve(parts.whole());
+      if (isRefused) return;
+      resolve(parts.whole());
     });
     request.on("error", reject);
     request.on("close", () => {
       if (watched !== undefined) watchedCalls.forget(watched);
+      parts.clear();
       // Each request closes in the end; an error costs its stack.
       if (!request.readableEnded) reject(new Error("the caller went away"));
     });

@@ -4,17 +4,22 @@ import { headerText, isHeaderName } from "../rpc/metadata-headers.ts";
 import { baggageProblem, traceOfRequest } from "../rpc/trace.ts";
 import type { Invocation } from "../runtime/outputs/invocation.ts";
 import type { Runtime } from "../runtime/runtime.ts";
+import type { StoreState } from "../store/store.ts";
 import { readBindingRequest, type BindingRequest } from "./binding-request.ts";
 import type { TokenCheck } from "./gate.ts";
 import { goJson, JsonError } from "./go-json.ts";
+import { Compressed, requirePlain, requireUtf8 } from "./plain-body.ts";
 import type { RuntimeDescription } from "../rpc/description.ts";
 import type { MemoryShare, Reservation } from "../memory-budget.ts";
 import { NoRoom, readBody, TooLarge, TooSlow } from "./body.ts";
 import type { HttpRequest, HttpResponse } from "../rpc/http-message.ts";
+import { notServedText } from "./other-blocks.ts";
 
 export type DaprHttpOptions = {
   readonly runtime: Runtime;
   readonly description: RuntimeDescription;
+  /** Where durable records are kept. Absent: there are none. */
+  readonly store?: StoreState | undefined;
   readonly token: TokenCheck;
   /** The largest request body, in bytes. */
   readonly maxBodySize: number;
@@ -62,8 +67,7 @@ export class DaprHttp {
       this.#options.shutdown();
       return;
     }
-    const message = "failed getting app id either from the URL path or the header dapr-app-id";
-    sendError(response, 404, "ERR_DIRECT_INVOKE", message);
+    sendError(response, 404, "ERR_DIRECT_INVOKE", notServedText(path, request.headers));
   }
 
   /** The public port: health and metadata, nothing else, no token. */
@@ -84,12 +88,15 @@ export class DaprHttp {
 
   #health(path: string, request: HttpRequest, response: HttpResponse): boolean {
     if (!healthPaths.has(path)) return false;
-    const { runtime, description } = this.#options;
+    const { runtime, description, store } = this.#options;
     const appId = new URLSearchParams((request.url ?? "").split("?")[1] ?? "").get("appid");
     if (path === "/v1.0/healthz" && appId !== null && appId !== description.appId) {
       sendError(response, 500, "ERR_HEALTH_APPID_NOT_MATCH", "dapr app-id does not match");
     } else if (!runtime.ready) {
       sendError(response, 500, "ERR_HEALTH_NOT_READY", "dapr is not ready: [runtime]");
+    } else if (path === "/v1.0/healthz/store") {
+      if (store?.trouble === undefined) sendNothing(response, 204);
+      else sendError(response, 503, "ERR_HEALTH_NOT_READY", store.trouble);
     } else if (path === "/v1.0/healthz/ready") {
       const down = runtime
         .components()
@@ -116,26 +123,22 @@ export class DaprHttp {
     memory: Reservation,
   ): Promise<void> {
     try {
+      requirePlain(request);
       const body = await readBody(request, this.#options.maxBodySize, memory);
-      this.#options.description.extended.set(key, body.toString("utf8"));
+      requireUtf8(body);
+      this.#options.description.setLabel(key, body.toString("utf8"));
       sendNothing(response, 204);
     } catch (error) {
       sendMalformed(request, response, error);
     }
   }
 
-  /** A body over the limit is no harm as long as its first value is whole: the rest is never looked at. */
   async #readRequest(request: HttpRequest, memory: Reservation): Promise<BindingRequest> {
-    try {
-      return readBindingRequest(await readBody(request, this.#options.maxBodySize, memory));
-    } catch (error) {
-      if (!(error instanceof TooLarge)) throw error;
-      try {
-        return readBindingRequest(error.start);
-      } catch (cut) {
-        throw cut instanceof JsonError && !cut.message.endsWith("EOF") ? cut : error;
-      }
-    }
+    requirePlain(request);
+    const body = await readBody(request, this.#options.maxBodySize, memory);
+    const read = readBindingRequest(body);
+    requireUtf8(body);
+    return read;
   }
 
   async #invoke(
@@ -224,6 +227,7 @@ const healthPaths: ReadonlySet<string> = new Set([
   "/v1.0/healthz",
   "/v1.0/healthz/outbound",
   "/v1.0/healthz/ready",
+  "/v1.0/healthz/store",
 ]);
 
 /** Slashes folded, dots resolved, no slash at the end; still escaped. `undefined`: an escape that is none. */
@@ -297,9 +301,14 @@ function sendError(
 }
 
 function sendMalformed(request: HttpRequest, response: HttpResponse, error: unknown): void {
-  if (error instanceof JsonError) {
+  if (error instanceof Compressed) {
+    request.resume();
+    response.setHeader("accept-encoding", "identity");
+  }
+  if (error instanceof Compressed || error instanceof JsonError) {
     const message = `failed deserializing HTTP body: ${error.message}`;
-    return sendError(response, 400, "ERR_MALFORMED_REQUEST", message);
+    const status = error instanceof Compressed ? 415 : 400;
+    return sendError(response, status, "ERR_MALFORMED_REQUEST", message);
   }
   const refusal = refusalOf(error);
   if (refusal === undefined || response.headersSent) {

@@ -29,6 +29,13 @@ export class JsonScanner {
     return position;
   }
 
+  /** Throws where anything but white space comes from `at` on. */
+  expectEnd(at: number): void {
+    let position = at;
+    while (isSpace(this.#bytes[position])) position++;
+    if (position < this.#bytes.length) throw this.#wrong(position, "after top-level value");
+  }
+
   /** The byte at a position; throws when the text is over. */
   byte(at: number): number {
     const byte = this.#bytes[at];

@@ -11,6 +11,7 @@ import { Code, encodeGrpcMessage } from "../grpc/status.ts";
 import type { MemoryShare } from "../memory-budget.ts";
 import type { ConnectHandler } from "../rpc/connect.ts";
 import { isStreamed, type HttpRequest, type HttpResponse } from "../rpc/http-message.ts";
+import { notHere } from "./other-blocks.ts";
 
 export type RpcHandlerOptions = {
   readonly services: readonly Service[];
@@ -18,6 +19,8 @@ export type RpcHandlerOptions = {
   readonly maxMessageSize: number;
   /** The largest answer, where that is another. Default: `maxMessageSize`. */
   readonly maxAnswerSize?: number;
+  /** The flag by which a person sets these limits, named in the errors. */
+  readonly limitFlag?: string;
   /** Called before anything of a request's body is read; throws a `GrpcFailure` to refuse the call. */
   readonly admit?: (headers: IncomingHttpHeaders) => void;
   /** Messages of at least so many bytes are compressed for gRPC's callers that accept it. Default: none is. */
@@ -45,12 +48,13 @@ export type RpcHandlers = {
  * HTTP/2 streams; everything else goes to Connect, which is loaded at the first such request.
  */
 export function createRpcHandlers(options: RpcHandlerOptions): RpcHandlers {
-  const { services, maxMessageSize, compressMinBytes, admit = () => {} } = options;
+  const { services, maxMessageSize, limitFlag, compressMinBytes, admit = () => {} } = options;
   const { maxAnswerSize = maxMessageSize } = options;
   const methods = new Map(services.flatMap((service) => [...methodsOf(service)]));
   const grpc = new GrpcServer(methods, {
     maxMessageSize,
     maxAnswerSize,
+    limitFlag,
     compressMinBytes,
     admit,
   });
@@ -59,7 +63,7 @@ export function createRpcHandlers(options: RpcHandlerOptions): RpcHandlers {
   let connect: Promise<ConnectHandler> | undefined;
   function viaConnect(request: HttpRequest, response: HttpResponse, memory: MemoryShare): void {
     connect ??= import("../rpc/connect.ts").then(({ connectHandler }) =>
-      connectHandler({ services, admit, maxMessageSize, maxAnswerSize }),
+      connectHandler({ services, admit, maxMessageSize, maxAnswerSize, limitFlag }),
     );
     connect.then(
       (handle) => handle(request, response, memory),
@@ -118,12 +122,13 @@ function refuseTheRest(stream: ServerHttp2Stream, response: Http2ServerResponse)
 function sayUnimplemented(stream: ServerHttp2Stream, path: string): void {
   stream.on("error", () => undefined);
   stream.resume();
+  const isDapr = path.startsWith("/dapr.proto.runtime.v1.Dapr/");
   stream.respond(
     {
       ":status": 200,
       "content-type": "application/grpc",
       "grpc-status": String(Code.unimplemented),
-      "grpc-message": encodeGrpcMessage(`unknown method ${path}`),
+      "grpc-message": encodeGrpcMessage(`unknown method ${path}${isDapr ? `: it ${notHere}` : ""}`),
     },
     { endStream: true },
   );

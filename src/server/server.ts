@@ -5,7 +5,11 @@ import {
   type ServerHttp2Stream,
 } from "node:http2";
 import type { Server } from "node:net";
-import { createServer as createTlsServer } from "node:tls";
+import {
+  createServer as createTlsServer,
+  Server as TlsServer,
+  type SecureContextOptions,
+} from "node:tls";
 import { MemoryBudget, type MemoryShare } from "../memory-budget.ts";
 import type { RuntimeDescription } from "../rpc/description.ts";
 import { unauthenticated } from "../rpc/errors.ts";
@@ -17,12 +21,16 @@ import {
   type ServicesOptions,
 } from "../rpc/services.ts";
 import type { Runtime } from "../runtime/runtime.ts";
+import type { StoreState } from "../store/store.ts";
+import { CallerGate } from "./caller-gate.ts";
+import type { CallerRules } from "./callers.ts";
 import { DaprHttp } from "./dapr-http.ts";
 import { tokenCheck } from "./gate.ts";
 import { createRpcHandlers } from "./rpc-handlers.ts";
 import { createLazyRpcHandlers } from "./lazy-rpc-handlers.ts";
 import { bind, listen, tcpKeepAlive, type Address } from "./listener.ts";
 import { createProtocols, type ProtocolServers } from "./protocols.ts";
+import type { TlsMaterial } from "./tls-files.ts";
 
 export type ServerOptions = {
   readonly runtime: Runtime;
@@ -38,9 +46,15 @@ export type ServerOptions = {
   /** For what others send and do not take. Default: a budget of its own, of the default size. */
   readonly memory?: MemoryBudget;
   /** PEM texts. With them every address speaks TLS. */
-  readonly tls?: { readonly cert: string; readonly key: string } | undefined;
+  readonly tls?: TlsMaterial | undefined;
+  /** Which web pages may call, and by which names. Absent: whoever can reach a port. */
+  readonly callers?: CallerRules;
+  /** Told of a caller that was refused, not of each again. */
+  readonly onRefused?: (message: string) => void;
   /** Called when a client asks the runtime to end. */
   readonly shutdown: () => void;
+  /** Where durable records are kept. Absent: there are none. */
+  readonly store?: StoreState;
   /** What operators may do beyond looking. */
   readonly operations?: OperationsOptions;
   /** Serves an event stream that the app has dialled. Absent: there are none. */
@@ -50,6 +64,8 @@ export type ServerOptions = {
 export type CufflinkServer = {
   /** What each address listens on, in their order; of use when port 0 was asked for. */
   readonly ports: readonly number[];
+  /** New connections get this certificate; those that are open keep theirs. */
+  setTls(tls: TlsMaterial): void;
   /** Takes no more connections, lets calls end for at most `deadline` ms, closes. */
   close(deadline: number): Promise<void>;
 };
@@ -59,17 +75,18 @@ const largestAnswer = 256 * 1024 * 1024;
 
 /** Starts to listen. Rejects with a `BindingError` that names the address which cannot be had. */
 export async function createServer(options: ServerOptions): Promise<CufflinkServer> {
-  const { runtime, description, shutdown, subscribe, operations } = options;
+  const { runtime, description, shutdown, subscribe, operations, store } = options;
   const { maxBodySize = defaultMaxBodySize, memory = new MemoryBudget() } = options;
   const token = tokenCheck(options.token);
-  const http = new DaprHttp({ runtime, description, token, maxBodySize, shutdown });
+  const http = new DaprHttp({ runtime, description, store, token, maxBodySize, shutdown });
   const closing = new AbortController();
   const serviceOptions: ServicesOptions = {
-    ...{ runtime, description, shutdown, subscribe, operations, maxBodySize },
+    ...{ runtime, description, shutdown, subscribe, operations, store, maxBodySize },
     closing: closing.signal,
   };
   const handlerOptions = {
     maxMessageSize: maxBodySize,
+    limitFlag: "--max-body-size",
     admit(headers: IncomingHttpHeaders) {
       const problem = exempt(headers[":path"]) ? undefined : token(headers);
       if (problem !== undefined) throw unauthenticated(problem);
@@ -94,14 +111,18 @@ export async function createServer(options: ServerOptions): Promise<CufflinkServ
     },
     otherwise: plain,
   });
+  const gate = options.callers && new CallerGate(options.callers, options.onRefused);
+  const handlePublicStream = asRequest((request, response) => http.handlePublic(request, response));
   const all = [
     ...listenersOf(options.addresses, memory, (share) =>
       createProtocols(
         (...request) => {
+          if (gate?.admitsRequest(request[0], request[1]) === false) return;
           if (lazyHandlers.onRequest(...request) || handlers.onRequest(...request)) return;
           plain.onRequest(...request);
         },
         (...stream) => {
+          if (gate?.admitsStream(stream[0], stream[1]) === false) return;
           if (lazyHandlers.onStream(...stream) || handlers.onStream(...stream)) return;
           plain.onStream(...stream);
         },
@@ -110,8 +131,13 @@ export async function createServer(options: ServerOptions): Promise<CufflinkServ
     ).map((one) => ({ ...one, tls: options.tls })),
     ...listenersOf(options.publicAddresses ?? [], memory, (share) =>
       createProtocols(
-        (request, response) => http.handlePublic(request, response),
-        asRequest((request, response) => http.handlePublic(request, response)),
+        (request, response) => {
+          if (gate?.admitsRequest(request, response) !== false)
+            http.handlePublic(request, response);
+        },
+        (...stream) => {
+          if (gate?.admitsStream(stream[0], stream[1]) !== false) handlePublicStream(...stream);
+        },
         share,
       ),
     ).map((one) => ({ ...one, tls: undefined })),
@@ -128,6 +154,10 @@ export async function createServer(options: ServerOptions): Promise<CufflinkServ
     throw error;
   }
   return {
+    setTls(tls) {
+      for (const server of servers)
+        if (server instanceof TlsServer) server.setSecureContext(secureOptions(tls));
+    },
     ports: servers.map((server) => portOf(server)),
     async close(deadline) {
       for (const server of servers) server.close();
@@ -138,17 +168,20 @@ export async function createServer(options: ServerOptions): Promise<CufflinkServ
   };
 }
 
+function secureOptions(tls: TlsMaterial): SecureContextOptions {
+  return { ...tls, minVersion: "TLSv1.2" };
+}
+
 async function listenTls(
   address: Address,
-  tls: { cert: string; key: string },
+  tls: TlsMaterial,
   { http1, http2 }: ProtocolServers,
 ): Promise<Server> {
   const server = createTlsServer(
     {
-      ...tls,
+      ...secureOptions(tls),
       ...tcpKeepAlive,
       ALPNProtocols: ["h2", "http/1.1"],
-      minVersion: "TLSv1.2",
       noDelay: true,
     },
     (socket) => (socket.alpnProtocol === "h2" ? http2 : http1).emit("connection", socket),

@@ -20,10 +20,10 @@ export default defineBinding({
     }),
   },
 
-  async open({ metadata, component, signal, lost }) {
+  async open({ metadata, component, signal, memory, lost }) {
     const driver = await import("ioredis");
     const name = `cufflink-${component.appId}-${component.name}`;
-    const redis = await RedisConnection.open(driver, { metadata, name, signal, lost });
+    const redis = await RedisConnection.open(driver, { metadata, name, signal, memory, lost });
     return {
       redis,
       prefix: prefixOf(metadata.keyPrefix, component),

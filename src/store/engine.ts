@@ -1,4 +1,4 @@
-import { accessSync, constants, mkdirSync } from "node:fs";
+import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { AttemptTable } from "./attempt-table.ts";
 import { ClaimTable } from "./claim-table.ts";
@@ -6,6 +6,7 @@ import { DatabaseFile } from "./database-file.ts";
 import { DeadLetterTable, type Expired } from "./dead-letter-table.ts";
 import { failureOf } from "./failure.ts";
 import { historyFile, recordsFile } from "./file-names.ts";
+import { refuseUnwritable } from "./folder-check.ts";
 import { HistoryTable } from "./history-table.ts";
 import { FolderLock, LockedFolder } from "./lock.ts";
 import {
@@ -212,8 +213,11 @@ export class Engine {
   #own(): void {
     const { folder } = this.#options;
     if (folder === ":memory:" || this.#lock !== undefined) return;
-    mkdirSync(folder, { recursive: true, mode: 0o700 });
-    accessSync(folder, constants.W_OK);
+    try {
+      mkdirSync(folder, { recursive: true, mode: 0o700 });
+    } finally {
+      refuseUnwritable(folder);
+    }
     this.#lock = new FolderLock(folder);
   }
 

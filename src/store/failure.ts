@@ -23,18 +23,23 @@ export function failureOf(error: unknown, path: string): Failure {
       `cannot use the store ${path}: a newer Cufflink has written it (${error.message}); run that version, ${elsewhere}`,
     );
   }
-  const detail = `${messageOf(error)}${systemCode === undefined ? "" : `, ${systemCode}`}`;
+  // Node's messages begin with their code.
+  const isTold = systemCode === undefined || messageOf(error).startsWith(systemCode);
+  const detail = `${messageOf(error)}${isTold ? "" : `, ${systemCode}`}`;
   switch (systemCode) {
     case "SQLITE_FULL":
     case "ENOSPC":
       return failure(`cannot write the store ${path}: the disk is full (${detail}); make room`);
     case "SQLITE_READONLY":
+    case "EROFS":
+      return failure(
+        `cannot write the store ${path}: the disk is read-only (${detail}); mount a folder there that can be written, ${elsewhere}`,
+      );
     case "SQLITE_CANTOPEN":
     case "EACCES":
     case "EPERM":
-    case "EROFS":
       return failure(
-        `cannot write the store ${path}: not permitted, or the disk is read-only (${detail}); let this user write it, ${elsewhere}`,
+        `cannot write the store ${path}: not permitted (${detail}); let this user write it, ${elsewhere}`,
       );
     case "SQLITE_IOERR":
       return failure(

@@ -2,3 +2,5 @@
 export const recordsFile = "records.db";
 /** What became of events. */
 export const historyFile = "history.db";
+/** Keeps the folder to one process. */
+export const lockFile = "lock";

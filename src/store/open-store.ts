@@ -1,10 +1,15 @@
-import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { BindingError } from "../errors.ts";
-import { historyFile, recordsFile } from "./file-names.ts";
+import { statOf, UnreadableFile } from "../regular-file.ts";
+import { failureOf } from "./failure.ts";
+import { historyFile, lockFile, recordsFile } from "./file-names.ts";
+import { checkFolder } from "./folder-check.ts";
 import { packDeadLetter, unpackDeadLetter } from "./packed-dead-letter.ts";
 import { StoreThread } from "./store-thread.ts";
 import { defaultRetention, type Retention, type Store } from "./store.ts";
+
+/** Between two looks at a folder that cannot be written, in milliseconds. */
+const lookPause = 10_000;
 
 export type StoreOptions = {
   /** Where its files lie. `:memory:`: in memory, for tests. `undefined`: there is no place, and nothing can be kept. */
@@ -18,19 +23,27 @@ export type StoreOptions = {
   readonly maxPages?: number;
 };
 
+export type CheckedStore = Store & {
+  /**
+   * Looks whether records can be kept, before there is one, and again every ten seconds while they cannot: what is in
+   * the way is logged and in `trouble`. Makes no folder that is not there. Never rejects.
+   */
+  look(): Promise<void>;
+};
+
 export type StoreLogger = {
-  info(fields: object, message: string): void;
-  warn(fields: object, message: string): void;
-  error(fields: object, message: string): void;
+  info(fields: { folder: string }, message: string): void;
+  warn(fields: { component: string; deadLetters: number }, message: string): void;
+  error(fields: { folder?: string }, message: string): void;
 };
 
 /**
  * A store in SQLite files of its own. Nothing is opened and no thread started before there is something to write, or
  * something to read that an earlier process has left.
  */
-export function createStore(options: StoreOptions): Store {
+export function createStore(options: StoreOptions): CheckedStore {
   const { folder, logger } = options;
-  if (folder === undefined) return homelessStore();
+  if (folder === undefined) return homelessStore(logger);
   const settings = {
     folder,
     retention: options.retention ?? defaultRetention,
@@ -40,18 +53,53 @@ export function createStore(options: StoreOptions): Store {
   };
   const thread = new StoreThread(settings, {
     notice: (text) => logger?.error({ folder }, text),
-    trouble(trouble) {
-      if (trouble === undefined) logger?.info({ folder }, "the store can be written again");
-      else logger?.error({ folder }, trouble);
-    },
+    trouble: () => tell(),
     expired(expired) {
       for (const { component, count } of expired) {
-        logger?.warn({ component, count }, "dead letters were removed: too old, or too many");
+        logger?.warn(
+          { component, deadLetters: count },
+          "dead letters were removed: too old, or too many",
+        );
         options.onExpired?.(component, count);
       }
     },
   });
-  const holds = (file: string): boolean => thread.running || existsSync(join(folder, file));
+  /** What the last look at the folder found. */
+  let found: string | undefined;
+  let told: string | undefined;
+  let lookingAgain: NodeJS.Timeout | undefined;
+  const trouble = (): string | undefined => thread.trouble ?? found;
+  const tell = (): void => {
+    const now = trouble();
+    if (now === told) return;
+    told = now;
+    if (now === undefined) logger?.info({ folder }, "the store can be written again");
+    else logger?.error({ folder }, now);
+  };
+  const look = async (): Promise<void> => {
+    try {
+      await checkFolder(folder);
+      found = undefined;
+      // Another process may have it, which any question tells. Where there is no lock yet, none has.
+      if (await holds(lockFile)) await thread.ask("deadLetterTotals", []).catch(() => {});
+    } catch (error) {
+      found = failureOf(error, join(folder, recordsFile)).message;
+      lookingAgain = setTimeout(() => void look(), lookPause).unref();
+    }
+    tell();
+  };
+  /** Whether there is something to read, or to change, without making it. */
+  const holds = async (file: string): Promise<boolean> =>
+    thread.running ||
+    statOf(join(folder, file), folder).then(
+      () => true,
+      (error: unknown) => !(error instanceof UnreadableFile && error.isGone),
+    );
+  const ifThere = (tell: () => void): void => {
+    // At once where that can be, so that what is told stays in order.
+    if (thread.running) return tell();
+    void holds(recordsFile).then((there) => there && tell());
+  };
   return {
     deadLetters: {
       put(deadLetter, fingerprint) {
@@ -60,47 +108,48 @@ export function createStore(options: StoreOptions): Store {
         return thread.ask("putDeadLetter", [packed, fingerprint], transfer);
       },
       async get(id) {
-        if (!holds(recordsFile)) return undefined;
+        if (!(await holds(recordsFile))) return undefined;
         const packed = await thread.ask("getDeadLetter", [id]);
         return packed && unpackDeadLetter(packed);
       },
       async list(filter, page) {
-        if (!holds(recordsFile)) return [];
+        if (!(await holds(recordsFile))) return [];
         return (await thread.ask("listDeadLetters", [filter, page])).map((one) =>
           unpackDeadLetter(one),
         );
       },
       async replace(deadLetter) {
-        if (!holds(recordsFile)) return false;
+        if (!(await holds(recordsFile))) return false;
         const packed = packDeadLetter(deadLetter);
         return thread.ask("replaceDeadLetter", [packed], [packed.data, packed.headers]);
       },
       async remove(ids) {
         let removed = 0;
-        if (!holds(recordsFile)) return removed;
+        if (!(await holds(recordsFile))) return removed;
         // In parts, between which others may write.
         for (let at = 0; at < ids.length; at += 500) {
           removed += await thread.ask("removeDeadLetters", [ids.slice(at, at + 500)]);
         }
         return removed;
       },
-      totals: async () => (holds(recordsFile) ? thread.ask("deadLetterTotals", []) : []),
+      totals: async () => ((await holds(recordsFile)) ? thread.ask("deadLetterTotals", []) : []),
     },
     attempts: {
       load: async (component) =>
-        holds(recordsFile) ? thread.ask("loadAttempts", [component]) : [],
+        (await holds(recordsFile)) ? thread.ask("loadAttempts", [component]) : [],
       begin: (component, count) => thread.ask("beginAttempt", [component, count]),
       forget(component, identities) {
-        if (holds(recordsFile)) thread.tell("forgetAttempts", [component, [...identities]]);
+        const gone = [...identities];
+        ifThere(() => thread.tell("forgetAttempts", [component, gone]));
       },
       told(component, identity, fingerprint) {
-        if (holds(recordsFile)) thread.tell("toldAttempt", [component, identity, fingerprint]);
+        ifThere(() => thread.tell("toldAttempt", [component, identity, fingerprint]));
       },
     },
     history: {
       append: (records) => thread.ask("appendHistory", [records]),
       find: async (idOrTrace, component) =>
-        holds(historyFile) ? thread.ask("findHistory", [idOrTrace, component]) : [],
+        (await holds(historyFile)) ? thread.ask("findHistory", [idOrTrace, component]) : [],
     },
     claims: {
       claim: (scope, key, fingerprint, expiresIn) =>
@@ -113,21 +162,25 @@ export function createStore(options: StoreOptions): Store {
     },
     pauses: {
       load: async (component) =>
-        holds(recordsFile) ? thread.ask("loadPause", [component]) : undefined,
+        (await holds(recordsFile)) ? thread.ask("loadPause", [component]) : undefined,
       put: (component, pause) => thread.ask("putPause", [component, pause]),
       async remove(component) {
-        if (holds(recordsFile)) await thread.ask("removePause", [component]);
+        if (await holds(recordsFile)) await thread.ask("removePause", [component]);
       },
     },
     get trouble() {
-      return thread.trouble;
+      return trouble();
     },
-    close: () => thread.close(),
+    look,
+    close() {
+      clearTimeout(lookingAgain);
+      return thread.close();
+    },
   };
 }
 
 /** Nothing can be kept, which whoever tries is told. */
-function homelessStore(): Store {
+function homelessStore(logger: StoreLogger | undefined): CheckedStore {
   const trouble =
     "there is no place for durable records: neither XDG_STATE_HOME nor HOME is set; say --state-dir FOLDER";
   const refuse = (): Promise<never> =>
@@ -146,6 +199,7 @@ function homelessStore(): Store {
     claims: { claim: refuse, complete: refuse, release: refuse },
     pauses: { load: async () => undefined, put: refuse, remove: async () => {} },
     trouble,
+    look: async () => logger?.error({}, trouble),
     close: async () => {},
   };
 }

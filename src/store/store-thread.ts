@@ -17,6 +17,9 @@ type Waiting = {
   readonly reject: (error: BindingError) => void;
 };
 
+/** What is asked is answered sooner, unless the disk or its file system hangs. Milliseconds. */
+const longestSilence = 10_000;
+
 /** After a thread has ended by itself, the next one starts no sooner, in milliseconds. */
 const restartPause = 1000;
 
@@ -36,6 +39,7 @@ export class StoreThread {
   #sending: NodeJS.Immediate | undefined;
   #restartAt = 0;
   #closed: Promise<void> | undefined;
+  #silence: NodeJS.Timeout | undefined;
   trouble: string | undefined;
 
   /** `file`: the worker's, for tests. */
@@ -111,6 +115,7 @@ export class StoreThread {
       this.#worker ??= this.#start();
       this.#worker.ref();
       this.#worker.postMessage(requests, transfer);
+      this.#silence ??= setTimeout(() => this.#saySilent(), longestSilence).unref();
     } catch (error) {
       this.#failed(messageOf(error));
     }
@@ -139,10 +144,19 @@ export class StoreThread {
   }
 
   #failed(why: string): void {
+    clearTimeout(this.#silence);
+    this.#silence = undefined;
     this.#restartAt = Date.now() + restartPause;
     const text = `the store's thread has failed (${why}); it starts again with the next record`;
     this.#setTrouble(text);
     this.#rejectAll(text);
+  }
+
+  #saySilent(): void {
+    const { folder } = this.#options;
+    this.#setTrouble(
+      `the store in ${folder} does not answer: its disk or file system hangs, or is very slow; see the system's log, or say --state-dir for another folder`,
+    );
   }
 
   #receive({ replies = [], notice, expired, trouble }: WorkerMessage): void {
@@ -150,6 +164,11 @@ export class StoreThread {
     if (expired !== undefined) this.#events.expired(expired);
     this.#setTrouble(trouble);
     for (const reply of replies) this.#answer(reply);
+    clearTimeout(this.#silence);
+    this.#silence =
+      this.#waiting.size === 0
+        ? undefined
+        : setTimeout(() => this.#saySilent(), longestSilence).unref();
     // An idle store keeps no process alive.
     if (this.#waiting.size === 0 && this.#closed === undefined) this.#worker?.unref();
   }

@@ -23,6 +23,9 @@ export type Store = {
   close(): Promise<void>;
 };
 
+/** Whether durable records can be kept now. */
+export type StoreState = Pick<Store, "trouble">;
+
 export type DeadLetterStore = {
   /**
    * Keeps a dead letter; in the same transaction the event's attempt count says `deadLettered`. One of the

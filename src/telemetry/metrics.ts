@@ -1,4 +1,4 @@
-import { createServer, type Server } from "node:http";
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { MissedBecause } from "../binding.ts";
 import type { Outcome } from "../runtime/app.ts";
 import type { Observer } from "../runtime/observer.ts";
@@ -27,6 +27,8 @@ export type MetricsSources = {
   readonly deadLetters: Pick<DeadLetterManager, "counts" | "totals">;
   readonly memory: Pick<MemoryBudget, "shares">;
 };
+
+type MetricsGate = { admitsRequest(request: IncomingMessage, response: ServerResponse): boolean };
 
 /** How long a page waits for the store to count, in milliseconds. */
 const counting = 2000;
@@ -134,9 +136,10 @@ export class Metrics implements Observer {
     return page.toString();
   }
 
-  /** A server for `/metrics`, to be bound by the caller. */
-  server(): Server {
+  /** A server for `/metrics`, to be bound by the caller. `gate`: answers those that may not ask. */
+  server(gate?: MetricsGate): Server {
     return createServer((request, response) => {
+      if (gate?.admitsRequest(request, response) === false) return;
       const path = (request.url ?? "").split("?", 1)[0];
       if (path !== "/metrics" && path !== "/") {
         response.writeHead(404).end();

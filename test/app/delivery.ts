@@ -11,6 +11,7 @@ export function delivery(over: Partial<Delivery> = {}): Delivery {
     key: undefined,
     id: undefined,
     data: Buffer.from("hello"),
+    nullAs: "empty",
     metadata: {},
     headers: [],
     trace: {},

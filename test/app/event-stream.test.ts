@@ -60,6 +60,7 @@ test("each settlement reaches its event", async () => {
             to: ["a", "b"],
             parallel: true,
             storeName: "s",
+            contentType: "text/plain",
             states: [{ key: "k", value: Buffer.from("v") }],
           },
         }),
@@ -81,7 +82,10 @@ test("each settlement reaches its event", async () => {
     plain: { kind: "handled", reply: undefined },
     reply: {
       kind: "handled",
-      reply: { source: "grpc", to: ["a", "b"], concurrency: "parallel", storeName: "s" },
+      reply: {
+        ...{ source: "grpc", to: ["a", "b"], concurrency: "parallel", storeName: "s" },
+        contentType: "text/plain",
+      },
     },
     retry: { kind: "refused", reason: "no" },
     later: { kind: "refused", reason: "the app asks for another attempt", after: 2500 },

@@ -61,7 +61,7 @@ function deliver(app: CombinedApp, text: string, of?: LaneReference) {
 
 function joined(port?: FakeApp) {
   const streams = new EventStreams(spiedLogger());
-  return { streams, app: new CombinedApp(streams, port) };
+  return { streams, app: new CombinedApp(streams, port, spiedLogger()) };
 }
 
 test("without an app it says what to do; with a stream it is there, and news of it comes", async () => {

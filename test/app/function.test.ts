@@ -2,6 +2,7 @@ import { expect, test } from "vitest";
 import { BindingError } from "../../src/errors.ts";
 import { createFunctionApp } from "../../src/app/function.ts";
 import { DeadLetter, Drop, Retry } from "../../src/handler-errors.ts";
+import type { BindingEvent } from "../../src/handler-event.ts";
 import { delivery, never } from "./delivery.ts";
 
 const input = { name: "orders", route: "orders" };
@@ -15,33 +16,57 @@ test("is always available and wants the inputs that it has a handler for", async
   expect(await all.wants(input, never)).toBe(true);
 });
 
-test("the handler gets the event whole and its answer is the reply", async () => {
+test("the handler gets the event whole, as an app beside the runtime does, and its answer is the reply", async () => {
   const value = Buffer.from([0xff]);
+  let heard: BindingEvent | undefined;
   const app = createFunctionApp({
-    onBindingEvent: (event) => ({
-      data: Buffer.from(JSON.stringify({ ...event, signal: undefined, data: String(event.data) })),
-      to: ["audit"],
-    }),
+    onBindingEvent(event) {
+      heard = event;
+      return { data: "text", contentType: "text/plain", to: ["audit"] };
+    },
   });
+  const headers = [
+    { name: "H", value: Buffer.from("first") },
+    { name: "h", value: Buffer.from("last") },
+    { name: "raw", value },
+  ];
   const outcome = await app.deliver(
     delivery({
-      metadata: { topic: "t" },
-      headers: [{ name: "h", value }],
-      attempt: 2,
-      attempts: 5,
-      lastError: "no",
+      ...{ metadata: { topic: "t" }, headers, key: "k", id: "orders[0]@7" },
+      ...{ data: Buffer.from('{"n":1}'), attempt: 2, attempts: 5, lastError: "no" },
     }),
     never,
   );
-  expect(outcome).toMatchObject({ kind: "handled", reply: { source: "function", to: ["audit"] } });
-  const data = outcome.kind === "handled" ? outcome.reply!.data! : Buffer.alloc(0);
-  expect(JSON.parse(Buffer.from(data).toString())).toMatchObject({
-    name: "orders",
-    data: "hello",
-    metadata: { topic: "t", h: "/w==", "h.encoding": "base64" },
-    attempt: 2,
-    attempts: 5,
-    lastError: "no",
+  expect(outcome).toMatchObject({
+    kind: "handled",
+    reply: { ...{ source: "function", to: ["audit"] }, contentType: "text/plain" },
+  });
+  expect(outcome.kind === "handled" && String(outcome.reply?.data)).toBe("text");
+  expect(heard).toMatchObject({
+    ...{ name: "orders", metadata: { topic: "t" }, headers, id: "orders[0]@7" },
+    ...{ key: Buffer.from("k"), attempt: 2, attempts: 5, lastError: "no" },
+  });
+  expect([heard?.text(), heard?.json(), heard?.header("H")]).toEqual(['{"n":1}', { n: 1 }, "last"]);
+});
+
+test("an event without an identity, a key and a payload says so", async () => {
+  let heard: BindingEvent | undefined;
+  const app = createFunctionApp({ onBindingEvent: (event) => void (heard = event) });
+  await app.deliver(delivery({ data: undefined, key: undefined, id: undefined }), never);
+  expect([heard?.id, heard?.key, heard?.data, heard?.text()]).toEqual([
+    "",
+    undefined,
+    undefined,
+    "",
+  ]);
+  expect(() => heard?.json()).toThrow(SyntaxError);
+});
+
+test("an answer that is no reply is a failed attempt", async () => {
+  const app = createFunctionApp({ onBindingEvent: () => Buffer.from("bare") as object });
+  expect(await app.deliver(delivery(), never)).toMatchObject({
+    kind: "refused",
+    reason: expect.stringContaining("answer { data }") as string,
   });
 });
 

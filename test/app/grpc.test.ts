@@ -1,3 +1,4 @@
+import type { IncomingHttpHeaders } from "node:http2";
 import { create, fromBinary, type MessageInitShape, toBinary } from "@bufbuild/protobuf";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { connectNodeAdapter } from "@connectrpc/connect-node";
@@ -279,7 +280,7 @@ test("an answer that is no BindingEventResponse is a refusal", async () => {
   expect(await app.deliver(delivery(), never)).toMatchObject({ kind: "refused" });
 });
 
-test("the listed bindings are wanted, asked once for all of a moment, without token or trace", async () => {
+test("the listed bindings are wanted, asked once for all of a moment, with the token and without a trace", async () => {
   await using server = await startUnaryApp(lists("orders", "ticks"));
   const app = await connected(server.port, { token: "secret", optionsTimeout: 1234 });
   const wanted = await Promise.all(
@@ -290,7 +291,25 @@ test("the listed bindings are wanted, asked once for all of a moment, without to
   const [call] = server.calls;
   expect(call?.path).toBe("/dapr.proto.runtime.v1.AppCallback/ListInputBindings");
   expect(call?.headers["grpc-timeout"]).toBe("1234000u");
-  expect(call?.headers).not.toHaveProperty("dapr-api-token");
+  expect(call?.headers["dapr-api-token"]).toBe("secret");
+  expect(call?.headers).not.toHaveProperty("traceparent");
+});
+
+test("each call to the app carries the token: an app may check it for every method", async () => {
+  const tokens = new Map<string, unknown>();
+  const note = (headers: IncomingHttpHeaders): void =>
+    void tokens.set(String(headers[":path"]).replace(/.*\//, ""), headers["dapr-api-token"]);
+  await using server = await startUnaryApp((call) => (note(call.headers), lists("orders")(call)), {
+    onStream: (_stream, headers) => (note(headers), false),
+  });
+  const app = await connected(server.port, { token: "secret", health: { interval: 20 } });
+  await app.wants({ name: "orders", route: "orders" }, never);
+  await app.deliver(delivery(), never);
+  expect(Object.fromEntries(tokens)).toEqual({
+    HealthCheck: "secret",
+    ListInputBindings: "secret",
+    OnBindingEvent: "secret",
+  });
 });
 
 test("UNIMPLEMENTED wants nothing; any other error rejects and is asked again", async () => {
@@ -299,6 +318,7 @@ test("UNIMPLEMENTED wants nothing; any other error rejects and is asked again", 
   const app = await connected(server.port);
   const input = { name: "orders", route: "orders" };
   expect(await app.wants(input, never)).toBe(false);
+  expect(app.whyUnwanted?.(input)).toBe("it does not implement AppCallback/ListInputBindings");
   await using other = await startUnaryApp((call) => answer(call));
   const second = await connected(other.port);
   answer = (call) => call.fail(13, "not yet");

@@ -118,6 +118,18 @@ test("an event is a POST to its route with metadata, attempt, trace and token as
   });
 });
 
+test("each request to the app carries the token: an app may check it for every path", async () => {
+  await using server = await serve(ok);
+  const app = await connected(server.port, { token: "secret", health: { interval: 20 } });
+  await app.wants({ name: "orders", route: "orders" }, never);
+  await app.deliver(delivery(), never);
+  const tokens = server.calls.map(({ request }) => [
+    request.method,
+    request.headers["dapr-api-token"],
+  ]);
+  expect(Object.fromEntries(tokens)).toEqual({ GET: "secret", OPTIONS: "secret", POST: "secret" });
+});
+
 test("an event without data is an empty body with a length", async () => {
   await using server = await serve(ok);
   const app = await connected(server.port);

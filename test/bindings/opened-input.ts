@@ -56,6 +56,7 @@ export async function openInput(
     maxInFlight: 64,
     attempts: 10,
     notice() {},
+    memory: new MemoryBudget().share("test"),
     signal: new AbortController().signal,
     async deliver(batch: readonly InboundEvent[]) {
       for (const event of batch) {

@@ -123,6 +123,7 @@ export class OpenedQueue {
       maxInFlight,
       attempts,
       notice: (text) => void this.notices.push(text),
+      memory: new MemoryBudget().share("test"),
       signal: new AbortController().signal,
       deliver: (events) => reading.take(events),
       lost: (reason) => void reading.losses.push(reason),

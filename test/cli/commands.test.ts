@@ -18,12 +18,12 @@ test.each<[string[], number, RegExp]>([
   [["--mode", "kubernetes"], 2, /not built yet/],
   [["invoke", "a", "get", "x", "--data-file", "y"], 2, /data is given twice/],
   [["invoke", "a", "get", "-m", "key"], 2, /"key" is not name=value/],
-  [
-    ["invoke", "a", "get", "--address", "127.0.0.1:1"],
-    69,
-    /no runtime answers at http:\/\/127\.0\.0\.1:1/,
-  ],
+  [["invoke", "a", "get", "--address", "127.0.0.1:1"], 69, /no runtime answers at 127\.0\.0\.1:1/],
   [["types", "reds"], 1, /did you mean redis\?/],
+  [["types", "aws.s3"], 1, /no binding type is called "aws\.s3"; see cufflink types\n$/],
+  [["componets"], 2, /unknown command 'componets'\n\(Did you mean components\?\)/],
+  [["init"], 2, /unknown command 'init'\n$/],
+  [["--ap-port", "1"], 2, /unknown option '--ap-port'\n\(Did you mean --app-port\?\)/],
   [["check", "/no/such/folder"], 1, /\/no\/such\/folder error: cannot be read/],
 ])("%j ends with %i", async (args, code, output) => {
   const result = await cufflink(args);
@@ -53,6 +53,18 @@ describe("check", () => {
       /b\.yaml:5:9 error: type "bindings\.corn" is not known; did you mean "bindings\.cron"\?/,
     );
     expect(stdout).not.toContain("\u001b");
+  });
+
+  test("compares sizes with the server's limit, which --max-body-size says", async () => {
+    const metadata = "- {name: url, value: http://x/}\n- {name: maxResponseBodySize, value: 10Mi}";
+    const path = folder({ "a.yaml": component("a", "bindings.http", metadata) });
+    const found = await cufflink(["check", path]);
+    expect(found).toMatchObject({ code: 1, stdout: expect.stringContaining("at most 4Mi") });
+    expect(await cufflink(["check", path, "--max-body-size", "10Mi"])).toMatchObject({ code: 0 });
+    expect(await cufflink(["check", path, "--max-body-size", "big"])).toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining('--max-body-size "big" is not a size such as "4Mi"'),
+    });
   });
 
   test("reads Resiliency, and tells what is wrong in it", async () => {

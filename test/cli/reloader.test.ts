@@ -20,6 +20,7 @@ async function reloading(path: string, options: Partial<ReloaderOptions> = {}) {
     appId: "shop",
     resourcesPaths: [path],
     configPaths: [],
+    maxBodySize: 4 * 1024 * 1024,
     bindings,
     logger: keepingLogger(),
     onLoaded: () => undefined,

@@ -137,6 +137,29 @@ describe("the flags of serve", () => {
     expect(() => read(flag, value)).toThrow(`${flag} ${JSON.stringify(value)} ${reason}`);
   });
 
+  test("who may call: origins one by one, daprd's together, hosts", () => {
+    const options = read(
+      ...["--allow-origin", "https://shop.example", "--allow-origin=http://localhost:5173"],
+      ...["--allowed-origins", "https://a.example, *", "--allowed-hosts", "sidecar, 10.0.0.7"],
+    );
+    expect(options.allowOrigins).toEqual([
+      ...["https://shop.example", "http://localhost:5173", "https://a.example"],
+    ]);
+    expect(options.allowedHosts).toEqual(["sidecar", "10.0.0.7"]);
+    expect(read("--allow-origin", "*").allowOrigins).toEqual(["*"]);
+    // daprd's default, which some start it with: it never was meant to let every page in.
+    expect(read("--allowed-origins", "*").allowOrigins).toEqual([]);
+  });
+
+  test.each(["shop.example", "https://shop.example/", "https://shop.example/a", "https://"])(
+    "--allow-origin %s is refused, as no browser sends it",
+    (origin) => {
+      expect(() => read("--allow-origin", origin)).toThrow(
+        `--allow-origin "${origin}" is not an origin such as "https://shop.example"`,
+      );
+    },
+  );
+
   test("refuse Kubernetes mode with the reason", () => {
     expect(() => read("--mode", "kubernetes")).toThrow(
       /--mode kubernetes is not built yet.*--resources-path/,

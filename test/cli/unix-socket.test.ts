@@ -27,12 +27,19 @@ test("serves on Dapr's two sockets, and again after it was killed", async () => 
   const flags = ["--app-id", "shop", "--unix-domain-socket", folder, "--metrics-port", metricsPort];
   try {
     for (const signal of ["SIGKILL", "SIGTERM"] as const) {
-      const daemon = spawn(launcher, flags, { env: {}, stdio: "ignore" });
+      const daemon = spawn(launcher, flags, { env: {}, stdio: ["ignore", "pipe", "ignore"] });
+      let printed = "";
+      daemon.stdout.on("data", (chunk: Buffer) => (printed += chunk.toString()));
       const exited = new Promise<number | null>((done) => daemon.once("exit", done));
       for (const name of ["http", "grpc"]) {
         const socket = join(folder, `dapr-shop-${name}.socket`);
         await until(async () => (await health(socket)) === 204, { what: `an answer on ${socket}` });
       }
+      // Its start line names them, and nothing of ports.
+      const line = printed.split("\n").find((one) => one.includes("listening on"));
+      for (const name of ["http", "grpc"])
+        expect(line).toContain(`${name}=${join(folder, `dapr-shop-${name}.socket`)}`);
+      expect(line).not.toMatch(/=0 |--dapr-listen-addresses/);
       daemon.kill(signal);
       expect(await exited).toBe(signal === "SIGTERM" ? 0 : null);
     }

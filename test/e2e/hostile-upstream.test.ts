@@ -131,7 +131,7 @@ test("1,000 cancelled calls reach the upstream's connections and leave nothing b
   upstreamAnswer = undefined;
   upstreamRequests.length = 0;
   const body = '{"operation":"get"}';
-  const head = `POST /v1.0/bindings/upstream HTTP/1.1\r\nHost: x\r\nContent-Length: ${body.length}\r\n\r\n${body}`;
+  const head = `POST /v1.0/bindings/upstream HTTP/1.1\r\nHost: localhost\r\nContent-Length: ${body.length}\r\n\r\n${body}`;
   const callers = Array.from({ length: 500 }, () => {
     const socket = connect({ host: "127.0.0.1", port: daemon.httpPort });
     socket.on("error", () => undefined);

@@ -49,7 +49,7 @@ export function http1(
 ): Promise<string> {
   const { body = "", headers = "" } = options;
   const length = Buffer.byteLength(body);
-  const head = `${method} ${path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: ${length}\r\n${headers}\r\n`;
+  const head = `${method} ${path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Length: ${length}\r\n${headers}\r\n`;
   return sendBytes(port, [head, body]);
 }
 

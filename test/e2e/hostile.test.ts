@@ -244,11 +244,11 @@ test("garbage on the port is refused or closed", async () => {
     "P\r\n\r\n",
   ];
   garbage.push(
-    "POST /v1.0/bindings/files HTTP/1.1\r\nHost: x\r\nContent-Length: -1\r\n\r\n",
+    "POST /v1.0/bindings/files HTTP/1.1\r\nHost: localhost\r\nContent-Length: -1\r\n\r\n",
     "GET /v1.0/healthz HTTP/1.1\r\nBad Header\r\n\r\n",
   );
   garbage.push(
-    "POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
+    "POST / HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
     "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\xff\xff\xff\xff\xff\xff\xff\xff\xff",
   );
   for (const port of [httpPort, grpcPort]) {

@@ -1,4 +1,5 @@
-import { createApp, type AppProtocol } from "../../src/app/app.ts";
+import type { AppProtocol } from "../../src/app/app-protocol.ts";
+import { createApp } from "../../src/app/app.ts";
 import { defineBinding, type InboundEvent, type Reading } from "../../src/binding.ts";
 import type { ComponentSpec } from "../../src/component.ts";
 import { BindingError } from "../../src/errors.ts";

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { parseByteSize } from "../../src/metadata/byte-size.ts";
+import { formatByteSize, parseByteSize } from "../../src/metadata/byte-size.ts";
 
 test.each([
   ["512", 512],
@@ -22,3 +22,14 @@ test.each(["", "K", "4K", "4MB", "0.1", "1.0001k", "9E", "1e999", "1e9999999", "
     expect(parseByteSize(text)).toBeUndefined();
   },
 );
+
+test.each([
+  [0, "0"],
+  [1536, "1536"],
+  [4 * 1024 * 1024, "4Mi"],
+  [1024, "1Ki"],
+  [3 * 1024 ** 3, "3Gi"],
+])("%i bytes are written as %s", (bytes, text) => {
+  expect(formatByteSize(bytes)).toBe(text);
+  expect(parseByteSize(text)).toBe(bytes);
+});

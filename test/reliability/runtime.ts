@@ -47,6 +47,9 @@ spec:
 /** A runtime under test. The ports and the folders stay the same over restarts. */
 export type Runtime = AsyncDisposable & {
   readonly httpPort: number;
+  readonly grpcPort: number;
+  /** Of the process that runs now. */
+  pid(): number;
   /** Resolves once it serves. Rejects with the end of its log. */
   start(): Promise<void>;
   /** SIGTERM, and SIGKILL where that takes more than 20 s; resolves once it is gone. */
@@ -67,7 +70,13 @@ const endLimit = 20_000;
 export async function prepareRuntime(
   contender: Contender,
   { folder, daprd }: Place,
-  options: { resources: Readonly<Record<string, string>>; appPort?: number },
+  options: {
+    resources: Readonly<Record<string, string>>;
+    appPort?: number;
+    /** Default `grpc`. */
+    appProtocol?: "grpc" | "h2c" | "http";
+    flags?: readonly string[];
+  },
 ): Promise<Runtime> {
   const resources = join(folder, "resources");
   await mkdir(resources, { recursive: true });
@@ -82,7 +91,11 @@ export async function prepareRuntime(
     ...["--metrics-port", String(metrics), "--dapr-listen-addresses", "127.0.0.1"],
     ...(options.appPort === undefined
       ? []
-      : ["--app-port", String(options.appPort), "--app-protocol", "grpc"]),
+      : [
+          ...["--app-port", String(options.appPort)],
+          ...["--app-protocol", options.appProtocol ?? "grpc"],
+        ]),
+    ...(options.flags ?? []),
   ];
   const [program, ...rest] =
     contender === "cufflink"
@@ -132,6 +145,8 @@ export async function prepareRuntime(
 
   return {
     httpPort: http,
+    grpcPort: grpc,
+    pid: () => child?.pid ?? 0,
     start,
     end: stop,
     ended: () => end,

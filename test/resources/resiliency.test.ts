@@ -245,8 +245,8 @@ describe("what is wrong", () => {
       "5:75 error: spec.policies.circuitBreakers.DefaultCircuitBreakerPolicy.maxRequests must be from 1 to 1000000",
     ],
     [
-      "policies: {retries: {r: {}}}\ntargets: {components: {orders: {outbound: {retry: q}}}}",
-      '6:53 error: no retry is called "q" under spec.policies.retries; the component\'s own policy stays; did you mean "r"?',
+      "policies: {retries: {slow: {}}}\ntargets: {components: {orders: {outbound: {retry: slwo}}}}",
+      '6:53 error: no retry is called "slwo" under spec.policies.retries; the component\'s own policy stays; did you mean "slow"?',
     ],
     [
       "policies: {retries: {r: {}}}\ntargets: {components: {order: {outbound: {retry: r}}}}",

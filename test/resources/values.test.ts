@@ -264,7 +264,7 @@ test("every reason why a secret cannot be had", async () => {
   );
   expect(await reason(fileStore(`${secrets}/list.json`))).toContain("holds no JSON object");
   expect(await reason(fileStore(`${secrets}/gone.json`))).toContain(
-    "gone.json cannot be read (ENOENT)",
+    "gone.json cannot be read: there is no such file or folder",
   );
   expect(await reason(component("vualt", "secretstores.local.env"))).toContain(
     'which is not defined in the resources; did you mean "vualt"?',

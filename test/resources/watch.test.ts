@@ -48,6 +48,25 @@ test("a file that is written in place, replaced, emptied, added or removed", asy
   await expectTold("removed", () => unlink(a));
 });
 
+test("a file of such a volume by its own path", async () => {
+  const { root, expectTold } = await watching(async (root) => {
+    await mkdir(join(root, "..v1"));
+    await writeFile(join(root, "..v1/tls.crt"), "one");
+    await symlink("..v1", join(root, "..data"));
+    await symlink("..data/tls.crt", join(root, "tls.crt"));
+    return [join(root, "tls.crt")];
+  }, "secrets");
+  const started = performance.now();
+  await expectTold("the next version", async () => {
+    await mkdir(join(root, "..v2"));
+    await writeFile(join(root, "..v2/tls.crt"), "two");
+    await symlink("..v2", join(root, "..data_tmp"));
+    await rename(join(root, "..data_tmp"), join(root, "..data"));
+  });
+  // Without a notice it would be seen only after ten seconds.
+  expect(performance.now() - started).toBeLessThan(8000);
+});
+
 test("a mounted volume whose versions are swapped by a link, as Kubernetes does", async () => {
   const { root, expectTold } = await watching(async (root) => {
     await mkdir(join(root, "..v1"));

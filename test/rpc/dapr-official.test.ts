@@ -110,11 +110,12 @@ test("a deadline, a message over the limit, bytes that are no message", async ()
 });
 
 test.each([
-  "/dapr.proto.runtime.v1.Dapr/GetState",
-  "/dapr.proto.runtime.v1.Dapr/PublishEvent",
-  "/no.such.Service/Method",
-])("%s is UNIMPLEMENTED, and the connection lives", async (path) => {
-  expect((await call(path, Buffer.alloc(100))).code).toBe(12);
+  ["/dapr.proto.runtime.v1.Dapr/GetState", "it is not part of Cufflink"],
+  ["/dapr.proto.runtime.v1.Dapr/InvokeService", "it is not part of Cufflink"],
+  ["/no.such.Service/Method", "unknown method /no.such.Service/Method"],
+])("%s is UNIMPLEMENTED, and the connection lives", async (path, text) => {
+  const refused = await call(path, Buffer.alloc(100));
+  expect(refused).toMatchObject({ code: 12, text: expect.stringContaining(text) });
   expect((await call(invoke, request("probe", "create"))).code).toBe(0);
 });
 

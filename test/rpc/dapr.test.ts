@@ -149,7 +149,22 @@ describe.each(lanes)("%s", (_, transport) => {
       operation: "create",
       data: new Uint8Array(70_000),
     });
-    expect((await failureOf(call)).code).toBe(Code.ResourceExhausted);
+    expect(await failureOf(call)).toMatchObject({
+      code: Code.ResourceExhausted,
+      rawMessage: expect.stringMatching(/larger than .*65536.*; see --max-body-size$/),
+    });
+  });
+
+  test("an answer over the limit is RESOURCE_EXHAUSTED, and the text names the flag", async () => {
+    const call = client().invokeBinding({
+      name: "probe",
+      operation: "big",
+      metadata: { size: "70000" },
+    });
+    expect(await failureOf(call)).toMatchObject({
+      code: Code.ResourceExhausted,
+      rawMessage: expect.stringMatching(/larger than .*65536.*; see --max-body-size$/),
+    });
   });
 
   test("metadata is described, labels are kept, shutdown is asked once", async () => {
@@ -157,11 +172,12 @@ describe.each(lanes)("%s", (_, transport) => {
     const answer = await client().getMetadata({});
     expect(answer).toMatchObject({
       id: "shop",
-      runtimeVersion: "1.2.3",
+      runtimeVersion: "1.18.3",
+      enabledFeatures: ["HotReload"],
       registeredComponents: [
         { name: "probe", type: "bindings.probe", version: "v1", capabilities: ["OUTPUT_BINDING"] },
       ],
-      extendedMetadata: { daprRuntimeVersion: "1.2.3", owner: "ann" },
+      extendedMetadata: { daprRuntimeVersion: "1.18.3", cufflinkVersion: "1.2.3", owner: "ann" },
       appConnectionProperties: { protocol: "http", channelAddress: "127.0.0.1" },
     });
     const before = served.shutdowns();

@@ -31,6 +31,7 @@ export function delivering(app: FakeApp, { retry = policy, ...options }: Options
     name: "orders",
     type: "bindings.fake",
     route: "orders",
+    nullAs: "empty",
     app,
     policy: { retry },
     onPolicy: () => () => undefined,

@@ -15,6 +15,10 @@ export class FakeApp implements App {
   readonly asked: string[] = [];
   handle: Handle;
   wantsInput: (input: { name: string; route: string }) => Promise<boolean> = async () => true;
+  whyUnwanted?: (input: { name: string; route: string }) => string;
+  takesOthersOnly = false;
+  unavailableSince: Date | undefined = undefined;
+  reason = "the app is away";
   most = 0;
   #available = true;
   #running = 0;
@@ -34,7 +38,7 @@ export class FakeApp implements App {
   }
 
   get unavailableReason(): string {
-    return this.#available ? "" : "the app is away";
+    return this.#available ? "" : this.reason;
   }
 
   get listeners(): number {

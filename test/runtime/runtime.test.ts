@@ -46,6 +46,15 @@ test("a reply goes to the outputs it names before its event counts as handled", 
   expect(status()).toMatchObject({ handled: 1, waiting: 0, inFlight: 0 });
 });
 
+test("a state store is announced as what it is: a store for the states of replies", async () => {
+  const { status, lines } = await replying({ source: "grpc" });
+  const what = "a store for the states of replies only; there is no state API";
+  expect(status("states")).toMatchObject({ state: "running", reason: what });
+  const told = lines.map(({ message }) => message).filter((message) => message.includes("running"));
+  expect(told.filter((message) => message === `component running: ${what}`)).toHaveLength(1);
+  expect(told).toHaveLength(4);
+});
+
 test("a target that there is not is a failed attempt, tried again without the app", async () => {
   const { app, event, status, target, lines } = await replying({
     source: "grpc",
@@ -149,8 +158,10 @@ test("emit hands a test event over, once, by the component's route", async () =>
   expect(app.deliveries).toMatchObject([
     { name: "orders", route: "in/orders", attempt: 1, attempts: 1, metadata: { a: "b" } },
   ]);
-  const without = startRuntime({ bindings: [] });
-  expect(await without.runtime.emit("x", event, signal)).toMatchObject({ kind: "unsent" });
+  const without = startRuntime({ bindings: [system.binding("fake", "input")] });
+  await without.runtime.apply([component("fake", {})]);
+  expect(await without.runtime.emit("orders", event, signal)).toMatchObject({ kind: "unsent" });
+  await expect(runtime.emit("ordres", event, signal)).rejects.toThrow("did you mean orders?");
 });
 
 test("a source is told how many events it may have out", async () => {

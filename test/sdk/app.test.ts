@@ -51,6 +51,24 @@ test("an app without a handler opens no stream, and one with its first handler d
   await until(() => runtime.streams.length === 1, { what: "the stream" });
 });
 
+test("a second handler of an input, and what is no handler, are refused", async () => {
+  await using runtime = await RuntimeServer.start();
+  const app = appFor(runtime.port).on("orders", () => undefined);
+  expect(() => app.on("orders", () => undefined)).toThrow("a handler for orders already");
+  expect(() => app.on("ticks", "x" as unknown as () => void)).toThrow("is no function but string");
+});
+
+test("what the runtime says about the subscription is logged once", async () => {
+  await using runtime = await RuntimeServer.start();
+  const app = appFor(runtime.port);
+  app.on("ordres", () => undefined);
+  await app.start();
+  await until(() => runtime.streams.length === 1, { what: "the stream" });
+  for (const notice of ["first", "first", "second"]) runtime.streams[0]?.send({ notice });
+  await until(() => app.logged.length === 2, { what: "the notices" });
+  expect(app.logged).toEqual(["first", "second"]);
+});
+
 test("a handler added later takes over on a new stream, and the old one finishes", async () => {
   await using runtime = await RuntimeServer.start();
   const app = appFor(runtime.port);

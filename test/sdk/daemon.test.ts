@@ -79,3 +79,35 @@ test("events and invocations survive a runtime that restarts, and the token is s
     message: expect.stringContaining("DAPR_API_TOKEN"),
   });
 });
+
+test("names that no input has are told to the app and to the runtime's log, when it dials", async () => {
+  await using daemon = await startDaemon({ components: [tick, await filesIn()] });
+  const logged: string[] = [];
+  const app = createApp({
+    runtime: `127.0.0.1:${daemon.grpcPort}`,
+    log: (message) => logged.push(message),
+  });
+  onTestFinished(() => app.close({ deadline: 0 }));
+  app.on("tik", () => undefined).on("files", () => undefined);
+  await app.start();
+  const complaints = [
+    "the app subscribes to tik, and no input is called so; did you mean tick?",
+    "the app subscribes to files, which is an output and reads no events",
+  ];
+  await until(() => logged.length === 2, { what: () => `two notices: ${logged.join()}` });
+  expect(logged).toEqual(complaints);
+  for (const complaint of complaints) expect(daemon.output()).toContain(complaint);
+});
+
+test("names that an app lists on its port, and that no input has, are told to both", async () => {
+  const logged: string[] = [];
+  await using app = createApp({ log: (message) => logged.push(message) });
+  app.on("tik", () => undefined);
+  const { port } = await app.serve({ port: 0 });
+  const flags = ["--app-port", String(port), "--app-protocol", "grpc"];
+  await using daemon = await startDaemon({ components: [tick], flags });
+  await until(() => logged.some((one) => one.includes("did you mean tick?")), {
+    what: () => `the notice: ${logged.join()}\n${daemon.output()}`,
+  });
+  expect(daemon.output()).toContain("did you mean tick?");
+});

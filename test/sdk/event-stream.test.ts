@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { DeadLetter, Drop, Retry } from "../../src/handler-errors.ts";
-import type { BindingEvent, BindingEventHandler } from "../../src/sdk/event.ts";
+import type { BindingEvent, BindingEventHandler } from "../../src/handler-event.ts";
 import { EventStream } from "../../src/sdk/event-stream.ts";
 import { RunningHandlers } from "../../src/sdk/running-handlers.ts";
 import { WorkerPool } from "../../src/sdk/worker-pool.ts";
@@ -180,6 +180,7 @@ test("what handlers answer and throw arrives whole", async () => {
       concurrency: "parallel",
       storeName: "states",
       states: [{ key: "k", value: "v" }],
+      contentType: "text/plain",
     }),
     bytes: () => ({ data: new Uint8Array([1, 2]) }),
     retry: () => {
@@ -213,6 +214,7 @@ test("what handlers answer and throw arrives whole", async () => {
     to: ["one", "two"],
     parallel: true,
     storeName: "states",
+    contentType: "text/plain",
     states: [{ key: "k", value: new Uint8Array(Buffer.from("v")) }],
   });
   expect(told["bytes"]).toMatchObject({ data: new Uint8Array([1, 2]), to: [], parallel: false });
@@ -443,4 +445,17 @@ test("a seventh failing at random: each lane in order, each failed event again, 
   expect([...done.values()]).toEqual(
     Array.from({ length: lanes }, () => Array.from({ length: perLane }, (_, number) => number)),
   );
+});
+
+test("a reply that is larger than the runtime takes is a failed attempt of its event alone", async () => {
+  const { stream, runtime } = open((event) => ({ data: Buffer.alloc(Number(event.text())) }));
+  stream.meet({ "cufflink-max-reply-bytes": "1000" });
+  runtime.send([{ text: "1000" }, { text: "1001" }]);
+  await runtime.untilSettled(2);
+  const settlements = runtime.messages.flatMap((message) => message.settlements);
+  expect(settlements.map(({ outcome }) => outcome.case)).toEqual(["handled", "retry"]);
+  expect(settlements[1]?.outcome.value).toMatchObject({
+    reason:
+      "the reply of 1001 bytes is larger than the 1000 that the runtime takes; see its --app-max-answer-size",
+  });
 });

@@ -134,6 +134,28 @@ test("a runtime without such streams gets unary calls", async () => {
   expect(called.toSorted()).toEqual(["a create", "b create", "none create"]);
 });
 
+test.each([0, -1, Number.NaN])(
+  "a timeout of %s is a mistake, and says what to do",
+  async (timeout) => {
+    const app = appFor(await reservePort());
+    await expect(app.invoke("x", "y", { timeout })).rejects.toMatchObject({
+      reason: "invalid_argument",
+      effect: "unsent",
+      message: expect.stringContaining(
+        `timeout must be more than 0 ms, not ${timeout}; leave it out for 30000 ms, or say Infinity for no limit`,
+      ),
+    });
+  },
+);
+
+test("a timeout of Infinity is no limit", async () => {
+  const seen = { streams: 0, messages: [] as InvokeBindingStreamRequest[] };
+  await using runtime = await RuntimeServer.start({ bindings: echoing(seen) });
+  const app = appFor(runtime.port);
+  const answer = await app.invoke("x", "y", { data: "kept", timeout: Infinity });
+  expect(Buffer.from(answer.data).toString()).toBe("kept");
+});
+
 test("an invocation waits for a runtime that is late, and no longer than it was told", async () => {
   const port = await reservePort();
   const app = appFor(port);

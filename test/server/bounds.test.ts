@@ -45,19 +45,20 @@ describe.each(roads)("$name", (road) => {
     const memory = new MemoryBudget();
     await using served = await serve({ memory });
     const request = road.open(served.port, mebibyte);
-    let answer: string | undefined;
-    void request.answer.then((told) => (answer = told));
+    const answers: string[] = [];
+    void request.answer.then((told) => answers.push(told));
     request.write(Buffer.alloc(100));
     await roundTrip(served.port);
     let seconds = 0;
-    for (; answer === undefined && seconds < 70; seconds += lookInterval / 1000) {
+    for (; answers.length === 0 && seconds < 70; seconds += lookInterval / 1000) {
       if (each > 0) request.write(Buffer.alloc((each * lookInterval) / 1000));
       await roundTrip(served.port);
       watchedCalls.look();
       await roundTrip(served.port);
     }
-    expect(answer).toBe(road.tooSlow);
-    expect(seconds).toBeGreaterThanOrEqual(30);
+    expect(answers).toEqual([road.tooSlow]);
+    // The timer looks as well while the test runs.
+    expect(seconds).toBeGreaterThanOrEqual(24);
     expect(seconds).toBeLessThan(40);
     request.destroy();
     await until(() => memory.used === 0, { what: () => `${memory.used} bytes to be released` });

@@ -44,8 +44,8 @@ describe("answers of a binding", () => {
     expect(lastCall()?.data).toBe(data);
   });
 
-  test("the request's content type and encoding do not matter", async () => {
-    const headers = { "content-type": "text/plain", "content-encoding": "gzip" };
+  test("the request's content type does not matter", async () => {
+    const headers = { "content-type": "text/plain" };
     const answer = await send(served.port, binding, { body: '{"operation":"empty"}', headers });
     expect(answer.status).toBe(200);
   });
@@ -156,6 +156,32 @@ describe("paths", () => {
     errorCode: "ERR_DIRECT_INVOKE",
     message: "failed getting app id either from the URL path or the header dapr-app-id",
   };
+
+  const alone = "is not part of Cufflink, which has Dapr's bindings alone";
+
+  test.each([
+    [
+      "POST",
+      "/v1.0/invoke/checkout/method/pay?a=1",
+      {},
+      `service invocation ${alone}: call app checkout at its own address`,
+    ],
+    [
+      "GET",
+      "/orders/1",
+      { "dapr-app-id": "checkout" },
+      `service invocation ${alone}: call app checkout at its own address`,
+    ],
+    ["POST", "/v1.0/state/store", {}, `the state API ${alone}`],
+    ["GET", "/v1.0/state/store/key", { "dapr-app-id": "shop" }, `the state API ${alone}`],
+    ["POST", "/v1.0/publish/bus/orders", {}, `publish and subscribe ${alone}`],
+    ["POST", "/v1.0-alpha1/jobs/one", {}, `the jobs API ${alone}`],
+    ["GET", "/v1.0/invoke", {}, `service invocation ${alone}`],
+  ])("%s %s says what is not here", async (method, path, headers, message) => {
+    const answer = await send(served.port, path, { method, headers });
+    expect(answer.status).toBe(404);
+    expect(JSON.parse(answer.text)).toEqual({ errorCode: "ERR_DIRECT_INVOKE", message });
+  });
 
   test.each([
     ["GET", "/"],
@@ -335,11 +361,15 @@ describe("health and metadata", () => {
     expect(answer.text.endsWith("\n")).toBe(true);
     expect(JSON.parse(answer.text)).toMatchObject({
       id: "shop",
-      runtimeVersion: "1.2.3",
+      runtimeVersion: "1.18.3",
       components: [
         { name: "probe", type: "bindings.probe", version: "v1", capabilities: ["OUTPUT_BINDING"] },
       ],
-      extended: { daprRuntimeVersion: "1.2.3", "cli command": "node app.js" },
+      extended: {
+        daprRuntimeVersion: "1.18.3",
+        cufflinkVersion: "1.2.3",
+        "cli command": "node app.js",
+      },
       appConnectionProperties: { protocol: "http", channelAddress: "127.0.0.1" },
       actorRuntime: {
         runtimeStatus: "DISABLED",

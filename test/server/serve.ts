@@ -135,6 +135,7 @@ export async function serve(
     version: "1.2.3",
     app: { protocol: "http", address: "127.0.0.1" },
     runtime,
+    features: () => ["HotReload"],
   });
   const server = await createServer({
     runtime,

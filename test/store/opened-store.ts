@@ -3,8 +3,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { onTestFinished } from "vitest";
-import { createStore, type StoreOptions } from "../../src/store/open-store.ts";
-import type { Store } from "../../src/store/store.ts";
+import { createStore, type CheckedStore, type StoreOptions } from "../../src/store/open-store.ts";
 
 /** A folder that is gone after the test. */
 export function temporaryFolder(): string {
@@ -14,14 +13,14 @@ export function temporaryFolder(): string {
 }
 
 /** A store that is closed after the test, and what it logged. */
-export function openStore(options: StoreOptions): Store & { readonly log: string[] } {
+export function openStore(options: StoreOptions): CheckedStore & { readonly log: string[] } {
   const log: string[] = [];
   const note = (level: string) => (_: object, message: string) => log.push(`${level}: ${message}`);
   const logger = { info: note("info"), warn: note("warn"), error: note("error") };
   const store = createStore({ logger, ...options });
   onTestFinished(() => store.close());
   // Its own `trouble` stays a getter.
-  return Object.defineProperty(store, "log", { value: log }) as Store & { log: string[] };
+  return Object.defineProperty(store, "log", { value: log }) as CheckedStore & { log: string[] };
 }
 
 export type WritingProcess = {

@@ -15,7 +15,7 @@ import (
 )
 
 func main() {
-	address := "127.0.0.1:" + cmp.Or(os.Getenv("DAPR_GRPC_PORT"), "50001")
+	address := cmp.Or(os.Getenv("DAPR_GRPC_ENDPOINT"), "127.0.0.1:"+cmp.Or(os.Getenv("DAPR_GRPC_PORT"), "50001"))
 	connection, err := grpc.NewClient(address, grpc.WithTransportCredentials(insecure.NewCredentials()))
 	if err != nil {
 		log.Fatal(err)

@@ -98,7 +98,8 @@ class EventStream:
 def main(source, target):
     token = os.environ.get("DAPR_API_TOKEN")
     metadata = [("dapr-api-token", token)] if token else []
-    address = f"127.0.0.1:{os.environ.get('DAPR_GRPC_PORT', '50001')}"
+    port = os.environ.get("DAPR_GRPC_PORT", "50001")
+    address = os.environ.get("DAPR_GRPC_ENDPOINT") or f"127.0.0.1:{port}"
     with grpc.insecure_channel(address) as channel:
         subscribe = channel.stream_stream(
             "/cufflink.v1.Bindings/SubscribeBindings",

@@ -8,7 +8,8 @@ import grpc
 sys.path.append(os.path.join(os.path.dirname(__file__), "gen"))
 from dapr.proto.runtime.v1 import dapr_pb2 as dapr
 
-with grpc.insecure_channel(f"127.0.0.1:{os.environ.get('DAPR_GRPC_PORT', '50001')}") as channel:
+address = os.environ.get("DAPR_GRPC_ENDPOINT") or f"127.0.0.1:{os.environ.get('DAPR_GRPC_PORT', '50001')}"
+with grpc.insecure_channel(address) as channel:
     invoke_binding = channel.unary_unary(
         "/dapr.proto.runtime.v1.Dapr/InvokeBinding",
         request_serializer=dapr.InvokeBindingRequest.SerializeToString,

@@ -14,10 +14,10 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file cufflink/v1/event_streams.proto.
  */
 export const file_cufflink_v1_event_streams: GenFile = /*@__PURE__*/
-  fileDesc("Ch9jdWZmbGluay92MS9ldmVudF9zdHJlYW1zLnByb3RvEgtjdWZmbGluay52MSJKCgpFdmVudEJhdGNoEg8KB2JpbmRpbmcYASABKAkSKwoGZXZlbnRzGAIgAygLMhsuY3VmZmxpbmsudjEuRGVsaXZlcmVkRXZlbnQiwQIKDkRlbGl2ZXJlZEV2ZW50EhAKCGRlbGl2ZXJ5GAEgASgNEgwKBGxhbmUYAiABKA0SDQoFZXBvY2gYAyABKA0SIQoFZXZlbnQYBCABKAsyEi5jdWZmbGluay52MS5FdmVudBI7CghtZXRhZGF0YRgFIAMoCzIpLmN1ZmZsaW5rLnYxLkRlbGl2ZXJlZEV2ZW50Lk1ldGFkYXRhRW50cnkSEwoLdHJhY2VwYXJlbnQYBiABKAkSEgoKdHJhY2VzdGF0ZRgHIAEoCRIPCgdiYWdnYWdlGAggASgJEg8KB2F0dGVtcHQYCSABKA0SEAoIYXR0ZW1wdHMYCiABKA0SEgoKbGFzdF9lcnJvchgLIAEoCRovCg1NZXRhZGF0YUVudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEijAEKCkFwcE1lc3NhZ2USLwoMc3Vic2NyaXB0aW9uGAEgASgLMhkuY3VmZmxpbmsudjEuU3Vic2NyaXB0aW9uEg4KBmNyZWRpdBgCIAEoDRIPCgdoYW5kbGVkGAMgAygNEiwKC3NldHRsZW1lbnRzGAQgAygLMhcuY3VmZmxpbmsudjEuU2V0dGxlbWVudCI8CgxTdWJzY3JpcHRpb24SEAoIYmluZGluZ3MYASADKAkSGgoSb3JkZXJlZF9waXBlbGluaW5nGAIgASgIIvwBCgpTZXR0bGVtZW50EhAKCGRlbGl2ZXJ5GAEgASgNEiUKB2hhbmRsZWQYAiABKAsyEi5jdWZmbGluay52MS5SZXBseUgAEiMKBXJldHJ5GAMgASgLMhIuY3VmZmxpbmsudjEuUmV0cnlIABIuCgtkZWFkX2xldHRlchgEIAEoCzIXLmN1ZmZsaW5rLnYxLkRlYWRMZXR0ZXJIABIhCgRkcm9wGAUgASgLMhEuY3VmZmxpbmsudjEuRHJvcEgAEjIKDW5vdF9hdHRlbXB0ZWQYBiABKAsyGS5jdWZmbGluay52MS5Ob3RBdHRlbXB0ZWRIAEIJCgdvdXRjb21lInkKBVJlcGx5EhEKBGRhdGEYASABKAxIAIgBARIKCgJ0bxgCIAMoCRIQCghwYXJhbGxlbBgDIAEoCBISCgpzdG9yZV9uYW1lGAQgASgJEiIKBnN0YXRlcxgFIAMoCzISLmN1ZmZsaW5rLnYxLlN0YXRlQgcKBV9kYXRhIiMKBVN0YXRlEgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoDCJBCgVSZXRyeRIOCgZyZWFzb24YASABKAkSKAoFYWZ0ZXIYAiABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24iHAoKRGVhZExldHRlchIOCgZyZWFzb24YASABKAkiFgoERHJvcBIOCgZyZWFzb24YASABKAkiDgoMTm90QXR0ZW1wdGVkMlYKC0FwcENhbGxiYWNrEkcKD09uQmluZGluZ0V2ZW50cxIXLmN1ZmZsaW5rLnYxLkV2ZW50QmF0Y2gaFy5jdWZmbGluay52MS5BcHBNZXNzYWdlKAEwAWIGcHJvdG8z", [file_cufflink_v1_events, file_google_protobuf_duration]);
+  fileDesc("Ch9jdWZmbGluay92MS9ldmVudF9zdHJlYW1zLnByb3RvEgtjdWZmbGluay52MSJaCgpFdmVudEJhdGNoEg8KB2JpbmRpbmcYASABKAkSKwoGZXZlbnRzGAIgAygLMhsuY3VmZmxpbmsudjEuRGVsaXZlcmVkRXZlbnQSDgoGbm90aWNlGAMgASgJIsECCg5EZWxpdmVyZWRFdmVudBIQCghkZWxpdmVyeRgBIAEoDRIMCgRsYW5lGAIgASgNEg0KBWVwb2NoGAMgASgNEiEKBWV2ZW50GAQgASgLMhIuY3VmZmxpbmsudjEuRXZlbnQSOwoIbWV0YWRhdGEYBSADKAsyKS5jdWZmbGluay52MS5EZWxpdmVyZWRFdmVudC5NZXRhZGF0YUVudHJ5EhMKC3RyYWNlcGFyZW50GAYgASgJEhIKCnRyYWNlc3RhdGUYByABKAkSDwoHYmFnZ2FnZRgIIAEoCRIPCgdhdHRlbXB0GAkgASgNEhAKCGF0dGVtcHRzGAogASgNEhIKCmxhc3RfZXJyb3IYCyABKAkaLwoNTWV0YWRhdGFFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBIowBCgpBcHBNZXNzYWdlEi8KDHN1YnNjcmlwdGlvbhgBIAEoCzIZLmN1ZmZsaW5rLnYxLlN1YnNjcmlwdGlvbhIOCgZjcmVkaXQYAiABKA0SDwoHaGFuZGxlZBgDIAMoDRIsCgtzZXR0bGVtZW50cxgEIAMoCzIXLmN1ZmZsaW5rLnYxLlNldHRsZW1lbnQiPAoMU3Vic2NyaXB0aW9uEhAKCGJpbmRpbmdzGAEgAygJEhoKEm9yZGVyZWRfcGlwZWxpbmluZxgCIAEoCCL8AQoKU2V0dGxlbWVudBIQCghkZWxpdmVyeRgBIAEoDRIlCgdoYW5kbGVkGAIgASgLMhIuY3VmZmxpbmsudjEuUmVwbHlIABIjCgVyZXRyeRgDIAEoCzISLmN1ZmZsaW5rLnYxLlJldHJ5SAASLgoLZGVhZF9sZXR0ZXIYBCABKAsyFy5jdWZmbGluay52MS5EZWFkTGV0dGVySAASIQoEZHJvcBgFIAEoCzIRLmN1ZmZsaW5rLnYxLkRyb3BIABIyCg1ub3RfYXR0ZW1wdGVkGAYgASgLMhkuY3VmZmxpbmsudjEuTm90QXR0ZW1wdGVkSABCCQoHb3V0Y29tZSKPAQoFUmVwbHkSEQoEZGF0YRgBIAEoDEgAiAEBEgoKAnRvGAIgAygJEhAKCHBhcmFsbGVsGAMgASgIEhIKCnN0b3JlX25hbWUYBCABKAkSIgoGc3RhdGVzGAUgAygLMhIuY3VmZmxpbmsudjEuU3RhdGUSFAoMY29udGVudF90eXBlGAYgASgJQgcKBV9kYXRhIiMKBVN0YXRlEgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoDCJBCgVSZXRyeRIOCgZyZWFzb24YASABKAkSKAoFYWZ0ZXIYAiABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24iHAoKRGVhZExldHRlchIOCgZyZWFzb24YASABKAkiFgoERHJvcBIOCgZyZWFzb24YASABKAkiDgoMTm90QXR0ZW1wdGVkMlYKC0FwcENhbGxiYWNrEkcKD09uQmluZGluZ0V2ZW50cxIXLmN1ZmZsaW5rLnYxLkV2ZW50QmF0Y2gaFy5jdWZmbGluay52MS5BcHBNZXNzYWdlKAEwAWIGcHJvdG8z", [file_cufflink_v1_events, file_google_protobuf_duration]);
 
 /**
- * From the runtime to the app: events of one component.
+ * From the runtime to the app: events of one component, or a notice.
  *
  * @generated from message cufflink.v1.EventBatch
  */
@@ -30,11 +30,18 @@ export type EventBatch = Message<"cufflink.v1.EventBatch"> & {
   binding: string;
 
   /**
-   * At least one, in the order in which they are to be handled.
+   * In the order in which they are to be handled. None in a notice.
    *
    * @generated from field: repeated cufflink.v1.DeliveredEvent events = 2;
    */
   events: DeliveredEvent[];
+
+  /**
+   * A notice: what the app should know about its subscription, for its log. To be shown to a person, and otherwise ignored.
+   *
+   * @generated from field: string notice = 3;
+   */
+  notice: string;
 };
 
 /**
@@ -315,6 +322,13 @@ export type Reply = Message<"cufflink.v1.Reply"> & {
    * @generated from field: repeated cufflink.v1.State states = 5;
    */
   states: State[];
+
+  /**
+   * The media type of the data, for the sender of a webhook. Empty: not said.
+   *
+   * @generated from field: string content_type = 6;
+   */
+  contentType: string;
 };
 
 /**

@@ -1,5 +1,6 @@
 import { defineBinding, type InboundEvent } from "../../binding.ts";
 import { oneOf, string, type Field } from "../../metadata/fields.ts";
+import { DropLog } from "./drop-log.ts";
 import { parseSchedule, type Schedule } from "./schedule.ts";
 import { nextTimeOf, startInterval, startTicker } from "./ticker.ts";
 
@@ -46,7 +47,7 @@ export default defineBinding({
 
     let unsettled = false;
     let full = false;
-    let dropped = 0;
+    const drops = new DropLog(logger);
 
     let superseded = new AbortController();
 
@@ -54,21 +55,14 @@ export default defineBinding({
       // A tick that waits for a retry makes way; one that the app has at this moment does not.
       if (unsettled && overlap === "skip") superseded.abort();
       if (full || (unsettled && overlap === "skip")) {
-        dropped++;
-        if (dropped === 1) {
-          logger.warn({ due }, "tick dropped, the one before it is not handled yet");
-        }
-        return;
+        return drops.dropped(due, "the app has not answered for the one before it");
       }
-      if (dropped > 0) logger.warn({ dropped }, "ticks were dropped");
-      dropped = 0;
       unsettled = full = true;
       superseded = new AbortController();
       const settled: InboundEvent["settle"] = (settlement) => {
         unsettled = false;
-        if (settlement.outcome === "returned") {
-          logger.info({ due, reason: settlement.reason }, "tick discarded");
-        }
+        if (settlement.outcome === "handled") drops.over();
+        else drops.dropped(due, settlement.reason);
       };
       const event = tickEvent(
         due,
@@ -85,7 +79,11 @@ export default defineBinding({
       );
     };
 
-    const stop = start(deliverTick);
+    const stopTicking = start(deliverTick);
+    const stop = (): void => {
+      stopTicking();
+      drops.over();
+    };
     return { stop, flush() {}, close: stop };
   },
 });
@@ -94,7 +92,7 @@ export default defineBinding({
 function schedule(): Field<Schedule, true> {
   const text = string({
     description:
-      "When to tick: `minute hour day month weekday`, with seconds in front if wanted, or `@every 15m`, `@hourly`, `@daily`, `@weekly`, `@monthly`, `@yearly`. `TZ=Europe/Berlin` in front names the time zone; without it, the process's.",
+      "When to tick: `minute hour day month weekday`, with seconds in front if wanted and with `L`, `15W`, `5L` or `2#2` for a day, or `@every 15m`, `@hourly`, `@daily`, `@weekly`, `@monthly`, `@yearly`. `TZ=Europe/Berlin` in front names the time zone; without it, the process's.",
     direction: "input",
     required: true,
     example: "*/15 * * * *",

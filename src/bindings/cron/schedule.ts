@@ -1,5 +1,6 @@
 import { formatDuration, parseDuration } from "../../metadata/duration.ts";
 import type { Parsed } from "../../metadata/fields.ts";
+import { readDayRule } from "./day-rule.ts";
 
 /** When a cron component ticks. */
 export type Schedule =
@@ -10,7 +11,7 @@ export type Schedule =
     }
   | {
       readonly kind: "calendar";
-      /** Six fields, seconds first, of numbers and `*` alone. */
+      /** Six fields, seconds first, of numbers, `*` and what {@link readDayRule} answers. */
       readonly pattern: string;
       /** Whether a day must match both its fields; otherwise one of the two is enough. */
       readonly bothDays: boolean;
@@ -23,23 +24,35 @@ type Bounds = {
   readonly min: number;
   readonly max: number;
   readonly names?: readonly string[];
+  /** Whether rules such as `L` may stand for a day. */
+  readonly days?: "month" | "week";
 };
 
 /** What one field allows; `star`: it was written as `*` or `?`, without a step. */
-type Allowed = { readonly numbers: ReadonlySet<number>; readonly star: boolean };
+type Allowed = {
+  readonly numbers: ReadonlySet<number>;
+  readonly rules: ReadonlySet<string>;
+  readonly star: boolean;
+};
 
 const fieldBounds: readonly Bounds[] = [
   { title: "second", min: 0, max: 59 },
   { title: "minute", min: 0, max: 59 },
   { title: "hour", min: 0, max: 23 },
-  { title: "day of the month", min: 1, max: 31 },
+  { title: "day of the month", min: 1, max: 31, days: "month" },
   {
     title: "month",
     min: 1,
     max: 12,
     names: "jan feb mar apr may jun jul aug sep oct nov dec".split(" "),
   },
-  { title: "day of the week", min: 0, max: 6, names: "sun mon tue wed thu fri sat".split(" ") },
+  {
+    title: "day of the week",
+    min: 0,
+    max: 6,
+    names: "sun mon tue wed thu fri sat".split(" "),
+    days: "week",
+  },
 ];
 
 const shorthands: Readonly<Record<string, string>> = {
@@ -53,8 +66,9 @@ const shorthands: Readonly<Record<string, string>> = {
 };
 
 /**
- * Reads a schedule with exactly Dapr's grammar: five fields, or six with the seconds first, or one of
- * the `@` words, each perhaps after `TZ=Zone` or `CRON_TZ=Zone`.
+ * Reads a schedule: five fields, or six with the seconds first, or one of the `@` words, each perhaps after
+ * `TZ=Zone` or `CRON_TZ=Zone`. All that Dapr's grammar allows means what it means there; the weekday 7 and
+ * the rules of {@link readDayRule} are beyond it.
  */
 export function parseSchedule(text: string): Parsed<Schedule> {
   const zoned = /^(?:CRON_TZ|TZ)=(\S*)(?:\s+(.*))?$/s.exec(text.trim());
@@ -85,9 +99,10 @@ function problem(reason: string): { problem: string } {
 }
 
 function calendar(allowed: readonly Allowed[], zone: string | undefined): Schedule {
-  const patterns = allowed.map(({ numbers }, index) => {
+  const patterns = allowed.map(({ numbers, rules }, index) => {
     const { min = 0, max = 0 } = fieldBounds[index] ?? {};
-    return numbers.size === max - min + 1 ? "*" : [...numbers].toSorted((a, b) => a - b).join(",");
+    if (numbers.size === max - min + 1) return "*";
+    return [...[...numbers].toSorted((a, b) => a - b), ...rules].join(",");
   });
   const bothDays = Boolean(allowed[3]?.star || allowed[5]?.star);
   // One of the two is enough, and one allows every day.
@@ -122,23 +137,35 @@ function readZone(name: string | undefined): string | undefined | false {
 }
 
 function readField(text: string, bounds: Bounds): Allowed | string {
+  const { title, days } = bounds;
   const numbers = new Set<number>();
+  const rules = new Set<string>();
   let star = false;
   for (const part of text.split(",")) {
+    const rule = days && readDayRule(part, days, (name) => readNumber(name, bounds));
+    if (rule !== undefined) {
+      rules.add(rule);
+      continue;
+    }
     const read = readRange(part, bounds);
-    if (typeof read === "string") return `${JSON.stringify(text)} for the ${bounds.title}: ${read}`;
+    if (typeof read === "string") return `${JSON.stringify(text)} for the ${title}: ${read}`;
     const { from, to, step } = read;
-    for (let number = from; number <= to; number += step) numbers.add(number);
+    // Only Sunday has two numbers.
+    for (let number = from; number <= to; number += step)
+      numbers.add(number === 7 && days === "week" ? 0 : number);
     star ||= read.star;
   }
-  return { numbers, star };
+  if (rules.has("LW") && text.includes(","))
+    return `${JSON.stringify(text)} for the ${title}: LW cannot stand beside others`;
+  return { numbers, rules, star };
 }
 
 function readRange(
   text: string,
   bounds: Bounds,
 ): { from: number; to: number; step: number; star: boolean } | string {
-  const { min, max } = bounds;
+  const { min, max, days } = bounds;
+  const largest = days === "week" ? 7 : max;
   const [range = "", stepText, ...rest] = text.split("/");
   const step = stepText === undefined ? 1 : readDigits(stepText);
   if (rest.length > 0 || step === undefined)
@@ -147,13 +174,22 @@ function readRange(
   if (range === "*" || range === "?") return { from: min, to: max, step, star: step === 1 };
   const [first = "", last, ...more] = range.split("-");
   const from = readNumber(first, bounds);
-  const to = last === undefined ? (stepText === undefined ? from : max) : readNumber(last, bounds);
+  const openEnd = stepText === undefined ? from : Math.max(from ?? 0, max);
+  const to = last === undefined ? openEnd : readNumber(last, bounds);
   if (more.length > 0 || from === undefined || to === undefined) {
-    return `${JSON.stringify(range)} is no number, no range and no *`;
+    return `${JSON.stringify(range)} is no number, no range and no *${dayRuleHint(bounds, text)}`;
   }
-  if (from < min || to > max) return `only ${min} to ${max} are allowed`;
+  if (from < min || to > largest) return `only ${min} to ${largest} are allowed`;
   if (from > to) return `the range ${range} runs backwards`;
   return { from, to, step, star: false };
+}
+
+/** What may be meant by a letter or sign that other programs know. */
+function dayRuleHint({ days }: Bounds, text: string): string {
+  if (days === undefined || !/[LW#]/i.test(text)) return "";
+  return days === "month"
+    ? "; L, LW and 15W are the rules for a day"
+    : "; 5L and 2#2 are the rules for a day";
 }
 
 function readNumber(text: string, bounds: Bounds): number | undefined {

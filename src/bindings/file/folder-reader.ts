@@ -1,5 +1,5 @@
 import { basename, sep } from "node:path";
-import type { InboundEvent, Reader, Reading, Settlement } from "../../binding.ts";
+import type { InboundEvent, LogFields, Reader, Reading, Settlement } from "../../binding.ts";
 import { messageOf } from "../../errors.ts";
 import { ChangeHints } from "./change-hints.ts";
 import type { fileFields } from "./fields.ts";
@@ -7,7 +7,7 @@ import type { Folder, Sighting } from "./folder.ts";
 import { archive } from "./archive.ts";
 import { readStableFile } from "./read-stable-file.ts";
 import { StableFiles } from "./stable-files.ts";
-import { longestTimer } from "../../metadata/duration.ts";
+import { formatDuration, longestTimer } from "../../metadata/duration.ts";
 
 /** Hints come in swarms while a file is written; they are looked at together, at the soonest after this. Milliseconds. */
 const leastGathering = 20;
@@ -53,7 +53,7 @@ export class FolderReader implements Reader {
       (path) => this.#hint(path),
       (error) =>
         reading.logger.warn(
-          { reason: messageOf(error), scanInterval },
+          { reason: messageOf(error), scanInterval: formatDuration(scanInterval) },
           "the system does not report changes in the folder; it is scanned at each interval",
         ),
     );
@@ -194,7 +194,8 @@ export class FolderReader implements Reader {
     const { maxSize } = this.#reading.metadata;
     if (size > maxSize) {
       this.#files.leave(seen);
-      this.#warnOnce(path, { size, maxSize }, "a file is left alone, it is larger than maxSize");
+      const sizes = { size: `${size}B`, maxSize: `${maxSize}B` };
+      this.#warnOnce(path, sizes, "a file is left alone, it is larger than maxSize");
       return undefined;
     }
     const data = await readStableFile(this.#folder, seen);
@@ -253,7 +254,7 @@ export class FolderReader implements Reader {
     this.#putting.add(putting);
   }
 
-  #warnOnce(path: string, facts: object, message: string): void {
+  #warnOnce<Facts extends object>(path: string, facts: LogFields<Facts>, message: string): void {
     if (this.#warned.has(path)) return;
     this.#warned.add(path);
     this.#reading.logger.warn({ file: path, ...facts }, message);

@@ -20,7 +20,11 @@ export function parseAddress(url: string): Address {
   if (!match) throw wrong(url, "it must begin with http:// or https://");
   const [, scheme = "", authority = "", path = "", query = ""] = match;
   if (!/^https?$/i.test(scheme)) throw wrong(url, `unsupported protocol scheme "${scheme}"`);
-  if (/%(?![0-9a-f]{2})/i.test(path)) throw wrong(url, "a % is not followed by two hex digits");
+  const [escaped] = /%(?![0-9a-f]{2}).{0,2}/i.exec(path) ?? [];
+  if (escaped !== undefined) {
+    const why = `invalid URL escape ${JSON.stringify(escaped)}`;
+    throw new BindingError("invalid_argument", `parse ${JSON.stringify(shownOf(url))}: ${why}`);
+  }
   let parsed: URL;
   try {
     parsed = new URL(`${scheme}://${authority}`);
@@ -70,10 +74,13 @@ function escape(path: string): string {
 }
 
 function wrong(url: string, reason: string): BindingError {
-  // Neither a query nor a user and password are shown.
-  const shown = url.replace(/\?.*$/s, "").replace(/\/\/[^/]*@/, "//");
   return new BindingError(
     "invalid_argument",
-    `the URL ${JSON.stringify(shown)} cannot be used: ${reason}`,
+    `the URL ${JSON.stringify(shownOf(url))} cannot be used: ${reason}`,
   );
+}
+
+/** Neither a query nor a user and password are shown. */
+function shownOf(url: string): string {
+  return url.replace(/\?.*$/s, "").replace(/\/\/[^/]*@/, "//");
 }

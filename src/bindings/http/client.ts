@@ -1,9 +1,9 @@
-import { readFile } from "node:fs/promises";
 import { createSecureContext } from "node:tls";
 import type { SecureContextOptions } from "node:tls";
 import type { Agent, Dispatcher, ProxyAgent } from "undici";
 import { BindingError, messageOf } from "../../errors.ts";
 import type { MemoryShare } from "../../memory-budget.ts";
+import { readRegularFile, UnreadableFile } from "../../regular-file.ts";
 import { parseAddress, resolveLocation } from "./address.ts";
 import type { Address } from "./address.ts";
 import { ConnectionSlots } from "./connection-slots.ts";
@@ -218,16 +218,20 @@ async function readTls(options: ClientOptions): Promise<SecureContextOptions> {
   return tls;
 }
 
+/** A larger file holds no certificates or key. */
+const largestPem = 1024 * 1024;
+
 /** A value that is PEM text itself, or else names a file of it. */
 async function readPem(field: string, value: string): Promise<string> {
   if (/-----BEGIN [^-]+-----/.test(value)) return value;
   try {
-    return await readFile(value, "utf8");
+    return (await readRegularFile(value, { largest: largestPem })).toString("utf8");
   } catch (error) {
-    const code = error instanceof Error && "code" in error ? ` (${String(error.code)})` : "";
+    // The value itself is not told: it may be a key that was not pasted whole.
+    const why = error instanceof UnreadableFile ? (error.code ?? error.message) : messageOf(error);
     throw new BindingError(
       "invalid_argument",
-      `provided "${field}" value is neither a valid file path or nor a valid pem encoded string${code}`,
+      `provided "${field}" value is neither a valid file path or nor a valid pem encoded string (${why})`,
     );
   }
 }

@@ -3,12 +3,13 @@ import { createGunzip } from "node:zlib";
 import type { Gunzip } from "node:zlib";
 import type { Dispatcher } from "undici";
 import { ByteParts } from "../../byte-parts.ts";
-import { BindingError, messageOf } from "../../errors.ts";
+import { BindingError } from "../../errors.ts";
 import type { Effect } from "../../errors.ts";
 import { assuredBytes, type MemoryShare, type Reservation } from "../../memory-budget.ts";
 import { describeAddress } from "./address.ts";
 import type { Address } from "./address.ts";
 import type { ConnectionSlots } from "./connection-slots.ts";
+import { connectionText, wasClosed } from "./connection-text.ts";
 
 /** One request on the wire, and what came back. */
 export type Exchange = {
@@ -194,7 +195,6 @@ class Collector implements Dispatcher.DispatchHandler {
     if (this.#done) return;
     this.#finish();
     const body = this.#parts.whole();
-    this.#parts.clear();
     this.#memory.release();
     this.#ends.resolve({
       status: this.#status,
@@ -235,7 +235,11 @@ class Collector implements Dispatcher.DispatchHandler {
 
   #connectionFailure(error: Error): BindingError {
     const code = "code" in error && typeof error.code === "string" ? error.code : undefined;
-    return new BindingError("unavailable", `${describe(this.#wanted)}: ${messageOf(error)}`, {
+    const text =
+      this.#status > 0 && wasClosed(error)
+        ? "unexpected EOF"
+        : `${describe(this.#wanted)}: ${connectionText(error)}`;
+    return new BindingError("unavailable", text, {
       effect: this.#effect(),
       systemCode: code,
       cause: error,
@@ -257,7 +261,7 @@ function abortFailure(
   const late = reason instanceof Error && reason.name === "TimeoutError";
   return new BindingError(
     late ? "deadline_exceeded" : "cancelled",
-    `${describe(wanted)}: ${late ? "the deadline passed" : "cancelled by the caller"}${meanwhile}`,
+    `${describe(wanted)}: ${late ? "context deadline exceeded" : "context canceled"}${meanwhile}`,
     { effect, cause: reason },
   );
 }

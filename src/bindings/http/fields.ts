@@ -16,11 +16,14 @@ export const httpFields = {
       "How long a call may take, redirects and body included; 0 and none: as long as it takes.",
     example: "10s",
   }),
-  maxResponseBodySize: byteSize({
-    description:
-      "The most of a response's body that is kept; of a longer one the metadata says `truncated: true`. 0 and less: no limit.",
-    default: "100Mi",
-  }),
+  maxResponseBodySize: zeroIsNoLimit(
+    byteSize({
+      description:
+        "The most of a response's body that is kept; of a longer one the metadata says `truncated: true`. 0 and less: no limit. A gRPC caller gets no more than the server's `--max-body-size` (4 MiB by default).",
+      default: "100Mi",
+      within: "answer",
+    }),
+  ),
   maxConnections: integer({
     description:
       "The most connections to one origin (scheme, host and port). Further calls wait, in their order and within their deadlines, until one is free.",
@@ -75,4 +78,15 @@ export const callFields = {
 function trueUnlessSaid(description: string): Field<boolean, true> {
   const field = bool({ description, default: "true" });
   return { ...field, parse: (text) => (text === "" ? { value: true } : field.parse(text)) };
+}
+
+/** A size of which zero and less stand for any. */
+function zeroIsNoLimit(field: Field<number, true>): Field<number, true> {
+  return {
+    ...field,
+    parse(text) {
+      const parsed = field.parse(text);
+      return "value" in parsed && parsed.value <= 0 ? { value: Number.POSITIVE_INFINITY } : parsed;
+    },
+  };
 }

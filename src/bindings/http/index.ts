@@ -72,13 +72,13 @@ async function request(client: HttpClient, name: string, call: HttpCall): Promis
     tokenHeader: metadata.securityTokenHeader,
     token: metadata.securityToken,
   });
-  const { maxResponseBodySize: limit, responseTimeout = 0 } = metadata;
+  const { maxResponseBodySize: maxBody, responseTimeout = 0 } = metadata;
   const wanted = {
     method: name,
     address,
     headers,
     body: hasBody ? data : undefined,
-    maxBody: limit > 0 ? limit : Number.POSITIVE_INFINITY,
+    maxBody,
   };
   const answered =
     responseTimeout > 0
@@ -95,7 +95,7 @@ async function within<Result>(
 ): Promise<Result> {
   const late = new BindingError(
     "deadline_exceeded",
-    `no answer within ${milliseconds} ms (responseTimeout)`,
+    `context deadline exceeded; no answer within ${milliseconds} ms (responseTimeout)`,
   );
   const controller = new AbortController();
   const timer = setTimeout(() => controller.abort(late), Math.min(milliseconds, longestTimer));

@@ -31,6 +31,10 @@ export class AssignedPartition implements TopicPartition {
   readonly partition: number;
   /** The next offset to fetch. */
   position: number;
+  /** The epoch of the leader whose record was fetched last; -1: not known. */
+  epoch = -1;
+  /** The epoch of the leader whose log is known to be the one that was read; -1: none. */
+  checkedEpoch = -1;
   /** What the coordinator last stored for it. */
   stored: Stored | undefined;
   /** What the coordinator was last asked to store, which it may have done though no answer came. */
@@ -101,6 +105,7 @@ export class AssignedPartition implements TopicPartition {
       this.#batches.push(batch);
       this.#bytes += batch.length;
       this.position = Number(batch.firstOffset) + batch.lastOffsetDelta + 1;
+      this.epoch = batch.partitionLeaderEpoch;
     }
     void this.#deliver();
   }
@@ -145,6 +150,7 @@ export class AssignedPartition implements TopicPartition {
       partition: this.partition,
       offset,
       text: encodeHandledRanges(offset, this.#handled.ranges(), limit),
+      epoch: this.epoch,
     };
   }
 

@@ -130,10 +130,10 @@ function reads(members: Members, id: string, topic: string): boolean {
  * What a member of a sticky group tells of the partitions it has, as Kafka's clients write it: topics
  * with their partitions, then the generation.
  */
-export function encodeOwned(
-  owned: ReadonlyMap<string, readonly number[]>,
-  generation: number,
-): Buffer {
+export function encodeOwned(places: Iterable<TopicPartition>, generation: number): Buffer {
+  const owned = new Map<string, number[]>();
+  for (const { topic, partition } of places)
+    owned.set(topic, [...(owned.get(topic) ?? []), partition]);
   const parts: Buffer[] = [int32(owned.size)];
   for (const [topic, partitions] of owned) {
     const name = Buffer.from(topic);

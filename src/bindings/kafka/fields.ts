@@ -143,12 +143,19 @@ export const kafkaFields = {
     direction: "input",
     default: "newest",
   }),
+  nullAs: oneOf(["null", "empty"], {
+    description:
+      "What an app over HTTP or unary gRPC gets for a record whose value is null: the text `null`, as from Dapr, or no data. Event streams and embedded apps are told that it is null.",
+    direction: "input",
+    default: "null",
+  }),
   maxMessageBytes: integer({
     description:
       "The largest message that is sent, in bytes, its key and headers included. 0 means 1048576.",
     direction: "output",
     default: "0",
     min: 0,
+    within: "request",
   }),
   consumeRetryEnabled: bool({
     description:

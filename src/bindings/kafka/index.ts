@@ -11,6 +11,7 @@ import { errorOf } from "./failures.ts";
 import { kafkaFields } from "./fields.ts";
 import { GroupReader } from "./group-reader.ts";
 import { TopicProducer } from "./producer.ts";
+import { boundUnpacking } from "./unpacking.ts";
 
 type KafkaConnection = AsyncDisposable & {
   readonly driver: Driver;
@@ -62,6 +63,7 @@ export default defineBinding({
       );
     }
     const driver = await import("@platformatic/kafka");
+    boundUnpacking(driver);
     const options = clientOptions(metadata);
     const client = new driver.Base({
       ...options,
@@ -146,6 +148,8 @@ export default defineBinding({
 
   returnsSingly: false,
 
+  nullAs: ({ nullAs }) => nullAs,
+
   retry: {
     inbound: ({ consumeRetryEnabled }) =>
       consumeRetryEnabled
@@ -219,11 +223,11 @@ function excludeOf(text: string | undefined): RegExp | undefined {
 function partitionOf(text: string | undefined): number | undefined {
   if (text === undefined) return undefined;
   if (/^\+?\d{1,10}$/.test(text)) return Number(text);
-  const why = /^-\d+$/.test(text) ? "must be non-negative" : "is no number";
-  throw new BindingError(
-    "invalid_argument",
-    `kafka error: partitionNumber ${why}: ${JSON.stringify(text)}`,
-  );
+  const quoted = JSON.stringify(text);
+  const why = /^-\d+$/.test(text)
+    ? `partitionNumber must be non-negative, got ${text}`
+    : `invalid partitionNumber metadata value ${quoted}: strconv.ParseInt: parsing ${quoted}: invalid syntax`;
+  throw new BindingError("invalid_argument", why);
 }
 
 function headersOf(

@@ -85,7 +85,7 @@ export class TopicProducer {
     if (bytes > this.#limit) {
       throw new BindingError(
         "resource_exhausted",
-        `kafka error: a message of ${bytes} bytes is larger than maxMessageBytes (${this.#limit}); raise it, and the topic's max.message.bytes, or send less`,
+        `kafka: invalid configuration (Attempt to produce message larger than configured Producer.MaxMessageBytes: ${bytes} > ${this.#limit}); raise maxMessageBytes, and the topic's max.message.bytes, or send less`,
       );
     }
     const partitions = this.#lookup.knownPartitions || (await this.#lookup.partitions());
@@ -93,7 +93,7 @@ export class TopicProducer {
     if (partition >= partitions) {
       throw new BindingError(
         "invalid_argument",
-        `kafka error: partition number ${partition} is out of range, topic has ${partitions} partitions`,
+        `partition number ${partition} is out of range, topic has ${partitions} partitions`,
       );
     }
     await this.#enqueue(message, bytes, partition, signal);

@@ -1,7 +1,8 @@
 import type { Logger, Reading } from "../../binding.ts";
 import type { TopicPartition } from "./commits.ts";
 import type { kafkaFields } from "./fields.ts";
-import type { Begun, Edges } from "./positions.ts";
+import type { Beginning } from "./beginnings.ts";
+import type { Edges } from "./positions.ts";
 import { nameOf } from "./positions.ts";
 
 /** How long being put out counts, in milliseconds, and how often within that is worth a word in the state. */
@@ -60,7 +61,15 @@ export class ReaderReport {
     );
   }
 
-  /** The log ends before the position. */
+  /** The records from `common` on were replaced by others, which are read. */
+  replaced({ topic, partition }: TopicPartition, position: number, common: number): void {
+    this.#logger.warn(
+      { topic, partition, position, common },
+      "the log was truncated by a new leader; reading goes on where it parts from what was read",
+    );
+  }
+
+  /** The log ends before the position, and nobody knows what was replaced. */
   truncated(place: TopicPartition, position: number, edges: Edges): void {
     const truncated = position - edges.end;
     this.#logger.warn(
@@ -75,9 +84,9 @@ export class ReaderReport {
   }
 
   /** Reading of partitions without a commit begins. */
-  begun({ topic, at, partitions, passed, ahead }: Begun): void {
+  begun({ topic, kind, partitions, passed, ahead }: Beginning): void {
     const facts = { topic, partitions, records: ahead };
-    switch (at) {
+    switch (kind) {
       case "known":
         this.#logger.warn(
           facts,

@@ -81,7 +81,7 @@ export class TopicLookup {
   #missing(cause?: unknown): BindingError {
     return new BindingError(
       "not_found",
-      `kafka error: there is no topic ${this.#topic}, and the brokers make none`,
+      `kafka error: there is no topic ${this.#topic}, and the brokers do not create it for this client; create it first`,
       {
         effect: "unsent",
         systemCode: "UNKNOWN_TOPIC_OR_PARTITION",

@@ -68,7 +68,7 @@ export function logTopicChange(
   logger: Logger,
   { topic, isAnother, before, now }: TopicChange,
 ): void {
-  const facts = { topic, partitions: now, before };
+  const facts = { topic, partitions: now, partitionsBefore: before };
   if (isAnother)
     logger.warn(facts, "the topic was deleted and made anew; it is read from its start");
   else if (before === 0)

@@ -18,13 +18,27 @@ const reasons: Readonly<Record<string, Reason>> = {
   EROFS: "failed_precondition",
 };
 
-/** What the file system refused, in its words. Nothing was changed. */
-export function systemFailure(what: string, thrown: unknown): BindingError {
+/** Where the system's own words, which Dapr's users see, are not Node's. */
+const words: Readonly<Record<string, string>> = {
+  EBUSY: "device or resource busy",
+  EEXIST: "file exists",
+  EISDIR: "is a directory",
+  ELOOP: "too many levels of symbolic links",
+  ENAMETOOLONG: "file name too long",
+};
+
+/**
+ * What the file system refused, in its words. Nothing was changed. `call`: what it was asked to do, and with which
+ * path: `remove /data/a`.
+ */
+export function systemFailure(what: string, call: string, thrown: unknown): BindingError {
   if (thrown instanceof BindingError) return thrown;
   const code = systemCode(thrown);
   const number = thrown instanceof Error && "errno" in thrown ? thrown.errno : undefined;
-  const text = typeof number === "number" ? getSystemErrorMessage(number) : messageOf(thrown);
-  return new BindingError(reasons[code ?? ""] ?? "internal", `${what}: ${text}`, {
+  const text =
+    words[code ?? ""] ??
+    (typeof number === "number" ? getSystemErrorMessage(number) : messageOf(thrown));
+  return new BindingError(reasons[code ?? ""] ?? "internal", `${what}: ${call}: ${text}`, {
     systemCode: code,
     cause: thrown,
   });

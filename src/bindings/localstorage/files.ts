@@ -15,6 +15,7 @@ import {
 import type { FileHandle } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { BindingError } from "../../errors.ts";
+import { assuredBytes, type MemoryShare } from "../../memory-budget.ts";
 import { systemCode, systemFailure } from "./failures.ts";
 
 /** A file's content, whole or as it comes. */
@@ -35,13 +36,17 @@ const inPlace = new Set(["EACCES", "EPERM", "EBUSY"]);
 export async function createFile(path: string, data: Content): Promise<void> {
   const folder = dirname(path);
   await mkdir(folder, { recursive: true }).catch((error: unknown) => {
-    throw systemFailure(`error creating directory ${folder}`, error);
+    // Go's word for what is there and no folder.
+    const isFile = systemCode(error) === "EEXIST";
+    const thrown = isFile
+      ? Object.assign(new Error("not a directory"), { code: "ENOTDIR" })
+      : error;
+    throw systemFailure(`error creating directory ${folder}`, `mkdir ${folder}`, thrown);
   });
   const before = await lstat(path).catch(() => undefined);
   if (before?.isDirectory()) {
-    throw new BindingError("failed_precondition", `error creating file ${path}: is a directory`, {
-      systemCode: "EISDIR",
-    });
+    const text = `error creating file ${path}: open ${path}: is a directory`;
+    throw new BindingError("failed_precondition", text, { systemCode: "EISDIR" });
   }
   const temporary = join(folder, `.cufflink-${randomUUID()}.tmp`);
   let written = false;
@@ -53,7 +58,7 @@ export async function createFile(path: string, data: Content): Promise<void> {
   } catch (error) {
     try {
       if (!before?.isFile() || !inPlace.has(systemCode(error) ?? ""))
-        throw systemFailure(`error creating file ${path}`, error);
+        throw systemFailure(`error creating file ${path}`, `open ${path}`, error);
       await overwrite(path, written ? createReadStream(temporary) : data);
     } finally {
       await rm(temporary, { force: true }).catch(() => {});
@@ -61,13 +66,30 @@ export async function createFile(path: string, data: Content): Promise<void> {
   }
 }
 
-/** Reads a regular file whole. */
-export async function readWhole(path: string): Promise<Buffer> {
+/** Reads a regular file whole, as large as it was when it was opened, if the memory has room for it. */
+export async function readWhole(path: string, memory: MemoryShare): Promise<Buffer> {
+  const room = memory.open(assuredBytes);
   try {
     await using file = await openRegular(path);
-    return await file.readFile();
+    const { size } = await file.stat();
+    if (!room.reserve(size)) {
+      throw new BindingError(
+        "resource_exhausted",
+        `error reading file ${path}: the memory budget has no room for its ${size} bytes; take it in parts by InvokeBindingStream, or raise --memory-budget`,
+      );
+    }
+    const data = Buffer.allocUnsafeSlow(size);
+    let length = 0;
+    while (length < size) {
+      const { bytesRead } = await file.read(data, length, size - length);
+      if (bytesRead === 0) break;
+      length += bytesRead;
+    }
+    return data.subarray(0, length);
   } catch (error) {
     throw readingFailure(path, error);
+  } finally {
+    room.release();
   }
 }
 
@@ -89,19 +111,18 @@ async function openRegular(path: string): Promise<FileHandle> {
   // The path was resolved: a link that took its place since then is not followed, a pipe not waited for.
   const flags = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
   const file = await open(path, flags);
-  if ((await file.stat()).isFile()) return file;
+  const found = await file.stat();
+  if (found.isFile()) return file;
   await file.close();
-  throw new BindingError(
-    "failed_precondition",
-    `error reading file ${path}: it is no regular file`,
-  );
+  const why = found.isDirectory() ? `read ${path}: is a directory` : "it is no regular file";
+  throw new BindingError("failed_precondition", `error reading file ${path}: ${why}`);
 }
 
 function readingFailure(path: string, thrown: unknown): BindingError {
   if (systemCode(thrown) === "ENOENT") {
     return new BindingError("not_found", `file not found: ${path}`, { systemCode: "ENOENT" });
   }
-  return systemFailure(`error opening path ${path}`, thrown);
+  return systemFailure(`error opening path ${path}`, `open ${path}`, thrown);
 }
 
 /** Removes a file, or an empty folder. */
@@ -110,14 +131,14 @@ export async function remove(path: string): Promise<void> {
     if ((await lstat(path)).isDirectory()) await rmdir(path);
     else await unlink(path);
   } catch (error) {
-    throw systemFailure(`error deleting file ${path}`, error);
+    throw systemFailure(`error deleting file ${path}`, `remove ${path}`, error);
   }
 }
 
 /** The files below a folder, in lexical order, folders left out and links not followed. */
 export async function listFiles(path: string): Promise<string[]> {
   const found = await lstat(path).catch((error: unknown) => {
-    throw systemFailure(`error getting stats for path ${path}`, error);
+    throw systemFailure(`error getting stats for path ${path}`, `stat ${path}`, error);
   });
   if (!found.isDirectory()) {
     throw new BindingError(
@@ -134,7 +155,7 @@ async function walk(folder: string, files: string[]): Promise<void> {
   const entries = await readdir(folder, { withFileTypes: true }).catch((error: unknown) => {
     // Deleted meanwhile.
     if (systemCode(error) === "ENOENT") return [];
-    throw systemFailure(`error listing files in the directory ${folder}`, error);
+    throw systemFailure(`error listing files in the directory ${folder}`, `open ${folder}`, error);
   });
   entries.sort((a, b) => Buffer.compare(Buffer.from(a.name), Buffer.from(b.name)));
   for (const entry of entries) {
@@ -147,6 +168,6 @@ async function walk(folder: string, files: string[]): Promise<void> {
 async function overwrite(path: string, data: Content): Promise<void> {
   const flags = constants.O_WRONLY | constants.O_TRUNC | constants.O_NOFOLLOW;
   await writeFile(path, data, { flag: flags }).catch((error: unknown) => {
-    throw systemFailure(`error writing to file ${path}`, error);
+    throw systemFailure(`error writing to file ${path}`, `write ${path}`, error);
   });
 }

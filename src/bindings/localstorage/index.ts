@@ -1,20 +1,17 @@
 import { randomUUID } from "node:crypto";
-import { relative } from "node:path";
+import { relative, resolve } from "node:path";
 import { defineBinding } from "../../binding.ts";
 import { BindingError } from "../../errors.ts";
 import { string } from "../../metadata/fields.ts";
-import { systemFailure } from "./failures.ts";
 import { createFile, listFiles, readParts, readWhole, remove, type Content } from "./files.ts";
+import { locate, type Root } from "./locate.ts";
 import { payload } from "./payload.ts";
 import { prepareRoot } from "./root-path.ts";
-import { secureJoin } from "./secure-join.ts";
 
 const name = {
-  description: "The file's name below the root; `..` and links do not lead out of it.",
+  description:
+    "The file's name below the root, or its path as `list` answers it; `..` and links do not lead out of the root.",
 };
-
-/** Bytes; what Linux takes as a path at most. */
-const longestName = 4096;
 
 /** Keeps files in one folder of this machine. No name leads out of that folder. */
 export default defineBinding({
@@ -31,8 +28,10 @@ export default defineBinding({
     }),
   },
 
-  async open({ metadata }) {
-    return { root: await prepareRoot(metadata.rootPath), async [Symbol.asyncDispose]() {} };
+  async open({ metadata, memory }) {
+    const path = await prepareRoot(metadata.rootPath);
+    const root: Root = { path, configuredPath: resolve(metadata.rootPath) };
+    return { root, memory, async [Symbol.asyncDispose]() {} };
   },
 
   operations: {
@@ -53,8 +52,8 @@ export default defineBinding({
       description: "Answers the content of a file.",
       request: { fileName: string({ ...name, example: "2026/order-42.json" }) },
       idempotent: true,
-      async invoke({ root }, { request }) {
-        return { data: await readWhole(await locate(root, demand(request.fileName))) };
+      async invoke({ root, memory }, { request }) {
+        return { data: await readWhole(await locate(root, demand(request.fileName)), memory) };
       },
       async invokeStream({ root }, { request }) {
         return { body: readParts(await locate(root, demand(request.fileName))) };
@@ -79,7 +78,7 @@ export default defineBinding({
       request: { fileName: string({ ...name, example: "2026/order-42.json" }) },
       async invoke({ root }, { request }) {
         const path = await locate(root, demand(request.fileName));
-        if (path === root) {
+        if (path === root.path) {
           throw new BindingError(
             "invalid_argument",
             "the root itself cannot be deleted; name a file",
@@ -91,37 +90,22 @@ export default defineBinding({
   },
 
   async ping({ root }) {
-    await prepareRoot(root);
+    await prepareRoot(root.path);
   },
 });
 
 /** Writes the file, and answers its name as JSON. */
 async function store(
-  root: string,
+  root: Root,
   fileName: string | undefined,
   content: Content,
 ): Promise<Uint8Array> {
   const path = await locate(root, fileName || randomUUID());
   await createFile(path, content);
-  return Buffer.from(JSON.stringify({ fileName: relative(root, path) }));
+  return Buffer.from(JSON.stringify({ fileName: relative(root.path, path) }));
 }
 
 function demand(fileName: string | undefined): string {
   if (fileName) return fileName;
   throw new BindingError("invalid_argument", "missing fileName in request metadata");
-}
-
-async function locate(root: string, fileName: string): Promise<string> {
-  const what = `error getting absolute path for file ${fileName}`;
-  if (fileName.includes("\0")) {
-    throw new BindingError("invalid_argument", `${what.replaceAll("\0", "\\0")}: invalid argument`);
-  }
-  if (Buffer.byteLength(fileName) > longestName) {
-    throw new BindingError("invalid_argument", "error getting absolute path: file name too long");
-  }
-  try {
-    return await secureJoin(root, fileName);
-  } catch (error) {
-    throw systemFailure(what, error);
-  }
 }

@@ -26,7 +26,8 @@ export async function prepareRoot(path: string): Promise<string> {
     }
   }
   await mkdir(root, { recursive: true }).catch((error: unknown) => {
-    throw systemFailure(`unable to create directory specified by 'rootPath' ${root}`, error);
+    const what = `unable to create directory specified by 'rootPath' ${root}`;
+    throw systemFailure(what, `mkdir ${root}`, error);
   });
   return root;
 }
@@ -42,6 +43,7 @@ async function longestExisting(path: string): Promise<string> {
       if (!missing || current === dirname(current)) {
         throw systemFailure(
           `failed to parse metadata: error getting stat for path ${current}`,
+          `stat ${current}`,
           error,
         );
       }

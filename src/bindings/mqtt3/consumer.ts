@@ -1,6 +1,7 @@
 import type { IPublishPacket } from "mqtt-packet";
 import type { InboundEvent, Reader, Reading } from "../../binding.ts";
 import { BindingError, messageOf } from "../../errors.ts";
+import { formatDuration } from "../../metadata/duration.ts";
 import type { BrokerAddress } from "./address.ts";
 import type { mqttFields } from "./fields.ts";
 import { MqttSession } from "./session.ts";
@@ -49,6 +50,7 @@ class Consumer implements Reader {
       keepAlive: metadata.keepAlive,
       signal: AbortSignal.any([signal, AbortSignal.timeout(connectTimeout)]),
       lost,
+      memory: this.#reading.memory,
       received: (messages, session) => this.#take(messages, session),
     });
     this.#session = session;
@@ -157,8 +159,8 @@ class Consumer implements Reader {
     if (now - oldest.since < stallAfter || now - this.#lastReceived < stallAfter) return;
     this.#reading.logger.warn(
       {
-        unacknowledged: size,
-        oldestSeconds: Math.round((now - oldest.since) / 1000),
+        messages: size,
+        oldest: formatDuration(Math.round(now - oldest.since)),
         topic: oldest.message.topic,
       },
       "no message has come for a while: the broker may be waiting for acknowledgements of those that are unhandled",

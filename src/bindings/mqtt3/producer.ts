@@ -130,7 +130,7 @@ function gaveUp(signal: AbortSignal, effect: BindingError["effect"]): BindingErr
   return new BindingError(
     late ? "deadline_exceeded" : "cancelled",
     late
-      ? "failed to publish: the deadline passed"
+      ? "failed to publish: context deadline exceeded"
       : `failed to publish: cancelled (${messageOf(signal.reason)})`,
     { effect, cause: signal.reason },
   );

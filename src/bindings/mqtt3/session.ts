@@ -2,6 +2,8 @@ import type { Duplex } from "node:stream";
 import type * as mqttPacket from "mqtt-packet";
 import type { IConnackPacket, IPublishPacket, ISubackPacket, Packet } from "mqtt-packet";
 import { BindingError, messageOf } from "../../errors.ts";
+import { IncomingMessage } from "../../incoming-message.ts";
+import type { MemoryShare } from "../../memory-budget.ts";
 import { dial } from "./address.ts";
 import type { BrokerAddress } from "./address.ts";
 import { KeepAlive } from "./keep-alive.ts";
@@ -14,6 +16,8 @@ export type SessionOptions = {
   /** Milliseconds. */
   readonly keepAlive: number;
   readonly signal: AbortSignal;
+  /** What the message counts in that is coming in. Absent: nothing large is awaited. */
+  readonly memory?: MemoryShare;
   /** Called once if the connection ends otherwise than by `end`. */
   readonly lost: (reason: BindingError) => void;
   /** Messages in the order in which they came, all of one piece from the socket together. */
@@ -162,6 +166,8 @@ export class MqttSession {
   }
 
   #listen(): void {
+    const { memory } = this.#options;
+    const incoming = memory && new IncomingMessage(memory);
     const parser = this.#codec.parser({ protocolVersion: 4 });
     parser.on("packet", (packet) => this.#take(packet));
     parser.on("error", (error: unknown) =>
@@ -170,12 +176,15 @@ export class MqttSession {
     this.#stream.on("data", (piece: Buffer) => {
       this.#keepAlive.heard();
       if (this.#failure !== undefined) return;
-      parser.parse(piece);
+      const held: unknown = parser.parse(piece);
       this.#deliver();
+      const refusal = typeof held === "number" ? incoming?.holds(held) : undefined;
+      if (refusal !== undefined) this.#fail(this.#lostError(refusal));
     });
     this.#stream.on("error", (error) => this.#fail(this.#lostError(messageOf(error), error)));
     this.#stream.on("end", () => this.#fail(this.#lostError("it closed the connection")));
     this.#stream.on("close", () => {
+      incoming?.release();
       this.#fail(this.#lostError("it closed the connection"));
       this.#ended.resolve();
     });

@@ -6,6 +6,7 @@ import type { AcknowledgingChannel } from "./acknowledgements.ts";
 import { eventOf } from "./events.ts";
 import { failure } from "./failures.ts";
 import type { rabbitmqFields } from "./fields.ts";
+import { countIncoming } from "./incoming.ts";
 import { abortable, type Connection } from "./link.ts";
 import { PrefetchWindow } from "./prefetch-window.ts";
 import { queueNotices } from "./queue-notices.ts";
@@ -88,6 +89,7 @@ export class Consumer implements Reader {
   async start(connectInput: ConnectInput): Promise<void> {
     const { metadata, maxInFlight, attempts, notice } = this.#reading;
     this.#link = await connectInput((reason) => this.#lose(reason));
+    countIncoming(this.#link.model.connection, this.#reading.memory);
     const queue = await useQueue(this.#link.model, metadata);
     if (queue.isStream) throw streamRefusal(metadata);
     for (const text of queueNotices(metadata, queue, attempts)) notice(text);

@@ -39,7 +39,7 @@ export function aborted(what: string, signal: AbortSignal, effect: Effect): Bind
   const late = signal.reason instanceof Error && signal.reason.name === "TimeoutError";
   return new BindingError(
     late ? "deadline_exceeded" : "cancelled",
-    late ? `${what}: the deadline passed` : `${what}: cancelled`,
+    late ? `${what}: context deadline exceeded` : `${what}: context canceled`,
     { effect, cause: signal.reason },
   );
 }

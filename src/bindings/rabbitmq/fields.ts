@@ -138,12 +138,12 @@ export type RabbitmqMetadata = Values<typeof rabbitmqFields>;
 
 /** The request metadata of `create`. All names but `priority` count in any case. */
 export const createFields = {
-  ttl: wholeMilliseconds({
+  ttl: string({
     description: "How long the message may wait before it expires. A bare number: seconds.",
     aliases: ["ttlInSeconds"],
     example: "30s",
   }),
-  priority: integer({
+  priority: string({
     description: "The message's priority in a priority queue; out of 0 to 255 the nearer end.",
     example: "5",
   }),

@@ -1,7 +1,8 @@
 import type { Options } from "amqplib";
-import type { Values } from "../../metadata/fields.ts";
 import { BindingError } from "../../errors.ts";
-import { createFields } from "./fields.ts";
+import { parseDuration } from "../../metadata/duration.ts";
+import { integer, type Values } from "../../metadata/fields.ts";
+import type { createFields } from "./fields.ts";
 
 /**
  * What is said about a message when it is sent. All of the request's metadata go out as headers, as
@@ -18,7 +19,7 @@ export function publishOptions(
     contentType,
     headers: { ...properties },
   };
-  let ttl = request.ttl;
+  let ttl = request.ttl === undefined ? undefined : timeToLive(request.ttl);
   for (const [name, value] of Object.entries(properties)) {
     switch (name.toLowerCase()) {
       case "ttl":
@@ -43,16 +44,29 @@ export function publishOptions(
     }
   }
   if (ttl !== undefined) options.expiration = String(ttl);
-  if (request.priority !== undefined)
-    options.priority = Math.min(255, Math.max(0, request.priority));
+  if (request.priority !== undefined) options.priority = priorityOf(request.priority);
   return options;
 }
 
+/** Milliseconds. The empty text is no value and not zero, which would throw the message away at once. */
 function timeToLive(text: string): number | undefined {
-  const parsed = createFields.ttl.parse(text);
-  if ("value" in parsed) return parsed.value;
+  if (text === "") return undefined;
+  const value = parseDuration(text, 1000);
+  if (value !== undefined && value >= 0) return Math.floor(value);
+  const why = value === undefined ? "be a valid integer" : "be higher than zero";
   throw new BindingError(
     "invalid_argument",
-    `the request's metadata ttl ${JSON.stringify(text)} ${parsed.problem}`,
+    `failed to get TTL: ttl value must ${why}: actual is '${text}'`,
   );
 }
+
+function priorityOf(text: string): number {
+  const parsed = wholeNumber.parse(text);
+  if ("value" in parsed) return Math.min(255, Math.max(0, parsed.value));
+  throw new BindingError(
+    "invalid_argument",
+    `priority value must be a valid integer: actual is '${text}'`,
+  );
+}
+
+const wholeNumber = integer({ description: "" });

@@ -3,11 +3,13 @@ import type { ConnectionOptions } from "node:tls";
 import type * as IoRedis from "ioredis";
 import type { Cluster, Redis, RedisOptions } from "ioredis";
 import { BindingError, messageOf } from "../../errors.ts";
+import type { MemoryShare } from "../../memory-budget.ts";
 import { parseAddresses } from "./addresses.ts";
 import type { Address } from "./addresses.ts";
 import { failure, isDemoted, notConnected } from "./failures.ts";
 import type { RedisMetadata } from "./fields.ts";
 import { tokenSource } from "./oidc-token.ts";
+import { countReplies } from "./incoming.ts";
 import { SharedWrites } from "./shared-writes.ts";
 import { longestTimer } from "../../metadata/duration.ts";
 
@@ -21,6 +23,8 @@ export type ConnectOptions = {
   /** What the server calls this client in its own lists. */
   readonly name: string;
   readonly signal: AbortSignal;
+  /** What the reply counts in that is coming in. */
+  readonly memory: MemoryShare;
   readonly lost: (reason: unknown) => void;
 };
 
@@ -57,6 +61,8 @@ export class RedisConnection implements AsyncDisposable {
     const token = metadata.useOIDC ? tokenSource(metadata) : undefined;
     const first = await token?.(signal);
     const client = createClient(driver, addresses, options, first?.token);
+    if ("nodes" in client) client.on("+node", (node: Redis) => countReplies(node, options.memory));
+    else countReplies(client, options.memory);
     const connection = new RedisConnection(client, lost);
     // The driver's own promise stays open when a cluster is not ready, or when it is told to stop.
     const given = Promise.withResolvers<never>();

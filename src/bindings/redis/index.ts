@@ -14,10 +14,10 @@ export default defineBinding({
   summary: "Stores, reads and counts values in Redis.",
   metadata: redisFields,
 
-  async open({ metadata, component, signal, lost }) {
+  async open({ metadata, component, signal, memory, lost }) {
     const driver = await import("ioredis");
     const name = `cufflink-${component.appId}-${component.name}`;
-    return RedisConnection.open(driver, { metadata, name, signal, lost });
+    return RedisConnection.open(driver, { metadata, name, signal, memory, lost });
   },
 
   operations: {
@@ -37,6 +37,16 @@ export default defineBinding({
       },
     },
 
+    delete: {
+      description: "Deletes the key, if it is there.",
+      request: keyFields,
+      idempotent: true,
+      async invoke(redis, { request }) {
+        const key = requireKey(request.key);
+        await redis.run((client) => client.del(key));
+      },
+    },
+
     get: {
       description: "Answers the value of the key, or nothing when there is none.",
       request: getFields,
@@ -47,16 +57,6 @@ export default defineBinding({
           request.delete === "true" ? client.getdelBuffer(key) : client.getBuffer(key),
         );
         return { data: value ?? empty };
-      },
-    },
-
-    delete: {
-      description: "Deletes the key, if it is there.",
-      request: keyFields,
-      idempotent: true,
-      async invoke(redis, { request }) {
-        const key = requireKey(request.key);
-        await redis.run((client) => client.del(key));
       },
     },
 

@@ -113,7 +113,10 @@ export class Receiver {
       exchange.request.once("end", () => resolve(true));
       exchange.request.once("close", () => resolve(false));
     });
-    if (!ended || exchange.answered || exchange.gone) return false;
+    if (!ended || exchange.answered || exchange.gone) {
+      parts.clear();
+      return false;
+    }
     exchange.body = parts.whole();
     return true;
   }

@@ -1,10 +1,10 @@
 import type { AnyBinding, HttpEndpoints } from "../../binding.ts";
 import type { ComponentSpec } from "../../component.ts";
 import type { Policies } from "../../policy/policies.ts";
-import type { App, Reply } from "../app.ts";
+import type { App } from "../app.ts";
 import type { Concurrency } from "../concurrency.ts";
 import type { DeliveryOptions } from "../delivery/delivery-options.ts";
-import type { FanOut } from "../delivery/fan-out.ts";
+import type { MakeFanOut } from "../delivery/fan-out.ts";
 import type { Observer } from "../observer.ts";
 import type { RuntimeLogger } from "../runtime-logger.ts";
 
@@ -20,5 +20,5 @@ export type ComponentOptions = {
   readonly concurrency: Concurrency;
   /** What Resiliency says; absent: there is none. */
   readonly policies?: Policies | undefined;
-  readonly fanOut: (reply: Reply | undefined, replyFanOut: boolean) => FanOut;
-} & Pick<DeliveryOptions, "store" | "history" | "invokeOutput" | "memory">;
+  readonly fanOut: MakeFanOut;
+} & Pick<DeliveryOptions, "store" | "history" | "invokeOutput" | "loops" | "memory">;

@@ -6,6 +6,7 @@ import type { Delivery } from "../delivery/delivery.ts";
 import type { Condition } from "./input.ts";
 import { newCounts, type EventCounts } from "../delivery/event-counts.ts";
 import type { Readiness } from "./readiness.ts";
+import { isStateStore, stateStoreNotice } from "./state-store.ts";
 import type { BreakerStatus, ComponentState, ComponentStatus, Pause } from "../status.ts";
 
 /** A state with its reason and the time it began. */
@@ -26,7 +27,9 @@ type Facts = State &
 /** What is told about a component, from what it knows. */
 export function componentStatus(facts: Facts): ComponentStatus {
   const { spec, delivery, counts, calls, readiness } = facts;
-  const { state, reason, since, directions, operations, paused } = facts;
+  const { state, since, directions, operations, paused } = facts;
+  const runsAsStore = state === "running" && isStateStore(spec);
+  const reason = facts.reason || (runsAsStore ? stateStoreNotice : "");
   const { backlog, rebuilds, breakers } = facts;
   const { handled, ...others } = counts.ended;
   return {
@@ -80,6 +83,8 @@ export function unknownStatus(
 export function shownState(
   facts: State & {
     readonly app: App | undefined;
+    /** The input waits for the app to be there: the reason is the app's. */
+    readonly awaitsApp: boolean;
     readonly delivery: Delivery | undefined;
     readonly paused: Pause | undefined;
     /** What is worth knowing though it works; empty: nothing. */
@@ -106,20 +111,30 @@ function currentState({
   reason,
   since,
   app,
+  awaitsApp,
   delivery,
   condition,
 }: Parameters<typeof shownState>[0]): State {
+  if (app !== undefined && !app.available && awaitsApp)
+    return { state, reason: app.unavailableReason, since: later(since, app.unavailableSince) };
   if (state !== "running" || delivery === undefined || app === undefined)
     return { state, reason, since };
-  if (!app.available) return { state: "waiting for app", reason: app.unavailableReason, since };
+  if (!app.available) {
+    const gone = later(since, app.unavailableSince);
+    return { state: "waiting for app", reason: app.unavailableReason, since: gone };
+  }
   const { blockage, heldBy: held } = delivery;
   if (blockage !== undefined) return { state: "stalled", reason: blockage.reason, since };
   if (held === undefined) {
-    if (condition === undefined) return { state, reason, since };
+    if (condition === undefined) return { state, reason: reason || delivery.loop.reason, since };
     return { state: condition.stalled ? "stalled" : state, reason: condition.text, since };
   }
   const text = `the window is full behind ${held.label}, which waits since ${held.since.toISOString()}`;
   return { state: "stalled", reason: text, since };
+}
+
+function later(one: Date, other: Date | undefined): Date {
+  return other !== undefined && other > one ? other : one;
 }
 
 const pausable: ReadonlySet<ComponentState> = new Set([

@@ -1,5 +1,5 @@
 import { AsyncLocalStorage } from "node:async_hooks";
-import type { AnyBinding, Logger } from "../../binding.ts";
+import type { AnyBinding } from "../../binding.ts";
 import type { ComponentSpec } from "../../component.ts";
 import { BindingError } from "../../errors.ts";
 import { ComponentPolicies } from "../../policy/component-policies.ts";
@@ -14,9 +14,11 @@ import { Notices } from "./notices.ts";
 import { openComponent, type Opened, type OpenedComponent } from "./opening.ts";
 import { OpeningWaiters } from "./opening-waiters.ts";
 import { ownPolicies } from "./own-policy.ts";
+import { SampledLogger } from "../sampled-logger.ts";
 import { delay } from "../delay.ts";
 import { readinessOf, readReadiness, type Readiness } from "./readiness.ts";
 import { cutCauseOf, Reopening } from "./reopening.ts";
+import { isStateStore } from "./state-store.ts";
 import { StateLog } from "./state-log.ts";
 import type { ComponentStatus } from "../status.ts";
 import { TimedPromise } from "./timed-promise.ts";
@@ -47,7 +49,7 @@ export class Component {
   /** The reading side, which can be paused. */
   readonly input: Input;
   readonly #options: ComponentOptions;
-  readonly #logger: Logger;
+  readonly #logger: SampledLogger;
   readonly #log: StateLog;
   readonly #closing = new AbortController();
   readonly #waiters = new OpeningWaiters();
@@ -77,7 +79,8 @@ export class Component {
     this.#options = options;
     this.#spec = options.spec;
     this.binding = options.binding;
-    this.#logger = options.logger.child({ component: options.spec.name, type: options.spec.type });
+    const { name, type } = options.spec;
+    this.#logger = new SampledLogger(options.logger.child({ component: name, type }));
     this.#log = new StateLog(() => this.#spec, this.#logger, options.observer);
     this.#notices = new Notices(this.#logger);
     this.#directions = {
@@ -88,14 +91,17 @@ export class Component {
     this.policies = new ComponentPolicies(options.spec, options.policies, log);
     this.input = new Input({
       ...{ ...options, logger: this.#logger, policies: this.policies },
-      ...{ name: options.spec.name, type: options.spec.type },
+      ...{ name, type },
       run: (read) => owner.run(this, read),
       notice: (text) => this.#notices.add(text),
       received: (events) => {
         this.#standstills = 0;
         this.#monitor?.received(events);
       },
-      onState: (wanted, reason) => this.#subscriptionState(wanted, reason),
+      onState: (state) => {
+        this.#log.subscription(state, this.#directions.output);
+        this.#beginning?.resolve();
+      },
     });
   }
 
@@ -192,7 +198,7 @@ export class Component {
 
   /** A state store takes the states of replies, and cannot be invoked from outside. */
   get isStateStore(): boolean {
-    return this.spec.type.toLowerCase().startsWith("state.");
+    return isStateStore(this.spec);
   }
 
   /** The HTTP path of the app for its events. */
@@ -250,6 +256,7 @@ export class Component {
     this.#lose?.(undefined);
     this.#waiters.wake(undefined);
     await this.#run;
+    this.#logger.flush();
   }
 
   async #live(maybeLazy: boolean, tried: (error?: unknown) => void): Promise<void> {
@@ -341,12 +348,6 @@ export class Component {
     if (reads) this.input.connected({ opened, settings, route, lost });
   }
 
-  #subscriptionState(wanted: boolean, reason: string): void {
-    if (wanted || this.#directions.output) this.#log.set("running", reason);
-    else this.#log.set("waiting for app", reason);
-    this.#beginning?.resolve();
-  }
-
   #watchOver(opened: Opened): Disposable {
     const monitor = new ConnectionMonitor({
       binding: this.binding,
@@ -377,12 +378,12 @@ export class Component {
   }
 
   #shown() {
-    const { state, reason, since } = this.#log;
+    const { state, reason, since, awaitsApp } = this.#log;
     const { app } = this.#options;
     return shownState({
-      ...{ state, reason, since, app, delivery: this.input.delivery, paused: this.input.paused },
+      ...{ state, reason, since, awaitsApp, app, paused: this.input.paused },
+      ...{ delivery: this.input.delivery, condition: this.input.condition, refusal: this.#refusal },
       notices: [this.#notices.text, this.#reopening.trouble].filter(Boolean).join("; "),
-      ...{ condition: this.input.condition, refusal: this.#refusal },
     });
   }
 

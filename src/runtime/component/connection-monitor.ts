@@ -1,4 +1,4 @@
-import type { AnyBinding, Logger } from "../../binding.ts";
+import type { AnyBinding, LogFields, Logger } from "../../binding.ts";
 import { BindingError, messageOf } from "../../errors.ts";
 import type { Opened } from "./opening.ts";
 import { StallDetector, type StallFacts } from "./stall.ts";
@@ -109,7 +109,7 @@ export class ConnectionMonitor {
   }
 
   async #checkBacklog(signal: AbortSignal): Promise<void> {
-    const { binding, opened, facts } = this.#options;
+    const { binding, opened, facts: look } = this.#options;
     try {
       const asked = Promise.resolve(binding.backlog?.(opened.connection, signal));
       this.#backlog = await abortable(asked, signal, () => noAnswer("no answer about the backlog"));
@@ -119,20 +119,21 @@ export class ConnectionMonitor {
       return;
     }
     if (this.#ended.signal.aborted || this.#backlog === undefined) return;
-    const evidence = this.#detector.look(this.#backlog, facts());
+    const evidence = this.#detector.look(this.#backlog, look());
     if (evidence === undefined) return;
-    const { waitingAtSource, seconds } = evidence;
-    this.#end(
-      `${waitingAtSource} events wait at the source, and none came for ${seconds} s`,
-      evidence,
-    );
+    const { seconds, ...facts } = evidence;
+    const { waitingAtSource } = facts;
+    this.#end(`${waitingAtSource} events wait at the source, and none came for ${seconds} s`, {
+      ...facts,
+      for: `${seconds}s`,
+    });
   }
 
-  #end(reason: string, evidence: object): void {
+  #end<Facts extends object>(reason: string, evidence: LogFields<Facts>): void {
     if (this.#ended.signal.aborted) return;
     this.end();
     const { logger, stalled } = this.#options;
-    logger.error({ ...evidence }, `stalled: ${reason}; reconnecting`);
+    logger.error(evidence, `stalled: ${reason}; reconnecting`);
     stalled(new Stall(reason));
   }
 }

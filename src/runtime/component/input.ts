@@ -1,45 +1,38 @@
 import { BindingError } from "../../errors.ts";
-import type { AnyBinding, Notice, Reader } from "../../binding.ts";
+import type { AnyBinding, Notice, NullAs, Reader } from "../../binding.ts";
 import type { ComponentPolicies } from "../../policy/component-policies.ts";
 import type { DeadLetter } from "../../store/records.ts";
-import type { App, Reply } from "../app.ts";
+import type { App } from "../app.ts";
 import type { ComponentSettings } from "./component-fields.ts";
 import { usualMaxInFlight, type DeliveryOptions } from "../delivery/delivery-options.ts";
 import type { Delivery } from "../delivery/delivery.ts";
 import { addCounts, newCounts, type EventCounts } from "../delivery/event-counts.ts";
-import type { FanOut } from "../delivery/fan-out.ts";
+import type { MakeFanOut } from "../delivery/fan-out.ts";
 import { openDelivery } from "../delivery/open-delivery.ts";
 import { shown, type Opened } from "./opening.ts";
 import { PauseRecord } from "./pause-record.ts";
 import type { Redriven } from "../delivery/redrive.ts";
 import type { StallFacts } from "./stall.ts";
 import type { Pause } from "../status.ts";
-import { Subscription } from "./subscription.ts";
+import { Subscription, type SubscriptionState } from "./subscription.ts";
 
 export type InputOptions = Pick<
   DeliveryOptions,
-  | "name"
-  | "type"
-  | "logger"
-  | "observer"
-  | "concurrency"
-  | "store"
-  | "history"
-  | "invokeOutput"
-  | "memory"
+  | ("name" | "type" | "logger" | "observer" | "concurrency" | "store" | "history")
+  | ("invokeOutput" | "loops" | "memory")
 > & {
   readonly appId: string;
   readonly binding: AnyBinding;
   readonly app: App | undefined;
   readonly policies: ComponentPolicies;
-  readonly fanOut: (reply: Reply | undefined, replyFanOut: boolean) => FanOut;
+  readonly fanOut: MakeFanOut;
   /** Runs the binding's `read`, so that what fails later on its behalf is known as the component's. */
   readonly run: (read: () => Promise<Reader | undefined>) => Promise<Reader | undefined>;
   readonly notice: Notice;
   /** Told how many events came. */
   readonly received: (events: number) => void;
-  /** Whether there are events wanted, and where not, why. */
-  readonly onState: (wanted: boolean, reason: string) => void;
+  /** Whether the app wants its events, and where not, why. */
+  readonly onState: (state: SubscriptionState) => void;
 };
 
 /** What reading goes by: the opened connection, and whom to tell when it cannot go on. */
@@ -56,6 +49,7 @@ export type Condition = { readonly text: string; readonly stalled: boolean };
 /** Why an input must not read for the time being. */
 type Hold = "paused" | "handing over";
 
+const noApp = "no app port was given; say --app-port";
 /** How long the app may finish what it has after the source's connection was lost, in milliseconds. */
 const finishing = 5_000;
 
@@ -200,6 +194,12 @@ export class Input {
     throw new BindingError("failed_precondition", text);
   }
 
+  /** What an app gets in place of a null of the source, where its protocol has none. */
+  get nullAs(): NullAs {
+    const metadata = this.#reading?.opened.metadata;
+    return (metadata && this.#options.binding.nullAs?.(metadata)) ?? "empty";
+  }
+
   async #beginAgain(): Promise<void> {
     await this.#ending?.end(Number.POSITIVE_INFINITY);
     this.#begin();
@@ -209,7 +209,7 @@ export class Input {
     const reading = this.#reading;
     if (reading === undefined || !this.mayRead || this.#subscription !== undefined) return;
     const { app, name, logger, onState, store } = this.#options;
-    if (app === undefined) return onState(false, "no app port was given; say --app-port");
+    if (app === undefined) return onState({ kind: "app away", reason: noApp });
     if (store !== undefined && this.#recalled !== "yes") return void this.#recall();
     const subscription = new Subscription({
       ...{ app, name, logger, onState },
@@ -234,7 +234,7 @@ export class Input {
     if (paused === undefined) return this.#begin();
     this.#paused ??= paused;
     this.#holds.add("paused");
-    if (this.#reading !== undefined) this.#options.onState(true, "");
+    if (this.#reading !== undefined) this.#options.onState({ kind: "wanted", reason: "" });
   }
 
   get #isRecalled(): boolean {
@@ -247,23 +247,17 @@ export class Input {
     signal: AbortSignal,
   ): Promise<{ reader: Reader; delivery: Delivery }> {
     const { appId, name, type, binding, logger, policies, fanOut } = this.#options;
-    const { observer, concurrency, store, history, invokeOutput, memory } = this.#options;
+    const { observer, concurrency, store, history, invokeOutput, loops, memory } = this.#options;
     let reader: Reader | undefined;
     const delivery = await openDelivery(binding, settings, policies, {
-      ...{
-        name,
-        type,
-        route,
-        app,
-        concurrency,
-        logger,
-        observer,
-        store,
-        history,
-        invokeOutput,
-        memory,
-      },
-      fanOut: (reply) => fanOut(reply, settings.replyFanOut),
+      ...{ name, type, route, nullAs: this.nullAs, app, concurrency, logger, observer },
+      ...{ store, history, invokeOutput, loops, memory },
+      fanOut: (reply, entry) =>
+        fanOut(
+          reply,
+          settings.replyFanOut,
+          (target, data) => loops?.sending(name, entry, target, data) ?? {},
+        ),
       onCredit: (events) => reader?.credit?.(events),
       onHalt: (reason) => {
         void this.pause("the runtime", `onExhausted is halt: ${reason}`, finishing);
@@ -277,7 +271,7 @@ export class Input {
         binding.read?.(opened.connection, {
           component: { name, appId },
           metadata: opened.metadata,
-          ...{ logger, signal },
+          ...{ logger, signal, memory },
           maxInFlight: settings.maxInFlight ?? app.intake?.maxInFlight ?? usualMaxInFlight,
           attempts: policies.inbound.retry.attempts,
           notice: (text) => this.#options.notice(opened.redact(text)),

@@ -3,6 +3,8 @@ import { formatOrigin, type ComponentSpec } from "../../component.ts";
 import { BindingError, messageOf } from "../../errors.ts";
 import type { Observer } from "../observer.ts";
 import type { ComponentState } from "../status.ts";
+import { isStateStore, stateStoreNotice } from "./state-store.ts";
+import type { SubscriptionState } from "./subscription.ts";
 
 /** A component's state as it goes on, told to the log and the observer. Until it is announced, nothing is told. */
 export class StateLog {
@@ -13,6 +15,9 @@ export class StateLog {
   #reason = "";
   #since = new Date();
   #announced = false;
+  #awaitsApp = false;
+  /** The reason that was logged last of the app's answers; empty: none, or it has passed. */
+  #loggedOfApp = "";
 
   constructor(spec: () => ComponentSpec, logger: Logger, observer: Observer) {
     this.#spec = spec;
@@ -32,13 +37,52 @@ export class StateLog {
     return this.#since;
   }
 
+  /** Nothing is known of an input but that its app is not there. */
+  get awaitsApp(): boolean {
+    return this.#awaitsApp;
+  }
+
   announce(): void {
     if (this.#announced) return;
     this.#announced = true;
     this.#tell();
   }
 
+  /**
+   * Notes what the app says of the input; `isOutput`: it runs as an output all the same. That the app is away is told
+   * once for all components, elsewhere; what it says of one is logged here, again after growing pauses while it lasts.
+   */
+  subscription(subscription: SubscriptionState, isOutput: boolean): void {
+    const { kind, reason } = subscription;
+    this.set(kind === "wanted" || isOutput ? "running" : "waiting for app", reason);
+    this.#awaitsApp = kind === "app away";
+    if (kind === "unwanted" || kind === "unanswered") this.#logOfApp(subscription, isOutput);
+    else if (kind === "wanted" && this.#loggedOfApp !== "") {
+      this.#loggedOfApp = "";
+      this.#logger.info({}, "the app wants the events now");
+    }
+  }
+
+  #logOfApp(
+    { kind, reason, times }: SubscriptionState & { kind: "unwanted" | "unanswered" },
+    isOutput: boolean,
+  ): void {
+    // An app that has just come up may not answer the first time.
+    const isDue = isPowerOfTwo(times) && !(kind === "unanswered" && times === 1);
+    if (!isDue && (kind === "unanswered" || reason === this.#loggedOfApp)) return;
+    this.#loggedOfApp = reason;
+    const { origin } = this.#spec();
+    const facts = { reason, ...(origin ? { origin: formatOrigin(origin) } : {}) };
+    if (kind === "unanswered")
+      this.#logger.warn(facts, "the app is asked again with growing pauses");
+    // Apps that only invoke such a component are as common.
+    else if (isOutput) this.#logger.info(facts, "the app does not want the component's events");
+    else
+      this.#logger.warn(facts, "the app does not want the component's events; it is asked again");
+  }
+
   set(state: ComponentState, reason: string): void {
+    this.#awaitsApp = false;
     const changed = state !== this.#state;
     this.#state = state;
     this.#reason = reason;
@@ -69,6 +113,12 @@ export class StateLog {
   #tell(): void {
     const { name, type } = this.#spec();
     this.#observer.stateChanged(name, type, this.#state);
-    if (this.#state === "running") this.#logger.info({}, "component running");
+    if (this.#state !== "running") return;
+    const what = isStateStore(this.#spec()) ? `: ${stateStoreNotice}` : "";
+    this.#logger.info({}, `component running${what}`);
   }
+}
+
+function isPowerOfTwo(count: number): boolean {
+  return Number.isInteger(Math.log2(count));
 }

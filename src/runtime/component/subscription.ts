@@ -15,9 +15,17 @@ export type SubscriptionOptions = {
   readonly begin: (signal: AbortSignal) => Promise<{ reader: Reader; delivery: Delivery }>;
   readonly ended: (delivery: Delivery) => void;
   readonly failed: (error: unknown) => void;
-  readonly onState: (wanted: boolean, reason: string) => void;
+  /** Told what the app says, as often as it is asked. */
+  readonly onState: (state: SubscriptionState) => void;
 };
 
+/** `unanswered`, `unwanted`: how many times in a row that was so, 1 for the first. */
+export type SubscriptionState =
+  | { readonly kind: "wanted" | "app away"; readonly reason: string }
+  | { readonly kind: "unanswered" | "unwanted"; readonly reason: string; readonly times: number };
+
+/** An app that has subscribed to other inputs alone may be about to subscribe to this one, too. Milliseconds. */
+const subscribing = 1_000;
 /** A "no" is asked again after this long, and when the app comes back. */
 const askNoAgainAfter = 60_000;
 /** The pauses after an answer that decides nothing grow up to this. */
@@ -72,14 +80,31 @@ export class Subscription {
   }
 
   async #run(): Promise<void> {
-    const { app, onState, name } = this.#options;
+    const { app, onState, name, route } = this.#options;
     const { signal } = this.#ended;
-    for (let unanswered = 0; !signal.aborted;) {
+    const unwanted = (times: number): SubscriptionState => {
+      const why = app.whyUnwanted?.({ name, route }) ?? "";
+      const reason = `the app does not subscribe to ${name}${why && `: ${why}`}`;
+      return { kind: "unwanted", reason, times };
+    };
+    let unanswered = 0;
+    let refused = 0;
+    let others = 0;
+    while (!signal.aborted) {
       if (!app.available) {
-        if (this.#reading === undefined) onState(false, app.unavailableReason);
-        await this.#pause(undefined, () => app.available);
+        const takesOthers = app.takesOthersOnly === true;
+        if (others > 0 && takesOthers) onState(unwanted(others));
+        else if (this.#reading === undefined)
+          onState({ kind: "app away", reason: app.unavailableReason });
+        const looksAgain = others === 0 ? subscribing : askNoAgainAfter;
+        others = takesOthers ? others + 1 : 0;
+        await this.#pause(
+          takesOthers ? looksAgain : undefined,
+          () => app.available || takesOthers !== (app.takesOthersOnly === true),
+        );
         continue;
       }
+      others = 0;
       const seen = this.#cameBack;
       let wanted: boolean;
       try {
@@ -88,17 +113,16 @@ export class Subscription {
         if (signal.aborted) return;
         unanswered++;
         const reason = `the app did not say whether it wants ${name}: ${messageOf(error)}`;
-        if (this.#reading === undefined) onState(false, reason);
-        if (unanswered === 1)
-          this.#options.logger.warn({ reason }, "asking the app again with growing pauses");
+        if (this.#reading === undefined) onState({ kind: "unanswered", reason, times: unanswered });
         await this.#pause(Math.min(longestPause, 250 * 2 ** unanswered), () => false);
         continue;
       }
       unanswered = 0;
+      refused = wanted ? 0 : refused + 1;
       if (signal.aborted) return;
       if (wanted) await this.#begin();
       else await this.#stop();
-      onState(wanted, wanted ? "" : `the app does not subscribe to ${name}`);
+      onState(wanted ? { kind: "wanted", reason: "" } : unwanted(refused));
       await this.#pause(wanted ? undefined : askNoAgainAfter, () => this.#cameBack !== seen);
     }
   }

@@ -1,4 +1,4 @@
-import { longestTimer } from "../../metadata/duration.ts";
+import { formatDuration, longestTimer } from "../../metadata/duration.ts";
 import { messageOf } from "../../errors.ts";
 import { faultPoints, reach } from "../../fault-point.ts";
 import { matches } from "../../policy/matching.ts";
@@ -61,7 +61,7 @@ export async function attempt(
   if (outcome.kind === "handled") {
     const { reply } = outcome;
     try {
-      const fanOut = options.fanOut(reply);
+      const fanOut = options.fanOut(reply, entry);
       if (fanOut.steps.length > 0 && !entry.keep(reply, fanOut))
         outcome = { kind: "refused", reason: noRoomForReply };
     } catch (error) {
@@ -109,7 +109,11 @@ async function askWithin(
   }
 }
 
-function deliveryOf({ name, route, policy }: DeliveryOptions, lane: Lane, entry: Entry): Delivery {
+function deliveryOf(
+  { name, route, nullAs, policy }: DeliveryOptions,
+  lane: Lane,
+  entry: Entry,
+): Delivery {
   const { event } = entry;
   const { attempts } = policy.retry;
   return {
@@ -117,6 +121,7 @@ function deliveryOf({ name, route, policy }: DeliveryOptions, lane: Lane, entry:
     route,
     lane: lane.key === undefined ? undefined : lane,
     data: event.data,
+    nullAs,
     metadata: event.metadata,
     headers: event.headers,
     key: event.key,
@@ -168,6 +173,6 @@ export function noteRefusal(
   }
   entry.pause = Math.max(after, pauseAfter(retry, entry.failed));
   const facts = { event: entry.event.id, attempt: entry.failed, reason };
-  const pause = Math.round(entry.pause);
+  const pause = formatDuration(Math.round(entry.pause));
   logger.warn({ ...facts, pause }, "event not handled; it is tried again after a pause");
 }

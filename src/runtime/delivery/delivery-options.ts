@@ -1,4 +1,4 @@
-import type { Logger } from "../../binding.ts";
+import type { Logger, NullAs } from "../../binding.ts";
 import type { MemoryShare } from "../../memory-budget.ts";
 import type { Policy } from "../../policy/policy.ts";
 import type { Store } from "../../store/store.ts";
@@ -6,7 +6,9 @@ import type { App, Reply } from "../app.ts";
 import type { AttemptCounts } from "./attempt-counts.ts";
 import type { Concurrency } from "../concurrency.ts";
 import type { DeduplicateBy } from "./deduplication.ts";
+import type { Entry } from "./entry.ts";
 import type { FanOut } from "./fan-out.ts";
+import type { Loops } from "./loops.ts";
 import type { History } from "../records/history.ts";
 import type { Observer } from "../observer.ts";
 import type { OnExhausted } from "./on-exhausted.ts";
@@ -18,6 +20,8 @@ export type DeliveryOptions = {
   /** The component's type: `bindings.kafka`. */
   readonly type: string;
   readonly route: string;
+  /** How a null reaches an app whose protocol has none. */
+  readonly nullAs: NullAs;
   readonly app: App;
   /** Looked at anew for each event: it may be a getter. */
   readonly policy: Policy;
@@ -43,8 +47,10 @@ export type DeliveryOptions = {
   readonly counts: AttemptCounts;
   /** `undefined`: nobody asks what became of events. */
   readonly history: History | undefined;
-  /** What a reply asks to be done before its event counts as handled. */
-  readonly fanOut: (reply: Reply | undefined) => FanOut;
+  /** What the reply to an event asks to be done before that counts as handled. */
+  readonly fanOut: (reply: Reply | undefined, entry: Pick<Entry, "trace" | "generation">) => FanOut;
+  /** Where replies are known again that come back as events. `undefined`: nobody looks. */
+  readonly loops?: Loops | undefined;
   /** Invokes an output's `create` operation; once the signal is aborted nobody waits for it. */
   readonly invokeOutput: (
     name: string,

@@ -11,7 +11,8 @@ import { usualMaxInFlight, type DeliveryOptions } from "./delivery-options.ts";
 import { EventSettlement, type Conclusion, type Progress } from "./settlement.ts";
 import { Entry, type Exhausted } from "./entry.ts";
 import type { EventCounts } from "./event-counts.ts";
-import { Exhaustion, type Blockage } from "./exhaustion.ts";
+import { disposalPause, Exhaustion, type Blockage } from "./exhaustion.ts";
+import { OwnLoop } from "./loops.ts";
 import { keyOf, type Lane } from "./lane.ts";
 import { Lanes } from "./lanes.ts";
 import { Preparation } from "./preparation.ts";
@@ -24,8 +25,6 @@ import { Windows, type Window } from "./window.ts";
 const stopping = "the runtime stops";
 /** How long an app that was reached and took nothing is left alone, in milliseconds. */
 const unsentPause = 50;
-/** The least pause before an event that could not be put where it belongs is put there again, in milliseconds. */
-const disposalPause = 1000;
 
 /**
  * The way in of one component: batches from the source go through a window into lanes by key, from
@@ -58,6 +57,8 @@ export class Delivery {
   #abort = new AbortController();
   /** Set while nothing is dispatched for a moment, after the app took no more. */
   #hold: NodeJS.Timeout | undefined;
+  /** The loop that feeds the component. */
+  readonly loop: OwnLoop;
   readonly #gate = new BreakerGate(() => this.#pumpAgain());
   readonly #unsubscribe: (() => void)[];
 
@@ -65,6 +66,7 @@ export class Delivery {
     this.#options = options;
     this.#windows = new Windows(options.memory);
     this.#toldCredit = this.#maxInFlight;
+    this.loop = new OwnLoop(options.name, options.loops, options.logger);
     this.#lanes = new Lanes(options.app.intake !== undefined);
     const { app, counts, logger, name: component, store, deduplicate: by } = options;
     const window = options.deduplicateWindow;
@@ -188,6 +190,7 @@ export class Delivery {
     if (this.#stopped) return this.#return(entry, stopping);
     if (event.revoked?.aborted) return this.#return(entry, "revoked by its source");
     if (redriven === undefined) this.#preparation.recall(entry, this.#options.policy.retry);
+    this.loop.enter(entry);
     const lane = this.#lanes.enter(entry, keyOf(event, this.#options.orderKey));
     this.#revocation.enter(lane, entry);
     if (entry.pause !== undefined && lane.entries.length === 1) this.#rest(lane);

@@ -26,6 +26,8 @@ export class Entry implements WindowEntry {
   readonly redriven: DeadLetter | undefined;
   settled = false;
   position = 0;
+  /** How many replies in a row have led to it; 0: none, as far as is known. */
+  generation = 0;
   failed = 0;
   lastError: string | undefined = undefined;
   /** The pause that its last attempt asks for before the lane begins again, in milliseconds. */

@@ -10,6 +10,9 @@ import { withTimeout } from "../timeout.ts";
 import { abortable } from "../abortable.ts";
 import { timeOrderedUuid } from "../uuid.ts";
 
+/** The least pause before an event that could not be put where it belongs is put there again, in milliseconds. */
+export const disposalPause = 1000;
+
 /**
  * What became of an exhausted event: it is done with, and its source is told so; it could not be put where it
  * belongs, and stays; or its component halts.
@@ -184,8 +187,7 @@ export class Exhaustion {
   #tell(entry: Entry, { reason, why }: Exhausted, deadLetter: string | undefined): void {
     if (deadLetter === undefined && this.#told.has(entry)) return;
     this.#told.add(entry);
-    const about = deadLetter === undefined ? {} : { deadLetter };
-    const facts = { event: entry.event.id, attempt: entry.failed, reason, ...about };
+    const facts = { event: entry.event.id, attempt: entry.failed, reason, deadLetter };
     this.#options.logger.error(facts, `event not handled, ${why}`);
   }
 

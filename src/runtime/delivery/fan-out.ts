@@ -11,6 +11,13 @@ export type FanOut = {
   readonly concurrency: Reply["concurrency"];
 };
 
+/** `mark` gives the metadata with which data are sent to an output. */
+export type MakeFanOut = (
+  reply: Reply | undefined,
+  replyFanOut: boolean,
+  mark: (target: string, data: Uint8Array | undefined) => Readonly<Record<string, string>>,
+) => FanOut;
+
 export type FanOutTargets = {
   /** Invokes the `create` operation of an output component. */
   create(component: string, data: Uint8Array | undefined): Promise<void>;

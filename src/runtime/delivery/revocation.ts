@@ -59,8 +59,10 @@ export class Revocation {
 
   #revoke(revocable: ReadonlyMap<Entry, Lane>): void {
     const { lanes, returnEvent, onReturned } = this.#parts;
+    const { app } = this.#options;
+    const reason = app.available ? revoked : `the app is not there: ${app.unavailableReason}`;
     for (const [entry, lane] of revocable)
-      if (lanes.withdraw(lane, entry)) returnEvent(entry, revoked);
+      if (lanes.withdraw(lane, entry)) returnEvent(entry, entry.lastError ?? reason);
     onReturned();
   }
 

@@ -158,8 +158,9 @@ export class DeadLetterManager {
     }
     const ids = await this.#select(selection);
     const { logger } = this.#options;
+    const pace = rate === undefined ? undefined : `${rate}/s`;
     if (ids.length > 0)
-      logger.info({ deadLetters: ids.length, rate, to }, "redriving dead letters");
+      logger.info({ deadLetters: ids.length, rate: pace, to }, "redriving dead letters");
     const run = new RedriveRun({
       ids,
       rate,

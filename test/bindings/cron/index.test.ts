@@ -32,6 +32,7 @@ async function read(properties: Record<string, string>): Promise<void> {
     maxInFlight: 64,
     attempts: 10,
     notice: vi.fn(),
+    memory: new MemoryBudget().share("test"),
     signal: new AbortController().signal,
     deliver: async (batch) => {
       events.push(...batch);
@@ -51,6 +52,11 @@ afterEach(async () => {
   await reader?.close();
   vi.useRealTimers();
 });
+
+/** When a tick is due that comes after so many seconds. */
+function dueAfter(seconds: number): Date {
+  return new Date(Date.parse("2026-11-23T10:00:00.250Z") + seconds * 1000);
+}
 
 test("a tick has Dapr's metadata, no data, and the component as its key", async () => {
   vi.stubEnv("TZ", "Europe/Berlin");
@@ -80,10 +86,36 @@ describe("a tick that is not handled when the next is due", () => {
     await vi.advanceTimersByTimeAsync(4000);
     expect(events).toHaveLength(1);
     expect(logger.warn).toHaveBeenCalledTimes(1);
+    expect(logger.warn).toHaveBeenLastCalledWith(
+      expect.objectContaining({ reason: "the app has not answered for the one before it" }),
+      "ticks are dropped, none is handled",
+    );
     events[0]?.settle({ outcome: "handled" });
+    expect(logger.info.mock.calls).toEqual([
+      [{ ticks: 3, first: dueAfter(2), last: dueAfter(4) }, "ticks were dropped"],
+    ]);
     await vi.advanceTimersByTimeAsync(1000);
     expect(events).toHaveLength(2);
-    expect(logger.warn).toHaveBeenLastCalledWith({ dropped: 3 }, "ticks were dropped");
+  });
+
+  test("is told once with the reason, not each second, and counted, where the app is away", async () => {
+    await read({ schedule: "@every 1s" });
+    for (let second = 1; second <= 25; second++) {
+      await vi.advanceTimersByTimeAsync(1000);
+      const tick = events.at(-1);
+      tick?.revoked?.addEventListener("abort", () =>
+        tick.settle({ outcome: "returned", reason: "the app is not there: nobody listens" }),
+      );
+    }
+    const reason = "the app is not there: nobody listens";
+    expect(logger.warn.mock.calls).toEqual([
+      [{ reason, ticks: 1, first: dueAfter(1), last: dueAfter(1) }, expect.anything()],
+      [{ reason, ticks: 10, first: dueAfter(1), last: dueAfter(10) }, expect.anything()],
+    ]);
+    events.at(-1)?.settle({ outcome: "handled" });
+    expect(logger.info.mock.calls).toEqual([
+      [{ ticks: 24, first: dueAfter(1), last: dueAfter(24) }, "ticks were dropped"],
+    ]);
   });
 
   test("gives way to the next where it waits for a retry", async () => {

@@ -127,7 +127,6 @@ describe("what is refused", () => {
   test.each([
     ["* * * *", "expected 5 to 6 fields, found 4"],
     ["* * * * * * *", "expected 5 to 6 fields, found 7"],
-    ["0 0 * * 7", "only 0 to 6 are allowed"],
     ["60 * * * *", "only 0 to 59 are allowed"],
     ["* 24 * * *", "only 0 to 23 are allowed"],
     ["* * 0 * *", "only 1 to 31 are allowed"],
@@ -139,9 +138,6 @@ describe("what is refused", () => {
     ["1-2-3 * * * *", "is no number"],
     ["1,, * * * *", "is no number"],
     ["-1 * * * *", "is no number"],
-    ["* * L * *", "is no number"],
-    ["* * 15W * *", "is no number"],
-    ["* * * * 1#2", "is no number"],
     ["* * * monday *", "is no number"],
     ["@fortnightly", "is none of"],
     ["@every 0s", "is too short"],

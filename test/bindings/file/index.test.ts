@@ -228,7 +228,7 @@ test("a file that is too large is left, said once, and taken when it has shrunk"
   await put("big", "x".repeat(11));
   await until(() => expect(input.logger.warn).toHaveBeenCalledOnce());
   expect(input.logger.warn).toHaveBeenCalledWith(
-    { file: "big", size: 11, maxSize: 10 },
+    { file: "big", size: "11B", maxSize: "10B" },
     expect.stringContaining("larger than maxSize"),
   );
   await nothingBefore(input, "m1");

@@ -75,9 +75,10 @@ test("a call that waits for a connection keeps its deadline, and was not sent", 
 });
 
 test("responseTimeout counts the time for which a call waits for a connection", async () => {
-  await using at = await hold({ responseTimeout: "200ms" });
-  const calls = [at.output.invoke("get"), at.output.invoke("get")];
-  const [first, second] = await Promise.allSettled(calls);
+  await using at = await hold({ responseTimeout: "1s" });
+  const running = Promise.allSettled([at.output.invoke("get"), at.output.invoke("get")]);
+  await vi.waitFor(() => expect(at.held).toHaveLength(1));
+  const [first, second] = await running;
   expect(first).toMatchObject({ reason: { reason: "deadline_exceeded", effect: "ambiguous" } });
   expect(second).toMatchObject({ reason: { reason: "deadline_exceeded", effect: "unsent" } });
   expect(at.held).toHaveLength(1);

@@ -19,6 +19,10 @@ function members(
   );
 }
 
+function places(...partitions: number[]): { topic: string; partition: number }[] {
+  return partitions.map((partition) => ({ topic: "t", partition }));
+}
+
 function told(shares: ReturnType<typeof assign>): Record<string, string[]> {
   return Object.fromEntries(
     [...shares].map(([id, share]) => [
@@ -74,8 +78,8 @@ test.each(["range", "roundrobin", "sticky"] as const)(
 
 test("sticky leaves what it can with whom it is, and takes only for a newcomer", () => {
   const owned = {
-    a: encodeOwned(new Map([["t", [0, 2, 4]]]), 3),
-    b: encodeOwned(new Map([["t", [1, 3, 5]]]), 3),
+    a: encodeOwned(places(0, 2, 4), 3),
+    b: encodeOwned(places(1, 3, 5), 3),
   };
   const shares = told(
     assign("sticky", members({ a: ["t"], b: ["t"], c: ["t"] }, owned), new Map([["t", 6]])),
@@ -87,8 +91,8 @@ test("sticky leaves what it can with whom it is, and takes only for a newcomer",
 
 test("of two who claim a partition the one of the later generation owns it; nonsense owns nothing", () => {
   const owned = {
-    a: encodeOwned(new Map([["t", [0, 1]]]), 2),
-    b: encodeOwned(new Map([["t", [0]]]), 5),
+    a: encodeOwned(places(0, 1), 2),
+    b: encodeOwned(places(0), 5),
     c: Buffer.from("nonsense"),
   };
   const shares = told(

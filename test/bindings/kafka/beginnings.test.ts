@@ -1,8 +1,8 @@
 import * as driver from "@platformatic/kafka";
-import { expect, onTestFinished, test } from "vitest";
-import { committedOffsets } from "../../../src/bindings/kafka/commits.ts";
-import { firstPositions } from "../../../src/bindings/kafka/positions.ts";
-import type { BeginningOptions, Begun } from "../../../src/bindings/kafka/positions.ts";
+import { expect, test } from "vitest";
+import { commitOffsets, committedOffsets } from "../../../src/bindings/kafka/commits.ts";
+import { firstPositions } from "../../../src/bindings/kafka/beginnings.ts";
+import type { Beginning, BeginningOptions } from "../../../src/bindings/kafka/beginnings.ts";
 import { SeenTopics } from "../../../src/bindings/kafka/seen-topics.ts";
 import { TopicWatch } from "../../../src/bindings/kafka/topic-watch.ts";
 import { describeWith, uniqueName } from "../../servers/describe-with.ts";
@@ -11,21 +11,13 @@ import { Topics } from "./topics.ts";
 describeWith("kafka", (kafka) => {
   const topics = new Topics(kafka);
 
-  /** A member of the group of the topic's name, which has all of its partitions. */
-  async function memberOf(topic: string): Promise<driver.Consumer> {
-    const consumer = new driver.Consumer({
-      ...{ clientId: "test", groupId: topic, bootstrapBrokers: kafka.brokers.split(",") },
-    });
-    onTestFinished(() => consumer.close(true));
-    consumer.topics.track(topic);
-    await consumer.joinGroup({});
-    return consumer;
-  }
-
-  function optionsOf(more: Partial<BeginningOptions> = {}): BeginningOptions & { told: Begun[] } {
-    const told: Begun[] = [];
+  function optionsOf(
+    more: Partial<BeginningOptions> = {},
+  ): BeginningOptions & { told: Beginning[] } {
+    const told: Beginning[] = [];
     return {
       ...{ initial: "newest", partitionsOf: () => 3, isYounger: () => false, alone: false },
+      waiting: new Map(),
       ...{ known: () => undefined, rests: () => false, begun: (one) => void told.push(one), told },
       ...more,
     };
@@ -34,7 +26,7 @@ describeWith("kafka", (kafka) => {
   test("the member with the first partition begins a topic as a whole; others wait for it", async () => {
     const topic = await topics.make(3);
     await topics.writeTo(topic, [0, 1, 2], 2);
-    const consumer = await memberOf(topic);
+    const consumer = await topics.member(topic);
     const place = (partition: number) => ({ topic, partition });
     const options = optionsOf();
     expect(await firstPositions(driver, consumer, [place(1)], options)).toEqual([]);
@@ -42,7 +34,7 @@ describeWith("kafka", (kafka) => {
     const [first] = await firstPositions(driver, consumer, [place(0)], options);
     expect(first).toMatchObject({ partition: 0, offset: 2 });
     expect(options.told).toEqual([
-      { topic, at: "newest", partitions: [0, 1, 2], passed: 6, ahead: 0 },
+      { topic, kind: "newest", partitions: [0, 1, 2], passed: 6, ahead: 0 },
     ]);
     // What comes from now on belongs to the group, whoever reads it and whenever.
     await topics.writeTo(topic, [1, 2], 3);
@@ -55,17 +47,37 @@ describeWith("kafka", (kafka) => {
   test("where nobody begins a topic, the partitions begin alone", async () => {
     const topic = await topics.make(3);
     await topics.writeTo(topic, [0, 1, 2], 2);
-    const consumer = await memberOf(topic);
-    const options = optionsOf({ alone: true });
-    const found = await firstPositions(driver, consumer, [{ topic, partition: 2 }], options);
+    const consumer = await topics.member(topic);
+    const place = { topic, partition: 2 };
+    const options = optionsOf();
+    expect(await firstPositions(driver, consumer, [place], options)).toEqual([]);
+    // What comes while they wait for another member is not passed over.
+    await topics.writeTo(topic, [2], 3);
+    const alone = { ...options, alone: true };
+    const found = await firstPositions(driver, consumer, [place], alone);
     expect(found).toMatchObject([{ partition: 2, offset: 2 }]);
-    expect(options.told).toMatchObject([{ at: "newest", partitions: [2] }]);
+    expect(options.told).toMatchObject([{ kind: "newest", partitions: [2], ahead: 3 }]);
+  });
+
+  test("a group that was new when a member came is new for it, though others have committed since", async () => {
+    const topic = await topics.make(3);
+    await topics.writeTo(topic, [0, 1, 2], 2);
+    const consumer = await topics.member(topic);
+    const place = { topic, partition: 1 };
+    const options = optionsOf();
+    await firstPositions(driver, consumer, [place], options);
+    // A client that commits its own partition alone, and only once it has handled something.
+    await commitOffsets(driver, consumer, [
+      { topic, partition: 0, offset: 2, text: "", epoch: -1 },
+    ]);
+    const found = await firstPositions(driver, consumer, [place], options);
+    expect(found).toMatchObject([{ partition: 1, offset: 2 }]);
   });
 
   test("a partition that is younger than the reading begins at 0 in a topic that is begun, too", async () => {
     const topic = await topics.make(3);
     await topics.writeTo(topic, [0, 1, 2], 2);
-    const consumer = await memberOf(topic);
+    const consumer = await topics.member(topic);
     const options = optionsOf({ isYounger: ({ partition }) => partition === 2 });
     await firstPositions(driver, consumer, [{ topic, partition: 0 }], options);
     const all = await committedOffsets(
@@ -79,11 +91,11 @@ describeWith("kafka", (kafka) => {
   test("initialOffset oldest begins at the start and commits nothing", async () => {
     const topic = await topics.make(3);
     await topics.writeTo(topic, [1], 2);
-    const consumer = await memberOf(topic);
+    const consumer = await topics.member(topic);
     const place = { topic, partition: 1 };
     const options = optionsOf({ initial: "oldest" });
     expect(await firstPositions(driver, consumer, [place], options)).toEqual([
-      { ...place, offset: 0, text: null },
+      { ...place, offset: 0, text: null, epoch: -1 },
     ]);
     expect(await committedOffsets(driver, consumer, [place])).toMatchObject([{ offset: -1 }]);
   });

@@ -104,6 +104,7 @@ export class Component implements AsyncDisposable {
       maxInFlight: 64,
       attempts: 10,
       notice: () => {},
+      memory: new MemoryBudget().share("test"),
       signal: new AbortController().signal,
       deliver: (events) => collector.take(events),
       lost: (reason) => void (collector.lost = reason),

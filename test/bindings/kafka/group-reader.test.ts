@@ -1,5 +1,7 @@
+import * as driver from "@platformatic/kafka";
 import { expect, test } from "vitest";
 import type { InboundEvent } from "../../../src/binding.ts";
+import { commitOffsets } from "../../../src/bindings/kafka/commits.ts";
 import { describeWith } from "../../servers/describe-with.ts";
 import { openComponent, textOf, until } from "./component.ts";
 import type { Component } from "./component.ts";
@@ -260,7 +262,51 @@ describeWith("kafka", (kafka) => {
   });
 });
 
-describeWith("kafka", { own: true }, (kafka) => {
+const properties = { "auto.create.topics.enable": "false" };
+describeWith("kafka", { own: true, properties }, (kafka) => {
+  test("brokers that make no topics: a message to one that is not there is refused by its name", async () => {
+    const component = await openComponent({ brokers: kafka.brokers, publishTopic: "nowhere" });
+    await expect(component.create("x")).rejects.toMatchObject({
+      reason: "not_found",
+      effect: "unsent",
+      message: expect.stringContaining(
+        "there is no topic nowhere, and the brokers do not create it",
+      ),
+    });
+  });
+
+  test(
+    "records that a new leader has in the place of others that were read are read, too",
+    { timeout: 120_000 },
+    async () => {
+      const topics = new Topics(kafka);
+      const topic = await topics.make(1, "replaced");
+      await topics.writeTo(topic, [0], 2);
+      // As if 100, or 4, had been read of the log of the first leader, which had only two of them in the end.
+      for (const offset of [100, 4]) {
+        const member = await topics.member(topic, `at-${offset}`);
+        const commit = { topic, partition: 0, offset, text: "", epoch: 0 };
+        expect((await commitOffsets(driver, member, [commit])).size).toBe(0);
+        await member.close(true);
+      }
+      await kafka.restart();
+      await topics.writeTo(topic, [0], 3);
+      for (const offset of [100, 4]) {
+        const component = await topics.open(topic, { consumerGroup: `at-${offset}` });
+        const read = await component.read();
+        await until(() => new Set(read.handled.map((one) => one.id)).size === 3);
+        expect(new Set(read.texts)).toEqual(new Set(["0:0", "0:1", "0:2"]));
+        expect(new Set(read.events.map(({ metadata }) => metadata["__offset"]))).toEqual(
+          new Set(["2", "3", "4"]),
+        );
+        expect(said(component, /truncated by a new leader/)).toEqual([
+          { topic, partition: 0, position: offset === 4 ? expect.any(Number) : offset, common: 2 },
+        ]);
+        expect(read.missed).toEqual([]);
+      }
+    },
+  );
+
   test(
     "a broker's restart loses nothing and stores nothing twice",
     { timeout: 120_000 },
@@ -331,6 +377,7 @@ describeWith("kafka", { own: true }, (kafka) => {
     "a broker that is gone for good: reading is lost, and sending says that nothing was sent",
     { timeout: 120_000 },
     async () => {
+      await kafka.createTopic("gone");
       const component = await openComponent({
         brokers: kafka.brokers,
         topics: "gone",

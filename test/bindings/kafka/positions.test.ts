@@ -61,7 +61,9 @@ describeWith("kafka", (kafka) => {
     const written = await topics.writeTo(topic, [0, 1, 2], 5);
     await until(() => read.handled.length >= 15);
     expect(read.texts.sort()).toEqual(written);
-    expect(said(component, /more partitions now/)).toEqual([{ topic, partitions: 3, before: 1 }]);
+    expect(said(component, /more partitions now/)).toEqual([
+      { topic, partitions: 3, partitionsBefore: 1 },
+    ]);
   });
 
   test("members look at topics anew when they meet, however old what one of them knows is", async () => {

@@ -16,6 +16,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import localstorage from "../../../src/bindings/localstorage/index.ts";
+import { MemoryBudget } from "../../../src/memory-budget.ts";
 import { allBytes, openOutput, textOf } from "../opened-output.ts";
 import type { OpenedOutput } from "../opened-output.ts";
 
@@ -89,9 +90,9 @@ describe("create and get", () => {
     await mkdir(join(root, "folder"));
     await expect(output.invoke("create", { fileName: "folder" })).rejects.toMatchObject({
       reason: "failed_precondition",
-      message: `error creating file ${root}/folder: is a directory`,
+      message: `error creating file ${root}/folder: open ${root}/folder: is a directory`,
     });
-    await expect(output.invoke("get", { fileName: "folder" })).rejects.toThrow("no regular file");
+    await expect(output.invoke("get", { fileName: "folder" })).rejects.toThrow("is a directory");
     await writeFile(join(root, "file"), "");
     await expect(output.invoke("create", { fileName: "file/x" })).rejects.toMatchObject({
       reason: expect.stringMatching(/failed_precondition|already_exists/),
@@ -178,6 +179,65 @@ describe("no name leads out", () => {
   });
 });
 
+describe("an absolute path inside the root", () => {
+  const list = async (fileName = ""): Promise<string[]> =>
+    JSON.parse(textOf(await output.invoke("list", { fileName })) ?? "") ?? [];
+
+  test("what list answers can be read, listed, replaced and deleted", async () => {
+    for (const fileName of ["a", "b/c", "b/d e"]) {
+      await output.invoke("create", { fileName }, { data: fileName });
+    }
+    expect(await list(join(root, "b"))).toEqual([join(root, "b/c"), join(root, "b/d e")]);
+    for (const path of await list()) {
+      expect(join(root, textOf(await output.invoke("get", { fileName: path })) ?? "")).toBe(path);
+      await output.invoke("create", { fileName: path }, { data: "new" });
+      expect(await readFile(path, "utf8")).toBe("new");
+      await output.invoke("delete", { fileName: path });
+    }
+    expect(await list()).toEqual([]);
+  });
+
+  test("a file of that whole name below the root goes first, and create makes it as Dapr does", async () => {
+    await writeFile(join(root, "twice"), "outer");
+    const below = join(root, root, "new");
+    await output.invoke("create", { fileName: join(root, "new") }, { data: "inner" });
+    expect(await readFile(below, "utf8")).toBe("inner");
+    await writeFile(join(root, "new"), "outer");
+    expect(textOf(await output.invoke("get", { fileName: join(root, "new") }))).toBe("inner");
+    expect(textOf(await output.invoke("get", { fileName: join(root, "twice") }))).toBe("outer");
+  });
+
+  test("the path that the component says counts as well as the real one", async () => {
+    const link = join(base, "link");
+    await symlink(root, link);
+    await writeFile(join(root, "file"), "x");
+    await using linked = await openOutput(localstorage, { rootPath: link });
+    for (const fileName of [join(link, "file"), join(root, "file")])
+      expect(textOf(await linked.invoke("get", { fileName }))).toBe("x");
+  });
+
+  test("it leads out of the root no more than any other name", async () => {
+    await writeFile(join(base, "secret"), "s3cret");
+    await symlink(join(base, "secret"), join(root, "link"));
+    await symlink(base, join(root, "above"));
+    for (const name of ["../secret", "..", "link", "above/secret", "b/../../secret"]) {
+      await expect(output.invoke("get", { fileName: `${root}/${name}` })).rejects.toThrow();
+      await output.invoke("delete", { fileName: `${root}/${name}` }).catch(() => undefined);
+    }
+    for (const fileName of [root, `${root}/`, `${root}/.`])
+      await expect(output.invoke("delete", { fileName })).rejects.toThrow(/root itself/);
+    await expect(output.invoke("get", { fileName: `${root}er/secret` })).rejects.toThrow();
+    expect(await readFile(join(base, "secret"), "utf8")).toBe("s3cret");
+  });
+
+  test("a path that names nothing is told as Dapr tells it", async () => {
+    const fileName = join(root, "missing");
+    await expect(output.invoke("get", { fileName })).rejects.toThrow(
+      `file not found: ${join(root, root, "missing")}`,
+    );
+  });
+});
+
 describe("list", () => {
   test("absolute paths in lexical order, without folders, links not followed", async () => {
     for (const fileName of ["b/2", "b/10", "a", "c/d/e", "b-c", "ü", "Z"]) {
@@ -204,7 +264,7 @@ describe("list", () => {
     );
     await expect(output.invoke("list", { fileName: "no" })).rejects.toMatchObject({
       reason: "not_found",
-      message: `error getting stats for path ${root}/no: no such file or directory`,
+      message: `error getting stats for path ${root}/no: stat ${root}/no: no such file or directory`,
     });
   });
 });
@@ -237,7 +297,7 @@ describe("delete", () => {
   test("what is missing", async () => {
     await expect(output.invoke("delete", { fileName: "no" })).rejects.toMatchObject({
       reason: "not_found",
-      message: `error deleting file ${root}/no: no such file or directory`,
+      message: `error deleting file ${root}/no: remove ${root}/no: no such file or directory`,
     });
   });
 });
@@ -352,4 +412,22 @@ describe("the root", () => {
   test("must be given", async () => {
     await expect(openOutput(localstorage, {})).rejects.toThrow("is required");
   });
+});
+
+test("a file that is larger than memory has room for is refused whole, and read in parts", async () => {
+  const memory = new MemoryBudget(2_000_000).share("test");
+  const signal = AbortSignal.timeout(20_000);
+  await using small = await openOutput(localstorage, { rootPath: root }, signal, memory);
+  await writeFile(join(root, "large"), Buffer.alloc(1_000_001, 1));
+  await writeFile(join(root, "fits"), Buffer.alloc(1_000_000, 1));
+  await expect(small.invoke("get", { fileName: "large" })).rejects.toMatchObject({
+    reason: "resource_exhausted",
+    message: expect.stringMatching(/no room for its 1000001 bytes; .*InvokeBindingStream/),
+  });
+  expect((await small.invoke("get", { fileName: "fits" }))?.data).toHaveLength(1_000_000);
+  const parts = await small.invokeStream("get", { fileName: "large" }, (async function* () {})());
+  let size = 0;
+  for await (const part of parts?.body ?? []) size += part.length;
+  expect(size).toBe(1_000_001);
+  expect(memory.used).toBe(0);
 });

@@ -97,7 +97,7 @@ describeWith("rabbitmq", (server) => {
   test("refuses a wrong time to live and a wrong priority", async () => {
     const queue = await open();
     await expect(queue.create("x", { ttl: "soon" })).rejects.toThrow("ttl");
-    await expect(queue.create("x", { TTL: "-5" })).rejects.toThrow("must not be below zero");
+    await expect(queue.create("x", { TTL: "-5" })).rejects.toThrow("must be higher than zero");
     await expect(queue.create("x", { priority: "high" })).rejects.toThrow("priority");
     await expect(queue.create("x", { ["n".repeat(300)]: "x" })).rejects.toMatchObject({
       reason: "invalid_argument",

@@ -1,6 +1,7 @@
 import type { AnyTarget } from "../target.ts";
 import { answers } from "./answers.ts";
 import { events } from "./events.ts";
+import { resourceFolders } from "./folders.ts";
 import { grpc } from "./grpc.ts";
 import { http } from "./http.ts";
 import { http2 } from "./http2.ts";
@@ -10,6 +11,7 @@ import { yamlFiles } from "./yaml.ts";
 
 export const targets: readonly AnyTarget[] = [
   yamlFiles,
+  resourceFolders,
   http,
   http2,
   grpc,

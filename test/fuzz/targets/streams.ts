@@ -301,7 +301,14 @@ function settlementOf({ delivery: number, how, text, seconds, nanos }: Settled):
   const after = { $typeName: "google.protobuf.Duration" as const, seconds, nanos };
   switch (how) {
     case "handled": {
-      const reply = { to: [], parallel: false, storeName: "", states: [], data: Buffer.from(text) };
+      const reply = {
+        to: [],
+        parallel: false,
+        storeName: "",
+        contentType: "",
+        states: [],
+        data: Buffer.from(text),
+      };
       return {
         delivery: number,
         outcome: { case: "handled", value: { $typeName: "cufflink.v1.Reply", ...reply } },

@@ -189,7 +189,7 @@ test("an input that stands still while events wait is reconnected, once told, la
     rebuilds: 1,
   });
   const told = lines.find(({ level }) => level === "error");
-  expect(told).toMatchObject({ fields: { backlog: 5, seconds: 60, inFlight: 0 } });
+  expect(told).toMatchObject({ fields: { backlog: 5, for: "60s", inFlight: 0 } });
   await vi.advanceTimersByTimeAsync(1000);
   expect([status().state, system.openings.length]).toEqual(["running", 2]);
   await vi.advanceTimersByTimeAsync(100_000);

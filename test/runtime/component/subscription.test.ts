@@ -50,10 +50,69 @@ test("an app that gives no answer is asked again with growing pauses", async () 
   await vi.advanceTimersByTimeAsync(30_000);
   expect(app.asked.length).toBeGreaterThan(5);
   expect(app.asked.length).toBeLessThan(13);
-  expect(lines.filter(({ level }) => level === "warn")).toHaveLength(1);
+  const warnings = () => lines.filter(({ level }) => level === "warn");
+  // After half a second, four and 24.
+  expect(warnings().map(({ message }) => message)).toEqual(
+    Array.from({ length: 3 }, () => "the app is asked again with growing pauses"),
+  );
+  expect(warnings()[0]?.fields).toMatchObject({ reason: expect.stringContaining("HTTP 500") });
   app.wantsInput = async () => true;
   await vi.advanceTimersByTimeAsync(5000);
   expect(status().state).toBe("running");
+  expect(warnings()).toHaveLength(3);
+  expect(lines.at(-1)?.message).toBe("the app wants the events now");
+});
+
+test("an input that the app does not want is told once, with what the app has, and again after growing pauses", async () => {
+  const { status, lines, app } = await start((one) => {
+    one.wantsInput = async () => false;
+    one.whyUnwanted = ({ name }) => `it has order; the component is ${name}`;
+  });
+  const reason = "the app does not subscribe to orders: it has order; the component is orders";
+  expect(status()).toMatchObject({ state: "waiting for app", reason });
+  const told = () => lines.filter(({ fields }) => "reason" in fields && fields.reason === reason);
+  expect(told()).toEqual([
+    {
+      level: "warn",
+      fields: { reason },
+      message: "the app does not want the component's events; it is asked again",
+    },
+  ]);
+  // At 1, 3, 7, 15, 31 and 63 minutes.
+  await vi.advanceTimersByTimeAsync(3_600_000);
+  expect(told()).toHaveLength(6);
+  app.wantsInput = async () => true;
+  await vi.advanceTimersByTimeAsync(60_000);
+  expect(status().state).toBe("running");
+  expect(told()).toHaveLength(6);
+});
+
+test("an app that has subscribed to others only is told as one that does not want the input, after a second", async () => {
+  const { status, lines, app } = await start((one) => {
+    one.available = false;
+    one.takesOthersOnly = true;
+    one.whyUnwanted = () => "it has payments";
+  });
+  expect(lines.filter(({ level }) => level === "warn")).toEqual([]);
+  await vi.advanceTimersByTimeAsync(1000);
+  const reason = "the app does not subscribe to orders: it has payments";
+  expect(status()).toMatchObject({ state: "waiting for app", reason });
+  expect(lines.filter(({ level }) => level === "warn")).toHaveLength(1);
+  app.takesOthersOnly = false;
+  app.available = true;
+  await settled();
+  expect(status().state).toBe("running");
+});
+
+test("while the app is away the state has its reason and the time since, as they are now", async () => {
+  const { status, app } = await start((one) => (one.available = false));
+  app.reason = "it speaks gRPC";
+  app.unavailableSince = new Date(Date.now() + 500);
+  expect(status()).toMatchObject({
+    state: "waiting for app",
+    reason: "it speaks gRPC",
+    since: app.unavailableSince,
+  });
 });
 
 test("an app that comes late is asked when it is there", async () => {

@@ -424,7 +424,7 @@ test("an event that its source revokes while it waits is returned at once, and t
   await settled();
   expect([delivery.waiting, first.settlements]).toEqual([1, []]);
   source.abort();
-  expect(first.settlements).toEqual([{ outcome: "returned", reason: "revoked by its source" }]);
+  expect(first.settlements).toEqual([{ outcome: "returned", reason: "no" }]);
   expect(delivery.waiting).toBe(0);
   app.handle = () => handled;
   const second = sourceEvent("a2", { key: "a" });

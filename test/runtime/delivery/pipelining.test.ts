@@ -142,7 +142,7 @@ test("an app may ask for a longer pause, for none more, and for an event to be f
   ]);
   const told = logger.lines.map(({ level, fields }) => [level, fields]);
   expect(told).toMatchObject([
-    ["warn", { event: "a1", reason: "later", pause: 700 }],
+    ["warn", { event: "a1", reason: "later", pause: "700ms" }],
     ["warn", { event: "c1", reason: "nobody needs it" }],
     ["error", { event: "b1", reason: "never", deadLetter: expect.any(String) }],
   ]);

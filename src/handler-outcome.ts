@@ -1,17 +1,24 @@
-import { messageOf } from "../errors.ts";
-import { DeadLetter, Drop, Retry } from "../handler-errors.ts";
-import type { BindingEvent, BindingEventHandler, BindingReply } from "./event.ts";
+import { messageOf } from "./errors.ts";
+import { DeadLetter, Drop, Retry } from "./handler-errors.ts";
+import type { BindingEvent, BindingEventHandler, BindingReply } from "./handler-event.ts";
 
 /** What became of an event in its handler. */
 export type Outcome =
   | { readonly kind: "handled"; readonly reply: CheckedReply | undefined }
-  | { readonly kind: "retry"; readonly reason: string; readonly after: number | undefined }
+  | {
+      readonly kind: "retry";
+      readonly reason: string;
+      readonly after: number | undefined;
+      /** What was thrown; absent where nothing was. */
+      readonly error?: unknown;
+    }
   | { readonly kind: "deadLetter"; readonly reason: string }
   | { readonly kind: "drop"; readonly reason: string };
 
 /** A reply of which every part is known to be what the wire takes. */
 export type CheckedReply = {
   readonly data: Uint8Array<ArrayBuffer> | undefined;
+  readonly contentType: string;
   readonly to: string[];
   readonly parallel: boolean;
   readonly storeName: string;
@@ -65,7 +72,12 @@ function outcomeOfThrown(thrown: unknown): Outcome {
   if (thrown instanceof DeadLetter) return { kind: "deadLetter", reason };
   if (thrown instanceof Drop) return { kind: "drop", reason };
   const after = thrown instanceof Retry ? thrown.after : undefined;
-  return { kind: "retry", reason, after: after !== undefined && after >= 0 ? after : undefined };
+  return {
+    kind: "retry",
+    reason,
+    after: after !== undefined && after >= 0 ? after : undefined,
+    error: thrown,
+  };
 }
 
 function isPromise(value: unknown): value is PromiseLike<unknown> {
@@ -78,11 +90,12 @@ function checkedReply(answer: unknown): CheckedReply {
     throw new TypeError(`the handler answered ${what}; answer { data } for a reply, or nothing`);
   }
   const reply = answer as BindingReply;
-  const { data, to = [], concurrency, storeName = "", states = [] } = reply;
+  const { data, contentType = "", to = [], concurrency, storeName = "", states = [] } = reply;
   if (!Array.isArray(to)) throw new TypeError("the reply's `to` is not a list of names");
   if (!Array.isArray(states)) throw new TypeError("the reply's `states` is not a list");
   return {
     data: data === undefined ? undefined : bytesOf(data, "`data`"),
+    contentType: textOf(contentType, "`contentType`"),
     to: to.map((name: unknown) => textOf(name, "an output in `to`")),
     parallel: concurrency === "parallel",
     storeName: textOf(storeName, "`storeName`"),

@@ -1,0 +1,63 @@
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
+import type { MemoryBudget } from "./memory-budget.ts";
+
+type Collect = (options: { type: "minor" | "major" }) => void;
+
+let collect: Collect | undefined;
+
+/** Has the engine free what nobody refers to any more. Minor: among what is young, in about half a millisecond. */
+export function collectGarbage(type: "minor" | "major"): void {
+  collect ??= exposed();
+  collect({ type });
+}
+
+function exposed(): Collect {
+  setFlagsFromString("--expose-gc");
+  return runInNewContext("gc") as Collect;
+}
+
+/** How many bytes go by between two collections of what is young. */
+const passedBetween = 16 * 1024 * 1024;
+let passed = 0;
+
+/**
+ * Has the buffers of bytes that were copied or thrown away freed, now and then: the engine sees how small their objects
+ * are and not what they hold.
+ */
+export function bytesPassed(bytes: number): void {
+  passed += bytes;
+  if (passed < passedBetween) return;
+  passed = 0;
+  collectGarbage("minor");
+}
+
+/** How often it is looked whether there is something to free, in milliseconds. */
+const interval = 10_000;
+/** So much more than after the last collection is worth another, in bytes. */
+const worth = 24 * 1024 * 1024;
+/** Fewer bytes than these in an interval are quiet. */
+const quiet = 1024 * 1024;
+
+/**
+ * Frees the memory of bodies that are gone once nothing comes any more: the engine looks when something new is
+ * made, and until then the process stays as large as the largest attack on it. `release` is called first. Returns what ends it.
+ */
+export function collectWhenQuiet(
+  budget: Pick<MemoryBudget, "reserved">,
+  release: () => void,
+  residentBytes: () => number = () => process.memoryUsage.rss(),
+): () => void {
+  let reserved = budget.reserved;
+  let base = residentBytes();
+  const timer = setInterval(() => {
+    const passed = budget.reserved - reserved;
+    reserved += passed;
+    if (passed >= quiet || residentBytes() < base + worth) return;
+    release();
+    collectGarbage("major");
+    base = residentBytes();
+  }, interval);
+  timer.unref();
+  return () => clearInterval(timer);
+}

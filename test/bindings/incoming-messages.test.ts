@@ -1,0 +1,82 @@
+import { connect as connectAmqp } from "amqplib";
+import { Redis } from "ioredis";
+import { expect, test, vi } from "vitest";
+import type { AnyBinding } from "../../src/binding.ts";
+import mqtt3 from "../../src/bindings/mqtt3/index.ts";
+import rabbitmq from "../../src/bindings/rabbitmq/index.ts";
+import redis from "../../src/bindings/redis/index.ts";
+import { MemoryBudget } from "../../src/memory-budget.ts";
+import { FakeApp } from "../runtime/fake-app.ts";
+import { component, startRuntime } from "../runtime/fake-binding.ts";
+import { describeWith, uniqueName } from "../servers/describe-with.ts";
+import { endAfterTest } from "./contract.ts";
+import { rawClient } from "./mqtt3/raw-client.ts";
+
+// One message is at most the half of the budget that its component may hold: a system cannot send without end.
+
+const half = 1_000_000;
+const fits = Buffer.alloc(half - 10_000, "x");
+const tooLarge = Buffer.alloc(3 * half, "x");
+const refusal = `it sent a message of more than ${half} bytes, half of the memory budget (--memory-budget)`;
+
+async function start(binding: AnyBinding, values: Record<string, string>) {
+  const budget = new MemoryBudget(2 * half);
+  const app = new FakeApp();
+  const runtime = startRuntime({ bindings: [binding], app, memory: budget });
+  const resolve = async () => ({ values, secrets: [] });
+  await runtime.runtime.apply([component(binding.name, {}, { resolve })]);
+  return { ...runtime, app, budget };
+}
+
+describeWith("redis", (server) => {
+  test("redis: a reply that is too large ends the connection, and the next one is there", async () => {
+    const client = new Redis(server.port, server.host);
+    endAfterTest(() => client.disconnect());
+    const [large, small] = [uniqueName("large"), uniqueName("small")];
+    await client.mset(large, tooLarge, small, fits);
+    const redisHost = `${server.host}:${server.port}`;
+    const { invoke, budget } = await start(redis, { redisHost, redisPassword: "" });
+    const get = (key: string) => invoke("orders", "get", undefined, { metadata: { key } });
+    expect(await get(small)).toHaveLength(fits.length);
+    await expect(get(large)).rejects.toThrow(refusal);
+    await vi.waitFor(async () => expect(await get(small)).toHaveLength(fits.length), 10_000);
+    expect(budget.used).toBe(0);
+    await client.del(large, small);
+  });
+});
+
+describeWith("rabbitmq", (server) => {
+  test("rabbitmq: a message that is too large is a reason why nothing is read; all others are read", async () => {
+    const queueName = uniqueName("orders");
+    const model = await connectAmqp(server.url);
+    endAfterTest(() => model.close());
+    const channel = await model.createChannel();
+    const { app, budget, status } = await start(rabbitmq, { host: server.url, queueName });
+    await vi.waitFor(() => expect(status().state).toBe("running"), 10_000);
+    channel.sendToQueue(queueName, fits);
+    await vi.waitFor(() => expect(app.deliveries[0]?.data).toHaveLength(fits.length), 10_000);
+    await vi.waitFor(() => expect(budget.used).toBe(0), 10_000);
+    channel.sendToQueue(queueName, tooLarge);
+    await vi.waitFor(() => expect(status().reason).toContain(refusal), 10_000);
+    expect(status().state).not.toBe("running");
+    await channel.deleteQueue(queueName);
+  });
+});
+
+describeWith("mosquitto", (server) => {
+  test("mqtt3: a message that is too large is a reason why nothing is read; all others are read", async () => {
+    const topic = uniqueName("orders");
+    const { session } = await rawClient(server.url);
+    const values = { url: server.url, topic, consumerID: uniqueName("shop") };
+    const { app, budget, status } = await start(mqtt3, { ...values, cleanSession: "true" });
+    await vi.waitFor(() => expect(status().state).toBe("running"), 10_000);
+    await session.publish(topic, fits, false);
+    await vi.waitFor(() => expect(app.deliveries[0]?.data).toHaveLength(fits.length), 10_000);
+    await vi.waitFor(() => expect(budget.used).toBe(0), 10_000);
+    const reasons = new Set<string>();
+    const watching = setInterval(() => reasons.add(status().reason), 5);
+    await session.publish(topic, tooLarge, false);
+    await vi.waitFor(() => expect([...reasons].join()).toContain(refusal), 10_000);
+    clearInterval(watching);
+  });
+});

@@ -1,0 +1,214 @@
+import type { Answer } from "./ask.ts";
+import type { SeenEvent } from "./app.ts";
+
+/** Where Cufflink answers otherwise than daprd on purpose. */
+export type Difference = {
+  readonly suite: string;
+  /** The calls that it is about. */
+  readonly calls: readonly string[];
+  /** What docs/dapr-differences.md says of it, word by word. */
+  readonly documented: string;
+  /** What Cufflink answers, made of what daprd did. */
+  readonly ours: (daprd: Answer) => Answer;
+};
+
+export const differences: readonly Difference[] = [
+  {
+    suite: "api",
+    calls: ["a body beyond the limit"],
+    documented: "400 with a message that names the limit and the size",
+    ours: goesOn(": the body has 4194334 bytes, the limit is 4194304; see --max-body-size"),
+  },
+  {
+    suite: "api",
+    calls: ["a message beyond the limit"],
+    documented: "The same words, with `; see --max-body-size` behind them",
+    ours: goesOn("; see --max-body-size"),
+  },
+  {
+    suite: "api",
+    calls: ["a message that is cut"],
+    documented: "A message that is cut is INTERNAL",
+    ours: () => ({ code: 13, message: "the request ends within a message" }),
+  },
+  {
+    suite: "api",
+    calls: ["no message"],
+    documented: "no message and two messages in a unary call are UNIMPLEMENTED",
+    ours: () => ({ code: 12, message: "a unary call takes one message, and none came" }),
+  },
+  {
+    suite: "api",
+    calls: ["two messages"],
+    documented: "no message and two messages in a unary call are UNIMPLEMENTED",
+    ours: () => ({ code: 12, message: "a unary call takes one message, not several" }),
+  },
+  {
+    suite: "api",
+    calls: ["a method that is not there"],
+    documented: "Unknown gRPC methods: UNKNOWN, of service invocation",
+    ours: () => ({
+      code: 12,
+      message: "unknown method /dapr.proto.runtime.v1.Dapr/NoSuch",
+    }),
+  },
+  {
+    suite: "api",
+    calls: ["junk behind the JSON"],
+    documented: "What comes behind the JSON value is ignored",
+    ours: refuses(400, "invalid character 'j' after top-level value"),
+  },
+  {
+    suite: "api",
+    calls: ["a second value behind the JSON"],
+    documented: "What comes behind the JSON value is ignored",
+    ours: refuses(400, "invalid character '{' after top-level value"),
+  },
+  ...[
+    { calls: ["no UTF-8 in the operation"], at: 16 },
+    { calls: ["no UTF-8 in metadata"], at: 44 },
+    { calls: ["no UTF-8 in the data"], at: 59 },
+  ].map(({ calls, at }) => ({
+    ...{ suite: "api", calls },
+    documented: "A body that is no UTF-8 is read as other text",
+    ours: refuses(
+      400,
+      `invalid UTF-8: byte 0xff at offset ${at}; send bytes in base64, or by gRPC`,
+    ),
+  })),
+  {
+    suite: "api",
+    calls: ["what was stored of it"],
+    documented: "A body that is no UTF-8 is read as other text",
+    ours: fails("error invoking output binding files: file not found: {folder}/root/u"),
+  },
+  {
+    suite: "api",
+    calls: ["a compressed body"],
+    documented: "`content-encoding` is ignored",
+    ours: refuses(
+      415,
+      `the body is compressed (content-encoding "gzip"); send it as it is, or call gRPC or Connect, which take gzip`,
+    ),
+  },
+  {
+    suite: "http",
+    calls: ["a server that says nothing"],
+    documented: "What can be done about it follows a semicolon",
+    ours: goesOn("; no answer within 200 ms (responseTimeout)"),
+  },
+  {
+    suite: "http",
+    calls: ["a caller's deadline that passes"],
+    documented: "DEADLINE_EXCEEDED, `context deadline exceeded`",
+    ours: () => ({ code: 4, message: "context deadline exceeded" }),
+  },
+  {
+    suite: "http",
+    calls: ["a body beyond the limit"],
+    documented: "A body cut at `maxResponseBodySize` says `truncated: true` in its metadata",
+    ours(daprd) {
+      const name = "code" in daprd ? "truncated" : "metadata.truncated";
+      return { ...daprd, metadata: { ...daprd.metadata, [name]: "true" } };
+    },
+  },
+  {
+    suite: "kafka",
+    calls: ["a message that is too large"],
+    documented: "What can be done about it follows a semicolon",
+    ours: goesOn("; raise maxMessageBytes, and the topic's max.message.bytes, or send less"),
+  },
+  {
+    suite: "kafka",
+    calls: ["a message that the broker refuses"],
+    documented: "What can be done about it follows a semicolon",
+    ours: goesOn("; raise the topic's max.message.bytes, or send less"),
+  },
+  {
+    suite: "kafka",
+    calls: ["a topic whose name is none"],
+    documented: "What can be done about it follows a semicolon",
+    ours: goesOn(
+      "; topic no such topic could not be looked up: a topic's name has at most 249 letters, digits, dots, hyphens and _",
+    ),
+  },
+  {
+    suite: "localstorage",
+    calls: ["get without a name", "delete without a name"],
+    documented: "`get` and `delete` need a name, and the root cannot be deleted",
+    ours: says("error invoking output binding files: missing fileName in request metadata"),
+  },
+  {
+    suite: "mqtt3",
+    calls: ["a topic with a wildcard"],
+    documented: "A topic with a wildcard is refused",
+    ours: fails(
+      `error invoking output binding out: topic "{topic}/#" has a wildcard (+ or #), which is for reading; name one topic in the request's metadata topic`,
+    ),
+  },
+];
+
+/** What the app gets beside what daprd gives it, by suite. */
+export const moreMetadata: Readonly<
+  Record<
+    string,
+    {
+      readonly documented: string;
+      readonly more: (event: SeenEvent) => Readonly<Record<string, string>>;
+    }
+  >
+> = {
+  rabbitmq: {
+    documented: "An event's metadata also tell its exchange, routing key, properties",
+    more: ({ body }) => ({
+      ...{ exchange: "", redelivered: "false", routingKey: "{base}-in" },
+      ...(body === "text" && { count: "1" }),
+      ...(body.startsWith("{") && { contentType: "text/plain" }),
+    }),
+  },
+};
+
+/** The same answer with another text. */
+function says(text: string, code?: number): (daprd: Answer) => Answer {
+  return (daprd) => {
+    if ("code" in daprd) return { ...daprd, code: code ?? daprd.code, message: text };
+    const { errorCode } = JSON.parse(daprd.body) as { errorCode: string };
+    return { ...daprd, body: goJson({ errorCode, message: text }) };
+  };
+}
+
+/** The same answer, its text followed by more. */
+function goesOn(more: string): (daprd: Answer) => Answer {
+  return (daprd) => {
+    const before =
+      "code" in daprd
+        ? (daprd.message ?? "")
+        : (JSON.parse(daprd.body) as { message: string }).message;
+    return says(before + more)(daprd);
+  };
+}
+
+/** A body that is not taken, over HTTP. */
+function refuses(status: number, text: string): () => Answer {
+  const message = `failed deserializing HTTP body: ${text}`;
+  const body = goJson({ errorCode: "ERR_MALFORMED_REQUEST", message });
+  return () => ({ status, contentType: "application/json", body });
+}
+
+/** A failed invocation, where daprd tells of none. */
+function fails(message: string): (daprd: Answer) => Answer {
+  const info = { reason: "ERR_INVOKE_OUTPUT_BINDING", domain: "dapr.io" };
+  const body = goJson({ errorCode: info.reason, message });
+  return (daprd) =>
+    "code" in daprd
+      ? { code: 13, message, info }
+      : { status: 500, contentType: "application/json", body };
+}
+
+/** As Go writes JSON for browsers' sake. */
+function goJson(value: unknown): string {
+  return JSON.stringify(value).replaceAll(
+    /[<>&]/g,
+    (sign) => `\\u${sign.charCodeAt(0).toString(16).padStart(4, "0")}`,
+  );
+}

@@ -1,0 +1,74 @@
+// What daprd answers and delivers, kept in answers/ (see record.ts), and what Cufflink does in its place: the same, or
+// what the list of differences says.
+import { readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { bindings } from "../../src/bindings/index.ts";
+import { daprVersion } from "../../src/version.ts";
+import { describe, expect, test } from "vitest";
+import { describeWith } from "../servers/describe-with.ts";
+import type { ServerName } from "../servers/kinds.ts";
+import { serveCufflink } from "./cufflink.ts";
+import { differences, moreMetadata } from "./differences.ts";
+import { readGolden, roads } from "./golden.ts";
+import { runSuite } from "./run-suite.ts";
+import { suites } from "./suites/index.ts";
+import type { SeenEvent } from "./app.ts";
+
+/** Bindings that Dapr has not. */
+const ours = new Set(["file", "webhook"]);
+
+const nowhere: Readonly<Record<ServerName, string>> = {
+  ...{ redis: "", rabbitmq: "", mosquitto: "", kafka: "" },
+};
+
+describe.each(suites)("$name", (suite) => {
+  const tests = (servers: Readonly<Record<ServerName, string>>): void => {
+    test.each(roads)("over %s", async (road) => {
+      const golden = readGolden(suite.name)[road];
+      const answers = await runSuite(suite, road, servers, (components, app) =>
+        serveCufflink(components, app),
+      );
+      const expected = Object.entries(golden.calls).map(([name, answer]) => {
+        const difference = differences.find(
+          (one) => one.suite === suite.name && one.calls.includes(name),
+        );
+        const wanted = difference?.ours(answer) ?? answer;
+        if (difference !== undefined)
+          expect(wanted, `${name} is no difference`).not.toEqual(answer);
+        return [name, wanted];
+      });
+      expect(answers.calls).toEqual(Object.fromEntries(expected));
+      const more = moreMetadata[suite.name]?.more ?? (() => ({}));
+      expect(answers.events).toEqual(golden.events.map((event) => withMore(event, more(event))));
+    });
+  };
+  const [server] = suite.servers;
+  if (server === undefined) tests(nowhere);
+  else
+    describeWith(server, ({ host, port }) => {
+      tests({ ...nowhere, [server]: `${host}:${port}` });
+    });
+});
+
+/** Over HTTP, names are in lower case. */
+function withMore(event: SeenEvent, more: Readonly<Record<string, string>>): SeenEvent {
+  const fold = (name: string): string => (event.at.startsWith("/") ? name.toLowerCase() : name);
+  const added = Object.entries(more).map(([name, value]) => [fold(name), value]);
+  return { ...event, metadata: { ...event.metadata, ...Object.fromEntries(added) } };
+}
+
+test("there is one file for each binding that Dapr has too, all of one daprd's", () => {
+  const files = readdirSync(join(import.meta.dirname, "answers"));
+  const known = bindings.map(({ name }) => name).filter((name) => !ours.has(name));
+  expect(files.toSorted()).toEqual(["api", ...known].map((name) => `${name}.json`).toSorted());
+  for (const file of files) expect(readGolden(file.replace(".json", "")).daprd).toBe(daprVersion);
+});
+
+test("each difference is told of in the docs", () => {
+  const page = readFileSync(
+    join(import.meta.dirname, "../../docs/dapr-differences.md"),
+    "utf8",
+  ).replaceAll(/\s+/g, " ");
+  for (const { documented } of [...differences, ...Object.values(moreMetadata)])
+    expect(page).toContain(documented);
+});

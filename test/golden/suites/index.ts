@@ -1,0 +1,15 @@
+import type { Suite } from "../suite.ts";
+import { api } from "./api.ts";
+import { cron } from "./cron.ts";
+import { http } from "./http.ts";
+import { kafka } from "./kafka.ts";
+import { localstorage } from "./localstorage.ts";
+import { mqtt3 } from "./mqtt3.ts";
+import { rabbitmq } from "./rabbitmq.ts";
+import { redis } from "./redis.ts";
+import { twilioSms } from "./twilio-sms.ts";
+
+/** One for each binding that Dapr has too, and one for what belongs to none. */
+export const suites: readonly Suite[] = [
+  ...[api, cron, http, kafka, localstorage, mqtt3, rabbitmq, redis, twilioSms],
+];
