@@ -94,7 +94,7 @@ export class GroupReader implements Reader {
       this.#partitions.values(),
     );
     for (const topic of topics) this.#consumer.topics.track(topic);
-    this.#fetcher = new Fetcher(driver, this.#consumer, metadata, {
+    this.#fetcher = new Fetcher(driver, this.#consumer, metadata, reading.memory, {
       outOfRange: (partition) => this.#logCheck.outOfRange(partition),
       lost: (reason) => this.#giveUp(reason),
       stuck: (node, reason) =>
