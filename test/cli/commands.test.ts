@@ -17,6 +17,7 @@ test.each<[string[], number, RegExp]>([
   [["serve", "--app-port", "http"], 2, /--app-port "http" is not a port/],
   [["--mode", "kubernetes"], 2, /not built yet/],
   [["invoke", "a", "get", "x", "--data-file", "y"], 2, /data is given twice/],
+  [["invoke", "a", "get", "--timeout", "0"], 2, /--timeout "0" is no duration longer than zero/],
   [["invoke", "a", "get", "-m", "key"], 2, /"key" is not name=value/],
   [["invoke", "a", "get", "--address", "127.0.0.1:1"], 69, /no runtime answers at 127\.0\.0\.1:1/],
   [["types", "reds"], 1, /did you mean redis\?/],
@@ -103,7 +104,7 @@ describe("types", () => {
     const { code, stdout } = await cufflink(["types"]);
     expect(code).toBe(0);
     expect(stdout).toMatch(/^TYPE +DIRECTION +STATUS/);
-    expect(stdout).toMatch(/^bindings\.redis +output +stable +create,get,delete,increment +\S/m);
+    expect(stdout).toMatch(/^bindings\.redis +output +stable +create,delete,get,increment +\S/m);
   });
 
   test("describes one", async () => {
