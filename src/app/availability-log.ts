@@ -1,6 +1,6 @@
 import type { Logger } from "../binding.ts";
 import { formatDuration } from "../metadata/duration.ts";
-import type { Condition } from "./availability.ts";
+import type { AppCondition } from "./app-condition.ts";
 
 export type AvailabilityLogOptions = {
   readonly logger: Logger;
@@ -8,7 +8,7 @@ export type AvailabilityLogOptions = {
   readonly about: Readonly<Record<string, string>>;
   /** What is added to the message where the app has not been there for a while. */
   readonly advice: string;
-  readonly condition: () => Condition;
+  readonly condition: () => AppCondition;
 };
 
 /** A condition that passes sooner is not logged, in milliseconds: servers end connections that are made again at once. */
@@ -22,7 +22,7 @@ const pauses = { first: 10_000, longest: 3_600_000 };
 export class AvailabilityLog {
   readonly #options: AvailabilityLogOptions;
   /** The kind of condition that was logged last. */
-  #logged: Condition["kind"] | undefined;
+  #logged: AppCondition["kind"] | undefined;
   #wasThere = false;
   /** Since when the app cannot be given events, by `performance.now()`. */
   #since = performance.now();

@@ -1,4 +1,5 @@
 import type { Logger } from "../binding.ts";
+import type { AppCondition } from "./app-condition.ts";
 import type { AppProtocol } from "./app-protocol.ts";
 import { AvailabilityLog } from "./availability-log.ts";
 import { AppHealth, type AppHealthOptions } from "./health.ts";
@@ -14,13 +15,6 @@ export type Link = {
   onChange(listener: () => void): () => void;
   /** Calls the listener when the other side was reached, and did not answer as the protocol has it. */
   onProtocolFailure(listener: () => void): () => void;
-};
-
-/** How the app is at one moment. `absent`: it cannot be reached. */
-export type Condition = {
-  readonly kind: "ready" | "absent" | "unhealthy" | "wrong protocol";
-  /** A sentence; empty while it is ready. */
-  readonly reason: string;
 };
 
 export type AvailabilityOptions = {
@@ -45,7 +39,7 @@ export class Availability {
   readonly #protocol: ProtocolCheck;
   readonly #log: AvailabilityLog;
   readonly #listeners = new Set<() => void>();
-  #kind: Condition["kind"];
+  #kind: AppCondition["kind"];
   #since = new Date();
 
   constructor({ link, protocol, host, port, health, probe, logger }: AvailabilityOptions) {
@@ -85,7 +79,7 @@ export class Availability {
     return this.#since;
   }
 
-  get condition(): Condition {
+  get condition(): AppCondition {
     if (this.#protocol.reason !== "")
       return { kind: "wrong protocol", reason: this.#protocol.reason };
     if (!this.#link.ready) return { kind: "absent", reason: this.#link.reason };

@@ -98,6 +98,7 @@ class GrpcApp implements App {
       client: this.#client,
       streams: options.streams,
       headers: this.#token,
+      answers,
       timeout: options.optionsTimeout,
       isHealthy: () => this.#availability.available,
       onChange: changed,

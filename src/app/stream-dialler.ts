@@ -1,6 +1,8 @@
 import { messageOf } from "../errors.ts";
 import { longestTimer } from "../metadata/duration.ts";
-import type { GrpcClient } from "../grpc/client.ts";
+import type { AnswerLimits } from "../grpc/answer-room.ts";
+import { CallFailure, type GrpcClient } from "../grpc/client.ts";
+import { Code } from "../grpc/status.ts";
 import type { EventStream } from "./event-stream.ts";
 import type { EventStreams } from "./event-streams.ts";
 
@@ -9,6 +11,8 @@ export type StreamDiallerOptions = {
   readonly streams: EventStreams;
   /** Sent with the call: the app's token. */
   readonly headers: Readonly<Record<string, string>>;
+  /** Of one reply. */
+  readonly answers: AnswerLimits;
   /** Milliseconds after which an app that has not subscribed is asked no longer. */
   readonly timeout: number;
   /** Whether the app's health checks, if there are any, succeed. */
@@ -19,6 +23,8 @@ export type StreamDiallerOptions = {
 
 /** Apps that say neither yes nor no get their events one by one after this long, in milliseconds. */
 const streamTimeout = 250;
+/** What a message may have beside one reply of the largest size: settlements of other events, and credit. */
+const settlementBytes = 1024 * 1024;
 const path = "/cufflink.v1.AppCallback/OnBindingEvents";
 /** The pause before a stream that has ended is dialled again on the same connection; it doubles. Milliseconds. */
 const pauses = { first: 50, longest: 1000 };
@@ -77,9 +83,14 @@ export class StreamDialler {
 
   /** Resolves when the stream has ended, to whether the app has settled anything on it. */
   async #stream(generation: number): Promise<boolean> {
-    const { client, streams, headers, timeout, isHealthy } = this.#options;
+    const { client, streams, headers, answers, timeout, isHealthy } = this.#options;
     const stream: EventStream = streams.create({ isAvailable: isHealthy });
-    const call = client.stream(path, stream.batches(), { headers });
+    const { maxBytes, setting } = answers;
+    const maxMessageBytes = maxBytes + settlementBytes;
+    const call = client.stream(path, stream.batches(), {
+      headers: { ...headers, "cufflink-max-reply-bytes": String(maxBytes) },
+      maxMessageBytes,
+    });
     let subscribed = false;
     const unsure = setTimeout(() => this.#goUnary(generation), streamTimeout);
     const giveUp = (): void => call.cancel("the app did not subscribe in time");
@@ -98,7 +109,9 @@ export class StreamDialler {
       }
       properly = true;
     } catch (error) {
-      reason = `the app's event stream broke: ${messageOf(error)}`;
+      const isTooLarge = error instanceof CallFailure && error.code === Code.resourceExhausted;
+      const hint = isTooLarge && setting !== undefined ? `; see ${setting}` : "";
+      reason = `the app's event stream broke: ${messageOf(error)}${hint}`;
     } finally {
       clearTimeout(unsure);
       clearTimeout(late);

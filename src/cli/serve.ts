@@ -37,6 +37,8 @@ export type Served = {
   readonly runtime: Runtime;
   /** Resolves to the exit code once it has ended, for whatever reason. */
   readonly ended: Promise<number>;
+  /** Whether it is being shut down, for whatever reason. */
+  shuttingDown(): boolean;
   /** Ends it orderly; called again: at once. */
   end(why: string, exitCode?: number): void;
   /** Reads the resources again and takes over what has changed. */
@@ -220,6 +222,7 @@ export async function serve(options: ServeOptions): Promise<Served> {
     logger,
     runtime,
     ended,
+    shuttingDown: () => shutdowns > 0,
     end,
     reload,
   };

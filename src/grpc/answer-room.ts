@@ -22,6 +22,11 @@ export type AnswerMemory = {
 /** Why an answer that is not too large is not taken. */
 export const noRoomForAnswer = "the memory budget has no room for the answer (--memory-budget)";
 
+/** Why an answer that is too large is not taken. */
+export function tooLarge({ maxBytes, setting }: AnswerLimits): string {
+  return `the answer is larger than ${maxBytes} bytes${setting === undefined ? "" : ` (${setting})`}`;
+}
+
 /** The room of one answer while its parts are gathered. */
 export class AnswerRoom {
   readonly #limits: AnswerLimits;
@@ -39,9 +44,8 @@ export class AnswerRoom {
 
   /** Counts a part of the answer. A text: why there is no room for it; the answer must not be gathered further. */
   take(bytes: number): string | undefined {
-    const { maxBytes, framing = 0, setting, memory } = this.#limits;
-    if (this.#size + bytes > maxBytes + framing)
-      return `the answer is larger than ${maxBytes} bytes${setting === undefined ? "" : ` (${setting})`}`;
+    const { maxBytes, framing = 0, memory } = this.#limits;
+    if (this.#size + bytes > maxBytes + framing) return tooLarge(this.#limits);
     if (memory !== undefined) {
       this.#reservation ??= memory.open();
       if (!this.#reservation.reserve(bytes)) return noRoomForAnswer;

@@ -1,5 +1,5 @@
 import type { IncomingHttpHeaders } from "node:http2";
-import type { AnswerLimits } from "./answer-room.ts";
+import { tooLarge, type AnswerLimits } from "./answer-room.ts";
 import type { CallOptions, Unanswered } from "./client-call.ts";
 import { ClientConnection, type ClientConnectionOptions } from "./client-connection.ts";
 import { CallFailure, checkStatus, messageFailure } from "./client-status.ts";
@@ -8,6 +8,7 @@ import { type Answer, ClientUnary } from "./client-unary.ts";
 import { framePrefixBytes, frameParts, gunzipMessage, gzipMessage } from "./frame.ts";
 import { Code, codeName, GrpcFailure } from "./status.ts";
 import { formatGrpcTimeout } from "./timeout.ts";
+import { whenUnpacking } from "./unpacking.ts";
 
 export { CallFailure } from "./client-status.ts";
 export type { GrpcStream } from "./client-stream.ts";
@@ -23,6 +24,11 @@ export type GrpcCallOptions = CallOptions & {
   readonly headers?: Readonly<Record<string, string | readonly string[]>> | undefined;
   /** Packs the request's messages with gzip. Default false. */
   readonly compress?: boolean | undefined;
+};
+
+export type GrpcStreamOptions = GrpcCallOptions & {
+  /** The largest message that is taken, in bytes. Default: as of an answer. */
+  readonly maxMessageBytes?: number;
 };
 
 /**
@@ -106,13 +112,13 @@ export class GrpcClient {
   stream(
     path: string,
     requests: AsyncIterable<Uint8Array>,
-    options: GrpcCallOptions = {},
+    options: GrpcStreamOptions = {},
   ): GrpcStream {
     const { connection } = this;
     const fields = this.#requestFields(path, options);
     const call = new ClientStream(connection, fields, options, requests, {
       compress: options.compress === true,
-      limit: this.#answers.maxBytes,
+      limit: options.maxMessageBytes ?? this.#answers.maxBytes,
     });
     connection.carry(call);
     return call;
@@ -131,7 +137,7 @@ export class GrpcClient {
   ): void {
     const { connection } = this;
     const answers = this.#answers;
-    const answered = (answer: Answer): void => done(readAnswer(answer, answers.maxBytes));
+    const answered = (answer: Answer): void => done(readAnswer(answer, answers));
     const fields = this.#requestFields(path, options);
     connection.carry(new ClientUnary(connection, fields, options, body, answers, answered));
   }
@@ -150,14 +156,14 @@ export class GrpcClient {
   }
 }
 
-function readAnswer(answer: Answer, limit: number): UnaryResult | Promise<UnaryResult> {
+function readAnswer(answer: Answer, answers: AnswerLimits): UnaryResult | Promise<UnaryResult> {
   if (answer.kind !== "answered") return answer;
   const { headers, trailers, body } = answer;
   const failure = checkStatus(headers, trailers, body.length > 0) ?? checkBody(body, headers);
   if (failure !== undefined) return failed(failure);
   const message = body.subarray(framePrefixBytes);
   if (body[0] === 0) return { kind: "ok", message, headers, trailers };
-  return unpack(message, answer, limit);
+  return unpack(message, answer, answers);
 }
 
 /** The body must be one message. */
@@ -174,16 +180,20 @@ function checkBody(body: Buffer, headers: IncomingHttpHeaders): CallFailure | un
 async function unpack(
   message: Buffer,
   { headers, trailers }: Extract<Answer, { kind: "answered" }>,
-  limit: number,
+  answers: AnswerLimits,
 ): Promise<UnaryResult> {
+  if (headers["grpc-encoding"] !== "gzip") {
+    const text = "the answer is compressed, yet no grpc-encoding says how";
+    return failed(messageFailure(new GrpcFailure(Code.internal, text), headers));
+  }
   try {
-    if (headers["grpc-encoding"] !== "gzip") {
-      const text = "the answer is compressed, yet no grpc-encoding says how";
-      throw new GrpcFailure(Code.internal, text);
-    }
-    return { kind: "ok", message: await gunzipMessage(message, limit), headers, trailers };
+    const unpacked = await whenUnpacking(() => gunzipMessage(message, answers.maxBytes));
+    return { kind: "ok", message: unpacked, headers, trailers };
   } catch (error) {
-    return failed(messageFailure(error, headers));
+    if (!(error instanceof GrpcFailure) || error.code !== Code.resourceExhausted)
+      return failed(messageFailure(error, headers));
+    // It is this side that refuses it, not the server.
+    return { kind: "broken", code: error.code, reason: tooLarge(answers) };
   }
 }
 

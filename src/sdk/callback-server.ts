@@ -59,7 +59,7 @@ export class CallbackServer {
   private constructor(options: CallbackServerOptions) {
     this.#options = options;
     const methods = new Map<string, GrpcMethod>([
-      [streamPath, { kind: "stream", handle: (requests) => this.#stream(requests) }],
+      [streamPath, { kind: "stream", handle: (...call) => this.#stream(...call) }],
       [eventPath, { kind: "unary", handle: (...call) => this.#event(...call) }],
       [`${dapr}/ListInputBindings`, { kind: "unary", handle: () => this.#list() }],
       [`${dapr}HealthCheck/HealthCheck`, { kind: "unary", handle: () => this.#health() }],
@@ -139,12 +139,16 @@ export class CallbackServer {
     session.on("close", () => this.#sessions.delete(session));
   }
 
-  async *#stream(requests: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+  async *#stream(
+    requests: AsyncIterable<Uint8Array>,
+    { headers }: CallContext,
+  ): AsyncGenerator<Uint8Array> {
     const stream = this.#draining ? undefined : this.#options.createStream();
     if (stream === undefined) {
       const why = this.#draining ? "the app is closing" : "the app has no handler for any binding";
       throw new GrpcFailure(Code.unavailable, why);
     }
+    stream.meet(headers);
     this.#streams.add(stream);
     let failure: unknown;
     const read = async (): Promise<void> => {

@@ -52,6 +52,12 @@ export class EventStream {
     this.#settlements.subscribe(options.bindings, options.window);
   }
 
+  /** What the runtime says of itself in the headers of the call. */
+  meet(headers: Readonly<Record<string, string | string[] | undefined>>): void {
+    const bytes = Number(headers["cufflink-max-reply-bytes"]);
+    if (bytes > 0) this.#settlements.maxReplyBytes = bytes;
+  }
+
   /** Takes a message of the runtime. Throws when it is none. */
   receive(bytes: Uint8Array): void {
     const { binding, events, notice } = fromBinary(EventBatchSchema, bytes);

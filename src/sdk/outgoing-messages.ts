@@ -20,6 +20,8 @@ export class OutgoingMessages {
   #handled: number[] = [];
   #others: Settlement[] = [];
   #credit = 0;
+  /** The largest reply that the runtime takes. */
+  maxReplyBytes = Infinity;
   #subscription: AppMessage["subscription"];
   /** When there is something to {@link take}. */
   readonly turn = new FlushScheduler();
@@ -38,11 +40,22 @@ export class OutgoingMessages {
     this.turn.schedule();
   }
 
-  settle(delivery: number, outcome: Outcome): void {
+  settle(delivery: number, told: Outcome): void {
+    const outcome = this.#takable(told);
     if (outcome.kind === "handled" && outcome.reply === undefined) this.#handled.push(delivery);
     else
       this.#others.push(create(SettlementSchema, { delivery, outcome: outcomeMessage(outcome) }));
     this.turn.schedule();
+  }
+
+  /** The runtime would end the stream over a reply that is too large, and with it the events of others. */
+  #takable(outcome: Outcome): Outcome {
+    if (outcome.kind !== "handled" || outcome.reply === undefined) return outcome;
+    const { data, states } = outcome.reply;
+    const bytes = states.reduce((sum, { value }) => sum + value.length, data?.length ?? 0);
+    if (bytes <= this.maxReplyBytes) return outcome;
+    const reason = `the reply of ${bytes} bytes is larger than the ${this.maxReplyBytes} that the runtime takes; see its --app-max-answer-size`;
+    return { kind: "retry", reason, after: undefined };
   }
 
   notAttempted(delivery: number): void {

@@ -80,6 +80,10 @@ export class Subscription {
   async #carry(stream: EventStream): Promise<void> {
     const { client, headers } = this.#options;
     const call = client.stream(path, stream.messages(), { headers });
+    call.headers.then(
+      (headers) => stream.meet(headers),
+      () => undefined,
+    );
     let reason = "the runtime ended the stream";
     const steady = setTimeout(() => {
       this.#failures = 0;

@@ -27,7 +27,7 @@ const prefaceStart = Buffer.from("PRI ");
 /** Notices peers that are gone without a word, on connections that may be idle for ever. */
 export const tcpKeepAlive = { keepAlive: true, keepAliveInitialDelay: 30_000 } as const;
 /** A connection that says nothing for this long is closed, in milliseconds. */
-const silence = 10_000;
+export const silence = 10_000;
 
 /**
  * Listens for cleartext HTTP/1.1 and HTTP/2 by prior knowledge on one address. The first four bytes

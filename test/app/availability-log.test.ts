@@ -1,18 +1,18 @@
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
-import type { Condition } from "../../src/app/availability.ts";
+import type { AppCondition } from "../../src/app/app-condition.ts";
 import { AvailabilityLog } from "../../src/app/availability-log.ts";
 import { keepingLogger } from "../runtime/source-event.ts";
 
 beforeEach(() => void vi.useFakeTimers());
 afterEach(() => void vi.useRealTimers());
 
-const ready: Condition = { kind: "ready", reason: "" };
-const absent: Condition = { kind: "absent", reason: "nobody listens" };
-const unhealthy: Condition = { kind: "unhealthy", reason: "HTTP 500" };
-const wrong: Condition = { kind: "wrong protocol", reason: "it speaks gRPC" };
+const ready: AppCondition = { kind: "ready", reason: "" };
+const absent: AppCondition = { kind: "absent", reason: "nobody listens" };
+const unhealthy: AppCondition = { kind: "unhealthy", reason: "HTTP 500" };
+const wrong: AppCondition = { kind: "wrong protocol", reason: "it speaks gRPC" };
 
 /** A log of an app that is as the test says, and all that it was told since the last look. */
-function watch(first: Condition) {
+function watch(first: AppCondition) {
   const logger = keepingLogger();
   let condition = first;
   const log = new AvailabilityLog({
@@ -23,7 +23,7 @@ function watch(first: Condition) {
   });
   log.changed();
   return {
-    become: (next: Condition): void => {
+    become: (next: AppCondition): void => {
       const isNews = next.kind !== condition.kind;
       condition = next;
       if (isNews) log.changed();

@@ -141,3 +141,31 @@ test("events wait while the app's health checks fail", async () => {
   stream.handleAll();
   expect(await outcome).toEqual(handled);
 });
+
+test("a reply on the stream may be as large as any answer; a larger one ends the stream and says why", async () => {
+  await using server = await startStreamApp();
+  const answers = { maxBytes: 300_000, setting: "--app-max-answer-size" };
+  const app = await connect(server.port, { answers });
+  await untilAvailable(app.of("orders"));
+  const fits = deliver(app, "1");
+  const stream = await server.nth(1);
+  await until(() => stream.events.length === 1, { what: "the event" });
+  const reply = (bytes: number) => ({ data: Buffer.alloc(bytes) });
+  const settle = (bytes: number) =>
+    stream.send({
+      settlements: stream.events
+        .slice(-1)
+        .map(({ delivery }) => ({ delivery, outcome: { case: "handled", value: reply(bytes) } })),
+    });
+  settle(300_000);
+  expect(await fits).toMatchObject({ kind: "handled" });
+  const tooLarge = deliver(app, "2");
+  await until(() => stream.events.length === 2, { what: "the second event" });
+  settle(2_000_000);
+  expect(await tooLarge).toEqual({
+    kind: "refused",
+    reason: expect.stringMatching(
+      /^the app's event stream broke: .*larger than max.*; see --app-max-answer-size$/,
+    ),
+  });
+});

@@ -23,6 +23,7 @@ test.each<[string[], number, RegExp]>([
     2,
     /--metadata "key" is not name=value\nSee cufflink invoke --help\./,
   ],
+  [["invoke", "a", "get", "--timeout", "0"], 2, /--timeout "0" is no duration longer than zero/],
   [["invoke", "a", "get", "--address", "127.0.0.1:1"], 69, /no runtime answers at 127\.0\.0\.1:1/],
   [["types", "reds"], 1, /did you mean redis\?/],
   [["types", "aws.s3"], 1, /no binding type is called "aws\.s3"; see cufflink types\n$/],
@@ -108,7 +109,7 @@ describe("types", () => {
     const { code, stdout } = await cufflink(["types"]);
     expect(code).toBe(0);
     expect(stdout).toMatch(/^TYPE +DIRECTION +STATUS/);
-    expect(stdout).toMatch(/^bindings\.redis +output +stable +create,get,delete,increment +\S/m);
+    expect(stdout).toMatch(/^bindings\.redis +output +stable +create,delete,get,increment +\S/m);
   });
 
   test("describes one", async () => {

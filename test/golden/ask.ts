@@ -25,7 +25,8 @@ type HttpAnswer = {
 };
 
 type GrpcAnswer = {
-  readonly code: number;
+  /** `null`: the stream was reset without a status. */
+  readonly code: number | null;
   readonly message?: string;
   /** The `ErrorInfo` among the status' details. */
   readonly info?: { readonly reason: string; readonly domain: string };
@@ -87,7 +88,7 @@ async function askGrpc(port: number, { path, headers, body }: GrpcCall): Promise
         : undefined;
     const metadata = Object.entries(response?.metadata ?? {});
     return {
-      code: answer.status,
+      code: Number.isNaN(answer.status) ? null : answer.status,
       ...(answer.text !== "" && { message: answer.text }),
       ...(info && { info }),
       ...(response && { data: textOf(Buffer.from(response.data)) }),

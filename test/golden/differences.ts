@@ -49,7 +49,8 @@ export const differences: readonly Difference[] = [
     documented: "Unknown gRPC methods: UNKNOWN, of service invocation",
     ours: () => ({
       code: 12,
-      message: "unknown method /dapr.proto.runtime.v1.Dapr/NoSuch",
+      message:
+        "unknown method /dapr.proto.runtime.v1.Dapr/NoSuch: it is not part of Cufflink, which has Dapr's bindings alone",
     }),
   },
   {
@@ -117,6 +118,20 @@ export const differences: readonly Difference[] = [
     calls: ["a message that is too large"],
     documented: "What can be done about it follows a semicolon",
     ours: goesOn("; raise maxMessageBytes, and the topic's max.message.bytes, or send less"),
+  },
+  {
+    suite: "kafka",
+    calls: ["a message that the broker refuses"],
+    documented: "What can be done about it follows a semicolon",
+    ours: goesOn("; raise the topic's max.message.bytes, or send less"),
+  },
+  {
+    suite: "kafka",
+    calls: ["a topic whose name is none"],
+    documented: "What can be done about it follows a semicolon",
+    ours: goesOn(
+      "; topic no such topic could not be looked up: a topic's name has at most 249 letters, digits, dots, hyphens and _",
+    ),
   },
   {
     suite: "localstorage",

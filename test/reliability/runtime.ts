@@ -48,6 +48,8 @@ spec:
 export type Runtime = AsyncDisposable & {
   readonly httpPort: number;
   readonly grpcPort: number;
+  /** Of the process that runs now. */
+  pid(): number;
   /** Resolves once it serves. Rejects with the end of its log. */
   start(): Promise<void>;
   /** SIGTERM, and SIGKILL where that takes more than 20 s; resolves once it is gone. */
@@ -72,7 +74,8 @@ export async function prepareRuntime(
     resources: Readonly<Record<string, string>>;
     appPort?: number;
     /** Default `grpc`. */
-    appProtocol?: "grpc" | "http";
+    appProtocol?: "grpc" | "h2c" | "http";
+    flags?: readonly string[];
   },
 ): Promise<Runtime> {
   const resources = join(folder, "resources");
@@ -92,6 +95,7 @@ export async function prepareRuntime(
           ...["--app-port", String(options.appPort)],
           ...["--app-protocol", options.appProtocol ?? "grpc"],
         ]),
+    ...(options.flags ?? []),
   ];
   const [program, ...rest] =
     contender === "cufflink"
@@ -142,6 +146,7 @@ export async function prepareRuntime(
   return {
     httpPort: http,
     grpcPort: grpc,
+    pid: () => child?.pid ?? 0,
     start,
     end: stop,
     ended: () => end,

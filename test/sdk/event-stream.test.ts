@@ -446,3 +446,16 @@ test("a seventh failing at random: each lane in order, each failed event again, 
     Array.from({ length: lanes }, () => Array.from({ length: perLane }, (_, number) => number)),
   );
 });
+
+test("a reply that is larger than the runtime takes is a failed attempt of its event alone", async () => {
+  const { stream, runtime } = open((event) => ({ data: Buffer.alloc(Number(event.text())) }));
+  stream.meet({ "cufflink-max-reply-bytes": "1000" });
+  runtime.send([{ text: "1000" }, { text: "1001" }]);
+  await runtime.untilSettled(2);
+  const settlements = runtime.messages.flatMap((message) => message.settlements);
+  expect(settlements.map(({ outcome }) => outcome.case)).toEqual(["handled", "retry"]);
+  expect(settlements[1]?.outcome.value).toMatchObject({
+    reason:
+      "the reply of 1001 bytes is larger than the 1000 that the runtime takes; see its --app-max-answer-size",
+  });
+});

@@ -80,7 +80,13 @@ export async function firstPositions(
   for (const one of [...result, ...found]) options.waiting.delete(nameOf(one));
   tell(found, options.begun);
   const text = options.initial === "newest" ? "" : null;
-  const begun = found.map(({ topic, partition, offset }) => ({ topic, partition, offset, text }));
+  const begun = found.map(({ topic, partition, offset }) => ({
+    topic,
+    partition,
+    offset,
+    text,
+    epoch: -1,
+  }));
   return [...result, ...begun.filter(isMine)];
 }
 
@@ -125,7 +131,7 @@ async function commitAll(
   isMine: (place: TopicPartition) => boolean,
 ): Promise<void> {
   const commits = found.map(({ topic, partition, offset }) => ({
-    ...{ topic, partition, offset, text: "" },
+    ...{ topic, partition, offset, text: "", epoch: -1 },
   }));
   const refused = await commitOffsets(driver, consumer, commits);
   for (const [commit, failure] of refused) if (isMine(commit)) throw new Error(failure.message);

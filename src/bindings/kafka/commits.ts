@@ -6,11 +6,22 @@ import type { Failure } from "./failures.ts";
 
 export type TopicPartition = { readonly topic: string; readonly partition: number };
 
-/** What a group has committed for a partition; `offset` -1: nothing. */
-export type Committed = TopicPartition & { readonly offset: number; readonly text: string | null };
+/**
+ * What a group has committed for a partition; `offset` -1: nothing. `epoch`: a number of the leader whose records were
+ * read; -1: not known.
+ */
+export type Committed = TopicPartition & {
+  readonly offset: number;
+  readonly text: string | null;
+  readonly epoch: number;
+};
 
-/** What to commit for a partition: the next offset to read, and a text to keep beside it. */
-export type Commit = TopicPartition & { readonly offset: number; readonly text: string };
+/** What to commit for a partition: the next offset to read, a text to keep beside it, and the leader's epoch. */
+export type Commit = TopicPartition & {
+  readonly offset: number;
+  readonly text: string;
+  readonly epoch: number;
+};
 
 type CommitTopic = {
   name: string;
@@ -26,7 +37,13 @@ type CommitAnswer = {
 };
 type FetchTopics = {
   name: string;
-  partitions: { partitionIndex: number; committedOffset: bigint; metadata: string | null }[];
+  partitions: {
+    partitionIndex: number;
+    committedOffset: bigint;
+    metadata: string | null;
+    // From Kafka 2.1 on.
+    committedLeaderEpoch?: number;
+  }[];
 }[];
 // Before Kafka 3.0 a coordinator is asked for one group, and answers without its name.
 type FetchAnswer = { groups: { topics: FetchTopics }[]; topics?: FetchTopics };
@@ -107,11 +124,12 @@ export async function committedOffsets(
   );
   const found = answer.topics ?? answer.groups.flatMap((group) => group.topics);
   return found.flatMap(({ name, partitions: list }) =>
-    list.map(({ partitionIndex, committedOffset, metadata }) => ({
+    list.map(({ partitionIndex, committedOffset, metadata, committedLeaderEpoch = -1 }) => ({
       topic: name,
       partition: partitionIndex,
       offset: Number(committedOffset),
       text: metadata,
+      epoch: committedLeaderEpoch,
     })),
   );
 }
@@ -125,10 +143,10 @@ async function coordinatorOf(driver: Driver, consumer: Consumer): ReturnType<typ
 function byTopic(commits: readonly Commit[]): CommitTopic[] {
   return Object.entries(Object.groupBy(commits, ({ topic }) => topic)).map(([name, list = []]) => ({
     name,
-    partitions: list.map(({ partition, offset, text }) => ({
+    partitions: list.map(({ partition, offset, text, epoch }) => ({
       partitionIndex: partition,
       committedOffset: BigInt(offset),
-      committedLeaderEpoch: -1,
+      committedLeaderEpoch: epoch,
       committedMetadata: text,
     })),
   }));

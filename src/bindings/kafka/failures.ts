@@ -24,6 +24,12 @@ const reasons: Readonly<Record<string, Reason>> = {
   INVALID_GROUP_ID: "invalid_argument",
 };
 
+/** What Dapr's users see in place of Kafka's own words, where a writer is told them. */
+const serverWords: Readonly<Record<string, string>> = {
+  MESSAGE_TOO_LARGE: "Message was too large, server rejected it to avoid allocation error",
+  INVALID_TOPIC_EXCEPTION: "The request attempted to perform an operation on an invalid topic",
+};
+
 /** What a broker's own words leave out: who is in the way, and what to do. */
 const remedies: Readonly<Record<string, string>> = {
   INCONSISTENT_GROUP_PROTOCOL:
@@ -34,6 +40,8 @@ const remedies: Readonly<Record<string, string>> = {
   TOPIC_AUTHORIZATION_FAILED:
     "reading needs the rights Describe and Read of the topic, writing Describe and Write",
   GROUP_AUTHORIZATION_FAILED: "reading needs the right Read of the consumer group",
+  MESSAGE_TOO_LARGE: "raise the topic's max.message.bytes, or send less",
+  INVALID_TOPIC_EXCEPTION: "a topic's name has at most 249 letters, digits, dots, hyphens and _",
 };
 
 // Said by brokers before they touched their log; some with acks of all also after.
@@ -116,8 +124,7 @@ export function errorOfFailure(
   atConnection: Effect,
   { cause, inDoubt = false }: { cause?: unknown; inDoubt?: boolean } = {},
 ): BindingError {
-  const remedy = remedies[code ?? ""];
-  const text = remedy === undefined ? `${what}: ${message}` : `${what}: ${message} (${remedy})`;
+  const text = textOf(what, code, message);
   if (code === undefined) {
     const reason = isAuthentication(cause) ? "unauthenticated" : "unavailable";
     return new BindingError(reason, text, { effect: inDoubt ? "ambiguous" : atConnection, cause });
@@ -129,6 +136,15 @@ export function errorOfFailure(
       : effectOf(code);
   const reason = reasons[code] ?? (effect === "rejected" ? "failed_precondition" : "unavailable");
   return new BindingError(reason, text, { effect, systemCode: code, cause });
+}
+
+function textOf(what: string, code: string | undefined, message: string): string {
+  const remedy = remedies[code ?? ""];
+  const words = serverWords[code ?? ""];
+  if (words === undefined)
+    return remedy === undefined ? `${what}: ${message}` : `${what}: ${message} (${remedy})`;
+  const about = [what.replace(/^kafka error(?:: )?/, ""), remedy].filter(Boolean).join(": ");
+  return `kafka server: ${words}; ${about}`;
 }
 
 function effectOf(code: string): Effect {

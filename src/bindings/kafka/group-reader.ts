@@ -1,3 +1,4 @@
+import { setTimeout as pause } from "node:timers/promises";
 import type { ClusterMetadata, Consumer, ConsumerGroupJoinPayload } from "@platformatic/kafka";
 import type { Reader, Reading } from "../../binding.ts";
 import { AssignedPartition } from "./assigned-partition.ts";
@@ -15,10 +16,11 @@ import { UncommittedOffsets } from "./uncommitted-offsets.ts";
 import { decodeHandledRanges } from "./handled-ranges.ts";
 import { tellMissingTopics } from "./missing-topics.ts";
 import { OffsetCommitter } from "./offset-committer.ts";
-import { backlogOf, edgesOf, nameOf } from "./positions.ts";
+import { backlogOf, nameOf } from "./positions.ts";
 import { ReaderReport } from "./reader-report.ts";
 import { SeenTopics } from "./seen-topics.ts";
 import { logTopicChange, TopicWatch } from "./topic-watch.ts";
+import { LogCheck } from "./truncation.ts";
 
 type KafkaReading = Reading<typeof kafkaFields>;
 
@@ -50,6 +52,7 @@ export class GroupReader implements Reader {
   readonly #seen: SeenTopics;
   readonly #report: ReaderReport;
   readonly #committer: OffsetCommitter;
+  readonly #logCheck: LogCheck;
   #member: { readonly id: string | null; readonly generation: number } | undefined;
   /** Told to the group: the coordinator takes a member that says the same as before for one that has nothing new. */
   #changes = "";
@@ -91,14 +94,18 @@ export class GroupReader implements Reader {
       this.#partitions.values(),
     );
     for (const topic of topics) this.#consumer.topics.track(topic);
-    this.#fetcher = new Fetcher(driver, this.#consumer, metadata, {
-      outOfRange: (partition) => this.#outOfRange(partition),
+    this.#fetcher = new Fetcher(driver, this.#consumer, metadata, reading.memory, {
+      outOfRange: (partition) => this.#logCheck.outOfRange(partition),
       lost: (reason) => this.#giveUp(reason),
       stuck: (node, reason) =>
         reading.logger.warn({ node, reason }, "a broker cannot be read from; others are"),
       described: (cluster) => {
         if (this.#described(cluster)) this.#joinAgain();
       },
+    });
+    this.#logCheck = new LogCheck(driver, this.#consumer, this.#report, {
+      restart: (partition, offset) => this.#restart(partition, offset),
+      refresh: () => this.#fetcher.refresh(),
     });
     this.#settings = {
       deliver: reading.deliver,
@@ -149,7 +156,7 @@ export class GroupReader implements Reader {
       } catch (error) {
         if (this.#lost || Date.now() > until)
           throw errorOf("kafka error: offsets could not be committed", error, "ambiguous");
-        await pause();
+        await pause(pauseBetweenTries);
       }
     }
   }
@@ -182,6 +189,8 @@ export class GroupReader implements Reader {
     this.#assignment++;
     const partitions = [...this.#partitions.values()];
     for (const partition of partitions) partition.pause();
+    // Whom the group has put out can commit nothing any more, and keeps the others waiting for nothing.
+    if (this.#consumer.memberId !== this.#member?.id) return;
     const until =
       Date.now() + Math.min(drainTimeout, orDefault(this.#metadata.sessionTimeout, 10_000) / 3);
     while (partitions.some(({ open }) => open > 0) && Date.now() < until && !this.#stopped) {
@@ -190,8 +199,7 @@ export class GroupReader implements Reader {
       await this.#settled.promise;
       clearTimeout(timer);
     }
-    if (partitions.length > 0 && this.#consumer.memberId !== null)
-      await this.#committer.commit().catch(() => {});
+    if (partitions.length > 0) await this.#committer.commit().catch(() => {});
   }
 
   async #assign({
@@ -252,13 +260,15 @@ export class GroupReader implements Reader {
           if (!this.#stopped) partition.resume();
         }
         this.#fetcher.assign([...this.#partitions.values()]);
+        // Who leads the new ones, and whether their logs are those that were read.
+        void this.#fetcher.refresh().catch(() => {});
         added = added.filter((place) => !this.#partitions.has(nameOf(place)));
-        if (added.length > 0) await pause();
+        if (added.length > 0) await pause(pauseBetweenTries);
       } catch (error) {
         if (turn !== this.#assignment || this.#stopped) return;
         failing ??= Date.now();
         if (Date.now() - failing > fetchTimeout) throw error;
-        await pause();
+        await pause(pauseBetweenTries);
         // Partitions may be newer than what is known of their topic.
         this.#consumer.clearMetadata();
       }
@@ -290,32 +300,12 @@ export class GroupReader implements Reader {
     this.#doubtful.delete(nameOf(committed));
     if (resting?.isStoredAs(committed)) return resting;
     if (resting !== undefined) this.#letGo(resting);
-    const { topic, partition, offset, text } = committed;
+    const { topic, partition, offset, text, epoch } = committed;
     const decoded = decodeHandledRanges(offset, text);
     const skip = this.#memory.take(this.#watch.idOf(topic), partition, offset, decoded);
-    const taken = new AssignedPartition(committed, offset, skip, this.#settings);
+    const taken = new AssignedPartition(committed, offset, skip, this.#settings, epoch);
     if (text !== null) taken.stored = { offset, text };
     return taken;
-  }
-
-  async #outOfRange(partition: AssignedPartition): Promise<void> {
-    const { position } = partition;
-    const edges = (await edgesOf(this.#consumer, [partition])).get(nameOf(partition));
-    if (edges === undefined || (position >= edges.start && position <= edges.end)) {
-      throw new Error(
-        `${nameOf(partition)} has offset ${position}, and its leader does not know it yet`,
-      );
-    }
-    // It may be another topic of this name, whose records were not read.
-    await this.#fetcher.refresh();
-    if (partition.ended || this.#partitions.get(nameOf(partition)) !== partition) return;
-    if (position < edges.start) {
-      this.#report.gap(partition, position, edges);
-      this.#restart(partition, edges.start);
-    } else {
-      this.#report.truncated(partition, position, edges);
-      this.#restart(partition, edges.end);
-    }
   }
 
   #restart(old: AssignedPartition, offset: number): void {
@@ -334,7 +324,19 @@ export class GroupReader implements Reader {
       if (change.isAnother) this.#recreated(change.topic);
     }
     this.#report.missing(this.#watch.missing);
+    this.#checkLogs(cluster);
     return changes.some(({ before, now }) => before !== now);
+  }
+
+  #checkLogs(cluster: ClusterMetadata): void {
+    for (const partition of this.#partitions.values()) {
+      const leader = cluster.topics.get(partition.topic)?.partitions[partition.partition];
+      if (leader === undefined) continue;
+      if (leader.leaderEpoch <= partition.checkedEpoch && !partition.isUnconfirmed) continue;
+      partition.checkedEpoch = leader.leaderEpoch;
+      // One that cannot be asked now is asked when it is described again.
+      this.#logCheck.leaderChanged(partition).catch(() => (partition.checkedEpoch = -1));
+    }
   }
 
   #refreshLater(): void {
@@ -393,8 +395,4 @@ export class GroupReader implements Reader {
     this.#reading.logger.warn({ reason: failureOf(reason).message }, "the consumer group was lost");
     this.#reading.lost(error);
   }
-}
-
-function pause(): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, pauseBetweenTries));
 }

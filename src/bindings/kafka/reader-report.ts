@@ -61,7 +61,15 @@ export class ReaderReport {
     );
   }
 
-  /** The log ends before the position. */
+  /** The records from `common` on were replaced by others, which are read. */
+  replaced({ topic, partition }: TopicPartition, position: number, common: number): void {
+    this.#logger.warn(
+      { topic, partition, position, common },
+      "the log was truncated by a new leader; reading goes on where it parts from what was read",
+    );
+  }
+
+  /** The log ends before the position, and nobody knows what was replaced. */
   truncated(place: TopicPartition, position: number, edges: Edges): void {
     const truncated = position - edges.end;
     this.#logger.warn(

@@ -30,6 +30,7 @@ export type Blockage = {
 };
 
 const handled: Settlement = { outcome: "handled" };
+const deadLettered: Settlement = { outcome: "handled", movedTo: "dead letters" };
 
 /**
  * Brings events whose attempts are used up where their component sends them. Their source hears "handled" only
@@ -116,7 +117,9 @@ export class Exhaustion {
           "cufflink-reason": reason,
         };
         await invokeOutput(onExhausted.output, entry.event.data, about, signal);
-        return { kind: "done", settlement: handled, end: { how: "output", reason } };
+        const movedTo = { output: onExhausted.output };
+        const settlement = { outcome: "handled", movedTo } as const;
+        return { kind: "done", settlement, end: { how: "output", reason } };
       }
       case "drop":
         return { kind: "done", settlement: handled, end: { how: "dropped", reason } };
@@ -140,7 +143,7 @@ export class Exhaustion {
     this.#counts.deadLettered(entry);
     if (faultPoints) reach("dead letter stored");
     const end = { how: "dead letter", reason: exhausted.reason, deadLetter: id } as const;
-    return { kind: "done", settlement: handled, end };
+    return { kind: "done", settlement: deadLettered, end };
   }
 
   /** Exhausted once more: the same dead letter, which has never left the store. */

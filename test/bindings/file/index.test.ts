@@ -370,6 +370,7 @@ test("the backlog counts the files that wait", async () => {
     http: { listen: () => Promise.reject(new Error("unused")) },
     memory: new MemoryBudget().share("test"),
     lost() {},
+    notice() {},
   });
   await put("a");
   await put("b");

@@ -1,5 +1,5 @@
 import * as driver from "@platformatic/kafka";
-import { expect, onTestFinished, test } from "vitest";
+import { expect, test } from "vitest";
 import { commitOffsets, committedOffsets } from "../../../src/bindings/kafka/commits.ts";
 import { firstPositions } from "../../../src/bindings/kafka/beginnings.ts";
 import type { Beginning, BeginningOptions } from "../../../src/bindings/kafka/beginnings.ts";
@@ -10,17 +10,6 @@ import { Topics } from "./topics.ts";
 
 describeWith("kafka", (kafka) => {
   const topics = new Topics(kafka);
-
-  /** A member of the group of the topic's name, which has all of its partitions. */
-  async function memberOf(topic: string): Promise<driver.Consumer> {
-    const consumer = new driver.Consumer({
-      ...{ clientId: "test", groupId: topic, bootstrapBrokers: kafka.brokers.split(",") },
-    });
-    onTestFinished(() => consumer.close(true));
-    consumer.topics.track(topic);
-    await consumer.joinGroup({});
-    return consumer;
-  }
 
   function optionsOf(
     more: Partial<BeginningOptions> = {},
@@ -37,7 +26,7 @@ describeWith("kafka", (kafka) => {
   test("the member with the first partition begins a topic as a whole; others wait for it", async () => {
     const topic = await topics.make(3);
     await topics.writeTo(topic, [0, 1, 2], 2);
-    const consumer = await memberOf(topic);
+    const consumer = await topics.member(topic);
     const place = (partition: number) => ({ topic, partition });
     const options = optionsOf();
     expect(await firstPositions(driver, consumer, [place(1)], options)).toEqual([]);
@@ -58,7 +47,7 @@ describeWith("kafka", (kafka) => {
   test("where nobody begins a topic, the partitions begin alone", async () => {
     const topic = await topics.make(3);
     await topics.writeTo(topic, [0, 1, 2], 2);
-    const consumer = await memberOf(topic);
+    const consumer = await topics.member(topic);
     const place = { topic, partition: 2 };
     const options = optionsOf();
     expect(await firstPositions(driver, consumer, [place], options)).toEqual([]);
@@ -73,12 +62,14 @@ describeWith("kafka", (kafka) => {
   test("a group that was new when a member came is new for it, though others have committed since", async () => {
     const topic = await topics.make(3);
     await topics.writeTo(topic, [0, 1, 2], 2);
-    const consumer = await memberOf(topic);
+    const consumer = await topics.member(topic);
     const place = { topic, partition: 1 };
     const options = optionsOf();
     await firstPositions(driver, consumer, [place], options);
     // A client that commits its own partition alone, and only once it has handled something.
-    await commitOffsets(driver, consumer, [{ topic, partition: 0, offset: 2, text: "" }]);
+    await commitOffsets(driver, consumer, [
+      { topic, partition: 0, offset: 2, text: "", epoch: -1 },
+    ]);
     const found = await firstPositions(driver, consumer, [place], options);
     expect(found).toMatchObject([{ partition: 1, offset: 2 }]);
   });
@@ -86,7 +77,7 @@ describeWith("kafka", (kafka) => {
   test("a partition that is younger than the reading begins at 0 in a topic that is begun, too", async () => {
     const topic = await topics.make(3);
     await topics.writeTo(topic, [0, 1, 2], 2);
-    const consumer = await memberOf(topic);
+    const consumer = await topics.member(topic);
     const options = optionsOf({ isYounger: ({ partition }) => partition === 2 });
     await firstPositions(driver, consumer, [{ topic, partition: 0 }], options);
     const all = await committedOffsets(
@@ -100,11 +91,11 @@ describeWith("kafka", (kafka) => {
   test("initialOffset oldest begins at the start and commits nothing", async () => {
     const topic = await topics.make(3);
     await topics.writeTo(topic, [1], 2);
-    const consumer = await memberOf(topic);
+    const consumer = await topics.member(topic);
     const place = { topic, partition: 1 };
     const options = optionsOf({ initial: "oldest" });
     expect(await firstPositions(driver, consumer, [place], options)).toEqual([
-      { ...place, offset: 0, text: null },
+      { ...place, offset: 0, text: null, epoch: -1 },
     ]);
     expect(await committedOffsets(driver, consumer, [place])).toMatchObject([{ offset: -1 }]);
   });

@@ -1,5 +1,7 @@
+import * as driver from "@platformatic/kafka";
 import { expect, test } from "vitest";
 import type { InboundEvent } from "../../../src/binding.ts";
+import { commitOffsets } from "../../../src/bindings/kafka/commits.ts";
 import { describeWith } from "../../servers/describe-with.ts";
 import { openComponent, textOf, until } from "./component.ts";
 import type { Component } from "./component.ts";
@@ -272,6 +274,41 @@ describeWith("kafka", { own: true, properties }, (kafka) => {
       ),
     });
   });
+
+  test(
+    "records that a new leader has in the place of others that were read are read, too",
+    { timeout: 120_000 },
+    async () => {
+      const topics = new Topics(kafka);
+      const topic = await topics.make(1, "replaced");
+      await topics.writeTo(topic, [0], 2);
+      // As if 100, or 4, had been read of the log of the first leader, which had only two of them in the end.
+      for (const offset of [100, 4]) {
+        const member = await topics.member(topic, `at-${offset}`);
+        const commit = { topic, partition: 0, offset, text: "", epoch: 0 };
+        expect((await commitOffsets(driver, member, [commit])).size).toBe(0);
+        await member.close(true);
+      }
+      await kafka.restart();
+      await topics.writeTo(topic, [0], 3);
+      for (const offset of [100, 4]) {
+        const component = await topics.open(topic, { consumerGroup: `at-${offset}` });
+        const read = await component.read();
+        await until(
+          () => new Set(read.handled.map((one) => one.id)).size === 3,
+          () => [offset, read.texts, String(read.lost), component.log],
+        );
+        expect(new Set(read.texts)).toEqual(new Set(["0:0", "0:1", "0:2"]));
+        expect(new Set(read.events.map(({ metadata }) => metadata["__offset"]))).toEqual(
+          new Set(["2", "3", "4"]),
+        );
+        expect(said(component, /truncated by a new leader/)).toEqual([
+          { topic, partition: 0, position: offset, common: 2 },
+        ]);
+        expect(read.missed).toEqual([]);
+      }
+    },
+  );
 
   test(
     "a broker's restart loses nothing and stores nothing twice",

@@ -1,4 +1,5 @@
-import { Admin } from "@platformatic/kafka";
+import { Admin, Consumer } from "@platformatic/kafka";
+import { onTestFinished } from "vitest";
 import type { InboundEvent } from "../../../src/binding.ts";
 import { uniqueName } from "../../servers/unique-name.ts";
 import { openComponent, until } from "./component.ts";
@@ -78,6 +79,17 @@ export class Topics {
     await write(component, texts, () => ({ partitionNumber: "0" }));
     await until(() => read.handled.length === texts.length);
     await component[Symbol.asyncDispose]();
+  }
+
+  /** A member of a group, with the driver alone, which has all of the topic. */
+  async member(topic: string, groupId = topic): Promise<Consumer> {
+    const consumer = new Consumer({
+      ...{ clientId: "test", groupId, bootstrapBrokers: this.brokers.split(",") },
+    });
+    onTestFinished(() => consumer.close(true));
+    consumer.topics.track(topic);
+    await consumer.joinGroup({});
+    return consumer;
   }
 
   async grow(topic: string, count: number): Promise<void> {

@@ -26,6 +26,17 @@ export const kafka: Suite = {
           metadata: { ...common, publishTopic: topic, direction: "output" },
         },
         {
+          ...{ name: "large", type: "bindings.kafka" },
+          metadata: {
+            ...{ ...common, publishTopic: topic, maxMessageBytes: "3000000" },
+            direction: "output",
+          },
+        },
+        {
+          ...{ name: "missing", type: "bindings.kafka" },
+          metadata: { ...common, publishTopic: "no such topic", direction: "output" },
+        },
+        {
           ...{ name: "events", type: "bindings.kafka" },
           metadata: {
             ...{ ...common, topics: events, consumerGroup: events, initialOffset: "oldest" },
@@ -48,6 +59,8 @@ export const kafka: Suite = {
         one("a negative partition", "create", { partitionNumber: "-1" }),
         one("a partition that is not there", "create", { partitionNumber: "7" }),
         one("a message that is too large", "create", {}, "x".repeat(1_100_000)),
+        one("a message that the broker refuses", "create", {}, "x".repeat(1_100_000), "large"),
+        one("a topic whose name is none", "create", {}, "x", "missing"),
         one("an operation that is not there", "get"),
         one("an input is no output", "create", {}, "x", "events"),
       ],
