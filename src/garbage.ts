@@ -18,7 +18,7 @@ function exposed(): Collect {
 }
 
 /** How many bytes go by between two collections of what is young. */
-const passedBetween = 16 * 1024 * 1024;
+const passedBetween = 8 * 1024 * 1024;
 let passed = 0;
 
 /**

@@ -7,6 +7,9 @@ export const defaultMemoryBudget = 256 * 1024 * 1024;
  */
 export const assuredBytes = 64 * 1024;
 
+/** What a caller is told that is refused. */
+export const noRoom = "the server holds too many bytes of unfinished calls; try again";
+
 /** Further refusals of a share are told as a count, at most this often, in milliseconds. */
 const tellAgainAfter = 60_000;
 

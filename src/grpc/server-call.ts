@@ -13,7 +13,7 @@ import {
 } from "./status.ts";
 import { longestTimer, parseGrpcTimeout } from "./timeout.ts";
 import { whenUnpacking } from "./unpacking.ts";
-import { longestSilence, slowestBody, watchedCalls, type WatchedCall } from "./watched-calls.ts";
+import { tooSlow, watchedCalls, type WatchedCall } from "./watched-calls.ts";
 
 export type ServerCallOptions = {
   /** The largest message either way, in bytes, before and after compression. */
@@ -157,8 +157,7 @@ export abstract class ServerCall implements CallContext, WatchedCall {
   }
 
   endSlow(): void {
-    const text = `the request stopped: it must bring ${slowestBody} bytes a second, and something each ${longestSilence / 1000} s`;
-    this.fail(new GrpcFailure(Code.deadlineExceeded, text));
+    this.fail(new GrpcFailure(Code.deadlineExceeded, tooSlow));
   }
 
   limitReading(milliseconds: number): void {

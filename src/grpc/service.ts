@@ -9,6 +9,7 @@ import {
   type MessageInitShape,
   type MessageShape,
 } from "@bufbuild/protobuf";
+import { BinaryReader } from "@bufbuild/protobuf/wire";
 import type { HandlerContext, ServiceImpl } from "@connectrpc/connect";
 import { GrpcContext } from "./handler-context.ts";
 import type { GrpcMethod, StreamMethod } from "./method.ts";
@@ -161,15 +162,34 @@ function map<From, To>(
   };
 }
 
+/** A message of at least so many bytes is looked at before it is decoded. */
+const countedFrom = 64 * 1024;
+/** The most fields of a message, each of a repeated one counted. Each becomes an object many times as large. */
+const mostFields = 100_000;
+
 function decode<Input extends DescMessage>(input: Input, bytes: Uint8Array): MessageShape<Input> {
   try {
-    return fromBinary(input, bytes);
+    if (bytes.length >= countedFrom) checkFields(bytes);
+    return fromBinary(input, bytes, { readUnknownFields: false });
   } catch (error) {
+    if (error instanceof GrpcFailure) throw error;
     // The decoder of texts throws this one, the reader of messages others.
     const why =
       error instanceof TypeError
         ? "string field contains invalid UTF-8"
         : "proto: cannot parse invalid wire-format data";
     throw new GrpcFailure(Code.internal, `grpc: error unmarshalling request: ${why}`);
+  }
+}
+
+function checkFields(bytes: Uint8Array): void {
+  const reader = new BinaryReader(bytes);
+  for (let fields = 0; reader.pos < reader.len; fields++) {
+    if (fields === mostFields) {
+      const text = `a message has at most ${mostFields} fields, each item of a list counted`;
+      throw new GrpcFailure(Code.resourceExhausted, text);
+    }
+    const [, type] = reader.tag();
+    reader.skip(type);
   }
 }

@@ -11,9 +11,11 @@ export type WatchedCall = {
 };
 
 /** A body of which nothing comes, or an answer of which nothing is read, for so long ends the call. Milliseconds. */
-export const longestSilence = 30_000;
+const longestSilence = 30_000;
 /** The fewest bytes a second of a body, over {@link longestSilence}. */
-export const slowestBody = 1024;
+const slowestBody = 1024;
+/** Why such a call ends. */
+export const tooSlow = `the request stopped: it must bring ${slowestBody} bytes a second, and something each ${longestSilence / 1000} s`;
 /** Between two looks, in milliseconds. */
 export const lookInterval = 2000;
 const looks = longestSilence / lookInterval;
@@ -34,6 +36,8 @@ type Progress = {
  * that did not run for a while has not looked, and finds what was sent meanwhile first.
  */
 class WatchedCalls {
+  /** An answer of which nothing is read for so long ends the call, in milliseconds. */
+  longestUnread = longestSilence;
   // What is known of a call is made at the first look: most calls are over before.
   readonly #calls = new Map<WatchedCall, Progress | undefined>();
   #timer: NodeJS.Timeout | undefined;
@@ -68,7 +72,7 @@ class WatchedCalls {
         Object.assign(progress, { silent: 0, looks: 0, before: call.received });
         if (call.turn === "reader" && !progress.isReadingLimited) {
           progress.isReadingLimited = true;
-          call.limitReading(longestSilence);
+          call.limitReading(this.longestUnread);
         }
       }
     }

@@ -3,6 +3,7 @@ import { Bindings } from "../../gen/cufflink/v1/bindings_pb.ts";
 import { requestHeadersOf } from "../grpc/handler-context.ts";
 import { createService, type RawMethods, type Service } from "../grpc/service.ts";
 import { Code, GrpcFailure } from "../grpc/status.ts";
+import { MemoryBudget, type MemoryShare } from "../memory-budget.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import { invokeBatch } from "./invocation-batch.ts";
 import { InvocationStream } from "./invocation-stream.ts";
@@ -13,6 +14,8 @@ export type BindingsOptions = {
   readonly runtime: Runtime;
   /** The largest message, in bytes. */
   readonly maxBodySize: number;
+  /** For the payloads of streams of invocations. Default: a budget of its own. */
+  readonly memory?: MemoryShare | undefined;
   /** Serves an event stream that the app has dialled, on encoded messages. Absent: there are none. */
   readonly subscribe?:
     | ((messages: AsyncIterable<Uint8Array>) => AsyncIterable<Uint8Array>)
@@ -44,7 +47,8 @@ export function bindingsService(options: BindingsOptions): Service {
 export function invocationMethods({
   runtime,
   maxBodySize,
-}: Pick<BindingsOptions, "runtime" | "maxBodySize">): Pick<
+  memory = new MemoryBudget().share("streams"),
+}: Pick<BindingsOptions, "runtime" | "maxBodySize" | "memory">): Pick<
   ServiceImpl<typeof Bindings>,
   "invokeBindingBatch" | "invokeBindingStream"
 > {
@@ -56,7 +60,8 @@ export function invocationMethods({
       };
     },
     invokeBindingStream(requests, context) {
-      const options = { runtime, maxBodySize, trace: tracer(context), signal: context.signal };
+      const { signal } = context;
+      const options = { runtime, maxBodySize, memory, trace: tracer(context), signal };
       return new InvocationStream(options).answers(requests);
     },
   };

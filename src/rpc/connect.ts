@@ -36,7 +36,7 @@ import { formatGrpcTimeout, longestTimer, parseGrpcTimeout } from "../grpc/timeo
 import { whenUnpacking } from "../grpc/unpacking.ts";
 import type { MemoryShare, Reservation } from "../memory-budget.ts";
 import { abortable } from "../runtime/abortable.ts";
-import { countedAnswer, countedBody, noRoom } from "./counted-body.ts";
+import { countedAnswer, countedBody, noRoomError } from "./counted-body.ts";
 import { isStreamed, type HttpRequest, type HttpResponse } from "./http-message.ts";
 import { namingLimitFlag } from "./limit-text.ts";
 import { utf8Body } from "./utf8-body.ts";
@@ -146,7 +146,7 @@ function counted(compression: Compression): Compression {
     async decompress(bytes, limit) {
       const unpacked = await whenUnpacking(() => compression.decompress(bytes, limit));
       const memory = unpackedInto.getStore();
-      if (memory?.reserve(unpacked.length) === false) throw noRoom();
+      if (memory?.reserve(unpacked.length) === false) throw noRoomError();
       return unpacked;
     },
   };

@@ -1,12 +1,7 @@
 import { Code, ConnectError } from "@connectrpc/connect";
 import { ByteParts } from "../byte-parts.ts";
-import {
-  longestSilence,
-  slowestBody,
-  watchedCalls,
-  type WatchedCall,
-} from "../grpc/watched-calls.ts";
-import type { Reservation } from "../memory-budget.ts";
+import { tooSlow, watchedCalls, type WatchedCall } from "../grpc/watched-calls.ts";
+import { noRoom, type Reservation } from "../memory-budget.ts";
 
 type Bytes = AsyncIterable<Uint8Array>;
 
@@ -47,9 +42,8 @@ export async function* countedAnswer(body: Bytes, memory: Reservation): AsyncGen
 }
 
 /** There is no memory for a call now. */
-export function noRoom(): ConnectError {
-  const text = "the server holds too many bytes of unfinished calls; try again";
-  return new ConnectError(text, Code.Unavailable);
+export function noRoomError(): ConnectError {
+  return new ConnectError(noRoom, Code.Unavailable);
 }
 
 class CountedBody implements WatchedCall {
@@ -66,8 +60,7 @@ class CountedBody implements WatchedCall {
   }
 
   endSlow(): void {
-    const text = `the request stopped: it must bring ${slowestBody} bytes a second, and something each ${longestSilence / 1000} s`;
-    this.#stop?.(new ConnectError(text, Code.DeadlineExceeded));
+    this.#stop?.(new ConnectError(tooSlow, Code.DeadlineExceeded));
   }
 
   limitReading(): void {}
@@ -123,14 +116,14 @@ class CountedBody implements WatchedCall {
   /** The parts as they come, counted. What is not wanted is left where it is: to read on no more would cut the connection. */
   async *#received(): AsyncGenerator<Buffer> {
     const { isRefused, isWatched, memory } = this.#options;
-    if (isRefused) throw noRoom();
+    if (isRefused) throw noRoomError();
     if (isWatched) watchedCalls.watch(this);
     try {
       for (;;) {
         const { done, value } = await this.#next();
         if (done === true) return;
         this.received += value.length;
-        if (!memory.reserve(value.length)) throw noRoom();
+        if (!memory.reserve(value.length)) throw noRoomError();
         yield Buffer.from(value.buffer, value.byteOffset, value.length);
       }
     } finally {

@@ -11,6 +11,7 @@ import type { Runtime } from "../runtime/runtime.ts";
 import type { RuntimeDescription } from "./description.ts";
 import { invokeFailure } from "./errors.ts";
 import { metadataHeaders } from "./metadata-headers.ts";
+import { metadataProblem } from "./metadata-limit.ts";
 import { baggageProblem, traceOfRequest } from "./trace.ts";
 
 export type DaprOptions = {
@@ -26,7 +27,8 @@ export function daprService({ runtime, description, shutdown }: DaprOptions): Se
     invokeBinding: invokeBinding(runtime),
     getMetadata: () => metadata(description),
     setMetadata({ key, value }) {
-      description.setLabel(key, value);
+      const problem = description.setLabel(key, value);
+      if (problem !== undefined) throw new GrpcFailure(Code.resourceExhausted, problem);
       return {};
     },
     shutdown() {
@@ -41,6 +43,8 @@ function invokeBinding(runtime: Runtime): ServiceImpl<typeof Dapr>["invokeBindin
     const headers = requestHeadersOf(context);
     const problem = baggageProblem(headers);
     if (problem !== undefined) throw new GrpcFailure(Code.invalidArgument, problem);
+    const tooMuch = metadataProblem(own);
+    if (tooMuch !== undefined) throw new GrpcFailure(Code.resourceExhausted, tooMuch);
     try {
       const payload = data.length === 0 ? undefined : data;
       const metadata = Object.assign(own, traceOfRequest(headers, own));

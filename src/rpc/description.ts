@@ -44,9 +44,16 @@ export class RuntimeDescription {
     this.#features = options.features ?? (() => []);
   }
 
-  /** Keeps what `PUT /v1.0/metadata/{key}` and `SetMetadata` say. */
-  setLabel(key: string, value: string): void {
+  /** Sets what `PUT /v1.0/metadata/{key}` and `SetMetadata` say. Returns why it cannot be: all of it is kept for good. */
+  setLabel(key: string, value: string): string | undefined {
+    let size = key.length + value.length;
+    for (const [name, text] of this.#labels) {
+      if (name !== key) size += name.length + text.length;
+    }
+    if (size > mostOfLabels)
+      return `the metadata of this runtime would have ${size} characters, and may have at most ${mostOfLabels}`;
     this.#labels.set(key, value);
+    return undefined;
   }
 
   /** The labels that were set, and the versions, which nobody sets. */
@@ -115,6 +122,9 @@ export class RuntimeDescription {
     };
   }
 }
+
+/** Of all keys and values that callers set. */
+const mostOfLabels = 64 * 1024;
 
 /** The directions of a component in Dapr's words. */
 export function capabilitiesOf(directions: ComponentStatus["directions"]): string[] {

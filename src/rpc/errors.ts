@@ -94,3 +94,8 @@ function ownFailure(error: unknown): unknown {
     ? new GrpcFailure(grpcCodes[error.reason], error.message)
     : error;
 }
+
+/** What was thrown, as an error. */
+export function asError(thrown: unknown): Error {
+  return thrown instanceof Error ? thrown : new Error(String(thrown));
+}

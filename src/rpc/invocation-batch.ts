@@ -9,6 +9,7 @@ import { Code, GrpcFailure } from "../grpc/status.ts";
 import type { Invocation } from "../runtime/outputs/invocation.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import { invokeStatus } from "./errors.ts";
+import { metadataProblem } from "./metadata-limit.ts";
 
 type Result = MessageInitShape<typeof InvocationResultSchema>;
 
@@ -38,6 +39,8 @@ export function invokeBatch(
       `a batch has at most ${mostInvocations} invocations, and this one has ${invocations.length}; send several, or use InvokeBindingStream`,
     );
   }
+  const problem = invocations.map(({ metadata }) => metadataProblem(metadata)).find(Boolean);
+  if (problem !== undefined) throw new GrpcFailure(Code.resourceExhausted, problem);
   return new Promise((resolve) => new Batch(invocations, options, resolve).start());
 }
 

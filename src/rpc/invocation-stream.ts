@@ -8,22 +8,15 @@ import type {
 import type { Answer, StreamAnswer } from "../binding.ts";
 import { BindingError } from "../errors.ts";
 import { Code, GrpcFailure } from "../grpc/status.ts";
+import { noRoom } from "../memory-budget.ts";
 import { idempotencyKey } from "../runtime/outputs/idempotency.ts";
-import type { Runtime } from "../runtime/runtime.ts";
 import { AnswerQueue, type AnswerChunk } from "./answer-queue.ts";
 import { partPassed } from "./collection.ts";
-import { invokeStatus } from "./errors.ts";
+import { asError, invokeStatus } from "./errors.ts";
+import type { InvocationStreamOptions } from "./invocation-stream-options.ts";
+import { metadataBytes, metadataProblem } from "./metadata-limit.ts";
+import { PayloadWatch } from "./payload-watch.ts";
 import { StreamedInvocation, WholeInvocation, type OpenInvocation } from "./open-invocation.ts";
-
-export type InvocationStreamOptions = {
-  readonly runtime: Runtime;
-  /** The largest payload that is gathered for an operation that takes it whole, in bytes. */
-  readonly maxBodySize: number;
-  /** The trace context that goes over an invocation's own metadata. */
-  readonly trace: (metadata: Readonly<Record<string, string>>) => Record<string, string>;
-  /** Aborted when the caller of the stream has gone, or its deadline has passed. */
-  readonly signal: AbortSignal;
-};
 
 type Response = MessageInitShape<typeof InvokeBindingStreamResponseSchema>;
 
@@ -46,6 +39,10 @@ export class InvocationStream {
   readonly #waitingForAnswers: (() => void)[] = [];
   readonly #mostHeld: number;
   readonly #chunkSize: number;
+  readonly #watch = new PayloadWatch(
+    () => this.#gathered > 0 && !this.#isFull,
+    (error) => this.#fail(error),
+  );
   #mostRunning = mostOpen;
   /** Invocations with their whole payload that have not ended. */
   #running = 0;
@@ -74,6 +71,7 @@ export class InvocationStream {
     const gone = (): void => this.#fail(asError(signal.reason));
     signal.addEventListener("abort", gone, { once: true });
     if (signal.aborted) gone();
+    this.#watch.start();
     void this.#read(requests);
     try {
       for (;;) {
@@ -84,6 +82,7 @@ export class InvocationStream {
       if (this.#failure !== undefined) throw this.#failure;
     } finally {
       signal.removeEventListener("abort", gone);
+      this.#watch.stop();
       this.#fail(new Error("cancelled by the caller"));
     }
   }
@@ -130,6 +129,7 @@ export class InvocationStream {
 
   #accept(chunk: InvocationChunk): void {
     const { invocation: id, start, data, last } = chunk;
+    this.#watch.received += data.length;
     const one = this.#open.get(id);
     if (start !== undefined) {
       if (one !== undefined) {
@@ -168,8 +168,15 @@ export class InvocationStream {
       const text = `${mostOpen} invocations of this stream already wait for the rest of their payload`;
       return this.#sayRefused(id, Code.resourceExhausted, text);
     }
+    const memory = this.#options.memory.open();
+    const problem = metadataProblem(metadata);
+    if (problem !== undefined || !memory.reserve(openOverhead + metadataBytes(metadata))) {
+      if (!last) this.#discard(id);
+      const code = problem === undefined ? Code.unavailable : Code.resourceExhausted;
+      return this.#sayRefused(id, code, problem ?? noRoom);
+    }
     if (inParts) {
-      const one = new StreamedInvocation(id, start, metadata, (bytes) => {
+      const one = new StreamedInvocation(id, start, metadata, memory, (bytes) => {
         this.#untaken -= bytes;
         this.#goOn();
       });
@@ -178,7 +185,7 @@ export class InvocationStream {
       this.#takePart(one, data, last);
       void this.#runStreamed(one);
     } else {
-      const one = new WholeInvocation(id, start, metadata);
+      const one = new WholeInvocation(id, start, metadata, memory);
       this.#open.set(id, one);
       this.#incomplete++;
       this.#gather(one, data, last);
@@ -187,6 +194,7 @@ export class InvocationStream {
 
   #takePart(one: StreamedInvocation, data: Uint8Array, last: boolean): void {
     this.#untaken += data.length;
+    one.memory.add(data.length);
     one.body.push(data);
     partPassed(data.length);
     if (!last) return;
@@ -208,10 +216,12 @@ export class InvocationStream {
         const text = `the incomplete payloads of this stream hold ${this.#gathered} bytes, which may be at most ${this.#mostHeld}; send the rest of some first`;
         return this.#refuse(one, Code.resourceExhausted, text);
       }
+      if (!one.memory.reserve(data.length)) return this.#refuse(one, Code.unavailable, noRoom);
       one.gather(data);
       this.#gathered += data.length;
       return;
     }
+    if (!one.memory.reserve(data.length)) return this.#refuse(one, Code.unavailable, noRoom);
     one.finish(data);
     this.#incomplete--;
     this.#gathered -= gathered;
@@ -231,6 +241,7 @@ export class InvocationStream {
 
   /** Nothing of the invocation runs any more, whether its answer had ended before or not. */
   #settled(one: OpenInvocation): void {
+    one.memory.release();
     if (one instanceof WholeInvocation) this.#runningBytes -= one.data?.length ?? 0;
     if (one.complete) this.#running--;
     // A running one whose answer has ended is incomplete no more.
@@ -249,7 +260,7 @@ export class InvocationStream {
     const size = this.#chunkSize;
     if (data.length <= size) {
       const chunk = { invocation: one.id, data, metadata, last: true };
-      this.#end(one, chunk, data.length + sizeOf(metadata));
+      this.#end(one, chunk, data.length + metadataBytes(metadata));
       return;
     }
     this.#pushPart(one, data.subarray(0, size), metadata);
@@ -301,7 +312,7 @@ export class InvocationStream {
 
   #pushPart(one: OpenInvocation, data: Uint8Array, metadata: Record<string, string> = {}): void {
     if (one.over) return;
-    const size = data.length + sizeOf(metadata);
+    const size = data.length + metadataBytes(metadata);
     this.#answers.push({ invocation: one.id, data, metadata }, size);
   }
 
@@ -327,12 +338,18 @@ export class InvocationStream {
     this.#open.delete(one.id);
     if (!one.complete) {
       this.#incomplete--;
-      if (one instanceof WholeInvocation) this.#gathered -= one.gathered;
+      if (one instanceof WholeInvocation) this.#drop(one);
       if (!this.#isRead) this.#discard(one.id);
     }
     this.#sayRefused(one.id, code, text);
     one.abort(new BindingError("cancelled", `invocation ${one.id}: ${text}`));
     this.#endIfDone();
+  }
+
+  /** What was gathered of its payload is not needed any more. */
+  #drop(one: WholeInvocation): void {
+    this.#gathered -= one.gathered;
+    one.memory.release();
   }
 
   #sayRefused(id: number, code: Code, text: string): void {
@@ -344,7 +361,7 @@ export class InvocationStream {
     const status = invokeStatus(name, error);
     const metadata = error.metadata ?? {};
     const details = status.details.reduce((sum, { value }) => sum + value.length, 0);
-    const size = status.message.length + details + sizeOf(metadata);
+    const size = status.message.length + details + metadataBytes(metadata);
     this.#answers.push({ invocation: id, last: true, error: status, metadata }, size);
   }
 
@@ -365,23 +382,18 @@ export class InvocationStream {
   #fail(error: Error): void {
     if (this.#failure !== undefined) return;
     this.#failure = error;
-    for (const one of this.#open.values()) one.abort(error);
+    for (const one of this.#open.values()) {
+      if (one instanceof WholeInvocation && !one.complete) this.#drop(one);
+      one.abort(error);
+    }
     this.#open.clear();
     this.#answers.close();
     this.#goOn();
   }
 }
 
+/** About what an open invocation takes beside its payload and its metadata, in bytes. */
+const openOverhead = 1024;
 const none = new Uint8Array();
 const noMetadata: Record<string, string> = {};
 const noAnswer: Answer = {};
-
-function sizeOf(metadata: Readonly<Record<string, string>>): number {
-  let size = 0;
-  for (const name in metadata) size += name.length + (metadata[name]?.length ?? 0);
-  return size;
-}
-
-function asError(thrown: unknown): Error {
-  return thrown instanceof Error ? thrown : new Error(String(thrown));
-}

@@ -1,4 +1,5 @@
 import type { InvocationStart } from "../../gen/cufflink/v1/bindings_pb.ts";
+import type { Reservation } from "../memory-budget.ts";
 import type { Invocation, StreamInvocation } from "../runtime/outputs/invocation.ts";
 import { PayloadQueue } from "./payload-queue.ts";
 
@@ -9,6 +10,8 @@ export abstract class OpenInvocation {
   readonly name: string;
   readonly operation: string;
   readonly metadata: Readonly<Record<string, string>>;
+  /** What it holds, from its first chunk until nothing of it runs any more. */
+  readonly memory: Reservation;
   /** All of the payload is here. */
   complete = false;
   /** Its answer has ended; what still comes of it is nobody's. */
@@ -20,7 +23,9 @@ export abstract class OpenInvocation {
     id: number,
     { name, operation }: InvocationStart,
     metadata: Readonly<Record<string, string>>,
+    memory: Reservation,
   ) {
+    this.memory = memory;
     this.id = id;
     this.name = name;
     this.operation = operation;
@@ -75,10 +80,14 @@ export class StreamedInvocation extends OpenInvocation implements StreamInvocati
     id: number,
     start: InvocationStart,
     metadata: Readonly<Record<string, string>>,
+    memory: Reservation,
     taken: (bytes: number) => void,
   ) {
-    super(id, start, metadata);
-    this.body = new PayloadQueue(taken);
+    super(id, start, metadata, memory);
+    this.body = new PayloadQueue((bytes) => {
+      memory.add(-bytes);
+      taken(bytes);
+    });
   }
 
   override abort(reason: Error): void {

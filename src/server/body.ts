@@ -1,12 +1,7 @@
 import { ByteParts } from "../byte-parts.ts";
 import { bytesPassed } from "../garbage.ts";
-import {
-  longestSilence,
-  slowestBody,
-  watchedCalls,
-  type WatchedCall,
-} from "../grpc/watched-calls.ts";
-import type { Reservation } from "../memory-budget.ts";
+import { tooSlow, watchedCalls, type WatchedCall } from "../grpc/watched-calls.ts";
+import { noRoom, type Reservation } from "../memory-budget.ts";
 import type { HttpRequest } from "../rpc/http-message.ts";
 
 /** A request body over the limit. */
@@ -23,8 +18,6 @@ export class NoRoom extends Error {
 export class TooSlow extends Error {
   override readonly name = "TooSlow";
 }
-
-export const tooSlowText = `the body stopped: it must bring ${slowestBody} bytes a second, and something each ${longestSilence / 1000} s`;
 
 /**
  * Reads a whole body, at most `limit` bytes, which `memory` holds from then on. Rejects with {@link TooLarge},
@@ -53,7 +46,7 @@ export function readBody(
             get received() {
               return size;
             },
-            endSlow: () => refuse(new TooSlow(tooSlowText)),
+            endSlow: () => refuse(new TooSlow(tooSlow)),
             limitReading() {},
           };
     if (watched !== undefined) watchedCalls.watch(watched);
@@ -66,7 +59,7 @@ export function readBody(
         return;
       }
       if (!memory.reserve(chunk.length)) {
-        return refuse(new NoRoom("too many bytes of other requests are held; try again"));
+        return refuse(new NoRoom(noRoom));
       }
       parts.add(chunk);
       if (size <= limit) return;

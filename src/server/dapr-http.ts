@@ -1,6 +1,7 @@
 import { BindingError } from "../errors.ts";
 import { invokeFailureText } from "../rpc/errors.ts";
 import { headerText, isHeaderName } from "../rpc/metadata-headers.ts";
+import { metadataProblem } from "../rpc/metadata-limit.ts";
 import { baggageProblem, traceOfRequest } from "../rpc/trace.ts";
 import type { Invocation } from "../runtime/outputs/invocation.ts";
 import type { Runtime } from "../runtime/runtime.ts";
@@ -126,7 +127,8 @@ export class DaprHttp {
       requirePlain(request);
       const body = await readBody(request, this.#options.maxBodySize, memory);
       requireUtf8(body);
-      this.#options.description.setLabel(key, body.toString("utf8"));
+      const problem = this.#options.description.setLabel(key, body.toString("utf8"));
+      if (problem !== undefined) return sendError(response, 413, "ERR_METADATA_TOO_LARGE", problem);
       sendNothing(response, 204);
     } catch (error) {
       sendMalformed(request, response, error);
@@ -157,6 +159,8 @@ export class DaprHttp {
     let trace: Record<string, string>;
     try {
       body = await this.#readRequest(request, memory);
+      const tooMuch = metadataProblem(body.metadata);
+      if (tooMuch !== undefined) return sendError(response, 413, "ERR_METADATA_TOO_LARGE", tooMuch);
       trace = traceOfRequest(headers, body.metadata);
       setHeaders(response, trace);
     } catch (error) {

@@ -8,12 +8,9 @@ import {
   type Server,
   type Socket,
 } from "node:net";
-import { BindingError, messageOf } from "../errors.ts";
+import { listenFailure, type ListenPlace } from "./listen-failure.ts";
 
-export type Address = (
-  | { readonly host: string; readonly port: number }
-  | { readonly socket: string }
-) & {
+export type Address = ListenPlace & {
   /** What metrics and the log call the memory of it, which addresses of one name share. Default: `http`. */
   readonly listener?: string;
 };
@@ -30,7 +27,7 @@ const prefaceStart = Buffer.from("PRI ");
 /** Notices peers that are gone without a word, on connections that may be idle for ever. */
 export const tcpKeepAlive = { keepAlive: true, keepAliveInitialDelay: 30_000 } as const;
 /** A connection that says nothing for this long is closed, in milliseconds. */
-const silence = 10_000;
+export const silence = 10_000;
 
 /**
  * Listens for cleartext HTTP/1.1 and HTTP/2 by prior knowledge on one address. The first four bytes
@@ -58,13 +55,7 @@ export async function bind(server: Server, address: Address): Promise<void> {
       await listenOn(server, where);
     }
   } catch (error) {
-    const name = "socket" in address ? address.socket : `${address.host}:${address.port}`;
-    const hint = isInUse(error)
-      ? "; another process listens there, choose another port or end it"
-      : "";
-    throw new BindingError("unavailable", `cannot listen on ${name}: ${messageOf(error)}${hint}`, {
-      cause: error,
-    });
+    throw listenFailure(address, error);
   }
 }
 

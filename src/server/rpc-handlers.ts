@@ -8,6 +8,7 @@ import {
 import { GrpcServer } from "../grpc/server.ts";
 import { methodPath, methodsOf, type Service } from "../grpc/service.ts";
 import { Code, encodeGrpcMessage } from "../grpc/status.ts";
+import { bytesPassed } from "../garbage.ts";
 import type { MemoryShare } from "../memory-budget.ts";
 import type { ConnectHandler } from "../rpc/connect.ts";
 import { isStreamed, type HttpRequest, type HttpResponse } from "../rpc/http-message.ts";
@@ -106,6 +107,7 @@ function discardBody(request: HttpRequest, response: HttpResponse): void {
   response.once("finish", () => {
     if (request.readableEnded) return;
     request.removeAllListeners("readable");
+    request.on("data", (chunk: Buffer) => bytesPassed(chunk.length));
     setImmediate(() => request.resume());
   });
 }

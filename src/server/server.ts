@@ -28,7 +28,7 @@ import { DaprHttp } from "./dapr-http.ts";
 import { tokenCheck } from "./gate.ts";
 import { createRpcHandlers } from "./rpc-handlers.ts";
 import { createLazyRpcHandlers } from "./lazy-rpc-handlers.ts";
-import { bind, listen, tcpKeepAlive, type Address } from "./listener.ts";
+import { bind, listen, silence, tcpKeepAlive, type Address } from "./listener.ts";
 import { createProtocols, type ProtocolServers } from "./protocols.ts";
 import type { TlsMaterial } from "./tls-files.ts";
 
@@ -82,6 +82,7 @@ export async function createServer(options: ServerOptions): Promise<CufflinkServ
   const closing = new AbortController();
   const serviceOptions: ServicesOptions = {
     ...{ runtime, description, shutdown, subscribe, operations, store, maxBodySize },
+    memory: memory.share("streams"),
     closing: closing.signal,
   };
   const handlerOptions = {
@@ -182,6 +183,7 @@ async function listenTls(
       ...secureOptions(tls),
       ...tcpKeepAlive,
       ALPNProtocols: ["h2", "http/1.1"],
+      handshakeTimeout: silence,
       noDelay: true,
     },
     (socket) => (socket.alpnProtocol === "h2" ? http2 : http1).emit("connection", socket),

@@ -1,6 +1,6 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
-import { watchedCalls, type WatchedCall } from "../grpc/watched-calls.ts";
-import { tooSlowText } from "./body.ts";
+import { bytesPassed } from "../garbage.ts";
+import { tooSlow, watchedCalls, type WatchedCall } from "../grpc/watched-calls.ts";
 
 /**
  * Has a request over HTTP/1.1 end, whoever serves it, when its body stops or drips, or its answer is not read.
@@ -14,6 +14,11 @@ export function watchRequest(
   const watched = new WatchedRequest(request, response, mayPause);
   watchedCalls.watch(watched);
   response.once("close", () => watchedCalls.forget(watched));
+  // Answered before anybody read the body: what still comes of it is read and thrown away.
+  response.once("prefinish", () => {
+    if (!request.complete && request.readableFlowing === null)
+      request.on("data", (chunk: Buffer) => bytesPassed(chunk.length));
+  });
 }
 
 class WatchedRequest implements WatchedCall {
@@ -42,7 +47,7 @@ class WatchedRequest implements WatchedCall {
     const response = this.#response;
     if (response.headersSent) return void this.#request.socket.destroy();
     response.writeHead(408, { connection: "close", "content-type": "text/plain; charset=utf-8" });
-    response.end(`${tooSlowText}\n`);
+    response.end(`${tooSlow}\n`);
   }
 
   limitReading(milliseconds: number): void {

@@ -3,6 +3,7 @@ import { createApp } from "../../src/app/app.ts";
 import { defineBinding, type InboundEvent, type Reading } from "../../src/binding.ts";
 import type { ComponentSpec } from "../../src/component.ts";
 import { BindingError } from "../../src/errors.ts";
+import type { MemoryBudget } from "../../src/memory-budget.ts";
 import { RuntimeDescription } from "../../src/rpc/description.ts";
 import { createRuntime, type Runtime } from "../../src/runtime/runtime.ts";
 import type { RuntimeLogger } from "../../src/runtime/runtime-logger.ts";
@@ -36,6 +37,7 @@ export async function startFixture(
     /** Of the input. */
     metadata?: Readonly<Record<string, string>>;
     maxBodySize?: number;
+    memory?: MemoryBudget;
   } = {},
 ): Promise<Fixture> {
   const calls: string[] = [];
@@ -119,6 +121,7 @@ export async function startFixture(
     shutdown: () => undefined,
     subscribe: (messages) => app.streams.accept(messages),
     ...(options.maxBodySize !== undefined && { maxBodySize: options.maxBodySize }),
+    ...(options.memory !== undefined && { memory: options.memory }),
   });
   await runtime.apply([
     spec("probe", "probe", {}),

@@ -1,12 +1,17 @@
 import { ConnectError, createClient, createRouterTransport } from "@connectrpc/connect";
 import { Bindings } from "../../gen/cufflink/v1/bindings_pb.ts";
 import { GrpcFailure } from "../../src/grpc/status.ts";
+import type { MemoryShare } from "../../src/memory-budget.ts";
 import { invocationMethods } from "../../src/rpc/bindings.ts";
 import type { Runtime } from "../../src/runtime/runtime.ts";
 
 /** A client of the invocation methods alone, with no wire between. */
-export function bindingsClient(runtime: Runtime, maxBodySize = 4 * 1024 * 1024) {
-  const methods = invocationMethods({ runtime, maxBodySize });
+export function bindingsClient(
+  runtime: Runtime,
+  maxBodySize: number = 4 * 1024 * 1024,
+  memory?: MemoryShare,
+) {
+  const methods = invocationMethods({ runtime, maxBodySize, memory });
   const transport = createRouterTransport((router) => router.service(Bindings, methods), {
     router: {
       interceptors: [

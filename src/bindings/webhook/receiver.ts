@@ -1,6 +1,7 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { HttpEndpoint, Reading } from "../../binding.ts";
 import { ByteParts } from "../../byte-parts.ts";
+import { bytesPassed } from "../../garbage.ts";
 import { messageOf } from "../../errors.ts";
 import { Exchange } from "./exchange.ts";
 import type { WebhookMetadata, webhookFields } from "./fields.ts";
@@ -103,7 +104,7 @@ export class Receiver {
     // Not an iterator: leaving one early would destroy the connection before the answer is out.
     const ended = await new Promise<boolean>((resolve) => {
       exchange.request.on("data", (chunk: Buffer) => {
-        if (exchange.answered) return;
+        if (exchange.answered) return bytesPassed(chunk.length);
         if (parts.size + chunk.length > maxBodySize)
           return exchange.refuse(413, "the body is too large");
         if (!memory.reserve(chunk.length)) return exchange.unavailable();

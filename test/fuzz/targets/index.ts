@@ -1,5 +1,6 @@
 import type { AnyTarget } from "../target.ts";
 import { answers } from "./answers.ts";
+import { bodies } from "./bodies.ts";
 import { events } from "./events.ts";
 import { resourceFolders } from "./folders.ts";
 import { grpc } from "./grpc.ts";
@@ -13,6 +14,7 @@ export const targets: readonly AnyTarget[] = [
   yamlFiles,
   resourceFolders,
   http,
+  bodies,
   http2,
   grpc,
   dialledIn,
