@@ -62,12 +62,12 @@ function outputOf(block: Block): Block | undefined {
 
 /** A runtime with the components that the pages speak of, an app that has refused some events, and a shell. */
 async function startWorld(
-  kafka: { readonly brokers: string; createTopic(name: string): Promise<void> },
+  kafka: { readonly brokers: string; createTopic(name: string, partitions: number): Promise<void> },
   redis: { readonly host: string; readonly port: number },
 ) {
-  const topic = uniqueName("orders");
   const { brokers } = kafka;
-  await kafka.createTopic(topic);
+  const topic = uniqueName("orders");
+  await kafka.createTopic(topic, 1);
   let isMended = false;
   let hasRefused = false;
   const app = await startHttpApp(async (path, body) => {
