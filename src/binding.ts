@@ -76,6 +76,12 @@ export type Binding<
   readonly returnsSingly?: boolean;
 
   /**
+   * Why connections may be cut again and again right after they were made, as far as that is known of the system: a
+   * sentence without its full stop, such as who else may take the consumer's identity.
+   */
+  cutCause?(metadata: Values<MetadataFields>): string;
+
+  /**
    * How a null of the source reaches an app whose protocol has none. Absent: the source knows no null, and nothing
    * takes its place.
    */
@@ -117,6 +123,7 @@ export type Opening<MetadataFields extends Fields> = {
   readonly signal: AbortSignal;
   /** Ports that components of one process share. */
   readonly http: HttpEndpoints;
+  readonly notice: Notice;
   /**
    * The component's share of the memory for what others send: asked before a part of an answer or a message is
    * gathered. The runtime counts events from {@link Reading.deliver} on itself.
@@ -128,6 +135,12 @@ export type Opening<MetadataFields extends Fields> = {
    */
   readonly lost: (reason: unknown) => void;
 };
+
+/**
+ * Tells what is worth knowing about a component that works all the same: as a warning, once, and in its state's
+ * reason while this connection lasts.
+ */
+export type Notice = (text: string) => void;
 
 export type Operation<MetadataFields extends Fields, Connection, RequestFields extends Fields> = {
   /** One sentence. */
@@ -203,6 +216,9 @@ export type Reading<MetadataFields extends Fields> = {
   readonly logger: Logger;
   /** The most events of this component that the app handles at one time. */
   readonly maxInFlight: number;
+  /** How often the runtime tries an event, by its policy now; may be infinite. */
+  readonly attempts: number;
+  readonly notice: Notice;
   /** As {@link Opening.memory}. */
   readonly memory: MemoryShare;
   /**
@@ -257,6 +273,10 @@ export type InboundEvent = {
   readonly key?: Uint8Array | string | undefined;
   /** The source's own identity of the event. */
   readonly id?: string | undefined;
+  /** The id is made up for this delivery: the same event has another one when it comes again. */
+  readonly idIsMadeUp?: boolean | undefined;
+  /** A digest of what the sender has signed, once that was verified. Absent: nothing is signed. */
+  readonly signedDigest?: (() => string) | undefined;
   /**
    * How many times the source has delivered it, this time included, where it counts. To be shown only: an event
    * that was returned unattempted was delivered too, and the runtime counts attempts.
@@ -288,7 +308,12 @@ export type Lease = {
 export type Header = { readonly name: string; readonly value: Uint8Array };
 
 export type Settlement =
-  | { readonly outcome: "handled"; readonly reply?: Answer & { contentType?: string | undefined } }
+  | {
+      readonly outcome: "handled";
+      readonly reply?: Answer & { contentType?: string | undefined };
+      /** The app has not handled it: it is safe in the dead letters, or at the output of that name. */
+      readonly movedTo?: "dead letters" | { readonly output: string };
+    }
   | { readonly outcome: "returned"; readonly reason: string; readonly after?: number };
 
 /** HTTP ports for bindings that serve; several components may share one port by path. */
@@ -337,6 +362,7 @@ type CountField =
       | "attempt"
       | "components"
       | "deadLetters"
+      | "deliveryLimit"
       | "events"
       | "messages"
       | "refusals"

@@ -16,6 +16,11 @@ export class IncomingMessage {
   /** Now so many bytes of a message that is not whole are held. A text: why the connection cannot go on. */
   holds(bytes: number): string | undefined {
     this.#reservation.add(bytes - this.#reservation.bytes);
+    return this.announced(bytes);
+  }
+
+  /** A message of so many bytes is to come, of which none counts yet. A text: why the connection cannot go on. */
+  announced(bytes: number): string | undefined {
     return bytes > this.#limit
       ? `it sent a message of more than ${this.#limit} bytes, half of the memory budget (--memory-budget)`
       : undefined;

@@ -15,5 +15,8 @@ for (const name of ["WebSocket", "CloseEvent", "MessageEvent"]) delete http[name
 const { main } = await import("./cli/main.ts");
 const { exitNow } = await import("./cli/exit-now.ts");
 const code = (process.exitCode = await main(process.argv.slice(2)));
-// A driver may have left a handle open, a file system may not answer: what keeps it alive so long keeps it for ever.
-setTimeout(() => exitNow(code), 1000).unref();
+// A driver may have left a handle open, a file system may not answer: what keeps it alive so long keeps it for ever,
+// unless it is its output that is still being read.
+setInterval(() => {
+  if (process.stdout.writableLength === 0) exitNow(code);
+}, 1000).unref();

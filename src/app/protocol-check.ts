@@ -79,7 +79,7 @@ export class ProtocolCheck {
       this.#pause = pauses.first;
       this.#notBefore = performance.now() + leastTime;
     } else {
-      this.#reason = `it speaks ${names[other]}, and --app-protocol is ${protocol}; say --app-protocol ${other}`;
+      this.#reason = `the app speaks ${names[other]}, and --app-protocol is ${protocol}; say --app-protocol ${other}`;
       this.#timer = setTimeout(() => void this.#look(), this.#pause).unref();
       this.#pause = Math.min(this.#pause * 2, pauses.longest);
     }

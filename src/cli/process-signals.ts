@@ -9,6 +9,9 @@ const stray = 70;
 /** npm passes on the signal that the terminal has sent already: within this many milliseconds it is the same one. */
 const echo = 250;
 
+/** How long an app that is killed may take to be gone, in milliseconds. */
+const killing = 1000;
+
 /**
  * All that the system or a person may send so that a process ends, and that a process can take: by itself each but
  * SIGINT and SIGTERM would end it without the app having finished. SIGPROF is left to Node's profiler.
@@ -27,22 +30,24 @@ const idleSignals = ["SIGUSR1", "SIGUSR2"] as const;
 export async function serveUntilSignalled(start: () => Promise<Served>): Promise<number> {
   const running: { served?: Served } = {};
   let last = Number.NEGATIVE_INFINITY;
-  let ends = 0;
   const onEnd = (signal: NodeJS.Signals, why: string = signal): void => {
     const now = performance.now();
     if (now - last < echo) return;
     last = now;
-    ends++;
-    running.served?.end(why);
+    const { served } = running;
     // Before anything runs there is nothing to shut down.
-    if (running.served === undefined) exitNow(128 + constants.signals[signal]);
-    if (ends > 1) exitNow(1);
+    if (served === undefined) return exitNow(128 + constants.signals[signal]);
+    const again = served.shuttingDown();
+    served.end(why);
+    if (!again) return;
+    void served.ended.then(exitNow);
+    setTimeout(() => exitNow(1), killing);
   };
   for (const signal of endSignals)
     if (signal in constants.signals) process.on(signal, () => onEnd(signal));
   for (const signal of idleSignals) {
     process.on(signal, () =>
-      running.served?.logger.warn({ signal }, "this signal has no meaning here"),
+      running.served?.logger.warn({ signal }, "this signal has no meaning here, and is ignored"),
     );
   }
   const ofTerminal = hasTerminal();

@@ -1,4 +1,6 @@
 import type { Logger } from "../binding.ts";
 
 /** A logger that can be narrowed to one component. */
-export type RuntimeLogger = Logger & { child(fields: object): RuntimeLogger };
+export type RuntimeLogger = Logger & {
+  child(fields: Readonly<Record<string, string>>): RuntimeLogger;
+};

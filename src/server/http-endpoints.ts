@@ -123,7 +123,7 @@ class Port {
             handler(request, response);
           } catch (error) {
             if (response.headersSent) response.destroy();
-            else answer(response, 500, "the request could not be taken\n");
+            else unavailable(response, "the request could not be taken\n");
             queueMicrotask(() => {
               throw error;
             });
@@ -171,11 +171,14 @@ function route(
   response.on("error", () => undefined);
   const place = places.get(pathOf(request.url ?? ""));
   if (place === undefined) return answer(response, 404, "nothing is served here\n");
-  if (place.handler === undefined) {
-    response.setHeader("retry-after", retryAfter);
-    return answer(response, 503, "not ready yet\n");
-  }
+  if (place.handler === undefined) return unavailable(response, "not ready yet\n");
   place.handler(request, response);
+}
+
+/** Whoever comes again later loses nothing. */
+function unavailable(response: ServerResponse, text: string): void {
+  response.setHeader("retry-after", retryAfter);
+  answer(response, 503, text);
 }
 
 function answer(response: ServerResponse, status: number, text: string): void {

@@ -5,7 +5,7 @@ type Reading = {
   readonly name: string;
   readonly type: "counter" | "gauge";
   readonly help: string;
-  /** `undefined`: there is nothing to tell of this component. */
+  /** `undefined`: the component cannot tell. */
   readonly value: (status: ComponentStatus) => number | undefined;
 };
 
@@ -23,19 +23,17 @@ const readings: readonly Reading[] = [
     value: ({ waiting }) => waiting,
   },
   {
-    name: "cufflink_events_handled",
-    type: "gauge",
-    help: "Events that the app has handled since the start.",
+    name: "cufflink_events_handled_total",
+    type: "counter",
+    help: "Events that the app has handled.",
     value: ({ handled }) => handled,
   },
   {
     name: "cufflink_events_oldest_age_seconds",
     type: "gauge",
     help: "How long the oldest unsettled event is here; 0 without one.",
-    value: ({ oldestSince, directions }) =>
-      directions.input
-        ? Math.max(0, Date.now() - (oldestSince?.getTime() ?? Infinity)) / 1000
-        : undefined,
+    value: ({ oldestSince }) =>
+      Math.max(0, Date.now() - (oldestSince?.getTime() ?? Infinity)) / 1000,
   },
   {
     name: "cufflink_events_backlog",
@@ -47,7 +45,7 @@ const readings: readonly Reading[] = [
     name: "cufflink_window_full",
     type: "gauge",
     help: "1 while no more events are read because the window is full behind an unsettled one.",
-    value: ({ windowFull, directions }) => (directions.input ? Number(windowFull) : undefined),
+    value: ({ windowFull }) => Number(windowFull),
   },
   {
     name: "cufflink_component_rebuilds_total",
@@ -59,7 +57,7 @@ const readings: readonly Reading[] = [
 
 const breakerStates = ["closed", "half-open", "open"] as const;
 
-/** Writes what components are and do at this moment. */
+/** Writes what components are and do at this moment. What was zero at each page so far is left out. */
 export function writeComponents(
   page: Exposition,
   appId: string,
@@ -70,15 +68,15 @@ export function writeComponents(
     page.metric(name, type, help);
     for (const status of components) {
       const number = value(status);
-      if (number !== undefined) page.sample(name, labelsOf(status), number);
+      if (number !== undefined) page.sampleIfEver(name, labelsOf(status), number);
     }
   }
   const name = "cufflink_component_state";
-  page.metric(name, "gauge", "1 for the state that a component is in, 0 for the others.");
+  page.metric(name, "gauge", "1 for the state that a component is in, 0 for those that it was in.");
   for (const status of components) {
     for (const state of componentStates) {
       const labels = { ...labelsOf(status), type: status.type, state };
-      page.sample(name, labels, state === status.state ? 1 : 0);
+      page.sampleIfEver(name, labels, state === status.state ? 1 : 0);
     }
   }
   writeBreakers(page, components, labelsOf);
@@ -90,12 +88,16 @@ function writeBreakers(
   labelsOf: (status: ComponentStatus) => Labels,
 ): void {
   const name = "cufflink_breaker_state";
-  page.metric(name, "gauge", "1 for the state that a circuit breaker is in, 0 for the others.");
+  page.metric(
+    name,
+    "gauge",
+    "1 for the state that a circuit breaker is in, 0 for those that it was in.",
+  );
   for (const status of components) {
     for (const { direction, name: breaker, state: current } of status.breakers) {
       for (const state of breakerStates) {
         const labels = { ...labelsOf(status), direction, breaker, state };
-        page.sample(name, labels, state === current ? 1 : 0);
+        page.sampleIfEver(name, labels, state === current ? 1 : 0);
       }
     }
   }

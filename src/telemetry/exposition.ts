@@ -44,15 +44,36 @@ export class Histogram {
 /** Writes a page of metrics in Prometheus' text format. */
 export class Exposition {
   #text = "";
+  /** What is written before the metric's first sample. */
+  #head = "";
+  readonly #seen: Set<string>;
 
-  /** Begins a metric; its samples follow. */
+  /** `seen`: the gauges that were not zero at an earlier page; this one adds its own. */
+  constructor(seen = new Set<string>()) {
+    this.#seen = seen;
+  }
+
+  /** Begins a metric; its samples follow. One without samples is left out. */
   metric(name: string, type: "counter" | "gauge" | "histogram", help: string): void {
-    this.#text += `# HELP ${name} ${help}\n# TYPE ${name} ${type}\n`;
+    this.#head = `# HELP ${name} ${help}\n# TYPE ${name} ${type}\n`;
   }
 
   sample(name: string, labels: Labels, value: number): void {
-    const pairs = Object.entries(labels).map(([label, text]) => `${label}="${escapeLabel(text)}"`);
-    this.#text += `${name}{${pairs.join(",")}} ${value}\n`;
+    this.#text += `${this.#head}${seriesOf(name, labels)} ${value}\n`;
+    this.#head = "";
+  }
+
+  /** A sample that is left out while it has always been zero. Once it was not, it is written. */
+  sampleIfEver(name: string, labels: Labels, value: number): void {
+    const series = seriesOf(name, labels);
+    if (value === 0 && !this.#seen.has(series)) return;
+    this.#seen.add(series);
+    this.sample(name, labels, value);
+  }
+
+  /** Whether {@link sampleIfEver} has written the series, now or earlier. */
+  has(name: string, labels: Labels): boolean {
+    return this.#seen.has(seriesOf(name, labels));
   }
 
   histogram(name: string, labels: Labels, histogram: Histogram): void {
@@ -65,6 +86,11 @@ export class Exposition {
   toString(): string {
     return this.#text;
   }
+}
+
+function seriesOf(name: string, labels: Labels): string {
+  const pairs = Object.entries(labels).map(([label, text]) => `${label}="${escapeLabel(text)}"`);
+  return `${name}{${pairs.join(",")}}`;
 }
 
 function escapeLabel(text: string): string {

@@ -9,12 +9,15 @@ export function writeMemory(
 ): void {
   const held = "cufflink_memory_held_bytes";
   page.metric(held, "gauge", "Bytes of requests, messages and answers that are held.");
-  for (const { name, used } of shares) page.sample(held, { app_id: appId, share: name }, used);
+  for (const { name, used } of shares)
+    page.sampleIfEver(held, { app_id: appId, share: name }, used);
   const limits = "cufflink_memory_limit_bytes";
   page.metric(limits, "gauge", "The most that may be held.");
-  for (const { name, limit } of shares) page.sample(limits, { app_id: appId, share: name }, limit);
+  for (const { name, limit } of shares)
+    if (page.has(held, { app_id: appId, share: name }))
+      page.sample(limits, { app_id: appId, share: name }, limit);
   const refusals = "cufflink_memory_refusals_total";
   page.metric(refusals, "counter", "Times that there was no room.");
   for (const share of shares)
-    page.sample(refusals, { app_id: appId, share: share.name }, share.refusals);
+    page.sampleIfEver(refusals, { app_id: appId, share: share.name }, share.refusals);
 }

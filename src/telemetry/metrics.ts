@@ -9,6 +9,7 @@ import type { Store } from "../store/store.ts";
 import { writeComponents } from "./component-metrics.ts";
 import type { MemoryBudget } from "../memory-budget.ts";
 import { writeMemory } from "./memory-metrics.ts";
+import { writeProcess } from "./process-metrics.ts";
 import { writeDeadLetters } from "./dead-letter-metrics.ts";
 import { Exposition, expositionType, Histogram, type Labels } from "./exposition.ts";
 
@@ -49,6 +50,7 @@ export class Metrics implements Observer {
   readonly #missed = new Map<string, Map<MissedBecause, number>>();
   readonly #leases = new Map<string, { renewed: number; failed: number }>();
   readonly #reloads = new Map<ReloadResult["outcome"], number>();
+  readonly #seen = new Set<string>();
   #revision = 0;
 
   /** `sources`: absent where nothing is stored. */
@@ -123,7 +125,8 @@ export class Metrics implements Observer {
   async text(): Promise<string> {
     const sources = this.#sources?.();
     const totals = sources && (await withTimeout(sources.deadLetters.totals()));
-    const page = new Exposition();
+    const page = new Exposition(this.#seen);
+    writeProcess(page, this.#appId);
     this.#writeOutputs(page);
     this.#writeInputs(page);
     writeComponents(page, this.#appId, this.#components());
@@ -174,11 +177,11 @@ export class Metrics implements Observer {
       "Events that the app was asked to handle",
       series,
     );
-    const name = "cufflink_event_attempts";
+    const name = "cufflink_event_attempts_total";
     page.metric(name, "counter", "Attempts to have events handled, by outcome.");
     for (const [component, { counts }] of this.#inputs) {
       for (const [outcome, count] of Object.entries(counts)) {
-        page.sample(name, { app_id: this.#appId, component, outcome }, count);
+        page.sampleIfEver(name, { app_id: this.#appId, component, outcome }, count);
       }
     }
     const ended = "cufflink_events_ended_total";
@@ -196,8 +199,8 @@ export class Metrics implements Observer {
     const leases = "cufflink_lease_renewals_total";
     page.metric(leases, "counter", "Leases of held events that were renewed, or could not be.");
     for (const [component, { renewed, failed }] of this.#leases) {
-      page.sample(leases, { app_id: this.#appId, component, outcome: "renewed" }, renewed);
-      page.sample(leases, { app_id: this.#appId, component, outcome: "failed" }, failed);
+      page.sampleIfEver(leases, { app_id: this.#appId, component, outcome: "renewed" }, renewed);
+      page.sampleIfEver(leases, { app_id: this.#appId, component, outcome: "failed" }, failed);
     }
   }
 

@@ -1,9 +1,10 @@
-import { expect, test } from "vitest";
+import { expect, onTestFinished, test } from "vitest";
 import { EventStreams } from "../../src/app/event-streams.ts";
 import { CombinedApp } from "../../src/app/combined-app.ts";
 import type { LaneReference } from "../../src/runtime/app.ts";
 import { FakeApp } from "../runtime/fake-app.ts";
-import { settled } from "../runtime/source-event.ts";
+import { keepingLogger, settled } from "../runtime/source-event.ts";
+import { until } from "../until.ts";
 import { delivery, never, spiedLogger } from "./delivery.ts";
 import { appMessage, StreamPeer } from "./stream-peer.ts";
 
@@ -64,12 +65,31 @@ function joined(port?: FakeApp) {
   return { streams, app: new CombinedApp(streams, port, spiedLogger()) };
 }
 
+test("an app without a port is waited for in the log once an input waits, and is there by its stream", async () => {
+  const logger = keepingLogger();
+  const streams = new EventStreams(spiedLogger());
+  const app = new CombinedApp(streams, undefined, logger);
+  onTestFinished(() => app.close());
+  const lines = () => logger.lines.map(({ level, message }) => [level, message]);
+  const inputs = ["orders", "payments"].map((name) => app.of(name));
+  for (const input of inputs) input.onAvailability(() => undefined);
+  await until(() => logger.lines.length > 0, { what: "a line" });
+  expect(lines()).toEqual([["info", "waiting for the app"]]);
+  expect(logger.lines[0]?.fields).toMatchObject({ reason: inputs[0]?.unavailableReason });
+  subscribe(streams, { bindings: ["orders"] });
+  await settled();
+  expect(lines().slice(1)).toEqual([["info", "the app is there"]]);
+  // It has subscribed to another one only.
+  expect(inputs[1]?.takesOthersOnly).toBe(true);
+  expect(inputs[1]?.whyUnwanted?.({ name: "payments", route: "payments" })).toBe("it has orders");
+});
+
 test("without an app it says what to do; with a stream it is there, and news of it comes", async () => {
   const { streams, app } = joined();
   const input = app.of("orders");
   expect([input.available, input.unavailableReason]).toEqual([
     false,
-    "there is no app: say --app-port, or let the app subscribe by cufflink.v1.Bindings/SubscribeBindings",
+    "there is no app: say --app-port for one that listens, or start one that dials in, such as by createApp",
   ]);
   let news = 0;
   const end = input.onAvailability(() => news++);

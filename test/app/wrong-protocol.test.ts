@@ -107,6 +107,27 @@ test("an event for an app of gRPC that is spoken to by h2c is never taken for ha
   expect(outcome).toMatchObject({ kind: "refused", reason: "the app answers as gRPC does" });
 });
 
+test("a server of HTTPS that answers 400 to a request without TLS, as Go's does, is told from an app that says no", async () => {
+  const server = https.createServer(certificates.server, (_, response) => void response.end());
+  const front = createServer((socket) => {
+    socket.once("data", (first: Buffer) => {
+      if (first[0] !== 0x16) return void socket.end("HTTP/1.0 400 Bad Request\r\n\r\n");
+      socket.pause();
+      socket.unshift(first);
+      return void server.emit("connection", socket);
+    });
+    socket.on("error", () => undefined);
+  });
+  const app = await appOn(await listening(front), "http");
+  const ask = asking(app);
+  await until(
+    async () => (await ask()) && app.unavailableReason.endsWith("say --app-protocol https"),
+    {
+      what: "the remedy",
+    },
+  );
+});
+
 test("the app is there again once it speaks what it should", async () => {
   const first = http.createServer((_, response) => void response.end());
   const port = await listening(first);

@@ -7,6 +7,7 @@ import {
   fileSource,
   kafkaSource,
   mqttSource,
+  quorumSource,
   rabbitmqSource,
   webhookSource,
 } from "./contract-sources.ts";
@@ -29,13 +30,17 @@ describe("on this machine", () => {
 });
 
 describeWith("kafka", (server) => testSource("kafka", kafkaSource(server)));
-describeWith("rabbitmq", (server) => testSource("rabbitmq", rabbitmqSource(server)));
+describeWith("rabbitmq", (server) => {
+  testSource("rabbitmq", rabbitmqSource(server));
+  testSource("rabbitmq, a quorum queue", quorumSource(server));
+});
 describeWith("mosquitto", (server) => testSource("mqtt3", mqttSource(server)));
 
 describeWith("kafka", { own: true }, (server) => testRestart("kafka", kafkaSource(server), server));
-describeWith("rabbitmq", { own: true }, (server) =>
-  testRestart("rabbitmq", rabbitmqSource(server), server),
-);
+describeWith("rabbitmq", { own: true }, (server) => {
+  testRestart("rabbitmq", rabbitmqSource(server), server);
+  testRestart("rabbitmq, a quorum queue", quorumSource(server), server);
+});
 describeWith("mosquitto", { own: true }, (server) =>
   testRestart("mqtt3", mqttSource(server), server),
 );

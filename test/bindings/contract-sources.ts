@@ -94,7 +94,15 @@ export function kafkaSource(server: KafkaServer): Source {
   };
 }
 
-export function rabbitmqSource(server: { readonly url: string }): Source {
+/** A quorum queue with a delivery limit, as its owner has made it: the component's metadata do not say so. */
+export function quorumSource(server: { readonly url: string }): Source {
+  return rabbitmqSource(server, { "x-queue-type": "quorum", "x-delivery-limit": 20 });
+}
+
+export function rabbitmqSource(
+  server: { readonly url: string },
+  declared: Readonly<Record<string, unknown>> = {},
+): Source {
   return {
     binding: rabbitmq,
     largest: 2 ** 20,
@@ -107,7 +115,7 @@ export function rabbitmqSource(server: { readonly url: string }): Source {
         // An ended connection is noticed at the next event.
         connection.on("error", () => undefined);
         channel.on("error", () => undefined);
-        await channel.assertQueue(queue, { durable: true });
+        await channel.assertQueue(queue, { durable: true, arguments: declared });
         return { connection, channel };
       };
       let opened = await open();

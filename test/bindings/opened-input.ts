@@ -44,6 +44,7 @@ export async function openInput(
     http: http ?? { listen: () => Promise.reject(new Error("it serves nothing")) },
     memory: new MemoryBudget().share("test"),
     lost: lost.resolve,
+    notice() {},
   });
   const events: InboundEvent[] = [];
   const asking: ((event: InboundEvent) => void)[] = [];
@@ -53,6 +54,8 @@ export async function openInput(
     metadata: values,
     logger,
     maxInFlight: 64,
+    attempts: 10,
+    notice() {},
     memory: new MemoryBudget().share("test"),
     signal: new AbortController().signal,
     async deliver(batch: readonly InboundEvent[]) {

@@ -49,6 +49,7 @@ export async function openOutput(
     http: { listen: () => Promise.reject(new Error("an output serves nothing")) },
     memory,
     lost: lost.resolve,
+    notice() {},
   });
   return {
     logger,

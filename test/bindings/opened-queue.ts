@@ -40,6 +40,7 @@ export async function openQueue(
     error: write("error"),
   };
   const losses: unknown[] = [];
+  const notices: string[] = [];
   const connection: AsyncDisposable = await binding.open({
     component: { name, appId: "test" },
     metadata: values,
@@ -47,10 +48,11 @@ export async function openQueue(
     logger,
     signal,
     http: { listen: () => Promise.reject(new Error("a queue serves nothing")) },
+    notice: (text) => void notices.push(text),
     memory: new MemoryBudget().share("test"),
     lost: (reason) => void losses.push(reason),
   });
-  const opened = new OpenedQueue(binding, connection, values, logger, log, losses);
+  const opened = new OpenedQueue(binding, connection, values, logger, log, losses, notices);
   onTestFinished(() => opened.close());
   return opened;
 }
@@ -59,6 +61,8 @@ export class OpenedQueue {
   readonly log: readonly Line[];
   /** What the binding gave as the end of its connection; the runtime would open it again. */
   readonly losses: readonly unknown[];
+  /** What the binding said is worth knowing. */
+  readonly notices: string[];
   readonly #binding: AnyBinding;
   readonly #connection: AsyncDisposable;
   readonly #values: Record<string, unknown>;
@@ -73,6 +77,7 @@ export class OpenedQueue {
     logger: Logger,
     log: readonly Line[],
     losses: readonly unknown[],
+    notices: string[],
   ) {
     this.#binding = binding;
     this.#connection = connection;
@@ -80,6 +85,7 @@ export class OpenedQueue {
     this.#logger = logger;
     this.log = log;
     this.losses = losses;
+    this.notices = notices;
   }
 
   async create(
@@ -105,8 +111,9 @@ export class OpenedQueue {
     handle: Handle = () => handled,
     {
       maxInFlight = 64,
+      attempts = 10,
       room = async () => {},
-    }: { maxInFlight?: number; room?: () => Promise<void> } = {},
+    }: { maxInFlight?: number; attempts?: number; room?: () => Promise<void> } = {},
   ): Promise<Reading> {
     const reading = new Reading(handle, room);
     const reader = await this.#binding.read?.(this.#connection, {
@@ -114,6 +121,8 @@ export class OpenedQueue {
       metadata: this.#values,
       logger: this.#logger,
       maxInFlight,
+      attempts,
+      notice: (text) => void this.notices.push(text),
       memory: new MemoryBudget().share("test"),
       signal: new AbortController().signal,
       deliver: (events) => reading.take(events),

@@ -10,19 +10,25 @@ test.each<[string[], number, RegExp]>([
   [["--version"], 0, new RegExp(`^${version.replaceAll(".", "\\.")}\n$`)],
   [["--help"], 0, /serve.*\n.*run.*\n.*invoke/],
   [["run", "--help"], 0, /Example:\n {2}cufflink run/],
-  [["--nosuch"], 2, /unknown option '--nosuch'/],
+  [["--nosuch"], 2, /cufflink: unknown option '--nosuch'\nSee cufflink serve --help\.\n$/],
+  [["dead-letters", "edit"], 2, /missing.*'id'\nSee cufflink dead-letters edit --help\.\n$/],
   [["nosuch"], 2, /unknown command 'nosuch'/],
   [["invoke"], 2, /missing required argument 'component'/],
   [["run"], 2, /missing required argument 'command'/],
   [["serve", "--app-port", "http"], 2, /--app-port "http" is not a port/],
-  [["--mode", "kubernetes"], 2, /not built yet/],
+  [["--mode", "kubernetes"], 2, /not supported.*\nSee cufflink serve --help\.\n$/],
   [["invoke", "a", "get", "x", "--data-file", "y"], 2, /data is given twice/],
-  [["invoke", "a", "get", "-m", "key"], 2, /"key" is not name=value/],
+  [["invoke", "a", "get", "--timeout", "0"], 2, /--timeout "0" is not a duration above 0/],
+  [
+    ["invoke", "a", "get", "-m", "key"],
+    2,
+    /--metadata "key" is not name=value\nSee cufflink invoke --help\./,
+  ],
   [["invoke", "a", "get", "--address", "127.0.0.1:1"], 69, /no runtime answers at 127\.0\.0\.1:1/],
   [["types", "reds"], 1, /did you mean redis\?/],
   [["types", "aws.s3"], 1, /no binding type is called "aws\.s3"; see cufflink types\n$/],
   [["componets"], 2, /unknown command 'componets'\n\(Did you mean components\?\)/],
-  [["init"], 2, /unknown command 'init'\n$/],
+  [["init"], 2, /unknown command 'init'\nSee cufflink --help\.\n$/],
   [["--ap-port", "1"], 2, /unknown option '--ap-port'\n\(Did you mean --app-port\?\)/],
   [["check", "/no/such/folder"], 1, /\/no\/such\/folder error: cannot be read/],
 ])("%j ends with %i", async (args, code, output) => {
@@ -103,7 +109,7 @@ describe("types", () => {
     const { code, stdout } = await cufflink(["types"]);
     expect(code).toBe(0);
     expect(stdout).toMatch(/^TYPE +DIRECTION +STATUS/);
-    expect(stdout).toMatch(/^bindings\.redis +output +stable +create,get,delete,increment +\S/m);
+    expect(stdout).toMatch(/^bindings\.redis +output +stable +create,delete,get,increment +\S/m);
   });
 
   test("describes one", async () => {

@@ -96,7 +96,7 @@ test("an HTTP app under grpc gets its remedy in the log, the state and the list 
   const address = server.address();
   if (address === null || typeof address === "string") throw new Error("no port");
   await using daemon = await daemonFor(address.port, "grpc");
-  const remedy = "it speaks HTTP/1.1, and --app-protocol is grpc; say --app-protocol http";
+  const remedy = "the app speaks HTTP/1.1, and --app-protocol is grpc; say --app-protocol http";
   await untilLogged(daemon, new RegExp(`ERROR the app speaks another protocol .*${remedy}`));
   expect(await components(daemon)).toContain(remedy);
   const metadata = await fetch(`http://127.0.0.1:${daemon.httpPort}/v1.0/metadata`);

@@ -111,7 +111,7 @@ test("files written in place, first the one and then the other", async () => {
   execFileSync("cp", [second.cert, first.cert]);
   execFileSync("cp", [second.key, first.key]);
   await command.printed(/a new certificate is in use/);
-  expect(await nameAt(http)).toBe("second");
+  await until(async () => (await nameAt(http)) === "second", { what: "the second certificate" });
   command.signal("SIGTERM");
   expect(await command.exited).toBe(0);
 });

@@ -28,34 +28,47 @@ async function startLoopingApp(input: string, output: string): Promise<number> {
   return port;
 }
 
-/** Starts a loop by one invocation, and waits until it is named. */
-async function loop(input: string, output: string, components: ComponentYaml[]): Promise<void> {
+/** Starts a loop by an invocation, and resolves to what is said of it, in the state and the log, once it is named. */
+async function startLoop(
+  input: string,
+  output: string,
+  components: ComponentYaml[],
+): Promise<{ state: string; logged: string[] }> {
   const port = await startLoopingApp(input, output);
   const flags = ["--app-port", String(port), "--app-protocol", "grpc"];
   await using daemon = await startDaemon({ components, flags });
   const base = `http://127.0.0.1:${daemon.httpPort}/v1.0`;
-  const reason = async (): Promise<string> => {
-    const { components } = (await (await fetch(`${base}/metadata`)).json()) as {
+  const stateOf = async (): Promise<string> => {
+    const metadata = (await (await fetch(`${base}/metadata`)).json()) as {
       components: { name: string; state: string; reason?: string }[];
     };
-    const found = components.find(({ name }) => name === input);
+    const found = metadata.components.find(({ name }) => name === input);
     return `${found?.state}: ${found?.reason ?? ""}`;
   };
-  await until(async () => (await reason()).startsWith("running"), { what: () => daemon.output() });
-  // A group may still be about to read.
+  await until(async () => (await stateOf()).startsWith("running"), { what: () => daemon.output() });
+  let state = "";
+  // A consumer may still be about to read.
   await until(
     async () => {
       const body = '{"operation":"create","data":"first"}';
       await fetch(`${base}/bindings/${output}`, { method: "POST", body });
-      return (await reason()).includes("a loop of");
+      state = await stateOf();
+      return state.includes("a loop of");
     },
     { what: () => daemon.output(), within: 30_000, every: 1_000 },
   );
+  return { state, logged: daemon.output().match(/WARN .*a loop: .*/g) ?? [] };
+}
+
+/** What is said of the loop: in the log once. */
+function named(input: string, output: string) {
   const what = `replies to events of ${input} go to ${output} and come back as events of ${input}`;
-  expect(await reason()).toMatch(new RegExp(`^running: a loop of [\\d.]+ events/s: ${what}$`));
-  const named = daemon.output().match(/WARN .*a loop: .*/g) ?? [];
-  expect(named).toHaveLength(1);
-  expect(named[0]).toMatch(/rate="[\d.]+ events\/s"/);
+  return {
+    state: expect.stringMatching(
+      new RegExp(`^running: a loop of [\\d.]+ events/s: ${what}$`),
+    ) as string,
+    logged: [expect.stringMatching(/rate="[\d.]+ events\/s"/)],
+  };
 }
 
 describeWith("kafka", (kafka) => {
@@ -66,24 +79,18 @@ describeWith("kafka", (kafka) => {
       const topic = uniqueName("loop");
       await kafka.createTopic(topic, 1);
       const connection = { brokers: kafka.brokers, authType: "none" };
-      await loop("orders", "again", [
-        {
-          name: "orders",
-          type: "bindings.kafka",
-          metadata: {
-            ...connection,
-            topics: topic,
-            consumerGroup: topic,
-            initialOffset: "oldest",
-            direction: "input",
-          },
-        },
-        {
-          name: "again",
-          type: "bindings.kafka",
-          metadata: { ...connection, publishTopic: topic, direction: "output" },
-        },
+      const reads = {
+        topics: topic,
+        consumerGroup: topic,
+        initialOffset: "oldest",
+        direction: "input",
+      };
+      const writes = { publishTopic: topic, direction: "output" };
+      const loop = await startLoop("orders", "again", [
+        { name: "orders", type: "bindings.kafka", metadata: { ...connection, ...reads } },
+        { name: "again", type: "bindings.kafka", metadata: { ...connection, ...writes } },
       ]);
+      expect(loop).toEqual(named("orders", "again"));
     },
   );
 });
@@ -94,14 +101,16 @@ describeWith("mosquitto", (broker) => {
     { timeout: 60_000 },
     async () => {
       const topic = uniqueName("loop");
-      const url = `mqtt://${broker.host}:${broker.port}`;
-      await loop("lamp", "lamp", [
-        {
-          name: "lamp",
-          type: "bindings.mqtt3",
-          metadata: { url, topic, consumerID: topic, qos: "1" },
-        },
+      const metadata = {
+        url: `mqtt://${broker.host}:${broker.port}`,
+        topic,
+        consumerID: topic,
+        qos: "1",
+      };
+      const loop = await startLoop("lamp", "lamp", [
+        { name: "lamp", type: "bindings.mqtt3", metadata },
       ]);
+      expect(loop).toEqual(named("lamp", "lamp"));
     },
   );
 });

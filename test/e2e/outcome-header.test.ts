@@ -86,7 +86,7 @@ async function untilState(daemon: Daemon, name: string, state: string): Promise<
 async function expectOneDeadLetter(daemon: Daemon, url: string): Promise<void> {
   await untilState(daemon, "hook", "running");
   const answer = await fetch(url, { method: "POST", body: "order 1" });
-  expect(answer.status, daemon.output()).toBe(204);
+  expect(answer.status, daemon.output()).toBe(202);
   expect(await deadLetters(daemon)).toMatchObject([
     { component: "hook", cause: "DEAD_LETTER_CAUSE_REFUSED", reason, failedAttempts: 1 },
   ]);

@@ -10,7 +10,7 @@ import { cron } from "./sources/cron.ts";
 import { file } from "./sources/file.ts";
 import { kafka } from "./sources/kafka.ts";
 import { mqtt3 } from "./sources/mqtt3.ts";
-import { rabbitmq, rabbitmqOrdered } from "./sources/rabbitmq.ts";
+import { rabbitmq, rabbitmqOrdered, rabbitmqQuorum } from "./sources/rabbitmq.ts";
 import { redis } from "./sources/redis.ts";
 import { webhook } from "./sources/webhook.ts";
 
@@ -47,6 +47,7 @@ describe.concurrent("cells", () => {
     cellsOf(
       [rabbitmq, faults.killedAt("dead letter stored", 2), "receiving"],
       [rabbitmqOrdered, faults.reset, "in the handler"],
+      [rabbitmqQuorum, faults.reset, "settling"],
     );
   });
 

@@ -7,12 +7,12 @@ import { cron } from "./sources/cron.ts";
 import { file } from "./sources/file.ts";
 import { kafka } from "./sources/kafka.ts";
 import { mqtt3 } from "./sources/mqtt3.ts";
-import { rabbitmq, rabbitmqOrdered } from "./sources/rabbitmq.ts";
+import { rabbitmq, rabbitmqOrdered, rabbitmqQuorum } from "./sources/rabbitmq.ts";
 import { redis } from "./sources/redis.ts";
 import { webhook } from "./sources/webhook.ts";
 
 const sources: readonly Source[] = [
-  ...[kafka, rabbitmq, rabbitmqOrdered, mqtt3, webhook, file, cron, redis],
+  ...[kafka, rabbitmq, rabbitmqOrdered, rabbitmqQuorum, mqtt3, webhook, file, cron, redis],
 ];
 
 const pairs: readonly (readonly [faults.Fault, readonly Phase[]])[] = [

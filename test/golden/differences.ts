@@ -49,7 +49,8 @@ export const differences: readonly Difference[] = [
     documented: "Unknown gRPC methods: UNKNOWN, of service invocation",
     ours: () => ({
       code: 12,
-      message: "unknown method /dapr.proto.runtime.v1.Dapr/NoSuch",
+      message:
+        "unknown method /dapr.proto.runtime.v1.Dapr/NoSuch: it is not part of Cufflink, which has Dapr's bindings alone",
     }),
   },
   {

@@ -5,6 +5,7 @@ import { BindingError } from "../../src/errors.ts";
 import type { ComponentStatus } from "../../src/runtime/status.ts";
 import type { DeadLetterTotal } from "../../src/store/store.ts";
 import { MemoryBudget } from "../../src/memory-budget.ts";
+import { daprVersion, version } from "../../src/version.ts";
 import { Metrics } from "../../src/telemetry/metrics.ts";
 
 const component: ComponentStatus = {
@@ -81,7 +82,7 @@ test("attempts count as events of the input, but not those that were never sent"
   }
   for (const outcome of ["handled", "refused", "unsent"]) {
     expect(
-      samples.get(`cufflink_event_attempts app_id=shop component=tick outcome=${outcome}`),
+      samples.get(`cufflink_event_attempts_total app_id=shop component=tick outcome=${outcome}`),
     ).toBe(1);
   }
 });
@@ -93,13 +94,18 @@ test("components show their state, what is in flight and what waits, as they are
   const labels = "app_id=shop component=store";
   expect(samples.get(`cufflink_events_in_flight ${labels}`)).toBe(3);
   expect(samples.get(`cufflink_events_waiting ${labels}`)).toBe(2);
-  expect(samples.get(`cufflink_events_handled ${labels}`)).toBe(7);
+  expect(samples.get(`cufflink_events_handled_total ${labels}`)).toBe(7);
   expect(
     samples.get(`cufflink_component_state ${labels} state=waiting for app type=bindings.redis`),
   ).toBe(1);
-  expect(samples.get(`cufflink_component_state ${labels} state=running type=bindings.redis`)).toBe(
-    0,
-  );
+  const running = `cufflink_component_state ${labels} state=running type=bindings.redis`;
+  expect(samples.has(running)).toBe(false);
+  components = [{ ...component, state: "running", inFlight: 0 }];
+  expect((await scrape(metrics)).get(running)).toBe(1);
+  components = [{ ...component, inFlight: 0 }];
+  const later = await scrape(metrics);
+  expect(later.get(running)).toBe(0);
+  expect(later.get(`cufflink_events_in_flight ${labels}`)).toBe(0);
   components = [];
   expect(
     [...(await scrape(metrics)).keys()].filter((name) => name.includes("component=store")),
@@ -181,8 +187,8 @@ test("the page is what Prometheus reads: each metric once, typed, its series unl
   const series = new Set<string>();
   let current = "";
   for (const line of text.trimEnd().split("\n")) {
-    const help = /^# HELP ([a-z_]+) \S.*$/.exec(line);
-    const type = /^# TYPE ([a-z_]+) (counter|gauge|histogram)$/.exec(line);
+    const help = /^# HELP ([a-z0-9_]+) \S.*$/.exec(line);
+    const type = /^# TYPE ([a-z0-9_]+) (counter|gauge|histogram)$/.exec(line);
     if (help !== null) {
       expect(types.has(help[1]!), line).toBe(false);
       current = help[1]!;
@@ -192,7 +198,7 @@ test("the page is what Prometheus reads: each metric once, typed, its series unl
     } else {
       const label = String.raw`[a-z_]+="(?:[^"\\\n]|\\["\\n])*"`;
       const sample = new RegExp(
-        `^([a-z_]+)(\\{${label}(?:,${label})*\\}) (\\d+(?:\\.\\d+)?)$`,
+        `^([a-z0-9_]+)(\\{${label}(?:,${label})*\\}) (\\d+(?:\\.\\d+)?)$`,
       ).exec(line);
       expect(sample, line).not.toBeNull();
       const [, name = "", labels = ""] = sample!;
@@ -207,12 +213,61 @@ test("the page is what Prometheus reads: each metric once, typed, its series unl
   expect(silent.filter((name) => types.get(name) !== "histogram")).toEqual([]);
 });
 
+test("counters end in _total and nothing else does, and units are seconds and bytes; Dapr's names stay", async () => {
+  const text = await fullMetrics(oneTotal).text();
+  const ours = [...text.matchAll(/^# TYPE (\S+) (\S+)$/gm)].filter(
+    ([, name]) => !name?.startsWith("dapr_"),
+  );
+  expect(ours.length).toBeGreaterThan(20);
+  for (const [, name = "", type] of ours) {
+    expect(name.endsWith("_total"), name).toBe(type === "counter");
+    expect(name).not.toMatch(/milliseconds|minutes|kilobytes|_ms(_|$)/);
+  }
+});
+
+test("the process tells its version, its processor time, its memory and the event loop's delay", async () => {
+  const metrics = new Metrics("shop", () => []);
+  await metrics.text();
+  const before = await scrape(metrics);
+  for (const name of ["process_resident_memory_bytes", "process_open_fds"]) {
+    expect(before.get(`${name} app_id=shop`), name).toBeGreaterThan(0);
+  }
+  const started = before.get("process_start_time_seconds app_id=shop") ?? 0;
+  expect(Math.abs(started - (Date.now() / 1000 - process.uptime()))).toBeLessThan(5);
+  const info = `cufflink_build_info app_id=shop dapr_version=${daprVersion} node_version=${process.version} version=${version}`;
+  expect(before.get(info)).toBe(1);
+  const blocked = performance.now() + 300;
+  await new Promise((resolve) => setTimeout(resolve, 50));
+  while (performance.now() < blocked);
+  await new Promise((resolve) => setTimeout(resolve, 50));
+  const after = await scrape(metrics);
+  expect(after.get("nodejs_eventloop_lag_max_seconds app_id=shop")).toBeGreaterThan(0.1);
+  const cpu = "process_cpu_seconds_total app_id=shop";
+  expect(after.get(cpu)).toBeGreaterThan(before.get(cpu) ?? 0);
+});
+
+test("an idle component costs one line", async () => {
+  const idle = (name: string): ComponentStatus => ({
+    ...{ ...component, name, state: "running", inFlight: 0, waiting: 0, handled: 0, backlog: 0 },
+  });
+  const lines = async (count: number): Promise<number> => {
+    const components = Array.from({ length: count }, (_, index) => idle(`store-${index}`));
+    const metrics = new Metrics("shop", () => components);
+    await metrics.text();
+    return (await metrics.text()).split("\n").length;
+  };
+  expect((await lines(30)) - (await lines(1))).toBe(29);
+});
+
 test("each metric is in docs/metrics.md, and no other", async () => {
   const page = readFileSync(join(import.meta.dirname, "../../docs/metrics.md"), "utf8");
-  const documented = [...page.matchAll(/^\| `((?:dapr|cufflink)_[a-z_]+)`/gm)].map(
-    ([, name]) => name,
-  );
-  const text = await fullMetrics(oneTotal).text();
+  const documented = [
+    ...page.matchAll(/^\| `((?:dapr|cufflink|process|nodejs)_[a-z0-9_]+)`/gm),
+  ].map(([, name]) => name);
+  const metrics = fullMetrics(oneTotal);
+  // The event loop's delay is told from the second page on.
+  await metrics.text();
+  const text = await metrics.text();
   const written = [...text.matchAll(/^# TYPE (\S+) /gm)].map(([, name]) => name);
   expect(new Set(documented)).toEqual(new Set(written));
   expect(documented).toHaveLength(written.length);

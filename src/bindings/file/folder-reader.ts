@@ -117,7 +117,11 @@ export class FolderReader implements Reader {
       else {
         const names = [...this.#names];
         this.#names.clear();
-        for (const path of names) if (!(await this.#lookAtFile(path))) this.#files.forget(path);
+        for (const path of names) {
+          const seen = await this.#sight(path);
+          if (seen === undefined) this.#files.forget(path);
+          else this.#files.see(seen, performance.now());
+        }
       }
     } catch (error) {
       if (!this.#stopped) this.#reading.lost(error);
@@ -134,7 +138,7 @@ export class FolderReader implements Reader {
     this.#names.clear();
     const folders = new Set<string>();
     const listed = new Set<string>();
-    const present = new Set<string>();
+    const present = new Map<string, Sighting>();
     await this.#folder.walk(
       (path) => {
         folders.add(path);
@@ -142,29 +146,29 @@ export class FolderReader implements Reader {
       },
       async (path) => {
         listed.add(path);
-        if (!this.#stopped && (await this.#lookAtFile(path))) present.add(path);
+        const seen = this.#stopped ? undefined : await this.#sight(path);
+        if (seen !== undefined) present.set(path, seen);
       },
       (path, error) =>
         this.#warnOnce(path, { reason: messageOf(error) }, "a folder in the folder cannot be read"),
     );
     if (this.#stopped) return;
     this.#hints.keepOnly(folders);
-    this.#files.keepOnly(present);
+    // All at one time, so that those found together are due together, and the oldest comes first.
+    const now = performance.now();
+    for (const seen of present.values()) this.#files.see(seen, now);
+    this.#files.keepOnly(new Set(present.keys()));
     for (const path of this.#warned) {
       if (!listed.has(path) && !folders.has(path)) this.#warned.delete(path);
     }
   }
 
-  async #lookAtFile(path: string): Promise<boolean> {
+  /** The file as it is now; `undefined`: there is none that counts. */
+  async #sight(path: string): Promise<Sighting | undefined> {
     const seen = await this.#folder.look(path);
-    if (seen === undefined) {
-      if (path.includes("\u{FFFD}")) {
-        this.#warnOnce(path, {}, "a file is left alone, its name is not UTF-8");
-      }
-      return false;
-    }
-    this.#files.see(seen, performance.now());
-    return true;
+    if (seen === undefined && path.includes("\u{FFFD}"))
+      this.#warnOnce(path, {}, "a file is left alone, its name is not UTF-8");
+    return seen;
   }
 
   async #deliver(): Promise<void> {
@@ -238,7 +242,11 @@ export class FolderReader implements Reader {
       })
       .catch((error: unknown) => {
         const facts = { reason: messageOf(error) };
-        this.#warnOnce(seen.path, facts, "a handled file cannot be put away; it is tried again");
+        this.#warnOnce(
+          seen.path,
+          facts,
+          "a handled file cannot be moved or deleted; it is tried again",
+        );
         const timer = setTimeout(() => {
           this.#retries.delete(timer);
           this.#archive(seen);

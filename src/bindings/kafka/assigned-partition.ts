@@ -31,8 +31,13 @@ export class AssignedPartition implements TopicPartition {
   readonly partition: number;
   /** The next offset to fetch. */
   position: number;
-  /** The epoch of the leader whose record was fetched last; -1: not known. */
-  epoch = -1;
+  /**
+   * The offset up to which records were read that belong together, and the epoch of the leader that wrote the last of
+   * them; -1: not known. What a later leader wrote counts once its log is known to continue them.
+   */
+  #continuous: { readonly epoch: number; readonly position: number };
+  /** The epoch of the leader that wrote the last record that was fetched. */
+  #lastEpoch: number;
   /** The epoch of the leader whose log is known to be the one that was read; -1: none. */
   checkedEpoch = -1;
   /** What the coordinator last stored for it. */
@@ -60,10 +65,13 @@ export class AssignedPartition implements TopicPartition {
     offset: number,
     skip: OffsetRange[],
     settings: PartitionSettings,
+    epoch = -1,
   ) {
     this.topic = topic;
     this.partition = partition;
     this.position = offset;
+    this.#continuous = { epoch, position: offset };
+    this.#lastEpoch = epoch;
     this.beginning = offset;
     this.#skip = skip;
     this.#handled = new HandledOffsets(offset);
@@ -105,9 +113,30 @@ export class AssignedPartition implements TopicPartition {
       this.#batches.push(batch);
       this.#bytes += batch.length;
       this.position = Number(batch.firstOffset) + batch.lastOffsetDelta + 1;
-      this.epoch = batch.partitionLeaderEpoch;
+      this.#lastEpoch = batch.partitionLeaderEpoch;
+      const { epoch } = this.#continuous;
+      if (epoch === -1 || epoch === this.#lastEpoch) this.#continue();
     }
     void this.#deliver();
+  }
+
+  /** What was read up to where, and by which leader's epoch: what another leader's log is to be compared with. */
+  get continuous(): { readonly epoch: number; readonly position: number } {
+    return this.#continuous;
+  }
+
+  /** Whether there are records of a leader whose log was not compared yet. */
+  get isUnconfirmed(): boolean {
+    return this.#lastEpoch !== this.#continuous.epoch;
+  }
+
+  /** The log that is fetched continues what was read before. */
+  confirm(compared: { readonly epoch: number; readonly position: number }): void {
+    if (compared.epoch === this.#continuous.epoch) this.#continue();
+  }
+
+  #continue(): void {
+    this.#continuous = { epoch: this.#lastEpoch, position: this.position };
   }
 
   /** Hands over nothing until {@link resume}. */
@@ -150,7 +179,7 @@ export class AssignedPartition implements TopicPartition {
       partition: this.partition,
       offset,
       text: encodeHandledRanges(offset, this.#handled.ranges(), limit),
-      epoch: this.epoch,
+      epoch: this.#continuous.epoch,
     };
   }
 

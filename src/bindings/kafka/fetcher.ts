@@ -1,9 +1,11 @@
 import type { ClusterMetadata, Connection, ConnectionPool, Consumer } from "@platformatic/kafka";
+import type { MemoryShare } from "../../memory-budget.ts";
 import type { AssignedPartition } from "./assigned-partition.ts";
 import { clientOptions, describeTopics, orDefault, requestOf } from "./client.ts";
 import type { Driver } from "./client.ts";
 import { errorOf, errorOfFailure, failureOfCode } from "./failures.ts";
 import type { KafkaMetadata } from "./fields.ts";
+import { countAnswers } from "./incoming.ts";
 
 export type FetcherEvents = {
   /** The partition's position is not in its log; it is not fetched before this resolves. */
@@ -46,6 +48,7 @@ export class Fetcher {
   readonly #driver: Driver;
   readonly #consumer: Consumer;
   readonly #metadata: KafkaMetadata;
+  readonly #memory: MemoryShare;
   readonly #events: FetcherEvents;
   readonly #pool: ConnectionPool;
   #partitions: readonly AssignedPartition[] = [];
@@ -57,7 +60,14 @@ export class Fetcher {
   #wake = Promise.withResolvers<void>();
   #stopped = false;
 
-  constructor(driver: Driver, consumer: Consumer, metadata: KafkaMetadata, events: FetcherEvents) {
+  constructor(
+    driver: Driver,
+    consumer: Consumer,
+    metadata: KafkaMetadata,
+    memory: MemoryShare,
+    events: FetcherEvents,
+  ) {
+    this.#memory = memory;
     this.#driver = driver;
     this.#consumer = consumer;
     this.#metadata = metadata;
@@ -192,13 +202,15 @@ export class Fetcher {
       asked.set(`${id}:${partition.partition}`, { partition, offset: partition.position });
     }
     const connection: Connection = await this.#pool.get(broker);
+    countAnswers(connection, this.#memory);
     let answer: FetchResponse;
     try {
       answer = await request.async(
         connection,
         maxWait,
         orDefault(this.#metadata.consumerFetchMin, 1),
-        largestAnswer,
+        // A broker answers with one batch at the least, however large it is.
+        Math.min(largestAnswer, Math.floor(this.#memory.limit / 2)),
         0,
         sessionless.id,
         sessionless.epoch,

@@ -94,7 +94,7 @@ export class GroupReader implements Reader {
       this.#partitions.values(),
     );
     for (const topic of topics) this.#consumer.topics.track(topic);
-    this.#fetcher = new Fetcher(driver, this.#consumer, metadata, {
+    this.#fetcher = new Fetcher(driver, this.#consumer, metadata, reading.memory, {
       outOfRange: (partition) => this.#logCheck.outOfRange(partition),
       lost: (reason) => this.#giveUp(reason),
       stuck: (node, reason) =>
@@ -303,9 +303,8 @@ export class GroupReader implements Reader {
     const { topic, partition, offset, text, epoch } = committed;
     const decoded = decodeHandledRanges(offset, text);
     const skip = this.#memory.take(this.#watch.idOf(topic), partition, offset, decoded);
-    const taken = new AssignedPartition(committed, offset, skip, this.#settings);
+    const taken = new AssignedPartition(committed, offset, skip, this.#settings, epoch);
     if (text !== null) taken.stored = { offset, text };
-    taken.epoch = epoch;
     return taken;
   }
 
@@ -332,7 +331,8 @@ export class GroupReader implements Reader {
   #checkLogs(cluster: ClusterMetadata): void {
     for (const partition of this.#partitions.values()) {
       const leader = cluster.topics.get(partition.topic)?.partitions[partition.partition];
-      if (leader === undefined || leader.leaderEpoch <= partition.checkedEpoch) continue;
+      if (leader === undefined) continue;
+      if (leader.leaderEpoch <= partition.checkedEpoch && !partition.isUnconfirmed) continue;
       partition.checkedEpoch = leader.leaderEpoch;
       // One that cannot be asked now is asked when it is described again.
       this.#logCheck.leaderChanged(partition).catch(() => (partition.checkedEpoch = -1));

@@ -38,10 +38,11 @@ export class LogCheck {
 
   /** The partition has another leader than when it was last read, or begins to be read. */
   async leaderChanged(partition: AssignedPartition): Promise<void> {
-    const { position } = partition;
+    const { continuous } = partition;
     const common = await this.#commonEnd(partition);
-    if (partition.ended || common === undefined || common >= position) return;
-    this.#replaced(partition, position, common);
+    if (partition.ended || common === undefined) return;
+    if (common >= continuous.position) partition.confirm(continuous);
+    else this.#replaced(partition, continuous.position, common);
   }
 
   /** The partition's position is not in its log. */
@@ -78,7 +79,11 @@ export class LogCheck {
   }
 
   /** Where the leader's log parts from what was read; `undefined`: that cannot be known. */
-  async #commonEnd({ topic, partition, epoch }: AssignedPartition): Promise<number | undefined> {
+  async #commonEnd({
+    topic,
+    partition,
+    continuous: { epoch },
+  }: AssignedPartition): Promise<number | undefined> {
     if (epoch < 0) return undefined;
     const cluster = await describeTopics(this.#consumer, [topic], false);
     const leader = cluster.topics.get(topic)?.partitions[partition]?.leader ?? -1;

@@ -136,7 +136,7 @@ export async function remove(path: string): Promise<void> {
 }
 
 /** The files below a folder, in lexical order, folders left out and links not followed. */
-export async function listFiles(path: string): Promise<string[]> {
+export async function listFiles(path: string, memory: MemoryShare): Promise<string[]> {
   const found = await lstat(path).catch((error: unknown) => {
     throw systemFailure(`error getting stats for path ${path}`, `stat ${path}`, error);
   });
@@ -147,11 +147,26 @@ export async function listFiles(path: string): Promise<string[]> {
     );
   }
   const files: string[] = [];
-  await walk(path, files);
-  return files;
+  const room = memory.open(assuredBytes);
+  try {
+    await walk(path, files, (file) => {
+      // As text, and once more as JSON.
+      if (room.reserve(2 * file.length + pathOverhead)) return;
+      throw new BindingError(
+        "resource_exhausted",
+        `error listing files in the directory ${path}: the memory budget has no room for all paths; list a folder in it, or raise --memory-budget`,
+      );
+    });
+    return files;
+  } finally {
+    room.release();
+  }
 }
 
-async function walk(folder: string, files: string[]): Promise<void> {
+/** What a path takes beside its letters, in bytes. */
+const pathOverhead = 32;
+
+async function walk(folder: string, files: string[], count: (file: string) => void): Promise<void> {
   const entries = await readdir(folder, { withFileTypes: true }).catch((error: unknown) => {
     // Deleted meanwhile.
     if (systemCode(error) === "ENOENT") return [];
@@ -160,8 +175,11 @@ async function walk(folder: string, files: string[]): Promise<void> {
   entries.sort((a, b) => Buffer.compare(Buffer.from(a.name), Buffer.from(b.name)));
   for (const entry of entries) {
     const path = join(folder, entry.name);
-    if (entry.isDirectory()) await walk(path, files);
-    else if (!temporaryName.test(basename(path))) files.push(path);
+    if (entry.isDirectory()) await walk(path, files, count);
+    else if (!temporaryName.test(basename(path))) {
+      count(path);
+      files.push(path);
+    }
   }
 }
 

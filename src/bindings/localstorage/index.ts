@@ -67,8 +67,8 @@ export default defineBinding({
         fileName: string({ description: "The folder. Default: the root.", example: "2026" }),
       },
       idempotent: true,
-      async invoke({ root }, { request }) {
-        const files = await listFiles(await locate(root, request.fileName ?? ""));
+      async invoke({ root, memory }, { request }) {
+        const files = await listFiles(await locate(root, request.fileName ?? ""), memory);
         return { data: Buffer.from(JSON.stringify(files.length === 0 ? null : files)) };
       },
     },

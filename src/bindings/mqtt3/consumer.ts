@@ -62,6 +62,7 @@ class Consumer implements Reader {
       await session.end();
       throw error;
     }
+    this.#tellBeginning(session);
     this.#watch = setInterval(() => this.#warnOfStall(), stallCheck).unref();
   }
 
@@ -84,6 +85,22 @@ class Consumer implements Reader {
     if (this.#known) return;
     this.#known = true;
     if (!session.sessionPresent) this.#unsettled.forget();
+  }
+
+  /** Where the broker has kept no session, what was sent before has not come and will not. */
+  #tellBeginning({ sessionPresent }: MqttSession): void {
+    const { metadata, logger, notice } = this.#reading;
+    if (metadata.cleanSession) return;
+    const { hadSession } = this.#unsettled;
+    this.#unsettled.hadSession = true;
+    if (sessionPresent) return;
+    const client = { clientId: this.#clientId };
+    if (!hadSession)
+      return logger.info(client, "the broker begins a session; what was sent before does not come");
+    const time = new Date().toISOString();
+    notice(
+      `at ${time} the broker had no session of ${this.#clientId} any more: what was sent since the last connection, and what was unhandled, does not come`,
+    );
   }
 
   #take(messages: readonly IPublishPacket[], session: MqttSession): void {

@@ -59,6 +59,9 @@ export default defineBinding({
     outbound: () => ({ attempts: 4, initial: 200, max: 200, multiplier: 1, jitter: 0 }),
   },
 
+  cutCause: ({ consumerID }) =>
+    `another client uses the same consumerID, ${consumerID}: a broker cuts the older of two connections of one name, so give each process its own`,
+
   async ping({ address, metadata }, signal) {
     await prove(address, metadata, signal);
   },

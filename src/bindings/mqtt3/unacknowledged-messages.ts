@@ -18,6 +18,8 @@ export type Entry = {
  */
 export class UnacknowledgedMessages {
   readonly #entries = new Map<number, Entry>();
+  /** The broker was asked to keep a session, so that one that is not there has been lost. */
+  hadSession = false;
 
   /** Those of a client id at a broker. */
   static of(identity: string): UnacknowledgedMessages {

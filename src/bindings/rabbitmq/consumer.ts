@@ -7,13 +7,22 @@ import { eventOf } from "./events.ts";
 import { failure } from "./failures.ts";
 import type { rabbitmqFields } from "./fields.ts";
 import { countIncoming } from "./incoming.ts";
-import type { Connection } from "./link.ts";
+import { abortable, type Connection } from "./link.ts";
 import { PrefetchWindow } from "./prefetch-window.ts";
-import { declareQueue } from "./queue.ts";
+import { queueNotices } from "./queue-notices.ts";
+import { streamRefusal, useQueue, type Queue } from "./queue.ts";
 
 /** How much of the server's time limit for an unacknowledged message is used. */
 const usedTimeout = 5 / 6;
 const largestPrefetch = 65_535;
+/** The least prefetch count of a queue with a single active consumer, which cannot be raised later. */
+const singleActiveRoom = 250;
+
+/**
+ * How long the server may take to begin, in milliseconds. One that has just been started again may leave the reader of a
+ * quorum queue without an answer for ever.
+ */
+const startTimeout = 20_000;
 
 /** Opens the reader's connection; the callback is called once if it ends by itself. */
 export type ConnectInput = (lost: (reason: BindingError) => void) => Promise<Connection>;
@@ -24,13 +33,31 @@ export async function startConsumer(
   reading: Reading<typeof rabbitmqFields>,
 ): Promise<Consumer> {
   const consumer = new Consumer(reading);
+  const signal = AbortSignal.any([reading.signal, AbortSignal.timeout(startTimeout)]);
   try {
-    await consumer.start(connectInput);
+    const starting = consumer.start(connectInput);
+    await abortable(
+      starting,
+      signal,
+      `queue ${reading.metadata.queueName} cannot be read: the server does not answer`,
+      () => {},
+    );
     return consumer;
   } catch (error) {
     await consumer.close();
-    throw failure(`queue ${reading.metadata.queueName} cannot be read`, error);
+    throw unread(reading.metadata.queueName, error);
   }
+}
+
+/** Why a queue cannot be read, with what to do about it where the server's words do not say. */
+function unread(queueName: string, error: unknown): BindingError {
+  const refusal = failure(`queue ${queueName} cannot be read`, error);
+  const { reason, systemCode, message, effect } = refusal;
+  if (systemCode !== "403" || error instanceof BindingError) return refusal;
+  const remedy = message.includes("in exclusive use")
+    ? "another client reads it exclusively; it is tried again, and works once that one has gone"
+    : "grant this user read on it";
+  return new BindingError(reason, `${message}; ${remedy}`, { effect, systemCode, cause: error });
 }
 
 /** A queue being read. */
@@ -40,6 +67,7 @@ export class Consumer implements Reader {
   #channel: Channel | undefined;
   #window: PrefetchWindow | undefined;
   #acknowledgements: Acknowledgements | undefined;
+  #queue: Queue | undefined;
   /** One for all messages; `undefined`: the server sets no time limit. */
   readonly #lease: Lease | undefined;
   #batch: InboundEvent[] = [];
@@ -59,13 +87,16 @@ export class Consumer implements Reader {
   }
 
   async start(connectInput: ConnectInput): Promise<void> {
-    const { metadata, maxInFlight } = this.#reading;
+    const { metadata, maxInFlight, attempts, notice } = this.#reading;
     this.#link = await connectInput((reason) => this.#lose(reason));
     countIncoming(this.#link.model.connection, this.#reading.memory);
+    const queue = await useQueue(this.#link.model, metadata);
+    if (queue.isStream) throw streamRefusal(metadata);
+    for (const text of queueNotices(metadata, queue, attempts)) notice(text);
+    this.#queue = queue;
     const channel = await this.#link.model.createChannel();
     this.#channel = channel;
     channel.on("error", (error) => this.#lose(failure("the channel was closed", error)));
-    await declareQueue(channel, metadata);
     const longestHold = this.#lease?.duration ?? Number.POSITIVE_INFINITY;
     this.#acknowledgements = new Acknowledgements(tolerant(channel), longestHold);
     this.#window = new PrefetchWindow(
@@ -84,13 +115,15 @@ export class Consumer implements Reader {
       metadata.prefetchCount === 0 ? largestPrefetch : metadata.prefetchCount,
       (reason) => this.#lose(failure("the prefetch count could not be changed", reason)),
     );
-    await this.#window.open(maxInFlight);
+    // Of several consumers of this reader one would get all: it has the room for those that wait, too.
+    const room = queue.isSingleActive ? Math.max(maxInFlight, singleActiveRoom) : maxInFlight;
+    await this.#window.open(room);
     this.#started = true;
     if (this.#lost !== undefined) throw this.#lost;
   }
 
   credit(events: number): void {
-    this.#window?.resize(events);
+    if (this.#queue?.isSingleActive !== true) this.#window?.resize(events);
   }
 
   async stop(): Promise<void> {
@@ -134,6 +167,8 @@ export class Consumer implements Reader {
     const acknowledgements = this.#acknowledgements;
     // What comes after the stop is left to the queue, which gets it back when the channel closes.
     if (this.#stopped || acknowledgements === undefined) return;
+    if (message.properties.headers?.["x-stream-offset"] !== undefined)
+      return this.#lose(streamRefusal(this.#reading.metadata));
     const tag = message.fields.deliveryTag;
     acknowledgements.delivered(tag);
     this.#batch.push(
@@ -142,12 +177,26 @@ export class Consumer implements Reader {
         key: prefetchCount === 1 ? queueName : undefined,
         lease: this.#lease,
         settle: (settlement) => {
-          if (settlement.outcome === "handled") acknowledgements.handled(tag);
-          else acknowledgements.returned(tag, settlement.after ?? 0);
+          if (settlement.outcome === "handled") return acknowledgements.handled(tag);
+          this.#tellLastReturn(message);
+          acknowledgements.returned(tag, settlement.after ?? 0);
         },
       }),
     );
     if (this.#batch.length === 1) queueMicrotask(() => this.#deliver());
+  }
+
+  /** A quorum queue with a limit does not take it back once more. */
+  #tellLastReturn({ properties }: ConsumeMessage): void {
+    const { deliveryLimit, deadLetterExchange } = this.#queue ?? {};
+    const count: unknown = properties.headers?.["x-delivery-count"] ?? 0;
+    if (deliveryLimit === undefined || typeof count !== "number" || count < deliveryLimit) return;
+    this.#reading.logger.warn(
+      { event: properties.messageId as unknown, deliveryLimit, deadLetterExchange },
+      deadLetterExchange === undefined
+        ? "a message is returned more often than its queue allows: the server drops it"
+        : "a message is returned more often than its queue allows: the server dead-letters it",
+    );
   }
 
   /** All that came in one piece from the socket. The prefetch count is what bounds it. */

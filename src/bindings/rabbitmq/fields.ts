@@ -1,5 +1,5 @@
 import { parseDuration } from "../../metadata/duration.ts";
-import { bool, duration, integer, string } from "../../metadata/fields.ts";
+import { bool, byteSize, duration, integer, oneOf, string } from "../../metadata/fields.ts";
 import type { Field, Values } from "../../metadata/fields.ts";
 
 /** What a RabbitMQ component's metadata can say. */
@@ -12,7 +12,8 @@ export const rabbitmqFields = {
     example: "amqp://shop:secret@rabbitmq:5672",
   }),
   queueName: string({
-    description: "The queue to read from and to send to. It is declared if it is not there.",
+    description:
+      "The queue to read from and to send to. It is declared if it is not there; one that is there is used as it is.",
     required: true,
     example: "orders",
   }),
@@ -29,11 +30,59 @@ export const rabbitmqFields = {
     description: "Declare the queue for this reader alone; it goes with the reader's connection.",
     default: "false",
   }),
-  ttl: timeToLive({
+  ttl: wholeMilliseconds({
     description:
       "How long a message may wait in the queue before it expires. A bare number: seconds.",
     aliases: ["ttlInSeconds"],
     example: "1h",
+  }),
+  queueType: oneOf(["classic", "quorum"], {
+    description:
+      "Declare a queue of this type; `quorum` implies `durable`. Unset: the virtual host's default type.",
+    example: "quorum",
+  }),
+  deliveryLimit: integer({
+    description:
+      "Declare a quorum queue that gives up a message once it was returned more often than this. Unset: the server's own limit.",
+    min: 0,
+    max: 2_147_483_647,
+    example: "20",
+  }),
+  singleActiveConsumer: bool({
+    description:
+      "Declare the queue so that one of its readers gets all messages, and the next takes over when it goes.",
+    default: "false",
+  }),
+  deadLetterExchange: string({
+    description:
+      "Declare the queue so that what expires, does not fit or is given up goes to this exchange; the empty text is the default exchange.",
+    example: "orders-dead",
+  }),
+  deadLetterRoutingKey: string({
+    description: "The routing key of what goes to `deadLetterExchange`. Unset: each message's own.",
+    example: "orders-dead",
+  }),
+  deadLetterStrategy: oneOf(["at-most-once", "at-least-once"], {
+    description:
+      "How surely a quorum queue brings messages to `deadLetterExchange`. `at-least-once` needs `overflow: reject-publish`.",
+  }),
+  maxLength: integer({
+    description: "Declare the queue so that it holds at most this many messages.",
+    min: 0,
+    example: "10000",
+  }),
+  maxLengthBytes: byteSize({
+    description: "Declare the queue so that the bodies of its messages are at most this together.",
+    example: "64Mi",
+  }),
+  overflow: oneOf(["drop-head", "reject-publish", "reject-publish-dlx"], {
+    description:
+      "What a full queue does: lets its oldest message go, or refuses new ones. Unset: the server's choice, `drop-head`.",
+  }),
+  queueExpires: wholeMilliseconds({
+    description:
+      "Declare the queue so that it is deleted once nobody has used it for this long. A bare number: seconds.",
+    example: "24h",
   }),
   prefetchCount: integer({
     description:
@@ -107,13 +156,13 @@ export const createFields = {
   }),
 } as const;
 
-type TimeToLiveOptions = Parameters<typeof duration>[0];
+type WholeOptions = Parameters<typeof duration>[0];
 
 /**
- * Milliseconds to live. Other than `duration`, the empty text is no value and not zero, which would
+ * Milliseconds to live, as AMQP takes them. Other than `duration`, the empty text is no value and not zero, which would
  * throw each message away at once.
  */
-function timeToLive(options: TimeToLiveOptions): Field<number | undefined, false> {
+function wholeMilliseconds(options: WholeOptions): Field<number | undefined, false> {
   return {
     ...duration(options),
     parse(text) {

@@ -1,15 +1,15 @@
-import { defineBinding } from "../../binding.ts";
+import { defineBinding, type Notice } from "../../binding.ts";
 import { BindingError } from "../../errors.ts";
 import { startConsumer } from "./consumer.ts";
 import type { ConnectInput, Consumer } from "./consumer.ts";
 import { failure } from "./failures.ts";
 import { createFields, rabbitmqFields } from "./fields.ts";
 import type { RabbitmqMetadata } from "./fields.ts";
-import { connect, abortable } from "./link.ts";
-import type { Driver, Connection } from "./link.ts";
+import { connect, abortable, type Connection, type Driver } from "./link.ts";
 import { publishOptions } from "./messages.ts";
 import { Publisher } from "./publisher.ts";
-import { declareQueue } from "./queue.ts";
+import { queueNotices } from "./queue-notices.ts";
+import { onChannel, streamRefusal, useQueue } from "./queue.ts";
 
 const readTimeout = 30_000;
 
@@ -19,13 +19,13 @@ export default defineBinding({
   summary: "Reads from and sends to a RabbitMQ queue.",
   metadata: rabbitmqFields,
 
-  async open({ metadata, component, directions, signal, lost }) {
+  async open({ metadata, component, directions, signal, lost, notice }) {
     const driver = await import("amqplib");
     const name = `cufflink ${component.appId} ${component.name}`;
     const link = await connect(driver, metadata, name, signal, lost);
     try {
       const connection = new RabbitmqConnection(driver, metadata, name, link);
-      const proof = connection.prove(directions.output, lost);
+      const proof = connection.prove(directions, lost, notice);
       await abortable(proof, signal, `declaring queue ${metadata.queueName}`, () => {});
       return connection;
     } catch (error) {
@@ -80,10 +80,18 @@ class RabbitmqConnection implements AsyncDisposable {
   }
 
   /** Declares the queue, unless it is exclusive and so the reader's, and makes ready to send. */
-  async prove(output: boolean, lost: (reason: unknown) => void): Promise<void> {
+  async prove(
+    { input, output }: { readonly input: boolean; readonly output: boolean },
+    lost: (reason: unknown) => void,
+    notice: Notice,
+  ): Promise<void> {
     const channel = await this.#link.model.createConfirmChannel();
     channel.on("error", (error) => lost(failure("the channel was closed", error)));
-    if (!this.#metadata.exclusive) await declareQueue(channel, this.#metadata);
+    if (!this.#metadata.exclusive) {
+      const queue = await useQueue(this.#link.model, this.#metadata);
+      if (input && queue.isStream) throw streamRefusal(this.#metadata);
+      for (const text of queueNotices(this.#metadata, queue)) notice(text);
+    }
     if (output) this.#publisher = new Publisher(this.#link, channel, this.#metadata);
   }
 
@@ -112,17 +120,12 @@ class RabbitmqConnection implements AsyncDisposable {
     const link = this.#metadata.exclusive ? this.#consumer?.link : this.#link;
     if (this.#link.ended !== undefined) throw this.#link.ended;
     if (link === undefined) return 0;
-    // Of its own, since the server closes the channel of a question that it refuses.
-    const channel = await link.model.createChannel();
-    let failed = false;
-    channel.on("error", () => (failed = true));
+    const { queueName } = this.#metadata;
     try {
-      const { messageCount } = await channel.checkQueue(this.#metadata.queueName);
-      return messageCount;
+      const queue = await onChannel(link.model, (channel) => channel.checkQueue(queueName));
+      return queue.messageCount;
     } catch (error) {
-      throw failure(`queue ${this.#metadata.queueName} cannot be used`, error);
-    } finally {
-      if (!failed) await channel.close().catch(() => {});
+      throw failure(`queue ${queueName} cannot be used`, error);
     }
   }
 

@@ -4,7 +4,7 @@ import { BindingError, messageOf } from "../../errors.ts";
 import { aborted, failure } from "./failures.ts";
 import type { RabbitmqMetadata } from "./fields.ts";
 import type { Connection } from "./link.ts";
-import { declareQueue } from "./queue.ts";
+import { useQueue } from "./queue.ts";
 import { SharedWrites } from "./shared-writes.ts";
 
 type Pending = { readonly content: Buffer; readonly options: Options.Publish; returned: boolean };
@@ -90,6 +90,13 @@ export class Publisher {
       );
     }
     const cause = this.#channelError ?? this.#link.ended ?? error;
+    if (cause instanceof BindingError && cause.reason === "permission_denied") {
+      return new BindingError(
+        "permission_denied",
+        `failed to publish message: ${messageOf(cause)}; grant this user write on exchange amq.default`,
+        { systemCode: cause.systemCode, cause },
+      );
+    }
     return new BindingError("unavailable", `failed to publish message: ${messageOf(cause)}`, {
       effect: "ambiguous",
       cause,
@@ -116,8 +123,8 @@ export class Publisher {
   #declareAgain(): void {
     if (this.#metadata.exclusive || this.#isDeclaring) return;
     this.#isDeclaring = true;
-    void declareQueue(this.#channel, this.#metadata)
-      // The server then closes the channel, which is told where that is noticed.
+    void useQueue(this.#link.model, this.#metadata)
+      // The message's own failure says that there is no queue.
       .catch(() => {})
       .finally(() => (this.#isDeclaring = false));
   }

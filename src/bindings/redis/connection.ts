@@ -72,7 +72,7 @@ export class RedisConnection implements AsyncDisposable {
     client.once("end", () => given.reject(new Error("it is not ready")));
     try {
       signal.throwIfAborted();
-      await Promise.race([client.connect().then(() => client.ping()), given.promise]);
+      await Promise.race([client.connect().then(() => answers(client)), given.promise]);
     } catch (error) {
       client.disconnect();
       throw openingFailure(metadata.redisHost, error, connection.#lastError, signal);
@@ -139,6 +139,15 @@ export class RedisConnection implements AsyncDisposable {
       throw failure(error, this.#lastError);
     });
     if (!this.#closing) this.#renewLater(source, user, until);
+  }
+}
+
+/** Whoever is told that it may not ask has been answered. */
+async function answers(client: Redis | Cluster): Promise<void> {
+  try {
+    await client.ping();
+  } catch (error) {
+    if (failure(error, undefined).systemCode !== "NOPERM") throw error;
   }
 }
 

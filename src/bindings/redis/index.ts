@@ -2,16 +2,10 @@ import { defineBinding } from "../../binding.ts";
 import { BindingError } from "../../errors.ts";
 import { RedisConnection } from "./connection.ts";
 import { expiringFields, getFields, keyFields, redisFields } from "./fields.ts";
+import { incrementAndExpire } from "./increment.ts";
 import { timeToLive } from "./time-to-live.ts";
 
 const empty = new Uint8Array();
-
-/** One step, so that no count stays without its end; what is no number keeps its own. */
-const incrementAndExpire = `
-local count = redis.pcall("INCR", KEYS[1])
-if type(count) == "table" then return count end
-redis.call("PEXPIRE", KEYS[1], ARGV[1])
-return count`;
 
 /** Stores, reads and counts values by key. Values are bytes and stay as they are. */
 export default defineBinding({
@@ -37,7 +31,8 @@ export default defineBinding({
         const life = timeToLive(properties);
         await redis.run<unknown>((client) => {
           if (life === undefined) return client.set(key, value);
-          return life === 0 ? client.del(key) : client.set(key, value, "PX", life);
+          // Dapr asks for no right to delete here.
+          return life === 0 ? client.expire(key, 0) : client.set(key, value, "PX", life);
         });
       },
     },
@@ -71,9 +66,8 @@ export default defineBinding({
       async invoke(redis, { request, properties }) {
         const key = requireKey(request.key);
         const life = timeToLive(properties);
-        await redis.run<unknown>((client) =>
-          life === undefined ? client.incr(key) : client.eval(incrementAndExpire, 1, key, life),
-        );
+        if (life === undefined) await redis.run((client) => client.incr(key));
+        else await incrementAndExpire(redis, key, life);
       },
     },
   },

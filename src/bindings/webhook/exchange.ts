@@ -73,6 +73,13 @@ export class Exchange {
     this.#answer(200, { "content-type": type }, data);
   }
 
+  /** Tells the sender that it need not come again, though the app has not handled its event: 202. */
+  accepted(movedTo: "dead letters" | { readonly output: string }): void {
+    const outcome =
+      movedTo === "dead letters" ? "dead_letter" : `output:${encodeURIComponent(movedTo.output)}`;
+    this.#answer(202, { "cufflink-outcome": outcome }, new Uint8Array());
+  }
+
   /** Asks the sender to come again after the milliseconds. */
   unavailable(after: number = defaultRetryAfter): void {
     const seconds = Math.max(1, Math.ceil(after / 1000));

@@ -7,8 +7,9 @@ import { verifierOf } from "./verification.ts";
 /**
  * Hands HTTP requests to the app and answers each with the app's reply.
  *
- * A request is answered 2xx only after the app has handled it. Anything else (refused, too slow, stopping)
- * is a 503 with `Retry-After`, so that a sender that repeats loses nothing; it may then deliver twice.
+ * A request is answered 200 or 204 only once it is done with, and 202 once it is safe where the component sends what the
+ * app did not handle. Anything else (returned, too slow, stopping) is a 503 with `Retry-After`, so that a sender that
+ * repeats loses nothing; it may then deliver twice.
  */
 export default defineBinding({
   name: "webhook",

@@ -133,11 +133,12 @@ export class Receiver {
       if (exchange.answered || exchange.gone) continue;
       try {
         const event = requestEvent(exchange, this.#metadata, (settlement) => {
-          if (settlement.outcome === "handled") exchange.reply(settlement.reply, this.#metadata);
-          else exchange.unavailable(settlement.after);
+          if (settlement.outcome === "returned") exchange.unavailable(settlement.after);
+          else if (settlement.movedTo !== undefined) exchange.accepted(settlement.movedTo);
+          else exchange.reply(settlement.reply, this.#metadata);
         });
         exchange.delivered = true;
-        await reading.deliver([{ ...event, revoked: exchange.revoked.signal }]);
+        await reading.deliver([event]);
       } catch (error) {
         reading.logger.warn({ reason: messageOf(error) }, "request not delivered");
         exchange.unavailable();

@@ -1,4 +1,4 @@
-import { randomUUID } from "node:crypto";
+import { createHash, randomUUID } from "node:crypto";
 import type { Header, InboundEvent } from "../../binding.ts";
 import type { Exchange } from "./exchange.ts";
 import type { WebhookMetadata } from "./fields.ts";
@@ -10,7 +10,8 @@ export function requestEvent(
   metadata: WebhookMetadata,
   settle: InboundEvent["settle"],
 ): InboundEvent {
-  const { request, query, body, receivedAt } = exchange;
+  const { request, query, body, receivedAt, revoked } = exchange;
+  const id = idOf(exchange, metadata);
   const [path = ""] = (request.url ?? "").split("?", 1);
   const contentType = request.headers["content-type"];
   return {
@@ -24,8 +25,26 @@ export function requestEvent(
       ...(contentType === undefined ? {} : { contentType: fromBytes(contentType) }),
     },
     headers: headersOf(request.rawHeaders),
-    id: idOf(exchange, metadata) || randomUUID(),
+    id: id || randomUUID(),
+    idIsMadeUp: !id,
+    signedDigest: signedDigestOf(exchange, metadata),
+    revoked: revoked.signal,
     settle,
+  };
+}
+
+/** Of the body, and of Twilio's requests of the query, too. Neither the time of a signature nor its secret makes a difference. */
+function signedDigestOf(
+  { query, body }: Exchange,
+  { verification }: WebhookMetadata,
+): (() => string) | undefined {
+  if (verification === "none") return undefined;
+  let digest: string | undefined;
+  return () => {
+    if (digest !== undefined) return digest;
+    const hash = createHash("sha256");
+    if (verification === "twilio") hash.update(`${query}\n`);
+    return (digest = hash.update(body).digest("base64url"));
   };
 }
 

@@ -87,6 +87,8 @@ export function shownState(
     readonly awaitsApp: boolean;
     readonly delivery: Delivery | undefined;
     readonly paused: Pause | undefined;
+    /** What is worth knowing though it works; empty: nothing. */
+    readonly notices: string;
     /** What the reader says of its source. */
     readonly condition?: Condition | undefined;
     /** Why a changed definition could not follow; empty: none was refused. */
@@ -94,9 +96,14 @@ export function shownState(
   },
 ): State {
   const { refusal, paused } = facts;
-  const state = withPause(currentState(facts), paused);
-  if (refusal === "") return state;
-  return { ...state, reason: state.reason === "" ? refusal : `${state.reason}; ${refusal}` };
+  const current = currentState(facts);
+  const notices = current.state === "running" ? facts.notices : "";
+  return withReason(withPause(withReason(current, notices), paused), refusal);
+}
+
+function withReason(state: State, more: string): State {
+  if (more === "") return state;
+  return { ...state, reason: state.reason === "" ? more : `${state.reason}; ${more}` };
 }
 
 function currentState({

@@ -10,13 +10,14 @@ import type { ComponentOptions } from "./component-options.ts";
 import { breakersOf, componentStatus, shownState } from "./component-status.ts";
 import { firstUse } from "./first-use.ts";
 import { Input } from "./input.ts";
+import { Notices } from "./notices.ts";
 import { openComponent, type Opened, type OpenedComponent } from "./opening.ts";
 import { OpeningWaiters } from "./opening-waiters.ts";
 import { ownPolicies } from "./own-policy.ts";
 import { SampledLogger } from "../sampled-logger.ts";
 import { delay } from "../delay.ts";
 import { readinessOf, readReadiness, type Readiness } from "./readiness.ts";
-import { reopeningPause } from "./reopening.ts";
+import { cutCauseOf, Reopening } from "./reopening.ts";
 import { isStateStore } from "./state-store.ts";
 import { StateLog } from "./state-log.ts";
 import type { ComponentStatus } from "../status.ts";
@@ -31,8 +32,6 @@ export function owningComponent(): Component | undefined {
   return owner.getStore();
 }
 
-/** A connection that lived this long starts the pauses anew. */
-const steadyAfter = 10_000;
 const longestOpening = 20_000;
 /** How long a changed component may take to begin to read, in milliseconds. */
 const longestBeginning = 30_000;
@@ -54,6 +53,8 @@ export class Component {
   readonly #log: StateLog;
   readonly #closing = new AbortController();
   readonly #waiters = new OpeningWaiters();
+  readonly #notices: Notices;
+  readonly #reopening = new Reopening();
   #spec: ComponentSpec;
   #opened: Opened | undefined;
   #settings: ComponentSettings | undefined;
@@ -81,6 +82,7 @@ export class Component {
     const { name, type } = options.spec;
     this.#logger = new SampledLogger(options.logger.child({ component: name, type }));
     this.#log = new StateLog(() => this.#spec, this.#logger, options.observer);
+    this.#notices = new Notices(this.#logger);
     this.#directions = {
       input: options.binding.read !== undefined,
       output: options.binding.operations !== undefined,
@@ -91,6 +93,7 @@ export class Component {
       ...{ ...options, logger: this.#logger, policies: this.policies },
       ...{ name, type },
       run: (read) => owner.run(this, read),
+      notice: (text) => this.#notices.add(text),
       received: (events) => {
         this.#standstills = 0;
         this.#monitor?.received(events);
@@ -260,8 +263,8 @@ export class Component {
     const { signal } = this.#closing;
     this.#readiness = await readReadiness(this.spec);
     if (maybeLazy) await this.#firstUse(tried);
-    for (let failures = 1; !signal.aborted; failures++) {
-      let openedAt: number | undefined;
+    while (!signal.aborted) {
+      let wasOpen = false;
       try {
         let over = false;
         const lost = new Promise<unknown>((resolve) => {
@@ -271,7 +274,8 @@ export class Component {
           };
         });
         await using opened = await this.#open();
-        openedAt = performance.now();
+        wasOpen = true;
+        this.#reopening.opened(cutCauseOf(this.binding, opened));
         if (!over) tried();
         this.#begin(opened, opened.settings);
         using _ = this.#watchOver(opened);
@@ -280,17 +284,16 @@ export class Component {
         this.#opened = undefined;
         if (signal.aborted) break;
         await this.input.disconnected();
-        this.#failed(reason, true);
+        this.#failed(reason, wasOpen);
         tried(reason);
       } catch (error) {
         this.#opened = undefined;
         await this.input.disconnected();
         if (signal.aborted) break;
-        this.#failed(error, openedAt !== undefined);
+        this.#failed(error, wasOpen);
         tried(error);
       }
-      if (openedAt !== undefined && performance.now() - openedAt > steadyAfter) failures = 1;
-      await delay(reopeningPause(failures), signal);
+      await delay(this.#reopening.pause, signal);
     }
     tried(new Error("it was closed"));
   }
@@ -314,6 +317,7 @@ export class Component {
   async #open(): Promise<OpenedComponent> {
     const { appId, http, memory } = this.#options;
     const lost = this.#lose;
+    this.#notices.clear();
     const signal = AbortSignal.any([
       this.#closing.signal,
       AbortSignal.timeout(Math.max(this.spec.initTimeout, longestOpening)),
@@ -323,6 +327,7 @@ export class Component {
       logger: this.#logger,
       run: (open) => owner.run(this, open),
       lost: (reason) => lost?.(reason),
+      notice: (text) => this.#notices.add(text),
       onDirections: (directions) => (this.#directions = directions),
     });
     this.#settings = opened.settings;
@@ -365,7 +370,8 @@ export class Component {
     };
   }
 
-  #failed(reason: unknown, wasOpen: boolean): void {
+  #failed(end: unknown, wasOpen: boolean): void {
+    const reason = this.#reopening.ended(end);
     if (reason instanceof Stall) this.#log.set("stalled", reason.message);
     else this.#log.fail(reason, wasOpen);
     this.#beginning?.reject(reason);
@@ -377,6 +383,7 @@ export class Component {
     return shownState({
       ...{ state, reason, since, awaitsApp, app, paused: this.input.paused },
       ...{ delivery: this.input.delivery, condition: this.input.condition, refusal: this.#refusal },
+      notices: [this.#notices.text, this.#reopening.trouble].filter(Boolean).join("; "),
     });
   }
 

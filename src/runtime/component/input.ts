@@ -1,5 +1,5 @@
 import { BindingError } from "../../errors.ts";
-import type { AnyBinding, NullAs, Reader } from "../../binding.ts";
+import type { AnyBinding, Notice, NullAs, Reader } from "../../binding.ts";
 import type { ComponentPolicies } from "../../policy/component-policies.ts";
 import type { DeadLetter } from "../../store/records.ts";
 import type { App } from "../app.ts";
@@ -28,6 +28,7 @@ export type InputOptions = Pick<
   readonly fanOut: MakeFanOut;
   /** Runs the binding's `read`, so that what fails later on its behalf is known as the component's. */
   readonly run: (read: () => Promise<Reader | undefined>) => Promise<Reader | undefined>;
+  readonly notice: Notice;
   /** Told how many events came. */
   readonly received: (events: number) => void;
   /** Whether the app wants its events, and where not, why. */
@@ -48,7 +49,7 @@ export type Condition = { readonly text: string; readonly stalled: boolean };
 /** Why an input must not read for the time being. */
 type Hold = "paused" | "handing over";
 
-const noApp = "no app port was given; say --app-port";
+const noApp = "this runtime was given no app; createRuntime takes one as `app`";
 /** How long the app may finish what it has after the source's connection was lost, in milliseconds. */
 const finishing = 5_000;
 
@@ -272,6 +273,8 @@ export class Input {
           metadata: opened.metadata,
           ...{ logger, signal, memory },
           maxInFlight: settings.maxInFlight ?? app.intake?.maxInFlight ?? usualMaxInFlight,
+          attempts: policies.inbound.retry.attempts,
+          notice: (text) => this.#options.notice(opened.redact(text)),
           deliver: (events, source) => {
             this.#options.received(events.length);
             return delivery.deliver(events, source);

@@ -1,4 +1,4 @@
-import type { AnyBinding, HttpEndpoints, Logger } from "../../binding.ts";
+import type { AnyBinding, HttpEndpoints, Logger, Notice } from "../../binding.ts";
 import { formatOrigin, type ComponentSpec } from "../../component.ts";
 import { BindingError, messageOf } from "../../errors.ts";
 import { parseFields } from "../../metadata/parse.ts";
@@ -27,6 +27,7 @@ export type OpenOptions = {
   /** Aborted when it has taken too long or is not wanted any more. */
   readonly signal: AbortSignal;
   readonly lost: (reason: unknown) => void;
+  readonly notice: Notice;
   /** Runs the binding's `open`, so that what fails later on its behalf is known as the component's. */
   readonly run: (open: () => Promise<AsyncDisposable>) => Promise<AsyncDisposable>;
   /** Told the directions as soon as the metadata is known, whether it can be opened or not. */
@@ -99,7 +100,7 @@ export async function openComponent(options: OpenOptions): Promise<OpenedCompone
 
 /** Opens; when the time is over, one that opens after all is closed again. */
 async function connect(
-  { appId, spec, binding, http, memory, logger, signal, lost, run }: OpenOptions,
+  { appId, spec, binding, http, memory, logger, signal, lost, notice, run }: OpenOptions,
   metadata: Record<string, unknown>,
   directions: Directions,
   redact: Redact,
@@ -109,6 +110,7 @@ async function connect(
     binding.open({
       ...{ component, metadata, directions, logger, signal, http, memory },
       lost: (reason) => lost(shown(reason, redact)),
+      notice: (text) => notice(redact(text)),
     }),
   );
   try {

@@ -4,15 +4,19 @@ import { string, type Field, type Parsed } from "../../metadata/fields.ts";
 import { closest } from "../../metadata/suggest.ts";
 import type { ClaimStore } from "../../store/store.ts";
 import { FailFastTimeout } from "../fail-fast-timeout.ts";
+import { noStore } from "../no-store.ts";
 
-/** The component field `deduplicate`: `undefined` is off, `id` the source's, else a header's name in lower case. */
-export type DeduplicateBy = { readonly header: string } | "id" | undefined;
+/**
+ * The component field `deduplicate`: `undefined` is off, `id` the source's, `signature` what the sender has signed, else a
+ * header's name in lower case.
+ */
+export type DeduplicateBy = { readonly header: string } | "id" | "signature" | undefined;
 
 /** The component field `deduplicate`. */
 export function deduplicateField(): Field<DeduplicateBy, true> {
   const text = string({
     description:
-      "Leave out events that were handled before: identified by the source's own `id`, or by the value of `header:NAME`; `off`: deliver all.",
+      "Leave out events that were handled before: identified by the source's own `id`, by what the sender has signed (`signature`, for webhooks), or by the value of `header:NAME`; `off`: deliver all.",
     direction: "input",
     default: "off",
   });
@@ -23,19 +27,24 @@ function parseDeduplicate(text: string): Parsed<DeduplicateBy> {
   const written = text.trim();
   const word = written.toLowerCase();
   if (word === "off") return { value: undefined };
-  if (word === "id") return { value: "id" };
+  if (word === "id" || word === "signature") return { value: word };
   if (word.startsWith("header:") && word.length > "header:".length)
     return { value: { header: word.slice("header:".length).trim() } };
-  const meant = closest(written, ["off", "id", "header:NAME", "header"]);
+  const meant = closest(written, ["off", "id", "signature", "header:NAME", "header"]);
   const suggestion =
     meant === undefined ? "" : `; did you mean ${meant === "header" ? "header:NAME" : meant}?`;
-  return { problem: `must be off, id or header:NAME${suggestion}` };
+  return { problem: `must be off, id, signature or header:NAME${suggestion}` };
 }
+
+const lackingWords = {
+  id: "no id of its own",
+  signature: "no signature that was verified",
+} as const;
 
 export type DeduplicationOptions = {
   readonly claims: ClaimStore | undefined;
   readonly component: string;
-  readonly by: "id" | { readonly header: string };
+  readonly by: NonNullable<DeduplicateBy>;
   /** For how long an event is remembered, in milliseconds. */
   readonly window: number;
   readonly logger: Logger;
@@ -52,17 +61,33 @@ export class Deduplication {
   readonly #held = new Map<string, (() => void)[]>();
   readonly #timeout = new FailFastTimeout();
   #inTrouble = false;
+  #warned = false;
 
   constructor(options: DeduplicationOptions) {
     this.#options = options;
     if (options.claims === undefined)
-      this.#tell("there is no store", "duplicates of earlier events are not recognised");
+      this.#tell(noStore, "duplicates of earlier events are not recognised");
   }
 
   /** What tells the event from others. `undefined`: nothing does, and it is delivered. */
-  keyOf({ id, headers }: InboundEvent): string | undefined {
+  keyOf(event: InboundEvent): string | undefined {
+    const key = this.#keyOf(event);
+    if (key !== undefined || this.#warned) return key;
+    this.#warned = true;
+    const { by, logger } = this.#options;
+    const lacking = typeof by === "string" ? lackingWords[by] : `no header ${by.header}`;
+    logger.warn(
+      { event: event.id },
+      `an event has ${lacking}: it is delivered, and so are its duplicates`,
+    );
+    return undefined;
+  }
+
+  #keyOf({ id, idIsMadeUp, signedDigest, headers }: InboundEvent): string | undefined {
     const { by } = this.#options;
-    if (by === "id") return id;
+    // What is signed tells those apart that have no id.
+    if (by === "id") return idIsMadeUp ? signedDigest?.() : id;
+    if (by === "signature") return signedDigest?.();
     const header = headers.findLast(({ name }) => name.toLowerCase() === by.header);
     return header && Buffer.from(header.value).toString("latin1");
   }

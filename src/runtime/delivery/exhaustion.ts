@@ -9,6 +9,7 @@ import type { End } from "../records/history-ring.ts";
 import { withTimeout } from "../timeout.ts";
 import { abortable } from "../abortable.ts";
 import { timeOrderedUuid } from "../uuid.ts";
+import { noStore } from "../no-store.ts";
 
 /** The least pause before an event that could not be put where it belongs is put there again, in milliseconds. */
 export const disposalPause = 1000;
@@ -29,6 +30,7 @@ export type Blockage = {
 };
 
 const handled: Settlement = { outcome: "handled" };
+const deadLettered: Settlement = { outcome: "handled", movedTo: "dead letters" };
 
 /**
  * Brings events whose attempts are used up where their component sends them. Their source hears "handled" only
@@ -115,7 +117,9 @@ export class Exhaustion {
           "cufflink-reason": reason,
         };
         await invokeOutput(onExhausted.output, entry.event.data, about, signal);
-        return { kind: "done", settlement: handled, end: { how: "output", reason } };
+        const movedTo = { output: onExhausted.output };
+        const settlement = { outcome: "handled", movedTo } as const;
+        return { kind: "done", settlement, end: { how: "output", reason } };
       }
       case "drop":
         return { kind: "done", settlement: handled, end: { how: "dropped", reason } };
@@ -133,13 +137,13 @@ export class Exhaustion {
 
   async #deadLetter(entry: Entry, exhausted: Exhausted): Promise<Disposal> {
     const { store } = this.#options;
-    if (store === undefined) throw new Error("this runtime was given no store");
+    if (store === undefined) throw new Error(noStore);
     const { fingerprint } = identify(entry);
     const id = await store.deadLetters.put(this.#deadLetterOf(entry, exhausted), fingerprint);
     this.#counts.deadLettered(entry);
     if (faultPoints) reach("dead letter stored");
     const end = { how: "dead letter", reason: exhausted.reason, deadLetter: id } as const;
-    return { kind: "done", settlement: handled, end };
+    return { kind: "done", settlement: deadLettered, end };
   }
 
   /** Exhausted once more: the same dead letter, which has never left the store. */

@@ -23,12 +23,15 @@ async function read(properties: Record<string, string>): Promise<void> {
     http: { listen: () => Promise.reject(new Error("cron serves nothing")) },
     memory: new MemoryBudget().share("test"),
     lost: vi.fn(),
+    notice: vi.fn(),
   });
   reader = await cron.read?.(connection, {
     component,
     metadata: values,
     logger,
     maxInFlight: 64,
+    attempts: 10,
+    notice: vi.fn(),
     memory: new MemoryBudget().share("test"),
     signal: new AbortController().signal,
     deliver: async (batch) => {

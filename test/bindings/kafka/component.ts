@@ -38,6 +38,7 @@ export async function openComponent(
     http: { listen: () => Promise.reject(new Error("kafka serves nothing")) },
     memory: new MemoryBudget().share("test"),
     lost: () => {},
+    notice: () => {},
   });
   const opened = new Component(connection, values, log, logger);
   onTestFinished(() => opened[Symbol.asyncDispose]());
@@ -101,6 +102,8 @@ export class Component implements AsyncDisposable {
       metadata: this.#values,
       logger: this.#logger,
       maxInFlight: 64,
+      attempts: 10,
+      notice: () => {},
       memory: new MemoryBudget().share("test"),
       signal: new AbortController().signal,
       deliver: (events) => collector.take(events),

@@ -431,3 +431,17 @@ test("a file that is larger than memory has room for is refused whole, and read 
   expect(size).toBe(1_000_001);
   expect(memory.used).toBe(0);
 });
+
+test("a list for which memory has no room is refused", async () => {
+  const memory = new MemoryBudget(200_000).share("test");
+  const signal = AbortSignal.timeout(20_000);
+  await using small = await openOutput(localstorage, { rootPath: root }, signal, memory);
+  await Promise.all(
+    Array.from({ length: 500 }, (_, n) => writeFile(join(root, `${n}`.padStart(200, "0")), "")),
+  );
+  await expect(small.invoke("list")).rejects.toMatchObject({
+    reason: "resource_exhausted",
+    message: expect.stringContaining("no room for all paths"),
+  });
+  expect(memory.used).toBe(0);
+});

@@ -1,10 +1,11 @@
-import { expect, test } from "vitest";
+import { expect, test, vi } from "vitest";
 import type { InboundEvent } from "../../../src/binding.ts";
 import mqtt3 from "../../../src/bindings/mqtt3/index.ts";
 import { describeWith, uniqueName } from "../../servers/describe-with.ts";
 import { startProxy } from "../../servers/proxy.ts";
 import type { OpenedQueue } from "../opened-queue.ts";
 import { allBytes, errorOf, handled, openQueue, textOf, until } from "../opened-queue.ts";
+import { read } from "../contract.ts";
 import { publishAtMostOnce, rawClient } from "./raw-client.ts";
 
 describeWith("mosquitto", (broker) => {
@@ -353,5 +354,15 @@ describeWith("mosquitto", (broker) => {
       jitter: 0,
     });
     expect(mqtt3.aliases).toEqual(["mqtt"]);
+  });
+
+  test("two of one consumerID cut each other off, and both say so", async () => {
+    const place = { properties: base() };
+    const both = [await read({ binding: mqtt3 }, place), await read({ binding: mqtt3 }, place)];
+    for (const { status, lines } of both) {
+      const twin = `another client uses the same consumerID, ${place.properties["consumerID"]}`;
+      await vi.waitFor(() => expect(status().reason).toContain(twin), { timeout: 20_000 });
+      expect(JSON.stringify(lines)).toContain(twin);
+    }
   });
 });

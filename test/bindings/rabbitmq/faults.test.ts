@@ -182,6 +182,50 @@ describeWith("rabbitmq", { own: true }, (server) => {
     );
     expect(refused).toMatchObject({ reason: "unavailable", systemCode: "nack" });
   });
+
+  /** A user with these rights: what it may configure, write and read. */
+  async function user(...rights: [string, string, string]): Promise<string> {
+    const name = uniqueName("user");
+    await server.ctl("add_user", name, "hidden");
+    await server.ctl("set_permissions", name, ...rights);
+    return server.url.replace("guest:guest", `${name}:hidden`);
+  }
+  const none = "^$";
+
+  test("each operation asks for its own right alone", { timeout: 60_000 }, async () => {
+    const queueName = uniqueName("rights");
+    const properties = (host: string) => ({ host, queueName, durable: "true" });
+    const input = { directions: { input: true, output: false } };
+    const output = { directions: { input: false, output: true } };
+    const [reader, writer, nobody] = [
+      await user(none, none, `^${queueName}$`),
+      await user(none, "^amq\\.default$", none),
+      await user(none, none, none),
+    ];
+    const missing = await errorOf(openQueue(rabbitmq, properties(reader), input));
+    expect(missing).toMatchObject({ reason: "permission_denied" });
+    expect(String(missing)).toContain("make the queue, or grant the user configure on it");
+
+    // Who may configure it makes it; that is not asked of the others.
+    await openQueue(rabbitmq, properties(await user(`^${queueName}$`, none, none)), output);
+    const sending = await openQueue(rabbitmq, properties(writer), output);
+    const receiving = await openQueue(rabbitmq, properties(reader), input);
+    const reading = await receiving.read();
+    await sending.create("x");
+    await until(() => reading.texts.includes("x"));
+    await reading.reader.flush();
+    await receiving.ping();
+    expect(await receiving.backlog()).toBe(0);
+    expect([...sending.notices, ...receiving.notices]).toEqual([]);
+
+    const denied = await errorOf((await openQueue(rabbitmq, properties(writer), input)).read());
+    expect(denied).toMatchObject({ reason: "permission_denied", systemCode: "403" });
+    expect(String(denied)).toContain("grant this user read on it");
+    const silent = await openQueue(rabbitmq, properties(nobody), output);
+    const unsent = await errorOf(silent.create("x"));
+    expect(unsent).toMatchObject({ reason: "permission_denied", effect: "rejected" });
+    expect(String(unsent)).toContain("grant this user write on exchange amq.default");
+  });
 });
 
 const certificates = makeCertificates();

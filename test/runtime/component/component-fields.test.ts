@@ -100,7 +100,7 @@ test.each([
   ["onExhausted", "retry for ever", "must be one of deadLetter, return, drop, halt or output:NAME"],
   ["deduplicate", "ids", "did you mean id?"],
   ["deduplicate", "headers", "did you mean header:NAME?"],
-  ["deduplicate", "always", "must be off, id or header:NAME"],
+  ["deduplicate", "always", "must be off, id, signature or header:NAME"],
   ["deduplicateWindow", "0s", "must be longer than zero"],
   ["maxPerKey", "0", "must be from 1"],
 ])("%s %j is refused: %s", (name, text, message) => {

@@ -181,7 +181,7 @@ test("an exhausted event that is being marked as done is not given back by the e
   expect([ended, event.settlements]).toEqual([false, []]);
   marked.resolve();
   await drained;
-  expect(event.settlements).toEqual([{ outcome: "handled" }]);
+  expect(event.settlements).toEqual([{ outcome: "handled", movedTo: "dead letters" }]);
 });
 
 test("a store that hangs holds all up for half a minute, once, and tells duplicates again when it answers", async () => {

@@ -38,7 +38,10 @@ test("a dead letter holds the whole event and what was tried, and its source hea
   expect([event.settlements, next.settlements]).toEqual([[], []]);
   gate.resolve();
   await settled();
-  expect([event.settlements, next.settlements]).toEqual(Array(2).fill([{ outcome: "handled" }]));
+  expect([event.settlements, next.settlements]).toEqual([
+    [{ outcome: "handled", movedTo: "dead letters" }],
+    [{ outcome: "handled" }],
+  ]);
   expect(deadLetters(store)).toMatchObject([
     {
       component: "orders",
@@ -105,7 +108,7 @@ test.each([
   await vi.advanceTimersByTimeAsync(1000);
   expect(app.deliveries).toHaveLength(times);
   expect(deadLetters(store)).toMatchObject([{ cause: "exhausted", reason: "no", failed: times }]);
-  expect(event.settlements).toEqual([{ outcome: "handled" }]);
+  expect(event.settlements).toEqual([{ outcome: "handled", movedTo: "dead letters" }]);
 });
 
 test("while the store fails the event stays, unacknowledged, and is put there later without asking the app", async () => {
@@ -165,7 +168,7 @@ test("output: the event goes to it, and is tried again there alone until it has 
   );
   down = false;
   await vi.advanceTimersByTimeAsync(1000);
-  expect(event.settlements).toEqual([{ outcome: "handled" }]);
+  expect(event.settlements).toEqual([{ outcome: "handled", movedTo: { output: "parking" } }]);
   expect([app.deliveries.length, invoked.length, delivery.blockage]).toEqual([1, 2, undefined]);
   expect(invoked[1]).toEqual([
     "parking",
@@ -196,7 +199,7 @@ test("a store that hangs holds no place for longer than half a minute, and what 
   );
   gate.resolve();
   await vi.advanceTimersByTimeAsync(1000);
-  expect(event.settlements).toEqual([{ outcome: "handled" }]);
+  expect(event.settlements).toEqual([{ outcome: "handled", movedTo: "dead letters" }]);
   expect([store.stored.size, delivery.blockage]).toEqual([1, undefined]);
 });
 
@@ -215,7 +218,10 @@ test("an output that hangs is interrupted, holds no place, and gets the event ag
   await vi.advanceTimersByTimeAsync(30_000);
   expect([delivery.inFlight, signals[0]?.aborted, event.settlements]).toEqual([0, true, []]);
   await vi.advanceTimersByTimeAsync(1000);
-  expect([signals.length, event.settlements]).toEqual([2, [{ outcome: "handled" }]]);
+  expect([signals.length, event.settlements]).toEqual([
+    2,
+    [{ outcome: "handled", movedTo: { output: "parking" } }],
+  ]);
   expect(vi.getTimerCount()).toBe(0);
 });
 
@@ -294,7 +300,10 @@ test("attempts begun before a restart count, and the last of them may have ended
   const next = sourceEvent("a2", { key: "a" });
   await third.delivery.deliver([event, next]);
   await settled();
-  expect([event.settlements, store.stored.size]).toEqual([[{ outcome: "handled" }], 1]);
+  expect([event.settlements, store.stored.size]).toEqual([
+    [{ outcome: "handled", movedTo: "dead letters" }],
+    1,
+  ]);
   expect(deadLetters(store)).toMatchObject([{ failed: 3, reason: "no" }]);
   expect(app.deliveries.map(({ attempt }) => attempt)).toEqual([1, 2, 3, 1]);
   expect(app.out).toContain("a2");
@@ -387,7 +396,7 @@ test("a dead letter whose source never heard of it is the same dead letter when 
   const event = sourceEvent("poison");
   await delivery.deliver([event]);
   await settled();
-  expect(event.settlements).toEqual([{ outcome: "handled" }]);
+  expect(event.settlements).toEqual([{ outcome: "handled", movedTo: "dead letters" }]);
   expect(deadLetters(store)).toMatchObject([{ id: before?.id, reason: "no poison" }]);
   expect([app.deliveries.length, store.stored.size]).toEqual([1, 1]);
   // Another event under the same id is another event.
@@ -436,7 +445,7 @@ test("an event whose dead letter is gone before its source was told is not handl
     const event = sourceEvent("poison");
     await delivery.deliver([event]);
     await settled();
-    expect(event.settlements).toEqual([{ outcome: "handled" }]);
+    expect(event.settlements).toEqual([{ outcome: "handled", movedTo: "dead letters" }]);
     expect([app.deliveries.length, store.stored.size]).toEqual([attempts, 1]);
   }
 });
@@ -475,7 +484,7 @@ test("the end of the runtime: what was refused for the last time still goes to t
   gate.resolve();
   expect(await drained).toEqual({ abandoned: 0 });
   expect([event.settlements, behind.settlements]).toEqual([
-    [{ outcome: "handled" }],
+    [{ outcome: "handled", movedTo: "dead letters" }],
     [{ outcome: "returned", reason: "no" }],
   ]);
   expect(store.stored.size).toBe(1);

@@ -175,9 +175,11 @@ test("exhausted behind an event that is tried again, it waits for that one and t
   expect([app.out, store.stored.size]).toEqual([["a3"], 1]);
   app.answer("a3");
   await settled();
-  expect(events.map(({ settlements }) => settlements)).toEqual(
-    Array(3).fill([{ outcome: "handled" }]),
-  );
+  expect(events.map(({ settlements }) => settlements)).toEqual([
+    [{ outcome: "handled" }],
+    [{ outcome: "handled", movedTo: "dead letters" }],
+    [{ outcome: "handled" }],
+  ]);
   expect([delivery.inFlight, delivery.waiting]).toEqual([0, 0]);
 });
 

@@ -136,7 +136,10 @@ test("an app may ask for a longer pause, for none more, and for an event to be f
   expect(app.out).toEqual([]);
   await vi.advanceTimersByTimeAsync(1);
   expect(app.out).toEqual(["a1"]);
-  expect([events[1]?.settlements, store.stored.size]).toEqual([[{ outcome: "handled" }], 1]);
+  expect([events[1]?.settlements, store.stored.size]).toEqual([
+    [{ outcome: "handled", movedTo: "dead letters" }],
+    1,
+  ]);
   const told = logger.lines.map(({ level, fields }) => [level, fields]);
   expect(told).toMatchObject([
     ["warn", { event: "a1", reason: "later", pause: "700ms" }],

@@ -145,7 +145,7 @@ test("a runtime redrives the dead letter's component, where it is and reads", as
   const event = sourceEvent("1");
   await system.reading.deliver([event]);
   await settled();
-  expect(event.settlements).toEqual([{ outcome: "handled" }]);
+  expect(event.settlements).toEqual([{ outcome: "handled", movedTo: "dead letters" }]);
   const [deadLetter] = await store.deadLetters.list({}, { limit: 1 });
   if (deadLetter === undefined) throw new Error("there is no dead letter");
   expect(deadLetter).toMatchObject({ component: "orders", type: "bindings.fake" });

@@ -1,0 +1,450 @@
+// One test for each cell of the table in docs/positions.md.
+import { mkdir, mkdtemp, readFile, rename, rm, utimes, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { connect as connectAmqp, type Channel, type Options } from "amqplib";
+import { connectAsync as connectMqtt } from "mqtt";
+import { afterEach, beforeEach, describe, expect, onTestFinished, test, vi } from "vitest";
+import cron from "../../src/bindings/cron/index.ts";
+import file from "../../src/bindings/file/index.ts";
+import mqtt3 from "../../src/bindings/mqtt3/index.ts";
+import rabbitmq from "../../src/bindings/rabbitmq/index.ts";
+import webhook from "../../src/bindings/webhook/index.ts";
+import type { Outcome } from "../../src/runtime/app.ts";
+import { FakeApp, handled } from "../runtime/fake-app.ts";
+import { component, startRuntime } from "../runtime/fake-binding.ts";
+import { describeWith, uniqueName } from "../servers/describe-with.ts";
+import { reservePort } from "../servers/ports.ts";
+import { endAfterTest, read } from "./contract.ts";
+
+const inputs = ["rabbitmq", "mqtt3", "file", "cron", "webhook"] as const;
+const cases = ["Without a position", "After a gap", "Grows", "Shrinks", "Made anew"] as const;
+
+const soon = { timeout: 20_000, interval: 5 };
+
+test("each cell of the page has its test", async () => {
+  const page = await readFile(join(import.meta.dirname, "../../docs/positions.md"), "utf8");
+  const tests = await readFile(import.meta.filename, "utf8");
+  const rows = page.split("\n").filter((line) => line.startsWith("| "));
+  const cellsOf = (row: string) =>
+    row
+      .split("|")
+      .slice(1, -1)
+      .map((cell) => cell.trim());
+  expect(cellsOf(rows[0] ?? "")).toEqual(["Input", ...cases]);
+  for (const input of inputs) {
+    const row = rows.map(cellsOf).find(([name]) => name?.includes(`\`${input}\``));
+    expect(row?.slice(1).every((cell) => cell !== "")).toBe(true);
+    expect(row).toHaveLength(1 + cases.length);
+    for (const name of cases) expect(tests).toContain(`test("${input}: ${name}"`);
+  }
+});
+
+describeWith("rabbitmq", (server) => {
+  async function place(options?: Options.AssertQueue) {
+    const queue = uniqueName("position");
+    const model = await connectAmqp(server.url);
+    const channel: Channel = await model.createChannel();
+    if (options !== undefined) await channel.assertQueue(queue, options);
+    endAfterTest(async () => {
+      await channel.deleteQueue(queue);
+      await model.close();
+    });
+    const send = (...texts: string[]): void => {
+      for (const text of texts) channel.sendToQueue(queue, Buffer.from(text));
+    };
+    const begin = (answer?: (text: string) => Outcome | Promise<Outcome>, more = {}) =>
+      read(
+        { binding: rabbitmq },
+        { properties: { host: server.url, queueName: queue, ...more } },
+        answer,
+      );
+    return { queue, channel, send, begin };
+  }
+
+  test("rabbitmq: Without a position", async () => {
+    const { send, begin } = await place({ durable: false });
+    send("1", "2");
+    const { app } = await begin();
+    await vi.waitFor(() => expect(app.texts).toEqual(["1", "2"]), soon);
+  });
+
+  test("rabbitmq: After a gap", async () => {
+    const { queue, channel, send, begin } = await place({ durable: false, maxLength: 2 });
+    send("1", "2", "3", "4");
+    channel.sendToQueue(queue, Buffer.from("expires"), { expiration: "1" });
+    await vi.waitFor(
+      async () => expect((await channel.checkQueue(queue)).messageCount).toBe(1),
+      soon,
+    );
+    const { app } = await begin();
+    await vi.waitFor(() => expect(app.texts).toEqual(["4"]), soon);
+  });
+
+  test("rabbitmq: Grows", async () => {
+    const { queue, channel, send, begin } = await place({ durable: false });
+    const { app } = await begin();
+    await vi.waitFor(
+      async () => expect((await channel.checkQueue(queue)).consumerCount).toBe(1),
+      soon,
+    );
+    const texts = Array.from({ length: 500 }, (_, n) => String(n));
+    send(...texts);
+    await vi.waitFor(() => expect(app.texts.toSorted()).toEqual(texts.toSorted()), soon);
+  });
+
+  test("rabbitmq: Shrinks", async () => {
+    const { queue, channel, send, begin } = await place({ durable: false });
+    const answer = Promise.withResolvers<Outcome>();
+    const { app, status } = await begin(() => answer.promise, { prefetchCount: "1" });
+    send("1", "2", "3");
+    await vi.waitFor(() => expect(app.texts).toEqual(["1"]), soon);
+    await vi.waitFor(
+      async () => expect((await channel.checkQueue(queue)).messageCount).toBe(2),
+      soon,
+    );
+    await channel.purgeQueue(queue);
+    send("4");
+    answer.resolve(handled);
+    await vi.waitFor(() => expect(app.texts).toEqual(["1", "4"]), soon);
+    expect(status().state).toBe("running");
+  });
+
+  test("rabbitmq: Made anew", async () => {
+    const { queue, channel, send, begin } = await place({ durable: false });
+    const { app, status, lines } = await begin();
+    send("1");
+    await vi.waitFor(() => expect(app.texts).toEqual(["1"]), soon);
+    await channel.deleteQueue(queue);
+    await vi.waitFor(() => expect(JSON.stringify(lines)).toContain("was deleted"), soon);
+    await vi.waitFor(() => expect(status().state).toBe("running"), soon);
+    // Somebody makes another one of that name: it is used as it is, from its oldest.
+    await channel.deleteQueue(queue);
+    const quorum = { durable: true, arguments: { "x-queue-type": "quorum" } };
+    await vi.waitFor(async () => {
+      const other = await connectAmqp(server.url);
+      try {
+        const own = await other.createChannel();
+        own.on("error", () => {});
+        await own.deleteQueue(queue);
+        await own.assertQueue(queue, quorum);
+        own.sendToQueue(queue, Buffer.from("2"));
+        await own.checkQueue(queue);
+      } finally {
+        await other.close();
+      }
+    }, soon);
+    await vi.waitFor(() => expect(app.texts).toContain("2"), soon);
+    expect(app.texts).toEqual(["1", "2"]);
+  });
+});
+
+describeWith("mosquitto", (server) => {
+  const place = () => ({
+    topic: uniqueName("position"),
+    consumerID: uniqueName("shop"),
+    url: server.url,
+  });
+  type Place = ReturnType<typeof place>;
+
+  const send = async (topic: string, text: string, retain = false): Promise<void> => {
+    const client = await connectMqtt(server.url);
+    await client.publishAsync(topic, text, { qos: 1, retain });
+    await client.endAsync();
+  };
+  const begin = async (properties: Place) => {
+    const started = await read({ binding: mqtt3 }, { properties });
+    await vi.waitFor(() => expect(started.status().state).toBe("running"), soon);
+    return started;
+  };
+  /** Ends the session of the component, as its expiry does, and cuts its connection. */
+  const forget = async ({ consumerID }: Place): Promise<void> => {
+    const client = await connectMqtt(server.url, {
+      ...{ clientId: `${consumerID}-consumer`, clean: true, protocolVersion: 4 },
+    });
+    await client.endAsync();
+  };
+
+  test("mqtt3: Without a position", async () => {
+    const properties = place();
+    await send(properties.topic, "before");
+    await send(`${properties.topic}/kept`, "retained", true);
+    endAfterTest(() => send(`${properties.topic}/kept`, "", true));
+    const { app, lines } = await begin({ ...properties, topic: `${properties.topic}/#` });
+    await send(properties.topic, "after");
+    await vi.waitFor(() => expect(app.texts).toEqual(["retained", "after"]), soon);
+    expect(app.deliveries[0]?.metadata).toMatchObject({ retained: "true" });
+    expect(JSON.stringify(lines)).toContain("the broker begins a session");
+  });
+
+  test("mqtt3: After a gap", async () => {
+    const properties = place();
+    const { app, status, lines } = await begin(properties);
+    await send(properties.topic, "1");
+    await vi.waitFor(() => expect(app.texts).toEqual(["1"]), soon);
+    await forget(properties);
+    const words = `had no session of ${properties.consumerID}-consumer any more`;
+    await vi.waitFor(() => expect(status().reason).toContain(words), soon);
+    expect(status().state).toBe("running");
+    const told = lines.filter(({ message }) => message.includes(words));
+    expect(told.map(({ level }) => level)).toEqual(["warn"]);
+    await send(properties.topic, "2");
+    await vi.waitFor(() => expect(app.texts).toEqual(["1", "2"]), soon);
+  });
+
+  test("mqtt3: Grows", async () => {
+    const properties = place();
+    const { app } = await begin({ ...properties, topic: `${properties.topic}/+` });
+    for (const name of ["a", "b", "c"]) await send(`${properties.topic}/${name}`, name);
+    await vi.waitFor(() => expect(app.texts.toSorted()).toEqual(["a", "b", "c"]), soon);
+  });
+
+  test("mqtt3: Shrinks", async () => {
+    const properties = place();
+    const [old, next] = [`${properties.topic}/old`, `${properties.topic}/next`];
+    const first = await begin({ ...properties, topic: old });
+    await first.runtime.close();
+    const { app } = await begin({ ...properties, topic: next });
+    // The session keeps the subscription that the component does not name any more.
+    await send(old, "old");
+    await send(next, "next");
+    await vi.waitFor(() => expect(app.texts.toSorted()).toEqual(["next", "old"]), soon);
+  });
+
+  test("mqtt3: Made anew", async () => {
+    const properties = place();
+    const first = await begin(properties);
+    await first.runtime.close();
+    await send(properties.topic, "kept");
+    await forget(properties);
+    const { app } = await begin(properties);
+    await send(properties.topic, "after");
+    await vi.waitFor(() => expect(app.texts).toEqual(["after"]), soon);
+  });
+});
+
+describe("file", () => {
+  async function place() {
+    const parent = await mkdtemp(join(tmpdir(), "cufflink-position-"));
+    endAfterTest(() => rm(parent, { recursive: true, force: true }));
+    const folder = join(parent, "in");
+    await mkdir(folder);
+    const put = async (path: string, text: string): Promise<void> => {
+      await writeFile(join(folder, `${path}.part`), text);
+      await rename(join(folder, `${path}.part`), join(folder, path));
+    };
+    const properties = { folder, quietTime: "20ms", scanInterval: "100ms", recursive: "true" };
+    const begin = (answer?: (text: string) => Outcome | Promise<Outcome>) =>
+      read(
+        { binding: file },
+        { properties: { ...properties, processedFolder: join(parent, "done") } },
+        answer,
+      );
+    return { parent, folder, put, begin };
+  }
+
+  test("file: Without a position", async () => {
+    const { folder, put, begin } = await place();
+    await put("2", "two");
+    await put("1", "one");
+    await utimes(join(folder, "1"), 1_700_000_000, 1_700_000_000);
+    const { app } = await begin();
+    await vi.waitFor(() => expect(app.texts).toEqual(["one", "two"]), soon);
+  });
+
+  test("file: After a gap", async () => {
+    const { folder, put, begin } = await place();
+    await put("1", "one");
+    await put("2", "two");
+    await rm(join(folder, "1"));
+    const { app } = await begin();
+    await put("3", "three");
+    await vi.waitFor(() => expect(app.texts.toSorted()).toEqual(["three", "two"]), soon);
+  });
+
+  test("file: Grows", async () => {
+    const { folder, put, begin } = await place();
+    const { app, status } = await begin();
+    await vi.waitFor(() => expect(status().state).toBe("running"), soon);
+    await mkdir(join(folder, "new", "deep"), { recursive: true });
+    await put("new/deep/1", "one");
+    await vi.waitFor(() => expect(app.texts).toEqual(["one"]), soon);
+  });
+
+  test("file: Shrinks", async () => {
+    const { folder, put, begin } = await place();
+    const answer = Promise.withResolvers<Outcome>();
+    const { app, status } = await begin(() => answer.promise);
+    await put("1", "one");
+    await vi.waitFor(() => expect(app.texts).toEqual(["one"]), soon);
+    await rm(join(folder, "1"));
+    answer.resolve(handled);
+    await vi.waitFor(() => expect(status()).toMatchObject({ handled: 1, inFlight: 0 }), soon);
+    await put("2", "two");
+    await vi.waitFor(() => expect(app.texts).toEqual(["one", "two"]), soon);
+    expect(status().state).toBe("running");
+  });
+
+  test("file: Made anew", async () => {
+    const { parent, folder, put, begin } = await place();
+    const { app, status } = await begin();
+    await put("1", "one");
+    await vi.waitFor(() => expect(status().handled).toBe(1), soon);
+    await rename(folder, join(parent, "old"));
+    await vi.waitFor(() => expect(status().state).toBe("reconnecting"), soon);
+    expect(status().reason).toContain("it does not exist");
+    await mkdir(folder);
+    await put("1", "one again");
+    await vi.waitFor(() => expect(app.texts).toEqual(["one", "one again"]), soon);
+    expect(status().state).toBe("running");
+  });
+});
+
+describe("cron", () => {
+  beforeEach(() => {
+    vi.useFakeTimers({ now: Date.parse("2026-11-23T10:00:30Z") });
+  });
+  afterEach(() => {
+    vi.useRealTimers();
+  });
+
+  const minute = 60_000;
+  const begin = async (schedule: string) => {
+    const app = new FakeApp();
+    const started = startRuntime({ bindings: [cron], app });
+    const definition = (text: string) =>
+      component(
+        "cron",
+        {},
+        { resolve: async () => ({ values: { schedule: text, direction: "input" }, secrets: [] }) },
+      );
+    const applied = started.runtime.apply([definition(schedule)]);
+    await vi.advanceTimersByTimeAsync(10);
+    await applied;
+    return { ...started, app, definition };
+  };
+  const times = (app: FakeApp): string[] =>
+    app.deliveries.map(({ metadata }) => (metadata["readTimeUTC"] ?? "").slice(11, 16));
+
+  test("cron: Without a position", async () => {
+    const { app } = await begin("TZ=UTC 0 * * * * *");
+    expect(times(app)).toEqual([]);
+    await vi.advanceTimersByTimeAsync(minute);
+    expect(times(app)).toEqual(["10:01"]);
+  });
+
+  test("cron: After a gap", async () => {
+    const { app } = await begin("TZ=UTC 0 * * * * *");
+    // The machine slept: its clock is ten minutes ahead.
+    vi.setSystemTime(Date.parse("2026-11-23T10:10:30Z"));
+    await vi.advanceTimersByTimeAsync(10_000);
+    expect(app.deliveries).toHaveLength(1);
+    await vi.advanceTimersByTimeAsync(minute);
+    expect(app.deliveries).toHaveLength(2);
+  });
+
+  test("cron: Grows", async () => {
+    const { app, runtime, definition } = await begin("TZ=UTC 0 * * * * *");
+    const applied = runtime.apply([definition("TZ=UTC 0,20,40 * * * * *")]);
+    await vi.advanceTimersByTimeAsync(100);
+    await applied;
+    // The times of the new schedule that have passed are not made up for.
+    expect(app.deliveries).toHaveLength(0);
+    await vi.advanceTimersByTimeAsync(30_000);
+    expect(app.deliveries).toHaveLength(2);
+  });
+
+  test("cron: Shrinks", async () => {
+    const { app } = await begin("TZ=UTC 0 * * * * *");
+    await vi.advanceTimersByTimeAsync(minute);
+    expect(app.deliveries).toHaveLength(1);
+    // Set back by less than a minute, the tick of 10:01 is not repeated.
+    vi.setSystemTime(Date.parse("2026-11-23T10:00:45Z"));
+    await vi.advanceTimersByTimeAsync(30_000);
+    expect(app.deliveries).toHaveLength(1);
+    await vi.advanceTimersByTimeAsync(minute);
+    expect(app.deliveries).toHaveLength(2);
+  });
+
+  test("cron: Made anew", async () => {
+    const { app, runtime, definition } = await begin("TZ=UTC 0 * * * * *");
+    await vi.advanceTimersByTimeAsync(minute);
+    const apply = async (...specs: ReturnType<typeof definition>[]): Promise<void> => {
+      const applied = runtime.apply(specs);
+      await vi.advanceTimersByTimeAsync(100);
+      await applied;
+    };
+    await apply();
+    await vi.advanceTimersByTimeAsync(5 * minute);
+    await apply(definition("TZ=UTC 0 * * * * *"));
+    expect(times(app)).toEqual(["10:01"]);
+    await vi.advanceTimersByTimeAsync(minute);
+    expect(times(app)).toEqual(["10:01", "10:07"]);
+  });
+});
+
+describe("webhook", () => {
+  async function place() {
+    const address = `127.0.0.1:${await reservePort()}`;
+    const post = async (body: string): Promise<number> => {
+      const response = await fetch(`http://${address}/hook`, { method: "POST", body });
+      await response.arrayBuffer();
+      return response.status;
+    };
+    const begin = (answer?: (text: string) => Outcome | Promise<Outcome>, more = {}) =>
+      read({ binding: webhook }, { properties: { address, path: "/hook", ...more } }, answer);
+    return { post, begin };
+  }
+
+  test("webhook: Without a position", async () => {
+    const { post, begin } = await place();
+    await expect(post("before")).rejects.toThrow();
+    const { app, runtime } = await begin();
+    expect(await post("first")).toBe(204);
+    expect(app.texts).toEqual(["first"]);
+    await runtime.pause("orders", "");
+    expect(await post("paused")).toBe(503);
+  });
+
+  test("webhook: After a gap", async () => {
+    const { post, begin } = await place();
+    const { app, runtime } = await begin();
+    await runtime.pause("orders", "");
+    expect(await post("missed")).toBe(503);
+    await runtime.resume("orders");
+    await vi.waitFor(async () => expect(await post("sent again")).toBe(204), soon);
+    expect(new Set(app.texts)).toEqual(new Set(["sent again"]));
+  });
+
+  test("webhook: Grows", async () => {
+    const { post, begin } = await place();
+    const answer = Promise.withResolvers<Outcome>();
+    const { app } = await begin(() => answer.promise, { maxInFlight: "2" });
+    const posts = Array.from({ length: 20 }, (_, n) => post(String(n)));
+    await vi.waitFor(() => expect(app.texts).toHaveLength(2), soon);
+    answer.resolve(handled);
+    expect(new Set(await Promise.all(posts))).toEqual(new Set([204]));
+    expect(app.texts).toHaveLength(20);
+    expect(app.most).toBe(2);
+  });
+
+  test("webhook: Shrinks", async () => {
+    const { post, begin } = await place();
+    const { runtime } = await begin();
+    expect(await post("1")).toBe(204);
+    await runtime.apply([]);
+    await expect(post("2")).rejects.toThrow();
+  });
+
+  test("webhook: Made anew", async () => {
+    const { post, begin } = await place();
+    const first = await begin();
+    expect(await post("1")).toBe(204);
+    await first.runtime.close();
+    onTestFinished(() => first.runtime.close());
+    await expect(post("2")).rejects.toThrow();
+    const second = await begin();
+    expect(await post("2")).toBe(204);
+    expect(second.app.texts).toEqual(["2"]);
+  });
+});
