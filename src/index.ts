@@ -211,7 +211,10 @@ export async function createRuntime(options: EmbeddedOptions = {}): Promise<Embe
       core.applyPolicies(read.resiliency && (await compilePolicies(read.resiliency)));
     } catch (error) {
       refused = true;
-      logger.error({ reason: messageOf(error) }, "policies stay as they were");
+      logger.error(
+        { reason: messageOf(error) },
+        "the Resiliency cannot be taken over; policies stay as they were",
+      );
     }
     const findings = { problems: problems.map(firstLineOf), refused };
     const result = await core.apply(read.components, findings);

@@ -43,7 +43,7 @@ export class AppProcess {
     this.#child.once("error", (error) => {
       // Also raised when a signal cannot be sent; only one that never started has no pid.
       if (this.#child.pid !== undefined) return;
-      process.stderr.write(`cufflink: ${command} cannot be started: ${messageOf(error)}\n`);
+      process.stderr.write(`cufflink: ${command} cannot be started: ${whyNotStarted(error)}\n`);
       resolve(notFound);
     });
     this.#child.once("exit", (code, signal) =>
@@ -82,6 +82,12 @@ export class AppProcess {
       // Nobody of the group is left.
     }
   }
+}
+
+function whyNotStarted(error: NodeJS.ErrnoException): string {
+  if (error.code === "ENOENT") return "there is no such program, here or in the folders of PATH";
+  if (error.code === "EACCES") return "it is not executable";
+  return messageOf(error);
 }
 
 async function copyLines(from: Readable, to: Writable, prefix: string): Promise<void> {

@@ -52,7 +52,7 @@ Examples:
       const to =
         outcome.to.length === 0
           ? ""
-          : `; its reply names ${outcome.to.join(", ")}, which a test event does not reach`;
+          : `; its reply is for ${outcome.to.join(", ")}, which a test event does not invoke`;
       process.stderr.write(`handled${to}\n`);
     },
   );
