@@ -62,9 +62,7 @@ export async function createClientFor(command: Command): Promise<RuntimeClient> 
 export function readDuration(flag: string, text: string): number {
   const milliseconds = parseDuration(text, 1000);
   if (milliseconds !== undefined && milliseconds > 0) return milliseconds;
-  throw new UsageError(
-    `${flag} ${JSON.stringify(text)} is no duration longer than zero, such as "5s"`,
-  );
+  throw new UsageError(`${flag} ${JSON.stringify(text)} is not a duration above 0, such as "5s"`);
 }
 
 /** Adds the two ways to give data: an argument of the command's own, and a file. */

@@ -18,12 +18,12 @@ test.each<[string[], number, RegExp]>([
   [["serve", "--app-port", "http"], 2, /--app-port "http" is not a port/],
   [["--mode", "kubernetes"], 2, /not supported.*\nSee cufflink serve --help\.\n$/],
   [["invoke", "a", "get", "x", "--data-file", "y"], 2, /data is given twice/],
+  [["invoke", "a", "get", "--timeout", "0"], 2, /--timeout "0" is not a duration above 0/],
   [
     ["invoke", "a", "get", "-m", "key"],
     2,
     /--metadata "key" is not name=value\nSee cufflink invoke --help\./,
   ],
-  [["invoke", "a", "get", "--timeout", "0"], 2, /--timeout "0" is no duration longer than zero/],
   [["invoke", "a", "get", "--address", "127.0.0.1:1"], 69, /no runtime answers at 127\.0\.0\.1:1/],
   [["types", "reds"], 1, /did you mean redis\?/],
   [["types", "aws.s3"], 1, /no binding type is called "aws\.s3"; see cufflink types\n$/],
