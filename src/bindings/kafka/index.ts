@@ -167,6 +167,11 @@ export default defineBinding({
     }),
   },
 
+  cutCause: ({ consumerGroup }) =>
+    consumerGroup
+      ? `a member of group ${consumerGroup} whose heartbeats do not reach the coordinator within sessionTimeout, or which somebody removes`
+      : "a broker closes the connections; its log may say why",
+
   async ping(connection) {
     try {
       await describeTopics(connection.client, [], true);
