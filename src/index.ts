@@ -62,6 +62,7 @@ export type {
   DeadLetterFilter,
   HistoryRecord,
 } from "./store/records.ts";
+export type { DeadLetterTotal } from "./store/store.ts";
 export type { Outcome } from "./runtime/app.ts";
 export type { ShownPolicies } from "./runtime/operator.ts";
 export type { RuntimeLogger } from "./runtime/runtime-logger.ts";

@@ -98,7 +98,7 @@ export class GroupReader implements Reader {
       outOfRange: (partition) => this.#logCheck.outOfRange(partition),
       lost: (reason) => this.#giveUp(reason),
       stuck: (node, reason) =>
-        reading.logger.warn({ node, reason }, "a broker cannot be read from; others are"),
+        reading.logger.warn({ node, reason }, "a broker cannot be read from; the others are"),
       described: (cluster) => {
         if (this.#described(cluster)) this.#joinAgain();
       },

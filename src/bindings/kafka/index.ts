@@ -126,7 +126,10 @@ export default defineBinding({
   async read(connection, reading) {
     const { topics, consumerGroup } = reading.metadata;
     if (!topics?.length || !consumerGroup) {
-      reading.logger.warn({}, "no topics are given, so nothing is read");
+      reading.logger.warn(
+        {},
+        "no topics are given, so nothing is read; give topics, or direction: output",
+      );
       return silent;
     }
     const reader = new GroupReader(
