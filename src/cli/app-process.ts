@@ -13,7 +13,7 @@ export type AppProcessOptions = {
   /** Writes a line of its output. */
   readonly output: AppOutput;
   /** Called when the command cannot be started. */
-  onFailedStart(reason: string): void;
+  readonly onFailedStart: (reason: string) => void;
 };
 
 /** What a shell would answer for a command that cannot be started. */
