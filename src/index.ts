@@ -62,6 +62,7 @@ export type {
   DeadLetterFilter,
   HistoryRecord,
 } from "./store/records.ts";
+export type { DeadLetterTotal } from "./store/store.ts";
 export type { Outcome } from "./runtime/app.ts";
 export type { ShownPolicies } from "./runtime/operator.ts";
 export type { RuntimeLogger } from "./runtime/runtime-logger.ts";
@@ -212,7 +213,10 @@ export async function createRuntime(options: EmbeddedOptions = {}): Promise<Embe
       core.applyPolicies(read.resiliency && (await compilePolicies(read.resiliency)));
     } catch (error) {
       refused = true;
-      logger.error({ reason: messageOf(error) }, "policies stay as they were");
+      logger.error(
+        { reason: messageOf(error) },
+        "the Resiliency cannot be taken over; policies stay as they were",
+      );
     }
     const findings = { problems: problems.map(firstLineOf), refused };
     const result = await core.apply(read.components, findings);

@@ -67,13 +67,16 @@ export function readRegularFile(
   });
 }
 
-/** The names in a folder, at most 10,000, in the order of their code units. Rejects with an {@link UnreadableFile}. */
-export function readNames(folder: string, place = folder): Promise<string[]> {
+/**
+ * The names in a folder, at most `most` (10,000), in the order of their code units. Rejects with an
+ * {@link UnreadableFile}.
+ */
+export function readNames(folder: string, place = folder, most = mostNames): Promise<string[]> {
   return lookAt(place, async () => {
     const names: string[] = [];
     for await (const { name } of await opendir(folder)) {
-      if (names.length === mostNames)
-        throw new UnreadableFile(`has more than ${mostNames.toLocaleString("en")} entries`);
+      if (names.length === most)
+        throw new UnreadableFile(`has more than ${most.toLocaleString("en")} entries`);
       names.push(name);
     }
     return names.sort((a, b) => (a < b ? -1 : a > b ? 1 : 0));
@@ -103,12 +106,24 @@ function refuseOthers(found: Stats): Stats {
 /** The places of which a look has had no answer in time, and still has none. */
 const hanging = new Set<string>();
 
+/** The same as {@link answered}, but whatever it fails with is an {@link UnreadableFile}. */
+export async function lookAt<Result>(place: string, work: () => Promise<Result>): Promise<Result> {
+  try {
+    return await answered(place, work);
+  } catch (error) {
+    throw error instanceof UnreadableFile ? error : unreadable(error);
+  }
+}
+
 /**
  * What the work comes to, within five seconds. A call of a file system that hangs (a network share whose server is
  * gone) cannot be taken back and keeps one of Node's few threads for file calls, so until it returns there is no
- * second one of its place. Rejects with an {@link UnreadableFile}.
+ * second one of its place. Rejects with an {@link UnreadableFile} then, or with what the work fails with.
  */
-export async function lookAt<Result>(place: string, work: () => Promise<Result>): Promise<Result> {
+export async function answered<Result>(
+  place: string,
+  work: () => Promise<Result>,
+): Promise<Result> {
   if (hanging.has(place)) throw noAnswer();
   let hangs = false;
   let timer: NodeJS.Timeout | undefined;
@@ -125,11 +140,7 @@ export async function lookAt<Result>(place: string, work: () => Promise<Result>)
     if (hangs) hanging.delete(place);
   };
   looking.then(settled, settled);
-  try {
-    return await Promise.race([looking, late]);
-  } catch (error) {
-    throw error instanceof UnreadableFile ? error : unreadable(error);
-  }
+  return Promise.race([looking, late]);
 }
 
 function noAnswer(): UnreadableFile {

@@ -143,6 +143,7 @@ test("with a folder for its state it keeps dead letters, which outlast it and ar
   expect(first.components()).toMatchObject([
     { handled: 0, endedOtherwise: { "dead letter": 1 }, attempts: 1 },
   ]);
+  expect(await first.deadLetters.totals()).toMatchObject([{ component: "inbox", count: 1 }]);
   await first.close();
 
   const id = deadLetters[0]?.id ?? "";
@@ -217,7 +218,7 @@ test("a test event to what is no input is refused, with what is meant", async ()
     components: [notes(folder({})), inbox(folder({}))],
     app: { onBindingEvent: () => undefined },
   });
-  await expect(runtime.emit("inboxs")).rejects.toThrow("did you mean inbox?");
+  await expect(runtime.emit("inboxs")).rejects.toThrow('did you mean "inbox"?');
   await expect(runtime.emit("notes")).rejects.toThrow(/notes is an output.*create, get/);
 });
 
@@ -229,7 +230,7 @@ test("handlers of names that no input has are told, with the nearest", async () 
     app: { bindings: { inbux: () => undefined } },
   });
   expect(warn.mock.calls.map(([, text]) => text)).toContain(
-    "the app subscribes to inbux, and no input is called so; did you mean inbox?",
+    'the app subscribes to inbux, and no input is called so; did you mean "inbox"?',
   );
 });
 
@@ -280,7 +281,7 @@ test("it is operated as a daemon is: pause, resume, restart, drain, why, policie
   expect(metrics).toMatch(/^cufflink_reload_revision\{.*\} 1$/m);
 
   for (const call of ["pause", "resume", "restart", "drain"] as const) {
-    await expect(runtime[call]("inbux")).rejects.toThrow("did you mean inbox?");
+    await expect(runtime[call]("inbux")).rejects.toThrow('did you mean "inbox"?');
   }
   await expect(runtime.pause("notes")).rejects.toThrow("notes is an output");
   expect(() => runtime.policies("inbux")).toThrow(BindingError);

@@ -87,7 +87,7 @@ export class CombinedApp implements App {
 }
 
 const noApp =
-  "there is no app: say --app-port, or let the app subscribe by cufflink.v1.Bindings/SubscribeBindings";
+  "there is no app: say --app-port for one that listens, or start one that dials in, such as by createApp";
 
 /** The app as one input sees it: the streams that subscribe to it, else the port. */
 class InputApp implements App {

@@ -119,7 +119,9 @@ class GrpcApp implements App {
 
   get unavailableReason(): string {
     if (!this.#availability.available) return this.#availability.reason;
-    return this.#dialler.unary ? "" : "the app's event stream does not take its events";
+    return this.#dialler.unary
+      ? ""
+      : "the app takes events by a stream, which has not subscribed to this input";
   }
 
   onAvailability(listener: () => void): () => void {

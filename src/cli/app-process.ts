@@ -48,7 +48,7 @@ export class AppProcess {
     this.#child.once("error", (error) => {
       // Also raised when a signal cannot be sent; only one that never started has no pid.
       if (this.#child.pid !== undefined) return;
-      onFailedStart(messageOf(error));
+      onFailedStart(whyNotStarted(error));
       resolve(notFound);
     });
     this.#child.once("exit", (code, signal) =>
@@ -87,6 +87,12 @@ export class AppProcess {
       // Nobody of the group is left.
     }
   }
+}
+
+function whyNotStarted(error: NodeJS.ErrnoException): string {
+  if (error.code === "ENOENT") return "there is no such program, here or in the folders of PATH";
+  if (error.code === "EACCES") return "it is not executable";
+  return messageOf(error);
 }
 
 async function eachLine(from: Readable, write: (line: string) => void): Promise<void> {

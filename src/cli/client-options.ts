@@ -62,9 +62,7 @@ export async function createClientFor(command: Command): Promise<RuntimeClient> 
 export function readDuration(flag: string, text: string): number {
   const milliseconds = parseDuration(text, 1000);
   if (milliseconds !== undefined && milliseconds > 0) return milliseconds;
-  throw new UsageError(
-    `${flag} ${JSON.stringify(text)} is no duration longer than zero, such as "5s"`,
-  );
+  throw new UsageError(`${flag} ${JSON.stringify(text)} is not a duration above 0, such as "5s"`);
 }
 
 /** Adds the two ways to give data: an argument of the command's own, and a file. */
@@ -90,11 +88,13 @@ export async function readData(
   }
 }
 
-/** For options that are given several times as `name=value`. */
-export function collectPair(text: string, before: readonly [string, string][]): [string, string][] {
-  const at = text.indexOf("=");
-  if (at <= 0) throw new UsageError(`${JSON.stringify(text)} is not name=value`);
-  return [...before, [text.slice(0, at), text.slice(at + 1)]];
+/** For an option that is given several times as `name=value`. */
+export function collectPairs(flag: string) {
+  return (text: string, before: readonly [string, string][]): [string, string][] => {
+    const at = text.indexOf("=");
+    if (at <= 0) throw new UsageError(`${flag} ${JSON.stringify(text)} is not name=value`);
+    return [...before, [text.slice(0, at), text.slice(at + 1)]];
+  };
 }
 
 async function readAuthority(file: string): Promise<string> {

@@ -66,7 +66,7 @@ export function tookText(milliseconds: number): string {
 
 function facts(deadLetter: ShownDeadLetter): string[] {
   const { component, type, event, reason, cause, failed, redrives, edited, traceId } = deadLetter;
-  const why = cause === "exhausted" ? "its attempts are used up" : "the app gave it up";
+  const why = cause === "exhausted" ? "its attempts are used up" : "the app refused it for good";
   const history = [
     counted(failed, "attempt"),
     ...(redrives === 0 ? [] : [`redriven ${counted(redrives, "time")}`]),

@@ -10,7 +10,7 @@ import type { DeadLetterChange } from "../runtime/records/dead-letters.ts";
 import {
   addClientOptions,
   addDataOption,
-  collectPair,
+  collectPairs,
   createClientFor,
   readData,
 } from "./client-options.ts";
@@ -37,7 +37,7 @@ export function addEditCommand(deadLetters: Command): void {
     .option(
       "-H, --header <name=value>",
       "set a header, in place of all of that name; may be repeated",
-      collectPair,
+      collectPairs("--header"),
       [],
     )
     .option(

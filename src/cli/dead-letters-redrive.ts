@@ -10,7 +10,7 @@ import type { OutputTarget } from "../runtime/records/redrive-target.ts";
 import {
   addAddressOption,
   addClientOptions,
-  collectPair,
+  collectPairs,
   createClientFor,
 } from "./client-options.ts";
 import { ExitCode } from "./exit-code.ts";
@@ -43,7 +43,7 @@ export function addRedriveCommand(deadLetters: Command): void {
     .option(
       "-m, --metadata <name=value>",
       "a setting of the output's operation; may be repeated",
-      collectPair,
+      collectPairs("--metadata"),
       [],
     )
     .option("--json", "for tools: a line for each dead letter, and one with the totals")

@@ -2,7 +2,7 @@ import type { Command } from "commander";
 import {
   addClientOptions,
   addDataOption,
-  collectPair,
+  collectPairs,
   createClientFor,
   readData,
 } from "./client-options.ts";
@@ -18,7 +18,12 @@ export function addEmitCommand(program: Command): void {
     )
     .argument("<component>", "the component's name")
     .argument("[data]", "the payload, as text")
-    .option("-H, --header <name=value>", "a header of the event; may be repeated", collectPair, [])
+    .option(
+      "-H, --header <name=value>",
+      "a header of the event; may be repeated",
+      collectPairs("--header"),
+      [],
+    )
     .addHelpText(
       "after",
       `
@@ -47,7 +52,7 @@ Examples:
       const to =
         outcome.to.length === 0
           ? ""
-          : `; its reply names ${outcome.to.join(", ")}, which a test event does not reach`;
+          : `; its reply is for ${outcome.to.join(", ")}, which a test event does not invoke`;
       process.stderr.write(`handled${to}\n`);
     },
   );

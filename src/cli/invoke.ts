@@ -2,7 +2,7 @@ import type { Command } from "commander";
 import {
   addClientOptions,
   addDataOption,
-  collectPair,
+  collectPairs,
   createClientFor,
   readData,
 } from "./client-options.ts";
@@ -18,7 +18,12 @@ export function addInvokeCommand(program: Command): void {
     .argument("<component>", "the component's name")
     .argument("<operation>", "what to do: create, get, list, delete …")
     .argument("[data]", "the payload, as text")
-    .option("-m, --metadata <name=value>", "request metadata; may be repeated", collectPair, [])
+    .option(
+      "-m, --metadata <name=value>",
+      "request metadata; may be repeated",
+      collectPairs("--metadata"),
+      [],
+    )
     .option("--show-metadata", "print the answer's metadata to standard error")
     .addHelpText(
       "after",

@@ -23,19 +23,35 @@ export async function main(args: readonly string[]): Promise<number> {
   const bare =
     first === undefined ||
     (first.startsWith("-") && !["-h", "--help", "-V", "--version"].includes(first));
+  const words = bare ? ["serve", ...args] : [...args];
   try {
-    await program.parseAsync(bare ? ["serve", ...args] : [...args], { from: "user" });
+    await program.parseAsync(words, { from: "user" });
     return code;
   } catch (error) {
     if (error instanceof ExitCode) return error.code;
-    if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
-    if (error instanceof UsageError) {
-      process.stderr.write(`cufflink: ${error.message}\nSee cufflink --help.\n`);
+    if (error instanceof CommanderError && error.exitCode === 0) return 0;
+    if (error instanceof CommanderError || error instanceof UsageError) {
+      // Commander has told its own already.
+      if (error instanceof UsageError) process.stderr.write(`cufflink: ${error.message}\n`);
+      process.stderr.write(`See ${commandIn(program, words)} --help.\n`);
       return 2;
     }
     process.stderr.write(`cufflink: ${messageOf(error)}\n`);
     return exitCodeOf(error);
   }
+}
+
+/** The command that the words name, as far as they name one: its help tells what could have been said. */
+function commandIn(program: Command, words: readonly string[]): string {
+  const path = [program.name()];
+  let command = program;
+  for (const word of words) {
+    const next = command.commands.find((one) => one.name() === word);
+    if (next === undefined) continue;
+    command = next;
+    path.push(word);
+  }
+  return path.join(" ");
 }
 
 /** The whole command line; nothing runs until it is parsed. */
@@ -46,7 +62,10 @@ export function createProgram(setExitCode: (code: number) => void): Command {
     )
     .version(version)
     .exitOverride()
-    .configureOutput({ outputError: (text, write) => write(withNearSuggestion(text)) })
+    .configureOutput({
+      outputError: (text, write) =>
+        write(withNearSuggestion(text).replace(/^error: /, "cufflink: ")),
+    })
     .configureHelp({ showGlobalOptions: false });
   const serveCommand = program
     .command("serve", { isDefault: false })

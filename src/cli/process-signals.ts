@@ -47,7 +47,7 @@ export async function serveUntilSignalled(start: () => Promise<Served>): Promise
     if (signal in constants.signals) process.on(signal, () => onEnd(signal));
   for (const signal of idleSignals) {
     process.on(signal, () =>
-      running.served?.logger.warn({ signal }, "this signal has no meaning here"),
+      running.served?.logger.warn({ signal }, "this signal has no meaning here, and is ignored"),
     );
   }
   const ofTerminal = hasTerminal();

@@ -140,10 +140,13 @@ export class Reloader {
     if (before !== undefined && isDeepStrictEqual(before.resiliency, resiliency)) return "same";
     try {
       if (resiliencyIsWrong && before !== undefined && !before.isWrong)
-        throw new Error("a Resiliency is wrong as it is written");
+        throw new Error("a Resiliency has mistakes, which are named above");
       await onLoaded(resources);
     } catch (error) {
-      logger.error({ reason: messageOf(error) }, "policies stay as they were");
+      logger.error(
+        { reason: messageOf(error) },
+        "the Resiliency cannot be taken over; policies stay as they were",
+      );
       return "refused";
     }
     this.#policies = { resiliency, isWrong: resiliencyIsWrong };

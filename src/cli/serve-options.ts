@@ -5,6 +5,7 @@ import { parseByteSize } from "../metadata/byte-size.ts";
 import { parseDuration } from "../metadata/duration.ts";
 import type { Retention } from "../store/store.ts";
 import type { LogLevel } from "../telemetry/logger.ts";
+import { portConflicts } from "./port-conflicts.ts";
 import { UsageError } from "./usage-error.ts";
 
 /** What `serve` and `run` are told by flags, after daprd's. Durations are milliseconds. */
@@ -222,7 +223,7 @@ export function readServeOptions(command: Command): ServeOptions {
   const port = (name: string): number => {
     const value = Number(text(name));
     const valid = /^\d+$/.test(text(name)) && value <= 65_535;
-    return check(valid ? value : undefined, name, "is not a port", 0);
+    return check(valid ? value : undefined, name, "is not a port: a number up to 65535", 0);
   };
   const time = (name: string, bare: number): number =>
     check(parseDuration(text(name), bare), name, 'is not a duration such as "5s"', 0);
@@ -230,7 +231,7 @@ export function readServeOptions(command: Command): ServeOptions {
     check(
       /^-?\d+$/.test(text(name)) ? Number(text(name)) : undefined,
       name,
-      "is not an integer",
+      "is not a whole number",
       0,
     );
   const atLeastOne = (name: string, value: number | undefined, what: string): number =>
@@ -244,7 +245,7 @@ export function readServeOptions(command: Command): ServeOptions {
 
   if (text("mode") !== "standalone") {
     problems.push(
-      `--mode ${text("mode")} is not built yet: resources are read from folders (--resources-path)`,
+      `--mode ${text("mode")} is not supported; say --mode standalone, and --resources-path FOLDER for the components`,
     );
   }
   let protocol = appProtocols.find((one) => one === text("appProtocol").toLowerCase());
@@ -272,7 +273,7 @@ export function readServeOptions(command: Command): ServeOptions {
   // daprd's default allows all, and only meant what a page may see.
   const daprs = list(text("allowedOrigins")).filter((origin) => origin !== "*");
   if ((optional("tlsCert") === undefined) !== (optional("tlsKey") === undefined)) {
-    problems.push("--tls-cert and --tls-key go together");
+    problems.push("--tls-cert and --tls-key go together; say both or neither");
   }
   if (optional("tlsKeyPassphraseFile") !== undefined && optional("tlsKey") === undefined) {
     problems.push("--tls-key-passphrase-file is for the key of --tls-key");
@@ -300,12 +301,7 @@ export function readServeOptions(command: Command): ServeOptions {
     appId: text("appId"),
     appPort:
       flags["appPort"] === undefined || text("appPort") === "0" ? undefined : port("appPort"),
-    appProtocol: check(
-      protocol,
-      "appProtocol",
-      `must be one of ${appProtocols.join(", ")}`,
-      "http",
-    ),
+    appProtocol: check(protocol, "appProtocol", `is none of ${appProtocols.join(", ")}`, "http"),
     appChannelAddress: text("appChannelAddress"),
     appMaxConcurrency: concurrency > 0 ? concurrency : undefined,
     appBindingOptionsTimeout: Math.max(0, time("appBindingOptionsTimeout", 1000)) || 3000,
@@ -350,7 +346,7 @@ export function readServeOptions(command: Command): ServeOptions {
     logLevel: check(
       levels[text("logLevel").toLowerCase()],
       "logLevel",
-      "must be debug, info, warn, error or fatal",
+      "is none of debug, info, warn, error, fatal",
       "info",
     ),
     logAsJson: on("logAsJson"),
@@ -363,6 +359,7 @@ export function readServeOptions(command: Command): ServeOptions {
       .filter(({ name }) => command.getOptionValueSource(camelCase(name)) === "cli")
       .map(({ name }) => `--${name}`),
   };
+  if (problems.length === 0) problems.push(...portConflicts(options));
   if (problems.length > 0) throw new UsageError(problems.join("\n"));
   return options;
 }

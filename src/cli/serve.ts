@@ -2,6 +2,7 @@ import { mkdir } from "node:fs/promises";
 import { createApp } from "../app/app.ts";
 import type { CombinedApp } from "../app/combined-app.ts";
 import { bindings } from "../bindings/index.ts";
+import { BindingError, messageOf } from "../errors.ts";
 import { formatDuration } from "../metadata/duration.ts";
 import { releaseBlocks } from "../byte-parts.ts";
 import { collectWhenQuiet } from "../garbage.ts";
@@ -148,7 +149,10 @@ export async function serve(options: ServeOptions): Promise<Served> {
   const metricsServer = withMetrics ? metrics.server(new CallerGate(callers)) : undefined;
   try {
     if (metricsServer)
-      await bind(metricsServer, { host: options.metricsListenAddress, port: options.metricsPort });
+      await bind(metricsServer, {
+        ...{ host: options.metricsListenAddress, port: options.metricsPort },
+        flags: { place: "--metrics-port", host: "--metrics-listen-address" },
+      });
   } catch (error) {
     await server.close(0);
     throw error;
@@ -271,7 +275,11 @@ async function startServer(
       ? {}
       : {
           publicAddresses: [
-            { host: options.publicListenAddress, port: options.publicPort, listener: "public" },
+            {
+              ...{ host: options.publicListenAddress, port: options.publicPort },
+              flags: { place: "--dapr-public-port", host: "--dapr-public-listen-address" },
+              listener: "public",
+            },
           ],
         }),
     token: process.env["DAPR_API_TOKEN"],
@@ -289,15 +297,26 @@ async function addressesOf(options: ServeOptions): Promise<Address[]> {
     return listeners.flatMap((listener) =>
       options.listenAddresses.map((host) => ({
         ...{ host, listener },
+        flags: { place: `--dapr-${listener}-port`, host: "--dapr-listen-addresses" },
         port: listener === "http" ? httpPort : grpcPort,
       })),
     );
   }
-  await mkdir(unixDomainSocket, { recursive: true });
+  await makeFolder(unixDomainSocket);
   return listeners.map((listener) => ({
     socket: socketOf(unixDomainSocket, appId, listener),
+    flags: { place: "--unix-domain-socket" },
     listener,
   }));
+}
+
+async function makeFolder(folder: string): Promise<void> {
+  try {
+    await mkdir(folder, { recursive: true });
+  } catch (error) {
+    const text = `the folder of --unix-domain-socket cannot be made: ${messageOf(error)}`;
+    throw new BindingError("unavailable", text, { effect: "unsent", cause: error });
+  }
 }
 
 /** The ports that listen; 0 where sockets do. */

@@ -72,14 +72,20 @@ async function close(
     await app.close();
     await server.close(lastCalls);
   } catch (error) {
-    logger.error({ reason: messageOf(error) }, "the shutdown was incomplete");
+    logger.error(
+      { reason: messageOf(error) },
+      "the shutdown was incomplete; the process ends all the same",
+    );
     code ||= 1;
   }
   for (const step of last) {
     try {
       await step();
     } catch (error) {
-      logger.error({ reason: messageOf(error) }, "the shutdown was incomplete");
+      logger.error(
+        { reason: messageOf(error) },
+        "the shutdown was incomplete; the process ends all the same",
+      );
       code ||= 1;
     }
   }
@@ -96,7 +102,10 @@ async function blocked({
   blockShutdown,
 }: ShutdownOptions): Promise<void> {
   void runtime.drain(blockShutdown + gracefulShutdown);
-  logger.info({ for: formatDuration(blockShutdown) }, "shutdown is blocked; outputs go on");
+  logger.info(
+    { for: formatDuration(blockShutdown) },
+    "the shutdown waits (--dapr-block-shutdown-duration); outputs go on",
+  );
   await new Promise<void>((resolve) => {
     const timer = setTimeout(done, Math.min(blockShutdown, longestTimer));
     const unsubscribe = app.onAvailability(check);

@@ -22,14 +22,14 @@ const mostNamed = 10;
 export function noComponent(name: string, names: readonly string[]): BindingError {
   return new BindingError(
     "not_found",
-    `no component is called ${name || '""'}; ${nearestOf(name, names)}`,
+    `no component is called ${JSON.stringify(name)}; ${nearestOf(name, names)}`,
   );
 }
 
 /** The name that was meant, else those that there are, in words. */
 export function nearestOf(name: string, names: readonly string[]): string {
   const near = closest(name, names);
-  if (near !== undefined) return `did you mean ${near}?`;
+  if (near !== undefined) return `did you mean ${JSON.stringify(near)}?`;
   if (names.length === 0) return "there is none at all";
   const more = names.length > mostNamed ? ` and ${names.length - mostNamed} more` : "";
   return `there are: ${names.slice(0, mostNamed).join(", ")}${more}`;

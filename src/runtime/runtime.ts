@@ -291,7 +291,11 @@ export function createRuntime(options: RuntimeOptions): Runtime {
     invokeStream: (invocation) => outputs.invokeStream(invocation),
     async emit(name, event, signal) {
       inputOf(name);
-      if (app === undefined) return { kind: "unsent", reason: "this runtime was given no app" };
+      if (app === undefined)
+        return {
+          kind: "unsent",
+          reason: "this runtime was given no app; createRuntime takes one as `app`",
+        };
       const target = app.of?.(name) ?? app;
       if (!target.available) return { kind: "unsent", reason: target.unavailableReason };
       const { route = name, input } = components.get(name) ?? {};

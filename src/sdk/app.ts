@@ -165,7 +165,10 @@ class App implements BindingApp {
   async serve(options: ServeOptions = {}): Promise<{ readonly port: number }> {
     this.#refuseWhenClosed();
     if (this.#server !== undefined) {
-      throw new BindingError("failed_precondition", "the app listens already");
+      throw new BindingError(
+        "failed_precondition",
+        "serve() was called before: the app listens already",
+      );
     }
     const { host = "127.0.0.1", port = Number(process.env["APP_PORT"] || "-1") } = options;
     if (!Number.isInteger(port) || port < 0 || port > 65_535) {

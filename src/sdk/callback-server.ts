@@ -84,7 +84,8 @@ export class CallbackServer {
     await new Promise<void>((resolve, reject) => {
       made.#server.once("error", (error) => {
         const text = `the app cannot listen on ${host}:${port}: ${messageOf(error)}`;
-        reject(new BindingError("failed_precondition", text, { cause: error }));
+        const advice = "choose another port by `port` or APP_PORT, and by the runtime's --app-port";
+        reject(new BindingError("failed_precondition", `${text}; ${advice}`, { cause: error }));
       });
       made.#server.listen(port, host, () => resolve());
     });

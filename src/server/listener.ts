@@ -8,12 +8,9 @@ import {
   type Server,
   type Socket,
 } from "node:net";
-import { BindingError, messageOf } from "../errors.ts";
+import { listenFailure, type ListenPlace } from "./listen-failure.ts";
 
-export type Address = (
-  | { readonly host: string; readonly port: number }
-  | { readonly socket: string }
-) & {
+export type Address = ListenPlace & {
   /** What metrics and the log call the memory of it, which addresses of one name share. Default: `http`. */
   readonly listener?: string;
 };
@@ -58,13 +55,7 @@ export async function bind(server: Server, address: Address): Promise<void> {
       await listenOn(server, where);
     }
   } catch (error) {
-    const name = "socket" in address ? address.socket : `${address.host}:${address.port}`;
-    const hint = isInUse(error)
-      ? "; another process listens there, choose another port or end it"
-      : "";
-    throw new BindingError("unavailable", `cannot listen on ${name}: ${messageOf(error)}${hint}`, {
-      cause: error,
-    });
+    throw listenFailure(address, error);
   }
 }
 

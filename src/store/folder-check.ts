@@ -1,7 +1,7 @@
 import { accessSync, constants, existsSync } from "node:fs";
 import { access, stat, statfs } from "node:fs/promises";
 import { dirname } from "node:path";
-import { lookAt } from "../regular-file.ts";
+import { answered } from "../regular-file.ts";
 
 /** With less room than this a new store cannot even be made. */
 const leastRoom = 1024 * 1024;
@@ -10,14 +10,8 @@ const leastRoom = 1024 * 1024;
  * Whether records could be kept in a folder, without making anything there: rejects with the system's error when
  * the folder, or the nearest one above it that is there, cannot be written or has no room left.
  */
-export async function checkFolder(folder: string): Promise<void> {
-  const failure = await lookAt(folder, () =>
-    check(folder).then(
-      () => undefined,
-      (error: Error) => error,
-    ),
-  );
-  if (failure !== undefined) throw failure;
+export function checkFolder(folder: string): Promise<void> {
+  return answered(folder, () => check(folder));
 }
 
 async function check(folder: string): Promise<void> {
@@ -32,8 +26,9 @@ async function check(folder: string): Promise<void> {
     );
   while (!(await isThere(nearest))) nearest = dirname(nearest);
   await access(nearest, constants.W_OK | constants.X_OK);
-  const { bavail, bsize } = await statfs(nearest);
-  if (bavail * bsize >= leastRoom) return;
+  const { bavail, blocks, bsize } = await statfs(nearest);
+  // Some file systems do not say how large they are.
+  if (blocks === 0 || bavail * bsize >= leastRoom) return;
   throw Object.assign(new Error(`${bavail * bsize} bytes are free at ${nearest}`), {
     code: "ENOSPC",
   });

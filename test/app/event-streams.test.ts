@@ -89,7 +89,7 @@ test("without an app it says what to do; with a stream it is there, and news of 
   const input = app.of("orders");
   expect([input.available, input.unavailableReason]).toEqual([
     false,
-    "there is no app: say --app-port, or let the app subscribe by cufflink.v1.Bindings/SubscribeBindings",
+    "there is no app: say --app-port for one that listens, or start one that dials in, such as by createApp",
   ]);
   let news = 0;
   const end = input.onAvailability(() => news++);

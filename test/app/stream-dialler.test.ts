@@ -40,7 +40,7 @@ test("an input that the stream does not name is not wanted", async () => {
   const other = app.of("payments");
   expect([other.available, other.unavailableReason]).toEqual([
     false,
-    "the app's event stream does not take its events",
+    "the app takes events by a stream, which has not subscribed to this input",
   ]);
 });
 

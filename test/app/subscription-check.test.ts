@@ -12,7 +12,7 @@ test("names that no input has are told to the log and to the app, each with what
   expect(told).toEqual([]);
   check.componentsChanged(components);
   const complaints = [
-    "the app subscribes to ordres, and no input is called so; did you mean orders?",
+    'the app subscribes to ordres, and no input is called so; did you mean "orders"?',
     "the app subscribes to notes, which is an output and reads no events",
     "the app subscribes to elephant, and no input is called so; there are: orders, tick",
   ];

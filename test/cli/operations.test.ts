@@ -69,7 +69,7 @@ invocations
     });
     const unknown = await run(["components", "show", "nosuch"]);
     expect(unknown).toMatchObject({
-      ...{ code: 1, stderr: "cufflink: no component is called nosuch; there are: probe\n" },
+      ...{ code: 1, stderr: 'cufflink: no component is called "nosuch"; there are: probe\n' },
     });
   });
 

@@ -95,7 +95,7 @@ test("a command that is not there is said, with 127", async () => {
   const command = new Command(["run", ...quiet, "--", "/no/such/command"]);
   expect(await command.exited).toBe(127);
   expect(command.stdout).toMatch(
-    /^\d{4}-\d\d-\d\d .* ERROR the app cannot be started command=\/no\/such\/command reason=.*ENOENT/m,
+    /^\d{4}-\d\d-\d\d .* ERROR the app cannot be started command=\/no\/such\/command reason=.*there is no such program/m,
   );
 });
 

@@ -151,6 +151,28 @@ describe("the flags of serve", () => {
     expect(read("--allowed-origins", "*").allowOrigins).toEqual([]);
   });
 
+  test.each([
+    [["--dapr-grpc-port=3500"], "--dapr-http-port and --dapr-grpc-port are both 3500"],
+    [["--metrics-port=50001"], "--dapr-grpc-port and --metrics-port are both 50001"],
+    [["--app-port=3500"], "--dapr-http-port and --app-port are both 3500"],
+    [
+      ["--dapr-listen-addresses=0.0.0.0", "--app-port=3500", "--app-channel-address=::1"],
+      "--dapr-http-port and --app-port are both 3500",
+    ],
+    [["--dapr-public-port=9090"], "--dapr-public-port and --metrics-port are both 9090"],
+  ])("%j ask for one port twice", (args, reason) => {
+    expect(() => read(...args)).toThrow(`${reason}; choose another port for one of them`);
+  });
+
+  test.each([
+    [["--dapr-http-port=0", "--dapr-grpc-port=0"]],
+    [["--app-port=3500", "--app-channel-address=10.0.0.7"]],
+    [["--metrics-port=3500", "--enable-metrics=false"]],
+    [["--dapr-grpc-port=3500", "--unix-domain-socket=/run"]],
+  ])("%j do not", (args) => {
+    expect(() => read(...args)).not.toThrow();
+  });
+
   test.each(["shop.example", "https://shop.example/", "https://shop.example/a", "https://"])(
     "--allow-origin %s is refused, as no browser sends it",
     (origin) => {
@@ -162,7 +184,7 @@ describe("the flags of serve", () => {
 
   test("refuse Kubernetes mode with the reason", () => {
     expect(() => read("--mode", "kubernetes")).toThrow(
-      /--mode kubernetes is not built yet.*--resources-path/,
+      /--mode kubernetes is not supported.*--resources-path/,
     );
   });
 });

@@ -69,6 +69,12 @@ describe("a daemon started with daprd's flags", () => {
     const failed = await cufflinkHere(["emit", "deaf", "ding", address], env);
     expect(failed.code).toBe(1);
     expect(failed.stderr).toMatch(/^not handled: .*500/);
+    const mistaken = await cufflinkHere(["emit", "tik", "ding", address], env);
+    expect(mistaken).toMatchObject({
+      ...{ code: 1, stderr: 'cufflink: no component is called "tik"; did you mean "tick"?\n' },
+    });
+    const toOutput = await cufflinkHere(["emit", "notes", "ding", address], env);
+    expect(toOutput.stderr).toMatch(/component notes is an output: it reads no events, .*create/);
 
     const listed = await cufflinkHere(["components", "--json", address], env);
     const components = JSON.parse(listed.stdout) as { name: string; state: string }[];

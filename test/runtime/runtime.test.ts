@@ -161,7 +161,7 @@ test("emit hands a test event over, once, by the component's route", async () =>
   const without = startRuntime({ bindings: [system.binding("fake", "input")] });
   await without.runtime.apply([component("fake", {})]);
   expect(await without.runtime.emit("orders", event, signal)).toMatchObject({ kind: "unsent" });
-  await expect(runtime.emit("ordres", event, signal)).rejects.toThrow("did you mean orders?");
+  await expect(runtime.emit("ordres", event, signal)).rejects.toThrow('did you mean "orders"?');
 });
 
 test("a source is told how many events it may have out", async () => {

@@ -91,7 +91,7 @@ test("names that no input has are told to the app and to the runtime's log, when
   app.on("tik", () => undefined).on("files", () => undefined);
   await app.start();
   const complaints = [
-    "the app subscribes to tik, and no input is called so; did you mean tick?",
+    'the app subscribes to tik, and no input is called so; did you mean "tick"?',
     "the app subscribes to files, which is an output and reads no events",
   ];
   await until(() => logged.length === 2, { what: () => `two notices: ${logged.join()}` });
@@ -106,8 +106,8 @@ test("names that an app lists on its port, and that no input has, are told to bo
   const { port } = await app.serve({ port: 0 });
   const flags = ["--app-port", String(port), "--app-protocol", "grpc"];
   await using daemon = await startDaemon({ components: [tick], flags });
-  await until(() => logged.some((one) => one.includes("did you mean tick?")), {
+  await until(() => logged.some((one) => one.includes('did you mean "tick"?')), {
     what: () => `the notice: ${logged.join()}\n${daemon.output()}`,
   });
-  expect(daemon.output()).toContain("did you mean tick?");
+  expect(daemon.output()).toContain('did you mean "tick"?');
 });

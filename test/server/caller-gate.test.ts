@@ -187,6 +187,21 @@ describe("clients that are no browsers", () => {
     expect(served.port).toBe(0);
   });
 
+  test("the public port asks the same", async () => {
+    await using served = await serve({
+      callers,
+      publicAddresses: [{ host: "127.0.0.1", port: 0, listener: "public" }],
+    });
+    const port = served.server.ports[1] ?? 0;
+    for (const send of [overHttp1, overHttp2]) {
+      const ask = (headers: Headers): Promise<Answer> =>
+        send({ ...served, port }, ["GET", "/v1.0/metadata", ""], headers);
+      expect((await ask({})).status).toBe(200);
+      expect((await ask(rebound)).status).toBe(403);
+      expect((await ask(page)).status).toBe(403);
+    }
+  });
+
   test("an upgrade to WebSocket by a page is refused", async () => {
     await using served = await serve({ callers });
     const upgrade = { connection: "Upgrade", upgrade: "websocket", "sec-websocket-version": "13" };

@@ -242,7 +242,11 @@ export class FolderReader implements Reader {
       })
       .catch((error: unknown) => {
         const facts = { reason: messageOf(error) };
-        this.#warnOnce(seen.path, facts, "a handled file cannot be put away; it is tried again");
+        this.#warnOnce(
+          seen.path,
+          facts,
+          "a handled file cannot be moved or deleted; it is tried again",
+        );
         const timer = setTimeout(() => {
           this.#retries.delete(timer);
           this.#archive(seen);

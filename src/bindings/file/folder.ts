@@ -2,6 +2,7 @@ import type { BigIntStats } from "node:fs";
 import { access, constants, lstat, mkdir, opendir, stat } from "node:fs/promises";
 import { isAbsolute, join, matchesGlob, relative, resolve, sep } from "node:path";
 import { BindingError, messageOf, type Reason } from "../../errors.ts";
+import { answered } from "../../regular-file.ts";
 import type { FileMetadata } from "./fields.ts";
 
 /** A regular file as it was at one moment. */
@@ -45,20 +46,24 @@ export class Folder {
   /** Throws unless the folders are there and can be read and written to; makes the one for handled files. */
   async prove(): Promise<void> {
     try {
-      const found = await stat(this.root);
-      if (!found.isDirectory()) {
-        throw new BindingError("failed_precondition", `${this.root} is no folder`, {
-          effect: "unsent",
-        });
-      }
-      const { R_OK, W_OK, X_OK } = constants;
-      await access(this.root, R_OK | W_OK | X_OK);
-      if (this.processed === undefined) return;
-      await mkdir(this.processed, { recursive: true });
-      await access(this.processed, W_OK | X_OK);
+      await answered(this.root, () => this.#prove());
     } catch (error) {
       throw folderError(this.root, error);
     }
+  }
+
+  async #prove(): Promise<void> {
+    const found = await stat(this.root);
+    if (!found.isDirectory()) {
+      throw new BindingError("failed_precondition", `${this.root} is no folder`, {
+        effect: "unsent",
+      });
+    }
+    const { R_OK, W_OK, X_OK } = constants;
+    await access(this.root, R_OK | W_OK | X_OK);
+    if (this.processed === undefined) return;
+    await mkdir(this.processed, { recursive: true });
+    await access(this.processed, W_OK | X_OK);
   }
 
   /**

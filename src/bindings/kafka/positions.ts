@@ -24,7 +24,8 @@ export async function edgesOf(
     places.map((place) => {
       const start = starts.get(place.topic)?.[place.partition];
       const end = ends.get(place.topic)?.[place.partition];
-      if (start === undefined || end === undefined) throw new Error(`${nameOf(place)} has no log`);
+      if (start === undefined || end === undefined)
+        throw new Error(`no broker told where ${nameOf(place)} begins and ends`);
       return [nameOf(place), { start: Number(start), end: Number(end) }];
     }),
   );

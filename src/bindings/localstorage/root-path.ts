@@ -1,6 +1,7 @@
 import { mkdir, realpath, stat } from "node:fs/promises";
 import { dirname, join, resolve, sep } from "node:path";
 import { BindingError } from "../../errors.ts";
+import { answered, UnreadableFile } from "../../regular-file.ts";
 import { systemFailure } from "./failures.ts";
 
 const disallowed = ["/proc", "/sys", "/boot", "/var/run/secrets"];
@@ -11,6 +12,17 @@ const disallowed = ["/proc", "/sys", "/boot", "/var/run/secrets"];
  */
 export async function prepareRoot(path: string): Promise<string> {
   const wanted = resolve(path);
+  try {
+    return await answered(wanted, () => prepare(wanted));
+  } catch (error) {
+    if (!(error instanceof UnreadableFile)) throw error;
+    throw new BindingError("unavailable", `rootPath ${wanted} ${error.message}`, {
+      effect: "unsent",
+    });
+  }
+}
+
+async function prepare(wanted: string): Promise<string> {
   const existing = await longestExisting(wanted);
   const root = join(await realpath(existing), wanted.slice(existing.length));
   for (const folder of disallowed) {

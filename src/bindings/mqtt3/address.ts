@@ -73,7 +73,10 @@ export async function dial(address: BrokerAddress): Promise<Duplex> {
 
 function certificatesOf({ caCert, clientCert, clientKey }: MqttMetadata): Certificates {
   if ((clientCert ?? "") !== "" && (clientKey ?? "") === "") {
-    throw new BindingError("invalid_argument", "the metadata has clientCert without clientKey");
+    throw new BindingError(
+      "invalid_argument",
+      "the metadata has clientCert without clientKey; give both or neither",
+    );
   }
   return {
     ...pem("ca", "caCert", caCert),
@@ -85,7 +88,10 @@ function certificatesOf({ caCert, clientCert, clientKey }: MqttMetadata): Certif
 function pem(option: keyof Certificates, name: string, text: string | undefined): Certificates {
   if (text === undefined || text === "") return {};
   if (!/-----BEGIN [A-Z0-9 ]+-----/.test(text)) {
-    throw new BindingError("invalid_argument", `the metadata ${name} is not in PEM`);
+    throw new BindingError(
+      "invalid_argument",
+      `the metadata ${name} is not in PEM; paste it whole, with its BEGIN and END lines`,
+    );
   }
   return { [option]: text };
 }

@@ -191,9 +191,8 @@ export class Consumer implements Reader {
     const { deliveryLimit, deadLetterExchange } = this.#queue ?? {};
     const count: unknown = properties.headers?.["x-delivery-count"] ?? 0;
     if (deliveryLimit === undefined || typeof count !== "number" || count < deliveryLimit) return;
-    const exchange = deadLetterExchange === undefined ? {} : { deadLetterExchange };
     this.#reading.logger.warn(
-      { event: properties.messageId as unknown, deliveryLimit, ...exchange },
+      { event: properties.messageId as unknown, deliveryLimit, deadLetterExchange },
       deadLetterExchange === undefined
         ? "a message is returned more often than its queue allows: the server drops it"
         : "a message is returned more often than its queue allows: the server dead-letters it",

@@ -148,7 +148,10 @@ function parseHost(host: string): URL {
 
 function tlsOf({ caCert, clientCert, clientKey }: RabbitmqMetadata): SocketOptions {
   if ((clientCert ?? "") !== "" && (clientKey ?? "") === "") {
-    throw new BindingError("invalid_argument", "the metadata has clientCert without clientKey");
+    throw new BindingError(
+      "invalid_argument",
+      "the metadata has clientCert without clientKey; give both or neither",
+    );
   }
   return {
     ...pem("ca", "caCert", caCert),
@@ -160,7 +163,10 @@ function tlsOf({ caCert, clientCert, clientKey }: RabbitmqMetadata): SocketOptio
 function pem(option: "ca" | "cert" | "key", name: string, text: string | undefined): SocketOptions {
   if (text === undefined || text === "") return {};
   if (!/-----BEGIN [A-Z0-9 ]+-----/.test(text)) {
-    throw new BindingError("invalid_argument", `the metadata ${name} is not in PEM`);
+    throw new BindingError(
+      "invalid_argument",
+      `the metadata ${name} is not in PEM; paste it whole, with its BEGIN and END lines`,
+    );
   }
   return { [option]: text };
 }

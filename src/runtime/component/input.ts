@@ -49,7 +49,7 @@ export type Condition = { readonly text: string; readonly stalled: boolean };
 /** Why an input must not read for the time being. */
 type Hold = "paused" | "handing over";
 
-const noApp = "no app port was given; say --app-port";
+const noApp = "this runtime was given no app; createRuntime takes one as `app`";
 /** How long the app may finish what it has after the source's connection was lost, in milliseconds. */
 const finishing = 5_000;
 

@@ -4,6 +4,7 @@ import { string, type Field, type Parsed } from "../../metadata/fields.ts";
 import { closest } from "../../metadata/suggest.ts";
 import type { ClaimStore } from "../../store/store.ts";
 import { FailFastTimeout } from "../fail-fast-timeout.ts";
+import { noStore } from "../no-store.ts";
 
 /**
  * The component field `deduplicate`: `undefined` is off, `id` the source's, `signature` what the sender has signed, else a
@@ -65,7 +66,7 @@ export class Deduplication {
   constructor(options: DeduplicationOptions) {
     this.#options = options;
     if (options.claims === undefined)
-      this.#tell("there is no store", "duplicates of earlier events are not recognised");
+      this.#tell(noStore, "duplicates of earlier events are not recognised");
   }
 
   /** What tells the event from others. `undefined`: nothing does, and it is delivered. */

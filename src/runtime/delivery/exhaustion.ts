@@ -9,6 +9,7 @@ import type { End } from "../records/history-ring.ts";
 import { withTimeout } from "../timeout.ts";
 import { abortable } from "../abortable.ts";
 import { timeOrderedUuid } from "../uuid.ts";
+import { noStore } from "../no-store.ts";
 
 /** The least pause before an event that could not be put where it belongs is put there again, in milliseconds. */
 export const disposalPause = 1000;
@@ -136,7 +137,7 @@ export class Exhaustion {
 
   async #deadLetter(entry: Entry, exhausted: Exhausted): Promise<Disposal> {
     const { store } = this.#options;
-    if (store === undefined) throw new Error("this runtime was given no store");
+    if (store === undefined) throw new Error(noStore);
     const { fingerprint } = identify(entry);
     const id = await store.deadLetters.put(this.#deadLetterOf(entry, exhausted), fingerprint);
     this.#counts.deadLettered(entry);

@@ -78,8 +78,8 @@ export class OwnLoop {
   readonly #loops: Loops | undefined;
   readonly #logger: Logger;
   readonly #arrivals: number[] = [];
-  #last: Sent | undefined;
-  #isLogged = false;
+  /** What was sent last in a loop; `undefined`: there is none. */
+  #loop: Sent | undefined;
 
   constructor(component: string, loops: Loops | undefined, logger: Logger) {
     this.#component = component;
@@ -93,23 +93,25 @@ export class OwnLoop {
     if (sent === undefined) return;
     entry.generation = sent.generation;
     const now = performance.now();
-    if (this.#isOver) this.#arrivals.length = 0;
+    if (this.#isOver) {
+      this.#arrivals.length = 0;
+      this.#loop = undefined;
+    }
     this.#arrivals.push(now);
     if (this.#arrivals.length > mostArrivals) this.#arrivals.shift();
-    this.#last = sent;
-    if (sent.generation < longestChain) this.#isLogged = false;
-    else if (!this.#isLogged) {
-      this.#isLogged = true;
-      const facts = { reason: this.#text(sent), rate: this.#rate };
-      this.#logger.warn(facts, "a loop: replies come back as events without end");
-    }
+    if (sent.generation < longestChain) return;
+    const isNew = this.#loop === undefined;
+    this.#loop = sent;
+    if (!isNew) return;
+    const facts = { reason: this.#text(sent), rate: this.#rate };
+    this.#logger.warn(facts, "a loop: replies come back as events without end");
   }
 
   /** What feeds the component, with the rate; empty: no loop does. */
   get reason(): string {
-    const last = this.#last;
-    if (last === undefined || last.generation < longestChain || this.#isOver) return "";
-    return `a loop of ${this.#rate}: ${this.#text(last)}`;
+    const loop = this.#loop;
+    if (loop === undefined || this.#isOver) return "";
+    return `a loop of ${this.#rate}: ${this.#text(loop)}`;
   }
 
   get #isOver(): boolean {

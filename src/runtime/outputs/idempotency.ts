@@ -10,6 +10,7 @@ import type { Invocation } from "./invocation.ts";
 import { decodeAnswer, encodeAnswer, mostStored } from "./stored-answer.ts";
 import { delay } from "../delay.ts";
 import { abortable } from "../abortable.ts";
+import { noStore } from "../no-store.ts";
 
 /**
  * The request metadata that makes a call happen once. As written: `Idempotency-Key` is another name, which
@@ -97,7 +98,7 @@ export class Idempotency {
     const claimTime = Math.min(settings.idempotencyClaim, longestTimer);
     const window = Math.min(settings.idempotencyWindow, longestWindow);
     const claims = this.#claims;
-    if (claims === undefined) throw notBegun(call, "this runtime has no store");
+    if (claims === undefined) throw notBegun(call, noStore);
     const claim = await claims
       .claim(scope, key, call.fingerprint, claimTime)
       .catch((error: unknown) => {

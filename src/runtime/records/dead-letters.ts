@@ -167,7 +167,7 @@ export class DeadLetterManager {
   async *redrive(selection: Selection, options: RedriveOptions): AsyncGenerator<RedriveProgress> {
     const { rate, to, signal } = options;
     if (rate !== undefined && !(rate > 0 && Number.isFinite(rate))) {
-      throw new BindingError("invalid_argument", `a rate of ${rate} a second is none`);
+      throw new BindingError("invalid_argument", `a rate of ${rate} a second is not above 0`);
     }
     const ids = await this.#select(selection);
     const { logger } = this.#options;

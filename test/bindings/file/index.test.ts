@@ -323,7 +323,7 @@ test("a handled file that cannot be put away is said, held, and no event again",
   await input.reader.flush();
   expect(input.logger.warn).toHaveBeenCalledWith(
     { file: "a", reason: expect.stringMatching(/EEXIST|ENOTDIR/) },
-    expect.stringContaining("cannot be put away"),
+    expect.stringContaining("cannot be moved or deleted"),
   );
   const others = [await input.next()];
   expect(others.map((one) => one.metadata["fileName"])).toEqual(["processed"]);

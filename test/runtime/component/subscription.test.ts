@@ -182,7 +182,7 @@ test("without an app inputs wait, outputs run", async () => {
   ]);
   expect(status("in")).toMatchObject({
     state: "waiting for app",
-    reason: "no app port was given; say --app-port",
+    reason: "this runtime was given no app; createRuntime takes one as `app`",
   });
   expect(status("both").state).toBe("running");
 });

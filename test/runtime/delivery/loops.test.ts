@@ -75,6 +75,26 @@ test.each([true, false])(
   },
 );
 
+test("several loops of one component at one time are named once, and again only after they were over", async () => {
+  let goes = true;
+  const { deliver, warnings, status } = await start(
+    { feeds: { orders: "orders" }, headers: true, delay: 100 },
+    () => ({ to: goes ? ["orders"] : [], data: Buffer.from("again") }),
+  );
+  for (let time = 0; time < 20; time++) {
+    void deliver("orders", `first ${time}`);
+    await vi.advanceTimersByTimeAsync(500);
+    if (time > 5) expect(status().reason).toContain("a loop of");
+  }
+  expect(warnings()).toHaveLength(1);
+  goes = false;
+  await vi.advanceTimersByTimeAsync(20_000);
+  goes = true;
+  void deliver("orders", "once more");
+  await vi.advanceTimersByTimeAsync(5_000);
+  expect(warnings()).toHaveLength(2);
+});
+
 test("a loop over two components is named at both", async () => {
   const { deliver, warnings, status } = await start(
     { feeds: { orders: "bills", bills: "orders" }, headers: true, delay: 250 },

@@ -245,7 +245,7 @@ test("without a store that works nothing is begun", async () => {
   for (let time = 0; time < 2; time++) {
     await expect(runtime.invoke(call2)).rejects.toMatchObject({
       reason: "unavailable",
-      message: expect.stringContaining("this runtime has no store"),
+      message: expect.stringContaining("this runtime was given no store"),
     });
   }
   expect(system.calls).toHaveLength(1);
