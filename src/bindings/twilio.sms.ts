@@ -3,7 +3,8 @@ import type { Dispatcher } from "undici";
 import { defineBinding } from "../binding.ts";
 import { boundedText } from "../memory/bounded-text.ts";
 import { BindingError, messageOf } from "../errors.ts";
-import type { Effect, Reason } from "../errors.ts";
+import type { Effect } from "../errors.ts";
+import { failureOfStatus, isSuccess, retryAfterOf } from "../http-client/status.ts";
 import { duration, string } from "../metadata/fields.ts";
 import { longestTimer } from "../metadata/duration.ts";
 
@@ -102,7 +103,7 @@ export default defineBinding({
             AbortSignal.any([signal, limit]),
           );
           const { statusCode: status } = response;
-          if (status >= 200 && status < 300) {
+          if (isSuccess(status)) {
             await response.body.dump();
             return;
           }
@@ -138,16 +139,6 @@ const largestRefusal = 64 * 1024;
 /** The most connections to Twilio; further calls wait, within their timeout. */
 const mostConnections = 256;
 
-const reasons: Readonly<Record<number, Reason>> = {
-  401: "unauthenticated",
-  403: "permission_denied",
-  404: "not_found",
-  429: "resource_exhausted",
-  502: "unavailable",
-  503: "unavailable",
-  504: "deadline_exceeded",
-};
-
 /** What Twilio answered in place of 2xx, with its own code and words. */
 function refusal(
   status: number,
@@ -164,20 +155,13 @@ function refusal(
   const words =
     "message" in fields && typeof fields.message === "string" ? `: ${fields.message}` : "";
   const code = "code" in fields && typeof fields.code === "number" ? fields.code : status;
-  const seconds = Number(retryAfter);
-  // 429 is said before anything is done, a 5xx perhaps after.
-  const effect: Effect = status === 429 ? "unsent" : status >= 500 ? "ambiguous" : "rejected";
-  return new BindingError(
-    reasons[status] ?? (status >= 500 ? "internal" : "invalid_argument"),
-    `error from Twilio (${status}): ${status} ${STATUS_CODES[status] ?? ""}${words}`,
-    {
-      effect,
-      systemCode: String(code),
-      ...(retryAfter !== undefined && Number.isFinite(seconds)
-        ? { retryAfter: seconds * 1000 }
-        : {}),
-    },
-  );
+  const after = retryAfterOf(retryAfter);
+  const { reason, effect } = failureOfStatus(status);
+  const text = `error from Twilio (${status}): ${status} ${STATUS_CODES[status] ?? ""}${words}`;
+  return new BindingError(reason, text, {
+    ...{ effect, systemCode: String(code) },
+    ...(after === undefined ? {} : { retryAfter: after }),
+  });
 }
 
 /** Failures of connecting: nothing was sent. */

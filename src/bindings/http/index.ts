@@ -2,13 +2,14 @@ import { defineBinding } from "../../binding.ts";
 import type { Answer, Call, Operation } from "../../binding.ts";
 import { BindingError } from "../../errors.ts";
 import { longestTimer } from "../../metadata/duration.ts";
-import type { Effect, Reason } from "../../errors.ts";
 import { bool } from "../../metadata/fields.ts";
-import { joinPath, parseAddress } from "./address.ts";
-import { HttpClient } from "./client.ts";
-import type { Answered } from "./exchange.ts";
+import { joinPath, parseAddress } from "../../http-client/address.ts";
+import { HttpClient } from "../../http-client/client.ts";
+import type { Answered } from "../../http-client/exchange.ts";
+import { failureOfStatus, isSuccess, retryAfterOf } from "../../http-client/status.ts";
 import { callFields, httpFields } from "./fields.ts";
 import { requestHeaders, responseMetadata } from "./headers.ts";
+import { readTls } from "./tls.ts";
 
 /** Calls an HTTP server. Operations are methods; request metadata with a capital letter are headers. */
 export default defineBinding({
@@ -18,12 +19,17 @@ export default defineBinding({
   metadata: httpFields,
 
   async open({ metadata, memory }) {
-    return HttpClient.open(await import("undici"), {
-      url: metadata.url,
+    parseAddress(metadata.url);
+    const tls = await readTls({
       ca: metadata.MTLSRootCA,
       cert: metadata.MTLSClientCert,
       key: metadata.MTLSClientKey,
-      tokenHeader: metadata.securityTokenHeader,
+    });
+    const { securityTokenHeader } = metadata;
+    return HttpClient.open(await import("undici"), {
+      url: metadata.url,
+      tls,
+      secretHeaders: securityTokenHeader ? [securityTokenHeader] : [],
       maxConnections: metadata.maxConnections,
       memory,
     });
@@ -112,10 +118,11 @@ function toAnswer(answered: Answered, { metadata: component, properties }: HttpC
   if (cut) metadata["truncated"] = "true";
   const wish = properties["errorIfNot2XX"];
   const strict = wish ? isTrue(wish) : component.errorIfNot2XX;
-  if (!strict || (status >= 200 && status < 300)) return { data: body, metadata };
+  if (!strict || isSuccess(status)) return { data: body, metadata };
   const retryAfter = retryAfterOf(headers["retry-after"]);
-  throw new BindingError(reasonOf(status), `received status code ${status}`, {
-    effect: effectOf(status),
+  const { reason, effect } = failureOfStatus(status);
+  throw new BindingError(reason, `received status code ${status}`, {
+    effect,
     systemCode: String(status),
     metadata,
     ...(retryAfter === undefined ? {} : { retryAfter }),
@@ -127,40 +134,4 @@ const truth = bool({ description: "" });
 function isTrue(text: string): boolean {
   const parsed = truth.parse(text);
   return "value" in parsed && parsed.value;
-}
-
-const reasons: Readonly<Record<number, Reason>> = {
-  400: "invalid_argument",
-  401: "unauthenticated",
-  403: "permission_denied",
-  404: "not_found",
-  408: "deadline_exceeded",
-  409: "aborted",
-  410: "not_found",
-  412: "failed_precondition",
-  413: "resource_exhausted",
-  416: "out_of_range",
-  429: "resource_exhausted",
-  501: "unimplemented",
-  502: "unavailable",
-  503: "unavailable",
-  504: "deadline_exceeded",
-};
-
-function reasonOf(status: number): Reason {
-  if (status >= 500) return reasons[status] ?? "internal";
-  return reasons[status] ?? (status >= 400 ? "invalid_argument" : "failed_precondition");
-}
-
-/** 429 is said before anything is done; a 5xx, or 408, may come after it was. */
-function effectOf(status: number): Effect {
-  if (status === 429) return "unsent";
-  return status >= 500 || status === 408 ? "ambiguous" : "rejected";
-}
-
-/** Milliseconds, of `Retry-After` in seconds or as a date. */
-function retryAfterOf(text: string | undefined): number | undefined {
-  if (text === undefined) return undefined;
-  const milliseconds = /^\d+$/.test(text) ? Number(text) * 1000 : Date.parse(text) - Date.now();
-  return Number.isFinite(milliseconds) ? Math.max(0, milliseconds) : undefined;
 }

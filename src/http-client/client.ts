@@ -1,9 +1,7 @@
-import { createSecureContext } from "node:tls";
 import type { SecureContextOptions } from "node:tls";
 import type { Agent, Dispatcher, ProxyAgent } from "undici";
-import { BindingError, messageOf } from "../../errors.ts";
-import type { MemoryShare } from "../../memory/budget.ts";
-import { readRegularFile, UnreadableFile } from "../../regular-file.ts";
+import { BindingError, messageOf } from "../errors.ts";
+import type { MemoryShare } from "../memory/budget.ts";
 import { parseAddress, resolveLocation } from "./address.ts";
 import type { Address } from "./address.ts";
 import { ConnectionSlots } from "./connection-slots.ts";
@@ -17,11 +15,10 @@ type Driver = { readonly Agent: typeof Agent; readonly ProxyAgent: typeof ProxyA
 
 export type ClientOptions = {
   readonly url: string;
-  readonly ca: string | undefined;
-  readonly cert: string | undefined;
-  readonly key: string | undefined;
-  /** The component's own token header, not to be shown to other hosts. */
-  readonly tokenHeader: string | undefined;
+  /** Certificates to trust and to show; absent: the system's, and none. */
+  readonly tls?: SecureContextOptions;
+  /** Headers of the component's own, beside `Authorization` and cookies, that are not to be shown to other hosts. */
+  readonly secretHeaders?: readonly string[];
   /** To each origin. */
   readonly maxConnections: number;
   /** What answers are gathered in. */
@@ -36,6 +33,8 @@ export type Request = {
   readonly headers: RequestHeaders;
   readonly body: Uint8Array | undefined;
   readonly maxBody: number;
+  /** Of `headers`, in lower case: those that other hosts are not shown either. */
+  readonly secretHeaders?: readonly string[];
 };
 
 const acceptGzip = { name: "Accept-Encoding", value: "gzip" };
@@ -65,20 +64,17 @@ export class HttpClient implements AsyncDisposable {
     this.#memory = options.memory;
     this.#slots = new ConnectionSlots(options.maxConnections);
     this.#all = [direct, ...proxies.values()];
-    this.#secret = [
-      ...secretHeaders,
-      ...(options.tokenHeader ? [options.tokenHeader.toLowerCase()] : []),
-    ];
+    const own = (options.secretHeaders ?? []).map((name) => name.toLowerCase());
+    this.#secret = [...secretHeaders, ...own];
     this.#dispatcherOf =
       proxies.size === 0
         ? () => direct
         : (origin) => proxies.get(proxyFor(origin, rules) ?? "") ?? direct;
   }
 
-  /** Reads certificates and the environment's proxies. Connects to nothing. Throws a `BindingError`. */
-  static async open(driver: Driver, options: ClientOptions): Promise<HttpClient> {
+  /** Reads the environment's proxies. Connects to nothing. Throws a `BindingError`. */
+  static open(driver: Driver, options: ClientOptions): HttpClient {
     const home = parseAddress(options.url);
-    const tls = await readTls(options);
     const shared = {
       // A slow answer is no failure unless responseTimeout says so.
       headersTimeout: 0,
@@ -86,7 +82,7 @@ export class HttpClient implements AsyncDisposable {
       pipelining: 1,
       connections: options.maxConnections,
     };
-    const connect = { ...tls, timeout: connectTimeout };
+    const connect = { ...options.tls, timeout: connectTimeout };
     const rules = readProxyRules(process.env);
     const uris = new Set([rules.http, rules.https].filter((uri) => uri !== undefined));
     const proxies = new Map<string, Dispatcher>();
@@ -148,6 +144,7 @@ export class HttpClient implements AsyncDisposable {
       }
       if (!isSameSite(request.address.hostname, next.hostname)) {
         for (const name of this.#secret) headers.delete(name);
+        for (const name of request.secretHeaders ?? []) headers.delete(name);
       }
       if (next.authorization !== undefined && !headers.has("authorization")) {
         headers.set("authorization", { name: "Authorization", value: next.authorization });
@@ -191,47 +188,4 @@ function setReferer(headers: RequestHeaders, from: Address, to: Address): void {
 /** Whether a host is the first one, or one below it. */
 function isSameSite(first: string, host: string): boolean {
   return host === first || (host.endsWith(`.${first}`) && !/[:%]|^[\d.]+$/.test(first));
-}
-
-async function readTls(options: ClientOptions): Promise<SecureContextOptions> {
-  const both = options.cert && options.key;
-  const tls: SecureContextOptions = {
-    minVersion: "TLSv1.2",
-    ...(options.ca ? { ca: await readPem("MTLSRootCA", options.ca) } : {}),
-    ...(both ? { cert: await readPem("MTLSClientCert", options.cert) } : {}),
-    ...(both ? { key: await readPem("MTLSClientKey", options.key) } : {}),
-  };
-  try {
-    createSecureContext(tls);
-  } catch (error) {
-    throw new BindingError(
-      "invalid_argument",
-      `failed to load client certificate or root certificate: ${messageOf(error)}`,
-    );
-  }
-  if (typeof tls.ca === "string" && !tls.ca.includes("-----BEGIN CERTIFICATE-----")) {
-    throw new BindingError(
-      "invalid_argument",
-      "failed to add root certificate to certpool: it holds none",
-    );
-  }
-  return tls;
-}
-
-/** A larger file holds no certificates or key. */
-const largestPem = 1024 * 1024;
-
-/** A value that is PEM text itself, or else names a file of it. */
-async function readPem(field: string, value: string): Promise<string> {
-  if (/-----BEGIN [^-]+-----/.test(value)) return value;
-  try {
-    return (await readRegularFile(value, { largest: largestPem })).toString("utf8");
-  } catch (error) {
-    // The value itself is not told: it may be a key that was not pasted whole.
-    const why = error instanceof UnreadableFile ? (error.code ?? error.message) : messageOf(error);
-    throw new BindingError(
-      "invalid_argument",
-      `provided "${field}" value is neither a valid file path or nor a valid pem encoded string (${why})`,
-    );
-  }
 }

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { connectionText, wasClosed } from "../../../src/bindings/http/connection-text.ts";
+import { connectionText, wasClosed } from "../../src/http-client/connection-text.ts";
 
 function failure(message: string, facts: object): Error {
   return Object.assign(new Error(message), facts);

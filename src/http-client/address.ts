@@ -1,4 +1,4 @@
-import { BindingError } from "../../errors.ts";
+import { BindingError } from "../errors.ts";
 
 /** Where a request goes. The path is kept as it was written, `..` and all, for the server to judge. */
 export type Address = {

@@ -1,4 +1,4 @@
-import { messageOf } from "../../errors.ts";
+import { messageOf } from "../errors.ts";
 
 const dialled: Readonly<Record<string, string>> = {
   ECONNREFUSED: "connect: connection refused",
