@@ -1,7 +1,9 @@
 import type { AnyBinding } from "../binding.ts";
 import cron from "./cron/index.ts";
 import file from "./file/index.ts";
+import graphql from "./graphql/index.ts";
 import http from "./http/index.ts";
+import influx from "./influx/index.ts";
 import kafka from "./kafka/index.ts";
 import localstorage from "./localstorage/index.ts";
 import mqtt3 from "./mqtt3/index.ts";
@@ -14,7 +16,9 @@ import webhook from "./webhook/index.ts";
 export const bindings: readonly AnyBinding[] = [
   cron,
   file,
+  graphql,
   http,
+  influx,
   kafka,
   localstorage,
   mqtt3,

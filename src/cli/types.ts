@@ -2,6 +2,7 @@ import { styleText } from "node:util";
 import type { Command } from "commander";
 import type { AnyBinding } from "../binding.ts";
 import { daprMetadata, directionsOf, jsonSchema } from "../metadata/describe.ts";
+import { writtenName } from "../metadata/fields.ts";
 import type { Field, Fields } from "../metadata/fields.ts";
 import { closest } from "../metadata/suggest.ts";
 import { ExitCode } from "./exit-code.ts";
@@ -90,7 +91,7 @@ function describeType(binding: AnyBinding): string {
 
 function fieldLines(fields: Fields, indent: string): string[] {
   return Object.entries(fields).flatMap(([name, field]: [string, Field]) => {
-    const names = [name, ...field.aliases].join(", ");
+    const names = [writtenName(name, field), ...field.aliases].join(", ");
     return [`${indent}${names}  (${facts(field)})`, `${indent}    ${field.description}`];
   });
 }

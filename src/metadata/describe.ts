@@ -1,4 +1,5 @@
 import { formatDuration, parseDuration } from "./duration.ts";
+import { writtenName } from "./fields.ts";
 import type { Field, FieldKind, Fields } from "./fields.ts";
 
 /** The part of a binding's declaration that is described. */
@@ -34,7 +35,13 @@ export type Json =
  * as the YAML scalar that reads naturally or as a text; names match in any case, which no schema can say.
  */
 export function jsonSchema(binding: Described): Json {
-  const fields = Object.entries(binding.metadata);
+  const all = Object.entries(binding.metadata);
+  const fields = all.filter(([, { prefix }]) => prefix === undefined);
+  const byPrefix = all.flatMap(([, field]): [string, Json][] =>
+    field.prefix === undefined
+      ? []
+      : [[`^${field.prefix.replaceAll(/[^\w:-]/g, "\\$&")}.`, fieldSchema(field)]],
+  );
   // A field of one direction only may be left out when that direction is.
   const required = fields.filter(([, field]) => field.required && field.direction === undefined);
   return {
@@ -43,6 +50,7 @@ export function jsonSchema(binding: Described): Json {
     description: binding.summary,
     type: "object",
     properties: Object.fromEntries(fields.flatMap(([name, field]) => propertySchemas(name, field))),
+    ...(byPrefix.length === 0 ? {} : { patternProperties: Object.fromEntries(byPrefix) }),
     ...(required.length === 0
       ? {}
       : { allOf: required.map(([name, field]) => presence(name, field)) }),
@@ -124,7 +132,7 @@ export function daprMetadata(binding: Described): Json {
 
 function daprField(name: string, field: Field): Json {
   return {
-    name,
+    name: writtenName(name, field),
     description: field.description,
     type: daprTypes[field.kind],
     ...(field.required ? { required: true } : {}),
@@ -181,7 +189,7 @@ export function directionsOf(
 /** A table of fields; a sentence when there are none. */
 export function markdownFields(fields: Fields): string {
   const rows = Object.entries(fields).map(([name, field]) => [
-    [name, ...field.aliases].map((one) => `\`${one}\``).join(", "),
+    [writtenName(name, field), ...field.aliases].map((one) => `\`${one}\``).join(", "),
     kindNames[field.kind],
     field.required ? "required" : defaultOf(field),
     sentences(field),

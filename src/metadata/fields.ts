@@ -24,6 +24,11 @@ export type Field<Value = unknown, Present extends boolean = boolean> = {
   readonly within: "request" | "answer" | undefined;
   /** The allowed texts, where they are a closed list. */
   readonly allowed: readonly string[] | undefined;
+  /**
+   * Set: it stands for all names that begin with this text, as written (`header:` for `header:NAME`), and its value is
+   * a map of what follows, as written, to what `parse` makes of each text.
+   */
+  readonly prefix?: string;
   /** Reads the text. Never throws. */
   readonly parse: (text: string) => Parsed<Value>;
   /** Type only: whether a value is always there. */
@@ -46,13 +51,21 @@ export type Parsed<Value> = { value: Value; warning?: string } | { problem: stri
 /** Fields by name, as a binding declares them. */
 export type Fields = Readonly<Record<string, Field>>;
 
-/** The values of declared fields: `| undefined` where neither required nor defaulted. */
+/** A field for all names that begin with a text. */
+export type PrefixField<Value = unknown> = Field<Value> & { readonly prefix: string };
+
+/**
+ * The values of declared fields: `| undefined` where neither required nor defaulted. A field for names by prefix has
+ * a map, which may be empty.
+ */
 export type Values<F extends Fields> = {
-  readonly [Name in keyof F]: F[Name] extends Field<infer Value, infer Present>
-    ? Present extends true
-      ? Value
-      : Value | undefined
-    : never;
+  readonly [Name in keyof F]: F[Name] extends PrefixField<infer Value>
+    ? ReadonlyMap<string, Value>
+    : F[Name] extends Field<infer Value, infer Present>
+      ? Present extends true
+        ? Value
+        : Value | undefined
+      : never;
 };
 
 export type FieldOptions = {
@@ -157,6 +170,21 @@ export function oneOf<const Allowed extends readonly string[], const O extends F
     return value === undefined ? { problem: `must be one of ${allowed.join(", ")}` } : { value };
   };
   return { ...declare("oneOf", options, parse), allowed };
+}
+
+/** All names that begin with `prefix`, each with a value as `field` reads it. It can be neither required nor defaulted. */
+export function byPrefix<Value>(prefix: string, field: Field<Value, false>): PrefixField<Value> {
+  return { ...field, prefix };
+}
+
+/** How a field is written: its own name, or `header:NAME` for one that goes by a prefix. */
+export function writtenName(name: string, { prefix }: Pick<Field, "prefix">): string {
+  return prefix === undefined ? name : `${prefix}NAME`;
+}
+
+/** What follows a field's prefix in a name; `undefined`: it is no name of the field. */
+export function afterPrefix(name: string, { prefix }: Pick<Field, "prefix">): string | undefined {
+  return prefix !== undefined && name.startsWith(prefix) ? name.slice(prefix.length) : undefined;
 }
 
 function declare<Value, const O extends FieldOptions>(

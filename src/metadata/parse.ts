@@ -1,4 +1,5 @@
 import { formatByteSize } from "./byte-size.ts";
+import { afterPrefix } from "./fields.ts";
 import type { Field, Fields, Values } from "./fields.ts";
 import { closest } from "./suggest.ts";
 
@@ -65,6 +66,12 @@ export function parseFields<F extends Fields>(
 
   const values: Record<string, unknown> = {};
   for (const [name, field] of Object.entries(fields)) {
+    if (field.prefix !== undefined) {
+      const names = Object.keys(properties).filter((one) => afterPrefix(one, field) !== undefined);
+      for (const one of names) used.add(fold(one));
+      values[name] = mapOf(field, names, properties, options, problems);
+      continue;
+    }
     const property = [name, ...field.aliases]
       .map((one) => written.get(fold(one)))
       .find((one) => one !== undefined);
@@ -74,10 +81,11 @@ export function parseFields<F extends Fields>(
 
   if (options.unknown ?? true) {
     for (const name of options.alsoKnown ?? []) used.add(fold(name));
-    const known = [...Object.keys(fields), ...(options.alsoKnown ?? [])];
+    const own = Object.entries(fields).filter(([, { prefix }]) => prefix === undefined);
+    const known = [...own.map(([name]) => name), ...(options.alsoKnown ?? [])];
     for (const [folded, name] of written) {
       if (used.has(folded)) continue;
-      const suggestion = closest(name, known);
+      const suggestion = withPrefix(name, fields) ?? closest(name, known);
       problems.push({
         severity: "warning",
         kind: "unknown",
@@ -88,6 +96,36 @@ export function parseFields<F extends Fields>(
     }
   }
   return { values: values as Values<F>, problems };
+}
+
+/** The name with a field's prefix as it must be written, where only its letters' case is another. */
+function withPrefix(name: string, fields: Fields): string | undefined {
+  for (const { prefix } of Object.values(fields)) {
+    if (prefix !== undefined && name.toLowerCase().startsWith(prefix.toLowerCase()))
+      return prefix + name.slice(prefix.length);
+  }
+  return undefined;
+}
+
+/** The values of all names that begin with the field's prefix, by what follows it. */
+function mapOf(
+  field: Field,
+  names: readonly string[],
+  properties: Readonly<Record<string, string>>,
+  options: ParseOptions,
+  problems: Problem[],
+): ReadonlyMap<string, unknown> {
+  const values = new Map<string, unknown>();
+  for (const property of names) {
+    const name = afterPrefix(property, field) ?? "";
+    if (name === "") {
+      const message = `needs a name behind "${property}"`;
+      problems.push({ severity: "error", kind: "value", property, message });
+      continue;
+    }
+    values.set(name, valueOf(property, field, property, properties, options, problems));
+  }
+  return values;
 }
 
 function valueOf(

@@ -1,4 +1,5 @@
 import type { AnyBinding } from "../binding.ts";
+import { afterPrefix } from "../metadata/fields.ts";
 import type { Field, Fields } from "../metadata/fields.ts";
 import type { ComponentDocument } from "./component-document.ts";
 
@@ -36,6 +37,8 @@ export function revealValues(document: ComponentDocument, visible: Visibility): 
 function findField(fields: Fields, property: string): Field | undefined {
   const wanted = property.toLowerCase();
   for (const [name, field] of Object.entries(fields)) {
+    if (afterPrefix(property, field) !== undefined) return field;
+    if (field.prefix !== undefined) continue;
     if ([name, ...field.aliases].some((one) => one.toLowerCase() === wanted)) return field;
   }
   return undefined;

@@ -1,5 +1,6 @@
 import { Direction } from "../../gen/cufflink/v1/binding_types_pb.ts";
 import type { AnyBinding } from "../binding.ts";
+import { writtenName } from "../metadata/fields.ts";
 import type { Field, Fields } from "../metadata/fields.ts";
 import { directionsOf } from "./component-message.ts";
 
@@ -29,7 +30,7 @@ export function describeType(binding: AnyBinding) {
 
 function describeFields(fields: Fields) {
   return Object.entries(fields).map(([name, field]: [string, Field]) => ({
-    name,
+    name: writtenName(name, field),
     aliases: [...field.aliases],
     type: field.kind,
     description: field.description,

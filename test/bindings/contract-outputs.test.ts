@@ -5,7 +5,9 @@ import { connect as connectAmqp } from "amqplib";
 import { Redis } from "ioredis";
 import { describe, expect, test } from "vitest";
 import type { AnyBinding } from "../../src/binding.ts";
+import graphql from "../../src/bindings/graphql/index.ts";
 import http from "../../src/bindings/http/index.ts";
+import influx from "../../src/bindings/influx/index.ts";
 import kafka from "../../src/bindings/kafka/index.ts";
 import localstorage from "../../src/bindings/localstorage/index.ts";
 import mqtt3 from "../../src/bindings/mqtt3/index.ts";
@@ -17,7 +19,9 @@ import { StreamCaller, until } from "../rpc/stream-caller.ts";
 import { component, startRuntime } from "../runtime/fake-binding.ts";
 import { describeWith, uniqueName } from "../servers/describe-with.ts";
 import { endAfterTest } from "./contract.ts";
+import { startDroids } from "./graphql/droids.ts";
 import { startLoopback } from "./http/loopback-server.ts";
+import { account, startInflux } from "./influx/influx-stand-in.ts";
 import { recordsOf } from "./kafka/component.ts";
 import { rawClient } from "./mqtt3/raw-client.ts";
 
@@ -27,6 +31,8 @@ type Target = {
   readonly operation?: string;
   /** The request's metadata for the n-th payload. */
   metadata?(n: number): Record<string, string>;
+  /** The data that a payload is sent as. Default: the payload itself. */
+  dataOf?(payload: string): string;
   /** Resolves to the payloads that arrived, once there are so many. */
   arrived(count: number): Promise<Buffer[]>;
 };
@@ -34,6 +40,9 @@ type Target = {
 const payloads = 100;
 /** One that comes in three parts. */
 const inParts = ["be", "gin and e", "nd"];
+
+/** The n-th payload, for outputs that are told it by metadata. */
+const payloadOf = (n: number) => (n === payloads ? inParts.join("") : `payload ${n}`);
 
 /** What each output promises for invocations that come together. */
 function testOutput(name: string, binding: AnyBinding, place: () => Promise<Target>): void {
@@ -50,12 +59,16 @@ function testOutput(name: string, binding: AnyBinding, place: () => Promise<Targ
     });
     return { target, start, client: bindingsClient(runtime) };
   }
-  const expected = Array.from({ length: payloads }, (_, n) => `payload ${n}`);
+  const expected = Array.from({ length: payloads }, (_, n) => payloadOf(n));
   const texts = (came: readonly Buffer[]) => came.map(String).toSorted();
 
   test(`${name}: a batch arrives whole, and what fails in it fails alone`, async () => {
     const { target, start, client } = await begin();
-    const invocations = expected.map((text, n) => ({ ...start(n), data: Buffer.from(text) }));
+    const { dataOf = (text) => text } = target;
+    const invocations = expected.map((text, n) => ({
+      ...start(n),
+      data: Buffer.from(dataOf(text)),
+    }));
     invocations.splice(50, 0, { ...start(0), operation: "nosuch", data: Buffer.from("no") });
     const { results } = await client.invokeBindingBatch({ invocations });
     const failed = results.flatMap(({ result }, n) => (result.case === "answer" ? [] : [n]));
@@ -66,12 +79,15 @@ function testOutput(name: string, binding: AnyBinding, place: () => Promise<Targ
   test(`${name}: a stream's small payloads and those in parts arrive, each once`, async () => {
     const { target, start, client } = await begin();
     const caller = new StreamCaller(client);
-    const [first = "", second = "", third = ""] = inParts;
+    const { dataOf } = target;
+    const whole = dataOf?.(inParts.join("")) ?? "";
+    const parts = dataOf ? [whole.slice(0, 2), whole.slice(2, 9), whole.slice(9)] : inParts;
+    const [first = "", second = "", third = ""] = parts;
     caller.send({ invocation: payloads, start: start(payloads), data: Buffer.from(first) });
     for (let from = 0; from < payloads; from += 25) {
       const chunks = expected.slice(from, from + 25).map((text, n) => ({
         ...{ invocation: from + n, start: start(from + n) },
-        ...{ data: Buffer.from(text), last: true },
+        ...{ data: Buffer.from(dataOf?.(text) ?? text), last: true },
       }));
       caller.send(...chunks, { invocation: payloads, data: Buffer.from(from === 0 ? second : "") });
     }
@@ -93,6 +109,28 @@ describe("on this machine", () => {
     endAfterTest(async () => server[Symbol.asyncDispose]());
     const arrived = async () => server.received.map(({ body }) => body);
     return { properties: { url: server.url }, operation: "post", arrived };
+  });
+
+  testOutput("graphql", graphql, async () => {
+    const server = await startDroids();
+    endAfterTest(async () => server[Symbol.asyncDispose]());
+    const mutation = "mutation ($name: String!) { addDroid(name: $name) { id } }";
+    return {
+      properties: { endpoint: server.url },
+      operation: "mutation",
+      metadata: (n) => ({ mutation, "variable:name": payloadOf(n) }),
+      arrived: async () => server.droids.map(({ name }) => Buffer.from(name)),
+    };
+  });
+
+  testOutput("influx", influx, async () => {
+    const server = await startInflux();
+    endAfterTest(async () => server[Symbol.asyncDispose]());
+    return {
+      properties: { url: server.url, ...account },
+      dataOf: (text) => JSON.stringify({ measurement: "m", values: `text="${text}"` }),
+      arrived: async () => server.lines.map((line) => Buffer.from(line.slice(8, -1))),
+    };
   });
 
   testOutput("twilio.sms", twilio, async () => {

@@ -7,7 +7,7 @@ import {
   markdownTable,
   type Described,
 } from "../../src/metadata/describe.ts";
-import { bool, byteSize, duration, oneOf, string } from "../../src/metadata/fields.ts";
+import { bool, byPrefix, byteSize, duration, oneOf, string } from "../../src/metadata/fields.ts";
 
 const binding: Described = {
   name: "example.queue",
@@ -122,6 +122,24 @@ test("Markdown", () => {
     "### `create`\n\nSends a message.\n\nRepeating it does no harm.\n\nRequest metadata",
   );
   expect(text).toMatch(/### `purge`\n\nEmpties the queue.\n$/);
+});
+
+test("names by prefix", () => {
+  const headers = byPrefix("header:", string({ description: "A header.", sensitive: true }));
+  const limits = byPrefix("limit:", byteSize({ description: "A limit.", example: "1Mi" }));
+  const operations = { create: { description: "Creates.", request: { limits } } };
+  const named: Described = { ...binding, metadata: { headers }, operations };
+  expect(jsonSchema(named)).toMatchObject({
+    properties: {},
+    patternProperties: { "^header:.": { description: "A header.", writeOnly: true } },
+    additionalProperties: false,
+  });
+  expect(daprMetadata(named)).toMatchObject({
+    metadata: [{ name: "header:NAME", type: "string", sensitive: true }],
+  });
+  const text = markdownReference(named);
+  expect(text).toContain("| `header:NAME` | text |  | A header. Secret. |");
+  expect(text).toContain("| `limit:NAME` | size |  | A limit. Example: `1Mi`. |");
 });
 
 test("a table's cells cannot break it", () => {

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { bool, duration, integer, oneOf, string } from "../../src/metadata/fields.ts";
+import { bool, byPrefix, duration, integer, oneOf, string } from "../../src/metadata/fields.ts";
 import { parseFields } from "../../src/metadata/parse.ts";
 
 const fields = {
@@ -120,5 +120,60 @@ describe("parseFields", () => {
     expect(
       parseFields(fields, { host: "a", ROUTE: "/x" }, { alsoKnown: ["route"] }).problems,
     ).toEqual([]);
+  });
+});
+
+describe("names by prefix", () => {
+  const named = {
+    host: string({ description: "Host." }),
+    headers: byPrefix("header:", string({ description: "A header.", sensitive: true })),
+    limits: byPrefix("limit:", integer({ description: "A limit.", min: 1 })),
+  };
+
+  test("all that begin with it, as written, are one map", () => {
+    const properties = { HOST: "a", "header:X-A": "1", "header:x-b": "", "limit:__proto__": "7" };
+    const { values, problems } = parseFields(named, properties);
+    expect(problems).toEqual([]);
+    expect(values.host).toBe("a");
+    expect([...values.headers]).toEqual([
+      ["X-A", "1"],
+      ["x-b", ""],
+    ]);
+    expect([...values.limits]).toEqual([["__proto__", 7]]);
+    expect([...parseFields(named, {}).values.headers]).toEqual([]);
+  });
+
+  test("each wrong one is told by its name, a sensitive one without its text", () => {
+    const { problems } = parseFields(named, {
+      "limit:a": "0",
+      "limit:": "1",
+      "Header:X-A": "s3cret",
+      headers: "s3cret",
+      "header:X-B": "s3cret",
+      "header:x-b": "s3cret",
+    });
+    expect(problems).toEqual([
+      {
+        ...{ severity: "error", kind: "duplicate", property: "header:x-b" },
+        message: "is given twice, as header:X-B and as header:x-b; keep one",
+      },
+      {
+        ...{ severity: "error", kind: "value", property: "limit:a" },
+        message: `"0" must be from 1 to ${Number.MAX_SAFE_INTEGER}`,
+      },
+      {
+        ...{ severity: "error", kind: "value", property: "limit:" },
+        message: 'needs a name behind "limit:"',
+      },
+      {
+        ...{ severity: "warning", kind: "unknown", property: "Header:X-A" },
+        ...{ message: "is not known and is ignored", suggestion: "header:X-A" },
+      },
+      {
+        ...{ severity: "warning", kind: "unknown", property: "headers" },
+        message: "is not known and is ignored",
+      },
+    ]);
+    expect(JSON.stringify(problems)).not.toContain("s3cret");
   });
 });

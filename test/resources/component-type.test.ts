@@ -9,7 +9,9 @@ const others = (
   "azure.eventhubs azure.servicebusqueues azure.signalr azure.storagequeues gcp.bucket gcp.pubsub graphql " +
   "huawei.obs influx kubernetes mysql postgres postgresql postmark rethinkdb.statechange rocketmq sftp smtp " +
   "twilio.sendgrid wasm zeebe.command"
-).split(" ");
+)
+  .split(" ")
+  .filter((name) => bindings.every((one) => one.name !== name && !one.aliases?.includes(name)));
 
 async function problemsOf(files: Readonly<Record<string, string>>): Promise<string[]> {
   const path = folder(files);

@@ -1,5 +1,6 @@
 import { BindingError } from "../../errors.ts";
-import type { Fields } from "../../metadata/fields.ts";
+import { afterPrefix } from "../../metadata/fields.ts";
+import type { Field, Fields } from "../../metadata/fields.ts";
 
 /** Turns a request's metadata into an operation's values; throws a `BindingError` at the first wrong one. */
 export type RequestParser = (metadata: Readonly<Record<string, string>>) => Record<string, unknown>;
@@ -7,7 +8,7 @@ export type RequestParser = (metadata: Readonly<Record<string, string>>) => Reco
 /**
  * Prepares the parsing of one operation's request metadata, since it runs at each call. Names match
  * as they are written, then the aliases in their order; names that no field reads are no mistake, for
- * some bindings pass all of them on.
+ * some bindings pass all of them on. A field for names by prefix has a map of them.
  */
 export function requestParser(fields: Fields): RequestParser {
   const entries = Object.entries(fields).map(([name, field]) => {
@@ -22,6 +23,10 @@ export function requestParser(fields: Fields): RequestParser {
   return (metadata) => {
     const values: Record<string, unknown> = {};
     for (const { name, names, field, otherwise } of entries) {
+      if (field.prefix !== undefined) {
+        values[name] = mapOf(field, metadata);
+        continue;
+      }
       let text: string | undefined;
       for (const one of names) if ((text = metadata[one]) !== undefined) break;
       if (text === undefined) {
@@ -30,16 +35,35 @@ export function requestParser(fields: Fields): RequestParser {
         values[name] = otherwise;
         continue;
       }
-      const parsed = field.parse(text);
-      if ("problem" in parsed) {
-        const quoted = field.sensitive ? "" : ` ${JSON.stringify(text)}`;
-        throw new BindingError(
-          "invalid_argument",
-          `the request's metadata ${name}:${quoted} ${parsed.problem}`,
-        );
-      }
-      values[name] = parsed.value;
+      values[name] = read(name, field, text);
     }
     return values;
   };
+}
+
+function mapOf(
+  field: Field,
+  metadata: Readonly<Record<string, string>>,
+): ReadonlyMap<string, unknown> {
+  const values = new Map<string, unknown>();
+  for (const name in metadata) {
+    const rest = afterPrefix(name, field);
+    if (rest === undefined) continue;
+    if (rest === "") {
+      const text = `the request's metadata ${name} needs a name behind it`;
+      throw new BindingError("invalid_argument", text);
+    }
+    values.set(rest, read(name, field, metadata[name] ?? ""));
+  }
+  return values;
+}
+
+function read(name: string, field: Field, text: string): unknown {
+  const parsed = field.parse(text);
+  if ("value" in parsed) return parsed.value;
+  const quoted = field.sensitive ? "" : ` ${JSON.stringify(text)}`;
+  throw new BindingError(
+    "invalid_argument",
+    `the request's metadata ${name}:${quoted} ${parsed.problem}`,
+  );
 }

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { BindingError } from "../../../src/errors.ts";
-import { bool, duration, integer, string } from "../../../src/metadata/fields.ts";
+import { bool, byPrefix, duration, integer, string } from "../../../src/metadata/fields.ts";
 import { requestParser } from "../../../src/runtime/outputs/request.ts";
 
 const parse = requestParser({
@@ -42,4 +42,23 @@ test("a wrong text is named, a sensitive one never", () => {
     message: 'the request\'s metadata count: "many" is not an integer',
   });
   expect(problem({ key: "k", pin: "hunter2" }).message).not.toContain("hunter2");
+});
+
+test("names by prefix are a map", () => {
+  const named = requestParser({
+    variables: byPrefix("variable:", string({ description: "A variable." })),
+    pins: byPrefix("pin:", integer({ description: "A secret.", sensitive: true })),
+    counts: byPrefix("count:", integer({ description: "A number." })),
+  });
+  const values = named({ "variable:a": "1", "Variable:b": "2", "variable:__proto__": "", a: "3" });
+  expect(values["variables"]).toEqual(
+    new Map([
+      ["a", "1"],
+      ["__proto__", ""],
+    ]),
+  );
+  expect(values["pins"]).toEqual(new Map());
+  expect(() => named({ "variable:": "x" })).toThrow("metadata variable: needs a name behind it");
+  expect(() => named({ "pin:a": "hunter2" })).toThrow("metadata pin:a: is not an integer");
+  expect(() => named({ "count:a": "x" })).toThrow('metadata count:a: "x" is not an integer');
 });

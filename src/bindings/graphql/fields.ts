@@ -1,0 +1,58 @@
+import { byPrefix, byteSize, string } from "../../metadata/fields.ts";
+
+/** The metadata of a GraphQL component, as Dapr names it, and a limit of ours. */
+export const graphqlFields = {
+  endpoint: string({
+    description: "The URL that queries and mutations are sent to.",
+    required: true,
+    example: "https://api.example.com/graphql",
+  }),
+  headers: byPrefix(
+    "header:",
+    string({
+      description: "The value of the request header NAME, which each call sends.",
+      sensitive: true,
+      example: "Bearer …",
+    }),
+  ),
+  maxResponseBodySize: byteSize({
+    description:
+      "The largest answer that is taken; one that is larger is an error. Dapr has no such field, and no limit.",
+    default: "100Mi",
+    within: "answer",
+  }),
+} as const;
+
+const named = {
+  headers: byPrefix(
+    "header:",
+    string({
+      description: "The value of the request header NAME, in place of the component's.",
+      sensitive: true,
+      example: "Bearer …",
+    }),
+  ),
+  variables: byPrefix(
+    "variable:",
+    string({
+      description: "The value of the document's variable NAME, always as a string.",
+      example: "R2-D2",
+    }),
+  ),
+} as const;
+
+export const queryFields = {
+  query: string({
+    description: "The document to run; it must begin with `query`. No call goes without it.",
+    example: "query ($name: String) { droid(name: $name) { id } }",
+  }),
+  ...named,
+} as const;
+
+export const mutationFields = {
+  mutation: string({
+    description: "The document to run; it must begin with `mutation`. No call goes without it.",
+    example: "mutation ($name: String!) { addDroid(name: $name) { id } }",
+  }),
+  ...named,
+} as const;

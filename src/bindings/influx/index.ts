@@ -1,0 +1,128 @@
+import { defineBinding } from "../../binding.ts";
+import { BindingError } from "../../errors.ts";
+import { joinPath, parseAddress } from "../../http-client/address.ts";
+import type { Address } from "../../http-client/address.ts";
+import { HttpClient } from "../../http-client/client.ts";
+import type { Answered } from "../../http-client/exchange.ts";
+import { setHeader, userAgent } from "../../http-client/headers.ts";
+import type { RequestHeaders } from "../../http-client/headers.ts";
+import { sentSecrets } from "../../http-client/sent-secrets.ts";
+import { failureOfStatus, isSuccess, retryAfterOf } from "../../http-client/status.ts";
+import { influxFields, queryFields } from "./fields.ts";
+import { lineOf } from "./line.ts";
+
+/** Further calls wait, in their order and within their deadlines. */
+const mostConnections = 512;
+/** Of an answer to a write, in bytes: a few words when it is refused. */
+const largestWriteAnswer = 64 * 1024;
+/** The most characters of a server's message that are told. */
+const longestMessage = 4096;
+
+/** Writes points to InfluxDB 2 and runs Flux queries, by its HTTP API. */
+export default defineBinding({
+  name: "influx",
+  status: "beta",
+  summary: "Writes points to InfluxDB and runs Flux queries.",
+  metadata: influxFields,
+
+  async open({ metadata: { url, token, org, bucket }, memory }) {
+    if (/[?#]/.test(url)) {
+      throw new BindingError("invalid_argument", "url must have no query and no fragment");
+    }
+    const http = HttpClient.open(await import("undici"), {
+      ...{ url, memory, maxConnections: mostConnections },
+    });
+    const query = new URLSearchParams({ org }).toString();
+    const write = new URLSearchParams({ bucket, org, precision: "ns" }).toString();
+    requestHeaders(token, "text/plain; charset=utf-8", "application/json");
+    return {
+      http,
+      query: parseAddress(joinPath(url, `api/v2/query?${query}`)),
+      write: parseAddress(joinPath(url, `api/v2/write?${write}`)),
+      [Symbol.asyncDispose]: () => http[Symbol.asyncDispose](),
+    };
+  },
+
+  operations: {
+    create: {
+      description:
+        "Writes one point: the data is a JSON object with `measurement`, `tags` and `values`, which are texts in the form of InfluxDB's line protocol.",
+      request: {},
+      async invoke({ http, write }, { data, metadata: { token }, signal }) {
+        const line = lineOf(data);
+        const headers = requestHeaders(token, "text/plain; charset=utf-8", "application/json");
+        const wanted = post(write, headers, line, largestWriteAnswer);
+        const answered = await http.send(wanted, signal);
+        if (!isSuccess(answered.status))
+          throw failure("influx error: Cannot write point", answered, token);
+      },
+    },
+    query: {
+      description: "Runs a Flux query; the answer is InfluxDB's annotated CSV.",
+      request: queryFields,
+      async invoke(
+        { http, query },
+        { request: { raw }, metadata: { token, maxResponseBodySize }, signal },
+      ) {
+        if (!raw) throw new BindingError("invalid_argument", "required metadata not set: raw");
+        const headers = requestHeaders(token, "application/json; charset=utf-8", "application/csv");
+        const body = JSON.stringify({ query: raw, type: "flux", dialect });
+        const answered = await http.send(post(query, headers, body, maxResponseBodySize), signal);
+        if (!isSuccess(answered.status)) throw failure("do query influx err", answered, token);
+        if (answered.cut) {
+          const text = "do query influx err: the answer is larger than maxResponseBodySize";
+          throw new BindingError("resource_exhausted", text, { effect: "ambiguous" });
+        }
+        return { data: answered.body, metadata: { operation: "query", raw } };
+      },
+    },
+  },
+});
+
+/** How a query's answer is written: with the three lines of annotations, and a header. */
+const dialect = {
+  annotations: ["datatype", "group", "default"],
+  delimiter: ",",
+  header: true,
+} as const;
+
+function post(address: Address, headers: RequestHeaders, text: string, maxBody: number) {
+  return { method: "POST", address, headers, body: Buffer.from(text), maxBody };
+}
+
+/** Throws a `BindingError` for a token that no header can carry. */
+function requestHeaders(token: string, contentType: string, accept: string): RequestHeaders {
+  const headers: RequestHeaders = new Map([["user-agent", userAgent]]);
+  setHeader(headers, "content-type", contentType);
+  setHeader(headers, "accept", accept);
+  setHeader(headers, "authorization", `Token ${token}`);
+  return headers;
+}
+
+/** What the server answered in place of 2xx, with its own code and words. */
+function failure(what: string, { status, headers, body }: Answered, token: string): BindingError {
+  const { code, message } = said(body);
+  const words = [code ?? String(status), message].filter((text) => text !== undefined).join(": ");
+  const shown = sentSecrets([token])(words).slice(0, longestMessage).toWellFormed();
+  const retryAfter = retryAfterOf(headers["retry-after"]);
+  const { reason, effect } = failureOfStatus(status);
+  return new BindingError(reason, `${what}: ${shown}`, {
+    ...{ effect, systemCode: String(status) },
+    ...(retryAfter === undefined ? {} : { retryAfter }),
+  });
+}
+
+function said(body: Buffer): { code: string | undefined; message: string | undefined } {
+  let parsed: unknown;
+  try {
+    parsed = JSON.parse(body.toString("utf8"));
+  } catch {
+    parsed = undefined;
+  }
+  const fields = typeof parsed === "object" && parsed !== null ? parsed : {};
+  const text = (value: unknown) => (typeof value === "string" && value !== "" ? value : undefined);
+  return {
+    code: "code" in fields ? text(fields.code) : undefined,
+    message: "message" in fields ? text(fields.message) : undefined,
+  };
+}
