@@ -377,6 +377,6 @@ type CountField =
 /** Names that are numbers. */
 type NumberField =
   | ("delivery" | "generation" | "grpc" | "http" | "node" | "port" | "revision")
-  | ("common" | "end" | "partition" | "position" | "start");
+  | ("column" | "common" | "end" | "line" | "partition" | "position" | "start");
 
 type WithUnit<Value> = Value extends number | bigint ? "a number needs its unit, as a text" : Value;

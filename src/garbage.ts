@@ -19,7 +19,10 @@ function exposed(): Collect {
 
 /** How many bytes go by between two collections of what is young. */
 const passedBetween = 8 * 1024 * 1024;
+/** What had to wait for its turn is not young any more: so many collections, and the next one looks at all. */
+const minorBetween = 15;
 let passed = 0;
+let minor = 0;
 
 /**
  * Has the buffers of bytes that were copied or thrown away freed, now and then: the engine sees how small their objects
@@ -29,7 +32,9 @@ export function bytesPassed(bytes: number): void {
   passed += bytes;
   if (passed < passedBetween) return;
   passed = 0;
-  collectGarbage("minor");
+  const isMajor = ++minor > minorBetween;
+  if (isMajor) minor = 0;
+  collectGarbage(isMajor ? "major" : "minor");
 }
 
 /** How often it is looked whether there is something to free, in milliseconds. */

@@ -9,7 +9,7 @@ import { lint } from "./resources/lint.ts";
 import { loadResources } from "./resources/load.ts";
 import { ResourceMemory } from "./resources/memory.ts";
 import { compilePolicies } from "./policy/policies.ts";
-import { formatProblem, type ResourceProblem } from "./resources/problem.ts";
+import { formatProblem, problemRecord, type ResourceProblem } from "./resources/problem.ts";
 import type { Outcome } from "./runtime/app.ts";
 import { componentFields } from "./runtime/component/component-fields.ts";
 import { untilAborted } from "./runtime/outputs/caller-signal.ts";
@@ -62,6 +62,7 @@ export type {
   DeadLetterFilter,
   HistoryRecord,
 } from "./store/records.ts";
+export type { DeadLetterTotal } from "./store/store.ts";
 export type { Outcome } from "./runtime/app.ts";
 export type { ShownPolicies } from "./runtime/operator.ts";
 export type { RuntimeLogger } from "./runtime/runtime-logger.ts";
@@ -204,7 +205,8 @@ export async function createRuntime(options: EmbeddedOptions = {}): Promise<Embe
     const read = await load(options, appId, bindings, memory);
     ({ problems } = read);
     for (const problem of problems) {
-      logger[problem.severity === "error" ? "error" : "warn"]({}, formatProblem(problem));
+      const { fields, message } = problemRecord(problem);
+      logger[problem.severity === "error" ? "error" : "warn"](fields, message);
     }
     let { refused } = read;
     try {
@@ -299,7 +301,8 @@ function withOwn(added: readonly AnyBinding[]): AnyBinding[] {
 }
 
 function quietLogger(appId: string): RuntimeLogger {
-  return createLogger({ level: "warn", json: false, appId, destination: process.stderr });
+  const date = !process.stderr.isTTY;
+  return createLogger({ level: "warn", json: false, appId, date, destination: process.stderr });
 }
 
 function bytes(data: Uint8Array | string | undefined): Uint8Array | undefined {

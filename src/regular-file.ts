@@ -67,13 +67,16 @@ export function readRegularFile(
   });
 }
 
-/** The names in a folder, at most 10,000, in the order of their code units. Rejects with an {@link UnreadableFile}. */
-export function readNames(folder: string, place = folder): Promise<string[]> {
+/**
+ * The names in a folder, at most `most` (10,000), in the order of their code units. Rejects with an
+ * {@link UnreadableFile}.
+ */
+export function readNames(folder: string, place = folder, most = mostNames): Promise<string[]> {
   return lookAt(place, async () => {
     const names: string[] = [];
     for await (const { name } of await opendir(folder)) {
-      if (names.length === mostNames)
-        throw new UnreadableFile(`has more than ${mostNames.toLocaleString("en")} entries`);
+      if (names.length === most)
+        throw new UnreadableFile(`has more than ${most.toLocaleString("en")} entries`);
       names.push(name);
     }
     return names.sort((a, b) => (a < b ? -1 : a > b ? 1 : 0));

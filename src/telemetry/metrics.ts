@@ -31,6 +31,8 @@ export type MetricsSources = {
 
 type MetricsGate = { admitsRequest(request: IncomingMessage, response: ServerResponse): boolean };
 
+/** The most connections to the page at one time. */
+const mostScrapers = 100;
 /** How long a page waits for the store to count, in milliseconds. */
 const counting = 2000;
 
@@ -141,7 +143,7 @@ export class Metrics implements Observer {
 
   /** A server for `/metrics`, to be bound by the caller. `gate`: answers those that may not ask. */
   server(gate?: MetricsGate): Server {
-    return createServer((request, response) => {
+    const server = createServer((request, response) => {
       if (gate?.admitsRequest(request, response) === false) return;
       const path = (request.url ?? "").split("?", 1)[0];
       if (path !== "/metrics" && path !== "/") {
@@ -152,6 +154,8 @@ export class Metrics implements Observer {
         .then((text) => response.writeHead(200, { "content-type": expositionType }).end(text))
         .catch(() => response.destroy());
     });
+    server.maxConnections = mostScrapers;
+    return server;
   }
 
   #writeOutputs(page: Exposition): void {

@@ -38,7 +38,7 @@ describeWith(["kafka", "redis"], ({ kafka, redis }) => {
     "the commands of all pages work, and print what the pages show",
     { timeout: 120_000 },
     async () => {
-      await using world = await startWorld(kafka.brokers, redis);
+      await using world = await startWorld(kafka, redis);
       for (const block of commandsOfCheckout.filter((one) => !isScript(one))) {
         const said = await world.run(block);
         const shown = outputOf(block);
@@ -62,10 +62,12 @@ function outputOf(block: Block): Block | undefined {
 
 /** A runtime with the components that the pages speak of, an app that has refused some events, and a shell. */
 async function startWorld(
-  brokers: string,
+  kafka: { readonly brokers: string; createTopic(name: string, partitions: number): Promise<void> },
   redis: { readonly host: string; readonly port: number },
 ) {
+  const { brokers } = kafka;
   const topic = uniqueName("orders");
+  await kafka.createTopic(topic, 1);
   let isMended = false;
   let hasRefused = false;
   const app = await startHttpApp(async (path, body) => {

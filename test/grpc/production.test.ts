@@ -120,13 +120,13 @@ test("10,000 resets are too many: a GOAWAY before they are through, and others a
   const cancel = Buffer.from([0, 0, 0, http2.constants.NGHTTP2_CANCEL]);
   const socket = net.connect({ host: "127.0.0.1", port: served.port });
   let seen = Buffer.alloc(0);
-  let isOver = false;
+  const told = { isOver: false };
   socket.on("error", () => undefined);
-  socket.on("close", () => (isOver = true));
+  socket.on("close", () => (told.isOver = true));
   socket.on("data", (chunk: Buffer) => (seen = Buffer.concat([seen, chunk])));
   socket.write(Buffer.concat([preface, http2Frame({ type: 4, stream: 0 })]));
   let opened = 0;
-  while (opened < 10_000 && !isOver) {
+  while (opened < 10_000 && !told.isOver) {
     const frames: Buffer[] = [];
     for (let count = 0; count < 100; count++) {
       const stream = 1 + 2 * opened++;
@@ -139,7 +139,7 @@ test("10,000 resets are too many: a GOAWAY before they are through, and others a
     });
     expect((await call(session, "/test/Echo", frame("alive"))).status).toBe(0);
   }
-  await until(() => isOver, { what: "the connection to be ended" });
+  await until(() => told.isOver, { what: "the connection to be ended" });
   expect(opened).toBeLessThan(10_000);
   const goaway = 7;
   const types = new Set<number>();

@@ -20,13 +20,13 @@ export function residentOf(pid: number): number {
 if (parentPort !== null) void probe(workerData as { pid: number; httpPort: number });
 
 async function probe({ pid, httpPort }: { pid: number; httpPort: number }): Promise<void> {
-  let isOver = false;
-  parentPort?.once("message", () => (isOver = true));
+  const told = { isOver: false };
+  parentPort?.once("message", () => (told.isOver = true));
   let peak = residentOf(pid);
   const timer = setInterval(() => (peak = Math.max(peak, residentOf(pid))), 50);
   const agent = new Agent({ keepAlive: true });
   const times: number[] = [];
-  while (!isOver) {
+  while (!told.isOver) {
     const begun = performance.now();
     await new Promise<void>((resolve) => {
       const where = { port: httpPort, host: "127.0.0.1", path: "/v1.0/healthz/outbound", agent };

@@ -53,7 +53,7 @@ export const attacks: readonly Attack[] = [
   },
   {
     name: "tiny-chunks",
-    title: "20 callers each send 3.9 million chunks of one byte",
+    title: "20 callers each send 200,000 chunks of one byte, and then nothing",
     harm: ({ http }) => tinyChunks(http),
   },
   {
@@ -172,7 +172,7 @@ async function tinyChunks(port: number): Promise<string> {
         `POST ${bindingPath} HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n`,
       );
       const closed = new Promise<void>((resolve) => socket.once("close", () => resolve()));
-      for (let time = 0; time < 390 && !socket.destroyed; time++) {
+      for (let time = 0; time < 20 && !socket.destroyed; time++) {
         const written = new Promise<void>((resolve) => socket.write(some, () => resolve()));
         await Promise.race([written, closed]);
       }
@@ -208,32 +208,32 @@ async function trickle(port: number, path: string): Promise<string> {
     ends,
     `POST ${path} HTTP/1.1\r\nHost: localhost\r\nContent-Length: ${announced}\r\n\r\n`,
   );
-  let isOver = false;
-  socket.on("close", () => (isOver = true));
-  socket.on("data", () => (isOver = true));
-  while (!isOver && performance.now() - begun < mostPatience) {
+  const seen = { isOver: false };
+  socket.on("close", () => (seen.isOver = true));
+  socket.on("data", () => (seen.isOver = true));
+  while (!seen.isOver && performance.now() - begun < mostPatience) {
     socket.write(" ");
     await wait(1000);
   }
-  return ended(isOver, begun, socket);
+  return ended(seen.isOver, begun, socket);
 }
 
 async function trickleMessage(port: number): Promise<string> {
   const begun = performance.now();
   const one = session(port);
   const stream = one.request(grpcHead);
-  let isOver = false;
+  const seen = { isOver: false };
   stream.on("error", () => undefined);
-  stream.on("response", () => (isOver = true));
-  stream.on("close", () => (isOver = true));
+  stream.on("response", () => (seen.isOver = true));
+  stream.on("close", () => (seen.isOver = true));
   const head = frame("");
   head.writeUInt32BE(announced, 1);
   stream.write(head);
-  while (!isOver && performance.now() - begun < mostPatience) {
+  while (!seen.isOver && performance.now() - begun < mostPatience) {
     if (stream.writable) stream.write(" ");
     await wait(1000);
   }
-  return ended(isOver, begun, one);
+  return ended(seen.isOver, begun, one);
 }
 
 function ended(isOver: boolean, begun: number, connection: { destroy(): void }): string {
@@ -251,17 +251,16 @@ async function resets(port: number, rate: number, seconds: number): Promise<stri
   const cancel = Buffer.from([0, 0, 0, http2.constants.NGHTTP2_CANCEL]);
   const socket = connect({ host: "127.0.0.1", port });
   const begun = performance.now();
-  let goaway: number | undefined;
-  let isOver = false;
+  const seen: { goaway?: number; isOver: boolean } = { isOver: false };
   socket.on("error", () => undefined);
-  socket.on("close", () => (isOver = true));
+  socket.on("close", () => (seen.isOver = true));
   socket.on("data", (chunk: Buffer) => {
     for (let at = 0; at + 9 <= chunk.length; at += 9 + chunk.readUIntBE(at, 3))
-      if (chunk[at + 3] === 7) goaway ??= Math.round(performance.now() - begun);
+      if (chunk[at + 3] === 7) seen.goaway ??= Math.round(performance.now() - begun);
   });
   socket.write(Buffer.concat([preface, http2Frame({ type: 4, stream: 0 })]));
   let opened = 0;
-  while (!isOver && goaway === undefined && performance.now() - begun < seconds * 1000) {
+  while (!seen.isOver && seen.goaway === undefined && performance.now() - begun < seconds * 1000) {
     const due = Math.floor(((performance.now() - begun) / 1000) * rate);
     const frames: Buffer[] = [];
     for (; opened < due; opened++) {
@@ -274,6 +273,6 @@ async function resets(port: number, rate: number, seconds: number): Promise<stri
   }
   socket.destroy();
   const count = opened.toLocaleString("en-US");
-  if (goaway !== undefined) return `GOAWAY after ${goaway} ms, ${count} streams`;
-  return isOver ? `cut after ${count} streams` : `${count} streams, no GOAWAY`;
+  if (seen.goaway !== undefined) return `GOAWAY after ${seen.goaway} ms, ${count} streams`;
+  return seen.isOver ? `cut after ${count} streams` : `${count} streams, no GOAWAY`;
 }

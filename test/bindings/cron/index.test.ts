@@ -167,7 +167,10 @@ test("stop ends the ticks and leaves no timer", async () => {
 
 test("a schedule without a time to come says so", async () => {
   await read({ schedule: "0 0 31 2 *" });
-  expect(logger.warn).toHaveBeenCalledWith({}, "the schedule has no future time");
+  expect(logger.warn).toHaveBeenCalledWith(
+    {},
+    "the schedule has no future time: no tick will come",
+  );
 });
 
 test.each([

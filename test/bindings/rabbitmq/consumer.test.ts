@@ -17,7 +17,7 @@ function silentServer() {
     consume: () => new Promise(() => {}),
   };
   const connection = {
-    model: { createChannel: async () => channel },
+    model: { connection: {}, createChannel: async () => channel },
     blocked: undefined,
     ended: undefined,
     close: async () => void closed++,

@@ -1,4 +1,4 @@
-import fc from "fast-check";
+import * as fc from "fast-check";
 import { lookInterval, watchedCalls } from "../../../src/grpc/watched-calls.ts";
 import { MemoryBudget } from "../../../src/memory-budget.ts";
 import { connect } from "node:net";
@@ -50,8 +50,8 @@ export const bodies: Target<Input> = {
         ),
         length: fc.option(size, { nil: undefined }),
         parts: fc.array(size, { maxLength: 12 }),
-        stops: fc.boolean(),
-        isEnded: fc.boolean(),
+        stops: fc.constantFrom(false, true),
+        isEnded: fc.constantFrom(false, true),
       }),
       { minLength: 1, maxLength: 12 },
     ),
