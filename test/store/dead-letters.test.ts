@@ -38,10 +38,14 @@ test("a dead letter comes back byte for byte, also from a store opened later", a
   });
   const first = openStore({ folder });
   await first.deadLetters.put(kept, "fingerprint");
-  expect(plain(await first.deadLetters.get(kept.id))).toEqual(plain({ ...kept, fingerprint: "fingerprint" }));
+  expect(plain(await first.deadLetters.get(kept.id))).toEqual(
+    plain({ ...kept, fingerprint: "fingerprint" }),
+  );
   await first.close();
   const second = openStore({ folder });
-  expect(plain(await second.deadLetters.get(kept.id))).toEqual(plain({ ...kept, fingerprint: "fingerprint" }));
+  expect(plain(await second.deadLetters.get(kept.id))).toEqual(
+    plain({ ...kept, fingerprint: "fingerprint" }),
+  );
   expect(String(slab)).toBe("before[payload]after");
 });
 
@@ -88,7 +92,9 @@ test("an event that comes again is one dead letter; another one with its identit
   await store.deadLetters.put(first, "one");
   const again = deadLetter({ identity: "a", attempts: [], failed: 3, reason: "came again" });
   expect(await store.deadLetters.put(again, "one")).toBe(first.id);
-  expect(plain(await store.deadLetters.get(first.id))).toEqual(plain({ ...first, fingerprint: "one" }));
+  expect(plain(await store.deadLetters.get(first.id))).toEqual(
+    plain({ ...first, fingerprint: "one" }),
+  );
 
   const tried = deadLetter({ identity: "a", failed: 1, reason: "tried anew" });
   expect(await store.deadLetters.put(tried, "one")).toBe(first.id);
@@ -156,7 +162,9 @@ test("a dead letter is replaced under its id, unless it is gone", async () => {
   await store.deadLetters.put(first, "f");
   const edited = { ...first, edited: true, redrives: 2, reason: "again" };
   expect(await store.deadLetters.replace(edited)).toBe(true);
-  expect(plain(await store.deadLetters.get(first.id))).toEqual(plain({ ...edited, fingerprint: "f" }));
+  expect(plain(await store.deadLetters.get(first.id))).toEqual(
+    plain({ ...edited, fingerprint: "f" }),
+  );
   expect(await store.deadLetters.replace(deadLetter())).toBe(false);
 });
 
