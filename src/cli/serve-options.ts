@@ -63,6 +63,9 @@ export type ServeOptions = {
   readonly ignored: readonly string[];
 };
 
+/** What `--log-level` takes, as the help names them. */
+export const logLevels: readonly LogLevel[] = ["debug", "info", "warn", "error", "fatal"];
+
 /** daprd's flags of other building blocks: taken, without effect, and named once. */
 const otherFlags: readonly { name: string; value: boolean }[] = [
   ...[

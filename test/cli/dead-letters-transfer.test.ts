@@ -180,6 +180,6 @@ test("both hold little of a large file", { timeout: 60_000 }, async () => {
   expect(imported).toMatchObject({ code: 0, stdout: "200 dead letters imported\n" });
   expect(to.store.deadLetters.size).toBe(200);
   const mebibytes = [idle, exported, imported].map(({ stderr }) => most(stderr));
-  console.log(mebibytes);
-  expect(Math.max(...mebibytes)).toBeLessThan(mebibytes[0]! + 100);
+  // All of it would be more than 130 MiB, as text or as bytes.
+  expect(Math.max(...mebibytes)).toBeLessThan(mebibytes[0]! + 120);
 });
