@@ -1,7 +1,7 @@
 import { once } from "node:events";
 import { createReadStream } from "node:fs";
 import type { Command } from "commander";
-import { messageOf } from "../errors.ts";
+import { BindingError, messageOf } from "../errors.ts";
 import type { DeadLetterRecord } from "../rpc/dead-letter-line.ts";
 import type { DeadLettersClient } from "../rpc/dead-letters-client.ts";
 import { addClientOptions, createClientFor } from "./client-options.ts";
@@ -102,10 +102,9 @@ class ImportRun {
   present = 0;
   expired = 0;
   readonly #client: DeadLettersClient;
-  #records: DeadLetterRecord[] = [];
+  #records: { readonly record: DeadLetterRecord; readonly line: number }[] = [];
   #size = 0;
   #line = 0;
-  #firstLine = 1;
 
   constructor(client: DeadLettersClient) {
     this.#client = client;
@@ -123,8 +122,7 @@ class ImportRun {
         throw new Error(`line ${this.#line} is no dead letter of an export: ${record}`);
       }
       if (this.#size > 0 && this.#size + text.length > callSize) await this.#send();
-      if (this.#records.length === 0) this.#firstLine = this.#line;
-      this.#records.push(record);
+      this.#records.push({ record, line: this.#line });
       this.#size += text.length;
       if (this.#records.length >= mostInCall) await this.#send();
     }
@@ -146,17 +144,30 @@ class ImportRun {
     const records = this.#records;
     this.#records = [];
     this.#size = 0;
-    const last = records.at(-1);
-    if (last === undefined) return;
+    if (records.length === 0) return;
     try {
-      const { imported, present, expired } = await this.#client.import(records);
-      this.imported += imported;
-      this.present += present;
-      this.expired += expired;
+      await this.#store(records.map(({ record }) => record));
     } catch (error) {
-      const lines =
-        records.length === 1 ? `line ${this.#firstLine}` : `lines from ${this.#firstLine} on`;
-      throw new Error(`${lines} could not be imported: ${messageOf(error)}`, { cause: error });
+      const isTooMuch = error instanceof BindingError && error.reason === "resource_exhausted";
+      const [{ line } = { line: 0 }] = records;
+      if (!isTooMuch) throw failure(`the lines from ${line} on`, error);
+      // One of them may be larger than the runtime takes, or there is room for some.
+      for (const { record, line } of records) {
+        await this.#store([record]).catch((reason: unknown) => {
+          throw failure(`line ${line}`, reason);
+        });
+      }
     }
   }
+
+  async #store(records: readonly DeadLetterRecord[]): Promise<void> {
+    const { imported, present, expired } = await this.#client.import(records);
+    this.imported += imported;
+    this.present += present;
+    this.expired += expired;
+  }
+}
+
+function failure(what: string, error: unknown): Error {
+  return new Error(`${what} could not be imported: ${messageOf(error)}`, { cause: error });
 }

@@ -1,3 +1,5 @@
+import { StringDecoder } from "node:string_decoder";
+
 /** A line without its end; a part of one that is longer than was allowed. */
 export type Line = { readonly text: string; readonly isPart: boolean };
 
@@ -13,25 +15,28 @@ export async function* readLines(
 ): AsyncGenerator<Line> {
   let held: Uint8Array[] = [];
   let size = 0;
-  const take = (last: Uint8Array): string => {
+  const decoder = new StringDecoder();
+  const take = (last: Uint8Array, isPart: boolean): Line => {
     const bytes = Buffer.concat([...held, last]);
     held = [];
     size = 0;
-    return bytes.toString();
+    // A character that a part ends within is whole in the next one.
+    const text = isPart ? decoder.write(bytes) : decoder.end(bytes).replace(/\r$/, "");
+    return { text, isPart };
   };
   for await (const chunk of stream) {
     let start = 0;
     for (let end = chunk.indexOf(newline); end !== -1; end = chunk.indexOf(newline, start)) {
-      yield { text: take(chunk.subarray(start, end)).replace(/\r$/, ""), isPart: false };
+      yield take(chunk.subarray(start, end), false);
       start = end + 1;
     }
     const rest = chunk.subarray(start);
     if (size + rest.length > maxBytes) {
-      yield { text: take(rest), isPart: true };
+      yield take(rest, true);
     } else if (rest.length > 0) {
       held.push(rest);
       size += rest.length;
     }
   }
-  if (size > 0) yield { text: take(new Uint8Array()), isPart: false };
+  if (size > 0) yield take(new Uint8Array(), false);
 }

@@ -1,4 +1,4 @@
-import { execFile, execFileSync, spawnSync } from "node:child_process";
+import { execFile, spawnSync } from "node:child_process";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
@@ -19,8 +19,7 @@ let runtime: Served;
 
 beforeAll(async () => {
   for (const shell of ["bash", "zsh", "fish"]) {
-    const { code, stdout } = await cufflink(["completion", shell]);
-    expect(code).toBe(0);
+    const { stdout } = await cufflink(["completion", shell]);
     scripts[shell] = join(bin, `script.${shell}`);
     writeFileSync(scripts[shell], stdout);
   }
@@ -98,11 +97,12 @@ test.runIf(has("fish"))("fish offers them too", async () => {
 });
 
 test.runIf(has("zsh"))("zsh can read its script", () => {
-  execFileSync("zsh", ["-n", scripts["zsh"]!]);
+  expect(spawnSync("zsh", ["-n", scripts["zsh"]!], { encoding: "utf8" }).stderr).toBe("");
 });
 
 test.each(["zsh", "fish"])("the script for %s knows commands, flags and values", async (shell) => {
-  const { stdout } = await cufflink(["completion", shell]);
+  const { code, stdout } = await cufflink(["completion", shell]);
+  expect(code).toBe(0);
   for (const part of ["components", "dapr-grpc-port", "remove-header", "grpcs", "twilio.sms"])
     expect(stdout).toContain(part);
   expect(stdout).not.toContain("placement-host-address");

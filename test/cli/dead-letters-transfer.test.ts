@@ -109,7 +109,7 @@ test("an import that was interrupted can be run again", async () => {
   const failed = await to.run(["dead-letters", "import", written(stdout)]);
   expect(failed).toMatchObject({
     code: 1,
-    stderr: "cufflink: lines from 1 on could not be imported: the disk is full\n",
+    stderr: "cufflink: the lines from 1 on could not be imported: the disk is full\n",
   });
   to.store.failing.clear();
   const whole = await to.run(["dead-letters", "import", written(stdout), "--json"]);
@@ -131,14 +131,30 @@ test("what is kept no longer, or has no room, is told and removes nothing", asyn
   small.store.room = 2;
   const full = await small.run(["dead-letters", "import", file]);
   expect(full.code).toBe(1);
-  expect(full.stderr).toContain("raise --dead-letters-max-count");
+  expect(full.stderr).toMatch(/^cufflink: line 3 .*raise --dead-letters-max-count/);
   expect(small.store.deadLetters.size).toBe(2);
+});
+
+test("one that is larger than the runtime takes keeps those before it from nothing", async () => {
+  const data = Buffer.alloc(5_000_000);
+  const from = await operated(...all, sampleDeadLetter(6, { event: { ...event, data } }));
+  const { stdout } = await from.run(["dead-letters", "export"]);
+  const [large = "", ...rest] = stdout.trim().split("\n").toReversed();
+  const to = await operated();
+  const file = written([...rest.slice(0, 3), large, ...rest.slice(3)].join("\n"));
+  const { code, stderr } = await to.run(["dead-letters", "import", file]);
+  expect(code).toBe(1);
+  expect(stderr).toMatch(/line(s from)? 4 .*--max-body-size/);
+  expect(to.store.deadLetters.size).toBe(3);
 });
 
 test.each<[string, RegExp]>([
   ["[]", /line 1 is no dead letter of an export/],
   ['{"nosuch": 1}', /line 1 is no dead letter of an export: .*nosuch/],
-  ['{"id": "a"}', /line 1 could not be imported: dead letter "a": its id is not a UUID/],
+  [
+    '{"id": "a"}',
+    /the lines from 1 on could not be imported: dead letter "a": its id is not a UUID/,
+  ],
   [
     '{"id": "01900000-0000-7000-8000-000000000001", "dataOmitted": true}',
     /its payload was left out when it was listed/,
