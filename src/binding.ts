@@ -1,6 +1,6 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Fields, Values } from "./metadata/fields.ts";
-import type { MemoryShare } from "./memory-budget.ts";
+import type { MemoryShare } from "./memory/budget.ts";
 import type { RetryPolicy } from "./policy/retry.ts";
 
 /**

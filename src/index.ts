@@ -1,10 +1,10 @@
 import { createFunctionApp, type FunctionAppHandlers } from "./app/function.ts";
 import type { AnyBinding, Answer, Header } from "./binding.ts";
 import { bindings as ownBindings } from "./bindings/index.ts";
-import { embeddedDeadLetters, type EmbeddedDeadLetters } from "./embedded-dead-letters.ts";
-import { embeddedOperations, type EmbeddedOperations } from "./embedded-operations.ts";
+import { embeddedDeadLetters, type EmbeddedDeadLetters } from "./embedded/dead-letters.ts";
+import { embeddedOperations, type EmbeddedOperations } from "./embedded/operations.ts";
 import { messageOf } from "./errors.ts";
-import { MemoryBudget } from "./memory-budget.ts";
+import { MemoryBudget } from "./memory/budget.ts";
 import { lint } from "./resources/lint.ts";
 import { loadResources } from "./resources/load.ts";
 import { ResourceMemory } from "./resources/memory.ts";
@@ -27,11 +27,11 @@ import { Metrics } from "./telemetry/metrics.ts";
 
 export { defineBinding } from "./binding.ts";
 export { BindingError } from "./errors.ts";
-export { DeadLetter, Drop, Retry } from "./handler-errors.ts";
+export { DeadLetter, Drop, Retry } from "./handler/errors.ts";
 export * as fields from "./metadata/fields.ts";
 export { version } from "./version.ts";
 export type { FunctionAppHandlers } from "./app/function.ts";
-export type { BindingEvent, BindingEventHandler, BindingReply } from "./handler-event.ts";
+export type { BindingEvent, BindingEventHandler, BindingReply } from "./handler/event.ts";
 export type {
   AnyBinding,
   Answer,
@@ -48,9 +48,9 @@ export type {
   Reading,
   Settlement,
 } from "./binding.ts";
-export type { EmbeddedDeadLetters } from "./embedded-dead-letters.ts";
-export type { EmbeddedOperations, EventStory } from "./embedded-operations.ts";
-export type { MemoryShare, Reservation } from "./memory-budget.ts";
+export type { EmbeddedDeadLetters } from "./embedded/dead-letters.ts";
+export type { EmbeddedOperations, EventStory } from "./embedded/operations.ts";
+export type { MemoryShare, Reservation } from "./memory/budget.ts";
 export type { BindingErrorOptions, Effect, Reason } from "./errors.ts";
 export type { Field, Fields, Values } from "./metadata/fields.ts";
 export type { ResourceProblem } from "./resources/problem.ts";

@@ -1,6 +1,6 @@
 import type { Command } from "commander";
 import { appProtocols, type AppProtocol } from "../app/app-protocol.ts";
-import { defaultMemoryBudget } from "../memory-budget.ts";
+import { defaultMemoryBudget } from "../memory/budget.ts";
 import { parseByteSize } from "../metadata/byte-size.ts";
 import { parseDuration } from "../metadata/duration.ts";
 import type { Retention } from "../store/store.ts";

@@ -1,9 +1,9 @@
 import { BindingError } from "../errors.ts";
 import { GrpcClient } from "../grpc/client.ts";
 import { defaultEndpoint, endpointForms, parseEndpoint } from "../grpc/endpoint.ts";
-import { defaultMemoryBudget } from "../memory-budget.ts";
+import { defaultMemoryBudget } from "../memory/budget.ts";
 import { CallbackServer } from "./callback-server.ts";
-import type { BindingEventHandler } from "../handler-event.ts";
+import type { BindingEventHandler } from "../handler/event.ts";
 import { EventStream } from "./event-stream.ts";
 import type { InvokeAnswer, InvokeOptions } from "./invocation.ts";
 import { Invoker } from "./invoker.ts";

@@ -1,7 +1,7 @@
-import { ByteParts } from "../byte-parts.ts";
-import { bytesPassed } from "../garbage.ts";
+import { ByteParts } from "../memory/byte-parts.ts";
+import { bytesPassed } from "../memory/garbage-collection.ts";
 import { tooSlow, watchedCalls, type WatchedCall } from "../grpc/watched-calls.ts";
-import { noRoom, type Reservation } from "../memory-budget.ts";
+import { noRoom, type Reservation } from "../memory/budget.ts";
 import type { HttpRequest } from "../rpc/http-message.ts";
 
 /** A request body over the limit. */

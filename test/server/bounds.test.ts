@@ -5,7 +5,7 @@ import { create, toBinary } from "@bufbuild/protobuf";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { InvokeBindingRequestSchema } from "../../gen/dapr/proto/runtime/v1/dapr_pb.ts";
 import { lookInterval, watchedCalls } from "../../src/grpc/watched-calls.ts";
-import { MemoryBudget } from "../../src/memory-budget.ts";
+import { MemoryBudget } from "../../src/memory/budget.ts";
 import { createHttpEndpoints } from "../../src/server/http-endpoints.ts";
 import { frame } from "../grpc/raw-client.ts";
 import { until } from "../until.ts";

@@ -1,7 +1,7 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { HttpEndpoint, Reading } from "../../binding.ts";
-import { ByteParts } from "../../byte-parts.ts";
-import { bytesPassed } from "../../garbage.ts";
+import { ByteParts } from "../../memory/byte-parts.ts";
+import { bytesPassed } from "../../memory/garbage-collection.ts";
 import { messageOf } from "../../errors.ts";
 import { Exchange } from "./exchange.ts";
 import type { WebhookMetadata, webhookFields } from "./fields.ts";

@@ -3,7 +3,7 @@ import type { Mock } from "vitest";
 import type { InboundEvent, Logger, Reader } from "../../../src/binding.ts";
 import cron from "../../../src/bindings/cron/index.ts";
 import { parseFields } from "../../../src/metadata/parse.ts";
-import { MemoryBudget } from "../../../src/memory-budget.ts";
+import { MemoryBudget } from "../../../src/memory/budget.ts";
 
 let events: InboundEvent[];
 let room: Promise<void> | undefined;

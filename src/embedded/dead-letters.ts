@@ -2,10 +2,10 @@ import type {
   DeadLetterManager,
   DeadLetterChange,
   RedriveOptions,
-} from "./runtime/records/dead-letters.ts";
-import type { RedriveResult } from "./runtime/records/redrive-run.ts";
-import type { DeadLetter, DeadLetterFilter } from "./store/records.ts";
-import type { DeadLetterTotal } from "./store/store.ts";
+} from "../runtime/records/dead-letters.ts";
+import type { RedriveResult } from "../runtime/records/redrive-run.ts";
+import type { DeadLetter, DeadLetterFilter } from "../store/records.ts";
+import type { DeadLetterTotal } from "../store/store.ts";
 
 /** The dead letters of a runtime in this process. Every call may reject with a `BindingError`. */
 export type EmbeddedDeadLetters = {
