@@ -32,7 +32,7 @@ type Target = {
   /** The request's metadata for the n-th payload. */
   metadata?(n: number): Record<string, string>;
   /** The data that a payload is sent as. Default: the payload itself. */
-  dataOf?(payload: string): string;
+  readonly dataOf?: (payload: string) => string;
   /** Resolves to the payloads that arrived, once there are so many. */
   arrived(count: number): Promise<Buffer[]>;
 };

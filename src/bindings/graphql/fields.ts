@@ -10,14 +10,14 @@ export const graphqlFields = {
   headers: byPrefix(
     "header:",
     string({
-      description: "The value of the request header NAME, which each call sends.",
+      description: "The value of the request header NAME, sent with each call.",
       sensitive: true,
       example: "Bearer …",
     }),
   ),
   maxResponseBodySize: byteSize({
     description:
-      "The largest answer that is taken; one that is larger is an error. Dapr has no such field, and no limit.",
+      "The maximum size of an answer. A larger one is an error. Dapr has no such field and no limit.",
     default: "100Mi",
     within: "answer",
   }),
@@ -27,7 +27,7 @@ const named = {
   headers: byPrefix(
     "header:",
     string({
-      description: "The value of the request header NAME, in place of the component's.",
+      description: "The value of the request header NAME. Replaces the component's.",
       sensitive: true,
       example: "Bearer …",
     }),
@@ -35,7 +35,7 @@ const named = {
   variables: byPrefix(
     "variable:",
     string({
-      description: "The value of the document's variable NAME, always as a string.",
+      description: "The value of the variable NAME, always a string.",
       example: "R2-D2",
     }),
   ),
@@ -43,7 +43,7 @@ const named = {
 
 export const queryFields = {
   query: string({
-    description: "The document to run; it must begin with `query`. No call goes without it.",
+    description: "The document to run. It must start with `query`. Required.",
     example: "query ($name: String) { droid(name: $name) { id } }",
   }),
   ...named,
@@ -51,7 +51,7 @@ export const queryFields = {
 
 export const mutationFields = {
   mutation: string({
-    description: "The document to run; it must begin with `mutation`. No call goes without it.",
+    description: "The document to run. It must start with `mutation`. Required.",
     example: "mutation ($name: String!) { addDroid(name: $name) { id } }",
   }),
   ...named,

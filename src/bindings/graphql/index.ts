@@ -34,13 +34,13 @@ export default defineBinding({
 
   operations: {
     query: {
-      description: "Runs a query; the answer is its `data`. The payload is not used.",
+      description: "Runs a query and answers its `data`. The payload is ignored.",
       request: queryFields,
       idempotent: true,
       invoke: (client, call) => run(client, "query", call.request.query, call),
     },
     mutation: {
-      description: "Runs a mutation; the answer is its `data`. The payload is not used.",
+      description: "Runs a mutation and answers its `data`. The payload is ignored.",
       request: mutationFields,
       invoke: (client, call) => run(client, "mutation", call.request.mutation, call),
     },

@@ -3,28 +3,28 @@ import { byteSize, string } from "../../metadata/fields.ts";
 /** The metadata of an InfluxDB component, as Dapr names it, and a limit of ours. */
 export const influxFields = {
   url: string({
-    description: "Where the server is.",
+    description: "The server's address.",
     required: true,
     example: "http://influxdb:8086",
   }),
   token: string({
-    description: "The token of InfluxDB's API that calls are made with.",
+    description: "The API token.",
     required: true,
     sensitive: true,
   }),
   org: string({
-    description: "The organisation, by name or id.",
+    description: "The organization's name or id.",
     required: true,
     example: "shop",
   }),
   bucket: string({
-    description: "The bucket that `create` writes to, by name or id. A query names its own.",
+    description: "The name or id of the bucket that `create` writes to. A query names its own.",
     required: true,
     example: "temperatures",
   }),
   maxResponseBodySize: byteSize({
     description:
-      "The largest answer to a query that is taken; one that is larger is an error. Dapr has no such field, and no limit.",
+      "The maximum size of a query's answer. A larger one is an error. Dapr has no such field and no limit.",
     default: "100Mi",
     within: "answer",
   }),
@@ -32,7 +32,7 @@ export const influxFields = {
 
 export const queryFields = {
   raw: string({
-    description: "The query, in Flux. No call goes without it.",
+    description: "The Flux query. Required.",
     example: 'from(bucket: "temperatures") |> range(start: -1h)',
   }),
 } as const;

@@ -46,7 +46,7 @@ export default defineBinding({
   operations: {
     create: {
       description:
-        "Writes one point: the data is a JSON object with `measurement`, `tags` and `values`, which are texts in the form of InfluxDB's line protocol.",
+        "Writes one point. The data are a JSON object with the texts `measurement`, `tags` and `values`, in InfluxDB's line protocol.",
       request: {},
       async invoke({ http, write }, { data, metadata: { token }, signal }) {
         const line = lineOf(data);
@@ -58,7 +58,7 @@ export default defineBinding({
       },
     },
     query: {
-      description: "Runs a Flux query; the answer is InfluxDB's annotated CSV.",
+      description: "Runs a Flux query and answers annotated CSV.",
       request: queryFields,
       async invoke(
         { http, query },
