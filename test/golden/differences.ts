@@ -12,6 +12,8 @@ export type Difference = {
   readonly ours: (daprd: Answer) => Answer;
 };
 
+const noPoint = "error invoking output binding influx: influx error: Cannot convert request data";
+
 export const differences: readonly Difference[] = [
   {
     suite: "api",
@@ -91,6 +93,64 @@ export const differences: readonly Difference[] = [
       415,
       `the body is compressed (content-encoding "gzip"); send it as it is, or call gRPC or Connect, which take gzip`,
     ),
+  },
+  {
+    suite: "graphql",
+    calls: ["query order"],
+    documented: "`data` keep their order, and numbers all their digits",
+    ours: (daprd) => answersData(daprd, '{"b":1,"a":"<"}'),
+  },
+  {
+    suite: "graphql",
+    calls: ["query numbers"],
+    documented: "`data` keep their order, and numbers all their digits",
+    ours: (daprd) => answersData(daprd, '{"long":12345678901234567890}'),
+  },
+  ...[
+    { calls: ["query failed"], status: 500 },
+    { calls: ["query unlike"], status: 401 },
+  ].map(({ calls, status }) => ({
+    ...{ suite: "graphql", calls },
+    documented: "An answer with a status other than 2xx is an error",
+    ours: fails(
+      `error invoking output binding graph: GraphQL Error: graphql: server returned a non-200 status code: ${status}`,
+    ),
+  })),
+  {
+    suite: "influx",
+    calls: ["a refused point"],
+    documented: "InfluxDB's code and message after Dapr's `influx error: Cannot write point`",
+    ours: goesOn(": invalid: No."),
+  },
+  ...[
+    { calls: ["no point"], why: "it is no JSON object", text: "it is no JSON" },
+    { calls: ["a list"], why: "it is no JSON object", text: undefined },
+  ].map(({ calls, why, text }) => ({
+    ...{ suite: "influx", calls },
+    documented: "What is wrong with a payload follows Dapr's words",
+    ours: (daprd: Answer) => goesOn(`: ${"code" in daprd ? (text ?? why) : why}`)(daprd),
+  })),
+  {
+    suite: "influx",
+    calls: ["no measurement"],
+    documented: "A point without `measurement` or `values` is refused",
+    ours: fails(`${noPoint}: it has no measurement`),
+  },
+  {
+    suite: "influx",
+    calls: ["what was written without them"],
+    documented: "`tags` may be absent",
+    ours: (daprd) =>
+      answersData(
+        daprd,
+        'POST /api/v2/write?bucket=a+b&org=shop+%26+co&precision=ns Token t/+ "m c=1"',
+      ),
+  },
+  {
+    suite: "influx",
+    calls: ["two lines"],
+    documented: "a line break outside of a quoted field value is refused",
+    ours: fails(`${noPoint}: its values have a line break outside of a quoted text`),
   },
   {
     suite: "http",
@@ -204,6 +264,10 @@ function fails(message: string): (daprd: Answer) => Answer {
     "code" in daprd
       ? { code: 13, message, info }
       : { status: 500, contentType: "application/json", body };
+}
+
+function answersData(daprd: Answer, data: string): Answer {
+  return "code" in daprd ? { ...daprd, data } : { ...daprd, body: data };
 }
 
 /** As Go writes JSON for browsers' sake. */

@@ -5,6 +5,7 @@ import type { Address } from "../../http-client/address.ts";
 import { HttpClient } from "../../http-client/client.ts";
 import { setHeader, userAgent } from "../../http-client/headers.ts";
 import type { RequestHeaders } from "../../http-client/headers.ts";
+import { prefixed } from "../../http-client/prefixed.ts";
 import { sentSecrets } from "../../http-client/sent-secrets.ts";
 import { formatDuration } from "../../metadata/duration.ts";
 import type { Fields, Values } from "../../metadata/fields.ts";
@@ -61,25 +62,24 @@ async function run(
     readonly request: Named;
   },
 ): Promise<Answer> {
-  if (!text) throw refused(`required ${JSON.stringify(operation)} not set`);
+  const document = text?.trim();
+  if (!document) throw refused(`required ${JSON.stringify(operation)} not set`);
   // Another kind of document would be run too, without what the operation promises.
-  if (!text.trim().startsWith(operation)) throw refused(`command is not a ${operation}`);
+  if (!document.startsWith(operation)) throw refused(`command is not a ${operation}`);
   const variables = request.variables.size === 0 ? null : Object.fromEntries(request.variables);
   const headers = requestHeaders(client.home, metadata.headers, request.headers);
   const withoutSecrets = sentSecrets(headerSecrets(client.home, metadata.headers, request.headers));
   const began = new Date();
   const clock = performance.now();
-  const answered = await client.send(
-    {
-      method: "POST",
-      address: client.home,
-      headers,
-      body: Buffer.from(JSON.stringify({ query: text, variables })),
-      maxBody: metadata.maxResponseBodySize,
-      secretHeaders: [...request.headers.keys()].map((name) => name.toLowerCase()),
-    },
-    signal,
-  );
+  const wanted = {
+    method: "POST",
+    address: client.home,
+    headers,
+    body: Buffer.from(JSON.stringify({ query: document, variables })),
+    maxBody: metadata.maxResponseBodySize,
+    secretHeaders: [...request.headers.keys()].map((name) => name.toLowerCase()),
+  };
+  const answered = await prefixed(textPrefix, client.send(wanted, signal));
   const data = dataOf(answered, withoutSecrets);
   return {
     data,

@@ -6,6 +6,7 @@ import { HttpClient } from "../../http-client/client.ts";
 import type { Answered } from "../../http-client/exchange.ts";
 import { setHeader, userAgent } from "../../http-client/headers.ts";
 import type { RequestHeaders } from "../../http-client/headers.ts";
+import { prefixed } from "../../http-client/prefixed.ts";
 import { sentSecrets } from "../../http-client/sent-secrets.ts";
 import { failureOfStatus, isSuccess, retryAfterOf } from "../../http-client/status.ts";
 import { influxFields, queryFields } from "./fields.ts";
@@ -17,6 +18,9 @@ const mostConnections = 512;
 const largestWriteAnswer = 64 * 1024;
 /** The most characters of a server's message that are told. */
 const longestMessage = 4096;
+/** What Dapr says. */
+const cannotWrite = "influx error: Cannot write point";
+const cannotQuery = "do query influx err";
 
 /** Writes points to InfluxDB 2 and runs Flux queries, by its HTTP API. */
 export default defineBinding({
@@ -52,9 +56,8 @@ export default defineBinding({
         const line = lineOf(data);
         const headers = requestHeaders(token, "text/plain; charset=utf-8", "application/json");
         const wanted = post(write, headers, line, largestWriteAnswer);
-        const answered = await http.send(wanted, signal);
-        if (!isSuccess(answered.status))
-          throw failure("influx error: Cannot write point", answered, token);
+        const answered = await prefixed(`${cannotWrite}: `, http.send(wanted, signal));
+        if (!isSuccess(answered.status)) throw failure(cannotWrite, answered, token);
       },
     },
     query: {
@@ -66,11 +69,12 @@ export default defineBinding({
       ) {
         if (!raw) throw new BindingError("invalid_argument", "required metadata not set: raw");
         const headers = requestHeaders(token, "application/json; charset=utf-8", "application/csv");
-        const body = JSON.stringify({ query: raw, type: "flux", dialect });
-        const answered = await http.send(post(query, headers, body, maxResponseBodySize), signal);
-        if (!isSuccess(answered.status)) throw failure("do query influx err", answered, token);
+        const body = JSON.stringify({ dialect, query: raw, type: "flux" });
+        const wanted = post(query, headers, body, maxResponseBodySize);
+        const answered = await prefixed(`${cannotQuery}: `, http.send(wanted, signal));
+        if (!isSuccess(answered.status)) throw failure(cannotQuery, answered, token);
         if (answered.cut) {
-          const text = "do query influx err: the answer is larger than maxResponseBodySize";
+          const text = `${cannotQuery}: the answer is larger than maxResponseBodySize`;
           throw new BindingError("resource_exhausted", text, { effect: "ambiguous" });
         }
         return { data: answered.body, metadata: { operation: "query", raw } };

@@ -58,8 +58,8 @@ describe("with a real server", () => {
     );
     expect(server.received.map(({ body }) => JSON.parse(body.toString()) as unknown)).toEqual([
       { query: add, variables: { name: "R2-D2" } },
-      { query, variables: { name: "R2-D2" } },
-      { query, variables: null },
+      { query: query.trim(), variables: { name: "R2-D2" } },
+      { query: query.trim(), variables: null },
     ]);
   });
 
@@ -124,6 +124,7 @@ describe("with a real server", () => {
 describe("calls that cannot be sent", () => {
   test.each([
     ["query", {}, 'GraphQL Error: required "query" not set'],
+    ["query", { query: " \n" }, 'GraphQL Error: required "query" not set'],
     ["query", { query: "" }, 'GraphQL Error: required "query" not set'],
     ["query", { mutation: add }, 'GraphQL Error: required "query" not set'],
     ["mutation", { query: "query { a }" }, 'GraphQL Error: required "mutation" not set'],
@@ -271,6 +272,8 @@ describe("connections", () => {
     const output = await opened("http://127.0.0.1:1/");
     expect(await failureOf(output.invoke("mutation", call))).toMatchObject({
       ...{ reason: "unavailable", effect: "unsent", systemCode: "ECONNREFUSED" },
+      message:
+        'GraphQL Error: Post "http://127.0.0.1:1/": dial tcp 127.0.0.1:1: connect: connection refused',
     });
   });
 

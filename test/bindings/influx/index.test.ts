@@ -230,6 +230,9 @@ describe("connections", () => {
     const output = await opened("http://127.0.0.1:1/");
     expect(await failureOf(output.invoke("create", {}, { data: point }))).toMatchObject({
       ...{ reason: "unavailable", effect: "unsent", systemCode: "ECONNREFUSED" },
+      message: expect.stringMatching(
+        /^influx error: Cannot write point: Post .* connection refused$/,
+      ) as string,
     });
   });
 

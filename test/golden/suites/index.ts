@@ -1,7 +1,9 @@
 import type { Suite } from "../suite.ts";
 import { api } from "./api.ts";
 import { cron } from "./cron.ts";
+import { graphql } from "./graphql.ts";
 import { http } from "./http.ts";
+import { influx } from "./influx.ts";
 import { kafka } from "./kafka.ts";
 import { localstorage } from "./localstorage.ts";
 import { mqtt3 } from "./mqtt3.ts";
@@ -11,5 +13,5 @@ import { twilioSms } from "./twilio-sms.ts";
 
 /** One for each binding that Dapr has too, and one for what belongs to none. */
 export const suites: readonly Suite[] = [
-  ...[api, cron, http, kafka, localstorage, mqtt3, rabbitmq, redis, twilioSms],
+  ...[api, cron, graphql, http, influx, kafka, localstorage, mqtt3, rabbitmq, redis, twilioSms],
 ];
