@@ -53,8 +53,10 @@ Examples:
 
 function readMaxBodySize(text: string): number {
   const size = parseByteSize(text);
-  if (size === undefined)
-    throw new UsageError(`--max-body-size ${JSON.stringify(text)} is not a size such as "4Mi"`);
+  if (size === undefined || size < 1)
+    throw new UsageError(
+      `--max-body-size ${JSON.stringify(text)} is not a size above 0, such as "4Mi"`,
+    );
   return size;
 }
 

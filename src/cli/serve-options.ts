@@ -205,6 +205,12 @@ export function addServeOptions(command: Command): Command {
   return command;
 }
 
+/** What daprd takes as a truth value, in lower case. */
+const switches: Readonly<Record<string, boolean>> = {
+  ...{ true: true, t: true, "1": true },
+  ...{ false: false, f: false, "0": false },
+};
+
 /** Reads the flags of {@link addServeOptions}. Throws a {@link UsageError} that names every wrong one. */
 export function readServeOptions(command: Command): ServeOptions {
   const flags = command.opts<Record<string, string | boolean | string[] | undefined>>();
@@ -238,7 +244,8 @@ export function readServeOptions(command: Command): ServeOptions {
   const most = (name: string): number =>
     atLeastOne(name, /^\d+$/.test(text(name)) ? Number(text(name)) : 0, "is not a number above 0");
   const on = (name: string): boolean =>
-    flags[name] === true || ["true", "1", "t"].includes(text(name).toLowerCase());
+    flags[name] !== undefined &&
+    check(switches[text(name).toLowerCase()], name, "is neither true nor false", false);
 
   if (text("mode") !== "standalone") {
     problems.push(
@@ -276,7 +283,7 @@ export function readServeOptions(command: Command): ServeOptions {
     problems.push("--tls-key-passphrase-file is for the key of --tls-key");
   }
   const size = (name: string): number =>
-    check(parseByteSize(text(name)), name, 'is not a size such as "4Mi"', 0);
+    atLeastOne(name, parseByteSize(text(name)), 'is not a size above 0, such as "4Mi"');
   const maxBodySize = size("maxBodySize");
   const appMaxAnswerSize =
     optional("appMaxAnswerSize") === undefined ? maxBodySize : size("appMaxAnswerSize");
