@@ -1,6 +1,6 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Fields, Values } from "./metadata/fields.ts";
-import type { MemoryShare } from "./memory-budget.ts";
+import type { MemoryShare } from "./memory/budget.ts";
 import type { RetryPolicy } from "./policy/retry.ts";
 
 /**
@@ -377,6 +377,6 @@ type CountField =
 /** Names that are numbers. */
 type NumberField =
   | ("delivery" | "generation" | "grpc" | "http" | "node" | "port" | "revision")
-  | ("common" | "end" | "partition" | "position" | "start");
+  | ("column" | "common" | "end" | "line" | "partition" | "position" | "start");
 
 type WithUnit<Value> = Value extends number | bigint ? "a number needs its unit, as a text" : Value;

@@ -2,15 +2,15 @@ import { createFunctionApp, type FunctionAppHandlers } from "./app/function.ts";
 import type { AnyBinding, Answer, Header } from "./binding.ts";
 import { bindings as ownBindings } from "./bindings/index.ts";
 import { checkCount } from "./check-count.ts";
-import { embeddedDeadLetters, type EmbeddedDeadLetters } from "./embedded-dead-letters.ts";
-import { embeddedOperations, type EmbeddedOperations } from "./embedded-operations.ts";
+import { embeddedDeadLetters, type EmbeddedDeadLetters } from "./embedded/dead-letters.ts";
+import { embeddedOperations, type EmbeddedOperations } from "./embedded/operations.ts";
 import { messageOf } from "./errors.ts";
-import { MemoryBudget } from "./memory-budget.ts";
+import { MemoryBudget } from "./memory/budget.ts";
 import { lint } from "./resources/lint.ts";
 import { loadResources } from "./resources/load.ts";
 import { ResourceMemory } from "./resources/memory.ts";
 import { compilePolicies } from "./policy/policies.ts";
-import { formatProblem, type ResourceProblem } from "./resources/problem.ts";
+import { formatProblem, problemRecord, type ResourceProblem } from "./resources/problem.ts";
 import type { Outcome } from "./runtime/app.ts";
 import { componentFields } from "./runtime/component/component-fields.ts";
 import { untilAborted } from "./runtime/outputs/caller-signal.ts";
@@ -28,11 +28,11 @@ import { Metrics } from "./telemetry/metrics.ts";
 
 export { defineBinding } from "./binding.ts";
 export { BindingError } from "./errors.ts";
-export { DeadLetter, Drop, Retry } from "./handler-errors.ts";
+export { DeadLetter, Drop, Retry } from "./handler/errors.ts";
 export * as fields from "./metadata/fields.ts";
 export { version } from "./version.ts";
 export type { FunctionAppHandlers } from "./app/function.ts";
-export type { BindingEvent, BindingEventHandler, BindingReply } from "./handler-event.ts";
+export type { BindingEvent, BindingEventHandler, BindingReply } from "./handler/event.ts";
 export type {
   AnyBinding,
   Answer,
@@ -49,9 +49,9 @@ export type {
   Reading,
   Settlement,
 } from "./binding.ts";
-export type { EmbeddedDeadLetters } from "./embedded-dead-letters.ts";
-export type { EmbeddedOperations, EventStory } from "./embedded-operations.ts";
-export type { MemoryShare, Reservation } from "./memory-budget.ts";
+export type { EmbeddedDeadLetters } from "./embedded/dead-letters.ts";
+export type { EmbeddedOperations, EventStory } from "./embedded/operations.ts";
+export type { MemoryShare, Reservation } from "./memory/budget.ts";
 export type { BindingErrorOptions, Effect, Reason } from "./errors.ts";
 export type { Field, Fields, Values } from "./metadata/fields.ts";
 export type { ResourceProblem } from "./resources/problem.ts";
@@ -63,6 +63,7 @@ export type {
   DeadLetterFilter,
   HistoryRecord,
 } from "./store/records.ts";
+export type { DeadLetterTotal } from "./store/store.ts";
 export type { Outcome } from "./runtime/app.ts";
 export type { ShownPolicies } from "./runtime/operator.ts";
 export type { RuntimeLogger } from "./runtime/runtime-logger.ts";
@@ -207,7 +208,8 @@ export async function createRuntime(options: EmbeddedOptions = {}): Promise<Embe
     const read = await load(options, appId, bindings, memory);
     ({ problems } = read);
     for (const problem of problems) {
-      logger[problem.severity === "error" ? "error" : "warn"]({}, formatProblem(problem));
+      const { fields, message } = problemRecord(problem);
+      logger[problem.severity === "error" ? "error" : "warn"](fields, message);
     }
     let { refused } = read;
     try {
@@ -302,7 +304,8 @@ function withOwn(added: readonly AnyBinding[]): AnyBinding[] {
 }
 
 function quietLogger(appId: string): RuntimeLogger {
-  return createLogger({ level: "warn", json: false, appId, destination: process.stderr });
+  const date = !process.stderr.isTTY;
+  return createLogger({ level: "warn", json: false, appId, date, destination: process.stderr });
 }
 
 function bytes(data: Uint8Array | string | undefined): Uint8Array | undefined {

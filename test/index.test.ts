@@ -143,6 +143,7 @@ test("with a folder for its state it keeps dead letters, which outlast it and ar
   expect(first.components()).toMatchObject([
     { handled: 0, endedOtherwise: { "dead letter": 1 }, attempts: 1 },
   ]);
+  expect(await first.deadLetters.totals()).toMatchObject([{ component: "inbox", count: 1 }]);
   await first.close();
 
   const id = deadLetters[0]?.id ?? "";

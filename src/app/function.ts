@@ -1,7 +1,7 @@
 import type { Logger } from "../binding.ts";
 import { BindingError } from "../errors.ts";
-import { type BindingEvent, type BindingEventHandler, HandlerEvent } from "../handler-event.ts";
-import { outcomeOf as handle, type Outcome as HandlerOutcome } from "../handler-outcome.ts";
+import { type BindingEvent, type BindingEventHandler, HandlerEvent } from "../handler/event.ts";
+import { outcomeOf as handle, type Outcome as HandlerOutcome } from "../handler/outcome.ts";
 import { codesOf } from "../policy/matching.ts";
 import type { App, Delivery, Outcome } from "../runtime/app.ts";
 import { SubscriptionCheck } from "./subscription-check.ts";

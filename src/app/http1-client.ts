@@ -1,7 +1,7 @@
 import net from "node:net";
 import { type Dispatcher, Pool } from "undici";
 import { type AnswerLimits, AnswerRoom } from "../grpc/answer-room.ts";
-import { ByteParts } from "../byte-parts.ts";
+import { ByteParts } from "../memory/byte-parts.ts";
 import { messageOf } from "../errors.ts";
 import { longestTimer } from "../metadata/duration.ts";
 import type { HttpClient, HttpLimits, HttpRequest, HttpResult } from "./http-client.ts";

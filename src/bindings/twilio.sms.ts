@@ -1,7 +1,7 @@
 import { STATUS_CODES } from "node:http";
 import type { Dispatcher } from "undici";
 import { defineBinding } from "../binding.ts";
-import { boundedText } from "../bounded-text.ts";
+import { boundedText } from "../memory/bounded-text.ts";
 import { BindingError, messageOf } from "../errors.ts";
 import type { Effect, Reason } from "../errors.ts";
 import { duration, string } from "../metadata/fields.ts";

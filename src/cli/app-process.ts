@@ -1,23 +1,27 @@
 import { spawn, type ChildProcess } from "node:child_process";
-import { once } from "node:events";
 import { constants } from "node:os";
-import { createInterface } from "node:readline";
-import type { Readable, Writable } from "node:stream";
+import type { Readable } from "node:stream";
 import { messageOf } from "../errors.ts";
+import type { AppOutput } from "./app-output.ts";
+import { readLines } from "./lines.ts";
 
 export type AppProcessOptions = {
   readonly command: string;
   readonly args: readonly string[];
   /** Set for it; `undefined`: taken away. */
   readonly env: Readonly<Record<string, string | undefined>>;
-  /** Stands before each line of its output. */
-  readonly prefix: string;
+  /** Writes a line of its output. */
+  readonly output: AppOutput;
+  /** Called when the command cannot be started. */
+  readonly onFailedStart: (reason: string) => void;
 };
 
 /** What a shell would answer for a command that cannot be started. */
 const notFound = 127;
 /** How long an app that is told to end may take, in milliseconds. */
 const killDelay = 5000;
+/** A longer line of its output is printed as several, in bytes. */
+const longestLine = 1024 * 1024;
 /** How long the rest of its output may take once it ended: its own children may hold the pipe. */
 const lastOutput = 500;
 
@@ -28,22 +32,23 @@ export class AppProcess {
   readonly #child: ChildProcess;
   #running = true;
 
-  constructor({ command, args, env, prefix }: AppProcessOptions) {
+  constructor({ command, args, env, output, onFailedStart }: AppProcessOptions) {
     this.#child = spawn(command, args, {
       detached: process.platform !== "win32",
       stdio: ["ignore", "pipe", "pipe"],
       env: { ...process.env, ...env },
     });
     const { stdout, stderr } = this.#child;
-    const copied = Promise.all([
-      stdout && copyLines(stdout, process.stdout, prefix),
-      stderr && copyLines(stderr, process.stderr, prefix),
+    // What cannot be read any more is no more than that: how it ended is told all the same.
+    const copied = Promise.allSettled([
+      stdout && eachLine(stdout, (line) => output("stdout", line)),
+      stderr && eachLine(stderr, (line) => output("stderr", line)),
     ]);
     const { promise, resolve } = Promise.withResolvers<number>();
     this.#child.once("error", (error) => {
       // Also raised when a signal cannot be sent; only one that never started has no pid.
       if (this.#child.pid !== undefined) return;
-      process.stderr.write(`cufflink: ${command} cannot be started: ${whyNotStarted(error)}\n`);
+      onFailedStart(whyNotStarted(error));
       resolve(notFound);
     });
     this.#child.once("exit", (code, signal) =>
@@ -90,10 +95,8 @@ function whyNotStarted(error: NodeJS.ErrnoException): string {
   return messageOf(error);
 }
 
-async function copyLines(from: Readable, to: Writable, prefix: string): Promise<void> {
-  const lines = createInterface({ input: from, crlfDelay: Number.POSITIVE_INFINITY });
-  lines.on("line", (line) => to.write(`${prefix}${line}\n`));
-  await once(lines, "close");
+async function eachLine(from: Readable, write: (line: string) => void): Promise<void> {
+  for await (const { text } of readLines(from, longestLine)) write(text);
 }
 
 function delay(milliseconds: number): Promise<void> {

@@ -1,6 +1,7 @@
 import type { Command } from "commander";
 import { addCheckCommand } from "./check.ts";
 import { addCompletionCommand } from "./completion.ts";
+import { addCompleteComponentsCommand } from "./complete-components.ts";
 import { addComponentsCommand } from "./components.ts";
 import { addDeadLettersCommand } from "./dead-letters.ts";
 import { addEmitCommand } from "./emit.ts";
@@ -22,4 +23,5 @@ export function addCommands(program: Command, setExitCode: (code: number) => voi
   addCheckCommand(program);
   addTypesCommand(program);
   addCompletionCommand(program);
+  addCompleteComponentsCommand(program);
 }

@@ -26,6 +26,7 @@ Without a command of its own it lists: cufflink components [name] [--json].
 Examples:
   cufflink components
   cufflink components orders --json
+  cufflink components --watch
   cufflink components show orders
   cufflink components pause orders --reason "the database moves"
 `,
@@ -45,12 +46,19 @@ function addListCommand(components: Command): void {
     .description("list them with their state, why it is so, and what they have done")
     .argument("[name]", "only this one")
     .option("--json", "for tools")
+    .option("-w, --watch", "go on until Ctrl-C: the table each second, or a line for each change")
     .addHelpText("after", "\nExit code 1: there is no component of that name.\n");
   addClientOptions(command).action(async (name: string | undefined) => {
+    const { json = false, watch } = command.opts<{ json?: true; watch?: true }>();
     using client = await createClientFor(command);
+    if (watch) {
+      const { watchComponents } = await import("./components-watch.ts");
+      await watchComponents(client, { name, json, table, unknown });
+      return;
+    }
     const { components: all, storeTrouble } = await client.overview();
     const shown = name === undefined ? all : all.filter((one) => one.name === name);
-    if (command.opts<{ json?: true }>().json) writeJson(shown);
+    if (json) writeJson(shown);
     else if (shown.length > 0) process.stdout.write(`${table(shown)}\n`);
     if (storeTrouble !== undefined) process.stderr.write(`${plain(storeTrouble)}\n`);
     if (name !== undefined && shown.length === 0) throw unknown(name, all);

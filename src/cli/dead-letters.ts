@@ -3,6 +3,7 @@ import type { ShownDeadLetter } from "../rpc/records.ts";
 import { addClientOptions, createClientFor } from "./client-options.ts";
 import { addEditCommand } from "./dead-letters-edit.ts";
 import { addDropCommand, addRedriveCommand } from "./dead-letters-redrive.ts";
+import { addExportCommand, addImportCommand } from "./dead-letters-transfer.ts";
 import { describeDeadLetter, deadLetterJson } from "./dead-letter-text.ts";
 import { addFilterOptions, readFilter } from "./dead-letter-selection.ts";
 import {
@@ -20,7 +21,9 @@ import { UsageError } from "./usage-error.ts";
 export function addDeadLettersCommand(program: Command): void {
   const deadLetters = program
     .command("dead-letters")
-    .description("list, show, edit, redrive and drop the events that could not be handled")
+    .description(
+      "list, show, edit, redrive, drop, export and import the events that could not be handled",
+    )
     .addHelpText(
       "after",
       `
@@ -38,6 +41,8 @@ Examples:
   addEditCommand(deadLetters);
   addRedriveCommand(deadLetters);
   addDropCommand(deadLetters);
+  addExportCommand(deadLetters);
+  addImportCommand(deadLetters);
 }
 
 function addListCommand(deadLetters: Command): void {

@@ -1,8 +1,8 @@
 import { Command, CommanderError } from "commander";
-import { BindingError, messageOf } from "../errors.ts";
+import { messageOf } from "../errors.ts";
 import { version } from "../version.ts";
 import { addCommands } from "./commands.ts";
-import { ExitCode } from "./exit-code.ts";
+import { ExitCode, exitCodeOf } from "./exit-code.ts";
 import { withNearSuggestion } from "./near-suggestion.ts";
 import { addServeOptions, readServeOptions } from "./serve-options.ts";
 import { UsageError } from "./usage-error.ts";
@@ -37,9 +37,7 @@ export async function main(args: readonly string[]): Promise<number> {
       return 2;
     }
     process.stderr.write(`cufflink: ${messageOf(error)}\n`);
-    // A runtime that answered so is there; something that it needs is not.
-    const isAway = error instanceof BindingError && error.reason === "unavailable";
-    return isAway && error.effect !== "ambiguous" ? 69 : 1;
+    return exitCodeOf(error);
   }
 }
 
@@ -80,7 +78,8 @@ export function createProgram(setExitCode: (code: number) => void): Command {
     const options = readServeOptions(serveCommand);
     const { serve } = await import("./serve.ts");
     const { serveUntilSignalled } = await import("./process-signals.ts");
-    setExitCode(await serveUntilSignalled(() => serve(options)));
+    const { started } = await import("./serve-log.ts");
+    setExitCode(await serveUntilSignalled(() => started(options, serve(options))));
   });
   addCommands(program, setExitCode);
   return program;

@@ -1,9 +1,22 @@
-import type { ServeOptions } from "./serve-options.ts";
+/** Of the options of `serve`, those that say who listens where. */
+export type ListeningOptions = {
+  readonly httpPort: number;
+  readonly grpcPort: number;
+  readonly listenAddresses: readonly string[];
+  readonly unixDomainSocket: string | undefined;
+  readonly publicPort: number | undefined;
+  readonly publicListenAddress: string;
+  readonly metrics: boolean;
+  readonly metricsPort: number;
+  readonly metricsListenAddress: string;
+  readonly appPort: number | undefined;
+  readonly appChannelAddress: string;
+};
 
 type Port = { readonly flag: string; readonly port: number; readonly hosts: readonly string[] };
 
 /** A sentence for each two flags that ask for one port of one host: only one of them can have it. */
-export function portConflicts(options: ServeOptions): string[] {
+export function portConflicts(options: ListeningOptions): string[] {
   const ports = portsOf(options).filter(({ port }) => port !== 0);
   return ports.flatMap((one, index) =>
     ports
@@ -16,7 +29,7 @@ export function portConflicts(options: ServeOptions): string[] {
   );
 }
 
-function portsOf(options: ServeOptions): Port[] {
+function portsOf(options: ListeningOptions): Port[] {
   const { listenAddresses, publicPort = 0, appPort = 0 } = options;
   const onPorts = options.unixDomainSocket === undefined;
   const port = (flag: string, number: number, hosts: readonly string[]): Port => ({

@@ -5,7 +5,7 @@ import { readConfiguration, type Configuration } from "../resources/configuratio
 import { lint } from "../resources/lint.ts";
 import { loadResources, type Resources } from "../resources/load.ts";
 import { ResourceMemory } from "../resources/memory.ts";
-import { formatProblem, type ResourceProblem } from "../resources/problem.ts";
+import { formatProblem, problemRecord, type ResourceProblem } from "../resources/problem.ts";
 import { ResourceWatcher, type WatchedPath } from "../resources/watch.ts";
 import { componentFields } from "../runtime/component/component-fields.ts";
 import type { ReloadResult } from "../runtime/component/reload.ts";
@@ -59,7 +59,7 @@ export class Reloader {
   /** Reads the configuration. Rejects when it cannot be read, since it may forbid components. */
   static async create(options: ReloaderOptions): Promise<Reloader> {
     const { configuration, problems, broken } = await readConfiguration(options.configPaths);
-    if (broken) throw new Error(problems.map((problem) => formatProblem(problem)).join("\n"));
+    if (broken) throw new BrokenConfiguration(problems);
     const reloader = new Reloader(options, configuration);
     reloader.#tell(problems);
     return reloader;
@@ -177,10 +177,22 @@ export class Reloader {
     const { logger } = this.#options;
     const now = new Set<string>();
     for (const problem of problems) {
-      const text = formatProblem(problem);
-      if (!this.#told.has(text)) logger[problem.severity === "error" ? "error" : "warn"]({}, text);
-      now.add(text);
+      const { fields, message } = problemRecord(problem);
+      const key = `${message}\n${fields.excerpt ?? ""}`;
+      if (!this.#told.has(key))
+        logger[problem.severity === "error" ? "error" : "warn"](fields, message);
+      now.add(key);
     }
     this.#told = now;
+  }
+}
+
+/** A configuration that cannot be read, so that nothing can be started by it. */
+export class BrokenConfiguration extends Error {
+  readonly problems: readonly ResourceProblem[];
+
+  constructor(problems: readonly ResourceProblem[]) {
+    super(problems.map((problem) => formatProblem(problem)).join("\n"));
+    this.problems = problems;
   }
 }

@@ -1,9 +1,8 @@
-import { styleText } from "node:util";
 import type { Command } from "commander";
 import { environmentOf } from "./app-environment.ts";
 import { addServeOptions, readServeOptions, type ServeOptions } from "./serve-options.ts";
 import type { Served } from "./serve.ts";
-import { wantsColor } from "./terminal.ts";
+import { createAppOutput } from "./app-output.ts";
 
 /** `cufflink run`: serves, and runs the app beside it. */
 export function addRunCommand(program: Command, setExitCode: (code: number) => void): void {
@@ -28,7 +27,9 @@ Example:
     const options = readServeOptions(command);
     const { serve } = await import("./serve.ts");
     const { serveUntilSignalled } = await import("./process-signals.ts");
-    const start = async (): Promise<Served> => withApp(await serve(options), options, words);
+    const { started } = await import("./serve-log.ts");
+    const start = async (): Promise<Served> =>
+      withApp(await started(options, serve(options)), options, words);
     setExitCode(await serveUntilSignalled(start));
   });
 }
@@ -40,14 +41,13 @@ async function withApp(
   [command = "", ...args]: string[],
 ): Promise<Served> {
   const { AppProcess } = await import("./app-process.ts");
-  const prefix = wantsColor(process.stdout)
-    ? styleText("cyan", "app |", { validateStream: false })
-    : "app |";
   const app = new AppProcess({
     command,
     args,
     env: environmentOf(options, served),
-    prefix: `${prefix} `,
+    output: createAppOutput(options),
+    onFailedStart: (reason) =>
+      served.logger.error({ command, reason }, "the app cannot be started"),
   });
   let ends = 0;
   const end = (why: string, exitCode?: number): void => {

@@ -1,6 +1,6 @@
 import type { Command } from "commander";
 import { appProtocols, type AppProtocol } from "../app/app-protocol.ts";
-import { defaultMemoryBudget } from "../memory-budget.ts";
+import { defaultMemoryBudget } from "../memory/budget.ts";
 import { parseByteSize } from "../metadata/byte-size.ts";
 import { parseDuration } from "../metadata/duration.ts";
 import type { Retention } from "../store/store.ts";
@@ -62,6 +62,9 @@ export type ServeOptions = {
   /** Flags given that belong to other building blocks. */
   readonly ignored: readonly string[];
 };
+
+/** What `--log-level` takes, as the help names them. */
+export const logLevels: readonly LogLevel[] = ["debug", "info", "warn", "error", "fatal"];
 
 /** daprd's flags of other building blocks: taken, without effect, and named once. */
 const otherFlags: readonly { name: string; value: boolean }[] = [

@@ -4,9 +4,9 @@ import type { CombinedApp } from "../app/combined-app.ts";
 import { bindings } from "../bindings/index.ts";
 import { BindingError, messageOf } from "../errors.ts";
 import { formatDuration } from "../metadata/duration.ts";
-import { releaseBlocks } from "../byte-parts.ts";
-import { collectWhenQuiet } from "../garbage.ts";
-import { MemoryBudget } from "../memory-budget.ts";
+import { releaseBlocks } from "../memory/byte-parts.ts";
+import { collectWhenQuiet } from "../memory/garbage-collection.ts";
+import { MemoryBudget } from "../memory/budget.ts";
 import { compilePolicies } from "../policy/policies.ts";
 import { RuntimeDescription } from "../rpc/description.ts";
 import type { ReloadResult } from "../runtime/component/reload.ts";
@@ -20,12 +20,12 @@ import { createServer, type CufflinkServer, type ServerOptions } from "../server
 import { stateStores } from "../states/index.ts";
 import { createStore } from "../store/open-store.ts";
 import { stateFolder } from "../store/state-folder.ts";
-import { createLogger } from "../telemetry/logger.ts";
 import { Metrics } from "../telemetry/metrics.ts";
 import { version } from "../version.ts";
 import { socketOf } from "./app-environment.ts";
 import { shutDown } from "./shutdown.ts";
 import { Reloader } from "./reloader.ts";
+import { createServeLogger } from "./serve-log.ts";
 import type { ServeOptions } from "./serve-options.ts";
 import type { ServerCertificate } from "./server-certificate.ts";
 
@@ -48,13 +48,7 @@ export type Served = {
 /** Everything wired together. Listens first, then connects out. */
 export async function serve(options: ServeOptions): Promise<Served> {
   const started = performance.now();
-  const color = process.stdout.isTTY && process.env["NO_COLOR"] === undefined;
-  const logger = createLogger({
-    level: options.logLevel,
-    json: options.logAsJson,
-    appId: options.appId,
-    color,
-  });
+  const logger = createServeLogger(options);
   if (options.ignored.length > 0) {
     logger.warn(
       { flags: options.ignored },

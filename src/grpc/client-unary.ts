@@ -1,6 +1,6 @@
 import type { ClientHttp2Stream, IncomingHttpHeaders } from "node:http2";
 import { Call, type CallOptions, type Carrier, type Unanswered } from "./client-call.ts";
-import { ByteParts } from "../byte-parts.ts";
+import { ByteParts } from "../memory/byte-parts.ts";
 import { type AnswerLimits, AnswerRoom } from "./answer-room.ts";
 import { Code } from "./status.ts";
 

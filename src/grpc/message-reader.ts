@@ -1,4 +1,4 @@
-import { ByteParts } from "../byte-parts.ts";
+import { ByteParts } from "../memory/byte-parts.ts";
 import { framePrefixBytes } from "./frame.ts";
 import { Code, GrpcFailure, MessageTooLarge } from "./status.ts";
 

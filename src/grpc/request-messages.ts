@@ -1,4 +1,4 @@
-import { withoutRest } from "../byte-parts.ts";
+import { withoutRest } from "../memory/byte-parts.ts";
 
 type Waiter = {
   readonly resolve: (result: IteratorResult<Uint8Array, undefined>) => void;

@@ -1,4 +1,4 @@
-import { withoutRest } from "../byte-parts.ts";
+import { withoutRest } from "../memory/byte-parts.ts";
 import { encodeFrame, framePrefixBytes, gzipMessage } from "./frame.ts";
 import { MessageReader } from "./message-reader.ts";
 import type { UnaryMethod } from "./method.ts";

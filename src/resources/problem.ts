@@ -45,6 +45,31 @@ export function formatProblem(problem: ResourceProblem, options: { color?: boole
   return [head, ...lines, under].join("\n");
 }
 
+/** A problem for a log: where it is in fields of their own, where a tool finds it. */
+export function problemRecord(problem: ResourceProblem): {
+  readonly fields: {
+    readonly file: string;
+    readonly line: number | undefined;
+    readonly column: number | undefined;
+    /** Lines of the file, with carets below. */
+    readonly excerpt: string | undefined;
+  };
+  /** The place and the problem, in one line. */
+  readonly message: string;
+} {
+  const { file, line, column } = problem;
+  const [message = "", ...excerpt] = formatProblem(problem).split("\n");
+  return {
+    fields: {
+      file,
+      line: line > 0 ? line : undefined,
+      column: line > 0 ? column : undefined,
+      excerpt: excerpt.length > 0 ? excerpt.join("\n") : undefined,
+    },
+    message,
+  };
+}
+
 /** The problem in one line without its place: the message and what was probably meant. */
 export function describe(problem: Pick<ResourceProblem, "message" | "suggestion">): string {
   return problem.suggestion === undefined

@@ -3,7 +3,7 @@ import { Bindings } from "../../gen/cufflink/v1/bindings_pb.ts";
 import { requestHeadersOf } from "../grpc/handler-context.ts";
 import { createService, type RawMethods, type Service } from "../grpc/service.ts";
 import { Code, GrpcFailure } from "../grpc/status.ts";
-import { MemoryBudget, type MemoryShare } from "../memory-budget.ts";
+import { MemoryBudget, type MemoryShare } from "../memory/budget.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import { invokeBatch } from "./invocation-batch.ts";
 import { InvocationStream } from "./invocation-stream.ts";

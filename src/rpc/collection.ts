@@ -1,4 +1,4 @@
-import { collectGarbage } from "../garbage.ts";
+import { collectGarbage } from "../memory/garbage-collection.ts";
 
 /** How many bytes of parts go by between collections. */
 const interval = 1024 * 1024;

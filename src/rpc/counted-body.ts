@@ -1,7 +1,7 @@
 import { Code, ConnectError } from "@connectrpc/connect";
-import { ByteParts } from "../byte-parts.ts";
+import { ByteParts } from "../memory/byte-parts.ts";
 import { tooSlow, watchedCalls, type WatchedCall } from "../grpc/watched-calls.ts";
-import { noRoom, type Reservation } from "../memory-budget.ts";
+import { noRoom, type Reservation } from "../memory/budget.ts";
 
 type Bytes = AsyncIterable<Uint8Array>;
 

@@ -8,6 +8,7 @@ import {
 import { BindingError } from "../errors.ts";
 import type {
   DeadLetterChange,
+  ImportCounts,
   RedriveOptions,
   Selection,
 } from "../runtime/records/dead-letters.ts";
@@ -25,6 +26,9 @@ import {
   wordOf,
   type ShownDeadLetter,
 } from "./records.ts";
+
+/** A dead letter that is there and could not be read. */
+export type Unexported = { readonly id: string; readonly error: BindingError };
 
 /** The dead letters of a running runtime. Each call rejects with a `BindingError`. */
 export class DeadLettersClient {
@@ -69,6 +73,45 @@ export class DeadLettersClient {
       ...{ component, count: Number(count), bytes: Number(bytes) },
       oldest: millisecondsOf(oldest),
     }));
+  }
+
+  /**
+   * All that the filter names, whole, oldest first; a page of them is held at one time. One that cannot be had comes
+   * as its id and the error; one that is removed meanwhile is left out.
+   */
+  async *export(filter: DeadLetterFilter): AsyncGenerator<DeadLetterRecord | Unexported> {
+    for (let pageToken = ""; ;) {
+      const request = { filter: fromFilter(filter), pageToken, maxDataSize: largestInPage };
+      const page = await this.#caller.call((options) =>
+        this.#client.listDeadLetters(request, options),
+      );
+      for (const record of page.deadLetters) {
+        const whole = record.dataOmitted ? await this.#whole(record.id) : record;
+        if (whole !== undefined) yield whole;
+      }
+      if (page.nextPageToken === "") return;
+      pageToken = page.nextPageToken;
+    }
+  }
+
+  async #whole(id: string): Promise<DeadLetterRecord | Unexported | undefined> {
+    try {
+      return (await this.#caller.call((options) => this.#client.getDeadLetter({ id }, options)))
+        .deadLetter;
+    } catch (error) {
+      const failure = BindingError.from(error);
+      if (failure.reason === "not_found") return undefined;
+      if (failure.reason === "unavailable") throw failure;
+      return { id, error: failure };
+    }
+  }
+
+  /** Stores dead letters under their ids; those that are there already are left as they are. */
+  async import(deadLetters: readonly DeadLetterRecord[]): Promise<ImportCounts> {
+    const { imported, present, expired } = await this.#caller.call((options) =>
+      this.#client.importDeadLetters({ deadLetters: [...deadLetters] }, options),
+    );
+    return { imported: Number(imported), present: Number(present), expired: Number(expired) };
   }
 
   /** Changes its event. */
@@ -118,6 +161,9 @@ export class DeadLettersClient {
     return { dropped: Number(dropped), skipped: Number(skipped) };
   }
 }
+
+/** What is read of larger payloads at one time is one. */
+const largestInPage = 16 * 1024;
 
 function shown(record: DeadLetterRecord | undefined): ShownDeadLetter {
   if (record !== undefined) return toDeadLetter(record);

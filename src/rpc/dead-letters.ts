@@ -10,6 +10,7 @@ import type { DeadLetterManager, DeadLetterChange } from "../runtime/records/dea
 import type { RedriveProgress } from "../runtime/records/redrive-run.ts";
 import type { OutputTarget } from "../runtime/records/redrive-target.ts";
 import { answering, answeringEach } from "./errors.ts";
+import { toStoredDeadLetter } from "./imported-dead-letter.ts";
 import { fromDeadLetter, timestampOf, toFilter } from "./records.ts";
 
 const usualPage = 100;
@@ -73,6 +74,14 @@ export function deadLettersService(manager: DeadLetterManager, closing: AbortSig
         const selection = { filter: toFilter(filter), all };
         const { dropped, skipped } = await manager.drop(selection, { countOnly: validateOnly });
         return { dropped: BigInt(dropped), skipped: BigInt(skipped) };
+      }),
+    importDeadLetters: ({ deadLetters }) =>
+      answering(async () => {
+        const counts = await manager.import(deadLetters.map(toStoredDeadLetter));
+        const { imported, present, expired } = counts;
+        return {
+          ...{ imported: BigInt(imported), present: BigInt(present), expired: BigInt(expired) },
+        };
       }),
   });
 }

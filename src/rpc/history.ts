@@ -13,7 +13,11 @@ export function historyService({
   return createService(History, {
     explainEvent: ({ eventId, component }) =>
       answering(async () => {
-        if (eventId === "") throw new GrpcFailure(Code.invalidArgument, "event_id is empty");
+        if (eventId === "")
+          throw new GrpcFailure(
+            Code.invalidArgument,
+            "event_id is empty; give the event's identity or its trace id",
+          );
         // Asked first: an event that ends meanwhile is told twice, and not left out.
         const open = unfinished(eventId, component || undefined);
         const records = await history.find(eventId, component || undefined);

@@ -1,4 +1,4 @@
-import type { MemoryShare } from "../memory-budget.ts";
+import type { MemoryShare } from "../memory/budget.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 
 export type InvocationStreamOptions = {

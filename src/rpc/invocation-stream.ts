@@ -8,7 +8,7 @@ import type {
 import type { Answer, StreamAnswer } from "../binding.ts";
 import { BindingError } from "../errors.ts";
 import { Code, GrpcFailure } from "../grpc/status.ts";
-import { noRoom } from "../memory-budget.ts";
+import { noRoom } from "../memory/budget.ts";
 import { idempotencyKey } from "../runtime/outputs/idempotency.ts";
 import { AnswerQueue, type AnswerChunk } from "./answer-queue.ts";
 import { partPassed } from "./collection.ts";

@@ -1,5 +1,5 @@
 import type { InvocationStart } from "../../gen/cufflink/v1/bindings_pb.ts";
-import type { Reservation } from "../memory-budget.ts";
+import type { Reservation } from "../memory/budget.ts";
 import type { Invocation, StreamInvocation } from "../runtime/outputs/invocation.ts";
 import { PayloadQueue } from "./payload-queue.ts";
 

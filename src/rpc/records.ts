@@ -31,6 +31,7 @@ import type {
   DeadLetterFilter,
   HistoryRecord,
   ListedDeadLetter,
+  StoredDeadLetter,
 } from "../store/records.ts";
 
 /** A dead letter as its operator sees it. */
@@ -73,7 +74,7 @@ const places = {
 
 /** A dead letter for the wire. */
 export function fromDeadLetter(
-  deadLetter: DeadLetter | ListedDeadLetter,
+  deadLetter: StoredDeadLetter | ListedDeadLetter,
   redriving: boolean,
 ): MessageInitShape<typeof DeadLetterRecordSchema> {
   const { id, component, type, cause, reason, event, attempts, failed } = deadLetter;
@@ -95,6 +96,8 @@ export function fromDeadLetter(
     receivedAt: timestampOf(receivedAt),
     storedAt: timestampOf(storedAt),
     ...{ traceId, redrives, edited, redriving },
+    ...{ identity: deadLetter.identity, fingerprint: deadLetter.fingerprint },
+    keyIsText: typeof event.key === "string",
   };
 }
 

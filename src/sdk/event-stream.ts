@@ -1,8 +1,8 @@
 import { fromBinary } from "@bufbuild/protobuf";
 import { EventBatchSchema, type DeliveredEvent } from "../../gen/cufflink/v1/event_streams_pb.ts";
-import type { BindingEventHandler } from "../handler-event.ts";
+import type { BindingEventHandler } from "../handler/event.ts";
 import { StreamedEvent } from "./event.ts";
-import { outcomeOf, type Outcome } from "../handler-outcome.ts";
+import { outcomeOf, type Outcome } from "../handler/outcome.ts";
 import { OutgoingMessages } from "./outgoing-messages.ts";
 import type { RunningHandlers } from "./running-handlers.ts";
 import type { Turn, WorkerPool } from "./worker-pool.ts";

@@ -6,7 +6,7 @@ import {
   type Header,
   lastHeader,
   textOf,
-} from "../handler-event.ts";
+} from "../handler/event.ts";
 
 const noHeaders: readonly Header[] = [];
 

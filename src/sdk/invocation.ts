@@ -1,5 +1,5 @@
 import { BindingError } from "../errors.ts";
-import { bytesOf, textOf } from "../handler-outcome.ts";
+import { bytesOf, textOf } from "../handler/outcome.ts";
 
 /** What an invocation may say beside the component and the operation. */
 export type InvokeOptions = {

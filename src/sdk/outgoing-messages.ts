@@ -7,7 +7,7 @@ import {
 } from "../../gen/cufflink/v1/event_streams_pb.ts";
 import { durationOf } from "./duration.ts";
 import { FlushScheduler } from "./flush-scheduler.ts";
-import type { Outcome } from "../handler-outcome.ts";
+import type { Outcome } from "../handler/outcome.ts";
 
 /** A message is ended when the replies in it are larger than this, in bytes. */
 const messageBytes = 256 * 1024;

@@ -11,9 +11,9 @@ import { RetryInfoSchema } from "../../gen/google/rpc/error_details_pb.ts";
 import { StatusSchema } from "../../gen/google/rpc/status_pb.ts";
 import { Code, decodeGrpcMessage, GrpcFailure, type ResponseHeaders } from "../grpc/status.ts";
 import { durationOf } from "./duration.ts";
-import type { BindingEventHandler } from "../handler-event.ts";
+import type { BindingEventHandler } from "../handler/event.ts";
 import { CalledEvent, traceOf } from "./event.ts";
-import { outcomeOf, type CheckedReply, type Outcome } from "../handler-outcome.ts";
+import { outcomeOf, type CheckedReply, type Outcome } from "../handler/outcome.ts";
 import type { WorkerPool } from "./worker-pool.ts";
 
 type CallOptions = {

@@ -1,7 +1,7 @@
-import { ByteParts } from "../byte-parts.ts";
-import { bytesPassed } from "../garbage.ts";
+import { ByteParts } from "../memory/byte-parts.ts";
+import { bytesPassed } from "../memory/garbage-collection.ts";
 import { tooSlow, watchedCalls, type WatchedCall } from "../grpc/watched-calls.ts";
-import { noRoom, type Reservation } from "../memory-budget.ts";
+import { noRoom, type Reservation } from "../memory/budget.ts";
 import type { HttpRequest } from "../rpc/http-message.ts";
 
 /** A request body over the limit. */
@@ -31,6 +31,7 @@ export function readBody(
   return new Promise((resolve, reject) => {
     const parts = new ByteParts();
     let size = 0;
+    let chunks = 0;
     let isRefused = false;
     const refuse = (error: Error): void => {
       isRefused = true;
@@ -52,6 +53,7 @@ export function readBody(
     if (watched !== undefined) watchedCalls.watch(watched);
     request.on("data", (chunk: Buffer) => {
       size += chunk.length;
+      if (++chunks > mostChunks && size < chunks * smallestChunk) return void request.destroy();
       if (isRefused) {
         bytesPassed(chunk.length);
         // Read on a while, so that the caller gets to see the answer, but not without end.
@@ -82,4 +84,7 @@ export function readBody(
   });
 }
 
+/** After so many chunks they must be so large on average, in bytes: each costs some microseconds, whatever is in it. */
+const mostChunks = 1000;
+const smallestChunk = 32;
 const drainLimit = 64 * 1024 * 1024;

@@ -11,7 +11,7 @@ import type { TokenCheck } from "./gate.ts";
 import { goJson, JsonError } from "./go-json.ts";
 import { Compressed, requirePlain, requireUtf8 } from "./plain-body.ts";
 import type { RuntimeDescription } from "../rpc/description.ts";
-import type { MemoryShare, Reservation } from "../memory-budget.ts";
+import type { MemoryShare, Reservation } from "../memory/budget.ts";
 import { NoRoom, readBody, TooLarge, TooSlow } from "./body.ts";
 import type { HttpRequest, HttpResponse } from "../rpc/http-message.ts";
 import { notServedText } from "./other-blocks.ts";

@@ -3,7 +3,7 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { AddressInfo } from "node:net";
 import type { HttpEndpoint, HttpEndpoints } from "../binding.ts";
 import { BindingError, messageOf, type Reason } from "../errors.ts";
-import { MemoryBudget, type MemoryShare } from "../memory-budget.ts";
+import { MemoryBudget, type MemoryShare } from "../memory/budget.ts";
 import { watchRequest } from "./watched-request.ts";
 
 type Handler = (request: IncomingMessage, response: ServerResponse) => void;

@@ -8,7 +8,7 @@ import {
 import type { Socket } from "node:net";
 import { http2ServerOptions, widenWindow } from "../grpc/http2-options.ts";
 import { onOpenStream } from "../grpc/open-streams.ts";
-import { MemoryBudget, type MemoryShare } from "../memory-budget.ts";
+import { MemoryBudget, type MemoryShare } from "../memory/budget.ts";
 import { isStreamed, type HttpRequest, type HttpResponse } from "../rpc/http-message.ts";
 import type { Protocols } from "./listener.ts";
 import { watchRequest } from "./watched-request.ts";

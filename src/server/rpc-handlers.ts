@@ -8,8 +8,8 @@ import {
 import { GrpcServer } from "../grpc/server.ts";
 import { methodPath, methodsOf, type Service } from "../grpc/service.ts";
 import { Code, encodeGrpcMessage } from "../grpc/status.ts";
-import { bytesPassed } from "../garbage.ts";
-import type { MemoryShare } from "../memory-budget.ts";
+import { bytesPassed } from "../memory/garbage-collection.ts";
+import type { MemoryShare } from "../memory/budget.ts";
 import type { ConnectHandler } from "../rpc/connect.ts";
 import { isStreamed, type HttpRequest, type HttpResponse } from "../rpc/http-message.ts";
 import { notHere } from "./other-blocks.ts";

@@ -10,7 +10,7 @@ import {
   Server as TlsServer,
   type SecureContextOptions,
 } from "node:tls";
-import { MemoryBudget, type MemoryShare } from "../memory-budget.ts";
+import { MemoryBudget, type MemoryShare } from "../memory/budget.ts";
 import type { RuntimeDescription } from "../rpc/description.ts";
 import { unauthenticated } from "../rpc/errors.ts";
 import type { HttpRequest, HttpResponse } from "../rpc/http-message.ts";

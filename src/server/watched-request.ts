@@ -1,5 +1,5 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
-import { bytesPassed } from "../garbage.ts";
+import { bytesPassed } from "../memory/garbage-collection.ts";
 import { tooSlow, watchedCalls, type WatchedCall } from "../grpc/watched-calls.ts";
 
 /**

@@ -18,6 +18,7 @@ type Row = {
 export class AttemptTable {
   readonly #load: StatementSync;
   readonly #note: StatementSync;
+  readonly #noteNew: StatementSync;
   readonly #forget: StatementSync;
   readonly #forgetSame: StatementSync;
   readonly #told: StatementSync;
@@ -32,6 +33,11 @@ export class AttemptTable {
     );
     this.#note = database.prepare(
       `INSERT OR REPLACE INTO attempts
+       (component, identity, fingerprint, begun, last_error, dead_lettered, noted_at)
+       VALUES (?, ?, ?, ?, ?, ?, ?)`,
+    );
+    this.#noteNew = database.prepare(
+      `INSERT OR IGNORE INTO attempts
        (component, identity, fingerprint, begun, last_error, dead_lettered, noted_at)
        VALUES (?, ?, ?, ?, ?, ?, ?)`,
     );
@@ -66,9 +72,12 @@ export class AttemptTable {
   }
 
   begin(component: string, count: AttemptCount): void {
-    const { identity, fingerprint, begun, lastError, deadLettered } = count;
-    const now = Date.now();
-    this.#note.run(component, identity, fingerprint, begun, lastError, deadLettered ? 1 : 0, now);
+    this.#note.run(...valuesOf(component, count));
+  }
+
+  /** The same, but a count that is there stays. */
+  beginUnlessKnown(component: string, count: AttemptCount): void {
+    this.#noteNew.run(...valuesOf(component, count));
   }
 
   forget(component: string, identities: readonly string[]): void {
@@ -94,4 +103,10 @@ export class AttemptTable {
       this.#keepNewest.run(row["component"] ?? null, attemptRetention.count);
     }
   }
+}
+
+function valuesOf(component: string, count: AttemptCount): (string | number)[] {
+  const { identity, fingerprint, begun, lastError, deadLettered, told } = count;
+  const state = deadLettered ? (told ? 2 : 1) : 0;
+  return [component, identity, fingerprint, begun, lastError, state, Date.now()];
 }

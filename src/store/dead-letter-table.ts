@@ -5,8 +5,9 @@ import {
   sizeOf,
   type PackedDeadLetter,
   type PackedListedDeadLetter,
+  type PackedStoredDeadLetter,
 } from "./packed-dead-letter.ts";
-import type { AttemptRecord, DeadLetterFilter } from "./records.ts";
+import type { AttemptRecord, DeadLetterFilter, ImportOutcome } from "./records.ts";
 import type { DeadLetterTotal, Retention } from "./store.ts";
 
 /** How many dead letters of which component were too old or too many. */
@@ -18,7 +19,7 @@ export type DeadLetterPage = {
   readonly maxData?: number;
 };
 
-const columns = `id, component, type, cause, reason, identity, event_id AS eventId, failed,
+const columns = `id, component, type, cause, reason, identity, fingerprint, event_id AS eventId, failed,
   received_at AS receivedAt, stored_at AS storedAt, trace_id AS traceId, redrives, edited, key, metadata,
   attempts, headers`;
 
@@ -95,7 +96,32 @@ export class DeadLetterTable {
       if (newer.length > 0) this.replace(withAttempts(kept, deadLetter, newer));
       return kept.id;
     }
-    const { id, type, cause, reason, eventId, failed, receivedAt, storedAt, traceId } = deadLetter;
+    this.#add(deadLetter, fingerprint);
+    return deadLetter.id;
+  }
+
+  /**
+   * Keeps a dead letter from elsewhere, unless it is there, by its id or as the same event. Nothing that is there is
+   * removed for it. Its source counts as told: should the event come again after the dead letter went, it is meant to.
+   */
+  import(deadLetter: PackedStoredDeadLetter, now = Date.now()): ImportOutcome {
+    const { id, component, identity, fingerprint, failed, reason } = deadLetter;
+    if (this.#get.get(id) !== undefined) return "present";
+    if (this.#same.get(component, identity, fingerprint) !== undefined) return "present";
+    if (deadLetter.storedAt < now - this.#retention.age) return "expired";
+    const { count, bytes } = this.#counted();
+    const isFull =
+      count + 1 > this.#retention.count || bytes + sizeOf(deadLetter) > this.#retention.bytes;
+    if (isFull && count > 0) return "full";
+    this.#add(deadLetter, fingerprint);
+    const about = { identity, fingerprint, begun: failed, lastError: reason, deadLettered: true };
+    this.#attempts.beginUnlessKnown(component, { ...about, told: true });
+    return "imported";
+  }
+
+  #add(deadLetter: PackedDeadLetter, fingerprint: string): void {
+    const { id, component, type, cause, reason, identity, eventId, failed } = deadLetter;
+    const { receivedAt, storedAt, traceId } = deadLetter;
     const bytes = sizeOf(deadLetter);
     // oxfmt-ignore
     this.#insert.run(
@@ -107,10 +133,9 @@ export class DeadLetterTable {
       this.#size.count++;
       this.#size.bytes += bytes;
     }
-    return id;
   }
 
-  get(id: string): PackedDeadLetter | undefined {
+  get(id: string): PackedStoredDeadLetter | undefined {
     const row = this.#get.get(id) as Row | undefined;
     return row && deadLetterOf(row);
   }
@@ -237,7 +262,7 @@ export class DeadLetterTable {
 }
 
 /** SQL has no booleans, and its nothing is null. */
-function deadLetterOf(row: Row): PackedDeadLetter {
+function deadLetterOf(row: Row): PackedStoredDeadLetter {
   const { edited, key, eventId, data, ...rest } = row;
   return {
     ...rest,
@@ -245,7 +270,7 @@ function deadLetterOf(row: Row): PackedDeadLetter {
     key: key ?? undefined,
     eventId: eventId ?? undefined,
     data: data ?? undefined,
-  } as PackedDeadLetter;
+  } as PackedStoredDeadLetter;
 }
 
 function withAttempts(

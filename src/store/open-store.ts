@@ -107,6 +107,10 @@ export function createStore(options: StoreOptions): CheckedStore {
         const transfer = [packed.data, packed.headers];
         return thread.ask("putDeadLetter", [packed, fingerprint], transfer);
       },
+      import(deadLetter) {
+        const packed = packDeadLetter(deadLetter);
+        return thread.ask("importDeadLetter", [packed], [packed.data, packed.headers]);
+      },
       async get(id) {
         if (!(await holds(recordsFile))) return undefined;
         const packed = await thread.ask("getDeadLetter", [id]);
@@ -188,6 +192,7 @@ function homelessStore(logger: StoreLogger | undefined): CheckedStore {
   return {
     deadLetters: {
       put: refuse,
+      import: refuse,
       get: async () => undefined,
       list: async () => [],
       replace: refuse,

@@ -2,7 +2,7 @@ import type { AttemptTable } from "./attempt-table.ts";
 import type { ClaimTable } from "./claim-table.ts";
 import type { DeadLetterTable, DeadLetterPage } from "./dead-letter-table.ts";
 import type { HistoryTable } from "./history-table.ts";
-import type { PackedDeadLetter } from "./packed-dead-letter.ts";
+import type { PackedDeadLetter, PackedStoredDeadLetter } from "./packed-dead-letter.ts";
 import type { PauseTable } from "./pause-table.ts";
 import type { AttemptCount, DeadLetterFilter, HistoryRecord, StoredPause } from "./records.ts";
 
@@ -22,6 +22,8 @@ export const operations = {
       deadLetter: PackedDeadLetter,
       fingerprint: string,
     ) => deadLetters.put(deadLetter, fingerprint),
+    importDeadLetter: ({ deadLetters }: RecordTables, deadLetter: PackedStoredDeadLetter) =>
+      deadLetters.import(deadLetter),
     replaceDeadLetter: ({ deadLetters }: RecordTables, deadLetter: PackedDeadLetter) =>
       deadLetters.replace(deadLetter),
     removeDeadLetters: ({ deadLetters }: RecordTables, ids: readonly string[]) =>

@@ -1,5 +1,5 @@
 import { packHeaders, unpackHeaders } from "./headers.ts";
-import type { AttemptRecord, DeadLetter, ListedDeadLetter } from "./records.ts";
+import type { AttemptRecord, DeadLetter, ListedDeadLetter, StoredDeadLetter } from "./records.ts";
 
 /** A dead letter as it travels between the threads and lies in its table. */
 export type PackedDeadLetter = Omit<DeadLetter, "event" | "attempts"> & {
@@ -13,12 +13,17 @@ export type PackedDeadLetter = Omit<DeadLetter, "event" | "attempts"> & {
   readonly data: Uint8Array | undefined;
 };
 
+/** The same with the digest of its event. */
+export type PackedStoredDeadLetter = PackedDeadLetter & { readonly fingerprint: string };
+
 /** The same in a list, where its payload may have been left out. */
-export type PackedListedDeadLetter = PackedDeadLetter & { readonly size: number };
+export type PackedListedDeadLetter = PackedStoredDeadLetter & { readonly size: number };
 
 /** How many attempts a dead letter tells of: the last ones. */
 export const keptAttempts = 100;
 
+export function packDeadLetter(deadLetter: StoredDeadLetter): PackedStoredDeadLetter;
+export function packDeadLetter(deadLetter: DeadLetter): PackedDeadLetter;
 export function packDeadLetter(deadLetter: DeadLetter): PackedDeadLetter {
   const { event, attempts, ...rest } = deadLetter;
   return {
@@ -34,7 +39,7 @@ export function packDeadLetter(deadLetter: DeadLetter): PackedDeadLetter {
 }
 
 export function unpackDeadLetter(packed: PackedListedDeadLetter): ListedDeadLetter;
-export function unpackDeadLetter(packed: PackedDeadLetter): DeadLetter;
+export function unpackDeadLetter(packed: PackedStoredDeadLetter): StoredDeadLetter;
 export function unpackDeadLetter(packed: PackedDeadLetter): DeadLetter {
   const { attempts, eventId, key, metadata, headers, data, ...rest } = packed;
   return {

@@ -46,8 +46,14 @@ export type DeadLetter = {
   readonly edited: boolean;
 };
 
+/** A dead letter with the digest of its event as the source delivered it, which an edit leaves as it is. */
+export type StoredDeadLetter = DeadLetter & { readonly fingerprint: string };
+
+/** What became of a dead letter that was to be imported. */
+export type ImportOutcome = "imported" | "present" | "expired" | "full";
+
 /** A dead letter in a list, where its payload may have been left out. */
-export type ListedDeadLetter = DeadLetter & {
+export type ListedDeadLetter = StoredDeadLetter & {
   /** Bytes of the whole payload. */
   readonly size: number;
 };

@@ -4,7 +4,9 @@ import type {
   DeadLetter,
   DeadLetterFilter,
   HistoryRecord,
+  ImportOutcome,
   ListedDeadLetter,
+  StoredDeadLetter,
   StoredPause,
 } from "./records.ts";
 
@@ -32,7 +34,12 @@ export type DeadLetterStore = {
    * same component and identity with the same event is kept in place of it. Resolves to the id that it has.
    */
   put(deadLetter: DeadLetter, fingerprint: string): Promise<string>;
-  get(id: string): Promise<DeadLetter | undefined>;
+  /**
+   * Keeps a dead letter from elsewhere, under its id. `present`: there is one of that id, or of the same event;
+   * `expired`: it is older than they are kept; `full`: it would push others out.
+   */
+  import(deadLetter: StoredDeadLetter): Promise<ImportOutcome>;
+  get(id: string): Promise<StoredDeadLetter | undefined>;
   /** By id, oldest first, at most `limit`, after the one with the id `after`. Without payloads larger than `maxData` bytes. */
   list(
     filter: DeadLetterFilter,

@@ -1,4 +1,4 @@
-import type { MemoryBudget } from "../memory-budget.ts";
+import type { MemoryBudget } from "../memory/budget.ts";
 import type { Exposition } from "./exposition.ts";
 
 /** What others' data takes, by who holds it. */

@@ -7,7 +7,7 @@ import type { ReloadResult } from "../runtime/component/reload.ts";
 import type { ComponentStatus } from "../runtime/status.ts";
 import type { Store } from "../store/store.ts";
 import { writeComponents } from "./component-metrics.ts";
-import type { MemoryBudget } from "../memory-budget.ts";
+import type { MemoryBudget } from "../memory/budget.ts";
 import { writeMemory } from "./memory-metrics.ts";
 import { writeProcess } from "./process-metrics.ts";
 import { writeDeadLetters } from "./dead-letter-metrics.ts";

@@ -11,13 +11,23 @@ const levelColours: Readonly<Record<string, Colour>> = {
 };
 
 /** Facts that stand in the line already, or that every line of a process would repeat. */
-const leftOut: ReadonlySet<string> = new Set(["time", "level", "msg", "app_id", "instance", "ver"]);
+const leftOut: ReadonlySet<string> = new Set([
+  ...["time", "level", "msg", "app_id", "instance", "ver", "component", "excerpt"],
+]);
+/** Where something is in a file: the message begins with it. */
+const place: ReadonlySet<string> = new Set(["file", "line", "column"]);
+
+export type ReadableStyle = {
+  readonly color: boolean;
+  /** The day too, which nobody needs who looks at a terminal. */
+  readonly date: boolean;
+};
 
 /**
  * Turns one JSON log line into one for people: time, level, component, message, then the other facts
  * as `name=value`. A line that is no JSON object comes back as it is.
  */
-export function readableLine(line: string, colours: boolean): string {
+export function readableLine(line: string, { color, date }: ReadableStyle): string {
   let record: unknown;
   try {
     record = JSON.parse(line);
@@ -28,15 +38,20 @@ export function readableLine(line: string, colours: boolean): string {
   const facts = record as Record<string, unknown>;
   const level = textOf(facts["level"]) || "info";
   const parts = [
-    paint(timeOfDay(facts["time"]), "gray", colours),
-    paint(level.toUpperCase().padEnd(5), levelColours[level] ?? "gray", colours),
+    paint(timeText(facts["time"], date), "gray", color),
+    paint(level.toUpperCase().padEnd(5), levelColours[level] ?? "gray", color),
   ];
   if (facts["component"] !== undefined)
-    parts.push(paint(`[${value(facts["component"])}]`, "cyan", colours));
-  parts.push(singleLine(textOf(facts["msg"])));
+    parts.push(paint(`[${value(facts["component"])}]`, "cyan", color));
+  const message = textOf(facts["msg"]);
+  const excerpt = textOf(facts["excerpt"]);
+  parts.push(singleLine(excerpt === "" ? message : `${message}\n${excerpt}`));
+  const file = textOf(facts["file"]);
+  const namesPlace = file !== "" && message.startsWith(file);
   for (const [name, fact] of Object.entries(facts)) {
-    if (leftOut.has(name) || name === "component" || fact === undefined || fact === "") continue;
-    parts.push(`${paint(`${name}=`, "gray", colours)}${value(fact)}`);
+    if (leftOut.has(name) || fact === undefined || fact === "") continue;
+    if (namesPlace && place.has(name)) continue;
+    parts.push(`${paint(`${name}=`, "gray", color)}${value(fact)}`);
   }
   return `${parts.join(" ")}\n`;
 }
@@ -45,12 +60,16 @@ function textOf(fact: unknown): string {
   return typeof fact === "string" ? fact : "";
 }
 
-function timeOfDay(time: unknown): string {
+/** In the time zone of the process. */
+function timeText(time: unknown, withDate: boolean): string {
   const date = new Date(typeof time === "string" || typeof time === "number" ? time : Date.now());
   if (Number.isNaN(date.getTime())) return String(time);
   const two = (number: number): string => String(number).padStart(2, "0");
   const clock = [date.getHours(), date.getMinutes(), date.getSeconds()].map(two).join(":");
-  return `${clock}.${String(date.getMilliseconds()).padStart(3, "0")}`;
+  const timeOfDay = `${clock}.${String(date.getMilliseconds()).padStart(3, "0")}`;
+  if (!withDate) return timeOfDay;
+  const day = [date.getFullYear(), two(date.getMonth() + 1), two(date.getDate())].join("-");
+  return `${day} ${timeOfDay}`;
 }
 
 function value(fact: unknown): string {

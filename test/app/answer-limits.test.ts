@@ -5,7 +5,7 @@ import { describe, expect, onTestFinished, test, vi } from "vitest";
 import { BindingEventResponseSchema } from "../../gen/dapr/proto/runtime/v1/appcallback_pb.ts";
 import type { AppProtocol } from "../../src/app/app-protocol.ts";
 import { createApp } from "../../src/app/app.ts";
-import { MemoryBudget } from "../../src/memory-budget.ts";
+import { MemoryBudget } from "../../src/memory/budget.ts";
 import { encodeFrame } from "../../src/grpc/frame.ts";
 import { startHttp2Server } from "../grpc/http2-server.ts";
 import { delivery, never, spiedLogger, untilAvailable } from "./delivery.ts";

@@ -1,8 +1,8 @@
 import { expect, test } from "vitest";
 import { BindingError } from "../../src/errors.ts";
 import { createFunctionApp } from "../../src/app/function.ts";
-import { DeadLetter, Drop, Retry } from "../../src/handler-errors.ts";
-import type { BindingEvent } from "../../src/handler-event.ts";
+import { DeadLetter, Drop, Retry } from "../../src/handler/errors.ts";
+import type { BindingEvent } from "../../src/handler/event.ts";
 import { delivery, never } from "./delivery.ts";
 
 const input = { name: "orders", route: "orders" };

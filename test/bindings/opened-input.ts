@@ -1,7 +1,7 @@
 import { onTestFinished, vi } from "vitest";
 import type { AnyBinding, HttpEndpoints, InboundEvent, Logger, Reader } from "../../src/binding.ts";
 import { parseFields } from "../../src/metadata/parse.ts";
-import { MemoryBudget } from "../../src/memory-budget.ts";
+import { MemoryBudget } from "../../src/memory/budget.ts";
 
 export type InputOptions = {
   http?: HttpEndpoints;

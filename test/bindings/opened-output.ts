@@ -2,7 +2,7 @@ import { vi } from "vitest";
 import type { AnyBinding, Answer, Logger, StreamAnswer } from "../../src/binding.ts";
 import { parseFields } from "../../src/metadata/parse.ts";
 import { requestParser } from "../../src/runtime/outputs/request.ts";
-import { MemoryBudget } from "../../src/memory-budget.ts";
+import { MemoryBudget } from "../../src/memory/budget.ts";
 
 type CallOptions = {
   data?: Uint8Array | string;

@@ -3,7 +3,7 @@ import { onTestFinished } from "vitest";
 import type { AnyBinding, InboundEvent, Logger, Reader, Settlement } from "../../src/binding.ts";
 import { parseFields } from "../../src/metadata/parse.ts";
 import { requestParser } from "../../src/runtime/outputs/request.ts";
-import { MemoryBudget } from "../../src/memory-budget.ts";
+import { MemoryBudget } from "../../src/memory/budget.ts";
 
 /** What to do with an event; a test that keeps it settles it later. */
 export type Handle = (event: InboundEvent) => Settlement | "keep" | Promise<Settlement | "keep">;

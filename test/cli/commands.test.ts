@@ -1,4 +1,3 @@
-import { execFileSync } from "node:child_process";
 import { describe, expect, test } from "vitest";
 import { version } from "../../src/version.ts";
 import { component, folder } from "../resources/folder.ts";
@@ -124,32 +123,5 @@ describe("types", () => {
       title: "bindings.cron",
       properties: { schedule: {} },
     });
-  });
-});
-
-describe("completion", () => {
-  test("works in bash", async () => {
-    const { stdout: script } = await cufflink(["completion", "bash"]);
-    const complete = (...words: string[]): string[] => {
-      const line = `COMP_WORDS=(${words.map((word) => `'${word}'`).join(" ")}); COMP_CWORD=${words.length - 1}; _cufflink; echo "\${COMPREPLY[@]}"`;
-      return execFileSync("bash", ["-c", `${script}\n${line}`], { encoding: "utf8" })
-        .trim()
-        .split(" ");
-    };
-    expect(complete("cufflink", "com")).toEqual(["components", "completion"]);
-    expect(complete("cufflink", "serve", "--app-p")).toEqual(["--app-port", "--app-protocol"]);
-    expect(complete("cufflink", "completion", "z")).toEqual(["zsh"]);
-    expect(complete("cufflink", "components", "p")).toEqual(["pause", "policy"]);
-    expect(complete("cufflink", "components", "--js")).toEqual(["--json"]);
-    expect(complete("cufflink", "dead-letters", "redrive", "--r")).toEqual(["--reason", "--rate"]);
-  });
-
-  test.each(["zsh", "fish"])("knows the commands and flags for %s", async (shell) => {
-    const { code, stdout } = await cufflink(["completion", shell]);
-    expect(code).toBe(0);
-    expect(stdout).toContain("components");
-    expect(stdout).toContain("dapr-grpc-port");
-    expect(stdout).toContain("remove-header");
-    expect(stdout).not.toContain("placement-host-address");
   });
 });

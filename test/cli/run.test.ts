@@ -94,7 +94,9 @@ spec:
 test("a command that is not there is said, with 127", async () => {
   const command = new Command(["run", ...quiet, "--", "/no/such/command"]);
   expect(await command.exited).toBe(127);
-  expect(command.stderr).toContain("/no/such/command cannot be started: there is no such program");
+  expect(command.stdout).toMatch(
+    /^\d{4}-\d\d-\d\d .* ERROR the app cannot be started command=\/no\/such\/command reason=.*there is no such program/m,
+  );
 });
 
 test("a signal drains first, and ends the app and what it started afterwards", async () => {

@@ -228,7 +228,7 @@ describeWith(
           /couldn't find output binding nosuch/,
         );
         await expect(send("cache", "drop")).rejects.toThrow(
-          /binding cache does not support operation drop\. supported operations:create get delete increment/,
+          /binding cache does not support operation drop\. supported operations:create delete get increment/,
         );
       });
     });

@@ -3,7 +3,7 @@ import { createApp } from "../../src/app/app.ts";
 import { defineBinding, type InboundEvent, type Reading } from "../../src/binding.ts";
 import type { ComponentSpec } from "../../src/component.ts";
 import { BindingError } from "../../src/errors.ts";
-import type { MemoryBudget } from "../../src/memory-budget.ts";
+import type { MemoryBudget } from "../../src/memory/budget.ts";
 import { RuntimeDescription } from "../../src/rpc/description.ts";
 import { createRuntime, type Runtime } from "../../src/runtime/runtime.ts";
 import type { RuntimeLogger } from "../../src/runtime/runtime-logger.ts";

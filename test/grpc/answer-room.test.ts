@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { AnswerRoom, noRoomForAnswer } from "../../src/grpc/answer-room.ts";
-import { assuredBytes, MemoryBudget } from "../../src/memory-budget.ts";
+import { assuredBytes, MemoryBudget } from "../../src/memory/budget.ts";
 
 test("the largest answer is taken, one byte more is not, and the text names what says so", () => {
   const room = new AnswerRoom({ maxBytes: 10, setting: "--size" });

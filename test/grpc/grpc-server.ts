@@ -5,7 +5,7 @@ import { http2ServerOptions, widenWindow } from "../../src/grpc/http2-options.ts
 import type { GrpcMethod, StreamMethod, UnaryMethod } from "../../src/grpc/method.ts";
 import { GrpcServer } from "../../src/grpc/server.ts";
 import type { ServerCallOptions } from "../../src/grpc/server-call.ts";
-import { MemoryBudget, type MemoryShare } from "../../src/memory-budget.ts";
+import { MemoryBudget, type MemoryShare } from "../../src/memory/budget.ts";
 
 export type ServedMethods = AsyncDisposable & {
   readonly port: number;

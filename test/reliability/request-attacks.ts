@@ -113,10 +113,10 @@ function open(port: number, ends: Ends, head: string): Socket {
   const socket = connect({ host: "127.0.0.1", port });
   let isOver = false;
   const end = (how: string): void => {
-    if (!isOver && !socket.destroyed) ends.add(how);
+    if (!isOver) ends.add(how);
     isOver = true;
   };
-  socket.on("error", () => undefined);
+  socket.on("error", () => end("cut"));
   socket.on("data", (chunk: Buffer) =>
     end(`answered ${/^HTTP\/1\.1 (\d+)/.exec(chunk.toString("latin1"))?.[1] ?? "?"}`),
   );

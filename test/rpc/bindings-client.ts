@@ -1,7 +1,7 @@
 import { ConnectError, createClient, createRouterTransport } from "@connectrpc/connect";
 import { Bindings } from "../../gen/cufflink/v1/bindings_pb.ts";
 import { GrpcFailure } from "../../src/grpc/status.ts";
-import type { MemoryShare } from "../../src/memory-budget.ts";
+import type { MemoryShare } from "../../src/memory/budget.ts";
 import { invocationMethods } from "../../src/rpc/bindings.ts";
 import type { Runtime } from "../../src/runtime/runtime.ts";
 

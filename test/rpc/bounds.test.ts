@@ -3,7 +3,7 @@ import { Code, ConnectError } from "@connectrpc/connect";
 import { expect, onTestFinished, test } from "vitest";
 import { InvokeBindingRequestSchema } from "../../gen/dapr/proto/runtime/v1/dapr_pb.ts";
 import { lookInterval, watchedCalls } from "../../src/grpc/watched-calls.ts";
-import { MemoryBudget, type MemoryShare } from "../../src/memory-budget.ts";
+import { MemoryBudget, type MemoryShare } from "../../src/memory/budget.ts";
 import { call, connect, frame } from "../grpc/raw-client.ts";
 import { component, FakeSystem, startRuntime } from "../runtime/fake-binding.ts";
 import { send, serve } from "../server/serve.ts";

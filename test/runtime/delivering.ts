@@ -7,7 +7,7 @@ import { History } from "../../src/runtime/records/history.ts";
 import { silentObserver } from "../../src/runtime/observer.ts";
 import type { FakeApp } from "./fake-app.ts";
 import { keepingLogger } from "./source-event.ts";
-import { MemoryBudget } from "../../src/memory-budget.ts";
+import { MemoryBudget } from "../../src/memory/budget.ts";
 
 export const policy: RetryPolicy = {
   attempts: 3,

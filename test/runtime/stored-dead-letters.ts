@@ -1,5 +1,10 @@
 import { BindingError } from "../../src/errors.ts";
-import type { DeadLetter, DeadLetterFilter } from "../../src/store/records.ts";
+import type {
+  DeadLetter,
+  DeadLetterFilter,
+  ImportOutcome,
+  StoredDeadLetter,
+} from "../../src/store/records.ts";
 import type { DeadLetterStore } from "../../src/store/store.ts";
 import { matches } from "../store/memory-store.ts";
 
@@ -36,6 +41,11 @@ export function sampleDeadLetter(number: number, changes: Partial<DeadLetter> = 
 /** A store of dead letters in memory, each of whose methods a test can have fail. */
 export class FakeDeadLetterStore implements DeadLetterStore {
   readonly deadLetters = new Map<string, DeadLetter>();
+  readonly fingerprints = new Map<string, string>();
+  /** None that was stored before this time is imported, in milliseconds since 1970. */
+  keepsFrom = 0;
+  /** No more than so many are imported. */
+  room = Number.POSITIVE_INFINITY;
   /** Methods that reject, with this text. */
   readonly failing = new Map<keyof DeadLetterStore, string>();
 
@@ -49,9 +59,20 @@ export class FakeDeadLetterStore implements DeadLetterStore {
     return deadLetter.id;
   }
 
+  async import({ fingerprint, ...deadLetter }: StoredDeadLetter): Promise<ImportOutcome> {
+    this.#fail("import");
+    if (this.deadLetters.has(deadLetter.id)) return "present";
+    if (deadLetter.storedAt < this.keepsFrom) return "expired";
+    if (this.deadLetters.size >= this.room) return "full";
+    this.deadLetters.set(deadLetter.id, deadLetter);
+    this.fingerprints.set(deadLetter.id, fingerprint);
+    return "imported";
+  }
+
   async get(id: string) {
     this.#fail("get");
-    return this.deadLetters.get(id);
+    const deadLetter = this.deadLetters.get(id);
+    return deadLetter && this.#stored(deadLetter);
   }
 
   async list(
@@ -67,12 +88,18 @@ export class FakeDeadLetterStore implements DeadLetterStore {
         const { data } = one.event;
         const size = data?.length ?? 0;
         const kept = maxData !== undefined && size > maxData ? undefined : data;
-        return { ...one, event: { ...one.event, data: kept }, size };
+        return { ...this.#stored(one), event: { ...one.event, data: kept }, size };
       });
   }
 
-  async replace(deadLetter: DeadLetter) {
+  #stored(deadLetter: DeadLetter): StoredDeadLetter {
+    const fingerprint = this.fingerprints.get(deadLetter.id) ?? `digest of ${deadLetter.identity}`;
+    return { ...deadLetter, fingerprint };
+  }
+
+  async replace({ ...deadLetter }: DeadLetter & { fingerprint?: string }) {
     this.#fail("replace");
+    delete deadLetter.fingerprint;
     if (!this.deadLetters.has(deadLetter.id)) return false;
     this.deadLetters.set(deadLetter.id, deadLetter);
     return true;

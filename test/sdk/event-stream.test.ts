@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
-import { DeadLetter, Drop, Retry } from "../../src/handler-errors.ts";
-import type { BindingEvent, BindingEventHandler } from "../../src/handler-event.ts";
+import { DeadLetter, Drop, Retry } from "../../src/handler/errors.ts";
+import type { BindingEvent, BindingEventHandler } from "../../src/handler/event.ts";
 import { EventStream } from "../../src/sdk/event-stream.ts";
 import { RunningHandlers } from "../../src/sdk/running-handlers.ts";
 import { WorkerPool } from "../../src/sdk/worker-pool.ts";

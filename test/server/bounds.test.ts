@@ -5,12 +5,12 @@ import { create, toBinary } from "@bufbuild/protobuf";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { InvokeBindingRequestSchema } from "../../gen/dapr/proto/runtime/v1/dapr_pb.ts";
 import { lookInterval, watchedCalls } from "../../src/grpc/watched-calls.ts";
-import { MemoryBudget } from "../../src/memory-budget.ts";
+import { MemoryBudget } from "../../src/memory/budget.ts";
 import { createHttpEndpoints } from "../../src/server/http-endpoints.ts";
 import { frame } from "../grpc/raw-client.ts";
 import { until } from "../until.ts";
 import { roads, type OpenRequest } from "./roads.ts";
-import { serve } from "./serve.ts";
+import { sendRaw, serve } from "./serve.ts";
 
 // What strangers make the server hold is bounded on each road, in bytes and in time.
 
@@ -191,6 +191,23 @@ test("messages that are packed a thousand to one count as what they are", async 
   expect(served.calls).toHaveLength(7);
   session.destroy();
   await until(() => share.used === 0, { what: "all of it to be released" });
+});
+
+test("a body in tiny chunks is cut: each costs as much as a large one", async () => {
+  await using served = await serve();
+  const answer = await sendRaw(
+    served.port,
+    "POST /v1.0/bindings/probe HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n",
+    "1\r\n \r\n".repeat(5000),
+  );
+  expect(answer).toBe("");
+  expect(served.calls).toEqual([]);
+  const few = await sendRaw(
+    served.port,
+    "POST /v1.0/bindings/probe HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n",
+    `${"1\r\n \r\n".repeat(900)}16\r\n{"operation":"create"}\r\n0\r\n\r\n`,
+  );
+  expect(few).toMatch(/^HTTP\/1\.1 204 /);
 });
 
 test("what a body announces takes no room", async () => {

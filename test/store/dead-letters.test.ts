@@ -38,10 +38,14 @@ test("a dead letter comes back byte for byte, also from a store opened later", a
   });
   const first = openStore({ folder });
   await first.deadLetters.put(kept, "fingerprint");
-  expect(plain(await first.deadLetters.get(kept.id))).toEqual(plain(kept));
+  expect(plain(await first.deadLetters.get(kept.id))).toEqual(
+    plain({ ...kept, fingerprint: "fingerprint" }),
+  );
   await first.close();
   const second = openStore({ folder });
-  expect(plain(await second.deadLetters.get(kept.id))).toEqual(plain(kept));
+  expect(plain(await second.deadLetters.get(kept.id))).toEqual(
+    plain({ ...kept, fingerprint: "fingerprint" }),
+  );
   expect(String(slab)).toBe("before[payload]after");
 });
 
@@ -88,7 +92,9 @@ test("an event that comes again is one dead letter; another one with its identit
   await store.deadLetters.put(first, "one");
   const again = deadLetter({ identity: "a", attempts: [], failed: 3, reason: "came again" });
   expect(await store.deadLetters.put(again, "one")).toBe(first.id);
-  expect(plain(await store.deadLetters.get(first.id))).toEqual(plain(first));
+  expect(plain(await store.deadLetters.get(first.id))).toEqual(
+    plain({ ...first, fingerprint: "one" }),
+  );
 
   const tried = deadLetter({ identity: "a", failed: 1, reason: "tried anew" });
   expect(await store.deadLetters.put(tried, "one")).toBe(first.id);
@@ -107,12 +113,58 @@ test("an event that comes again is one dead letter; another one with its identit
   ]);
 });
 
+test("an imported dead letter is kept as it is, once, and its event is known", async () => {
+  const letter = {
+    ...deadLetter({ identity: "e1", failed: 3, reason: "no", edited: true, storedAt: Date.now() }),
+    fingerprint: "one",
+  };
+  const { deadLetters, attempts } = store;
+  expect(await deadLetters.import(letter)).toBe("imported");
+  expect(plain(await deadLetters.get(letter.id))).toEqual(plain(letter));
+  expect(await deadLetters.import({ ...letter, reason: "another" })).toBe("present");
+  expect(await deadLetters.import({ ...letter, id: deadLetterId() })).toBe("present");
+  expect((await deadLetters.get(letter.id))?.reason).toBe("no");
+  const count = { identity: "e1", fingerprint: "one", begun: 3, lastError: "no" };
+  expect(await attempts.load("orders")).toEqual([{ ...count, deadLettered: true, told: true }]);
+  // Nothing of an event that is known here by now is forgotten for it.
+  const other = { ...count, identity: "e2", deadLettered: false };
+  await attempts.begin("orders", other);
+  const second = { ...deadLetter({ identity: "e2", storedAt: Date.now() }), fingerprint: "two" };
+  expect(await deadLetters.import(second)).toBe("imported");
+  expect(await attempts.load("orders")).toContainEqual(other);
+  expect(await deadLetters.remove([letter.id])).toBe(1);
+  expect(await attempts.load("orders")).toEqual([other]);
+  expect(await deadLetters.put(letter, "one")).toBe(letter.id);
+});
+
+test("an import pushes nothing out, and leaves out what is kept no longer", async () => {
+  const retention = {
+    deadLetters: { age: 60_000, count: 2, bytes: 1_000_000 },
+    history: { age: 1, count: 1 },
+  };
+  const small = createStore({ folder: ":memory:", retention });
+  const one = (storedAt: number, data?: Uint8Array) => ({
+    ...deadLetter({ storedAt, event: { data } }),
+    fingerprint: "f",
+  });
+  const now = Date.now();
+  expect(await small.deadLetters.import(one(now - 61_000))).toBe("expired");
+  expect(await small.deadLetters.import(one(now - 1000))).toBe("imported");
+  expect(await small.deadLetters.import(one(now, new Uint8Array(1_000_000)))).toBe("full");
+  expect(await small.deadLetters.import(one(now))).toBe("imported");
+  expect(await small.deadLetters.import(one(now))).toBe("full");
+  expect((await small.deadLetters.totals())[0]?.count).toBe(2);
+  await small.close();
+});
+
 test("a dead letter is replaced under its id, unless it is gone", async () => {
   const first = deadLetter();
   await store.deadLetters.put(first, "f");
   const edited = { ...first, edited: true, redrives: 2, reason: "again" };
   expect(await store.deadLetters.replace(edited)).toBe(true);
-  expect(plain(await store.deadLetters.get(first.id))).toEqual(plain(edited));
+  expect(plain(await store.deadLetters.get(first.id))).toEqual(
+    plain({ ...edited, fingerprint: "f" }),
+  );
   expect(await store.deadLetters.replace(deadLetter())).toBe(false);
 });
 

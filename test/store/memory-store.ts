@@ -50,10 +50,21 @@ export class MemoryStore implements Store {
       this.afterPut();
       return id;
     },
-    get: async (id) => this.stored.get(id)?.deadLetter,
+    import: async ({ fingerprint, ...deadLetter }) => {
+      await this.#write(`import ${deadLetter.event.id ?? ""}`);
+      if (this.stored.has(deadLetter.id)) return "present";
+      this.stored.set(deadLetter.id, { deadLetter, fingerprint });
+      return "imported";
+    },
+    get: async (id) => {
+      const kept = this.stored.get(id);
+      return kept && { ...kept.deadLetter, fingerprint: kept.fingerprint };
+    },
     list: async (filter, { limit, after }) =>
       [...this.stored.values()]
-        .map(({ deadLetter }) => ({ ...deadLetter, size: deadLetter.event.data?.length ?? 0 }))
+        .map(({ deadLetter, fingerprint }) => ({
+          ...{ ...deadLetter, fingerprint, size: deadLetter.event.data?.length ?? 0 },
+        }))
         .filter(
           (deadLetter) =>
             matches(deadLetter, filter) && (after === undefined || deadLetter.id > after),

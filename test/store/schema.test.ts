@@ -24,6 +24,7 @@ test("a file of the first version is brought to the newest with all that it hold
   file.close();
   const store = openStore({ folder });
   expect(await store.deadLetters.get("1")).toEqual({
+    fingerprint: "f",
     id: "1",
     component: "orders",
     type: "bindings.kafka",

@@ -4,7 +4,7 @@ import { expect, test } from "vitest";
 import { BindingError } from "../../src/errors.ts";
 import type { ComponentStatus } from "../../src/runtime/status.ts";
 import type { DeadLetterTotal } from "../../src/store/store.ts";
-import { MemoryBudget } from "../../src/memory-budget.ts";
+import { MemoryBudget } from "../../src/memory/budget.ts";
 import { daprVersion, version } from "../../src/version.ts";
 import { Metrics } from "../../src/telemetry/metrics.ts";
 

@@ -42,7 +42,7 @@ export default defineBinding({
         ? (tick: (due: Date) => void) => startInterval(schedule.interval, tick)
         : (tick: (due: Date) => void) => startTicker(next ?? (() => undefined), tick);
     if (next !== undefined && next(Date.now()) === undefined) {
-      logger.warn({}, "the schedule has no future time");
+      logger.warn({}, "the schedule has no future time: no tick will come");
     }
 
     let unsettled = false;

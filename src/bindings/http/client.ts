@@ -2,7 +2,7 @@ import { createSecureContext } from "node:tls";
 import type { SecureContextOptions } from "node:tls";
 import type { Agent, Dispatcher, ProxyAgent } from "undici";
 import { BindingError, messageOf } from "../../errors.ts";
-import type { MemoryShare } from "../../memory-budget.ts";
+import type { MemoryShare } from "../../memory/budget.ts";
 import { readRegularFile, UnreadableFile } from "../../regular-file.ts";
 import { parseAddress, resolveLocation } from "./address.ts";
 import type { Address } from "./address.ts";

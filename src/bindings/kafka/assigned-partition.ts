@@ -19,6 +19,8 @@ export type PartitionSettings = {
   /** Called when there is room again, or something was settled while paused. */
   readonly changed: () => void;
   readonly failed: (error: unknown) => void;
+  /** Called when there are records of another leader, whose log is to be compared with what was read before. */
+  readonly leaderChanged: (partition: AssignedPartition) => void;
 };
 
 type Stored = { readonly offset: number; readonly text: string };
@@ -109,6 +111,7 @@ export class AssignedPartition implements TopicPartition {
   /** Takes what was fetched from `offset`, unless the partition was moved or ended meanwhile. */
   add(offset: number, batches: readonly RecordsBatch[]): void {
     if (this.#ended || offset !== this.position) return;
+    const { isUnconfirmed } = this;
     for (const batch of batches) {
       this.#batches.push(batch);
       this.#bytes += batch.length;
@@ -117,6 +120,7 @@ export class AssignedPartition implements TopicPartition {
       const { epoch } = this.#continuous;
       if (epoch === -1 || epoch === this.#lastEpoch) this.#continue();
     }
+    if (this.isUnconfirmed && !isUnconfirmed) this.#settings.leaderChanged(this);
     void this.#deliver();
   }
 
@@ -179,7 +183,7 @@ export class AssignedPartition implements TopicPartition {
       partition: this.partition,
       offset,
       text: encodeHandledRanges(offset, this.#handled.ranges(), limit),
-      epoch: this.#continuous.epoch,
+      epoch: this.isUnconfirmed ? -1 : this.#lastEpoch,
     };
   }
 

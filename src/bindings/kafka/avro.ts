@@ -1,5 +1,5 @@
 import type { Type } from "avsc";
-import { boundedText } from "../../bounded-text.ts";
+import { boundedText } from "../../memory/bounded-text.ts";
 import { BindingError, messageOf } from "../../errors.ts";
 import type { KafkaMetadata } from "./fields.ts";
 

@@ -1,4 +1,4 @@
-import { boundedText, largestTokenAnswer } from "../../bounded-text.ts";
+import { boundedText, largestTokenAnswer } from "../../memory/bounded-text.ts";
 import { BindingError, messageOf } from "../../errors.ts";
 import type { KafkaMetadata } from "./fields.ts";
 

@@ -1,5 +1,5 @@
 import type { ClusterMetadata, Connection, ConnectionPool, Consumer } from "@platformatic/kafka";
-import type { MemoryShare } from "../../memory-budget.ts";
+import type { MemoryShare } from "../../memory/budget.ts";
 import type { AssignedPartition } from "./assigned-partition.ts";
 import { clientOptions, describeTopics, orDefault, requestOf } from "./client.ts";
 import type { Driver } from "./client.ts";

@@ -45,7 +45,7 @@ export function strategyOf(
   if (wanted === "range" || wanted === "roundrobin" || wanted === "sticky") return wanted;
   logger.warn(
     { consumerGroupRebalanceStrategy: text },
-    "not range, sticky or roundrobin; range is used",
+    "the strategy is none of range, sticky and roundrobin; range is used",
   );
   return "range";
 }

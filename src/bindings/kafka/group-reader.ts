@@ -98,7 +98,7 @@ export class GroupReader implements Reader {
       outOfRange: (partition) => this.#logCheck.outOfRange(partition),
       lost: (reason) => this.#giveUp(reason),
       stuck: (node, reason) =>
-        reading.logger.warn({ node, reason }, "a broker cannot be read from; others are"),
+        reading.logger.warn({ node, reason }, "a broker cannot be read from; the others are"),
       described: (cluster) => {
         if (this.#described(cluster)) this.#joinAgain();
       },
@@ -117,6 +117,7 @@ export class GroupReader implements Reader {
         this.#settled.resolve();
       },
       failed: (error) => this.#giveUp(error),
+      leaderChanged: (partition) => this.#logCheck.leaderChanged(partition),
     };
   }
 
@@ -324,19 +325,8 @@ export class GroupReader implements Reader {
       if (change.isAnother) this.#recreated(change.topic);
     }
     this.#report.missing(this.#watch.missing);
-    this.#checkLogs(cluster);
+    this.#logCheck.described(cluster, this.#partitions.values());
     return changes.some(({ before, now }) => before !== now);
-  }
-
-  #checkLogs(cluster: ClusterMetadata): void {
-    for (const partition of this.#partitions.values()) {
-      const leader = cluster.topics.get(partition.topic)?.partitions[partition.partition];
-      if (leader === undefined) continue;
-      if (leader.leaderEpoch <= partition.checkedEpoch && !partition.isUnconfirmed) continue;
-      partition.checkedEpoch = leader.leaderEpoch;
-      // One that cannot be asked now is asked when it is described again.
-      this.#logCheck.leaderChanged(partition).catch(() => (partition.checkedEpoch = -1));
-    }
   }
 
   #refreshLater(): void {

@@ -1,6 +1,6 @@
 import type { Connection } from "@platformatic/kafka";
-import { IncomingMessage } from "../../incoming-message.ts";
-import type { MemoryShare } from "../../memory-budget.ts";
+import { IncomingMessage } from "../../memory/incoming-message.ts";
+import type { MemoryShare } from "../../memory/budget.ts";
 
 const counted = new WeakSet<Connection>();
 const lengthBytes = 4;

@@ -126,7 +126,10 @@ export default defineBinding({
   async read(connection, reading) {
     const { topics, consumerGroup } = reading.metadata;
     if (!topics?.length || !consumerGroup) {
-      reading.logger.warn({}, "no topics are given, so nothing is read");
+      reading.logger.warn(
+        {},
+        "no topics are given, so nothing is read; give topics, or direction: output",
+      );
       return silent;
     }
     const reader = new GroupReader(
@@ -163,6 +166,11 @@ export default defineBinding({
       jitter: 0,
     }),
   },
+
+  cutCause: ({ consumerGroup }) =>
+    consumerGroup
+      ? `a member of group ${consumerGroup} whose heartbeats do not reach the coordinator within sessionTimeout, or which somebody removes`
+      : "a broker closes the connections; its log may say why",
 
   async ping(connection) {
     try {

@@ -1,6 +1,6 @@
 import { createHash, createPrivateKey, randomUUID, X509Certificate } from "node:crypto";
 import type { KeyObject } from "node:crypto";
-import { boundedText, largestTokenAnswer } from "../../bounded-text.ts";
+import { boundedText, largestTokenAnswer } from "../../memory/bounded-text.ts";
 import { BindingError, messageOf } from "../../errors.ts";
 import type { KafkaMetadata } from "./fields.ts";
 

@@ -314,7 +314,7 @@ export class TopicProducer {
       this.#idempotent = false;
       this.#logger.warn(
         { topic: this.#topic },
-        "may not write idempotently: a broken connection can leave a message in doubt",
+        "this user may not write idempotently, so a broken connection can leave a message in doubt; grant it IdempotentWrite",
       );
       return undefined;
     }

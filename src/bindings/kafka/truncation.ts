@@ -1,4 +1,4 @@
-import type { Consumer } from "@platformatic/kafka";
+import type { ClusterMetadata, Consumer } from "@platformatic/kafka";
 import type { AssignedPartition } from "./assigned-partition.ts";
 import { connectionTo, describeTopics, requestOf } from "./client.ts";
 import type { Driver } from "./client.ts";
@@ -36,8 +36,24 @@ export class LogCheck {
     this.#events = events;
   }
 
-  /** The partition has another leader than when it was last read, or begins to be read. */
-  async leaderChanged(partition: AssignedPartition): Promise<void> {
+  /** Compares the logs of those that have other leaders than at the last look. */
+  described(cluster: ClusterMetadata, partitions: Iterable<AssignedPartition>): void {
+    for (const partition of partitions) {
+      const leaders = cluster.topics.get(partition.topic)?.partitions;
+      const epoch = leaders?.[partition.partition]?.leaderEpoch ?? -1;
+      if (epoch <= partition.checkedEpoch && !partition.isUnconfirmed) continue;
+      partition.checkedEpoch = epoch;
+      this.leaderChanged(partition);
+    }
+  }
+
+  /** Compares the log of a partition that has another leader than when it was last read. */
+  leaderChanged(partition: AssignedPartition): void {
+    // One that cannot be asked now is asked when it is described again.
+    this.#compare(partition).catch(() => (partition.checkedEpoch = -1));
+  }
+
+  async #compare(partition: AssignedPartition): Promise<void> {
     const { continuous } = partition;
     const common = await this.#commonEnd(partition);
     if (partition.ended || common === undefined) return;

@@ -1,5 +1,5 @@
-import { IncomingMessage } from "../../incoming-message.ts";
-import type { MemoryShare } from "../../memory-budget.ts";
+import { IncomingMessage } from "../../memory/incoming-message.ts";
+import type { MemoryShare } from "../../memory/budget.ts";
 
 /** The parts of the driver's connection that are used here. */
 type FrameReader = {

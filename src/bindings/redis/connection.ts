@@ -3,7 +3,7 @@ import type { ConnectionOptions } from "node:tls";
 import type * as IoRedis from "ioredis";
 import type { Cluster, Redis, RedisOptions } from "ioredis";
 import { BindingError, messageOf } from "../../errors.ts";
-import type { MemoryShare } from "../../memory-budget.ts";
+import type { MemoryShare } from "../../memory/budget.ts";
 import { parseAddresses } from "./addresses.ts";
 import type { Address } from "./addresses.ts";
 import { failure, isDemoted, notConnected } from "./failures.ts";

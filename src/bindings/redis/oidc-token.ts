@@ -2,7 +2,7 @@ import { createHash, createPrivateKey, randomUUID, X509Certificate } from "node:
 import type { KeyObject } from "node:crypto";
 import { request as httpRequest } from "node:http";
 import { request as httpsRequest } from "node:https";
-import { boundedText, largestTokenAnswer } from "../../bounded-text.ts";
+import { boundedText, largestTokenAnswer } from "../../memory/bounded-text.ts";
 import { BindingError, messageOf } from "../../errors.ts";
 import type { RedisMetadata } from "./fields.ts";
 

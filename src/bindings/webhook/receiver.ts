@@ -1,7 +1,7 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { HttpEndpoint, Reading } from "../../binding.ts";
-import { ByteParts } from "../../byte-parts.ts";
-import { bytesPassed } from "../../garbage.ts";
+import { ByteParts } from "../../memory/byte-parts.ts";
+import { bytesPassed } from "../../memory/garbage-collection.ts";
 import { messageOf } from "../../errors.ts";
 import { Exchange } from "./exchange.ts";
 import type { WebhookMetadata, webhookFields } from "./fields.ts";
@@ -50,11 +50,12 @@ export class Receiver {
       exchange.revoked.abort();
     };
     if (!methods.includes(request.method ?? "")) {
-      return exchange.refuse(405, "the method is not taken here", { allow: methods.join(", ") });
+      const allow = methods.join(", ");
+      return exchange.refuse(405, `only ${allow} is taken here`, { allow });
     }
     if (this.#stopped || this.#open.size > mostOpen) return exchange.unavailable();
     if (Number(request.headers["content-length"] ?? 0) > maxBodySize) {
-      return exchange.refuse(413, "the body is too large");
+      return exchange.refuse(413, tooLarge(maxBodySize));
     }
     this.#receive(exchange).catch((error: unknown) => {
       this.#options.reading.logger.error({ reason: messageOf(error) }, "request not accepted");
@@ -106,7 +107,7 @@ export class Receiver {
       exchange.request.on("data", (chunk: Buffer) => {
         if (exchange.answered) return bytesPassed(chunk.length);
         if (parts.size + chunk.length > maxBodySize)
-          return exchange.refuse(413, "the body is too large");
+          return exchange.refuse(413, tooLarge(maxBodySize));
         if (!memory.reserve(chunk.length)) return exchange.unavailable();
         exchange.held += chunk.length;
         parts.add(chunk);
@@ -167,4 +168,8 @@ export class Receiver {
     this.#refused = 0;
     this.#warnedAt = performance.now();
   }
+}
+
+function tooLarge(maxBodySize: number): string {
+  return `the body is larger than ${maxBodySize} bytes`;
 }

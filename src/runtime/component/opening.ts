@@ -2,7 +2,7 @@ import type { AnyBinding, HttpEndpoints, Logger, Notice } from "../../binding.ts
 import { formatOrigin, type ComponentSpec } from "../../component.ts";
 import { BindingError, messageOf } from "../../errors.ts";
 import { parseFields } from "../../metadata/parse.ts";
-import type { MemoryShare } from "../../memory-budget.ts";
+import type { MemoryShare } from "../../memory/budget.ts";
 import { componentFields, parseDirections, type ComponentSettings } from "./component-fields.ts";
 import { redactor, withoutSecrets, type Redact } from "../secrets.ts";
 import { abortable } from "../abortable.ts";

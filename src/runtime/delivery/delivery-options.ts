@@ -1,5 +1,5 @@
 import type { Logger, NullAs } from "../../binding.ts";
-import type { MemoryShare } from "../../memory-budget.ts";
+import type { MemoryShare } from "../../memory/budget.ts";
 import type { Policy } from "../../policy/policy.ts";
 import type { Store } from "../../store/store.ts";
 import type { App, Reply } from "../app.ts";

@@ -328,7 +328,7 @@ export class Delivery {
   #halt(reason: string): void {
     if (this.#halted) return;
     this.#halted = true;
-    this.#options.logger.error({ reason }, "an event's attempts are used up; the component halts");
+    this.#options.logger.error({ reason }, "attempts used up: the component halts until resumed");
     this.#options.onHalt(reason);
   }
 

@@ -1,4 +1,4 @@
-import { assuredBytes, type MemoryShare } from "../../memory-budget.ts";
+import { assuredBytes, type MemoryShare } from "../../memory/budget.ts";
 import { Waiters } from "../waiters.ts";
 
 /** The most events and bytes that one source (Kafka: one partition) may be ahead of its oldest unsettled event. */

@@ -1,6 +1,12 @@
 import { BindingError, messageOf } from "../../errors.ts";
 import { faultPoints, reach } from "../../fault-point.ts";
-import type { DeadLetter, DeadLetterFilter, ListedDeadLetter } from "../../store/records.ts";
+import type {
+  DeadLetter,
+  DeadLetterFilter,
+  ImportOutcome,
+  ListedDeadLetter,
+  StoredDeadLetter,
+} from "../../store/records.ts";
 import type { DeadLetterStore, DeadLetterTotal } from "../../store/store.ts";
 import { redriveToOutput, type OutputTarget } from "./redrive-target.ts";
 import { RedriveRun, type RedriveProgress, type RedriveResult } from "./redrive-run.ts";
@@ -40,6 +46,13 @@ export type DeadLetterCounts = {
   dropped: number;
   /** Removed by the store's retention. */
   expired: number;
+};
+
+/** What became of dead letters that were imported. */
+export type ImportCounts = {
+  readonly imported: number;
+  readonly present: number;
+  readonly expired: number;
 };
 
 export type RedriveOptions = {
@@ -109,7 +122,7 @@ export class DeadLetterManager {
   }
 
   /** The dead letter, whole. */
-  async get(id: string): Promise<DeadLetter> {
+  async get(id: string): Promise<StoredDeadLetter> {
     const deadLetter = await this.#options.store.get(id);
     if (deadLetter === undefined) throw unknown(id);
     return deadLetter;
@@ -121,7 +134,7 @@ export class DeadLetterManager {
   }
 
   /** Changes a dead letter's event. */
-  async edit(id: string, change: DeadLetterChange): Promise<DeadLetter> {
+  async edit(id: string, change: DeadLetterChange): Promise<StoredDeadLetter> {
     if (!this.#claim(id)) {
       const text = `dead letter ${id} is being redriven; edit it when that has ended`;
       throw new BindingError("aborted", text);
@@ -194,6 +207,28 @@ export class DeadLetterManager {
       dropped += options.countOnly ? mine.length : await this.#remove(mine);
     }
     return { dropped, skipped };
+  }
+
+  /**
+   * Keeps dead letters that were taken out of a store, under their ids. `present`: so many were there already;
+   * `expired`: so many are older than they are kept. Rejects when there is no room for more; again, it goes on there.
+   */
+  async import(deadLetters: readonly StoredDeadLetter[]): Promise<ImportCounts> {
+    const outcomes = await Promise.all(
+      deadLetters.map((deadLetter) => this.#options.store.import(deadLetter)),
+    );
+    const counted = (outcome: ImportOutcome): number =>
+      outcomes.filter((one) => one === outcome).length;
+    const imported = counted("imported");
+    if (imported > 0) {
+      this.#options.logger.info({ deadLetters: imported }, "dead letters imported");
+    }
+    if (outcomes.includes("full")) {
+      const text =
+        "the runtime keeps no more dead letters, and removes none for those that are imported; raise --dead-letters-max-count and --dead-letters-max-bytes";
+      throw new BindingError("resource_exhausted", text);
+    }
+    return { imported, present: counted("present"), expired: counted("expired") };
   }
 
   /** Counts what the store's retention has removed. */

@@ -3,7 +3,7 @@ import type { Mock } from "vitest";
 import type { InboundEvent, Logger, Reader } from "../../../src/binding.ts";
 import cron from "../../../src/bindings/cron/index.ts";
 import { parseFields } from "../../../src/metadata/parse.ts";
-import { MemoryBudget } from "../../../src/memory-budget.ts";
+import { MemoryBudget } from "../../../src/memory/budget.ts";
 
 let events: InboundEvent[];
 let room: Promise<void> | undefined;
@@ -167,7 +167,10 @@ test("stop ends the ticks and leaves no timer", async () => {
 
 test("a schedule without a time to come says so", async () => {
   await read({ schedule: "0 0 31 2 *" });
-  expect(logger.warn).toHaveBeenCalledWith({}, "the schedule has no future time");
+  expect(logger.warn).toHaveBeenCalledWith(
+    {},
+    "the schedule has no future time: no tick will come",
+  );
 });
 
 test.each([

@@ -21,7 +21,7 @@ import { StableFiles } from "../../../src/bindings/file/stable-files.ts";
 import { parseFields } from "../../../src/metadata/parse.ts";
 import { openInput, type InputOptions, type OpenedInput } from "../opened-input.ts";
 import { allBytes } from "../opened-output.ts";
-import { MemoryBudget } from "../../../src/memory-budget.ts";
+import { MemoryBudget } from "../../../src/memory/budget.ts";
 
 let folder = "";
 

@@ -2,7 +2,7 @@ import type { ServerResponse } from "node:http";
 import { gzipSync } from "node:zlib";
 import { expect, onTestFinished, test, vi } from "vitest";
 import http from "../../../src/bindings/http/index.ts";
-import { MemoryBudget } from "../../../src/memory-budget.ts";
+import { MemoryBudget } from "../../../src/memory/budget.ts";
 import { openOutput } from "../opened-output.ts";
 import { startLoopback, type Responder } from "./loopback-server.ts";
 

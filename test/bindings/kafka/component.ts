@@ -5,7 +5,7 @@ import { onTestFinished } from "vitest";
 import type { InboundEvent, Reader } from "../../../src/binding.ts";
 import kafka from "../../../src/bindings/kafka/index.ts";
 import { parseFields } from "../../../src/metadata/parse.ts";
-import { MemoryBudget } from "../../../src/memory-budget.ts";
+import { MemoryBudget } from "../../../src/memory/budget.ts";
 
 type Connection = Awaited<ReturnType<typeof kafka.open>>;
 

@@ -2,7 +2,7 @@ import { EventEmitter } from "node:events";
 import type { Connection } from "@platformatic/kafka";
 import { expect, test, vi } from "vitest";
 import { countAnswers } from "../../../src/bindings/kafka/incoming.ts";
-import { MemoryBudget } from "../../../src/memory-budget.ts";
+import { MemoryBudget } from "../../../src/memory/budget.ts";
 
 function answer(bytes: number): Buffer {
   const whole = Buffer.alloc(4 + bytes);

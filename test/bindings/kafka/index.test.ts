@@ -329,6 +329,13 @@ test("topics are looked at each minute, or as often as Dapr's field says", () =>
   expect(interval({ clientConnectionTopicMetadataRefreshInterval })).toBe(480_000);
 });
 
+test("names the likely cause where a connection is cut again and again", () => {
+  const cause = (properties: Record<string, string>): string | undefined =>
+    kafka.cutCause?.(parseFields(kafka.metadata, { brokers: "x:1", ...properties }).values);
+  expect(cause({ topics: "orders", consumerGroup: "shop" })).toMatch(/group shop .*sessionTimeout/);
+  expect(cause({ publishTopic: "orders" })).toMatch(/^a broker closes/);
+});
+
 test("turns Dapr's retry fields into policies", () => {
   const policies = (properties: Record<string, string>): unknown[] => {
     const { values } = parseFields(kafka.metadata, { brokers: "x:1", ...properties });

@@ -16,7 +16,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import localstorage from "../../../src/bindings/localstorage/index.ts";
-import { MemoryBudget } from "../../../src/memory-budget.ts";
+import { MemoryBudget } from "../../../src/memory/budget.ts";
 import { allBytes, openOutput, textOf } from "../opened-output.ts";
 import type { OpenedOutput } from "../opened-output.ts";
 

@@ -1,6 +1,6 @@
 import * as fc from "fast-check";
 import { lookInterval, watchedCalls } from "../../../src/grpc/watched-calls.ts";
-import { MemoryBudget } from "../../../src/memory-budget.ts";
+import { MemoryBudget } from "../../../src/memory/budget.ts";
 import { connect } from "node:net";
 import { until } from "../../until.ts";
 import { startFixture } from "../fixture.ts";

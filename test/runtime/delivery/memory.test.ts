@@ -1,5 +1,5 @@
 import { beforeEach, expect, test, vi } from "vitest";
-import { MemoryBudget } from "../../../src/memory-budget.ts";
+import { MemoryBudget } from "../../../src/memory/budget.ts";
 import { FakeApp, handled, refused } from "../fake-app.ts";
 import { delivering } from "../delivering.ts";
 import { settled, sourceEvent } from "../source-event.ts";

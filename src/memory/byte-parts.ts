@@ -1,4 +1,4 @@
-import { bytesPassed } from "./garbage.ts";
+import { bytesPassed } from "./garbage-collection.ts";
 
 /** Up to so many bytes are one buffer of their own. */
 const smallBytes = 4 * 1024;

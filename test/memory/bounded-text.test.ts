@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { boundedText } from "../src/bounded-text.ts";
+import { boundedText } from "../../src/memory/bounded-text.ts";
 
 test("a text of the largest size is read, whatever its parts; no body is an empty text", async () => {
   async function* body() {

@@ -2,9 +2,10 @@ import type {
   DeadLetterManager,
   DeadLetterChange,
   RedriveOptions,
-} from "./runtime/records/dead-letters.ts";
-import type { RedriveResult } from "./runtime/records/redrive-run.ts";
-import type { DeadLetter, DeadLetterFilter } from "./store/records.ts";
+} from "../runtime/records/dead-letters.ts";
+import type { RedriveResult } from "../runtime/records/redrive-run.ts";
+import type { DeadLetter, DeadLetterFilter } from "../store/records.ts";
+import type { DeadLetterTotal } from "../store/store.ts";
 
 /** The dead letters of a runtime in this process. Every call may reject with a `BindingError`. */
 export type EmbeddedDeadLetters = {
@@ -17,6 +18,8 @@ export type EmbeddedDeadLetters = {
     page?: { readonly limit?: number; readonly after?: string },
   ): Promise<{ readonly deadLetters: readonly DeadLetter[]; readonly more: boolean }>;
   get(id: string): Promise<DeadLetter>;
+  /** How many there are of each component, how many bytes they take, and when the oldest was stored (ms since 1970). */
+  totals(): Promise<readonly DeadLetterTotal[]>;
   /** Changes a dead letter's event: what is named is replaced, by `undefined` where it is taken away. */
   edit(id: string, change: DeadLetterChange): Promise<DeadLetter>;
   /**
@@ -43,6 +46,7 @@ export function embeddedDeadLetters(manager: DeadLetterManager): EmbeddedDeadLet
     list: (filter = {}, { limit = 100, after } = {}) =>
       manager.list(filter, { limit, after, maxData: mostBytes, maxBytes: mostBytes }),
     get: (id) => manager.get(id),
+    totals: () => manager.totals(),
     edit: (id, change) => manager.edit(id, change),
     async redrive(which, { signal = new AbortController().signal, ...options } = {}) {
       const results: RedriveResult[] = [];

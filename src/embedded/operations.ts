@@ -1,11 +1,11 @@
-import { findComponent } from "./runtime/find-component.ts";
-import type { ShownPolicies } from "./runtime/operator.ts";
-import type { DeadLetterManager } from "./runtime/records/dead-letters.ts";
-import type { Runtime } from "./runtime/runtime.ts";
-import type { ReloadResult } from "./runtime/component/reload.ts";
-import type { ComponentStatus, UnfinishedEvent } from "./runtime/status.ts";
-import type { DeadLetter, HistoryRecord } from "./store/records.ts";
-import type { Metrics } from "./telemetry/metrics.ts";
+import { findComponent } from "../runtime/find-component.ts";
+import type { ShownPolicies } from "../runtime/operator.ts";
+import type { DeadLetterManager } from "../runtime/records/dead-letters.ts";
+import type { Runtime } from "../runtime/runtime.ts";
+import type { ReloadResult } from "../runtime/component/reload.ts";
+import type { ComponentStatus, UnfinishedEvent } from "../runtime/status.ts";
+import type { DeadLetter, HistoryRecord } from "../store/records.ts";
+import type { Metrics } from "../telemetry/metrics.ts";
 
 /** What is known of an event, as `cufflink why` tells it. All empty: nothing is. */
 export type EventStory = {

@@ -1,4 +1,4 @@
-import type { MemoryShare, Reservation } from "./memory-budget.ts";
+import type { MemoryShare, Reservation } from "./budget.ts";
 
 /**
  * The message that is coming in on a connection: its bytes count as they come. One that alone is more than the

@@ -1,6 +1,6 @@
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
-import type { MemoryBudget } from "./memory-budget.ts";
+import type { MemoryBudget } from "./budget.ts";
 
 type Collect = (options: { type: "minor" | "major" }) => void;
 

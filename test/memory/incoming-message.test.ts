@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
-import { IncomingMessage } from "../src/incoming-message.ts";
-import { MemoryBudget } from "../src/memory-budget.ts";
+import { IncomingMessage } from "../../src/memory/incoming-message.ts";
+import { MemoryBudget } from "../../src/memory/budget.ts";
 
 test("what is held counts, up and down, until the connection is gone", () => {
   const memory = new MemoryBudget(1000).share("test");

@@ -1,6 +1,6 @@
-import { messageOf } from "./errors.ts";
-import { DeadLetter, Drop, Retry } from "./handler-errors.ts";
-import type { BindingEvent, BindingEventHandler, BindingReply } from "./handler-event.ts";
+import { messageOf } from "../errors.ts";
+import { DeadLetter, Drop, Retry } from "./errors.ts";
+import type { BindingEvent, BindingEventHandler, BindingReply } from "./event.ts";
 
 /** What became of an event in its handler. */
 export type Outcome =

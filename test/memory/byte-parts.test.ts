@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
-import { ByteParts, releaseBlocks } from "../src/byte-parts.ts";
-import { collectGarbage } from "../src/garbage.ts";
-import { until } from "./until.ts";
+import { ByteParts, releaseBlocks } from "../../src/memory/byte-parts.ts";
+import { collectGarbage } from "../../src/memory/garbage-collection.ts";
+import { until } from "../until.ts";
 
 function gather(...sizes: number[]): { parts: ByteParts; sent: Buffer } {
   const parts = new ByteParts();

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
-import { defaultMemoryBudget, MemoryBudget } from "../src/memory-budget.ts";
+import { defaultMemoryBudget, MemoryBudget } from "../../src/memory/budget.ts";
 
 beforeEach(() => void vi.useFakeTimers());
 afterEach(() => void vi.useRealTimers());
