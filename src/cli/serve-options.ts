@@ -2,6 +2,7 @@ import type { Command } from "commander";
 import { appProtocols, type AppProtocol } from "../app/app-protocol.ts";
 import { defaultMemoryBudget } from "../memory/budget.ts";
 import { parseByteSize } from "../metadata/byte-size.ts";
+import { parseBoolean } from "../metadata/boolean.ts";
 import { parseDuration } from "../metadata/duration.ts";
 import type { Retention } from "../store/store.ts";
 import type { LogLevel } from "../telemetry/logger.ts";
@@ -208,12 +209,6 @@ export function addServeOptions(command: Command): Command {
   return command;
 }
 
-/** What daprd takes as a truth value, in lower case. */
-const switches: Readonly<Record<string, boolean>> = {
-  ...{ true: true, t: true, "1": true },
-  ...{ false: false, f: false, "0": false },
-};
-
 /** Reads the flags of {@link addServeOptions}. Throws a {@link UsageError} that names every wrong one. */
 export function readServeOptions(command: Command): ServeOptions {
   const flags = command.opts<Record<string, string | boolean | string[] | undefined>>();
@@ -248,7 +243,7 @@ export function readServeOptions(command: Command): ServeOptions {
     atLeastOne(name, /^\d+$/.test(text(name)) ? Number(text(name)) : 0, "is not a number above 0");
   const on = (name: string): boolean =>
     flags[name] !== undefined &&
-    check(switches[text(name).toLowerCase()], name, "is neither true nor false", false);
+    check(parseBoolean(text(name)), name, "is neither true nor false", false);
 
   if (text("mode") !== "standalone") {
     problems.push(
@@ -393,9 +388,9 @@ function collect(value: string, before: string[]): string[] {
 }
 
 function camelCase(name: string): string {
-  return name.replaceAll(/-(.)/g, (_, deadLetter: string) => deadLetter.toUpperCase());
+  return name.replaceAll(/-(.)/g, (_, character: string) => character.toUpperCase());
 }
 
 function dashed(name: string): string {
-  return name.replaceAll(/[A-Z]/g, (deadLetter) => `-${deadLetter.toLowerCase()}`);
+  return name.replaceAll(/[A-Z]/g, (character) => `-${character.toLowerCase()}`);
 }
