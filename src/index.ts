@@ -287,6 +287,7 @@ async function load(
     })),
     appId,
     bindings,
+    stateStores,
     frameworkFields: componentFields,
     memory,
   });

@@ -72,7 +72,10 @@ async function check(
   const { loadResources } = await import("../resources/load.ts");
   const { componentFields: frameworkFields } =
     await import("../runtime/component/component-fields.ts");
-  const loaded = await loadResources({ paths, appId, bindings, frameworkFields, checkSecrets });
+  const { stateStores } = await import("../states/index.ts");
+  const loaded = await loadResources({
+    ...{ paths, appId, bindings, stateStores, frameworkFields, checkSecrets },
+  });
   const linted = await lint(loaded.components, bindings, { frameworkFields, maxBodySize });
   // What cannot be read or parsed both tell.
   const told = new Set(loaded.problems.map((problem) => JSON.stringify(problem)));

@@ -66,7 +66,7 @@ export const webhookFields = {
   }),
   responseTimeout: duration({
     description:
-      "How long a sender waits for the app at most; then it is answered 503. Twilio waits 15 s, GitHub 10 s.",
+      "How long a sender whose request is there waits for the app at most; then it is answered 503. Twilio waits 15 s, GitHub 10 s.",
     default: "15s",
     positive: true,
   }),
