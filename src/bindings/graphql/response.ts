@@ -1,8 +1,10 @@
-import { BindingError, messageOf } from "../../errors.ts";
+import { isUtf8 } from "node:buffer";
+import { BindingError } from "../../errors.ts";
 import type { Effect, Reason } from "../../errors.ts";
 import type { Answered } from "../../http-client/exchange.ts";
 import type { SentSecrets } from "../../http-client/sent-secrets.ts";
 import { failureOfStatus, isSuccess, retryAfterOf } from "../../http-client/status.ts";
+import { memberText } from "./member.ts";
 
 /** What every text of a failure begins with, as in Dapr. */
 export const textPrefix = "GraphQL Error: ";
@@ -43,12 +45,13 @@ export function dataOf(answered: Answered, withoutSecrets: SentSecrets): Buffer 
     const options = { ...failureOfStatus(status), systemCode: String(status), ...after };
     throw new BindingError(options.reason, text, options);
   }
-  if (response === undefined || !("data" in response)) {
+  const data = response === undefined ? undefined : memberText(body, "data");
+  if (data === undefined) {
     const why = problem ?? "it has neither data nor errors";
     const text = `${textPrefix}the answer is no GraphQL response: ${why}`;
     throw new BindingError("internal", text, { effect: "ambiguous", systemCode: String(status) });
   }
-  return Buffer.from(JSON.stringify(response.data));
+  return data;
 }
 
 /** Without `data` nothing was run; with it, even with null, a part may have been. */
@@ -69,35 +72,17 @@ function failureOf(
 type GraphqlResponse = { readonly data?: unknown; readonly errors?: unknown };
 
 function parseResponse(body: Buffer): { response?: GraphqlResponse; problem?: string } {
+  if (!isUtf8(body)) return { problem: "it is no UTF-8" };
+  let value: unknown;
   try {
-    const value = parseExactly(body.toString("utf8"));
-    return typeof value === "object" && value !== null && !Array.isArray(value)
-      ? { response: value }
-      : { problem: "it is no JSON object" };
-  } catch (error) {
+    value = JSON.parse(body.toString("utf8"));
+  } catch {
     // The engine's message quotes the text, which may be anything.
-    const what = error instanceof SyntaxError ? "it is no JSON" : messageOf(error);
-    return { problem: what };
+    return { problem: "it is no JSON" };
   }
-}
-
-/** What TypeScript does not know of `JSON` yet. */
-type ExactJson = {
-  parse(
-    text: string,
-    reviver: (key: string, value: unknown, context: { readonly source?: string }) => unknown,
-  ): unknown;
-  rawJSON(text: string): unknown;
-};
-
-/** Parses JSON; a number that would lose digits keeps its text. */
-function parseExactly(text: string): unknown {
-  const json = JSON as unknown as ExactJson;
-  return json.parse(text, (_key, value, { source }) =>
-    typeof value === "number" && source !== undefined && String(value) !== source
-      ? json.rawJSON(source)
-      : value,
-  );
+  return typeof value === "object" && value !== null && !Array.isArray(value)
+    ? { response: value }
+    : { problem: "it is no JSON object" };
 }
 
 /** The first of a response's errors, if there is one. */
