@@ -1,11 +1,11 @@
 import { expect, test } from "vitest";
-import { redactor } from "../../src/runtime/secrets.ts";
+import { secretsOf } from "../../src/runtime/secrets.ts";
 
 test("each secret is hidden wherever it stands, the longer one first", () => {
-  const redact = redactor(["hunter2", "hunter2-long", "abc"]);
+  const { redact } = secretsOf(["hunter2", "hunter2-long", "abc"]);
   expect(redact("hunter2-long, hunter2 and hunter2; abc")).toBe("***, *** and ***; abc");
 });
 
 test("without secrets nothing changes", () => {
-  expect(redactor([])("text")).toBe("text");
+  expect(secretsOf([]).redact("text")).toBe("text");
 });
