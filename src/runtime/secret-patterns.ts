@@ -33,7 +33,9 @@ function spellingsOf(character: string): string {
     ...(character === "/" ? ["\\\\/"] : []),
     ...(character === " " ? ["\\+"] : []),
   ];
-  return `(?:${[...new Set(all)].join("|")})`;
+  // The longest first, so that nothing of an escaped character is left.
+  const longestFirst = [...new Set(all)].sort((a, b) => b.length - a.length);
+  return `(?:${longestFirst.join("|")})`;
 }
 
 /**

@@ -80,7 +80,7 @@ export function echoingAmqp(wanted: Wanted, spelling: Spelling): Promise<Echoing
 
 /** A long text of AMQP ends where the length of the next begins. */
 function trimmed(word: string): string {
-  return word.replace(/\x05en_US[^]*$/, "");
+  return word.split("\u0005en_US")[0] ?? "";
 }
 
 /** Speaks Kafka's protocol as far as the login, and refuses it with a text. */
@@ -101,7 +101,7 @@ export function echoingKafka(wanted: Wanted, spelling: Spelling): Promise<Echoin
       36: (request) => {
         const words = request
           .toString()
-          .split(/[\0\x01]/)
+          .split(/\p{Cc}/u)
           .filter(wanted)
           .map(spelling);
         return Buffer.concat([

@@ -3,7 +3,7 @@ import type { SecureContextOptions } from "node:tls";
 import type { Agent, Dispatcher, ProxyAgent } from "undici";
 import { BindingError, messageOf } from "../../errors.ts";
 import type { MemoryShare } from "../../memory/budget.ts";
-import { readRegularFile, UnreadableFile } from "../../regular-file.ts";
+import { pemOrFile } from "../../tls/pem.ts";
 import { parseAddress, resolveLocation } from "./address.ts";
 import type { Address } from "./address.ts";
 import { ConnectionSlots } from "./connection-slots.ts";
@@ -197,9 +197,9 @@ async function readTls(options: ClientOptions): Promise<SecureContextOptions> {
   const both = options.cert && options.key;
   const tls: SecureContextOptions = {
     minVersion: "TLSv1.2",
-    ...(options.ca ? { ca: await readPem("MTLSRootCA", options.ca) } : {}),
-    ...(both ? { cert: await readPem("MTLSClientCert", options.cert) } : {}),
-    ...(both ? { key: await readPem("MTLSClientKey", options.key) } : {}),
+    ...(options.ca ? { ca: await pemOrFile("MTLSRootCA", options.ca) } : {}),
+    ...(both ? { cert: await pemOrFile("MTLSClientCert", options.cert) } : {}),
+    ...(both ? { key: await pemOrFile("MTLSClientKey", options.key) } : {}),
   };
   try {
     createSecureContext(tls);
@@ -216,22 +216,4 @@ async function readTls(options: ClientOptions): Promise<SecureContextOptions> {
     );
   }
   return tls;
-}
-
-/** A larger file holds no certificates or key. */
-const largestPem = 1024 * 1024;
-
-/** A value that is PEM text itself, or else names a file of it. */
-async function readPem(field: string, value: string): Promise<string> {
-  if (/-----BEGIN [^-]+-----/.test(value)) return value;
-  try {
-    return (await readRegularFile(value, { largest: largestPem })).toString("utf8");
-  } catch (error) {
-    // The value itself is not told: it may be a key that was not pasted whole.
-    const why = error instanceof UnreadableFile ? (error.code ?? error.message) : messageOf(error);
-    throw new BindingError(
-      "invalid_argument",
-      `provided "${field}" value is neither a valid file path or nor a valid pem encoded string (${why})`,
-    );
-  }
 }
