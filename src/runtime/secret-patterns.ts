@@ -3,6 +3,8 @@ export type SecretPatterns = { readonly hideIn: (text: string) => string };
 
 /** Fewer characters of base64 could be anything. */
 const shortestBase64 = 4;
+/** So many bytes of a long secret find it; what is encoded behind them is hidden with them. */
+const mostBytes = 48;
 const base64Run = /[A-Za-z0-9+/=_%-]/;
 
 export function secretPatterns(secret: string): SecretPatterns {
@@ -43,7 +45,7 @@ function spellingsOf(character: string): string {
  * encoded as one, and its third byte begins in another place of a character than its first.
  */
 function base64Of(secret: string): string[] {
-  const bytes = Buffer.from(secret);
+  const bytes = Buffer.from(secret).subarray(0, mostBytes);
   return [0, 1, 2].flatMap((before) => {
     const text = Buffer.concat([Buffer.alloc(before), bytes]).toString("base64");
     const from = Math.ceil((before * 8) / 6);

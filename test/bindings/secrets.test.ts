@@ -10,7 +10,9 @@ import { BindingError } from "../../src/errors.ts";
 import { secretsOf, withoutSecrets } from "../../src/runtime/secrets.ts";
 import { createHttpEndpoints } from "../../src/server/http-endpoints.ts";
 import { FakeApp, handled } from "../runtime/fake-app.ts";
-import { component, startRuntime } from "../runtime/fake-binding.ts";
+import { component, FakeSystem, startRuntime } from "../runtime/fake-binding.ts";
+import { sourceEvent } from "../runtime/source-event.ts";
+import { MemoryStore } from "../store/memory-store.ts";
 import { startLoopback } from "./http/loopback-server.ts";
 import { makeCertificates } from "./certificates.ts";
 import {
@@ -347,3 +349,33 @@ test.each([
     expect(shown).not.toContain(assertion);
   },
 );
+
+test("an output's refusal of an event is stored without the secret that it repeats", async () => {
+  const server = await echoingHttp((text) => text.includes(canary), spellings["base64"] ?? String);
+  const system = new FakeSystem();
+  const store = new MemoryStore();
+  const reply = { source: "grpc" as const, to: ["target"], data: Buffer.from("data") };
+  const app = new FakeApp(() => ({ kind: "handled", reply }));
+  const output = bindings.find(({ name }) => name === "twilio.sms")!;
+  const started = startRuntime({ bindings: [system.binding("fake", "input"), output], app, store });
+  const account = { accountSid: "AC1", authToken: canary, fromNumber: "+1", toNumber: "+2" };
+  const values = { ...account, apiUrl: http(server) };
+  await started.runtime.apply([
+    component("fake", { backOffMaxRetries: "0" }),
+    component(
+      "twilio.sms",
+      {},
+      {
+        name: "target",
+        resolve: async () => ({ values, secrets: [canary] }),
+      },
+    ),
+  ]);
+  await vi.waitFor(() => expect(system.readings).toHaveLength(1));
+  await system.reading.deliver([sourceEvent("1")]);
+  await vi.waitFor(() => expect(store.stored.size).toBe(1));
+  const found = await started.runtime.history.find("1");
+  expect(textOf(found)).toContain("***");
+  const shown = textOf([store, found, started.lines]);
+  for (const writing of writingsOf(canary)) expect(shown).not.toContain(writing);
+});
