@@ -30,6 +30,8 @@ export type OpenOptions = {
   readonly notice: Notice;
   /** Runs the binding's `open`, so that what fails later on its behalf is known as the component's. */
   readonly run: (open: () => Promise<AsyncDisposable>) => Promise<AsyncDisposable>;
+  /** Told how to hide the secrets before the binding's `open` runs. */
+  readonly onRedact: (redact: Redact) => void;
   /** Told the directions as soon as the metadata is known, whether it can be opened or not. */
   readonly onDirections: (directions: Directions) => void;
 };
@@ -84,6 +86,7 @@ export async function openComponent(options: OpenOptions): Promise<OpenedCompone
   const { spec, binding, logger } = options;
   const definition = await readDefinition(spec, binding, options.onDirections);
   const { metadata, settings, redact, hide } = definition;
+  options.onRedact(redact);
   const connection = await connect(options, definition);
   return {
     ...{ connection, metadata, settings, redact, hide },
