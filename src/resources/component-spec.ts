@@ -64,9 +64,9 @@ export function componentSpec(
       return {
         values: { ...values },
         secrets: [
-          ...hidden.flatMap((item) => spellings(values[item.name] ?? "")),
+          ...hidden.flatMap((item) => values[item.name] || []),
           // Of fields that may be shown: the rest of such a URL is no secret.
-          ...document.items.flatMap(({ name }) => passwordInUrl(values[name] ?? "") ?? []),
+          ...document.items.flatMap(({ name }) => passwordInUrl(values[name] ?? "")),
         ],
       };
     },
@@ -92,16 +92,4 @@ function fingerprintOf(document: ComponentDocument, { values, missing }: Propert
     errors.map(({ message }) => message),
   ];
   return createHmac("sha256", digestKey).update(JSON.stringify(facts)).digest("base64");
-}
-
-/** A secret's text, and how it looks quoted in JSON and written in a URL. */
-function spellings(secret: string): string[] {
-  if (secret === "") return [];
-  return [
-    ...new Set([
-      secret,
-      JSON.stringify(secret).slice(1, -1),
-      encodeURIComponent(secret.toWellFormed()),
-    ]),
-  ];
 }

@@ -57,23 +57,14 @@ export function secretsOf(declared: readonly string[]): Secrets {
 
 /** A secret, the password in it where it is a URL, and the lines of one that has several, such as a key in PEM. */
 function partsOf(secret: string): string[] {
-  const password = passwordInUrl(secret);
   const lines = secret.split(/\r?\n/).map((line) => line.trim());
   return [
     secret,
-    ...(password === undefined ? [] : [password, decoded(password)]),
+    ...passwordInUrl(secret),
     ...(lines.length > 1
       ? lines.filter((line) => line.length >= 16 && !line.startsWith("-----"))
       : []),
   ];
-}
-
-function decoded(text: string): string {
-  try {
-    return decodeURIComponent(text);
-  } catch {
-    return text;
-  }
 }
 
 /** The error with no secret in it; all else of it stays. */
