@@ -8,7 +8,10 @@ const mostBytes = 48;
 const base64Run = /[A-Za-z0-9+/=_%-]/;
 
 export function secretPatterns(secret: string): SecretPatterns {
-  const written = new RegExp(Array.from(secret.toWellFormed(), spellingsOf).join(""), "g");
+  const written = new RegExp(
+    (secret.toWellFormed().match(/\\+|[^]/gu) ?? []).map(spellingsOf).join(""),
+    "g",
+  );
   const inner = base64Of(secret).map((text) => Array.from(text, base64SpellingsOf).join(""));
   const encoded = inner.length === 0 ? undefined : new RegExp(inner.join("|"), "g");
   return {
@@ -19,7 +22,10 @@ export function secretPatterns(secret: string): SecretPatterns {
   };
 }
 
-/** A character as it is, escaped in JSON, or percent-encoded. */
+/**
+ * A character as it is, escaped in JSON, or percent-encoded. Backslashes in a row are one: where each could be one or two,
+ * a search could take for ever.
+ */
 function spellingsOf(character: string): string {
   if (/[A-Za-z0-9]/.test(character)) return character;
   const bytes = Array.from(Buffer.from(character), (byte) => `%${anyCase(hex(byte, 2))}`);
