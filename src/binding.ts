@@ -125,6 +125,11 @@ export type Opening<MetadataFields extends Fields> = {
   readonly http: HttpEndpoints;
   readonly notice: Notice;
   /**
+   * Names a text that must not be shown, beside the values of sensitive fields: a token that was obtained, a signature.
+   * The runtime hides it, as those, in errors, logs, states and what is stored, in base64 and percent-encoded, too.
+   */
+  readonly hide?: (secret: string) => void;
+  /**
    * The component's share of the memory for what others send: asked before a part of an answer or a message is
    * gathered. The runtime counts events from {@link Reading.deliver} on itself.
    */
@@ -219,6 +224,8 @@ export type Reading<MetadataFields extends Fields> = {
   /** How often the runtime tries an event, by its policy now; may be infinite. */
   readonly attempts: number;
   readonly notice: Notice;
+  /** As {@link Opening.hide}. */
+  readonly hide?: (secret: string) => void;
   /** As {@link Opening.memory}. */
   readonly memory: MemoryShare;
   /**

@@ -4,6 +4,7 @@ import { formatOrigin } from "../component.ts";
 import { BindingError } from "../errors.ts";
 import type { ComponentDocument } from "./component-document.ts";
 import { resolveProperties, type Properties } from "./property-findings.ts";
+import { passwordInUrl } from "../metadata/url-password.ts";
 import type { Resolver } from "./resolve.ts";
 import type { Visibility } from "./visibility.ts";
 
@@ -62,7 +63,11 @@ export function componentSpec(
       );
       return {
         values: { ...values },
-        secrets: hidden.flatMap((item) => spellings(values[item.name] ?? "")),
+        secrets: [
+          ...hidden.flatMap((item) => values[item.name] || []),
+          // Of fields that may be shown: the rest of such a URL is no secret.
+          ...document.items.flatMap(({ name }) => passwordInUrl(values[name] ?? "")),
+        ],
       };
     },
   };
@@ -87,16 +92,4 @@ function fingerprintOf(document: ComponentDocument, { values, missing }: Propert
     errors.map(({ message }) => message),
   ];
   return createHmac("sha256", digestKey).update(JSON.stringify(facts)).digest("base64");
-}
-
-/** A secret's text, and how it looks quoted in JSON and written in a URL. */
-function spellings(secret: string): string[] {
-  if (secret === "") return [];
-  return [
-    ...new Set([
-      secret,
-      JSON.stringify(secret).slice(1, -1),
-      encodeURIComponent(secret.toWellFormed()),
-    ]),
-  ];
 }

@@ -1,13 +1,13 @@
 import type { AnyBinding, Answer, HttpEndpoints, InboundEvent, StreamAnswer } from "../binding.ts";
 import type { ComponentSpec } from "../component.ts";
-import { BindingError, messageOf } from "../errors.ts";
+import { BindingError } from "../errors.ts";
 import { MemoryBudget } from "../memory/budget.ts";
 import { closest } from "../metadata/suggest.ts";
 import { describePolicies, type PolicyParts } from "../policy/describe.ts";
 import type { Policies } from "../policy/policies.ts";
 import type { DeadLetter } from "../store/records.ts";
 import type { App, ComponentNames, Outcome } from "./app.ts";
-import { Component, owningComponent } from "./component/component.ts";
+import { Component, owner } from "./component/component.ts";
 import { ComponentSlot } from "./component/component-slot.ts";
 import { noComponent } from "./find-component.ts";
 import { PauseRecord } from "./component/pause-record.ts";
@@ -327,14 +327,14 @@ export function createRuntime(options: RuntimeOptions): Runtime {
       return { abandoned: results.reduce((sum, { abandoned }) => sum + abandoned, 0) };
     },
     blame(error) {
-      const component = owningComponent();
+      const component = owner.getStore();
       const slot = component && slots.get(component.spec.name);
       if (component === undefined || !slot?.components.includes(component)) return false;
+      const reason = component.rebuild(error);
       logger.error(
-        { component: component.spec.name, reason: messageOf(error) },
+        { component: component.spec.name, reason },
         "a driver failed; its component is rebuilt",
       );
-      component.rebuild(error);
       return true;
     },
     async close(deadline = 0) {

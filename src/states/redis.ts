@@ -20,10 +20,11 @@ export default defineBinding({
     }),
   },
 
-  async open({ metadata, component, signal, memory, lost }) {
+  async open({ metadata, component, signal, memory, lost, hide }) {
     const driver = await import("ioredis");
     const name = `cufflink-${component.appId}-${component.name}`;
-    const redis = await RedisConnection.open(driver, { metadata, name, signal, memory, lost });
+    const options = { metadata, name, signal, memory, lost, hide };
+    const redis = await RedisConnection.open(driver, options);
     return {
       redis,
       prefix: prefixOf(metadata.keyPrefix, component),

@@ -292,18 +292,19 @@ test("a value beside a secretKeyRef stands in for it", async () => {
   });
 });
 
-test("secrets for redaction: of stores, of sensitive and unknown fields, in each spelling", async () => {
+test("secrets for redaction: of stores, of sensitive and unknown fields, and passwords in URLs", async () => {
   const secrets = folder({ "s.json": JSON.stringify({ host: 'p@"ss' }) });
   const metadata = `
 - {name: redisHost, secretKeyRef: {name: host}}
 - {name: redisPassword, value: inline}
 - {name: redisDB, value: "1"}
 - {name: enableTLS, envRef: TLS}
+- {name: route, value: "https://shop:in%2Furl@id.example.com/token"}
 - {name: other, value: unknown}`;
   const yaml = `${fileStore(`${secrets}/s.json`)}---\n${component("a", "bindings.redis", metadata, "auth: {secretStore: vault}")}`;
   const { components } = await load(folder({ "a.yaml": yaml }), { env: { TLS: "true" } });
   const resolved = await components[0]?.resolve();
-  expect(resolved?.secrets).toEqual(['p@"ss', 'p@\\"ss', "p%40%22ss", "inline", "unknown"]);
+  expect(resolved?.secrets).toEqual(['p@"ss', "inline", "unknown", "in%2Furl", "in/url"]);
 });
 
 test("a property by itself, whatever is missing or wrong beside it", async () => {

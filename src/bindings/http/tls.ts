@@ -1,7 +1,7 @@
 import { createSecureContext } from "node:tls";
 import type { SecureContextOptions } from "node:tls";
 import { BindingError, messageOf } from "../../errors.ts";
-import { readRegularFile, UnreadableFile } from "../../regular-file.ts";
+import { pemOrFile } from "../../tls/pem.ts";
 
 type TlsMaterial = {
   readonly ca: string | undefined;
@@ -14,9 +14,9 @@ export async function readTls(material: TlsMaterial): Promise<SecureContextOptio
   const both = material.cert && material.key;
   const tls: SecureContextOptions = {
     minVersion: "TLSv1.2",
-    ...(material.ca ? { ca: await readPem("MTLSRootCA", material.ca) } : {}),
-    ...(both ? { cert: await readPem("MTLSClientCert", material.cert) } : {}),
-    ...(both ? { key: await readPem("MTLSClientKey", material.key) } : {}),
+    ...(material.ca ? { ca: await pemOrFile("MTLSRootCA", material.ca) } : {}),
+    ...(both ? { cert: await pemOrFile("MTLSClientCert", material.cert) } : {}),
+    ...(both ? { key: await pemOrFile("MTLSClientKey", material.key) } : {}),
   };
   try {
     createSecureContext(tls);
@@ -33,22 +33,4 @@ export async function readTls(material: TlsMaterial): Promise<SecureContextOptio
     );
   }
   return tls;
-}
-
-/** A larger file holds no certificates or key. */
-const largestPem = 1024 * 1024;
-
-/** A value that is PEM text itself, or else names a file of it. */
-async function readPem(field: string, value: string): Promise<string> {
-  if (/-----BEGIN [^-]+-----/.test(value)) return value;
-  try {
-    return (await readRegularFile(value, { largest: largestPem })).toString("utf8");
-  } catch (error) {
-    // The value itself is not told: it may be a key that was not pasted whole.
-    const why = error instanceof UnreadableFile ? (error.code ?? error.message) : messageOf(error);
-    throw new BindingError(
-      "invalid_argument",
-      `provided "${field}" value is neither a valid file path or nor a valid pem encoded string (${why})`,
-    );
-  }
 }

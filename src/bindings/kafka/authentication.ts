@@ -7,17 +7,21 @@ import type { KafkaMetadata } from "./fields.ts";
 import { oidcToken } from "./oidc-token.ts";
 
 type Secured = Pick<ConnectionOptions, "sasl" | "tls" | "tlsServerName">;
+type Hide = (secret: string) => void;
 type AuthType = NonNullable<KafkaMetadata["authType"]>;
 
-/** How to secure connections and prove who we are. Throws a `BindingError` for settings that do not fit. */
-export function securityOf(metadata: KafkaMetadata): Secured {
+/**
+ * How to secure connections and prove who we are. Throws a `BindingError` for settings that do not fit. `hide` is told
+ * which tokens and signatures must not be shown.
+ */
+export function securityOf(metadata: KafkaMetadata, hide?: Hide): Secured {
   const type = authTypeOf(metadata);
   if (type === "mtls" && metadata.disableTls)
     throw invalid("kafka error: authType mtls needs TLS; remove disableTls");
   if (type === "certificate" && !metadata.caCert)
     throw invalid("kafka error: authType certificate needs caCert");
   const secured: Secured = {};
-  const sasl = saslOf(type, metadata);
+  const sasl = saslOf(type, metadata, hide);
   if (sasl !== undefined) secured.sasl = sasl;
   if (metadata.disableTls || type === "none") return secured;
   secured.tls = tlsOf(metadata);
@@ -35,14 +39,18 @@ function authTypeOf({ authType, authRequired, saslPassword }: KafkaMetadata): Au
   return saslPassword ? "password" : "mtls";
 }
 
-function saslOf(type: AuthType, metadata: KafkaMetadata): ConnectionOptions["sasl"] | undefined {
+function saslOf(
+  type: AuthType,
+  metadata: KafkaMetadata,
+  hide: Hide | undefined,
+): ConnectionOptions["sasl"] | undefined {
   if (type === "password") return passwordOf(metadata);
-  if (type === "awsiam") return { mechanism: "OAUTHBEARER", token: awsToken(metadata) };
+  if (type === "awsiam") return { mechanism: "OAUTHBEARER", token: awsToken(metadata, hide) };
   if (type !== "oidc" && type !== "oidc_private_key_jwt") return undefined;
   const extensions = extensionsOf(metadata.oidcExtensions);
   return {
     mechanism: "OAUTHBEARER",
-    token: oidcToken(type, metadata),
+    token: oidcToken(type, metadata, hide),
     ...(extensions === undefined ? {} : { oauthBearerExtensions: extensions }),
   };
 }

@@ -2,28 +2,39 @@ import { boundedText, largestTokenAnswer } from "../../memory/bounded-text.ts";
 import { BindingError, messageOf } from "../../errors.ts";
 import type { KafkaMetadata } from "./fields.ts";
 
+type Hide = (secret: string) => void;
 type Credentials = { accessKeyId: string; secretAccessKey: string; sessionToken?: string };
 
 /**
  * Gives the tokens that Amazon MSK takes as OAUTHBEARER: a signed URL, base64url. Keys come from the
- * metadata or the environment; with `assumeRoleArn` they assume that role first.
+ * metadata or the environment; with `assumeRoleArn` they assume that role first. `hide` is told what must not be shown:
+ * keys that are not in the metadata, signatures and tokens.
  */
-export function awsToken(metadata: KafkaMetadata): () => Promise<string> {
+export function awsToken(
+  metadata: KafkaMetadata,
+  hide: (secret: string) => void = () => undefined,
+): () => Promise<string> {
   const { region } = metadata;
   if (!region) throw failed("failed_precondition", "authType awsiam needs region");
   let role: { credentials: Credentials; until: number } | undefined;
   return async () => {
     let credentials = keysOf(metadata);
+    hideKeys(credentials, hide);
     if (metadata.assumeRoleArn) {
       if (role === undefined || Date.now() >= role.until)
-        role = await assume(metadata.assumeRoleArn, region, metadata, credentials);
+        role = await assume(metadata.assumeRoleArn, region, metadata, credentials, hide);
       credentials = role.credentials;
     }
-    return sign(region, credentials);
+    return sign(region, credentials, hide);
   };
 }
 
-async function sign(region: string, credentials: Credentials): Promise<string> {
+function hideKeys({ secretAccessKey, sessionToken }: Credentials, hide: Hide): void {
+  hide(secretAccessKey);
+  if (sessionToken !== undefined) hide(sessionToken);
+}
+
+async function sign(region: string, credentials: Credentials, hide: Hide): Promise<string> {
   const { sign: presign } = await import("aws4");
   const host = `kafka.${region}.amazonaws.com`;
   const request = presign(
@@ -37,7 +48,12 @@ async function sign(region: string, credentials: Credentials): Promise<string> {
     },
     credentials,
   );
-  return Buffer.from(`https://${host}${request.path}&User-Agent=cufflink`).toString("base64url");
+  hide(/X-Amz-Signature=([0-9a-f]+)/.exec(request.path ?? "")?.[1] ?? "");
+  const token = Buffer.from(`https://${host}${request.path}&User-Agent=cufflink`).toString(
+    "base64url",
+  );
+  hide(token);
+  return token;
 }
 
 function keysOf(metadata: KafkaMetadata): Credentials {
@@ -67,6 +83,7 @@ async function assume(
   region: string,
   { sessionName }: KafkaMetadata,
   credentials: Credentials,
+  hide: Hide,
 ): Promise<{ credentials: Credentials; until: number }> {
   const { sign: signRequest } = await import("aws4");
   const body = new URLSearchParams({
@@ -87,6 +104,7 @@ async function assume(
     },
     credentials,
   );
+  hide(/Signature=([0-9a-f]+)/.exec(String(headers["Authorization"]))?.[1] ?? "");
   const base = process.env["AWS_ENDPOINT_URL_STS"] ?? `https://${host}`;
   let response: Response;
   let answer: AssumeRoleAnswer;
@@ -115,12 +133,14 @@ async function assume(
       `the role ${roleArn} could not be assumed: ${answer.Error?.Message ?? `HTTP ${response.status}`}`,
     );
   }
+  const assumed = {
+    accessKeyId: given.AccessKeyId,
+    secretAccessKey: given.SecretAccessKey,
+    sessionToken: given.SessionToken,
+  };
+  hideKeys(assumed, hide);
   return {
-    credentials: {
-      accessKeyId: given.AccessKeyId,
-      secretAccessKey: given.SecretAccessKey,
-      sessionToken: given.SessionToken,
-    },
+    credentials: assumed,
     until: given.Expiration * 1000 - 60_000,
   };
 }

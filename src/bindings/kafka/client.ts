@@ -13,10 +13,16 @@ import type { KafkaMetadata } from "./fields.ts";
 /** The driver, loaded when the first component needs it. */
 export type Driver = typeof driver;
 
-/** What every client of a component is made with. Repetition is ours to decide, never the driver's. */
-export function clientOptions(metadata: KafkaMetadata): BaseOptions {
+/**
+ * What every client of a component is made with. Repetition is ours to decide, never the driver's. `hide` is told
+ * which tokens and signatures must not be shown.
+ */
+export function clientOptions(
+  metadata: KafkaMetadata,
+  hide: ((secret: string) => void) | undefined,
+): BaseOptions {
   return {
-    ...securityOf(metadata),
+    ...securityOf(metadata, hide),
     clientId: metadata.clientId.replace(/\s+/g, "-") || "sarama",
     bootstrapBrokers: [...metadata.brokers],
     connectTimeout: orDefault(metadata.dialTimeout, 30_000),

@@ -1,7 +1,13 @@
-import type { ClusterMetadata, Connection, ConnectionPool, Consumer } from "@platformatic/kafka";
+import type {
+  BaseOptions,
+  ClusterMetadata,
+  Connection,
+  ConnectionPool,
+  Consumer,
+} from "@platformatic/kafka";
 import type { MemoryShare } from "../../memory/budget.ts";
 import type { AssignedPartition } from "./assigned-partition.ts";
-import { clientOptions, describeTopics, orDefault, requestOf } from "./client.ts";
+import { describeTopics, orDefault, requestOf } from "./client.ts";
 import type { Driver } from "./client.ts";
 import { errorOf, errorOfFailure, failureOfCode } from "./failures.ts";
 import type { KafkaMetadata } from "./fields.ts";
@@ -65,6 +71,7 @@ export class Fetcher {
     consumer: Consumer,
     metadata: KafkaMetadata,
     memory: MemoryShare,
+    options: BaseOptions,
     events: FetcherEvents,
   ) {
     this.#memory = memory;
@@ -72,8 +79,8 @@ export class Fetcher {
     this.#consumer = consumer;
     this.#metadata = metadata;
     this.#events = events;
-    const { clientId, ...options } = clientOptions(metadata);
-    this.#pool = new driver.ConnectionPool(clientId, options);
+    const { clientId, ...rest } = options;
+    this.#pool = new driver.ConnectionPool(clientId, rest);
   }
 
   /** Fetches these from now on. */

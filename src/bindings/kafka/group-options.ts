@@ -1,8 +1,8 @@
-import type { ClusterMetadata, ConsumerOptions } from "@platformatic/kafka";
+import type { BaseOptions, ClusterMetadata, ConsumerOptions } from "@platformatic/kafka";
 import type { Logger } from "../../binding.ts";
 import { assignerOf } from "./assignment.ts";
 import type { Strategy } from "./assignment.ts";
-import { clientOptions, orDefault } from "./client.ts";
+import { orDefault } from "./client.ts";
 import type { KafkaMetadata } from "./fields.ts";
 
 const rebalanceTimeout = 60_000;
@@ -13,12 +13,12 @@ const rebalanceTimeout = 60_000;
  */
 export function groupOptions(
   metadata: KafkaMetadata,
+  options: BaseOptions,
   groupId: string,
   strategy: Strategy,
   beforeJoin: (cluster: ClusterMetadata) => Promise<Buffer>,
 ): ConsumerOptions<Buffer, Buffer, Buffer, Buffer> {
   const sessionTimeout = orDefault(metadata.sessionTimeout, 10_000);
-  const options = clientOptions(metadata);
   return {
     ...options,
     groupId,

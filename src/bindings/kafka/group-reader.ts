@@ -5,7 +5,7 @@ import { AssignedPartition } from "./assigned-partition.ts";
 import type { PartitionSettings } from "./assigned-partition.ts";
 import { encodeOwned } from "./assignment.ts";
 import { firstPositions } from "./beginnings.ts";
-import { orDefault, refreshInterval } from "./client.ts";
+import { clientOptions, orDefault, refreshInterval } from "./client.ts";
 import type { Driver } from "./client.ts";
 import type { Committed, TopicPartition } from "./commits.ts";
 import { errorOf, failureOf } from "./failures.ts";
@@ -80,8 +80,9 @@ export class GroupReader implements Reader {
     this.#watch = new TopicWatch(topics, this.#seen);
     this.#report = new ReaderReport(reading, topics);
     const strategy = strategyOf(metadata, reading.logger);
+    const options = clientOptions(metadata, reading.hide);
     this.#consumer = new driver.Consumer(
-      groupOptions(metadata, group, strategy, async (cluster) => {
+      groupOptions(metadata, options, group, strategy, async (cluster) => {
         this.#described(cluster);
         await this.#beforeJoin();
         // A leader must not share by what it once knew of topics that only others read.
@@ -94,7 +95,7 @@ export class GroupReader implements Reader {
       this.#partitions.values(),
     );
     for (const topic of topics) this.#consumer.topics.track(topic);
-    this.#fetcher = new Fetcher(driver, this.#consumer, metadata, reading.memory, {
+    this.#fetcher = new Fetcher(driver, this.#consumer, metadata, reading.memory, options, {
       outOfRange: (partition) => this.#logCheck.outOfRange(partition),
       lost: (reason) => this.#giveUp(reason),
       stuck: (node, reason) =>

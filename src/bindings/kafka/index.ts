@@ -64,7 +64,7 @@ export default defineBinding({
     }
     const driver = await import("@platformatic/kafka");
     boundUnpacking(driver);
-    const options = clientOptions(metadata);
+    const options = clientOptions(metadata, opening.hide);
     const client = new driver.Base({
       ...options,
       requestTimeout: orDefault(metadata.writeTimeout, 30_000) + (options.requestTimeout ?? 0),

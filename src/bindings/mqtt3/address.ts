@@ -2,6 +2,7 @@ import { connect as connectTcp, isIP } from "node:net";
 import type { Duplex } from "node:stream";
 import { connect as connectTls } from "node:tls";
 import { BindingError } from "../../errors.ts";
+import { tlsMaterial, type TlsMaterial } from "../../tls/pem.ts";
 import type { MqttMetadata } from "./fields.ts";
 
 /** Where a broker is and how it is spoken to. */
@@ -13,10 +14,8 @@ export type BrokerAddress = {
   readonly password: string | undefined;
   /** For WebSocket, without user and password. */
   readonly webSocketUrl: string;
-  readonly certificates: Certificates;
+  readonly certificates: TlsMaterial;
 };
-
-type Certificates = { ca?: string; cert?: string; key?: string };
 
 const transports: Readonly<Record<string, readonly [BrokerAddress["transport"], port: number]>> = {
   "mqtt:": ["tcp", 1883],
@@ -51,7 +50,7 @@ export function brokerAddress(metadata: MqttMetadata): BrokerAddress {
     username: url.username === "" ? undefined : decodeURIComponent(url.username),
     password: url.password === "" ? undefined : decodeURIComponent(url.password),
     webSocketUrl: bare.href,
-    certificates: certificatesOf(metadata),
+    certificates: tlsMaterial(metadata),
   };
 }
 
@@ -69,29 +68,4 @@ export async function dial(address: BrokerAddress): Promise<Duplex> {
     perMessageDeflate: false,
   });
   return createWebSocketStream(socket);
-}
-
-function certificatesOf({ caCert, clientCert, clientKey }: MqttMetadata): Certificates {
-  if ((clientCert ?? "") !== "" && (clientKey ?? "") === "") {
-    throw new BindingError(
-      "invalid_argument",
-      "the metadata has clientCert without clientKey; give both or neither",
-    );
-  }
-  return {
-    ...pem("ca", "caCert", caCert),
-    ...pem("cert", "clientCert", clientCert),
-    ...pem("key", "clientKey", clientKey),
-  };
-}
-
-function pem(option: keyof Certificates, name: string, text: string | undefined): Certificates {
-  if (text === undefined || text === "") return {};
-  if (!/-----BEGIN [A-Z0-9 ]+-----/.test(text)) {
-    throw new BindingError(
-      "invalid_argument",
-      `the metadata ${name} is not in PEM; paste it whole, with its BEGIN and END lines`,
-    );
-  }
-  return { [option]: text };
 }

@@ -1,6 +1,7 @@
 import type * as amqplib from "amqplib";
 import type { ChannelModel, Options, SocketOptions } from "amqplib";
 import { BindingError, messageOf } from "../../errors.ts";
+import { tlsMaterial } from "../../tls/pem.ts";
 import { aborted, failure } from "./failures.ts";
 import type { RabbitmqMetadata } from "./fields.ts";
 import { keepHeaderBytes } from "./header-bytes.ts";
@@ -125,7 +126,7 @@ function optionsOf(
       channelMax: numberOr(query.get("channel_max"), 0),
     },
     socket: {
-      ...(secure ? tlsOf(metadata) : {}),
+      ...(secure ? tlsMaterial(metadata) : {}),
       credentials,
       noDelay: true,
       timeout: numberOr(query.get("connection_timeout"), connectTimeout),
@@ -144,31 +145,6 @@ function parseHost(host: string): URL {
     );
   }
   return url;
-}
-
-function tlsOf({ caCert, clientCert, clientKey }: RabbitmqMetadata): SocketOptions {
-  if ((clientCert ?? "") !== "" && (clientKey ?? "") === "") {
-    throw new BindingError(
-      "invalid_argument",
-      "the metadata has clientCert without clientKey; give both or neither",
-    );
-  }
-  return {
-    ...pem("ca", "caCert", caCert),
-    ...pem("cert", "clientCert", clientCert),
-    ...pem("key", "clientKey", clientKey),
-  };
-}
-
-function pem(option: "ca" | "cert" | "key", name: string, text: string | undefined): SocketOptions {
-  if (text === undefined || text === "") return {};
-  if (!/-----BEGIN [A-Z0-9 ]+-----/.test(text)) {
-    throw new BindingError(
-      "invalid_argument",
-      `the metadata ${name} is not in PEM; paste it whole, with its BEGIN and END lines`,
-    );
-  }
-  return { [option]: text };
 }
 
 function numberOr(text: string | null, otherwise: number): number {

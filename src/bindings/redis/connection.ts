@@ -8,6 +8,7 @@ import { parseAddresses } from "./addresses.ts";
 import type { Address } from "./addresses.ts";
 import { failure, isDemoted, notConnected } from "./failures.ts";
 import type { RedisMetadata } from "./fields.ts";
+import { renewalOf, type Token, type TokenSource } from "../../oauth/token.ts";
 import { tokenSource } from "./oidc-token.ts";
 import { countReplies } from "./incoming.ts";
 import { SharedWrites } from "./shared-writes.ts";
@@ -15,8 +16,8 @@ import { longestTimer } from "../../metadata/duration.ts";
 
 type Driver = Pick<typeof IoRedis, "Redis" | "Cluster">;
 
-/** How long before its end a token is replaced, at most. Milliseconds. */
-const renewBefore = 60_000;
+/** The life of a token that does not say when it ends, in milliseconds. */
+const assumedLifetime = 300_000;
 
 export type ConnectOptions = {
   readonly metadata: RedisMetadata;
@@ -26,6 +27,8 @@ export type ConnectOptions = {
   /** What the reply counts in that is coming in. */
   readonly memory: MemoryShare;
   readonly lost: (reason: unknown) => void;
+  /** Told which tokens must not be shown. */
+  readonly hide: ((secret: string) => void) | undefined;
 };
 
 /** A connection to one server, to the primary behind sentinels, or to a cluster. It never reconnects by itself. */
@@ -58,7 +61,7 @@ export class RedisConnection implements AsyncDisposable {
       );
     }
     const addresses = parseAddresses(metadata.redisHost, metadata.redisPort);
-    const token = metadata.useOIDC ? tokenSource(metadata) : undefined;
+    const token = metadata.useOIDC ? tokenSource(metadata, options.hide) : undefined;
     const first = await token?.(signal);
     const client = createClient(driver, addresses, options, first?.token);
     if ("nodes" in client) client.on("+node", (node: Redis) => countReplies(node, options.memory));
@@ -81,7 +84,7 @@ export class RedisConnection implements AsyncDisposable {
     }
     connection.#opened = true;
     if (token !== undefined && first !== undefined) {
-      connection.#renewLater(token, metadata.redisUsername, first.until);
+      connection.#renewLater(token, metadata.redisUsername, first);
     }
     return connection;
   }
@@ -115,30 +118,25 @@ export class RedisConnection implements AsyncDisposable {
     this.#lost(`redis binding: the connection is gone: ${because}`);
   }
 
-  #renewLater(
-    token: ReturnType<typeof tokenSource>,
-    user: string | undefined,
-    until: number,
-  ): void {
-    const life = until - Date.now();
-    const pause = Math.max(1000, life - Math.min(renewBefore, life / 10));
+  #renewLater(source: TokenSource, user: string | undefined, last: Token): void {
+    const pause = Math.max(1000, renewalOf(last, assumedLifetime) - Date.now());
     this.#renewal = setTimeout(
       () => {
-        this.#renew(token, user).catch((error: unknown) => this.#lost(error));
+        this.#renew(source, user).catch((error: unknown) => this.#lost(error));
       },
       Math.min(pause, longestTimer),
     ).unref();
   }
 
-  async #renew(source: ReturnType<typeof tokenSource>, user: string | undefined): Promise<void> {
-    const { token, until } = await source(AbortSignal.timeout(30_000));
+  async #renew(source: TokenSource, user: string | undefined): Promise<void> {
+    const fresh = await source(AbortSignal.timeout(30_000));
     const client = this.#client;
     const nodes = "nodes" in client ? client.nodes("all") : [client];
-    const login = user ? ([user, token] as const) : ([token] as const);
+    const login = user ? ([user, fresh.token] as const) : ([fresh.token] as const);
     await Promise.all(nodes.map((node) => node.call("AUTH", ...login))).catch((error: unknown) => {
       throw failure(error, this.#lastError);
     });
-    if (!this.#closing) this.#renewLater(source, user, until);
+    if (!this.#closing) this.#renewLater(source, user, fresh);
   }
 }
 

@@ -14,10 +14,10 @@ export default defineBinding({
   summary: "Stores, reads and counts values in Redis.",
   metadata: redisFields,
 
-  async open({ metadata, component, signal, memory, lost }) {
+  async open({ metadata, component, signal, memory, lost, hide }) {
     const driver = await import("ioredis");
     const name = `cufflink-${component.appId}-${component.name}`;
-    return RedisConnection.open(driver, { metadata, name, signal, memory, lost });
+    return RedisConnection.open(driver, { metadata, name, signal, memory, lost, hide });
   },
 
   operations: {

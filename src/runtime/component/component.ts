@@ -1,7 +1,7 @@
 import { AsyncLocalStorage } from "node:async_hooks";
 import type { AnyBinding } from "../../binding.ts";
 import type { ComponentSpec } from "../../component.ts";
-import { BindingError } from "../../errors.ts";
+import { BindingError, messageOf } from "../../errors.ts";
 import { ComponentPolicies } from "../../policy/component-policies.ts";
 import { logBreaker } from "./breaker-log.ts";
 import { Calls } from "./calls.ts";
@@ -14,6 +14,7 @@ import { Notices } from "./notices.ts";
 import { openComponent, type Opened, type OpenedComponent } from "./opening.ts";
 import { OpeningWaiters } from "./opening-waiters.ts";
 import { ownPolicies } from "./own-policy.ts";
+import type { Redact } from "../secrets.ts";
 import { SampledLogger } from "../sampled-logger.ts";
 import { delay } from "../delay.ts";
 import { readinessOf, readReadiness, type Readiness } from "./readiness.ts";
@@ -25,12 +26,7 @@ import { TimedPromise } from "./timed-promise.ts";
 import { Stall, ConnectionMonitor } from "./connection-monitor.ts";
 
 /** Which component a driver's stray exception belongs to: set while its binding opens and reads. */
-const owner = new AsyncLocalStorage<Component>();
-
-/** The component on whose behalf the running code runs, if any. */
-export function owningComponent(): Component | undefined {
-  return owner.getStore();
-}
+export const owner = new AsyncLocalStorage<Component>();
 
 const longestOpening = 20_000;
 /** How long a changed component may take to begin to read, in milliseconds. */
@@ -68,6 +64,7 @@ export class Component {
   /** Whether it can begin to read in place of the one before it. */
   #beginning: TimedPromise | undefined;
   #refusal = "";
+  #redact: Redact = (text) => text;
   #successor: Component | undefined;
   #use: (() => void) | undefined;
   #lose: ((reason: unknown) => void) | undefined;
@@ -236,9 +233,11 @@ export class Component {
     return successor.whenOpened(signal);
   }
 
-  /** Closes the connection and opens a new one, for a stray exception or an operator. */
-  rebuild(reason: unknown): void {
-    this.#lose?.(reason);
+  /** Closes the connection and opens a new one, for a stray exception or an operator. Returns the reason to show. */
+  rebuild(thrown: unknown): string {
+    const reason = this.#redact(messageOf(thrown));
+    this.#lose?.(new Error(reason));
+    return reason;
   }
 
   /** Ends the input for good: see `Runtime.drain`. */
@@ -300,10 +299,10 @@ export class Component {
 
   /** Waits for the first use of a component that is to be connected only then. */
   async #firstUse(tried: () => void): Promise<void> {
-    const { app } = this.#options;
     const used = new Promise<void>((resolve) => (this.#use = resolve));
     await firstUse({
-      ...{ app, spec: this.spec, binding: this.binding, used, signal: this.#closing.signal },
+      ...{ spec: this.spec, binding: this.binding, used, signal: this.#closing.signal },
+      app: this.#options.app,
       onLazy: (definition) => {
         this.#settings = definition.settings;
         this.#directions = definition.directions;
@@ -329,6 +328,7 @@ export class Component {
       lost: (reason) => lost?.(reason),
       notice: (text) => this.#notices.add(text),
       onDirections: (directions) => (this.#directions = directions),
+      onRedact: (redact) => (this.#redact = redact),
     });
     this.#settings = opened.settings;
     this.policies.setOwn(ownPolicies(this.spec, this.binding, opened.metadata, opened.settings));
@@ -338,14 +338,13 @@ export class Component {
   }
 
   #begin(opened: Opened, settings: ComponentSettings): void {
-    const { route } = this;
     // This connection's own: a reader that complains late must not end the next one.
     const lose = this.#lose;
     const lost = (reason: unknown): void => lose?.(reason);
     const { app } = this.#options;
     const reads = this.#directions.input && (app !== undefined || !this.#directions.output);
     if (!reads || !this.input.mayRead) this.#log.set("running", "");
-    if (reads) this.input.connected({ opened, settings, route, lost });
+    if (reads) this.input.connected({ opened, settings, route: this.route, lost });
   }
 
   #watchOver(opened: Opened): Disposable {

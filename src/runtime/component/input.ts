@@ -14,6 +14,7 @@ import { PauseRecord } from "./pause-record.ts";
 import type { Redriven } from "../delivery/redrive.ts";
 import type { StallFacts } from "./stall.ts";
 import type { Pause } from "../status.ts";
+import { redactedLogger } from "../redacted-logger.ts";
 import { Subscription, type SubscriptionState } from "./subscription.ts";
 
 export type InputOptions = Pick<
@@ -271,7 +272,9 @@ export class Input {
         binding.read?.(opened.connection, {
           component: { name, appId },
           metadata: opened.metadata,
-          ...{ logger, signal, memory },
+          ...{ signal, memory },
+          logger: redactedLogger(logger, opened.redact),
+          hide: opened.hide,
           maxInFlight: settings.maxInFlight ?? app.intake?.maxInFlight ?? usualMaxInFlight,
           attempts: policies.inbound.retry.attempts,
           notice: (text) => this.#options.notice(opened.redact(text)),
@@ -282,7 +285,7 @@ export class Input {
           lost: (reason) => lost(shown(reason, opened.redact)),
           report: (text, stalled) => {
             if (this.#delivery === delivery)
-              this.#condition = text === "" ? undefined : { text, stalled };
+              this.#condition = text === "" ? undefined : { text: opened.redact(text), stalled };
           },
           missed: (events, why) => observer.missed(name, events, why),
         }),

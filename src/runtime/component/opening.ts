@@ -4,7 +4,8 @@ import { BindingError, messageOf } from "../../errors.ts";
 import { parseFields } from "../../metadata/parse.ts";
 import type { MemoryShare } from "../../memory/budget.ts";
 import { componentFields, parseDirections, type ComponentSettings } from "./component-fields.ts";
-import { redactor, withoutSecrets, type Redact } from "../secrets.ts";
+import { redactedLogger } from "../redacted-logger.ts";
+import { secretsOf, withoutSecrets, type Redact, type Secrets } from "../secrets.ts";
 import { abortable } from "../abortable.ts";
 
 /** What an opened component needs to be invoked. */
@@ -12,8 +13,7 @@ export type Opened = {
   readonly connection: AsyncDisposable;
   readonly metadata: Readonly<Record<string, unknown>>;
   readonly settings: ComponentSettings;
-  readonly redact: Redact;
-};
+} & Secrets;
 
 type Directions = { readonly input: boolean; readonly output: boolean };
 
@@ -30,6 +30,8 @@ export type OpenOptions = {
   readonly notice: Notice;
   /** Runs the binding's `open`, so that what fails later on its behalf is known as the component's. */
   readonly run: (open: () => Promise<AsyncDisposable>) => Promise<AsyncDisposable>;
+  /** Told how to hide the secrets before the binding's `open` runs. */
+  readonly onRedact: (redact: Redact) => void;
   /** Told the directions as soon as the metadata is known, whether it can be opened or not. */
   readonly onDirections: (directions: Directions) => void;
 };
@@ -39,8 +41,7 @@ export type Definition = {
   readonly metadata: Record<string, unknown>;
   readonly settings: ComponentSettings;
   readonly directions: Directions;
-  readonly redact: Redact;
-};
+} & Secrets;
 
 export type OpenedComponent = Opened & AsyncDisposable & { readonly settings: ComponentSettings };
 
@@ -54,7 +55,7 @@ export async function readDefinition(
   onDirections: (directions: Directions) => void = () => undefined,
 ): Promise<Definition> {
   const { values, secrets } = await spec.resolve();
-  const redact = redactor(secrets);
+  const { redact, hide } = secretsOf(secrets);
   const declared = parseDirections(findText(values, "direction"));
   const directions = {
     input: binding.read !== undefined && (declared?.input ?? true),
@@ -77,17 +78,18 @@ export async function readDefinition(
     );
     throw new BindingError("invalid_argument", redact(text.join("; ")));
   }
-  return { metadata: parsed.values, settings: settings.values, directions, redact };
+  return { metadata: parsed.values, settings: settings.values, directions, redact, hide };
 }
 
 /** Reads a component's metadata and opens its connection. Throws a `BindingError` that quotes no secret. */
 export async function openComponent(options: OpenOptions): Promise<OpenedComponent> {
   const { spec, binding, logger } = options;
   const definition = await readDefinition(spec, binding, options.onDirections);
-  const { metadata, settings, directions, redact } = definition;
-  const connection = await connect(options, metadata, directions, redact);
+  const { metadata, settings, redact, hide } = definition;
+  options.onRedact(redact);
+  const connection = await connect(options, definition);
   return {
-    ...{ connection, metadata, settings, redact },
+    ...{ connection, metadata, settings, redact, hide },
     async [Symbol.asyncDispose]() {
       try {
         await connection[Symbol.asyncDispose]();
@@ -101,14 +103,13 @@ export async function openComponent(options: OpenOptions): Promise<OpenedCompone
 /** Opens; when the time is over, one that opens after all is closed again. */
 async function connect(
   { appId, spec, binding, http, memory, logger, signal, lost, notice, run }: OpenOptions,
-  metadata: Record<string, unknown>,
-  directions: Directions,
-  redact: Redact,
+  { metadata, directions, redact, hide }: Definition,
 ): Promise<AsyncDisposable> {
   const component = { name: spec.name, appId };
   const opening = run(async () =>
     binding.open({
-      ...{ component, metadata, directions, logger, signal, http, memory },
+      ...{ component, metadata, directions, signal, http, memory, hide },
+      logger: redactedLogger(logger, redact),
       lost: (reason) => lost(shown(reason, redact)),
       notice: (text) => notice(redact(text)),
     }),

@@ -303,14 +303,19 @@ test("a full window shows as stalled, with what holds it", async () => {
 
 test("a stray exception of a binding's driver rebuilds its component only", async () => {
   const system = new FakeSystem();
-  const { runtime, status } = startRuntime({ bindings: [system.binding("fake", "output")] });
+  const bindings = [system.binding("fake", "output")];
+  const { runtime, status, lines } = startRuntime({ bindings });
   const stray = Promise.withResolvers<boolean>();
   system.open = () =>
     queueMicrotask(() => {
-      if (system.openings.length === 1) stray.resolve(runtime.blame(new Error("stray")));
+      if (system.openings.length === 1) stray.resolve(runtime.blame(new Error("no hunter2")));
     });
-  await runtime.apply([component("fake")]);
+  await runtime.apply([component("fake", {}, { secrets: ["hunter2"] })]);
   expect(await stray.promise).toBe(true);
+  expect(lines).toContainEqual(
+    expect.objectContaining({ fields: { component: "orders", reason: "no ***" } }),
+  );
+  expect(JSON.stringify(lines)).not.toContain("hunter2");
   expect(runtime.blame(new Error("nobody's"))).toBe(false);
   await vi.advanceTimersByTimeAsync(1000);
   expect(system.openings).toHaveLength(2);

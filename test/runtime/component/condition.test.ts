@@ -55,3 +55,27 @@ test("events that never come are counted by component and by why", async () => {
   system.reading.missed?.(12, "retention");
   expect(missed).toEqual([["orders", 12, "retention"]]);
 });
+
+test("whatever a binding says of its source, no secret is in it, nor a token that it named", async () => {
+  const system = new FakeSystem();
+  const { runtime, status, lines } = startRuntime({
+    bindings: [system.binding("fake")],
+    app: new FakeApp(),
+  });
+  await runtime.apply([component("fake", {}, { secrets: ["hunter2"] })]);
+  await settled();
+  const { reading, opening } = system;
+  const all = "hunter2, its token-1 and aHVudGVyMg==";
+  opening.hide?.("token-1");
+  reading.report?.(all, false);
+  expect(status().reason).toBe("***, its *** and ***");
+  reading.report?.("", false);
+  reading.notice(all);
+  expect(status().reason).toBe("***, its *** and ***");
+  reading.logger.warn({ reason: all }, "it is slow");
+  opening.logger.warn({ reason: all }, "it is slow");
+  reading.lost(new Error(all));
+  await settled();
+  expect(status()).toMatchObject({ state: "reconnecting", reason: "***, its *** and ***" });
+  expect(JSON.stringify(lines)).not.toMatch(/hunter2|token-1|aHVudGVyMg/);
+});

@@ -1,0 +1,168 @@
+import { createServer as createTcpServer, type Server, type Socket } from "node:net";
+import type { IncomingHttpHeaders } from "node:http";
+import { onTestFinished } from "vitest";
+import { listen, startLoopback } from "./http/loopback-server.ts";
+
+/** Writes what a server was sent, as it echoes it. */
+export type Spelling = (text: string) => string;
+
+/** A server that refuses every login, and says what it was sent. */
+export type EchoingServer = {
+  readonly host: string;
+  readonly port: number;
+  /** What it has said of what it was sent. */
+  readonly echoed: string[];
+};
+
+/** Whether a text is worth an echo. */
+type Wanted = (text: string) => boolean;
+
+export async function echoingHttp(wanted: Wanted, spelling: Spelling): Promise<EchoingServer> {
+  const echoed: string[] = [];
+  const server = await startLoopback(({ headers, body }, response) => {
+    const said = piecesOf(headers, body.toString()).filter(wanted).map(spelling).join(" ");
+    echoed.push(said);
+    const answer = { error: said, message: said, Error: { Message: said } };
+    // What no header can carry comes in the body alone.
+    const header = /^[\x20-\x7e]*$/.test(said) ? { "x-echo": said } : {};
+    response.writeHead(401, { "content-type": "application/json", ...header });
+    response.end(JSON.stringify(answer));
+  });
+  onTestFinished(async () => server[Symbol.asyncDispose]());
+  return { host: "127.0.0.1", port: server.port, echoed };
+}
+
+function piecesOf(headers: IncomingHttpHeaders, body: string): string[] {
+  const { authorization = "", ...rest } = headers;
+  const basic = /^Basic (.*)$/.exec(authorization)?.[1];
+  const login = basic === undefined ? authorization : Buffer.from(basic, "base64").toString();
+  const form = headers["content-type"]?.includes("urlencoded") ? new URLSearchParams(body) : [];
+  return [login, ...Object.values(rest).map(String), ...[...form].map(([, value]) => value)];
+}
+
+/** Speaks RESP: each command is an error that repeats its arguments. */
+export function echoingRedis(wanted: Wanted, spelling: Spelling): Promise<EchoingServer> {
+  return echoing((socket, echo) => {
+    socket.on("data", (data: Buffer) => {
+      for (const command of data.toString().split(/(?=\*\d+\r\n\$)/)) {
+        const words = command
+          .split("\r\n")
+          .filter((word) => word !== "" && !/^[*$]\d+$/.test(word));
+        socket.write(`-WRONGPASS no such user: ${echo(words.filter(wanted).map(spelling))}\r\n`);
+      }
+    });
+  });
+}
+
+/** Speaks AMQP 0.9.1: closes the connection at the login, with its text. */
+export function echoingAmqp(wanted: Wanted, spelling: Spelling): Promise<EchoingServer> {
+  const method = (...parts: Buffer[]): Buffer => {
+    const payload = Buffer.concat(parts);
+    const head = Buffer.alloc(7);
+    head.writeUInt8(1);
+    head.writeUInt32BE(payload.length, 3);
+    return Buffer.concat([head, payload, Buffer.of(0xce)]);
+  };
+  const long = (text: string): Buffer => Buffer.concat([uint32(text.length), Buffer.from(text)]);
+  return echoing((socket, echo) => {
+    socket.once("data", () => {
+      const start = Buffer.of(0, 10, 0, 10, 0, 9, 0, 0, 0, 0);
+      socket.write(method(start, long("PLAIN"), long("en_US")));
+      socket.once("data", (data: Buffer) => {
+        const words = data.toString().split("\0").map(trimmed).filter(wanted);
+        const text = Buffer.from(`ACCESS_REFUSED ${echo(words.map(spelling))}`);
+        const close = Buffer.of(0, 10, 0, 50, 0x01, 0x93, text.length);
+        socket.write(method(close, text, Buffer.of(0, 0, 0, 0)));
+      });
+    });
+  });
+}
+
+/** A long text of AMQP ends where the length of the next begins. */
+function trimmed(word: string): string {
+  return word.split("\u0005en_US")[0] ?? "";
+}
+
+/** Speaks Kafka's protocol as far as the login, and refuses it with a text. */
+export function echoingKafka(wanted: Wanted, spelling: Spelling): Promise<EchoingServer> {
+  const string = (text: string): Buffer =>
+    Buffer.concat([uint16(Buffer.byteLength(text)), Buffer.from(text)]);
+  return echoing((socket, echo) => {
+    let held = Buffer.alloc(0);
+    const answers: Readonly<Record<number, (request: Buffer) => Buffer>> = {
+      // SaslHandshake
+      17: () => Buffer.concat([uint16(0), uint32(2), string("PLAIN"), string("OAUTHBEARER")]),
+      // ApiVersions
+      18: () => {
+        const apis = [3, 17, 18, 36].map((key) => Buffer.concat([key, 0, 1].map(uint16)));
+        return Buffer.concat([uint16(0), uint32(apis.length), ...apis, uint32(0)]);
+      },
+      // SaslAuthenticate
+      36: (request) => {
+        const words = request
+          .toString()
+          .split(/\p{Cc}/u)
+          .filter(wanted)
+          .map(spelling);
+        return Buffer.concat([
+          ...[uint16(58), string(`refused: ${echo(words)}`), uint32(0), Buffer.alloc(8)],
+        ]);
+      },
+    };
+    socket.on("data", (data: Buffer) => {
+      held = Buffer.concat([held, data]);
+      while (held.length >= 4 && held.length >= 4 + held.readUInt32BE()) {
+        const request = held.subarray(4, 4 + held.readUInt32BE());
+        held = held.subarray(4 + request.length);
+        const answer = answers[request.readUInt16BE()]?.(request.subarray(8));
+        if (answer === undefined) return socket.destroy();
+        socket.write(Buffer.concat([uint32(4 + answer.length), request.subarray(4, 8), answer]));
+      }
+      return undefined;
+    });
+  });
+}
+
+/** Speaks MQTT 3.1.1, which has no text for a refusal. */
+export function refusingMqtt(): Promise<EchoingServer> {
+  return echoing((socket, echo) => {
+    socket.once("data", () => {
+      echo(["return code 5"]);
+      socket.end(Buffer.of(0x20, 2, 0, 5));
+    });
+  });
+}
+
+async function echoing(
+  serve: (socket: Socket, echo: (words: readonly string[]) => string) => void,
+): Promise<EchoingServer> {
+  const echoed: string[] = [];
+  const sockets = new Set<Socket>();
+  const server: Server = createTcpServer((socket) => {
+    sockets.add(socket);
+    socket.on("error", () => undefined);
+    serve(socket, (words) => {
+      const said = words.join(" ");
+      echoed.push(said);
+      return said;
+    });
+  });
+  const port = await listen(server);
+  onTestFinished(() => {
+    for (const socket of sockets) socket.destroy();
+    server.close();
+  });
+  return { host: "127.0.0.1", port, echoed };
+}
+
+function uint16(value: number): Buffer {
+  const bytes = Buffer.alloc(2);
+  bytes.writeUInt16BE(value);
+  return bytes;
+}
+
+function uint32(value: number): Buffer {
+  const bytes = Buffer.alloc(4);
+  bytes.writeUInt32BE(value);
+  return bytes;
+}

@@ -1,0 +1,381 @@
+import { inspect } from "node:util";
+import { afterAll, afterEach, expect, onTestFinished, test, vi } from "vitest";
+import type { AnyBinding } from "../../src/binding.ts";
+import { bindings } from "../../src/bindings/index.ts";
+import { avroEncoder } from "../../src/bindings/kafka/avro.ts";
+import { kafkaFields } from "../../src/bindings/kafka/fields.ts";
+import { parseFields } from "../../src/metadata/parse.ts";
+import type { Fields } from "../../src/metadata/fields.ts";
+import { BindingError } from "../../src/errors.ts";
+import { secretsOf, withoutSecrets } from "../../src/runtime/secrets.ts";
+import { createHttpEndpoints } from "../../src/server/http-endpoints.ts";
+import { FakeApp, handled } from "../runtime/fake-app.ts";
+import { component, FakeSystem, startRuntime } from "../runtime/fake-binding.ts";
+import { sourceEvent } from "../runtime/source-event.ts";
+import { MemoryStore } from "../store/memory-store.ts";
+import { startLoopback } from "./http/loopback-server.ts";
+import { makeCertificates } from "./certificates.ts";
+import {
+  echoingAmqp,
+  echoingHttp,
+  echoingKafka,
+  echoingRedis,
+  refusingMqtt,
+  type EchoingServer,
+  type Spelling,
+} from "./echoing-servers.ts";
+
+/** With characters that each way of writing writes differently. */
+const canary = "cAn4ry/+?~ 7Qz=x&-_9";
+
+const spellings: Readonly<Record<string, Spelling>> = {
+  "as it is": (text) => text,
+  base64: (text) => Buffer.from(text).toString("base64"),
+  base64url: (text) => Buffer.from(text).toString("base64url"),
+  "percent-encoded": (text) => encodeURIComponent(text),
+  "in a form": (text) => new URLSearchParams({ "": text }).toString().slice(1),
+};
+
+/** All that must not be seen anywhere: of base64 also what stays the same wherever the text begins. */
+function writingsOf(text: string): string[] {
+  const shifted = [0, 1, 2].map((before) =>
+    Buffer.from("x".repeat(before) + text)
+      .toString("base64")
+      .slice(before === 0 ? 0 : before + 1, -4),
+  );
+  const url = shifted.map((one) => one.replaceAll("+", "-").replaceAll("/", "_"));
+  const percent = [encodeURIComponent(text), new URLSearchParams({ "": text }).toString().slice(1)];
+  return [
+    text,
+    ...shifted,
+    ...url,
+    ...percent,
+    ...percent.map((one) => one.replace(/%../g, (code) => code.toLowerCase())),
+  ];
+}
+
+const certificates = makeCertificates();
+afterAll(() => certificates.remove());
+afterEach(() => vi.unstubAllEnvs());
+
+type Seen = {
+  /** What the server has said of what it was sent; `undefined`: nothing is sent. */
+  readonly server?: EchoingServer;
+  readonly properties: Record<string, string>;
+  /** Run in place of an invocation; resolves to what it shows. */
+  readonly run?: (secrets: string[]) => Promise<unknown>;
+  /** The protocol has no text for a refusal. */
+  readonly silent?: true;
+};
+
+type Case = (spelling: Spelling, wanted: (text: string) => boolean) => Seen | Promise<Seen>;
+
+const address = ({ host, port }: EchoingServer): string => `${host}:${port}`;
+const http = ({ port }: EchoingServer): string => `http://127.0.0.1:${port}`;
+const key = canary;
+
+const redis =
+  (field: string, more: Record<string, string> = {}): Case =>
+  async (spelling, wanted) => {
+    const server = await echoingRedis(wanted, spelling);
+    return { server, properties: { redisHost: address(server), [field]: canary, ...more } };
+  };
+
+const kafka =
+  (properties: Record<string, string>): Case =>
+  async (spelling, wanted) => {
+    const server = await echoingKafka(wanted, spelling);
+    return { server, properties: { brokers: address(server), disableTls: "true", ...properties } };
+  };
+
+/** The token's server is asked during a login at the broker. */
+const kafkaToken =
+  (properties: (url: string) => Record<string, string>): Case =>
+  async (spelling, wanted) => {
+    const server = await echoingHttp(wanted, spelling);
+    const broker = address(await echoingKafka(() => false, spelling));
+    return {
+      server,
+      properties: { brokers: broker, disableTls: "true", ...properties(http(server)) },
+    };
+  };
+
+const webhook =
+  (field: string): Case =>
+  () => {
+    const properties = {
+      address: "127.0.0.1:0",
+      path: "/hook",
+      verification: "github",
+      secret: "another",
+      [field]: canary,
+    };
+    return { properties };
+  };
+
+/** How each sensitive field of each binding is used in vain. */
+const cases: Readonly<Record<string, Case>> = {
+  "http.securityToken": async (spelling, wanted) => {
+    const server = await echoingHttp(wanted, spelling);
+    return {
+      server,
+      properties: { url: http(server), securityToken: canary, securityTokenHeader: "X-Token" },
+    };
+  },
+  "http.MTLSClientKey": () => ({
+    properties: {
+      url: "https://127.0.0.1:1",
+      MTLSClientCert: certificates.client.cert,
+      MTLSClientKey: key,
+    },
+  }),
+  "twilio.sms.authToken": async (spelling, wanted) => {
+    const server = await echoingHttp(wanted, spelling);
+    const account = { accountSid: "AC1", authToken: canary, fromNumber: "+1", toNumber: "+2" };
+    return { server, properties: { ...account, apiUrl: http(server) } };
+  },
+  "redis.redisPassword": redis("redisPassword", { redisUsername: "shop" }),
+  "redis.sentinelPassword": redis("sentinelPassword", {
+    failover: "true",
+    sentinelMasterName: "primary",
+    sentinelUsername: "shop",
+  }),
+  "redis.clientKey": redis("clientKey", {
+    enableTLS: "true",
+    clientCert: certificates.client.cert,
+  }),
+  "redis.oidcClientAssertionKey": () => ({
+    properties: {
+      redisHost: "127.0.0.1:1",
+      useOIDC: "true",
+      oidcTokenEndpoint: "http://127.0.0.1:1",
+      oidcClientID: "shop",
+      oidcClientAssertionCert: certificates.client.cert,
+      oidcClientAssertionKey: key,
+    },
+  }),
+  "rabbitmq.host": async (spelling, wanted) => {
+    const server = await echoingAmqp(wanted, spelling);
+    const host = `amqp://shop:${encodeURIComponent(canary)}@${address(server)}`;
+    return { server, properties: { host, queueName: "orders" } };
+  },
+  "rabbitmq.clientKey": () => ({
+    properties: {
+      host: "amqps://127.0.0.1:1",
+      queueName: "orders",
+      clientCert: certificates.client.cert,
+      clientKey: key,
+    },
+  }),
+  "mqtt3.url": async () => {
+    const server = await refusingMqtt();
+    const url = `mqtt://shop:${encodeURIComponent(canary)}@${address(server)}`;
+    return { server, properties: { url, topic: "orders", consumerID: "shop" }, silent: true };
+  },
+  "mqtt3.clientKey": () => ({
+    properties: {
+      url: "mqtts://127.0.0.1:1",
+      topic: "orders",
+      consumerID: "shop",
+      clientCert: certificates.client.cert,
+      clientKey: key,
+    },
+  }),
+  "kafka.saslPassword": kafka({ authType: "password", saslUsername: "shop", saslPassword: canary }),
+  "kafka.clientKey": () => ({
+    properties: {
+      brokers: "127.0.0.1:1",
+      authType: "mtls",
+      clientCert: certificates.client.cert,
+      clientKey: key,
+    },
+  }),
+  "kafka.oidcClientSecret": kafkaToken((url) => ({
+    authType: "oidc",
+    oidcTokenEndpoint: url,
+    oidcClientID: "shop",
+    oidcClientSecret: canary,
+  })),
+  "kafka.oidcClientAssertionKey": () => ({
+    properties: {
+      brokers: "127.0.0.1:1",
+      authType: "oidc_private_key_jwt",
+      oidcTokenEndpoint: "http://127.0.0.1:1",
+      oidcClientID: "shop",
+      oidcClientAssertionKey: key,
+    },
+  }),
+  "kafka.accessKey": kafkaToken((url) =>
+    assumedRole(url, { accessKey: canary, secretKey: "other" }),
+  ),
+  "kafka.secretKey": async (spelling) => {
+    const broker = address(await echoingKafka(() => false, spelling));
+    const keys = { accessKey: "other", secretKey: canary, brokers: broker, disableTls: "true" };
+    return { properties: assumedRole("http://127.0.0.1:1", keys) };
+  },
+  "kafka.sessionToken": kafkaToken((url) =>
+    assumedRole(url, { accessKey: "other", secretKey: "other", sessionToken: canary }),
+  ),
+  "kafka.schemaRegistryAPISecret": async (spelling, wanted) => {
+    const server = await echoingHttp(wanted, spelling);
+    const properties = {
+      brokers: "127.0.0.1:1",
+      schemaRegistryURL: http(server),
+      schemaRegistryAPIKey: "shop",
+      schemaRegistryAPISecret: canary,
+    };
+    const run = async (secrets: string[]) => {
+      const encode = avroEncoder(parseFields(kafkaFields, properties).values);
+      const thrown: unknown = await encode("orders", Buffer.from("{}")).catch(
+        (error: unknown) => error,
+      );
+      return withoutSecrets(BindingError.from(thrown), secretsOf(secrets).redact);
+    };
+    return { server, properties, run };
+  },
+  "webhook.secret": webhook("secret"),
+  "webhook.secondarySecret": webhook("secondarySecret"),
+};
+
+function assumedRole(url: string, keys: Record<string, string>): Record<string, string> {
+  vi.stubEnv("AWS_ENDPOINT_URL_STS", url);
+  return {
+    authType: "awsiam",
+    region: "eu-west-1",
+    assumeRoleArn: "arn:aws:iam::1:role/r",
+    ...keys,
+  };
+}
+
+const sensitive = bindings.flatMap((binding) =>
+  Object.entries(binding.metadata as Fields).flatMap(([name, field]) =>
+    field.sensitive ? [{ name: `${binding.name}.${name}`, binding }] : [],
+  ),
+);
+
+test("there is a case for each sensitive field of each binding", () => {
+  expect(Object.keys(cases).toSorted()).toEqual(sensitive.map(({ name }) => name).toSorted());
+});
+
+function textOf(shown: unknown): string {
+  const whole = { depth: 8, maxStringLength: null, breakLength: Number.POSITIVE_INFINITY };
+  return inspect(shown, whole);
+}
+
+/** Opens a component and uses it; resolves to all that is shown of both. */
+async function shownBy(binding: AnyBinding, { properties, run }: Seen): Promise<unknown> {
+  const fields = Object.entries(binding.metadata as Fields);
+  const secrets = fields.flatMap(([name, field]) =>
+    field.sensitive && properties[name] !== undefined ? [properties[name]] : [],
+  );
+  if (run !== undefined) return run(secrets);
+  const started = startRuntime({
+    bindings: [binding],
+    http: createHttpEndpoints(),
+    app: new FakeApp(() => handled),
+  });
+  const resolve = async () => ({ values: properties, secrets });
+  await started.runtime.apply([component(binding.name, {}, { resolve, initTimeout: 3000 })]);
+  const isRunning = started.status().state === "running";
+  const [operation] = Object.keys(binding.operations ?? {});
+  const use = async (): Promise<unknown> =>
+    operation === undefined
+      ? undefined
+      : started.invoke("orders", operation, "data", {
+          signal: AbortSignal.timeout(isRunning ? 5000 : 1),
+        });
+  const thrown: unknown = await use().catch((error: unknown) => error);
+  return [thrown, started.runtime.components(), started.lines];
+}
+
+test.each(
+  sensitive.flatMap(({ name, binding }) =>
+    Object.entries(spellings).map(([spelled, spelling]) => ({ name, binding, spelled, spelling })),
+  ),
+)("$name is not shown when a server echoes it $spelled", async ({ name, binding, spelling }) => {
+  const use = cases[name];
+  if (use === undefined) throw new Error(`no case for ${name}`);
+  const seen = await use(spelling, (text) => text.includes(canary));
+  const shown = inspect(await shownBy(binding, seen), {
+    depth: 8,
+    maxStringLength: null,
+    breakLength: Number.POSITIVE_INFINITY,
+  });
+  for (const writing of writingsOf(canary)) expect(shown).not.toContain(writing);
+  if (seen.server === undefined || name === "redis.clientKey") return;
+  expect(seen.server.echoed.some((text) => seen.silent || text !== "")).toBe(true);
+  if (!seen.silent) expect(shown).toContain("***");
+});
+
+test.each([
+  { of: "redis", spelled: "as it is" },
+  { of: "redis", spelled: "base64" },
+  { of: "kafka", spelled: "as it is" },
+  { of: "kafka", spelled: "base64url" },
+])(
+  "a token that was obtained is not shown when $of echoes it $spelled",
+  async ({ of, spelled }) => {
+    const token = "tok3n.obtained-by/the+assertion";
+    const issuer = await startLoopback((_, response) => {
+      response.end(JSON.stringify({ access_token: token, expires_in: 3600 }));
+    });
+    onTestFinished(async () => issuer[Symbol.asyncDispose]());
+    const spelling = spellings[spelled] ?? String;
+    const start = of === "redis" ? echoingRedis : echoingKafka;
+    const server = await start((text) => text.includes(token), spelling);
+    const client = {
+      oidcTokenEndpoint: issuer.url,
+      oidcClientID: "shop",
+      oidcClientAssertionCert: certificates.client.cert,
+      oidcClientAssertionKey: certificates.client.key,
+    };
+    const properties: Record<string, string> =
+      of === "redis"
+        ? { redisHost: address(server), useOIDC: "true", ...client }
+        : {
+            brokers: address(server),
+            disableTls: "true",
+            authType: "oidc_private_key_jwt",
+            ...client,
+          };
+    const binding = bindings.find(({ name }) => name === of)!;
+    const shown = textOf(await shownBy(binding, { properties }));
+    expect(server.echoed.some((text) => text !== "")).toBe(true);
+    expect(shown).toContain("***");
+    for (const writing of writingsOf(token)) expect(shown).not.toContain(writing);
+    const assertion = new URLSearchParams(issuer.received[0]?.body.toString()).get(
+      "client_assertion",
+    );
+    expect(shown).not.toContain(assertion);
+  },
+);
+
+test("an output's refusal of an event is stored without the secret that it repeats", async () => {
+  const server = await echoingHttp((text) => text.includes(canary), spellings["base64"] ?? String);
+  const system = new FakeSystem();
+  const store = new MemoryStore();
+  const reply = { source: "grpc" as const, to: ["target"], data: Buffer.from("data") };
+  const app = new FakeApp(() => ({ kind: "handled", reply }));
+  const output = bindings.find(({ name }) => name === "twilio.sms")!;
+  const started = startRuntime({ bindings: [system.binding("fake", "input"), output], app, store });
+  const account = { accountSid: "AC1", authToken: canary, fromNumber: "+1", toNumber: "+2" };
+  const values = { ...account, apiUrl: http(server) };
+  await started.runtime.apply([
+    component("fake", { backOffMaxRetries: "0" }),
+    component(
+      "twilio.sms",
+      {},
+      {
+        name: "target",
+        resolve: async () => ({ values, secrets: [canary] }),
+      },
+    ),
+  ]);
+  await vi.waitFor(() => expect(system.readings).toHaveLength(1));
+  await system.reading.deliver([sourceEvent("1")]);
+  await vi.waitFor(() => expect(store.stored.size).toBe(1));
+  const found = await started.runtime.history.find("1");
+  expect(textOf(found)).toContain("***");
+  const shown = textOf([store, found, started.lines]);
+  for (const writing of writingsOf(canary)) expect(shown).not.toContain(writing);
+});
