@@ -64,8 +64,11 @@ type Seen = {
   readonly properties: Record<string, string>;
   /** Run in place of an invocation; resolves to what it shows. */
   readonly run?: (secrets: string[]) => Promise<unknown>;
-  /** The protocol has no text for a refusal. */
+  /** The protocol has no text for a refusal, or the binding quotes none. */
   readonly silent?: true;
+  /** What the first operation is given; `data` unless said otherwise. */
+  readonly data?: string;
+  readonly metadata?: Record<string, string>;
 };
 
 type Case = (spelling: Spelling, wanted: (text: string) => boolean) => Seen | Promise<Seen>;
@@ -121,6 +124,18 @@ const cases: Readonly<Record<string, Case>> = {
       server,
       properties: { url: http(server), securityToken: canary, securityTokenHeader: "X-Token" },
     };
+  },
+  "graphql.header:": async (spelling, wanted) => {
+    const server = await echoingHttp(wanted, spelling);
+    const properties = { endpoint: http(server), "header:Authorization": canary };
+    const metadata = { query: "query { droid { id } }" };
+    return { server, properties, metadata, silent: true };
+  },
+  "influx.token": async (spelling, wanted) => {
+    const server = await echoingHttp(wanted, spelling);
+    const data = JSON.stringify({ measurement: "m", tags: "", values: "v=1" });
+    const properties = { url: http(server), token: canary, org: "shop", bucket: "orders" };
+    return { server, properties, data };
   },
   "http.MTLSClientKey": () => ({
     properties: {
@@ -249,7 +264,7 @@ function assumedRole(url: string, keys: Record<string, string>): Record<string, 
 
 const sensitive = bindings.flatMap((binding) =>
   Object.entries(binding.metadata as Fields).flatMap(([name, field]) =>
-    field.sensitive ? [{ name: `${binding.name}.${name}`, binding }] : [],
+    field.sensitive ? [{ name: `${binding.name}.${field.prefix ?? name}`, binding }] : [],
   ),
 );
 
@@ -262,12 +277,23 @@ function textOf(shown: unknown): string {
   return inspect(shown, whole);
 }
 
-/** Opens a component and uses it; resolves to all that is shown of both. */
-async function shownBy(binding: AnyBinding, { properties, run }: Seen): Promise<unknown> {
-  const fields = Object.entries(binding.metadata as Fields);
-  const secrets = fields.flatMap(([name, field]) =>
-    field.sensitive && properties[name] !== undefined ? [properties[name]] : [],
+/** The values of sensitive fields, those of names that go by a prefix too. */
+function secretsIn(binding: AnyBinding, properties: Record<string, string>): string[] {
+  return Object.entries(binding.metadata as Fields).flatMap(([name, { sensitive, prefix }]) =>
+    Object.entries(properties).flatMap(([property, value]) =>
+      sensitive && (prefix === undefined ? property === name : property.startsWith(prefix))
+        ? [value]
+        : [],
+    ),
   );
+}
+
+/** Opens a component and uses it; resolves to all that is shown of both. */
+async function shownBy(
+  binding: AnyBinding,
+  { properties, run, data = "data", metadata = {} }: Seen,
+): Promise<unknown> {
+  const secrets = secretsIn(binding, properties);
   if (run !== undefined) return run(secrets);
   const started = startRuntime({
     bindings: [binding],
@@ -281,7 +307,8 @@ async function shownBy(binding: AnyBinding, { properties, run }: Seen): Promise<
   const use = async (): Promise<unknown> =>
     operation === undefined
       ? undefined
-      : started.invoke("orders", operation, "data", {
+      : started.invoke("orders", operation, data, {
+          metadata,
           signal: AbortSignal.timeout(isRunning ? 5000 : 1),
         });
   const thrown: unknown = await use().catch((error: unknown) => error);
