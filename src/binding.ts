@@ -135,9 +135,10 @@ export type Opening<MetadataFields extends Fields> = {
   readonly memory: MemoryShare;
   /**
    * Loads one of the binding's {@link Binding.drivers} and returns what it exports, as `require` does. Throws a
-   * `BindingError` with the command to install it, so that the component is `failed`.
+   * `BindingError` with the command to install it, so that the component is `failed`. `path`: one of the package's
+   * own entries, as `lib/dkim`.
    */
-  readonly driver: (name: string) => unknown;
+  readonly driver: (name: string, path?: string) => unknown;
   /**
    * To be called when the connection is gone for good. The framework then closes it and opens a new
    * one; a driver's own hidden reconnecting is switched off.

@@ -12,8 +12,14 @@ export type DriversFolder = string | undefined;
 /**
  * Loads a driver: from where the runtime is installed, then from the working directory, then from the folder, each with
  * the folders above it, as Node looks for packages. Throws a `BindingError` that names the command to install it with.
+ * `path` names one of the package's own entries, as `lib/dkim`.
  */
-export function loadDriver(name: string, version: string, folder: DriversFolder): unknown {
+export function loadDriver(
+  name: string,
+  version: string,
+  folder: DriversFolder,
+  path?: string,
+): unknown {
   const { found, others } = lookFor(name, version, folder);
   if (found === undefined) {
     const passedOver = others.map((other) => `; ${other} is there, which is another major version`);
@@ -26,7 +32,7 @@ export function loadDriver(name: string, version: string, folder: DriversFolder)
   }
   try {
     // Required, not imported: it is the same object wherever it comes from, a module of either kind.
-    return createRequire(found)(name) as unknown;
+    return createRequire(found)(path === undefined ? name : `${name}/${path}`) as unknown;
   } catch (error) {
     throw new BindingError(
       "invalid_argument",

@@ -49,7 +49,7 @@ export async function openOutput(
     signal,
     http: { listen: () => Promise.reject(new Error("an output serves nothing")) },
     memory,
-    driver: (name) => loadDriver(name, binding.drivers?.[name] ?? "", undefined),
+    driver: (name, path) => loadDriver(name, binding.drivers?.[name] ?? "", undefined, path),
     lost: lost.resolve,
     notice() {},
   });

@@ -111,9 +111,15 @@ export class Courier implements AsyncDisposable {
         "invalid_argument",
         "smtp binding error: the server takes no addresses with letters beyond ASCII (SMTPUTF8)",
       );
+    const largest = Number(/^\d{3}[ -]SIZE[ =](\d+)/im.exec(extensions)?.[1] ?? 0);
+    if (largest > 0 && bytes.length > largest)
+      throw new BindingError(
+        "resource_exhausted",
+        `smtp binding error: the mail has ${bytes.length} bytes, and the server takes ${largest}`,
+      );
     const { allowPartial } = this.#metadata;
     // The driver notes in it whom the server refused.
-    const noted: Noted = { ...envelope, to: [...envelope.to], size: bytes.length };
+    const noted: Noted = { from: envelope.from, to: [...envelope.to], size: bytes.length };
     const body = Readable.from(partsOf(bytes, noted, progress, allowPartial));
     try {
       await settled((done) => connection.send(noted, body, done));

@@ -70,7 +70,7 @@ export function recipientsRefused(errors: readonly DriverError[], redact: Redact
 
 /** `a@example.com: 550 no such user`. */
 export function refusalText(error: DriverError, redact: Redact): string {
-  return `${error.recipient ?? "a recipient"}: ${replyOf(error, redact)}`;
+  return `${error.recipient ?? "a recipient"}: ${redact(cut(error.response ?? ""))}`;
 }
 
 /** The caller has gone, or the time is up. */
@@ -94,7 +94,9 @@ function replyOf(
   { response = "", responseCode, command = "" }: DriverError,
   redact: Redact,
 ): string {
-  if (!command.startsWith("AUTH")) return redact(cut(response));
+  // CONN: the greeting.
+  const asked = command === "" || command === "CONN" ? "" : ` (the answer to ${command})`;
+  if (!command.startsWith("AUTH")) return `${redact(cut(response))}${asked}`;
   const enhanced = /^\d{3}[ -](\d\.\d{1,3}\.\d{1,3})\b/.exec(response)?.[1];
   return `the log-in was refused: ${responseCode}${enhanced === undefined ? "" : ` ${enhanced}`}`;
 }

@@ -1,9 +1,12 @@
+import type DKIMClass from "nodemailer/lib/dkim";
+import type MailComposerClass from "nodemailer/lib/mail-composer";
 import { defineBinding } from "../../binding.ts";
 import type { Answer } from "../../binding.ts";
 import { BindingError } from "../../errors.ts";
 import { longestTimer } from "../../metadata/duration.ts";
 import { compose, signerOf } from "./compose.ts";
 import { Courier } from "./delivery.ts";
+import type { ConnectionClass } from "./delivery.ts";
 import { mailFields, smtpFields } from "./fields.ts";
 import type { MailRequest, SmtpMetadata } from "./fields.ts";
 import { htmlOf, mailOf, parsePriority } from "./mail.ts";
@@ -17,17 +20,15 @@ export default defineBinding({
   name: "smtp",
   status: "beta",
   summary: "Sends mails through an SMTP server.",
+  drivers: { nodemailer: "10.6.1" },
 
   metadata: smtpFields,
 
-  async open({ metadata, notice }) {
+  async open({ metadata, notice, driver }) {
     check(metadata);
-    const [{ default: MailComposer }, { default: SMTPConnection }, { default: DKIM }] =
-      await Promise.all([
-        import("nodemailer/lib/mail-composer"),
-        import("nodemailer/lib/smtp-connection"),
-        import("nodemailer/lib/dkim"),
-      ]);
+    const MailComposer = driver("nodemailer", "lib/mail-composer") as typeof MailComposerClass;
+    const SMTPConnection = driver("nodemailer", "lib/smtp-connection") as ConnectionClass;
+    const DKIM = driver("nodemailer", "lib/dkim") as typeof DKIMClass;
     const sign = signerOf({ MailComposer, DKIM }, metadata);
     const courier = new Courier(SMTPConnection, metadata);
     if (metadata.skipTLSVerify)

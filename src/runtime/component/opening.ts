@@ -123,7 +123,7 @@ async function connect(
   const opening = run(async () =>
     binding.open({
       ...{ component, metadata, directions, logger, signal, http, memory },
-      driver: (name) => loadDriver(name, binding.drivers?.[name] ?? "", driversFolder),
+      driver: (name, path) => loadDriver(name, binding.drivers?.[name] ?? "", driversFolder, path),
       lost: (reason) => lost(shown(reason, redact)),
       notice: (text) => notice(redact(text)),
     }),

@@ -60,7 +60,7 @@ export async function startMailServer(options: SMTPServerOptions = {}): Promise<
           greeting: String(session.hostNameAppearsAs),
         });
         done();
-      });
+      }, done);
     },
     ...options,
   });
@@ -74,6 +74,7 @@ export async function startMailServer(options: SMTPServerOptions = {}): Promise<
 /** A server that answers each line by the test's word; `undefined`: by silence, `end`: by closing. */
 export async function startScripted(
   answer: (line: string, socket: Socket) => string | undefined,
+  address = "127.0.0.1",
 ): Promise<{ port: number; lines: string[]; connections: () => number }> {
   const lines: string[] = [];
   let connections = 0;
@@ -98,7 +99,7 @@ export async function startScripted(
   });
   const sockets = new Set<Socket>();
   server.on("connection", (socket) => void sockets.add(socket));
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  await new Promise<void>((resolve) => server.listen(0, address, resolve));
   onTestFinished(async () => {
     for (const socket of sockets) socket.destroy();
     await new Promise((resolve) => server.close(resolve));
