@@ -13,8 +13,7 @@ export function goUnquote(data: Uint8Array): Uint8Array | undefined {
   if (quote === 0x22) return unescape(inner.toString("utf8"), '"');
   if (quote !== 0x27) return undefined;
   const single = unescape(inner.toString("utf8"), "'");
-  const isOne =
-    single !== undefined && (single.length === 1 || [...single.toString()].length === 1);
+  const isOne = single !== undefined && (single.length === 1 || /^.$/su.test(single.toString()));
   return isOne ? single : undefined;
 }
 

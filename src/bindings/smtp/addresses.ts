@@ -12,6 +12,7 @@ const withName = /^([^<>]*)<([^<>]*)>$/;
 
 /** Reads mailboxes separated by `;`, as Dapr does; spaces around each and empty ones do not count. */
 export function parseMailboxes(field: string, text: string): Mailbox[] {
+  refuseControls(field, text);
   return text
     .split(";")
     .map((one) => one.trim())
@@ -21,9 +22,7 @@ export function parseMailboxes(field: string, text: string): Mailbox[] {
 
 /** Reads `a@example.com` or `Name <a@example.com>`. Throws a `BindingError` for anything else. */
 export function parseMailbox(field: string, text: string): Mailbox {
-  // oxlint-disable-next-line no-control-regex -- they are what must not be there
-  if (/[\0-\x1f\x7f-\x9f]/.test(text))
-    throw invalid(field, "has a line break or another control character");
+  refuseControls(field, text);
   const found = withName.exec(text.trim());
   const written = (found?.[2] ?? text).trim();
   const name = displayName((found?.[1] ?? "").trim());
@@ -40,6 +39,13 @@ export function parseMailbox(field: string, text: string): Mailbox {
     );
   }
   return { name, address };
+}
+
+/** Before anything is trimmed. */
+function refuseControls(field: string, text: string): void {
+  // oxlint-disable-next-line no-control-regex -- they are what must not be there
+  if (/[\0-\x1f\x7f-\x9f]/.test(text))
+    throw invalid(field, "has a line break or another control character");
 }
 
 /** `undefined`: it may as well be the end of another address. */

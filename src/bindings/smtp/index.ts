@@ -36,7 +36,7 @@ export default defineBinding({
         "the server's certificate is not checked (skipTLSVerify), so any server may pose as it",
       );
     return {
-      async send(request: MailRequest, content: Content, signal: AbortSignal): Promise<Sent> {
+      send: async (request: MailRequest, content: Content, signal: AbortSignal): Promise<Sent> => {
         const mail = mailOf(metadata, request, content);
         const { bytes, messageId } = await compose({ MailComposer, DKIM }, mail, sign);
         const to = [...mail.to, ...mail.cc, ...mail.bcc].map(({ address }) => address);

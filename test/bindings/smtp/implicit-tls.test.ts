@@ -1,3 +1,4 @@
+import type * as Net from "node:net";
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import { makeCertificates } from "../certificates.ts";
 import type { Certificates } from "../certificates.ts";
@@ -7,7 +8,7 @@ import { startMailServer } from "./mail-server.ts";
 /** Where a connection to port 465 leads, on which not everyone may listen. */
 let listening = 0;
 vi.mock("node:net", async (original) => {
-  const net = await original<typeof import("node:net")>();
+  const net = await original<typeof Net>();
   return {
     ...net,
     connect: (options: { host: string; port: number }) =>

@@ -57,7 +57,7 @@ export async function startMailServer(options: SMTPServerOptions = {}): Promise<
           raw,
           secure: session.secure,
           user: session.user,
-          greeting: String(session.hostNameAppearsAs),
+          greeting: session.hostNameAppearsAs,
         });
         done();
       }, done);
