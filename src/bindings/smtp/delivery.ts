@@ -52,7 +52,7 @@ export class Courier implements AsyncDisposable {
       return progress.refused.map((error) => refusalText(error, this.#redact));
     } catch (error) {
       if (signal.aborted) throw abortFailure(signal.reason, progress.isBegun);
-      if (!progress.isBegun && progress.refused.length > 0)
+      if (error instanceof RecipientsRefused || commandOf(error) === "RCPT TO")
         throw recipientsRefused(progress.refused, this.#redact);
       throw failureOf(error, progress.isBegun, this.#redact);
     } finally {
@@ -157,6 +157,13 @@ type Noted = {
   rejectedErrors?: DriverError[];
 };
 
+/** Not all recipients were taken, and the mail is to go to all or none. */
+class RecipientsRefused extends Error {}
+
+function commandOf(error: unknown): unknown {
+  return error instanceof Error && "command" in error ? error.command : undefined;
+}
+
 /** The driver reads the first part once the server has answered for each recipient and asks for the mail. */
 function* partsOf(
   bytes: Buffer,
@@ -164,8 +171,7 @@ function* partsOf(
   progress: Progress,
   allowPartial: boolean,
 ): Generator<Buffer> {
-  if (!allowPartial && (noted.rejectedErrors?.length ?? 0) > 0)
-    throw new Error("recipients were refused");
+  if (!allowPartial && (noted.rejectedErrors?.length ?? 0) > 0) throw new RecipientsRefused();
   progress.isBegun = true;
   for (let at = 0; at < bytes.length; at += partSize) yield bytes.subarray(at, at + partSize);
 }

@@ -89,6 +89,34 @@ describe("what the server answers", () => {
     },
   );
 
+  test.each([[false], [true]])(
+    "a sender who is refused; pipelining hidden: %s",
+    async (hidePIPELINING) => {
+      const server = await startMailServer({
+        hidePIPELINING,
+        onMailFrom: (_address, _session, done) =>
+          done(Object.assign(new Error("5.7.0 not you"), { responseCode: 530 })),
+      });
+      expect(await failureOf(server.port, { allowPartial: String(hidePIPELINING) })).toMatchObject({
+        ...{ reason: "unauthenticated", effect: "rejected", systemCode: "530" },
+        message: `${failed}: 530 5.7.0 not you (the answer to MAIL FROM)`,
+      });
+      expect(server.received).toEqual([]);
+    },
+  );
+
+  test("a cut after one of several was refused: the others were not sent the mail", async () => {
+    const otherwise = usual();
+    const server = await startScripted((line) =>
+      line.includes("no@") ? "550 no such user" : line === "DATA" ? "end" : otherwise(line),
+    );
+    const to = { emailTo: "no@example.com;ann@example.com", allowPartial: "true" };
+    expect(await failureOf(server.port, to)).toMatchObject({
+      reason: "unavailable",
+      effect: "unsent",
+    });
+  });
+
   test("a mail that is larger than the server takes", async () => {
     const server = await startMailServer({ size: 2000 });
     const output = await openSmtp(server.port);

@@ -1,6 +1,10 @@
+import { generateKeyPairSync } from "node:crypto";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { makeCertificates } from "../certificates.ts";
 import type { Certificates } from "../certificates.ts";
+import smtp from "../../../src/bindings/smtp/index.ts";
+import { bindingsClient } from "../../rpc/bindings-client.ts";
+import { component, startRuntime } from "../../runtime/fake-binding.ts";
 import { openSmtp } from "./component.ts";
 import { password, startMailServer, startScripted, usual } from "./mail-server.ts";
 
@@ -145,6 +149,45 @@ describe("logging in", () => {
       expectNo(password, error, output.logger);
     }
   });
+});
+
+test("nothing secret is in the runtime's log, errors or state, whatever the server repeats", async () => {
+  const { privateKey: key } = generateKeyPairSync("rsa", {
+    modulusLength: 2048,
+    privateKeyEncoding: { type: "pkcs8", format: "pem" },
+    publicKeyEncoding: { type: "spki", format: "pem" },
+  });
+  const sent: string[] = [];
+  const server = await startScripted((line) => {
+    sent.push(line);
+    if (line === "") return "220 test";
+    if (line.startsWith("EHLO")) return "250-test\r\n250 AUTH PLAIN";
+    return sent.length > 20 ? "end" : `535 5.7.8 what is ${line} ${password}?`;
+  });
+  const { runtime, lines, status } = startRuntime({ bindings: [smtp] });
+  const mail = { emailFrom: "a@example.com", emailTo: "b@example.com", subject: "Hello" };
+  const signing = { dkimDomain: "example.com", dkimSelector: "s", dkimPrivateKey: key };
+  const values = { direction: "output", host: "127.0.0.1", port: String(server.port) };
+  const all = { ...values, ...mail, ...account, ...signing };
+  const resolve = async () => ({ values: all, secrets: [] });
+  await runtime.apply([component("smtp", {}, { resolve })]);
+  const client = bindingsClient(runtime);
+  const invocation = { name: "orders", operation: "create", data: Buffer.from("x") };
+  const { results } = await client.invokeBindingBatch({ invocations: [invocation] });
+  const [first] = results;
+  expect(first?.result.case).toBe("error");
+  const told = (_: string, value: unknown): unknown =>
+    typeof value === "bigint" ? String(value) : value;
+  const text = JSON.stringify([first, lines, status()], told);
+  expect(text).toContain("535 5.7.8");
+  for (const form of [
+    password,
+    encodeURIComponent(password),
+    Buffer.from(password).toString("base64"),
+    Buffer.from(`\0shop\0${password}`).toString("base64"),
+    key.slice(40, 80),
+  ])
+    expect(text).not.toContain(form);
 });
 
 function expectNo(secret: string, error: unknown, logger: object): void {
