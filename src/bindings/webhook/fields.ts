@@ -67,7 +67,7 @@ export const webhookFields = {
   }),
   responseTimeout: duration({
     description:
-      "Maximum time to wait for the app; then the sender gets 503. Twilio waits 15 s, GitHub 10 s.",
+      "Maximum time to wait for the app, from the end of the request; then the sender gets 503. Twilio waits 15 s, GitHub 10 s.",
     default: "15s",
     positive: true,
   }),
