@@ -33,6 +33,8 @@ type Manifest = {
   description: string;
   exports: Record<string, unknown>;
   dependencies: Record<string, string>;
+  peerDependencies?: Record<string, string>;
+  peerDependenciesMeta?: object;
 };
 
 const manifest = JSON.parse(readFileSync(join(root, "package.json"), "utf8")) as Manifest;
@@ -67,6 +69,8 @@ function writeRuntime(folder: string): void {
     bin: { cufflink: "dist/launcher.cjs" },
     exports: manifest.exports,
     dependencies: manifest.dependencies,
+    peerDependencies: manifest.peerDependencies,
+    peerDependenciesMeta: manifest.peerDependenciesMeta,
     engines,
   });
 }

@@ -1,4 +1,5 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
+import type { DriverVersions } from "./drivers.ts";
 import type { Fields, Values } from "./metadata/fields.ts";
 import type { MemoryShare } from "./memory/budget.ts";
 import type { RetryPolicy } from "./policy/retry.ts";
@@ -34,6 +35,9 @@ export type Binding<
   readonly status: "stable" | "beta" | "alpha";
   /** One sentence. */
   readonly summary: string;
+
+  /** The npm packages that {@link Opening.driver} loads, which users install themselves, with their exact versions. */
+  readonly drivers?: DriverVersions;
 
   /** The component's metadata. */
   readonly metadata: MetadataFields;
@@ -134,6 +138,12 @@ export type Opening<MetadataFields extends Fields> = {
    * gathered. The runtime counts events from {@link Reading.deliver} on itself.
    */
   readonly memory: MemoryShare;
+  /**
+   * Loads one of the binding's {@link Binding.drivers} and returns what it exports, as `require` does. Throws a
+   * `BindingError` with the command to install it, so that the component is `failed`. `path`: one of the package's
+   * own entries, as `lib/dkim`.
+   */
+  readonly driver: (name: string, path?: string) => unknown;
   /**
    * To be called when the connection is gone for good. The framework then closes it and opens a new
    * one; a driver's own hidden reconnecting is switched off.

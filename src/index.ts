@@ -96,6 +96,11 @@ export type EmbeddedOptions = {
    * What there is no room for fails as `resource_exhausted`, or is not read on. Default 256 MiB.
    */
   readonly memoryBudget?: number;
+  /**
+   * A folder in which the drivers of bindings are looked for, beside the package's own and the working directory. Each
+   * page of a binding names the drivers that it needs.
+   */
+  readonly driversFolder?: string;
 };
 
 /** A component as its YAML says it. */
@@ -194,6 +199,7 @@ export async function createRuntime(options: EmbeddedOptions = {}): Promise<Embe
     http: createHttpEndpoints(budget),
     store: options.stateDir === undefined ? undefined : store,
     maxConcurrency,
+    driversFolder: options.driversFolder,
   });
   const manager = new DeadLetterManager({
     store: store.deadLetters,

@@ -9,6 +9,7 @@ import localstorage from "./localstorage/index.ts";
 import mqtt3 from "./mqtt3/index.ts";
 import rabbitmq from "./rabbitmq/index.ts";
 import redis from "./redis/index.ts";
+import smtp from "./smtp/index.ts";
 import twilioSms from "./twilio.sms.ts";
 import webhook from "./webhook/index.ts";
 
@@ -24,6 +25,7 @@ export const bindings: readonly AnyBinding[] = [
   mqtt3,
   rabbitmq,
   redis,
+  smtp,
   twilioSms,
   webhook,
 ];

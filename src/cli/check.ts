@@ -1,4 +1,5 @@
 import type { Command } from "commander";
+import { installCommand, missingDrivers, type DriverVersions } from "../drivers.ts";
 import { parseByteSize } from "../metadata/byte-size.ts";
 import type { ResourceProblem } from "../resources/problem.ts";
 import { ExitCode } from "./exit-code.ts";
@@ -17,12 +18,13 @@ export function addCheckCommand(program: Command): void {
       "what serve is started with; a component that allows more is a finding",
       "4Mi",
     )
+    .option("--drivers <folder>", "where drivers are looked for after the working directory")
     .option("--no-secrets", "do not look whether secrets are there now")
     .option("--json", "for tools")
     .addHelpText(
       "after",
       `
-Exit code 0: nothing was found; 1: something was, errors or warnings.
+Exit code 0: nothing was found; 1: something was: errors, warnings, or drivers that are not installed.
 
 Examples:
   cufflink check ./components
@@ -30,24 +32,35 @@ Examples:
 `,
     )
     .action(async (paths: string[]) => {
-      const { appId, maxBodySize, secrets, json } = command.opts<{
+      const { appId, maxBodySize, drivers, secrets, json } = command.opts<{
         appId?: string;
         maxBodySize: string;
+        drivers?: string;
         secrets: boolean;
         json?: true;
       }>();
-      const { components, problems } = await check(
+      const { components, problems, needed } = await check(
         paths,
         appId,
         readMaxBodySize(maxBodySize),
         secrets,
       );
+      const missing = missingDrivers(needed, drivers);
+      const isComplete = Object.keys(missing).length === 0;
+      const install = isComplete ? undefined : installCommand(missing, drivers);
       if (json) {
-        writeJson({ components, problems });
+        writeJson({
+          components,
+          problems,
+          missingDrivers: missing,
+          ...(install ? { install } : {}),
+        });
       } else {
         await print(components, problems);
+        if (install !== undefined)
+          process.stdout.write(`drivers are not installed; run: ${install}\n`);
       }
-      if (problems.length > 0) throw new ExitCode(1);
+      if (problems.length > 0 || !isComplete) throw new ExitCode(1);
     });
 }
 
@@ -65,10 +78,11 @@ async function check(
   appId: string | undefined,
   maxBodySize: number,
   checkSecrets: boolean,
-): Promise<{ components: number; problems: ResourceProblem[] }> {
+): Promise<{ components: number; problems: ResourceProblem[]; needed: DriverVersions }> {
   const { bindings } = await import("../bindings/index.ts");
   const { readConfiguration } = await import("../resources/configuration.ts");
   const { lint } = await import("../resources/lint.ts");
+  const { findBinding } = await import("../resources/visibility.ts");
   const { loadResources } = await import("../resources/load.ts");
   const { componentFields: frameworkFields } =
     await import("../runtime/component/component-fields.ts");
@@ -86,7 +100,8 @@ async function check(
     (a, b) =>
       (a.file < b.file ? -1 : a.file > b.file ? 1 : 0) || a.line - b.line || a.column - b.column,
   );
-  return { components: loaded.components.length, problems };
+  const needed = loaded.components.map(({ type }) => findBinding(bindings, type)?.drivers);
+  return { components: loaded.components.length, problems, needed: Object.assign({}, ...needed) };
 }
 
 async function print(components: number, problems: readonly ResourceProblem[]): Promise<void> {

@@ -43,6 +43,7 @@ export type ServeOptions = {
   readonly eventHistory: boolean;
   /** How long durable records are kept, and how many. */
   readonly retention: Retention;
+  readonly driversFolder: string | undefined;
   readonly maxBodySize: number;
   /** The origins whose web pages may call. */
   readonly allowOrigins: readonly string[];
@@ -156,6 +157,7 @@ export function addServeOptions(command: Command): Command {
       "--state-dir <folder>",
       "where durable records are kept, as dead letters; default $XDG_STATE_HOME, else ~/.local/state",
     )
+    .option("--drivers <folder>", "where drivers are looked for after the working directory")
     .option("--enable-event-history [bool]", "remember what became of each event", "true")
     .option("--dead-letters-max-age <duration>", "how long dead letters are kept", "720h")
     .option("--dead-letters-max-count <n>", "the most dead letters that are kept", "100000")
@@ -327,6 +329,7 @@ export function readServeOptions(command: Command): ServeOptions {
     metricsListenAddress: hosts(text("metricsListenAddress"))[0] ?? "127.0.0.1",
     unixDomainSocket: optional("unixDomainSocket"),
     stateDir: optional("stateDir"),
+    driversFolder: optional("drivers"),
     eventHistory: on("enableEventHistory"),
     retention: {
       deadLetters: {

@@ -117,6 +117,7 @@ export async function serve(options: ServeOptions): Promise<Served> {
     http: createHttpEndpoints(memory),
     eventHistory: options.eventHistory,
     maxConcurrency: options.appMaxConcurrency,
+    driversFolder: options.driversFolder,
   });
   const deadLetters = new DeadLetterManager({
     store: store.deadLetters,

@@ -1,6 +1,7 @@
 import { styleText } from "node:util";
 import type { Command } from "commander";
 import type { AnyBinding } from "../binding.ts";
+import { installCommand } from "../drivers.ts";
 import { daprMetadata, directionsOf, jsonSchema } from "../metadata/describe.ts";
 import { writtenName } from "../metadata/fields.ts";
 import type { Field, Fields } from "../metadata/fields.ts";
@@ -77,6 +78,9 @@ function describeType(binding: AnyBinding): string {
     `${bold(`bindings.${binding.name}`)}  ${directionsOf(binding).join(" and ")}, ${binding.status}`,
     binding.summary,
     ...(aliases.length === 0 ? [] : [`Also called ${aliases.join(", ")}.`]),
+    ...(binding.drivers === undefined
+      ? []
+      : [`Its driver is installed by: ${installCommand(binding.drivers, undefined)}`]),
     "",
     bold("METADATA"),
     ...fieldLines(binding.metadata, "  "),

@@ -1,3 +1,4 @@
+import { installCommand, type DriverVersions } from "../drivers.ts";
 import { formatDuration, parseDuration } from "./duration.ts";
 import { writtenName } from "./fields.ts";
 import type { Field, FieldKind, Fields } from "./fields.ts";
@@ -8,6 +9,7 @@ export type Described = {
   readonly aliases?: readonly string[];
   readonly status: "stable" | "beta" | "alpha";
   readonly summary: string;
+  readonly drivers?: DriverVersions;
   readonly metadata: Fields;
   readonly operations?: Readonly<Record<string, DescribedOperation>>;
   /** Present: it is an input. */
@@ -154,6 +156,9 @@ export function markdownReference(binding: Described): string {
     `- Type: \`bindings.${binding.name}\`${aliases.length === 0 ? "" : `, also ${aliases.join(", ")}`}`,
     `- Direction: ${directions}`,
     `- Status: ${binding.status}`,
+    ...(binding.drivers === undefined
+      ? []
+      : [`- Driver, which you install: \`${installCommand(binding.drivers, undefined)}\``]),
   ];
   const operations = Object.entries(binding.operations ?? {});
   const parts = [

@@ -1,5 +1,6 @@
 import type { AnyBinding, Answer, HttpEndpoints, InboundEvent, StreamAnswer } from "../binding.ts";
 import type { ComponentSpec } from "../component.ts";
+import type { DriversFolder } from "../drivers.ts";
 import { BindingError } from "../errors.ts";
 import { MemoryBudget } from "../memory/budget.ts";
 import { closest } from "../metadata/suggest.ts";
@@ -48,6 +49,8 @@ export type RuntimeOptions = {
   readonly eventHistory?: boolean | undefined;
   /** The most events of all components together that the app handles at one time. Default: no limit. */
   readonly maxConcurrency?: number | undefined;
+  /** Where bindings' drivers are looked for beside the package and the working directory. */
+  readonly driversFolder?: DriversFolder;
 };
 
 /** The heart: components, the way out and the way in. Knows no binding, no wire. */
@@ -173,6 +176,7 @@ export function createRuntime(options: RuntimeOptions): Runtime {
     return new Component({
       ...{ appId, spec, binding, logger, observer, http, concurrency, fanOut, loops },
       memory: memory.share(`component ${spec.name}`),
+      driversFolder: options.driversFolder,
       ...{ policies, store, history: options.eventHistory === false ? undefined : history },
       app: app?.of?.(spec.name) ?? app,
       invokeOutput: (...call) => outputs.create(...call),

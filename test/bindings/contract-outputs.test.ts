@@ -13,6 +13,7 @@ import localstorage from "../../src/bindings/localstorage/index.ts";
 import mqtt3 from "../../src/bindings/mqtt3/index.ts";
 import rabbitmq from "../../src/bindings/rabbitmq/index.ts";
 import redis from "../../src/bindings/redis/index.ts";
+import smtp from "../../src/bindings/smtp/index.ts";
 import twilio from "../../src/bindings/twilio.sms.ts";
 import { bindingsClient } from "../rpc/bindings-client.ts";
 import { StreamCaller, until } from "../rpc/stream-caller.ts";
@@ -24,6 +25,7 @@ import { startLoopback } from "./http/loopback-server.ts";
 import { account, startInflux } from "./influx/influx-stand-in.ts";
 import { recordsOf } from "./kafka/component.ts";
 import { rawClient } from "./mqtt3/raw-client.ts";
+import { parseMail, startMailServer } from "./smtp/mail-server.ts";
 
 /** Where an output writes to, with what is particular to it. */
 type Target = {
@@ -143,6 +145,20 @@ describe("on this machine", () => {
         server.received.map(({ body }) =>
           Buffer.from(new URLSearchParams(body.toString()).get("Body") ?? ""),
         ),
+    };
+  });
+
+  testOutput("smtp", smtp, async () => {
+    const server = await startMailServer();
+    const mail = { emailFrom: "a@example.com", emailTo: "b@example.com", subject: "Hello" };
+    return {
+      properties: { host: "127.0.0.1", port: String(server.port), ...mail },
+      arrived: async () =>
+        server.received.map(({ raw }) => {
+          // The end of a mail is always the end of a line.
+          const { body } = parseMail(raw);
+          return body.subarray(0, body.lastIndexOf("\r\n"));
+        }),
     };
   });
 

@@ -1,6 +1,7 @@
 import { onTestFinished, vi } from "vitest";
 import type { AnyBinding, HttpEndpoints, InboundEvent, Logger, Reader } from "../../src/binding.ts";
 import { parseFields } from "../../src/metadata/parse.ts";
+import { loadDriver } from "../../src/drivers.ts";
 import { MemoryBudget } from "../../src/memory/budget.ts";
 
 export type InputOptions = {
@@ -43,6 +44,7 @@ export async function openInput(
     signal: AbortSignal.timeout(20_000),
     http: http ?? { listen: () => Promise.reject(new Error("it serves nothing")) },
     memory: new MemoryBudget().share("test"),
+    driver: (name) => loadDriver(name, binding.drivers?.[name] ?? "", undefined),
     lost: lost.resolve,
     notice() {},
   });

@@ -2,6 +2,7 @@ import { vi } from "vitest";
 import type { AnyBinding, Answer, Logger, StreamAnswer } from "../../src/binding.ts";
 import { parseFields } from "../../src/metadata/parse.ts";
 import { requestParser } from "../../src/runtime/outputs/request.ts";
+import { loadDriver } from "../../src/drivers.ts";
 import { MemoryBudget } from "../../src/memory/budget.ts";
 
 type CallOptions = {
@@ -48,6 +49,7 @@ export async function openOutput(
     signal,
     http: { listen: () => Promise.reject(new Error("an output serves nothing")) },
     memory,
+    driver: (name, path) => loadDriver(name, binding.drivers?.[name] ?? "", undefined, path),
     lost: lost.resolve,
     notice() {},
   });

@@ -50,6 +50,7 @@ export async function openQueue(
     http: { listen: () => Promise.reject(new Error("a queue serves nothing")) },
     notice: (text) => void notices.push(text),
     memory: new MemoryBudget().share("test"),
+    driver: () => undefined,
     lost: (reason) => void losses.push(reason),
   });
   const opened = new OpenedQueue(binding, connection, values, logger, log, losses, notices);

@@ -1,5 +1,6 @@
 import type { AnyBinding, HttpEndpoints } from "../../binding.ts";
 import type { ComponentSpec } from "../../component.ts";
+import type { DriversFolder } from "../../drivers.ts";
 import type { Policies } from "../../policy/policies.ts";
 import type { App } from "../app.ts";
 import type { Concurrency } from "../concurrency.ts";
@@ -18,6 +19,8 @@ export type ComponentOptions = {
   readonly observer: Observer;
   readonly http: HttpEndpoints;
   readonly concurrency: Concurrency;
+  /** Where drivers are looked for too. */
+  readonly driversFolder: DriversFolder;
   /** What Resiliency says; absent: there is none. */
   readonly policies?: Policies | undefined;
   readonly fanOut: MakeFanOut;

@@ -314,7 +314,7 @@ export class Component {
   }
 
   async #open(): Promise<OpenedComponent> {
-    const { appId, http, memory } = this.#options;
+    const { appId, http, memory, driversFolder } = this.#options;
     const lost = this.#lose;
     this.#notices.clear();
     const signal = AbortSignal.any([
@@ -322,7 +322,7 @@ export class Component {
       AbortSignal.timeout(Math.max(this.spec.initTimeout, longestOpening)),
     ]);
     const opened = await openComponent({
-      ...{ appId, spec: this.spec, binding: this.binding, http, memory, signal },
+      ...{ appId, spec: this.spec, binding: this.binding, http, memory, driversFolder, signal },
       logger: this.#logger,
       run: (open) => owner.run(this, open),
       lost: (reason) => lost?.(reason),

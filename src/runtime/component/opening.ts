@@ -1,5 +1,6 @@
 import type { AnyBinding, HttpEndpoints, Logger, Notice } from "../../binding.ts";
 import { formatOrigin, type ComponentSpec } from "../../component.ts";
+import { loadDriver, type DriversFolder } from "../../drivers.ts";
 import { BindingError, messageOf } from "../../errors.ts";
 import { parseFields } from "../../metadata/parse.ts";
 import type { MemoryShare } from "../../memory/budget.ts";
@@ -23,6 +24,7 @@ export type OpenOptions = {
   readonly binding: AnyBinding;
   readonly http: HttpEndpoints;
   readonly memory: MemoryShare;
+  readonly driversFolder: DriversFolder;
   readonly logger: Logger;
   /** Aborted when it has taken too long or is not wanted any more. */
   readonly signal: AbortSignal;
@@ -102,13 +104,26 @@ export async function openComponent(options: OpenOptions): Promise<OpenedCompone
 
 /** Opens; when the time is over, one that opens after all is closed again. */
 async function connect(
-  { appId, spec, binding, http, memory, logger, signal, lost, notice, run }: OpenOptions,
+  {
+    appId,
+    spec,
+    binding,
+    http,
+    memory,
+    driversFolder,
+    logger,
+    signal,
+    lost,
+    notice,
+    run,
+  }: OpenOptions,
   { metadata, directions, redact, hide }: Definition,
 ): Promise<AsyncDisposable> {
   const component = { name: spec.name, appId };
   const opening = run(async () =>
     binding.open({
       ...{ component, metadata, directions, signal, http, memory, hide },
+      driver: (name, path) => loadDriver(name, binding.drivers?.[name] ?? "", driversFolder, path),
       logger: redactedLogger(logger, redact),
       lost: (reason) => lost(shown(reason, redact)),
       notice: (text) => notice(redact(text)),

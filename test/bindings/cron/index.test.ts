@@ -22,6 +22,7 @@ async function read(properties: Record<string, string>): Promise<void> {
     signal: new AbortController().signal,
     http: { listen: () => Promise.reject(new Error("cron serves nothing")) },
     memory: new MemoryBudget().share("test"),
+    driver: () => undefined,
     lost: vi.fn(),
     notice: vi.fn(),
   });

@@ -369,6 +369,7 @@ test("the backlog counts the files that wait", async () => {
     signal: AbortSignal.timeout(5000),
     http: { listen: () => Promise.reject(new Error("unused")) },
     memory: new MemoryBudget().share("test"),
+    driver: () => undefined,
     lost() {},
     notice() {},
   });

@@ -37,6 +37,7 @@ export async function openComponent(
     signal,
     http: { listen: () => Promise.reject(new Error("kafka serves nothing")) },
     memory: new MemoryBudget().share("test"),
+    driver: () => undefined,
     lost: () => {},
     notice: () => {},
   });
