@@ -54,6 +54,21 @@ export function echoingRedis(wanted: Wanted, spelling: Spelling): Promise<Echoin
   });
 }
 
+/** Speaks SMTP: refuses the log-in, with what it was sent. */
+export function echoingSmtp(wanted: Wanted, spelling: Spelling): Promise<EchoingServer> {
+  return echoing((socket, echo) => {
+    socket.write("220 mail\r\n");
+    socket.on("data", (data: Buffer) => {
+      const [command = "", ...words] = data.toString().trim().split(" ");
+      if (command === "EHLO") return socket.write("250-mail\r\n250 AUTH PLAIN\r\n");
+      const sent = Buffer.from(words.at(-1) ?? "", "base64")
+        .toString()
+        .split("\0");
+      return socket.write(`535 ${echo(sent.filter(wanted).map(spelling))}\r\n`);
+    });
+  });
+}
+
 /** Speaks AMQP 0.9.1: closes the connection at the login, with its text. */
 export function echoingAmqp(wanted: Wanted, spelling: Spelling): Promise<EchoingServer> {
   const method = (...parts: Buffer[]): Buffer => {

@@ -20,6 +20,7 @@ import {
   echoingHttp,
   echoingKafka,
   echoingRedis,
+  echoingSmtp,
   refusingMqtt,
   type EchoingServer,
   type Spelling,
@@ -137,6 +138,19 @@ const cases: Readonly<Record<string, Case>> = {
     const properties = { url: http(server), token: canary, org: "shop", bucket: "orders" };
     return { server, properties, data };
   },
+  "smtp.password": async (spelling, wanted) => {
+    const server = await echoingSmtp(wanted, spelling);
+    const properties = { ...mailFrom(server), user: "shop", password: canary };
+    return { server, properties, silent: true };
+  },
+  "smtp.dkimPrivateKey": () => ({
+    properties: {
+      ...mailFrom({ host: "127.0.0.1", port: 1 }),
+      dkimDomain: "example.org",
+      dkimSelector: "mail",
+      dkimPrivateKey: key,
+    },
+  }),
   "http.MTLSClientKey": () => ({
     properties: {
       url: "https://127.0.0.1:1",
@@ -251,6 +265,11 @@ const cases: Readonly<Record<string, Case>> = {
   "webhook.secret": webhook("secret"),
   "webhook.secondarySecret": webhook("secondarySecret"),
 };
+
+function mailFrom({ host, port }: { host: string; port: number }): Record<string, string> {
+  const mail = { emailFrom: "shop@example.org", emailTo: "to@example.org", subject: "s" };
+  return { host, port: String(port), ...mail };
+}
 
 function assumedRole(url: string, keys: Record<string, string>): Record<string, string> {
   vi.stubEnv("AWS_ENDPOINT_URL_STS", url);
