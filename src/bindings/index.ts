@@ -5,6 +5,7 @@ import http from "./http/index.ts";
 import kafka from "./kafka/index.ts";
 import localstorage from "./localstorage/index.ts";
 import mqtt3 from "./mqtt3/index.ts";
+import postgres from "./postgres/index.ts";
 import rabbitmq from "./rabbitmq/index.ts";
 import redis from "./redis/index.ts";
 import twilioSms from "./twilio.sms.ts";
@@ -18,6 +19,7 @@ export const bindings: readonly AnyBinding[] = [
   kafka,
   localstorage,
   mqtt3,
+  postgres,
   rabbitmq,
   redis,
   twilioSms,
