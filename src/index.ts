@@ -1,6 +1,7 @@
 import { createFunctionApp, type FunctionAppHandlers } from "./app/function.ts";
 import type { AnyBinding, Answer, Header } from "./binding.ts";
 import { bindings as ownBindings } from "./bindings/index.ts";
+import { checkCount } from "./check-count.ts";
 import { embeddedDeadLetters, type EmbeddedDeadLetters } from "./embedded/dead-letters.ts";
 import { embeddedOperations, type EmbeddedOperations } from "./embedded/operations.ts";
 import { messageOf } from "./errors.ts";
@@ -164,6 +165,8 @@ export type InvokeRequest = {
  */
 export async function createRuntime(options: EmbeddedOptions = {}): Promise<EmbeddedRuntime> {
   const { appId = "cufflink", app, maxConcurrency } = options;
+  checkCount("maxConcurrency", maxConcurrency);
+  checkCount("memoryBudget", options.memoryBudget);
   const logger = options.logger ?? quietLogger(appId);
   const bindings = withOwn(options.bindings ?? []);
   const budget = new MemoryBudget(options.memoryBudget, {
@@ -290,6 +293,7 @@ async function load(
     })),
     appId,
     bindings,
+    stateStores,
     frameworkFields: componentFields,
     memory,
   });

@@ -348,3 +348,11 @@ test("a call is over when its signal is aborted, also where the operation does n
   await expect(none).rejects.toMatchObject({ reason: "cancelled", effect: "unsent" });
   expect(begun).toEqual(["create", "create", "get"]);
 });
+
+test.each([{ memoryBudget: 0 }, { memoryBudget: -1 }, { maxConcurrency: 0 }])(
+  "options that cannot be meant are refused: %o",
+  async (options) => {
+    const [name, value] = Object.entries(options)[0]!;
+    await expect(createRuntime(options)).rejects.toThrow(`${name} is ${value}; it must be`);
+  },
+);

@@ -4,11 +4,11 @@ import { longestTimer } from "../metadata/duration.ts";
 export type AppHealthOptions = {
   /** What an HTTP app serves. Default `/healthz`. */
   readonly path?: string | undefined;
-  /** Milliseconds between probes. Default, also for 0, 5,000. */
+  /** Milliseconds between probes. Default, also for 0 and below, 5,000. */
   readonly interval?: number | undefined;
-  /** Milliseconds for one probe. Default, also for 0, 500. */
+  /** Milliseconds for one probe. Default, also for 0 and below, 500. */
   readonly timeout?: number | undefined;
-  /** Failed probes in a row after which a healthy app is not. Default, also for 0, 3. */
+  /** Failed probes in a row after which a healthy app is not. Default, also for 0 and below, 3. */
   readonly threshold?: number | undefined;
 };
 
@@ -33,9 +33,9 @@ export class AppHealth {
     probe: (timeout: number) => Promise<void>,
     changed: () => void,
   ) {
-    this.#interval = options.interval || 5000;
-    this.#timeout = options.timeout || 500;
-    this.#threshold = options.threshold || 3;
+    this.#interval = positive(options.interval, 5000);
+    this.#timeout = positive(options.timeout, 500);
+    this.#threshold = positive(options.threshold, 3);
     this.#probe = probe;
     this.#changed = changed;
   }
@@ -78,4 +78,8 @@ export class AppHealth {
     this.#timer = setTimeout(() => void this.#run(round), Math.min(this.#interval, longestTimer));
     if ((before === "") !== (this.#reason === "")) this.#changed();
   }
+}
+
+function positive(value: number | undefined, otherwise: number): number {
+  return value !== undefined && value > 0 ? value : otherwise;
 }

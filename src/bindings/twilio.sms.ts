@@ -30,17 +30,16 @@ export default defineBinding({
       example: "+15551230001",
     }),
     toNumber: string({
-      description: "The number to send to, always. Without it each call names its own.",
+      description: "The number to send to. Without it each call must name one.",
       example: "+15551230002",
     }),
     timeout: duration({
-      description: "How long a call to Twilio may take.",
+      description: "Maximum duration of a call to Twilio.",
       default: "5m",
       positive: true,
     }),
     apiUrl: string({
-      description:
-        "Where Twilio's API is: a regional address, or a test's own. Dapr has no such field.",
+      description: "The address of Twilio's API, for a region or a test. Dapr has no such field.",
       default: "https://api.twilio.com",
       example: "https://api.dublin.ie1.twilio.com",
     }),
@@ -71,7 +70,7 @@ export default defineBinding({
       description: "Sends the data as one SMS.",
       request: {
         toNumber: string({
-          description: "The number to send to, where the component names none.",
+          description: "The number to send to, if the component names none.",
           example: "+15551230002",
         }),
       },

@@ -66,8 +66,10 @@ Examples:
 
 function readMaxBodySize(text: string): number {
   const size = parseByteSize(text);
-  if (size === undefined)
-    throw new UsageError(`--max-body-size ${JSON.stringify(text)} is not a size such as "4Mi"`);
+  if (size === undefined || size < 1)
+    throw new UsageError(
+      `--max-body-size ${JSON.stringify(text)} is not a size above 0, such as "4Mi"`,
+    );
   return size;
 }
 
@@ -84,7 +86,10 @@ async function check(
   const { loadResources } = await import("../resources/load.ts");
   const { componentFields: frameworkFields } =
     await import("../runtime/component/component-fields.ts");
-  const loaded = await loadResources({ paths, appId, bindings, frameworkFields, checkSecrets });
+  const { stateStores } = await import("../states/index.ts");
+  const loaded = await loadResources({
+    ...{ paths, appId, bindings, stateStores, frameworkFields, checkSecrets },
+  });
   const linted = await lint(loaded.components, bindings, { frameworkFields, maxBodySize });
   // What cannot be read or parsed both tell.
   const told = new Set(loaded.problems.map((problem) => JSON.stringify(problem)));

@@ -11,6 +11,7 @@ import { componentFields } from "../runtime/component/component-fields.ts";
 import type { ReloadResult } from "../runtime/component/reload.ts";
 import type { RuntimeLogger } from "../runtime/runtime-logger.ts";
 import type { Runtime } from "../runtime/runtime.ts";
+import { stateStores } from "../states/index.ts";
 
 export type ReloaderOptions = {
   readonly appId: string;
@@ -104,7 +105,8 @@ export class Reloader {
     const resources = await loadResources({
       paths: resourcesPaths,
       appId,
-      bindings: [...bindings],
+      bindings,
+      stateStores,
       frameworkFields: componentFields,
       memory: this.#memory,
       isDenied: this.#configuration.isDenied,

@@ -2,6 +2,7 @@ import type { Command } from "commander";
 import { appProtocols, type AppProtocol } from "../app/app-protocol.ts";
 import { defaultMemoryBudget } from "../memory/budget.ts";
 import { parseByteSize } from "../metadata/byte-size.ts";
+import { parseBoolean } from "../metadata/boolean.ts";
 import { parseDuration } from "../metadata/duration.ts";
 import type { Retention } from "../store/store.ts";
 import type { LogLevel } from "../telemetry/logger.ts";
@@ -243,7 +244,8 @@ export function readServeOptions(command: Command): ServeOptions {
   const most = (name: string): number =>
     atLeastOne(name, /^\d+$/.test(text(name)) ? Number(text(name)) : 0, "is not a number above 0");
   const on = (name: string): boolean =>
-    flags[name] === true || ["true", "1", "t"].includes(text(name).toLowerCase());
+    flags[name] !== undefined &&
+    check(parseBoolean(text(name)), name, "is neither true nor false", false);
 
   if (text("mode") !== "standalone") {
     problems.push(
@@ -281,7 +283,7 @@ export function readServeOptions(command: Command): ServeOptions {
     problems.push("--tls-key-passphrase-file is for the key of --tls-key");
   }
   const size = (name: string): number =>
-    check(parseByteSize(text(name)), name, 'is not a size such as "4Mi"', 0);
+    atLeastOne(name, parseByteSize(text(name)), 'is not a size above 0, such as "4Mi"');
   const maxBodySize = size("maxBodySize");
   const appMaxAnswerSize =
     optional("appMaxAnswerSize") === undefined ? maxBodySize : size("appMaxAnswerSize");
@@ -389,9 +391,9 @@ function collect(value: string, before: string[]): string[] {
 }
 
 function camelCase(name: string): string {
-  return name.replaceAll(/-(.)/g, (_, deadLetter: string) => deadLetter.toUpperCase());
+  return name.replaceAll(/-(.)/g, (_, character: string) => character.toUpperCase());
 }
 
 function dashed(name: string): string {
-  return name.replaceAll(/[A-Z]/g, (deadLetter) => `-${deadLetter.toLowerCase()}`);
+  return name.replaceAll(/[A-Z]/g, (character) => `-${character.toLowerCase()}`);
 }

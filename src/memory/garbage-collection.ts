@@ -49,19 +49,23 @@ const quiet = 1024 * 1024;
  * made, and until then the process stays as large as the largest attack on it. `release` is called first. Returns what ends it.
  */
 export function collectWhenQuiet(
-  budget: Pick<MemoryBudget, "reserved">,
+  budget: Pick<MemoryBudget, "reserved" | "used">,
   release: () => void,
   residentBytes: () => number = () => process.memoryUsage.rss(),
 ): () => void {
-  let reserved = budget.reserved;
+  let { reserved, used } = budget;
   let base = residentBytes();
   const timer = setInterval(() => {
     const passed = budget.reserved - reserved;
     reserved += passed;
-    if (passed >= quiet || residentBytes() < base + worth) return;
+    const resident = residentBytes();
+    base = Math.min(base, resident);
+    // What was held at the last collection, and is not any more, is in the base.
+    if (passed >= quiet || Math.max(resident - base, used - budget.used) < worth) return;
     release();
     collectGarbage("major");
     base = residentBytes();
+    ({ used } = budget);
   }, interval);
   timer.unref();
   return () => clearInterval(timer);

@@ -162,12 +162,9 @@ export function markdownReference(binding: Described): string {
   if (operations.length > 0) parts.push("## Operations");
   for (const [name, operation] of operations) {
     parts.push(`### \`${name}\``, operation.description);
-    if (operation.idempotent) parts.push("Repeating it does no harm.");
+    if (operation.idempotent) parts.push("Idempotent.");
     if (Object.keys(operation.request).length > 0) {
-      parts.push(
-        "Request metadata, whose names count as written:",
-        markdownFields(operation.request),
-      );
+      parts.push("Request metadata (names are case-sensitive):", markdownFields(operation.request));
     }
   }
   return `${parts.join("\n\n")}\n`;

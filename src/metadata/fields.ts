@@ -1,3 +1,4 @@
+import { parseBoolean } from "./boolean.ts";
 import { parseByteSize } from "./byte-size.ts";
 import { parseDuration } from "./duration.ts";
 
@@ -191,9 +192,8 @@ function parseTruthy(text: string): Parsed<boolean> {
 }
 
 function parseStrictBool(text: string): Parsed<boolean> {
-  if (["1", "t", "T", "TRUE", "true", "True"].includes(text)) return { value: true };
-  if (["0", "f", "F", "FALSE", "false", "False"].includes(text)) return { value: false };
-  return { problem: "must be true or false" };
+  const value = parseBoolean(text);
+  return value === undefined ? { problem: "must be true or false" } : { value };
 }
 
 function parseInteger(text: string): number | undefined {

@@ -6,7 +6,7 @@ export type RetryPolicy = {
   readonly initial: number;
   /** The longest pause, in milliseconds. */
   readonly max: number;
-  /** What each pause is multiplied by for the next. 1: constant. */
+  /** The factor between two pauses. 1: constant. */
   readonly multiplier: number;
   /** How much a pause may be shorter or longer by chance, as a share of it: 0 to 1. */
   readonly jitter: number;

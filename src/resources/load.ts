@@ -32,6 +32,8 @@ export type ResourceOptions = {
   readonly env?: Readonly<Record<string, string | undefined>>;
   /** What declares which properties are secret. Without it every value counts as secret. */
   readonly bindings?: readonly AnyBinding[];
+  /** The same for state stores. */
+  readonly stateStores?: readonly AnyBinding[];
   /** Fields that every component has, whatever its binding. */
   readonly frameworkFields?: Fields;
   /** Report secrets that are not there now. Default true. */
@@ -103,7 +105,11 @@ export async function loadResources(options: ResourceOptions): Promise<Resources
 
   const resolver = new Resolver(environment, stores, memory.uuids);
   const resolved = new Map<ComponentDocument, Properties>();
-  const visible = visibilityBy(options.bindings ?? [], options.frameworkFields ?? {});
+  const visible = visibilityBy(
+    options.bindings ?? [],
+    options.frameworkFields ?? {},
+    options.stateStores,
+  );
   for (const document of [...stores.values(), ...used]) {
     revealValues(document, isStore(document) ? () => true : visible);
     const properties = await resolveProperties(document, resolver);

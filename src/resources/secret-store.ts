@@ -14,7 +14,7 @@ export type SecretStore = {
 /** The metadata of `secretstores.local.env`. */
 export const environmentStoreFields = {
   prefix: string({
-    description: "Put before a secret's name to get the variable's.",
+    description: "The prefix of the variables: it precedes the name of a secret.",
     default: "",
     example: "SHOP_",
   }),
@@ -24,12 +24,12 @@ export const environmentStoreFields = {
 export const fileStoreFields = {
   secretsFile: string({
     description:
-      "A JSON file, or a folder as Kubernetes mounts secrets: its files are secrets, or its folders are, with their files as keys.",
+      "A JSON file, or a folder of mounted Kubernetes secrets. Each file in the folder is a secret, or each subfolder, with its files as keys.",
     required: true,
     example: "/etc/secrets",
   }),
   nestedSeparator: string({
-    description: "Stands between the names of nested objects of the file.",
+    description: "The separator between the names of nested objects of the file.",
     default: ":",
   }),
   multiValued: bool({

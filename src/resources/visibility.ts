@@ -5,9 +5,14 @@ import type { ComponentDocument } from "./component-document.ts";
 /** Which properties' values may be shown: those of fields that are declared, and not as sensitive. */
 export type Visibility = (type: string, property: string) => boolean;
 
-export function visibilityBy(bindings: readonly AnyBinding[], frameworkFields: Fields): Visibility {
+/** `stateStores`: what types that begin with `state.` are found in. */
+export function visibilityBy(
+  bindings: readonly AnyBinding[],
+  frameworkFields: Fields,
+  stateStores: readonly AnyBinding[] = [],
+): Visibility {
   return (type, property) => {
-    const binding = findBinding(bindings, type);
+    const binding = findBinding(bindings, type) ?? findOf(stateStores, "state.", type);
     if (binding === undefined) return false;
     const field =
       findField(binding.metadata as Fields, property) ?? findField(frameworkFields, property);
@@ -17,9 +22,17 @@ export function visibilityBy(bindings: readonly AnyBinding[], frameworkFields: F
 
 /** The binding behind a type such as `bindings.kafka`. The prefix counts as written, the rest in any case. */
 export function findBinding(bindings: readonly AnyBinding[], type: string): AnyBinding | undefined {
-  if (!type.startsWith("bindings.")) return undefined;
-  const name = type.slice("bindings.".length).toLowerCase();
-  return bindings.find((one) =>
+  return findOf(bindings, "bindings.", type);
+}
+
+function findOf(
+  declared: readonly AnyBinding[],
+  prefix: string,
+  type: string,
+): AnyBinding | undefined {
+  if (!type.startsWith(prefix)) return undefined;
+  const name = type.slice(prefix.length).toLowerCase();
+  return declared.find((one) =>
     [one.name, ...(one.aliases ?? [])].some((own) => own.toLowerCase() === name),
   );
 }

@@ -108,11 +108,12 @@ export function connectHandler(options: ConnectOptions): ConnectHandler {
     const isKept = methodKind === "unary" || methodKind === "server_streaming";
     const options = { memory, isKept, limit: maxMessageSize, isStreamed: isStreamed(request) };
     const sent = asked.body as AsyncIterable<Uint8Array>;
-    const body = countedBody(isPlainJson(request) ? utf8Body(sent) : sent, {
+    const counted = countedBody(sent, {
       ...{ ...options, isRefused },
       // The rest is watched by its connection.
       isWatched: request.httpVersionMajor >= 2 || options.isStreamed,
     });
+    const body = isPlainJson(request) ? utf8Body(counted, maxMessageSize) : counted;
     try {
       const answered = await unpackedInto.run(isKept ? memory : undefined, () =>
         handler({ ...asked, body }),

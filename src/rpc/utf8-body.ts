@@ -1,23 +1,19 @@
+import { isUtf8 } from "node:buffer";
 import { Code, ConnectError } from "@connectrpc/connect";
 
 /**
- * A JSON body, part by part. Throws a `ConnectError` where it is no UTF-8, for Connect would read other text in its
- * place.
+ * A JSON body that comes whole, in one part. Throws a `ConnectError` where it is no UTF-8, for Connect would read other
+ * text in its place. One of more than `limit` bytes, which may be cut, is handed on to be refused for its size.
  */
-export async function* utf8Body(parts: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
-  const decoder = new TextDecoder("utf-8", { fatal: true });
-  for await (const part of parts) {
-    check(() => decoder.decode(part, { stream: true }));
-    yield part;
-  }
-  check(() => decoder.decode());
-}
-
-function check(decode: () => unknown): void {
-  try {
-    decode();
-  } catch {
-    const text = "the body is no UTF-8; send bytes in base64, or by gRPC";
-    throw new ConnectError(text, Code.InvalidArgument);
+export async function* utf8Body(
+  whole: AsyncIterable<Uint8Array>,
+  limit: number,
+): AsyncGenerator<Uint8Array> {
+  for await (const body of whole) {
+    if (body.length <= limit && !isUtf8(body)) {
+      const text = "the body is no UTF-8; send bytes in base64, or by gRPC";
+      throw new ConnectError(text, Code.InvalidArgument);
+    }
+    yield body;
   }
 }

@@ -1,3 +1,4 @@
+import { checkCount } from "../check-count.ts";
 import { BindingError } from "../errors.ts";
 import { GrpcClient } from "../grpc/client.ts";
 import { defaultEndpoint, endpointForms, parseEndpoint } from "../grpc/endpoint.ts";
@@ -177,8 +178,10 @@ class App implements BindingApp {
         "no port to listen on; give serve() a `port`, or put APP_PORT into the environment",
       );
     }
+    const { memory = defaultMemoryBudget } = options;
+    checkCount("memory", memory);
     this.#server = CallbackServer.listen({
-      memory: options.memory ?? defaultMemoryBudget,
+      memory,
       ...{ host, port, token: options.token ?? process.env["APP_API_TOKEN"] ?? "" },
       bindings: () => [...this.#handlers.keys()],
       handlerOf: (binding) => this.#handlers.get(binding),
@@ -268,14 +271,6 @@ function serverOf({ runtime = defaultEndpoint(process.env), ca, insecure = false
   }
   const { secure, prefix: _, ...address } = endpoint;
   return { ...address, tls: secure ? { verify: !insecure, ca } : undefined };
-}
-
-function checkCount(what: string, count: number): void {
-  if (Number.isInteger(count) && count > 0) return;
-  throw new BindingError(
-    "invalid_argument",
-    `${what} is ${count}; it must be a whole number above 0`,
-  );
 }
 
 function logToStandardError(message: string): void {

@@ -15,6 +15,10 @@ type Place = { endpoints: number; handler: Handler | undefined };
 const keepAlive = 75_000;
 /** How long a request may take to arrive, in milliseconds. */
 const longestRequest = 60_000;
+/** How long a new connection may be without the headers of a request, and later ones from their first byte. Milliseconds. */
+const longestHeaders = 10_000;
+/** How often it is looked for requests that take too long, in milliseconds. */
+const checking = 5_000;
 /** How long answers may take to get out once a port is closed, in milliseconds. */
 const lastAnswers = 2_000;
 /** What a sender is told to wait, in seconds, while nobody takes the requests of a path. */
@@ -73,7 +77,12 @@ class Port {
   static open(host: string, port: number, memory: MemoryShare): Promise<Port> {
     const places = new Map<string, Place>();
     const server = createServer(
-      { keepAliveTimeout: keepAlive, requestTimeout: longestRequest },
+      {
+        keepAliveTimeout: keepAlive,
+        requestTimeout: longestRequest,
+        headersTimeout: longestHeaders,
+        connectionsCheckingInterval: checking,
+      },
       (request, response) => {
         watchRequest(request, response, false);
         route(places, request, response);

@@ -40,6 +40,7 @@ export function createProtocols(
       keepAliveTimeout: 0,
       requestTimeout: 0,
       headersTimeout: 60_000,
+      connectionsCheckingInterval: 5_000,
       maxHeaderSize: 8192,
       noDelay: true,
     },

@@ -143,7 +143,8 @@ export class Metrics implements Observer {
 
   /** A server for `/metrics`, to be bound by the caller. `gate`: answers those that may not ask. */
   server(gate?: MetricsGate): Server {
-    const server = createServer((request, response) => {
+    const timeouts = { headersTimeout: 10_000, connectionsCheckingInterval: 5_000 };
+    const server = createServer(timeouts, (request, response) => {
       if (gate?.admitsRequest(request, response) === false) return;
       const path = (request.url ?? "").split("?", 1)[0];
       if (path !== "/metrics" && path !== "/") {

@@ -88,3 +88,11 @@ test("an answer that comes after it was stopped counts for nothing", async () =>
   expect(changed).not.toHaveBeenCalled();
   expect(health.reason).not.toBe("");
 });
+
+test.each([0, -1])("an interval of %d is the default one, and no loop", async (interval) => {
+  const { health, probed } = watch({ interval, timeout: interval, threshold: interval });
+  health.start();
+  await vi.advanceTimersByTimeAsync(9_000);
+  health.stop();
+  expect(probed).toEqual([500, 500]);
+});

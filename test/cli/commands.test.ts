@@ -68,7 +68,7 @@ describe("check", () => {
     expect(await cufflink(["check", path, "--max-body-size", "10Mi"])).toMatchObject({ code: 0 });
     expect(await cufflink(["check", path, "--max-body-size", "big"])).toMatchObject({
       code: 2,
-      stderr: expect.stringContaining('--max-body-size "big" is not a size such as "4Mi"'),
+      stderr: expect.stringContaining('--max-body-size "big" is not a size above 0, such as "4Mi"'),
     });
   });
 

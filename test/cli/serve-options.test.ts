@@ -127,6 +127,11 @@ describe("the flags of serve", () => {
   test.each([
     ["--memory-budget", "7Mi", "is too small"],
     ["--memory-budget", "much", "is not a size"],
+    ["--memory-budget", "0", "is not a size above 0"],
+    ["--max-body-size", "0", "is not a size above 0"],
+    ["--app-max-answer-size", "-1", "is not a size above 0"],
+    ["--log-as-json", "yes", "is neither true nor false"],
+    ["--enable-metrics", "", "is neither true nor false"],
     ["--dead-letters-max-age", "30d", "is not a duration"],
     ["--dead-letters-max-age", "-1h", "is not a duration"],
     ["--dead-letters-max-count", "0", "is not a number above 0"],

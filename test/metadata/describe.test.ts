@@ -118,9 +118,7 @@ test("Markdown", () => {
   );
   expect(text).toContain("| `wait` | duration | `1m30s` | How long to wait. Only for input. |");
   expect(text).toContain("The mode. `a\\|b`, `c`.");
-  expect(text).toContain(
-    "### `create`\n\nSends a message.\n\nRepeating it does no harm.\n\nRequest metadata",
-  );
+  expect(text).toContain("### `create`\n\nSends a message.\n\nIdempotent.\n\nRequest metadata");
   expect(text).toMatch(/### `purge`\n\nEmpties the queue.\n$/);
 });
 

@@ -23,7 +23,7 @@ const sent = Buffer.alloc(3_900_000, 0x20);
 /** How long a caller is silent before it goes away, in milliseconds. */
 const silence = 15_000;
 /** How long it is waited for a cut, in milliseconds. */
-const mostPatience = 120_000;
+const longestWait = 120_000;
 
 const wait = (milliseconds: number): Promise<void> =>
   new Promise((resolve) => setTimeout(resolve, milliseconds));
@@ -211,7 +211,7 @@ async function trickle(port: number, path: string): Promise<string> {
   const seen = { isOver: false };
   socket.on("close", () => (seen.isOver = true));
   socket.on("data", () => (seen.isOver = true));
-  while (!seen.isOver && performance.now() - begun < mostPatience) {
+  while (!seen.isOver && performance.now() - begun < longestWait) {
     socket.write(" ");
     await wait(1000);
   }
@@ -229,7 +229,7 @@ async function trickleMessage(port: number): Promise<string> {
   const head = frame("");
   head.writeUInt32BE(announced, 1);
   stream.write(head);
-  while (!seen.isOver && performance.now() - begun < mostPatience) {
+  while (!seen.isOver && performance.now() - begun < longestWait) {
     if (stream.writable) stream.write(" ");
     await wait(1000);
   }

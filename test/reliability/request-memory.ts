@@ -133,7 +133,10 @@ async function save(row: string, contender: Contender, cell: Cell): Promise<void
 function table({ machine, daprd, rows }: Results): string {
   const cells = Object.values(rows).flatMap((of) => Object.values(of));
   const dates = cells.map(({ date }) => date).sort();
-  const loads = cells.map(({ load }) => load);
+  const loadsOf = (contender: Contender): string => {
+    const loads = Object.values(rows).flatMap((of) => of[contender]?.load ?? []);
+    return `${contender} ${Math.min(...loads)} to ${Math.max(...loads)}`;
+  };
   const lines = [
     ["Attack", "Cufflink", "daprd"],
     ["---", "---", "---"],
@@ -144,7 +147,7 @@ function table({ machine, daprd, rows }: Results): string {
     ]),
   ];
   return [
-    `Measured on ${machine}, against daprd ${daprd}, from ${dates[0]} to ${dates.at(-1)} (UTC), by \`DAPRD=daprd npm run test:attacks\`. Load average before a cell: ${Math.min(...loads)} to ${Math.max(...loads)}.`,
+    `Measured on ${machine}, against daprd ${daprd}, from ${dates[0]} to ${dates.at(-1)} (UTC), by \`DAPRD=daprd npm run test:attacks\`. Load average before a cell: ${contenders.map(loadsOf).join(", ")}. Times of health say little of a machine that others used.`,
     "",
     ...lines.map((line) => `| ${line.join(" | ")} |`),
   ].join("\n");

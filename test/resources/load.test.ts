@@ -1,4 +1,5 @@
 import { describe, expect, test } from "vitest";
+import { stateStores } from "../../src/states/index.ts";
 import { brief, check, component, folder, load } from "./folder.ts";
 
 async function findings(
@@ -376,4 +377,16 @@ describe("lint", () => {
       'a.yaml:9:14 warning: property "maxInFlight" is used by the input direction only, which this component leaves out',
     ]);
   });
+});
+
+test("of a state store, too, only what is declared as sensitive is secret", async () => {
+  const path = folder({
+    "store.yaml": component(
+      "store",
+      "state.redis",
+      "- {name: redisHost, value: cache.example}\n- {name: redisPassword, value: hidden}",
+    ),
+  });
+  const { components } = await load(path, { stateStores });
+  expect((await components[0]?.resolve())?.secrets).toEqual(["hidden"]);
 });

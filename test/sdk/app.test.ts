@@ -218,3 +218,10 @@ test.each([
 ])("options that cannot be meant are refused: %o", (options, message) => {
   expect(() => createApp(options)).toThrow(message);
 });
+
+test.each([0, -1, 0.5])(
+  "a limit of %d bytes for what the runtime sends is refused",
+  async (memory) => {
+    await expect(createApp().serve({ port: 0, memory })).rejects.toThrow(`memory is ${memory}`);
+  },
+);

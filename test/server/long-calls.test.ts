@@ -1,3 +1,4 @@
+import { once } from "node:events";
 import { Agent, request } from "node:http";
 import { afterEach, expect, test, vi } from "vitest";
 import { isLong } from "../long.ts";
@@ -5,13 +6,36 @@ import { listen } from "../../src/server/listener.ts";
 import { createRpcHandlers } from "../../src/server/rpc-handlers.ts";
 import { createService } from "../../src/grpc/service.ts";
 import { createProtocols } from "../../src/server/protocols.ts";
-import type { AddressInfo } from "node:net";
+import { connect as connectSocket, type AddressInfo } from "node:net";
+import { createHttpEndpoints } from "../../src/server/http-endpoints.ts";
+import { Metrics } from "../../src/telemetry/metrics.ts";
 import { Kinds } from "../grpc/kinds.ts";
 import { call, connect, frame, messagesOf } from "../grpc/raw-client.ts";
 
-// Nothing of ours or of Node's may cut a slow method or an idle connection. `npm run test:long` really waits.
 const minute = 60_000;
 
+// Node looks each five seconds for connections whose request does not come.
+test.runIf(isLong).each(["", "GET / HTTP/1.1\r\nhost"])(
+  "a connection to the port of a webhook, and of metrics, ends after ten seconds with %j",
+  { timeout: minute },
+  async (sent) => {
+    const webhook = await createHttpEndpoints().listen("127.0.0.1", 0, "/hook");
+    const metrics = new Metrics("shop", () => []).server();
+    await once(metrics.listen(0, "127.0.0.1"), "listening");
+    const times = [webhook.port, (metrics.address() as AddressInfo).port].map(async (port) => {
+      const socket = connectSocket(port, "127.0.0.1");
+      const since = performance.now();
+      socket.resume().write(sent);
+      await once(socket, "close");
+      return performance.now() - since;
+    });
+    for (const time of await Promise.all(times)) expect(time).toBeLessThan(20_000);
+    await webhook[Symbol.asyncDispose]();
+    metrics.close();
+  },
+);
+
+// Nothing of ours or of Node's may cut a slow method or an idle connection. `npm run test:long` really waits.
 afterEach(() => {
   vi.useRealTimers();
 });

@@ -42,6 +42,7 @@ export const postgres: ServerKind<PostgresOptions, object, object> = {
     const [uid, gid] = await owner();
     await chown(place.folder, uid, gid);
     if (!existsSync(join(data, "PG_VERSION"))) await initialize(place, data);
+    else await processesEnded(data);
     const port = portAt(place, 0);
     const lines = [
       `listen_addresses = '${place.host}'`,
@@ -72,6 +73,21 @@ async function initialize(place: Place, data: string): Promise<void> {
     ...["-A", "scram-sha-256", "-E", "UTF8", "--locale", "C.UTF-8", "--no-sync"],
   ]);
   await run(first, rest, { cwd: place.folder, env: { PATH: searchPath(), LANG: "C.UTF-8" } });
+}
+
+/** The processes of a server that was killed end by themselves, and until then its data are in use. */
+async function processesEnded(data: string): Promise<void> {
+  const file = await readFile(join(data, "postmaster.pid"), "utf8").catch(() => "");
+  const id = file.split("\n")[6]?.trim().split(/\s+/)[1];
+  if (id === undefined) return;
+  const isAttached = async (): Promise<boolean> => {
+    const segments = await readFile("/proc/sysvipc/shm", "utf8").catch(() => "");
+    const columns = segments.split("\n").map((line) => line.trim().split(/\s+/));
+    return columns.some(([, segment, , , , , attached]) => segment === id && attached !== "0");
+  };
+  const deadline = performance.now() + 10_000;
+  while (performance.now() < deadline && (await isAttached()))
+    await new Promise((resolve) => setTimeout(resolve, 10));
 }
 
 /** Debian keeps them in a folder of the version. */

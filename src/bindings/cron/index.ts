@@ -20,7 +20,7 @@ export default defineBinding({
     schedule: schedule(),
     overlap: oneOf(["skip", "allow"], {
       description:
-        "What to do with a tick that comes due while one before it is not handled yet: leave it out, or hand it over beside it.",
+        "What to do with a tick that is due while an earlier one is not handled: skip it, or deliver it concurrently.",
       direction: "input",
       default: "skip",
     }),
@@ -92,7 +92,7 @@ export default defineBinding({
 function schedule(): Field<Schedule, true> {
   const text = string({
     description:
-      "When to tick: `minute hour day month weekday`, with seconds in front if wanted and with `L`, `15W`, `5L` or `2#2` for a day, or `@every 15m`, `@hourly`, `@daily`, `@weekly`, `@monthly`, `@yearly`. `TZ=Europe/Berlin` in front names the time zone; without it, the process's.",
+      "When to tick: `minute hour day month weekday`, optionally with seconds in front, and with `L`, `15W`, `5L` or `2#2` for a day, or `@every 15m`, `@hourly`, `@daily`, `@weekly`, `@monthly`, `@yearly`. `TZ=Europe/Berlin` in front names the time zone; without it, the process's.",
     direction: "input",
     required: true,
     example: "*/15 * * * *",

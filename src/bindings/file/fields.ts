@@ -11,33 +11,32 @@ import {
 /** What a file component's metadata can say. */
 export const fileFields = {
   folder: string({
-    description:
-      "The folder to watch. It must be there, and the process must be able to write to it.",
+    description: "The folder to watch. It must exist, and the process must be able to write to it.",
     required: true,
     example: "/var/spool/orders",
   }),
   onHandled: oneOf(["move", "delete"], {
-    description: "What becomes of a file that the app has handled.",
+    description: "What happens to a file that the app has handled.",
     default: "move",
   }),
   processedFolder: string({
     description:
-      "Where handled files go. A relative path is one in `folder`; it is made if it is not there, and never watched.",
+      "The folder for handled files. A relative path starts at `folder`. It is created if missing, and never watched.",
     default: "processed",
     example: "/var/spool/orders-done",
   }),
   recursive: bool({
-    description: "Watch the folders in the folder too. Symbolic links are never followed.",
+    description: "Watch subfolders too. Symbolic links are never followed.",
     default: "false",
   }),
   include: list({
-    description: "Patterns of the names to take, with `*` and `?`, separated by commas.",
+    description: "Patterns of the file names to read, with `*` and `?`, separated by commas.",
     default: "*",
     example: "*.csv,*.json",
   }),
   ignore: list({
     description:
-      "Patterns of the names to leave alone, folders' names too: what programs call files that they are still writing.",
+      "Patterns of the names to ignore, also of folders. The default has names that programs use for unfinished files.",
     default: ".*,*~,~$*,#*#,*.tmp,*.temp,*.part,*.partial,*.crdownload,*.filepart,*.swp,*.swx",
   }),
   quietTime: duration({
@@ -45,12 +44,12 @@ export const fileFields = {
     default: "1s",
   }),
   maxSize: byteSize({
-    description: "A larger file is left where it is, with a warning.",
+    description: "A larger file is not read, with a warning.",
     default: "4Mi",
   }),
   scanInterval: duration({
     description:
-      "How often the whole folder is scanned, besides the system's change notifications. Network folders have none.",
+      "How often the whole folder is scanned, in addition to change notifications. Network folders send none.",
     default: "5s",
     positive: true,
   }),

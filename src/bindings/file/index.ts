@@ -12,7 +12,7 @@ import { Folder } from "./folder.ts";
 export default defineBinding({
   name: "file",
   status: "beta",
-  summary: "Calls the app for each file put into a folder, and moves or deletes what is handled.",
+  summary: "Calls the app for each file in a folder, and moves or deletes handled files.",
   metadata: fileFields,
 
   async open({ metadata }) {

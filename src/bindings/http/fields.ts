@@ -4,29 +4,28 @@ import type { Field } from "../../metadata/fields.ts";
 /** The metadata of an HTTP component, as Dapr names it. */
 export const httpFields = {
   url: string({
-    description: "The server's URL; a request's `path` is put behind it.",
+    description: "The server's URL. A request's `path` is appended to it.",
     required: true,
     example: "https://api.example.com/v1",
   }),
   errorIfNot2XX: trueUnlessSaid(
-    "Whether a status other than 2xx is an error. Its status and headers are told either way.",
+    "Whether a status other than 2xx is an error. The answer has its status and headers in both cases.",
   ),
   responseTimeout: duration({
-    description:
-      "How long a call may take, redirects and body included; 0 and none: as long as it takes.",
+    description: "Maximum duration of a call, including redirects and body. 0 or unset: no limit.",
     example: "10s",
   }),
   maxResponseBodySize: zeroIsNoLimit(
     byteSize({
       description:
-        "The most of a response's body that is kept; of a longer one the metadata says `truncated: true`. 0 and less: no limit. A gRPC caller gets no more than the server's `--max-body-size` (4 MiB by default).",
+        "Maximum size of a response body. A longer one is cut, and the metadata say `truncated: true`. 0 or less: no limit. A gRPC caller gets at most the server's `--max-body-size` (4 MiB by default).",
       default: "100Mi",
       within: "answer",
     }),
   ),
   maxConnections: integer({
     description:
-      "The most connections to one origin (scheme, host and port). Further calls wait, in their order and within their deadlines, until one is free.",
+      "Maximum number of connections to one origin (scheme, host and port). Further calls wait, in their order and within their deadlines, until one is free.",
     default: "512",
     min: 1,
     max: 65_535,
@@ -42,22 +41,23 @@ export const httpFields = {
   }),
   MTLSRootCA: string({
     description:
-      "Certificates of the authorities to trust in place of the system's: PEM text, or a file of it.",
+      "Certificates of the authorities to trust instead of the system's, as PEM text or a file.",
     example: "/etc/certificates/ca.pem",
   }),
   MTLSClientCert: string({
     description:
-      "The client's certificate: PEM text, or a file of it. Used together with MTLSClientKey.",
+      "The client's certificate, as PEM text or a file. Used together with MTLSClientKey.",
     example: "/etc/certificates/client.pem",
   }),
   MTLSClientKey: string({
-    description: "The key of the client's certificate: PEM text, or a file of it.",
+    description: "The key of the client's certificate, as PEM text or a file.",
     sensitive: true,
   }),
   MTLSRenegotiation: oneOf(
     ["RenegotiateNever", "RenegotiateOnceAsClient", "RenegotiateFreelyAsClient"],
     {
-      description: "Read for Dapr's sake: a TLS 1.2 server's wish to negotiate anew is followed.",
+      description:
+        "Accepted for compatibility with Dapr: renegotiation by a TLS 1.2 server is always allowed.",
     },
   ),
 } as const;
@@ -65,11 +65,11 @@ export const httpFields = {
 /** What a call reads of its metadata. Each name that begins with a capital letter is a header, too. */
 export const callFields = {
   path: string({
-    description: "Path and query to put behind the component's URL.",
+    description: "Path and query to append to the component's URL.",
     example: "orders/42?full=1",
   }),
   errorIfNot2XX: string({
-    description: "For this call in place of the component's.",
+    description: "Overrides the component's setting for this call.",
     example: "false",
   }),
 } as const;

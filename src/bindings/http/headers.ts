@@ -124,7 +124,7 @@ function canonical(name: string): string {
   if (written === undefined) {
     written = name.replaceAll(
       /(^|-)([a-z])/g,
-      (_all, dash: string, deadLetter: string) => dash + deadLetter.toUpperCase(),
+      (_all, dash: string, letter: string) => dash + letter.toUpperCase(),
     );
     // Servers can make names up without end.
     if (canonicalNames.size < 1000) canonicalNames.set(name, written);

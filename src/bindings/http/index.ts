@@ -30,15 +30,15 @@ export default defineBinding({
   },
 
   operations: {
-    create: method("POST", "Sends the data by POST."),
-    get: method("GET", "Asks by GET."),
-    head: method("HEAD", "Asks by HEAD, for status and headers only."),
-    post: method("POST", "Sends the data by POST."),
-    put: method("PUT", "Sends the data by PUT."),
-    patch: method("PATCH", "Sends the data by PATCH."),
-    delete: method("DELETE", "Asks by DELETE."),
-    options: method("OPTIONS", "Asks by OPTIONS."),
-    trace: method("TRACE", "Asks by TRACE."),
+    create: method("POST", "Sends the data with POST."),
+    get: method("GET", "Sends a GET request."),
+    head: method("HEAD", "Sends a HEAD request, for status and headers only."),
+    post: method("POST", "Sends the data with POST."),
+    put: method("PUT", "Sends the data with PUT."),
+    patch: method("PATCH", "Sends the data with PATCH."),
+    delete: method("DELETE", "Sends a DELETE request."),
+    options: method("OPTIONS", "Sends an OPTIONS request."),
+    trace: method("TRACE", "Sends a TRACE request."),
   },
 });
 

@@ -4,7 +4,7 @@ import type { Values } from "../../metadata/fields.ts";
 /** The metadata of a Kafka component, as Dapr names it. */
 export const kafkaFields = {
   brokers: list({
-    description: "The brokers to begin with, host:port separated by commas.",
+    description: "The bootstrap brokers, host:port separated by commas.",
     required: true,
     example: "kafka-1:9092,kafka-2:9092",
   }),
@@ -25,7 +25,7 @@ export const kafkaFields = {
     example: "shop",
   }),
   clientId: string({
-    description: "How the brokers call this client in their logs.",
+    description: "The name of this client in the logs of the brokers.",
     default: "sarama",
   }),
 
@@ -78,7 +78,7 @@ export const kafkaFields = {
     sensitive: true,
   }),
   oidcScopes: list({
-    description: "The scopes to ask for, separated by commas.",
+    description: "The scopes to request, separated by commas.",
     default: "openid",
   }),
   oidcExtensions: string({
@@ -94,7 +94,7 @@ export const kafkaFields = {
     sensitive: true,
   }),
   oidcResource: string({
-    description: "The resource to ask a token for.",
+    description: "The resource for which to request a token.",
     example: "https://kafka.example.com",
   }),
   oidcAudience: string({
@@ -139,19 +139,19 @@ export const kafkaFields = {
 
   initialOffset: oneOf(["newest", "oldest"], {
     description:
-      "Where a group begins that has committed nothing in a topic. What the topic gets later is read from its start.",
+      "Where a group without a commit in a topic starts. Partitions that are added later are read from their start.",
     direction: "input",
     default: "newest",
   }),
   nullAs: oneOf(["null", "empty"], {
     description:
-      "What an app over HTTP or unary gRPC gets for a record whose value is null: the text `null`, as from Dapr, or no data. Event streams and embedded apps are told that it is null.",
+      "What an app over HTTP or unary gRPC receives for a record whose value is null: the text `null`, as in Dapr, or no data. Event streams and embedded apps receive null.",
     direction: "input",
     default: "null",
   }),
   maxMessageBytes: integer({
     description:
-      "The largest message that is sent, in bytes, its key and headers included. 0 means 1048576.",
+      "Maximum size of a sent message in bytes, including its key and headers. 0 means 1048576.",
     direction: "output",
     default: "0",
     min: 0,
@@ -159,13 +159,13 @@ export const kafkaFields = {
   }),
   consumeRetryEnabled: bool({
     description:
-      "Retry a refused event without end, by the backOff fields. Off: by the runtime's own policy.",
+      "Retry a refused event without a limit, with the backOff fields. Off: with the runtime's policy.",
     direction: "input",
     default: "false",
   }),
   consumeRetryInterval: duration({
     description:
-      "The pause before a group is joined again after an error. A bare number counts milliseconds.",
+      "The pause before a group is joined again after an error. A number without a unit is in milliseconds.",
     direction: "input",
     bare: "ms",
     default: "100ms",
@@ -177,85 +177,88 @@ export const kafkaFields = {
   }),
   sessionTimeout: duration({
     description:
-      "After how long without a heartbeat the coordinator gives our partitions to others.",
+      "The time without a heartbeat after which the coordinator assigns the partitions to other members.",
     direction: "input",
     default: "10s",
   }),
   version: string({
     description:
-      "The protocol's version. Accepted and not needed: each broker is asked what it speaks.",
+      "The protocol's version. Accepted; has no effect, because the version is negotiated with each broker.",
     default: "2.0.0",
   }),
   escapeHeaders: bool({
-    description: "Percent-encode header values and the key of what is read, as in a URL's query.",
+    description:
+      "Percent-encode the header values and the key of records that are read, as in a URL's query.",
     direction: "input",
     default: "false",
   }),
   excludeHeaderMetaRegex: string({
-    description: "Request metadata and record headers whose name it matches are left out.",
+    description: "Request metadata and record headers whose names match are omitted.",
     example: "^(traceparent|tracestate)$",
   }),
   compression: oneOf(["none", "gzip", "snappy", "lz4", "zstd"], {
-    description: "How what is sent is compressed.",
+    description: "The compression of sent messages.",
     direction: "output",
     default: "none",
   }),
   consumerGroupRebalanceStrategy: string({
     description:
-      "How partitions are shared in the group: range, sticky or roundrobin. Any other text means range.",
+      "How partitions are assigned in the group: range, sticky or roundrobin. Any other text means range.",
     direction: "input",
     default: "range",
   }),
   channelBufferSize: integer({
-    description: "The most events that are delivered at one time.",
+    description: "Maximum number of events that are delivered at one time.",
     direction: "input",
     default: "256",
     min: 0,
   }),
   consumerFetchMin: integer({
-    description: "The bytes for which a broker waits before it answers.",
+    description: "Minimum number of bytes for which a broker waits before it answers.",
     direction: "input",
     default: "1",
     min: 0,
   }),
   consumerFetchDefault: integer({
-    description:
-      "The bytes asked for at one time per partition, which is also how far it is read ahead.",
+    description: "Number of bytes to fetch and prefetch for each partition.",
     direction: "input",
     default: "1048576",
     min: 0,
   }),
   clientConnectionTopicMetadataRefreshInterval: duration({
-    description: "How often leaders, new partitions and topics made anew are looked for.",
+    description:
+      "The interval at which leaders, new partitions and recreated topics are discovered.",
     default: "1m",
   }),
   clientConnectionKeepAliveInterval: duration({
     description:
-      "The interval of TCP keep-alive. Accepted and not needed: heartbeats and polls keep connections in use.",
+      "The interval of TCP keep-alive. Accepted; has no effect, because heartbeats and polls keep connections in use.",
     default: "0s",
   }),
-  dialTimeout: duration({ description: "How long connecting may take.", default: "30s" }),
+  dialTimeout: duration({
+    description: "Maximum duration of a connection attempt.",
+    default: "30s",
+  }),
   readTimeout: duration({
-    description: "How long an answer of a broker may take.",
+    description: "Maximum duration of an answer of a broker.",
     default: "30s",
   }),
   writeTimeout: duration({
-    description: "How long a broker may take to store what is sent.",
+    description: "Maximum time for a broker to store a message.",
     default: "30s",
   }),
   metadataTimeout: duration({
-    description:
-      "Accepted and not needed: each look-up of a topic ends by dialTimeout and readTimeout.",
+    description: "Accepted; has no effect. Metadata requests use dialTimeout and readTimeout.",
     default: "0s",
   }),
   producerRequiredAcks: oneOf(["all", "local", "none"], {
     description:
-      "Who must have stored a message before it counts as sent: all replicas in sync, the leader, nobody.",
+      "Which replicas must store a message before it counts as sent: all in-sync replicas, the leader, none.",
     direction: "output",
     default: "all",
   }),
   producerRetryMax: integer({
-    description: "How many times the runtime repeats a message that could not be sent.",
+    description: "How many times the runtime retries a message that could not be sent.",
     direction: "output",
     default: "5",
     min: 0,
@@ -276,18 +279,18 @@ export const kafkaFields = {
     sensitive: true,
   }),
   schemaCachingEnabled: bool({
-    description: "Keep a subject's latest schema for a while.",
+    description: "Cache the latest schema of a subject.",
     direction: "output",
     default: "true",
   }),
   schemaLatestVersionCacheTTL: duration({
-    description: "How long a subject's latest schema is kept.",
+    description: "How long the latest schema of a subject is cached.",
     direction: "output",
     default: "5m",
   }),
   useAvroJSON: bool({
     description:
-      "Read data as Avro's own JSON, where a union's value is wrapped in its type's name.",
+      "Read data as Avro JSON, in which the value of a union is wrapped in its type's name.",
     direction: "output",
     default: "false",
   }),

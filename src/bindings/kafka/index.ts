@@ -25,16 +25,16 @@ type KafkaConnection = AsyncDisposable & {
 const requestFields = {
   partitionKey: string({ description: "The message's key.", example: "order-1" }),
   __key: string({
-    description: "The message's key, where partitionKey is not given.",
+    description: "The message's key if partitionKey is not set.",
     example: "order-1",
   }),
   partitionNumber: string({
-    description: "The partition to write to; chosen by key, or at random, unless given.",
+    description: "The partition to write to. Default: chosen by key, or at random.",
     example: "3",
   }),
   valueSchemaType: string({
     description:
-      "avro: write the data, which is JSON, by the topic's schema in the registry. none: as it is.",
+      "avro: encode the data, which are JSON, with the topic's schema in the registry. none: send them unchanged.",
     example: "avro",
   }),
 };

@@ -10,7 +10,7 @@ import { prepareRoot } from "./root-path.ts";
 
 const name = {
   description:
-    "The file's name below the root, or its path as `list` answers it; `..` and links do not lead out of the root.",
+    "The file's name below the root, or its path as `list` returns it. `..` and links cannot lead out of the root.",
 };
 
 /** Keeps files in one folder of this machine. No name leads out of that folder. */
@@ -22,7 +22,7 @@ export default defineBinding({
   metadata: {
     rootPath: string({
       description:
-        "The folder of all files, made when it is missing. Not below /proc, /sys, /boot or /var/run/secrets.",
+        "The folder of all files, created if missing. Not below /proc, /sys, /boot or /var/run/secrets.",
       required: true,
       example: "/var/lib/shop/files",
     }),
@@ -37,7 +37,7 @@ export default defineBinding({
   operations: {
     create: {
       description:
-        "Stores the data as a file, new or in place of an old one, and answers its name.",
+        "Stores the data as a file, which may replace an existing one, and returns its name.",
       request: { fileName: string({ ...name, example: "2026/order-42.json" }) },
       idempotent: true,
       async invoke({ root }, { data, encoding, request }) {
@@ -49,7 +49,7 @@ export default defineBinding({
     },
 
     get: {
-      description: "Answers the content of a file.",
+      description: "Returns the content of a file.",
       request: { fileName: string({ ...name, example: "2026/order-42.json" }) },
       idempotent: true,
       async invoke({ root, memory }, { request }) {
@@ -62,7 +62,7 @@ export default defineBinding({
 
     list: {
       description:
-        "Answers a JSON array of the paths of all files below a folder, null when there are none.",
+        "Returns a JSON array of the paths of all files below a folder, or null if there are none.",
       request: {
         fileName: string({ description: "The folder. Default: the root.", example: "2026" }),
       },

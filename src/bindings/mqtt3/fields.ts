@@ -12,35 +12,35 @@ export const mqttFields = {
   }),
   topic: string({
     description:
-      "The topic to read from and to send to. To read, it may have wildcards, or be shared ($share/GROUP/TOPIC).",
+      "The topic to read from and to send to. For reading it may have wildcards, or be shared ($share/GROUP/TOPIC).",
     required: true,
     example: "orders/+/created",
   }),
   consumerID: string({
     description:
-      "Who this is to the broker, which keeps a session by it: `<consumerID>-consumer` reads, `<consumerID>-producer` sends. No two may run at one time.",
+      "The client name, by which the broker keeps the session: `<consumerID>-consumer` reads, `<consumerID>-producer` sends. Each process needs its own.",
     required: true,
     example: "shop-1",
   }),
   retain: bool({
-    description: "Have the broker keep the last message of a topic for who subscribes later.",
+    description: "Retain the last message of a topic at the broker, for later subscribers.",
     direction: "output",
     default: "false",
   }),
   cleanSession: bool({
     description:
-      "Begin with a new session at each connection. What was not handled by then, and what is sent meanwhile, is lost.",
+      "Start a new session at each connection. Unhandled messages, and messages sent in between, are lost.",
     direction: "input",
     default: "false",
   }),
   keepAlive: duration({
-    description: "After how long a silent connection is asked whether it still works.",
+    description: "The idle time after which the connection is checked.",
     default: "30s",
     positive: true,
   }),
   qos: string({
-    description: "Accepted and not needed: the quality of service is always 1.",
-    deprecated: "the quality of service is always 1; leave it out",
+    description: "Accepted; has no effect.",
+    deprecated: "remove it; the quality of service is always 1",
   }),
   caCert: string({
     description: "The PEM certificates of the authorities to trust.",

@@ -35,10 +35,10 @@ export default defineBinding({
 
   operations: {
     create: {
-      description: "Sends the data to a topic and waits until the broker has taken it over.",
+      description: "Sends the data to a topic and waits for the broker's acknowledgement.",
       request: {
         topic: string({
-          description: "The topic to send to; the component's unless given.",
+          description: "The topic to send to. Default: the component's.",
           example: "orders/17/created",
         }),
       },

@@ -13,26 +13,27 @@ export const rabbitmqFields = {
   }),
   queueName: string({
     description:
-      "The queue to read from and to send to. It is declared if it is not there; one that is there is used as it is.",
+      "The queue to read from and to send to. A missing queue is declared; an existing one is used as it is.",
     required: true,
     example: "orders",
   }),
   durable: bool({
-    description: "Declare the queue so that it outlives the server's restart.",
+    description: "Declare the queue so that it survives a restart of the server.",
     default: "false",
   }),
   deleteWhenUnused: bool({
     description:
-      "Declare the queue so that it goes, with what it holds, when its last reader does.",
+      "Declare the queue so that it is deleted, with its messages, when its last reader disconnects.",
     default: "false",
   }),
   exclusive: bool({
-    description: "Declare the queue for this reader alone; it goes with the reader's connection.",
+    description:
+      "Declare the queue for this reader only; it is deleted with the reader's connection.",
     default: "false",
   }),
   ttl: wholeMilliseconds({
     description:
-      "How long a message may wait in the queue before it expires. A bare number: seconds.",
+      "How long a message may wait in the queue before it expires. A number without a unit is in seconds.",
     aliases: ["ttlInSeconds"],
     example: "1h",
   }),
@@ -43,50 +44,51 @@ export const rabbitmqFields = {
   }),
   deliveryLimit: integer({
     description:
-      "Declare a quorum queue that gives up a message once it was returned more often than this. Unset: the server's own limit.",
+      "Declare a quorum queue that drops or dead-letters a message that was requeued more often than this. Unset: the server's own limit.",
     min: 0,
     max: 2_147_483_647,
     example: "20",
   }),
   singleActiveConsumer: bool({
     description:
-      "Declare the queue so that one of its readers gets all messages, and the next takes over when it goes.",
+      "Declare the queue so that only one of its readers gets messages; the next becomes active when it disconnects.",
     default: "false",
   }),
   deadLetterExchange: string({
     description:
-      "Declare the queue so that what expires, does not fit or is given up goes to this exchange; the empty text is the default exchange.",
+      "Declare the queue so that messages that expire, do not fit or exceed the delivery limit go to this exchange; the empty text is the default exchange.",
     example: "orders-dead",
   }),
   deadLetterRoutingKey: string({
-    description: "The routing key of what goes to `deadLetterExchange`. Unset: each message's own.",
+    description:
+      "The routing key of messages sent to `deadLetterExchange`. Unset: that of each message.",
     example: "orders-dead",
   }),
   deadLetterStrategy: oneOf(["at-most-once", "at-least-once"], {
     description:
-      "How surely a quorum queue brings messages to `deadLetterExchange`. `at-least-once` needs `overflow: reject-publish`.",
+      "The guarantee with which a quorum queue sends messages to `deadLetterExchange`. `at-least-once` needs `overflow: reject-publish`.",
   }),
   maxLength: integer({
-    description: "Declare the queue so that it holds at most this many messages.",
+    description: "Maximum number of messages in the queue, set when it is declared.",
     min: 0,
     example: "10000",
   }),
   maxLengthBytes: byteSize({
-    description: "Declare the queue so that the bodies of its messages are at most this together.",
+    description: "Maximum total size of the message bodies in the queue, set when it is declared.",
     example: "64Mi",
   }),
   overflow: oneOf(["drop-head", "reject-publish", "reject-publish-dlx"], {
     description:
-      "What a full queue does: lets its oldest message go, or refuses new ones. Unset: the server's choice, `drop-head`.",
+      "What a full queue does: drop or dead-letter its oldest message, or refuse new ones. Unset: the server's default, `drop-head`.",
   }),
   queueExpires: wholeMilliseconds({
     description:
-      "Declare the queue so that it is deleted once nobody has used it for this long. A bare number: seconds.",
+      "Declare the queue so that it is deleted when it was unused for this time. A number without a unit is in seconds.",
     example: "24h",
   }),
   prefetchCount: integer({
     description:
-      "The most unacknowledged messages the server hands out. 0: as many as the runtime has room for. 1: one after another, in order.",
+      "Maximum number of unacknowledged messages. 0: as many as the runtime has room for. 1: one after another, in order.",
     direction: "input",
     default: "0",
     min: 0,
@@ -94,7 +96,7 @@ export const rabbitmqFields = {
   }),
   consumerTimeout: duration({
     description:
-      "The server's own `consumer_timeout`, after which it closes a channel that has not acknowledged a message: messages are returned when five sixths of it have passed. A bare number: seconds. 0: the server has no such limit.",
+      "The server's `consumer_timeout`, after which it closes a channel with an unacknowledged message. Waiting messages are requeued after five sixths of it. A number without a unit is in seconds. 0: the server has no such limit.",
     direction: "input",
     default: "30m",
   }),
@@ -105,12 +107,12 @@ export const rabbitmqFields = {
     example: "10",
   }),
   contentType: string({
-    description: "The content type of what is sent, unless the request says one.",
+    description: "The content type of sent messages, unless the request has one.",
     direction: "output",
     default: "text/plain",
   }),
   reconnectWaitInSeconds: duration({
-    description: "Accepted and not needed: the runtime decides when to connect again.",
+    description: "Accepted; has no effect, because the runtime schedules reconnects.",
     default: "5s",
   }),
   caCert: string({
@@ -139,19 +141,20 @@ export type RabbitmqMetadata = Values<typeof rabbitmqFields>;
 /** The request metadata of `create`. All names but `priority` count in any case. */
 export const createFields = {
   ttl: string({
-    description: "How long the message may wait before it expires. A bare number: seconds.",
+    description:
+      "How long the message may wait before it expires. A number without a unit is in seconds.",
     aliases: ["ttlInSeconds"],
     example: "30s",
   }),
   priority: string({
-    description: "The message's priority in a priority queue; out of 0 to 255 the nearer end.",
+    description: "The message's priority in a priority queue, limited to 0 to 255.",
     example: "5",
   }),
   contentType: string({ description: "The message's content type.", example: "application/json" }),
   messageID: string({ description: "The message's id.", example: "order-17" }),
   correlationID: string({ description: "The message's correlation id.", example: "request-4" }),
   type: string({
-    description: "The message's type, whatever the application means by it.",
+    description: "The message's type, defined by the application.",
     example: "order.created",
   }),
 } as const;

@@ -36,7 +36,7 @@ export default defineBinding({
 
   operations: {
     create: {
-      description: "Sends the data to the queue and waits until the server has it.",
+      description: "Sends the data to the queue and waits for the server's confirmation.",
       request: createFields,
       async invoke(connection, { data, properties, request, metadata, signal }) {
         const content = data === undefined ? Buffer.alloc(0) : asBuffer(data);

@@ -59,7 +59,8 @@ export function describe({ argument, declared, current }: Difference): string {
 }
 
 function shown(value: Value): string {
-  return value === undefined ? "not set" : String(value);
+  if (value === undefined) return "not set";
+  return value === "" ? '""' : String(value);
 }
 
 /** `none`, `'true'`, or `the value '5' of type 'byte'`. */

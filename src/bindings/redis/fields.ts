@@ -7,23 +7,23 @@ const onePipe = "one connection carries all calls, so there is no pool to set up
 export const redisFields = {
   redisHost: string({
     description:
-      "The server, as host or host:port. With `redisType: cluster` or `failover: true` several, separated by commas.",
+      "The server, as host or host:port. With `redisType: cluster` or `failover: true`, several separated by commas.",
     required: true,
     example: "localhost:6379",
   }),
   redisPort: integer({
-    description: "The port of each host that is written without one. Default 6379.",
+    description: "The port of each host without a port. Default: 6379.",
     min: 0,
     max: 65_535,
     example: "6379",
   }),
   redisUsername: string({
-    description: "The user to log in as, of Redis 6 or newer.",
+    description: "The user name, for Redis 6 or newer.",
     example: "shop",
   }),
-  redisPassword: string({ description: "The password to log in with.", sensitive: true }),
+  redisPassword: string({ description: "The password.", sensitive: true }),
   redisDB: integer({
-    description: "The number of the database. A cluster has 0 only.",
+    description: "The number of the database. A cluster has only 0.",
     default: "0",
     min: 0,
   }),
@@ -32,7 +32,7 @@ export const redisFields = {
     default: "node",
   }),
 
-  enableTLS: bool({ description: "Connect by TLS.", strict: true, default: "false" }),
+  enableTLS: bool({ description: "Connect with TLS.", strict: true, default: "false" }),
   insecureSkipTLSVerify: bool({
     description: "Accept any certificate of the server. For tests only.",
     strict: true,
@@ -40,7 +40,7 @@ export const redisFields = {
   }),
   caCert: string({
     description:
-      "PEM certificates of the authorities to trust in place of the system's. Dapr has no such field.",
+      "PEM certificates of the authorities to trust instead of the system's. Dapr has no such field.",
     example: "-----BEGIN CERTIFICATE-----…",
   }),
   clientCert: string({
@@ -50,85 +50,90 @@ export const redisFields = {
   clientKey: string({ description: "The PEM key of the client's certificate.", sensitive: true }),
 
   failover: bool({
-    description: "The hosts are sentinels; connect to the primary that they name.",
+    description: "The hosts are sentinels, which name the primary to connect to.",
     strict: true,
     default: "false",
   }),
   sentinelMasterName: string({
-    description: "What the sentinels call the primary. Required by failover.",
+    description: "The name of the primary at the sentinels. Required with failover.",
     example: "primary",
   }),
-  sentinelUsername: string({ description: "The user to log in to the sentinels as." }),
+  sentinelUsername: string({ description: "The user name for the sentinels." }),
   sentinelPassword: string({
-    description: "The password to log in to the sentinels with.",
+    description: "The password for the sentinels.",
     sensitive: true,
   }),
 
   redisMaxRetries: integer({
     description:
-      "How often a call that had no effect, or may be repeated, is tried again; -1: never.",
+      "How often a call without an effect, or an idempotent call, is retried; -1: never.",
     default: "3",
     min: -1,
   }),
   redisMinRetryInterval: duration({
-    description: "The first pause between tries, doubled for each further; -1: none.",
+    description: "The first pause between attempts, doubled for each further one; -1: none.",
     bare: "ms",
     default: "8ms",
   }),
   redisMaxRetryInterval: duration({
-    description: "The longest pause between tries; -1: none.",
+    description: "The longest pause between attempts; -1: none.",
     bare: "ms",
     default: "512ms",
   }),
   dialTimeout: duration({
-    description: "How long connecting may take; 0: 5s.",
+    description: "Maximum duration of a connection attempt; 0: 5s.",
     bare: "ms",
     default: "5s",
   }),
   readTimeout: duration({
-    description:
-      "How long the server may be silent while it owes an answer; 0: 3s, -1: without end.",
+    description: "Maximum time to wait for an answer of the server; 0: 3s, -1: no limit.",
     bare: "ms",
     default: "3s",
   }),
   writeTimeout: duration({
-    description: "Read for Dapr's sake: readTimeout bounds writing too.",
+    description: "Accepted for compatibility with Dapr; has no effect.",
     bare: "ms",
-    deprecated: "say readTimeout, which bounds writing too",
+    deprecated: "use readTimeout, which limits writing too",
   }),
-  poolSize: integer({ description: "Read for Dapr's sake and not used.", deprecated: onePipe }),
-  minIdleConns: integer({ description: "Read for Dapr's sake and not used.", deprecated: onePipe }),
+  poolSize: integer({
+    description: "Accepted for compatibility with Dapr; has no effect.",
+    deprecated: onePipe,
+  }),
+  minIdleConns: integer({
+    description: "Accepted for compatibility with Dapr; has no effect.",
+    deprecated: onePipe,
+  }),
   poolTimeout: duration({
-    description: "Read for Dapr's sake and not used.",
+    description: "Accepted for compatibility with Dapr; has no effect.",
     bare: "ms",
     deprecated: onePipe,
   }),
   maxConnAge: duration({
-    description: "Read for Dapr's sake and not used.",
+    description: "Accepted for compatibility with Dapr; has no effect.",
     bare: "ms",
     deprecated: onePipe,
   }),
   idleTimeout: duration({
-    description: "Read for Dapr's sake and not used.",
+    description: "Accepted for compatibility with Dapr; has no effect.",
     bare: "ms",
     deprecated: onePipe,
   }),
   idleCheckFrequency: duration({
-    description: "Read for Dapr's sake and not used.",
+    description: "Accepted for compatibility with Dapr; has no effect.",
     bare: "ms",
     deprecated: onePipe,
   }),
 
   useEntraID: bool({
     description:
-      "Log in by Microsoft Entra ID. Not supported yet: a component that asks for it does not start.",
+      "Log in with Microsoft Entra ID. Not supported: a component that sets it does not start.",
     strict: true,
     default: "false",
     aliases: ["useAzureAD"],
   }),
   useOIDC: bool({
     description:
-      "Log in with a token of an OAuth server, which is asked by a signed assertion (RFC 7523).",
+      "Log in with a token of an OAuth server, requested with a signed assertion (RFC 7523).",
     strict: true,
     default: "false",
   }),
@@ -146,7 +151,7 @@ export const redisFields = {
     sensitive: true,
   }),
   oidcResource: string({
-    description: "The resource to ask a token for.",
+    description: "The resource for which to request a token.",
     example: "https://redis.example.com",
   }),
   oidcAudience: string({
@@ -154,13 +159,13 @@ export const redisFields = {
     example: "https://id.example.com",
   }),
   oidcScopes: list({
-    description: "The scopes to ask for, separated by commas.",
+    description: "The scopes to request, separated by commas.",
     default: "openid",
   }),
   oidcKid: string({ description: "The id of the assertion's key.", example: "key-1" }),
   oidcCACert: string({
     description:
-      "PEM certificates of the authorities to trust at the token endpoint in place of the system's.",
+      "PEM certificates of the authorities to trust at the token endpoint instead of the system's.",
     example: "-----BEGIN CERTIFICATE-----…",
   }),
 } as const;
@@ -174,15 +179,15 @@ export const keyFields = { key } as const;
 
 export const getFields = {
   key,
-  delete: string({ description: "`true`: the key is deleted as it is read.", example: "true" }),
+  delete: string({ description: "`true`: delete the key on reading.", example: "true" }),
 } as const;
 
 export const expiringFields = {
   key,
   ttl: string({
     description:
-      "How long the key stays, as a duration or in seconds; 0 deletes it at once. Default: for good.",
+      "The time to live of the key, as a duration or in seconds; 0 deletes it at once. Default: no expiry.",
     example: "1h30m",
   }),
-  ttlInSeconds: string({ description: "The same as ttl, which wins.", example: "60" }),
+  ttlInSeconds: string({ description: "The same as ttl, which takes precedence.", example: "60" }),
 } as const;

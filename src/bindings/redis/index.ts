@@ -38,7 +38,7 @@ export default defineBinding({
     },
 
     delete: {
-      description: "Deletes the key, if it is there.",
+      description: "Deletes the key, if it exists.",
       request: keyFields,
       idempotent: true,
       async invoke(redis, { request }) {
@@ -48,7 +48,7 @@ export default defineBinding({
     },
 
     get: {
-      description: "Answers the value of the key, or nothing when there is none.",
+      description: "Returns the value of the key, or nothing if it does not exist.",
       request: getFields,
       idempotent: ({ delete: alsoDelete }) => alsoDelete !== "true",
       async invoke(redis, { request }) {
@@ -61,7 +61,7 @@ export default defineBinding({
     },
 
     increment: {
-      description: "Adds 1 to the number under the key, which counts as 0 when it is not there.",
+      description: "Adds 1 to the number under the key. A missing key counts as 0.",
       request: expiringFields,
       async invoke(redis, { request, properties }) {
         const key = requireKey(request.key);

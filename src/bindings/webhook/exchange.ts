@@ -25,13 +25,12 @@ export class Exchange {
   /** Resolves when the answer is out or the sender has gone. */
   readonly closed: Promise<void>;
   readonly #response: ServerResponse;
-  readonly #timer: NodeJS.Timeout;
+  #timer: NodeJS.Timeout | undefined;
   #answered = false;
 
-  constructor(request: IncomingMessage, response: ServerResponse, timeout: number) {
+  constructor(request: IncomingMessage, response: ServerResponse) {
     this.request = request;
     this.#response = response;
-    this.#timer = setTimeout(() => this.unavailable(), Math.min(timeout, longestTimer));
     this.closed = new Promise((resolve) => {
       response.once("close", () => {
         clearTimeout(this.#timer);
@@ -58,6 +57,11 @@ export class Exchange {
   /** The sender has hung up. */
   get gone(): boolean {
     return this.#response.destroyed;
+  }
+
+  /** Asks the sender to come again unless there is an answer within the milliseconds. */
+  expectAnswer(timeout: number): void {
+    this.#timer = setTimeout(() => this.unavailable(), Math.min(timeout, longestTimer));
   }
 
   /** Answers with the app's reply: 200, or 204 when it has no data. */

@@ -15,7 +15,7 @@ export default defineBinding({
   name: "webhook",
   status: "beta",
   summary:
-    "Calls the app for each HTTP request to an address of its own, and answers with its reply.",
+    "Calls the app for each HTTP request to its own address, and answers with the app's reply.",
   metadata: webhookFields,
 
   async open({ component, metadata, logger, http }) {

@@ -40,9 +40,9 @@ export class Receiver {
   }
 
   take(request: IncomingMessage, response: ServerResponse): void {
-    const { responseTimeout, maxBodySize } = this.#metadata;
+    const { maxBodySize } = this.#metadata;
     const { methods } = this.#options;
-    const exchange = new Exchange(request, response, responseTimeout);
+    const exchange = new Exchange(request, response);
     this.#open.add(exchange);
     exchange.onClosed = () => {
       this.#open.delete(exchange);
@@ -88,6 +88,7 @@ export class Receiver {
 
   async #receive(exchange: Exchange): Promise<void> {
     if (!(await this.#readBody(exchange))) return;
+    exchange.expectAnswer(this.#metadata.responseTimeout);
     const reason = this.#options.verify(exchange);
     if (reason !== undefined) {
       this.#countRefused(reason);

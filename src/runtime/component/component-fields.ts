@@ -15,83 +15,83 @@ import { onExhaustedField } from "../delivery/on-exhausted.ts";
 export const componentFields = {
   direction: string({
     description:
-      "`input`, `output` or both, separated by a comma. If it is set, the app is not asked whether it wants the input. Default: both.",
+      "`input`, `output` or both, separated by a comma. If it is set, the runtime does not query the app for its inputs. Default: both.",
     example: "input",
   }),
   route: string({
-    description: "Path of an HTTP app that gets the events. Default: the component's name.",
+    description: "Path of the HTTP app to which events are sent. Default: the component's name.",
     direction: "input",
   }),
   maxInFlight: integer({
     description:
-      "The most events of this component that the app has at one time. Default: 64; for an app on an event stream 1,000, if its credit allows.",
+      "Maximum number of events of this component that the app has at one time. Default: 64; for an app on an event stream 1,000, within its credit.",
     direction: "input",
     min: 1,
   }),
   maxPerKey: integer({
     description:
-      "The most events of one key that the app has at one time, where it keeps the order of a key itself. Default: as many as it takes.",
+      "Maximum number of events of one key that the app has at one time, for apps that keep the order of a key themselves. Default: as many as the app takes.",
     direction: "input",
     min: 1,
   }),
   onExhausted: onExhaustedField(),
   deduplicate: deduplicateField(),
   deduplicateWindow: duration({
-    description: "For how long a handled event is remembered, to tell its duplicates.",
+    description: "How long a handled event is remembered for deduplication.",
     direction: "input",
     default: "24h",
     positive: true,
   }),
   orderKey: string({
     description:
-      "What must be handled in order: `source` (the source's own key), `header:NAME` (the value of that header) or `none`.",
+      "The key whose events are handled in order: `source` (the source's own key), `header:NAME` (the value of that header) or `none`.",
     direction: "input",
     default: "source",
   }),
   replyFanOut: bool({
     description:
-      "Honour `to` in the replies of HTTP apps, and `states` in those of all apps. Off: they are plain replies, as in Dapr.",
+      "Apply `to` in the replies of HTTP apps, and `states` in the replies of all apps. Off: both are ignored, as in Dapr.",
     direction: "input",
     default: "false",
   }),
   idempotencyWindow: duration({
     description:
-      "How long the result of a call with an `idempotency-key` is kept, for calls that repeat it.",
+      "How long the result of a call with an `idempotency-key` is kept for repeated calls.",
     direction: "output",
     default: "24h",
     positive: true,
   }),
   idempotencyClaim: duration({
     description:
-      "The longest that a call with an `idempotency-key` may take; after it, one of which nobody knows whether it happened may run anew.",
+      "Maximum duration of a call with an `idempotency-key`. After it, a call with an unknown result may run again.",
     direction: "output",
     default: "5m",
     positive: true,
   }),
   readiness: oneOf(["required", "optional", "lazy"], {
     description:
-      "`required`: `/v1.0/healthz/ready` fails while this component is down. `lazy`: it is connected at its first use, or when the app subscribes.",
+      "`required`: `/v1.0/healthz/ready` fails while this component is down. `lazy`: it connects at its first use, or when the app subscribes.",
     default: "optional",
   }),
   required: bool({
-    description: "`true` says `readiness: required`.",
+    description: "`true` means `readiness: required`.",
     default: "false",
   }),
   drainTimeout: duration({
     description:
-      "How long the app may finish the events that it has, and a caller its invocation, when the component is changed, deleted or paused.",
+      "How long the app may take to finish its events, and callers their invocations, when the component is changed, deleted or paused.",
     default: "30s",
     bare: "ms",
   }),
   stallTimeout: duration({
     description:
-      "The input reconnects when events wait at its source and none comes, though the app is there and has room, for this long. 0: never.",
+      "The input reconnects if events wait at its source and none arrives for this time, while the app is present and has room. 0: never.",
     direction: "input",
     default: "60s",
     bare: "ms",
   }),
   backOffPolicy: oneOf(["constant", "exponential"], {
-    description: "Whether the pause between attempts stays or grows.",
+    description: "Whether the pause between attempts is constant or grows.",
     direction: "input",
   }),
   backOffDuration: duration({
@@ -110,22 +110,23 @@ export const componentFields = {
     bare: "ms",
   }),
   backOffMultiplier: number({
-    description: "What each pause is multiplied by for the next.",
+    description: "The factor between two pauses.",
     direction: "input",
   }),
   backOffRandomizationFactor: number({
-    description: "How much a pause varies by chance, as a share of it: 0 to 1.",
+    description: "The random variation of a pause, as a share of it: 0 to 1.",
     direction: "input",
   }),
   backOffMaxRetries: integer({
-    description: "Attempts after the first; -1: without end.",
+    description: "Attempts after the first; -1: no limit.",
     direction: "input",
     min: -1,
   }),
   backOffMaxElapsedTime: string({
-    description: "Read for Dapr's sake and not used: attempts are counted, not timed.",
+    description:
+      "Accepted for compatibility with Dapr; has no effect, because attempts are counted, not timed.",
     direction: "input",
-    deprecated: "say backOffMaxRetries",
+    deprecated: "use backOffMaxRetries",
   }),
 } as const;
 

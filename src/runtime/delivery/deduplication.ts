@@ -16,7 +16,7 @@ export type DeduplicateBy = { readonly header: string } | "id" | "signature" | u
 export function deduplicateField(): Field<DeduplicateBy, true> {
   const text = string({
     description:
-      "Leave out events that were handled before: identified by the source's own `id`, by what the sender has signed (`signature`, for webhooks), or by the value of `header:NAME`; `off`: deliver all.",
+      "Suppress events that were handled before, identified by the source's `id`, by the signed parts (`signature`, for webhooks), or by the value of `header:NAME`. `off`: deliver all.",
     direction: "input",
     default: "off",
   });

@@ -21,7 +21,7 @@ const outputPrefix = "output:";
 export function onExhaustedField(): Field<OnExhausted, true> {
   const text = string({
     description:
-      "What becomes of an event whose attempts are used up: `deadLetter`, `output:NAME` (that component's `create` gets it), `return` (to the source), `drop`, or `halt` (the component is paused).",
+      "What happens to an event whose attempts are used up: `deadLetter`, `output:NAME` (invokes `create` of that component), `return` (to the source), `drop`, or `halt` (pauses the component).",
     direction: "input",
     default: "deadLetter",
   });

@@ -27,6 +27,10 @@ test.each([
     "deadLetterExchange is it's  here and not set at the server",
   ],
   [
+    "'x-dead-letter-exchange' for queue 'q' in vhost '/': received none but current is the value '' of type 'longstr'",
+    'deadLetterExchange is not set here and "" at the server',
+  ],
+  [
     "'x-dead-letter-routing-key' for queue 'q' in vhost '/': received '5' but current is '7'",
     "deadLetterRoutingKey is 5 here and 7 at the server",
   ],

@@ -155,6 +155,19 @@ test("no answer within responseTimeout: 503 with Retry-After", async () => {
   late.resolve(handled);
 });
 
+test("a sender that takes longer for its body than responseTimeout: the app's answer counts", async () => {
+  const { address } = await hook(replying("thank you"), { responseTimeout: "100ms" });
+  const [host = "", port = ""] = address.split(":");
+  const socket = connect(Number(port), host);
+  onTestFinished(() => void socket.destroy());
+  const text = await new Promise<string>((resolve) => {
+    socket.once("data", (chunk) => resolve(String(chunk)));
+    socket.write("POST /hook HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5\r\n\r\nor");
+    setTimeout(() => socket.write("der"), 400);
+  });
+  expect(text).toMatch(/^HTTP\/1\.1 200 /);
+});
+
 test("nobody is there to take it: 503 with Retry-After", async () => {
   const app = new FakeApp();
   app.available = false;

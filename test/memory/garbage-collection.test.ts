@@ -1,0 +1,68 @@
+import { afterEach, beforeEach, expect, test, vi } from "vitest";
+import { collectWhenQuiet } from "../../src/memory/garbage-collection.ts";
+
+const mebi = 1024 * 1024;
+let state = { reserved: 0, used: 0, resident: 80 * mebi };
+let collections = 0;
+let end = (): void => undefined;
+
+beforeEach(() => {
+  vi.useFakeTimers();
+  state = { reserved: 0, used: 0, resident: 80 * mebi };
+  collections = 0;
+  const budget = {
+    get reserved() {
+      return state.reserved;
+    },
+    get used() {
+      return state.used;
+    },
+  };
+  end = collectWhenQuiet(
+    budget,
+    () => collections++,
+    () => state.resident,
+  );
+});
+
+afterEach(() => {
+  end();
+  vi.useRealTimers();
+});
+
+/** So much time goes by that it is looked once. */
+function look(): number {
+  vi.advanceTimersByTime(10_000);
+  return collections;
+}
+
+test("nothing is collected while little has come", () => {
+  state.resident += 20 * mebi;
+  expect(look()).toBe(0);
+});
+
+test("what has come is collected once nothing more comes", () => {
+  state = { reserved: 200 * mebi, used: 0, resident: 300 * mebi };
+  expect(look()).toBe(0);
+  expect(look()).toBe(1);
+  expect(look()).toBe(1);
+});
+
+test("what was still held at a collection is collected once it is let go", () => {
+  state = { reserved: 200 * mebi, used: 200 * mebi, resident: 300 * mebi };
+  look();
+  expect(look()).toBe(1);
+  state.used = 0;
+  expect(look()).toBe(2);
+  expect(look()).toBe(2);
+});
+
+test("what the system got back meanwhile counts again when it is taken anew", () => {
+  state = { reserved: 200 * mebi, used: 200 * mebi, resident: 300 * mebi };
+  look();
+  expect(look()).toBe(1);
+  state.resident = 90 * mebi;
+  look();
+  state.resident = 130 * mebi;
+  expect(look()).toBe(2);
+});
