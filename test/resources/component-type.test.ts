@@ -7,7 +7,7 @@ import { brief, component, folder, load } from "./folder.ts";
 const others = (
   "alicloud.oss aws.dynamodb aws.kinesis aws.s3 aws.ses aws.sns aws.sqs apns azure.blobstorage azure.cosmosdb " +
   "azure.eventhubs azure.servicebusqueues azure.signalr azure.storagequeues gcp.bucket gcp.pubsub graphql " +
-  "huawei.obs influx kubernetes mysql postgres postgresql postmark rethinkdb.statechange rocketmq sftp smtp " +
+  "huawei.obs influx kubernetes mysql postmark rethinkdb.statechange rocketmq sftp smtp " +
   "twilio.sendgrid wasm zeebe.command"
 ).split(" ");
 

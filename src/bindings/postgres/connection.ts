@@ -103,7 +103,7 @@ export class PostgresConnection implements AsyncDisposable {
         const text = `error serializing results: ${error.message}`;
         throw new BindingError("out_of_range", text, { effect: "ambiguous" });
       }
-      throw statementFailure(error, what);
+      throw this.#hidden(statementFailure(error, what));
     } finally {
       this.#release(client);
     }
@@ -119,7 +119,7 @@ export class PostgresConnection implements AsyncDisposable {
       // Empty: it needs no permission.
       await plain(client, "");
     } catch (error) {
-      throw watch.ended ?? statementFailure(error, what);
+      throw watch.ended ?? this.#hidden(statementFailure(error, what));
     } finally {
       this.#release(client);
     }
@@ -180,7 +180,7 @@ export class PostgresConnection implements AsyncDisposable {
           { effect: "unsent" },
         );
       }
-      throw connectFailure(error, what);
+      throw this.#hidden(connectFailure(error, what));
     } finally {
       signal.removeEventListener("abort", abort);
     }
@@ -246,12 +246,24 @@ export class PostgresConnection implements AsyncDisposable {
     if (this.#isProbing || this.#isClosed) return;
     this.#isProbing = true;
     try {
-      await this.ping(AbortSignal.timeout(this.#options.settings.timeout));
+      await this.ping(AbortSignal.timeout(this.#options.settings.timeout + 1000));
     } catch (error) {
       this.#cannotConnect(error);
     } finally {
       this.#isProbing = false;
     }
+  }
+
+  /** A server, or one that stands in for it, may echo what it was told. */
+  #hidden(error: BindingError): BindingError {
+    const { reason, effect, systemCode } = error;
+    const message = this.#options.settings.secrets.reduce(
+      (text, secret) => text.replaceAll(secret, "***"),
+      error.message,
+    );
+    return message === error.message
+      ? error
+      : new BindingError(reason, message, { effect, systemCode });
   }
 
   #cannotConnect(error: unknown): void {

@@ -12,6 +12,8 @@ export type Settings = {
   readonly client: ClientConfig;
   /** TLS is tried, and a server without it is spoken to all the same: `sslmode=prefer`, which is the default. */
   readonly prefersTls: boolean;
+  /** Texts that no error may show: the password, as it is and as it may be written. */
+  readonly secrets: readonly string[];
   readonly timeout: number;
   readonly maxConnections: number;
   readonly maxIdleTime: number;
@@ -65,6 +67,7 @@ export async function readSettings(metadata: PostgresMetadata, name: string): Pr
       keepAlive: true,
     },
     prefersTls: ssl !== undefined && ["prefer", "allow"].includes(tlsMode(words)),
+    secrets: formsOf(words.get("password") ?? process.env["PGPASSWORD"] ?? ""),
     timeout: metadata.timeout,
     maxConnections: most > 0 ? most : Math.max(4, availableParallelism()),
     maxIdleTime:
@@ -72,6 +75,16 @@ export async function readSettings(metadata: PostgresMetadata, name: string): Pr
       parseDuration(words.get("pool_max_conn_idle_time") ?? "", 1000) ||
       30 * 60_000,
   };
+}
+
+/** A text of under four characters would garble too much. */
+function formsOf(password: string): string[] {
+  if (password.length < 4) return [];
+  const bytes = Buffer.from(password);
+  return [
+    ...[password, encodeURIComponent(password), JSON.stringify(password).slice(1, -1)],
+    ...[bytes.toString("base64"), bytes.toString("base64url"), bytes.toString("hex")],
+  ];
 }
 
 function clientWords(words: ReadonlyMap<string, string>, name: string): ClientConfig {

@@ -252,6 +252,27 @@ describeWith("postgres", (server) => {
     });
   });
 
+  test("a server that echoes the password shows it to nobody", async () => {
+    const [user, password] = [uniqueName("user").replaceAll("-", "_"), "c4n@ry p/ss"];
+    await ask(server, `CREATE ROLE ${user} LOGIN PASSWORD '${password}'`);
+    const { host, port } = server;
+    const connectionString = `postgres://${user}:${encodeURIComponent(password)}@${host}:${port}/postgres`;
+    const db = await opened(server, { connectionString });
+    const forms = [
+      ...[password, encodeURIComponent(password)],
+      ...(["base64", "base64url", "hex"] as const).map((form) =>
+        Buffer.from(password).toString(form),
+      ),
+    ];
+    for (const form of forms) {
+      const sql = "SELECT $1::int";
+      const params = JSON.stringify([`told ${form}`]);
+      const error: unknown = await db.invoke("query", { sql, params }).catch((one: unknown) => one);
+      expect(String(error)).toContain('integer: "told ***"');
+      expect(JSON.stringify(error)).not.toContain(form);
+    }
+  });
+
   test("as an output that Dapr knows, it reads nothing and asks the app nothing", async () => {
     const app = new FakeApp();
     app.wantsInput = async () => false;
