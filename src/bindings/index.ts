@@ -7,6 +7,7 @@ import influx from "./influx/index.ts";
 import kafka from "./kafka/index.ts";
 import localstorage from "./localstorage/index.ts";
 import mqtt3 from "./mqtt3/index.ts";
+import postgres from "./postgres/index.ts";
 import rabbitmq from "./rabbitmq/index.ts";
 import redis from "./redis/index.ts";
 import smtp from "./smtp/index.ts";
@@ -23,6 +24,7 @@ export const bindings: readonly AnyBinding[] = [
   kafka,
   localstorage,
   mqtt3,
+  postgres,
   rabbitmq,
   redis,
   smtp,

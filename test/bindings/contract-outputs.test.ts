@@ -3,6 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { connect as connectAmqp } from "amqplib";
 import { Redis } from "ioredis";
+import { Client } from "pg";
 import { describe, expect, test } from "vitest";
 import type { AnyBinding } from "../../src/binding.ts";
 import graphql from "../../src/bindings/graphql/index.ts";
@@ -11,6 +12,7 @@ import influx from "../../src/bindings/influx/index.ts";
 import kafka from "../../src/bindings/kafka/index.ts";
 import localstorage from "../../src/bindings/localstorage/index.ts";
 import mqtt3 from "../../src/bindings/mqtt3/index.ts";
+import postgres from "../../src/bindings/postgres/index.ts";
 import rabbitmq from "../../src/bindings/rabbitmq/index.ts";
 import redis from "../../src/bindings/redis/index.ts";
 import smtp from "../../src/bindings/smtp/index.ts";
@@ -200,6 +202,29 @@ describeWith("kafka", (server) => {
       metadata: (n) => ({ partitionKey: String(n % 10) }),
       arrived: async (count) =>
         (await recordsOf(brokers, topic, count)).map(({ value }) => Buffer.from(value)),
+    };
+  });
+});
+
+describeWith("postgres", (server) => {
+  testOutput("postgres", postgres, async () => {
+    const client = new Client(server.url);
+    await client.connect();
+    endAfterTest(() => client.end());
+    const table = uniqueName("orders").replaceAll("-", "_");
+    await client.query(`CREATE TABLE ${table} (payload text)`);
+    return {
+      properties: { connectionString: server.url },
+      operation: "exec",
+      // It takes no payload: what the call is about is in its metadata.
+      metadata: (n) => ({
+        sql: `INSERT INTO ${table} VALUES ($1)`,
+        params: JSON.stringify([n < payloads ? `payload ${n}` : inParts.join("")]),
+      }),
+      async arrived() {
+        const { rows } = await client.query<{ payload: string }>(`TABLE ${table}`);
+        return rows.map(({ payload }) => Buffer.from(payload));
+      },
     };
   });
 });

@@ -207,6 +207,39 @@ export const differences: readonly Difference[] = [
       `error invoking output binding out: topic "{topic}/#" has a wildcard (+ or #), which is for reading; name one topic in the request's metadata topic`,
     ),
   },
+  {
+    suite: "postgres",
+    calls: ["a division by zero"],
+    documented: "An error that comes up while rows are read is an error",
+    ours: fails(
+      "error invoking output binding db: error executing query: ERROR: division by zero (SQLSTATE 22012)",
+    ),
+  },
+  {
+    suite: "postgres",
+    calls: ["an infinite numeric"],
+    documented: "An infinite `numeric` is the text `Infinity` or `-Infinity`, not 0",
+    ours(daprd) {
+      const row = JSON.stringify([["Infinity"]]);
+      return "code" in daprd ? { ...daprd, data: row } : { ...daprd, body: row };
+    },
+  },
+  {
+    suite: "postgres",
+    calls: ["params that are no JSON"],
+    documented: "What is wrong with `params` is told in this runtime's words",
+    ours: says(
+      `error invoking output binding db: invalid metadata property params: failed to unserialize into an array: Unexpected token 'x', "x" is not valid JSON`,
+    ),
+  },
+  {
+    suite: "postgres",
+    calls: ["params that are no array"],
+    documented: "`params` may be an object",
+    ours: says(
+      "error invoking output binding db: invalid metadata property params: failed to unserialize into an array: it is neither an array nor an object",
+    ),
+  },
 ];
 
 /** What the app gets beside what daprd gives it, by suite. */

@@ -23,7 +23,13 @@ if (!daprd) {
 }
 handleSignals();
 const version = execFileSync(daprd, ["--version"]).toString().trim();
-const servers: Record<ServerName, string> = { redis: "", rabbitmq: "", mosquitto: "", kafka: "" };
+const servers: Record<ServerName, string> = {
+  redis: "",
+  rabbitmq: "",
+  mosquitto: "",
+  kafka: "",
+  postgres: "",
+};
 await using started = new AsyncDisposableStack();
 for (const suite of suites) {
   if (flags.suite.length > 0 && !flags.suite.includes(suite.name)) continue;

@@ -16,6 +16,8 @@ export interface ServerKind<
   /** Milliseconds from start to the first answer, at most, on a machine that is busy. */
   readonly startTimeout: number;
   readonly greeting: Greeting;
+  /** What asks it to end. Default SIGTERM. */
+  readonly stopSignal?: NodeJS.Signals;
   /** A line of its log that must have been printed before it counts as started. */
   readonly startedLine?: RegExp;
   url(host: string, port: number): string;

@@ -1,11 +1,12 @@
 import { kafka } from "./kafka.ts";
 import type { Address, ServerKind } from "./kind.ts";
 import { mosquitto } from "./mosquitto.ts";
+import { postgres } from "./postgres.ts";
 import { rabbitmq } from "./rabbitmq.ts";
 import { redis } from "./redis.ts";
 
 /** Every kind of server that a test may ask for, by the name it asks with. */
-export const kinds = { redis, rabbitmq, mosquitto, kafka };
+export const kinds = { redis, rabbitmq, mosquitto, kafka, postgres };
 
 type Kinds = typeof kinds;
 export type ServerName = keyof Kinds;

@@ -125,10 +125,10 @@ function control(
       return alive()?.pid;
     },
     start,
-    stop: () => endAll("SIGTERM"),
+    stop: () => endAll(kind.stopSignal ?? "SIGTERM"),
     kill: () => endAll("SIGKILL"),
     async restart() {
-      await endAll("SIGTERM");
+      await endAll(kind.stopSignal ?? "SIGTERM");
       await start();
     },
     pause: () => alive()?.signal("SIGSTOP"),

@@ -7,11 +7,13 @@ import { influx } from "./influx.ts";
 import { kafka } from "./kafka.ts";
 import { localstorage } from "./localstorage.ts";
 import { mqtt3 } from "./mqtt3.ts";
+import { postgres } from "./postgres.ts";
 import { rabbitmq } from "./rabbitmq.ts";
 import { redis } from "./redis.ts";
 import { twilioSms } from "./twilio-sms.ts";
 
 /** One for each binding that Dapr has too, and one for what belongs to none. */
 export const suites: readonly Suite[] = [
-  ...[api, cron, graphql, http, influx, kafka, localstorage, mqtt3, rabbitmq, redis, twilioSms],
+  ...[api, cron, graphql, http, influx, kafka, localstorage, mqtt3, postgres, rabbitmq, redis],
+  twilioSms,
 ];
