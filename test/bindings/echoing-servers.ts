@@ -54,6 +54,21 @@ export function echoingRedis(wanted: Wanted, spelling: Spelling): Promise<Echoin
   });
 }
 
+/** Speaks PostgreSQL's protocol: asks for the password in clear, and refuses it with what it was sent. */
+export function echoingPostgres(wanted: Wanted, spelling: Spelling): Promise<EchoingServer> {
+  return echoing((socket, echo) => {
+    socket.on("data", (data: Buffer) => {
+      const isPassword = data[0] === 0x70;
+      // A request for TLS has no more than its code.
+      if (data.length === 8) return socket.write("N");
+      if (!isPassword) return socket.write(Buffer.of(0x52, 0, 0, 0, 8, 0, 0, 0, 3));
+      const text = echo([data.subarray(5, -1).toString()].filter(wanted).map(spelling));
+      const fields = Buffer.from(`SFATAL\0VFATAL\0C28P01\0Mnot with ${text}\0\0`);
+      return socket.end(Buffer.concat([Buffer.from("E"), uint32(fields.length + 4), fields]));
+    });
+  });
+}
+
 /** Speaks SMTP: refuses the log-in, with what it was sent. */
 export function echoingSmtp(wanted: Wanted, spelling: Spelling): Promise<EchoingServer> {
   return echoing((socket, echo) => {

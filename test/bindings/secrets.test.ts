@@ -19,6 +19,7 @@ import {
   echoingAmqp,
   echoingHttp,
   echoingKafka,
+  echoingPostgres,
   echoingRedis,
   echoingSmtp,
   refusingMqtt,
@@ -117,6 +118,11 @@ const webhook =
     return { properties };
   };
 
+/** A log-in that is not built takes none of its fields. */
+function refusedAws(field: string): Case {
+  return () => ({ properties: { host: "127.0.0.1", useAWSIAM: "true", [field]: canary } });
+}
+
 /** How each sensitive field of each binding is used in vain. */
 const cases: Readonly<Record<string, Case>> = {
   "http.securityToken": async (spelling, wanted) => {
@@ -138,6 +144,20 @@ const cases: Readonly<Record<string, Case>> = {
     const properties = { url: http(server), token: canary, org: "shop", bucket: "orders" };
     return { server, properties, data };
   },
+  "postgres.connectionString": async (spelling, wanted) => {
+    const server = await echoingPostgres(wanted, spelling);
+    const url = `postgres://shop:${encodeURIComponent(canary)}@${address(server)}/shop`;
+    return { server, properties: { connectionString: url }, metadata: { sql: "SELECT 1" } };
+  },
+  "postgres.password": async (spelling, wanted) => {
+    const server = await echoingPostgres(wanted, spelling);
+    const properties = { host: server.host, port: String(server.port), user: "shop" };
+    const metadata = { sql: "SELECT 1" };
+    return { server, properties: { ...properties, password: canary }, metadata };
+  },
+  "postgres.accessKey": refusedAws("accessKey"),
+  "postgres.secretKey": refusedAws("secretKey"),
+  "postgres.sessionToken": refusedAws("sessionToken"),
   "smtp.password": async (spelling, wanted) => {
     const server = await echoingSmtp(wanted, spelling);
     const properties = { ...mailFrom(server), user: "shop", password: canary };
