@@ -382,6 +382,20 @@ describe("through a proxy", () => {
       await expect(other).rejects.toMatchObject({ effect: "ambiguous" });
     });
 
+    test("nothing passes any more: closing waits for nobody", async () => {
+      const proxy = await proxyTo();
+      const db = await openOutput(postgres, { connectionString: through(proxy), maxConns: "3" });
+      await Promise.all([1, 2, 3].map(() => rows(db, "SELECT pg_sleep(0.05)")));
+      proxy.stall();
+      const lost = rows(db, "SELECT 1");
+      lost.catch(() => undefined);
+      await new Promise(setImmediate);
+      const closing = db[Symbol.asyncDispose]().then(() => "closed");
+      const late = new Promise((resolve) => setTimeout(resolve, 3000, "late"));
+      expect(await Promise.race([closing, late])).toBe("closed");
+      await expect(lost).rejects.toMatchObject({ effect: "ambiguous" });
+    });
+
     test("a cut in which nothing passes is over when it is over; the pool is made anew", async () => {
       const proxy = await proxyTo();
       const { call, status } = await start(proxy);
