@@ -287,7 +287,6 @@ describeWith("postgres", (server) => {
     }
     expect(app.asked).toEqual([]);
     expect(app.deliveries).toEqual([]);
-    expect(await ask(server, "SELECT count(*)::int FROM pg_replication_slots")).toEqual([[0]]);
   });
 
   test("an answer that is too large is refused, and the next is there", async () => {
@@ -381,6 +380,20 @@ describe("through a proxy", () => {
       await untilItRuns();
       proxy.cut();
       await expect(other).rejects.toMatchObject({ effect: "ambiguous" });
+    });
+
+    test("nothing passes any more: closing waits for nobody", async () => {
+      const proxy = await proxyTo();
+      const db = await openOutput(postgres, { connectionString: through(proxy), maxConns: "3" });
+      await Promise.all([1, 2, 3].map(() => rows(db, "SELECT pg_sleep(0.05)")));
+      proxy.stall();
+      const lost = rows(db, "SELECT 1");
+      lost.catch(() => undefined);
+      await new Promise(setImmediate);
+      const closing = db[Symbol.asyncDispose]().then(() => "closed");
+      const late = new Promise((resolve) => setTimeout(resolve, 3000, "late"));
+      expect(await Promise.race([closing, late])).toBe("closed");
+      await expect(lost).rejects.toMatchObject({ effect: "ambiguous" });
     });
 
     test("a cut in which nothing passes is over when it is over; the pool is made anew", async () => {
