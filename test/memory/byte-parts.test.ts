@@ -48,9 +48,25 @@ test("a million parts of one byte take up about a megabyte", () => {
 const oneByte = Buffer.from("x");
 
 test("a part is kept without what it is a corner of", () => {
-  const parts = new ByteParts();
-  parts.add(Buffer.alloc(64 * 1024).subarray(0, 5));
-  expect(parts.whole().buffer.byteLength).toBe(5);
+  const keptOf = (size: number): number => {
+    const parts = new ByteParts();
+    parts.add(Buffer.alloc(64 * 1024).subarray(0, size));
+    return parts.whole().buffer.byteLength;
+  };
+  expect(keptOf(4096)).toBe(4096);
+  // Small ones share a piece.
+  expect(keptOf(5)).toBeLessThanOrEqual(8 * 1024);
+});
+
+test("small parts that share a piece keep their bytes", () => {
+  const read = Buffer.alloc(64 * 1024);
+  const kept = Array.from({ length: 100 }, (_, number) => {
+    const parts = new ByteParts();
+    read.fill(number);
+    parts.add(read.subarray(0, 300));
+    return parts.whole();
+  });
+  for (const [number, bytes] of kept.entries()) expect(bytes).toEqual(Buffer.alloc(300, number));
 });
 
 test("what is cleared is used again, and given back when nothing is left", async () => {
