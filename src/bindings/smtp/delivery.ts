@@ -6,7 +6,7 @@ import { BindingError } from "../../errors.ts";
 import type { SmtpMetadata } from "./fields.ts";
 import { abortFailure, failureOf, recipientsRefused, redactor, refusalText } from "./failures.ts";
 import type { DriverError, Redact } from "./failures.ts";
-import { Slots } from "./slots.ts";
+import { Slots } from "../../slots.ts";
 
 export type Connection = SMTPConnection;
 export type ConnectionClass = typeof SMTPConnection;
