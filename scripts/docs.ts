@@ -8,6 +8,7 @@ import { bindings } from "../src/bindings/index.ts";
 import {
   directionsOf,
   markdownFields,
+  markdownGuarantees,
   markdownReference,
   markdownTable,
 } from "../src/metadata/describe.ts";
@@ -84,6 +85,8 @@ function list(): string {
     ]);
   return [
     markdownTable(["Binding", "Direction", "Operations", "Status", "Summary"], rows),
+    "## What each input promises",
+    markdownGuarantees(bindings),
     "## Metadata of every component",
     markdownFields(componentFields),
     "## Secret stores",

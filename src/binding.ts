@@ -1,8 +1,27 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { DriverVersions } from "./drivers.ts";
-import type { Fields, Values } from "./metadata/fields.ts";
+import type { Answer, StreamAnswer } from "./answer.ts";
+import type { ComponentIdentity } from "./component-identity.ts";
+import type { Logger, Notice } from "./logger.ts";
 import type { MemoryShare } from "./memory/budget.ts";
+import type { Fields, Values } from "./metadata/fields.ts";
 import type { RetryPolicy } from "./policy/retry.ts";
+import type { InputGuarantee, Reader, Reading } from "./reading.ts";
+
+export type { Answer, StreamAnswer } from "./answer.ts";
+export type { Checkpoint, Checkpoints } from "./checkpoints.ts";
+export type { ComponentIdentity } from "./component-identity.ts";
+export type { LogFields, Logger, Notice } from "./logger.ts";
+export type {
+  Header,
+  InboundEvent,
+  InputGuarantee,
+  Lease,
+  MissedBecause,
+  Reader,
+  Reading,
+  Settlement,
+} from "./reading.ts";
 
 /**
  * Declares a binding: one file, one default export, the sections always in this order.
@@ -35,6 +54,8 @@ export type Binding<
   readonly status: "stable" | "beta" | "alpha";
   /** One sentence. */
   readonly summary: string;
+  /** The systems that it was tested with. `docs/systems.json` has the record of each. */
+  readonly provedBy?: readonly Proof[];
 
   /** The npm packages that {@link Opening.driver} loads, which users install themselves, with their exact versions. */
   readonly drivers?: DriverVersions;
@@ -43,7 +64,8 @@ export type Binding<
   readonly metadata: MetadataFields;
 
   /**
-   * Connects to the system and proves that it can be used, or throws. It never consumes, never
+   * Connects to the system and proves that it can be used, or throws. It needs no permission beyond those of the
+   * component's own operations: a probe that is refused shows that the system is there. It never consumes, never
    * declares anything exclusively and never takes the consumer's identity: at a reload it runs beside
    * the connection that still works. Called again after {@link Opening.lost}, with growing pauses.
    */
@@ -63,6 +85,15 @@ export type Binding<
    * {@link Reading.lost} is called, the connection is closed and reopened.
    */
   read?(connection: Connection, reading: Reading<MetadataFields>): Promise<Reader> | Reader;
+
+  /** What {@link Binding.read} promises; every input has it. */
+  readonly guarantee?: InputGuarantee;
+
+  /**
+   * Dapr has this type as an output only: without the metadata `direction` a component is one, its fields for inputs
+   * are not required, and the app is not asked.
+   */
+  readonly inputIsOptional?: boolean;
 
   /**
    * Turns Dapr's retry fields of this type (`redisMaxRetries`, `consumeRetryInterval` …) into the policy
@@ -92,7 +123,8 @@ export type Binding<
   nullAs?(metadata: Values<MetadataFields>): NullAs;
 
   /**
-   * Throws when the system cannot be used right now; a `BindingError` that is `rejected` says that it is there.
+   * Throws when the system cannot be used right now; a `BindingError` that is `rejected` says that it is there, as
+   * one does that is denied. It needs no permission of its own.
    * Asked every 30 seconds while connected; after three failures in a row the connection is made anew.
    */
   ping?(connection: Connection, signal: AbortSignal): Promise<void>;
@@ -107,14 +139,6 @@ export type Binding<
 /** Any binding, for lists of them and for the runtime, which hands each only its own values. */
 // oxlint-disable-next-line typescript/no-explicit-any -- the one place: parameters are contravariant
 export type AnyBinding = Binding<any, any, any>;
-
-/** A component as it is described to its binding. */
-export type ComponentIdentity = {
-  /** The component's name, unique in this runtime. */
-  readonly name: string;
-  /** The app's id, for client ids, group names and the like. */
-  readonly appId: string;
-};
 
 export type Opening<MetadataFields extends Fields> = {
   readonly component: ComponentIdentity;
@@ -150,12 +174,6 @@ export type Opening<MetadataFields extends Fields> = {
    */
   readonly lost: (reason: unknown) => void;
 };
-
-/**
- * Tells what is worth knowing about a component that works all the same: as a warning, once, and in its state's
- * reason while this connection lasts.
- */
-export type Notice = (text: string) => void;
 
 export type Operation<MetadataFields extends Fields, Connection, RequestFields extends Fields> = {
   /** One sentence. */
@@ -210,128 +228,14 @@ export type StreamCall<MetadataFields extends Fields, RequestFields extends Fiel
   readonly body: AsyncIterable<Uint8Array>;
 };
 
-/** What an operation answers. */
-export type Answer = {
-  data?: Uint8Array | undefined;
-  metadata?: Record<string, string> | undefined;
+/** A system that a binding was tested with. */
+export type Proof = {
+  /** Its name, as `PostgreSQL`. */
+  readonly system: string;
+  /** `real`: the system itself; `emulator`: its vendor's, or a well-known other program that speaks its protocol;
+   * `stand-in`: written for the tests, from the vendor's reference. */
+  readonly kind: "real" | "emulator" | "stand-in";
 };
-
-/** An answer whose payload may come in parts. */
-export type StreamAnswer = Answer & {
-  /**
-   * In place of `data`: read no faster than the caller takes it, and not to the end when the caller goes. One that
-   * is never begun is dropped as it is, so it opens what it needs when it is first asked.
-   */
-  body?: AsyncIterable<Uint8Array> | undefined;
-};
-
-export type Reading<MetadataFields extends Fields> = {
-  readonly component: ComponentIdentity;
-  readonly metadata: Values<MetadataFields>;
-  readonly logger: Logger;
-  /** The most events of this component that the app handles at one time. */
-  readonly maxInFlight: number;
-  /** How often the runtime tries an event, by its policy now; may be infinite. */
-  readonly attempts: number;
-  readonly notice: Notice;
-  /** As {@link Opening.hide}. */
-  readonly hide?: (secret: string) => void;
-  /** As {@link Opening.memory}. */
-  readonly memory: MemoryShare;
-  /**
-   * Hands events over, in the order of the source, and resolves when there is room for more. A source
-   * that can wait awaits it before it reads on; one that cannot bounds what it asks for otherwise.
-   * Each `source` (a partition) has a window of its own; it may wait while others go on.
-   */
-  readonly deliver: (events: readonly InboundEvent[], source?: string) => Promise<void>;
-  /** Aborted when the reading is to end, of use to a `read` that has not resolved yet. */
-  readonly signal: AbortSignal;
-  /** To be called when reading has ended by itself or cannot go on. */
-  readonly lost: (reason: unknown) => void;
-  /**
-   * Says what is so for the time being, for the component's state: a topic that is not there, events that were missed.
-   * Empty: nothing is to be said any more. `stalled`: no event can come meanwhile.
-   */
-  readonly report?: (condition: string, stalled: boolean) => void;
-  /**
-   * Counts events that never come: the source dropped them before they were read, or reading begins behind them. That
-   * is for the metrics; the log is the binding's.
-   */
-  readonly missed?: (events: number, why: MissedBecause) => void;
-};
-
-/** `retention`: deleted by age or size; `truncated`: cut off; `no commit`: older than where a new reader begins. */
-export type MissedBecause = "retention" | "truncated" | "no commit";
-
-/** A subscription that runs. Its methods are called in the order stop, flush, close, each once or never. */
-export type Reader = {
-  /** Asks the source for no more. Events already delivered can still be settled. */
-  stop(): Promise<void> | void;
-  /** Confirms to the source all that was settled so far; resolves when the source has it. May be called at any time. */
-  flush(): Promise<void> | void;
-  /** Releases the consumer's identity. What is unsettled is the source's again. */
-  close(): Promise<void> | void;
-  /**
-   * How many unsettled events the source may have handed out from now on: `maxInFlight` and those that
-   * wait for a retry. For sources with a window of their own (a prefetch count).
-   */
-  credit?(events: number): void;
-};
-
-/** An event on its way from a source to the app. */
-export type InboundEvent = {
-  /** The payload as it came; `undefined`: the source says null (a tombstone). */
-  readonly data: Uint8Array | undefined;
-  /** What the binding tells about the event: topic, offset, time read. */
-  readonly metadata: Readonly<Record<string, string>>;
-  /** What the source's own message carried, whole, repeats kept. */
-  readonly headers: readonly Header[];
-  /** Events with the same key are handled one after another; absent: no order is promised. */
-  readonly key?: Uint8Array | string | undefined;
-  /** The source's own identity of the event. */
-  readonly id?: string | undefined;
-  /** The id is made up for this delivery: the same event has another one when it comes again. */
-  readonly idIsMadeUp?: boolean | undefined;
-  /** A digest of what the sender has signed, once that was verified. Absent: nothing is signed. */
-  readonly signedDigest?: (() => string) | undefined;
-  /**
-   * How many times the source has delivered it, this time included, where it counts. To be shown only: an event
-   * that was returned unattempted was delivered too, and the runtime counts attempts.
-   */
-  readonly attempt?: number | undefined;
-  /** `false`: the source knows that it has never delivered it before, so that no earlier attempt was at this one. */
-  readonly redelivered?: boolean | undefined;
-  /** Called exactly once; only notes the outcome, {@link Reader.flush} confirms it. Never throws. */
-  readonly settle: (settlement: Settlement) => void;
-  /**
-   * Aborted by the source when the event is no use any more (the next tick is due, the sender has gone):
-   * unless the app has it at that moment, it is returned at once and not tried again.
-   */
-  readonly revoked?: AbortSignal | undefined;
-  /** Where the source leases an event: renewed while the runtime or the app holds it, or returned. */
-  readonly lease?: Lease | undefined;
-};
-
-export type Lease = {
-  /** The duration of the lease, in milliseconds. It is renewed each third of that. */
-  readonly duration: number;
-  /**
-   * Renews the lease for that long. Absent: the source cannot. Then the event is returned when the time is over,
-   * unless the app has it, and with it those that came later with the same key.
-   */
-  readonly extend?: (() => Promise<void>) | undefined;
-};
-
-export type Header = { readonly name: string; readonly value: Uint8Array };
-
-export type Settlement =
-  | {
-      readonly outcome: "handled";
-      readonly reply?: Answer & { contentType?: string | undefined };
-      /** The app has not handled it: it is safe in the dead letters, or at the output of that name. */
-      readonly movedTo?: "dead letters" | { readonly output: string };
-    }
-  | { readonly outcome: "returned"; readonly reason: string; readonly after?: number };
 
 /** HTTP ports for bindings that serve; several components may share one port by path. */
 export type HttpEndpoints = {
@@ -355,45 +259,3 @@ export type HttpEndpoint = AsyncDisposable & {
     release(bytes: number): void;
   };
 };
-
-/** The part of pino that bindings use: facts as fields, then a constant message. */
-export type Logger = {
-  debug<Fields extends object>(fields: LogFields<Fields>, message: string): void;
-  info<Fields extends object>(fields: LogFields<Fields>, message: string): void;
-  warn<Fields extends object>(fields: LogFields<Fields>, message: string): void;
-  error<Fields extends object>(fields: LogFields<Fields>, message: string): void;
-};
-
-/**
- * The facts of a log line. A number that measures something is a text with its unit (`pause: "943ms"`); a bare number
- * counts what its field names, or names one thing among others, and its field is one of these.
- */
-export type LogFields<Fields extends object> = {
-  readonly [Name in keyof Fields]: Name extends CountField | NumberField
-    ? Fields[Name]
-    : WithUnit<Fields[Name]>;
-};
-
-type CountField =
-  | (
-      | "attempt"
-      | "components"
-      | "deadLetters"
-      | "deliveryLimit"
-      | "events"
-      | "messages"
-      | "refusals"
-      | "repeated"
-      | "requests"
-    )
-  | ("lost" | "partitions" | "partitionsBefore" | "passed" | "records" | "ticks" | "truncated")
-  | ("consecutiveFailures" | "consecutiveSuccesses" | "totalFailures" | "totalSuccesses")
-  | ("handled" | "matched" | "refused" | "skipped")
-  | ("backlog" | "inFlight" | "waiting" | "waitingAtSource");
-
-/** Names that are numbers. */
-type NumberField =
-  | ("delivery" | "generation" | "grpc" | "http" | "node" | "port" | "revision")
-  | ("column" | "common" | "end" | "line" | "partition" | "position" | "start");
-
-type WithUnit<Value> = Value extends number | bigint ? "a number needs its unit, as a text" : Value;

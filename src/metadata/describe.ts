@@ -14,6 +14,16 @@ export type Described = {
   readonly operations?: Readonly<Record<string, DescribedOperation>>;
   /** Present: it is an input. */
   readonly read?: unknown;
+  readonly guarantee?: DescribedGuarantee;
+  readonly inputIsOptional?: boolean;
+};
+
+type DescribedGuarantee = {
+  readonly returned: string;
+  readonly atLeastOnce: string;
+  readonly key?: string;
+  readonly duplicates: { readonly app: string; readonly runtime: string; readonly server: string };
+  readonly lossy?: boolean;
 };
 
 type DescribedOperation = {
@@ -160,10 +170,13 @@ export function markdownReference(binding: Described): string {
       ? []
       : [`- Driver, which you install: \`${installCommand(binding.drivers, undefined)}\``]),
   ];
+  if (binding.inputIsOptional)
+    facts.push("- Without the metadata `direction` it is an output only, as in Dapr");
   const operations = Object.entries(binding.operations ?? {});
   const parts = [
     binding.summary,
     facts.join("\n"),
+    ...(binding.guarantee === undefined ? [] : [inputGuarantee(binding.guarantee)]),
     "## Metadata",
     markdownFields(binding.metadata),
   ];
@@ -176,6 +189,33 @@ export function markdownReference(binding: Described): string {
     }
   }
   return `${parts.join("\n\n")}\n`;
+}
+
+function inputGuarantee({ returned, atLeastOnce, key, lossy }: DescribedGuarantee): string {
+  const facts = [
+    lossy ? `- Lossy: ${atLeastOnce}` : `- Events are delivered at least once while ${atLeastOnce}`,
+    key === undefined ? "- No order is promised" : `- Events are handled in order by key: ${key}`,
+    `- An event that is returned ${returned}`,
+  ];
+  return `As an input:\n\n${facts.join("\n")}`;
+}
+
+/** What each input promises. Lines of a table. */
+export function markdownGuarantees(bindings: readonly Described[]): string {
+  const rows = bindings.flatMap(({ name, guarantee }) => {
+    if (guarantee === undefined) return [];
+    const { returned, atLeastOnce, key, duplicates, lossy } = guarantee;
+    const { app, runtime, server } = duplicates;
+    const delivered = lossy ? `lossy: ${atLeastOnce}` : atLeastOnce;
+    return [[`\`${name}\``, delivered, key ?? "none", returned, app, runtime, server]];
+  });
+  return markdownTable(
+    [
+      ...["Input", "At least once while", "Order by", "A returned event"],
+      ...["Twice after a fault of the app", "of the runtime", "of the server or its connection"],
+    ],
+    rows,
+  );
 }
 
 /** Which directions a binding has. */

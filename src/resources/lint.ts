@@ -65,12 +65,13 @@ function bindingFindings(
   { frameworkFields, maxBodySize }: LintOptions,
 ): Finding[] {
   const able = { input: binding.read !== undefined, output: binding.operations !== undefined };
+  const usual = { ...able, input: able.input && binding.inputIsOptional !== true };
   const own = binding.metadata as Fields;
   const folded = new Set(Object.keys(own).map((name) => name.toLowerCase()));
   const shared = Object.fromEntries(
     Object.entries(frameworkFields).filter(([name]) => !folded.has(name.toLowerCase())),
   );
-  const { direction, findings } = readDirection(document, able, properties);
+  const { direction, findings } = readDirection(document, { able, usual }, properties);
   return [
     ...findings,
     ...propertyFindings(document, own, properties, {
@@ -85,7 +86,7 @@ type Directions = { input: boolean; output: boolean };
 
 function readDirection(
   document: ComponentDocument,
-  able: Directions,
+  { able, usual }: { able: Directions; usual: Directions },
   { values }: Properties,
 ): { direction: Directions; findings: Finding[] } {
   const item = document.items.findLast(({ name }) => name.toLowerCase() === "direction");
@@ -93,7 +94,7 @@ function readDirection(
     .split(",")
     .map((word) => word.trim().toLowerCase());
   if (item === undefined || words.every((word) => word === ""))
-    return { direction: able, findings: [] };
+    return { direction: usual, findings: [] };
   const direction = { input: words.includes("input"), output: words.includes("output") };
   const range = item.value?.range ?? item.nameRange;
   const findings = words.flatMap((word): Finding[] => {
@@ -112,7 +113,7 @@ function readDirection(
       },
     ];
   });
-  return { direction: direction.input || direction.output ? direction : able, findings };
+  return { direction: direction.input || direction.output ? direction : usual, findings };
 }
 
 const toOutput = /^\s*output:(.*)$/i;

@@ -1,6 +1,7 @@
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { AttemptTable } from "./attempt-table.ts";
+import { CheckpointTable } from "./checkpoint-table.ts";
 import { ClaimTable } from "./claim-table.ts";
 import { DatabaseFile } from "./database-file.ts";
 import { DeadLetterTable, type Expired } from "./dead-letter-table.ts";
@@ -72,7 +73,9 @@ export class Engine {
         const attempts = new AttemptTable(database);
         const deadLetters = new DeadLetterTable(database, attempts, retention.deadLetters);
         const claims = new ClaimTable(database, owner);
-        return { attempts, deadLetters, claims, pauses: new PauseTable(database) };
+        const pauses = new PauseTable(database);
+        const checkpoints = new CheckpointTable(database);
+        return { attempts, deadLetters, claims, pauses, checkpoints };
       },
     });
     this.#history = new DatabaseFile({

@@ -1,4 +1,4 @@
-/** Dead letters, attempt counts, claims and pauses. */
+/** Dead letters, attempt counts, claims, pauses and checkpoints. */
 export const recordsFile = "records.db";
 /** What became of events. */
 export const historyFile = "history.db";

@@ -172,6 +172,14 @@ export function createStore(options: StoreOptions): CheckedStore {
         if (await holds(recordsFile)) await thread.ask("removePause", [component]);
       },
     },
+    checkpoints: {
+      load: async (component, partition) =>
+        (await holds(recordsFile))
+          ? thread.ask("loadCheckpoint", [component, partition])
+          : undefined,
+      put: (component, partition, checkpoint) =>
+        thread.ask("putCheckpoint", [component, partition, checkpoint]),
+    },
     get trouble() {
       return trouble();
     },
@@ -203,6 +211,7 @@ function homelessStore(logger: StoreLogger | undefined): CheckedStore {
     history: { append: refuse, find: async () => [] },
     claims: { claim: refuse, complete: refuse, release: refuse },
     pauses: { load: async () => undefined, put: refuse, remove: async () => {} },
+    checkpoints: { load: async () => undefined, put: refuse },
     trouble,
     look: async () => logger?.error({}, trouble),
     close: async () => {},

@@ -1,10 +1,17 @@
 import type { AttemptTable } from "./attempt-table.ts";
+import type { CheckpointTable } from "./checkpoint-table.ts";
 import type { ClaimTable } from "./claim-table.ts";
 import type { DeadLetterTable, DeadLetterPage } from "./dead-letter-table.ts";
 import type { HistoryTable } from "./history-table.ts";
 import type { PackedDeadLetter, PackedStoredDeadLetter } from "./packed-dead-letter.ts";
 import type { PauseTable } from "./pause-table.ts";
-import type { AttemptCount, DeadLetterFilter, HistoryRecord, StoredPause } from "./records.ts";
+import type {
+  AttemptCount,
+  DeadLetterFilter,
+  HistoryRecord,
+  StoredCheckpoint,
+  StoredPause,
+} from "./records.ts";
 
 /** The tables of the file whose writes are durable. */
 export type RecordTables = {
@@ -12,6 +19,7 @@ export type RecordTables = {
   readonly attempts: AttemptTable;
   readonly claims: ClaimTable;
   readonly pauses: PauseTable;
+  readonly checkpoints: CheckpointTable;
 };
 
 /** What the other thread may ask for; those that write share a transaction. */
@@ -58,6 +66,12 @@ export const operations = {
     putPause: ({ pauses }: RecordTables, component: string, pause: StoredPause) =>
       pauses.put(component, pause),
     removePause: ({ pauses }: RecordTables, component: string) => pauses.remove(component),
+    putCheckpoint: (
+      { checkpoints }: RecordTables,
+      component: string,
+      partition: string,
+      checkpoint: StoredCheckpoint,
+    ) => checkpoints.put(component, partition, checkpoint),
   },
   recordReads: {
     getDeadLetter: ({ deadLetters }: RecordTables, id: string) => deadLetters.get(id),
@@ -69,6 +83,8 @@ export const operations = {
     deadLetterTotals: ({ deadLetters }: RecordTables) => deadLetters.totals(),
     loadAttempts: ({ attempts }: RecordTables, component: string) => attempts.load(component),
     loadPause: ({ pauses }: RecordTables, component: string) => pauses.load(component),
+    loadCheckpoint: ({ checkpoints }: RecordTables, component: string, partition: string) =>
+      checkpoints.load(component, partition),
   },
   historyWrites: {
     appendHistory: (history: HistoryTable, records: readonly HistoryRecord[]) =>

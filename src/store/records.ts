@@ -94,6 +94,14 @@ export type StoredPause = {
   readonly since: number;
 };
 
+/** How far the source of a component was handled. */
+export type StoredCheckpoint = {
+  /** Tells the source from another one that the component has had. */
+  readonly fingerprint: string;
+  /** All up to here was handled. */
+  readonly position: string;
+};
+
 /** What became of an event. */
 export type HistoryRecord = {
   readonly component: string;

@@ -7,7 +7,7 @@ import type { DatabaseSync } from "node:sqlite";
 export type Migrations = readonly string[];
 
 /**
- * Dead letters, attempt counts, claims and pauses: what must be safe before somebody is told. `dead_lettered` is 0, or 1, or
+ * Dead letters, attempt counts, claims, pauses and checkpoints: what must be safe before somebody is told. `dead_lettered` is 0, or 1, or
  * 2 once the source was told.
  */
 export const recordMigrations: Migrations = [
@@ -67,6 +67,15 @@ export const recordMigrations: Migrations = [
     paused_by TEXT NOT NULL,
     reason TEXT NOT NULL,
     since INTEGER NOT NULL
+  ) STRICT;
+  `,
+  `
+  CREATE TABLE checkpoints (
+    component TEXT NOT NULL,
+    source_partition TEXT NOT NULL,
+    fingerprint TEXT NOT NULL,
+    position TEXT NOT NULL,
+    PRIMARY KEY (component, source_partition)
   ) STRICT;
   `,
 ];

@@ -7,6 +7,7 @@ import type {
   ImportOutcome,
   ListedDeadLetter,
   StoredDeadLetter,
+  StoredCheckpoint,
   StoredPause,
 } from "./records.ts";
 
@@ -20,6 +21,7 @@ export type Store = {
   readonly history: HistoryStore;
   readonly claims: ClaimStore;
   readonly pauses: PauseStore;
+  readonly checkpoints: CheckpointStore;
   /** Why nothing can be written now, in a sentence; `undefined` as far as is known it can. */
   readonly trouble: string | undefined;
   close(): Promise<void>;
@@ -108,6 +110,13 @@ export type PauseStore = {
   put(component: string, pause: StoredPause): Promise<void>;
   /** Forgets it, if there is one. */
   remove(component: string): Promise<void>;
+};
+
+export type CheckpointStore = {
+  /** `undefined`: none of this partition is kept. */
+  load(component: string, partition: string): Promise<StoredCheckpoint | undefined>;
+  /** Keeps it, in place of an earlier one. */
+  put(component: string, partition: string, checkpoint: StoredCheckpoint): Promise<void>;
 };
 
 /** What is kept how long; the oldest goes first. */

@@ -1,22 +1,32 @@
 import { existsSync, readdirSync } from "node:fs";
-import { resolve } from "node:path";
+import { basename, resolve } from "node:path";
 import { expect, test } from "vitest";
 import { bindings } from "../../src/bindings/index.ts";
 import { stateStores } from "../../src/states/index.ts";
 
 const root = resolve(import.meta.dirname, "../..");
 
-/** The names of the modules right in a folder of `src`. */
+/** The modules right in a folder of `src`, and those in the folder of a family, which has no index of its own: paths. */
 function modules(folder: string): string[] {
-  return readdirSync(resolve(root, "src", folder))
-    .map((name) => name.replace(/\.ts$/, ""))
-    .filter((name) => name !== "index")
-    .toSorted();
+  return readdirSync(resolve(root, "src", folder), { withFileTypes: true })
+    .filter(({ name }) => name !== "index.ts")
+    .flatMap((entry) => {
+      const path = `${folder}/${entry.name.replace(/\.ts$/, "")}`;
+      const isFamily = entry.isDirectory() && !existsSync(resolve(root, "src", path, "index.ts"));
+      if (!isFamily) return [path];
+      return readdirSync(resolve(root, "src", path), { withFileTypes: true })
+        .filter((part) => part.isDirectory())
+        .map(({ name }) => `${path}/${name}`);
+    });
 }
 
+const names = (paths: readonly string[]): string[] =>
+  paths.map((path) => basename(path)).toSorted();
+const paths = new Map(modules("bindings").map((path) => [basename(path), path]));
+
 test("the list is exactly what there is, in order", () => {
-  expect(bindings.map(({ name }) => name)).toEqual(modules("bindings"));
-  expect(stateStores.map(({ name }) => name)).toEqual(modules("states"));
+  expect(bindings.map(({ name }) => name)).toEqual(names(modules("bindings")));
+  expect(stateStores.map(({ name }) => name)).toEqual(names(modules("states")));
 });
 
 test("no name or alias is taken twice", () => {
@@ -26,7 +36,18 @@ test("no name or alias is taken twice", () => {
 });
 
 test.each(bindings.map(({ name }) => name))("%s has a test and a page", (name) => {
-  const tests = [`test/bindings/${name}/index.test.ts`, `test/bindings/${name}.test.ts`];
+  const path = paths.get(name);
+  const tests = [`test/${path}/index.test.ts`, `test/${path}.test.ts`];
   expect(tests.some((path) => existsSync(resolve(root, path)))).toBe(true);
   expect(existsSync(resolve(root, `docs/bindings/${name}.md`))).toBe(true);
 });
+
+test.each(bindings.filter((one) => one.read !== undefined).map(({ name }) => name))(
+  "%s says what it promises as an input",
+  (name) => {
+    const guarantee = bindings.find((binding) => binding.name === name)?.guarantee;
+    expect(guarantee).toBeDefined();
+    for (const text of [guarantee?.returned, ...Object.values(guarantee?.duplicates ?? {})])
+      expect(text).toMatch(/\S/);
+  },
+);

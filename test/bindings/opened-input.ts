@@ -3,6 +3,7 @@ import type { AnyBinding, HttpEndpoints, InboundEvent, Logger, Reader } from "..
 import { parseFields } from "../../src/metadata/parse.ts";
 import { loadDriver } from "../../src/drivers.ts";
 import { MemoryBudget } from "../../src/memory/budget.ts";
+import { unkeptCheckpoints } from "../runtime/component/checkpoints.ts";
 
 export type InputOptions = {
   http?: HttpEndpoints;
@@ -59,6 +60,7 @@ export async function openInput(
     attempts: 10,
     notice() {},
     memory: new MemoryBudget().share("test"),
+    checkpoints: unkeptCheckpoints(),
     signal: new AbortController().signal,
     async deliver(batch: readonly InboundEvent[]) {
       for (const event of batch) {

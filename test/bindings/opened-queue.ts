@@ -4,6 +4,7 @@ import type { AnyBinding, InboundEvent, Logger, Reader, Settlement } from "../..
 import { parseFields } from "../../src/metadata/parse.ts";
 import { requestParser } from "../../src/runtime/outputs/request.ts";
 import { MemoryBudget } from "../../src/memory/budget.ts";
+import { unkeptCheckpoints } from "../runtime/component/checkpoints.ts";
 
 /** What to do with an event; a test that keeps it settles it later. */
 export type Handle = (event: InboundEvent) => Settlement | "keep" | Promise<Settlement | "keep">;
@@ -125,6 +126,7 @@ export class OpenedQueue {
       attempts,
       notice: (text) => void this.notices.push(text),
       memory: new MemoryBudget().share("test"),
+      checkpoints: unkeptCheckpoints(),
       signal: new AbortController().signal,
       deliver: (events) => reading.take(events),
       lost: (reason) => void reading.losses.push(reason),

@@ -5,6 +5,7 @@ import type {
   DeadLetter,
   DeadLetterFilter,
   HistoryRecord,
+  StoredCheckpoint,
   StoredPause,
 } from "../../src/store/records.ts";
 import type { Store } from "../../src/store/store.ts";
@@ -18,6 +19,8 @@ export class MemoryStore implements Store {
   readonly records: HistoryRecord[] = [];
   readonly claimed = new Map<string, { process: number; since: number; done: boolean }>();
   readonly paused = new Map<string, StoredPause>();
+  /** By component and partition, as `orders/0`. */
+  readonly kept = new Map<string, StoredCheckpoint>();
   /** What was asked of it, in order: `put a1`, `begin a1 2`. */
   readonly log: string[] = [];
   trouble: string | undefined;
@@ -31,6 +34,14 @@ export class MemoryStore implements Store {
   restart(): void {
     this.#process++;
   }
+
+  readonly checkpoints: Store["checkpoints"] = {
+    load: async (component, partition) => this.kept.get(`${component}/${partition}`),
+    put: async (component, partition, checkpoint) => {
+      await this.#write(`checkpoint ${checkpoint.position}`);
+      this.kept.set(`${component}/${partition}`, checkpoint);
+    },
+  };
 
   readonly deadLetters: Store["deadLetters"] = {
     put: async (deadLetter, fingerprint) => {

@@ -35,6 +35,17 @@ export default defineBinding({
     return { next, async [Symbol.asyncDispose]() {} };
   },
 
+  guarantee: {
+    returned: "is dropped and counted when the next tick is due",
+    atLeastOnce: "the process runs; ticks that are due while it is down are skipped",
+    key: "the component",
+    duplicates: {
+      app: "1",
+      runtime: "1",
+      server: "–",
+    },
+  },
+
   read({ next }, { component, metadata, logger, deliver }) {
     const { schedule, overlap } = metadata;
     const start =

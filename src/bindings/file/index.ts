@@ -21,6 +21,16 @@ export default defineBinding({
     return { folder, async [Symbol.asyncDispose]() {} };
   },
 
+  guarantee: {
+    returned: "stays in the folder",
+    atLeastOnce: "the file stays in the folder",
+    duplicates: {
+      app: "what the app has (64)",
+      runtime: "what the app has, and handled files that were not moved (64)",
+      server: "none, even with a full disk",
+    },
+  },
+
   read({ folder }, reading) {
     return new FolderReader(folder, reading);
   },

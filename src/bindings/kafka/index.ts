@@ -123,6 +123,19 @@ export default defineBinding({
     },
   },
 
+  guarantee: {
+    returned: "stays in its partition: the committed offset does not pass it",
+    atLeastOnce: "the topic retains its events",
+    key: "the record's key, else its partition",
+    duplicates: {
+      app: "what the app has: `maxInFlight` (64)",
+      runtime:
+        "what the app has, and what was handled since the last commit, once a second (50/s: 164)",
+      server:
+        "none while the process runs and no other member reads the partition; 164 if it ends before a commit succeeds",
+    },
+  },
+
   async read(connection, reading) {
     const { topics, consumerGroup } = reading.metadata;
     if (!topics?.length || !consumerGroup) {

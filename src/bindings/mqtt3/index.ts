@@ -49,6 +49,17 @@ export default defineBinding({
     },
   },
 
+  guarantee: {
+    returned: "is not acknowledged until the next connection",
+    atLeastOnce: "the broker keeps the session",
+    duplicates: {
+      app: "what the app has: `maxInFlight` (64)",
+      runtime:
+        "unacknowledged messages: Mosquitto 20, more after reconnects, and at most `maxInFlight`",
+      server: "the same",
+    },
+  },
+
   read({ address, metadata }, reading) {
     return startConsumer(address, `${metadata.consumerID}-consumer`, reading);
   },

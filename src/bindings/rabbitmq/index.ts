@@ -47,6 +47,18 @@ export default defineBinding({
     },
   },
 
+  guarantee: {
+    returned: "is requeued, after the pause and before the server's own time-out",
+    atLeastOnce: "the queue is durable",
+    key: "the queue, with `prefetchCount: 1`",
+    duplicates: {
+      app: "what the app has: `maxInFlight` (64), or `prefetchCount`",
+      runtime: "what the server delivered: the same",
+      server:
+        "the same; if the server is killed, also acknowledgements that it had not stored (a second at 50/s: 114)",
+    },
+  },
+
   async read(connection, reading) {
     return connection.read((connectInput) => startConsumer(connectInput, reading));
   },

@@ -38,6 +38,16 @@ export default defineBinding({
     };
   },
 
+  guarantee: {
+    returned: "is answered 503 with `Retry-After`, within `responseTimeout`",
+    atLeastOnce: "the sender repeats what was not answered with 2xx",
+    duplicates: {
+      app: "what the app has (64)",
+      runtime: "none: the sender retries unanswered requests",
+      server: "none",
+    },
+  },
+
   read({ endpoint, verify, methods }, reading) {
     const receiver = new Receiver({ verify, methods, memory: endpoint.memory, reading });
     const release = endpoint.handle((request, response) => receiver.take(request, response));

@@ -15,7 +15,7 @@ import { onExhaustedField } from "../delivery/on-exhausted.ts";
 export const componentFields = {
   direction: string({
     description:
-      "`input`, `output` or both, separated by a comma. If it is set, the runtime does not query the app for its inputs. Default: both.",
+      "`input`, `output` or both, separated by a comma. If it is set, the runtime does not query the app for its inputs. Default: both; `output` for types that Dapr has as outputs only.",
     example: "input",
   }),
   route: string({

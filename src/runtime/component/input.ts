@@ -3,6 +3,7 @@ import type { AnyBinding, Notice, NullAs, Reader } from "../../binding.ts";
 import type { ComponentPolicies } from "../../policy/component-policies.ts";
 import type { DeadLetter } from "../../store/records.ts";
 import type { App } from "../app.ts";
+import { ComponentCheckpoints } from "./component-checkpoints.ts";
 import type { ComponentSettings } from "./component-fields.ts";
 import { usualMaxInFlight, type DeliveryOptions } from "../delivery/delivery-options.ts";
 import type { Delivery } from "../delivery/delivery.ts";
@@ -288,6 +289,7 @@ export class Input {
               this.#condition = text === "" ? undefined : { text: opened.redact(text), stalled };
           },
           missed: (events, why) => observer.missed(name, events, why),
+          checkpoints: new ComponentCheckpoints(store?.checkpoints, name, logger),
         }),
       );
       if (reader === undefined) throw new Error(`bindings.${binding.name} gave no reader`);

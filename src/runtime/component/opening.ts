@@ -60,7 +60,7 @@ export async function readDefinition(
   const { redact, hide } = secretsOf(secrets);
   const declared = parseDirections(findText(values, "direction"));
   const directions = {
-    input: binding.read !== undefined && (declared?.input ?? true),
+    input: binding.read !== undefined && (declared?.input ?? binding.inputIsOptional !== true),
     output: binding.operations !== undefined && (declared?.output ?? true),
   };
   onDirections(directions);

@@ -387,7 +387,7 @@ export class Delivery {
   }
 
   #return(entry: Entry, reason: string): void {
-    this.#settlement.end(entry, { outcome: "returned", reason }, { how: "returned", reason });
+    this.#settlement.giveBack(entry, reason);
   }
 
   #tellCredit(): void {

@@ -1,4 +1,4 @@
-import { messageOf } from "../../errors.ts";
+import { BindingError, messageOf } from "../../errors.ts";
 import { longestTimer } from "../../metadata/duration.ts";
 import type { DeliveryOptions } from "./delivery-options.ts";
 import type { Entry } from "./entry.ts";
@@ -17,6 +17,8 @@ export type Leased = {
   readonly entry: Entry;
   /** When its lease is renewed next, or has expired, by `performance.now()`. */
   due: number;
+  /** When it ends, unless it is renewed. */
+  ends: number;
 };
 
 type LeasesOptions = Pick<DeliveryOptions, "name" | "logger" | "observer">;
@@ -42,8 +44,10 @@ export class Leases {
   hold(lane: Lane, entry: Entry): void {
     const { lease } = entry.event;
     if (lease === undefined) return;
-    const due = performance.now() + lease.duration * (lease.extend ? renewedAfter : 1);
-    this.#leased.set(entry, { lane, entry, due });
+    const now = performance.now();
+    const ends = now + lease.duration;
+    const due = lease.extend ? now + lease.duration * renewedAfter : ends;
+    this.#leased.set(entry, { lane, entry, due, ends });
     this.#wakeAt(due);
   }
 
@@ -66,30 +70,32 @@ export class Leases {
     let next = Number.POSITIVE_INFINITY;
     const expired: Leased[] = [];
     for (const leased of this.#leased.values()) {
-      const { entry, due } = leased;
-      const { lease } = entry.event;
+      const { lease } = leased.entry.event;
       if (lease === undefined) continue;
-      if (lease.extend === undefined) {
-        if (due - now <= lease.duration * expiredBefore) expired.push(leased);
-        else next = Math.min(next, due);
+      // All that can be done was done, and some time is left to tell whose they are.
+      if (leased.ends - now <= lease.duration * expiredBefore) {
+        expired.push(leased);
         continue;
       }
       // Those that are nearly due are renewed along with the others.
-      if (due - now <= (lease.duration * renewedAfter) / 4) {
+      if (lease.extend !== undefined && leased.due - now <= (lease.duration * renewedAfter) / 4) {
         leased.due = now + lease.duration * renewedAfter;
-        void this.#extend(entry, lease.extend);
+        void this.#extend(leased, lease.duration, lease.extend);
       }
-      next = Math.min(next, leased.due);
+      next = Math.min(next, leased.due, leased.ends - lease.duration * expiredBefore);
     }
     if (Number.isFinite(next)) this.#wakeAt(next);
     for (const { entry } of expired) this.#leased.delete(entry);
     if (expired.length > 0) this.#onExpired(expired);
   }
 
-  async #extend(entry: Entry, extend: () => Promise<void>): Promise<void> {
+  async #extend(leased: Leased, duration: number, extend: () => Promise<void>): Promise<void> {
     const { name, logger, observer } = this.#options;
+    const { entry } = leased;
+    const asked = performance.now();
     try {
       await extend();
+      leased.ends = asked + duration;
       observer.leaseRenewed(name, true);
       entry.renewals ??= [];
       entry.renewals.push(Date.now());
@@ -103,6 +109,9 @@ export class Leases {
         entry.failedRenewals.push({ at: Date.now(), reason });
       const facts = { event: entry.event.id, reason };
       logger.warn(facts, "a lease was not renewed; its source may deliver the event again");
+      // Refused for good: it is another's already, or will be.
+      if (!(error instanceof BindingError) || error.effect !== "rejected") return;
+      if (this.#leased.delete(entry)) this.#onExpired([leased]);
     }
   }
 

@@ -95,6 +95,15 @@ export class EventSettlement {
     if (!entry.event.revoked?.aborted) noteRefusal(entry, outcome, this.#options);
   }
 
+  /** Returns an event to its source. */
+  giveBack(entry: Entry, reason: string): void {
+    const settlement = { outcome: "returned", reason } as const;
+    const unattempted = entry.failed === 0 && entry.attemptedAt === 0;
+    this.end(entry, unattempted ? { ...settlement, unattempted } : settlement, {
+      ...{ how: "returned", reason },
+    });
+  }
+
   /** Settles an event, once, and frees its place in the window. */
   end(entry: Entry, settlement: Settlement, end: End): void {
     const { event } = entry;

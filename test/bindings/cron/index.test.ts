@@ -4,6 +4,7 @@ import type { InboundEvent, Logger, Reader } from "../../../src/binding.ts";
 import cron from "../../../src/bindings/cron/index.ts";
 import { parseFields } from "../../../src/metadata/parse.ts";
 import { MemoryBudget } from "../../../src/memory/budget.ts";
+import { unkeptCheckpoints } from "../../runtime/component/checkpoints.ts";
 
 let events: InboundEvent[];
 let room: Promise<void> | undefined;
@@ -34,6 +35,7 @@ async function read(properties: Record<string, string>): Promise<void> {
     attempts: 10,
     notice: vi.fn(),
     memory: new MemoryBudget().share("test"),
+    checkpoints: unkeptCheckpoints(),
     signal: new AbortController().signal,
     deliver: async (batch) => {
       events.push(...batch);

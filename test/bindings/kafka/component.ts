@@ -6,6 +6,7 @@ import type { InboundEvent, Reader } from "../../../src/binding.ts";
 import kafka from "../../../src/bindings/kafka/index.ts";
 import { parseFields } from "../../../src/metadata/parse.ts";
 import { MemoryBudget } from "../../../src/memory/budget.ts";
+import { unkeptCheckpoints } from "../../runtime/component/checkpoints.ts";
 
 type Connection = Awaited<ReturnType<typeof kafka.open>>;
 
@@ -106,6 +107,7 @@ export class Component implements AsyncDisposable {
       attempts: 10,
       notice: () => {},
       memory: new MemoryBudget().share("test"),
+      checkpoints: unkeptCheckpoints(),
       signal: new AbortController().signal,
       deliver: (events) => collector.take(events),
       lost: (reason) => void (collector.lost = reason),

@@ -268,7 +268,7 @@ test("drain returns what the app does not have and waits for what it has", async
   expect(result).toEqual({ abandoned: 0 });
   expect(outcomes()).toEqual([
     [{ outcome: "handled" }],
-    [{ outcome: "returned", reason: "the runtime stops" }],
+    [{ outcome: "returned", reason: "the runtime stops", unattempted: true }],
     [{ outcome: "returned", reason: "not now" }],
     [{ outcome: "returned", reason: "busy" }],
   ]);
@@ -276,7 +276,9 @@ test("drain returns what the app does not have and waits for what it has", async
   expect(app.listeners).toBe(0);
   const late = sourceEvent("late");
   await delivery.deliver([late]);
-  expect(late.settlements).toEqual([{ outcome: "returned", reason: "the runtime stops" }]);
+  expect(late.settlements).toEqual([
+    { outcome: "returned", reason: "the runtime stops", unattempted: true },
+  ]);
   await vi.advanceTimersByTimeAsync(60_000);
   expect(app.texts).toEqual(["a1", "b1", "c1"]);
 });
@@ -476,11 +478,15 @@ test("an event that was revoked before or while its request was not written is n
   source.abort();
   app.answer("1", { kind: "unsent", reason: "connection full" });
   await vi.advanceTimersByTimeAsync(50);
-  expect(event.settlements).toEqual([{ outcome: "returned", reason: "connection full" }]);
+  expect(event.settlements).toEqual([
+    { outcome: "returned", reason: "connection full", unattempted: true },
+  ]);
   expect(app.out).toEqual(["2"]);
   const late = { ...sourceEvent("3"), ...revoked };
   await delivery.deliver([late]);
-  expect(late.settlements).toEqual([{ outcome: "returned", reason: "revoked by its source" }]);
+  expect(late.settlements).toEqual([
+    { outcome: "returned", reason: "revoked by its source", unattempted: true },
+  ]);
   app.answer("2");
   await settled();
   expect([delivery.waiting, delivery.inFlight, delivery.counts.ended.handled]).toEqual([0, 0, 1]);

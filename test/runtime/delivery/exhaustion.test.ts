@@ -278,7 +278,7 @@ test("halt: nothing is dispatched any more, and everything is the source's again
   await delivery.drain(1000);
   expect([event.settlements, next.settlements]).toEqual([
     [{ outcome: "returned", reason: "no poison" }],
-    [{ outcome: "returned", reason: "the runtime stops" }],
+    [{ outcome: "returned", reason: "the runtime stops", unattempted: true }],
   ]);
 });
 
@@ -485,7 +485,7 @@ test("the end of the runtime: what was refused for the last time still goes to t
   expect(await drained).toEqual({ abandoned: 0 });
   expect([event.settlements, behind.settlements]).toEqual([
     [{ outcome: "handled", movedTo: "dead letters" }],
-    [{ outcome: "returned", reason: "no" }],
+    [{ outcome: "returned", reason: "no", unattempted: true }],
   ]);
   expect(store.stored.size).toBe(1);
 });

@@ -10,13 +10,14 @@ beforeEach(() => void vi.useFakeTimers({ now: Date.parse("2026-11-26T10:00:00Z")
 afterEach(() => void vi.useRealTimers());
 
 function storeOf(claims: FakeClaims): Store {
-  const { deadLetters, attempts, history, pauses } = new MemoryStore();
+  const { deadLetters, attempts, history, pauses, checkpoints } = new MemoryStore();
   return {
     deadLetters,
     attempts,
     history,
     claims,
     pauses,
+    checkpoints,
     trouble: undefined,
     close: async () => undefined,
   };
