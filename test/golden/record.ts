@@ -28,6 +28,7 @@ const servers: Record<ServerName, string> = {
   rabbitmq: "",
   mosquitto: "",
   kafka: "",
+  openssh: "",
   postgres: "",
 };
 await using started = new AsyncDisposableStack();

@@ -10,12 +10,14 @@ import { mqtt3 } from "./mqtt3.ts";
 import { postgres } from "./postgres.ts";
 import { rabbitmq } from "./rabbitmq.ts";
 import { redis } from "./redis.ts";
+import { sftp } from "./sftp.ts";
 import { smtp } from "./smtp.ts";
 import { twilioSms } from "./twilio-sms.ts";
 
 /** One for each binding that Dapr has too, and one for what belongs to none. */
 export const suites: readonly Suite[] = [
   ...[api, cron, graphql, http, influx, kafka, localstorage, mqtt3, postgres, rabbitmq, redis],
+  sftp,
   smtp,
   twilioSms,
 ];
