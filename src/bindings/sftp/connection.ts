@@ -51,8 +51,8 @@ export async function connect(
         keepaliveInterval: aliveInterval,
         keepaliveCountMax: mostUnanswered,
       });
+      client.setNoDelay(true);
     });
-    client.setNoDelay(true);
     const sftp = await new Promise<SftpWrapper>((resolve, reject) => {
       signal.addEventListener("abort", () => reject(signal.reason as Error), { once: true });
       client.once("close", () => reject(new Error("the server has closed the connection")));

@@ -44,9 +44,19 @@ export function statusFailure(status: number, words: string): RequestFailure {
   return new RequestFailure(text, status, isOver ? "ambiguous" : "rejected");
 }
 
+/** The same of a call that has done something before: that a request was not sent says nothing of the call. */
+export function asBegun(error: unknown): unknown {
+  if (!(error instanceof RequestFailure) || error.effect !== "unsent") return error;
+  return new RequestFailure(error.message, error.status, "ambiguous", error.cause);
+}
+
 export function hasStatus(error: unknown, ...wanted: readonly number[]): boolean {
   return error instanceof RequestFailure && wanted.includes(error.status ?? -1);
 }
+
+/** The server has said no. */
+export const isRefusal = (error: unknown): boolean =>
+  error instanceof RequestFailure && error.effect === "rejected";
 
 /** There is no such file, or no such folder above it. */
 export const isMissing = (error: unknown): boolean => hasStatus(error, 2, 10);

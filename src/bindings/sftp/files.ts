@@ -4,7 +4,15 @@ import { BindingError } from "../../errors.ts";
 import { assuredBytes, type MemoryShare } from "../../memory/budget.ts";
 import type { Attributes, Entry } from "./driver.ts";
 import { entriesOf, kindOf } from "./entries.ts";
-import { failureOf, isDenied, isFailure, isMissing, RequestFailure } from "./failures.ts";
+import {
+  asBegun,
+  failureOf,
+  isDenied,
+  isFailure,
+  isMissing,
+  isRefusal,
+  RequestFailure,
+} from "./failures.ts";
 import type { Handle, Requests } from "./session.ts";
 import { readParts, writeParts, type Content } from "./transfer.ts";
 
@@ -49,7 +57,7 @@ export async function createFile(
     isRenamed = await replace(requests, temporary, path, before !== undefined);
     if (!isRenamed) await copyOver(requests, temporary, path, what);
   } catch (error) {
-    throw failureOf(what, error);
+    throw failureOf(what, asBegun(error));
   } finally {
     if (!isRenamed) await requests.afterwards.removeFile(temporary).catch(() => undefined);
   }
@@ -101,14 +109,21 @@ export async function* readAsItIsTaken(
 export async function remove(requests: Requests, { path, shown }: Target): Promise<void> {
   const what = `error remove file ${shown}`;
   try {
+    await removeIt(requests, path);
+  } catch (error) {
+    throw failureOf(what, error);
+  }
+}
+
+async function removeIt(requests: Requests, path: string): Promise<void> {
+  try {
     await requests.removeFile(path);
   } catch (error) {
+    if (!isRefusal(error) || isMissing(error)) throw error;
     // What a folder is answered with differs from server to server.
-    const found = isMissing(error) ? undefined : await lookAt(requests, path);
-    if (found === undefined || kindOf(found) !== "folder") throw failureOf(what, error);
-    await requests.removeFolder(path).catch((error: unknown) => {
-      throw failureOf(what, error);
-    });
+    const found = await lookAt(requests, path);
+    if (found === undefined || kindOf(found) !== "folder") throw error;
+    await requests.removeFolder(path);
   }
 }
 
@@ -274,11 +289,13 @@ async function overwrite(
   content: Content,
   what: string,
 ): Promise<void> {
+  let isBegun = false;
   try {
     const handle = await openToWrite(requests, path, "w");
+    isBegun = true;
     await write(requests, handle, content, undefined);
   } catch (error) {
-    throw failureOf(what, error);
+    throw failureOf(what, isBegun ? asBegun(error) : error);
   }
 }
 

@@ -5,7 +5,7 @@ import { BindingError } from "../../errors.ts";
 import { Slots } from "../../slots.ts";
 import { connect } from "./connection.ts";
 import type { Driver } from "./driver.ts";
-import { failureOf, RequestFailure } from "./failures.ts";
+import { failureOf, isRefusal } from "./failures.ts";
 import { fileRequest, listRequest, sftpFields } from "./fields.ts";
 import { createFile, list, readAsItIsTaken, readWhole, remove } from "./files.ts";
 import type { Listed, Target } from "./files.ts";
@@ -46,7 +46,10 @@ export default defineBinding({
     let folder: RemoteFolder | undefined;
     try {
       if (directions.input) folder = new RemoteFolder(session.for(), root, metadata);
-      await root.path(session.for(signal));
+      await root.path(session.for(signal)).catch((error: unknown) => {
+        // Who is refused has been answered. The calls tell what they may not do.
+        if (!isRefusal(error)) throw error;
+      });
     } catch (error) {
       session.close();
       throw failureOf(`error getting stats for path ${metadata.rootPath || "."}`, error);
@@ -161,9 +164,7 @@ export default defineBinding({
     try {
       await session.for(signal).realpath(".");
     } catch (error) {
-      // Who is refused has been answered.
-      if (error instanceof RequestFailure && error.effect === "rejected") return;
-      throw failureOf("ping", error);
+      if (!isRefusal(error)) throw failureOf("ping", error);
     }
   },
 

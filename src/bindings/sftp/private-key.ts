@@ -1,13 +1,35 @@
-import { createPrivateKey, type KeyObject } from "node:crypto";
+import { createHash, createPrivateKey, type KeyObject } from "node:crypto";
 import { BindingError } from "../../errors.ts";
 import type { Driver, ParsedKey } from "./driver.ts";
 
-/** Reads the text of a private key. Throws a `BindingError`, which quotes nothing of it. */
+/** Keys that were opened, by a digest of their text and passphrase. */
+const opened = new Map<string, ParsedKey>();
+const mostOpened = 64;
+
+/**
+ * Reads the text of a private key. Throws a `BindingError`, which quotes nothing of it. A passphrase is meant to take
+ * long, up to a second in which nothing else is done: it is tried once, not at each connection.
+ */
 export function privateKey(
-  { utils }: Driver,
+  driver: Driver,
   text: string,
   passphrase: string | undefined,
 ): ParsedKey {
+  const digest = createHash("sha256")
+    .update(JSON.stringify([text, passphrase]))
+    .digest("hex");
+  const known = opened.get(digest);
+  if (known !== undefined) return known;
+  const key = readKey(driver, text, passphrase);
+  for (const oldest of opened.keys()) {
+    if (opened.size < mostOpened) break;
+    opened.delete(oldest);
+  }
+  opened.set(digest, key);
+  return key;
+}
+
+function readKey({ utils }: Driver, text: string, passphrase: string | undefined): ParsedKey {
   const isPkcs8 = /-----BEGIN (ENCRYPTED )?PRIVATE KEY-----/.test(text);
   const parsed = isPkcs8
     ? utils.parseKey(asDriverTakesIt(text, passphrase))

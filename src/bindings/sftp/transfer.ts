@@ -3,7 +3,7 @@ import type { Handle, Requests } from "./session.ts";
 /** How much one request reads or writes, in bytes: a server of the protocol takes at least 32 KiB of all. */
 const partSize = 32 * 1024 - 1024;
 /** Requests on their way at one time; what they carry is all that is in memory. */
-const mostRequests = 32;
+const mostRequests = 16;
 
 /** A file's content, whole or as it comes. */
 export type Content = Uint8Array | AsyncIterable<Uint8Array>;
