@@ -18,7 +18,7 @@ import type { SeenEvent } from "./app.ts";
 const ours = new Set(["file", "webhook"]);
 
 const nowhere: Readonly<Record<ServerName, string>> = {
-  ...{ redis: "", rabbitmq: "", mosquitto: "", kafka: "", postgres: "" },
+  ...{ redis: "", rabbitmq: "", mosquitto: "", kafka: "", postgres: "", mariadb: "" },
 };
 
 describe.each(suites)("$name", (suite) => {
