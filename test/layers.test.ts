@@ -39,6 +39,7 @@ const refused = [
   ["src/http-client/client.ts", "../binding.ts"],
   ["src/oauth/client-credentials.ts", "../bindings/kafka/fields.ts"],
   ["src/oauth/token.ts", "../runtime/secrets.ts"],
+  ["src/sql/call.ts", "../bindings/postgres/index.ts"],
   ["src/tls/pem.ts", "../binding.ts"],
   ["src/grpc/server.ts", "../binding.ts"],
   ["src/grpc/client.ts", "../../gen/google/rpc/status_pb.ts"],

@@ -15,6 +15,7 @@ import { sourceEvent } from "../runtime/source-event.ts";
 import { MemoryStore } from "../store/memory-store.ts";
 import { startLoopback } from "./http/loopback-server.ts";
 import { makeCertificates } from "./certificates.ts";
+import { errorPacket, startStandIn, switchPacket } from "./mysql/stand-in.ts";
 import {
   echoingAmqp,
   echoingHttp,
@@ -143,6 +144,22 @@ const cases: Readonly<Record<string, Case>> = {
     const data = JSON.stringify({ measurement: "m", tags: "", values: "v=1" });
     const properties = { url: http(server), token: canary, org: "shop", bucket: "orders" };
     return { server, properties, data };
+  },
+  "mysql.url": async (spelling, wanted) => {
+    const echoed: string[] = [];
+    const server = await startStandIn((payload, number) => {
+      // The first is the login; the second has the password in clear, which the server has asked for.
+      if (number === 2) return switchPacket(number, "mysql_clear_password");
+      const said = [payload.subarray(0, -1).toString()].filter(wanted).map(spelling).join(" ");
+      echoed.push(said);
+      return errorPacket(number, 1045, `not with ${said}`);
+    });
+    const url = `shop:${canary}@tcp(${server.host}:${server.port})/shop?allowCleartextPasswords=true`;
+    return {
+      server: { ...server, echoed },
+      properties: { url },
+      metadata: { sql: "SELECT 1" },
+    };
   },
   "postgres.connectionString": async (spelling, wanted) => {
     const server = await echoingPostgres(wanted, spelling);

@@ -7,7 +7,7 @@ import { connectFailure, statementFailure, unsentFailure } from "./failures.ts";
 import { ServerError } from "./packets.ts";
 import { executePayload, type BoundStatement } from "./parameters.ts";
 import { mayLeaveDatabase } from "./placeholders.ts";
-import { NoConnection, Pool } from "./pool.ts";
+import { NoConnection, Pool, PoolClosed } from "./pool.ts";
 import type { Settings } from "./settings.ts";
 import type { Outcome } from "./statement.ts";
 
@@ -120,19 +120,27 @@ export class MysqlConnection implements AsyncDisposable {
     await closed;
   }
 
+  /** Connects and makes the session ready, within the timeout. */
   async #connect(signal: AbortSignal): Promise<Client> {
-    const { driver } = this.#options;
+    const { source, tls, timeout } = this.#settings;
+    const late = AbortSignal.timeout(timeout);
     try {
-      const client = await Client.connect(driver, this.#settings, signal);
+      const either = AbortSignal.any([signal, late]);
+      const client = await Client.connect(this.#options.driver, this.#settings, either);
+      const abort = (): void => client.destroy();
+      either.addEventListener("abort", abort, { once: true });
       try {
         await client.begin();
         return client;
       } catch (error) {
         client.destroy();
         throw error;
+      } finally {
+        either.removeEventListener("abort", abort);
       }
     } catch (error) {
-      const { source, tls } = this.#settings;
+      if (late.aborted && !signal.aborted)
+        throw new Error(`no connection within ${timeout} ms`, { cause: error });
       const isMissing = error instanceof Error && error.message === noTls;
       if (!isMissing || tls === undefined || !source.mayFallBack) throw error;
       this.#settings = { ...this.#settings, tls: undefined };
@@ -196,6 +204,8 @@ export class MysqlConnection implements AsyncDisposable {
       const effect = "unsent";
       if (signal.aborted)
         throw new BindingError("deadline_exceeded", `${what}: no connection in time`, { effect });
+      if (error instanceof PoolClosed)
+        throw new BindingError("failed_precondition", error.message, { effect });
       if (error instanceof NoConnection)
         throw new BindingError("resource_exhausted", `${what}: ${error.message}`, { effect });
       throw connectFailure(error, what);

@@ -12,8 +12,15 @@ export type PoolOptions = {
   onBroken(): void;
 };
 
-/** All connections were in use for too long, or the pool was closed meanwhile. */
+/** All connections were in use for too long. */
 export class NoConnection extends Error {}
+
+/** The pool is closed, or was meanwhile. */
+export class PoolClosed extends Error {
+  constructor() {
+    super("component is closed");
+  }
+}
 
 /** Connections that calls share, so many at most. What a call changes of a session is undone before the next has it. */
 export class Pool {
@@ -37,10 +44,10 @@ export class Pool {
     return this.#active.size >= this.#options.settings.maxConnections;
   }
 
-  /** Takes a connection that is unused, or makes one. Rejects with `NoConnection` or what making it failed with. */
+  /** Takes a connection that is unused, or makes one. Rejects with `NoConnection`, `PoolClosed`, or what making it failed with. */
   async acquire(signal: AbortSignal): Promise<Client> {
     const { maxConnections } = this.#options.settings;
-    if (this.#isClosed) throw new NoConnection("the component was closed");
+    if (this.#isClosed) throw new PoolClosed();
     for (const client of [...this.#idle.keys()].toReversed()) {
       clearTimeout(this.#idle.get(client));
       this.#idle.delete(client);
@@ -79,8 +86,7 @@ export class Pool {
   async close(): Promise<void> {
     if (!this.#isClosed) {
       this.#isClosed = true;
-      for (const waiting of this.#waiting.splice(0))
-        waiting.reject(new NoConnection("the component was closed"));
+      for (const waiting of this.#waiting.splice(0)) waiting.reject(new PoolClosed());
       for (const [client, timer] of this.#idle) {
         clearTimeout(timer);
         client.onBroken = undefined;
@@ -107,7 +113,7 @@ export class Pool {
       const client = await this.#options.make(signal);
       if (!this.#isClosed) return this.#taken(client);
       client.close();
-      throw new NoConnection("the component was closed");
+      throw new PoolClosed();
     } catch (error) {
       this.#leave();
       throw error;
