@@ -89,7 +89,7 @@ function systemsOf(type: string): string[] {
     .map(({ system, version, kind }) =>
       kind === "stand-in"
         ? `a stand-in for ${system}, written for the tests`
-        : `${system} ${version} (${kind === "real" ? "the system itself" : "emulator"})`,
+        : `${system} ${version} (${kind})`,
     );
 }
 
