@@ -1,15 +1,15 @@
 import { randomBytes } from "node:crypto";
-import { defineBinding } from "../../binding.ts";
-import { BindingError } from "../../errors.ts";
-import { string } from "../../metadata/fields.ts";
-import { brokerAddress } from "./address.ts";
-import type { BrokerAddress } from "./address.ts";
+import { defineBinding } from "../../../binding.ts";
+import { BindingError } from "../../../errors.ts";
+import { string } from "../../../metadata/fields.ts";
+import { brokerAddress } from "../address.ts";
+import type { BrokerAddress } from "../address.ts";
 import { startConsumer } from "./consumer.ts";
 import { mqttFields } from "./fields.ts";
 import type { MqttMetadata } from "./fields.ts";
 import { Producer } from "./producer.ts";
 import { MqttSession } from "./session.ts";
-import { checkTopicFilter } from "./topics.ts";
+import { checkTopicFilter } from "../topics.ts";
 
 const identifierRejected = "2";
 

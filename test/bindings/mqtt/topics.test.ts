@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { checkTopicFilter, checkTopicName } from "../../../src/bindings/mqtt3/topics.ts";
+import { checkTopicFilter, checkTopicName } from "../../../src/bindings/mqtt/topics.ts";
 
 test.for(["orders", "orders/17/created", "/", " ", "größe", "$SYS/x", "a//b", "x".repeat(65_535)])(
   "sends to %j",
