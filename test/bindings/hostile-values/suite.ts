@@ -4,7 +4,7 @@ import { BindingError } from "../../../src/errors.ts";
 import { openOutput, type OpenedOutput } from "../opened-output.ts";
 
 /** What breaks out of a line, a text, a name, a path or a statement where it is not escaped. */
-export const hostileValues = {
+const hostileValues = {
   "CR LF": "a\r\nX-Injected: yes\r\n\r\nDELETE /all",
   LF: 'a\n"X-Injected": yes',
   NUL: "a\0b",

@@ -56,7 +56,7 @@ export default defineBinding({
     duplicates: {
       app: "what the app has: `maxInFlight` (64)",
       runtime:
-        "unacknowledged messages: Mosquitto 20, more after reconnects, and at most `maxInFlight`",
+        "unacknowledged messages: Mosquitto 20, more after reconnects, and at most `maxInFlight` (64)",
       server: "the same",
     },
   },
