@@ -8,7 +8,7 @@ export type PoolOptions = {
   >;
   /** Connects, and makes the session ready. */
   make(signal: AbortSignal): Promise<Client>;
-  /** An unused connection broke. */
+  /** A connection broke that no call has. */
   onBroken(): void;
 };
 
@@ -78,6 +78,7 @@ export class Pool {
       .catch(() => {
         this.#resetting.delete(client);
         this.#end(client);
+        this.#options.onBroken();
       })
       .finally(() => clearTimeout(timer));
   }
