@@ -2,6 +2,7 @@ import type { AnyBinding } from "../binding.ts";
 import cron from "./cron/index.ts";
 import file from "./file/index.ts";
 import graphql from "./graphql/index.ts";
+import grpc from "./grpc/index.ts";
 import http from "./http/index.ts";
 import influx from "./influx/index.ts";
 import kafka from "./kafka/index.ts";
@@ -19,6 +20,7 @@ export const bindings: readonly AnyBinding[] = [
   cron,
   file,
   graphql,
+  grpc,
   http,
   influx,
   kafka,

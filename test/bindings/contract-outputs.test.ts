@@ -7,6 +7,7 @@ import { Client } from "pg";
 import { describe, expect, test } from "vitest";
 import type { AnyBinding } from "../../src/binding.ts";
 import graphql from "../../src/bindings/graphql/index.ts";
+import grpc from "../../src/bindings/grpc/index.ts";
 import http from "../../src/bindings/http/index.ts";
 import influx from "../../src/bindings/influx/index.ts";
 import kafka from "../../src/bindings/kafka/index.ts";
@@ -23,6 +24,7 @@ import { component, startRuntime } from "../runtime/fake-binding.ts";
 import { describeWith, uniqueName } from "../servers/describe-with.ts";
 import { endAfterTest } from "./contract.ts";
 import { startDroids } from "./graphql/droids.ts";
+import { buildDescriptors, startOrders } from "./grpc/orders-server.ts";
 import { startLoopback } from "./http/loopback-server.ts";
 import { account, startInflux } from "./influx/influx-stand-in.ts";
 import { recordsOf } from "./kafka/component.ts";
@@ -124,6 +126,17 @@ describe("on this machine", () => {
       operation: "mutation",
       metadata: (n) => ({ mutation, "variable:name": payloadOf(n) }),
       arrived: async () => server.droids.map(({ name }) => Buffer.from(name)),
+    };
+  });
+
+  testOutput("grpc", grpc, async () => {
+    const server = await startOrders(await buildDescriptors());
+    endAfterTest(async () => server[Symbol.asyncDispose]());
+    return {
+      properties: { address: server.address, method: "shop.v1.Orders/Place" },
+      operation: "call",
+      dataOf: (text) => JSON.stringify({ payload: Buffer.from(text).toString("base64") }),
+      arrived: async () => server.calls.map(({ order }) => Buffer.from(order.payload)),
     };
   });
 

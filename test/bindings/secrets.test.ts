@@ -17,6 +17,7 @@ import { startLoopback } from "./http/loopback-server.ts";
 import { makeCertificates } from "./certificates.ts";
 import {
   echoingAmqp,
+  echoingGrpc,
   echoingHttp,
   echoingKafka,
   echoingPostgres,
@@ -138,6 +139,18 @@ const cases: Readonly<Record<string, Case>> = {
     const metadata = { query: "query { droid { id } }" };
     return { server, properties, metadata, silent: true };
   },
+  "grpc.header:": async (spelling, wanted) => {
+    const server = await echoingGrpc(wanted, spelling);
+    const properties = { address: address(server), "header:authorization": canary };
+    return { server, properties };
+  },
+  "grpc.clientKey": () => ({
+    properties: {
+      address: "https://127.0.0.1:1",
+      clientCert: certificates.client.cert,
+      clientKey: key,
+    },
+  }),
   "influx.token": async (spelling, wanted) => {
     const server = await echoingHttp(wanted, spelling);
     const data = JSON.stringify({ measurement: "m", tags: "", values: "v=1" });
