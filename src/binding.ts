@@ -60,6 +60,9 @@ export type Binding<
   /** The npm packages that {@link Opening.driver} loads, which users install themselves, with their exact versions. */
   readonly drivers?: DriverVersions;
 
+  /** It runs programs of this machine: a component opens only where the user has allowed that (`--allow-exec`). */
+  readonly runsPrograms?: true;
+
   /** The component's metadata. */
   readonly metadata: MetadataFields;
 

@@ -1,5 +1,6 @@
 import type { AnyBinding } from "../binding.ts";
 import cron from "./cron/index.ts";
+import exec from "./exec/index.ts";
 import file from "./file/index.ts";
 import graphql from "./graphql/index.ts";
 import grpc from "./grpc/index.ts";
@@ -18,6 +19,7 @@ import webhook from "./webhook/index.ts";
 /** Every binding there is, by name. Their drivers are imported only when a component opens. */
 export const bindings: readonly AnyBinding[] = [
   cron,
+  exec,
   file,
   graphql,
   grpc,

@@ -6,6 +6,7 @@ import { Redis } from "ioredis";
 import { Client } from "pg";
 import { describe, expect, test } from "vitest";
 import type { AnyBinding } from "../../src/binding.ts";
+import exec from "../../src/bindings/exec/index.ts";
 import graphql from "../../src/bindings/graphql/index.ts";
 import grpc from "../../src/bindings/grpc/index.ts";
 import http from "../../src/bindings/http/index.ts";
@@ -54,7 +55,7 @@ const payloadOf = (n: number) => (n === payloads ? inParts.join("") : `payload $
 function testOutput(name: string, binding: AnyBinding, place: () => Promise<Target>): void {
   async function begin() {
     const target = await place();
-    const { runtime } = startRuntime({ bindings: [binding] });
+    const { runtime } = startRuntime({ bindings: [binding], allowExec: true });
     const values = { direction: "output", ...target.properties };
     const resolve = async () => ({ values, secrets: [] });
     await runtime.apply([component(binding.name, {}, { resolve })]);
@@ -147,6 +148,17 @@ describe("on this machine", () => {
       properties: { url: server.url, ...account },
       dataOf: (text) => JSON.stringify({ measurement: "m", values: `text="${text}"` }),
       arrived: async () => server.lines.map((line) => Buffer.from(line.slice(8, -1))),
+    };
+  });
+
+  testOutput("exec", exec, async () => {
+    const folder = await mkdtemp(join(tmpdir(), "cufflink-contract-"));
+    endAfterTest(() => rm(folder, { recursive: true }));
+    return {
+      properties: { command: "sh", args: JSON.stringify(["-c", `cat > ${folder}/$$`]) },
+      operation: "run",
+      arrived: async () =>
+        Promise.all((await readdir(folder)).map((name) => readFile(join(folder, name)))),
     };
   });
 

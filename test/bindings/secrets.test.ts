@@ -139,6 +139,10 @@ const cases: Readonly<Record<string, Case>> = {
     const metadata = { query: "query { droid { id } }" };
     return { server, properties, metadata, silent: true };
   },
+  "exec.env:": (spelling) => {
+    const args = JSON.stringify(["-c", 'echo "$0" >&2; exit 1', spelling(canary)]);
+    return { properties: { command: "/bin/sh", args, "env:TOKEN": canary } };
+  },
   "grpc.header:": async (spelling, wanted) => {
     const server = await echoingGrpc(wanted, spelling);
     const properties = { address: address(server), "header:authorization": canary };
@@ -349,6 +353,7 @@ async function shownBy(
   if (run !== undefined) return run(secrets);
   const started = startRuntime({
     bindings: [binding],
+    allowExec: true,
     http: createHttpEndpoints(),
     app: new FakeApp(() => handled),
   });
