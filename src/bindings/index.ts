@@ -1,7 +1,9 @@
 import type { AnyBinding } from "../binding.ts";
 import cron from "./cron/index.ts";
+import exec from "./exec/index.ts";
 import file from "./file/index.ts";
 import graphql from "./graphql/index.ts";
+import grpc from "./grpc/index.ts";
 import http from "./http/index.ts";
 import influx from "./influx/index.ts";
 import kafka from "./kafka/index.ts";
@@ -18,8 +20,10 @@ import webhook from "./webhook/index.ts";
 /** Every binding there is, by name. Their drivers are imported only when a component opens. */
 export const bindings: readonly AnyBinding[] = [
   cron,
+  exec,
   file,
   graphql,
+  grpc,
   http,
   influx,
   kafka,

@@ -18,6 +18,7 @@ import { makeCertificates } from "./certificates.ts";
 import { errorPacket, startStandIn, switchPacket } from "./mysql/stand-in.ts";
 import {
   echoingAmqp,
+  echoingGrpc,
   echoingHttp,
   echoingKafka,
   echoingPostgres,
@@ -139,6 +140,22 @@ const cases: Readonly<Record<string, Case>> = {
     const metadata = { query: "query { droid { id } }" };
     return { server, properties, metadata, silent: true };
   },
+  "exec.env:": (spelling) => {
+    const args = JSON.stringify(["-c", 'echo "$0" >&2; exit 1', spelling(canary)]);
+    return { properties: { command: "/bin/sh", args, "env:TOKEN": canary } };
+  },
+  "grpc.header:": async (spelling, wanted) => {
+    const server = await echoingGrpc(wanted, spelling);
+    const properties = { address: address(server), "header:authorization": canary };
+    return { server, properties };
+  },
+  "grpc.clientKey": () => ({
+    properties: {
+      address: "https://127.0.0.1:1",
+      clientCert: certificates.client.cert,
+      clientKey: key,
+    },
+  }),
   "influx.token": async (spelling, wanted) => {
     const server = await echoingHttp(wanted, spelling);
     const data = JSON.stringify({ measurement: "m", tags: "", values: "v=1" });
@@ -353,6 +370,7 @@ async function shownBy(
   if (run !== undefined) return run(secrets);
   const started = startRuntime({
     bindings: [binding],
+    allowExec: true,
     http: createHttpEndpoints(),
     app: new FakeApp(() => handled),
   });

@@ -1,3 +1,4 @@
+import { grpcGo } from "./grpc-go.ts";
 import { kafka } from "./kafka.ts";
 import type { Address, ServerKind } from "./kind.ts";
 import { mariadb } from "./mariadb.ts";
@@ -7,7 +8,15 @@ import { rabbitmq } from "./rabbitmq.ts";
 import { redis } from "./redis.ts";
 
 /** Every kind of server that a test may ask for, by the name it asks with. */
-export const kinds = { redis, rabbitmq, mosquitto, kafka, postgres, mariadb };
+export const kinds = {
+  redis,
+  rabbitmq,
+  mosquitto,
+  kafka,
+  postgres,
+  mariadb,
+  "grpc-go": grpcGo,
+};
 
 type Kinds = typeof kinds;
 export type ServerName = keyof Kinds;
