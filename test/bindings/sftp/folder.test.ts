@@ -103,7 +103,7 @@ describeWith("openssh", { own: true }, (server) => {
   });
 
   test("a file that is written to is no event before it is at rest, and is one with all of it", async () => {
-    const { open, put, at } = await place();
+    const { open, at } = await place();
     const input = await open({ quietTime: "600ms" });
     for (let part = 1; part <= 10; part++) {
       await writeFile(at("growing"), "x".repeat(part));
