@@ -9,11 +9,13 @@ import { kafka } from "./sources/kafka.ts";
 import { mqtt3 } from "./sources/mqtt3.ts";
 import { rabbitmq, rabbitmqOrdered, rabbitmqQuorum } from "./sources/rabbitmq.ts";
 import { redis } from "./sources/redis.ts";
+import { sftp } from "./sources/sftp.ts";
 import { webhook } from "./sources/webhook.ts";
 
 /** All that the matrix has a row of. A name begins with that of a binding; what it is more follows a dash. */
 export const sources: readonly Source[] = [
   ...[kafka, rabbitmq, rabbitmqOrdered, rabbitmqQuorum, mqtt3, webhook, file, cron, redis],
+  sftp,
 ];
 
 const pairs: readonly (readonly [faults.Fault, readonly Phase[]])[] = [

@@ -111,8 +111,8 @@ async function authorize(place: Place, lines: readonly string[]): Promise<void> 
   });
 }
 
-/** A key for a purpose, always the same: who asks for the server is another process than the one that starts it. */
-function keyOf(purpose: string): { text: string; publicLine: string } {
+/** An Ed25519 key as a private key's text and a line of `authorized_keys`, for a purpose: always the same: who asks for the server is another process than the one that starts it. */
+export function keyOf(purpose: string): { text: string; publicLine: string } {
   const seed = createHash("sha256").update(`cufflink test ${purpose}`).digest();
   const key = createPrivateKey({
     key: Buffer.concat([Buffer.from("302e020100300506032b657004220420", "hex"), seed]),

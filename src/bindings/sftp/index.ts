@@ -152,7 +152,7 @@ export default defineBinding({
     duplicates: {
       app: "what the app has (64)",
       runtime: "what the app has, and handled files that were not moved (64)",
-      server: "none",
+      server: "none, unless the runtime ends meanwhile: then what the app has (64)",
     },
   },
 
