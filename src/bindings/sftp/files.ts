@@ -13,7 +13,7 @@ import {
   isRefusal,
   RequestFailure,
 } from "./failures.ts";
-import type { Handle, Requests } from "./session.ts";
+import { soon, type Handle, type Requests } from "./session.ts";
 import { readParts, writeParts, type Content } from "./transfer.ts";
 
 /** A file or folder of a call. */
@@ -59,7 +59,7 @@ export async function createFile(
   } catch (error) {
     throw failureOf(what, asBegun(error));
   } finally {
-    if (!isRenamed) await requests.afterwards.removeFile(temporary).catch(() => undefined);
+    if (!isRenamed) await soon(requests.afterwards.removeFile(temporary));
   }
 }
 
@@ -173,9 +173,7 @@ type OpenFile = AsyncDisposable & { readonly handle: Handle; readonly size: numb
 /** A file that is open for reading. */
 export async function openFile(requests: Requests, path: string): Promise<OpenFile> {
   const handle = await requests.open(path, "r");
-  const close = async (): Promise<void> => {
-    await requests.afterwards.close(handle).catch(() => undefined);
-  };
+  const close = (): Promise<void> => soon(requests.afterwards.close(handle));
   try {
     const attributes = await requests.ofHandle(handle);
     const kind = kindOf(attributes);
@@ -244,7 +242,7 @@ async function write(
     closing = requests.close(handle);
     await closing;
   } catch (error) {
-    if (closing === undefined) await requests.afterwards.close(handle).catch(() => undefined);
+    if (closing === undefined) await soon(requests.afterwards.close(handle));
     throw error;
   }
 }

@@ -13,8 +13,10 @@ import { whyNotListed, type RemoteFolder } from "./remote-folder.ts";
 const tryAgainAfter = 5_000;
 /** The shortest pause between two looks, in milliseconds. */
 const leastPause = 50;
-/** So many files of one look are taken in; those behind them at a later one. */
-const mostFiles = 10_000;
+/** So many files of one look are taken in, and so many names; those behind them at a later one. */
+const [mostFiles, mostNames] = [10_000, 100_000];
+/** A server that lists ever more of what is left alone does not fill the log. */
+const mostWarnings = 1_000;
 /** Files that are read ahead of the one that is handed over, and their bytes. */
 const [mostAhead, mostBytesAhead] = [8, 4 * 1024 * 1024];
 
@@ -145,7 +147,7 @@ export class FolderReader implements Reader {
         const state = this.#known.stateOf(seen);
         if (state === "handled") this.#putAway(seen);
         else if (state === undefined && this.#isFit(seen)) present.set(seen.path, seen);
-        isWhole = present.size < mostFiles;
+        isWhole = present.size < mostFiles && listed.size < mostNames;
         return isWhole && !this.#stopped;
       },
       onBadName: (name) => {
@@ -303,7 +305,7 @@ export class FolderReader implements Reader {
   }
 
   #warnOnce<Facts extends object>(key: string, facts: LogFields<Facts>, message: string): void {
-    if (this.#warned.has(key)) return;
+    if (this.#warned.has(key) || this.#warned.size >= mostWarnings) return;
     this.#warned.add(key);
     this.#reading.logger.warn(facts, message);
   }

@@ -52,7 +52,8 @@ export default defineBinding({
       });
     } catch (error) {
       session.close();
-      throw failureOf(`error getting stats for path ${metadata.rootPath || "."}`, error);
+      const failure = failureOf(`error resolving path ${metadata.rootPath || "."}`, error);
+      throw new BindingError(failure.reason, failure.message, { effect: "unsent", cause: error });
     }
     let hasToldOfName = false;
     return {
@@ -168,14 +169,8 @@ export default defineBinding({
     }
   },
 
-  async backlog({ folder }, signal) {
-    let files = 0;
-    const onFile = (): boolean => {
-      files++;
-      return !signal.aborted;
-    };
-    await watched(folder).walk({ onFile });
-    return files;
+  async backlog({ folder }) {
+    return watched(folder).count();
   },
 });
 

@@ -15,6 +15,9 @@ import { readParts } from "./transfer.ts";
 /** More numbers than this behind a name are not tried; it then gets one from the time. */
 const mostNumbers = 20;
 
+/** Folders are not followed further down: a server can tell of ever more of them. */
+const mostDepth = 64;
+
 export type Walk = {
   /** Told of each file whose name counts. False: no more is wanted. */
   readonly onFile: (seen: Sighting) => boolean;
@@ -33,6 +36,7 @@ export class RemoteFolder {
   readonly #metadata: SftpMetadata;
   /** As the last look has found it. */
   #place: Promise<Place> | undefined;
+  #counted: { readonly files: number; readonly at: number } | undefined;
 
   /** The folder of a component, which need not be there. Throws a `BindingError` for metadata that cannot be. */
   constructor(requests: Requests, root: ComponentRoot, metadata: SftpMetadata) {
@@ -62,6 +66,7 @@ export class RemoteFolder {
     // It may have become another one.
     this.#place = undefined;
     const { folder: top, processed } = await this.#located();
+    let files = 0;
     const folders = [""];
     for (let path = folders.pop(); path !== undefined; path = folders.pop()) {
       try {
@@ -73,8 +78,9 @@ export class RemoteFolder {
             if (!counts && !enters) continue;
             const attributes = kindOf(attrs) === undefined ? await this.#lookAt(inner) : attrs;
             const kind = attributes === undefined ? undefined : kindOf(attributes);
-            if (kind === "folder" && enters) folders.push(inner);
+            if (kind === "folder" && enters && depthOf(inner) < mostDepth) folders.push(inner);
             else if (kind === "file" && counts && attributes !== undefined) {
+              files++;
               if (!onFile(sighting(inner, attributes))) return;
             }
           }
@@ -85,6 +91,16 @@ export class RemoteFolder {
         if (!isMissing(error)) onUnreadable(path, error);
       }
     }
+    this.#counted = { files, at: performance.now() };
+  }
+
+  /** How many files there are whose names count, as a look has found that was not long ago. */
+  async count(): Promise<number> {
+    const { maxPollInterval } = this.#metadata;
+    const last = this.#counted;
+    if (last !== undefined && performance.now() - last.at < 2 * maxPollInterval) return last.files;
+    await this.walk({ onFile: () => true });
+    return this.#counted?.files ?? 0;
   }
 
   /** Reads a whole file; `undefined` when it is not, or is no more, as it was seen. */
@@ -191,6 +207,10 @@ async function exists(requests: Requests, path: string): Promise<boolean> {
     if (isMissing(error)) return false;
     throw error;
   }
+}
+
+function depthOf(path: string): number {
+  return path.split("/").length;
 }
 
 function trimmed(path: string): string {

@@ -5,6 +5,8 @@ import { RequestFailure, statusFailure } from "./failures.ts";
 /** How long one request may be unanswered before the connection counts as lost, in milliseconds. */
 const longestAnswer = 60_000;
 
+const longestClearing = 1_000;
+
 /** What an open file or folder is called between the server and this process. */
 export type Handle = Buffer;
 
@@ -106,6 +108,22 @@ export class Session {
     setTimeout(() => this.#client.destroy(), 1_000).unref();
     if (!this.#isClosing) this.#onLost(new Error(`sftp: ${why}`));
   }
+}
+
+/**
+ * Waits for what is cleared up after a call, but not for a server that takes longer: the caller has his answer by then.
+ */
+export async function soon(clearing: Promise<unknown>): Promise<void> {
+  const settled = clearing.then(
+    () => undefined,
+    () => undefined,
+  );
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<void>((resolve) => {
+    timer = setTimeout(resolve, longestClearing);
+  });
+  await Promise.race([settled, late]);
+  clearTimeout(timer);
 }
 
 /** The requests of one call. */

@@ -23,7 +23,7 @@ test("without a server nothing is sent", async () => {
 
 test("a connection that has ended: nothing is sent, and the runtime is told", async () => {
   const server = await startStandIn({ react: () => "cut" });
-  await expect(openOutput(sftp, server.properties)).rejects.toMatchObject({ effect: "ambiguous" });
+  await expect(openOutput(sftp, server.properties)).rejects.toMatchObject({ effect: "unsent" });
   let isOpen = true;
   const other = await startStandIn({ react: (request) => (isOpen ? undefined : cutAt(request)) });
   const output = await openOutput(sftp, other.properties);
