@@ -43,7 +43,7 @@ export async function hostCheck(
 }
 
 /** `SHA256:…`, as OpenSSH shows a key. */
-export function fingerprintOf(key: Buffer): string {
+function fingerprintOf(key: Buffer): string {
   return `SHA256:${createHash("sha256").update(key).digest("base64").replace(/=+$/, "")}`;
 }
 
