@@ -1,4 +1,5 @@
 import type { AnyBinding } from "../binding.ts";
+import amqp from "./amqp/index.ts";
 import cron from "./cron/index.ts";
 import file from "./file/index.ts";
 import graphql from "./graphql/index.ts";
@@ -16,6 +17,7 @@ import webhook from "./webhook/index.ts";
 
 /** Every binding there is, by name. Their drivers are imported only when a component opens. */
 export const bindings: readonly AnyBinding[] = [
+  amqp,
   cron,
   file,
   graphql,
