@@ -3,7 +3,7 @@ import { BindingError, messageOf } from "../../errors.ts";
 import { IncomingMessage } from "../../memory/incoming-message.ts";
 import { longestTimer } from "../../metadata/duration.ts";
 import type { AmqpConnection } from "./connection.ts";
-import type { Driver, RawReceiver, TransferFrame } from "./driver.ts";
+import type { Driver, FlowFrame, RawReceiver, TransferFrame } from "./driver.ts";
 import { contentOf } from "./events.ts";
 import { refusal } from "./failures.ts";
 import type { amqpFields } from "./fields.ts";
@@ -118,7 +118,7 @@ export class Consumer implements Reader {
     };
     link.on("receiver_error", ended);
     link.on("receiver_close", ended);
-    link.on("receiver_drained", () => this.#endDrain());
+    link.on_flow = ({ performative }) => this.#flow(performative);
     link.on("receiver_open", () => {
       // A refused link is opened without a source, and closed with the reason right after.
       if (link.source !== null && link.source !== undefined) resolve();
@@ -136,6 +136,15 @@ export class Consumer implements Reader {
       clearTimeout(timer);
       this.#reading.signal.removeEventListener("abort", giveUp);
     }
+  }
+
+  /** Of the server's flows only the answer to a drain matters. */
+  #flow({ drain, link_credit, delivery_count }: FlowFrame["performative"]): void {
+    const link = this.#link;
+    if (link === undefined || drain !== true || (link_credit ?? 0) > 0) return;
+    link.credit = 0;
+    link.delivery_count = delivery_count ?? link.delivery_count;
+    this.#drained?.resolve();
   }
 
   #transfer({ performative, payload }: TransferFrame): void {
@@ -166,7 +175,7 @@ export class Consumer implements Reader {
     if (link.credit > 0) link.credit--;
     if (performative.aborted !== true) this.#take(partial);
     else this.#grant(false);
-    if (this.#drained !== undefined && link.credit === 0) this.#endDrain();
+    if (link.credit === 0) this.#drained?.resolve();
   }
 
   #take({ id, format, settled, parts }: Partial): void {
@@ -277,10 +286,6 @@ export class Consumer implements Reader {
     }
     this.#write();
     this.#grant(true);
-  }
-
-  #endDrain(): void {
-    this.#drained?.resolve();
   }
 
   /** All that came in one piece from the socket. The credit is what bounds it. */

@@ -100,6 +100,15 @@ export type RawSender = RawLink & {
 export type RawReceiver = RawLink & {
   readonly source?: { readonly address?: string } | null;
   drain: boolean;
+  on_flow(frame: FlowFrame): void;
+};
+
+export type FlowFrame = {
+  readonly performative: {
+    readonly drain?: boolean | null;
+    readonly link_credit?: number | null;
+    readonly delivery_count?: number | null;
+  };
 };
 
 export type RawDelivery = {
