@@ -31,7 +31,7 @@ export class AmqpConnection {
   readonly #options: ConnectionOptions;
   readonly #opened = Promise.withResolvers<void>();
   readonly #gone = Promise.withResolvers<void>();
-  readonly #onEnd: ((reason: BindingError) => void)[] = [];
+  readonly #onEnd = new Set<(reason: BindingError) => void>();
   #socket: Socket | undefined;
   #isOpen = false;
   #closing = false;
@@ -101,10 +101,11 @@ export class AmqpConnection {
     return this.#ended;
   }
 
-  /** Calls back once it has ended, however that comes. */
-  onEnd(listener: (reason: BindingError) => void): void {
-    if (this.#ended === undefined) this.#onEnd.push(listener);
+  /** Calls back once it has ended, however that comes, unless the returned function was called before. */
+  onEnd(listener: (reason: BindingError) => void): () => void {
+    if (this.#ended === undefined) this.#onEnd.add(listener);
     else listener(this.#ended);
+    return () => void this.#onEnd.delete(listener);
   }
 
   /** Resolves once the server has answered. */
@@ -114,7 +115,7 @@ export class AmqpConnection {
     const giveUp = (): void => reject(aborted("asking the AMQP server", signal, "unsent"));
     if (signal.aborted) giveUp();
     signal.addEventListener("abort", giveUp);
-    this.onEnd(reject);
+    const forget = this.onEnd(reject);
     try {
       const session = this.raw.create_session();
       session.once("session_open", () => {
@@ -127,8 +128,7 @@ export class AmqpConnection {
       await promise;
     } finally {
       signal.removeEventListener("abort", giveUp);
-      const at = this.#onEnd.indexOf(reject);
-      if (at !== -1) this.#onEnd.splice(at, 1);
+      forget();
     }
   }
 
@@ -248,7 +248,8 @@ export class AmqpConnection {
     this.raw._disconnected();
     this.#gone.resolve();
     this.#opened.reject(reason);
-    for (const listener of this.#onEnd.splice(0)) listener(reason);
+    for (const listener of this.#onEnd) listener(reason);
+    this.#onEnd.clear();
     if (this.#isOpen && !this.#closing) this.#options.lost(reason);
   }
 }

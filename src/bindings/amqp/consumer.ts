@@ -11,10 +11,11 @@ import { dispositionsOf, type Outcome } from "./settlements.ts";
 import { sourceOf } from "./source.ts";
 
 const answerTimeout = 10_000;
+const confirmTimeout = 5000;
 const largestCredit = 65_535;
 
-/** Opens the reader's connection; the callback is called once if it ends by itself. */
-export type ConnectInput = (lost: (reason: BindingError) => void) => Promise<AmqpConnection>;
+/** Opens the reader's connection. */
+export type ConnectInput = () => Promise<AmqpConnection>;
 
 /** A message that is coming in. */
 type Partial = {
@@ -47,9 +48,12 @@ export class Consumer implements Reader {
   #scheduled = false;
   #started = false;
   #stopped = false;
+  #closed = false;
   #lost: BindingError | undefined;
-  /** Waits for the server to use up the credit it has. */
+  /** Set while the server uses up the credit it has. */
   #drained: PromiseWithResolvers<void> | undefined;
+  /** Set once the link is ended from here. */
+  #detached: Promise<void> | undefined;
 
   constructor(driver: Driver, reading: Reading<typeof amqpFields>) {
     this.#driver = driver;
@@ -58,9 +62,9 @@ export class Consumer implements Reader {
   }
 
   async start(connectInput: ConnectInput): Promise<void> {
-    const connection = await connectInput((reason) => this.#lose(reason));
+    const connection = await connectInput();
     this.#connection = connection;
-    connection.onEnd((reason) => this.#abandon(reason));
+    connection.onEnd((reason) => this.#lose(reason));
     connection.session.on_transfer = (frame) => this.#transfer(frame);
     await this.#attach(connection);
     this.#started = true;
@@ -75,29 +79,38 @@ export class Consumer implements Reader {
     this.#grant(true);
   }
 
-  async stop(): Promise<void> {
+  stop(): void {
     this.#stopped = true;
     for (const { end } of [...this.#pauses.values()]) end();
-    // What the server has sent by then is given back, and nothing is on its way any more.
-    if ((this.#link?.credit ?? 0) > 0) await this.#drain();
+    const link = this.#link;
+    if (link === undefined || this.#lost !== undefined || link.credit === 0) return;
+    // What is on its way all the same is given back.
+    link.credit = 0;
+    link.issue_flow = true;
+    this.#connection?.raw._register();
   }
 
   async flush(): Promise<void> {
-    if (this.#link === undefined) return;
+    const link = this.#link;
+    if (link === undefined || this.#detached !== undefined) return;
     if (this.#lost !== undefined) throw this.#lost;
     this.#write();
-    // A disposition has no answer of its own. A session works through what it gets in order, so once the server says
-    // that it has no message for this credit, or sends one, it has the dispositions.
-    if (this.#link.credit === 0) this.#link.credit = 1;
-    await this.#drain();
+    // A disposition has no answer of its own. A session works through what it gets in order, so once the server answers
+    // something else, it has the dispositions: the end of the link, or, while it reads, the end of its credit.
+    if (this.#stopped) return this.#answered(() => (this.#detached = this.#detach(link)));
+    if (link.credit === 0) link.credit = 1;
+    await this.#answered(() => this.#drain(link));
+    this.#grant(true);
   }
 
   async close(): Promise<void> {
     this.#stopped = true;
+    this.#closed = true;
+    const link = this.#link;
+    if (this.#lost === undefined && link !== undefined && this.#detached === undefined) {
+      this.#detached = this.#detach(link);
+    }
     this.#abandon(new BindingError("unavailable", "the reader was closed", { effect: "unsent" }));
-    // A closed link would take the durable subscription with it.
-    if (this.#reading.metadata.subscriptionName) this.#link?.detach();
-    else this.#link?.close();
     await this.#connection?.close();
   }
 
@@ -108,6 +121,7 @@ export class Consumer implements Reader {
     const link = connection.session.open_receiver(sourceOf(this.#driver, metadata));
     this.#link = link;
     const ended = (): void => {
+      if (this.#detached !== undefined) return;
       const reason = link.error?.condition
         ? refusal(what, link.error)
         : new BindingError("unavailable", `${what}: the server closed the link`, {
@@ -123,7 +137,7 @@ export class Consumer implements Reader {
       // A refused link is opened without a source, and closed with the reason right after.
       if (link.source !== null && link.source !== undefined) resolve();
     });
-    connection.onEnd(reject);
+    const forget = connection.onEnd(reject);
     const late = new BindingError("deadline_exceeded", `${what}: the server does not answer`, {
       effect: "unsent",
     });
@@ -134,6 +148,7 @@ export class Consumer implements Reader {
       await promise;
     } finally {
       clearTimeout(timer);
+      forget();
       this.#reading.signal.removeEventListener("abort", giveUp);
     }
   }
@@ -229,6 +244,8 @@ export class Consumer implements Reader {
   #write(): void {
     const link = this.#link;
     if (link === undefined || this.#lost !== undefined || this.#noted.size === 0) return;
+    // The end of the link has given back what it had.
+    if (this.#detached !== undefined) return;
     const { frames, rhea } = this.#driver;
     this.#connection?.shareWrite();
     for (const { first, last, outcome } of dispositionsOf(this.#noted)) {
@@ -260,32 +277,41 @@ export class Consumer implements Reader {
   }
 
   /** Has the server use up its credit; resolves once it has. */
-  async #drain(): Promise<void> {
-    const link = this.#link;
-    const connection = this.#connection;
-    if (link === undefined || connection === undefined) return;
-    if (this.#lost !== undefined) throw this.#lost;
-    const drained = (this.#drained = Promise.withResolvers<void>());
-    const timer = setTimeout(() => {
-      drained.reject(
-        new BindingError("deadline_exceeded", "the server has not confirmed the settlements", {
-          effect: "ambiguous",
-        }),
-      );
-    }, answerTimeout);
-    connection.onEnd(drained.reject);
+  #drain(link: RawReceiver): Promise<void> {
+    this.#drained = Promise.withResolvers<void>();
     link.drain = true;
     link.issue_flow = true;
-    connection.raw._register();
-    try {
-      await drained.promise;
-    } finally {
-      clearTimeout(timer);
+    this.#connection?.raw._register();
+    return this.#drained.promise.finally(() => {
       this.#drained = undefined;
       link.drain = false;
+    });
+  }
+
+  /** Ends the link; resolves once the server has. */
+  #detach(link: RawReceiver): Promise<void> {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    link.once("receiver_close", () => resolve());
+    // A closed link would take the durable subscription with it.
+    if (this.#reading.metadata.subscriptionName) link.detach();
+    else link.close();
+    return promise;
+  }
+
+  /** Waits for the server's answer, and no longer than the connection lasts. */
+  async #answered(ask: () => Promise<void>): Promise<void> {
+    const { promise, reject } = Promise.withResolvers<never>();
+    const timer = setTimeout(() => {
+      const text = "the server has not confirmed the settlements";
+      reject(new BindingError("deadline_exceeded", text, { effect: "ambiguous" }));
+    }, confirmTimeout);
+    const forget = this.#connection?.onEnd(reject);
+    try {
+      await Promise.race([ask(), promise]);
+    } finally {
+      clearTimeout(timer);
+      forget?.();
     }
-    this.#write();
-    this.#grant(true);
   }
 
   /** All that came in one piece from the socket. The credit is what bounds it. */
@@ -303,7 +329,7 @@ export class Consumer implements Reader {
   #lose(reason: BindingError): void {
     if (this.#lost !== undefined) return;
     this.#abandon(reason);
-    if (this.#started && !this.#stopped) this.#reading.lost(reason);
+    if (this.#started && !this.#closed) this.#reading.lost(reason);
   }
 
   /** What is open is the server's again. */

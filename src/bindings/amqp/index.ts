@@ -116,14 +116,15 @@ class AmqpBindingConnection implements AsyncDisposable {
 
   async read(start: (connectInput: ConnectInput) => Promise<Consumer>): Promise<Consumer> {
     const { containerId, idleTimeout } = this.#metadata;
-    this.#consumer = await start((lost) =>
+    this.#consumer = await start(() =>
       AmqpConnection.open({
         driver: this.driver,
         address: this.#address,
         containerId: containerId || `${this.#name} input ${randomBytes(6).toString("hex")}`,
         idleTimeout,
         signal: AbortSignal.timeout(readTimeout),
-        lost,
+        // The consumer asks for it itself.
+        lost() {},
       }),
     );
     return this.#consumer;

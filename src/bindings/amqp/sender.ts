@@ -14,19 +14,18 @@ export class SenderLink {
   readonly #address: string;
   readonly #connection: AmqpConnection;
   readonly #raw: RawSender;
-  readonly #opened = Promise.withResolvers<void>();
   readonly #waiting = new Set<Waiting>();
   /** Those that the server has to answer, by the driver's delivery. */
   readonly #sent = new Map<number, Waiting>();
   /** Handed to the driver and not written yet. */
   #unwritten: number[] = [];
+  readonly #forget: () => void;
   #isOpen = false;
   #ended: BindingError | undefined;
 
   constructor(connection: AmqpConnection, address: string, capability: string | undefined) {
     this.#connection = connection;
     this.#address = address;
-    this.#opened.promise.catch(() => {});
     this.#raw = connection.session.open_sender({
       name: `cufflink-${crypto.randomUUID()}`,
       target: { address, ...(capability === undefined ? {} : { capabilities: [capability] }) },
@@ -34,7 +33,7 @@ export class SenderLink {
       treat_modified_as_released: false,
     });
     this.#listen();
-    connection.onEnd((reason) => this.#end(reason));
+    this.#forget = connection.onEnd((reason) => this.#end(reason));
   }
 
   /** Nothing is under way. */
@@ -220,6 +219,7 @@ export class SenderLink {
   #end(reason: BindingError): void {
     if (this.#ended !== undefined) return;
     this.#ended = reason;
+    this.#forget();
     for (const entry of [...this.#waiting]) entry.settle(unsent(reason));
     for (const entry of this.#sent.values()) entry.settle(ambiguous(reason));
     this.#sent.clear();

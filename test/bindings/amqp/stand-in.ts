@@ -49,7 +49,7 @@ export class StandIn {
 
 export async function startStandIn(options: StandInOptions = {}): Promise<StandIn> {
   const { answer, credit = 100, receiverOptions = {}, enter } = options;
-  const container = rhea.create_container({ autosettle: true });
+  const container = rhea.create_container({ treat_modified_as_released: false } as never);
   const sasl = container.sasl_server_mechanisms as {
     enable_anonymous(): void;
     enable_plain(check: (user: string, password: string) => boolean): void;
@@ -87,6 +87,7 @@ export async function startStandIn(options: StandInOptions = {}): Promise<StandI
     sender.set_source(sender.source);
     options.attached?.(sender);
   });
+  container.on("sender_draining", ({ sender }: EventContext) => sender?.set_drained(true));
   container.on("message", (context: EventContext) => {
     server.received.push(context);
     if (answer === undefined) context.delivery?.accept();
