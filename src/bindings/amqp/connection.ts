@@ -171,7 +171,8 @@ export class AmqpConnection {
     socket.on("close", () => this.#fail("it closed the connection"));
     // The driver gathers a frame of any size.
     socket.on("data", () => {
-      if ((this.raw.frame_size ?? 0) > maxFrameSize) this.#fail("it sent a frame that is too large");
+      if ((this.raw.frame_size ?? 0) > maxFrameSize)
+        this.#fail("it sent a frame that is too large");
     });
     return socket;
   }

@@ -44,7 +44,10 @@ export class Consumer implements Reader {
   readonly #open = new Set<number>();
   readonly #noted = new Map<number, Outcome>();
   /** Returned, and kept for a pause. */
-  readonly #pauses = new Map<number, { readonly timer: NodeJS.Timeout; readonly end: () => void }>();
+  readonly #pauses = new Map<
+    number,
+    { readonly timer: NodeJS.Timeout; readonly end: () => void }
+  >();
   #scheduled = false;
   #started = false;
   #stopped = false;
@@ -217,8 +220,7 @@ export class Consumer implements Reader {
   #settle(id: number, settlement: Settlement): void {
     if (this.#lost !== undefined || !this.#open.has(id)) return;
     if (settlement.outcome === "handled") return this.#note(id, "accepted");
-    const outcome =
-      settlement.unattempted === true ? "released" : this.#reading.metadata.returnAs;
+    const outcome = settlement.unattempted === true ? "released" : this.#reading.metadata.returnAs;
     const pause = this.#stopped ? 0 : Math.min(settlement.after ?? 0, longestTimer);
     if (pause <= 0) return this.#note(id, outcome);
     const end = (): void => {
@@ -359,4 +361,3 @@ export async function startConsumer(
     throw error;
   }
 }
-

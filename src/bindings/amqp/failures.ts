@@ -40,9 +40,15 @@ export function conditionText({ condition, description, info }: Condition): stri
   return `${said}; it names another server, ${place || told("hostname") || "without saying which"}${address}: put that one into the metadata`;
 }
 
+/** Artemis tells a user without the right to make a queue or address of an internal error, with these codes. */
+const denied = /\bAMQ229(031|032|213)\b/;
+
 /** An error of the peer, for people. */
 export function refusal(what: string, error: Condition, effect: Effect = "unsent"): BindingError {
-  return new BindingError(reasonOf(error.condition), `${what}: ${conditionText(error)}`, {
+  const reason = denied.test(error.description ?? "")
+    ? "permission_denied"
+    : reasonOf(error.condition);
+  return new BindingError(reason, `${what}: ${conditionText(error)}`, {
     effect,
     systemCode: error.condition,
   });

@@ -54,12 +54,14 @@ export default defineBinding({
   guarantee: {
     returned:
       "is returned to the queue: modified, so that its delivery count grows, or released where no attempt at it failed",
-    atLeastOnce: "the queue is durable; a topic without `subscriptionName` keeps nothing for who is away",
+    atLeastOnce:
+      "the queue is durable; a topic without `subscriptionName` keeps nothing for who is away",
     key: "the group id; the address, with `linkCredit: 1`",
     duplicates: {
       app: "what the app has: `maxInFlight` (64), or `linkCredit`",
       runtime: "what the server delivered: the same",
-      server: "the same; if the server is killed, also settlements that it had not stored (a second at 50/s: 114)",
+      server:
+        "the same; if the server is killed, also settlements that it had not stored (a second at 50/s: 114)",
     },
   },
 

@@ -110,9 +110,7 @@ export class SenderLink {
     );
     raw.on(
       "settled",
-      answered(() =>
-        this.#unavailable("settled it without saying how", "settled", "ambiguous"),
-      ),
+      answered(() => this.#unavailable("settled it without saying how", "settled", "ambiguous")),
     );
   }
 

@@ -201,9 +201,18 @@ describeWith("artemis", (server) => {
     }
     // What comes again at once is kept, and given back by the close.
     await until(() => first.events.length === 15);
-    const again = first.events.slice(9).toSorted((one, other) => (textOf(one) < textOf(other) ? -1 : 1));
+    const again = first.events
+      .slice(9)
+      .toSorted((one, other) => (textOf(one) < textOf(other) ? -1 : 1));
     expect(again.map((event) => [textOf(event), event.attempt])).toEqual([
-      ...[["1", 1], ["2", 2], ["4", 1], ["5", 2], ["7", 1], ["8", 2]],
+      ...[
+        ["1", 1],
+        ["2", 2],
+        ["4", 1],
+        ["5", 2],
+        ["7", 1],
+        ["8", 2],
+      ],
     ]);
     await queue.close();
     expect(await at.peer.count(at.address)).toBe(6);
@@ -265,7 +274,11 @@ describeWith("artemis", (server) => {
 
   test("a shared subscription: each message for one of its readers", async () => {
     const at = await place({
-      ...{ capability: "topic", subscriptionName: uniqueName("shared"), sharedSubscription: "true" },
+      ...{
+        capability: "topic",
+        subscriptionName: uniqueName("shared"),
+        sharedSubscription: "true",
+      },
     });
     const readings = await Promise.all(
       [1, 2].map(async () => (await at.open()).read(() => handled, { maxInFlight: 1 })),
@@ -288,7 +301,7 @@ describeWith("artemis", (server) => {
 
   test("an address that this user may not read; one that he may", async () => {
     const url = server.url.replace("admin:admin", "worker:worker");
-    const closed = await place({ url }, uniqueName("closed"));
+    const closed = await place({ url }, uniqueName("closed.orders"));
     await expect((await closed.open()).read()).rejects.toMatchObject({
       reason: "permission_denied",
       message: expect.stringContaining("cannot be read"),

@@ -136,3 +136,19 @@ export function bodyOf({ message }: EventContext): Buffer {
 export function bytes(data: Uint8Array | string): unknown {
   return rhea.message.data_section(Buffer.from(data as string));
 }
+
+/** Has Artemis' management do something, as `destroyQueue`. */
+export async function manage(
+  peer: Peer,
+  operation: string,
+  parameters: readonly unknown[],
+): Promise<void> {
+  await peer.send(
+    "activemq.management",
+    {
+      application_properties: { _AMQ_ResourceName: "broker", _AMQ_OperationName: operation },
+      body: JSON.stringify(parameters),
+    },
+    "",
+  );
+}
