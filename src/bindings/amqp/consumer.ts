@@ -37,6 +37,7 @@ export class Consumer implements Reader {
   readonly #incoming: IncomingMessage;
   #connection: AmqpConnection | undefined;
   #link: RawReceiver | undefined;
+  #returnAs: Outcome = "modified";
   #window = 0;
   #partial: Partial | undefined;
   #batch: InboundEvent[] = [];
@@ -69,6 +70,7 @@ export class Consumer implements Reader {
     this.#connection = connection;
     connection.onEnd((reason) => this.#lose(reason));
     connection.session.on_transfer = (frame) => this.#transfer(frame);
+    this.#returnAs = this.#reading.metadata.returnAs ?? returnOf(connection);
     await this.#attach(connection);
     this.#started = true;
     this.credit(this.#reading.maxInFlight);
@@ -220,7 +222,7 @@ export class Consumer implements Reader {
   #settle(id: number, settlement: Settlement): void {
     if (this.#lost !== undefined || !this.#open.has(id)) return;
     if (settlement.outcome === "handled") return this.#note(id, "accepted");
-    const outcome = settlement.unattempted === true ? "released" : this.#reading.metadata.returnAs;
+    const outcome = settlement.unattempted === true ? "released" : this.#returnAs;
     const pause = this.#stopped ? 0 : Math.min(settlement.after ?? 0, longestTimer);
     if (pause <= 0) return this.#note(id, outcome);
     const end = (): void => {
@@ -360,4 +362,11 @@ export async function startConsumer(
     await consumer.close();
     throw error;
   }
+}
+
+/** RabbitMQ 3 knows no modified messages, and ends the session that has one. */
+function returnOf({ raw }: AmqpConnection): Outcome {
+  const { product, version } = raw.properties ?? {};
+  const isOld = product === "RabbitMQ" && typeof version === "string" && /^[0-3]\./.test(version);
+  return isOld ? "released" : "modified";
 }

@@ -1,5 +1,4 @@
 import type { EventEmitter } from "node:events";
-import type { Socket } from "node:net";
 
 /** The parts of `rhea` that are used here, with those that its own types leave out. */
 export type Driver = {
@@ -45,7 +44,8 @@ export type Condition = {
 
 export type RawConnection = EventEmitter & {
   readonly error?: Condition;
-  readonly socket?: Socket;
+  /** What the server says of itself. */
+  readonly properties?: Readonly<Record<string, unknown>>;
   /** The size of a frame that is coming in. */
   readonly frame_size?: number;
   idle(): void;

@@ -1,4 +1,4 @@
-import { BindingError, messageOf } from "../../errors.ts";
+import { BindingError } from "../../errors.ts";
 import type { Effect, Reason } from "../../errors.ts";
 import type { Condition } from "./driver.ts";
 
@@ -51,20 +51,6 @@ export function refusal(what: string, error: Condition, effect: Effect = "unsent
   return new BindingError(reason, `${what}: ${conditionText(error)}`, {
     effect,
     systemCode: error.condition,
-  });
-}
-
-/** Turns what the socket or the driver threw into an error for people. */
-export function failure(what: string, thrown: unknown, effect: Effect = "unsent"): BindingError {
-  if (thrown instanceof BindingError) return thrown;
-  const code =
-    thrown instanceof Error && "code" in thrown && typeof thrown.code === "string"
-      ? thrown.code
-      : undefined;
-  return new BindingError("unavailable", `${what}: ${messageOf(thrown)}`, {
-    effect,
-    cause: thrown,
-    systemCode: code,
   });
 }
 

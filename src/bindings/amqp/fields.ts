@@ -82,9 +82,9 @@ export const amqpFields = {
   }),
   returnAs: oneOf(["modified", "released"], {
     description:
-      "How a message is returned whose attempts failed: `modified` with `delivery-failed`, which the server counts, or `released`, which it does not. RabbitMQ 3 knows only the second.",
+      "How a message is returned whose attempts failed: `modified` with `delivery-failed`, which the server counts, or `released`, which it does not. Unset: `modified`, but for RabbitMQ 3, which ends the session of who modifies.",
     direction: "input",
-    default: "modified",
+    example: "released",
   }),
   bodyType: oneOf(["data", "string"], {
     description:

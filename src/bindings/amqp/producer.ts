@@ -49,8 +49,7 @@ export class Producer {
 
 /** Throws a `BindingError`. */
 export function checkAddress(address: string): void {
-  // oxlint-disable-next-line no-control-regex -- that is what must not be in it
-  if (address !== "" && address.length <= longestAddress && !/[\0-\x1f\x7f]/.test(address)) return;
+  if (address !== "" && address.length <= longestAddress && !/\p{Cc}/u.test(address)) return;
   throw new BindingError(
     "invalid_argument",
     `the address must have 1 to ${longestAddress} characters, and no control characters`,

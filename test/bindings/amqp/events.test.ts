@@ -6,7 +6,7 @@ const { types, message } = rhea;
 
 function read(about: object) {
   const { data, metadata, headers, ...rest } = contentOf(
-    message.encode({ body: message.data_section(Buffer.from("x")), ...about } as never),
+    message.encode({ body: message.data_section(Buffer.from("x")), ...about }),
     0,
     "orders",
   );

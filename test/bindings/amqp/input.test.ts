@@ -75,7 +75,7 @@ test("one that stays unsettled keeps nothing else from coming", async () => {
 
 test("a pause before a return, which the end does not wait for", async () => {
   const { server, queue } = await standIn({ attached: (sender) => sendTexts(sender, "1", "2") });
-  const reading = await queue.read((event) => ({
+  await queue.read((event) => ({
     outcome: "returned",
     reason: "test",
     after: textOf(event) === "1" ? 20 : 3_600_000,
@@ -98,7 +98,7 @@ test("returnAs released: nothing is modified", async () => {
 test("a message in many frames, and one that is aborted", async () => {
   const { queue } = await standIn({
     attached: (sender) => {
-      sender.send({ body: bytes(Buffer.alloc(3_000_000, 7)) } as never);
+      sender.send({ body: bytes(Buffer.alloc(3_000_000, 7)) });
       sendTexts(sender, "after");
     },
   });
@@ -111,7 +111,7 @@ test("a poisonous message comes as it is, and those behind it, too", async () =>
   const poison = Buffer.from([0, 0x53, 0x77, 0xf0, 0, 0, 0, 5, 255, 255, 255, 255, 0x40]);
   const { server, queue } = await standIn({
     attached: (sender) => {
-      sender.send(poison as never, undefined, 0);
+      sender.send(poison, undefined, 0);
       sendTexts(sender, "after");
     },
   });

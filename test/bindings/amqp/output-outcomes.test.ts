@@ -60,7 +60,7 @@ const outcomes: readonly [string, Answer, Partial<BindingError>][] = [
   ],
   [
     "settled without an outcome",
-    ({ delivery }) => delivery?.update(true, undefined as never),
+    ({ delivery }) => delivery?.update(true, undefined),
     { reason: "unavailable", effect: "ambiguous", systemCode: "settled" },
   ],
   [
@@ -189,7 +189,7 @@ test("a redirect is named, and not followed", async () => {
         condition: "amqp:link:redirect",
         description: "elsewhere",
         info: { "network-host": "other.example", port: 5673, address: "orders-2" },
-      } as never),
+      }),
   });
   expect(await create()).toMatchObject({
     reason: "failed_precondition",

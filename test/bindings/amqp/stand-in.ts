@@ -49,7 +49,7 @@ export class StandIn {
 
 export async function startStandIn(options: StandInOptions = {}): Promise<StandIn> {
   const { answer, credit = 100, receiverOptions = {}, enter } = options;
-  const container = rhea.create_container({ treat_modified_as_released: false } as never);
+  const container = rhea.create_container({ ...{ treat_modified_as_released: false } });
   const sasl = container.sasl_server_mechanisms as {
     enable_anonymous(): void;
     enable_plain(check: (user: string, password: string) => boolean): void;

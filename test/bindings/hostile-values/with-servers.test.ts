@@ -1,9 +1,11 @@
 import { connect as connectAmqp } from "amqplib";
 import { Redis } from "ioredis";
+import { createConnection } from "mysql2/promise";
 import { Client } from "pg";
 import amqp from "../../../src/bindings/amqp/index.ts";
 import kafka from "../../../src/bindings/kafka/index.ts";
 import mqtt3 from "../../../src/bindings/mqtt/mqtt3/index.ts";
+import mysql from "../../../src/bindings/mysql/index.ts";
 import postgres from "../../../src/bindings/postgres/index.ts";
 import rabbitmq from "../../../src/bindings/rabbitmq/index.ts";
 import redis from "../../../src/bindings/redis/index.ts";
@@ -125,6 +127,37 @@ describeWith("mosquitto", (server) => {
   });
 });
 
+describeWith("mariadb", (server) => {
+  testHostileValues(mysql, ["a parameter by place", "a parameter by name"], async () => {
+    const client = await createConnection(server.url);
+    endAfterTest(() => client.end());
+    const table = uniqueName("orders").replaceAll("-", "_");
+    await client.query(`CREATE TABLE ${table} (payload longtext)`);
+    const insert = (output: OpenedOutput, mark: string, params: unknown) =>
+      output.invoke("exec", {
+        sql: `INSERT INTO ${table} VALUES (${mark})`,
+        params: JSON.stringify(params),
+      });
+    const arrived = async (): Promise<string[]> => {
+      const [rows] = await client.query(`DELETE FROM ${table} RETURNING payload`);
+      return (rows as { payload: string }[]).map(({ payload }) => payload);
+    };
+    return {
+      properties: { url: `admin:opensesame@tcp(${server.host}:${server.port})/shop` },
+      places: {
+        "a parameter by place": {
+          send: (output, value) => insert(output, "?", [value]),
+          arrived,
+        },
+        "a parameter by name": {
+          send: (output, value) => insert(output, ":value", { value }),
+          arrived,
+        },
+      },
+    };
+  });
+});
+
 describeWith("postgres", (server) => {
   testHostileValues(postgres, ["a parameter"], async () => {
     const client = new Client(server.url);
@@ -173,7 +206,7 @@ describeWith("artemis", (server) => {
         "the address": {
           ...sent((value) => ({ address: (address = `${root}${value}`) })),
           async arrived() {
-            const isRefused = /[\0-\x1f]/.test(address) || address.length > 4096;
+            const isRefused = /\p{Cc}/u.test(address) || address.length > 4096;
             return isRefused ? [] : (await messages(address)).map(() => address.slice(root.length));
           },
         },

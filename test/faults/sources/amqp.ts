@@ -1,10 +1,8 @@
-import { createRequire } from "node:module";
-import type { EventContext, Message } from "rhea";
+import rhea from "rhea";
+import type { EventContext } from "rhea";
 import { startProxy } from "../../servers/proxy.ts";
 import { uniqueName } from "../../servers/unique-name.ts";
 import { sender, unreachableAddress, type OpenedSource, type Source } from "../opened-source.ts";
-
-const rhea = createRequire(import.meta.filename)("rhea") as typeof import("rhea");
 
 /** A queue with groups, which are handled in order, of durable messages that the broker accepted. */
 export const amqp: Source = {
@@ -76,7 +74,7 @@ async function connectSender(port: number, address: string) {
         body: rhea.message.data_section(Buffer.from(JSON.stringify(event))),
       };
       const one = Promise.withResolvers<void>();
-      waiting.set(link.send(message as unknown as Message), one);
+      waiting.set(link.send(message), one);
       await Promise.race([one.promise, gone.promise]);
     },
     async close() {

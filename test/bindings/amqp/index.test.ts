@@ -1,4 +1,4 @@
-import { expect, test } from "vitest";
+import { expect, test, vi } from "vitest";
 import amqp from "../../../src/bindings/amqp/index.ts";
 import { describeWith, uniqueName } from "../../servers/describe-with.ts";
 import { endAfterTest } from "../contract.ts";
@@ -138,7 +138,7 @@ describeWith("artemis", (server) => {
       );
     expect(failure).toMatchObject({ reason: "resource_exhausted", effect: "unsent" });
     await peer.receive(address, sent - 1);
-    await output.invoke("create", {}, { data });
+    await vi.waitFor(() => output.invoke("create", {}, { data }), { timeout: 10_000 });
   });
 
   test("a wrong password", async () => {
