@@ -53,7 +53,7 @@ export default defineBinding({
 
   guarantee: {
     returned:
-      "is returned to the queue: modified, so that its delivery count grows, or released where no attempt at it failed",
+      "goes back to the queue: modified, so that its delivery count grows, or released where no attempt at it failed",
     atLeastOnce:
       "the queue is durable; a topic without `subscriptionName` keeps nothing for who is away",
     key: "the group id; the address, with `linkCredit: 1`",

@@ -1,3 +1,4 @@
+import * as fc from "fast-check";
 import { expect, test } from "vitest";
 import { contentOf } from "../../../src/bindings/amqp/events.ts";
 import { rhea } from "./peer.ts";
@@ -135,4 +136,34 @@ test("a text that is no UTF-8 keeps its bytes as a body and as a header", () => 
   const { data: body, headers } = contentOf(bytes, 0, "orders");
   expect(body).toEqual(Buffer.from([255, 254]));
   expect(headers).toEqual([{ name: "a", value: Buffer.from([255]) }]);
+});
+
+test("whatever bytes come, there is an event", () => {
+  const whole = message.encode({
+    ...{ durable: true, message_id: uuid, group_id: "g", creation_time: new Date(0) },
+    message_annotations: { list: [1, "two", { three: [null, true, 4.5] }] },
+    application_properties: { text: "grün", long: types.wrap_long(Buffer.alloc(8, 127)) },
+    body: message.sequence_section([types.wrap_array([1, 2, 3], 0x71, undefined), "x"]),
+  });
+  const changes = fc.array(fc.tuple(fc.nat(whole.length - 1), fc.nat(255)), { maxLength: 6 });
+  const eventOf = (bytes: Uint8Array): void => {
+    const { data, metadata } = contentOf(Buffer.from(bytes), 0, "orders");
+    expect(data).toBeInstanceOf(Buffer);
+    for (const value of Object.values(metadata)) expect(value).toBeTypeOf("string");
+  };
+  fc.assert(
+    fc.property(
+      fc.uint8Array({ maxLength: 200 }),
+      changes,
+      fc.nat(whole.length),
+      (any, list, end) => {
+        eventOf(any);
+        const changed = Buffer.from(whole);
+        for (const [at, value] of list) changed[at] = value;
+        eventOf(changed);
+        eventOf(changed.subarray(0, end));
+      },
+    ),
+    { numRuns: 3000 },
+  );
 });
