@@ -10,6 +10,7 @@ import mqtt3 from "./mqtt/mqtt3/index.ts";
 import postgres from "./postgres/index.ts";
 import rabbitmq from "./rabbitmq/index.ts";
 import redis from "./redis/index.ts";
+import rethinkdbStatechange from "./rethinkdb.statechange/index.ts";
 import smtp from "./smtp/index.ts";
 import twilioSms from "./twilio.sms.ts";
 import webhook from "./webhook/index.ts";
@@ -27,6 +28,7 @@ export const bindings: readonly AnyBinding[] = [
   postgres,
   rabbitmq,
   redis,
+  rethinkdbStatechange,
   smtp,
   twilioSms,
   webhook,
