@@ -19,7 +19,7 @@ function plain(value: unknown): unknown {
   const fields = value as Readonly<Record<string, unknown>>;
   switch (fields["$reql_type$"]) {
     case "TIME":
-      return instantOf(Number(fields["epoch_time"]), String(fields["timezone"] ?? "+00:00"));
+      return instantOf(Number(fields["epoch_time"]), fields["timezone"]);
     case "BINARY":
       return fields["data"];
     case undefined:
@@ -31,13 +31,14 @@ function plain(value: unknown): unknown {
 }
 
 /** RFC 3339 at the offset that the row has. */
-function instantOf(seconds: number, timezone: string): unknown {
-  const [, sign = "+", hours = "0", minutes = "0"] = /^([+-])(\d\d):(\d\d)$/.exec(timezone) ?? [];
+function instantOf(seconds: number, timezone: unknown): string | null {
+  const written = typeof timezone === "string" ? timezone : "";
+  const [, sign = "+", hours = "0", minutes = "0"] = /^([+-])(\d\d):(\d\d)$/.exec(written) ?? [];
   const offset = (sign === "-" ? -1 : 1) * (Number(hours) * 60 + Number(minutes));
   const local = new Date(seconds * 1000 + offset * 60_000);
   if (Number.isNaN(local.getTime())) return null;
   const text = local.toISOString().replace(/\.?0*Z$/, "");
-  return `${text}${offset === 0 ? "Z" : timezone}`;
+  return `${text}${offset === 0 ? "Z" : written}`;
 }
 
 /** The value of a row's primary key, as a text; `undefined`: the change has none. */
