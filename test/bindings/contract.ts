@@ -1,6 +1,7 @@
 import { expect, onTestFinished, test, vi } from "vitest";
 import type { AnyBinding } from "../../src/binding.ts";
 import type { Delivery, Outcome } from "../../src/runtime/app.ts";
+import type { Store } from "../../src/store/store.ts";
 import { createHttpEndpoints } from "../../src/server/http-endpoints.ts";
 import { FakeApp, handled, refused } from "../runtime/fake-app.ts";
 import { component, startRuntime } from "../runtime/fake-binding.ts";
@@ -19,6 +20,8 @@ export type Source = {
 
 export type Place = {
   readonly properties: Record<string, string>;
+  /** Where the runtime keeps how far a source without acknowledgements was handled. */
+  readonly store?: Store;
   /** Resolves once the source has it, or will: a sender that repeats may still be at it. */
   send(data: Uint8Array, key: string): Promise<void>;
   /** Sends one event with all that its source can carry beside the data; the result checks what came. */
@@ -145,7 +148,7 @@ export function testRestart(name: string, source: Source, server: RestartableSer
 /** A runtime with the source's component, and an app that answers by the event's text. */
 export async function read(
   source: Pick<Source, "binding">,
-  place: Pick<Place, "properties">,
+  place: Pick<Place, "properties" | "store">,
   answer: (text: string, delivery: Delivery) => Outcome | Promise<Outcome> = () => handled,
   properties: Record<string, string> = {},
 ) {
@@ -157,6 +160,7 @@ export async function read(
     bindings: [source.binding],
     app,
     http: createHttpEndpoints(),
+    ...(place.store === undefined ? {} : { store: place.store }),
   });
   const all = {
     direction: "input",

@@ -118,6 +118,27 @@ const webhook =
     return { properties };
   };
 
+/** An input that is refused while it reads. */
+function reading(
+  name: string,
+  properties: (server: EchoingServer) => Record<string, string>,
+): Case {
+  return async (spelling, wanted) => {
+    const server = await echoingHttp(wanted, spelling);
+    const values = properties(server);
+    const run = async (secrets: string[]) => {
+      const binding = bindings.find((one) => one.name === name)!;
+      const started = startRuntime({ bindings: [binding], app: new FakeApp(() => handled) });
+      const resolve = async () => ({ values: { ...values, direction: "input" }, secrets });
+      await started.runtime.apply([component(name, {}, { resolve })]);
+      await vi.waitFor(() => expect(server.echoed.length).toBeGreaterThan(0));
+      await vi.waitFor(() => expect(started.status().reason).not.toBe(""));
+      return [started.runtime.components(), started.lines];
+    };
+    return { server, properties: values, run, silent: true };
+  };
+}
+
 /** A log-in that is not built takes none of its fields. */
 function refusedAws(field: string): Case {
   return () => ({ properties: { host: "127.0.0.1", useAWSIAM: "true", [field]: canary } });
@@ -132,6 +153,10 @@ const cases: Readonly<Record<string, Case>> = {
       properties: { url: http(server), securityToken: canary, securityTokenHeader: "X-Token" },
     };
   },
+  "http.header:": reading("http", (server) => ({
+    url: http(server),
+    "header:Authorization": canary,
+  })),
   "graphql.header:": async (spelling, wanted) => {
     const server = await echoingHttp(wanted, spelling);
     const properties = { endpoint: http(server), "header:Authorization": canary };
