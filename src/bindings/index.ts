@@ -11,6 +11,7 @@ import postgres from "./postgres/index.ts";
 import rabbitmq from "./rabbitmq/index.ts";
 import redis from "./redis/index.ts";
 import smtp from "./smtp/index.ts";
+import sse from "./sse/index.ts";
 import twilioSms from "./twilio.sms.ts";
 import webhook from "./webhook/index.ts";
 
@@ -28,6 +29,7 @@ export const bindings: readonly AnyBinding[] = [
   rabbitmq,
   redis,
   smtp,
+  sse,
   twilioSms,
   webhook,
 ];

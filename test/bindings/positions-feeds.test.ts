@@ -1,8 +1,10 @@
 // As positions.test.ts, for sources whose positions the runtime keeps.
 import { describe, expect, test, vi } from "vitest";
 import http from "../../src/bindings/http/index.ts";
+import sse from "../../src/bindings/sse/index.ts";
 import { MemoryStore } from "../store/memory-store.ts";
 import { endAfterTest, read } from "./contract.ts";
+import { EventServer } from "./sse/event-server.ts";
 import { startLoopback } from "./http/loopback-server.ts";
 
 const soon = { timeout: 20_000, interval: 5 };
@@ -82,5 +84,72 @@ describe("http", () => {
     const third = await begin({ idPath: "$" });
     await vi.waitFor(() => expect(third.app.texts).toEqual(["2", "3"]), soon);
     expect(JSON.stringify(third.lines)).toContain("checkpoint of another source");
+  });
+});
+
+describe("sse", () => {
+  async function place() {
+    const server = await EventServer.start();
+    const store = new MemoryStore();
+    const begin = async (more: Record<string, string> = {}) => {
+      const properties = { url: server.url, reconnectDelay: "100ms", ...more };
+      const started = await read({ binding: sse }, { properties, store });
+      await vi.waitFor(() => expect(server.connections).toBe(1), soon);
+      return started;
+    };
+    return { server, begin };
+  }
+
+  test("sse: Without a position", async () => {
+    const { server, begin } = await place();
+    server.send("1");
+    server.send("2");
+    const { app } = await begin({ lastEventId: "1" });
+    await vi.waitFor(() => expect(app.texts).toEqual(["2"]), soon);
+    expect(server.requests[0]?.["last-event-id"]).toBe("1");
+  });
+
+  test("sse: After a gap", async () => {
+    const { server, begin } = await place();
+    const first = await begin();
+    server.send("1");
+    await vi.waitFor(() => expect(first.status().handled).toBe(1), soon);
+    await first.runtime.close();
+    server.write("data: lost\n\n");
+    server.send("2");
+    const second = await begin();
+    await vi.waitFor(() => expect(second.app.texts).toEqual(["2"]), soon);
+  });
+
+  test("sse: Grows", async () => {
+    const { server, begin } = await place();
+    const { app } = await begin();
+    const texts = Array.from({ length: 500 }, (_, n) => String(n));
+    for (const text of texts) server.send(text);
+    await vi.waitFor(() => expect(app.texts.toSorted()).toEqual(texts.toSorted()), soon);
+  });
+
+  test("sse: Shrinks", async () => {
+    const { server, begin } = await place();
+    const first = await begin();
+    server.send("1");
+    await vi.waitFor(() => expect(first.status().handled).toBe(1), soon);
+    await first.runtime.close();
+    server.forget();
+    server.send("3", { id: "3" });
+    const second = await begin();
+    // It knows the id no more, and sends what it has.
+    await vi.waitFor(() => expect(second.app.texts).toEqual(["3"]), soon);
+  });
+
+  test("sse: Made anew", async () => {
+    const { server, begin } = await place();
+    const first = await begin();
+    server.send("1");
+    await vi.waitFor(() => expect(first.status().handled).toBe(1), soon);
+    await first.runtime.close();
+    const second = await begin({ url: `${server.url}?new` });
+    await vi.waitFor(() => expect(second.app.texts).toEqual(["1"]), soon);
+    expect(server.requests.at(-1)?.["last-event-id"]).toBeUndefined();
   });
 });

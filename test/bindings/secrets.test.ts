@@ -157,6 +157,17 @@ const cases: Readonly<Record<string, Case>> = {
     url: http(server),
     "header:Authorization": canary,
   })),
+  "sse.header:": reading("sse", (server) => ({
+    url: http(server),
+    "header:Authorization": canary,
+  })),
+  "sse.clientKey": () => ({
+    properties: {
+      url: "https://127.0.0.1:1",
+      clientCert: certificates.client.cert,
+      clientKey: key,
+    },
+  }),
   "graphql.header:": async (spelling, wanted) => {
     const server = await echoingHttp(wanted, spelling);
     const properties = { endpoint: http(server), "header:Authorization": canary };

@@ -2,7 +2,7 @@ import { defineBinding } from "../../binding.ts";
 import type { Answer, Call, Operation } from "../../binding.ts";
 import { BindingError } from "../../errors.ts";
 import { bool } from "../../metadata/fields.ts";
-import { joinPath, parseAddress } from "../../http-client/address.ts";
+import { joinPath, parseAddress, parseOrigins } from "../../http-client/address.ts";
 import { HttpClient } from "../../http-client/client.ts";
 import type { Answered } from "../../http-client/exchange.ts";
 import { failureOfStatus, isSuccess, retryAfterOf } from "../../http-client/status.ts";
@@ -10,7 +10,7 @@ import { setHeader } from "../../http-client/headers.ts";
 import { within } from "../../http-client/within.ts";
 import { callFields, httpFields } from "./fields.ts";
 import { requestHeaders, responseMetadata } from "./headers.ts";
-import { originOf, type InputMetadata } from "./page.ts";
+import type { InputMetadata } from "./page.ts";
 import { startPoller } from "./poller.ts";
 import { readTls } from "./tls.ts";
 
@@ -82,7 +82,7 @@ function checkInput(metadata: InputMetadata): void {
     throw wrong("cursorParameter is not used with followLinks: a link is a URL");
   if (cursorParameter && sources === 0)
     throw wrong("cursorParameter needs cursorPath or cursorHeader");
-  metadata.allowOrigins?.forEach(originOf);
+  parseOrigins(metadata.allowOrigins);
   for (const [name, value] of metadata.headers) setHeader(new Map(), name, value);
   if (metadata.allowOrigins?.length && metadata.MTLSClientCert)
     throw wrong("with MTLSClientCert, allowOrigins would show the certificate to other origins");

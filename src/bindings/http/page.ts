@@ -1,7 +1,7 @@
 import { STATUS_CODES } from "node:http";
 import { BindingError } from "../../errors.ts";
 import { feedKey } from "../../feed/progress.ts";
-import { parseAddress, resolveLocation } from "../../http-client/address.ts";
+import { resolveLocation } from "../../http-client/address.ts";
 import type { Address } from "../../http-client/address.ts";
 import type { Answered } from "../../http-client/exchange.ts";
 import { failureOfStatus, isSuccess, retryAfterOf } from "../../http-client/status.ts";
@@ -131,15 +131,4 @@ function nameOf(part: string): string {
   } catch {
     return name;
   }
-}
-
-/** An origin as the metadata name it. Throws a `BindingError` for what is none. */
-export function originOf(text: string): string {
-  const { origin, path, authorization } = parseAddress(text);
-  if (path !== "/" || authorization !== undefined)
-    throw new BindingError(
-      "invalid_argument",
-      `allowOrigins: an origin is SCHEME://HOST:PORT alone`,
-    );
-  return origin;
 }

@@ -7,13 +7,13 @@ import { checkOrigin, type HttpClient } from "../../http-client/client.ts";
 import { describe, type Answered } from "../../http-client/exchange.ts";
 import { setHeader, userAgent } from "../../http-client/headers.ts";
 import type { RequestHeaders } from "../../http-client/headers.ts";
-import { describeAddress, type Address } from "../../http-client/address.ts";
+import { describeAddress, parseOrigins, type Address } from "../../http-client/address.ts";
 import { within } from "../../http-client/within.ts";
 import { assuredBytes } from "../../memory/budget.ts";
 import { formatDuration } from "../../metadata/duration.ts";
 import { nextTimeOf, startInterval, startTicker, type NextTime } from "../../schedule/ticker.ts";
 import type { httpFields } from "./fields.ts";
-import { addressOf, originOf, readPage, tooLarge } from "./page.ts";
+import { addressOf, readPage, tooLarge } from "./page.ts";
 import type { InputMetadata, Page, PageItem } from "./page.ts";
 
 const usualInterval = 60_000;
@@ -85,7 +85,7 @@ class Poller implements Reader {
     const { metadata } = reading;
     this.#metadata = metadata;
     this.#progress = progress;
-    this.#origins = new Set(metadata.allowOrigins?.map(originOf));
+    this.#origins = parseOrigins(metadata.allowOrigins);
     const { cursorPath, cursorHeader, followLinks, resume, schedule, interval } = metadata;
     const leadsOn = cursorPath !== undefined || !!cursorHeader || followLinks;
     this.#isFeed = leadsOn && resume === "cursor";
