@@ -200,7 +200,7 @@ describe("failures", () => {
     [
       "silence",
       (_q, response) =>
-        !!response.writeHead(200, { "content-type": "text/event-stream" }).write(": x\n"),
+        response.writeHead(200, { "content-type": "text/event-stream" }).write(": x\n"),
       { idleTimeout: "50ms" },
       "nothing has come for 50ms (idleTimeout)",
     ],
