@@ -78,7 +78,7 @@ const allowed = [
   ["src/grpc/client-unary.ts", "../memory/byte-parts.ts"],
   ["src/oauth/client-credentials.ts", "../memory/bounded-text.ts"],
   ["src/bindings/kafka/oidc-token.ts", "../../oauth/token.ts"],
-  ["src/bindings/mqtt3/address.ts", "../../tls/pem.ts"],
+  ["src/bindings/mqtt/address.ts", "../../tls/pem.ts"],
   ["src/feed/progress.ts", "../checkpoints.ts"],
   ["src/schedule/schedule.ts", "../metadata/duration.ts"],
   ["src/app/callback.ts", "../../gen/dapr/proto/runtime/v1/appcallback_pb.ts"],

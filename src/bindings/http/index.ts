@@ -22,7 +22,7 @@ export default defineBinding({
   name: "http",
   status: "stable",
   summary: "Calls an HTTP or HTTPS server. Asks a URL by a schedule, and delivers what is new.",
-  provedBy: [{ system: "an HTTP server of Node", kind: "stand-in" }],
+  provedBy: [{ system: "Node.js HTTP", kind: "real" }],
   metadata: httpFields,
 
   async open({ metadata, directions, memory }) {

@@ -14,7 +14,7 @@ export default defineBinding({
   summary: "Reads a stream of server-sent events.",
   provedBy: [
     { system: "better-sse", kind: "real" },
-    { system: "an HTTP server of Node", kind: "stand-in" },
+    { system: "Node.js HTTP", kind: "real" },
   ],
   metadata: sseFields,
 
