@@ -46,6 +46,10 @@ export class Servers implements AsyncDisposable {
     return this.#once("rabbitmq", own, () => this.#start("rabbitmq"));
   }
 
+  feed(own: boolean): Promise<OwnServer<"feed">> {
+    return this.#once("feed", own, () => this.#start("feed"));
+  }
+
   mosquitto(own: boolean): Promise<MosquittoWithPasswords> {
     return this.#once("mosquitto", own, async () => {
       const folder = await mkdtemp(join(tmpdir(), "cufflink-passwords-"));

@@ -1,3 +1,4 @@
+import { feed } from "./feed.ts";
 import { kafka } from "./kafka.ts";
 import type { Address, ServerKind } from "./kind.ts";
 import { mosquitto } from "./mosquitto.ts";
@@ -6,7 +7,7 @@ import { rabbitmq } from "./rabbitmq.ts";
 import { redis } from "./redis.ts";
 
 /** Every kind of server that a test may ask for, by the name it asks with. */
-export const kinds = { redis, rabbitmq, mosquitto, kafka, postgres };
+export const kinds = { redis, rabbitmq, mosquitto, kafka, postgres, feed };
 
 type Kinds = typeof kinds;
 export type ServerName = keyof Kinds;
