@@ -14,6 +14,7 @@ import smtp from "./smtp/index.ts";
 import sse from "./sse/index.ts";
 import twilioSms from "./twilio.sms.ts";
 import webhook from "./webhook/index.ts";
+import websocket from "./websocket/index.ts";
 
 /** Every binding there is, by name. Their drivers are imported only when a component opens. */
 export const bindings: readonly AnyBinding[] = [
@@ -32,4 +33,5 @@ export const bindings: readonly AnyBinding[] = [
   sse,
   twilioSms,
   webhook,
+  websocket,
 ];

@@ -2,9 +2,11 @@
 import { describe, expect, test, vi } from "vitest";
 import http from "../../src/bindings/http/index.ts";
 import sse from "../../src/bindings/sse/index.ts";
+import websocket from "../../src/bindings/websocket/index.ts";
 import { MemoryStore } from "../store/memory-store.ts";
 import { endAfterTest, read } from "./contract.ts";
 import { EventServer } from "./sse/event-server.ts";
+import { RawServer } from "./websocket/raw-server.ts";
 import { startLoopback } from "./http/loopback-server.ts";
 
 const soon = { timeout: 20_000, interval: 5 };
@@ -151,5 +153,68 @@ describe("sse", () => {
     const second = await begin({ url: `${server.url}?new` });
     await vi.waitFor(() => expect(second.app.texts).toEqual(["1"]), soon);
     expect(server.requests.at(-1)?.["last-event-id"]).toBeUndefined();
+  });
+});
+
+describe("websocket", () => {
+  async function place() {
+    const server = await RawServer.start();
+    const properties = { url: server.url, "openingMessage:1": "hello" };
+    const begin = async () => {
+      const before = server.texts.length;
+      const started = await read({ binding: websocket }, { properties });
+      await vi.waitFor(() => expect(server.texts.length).toBeGreaterThan(before), soon);
+      return started;
+    };
+    return { server, begin };
+  }
+
+  test("websocket: Without a position", async () => {
+    const { server, begin } = await place();
+    server.send("before");
+    const { app } = await begin();
+    server.send("1");
+    await vi.waitFor(() => expect(app.texts).toEqual(["1"]), soon);
+  });
+
+  test("websocket: After a gap", async () => {
+    const { server, begin } = await place();
+    const first = await begin();
+    server.send("1");
+    await vi.waitFor(() => expect(first.status().handled).toBe(1), soon);
+    await first.runtime.close();
+    server.send("lost");
+    const second = await begin();
+    server.send("2");
+    await vi.waitFor(() => expect(second.app.texts).toEqual(["2"]), soon);
+  });
+
+  test("websocket: Grows", async () => {
+    const { server, begin } = await place();
+    const { app } = await begin();
+    const texts = Array.from({ length: 500 }, (_, n) => String(n));
+    for (const text of texts) server.send(text);
+    await vi.waitFor(() => expect(app.texts.toSorted()).toEqual(texts.toSorted()), soon);
+  });
+
+  test("websocket: Shrinks", async () => {
+    const { server, begin } = await place();
+    const { app, status } = await begin();
+    await vi.waitFor(() => expect(status().state).toBe("running"), soon);
+    server.send("1");
+    await vi.waitFor(() => expect(app.texts).toEqual(["1"]), soon);
+    expect(status().state).toBe("running");
+  });
+
+  test("websocket: Made anew", async () => {
+    const { server, begin } = await place();
+    const { app } = await begin();
+    server.send("1");
+    await vi.waitFor(() => expect(app.texts).toEqual(["1"]), soon);
+    await server.stop();
+    await server.listen();
+    await vi.waitFor(() => expect(server.texts).toEqual(["hello", "hello"]), soon);
+    server.send("2");
+    await vi.waitFor(() => expect(app.texts).toEqual(["1", "2"]), soon);
   });
 });

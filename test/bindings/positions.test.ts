@@ -17,7 +17,16 @@ import { describeWith, uniqueName } from "../servers/describe-with.ts";
 import { reservePort } from "../servers/ports.ts";
 import { endAfterTest, read } from "./contract.ts";
 
-const inputs = ["rabbitmq", "mqtt3", "file", "cron", "webhook", "http", "sse"] as const;
+const inputs = [
+  "rabbitmq",
+  "mqtt3",
+  "file",
+  "cron",
+  "webhook",
+  "http",
+  "sse",
+  "websocket",
+] as const;
 const cases = ["Without a position", "After a gap", "Grows", "Shrinks", "Made anew"] as const;
 
 const soon = { timeout: 20_000, interval: 5 };

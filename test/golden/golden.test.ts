@@ -15,7 +15,7 @@ import { suites } from "./suites/index.ts";
 import type { SeenEvent } from "./app.ts";
 
 /** Bindings that Dapr has not. */
-const ours = new Set(["file", "sse", "webhook"]);
+const ours = new Set(["file", "sse", "webhook", "websocket"]);
 
 const nowhere: Readonly<Record<ServerName, string>> = {
   ...{ redis: "", rabbitmq: "", mosquitto: "", kafka: "", postgres: "", feed: "" },

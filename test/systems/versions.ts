@@ -57,4 +57,5 @@ export const versions: Readonly<Record<string, Version>> = {
     )?.[0] ?? "",
   Redis: program("redis-server", ["--version"]),
   "smtp-server": npmPackage("smtp-server"),
+  ws: npmPackage("ws"),
 };

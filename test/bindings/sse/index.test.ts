@@ -150,7 +150,7 @@ describe("what comes", () => {
     for (let n = 0; n < 5; n++) await (await fetch(probe.url)).text();
     expect(input.events.length).toBeLessThan(3);
     gate.resolve();
-    await vi.waitFor(() => expect(input.events).toHaveLength(24), soon);
+    await vi.waitFor(() => expect(input.events.length).toBe(24), soon);
   });
 
   test("a public library's server: ids, types, its reconnection time", async () => {

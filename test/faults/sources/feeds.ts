@@ -28,6 +28,14 @@ export const sse: Source = feedSource({
   metadata: { idleTimeout: "3s", inOrder: "true" },
 });
 
+/** Messages of a WebSocket, which the server keeps for nobody who is away. */
+export const websocket: Source = feedSource({
+  name: "websocket",
+  bounds: { app: 64, runtime: 0, server: 0 },
+  scheme: "ws",
+  metadata: { pingInterval: "1s", pingTimeout: "2s", inOrder: "true" },
+});
+
 function feedSource({ name, bounds, scheme = "http", metadata }: Way): Source {
   return {
     ...{ name, bounds },
