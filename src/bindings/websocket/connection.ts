@@ -145,8 +145,8 @@ export class Connection implements AsyncDisposable {
       signal?.addEventListener("abort", cancelled, { once: true });
       this.#socket.send(data, { binary: isBinary, compress: false }, (error) => {
         signal?.removeEventListener("abort", cancelled);
-        if (error == null) return resolve();
-        reject(this.#end ?? broken(error, "ambiguous"));
+        if (error) reject(this.#end ?? broken(error, "ambiguous"));
+        else resolve();
       });
     });
   }

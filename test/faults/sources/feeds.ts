@@ -16,7 +16,13 @@ export const http: Source = feedSource({
   name: "http",
   bounds: { app: 64, runtime: 64, server: 0 },
   metadata: {
-    ...{ interval: "200ms", pollTimeout: "3s", itemsPath: "events", keyPath: "key" },
+    ...{
+      interval: "200ms",
+      pollTimeout: "3s",
+      itemsPath: "events",
+      idPath: "uuid",
+      keyPath: "key",
+    },
     ...{ cursorPath: "next", cursorParameter: "after" },
   },
 });
