@@ -199,7 +199,7 @@ export const diskFull: Fault = {
   ...{ name: "disk full 6 s", strikes: "runtime", poison: true, metadata: {} },
   unfit({ send, arrived, component: { metadata } }) {
     if (send === undefined || arrived !== undefined) return "nothing of it is stored";
-    return metadata["prefetchCount"] === "1"
+    return metadata["prefetchCount"] === "1" || metadata["inOrder"] === "true"
       ? "its one event at a time waits for the disk, as it must"
       : undefined;
   },

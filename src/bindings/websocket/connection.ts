@@ -1,4 +1,5 @@
 import type { RawData, WebSocket } from "ws";
+import type { Opening } from "../../binding.ts";
 import { BindingError } from "../../errors.ts";
 import { parseAddress } from "../../http-client/address.ts";
 import { setHeader, userAgent } from "../../http-client/headers.ts";
@@ -8,9 +9,14 @@ import { formatByteSize } from "../../metadata/byte-size.ts";
 import { formatDuration, longestTimer } from "../../metadata/duration.ts";
 import { tlsMaterial } from "../../tls/pem.ts";
 import { broken, closedBy, refusedWith } from "./failures.ts";
-import type { WebsocketMetadata } from "./fields.ts";
+import type { websocketFields, WebsocketMetadata } from "./fields.ts";
 
 export type Message = { readonly data: Buffer; readonly isBinary: boolean };
+
+type ConnectionOptions = Pick<
+  Opening<typeof websocketFields>,
+  "metadata" | "memory" | "lost" | "signal"
+>;
 
 const handshakeTimeout = 15_000;
 /** How long the server may take to answer that the connection is closed. */
@@ -61,16 +67,14 @@ export class Connection implements AsyncDisposable {
   }
 
   /** Connects, with the server's choice of the subprotocols. Rejects with a `BindingError` that is `unsent`. */
-  static async open(
-    metadata: WebsocketMetadata,
-    lost: (reason: unknown) => void,
-    signal: AbortSignal,
-  ): Promise<Connection> {
+  static async open({ metadata, memory, lost, signal }: ConnectionOptions): Promise<Connection> {
     const { url, source, headers } = target(metadata);
     const { WebSocket } = await import("ws");
     const socket = new WebSocket(url, [...new Set(metadata.subprotocols)], {
       ...{ headers, handshakeTimeout, followRedirects: false, perMessageDeflate: false },
-      ...{ maxPayload: metadata.maxMessageSize, minVersion: "TLSv1.2", ...tlsMaterial(metadata) },
+      // The library gathers a message before anybody counts it: it is never more than the component may hold.
+      maxPayload: Math.min(metadata.maxMessageSize, memory.limit),
+      ...{ minVersion: "TLSv1.2", ...tlsMaterial(metadata) },
     });
     const giveUp = (): void => socket.terminate();
     signal.addEventListener("abort", giveUp, { once: true });

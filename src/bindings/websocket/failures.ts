@@ -44,9 +44,12 @@ export function refusedWith(status: number, retryAfter: string | undefined): Bin
   });
 }
 
+const tooLarge =
+  "the server sent a larger message than maxMessageSize, or half of the memory budget (--memory-budget)";
+
 const ofLibrary: Readonly<Record<string, string>> = {
-  WS_ERR_UNSUPPORTED_MESSAGE_LENGTH: "the server sent a larger message than maxMessageSize",
-  WS_ERR_UNSUPPORTED_DATA_PAYLOAD_LENGTH: "the server sent a larger message than maxMessageSize",
+  WS_ERR_UNSUPPORTED_MESSAGE_LENGTH: tooLarge,
+  WS_ERR_UNSUPPORTED_DATA_PAYLOAD_LENGTH: tooLarge,
 };
 
 /** What a broken connection, or a server that does not keep to the protocol, is called. */

@@ -17,10 +17,10 @@ export default defineBinding({
   ],
   metadata: websocketFields,
 
-  async open({ metadata, directions, signal, lost }) {
-    target(metadata);
-    const connection = await Connection.open(metadata, lost, signal);
-    if (!directions.input) connection.drop();
+  async open(opening) {
+    target(opening.metadata);
+    const connection = await Connection.open(opening);
+    if (!opening.directions.input) connection.drop();
     return connection;
   },
 
