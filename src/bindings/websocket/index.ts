@@ -13,7 +13,7 @@ export default defineBinding({
   summary: "Receives and sends the messages of a WebSocket.",
   provedBy: [
     { system: "ws", kind: "real" },
-    { system: "a WebSocket server of the tests", kind: "stand-in" },
+    { system: "servers that break the protocol", kind: "stand-in" },
   ],
   metadata: websocketFields,
 
@@ -43,7 +43,7 @@ export default defineBinding({
   guarantee: {
     returned: "is lost",
     atLeastOnce:
-      "nothing: what the server sends while the connection is away, and what is not handled at the end of the process, is lost",
+      "messages that are sent while the connection is away, and those that are not handled at the end of the process, are lost",
     key: "the connection, with `inOrder`",
     duplicates: {
       app: "what the app has: `maxInFlight` (64)",
