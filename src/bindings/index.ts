@@ -16,8 +16,10 @@ import rabbitmq from "./rabbitmq/index.ts";
 import redis from "./redis/index.ts";
 import rethinkdbStatechange from "./rethinkdb.statechange/index.ts";
 import smtp from "./smtp/index.ts";
+import sse from "./sse/index.ts";
 import twilioSms from "./twilio.sms.ts";
 import webhook from "./webhook/index.ts";
+import websocket from "./websocket/index.ts";
 
 /** Every binding there is, by name. Their drivers are imported only when a component opens. */
 export const bindings: readonly AnyBinding[] = [
@@ -38,6 +40,8 @@ export const bindings: readonly AnyBinding[] = [
   redis,
   rethinkdbStatechange,
   smtp,
+  sse,
   twilioSms,
   webhook,
+  websocket,
 ];
