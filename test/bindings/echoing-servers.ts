@@ -75,6 +75,23 @@ export function echoingRedis(wanted: Wanted, spelling: Spelling): Promise<Echoin
   });
 }
 
+/** Speaks IMAP: refuses each log-in with the user and the password that it was sent. */
+export function echoingImap(wanted: Wanted, spelling: Spelling): Promise<EchoingServer> {
+  return echoing((socket, echo) => {
+    socket.write("* OK [CAPABILITY IMAP4rev1 SASL-IR AUTH=PLAIN] ready\r\n");
+    socket.on("data", (data: Buffer) => {
+      for (const line of data.toString().trim().split("\r\n")) {
+        const [tag = "", command = "", , response = ""] = line.split(" ");
+        const words = Buffer.from(response, "base64").toString().split("\0");
+        const said = /^(AUTHENTICATE|LOGIN)$/i.test(command)
+          ? `NO [AUTHENTICATIONFAILED] ${echo(words.filter(wanted).map(spelling))}`
+          : "OK done";
+        socket.write(`${tag} ${said}\r\n`);
+      }
+    });
+  });
+}
+
 /** Speaks PostgreSQL's protocol: asks for the password in clear, and refuses it with what it was sent. */
 export function echoingPostgres(wanted: Wanted, spelling: Spelling): Promise<EchoingServer> {
   return echoing((socket, echo) => {

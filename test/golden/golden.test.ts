@@ -18,7 +18,15 @@ import type { SeenEvent } from "./app.ts";
 const ours = new Set(["exec", "file", "grpc", "imap", "webhook"]);
 
 const nowhere: Readonly<Record<ServerName, string>> = {
-  ...{ redis: "", rabbitmq: "", mosquitto: "", kafka: "", postgres: "", "grpc-go": "" },
+  ...{
+    redis: "",
+    rabbitmq: "",
+    mosquitto: "",
+    kafka: "",
+    postgres: "",
+    "grpc-go": "",
+    dovecot: "",
+  },
 };
 
 describe.each(suites)("$name", (suite) => {

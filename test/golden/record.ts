@@ -30,6 +30,7 @@ const servers: Record<ServerName, string> = {
   kafka: "",
   postgres: "",
   "grpc-go": "",
+  dovecot: "",
 };
 await using started = new AsyncDisposableStack();
 for (const suite of suites) {

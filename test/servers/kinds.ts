@@ -1,3 +1,4 @@
+import { dovecot } from "./dovecot.ts";
 import { grpcGo } from "./grpc-go.ts";
 import { kafka } from "./kafka.ts";
 import type { Address, ServerKind } from "./kind.ts";
@@ -7,7 +8,7 @@ import { rabbitmq } from "./rabbitmq.ts";
 import { redis } from "./redis.ts";
 
 /** Every kind of server that a test may ask for, by the name it asks with. */
-export const kinds = { redis, rabbitmq, mosquitto, kafka, postgres, "grpc-go": grpcGo };
+export const kinds = { redis, rabbitmq, mosquitto, kafka, postgres, "grpc-go": grpcGo, dovecot };
 
 type Kinds = typeof kinds;
 export type ServerName = keyof Kinds;
