@@ -9,10 +9,12 @@ import imap from "./imap/index.ts";
 import influx from "./influx/index.ts";
 import kafka from "./kafka/index.ts";
 import localstorage from "./localstorage/index.ts";
-import mqtt3 from "./mqtt3/index.ts";
+import mqtt3 from "./mqtt/mqtt3/index.ts";
+import mysql from "./mysql/index.ts";
 import postgres from "./postgres/index.ts";
 import rabbitmq from "./rabbitmq/index.ts";
 import redis from "./redis/index.ts";
+import rethinkdbStatechange from "./rethinkdb.statechange/index.ts";
 import smtp from "./smtp/index.ts";
 import twilioSms from "./twilio.sms.ts";
 import webhook from "./webhook/index.ts";
@@ -30,9 +32,11 @@ export const bindings: readonly AnyBinding[] = [
   kafka,
   localstorage,
   mqtt3,
+  mysql,
   postgres,
   rabbitmq,
   redis,
+  rethinkdbStatechange,
   smtp,
   twilioSms,
   webhook,

@@ -3,6 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { connect as connectAmqp } from "amqplib";
 import { Redis } from "ioredis";
+import { createConnection } from "mysql2/promise";
 import { Client } from "pg";
 import { describe, expect, test } from "vitest";
 import type { AnyBinding } from "../../src/binding.ts";
@@ -13,7 +14,8 @@ import http from "../../src/bindings/http/index.ts";
 import influx from "../../src/bindings/influx/index.ts";
 import kafka from "../../src/bindings/kafka/index.ts";
 import localstorage from "../../src/bindings/localstorage/index.ts";
-import mqtt3 from "../../src/bindings/mqtt3/index.ts";
+import mqtt3 from "../../src/bindings/mqtt/mqtt3/index.ts";
+import mysql from "../../src/bindings/mysql/index.ts";
 import postgres from "../../src/bindings/postgres/index.ts";
 import rabbitmq from "../../src/bindings/rabbitmq/index.ts";
 import redis from "../../src/bindings/redis/index.ts";
@@ -29,7 +31,7 @@ import { buildDescriptors, startOrders } from "./grpc/orders-server.ts";
 import { startLoopback } from "./http/loopback-server.ts";
 import { account, startInflux } from "./influx/influx-stand-in.ts";
 import { recordsOf } from "./kafka/component.ts";
-import { rawClient } from "./mqtt3/raw-client.ts";
+import { rawClient } from "./mqtt/mqtt3/raw-client.ts";
 import { parseMail, startMailServer } from "./smtp/mail-server.ts";
 
 /** Where an output writes to, with what is particular to it. */
@@ -249,6 +251,27 @@ describeWith("postgres", (server) => {
       async arrived() {
         const { rows } = await client.query<{ payload: string }>(`TABLE ${table}`);
         return rows.map(({ payload }) => Buffer.from(payload));
+      },
+    };
+  });
+});
+
+describeWith("mariadb", (server) => {
+  testOutput("mysql", mysql, async () => {
+    const client = await createConnection(server.url);
+    endAfterTest(() => client.end());
+    const table = uniqueName("orders").replaceAll("-", "_");
+    await client.query(`CREATE TABLE ${table} (payload text)`);
+    return {
+      properties: { url: `admin:opensesame@tcp(${server.host}:${server.port})/shop` },
+      operation: "exec",
+      metadata: (n) => ({
+        sql: `INSERT INTO ${table} VALUES (?)`,
+        params: JSON.stringify([payloadOf(n)]),
+      }),
+      async arrived() {
+        const [rows] = await client.query(`SELECT payload FROM ${table}`);
+        return (rows as { payload: string }[]).map(({ payload }) => Buffer.from(payload));
       },
     };
   });

@@ -15,6 +15,7 @@ import { sourceEvent } from "../runtime/source-event.ts";
 import { MemoryStore } from "../store/memory-store.ts";
 import { startLoopback } from "./http/loopback-server.ts";
 import { makeCertificates } from "./certificates.ts";
+import { errorPacket, startStandIn, switchPacket } from "./mysql/stand-in.ts";
 import {
   echoingAmqp,
   echoingGrpc,
@@ -125,6 +126,13 @@ function refusedAws(field: string): Case {
   return () => ({ properties: { host: "127.0.0.1", useAWSIAM: "true", [field]: canary } });
 }
 
+/** A password is proved and not sent (SCRAM), a key is not sent either: there is nothing to echo. */
+const rethinkdb =
+  (field: string): Case =>
+  () => ({
+    properties: { address: "127.0.0.1:1", database: "shop", table: "orders", [field]: canary },
+  });
+
 /** How each sensitive field of each binding is used in vain. */
 const cases: Readonly<Record<string, Case>> = {
   "http.securityToken": async (spelling, wanted) => {
@@ -178,6 +186,22 @@ const cases: Readonly<Record<string, Case>> = {
     const properties = { url: http(server), token: canary, org: "shop", bucket: "orders" };
     return { server, properties, data };
   },
+  "mysql.url": async (spelling, wanted) => {
+    const echoed: string[] = [];
+    const server = await startStandIn((payload, number) => {
+      // The first is the login; the second has the password in clear, which the server has asked for.
+      if (number === 2) return switchPacket(number, "mysql_clear_password");
+      const said = [payload.subarray(0, -1).toString()].filter(wanted).map(spelling).join(" ");
+      echoed.push(said);
+      return errorPacket(number, 1045, `not with ${said}`);
+    });
+    const url = `shop:${canary}@tcp(${server.host}:${server.port})/shop?allowCleartextPasswords=true`;
+    return {
+      server: { ...server, echoed },
+      properties: { url },
+      metadata: { sql: "SELECT 1" },
+    };
+  },
   "postgres.connectionString": async (spelling, wanted) => {
     const server = await echoingPostgres(wanted, spelling);
     const url = `postgres://shop:${encodeURIComponent(canary)}@${address(server)}/shop`;
@@ -217,6 +241,9 @@ const cases: Readonly<Record<string, Case>> = {
     const account = { accountSid: "AC1", authToken: canary, fromNumber: "+1", toNumber: "+2" };
     return { server, properties: { ...account, apiUrl: http(server) } };
   },
+  "rethinkdb.statechange.password": rethinkdb("password"),
+  "rethinkdb.statechange.authKey": rethinkdb("authKey"),
+  "rethinkdb.statechange.clientKey": rethinkdb("clientKey"),
   "redis.redisPassword": redis("redisPassword", { redisUsername: "shop" }),
   "redis.sentinelPassword": redis("sentinelPassword", {
     failover: "true",
