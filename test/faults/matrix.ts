@@ -5,6 +5,7 @@ import { phases, type Phase } from "./phases.ts";
 import type { Source } from "./opened-source.ts";
 import { cron } from "./sources/cron.ts";
 import { file } from "./sources/file.ts";
+import { imap } from "./sources/imap.ts";
 import { kafka } from "./sources/kafka.ts";
 import { mqtt3 } from "./sources/mqtt3.ts";
 import { rabbitmq, rabbitmqOrdered, rabbitmqQuorum } from "./sources/rabbitmq.ts";
@@ -13,7 +14,7 @@ import { webhook } from "./sources/webhook.ts";
 
 /** All that the matrix has a row of. A name begins with that of a binding; what it is more follows a dash. */
 export const sources: readonly Source[] = [
-  ...[kafka, rabbitmq, rabbitmqOrdered, rabbitmqQuorum, mqtt3, webhook, file, cron, redis],
+  ...[kafka, rabbitmq, rabbitmqOrdered, rabbitmqQuorum, mqtt3, webhook, file, cron, redis, imap],
 ];
 
 const pairs: readonly (readonly [faults.Fault, readonly Phase[]])[] = [

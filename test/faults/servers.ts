@@ -66,6 +66,10 @@ export class Servers implements AsyncDisposable {
     });
   }
 
+  dovecot(own: boolean): Promise<OwnServer<"dovecot">> {
+    return this.#once("dovecot", own, () => this.#start("dovecot", { ownPasswords: true }));
+  }
+
   kafka(own: boolean): Promise<ProxiedKafka> {
     return this.#once("kafka", own, async () => {
       const slots: { brokers: string; proxy: Proxy }[] = [];

@@ -32,6 +32,7 @@ export const dovecot: ServerKind<DovecotOptions, object, OwnDovecot> = {
   variable: "IMAP_URL",
   ports: 2,
   startTimeout: 20_000,
+  forks: true,
   greeting: {
     question: Buffer.from("a NOOP\r\n"),
     isAnswer: (answer) => answer.toString("latin1").startsWith("* OK"),
