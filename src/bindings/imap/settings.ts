@@ -9,8 +9,8 @@ import type { ImapMetadata } from "./fields.ts";
 /** In bytes. Servers take some hundred. */
 const longestName = 1024;
 
-/** Milliseconds. */
-const timeouts = { connectionTimeout: 10_000, greetingTimeout: 10_000, socketTimeout: 120_000 };
+/** Milliseconds. A heartbeat every 30 s keeps the socket from being silent for longer, unless the way to the server is cut. */
+const timeouts = { connectionTimeout: 10_000, greetingTimeout: 10_000, socketTimeout: 45_000 };
 
 /** What a server is asked with, without the log-in. Throws a `BindingError`. */
 export async function connectionOptions(metadata: ImapMetadata): Promise<ImapFlowOptions> {

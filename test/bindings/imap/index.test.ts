@@ -4,39 +4,14 @@ import imap from "../../../src/bindings/imap/index.ts";
 import type { Outcome } from "../../../src/runtime/app.ts";
 import { handled, refused } from "../../runtime/fake-app.ts";
 import { describeWith } from "../../servers/describe-with.ts";
-import { read } from "../contract.ts";
 import { makeCertificates } from "../certificates.ts";
 import { startLoopback } from "../http/loopback-server.ts";
 import { openOutput } from "../opened-output.ts";
-import { aUser, connectMail, mailOf, propertiesOf, type Address } from "./mails.ts";
+import { aUser, begin, mailbox, mailOf, propertiesOf } from "./mails.ts";
 
 const soon = { timeout: 15_000, interval: 5 };
 const certificates = makeCertificates();
 afterAll(() => certificates.remove());
-
-async function begin(
-  server: Address,
-  user: string,
-  more: Record<string, string> = {},
-  answer?: (text: string) => Outcome | Promise<Outcome>,
-) {
-  return read(
-    { binding: imap },
-    { properties: { ...propertiesOf(server, user), ...more } },
-    answer,
-  );
-}
-
-async function mailbox(server: Address, user: string) {
-  const client = await connectMail(server, user);
-  onTestFinished(() => client.close());
-  const flags = async (path = "INBOX"): Promise<string[][]> => {
-    await client.mailboxOpen(path);
-    const messages = await client.fetchAll("1:*", { flags: true });
-    return messages.map((one) => [...(one.flags ?? [])].filter((flag) => flag !== "\\Recent"));
-  };
-  return { client, flags };
-}
 
 const rich = Buffer.from(
   [
@@ -253,23 +228,6 @@ describeWith("dovecot", (server) => {
     const again = await begin(server, user);
     await vi.waitFor(() => expect(again.status().handled).toBe(1), soon);
     expect(again.app.deliveries[0]?.metadata["uid"]).toBe("2");
-  });
-
-  test("a mailbox that was made anew is read from its first message", async () => {
-    const user = aUser();
-    const { client } = await mailbox(server, user);
-    await client.mailboxCreate("Orders");
-    await client.append("Orders", mailOf(Buffer.from("1")));
-    const { app, status } = await begin(server, user, { mailbox: "Orders", pollInterval: "50ms" });
-    await vi.waitFor(() => expect(status().handled).toBe(1), soon);
-    await client.mailboxCreate("New");
-    await client.append("New", mailOf(Buffer.from("2")));
-    await client.mailboxRename("Orders", "Old");
-    await client.mailboxRename("New", "Orders");
-    await vi.waitFor(() => expect(status().handled).toBe(2), soon);
-    const [first, second] = app.deliveries.map(({ metadata }) => metadata);
-    expect([first?.["uid"], second?.["uid"]]).toEqual(["1", "1"]);
-    expect(first?.["uidValidity"]).not.toBe(second?.["uidValidity"]);
   });
 
   test("a mailbox that is not there is waited for", async () => {

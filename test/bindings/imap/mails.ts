@@ -1,8 +1,11 @@
 import { ImapFlow } from "imapflow";
+import { onTestFinished } from "vitest";
 import type { AnyBinding, InboundEvent, Reading } from "../../../src/binding.ts";
 import imap from "../../../src/bindings/imap/index.ts";
+import type { Outcome } from "../../../src/runtime/app.ts";
 import { imapPassword } from "../../servers/dovecot.ts";
 import { uniqueName } from "../../servers/unique-name.ts";
+import { read } from "../contract.ts";
 
 export type Address = { readonly host: string; readonly port: number };
 
@@ -37,6 +40,32 @@ export function propertiesOf({ host, port }: Address, user: string): Record<stri
     ...{ host, port: String(port), tls: "none", username: user, password: imapPassword },
     pollInterval: "5s",
   };
+}
+
+/** A runtime that reads the user's INBOX, unless said otherwise. */
+export async function begin(
+  server: Address,
+  user: string,
+  more: Record<string, string> = {},
+  answer?: (text: string) => Outcome | Promise<Outcome>,
+) {
+  return read(
+    { binding: imap },
+    { properties: { ...propertiesOf(server, user), ...more } },
+    answer,
+  );
+}
+
+/** A client until the end of the test, and the flags that messages have. */
+export async function mailbox(server: Address, user: string) {
+  const client = await connectMail(server, user);
+  onTestFinished(() => client.close());
+  const flags = async (path = "INBOX"): Promise<string[][]> => {
+    await client.mailboxOpen(path);
+    const messages = await client.fetchAll("1:*", { flags: true });
+    return messages.map((one) => [...(one.flags ?? [])].filter((flag) => flag !== "\\Recent"));
+  };
+  return { client, flags };
 }
 
 export const aUser = (): string => uniqueName("user").toLowerCase();
