@@ -62,7 +62,9 @@ export async function openFixture(source: Source, options: FixtureOptions): Prom
 export function serverOf({ name }: Source): ServerName | undefined {
   if (name === "mqtt3") return "mosquitto";
   if (name === "imap") return "dovecot";
+  if (name === "amqp") return "artemis";
   if (name.startsWith("rabbitmq")) return "rabbitmq";
+  if (["http", "sse", "websocket"].includes(name)) return "feed";
   return name === "redis" || name === "kafka" ? name : undefined;
 }
 

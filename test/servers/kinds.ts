@@ -1,4 +1,6 @@
 import { dovecot } from "./dovecot.ts";
+import { artemis } from "./artemis.ts";
+import { feed } from "./feed.ts";
 import { grpcGo } from "./grpc-go.ts";
 import { kafka } from "./kafka.ts";
 import type { Address, ServerKind } from "./kind.ts";
@@ -16,8 +18,10 @@ export const kinds = {
   kafka,
   postgres,
   mariadb,
+  artemis,
   "grpc-go": grpcGo,
   dovecot,
+  feed,
 };
 
 type Kinds = typeof kinds;

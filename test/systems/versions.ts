@@ -40,12 +40,15 @@ const node: Version = () => process.versions.node;
 
 /** The systems that bindings were tested with, by the names that `provedBy` has. A stand-in has no version. */
 export const versions: Readonly<Record<string, Version>> = {
+  "ActiveMQ Artemis": () =>
+    number.exec(readFileSync(join(root, "test/servers/artemis.ts"), "utf8"))?.[0] ?? "",
   "Apache Kafka": () => {
     const pom = readFileSync(join(root, "test/servers/kafka/pom.xml"), "utf8");
     return /kafka_2\.13<\/artifactId>\s*<version>([\d.]+)/.exec(pom)?.[1] ?? "";
   },
   coreutils: program("sort", ["--version"]),
   Dovecot: program("dovecot", ["--version"], "/usr/sbin/dovecot"),
+  "better-sse": npmPackage("better-sse"),
   "graphql-js": npmPackage("graphql"),
   "grpc-go": () => {
     const module = readFileSync(join(root, "test/servers/grpc-go/go.mod"), "utf8");
@@ -63,4 +66,5 @@ export const versions: Readonly<Record<string, Version>> = {
     )?.[0] ?? "",
   Redis: program("redis-server", ["--version"]),
   "smtp-server": npmPackage("smtp-server"),
+  ws: npmPackage("ws"),
 };
