@@ -1,5 +1,6 @@
 // One test for each cell of the table in docs/positions.md.
-import { mkdir, mkdtemp, readdir, readFile, rename, rm, utimes, writeFile } from "node:fs/promises";
+import { globSync } from "node:fs";
+import { mkdir, mkdtemp, readFile, rename, rm, utimes, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { connect as connectAmqp, type Channel, type Options } from "amqplib";
@@ -20,6 +21,7 @@ import { endAfterTest, read } from "./contract.ts";
 const inputs = [
   "rabbitmq",
   "mqtt3",
+  "amqp",
   "file",
   "cron",
   "webhook",
@@ -33,12 +35,10 @@ const soon = { timeout: 20_000, interval: 5 };
 
 test("each cell of the page has its test", async () => {
   const page = await readFile(join(import.meta.dirname, "../../docs/positions.md"), "utf8");
-  const files = (await readdir(import.meta.dirname)).filter((name) =>
-    /^positions.*\.test\.ts$/.test(name),
-  );
-  const tests = (
-    await Promise.all(files.map((name) => readFile(join(import.meta.dirname, name), "utf8")))
-  ).join("\n");
+  // Some bindings have theirs in a file of their own.
+  const files = globSync("**/positions*.test.ts", { cwd: import.meta.dirname });
+  const texts = files.map((name) => readFile(join(import.meta.dirname, name), "utf8"));
+  const tests = (await Promise.all(texts)).join("\n");
   const rows = page.split("\n").filter((line) => line.startsWith("| "));
   const cellsOf = (row: string) =>
     row

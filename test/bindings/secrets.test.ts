@@ -13,6 +13,7 @@ import { FakeApp, handled } from "../runtime/fake-app.ts";
 import { component, FakeSystem, startRuntime } from "../runtime/fake-binding.ts";
 import { sourceEvent } from "../runtime/source-event.ts";
 import { MemoryStore } from "../store/memory-store.ts";
+import { echoingAmqp1 } from "./amqp/echoing-server.ts";
 import { startLoopback } from "./http/loopback-server.ts";
 import { makeCertificates } from "./certificates.ts";
 import { errorPacket, startStandIn, switchPacket } from "./mysql/stand-in.ts";
@@ -307,6 +308,27 @@ const cases: Readonly<Record<string, Case>> = {
       oidcClientID: "shop",
       oidcClientAssertionCert: certificates.client.cert,
       oidcClientAssertionKey: key,
+    },
+  }),
+  "amqp.url": async (spelling, wanted) => {
+    const server = await echoingAmqp1(wanted, spelling);
+    const url = `amqp://shop:${encodeURIComponent(canary)}@${address(server)}`;
+    return { server, properties: { url, address: "orders" } };
+  },
+  "amqp.password": async (spelling, wanted) => {
+    const server = await echoingAmqp1(wanted, spelling);
+    const login = { username: "shop", password: canary };
+    return {
+      server,
+      properties: { url: `amqp://${address(server)}`, address: "orders", ...login },
+    };
+  },
+  "amqp.clientKey": () => ({
+    properties: {
+      url: "amqps://127.0.0.1:1",
+      address: "orders",
+      clientCert: certificates.client.cert,
+      clientKey: key,
     },
   }),
   "rabbitmq.host": async (spelling, wanted) => {

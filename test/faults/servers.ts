@@ -46,6 +46,10 @@ export class Servers implements AsyncDisposable {
     return this.#once("rabbitmq", own, () => this.#start("rabbitmq"));
   }
 
+  artemis(own: boolean): Promise<OwnServer<"artemis">> {
+    return this.#once("artemis", own, () => this.#start("artemis"));
+  }
+
   feed(own: boolean): Promise<OwnServer<"feed">> {
     return this.#once("feed", own, () => this.#start("feed"));
   }

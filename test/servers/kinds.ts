@@ -1,3 +1,4 @@
+import { artemis } from "./artemis.ts";
 import { feed } from "./feed.ts";
 import { grpcGo } from "./grpc-go.ts";
 import { kafka } from "./kafka.ts";
@@ -16,6 +17,7 @@ export const kinds = {
   kafka,
   postgres,
   mariadb,
+  artemis,
   "grpc-go": grpcGo,
   feed,
 };

@@ -3,5 +3,6 @@
  * folder, and what the suites of all bindings have for it.
  */
 export const suites: Readonly<Record<string, readonly string[]>> = {
+  "amqp RabbitMQ": ["test/bindings/amqp/rabbitmq.test.ts"],
   "sse better-sse": ["test/bindings/sse/index.test.ts"],
 };
