@@ -16,6 +16,7 @@ import postgres from "./postgres/index.ts";
 import rabbitmq from "./rabbitmq/index.ts";
 import redis from "./redis/index.ts";
 import rethinkdbStatechange from "./rethinkdb.statechange/index.ts";
+import sftp from "./sftp/index.ts";
 import smtp from "./smtp/index.ts";
 import sse from "./sse/index.ts";
 import twilioSms from "./twilio.sms.ts";
@@ -41,6 +42,7 @@ export const bindings: readonly AnyBinding[] = [
   rabbitmq,
   redis,
   rethinkdbStatechange,
+  sftp,
   smtp,
   sse,
   twilioSms,

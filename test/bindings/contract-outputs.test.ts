@@ -20,6 +20,7 @@ import mysql from "../../src/bindings/mysql/index.ts";
 import postgres from "../../src/bindings/postgres/index.ts";
 import rabbitmq from "../../src/bindings/rabbitmq/index.ts";
 import redis from "../../src/bindings/redis/index.ts";
+import sftp from "../../src/bindings/sftp/index.ts";
 import smtp from "../../src/bindings/smtp/index.ts";
 import twilio from "../../src/bindings/twilio.sms.ts";
 import { bindingsClient } from "../rpc/bindings-client.ts";
@@ -275,6 +276,19 @@ describeWith("mariadb", (server) => {
         const [rows] = await client.query(`SELECT payload FROM ${table}`);
         return (rows as { payload: string }[]).map(({ payload }) => Buffer.from(payload));
       },
+    };
+  });
+});
+
+describeWith("openssh", { own: true }, (server) => {
+  testOutput("sftp", sftp, async () => {
+    const rootPath = uniqueName("root");
+    const folder = join(server.files, rootPath);
+    return {
+      properties: { address: `${server.host}:${server.port}`, ...server.login, rootPath },
+      metadata: (n) => ({ fileName: String(n) }),
+      arrived: async () =>
+        Promise.all((await readdir(folder)).map((name) => readFile(join(folder, name)))),
     };
   });
 });

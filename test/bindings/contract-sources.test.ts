@@ -11,6 +11,7 @@ import {
   rabbitmqSource,
   webhookSource,
 } from "./contract-sources.ts";
+import { sftpSource } from "./sftp/contract-source.ts";
 
 describe("on this machine", () => {
   testSource("file", fileSource);
@@ -35,6 +36,10 @@ describeWith("rabbitmq", (server) => {
   testSource("rabbitmq, a quorum queue", quorumSource(server));
 });
 describeWith("mosquitto", (server) => testSource("mqtt3", mqttSource(server)));
+describeWith("openssh", { own: true }, (server) => {
+  testSource("sftp", sftpSource(server));
+  testRestart("sftp", sftpSource(server), server);
+});
 
 describeWith("kafka", { own: true }, (server) => testRestart("kafka", kafkaSource(server), server));
 describeWith("rabbitmq", { own: true }, (server) => {

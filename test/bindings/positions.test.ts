@@ -23,6 +23,7 @@ const inputs = [
   "mqtt3",
   "amqp",
   "file",
+  "sftp",
   "cron",
   "webhook",
   "imap",

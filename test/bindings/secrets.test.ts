@@ -31,6 +31,7 @@ import {
   type EchoingServer,
   type Spelling,
 } from "./echoing-servers.ts";
+import { startStandIn as startSftp } from "./sftp/stand-in.ts";
 
 /** With characters that each way of writing writes differently. */
 const canary = "cAn4ry/+?~ 7Qz=x&-_9";
@@ -156,6 +157,10 @@ async function shownReading(
 function refusedAws(field: string): Case {
   return () => ({ properties: { host: "127.0.0.1", useAWSIAM: "true", [field]: canary } });
 }
+
+const unreachableSftp = {
+  ...{ address: "127.0.0.1:1", username: "shop", insecureIgnoreHostKey: "true" },
+};
 
 /** A password is proved and not sent (SCRAM), a key is not sent either: there is nothing to echo. */
 const rethinkdb =
@@ -359,6 +364,30 @@ const cases: Readonly<Record<string, Case>> = {
       queueName: "orders",
       clientCert: certificates.client.cert,
       clientKey: key,
+    },
+  }),
+  "sftp.password": async (spelling, wanted) => {
+    const echoed: string[] = [];
+    const server = await startSftp({
+      logIn(_method, secret) {
+        if (wanted(secret)) echoed.push(spelling(secret));
+        return true;
+      },
+      react: () => ({ status: 4, words: `not with ${echoed.join(" ")}` }),
+    });
+    const [host = "", port = ""] = server.address.split(":");
+    const properties = { ...server.properties, password: canary };
+    return {
+      server: { host, port: Number(port), echoed },
+      properties,
+      metadata: { fileName: "a" },
+    };
+  },
+  "sftp.privateKey": () => ({ properties: { ...unreachableSftp, privateKey: key } }),
+  "sftp.privateKeyPassphrase": () => ({
+    properties: {
+      ...{ ...unreachableSftp, privateKeyPassphrase: canary },
+      privateKey: certificates.client.key,
     },
   }),
   "mqtt3.url": async () => {

@@ -13,6 +13,7 @@ import { kafka } from "./sources/kafka.ts";
 import { mqtt3 } from "./sources/mqtt3.ts";
 import { rabbitmq, rabbitmqOrdered, rabbitmqQuorum } from "./sources/rabbitmq.ts";
 import { redis } from "./sources/redis.ts";
+import { sftp } from "./sources/sftp.ts";
 import { webhook } from "./sources/webhook.ts";
 
 const slots = 2;
@@ -62,6 +63,10 @@ describe.concurrent("cells", () => {
 
   describeWith("redis", () => {
     cellsOf([redis, faults.reset, "in the handler"], [redis, faults.serverKilled, "receiving"]);
+  });
+
+  describeWith("openssh", () => {
+    cellsOf([sftp, faults.reset, "settling"]);
   });
 
   describe("without a server", () => {

@@ -12,6 +12,7 @@ import { kafka } from "./sources/kafka.ts";
 import { mqtt3 } from "./sources/mqtt3.ts";
 import { rabbitmq, rabbitmqOrdered, rabbitmqQuorum } from "./sources/rabbitmq.ts";
 import { redis } from "./sources/redis.ts";
+import { sftp } from "./sources/sftp.ts";
 import { webhook } from "./sources/webhook.ts";
 
 /** All that the matrix has a row of. A name begins with that of a binding; what it is more follows a dash. */
@@ -25,6 +26,7 @@ export const sources: readonly Source[] = [
     amqp,
     webhook,
     file,
+    sftp,
     cron,
     redis,
     imap,
