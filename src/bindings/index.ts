@@ -6,6 +6,7 @@ import file from "./file/index.ts";
 import graphql from "./graphql/index.ts";
 import grpc from "./grpc/index.ts";
 import http from "./http/index.ts";
+import imap from "./imap/index.ts";
 import influx from "./influx/index.ts";
 import kafka from "./kafka/index.ts";
 import localstorage from "./localstorage/index.ts";
@@ -31,6 +32,7 @@ export const bindings: readonly AnyBinding[] = [
   graphql,
   grpc,
   http,
+  imap,
   influx,
   kafka,
   localstorage,

@@ -81,6 +81,27 @@ export function echoingRedis(wanted: Wanted, spelling: Spelling): Promise<Echoin
   });
 }
 
+/** Speaks IMAP: refuses each log-in with the user and the password that it was sent. */
+export function echoingImap(wanted: Wanted, spelling: Spelling): Promise<EchoingServer> {
+  return echoing((socket, echo) => {
+    let asked: string | undefined;
+    socket.write("* OK [CAPABILITY IMAP4rev1 AUTH=PLAIN] ready\r\n");
+    socket.on("data", (data: Buffer) => {
+      for (const line of data.toString().trim().split("\r\n")) {
+        const [tag = "", command = ""] = line.split(" ");
+        if (asked !== undefined) {
+          const words = Buffer.from(line, "base64").toString().split("\0").filter(wanted);
+          socket.write(`${asked} NO [AUTHENTICATIONFAILED] ${echo(words.map(spelling))}\r\n`);
+          asked = undefined;
+        } else if (/^AUTHENTICATE$/i.test(command)) {
+          asked = tag;
+          socket.write("+ \r\n");
+        } else socket.write(`${tag} OK done\r\n`);
+      }
+    });
+  });
+}
+
 /** Speaks PostgreSQL's protocol: asks for the password in clear, and refuses it with what it was sent. */
 export function echoingPostgres(wanted: Wanted, spelling: Spelling): Promise<EchoingServer> {
   return echoing((socket, echo) => {

@@ -26,6 +26,7 @@ const inputs = [
   "sftp",
   "cron",
   "webhook",
+  "imap",
   "http",
   "sse",
   "websocket",

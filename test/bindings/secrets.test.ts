@@ -21,6 +21,7 @@ import {
   echoingAmqp,
   echoingGrpc,
   echoingHttp,
+  echoingImap,
   echoingKafka,
   echoingPostgres,
   echoingRedis,
@@ -229,6 +230,22 @@ const cases: Readonly<Record<string, Case>> = {
       address: "https://127.0.0.1:1",
       clientCert: certificates.client.cert,
       clientKey: key,
+    },
+  }),
+  "imap.password": async (spelling, wanted) => {
+    const server = await echoingImap(wanted, spelling);
+    return { server, properties: { ...mailboxOf(server), password: canary } };
+  },
+  "imap.oidcClientSecret": async (spelling, wanted) => {
+    const server = await echoingHttp(wanted, spelling);
+    const token = { oidcTokenEndpoint: http(server), oidcClientID: "shop" };
+    const properties = { ...mailboxOf({ host: "127.0.0.1", port: 1 }), ...token };
+    return { server, properties: { ...properties, authType: "oidc", oidcClientSecret: canary } };
+  },
+  "imap.clientKey": () => ({
+    properties: {
+      ...{ host: "127.0.0.1", port: "1", username: "shop", password: "other" },
+      ...{ clientCert: certificates.client.cert, clientKey: key },
     },
   }),
   "influx.token": async (spelling, wanted) => {
@@ -446,6 +463,10 @@ const cases: Readonly<Record<string, Case>> = {
 function mailFrom({ host, port }: { host: string; port: number }): Record<string, string> {
   const mail = { emailFrom: "shop@example.org", emailTo: "to@example.org", subject: "s" };
   return { host, port: String(port), ...mail };
+}
+
+function mailboxOf({ host, port }: { host: string; port: number }): Record<string, string> {
+  return { host, port: String(port), tls: "none", username: "shop" };
 }
 
 function assumedRole(url: string, keys: Record<string, string>): Record<string, string> {

@@ -6,6 +6,7 @@ import type { Source } from "./opened-source.ts";
 import { amqp } from "./sources/amqp.ts";
 import { cron } from "./sources/cron.ts";
 import { file } from "./sources/file.ts";
+import { imap } from "./sources/imap.ts";
 import { http, sse, websocket } from "./sources/feeds.ts";
 import { kafka } from "./sources/kafka.ts";
 import { mqtt3 } from "./sources/mqtt3.ts";
@@ -28,6 +29,7 @@ export const sources: readonly Source[] = [
     sftp,
     cron,
     redis,
+    imap,
     http,
     sse,
     websocket,

@@ -84,6 +84,10 @@ export class Servers implements AsyncDisposable {
     });
   }
 
+  dovecot(own: boolean): Promise<OwnServer<"dovecot">> {
+    return this.#once("dovecot", own, () => this.#start("dovecot", { ownPasswords: true }));
+  }
+
   openssh(own: boolean): Promise<OpensshWithKeys> {
     return this.#once("openssh", own, async () => {
       const server = await this.#start("openssh");

@@ -1,3 +1,4 @@
+import { dovecot } from "./dovecot.ts";
 import { artemis } from "./artemis.ts";
 import { feed } from "./feed.ts";
 import { grpcGo } from "./grpc-go.ts";
@@ -21,6 +22,7 @@ export const kinds = {
   mariadb,
   artemis,
   "grpc-go": grpcGo,
+  dovecot,
   feed,
 };
 
