@@ -1,6 +1,13 @@
 import { setTimeout as pause } from "node:timers/promises";
 import { onTestFinished } from "vitest";
-import type { AnyBinding, InboundEvent, Logger, Reader, Settlement } from "../../src/binding.ts";
+import type {
+  AnyBinding,
+  Answer,
+  InboundEvent,
+  Logger,
+  Reader,
+  Settlement,
+} from "../../src/binding.ts";
 import { parseFields } from "../../src/metadata/parse.ts";
 import { requestParser } from "../../src/runtime/outputs/request.ts";
 import { MemoryBudget } from "../../src/memory/budget.ts";
@@ -90,11 +97,21 @@ export class OpenedQueue {
     this.notices = notices;
   }
 
+  /** Sends, where nothing is answered. */
   async create(
     data: string | Uint8Array | undefined,
     metadata: Record<string, string> = {},
     signal: AbortSignal = new AbortController().signal,
   ): Promise<void> {
+    const answer = await this.answerOf(data, metadata, signal);
+    if (answer !== undefined) throw new Error("create answers nothing");
+  }
+
+  async answerOf(
+    data: string | Uint8Array | undefined,
+    metadata: Record<string, string> = {},
+    signal: AbortSignal = new AbortController().signal,
+  ): Promise<Answer | undefined> {
     const operation = this.#binding.operations?.["create"];
     if (operation === undefined) throw new Error("no create");
     const answer = await operation.invoke(this.#connection, {
@@ -106,7 +123,7 @@ export class OpenedQueue {
       metadata: this.#values,
       signal,
     });
-    if (answer !== undefined) throw new Error("create answers nothing");
+    return answer ?? undefined;
   }
 
   async read(
