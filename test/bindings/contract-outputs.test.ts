@@ -12,6 +12,7 @@ import influx from "../../src/bindings/influx/index.ts";
 import kafka from "../../src/bindings/kafka/index.ts";
 import localstorage from "../../src/bindings/localstorage/index.ts";
 import mqtt3 from "../../src/bindings/mqtt/mqtt3/index.ts";
+import mqtt5 from "../../src/bindings/mqtt/mqtt5/index.ts";
 import postgres from "../../src/bindings/postgres/index.ts";
 import rabbitmq from "../../src/bindings/rabbitmq/index.ts";
 import redis from "../../src/bindings/redis/index.ts";
@@ -250,7 +251,7 @@ describeWith("rabbitmq", (server) => {
 });
 
 describeWith("mosquitto", (server) => {
-  testOutput("mqtt3", mqtt3, async () => {
+  const place = async (): Promise<Target> => {
     const topic = uniqueName("orders");
     const { received } = await rawClient(server.url, topic);
     return {
@@ -260,5 +261,12 @@ describeWith("mosquitto", (server) => {
         return received.map(({ payload }) => Buffer.from(payload));
       },
     };
-  });
+  };
+  testOutput("mqtt3", mqtt3, place);
+  for (const qos of ["1", "2"]) {
+    testOutput(`mqtt5, QoS ${qos}`, mqtt5, async () => {
+      const target = await place();
+      return { ...target, properties: { ...target.properties, qos } };
+    });
+  }
 });

@@ -7,12 +7,25 @@ import { cron } from "./sources/cron.ts";
 import { file } from "./sources/file.ts";
 import { kafka } from "./sources/kafka.ts";
 import { mqtt3 } from "./sources/mqtt3.ts";
+import { mqtt5, mqtt5Qos2 } from "./sources/mqtt5.ts";
 import { rabbitmq, rabbitmqOrdered, rabbitmqQuorum } from "./sources/rabbitmq.ts";
 import { redis } from "./sources/redis.ts";
 import { webhook } from "./sources/webhook.ts";
 
 const sources: readonly Source[] = [
-  ...[kafka, rabbitmq, rabbitmqOrdered, rabbitmqQuorum, mqtt3, webhook, file, cron, redis],
+  ...[
+    kafka,
+    rabbitmq,
+    rabbitmqOrdered,
+    rabbitmqQuorum,
+    mqtt3,
+    mqtt5,
+    mqtt5Qos2,
+    webhook,
+    file,
+    cron,
+    redis,
+  ],
 ];
 
 const pairs: readonly (readonly [faults.Fault, readonly Phase[]])[] = [

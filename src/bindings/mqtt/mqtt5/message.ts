@@ -133,8 +133,8 @@ function userProperties(
 }
 
 function checkTopic(name: string, topic: string): void {
-  checkTopicName(topic);
   checkText(name, topic);
+  checkTopicName(topic);
 }
 
 function checkText(name: string, text: string): void {

@@ -91,12 +91,9 @@ describeWith("mosquitto", (server) => {
     const [event] = reading.events;
     expect(event?.metadata).toMatchObject({ correlationData: "order 17" });
     expect(event?.metadata).not.toHaveProperty("correlationData.encoding");
-    expect(event?.headers.map(({ name, value }) => `${name}=${Buffer.from(value)}`)).toEqual([
-      "repeat=",
-      "repeat=two",
-      "repeat=two",
-      "other=one",
-    ]);
+    expect(
+      event?.headers.map(({ name, value }) => `${name}=${Buffer.from(value).toString()}`),
+    ).toEqual(["repeat=", "repeat=two", "repeat=two", "other=one"]);
   });
 
   test("reads several topics with wildcards, and says which filter matched", async () => {

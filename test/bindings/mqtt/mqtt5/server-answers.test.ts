@@ -32,7 +32,7 @@ test.each([
   [0x9c, "unavailable", "Use another server"],
   [0x9d, "unavailable", "Server moved"],
   [0x9f, "resource_exhausted", "Connection rate exceeded"],
-])("CONNACK 0x%x is %s, by its name", async (reasonCode, reason, name) => {
+])("CONNACK %s is %s, by its name", async (reasonCode, reason, name) => {
   const properties = { reasonString: "because", serverReference: "other:1883" };
   const server = await scriptedServer({ connect: () => ({ ...connack, reasonCode, properties }) });
   const error = await errorOf(open(server));
@@ -78,7 +78,7 @@ test.each([
   [0x8f, "Topic Filter invalid"],
   [0x9e, "Shared Subscriptions not supported"],
   [0xa2, "Wildcard Subscriptions not supported"],
-])("SUBACK 0x%x: the component is failed as it is written", async (code, name) => {
+])("SUBACK %s: the component is failed as it is written", async (code, name) => {
   const server = await scriptedServer({
     subscribe: (packet) => ({ cmd: "suback", messageId: identifierOf(packet), granted: [code] }),
   });
@@ -104,7 +104,7 @@ test.each([
   [0x9d, "Server moved", "; the server refers to other:1883"],
   [0x8b, "Server shutting down", ""],
   [0x98, "Administrative action", ""],
-])("DISCONNECT 0x%x is the reason of the end", async (reasonCode, name, more) => {
+])("DISCONNECT %s is the reason of the end", async (reasonCode, name, more) => {
   const server = await scriptedServer();
   const queue = await open(server);
   const reading = await queue.read();
