@@ -14,6 +14,8 @@ test.for([
   ["orders/#", "wildcard"],
   ["a+b", "wildcard"],
   ["a\0b", "null character"],
+  ["a\r\nb", "control character"],
+  ["a\u007f", "control character"],
   ["\ud800", "Unicode"],
   ["ü".repeat(40_000), "longer than 65535"],
 ] as const)("does not send to %j", ([topic, why]) => {

@@ -59,7 +59,7 @@ export default defineBinding({
     duplicates: {
       app: "what the app has: `maxInFlight` (64)",
       runtime:
-        "unacknowledged messages: at most `receiveMaximum`, and what the server limits (Mosquitto: 20)",
+        "unacknowledged messages: `receiveMaximum` (128), or what the server limits (Mosquitto: 20)",
       server: "the same with QoS 1; none with QoS 2 while the runtime's process lives",
     },
   },
