@@ -10,7 +10,7 @@ import { cron } from "./sources/cron.ts";
 import { file } from "./sources/file.ts";
 import { kafka } from "./sources/kafka.ts";
 import { mqtt3 } from "./sources/mqtt3.ts";
-import { mqtt5, mqtt5Qos2 } from "./sources/mqtt5.ts";
+import { mqtt5Qos2 } from "./sources/mqtt5.ts";
 import { rabbitmq, rabbitmqOrdered, rabbitmqQuorum } from "./sources/rabbitmq.ts";
 import { redis } from "./sources/redis.ts";
 import { webhook } from "./sources/webhook.ts";
@@ -54,7 +54,7 @@ describe.concurrent("cells", () => {
 
   describeWith("mosquitto", () => {
     cellsOf([mqtt3, faults.reset, "settling"], [mqtt3, faults.runtimeKilled, "draining"]);
-    cellsOf([mqtt5, faults.runtimeKilled, "in the handler"], [mqtt5Qos2, faults.reset, "settling"]);
+    cellsOf([mqtt5Qos2, faults.reset, "settling"]);
   });
 
   describeWith("redis", () => {

@@ -169,11 +169,15 @@ export class Connection<Incoming> {
     codec.writeToStream(packet, this.#stream, { protocolVersion: version });
   }
 
-  /** Resolves once what was sent has left this process. */
-  written(): Promise<void> {
+  /** Sends, and resolves once the packet has left this process. */
+  sendOut(packet: Packet): Promise<void> {
+    if (this.#failure !== undefined) return Promise.reject(this.#failure);
+    this.#keepAlive.sent();
+    this.#shareWrite();
+    const { codec, version } = this.#protocol;
     return new Promise((resolve, reject) => {
-      this.#stream.write(Buffer.alloc(0), (error) => {
-        if (!error && this.#failure === undefined) resolve();
+      this.#stream.write(codec.generate(packet, { protocolVersion: version }), (error) => {
+        if (!error) resolve();
         else reject(this.#failure ?? this.lostError(messageOf(error), error));
       });
     });

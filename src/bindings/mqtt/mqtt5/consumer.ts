@@ -106,8 +106,8 @@ class Consumer implements Reader {
 
   #subscriptions(): Subscription[] {
     const { metadata } = this.#reading;
-    return [...this.#filters].map(([identifier, topic]) => ({
-      ...{ identifier, topic },
+    return [...new Set(metadata.topic)].map((topic) => ({
+      ...{ topic, identifier: identifierOf(topic) },
       qos: qosOf(metadata.qos),
       nl: false,
       rap: metadata.retainAsPublished,

@@ -122,8 +122,7 @@ export class Session {
     const { qos } = message;
     if (qos === 0) {
       if (this.failure !== undefined) throw unsent(this.failure);
-      this.#connection.send({ cmd: "publish", dup: false, ...message });
-      await this.#connection.written();
+      await this.#connection.sendOut({ cmd: "publish", dup: false, ...message });
       return 0;
     }
     await this.#quota.take(signal);
