@@ -134,6 +134,13 @@ function refusedAws(field: string): Case {
   return () => ({ properties: { host: "127.0.0.1", useAWSIAM: "true", [field]: canary } });
 }
 
+/** A password is proved and not sent (SCRAM), a key is not sent either: there is nothing to echo. */
+const rethinkdb =
+  (field: string): Case =>
+  () => ({
+    properties: { address: "127.0.0.1:1", database: "shop", table: "orders", [field]: canary },
+  });
+
 /** How each sensitive field of each binding is used in vain. */
 const cases: Readonly<Record<string, Case>> = {
   "http.securityToken": async (spelling, wanted) => {
@@ -226,6 +233,9 @@ const cases: Readonly<Record<string, Case>> = {
     const account = { accountSid: "AC1", authToken: canary, fromNumber: "+1", toNumber: "+2" };
     return { server, properties: { ...account, apiUrl: http(server) } };
   },
+  "rethinkdb.statechange.password": rethinkdb("password"),
+  "rethinkdb.statechange.authKey": rethinkdb("authKey"),
+  "rethinkdb.statechange.clientKey": rethinkdb("clientKey"),
   "redis.redisPassword": redis("redisPassword", { redisUsername: "shop" }),
   "redis.sentinelPassword": redis("sentinelPassword", {
     failover: "true",
