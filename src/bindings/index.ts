@@ -1,4 +1,5 @@
 import type { AnyBinding } from "../binding.ts";
+import amqp from "./amqp/index.ts";
 import cron from "./cron/index.ts";
 import exec from "./exec/index.ts";
 import file from "./file/index.ts";
@@ -16,11 +17,14 @@ import rabbitmq from "./rabbitmq/index.ts";
 import redis from "./redis/index.ts";
 import rethinkdbStatechange from "./rethinkdb.statechange/index.ts";
 import smtp from "./smtp/index.ts";
+import sse from "./sse/index.ts";
 import twilioSms from "./twilio.sms.ts";
 import webhook from "./webhook/index.ts";
+import websocket from "./websocket/index.ts";
 
 /** Every binding there is, by name. Their drivers are imported only when a component opens. */
 export const bindings: readonly AnyBinding[] = [
+  amqp,
   cron,
   exec,
   file,
@@ -38,6 +42,8 @@ export const bindings: readonly AnyBinding[] = [
   redis,
   rethinkdbStatechange,
   smtp,
+  sse,
   twilioSms,
   webhook,
+  websocket,
 ];

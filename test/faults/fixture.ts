@@ -61,7 +61,9 @@ export async function openFixture(source: Source, options: FixtureOptions): Prom
 /** The kind of server that a source has its events from. */
 export function serverOf({ name }: Source): ServerName | undefined {
   if (name.startsWith("mqtt")) return "mosquitto";
+  if (name === "amqp") return "artemis";
   if (name.startsWith("rabbitmq")) return "rabbitmq";
+  if (["http", "sse", "websocket"].includes(name)) return "feed";
   return name === "redis" || name === "kafka" ? name : undefined;
 }
 

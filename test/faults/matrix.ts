@@ -3,8 +3,10 @@ import type { Cell } from "./cell.ts";
 import * as faults from "./faults.ts";
 import { phases, type Phase } from "./phases.ts";
 import type { Source } from "./opened-source.ts";
+import { amqp } from "./sources/amqp.ts";
 import { cron } from "./sources/cron.ts";
 import { file } from "./sources/file.ts";
+import { http, sse, websocket } from "./sources/feeds.ts";
 import { kafka } from "./sources/kafka.ts";
 import { mqtt3 } from "./sources/mqtt3.ts";
 import { mqtt5, mqtt5Qos2 } from "./sources/mqtt5.ts";
@@ -14,8 +16,23 @@ import { webhook } from "./sources/webhook.ts";
 
 /** All that the matrix has a row of. A name begins with that of a binding; what it is more follows a dash. */
 export const sources: readonly Source[] = [
-  ...[kafka, rabbitmq, rabbitmqOrdered, rabbitmqQuorum, mqtt3, mqtt5, mqtt5Qos2],
-  ...[webhook, file, cron, redis],
+  ...[
+    kafka,
+    rabbitmq,
+    rabbitmqOrdered,
+    rabbitmqQuorum,
+    mqtt3,
+    mqtt5,
+    mqtt5Qos2,
+    amqp,
+    webhook,
+    file,
+    cron,
+    redis,
+    http,
+    sse,
+    websocket,
+  ],
 ];
 
 const pairs: readonly (readonly [faults.Fault, readonly Phase[]])[] = [
