@@ -3,6 +3,7 @@ import cron from "../../src/bindings/cron/index.ts";
 import { handled, refused } from "../runtime/fake-app.ts";
 import { describeWith } from "../servers/describe-with.ts";
 import { read, testRestart, testSource } from "./contract.ts";
+import { mqtt5Source } from "./mqtt/mqtt5/contract-source.ts";
 import {
   fileSource,
   kafkaSource,
@@ -35,10 +36,15 @@ describeWith("rabbitmq", (server) => {
   testSource("rabbitmq", rabbitmqSource(server));
   testSource("rabbitmq, a quorum queue", quorumSource(server));
 });
-describeWith("mosquitto", (server) => testSource("mqtt3", mqttSource(server)));
 describeWith("openssh", { own: true }, (server) => {
   testSource("sftp", sftpSource(server));
   testRestart("sftp", sftpSource(server), server);
+});
+
+describeWith("mosquitto", (server) => {
+  testSource("mqtt3", mqttSource(server));
+  testSource("mqtt5", mqtt5Source(server, 1));
+  testSource("mqtt5, QoS 2", mqtt5Source(server, 2));
 });
 
 describeWith("kafka", { own: true }, (server) => testRestart("kafka", kafkaSource(server), server));
@@ -46,6 +52,8 @@ describeWith("rabbitmq", { own: true }, (server) => {
   testRestart("rabbitmq", rabbitmqSource(server), server);
   testRestart("rabbitmq, a quorum queue", quorumSource(server), server);
 });
-describeWith("mosquitto", { own: true }, (server) =>
-  testRestart("mqtt3", mqttSource(server), server),
-);
+describeWith("mosquitto", { own: true }, (server) => {
+  testRestart("mqtt3", mqttSource(server), server);
+  testRestart("mqtt5", mqtt5Source(server, 1), server);
+  testRestart("mqtt5, QoS 2", mqtt5Source(server, 2), server);
+});

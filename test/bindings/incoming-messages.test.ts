@@ -5,6 +5,7 @@ import type { AnyBinding } from "../../src/binding.ts";
 import amqp from "../../src/bindings/amqp/index.ts";
 import http from "../../src/bindings/http/index.ts";
 import mqtt3 from "../../src/bindings/mqtt/mqtt3/index.ts";
+import mqtt5 from "../../src/bindings/mqtt/mqtt5/index.ts";
 import rabbitmq from "../../src/bindings/rabbitmq/index.ts";
 import redis from "../../src/bindings/redis/index.ts";
 import sse from "../../src/bindings/sse/index.ts";
@@ -111,21 +112,28 @@ describeWith("rabbitmq", (server) => {
 });
 
 describeWith("mosquitto", (server) => {
-  test("mqtt3: a message that is too large is a reason why nothing is read; all others are read", async () => {
-    const topic = uniqueName("orders");
-    const { session } = await rawClient(server.url);
-    const values = { url: server.url, topic, consumerID: uniqueName("shop") };
-    const { app, budget, status } = await start(mqtt3, { ...values, cleanSession: "true" });
-    await vi.waitFor(() => expect(status().state).toBe("running"), 10_000);
-    await session.publish(topic, fits, false);
-    await vi.waitFor(() => expect(app.deliveries[0]?.data).toHaveLength(fits.length), 10_000);
-    await vi.waitFor(() => expect(budget.used).toBe(0), 10_000);
-    const reasons = new Set<string>();
-    const watching = setInterval(() => reasons.add(status().reason), 5);
-    await session.publish(topic, tooLarge, false);
-    await vi.waitFor(() => expect([...reasons].join()).toContain(refusal), 10_000);
-    clearInterval(watching);
-  });
+  test.each([
+    ["mqtt3", mqtt3, { cleanSession: "true" }],
+    ["mqtt5", mqtt5, { sessionExpiryInterval: "0s" }],
+  ])(
+    "%s: a message that is too large is a reason why nothing is read; all others are read",
+    async (...row) => {
+      const [, binding, more] = row;
+      const topic = uniqueName("orders");
+      const { session } = await rawClient(server.url);
+      const values = { url: server.url, topic, consumerID: uniqueName("shop") };
+      const { app, budget, status } = await start(binding, { ...values, ...more });
+      await vi.waitFor(() => expect(status().state).toBe("running"), 10_000);
+      await session.publish(topic, fits, false);
+      await vi.waitFor(() => expect(app.deliveries[0]?.data).toHaveLength(fits.length), 10_000);
+      await vi.waitFor(() => expect(budget.used).toBe(0), 10_000);
+      const reasons = new Set<string>();
+      const watching = setInterval(() => reasons.add(status().reason), 5);
+      await session.publish(topic, tooLarge, false);
+      await vi.waitFor(() => expect([...reasons].join()).toContain(refusal), 10_000);
+      clearInterval(watching);
+    },
+  );
 });
 
 describeWith("artemis", (server) => {

@@ -21,6 +21,7 @@ import { endAfterTest, read } from "./contract.ts";
 const inputs = [
   "rabbitmq",
   "mqtt3",
+  "mqtt5",
   "amqp",
   "file",
   "sftp",

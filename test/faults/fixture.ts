@@ -60,7 +60,7 @@ export async function openFixture(source: Source, options: FixtureOptions): Prom
 
 /** The kind of server that a source has its events from. */
 export function serverOf({ name }: Source): ServerName | undefined {
-  if (name === "mqtt3") return "mosquitto";
+  if (name.startsWith("mqtt")) return "mosquitto";
   if (name === "imap") return "dovecot";
   if (name === "sftp") return "openssh";
   if (name === "amqp") return "artemis";

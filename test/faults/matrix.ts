@@ -10,6 +10,7 @@ import { imap } from "./sources/imap.ts";
 import { http, sse, websocket } from "./sources/feeds.ts";
 import { kafka } from "./sources/kafka.ts";
 import { mqtt3 } from "./sources/mqtt3.ts";
+import { mqtt5, mqtt5Qos2 } from "./sources/mqtt5.ts";
 import { rabbitmq, rabbitmqOrdered, rabbitmqQuorum } from "./sources/rabbitmq.ts";
 import { redis } from "./sources/redis.ts";
 import { sftp } from "./sources/sftp.ts";
@@ -23,6 +24,8 @@ export const sources: readonly Source[] = [
     rabbitmqOrdered,
     rabbitmqQuorum,
     mqtt3,
+    mqtt5,
+    mqtt5Qos2,
     amqp,
     webhook,
     file,
