@@ -7,6 +7,7 @@ import { cron } from "./sources/cron.ts";
 import { file } from "./sources/file.ts";
 import { kafka } from "./sources/kafka.ts";
 import { mqtt3 } from "./sources/mqtt3.ts";
+import { postgres } from "./sources/postgres.ts";
 import { rabbitmq, rabbitmqOrdered, rabbitmqQuorum } from "./sources/rabbitmq.ts";
 import { redis } from "./sources/redis.ts";
 import { webhook } from "./sources/webhook.ts";
@@ -14,6 +15,7 @@ import { webhook } from "./sources/webhook.ts";
 /** All that the matrix has a row of. A name begins with that of a binding; what it is more follows a dash. */
 export const sources: readonly Source[] = [
   ...[kafka, rabbitmq, rabbitmqOrdered, rabbitmqQuorum, mqtt3, webhook, file, cron, redis],
+  postgres,
 ];
 
 const pairs: readonly (readonly [faults.Fault, readonly Phase[]])[] = [
@@ -76,7 +78,7 @@ export function allCells(): Cell[] {
   cells.push({ source: file, fault: faults.processedFull, phase: "receiving" });
   for (const mode of otherModes)
     for (const [fault, phase] of inOtherModes)
-      for (const source of [kafka, rabbitmq, mqtt3, file])
+      for (const source of [kafka, rabbitmq, mqtt3, file, postgres])
         cells.push({ source, fault, phase, mode });
   const seconds = ({ fault }: Cell): number => Number(/ (\d+) s/.exec(fault.name)?.[1] ?? 0);
   return cells.sort((one, other) => seconds(other) - seconds(one));

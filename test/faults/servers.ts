@@ -46,6 +46,10 @@ export class Servers implements AsyncDisposable {
     return this.#once("rabbitmq", own, () => this.#start("rabbitmq"));
   }
 
+  postgres(own: boolean): Promise<OwnServer<"postgres">> {
+    return this.#once("postgres", own, () => this.#start("postgres"));
+  }
+
   mosquitto(own: boolean): Promise<MosquittoWithPasswords> {
     return this.#once("mosquitto", own, async () => {
       const folder = await mkdtemp(join(tmpdir(), "cufflink-passwords-"));

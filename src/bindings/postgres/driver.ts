@@ -18,7 +18,11 @@ export type ClientInside = {
     connect(port: number | string, host?: string): void;
     requestSsl(): void;
     cancel(processID: number, secretKey: Buffer | number): void;
+    query(text: string): void;
+    sendCopyFromChunk(chunk: Buffer): void;
+    end(): void;
     on(event: "connect" | "sslconnect" | "error" | "end", listener: () => void): void;
+    once(event: "end" | "replicationStart", listener: () => void): void;
   };
 };
 

@@ -1,0 +1,287 @@
+import type { Checkpoint, InboundEvent, Reader, Reading } from "../../binding.ts";
+import { BindingError } from "../../errors.ts";
+import { ChangeStream, type StreamMessage } from "./change-stream.ts";
+import { rowChange, truncation, type Change, type ChangePlace } from "./change-events.ts";
+import type { postgresFields } from "./fields.ts";
+import { HandledTransactions, type Transaction } from "./handled-transactions.ts";
+import type { InputClient } from "./input-client.ts";
+import { Intake } from "./intake.ts";
+import { lsnText, parseLsn } from "./lsn.ts";
+import { readOutput, type OutputMessage } from "./pgoutput.ts";
+import { readingFailure, type ServerIdentity } from "./replication-slot.ts";
+import { tableOf, type AskCatalog, type Table } from "./tables.ts";
+
+export type ChangeReaderOptions = {
+  readonly client: InputClient;
+  readonly reading: Reading<typeof postgresFields>;
+  readonly what: string;
+  readonly ask: AskCatalog;
+  readonly server: ServerIdentity;
+  /** How far events were handled before. */
+  readonly checkpoint: Checkpoint;
+  /** How often the server is to hear of this reader, in milliseconds. */
+  readonly interval: number;
+};
+
+/** Events that were handled are told to the server together, after this long, in milliseconds. */
+const confirmPause = 100;
+/** A server of which nothing was heard for so many intervals is gone. */
+const silentIntervals = 3;
+/** How long the server may take to answer the last confirmation, in milliseconds. */
+const flushTimeout = 5_000;
+
+/** The transaction that is coming in. */
+type Current = {
+  readonly transaction: Transaction;
+  readonly place: Omit<ChangePlace, "lsn">;
+  /** How many of its changes have come. */
+  changes: number;
+  /** So many of them were handled before. */
+  readonly handled: number;
+};
+
+/** Reads a slot's changes. */
+export class ChangeReader implements Reader {
+  readonly #options: ChangeReaderOptions;
+  readonly #intake: Intake<StreamMessage>;
+  readonly #transactions: HandledTransactions;
+  readonly #tables = new Map<number, Table>();
+  readonly #start: { readonly lsn: bigint; readonly changes: number };
+  #stream: ChangeStream | undefined;
+  #current: Current | undefined;
+  #batch: InboundEvent[] = [];
+  #timer: NodeJS.Timeout | undefined;
+  #confirming: NodeJS.Timeout | undefined;
+  #answered: (() => void) | undefined;
+  #isStopped = false;
+  #isOver = false;
+
+  constructor(options: ChangeReaderOptions) {
+    this.#options = options;
+    const { client, checkpoint } = options;
+    this.#start = positionOf(checkpoint.position);
+    this.#transactions = new HandledTransactions(() => this.#confirmSoon());
+    this.#intake = new Intake(
+      client.connection.stream,
+      (messages) => this.#take(messages),
+      (error) => this.lose(error),
+    );
+  }
+
+  /** Begins to read; rejects with the server's error. */
+  async start(command: (from: string) => string): Promise<void> {
+    const { client, reading, interval } = this.#options;
+    this.#stream = await ChangeStream.start(command(lsnText(this.#start.lsn)), {
+      client,
+      memory: reading.memory,
+      take: (message) => this.#arrived(message),
+      ended: (error) => this.lose(error),
+    });
+    this.#timer = setInterval(() => this.#tick(), interval);
+  }
+
+  stop(): void {
+    this.#isStopped = true;
+    this.#intake.stop();
+    this.#transactions.wake();
+  }
+
+  async flush(): Promise<void> {
+    await this.#options.checkpoint.flush();
+    if (this.#isOver || this.#stream === undefined) return;
+    const { promise, resolve, reject } = Promise.withResolvers<void>();
+    this.#answered = resolve;
+    const text = `${this.#options.what}: the server has not answered what was confirmed`;
+    const timer = setTimeout(
+      () => reject(new BindingError("unavailable", text, { effect: "ambiguous" })),
+      flushTimeout,
+    );
+    this.#tell(true);
+    // What comes from now on is not looked at, but for the answer.
+    if (this.#isStopped) this.#intake.resume();
+    try {
+      await promise;
+    } finally {
+      clearTimeout(timer);
+      this.#answered = undefined;
+    }
+  }
+
+  async close(): Promise<void> {
+    this.#end();
+    await this.#options.client.close();
+  }
+
+  /** The connection is gone, or what it brought cannot be read. */
+  lose(error: unknown): void {
+    if (this.#isOver) return;
+    this.#end();
+    const { reading, client, what } = this.#options;
+    client.lose(error);
+    reading.lost(readingFailure(client.failure(error), what));
+  }
+
+  #end(): void {
+    this.#isOver = true;
+    this.stop();
+    clearInterval(this.#timer);
+    clearTimeout(this.#confirming);
+    this.#answered?.();
+  }
+
+  #arrived(message: StreamMessage): void {
+    if (!this.#isStopped) return this.#intake.add(message);
+    if (message.kind === "alive") this.#answered?.();
+  }
+
+  async #take(messages: readonly StreamMessage[]): Promise<void> {
+    for (const message of messages) {
+      if (this.#isStopped) return;
+      if (message.kind === "data") await this.#takeOutput(readOutput(message.bytes), message.lsn);
+      else this.#takeSign(message);
+    }
+    await this.#deliver();
+  }
+
+  #takeSign({ lsn, asksForReply }: StreamMessage & { kind: "alive" }): void {
+    this.#transactions.passed(lsn);
+    this.#answered?.();
+    if (asksForReply) this.#tell(false);
+  }
+
+  async #takeOutput(message: OutputMessage, lsn: bigint): Promise<void> {
+    switch (message.kind) {
+      case "begin": {
+        const { commitLsn } = message;
+        const isHandled = commitLsn < this.#start.lsn;
+        const isBegun = commitLsn === this.#start.lsn;
+        this.#current = {
+          transaction: this.#transactions.begin(),
+          place: message,
+          changes: 0,
+          handled: isHandled ? Number.POSITIVE_INFINITY : isBegun ? this.#start.changes : 0,
+        };
+        return;
+      }
+      case "commit": {
+        const { transaction, changes } = this.#running;
+        this.#current = undefined;
+        if (changes > 0) this.#options.checkpoint.advance(positionText(message.endLsn, 0))();
+        this.#transactions.commit(transaction, message.endLsn);
+        return;
+      }
+      case "relation":
+        this.#tables.set(message.relation.id, await tableOf(message.relation, this.#options.ask));
+        return;
+      case "truncate":
+        for (const id of message.relations)
+          await this.#add((place) => truncation(this.#table(id), message, place), lsn);
+        return;
+      case "insert":
+      case "update":
+      case "delete":
+        await this.#add((place) => rowChange(this.#table(message.relation), message, place), lsn);
+        return;
+      case "other":
+    }
+  }
+
+  async #add(make: (place: ChangePlace) => Change, lsn: bigint): Promise<void> {
+    const current = this.#running;
+    const number = ++current.changes;
+    if (number <= current.handled || this.#isStopped) return;
+    const change = make({ ...current.place, lsn });
+    if (!change.standsAlone) {
+      this.#batch.push(this.#eventOf(change, current, number));
+      return;
+    }
+    // It is about more than one key: what was before it is handled first, and what follows it after it.
+    await this.#deliver();
+    await this.#allHandled(change);
+    if (this.#isStopped) return;
+    this.#batch.push(this.#eventOf(change, current, number));
+    await this.#deliver();
+    await this.#allHandled(change);
+  }
+
+  #eventOf({ data, key, metadata }: Change, current: Current, number: number): InboundEvent {
+    const { transaction, place } = current;
+    const { server, checkpoint } = this.#options;
+    const id = `${server.system}-${server.timeline}-${lsnText(place.commitLsn)}-${number}`;
+    const handled = checkpoint.advance(positionText(place.commitLsn, number));
+    this.#transactions.deliver(transaction);
+    return {
+      ...{ data, metadata, key, id, headers: [] },
+      settle: ({ outcome }) => {
+        if (outcome !== "handled") return;
+        handled();
+        this.#transactions.handle(transaction);
+      },
+    };
+  }
+
+  async #deliver(): Promise<void> {
+    if (this.#batch.length === 0) return;
+    const batch = this.#batch;
+    this.#batch = [];
+    await this.#options.reading.deliver(batch);
+  }
+
+  async #allHandled({ metadata }: Change): Promise<void> {
+    const { reading } = this.#options;
+    const { operation, schema, table } = metadata;
+    const text = `all changes are waited for that were sent before the ${operation} of ${schema}.${table}, and for itself, since it is about several keys`;
+    reading.report?.(text, false);
+    await this.#transactions.allHandled();
+    reading.report?.("", false);
+  }
+
+  get #running(): Current {
+    if (this.#current === undefined) throw unexpected("a change is in no transaction");
+    return this.#current;
+  }
+
+  #table(id: number): Table {
+    const table = this.#tables.get(id);
+    if (table === undefined) throw unexpected("a change is of a table that was not described");
+    return table;
+  }
+
+  #confirmSoon(): void {
+    if (this.#isOver) return;
+    this.#confirming ??= setTimeout(() => {
+      this.#confirming = undefined;
+      this.#tell(false);
+    }, confirmPause);
+  }
+
+  /** The server hears of this reader also while that waits for the app, and else is asked for a sign of life. */
+  #tick(): void {
+    const stream = this.#stream;
+    if (stream === undefined) return;
+    const waits = this.#intake.isBusy || this.#isStopped;
+    const silent = performance.now() - stream.heardAt;
+    if (!waits && silent > silentIntervals * this.#options.interval) {
+      this.lose(new Error(`the server was silent for ${Math.round(silent / 1000)} s`));
+    } else this.#tell(!waits);
+  }
+
+  #tell(asksForReply: boolean): void {
+    const { received, confirmed } = this.#transactions;
+    this.#stream?.tell(received, confirmed, asksForReply);
+  }
+}
+
+function unexpected(what: string): BindingError {
+  return new BindingError("internal", `the server sent what is not expected: ${what}`);
+}
+
+/** `0/16B3748:3`: the third change of the transaction that is committed there; `:0`: all before. */
+function positionText(lsn: bigint, changes: number): string {
+  return `${lsnText(lsn)}:${changes}`;
+}
+
+function positionOf(text: string | undefined): { lsn: bigint; changes: number } {
+  const [lsn = "", changes = ""] = (text ?? "").split(":");
+  return { lsn: parseLsn(lsn) ?? 0n, changes: Number(changes) };
+}
