@@ -11,6 +11,7 @@ import {
   rabbitmqSource,
   webhookSource,
 } from "./contract-sources.ts";
+import { postgresSource } from "./postgres/contract-source.ts";
 
 describe("on this machine", () => {
   testSource("file", fileSource);
@@ -35,6 +36,7 @@ describeWith("rabbitmq", (server) => {
   testSource("rabbitmq, a quorum queue", quorumSource(server));
 });
 describeWith("mosquitto", (server) => testSource("mqtt3", mqttSource(server)));
+describeWith("postgres", (server) => testSource("postgres", postgresSource(server)));
 
 describeWith("kafka", { own: true }, (server) => testRestart("kafka", kafkaSource(server), server));
 describeWith("rabbitmq", { own: true }, (server) => {
@@ -43,4 +45,7 @@ describeWith("rabbitmq", { own: true }, (server) => {
 });
 describeWith("mosquitto", { own: true }, (server) =>
   testRestart("mqtt3", mqttSource(server), server),
+);
+describeWith("postgres", { own: true }, (server) =>
+  testRestart("postgres", postgresSource(server), server),
 );

@@ -10,6 +10,7 @@ import { cron } from "./sources/cron.ts";
 import { file } from "./sources/file.ts";
 import { kafka } from "./sources/kafka.ts";
 import { mqtt3 } from "./sources/mqtt3.ts";
+import { postgres } from "./sources/postgres.ts";
 import { rabbitmq, rabbitmqOrdered, rabbitmqQuorum } from "./sources/rabbitmq.ts";
 import { redis } from "./sources/redis.ts";
 import { webhook } from "./sources/webhook.ts";
@@ -53,6 +54,13 @@ describe.concurrent("cells", () => {
 
   describeWith("mosquitto", () => {
     cellsOf([mqtt3, faults.reset, "settling"], [mqtt3, faults.runtimeKilled, "draining"]);
+  });
+
+  describeWith("postgres", () => {
+    cellsOf(
+      [postgres, faults.killedAt("settled", 60), "receiving"],
+      [postgres, faults.reset, "in the handler"],
+    );
   });
 
   describeWith("redis", () => {

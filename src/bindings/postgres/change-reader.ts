@@ -1,4 +1,4 @@
-import type { Checkpoint, InboundEvent, Reader, Reading } from "../../binding.ts";
+import type { InboundEvent, Reader, Reading } from "../../binding.ts";
 import { BindingError } from "../../errors.ts";
 import { ChangeStream, type StreamMessage } from "./change-stream.ts";
 import { rowChange, truncation, type Change, type ChangePlace } from "./change-events.ts";
@@ -6,7 +6,8 @@ import type { postgresFields } from "./fields.ts";
 import { HandledTransactions, type Transaction } from "./handled-transactions.ts";
 import type { InputClient } from "./input-client.ts";
 import { Intake } from "./intake.ts";
-import { lsnText, parseLsn } from "./lsn.ts";
+import type { HandledChanges } from "./handled-changes.ts";
+import { lsnText } from "./lsn.ts";
 import { readOutput, type OutputMessage } from "./pgoutput.ts";
 import { readingFailure, type ServerIdentity } from "./replication-slot.ts";
 import { tableOf, type AskCatalog, type Table } from "./tables.ts";
@@ -17,15 +18,14 @@ export type ChangeReaderOptions = {
   readonly what: string;
   readonly ask: AskCatalog;
   readonly server: ServerIdentity;
-  /** How far events were handled before. */
-  readonly checkpoint: Checkpoint;
+  readonly handled: HandledChanges;
   /** How often the server is to hear of this reader, in milliseconds. */
   readonly interval: number;
 };
 
 /** Events that were handled are told to the server together, after this long, in milliseconds. */
 const confirmPause = 100;
-/** A server of which nothing was heard for so many intervals is gone. */
+/** A server of which nothing was heard between so many signs that were asked for is gone. */
 const silentIntervals = 3;
 /** How long the server may take to answer the last confirmation, in milliseconds. */
 const flushTimeout = 5_000;
@@ -36,8 +36,6 @@ type Current = {
   readonly place: Omit<ChangePlace, "lsn">;
   /** How many of its changes have come. */
   changes: number;
-  /** So many of them were handled before. */
-  readonly handled: number;
 };
 
 /** Reads a slot's changes. */
@@ -46,38 +44,38 @@ export class ChangeReader implements Reader {
   readonly #intake: Intake<StreamMessage>;
   readonly #transactions: HandledTransactions;
   readonly #tables = new Map<number, Table>();
-  readonly #start: { readonly lsn: bigint; readonly changes: number };
-  #stream: ChangeStream | undefined;
+  readonly #stream: ChangeStream;
   #current: Current | undefined;
   #batch: InboundEvent[] = [];
   #timer: NodeJS.Timeout | undefined;
   #confirming: NodeJS.Timeout | undefined;
   #answered: (() => void) | undefined;
+  /** How often nothing was heard in a row. */
+  #unheard = 0;
   #isStopped = false;
   #isOver = false;
 
   constructor(options: ChangeReaderOptions) {
     this.#options = options;
-    const { client, checkpoint } = options;
-    this.#start = positionOf(checkpoint.position);
+    const { client, reading } = options;
     this.#transactions = new HandledTransactions(() => this.#confirmSoon());
     this.#intake = new Intake(
       client.connection.stream,
       (messages) => this.#take(messages),
       (error) => this.lose(error),
     );
-  }
-
-  /** Begins to read; rejects with the server's error. */
-  async start(command: (from: string) => string): Promise<void> {
-    const { client, reading, interval } = this.#options;
-    this.#stream = await ChangeStream.start(command(lsnText(this.#start.lsn)), {
+    this.#stream = new ChangeStream({
       client,
       memory: reading.memory,
       take: (message) => this.#arrived(message),
       ended: (error) => this.lose(error),
     });
-    this.#timer = setInterval(() => this.#tick(), interval);
+  }
+
+  /** Begins to read. Rejects with the server's error; then it may be tried again. */
+  async start(command: (from: string) => string): Promise<void> {
+    await this.#stream.start(command(lsnText(this.#options.handled.start)));
+    this.#timer = setInterval(() => this.#tick(), this.#options.interval);
   }
 
   stop(): void {
@@ -87,8 +85,8 @@ export class ChangeReader implements Reader {
   }
 
   async flush(): Promise<void> {
-    await this.#options.checkpoint.flush();
-    if (this.#isOver || this.#stream === undefined) return;
+    await this.#options.handled.flush();
+    if (this.#isOver || this.#timer === undefined) return;
     const { promise, resolve, reject } = Promise.withResolvers<void>();
     this.#answered = resolve;
     const text = `${this.#options.what}: the server has not answered what was confirmed`;
@@ -151,22 +149,17 @@ export class ChangeReader implements Reader {
 
   async #takeOutput(message: OutputMessage, lsn: bigint): Promise<void> {
     switch (message.kind) {
-      case "begin": {
-        const { commitLsn } = message;
-        const isHandled = commitLsn < this.#start.lsn;
-        const isBegun = commitLsn === this.#start.lsn;
+      case "begin":
         this.#current = {
           transaction: this.#transactions.begin(),
           place: message,
           changes: 0,
-          handled: isHandled ? Number.POSITIVE_INFINITY : isBegun ? this.#start.changes : 0,
         };
         return;
-      }
       case "commit": {
         const { transaction, changes } = this.#running;
         this.#current = undefined;
-        if (changes > 0) this.#options.checkpoint.advance(positionText(message.endLsn, 0))();
+        if (changes > 0) this.#options.handled.commit(message.endLsn);
         this.#transactions.commit(transaction, message.endLsn);
         return;
       }
@@ -189,7 +182,7 @@ export class ChangeReader implements Reader {
   async #add(make: (place: ChangePlace) => Change, lsn: bigint): Promise<void> {
     const current = this.#running;
     const number = ++current.changes;
-    if (number <= current.handled || this.#isStopped) return;
+    if (this.#options.handled.passes(current.place.commitLsn, number) || this.#isStopped) return;
     const change = make({ ...current.place, lsn });
     if (!change.standsAlone) {
       this.#batch.push(this.#eventOf(change, current, number));
@@ -206,9 +199,9 @@ export class ChangeReader implements Reader {
 
   #eventOf({ data, key, metadata }: Change, current: Current, number: number): InboundEvent {
     const { transaction, place } = current;
-    const { server, checkpoint } = this.#options;
+    const { server } = this.#options;
     const id = `${server.system}-${server.timeline}-${lsnText(place.commitLsn)}-${number}`;
-    const handled = checkpoint.advance(positionText(place.commitLsn, number));
+    const handled = this.#options.handled.deliver(place.commitLsn, number);
     this.#transactions.deliver(transaction);
     return {
       ...{ data, metadata, key, id, headers: [] },
@@ -255,33 +248,24 @@ export class ChangeReader implements Reader {
     }, confirmPause);
   }
 
-  /** The server hears of this reader also while that waits for the app, and else is asked for a sign of life. */
+  /**
+   * The server hears of this reader also while that waits for the app, and else is asked for a sign of life. What is
+   * counted is how often it was asked: a process that was held up itself has not read what is there.
+   */
   #tick(): void {
-    const stream = this.#stream;
-    if (stream === undefined) return;
     const waits = this.#intake.isBusy || this.#isStopped;
-    const silent = performance.now() - stream.heardAt;
-    if (!waits && silent > silentIntervals * this.#options.interval) {
-      this.lose(new Error(`the server was silent for ${Math.round(silent / 1000)} s`));
-    } else this.#tell(!waits);
+    this.#unheard = waits || this.#stream.heard() ? 0 : this.#unheard + 1;
+    if (this.#unheard < silentIntervals) return this.#tell(!waits);
+    const seconds = Math.round((silentIntervals * this.#options.interval) / 1000);
+    this.lose(new Error(`the server was silent for ${seconds} s`));
   }
 
   #tell(asksForReply: boolean): void {
     const { received, confirmed } = this.#transactions;
-    this.#stream?.tell(received, confirmed, asksForReply);
+    this.#stream.tell(received, confirmed, asksForReply);
   }
 }
 
 function unexpected(what: string): BindingError {
   return new BindingError("internal", `the server sent what is not expected: ${what}`);
-}
-
-/** `0/16B3748:3`: the third change of the transaction that is committed there; `:0`: all before. */
-function positionText(lsn: bigint, changes: number): string {
-  return `${lsnText(lsn)}:${changes}`;
-}
-
-function positionOf(text: string | undefined): { lsn: bigint; changes: number } {
-  const [lsn = "", changes = ""] = (text ?? "").split(":");
-  return { lsn: parseLsn(lsn) ?? 0n, changes: Number(changes) };
 }

@@ -21,54 +21,46 @@ export type StreamOptions = {
 /** How many bytes of status messages may wait to be sent; a connection that takes none needs no more of them. */
 const mostUnsent = 16_384;
 
-/** A replication that runs: messages one way, how far they were handled the other way. */
+/** A replication: messages one way, how far they were handled the other way. */
 export class ChangeStream {
-  readonly #client: InputClient;
+  readonly #options: StreamOptions;
   readonly #incoming: IncomingMessage;
-  #heardAt = performance.now();
+  /** Bytes of a message that has not come whole. */
+  #missing = 0;
+  #isHeard = true;
+  #starting: PromiseWithResolvers<void> | undefined;
   /** The last position that was confirmed. */
   #confirmed = 0n;
 
-  private constructor({ client, memory }: StreamOptions) {
-    this.#client = client;
-    this.#incoming = new IncomingMessage(memory);
-  }
-
-  /** Rejects with the server's error when it does not begin. */
-  static async start(command: string, options: StreamOptions): Promise<ChangeStream> {
-    const { client, take, ended } = options;
-    const stream = new ChangeStream(options);
+  constructor(options: StreamOptions) {
+    this.#options = options;
+    this.#incoming = new IncomingMessage(options.memory);
+    const { client } = options;
     const { connection } = client;
-    let missing = 0;
     // The driver has looked at the chunk before.
     connection.stream.on("data", (chunk: Buffer) => {
-      stream.#heardAt = performance.now();
-      missing += chunk.length;
-      const refusal = stream.#incoming.holds(Math.max(0, missing));
+      this.#isHeard = true;
+      this.#missing += chunk.length;
+      const refusal = this.#incoming.holds(Math.max(0, this.#missing));
       if (refusal !== undefined) client.lose(new Error(refusal));
     });
-    connection.stream.once("close", () => stream.#incoming.release());
-    const started = Promise.withResolvers<void>();
-    let isStarted = false;
-    const end = (error: unknown): void => {
-      if (isStarted) ended(error);
-      else started.reject(error);
-    };
-    connection.once("replicationStart", () => {
-      isStarted = true;
-      missing = 0;
-      started.resolve();
+    connection.stream.once("close", () => this.#incoming.release());
+    connection.on("replicationStart", () => {
+      this.#missing = 0;
+      this.#starting?.resolve();
+      this.#starting = undefined;
     });
+  }
+
+  /** Rejects with the server's error when it does not begin; then it may be tried again. */
+  async start(command: string): Promise<void> {
+    const starting = Promise.withResolvers<void>();
+    this.#starting = starting;
     const running: Submittable & Record<string, unknown> = {
       submit: (sending: Connection) => sending.query(command),
-      handleCopyData({ chunk }: { chunk: Buffer }) {
-        // A letter and a length come before it.
-        missing -= chunk.length + 5;
-        const message = messageOf(chunk);
-        if (message !== undefined) take(message);
-      },
-      handleError: end,
-      handleReadyForQuery: () => end(new Error("the server has ended the stream of changes")),
+      handleCopyData: ({ chunk }: { chunk: Buffer }) => this.#take(chunk),
+      handleError: (error: unknown) => this.#end(error),
+      handleReadyForQuery: () => this.#end(new Error("the server has ended the stream of changes")),
       handleCommandComplete() {},
       handleRowDescription() {},
       handleDataRow() {},
@@ -76,14 +68,15 @@ export class ChangeStream {
       handlePortalSuspended() {},
       handleCopyInResponse() {},
     };
-    client.client.query(running);
-    await started.promise;
-    return stream;
+    this.#options.client.client.query(running);
+    await starting.promise;
   }
 
-  /** When the server was last heard of, on the clock of `performance`. */
-  get heardAt(): number {
-    return this.#heardAt;
+  /** Whether something was heard of the server since this was asked last. */
+  heard(): boolean {
+    const isHeard = this.#isHeard;
+    this.#isHeard = false;
+    return isHeard;
   }
 
   /**
@@ -91,7 +84,7 @@ export class ChangeStream {
    * server waits for it at its own end, which is not to depend on an app that takes its time.
    */
   tell(received: bigint, handled: bigint, asksForReply: boolean): void {
-    const { connection } = this.#client;
+    const { connection } = this.#options.client;
     const { stream } = connection;
     if (!stream.writable || stream.writableLength > mostUnsent) return;
     const isNews = handled > this.#confirmed || handled === received;
@@ -104,6 +97,20 @@ export class ChangeStream {
     bytes.writeBigInt64BE(BigInt(now() - serverEpoch), 25);
     bytes.writeUInt8(asksForReply ? 1 : 0, 33);
     connection.sendCopyFromChunk(bytes);
+  }
+
+  #take(chunk: Buffer): void {
+    // A letter and a length come before it.
+    this.#missing -= chunk.length + 5;
+    const message = messageOf(chunk);
+    if (message !== undefined) this.#options.take(message);
+  }
+
+  #end(error: unknown): void {
+    const starting = this.#starting;
+    this.#starting = undefined;
+    if (starting === undefined) this.#options.ended(error);
+    else starting.reject(error);
   }
 }
 

@@ -5,15 +5,16 @@ import type { PostgresConnection } from "./connection.ts";
 import type { Driver } from "./driver.ts";
 import { isServerError } from "./failures.ts";
 import type { postgresFields } from "./fields.ts";
+import { HandledChanges } from "./handled-changes.ts";
 import { InputClient } from "./input-client.ts";
 import { identifier, literal } from "./quoting.ts";
 import * as slots from "./replication-slot.ts";
 import type { AskCatalog } from "./tables.ts";
 
 /** How often the server hears of a reader, in milliseconds, unless it asks for more by its time-out. */
-const longestInterval = 10_000;
+const longestInterval = 5_000;
 /** How long it is waited for another reader to leave the slot, in milliseconds. */
-const slotPatience = 10_000;
+const slotPatience = 3_000;
 const slotPause = 100;
 /** How long the server may take to answer, in milliseconds; to make a slot it has all the time it needs. */
 const answerTimeout = 20_000;
@@ -67,7 +68,8 @@ export async function readChanges(
       });
       return outcome.rows;
     };
-    reader = new ChangeReader({ client, reading, what, ask, server, checkpoint, interval });
+    const handled = new HandledChanges(checkpoint);
+    reader = new ChangeReader({ client, reading, what, ask, server, handled, interval });
     await begin(reader, client, slot, publications, signal);
     if (isLost !== undefined) throw isLost;
     return reader;

@@ -6,6 +6,8 @@ export type Driver = Pick<typeof Pg, "Client" | "Pool">;
 /** A column's text as the server sent it; null: NULL. */
 export type MessageField = string | null;
 
+type ConnectionEvent = "connect" | "sslconnect" | "error" | "end" | "replicationStart";
+
 /** The parts of a client that its types do not tell. */
 export type ClientInside = {
   readonly processID: number | null;
@@ -21,8 +23,8 @@ export type ClientInside = {
     query(text: string): void;
     sendCopyFromChunk(chunk: Buffer): void;
     end(): void;
-    on(event: "connect" | "sslconnect" | "error" | "end", listener: () => void): void;
-    once(event: "end" | "replicationStart", listener: () => void): void;
+    on(event: ConnectionEvent, listener: () => void): void;
+    once(event: ConnectionEvent, listener: () => void): void;
   };
 };
 
