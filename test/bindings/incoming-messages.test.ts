@@ -3,6 +3,7 @@ import { Redis } from "ioredis";
 import { expect, test, vi } from "vitest";
 import type { AnyBinding } from "../../src/binding.ts";
 import mqtt3 from "../../src/bindings/mqtt/mqtt3/index.ts";
+import postgres from "../../src/bindings/postgres/index.ts";
 import rabbitmq from "../../src/bindings/rabbitmq/index.ts";
 import redis from "../../src/bindings/redis/index.ts";
 import { MemoryBudget } from "../../src/memory/budget.ts";
@@ -11,6 +12,7 @@ import { component, startRuntime } from "../runtime/fake-binding.ts";
 import { describeWith, uniqueName } from "../servers/describe-with.ts";
 import { endAfterTest } from "./contract.ts";
 import { rawClient } from "./mqtt/mqtt3/raw-client.ts";
+import { published } from "./postgres/databases.ts";
 
 // One message is at most the half of the budget that its component may hold: a system cannot send without end.
 
@@ -78,5 +80,20 @@ describeWith("mosquitto", (server) => {
     await session.publish(topic, tooLarge, false);
     await vi.waitFor(() => expect([...reasons].join()).toContain(refusal), 10_000);
     clearInterval(watching);
+  });
+});
+
+describeWith("postgres", (server) => {
+  test("postgres: a row that is too large is a reason why nothing is read; all others are read", async () => {
+    const { properties, run } = await published(server);
+    const { app, budget, status, runtime } = await start(postgres, properties);
+    endAfterTest(() => runtime.close());
+    await vi.waitFor(() => expect(status().state).toBe("running"), 10_000);
+    await run(`INSERT INTO $table VALUES (1, repeat('x', ${fits.length}))`);
+    await vi.waitFor(() => expect(app.deliveries).toHaveLength(1), 10_000);
+    await vi.waitFor(() => expect(budget.used).toBe(0), 10_000);
+    await run(`INSERT INTO $table VALUES (2, repeat('x', ${tooLarge.length}))`);
+    await vi.waitFor(() => expect(status().reason).toContain(refusal), 10_000);
+    expect(status().state).not.toBe("running");
   });
 });

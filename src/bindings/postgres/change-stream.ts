@@ -41,12 +41,13 @@ export class ChangeStream {
     connection.stream.on("data", (chunk: Buffer) => {
       this.#isHeard = true;
       this.#missing += chunk.length;
-      const refusal = this.#incoming.holds(Math.max(0, this.#missing));
+      const refusal = this.#incoming.holds(this.#missing);
       if (refusal !== undefined) client.lose(new Error(refusal));
     });
+    // The length counts itself, and not the letter before it.
+    connection.on("message", ({ length }) => (this.#missing -= length + 1));
     connection.stream.once("close", () => this.#incoming.release());
     connection.on("replicationStart", () => {
-      this.#missing = 0;
       this.#starting?.resolve();
       this.#starting = undefined;
     });
@@ -100,8 +101,6 @@ export class ChangeStream {
   }
 
   #take(chunk: Buffer): void {
-    // A letter and a length come before it.
-    this.#missing -= chunk.length + 5;
     const message = messageOf(chunk);
     if (message !== undefined) this.#options.take(message);
   }

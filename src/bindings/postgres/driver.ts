@@ -24,6 +24,8 @@ export type ClientInside = {
     sendCopyFromChunk(chunk: Buffer): void;
     end(): void;
     on(event: ConnectionEvent, listener: () => void): void;
+    /** Each message of the server, once it has come whole. */
+    on(event: "message", listener: (message: { readonly length: number }) => void): void;
     once(event: ConnectionEvent, listener: () => void): void;
   };
 };

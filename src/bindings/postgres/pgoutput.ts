@@ -149,6 +149,7 @@ class Reader {
 
   skip(bytes: number): void {
     this.#at += bytes;
+    if (this.#at > this.#bytes.length) throw new RangeError("a message has no end");
   }
 
   byte(): number {
