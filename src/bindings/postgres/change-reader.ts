@@ -19,13 +19,15 @@ export type ChangeReaderOptions = {
   readonly ask: AskCatalog;
   readonly server: ServerIdentity;
   readonly handled: HandledChanges;
+  /** Asks, on another connection, whether the server still has this one. */
+  readonly isServed: () => Promise<boolean>;
   /** How often the server is to hear of this reader, in milliseconds. */
   readonly interval: number;
 };
 
 /** Events that were handled are told to the server together, after this long, in milliseconds. */
 const confirmPause = 100;
-/** A server of which nothing was heard between so many signs that were asked for is gone. */
+/** After so many signs of life that were asked for and did not come it is looked where the server is. */
 const silentIntervals = 3;
 /** How long the server may take to answer the last confirmation, in milliseconds. */
 const flushTimeout = 5_000;
@@ -52,6 +54,7 @@ export class ChangeReader implements Reader {
   #answered: (() => void) | undefined;
   /** How often nothing was heard in a row. */
   #unheard = 0;
+  #isExamining = false;
   #isStopped = false;
   #isOver = false;
 
@@ -255,9 +258,27 @@ export class ChangeReader implements Reader {
   #tick(): void {
     const waits = this.#intake.isBusy || this.#isStopped;
     this.#unheard = waits || this.#stream.heard() ? 0 : this.#unheard + 1;
-    if (this.#unheard < silentIntervals) return this.#tell(!waits);
-    const seconds = Math.round((silentIntervals * this.#options.interval) / 1000);
-    this.lose(new Error(`the server was silent for ${seconds} s`));
+    this.#tell(!waits);
+    if (this.#unheard >= silentIntervals) void this.#examine();
+  }
+
+  /** A server that is busy with a large transaction may say nothing for long, and is not to begin it anew. */
+  async #examine(): Promise<void> {
+    if (this.#isExamining) return;
+    this.#isExamining = true;
+    const { client, reading, isServed } = this.#options;
+    try {
+      if (await isServed()) return;
+      const { slot } = reading.metadata;
+      throw new Error(
+        `the server is silent, and slot ${slot} is not read by this connection any more`,
+      );
+    } catch (error) {
+      // Heard of meanwhile: the question went astray.
+      if (this.#unheard > 0) this.lose(client.failure(error));
+    } finally {
+      this.#isExamining = false;
+    }
   }
 
   #tell(asksForReply: boolean): void {

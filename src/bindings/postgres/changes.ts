@@ -69,7 +69,11 @@ export async function readChanges(
       return outcome.rows;
     };
     const handled = new HandledChanges(checkpoint);
-    reader = new ChangeReader({ client, reading, what, ask, server, handled, interval });
+    const isServed = async (): Promise<boolean> =>
+      (await ask(slots.readerQuery, slot)).includes(`[${client.processId}]`);
+    reader = new ChangeReader({
+      ...{ client, reading, what, ask, server, handled, interval, isServed },
+    });
     await begin(reader, client, slot, publications, signal);
     if (isLost !== undefined) throw isLost;
     return reader;
@@ -135,7 +139,7 @@ async function provideSlot(
   if (await slots.createSlot(client, slot))
     reading.logger.info(
       { slot },
-      "replication slot made: events begin with what is committed from now on",
+      "replication slot made: events begin with what is committed from now on, and the server keeps its log for the slot until that is dropped",
     );
   reading.report?.("", false);
   await remember(known, reading);

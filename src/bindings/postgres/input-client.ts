@@ -60,6 +60,11 @@ export class InputClient {
     return inside(this.client).connection;
   }
 
+  /** The server's process for this connection. */
+  get processId(): number | null {
+    return inside(this.client).processID;
+  }
+
   /** The rows of a statement, as texts. It has no parameters: a connection that replicates knows none. */
   async rows(text: string): Promise<readonly (readonly (string | null)[])[]> {
     const { rows } = await this.client.query<(string | null)[]>({

@@ -151,6 +151,10 @@ export async function createSlot(client: InputClient, slot: string): Promise<boo
   }
 }
 
+/** Asks which process of the server reads by a slot. */
+export const readerQuery =
+  "SELECT active_pid FROM pg_catalog.pg_replication_slots WHERE slot_name = $1";
+
 /** Who reads by the slot, for an error. */
 export async function readerOf(client: InputClient, slot: string): Promise<string> {
   const [[pid, name, address] = []] = await client.rows(

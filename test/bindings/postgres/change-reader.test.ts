@@ -162,10 +162,40 @@ describeWith("postgres", (server) => {
         through: proxy,
         options: "options='-c wal_sender_timeout=600ms'",
       });
-      const input = await openInput(postgres, properties);
+      const input = await openInput(postgres, { ...properties, timeout: "1s" });
       proxy.stall();
-      expect(String(await input.lost)).toMatch(/was silent for/);
+      expect(await input.lost).toMatchObject({ reason: expect.stringMatching(/unavail|deadline/) });
       proxy.heal();
+    });
+
+    test("and half of which is gone is noticed", async () => {
+      const proxy = await startProxy(server);
+      endAfterTest(async () => proxy[Symbol.asyncDispose]());
+      const { properties } = await published(server, "id int PRIMARY KEY", {
+        through: proxy,
+        options: "options='-c wal_sender_timeout=600ms'",
+      });
+      const input = await openInput(postgres, { ...properties, timeout: "1s" });
+      proxy.halfOpen();
+      await input.lost;
+    });
+
+    test("is kept while the server is busy and says nothing", async () => {
+      const { properties, run, slot } = await published(server, "id int PRIMARY KEY", {
+        options: "options='-c wal_sender_timeout=600ms'",
+      });
+      const input = await openInput(postgres, properties);
+      const lost = vi.fn();
+      void input.lost.then(lost);
+      const sender = Number(await slotColumn(server, slot, "active_pid"));
+      process.kill(sender, "SIGSTOP");
+      const silent = `SELECT clock_timestamp() - coalesce(reply_time, backend_start) > interval '1500 ms' FROM pg_stat_replication WHERE pid = ${sender}`;
+      await vi
+        .waitFor(async () => expect(await run(silent)).toEqual([["t"]]), eventually)
+        .finally(() => process.kill(sender, "SIGCONT"));
+      await run("INSERT INTO $table VALUES (1)");
+      expect(idOf(await input.next())).toBe(1);
+      expect(lost).not.toHaveBeenCalled();
     });
   });
 });
