@@ -1,12 +1,22 @@
+import { grpcGo } from "./grpc-go.ts";
 import { kafka } from "./kafka.ts";
 import type { Address, ServerKind } from "./kind.ts";
+import { mariadb } from "./mariadb.ts";
 import { mosquitto } from "./mosquitto.ts";
 import { postgres } from "./postgres.ts";
 import { rabbitmq } from "./rabbitmq.ts";
 import { redis } from "./redis.ts";
 
 /** Every kind of server that a test may ask for, by the name it asks with. */
-export const kinds = { redis, rabbitmq, mosquitto, kafka, postgres };
+export const kinds = {
+  redis,
+  rabbitmq,
+  mosquitto,
+  kafka,
+  postgres,
+  mariadb,
+  "grpc-go": grpcGo,
+};
 
 type Kinds = typeof kinds;
 export type ServerName = keyof Kinds;

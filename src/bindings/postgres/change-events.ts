@@ -1,8 +1,8 @@
-import { jsonText } from "./json-text.ts";
+import { jsonText } from "../../sql/json-text.ts";
 import { lsnText } from "./lsn.ts";
 import type { Row, RowChange, Truncation } from "./pgoutput.ts";
 import { keyOf, valueJson, type Table } from "./tables.ts";
-import { instantText } from "./timing.ts";
+import { instantText } from "../../sql/timing.ts";
 
 /** What an event tells of its change. */
 export type Change = {

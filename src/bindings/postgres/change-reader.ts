@@ -56,6 +56,9 @@ export class ChangeReader implements Reader {
   #unheard = 0;
   #isExamining = false;
   #isStopped = false;
+  /** Whether it is known, after the stop, where the last transaction ended. */
+  #isDecided = false;
+  #isCutShort = false;
   #isOver = false;
 
   constructor(options: ChangeReaderOptions) {
@@ -132,16 +135,32 @@ export class ChangeReader implements Reader {
 
   #arrived(message: StreamMessage): void {
     if (!this.#isStopped) return this.#intake.add(message);
-    if (message.kind === "alive") this.#answered?.();
+    if (message.kind === "alive") return this.#answered?.();
+    // Whether the last transaction has ended where reading stopped is all that matters still.
+    if (this.#isDecided || !decides(message)) return;
+    this.#isDecided = true;
+    this.#intake.add(message);
   }
 
   async #take(messages: readonly StreamMessage[]): Promise<void> {
     for (const message of messages) {
-      if (this.#isStopped) return;
-      if (message.kind === "data") await this.#takeOutput(readOutput(message.bytes), message.lsn);
-      else this.#takeSign(message);
+      if (this.#isStopped) this.#passOver(message);
+      else if (message.kind === "alive") this.#takeSign(message);
+      else await this.#takeOutput(readOutput(message.bytes), message.lsn);
     }
     await this.#deliver();
+  }
+
+  /** The end of a transaction of which all was delivered is confirmed, so that it does not come again for its sake. */
+  #passOver(message: StreamMessage): void {
+    if (message.kind === "alive" || !decides(message)) return;
+    this.#isDecided = true;
+    const current = this.#current;
+    this.#current = undefined;
+    const output = readOutput(message.bytes);
+    if (current === undefined || output.kind !== "commit" || this.#isCutShort) return;
+    this.#transactions.commit(current.transaction, output.endLsn);
+    this.#tell(false);
   }
 
   #takeSign({ lsn, asksForReply }: StreamMessage & { kind: "alive" }): void {
@@ -185,7 +204,8 @@ export class ChangeReader implements Reader {
   async #add(make: (place: ChangePlace) => Change, lsn: bigint): Promise<void> {
     const current = this.#running;
     const number = ++current.changes;
-    if (this.#options.handled.passes(current.place.commitLsn, number) || this.#isStopped) return;
+    if (this.#options.handled.passes(current.place.commitLsn, number)) return;
+    if (this.#isStopped) return this.#cutShort();
     const change = make({ ...current.place, lsn });
     if (!change.standsAlone) {
       this.#batch.push(this.#eventOf(change, current, number));
@@ -194,10 +214,15 @@ export class ChangeReader implements Reader {
     // It is about more than one key: what was before it is handled first, and what follows it after it.
     await this.#deliver();
     await this.#allHandled(change);
-    if (this.#isStopped) return;
+    if (this.#isStopped) return this.#cutShort();
     this.#batch.push(this.#eventOf(change, current, number));
     await this.#deliver();
     await this.#allHandled(change);
+  }
+
+  /** The transaction has a change that is not delivered. */
+  #cutShort(): void {
+    this.#isCutShort = true;
   }
 
   #eventOf({ data, key, metadata }: Change, current: Current, number: number): InboundEvent {
@@ -289,4 +314,9 @@ export class ChangeReader implements Reader {
 
 function unexpected(what: string): BindingError {
   return new BindingError("internal", `the server sent what is not expected: ${what}`);
+}
+
+/** Whether it is a change, or the begin or end of a transaction. */
+function decides({ bytes }: StreamMessage & { kind: "data" }): boolean {
+  return "BCIUDT".includes(String.fromCharCode(bytes[0] ?? 0));
 }

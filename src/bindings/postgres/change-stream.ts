@@ -3,7 +3,7 @@ import { IncomingMessage } from "../../memory/incoming-message.ts";
 import type { MemoryShare } from "../../memory/budget.ts";
 import type { InputClient } from "./input-client.ts";
 import { serverEpoch } from "./pgoutput.ts";
-import { now } from "./timing.ts";
+import { now } from "../../sql/timing.ts";
 
 /** What the server sends while it replicates. */
 export type StreamMessage =

@@ -1,6 +1,7 @@
 import { defineBinding } from "../../binding.ts";
 import type { Answer } from "../../binding.ts";
 import { BindingError } from "../../errors.ts";
+import { requiredSql, timed } from "../../sql/call.ts";
 import { PostgresConnection } from "./connection.ts";
 import type { Driver } from "./driver.ts";
 import { postgresFields, statementFields, type PostgresMetadata } from "./fields.ts";
@@ -9,7 +10,6 @@ import { readNotifications } from "./notifications.ts";
 import { bindParameters } from "./parameters.ts";
 import { readSettings } from "./settings.ts";
 import type { Outcome } from "./statement.ts";
-import { durationText, instantText, now } from "./timing.ts";
 
 /** What an opened component is asked by. */
 type Opened = AsyncDisposable & {
@@ -105,7 +105,7 @@ export default defineBinding({
     duplicates: {
       app: "what the app has: `maxInFlight` (64)",
       runtime:
-        "the same, and what was handled since the state folder was written, at once; without a state folder also the transaction that was being read",
+        "the same, and what was handled in the last 50 ms; without a state folder also the rest of its transaction, and what was handled behind an event that waits",
       server: "what the app does not finish within 5 s: `maxInFlight` (64)",
     },
   },
@@ -139,26 +139,14 @@ async function run(
   { operation, request, signal }: StatementCall,
   { keepsRows, plain }: { keepsRows: boolean; plain: boolean },
 ): Promise<[Outcome, Record<string, string>]> {
-  const { sql, params, readOnly } = request;
-  if (!sql) throw new BindingError("invalid_argument", "required metadata not set: sql");
-  if (sql.includes("\0"))
-    throw new BindingError("invalid_argument", "sql has a NUL character in it");
+  const { params, readOnly } = request;
+  const sql = requiredSql(request.sql);
   const statement = bindParameters(sql, params);
-  const started = now();
-  const outcome = await connection.run({
-    ...{ statement, keepsRows, signal },
-    isReadOnly: readOnly,
-    mayBePlain: plain,
-  });
-  const ended = now();
-  return [
-    outcome,
-    {
-      operation,
-      sql,
-      "start-time": instantText(started),
-      "end-time": instantText(ended),
-      duration: durationText(ended - started),
-    },
-  ];
+  return timed(operation, sql, () =>
+    connection.run({
+      ...{ statement, keepsRows, signal },
+      isReadOnly: readOnly,
+      mayBePlain: plain,
+    }),
+  );
 }

@@ -28,19 +28,17 @@ export class Intake<Item> {
   }
 
   add(item: Item): void {
-    if (this.#isStopped) return;
     this.#items.push(item);
     if (this.#isBusy) return;
     this.#isBusy = true;
-    this.#stream.pause();
+    if (!this.#isStopped) this.#stream.pause();
     // The rest of what was read at one time follows first.
     queueMicrotask(() => void this.#work());
   }
 
-  /** Nothing more is taken; the socket is left as it is. */
+  /** From now on the socket is left as it is. What is there is still worked through. */
   stop(): void {
     this.#isStopped = true;
-    this.#items = [];
   }
 
   /** Reads the socket again, for what the server has to say beside. */

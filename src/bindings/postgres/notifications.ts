@@ -54,6 +54,7 @@ export class NotificationReader implements Reader {
   readonly #reading: Reading<typeof postgresFields>;
   readonly #intake: Intake<Notification>;
   readonly #timer: NodeJS.Timeout;
+  #isStopped = false;
   #isOver = false;
 
   constructor(client: InputClient, reading: Reading<typeof postgresFields>) {
@@ -61,16 +62,19 @@ export class NotificationReader implements Reader {
     this.#reading = reading;
     this.#intake = new Intake(
       client.connection.stream,
-      (notifications) => reading.deliver(notifications.map(eventOf)),
+      async (notifications) => {
+        if (!this.#isStopped) await reading.deliver(notifications.map(eventOf));
+      },
       (error) => this.lose(error),
     );
-    client.client.on("notification", (notification: Notification) =>
-      this.#intake.add(notification),
-    );
+    client.client.on("notification", (notification: Notification) => {
+      if (!this.#isStopped) this.#intake.add(notification);
+    });
     this.#timer = setInterval(() => void this.#ask(), askInterval);
   }
 
   stop(): void {
+    this.#isStopped = true;
     this.#intake.stop();
   }
 

@@ -1,4 +1,4 @@
-import { jsonText } from "./json-text.ts";
+import { jsonText } from "../../sql/json-text.ts";
 import type { Relation, Row } from "./pgoutput.ts";
 import { toJson, UnsupportedValue, type ToJson } from "./values.ts";
 

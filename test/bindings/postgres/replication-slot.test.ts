@@ -205,7 +205,8 @@ describeWith(
       await vi.waitFor(() => expect(status().reason).toContain(remedy), eventually);
       expect(status().reason).toContain(`pg_drop_replication_slot('${slot}')`);
       await dropSlot(server, slot);
-      await makeSlot(server, slot);
+      // A runtime without a state folder does not know that it read it, and may be the first to make it.
+      await makeSlot(server, slot).catch(() => {});
       await vi.waitFor(() => expect(status()).toMatchObject({ state: "running" }), eventually);
       await run("INSERT INTO $table VALUES (3, 'x')");
       await vi.waitFor(() => expect(app.texts).toHaveLength(2), eventually);
