@@ -1,4 +1,5 @@
 import type { AnyBinding } from "../binding.ts";
+import amqp from "./amqp/index.ts";
 import cron from "./cron/index.ts";
 import exec from "./exec/index.ts";
 import file from "./file/index.ts";
@@ -13,12 +14,14 @@ import mysql from "./mysql/index.ts";
 import postgres from "./postgres/index.ts";
 import rabbitmq from "./rabbitmq/index.ts";
 import redis from "./redis/index.ts";
+import rethinkdbStatechange from "./rethinkdb.statechange/index.ts";
 import smtp from "./smtp/index.ts";
 import twilioSms from "./twilio.sms.ts";
 import webhook from "./webhook/index.ts";
 
 /** Every binding there is, by name. Their drivers are imported only when a component opens. */
 export const bindings: readonly AnyBinding[] = [
+  amqp,
   cron,
   exec,
   file,
@@ -33,6 +36,7 @@ export const bindings: readonly AnyBinding[] = [
   postgres,
   rabbitmq,
   redis,
+  rethinkdbStatechange,
   smtp,
   twilioSms,
   webhook,

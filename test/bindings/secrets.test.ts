@@ -13,6 +13,7 @@ import { FakeApp, handled } from "../runtime/fake-app.ts";
 import { component, FakeSystem, startRuntime } from "../runtime/fake-binding.ts";
 import { sourceEvent } from "../runtime/source-event.ts";
 import { MemoryStore } from "../store/memory-store.ts";
+import { echoingAmqp1 } from "./amqp/echoing-server.ts";
 import { startLoopback } from "./http/loopback-server.ts";
 import { makeCertificates } from "./certificates.ts";
 import { errorPacket, startStandIn, switchPacket } from "./mysql/stand-in.ts";
@@ -125,6 +126,13 @@ function refusedAws(field: string): Case {
   return () => ({ properties: { host: "127.0.0.1", useAWSIAM: "true", [field]: canary } });
 }
 
+/** A password is proved and not sent (SCRAM), a key is not sent either: there is nothing to echo. */
+const rethinkdb =
+  (field: string): Case =>
+  () => ({
+    properties: { address: "127.0.0.1:1", database: "shop", table: "orders", [field]: canary },
+  });
+
 /** How each sensitive field of each binding is used in vain. */
 const cases: Readonly<Record<string, Case>> = {
   "http.securityToken": async (spelling, wanted) => {
@@ -217,6 +225,9 @@ const cases: Readonly<Record<string, Case>> = {
     const account = { accountSid: "AC1", authToken: canary, fromNumber: "+1", toNumber: "+2" };
     return { server, properties: { ...account, apiUrl: http(server) } };
   },
+  "rethinkdb.statechange.password": rethinkdb("password"),
+  "rethinkdb.statechange.authKey": rethinkdb("authKey"),
+  "rethinkdb.statechange.clientKey": rethinkdb("clientKey"),
   "redis.redisPassword": redis("redisPassword", { redisUsername: "shop" }),
   "redis.sentinelPassword": redis("sentinelPassword", {
     failover: "true",
@@ -235,6 +246,27 @@ const cases: Readonly<Record<string, Case>> = {
       oidcClientID: "shop",
       oidcClientAssertionCert: certificates.client.cert,
       oidcClientAssertionKey: key,
+    },
+  }),
+  "amqp.url": async (spelling, wanted) => {
+    const server = await echoingAmqp1(wanted, spelling);
+    const url = `amqp://shop:${encodeURIComponent(canary)}@${address(server)}`;
+    return { server, properties: { url, address: "orders" } };
+  },
+  "amqp.password": async (spelling, wanted) => {
+    const server = await echoingAmqp1(wanted, spelling);
+    const login = { username: "shop", password: canary };
+    return {
+      server,
+      properties: { url: `amqp://${address(server)}`, address: "orders", ...login },
+    };
+  },
+  "amqp.clientKey": () => ({
+    properties: {
+      url: "amqps://127.0.0.1:1",
+      address: "orders",
+      clientCert: certificates.client.cert,
+      clientKey: key,
     },
   }),
   "rabbitmq.host": async (spelling, wanted) => {

@@ -6,6 +6,7 @@ import * as faults from "./faults.ts";
 import type { Phase } from "./phases.ts";
 import type { Source } from "./opened-source.ts";
 import { Servers } from "./servers.ts";
+import { amqp } from "./sources/amqp.ts";
 import { cron } from "./sources/cron.ts";
 import { file } from "./sources/file.ts";
 import { kafka } from "./sources/kafka.ts";
@@ -61,6 +62,10 @@ describe.concurrent("cells", () => {
       [postgres, faults.killedAt("settled", 60), "receiving"],
       [postgres, faults.reset, "in the handler"],
     );
+  });
+
+  describeWith("artemis", () => {
+    cellsOf([amqp, faults.reset, "settling"]);
   });
 
   describeWith("redis", () => {

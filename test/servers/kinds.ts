@@ -1,3 +1,4 @@
+import { artemis } from "./artemis.ts";
 import { grpcGo } from "./grpc-go.ts";
 import { kafka } from "./kafka.ts";
 import type { Address, ServerKind } from "./kind.ts";
@@ -15,6 +16,7 @@ export const kinds = {
   kafka,
   postgres,
   mariadb,
+  artemis,
   "grpc-go": grpcGo,
 };
 
