@@ -78,6 +78,7 @@ describeWith("postgres", (server) => {
       { binding: postgres },
       { properties: listening(proxy, channel) },
     );
+    await vi.waitFor(() => expect(status().state).toBe("running"), eventually);
     await notify(channel, "1");
     await vi.waitFor(() => expect(app.texts).toEqual(["1"]), eventually);
     proxy.refuse();
