@@ -13,6 +13,7 @@ import {
   webhookSource,
 } from "./contract-sources.ts";
 import { sftpSource } from "./sftp/contract-source.ts";
+import { postgresSource } from "./postgres/contract-source.ts";
 
 describe("on this machine", () => {
   testSource("file", fileSource);
@@ -46,6 +47,7 @@ describeWith("mosquitto", (server) => {
   testSource("mqtt5", mqtt5Source(server, 1));
   testSource("mqtt5, QoS 2", mqtt5Source(server, 2));
 });
+describeWith("postgres", (server) => testSource("postgres", postgresSource(server)));
 
 describeWith("kafka", { own: true }, (server) => testRestart("kafka", kafkaSource(server), server));
 describeWith("rabbitmq", { own: true }, (server) => {
@@ -57,3 +59,6 @@ describeWith("mosquitto", { own: true }, (server) => {
   testRestart("mqtt5", mqtt5Source(server, 1), server);
   testRestart("mqtt5, QoS 2", mqtt5Source(server, 2), server);
 });
+describeWith("postgres", { own: true }, (server) =>
+  testRestart("postgres", postgresSource(server), server),
+);

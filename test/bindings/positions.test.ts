@@ -31,6 +31,7 @@ const inputs = [
   "http",
   "sse",
   "websocket",
+  "postgres",
 ] as const;
 const cases = ["Without a position", "After a gap", "Grows", "Shrinks", "Made anew"] as const;
 

@@ -66,7 +66,7 @@ export function serverOf({ name }: Source): ServerName | undefined {
   if (name === "amqp") return "artemis";
   if (name.startsWith("rabbitmq")) return "rabbitmq";
   if (["http", "sse", "websocket"].includes(name)) return "feed";
-  return name === "redis" || name === "kafka" ? name : undefined;
+  return name === "redis" || name === "kafka" || name === "postgres" ? name : undefined;
 }
 
 /** The names of all components of a place. */
