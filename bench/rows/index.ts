@@ -10,6 +10,7 @@ import { rabbitmqInRow } from "./rabbitmq-in.ts";
 import { redisBulkRow } from "./redis-bulk.ts";
 import { redisGrpcRow, redisHttpRow, redisLatencyRow } from "./redis.ts";
 import type { Row } from "./row.ts";
+import { sftpCreateRow } from "./sftp-create.ts";
 import { manyComponentsRow, startMemoryRow } from "./start-memory.ts";
 
 /** All rows, in the order in which they are measured and shown. */
@@ -28,6 +29,7 @@ export const rows: readonly Row[] = [
   mqttInRow,
   redisLatencyRow,
   largePayloadRow,
+  sftpCreateRow,
   httpMemoryRow,
   startMemoryRow,
   manyComponentsRow,

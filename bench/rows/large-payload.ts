@@ -1,15 +1,13 @@
 import { createHash } from "node:crypto";
 import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
-import { InvokeStream } from "../load/invoke-stream.ts";
+import { payloadPart as part, upload } from "../load/upload.ts";
 import { forgetPeak, peakMebibytes, residentMebibytes } from "../measure/process.ts";
-import { streamFrame } from "../wire/bulk.ts";
 import type { Invocation } from "../wire/grpc.ts";
 import { startDaemon } from "./calls.ts";
 import type { Bench, Contender, Row, Sample } from "./row.ts";
 
 const whole = 64 * 1024 * 1024;
-const part = Buffer.alloc(256 * 1024, "0123456789abcdef");
 
 /** What a payload larger than most messages costs in memory. */
 export const largePayloadRow: Row = {
@@ -31,10 +29,10 @@ async function growth(bench: Bench): Promise<Sample> {
   try {
     const component = { name: "files", type: "localstorage", metadata: { rootPath } };
     await using running = await startDaemon("cufflink", bench, component);
-    await upload(running.ports.grpc, "small", part.length);
+    await upload(running.ports.grpc, invocation("small"), part.length);
     const before = residentMebibytes(running.pid);
     forgetPeak(running.pid);
-    await upload(running.ports.grpc, "large", whole);
+    await upload(running.ports.grpc, invocation("large"), whole);
     const peak = peakMebibytes(running.pid);
     const stored = await readFile(join(rootPath, "large"));
     const expected = createHash("sha256");
@@ -48,22 +46,6 @@ async function growth(bench: Bench): Promise<Sample> {
   }
 }
 
-async function upload(port: number, fileName: string, bytes: number): Promise<void> {
-  const { promise: done, resolve, reject } = Promise.withResolvers<void>();
-  const invocation: Invocation = {
-    component: "files",
-    operation: "create",
-    metadata: { fileName },
-  };
-  using stream = new InvokeStream(port, {
-    answered: () => resolve(),
-    turn() {},
-    failed: reject,
-  });
-  for (let at = 0; at < bytes; at += part.length) {
-    const place = { first: at === 0, last: at + part.length === bytes };
-    const written = stream.write(streamFrame(1, invocation, { data: part, ...place }));
-    await Promise.race([written, done]);
-  }
-  await done;
+function invocation(fileName: string): Invocation {
+  return { component: "files", operation: "create", metadata: { fileName } };
 }

@@ -33,6 +33,10 @@ export class Systems implements AsyncDisposable {
     return this.#server("postgres");
   }
 
+  openssh(): Promise<OwnServer<"openssh">> {
+    return this.#server("openssh");
+  }
+
   nginx(): Promise<Nginx> {
     return this.#once("nginx", () => startNginx(this.#folder));
   }
