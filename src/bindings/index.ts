@@ -11,6 +11,7 @@ import influx from "./influx/index.ts";
 import kafka from "./kafka/index.ts";
 import localstorage from "./localstorage/index.ts";
 import mqtt3 from "./mqtt/mqtt3/index.ts";
+import mqtt5 from "./mqtt/mqtt5/index.ts";
 import mysql from "./mysql/index.ts";
 import postgres from "./postgres/index.ts";
 import rabbitmq from "./rabbitmq/index.ts";
@@ -37,6 +38,7 @@ export const bindings: readonly AnyBinding[] = [
   kafka,
   localstorage,
   mqtt3,
+  mqtt5,
   mysql,
   postgres,
   rabbitmq,

@@ -16,6 +16,7 @@ import influx from "../../src/bindings/influx/index.ts";
 import kafka from "../../src/bindings/kafka/index.ts";
 import localstorage from "../../src/bindings/localstorage/index.ts";
 import mqtt3 from "../../src/bindings/mqtt/mqtt3/index.ts";
+import mqtt5 from "../../src/bindings/mqtt/mqtt5/index.ts";
 import mysql from "../../src/bindings/mysql/index.ts";
 import postgres from "../../src/bindings/postgres/index.ts";
 import rabbitmq from "../../src/bindings/rabbitmq/index.ts";
@@ -314,7 +315,7 @@ describeWith("rabbitmq", (server) => {
 });
 
 describeWith("mosquitto", (server) => {
-  testOutput("mqtt3", mqtt3, async () => {
+  const place = async (): Promise<Target> => {
     const topic = uniqueName("orders");
     const { received } = await rawClient(server.url, topic);
     return {
@@ -324,7 +325,14 @@ describeWith("mosquitto", (server) => {
         return received.map(({ payload }) => Buffer.from(payload));
       },
     };
-  });
+  };
+  testOutput("mqtt3", mqtt3, place);
+  for (const qos of ["1", "2"]) {
+    testOutput(`mqtt5, QoS ${qos}`, mqtt5, async () => {
+      const target = await place();
+      return { ...target, properties: { ...target.properties, qos } };
+    });
+  }
 });
 
 describeWith("artemis", (server) => {

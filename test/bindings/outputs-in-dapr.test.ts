@@ -51,6 +51,7 @@ const fake: AnyBinding = { ...new FakeSystem().binding("fake"), inputIsOptional:
 const needed: Readonly<Record<string, { output: Values; input?: Values }>> = {
   fake: { output: { host: "here" } },
   sftp: { output: { address: "here:22", username: "shop" } },
+  postgres: { output: { connectionString: "host=here" }, input: { mode: "changes" } },
 };
 type Values = Readonly<Record<string, string>>;
 

@@ -21,6 +21,7 @@ import { endAfterTest, read } from "./contract.ts";
 const inputs = [
   "rabbitmq",
   "mqtt3",
+  "mqtt5",
   "amqp",
   "file",
   "sftp",
@@ -30,6 +31,7 @@ const inputs = [
   "http",
   "sse",
   "websocket",
+  "postgres",
 ] as const;
 const cases = ["Without a position", "After a gap", "Grows", "Shrinks", "Made anew"] as const;
 

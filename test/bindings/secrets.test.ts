@@ -23,6 +23,7 @@ import {
   echoingHttp,
   echoingImap,
   echoingKafka,
+  echoingMqtt5,
   echoingPostgres,
   echoingRedis,
   echoingSmtp,
@@ -97,6 +98,14 @@ const kafka =
   async (spelling, wanted) => {
     const server = await echoingKafka(wanted, spelling);
     return { server, properties: { brokers: address(server), disableTls: "true", ...properties } };
+  };
+
+const mqtt5 =
+  (properties: (server: EchoingServer) => Record<string, string>): Case =>
+  async (spelling, wanted) => {
+    const server = await echoingMqtt5(wanted, spelling);
+    const all = { topic: "orders", consumerID: "shop", ...properties(server) };
+    return { server, properties: all };
   };
 
 /** The token's server is asked during a login at the broker. */
@@ -396,6 +405,21 @@ const cases: Readonly<Record<string, Case>> = {
     return { server, properties: { url, topic: "orders", consumerID: "shop" }, silent: true };
   },
   "mqtt3.clientKey": () => ({
+    properties: {
+      url: "mqtts://127.0.0.1:1",
+      topic: "orders",
+      consumerID: "shop",
+      clientCert: certificates.client.cert,
+      clientKey: key,
+    },
+  }),
+  "mqtt5.url": mqtt5((server) => ({
+    url: `mqtt://shop:${encodeURIComponent(canary)}@${address(server)}`,
+  })),
+  "mqtt5.password": mqtt5((server) => ({
+    ...{ url: `mqtt://${address(server)}`, username: "shop", password: canary },
+  })),
+  "mqtt5.clientKey": () => ({
     properties: {
       url: "mqtts://127.0.0.1:1",
       topic: "orders",

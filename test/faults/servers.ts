@@ -56,6 +56,10 @@ export class Servers implements AsyncDisposable {
     return this.#once("rabbitmq", own, () => this.#start("rabbitmq"));
   }
 
+  postgres(own: boolean): Promise<OwnServer<"postgres">> {
+    return this.#once("postgres", own, () => this.#start("postgres"));
+  }
+
   artemis(own: boolean): Promise<OwnServer<"artemis">> {
     return this.#once("artemis", own, () => this.#start("artemis"));
   }
