@@ -132,10 +132,12 @@ describeWith("artemis", (server) => {
     let sent = 0;
     let failure: unknown;
     for (; failure === undefined && sent < 20; sent++)
-      failure = await output.invoke("create", {}, { data, signal: AbortSignal.timeout(2000) }).then(
-        () => undefined,
-        (error: unknown) => error,
-      );
+      failure = await output
+        .invoke("create", {}, { data, signal: AbortSignal.timeout(10_000) })
+        .then(
+          () => undefined,
+          (error: unknown) => error,
+        );
     expect(failure).toMatchObject({ reason: "resource_exhausted", effect: "unsent" });
     await peer.receive(address, sent - 1);
     await vi.waitFor(() => output.invoke("create", {}, { data }), { timeout: 10_000 });

@@ -1,4 +1,4 @@
-import { expect, test, vi } from "vitest";
+import { expect, test } from "vitest";
 import type { Sender } from "rhea";
 import amqp from "../../../src/bindings/amqp/index.ts";
 import { describeWith, uniqueName } from "../../servers/describe-with.ts";
@@ -142,11 +142,11 @@ test.each([
 });
 
 test("a server that falls silent is left after the idle time", async () => {
-  const { server, queue } = await standIn({}, { idleTimeout: "200ms" });
+  const { server, queue } = await standIn({}, { idleTimeout: "1s" });
   const reading = await queue.read();
   await linkOf(server.senders);
   // While it sends its heartbeats the connection stays.
-  await vi.waitFor(() => expect(server.sockets.size).toBe(2));
+  await until(() => server.sockets.size === 2);
   for (const connection of server.connections)
     (connection as unknown as { _write_frame(): void })._write_frame = () => {};
   await until(() => reading.losses.length === 1);

@@ -5,6 +5,8 @@ import { openOutput } from "../opened-output.ts";
 import { endAfterTest } from "../contract.ts";
 import { startStandIn, type Answer, type StandInOptions } from "./stand-in.ts";
 
+const soon = { timeout: 20_000, interval: 5 };
+
 async function place(options: StandInOptions = {}, properties: Record<string, string> = {}) {
   const server = await startStandIn(options);
   const output = await openOutput(amqp, { url: server.url, address: "orders", ...properties });
@@ -105,17 +107,25 @@ test("a server that does not accept connections: unsent", async () => {
 
 test("an answer that is swallowed: ambiguous at the deadline", async () => {
   const { server, create } = await place({ answer: () => {} });
-  const signal = AbortSignal.timeout(200);
-  expect(await create({}, { signal })).toMatchObject({
+  const deadline = new AbortController();
+  const sending = create({}, { signal: deadline.signal });
+  await vi.waitFor(() => expect(server.received).toHaveLength(1), soon);
+  deadline.abort(new DOMException("too late", "TimeoutError"));
+  expect(await sending).toMatchObject({
     ...{ reason: "deadline_exceeded", effect: "ambiguous" },
   });
   expect(server.received).toHaveLength(1);
 });
 
 test("no credit: waits until the deadline, then nothing was sent", async () => {
-  const { server, create } = await place({ credit: 0 });
-  const signal = AbortSignal.timeout(300);
-  expect(await create({}, { signal })).toMatchObject({
+  const { server, output, create } = await place({ credit: 0 });
+  const deadline = new AbortController();
+  const late = create({}, { signal: deadline.signal });
+  await vi.waitFor(() => expect(server.receivers).toHaveLength(1), soon);
+  // By its answer the link is open.
+  await output.ping();
+  deadline.abort(new DOMException("too late", "TimeoutError"));
+  expect(await late).toMatchObject({
     ...{ reason: "resource_exhausted", effect: "unsent", systemCode: "credit" },
     message: expect.stringContaining("gives no credit for orders"),
   });
@@ -125,7 +135,7 @@ test("no credit: waits until the deadline, then nothing was sent", async () => {
   expect(await cancel).toMatchObject({ reason: "cancelled", effect: "unsent" });
   // With credit, only what is still wanted goes out.
   const waiting = [create(), create(), create()];
-  await vi.waitFor(() => expect(server.receivers).toHaveLength(1));
+  await vi.waitFor(() => expect(server.receivers).toHaveLength(1), soon);
   server.receivers[0]?.add_credit(3);
   expect(await Promise.all(waiting)).toEqual(["accepted", "accepted", "accepted"]);
   expect(server.received).toHaveLength(3);
@@ -134,7 +144,7 @@ test("no credit: waits until the deadline, then nothing was sent", async () => {
 test("what waits for credit when the connection is cut was not sent", async () => {
   const { server, create } = await place({ credit: 0 });
   const waiting = create();
-  await vi.waitFor(() => expect(server.receivers).toHaveLength(1));
+  await vi.waitFor(() => expect(server.receivers).toHaveLength(1), soon);
   server.cut();
   expect(await waiting).toMatchObject({ reason: "unavailable", effect: "unsent" });
   expect(await create()).toMatchObject({ reason: "unavailable", effect: "unsent" });
@@ -201,8 +211,9 @@ test("more addresses than links are kept open", async () => {
   const { server, create } = await place();
   for (let n = 0; n < 120; n++) expect(await create({ address: `a-${n}` })).toBe("accepted");
   expect(server.received).toHaveLength(120);
-  await vi.waitFor(() =>
-    expect(server.receivers.filter((receiver) => receiver.is_open())).toHaveLength(100),
+  await vi.waitFor(
+    () => expect(server.receivers.filter((receiver) => receiver.is_open())).toHaveLength(100),
+    soon,
   );
 });
 
