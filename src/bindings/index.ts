@@ -13,6 +13,7 @@ import rabbitmq from "./rabbitmq/index.ts";
 import redis from "./redis/index.ts";
 import smtp from "./smtp/index.ts";
 import twilioSms from "./twilio.sms.ts";
+import wasm from "./wasm/index.ts";
 import webhook from "./webhook/index.ts";
 
 /** Every binding there is, by name. Their drivers are imported only when a component opens. */
@@ -31,5 +32,6 @@ export const bindings: readonly AnyBinding[] = [
   redis,
   smtp,
   twilioSms,
+  wasm,
   webhook,
 ];

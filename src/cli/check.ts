@@ -90,7 +90,9 @@ async function check(
   const loaded = await loadResources({
     ...{ paths, appId, bindings, stateStores, frameworkFields, checkSecrets },
   });
-  const linted = await lint(loaded.components, bindings, { frameworkFields, maxBodySize });
+  const linted = await lint(loaded.components, bindings, {
+    ...{ frameworkFields, maxBodySize, isThorough: true },
+  });
   // What cannot be read or parsed both tell.
   const told = new Set(loaded.problems.map((problem) => JSON.stringify(problem)));
   const configured = (await readConfiguration(paths)).problems.filter(

@@ -1,6 +1,7 @@
 import type { AnyBinding } from "../binding.ts";
 import type { ComponentSpec } from "../component.ts";
 import type { Fields } from "../metadata/fields.ts";
+import { parseFields } from "../metadata/parse.ts";
 import { closest } from "../metadata/suggest.ts";
 import type { ComponentDocument } from "./component-document.ts";
 import { closestBindingType } from "./component-type.ts";
@@ -15,6 +16,8 @@ export type LintOptions = {
   readonly frameworkFields: Fields;
   /** The server's `--max-body-size` in bytes. Absent: no size is compared with it. */
   readonly maxBodySize?: number | undefined;
+  /** Bindings look themselves for what is wrong, in files too. Default false. */
+  readonly isThorough?: boolean;
 };
 
 /**
@@ -35,18 +38,38 @@ export async function lint(
     const { document, resolver } = loaded;
     const binding = findBinding(bindings, component.type);
     revealValues(document, visible);
+    const properties = await resolveProperties(document, resolver);
     const findings =
       binding === undefined
         ? [unknownType(document, bindings)]
-        : bindingFindings(document, binding, await resolveProperties(document, resolver), options);
+        : bindingFindings(document, binding, properties, options);
     const exhausted = exhaustedFinding(document, components, bindings);
     if (exhausted !== undefined) findings.push(exhausted);
+    const isWrong = findings.some(({ severity }) => severity === "error");
+    if (options.isThorough === true && binding !== undefined && !isWrong)
+      findings.push(...(await ownFindings(document, binding, properties)));
     findings.sort((a, b) => a.range[0] - b.range[0]);
     for (const { severity, range, message, suggestion } of findings) {
       problems.push(document.source.problem(severity, range, message, suggestion));
     }
   }
   return problems;
+}
+
+/** What the binding itself finds where nothing else is wrong. */
+async function ownFindings(
+  document: ComponentDocument,
+  binding: AnyBinding,
+  { values, missing }: Properties,
+): Promise<Finding[]> {
+  if (binding.check === undefined || missing.size > 0) return [];
+  const messages = await binding.check(parseFields(binding.metadata as Fields, values).values);
+  return messages.map((message) => ({
+    severity: "error",
+    range: document.typeRange,
+    message,
+    suggestion: undefined,
+  }));
 }
 
 function unknownType(

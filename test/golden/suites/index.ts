@@ -13,6 +13,7 @@ import { rabbitmq } from "./rabbitmq.ts";
 import { redis } from "./redis.ts";
 import { smtp } from "./smtp.ts";
 import { twilioSms } from "./twilio-sms.ts";
+import { wasm } from "./wasm.ts";
 
 /** One for each binding that Dapr has too, and one for what belongs to none. */
 export const suites: readonly Suite[] = [
@@ -32,4 +33,5 @@ export const suites: readonly Suite[] = [
   ],
   smtp,
   twilioSms,
+  wasm,
 ];
