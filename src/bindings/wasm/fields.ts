@@ -1,5 +1,4 @@
 import { bool, byteSize, duration, integer, string } from "../../metadata/fields.ts";
-import type { Values } from "../../metadata/fields.ts";
 
 export const wasmFields = {
   url: string({
@@ -36,8 +35,6 @@ export const wasmFields = {
     positive: true,
   }),
 } as const;
-
-export type WasmMetadata = Values<typeof wasmFields>;
 
 /** What `execute` reads of a request's metadata. */
 export const executeFields = {

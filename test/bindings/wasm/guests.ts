@@ -81,7 +81,7 @@ export const hasGo = await run("go", ["version"]).then(
 );
 if (!hasGo && process.env["CI"] !== undefined && process.env["CI"] !== "")
   throw new Error("Go 1.21 or later is not installed, which builds a guest for the tests");
-if (!hasGo) console.warn("NOT RUN: the guest in Go, since Go 1.21 or later is not installed");
+if (!hasGo) process.stderr.write("NOT RUN: the guest in Go: Go 1.21 or later is not installed\n");
 
 /** The guest in Go, built once. */
 export async function goGuest(): Promise<string> {

@@ -38,11 +38,12 @@ export const wasm: Suite = {
   async prepare({ folder, road }) {
     for (const [name, text] of Object.entries(guests))
       await writeFile(join(folder, `${name}.wasm`), await assembled(text));
-    const run = (binding: string, more: Partial<Call> & { args?: string } = {}): Call => {
-      const { args, ...rest } = more;
-      const metadata = args === undefined ? {} : { metadata: { args } };
-      return { name: binding, binding, operation: "execute", ...metadata, ...rest } as Call;
-    };
+    type More = { name?: string; args?: string; data?: unknown; operation?: string };
+    const run = (binding: string, { args, ...more }: More = {}): Call => ({
+      ...{ name: binding, binding, operation: "execute" },
+      ...(args === undefined ? {} : { metadata: { args } }),
+      ...more,
+    });
     return {
       components: Object.keys(guests).map((name) => ({
         name,
