@@ -1,7 +1,10 @@
 import type { AnyBinding } from "../binding.ts";
+import amqp from "./amqp/index.ts";
 import cron from "./cron/index.ts";
+import exec from "./exec/index.ts";
 import file from "./file/index.ts";
 import graphql from "./graphql/index.ts";
+import grpc from "./grpc/index.ts";
 import http from "./http/index.ts";
 import influx from "./influx/index.ts";
 import kafka from "./kafka/index.ts";
@@ -11,6 +14,7 @@ import mysql from "./mysql/index.ts";
 import postgres from "./postgres/index.ts";
 import rabbitmq from "./rabbitmq/index.ts";
 import redis from "./redis/index.ts";
+import rethinkdbStatechange from "./rethinkdb.statechange/index.ts";
 import smtp from "./smtp/index.ts";
 import twilioSms from "./twilio.sms.ts";
 import wasm from "./wasm/index.ts";
@@ -18,9 +22,12 @@ import webhook from "./webhook/index.ts";
 
 /** Every binding there is, by name. Their drivers are imported only when a component opens. */
 export const bindings: readonly AnyBinding[] = [
+  amqp,
   cron,
+  exec,
   file,
   graphql,
+  grpc,
   http,
   influx,
   kafka,
@@ -30,6 +37,7 @@ export const bindings: readonly AnyBinding[] = [
   postgres,
   rabbitmq,
   redis,
+  rethinkdbStatechange,
   smtp,
   twilioSms,
   wasm,

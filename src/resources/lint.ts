@@ -7,6 +7,7 @@ import type { ComponentDocument } from "./component-document.ts";
 import { closestBindingType } from "./component-type.ts";
 import { documentOf } from "./component-spec.ts";
 import type { Finding } from "./document.ts";
+import { whyNoPrograms } from "../allow-exec.ts";
 import type { ResourceProblem } from "./problem.ts";
 import { propertyFindings, resolveProperties, type Properties } from "./property-findings.ts";
 import { findBinding, revealValues, visibilityBy } from "./visibility.ts";
@@ -18,6 +19,8 @@ export type LintOptions = {
   readonly maxBodySize?: number | undefined;
   /** Bindings look themselves for what is wrong, in files too. Default false. */
   readonly isThorough?: boolean;
+  /** Whether the runtime will let bindings run programs. Absent: nothing is said of them. */
+  readonly allowExec?: boolean | undefined;
 };
 
 /**
@@ -38,16 +41,17 @@ export async function lint(
     const { document, resolver } = loaded;
     const binding = findBinding(bindings, component.type);
     revealValues(document, visible);
-    const properties = await resolveProperties(document, resolver);
-    const findings =
-      binding === undefined
-        ? [unknownType(document, bindings)]
-        : bindingFindings(document, binding, properties, options);
+    const findings: Finding[] = [];
+    if (binding === undefined) findings.push(unknownType(document, bindings));
+    else {
+      const properties = await resolveProperties(document, resolver);
+      findings.push(...bindingFindings(document, binding, properties, options));
+      const isWrong = findings.some(({ severity }) => severity === "error");
+      if (options.isThorough === true && !isWrong)
+        findings.push(...(await ownFindings(document, binding, properties)));
+    }
     const exhausted = exhaustedFinding(document, components, bindings);
     if (exhausted !== undefined) findings.push(exhausted);
-    const isWrong = findings.some(({ severity }) => severity === "error");
-    if (options.isThorough === true && binding !== undefined && !isWrong)
-      findings.push(...(await ownFindings(document, binding, properties)));
     findings.sort((a, b) => a.range[0] - b.range[0]);
     for (const { severity, range, message, suggestion } of findings) {
       problems.push(document.source.problem(severity, range, message, suggestion));
@@ -85,7 +89,7 @@ function bindingFindings(
   document: ComponentDocument,
   binding: AnyBinding,
   properties: Properties,
-  { frameworkFields, maxBodySize }: LintOptions,
+  { frameworkFields, maxBodySize, allowExec }: LintOptions,
 ): Finding[] {
   const able = { input: binding.read !== undefined, output: binding.operations !== undefined };
   const usual = { ...able, input: able.input && binding.inputIsOptional !== true };
@@ -95,7 +99,12 @@ function bindingFindings(
     Object.entries(frameworkFields).filter(([name]) => !folded.has(name.toLowerCase())),
   );
   const { direction, findings } = readDirection(document, { able, usual }, properties);
+  const forbidden: Finding[] =
+    binding.runsPrograms === true && allowExec === false
+      ? [{ severity: "error", range: document.typeRange, message: whyNoPrograms(document.type) }]
+      : [];
   return [
+    ...forbidden,
     ...findings,
     ...propertyFindings(document, own, properties, {
       ...{ direction, maxBodySize },

@@ -2,6 +2,7 @@ import { connect as connectAmqp } from "amqplib";
 import { Redis } from "ioredis";
 import { expect, test, vi } from "vitest";
 import type { AnyBinding } from "../../src/binding.ts";
+import amqp from "../../src/bindings/amqp/index.ts";
 import mqtt3 from "../../src/bindings/mqtt/mqtt3/index.ts";
 import rabbitmq from "../../src/bindings/rabbitmq/index.ts";
 import redis from "../../src/bindings/redis/index.ts";
@@ -9,6 +10,7 @@ import { MemoryBudget } from "../../src/memory/budget.ts";
 import { FakeApp } from "../runtime/fake-app.ts";
 import { component, startRuntime } from "../runtime/fake-binding.ts";
 import { describeWith, uniqueName } from "../servers/describe-with.ts";
+import { bytes, connectPeer } from "./amqp/peer.ts";
 import { endAfterTest } from "./contract.ts";
 import { rawClient } from "./mqtt/mqtt3/raw-client.ts";
 
@@ -78,5 +80,21 @@ describeWith("mosquitto", (server) => {
     await session.publish(topic, tooLarge, false);
     await vi.waitFor(() => expect([...reasons].join()).toContain(refusal), 10_000);
     clearInterval(watching);
+  });
+});
+
+describeWith("artemis", (server) => {
+  test("amqp: a message that is too large is a reason why nothing is read; all others are read", async () => {
+    const address = uniqueName("orders");
+    const peer = await connectPeer(server.url);
+    const values = { url: server.url, address, capability: "queue", direction: "input" };
+    const { app, budget, status } = await start(amqp, values);
+    await vi.waitFor(() => expect(status().state).toBe("running"), 10_000);
+    await peer.send(address, { body: bytes(fits) });
+    await vi.waitFor(() => expect(app.deliveries[0]?.data).toHaveLength(fits.length), 10_000);
+    await vi.waitFor(() => expect(budget.used).toBe(0), 10_000);
+    await peer.send(address, { body: bytes(tooLarge) });
+    await vi.waitFor(() => expect(status().reason).toContain(refusal), 10_000);
+    expect(status().state).not.toBe("running");
   });
 });

@@ -13,11 +13,13 @@ import { FakeApp, handled } from "../runtime/fake-app.ts";
 import { component, FakeSystem, startRuntime } from "../runtime/fake-binding.ts";
 import { sourceEvent } from "../runtime/source-event.ts";
 import { MemoryStore } from "../store/memory-store.ts";
+import { echoingAmqp1 } from "./amqp/echoing-server.ts";
 import { startLoopback } from "./http/loopback-server.ts";
 import { makeCertificates } from "./certificates.ts";
 import { errorPacket, startStandIn, switchPacket } from "./mysql/stand-in.ts";
 import {
   echoingAmqp,
+  echoingGrpc,
   echoingHttp,
   echoingKafka,
   echoingPostgres,
@@ -124,6 +126,13 @@ function refusedAws(field: string): Case {
   return () => ({ properties: { host: "127.0.0.1", useAWSIAM: "true", [field]: canary } });
 }
 
+/** A password is proved and not sent (SCRAM), a key is not sent either: there is nothing to echo. */
+const rethinkdb =
+  (field: string): Case =>
+  () => ({
+    properties: { address: "127.0.0.1:1", database: "shop", table: "orders", [field]: canary },
+  });
+
 /** How each sensitive field of each binding is used in vain. */
 const cases: Readonly<Record<string, Case>> = {
   "http.securityToken": async (spelling, wanted) => {
@@ -139,6 +148,22 @@ const cases: Readonly<Record<string, Case>> = {
     const metadata = { query: "query { droid { id } }" };
     return { server, properties, metadata, silent: true };
   },
+  "exec.env:": (spelling) => {
+    const args = JSON.stringify(["-c", 'echo "$0" >&2; exit 1', spelling(canary)]);
+    return { properties: { command: "/bin/sh", args, "env:TOKEN": canary } };
+  },
+  "grpc.header:": async (spelling, wanted) => {
+    const server = await echoingGrpc(wanted, spelling);
+    const properties = { address: address(server), "header:authorization": canary };
+    return { server, properties };
+  },
+  "grpc.clientKey": () => ({
+    properties: {
+      address: "https://127.0.0.1:1",
+      clientCert: certificates.client.cert,
+      clientKey: key,
+    },
+  }),
   "influx.token": async (spelling, wanted) => {
     const server = await echoingHttp(wanted, spelling);
     const data = JSON.stringify({ measurement: "m", tags: "", values: "v=1" });
@@ -200,6 +225,9 @@ const cases: Readonly<Record<string, Case>> = {
     const account = { accountSid: "AC1", authToken: canary, fromNumber: "+1", toNumber: "+2" };
     return { server, properties: { ...account, apiUrl: http(server) } };
   },
+  "rethinkdb.statechange.password": rethinkdb("password"),
+  "rethinkdb.statechange.authKey": rethinkdb("authKey"),
+  "rethinkdb.statechange.clientKey": rethinkdb("clientKey"),
   "redis.redisPassword": redis("redisPassword", { redisUsername: "shop" }),
   "redis.sentinelPassword": redis("sentinelPassword", {
     failover: "true",
@@ -218,6 +246,27 @@ const cases: Readonly<Record<string, Case>> = {
       oidcClientID: "shop",
       oidcClientAssertionCert: certificates.client.cert,
       oidcClientAssertionKey: key,
+    },
+  }),
+  "amqp.url": async (spelling, wanted) => {
+    const server = await echoingAmqp1(wanted, spelling);
+    const url = `amqp://shop:${encodeURIComponent(canary)}@${address(server)}`;
+    return { server, properties: { url, address: "orders" } };
+  },
+  "amqp.password": async (spelling, wanted) => {
+    const server = await echoingAmqp1(wanted, spelling);
+    const login = { username: "shop", password: canary };
+    return {
+      server,
+      properties: { url: `amqp://${address(server)}`, address: "orders", ...login },
+    };
+  },
+  "amqp.clientKey": () => ({
+    properties: {
+      url: "amqps://127.0.0.1:1",
+      address: "orders",
+      clientCert: certificates.client.cert,
+      clientKey: key,
     },
   }),
   "rabbitmq.host": async (spelling, wanted) => {
@@ -353,6 +402,7 @@ async function shownBy(
   if (run !== undefined) return run(secrets);
   const started = startRuntime({
     bindings: [binding],
+    allowExec: true,
     http: createHttpEndpoints(),
     app: new FakeApp(() => handled),
   });

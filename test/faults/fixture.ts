@@ -61,6 +61,7 @@ export async function openFixture(source: Source, options: FixtureOptions): Prom
 /** The kind of server that a source has its events from. */
 export function serverOf({ name }: Source): ServerName | undefined {
   if (name === "mqtt3") return "mosquitto";
+  if (name === "amqp") return "artemis";
   if (name.startsWith("rabbitmq")) return "rabbitmq";
   return name === "redis" || name === "kafka" ? name : undefined;
 }

@@ -3,6 +3,7 @@ import type { Cell } from "./cell.ts";
 import * as faults from "./faults.ts";
 import { phases, type Phase } from "./phases.ts";
 import type { Source } from "./opened-source.ts";
+import { amqp } from "./sources/amqp.ts";
 import { cron } from "./sources/cron.ts";
 import { file } from "./sources/file.ts";
 import { kafka } from "./sources/kafka.ts";
@@ -13,7 +14,7 @@ import { webhook } from "./sources/webhook.ts";
 
 /** All that the matrix has a row of. A name begins with that of a binding; what it is more follows a dash. */
 export const sources: readonly Source[] = [
-  ...[kafka, rabbitmq, rabbitmqOrdered, rabbitmqQuorum, mqtt3, webhook, file, cron, redis],
+  ...[kafka, rabbitmq, rabbitmqOrdered, rabbitmqQuorum, mqtt3, amqp, webhook, file, cron, redis],
 ];
 
 const pairs: readonly (readonly [faults.Fault, readonly Phase[]])[] = [

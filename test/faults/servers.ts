@@ -46,6 +46,10 @@ export class Servers implements AsyncDisposable {
     return this.#once("rabbitmq", own, () => this.#start("rabbitmq"));
   }
 
+  artemis(own: boolean): Promise<OwnServer<"artemis">> {
+    return this.#once("artemis", own, () => this.#start("artemis"));
+  }
+
   mosquitto(own: boolean): Promise<MosquittoWithPasswords> {
     return this.#once("mosquitto", own, async () => {
       const folder = await mkdtemp(join(tmpdir(), "cufflink-passwords-"));

@@ -1,3 +1,5 @@
+import { artemis } from "./artemis.ts";
+import { grpcGo } from "./grpc-go.ts";
 import { kafka } from "./kafka.ts";
 import type { Address, ServerKind } from "./kind.ts";
 import { mariadb } from "./mariadb.ts";
@@ -7,7 +9,16 @@ import { rabbitmq } from "./rabbitmq.ts";
 import { redis } from "./redis.ts";
 
 /** Every kind of server that a test may ask for, by the name it asks with. */
-export const kinds = { redis, rabbitmq, mosquitto, kafka, postgres, mariadb };
+export const kinds = {
+  redis,
+  rabbitmq,
+  mosquitto,
+  kafka,
+  postgres,
+  mariadb,
+  artemis,
+  "grpc-go": grpcGo,
+};
 
 type Kinds = typeof kinds;
 export type ServerName = keyof Kinds;

@@ -40,6 +40,8 @@ const node: Version = () => process.versions.node;
 
 /** The systems that bindings were tested with, by the names that `provedBy` has. A stand-in has no version. */
 export const versions: Readonly<Record<string, Version>> = {
+  "ActiveMQ Artemis": () =>
+    number.exec(readFileSync(join(root, "test/servers/artemis.ts"), "utf8"))?.[0] ?? "",
   "Apache Kafka": () => {
     const pom = readFileSync(join(root, "test/servers/kafka/pom.xml"), "utf8");
     return /kafka_2\.13<\/artifactId>\s*<version>([\d.]+)/.exec(pom)?.[1] ?? "";

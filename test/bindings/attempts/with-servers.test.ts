@@ -3,6 +3,7 @@ import { Redis } from "ioredis";
 import { createConnection } from "mysql2/promise";
 import { Client } from "pg";
 import { describe } from "vitest";
+import amqp from "../../../src/bindings/amqp/index.ts";
 import http from "../../../src/bindings/http/index.ts";
 import mqtt3 from "../../../src/bindings/mqtt/mqtt3/index.ts";
 import mysql from "../../../src/bindings/mysql/index.ts";
@@ -11,6 +12,7 @@ import rabbitmq from "../../../src/bindings/rabbitmq/index.ts";
 import redis from "../../../src/bindings/redis/index.ts";
 import smtp from "../../../src/bindings/smtp/index.ts";
 import { describeWith, uniqueName } from "../../servers/describe-with.ts";
+import { bodyOf, connectPeer } from "../amqp/peer.ts";
 import { endAfterTest } from "../contract.ts";
 import { startLoopback } from "../http/loopback-server.ts";
 import { rawClient } from "../mqtt/mqtt3/raw-client.ts";
@@ -190,6 +192,27 @@ describeWith("mosquitto", (server) => {
       ...{ operation: "create", connectsByCall: true },
       request: (data) => ({ data }),
       done: async (mark) => received.filter(({ payload }) => String(payload) === mark).length,
+    };
+  });
+});
+
+describeWith("artemis", (server) => {
+  testAttempts(amqp, "create", async () => {
+    const address = uniqueName("orders");
+    const peer = await connectPeer(server.url);
+    const came: string[] = [];
+    return {
+      server,
+      properties: ({ host, port }) => ({
+        ...{ url: `amqp://admin:admin@${host}:${port}`, address, capability: "queue" },
+      }),
+      operation: "create",
+      request: (data) => ({ data }),
+      async done(mark) {
+        const waiting = await peer.count(address);
+        came.push(...(await peer.receive(address, waiting)).map((one) => bodyOf(one).toString()));
+        return came.filter((text) => text === mark).length;
+      },
     };
   });
 });

@@ -6,6 +6,7 @@ import { testedBindings } from "../tested-bindings.ts";
 const without: Readonly<Record<string, string>> = {
   cron: "an input, whose schedule is parsed",
   file: "an input, whose folder is the component's",
+  "rethinkdb.statechange": "an input, whose database and table are JSON texts of a query",
   webhook: "an input: test/bindings/webhook/answers.test.ts has what strangers send",
 };
 

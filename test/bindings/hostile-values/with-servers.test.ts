@@ -2,6 +2,7 @@ import { connect as connectAmqp } from "amqplib";
 import { Redis } from "ioredis";
 import { createConnection } from "mysql2/promise";
 import { Client } from "pg";
+import amqp from "../../../src/bindings/amqp/index.ts";
 import kafka from "../../../src/bindings/kafka/index.ts";
 import mqtt3 from "../../../src/bindings/mqtt/mqtt3/index.ts";
 import mysql from "../../../src/bindings/mysql/index.ts";
@@ -10,10 +11,11 @@ import rabbitmq from "../../../src/bindings/rabbitmq/index.ts";
 import redis from "../../../src/bindings/redis/index.ts";
 import { describeWith, uniqueName } from "../../servers/describe-with.ts";
 import { until } from "../../until.ts";
+import { connectPeer } from "../amqp/peer.ts";
 import { endAfterTest } from "../contract.ts";
-import type { OpenedOutput } from "../opened-output.ts";
 import { recordsOf } from "../kafka/component.ts";
 import { rawClient } from "../mqtt/mqtt3/raw-client.ts";
+import type { OpenedOutput } from "../opened-output.ts";
 import { testHostileValues } from "./suite.ts";
 
 describeWith("redis", (server) => {
@@ -178,6 +180,54 @@ describeWith("postgres", (server) => {
               ({ payload }) => payload,
             );
           },
+        },
+      },
+    };
+  });
+});
+
+describeWith("artemis", (server) => {
+  const places = ["the address", "the subject", "a header", "a header's name", "an annotation"];
+  testHostileValues(amqp, places, async () => {
+    const root = uniqueName("orders");
+    const peer = await connectPeer(server.url);
+    const messages = async (address = root) => {
+      const came = await peer.receive(address, await peer.count(address));
+      return came.flatMap(({ message }) => message ?? []);
+    };
+    const sent = (metadata: (value: string) => Record<string, string>) => ({
+      send: (output: OpenedOutput, value: string) =>
+        output.invoke("create", metadata(value), { data: "hello" }),
+    });
+    let address = "";
+    return {
+      properties: { url: server.url, address: root, capability: "queue" },
+      places: {
+        "the address": {
+          ...sent((value) => ({ address: (address = `${root}${value}`) })),
+          async arrived() {
+            const isRefused = /\p{Cc}/u.test(address) || address.length > 4096;
+            return isRefused ? [] : (await messages(address)).map(() => address.slice(root.length));
+          },
+        },
+        "the subject": {
+          ...sent((subject) => ({ subject })),
+          arrived: async () => (await messages()).map(({ subject }) => String(subject)),
+        },
+        "a header": {
+          ...sent((value) => ({ "header:mark": value })),
+          arrived: async () =>
+            (await messages()).map((one) => String(one.application_properties?.["mark"])),
+        },
+        "a header's name": {
+          ...sent((value) => ({ [`header:${value}`]: "x" })),
+          arrived: async () =>
+            (await messages()).flatMap((one) => Object.keys(one.application_properties ?? {})),
+        },
+        "an annotation": {
+          ...sent((value) => ({ "annotation:x-opt-mark": value })),
+          arrived: async () =>
+            (await messages()).map((one) => String(one.message_annotations?.["x-opt-mark"])),
         },
       },
     };
