@@ -16,9 +16,11 @@ import rabbitmq from "./rabbitmq/index.ts";
 import redis from "./redis/index.ts";
 import rethinkdbStatechange from "./rethinkdb.statechange/index.ts";
 import smtp from "./smtp/index.ts";
+import sse from "./sse/index.ts";
 import twilioSms from "./twilio.sms.ts";
 import wasm from "./wasm/index.ts";
 import webhook from "./webhook/index.ts";
+import websocket from "./websocket/index.ts";
 
 /** Every binding there is, by name. Their drivers are imported only when a component opens. */
 export const bindings: readonly AnyBinding[] = [
@@ -39,7 +41,9 @@ export const bindings: readonly AnyBinding[] = [
   redis,
   rethinkdbStatechange,
   smtp,
+  sse,
   twilioSms,
   wasm,
   webhook,
+  websocket,
 ];

@@ -18,7 +18,17 @@ import { describeWith, uniqueName } from "../servers/describe-with.ts";
 import { reservePort } from "../servers/ports.ts";
 import { endAfterTest, read } from "./contract.ts";
 
-const inputs = ["rabbitmq", "mqtt3", "amqp", "file", "cron", "webhook"] as const;
+const inputs = [
+  "rabbitmq",
+  "mqtt3",
+  "amqp",
+  "file",
+  "cron",
+  "webhook",
+  "http",
+  "sse",
+  "websocket",
+] as const;
 const cases = ["Without a position", "After a gap", "Grows", "Shrinks", "Made anew"] as const;
 
 const soon = { timeout: 20_000, interval: 5 };
@@ -26,7 +36,7 @@ const soon = { timeout: 20_000, interval: 5 };
 test("each cell of the page has its test", async () => {
   const page = await readFile(join(import.meta.dirname, "../../docs/positions.md"), "utf8");
   // Some bindings have theirs in a file of their own.
-  const files = globSync("**/positions.test.ts", { cwd: import.meta.dirname });
+  const files = globSync("**/positions*.test.ts", { cwd: import.meta.dirname });
   const texts = files.map((name) => readFile(join(import.meta.dirname, name), "utf8"));
   const tests = (await Promise.all(texts)).join("\n");
   const rows = page.split("\n").filter((line) => line.startsWith("| "));

@@ -25,6 +25,7 @@ import {
   echoingPostgres,
   echoingRedis,
   echoingSmtp,
+  echoingWebSocket,
   refusingMqtt,
   type EchoingServer,
   type Spelling,
@@ -121,6 +122,35 @@ const webhook =
     return { properties };
   };
 
+/** An input that is refused while it reads. */
+function reading(
+  name: string,
+  properties: (server: EchoingServer) => Record<string, string>,
+): Case {
+  return async (spelling, wanted) => {
+    const server = await echoingHttp(wanted, spelling);
+    const values = properties(server);
+    const run = (secrets: string[]) => shownReading(name, values, secrets, server);
+    return { server, properties: values, run, silent: true };
+  };
+}
+
+/** Lets a component read until the server has said something, and its state does; resolves to all that is shown of it. */
+async function shownReading(
+  name: string,
+  properties: Record<string, string>,
+  secrets: string[],
+  server: EchoingServer,
+): Promise<unknown> {
+  const binding = bindings.find((one) => one.name === name)!;
+  const started = startRuntime({ bindings: [binding], app: new FakeApp(() => handled) });
+  const resolve = async () => ({ values: { ...properties, direction: "input" }, secrets });
+  await started.runtime.apply([component(name, {}, { resolve })]);
+  await vi.waitFor(() => expect(server.echoed.length).toBeGreaterThan(0));
+  await vi.waitFor(() => expect(started.status().reason).not.toBe(""));
+  return [started.runtime.components(), started.lines];
+}
+
 /** A log-in that is not built takes none of its fields. */
 function refusedAws(field: string): Case {
   return () => ({ properties: { host: "127.0.0.1", useAWSIAM: "true", [field]: canary } });
@@ -142,6 +172,38 @@ const cases: Readonly<Record<string, Case>> = {
       properties: { url: http(server), securityToken: canary, securityTokenHeader: "X-Token" },
     };
   },
+  "http.header:": reading("http", (server) => ({
+    url: http(server),
+    "header:Authorization": canary,
+  })),
+  "sse.header:": reading("sse", (server) => ({
+    url: http(server),
+    "header:Authorization": canary,
+  })),
+  "sse.clientKey": () => ({
+    properties: {
+      url: "https://127.0.0.1:1",
+      clientCert: certificates.client.cert,
+      clientKey: key,
+    },
+  }),
+  "websocket.header:": reading("websocket", (server) => ({
+    url: http(server).replace("http:", "ws:"),
+    "header:Authorization": canary,
+  })),
+  "websocket.openingMessage:": async (spelling, wanted) => {
+    const server = await echoingWebSocket(wanted, spelling);
+    const properties = { url: `ws://${address(server)}`, "openingMessage:1": canary };
+    const run = (secrets: string[]) => shownReading("websocket", properties, secrets, server);
+    return { server, properties, run };
+  },
+  "websocket.clientKey": () => ({
+    properties: {
+      url: "wss://127.0.0.1:1",
+      clientCert: certificates.client.cert,
+      clientKey: key,
+    },
+  }),
   "graphql.header:": async (spelling, wanted) => {
     const server = await echoingHttp(wanted, spelling);
     const properties = { endpoint: http(server), "header:Authorization": canary };

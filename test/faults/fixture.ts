@@ -63,6 +63,7 @@ export function serverOf({ name }: Source): ServerName | undefined {
   if (name === "mqtt3") return "mosquitto";
   if (name === "amqp") return "artemis";
   if (name.startsWith("rabbitmq")) return "rabbitmq";
+  if (["http", "sse", "websocket"].includes(name)) return "feed";
   return name === "redis" || name === "kafka" ? name : undefined;
 }
 

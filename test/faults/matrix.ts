@@ -6,6 +6,7 @@ import type { Source } from "./opened-source.ts";
 import { amqp } from "./sources/amqp.ts";
 import { cron } from "./sources/cron.ts";
 import { file } from "./sources/file.ts";
+import { http, sse, websocket } from "./sources/feeds.ts";
 import { kafka } from "./sources/kafka.ts";
 import { mqtt3 } from "./sources/mqtt3.ts";
 import { rabbitmq, rabbitmqOrdered, rabbitmqQuorum } from "./sources/rabbitmq.ts";
@@ -14,7 +15,21 @@ import { webhook } from "./sources/webhook.ts";
 
 /** All that the matrix has a row of. A name begins with that of a binding; what it is more follows a dash. */
 export const sources: readonly Source[] = [
-  ...[kafka, rabbitmq, rabbitmqOrdered, rabbitmqQuorum, mqtt3, amqp, webhook, file, cron, redis],
+  ...[
+    kafka,
+    rabbitmq,
+    rabbitmqOrdered,
+    rabbitmqQuorum,
+    mqtt3,
+    amqp,
+    webhook,
+    file,
+    cron,
+    redis,
+    http,
+    sse,
+    websocket,
+  ],
 ];
 
 const pairs: readonly (readonly [faults.Fault, readonly Phase[]])[] = [

@@ -50,6 +50,10 @@ export class Servers implements AsyncDisposable {
     return this.#once("artemis", own, () => this.#start("artemis"));
   }
 
+  feed(own: boolean): Promise<OwnServer<"feed">> {
+    return this.#once("feed", own, () => this.#start("feed"));
+  }
+
   mosquitto(own: boolean): Promise<MosquittoWithPasswords> {
     return this.#once("mosquitto", own, async () => {
       const folder = await mkdtemp(join(tmpdir(), "cufflink-passwords-"));

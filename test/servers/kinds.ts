@@ -1,4 +1,5 @@
 import { artemis } from "./artemis.ts";
+import { feed } from "./feed.ts";
 import { grpcGo } from "./grpc-go.ts";
 import { kafka } from "./kafka.ts";
 import type { Address, ServerKind } from "./kind.ts";
@@ -18,6 +19,7 @@ export const kinds = {
   mariadb,
   artemis,
   "grpc-go": grpcGo,
+  feed,
 };
 
 type Kinds = typeof kinds;

@@ -4,4 +4,5 @@
  */
 export const suites: Readonly<Record<string, readonly string[]>> = {
   "amqp RabbitMQ": ["test/bindings/amqp/rabbitmq.test.ts"],
+  "sse better-sse": ["test/bindings/sse/index.test.ts"],
 };

@@ -47,6 +47,7 @@ export const versions: Readonly<Record<string, Version>> = {
     return /kafka_2\.13<\/artifactId>\s*<version>([\d.]+)/.exec(pom)?.[1] ?? "";
   },
   Go: program("go", ["version"]),
+  "better-sse": npmPackage("better-sse"),
   "graphql-js": npmPackage("graphql"),
   "Linux file system": async () => number.exec((await run("uname", ["-r"])).stdout)?.[0] ?? "",
   MariaDB: program("mariadbd", ["--version"], "/usr/sbin/mariadbd"),
@@ -60,4 +61,5 @@ export const versions: Readonly<Record<string, Version>> = {
     )?.[0] ?? "",
   Redis: program("redis-server", ["--version"]),
   "smtp-server": npmPackage("smtp-server"),
+  ws: npmPackage("ws"),
 };

@@ -23,9 +23,11 @@ export default defineBinding({
   metadata: wasmFields,
 
   async check({ url, maxMemory }) {
-    if (!isFile(url)) return [];
+    // The file may be elsewhere than where this is checked.
+    const source = isFile(url) ? await readFile(url).catch(() => undefined) : undefined;
+    if (source === undefined) return [];
     try {
-      checked(await readFile(url), maxMemory);
+      checked(source, maxMemory);
       return [];
     } catch (error) {
       return [messageOf(error)];
