@@ -6,15 +6,18 @@ import file from "./file/index.ts";
 import graphql from "./graphql/index.ts";
 import grpc from "./grpc/index.ts";
 import http from "./http/index.ts";
+import imap from "./imap/index.ts";
 import influx from "./influx/index.ts";
 import kafka from "./kafka/index.ts";
 import localstorage from "./localstorage/index.ts";
 import mqtt3 from "./mqtt/mqtt3/index.ts";
+import mqtt5 from "./mqtt/mqtt5/index.ts";
 import mysql from "./mysql/index.ts";
 import postgres from "./postgres/index.ts";
 import rabbitmq from "./rabbitmq/index.ts";
 import redis from "./redis/index.ts";
 import rethinkdbStatechange from "./rethinkdb.statechange/index.ts";
+import sftp from "./sftp/index.ts";
 import smtp from "./smtp/index.ts";
 import sse from "./sse/index.ts";
 import twilioSms from "./twilio.sms.ts";
@@ -31,15 +34,18 @@ export const bindings: readonly AnyBinding[] = [
   graphql,
   grpc,
   http,
+  imap,
   influx,
   kafka,
   localstorage,
   mqtt3,
+  mqtt5,
   mysql,
   postgres,
   rabbitmq,
   redis,
   rethinkdbStatechange,
+  sftp,
   smtp,
   sse,
   twilioSms,

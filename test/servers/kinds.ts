@@ -1,3 +1,4 @@
+import { dovecot } from "./dovecot.ts";
 import { artemis } from "./artemis.ts";
 import { feed } from "./feed.ts";
 import { grpcGo } from "./grpc-go.ts";
@@ -5,6 +6,7 @@ import { kafka } from "./kafka.ts";
 import type { Address, ServerKind } from "./kind.ts";
 import { mariadb } from "./mariadb.ts";
 import { mosquitto } from "./mosquitto.ts";
+import { openssh } from "./openssh.ts";
 import { postgres } from "./postgres.ts";
 import { rabbitmq } from "./rabbitmq.ts";
 import { redis } from "./redis.ts";
@@ -15,10 +17,12 @@ export const kinds = {
   rabbitmq,
   mosquitto,
   kafka,
+  openssh,
   postgres,
   mariadb,
   artemis,
   "grpc-go": grpcGo,
+  dovecot,
   feed,
 };
 
