@@ -43,6 +43,7 @@ export async function build(out: string, unchecked: boolean): Promise<void> {
     await bundle(join(fresh, "src/main.js"), join(fresh, "daemon"));
     // By itself, as together they would be split into more files. The program looks for it beside them.
     await bundle(join(fresh, "src/store/store-worker.js"), join(fresh, "daemon"));
+    await bundle(join(fresh, "src/bindings/wasm/guest-worker.js"), join(fresh, "daemon"));
     chmodSync(join(fresh, "daemon/main.js"), 0o755);
     writeFileSync(join(fresh, "stamp"), "");
     utimesSync(join(fresh, "stamp"), began, began);

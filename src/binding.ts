@@ -67,6 +67,12 @@ export type Binding<
   readonly metadata: MetadataFields;
 
   /**
+   * What is wrong with a component beside its fields, as far as that shows without connecting to anything: a sentence
+   * each, for `cufflink check`.
+   */
+  check?(metadata: Values<MetadataFields>): Promise<readonly string[]>;
+
+  /**
    * Connects to the system and proves that it can be used, or throws. It needs no permission beyond those of the
    * component's own operations: a probe that is refused shows that the system is there. It never consumes, never
    * declares anything exclusively and never takes the consumer's identity: at a reload it runs beside

@@ -21,6 +21,7 @@ import sftp from "./sftp/index.ts";
 import smtp from "./smtp/index.ts";
 import sse from "./sse/index.ts";
 import twilioSms from "./twilio.sms.ts";
+import wasm from "./wasm/index.ts";
 import webhook from "./webhook/index.ts";
 import websocket from "./websocket/index.ts";
 
@@ -48,6 +49,7 @@ export const bindings: readonly AnyBinding[] = [
   smtp,
   sse,
   twilioSms,
+  wasm,
   webhook,
   websocket,
 ];

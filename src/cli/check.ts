@@ -92,7 +92,9 @@ async function check(
   const loaded = await loadResources({
     ...{ paths, appId, bindings, stateStores, frameworkFields, checkSecrets },
   });
-  const linted = await lint(loaded.components, bindings, { frameworkFields, ...started });
+  const linted = await lint(loaded.components, bindings, {
+    ...{ frameworkFields, ...started, isThorough: true },
+  });
   // What cannot be read or parsed both tell.
   const told = new Set(loaded.problems.map((problem) => JSON.stringify(problem)));
   const configured = (await readConfiguration(paths)).problems.filter(

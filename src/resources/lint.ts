@@ -1,6 +1,7 @@
 import type { AnyBinding } from "../binding.ts";
 import type { ComponentSpec } from "../component.ts";
 import type { Fields } from "../metadata/fields.ts";
+import { parseFields } from "../metadata/parse.ts";
 import { closest } from "../metadata/suggest.ts";
 import type { ComponentDocument } from "./component-document.ts";
 import { closestBindingType } from "./component-type.ts";
@@ -16,6 +17,8 @@ export type LintOptions = {
   readonly frameworkFields: Fields;
   /** The server's `--max-body-size` in bytes. Absent: no size is compared with it. */
   readonly maxBodySize?: number | undefined;
+  /** Bindings look themselves for what is wrong, in files too. Default false. */
+  readonly isThorough?: boolean;
   /** Whether the runtime will let bindings run programs. Absent: nothing is said of them. */
   readonly allowExec?: boolean | undefined;
 };
@@ -38,10 +41,15 @@ export async function lint(
     const { document, resolver } = loaded;
     const binding = findBinding(bindings, component.type);
     revealValues(document, visible);
-    const findings =
-      binding === undefined
-        ? [unknownType(document, bindings)]
-        : bindingFindings(document, binding, await resolveProperties(document, resolver), options);
+    const findings: Finding[] = [];
+    if (binding === undefined) findings.push(unknownType(document, bindings));
+    else {
+      const properties = await resolveProperties(document, resolver);
+      findings.push(...bindingFindings(document, binding, properties, options));
+      const isWrong = findings.some(({ severity }) => severity === "error");
+      if (options.isThorough === true && !isWrong)
+        findings.push(...(await ownFindings(document, binding, properties)));
+    }
     const exhausted = exhaustedFinding(document, components, bindings);
     if (exhausted !== undefined) findings.push(exhausted);
     findings.sort((a, b) => a.range[0] - b.range[0]);
@@ -50,6 +58,22 @@ export async function lint(
     }
   }
   return problems;
+}
+
+/** What the binding itself finds where nothing else is wrong. */
+async function ownFindings(
+  document: ComponentDocument,
+  binding: AnyBinding,
+  { values, missing }: Properties,
+): Promise<Finding[]> {
+  if (binding.check === undefined || missing.size > 0) return [];
+  const messages = await binding.check(parseFields(binding.metadata as Fields, values).values);
+  return messages.map((message) => ({
+    severity: "error",
+    range: document.typeRange,
+    message,
+    suggestion: undefined,
+  }));
 }
 
 function unknownType(

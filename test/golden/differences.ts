@@ -318,6 +318,25 @@ export const differences: readonly Difference[] = [
       "error invoking output binding db: invalid metadata property params: failed to unserialize into an array: it is neither an array nor an object",
     ),
   },
+  {
+    suite: "wasm",
+    calls: ["no data over HTTP"],
+    documented:
+      "A call without data gives the guest no input. Dapr's HTTP API gives it the text `null`",
+    ours: (daprd) => answersData(daprd, ""),
+  },
+  {
+    suite: "wasm",
+    calls: ["trapped"],
+    documented: "What a guest failed with is told without a trace",
+    ours: says("error invoking output binding actor: wasm error: unreachable"),
+  },
+  {
+    suite: "wasm",
+    calls: ["divides by zero"],
+    documented: "What a guest failed with is told without a trace",
+    ours: says("error invoking output binding actor: wasm error: divide by zero"),
+  },
 ];
 
 /** What the app gets beside what daprd gives it, by suite. */

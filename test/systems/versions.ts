@@ -46,6 +46,7 @@ export const versions: Readonly<Record<string, Version>> = {
     const pom = readFileSync(join(root, "test/servers/kafka/pom.xml"), "utf8");
     return /kafka_2\.13<\/artifactId>\s*<version>([\d.]+)/.exec(pom)?.[1] ?? "";
   },
+  Go: program("go", ["version"]),
   coreutils: program("sort", ["--version"]),
   Dovecot: program("dovecot", ["--version"], "/usr/sbin/dovecot"),
   "better-sse": npmPackage("better-sse"),

@@ -28,7 +28,6 @@ const defaultConnections = 20;
 /** Reads a component's metadata, and the file that it names. Throws a `BindingError` that quotes no value. */
 export async function readSettings(metadata: MysqlMetadata, name: string): Promise<Settings> {
   const { url, pemPath, maxOpenConns, maxIdleConns, connMaxLifetime, connMaxIdleTime } = metadata;
-  if (url === "") throw new BindingError("invalid_argument", "missing MySql connection string");
   const source = parseDataSource(url);
   const maxConnections = maxOpenConns > 0 ? maxOpenConns : defaultConnections;
   return {

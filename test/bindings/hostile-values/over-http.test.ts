@@ -8,12 +8,16 @@ import influx from "../../../src/bindings/influx/index.ts";
 import localstorage from "../../../src/bindings/localstorage/index.ts";
 import smtp from "../../../src/bindings/smtp/index.ts";
 import twilio from "../../../src/bindings/twilio.sms.ts";
+import wasm from "../../../src/bindings/wasm/index.ts";
+import type { Answer } from "../../../src/binding.ts";
 import websocket from "../../../src/bindings/websocket/index.ts";
 import { endAfterTest } from "../contract.ts";
 import { startDroids } from "../graphql/droids.ts";
 import { startLoopback } from "../http/loopback-server.ts";
 import { account, startInflux } from "../influx/influx-stand-in.ts";
 import { parseMail, startMailServer } from "../smtp/mail-server.ts";
+import { textOf } from "../opened-output.ts";
+import { echoing, guest, guestUrl, tellingArguments } from "../wasm/guests.ts";
 import { RawServer } from "../websocket/raw-server.ts";
 import { testHostileValues } from "./suite.ts";
 
@@ -182,6 +186,31 @@ testHostileValues(localstorage, ["a file's name"], async () => {
           await Promise.all(paths.map((path) => rm(path)));
           return paths.map((path) => relative(rootPath, path));
         },
+      },
+    },
+  };
+});
+
+testHostileValues(wasm, ["an argument", "the input"], async () => {
+  const received: string[] = [];
+  const keep = async (answer: Promise<Answer | undefined>): Promise<void> => {
+    received.push(textOf(await answer) ?? "");
+  };
+  const arrived = async () => received.splice(0);
+  // It answers its input, and its arguments, each with a NUL behind it.
+  const start = `${echoing} ${tellingArguments}`;
+  return {
+    properties: { url: await guestUrl(guest(start, `(memory (export "memory") 8)`)) },
+    places: {
+      "an argument": {
+        send: (output, args) => keep(output.invoke("execute", { args })),
+        arrived,
+        expected: (value) => `guest\0${value.replaceAll(",", "\0")}\0`,
+      },
+      "the input": {
+        send: (output, data) => keep(output.invoke("execute", {}, { data })),
+        arrived,
+        expected: (value) => `${value}guest\0`,
       },
     },
   };

@@ -14,6 +14,7 @@ import { redis } from "./redis.ts";
 import { sftp } from "./sftp.ts";
 import { smtp } from "./smtp.ts";
 import { twilioSms } from "./twilio-sms.ts";
+import { wasm } from "./wasm.ts";
 
 /** One for each binding that Dapr has too, and one for what belongs to none. */
 export const suites: readonly Suite[] = [
@@ -34,4 +35,5 @@ export const suites: readonly Suite[] = [
   sftp,
   smtp,
   twilioSms,
+  wasm,
 ];

@@ -1,0 +1,3 @@
+module cufflink.test/guest
+
+go 1.21
