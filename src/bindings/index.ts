@@ -11,11 +11,13 @@ import influx from "./influx/index.ts";
 import kafka from "./kafka/index.ts";
 import localstorage from "./localstorage/index.ts";
 import mqtt3 from "./mqtt/mqtt3/index.ts";
+import mqtt5 from "./mqtt/mqtt5/index.ts";
 import mysql from "./mysql/index.ts";
 import postgres from "./postgres/index.ts";
 import rabbitmq from "./rabbitmq/index.ts";
 import redis from "./redis/index.ts";
 import rethinkdbStatechange from "./rethinkdb.statechange/index.ts";
+import sftp from "./sftp/index.ts";
 import smtp from "./smtp/index.ts";
 import sse from "./sse/index.ts";
 import twilioSms from "./twilio.sms.ts";
@@ -36,11 +38,13 @@ export const bindings: readonly AnyBinding[] = [
   kafka,
   localstorage,
   mqtt3,
+  mqtt5,
   mysql,
   postgres,
   rabbitmq,
   redis,
   rethinkdbStatechange,
+  sftp,
   smtp,
   sse,
   twilioSms,

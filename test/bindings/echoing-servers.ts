@@ -6,6 +6,7 @@ import {
   type Socket,
 } from "node:net";
 import type { IncomingHttpHeaders } from "node:http";
+import { generate, parser } from "mqtt-packet";
 import type { ServerHttp2Stream } from "node:http2";
 import { onTestFinished } from "vitest";
 import { WebSocketServer } from "ws";
@@ -208,6 +209,21 @@ export function refusingMqtt(): Promise<EchoingServer> {
       echo(["return code 5"]);
       socket.end(Buffer.of(0x20, 2, 0, 5));
     });
+  });
+}
+
+/** Speaks MQTT 5: refuses the login, and says in its own words what it was sent. */
+export function echoingMqtt5(wanted: Wanted, spelling: Spelling): Promise<EchoingServer> {
+  return echoing((socket, echo) => {
+    const reading = parser();
+    reading.on("packet", (packet) => {
+      if (packet.cmd !== "connect") return;
+      const words = [packet.username ?? "", packet.password?.toString() ?? ""].filter(wanted);
+      const properties = { reasonString: `refused: ${echo(words.map(spelling))}` };
+      const answer = { cmd: "connack", sessionPresent: false, reasonCode: 0x86 } as const;
+      socket.end(generate({ ...answer, properties }, { protocolVersion: 5 }));
+    });
+    socket.on("data", (piece: Buffer) => reading.parse(piece));
   });
 }
 

@@ -21,14 +21,17 @@ import { endAfterTest, read } from "./contract.ts";
 const inputs = [
   "rabbitmq",
   "mqtt3",
+  "mqtt5",
   "amqp",
   "file",
+  "sftp",
   "cron",
   "webhook",
   "imap",
   "http",
   "sse",
   "websocket",
+  "postgres",
 ] as const;
 const cases = ["Without a position", "After a gap", "Grows", "Shrinks", "Made anew"] as const;
 

@@ -10,8 +10,11 @@ import { imap } from "./sources/imap.ts";
 import { http, sse, websocket } from "./sources/feeds.ts";
 import { kafka } from "./sources/kafka.ts";
 import { mqtt3 } from "./sources/mqtt3.ts";
+import { mqtt5, mqtt5Qos2 } from "./sources/mqtt5.ts";
+import { postgres } from "./sources/postgres.ts";
 import { rabbitmq, rabbitmqOrdered, rabbitmqQuorum } from "./sources/rabbitmq.ts";
 import { redis } from "./sources/redis.ts";
+import { sftp } from "./sources/sftp.ts";
 import { webhook } from "./sources/webhook.ts";
 
 /** All that the matrix has a row of. A name begins with that of a binding; what it is more follows a dash. */
@@ -22,15 +25,19 @@ export const sources: readonly Source[] = [
     rabbitmqOrdered,
     rabbitmqQuorum,
     mqtt3,
+    mqtt5,
+    mqtt5Qos2,
     amqp,
     webhook,
     file,
+    sftp,
     cron,
     redis,
     imap,
     http,
     sse,
     websocket,
+    postgres,
   ],
 ];
 
@@ -94,7 +101,7 @@ export function allCells(): Cell[] {
   cells.push({ source: file, fault: faults.processedFull, phase: "receiving" });
   for (const mode of otherModes)
     for (const [fault, phase] of inOtherModes)
-      for (const source of [kafka, rabbitmq, mqtt3, file])
+      for (const source of [kafka, rabbitmq, mqtt3, file, postgres])
         cells.push({ source, fault, phase, mode });
   const seconds = ({ fault }: Cell): number => Number(/ (\d+) s/.exec(fault.name)?.[1] ?? 0);
   return cells.sort((one, other) => seconds(other) - seconds(one));

@@ -6,6 +6,7 @@ import { kafka } from "./kafka.ts";
 import type { Address, ServerKind } from "./kind.ts";
 import { mariadb } from "./mariadb.ts";
 import { mosquitto } from "./mosquitto.ts";
+import { openssh } from "./openssh.ts";
 import { postgres } from "./postgres.ts";
 import { rabbitmq } from "./rabbitmq.ts";
 import { redis } from "./redis.ts";
@@ -16,6 +17,7 @@ export const kinds = {
   rabbitmq,
   mosquitto,
   kafka,
+  openssh,
   postgres,
   mariadb,
   artemis,

@@ -59,6 +59,7 @@ export const versions: Readonly<Record<string, Version>> = {
   Mosquitto: program("mosquitto", ["-h"]),
   "Node.js HTTP": node,
   "Node.js timers": node,
+  OpenSSH: program("ssh", ["-V"]),
   PostgreSQL: program("postgres", ["--version"], "/usr/lib/postgresql/15/bin/postgres"),
   RabbitMQ: async () =>
     number.exec(
