@@ -5,6 +5,8 @@ import { testedBindings } from "../tested-bindings.ts";
 /** Bindings that take no text of a caller, and why. */
 const without: Readonly<Record<string, string>> = {
   cron: "an input, whose schedule is parsed",
+  exec: "nothing of a call is an argument: test/bindings/exec/index.test.ts",
+  imap: "an input, whose metadata are tested in test/bindings/imap/index.test.ts",
   file: "an input, whose folder is the component's",
   "rethinkdb.statechange": "an input, whose database and table are JSON texts of a query",
   sse: "an input, whose ids of the server are tested in test/bindings/sse/index.test.ts",
