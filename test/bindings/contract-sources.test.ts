@@ -11,6 +11,7 @@ import {
   rabbitmqSource,
   webhookSource,
 } from "./contract-sources.ts";
+import { natsSource } from "./nats/contract-source.ts";
 
 describe("on this machine", () => {
   testSource("file", fileSource);
@@ -36,6 +37,8 @@ describeWith("rabbitmq", (server) => {
 });
 describeWith("mosquitto", (server) => testSource("mqtt3", mqttSource(server)));
 
+describeWith("nats", (server) => testSource("nats", natsSource(server)));
+
 describeWith("kafka", { own: true }, (server) => testRestart("kafka", kafkaSource(server), server));
 describeWith("rabbitmq", { own: true }, (server) => {
   testRestart("rabbitmq", rabbitmqSource(server), server);
@@ -44,3 +47,4 @@ describeWith("rabbitmq", { own: true }, (server) => {
 describeWith("mosquitto", { own: true }, (server) =>
   testRestart("mqtt3", mqttSource(server), server),
 );
+describeWith("nats", { own: true }, (server) => testRestart("nats", natsSource(server), server));

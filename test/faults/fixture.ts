@@ -62,7 +62,7 @@ export async function openFixture(source: Source, options: FixtureOptions): Prom
 export function serverOf({ name }: Source): ServerName | undefined {
   if (name === "mqtt3") return "mosquitto";
   if (name.startsWith("rabbitmq")) return "rabbitmq";
-  return name === "redis" || name === "kafka" ? name : undefined;
+  return name === "redis" || name === "kafka" || name === "nats" ? name : undefined;
 }
 
 /** The names of all components of a place. */

@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { promisify } from "node:util";
 import { Mutex } from "./mutex.ts";
 import type { OwnServer, ServerName, ServerOptions } from "../servers/kinds.ts";
+import { NatsUsers } from "./nats-users.ts";
 import { reservePort } from "../servers/ports.ts";
 import { startProxy, type Proxy } from "../servers/proxy.ts";
 import { startServer } from "../servers/start-server.ts";
@@ -19,6 +20,13 @@ export type ProxiedKafka = {
 export type MosquittoWithPasswords = {
   readonly server: OwnServer<"mosquitto">;
   setPassword(user: string, password: string): Promise<void>;
+};
+
+/** A NATS that takes who names no user, and those that are added. */
+export type NatsWithUsers = {
+  readonly server: OwnServer<"nats">;
+  addUser(user: string, password: string): Promise<void>;
+  removeUser(user: string): Promise<void>;
 };
 
 const run = promisify(execFile);
@@ -62,6 +70,20 @@ export class Servers implements AsyncDisposable {
           await run("mosquitto_passwd", ["-b", file, user, password]);
           if (server.pid !== undefined) process.kill(server.pid, "SIGHUP");
         },
+      };
+    });
+  }
+
+  nats(own: boolean): Promise<NatsWithUsers> {
+    return this.#once("nats", own, async () => {
+      const server = await this.#start("nats");
+      const users = new NatsUsers(server.configuration, () => {
+        if (server.pid !== undefined) process.kill(server.pid, "SIGHUP");
+      });
+      return {
+        server,
+        addUser: (user, password) => users.add(user, password),
+        removeUser: (user) => users.remove(user),
       };
     });
   }

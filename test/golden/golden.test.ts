@@ -15,10 +15,10 @@ import { suites } from "./suites/index.ts";
 import type { SeenEvent } from "./app.ts";
 
 /** Bindings that Dapr has not. */
-const ours = new Set(["file", "webhook"]);
+const ours = new Set(["file", "nats", "webhook"]);
 
 const nowhere: Readonly<Record<ServerName, string>> = {
-  ...{ redis: "", rabbitmq: "", mosquitto: "", kafka: "", postgres: "" },
+  ...{ redis: "", rabbitmq: "", mosquitto: "", kafka: "", postgres: "", nats: "" },
 };
 
 describe.each(suites)("$name", (suite) => {

@@ -29,6 +29,7 @@ const servers: Record<ServerName, string> = {
   mosquitto: "",
   kafka: "",
   postgres: "",
+  nats: "",
 };
 await using started = new AsyncDisposableStack();
 for (const suite of suites) {

@@ -1,12 +1,13 @@
 import { kafka } from "./kafka.ts";
 import type { Address, ServerKind } from "./kind.ts";
 import { mosquitto } from "./mosquitto.ts";
+import { nats } from "./nats.ts";
 import { postgres } from "./postgres.ts";
 import { rabbitmq } from "./rabbitmq.ts";
 import { redis } from "./redis.ts";
 
 /** Every kind of server that a test may ask for, by the name it asks with. */
-export const kinds = { redis, rabbitmq, mosquitto, kafka, postgres };
+export const kinds = { redis, rabbitmq, mosquitto, kafka, postgres, nats };
 
 type Kinds = typeof kinds;
 export type ServerName = keyof Kinds;
