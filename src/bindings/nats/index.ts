@@ -56,7 +56,7 @@ export default defineBinding({
   },
 
   guarantee: {
-    returned: "is delivered again after the pause, and later ones of its subject after it",
+    returned: "is delivered again after the pause; later ones of its subject go on meanwhile",
     atLeastOnce: "the stream keeps the messages, and the consumer has no `max_deliver`",
     key: "the subject, while one process reads the consumer",
     duplicates: {

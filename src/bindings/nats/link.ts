@@ -32,7 +32,9 @@ export class Link implements AsyncDisposable {
   readonly #lost: (reason: BindingError) => void;
   readonly #gone = Promise.withResolvers<never>();
   /** The last refusal of a message, by its subject. */
-  readonly #violations = new Map<string, Error>();
+  readonly #violations = new Map<string, { readonly error: Error; readonly at: number }>();
+  /** The round trip that all share who send in one turn of the event loop. */
+  #roundTrip: Promise<void> | undefined;
   /** Told each refusal by the server of a subject that is sent to or subscribed to. */
   onViolation: ((error: Error, subject: string) => void) | undefined;
   #ended: BindingError | undefined;
@@ -114,11 +116,16 @@ export class Link implements AsyncDisposable {
     signal: AbortSignal,
   ): Promise<void> {
     this.#checkSize(data, headers);
-    this.#violations.delete(subject);
+    const began = performance.now();
     this.publish(subject, data, undefined, headers);
-    await this.flush(signal);
+    this.#roundTrip ??= Promise.resolve().then(() => {
+      this.#roundTrip = undefined;
+      return this.flush(AbortSignal.timeout(this.metadata.timeout));
+    });
+    await abortable(this.#roundTrip, signal);
     const refusal = this.#violations.get(subject);
-    if (refusal !== undefined) throw callFailure(refusal, `sending to ${subject}`);
+    if (refusal !== undefined && refusal.at >= began)
+      throw callFailure(refusal.error, `sending to ${subject}`);
   }
 
   /** Sends a request and waits for its answer. Rejects with what the driver throws; see `callFailure`. */
@@ -203,7 +210,7 @@ export class Link implements AsyncDisposable {
       const { subject } = error;
       if (error.name !== "PermissionViolationError" || subject === undefined) continue;
       this.#violations.delete(subject);
-      this.#violations.set(subject, error);
+      this.#violations.set(subject, { error, at: performance.now() });
       const [oldest = ""] = this.#violations.keys();
       if (this.#violations.size > 100) this.#violations.delete(oldest);
       this.onViolation?.(error, subject);

@@ -182,7 +182,7 @@ class ConsumerReader implements Reader {
 
   #enter(delivery: Delivery, taken: Taken): void {
     if (this.#isStopped) {
-      if (this.#unacknowledged.giveBack(taken, 0)) this.#held.push(taken);
+      if (this.#unacknowledged.giveBack(taken)) this.#held.push(taken);
       return;
     }
     const event = eventOf(delivery, {
@@ -215,7 +215,7 @@ class ConsumerReader implements Reader {
         this.#acknowledge(taken.reply);
       }
     } else if (
-      this.#unacknowledged.giveBack(taken, this.#isStopped ? 0 : (settlement.after ?? 0))
+      this.#unacknowledged.giveBack(taken, this.#isStopped ? undefined : settlement.after)
     ) {
       if (this.#isStopped) this.#held.push(taken);
       else this.#nak(taken);

@@ -10,6 +10,8 @@ export type Taken = {
   consumerSequence: number;
   /** When it is to come again, by `performance.now()`, once it was returned. */
   due: number;
+  /** Once it was returned: whether later ones of its subject wait for it. */
+  holdsSubject: boolean;
 };
 
 /** One that was handled: the server may not have heard of it. */
@@ -77,7 +79,7 @@ export class UnacknowledgedMessages {
 
   /** What an earlier reader had and did not settle is returned. */
   begin(): void {
-    for (const taken of this.#open.values()) this.giveBack(taken, 0);
+    for (const taken of this.#open.values()) this.giveBack(taken);
   }
 
   /** The consumer was made anew: what was out at the old one comes again by itself. */
@@ -111,7 +113,15 @@ export class UnacknowledgedMessages {
     this.#returned.delete(sequence);
     this.#newest = Math.max(this.#newest, sequence);
     const { subject } = message;
-    const taken: Taken = { sequence, time, subject, reply, consumerSequence, due: 0 };
+    const taken: Taken = {
+      sequence,
+      time,
+      subject,
+      reply,
+      consumerSequence,
+      due: 0,
+      holdsSubject: true,
+    };
     const before = ordered ? this.#before(taken, deliveries === 1) : undefined;
     if (before !== undefined) {
       taken.due = Math.max(before.due + 1, performance.now() + leastPause);
@@ -134,11 +144,15 @@ export class UnacknowledgedMessages {
     return true;
   }
 
-  /** It comes again after so many milliseconds. False: the delivery is no more this one's. */
-  giveBack(taken: Taken, after: number): boolean {
+  /**
+   * It comes again, after so many milliseconds if there is a pause: then later ones do not wait for it. False: the
+   * delivery is no more this one's.
+   */
+  giveBack(taken: Taken, after?: number): boolean {
     if (this.#open.get(taken.sequence) !== taken) return false;
     this.#open.delete(taken.sequence);
-    taken.due = performance.now() + after;
+    taken.due = performance.now() + (after ?? 0);
+    taken.holdsSubject = after === undefined;
     this.#returned.set(taken.sequence, taken);
     return true;
   }
@@ -156,7 +170,7 @@ export class UnacknowledgedMessages {
         this.#returned.delete(one.sequence);
         continue;
       }
-      if (one.subject !== subject || one.sequence >= sequence) continue;
+      if (one.subject !== subject || one.sequence >= sequence || !one.holdsSubject) continue;
       if (last === undefined || one.due > last.due) last = one;
     }
     return last;
