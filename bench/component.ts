@@ -10,12 +10,25 @@ export type Component = {
 };
 
 /** Writes it into a fresh folder below the given one, for `--resources-path`. */
-export async function writeComponent(below: string, component: Component): Promise<string> {
+export function writeComponent(below: string, component: Component): Promise<string> {
+  return writeComponents(below, [component]);
+}
+
+/** The same with several, in one file. */
+export async function writeComponents(
+  below: string,
+  components: readonly Component[],
+): Promise<string> {
   const folder = await mkdtemp(join(below, "components-"));
+  await writeFile(join(folder, "component.yaml"), components.map(textOf).join("---\n"));
+  return folder;
+}
+
+function textOf(component: Component): string {
   const items = Object.entries(component.metadata).map(
     ([name, value]) => `    - { name: ${name}, value: ${JSON.stringify(value)} }\n`,
   );
-  const text = `apiVersion: dapr.io/v1alpha1
+  return `apiVersion: dapr.io/v1alpha1
 kind: Component
 metadata:
   name: ${component.name}
@@ -24,6 +37,4 @@ spec:
   version: v1
   metadata:
 ${items.join("")}`;
-  await writeFile(join(folder, "component.yaml"), text);
-  return folder;
 }

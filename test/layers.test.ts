@@ -76,7 +76,7 @@ const allowed = [
   ["src/grpc/client-unary.ts", "../memory/byte-parts.ts"],
   ["src/oauth/client-credentials.ts", "../memory/bounded-text.ts"],
   ["src/bindings/kafka/oidc-token.ts", "../../oauth/token.ts"],
-  ["src/bindings/mqtt3/address.ts", "../../tls/pem.ts"],
+  ["src/bindings/mqtt/address.ts", "../../tls/pem.ts"],
   ["src/app/callback.ts", "../../gen/dapr/proto/runtime/v1/appcallback_pb.ts"],
   ["src/app/transport.ts", "../grpc/client.ts"],
   ["src/rpc/operations.ts", "../runtime/runtime.ts"],

@@ -9,7 +9,8 @@ import {
 } from "../../gen/dapr/proto/runtime/v1/dapr_pb.ts";
 import { grpcFrame } from "../wire/grpc.ts";
 
-type Work = (data: Uint8Array, key: string) => Promise<Uint8Array>;
+type Metadata = Readonly<Record<string, string>>;
+type Work = (data: Uint8Array, metadata: Metadata) => Promise<Uint8Array>;
 
 const head = { ":status": 200, "content-type": "application/grpc" } as const;
 const trailersFollow = { waitForTrailers: true, sendDate: false } as const;
@@ -21,6 +22,8 @@ const makers: Record<string, () => Promise<Work>> = {
   "redis-http": redisWork,
   "http-get": httpWork,
   kafka: kafkaWork,
+  "postgres-exec": () => postgresWork(false),
+  "postgres-query": () => postgresWork(true),
 };
 const work = await makers[kind]!();
 if (kind === "redis-http") serveHttp();
@@ -29,7 +32,7 @@ else serveGrpc();
 async function redisWork(): Promise<Work> {
   const { Redis } = await import("ioredis");
   const redis = new Redis(address, { enableAutoPipelining: true });
-  return async (data, key) => {
+  return async (data, { key = "" }) => {
     await redis.set(key, Buffer.from(data.buffer, data.byteOffset, data.byteLength));
     return none;
   };
@@ -42,6 +45,16 @@ async function httpWork(): Promise<Work> {
   return async () => {
     const { body } = await pool.request({ method: "GET", path: pathname });
     return new Uint8Array(await body.arrayBuffer());
+  };
+}
+
+async function postgresWork(answers: boolean): Promise<Work> {
+  const { Pool } = await import("pg");
+  const pool = new Pool({ connectionString: address, max: 8 });
+  return async (_, { sql = "", params = "[]" }) => {
+    const values = JSON.parse(params) as unknown[];
+    const { rows } = await pool.query<unknown[]>({ text: sql, values, rowMode: "array" });
+    return answers ? Buffer.from(JSON.stringify(rows)) : none;
   };
 }
 
@@ -86,7 +99,7 @@ function serveGrpc(): void {
 
 async function answerGrpc(stream: ServerHttp2Stream, body: Buffer): Promise<void> {
   const request = fromBinary(InvokeBindingRequestSchema, body.subarray(5));
-  const data = await work(request.data, request.metadata["key"] ?? "");
+  const data = await work(request.data, request.metadata);
   const response = create(InvokeBindingResponseSchema, { data });
   stream.on("wantTrailers", () => stream.sendTrailers({ "grpc-status": "0" }));
   stream.respond(head, trailersFollow);
@@ -102,7 +115,7 @@ function serveHttp(): void {
         data: string;
         metadata: { key: string };
       };
-      void work(Buffer.from(data), metadata.key).then(() => response.writeHead(204).end());
+      void work(Buffer.from(data), metadata).then(() => response.writeHead(204).end());
     });
   });
   server.listen(Number(port), "127.0.0.1");

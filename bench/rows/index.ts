@@ -5,11 +5,12 @@ import { kafkaOutRow } from "./kafka-out.ts";
 import { largePayloadRow } from "./large-payload.ts";
 import { mqttInRow } from "./mqtt-in.ts";
 import { noOpRow } from "./no-op.ts";
+import { postgresExecRow, postgresQueryRow } from "./postgres.ts";
 import { rabbitmqInRow } from "./rabbitmq-in.ts";
 import { redisBulkRow } from "./redis-bulk.ts";
 import { redisGrpcRow, redisHttpRow, redisLatencyRow } from "./redis.ts";
 import type { Row } from "./row.ts";
-import { startMemoryRow } from "./start-memory.ts";
+import { manyComponentsRow, startMemoryRow } from "./start-memory.ts";
 
 /** All rows, in the order in which they are measured and shown. */
 export const rows: readonly Row[] = [
@@ -18,6 +19,8 @@ export const rows: readonly Row[] = [
   redisHttpRow,
   httpGetRow,
   kafkaOutRow,
+  postgresExecRow,
+  postgresQueryRow,
   redisBulkRow,
   kafkaInRow,
   historyRow,
@@ -27,4 +30,5 @@ export const rows: readonly Row[] = [
   largePayloadRow,
   httpMemoryRow,
   startMemoryRow,
+  manyComponentsRow,
 ];

@@ -1,9 +1,9 @@
-import { writeComponent } from "../component.ts";
+import { writeComponents } from "../component.ts";
 import { residentMebibytes } from "../measure/process.ts";
 import { median } from "../measure/statistics.ts";
 import { bareServer, start, type Subject } from "../subject.ts";
 import { daemonSubject } from "./calls.ts";
-import type { Bench, ContenderName, Row, Sample } from "./row.ts";
+import type { Bench, Contender, ContenderName, Row, Sample } from "./row.ts";
 
 const startsOfRound = 3;
 const idle = 5000;
@@ -17,23 +17,45 @@ export const startMemoryRow: Row = {
     { measure: "start", contender: "cufflink", atMost: 300 },
     { measure: "memory", contender: "cufflink", atMost: 100 },
   ],
-  async open(contender, bench) {
-    const subject = await subjectOf(contender, bench);
-    // The first start leaves the compile cache that the others read.
-    await (await start(subject, bench.circumstances))[Symbol.asyncDispose]();
-    return {
-      round: () => round(subject, bench),
-      [Symbol.asyncDispose]: () => Promise.resolve(),
-    };
-  },
+  open: (contender, bench) => openStarts(contender, bench, 1),
 };
 
-async function subjectOf(contender: ContenderName, bench: Bench): Promise<Subject> {
+/** What thirty of them cost. */
+export const manyComponentsRow: Row = {
+  ...startMemoryRow,
+  name: "start-memory-30",
+  title: "thirty redis outputs, nothing called",
+  contenders: ["cufflink", "daprd"],
+  requirements: [],
+  open: (contender, bench) => openStarts(contender, bench, 30),
+};
+
+async function openStarts(
+  contender: ContenderName,
+  bench: Bench,
+  components: number,
+): Promise<Contender> {
+  const subject = await subjectOf(contender, bench, components);
+  // The first start leaves the compile cache that the others read.
+  await (await start(subject, bench.circumstances))[Symbol.asyncDispose]();
+  return {
+    round: () => round(subject, bench),
+    [Symbol.asyncDispose]: () => Promise.resolve(),
+  };
+}
+
+async function subjectOf(
+  contender: ContenderName,
+  bench: Bench,
+  components: number,
+): Promise<Subject> {
   if (contender === "floor") return bareServer;
   const redis = await bench.systems.redis();
   const metadata = { redisHost: `${redis.host}:${redis.port}`, redisPassword: "" };
-  const component = { name: "redis", type: "redis", metadata };
-  const resources = await writeComponent(bench.folder, component);
+  const all = Array.from({ length: components }, (_, index) => ({
+    ...{ name: `redis-${index}`, type: "redis", metadata },
+  }));
+  const resources = await writeComponents(bench.folder, all);
   return daemonSubject(contender, bench, { resources });
 }
 

@@ -29,6 +29,10 @@ export class Systems implements AsyncDisposable {
     return this.#server("kafka");
   }
 
+  postgres(): Promise<OwnServer<"postgres">> {
+    return this.#server("postgres");
+  }
+
   nginx(): Promise<Nginx> {
     return this.#once("nginx", () => startNginx(this.#folder));
   }

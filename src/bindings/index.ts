@@ -6,7 +6,7 @@ import http from "./http/index.ts";
 import influx from "./influx/index.ts";
 import kafka from "./kafka/index.ts";
 import localstorage from "./localstorage/index.ts";
-import mqtt3 from "./mqtt3/index.ts";
+import mqtt3 from "./mqtt/mqtt3/index.ts";
 import nats from "./nats/index.ts";
 import postgres from "./postgres/index.ts";
 import rabbitmq from "./rabbitmq/index.ts";

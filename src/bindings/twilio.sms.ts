@@ -13,6 +13,7 @@ export default defineBinding({
   name: "twilio.sms",
   status: "stable",
   summary: "Sends SMS through Twilio.",
+  provedBy: [{ system: "Twilio", kind: "stand-in" }],
 
   metadata: {
     accountSid: string({

@@ -158,8 +158,11 @@ function daprField(name: string, field: Field): Json {
   };
 }
 
-/** The reference of a binding in Markdown: type, directions, its fields and its operations. No heading of level 1. */
-export function markdownReference(binding: Described): string {
+/**
+ * The reference of a binding in Markdown: type, directions, its fields and its operations. No heading of level 1.
+ * `systems`: what it was tested with, as `PostgreSQL 15.14 (real)`.
+ */
+export function markdownReference(binding: Described, systems: readonly string[] = []): string {
   const aliases = (binding.aliases ?? []).map((alias) => `\`bindings.${alias}\``);
   const directions = directionsOf(binding).join(" and ");
   const facts = [
@@ -170,6 +173,7 @@ export function markdownReference(binding: Described): string {
       ? []
       : [`- Driver, which you install: \`${installCommand(binding.drivers, undefined)}\``]),
   ];
+  if (systems.length > 0) facts.push(`- Tested with: ${systems.join(", ")}`);
   if (binding.inputIsOptional)
     facts.push("- Without the metadata `direction` it is an output only, as in Dapr");
   const operations = Object.entries(binding.operations ?? {});

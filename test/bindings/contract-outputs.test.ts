@@ -11,7 +11,7 @@ import http from "../../src/bindings/http/index.ts";
 import influx from "../../src/bindings/influx/index.ts";
 import kafka from "../../src/bindings/kafka/index.ts";
 import localstorage from "../../src/bindings/localstorage/index.ts";
-import mqtt3 from "../../src/bindings/mqtt3/index.ts";
+import mqtt3 from "../../src/bindings/mqtt/mqtt3/index.ts";
 import postgres from "../../src/bindings/postgres/index.ts";
 import rabbitmq from "../../src/bindings/rabbitmq/index.ts";
 import redis from "../../src/bindings/redis/index.ts";
@@ -26,7 +26,7 @@ import { startDroids } from "./graphql/droids.ts";
 import { startLoopback } from "./http/loopback-server.ts";
 import { account, startInflux } from "./influx/influx-stand-in.ts";
 import { recordsOf } from "./kafka/component.ts";
-import { rawClient } from "./mqtt3/raw-client.ts";
+import { rawClient } from "./mqtt/mqtt3/raw-client.ts";
 import { parseMail, startMailServer } from "./smtp/mail-server.ts";
 
 /** Where an output writes to, with what is particular to it. */

@@ -8,7 +8,7 @@ import { connectAsync as connectMqtt } from "mqtt";
 import { expect } from "vitest";
 import file from "../../src/bindings/file/index.ts";
 import kafka from "../../src/bindings/kafka/index.ts";
-import mqtt3 from "../../src/bindings/mqtt3/index.ts";
+import mqtt3 from "../../src/bindings/mqtt/mqtt3/index.ts";
 import rabbitmq from "../../src/bindings/rabbitmq/index.ts";
 import webhook from "../../src/bindings/webhook/index.ts";
 import { uniqueName } from "../servers/describe-with.ts";

@@ -2,7 +2,7 @@ import { connect as connectAmqp } from "amqplib";
 import { Redis } from "ioredis";
 import { expect, test, vi } from "vitest";
 import type { AnyBinding } from "../../src/binding.ts";
-import mqtt3 from "../../src/bindings/mqtt3/index.ts";
+import mqtt3 from "../../src/bindings/mqtt/mqtt3/index.ts";
 import rabbitmq from "../../src/bindings/rabbitmq/index.ts";
 import redis from "../../src/bindings/redis/index.ts";
 import { MemoryBudget } from "../../src/memory/budget.ts";
@@ -10,7 +10,7 @@ import { FakeApp } from "../runtime/fake-app.ts";
 import { component, startRuntime } from "../runtime/fake-binding.ts";
 import { describeWith, uniqueName } from "../servers/describe-with.ts";
 import { endAfterTest } from "./contract.ts";
-import { rawClient } from "./mqtt3/raw-client.ts";
+import { rawClient } from "./mqtt/mqtt3/raw-client.ts";
 
 // One message is at most the half of the budget that its component may hold: a system cannot send without end.
 

@@ -7,7 +7,7 @@ import { connectAsync as connectMqtt } from "mqtt";
 import { afterEach, beforeEach, describe, expect, onTestFinished, test, vi } from "vitest";
 import cron from "../../src/bindings/cron/index.ts";
 import file from "../../src/bindings/file/index.ts";
-import mqtt3 from "../../src/bindings/mqtt3/index.ts";
+import mqtt3 from "../../src/bindings/mqtt/mqtt3/index.ts";
 import rabbitmq from "../../src/bindings/rabbitmq/index.ts";
 import webhook from "../../src/bindings/webhook/index.ts";
 import type { Outcome } from "../../src/runtime/app.ts";

@@ -5,6 +5,7 @@ import { UndisturbedSeconds } from "./undisturbed-seconds.ts";
 import { clockFileIn, type Fault, type CellContext } from "./faults.ts";
 import { Load } from "./load.ts";
 import { judge, type Handled, type Produced, type Verdict } from "./oracle.ts";
+import { guaranteeOf } from "./guarantee.ts";
 import { reachedPoints, stopOf, type Phase } from "./phases.ts";
 import type { OpenedSource, Source } from "./opened-source.ts";
 import type { ComponentYaml, StartOptions } from "./runtime-process.ts";
@@ -377,7 +378,11 @@ function unfit(opened: OpenedSource, phase: Phase): string | undefined {
 function failuresOf({ verdict, exit }: Result, bound: number, opened: OpenedSource): string[] {
   const { lost, reordered, rewound, duplicates, unknown } = verdict;
   const found: string[] = [];
-  if (lost.length > 0) found.push(`lost ${lost.length}: ${lost[0]?.key} ${lost[0]?.sequence}`);
+  const guarantee = guaranteeOf(opened.component.type);
+  if (opened.ordered && guarantee?.key === undefined)
+    found.push("the cell expects an order that the binding does not promise");
+  if (lost.length > 0 && guarantee?.lossy !== true)
+    found.push(`lost ${lost.length}: ${lost[0]?.key} ${lost[0]?.sequence}`);
   if (opened.ordered && reordered.length > 0) found.push(`reordered ${reordered.length}`);
   if (opened.ordered && rewound.length > 0) found.push(`rewound ${rewound.length}`);
   if (duplicates > bound) found.push(`duplicates ${duplicates}, more than ${bound}`);

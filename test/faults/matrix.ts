@@ -12,7 +12,8 @@ import { rabbitmq, rabbitmqOrdered, rabbitmqQuorum } from "./sources/rabbitmq.ts
 import { redis } from "./sources/redis.ts";
 import { webhook } from "./sources/webhook.ts";
 
-const sources: readonly Source[] = [
+/** All that the matrix has a row of. A name begins with that of a binding; what it is more follows a dash. */
+export const sources: readonly Source[] = [
   ...[kafka, rabbitmq, rabbitmqOrdered, rabbitmqQuorum, mqtt3, webhook, file, cron, redis, nats],
 ];
 

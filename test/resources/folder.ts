@@ -83,6 +83,19 @@ const bindings: readonly AnyBinding[] = [
     open,
     read: () => ({ stop() {}, flush() {}, close() {} }),
   }),
+  defineBinding({
+    name: "page",
+    status: "stable",
+    summary: "Asks a server; in Dapr it is an output only.",
+    metadata: {
+      url: string({ description: "Address.", required: true }),
+      interval: string({ description: "Pause.", direction: "input", required: true }),
+    },
+    open,
+    operations: { create },
+    read: () => ({ stop() {}, flush() {}, close() {} }),
+    inputIsOptional: true,
+  }),
 ];
 
 export async function load(

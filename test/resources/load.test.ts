@@ -377,6 +377,20 @@ describe("lint", () => {
       'a.yaml:9:14 warning: property "maxInFlight" is used by the input direction only, which this component leaves out',
     ]);
   });
+
+  test("a type that Dapr has as an output only needs its fields for inputs only with a direction", async () => {
+    const url = "- {name: url, value: h}";
+    expect(await findings(component("a", "bindings.page", url))).toEqual([]);
+    expect(
+      await findings(component("a", "bindings.page", `${url}\n- {name: interval, value: 1s}`)),
+    ).toEqual([
+      'a.yaml:9:14 warning: property "interval" is used by the input direction only, which this component leaves out',
+    ]);
+    const told = `${url}\n- {name: direction, value: "input, output"}`;
+    expect(await findings(component("a", "bindings.page", told))).toEqual([
+      'a.yaml:7:3 error: property "interval" is required',
+    ]);
+  });
 });
 
 test("of a state store, too, only what is declared as sensitive is secret", async () => {

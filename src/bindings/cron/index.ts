@@ -15,6 +15,7 @@ export default defineBinding({
   name: "cron",
   status: "stable",
   summary: "Calls the app at the times of a schedule.",
+  provedBy: [{ system: "Node.js timers", kind: "real" }],
 
   metadata: {
     schedule: schedule(),

@@ -13,6 +13,7 @@ export default defineBinding({
   name: "file",
   status: "beta",
   summary: "Calls the app for each file in a folder, and moves or deletes handled files.",
+  provedBy: [{ system: "Linux file system", kind: "real" }],
   metadata: fileFields,
 
   async open({ metadata }) {

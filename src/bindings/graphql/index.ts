@@ -20,6 +20,7 @@ export default defineBinding({
   name: "graphql",
   status: "beta",
   summary: "Sends queries and mutations to a GraphQL server.",
+  provedBy: [{ system: "graphql-js", kind: "real" }],
   metadata: graphqlFields,
 
   async open({ metadata, memory }) {

@@ -16,6 +16,7 @@ export default defineBinding({
   name: "http",
   status: "stable",
   summary: "Calls an HTTP or HTTPS server.",
+  provedBy: [{ system: "Node.js HTTP", kind: "real" }],
   metadata: httpFields,
 
   async open({ metadata, memory }) {

@@ -27,6 +27,7 @@ export default defineBinding({
   name: "influx",
   status: "beta",
   summary: "Writes points to InfluxDB and runs Flux queries.",
+  provedBy: [{ system: "InfluxDB", kind: "stand-in" }],
   metadata: influxFields,
 
   async open({ metadata: { url, token, org, bucket }, memory }) {

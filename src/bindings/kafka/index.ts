@@ -49,6 +49,7 @@ export default defineBinding({
   name: "kafka",
   status: "stable",
   summary: "Reads and writes the topics of an Apache Kafka cluster.",
+  provedBy: [{ system: "Apache Kafka", kind: "real" }],
 
   metadata: kafkaFields,
 

@@ -18,6 +18,7 @@ export default defineBinding({
   name: "localstorage",
   status: "stable",
   summary: "Stores, reads, lists and deletes files in a folder.",
+  provedBy: [{ system: "Linux file system", kind: "real" }],
 
   metadata: {
     rootPath: string({

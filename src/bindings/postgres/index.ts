@@ -31,6 +31,7 @@ export default defineBinding({
   aliases: ["postgresql"],
   status: "beta",
   summary: "Runs SQL statements in a PostgreSQL database.",
+  provedBy: [{ system: "PostgreSQL", kind: "real" }],
   drivers: { pg: "8.23.1" },
   metadata: postgresFields,
 

@@ -3,14 +3,21 @@ export function now(): number {
   return Math.round((performance.timeOrigin + performance.now()) * 1000);
 }
 
+/** The second that was written last, since many calls share it. */
+let lastSecond = Number.NaN;
+let lastText = "";
+
 /** RFC 3339 in UTC, without zeros at the end of the fraction. */
 export function instantText(microseconds: number): string {
   const second = Math.floor(microseconds / 1_000_000);
   const fraction = String(microseconds - second * 1_000_000)
     .padStart(6, "0")
     .replace(/0+$/, "");
-  const whole = new Date(second * 1000).toISOString().slice(0, 19);
-  return `${whole}${fraction === "" ? "" : `.${fraction}`}Z`;
+  if (second !== lastSecond) {
+    lastText = new Date(second * 1000).toISOString().slice(0, 19);
+    lastSecond = second;
+  }
+  return `${lastText}${fraction === "" ? "" : `.${fraction}`}Z`;
 }
 
 /** A duration as Go writes it. */

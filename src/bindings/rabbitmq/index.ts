@@ -17,6 +17,7 @@ export default defineBinding({
   name: "rabbitmq",
   status: "stable",
   summary: "Reads from and sends to a RabbitMQ queue.",
+  provedBy: [{ system: "RabbitMQ", kind: "real" }],
   metadata: rabbitmqFields,
 
   async open({ metadata, component, directions, signal, lost, notice }) {

@@ -12,6 +12,7 @@ export default defineBinding({
   name: "redis",
   status: "stable",
   summary: "Stores, reads and counts values in Redis.",
+  provedBy: [{ system: "Redis", kind: "real" }],
   metadata: redisFields,
 
   async open({ metadata, component, signal, memory, lost, hide }) {

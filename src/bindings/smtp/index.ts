@@ -20,6 +20,7 @@ export default defineBinding({
   name: "smtp",
   status: "beta",
   summary: "Sends mails through an SMTP server.",
+  provedBy: [{ system: "smtp-server", kind: "real" }],
   drivers: { nodemailer: "10.6.1" },
 
   metadata: smtpFields,

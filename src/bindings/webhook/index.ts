@@ -16,6 +16,7 @@ export default defineBinding({
   status: "beta",
   summary:
     "Calls the app for each HTTP request to its own address, and answers with the app's reply.",
+  provedBy: [{ system: "Node.js HTTP", kind: "real" }],
   metadata: webhookFields,
 
   async open({ component, metadata, logger, http }) {

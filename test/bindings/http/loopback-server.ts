@@ -29,12 +29,14 @@ export async function startLoopback(
   const received: Received[] = [];
   const sockets = new Set<Socket>();
   const server = create((request, response) => {
+    // A request that is cut off was not received.
+    const cutOff = (): void => undefined;
     void buffer(request).then((body) => {
       const { method, url, headers, rawHeaders } = request;
       const one = { method, url, headers, rawHeaders, body };
       received.push(one);
       respond(one, response);
-    });
+    }, cutOff);
   });
   server.on("connection", (socket: Socket) => {
     sockets.add(socket);

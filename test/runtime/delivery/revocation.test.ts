@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import type { InboundEvent } from "../../../src/binding.ts";
+import { BindingError } from "../../../src/errors.ts";
 import { MemoryStore } from "../../store/memory-store.ts";
 import { delivering, policy } from "../delivering.ts";
 import { FakeApp, handled, ManualApp, refused } from "../fake-app.ts";
@@ -144,4 +145,76 @@ test("one that cannot be put into the dead letters is returned, and not attempte
   await vi.advanceTimersByTimeAsync(minute);
   expect(app.deliveries.length).toBe(1);
   expect(queue.handled).toEqual(["1"]);
+});
+
+/** Events whose leases are extended as `extend` says, with how each was settled. */
+function extendable(text: string, extend: () => Promise<void>, key: string) {
+  const ends: string[] = [];
+  const event: InboundEvent = {
+    ...{ data: Buffer.from(text), metadata: {}, headers: [], key, id: text },
+    lease: { duration: 30_000, extend },
+    settle: (settlement) => void ends.push(settlement.outcome),
+  };
+  return { event, ends };
+}
+
+const gone = (): Promise<void> =>
+  Promise.reject(new BindingError("not_found", "the lease is another's", { effect: "rejected" }));
+
+test("an extension that is refused for good returns the event and later ones of its key, at once", async () => {
+  const app = new FakeApp();
+  app.available = false;
+  const { delivery, logger } = delivering(app);
+  const first = extendable("a1", async () => {}, "a");
+  const second = extendable("a2", gone, "a");
+  const third = extendable("a3", async () => {}, "a");
+  const other = extendable("b1", async () => {}, "b");
+  void delivery.deliver([first.event, second.event, third.event, other.event]);
+  await vi.advanceTimersByTimeAsync(10_000);
+  expect([first.ends, second.ends, third.ends, other.ends]).toEqual([
+    ...[[], ["returned"], ["returned"], []],
+  ]);
+  expect(logger.lines).toMatchObject([
+    { level: "warn", fields: { event: "a2", reason: "the lease is another's" } },
+    { level: "info", fields: { events: 2 } },
+  ]);
+  await delivery.drain(0);
+});
+
+test("what waits for a retry is extended, and returned when that is refused; what the app has is the app's", async () => {
+  const app = new ManualApp();
+  const { delivery } = delivering(app);
+  let refuses = false;
+  let extended = 0;
+  const extend = (): Promise<void> => (refuses ? gone() : Promise.resolve(void extended++));
+  const waiting = extendable("a1", extend, "a");
+  const withApp = extendable("b1", gone, "b");
+  const behind = extendable("b2", async () => {}, "b");
+  await delivery.deliver([waiting.event, withApp.event, behind.event]);
+  app.answer("a1", { kind: "refused", reason: "later", after: 100_000 });
+  await vi.advanceTimersByTimeAsync(20_000);
+  expect([extended, waiting.ends, withApp.ends, behind.ends]).toEqual([2, [], [], []]);
+  refuses = true;
+  await vi.advanceTimersByTimeAsync(10_000);
+  expect(waiting.ends).toEqual(["returned"]);
+  app.answer("b1");
+  await settled();
+  expect(withApp.ends).toEqual(["handled"]);
+  app.answer("b2");
+  await settled();
+  expect(behind.ends).toEqual(["handled"]);
+});
+
+test("an extension that only fails is tried again until the lease has ended", async () => {
+  const app = new FakeApp();
+  app.available = false;
+  const { delivery } = delivering(app);
+  let tries = 0;
+  const extend = (): Promise<void> => Promise.reject(new Error(`no answer ${++tries}`));
+  const { event, ends } = extendable("a1", extend, "a");
+  void delivery.deliver([event]);
+  await vi.advanceTimersByTimeAsync(28_000);
+  expect([tries, ends]).toEqual([2, []]);
+  await vi.advanceTimersByTimeAsync(2_000);
+  expect([tries, ends]).toEqual([2, ["returned"]]);
 });

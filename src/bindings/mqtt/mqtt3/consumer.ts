@@ -1,8 +1,8 @@
 import type { IPublishPacket } from "mqtt-packet";
-import type { InboundEvent, Reader, Reading } from "../../binding.ts";
-import { BindingError, messageOf } from "../../errors.ts";
-import { formatDuration } from "../../metadata/duration.ts";
-import type { BrokerAddress } from "./address.ts";
+import type { InboundEvent, Reader, Reading } from "../../../binding.ts";
+import { BindingError, messageOf } from "../../../errors.ts";
+import { formatDuration } from "../../../metadata/duration.ts";
+import type { BrokerAddress } from "../address.ts";
 import type { mqttFields } from "./fields.ts";
 import { MqttSession } from "./session.ts";
 import { UnacknowledgedMessages } from "./unacknowledged-messages.ts";

@@ -1,5 +1,5 @@
-import { bool, duration, string } from "../../metadata/fields.ts";
-import type { Values } from "../../metadata/fields.ts";
+import { bool, duration, string } from "../../../metadata/fields.ts";
+import type { Values } from "../../../metadata/fields.ts";
 
 /** What an MQTT component's metadata can say. */
 export const mqttFields = {

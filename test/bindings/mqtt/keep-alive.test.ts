@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
-import { KeepAlive } from "../../../src/bindings/mqtt3/keep-alive.ts";
+import { KeepAlive } from "../../../src/bindings/mqtt/keep-alive.ts";
 
 const ask = vi.fn<() => void>();
 const dead = vi.fn<() => void>();

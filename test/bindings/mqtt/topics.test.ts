@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { checkTopicFilter, checkTopicName } from "../../../src/bindings/mqtt3/topics.ts";
+import { checkTopicFilter, checkTopicName } from "../../../src/bindings/mqtt/topics.ts";
 
 test.for(["orders", "orders/17/created", "/", " ", "größe", "$SYS/x", "a//b", "x".repeat(65_535)])(
   "sends to %j",
@@ -14,6 +14,8 @@ test.for([
   ["orders/#", "wildcard"],
   ["a+b", "wildcard"],
   ["a\0b", "null character"],
+  ["a\r\nb", "control character"],
+  ["a\u007f", "control character"],
   ["\ud800", "Unicode"],
   ["ü".repeat(40_000), "longer than 65535"],
 ] as const)("does not send to %j", ([topic, why]) => {

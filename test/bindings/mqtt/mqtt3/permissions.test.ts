@@ -2,9 +2,9 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, expect, test } from "vitest";
-import mqtt3 from "../../../src/bindings/mqtt3/index.ts";
-import { describeWith, uniqueName } from "../../servers/describe-with.ts";
-import { openQueue, until } from "../opened-queue.ts";
+import mqtt3 from "../../../../src/bindings/mqtt/mqtt3/index.ts";
+import { describeWith, uniqueName } from "../../../servers/describe-with.ts";
+import { openQueue, until } from "../../opened-queue.ts";
 
 // What a user must be allowed, as the page lists it.
 const folder = mkdtempSync(join(tmpdir(), "cufflink-mqtt-"));

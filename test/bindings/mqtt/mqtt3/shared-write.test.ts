@@ -1,7 +1,7 @@
 import { Socket } from "node:net";
 import { setImmediate as turnEnds } from "node:timers/promises";
 import { afterEach, expect, test, vi } from "vitest";
-import { describeWith, uniqueName } from "../../servers/describe-with.ts";
+import { describeWith, uniqueName } from "../../../servers/describe-with.ts";
 import { rawClient } from "./raw-client.ts";
 
 afterEach(() => vi.restoreAllMocks());

@@ -1,15 +1,15 @@
 import { randomBytes } from "node:crypto";
-import { defineBinding } from "../../binding.ts";
-import { BindingError } from "../../errors.ts";
-import { string } from "../../metadata/fields.ts";
-import { brokerAddress } from "./address.ts";
-import type { BrokerAddress } from "./address.ts";
+import { defineBinding } from "../../../binding.ts";
+import { BindingError } from "../../../errors.ts";
+import { string } from "../../../metadata/fields.ts";
+import { brokerAddress } from "../address.ts";
+import type { BrokerAddress } from "../address.ts";
 import { startConsumer } from "./consumer.ts";
 import { mqttFields } from "./fields.ts";
 import type { MqttMetadata } from "./fields.ts";
 import { Producer } from "./producer.ts";
 import { MqttSession } from "./session.ts";
-import { checkTopicFilter } from "./topics.ts";
+import { checkTopicFilter } from "../topics.ts";
 
 const identifierRejected = "2";
 
@@ -18,6 +18,7 @@ export default defineBinding({
   aliases: ["mqtt"],
   status: "beta",
   summary: "Reads from and sends to the topics of an MQTT 3.1.1 broker, with QoS 1.",
+  provedBy: [{ system: "Mosquitto", kind: "real" }],
   metadata: mqttFields,
 
   async open({ metadata, directions, signal, lost }) {
@@ -55,7 +56,7 @@ export default defineBinding({
     duplicates: {
       app: "what the app has: `maxInFlight` (64)",
       runtime:
-        "unacknowledged messages: Mosquitto 20, more after reconnects, and at most `maxInFlight`",
+        "unacknowledged messages: Mosquitto 20, more after reconnects, and at most `maxInFlight` (64)",
       server: "the same",
     },
   },

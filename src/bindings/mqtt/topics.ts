@@ -30,6 +30,8 @@ export function checkTopicFilter(filter: string): void {
 function checkText(topic: string): void {
   if (topic === "") throw refused(topic, "is empty");
   if (topic.includes("\0")) throw refused(topic, "has a null character");
+  // A broker may end the connection of whoever sends them, with all that is under way.
+  if (/\p{Cc}/u.test(topic)) throw refused(topic, "has a control character");
   if (!topic.isWellFormed()) throw refused(topic, "is not valid Unicode");
   if (Buffer.byteLength(topic) > longestTopic)
     throw refused(topic.slice(0, 40), `is longer than ${longestTopic} bytes`);

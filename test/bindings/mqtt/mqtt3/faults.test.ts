@@ -1,9 +1,9 @@
 import { expect, test } from "vitest";
-import mqtt3 from "../../../src/bindings/mqtt3/index.ts";
-import { describeWith, uniqueName } from "../../servers/describe-with.ts";
-import { reservePort } from "../../servers/ports.ts";
-import { makeCertificates } from "../certificates.ts";
-import { errorOf, handled, openQueue, textOf, until } from "../opened-queue.ts";
+import mqtt3 from "../../../../src/bindings/mqtt/mqtt3/index.ts";
+import { describeWith, uniqueName } from "../../../servers/describe-with.ts";
+import { reservePort } from "../../../servers/ports.ts";
+import { makeCertificates } from "../../certificates.ts";
+import { errorOf, handled, openQueue, textOf, until } from "../../opened-queue.ts";
 
 describeWith("mosquitto", { own: true, config: ["max_queued_messages 0"] }, (broker) => {
   test("a broker that restarts in the middle loses nothing", { timeout: 60_000 }, async () => {

@@ -1,8 +1,8 @@
 import { expect, test } from "vitest";
-import { brokerAddress } from "../../../src/bindings/mqtt3/address.ts";
+import { brokerAddress } from "../../../src/bindings/mqtt/address.ts";
 
 const read = (url: string, more: object = {}): ReturnType<typeof brokerAddress> =>
-  brokerAddress({ url, ...more } as Parameters<typeof brokerAddress>[0]);
+  brokerAddress({ url, ...more });
 
 test.for([
   ["mqtt://broker", "tcp", "broker", 1883],

@@ -1,7 +1,7 @@
-import { BindingError, messageOf } from "../../errors.ts";
-import type { BrokerAddress } from "./address.ts";
+import { BindingError, messageOf } from "../../../errors.ts";
+import type { BrokerAddress } from "../address.ts";
 import { MqttSession } from "./session.ts";
-import { checkTopicName } from "./topics.ts";
+import { checkTopicName } from "../topics.ts";
 
 export type ProducerOptions = {
   readonly address: BrokerAddress;

@@ -1,12 +1,12 @@
 import type { Duplex } from "node:stream";
 import type * as mqttPacket from "mqtt-packet";
 import type { IConnackPacket, IPublishPacket, ISubackPacket, Packet } from "mqtt-packet";
-import { BindingError, messageOf } from "../../errors.ts";
-import { IncomingMessage } from "../../memory/incoming-message.ts";
-import type { MemoryShare } from "../../memory/budget.ts";
-import { dial } from "./address.ts";
-import type { BrokerAddress } from "./address.ts";
-import { KeepAlive } from "./keep-alive.ts";
+import { BindingError, messageOf } from "../../../errors.ts";
+import { IncomingMessage } from "../../../memory/incoming-message.ts";
+import type { MemoryShare } from "../../../memory/budget.ts";
+import { dial } from "../address.ts";
+import type { BrokerAddress } from "../address.ts";
+import { KeepAlive } from "../keep-alive.ts";
 
 /** How a session begins and whom it tells. */
 export type SessionOptions = {

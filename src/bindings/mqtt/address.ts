@@ -3,7 +3,6 @@ import type { Duplex } from "node:stream";
 import { connect as connectTls } from "node:tls";
 import { BindingError } from "../../errors.ts";
 import { tlsMaterial, type TlsMaterial } from "../../tls/pem.ts";
-import type { MqttMetadata } from "./fields.ts";
 
 /** Where a broker is and how it is spoken to. */
 export type BrokerAddress = {
@@ -29,7 +28,9 @@ const transports: Readonly<Record<string, readonly [BrokerAddress["transport"], 
 };
 
 /** Reads the metadata's URL and certificates. The URL may hold a password and is never quoted. */
-export function brokerAddress(metadata: MqttMetadata): BrokerAddress {
+export function brokerAddress(
+  metadata: { readonly url: string } & Parameters<typeof tlsMaterial>[0],
+): BrokerAddress {
   const text = metadata.url;
   const url = URL.canParse(text) ? new URL(text) : undefined;
   const known = url === undefined ? undefined : transports[url.protocol];

@@ -1,11 +1,11 @@
 import { expect, test, vi } from "vitest";
-import type { InboundEvent } from "../../../src/binding.ts";
-import mqtt3 from "../../../src/bindings/mqtt3/index.ts";
-import { describeWith, uniqueName } from "../../servers/describe-with.ts";
-import { startProxy } from "../../servers/proxy.ts";
-import type { OpenedQueue } from "../opened-queue.ts";
-import { allBytes, errorOf, handled, openQueue, textOf, until } from "../opened-queue.ts";
-import { read } from "../contract.ts";
+import type { InboundEvent } from "../../../../src/binding.ts";
+import mqtt3 from "../../../../src/bindings/mqtt/mqtt3/index.ts";
+import { describeWith, uniqueName } from "../../../servers/describe-with.ts";
+import { startProxy } from "../../../servers/proxy.ts";
+import type { OpenedQueue } from "../../opened-queue.ts";
+import { allBytes, errorOf, handled, openQueue, textOf, until } from "../../opened-queue.ts";
+import { read } from "../../contract.ts";
 import { publishAtMostOnce, rawClient } from "./raw-client.ts";
 
 describeWith("mosquitto", (broker) => {

@@ -1,8 +1,8 @@
 import { randomBytes } from "node:crypto";
 import { connect } from "node:net";
 import { generate } from "mqtt-packet";
-import { brokerAddress } from "../../../src/bindings/mqtt3/address.ts";
-import { MqttSession } from "../../../src/bindings/mqtt3/session.ts";
+import { brokerAddress } from "../../../../src/bindings/mqtt/address.ts";
+import { MqttSession } from "../../../../src/bindings/mqtt/mqtt3/session.ts";
 import type { IPublishPacket } from "mqtt-packet";
 import { onTestFinished } from "vitest";
 
@@ -14,7 +14,7 @@ export async function rawClient(
 ): Promise<{ session: MqttSession; received: IPublishPacket[] }> {
   const received: IPublishPacket[] = [];
   const session = await MqttSession.connect({
-    address: brokerAddress({ url } as Parameters<typeof brokerAddress>[0]),
+    address: brokerAddress({ url }),
     clientId,
     clean: true,
     keepAlive: 30_000,

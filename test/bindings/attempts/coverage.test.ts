@@ -1,0 +1,20 @@
+import { expect, test } from "vitest";
+import { bindings } from "../../../src/bindings/index.ts";
+import { testedBindings } from "../tested-bindings.ts";
+
+/** Outputs whose requests are counted elsewhere, or that make none. */
+const elsewhere: Readonly<Record<string, string>> = {
+  graphql: "test/bindings/http-attempts.test.ts, by the status of the answer",
+  influx: "test/bindings/http-attempts.test.ts, by the status of the answer",
+  kafka:
+    "its idempotent producer sends again by itself: group-reader.test.ts, stores nothing twice",
+  localstorage: "it calls no server",
+  "twilio.sms": "test/bindings/http-attempts.test.ts, by the status of the answer",
+};
+
+test("the requests of every output are counted", () => {
+  const counted = testedBindings(import.meta.dirname, "testAttempts");
+  const outputs = bindings.filter(({ operations }) => operations !== undefined);
+  const missing = outputs.filter(({ name }) => !counted.has(name) && !(name in elsewhere));
+  expect(missing.map(({ name }) => name)).toEqual([]);
+});

@@ -1,0 +1,16 @@
+import { expect, test } from "vitest";
+import { bindings } from "../../../src/bindings/index.ts";
+import { testedBindings } from "../tested-bindings.ts";
+
+/** Bindings that take no text of a caller, and why. */
+const without: Readonly<Record<string, string>> = {
+  cron: "an input, whose schedule is parsed",
+  file: "an input, whose folder is the component's",
+  webhook: "an input: test/bindings/webhook/answers.test.ts has what strangers send",
+};
+
+test("every binding that takes a caller's text is tested with hostile ones", () => {
+  const tested = testedBindings(import.meta.dirname, "testHostileValues");
+  const missing = bindings.filter(({ name }) => !tested.has(name) && !(name in without));
+  expect(missing.map(({ name }) => name)).toEqual([]);
+});

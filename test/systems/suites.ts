@@ -1,0 +1,5 @@
+/**
+ * The tests that prove a binding with a system, by `type system`: paths as `vitest run` takes them. Absent: the binding's own
+ * folder, and what the suites of all bindings have for it.
+ */
+export const suites: Readonly<Record<string, readonly string[]>> = {};

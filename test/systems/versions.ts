@@ -1,0 +1,59 @@
+import { execFile } from "node:child_process";
+import { readFileSync } from "node:fs";
+import { join, resolve } from "node:path";
+import { promisify } from "node:util";
+import { findProgram } from "../servers/server-process.ts";
+
+const run = promisify(execFile);
+const root = resolve(import.meta.dirname, "../..");
+
+/** Resolves to the version of the system that is on this machine. */
+export type Version = () => Promise<string> | string;
+
+const number = /\d+(?:\.\d+)+/;
+
+/** What a program says of itself, asked with these arguments. */
+function program(name: string, args: readonly string[], ...places: string[]): Version {
+  return async () => {
+    const path = findProgram(...places, name);
+    if (path === undefined) throw new Error(`${name} is not installed`);
+    const { stdout, stderr } = await run(path, args).catch((error: unknown) => {
+      // Some end with a status that is not 0 after they have told it.
+      if (error instanceof Error && "stdout" in error && "stderr" in error) return error;
+      throw error;
+    });
+    const found = number.exec(`${String(stdout)}${String(stderr)}`)?.[0];
+    if (found === undefined) throw new Error(`${path} does not tell its version`);
+    return found;
+  };
+}
+
+/** An npm package that the tests depend on. */
+function npmPackage(name: string): Version {
+  return () => {
+    const path = join(root, "node_modules", name, "package.json");
+    return String((JSON.parse(readFileSync(path, "utf8")) as { version: unknown }).version);
+  };
+}
+
+const node: Version = () => process.versions.node;
+
+/** The systems that bindings were tested with, by the names that `provedBy` has. A stand-in has no version. */
+export const versions: Readonly<Record<string, Version>> = {
+  "Apache Kafka": () => {
+    const pom = readFileSync(join(root, "test/servers/kafka/pom.xml"), "utf8");
+    return /kafka_2\.13<\/artifactId>\s*<version>([\d.]+)/.exec(pom)?.[1] ?? "";
+  },
+  "graphql-js": npmPackage("graphql"),
+  "Linux file system": async () => number.exec((await run("uname", ["-r"])).stdout)?.[0] ?? "",
+  Mosquitto: program("mosquitto", ["-h"]),
+  "Node.js HTTP": node,
+  "Node.js timers": node,
+  PostgreSQL: program("postgres", ["--version"], "/usr/lib/postgresql/15/bin/postgres"),
+  RabbitMQ: async () =>
+    number.exec(
+      (await run("dpkg-query", ["-W", "-f=${Version}", "rabbitmq-server"])).stdout,
+    )?.[0] ?? "",
+  Redis: program("redis-server", ["--version"]),
+  "smtp-server": npmPackage("smtp-server"),
+};
