@@ -12,6 +12,7 @@ import influx from "../../src/bindings/influx/index.ts";
 import kafka from "../../src/bindings/kafka/index.ts";
 import localstorage from "../../src/bindings/localstorage/index.ts";
 import mqtt3 from "../../src/bindings/mqtt/mqtt3/index.ts";
+import nats from "../../src/bindings/nats/index.ts";
 import postgres from "../../src/bindings/postgres/index.ts";
 import rabbitmq from "../../src/bindings/rabbitmq/index.ts";
 import redis from "../../src/bindings/redis/index.ts";
@@ -27,6 +28,7 @@ import { startLoopback } from "./http/loopback-server.ts";
 import { account, startInflux } from "./influx/influx-stand-in.ts";
 import { recordsOf } from "./kafka/component.ts";
 import { rawClient } from "./mqtt/mqtt3/raw-client.ts";
+import { makeStream, natsClient } from "./nats/contract-source.ts";
 import { parseMail, startMailServer } from "./smtp/mail-server.ts";
 
 /** Where an output writes to, with what is particular to it. */
@@ -262,3 +264,21 @@ describeWith("mosquitto", (server) => {
     };
   });
 });
+
+describeWith("nats", (server) =>
+  testOutput("nats", nats, async () => {
+    const client = natsClient(server);
+    const stream = await makeStream(client);
+    return {
+      properties: { servers: server.url, subject: `${stream}.a` },
+      async arrived(count) {
+        const found: Buffer[] = [];
+        for (let seq = 1; seq <= count; seq++) {
+          const { message } = await client.api(`STREAM.MSG.GET.${stream}`, { seq });
+          found.push(Buffer.from((message as { data?: string }).data ?? "", "base64"));
+        }
+        return found;
+      },
+    };
+  }),
+);

@@ -3,6 +3,7 @@ import { Redis } from "ioredis";
 import { expect, test, vi } from "vitest";
 import type { AnyBinding } from "../../src/binding.ts";
 import mqtt3 from "../../src/bindings/mqtt/mqtt3/index.ts";
+import nats from "../../src/bindings/nats/index.ts";
 import rabbitmq from "../../src/bindings/rabbitmq/index.ts";
 import redis from "../../src/bindings/redis/index.ts";
 import { MemoryBudget } from "../../src/memory/budget.ts";
@@ -10,6 +11,7 @@ import { FakeApp } from "../runtime/fake-app.ts";
 import { component, startRuntime } from "../runtime/fake-binding.ts";
 import { describeWith, uniqueName } from "../servers/describe-with.ts";
 import { endAfterTest } from "./contract.ts";
+import { makeStream, natsClient } from "./nats/contract-source.ts";
 import { rawClient } from "./mqtt/mqtt3/raw-client.ts";
 
 // One message is at most the half of the budget that its component may hold: a system cannot send without end.
@@ -76,6 +78,24 @@ describeWith("mosquitto", (server) => {
     const reasons = new Set<string>();
     const watching = setInterval(() => reasons.add(status().reason), 5);
     await session.publish(topic, tooLarge, false);
+    await vi.waitFor(() => expect([...reasons].join()).toContain(refusal), 10_000);
+    clearInterval(watching);
+  });
+});
+
+describeWith("nats", { own: true, config: ["max_payload: 8MB"] }, (server) => {
+  test("nats: a message that is too large is a reason why nothing is read; all others are read", async () => {
+    const client = natsClient(server);
+    const stream = await makeStream(client);
+    const values = { servers: server.url, stream, consumer: "shop", startFrom: "oldest" };
+    const { app, budget, status } = await start(nats, { ...values, direction: "input" });
+    await vi.waitFor(() => expect(status().state).toBe("running"), 10_000);
+    await client.store(`${stream}.a`, fits);
+    await vi.waitFor(() => expect(app.deliveries[0]?.data).toHaveLength(fits.length), 10_000);
+    await vi.waitFor(() => expect(budget.used).toBe(0), 10_000);
+    const reasons = new Set<string>();
+    const watching = setInterval(() => reasons.add(status().reason), 5);
+    await client.store(`${stream}.a`, tooLarge);
     await vi.waitFor(() => expect([...reasons].join()).toContain(refusal), 10_000);
     clearInterval(watching);
   });

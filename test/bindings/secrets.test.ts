@@ -19,6 +19,7 @@ import {
   echoingAmqp,
   echoingHttp,
   echoingKafka,
+  echoingNats,
   echoingPostgres,
   echoingRedis,
   echoingSmtp,
@@ -103,6 +104,14 @@ const kafkaToken =
       server,
       properties: { brokers: broker, disableTls: "true", ...properties(http(server)) },
     };
+  };
+
+const nats =
+  (properties: (at: string) => Record<string, string>): Case =>
+  async (spelling, wanted) => {
+    const server = await echoingNats(wanted, spelling);
+    const given = { servers: `nats://${address(server)}`, ...properties(address(server)) };
+    return { server, properties: { direction: "output", subject: "orders", ...given } };
   };
 
 const webhook =
@@ -226,6 +235,19 @@ const cases: Readonly<Record<string, Case>> = {
       url: "mqtts://127.0.0.1:1",
       topic: "orders",
       consumerID: "shop",
+      clientCert: certificates.client.cert,
+      clientKey: key,
+    },
+  }),
+  "nats.servers": nats((at) => ({ servers: `nats://shop:${encodeURIComponent(canary)}@${at}` })),
+  "nats.token": nats(() => ({ token: canary })),
+  "nats.password": nats(() => ({ user: "shop", password: canary })),
+  "nats.jwt": nats(() => ({ jwt: canary })),
+  "nats.nkeySeed": () => ({ properties: { servers: "127.0.0.1:1", nkeySeed: canary } }),
+  "nats.credentials": () => ({ properties: { servers: "127.0.0.1:1", credentials: canary } }),
+  "nats.clientKey": () => ({
+    properties: {
+      servers: "tls://127.0.0.1:1",
       clientCert: certificates.client.cert,
       clientKey: key,
     },

@@ -37,7 +37,7 @@ export const nats: ServerKind<NatsOptions, object, NatsNode> = {
   startedLine: /Server is ready/,
   url: (host, port) => `nats://${host}:${port}`,
   parse: (value) => parseUrl(value, 4222),
-  isInstalled: () => program() !== undefined,
+  isInstalled: () => natsProgram() !== undefined,
   install,
   async prepare(place, options) {
     const file = configurationOf(place.folder);
@@ -57,7 +57,7 @@ export const nats: ServerKind<NatsOptions, object, NatsNode> = {
     }
     // A test may have written another one.
     if (!existsSync(file)) await writeFile(file, `${lines.join("\n")}\n`);
-    return [{ program: program() ?? "nats-server", arguments: ["-c", file] }];
+    return [{ program: natsProgram() ?? "nats-server", arguments: ["-c", file] }];
   },
   extras: () => ({}),
   ownExtras: ({ folder }) => ({ configuration: configurationOf(folder) }),
@@ -89,7 +89,8 @@ async function install(): Promise<void> {
   });
 }
 
-function program(): string | undefined {
+/** The server that the tests start; `undefined`: there is none. */
+export function natsProgram(): string | undefined {
   return findProgram(built(), "nats-server");
 }
 

@@ -12,8 +12,6 @@ export interface Proxy extends AsyncDisposable {
   cut(): void;
   /** Swallows: connections stay open and are accepted, and no byte passes either way until `heal`. */
   stall(): void;
-  /** Swallows what the server says, until `heal`; what the client says goes on its way. */
-  stallAnswers(): void;
   /** Ends every open connection on the server's side; the client's stays open, and nobody answers on it any more. */
   halfOpen(): void;
   /** Holds every byte back for this many milliseconds in each direction, order kept. */
@@ -41,7 +39,6 @@ export async function startProxy(target: { host: string; port: number }): Promis
   setMaxListeners(0, changes);
   let to = { host: target.host, port: target.port };
   let stalled = false;
-  let answersStalled = false;
   let refusing = false;
   let latency = 0;
 
@@ -56,8 +53,8 @@ export async function startProxy(target: { host: string; port: number }): Promis
     const pair = { client, upstream };
     pairs.add(pair);
     changes.dispatchEvent(new Event("change"));
-    relay(client, upstream, () => stalled);
-    relay(upstream, client, () => stalled || answersStalled);
+    relay(client, upstream);
+    relay(upstream, client);
     let open = 2;
     for (const socket of [client, upstream]) {
       socket.once("close", () => {
@@ -69,14 +66,14 @@ export async function startProxy(target: { host: string; port: number }): Promis
   });
 
   /** Copies one direction. A reset of the one side becomes a reset of the other. */
-  function relay(from: Socket, into: Socket, isStalled: () => boolean): void {
+  function relay(from: Socket, into: Socket): void {
     let sent = Promise.resolve();
     const pass = (act: () => void | Promise<void>): void => {
       const due = performance.now() + latency;
       from.pause();
       sent = sent.then(async () => {
         await waitUntil(due);
-        if (isStalled()) await healed();
+        await healed();
         if (!into.destroyed) await act();
         // With a latency the bytes behind must not wait for those before them, so reading went on already.
         if (!from.destroyed) from.resume();
@@ -97,7 +94,8 @@ export async function startProxy(target: { host: string; port: number }): Promis
     });
   }
 
-  function healed(): Promise<void> {
+  function healed(): Promise<void> | undefined {
+    if (!stalled) return undefined;
     return new Promise((resolve) => {
       changes.addEventListener("healed", () => resolve(), { once: true });
     });
@@ -112,7 +110,6 @@ export async function startProxy(target: { host: string; port: number }): Promis
 
   function heal(): void {
     stalled = false;
-    answersStalled = false;
     refusing = false;
     latency = 0;
     changes.dispatchEvent(new Event("healed"));
@@ -133,9 +130,6 @@ export async function startProxy(target: { host: string; port: number }): Promis
     cut,
     stall() {
       stalled = true;
-    },
-    stallAnswers() {
-      answersStalled = true;
     },
     halfOpen() {
       // What the client sends is read and goes nowhere.

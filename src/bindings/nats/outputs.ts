@@ -2,7 +2,7 @@ import type { Msg } from "@nats-io/transport-node";
 import type { Answer } from "../../binding.ts";
 import { BindingError } from "../../errors.ts";
 import { apiFailure, callFailure, isNoResponders, type ApiError } from "./failures.ts";
-import { headersOf, headerText, receivedHeaders } from "./headers.ts";
+import { bytesOf, headersOf, headerText, receivedHeaders } from "./headers.ts";
 import type { Link } from "./link.ts";
 import { checkSubject } from "./subjects.ts";
 
@@ -23,6 +23,9 @@ export type Expectations = {
   readonly expectedLastMsgId: string | undefined;
 };
 
+/** In bytes. */
+const mostHeaders = 65_535;
+
 /** How a stream answers that it has stored a message. */
 type Stored = { stream?: string; seq?: number; duplicate?: boolean; error?: ApiError };
 
@@ -42,6 +45,12 @@ export async function store(
     "Nats-Expected-Last-Subject-Sequence": text(expected.expectedLastSubjectSequence),
     "Nats-Expected-Last-Msg-Id": expected.expectedLastMsgId || undefined,
   });
+  if (headers !== undefined && bytesOf(headers) > mostHeaders) {
+    throw new BindingError(
+      "invalid_argument",
+      `the headers have more than ${mostHeaders} bytes, which no stream takes`,
+    );
+  }
   const what = `storing a message of ${subject}`;
   let answer: Msg;
   try {

@@ -4,6 +4,7 @@ import { Client } from "pg";
 import { describe } from "vitest";
 import http from "../../../src/bindings/http/index.ts";
 import mqtt3 from "../../../src/bindings/mqtt/mqtt3/index.ts";
+import nats from "../../../src/bindings/nats/index.ts";
 import postgres from "../../../src/bindings/postgres/index.ts";
 import rabbitmq from "../../../src/bindings/rabbitmq/index.ts";
 import redis from "../../../src/bindings/redis/index.ts";
@@ -12,6 +13,7 @@ import { describeWith, uniqueName } from "../../servers/describe-with.ts";
 import { endAfterTest } from "../contract.ts";
 import { startLoopback } from "../http/loopback-server.ts";
 import { rawClient } from "../mqtt/mqtt3/raw-client.ts";
+import { makeStream, natsClient } from "../nats/contract-source.ts";
 import { startMailServer } from "../smtp/mail-server.ts";
 import { testAttempts } from "./suite.ts";
 
@@ -149,4 +151,35 @@ describeWith("mosquitto", (server) => {
       done: async (mark) => received.filter(({ payload }) => String(payload) === mark).length,
     };
   });
+});
+
+describeWith("nats", (server) => {
+  for (const [name, operation, metadata] of [
+    ["create", "create", {}],
+    ["create with an id", "create", { msgId: "m-1" }],
+    ["publish", "publish", {}],
+    ["request", "request", {}],
+  ] as const) {
+    testAttempts(nats, name, async () => {
+      const client = natsClient(server);
+      const subject = `${await makeStream(client)}.a`;
+      const came: string[] = [];
+      await client.run(async (connection) => {
+        connection.subscribe(subject, {
+          callback: (_, message) => void came.push(message.string()),
+        });
+        await connection.flush();
+      });
+      return {
+        server,
+        properties: ({ host, port }) => ({ servers: `nats://${host}:${port}`, subject }),
+        ...{ operation, idempotent: "msgId" in metadata },
+        request: (data) => ({ data, metadata }),
+        async done(mark) {
+          await client.run((connection) => connection.flush());
+          return came.filter((text) => text === mark).length;
+        },
+      };
+    });
+  }
 });

@@ -23,7 +23,7 @@ test("> stands at the end", () => {
 test.each(["orders.17.created", "grün.'\"/x", "a*b.c>d", "$KV.shop.x", "x".repeat(2048)])(
   "%j is a subject",
   (subject) => {
-    checkSubject(subject);
+    expect(() => checkSubject(subject)).not.toThrow();
   },
 );
 
