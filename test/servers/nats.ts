@@ -4,7 +4,7 @@ import { mkdir, mkdtemp, rename, rm, writeFile } from "node:fs/promises";
 import { homedir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
-import { installPackages, withFileLock } from "./install.ts";
+import { withFileLock } from "./install.ts";
 import { parseUrl, portAt } from "./kind.ts";
 import type { ServerKind } from "./kind.ts";
 import { findProgram, searchPath } from "./server-process.ts";
@@ -24,7 +24,7 @@ export interface NatsNode {
 const run = promisify(execFile);
 const version = "v2.15.2";
 
-/** NATS with JetStream, its streams on disk. Built from its Go module where Go is installed, else Debian's 2.9. */
+/** NATS with JetStream, its streams on disk, built from its Go module. Debian's 2.9 delivers in another order. */
 export const nats: ServerKind<NatsOptions, object, NatsNode> = {
   title: "NATS",
   variable: "NATS_URL",
@@ -69,8 +69,10 @@ function configurationOf(folder: string): string {
 
 async function install(): Promise<void> {
   const go = findProgram("go", "/usr/local/go/bin/go");
-  if (go === undefined || process.env["CUFFLINK_TEST_INSTALL"] === "0")
-    return installPackages("nats-server");
+  if (go === undefined || process.env["CUFFLINK_TEST_INSTALL"] === "0") {
+    const why = go === undefined ? "there is no Go" : "CUFFLINK_TEST_INSTALL=0 forbids";
+    throw new Error(`NATS ${version} is not installed, and ${why} to build it`);
+  }
   await withFileLock("cufflink-nats", async () => {
     if (existsSync(built())) return;
     await mkdir(cache(), { recursive: true });
@@ -91,7 +93,7 @@ async function install(): Promise<void> {
 
 /** The server that the tests start; `undefined`: there is none. */
 export function natsProgram(): string | undefined {
-  return findProgram(built(), "nats-server");
+  return findProgram(built());
 }
 
 function built(): string {

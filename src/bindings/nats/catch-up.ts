@@ -55,9 +55,10 @@ export class CatchUp {
   /** A message has come. */
   take(delivery: Delivery): void {
     this.#gathered.push(delivery);
-    if (delivery.sequence <= this.#last) this.#sequences.add(delivery.sequence);
+    const isNew = delivery.sequence > this.#last && delivery.deliveries === 1;
+    if (!isNew) this.#sequences.add(delivery.sequence);
     // New ones come once nothing is to be delivered again.
-    if (delivery.sequence > this.#last || this.#sequences.size >= this.#wanted) this.#complete?.();
+    if (isNew || this.#sequences.size >= this.#wanted) this.#complete?.();
   }
 
   /** Resolves to what has come meanwhile, in the order of the stream. */

@@ -157,13 +157,17 @@ export function ackWaitOf({ config }: ConsumerInfo): number {
 
 /** What is worth knowing of a consumer that is there. */
 export function consumerNotices(
-  metadata: NatsMetadata,
+  { metadata, serverVersion }: Pick<Link, "metadata" | "serverVersion">,
   info: ConsumerInfo,
   attempts: number,
 ): string[] {
   const { config } = info;
   const name = `consumer ${metadata.consumer} of stream ${metadata.stream}`;
   const notices: string[] = [];
+  if (/^[01]\.|^2\.\d\./.test(serverVersion)) {
+    const text = `the server is NATS ${serverVersion}; before 2.10 it delivers what was returned in no order`;
+    notices.push(text);
+  }
   const limit = config.max_deliver ?? -1;
   if (limit > 0 && limit < attempts) {
     const wanted = Number.isFinite(attempts) ? `${attempts} attempts` : "attempts without end";

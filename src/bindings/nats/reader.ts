@@ -42,7 +42,7 @@ export async function startReader(
   });
   if (isNew) unacknowledged.forgetReturned();
   unacknowledged.streamCreated = await streamCreated(link);
-  for (const text of consumerNotices(metadata, info, attempts)) notice(text);
+  for (const text of consumerNotices(link, info, attempts)) notice(text);
   const reader = new ConsumerReader(link, reading, info, unacknowledged);
   reader.start();
   return reader;
