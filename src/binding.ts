@@ -60,6 +60,9 @@ export type Binding<
   /** The npm packages that {@link Opening.driver} loads, which users install themselves, with their exact versions. */
   readonly drivers?: DriverVersions;
 
+  /** It runs programs of this machine: a component opens only where the user has allowed that (`--allow-exec`). */
+  readonly runsPrograms?: true;
+
   /** The component's metadata. */
   readonly metadata: MetadataFields;
 
@@ -182,6 +185,8 @@ export type Operation<MetadataFields extends Fields, Connection, RequestFields e
   readonly request: RequestFields;
   /** Repeating it after an ambiguous failure does no harm; a function where the request decides. Default false. */
   readonly idempotent?: boolean | ((request: Values<RequestFields>) => boolean);
+  /** In place of `idempotent`, where the system itself says of a call whether that is so. */
+  isIdempotent?(connection: Connection, request: Values<RequestFields>): boolean;
   /**
    * Runs it. Returning nothing is Dapr's "no response" (HTTP 204), an answer without data is an empty
    * one (HTTP 200). Throws a `BindingError` for what it can name; anything else counts as ambiguous.
@@ -214,6 +219,8 @@ export type Call<MetadataFields extends Fields, RequestFields extends Fields> = 
   readonly metadata: Values<MetadataFields>;
   /** Aborted when the caller cancelled or the deadline passed. */
   readonly signal: AbortSignal;
+  /** When the caller's deadline passes, where it is known, in milliseconds as `performance.now()` counts them. */
+  readonly deadline?: number | undefined;
 };
 
 /** A call whose payload comes in parts. */

@@ -101,6 +101,8 @@ export type EmbeddedOptions = {
    * page of a binding names the drivers that it needs.
    */
   readonly driversFolder?: string;
+  /** Components of the type `exec` may run programs of this machine. Default false: they are `failed`. */
+  readonly allowExec?: boolean;
 };
 
 /** A component as its YAML says it. */
@@ -200,6 +202,7 @@ export async function createRuntime(options: EmbeddedOptions = {}): Promise<Embe
     store: options.stateDir === undefined ? undefined : store,
     maxConcurrency,
     driversFolder: options.driversFolder,
+    allowExec: options.allowExec,
   });
   const manager = new DeadLetterManager({
     store: store.deadLetters,

@@ -1,12 +1,15 @@
 import type { AnyBinding } from "../binding.ts";
 import cron from "./cron/index.ts";
+import exec from "./exec/index.ts";
 import file from "./file/index.ts";
 import graphql from "./graphql/index.ts";
+import grpc from "./grpc/index.ts";
 import http from "./http/index.ts";
 import influx from "./influx/index.ts";
 import kafka from "./kafka/index.ts";
 import localstorage from "./localstorage/index.ts";
 import mqtt3 from "./mqtt/mqtt3/index.ts";
+import mysql from "./mysql/index.ts";
 import nats from "./nats/index.ts";
 import postgres from "./postgres/index.ts";
 import rabbitmq from "./rabbitmq/index.ts";
@@ -18,13 +21,16 @@ import webhook from "./webhook/index.ts";
 /** Every binding there is, by name. Their drivers are imported only when a component opens. */
 export const bindings: readonly AnyBinding[] = [
   cron,
+  exec,
   file,
   graphql,
+  grpc,
   http,
   influx,
   kafka,
   localstorage,
   mqtt3,
+  mysql,
   nats,
   postgres,
   rabbitmq,

@@ -19,6 +19,7 @@ export function addCheckCommand(program: Command): void {
       "4Mi",
     )
     .option("--drivers <folder>", "where drivers are looked for after the working directory")
+    .option("--allow-exec", "serve is started with it: components may run programs")
     .option("--no-secrets", "do not look whether secrets are there now")
     .option("--json", "for tools")
     .addHelpText(
@@ -32,17 +33,18 @@ Examples:
 `,
     )
     .action(async (paths: string[]) => {
-      const { appId, maxBodySize, drivers, secrets, json } = command.opts<{
+      const { appId, maxBodySize, drivers, allowExec, secrets, json } = command.opts<{
         appId?: string;
         maxBodySize: string;
         drivers?: string;
+        allowExec?: true;
         secrets: boolean;
         json?: true;
       }>();
       const { components, problems, needed } = await check(
         paths,
         appId,
-        readMaxBodySize(maxBodySize),
+        { maxBodySize: readMaxBodySize(maxBodySize), allowExec: allowExec === true },
         secrets,
       );
       const missing = missingDrivers(needed, drivers);
@@ -76,7 +78,7 @@ function readMaxBodySize(text: string): number {
 async function check(
   paths: readonly string[],
   appId: string | undefined,
-  maxBodySize: number,
+  started: { readonly maxBodySize: number; readonly allowExec: boolean },
   checkSecrets: boolean,
 ): Promise<{ components: number; problems: ResourceProblem[]; needed: DriverVersions }> {
   const { bindings } = await import("../bindings/index.ts");
@@ -90,7 +92,7 @@ async function check(
   const loaded = await loadResources({
     ...{ paths, appId, bindings, stateStores, frameworkFields, checkSecrets },
   });
-  const linted = await lint(loaded.components, bindings, { frameworkFields, maxBodySize });
+  const linted = await lint(loaded.components, bindings, { frameworkFields, ...started });
   // What cannot be read or parsed both tell.
   const told = new Set(loaded.problems.map((problem) => JSON.stringify(problem)));
   const configured = (await readConfiguration(paths)).problems.filter(

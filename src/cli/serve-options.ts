@@ -44,6 +44,7 @@ export type ServeOptions = {
   /** How long durable records are kept, and how many. */
   readonly retention: Retention;
   readonly driversFolder: string | undefined;
+  readonly allowExec: boolean;
   readonly maxBodySize: number;
   /** The origins whose web pages may call. */
   readonly allowOrigins: readonly string[];
@@ -97,10 +98,7 @@ const otherFlags: readonly { name: string; value: boolean }[] = [
     "enable-profiling",
     "enable-api-logging",
     "disable-builtin-k8s-secret-store",
-  ].map((name) => ({
-    name,
-    value: false,
-  })),
+  ].map((name) => ({ name, value: false })),
 ];
 
 /** Adds the flags of `serve` to a command. */
@@ -158,6 +156,7 @@ export function addServeOptions(command: Command): Command {
       "where durable records are kept, as dead letters; default $XDG_STATE_HOME, else ~/.local/state",
     )
     .option("--drivers <folder>", "where drivers are looked for after the working directory")
+    .option("--allow-exec [bool]", "let components of the type exec run programs of this machine")
     .option("--enable-event-history [bool]", "remember what became of each event", "true")
     .option("--dead-letters-max-age <duration>", "how long dead letters are kept", "720h")
     .option("--dead-letters-max-count <n>", "the most dead letters that are kept", "100000")
@@ -330,6 +329,7 @@ export function readServeOptions(command: Command): ServeOptions {
     unixDomainSocket: optional("unixDomainSocket"),
     stateDir: optional("stateDir"),
     driversFolder: optional("drivers"),
+    allowExec: on("allowExec"),
     eventHistory: on("enableEventHistory"),
     retention: {
       deadLetters: {

@@ -118,6 +118,7 @@ export async function serve(options: ServeOptions): Promise<Served> {
     eventHistory: options.eventHistory,
     maxConcurrency: options.appMaxConcurrency,
     driversFolder: options.driversFolder,
+    allowExec: options.allowExec,
   });
   const deadLetters = new DeadLetterManager({
     store: store.deadLetters,

@@ -33,6 +33,8 @@ export type ClientConnectionOptions = EndpointAddress & {
   readonly pingInterval?: number | undefined;
   /** Connects when a call that waits for a connection asks for it, and not before. Default: at once and always. */
   readonly lazy?: boolean;
+  /** Tries a stream again, some times, that the server did not take. Default true; else its call ends as `unsent`. */
+  readonly retryRefused?: boolean;
 };
 
 /** A session that lived shorter counts as a failed attempt to connect. */
@@ -196,7 +198,8 @@ export class ClientConnection implements Carrier {
 
   /** A stream that was not processed is tried again some times, which its caller need not know. */
   #again(call: Call, reason: string): void {
-    const pause = refusedPauses[call.refusals];
+    const { retryRefused = true } = this.#options;
+    const pause = retryRefused ? refusedPauses[call.refusals] : undefined;
     call.refusals += 1;
     if (pause === undefined) this.#refuse(call, reason);
     else setTimeout(() => call.pending && this.#dispatch(call), pause);
@@ -232,6 +235,8 @@ export class ClientConnection implements Carrier {
     this.#connecting = true;
     const socket = openSocket(this.#options, secure);
     socket.once("connect", () => (isReached = true));
+    // After an alert of TLS 1.3 (no client certificate) Node's session waits for a socket that nobody closes.
+    socket.once("error", () => setImmediate(() => socket.destroy()));
     if (this.#calls === 0) socket.unref();
     const session = http2.connect(`${this.scheme}://${this.authority}`, {
       createConnection: () => socket,

@@ -6,6 +6,7 @@ import type { ComponentDocument } from "./component-document.ts";
 import { closestBindingType } from "./component-type.ts";
 import { documentOf } from "./component-spec.ts";
 import type { Finding } from "./document.ts";
+import { whyNoPrograms } from "../allow-exec.ts";
 import type { ResourceProblem } from "./problem.ts";
 import { propertyFindings, resolveProperties, type Properties } from "./property-findings.ts";
 import { findBinding, revealValues, visibilityBy } from "./visibility.ts";
@@ -15,6 +16,8 @@ export type LintOptions = {
   readonly frameworkFields: Fields;
   /** The server's `--max-body-size` in bytes. Absent: no size is compared with it. */
   readonly maxBodySize?: number | undefined;
+  /** Whether the runtime will let bindings run programs. Absent: nothing is said of them. */
+  readonly allowExec?: boolean | undefined;
 };
 
 /**
@@ -62,7 +65,7 @@ function bindingFindings(
   document: ComponentDocument,
   binding: AnyBinding,
   properties: Properties,
-  { frameworkFields, maxBodySize }: LintOptions,
+  { frameworkFields, maxBodySize, allowExec }: LintOptions,
 ): Finding[] {
   const able = { input: binding.read !== undefined, output: binding.operations !== undefined };
   const usual = { ...able, input: able.input && binding.inputIsOptional !== true };
@@ -72,7 +75,12 @@ function bindingFindings(
     Object.entries(frameworkFields).filter(([name]) => !folded.has(name.toLowerCase())),
   );
   const { direction, findings } = readDirection(document, { able, usual }, properties);
+  const forbidden: Finding[] =
+    binding.runsPrograms === true && allowExec === false
+      ? [{ severity: "error", range: document.typeRange, message: whyNoPrograms(document.type) }]
+      : [];
   return [
+    ...forbidden,
     ...findings,
     ...propertyFindings(document, own, properties, {
       ...{ direction, maxBodySize },

@@ -92,6 +92,11 @@ class RpcInvocation implements Invocation {
   get signal(): AbortSignal {
     return this.#context.signal;
   }
+
+  get deadline(): number | undefined {
+    const left = this.#context.timeoutMs();
+    return left === undefined ? undefined : performance.now() + left;
+  }
 }
 
 function metadata(description: RuntimeDescription) {

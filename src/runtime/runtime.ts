@@ -51,6 +51,8 @@ export type RuntimeOptions = {
   readonly maxConcurrency?: number | undefined;
   /** Where bindings' drivers are looked for beside the package and the working directory. */
   readonly driversFolder?: DriversFolder;
+  /** Bindings may run programs of this machine. Default false. */
+  readonly allowExec?: boolean | undefined;
 };
 
 /** The heart: components, the way out and the way in. Knows no binding, no wire. */
@@ -177,6 +179,7 @@ export function createRuntime(options: RuntimeOptions): Runtime {
       ...{ appId, spec, binding, logger, observer, http, concurrency, fanOut, loops },
       memory: memory.share(`component ${spec.name}`),
       driversFolder: options.driversFolder,
+      allowExec: options.allowExec === true,
       ...{ policies, store, history: options.eventHistory === false ? undefined : history },
       app: app?.of?.(spec.name) ?? app,
       invokeOutput: (...call) => outputs.create(...call),

@@ -3,15 +3,19 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { connect as connectAmqp } from "amqplib";
 import { Redis } from "ioredis";
+import { createConnection } from "mysql2/promise";
 import { Client } from "pg";
 import { describe, expect, test } from "vitest";
 import type { AnyBinding } from "../../src/binding.ts";
+import exec from "../../src/bindings/exec/index.ts";
 import graphql from "../../src/bindings/graphql/index.ts";
+import grpc from "../../src/bindings/grpc/index.ts";
 import http from "../../src/bindings/http/index.ts";
 import influx from "../../src/bindings/influx/index.ts";
 import kafka from "../../src/bindings/kafka/index.ts";
 import localstorage from "../../src/bindings/localstorage/index.ts";
 import mqtt3 from "../../src/bindings/mqtt/mqtt3/index.ts";
+import mysql from "../../src/bindings/mysql/index.ts";
 import nats from "../../src/bindings/nats/index.ts";
 import postgres from "../../src/bindings/postgres/index.ts";
 import rabbitmq from "../../src/bindings/rabbitmq/index.ts";
@@ -24,6 +28,7 @@ import { component, startRuntime } from "../runtime/fake-binding.ts";
 import { describeWith, uniqueName } from "../servers/describe-with.ts";
 import { endAfterTest } from "./contract.ts";
 import { startDroids } from "./graphql/droids.ts";
+import { buildDescriptors, startOrders } from "./grpc/orders-server.ts";
 import { startLoopback } from "./http/loopback-server.ts";
 import { account, startInflux } from "./influx/influx-stand-in.ts";
 import { recordsOf } from "./kafka/component.ts";
@@ -54,7 +59,7 @@ const payloadOf = (n: number) => (n === payloads ? inParts.join("") : `payload $
 function testOutput(name: string, binding: AnyBinding, place: () => Promise<Target>): void {
   async function begin() {
     const target = await place();
-    const { runtime } = startRuntime({ bindings: [binding] });
+    const { runtime } = startRuntime({ bindings: [binding], allowExec: true });
     const values = { direction: "output", ...target.properties };
     const resolve = async () => ({ values, secrets: [] });
     await runtime.apply([component(binding.name, {}, { resolve })]);
@@ -129,6 +134,17 @@ describe("on this machine", () => {
     };
   });
 
+  testOutput("grpc", grpc, async () => {
+    const server = await startOrders(await buildDescriptors());
+    endAfterTest(async () => server[Symbol.asyncDispose]());
+    return {
+      properties: { address: server.address, method: "shop.v1.Orders/Place" },
+      operation: "call",
+      dataOf: (text) => JSON.stringify({ payload: Buffer.from(text).toString("base64") }),
+      arrived: async () => server.calls.map(({ order }) => Buffer.from(order.payload)),
+    };
+  });
+
   testOutput("influx", influx, async () => {
     const server = await startInflux();
     endAfterTest(async () => server[Symbol.asyncDispose]());
@@ -136,6 +152,17 @@ describe("on this machine", () => {
       properties: { url: server.url, ...account },
       dataOf: (text) => JSON.stringify({ measurement: "m", values: `text="${text}"` }),
       arrived: async () => server.lines.map((line) => Buffer.from(line.slice(8, -1))),
+    };
+  });
+
+  testOutput("exec", exec, async () => {
+    const folder = await mkdtemp(join(tmpdir(), "cufflink-contract-"));
+    endAfterTest(() => rm(folder, { recursive: true }));
+    return {
+      properties: { command: "sh", args: JSON.stringify(["-c", `cat > ${folder}/$$`]) },
+      operation: "run",
+      arrived: async () =>
+        Promise.all((await readdir(folder)).map((name) => readFile(join(folder, name)))),
     };
   });
 
@@ -226,6 +253,27 @@ describeWith("postgres", (server) => {
       async arrived() {
         const { rows } = await client.query<{ payload: string }>(`TABLE ${table}`);
         return rows.map(({ payload }) => Buffer.from(payload));
+      },
+    };
+  });
+});
+
+describeWith("mariadb", (server) => {
+  testOutput("mysql", mysql, async () => {
+    const client = await createConnection(server.url);
+    endAfterTest(() => client.end());
+    const table = uniqueName("orders").replaceAll("-", "_");
+    await client.query(`CREATE TABLE ${table} (payload text)`);
+    return {
+      properties: { url: `admin:opensesame@tcp(${server.host}:${server.port})/shop` },
+      operation: "exec",
+      metadata: (n) => ({
+        sql: `INSERT INTO ${table} VALUES (?)`,
+        params: JSON.stringify([payloadOf(n)]),
+      }),
+      async arrived() {
+        const [rows] = await client.query(`SELECT payload FROM ${table}`);
+        return (rows as { payload: string }[]).map(({ payload }) => Buffer.from(payload));
       },
     };
   });

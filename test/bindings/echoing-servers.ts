@@ -1,5 +1,7 @@
+import { createServer as createHttp2Server } from "node:http2";
 import { createServer as createTcpServer, type Server, type Socket } from "node:net";
 import type { IncomingHttpHeaders } from "node:http";
+import type { ServerHttp2Stream } from "node:http2";
 import { onTestFinished } from "vitest";
 import { listen, startLoopback } from "./http/loopback-server.ts";
 
@@ -28,6 +30,25 @@ export async function echoingHttp(wanted: Wanted, spelling: Spelling): Promise<E
     response.writeHead(401, { "content-type": "application/json", ...header });
     response.end(JSON.stringify(answer));
   });
+  onTestFinished(async () => server[Symbol.asyncDispose]());
+  return { host: "127.0.0.1", port: server.port, echoed };
+}
+
+/** Refuses each call of gRPC with the request metadata that it was sent. */
+export async function echoingGrpc(wanted: Wanted, spelling: Spelling): Promise<EchoingServer> {
+  const echoed: string[] = [];
+  const create = (): Server => {
+    const server = createHttp2Server();
+    server.on("stream", (stream: ServerHttp2Stream, headers) => {
+      const said = Object.values(headers).map(String).filter(wanted).map(spelling).join(" ");
+      echoed.push(said);
+      const status = { "grpc-status": "7", "grpc-message": encodeURIComponent(said) };
+      const answer = { ":status": 200, "content-type": "application/grpc", "x-echo": said };
+      stream.respond({ ...answer, ...status }, { endStream: true });
+    });
+    return server;
+  };
+  const server = await startLoopback(undefined, create);
   onTestFinished(async () => server[Symbol.asyncDispose]());
   return { host: "127.0.0.1", port: server.port, echoed };
 }

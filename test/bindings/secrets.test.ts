@@ -15,8 +15,10 @@ import { sourceEvent } from "../runtime/source-event.ts";
 import { MemoryStore } from "../store/memory-store.ts";
 import { startLoopback } from "./http/loopback-server.ts";
 import { makeCertificates } from "./certificates.ts";
+import { errorPacket, startStandIn, switchPacket } from "./mysql/stand-in.ts";
 import {
   echoingAmqp,
+  echoingGrpc,
   echoingHttp,
   echoingKafka,
   echoingNats,
@@ -147,11 +149,43 @@ const cases: Readonly<Record<string, Case>> = {
     const metadata = { query: "query { droid { id } }" };
     return { server, properties, metadata, silent: true };
   },
+  "exec.env:": (spelling) => {
+    const args = JSON.stringify(["-c", 'echo "$0" >&2; exit 1', spelling(canary)]);
+    return { properties: { command: "/bin/sh", args, "env:TOKEN": canary } };
+  },
+  "grpc.header:": async (spelling, wanted) => {
+    const server = await echoingGrpc(wanted, spelling);
+    const properties = { address: address(server), "header:authorization": canary };
+    return { server, properties };
+  },
+  "grpc.clientKey": () => ({
+    properties: {
+      address: "https://127.0.0.1:1",
+      clientCert: certificates.client.cert,
+      clientKey: key,
+    },
+  }),
   "influx.token": async (spelling, wanted) => {
     const server = await echoingHttp(wanted, spelling);
     const data = JSON.stringify({ measurement: "m", tags: "", values: "v=1" });
     const properties = { url: http(server), token: canary, org: "shop", bucket: "orders" };
     return { server, properties, data };
+  },
+  "mysql.url": async (spelling, wanted) => {
+    const echoed: string[] = [];
+    const server = await startStandIn((payload, number) => {
+      // The first is the login; the second has the password in clear, which the server has asked for.
+      if (number === 2) return switchPacket(number, "mysql_clear_password");
+      const said = [payload.subarray(0, -1).toString()].filter(wanted).map(spelling).join(" ");
+      echoed.push(said);
+      return errorPacket(number, 1045, `not with ${said}`);
+    });
+    const url = `shop:${canary}@tcp(${server.host}:${server.port})/shop?allowCleartextPasswords=true`;
+    return {
+      server: { ...server, echoed },
+      properties: { url },
+      metadata: { sql: "SELECT 1" },
+    };
   },
   "postgres.connectionString": async (spelling, wanted) => {
     const server = await echoingPostgres(wanted, spelling);
@@ -358,6 +392,7 @@ async function shownBy(
   if (run !== undefined) return run(secrets);
   const started = startRuntime({
     bindings: [binding],
+    allowExec: true,
     http: createHttpEndpoints(),
     app: new FakeApp(() => handled),
   });

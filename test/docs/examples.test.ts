@@ -38,7 +38,7 @@ describe("YAML", () => {
     const { spec } = parse(text) as { spec: { targets?: { components?: object } } };
     const others = Object.keys(spec.targets?.components ?? {}).map(componentNamed);
     const files = folder({ "example.yaml": [text, ...others].join("\n---\n") });
-    const { code, stdout } = await cufflinkHere(["check", "--no-secrets", files]);
+    const { code, stdout } = await cufflinkHere(["check", "--allow-exec", "--no-secrets", files]);
     expect({ place, code, stdout }).toEqual({ place, code: 0, stdout: expect.any(String) });
   });
 

@@ -214,6 +214,54 @@ export const differences: readonly Difference[] = [
     ),
   },
   {
+    suite: "mysql",
+    calls: ["a local file"],
+    documented: "`LOAD DATA LOCAL INFILE` is off",
+    ours: fails(
+      "error invoking output binding db: error executing query: Error 4166 (HY000): The used command is not allowed because the MariaDB server or client has disabled the local infile capability",
+    ),
+  },
+  {
+    suite: "mysql",
+    calls: ["params that are an object"],
+    documented: "`params` may be an object, for `:name`",
+    ours: answersRows('[{"?":1}]', "SELECT :a"),
+  },
+  {
+    suite: "mysql",
+    calls: ["an unsigned number that may be null"],
+    documented:
+      "An unsigned number above 9223372036854775807 in a column that may be NULL is itself",
+    ours: answersRows(
+      '[{"u":18446744073709551615}]',
+      "SELECT NULLIF(CAST(18446744073709551615 AS UNSIGNED), 1) AS u",
+    ),
+  },
+  {
+    suite: "mysql",
+    calls: ["an error while rows are read"],
+    documented: "An error that comes up while rows are read is an error",
+    ours: fails(
+      "error invoking output binding db: error executing query: Error 1242 (21000): Subquery returns more than 1 row",
+    ),
+  },
+  {
+    suite: "mysql",
+    calls: ["params that are no JSON"],
+    documented: "What is wrong with `params` is told in this runtime's words",
+    ours: says(
+      `error invoking output binding db: invalid metadata property params: failed to unserialize into an array: Unexpected token 'x', "x" is not valid JSON`,
+    ),
+  },
+  {
+    suite: "mysql",
+    calls: ["params that are no array"],
+    documented: "`params` may be an object",
+    ours: says(
+      "error invoking output binding db: invalid metadata property params: failed to unserialize into an array: it is neither an array nor an object",
+    ),
+  },
+  {
     suite: "postgres",
     calls: ["a division by zero"],
     documented: "An error that comes up while rows are read is an error",
@@ -303,6 +351,21 @@ function fails(message: string): (daprd: Answer) => Answer {
     "code" in daprd
       ? { code: 13, message, info }
       : { status: 500, contentType: "application/json", body };
+}
+
+/** Rows in the place of an error. */
+function answersRows(rows: string, sql: string): (daprd: Answer) => Answer {
+  const time = "{time}";
+  const told = { sql, "start-time": time, "end-time": time, duration: "{duration}" };
+  const metadata: Record<string, string> = { operation: "query", ...told };
+  const named = Object.entries(metadata).map(([name, value]) => [`metadata.${name}`, value]);
+  return (daprd) =>
+    "code" in daprd
+      ? { code: 0, data: rows, metadata }
+      : {
+          ...{ status: 200, contentType: "application/json", body: rows },
+          metadata: Object.fromEntries(named),
+        };
 }
 
 function answersData(daprd: Answer, data: string): Answer {

@@ -6,7 +6,7 @@ import { bindings } from "../../src/bindings/index.ts";
 import { daprVersion } from "../../src/version.ts";
 import { describe, expect, test } from "vitest";
 import { describeWith } from "../servers/describe-with.ts";
-import type { ServerName } from "../servers/kinds.ts";
+import { kinds, type ServerName } from "../servers/kinds.ts";
 import { serveCufflink } from "./cufflink.ts";
 import { differences, moreMetadata } from "./differences.ts";
 import { readGolden, roads } from "./golden.ts";
@@ -15,11 +15,11 @@ import { suites } from "./suites/index.ts";
 import type { SeenEvent } from "./app.ts";
 
 /** Bindings that Dapr has not. */
-const ours = new Set(["file", "nats", "webhook"]);
+const ours = new Set(["exec", "file", "grpc", "imap", "nats", "webhook"]);
 
-const nowhere: Readonly<Record<ServerName, string>> = {
-  ...{ redis: "", rabbitmq: "", mosquitto: "", kafka: "", postgres: "", nats: "" },
-};
+const nowhere = Object.fromEntries(Object.keys(kinds).map((name) => [name, ""])) as Readonly<
+  Record<ServerName, string>
+>;
 
 describe.each(suites)("$name", (suite) => {
   const tests = (servers: Readonly<Record<ServerName, string>>): void => {

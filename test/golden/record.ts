@@ -6,7 +6,7 @@ import { execFileSync } from "node:child_process";
 import { writeFile } from "node:fs/promises";
 import { parseArgs } from "node:util";
 import { handleSignals } from "../../bench/children.ts";
-import type { ServerName } from "../servers/kinds.ts";
+import { kinds, type ServerName } from "../servers/kinds.ts";
 import { startServer } from "../servers/start-server.ts";
 import { serveDaprd } from "./daprd.ts";
 import { goldenFile, roads, type Golden } from "./golden.ts";
@@ -23,14 +23,10 @@ if (!daprd) {
 }
 handleSignals();
 const version = execFileSync(daprd, ["--version"]).toString().trim();
-const servers: Record<ServerName, string> = {
-  redis: "",
-  rabbitmq: "",
-  mosquitto: "",
-  kafka: "",
-  postgres: "",
-  nats: "",
-};
+const servers = Object.fromEntries(Object.keys(kinds).map((name) => [name, ""])) as Record<
+  ServerName,
+  string
+>;
 await using started = new AsyncDisposableStack();
 for (const suite of suites) {
   if (flags.suite.length > 0 && !flags.suite.includes(suite.name)) continue;

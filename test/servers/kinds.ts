@@ -1,5 +1,7 @@
+import { grpcGo } from "./grpc-go.ts";
 import { kafka } from "./kafka.ts";
 import type { Address, ServerKind } from "./kind.ts";
+import { mariadb } from "./mariadb.ts";
 import { mosquitto } from "./mosquitto.ts";
 import { nats } from "./nats.ts";
 import { postgres } from "./postgres.ts";
@@ -7,7 +9,16 @@ import { rabbitmq } from "./rabbitmq.ts";
 import { redis } from "./redis.ts";
 
 /** Every kind of server that a test may ask for, by the name it asks with. */
-export const kinds = { redis, rabbitmq, mosquitto, kafka, postgres, nats };
+export const kinds = {
+  redis,
+  rabbitmq,
+  mosquitto,
+  kafka,
+  postgres,
+  mariadb,
+  nats,
+  "grpc-go": grpcGo,
+};
 
 type Kinds = typeof kinds;
 export type ServerName = keyof Kinds;

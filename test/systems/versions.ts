@@ -47,6 +47,7 @@ export const versions: Readonly<Record<string, Version>> = {
   },
   "graphql-js": npmPackage("graphql"),
   "Linux file system": async () => number.exec((await run("uname", ["-r"])).stdout)?.[0] ?? "",
+  MariaDB: program("mariadbd", ["--version"], "/usr/sbin/mariadbd"),
   Mosquitto: program("mosquitto", ["-h"]),
   "Node.js HTTP": node,
   "Node.js timers": node,

@@ -1,4 +1,4 @@
-import { jsonText, numberText } from "./json-text.ts";
+import { jsonText, numberText } from "../../sql/json-text.ts";
 
 const number = /[-+]?(?:\d+\.?\d*(?:[eE][-+]?\d+)?|Infinity)|NaN/g;
 

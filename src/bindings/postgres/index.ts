@@ -1,13 +1,12 @@
 import { defineBinding } from "../../binding.ts";
 import type { Answer } from "../../binding.ts";
-import { BindingError } from "../../errors.ts";
+import { requiredSql, timed } from "../../sql/call.ts";
 import { PostgresConnection } from "./connection.ts";
 import type { Driver } from "./driver.ts";
 import { postgresFields, statementFields } from "./fields.ts";
 import { bindParameters } from "./parameters.ts";
 import { readSettings } from "./settings.ts";
 import type { Outcome } from "./statement.ts";
-import { durationText, instantText, now } from "./timing.ts";
 
 /** What an opened component is asked by. */
 type Opened = AsyncDisposable & {
@@ -99,26 +98,14 @@ async function run(
   { operation, request, signal }: StatementCall,
   { keepsRows, plain }: { keepsRows: boolean; plain: boolean },
 ): Promise<[Outcome, Record<string, string>]> {
-  const { sql, params, readOnly } = request;
-  if (!sql) throw new BindingError("invalid_argument", "required metadata not set: sql");
-  if (sql.includes("\0"))
-    throw new BindingError("invalid_argument", "sql has a NUL character in it");
+  const { params, readOnly } = request;
+  const sql = requiredSql(request.sql);
   const statement = bindParameters(sql, params);
-  const started = now();
-  const outcome = await connection.run({
-    ...{ statement, keepsRows, signal },
-    isReadOnly: readOnly,
-    mayBePlain: plain,
-  });
-  const ended = now();
-  return [
-    outcome,
-    {
-      operation,
-      sql,
-      "start-time": instantText(started),
-      "end-time": instantText(ended),
-      duration: durationText(ended - started),
-    },
-  ];
+  return timed(operation, sql, () =>
+    connection.run({
+      ...{ statement, keepsRows, signal },
+      isReadOnly: readOnly,
+      mayBePlain: plain,
+    }),
+  );
 }

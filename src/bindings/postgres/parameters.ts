@@ -1,5 +1,5 @@
-import { BindingError, messageOf } from "../../errors.ts";
-import { isList, JsonNumber, parseJson, writeJson, type JsonValue } from "./json-text.ts";
+import { readParameters, valuesOf } from "../../sql/call.ts";
+import { isList, JsonNumber, writeJson, type JsonValue } from "../../sql/json-text.ts";
 import { placeholders } from "./placeholders.ts";
 
 /** A statement as the server takes it, with its parameters by place; without any it has none. */
@@ -7,35 +7,10 @@ export type BoundStatement = { readonly text: string; readonly values: readonly 
 
 /** Puts a call's `params` to its statement. Throws a `BindingError`. */
 export function bindParameters(sql: string, params: string | undefined): BoundStatement {
-  if (params === undefined || params === "") return { text: sql, values: [] };
-  let given: JsonValue;
-  try {
-    given = parseJson(params);
-  } catch (error) {
-    throw notAnArray(messageOf(error));
-  }
-  // Go reads null as an array without elements.
-  if (given === null) return { text: sql, values: [] };
-  if (isList(given)) return { text: sql, values: given };
-  if (!(given instanceof Map)) throw notAnArray("it is neither an array nor an object");
+  const given = readParameters(params);
+  if (!(given instanceof Map)) return { text: sql, values: given as readonly JsonValue[] };
   const { text, names } = placeholders(sql);
-  const named: ReadonlyMap<string, JsonValue> = given;
-  const values = names.map((name) => {
-    const value = named.get(name);
-    if (value !== undefined) return value;
-    throw new BindingError(
-      "invalid_argument",
-      `invalid metadata property params: the statement names @${name}, which is not in it`,
-    );
-  });
-  return { text, values };
-}
-
-function notAnArray(why: string): BindingError {
-  return new BindingError(
-    "invalid_argument",
-    `invalid metadata property params: failed to unserialize into an array: ${why}`,
-  );
+  return { text, values: valuesOf(names, "@", given) };
 }
 
 /** Whether the text of a parameter depends on its type, which only the server knows. */

@@ -1,4 +1,4 @@
-import { jsonText } from "./json-text.ts";
+import { jsonText } from "../../sql/json-text.ts";
 
 // The server writes times as ISO does, since each connection asks for it. What is no such time (before Christ, after the
 // year 9999, or of a session that chose another style) stays the server's text.

@@ -1,6 +1,6 @@
 import { arrayElements } from "./array-text.ts";
 import { geometries } from "./geometries.ts";
-import { jsonText, numberText, parseJson, writeJson } from "./json-text.ts";
+import { jsonText, numberText, parseJson, writeJson } from "../../sql/json-text.ts";
 import { rangeJson } from "./ranges.ts";
 import { dateJson, intervalJson, timeJson, timestampJson, timestamptzJson } from "./times.ts";
 

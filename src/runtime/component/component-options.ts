@@ -21,6 +21,8 @@ export type ComponentOptions = {
   readonly concurrency: Concurrency;
   /** Where drivers are looked for too. */
   readonly driversFolder: DriversFolder;
+  /** Whether bindings may run programs. */
+  readonly allowExec: boolean;
   /** What Resiliency says; absent: there is none. */
   readonly policies?: Policies | undefined;
   readonly fanOut: MakeFanOut;

@@ -314,7 +314,6 @@ export class Component {
   }
 
   async #open(): Promise<OpenedComponent> {
-    const { appId, http, memory, driversFolder } = this.#options;
     const lost = this.#lose;
     this.#notices.clear();
     const signal = AbortSignal.any([
@@ -322,7 +321,8 @@ export class Component {
       AbortSignal.timeout(Math.max(this.spec.initTimeout, longestOpening)),
     ]);
     const opened = await openComponent({
-      ...{ appId, spec: this.spec, binding: this.binding, http, memory, driversFolder, signal },
+      ...this.#options,
+      ...{ spec: this.spec, binding: this.binding, signal },
       logger: this.#logger,
       run: (open) => owner.run(this, open),
       lost: (reason) => lost?.(reason),

@@ -1,6 +1,7 @@
 import type { AnyBinding, HttpEndpoints, Logger, Notice } from "../../binding.ts";
 import { formatOrigin, type ComponentSpec } from "../../component.ts";
 import { loadDriver, type DriversFolder } from "../../drivers.ts";
+import { whyNoPrograms } from "../../allow-exec.ts";
 import { BindingError, messageOf } from "../../errors.ts";
 import { parseFields } from "../../metadata/parse.ts";
 import type { MemoryShare } from "../../memory/budget.ts";
@@ -25,6 +26,7 @@ export type OpenOptions = {
   readonly http: HttpEndpoints;
   readonly memory: MemoryShare;
   readonly driversFolder: DriversFolder;
+  readonly allowExec: boolean;
   readonly logger: Logger;
   /** Aborted when it has taken too long or is not wanted any more. */
   readonly signal: AbortSignal;
@@ -89,6 +91,8 @@ export async function openComponent(options: OpenOptions): Promise<OpenedCompone
   const definition = await readDefinition(spec, binding, options.onDirections);
   const { metadata, settings, redact, hide } = definition;
   options.onRedact(redact);
+  if (binding.runsPrograms === true && !options.allowExec)
+    throw new BindingError("invalid_argument", whyNoPrograms(spec.type), { effect: "unsent" });
   const connection = await connect(options, definition);
   return {
     ...{ connection, metadata, settings, redact, hide },

@@ -11,6 +11,8 @@ export type Invocation = {
   readonly metadata: Readonly<Record<string, string>>;
   /** Aborted when the caller cancelled or its deadline passed. May be a getter: few bindings look. */
   readonly signal: AbortSignal;
+  /** As of a `Call`. May be a getter. */
+  readonly deadline?: number | undefined;
 };
 
 /** One call whose payload comes in parts. */

@@ -68,14 +68,14 @@ export class Outputs {
       component.calls.leave(error !== undefined);
       this.#observer.invoked(name, operation, error, performance.now() - started);
     };
-    let redact: Redact | undefined;
-    const shown = (thrown: unknown): BindingError => shownFailure(thrown, redact);
+    let used: Opened | undefined;
+    const shown = (thrown: unknown): BindingError => shownFailure(thrown, used?.redact);
     try {
       const request = this.#parse(found, metadata);
       const { signal } = invocation;
       const answer = await withRetries({
-        ...{ component, signal, body, idempotent: () => isIdempotent(found, request) },
-        onOpened: (opened) => ({ redact } = opened),
+        ...{ component, signal, body, idempotent: () => isIdempotent(found, request, used) },
+        onOpened: (opened) => (used = opened),
         async run(opened, within): Promise<StreamAnswer | void> {
           const call = new StreamedCall(invocation, request, opened.metadata, within);
           if (found.invokeStream !== undefined) return found.invokeStream(opened.connection, call);
@@ -125,7 +125,7 @@ export class Outputs {
     const started = performance.now();
     const found = findOperation(component, operation);
     const { outbound } = component.policies;
-    let redact: Redact | undefined;
+    let used: Opened | undefined;
     let failed = false;
     component.calls.enter();
     try {
@@ -137,17 +137,17 @@ export class Outputs {
       ) {
         const request = this.#parse(found, invocation.metadata);
         answer = await withRetries(
-          repetition(component, found, invocation, request, (opened) => ({ redact } = opened)),
+          repetition(component, found, invocation, request, undefined, (opened) => (used = opened)),
         );
       } else {
         const opened = component.opened ?? (await component.whenOpened(invocation.signal));
-        ({ redact } = opened);
+        used = opened;
         const request = this.#parse(found, invocation.metadata);
         try {
           const call = new OperationCall(invocation, request, opened.metadata, undefined);
           answer = await found.invoke(opened.connection, call);
         } catch (error) {
-          const again = repetition(component, found, invocation, request, () => undefined);
+          const again = repetition(component, found, invocation, request, opened);
           answer = await withRetries({ ...again, first: { error } });
         }
       }
@@ -155,7 +155,7 @@ export class Outputs {
       return answer ?? undefined;
     } catch (thrown) {
       failed = true;
-      const error = shownFailure(thrown, redact);
+      const error = shownFailure(thrown, used?.redact);
       this.#observer.invoked(name, operation, error, performance.now() - started);
       throw error;
     } finally {
@@ -190,13 +190,17 @@ function repetition(
   operation: AnyOperation,
   invocation: Invocation,
   request: Record<string, unknown>,
-  onOpened: (opened: Opened) => void,
+  used: Opened | undefined,
+  onOpened?: (opened: Opened) => void,
 ): RetriedAttempt<Answer | void> {
   return {
     component,
     signal: invocation.signal,
-    idempotent: () => isIdempotent(operation, request),
-    onOpened,
+    idempotent: () => isIdempotent(operation, request, used),
+    onOpened(opened) {
+      used = opened;
+      onOpened?.(opened);
+    },
     run: ({ connection, metadata }, within) =>
       operation.invoke(connection, new OperationCall(invocation, request, metadata, within)),
   };
@@ -237,6 +241,10 @@ class AnyCall {
 
   get signal(): AbortSignal {
     return this.#within ?? this.#invocation.signal;
+  }
+
+  get deadline(): number | undefined {
+    return this.#invocation.deadline;
   }
 }
 
@@ -289,7 +297,14 @@ function shownFailure(thrown: unknown, redact: Redact | undefined): BindingError
   return redact === undefined ? failure : withoutSecrets(failure, redact);
 }
 
-function isIdempotent(operation: AnyOperation, request: Record<string, unknown>): boolean {
+/** Asked of a call that was made, so that there was a connection. */
+function isIdempotent(
+  operation: AnyOperation,
+  request: Record<string, unknown>,
+  opened: Opened | undefined,
+): boolean {
+  if (operation.isIdempotent !== undefined)
+    return opened !== undefined && operation.isIdempotent(opened.connection, request);
   const { idempotent = false } = operation;
   return typeof idempotent === "function" ? idempotent(request) : idempotent;
 }

@@ -1,9 +1,11 @@
 import { connect as connectAmqp } from "amqplib";
 import { Redis } from "ioredis";
+import { createConnection } from "mysql2/promise";
 import { Client } from "pg";
 import { describe } from "vitest";
 import http from "../../../src/bindings/http/index.ts";
 import mqtt3 from "../../../src/bindings/mqtt/mqtt3/index.ts";
+import mysql from "../../../src/bindings/mysql/index.ts";
 import nats from "../../../src/bindings/nats/index.ts";
 import postgres from "../../../src/bindings/postgres/index.ts";
 import rabbitmq from "../../../src/bindings/rabbitmq/index.ts";
@@ -75,6 +77,47 @@ describeWith("redis", (server) => {
       done: async (key) => client.exists(key),
     };
   });
+});
+
+describeWith("mariadb", (server) => {
+  for (const [operation, prepared, readOnly] of [
+    ["exec", true, false],
+    ["query", true, false],
+    ["query", false, false],
+    ["query", true, true],
+    ["exec", false, true],
+  ] as const) {
+    const name = `${operation}${prepared ? " with parameters" : ""}${readOnly ? ", read-only" : ""}`;
+    testAttempts(mysql, name, async () => {
+      const client = await createConnection(server.url);
+      endAfterTest(() => client.end());
+      const table = uniqueName("orders").replaceAll("-", "_");
+      await client.query(`CREATE TABLE ${table} (payload text)`);
+      const value = (mark: string): string => (prepared ? "?" : `'${mark}'`);
+      const idempotent: boolean = readOnly;
+      return {
+        server,
+        properties: ({ host, port }) => ({ url: `admin:opensesame@tcp(${host}:${port})/shop` }),
+        ...{ operation, idempotent },
+        // A query too may write.
+        request: (mark) => ({
+          metadata: {
+            sql: readOnly
+              ? `SELECT ${value(mark)}`
+              : `INSERT INTO ${table} VALUES (${value(mark)}) RETURNING payload`,
+            ...(prepared ? { params: JSON.stringify([mark]) } : {}),
+            ...(readOnly ? { readOnly: "true" } : {}),
+          },
+        }),
+        async done(mark) {
+          const sql = `SELECT payload FROM ${table} WHERE payload = ?`;
+          const [rows] = await client.query(sql, [mark]);
+          // What only reads leaves nothing behind.
+          return readOnly ? 1 : (rows as unknown[]).length;
+        },
+      };
+    });
+  }
 });
 
 describeWith("postgres", (server) => {

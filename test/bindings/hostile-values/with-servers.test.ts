@@ -1,9 +1,11 @@
 import type { Msg } from "@nats-io/transport-node";
 import { connect as connectAmqp } from "amqplib";
 import { Redis } from "ioredis";
+import { createConnection } from "mysql2/promise";
 import { Client } from "pg";
 import kafka from "../../../src/bindings/kafka/index.ts";
 import mqtt3 from "../../../src/bindings/mqtt/mqtt3/index.ts";
+import mysql from "../../../src/bindings/mysql/index.ts";
 import nats from "../../../src/bindings/nats/index.ts";
 import postgres from "../../../src/bindings/postgres/index.ts";
 import rabbitmq from "../../../src/bindings/rabbitmq/index.ts";
@@ -12,6 +14,7 @@ import { makeStream, natsClient } from "../nats/contract-source.ts";
 import { describeWith, uniqueName } from "../../servers/describe-with.ts";
 import { until } from "../../until.ts";
 import { endAfterTest } from "../contract.ts";
+import type { OpenedOutput } from "../opened-output.ts";
 import { recordsOf } from "../kafka/component.ts";
 import { rawClient } from "../mqtt/mqtt3/raw-client.ts";
 import { testHostileValues } from "./suite.ts";
@@ -119,6 +122,37 @@ describeWith("mosquitto", (server) => {
             sent = 0;
             return received.splice(0).map(({ topic }) => topic.slice(root.length + 1));
           },
+        },
+      },
+    };
+  });
+});
+
+describeWith("mariadb", (server) => {
+  testHostileValues(mysql, ["a parameter by place", "a parameter by name"], async () => {
+    const client = await createConnection(server.url);
+    endAfterTest(() => client.end());
+    const table = uniqueName("orders").replaceAll("-", "_");
+    await client.query(`CREATE TABLE ${table} (payload longtext)`);
+    const insert = (output: OpenedOutput, mark: string, params: unknown) =>
+      output.invoke("exec", {
+        sql: `INSERT INTO ${table} VALUES (${mark})`,
+        params: JSON.stringify(params),
+      });
+    const arrived = async (): Promise<string[]> => {
+      const [rows] = await client.query(`DELETE FROM ${table} RETURNING payload`);
+      return (rows as { payload: string }[]).map(({ payload }) => payload);
+    };
+    return {
+      properties: { url: `admin:opensesame@tcp(${server.host}:${server.port})/shop` },
+      places: {
+        "a parameter by place": {
+          send: (output, value) => insert(output, "?", [value]),
+          arrived,
+        },
+        "a parameter by name": {
+          send: (output, value) => insert(output, ":value", { value }),
+          arrived,
         },
       },
     };

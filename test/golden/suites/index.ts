@@ -7,6 +7,7 @@ import { influx } from "./influx.ts";
 import { kafka } from "./kafka.ts";
 import { localstorage } from "./localstorage.ts";
 import { mqtt3 } from "./mqtt3.ts";
+import { mysql } from "./mysql.ts";
 import { postgres } from "./postgres.ts";
 import { rabbitmq } from "./rabbitmq.ts";
 import { redis } from "./redis.ts";
@@ -15,7 +16,20 @@ import { twilioSms } from "./twilio-sms.ts";
 
 /** One for each binding that Dapr has too, and one for what belongs to none. */
 export const suites: readonly Suite[] = [
-  ...[api, cron, graphql, http, influx, kafka, localstorage, mqtt3, postgres, rabbitmq, redis],
+  ...[
+    api,
+    cron,
+    graphql,
+    http,
+    influx,
+    kafka,
+    localstorage,
+    mqtt3,
+    mysql,
+    postgres,
+    rabbitmq,
+    redis,
+  ],
   smtp,
   twilioSms,
 ];

@@ -1,0 +1,101 @@
+import { defineBinding } from "../../binding.ts";
+import type { Answer } from "../../binding.ts";
+import { requiredSql, timed } from "../../sql/call.ts";
+import { MysqlConnection } from "./connection.ts";
+import type { Driver } from "./driver.ts";
+import { mysqlFields, statementFields } from "./fields.ts";
+import { bindParameters } from "./parameters.ts";
+import { readSettings } from "./settings.ts";
+import type { Outcome } from "./statement.ts";
+
+type StatementCall = {
+  readonly operation: string;
+  readonly request: {
+    readonly sql: string | undefined;
+    readonly params: string | undefined;
+    readonly readOnly: boolean;
+  };
+  readonly signal: AbortSignal;
+};
+
+/** Runs SQL statements. Numbers keep their digits, both ways. */
+export default defineBinding({
+  name: "mysql",
+  status: "beta",
+  summary: "Runs SQL statements in a MySQL or MariaDB database.",
+  provedBy: [{ system: "MariaDB", kind: "real" }],
+  drivers: { mysql2: "3.24.6" },
+  metadata: mysqlFields,
+
+  async open({
+    metadata,
+    component,
+    signal,
+    memory,
+    driver,
+    hide,
+    lost,
+  }): Promise<MysqlConnection> {
+    const settings = await readSettings(metadata, `cufflink-${component.appId}-${component.name}`);
+    hide?.(settings.source.password);
+    return MysqlConnection.open(
+      { driver: driver("mysql2") as Driver, settings, memory, lost },
+      signal,
+    );
+  },
+
+  operations: {
+    exec: {
+      description:
+        "Runs a statement and answers how many rows it changed, in the metadata `rows-affected`.",
+      request: statementFields,
+      idempotent: ({ readOnly }) => readOnly,
+      async invoke(connection, call) {
+        const [outcome, metadata] = await run(connection, call, false);
+        return {
+          data: new Uint8Array(),
+          metadata: { ...metadata, "rows-affected": outcome.affected },
+        };
+      },
+    },
+
+    query: {
+      description:
+        "Runs a statement and answers its rows: a JSON array with an object for each row, or null when there is none.",
+      request: statementFields,
+      idempotent: ({ readOnly }) => readOnly,
+      async invoke(connection, call): Promise<Answer> {
+        const [{ rows }, metadata] = await run(connection, call, true);
+        const text = rows.length === 0 ? "null" : `[${rows.join(",")}]`;
+        return { data: Buffer.from(text), metadata };
+      },
+    },
+
+    close: {
+      description:
+        "Closes all connections for good: later statements are refused until the component is opened anew.",
+      request: {},
+      idempotent: true,
+      async invoke(connection) {
+        await connection.close();
+      },
+    },
+  },
+
+  async ping(connection, signal) {
+    await connection.ping(signal);
+  },
+});
+
+function run(
+  connection: MysqlConnection,
+  { operation, request, signal }: StatementCall,
+  keepsRows: boolean,
+): Promise<[Outcome, Record<string, string>]> {
+  const { params, readOnly } = request;
+  const sql = requiredSql(request.sql);
+  const statement = bindParameters(sql, params);
+  return timed(operation, sql, () =>
+    connection.run({ statement, keepsRows, isReadOnly: readOnly, signal }),
+  );
+}
