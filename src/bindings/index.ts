@@ -13,7 +13,7 @@ import mysql from "./mysql/index.ts";
 import nats from "./nats/index.ts";
 import postgres from "./postgres/index.ts";
 import rabbitmq from "./rabbitmq/index.ts";
-import redis from "./redis/index.ts";
+import redis from "./redis/redis/index.ts";
 import smtp from "./smtp/index.ts";
 import twilioSms from "./twilio.sms.ts";
 import webhook from "./webhook/index.ts";

@@ -19,7 +19,7 @@ import mysql from "../../src/bindings/mysql/index.ts";
 import nats from "../../src/bindings/nats/index.ts";
 import postgres from "../../src/bindings/postgres/index.ts";
 import rabbitmq from "../../src/bindings/rabbitmq/index.ts";
-import redis from "../../src/bindings/redis/index.ts";
+import redis from "../../src/bindings/redis/redis/index.ts";
 import smtp from "../../src/bindings/smtp/index.ts";
 import twilio from "../../src/bindings/twilio.sms.ts";
 import { bindingsClient } from "../rpc/bindings-client.ts";

@@ -5,7 +5,7 @@ import type { AnyBinding } from "../../src/binding.ts";
 import mqtt3 from "../../src/bindings/mqtt/mqtt3/index.ts";
 import nats from "../../src/bindings/nats/index.ts";
 import rabbitmq from "../../src/bindings/rabbitmq/index.ts";
-import redis from "../../src/bindings/redis/index.ts";
+import redis from "../../src/bindings/redis/redis/index.ts";
 import { MemoryBudget } from "../../src/memory/budget.ts";
 import { FakeApp } from "../runtime/fake-app.ts";
 import { component, startRuntime } from "../runtime/fake-binding.ts";

@@ -48,6 +48,7 @@ describeWith("nats", (server) => {
     expect(again?.metadata).toEqual({ stream, sequence: "1", duplicate: "true" });
     const traceparent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
     await output.invoke("create", { subject: `${stream}.own`, traceparent });
+    await vi.waitFor(() => expect(received).toHaveLength(3), eventually);
     expect(received.map(({ subject }) => subject)).toEqual([
       ...[`${stream}.default`, `${stream}.default`, `${stream}.own`],
     ]);
@@ -197,7 +198,7 @@ describeWith("nats", (server) => {
     await expect(output.invoke("create")).rejects.toMatchObject({
       ...{ reason: "resource_exhausted", effect: "rejected", systemCode: "10077" },
     });
-    expect(received).toHaveLength(1);
+    await vi.waitFor(() => expect(received).toHaveLength(1), eventually);
   });
 
   test("a server that says nothing leaves the caller in doubt", async () => {

@@ -1,7 +1,8 @@
-import { defineBinding } from "../../binding.ts";
-import { BindingError } from "../../errors.ts";
-import { RedisConnection } from "./connection.ts";
-import { expiringFields, getFields, keyFields, redisFields } from "./fields.ts";
+import { defineBinding } from "../../../binding.ts";
+import { BindingError } from "../../../errors.ts";
+import { RedisConnection } from "../connection.ts";
+import { redisFields } from "../fields.ts";
+import { expiringFields, getFields, keyFields } from "./fields.ts";
 import { incrementAndExpire } from "./increment.ts";
 import { timeToLive } from "./time-to-live.ts";
 
