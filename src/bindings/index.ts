@@ -14,6 +14,7 @@ import nats from "./nats/index.ts";
 import postgres from "./postgres/index.ts";
 import rabbitmq from "./rabbitmq/index.ts";
 import redis from "./redis/redis/index.ts";
+import redisStreams from "./redis/redis.streams/index.ts";
 import smtp from "./smtp/index.ts";
 import twilioSms from "./twilio.sms.ts";
 import webhook from "./webhook/index.ts";
@@ -35,6 +36,7 @@ export const bindings: readonly AnyBinding[] = [
   postgres,
   rabbitmq,
   redis,
+  redisStreams,
   smtp,
   twilioSms,
   webhook,

@@ -12,6 +12,7 @@ import {
   webhookSource,
 } from "./contract-sources.ts";
 import { natsSource } from "./nats/contract-source.ts";
+import { streamsSource } from "./redis/redis.streams/contract-source.ts";
 
 describe("on this machine", () => {
   testSource("file", fileSource);
@@ -38,6 +39,7 @@ describeWith("rabbitmq", (server) => {
 describeWith("mosquitto", (server) => testSource("mqtt3", mqttSource(server)));
 
 describeWith("nats", (server) => testSource("nats", natsSource(server)));
+describeWith("redis", (server) => testSource("redis.streams", streamsSource(server)));
 
 describeWith("kafka", { own: true }, (server) => testRestart("kafka", kafkaSource(server), server));
 describeWith("rabbitmq", { own: true }, (server) => {
@@ -48,3 +50,6 @@ describeWith("mosquitto", { own: true }, (server) =>
   testRestart("mqtt3", mqttSource(server), server),
 );
 describeWith("nats", { own: true }, (server) => testRestart("nats", natsSource(server), server));
+describeWith("redis", { own: true }, (server) =>
+  testRestart("redis.streams", streamsSource(server), server),
+);

@@ -62,6 +62,7 @@ export async function openFixture(source: Source, options: FixtureOptions): Prom
 export function serverOf({ name }: Source): ServerName | undefined {
   if (name === "mqtt3") return "mosquitto";
   if (name.startsWith("rabbitmq")) return "rabbitmq";
+  if (name === "redis.streams") return "redis";
   return name === "redis" || name === "kafka" || name === "nats" ? name : undefined;
 }
 

@@ -10,11 +10,24 @@ import { mqtt3 } from "./sources/mqtt3.ts";
 import { nats } from "./sources/nats.ts";
 import { rabbitmq, rabbitmqOrdered, rabbitmqQuorum } from "./sources/rabbitmq.ts";
 import { redis } from "./sources/redis.ts";
+import { redisStreams } from "./sources/redis.streams.ts";
 import { webhook } from "./sources/webhook.ts";
 
 /** All that the matrix has a row of. A name begins with that of a binding; what it is more follows a dash. */
 export const sources: readonly Source[] = [
-  ...[kafka, rabbitmq, rabbitmqOrdered, rabbitmqQuorum, mqtt3, webhook, file, cron, redis, nats],
+  ...[
+    kafka,
+    rabbitmq,
+    rabbitmqOrdered,
+    rabbitmqQuorum,
+    mqtt3,
+    webhook,
+    file,
+    cron,
+    redis,
+    redisStreams,
+    nats,
+  ],
 ];
 
 const pairs: readonly (readonly [faults.Fault, readonly Phase[]])[] = [
