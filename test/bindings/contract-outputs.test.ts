@@ -20,6 +20,7 @@ import nats from "../../src/bindings/nats/index.ts";
 import postgres from "../../src/bindings/postgres/index.ts";
 import rabbitmq from "../../src/bindings/rabbitmq/index.ts";
 import redis from "../../src/bindings/redis/redis/index.ts";
+import redisStreams from "../../src/bindings/redis/redis.streams/index.ts";
 import smtp from "../../src/bindings/smtp/index.ts";
 import twilio from "../../src/bindings/twilio.sms.ts";
 import { bindingsClient } from "../rpc/bindings-client.ts";
@@ -34,6 +35,7 @@ import { account, startInflux } from "./influx/influx-stand-in.ts";
 import { recordsOf } from "./kafka/component.ts";
 import { rawClient } from "./mqtt/mqtt3/raw-client.ts";
 import { makeStream, natsClient } from "./nats/contract-source.ts";
+import { redisClient } from "./redis/redis.streams/contract-source.ts";
 import { parseMail, startMailServer } from "./smtp/mail-server.ts";
 
 /** Where an output writes to, with what is particular to it. */
@@ -328,5 +330,18 @@ describeWith("nats", (server) =>
         return found;
       },
     };
+  }),
+);
+
+describeWith("redis", (server) =>
+  testOutput("redis.streams", redisStreams, async () => {
+    const client = redisClient(server);
+    const stream = uniqueName("orders");
+    const arrived = async () => {
+      const entries = await client.xrangeBuffer(stream, "-", "+");
+      return entries.map(([, fields]) => fields[1] ?? Buffer.alloc(0));
+    };
+    const redisHost = `${server.host}:${server.port}`;
+    return { properties: { redisHost, redisPassword: "", stream }, arrived };
   }),
 );

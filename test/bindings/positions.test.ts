@@ -17,14 +17,15 @@ import { describeWith, uniqueName } from "../servers/describe-with.ts";
 import { reservePort } from "../servers/ports.ts";
 import { endAfterTest, read } from "./contract.ts";
 
-const inputs = ["rabbitmq", "mqtt3", "nats", "file", "cron", "webhook"] as const;
+const inputs = ["rabbitmq", "mqtt3", "nats", "redis.streams", "file", "cron", "webhook"] as const;
 const cases = ["Without a position", "After a gap", "Grows", "Shrinks", "Made anew"] as const;
 
 const soon = { timeout: 20_000, interval: 5 };
 
 test("each cell of the page has its test", async () => {
   const page = await readFile(join(import.meta.dirname, "../../docs/positions.md"), "utf8");
-  const files = [import.meta.filename, join(import.meta.dirname, "nats/positions.test.ts")];
+  const others = ["nats", "redis/redis.streams"].map((one) => `${one}/positions.test.ts`);
+  const files = [import.meta.filename, ...others.map((one) => join(import.meta.dirname, one))];
   const tests = (await Promise.all(files.map((file) => readFile(file, "utf8")))).join("");
   const rows = page.split("\n").filter((line) => line.startsWith("| "));
   const cellsOf = (row: string) =>

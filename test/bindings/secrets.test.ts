@@ -89,6 +89,9 @@ const redis =
     return { server, properties: { redisHost: address(server), [field]: canary, ...more } };
   };
 
+const streams = (field: string, more: Record<string, string> = {}): Case =>
+  redis(field, { ...more, stream: "orders", direction: "output" });
+
 const kafka =
   (properties: Record<string, string>): Case =>
   async (spelling, wanted) => {
@@ -239,6 +242,26 @@ const cases: Readonly<Record<string, Case>> = {
   "redis.oidcClientAssertionKey": () => ({
     properties: {
       redisHost: "127.0.0.1:1",
+      useOIDC: "true",
+      oidcTokenEndpoint: "http://127.0.0.1:1",
+      oidcClientID: "shop",
+      oidcClientAssertionCert: certificates.client.cert,
+      oidcClientAssertionKey: key,
+    },
+  }),
+  "redis.streams.redisPassword": streams("redisPassword", { redisUsername: "shop" }),
+  "redis.streams.sentinelPassword": streams("sentinelPassword", {
+    failover: "true",
+    sentinelMasterName: "primary",
+    sentinelUsername: "shop",
+  }),
+  "redis.streams.clientKey": streams("clientKey", {
+    enableTLS: "true",
+    clientCert: certificates.client.cert,
+  }),
+  "redis.streams.oidcClientAssertionKey": () => ({
+    properties: {
+      ...{ redisHost: "127.0.0.1:1", stream: "orders", direction: "output" },
       useOIDC: "true",
       oidcTokenEndpoint: "http://127.0.0.1:1",
       oidcClientID: "shop",
@@ -425,7 +448,7 @@ test.each(
     breakLength: Number.POSITIVE_INFINITY,
   });
   for (const writing of writingsOf(canary)) expect(shown).not.toContain(writing);
-  if (seen.server === undefined || name === "redis.clientKey") return;
+  if (seen.server === undefined || /^redis.*clientKey$/.test(name)) return;
   expect(seen.server.echoed.some((text) => seen.silent || text !== "")).toBe(true);
   if (!seen.silent) expect(shown).toContain("***");
 });

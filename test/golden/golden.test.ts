@@ -15,7 +15,7 @@ import { suites } from "./suites/index.ts";
 import type { SeenEvent } from "./app.ts";
 
 /** Bindings that Dapr has not. */
-const ours = new Set(["exec", "file", "grpc", "imap", "nats", "webhook"]);
+const ours = new Set(["exec", "file", "grpc", "imap", "nats", "redis.streams", "webhook"]);
 
 const nowhere = Object.fromEntries(Object.keys(kinds).map((name) => [name, ""])) as Readonly<
   Record<ServerName, string>

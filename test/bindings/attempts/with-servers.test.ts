@@ -10,12 +10,14 @@ import nats from "../../../src/bindings/nats/index.ts";
 import postgres from "../../../src/bindings/postgres/index.ts";
 import rabbitmq from "../../../src/bindings/rabbitmq/index.ts";
 import redis from "../../../src/bindings/redis/redis/index.ts";
+import redisStreams from "../../../src/bindings/redis/redis.streams/index.ts";
 import smtp from "../../../src/bindings/smtp/index.ts";
 import { describeWith, uniqueName } from "../../servers/describe-with.ts";
 import { endAfterTest } from "../contract.ts";
 import { startLoopback } from "../http/loopback-server.ts";
 import { rawClient } from "../mqtt/mqtt3/raw-client.ts";
 import { makeStream, natsClient } from "../nats/contract-source.ts";
+import { redisClient } from "../redis/redis.streams/contract-source.ts";
 import { startMailServer } from "../smtp/mail-server.ts";
 import { testAttempts } from "./suite.ts";
 
@@ -225,4 +227,23 @@ describeWith("nats", (server) => {
       };
     });
   }
+});
+
+describeWith("redis", (server) => {
+  testAttempts(redisStreams, "create", async () => {
+    const client = redisClient(server);
+    const stream = uniqueName("orders");
+    return {
+      server,
+      properties: ({ host, port }) => ({
+        ...{ redisHost: `${host}:${port}`, redisPassword: "", stream },
+      }),
+      operation: "create",
+      request: (data) => ({ data }),
+      async done(mark) {
+        const entries = await client.xrange(stream, "-", "+");
+        return entries.filter(([, fields]) => fields.includes(mark)).length;
+      },
+    };
+  });
 });

@@ -10,7 +10,9 @@ import nats from "../../../src/bindings/nats/index.ts";
 import postgres from "../../../src/bindings/postgres/index.ts";
 import rabbitmq from "../../../src/bindings/rabbitmq/index.ts";
 import redis from "../../../src/bindings/redis/redis/index.ts";
+import redisStreams from "../../../src/bindings/redis/redis.streams/index.ts";
 import { makeStream, natsClient } from "../nats/contract-source.ts";
+import { redisClient } from "../redis/redis.streams/contract-source.ts";
 import { describeWith, uniqueName } from "../../servers/describe-with.ts";
 import { until } from "../../until.ts";
 import { endAfterTest } from "../contract.ts";
@@ -219,6 +221,34 @@ describeWith("nats", (server) => {
         "the id": {
           send: (output, msgId) => output.invoke("create", { subject, msgId }),
           arrived: () => named("Nats-Msg-Id"),
+        },
+      },
+    };
+  });
+});
+
+describeWith("redis", (server) => {
+  testHostileValues(redisStreams, ["a field's value", "a field's name"], async () => {
+    const client = redisClient(server);
+    const stream = uniqueName("orders");
+    const arrived = async (at: number) => {
+      const entries = await client.xrange(stream, "-", "+");
+      await client.del(stream);
+      return entries.map(([, fields]) => fields[at] ?? "");
+    };
+    return {
+      properties: {
+        ...{ redisHost: `${server.host}:${server.port}`, redisPassword: "" },
+        ...{ stream, consumerGroup: "none" },
+      },
+      places: {
+        "a field's value": {
+          send: (output, value) => output.invoke("create", { "field:mark": value }),
+          arrived: () => arrived(3),
+        },
+        "a field's name": {
+          send: (output, value) => output.invoke("create", { [`field:${value}`]: "x" }),
+          arrived: () => arrived(2),
         },
       },
     };

@@ -39,13 +39,18 @@ export class GroupCommands {
     return readEntries(reply);
   }
 
-  /** What this consumer had before and has not acknowledged, behind an id. */
-  async pending(after: string, count: number): Promise<Entries> {
-    const reply = await this.#run(
-      ...["XREADGROUP", "GROUP", this.#group, this.#consumer, "COUNT", count],
-      ...["STREAMS", this.#stream, after],
-    );
-    return readEntries(reply);
+  /** What this consumer had before and has not acknowledged, behind an id, with how often each was delivered. */
+  async pending(
+    after: string,
+    count: number,
+  ): Promise<Entries & { readonly counts: ReadonlyMap<string, number> }> {
+    const counts = await this.deliveries(after === "" ? "-" : `(${after}`, "+", count);
+    const ids = [...counts.keys()];
+    // XREADGROUP would count that as a delivery.
+    const found = await Promise.all(ids.map((id) => this.entry(id)));
+    const entries = found.flatMap((one) => one.entries);
+    const there = new Set(entries.map(({ id }) => id));
+    return { counts, entries, deleted: ids.filter((id) => !there.has(id)) };
   }
 
   /** How often each of these was delivered: those of this consumer, from one id to another. */

@@ -134,17 +134,16 @@ export class GroupReader implements Reader {
   /** What this consumer had when it ended last, in the order of the stream, before all that is new. */
   async #readPending(): Promise<void> {
     const { commands } = this.#parts;
-    let after = "0-0";
+    let after = "";
     while (!this.#isEnding) {
       const room = await this.#untilRoom();
       if (this.#isEnding) return;
       const found = await commands.pending(after, Math.min(room, this.#batch));
-      const ids = [...found.entries.map(({ id }) => id), ...found.deleted].sort(byId);
-      const [first] = ids;
-      const last = ids.at(-1);
-      if (first === undefined || last === undefined) return;
-      const counts = await commands.deliveries(first, last, ids.length);
-      await this.#take(found, (id) => counts.get(id) ?? 1, true);
+      const last = [...found.counts.keys()].at(-1);
+      if (last === undefined) return;
+      const ids = found.entries.map(({ id }) => id);
+      if (ids.length > 0) await commands.touch(ids);
+      await this.#take(found, (id) => found.counts.get(id) ?? 1, true);
       after = last;
     }
   }
