@@ -47,7 +47,7 @@ type Shape = {
 export function eventOf(
   entry: StreamEntry,
   { stream, group, consumer, dataField, keyField }: Shape,
-  rest: Pick<InboundEvent, "lease" | "settle"> & { readonly deliveries: number },
+  rest: Pick<InboundEvent, "lease" | "settle" | "redelivered"> & { readonly deliveries: number },
 ): InboundEvent {
   const { deliveries, ...own } = rest;
   const data = dataField === "" ? undefined : valueOf(entry, dataField);
@@ -61,7 +61,6 @@ export function eventOf(
     key: keyField ? valueOf(entry, keyField) : undefined,
     id: `${stream}-${entry.id}`,
     attempt: deliveries,
-    redelivered: deliveries > 1,
     ...own,
   };
 }

@@ -169,7 +169,7 @@ export class GroupReader implements Reader {
   /** Hands over what has come, and waits until there is room for more. */
   async #take(
     { entries, deleted }: Entries,
-    deliveriesOf: (id: string) => number,
+    deliveriesOf?: (id: string) => number,
     isPending = false,
   ): Promise<void> {
     if (deleted.length > 0) await this.#miss(deleted, isPending);
@@ -178,7 +178,7 @@ export class GroupReader implements Reader {
     for (const entry of entries) {
       largest = Math.max(largest, sizeOf(entry));
       if (this.#unacknowledged.take(entry.id))
-        events.push(this.#eventOf(entry, deliveriesOf(entry.id)));
+        events.push(this.#eventOf(entry, deliveriesOf?.(entry.id)));
     }
     if (entries.length > 0) {
       const fitting = Math.floor(mostBytes / Math.max(1, largest));
@@ -187,7 +187,9 @@ export class GroupReader implements Reader {
     if (events.length > 0) await this.#parts.reading.deliver(events);
   }
 
-  #eventOf(entry: StreamEntry, deliveries: number): InboundEvent {
+  /** `before`: how often it was delivered, where it is not new. */
+  #eventOf(entry: StreamEntry, before: number | undefined): InboundEvent {
+    const deliveries = before ?? 1;
     const { reading, consumer } = this.#parts;
     const { stream, consumerGroup, dataField, keyField, claimAfter } = reading.metadata;
     const { id } = entry;
@@ -205,6 +207,7 @@ export class GroupReader implements Reader {
       { stream, group: consumerGroup, consumer, dataField, keyField },
       {
         deliveries,
+        redelivered: before !== undefined,
         lease: { duration: claimAfter, extend },
         settle: (settlement) => this.#settle(id, deliveries, settlement),
       },
