@@ -1,4 +1,5 @@
 import type { AnyBinding } from "../binding.ts";
+import amqp from "./amqp/index.ts";
 import cron from "./cron/index.ts";
 import exec from "./exec/index.ts";
 import file from "./file/index.ts";
@@ -14,13 +15,17 @@ import nats from "./nats/index.ts";
 import postgres from "./postgres/index.ts";
 import rabbitmq from "./rabbitmq/index.ts";
 import redis from "./redis/redis/index.ts";
+import rethinkdbStatechange from "./rethinkdb.statechange/index.ts";
 import redisStreams from "./redis/redis.streams/index.ts";
 import smtp from "./smtp/index.ts";
+import sse from "./sse/index.ts";
 import twilioSms from "./twilio.sms.ts";
 import webhook from "./webhook/index.ts";
+import websocket from "./websocket/index.ts";
 
 /** Every binding there is, by name. Their drivers are imported only when a component opens. */
 export const bindings: readonly AnyBinding[] = [
+  amqp,
   cron,
   exec,
   file,
@@ -36,8 +41,11 @@ export const bindings: readonly AnyBinding[] = [
   postgres,
   rabbitmq,
   redis,
+  rethinkdbStatechange,
   redisStreams,
   smtp,
+  sse,
   twilioSms,
   webhook,
+  websocket,
 ];

@@ -45,6 +45,20 @@ export function parseAddress(url: string): Address {
   };
 }
 
+/** Origins as metadata name them: `allowOrigins`. Throws a `BindingError` for what is none. */
+export function parseOrigins(texts: readonly string[] | undefined): ReadonlySet<string> {
+  return new Set(
+    texts?.map((text) => {
+      const { origin, path, authorization } = parseAddress(text);
+      if (path === "/" && authorization === undefined) return origin;
+      throw new BindingError(
+        "invalid_argument",
+        "allowOrigins: an origin is SCHEME://HOST:PORT alone",
+      );
+    }),
+  );
+}
+
 /** Puts a request's path behind the component's URL, one slash between them. */
 export function joinPath(url: string, path: string): string {
   return `${url.replace(/\/+$/, "")}/${path.replace(/^\/+/, "")}`;

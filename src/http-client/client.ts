@@ -6,10 +6,12 @@ import { parseAddress, resolveLocation } from "./address.ts";
 import type { Address } from "./address.ts";
 import { ConnectionSlots } from "./connection-slots.ts";
 import { describe, exchange } from "./exchange.ts";
-import type { Answered } from "./exchange.ts";
+import type { Answered, Channel, Exchange } from "./exchange.ts";
 import { toFlatList } from "./headers.ts";
 import type { RequestHeaders } from "./headers.ts";
 import { proxyFor, readProxyRules } from "./proxy.ts";
+import { openExchange } from "./streamed.ts";
+import type { Streamed } from "./streamed.ts";
 
 type Driver = { readonly Agent: typeof Agent; readonly ProxyAgent: typeof ProxyAgent };
 
@@ -35,6 +37,11 @@ export type Request = {
   readonly maxBody: number;
   /** Of `headers`, in lower case: those that other hosts are not shown either. */
   readonly secretHeaders?: readonly string[];
+  /**
+   * The origins that redirects may lead to beside the first; none of them is shown what is secret. Absent: any, as
+   * Go's client does, which shows it to hosts below the first one, too.
+   */
+  readonly origins?: ReadonlySet<string>;
 };
 
 const acceptGzip = { name: "Accept-Encoding", value: "gzip" };
@@ -104,8 +111,22 @@ export class HttpClient implements AsyncDisposable {
 
   /** Sends a request, follows redirects, and resolves to the last answer, whatever its status. */
   async send(request: Request, signal: AbortSignal): Promise<Answered> {
+    return this.#follow(request, (channel, wanted) => exchange(channel, wanted, signal));
+  }
+
+  /** As {@link HttpClient.send}, with an answer whose body is read as it comes. */
+  async stream(request: Request, signal: AbortSignal): Promise<Streamed> {
+    return this.#follow(request, (channel, wanted) => openExchange(channel, wanted, signal));
+  }
+
+  async #follow<
+    Answer extends Pick<Answered, "status" | "headers"> & Pick<Partial<Streamed>, "discard">,
+  >(
+    request: Request,
+    exchange: (channel: Channel, wanted: Exchange) => Promise<Answer>,
+  ): Promise<Answer> {
     let { method, address, body } = request;
-    const { headers } = request;
+    const { headers, origins } = request;
     const gunzip = !headers.has("accept-encoding") && !headers.has("range") && method !== "HEAD";
     if (gunzip) headers.set("accept-encoding", acceptGzip);
     const referred = headers.has("referer");
@@ -123,9 +144,10 @@ export class HttpClient implements AsyncDisposable {
         slots: this.#slots,
         memory: this.#memory,
       };
-      const answered = await exchange(channel, wanted, signal);
+      const answered = await exchange(channel, wanted);
       const location = redirectOf(answered);
       if (location === undefined) return answered;
+      answered.discard?.();
       if (redirects === mostRedirects) {
         throw new BindingError(
           "failed_precondition",
@@ -137,19 +159,25 @@ export class HttpClient implements AsyncDisposable {
         );
       }
       const next = resolveRedirect(address, location, describe(wanted));
+      if (origins !== undefined) checkOrigin(request.address, next, origins, describe(wanted));
       if (answered.status < 307) {
         if (method !== "HEAD") method = "GET";
         body = undefined;
         for (const name of bodyHeaders) headers.delete(name);
       }
-      if (!isSameSite(request.address.hostname, next.hostname)) {
+      const isTrusted =
+        origins === undefined
+          ? isSameSite(request.address.hostname, next.hostname)
+          : next.origin === request.address.origin;
+      if (!isTrusted) {
         for (const name of this.#secret) headers.delete(name);
         for (const name of request.secretHeaders ?? []) headers.delete(name);
       }
-      if (next.authorization !== undefined && !headers.has("authorization")) {
+      const mayName = origins === undefined || isTrusted;
+      if (mayName && next.authorization !== undefined && !headers.has("authorization")) {
         headers.set("authorization", { name: "Authorization", value: next.authorization });
       }
-      if (!referred) setReferer(headers, address, next);
+      if (!referred && origins === undefined) setReferer(headers, address, next);
       address = next;
     }
   }
@@ -159,7 +187,7 @@ export class HttpClient implements AsyncDisposable {
   }
 }
 
-function redirectOf({ status, headers }: Answered): string | undefined {
+function redirectOf({ status, headers }: Pick<Answered, "status" | "headers">): string | undefined {
   const redirects = status === 307 || status === 308 || (status >= 301 && status <= 303);
   const location = redirects ? headers.location : undefined;
   return location === "" ? undefined : location;
@@ -178,6 +206,20 @@ function resolveRedirect(from: Address, location: string, what: string): Address
       },
     );
   }
+}
+
+/** Throws a `BindingError` where a server leads to an origin that is not the first and was not named. */
+export function checkOrigin(
+  first: Address,
+  next: Address,
+  origins: ReadonlySet<string>,
+  what: string,
+): void {
+  if (next.origin === first.origin || origins.has(next.origin)) return;
+  throw new BindingError(
+    "failed_precondition",
+    `${what}: the server leads to another origin, ${next.origin}; it is asked only if allowOrigins names it`,
+  );
 }
 
 function setReferer(headers: RequestHeaders, from: Address, to: Address): void {

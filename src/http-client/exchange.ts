@@ -247,7 +247,8 @@ class Collector implements Dispatcher.DispatchHandler {
   }
 }
 
-function abortFailure(
+/** The failure of a request whose signal was aborted. */
+export function abortFailure(
   wanted: Exchange,
   reason: unknown,
   effect: Effect,

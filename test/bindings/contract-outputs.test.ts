@@ -7,6 +7,7 @@ import { createConnection } from "mysql2/promise";
 import { Client } from "pg";
 import { describe, expect, test } from "vitest";
 import type { AnyBinding } from "../../src/binding.ts";
+import amqp from "../../src/bindings/amqp/index.ts";
 import exec from "../../src/bindings/exec/index.ts";
 import graphql from "../../src/bindings/graphql/index.ts";
 import grpc from "../../src/bindings/grpc/index.ts";
@@ -27,6 +28,7 @@ import { bindingsClient } from "../rpc/bindings-client.ts";
 import { StreamCaller, until } from "../rpc/stream-caller.ts";
 import { component, startRuntime } from "../runtime/fake-binding.ts";
 import { describeWith, uniqueName } from "../servers/describe-with.ts";
+import { bodyOf, connectPeer } from "./amqp/peer.ts";
 import { endAfterTest } from "./contract.ts";
 import { startDroids } from "./graphql/droids.ts";
 import { buildDescriptors, startOrders } from "./grpc/orders-server.ts";
@@ -311,6 +313,17 @@ describeWith("mosquitto", (server) => {
         await until(() => received.length >= count);
         return received.map(({ payload }) => Buffer.from(payload));
       },
+    };
+  });
+});
+
+describeWith("artemis", (server) => {
+  testOutput("amqp", amqp, async () => {
+    const address = uniqueName("orders");
+    const peer = await connectPeer(server.url);
+    return {
+      properties: { url: server.url, address, capability: "queue" },
+      arrived: async (count) => (await peer.receive(address, count)).map(bodyOf),
     };
   });
 });

@@ -1,6 +1,7 @@
 import { expect, onTestFinished, test, vi } from "vitest";
 import type { AnyBinding } from "../../src/binding.ts";
 import type { Delivery, Outcome } from "../../src/runtime/app.ts";
+import type { Store } from "../../src/store/store.ts";
 import { createHttpEndpoints } from "../../src/server/http-endpoints.ts";
 import { FakeApp, handled, refused } from "../runtime/fake-app.ts";
 import { component, startRuntime } from "../runtime/fake-binding.ts";
@@ -11,6 +12,8 @@ export type Source = {
   readonly binding: AnyBinding;
   /** The most bytes of one event that are tried. */
   readonly largest: number;
+  /** The bytes that its events can have. Default: all. */
+  readonly bytes?: Uint8Array;
   /** A queue, topic or folder that no other test uses. */
   place(): Promise<Place>;
   /** Metadata with which order is promised, and the keys it is promised by. */
@@ -19,6 +22,8 @@ export type Source = {
 
 export type Place = {
   readonly properties: Record<string, string>;
+  /** Where the runtime keeps how far a source without acknowledgements was handled. */
+  readonly store?: Store;
   /** Resolves once the source has it, or will: a sender that repeats may still be at it. */
   send(data: Uint8Array, key: string): Promise<void>;
   /** Sends one event with all that its source can carry beside the data; the result checks what came. */
@@ -55,16 +60,17 @@ export function testSource(name: string, source: Source): void {
 
   test(`${name}: every byte, nothing and much come as they are`, async () => {
     const place = await source.place();
-    const much = Buffer.alloc(source.largest, allBytes);
-    for (const [key, data] of [allBytes, new Uint8Array(), much].entries())
+    const bytes = source.bytes ?? allBytes;
+    const much = Buffer.alloc(source.largest, bytes);
+    for (const [key, data] of [bytes, new Uint8Array(), much].entries())
       await place.send(data, String(key));
     const { app, status } = await read(source, place);
     await vi.waitFor(() => expect(status().handled).toBe(3), eventually);
     const came = app.deliveries
       .map(({ data }) => Buffer.from(data ?? "none"))
       .toSorted((a, b) => a.length - b.length);
-    expect(came.map(({ length }) => length)).toEqual([0, 256, much.length]);
-    expect(came[1]?.equals(allBytes)).toBe(true);
+    expect(came.map(({ length }) => length)).toEqual([0, bytes.length, much.length]);
+    expect(came[1]?.equals(bytes)).toBe(true);
     expect(came[2]?.equals(much)).toBe(true);
   });
 
@@ -145,7 +151,7 @@ export function testRestart(name: string, source: Source, server: RestartableSer
 /** A runtime with the source's component, and an app that answers by the event's text. */
 export async function read(
   source: Pick<Source, "binding">,
-  place: Pick<Place, "properties">,
+  place: Pick<Place, "properties" | "store">,
   answer: (text: string, delivery: Delivery) => Outcome | Promise<Outcome> = () => handled,
   properties: Record<string, string> = {},
 ) {
@@ -157,6 +163,7 @@ export async function read(
     bindings: [source.binding],
     app,
     http: createHttpEndpoints(),
+    ...(place.store === undefined ? {} : { store: place.store }),
   });
   const all = {
     direction: "input",

@@ -1,8 +1,14 @@
 import { createServer as createHttp2Server } from "node:http2";
-import { createServer as createTcpServer, type Server, type Socket } from "node:net";
+import {
+  createServer as createTcpServer,
+  type AddressInfo,
+  type Server,
+  type Socket,
+} from "node:net";
 import type { IncomingHttpHeaders } from "node:http";
 import type { ServerHttp2Stream } from "node:http2";
 import { onTestFinished } from "vitest";
+import { WebSocketServer } from "ws";
 import { listen, startLoopback } from "./http/loopback-server.ts";
 
 /** Writes what a server was sent, as it echoes it. */
@@ -203,6 +209,26 @@ export function refusingMqtt(): Promise<EchoingServer> {
       socket.end(Buffer.of(0x20, 2, 0, 5));
     });
   });
+}
+
+/** Closes each WebSocket with what it was sent first. */
+export async function echoingWebSocket(wanted: Wanted, spelling: Spelling): Promise<EchoingServer> {
+  const echoed: string[] = [];
+  const server = new WebSocketServer({ host: "127.0.0.1", port: 0 });
+  await new Promise((resolve) => server.once("listening", resolve));
+  server.on("connection", (client) => {
+    client.on("error", () => undefined);
+    client.on("message", (data) => {
+      const said = [(data as Buffer).toString()].filter(wanted).map(spelling).join(" ");
+      echoed.push(said);
+      client.close(1008, said);
+    });
+  });
+  onTestFinished(() => {
+    for (const client of server.clients) client.terminate();
+    server.close();
+  });
+  return { host: "127.0.0.1", port: (server.address() as AddressInfo).port, echoed };
 }
 
 async function echoing(

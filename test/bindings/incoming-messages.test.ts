@@ -2,17 +2,25 @@ import { connect as connectAmqp } from "amqplib";
 import { Redis } from "ioredis";
 import { expect, test, vi } from "vitest";
 import type { AnyBinding } from "../../src/binding.ts";
+import amqp from "../../src/bindings/amqp/index.ts";
+import http from "../../src/bindings/http/index.ts";
 import mqtt3 from "../../src/bindings/mqtt/mqtt3/index.ts";
 import nats from "../../src/bindings/nats/index.ts";
 import rabbitmq from "../../src/bindings/rabbitmq/index.ts";
 import redis from "../../src/bindings/redis/redis/index.ts";
+import sse from "../../src/bindings/sse/index.ts";
+import websocket from "../../src/bindings/websocket/index.ts";
 import { MemoryBudget } from "../../src/memory/budget.ts";
 import { FakeApp } from "../runtime/fake-app.ts";
 import { component, startRuntime } from "../runtime/fake-binding.ts";
 import { describeWith, uniqueName } from "../servers/describe-with.ts";
+import { bytes, connectPeer } from "./amqp/peer.ts";
 import { endAfterTest } from "./contract.ts";
+import { startLoopback } from "./http/loopback-server.ts";
 import { makeStream, natsClient } from "./nats/contract-source.ts";
 import { rawClient } from "./mqtt/mqtt3/raw-client.ts";
+import { EventServer } from "./sse/event-server.ts";
+import { RawServer } from "./websocket/raw-server.ts";
 
 // One message is at most the half of the budget that its component may hold: a system cannot send without end.
 
@@ -29,6 +37,45 @@ async function start(binding: AnyBinding, values: Record<string, string>) {
   await runtime.runtime.apply([component(binding.name, {}, { resolve })]);
   return { ...runtime, app, budget };
 }
+
+test("sse: an event that is too large is a reason why nothing is read; all others are read", async () => {
+  const server = await EventServer.start();
+  server.send(fits);
+  const values = { url: server.url, direction: "input", maxEventSize: "10Mi" };
+  const { app, budget, status } = await start(sse, values);
+  await vi.waitFor(() => expect(app.deliveries[0]?.data).toHaveLength(fits.length), 10_000);
+  await vi.waitFor(() => expect(budget.used).toBe(0), 10_000);
+  server.send(tooLarge);
+  await vi.waitFor(() => expect(status().reason).toContain(refusal), 10_000);
+  expect(status().state).toBe("stalled");
+  expect(budget.used).toBe(0);
+});
+
+test("websocket: a message that is too large ends the connection; all others are read", async () => {
+  const server = await RawServer.start();
+  const values = { url: server.url, direction: "input", maxMessageSize: "10Mi" };
+  const { app, budget, lines, status } = await start(websocket, values);
+  await vi.waitFor(() => expect(status().state).toBe("running"), 10_000);
+  server.send(fits);
+  await vi.waitFor(() => expect(app.deliveries[0]?.data).toHaveLength(fits.length), 10_000);
+  await vi.waitFor(() => expect(budget.used).toBe(0), 10_000);
+  server.send(tooLarge);
+  const told = () => expect(JSON.stringify(lines)).toContain("half of the memory budget");
+  await vi.waitFor(told, 10_000);
+});
+
+test("http: a page that is too large is a reason why nothing is read; all others are read", async () => {
+  let body = fits;
+  const server = await startLoopback((_received, response) => response.end(body));
+  endAfterTest(async () => server[Symbol.asyncDispose]());
+  const values = { url: server.url, direction: "input", interval: "20ms" };
+  const { app, budget, status } = await start(http, values);
+  await vi.waitFor(() => expect(app.deliveries[0]?.data).toHaveLength(fits.length), 10_000);
+  await vi.waitFor(() => expect(budget.used).toBe(0), 10_000);
+  body = tooLarge;
+  await vi.waitFor(() => expect(status().reason).toContain("(--memory-budget)"), 10_000);
+  expect(status().state).toBe("stalled");
+});
 
 describeWith("redis", (server) => {
   test("redis: a reply that is too large ends the connection, and the next one is there", async () => {
@@ -80,6 +127,22 @@ describeWith("mosquitto", (server) => {
     await session.publish(topic, tooLarge, false);
     await vi.waitFor(() => expect([...reasons].join()).toContain(refusal), 10_000);
     clearInterval(watching);
+  });
+});
+
+describeWith("artemis", (server) => {
+  test("amqp: a message that is too large is a reason why nothing is read; all others are read", async () => {
+    const address = uniqueName("orders");
+    const peer = await connectPeer(server.url);
+    const values = { url: server.url, address, capability: "queue", direction: "input" };
+    const { app, budget, status } = await start(amqp, values);
+    await vi.waitFor(() => expect(status().state).toBe("running"), 10_000);
+    await peer.send(address, { body: bytes(fits) });
+    await vi.waitFor(() => expect(app.deliveries[0]?.data).toHaveLength(fits.length), 10_000);
+    await vi.waitFor(() => expect(budget.used).toBe(0), 10_000);
+    await peer.send(address, { body: bytes(tooLarge) });
+    await vi.waitFor(() => expect(status().reason).toContain(refusal), 10_000);
+    expect(status().state).not.toBe("running");
   });
 });
 

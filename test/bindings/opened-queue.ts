@@ -1,6 +1,7 @@
 import { setTimeout as pause } from "node:timers/promises";
 import { onTestFinished } from "vitest";
 import type { AnyBinding, InboundEvent, Logger, Reader, Settlement } from "../../src/binding.ts";
+import { loadDriver } from "../../src/drivers.ts";
 import { parseFields } from "../../src/metadata/parse.ts";
 import { requestParser } from "../../src/runtime/outputs/request.ts";
 import { MemoryBudget } from "../../src/memory/budget.ts";
@@ -51,7 +52,7 @@ export async function openQueue(
     http: { listen: () => Promise.reject(new Error("a queue serves nothing")) },
     notice: (text) => void notices.push(text),
     memory: new MemoryBudget().share("test"),
-    driver: () => undefined,
+    driver: (driver, path) => loadDriver(driver, binding.drivers?.[driver] ?? "", undefined, path),
     lost: (reason) => void losses.push(reason),
   });
   const opened = new OpenedQueue(binding, connection, values, logger, log, losses, notices);

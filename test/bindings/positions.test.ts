@@ -1,4 +1,5 @@
 // One test for each cell of the table in docs/positions.md.
+import { globSync } from "node:fs";
 import { mkdir, mkdtemp, readFile, rename, rm, utimes, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -17,16 +18,29 @@ import { describeWith, uniqueName } from "../servers/describe-with.ts";
 import { reservePort } from "../servers/ports.ts";
 import { endAfterTest, read } from "./contract.ts";
 
-const inputs = ["rabbitmq", "mqtt3", "nats", "redis.streams", "file", "cron", "webhook"] as const;
+const inputs = [
+  "rabbitmq",
+  "mqtt3",
+  "amqp",
+  "nats",
+  "redis.streams",
+  "file",
+  "cron",
+  "webhook",
+  "http",
+  "sse",
+  "websocket",
+] as const;
 const cases = ["Without a position", "After a gap", "Grows", "Shrinks", "Made anew"] as const;
 
 const soon = { timeout: 20_000, interval: 5 };
 
 test("each cell of the page has its test", async () => {
   const page = await readFile(join(import.meta.dirname, "../../docs/positions.md"), "utf8");
-  const others = ["nats", "redis/redis.streams"].map((one) => `${one}/positions.test.ts`);
-  const files = [import.meta.filename, ...others.map((one) => join(import.meta.dirname, one))];
-  const tests = (await Promise.all(files.map((file) => readFile(file, "utf8")))).join("");
+  // Some bindings have theirs in a file of their own.
+  const files = globSync("**/positions*.test.ts", { cwd: import.meta.dirname });
+  const texts = files.map((name) => readFile(join(import.meta.dirname, name), "utf8"));
+  const tests = (await Promise.all(texts)).join("\n");
   const rows = page.split("\n").filter((line) => line.startsWith("| "));
   const cellsOf = (row: string) =>
     row

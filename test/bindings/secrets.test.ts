@@ -13,6 +13,7 @@ import { FakeApp, handled } from "../runtime/fake-app.ts";
 import { component, FakeSystem, startRuntime } from "../runtime/fake-binding.ts";
 import { sourceEvent } from "../runtime/source-event.ts";
 import { MemoryStore } from "../store/memory-store.ts";
+import { echoingAmqp1 } from "./amqp/echoing-server.ts";
 import { startLoopback } from "./http/loopback-server.ts";
 import { makeCertificates } from "./certificates.ts";
 import { errorPacket, startStandIn, switchPacket } from "./mysql/stand-in.ts";
@@ -25,6 +26,7 @@ import {
   echoingPostgres,
   echoingRedis,
   echoingSmtp,
+  echoingWebSocket,
   refusingMqtt,
   type EchoingServer,
   type Spelling,
@@ -132,10 +134,46 @@ const webhook =
     return { properties };
   };
 
+/** An input that is refused while it reads. */
+function reading(
+  name: string,
+  properties: (server: EchoingServer) => Record<string, string>,
+): Case {
+  return async (spelling, wanted) => {
+    const server = await echoingHttp(wanted, spelling);
+    const values = properties(server);
+    const run = (secrets: string[]) => shownReading(name, values, secrets, server);
+    return { server, properties: values, run, silent: true };
+  };
+}
+
+/** Lets a component read until the server has said something, and its state does; resolves to all that is shown of it. */
+async function shownReading(
+  name: string,
+  properties: Record<string, string>,
+  secrets: string[],
+  server: EchoingServer,
+): Promise<unknown> {
+  const binding = bindings.find((one) => one.name === name)!;
+  const started = startRuntime({ bindings: [binding], app: new FakeApp(() => handled) });
+  const resolve = async () => ({ values: { ...properties, direction: "input" }, secrets });
+  await started.runtime.apply([component(name, {}, { resolve })]);
+  await vi.waitFor(() => expect(server.echoed.length).toBeGreaterThan(0));
+  await vi.waitFor(() => expect(started.status().reason).not.toBe(""));
+  return [started.runtime.components(), started.lines];
+}
+
 /** A log-in that is not built takes none of its fields. */
 function refusedAws(field: string): Case {
   return () => ({ properties: { host: "127.0.0.1", useAWSIAM: "true", [field]: canary } });
 }
+
+/** A password is proved and not sent (SCRAM), a key is not sent either: there is nothing to echo. */
+const rethinkdb =
+  (field: string): Case =>
+  () => ({
+    properties: { address: "127.0.0.1:1", database: "shop", table: "orders", [field]: canary },
+  });
 
 /** How each sensitive field of each binding is used in vain. */
 const cases: Readonly<Record<string, Case>> = {
@@ -146,6 +184,38 @@ const cases: Readonly<Record<string, Case>> = {
       properties: { url: http(server), securityToken: canary, securityTokenHeader: "X-Token" },
     };
   },
+  "http.header:": reading("http", (server) => ({
+    url: http(server),
+    "header:Authorization": canary,
+  })),
+  "sse.header:": reading("sse", (server) => ({
+    url: http(server),
+    "header:Authorization": canary,
+  })),
+  "sse.clientKey": () => ({
+    properties: {
+      url: "https://127.0.0.1:1",
+      clientCert: certificates.client.cert,
+      clientKey: key,
+    },
+  }),
+  "websocket.header:": reading("websocket", (server) => ({
+    url: http(server).replace("http:", "ws:"),
+    "header:Authorization": canary,
+  })),
+  "websocket.openingMessage:": async (spelling, wanted) => {
+    const server = await echoingWebSocket(wanted, spelling);
+    const properties = { url: `ws://${address(server)}`, "openingMessage:1": canary };
+    const run = (secrets: string[]) => shownReading("websocket", properties, secrets, server);
+    return { server, properties, run };
+  },
+  "websocket.clientKey": () => ({
+    properties: {
+      url: "wss://127.0.0.1:1",
+      clientCert: certificates.client.cert,
+      clientKey: key,
+    },
+  }),
   "graphql.header:": async (spelling, wanted) => {
     const server = await echoingHttp(wanted, spelling);
     const properties = { endpoint: http(server), "header:Authorization": canary };
@@ -229,6 +299,9 @@ const cases: Readonly<Record<string, Case>> = {
     const account = { accountSid: "AC1", authToken: canary, fromNumber: "+1", toNumber: "+2" };
     return { server, properties: { ...account, apiUrl: http(server) } };
   },
+  "rethinkdb.statechange.password": rethinkdb("password"),
+  "rethinkdb.statechange.authKey": rethinkdb("authKey"),
+  "rethinkdb.statechange.clientKey": rethinkdb("clientKey"),
   "redis.redisPassword": redis("redisPassword", { redisUsername: "shop" }),
   "redis.sentinelPassword": redis("sentinelPassword", {
     failover: "true",
@@ -247,6 +320,27 @@ const cases: Readonly<Record<string, Case>> = {
       oidcClientID: "shop",
       oidcClientAssertionCert: certificates.client.cert,
       oidcClientAssertionKey: key,
+    },
+  }),
+  "amqp.url": async (spelling, wanted) => {
+    const server = await echoingAmqp1(wanted, spelling);
+    const url = `amqp://shop:${encodeURIComponent(canary)}@${address(server)}`;
+    return { server, properties: { url, address: "orders" } };
+  },
+  "amqp.password": async (spelling, wanted) => {
+    const server = await echoingAmqp1(wanted, spelling);
+    const login = { username: "shop", password: canary };
+    return {
+      server,
+      properties: { url: `amqp://${address(server)}`, address: "orders", ...login },
+    };
+  },
+  "amqp.clientKey": () => ({
+    properties: {
+      url: "amqps://127.0.0.1:1",
+      address: "orders",
+      clientCert: certificates.client.cert,
+      clientKey: key,
     },
   }),
   "redis.streams.redisPassword": streams("redisPassword", { redisUsername: "shop" }),

@@ -199,7 +199,7 @@ export const diskFull: Fault = {
   ...{ name: "disk full 6 s", strikes: "runtime", poison: true, metadata: {} },
   unfit({ send, arrived, component: { metadata } }) {
     if (send === undefined || arrived !== undefined) return "nothing of it is stored";
-    return metadata["prefetchCount"] === "1"
+    return metadata["prefetchCount"] === "1" || metadata["inOrder"] === "true"
       ? "its one event at a time waits for the disk, as it must"
       : undefined;
   },
@@ -239,7 +239,7 @@ export const killedAt = (
   ...{ name: `killed at "${point}"`, strikes: "runtime", poison: true, metadata },
   faultPoints: `${point}=kill@${times}`,
   unfit({ send, arrived, component: { type } }) {
-    if (metadata["deduplicate"] === "id" && /rabbitmq|mqtt3/.test(type))
+    if (metadata["deduplicate"] === "id" && /rabbitmq|mqtt3|websocket/.test(type))
       return "its events have no identity of their own to be claimed by";
     if (!reachedPoints().has(point)) return `the runtime does not reach "${point}"`;
     if (send === undefined) return "its ticks are neither good nor bad";

@@ -61,8 +61,10 @@ export async function openFixture(source: Source, options: FixtureOptions): Prom
 /** The kind of server that a source has its events from. */
 export function serverOf({ name }: Source): ServerName | undefined {
   if (name === "mqtt3") return "mosquitto";
+  if (name === "amqp") return "artemis";
   if (name.startsWith("rabbitmq")) return "rabbitmq";
   if (name === "redis.streams") return "redis";
+  if (["http", "sse", "websocket"].includes(name)) return "feed";
   return name === "redis" || name === "kafka" || name === "nats" ? name : undefined;
 }
 

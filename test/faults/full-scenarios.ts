@@ -3,6 +3,7 @@ import { poison } from "./poison.ts";
 import { reloads } from "./reloads.ts";
 import type { Result } from "./scenario.ts";
 import * as scenarios from "./scenarios.ts";
+import { amqp } from "./sources/amqp.ts";
 import { poisonedCron } from "./sources/cron.ts";
 import { file } from "./sources/file.ts";
 import { kafka } from "./sources/kafka.ts";
@@ -28,16 +29,16 @@ export const fullScenarios: readonly FullScenario[] = [
   ...each("app away", [kafka, rabbitmq, mqtt3, file], (source, fixture) =>
     scenarios.appAway(source, fixture, 300),
   ),
-  ...each("endings", [kafka, rabbitmq, mqtt3, file, webhook], (source, fixture) =>
+  ...each("endings", [kafka, rabbitmq, mqtt3, amqp, file, webhook], (source, fixture) =>
     scenarios.endings(source, fixture, 50),
   ),
   ...each("poison", [poisonedCron(50, 10_000 / 50)], (source, fixture) =>
     poison(source, fixture, poisonedTicks),
   ),
-  ...each("poison", [kafka, rabbitmq, mqtt3, file, webhookRepeated], (source, fixture) =>
+  ...each("poison", [kafka, rabbitmq, mqtt3, amqp, file, webhookRepeated], (source, fixture) =>
     poison(source, fixture, poisoned),
   ),
-  ...each("app ended by an event", [kafka, rabbitmq, mqtt3, file], scenarios.appKiller),
+  ...each("app ended by an event", [kafka, rabbitmq, mqtt3, amqp, file], scenarios.appKiller),
   ...each("killed while one waits", [kafka], (source, fixture) =>
     scenarios.killedWhileOneWaits(source, fixture, { events: 300, backOff: 20 }),
   ),

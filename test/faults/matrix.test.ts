@@ -6,6 +6,7 @@ import * as faults from "./faults.ts";
 import type { Phase } from "./phases.ts";
 import type { Source } from "./opened-source.ts";
 import { Servers } from "./servers.ts";
+import { amqp } from "./sources/amqp.ts";
 import { cron } from "./sources/cron.ts";
 import { file } from "./sources/file.ts";
 import { kafka } from "./sources/kafka.ts";
@@ -53,6 +54,10 @@ describe.concurrent("cells", () => {
 
   describeWith("mosquitto", () => {
     cellsOf([mqtt3, faults.reset, "settling"], [mqtt3, faults.runtimeKilled, "draining"]);
+  });
+
+  describeWith("artemis", () => {
+    cellsOf([amqp, faults.reset, "settling"]);
   });
 
   describeWith("redis", () => {

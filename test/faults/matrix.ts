@@ -3,8 +3,10 @@ import type { Cell } from "./cell.ts";
 import * as faults from "./faults.ts";
 import { phases, type Phase } from "./phases.ts";
 import type { Source } from "./opened-source.ts";
+import { amqp } from "./sources/amqp.ts";
 import { cron } from "./sources/cron.ts";
 import { file } from "./sources/file.ts";
+import { http, sse, websocket } from "./sources/feeds.ts";
 import { kafka } from "./sources/kafka.ts";
 import { mqtt3 } from "./sources/mqtt3.ts";
 import { nats } from "./sources/nats.ts";
@@ -21,12 +23,16 @@ export const sources: readonly Source[] = [
     rabbitmqOrdered,
     rabbitmqQuorum,
     mqtt3,
+    amqp,
     webhook,
     file,
     cron,
     redis,
     redisStreams,
     nats,
+    http,
+    sse,
+    websocket,
   ],
 ];
 

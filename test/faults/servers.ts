@@ -54,6 +54,14 @@ export class Servers implements AsyncDisposable {
     return this.#once("rabbitmq", own, () => this.#start("rabbitmq"));
   }
 
+  artemis(own: boolean): Promise<OwnServer<"artemis">> {
+    return this.#once("artemis", own, () => this.#start("artemis"));
+  }
+
+  feed(own: boolean): Promise<OwnServer<"feed">> {
+    return this.#once("feed", own, () => this.#start("feed"));
+  }
+
   mosquitto(own: boolean): Promise<MosquittoWithPasswords> {
     return this.#once("mosquitto", own, async () => {
       const folder = await mkdtemp(join(tmpdir(), "cufflink-passwords-"));

@@ -1,3 +1,5 @@
+import { artemis } from "./artemis.ts";
+import { feed } from "./feed.ts";
 import { grpcGo } from "./grpc-go.ts";
 import { kafka } from "./kafka.ts";
 import type { Address, ServerKind } from "./kind.ts";
@@ -16,8 +18,10 @@ export const kinds = {
   kafka,
   postgres,
   mariadb,
+  artemis,
   nats,
   "grpc-go": grpcGo,
+  feed,
 };
 
 type Kinds = typeof kinds;

@@ -2,4 +2,7 @@
  * The tests that prove a binding with a system, by `type system`: paths as `vitest run` takes them. Absent: the binding's own
  * folder, and what the suites of all bindings have for it.
  */
-export const suites: Readonly<Record<string, readonly string[]>> = {};
+export const suites: Readonly<Record<string, readonly string[]>> = {
+  "amqp RabbitMQ": ["test/bindings/amqp/rabbitmq.test.ts"],
+  "sse better-sse": ["test/bindings/sse/index.test.ts"],
+};

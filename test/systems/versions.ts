@@ -41,10 +41,13 @@ const node: Version = () => process.versions.node;
 
 /** The systems that bindings were tested with, by the names that `provedBy` has. A stand-in has no version. */
 export const versions: Readonly<Record<string, Version>> = {
+  "ActiveMQ Artemis": () =>
+    number.exec(readFileSync(join(root, "test/servers/artemis.ts"), "utf8"))?.[0] ?? "",
   "Apache Kafka": () => {
     const pom = readFileSync(join(root, "test/servers/kafka/pom.xml"), "utf8");
     return /kafka_2\.13<\/artifactId>\s*<version>([\d.]+)/.exec(pom)?.[1] ?? "";
   },
+  "better-sse": npmPackage("better-sse"),
   "graphql-js": npmPackage("graphql"),
   "Linux file system": async () => number.exec((await run("uname", ["-r"])).stdout)?.[0] ?? "",
   MariaDB: program("mariadbd", ["--version"], "/usr/sbin/mariadbd"),
@@ -59,4 +62,5 @@ export const versions: Readonly<Record<string, Version>> = {
     )?.[0] ?? "",
   Redis: program("redis-server", ["--version"]),
   "smtp-server": npmPackage("smtp-server"),
+  ws: npmPackage("ws"),
 };

@@ -1,8 +1,8 @@
 import { defineBinding, type InboundEvent } from "../../binding.ts";
 import { oneOf, string, type Field } from "../../metadata/fields.ts";
 import { DropLog } from "./drop-log.ts";
-import { parseSchedule, type Schedule } from "./schedule.ts";
-import { nextTimeOf, startInterval, startTicker } from "./ticker.ts";
+import { parseSchedule, type Schedule } from "../../schedule/schedule.ts";
+import { nextTimeOf, startInterval, startTicker } from "../../schedule/ticker.ts";
 
 /**
  * Calls the app at the times of a schedule.

@@ -1,5 +1,6 @@
 import { bool, byteSize, duration, integer, oneOf, string } from "../../metadata/fields.ts";
 import type { Field } from "../../metadata/fields.ts";
+import { inputFields } from "./input-fields.ts";
 
 /** The metadata of an HTTP component, as Dapr names it. */
 export const httpFields = {
@@ -60,6 +61,7 @@ export const httpFields = {
         "Accepted for compatibility with Dapr: renegotiation by a TLS 1.2 server is always allowed.",
     },
   ),
+  ...inputFields,
 } as const;
 
 /** What a call reads of its metadata. Each name that begins with a capital letter is a header, too. */

@@ -1,36 +1,43 @@
 import { defineBinding } from "../../binding.ts";
 import type { Answer, Call, Operation } from "../../binding.ts";
 import { BindingError } from "../../errors.ts";
-import { longestTimer } from "../../metadata/duration.ts";
 import { bool } from "../../metadata/fields.ts";
-import { joinPath, parseAddress } from "../../http-client/address.ts";
+import { joinPath, parseAddress, parseOrigins } from "../../http-client/address.ts";
 import { HttpClient } from "../../http-client/client.ts";
 import type { Answered } from "../../http-client/exchange.ts";
 import { failureOfStatus, isSuccess, retryAfterOf } from "../../http-client/status.ts";
+import { setHeader } from "../../http-client/headers.ts";
+import { within } from "../../http-client/within.ts";
 import { callFields, httpFields } from "./fields.ts";
 import { requestHeaders, responseMetadata } from "./headers.ts";
+import type { InputMetadata } from "./page.ts";
+import { startPoller } from "./poller.ts";
 import { readTls } from "./tls.ts";
 
-/** Calls an HTTP server. Operations are methods; request metadata with a capital letter are headers. */
+/**
+ * Calls an HTTP server. Operations are methods; request metadata with a capital letter are headers. As an input it asks a
+ * URL by a schedule, and delivers what is new in the answers.
+ */
 export default defineBinding({
   name: "http",
   status: "stable",
-  summary: "Calls an HTTP or HTTPS server.",
+  summary: "Calls an HTTP or HTTPS server. Asks a URL by a schedule, and delivers what is new.",
   provedBy: [{ system: "Node.js HTTP", kind: "real" }],
   metadata: httpFields,
 
-  async open({ metadata, memory }) {
+  async open({ metadata, directions, memory }) {
     parseAddress(metadata.url);
+    if (directions.input) checkInput(metadata);
     const tls = await readTls({
       ca: metadata.MTLSRootCA,
       cert: metadata.MTLSClientCert,
       key: metadata.MTLSClientKey,
     });
-    const { securityTokenHeader } = metadata;
+    const { securityTokenHeader, headers } = metadata;
     return HttpClient.open(await import("undici"), {
       url: metadata.url,
       tls,
-      secretHeaders: securityTokenHeader ? [securityTokenHeader] : [],
+      secretHeaders: [...(securityTokenHeader ? [securityTokenHeader] : []), ...headers.keys()],
       maxConnections: metadata.maxConnections,
       memory,
     });
@@ -47,7 +54,43 @@ export default defineBinding({
     options: method("OPTIONS", "Sends an OPTIONS request."),
     trace: method("TRACE", "Sends a TRACE request."),
   },
+
+  inputIsOptional: true,
+
+  guarantee: {
+    returned: "is delivered again after the next poll",
+    atLeastOnce: "the server lists the item until it was read",
+    key: "the value at keyPath",
+    duplicates: {
+      app: "what the app has: `maxInFlight` (64)",
+      runtime: "what the app has, and handled items whose checkpoint was not stored (64)",
+      server: "none",
+    },
+  },
+
+  read: startPoller,
 });
+
+/** Throws a `BindingError` for what does not go together. */
+function checkInput(metadata: InputMetadata): void {
+  const { schedule, interval, cursorPath, cursorHeader, cursorParameter, followLinks } = metadata;
+  if (schedule !== undefined && interval !== undefined)
+    throw wrong("give schedule or interval, not both");
+  const sources = [cursorPath !== undefined, !!cursorHeader, followLinks].filter(Boolean).length;
+  if (sources > 1) throw wrong("give one of cursorPath, cursorHeader and followLinks");
+  if (cursorParameter && followLinks)
+    throw wrong("cursorParameter is not used with followLinks: a link is a URL");
+  if (cursorParameter && sources === 0)
+    throw wrong("cursorParameter needs cursorPath or cursorHeader");
+  parseOrigins(metadata.allowOrigins);
+  for (const [name, value] of metadata.headers) setHeader(new Map(), name, value);
+  if (metadata.allowOrigins?.length && metadata.MTLSClientCert)
+    throw wrong("with MTLSClientCert, allowOrigins would show the certificate to other origins");
+}
+
+function wrong(why: string): BindingError {
+  return new BindingError("invalid_argument", `the metadata of an input: ${why}`);
+}
 
 type HttpCall = Call<typeof httpFields, typeof callFields>;
 
@@ -89,28 +132,11 @@ async function request(client: HttpClient, name: string, call: HttpCall): Promis
   };
   const answered =
     responseTimeout > 0
-      ? await within(responseTimeout, call.signal, (signal) => client.send(wanted, signal))
+      ? await within(responseTimeout, "responseTimeout", call.signal, (signal) =>
+          client.send(wanted, signal),
+        )
       : await client.send(wanted, call.signal);
   return toAnswer(answered, call);
-}
-
-/** Runs with a signal that is also aborted after `milliseconds`. */
-async function within<Result>(
-  milliseconds: number,
-  outer: AbortSignal,
-  run: (signal: AbortSignal) => Promise<Result>,
-): Promise<Result> {
-  const late = new BindingError(
-    "deadline_exceeded",
-    `context deadline exceeded; no answer within ${milliseconds} ms (responseTimeout)`,
-  );
-  const controller = new AbortController();
-  const timer = setTimeout(() => controller.abort(late), Math.min(milliseconds, longestTimer));
-  try {
-    return await run(AbortSignal.any([outer, controller.signal]));
-  } finally {
-    clearTimeout(timer);
-  }
 }
 
 function toAnswer(answered: Answered, { metadata: component, properties }: HttpCall): Answer {

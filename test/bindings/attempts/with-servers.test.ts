@@ -3,21 +3,19 @@ import { Redis } from "ioredis";
 import { createConnection } from "mysql2/promise";
 import { Client } from "pg";
 import { describe } from "vitest";
+import amqp from "../../../src/bindings/amqp/index.ts";
 import http from "../../../src/bindings/http/index.ts";
 import mqtt3 from "../../../src/bindings/mqtt/mqtt3/index.ts";
 import mysql from "../../../src/bindings/mysql/index.ts";
-import nats from "../../../src/bindings/nats/index.ts";
 import postgres from "../../../src/bindings/postgres/index.ts";
 import rabbitmq from "../../../src/bindings/rabbitmq/index.ts";
 import redis from "../../../src/bindings/redis/redis/index.ts";
-import redisStreams from "../../../src/bindings/redis/redis.streams/index.ts";
 import smtp from "../../../src/bindings/smtp/index.ts";
 import { describeWith, uniqueName } from "../../servers/describe-with.ts";
+import { bodyOf, connectPeer } from "../amqp/peer.ts";
 import { endAfterTest } from "../contract.ts";
 import { startLoopback } from "../http/loopback-server.ts";
 import { rawClient } from "../mqtt/mqtt3/raw-client.ts";
-import { makeStream, natsClient } from "../nats/contract-source.ts";
-import { redisClient } from "../redis/redis.streams/contract-source.ts";
 import { startMailServer } from "../smtp/mail-server.ts";
 import { testAttempts } from "./suite.ts";
 
@@ -198,51 +196,22 @@ describeWith("mosquitto", (server) => {
   });
 });
 
-describeWith("nats", (server) => {
-  for (const [name, operation, metadata] of [
-    ["create", "create", {}],
-    ["create with an id", "create", { msgId: "m-1" }],
-    ["publish", "publish", {}],
-    ["request", "request", {}],
-  ] as const) {
-    testAttempts(nats, name, async () => {
-      const client = natsClient(server);
-      const subject = `${await makeStream(client)}.a`;
-      const came: string[] = [];
-      await client.run(async (connection) => {
-        connection.subscribe(subject, {
-          callback: (_, message) => void came.push(message.string()),
-        });
-        await connection.flush();
-      });
-      return {
-        server,
-        properties: ({ host, port }) => ({ servers: `nats://${host}:${port}`, subject }),
-        ...{ operation, idempotent: "msgId" in metadata },
-        request: (data) => ({ data, metadata }),
-        async done(mark) {
-          await client.run((connection) => connection.flush());
-          return came.filter((text) => text === mark).length;
-        },
-      };
-    });
-  }
-});
-
-describeWith("redis", (server) => {
-  testAttempts(redisStreams, "create", async () => {
-    const client = redisClient(server);
-    const stream = uniqueName("orders");
+describeWith("artemis", (server) => {
+  testAttempts(amqp, "create", async () => {
+    const address = uniqueName("orders");
+    const peer = await connectPeer(server.url);
+    const came: string[] = [];
     return {
       server,
       properties: ({ host, port }) => ({
-        ...{ redisHost: `${host}:${port}`, redisPassword: "", stream },
+        ...{ url: `amqp://admin:admin@${host}:${port}`, address, capability: "queue" },
       }),
       operation: "create",
       request: (data) => ({ data }),
       async done(mark) {
-        const entries = await client.xrange(stream, "-", "+");
-        return entries.filter(([, fields]) => fields.includes(mark)).length;
+        const waiting = await peer.count(address);
+        came.push(...(await peer.receive(address, waiting)).map((one) => bodyOf(one).toString()));
+        return came.filter((text) => text === mark).length;
       },
     };
   });

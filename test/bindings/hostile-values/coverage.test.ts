@@ -6,6 +6,8 @@ import { testedBindings } from "../tested-bindings.ts";
 const without: Readonly<Record<string, string>> = {
   cron: "an input, whose schedule is parsed",
   file: "an input, whose folder is the component's",
+  "rethinkdb.statechange": "an input, whose database and table are JSON texts of a query",
+  sse: "an input, whose ids of the server are tested in test/bindings/sse/index.test.ts",
   webhook: "an input: test/bindings/webhook/answers.test.ts has what strangers send",
 };
 

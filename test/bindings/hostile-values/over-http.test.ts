@@ -1,17 +1,20 @@
 import { mkdtemp, readdir, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join, relative } from "node:path";
+import { expect, vi } from "vitest";
 import graphql from "../../../src/bindings/graphql/index.ts";
 import http from "../../../src/bindings/http/index.ts";
 import influx from "../../../src/bindings/influx/index.ts";
 import localstorage from "../../../src/bindings/localstorage/index.ts";
 import smtp from "../../../src/bindings/smtp/index.ts";
 import twilio from "../../../src/bindings/twilio.sms.ts";
+import websocket from "../../../src/bindings/websocket/index.ts";
 import { endAfterTest } from "../contract.ts";
 import { startDroids } from "../graphql/droids.ts";
 import { startLoopback } from "../http/loopback-server.ts";
 import { account, startInflux } from "../influx/influx-stand-in.ts";
 import { parseMail, startMailServer } from "../smtp/mail-server.ts";
+import { RawServer } from "../websocket/raw-server.ts";
 import { testHostileValues } from "./suite.ts";
 
 /** A header's value as the caller meant it: senders may write bytes outside of ASCII as Latin 1. */
@@ -46,6 +49,23 @@ testHostileValues(http, ["a header", "the path"], async () => {
           server.received
             .splice(0)
             .map(({ url = "" }) => decodeURIComponent(url.slice("/base/".length))),
+      },
+    },
+  };
+});
+
+testHostileValues(websocket, ["a message"], async () => {
+  const server = await RawServer.start();
+  const take = async () => {
+    await vi.waitFor(() => expect(server.texts.length).toBeGreaterThan(0));
+    return server.frames.splice(0).map(({ data }) => data.toString());
+  };
+  return {
+    properties: { url: server.url },
+    places: {
+      "a message": {
+        send: (output, value) => output.invoke("send", {}, { data: value }),
+        arrived: take,
       },
     },
   };

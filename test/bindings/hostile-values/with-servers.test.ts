@@ -1,24 +1,21 @@
-import type { Msg } from "@nats-io/transport-node";
 import { connect as connectAmqp } from "amqplib";
 import { Redis } from "ioredis";
 import { createConnection } from "mysql2/promise";
 import { Client } from "pg";
+import amqp from "../../../src/bindings/amqp/index.ts";
 import kafka from "../../../src/bindings/kafka/index.ts";
 import mqtt3 from "../../../src/bindings/mqtt/mqtt3/index.ts";
 import mysql from "../../../src/bindings/mysql/index.ts";
-import nats from "../../../src/bindings/nats/index.ts";
 import postgres from "../../../src/bindings/postgres/index.ts";
 import rabbitmq from "../../../src/bindings/rabbitmq/index.ts";
 import redis from "../../../src/bindings/redis/redis/index.ts";
-import redisStreams from "../../../src/bindings/redis/redis.streams/index.ts";
-import { makeStream, natsClient } from "../nats/contract-source.ts";
-import { redisClient } from "../redis/redis.streams/contract-source.ts";
 import { describeWith, uniqueName } from "../../servers/describe-with.ts";
 import { until } from "../../until.ts";
+import { connectPeer } from "../amqp/peer.ts";
 import { endAfterTest } from "../contract.ts";
-import type { OpenedOutput } from "../opened-output.ts";
 import { recordsOf } from "../kafka/component.ts";
 import { rawClient } from "../mqtt/mqtt3/raw-client.ts";
+import type { OpenedOutput } from "../opened-output.ts";
 import { testHostileValues } from "./suite.ts";
 
 describeWith("redis", (server) => {
@@ -189,66 +186,48 @@ describeWith("postgres", (server) => {
   });
 });
 
-describeWith("nats", (server) => {
-  testHostileValues(nats, ["the subject", "a header", "the id"], async () => {
-    const client = natsClient(server);
-    const stream = await makeStream(client);
-    const came: Msg[] = [];
-    await client.run(async (connection) => {
-      connection.subscribe(">", {
-        callback: (_, message) => void (message.subject.startsWith(stream) && came.push(message)),
-      });
-      await connection.flush();
-    });
-    const arrived = async () => {
-      await client.run((connection) => connection.flush());
-      return came.splice(0);
+describeWith("artemis", (server) => {
+  const places = ["the address", "the subject", "a header", "a header's name", "an annotation"];
+  testHostileValues(amqp, places, async () => {
+    const root = uniqueName("orders");
+    const peer = await connectPeer(server.url);
+    const messages = async (address = root) => {
+      const came = await peer.receive(address, await peer.count(address));
+      return came.flatMap(({ message }) => message ?? []);
     };
-    const subject = `${stream}.a`;
-    const named = async (name: string) =>
-      (await arrived()).map(({ headers }) => headers?.get(name) ?? "");
+    const sent = (metadata: (value: string) => Record<string, string>) => ({
+      send: (output: OpenedOutput, value: string) =>
+        output.invoke("create", metadata(value), { data: "hello" }),
+    });
+    let address = "";
     return {
-      properties: { servers: server.url, stream: "none", consumer: "none" },
+      properties: { url: server.url, address: root, capability: "queue" },
       places: {
+        "the address": {
+          ...sent((value) => ({ address: (address = `${root}${value}`) })),
+          async arrived() {
+            const isRefused = /\p{Cc}/u.test(address) || address.length > 4096;
+            return isRefused ? [] : (await messages(address)).map(() => address.slice(root.length));
+          },
+        },
         "the subject": {
-          send: (output, value) => output.invoke("create", { subject: `${stream}.${value}` }),
-          arrived: async () => (await arrived()).map((one) => one.subject.slice(stream.length + 1)),
+          ...sent((subject) => ({ subject })),
+          arrived: async () => (await messages()).map(({ subject }) => String(subject)),
         },
         "a header": {
-          send: (output, value) => output.invoke("publish", { subject, "header:mark": value }),
-          arrived: () => named("mark"),
+          ...sent((value) => ({ "header:mark": value })),
+          arrived: async () =>
+            (await messages()).map((one) => String(one.application_properties?.["mark"])),
         },
-        "the id": {
-          send: (output, msgId) => output.invoke("create", { subject, msgId }),
-          arrived: () => named("Nats-Msg-Id"),
+        "a header's name": {
+          ...sent((value) => ({ [`header:${value}`]: "x" })),
+          arrived: async () =>
+            (await messages()).flatMap((one) => Object.keys(one.application_properties ?? {})),
         },
-      },
-    };
-  });
-});
-
-describeWith("redis", (server) => {
-  testHostileValues(redisStreams, ["a field's value", "a field's name"], async () => {
-    const client = redisClient(server);
-    const stream = uniqueName("orders");
-    const arrived = async (at: number) => {
-      const entries = await client.xrange(stream, "-", "+");
-      await client.del(stream);
-      return entries.map(([, fields]) => fields[at] ?? "");
-    };
-    return {
-      properties: {
-        ...{ redisHost: `${server.host}:${server.port}`, redisPassword: "" },
-        ...{ stream, consumerGroup: "none" },
-      },
-      places: {
-        "a field's value": {
-          send: (output, value) => output.invoke("create", { "field:mark": value }),
-          arrived: () => arrived(3),
-        },
-        "a field's name": {
-          send: (output, value) => output.invoke("create", { [`field:${value}`]: "x" }),
-          arrived: () => arrived(2),
+        "an annotation": {
+          ...sent((value) => ({ "annotation:x-opt-mark": value })),
+          arrived: async () =>
+            (await messages()).map((one) => String(one.message_annotations?.["x-opt-mark"])),
         },
       },
     };

@@ -1,6 +1,7 @@
 import type { AnyTarget } from "../target.ts";
 import { answers } from "./answers.ts";
 import { bodies } from "./bodies.ts";
+import { eventStream } from "./event-stream.ts";
 import { events } from "./events.ts";
 import { resourceFolders } from "./folders.ts";
 import { grpc } from "./grpc.ts";
@@ -22,4 +23,5 @@ export const targets: readonly AnyTarget[] = [
   events,
   answers,
   webhook,
+  eventStream,
 ];

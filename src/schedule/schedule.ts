@@ -1,5 +1,5 @@
-import { formatDuration, parseDuration } from "../../metadata/duration.ts";
-import type { Parsed } from "../../metadata/fields.ts";
+import { formatDuration, parseDuration } from "../metadata/duration.ts";
+import type { Parsed } from "../metadata/fields.ts";
 import { readDayRule } from "./day-rule.ts";
 
 /** When a cron component ticks. */

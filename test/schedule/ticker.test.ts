@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
-import { startInterval, startTicker } from "../../../src/bindings/cron/ticker.ts";
+import { startInterval, startTicker } from "../../src/schedule/ticker.ts";
 
 const minute = 60_000;
 const start = Date.parse("2026-11-23T10:00:00Z");

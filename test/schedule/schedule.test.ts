@@ -1,7 +1,7 @@
 import { Cron } from "croner";
 import { describe, expect, test } from "vitest";
-import { parseSchedule } from "../../../src/bindings/cron/schedule.ts";
-import { nextTimeOf } from "../../../src/bindings/cron/ticker.ts";
+import { parseSchedule } from "../../src/schedule/schedule.ts";
+import { nextTimeOf } from "../../src/schedule/ticker.ts";
 
 /** The first times of a schedule after a moment. */
 function times(text: string, after: string, count = 1): string[] {

@@ -1,0 +1,372 @@
+import type { InboundEvent, Reader, Reading, Settlement } from "../../binding.ts";
+import { BindingError, messageOf } from "../../errors.ts";
+import { IncomingMessage } from "../../memory/incoming-message.ts";
+import { longestTimer } from "../../metadata/duration.ts";
+import type { AmqpConnection } from "./connection.ts";
+import type { Driver, FlowFrame, RawReceiver, TransferFrame } from "./driver.ts";
+import { contentOf } from "./events.ts";
+import { refusal } from "./failures.ts";
+import type { amqpFields } from "./fields.ts";
+import { dispositionsOf, type Outcome } from "./settlements.ts";
+import { sourceOf } from "./source.ts";
+
+const answerTimeout = 10_000;
+const confirmTimeout = 5000;
+const largestCredit = 65_535;
+
+/** Opens the reader's connection. */
+export type ConnectInput = () => Promise<AmqpConnection>;
+
+/** A message that is coming in. */
+type Partial = {
+  readonly id: number;
+  readonly format: number;
+  readonly settled: boolean;
+  readonly parts: Buffer[];
+  bytes: number;
+};
+
+/**
+ * Reads an address. The driver attaches the link; transfers, dispositions and credit are done here: its own dispositions
+ * merge different outcomes, a message that it cannot decode ends its connection, and one that stays unsettled ends its
+ * session's window after 2048 others.
+ */
+export class Consumer implements Reader {
+  readonly #reading: Reading<typeof amqpFields>;
+  readonly #driver: Driver;
+  readonly #incoming: IncomingMessage;
+  #connection: AmqpConnection | undefined;
+  #link: RawReceiver | undefined;
+  #returnAs: Outcome = "modified";
+  #window = 0;
+  #partial: Partial | undefined;
+  #batch: InboundEvent[] = [];
+  /** Handed out and not settled, or not yet told to the server. */
+  readonly #open = new Set<number>();
+  readonly #noted = new Map<number, Outcome>();
+  /** Returned, and kept for a pause. */
+  readonly #pauses = new Map<
+    number,
+    { readonly timer: NodeJS.Timeout; readonly end: () => void }
+  >();
+  #scheduled = false;
+  #started = false;
+  #stopped = false;
+  #closed = false;
+  #lost: BindingError | undefined;
+  /** Set while the server uses up the credit it has. */
+  #drained: PromiseWithResolvers<void> | undefined;
+  /** Set once the link is ended from here. */
+  #detached: Promise<void> | undefined;
+
+  constructor(driver: Driver, reading: Reading<typeof amqpFields>) {
+    this.#driver = driver;
+    this.#reading = reading;
+    this.#incoming = new IncomingMessage(reading.memory);
+  }
+
+  async start(connectInput: ConnectInput): Promise<void> {
+    const connection = await connectInput();
+    this.#connection = connection;
+    connection.onEnd((reason) => this.#lose(reason));
+    connection.session.on_transfer = (frame) => this.#transfer(frame);
+    this.#returnAs = this.#reading.metadata.returnAs ?? returnOf(connection);
+    await this.#attach(connection);
+    this.#started = true;
+    this.credit(this.#reading.maxInFlight);
+    if (this.#lost !== undefined) throw this.#lost;
+  }
+
+  credit(events: number): void {
+    const { linkCredit } = this.#reading.metadata;
+    const most = linkCredit === 0 ? largestCredit : linkCredit;
+    this.#window = Math.max(1, Math.min(most, Math.floor(events)));
+    this.#grant(true);
+  }
+
+  stop(): void {
+    this.#stopped = true;
+    for (const { end } of [...this.#pauses.values()]) end();
+    const link = this.#link;
+    if (link === undefined || this.#lost !== undefined || link.credit === 0) return;
+    // What is on its way all the same is given back.
+    link.credit = 0;
+    link.issue_flow = true;
+    this.#connection?.raw._register();
+  }
+
+  async flush(): Promise<void> {
+    const link = this.#link;
+    if (link === undefined || this.#detached !== undefined) return;
+    if (this.#lost !== undefined) throw this.#lost;
+    this.#write();
+    // A disposition has no answer of its own. A session works through what it gets in order, so once the server answers
+    // something else, it has the dispositions: the end of the link, or, while it reads, the end of its credit.
+    if (this.#stopped) return this.#answered(() => (this.#detached = this.#detach(link)));
+    if (link.credit === 0) link.credit = 1;
+    await this.#answered(() => this.#drain(link));
+    this.#grant(true);
+  }
+
+  async close(): Promise<void> {
+    this.#stopped = true;
+    this.#closed = true;
+    const link = this.#link;
+    if (this.#lost === undefined && link !== undefined && this.#detached === undefined) {
+      this.#detached = this.#detach(link);
+    }
+    this.#abandon(new BindingError("unavailable", "the reader was closed", { effect: "unsent" }));
+    await this.#connection?.close();
+  }
+
+  async #attach(connection: AmqpConnection): Promise<void> {
+    const { metadata } = this.#reading;
+    const { promise, resolve, reject } = Promise.withResolvers<void>();
+    const what = `${metadata.address} cannot be read`;
+    const link = connection.session.open_receiver(sourceOf(this.#driver, metadata));
+    this.#link = link;
+    const ended = (): void => {
+      if (this.#detached !== undefined) return;
+      const reason = link.error?.condition
+        ? refusal(what, link.error)
+        : new BindingError("unavailable", `${what}: the server closed the link`, {
+            effect: "unsent",
+          });
+      reject(reason);
+      this.#lose(reason);
+    };
+    link.on("receiver_error", ended);
+    link.on("receiver_close", ended);
+    link.on_flow = ({ performative }) => this.#flow(performative);
+    link.on("receiver_open", () => {
+      // A refused link is opened without a source, and closed with the reason right after.
+      if (link.source !== null && link.source !== undefined) resolve();
+    });
+    const forget = connection.onEnd(reject);
+    const late = new BindingError("deadline_exceeded", `${what}: the server does not answer`, {
+      effect: "unsent",
+    });
+    const timer = setTimeout(() => reject(late), answerTimeout);
+    const giveUp = (): void => reject(late);
+    this.#reading.signal.addEventListener("abort", giveUp);
+    try {
+      await promise;
+    } finally {
+      clearTimeout(timer);
+      forget();
+      this.#reading.signal.removeEventListener("abort", giveUp);
+    }
+  }
+
+  /** Of the server's flows only the answer to a drain matters. */
+  #flow({ drain, link_credit, delivery_count }: FlowFrame["performative"]): void {
+    const link = this.#link;
+    if (link === undefined || drain !== true || (link_credit ?? 0) > 0) return;
+    link.credit = 0;
+    link.delivery_count = delivery_count ?? link.delivery_count;
+    this.#drained?.resolve();
+  }
+
+  #transfer({ performative, payload }: TransferFrame): void {
+    const link = this.#link;
+    if (link === undefined || this.#lost !== undefined) return;
+    link.session.incoming.next_transfer_id++;
+    // The driver then renews the session's window.
+    this.#connection?.raw._register();
+    const partial = (this.#partial ??= {
+      id: performative.delivery_id ?? 0,
+      format: performative.message_format ?? 0,
+      settled: performative.settled === true,
+      parts: [],
+      bytes: 0,
+    });
+    if (performative.aborted !== true && payload !== undefined) {
+      partial.parts.push(payload);
+      partial.bytes += payload.length;
+    }
+    if (performative.more === true && performative.aborted !== true) {
+      const tooMuch = this.#incoming.holds(partial.bytes);
+      if (tooMuch !== undefined) this.#connection?.fail(tooMuch);
+      return;
+    }
+    this.#partial = undefined;
+    this.#incoming.holds(0);
+    link.delivery_count++;
+    if (link.credit > 0) link.credit--;
+    if (performative.aborted !== true) this.#take(partial);
+    else this.#grant(false);
+    if (link.credit === 0) this.#drained?.resolve();
+  }
+
+  #take({ id, format, settled, parts }: Partial): void {
+    const { metadata } = this.#reading;
+    if (!settled) this.#open.add(id);
+    if (this.#stopped) {
+      if (!settled) this.#note(id, "released");
+      return;
+    }
+    const [only] = parts;
+    const message = parts.length === 1 && only !== undefined ? only : Buffer.concat(parts);
+    const content = contentOf(message, format, metadata.address);
+    this.#batch.push({
+      ...content,
+      key: metadata.linkCredit === 1 ? metadata.address : content.key,
+      settle: (settlement) => {
+        if (!settled) this.#settle(id, settlement);
+      },
+    });
+    if (this.#batch.length === 1) queueMicrotask(() => this.#deliver());
+    if (settled) this.#grant(false);
+  }
+
+  #settle(id: number, settlement: Settlement): void {
+    if (this.#lost !== undefined || !this.#open.has(id)) return;
+    if (settlement.outcome === "handled") return this.#note(id, "accepted");
+    const outcome = settlement.unattempted === true ? "released" : this.#returnAs;
+    const pause = this.#stopped ? 0 : Math.min(settlement.after ?? 0, longestTimer);
+    if (pause <= 0) return this.#note(id, outcome);
+    const end = (): void => {
+      clearTimeout(timer);
+      this.#pauses.delete(id);
+      this.#note(id, outcome);
+    };
+    const timer = setTimeout(end, pause);
+    this.#pauses.set(id, { timer, end });
+  }
+
+  #note(id: number, outcome: Outcome): void {
+    this.#noted.set(id, outcome);
+    if (this.#scheduled) return;
+    this.#scheduled = true;
+    setImmediate(() => {
+      this.#scheduled = false;
+      this.#write();
+    });
+  }
+
+  /** Sends what is noted. */
+  #write(): void {
+    const link = this.#link;
+    if (link === undefined || this.#lost !== undefined || this.#noted.size === 0) return;
+    // The end of the link has given back what it had.
+    if (this.#detached !== undefined) return;
+    const { frames, rhea } = this.#driver;
+    this.#connection?.shareWrite();
+    for (const { first, last, outcome } of dispositionsOf(this.#noted)) {
+      const state =
+        outcome === "modified"
+          ? rhea.message.modified({ delivery_failed: true })
+          : rhea.message[outcome]();
+      link.session.output(
+        frames.disposition({ role: true, first, last, settled: true, state: state.described() }),
+      );
+    }
+    for (const id of this.#noted.keys()) this.#open.delete(id);
+    this.#noted.clear();
+    this.#grant(false);
+  }
+
+  /** Tells the server how many more messages it may send: the window less those that are open. */
+  #grant(now: boolean): void {
+    const link = this.#link;
+    if (link === undefined || !this.#started || this.#stopped || this.#lost !== undefined) return;
+    const wanted = Math.max(0, this.#window - this.#open.size);
+    const more = wanted - link.credit;
+    // Not for each message: a frame of its own would cost more than the message.
+    if (more === 0 || (!now && more > 0 && more < this.#window / 4 && link.credit > 0)) return;
+    link.credit = wanted;
+    link.drain = false;
+    link.issue_flow = true;
+    this.#connection?.raw._register();
+  }
+
+  /** Has the server use up its credit; resolves once it has. */
+  #drain(link: RawReceiver): Promise<void> {
+    this.#drained = Promise.withResolvers<void>();
+    link.drain = true;
+    link.issue_flow = true;
+    this.#connection?.raw._register();
+    return this.#drained.promise.finally(() => {
+      this.#drained = undefined;
+      link.drain = false;
+    });
+  }
+
+  /** Ends the link; resolves once the server has. */
+  #detach(link: RawReceiver): Promise<void> {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    link.once("receiver_close", () => resolve());
+    // A closed link would take the durable subscription with it.
+    if (this.#reading.metadata.subscriptionName) link.detach();
+    else link.close();
+    return promise;
+  }
+
+  /** Waits for the server's answer, and no longer than the connection lasts. */
+  async #answered(ask: () => Promise<void>): Promise<void> {
+    const { promise, reject } = Promise.withResolvers<never>();
+    const timer = setTimeout(() => {
+      const text = "the server has not confirmed the settlements";
+      reject(new BindingError("deadline_exceeded", text, { effect: "ambiguous" }));
+    }, confirmTimeout);
+    const forget = this.#connection?.onEnd(reject);
+    try {
+      await Promise.race([ask(), promise]);
+    } finally {
+      clearTimeout(timer);
+      forget?.();
+    }
+  }
+
+  /** All that came in one piece from the socket. The credit is what bounds it. */
+  #deliver(): void {
+    const batch = this.#batch;
+    this.#batch = [];
+    this.#reading
+      .deliver(batch)
+      .catch((error: unknown) =>
+        this.#lose(new BindingError("internal", messageOf(error), { cause: error })),
+      );
+  }
+
+  /** Once; while starting, the failure is told by what fails. */
+  #lose(reason: BindingError): void {
+    if (this.#lost !== undefined) return;
+    this.#abandon(reason);
+    if (this.#started && !this.#closed) this.#reading.lost(reason);
+  }
+
+  /** What is open is the server's again. */
+  #abandon(reason: BindingError): void {
+    this.#lost ??= reason;
+    for (const { timer } of this.#pauses.values()) clearTimeout(timer);
+    this.#pauses.clear();
+    this.#noted.clear();
+    this.#open.clear();
+    this.#partial = undefined;
+    this.#incoming.release();
+  }
+}
+
+/** Reads the address on a connection of the reader's own, which is closed with it. */
+export async function startConsumer(
+  driver: Driver,
+  connectInput: ConnectInput,
+  reading: Reading<typeof amqpFields>,
+): Promise<Consumer> {
+  const consumer = new Consumer(driver, reading);
+  try {
+    await consumer.start(connectInput);
+    return consumer;
+  } catch (error) {
+    await consumer.close();
+    throw error;
+  }
+}
+
+/** RabbitMQ 3 knows no modified messages, and ends the session that has one. */
+function returnOf({ raw }: AmqpConnection): Outcome {
+  const { product, version } = raw.properties ?? {};
+  const isOld = product === "RabbitMQ" && typeof version === "string" && /^[0-3]\./.test(version);
+  return isOld ? "released" : "modified";
+}

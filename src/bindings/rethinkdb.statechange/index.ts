@@ -1,0 +1,52 @@
+import { defineBinding } from "../../binding.ts";
+import { BindingError } from "../../errors.ts";
+import { connect, failureOf, type Driver } from "./connection.ts";
+import { FeedReader } from "./feed-reader.ts";
+import { rethinkdbFields } from "./fields.ts";
+
+/** Reads what changes in a table. */
+export default defineBinding({
+  name: "rethinkdb.statechange",
+  status: "alpha",
+  summary: "Calls the app for each change of a RethinkDB table.",
+  provedBy: [{ system: "RethinkDB", kind: "stand-in" }],
+  drivers: { "rethinkdb-ts": "3.0.0" },
+
+  metadata: rethinkdbFields,
+
+  async open({ metadata, driver, signal, notice }) {
+    if (metadata.authKey) {
+      throw new BindingError(
+        "unimplemented",
+        "authKey is not supported; use username and password",
+      );
+    }
+    const loaded = driver("rethinkdb-ts") as Driver;
+    const { connection } = await connect(loaded, metadata, signal);
+    notice("the source is lossy: RethinkDB keeps no changes for a reader that is away");
+    return { connection, loaded, [Symbol.asyncDispose]: () => connection.close() };
+  },
+
+  guarantee: {
+    returned: "is lost: the server has forgotten it",
+    atLeastOnce:
+      "changes are lost while nothing reads, when the connection breaks, and with the process that has them",
+    key: "the row's primary key",
+    duplicates: { app: "what the app has (64)", runtime: "none", server: "none" },
+    lossy: true,
+  },
+
+  read({ loaded }, reading) {
+    return FeedReader.start(loaded, reading);
+  },
+
+  returnsSingly: false,
+
+  async ping({ connection }) {
+    try {
+      await connection.server();
+    } catch (error) {
+      throw failureOf("asking the server who it is", error);
+    }
+  },
+});
