@@ -15,8 +15,8 @@ import nats from "./nats/index.ts";
 import postgres from "./postgres/index.ts";
 import rabbitmq from "./rabbitmq/index.ts";
 import redis from "./redis/redis/index.ts";
-import rethinkdbStatechange from "./rethinkdb.statechange/index.ts";
 import redisStreams from "./redis/redis.streams/index.ts";
+import rethinkdbStatechange from "./rethinkdb.statechange/index.ts";
 import smtp from "./smtp/index.ts";
 import sse from "./sse/index.ts";
 import twilioSms from "./twilio.sms.ts";
@@ -41,8 +41,8 @@ export const bindings: readonly AnyBinding[] = [
   postgres,
   rabbitmq,
   redis,
-  rethinkdbStatechange,
   redisStreams,
+  rethinkdbStatechange,
   smtp,
   sse,
   twilioSms,

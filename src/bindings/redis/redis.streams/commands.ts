@@ -133,6 +133,6 @@ export class GroupCommands {
   }
 }
 
-export function isCode(error: unknown, ...codes: readonly string[]): boolean {
+function isCode(error: unknown, ...codes: readonly string[]): boolean {
   return error instanceof BindingError && codes.includes(error.systemCode ?? "");
 }

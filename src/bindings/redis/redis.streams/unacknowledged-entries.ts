@@ -29,7 +29,7 @@ export class UnacknowledgedEntries {
 const byIdentity = new Map<string, UnacknowledgedEntries>();
 
 /** Whether an id of an entry is behind another one. */
-export function isLater(one: string, other: string): boolean {
+function isLater(one: string, other: string): boolean {
   const [time = "0", number = "0"] = one.split("-");
   const [otherTime = "0", otherNumber = "0"] = other.split("-");
   const difference = BigInt(time) - BigInt(otherTime);

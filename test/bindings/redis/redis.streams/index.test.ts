@@ -218,7 +218,7 @@ describeWith("redis", (server) => {
   );
 
   test("an entry that is trimmed while the app has it is handled, and extended no more", async () => {
-    const { client, stream, properties, add } = place(server);
+    const { client, stream, properties, add, pending } = place(server);
     await add("a1");
     const input = await openInput(streams, properties);
     const event = await input.next();
@@ -227,6 +227,7 @@ describeWith("redis", (server) => {
     await event.lease?.extend?.();
     event.settle({ outcome: "handled" });
     await input.reader.flush();
+    expect(await pending()).toBe(0);
   });
 
   test("deleteHandled leaves what is not handled", async () => {
