@@ -6,10 +6,12 @@ import file from "./file/index.ts";
 import graphql from "./graphql/index.ts";
 import grpc from "./grpc/index.ts";
 import http from "./http/index.ts";
+import imap from "./imap/index.ts";
 import influx from "./influx/index.ts";
 import kafka from "./kafka/index.ts";
 import localstorage from "./localstorage/index.ts";
 import mqtt3 from "./mqtt/mqtt3/index.ts";
+import mqtt5 from "./mqtt/mqtt5/index.ts";
 import mysql from "./mysql/index.ts";
 import nats from "./nats/index.ts";
 import postgres from "./postgres/index.ts";
@@ -17,6 +19,7 @@ import rabbitmq from "./rabbitmq/index.ts";
 import redis from "./redis/redis/index.ts";
 import redisStreams from "./redis/redis.streams/index.ts";
 import rethinkdbStatechange from "./rethinkdb.statechange/index.ts";
+import sftp from "./sftp/index.ts";
 import smtp from "./smtp/index.ts";
 import sse from "./sse/index.ts";
 import twilioSms from "./twilio.sms.ts";
@@ -32,10 +35,12 @@ export const bindings: readonly AnyBinding[] = [
   graphql,
   grpc,
   http,
+  imap,
   influx,
   kafka,
   localstorage,
   mqtt3,
+  mqtt5,
   mysql,
   nats,
   postgres,
@@ -43,6 +48,7 @@ export const bindings: readonly AnyBinding[] = [
   redis,
   redisStreams,
   rethinkdbStatechange,
+  sftp,
   smtp,
   sse,
   twilioSms,

@@ -16,12 +16,14 @@ import influx from "../../src/bindings/influx/index.ts";
 import kafka from "../../src/bindings/kafka/index.ts";
 import localstorage from "../../src/bindings/localstorage/index.ts";
 import mqtt3 from "../../src/bindings/mqtt/mqtt3/index.ts";
+import mqtt5 from "../../src/bindings/mqtt/mqtt5/index.ts";
 import mysql from "../../src/bindings/mysql/index.ts";
 import nats from "../../src/bindings/nats/index.ts";
 import postgres from "../../src/bindings/postgres/index.ts";
 import rabbitmq from "../../src/bindings/rabbitmq/index.ts";
 import redis from "../../src/bindings/redis/redis/index.ts";
 import redisStreams from "../../src/bindings/redis/redis.streams/index.ts";
+import sftp from "../../src/bindings/sftp/index.ts";
 import smtp from "../../src/bindings/smtp/index.ts";
 import twilio from "../../src/bindings/twilio.sms.ts";
 import { bindingsClient } from "../rpc/bindings-client.ts";
@@ -283,6 +285,19 @@ describeWith("mariadb", (server) => {
   });
 });
 
+describeWith("openssh", { own: true }, (server) => {
+  testOutput("sftp", sftp, async () => {
+    const rootPath = uniqueName("root");
+    const folder = join(server.files, rootPath);
+    return {
+      properties: { address: `${server.host}:${server.port}`, ...server.login, rootPath },
+      metadata: (n) => ({ fileName: String(n) }),
+      arrived: async () =>
+        Promise.all((await readdir(folder)).map((name) => readFile(join(folder, name)))),
+    };
+  });
+});
+
 describeWith("rabbitmq", (server) => {
   testOutput("rabbitmq", rabbitmq, async () => {
     const queueName = uniqueName("orders");
@@ -304,7 +319,7 @@ describeWith("rabbitmq", (server) => {
 });
 
 describeWith("mosquitto", (server) => {
-  testOutput("mqtt3", mqtt3, async () => {
+  const place = async (): Promise<Target> => {
     const topic = uniqueName("orders");
     const { received } = await rawClient(server.url, topic);
     return {
@@ -314,7 +329,14 @@ describeWith("mosquitto", (server) => {
         return received.map(({ payload }) => Buffer.from(payload));
       },
     };
-  });
+  };
+  testOutput("mqtt3", mqtt3, place);
+  for (const qos of ["1", "2"]) {
+    testOutput(`mqtt5, QoS ${qos}`, mqtt5, async () => {
+      const target = await place();
+      return { ...target, properties: { ...target.properties, qos } };
+    });
+  }
 });
 
 describeWith("artemis", (server) => {

@@ -3,6 +3,7 @@ import cron from "../../src/bindings/cron/index.ts";
 import { handled, refused } from "../runtime/fake-app.ts";
 import { describeWith } from "../servers/describe-with.ts";
 import { read, testRestart, testSource } from "./contract.ts";
+import { mqtt5Source } from "./mqtt/mqtt5/contract-source.ts";
 import {
   fileSource,
   kafkaSource,
@@ -13,6 +14,8 @@ import {
 } from "./contract-sources.ts";
 import { natsSource } from "./nats/contract-source.ts";
 import { streamsSource } from "./redis/redis.streams/contract-source.ts";
+import { sftpSource } from "./sftp/contract-source.ts";
+import { postgresSource } from "./postgres/contract-source.ts";
 
 describe("on this machine", () => {
   testSource("file", fileSource);
@@ -36,7 +39,17 @@ describeWith("rabbitmq", (server) => {
   testSource("rabbitmq", rabbitmqSource(server));
   testSource("rabbitmq, a quorum queue", quorumSource(server));
 });
-describeWith("mosquitto", (server) => testSource("mqtt3", mqttSource(server)));
+describeWith("openssh", { own: true }, (server) => {
+  testSource("sftp", sftpSource(server));
+  testRestart("sftp", sftpSource(server), server);
+});
+
+describeWith("mosquitto", (server) => {
+  testSource("mqtt3", mqttSource(server));
+  testSource("mqtt5", mqtt5Source(server, 1));
+  testSource("mqtt5, QoS 2", mqtt5Source(server, 2));
+});
+describeWith("postgres", (server) => testSource("postgres", postgresSource(server)));
 
 describeWith("nats", (server) => testSource("nats", natsSource(server)));
 describeWith("redis", (server) => testSource("redis.streams", streamsSource(server)));
@@ -46,8 +59,13 @@ describeWith("rabbitmq", { own: true }, (server) => {
   testRestart("rabbitmq", rabbitmqSource(server), server);
   testRestart("rabbitmq, a quorum queue", quorumSource(server), server);
 });
-describeWith("mosquitto", { own: true }, (server) =>
-  testRestart("mqtt3", mqttSource(server), server),
+describeWith("mosquitto", { own: true }, (server) => {
+  testRestart("mqtt3", mqttSource(server), server);
+  testRestart("mqtt5", mqtt5Source(server, 1), server);
+  testRestart("mqtt5, QoS 2", mqtt5Source(server, 2), server);
+});
+describeWith("postgres", { own: true }, (server) =>
+  testRestart("postgres", postgresSource(server), server),
 );
 describeWith("nats", { own: true }, (server) => testRestart("nats", natsSource(server), server));
 describeWith("redis", { own: true }, (server) =>

@@ -6,6 +6,7 @@ import {
   type Socket,
 } from "node:net";
 import type { IncomingHttpHeaders } from "node:http";
+import { generate, parser } from "mqtt-packet";
 import type { ServerHttp2Stream } from "node:http2";
 import { onTestFinished } from "vitest";
 import { WebSocketServer } from "ws";
@@ -76,6 +77,27 @@ export function echoingRedis(wanted: Wanted, spelling: Spelling): Promise<Echoin
           .split("\r\n")
           .filter((word) => word !== "" && !/^[*$]\d+$/.test(word));
         socket.write(`-WRONGPASS no such user: ${echo(words.filter(wanted).map(spelling))}\r\n`);
+      }
+    });
+  });
+}
+
+/** Speaks IMAP: refuses each log-in with the user and the password that it was sent. */
+export function echoingImap(wanted: Wanted, spelling: Spelling): Promise<EchoingServer> {
+  return echoing((socket, echo) => {
+    let asked: string | undefined;
+    socket.write("* OK [CAPABILITY IMAP4rev1 AUTH=PLAIN] ready\r\n");
+    socket.on("data", (data: Buffer) => {
+      for (const line of data.toString().trim().split("\r\n")) {
+        const [tag = "", command = ""] = line.split(" ");
+        if (asked !== undefined) {
+          const words = Buffer.from(line, "base64").toString().split("\0").filter(wanted);
+          socket.write(`${asked} NO [AUTHENTICATIONFAILED] ${echo(words.map(spelling))}\r\n`);
+          asked = undefined;
+        } else if (/^AUTHENTICATE$/i.test(command)) {
+          asked = tag;
+          socket.write("+ \r\n");
+        } else socket.write(`${tag} OK done\r\n`);
       }
     });
   });
@@ -208,6 +230,21 @@ export function refusingMqtt(): Promise<EchoingServer> {
       echo(["return code 5"]);
       socket.end(Buffer.of(0x20, 2, 0, 5));
     });
+  });
+}
+
+/** Speaks MQTT 5: refuses the login, and says in its own words what it was sent. */
+export function echoingMqtt5(wanted: Wanted, spelling: Spelling): Promise<EchoingServer> {
+  return echoing((socket, echo) => {
+    const reading = parser();
+    reading.on("packet", (packet) => {
+      if (packet.cmd !== "connect") return;
+      const words = [packet.username ?? "", packet.password?.toString() ?? ""].filter(wanted);
+      const properties = { reasonString: `refused: ${echo(words.map(spelling))}` };
+      const answer = { cmd: "connack", sessionPresent: false, reasonCode: 0x86 } as const;
+      socket.end(generate({ ...answer, properties }, { protocolVersion: 5 }));
+    });
+    socket.on("data", (piece: Buffer) => reading.parse(piece));
   });
 }
 

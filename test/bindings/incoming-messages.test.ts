@@ -5,7 +5,9 @@ import type { AnyBinding } from "../../src/binding.ts";
 import amqp from "../../src/bindings/amqp/index.ts";
 import http from "../../src/bindings/http/index.ts";
 import mqtt3 from "../../src/bindings/mqtt/mqtt3/index.ts";
+import mqtt5 from "../../src/bindings/mqtt/mqtt5/index.ts";
 import nats from "../../src/bindings/nats/index.ts";
+import postgres from "../../src/bindings/postgres/index.ts";
 import rabbitmq from "../../src/bindings/rabbitmq/index.ts";
 import redis from "../../src/bindings/redis/redis/index.ts";
 import sse from "../../src/bindings/sse/index.ts";
@@ -21,6 +23,7 @@ import { makeStream, natsClient } from "./nats/contract-source.ts";
 import { rawClient } from "./mqtt/mqtt3/raw-client.ts";
 import { EventServer } from "./sse/event-server.ts";
 import { RawServer } from "./websocket/raw-server.ts";
+import { published } from "./postgres/databases.ts";
 
 // One message is at most the half of the budget that its component may hold: a system cannot send without end.
 
@@ -113,20 +116,42 @@ describeWith("rabbitmq", (server) => {
 });
 
 describeWith("mosquitto", (server) => {
-  test("mqtt3: a message that is too large is a reason why nothing is read; all others are read", async () => {
-    const topic = uniqueName("orders");
-    const { session } = await rawClient(server.url);
-    const values = { url: server.url, topic, consumerID: uniqueName("shop") };
-    const { app, budget, status } = await start(mqtt3, { ...values, cleanSession: "true" });
+  test.each([
+    ["mqtt3", mqtt3, { cleanSession: "true" }],
+    ["mqtt5", mqtt5, { sessionExpiryInterval: "0s" }],
+  ])(
+    "%s: a message that is too large is a reason why nothing is read; all others are read",
+    async (...row) => {
+      const [, binding, more] = row;
+      const topic = uniqueName("orders");
+      const { session } = await rawClient(server.url);
+      const values = { url: server.url, topic, consumerID: uniqueName("shop") };
+      const { app, budget, status } = await start(binding, { ...values, ...more });
+      await vi.waitFor(() => expect(status().state).toBe("running"), 10_000);
+      await session.publish(topic, fits, false);
+      await vi.waitFor(() => expect(app.deliveries[0]?.data).toHaveLength(fits.length), 10_000);
+      await vi.waitFor(() => expect(budget.used).toBe(0), 10_000);
+      const reasons = new Set<string>();
+      const watching = setInterval(() => reasons.add(status().reason), 5);
+      await session.publish(topic, tooLarge, false);
+      await vi.waitFor(() => expect([...reasons].join()).toContain(refusal), 10_000);
+      clearInterval(watching);
+    },
+  );
+});
+
+describeWith("postgres", (server) => {
+  test("postgres: a row that is too large is a reason why nothing is read; all others are read", async () => {
+    const { properties, run } = await published(server);
+    const { app, budget, status, runtime } = await start(postgres, properties);
+    endAfterTest(() => runtime.close());
     await vi.waitFor(() => expect(status().state).toBe("running"), 10_000);
-    await session.publish(topic, fits, false);
-    await vi.waitFor(() => expect(app.deliveries[0]?.data).toHaveLength(fits.length), 10_000);
+    await run(`INSERT INTO $table VALUES (1, repeat('x', ${fits.length}))`);
+    await vi.waitFor(() => expect(app.deliveries).toHaveLength(1), 10_000);
     await vi.waitFor(() => expect(budget.used).toBe(0), 10_000);
-    const reasons = new Set<string>();
-    const watching = setInterval(() => reasons.add(status().reason), 5);
-    await session.publish(topic, tooLarge, false);
-    await vi.waitFor(() => expect([...reasons].join()).toContain(refusal), 10_000);
-    clearInterval(watching);
+    await run(`INSERT INTO $table VALUES (2, repeat('x', ${tooLarge.length}))`);
+    await vi.waitFor(() => expect(status().reason).toContain(refusal), 10_000);
+    expect(status().state).not.toBe("running");
   });
 });
 

@@ -1,5 +1,12 @@
 import { onTestFinished, vi } from "vitest";
-import type { AnyBinding, HttpEndpoints, InboundEvent, Logger, Reader } from "../../src/binding.ts";
+import type {
+  AnyBinding,
+  Checkpoints,
+  HttpEndpoints,
+  InboundEvent,
+  Logger,
+  Reader,
+} from "../../src/binding.ts";
 import { parseFields } from "../../src/metadata/parse.ts";
 import { loadDriver } from "../../src/drivers.ts";
 import { MemoryBudget } from "../../src/memory/budget.ts";
@@ -10,6 +17,8 @@ export type InputOptions = {
   name?: string;
   /** Awaited by the source after each event, as it awaits room. */
   room?: () => Promise<void>;
+  /** Default: none that outlast the reading. */
+  checkpoints?: Checkpoints;
 };
 
 /** An input binding that reads, as the runtime would let it; it is closed after the test. */
@@ -29,7 +38,7 @@ export type OpenedInput = {
 export async function openInput(
   binding: AnyBinding,
   properties: Record<string, string>,
-  { http, name = "input", room = async () => {} }: InputOptions = {},
+  { http, name = "input", room = async () => {}, checkpoints }: InputOptions = {},
 ): Promise<OpenedInput> {
   const { values, problems } = parseFields(binding.metadata, properties);
   const errors = problems.filter(({ severity }) => severity === "error");
@@ -60,7 +69,7 @@ export async function openInput(
     attempts: 10,
     notice() {},
     memory: new MemoryBudget().share("test"),
-    checkpoints: unkeptCheckpoints(),
+    checkpoints: checkpoints ?? unkeptCheckpoints(),
     signal: new AbortController().signal,
     async deliver(batch: readonly InboundEvent[]) {
       for (const event of batch) {

@@ -1,6 +1,13 @@
 import { setTimeout as pause } from "node:timers/promises";
 import { onTestFinished } from "vitest";
-import type { AnyBinding, InboundEvent, Logger, Reader, Settlement } from "../../src/binding.ts";
+import type {
+  AnyBinding,
+  Answer,
+  InboundEvent,
+  Logger,
+  Reader,
+  Settlement,
+} from "../../src/binding.ts";
 import { loadDriver } from "../../src/drivers.ts";
 import { parseFields } from "../../src/metadata/parse.ts";
 import { requestParser } from "../../src/runtime/outputs/request.ts";
@@ -91,11 +98,21 @@ export class OpenedQueue {
     this.notices = notices;
   }
 
+  /** Sends, where nothing is answered. */
   async create(
     data: string | Uint8Array | undefined,
     metadata: Record<string, string> = {},
     signal: AbortSignal = new AbortController().signal,
   ): Promise<void> {
+    const answer = await this.answerOf(data, metadata, signal);
+    if (answer !== undefined) throw new Error("create answers nothing");
+  }
+
+  async answerOf(
+    data: string | Uint8Array | undefined,
+    metadata: Record<string, string> = {},
+    signal: AbortSignal = new AbortController().signal,
+  ): Promise<Answer | undefined> {
     const operation = this.#binding.operations?.["create"];
     if (operation === undefined) throw new Error("no create");
     const answer = await operation.invoke(this.#connection, {
@@ -107,7 +124,7 @@ export class OpenedQueue {
       metadata: this.#values,
       signal,
     });
-    if (answer !== undefined) throw new Error("create answers nothing");
+    return answer ?? undefined;
   }
 
   async read(

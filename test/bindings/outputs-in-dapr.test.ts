@@ -50,6 +50,8 @@ const fake: AnyBinding = { ...new FakeSystem().binding("fake"), inputIsOptional:
 /** What each needs as an output, and what it needs more to read. */
 const needed: Readonly<Record<string, { output: Values; input?: Values }>> = {
   fake: { output: { host: "here" } },
+  sftp: { output: { address: "here:22", username: "shop" } },
+  postgres: { output: { connectionString: "host=here" }, input: { mode: "changes" } },
 };
 type Values = Readonly<Record<string, string>>;
 

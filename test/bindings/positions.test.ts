@@ -21,15 +21,19 @@ import { endAfterTest, read } from "./contract.ts";
 const inputs = [
   "rabbitmq",
   "mqtt3",
+  "mqtt5",
   "amqp",
   "nats",
   "redis.streams",
   "file",
+  "sftp",
   "cron",
   "webhook",
+  "imap",
   "http",
   "sse",
   "websocket",
+  "postgres",
 ] as const;
 const cases = ["Without a position", "After a gap", "Grows", "Shrinks", "Made anew"] as const;
 

@@ -21,8 +21,10 @@ import {
   echoingAmqp,
   echoingGrpc,
   echoingHttp,
+  echoingImap,
   echoingKafka,
   echoingNats,
+  echoingMqtt5,
   echoingPostgres,
   echoingRedis,
   echoingSmtp,
@@ -31,6 +33,7 @@ import {
   type EchoingServer,
   type Spelling,
 } from "./echoing-servers.ts";
+import { startStandIn as startSftp } from "./sftp/stand-in.ts";
 
 /** With characters that each way of writing writes differently. */
 const canary = "cAn4ry/+?~ 7Qz=x&-_9";
@@ -101,6 +104,14 @@ const kafka =
     return { server, properties: { brokers: address(server), disableTls: "true", ...properties } };
   };
 
+const mqtt5 =
+  (properties: (server: EchoingServer) => Record<string, string>): Case =>
+  async (spelling, wanted) => {
+    const server = await echoingMqtt5(wanted, spelling);
+    const all = { topic: "orders", consumerID: "shop", ...properties(server) };
+    return { server, properties: all };
+  };
+
 /** The token's server is asked during a login at the broker. */
 const kafkaToken =
   (properties: (url: string) => Record<string, string>): Case =>
@@ -167,6 +178,10 @@ async function shownReading(
 function refusedAws(field: string): Case {
   return () => ({ properties: { host: "127.0.0.1", useAWSIAM: "true", [field]: canary } });
 }
+
+const unreachableSftp = {
+  ...{ address: "127.0.0.1:1", username: "shop", insecureIgnoreHostKey: "true" },
+};
 
 /** A password is proved and not sent (SCRAM), a key is not sent either: there is nothing to echo. */
 const rethinkdb =
@@ -236,6 +251,22 @@ const cases: Readonly<Record<string, Case>> = {
       address: "https://127.0.0.1:1",
       clientCert: certificates.client.cert,
       clientKey: key,
+    },
+  }),
+  "imap.password": async (spelling, wanted) => {
+    const server = await echoingImap(wanted, spelling);
+    return { server, properties: { ...mailboxOf(server), password: canary } };
+  },
+  "imap.oidcClientSecret": async (spelling, wanted) => {
+    const server = await echoingHttp(wanted, spelling);
+    const token = { oidcTokenEndpoint: http(server), oidcClientID: "shop" };
+    const properties = { ...mailboxOf({ host: "127.0.0.1", port: 1 }), ...token };
+    return { server, properties: { ...properties, authType: "oidc", oidcClientSecret: canary } };
+  },
+  "imap.clientKey": () => ({
+    properties: {
+      ...{ host: "127.0.0.1", port: "1", username: "shop", password: "other" },
+      ...{ clientCert: certificates.client.cert, clientKey: key },
     },
   }),
   "influx.token": async (spelling, wanted) => {
@@ -376,12 +407,51 @@ const cases: Readonly<Record<string, Case>> = {
       clientKey: key,
     },
   }),
+  "sftp.password": async (spelling, wanted) => {
+    const echoed: string[] = [];
+    const server = await startSftp({
+      logIn(_method, secret) {
+        if (wanted(secret)) echoed.push(spelling(secret));
+        return true;
+      },
+      react: () => ({ status: 4, words: `not with ${echoed.join(" ")}` }),
+    });
+    const [host = "", port = ""] = server.address.split(":");
+    const properties = { ...server.properties, password: canary };
+    return {
+      server: { host, port: Number(port), echoed },
+      properties,
+      metadata: { fileName: "a" },
+    };
+  },
+  "sftp.privateKey": () => ({ properties: { ...unreachableSftp, privateKey: key } }),
+  "sftp.privateKeyPassphrase": () => ({
+    properties: {
+      ...{ ...unreachableSftp, privateKeyPassphrase: canary },
+      privateKey: certificates.client.key,
+    },
+  }),
   "mqtt3.url": async () => {
     const server = await refusingMqtt();
     const url = `mqtt://shop:${encodeURIComponent(canary)}@${address(server)}`;
     return { server, properties: { url, topic: "orders", consumerID: "shop" }, silent: true };
   },
   "mqtt3.clientKey": () => ({
+    properties: {
+      url: "mqtts://127.0.0.1:1",
+      topic: "orders",
+      consumerID: "shop",
+      clientCert: certificates.client.cert,
+      clientKey: key,
+    },
+  }),
+  "mqtt5.url": mqtt5((server) => ({
+    url: `mqtt://shop:${encodeURIComponent(canary)}@${address(server)}`,
+  })),
+  "mqtt5.password": mqtt5((server) => ({
+    ...{ url: `mqtt://${address(server)}`, username: "shop", password: canary },
+  })),
+  "mqtt5.clientKey": () => ({
     properties: {
       url: "mqtts://127.0.0.1:1",
       topic: "orders",
@@ -462,6 +532,10 @@ const cases: Readonly<Record<string, Case>> = {
 function mailFrom({ host, port }: { host: string; port: number }): Record<string, string> {
   const mail = { emailFrom: "shop@example.org", emailTo: "to@example.org", subject: "s" };
   return { host, port: String(port), ...mail };
+}
+
+function mailboxOf({ host, port }: { host: string; port: number }): Record<string, string> {
+  return { host, port: String(port), tls: "none", username: "shop" };
 }
 
 function assumedRole(url: string, keys: Record<string, string>): Record<string, string> {

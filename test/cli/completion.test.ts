@@ -55,7 +55,7 @@ describe("bash", () => {
     ["cufflink run --log-level ", ["debug", "info", "warn", "error", "fatal"]],
     ["cufflink serve --log-as-json=", ["true", "false"]],
     ["cufflink completion z", ["zsh"]],
-    ["cufflink types mq", ["mqtt3", "mqtt"]],
+    ["cufflink types mq", ["mqtt3", "mqtt", "mqtt5"]],
     ["cufflink components p", ["pause", "policy", "probe"]],
     ["cufflink components --js", ["--json"]],
     ["cufflink components pause ", ["probe"]],
@@ -90,7 +90,7 @@ test.runIf(has("fish"))("fish offers them too", async () => {
       String(runtime.port),
     );
   expect(await fish("cufflink serve --app-protocol gr")).toEqual(["grpc", "grpcs"]);
-  expect(await fish("cufflink types mq")).toEqual(["mqtt", "mqtt3"]);
+  expect(await fish("cufflink types mq")).toEqual(["mqtt", "mqtt3", "mqtt5"]);
   expect(await fish("cufflink emit ")).toEqual(["probe"]);
   expect(await fish("cufflink components pause ")).toEqual(["probe"]);
   expect(await fish("cufflink dead-letters redrive --component ")).toEqual(["probe"]);

@@ -35,5 +35,11 @@ function scriptsOf(text: string): string[] {
   });
 }
 
-/** Flags of other programs: Node, setpriv, redis-server; and the example of one that a component's program has. */
-const foreign = new Set(["--min-semi-space-size", "--name", "--pdeathsig", "--requirepass"]);
+/** Flags of other programs: npm, Node, setpriv, redis-server; and the example of one that a component's program has. */
+const foreign = new Set([
+  "--ignore-scripts",
+  "--min-semi-space-size",
+  "--name",
+  "--pdeathsig",
+  "--requirepass",
+]);

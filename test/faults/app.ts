@@ -11,10 +11,9 @@ import { connectNodeAdapter } from "@connectrpc/connect-node";
 import { AppCallback } from "../../gen/dapr/proto/runtime/v1/appcallback_pb.ts";
 import { createApp } from "../../src/sdk/index.ts";
 import { poisonComponent, tickEvent } from "./tick.ts";
+import { toldIn, type Told } from "./told.ts";
 
 const [mode = "grpc", port = "0", file = "", hold = "", ...bindings] = process.argv.slice(2);
-
-type Told = { key: string; sequence: number; uuid: string; do?: string };
 
 async function handle(
   binding: string,
@@ -23,8 +22,7 @@ async function handle(
   attempt: number,
   id?: string,
 ): Promise<void> {
-  const logged =
-    data.length === 0 ? tickOf(binding, metadata, id) : (JSON.parse(textOf(data)) as Told);
+  const logged = data.length === 0 ? tickOf(binding, metadata, id) : toldIn(data);
   const { do: wanted = "", ...event } = logged;
   const receivedAt = Date.now();
   const record = (what: string): void => {
@@ -51,10 +49,6 @@ function tickOf(
   const [day, time] = (metadata["readTimeUTC"] ?? "").split(" ");
   const tick = tickEvent(binding, Date.parse(id ?? `${day}T${time?.slice(0, 8)}Z`));
   return binding === poisonComponent ? { ...tick, do: "refuse:99" } : tick;
-}
-
-function textOf(data: Uint8Array): string {
-  return Buffer.from(data.buffer, data.byteOffset, data.byteLength).toString("utf8");
 }
 
 async function serveGrpc(): Promise<void> {

@@ -12,6 +12,7 @@ import type { ComponentYaml, StartOptions } from "./runtime-process.ts";
 import type { Servers } from "./servers.ts";
 import { openFixture } from "./fixture.ts";
 import { loggedTicks } from "./logged-ticks.ts";
+import { toldIn } from "./told.ts";
 
 export type Cell = {
   readonly source: Source;
@@ -298,7 +299,7 @@ class Run {
   async #deadLettered(): Promise<Set<string>> {
     if (this.#load.poison.size === 0) return new Set();
     const deadLetters = await this.#context.runtime.deadLetters();
-    const uuids = deadLetters.map(({ event }) => uuidOf(event.data));
+    const uuids = deadLetters.map(({ event }) => toldIn(event.data).uuid);
     if (new Set(uuids).size < uuids.length)
       throw new Error("an event is in the dead letters twice");
     return new Set(uuids);
@@ -360,10 +361,6 @@ function recoveryOf(
 function boundOf({ source: { bounds }, fault: { strikes }, phase }: Cell): number {
   if (strikes === "server" && phase === "draining") return bounds.serverAtEnd ?? bounds.server;
   return bounds[strikes];
-}
-
-function uuidOf(data: Uint8Array | undefined): string {
-  return (JSON.parse(Buffer.from(data ?? []).toString("utf8")) as { uuid: string }).uuid;
 }
 
 function idOf({ uuid, attempt }: { uuid: string; attempt: number }): string {

@@ -89,7 +89,7 @@ export const runtimeFrozen = (seconds: number): Fault => ({
 export const serverKilled: Fault = {
   ...{ name: "server killed", strikes: "server", ownServer: true },
   unfit: (opened) =>
-    opened.component.type === "bindings.mqtt3"
+    /mqtt[35]$/.test(opened.component.type)
       ? "Mosquitto acknowledges before it has stored, so nothing it had counts as produced"
       : needsServer(opened),
   async strike({ opened: { server } }) {
@@ -239,7 +239,7 @@ export const killedAt = (
   ...{ name: `killed at "${point}"`, strikes: "runtime", poison: true, metadata },
   faultPoints: `${point}=kill@${times}`,
   unfit({ send, arrived, component: { type } }) {
-    if (metadata["deduplicate"] === "id" && /rabbitmq|mqtt3|websocket/.test(type))
+    if (metadata["deduplicate"] === "id" && /rabbitmq|mqtt|websocket/.test(type))
       return "its events have no identity of their own to be claimed by";
     if (!reachedPoints().has(point)) return `the runtime does not reach "${point}"`;
     if (send === undefined) return "its ticks are neither good nor bad";

@@ -60,12 +60,16 @@ export async function openFixture(source: Source, options: FixtureOptions): Prom
 
 /** The kind of server that a source has its events from. */
 export function serverOf({ name }: Source): ServerName | undefined {
-  if (name === "mqtt3") return "mosquitto";
+  if (name.startsWith("mqtt")) return "mosquitto";
+  if (name === "imap") return "dovecot";
+  if (name === "sftp") return "openssh";
   if (name === "amqp") return "artemis";
   if (name.startsWith("rabbitmq")) return "rabbitmq";
   if (name === "redis.streams") return "redis";
   if (["http", "sse", "websocket"].includes(name)) return "feed";
-  return name === "redis" || name === "kafka" || name === "nats" ? name : undefined;
+  return name === "redis" || name === "kafka" || name === "nats" || name === "postgres"
+    ? name
+    : undefined;
 }
 
 /** The names of all components of a place. */

@@ -8,6 +8,7 @@ import { poisonedCron } from "./sources/cron.ts";
 import { file } from "./sources/file.ts";
 import { kafka } from "./sources/kafka.ts";
 import { mqtt3 } from "./sources/mqtt3.ts";
+import { postgres } from "./sources/postgres.ts";
 import { rabbitmq } from "./sources/rabbitmq.ts";
 import { webhook, webhookRepeated } from "./sources/webhook.ts";
 import type { FixtureOptions } from "./fixture.ts";
@@ -25,21 +26,29 @@ const poisonedTicks = { ...poisoned, perSecond: 50 };
 
 /** Every scenario, those that last longest first. */
 export const fullScenarios: readonly FullScenario[] = [
-  ...each("reloads", [kafka, rabbitmq], (source, fixture) => reloads(source, fixture, 1_000)),
-  ...each("app away", [kafka, rabbitmq, mqtt3, file], (source, fixture) =>
+  ...each("reloads", [kafka, rabbitmq, postgres], (source, fixture) =>
+    reloads(source, fixture, 1_000),
+  ),
+  ...each("app away", [kafka, rabbitmq, mqtt3, file, postgres], (source, fixture) =>
     scenarios.appAway(source, fixture, 300),
   ),
-  ...each("endings", [kafka, rabbitmq, mqtt3, amqp, file, webhook], (source, fixture) =>
+  ...each("endings", [kafka, rabbitmq, mqtt3, amqp, file, webhook, postgres], (source, fixture) =>
     scenarios.endings(source, fixture, 50),
   ),
   ...each("poison", [poisonedCron(50, 10_000 / 50)], (source, fixture) =>
     poison(source, fixture, poisonedTicks),
   ),
-  ...each("poison", [kafka, rabbitmq, mqtt3, amqp, file, webhookRepeated], (source, fixture) =>
-    poison(source, fixture, poisoned),
+  ...each(
+    "poison",
+    [kafka, rabbitmq, mqtt3, amqp, file, webhookRepeated, postgres],
+    (source, fixture) => poison(source, fixture, poisoned),
   ),
-  ...each("app ended by an event", [kafka, rabbitmq, mqtt3, amqp, file], scenarios.appKiller),
-  ...each("killed while one waits", [kafka], (source, fixture) =>
+  ...each(
+    "app ended by an event",
+    [kafka, rabbitmq, mqtt3, amqp, file, postgres],
+    scenarios.appKiller,
+  ),
+  ...each("killed while one waits", [kafka, postgres], (source, fixture) =>
     scenarios.killedWhileOneWaits(source, fixture, { events: 300, backOff: 20 }),
   ),
 ];

@@ -11,8 +11,11 @@ import { cron } from "./sources/cron.ts";
 import { file } from "./sources/file.ts";
 import { kafka } from "./sources/kafka.ts";
 import { mqtt3 } from "./sources/mqtt3.ts";
+import { mqtt5Qos2 } from "./sources/mqtt5.ts";
+import { postgres } from "./sources/postgres.ts";
 import { rabbitmq, rabbitmqOrdered, rabbitmqQuorum } from "./sources/rabbitmq.ts";
 import { redis } from "./sources/redis.ts";
+import { sftp } from "./sources/sftp.ts";
 import { webhook } from "./sources/webhook.ts";
 
 const slots = 2;
@@ -54,6 +57,14 @@ describe.concurrent("cells", () => {
 
   describeWith("mosquitto", () => {
     cellsOf([mqtt3, faults.reset, "settling"], [mqtt3, faults.runtimeKilled, "draining"]);
+    cellsOf([mqtt5Qos2, faults.reset, "settling"]);
+  });
+
+  describeWith("postgres", () => {
+    cellsOf(
+      [postgres, faults.killedAt("settled", 60), "receiving"],
+      [postgres, faults.reset, "in the handler"],
+    );
   });
 
   describeWith("artemis", () => {
@@ -62,6 +73,10 @@ describe.concurrent("cells", () => {
 
   describeWith("redis", () => {
     cellsOf([redis, faults.reset, "in the handler"], [redis, faults.serverKilled, "receiving"]);
+  });
+
+  describeWith("openssh", () => {
+    cellsOf([sftp, faults.reset, "settling"]);
   });
 
   describe("without a server", () => {

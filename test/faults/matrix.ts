@@ -6,6 +6,7 @@ import type { Source } from "./opened-source.ts";
 import { amqp } from "./sources/amqp.ts";
 import { cron } from "./sources/cron.ts";
 import { file } from "./sources/file.ts";
+import { imap } from "./sources/imap.ts";
 import { http, sse, websocket } from "./sources/feeds.ts";
 import { kafka } from "./sources/kafka.ts";
 import { mqtt3 } from "./sources/mqtt3.ts";
@@ -13,6 +14,9 @@ import { nats } from "./sources/nats.ts";
 import { rabbitmq, rabbitmqOrdered, rabbitmqQuorum } from "./sources/rabbitmq.ts";
 import { redis } from "./sources/redis.ts";
 import { redisStreams } from "./sources/redis.streams.ts";
+import { mqtt5, mqtt5Qos2 } from "./sources/mqtt5.ts";
+import { postgres } from "./sources/postgres.ts";
+import { sftp } from "./sources/sftp.ts";
 import { webhook } from "./sources/webhook.ts";
 
 /** All that the matrix has a row of. A name begins with that of a binding; what it is more follows a dash. */
@@ -23,16 +27,21 @@ export const sources: readonly Source[] = [
     rabbitmqOrdered,
     rabbitmqQuorum,
     mqtt3,
+    mqtt5,
+    mqtt5Qos2,
     amqp,
     webhook,
     file,
+    sftp,
     cron,
     redis,
+    imap,
     redisStreams,
     nats,
     http,
     sse,
     websocket,
+    postgres,
   ],
 ];
 
@@ -96,7 +105,7 @@ export function allCells(): Cell[] {
   cells.push({ source: file, fault: faults.processedFull, phase: "receiving" });
   for (const mode of otherModes)
     for (const [fault, phase] of inOtherModes)
-      for (const source of [kafka, rabbitmq, mqtt3, file])
+      for (const source of [kafka, rabbitmq, mqtt3, file, postgres])
         cells.push({ source, fault, phase, mode });
   const seconds = ({ fault }: Cell): number => Number(/ (\d+) s/.exec(fault.name)?.[1] ?? 0);
   return cells.sort((one, other) => seconds(other) - seconds(one));

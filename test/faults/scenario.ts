@@ -3,6 +3,7 @@ import type { Handled, Produced, Verdict } from "./oracle.ts";
 import type { Source } from "./opened-source.ts";
 import type { ComponentYaml } from "./runtime-process.ts";
 import { openFixture, type Fixture, type FixtureOptions } from "./fixture.ts";
+import { toldIn } from "./told.ts";
 
 /** What came of a scenario. */
 export type Result = {
@@ -81,5 +82,5 @@ export function figuresOf({ produced, lost, duplicates, deadLettered }: Verdict)
 
 /** The uuid in an event's payload. */
 export function uuidOf(data: Uint8Array | undefined): string {
-  return (JSON.parse(Buffer.from(data ?? []).toString("utf8")) as { uuid: string }).uuid;
+  return toldIn(data).uuid;
 }

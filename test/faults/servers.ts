@@ -1,10 +1,12 @@
 import { execFile } from "node:child_process";
+import { randomUUID } from "node:crypto";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { Mutex } from "./mutex.ts";
 import type { OwnServer, ServerName, ServerOptions } from "../servers/kinds.ts";
+import { keyOf } from "../servers/openssh.ts";
 import { NatsUsers } from "./nats-users.ts";
 import { reservePort } from "../servers/ports.ts";
 import { startProxy, type Proxy } from "../servers/proxy.ts";
@@ -20,6 +22,14 @@ export type ProxiedKafka = {
 export type MosquittoWithPasswords = {
   readonly server: OwnServer<"mosquitto">;
   setPassword(user: string, password: string): Promise<void>;
+};
+
+/** An OpenSSH whose user may have more keys than its own. */
+export type OpensshWithKeys = {
+  readonly server: OwnServer<"openssh">;
+  newKey(): { readonly privateKey: string; readonly publicLine: string };
+  allow(line: string): Promise<void>;
+  deny(line: string): Promise<void>;
 };
 
 /** A NATS that takes who names no user, and those that are added. */
@@ -54,6 +64,10 @@ export class Servers implements AsyncDisposable {
     return this.#once("rabbitmq", own, () => this.#start("rabbitmq"));
   }
 
+  postgres(own: boolean): Promise<OwnServer<"postgres">> {
+    return this.#once("postgres", own, () => this.#start("postgres"));
+  }
+
   artemis(own: boolean): Promise<OwnServer<"artemis">> {
     return this.#once("artemis", own, () => this.#start("artemis"));
   }
@@ -77,6 +91,32 @@ export class Servers implements AsyncDisposable {
         async setPassword(user, password) {
           await run("mosquitto_passwd", ["-b", file, user, password]);
           if (server.pid !== undefined) process.kill(server.pid, "SIGHUP");
+        },
+      };
+    });
+  }
+
+  dovecot(own: boolean): Promise<OwnServer<"dovecot">> {
+    return this.#once("dovecot", own, () => this.#start("dovecot", { ownPasswords: true }));
+  }
+
+  openssh(own: boolean): Promise<OpensshWithKeys> {
+    return this.#once("openssh", own, async () => {
+      const server = await this.#start("openssh");
+      const lines = new Set([server.userKey]);
+      const authorize = () => server.authorize([...lines]);
+      return {
+        server,
+        newKey() {
+          const { text, publicLine } = keyOf(randomUUID());
+          return { privateKey: text, publicLine };
+        },
+        async allow(line) {
+          lines.add(line);
+          await authorize();
+        },
+        async deny(line) {
+          if (lines.delete(line)) await authorize();
         },
       };
     });

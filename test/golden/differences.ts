@@ -14,6 +14,8 @@ export type Difference = {
 
 const noPoint = "error invoking output binding influx: influx error: Cannot convert request data";
 
+const sftpFailed = "error invoking output binding files: sftp binding error:";
+
 export const differences: readonly Difference[] = [
   {
     suite: "smtp",
@@ -206,6 +208,28 @@ export const differences: readonly Difference[] = [
     ours: says("error invoking output binding files: missing fileName in request metadata"),
   },
   {
+    suite: "sftp",
+    calls: ["create outside the root"],
+    documented: "A name cannot lead out of `rootPath`",
+    ours: fails(`${sftpFailed} ../{root}-b leads out of rootPath`),
+  },
+  {
+    suite: "sftp",
+    calls: ["get outside the root"],
+    documented: "A name cannot lead out of `rootPath`",
+    ours: says(`${sftpFailed} ../../../../etc/hostname-of-nobody leads out of rootPath`),
+  },
+  {
+    suite: "sftp",
+    calls: [
+      ...["create without a name", "create where a folder is"],
+      ...["get of a folder", "get without a name"],
+    ],
+    documented: "A folder in the place of a file is named as the reason",
+    ours: (daprd) =>
+      says(messageOf(daprd).replace('sftp: "Failure" (SSH_FX_FAILURE)', "is a directory"))(daprd),
+  },
+  {
     suite: "mqtt3",
     calls: ["a topic with a wildcard"],
     documented: "A topic with a wildcard is refused",
@@ -327,13 +351,12 @@ function says(text: string, code?: number): (daprd: Answer) => Answer {
 
 /** The same answer, its text followed by more. */
 function goesOn(more: string): (daprd: Answer) => Answer {
-  return (daprd) => {
-    const before =
-      "code" in daprd
-        ? (daprd.message ?? "")
-        : (JSON.parse(daprd.body) as { message: string }).message;
-    return says(before + more)(daprd);
-  };
+  return (daprd) => says(messageOf(daprd) + more)(daprd);
+}
+
+function messageOf(daprd: Answer): string {
+  if ("code" in daprd) return daprd.message ?? "";
+  return (JSON.parse(daprd.body) as { message: string }).message;
 }
 
 /** A body that is not taken, over HTTP. */

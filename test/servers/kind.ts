@@ -18,6 +18,8 @@ export interface ServerKind<
   readonly greeting: Greeting;
   /** What asks it to end. Default SIGTERM. */
   readonly stopSignal?: NodeJS.Signals;
+  /** Its connections are processes of their own, which are killed, frozen and thawed with it. */
+  readonly forks?: true;
   /** A line of its log that must have been printed before it counts as started. */
   readonly startedLine?: RegExp;
   url(host: string, port: number): string;

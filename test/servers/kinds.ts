@@ -1,3 +1,4 @@
+import { dovecot } from "./dovecot.ts";
 import { artemis } from "./artemis.ts";
 import { feed } from "./feed.ts";
 import { grpcGo } from "./grpc-go.ts";
@@ -6,6 +7,7 @@ import type { Address, ServerKind } from "./kind.ts";
 import { mariadb } from "./mariadb.ts";
 import { mosquitto } from "./mosquitto.ts";
 import { nats } from "./nats.ts";
+import { openssh } from "./openssh.ts";
 import { postgres } from "./postgres.ts";
 import { rabbitmq } from "./rabbitmq.ts";
 import { redis } from "./redis.ts";
@@ -16,11 +18,13 @@ export const kinds = {
   rabbitmq,
   mosquitto,
   kafka,
+  openssh,
   postgres,
   mariadb,
   artemis,
   nats,
   "grpc-go": grpcGo,
+  dovecot,
   feed,
 };
 

@@ -49,7 +49,8 @@ export const postgres: ServerKind<PostgresOptions, object, object> = {
       `port = ${port}`,
       `unix_socket_directories = '${place.folder}'`,
       "fsync = off",
-      "wal_level = logical",
+      // Each test that reads changes has a slot of its own.
+      ...["wal_level = logical", "max_replication_slots = 50", "max_wal_senders = 50"],
       ...(options.tls ? ["ssl = on"] : []),
       ...(options.config ?? []),
     ];

@@ -6,6 +6,7 @@ import { answers } from "./answers.ts";
 import type { Command } from "./server-process.ts";
 import { spawnServer } from "./server-process.ts";
 import type { ServerProcess } from "./server-process.ts";
+import { descendantsOf } from "./descendants.ts";
 import type { Address, Place, ServerKind } from "./kind.ts";
 import { portAt } from "./kind.ts";
 import { kindOf } from "./kinds.ts";
@@ -97,7 +98,23 @@ function control(
     }
   }
 
+  /** To the server's own processes too, where it has some. */
+  function toAll(signal: NodeJS.Signals): void {
+    const server = alive();
+    if (server === undefined) return;
+    const others = kind.forks === true ? descendantsOf(server.pid) : [];
+    server.signal(signal);
+    for (const pid of others) {
+      try {
+        process.kill(pid, signal);
+      } catch {
+        // It has ended meanwhile.
+      }
+    }
+  }
+
   async function endAll(signal: NodeJS.Signals): Promise<void> {
+    if (signal === "SIGKILL") toAll(signal);
     const server = main();
     if (server !== undefined) await end(server, signal);
     await Promise.all(processes.map((each) => end(each, "SIGKILL")));
@@ -131,8 +148,8 @@ function control(
       await endAll(kind.stopSignal ?? "SIGTERM");
       await start();
     },
-    pause: () => alive()?.signal("SIGSTOP"),
-    resume: () => alive()?.signal("SIGCONT"),
+    pause: () => toAll("SIGSTOP"),
+    resume: () => toAll("SIGCONT"),
     log: (lines = 30) => lastLines(lines),
     async [Symbol.asyncDispose]() {
       await endAll("SIGKILL");

@@ -47,14 +47,21 @@ export const versions: Readonly<Record<string, Version>> = {
     const pom = readFileSync(join(root, "test/servers/kafka/pom.xml"), "utf8");
     return /kafka_2\.13<\/artifactId>\s*<version>([\d.]+)/.exec(pom)?.[1] ?? "";
   },
+  coreutils: program("sort", ["--version"]),
+  Dovecot: program("dovecot", ["--version"], "/usr/sbin/dovecot"),
   "better-sse": npmPackage("better-sse"),
   "graphql-js": npmPackage("graphql"),
+  "grpc-go": () => {
+    const module = readFileSync(join(root, "test/servers/grpc-go/go.mod"), "utf8");
+    return /google\.golang\.org\/grpc v([\d.]+)/.exec(module)?.[1] ?? "";
+  },
   "Linux file system": async () => number.exec((await run("uname", ["-r"])).stdout)?.[0] ?? "",
   MariaDB: program("mariadbd", ["--version"], "/usr/sbin/mariadbd"),
   Mosquitto: program("mosquitto", ["-h"]),
   "Node.js HTTP": node,
   "Node.js timers": node,
   NATS: () => program(natsProgram() ?? "nats-server", ["--version"])(),
+  OpenSSH: program("ssh", ["-V"]),
   PostgreSQL: program("postgres", ["--version"], "/usr/lib/postgresql/15/bin/postgres"),
   RabbitMQ: async () =>
     number.exec(

@@ -9,6 +9,7 @@ export default defineBinding({
   status: "beta",
   summary: "Runs a program of this machine, with the data on its standard input.",
   runsPrograms: true,
+  provedBy: [{ system: "coreutils", kind: "real" }],
   metadata: execFields,
 
   async open({ metadata, memory }) {

@@ -1,8 +1,10 @@
 import { randomUUID } from "node:crypto";
 import { constants } from "node:fs";
 import { copyFile, mkdir, open, rename, unlink, utimes } from "node:fs/promises";
-import { dirname, join, parse } from "node:path";
-import { isGone, type Folder, type Sighting } from "./folder.ts";
+import { dirname, join } from "node:path";
+import { numberedName } from "../../folder-watch/numbered-name.ts";
+import type { Sighting } from "../../folder-watch/sighting.ts";
+import { isGone, type Folder } from "./folder.ts";
 
 /**
  * Deletes a handled file, or moves it to where those go; a name that is taken there gets a number.
@@ -40,9 +42,8 @@ export async function moveTo(source: string, wanted: string, renameFile = rename
 
 /** Makes an empty file of that name, or of the first free one like it, so that nobody else gets the name. */
 async function reserve(wanted: string): Promise<string> {
-  const { dir, name, ext } = parse(wanted);
   for (let number = 0; ; number++) {
-    const target = number === 0 ? wanted : join(dir, `${name}-${number}${ext}`);
+    const target = numberedName(wanted, number);
     try {
       await (await open(target, "wx")).close();
       return target;

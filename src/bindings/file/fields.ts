@@ -1,3 +1,4 @@
+import { unfinishedNames } from "../../folder-watch/name-patterns.ts";
 import {
   bool,
   byteSize,
@@ -37,7 +38,7 @@ export const fileFields = {
   ignore: list({
     description:
       "Patterns of the names to ignore, also of folders. The default has names that programs use for unfinished files.",
-    default: ".*,*~,~$*,#*#,*.tmp,*.temp,*.part,*.partial,*.crdownload,*.filepart,*.swp,*.swx",
+    default: unfinishedNames,
   }),
   quietTime: duration({
     description: "How long a file's size and time must be unchanged before it is an event.",

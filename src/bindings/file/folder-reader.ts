@@ -1,12 +1,13 @@
 import { basename, sep } from "node:path";
 import type { InboundEvent, LogFields, Reader, Reading, Settlement } from "../../binding.ts";
 import { messageOf } from "../../errors.ts";
+import type { Sighting } from "../../folder-watch/sighting.ts";
+import { StableFiles } from "../../folder-watch/stable-files.ts";
 import { ChangeHints } from "./change-hints.ts";
 import type { fileFields } from "./fields.ts";
-import type { Folder, Sighting } from "./folder.ts";
+import type { Folder } from "./folder.ts";
 import { archive } from "./archive.ts";
 import { readStableFile } from "./read-stable-file.ts";
-import { StableFiles } from "./stable-files.ts";
 import { formatDuration, longestTimer } from "../../metadata/duration.ts";
 
 /** Hints come in swarms while a file is written; they are looked at together, at the soonest after this. Milliseconds. */

@@ -1,19 +1,11 @@
 import type { BigIntStats } from "node:fs";
 import { access, constants, lstat, mkdir, opendir, stat } from "node:fs/promises";
-import { isAbsolute, join, matchesGlob, relative, resolve, sep } from "node:path";
+import { isAbsolute, join, relative, resolve, sep } from "node:path";
 import { BindingError, messageOf, type Reason } from "../../errors.ts";
+import { matches } from "../../folder-watch/name-patterns.ts";
+import type { Sighting } from "../../folder-watch/sighting.ts";
 import { answered } from "../../regular-file.ts";
 import type { FileMetadata } from "./fields.ts";
-
-/** A regular file as it was at one moment. */
-export type Sighting = {
-  /** Relative to the folder. */
-  readonly path: string;
-  /** Another one whenever the file is another or has been written to. */
-  readonly version: string;
-  readonly size: number;
-  readonly modified: Date;
-};
 
 /** The watched folder: what is in it, and which of that counts. */
 export class Folder {
@@ -133,14 +125,6 @@ export function isGone(error: unknown): boolean {
     error instanceof Error &&
     "code" in error &&
     (error.code === "ENOENT" || error.code === "ENOTDIR")
-  );
-}
-
-function matches(name: string, patterns: readonly string[]): boolean {
-  // A pattern is about a name, so `*` takes a leading dot too: which dot files to leave is `ignore`'s to say.
-  const bare = name.toLowerCase().replace(/^\./, "\u0001");
-  return patterns.some((pattern) =>
-    matchesGlob(bare, pattern.toLowerCase().replace(/^\./, "\u0001")),
   );
 }
 

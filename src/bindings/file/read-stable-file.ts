@@ -1,7 +1,8 @@
 import { constants } from "node:fs";
 import { open } from "node:fs/promises";
 import { join } from "node:path";
-import { isGone, sighting, type Folder, type Sighting } from "./folder.ts";
+import type { Sighting } from "../../folder-watch/sighting.ts";
+import { isGone, sighting, type Folder } from "./folder.ts";
 
 /** Reads a whole file; `undefined` when it is not, or is no more, as it was seen. */
 export async function readStableFile(

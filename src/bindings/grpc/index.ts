@@ -8,10 +8,7 @@ export default defineBinding({
   name: "grpc",
   status: "beta",
   summary: "Calls the unary and server-streaming methods of a gRPC server, with JSON.",
-  provedBy: [
-    { system: "grpc-go", kind: "real" },
-    { system: "Cufflink", kind: "real" },
-  ],
+  provedBy: [{ system: "grpc-go", kind: "real" }],
   metadata: grpcFields,
 
   async open({ metadata, memory, signal }): Promise<Opened> {

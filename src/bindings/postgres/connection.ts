@@ -3,7 +3,7 @@ import { BindingError, messageOf } from "../../errors.ts";
 import { assuredBytes, noRoom, type MemoryShare } from "../../memory/budget.ts";
 import { cancelStatement } from "./cancel.ts";
 import { inside, type Driver } from "./driver.ts";
-import { connectFailure, isServerError, statementFailure } from "./failures.ts";
+import { connectFailure, hidden, isServerError, statementFailure } from "./failures.ts";
 import { needsType, parameterText, type BoundStatement } from "./parameters.ts";
 import type { Settings } from "./settings.ts";
 import { Description, Statement, type Outcome } from "./statement.ts";
@@ -26,7 +26,7 @@ export type Run = {
 };
 
 /** What the text of values depends on. */
-const session =
+export const session =
   "SET client_encoding TO 'UTF8'; SET datestyle TO ISO; SET intervalstyle TO postgres; SET extra_float_digits TO 3";
 /** As Dapr's driver: a connection is not kept for longer, so that a pooler can balance. Seconds. */
 const longestLife = 3600;
@@ -78,6 +78,11 @@ export class PostgresConnection implements AsyncDisposable {
         signal,
       );
     }
+  }
+
+  /** How it connects, once it is known whether the server speaks TLS. */
+  get settings(): Settings {
+    return this.#options.settings;
   }
 
   async run({ statement, keepsRows, isReadOnly, mayBePlain, signal }: Run): Promise<Outcome> {
@@ -254,16 +259,8 @@ export class PostgresConnection implements AsyncDisposable {
     }
   }
 
-  /** A server, or one that stands in for it, may echo what it was told. */
   #hidden(error: BindingError): BindingError {
-    const { reason, effect, systemCode } = error;
-    const message = this.#options.settings.secrets.reduce(
-      (text, secret) => text.replaceAll(secret, "***"),
-      error.message,
-    );
-    return message === error.message
-      ? error
-      : new BindingError(reason, message, { effect, systemCode });
+    return hidden(error, this.#options.settings.secrets);
   }
 
   #cannotConnect(error: unknown): void {

@@ -6,6 +6,8 @@ export type Driver = Pick<typeof Pg, "Client" | "Pool">;
 /** A column's text as the server sent it; null: NULL. */
 export type MessageField = string | null;
 
+type ConnectionEvent = "connect" | "sslconnect" | "error" | "end" | "replicationStart";
+
 /** The parts of a client that its types do not tell. */
 export type ClientInside = {
   readonly processID: number | null;
@@ -18,7 +20,13 @@ export type ClientInside = {
     connect(port: number | string, host?: string): void;
     requestSsl(): void;
     cancel(processID: number, secretKey: Buffer | number): void;
-    on(event: "connect" | "sslconnect" | "error" | "end", listener: () => void): void;
+    query(text: string): void;
+    sendCopyFromChunk(chunk: Buffer): void;
+    end(): void;
+    on(event: ConnectionEvent, listener: () => void): void;
+    /** Each message of the server, once it has come whole. */
+    on(event: "message", listener: (message: { readonly length: number }) => void): void;
+    once(event: ConnectionEvent, listener: () => void): void;
   };
 };
 

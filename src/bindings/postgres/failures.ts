@@ -84,3 +84,12 @@ function reasonOf(code: string): Reason {
 function textOf({ severity = "ERROR", message, code }: ServerError): string {
   return `${severity}: ${message} (SQLSTATE ${code})`;
 }
+
+/** A server, or one that stands in for it, may echo what it was told. */
+export function hidden(error: BindingError, secrets: readonly string[]): BindingError {
+  const { reason, effect, systemCode } = error;
+  const message = secrets.reduce((text, secret) => text.replaceAll(secret, "***"), error.message);
+  return message === error.message
+    ? error
+    : new BindingError(reason, message, { effect, systemCode });
+}

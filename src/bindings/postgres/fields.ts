@@ -1,5 +1,5 @@
-import { bool, duration, integer, oneOf, string } from "../../metadata/fields.ts";
-import type { Values } from "../../metadata/fields.ts";
+import { bool, duration, integer, list, oneOf, string } from "../../metadata/fields.ts";
+import type { Field, Values } from "../../metadata/fields.ts";
 
 const execModes = [
   "cache_statement",
@@ -17,6 +17,29 @@ const execMode = oneOf(execModes, {
 
 const refused = "Not supported yet: a component that asks for it does not start.";
 const unused = "Read for Dapr's sake, with useAWSIAM.";
+
+/** A field for names, of which `problemOf` says what is wrong. */
+function named<Value extends string | readonly string[], Present extends boolean>(
+  field: Field<Value, Present>,
+  problemOf: (name: string) => string | undefined,
+): Field<Value, Present> {
+  return {
+    ...field,
+    parse(text) {
+      const parsed = field.parse(text);
+      if ("problem" in parsed) return parsed;
+      const names: readonly string[] = [parsed.value].flat();
+      const problem = names.map(problemOf).find((one) => one !== undefined);
+      return problem === undefined ? parsed : { problem };
+    },
+  };
+}
+
+/** The server cuts longer names, and reads by what is left of them. */
+function notIdentifier(name: string): string | undefined {
+  if (name.includes("\0")) return "has a NUL character in a name";
+  return Buffer.byteLength(name) > 63 ? "has a name of more than 63 bytes" : undefined;
+}
 
 /** The metadata of a PostgreSQL component, as Dapr names it. */
 export const postgresFields = {
@@ -66,6 +89,43 @@ export const postgresFields = {
     ...execMode,
     parse: (text: string) => (text === "" ? { value: execModes[0] } : execMode.parse(text)),
   },
+
+  mode: oneOf(["changes", "listen"], {
+    description:
+      "What to read: the changes of rows, by logical replication, or the notifications of channels (LISTEN), which are lossy.",
+    direction: "input",
+    default: "changes",
+  }),
+  publications: named(
+    list({
+      description:
+        "The publications whose tables' changes are read, separated by commas, in upper and lower case as they were created. Required for `mode: changes`.",
+      direction: "input",
+      example: "shop",
+    }),
+    notIdentifier,
+  ),
+  slot: named(
+    string({
+      description:
+        "The replication slot to read by. It is made when it is first read and kept; the server keeps its log for it until it is dropped. Required for `mode: changes`.",
+      direction: "input",
+      example: "cufflink_shop",
+    }),
+    (name) =>
+      name === "" || /^[a-z0-9_]{1,63}$/.test(name)
+        ? undefined
+        : "has to be of 1 to 63 lower-case letters, digits and underscores",
+  ),
+  channels: named(
+    list({
+      description:
+        "The channels to listen to, separated by commas, in upper and lower case as `pg_notify` names them. Required for `mode: listen`.",
+      direction: "input",
+      example: "orders,returns",
+    }),
+    notIdentifier,
+  ),
 
   useAzureAD: bool({ description: `Log in by Microsoft Entra ID. ${refused}`, default: "false" }),
   useAWSIAM: bool({ description: `Log in by AWS IAM. ${refused}`, default: "false" }),

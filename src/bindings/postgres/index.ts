@@ -1,15 +1,19 @@
 import { defineBinding } from "../../binding.ts";
 import type { Answer } from "../../binding.ts";
+import { BindingError } from "../../errors.ts";
 import { requiredSql, timed } from "../../sql/call.ts";
 import { PostgresConnection } from "./connection.ts";
 import type { Driver } from "./driver.ts";
-import { postgresFields, statementFields } from "./fields.ts";
+import { postgresFields, statementFields, type PostgresMetadata } from "./fields.ts";
+import { readChanges } from "./changes.ts";
+import { readNotifications } from "./notifications.ts";
 import { bindParameters } from "./parameters.ts";
 import { readSettings } from "./settings.ts";
 import type { Outcome } from "./statement.ts";
 
 /** What an opened component is asked by. */
 type Opened = AsyncDisposable & {
+  readonly driver: Driver;
   readonly connection: PostgresConnection;
   readonly isSimple: boolean;
 };
@@ -24,24 +28,28 @@ type StatementCall = {
   readonly signal: AbortSignal;
 };
 
-/** Runs SQL statements. Numbers keep their digits, both ways. */
+/** Runs SQL statements, and reads changes of rows or notifications. Numbers keep their digits, both ways. */
 export default defineBinding({
   name: "postgres",
   aliases: ["postgresql"],
   status: "beta",
-  summary: "Runs SQL statements in a PostgreSQL database.",
+  summary:
+    "Runs SQL statements in a PostgreSQL database, and reads the changes of its rows, or its notifications.",
   provedBy: [{ system: "PostgreSQL", kind: "real" }],
   drivers: { pg: "8.23.1" },
   metadata: postgresFields,
 
-  async open({ metadata, component, signal, memory, driver, lost }): Promise<Opened> {
+  async open({ metadata, component, directions, signal, memory, ...opening }): Promise<Opened> {
+    if (directions.input) checkInput(metadata);
     const name = `cufflink-${component.appId}-${component.name}`.replaceAll(/[^\x21-\x7e]/g, "-");
     const settings = await readSettings(metadata, name);
+    const driver = opening.driver("pg") as Driver;
     const connection = await PostgresConnection.open(
-      { driver: driver("pg") as Driver, settings, memory, lost },
+      { driver, settings, memory, lost: opening.lost },
       signal,
     );
     return {
+      driver,
       connection,
       isSimple: metadata.queryExecMode === "simple_protocol",
       [Symbol.asyncDispose]: () => connection[Symbol.asyncDispose](),
@@ -88,10 +96,43 @@ export default defineBinding({
     },
   },
 
+  guarantee: {
+    returned:
+      "is not confirmed, and is read again after the next connect; with `mode: listen` it is lost",
+    atLeastOnce:
+      "the server keeps the replication slot; with `mode: listen` the input is lossy: the server keeps no notification for a reader that is away",
+    key: "the row's key, else the table; none with `mode: listen`",
+    duplicates: {
+      app: "what the app has: `maxInFlight` (64)",
+      runtime:
+        "the same, and what was handled in the last 50 ms; without a state folder also the rest of its transaction, and what was handled behind an event that waits",
+      server: "what the app does not finish within 5 s: `maxInFlight` (64)",
+    },
+  },
+
+  inputIsOptional: true,
+  returnsSingly: false,
+
+  read({ driver, connection }, reading) {
+    return reading.metadata.mode === "listen"
+      ? readNotifications(driver, connection, reading)
+      : readChanges(driver, connection, reading);
+  },
+
   async ping({ connection }, signal) {
     await connection.ping(signal);
   },
 });
+
+/** What is missing is told before anything is connected. */
+function checkInput({ mode, slot, publications, channels }: PostgresMetadata): void {
+  const missing =
+    mode === "listen"
+      ? !channels?.length && "channels"
+      : (!publications?.length && "publications") || (!slot && "slot");
+  if (missing)
+    throw new BindingError("invalid_argument", `metadata ${missing} is required to read ${mode}`);
+}
 
 async function run(
   connection: PostgresConnection,

@@ -17,7 +17,7 @@ import { beforeEach, expect, onTestFinished, test, vi } from "vitest";
 import type { InboundEvent } from "../../../src/binding.ts";
 import { ChangeHints } from "../../../src/bindings/file/change-hints.ts";
 import file from "../../../src/bindings/file/index.ts";
-import { StableFiles } from "../../../src/bindings/file/stable-files.ts";
+import { StableFiles } from "../../../src/folder-watch/stable-files.ts";
 import { parseFields } from "../../../src/metadata/parse.ts";
 import { openInput, type InputOptions, type OpenedInput } from "../opened-input.ts";
 import { allBytes } from "../opened-output.ts";

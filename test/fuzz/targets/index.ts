@@ -7,6 +7,7 @@ import { resourceFolders } from "./folders.ts";
 import { grpc } from "./grpc.ts";
 import { http } from "./http.ts";
 import { http2 } from "./http2.ts";
+import { mqtt5 } from "./mqtt5.ts";
 import { dialledIn, dialledOut } from "./streams.ts";
 import { webhook } from "./webhook.ts";
 import { yamlFiles } from "./yaml.ts";
@@ -22,6 +23,7 @@ export const targets: readonly AnyTarget[] = [
   dialledOut,
   events,
   answers,
+  mqtt5,
   webhook,
   eventStream,
 ];

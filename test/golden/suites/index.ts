@@ -11,6 +11,7 @@ import { mysql } from "./mysql.ts";
 import { postgres } from "./postgres.ts";
 import { rabbitmq } from "./rabbitmq.ts";
 import { redis } from "./redis.ts";
+import { sftp } from "./sftp.ts";
 import { smtp } from "./smtp.ts";
 import { twilioSms } from "./twilio-sms.ts";
 
@@ -30,6 +31,7 @@ export const suites: readonly Suite[] = [
     rabbitmq,
     redis,
   ],
+  sftp,
   smtp,
   twilioSms,
 ];

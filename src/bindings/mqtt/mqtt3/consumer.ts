@@ -1,16 +1,13 @@
 import type { IPublishPacket } from "mqtt-packet";
 import type { InboundEvent, Reader, Reading } from "../../../binding.ts";
-import { BindingError, messageOf } from "../../../errors.ts";
-import { formatDuration } from "../../../metadata/duration.ts";
 import type { BrokerAddress } from "../address.ts";
+import { deliver } from "../deliver.ts";
+import { StallWatch } from "../stall-watch.ts";
+import { UnacknowledgedMessages } from "../unacknowledged-messages.ts";
 import type { mqttFields } from "./fields.ts";
 import { MqttSession } from "./session.ts";
-import { UnacknowledgedMessages } from "./unacknowledged-messages.ts";
 
 const connectTimeout = 10_000;
-const stallCheck = 30_000;
-const stallAfter = 60_000;
-const fewestOfStall = 10;
 
 /** Subscribes under the consumer's identity, with a connection of the reader's own. */
 export async function startConsumer(
@@ -28,17 +25,17 @@ class Consumer implements Reader {
   readonly #clientId: string;
   readonly #reading: Reading<typeof mqttFields>;
   readonly #unsettled: UnacknowledgedMessages;
+  readonly #watch: StallWatch;
   #session: MqttSession | undefined;
   #known = false;
   #stopped = false;
-  #lastReceived = performance.now();
-  #watch: NodeJS.Timeout | undefined;
 
   constructor(address: BrokerAddress, clientId: string, reading: Reading<typeof mqttFields>) {
     this.#address = address;
     this.#clientId = clientId;
     this.#reading = reading;
     this.#unsettled = UnacknowledgedMessages.of(`${address.host}:${address.port} ${clientId}`);
+    this.#watch = new StallWatch(this.#unsettled, reading.logger);
   }
 
   async start(): Promise<void> {
@@ -63,7 +60,7 @@ class Consumer implements Reader {
       throw error;
     }
     this.#tellBeginning(session);
-    this.#watch = setInterval(() => this.#warnOfStall(), stallCheck).unref();
+    this.#watch.start();
   }
 
   stop(): void {
@@ -76,7 +73,7 @@ class Consumer implements Reader {
 
   async close(): Promise<void> {
     this.#stopped = true;
-    clearInterval(this.#watch);
+    this.#watch.stop();
     await this.#session?.end();
   }
 
@@ -105,13 +102,13 @@ class Consumer implements Reader {
 
   #take(messages: readonly IPublishPacket[], session: MqttSession): void {
     this.#meet(session);
-    this.#lastReceived = performance.now();
+    this.#watch.received();
     // Without an acknowledgement the broker keeps them for the next connection.
     if (this.#stopped) return;
     const events = messages
       .map((message) => this.#eventOf(message, session))
       .filter((event) => event !== undefined);
-    if (events.length > 0) this.#deliver(events, session);
+    if (events.length > 0) deliver(events, this.#reading, session);
   }
 
   #eventOf(message: IPublishPacket, session: MqttSession): InboundEvent | undefined {
@@ -130,40 +127,5 @@ class Consumer implements Reader {
         else this.#unsettled.returned(entry);
       },
     };
-  }
-
-  /** Reads on while there is room, which is mostly known at once, and else waits for it. */
-  #deliver(events: readonly InboundEvent[], session: MqttSession): void {
-    let room = false;
-    let held = false;
-    this.#reading.deliver(events).then(
-      () => {
-        room = true;
-        if (held) session.resume();
-      },
-      (error: unknown) =>
-        this.#reading.lost(new BindingError("internal", messageOf(error), { cause: error })),
-    );
-    setImmediate(() => {
-      if (room) return;
-      held = true;
-      session.hold();
-    });
-  }
-
-  /** Brokers stop at so many unacknowledged messages (Mosquitto: 20) and do not say so. */
-  #warnOfStall(): void {
-    const { oldest, size } = this.#unsettled;
-    const now = performance.now();
-    if (oldest === undefined || size < fewestOfStall || oldest.handled) return;
-    if (now - oldest.since < stallAfter || now - this.#lastReceived < stallAfter) return;
-    this.#reading.logger.warn(
-      {
-        messages: size,
-        oldest: formatDuration(Math.round(now - oldest.since)),
-        topic: oldest.message.topic,
-      },
-      "no message has come for a while: the broker may be waiting for acknowledgements of those that are unhandled",
-    );
   }
 }

@@ -1,14 +1,25 @@
-import type { IPublishPacket } from "mqtt-packet";
-import type { MqttSession } from "./session.ts";
+/** A message as far as it is told from another one. */
+type Message = {
+  readonly topic: string;
+  readonly payload: string | Buffer;
+  readonly dup: boolean;
+  readonly qos: number;
+};
+
+/** A connection on which a message came. */
+type Session = {
+  readonly failure: Error | undefined;
+  acknowledge(identifier: number, qos: number): void;
+};
 
 /** A message that the broker was not yet told is done with. */
 export type Entry = {
-  readonly message: IPublishPacket;
+  readonly message: Message;
   readonly identifier: number;
   readonly since: number;
   handled: boolean;
   /** The connection on which it came last. */
-  session: MqttSession;
+  session: Session;
 };
 
 /**
@@ -46,7 +57,7 @@ export class UnacknowledgedMessages {
    * Takes in what the broker sent. `undefined`: it is known; the app has it, or has already handled
    * it and the broker is told so now.
    */
-  take(message: IPublishPacket, identifier: number, session: MqttSession): Entry | undefined {
+  take(message: Message, identifier: number, session: Session): Entry | undefined {
     const known = this.#entries.get(identifier);
     if (known !== undefined && message.dup && isSame(known.message, message)) {
       known.session = session;
@@ -72,14 +83,23 @@ export class UnacknowledgedMessages {
     if (this.#entries.get(entry.identifier) === entry) this.#entries.delete(entry.identifier);
   }
 
-  #acknowledge(entry: Entry): void {
-    this.#entries.delete(entry.identifier);
-    entry.session.acknowledge(entry.identifier);
+  /**
+   * The broker has noted that a message with QoS 2 is done with, and sends it no more. False: it was not known to be
+   * done with, at least not in this process.
+   */
+  released(identifier: number): boolean {
+    return this.#entries.get(identifier)?.handled === true && this.#entries.delete(identifier);
+  }
+
+  #acknowledge({ identifier, message, session }: Entry): void {
+    // With QoS 2 it is known until the broker has noted it: whatever it sends again before that was handled.
+    if (message.qos !== 2) this.#entries.delete(identifier);
+    session.acknowledge(identifier, message.qos);
   }
 }
 
 const byIdentity = new Map<string, UnacknowledgedMessages>();
 
-function isSame(one: IPublishPacket, other: IPublishPacket): boolean {
+function isSame(one: Message, other: Message): boolean {
   return one.topic === other.topic && Buffer.from(one.payload).equals(Buffer.from(other.payload));
 }

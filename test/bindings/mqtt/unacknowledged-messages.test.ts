@@ -1,8 +1,8 @@
 import type { IPublishPacket } from "mqtt-packet";
 import { expect, test } from "vitest";
-import { BindingError } from "../../../../src/errors.ts";
-import type { MqttSession } from "../../../../src/bindings/mqtt/mqtt3/session.ts";
-import { UnacknowledgedMessages } from "../../../../src/bindings/mqtt/mqtt3/unacknowledged-messages.ts";
+import { BindingError } from "../../../src/errors.ts";
+import type { MqttSession } from "../../../src/bindings/mqtt/mqtt3/session.ts";
+import { UnacknowledgedMessages } from "../../../src/bindings/mqtt/unacknowledged-messages.ts";
 
 class FakeSession {
   readonly acknowledged: number[] = [];

@@ -1,4 +1,4 @@
-import type { Sighting } from "./folder.ts";
+import type { Sighting } from "./sighting.ts";
 
 type Unstable = { readonly seen: Sighting; readonly due: number };
 

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
-import type { Sighting } from "../../../src/bindings/file/folder.ts";
-import { StableFiles } from "../../../src/bindings/file/stable-files.ts";
+import type { Sighting } from "../../src/folder-watch/sighting.ts";
+import { StableFiles } from "../../src/folder-watch/stable-files.ts";
 
 function seen(path: string, version = "1", modified = 0): Sighting {
   return { path, version, size: 1, modified: new Date(modified) };

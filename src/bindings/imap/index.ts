@@ -1,0 +1,50 @@
+import { defineBinding } from "../../binding.ts";
+import type { ImapConnection, ImapDriver } from "./connection.ts";
+import { imapFields } from "./fields.ts";
+import type { Mailbox } from "./mailbox-reader.ts";
+import type { MailParser } from "./message.ts";
+
+/** Calls the app for each new message of a mailbox. */
+export default defineBinding({
+  name: "imap",
+  status: "beta",
+  summary: "Calls the app for each new message of a mailbox, and marks or moves handled ones.",
+  provedBy: [{ system: "Dovecot", kind: "real" }],
+  drivers: { imapflow: "2.10.2", "postal-mime": "4.0.0" },
+  metadata: imapFields,
+
+  async open({ metadata, driver, signal, hide, lost }): Promise<Mailbox & AsyncDisposable> {
+    const { connectionOptions, logInOf, searchOf } = await import("./settings.ts");
+    const { ImapConnection } = await import("./connection.ts");
+    const search = searchOf(metadata);
+    const logIn = logInOf(metadata, hide);
+    const imapflow = driver("imapflow") as ImapDriver;
+    const parser = driver("postal-mime") as MailParser;
+    const options = { ...(await connectionOptions(metadata)), auth: await logIn() };
+    const connection = await ImapConnection.open(imapflow, options, signal, lost);
+    return {
+      ...{ connection, parser, search },
+      [Symbol.asyncDispose]: () => connection[Symbol.asyncDispose](),
+    };
+  },
+
+  guarantee: {
+    returned: "stays in the mailbox as it is",
+    atLeastOnce: "the message stays in the mailbox, and nobody else marks it",
+    duplicates: {
+      app: "what the app has: `maxInFlight` (64)",
+      runtime: "what the app has, and handled messages that were not marked yet (64)",
+      server: "the same",
+    },
+  },
+
+  async read(mailbox, reading) {
+    const { MailboxReader } = await import("./mailbox-reader.ts");
+    return MailboxReader.begin(mailbox, reading);
+  },
+
+  ping: ({ connection }: { readonly connection: ImapConnection }, signal) =>
+    connection.ping(signal),
+
+  backlog: async ({ connection }) => connection.backlog,
+});
