@@ -13,9 +13,11 @@ import localstorage from "./localstorage/index.ts";
 import mqtt3 from "./mqtt/mqtt3/index.ts";
 import mqtt5 from "./mqtt/mqtt5/index.ts";
 import mysql from "./mysql/index.ts";
+import nats from "./nats/index.ts";
 import postgres from "./postgres/index.ts";
 import rabbitmq from "./rabbitmq/index.ts";
-import redis from "./redis/index.ts";
+import redis from "./redis/redis/index.ts";
+import redisStreams from "./redis/redis.streams/index.ts";
 import rethinkdbStatechange from "./rethinkdb.statechange/index.ts";
 import sftp from "./sftp/index.ts";
 import smtp from "./smtp/index.ts";
@@ -41,9 +43,11 @@ export const bindings: readonly AnyBinding[] = [
   mqtt3,
   mqtt5,
   mysql,
+  nats,
   postgres,
   rabbitmq,
   redis,
+  redisStreams,
   rethinkdbStatechange,
   sftp,
   smtp,

@@ -18,9 +18,11 @@ import localstorage from "../../src/bindings/localstorage/index.ts";
 import mqtt3 from "../../src/bindings/mqtt/mqtt3/index.ts";
 import mqtt5 from "../../src/bindings/mqtt/mqtt5/index.ts";
 import mysql from "../../src/bindings/mysql/index.ts";
+import nats from "../../src/bindings/nats/index.ts";
 import postgres from "../../src/bindings/postgres/index.ts";
 import rabbitmq from "../../src/bindings/rabbitmq/index.ts";
-import redis from "../../src/bindings/redis/index.ts";
+import redis from "../../src/bindings/redis/redis/index.ts";
+import redisStreams from "../../src/bindings/redis/redis.streams/index.ts";
 import sftp from "../../src/bindings/sftp/index.ts";
 import smtp from "../../src/bindings/smtp/index.ts";
 import twilio from "../../src/bindings/twilio.sms.ts";
@@ -36,6 +38,8 @@ import { startLoopback } from "./http/loopback-server.ts";
 import { account, startInflux } from "./influx/influx-stand-in.ts";
 import { recordsOf } from "./kafka/component.ts";
 import { rawClient } from "./mqtt/mqtt3/raw-client.ts";
+import { makeStream, natsClient } from "./nats/contract-source.ts";
+import { redisClient } from "./redis/redis.streams/contract-source.ts";
 import { parseMail, startMailServer } from "./smtp/mail-server.ts";
 
 /** Where an output writes to, with what is particular to it. */
@@ -345,3 +349,34 @@ describeWith("artemis", (server) => {
     };
   });
 });
+
+describeWith("nats", (server) =>
+  testOutput("nats", nats, async () => {
+    const client = natsClient(server);
+    const stream = await makeStream(client);
+    return {
+      properties: { servers: server.url, subject: `${stream}.a` },
+      async arrived(count) {
+        const found: Buffer[] = [];
+        for (let seq = 1; seq <= count; seq++) {
+          const { message } = await client.api(`STREAM.MSG.GET.${stream}`, { seq });
+          found.push(Buffer.from((message as { data?: string }).data ?? "", "base64"));
+        }
+        return found;
+      },
+    };
+  }),
+);
+
+describeWith("redis", (server) =>
+  testOutput("redis.streams", redisStreams, async () => {
+    const client = redisClient(server);
+    const stream = uniqueName("orders");
+    const arrived = async () => {
+      const entries = await client.xrangeBuffer(stream, "-", "+");
+      return entries.map(([, fields]) => fields[1] ?? Buffer.alloc(0));
+    };
+    const redisHost = `${server.host}:${server.port}`;
+    return { properties: { redisHost, redisPassword: "", stream }, arrived };
+  }),
+);

@@ -12,6 +12,8 @@ import {
   rabbitmqSource,
   webhookSource,
 } from "./contract-sources.ts";
+import { natsSource } from "./nats/contract-source.ts";
+import { streamsSource } from "./redis/redis.streams/contract-source.ts";
 import { sftpSource } from "./sftp/contract-source.ts";
 import { postgresSource } from "./postgres/contract-source.ts";
 
@@ -49,6 +51,9 @@ describeWith("mosquitto", (server) => {
 });
 describeWith("postgres", (server) => testSource("postgres", postgresSource(server)));
 
+describeWith("nats", (server) => testSource("nats", natsSource(server)));
+describeWith("redis", (server) => testSource("redis.streams", streamsSource(server)));
+
 describeWith("kafka", { own: true }, (server) => testRestart("kafka", kafkaSource(server), server));
 describeWith("rabbitmq", { own: true }, (server) => {
   testRestart("rabbitmq", rabbitmqSource(server), server);
@@ -61,4 +66,8 @@ describeWith("mosquitto", { own: true }, (server) => {
 });
 describeWith("postgres", { own: true }, (server) =>
   testRestart("postgres", postgresSource(server), server),
+);
+describeWith("nats", { own: true }, (server) => testRestart("nats", natsSource(server), server));
+describeWith("redis", { own: true }, (server) =>
+  testRestart("redis.streams", streamsSource(server), server),
 );

@@ -103,6 +103,27 @@ export function echoingImap(wanted: Wanted, spelling: Spelling): Promise<Echoing
   });
 }
 
+/** Speaks NATS: greets, and refuses the login with what it was sent. */
+export function echoingNats(wanted: Wanted, spelling: Spelling): Promise<EchoingServer> {
+  return echoing((socket, echo) => {
+    const info = {
+      server_id: "echo",
+      version: "2.10.0",
+      proto: 1,
+      max_payload: 1024,
+      headers: true,
+    };
+    socket.write(`INFO ${JSON.stringify(info)}\r\n`);
+    socket.on("data", (data: Buffer) => {
+      const [, json] = /^CONNECT (.*)\r$/m.exec(data.toString()) ?? [];
+      if (json === undefined) return;
+      const sent = Object.values(JSON.parse(json) as Record<string, unknown>).map(String);
+      const said = echo(sent.filter(wanted).map(spelling));
+      socket.end(`-ERR 'Authorization Violation ${said}'\r\n`);
+    });
+  });
+}
+
 /** Speaks PostgreSQL's protocol: asks for the password in clear, and refuses it with what it was sent. */
 export function echoingPostgres(wanted: Wanted, spelling: Spelling): Promise<EchoingServer> {
   return echoing((socket, echo) => {

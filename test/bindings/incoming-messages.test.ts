@@ -6,9 +6,10 @@ import amqp from "../../src/bindings/amqp/index.ts";
 import http from "../../src/bindings/http/index.ts";
 import mqtt3 from "../../src/bindings/mqtt/mqtt3/index.ts";
 import mqtt5 from "../../src/bindings/mqtt/mqtt5/index.ts";
+import nats from "../../src/bindings/nats/index.ts";
 import postgres from "../../src/bindings/postgres/index.ts";
 import rabbitmq from "../../src/bindings/rabbitmq/index.ts";
-import redis from "../../src/bindings/redis/index.ts";
+import redis from "../../src/bindings/redis/redis/index.ts";
 import sse from "../../src/bindings/sse/index.ts";
 import websocket from "../../src/bindings/websocket/index.ts";
 import { MemoryBudget } from "../../src/memory/budget.ts";
@@ -18,6 +19,7 @@ import { describeWith, uniqueName } from "../servers/describe-with.ts";
 import { bytes, connectPeer } from "./amqp/peer.ts";
 import { endAfterTest } from "./contract.ts";
 import { startLoopback } from "./http/loopback-server.ts";
+import { makeStream, natsClient } from "./nats/contract-source.ts";
 import { rawClient } from "./mqtt/mqtt3/raw-client.ts";
 import { EventServer } from "./sse/event-server.ts";
 import { RawServer } from "./websocket/raw-server.ts";
@@ -166,5 +168,23 @@ describeWith("artemis", (server) => {
     await peer.send(address, { body: bytes(tooLarge) });
     await vi.waitFor(() => expect(status().reason).toContain(refusal), 10_000);
     expect(status().state).not.toBe("running");
+  });
+});
+
+describeWith("nats", { own: true, config: ["max_payload: 8MB"] }, (server) => {
+  test("nats: a message that is too large is a reason why nothing is read; all others are read", async () => {
+    const client = natsClient(server);
+    const stream = await makeStream(client);
+    const values = { servers: server.url, stream, consumer: "shop", startFrom: "oldest" };
+    const { app, budget, status } = await start(nats, { ...values, direction: "input" });
+    await vi.waitFor(() => expect(status().state).toBe("running"), 10_000);
+    await client.store(`${stream}.a`, fits);
+    await vi.waitFor(() => expect(app.deliveries[0]?.data).toHaveLength(fits.length), 10_000);
+    await vi.waitFor(() => expect(budget.used).toBe(0), 10_000);
+    const reasons = new Set<string>();
+    const watching = setInterval(() => reasons.add(status().reason), 5);
+    await client.store(`${stream}.a`, tooLarge);
+    await vi.waitFor(() => expect([...reasons].join()).toContain(refusal), 10_000);
+    clearInterval(watching);
   });
 });

@@ -23,6 +23,8 @@ const inputs = [
   "mqtt3",
   "mqtt5",
   "amqp",
+  "nats",
+  "redis.streams",
   "file",
   "sftp",
   "cron",

@@ -23,6 +23,7 @@ import {
   echoingHttp,
   echoingImap,
   echoingKafka,
+  echoingNats,
   echoingMqtt5,
   echoingPostgres,
   echoingRedis,
@@ -93,6 +94,9 @@ const redis =
     return { server, properties: { redisHost: address(server), [field]: canary, ...more } };
   };
 
+const streams = (field: string, more: Record<string, string> = {}): Case =>
+  redis(field, { ...more, stream: "orders", direction: "output" });
+
 const kafka =
   (properties: Record<string, string>): Case =>
   async (spelling, wanted) => {
@@ -118,6 +122,14 @@ const kafkaToken =
       server,
       properties: { brokers: broker, disableTls: "true", ...properties(http(server)) },
     };
+  };
+
+const nats =
+  (properties: (at: string) => Record<string, string>): Case =>
+  async (spelling, wanted) => {
+    const server = await echoingNats(wanted, spelling);
+    const given = { servers: `nats://${address(server)}`, ...properties(address(server)) };
+    return { server, properties: { direction: "output", subject: "orders", ...given } };
   };
 
 const webhook =
@@ -362,6 +374,26 @@ const cases: Readonly<Record<string, Case>> = {
       clientKey: key,
     },
   }),
+  "redis.streams.redisPassword": streams("redisPassword", { redisUsername: "shop" }),
+  "redis.streams.sentinelPassword": streams("sentinelPassword", {
+    failover: "true",
+    sentinelMasterName: "primary",
+    sentinelUsername: "shop",
+  }),
+  "redis.streams.clientKey": streams("clientKey", {
+    enableTLS: "true",
+    clientCert: certificates.client.cert,
+  }),
+  "redis.streams.oidcClientAssertionKey": () => ({
+    properties: {
+      ...{ redisHost: "127.0.0.1:1", stream: "orders", direction: "output" },
+      useOIDC: "true",
+      oidcTokenEndpoint: "http://127.0.0.1:1",
+      oidcClientID: "shop",
+      oidcClientAssertionCert: certificates.client.cert,
+      oidcClientAssertionKey: key,
+    },
+  }),
   "rabbitmq.host": async (spelling, wanted) => {
     const server = await echoingAmqp(wanted, spelling);
     const host = `amqp://shop:${encodeURIComponent(canary)}@${address(server)}`;
@@ -424,6 +456,19 @@ const cases: Readonly<Record<string, Case>> = {
       url: "mqtts://127.0.0.1:1",
       topic: "orders",
       consumerID: "shop",
+      clientCert: certificates.client.cert,
+      clientKey: key,
+    },
+  }),
+  "nats.servers": nats((at) => ({ servers: `nats://shop:${encodeURIComponent(canary)}@${at}` })),
+  "nats.token": nats(() => ({ token: canary })),
+  "nats.password": nats(() => ({ user: "shop", password: canary })),
+  "nats.jwt": nats(() => ({ jwt: canary })),
+  "nats.nkeySeed": () => ({ properties: { servers: "127.0.0.1:1", nkeySeed: canary } }),
+  "nats.credentials": () => ({ properties: { servers: "127.0.0.1:1", credentials: canary } }),
+  "nats.clientKey": () => ({
+    properties: {
+      servers: "tls://127.0.0.1:1",
       clientCert: certificates.client.cert,
       clientKey: key,
     },
@@ -571,7 +616,7 @@ test.each(
     breakLength: Number.POSITIVE_INFINITY,
   });
   for (const writing of writingsOf(canary)) expect(shown).not.toContain(writing);
-  if (seen.server === undefined || name === "redis.clientKey") return;
+  if (seen.server === undefined || /^redis.*clientKey$/.test(name)) return;
   expect(seen.server.echoed.some((text) => seen.silent || text !== "")).toBe(true);
   if (!seen.silent) expect(shown).toContain("***");
 });

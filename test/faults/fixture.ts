@@ -65,8 +65,11 @@ export function serverOf({ name }: Source): ServerName | undefined {
   if (name === "sftp") return "openssh";
   if (name === "amqp") return "artemis";
   if (name.startsWith("rabbitmq")) return "rabbitmq";
+  if (name === "redis.streams") return "redis";
   if (["http", "sse", "websocket"].includes(name)) return "feed";
-  return name === "redis" || name === "kafka" || name === "postgres" ? name : undefined;
+  return name === "redis" || name === "kafka" || name === "nats" || name === "postgres"
+    ? name
+    : undefined;
 }
 
 /** The names of all components of a place. */

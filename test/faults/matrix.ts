@@ -10,10 +10,12 @@ import { imap } from "./sources/imap.ts";
 import { http, sse, websocket } from "./sources/feeds.ts";
 import { kafka } from "./sources/kafka.ts";
 import { mqtt3 } from "./sources/mqtt3.ts";
-import { mqtt5, mqtt5Qos2 } from "./sources/mqtt5.ts";
-import { postgres } from "./sources/postgres.ts";
+import { nats } from "./sources/nats.ts";
 import { rabbitmq, rabbitmqOrdered, rabbitmqQuorum } from "./sources/rabbitmq.ts";
 import { redis } from "./sources/redis.ts";
+import { redisStreams } from "./sources/redis.streams.ts";
+import { mqtt5, mqtt5Qos2 } from "./sources/mqtt5.ts";
+import { postgres } from "./sources/postgres.ts";
 import { sftp } from "./sources/sftp.ts";
 import { webhook } from "./sources/webhook.ts";
 
@@ -34,6 +36,8 @@ export const sources: readonly Source[] = [
     cron,
     redis,
     imap,
+    redisStreams,
+    nats,
     http,
     sse,
     websocket,

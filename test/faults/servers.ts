@@ -7,6 +7,7 @@ import { promisify } from "node:util";
 import { Mutex } from "./mutex.ts";
 import type { OwnServer, ServerName, ServerOptions } from "../servers/kinds.ts";
 import { keyOf } from "../servers/openssh.ts";
+import { NatsUsers } from "./nats-users.ts";
 import { reservePort } from "../servers/ports.ts";
 import { startProxy, type Proxy } from "../servers/proxy.ts";
 import { startServer } from "../servers/start-server.ts";
@@ -29,6 +30,13 @@ export type OpensshWithKeys = {
   newKey(): { readonly privateKey: string; readonly publicLine: string };
   allow(line: string): Promise<void>;
   deny(line: string): Promise<void>;
+};
+
+/** A NATS that takes who names no user, and those that are added. */
+export type NatsWithUsers = {
+  readonly server: OwnServer<"nats">;
+  addUser(user: string, password: string): Promise<void>;
+  removeUser(user: string): Promise<void>;
 };
 
 const run = promisify(execFile);
@@ -110,6 +118,20 @@ export class Servers implements AsyncDisposable {
         async deny(line) {
           if (lines.delete(line)) await authorize();
         },
+      };
+    });
+  }
+
+  nats(own: boolean): Promise<NatsWithUsers> {
+    return this.#once("nats", own, async () => {
+      const server = await this.#start("nats");
+      const users = new NatsUsers(server.configuration, () => {
+        if (server.pid !== undefined) process.kill(server.pid, "SIGHUP");
+      });
+      return {
+        server,
+        addUser: (user, password) => users.add(user, password),
+        removeUser: (user) => users.remove(user),
       };
     });
   }

@@ -15,7 +15,18 @@ import { suites } from "./suites/index.ts";
 import type { SeenEvent } from "./app.ts";
 
 /** Bindings that Dapr has not. */
-const ours = new Set(["amqp", "exec", "file", "grpc", "imap", "sse", "webhook", "websocket"]);
+const ours = new Set([
+  "amqp",
+  "exec",
+  "file",
+  "grpc",
+  "imap",
+  "nats",
+  "redis.streams",
+  "sse",
+  "webhook",
+  "websocket",
+]);
 
 const nowhere = Object.fromEntries(Object.keys(kinds).map((name) => [name, ""])) as Readonly<
   Record<ServerName, string>

@@ -6,6 +6,7 @@ import { kafka } from "./kafka.ts";
 import type { Address, ServerKind } from "./kind.ts";
 import { mariadb } from "./mariadb.ts";
 import { mosquitto } from "./mosquitto.ts";
+import { nats } from "./nats.ts";
 import { openssh } from "./openssh.ts";
 import { postgres } from "./postgres.ts";
 import { rabbitmq } from "./rabbitmq.ts";
@@ -21,6 +22,7 @@ export const kinds = {
   postgres,
   mariadb,
   artemis,
+  nats,
   "grpc-go": grpcGo,
   dovecot,
   feed,

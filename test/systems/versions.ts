@@ -2,6 +2,7 @@ import { execFile } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { promisify } from "node:util";
+import { natsProgram } from "../servers/nats.ts";
 import { findProgram } from "../servers/server-process.ts";
 
 const run = promisify(execFile);
@@ -60,6 +61,7 @@ export const versions: Readonly<Record<string, Version>> = {
   Mosquitto: program("mosquitto", ["-h"]),
   "Node.js HTTP": node,
   "Node.js timers": node,
+  NATS: () => program(natsProgram() ?? "nats-server", ["--version"])(),
   OpenSSH: program("ssh", ["-V"]),
   PostgreSQL: program("postgres", ["--version"], "/usr/lib/postgresql/15/bin/postgres"),
   RabbitMQ: async () =>

@@ -3,6 +3,8 @@ import type { Effect, Reason } from "../../errors.ts";
 
 /** What Redis's own error codes ask the caller to do. A code that is not here: the request is wrong. */
 const refusals: Readonly<Record<string, { reason: Reason; effect: Effect }>> = {
+  NOGROUP: { reason: "not_found", effect: "rejected" },
+  BUSYGROUP: { reason: "already_exists", effect: "rejected" },
   WRONGTYPE: { reason: "failed_precondition", effect: "rejected" },
   NOAUTH: { reason: "unauthenticated", effect: "rejected" },
   WRONGPASS: { reason: "unauthenticated", effect: "rejected" },

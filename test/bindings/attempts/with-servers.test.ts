@@ -9,7 +9,7 @@ import mqtt3 from "../../../src/bindings/mqtt/mqtt3/index.ts";
 import mysql from "../../../src/bindings/mysql/index.ts";
 import postgres from "../../../src/bindings/postgres/index.ts";
 import rabbitmq from "../../../src/bindings/rabbitmq/index.ts";
-import redis from "../../../src/bindings/redis/index.ts";
+import redis from "../../../src/bindings/redis/redis/index.ts";
 import smtp from "../../../src/bindings/smtp/index.ts";
 import { describeWith, uniqueName } from "../../servers/describe-with.ts";
 import { bodyOf, connectPeer } from "../amqp/peer.ts";

@@ -5,7 +5,7 @@ import type { AddressInfo } from "node:net";
 import { text } from "node:stream/consumers";
 import { jwtVerify } from "jose";
 import { afterAll, beforeAll, beforeEach, expect, test, vi } from "vitest";
-import redisBinding from "../../../src/bindings/redis/index.ts";
+import redisBinding from "../../../src/bindings/redis/redis/index.ts";
 import { describeWith } from "../../servers/describe-with.ts";
 import { exchange } from "../../servers/exchange.ts";
 import { makeCertificates } from "../certificates.ts";

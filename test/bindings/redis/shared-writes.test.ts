@@ -1,7 +1,7 @@
 import { Socket } from "node:net";
 import { setImmediate as turnEnds } from "node:timers/promises";
 import { afterAll, afterEach, beforeAll, expect, test, vi } from "vitest";
-import redisBinding from "../../../src/bindings/redis/index.ts";
+import redisBinding from "../../../src/bindings/redis/redis/index.ts";
 import { describeWith, uniqueName } from "../../servers/describe-with.ts";
 import { openOutput, textOf } from "../opened-output.ts";
 import type { OpenedOutput } from "../opened-output.ts";

@@ -5,7 +5,7 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
-import redisBinding from "../../../src/bindings/redis/index.ts";
+import redisBinding from "../../../src/bindings/redis/redis/index.ts";
 import { describeWith } from "../../servers/describe-with.ts";
 import { exchange } from "../../servers/exchange.ts";
 import { releasePort, reservePort } from "../../servers/ports.ts";

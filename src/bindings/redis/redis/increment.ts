@@ -1,5 +1,5 @@
-import { BindingError } from "../../errors.ts";
-import type { RedisConnection } from "./connection.ts";
+import { BindingError } from "../../../errors.ts";
+import type { RedisConnection } from "../connection.ts";
 
 /** One step, so that no count stays without its end; what is no number keeps its own. */
 const inOneStep = `

@@ -1,10 +1,10 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import redisBinding from "../../../src/bindings/redis/index.ts";
-import { parseFields } from "../../../src/metadata/parse.ts";
-import { describeWith, uniqueName } from "../../servers/describe-with.ts";
-import { startProxy } from "../../servers/proxy.ts";
-import { allBytes, openOutput, textOf } from "../opened-output.ts";
-import type { OpenedOutput } from "../opened-output.ts";
+import redisBinding from "../../../../src/bindings/redis/redis/index.ts";
+import { parseFields } from "../../../../src/metadata/parse.ts";
+import { describeWith, uniqueName } from "../../../servers/describe-with.ts";
+import { startProxy } from "../../../servers/proxy.ts";
+import { allBytes, openOutput, textOf } from "../../opened-output.ts";
+import type { OpenedOutput } from "../../opened-output.ts";
 
 describeWith("redis", (server) => {
   let redis: OpenedOutput;
@@ -232,7 +232,7 @@ describeWith("redis", { own: true, arguments: ["--requirepass", "opensesame"] },
   test("a server that became a replica refuses without effect, and is lost", async () => {
     const properties = { ...place(), redisPassword: "opensesame" };
     await using redis = await openOutput(redisBinding, properties);
-    const { exchange } = await import("../../servers/exchange.ts");
+    const { exchange } = await import("../../../servers/exchange.ts");
     const demoted = "AUTH opensesame\r\nREPLICAOF 127.0.0.1 1\r\n";
     await exchange(server, demoted, /OK\r\n.*OK\r\n$/s);
     await expect(redis.invoke("create", { key: "x" }, { data: "x" })).rejects.toMatchObject({

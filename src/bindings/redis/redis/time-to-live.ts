@@ -1,5 +1,5 @@
-import { BindingError } from "../../errors.ts";
-import { parseDuration } from "../../metadata/duration.ts";
+import { BindingError } from "../../../errors.ts";
+import { parseDuration } from "../../../metadata/duration.ts";
 
 /**
  * How long a key is to stay, in whole milliseconds, as a request's `ttl` or else `ttlInSeconds` says,

@@ -1,7 +1,9 @@
-import { defineBinding } from "../../binding.ts";
-import { BindingError } from "../../errors.ts";
-import { RedisConnection } from "./connection.ts";
-import { expiringFields, getFields, keyFields, redisFields } from "./fields.ts";
+import { defineBinding } from "../../../binding.ts";
+import { BindingError } from "../../../errors.ts";
+import { RedisConnection } from "../connection.ts";
+import { redisFields } from "../fields.ts";
+import { outboundRetry } from "../retries.ts";
+import { expiringFields, getFields, keyFields } from "./fields.ts";
 import { incrementAndExpire } from "./increment.ts";
 import { timeToLive } from "./time-to-live.ts";
 
@@ -73,19 +75,7 @@ export default defineBinding({
     },
   },
 
-  retry: {
-    outbound({ redisMaxRetries, redisMinRetryInterval, redisMaxRetryInterval }) {
-      // 0 means the default, as in Dapr.
-      const retries = redisMaxRetries === 0 ? 3 : Math.max(0, redisMaxRetries);
-      return {
-        attempts: retries + 1,
-        initial: Math.max(0, redisMinRetryInterval),
-        max: Math.max(0, redisMaxRetryInterval),
-        multiplier: 2,
-        jitter: 0.5,
-      };
-    },
-  },
+  retry: { outbound: outboundRetry },
 
   async ping(redis) {
     await redis.run((client) => client.ping());

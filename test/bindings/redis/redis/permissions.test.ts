@@ -1,9 +1,9 @@
 import { Redis } from "ioredis";
 import { expect, onTestFinished, test } from "vitest";
-import redisBinding from "../../../src/bindings/redis/index.ts";
-import redisState from "../../../src/states/redis.ts";
-import { describeWith, uniqueName } from "../../servers/describe-with.ts";
-import { openOutput, textOf, type OpenedOutput } from "../opened-output.ts";
+import redisBinding from "../../../../src/bindings/redis/redis/index.ts";
+import redisState from "../../../../src/states/redis.ts";
+import { describeWith, uniqueName } from "../../../servers/describe-with.ts";
+import { openOutput, textOf, type OpenedOutput } from "../../opened-output.ts";
 
 describeWith("redis", (server) => {
   const address = `${server.host}:${server.port}`;

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { timeToLive } from "../../../src/bindings/redis/time-to-live.ts";
+import { timeToLive } from "../../../../src/bindings/redis/redis/time-to-live.ts";
 
 describe("how long a key stays", () => {
   test.each([

@@ -1,0 +1,82 @@
+import { defineBinding } from "../../binding.ts";
+import { checkReading, consumerInfo } from "./consumer.ts";
+import type { Driver } from "./driver.ts";
+import { createFields, natsFields, publishFields, requestFields } from "./fields.ts";
+import { Link } from "./link.ts";
+import { ask, publish, store } from "./outputs.ts";
+import { startReader } from "./reader.ts";
+import { checkSubject } from "./subjects.ts";
+
+const empty = new Uint8Array();
+
+export default defineBinding({
+  name: "nats",
+  status: "beta",
+  summary: "Reads a JetStream stream, stores messages in streams, publishes, and asks services.",
+  provedBy: [{ system: "NATS", kind: "real" }],
+  drivers: { "@nats-io/transport-node": "3.4.0" },
+  metadata: natsFields,
+
+  async open({ metadata, component, directions, signal, memory, lost, hide, driver }) {
+    if (directions.input) checkReading(metadata);
+    if (metadata.subject) checkSubject(metadata.subject, true);
+    checkSubject(metadata.inboxPrefix, true);
+    const nats = driver("@nats-io/transport-node") as Driver;
+    const name = `cufflink ${component.appId} ${component.name}`;
+    return Link.open(nats, { metadata, name, signal, memory, lost, hide });
+  },
+
+  operations: {
+    create: {
+      description: "Has a JetStream stream store the data, and waits until it has.",
+      request: createFields,
+      idempotent: ({ msgId }) => Boolean(msgId),
+      async invoke(link, { data = empty, request, properties, signal }) {
+        const { subject, headers, ...expected } = request;
+        return store(link, { data, subject, headers, properties, signal }, expected);
+      },
+    },
+
+    publish: {
+      description: "Publishes the data to those who subscribe at the moment.",
+      request: publishFields,
+      async invoke(link, { data = empty, request, properties, signal }) {
+        await publish(link, { data, ...request, properties, signal });
+      },
+    },
+
+    request: {
+      description: "Sends the data as a request, and returns the first answer.",
+      request: requestFields,
+      async invoke(link, { data = empty, request, properties, signal }) {
+        const { subject, headers, timeout } = request;
+        return ask(link, { data, subject, headers, properties, signal }, timeout);
+      },
+    },
+  },
+
+  guarantee: {
+    returned: "is delivered again after the pause; later ones of its subject go on meanwhile",
+    atLeastOnce: "the stream keeps the messages, and the consumer has no `max_deliver`",
+    key: "the subject, while one process reads the consumer",
+    duplicates: {
+      app: "what the app has: `maxInFlight` (64)",
+      runtime: "what the server delivered: `maxInFlight` (64), and what waits for a retry",
+      server:
+        "the same; if the server is killed, also acknowledgements that it had not stored (a second at 50/s: 114)",
+    },
+  },
+
+  read(link, reading) {
+    return startReader(link, reading);
+  },
+
+  async ping(link, signal) {
+    await link.flush(signal);
+  },
+
+  async backlog(link) {
+    const { num_pending } = await consumerInfo(link);
+    return num_pending;
+  },
+});
