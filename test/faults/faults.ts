@@ -239,7 +239,7 @@ export const killedAt = (
   ...{ name: `killed at "${point}"`, strikes: "runtime", poison: true, metadata },
   faultPoints: `${point}=kill@${times}`,
   unfit({ send, arrived, component: { type } }) {
-    if (metadata["deduplicate"] === "id" && /rabbitmq|mqtt|websocket/.test(type))
+    if (metadata["deduplicate"] === "id" && /rabbitmq|mqtt|websocket|rethinkdb/.test(type))
       return "its events have no identity of their own to be claimed by";
     if (!reachedPoints().has(point)) return `the runtime does not reach "${point}"`;
     if (send === undefined) return "its ticks are neither good nor bad";

@@ -12,6 +12,7 @@ import { kafka } from "./sources/kafka.ts";
 import { mqtt3 } from "./sources/mqtt3.ts";
 import { nats } from "./sources/nats.ts";
 import { rabbitmq, rabbitmqOrdered, rabbitmqQuorum } from "./sources/rabbitmq.ts";
+import { rethinkdb } from "./sources/rethinkdb.ts";
 import { redis } from "./sources/redis.ts";
 import { redisStreams } from "./sources/redis.streams.ts";
 import { mqtt5, mqtt5Qos2 } from "./sources/mqtt5.ts";
@@ -41,6 +42,7 @@ export const sources: readonly Source[] = [
     http,
     sse,
     websocket,
+    rethinkdb,
     postgres,
   ],
 ];

@@ -5,6 +5,9 @@ export type Told = OracleEvent & { readonly do?: string };
 
 /** The event that a payload is, or that the row is which a payload tells the change of. */
 export function toldIn(data: Uint8Array | undefined): Told {
-  const parsed = JSON.parse(Buffer.from(data ?? []).toString("utf8")) as Told & { after?: Told };
-  return parsed.after ?? parsed;
+  const parsed = JSON.parse(Buffer.from(data ?? []).toString("utf8")) as Told & {
+    after?: Told;
+    new_val?: Told;
+  };
+  return parsed.after ?? parsed.new_val ?? parsed;
 }
