@@ -22,6 +22,7 @@ const makers: Record<string, () => Promise<Work>> = {
   "redis-http": redisWork,
   "http-get": httpWork,
   kafka: kafkaWork,
+  nats: natsWork,
   "postgres-exec": () => postgresWork(false),
   "postgres-query": () => postgresWork(true),
 };
@@ -45,6 +46,16 @@ async function httpWork(): Promise<Work> {
   return async () => {
     const { body } = await pool.request({ method: "GET", path: pathname });
     return new Uint8Array(await body.arrayBuffer());
+  };
+}
+
+async function natsWork(): Promise<Work> {
+  const { connect } = await import("@nats-io/transport-node");
+  const [servers = "", subject = ""] = address.split("/");
+  const client = await connect({ servers });
+  return async (data) => {
+    await client.request(subject, data, { timeout: 30_000 });
+    return none;
   };
 }
 

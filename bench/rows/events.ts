@@ -12,7 +12,7 @@ import type { Bench, Contender, ContenderName, Sample } from "./row.ts";
 
 export type EventWork = {
   /** How the floor calls the system. */
-  readonly system: "kafka" | "rabbitmq" | "mqtt";
+  readonly system: "kafka" | "rabbitmq" | "mqtt" | "nats" | "redis-streams";
   readonly keys: number;
   /** Whether the events of a key must arrive in order. */
   readonly ordered: boolean;

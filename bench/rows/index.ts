@@ -5,9 +5,11 @@ import { kafkaOutRow } from "./kafka-out.ts";
 import { largePayloadRow } from "./large-payload.ts";
 import { mqttInRow } from "./mqtt-in.ts";
 import { noOpRow } from "./no-op.ts";
+import { natsInRow, natsOutRow } from "./nats.ts";
 import { postgresExecRow, postgresQueryRow } from "./postgres.ts";
 import { rabbitmqInRow } from "./rabbitmq-in.ts";
 import { redisBulkRow } from "./redis-bulk.ts";
+import { redisStreamsInRow } from "./redis-streams-in.ts";
 import { redisGrpcRow, redisHttpRow, redisLatencyRow } from "./redis.ts";
 import type { Row } from "./row.ts";
 import { sftpCreateRow } from "./sftp-create.ts";
@@ -20,6 +22,7 @@ export const rows: readonly Row[] = [
   redisHttpRow,
   httpGetRow,
   kafkaOutRow,
+  natsOutRow,
   postgresExecRow,
   postgresQueryRow,
   redisBulkRow,
@@ -27,6 +30,8 @@ export const rows: readonly Row[] = [
   historyRow,
   rabbitmqInRow,
   mqttInRow,
+  natsInRow,
+  redisStreamsInRow,
   redisLatencyRow,
   largePayloadRow,
   sftpCreateRow,

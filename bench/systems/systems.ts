@@ -37,6 +37,10 @@ export class Systems implements AsyncDisposable {
     return this.#server("openssh");
   }
 
+  nats(): Promise<OwnServer<"nats">> {
+    return this.#server("nats");
+  }
+
   nginx(): Promise<Nginx> {
     return this.#once("nginx", () => startNginx(this.#folder));
   }

@@ -41,6 +41,8 @@ export type Outcome = {
 const perSecond = 50;
 /** How long after a fault nothing more may be handled, while something is missing. */
 const progressTimeout = 90_000;
+/** The same for a lossy source. */
+const lossyTimeout = 10_000;
 /** Attempts at an event that the app always refuses. */
 const poisonAttempts = 3;
 /** How long after one attempt another would have come, in milliseconds, whatever the machine does. */
@@ -254,12 +256,14 @@ class Run {
       return this.#produced().filter((event) => event.durable && !handled.has(event.uuid));
     };
     // What is still missing after a while in which nothing more was handled, the verdict tells.
+    const isLossy = guaranteeOf(this.#context.opened.component.type)?.lossy === true;
+    const patience = isLossy ? lossyTimeout : progressTimeout;
     let before = Number.POSITIVE_INFINITY;
     let end = 0;
     while (!runtime.gone) {
       const count = (await missing()).length;
       if (count === 0) break;
-      if (count !== before) end = Date.now() + progressTimeout;
+      if (count !== before) end = Date.now() + patience;
       else if (Date.now() > end) break;
       before = count;
       await pause(100);

@@ -11,6 +11,7 @@ const elsewhere: Readonly<Record<string, string>> = {
   kafka:
     "its idempotent producer sends again by itself: group-reader.test.ts, stores nothing twice",
   localstorage: "it calls no server",
+  sftp: "its connection is encrypted: test/bindings/sftp/failures.test.ts, at the server",
   wasm: "it calls no server",
   websocket: "its frames are masked, and have no answer: test/bindings/websocket/index.test.ts",
   "twilio.sms": "test/bindings/http-attempts.test.ts, by the status of the answer",
