@@ -184,7 +184,7 @@ class Poller implements Reader {
       try {
         page = readPage(answered, this.#metadata);
         const isLast = page.cursor === undefined || page.cursor === cursor;
-        if (this.#isFeed && cursor !== this.#progress.at) await this.#whenRoom();
+        if (this.#isFeed && cursor !== this.#progress.at && !(await this.#hasRoom())) return;
         const pageKeys = page.items.map((item) => this.#keyOf(item, cursor, counts));
         for (const key of pageKeys) keys.add(key);
         if (!this.#isFeed && keys.size > maxItems)
@@ -290,8 +290,9 @@ class Poller implements Reader {
     return { [Symbol.dispose]: () => held.release() };
   }
 
-  async #whenRoom(): Promise<void> {
-    await Promise.race([this.#progress.hasRoom(), this.#stopped]);
+  /** False: only the next poll makes room, which delivers again what was returned. */
+  async #hasRoom(): Promise<boolean> {
+    return (await Promise.race([this.#progress.hasRoom(), this.#stopped])) === true;
   }
 
   /**
