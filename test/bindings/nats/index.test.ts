@@ -160,6 +160,20 @@ describeWith("nats", (server) => {
     expect(await info()).toMatchObject({ num_ack_pending: 0, ack_floor: { stream_seq: 4 } });
   });
 
+  test("two components of one process share a consumer as two processes do", async () => {
+    const { properties, send, info } = await place(server);
+    await send("a:1");
+    const values = { ...properties, ackWait: "1h", orderBySubject: "false" };
+    const first = await openInput(nats, values, { name: "first" });
+    const event = await first.next();
+    const second = await openInput(nats, values, { name: "second" });
+    event.settle({ outcome: "handled" });
+    await first.close();
+    expect(await info()).toMatchObject({ num_ack_pending: 0, ack_floor: { stream_seq: 1 } });
+    expect(second.events).toEqual([]);
+    await second.close();
+  });
+
   test("only what there is room for is asked for", async () => {
     const { send, begin, info } = await place(server);
     await send(...Array.from({ length: 50 }, (_, n) => `${n}:x`));
