@@ -5,7 +5,7 @@ import { longestTimer } from "../../metadata/duration.ts";
 import type { AmqpConnection } from "./connection.ts";
 import type { Driver, FlowFrame, RawReceiver, TransferFrame } from "./driver.ts";
 import { contentOf } from "./events.ts";
-import { refusal } from "./failures.ts";
+import { aborted, refusal } from "./failures.ts";
 import type { amqpFields } from "./fields.ts";
 import { dispositionsOf, type Outcome } from "./settlements.ts";
 import { sourceOf } from "./source.ts";
@@ -14,8 +14,8 @@ const answerTimeout = 10_000;
 const confirmTimeout = 5000;
 const largestCredit = 65_535;
 
-/** Opens the reader's connection. */
-export type ConnectInput = () => Promise<AmqpConnection>;
+/** Opens the reader's connection, unless the signal is aborted before. */
+export type ConnectInput = (signal: AbortSignal) => Promise<AmqpConnection>;
 
 /** A message that is coming in. */
 type Partial = {
@@ -66,7 +66,7 @@ export class Consumer implements Reader {
   }
 
   async start(connectInput: ConnectInput): Promise<void> {
-    const connection = await connectInput();
+    const connection = await connectInput(this.#reading.signal);
     this.#connection = connection;
     connection.onEnd((reason) => this.#lose(reason));
     connection.session.on_transfer = (frame) => this.#transfer(frame);
@@ -147,14 +147,16 @@ export class Consumer implements Reader {
       effect: "unsent",
     });
     const timer = setTimeout(() => reject(late), answerTimeout);
-    const giveUp = (): void => reject(late);
-    this.#reading.signal.addEventListener("abort", giveUp);
+    const { signal } = this.#reading;
+    const giveUp = (): void => reject(aborted(what, signal, "unsent"));
+    if (signal.aborted) giveUp();
+    signal.addEventListener("abort", giveUp);
     try {
       await promise;
     } finally {
       clearTimeout(timer);
       forget();
-      this.#reading.signal.removeEventListener("abort", giveUp);
+      signal.removeEventListener("abort", giveUp);
     }
   }
 
