@@ -1,3 +1,4 @@
+import { abortFailure } from "../../abortable.ts";
 import type { InboundEvent, Reader, Reading, Settlement } from "../../binding.ts";
 import { BindingError, messageOf } from "../../errors.ts";
 import { IncomingMessage } from "../../memory/incoming-message.ts";
@@ -5,7 +6,7 @@ import { longestTimer } from "../../metadata/duration.ts";
 import type { AmqpConnection } from "./connection.ts";
 import type { Driver, FlowFrame, RawReceiver, TransferFrame } from "./driver.ts";
 import { contentOf } from "./events.ts";
-import { aborted, refusal } from "./failures.ts";
+import { refusal } from "./failures.ts";
 import type { amqpFields } from "./fields.ts";
 import { dispositionsOf, type Outcome } from "./settlements.ts";
 import { sourceOf } from "./source.ts";
@@ -148,7 +149,7 @@ export class Consumer implements Reader {
     });
     const timer = setTimeout(() => reject(late), answerTimeout);
     const { signal } = this.#reading;
-    const giveUp = (): void => reject(aborted(what, signal, "unsent"));
+    const giveUp = (): void => reject(abortFailure(what, signal.reason, "unsent"));
     if (signal.aborted) giveUp();
     signal.addEventListener("abort", giveUp);
     try {
