@@ -34,7 +34,8 @@ export class GroupReader implements Reader {
   readonly #parts: ReaderParts;
   readonly #unacknowledged: UnacknowledgedEntries;
   readonly #ended = new AbortController();
-  readonly #pauses = new Set<NodeJS.Timeout>();
+  /** Returned, and to come again after a pause: its timer, by the entry's id. */
+  readonly #pauses = new Map<string, NodeJS.Timeout>();
   #credit: number;
   #room = Promise.withResolvers<void>();
   #claimAt = 0;
@@ -66,7 +67,7 @@ export class GroupReader implements Reader {
   async stop(): Promise<void> {
     this.#ended.abort();
     this.#wake();
-    for (const timer of this.#pauses) clearTimeout(timer);
+    for (const timer of this.#pauses.values()) clearTimeout(timer);
     // What is under way may still come.
     await this.#parts.unblock();
     await this.#running;
@@ -85,7 +86,7 @@ export class GroupReader implements Reader {
   async close(): Promise<void> {
     this.#ended.abort();
     this.#wake();
-    for (const timer of this.#pauses) clearTimeout(timer);
+    for (const timer of this.#pauses.values()) clearTimeout(timer);
     await this.#parts.disconnect();
     // What is unsettled stays pending under this consumer's name.
     this.#unacknowledged.open.clear();
@@ -162,7 +163,9 @@ export class GroupReader implements Reader {
       first === undefined
         ? new Map<string, number>()
         : await commands.deliveries(first, ids.at(-1) ?? first, 1_000);
-    await this.#take(claimed, (id) => counts.get(id) ?? 2);
+    // Its own that wait for their pause are claimed too, which keeps them from others.
+    const entries = claimed.entries.filter(({ id }) => !this.#pauses.has(id));
+    await this.#take({ ...claimed, entries }, (id) => counts.get(id) ?? 2);
     // Once around, and again after a while.
     if (this.#cursor === "0-0")
       this.#claimAt = performance.now() + Math.min(claimAfter / 2, longestTimer);
@@ -233,12 +236,12 @@ export class GroupReader implements Reader {
   #redeliverLater(id: string, deliveries: number, after: number): void {
     const timer = setTimeout(
       () => {
-        this.#pauses.delete(timer);
+        this.#pauses.delete(id);
         this.#redeliver(id, deliveries).catch((error: unknown) => this.#fail(error));
       },
       Math.min(after, longestTimer),
     );
-    this.#pauses.add(timer);
+    this.#pauses.set(id, timer);
   }
 
   async #redeliver(id: string, deliveries: number): Promise<void> {

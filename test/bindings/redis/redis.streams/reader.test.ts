@@ -11,13 +11,18 @@ const entry = (n: number) => ({ id: `${n}-0`, fields: [] });
 const none = { entries: [], deleted: [] };
 
 /** A reader of a group that has so many entries. `acknowledged`: what the server was told. */
-function begin(count: number) {
+function begin(count: number, claimAfter = 60_000) {
   const events: InboundEvent[] = [];
   const acknowledged: string[] = [];
+  const claims = { count: 0, entries: [] as ReturnType<typeof entry>[] };
   let at = 0;
   const commands = {
     pending: async () => ({ ...none, counts: new Map<string, number>() }),
-    claim: async () => ({ ...none, cursor: "0-0" }),
+    claim: async () => {
+      claims.count++;
+      return { entries: claims.entries, deleted: [], cursor: "0-0" };
+    },
+    deliveries: async () => new Map<string, number>(),
     next: async (most: number) => {
       await new Promise(setImmediate);
       const entries = Array.from({ length: Math.min(most, count - at) }, () => entry(++at));
@@ -26,7 +31,7 @@ function begin(count: number) {
     acknowledge: async (ids: readonly string[]) => void acknowledged.push(...ids),
   } as unknown as GroupCommands;
   const reading = {
-    metadata: { claimAfter: 60_000, readTimeout: 0, deleteHandled: false, dataField: "data" },
+    metadata: { claimAfter, readTimeout: 0, deleteHandled: false, dataField: "data" },
     maxInFlight: count,
     deliver: async (some: readonly InboundEvent[]) => void events.push(...some),
     lost: (reason: unknown) => expect.unreachable(String(reason)),
@@ -37,7 +42,7 @@ function begin(count: number) {
     unacknowledged: new UnacknowledgedEntries(),
   });
   reader.start();
-  return { reader, events, acknowledged };
+  return { reader, events, acknowledged, claims };
 }
 
 test("a flush confirms more entries than one command acknowledges", async () => {
@@ -47,5 +52,18 @@ test("a flush confirms more entries than one command acknowledges", async () => 
   for (const { settle } of events) settle({ outcome: "handled" });
   await reader.flush();
   expect(acknowledged).toHaveLength(2_500);
+  await reader.close();
+});
+
+test("what waits for a pause longer than claimAfter is not claimed before", async () => {
+  const { reader, events, claims } = begin(2, 2);
+  await expect.poll(() => events.length).toBe(2);
+  const [first, second] = events;
+  first?.settle({ outcome: "returned", reason: "no", after: 60_000 });
+  claims.entries = [entry(1)];
+  const before = claims.count;
+  await expect.poll(() => claims.count).toBeGreaterThan(before + 3);
+  expect(events).toEqual([first, second]);
+  await reader.stop();
   await reader.close();
 });
