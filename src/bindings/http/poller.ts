@@ -1,4 +1,5 @@
 import type { InboundEvent, Reader, Reading } from "../../binding.ts";
+import { delay } from "../../delay.ts";
 import { BindingError } from "../../errors.ts";
 import { BackOff } from "../../feed/back-off.ts";
 import { feedKey, Progress } from "../../feed/progress.ts";
@@ -153,12 +154,7 @@ class Poller implements Reader {
       );
     this.#inTrouble = true;
     report?.(text, true);
-    let timer: NodeJS.Timeout | undefined;
-    await Promise.race([
-      this.#stopped,
-      new Promise((resolve) => (timer = setTimeout(resolve, pause))),
-    ]);
-    clearTimeout(timer);
+    await delay(pause, this.#stopping.signal);
   }
 
   #told(): void {
