@@ -90,10 +90,11 @@ export class Link implements AsyncDisposable {
     return this.#connection.info?.version ?? "";
   }
 
-  /** Names the connection's account and server, for those who keep something beyond it. */
+  /** Names the servers and the user, for those who keep something beyond the connection; without secrets. */
   get identity(): string {
-    const { servers, user, domain } = this.metadata;
-    return JSON.stringify([servers, user, domain]);
+    const { servers: texts, user, domain } = this.metadata;
+    const { servers, login } = serversOf(texts);
+    return JSON.stringify([servers, user ?? login.user, domain]);
   }
 
   /** Writes a message down for the server; {@link flush} tells whether it has it. */
