@@ -86,12 +86,15 @@ export function echoingRedis(wanted: Wanted, spelling: Spelling): Promise<Echoin
 export function echoingImap(wanted: Wanted, spelling: Spelling): Promise<EchoingServer> {
   return echoing((socket, echo) => {
     let asked: string | undefined;
-    socket.write("* OK [CAPABILITY IMAP4rev1 AUTH=PLAIN] ready\r\n");
+    socket.write("* OK [CAPABILITY IMAP4rev1 AUTH=PLAIN AUTH=OAUTHBEARER] ready\r\n");
     socket.on("data", (data: Buffer) => {
       for (const line of data.toString().trim().split("\r\n")) {
         const [tag = "", command = ""] = line.split(" ");
         if (asked !== undefined) {
-          const words = Buffer.from(line, "base64").toString().split("\0").filter(wanted);
+          const words = Buffer.from(line, "base64")
+            .toString()
+            .split(/[\0\u0001]/)
+            .filter(wanted);
           socket.write(`${asked} NO [AUTHENTICATIONFAILED] ${echo(words.map(spelling))}\r\n`);
           asked = undefined;
         } else if (/^AUTHENTICATE$/i.test(command)) {

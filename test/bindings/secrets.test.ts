@@ -621,11 +621,13 @@ test.each(
   if (!seen.silent) expect(shown).toContain("***");
 });
 
-test.each([
+test.each<{ of: "redis" | "kafka" | "imap"; spelled: string }>([
   { of: "redis", spelled: "as it is" },
   { of: "redis", spelled: "base64" },
   { of: "kafka", spelled: "as it is" },
   { of: "kafka", spelled: "base64url" },
+  { of: "imap", spelled: "as it is" },
+  { of: "imap", spelled: "base64" },
 ])(
   "a token that was obtained is not shown when $of echoes it $spelled",
   async ({ of, spelled }) => {
@@ -635,32 +637,36 @@ test.each([
     });
     onTestFinished(async () => issuer[Symbol.asyncDispose]());
     const spelling = spellings[spelled] ?? String;
-    const start = of === "redis" ? echoingRedis : echoingKafka;
-    const server = await start((text) => text.includes(token), spelling);
+    const servers = { redis: echoingRedis, kafka: echoingKafka, imap: echoingImap };
+    const server = await servers[of]((text) => text.includes(token), spelling);
     const client = {
       oidcTokenEndpoint: issuer.url,
       oidcClientID: "shop",
       oidcClientAssertionCert: certificates.client.cert,
       oidcClientAssertionKey: certificates.client.key,
     };
-    const properties: Record<string, string> =
-      of === "redis"
-        ? { redisHost: address(server), useOIDC: "true", ...client }
-        : {
-            brokers: address(server),
-            disableTls: "true",
-            authType: "oidc_private_key_jwt",
-            ...client,
-          };
+    const secret = {
+      oidcTokenEndpoint: issuer.url,
+      oidcClientID: "shop",
+      oidcClientSecret: canary,
+    };
+    const properties: Record<string, string> = {
+      redis: { redisHost: address(server), useOIDC: "true", ...client },
+      kafka: {
+        ...{ brokers: address(server), disableTls: "true" },
+        ...{ authType: "oidc_private_key_jwt", ...client },
+      },
+      imap: { ...mailboxOf(server), authType: "oidc", ...secret },
+    }[of];
     const binding = bindings.find(({ name }) => name === of)!;
     const shown = textOf(await shownBy(binding, { properties }));
     expect(server.echoed.some((text) => text !== "")).toBe(true);
     expect(shown).toContain("***");
     for (const writing of writingsOf(token)) expect(shown).not.toContain(writing);
-    const assertion = new URLSearchParams(issuer.received[0]?.body.toString()).get(
-      "client_assertion",
-    );
-    expect(shown).not.toContain(assertion);
+    const sent = new URLSearchParams(issuer.received[0]?.body.toString());
+    const proof = of === "imap" ? sent.get("client_secret") : sent.get("client_assertion");
+    expect(proof).not.toBeNull();
+    for (const writing of writingsOf(proof ?? "")) expect(shown).not.toContain(writing);
   },
 );
 
