@@ -93,7 +93,8 @@ export function echoingImap(wanted: Wanted, spelling: Spelling): Promise<Echoing
         if (asked !== undefined) {
           const words = Buffer.from(line, "base64")
             .toString()
-            .split(/[\0\u0001]/)
+            .replaceAll("\u0001", "\0")
+            .split("\0")
             .filter(wanted);
           socket.write(`${asked} NO [AUTHENTICATIONFAILED] ${echo(words.map(spelling))}\r\n`);
           asked = undefined;
