@@ -112,6 +112,7 @@ export function echoingNats(wanted: Wanted, spelling: Spelling): Promise<Echoing
   return echoing((socket, echo) => {
     const info = {
       server_id: "echo",
+      nonce: "n0nce-of-this-connection",
       version: "2.10.0",
       proto: 1,
       max_payload: 1024,

@@ -1,4 +1,8 @@
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { inspect } from "node:util";
+import { nkeys } from "@nats-io/transport-node";
 import { afterAll, afterEach, expect, onTestFinished, test, vi } from "vitest";
 import type { AnyBinding } from "../../src/binding.ts";
 import { bindings } from "../../src/bindings/index.ts";
@@ -667,6 +671,34 @@ test.each<{ of: "redis" | "kafka" | "imap"; spelled: string }>([
     const proof = of === "imap" ? sent.get("client_secret") : sent.get("client_assertion");
     expect(proof).not.toBeNull();
     for (const writing of writingsOf(proof ?? "")) expect(shown).not.toContain(writing);
+  },
+);
+
+test.each(["nkeySeed", "credentials"])(
+  "neither a signature nor a JWT that logs in by %s is shown when the server echoes them",
+  async (field) => {
+    const user = nkeys.createUser();
+    const seed = Buffer.from(user.getSeed()).toString();
+    const jwt = "eyJ0eXAiOiJKV1QifQ.eyJqdGkiOiJzaG9wLm9mLm5vYm9keSJ9.c2lnbmF0dXJl";
+    const part = (name: string, text: string): string =>
+      `-----BEGIN ${name}-----\n${text}\n------END ${name}------\n`;
+    const folder = mkdtempSync(join(tmpdir(), "cufflink-credentials-"));
+    onTestFinished(() => rmSync(folder, { recursive: true }));
+    const file = join(folder, "shop.creds");
+    writeFileSync(file, `${part("NATS USER JWT", jwt)}\n${part("USER NKEY SEED", seed)}`);
+    const value = field === "credentials" ? file : seed;
+    const sent = new Set<string>();
+    const isProof = (text: string): boolean => text === jwt || /^[\w+/-]{86}(==)?$/.test(text);
+    const server = await echoingNats(
+      (text) => isProof(text) && Boolean(sent.add(text)),
+      (text) => text,
+    );
+    const properties = { servers: address(server), direction: "output", [field]: value };
+    const binding = bindings.find(({ name }) => name === "nats")!;
+    const shown = textOf(await shownBy(binding, { properties }));
+    expect(sent.size).toBe(field === "credentials" ? 2 : 1);
+    expect(shown).toContain("***");
+    for (const text of sent) expect(shown).not.toContain(text);
   },
 );
 
