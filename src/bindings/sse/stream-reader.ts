@@ -96,11 +96,13 @@ class StreamReader implements Reader {
     }
   }
 
-  async #pauseAfter({ message, retryAfter }: BindingError): Promise<void> {
+  async #pauseAfter({ message: said, retryAfter }: BindingError): Promise<void> {
     const { logger, report } = this.#reading;
+    const message = said === "EOF" ? "the server closed the connection" : said;
     const pause = Math.round(this.#backOff.next(retryAfter, this.#pause));
     const shown = formatDuration(pause);
-    report?.(`${message}; it is connected again in ${shown}`, true);
+    const time = new Date(Date.now() + pause).toISOString();
+    report?.(`${message}; it is connected again at ${time}, after ${shown}`, true);
     if (!this.#inTrouble)
       logger.warn(
         { reason: message, pause: shown },
