@@ -1,4 +1,5 @@
 import { bool, byPrefix, byteSize, duration, list, string } from "../../metadata/fields.ts";
+import type { Values } from "../../metadata/fields.ts";
 
 /** The metadata of a component that reads an event stream. */
 export const sseFields = {
@@ -60,3 +61,5 @@ export const sseFields = {
     sensitive: true,
   }),
 } as const;
+
+export type SseMetadata = Values<typeof sseFields>;
