@@ -152,6 +152,13 @@ export type Binding<
 // oxlint-disable-next-line typescript/no-explicit-any -- the one place: parameters are contravariant
 export type AnyBinding = Binding<any, any, any>;
 
+/** A binding that is loaded, with all of its code, when it is needed. */
+export type BindingModule = {
+  readonly name: string;
+  readonly aliases?: readonly string[];
+  readonly load: () => Promise<{ readonly default: AnyBinding }>;
+};
+
 export type Opening<MetadataFields extends Fields> = {
   readonly component: ComponentIdentity;
   /** The parsed metadata, secrets and templates already put in. */

@@ -1,8 +1,8 @@
 // The built daemon, whole, with one more binding: `noop` answers what it is given, so that what is left is Cufflink's.
 import { join } from "node:path";
-import type { AnyBinding } from "../../src/binding.ts";
+import type { BindingModule } from "../../src/binding.ts";
 import type * as bindingModule from "../../src/binding.ts";
-import type * as bindingsModule from "../../src/bindings/index.ts";
+import type * as modulesModule from "../../src/bindings/modules.ts";
 
 const built = join(import.meta.dirname, "../../dist/src");
 const load = (file: string): Promise<unknown> => import(join(built, file));
@@ -22,6 +22,9 @@ const noOp = defineBinding({
     },
   },
 });
-const { bindings } = (await load("bindings/index.js")) as typeof bindingsModule;
-(bindings as AnyBinding[]).push(noOp);
+const { bindingModules } = (await load("bindings/modules.js")) as typeof modulesModule;
+(bindingModules as BindingModule[]).push({
+  name: "noop",
+  load: () => Promise.resolve({ default: noOp }),
+});
 await load("main.js");

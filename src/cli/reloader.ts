@@ -19,6 +19,8 @@ export type ReloaderOptions = {
   /** The files of Dapr's Configuration. */
   readonly configPaths: readonly string[];
   readonly bindings: readonly AnyBinding[];
+  /** Adds those of these component types to `bindings`. */
+  readonly needBindings: (types: readonly string[]) => Promise<void>;
   /** The server's `--max-body-size` in bytes, which components are compared with. */
   readonly maxBodySize: number;
   readonly apply: Runtime["apply"];
@@ -99,6 +101,7 @@ export class Reloader {
 
   async #read(): Promise<{ applied: Promise<ReloadResult> }> {
     const { appId, resourcesPaths, configPaths, bindings, maxBodySize, apply } = this.#options;
+    const { needBindings } = this.#options;
     const config = await readConfiguration(configPaths);
     // Half a configuration might allow what it forbids.
     if (!config.broken) this.#configuration = config.configuration;
@@ -106,6 +109,7 @@ export class Reloader {
       paths: resourcesPaths,
       appId,
       bindings,
+      needBindings,
       stateStores,
       frameworkFields: componentFields,
       memory: this.#memory,

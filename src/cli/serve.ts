@@ -1,7 +1,7 @@
 import { mkdir } from "node:fs/promises";
 import { createApp } from "../app/app.ts";
 import type { CombinedApp } from "../app/combined-app.ts";
-import { bindings } from "../bindings/index.ts";
+import { bindingModules } from "../bindings/modules.ts";
 import { BindingError, messageOf } from "../errors.ts";
 import { formatDuration } from "../metadata/duration.ts";
 import { releaseBlocks } from "../memory/byte-parts.ts";
@@ -11,6 +11,7 @@ import { compilePolicies } from "../policy/policies.ts";
 import { RuntimeDescription } from "../rpc/description.ts";
 import type { ReloadResult } from "../runtime/component/reload.ts";
 import { DeadLetterManager } from "../runtime/records/dead-letters.ts";
+import { BindingCatalogue } from "../runtime/binding-catalogue.ts";
 import { createRuntime, type Runtime } from "../runtime/runtime.ts";
 import type { RuntimeLogger } from "../runtime/runtime-logger.ts";
 import { CallerGate } from "../server/caller-gate.ts";
@@ -58,8 +59,10 @@ export async function serve(options: ServeOptions): Promise<Served> {
   const { promise: ended, resolve: resolveEnded } = Promise.withResolvers<number>();
   let shutdowns = 0;
 
+  const catalogue = new BindingCatalogue(bindingModules);
   const reloader = await Reloader.create({
-    ...{ appId: options.appId, resourcesPaths: options.resourcesPaths, bindings, logger },
+    ...{ appId: options.appId, resourcesPaths: options.resourcesPaths, logger },
+    ...{ bindings: catalogue.loaded, needBindings: (types) => catalogue.need(types) },
     ...{ configPaths: options.configPaths, maxBodySize: options.maxBodySize },
     async apply(components, findings) {
       const result = await runtime.apply(components, findings);
@@ -107,7 +110,8 @@ export async function serve(options: ServeOptions): Promise<Served> {
   );
   const runtime: Runtime = createRuntime({
     appId: options.appId,
-    bindings,
+    bindings: catalogue.loaded,
+    allBindings: () => catalogue.all(),
     stateStores,
     app,
     logger,

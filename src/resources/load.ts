@@ -32,6 +32,8 @@ export type ResourceOptions = {
   readonly env?: Readonly<Record<string, string | undefined>>;
   /** What declares which properties are secret. Without it every value counts as secret. */
   readonly bindings?: readonly AnyBinding[];
+  /** Called with the types of the components before `bindings` are looked at: those that are needed are added then. */
+  readonly needBindings?: (types: readonly string[]) => Promise<void>;
   /** The same for state stores. */
   readonly stateStores?: readonly AnyBinding[];
   /** Fields that every component has, whatever its binding. */
@@ -99,6 +101,7 @@ export async function loadResources(options: ResourceOptions): Promise<Resources
   const used = documents.filter(({ type }) =>
     ["binding", "state store", "unknown"].includes(roleOf(type)),
   );
+  await options.needBindings?.(used.map(({ type }) => type));
   const leftOut = documents.filter(({ type }) => roleOf(type) === "left out");
   if (leftOut[0] !== undefined)
     loose.push({ source: leftOut[0].source, finding: leftOutFinding(leftOut) });

@@ -29,16 +29,15 @@ export function operationsService(
     }),
     describeComponent: ({ name }) =>
       answering(() => ({ component: describeComponent(findComponent(runtime, name)) })),
-    listBindingTypes: () => ({ bindingTypes: runtime.bindings.map(describeType) }),
-    describeBindingType({ name }) {
+    listBindingTypes: async () => ({ bindingTypes: (await runtime.bindings()).map(describeType) }),
+    async describeBindingType({ name }) {
       const wanted = name.replace(/^bindings\./i, "").toLowerCase();
-      const found = runtime.bindings.find((one) =>
-        [one.name, ...(one.aliases ?? [])].includes(wanted),
-      );
+      const bindings = await runtime.bindings();
+      const found = bindings.find((one) => [one.name, ...(one.aliases ?? [])].includes(wanted));
       if (found !== undefined) return { bindingType: describeType(found) };
       const near = closest(
         wanted,
-        runtime.bindings.map((one) => one.name),
+        bindings.map((one) => one.name),
       );
       const advice = near === undefined ? "see ListBindingTypes" : `did you mean ${near}?`;
       const text = `no binding type is called ${name}; ${advice}`;

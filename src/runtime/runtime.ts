@@ -8,6 +8,7 @@ import { describePolicies, type PolicyParts } from "../policy/describe.ts";
 import type { Policies } from "../policy/policies.ts";
 import type { DeadLetter } from "../store/records.ts";
 import type { App, ComponentNames, Outcome } from "./app.ts";
+import { ComponentTypes } from "./component-types.ts";
 import { Component, owner } from "./component/component.ts";
 import { ComponentSlot } from "./component/component-slot.ts";
 import { noComponent } from "./find-component.ts";
@@ -33,7 +34,10 @@ import { traceOf } from "./trace.ts";
 
 export type RuntimeOptions = {
   readonly appId: string;
+  /** The bindings; the list may grow. */
   readonly bindings: readonly AnyBinding[];
+  /** All there are, where `bindings` are only those that were needed so far. */
+  readonly allBindings?: () => Promise<readonly AnyBinding[]>;
   /** State stores that replies may save to, as bindings with the operation `set`; types `state.NAME`. */
   readonly stateStores?: readonly AnyBinding[];
   /** Absent: inputs wait for an app, outputs work. */
@@ -83,8 +87,8 @@ export type Runtime = {
   applyPolicies(policies: Policies | undefined): void;
   /** In the order in which they were applied. */
   components(): ComponentStatus[];
-  /** The binding behind a component type such as `bindings.redis`, in any case. */
-  readonly bindings: readonly AnyBinding[];
+  /** All bindings there are, in use or not. */
+  bindings(): Promise<readonly AnyBinding[]>;
   /** Every component was tried, and the runtime is not draining. */
   readonly ready: boolean;
   /** Resolves once the first components are there: until then nobody knows what is an output. */
@@ -140,7 +144,7 @@ export type Runtime = {
 export function createRuntime(options: RuntimeOptions): Runtime {
   const { appId, bindings, app, logger, http, observer = silentObserver } = options;
   const stateStores = options.stateStores ?? [];
-  const types = typesByName(bindings, stateStores);
+  const types = new ComponentTypes(bindings, stateStores);
   const concurrency = new Concurrency(options.maxConcurrency);
   const { store, memory = new MemoryBudget() } = options;
   const history = new History(store?.history, logger);
@@ -169,9 +173,9 @@ export function createRuntime(options: RuntimeOptions): Runtime {
     });
 
   function make(spec: ComponentSpec): Component | string {
-    const binding = types.get(spec.type.toLowerCase());
+    const binding = types.find(spec.type);
     if (binding === undefined || !["", "v0", "v1"].includes(spec.version.toLowerCase())) {
-      const meant = binding === undefined ? closest(spec.type, types.keys()) : `${spec.type} v1`;
+      const meant = binding === undefined ? closest(spec.type, types.names()) : `${spec.type} v1`;
       const suggestion = meant === undefined ? "" : `; did you mean ${meant}?`;
       return `couldn't find binding ${spec.name} (${spec.type}/${spec.version})${suggestion}`;
     }
@@ -240,7 +244,7 @@ export function createRuntime(options: RuntimeOptions): Runtime {
   }
 
   return {
-    bindings,
+    bindings: options.allBindings ?? (async () => bindings),
     get ready() {
       return applied && !draining;
     },
@@ -356,33 +360,13 @@ export function createRuntime(options: RuntimeOptions): Runtime {
 }
 
 /** A component of no known type may be meant as an input. */
-function namesOf(
-  specs: readonly ComponentSpec[],
-  types: ReadonlyMap<string, AnyBinding>,
-): ComponentNames {
+function namesOf(specs: readonly ComponentSpec[], types: ComponentTypes): ComponentNames {
   const isOutput = ({ type }: ComponentSpec): boolean => {
-    const binding = types.get(type.toLowerCase());
+    const binding = types.find(type);
     return binding !== undefined && binding.read === undefined;
   };
   return {
     inputs: specs.filter((spec) => !isOutput(spec)).map(({ name }) => name),
     outputs: specs.filter(isOutput).map(({ name }) => name),
   };
-}
-
-function typesByName(
-  bindings: readonly AnyBinding[],
-  stateStores: readonly AnyBinding[],
-): ReadonlyMap<string, AnyBinding> {
-  const types = new Map<string, AnyBinding>();
-  for (const [prefix, list] of [
-    ["bindings.", bindings],
-    ["state.", stateStores],
-  ] as const) {
-    for (const binding of list) {
-      for (const name of [binding.name, ...(binding.aliases ?? [])])
-        types.set(prefix + name.toLowerCase(), binding);
-    }
-  }
-  return types;
 }

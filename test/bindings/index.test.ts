@@ -2,6 +2,7 @@ import { existsSync, readdirSync } from "node:fs";
 import { basename, resolve } from "node:path";
 import { expect, test } from "vitest";
 import { bindings } from "../../src/bindings/index.ts";
+import { bindingModules } from "../../src/bindings/modules.ts";
 import { stateStores } from "../../src/states/index.ts";
 
 const root = resolve(import.meta.dirname, "../..");
@@ -9,7 +10,7 @@ const root = resolve(import.meta.dirname, "../..");
 /** The modules right in a folder of `src`, and those in the folder of a family, which has no index of its own: paths. */
 function modules(folder: string): string[] {
   return readdirSync(resolve(root, "src", folder), { withFileTypes: true })
-    .filter(({ name }) => name !== "index.ts")
+    .filter(({ name }) => name !== "index.ts" && name !== "modules.ts")
     .flatMap((entry) => {
       const path = `${folder}/${entry.name.replace(/\.ts$/, "")}`;
       const isFamily = entry.isDirectory() && !existsSync(resolve(root, "src", path, "index.ts"));
@@ -27,6 +28,14 @@ const paths = new Map(modules("bindings").map((path) => [basename(path), path]))
 test("the list is exactly what there is, in order", () => {
   expect(bindings.map(({ name }) => name)).toEqual(names(modules("bindings")));
   expect(stateStores.map(({ name }) => name)).toEqual(names(modules("states")));
+});
+
+test("the modules that are loaded when they are needed are the same, under the same names", async () => {
+  const loaded = await Promise.all(bindingModules.map(({ load }) => load()));
+  expect(loaded.map((module) => module.default)).toEqual(bindings);
+  expect(bindingModules.map(({ name, aliases }) => [name, aliases])).toEqual(
+    bindings.map(({ name, aliases }) => [name, aliases]),
+  );
 });
 
 test("no name or alias is taken twice", () => {

@@ -22,6 +22,7 @@ async function reloading(path: string, options: Partial<ReloaderOptions> = {}) {
     configPaths: [],
     maxBodySize: 4 * 1024 * 1024,
     bindings,
+    needBindings: async () => undefined,
     logger: keepingLogger(),
     onLoaded: () => undefined,
     async apply(components) {

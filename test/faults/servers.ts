@@ -57,7 +57,9 @@ export class Servers implements AsyncDisposable {
   }
 
   redis(own: boolean): Promise<OwnServer<"redis">> {
-    return this.#once("redis", own, () => this.#start("redis"));
+    // While a sync is slow it would put a write off that it has confirmed already.
+    const durable = { arguments: ["--appendfsync", "always"] };
+    return this.#once("redis", own, () => this.#start("redis", durable));
   }
 
   rabbitmq(own: boolean): Promise<OwnServer<"rabbitmq">> {

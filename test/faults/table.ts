@@ -3,10 +3,13 @@ import { cpus, totalmem } from "node:os";
 import { basename, join } from "node:path";
 import { format } from "oxfmt";
 import type { Cell } from "./cell.ts";
+import { guaranteeOf } from "./guarantee.ts";
 import { allCells } from "./matrix.ts";
 import { cellName, nameOf, type Entry } from "./record.ts";
 
 const page = join(import.meta.dirname, "../../docs/reliability.md");
+/** How many sources one table shows beside each other. */
+const widest = 9;
 const begin = "<!-- measured by `npm run test:faults`: begin -->";
 const end = "<!-- measured by `npm run test:faults`: end -->";
 
@@ -67,36 +70,54 @@ function summaryOf(entries: readonly Entry[]): string {
     ({ fault, phase, mode }) =>
       `${fault.name} | ${phase}${mode === undefined ? "" : `, ${mode} app`}`,
   );
-  const lines = [...rows].map(([name, cells]) => {
-    const texts = sources.map((source) => {
-      const cell = cells.find((one) => one.source.name === source);
-      return cell === undefined ? "–" : cellText(known.get(cellName(cell)));
-    });
-    return line([name, ...texts]);
-  });
+  const tableOf = (some: readonly string[]): string[] => [
+    line(["Fault", "Phase", ...some]),
+    line(["---", "---", ...some.map(() => "---:")]),
+    ...[...rows].map(([name, cells]) => {
+      const texts = some.map((source) => {
+        const cell = cells.find((one) => one.source.name === source);
+        return cell === undefined ? "–" : cellText(known.get(cellName(cell)));
+      });
+      return line([name, ...texts]);
+    }),
+    "",
+  ];
+  const parts = Math.ceil(sources.length / widest);
+  const tables = Array.from({ length: parts }, (_, at) =>
+    tableOf(sources.slice(at * widest, (at + 1) * widest)),
+  );
   const run = entries.filter(({ skipped }) => skipped === undefined);
   const cells = run.filter(({ scenario }) => scenario === undefined);
   const open = all.filter((cell) => !known.has(cellName(cell)));
-  const sum = (of: (entry: Entry) => number | undefined): number =>
-    cells.reduce((total, entry) => total + (of(entry) ?? 0), 0);
+  const sum = (of: (entry: Entry) => number | undefined, some = cells): number =>
+    some.reduce((total, entry) => total + (of(entry) ?? 0), 0);
+  const lossy = cells.filter((one) => isLossy(one.source));
+  const others = cells.filter((one) => !isLossy(one.source));
+  const lossyNames = [...new Set(lossy.map(({ source }) => source))].join(", ");
   const dates = run.map(({ date }) => date).sort();
   const loads = run.flatMap(({ load }) => load ?? []);
   const commands = [...new Set(run.map(({ command }) => `\`${command}\``))].sort();
   return [
     `Measured on ${machine()}, from ${dates[0]} to ${dates.at(-1)} (UTC), load average ${Math.min(...loads)} to ${Math.max(...loads)}, by ${commands.join(" and ")}.`,
-    `${cells.length} cells: ${sum(({ produced }) => produced)} events, ${sum(({ lost }) => lost)} lost, ${sum(({ reordered }) => reordered)} out of order, ${sum(({ duplicates }) => duplicates)} handled twice, ${sum(({ deadLettered }) => deadLettered)} in the dead letters.`,
-    "A number is how many were handled twice; behind a semicolon how many are in the dead letters, where they were to end; –: no such cell, or not possible (below). In every cell that did not fail, none was lost and none out of order where order is promised.",
+    `${cells.length} cells: ${sum(({ produced }) => produced)} events, ${sum(({ lost }) => lost, others)} lost, ${sum(({ reordered }) => reordered)} out of order, ${sum(({ duplicates }) => duplicates)} handled twice, ${sum(({ deadLettered }) => deadLettered)} in the dead letters.`,
+    ...(lossy.length === 0
+      ? []
+      : [
+          `The sources that are lossy by what they promise (${lossyNames}) lost ${sum(({ lost }) => lost, lossy)} of ${sum(({ produced }) => produced, lossy)}.`,
+        ]),
+    "A number is how many were handled twice; behind a semicolon how many are in the dead letters, where they were to end; –: no such cell, or not possible (below). In every cell that did not fail, none was lost, unless the source is lossy, and none out of order where order is promised.",
     "",
-    line(["Fault", "Phase", ...sources]),
-    line(["---", "---", ...sources.map(() => "---:")]),
-    ...lines,
-    "",
+    ...tables.flat(),
     ...failedLines(cells),
     ...scenarioLines(entries),
     "",
     ...notRun(entries),
     ...(open.length === 0 ? [] : ["", `Not run yet: ${openNames(open)}.`]),
   ].join("\n");
+}
+
+function isLossy(source: string): boolean {
+  return guaranteeOf(`bindings.${source.split("-", 1).join()}`)?.lossy === true;
 }
 
 function cellText(entry: Entry | undefined): string {

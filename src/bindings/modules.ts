@@ -1,0 +1,32 @@
+import type { BindingModule } from "../binding.ts";
+
+/** Every binding there is, to be loaded when a component first names it: most processes use few. */
+export const bindingModules: readonly BindingModule[] = [
+  { name: "amqp", load: () => import("./amqp/index.ts") },
+  { name: "cron", load: () => import("./cron/index.ts") },
+  { name: "exec", load: () => import("./exec/index.ts") },
+  { name: "file", load: () => import("./file/index.ts") },
+  { name: "graphql", load: () => import("./graphql/index.ts") },
+  { name: "grpc", load: () => import("./grpc/index.ts") },
+  { name: "http", load: () => import("./http/index.ts") },
+  { name: "imap", load: () => import("./imap/index.ts") },
+  { name: "influx", load: () => import("./influx/index.ts") },
+  { name: "kafka", load: () => import("./kafka/index.ts") },
+  { name: "localstorage", load: () => import("./localstorage/index.ts") },
+  { name: "mqtt3", aliases: ["mqtt"], load: () => import("./mqtt/mqtt3/index.ts") },
+  { name: "mqtt5", load: () => import("./mqtt/mqtt5/index.ts") },
+  { name: "mysql", load: () => import("./mysql/index.ts") },
+  { name: "nats", load: () => import("./nats/index.ts") },
+  { name: "postgres", aliases: ["postgresql"], load: () => import("./postgres/index.ts") },
+  { name: "rabbitmq", load: () => import("./rabbitmq/index.ts") },
+  { name: "redis", load: () => import("./redis/redis/index.ts") },
+  { name: "redis.streams", load: () => import("./redis/redis.streams/index.ts") },
+  { name: "rethinkdb.statechange", load: () => import("./rethinkdb.statechange/index.ts") },
+  { name: "sftp", load: () => import("./sftp/index.ts") },
+  { name: "smtp", load: () => import("./smtp/index.ts") },
+  { name: "sse", load: () => import("./sse/index.ts") },
+  { name: "twilio.sms", load: () => import("./twilio.sms.ts") },
+  { name: "wasm", load: () => import("./wasm/index.ts") },
+  { name: "webhook", load: () => import("./webhook/index.ts") },
+  { name: "websocket", load: () => import("./websocket/index.ts") },
+];

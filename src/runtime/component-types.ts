@@ -1,0 +1,41 @@
+import type { AnyBinding } from "../binding.ts";
+
+/** What is behind the type of a component, in any case of its letters. The lists of bindings may grow. */
+export class ComponentTypes {
+  readonly #lists: readonly (readonly [prefix: string, list: readonly AnyBinding[]])[];
+  #types = new Map<string, AnyBinding>();
+  #known = 0;
+
+  constructor(bindings: readonly AnyBinding[], stateStores: readonly AnyBinding[]) {
+    this.#lists = [
+      ["bindings.", bindings],
+      ["state.", stateStores],
+    ];
+  }
+
+  /** `undefined`: no binding and no state store is of this type. */
+  find(type: string): AnyBinding | undefined {
+    return this.#all().get(type.toLowerCase());
+  }
+
+  /** All types, in lower case. */
+  names(): Iterable<string> {
+    return this.#all().keys();
+  }
+
+  #all(): ReadonlyMap<string, AnyBinding> {
+    const count = this.#lists.reduce((sum, [, list]) => sum + list.length, 0);
+    if (count === this.#known) return this.#types;
+    this.#known = count;
+    this.#types = new Map(
+      this.#lists.flatMap(([prefix, list]) =>
+        list.flatMap((binding) =>
+          [binding.name, ...(binding.aliases ?? [])].map(
+            (name) => [prefix + name.toLowerCase(), binding] as const,
+          ),
+        ),
+      ),
+    );
+    return this.#types;
+  }
+}
