@@ -117,17 +117,29 @@ test("without its driver a component is failed, and opens once it is there", asy
   await vi.waitFor(() => expect(runtime.components()[0]).toMatchObject({ state: "running" }), 5000);
 });
 
-test("each driver is an optional peer, and installed for the tests in the version that is named", () => {
-  const manifest = JSON.parse(
-    readFileSync(resolve(import.meta.dirname, "../package.json"), "utf8"),
-  ) as Partial<
-    Record<"devDependencies" | "peerDependencies" | "peerDependenciesMeta", Record<string, unknown>>
-  >;
+test("each driver is an optional peer, and installed for the tests alone, in the version that is named", () => {
   const drivers: Record<string, string> = {};
   for (const binding of bindings) Object.assign(drivers, binding.drivers);
+  const manifest = manifestIn("..");
   const peers = Object.entries(drivers).map(([driver, exact]) => [driver, `^${exact}`]);
   expect(manifest.peerDependencies ?? {}).toEqual(Object.fromEntries(peers));
-  expect(manifest.devDependencies).toMatchObject(drivers);
   for (const driver of Object.keys(drivers))
     expect(manifest.peerDependenciesMeta?.[driver]).toEqual({ optional: true });
+  expect(manifestIn("drivers").dependencies).toMatchObject(drivers);
+  // What `npm ci` installs: neither a driver nor what else the tests bring along.
+  const lock = JSON.parse(
+    readFileSync(resolve(import.meta.dirname, "../package-lock.json"), "utf8"),
+  ) as { packages: object };
+  const installed = Object.keys(lock.packages);
+  for (const name of Object.keys(manifestIn("drivers").dependencies ?? {}))
+    expect(installed).not.toContain(`node_modules/${name}`);
 });
+
+type Manifest = Partial<
+  Record<"dependencies" | "peerDependencies" | "peerDependenciesMeta", Record<string, unknown>>
+>;
+
+function manifestIn(folder: string): Manifest {
+  const path = resolve(import.meta.dirname, folder, "package.json");
+  return JSON.parse(readFileSync(path, "utf8")) as Manifest;
+}

@@ -1,7 +1,7 @@
 import { isDeepStrictEqual } from "node:util";
 import type { AnyBinding } from "../binding.ts";
 import { messageOf } from "../errors.ts";
-import { readConfiguration, type Configuration } from "../resources/configuration.ts";
+import { configured, readConfiguration, type Configuration } from "../resources/configuration.ts";
 import { lint } from "../resources/lint.ts";
 import { loadResources, type Resources } from "../resources/load.ts";
 import { ResourceMemory } from "../resources/memory.ts";
@@ -125,7 +125,7 @@ export class Reloader {
     this.#tell(problems);
     const policies = await this.#loadPolicies(resources);
     const refused = resources.refused || config.broken || policies === "refused";
-    const applied = apply(resources.components, {
+    const applied = apply(configured(resources.components, this.#configuration), {
       problems: problems.map((problem) => formatProblem(problem).split("\n", 1)[0] ?? ""),
       refused,
       changed: policies === "changed",

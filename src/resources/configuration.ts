@@ -1,3 +1,4 @@
+import type { ComponentSpec } from "../component.ts";
 import { parseDocuments, textOf, type Finding, type Tree } from "./document.ts";
 import { readSources } from "./files.ts";
 import { isNull, Mapping } from "./mapping.ts";
@@ -12,6 +13,8 @@ export type Configuration = {
   readonly metrics: boolean | undefined;
   /** Whether components of a type and version may not be used. */
   readonly isDenied: (type: string, version: string) => boolean;
+  /** Whether all guests of `wasm` are strict, whatever their component says. */
+  readonly strictWasm: boolean;
 };
 
 export type ConfigurationRead = {
@@ -24,9 +27,9 @@ export type ConfigurationRead = {
 /** Dapr's names of what concerns other building blocks, or is not there yet. */
 const elsewhere = [
   ...["httpPipeline", "appHttpPipeline", "tracing", "mtls", "secrets", "accessControl"],
-  ...["nameResolution", "api", "logging", "wasm", "workflow"],
+  ...["nameResolution", "api", "logging", "workflow"],
 ] as const;
-const known = ["features", "components", "metric", "metrics"] as const;
+const known = ["features", "components", "metric", "metrics", "wasm"] as const;
 
 /**
  * Reads resources of kind Configuration from files, as `--config` names them; of two that say the same thing the
@@ -35,7 +38,7 @@ const known = ["features", "components", "metric", "metrics"] as const;
 export async function readConfiguration(paths: readonly string[]): Promise<ConfigurationRead> {
   const { sources, problems } = await readSources(paths);
   let broken = problems.some(({ severity }) => severity === "error");
-  const said: Said = { hotReload: true, metrics: undefined, denied: new Set() };
+  const said: Said = { hotReload: true, metrics: undefined, denied: new Set(), strictWasm: false };
   for (const source of sources) {
     const findings: Finding[] = [];
     for (const parsed of parseDocuments(source)) {
@@ -50,13 +53,43 @@ export async function readConfiguration(paths: readonly string[]): Promise<Confi
       ),
     );
   }
-  const { hotReload, metrics, denied } = said;
+  const { hotReload, metrics, denied, strictWasm } = said;
   const isDenied = (type: string, version: string): boolean =>
     denied.has(type.toLowerCase()) || denied.has(denialOf(type, version));
-  return { configuration: { hotReload, metrics, isDenied }, problems, broken };
+  return { configuration: { hotReload, metrics, isDenied, strictWasm }, problems, broken };
 }
 
-type Said = { hotReload: boolean; metrics: boolean | undefined; readonly denied: Set<string> };
+/** The components as the configuration has them. */
+export function configured(
+  components: readonly ComponentSpec[],
+  { strictWasm }: Configuration,
+): readonly ComponentSpec[] {
+  if (!strictWasm) return components;
+  return components.map((spec) =>
+    spec.type.toLowerCase() === "bindings.wasm" ? strict(spec) : spec,
+  );
+}
+
+function strict(spec: ComponentSpec): ComponentSpec {
+  return {
+    ...spec,
+    fingerprint: `${spec.fingerprint} strict`,
+    async resolve(only) {
+      const resolved = await spec.resolve(only);
+      const own = Object.entries(resolved.values).filter(
+        ([name]) => name.toLowerCase() !== "strictsandbox",
+      );
+      return { ...resolved, values: { ...Object.fromEntries(own), strictSandbox: "true" } };
+    },
+  };
+}
+
+type Said = {
+  hotReload: boolean;
+  metrics: boolean | undefined;
+  strictWasm: boolean;
+  readonly denied: Set<string>;
+};
 
 function readDocument(
   tree: Tree,
@@ -94,6 +127,8 @@ function readDocument(
     const enabled = readBool(spec.mapping(key), "enabled");
     if (enabled !== undefined) said.metrics = enabled;
   }
+  const strictSandbox = readBool(spec.mapping("wasm"), "strictSandbox");
+  if (strictSandbox !== undefined) said.strictWasm = strictSandbox;
 }
 
 function readFeatures(spec: Mapping, source: Source, findings: Finding[], said: Said): void {

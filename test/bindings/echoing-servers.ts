@@ -86,12 +86,16 @@ export function echoingRedis(wanted: Wanted, spelling: Spelling): Promise<Echoin
 export function echoingImap(wanted: Wanted, spelling: Spelling): Promise<EchoingServer> {
   return echoing((socket, echo) => {
     let asked: string | undefined;
-    socket.write("* OK [CAPABILITY IMAP4rev1 AUTH=PLAIN] ready\r\n");
+    socket.write("* OK [CAPABILITY IMAP4rev1 AUTH=PLAIN AUTH=OAUTHBEARER] ready\r\n");
     socket.on("data", (data: Buffer) => {
       for (const line of data.toString().trim().split("\r\n")) {
         const [tag = "", command = ""] = line.split(" ");
         if (asked !== undefined) {
-          const words = Buffer.from(line, "base64").toString().split("\0").filter(wanted);
+          const words = Buffer.from(line, "base64")
+            .toString()
+            .replaceAll("\u0001", "\0")
+            .split("\0")
+            .filter(wanted);
           socket.write(`${asked} NO [AUTHENTICATIONFAILED] ${echo(words.map(spelling))}\r\n`);
           asked = undefined;
         } else if (/^AUTHENTICATE$/i.test(command)) {
@@ -108,6 +112,7 @@ export function echoingNats(wanted: Wanted, spelling: Spelling): Promise<Echoing
   return echoing((socket, echo) => {
     const info = {
       server_id: "echo",
+      nonce: "n0nce-of-this-connection",
       version: "2.10.0",
       proto: 1,
       max_payload: 1024,

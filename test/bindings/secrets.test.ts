@@ -1,4 +1,8 @@
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { inspect } from "node:util";
+import { nkeys } from "@nats-io/transport-node";
 import { afterAll, afterEach, expect, onTestFinished, test, vi } from "vitest";
 import type { AnyBinding } from "../../src/binding.ts";
 import { bindings } from "../../src/bindings/index.ts";
@@ -621,11 +625,13 @@ test.each(
   if (!seen.silent) expect(shown).toContain("***");
 });
 
-test.each([
+test.each<{ of: "redis" | "kafka" | "imap"; spelled: string }>([
   { of: "redis", spelled: "as it is" },
   { of: "redis", spelled: "base64" },
   { of: "kafka", spelled: "as it is" },
   { of: "kafka", spelled: "base64url" },
+  { of: "imap", spelled: "as it is" },
+  { of: "imap", spelled: "base64" },
 ])(
   "a token that was obtained is not shown when $of echoes it $spelled",
   async ({ of, spelled }) => {
@@ -635,32 +641,64 @@ test.each([
     });
     onTestFinished(async () => issuer[Symbol.asyncDispose]());
     const spelling = spellings[spelled] ?? String;
-    const start = of === "redis" ? echoingRedis : echoingKafka;
-    const server = await start((text) => text.includes(token), spelling);
+    const servers = { redis: echoingRedis, kafka: echoingKafka, imap: echoingImap };
+    const server = await servers[of]((text) => text.includes(token), spelling);
     const client = {
       oidcTokenEndpoint: issuer.url,
       oidcClientID: "shop",
       oidcClientAssertionCert: certificates.client.cert,
       oidcClientAssertionKey: certificates.client.key,
     };
-    const properties: Record<string, string> =
-      of === "redis"
-        ? { redisHost: address(server), useOIDC: "true", ...client }
-        : {
-            brokers: address(server),
-            disableTls: "true",
-            authType: "oidc_private_key_jwt",
-            ...client,
-          };
+    const secret = {
+      oidcTokenEndpoint: issuer.url,
+      oidcClientID: "shop",
+      oidcClientSecret: canary,
+    };
+    const properties: Record<string, string> = {
+      redis: { redisHost: address(server), useOIDC: "true", ...client },
+      kafka: {
+        ...{ brokers: address(server), disableTls: "true" },
+        ...{ authType: "oidc_private_key_jwt", ...client },
+      },
+      imap: { ...mailboxOf(server), authType: "oidc", ...secret },
+    }[of];
     const binding = bindings.find(({ name }) => name === of)!;
     const shown = textOf(await shownBy(binding, { properties }));
     expect(server.echoed.some((text) => text !== "")).toBe(true);
     expect(shown).toContain("***");
     for (const writing of writingsOf(token)) expect(shown).not.toContain(writing);
-    const assertion = new URLSearchParams(issuer.received[0]?.body.toString()).get(
-      "client_assertion",
+    const sent = new URLSearchParams(issuer.received[0]?.body.toString());
+    const proof = of === "imap" ? sent.get("client_secret") : sent.get("client_assertion");
+    expect(proof).not.toBeNull();
+    for (const writing of writingsOf(proof ?? "")) expect(shown).not.toContain(writing);
+  },
+);
+
+test.each(["nkeySeed", "credentials"])(
+  "neither a signature nor a JWT that logs in by %s is shown when the server echoes them",
+  async (field) => {
+    const user = nkeys.createUser();
+    const seed = Buffer.from(user.getSeed()).toString();
+    const jwt = "eyJ0eXAiOiJKV1QifQ.eyJqdGkiOiJzaG9wLm9mLm5vYm9keSJ9.c2lnbmF0dXJl";
+    const part = (name: string, text: string): string =>
+      `-----BEGIN ${name}-----\n${text}\n------END ${name}------\n`;
+    const folder = mkdtempSync(join(tmpdir(), "cufflink-credentials-"));
+    onTestFinished(() => rmSync(folder, { recursive: true }));
+    const file = join(folder, "shop.creds");
+    writeFileSync(file, `${part("NATS USER JWT", jwt)}\n${part("USER NKEY SEED", seed)}`);
+    const value = field === "credentials" ? file : seed;
+    const sent = new Set<string>();
+    const isProof = (text: string): boolean => text === jwt || /^[\w+/-]{86}(==)?$/.test(text);
+    const server = await echoingNats(
+      (text) => isProof(text) && Boolean(sent.add(text)),
+      (text) => text,
     );
-    expect(shown).not.toContain(assertion);
+    const properties = { servers: address(server), direction: "output", [field]: value };
+    const binding = bindings.find(({ name }) => name === "nats")!;
+    const shown = textOf(await shownBy(binding, { properties }));
+    expect(sent.size).toBe(field === "credentials" ? 2 : 1);
+    expect(shown).toContain("***");
+    for (const text of sent) expect(shown).not.toContain(text);
   },
 );
 

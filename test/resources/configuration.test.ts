@@ -1,6 +1,7 @@
 import { join } from "node:path";
 import { expect, test } from "vitest";
-import { readConfiguration } from "../../src/resources/configuration.ts";
+import { configured, readConfiguration } from "../../src/resources/configuration.ts";
+import { component as spec } from "../runtime/fake-binding.ts";
 import { brief, component, folder } from "./folder.ts";
 
 const head = "apiVersion: dapr.io/v1alpha1\nkind: Configuration\nmetadata: {name: c}\nspec:\n";
@@ -64,4 +65,18 @@ test("one that cannot be understood is broken, so that nobody takes it for none"
 test("resources of other kinds are not its business", async () => {
   const { problems } = await read(component("a", "bindings.cron"));
   expect(problems).toEqual([]);
+});
+
+test("guests of wasm are strict where it says so, whatever their component says", async () => {
+  const { configuration, problems } = await read(`${head}  wasm: {strictSandbox: true}\n`);
+  expect(problems).toEqual([]);
+  const values = { url: "file:///a.wasm", strictsandbox: "false" };
+  const resolve = async () => ({ values, secrets: [] });
+  const both = [spec("wasm", {}, { resolve }), spec("http", {}, { resolve })];
+  const [guest, other] = configured(both, configuration);
+  expect((await guest?.resolve())?.values).toEqual({ url: values.url, strictSandbox: "true" });
+  // A component that is open already is opened anew.
+  expect(guest?.fingerprint).not.toBe(both[0]?.fingerprint);
+  expect(other).toBe(both[1]);
+  expect(configured(both, (await read()).configuration)).toBe(both);
 });

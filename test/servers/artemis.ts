@@ -219,7 +219,8 @@ async function install(): Promise<void> {
       await run(
         findProgram("mvn") ?? "mvn",
         ["-B", "-q", goal, artifact, `-DoutputDirectory=${fresh}`],
-        { timeout: 600_000, maxBuffer: 64 << 20 },
+        // Without a project it leaves a marker in the working directory.
+        { cwd: fresh, timeout: 600_000, maxBuffer: 64 << 20 },
       );
       await rename(join(fresh, `apache-artemis-${version}`), home());
     } catch (error) {

@@ -1,4 +1,5 @@
 import type { TestProject } from "vitest/node";
+import { installTestDrivers } from "../../scripts/test-drivers.ts";
 import { isCi, report } from "./missing-servers.ts";
 import { shareServers } from "./shared-servers.ts";
 
@@ -11,6 +12,7 @@ declare module "vitest" {
 
 /** Vitest calls this before the first test file; what it returns, after the last. */
 export async function setup(project: TestProject): Promise<() => Promise<void>> {
+  installTestDrivers();
   const servers = await shareServers();
   project.provide("serversPort", servers.port);
   return async () => {

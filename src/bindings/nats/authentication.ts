@@ -62,8 +62,29 @@ function decoded(text: string): string {
   }
 }
 
-/** How to log in, by what the metadata has, of which there may be one way only. */
-export async function loginOf(driver: Driver, metadata: NatsMetadata): Promise<Login> {
+/**
+ * How to log in, by what the metadata has, of which there may be one way only. `hide` is told what must not be shown
+ * beside the metadata's own values: a signature, and a JWT that a file has.
+ */
+export async function loginOf(
+  driver: Driver,
+  metadata: NatsMetadata,
+  hide?: (secret: string) => void,
+): Promise<Login> {
+  const login = await chosenLogin(driver, metadata);
+  const { authenticator } = login;
+  if (typeof authenticator !== "function") return login;
+  return {
+    authenticator: (nonce) => {
+      const proof = authenticator(nonce);
+      for (const [name, text] of Object.entries(proof ?? {}))
+        if (name === "sig" || name === "jwt") hide?.(text);
+      return proof;
+    },
+  };
+}
+
+async function chosenLogin(driver: Driver, metadata: NatsMetadata): Promise<Login> {
   const { token, user, password, nkeySeed, jwt, credentials } = metadata;
   const ways = [
     ...(token ? ["token"] : []),

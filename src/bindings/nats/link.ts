@@ -53,7 +53,7 @@ export class Link implements AsyncDisposable {
   static async open(driver: Driver, options: LinkOptions): Promise<Link> {
     const { metadata, name, signal, hide } = options;
     const { servers, login, useTls } = serversOf(metadata.servers);
-    const own = await loginOf(driver, metadata);
+    const own = await loginOf(driver, metadata, hide);
     const chosen = Object.keys(own).length > 0 ? own : login;
     for (const secret of [login.token, login.pass]) if (secret) hide?.(secret);
     const tls = tlsOf(metadata, useTls);

@@ -1,9 +1,9 @@
-import { readFile } from "node:fs/promises";
 import { availableParallelism } from "node:os";
 import type { ConnectionOptions } from "node:tls";
 import type { ClientConfig } from "pg";
-import { BindingError, messageOf } from "../../errors.ts";
+import { BindingError } from "../../errors.ts";
 import { parseDuration } from "../../metadata/duration.ts";
+import { pemOrFile } from "../../tls/pem.ts";
 import { parseConnectionString } from "./connection-string.ts";
 import type { PostgresMetadata } from "./fields.ts";
 
@@ -130,7 +130,10 @@ async function tlsOptions(
   const host = words.get("host") ?? "";
   if (mode === "disable" || host.startsWith("/")) return undefined;
   const [ca, cert, key] = await Promise.all(
-    ["sslrootcert", "sslcert", "sslkey"].map((word) => pem(word, words.get(word))),
+    ["sslrootcert", "sslcert", "sslkey"].map(async (word) => {
+      const value = words.get(word);
+      return value ? pemOrFile(word, value) : undefined;
+    }),
   );
   const passphrase = words.get("sslpassword");
   // As libpq has it, an authority that is named is also asked.
@@ -144,17 +147,6 @@ async function tlsOptions(
     ...(key ? { key } : {}),
     ...(passphrase ? { passphrase } : {}),
   };
-}
-
-/** PEM as it is, or the file that has it. */
-async function pem(word: string, value: string | undefined): Promise<string | undefined> {
-  if (value === undefined || value === "") return undefined;
-  if (value.includes("-----BEGIN")) return value;
-  try {
-    return await readFile(value, "utf8");
-  } catch (error) {
-    throw wrong(`${word} cannot be read: ${messageOf(error)}`);
-  }
 }
 
 function wrong(text: string): BindingError {

@@ -7,7 +7,9 @@ export type Driver = { readonly r: typeof queries };
 
 const usualPort = 28_015;
 /** What the server calls a wrong user or password: error codes 10 to 20 of its handshake. */
-const wrongLogin = /wrong password|unknown user|not have the required permission/i;
+const wrongLogin = /wrong password|unknown user/i;
+/** What it says to a user who may not do that. */
+const isDenied = /not have the required .*permission/i;
 
 /** Connects to the first server that answers. Rejects with a `BindingError` that tells of the last. */
 export async function connect(
@@ -84,6 +86,7 @@ export function failureOf(what: string, error: unknown): BindingError {
   const cause = error instanceof Error && error.cause !== undefined ? error.cause : error;
   const message = messageOf(cause).split("\n", 1).join();
   if (wrongLogin.test(message)) return new BindingError("unauthenticated", `${what}: ${message}`);
+  if (isDenied.test(message)) return new BindingError("permission_denied", `${what}: ${message}`);
   return new BindingError("unavailable", `${what}: ${message}`, { effect: "unsent" });
 }
 

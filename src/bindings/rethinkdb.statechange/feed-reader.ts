@@ -90,7 +90,9 @@ export class FeedReader implements Reader {
         ]);
       }
     } catch (error) {
-      this.#lost(error);
+      // Where the server's first answer is a refusal, the driver keeps it here and throws that there are no more rows.
+      const { lastError } = this.#cursor as unknown as { readonly lastError?: unknown };
+      this.#lost(lastError ?? error);
     }
   }
 

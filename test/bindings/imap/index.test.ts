@@ -315,6 +315,30 @@ describeWith("dovecot", { own: true, tls: certificates.server }, (server) => {
   });
 });
 
+test("open and ping need no right but the log-in", async () => {
+  const refused = new Set<string>();
+  const server = createServer((socket) => {
+    socket.on("error", () => undefined);
+    socket.write("* OK [CAPABILITY IMAP4rev1 LOGIN] ready\r\n");
+    socket.on("data", (data) => {
+      for (const line of data.toString().trim().split("\r\n")) {
+        const [tag = "", command = ""] = line.split(" ");
+        const isAllowed = /^(LOGIN|LOGOUT)$/i.test(command);
+        if (!isAllowed) refused.add(command.toUpperCase());
+        socket.write(`${tag} ${isAllowed ? "OK done" : "NO [NOPERM] not for you"}\r\n`);
+      }
+    });
+  });
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  onTestFinished(() => void server.close());
+  const address = server.address();
+  const port = String(typeof address === "object" ? address?.port : 0);
+  const login = { username: "shop", password: "right" };
+  await using opened = await openOutput(imap, { host: "127.0.0.1", port, tls: "none", ...login });
+  await opened.ping();
+  expect(refused).toContain("NOOP");
+});
+
 const tokenServer = startLoopback(({ url, body }, response) => {
   response.setHeader("content-type", "application/json");
   const form = new URLSearchParams(body.toString());

@@ -185,6 +185,33 @@ describeWith("nats", (server) => {
     expect(app.texts).toEqual(["a:1", "a:2"]);
   });
 
+  test("one that waits for a retry is extended: the next attempt is of the same delivery", async () => {
+    const { send, begin, info } = await place(server);
+    await send("a:1", "a:2");
+    let failures = 0;
+    const { app, status } = await begin(
+      (text) => (text === "a:1" && ++failures === 1 ? refused("later", 1_500) : handled),
+      { ackWait: "300ms" },
+    );
+    await vi.waitFor(() => expect(status().handled).toBe(2), soon);
+    expect(app.texts).toEqual(["a:1", "a:1", "a:2"]);
+    expect(app.deliveries.map(({ metadata }) => metadata["deliveries"])).toEqual(["1", "1", "1"]);
+    expect((await info()).delivered.consumer_seq).toBe(2);
+  });
+
+  test("an extension is refused for good once the consumer is gone, and only then", async () => {
+    const { client, stream, properties, send } = await place(server);
+    await send("a:1");
+    const input = await openInput(nats, properties);
+    const { lease } = await input.next();
+    expect(lease).toMatchObject({ duration: 1_000 });
+    await lease?.extend?.();
+    await client.api(`CONSUMER.DELETE.${stream}.shop`);
+    await expect(lease?.extend?.()).rejects.toMatchObject({
+      ...{ reason: "not_found", effect: "rejected" },
+    });
+  });
+
   test("one whose attempts are used up goes back to the stream, and the others go on", async () => {
     const { send, begin } = await place(server);
     let failures = 0;

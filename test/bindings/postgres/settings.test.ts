@@ -35,7 +35,7 @@ test.each([
   [{ host: "h", timeout: "500ms" }, "invalid value for 'timeout': must be greater than 1s"],
   [{ host: "h", useAzureAD: "true" }, "useAzureAD is not supported yet"],
   [{ host: "h", useAWSIAM: "true" }, "useAWSIAM is not supported yet"],
-  [{ host: "h", sslRootCert: "/no/such.pem" }, "sslrootcert cannot be read: ENOENT"],
+  [{ host: "h", sslRootCert: "/no/such.pem" }, '"sslrootcert" value is neither'],
   [{ connectionString: "host=h sslmode=sometimes" }, "sslmode is none of"],
   [{ host: "h", user: "a\0b" }, "user has a NUL character in it"],
 ])("%j is refused", async (properties, message) => {
@@ -86,3 +86,15 @@ test.each([
 test("a folder as host is a socket, without TLS", async () => {
   expect((await settings({ host: "/run/postgresql" })).client.ssl).toBe(false);
 });
+
+test.each(["sslkey=MIIEcan4ry", "sslrootcert=/dev/null", "sslcert=/nowhere/c.pem"])(
+  "%s is neither PEM nor a file of it, and is not quoted",
+  async (word) => {
+    const connectionString = `host=h sslmode=verify-full ${word}`;
+    const [name = "", value = ""] = word.split("=");
+    const error: unknown = await settings({ connectionString }).catch((one: unknown) => one);
+    expect(error).toMatchObject({ reason: "invalid_argument" });
+    expect(String(error)).toContain(name);
+    expect(String(error)).not.toContain(value);
+  },
+);

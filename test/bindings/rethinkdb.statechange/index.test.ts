@@ -2,6 +2,7 @@ import { expect, test, vi } from "vitest";
 import rethinkdb from "../../../src/bindings/rethinkdb.statechange/index.ts";
 import { handled } from "../../runtime/fake-app.ts";
 import { endAfterTest, read } from "../contract.ts";
+import { openOutput } from "../opened-output.ts";
 import { account, startStandIn, type RethinkStandIn } from "./stand-in.ts";
 
 const soon = { timeout: 10_000, interval: 5 };
@@ -125,4 +126,19 @@ test.each([
 ])("what is wrong in the metadata is said: %j", async (more, text) => {
   const { status } = await begin(undefined, more);
   await vi.waitFor(() => expect(status().reason).toContain(text), soon);
+});
+
+test("opening and the heartbeat need no permission; reading names the one that is missing", async () => {
+  const properties = (port: number) => ({
+    ...{ address: `127.0.0.1:${port}`, database: "shop", table: "orders", ...account },
+  });
+  await using able = await startStandIn({ denies: "all but the feed" });
+  await using opened = await openOutput(rethinkdb, properties(able.port));
+  await opened.ping();
+  await reading(undefined, {}, able);
+  await using unable = await startStandIn({ denies: "all" });
+  const { status } = await begin(undefined, {}, unable);
+  const missing = "the feed ended: User `shop` does not have the required `read` permission";
+  await vi.waitFor(() => expect(status().reason).toContain(missing), soon);
+  expect(status().state).toBe("reconnecting");
 });

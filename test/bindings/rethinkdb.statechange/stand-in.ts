@@ -25,7 +25,10 @@ export type RethinkStandIn = AsyncDisposable & {
 
 const success = { partial: 3, serverInfo: 5 };
 
-export async function startStandIn(options: { host?: string } = {}): Promise<RethinkStandIn> {
+/** `denies`: what is asked for beyond the log-in is refused, by what a user lacks. */
+export async function startStandIn(
+  options: { host?: string; denies?: "all" | "all but the feed" } = {},
+): Promise<RethinkStandIn> {
   const sockets = new Set<Socket>();
   const feeds = new Map<Socket, { token: Buffer; waiting: object[]; isAsked: boolean }>();
   const queries: unknown[] = [];
@@ -44,6 +47,11 @@ export async function startStandIn(options: { host?: string } = {}): Promise<Ret
     answer(socket, feed.token, { t: success.partial, r: feed.waiting.splice(0, 100), n: [1] });
   };
   const query = (socket: Socket, token: Buffer, [type, term]: [number, unknown]): void => {
+    if (options.denies === "all" || (options.denies !== undefined && type === 5)) {
+      const text = "User `shop` does not have the required `read` permission";
+      answer(socket, token, { t: 18, e: 6_000_000, r: [text], b: [] });
+      return;
+    }
     if (type === 1) {
       queries.push(term);
       feeds.set(socket, { token, waiting: [], isAsked: true });
