@@ -70,7 +70,10 @@ export type Binding<
    * What is wrong with a component beside its fields, as far as that shows without connecting to anything: a sentence
    * each, for `cufflink check`.
    */
-  check?(metadata: Values<MetadataFields>): Promise<readonly string[]>;
+  check?(
+    metadata: Values<MetadataFields>,
+    directions: Opening<MetadataFields>["directions"],
+  ): Promise<readonly string[]>;
 
   /**
    * Connects to the system and proves that it can be used, or throws. It needs no permission beyond those of the

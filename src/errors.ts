@@ -99,6 +99,15 @@ export function messageOf(thrown: unknown): string {
   if (thrown instanceof AggregateError && thrown.message === "") {
     return thrown.errors.map(messageOf).join("; ") || "AggregateError";
   }
-  if (thrown instanceof Error) return thrown.message || thrown.name;
+  if (thrown instanceof Error) return tlsText(thrown) ?? (thrown.message || thrown.name);
   return String(thrown) || "unknown error";
+}
+
+/** What OpenSSL says, without its places in OpenSSL's source. */
+function tlsText(error: Error): string | undefined {
+  const { code, reason } = error as { code?: unknown; reason?: unknown };
+  if (typeof code !== "string" || !code.startsWith("ERR_SSL_") || typeof reason !== "string")
+    return undefined;
+  const isCleartext = code === "ERR_SSL_WRONG_VERSION_NUMBER";
+  return isCleartext ? `no TLS is spoken there (${reason})` : `TLS: ${reason}`;
 }

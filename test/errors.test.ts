@@ -38,6 +38,20 @@ test.each([
   [new AggregateError([new Error("a"), new AggregateError([new Error("b")])]), "a; b"],
   [new AggregateError([]), "AggregateError"],
   [new AggregateError([new Error("a")], "both"), "both"],
+  [
+    Object.assign(new Error("40:error:0A00010B:SSL routines:f:wrong version number:a.c:78:\n"), {
+      code: "ERR_SSL_WRONG_VERSION_NUMBER",
+      reason: "wrong version number",
+    }),
+    "no TLS is spoken there (wrong version number)",
+  ],
+  [
+    Object.assign(new Error("x:error:y:SSL routines:f:tlsv1 alert unknown ca:a.c:1:\n"), {
+      code: "ERR_SSL_TLSV1_ALERT_UNKNOWN_CA",
+      reason: "tlsv1 alert unknown ca",
+    }),
+    "TLS: tlsv1 alert unknown ca",
+  ],
   ["", "unknown error"],
   [undefined, "undefined"],
   [null, "null"],

@@ -98,11 +98,15 @@ export function parseFields<F extends Fields>(
   return { values: values as Values<F>, problems };
 }
 
-/** The name with a field's prefix as it must be written, where only its letters' case is another. */
+/** The name with a field's prefix as it must be written, where only its letters' case or what is behind it is another. */
 function withPrefix(name: string, fields: Fields): string | undefined {
   for (const { prefix } of Object.values(fields)) {
-    if (prefix !== undefined && name.toLowerCase().startsWith(prefix.toLowerCase()))
+    if (prefix === undefined) continue;
+    if (name.toLowerCase().startsWith(prefix.toLowerCase()))
       return prefix + name.slice(prefix.length);
+    // `header` and `headers` mean `header:NAME`, as docs write it.
+    if (/^(.+?)s?$/i.exec(name)?.[1]?.toLowerCase() === prefix.toLowerCase().replace(/\W+$/, ""))
+      return `${prefix}NAME`;
   }
   return undefined;
 }

@@ -60,12 +60,11 @@ export function closestBindingType(
   bindings: readonly AnyBinding[],
 ): string | undefined {
   if (lookalikes.has(type) && findBinding(bindings, type) === undefined) return undefined;
-  return closest(
-    type,
-    bindings.flatMap(({ name, aliases = [] }) =>
-      [name, ...aliases].map((one) => `bindings.${one}`),
-    ),
+  const known = bindings.flatMap(({ name, aliases = [] }) =>
+    [name, ...aliases].map((one) => `bindings.${one}`),
   );
+  const longer = known.filter((one) => one.startsWith(`${type.toLowerCase()}.`));
+  return closest(type, known) ?? (longer.length === 1 ? longer[0] : undefined);
 }
 
 function blockOf(type: string): string {

@@ -64,10 +64,15 @@ export async function lint(
 async function ownFindings(
   document: ComponentDocument,
   binding: AnyBinding,
-  { values, missing }: Properties,
+  properties: Properties,
 ): Promise<Finding[]> {
+  const { values, missing } = properties;
   if (binding.check === undefined || missing.size > 0) return [];
-  const messages = await binding.check(parseFields(binding.metadata as Fields, values).values);
+  const { direction } = readDirection(document, directionsOf(binding), properties);
+  const messages = await binding.check(
+    parseFields(binding.metadata as Fields, values).values,
+    direction,
+  );
   return messages.map((message) => ({
     severity: "error",
     range: document.typeRange,
@@ -91,14 +96,12 @@ function bindingFindings(
   properties: Properties,
   { frameworkFields, maxBodySize, allowExec }: LintOptions,
 ): Finding[] {
-  const able = { input: binding.read !== undefined, output: binding.operations !== undefined };
-  const usual = { ...able, input: able.input && binding.inputIsOptional !== true };
   const own = binding.metadata as Fields;
   const folded = new Set(Object.keys(own).map((name) => name.toLowerCase()));
   const shared = Object.fromEntries(
     Object.entries(frameworkFields).filter(([name]) => !folded.has(name.toLowerCase())),
   );
-  const { direction, findings } = readDirection(document, { able, usual }, properties);
+  const { direction, findings } = readDirection(document, directionsOf(binding), properties);
   const forbidden: Finding[] =
     binding.runsPrograms === true && allowExec === false
       ? [{ severity: "error", range: document.typeRange, message: whyNoPrograms(document.type) }]
@@ -115,6 +118,12 @@ function bindingFindings(
 }
 
 type Directions = { input: boolean; output: boolean };
+
+/** What the binding can do, and what it does where the metadata does not say. */
+function directionsOf(binding: AnyBinding): { able: Directions; usual: Directions } {
+  const able = { input: binding.read !== undefined, output: binding.operations !== undefined };
+  return { able, usual: { ...able, input: able.input && binding.inputIsOptional !== true } };
+}
 
 function readDirection(
   document: ComponentDocument,

@@ -171,7 +171,7 @@ describe("names by prefix", () => {
       },
       {
         ...{ severity: "warning", kind: "unknown", property: "headers" },
-        message: "is not known and is ignored",
+        ...{ message: "is not known and is ignored", suggestion: "header:NAME" },
       },
     ]);
     expect(JSON.stringify(problems)).not.toContain("s3cret");

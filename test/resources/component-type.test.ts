@@ -34,6 +34,7 @@ test.each([
   ["binding.kafak", "bindings.kafka"],
   ["kafka", "bindings.kafka"],
   ["bindings.twilio.sm", "bindings.twilio.sms"],
+  ["bindings.rethinkdb", "bindings.rethinkdb.statechange"],
   ["sate.redis", "state.redis"],
 ])("%s is taken for %s", async (type, meant) => {
   const problems = await problemsOf({ "a.yaml": component("a", type) });

@@ -1,5 +1,6 @@
 import { randomBytes } from "node:crypto";
 import { defineBinding, type Opening } from "../../binding.ts";
+import { problemsOf } from "../../check-settings.ts";
 import { BindingError } from "../../errors.ts";
 import { AmqpConnection } from "./connection.ts";
 import { startConsumer, type ConnectInput, type Consumer } from "./consumer.ts";
@@ -23,6 +24,14 @@ export default defineBinding({
   ],
   drivers: { rhea: "3.0.5" },
   metadata: amqpFields,
+
+  check: (metadata, { input }) =>
+    problemsOf([
+      () => checkAddress(metadata.address),
+      () => input && checkSource(metadata),
+      // Files may be elsewhere than where this is checked.
+      () => serverAddress({ ...metadata, caCert: "", clientCert: "", clientKey: "" }),
+    ]),
 
   async open(opening) {
     const { metadata, component, directions, signal, lost } = opening;

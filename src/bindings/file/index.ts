@@ -19,7 +19,7 @@ export default defineBinding({
   async open({ metadata }) {
     const folder = new Folder(metadata);
     await folder.prove();
-    return { folder, async [Symbol.asyncDispose]() {} };
+    return { folder, maxSize: metadata.maxSize, async [Symbol.asyncDispose]() {} };
   },
 
   guarantee: {
@@ -40,11 +40,15 @@ export default defineBinding({
     await folder.prove();
   },
 
-  async backlog({ folder }, signal) {
+  async backlog({ folder, maxSize }, signal) {
     let files = 0;
     await folder.walk(
       () => signal.throwIfAborted(),
-      async () => void files++,
+      async (path) => {
+        const seen = await folder.look(path);
+        // What is no file, and a larger one, never becomes an event, and nobody is to wait for it.
+        if (seen !== undefined && seen.size <= maxSize) files++;
+      },
       () => undefined,
     );
     return files;

@@ -70,7 +70,7 @@ export class GrpcConnection implements AsyncDisposable {
     const endpoint = endpointOf(metadata);
     const tls = await tlsOf(metadata, endpoint.secure);
     const headers = callHeaders({}, metadata.headers);
-    if (metadata.method || metadata.service) checkNames(metadata);
+    checkSettings(metadata);
     const file = descriptorSet ? await Descriptors.read(descriptorSet) : undefined;
     const client = new GrpcClient({
       ...endpoint,
@@ -313,9 +313,13 @@ function nameOf(named: Named, component: Named): MethodName {
   return { service, method };
 }
 
-/** A component may leave either to its calls. */
-function checkNames({ service, method }: Named): void {
-  nameOf({ service: service || "Any", method: method || "Any" }, {});
+/** Throws a `BindingError` for what no server would mend, as far as it shows without reading a file. */
+export function checkSettings(metadata: GrpcMetadata): void {
+  endpointOf(metadata);
+  callHeaders({}, metadata.headers);
+  const { service, method } = metadata;
+  // A component may leave either to its calls.
+  if (service || method) nameOf({ service: service || "Any", method: method || "Any" }, {});
 }
 
 function isName(name: string): boolean {

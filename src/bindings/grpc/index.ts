@@ -1,4 +1,5 @@
 import { defineBinding } from "../../binding.ts";
+import { problemsOf } from "../../check-settings.ts";
 import type { invoke, invokeStream } from "./call.ts";
 import type { GrpcConnection } from "./connection.ts";
 import { callFields, grpcFields } from "./fields.ts";
@@ -10,6 +11,11 @@ export default defineBinding({
   summary: "Calls the unary and server-streaming methods of a gRPC server, with JSON.",
   provedBy: [{ system: "grpc-go", kind: "real" }],
   metadata: grpcFields,
+
+  async check(metadata) {
+    const { checkSettings } = await import("./connection.ts");
+    return problemsOf([() => checkSettings(metadata)]);
+  },
 
   async open({ metadata, memory, signal }): Promise<Opened> {
     const { GrpcConnection } = await import("./connection.ts");

@@ -1,4 +1,5 @@
 import { defineBinding } from "../../binding.ts";
+import { problemsOf } from "../../check-settings.ts";
 import type { Answer, Call, Operation } from "../../binding.ts";
 import { BindingError } from "../../errors.ts";
 import { bool } from "../../metadata/fields.ts";
@@ -24,6 +25,9 @@ export default defineBinding({
   summary: "Calls an HTTP or HTTPS server. Asks a URL by a schedule, and delivers what is new.",
   provedBy: [{ system: "Node.js HTTP", kind: "real" }],
   metadata: httpFields,
+
+  check: (metadata, { input }) =>
+    problemsOf([() => parseAddress(metadata.url), () => input && checkInput(metadata)]),
 
   async open({ metadata, directions, memory }) {
     parseAddress(metadata.url);

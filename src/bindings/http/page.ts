@@ -69,7 +69,10 @@ function itemsOf(body: Buffer, whole: () => unknown, metadata: InputMetadata): P
   if (list === null) return [];
   if (!Array.isArray(list)) {
     const what = list === undefined ? "nothing" : "no array";
-    throw new BindingError("failed_precondition", `the answer has ${what} at itemsPath`);
+    throw new BindingError(
+      "failed_precondition",
+      `the answer has ${what} at itemsPath /${itemsPath.join("/")}`,
+    );
   }
   if (list.length > maxItems) throw tooLarge(`the page has ${list.length} items`, "maxItems");
   return list.map((item: unknown) => itemOf(Buffer.from(JSON.stringify(item)), item, metadata));

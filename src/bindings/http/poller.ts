@@ -145,7 +145,8 @@ class Poller implements Reader {
 
   async #pauseAfter({ message, retryAfter }: BindingError): Promise<void> {
     const pause = Math.round(this.#backOff.next(retryAfter));
-    const text = `${message}; the next request is in ${formatDuration(pause)}`;
+    const time = new Date(Date.now() + pause).toISOString();
+    const text = `${message}; the next request is at ${time}, after ${formatDuration(pause)}`;
     const { logger, report } = this.#reading;
     if (!this.#inTrouble)
       logger.warn(

@@ -1,4 +1,5 @@
 import { defineBinding } from "../../binding.ts";
+import { problemsOf } from "../../check-settings.ts";
 import type { ImapConnection, ImapDriver } from "./connection.ts";
 import { imapFields } from "./fields.ts";
 import type { Mailbox } from "./mailbox-reader.ts";
@@ -12,6 +13,11 @@ export default defineBinding({
   provedBy: [{ system: "Dovecot", kind: "real" }],
   drivers: { imapflow: "2.10.2", "postal-mime": "4.0.0" },
   metadata: imapFields,
+
+  async check(metadata) {
+    const { logInOf, searchOf } = await import("./settings.ts");
+    return problemsOf([() => searchOf(metadata), () => logInOf(metadata)]);
+  },
 
   async open({ metadata, driver, signal, hide, lost }): Promise<Mailbox & AsyncDisposable> {
     const { connectionOptions, logInOf, searchOf } = await import("./settings.ts");

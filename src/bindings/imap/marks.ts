@@ -1,5 +1,6 @@
 import type { ImapFlow } from "imapflow";
 import type { Logger } from "../../binding.ts";
+import { failureOf } from "./failures.ts";
 import type { ImapMetadata } from "./fields.ts";
 
 /** When to try again what the server refused, in milliseconds. */
@@ -85,7 +86,7 @@ export class Marks {
   async #run(): Promise<void> {
     while (this.#waiting.size > 0 && this.#pause === undefined) {
       const uids = [...this.#waiting].slice(0, mostAtOnce).sort((one, other) => one - other);
-      if (!(await this.#mark(uids))) return this.#failed(uids.length);
+      if (!(await this.#mark(uids))) return await this.#failed(uids.length);
       for (const uid of uids) this.#waiting.delete(uid);
       this.#marked(uids);
     }
@@ -109,13 +110,26 @@ export class Marks {
     }
   }
 
-  #failed(messages: number): void {
+  async #failed(messages: number): Promise<void> {
     if (!this.#client.usable || this.#refused) return;
     this.#refused = true;
+    const missing = await this.#missing();
     const { onHandled, moveTo } = this.#metadata;
     const what = onHandled === "move" ? `moved to ${moveTo}` : "marked";
-    const condition = `the server refuses that handled messages are ${what}; it is tried again`;
+    const condition = `the server refuses that handled messages are ${what}${missing}; it is tried again`;
     this.#logger.warn({ messages }, condition);
     this.#report(condition);
+  }
+
+  /** The driver does not tell why a move was refused; mostly the mailbox is missing. */
+  async #missing(): Promise<string> {
+    const { onHandled, moveTo = "" } = this.#metadata;
+    if (onHandled !== "move") return "";
+    try {
+      await this.#client.status(moveTo, { messages: true });
+      return "";
+    } catch (error) {
+      return failureOf(error, "").systemCode === "NotFound" ? ", which does not exist" : "";
+    }
   }
 }

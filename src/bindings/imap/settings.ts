@@ -86,7 +86,8 @@ export function searchOf(metadata: ImapMetadata): SearchObject {
       throw refused("onHandled flag needs flag, a keyword such as $Handled, or \\Flagged");
     return { ...filters, ...(systemFlags[known.toLowerCase()] ?? { unKeyword: known }) };
   }
-  checkMailbox("moveTo", moveTo ?? "");
+  if (!moveTo) throw refused("onHandled move needs moveTo, the mailbox for handled messages");
+  checkMailbox("moveTo", moveTo);
   if (moveTo === mailbox) throw refused("moveTo is the mailbox itself");
   return { ...filters, deleted: false };
 }

@@ -1,11 +1,12 @@
 import { defineBinding } from "../../binding.ts";
+import { problemsOf } from "../../check-settings.ts";
 import type { Answer } from "../../binding.ts";
 import { requiredSql, timed } from "../../sql/call.ts";
 import { MysqlConnection } from "./connection.ts";
 import type { Driver } from "./driver.ts";
 import { mysqlFields, statementFields } from "./fields.ts";
 import { bindParameters } from "./parameters.ts";
-import { readSettings } from "./settings.ts";
+import { checkUrl, readSettings } from "./settings.ts";
 import type { Outcome } from "./statement.ts";
 
 type StatementCall = {
@@ -26,6 +27,8 @@ export default defineBinding({
   provedBy: [{ system: "MariaDB", kind: "real" }],
   drivers: { mysql2: "3.24.6" },
   metadata: mysqlFields,
+
+  check: (metadata) => problemsOf([() => checkUrl(metadata)]),
 
   async open({
     metadata,

@@ -44,6 +44,13 @@ export async function readSettings(metadata: MysqlMetadata, name: string): Promi
   };
 }
 
+/** Throws a `BindingError` for what shows without reading the file of `pemPath`. */
+export function checkUrl({ url, pemPath }: MysqlMetadata): void {
+  const source = parseDataSource(url);
+  zoneOf(source.zone);
+  refuseMissingAuthorities(source, pemPath);
+}
+
 function sessionOf({ collation, variables }: DataSource): string[] {
   const settings = [
     ...(collation === undefined ? [] : [`collation_connection = ${collation}`]),
@@ -52,16 +59,20 @@ function sessionOf({ collation, variables }: DataSource): string[] {
   return ["SET NAMES utf8mb4", ...(settings.length === 0 ? [] : [`SET ${settings.join(", ")}`])];
 }
 
+function refuseMissingAuthorities({ tls }: DataSource, pemPath: string | undefined): void {
+  if (tls !== "custom" || pemPath) return;
+  throw new BindingError(
+    "invalid_argument",
+    "illegal Data Source Name (DSN) specified by url: tls=custom needs pemPath",
+  );
+}
+
 async function tlsOptions(
-  { tls, address }: DataSource,
+  source: DataSource,
   pemPath: string | undefined,
 ): Promise<ConnectionOptions | undefined> {
-  if (tls === "custom" && !pemPath) {
-    throw new BindingError(
-      "invalid_argument",
-      "illegal Data Source Name (DSN) specified by url: tls=custom needs pemPath",
-    );
-  }
+  refuseMissingAuthorities(source, pemPath);
+  const { tls, address } = source;
   const ca = pemPath ? await pemOrFile("pemPath", pemPath) : undefined;
   if (tls === "false") return undefined;
   return {

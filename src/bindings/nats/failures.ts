@@ -64,6 +64,8 @@ export type ApiError = {
   readonly description?: string;
 };
 
+const noStream = 10_059;
+
 /** By JetStream's own code. What is not here: by its status. */
 const reasons: Readonly<Record<number, Reason>> = {
   10_014: "not_found",
@@ -94,7 +96,8 @@ export function apiFailure({ code, err_code, description }: ApiError, what: stri
   const reason = known ?? byStatus[code] ?? "unavailable";
   // A server that says it cannot do it now may have begun.
   const effect: Effect = known !== undefined || code < 500 ? "rejected" : "ambiguous";
-  return new BindingError(reason, `${what}: ${description ?? `error ${code}`}`, {
+  const remedy = err_code === noStream ? "; create it, or correct the metadata stream" : "";
+  return new BindingError(reason, `${what}: ${description ?? `error ${code}`}${remedy}`, {
     effect,
     systemCode: String(err_code ?? code),
   });

@@ -1,7 +1,15 @@
 import { defineBinding } from "../../binding.ts";
+import { problemsOf } from "../../check-settings.ts";
+import { serversOf } from "./authentication.ts";
 import { checkReading, consumerInfo } from "./consumer.ts";
 import type { Driver } from "./driver.ts";
-import { createFields, natsFields, publishFields, requestFields } from "./fields.ts";
+import {
+  createFields,
+  type NatsMetadata,
+  natsFields,
+  publishFields,
+  requestFields,
+} from "./fields.ts";
 import { Link } from "./link.ts";
 import { ask, publish, store } from "./outputs.ts";
 import { startReader } from "./reader.ts";
@@ -17,10 +25,11 @@ export default defineBinding({
   drivers: { "@nats-io/transport-node": "3.4.0" },
   metadata: natsFields,
 
+  check: (metadata, { input }) =>
+    problemsOf([() => serversOf(metadata.servers), () => checkMetadata(metadata, input)]),
+
   async open({ metadata, component, directions, signal, memory, lost, hide, driver }) {
-    if (directions.input) checkReading(metadata);
-    if (metadata.subject) checkSubject(metadata.subject, true);
-    checkSubject(metadata.inboxPrefix, true);
+    checkMetadata(metadata, directions.input);
     const nats = driver("@nats-io/transport-node") as Driver;
     const name = `cufflink ${component.appId} ${component.name}`;
     return Link.open(nats, { metadata, name, signal, memory, lost, hide });
@@ -80,3 +89,9 @@ export default defineBinding({
     return num_pending;
   },
 });
+
+function checkMetadata(metadata: NatsMetadata, isRead: boolean): void {
+  if (isRead) checkReading(metadata);
+  if (metadata.subject) checkSubject(metadata.subject, true);
+  checkSubject(metadata.inboxPrefix, true);
+}

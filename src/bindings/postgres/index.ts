@@ -1,4 +1,5 @@
 import { defineBinding } from "../../binding.ts";
+import { problemsOf } from "../../check-settings.ts";
 import type { Answer } from "../../binding.ts";
 import { BindingError } from "../../errors.ts";
 import { requiredSql, timed } from "../../sql/call.ts";
@@ -38,6 +39,8 @@ export default defineBinding({
   provedBy: [{ system: "PostgreSQL", kind: "real" }],
   drivers: { pg: "8.23.1" },
   metadata: postgresFields,
+
+  check: (metadata, { input }) => problemsOf([() => input && checkInput(metadata)]),
 
   async open({ metadata, component, directions, signal, memory, ...opening }): Promise<Opened> {
     if (directions.input) checkInput(metadata);

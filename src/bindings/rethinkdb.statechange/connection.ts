@@ -40,6 +40,15 @@ export async function connect(
   throw failureOf(`connecting to ${addressesOf(metadata).join(", ")}`, failure);
 }
 
+/** Throws a `BindingError` for what no server would mend. */
+export function checkSettings(metadata: RethinkdbMetadata): void {
+  if (metadata.authKey) {
+    const text = "authKey is not supported; use username and password";
+    throw new BindingError("unimplemented", text);
+  }
+  for (const address of addressesOf(metadata)) partsOf(address);
+}
+
 function addressesOf({ address, addresses }: RethinkdbMetadata): readonly string[] {
   if (addresses !== undefined && addresses.length > 0) return addresses;
   if (address !== undefined && address !== "") return [address];

@@ -1,6 +1,6 @@
 import { defineBinding } from "../../binding.ts";
-import { BindingError } from "../../errors.ts";
-import { connect, failureOf, type Driver } from "./connection.ts";
+import { problemsOf } from "../../check-settings.ts";
+import { checkSettings, connect, failureOf, type Driver } from "./connection.ts";
 import { FeedReader } from "./feed-reader.ts";
 import { rethinkdbFields } from "./fields.ts";
 
@@ -14,13 +14,10 @@ export default defineBinding({
 
   metadata: rethinkdbFields,
 
+  check: (metadata) => problemsOf([() => checkSettings(metadata)]),
+
   async open({ metadata, driver, signal, notice }) {
-    if (metadata.authKey) {
-      throw new BindingError(
-        "unimplemented",
-        "authKey is not supported; use username and password",
-      );
-    }
+    checkSettings(metadata);
     const loaded = driver("rethinkdb-ts") as Driver;
     const { connection } = await connect(loaded, metadata, signal);
     notice("the source is lossy: RethinkDB keeps no changes for a reader that is away");

@@ -133,7 +133,7 @@ const rootPath = string({
 
 const name = {
   description:
-    "The file's name below `rootPath`. Default: `rootPath` itself. Neither `..` nor a link can lead out of it.",
+    "The file's name below `rootPath`. Default: `rootPath` itself, if one is given. Neither `..` nor a link can lead out of it.",
 };
 
 export const fileRequest = {
@@ -143,7 +143,8 @@ export const fileRequest = {
 
 export const listRequest = {
   fileName: string({
-    description: "The folder, below `rootPath`. Default: `rootPath` itself.",
+    description:
+      "The folder, below `rootPath`. Default: `rootPath` itself, if one is given; `.` is the login folder.",
     example: "orders",
   }),
   rootPath,

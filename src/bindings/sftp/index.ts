@@ -1,9 +1,12 @@
 import { posix } from "node:path";
 import { defineBinding } from "../../binding.ts";
+import { problemsOf } from "../../check-settings.ts";
 import type { Answer } from "../../binding.ts";
 import { BindingError } from "../../errors.ts";
 import { Slots } from "../../slots.ts";
 import { connect } from "./connection.ts";
+import { hostAddress } from "./host-address.ts";
+import { hostCheck } from "./host-keys.ts";
 import type { Driver } from "./driver.ts";
 import { failureOf, isRefusal } from "./failures.ts";
 import { fileRequest, listRequest, sftpFields } from "./fields.ts";
@@ -34,6 +37,13 @@ export default defineBinding({
 
   // Dapr has no input of this type.
   inputIsOptional: true,
+
+  check: (metadata) =>
+    problemsOf([
+      () => hostAddress(metadata.address),
+      // A file may be elsewhere than where this is checked.
+      () => metadata.knownHostsFile || hostCheck(metadata, { host: "", port: 22 }),
+    ]),
 
   async open({ metadata, directions, signal, lost, driver, memory, logger, notice }) {
     const session = await connect(driver("ssh2") as Driver, metadata, { signal, lost });

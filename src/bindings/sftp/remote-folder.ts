@@ -80,8 +80,10 @@ export class RemoteFolder {
             const kind = attributes === undefined ? undefined : kindOf(attributes);
             if (kind === "folder" && enters && depthOf(inner) < mostDepth) folders.push(inner);
             else if (kind === "file" && counts && attributes !== undefined) {
-              files++;
-              if (!onFile(sighting(inner, attributes))) return;
+              const seen = sighting(inner, attributes);
+              // A larger one never becomes an event, and nobody is to wait for it.
+              if (seen.size <= this.#metadata.maxSize) files++;
+              if (!onFile(seen)) return;
             }
           }
         }
@@ -94,7 +96,7 @@ export class RemoteFolder {
     this.#counted = { files, at: performance.now() };
   }
 
-  /** How many files there are whose names count, as a look has found that was not long ago. */
+  /** How many files there are that can become events, as a look has found that was not long ago. */
   async count(): Promise<number> {
     const { maxPollInterval } = this.#metadata;
     const last = this.#counted;

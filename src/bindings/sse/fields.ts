@@ -1,4 +1,5 @@
 import { bool, byPrefix, byteSize, duration, list, string } from "../../metadata/fields.ts";
+import type { Values } from "../../metadata/fields.ts";
 import { pemFields } from "../../metadata/tls-fields.ts";
 
 /** The metadata of a component that reads an event stream. */
@@ -50,3 +51,5 @@ export const sseFields = {
   }),
   ...pemFields,
 } as const;
+
+export type SseMetadata = Values<typeof sseFields>;

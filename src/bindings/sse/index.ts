@@ -1,10 +1,11 @@
 import { defineBinding } from "../../binding.ts";
+import { problemsOf } from "../../check-settings.ts";
 import { BindingError } from "../../errors.ts";
-import { parseOrigins } from "../../http-client/address.ts";
+import { parseAddress, parseOrigins } from "../../http-client/address.ts";
 import { HttpClient } from "../../http-client/client.ts";
 import { setHeader } from "../../http-client/headers.ts";
 import { tlsMaterial } from "../../tls/pem.ts";
-import { sseFields } from "./fields.ts";
+import { sseFields, type SseMetadata } from "./fields.ts";
 import { startStream } from "./stream-reader.ts";
 
 /** Reads a stream of server-sent events, and goes on after the last one that was handled. */
@@ -18,17 +19,12 @@ export default defineBinding({
   ],
   metadata: sseFields,
 
+  check: (metadata) =>
+    problemsOf([() => parseAddress(metadata.url), () => checkSettings(metadata)]),
+
   async open({ metadata, memory }) {
-    const { url, headers, allowOrigins, clientCert, lastEventId } = metadata;
-    for (const [name, value] of headers) setHeader(new Map(), name, value);
-    parseOrigins(allowOrigins);
-    // oxlint-disable-next-line no-control-regex -- the very characters that no header has
-    if (/[\x00-\x1f\x7f]/.test(lastEventId ?? ""))
-      throw new BindingError("invalid_argument", "lastEventId has a control character");
-    if (allowOrigins?.length && clientCert) {
-      const text = "with clientCert, allowOrigins would show the certificate to other origins";
-      throw new BindingError("invalid_argument", text);
-    }
+    const { url, headers } = metadata;
+    checkSettings(metadata);
     return HttpClient.open(await import("undici"), {
       ...{ url, memory, maxConnections: 1 },
       tls: { minVersion: "TLSv1.2", ...tlsMaterial(metadata) },
@@ -52,3 +48,15 @@ export default defineBinding({
 
   returnsSingly: false,
 });
+
+function checkSettings({ headers, allowOrigins, clientCert, lastEventId }: SseMetadata): void {
+  for (const [name, value] of headers) setHeader(new Map(), name, value);
+  parseOrigins(allowOrigins);
+  // oxlint-disable-next-line no-control-regex -- the very characters that no header has
+  if (/[\x00-\x1f\x7f]/.test(lastEventId ?? ""))
+    throw new BindingError("invalid_argument", "lastEventId has a control character");
+  if (allowOrigins?.length && clientCert) {
+    const text = "with clientCert, allowOrigins would show the certificate to other origins";
+    throw new BindingError("invalid_argument", text);
+  }
+}

@@ -50,6 +50,8 @@ class StreamReader implements Reader {
   #ofLastId = 0;
   #pause: number;
   #inTrouble = false;
+  /** An event was too large. A new connection alone is no way past it. */
+  #isStuck = false;
   #toldOfIds = false;
 
   constructor(client: HttpClient, reading: Reading<typeof sseFields>, progress: Progress) {
@@ -97,11 +99,13 @@ class StreamReader implements Reader {
     }
   }
 
-  async #pauseAfter({ message, retryAfter }: BindingError): Promise<void> {
+  async #pauseAfter({ message: said, retryAfter }: BindingError): Promise<void> {
     const { logger, report } = this.#reading;
+    const message = said === "EOF" ? "the server closed the connection" : said;
     const pause = Math.round(this.#backOff.next(retryAfter, this.#pause));
     const shown = formatDuration(pause);
-    report?.(`${message}; it is connected again in ${shown}`, true);
+    const time = new Date(Date.now() + pause).toISOString();
+    report?.(`${message}; it is connected again at ${time}, after ${shown}`, true);
     if (!this.#inTrouble)
       logger.warn(
         { reason: message, pause: shown },
@@ -174,12 +178,12 @@ class StreamReader implements Reader {
           if (isFirst) throw unavailable("the server ended the stream before it sent anything");
           return;
         }
-        if (isFirst) this.#works();
+        if (isFirst && !this.#isStuck) this.#works();
         const blocks = parser.push(part);
         const refusal = incoming.holds(parser.held);
         if (refusal !== undefined) throw new BindingError("resource_exhausted", refusal);
-        if (parser.held > metadata.maxEventSize) throw this.#tooLarge();
         await this.#take(blocks);
+        if (parser.held > metadata.maxEventSize) throw this.#tooLarge();
         if (this.#isStopped) return;
       }
     } finally {
@@ -217,13 +221,25 @@ class StreamReader implements Reader {
   /** Hands the events over, and resolves when there is room for more. */
   async #take(blocks: readonly StreamBlock[]): Promise<void> {
     const events: InboundEvent[] = [];
+    let refusal: BindingError | undefined;
     for (const block of blocks) {
       if (block.retry !== undefined) this.#pause = boundedPause(block.retry);
-      if ((block.data?.length ?? 0) > this.#reading.metadata.maxEventSize) throw this.#tooLarge();
+      if ((block.data?.length ?? 0) > this.#reading.metadata.maxEventSize) {
+        // Those before it have been taken, and the server is not asked for them again.
+        refusal = this.#tooLarge();
+        break;
+      }
       const event = this.#eventOf(block);
       if (event !== undefined) events.push(event);
     }
-    if (events.length > 0) await Promise.race([this.#reading.deliver(events), this.#stopped]);
+    if (events.length > 0) {
+      if (this.#isStuck && refusal === undefined) {
+        this.#isStuck = false;
+        this.#works();
+      }
+      await Promise.race([this.#reading.deliver(events), this.#stopped]);
+    }
+    if (refusal !== undefined) throw refusal;
     await Promise.race([this.#progress.hasRoom(), this.#stopped]);
   }
 
@@ -267,6 +283,7 @@ class StreamReader implements Reader {
   }
 
   #tooLarge(): BindingError {
+    this.#isStuck = true;
     const limit = formatByteSize(this.#reading.metadata.maxEventSize);
     const text = `the server sent an event of more than ${limit} (maxEventSize)`;
     return new BindingError("resource_exhausted", text);

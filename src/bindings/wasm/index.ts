@@ -1,11 +1,12 @@
 import { defineBinding } from "../../binding.ts";
+import { problemsOf } from "../../check-settings.ts";
 import { BindingError, messageOf } from "../../errors.ts";
 import { assuredBytes, noRoom, type MemoryShare } from "../../memory/budget.ts";
 import { engine, type WasmModule } from "./engine.ts";
 import { executeFields, wasmFields } from "./fields.ts";
 import { GuestRefused, readGuest, refuseUnknownImports } from "./module.ts";
 import { GuestRunner } from "./runner.ts";
-import { isFile, readFile, readSource, type Source } from "./source.ts";
+import { checkUrl, isFile, readFile, readSource, type Source } from "./source.ts";
 import { wasiFunctions } from "./wasi.ts";
 
 type Opened = AsyncDisposable & {
@@ -24,6 +25,8 @@ export default defineBinding({
 
   async check({ url, maxMemory }) {
     // The file may be elsewhere than where this is checked.
+    const problems = await problemsOf([() => checkUrl(url)]);
+    if (problems.length > 0) return problems;
     const source = isFile(url) ? await readFile(url).catch(() => undefined) : undefined;
     if (source === undefined) return [];
     try {

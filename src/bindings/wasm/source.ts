@@ -22,11 +22,16 @@ export async function readSource(
   memory: MemoryShare,
   signal: AbortSignal,
 ): Promise<Source> {
+  checkUrl(url);
+  return isFile(url) ? readFile(url) : download(url, memory, signal);
+}
+
+/** Throws a `BindingError` in Dapr's words for a URL that names nothing to read. */
+export function checkUrl(url: string): void {
   const colon = url.indexOf(":");
   if (colon === -1) throw wrong(`invalid URL: ${url}`);
   const scheme = url.slice(0, colon);
-  if (scheme === "file") return readFile(url);
-  if (scheme === "http" || scheme === "https") return download(url, memory, signal);
+  if (["file", "http", "https"].includes(scheme)) return;
   // As Dapr, which has not built it.
   throw wrong(scheme === "oci" ? "TODO oci" : `unsupported URL scheme: ${scheme}`);
 }

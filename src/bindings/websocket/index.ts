@@ -1,4 +1,5 @@
 import { defineBinding } from "../../binding.ts";
+import { problemsOf } from "../../check-settings.ts";
 import { BindingError } from "../../errors.ts";
 import { Connection, target } from "./connection.ts";
 import { sendFields, websocketFields } from "./fields.ts";
@@ -16,6 +17,8 @@ export default defineBinding({
     { system: "servers that break the protocol", kind: "stand-in" },
   ],
   metadata: websocketFields,
+
+  check: (metadata) => problemsOf([() => target(metadata)]),
 
   async open(opening) {
     target(opening.metadata);

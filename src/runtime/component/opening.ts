@@ -106,6 +106,9 @@ export async function openComponent(options: OpenOptions): Promise<OpenedCompone
   };
 }
 
+const noConnection =
+  "no connection in time: the system does not answer, or too slowly; spec.initTimeout allows more time";
+
 /** Opens; when the time is over, one that opens after all is closed again. */
 async function connect(
   {
@@ -137,7 +140,7 @@ async function connect(
     return await abortable(
       opening,
       signal,
-      () => new BindingError("unavailable", "opening took too long", { effect: "unsent" }),
+      () => new BindingError("unavailable", noConnection, { effect: "unsent" }),
     );
   } catch (error) {
     opening.then((connection) => connection[Symbol.asyncDispose]()).catch(() => undefined);

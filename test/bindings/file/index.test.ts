@@ -363,7 +363,7 @@ test("a folder that goes away is lost, with the reason", async () => {
 test("the backlog counts the files that wait", async () => {
   const connection = await file.open({
     component: { name: "f", appId: "a" },
-    metadata: parseFields(file.metadata, { folder }).values,
+    metadata: parseFields(file.metadata, { folder, maxSize: "10" }).values,
     directions: { input: true, output: false },
     logger: { debug() {}, info() {}, warn() {}, error() {} },
     signal: AbortSignal.timeout(5000),
@@ -376,6 +376,8 @@ test("the backlog counts the files that wait", async () => {
   await put("a");
   await put("b");
   await put("c.tmp");
+  await put("large", "x".repeat(11));
+  await symlink(join(folder, "a"), join(folder, "link"));
   expect(await file.backlog?.(connection, AbortSignal.timeout(5000))).toBe(2);
 });
 

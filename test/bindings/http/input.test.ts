@@ -412,7 +412,7 @@ describe("failures", () => {
     const { app, status } = await start(server.url, more);
     await vi.waitFor(() => expect(status().state).toBe("stalled"), soon);
     expect(status().reason).toContain(reason);
-    expect(status().reason).toContain("the next request is in");
+    expect(status().reason).toContain("the next request is at");
     expect(status().reason).not.toContain("s3cret");
     expect(app.texts).toEqual([]);
   });
@@ -425,7 +425,10 @@ describe("failures", () => {
       response.end("x");
     });
     const { app, status } = await start(server.url);
-    await vi.waitFor(() => expect(status().reason).toContain("the next request is in 1s"), soon);
+    await vi.waitFor(
+      () => expect(status().reason).toMatch(/the next request is at \d.+Z, after 1s$/),
+      soon,
+    );
     await vi.waitFor(() => expect(app.texts).toEqual(["x"]), soon);
     expect((times[1] ?? 0) - (times[0] ?? 0)).toBeGreaterThan(950);
     await vi.waitFor(() => expect(status()).toMatchObject({ state: "running", reason: "" }), soon);

@@ -95,7 +95,7 @@ describeWith("nats", (server) => {
     const { client, stream, begin, send } = await place(server);
     await client.api(`STREAM.DELETE.${stream}`);
     const { status, app } = await begin();
-    await vi.waitFor(() => expect(status().reason).toContain("stream not found"), soon);
+    await vi.waitFor(() => expect(status().reason).toContain("stream not found; create it"), soon);
     expect(status().state).not.toBe("running");
     await client.api(`STREAM.CREATE.${stream}`, { name: stream, subjects: [`${stream}.>`] });
     await send("a:1");

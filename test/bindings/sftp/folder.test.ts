@@ -194,6 +194,8 @@ describeWith("openssh", { own: true }, (server) => {
     await put("large", "x".repeat(100));
     const input = await open({ maxSize: "50" });
     await nothingBefore(input);
+    // Else the runtime takes the input for one that has stopped.
+    await until(async () => expect(await sftpBacklog(input)).toBe(0));
     expect(input.logger.warn).toHaveBeenCalledTimes(1);
     expect(input.logger.warn).toHaveBeenCalledWith(
       expect.objectContaining({ file: "large", size: "100B" }),

@@ -243,7 +243,7 @@ describe("failures", () => {
       const { app, status } = await start(server.url, more);
       await vi.waitFor(() => expect(status().state).toBe("stalled"), soon);
       expect(status().reason).toContain(reason);
-      expect(status().reason).toContain("it is connected again in");
+      expect(status().reason).toContain("it is connected again at");
       expect(JSON.stringify(status())).not.toContain("s3cret");
       server.intercept = () => false;
       server.send("x");
@@ -255,6 +255,27 @@ describe("failures", () => {
     },
     20_000,
   );
+
+  test("an event that is too large is asked for ever more seldom; those before it are delivered", async () => {
+    const server = await EventServer.start();
+    server.intercept = (request, response) => {
+      const events = request.headers["last-event-id"] === "1" ? "" : "id: 1\ndata: small\n\n";
+      const large = `id: 2\ndata: ${"x".repeat(2000)}\n\n`;
+      response.writeHead(200, { "content-type": "text/event-stream" });
+      return !!response.end(`retry: 100\n\n${events}${large}`);
+    };
+    const { app, status } = await start(server.url, { maxEventSize: "1Ki" });
+    await vi.waitFor(() => expect(app.texts).toEqual(["small"]), soon);
+    await vi.waitFor(
+      () => {
+        const pause = /after (?:(\d+)ms|([\d.]+)s)$/.exec(status().reason);
+        expect(Number(pause?.[1] ?? 0) + 1000 * Number(pause?.[2] ?? 0)).toBeGreaterThan(500);
+      },
+      { timeout: 10_000 },
+    );
+    expect(status().state).toBe("stalled");
+    expect(app.texts).toEqual(["small"]);
+  });
 
   test("204 ends the asking", async () => {
     const server = await EventServer.start();
@@ -270,7 +291,10 @@ describe("failures", () => {
     server.intercept = (_request, response) =>
       !!response.writeHead(503, { "retry-after": "3600" }).end();
     const { status } = await start(server.url);
-    await vi.waitFor(() => expect(status().reason).toContain("it is connected again in 1h"), soon);
+    await vi.waitFor(
+      () => expect(status().reason).toMatch(/it is connected again at \d.+Z, after 1h$/),
+      soon,
+    );
   });
 
   test("a connection that is only half there is made anew", async () => {

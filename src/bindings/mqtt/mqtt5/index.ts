@@ -1,5 +1,6 @@
 import { randomBytes } from "node:crypto";
 import { defineBinding } from "../../../binding.ts";
+import { problemsOf } from "../../../check-settings.ts";
 import { BindingError } from "../../../errors.ts";
 import { brokerAddress } from "../address.ts";
 import type { BrokerAddress } from "../address.ts";
@@ -18,6 +19,9 @@ export default defineBinding({
   summary: "Reads from and sends to the topics of an MQTT 5 server, with QoS 0, 1 or 2.",
   provedBy: [{ system: "Mosquitto", kind: "real" }],
   metadata: mqttFields,
+
+  check: (metadata, { input }) =>
+    problemsOf([() => checkMetadata(metadata, input), () => addressOf(metadata)]),
 
   async open({ metadata, directions, signal, lost }) {
     checkMetadata(metadata, directions.input);
