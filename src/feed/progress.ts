@@ -31,6 +31,8 @@ export class Progress {
   readonly #items = new Map<string, FeedItem>();
   /** Handled by an earlier process, and not met again yet. */
   readonly #handledBefore: Set<string>;
+  /** How many of them are returned. */
+  #returned = 0;
   /** Events that were met for the first time. */
   #met = 0;
   #unkept = false;
@@ -66,6 +68,7 @@ export class Progress {
     const known = this.#items.get(key);
     if (known !== undefined) {
       if (known.state !== "returned") return undefined;
+      this.#returned--;
       known.state = "with the app";
       return known;
     }
@@ -100,6 +103,8 @@ export class Progress {
   /** It is to be delivered again when it is read again: from {@link Progress.at} on. */
   returned(item: FeedItem): void {
     item.state = "returned";
+    this.#returned++;
+    this.#wake?.();
   }
 
   /** The feed is read again from {@link Progress.at} on, and marks come again. */
@@ -122,9 +127,16 @@ export class Progress {
     this.#keepSoon();
   }
 
-  /** Resolves once less than {@link mostKnown} events are known. */
-  async hasRoom(): Promise<void> {
-    while (this.size >= mostKnown) await new Promise<void>((resolve) => (this.#wake = resolve));
+  /**
+   * Resolves to whether less than {@link mostKnown} events are known: true once that is so, false where it cannot come
+   * about before the feed is read anew, since an event was returned.
+   */
+  async hasRoom(): Promise<boolean> {
+    while (this.size >= mostKnown) {
+      if (this.#returned > 0) return false;
+      await new Promise<void>((resolve) => (this.#wake = resolve));
+    }
+    return true;
   }
 
   /** Resolves once the store has what was handled so far. */

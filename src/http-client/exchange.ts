@@ -1,3 +1,4 @@
+import { abortFailure } from "../abortable.ts";
 import type { IncomingHttpHeaders } from "node:http";
 import { createGunzip } from "node:zlib";
 import type { Gunzip } from "node:zlib";
@@ -55,7 +56,12 @@ export function exchange(
   return slots.take(origin, signal).then(
     () => dispatch(channel, wanted, signal),
     (reason: unknown) => {
-      throw abortFailure(wanted, reason, "unsent", `, waiting for a connection (maxConnections)`);
+      throw abortFailure(
+        describe(wanted),
+        reason,
+        "unsent",
+        `, waiting for a connection (maxConnections)`,
+      );
     },
   );
 }
@@ -70,7 +76,7 @@ function dispatch(
   return new Promise((resolve, reject) => {
     if (signal.aborted) {
       slots.release(origin);
-      reject(abortFailure(wanted, signal.reason, "unsent"));
+      reject(abortFailure(describe(wanted), signal.reason, "unsent"));
       return;
     }
     const handler = new Collector(wanted, signal, memory.open(assuredBytes), {
@@ -104,7 +110,7 @@ class Collector implements Dispatcher.DispatchHandler {
   readonly #memory: Reservation;
   readonly #ends: Ends;
   readonly #abort = (): void =>
-    this.#fail(abortFailure(this.#wanted, this.#signal.reason, this.#effect()));
+    this.#fail(abortFailure(describe(this.#wanted), this.#signal.reason, this.#effect()));
   readonly #parts = new ByteParts();
   #isReleased = false;
   #controller: Dispatcher.DispatchController | undefined;
@@ -245,26 +251,6 @@ class Collector implements Dispatcher.DispatchHandler {
       cause: error,
     });
   }
-}
-
-/** The failure of a request whose signal was aborted. */
-export function abortFailure(
-  wanted: Exchange,
-  reason: unknown,
-  effect: Effect,
-  meanwhile = "",
-): BindingError {
-  if (reason instanceof BindingError) {
-    const { message, cause } = reason;
-    const text = `${describe(wanted)}: ${message}${meanwhile}`;
-    return new BindingError(reason.reason, text, { effect, cause });
-  }
-  const late = reason instanceof Error && reason.name === "TimeoutError";
-  return new BindingError(
-    late ? "deadline_exceeded" : "cancelled",
-    `${describe(wanted)}: ${late ? "context deadline exceeded" : "context canceled"}${meanwhile}`,
-    { effect, cause: reason },
-  );
 }
 
 /** `Post "http://host/path"`, as Go begins its messages. */

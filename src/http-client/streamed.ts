@@ -1,7 +1,8 @@
+import { abortFailure } from "../abortable.ts";
 import type { Readable } from "node:stream";
 import { BindingError } from "../errors.ts";
 import { connectionText } from "./connection-text.ts";
-import { abortFailure, describe } from "./exchange.ts";
+import { describe } from "./exchange.ts";
 import type { Answered, Channel, Exchange } from "./exchange.ts";
 
 /** An answer whose body is read as it comes: what is not read waits at the server, but for some 64 KiB. */
@@ -20,7 +21,7 @@ export async function openExchange(
 ): Promise<Streamed> {
   const { origin, path } = wanted.address;
   await slots.take(origin, signal).catch((reason: unknown) => {
-    throw abortFailure(wanted, reason, "unsent");
+    throw abortFailure(describe(wanted), reason, "unsent");
   });
   const release = (): void => slots.release(origin);
   try {
@@ -42,7 +43,7 @@ export async function openExchange(
     };
   } catch (error) {
     release();
-    if (signal.aborted) throw abortFailure(wanted, signal.reason, "ambiguous");
+    if (signal.aborted) throw abortFailure(describe(wanted), signal.reason, "ambiguous");
     const text = `${describe(wanted)}: ${connectionText(error as Error)}`;
     throw new BindingError("unavailable", text, { effect: "ambiguous", cause: error });
   }

@@ -35,7 +35,7 @@ import { methodPath, type Service } from "../grpc/service.ts";
 import { formatGrpcTimeout, longestTimer, parseGrpcTimeout } from "../grpc/timeout.ts";
 import { whenUnpacking } from "../grpc/unpacking.ts";
 import type { MemoryShare, Reservation } from "../memory/budget.ts";
-import { abortable } from "../runtime/abortable.ts";
+import { abortable } from "../abortable.ts";
 import { countedAnswer, countedBody, noRoomError } from "./counted-body.ts";
 import { isStreamed, type HttpRequest, type HttpResponse } from "./http-message.ts";
 import { namingLimitFlag } from "./limit-text.ts";

@@ -4,7 +4,7 @@ import {
 } from "../../gen/grpc/health/v1/health_pb.ts";
 import { createService, type Service } from "../grpc/service.ts";
 import { Code, GrpcFailure } from "../grpc/status.ts";
-import { delay } from "../runtime/delay.ts";
+import { delay } from "../delay.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import type { StoreState } from "../store/store.ts";
 

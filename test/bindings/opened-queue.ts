@@ -133,7 +133,13 @@ export class OpenedQueue {
       maxInFlight = 64,
       attempts = 10,
       room = async () => {},
-    }: { maxInFlight?: number; attempts?: number; room?: () => Promise<void> } = {},
+      signal = new AbortController().signal,
+    }: {
+      maxInFlight?: number;
+      attempts?: number;
+      room?: () => Promise<void>;
+      signal?: AbortSignal;
+    } = {},
   ): Promise<Reading> {
     const reading = new Reading(handle, room);
     const reader = await this.#binding.read?.(this.#connection, {
@@ -145,7 +151,7 @@ export class OpenedQueue {
       notice: (text) => void this.notices.push(text),
       memory: new MemoryBudget().share("test"),
       checkpoints: unkeptCheckpoints(),
-      signal: new AbortController().signal,
+      signal,
       deliver: (events) => reading.take(events),
       lost: (reason) => void reading.losses.push(reason),
     });

@@ -105,6 +105,23 @@ test("a reader waits while too many events are known", async () => {
   expect(progress.size).toBe(0);
 });
 
+test("a reader does not wait for room that only reading anew makes", async () => {
+  const progress = await open(new MemoryStore());
+  const [first, ...others] = Array.from({ length: mostKnown }, (_, n) => {
+    const item = taken(progress, String(n));
+    progress.mark(String(n));
+    return item;
+  });
+  const waiting = progress.hasRoom();
+  for (const item of others) progress.handled(item);
+  progress.returned(first!);
+  expect(await waiting).toBe(false);
+  progress.rewind();
+  progress.handled(taken(progress, "0"));
+  for (let n = 0; n < mostKnown; n++) progress.mark(String(n));
+  expect(await progress.hasRoom()).toBe(true);
+});
+
 test("keys tell all parts apart", () => {
   const keys = [
     ["a", "b"],

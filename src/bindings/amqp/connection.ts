@@ -1,8 +1,9 @@
+import { abortFailure } from "../../abortable.ts";
 import { connect as connectTcp, isIP, type Socket } from "node:net";
 import { connect as connectTls } from "node:tls";
 import { BindingError, messageOf } from "../../errors.ts";
 import type { Condition, Driver, RawConnection, RawSession } from "./driver.ts";
-import { aborted, conditionText, reasonOf } from "./failures.ts";
+import { conditionText, reasonOf } from "./failures.ts";
 import type { ServerAddress } from "./server-address.ts";
 
 export type ConnectionOptions = {
@@ -81,9 +82,9 @@ export class AmqpConnection {
   static async open(options: ConnectionOptions): Promise<AmqpConnection> {
     const { address, signal } = options;
     const what = `connecting to the AMQP server at ${address.host}:${address.port}`;
-    if (signal.aborted) throw aborted(what, signal, "unsent");
+    if (signal.aborted) throw abortFailure(what, signal.reason, "unsent");
     const connection = new AmqpConnection(options);
-    const giveUp = (): void => connection.#end(aborted(what, signal, "unsent"));
+    const giveUp = (): void => connection.#end(abortFailure(what, signal.reason, "unsent"));
     const timer = setTimeout(() => connection.#fail("it does not answer"), connectTimeout);
     signal.addEventListener("abort", giveUp);
     try {
@@ -112,7 +113,8 @@ export class AmqpConnection {
   async roundTrip(signal: AbortSignal): Promise<void> {
     if (this.#ended !== undefined) throw this.#ended;
     const { promise, resolve, reject } = Promise.withResolvers<void>();
-    const giveUp = (): void => reject(aborted("asking the AMQP server", signal, "unsent"));
+    const giveUp = (): void =>
+      reject(abortFailure("asking the AMQP server", signal.reason, "unsent"));
     if (signal.aborted) giveUp();
     signal.addEventListener("abort", giveUp);
     const forget = this.onEnd(reject);

@@ -1,3 +1,4 @@
+import { abortFailure } from "../../abortable.ts";
 import type { InboundEvent, Reader, Reading, Settlement } from "../../binding.ts";
 import { BindingError, messageOf } from "../../errors.ts";
 import { IncomingMessage } from "../../memory/incoming-message.ts";
@@ -14,8 +15,8 @@ const answerTimeout = 10_000;
 const confirmTimeout = 5000;
 const largestCredit = 65_535;
 
-/** Opens the reader's connection. */
-export type ConnectInput = () => Promise<AmqpConnection>;
+/** Opens the reader's connection, unless the signal is aborted before. */
+export type ConnectInput = (signal: AbortSignal) => Promise<AmqpConnection>;
 
 /** A message that is coming in. */
 type Partial = {
@@ -66,7 +67,7 @@ export class Consumer implements Reader {
   }
 
   async start(connectInput: ConnectInput): Promise<void> {
-    const connection = await connectInput();
+    const connection = await connectInput(this.#reading.signal);
     this.#connection = connection;
     connection.onEnd((reason) => this.#lose(reason));
     connection.session.on_transfer = (frame) => this.#transfer(frame);
@@ -147,14 +148,16 @@ export class Consumer implements Reader {
       effect: "unsent",
     });
     const timer = setTimeout(() => reject(late), answerTimeout);
-    const giveUp = (): void => reject(late);
-    this.#reading.signal.addEventListener("abort", giveUp);
+    const { signal } = this.#reading;
+    const giveUp = (): void => reject(abortFailure(what, signal.reason, "unsent"));
+    if (signal.aborted) giveUp();
+    signal.addEventListener("abort", giveUp);
     try {
       await promise;
     } finally {
       clearTimeout(timer);
       forget();
-      this.#reading.signal.removeEventListener("abort", giveUp);
+      signal.removeEventListener("abort", giveUp);
     }
   }
 

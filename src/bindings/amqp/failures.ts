@@ -53,13 +53,3 @@ export function refusal(what: string, error: Condition, effect: Effect = "unsent
     systemCode: error.condition,
   });
 }
-
-/** Why the caller's signal was aborted, as an error; what was sent may still arrive. */
-export function aborted(what: string, signal: AbortSignal, effect: Effect): BindingError {
-  const late = signal.reason instanceof Error && signal.reason.name === "TimeoutError";
-  return new BindingError(
-    late ? "deadline_exceeded" : "cancelled",
-    late ? `${what}: context deadline exceeded` : `${what}: context canceled`,
-    { effect, cause: signal.reason },
-  );
-}

@@ -127,13 +127,13 @@ class AmqpBindingConnection implements AsyncDisposable {
 
   async read(start: (connectInput: ConnectInput) => Promise<Consumer>): Promise<Consumer> {
     const { containerId, idleTimeout } = this.#metadata;
-    this.#consumer = await start(() =>
+    this.#consumer = await start((signal) =>
       AmqpConnection.open({
         driver: this.driver,
         address: this.#address,
         containerId: containerId || `${this.#name} input ${randomBytes(6).toString("hex")}`,
         idleTimeout,
-        signal: AbortSignal.timeout(readTimeout),
+        signal: AbortSignal.any([signal, AbortSignal.timeout(readTimeout)]),
         // The consumer asks for it itself.
         lost() {},
       }),

@@ -1,7 +1,8 @@
+import { abortFailure } from "../../abortable.ts";
 import { BindingError } from "../../errors.ts";
 import type { AmqpConnection } from "./connection.ts";
 import type { RawDelivery, RawSender } from "./driver.ts";
-import { aborted, refusal } from "./failures.ts";
+import { refusal } from "./failures.ts";
 
 type Waiting = {
   readonly message: Buffer;
@@ -155,8 +156,9 @@ export class SenderLink {
   }
 
   #late(entry: Waiting, signal: AbortSignal): BindingError {
-    if (!this.#waiting.has(entry)) return aborted("failed to send message", signal, "ambiguous");
-    const late = aborted("failed to send message", signal, "unsent");
+    if (!this.#waiting.has(entry))
+      return abortFailure("failed to send message", signal.reason, "ambiguous");
+    const late = abortFailure("failed to send message", signal.reason, "unsent");
     if (!this.#isOpen || late.reason !== "deadline_exceeded") return late;
     return new BindingError(
       "resource_exhausted",

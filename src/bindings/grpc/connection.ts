@@ -1,6 +1,7 @@
 import { createSecureContext } from "node:tls";
 import type { DescMethod, FileRegistry, Registry } from "@bufbuild/protobuf";
 import { MethodOptions_IdempotencyLevel } from "@bufbuild/protobuf/wkt";
+import { abortable } from "../../abortable.ts";
 import { BindingError, messageOf } from "../../errors.ts";
 import { CallFailure, GrpcClient } from "../../grpc/client.ts";
 import type { ClientTls } from "../../grpc/client-connection.ts";
@@ -189,7 +190,15 @@ export class GrpcConnection implements AsyncDisposable {
       this.#asking.set(symbol, asking);
       this.#last = asking.catch(() => undefined);
     }
-    await unlessAborted(asking, signal);
+    await abortable(
+      asking,
+      signal,
+      () =>
+        new BindingError("cancelled", "grpc: cancelled before the call was sent", {
+          effect: "unsent",
+          cause: signal.reason,
+        }),
+    );
   }
 
   async #ask(question: Question): Promise<void> {
@@ -286,29 +295,6 @@ function noting(registry: Registry, missing: Set<string>): Registry {
       return found;
     },
   };
-}
-
-async function unlessAborted<Result>(
-  result: Promise<Result>,
-  signal: AbortSignal,
-): Promise<Result> {
-  const aborted = Promise.withResolvers<never>();
-  const abort = (): void =>
-    aborted.reject(
-      new BindingError("cancelled", "grpc: cancelled before the call was sent", {
-        effect: "unsent",
-        cause: signal.reason,
-      }),
-    );
-  if (signal.aborted) abort();
-  signal.addEventListener("abort", abort, { once: true });
-  try {
-    return await Promise.race([result, aborted.promise]);
-  } finally {
-    signal.removeEventListener("abort", abort);
-    aborted.promise.catch(() => undefined);
-    result.catch(() => undefined);
-  }
 }
 
 function nameOf(named: Named, component: Named): MethodName {

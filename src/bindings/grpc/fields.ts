@@ -1,4 +1,5 @@
 import { bool, byPrefix, byteSize, duration, string } from "../../metadata/fields.ts";
+import { pemOrFileFields } from "../../metadata/tls-fields.ts";
 
 const service = {
   description: "The full name of the service, such as `shop.v1.Orders`.",
@@ -45,17 +46,7 @@ export const grpcFields = {
     description: "Uses TLS for an address of the form `host:port` or `unix:path`.",
     default: "false",
   }),
-  caCert: string({
-    description:
-      "The certificates of the authorities to trust in place of the system's, in PEM, or a file of them.",
-  }),
-  clientCert: string({
-    description: "The client's certificate in PEM, or a file of it. Goes with `clientKey`.",
-  }),
-  clientKey: string({
-    description: "The key of the client's certificate in PEM, or a file of it.",
-    sensitive: true,
-  }),
+  ...pemOrFileFields,
   skipTLSVerify: bool({
     description: "Accepts any certificate of the server.",
     default: "false",

@@ -1,4 +1,5 @@
 import type { InboundEvent, Reader, Reading } from "../../binding.ts";
+import { delay } from "../../delay.ts";
 import { BindingError } from "../../errors.ts";
 import { BackOff } from "../../feed/back-off.ts";
 import { feedKey, Progress } from "../../feed/progress.ts";
@@ -154,12 +155,7 @@ class Poller implements Reader {
       );
     this.#inTrouble = true;
     report?.(text, true);
-    let timer: NodeJS.Timeout | undefined;
-    await Promise.race([
-      this.#stopped,
-      new Promise((resolve) => (timer = setTimeout(resolve, pause))),
-    ]);
-    clearTimeout(timer);
+    await delay(pause, this.#stopping.signal);
   }
 
   #told(): void {
@@ -185,7 +181,7 @@ class Poller implements Reader {
       try {
         page = readPage(answered, this.#metadata);
         const isLast = page.cursor === undefined || page.cursor === cursor;
-        if (this.#isFeed && cursor !== this.#progress.at) await this.#whenRoom();
+        if (this.#isFeed && cursor !== this.#progress.at && !(await this.#hasRoom())) return;
         const pageKeys = page.items.map((item) => this.#keyOf(item, cursor, counts));
         for (const key of pageKeys) keys.add(key);
         if (!this.#isFeed && keys.size > maxItems)
@@ -291,8 +287,9 @@ class Poller implements Reader {
     return { [Symbol.dispose]: () => held.release() };
   }
 
-  async #whenRoom(): Promise<void> {
-    await Promise.race([this.#progress.hasRoom(), this.#stopped]);
+  /** False: only the next poll makes room, which delivers again what was returned. */
+  async #hasRoom(): Promise<boolean> {
+    return (await Promise.race([this.#progress.hasRoom(), this.#stopped])) === true;
   }
 
   /**

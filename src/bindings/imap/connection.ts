@@ -1,4 +1,5 @@
 import type { ImapFlow, ImapFlowOptions } from "imapflow";
+import { abortable } from "../../abortable.ts";
 import { BindingError } from "../../errors.ts";
 import { failureOf } from "./failures.ts";
 
@@ -52,19 +53,15 @@ export class ImapConnection implements AsyncDisposable {
 
   /** Asks whether the server still answers. */
   async ping(signal: AbortSignal): Promise<void> {
-    const aborted = Promise.withResolvers<never>();
-    const abort = (): void =>
-      aborted.reject(new BindingError("unavailable", "imap: the server does not answer"));
-    if (signal.aborted) abort();
-    signal.addEventListener("abort", abort, { once: true });
     try {
-      const answered = await Promise.race([this.client.noop(), aborted.promise]);
-      if ((answered as unknown) === false) throw new Error("the server does not answer");
+      const answered: unknown = await abortable(
+        this.client.noop(),
+        signal,
+        () => new BindingError("unavailable", "imap: the server does not answer"),
+      );
+      if (answered === false) throw new Error("the server does not answer");
     } catch (error) {
       throw failureOf(error, "heartbeat");
-    } finally {
-      signal.removeEventListener("abort", abort);
-      aborted.promise.catch(() => undefined);
     }
   }
 

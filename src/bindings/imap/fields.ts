@@ -1,4 +1,5 @@
 import { bool, byteSize, duration, integer, list, oneOf, string } from "../../metadata/fields.ts";
+import { pemOrFileFields } from "../../metadata/tls-fields.ts";
 import type { Values } from "../../metadata/fields.ts";
 
 /** The metadata of a component that reads a mailbox. Dapr has no such type. */
@@ -78,17 +79,7 @@ export const imapFields = {
     default: "30s",
     positive: true,
   }),
-  caCert: string({
-    description:
-      "The certificates of the authorities to trust in place of the system's, in PEM, or a file of them.",
-  }),
-  clientCert: string({
-    description: "The client's certificate in PEM, or a file of it. Goes with `clientKey`.",
-  }),
-  clientKey: string({
-    description: "The key of the client's certificate in PEM, or a file of it.",
-    sensitive: true,
-  }),
+  ...pemOrFileFields,
   skipTLSVerify: bool({
     description: "Accepts any certificate of the server.",
     default: "false",

@@ -1,3 +1,4 @@
+import { abortable } from "../../abortable.ts";
 import type { Base } from "@platformatic/kafka";
 import { defineBinding } from "../../binding.ts";
 import type { Call, Opening, Reader } from "../../binding.ts";
@@ -207,23 +208,19 @@ async function prove(
   client: Base,
   { metadata, signal }: Opening<typeof kafkaFields>,
 ): Promise<void> {
-  const { promise: aborted, reject } = Promise.withResolvers<never>();
-  const abort = (): void =>
-    reject(
-      new BindingError("cancelled", "kafka error: opening was cancelled", { effect: "unsent" }),
-    );
-  if (signal.aborted) abort();
-  signal.addEventListener("abort", abort, { once: true });
   try {
-    await Promise.race([describeTopics(client, [], true), aborted]);
+    await abortable(
+      describeTopics(client, [], true),
+      signal,
+      () =>
+        new BindingError("cancelled", "kafka error: opening was cancelled", { effect: "unsent" }),
+    );
   } catch (error) {
     throw errorOf(
       `kafka error: could not connect to ${metadata.brokers.join(", ")}`,
       error,
       "unsent",
     );
-  } finally {
-    signal.removeEventListener("abort", abort);
   }
 }
 

@@ -1,3 +1,4 @@
+import { abortable } from "../../abortable.ts";
 import { BindingError, messageOf } from "../../errors.ts";
 
 /** A connection that messages are sent on. */
@@ -39,7 +40,7 @@ export class Sender<S extends Session> {
     this.#sending.add(sending);
     const done = (): unknown => this.#sending.delete(sending);
     sending.then(done, done);
-    return abortable(sending, signal);
+    return abortable(sending, signal, () => gaveUp(signal, "ambiguous"));
   }
 
   async close(): Promise<void> {
@@ -92,17 +93,6 @@ export class Sender<S extends Session> {
     this.#session = undefined;
     const session = await connecting?.catch(() => undefined);
     await session?.end();
-  }
-}
-
-async function abortable<Result>(sending: Promise<Result>, signal: AbortSignal): Promise<Result> {
-  const { promise: aborted, reject } = Promise.withResolvers<never>();
-  const giveUp = (): void => reject(gaveUp(signal, "ambiguous"));
-  signal.addEventListener("abort", giveUp);
-  try {
-    return await Promise.race([sending, aborted]);
-  } finally {
-    signal.removeEventListener("abort", giveUp);
   }
 }
 

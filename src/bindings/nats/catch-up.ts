@@ -1,4 +1,4 @@
-import { setTimeout as pause } from "node:timers/promises";
+import { delay } from "../../delay.ts";
 import { formatDuration } from "../../metadata/duration.ts";
 import { consumerInfo, type ConsumerInfo } from "./consumer.ts";
 import { callFailure } from "./failures.ts";
@@ -116,7 +116,7 @@ export class CatchUp {
       const now = performance.now();
       if (now - since >= time || now - began >= time + requestLife) break;
       const left = Math.min(lookAgainAfter, since + time - now);
-      await pause(left, undefined, { signal: this.#signal }).catch(() => {});
+      await delay(left, this.#signal);
       if (this.#signal.aborted) break;
       const next = await consumerInfo(link);
       if (this.#othersOf(next) === 0) return next;

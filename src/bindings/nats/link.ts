@@ -1,4 +1,5 @@
 import type { Msg, MsgHdrs, NatsConnection } from "@nats-io/transport-node";
+import { abortable } from "../../abortable.ts";
 import { BindingError, messageOf } from "../../errors.ts";
 import { bytesOf } from "./headers.ts";
 import { countIncoming, discard } from "./incoming.ts";
@@ -66,7 +67,7 @@ export class Link implements AsyncDisposable {
       ...(tls === undefined ? {} : { tls }),
     });
     try {
-      const connection = await abortable(connecting, signal);
+      const connection = await unlessAborted(connecting, signal);
       countIncoming(connection, options.memory);
       return new Link(driver, connection, options);
     } catch (error) {
@@ -89,10 +90,11 @@ export class Link implements AsyncDisposable {
     return this.#connection.info?.version ?? "";
   }
 
-  /** Names the connection's account and server, for those who keep something beyond it. */
+  /** Names the servers and the user, for those who keep something beyond the connection; without secrets. */
   get identity(): string {
-    const { servers, user, domain } = this.metadata;
-    return JSON.stringify([servers, user, domain]);
+    const { servers: texts, user, domain } = this.metadata;
+    const { servers, login } = serversOf(texts);
+    return JSON.stringify([servers, user ?? login.user, domain]);
   }
 
   /** Writes a message down for the server; {@link flush} tells whether it has it. */
@@ -122,7 +124,7 @@ export class Link implements AsyncDisposable {
       this.#roundTrip = undefined;
       return this.flush(AbortSignal.timeout(this.metadata.timeout));
     });
-    await abortable(this.#roundTrip, signal);
+    await unlessAborted(this.#roundTrip, signal);
     const refusal = this.#violations.get(subject);
     if (refusal !== undefined && refusal.at >= began)
       throw callFailure(refusal.error, `sending to ${subject}`);
@@ -142,7 +144,7 @@ export class Link implements AsyncDisposable {
       timeout,
       ...(headers === undefined ? {} : { headers }),
     });
-    return abortable(asked, signal);
+    return unlessAborted(asked, signal);
   }
 
   /** A request to JetStream, whose errors are thrown. */
@@ -178,7 +180,7 @@ export class Link implements AsyncDisposable {
   /** Resolves once the server has read all that was sent before. */
   async flush(signal?: AbortSignal): Promise<void> {
     if (this.#ended !== undefined) throw this.#ended;
-    await abortable(Promise.race([this.#connection.flush(), this.#gone.promise]), signal).catch(
+    await unlessAborted(Promise.race([this.#connection.flush(), this.#gone.promise]), signal).catch(
       (error: unknown) => {
         throw this.#ended ?? callFailure(error, "waiting for the server");
       },
@@ -235,28 +237,17 @@ function unsent({ reason, message }: BindingError): BindingError {
   return new BindingError(reason, message, { effect: "unsent" });
 }
 
-/** Waits no longer than the caller does; what was sent may still be done. */
-async function abortable<T>(promise: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+/** What was sent may still be done once the caller does not wait for it any more. */
+async function unlessAborted<T>(promise: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
   if (signal === undefined) return promise;
-  promise.catch(() => {});
-  const aborted = Promise.withResolvers<never>();
-  const abort = (): void => {
+  return abortable(promise, signal, () => {
     const reason: unknown = signal.reason;
     const isTimeout = reason instanceof Error && reason.name === "TimeoutError";
     const text = isTimeout ? "no answer in time" : "the caller gave up waiting";
-    aborted.reject(
-      new BindingError(isTimeout ? "deadline_exceeded" : "cancelled", text, {
-        effect: "ambiguous",
-      }),
-    );
-  };
-  if (signal.aborted) abort();
-  signal.addEventListener("abort", abort, { once: true });
-  try {
-    return await Promise.race([promise, aborted.promise]);
-  } finally {
-    signal.removeEventListener("abort", abort);
-  }
+    return new BindingError(isTimeout ? "deadline_exceeded" : "cancelled", text, {
+      effect: "ambiguous",
+    });
+  });
 }
 
 async function within(milliseconds: number, promise: Promise<unknown>): Promise<void> {

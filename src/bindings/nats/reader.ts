@@ -24,8 +24,11 @@ export async function startReader(
   link: Link,
   reading: Reading<typeof natsFields>,
 ): Promise<Reader> {
-  const { metadata, notice, attempts } = reading;
-  const identity = `${link.identity} ${metadata.stream} ${metadata.consumer}`;
+  const { metadata, component, notice, attempts } = reading;
+  const { stream, consumer } = metadata;
+  // Two components that share a consumer are two readers, as if in two processes.
+  const owner = [component.appId, component.name, stream, consumer];
+  const identity = `${link.identity} ${JSON.stringify(owner)}`;
   const unacknowledged = UnacknowledgedMessages.of(identity);
   unacknowledged.begin();
   const { info, isNew } = await useConsumer(link, async () => {
@@ -36,7 +39,7 @@ export async function startReader(
       unacknowledged.forget();
       return undefined;
     }
-    const text = `consumer ${metadata.consumer} was not there any more at ${new Date().toISOString()}: it is made again and goes on with sequence ${from}, the first that was not handled`;
+    const text = `consumer ${consumer} was not there any more at ${new Date().toISOString()}: it is made again and goes on with sequence ${from}, the first that was not handled`;
     notice(text);
     return from;
   });
@@ -137,6 +140,7 @@ class ConsumerReader implements Reader {
       for (const taken of held) this.#nak(taken);
       if (held.length > 0) await this.#link.flush();
     } catch (error) {
+      this.#lastHandled ??= last;
       this.#unacknowledged.isUncertain = true;
       throw callFailure(error, "the acknowledgements were not confirmed");
     }

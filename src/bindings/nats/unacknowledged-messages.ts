@@ -122,7 +122,8 @@ export class UnacknowledgedMessages {
       due: 0,
       holdsSubject: true,
     };
-    const before = ordered ? this.#before(taken, deliveries === 1) : undefined;
+    this.#forgetOverdue(deliveries === 1);
+    const before = ordered ? this.#before(taken) : undefined;
     if (before !== undefined) {
       taken.due = Math.max(before.due + 1, performance.now() + leastPause);
       this.#returned.set(sequence, taken);
@@ -158,18 +159,19 @@ export class UnacknowledgedMessages {
   }
 
   /**
-   * The earlier message of the subject that comes again last. The server delivers what is due before it delivers
-   * what is new: at a new one, those that were due long ago are gone from the stream.
+   * Forgets what was due long ago: the server delivers what is due before it delivers what is new, so it is gone from
+   * the stream, or was delivered to another reader.
    */
-  #before({ sequence, subject }: Taken, isNew: boolean): Taken | undefined {
-    if (this.#returned.size === 0) return undefined;
+  #forgetOverdue(isNew: boolean): void {
     const now = performance.now();
+    for (const { due, sequence } of this.#returned.values())
+      if (due + (isNew ? tolerance : longTolerance) < now) this.#returned.delete(sequence);
+  }
+
+  /** The earlier message of the subject that comes again last. */
+  #before({ sequence, subject }: Taken): Taken | undefined {
     let last: Taken | undefined;
     for (const one of this.#returned.values()) {
-      if (one.due + (isNew ? tolerance : longTolerance) < now) {
-        this.#returned.delete(one.sequence);
-        continue;
-      }
       if (one.subject !== subject || one.sequence >= sequence || !one.holdsSubject) continue;
       if (last === undefined || one.due > last.due) last = one;
     }

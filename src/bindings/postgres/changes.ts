@@ -1,4 +1,5 @@
 import type { Checkpoint, Reading } from "../../binding.ts";
+import { delay } from "../../delay.ts";
 import { BindingError, messageOf } from "../../errors.ts";
 import { ChangeReader } from "./change-reader.ts";
 import type { PostgresConnection } from "./connection.ts";
@@ -114,7 +115,7 @@ async function begin(
           { effect: "unsent", systemCode: inUse },
         );
       }
-      await new Promise((resolve) => setTimeout(resolve, slotPause));
+      await delay(slotPause, signal);
       if (signal.aborted) throw error;
     }
   }

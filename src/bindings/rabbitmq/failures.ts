@@ -34,16 +34,6 @@ export function failure(what: string, thrown: unknown, effect: Effect = "unsent"
   );
 }
 
-/** Why the caller's signal was aborted, as an error; what was sent may still arrive. */
-export function aborted(what: string, signal: AbortSignal, effect: Effect): BindingError {
-  const late = signal.reason instanceof Error && signal.reason.name === "TimeoutError";
-  return new BindingError(
-    late ? "deadline_exceeded" : "cancelled",
-    late ? `${what}: context deadline exceeded` : `${what}: context canceled`,
-    { effect, cause: signal.reason },
-  );
-}
-
 function replyCode(thrown: unknown, text: string): number | undefined {
   if (thrown instanceof Error && "code" in thrown && typeof thrown.code === "number")
     return thrown.code;

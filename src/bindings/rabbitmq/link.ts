@@ -1,8 +1,9 @@
+import { abortFailure } from "../../abortable.ts";
 import type * as amqplib from "amqplib";
 import type { ChannelModel, Options, SocketOptions } from "amqplib";
 import { BindingError, messageOf } from "../../errors.ts";
 import { tlsMaterial } from "../../tls/pem.ts";
-import { aborted, failure } from "./failures.ts";
+import { failure } from "./failures.ts";
 import type { RabbitmqMetadata } from "./fields.ts";
 import { keepHeaderBytes } from "./header-bytes.ts";
 
@@ -160,7 +161,7 @@ export async function abortable<Result>(
 ): Promise<Result> {
   const { promise: givenUp, reject } = Promise.withResolvers<never>();
   const giveUp = (): void => {
-    reject(aborted(what, signal, "unsent"));
+    reject(abortFailure(what, signal.reason, "unsent"));
     running.then(discardLate, () => {});
   };
   if (signal.aborted) giveUp();

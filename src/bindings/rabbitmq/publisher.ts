@@ -1,7 +1,8 @@
+import { abortFailure } from "../../abortable.ts";
 import { isDeepStrictEqual } from "node:util";
 import type { ConfirmChannel, Message, Options } from "amqplib";
 import { BindingError, messageOf } from "../../errors.ts";
-import { aborted, failure } from "./failures.ts";
+import { failure } from "./failures.ts";
 import type { RabbitmqMetadata } from "./fields.ts";
 import type { Connection } from "./link.ts";
 import { useQueue } from "./queue.ts";
@@ -36,7 +37,8 @@ export class Publisher {
     if (refusal !== undefined) return Promise.reject(refusal);
     return new Promise((resolve, reject) => {
       const pending: Pending = { content, options, returned: false };
-      const giveUp = (): void => reject(aborted("failed to publish message", signal, "ambiguous"));
+      const giveUp = (): void =>
+        reject(abortFailure("failed to publish message", signal.reason, "ambiguous"));
       const confirmed = (error: unknown): void => {
         this.#pending.delete(pending);
         signal.removeEventListener("abort", giveUp);
@@ -59,7 +61,7 @@ export class Publisher {
 
   /** What stands against sending at all. */
   #refusal(signal: AbortSignal): BindingError | undefined {
-    if (signal.aborted) return aborted("failed to publish message", signal, "unsent");
+    if (signal.aborted) return abortFailure("failed to publish message", signal.reason, "unsent");
     if (this.#link.ended !== undefined) return notOpen(this.#link.ended);
     if (this.#link.blocked === undefined) return undefined;
     return new BindingError(

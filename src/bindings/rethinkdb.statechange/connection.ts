@@ -1,4 +1,5 @@
 import type { Connection, r as queries } from "rethinkdb-ts";
+import { abortable } from "../../abortable.ts";
 import { BindingError, messageOf } from "../../errors.ts";
 import { pemOrFile } from "../../tls/pem.ts";
 import type { RethinkdbMetadata } from "./fields.ts";
@@ -31,7 +32,7 @@ export async function connect(
         // In seconds. It writes its errors to the console otherwise.
         ...{ timeout: Math.max(1, timeout / 1000), silent: true },
       });
-      return { connection: await abortable(connecting, signal), address };
+      return { connection: await unlessAborted(connecting, signal), address };
     } catch (error) {
       failure = error;
     }
@@ -90,21 +91,18 @@ export function failureOf(what: string, error: unknown): BindingError {
   return new BindingError("unavailable", `${what}: ${message}`, { effect: "unsent" });
 }
 
-async function abortable(
+async function unlessAborted(
   connecting: Promise<Connection>,
   signal: AbortSignal,
 ): Promise<Connection> {
-  const aborted = Promise.withResolvers<never>();
-  aborted.promise.catch(() => undefined);
-  const abort = (): void =>
-    aborted.reject(new BindingError("unavailable", "it took too long", { effect: "unsent" }));
-  signal.addEventListener("abort", abort, { once: true });
   try {
-    return await Promise.race([connecting, aborted.promise]);
+    return await abortable(
+      connecting,
+      signal,
+      () => new BindingError("unavailable", "it took too long", { effect: "unsent" }),
+    );
   } catch (error) {
     connecting.then((connection) => connection.close()).catch(() => undefined);
     throw error;
-  } finally {
-    signal.removeEventListener("abort", abort);
   }
 }

@@ -1,4 +1,5 @@
 import type { AnyAuthMethod, AuthHandlerMiddleware } from "ssh2";
+import { abortable } from "../../abortable.ts";
 import { BindingError, messageOf } from "../../errors.ts";
 import type { Driver, ParsedKey, SftpWrapper } from "./driver.ts";
 import type { SftpMetadata } from "./fields.ts";
@@ -30,8 +31,7 @@ export async function connect(
   const client = new driver.Client();
   try {
     signal.throwIfAborted();
-    await new Promise<void>((resolve, reject) => {
-      signal.addEventListener("abort", () => reject(signal.reason as Error), { once: true });
+    const ready = new Promise<void>((resolve, reject) => {
       client.once("ready", resolve);
       // It may tell of more than one.
       client.on("error", reject);
@@ -53,12 +53,12 @@ export async function connect(
       });
       client.setNoDelay(true);
     });
-    const sftp = await new Promise<SftpWrapper>((resolve, reject) => {
-      signal.addEventListener("abort", () => reject(signal.reason as Error), { once: true });
+    await abortable(ready, signal);
+    const opening = new Promise<SftpWrapper>((resolve, reject) => {
       client.once("close", () => reject(new Error("the server has closed the connection")));
       client.sftp((error, opened) => (error ? reject(error) : resolve(opened)));
     });
-    return new Session(client, sftp, lost);
+    return new Session(client, await abortable(opening, signal), lost);
   } catch (error) {
     client.on("error", () => undefined);
     client.destroy();

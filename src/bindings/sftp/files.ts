@@ -258,20 +258,34 @@ async function replace(
     await requests.replace(from, to);
     return true;
   } catch (error) {
-    if (isDenied(error)) return existed ? false : renameOrNot(requests, from, to);
+    if (isDenied(error)) return existed ? false : renameOrNot(requests, from, to, isDenied);
     // The server has not got that request.
     if (!(error instanceof RequestFailure) || error.effect !== "unsent") throw error;
   }
-  if (existed) await requests.removeFile(to).catch(() => undefined);
-  return renameOrNot(requests, from, to);
+  if (!existed) return renameOrNot(requests, from, to, isDenied);
+  await requests.removeFile(to).catch(() => undefined);
+  try {
+    return await renameOrNot(requests, from, to, isRefusal);
+  } catch (error) {
+    // The old content is gone: the new one takes its place, though the caller has given up meanwhile.
+    if (error instanceof RequestFailure && error.effect === "unsent")
+      await soon(requests.afterwards.rename(from, to));
+    throw error;
+  }
 }
 
-async function renameOrNot(requests: Requests, from: string, to: string): Promise<boolean> {
+/** False: the server refuses it. */
+async function renameOrNot(
+  requests: Requests,
+  from: string,
+  to: string,
+  isRefused: (error: unknown) => boolean,
+): Promise<boolean> {
   try {
     await requests.rename(from, to);
     return true;
   } catch (error) {
-    if (isDenied(error)) return false;
+    if (isRefused(error)) return false;
     throw error;
   }
 }

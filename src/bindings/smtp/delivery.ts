@@ -4,7 +4,7 @@ import { Readable } from "node:stream";
 import type SMTPConnection from "nodemailer/lib/smtp-connection";
 import { BindingError } from "../../errors.ts";
 import type { SmtpMetadata } from "./fields.ts";
-import { abortFailure, failureOf, recipientsRefused, redactor, refusalText } from "./failures.ts";
+import { gaveUp, failureOf, recipientsRefused, redactor, refusalText } from "./failures.ts";
 import type { DriverError, Redact } from "./failures.ts";
 import { Slots } from "../../slots.ts";
 
@@ -44,14 +44,14 @@ export class Courier implements AsyncDisposable {
     try {
       await this.#slots.take(signal);
     } catch (reason) {
-      throw abortFailure(reason, false);
+      throw gaveUp(reason, false);
     }
     const progress: Progress = { isBegun: false, refused: [] };
     try {
       await this.#converse(bytes, envelope, progress, signal);
       return progress.refused.map((error) => refusalText(error, this.#redact));
     } catch (error) {
-      if (signal.aborted) throw abortFailure(signal.reason, progress.isBegun);
+      if (signal.aborted) throw gaveUp(signal.reason, progress.isBegun);
       if (error instanceof RecipientsRefused || commandOf(error) === "RCPT TO")
         throw recipientsRefused(progress.refused, this.#redact);
       throw failureOf(error, progress.isBegun, this.#redact);

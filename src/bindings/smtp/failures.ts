@@ -1,3 +1,4 @@
+import { abortFailure } from "../../abortable.ts";
 import { BindingError, messageOf } from "../../errors.ts";
 import type { Effect, Reason } from "../../errors.ts";
 
@@ -74,13 +75,8 @@ export function refusalText(error: DriverError, redact: Redact): string {
 }
 
 /** The caller has gone, or the time is up. */
-export function abortFailure(reason: unknown, isBegun: boolean): BindingError {
-  const effect: Effect = isBegun ? "ambiguous" : "unsent";
-  if (reason instanceof BindingError)
-    return new BindingError(reason.reason, `${failed}: ${reason.message}`, { effect });
-  const late = reason instanceof Error && reason.name === "TimeoutError";
-  const text = `${failed}: ${late ? "context deadline exceeded" : "context canceled"}`;
-  return new BindingError(late ? "deadline_exceeded" : "cancelled", text, { effect });
+export function gaveUp(reason: unknown, isBegun: boolean): BindingError {
+  return abortFailure(failed, reason, isBegun ? "ambiguous" : "unsent");
 }
 
 function outcomeOf(code: number): { reason: Reason; effect: Effect } {

@@ -1,5 +1,6 @@
 import { bool, byPrefix, byteSize, duration, list, string } from "../../metadata/fields.ts";
 import type { Values } from "../../metadata/fields.ts";
+import { pemFields } from "../../metadata/tls-fields.ts";
 
 /** The metadata of a component that reads an event stream. */
 export const sseFields = {
@@ -48,18 +49,7 @@ export const sseFields = {
       "Origins that redirects may lead to, beside that of `url`. They are never sent credentials.",
     example: "https://events.example.com",
   }),
-  caCert: string({
-    description: "The PEM certificates of the authorities to trust.",
-    example: "-----BEGIN CERTIFICATE-----…",
-  }),
-  clientCert: string({
-    description: "The client's PEM certificate.",
-    example: "-----BEGIN CERTIFICATE-----…",
-  }),
-  clientKey: string({
-    description: "The key of the client's certificate, in PEM.",
-    sensitive: true,
-  }),
+  ...pemFields,
 } as const;
 
 export type SseMetadata = Values<typeof sseFields>;

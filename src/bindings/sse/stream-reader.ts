@@ -1,5 +1,6 @@
 import { STATUS_CODES } from "node:http";
 import type { InboundEvent, Reader, Reading } from "../../binding.ts";
+import { delay } from "../../delay.ts";
 import { BindingError, messageOf } from "../../errors.ts";
 import { BackOff } from "../../feed/back-off.ts";
 import { feedKey, Progress } from "../../feed/progress.ts";
@@ -91,7 +92,7 @@ class StreamReader implements Reader {
     while (!this.#isStopped) {
       try {
         if ((await this.#connection()) === "over") return;
-        if (!this.#isStopped) await this.#wait(this.#pause);
+        if (!this.#isStopped) await delay(this.#pause, this.#stopping.signal);
       } catch (error) {
         if (!this.#isStopped) await this.#pauseAfter(BindingError.from(error));
       }
@@ -111,16 +112,7 @@ class StreamReader implements Reader {
         "the stream is interrupted; it is connected again",
       );
     this.#inTrouble = true;
-    await this.#wait(pause);
-  }
-
-  async #wait(pause: number): Promise<void> {
-    let timer: NodeJS.Timeout | undefined;
-    await Promise.race([
-      this.#stopped,
-      new Promise((resolve) => (timer = setTimeout(resolve, pause))),
-    ]);
-    clearTimeout(timer);
+    await delay(pause, this.#stopping.signal);
   }
 
   /** One connection, to its end. `over`: the server says that nothing more comes. */

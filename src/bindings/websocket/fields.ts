@@ -8,6 +8,7 @@ import {
   string,
   type Values,
 } from "../../metadata/fields.ts";
+import { pemFields } from "../../metadata/tls-fields.ts";
 
 /** The metadata of a component that keeps a WebSocket open. */
 export const websocketFields = {
@@ -56,18 +57,7 @@ export const websocketFields = {
     description: "Maximum size of a message, of those received and those sent.",
     default: "1Mi",
   }),
-  caCert: string({
-    description: "The PEM certificates of the authorities to trust.",
-    example: "-----BEGIN CERTIFICATE-----…",
-  }),
-  clientCert: string({
-    description: "The client's PEM certificate.",
-    example: "-----BEGIN CERTIFICATE-----…",
-  }),
-  clientKey: string({
-    description: "The key of the client's certificate, in PEM.",
-    sensitive: true,
-  }),
+  ...pemFields,
 } as const;
 
 export type WebsocketMetadata = Values<typeof websocketFields>;

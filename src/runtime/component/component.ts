@@ -16,7 +16,7 @@ import { OpeningWaiters } from "./opening-waiters.ts";
 import { ownPolicies } from "./own-policy.ts";
 import type { Redact } from "../secrets.ts";
 import { SampledLogger } from "../sampled-logger.ts";
-import { delay } from "../delay.ts";
+import { delay } from "../../delay.ts";
 import { readinessOf, readReadiness, type Readiness } from "./readiness.ts";
 import { cutCauseOf, Reopening } from "./reopening.ts";
 import { isStateStore } from "./state-store.ts";

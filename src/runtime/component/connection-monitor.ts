@@ -2,7 +2,7 @@ import type { AnyBinding, LogFields, Logger } from "../../binding.ts";
 import { BindingError, messageOf } from "../../errors.ts";
 import type { Opened } from "./opening.ts";
 import { StallDetector, type StallFacts } from "./stall.ts";
-import { abortable } from "../abortable.ts";
+import { abortable } from "../../abortable.ts";
 
 export type ConnectionMonitorOptions = {
   readonly binding: AnyBinding;

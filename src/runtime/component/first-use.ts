@@ -2,7 +2,7 @@ import type { AnyBinding } from "../../binding.ts";
 import type { ComponentSpec } from "../../component.ts";
 import type { App } from "../app.ts";
 import { readDefinition, type Definition } from "./opening.ts";
-import { delay } from "../delay.ts";
+import { delay } from "../../delay.ts";
 
 export type FirstUseOptions = {
   readonly spec: ComponentSpec;

@@ -8,7 +8,7 @@ import type { MemoryShare } from "../../memory/budget.ts";
 import { componentFields, parseDirections, type ComponentSettings } from "./component-fields.ts";
 import { redactedLogger } from "../redacted-logger.ts";
 import { secretsOf, withoutSecrets, type Redact, type Secrets } from "../secrets.ts";
-import { abortable } from "../abortable.ts";
+import { abortable } from "../../abortable.ts";
 
 /** What an opened component needs to be invoked. */
 export type Opened = {

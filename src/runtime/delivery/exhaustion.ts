@@ -7,7 +7,7 @@ import type { DeliveryOptions } from "./delivery-options.ts";
 import type { Entry, Exhausted } from "./entry.ts";
 import type { End } from "../records/history-ring.ts";
 import { withTimeout } from "../timeout.ts";
-import { abortable } from "../abortable.ts";
+import { abortable } from "../../abortable.ts";
 import { timeOrderedUuid } from "../uuid.ts";
 import { noStore } from "../no-store.ts";
 

@@ -1,6 +1,6 @@
 import { BindingError, messageOf } from "../../errors.ts";
 import type { Reply } from "../app.ts";
-import { abortable } from "../abortable.ts";
+import { abortable } from "../../abortable.ts";
 
 /** One thing that a reply asks to be done before its event counts as handled. */
 export type FanOutStep = { readonly target: string; readonly run: () => Promise<void> };

@@ -8,8 +8,8 @@ import type { ClaimStore } from "../../store/store.ts";
 import type { Component } from "../component/component.ts";
 import type { Invocation } from "./invocation.ts";
 import { decodeAnswer, encodeAnswer, mostStored } from "./stored-answer.ts";
-import { delay } from "../delay.ts";
-import { abortable } from "../abortable.ts";
+import { delay } from "../../delay.ts";
+import { abortable } from "../../abortable.ts";
 import { noStore } from "../no-store.ts";
 
 /**

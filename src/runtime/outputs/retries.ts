@@ -4,7 +4,7 @@ import { codesOf, matches } from "../../policy/matching.ts";
 import type { Policy } from "../../policy/policy.ts";
 import { pauseAfter } from "../../policy/retry.ts";
 import { guarded, Refused, type Attempt } from "./guarded.ts";
-import { delay } from "../delay.ts";
+import { delay } from "../../delay.ts";
 
 /** A system that wants to be left alone for longer than this, in milliseconds, is its caller's affair. */
 const longestAsked = 60_000;

@@ -1,4 +1,4 @@
-import { delay } from "../delay.ts";
+import { delay } from "../../delay.ts";
 
 /** How far it may catch up after a hold-up, in milliseconds: longer ones are not made good at once. */
 const catchUp = 100;

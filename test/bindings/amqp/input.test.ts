@@ -41,6 +41,14 @@ test("outcomes of one tick go out as they are, each for its own message", async 
   expect(server.outcomes.toSorted(byNumber)).toEqual(expected);
 });
 
+test("a reading that is to end before it has begun connects no more", async () => {
+  const { server, queue } = await standIn();
+  const signal = AbortSignal.abort(new Error("the component is closed"));
+  const failure = queue.read(() => "keep", { signal });
+  await expect(failure).rejects.toMatchObject({ reason: "cancelled", effect: "unsent" });
+  expect(server.senders).toEqual([]);
+});
+
 test("credit is given for what there is room for, and no more", async () => {
   const all = texts(100);
   const { server, queue } = await standIn();

@@ -245,6 +245,27 @@ describe("pages", () => {
     expect(numbered(app.texts)).toEqual(Array.from({ length: 20 }, (_, n) => n));
   });
 
+  test("what was returned comes again, also where all room is behind it", async () => {
+    const [pages, perPage] = [13, 1_000];
+    const server = await serve(({ url }, response) => {
+      const page = Number(new URL(url ?? "", "http://x").searchParams.get("p") ?? 0);
+      const items = Array.from({ length: perPage }, (_, n) => page * perPage + n);
+      response.end(JSON.stringify({ items, next: page + 1 < pages ? String(page + 1) : null }));
+    });
+    const { properties } = polled(server.url, {
+      ...{ itemsPath: "items", cursorPath: "next", cursorParameter: "p" },
+    });
+    const input = await openInput(http, properties);
+    await vi.waitFor(() => expect(input.events).toHaveLength(10_000), soon);
+    const [first, ...others] = input.events;
+    for (const { settle } of others) settle({ outcome: "handled" });
+    first?.settle({ outcome: "returned", reason: "no" });
+    await vi.waitFor(() => expect(input.events.length).toBeGreaterThan(10_000), soon);
+    expect(String(Buffer.from(input.events[10_000]?.data ?? []))).toBe("0");
+    input.events[10_000]?.settle({ outcome: "handled" });
+    await vi.waitFor(() => expect(input.events).toHaveLength(pages * perPage + 1), soon);
+  });
+
   test("order by key holds under parallelism", async () => {
     const all = Array.from({ length: 60 }, (_, n) => ({ key: `k${n % 6}`, n }));
     const { server } = await serveJson(all);

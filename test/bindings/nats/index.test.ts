@@ -1,6 +1,7 @@
 import { connect } from "@nats-io/transport-node";
 import { expect, test, vi } from "vitest";
 import nats from "../../../src/bindings/nats/index.ts";
+import type { Link } from "../../../src/bindings/nats/link.ts";
 import type { Outcome } from "../../../src/runtime/app.ts";
 import { FakeApp, handled, refused } from "../../runtime/fake-app.ts";
 import { component, startRuntime } from "../../runtime/fake-binding.ts";
@@ -158,6 +159,34 @@ describeWith("nats", (server) => {
     for (const event of again) event.settle({ outcome: "handled" });
     await second.close();
     expect(await info()).toMatchObject({ num_ack_pending: 0, ack_floor: { stream_seq: 4 } });
+  });
+
+  test("a reader is known again with another password, and by no secret", async () => {
+    const { properties } = await place(server);
+    const identities = [];
+    for (const password of ["pa55one", "pa55two"]) {
+      const servers = server.url.replace("//", `//shop:${password}@`);
+      const input = await openInput(nats, { ...properties, servers });
+      identities.push((input.connection as Link).identity);
+      await input.close();
+    }
+    expect(identities[0]).toBe(identities[1]);
+    expect(identities[0]).toContain("shop");
+    expect(identities[0]).not.toContain("pa55");
+  });
+
+  test("two components of one process share a consumer as two processes do", async () => {
+    const { properties, send, info } = await place(server);
+    await send("a:1");
+    const values = { ...properties, ackWait: "1h", orderBySubject: "false" };
+    const first = await openInput(nats, values, { name: "first" });
+    const event = await first.next();
+    const second = await openInput(nats, values, { name: "second" });
+    event.settle({ outcome: "handled" });
+    await first.close();
+    expect(await info()).toMatchObject({ num_ack_pending: 0, ack_floor: { stream_seq: 1 } });
+    expect(second.events).toEqual([]);
+    await second.close();
   });
 
   test("only what there is room for is asked for", async () => {

@@ -71,6 +71,16 @@ test("one that is gone from the stream holds up nothing", () => {
   expect(messages.returned).toEqual([]);
 });
 
+test("what another reader was given is not kept, whether or not there is an order", () => {
+  const messages = new UnacknowledgedMessages();
+  for (let sequence = 1; sequence <= 100; sequence++) {
+    const verdict = messages.take(delivery(sequence), false);
+    if (verdict.kind === "new") messages.giveBack(verdict.taken);
+    vi.advanceTimersByTime(100);
+  }
+  expect(messages.returned.length).toBeLessThan(20);
+});
+
 test("the first that is not handled is where a new consumer goes on", () => {
   const messages = new UnacknowledgedMessages();
   expect(messages.firstUnhandled).toBeUndefined();

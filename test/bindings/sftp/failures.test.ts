@@ -74,6 +74,29 @@ test.each(cases)("%s, cut at %s: once, and it may have happened", async (operati
   }
 });
 
+test.each(["refused", "given up by the caller"])(
+  "a file that cannot be replaced at once is not lost when the rename is %s",
+  async (how) => {
+    const ended = new AbortController();
+    const isRefused = how === "refused";
+    const server = await startStandIn({
+      react(one, path) {
+        if (isRefused) return one === "RENAME" ? { status: 4 } : undefined;
+        if (one === "REMOVE" && path === "/home/a") ended.abort();
+        return undefined;
+      },
+    });
+    server.files.set("/home/a", Buffer.from("old"));
+    const output = await openOutput(sftp, server.properties);
+    const { signal } = ended;
+    const created = output.invoke("create", { fileName: "a" }, { data, signal });
+    if (isRefused) await created;
+    else await expect(created).rejects.toMatchObject({ reason: "cancelled", effect: "ambiguous" });
+    const files = [...server.files].map(([path, content]) => [path, String(content)]);
+    expect(files).toEqual([["/home/a", data]]);
+  },
+);
+
 test.each(cases)("%s, no answer to %s: the caller's time ends it", async (operation, at) => {
   const ended = new AbortController();
   const server = await startStandIn({

@@ -1,4 +1,5 @@
 import { bool, duration, string } from "../../../metadata/fields.ts";
+import { pemFields } from "../../../metadata/tls-fields.ts";
 import type { Values } from "../../../metadata/fields.ts";
 
 /** What an MQTT component's metadata can say. */
@@ -42,18 +43,7 @@ export const mqttFields = {
     description: "Accepted; has no effect.",
     deprecated: "remove it; the quality of service is always 1",
   }),
-  caCert: string({
-    description: "The PEM certificates of the authorities to trust.",
-    example: "-----BEGIN CERTIFICATE-----…",
-  }),
-  clientCert: string({
-    description: "The client's PEM certificate.",
-    example: "-----BEGIN CERTIFICATE-----…",
-  }),
-  clientKey: string({
-    description: "The key of the client's certificate, in PEM.",
-    sensitive: true,
-  }),
+  ...pemFields,
 } as const;
 
 /** A component's metadata as its binding reads it. */

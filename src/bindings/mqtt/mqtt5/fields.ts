@@ -1,4 +1,5 @@
 import { bool, byPrefix, byteSize, duration, integer } from "../../../metadata/fields.ts";
+import { pemFields } from "../../../metadata/tls-fields.ts";
 import { list, oneOf, string, type Values } from "../../../metadata/fields.ts";
 
 /** What an MQTT 5 component's metadata can say. */
@@ -114,18 +115,7 @@ export const mqttFields = {
     description:
       "Enhanced authentication (AUTH) is not supported: a component that names a method fails.",
   }),
-  caCert: string({
-    description: "The PEM certificates of the authorities to trust.",
-    example: "-----BEGIN CERTIFICATE-----…",
-  }),
-  clientCert: string({
-    description: "The client's PEM certificate.",
-    example: "-----BEGIN CERTIFICATE-----…",
-  }),
-  clientKey: string({
-    description: "The key of the client's certificate, in PEM.",
-    sensitive: true,
-  }),
+  ...pemFields,
 } as const;
 
 /** What the request of a message can say. */

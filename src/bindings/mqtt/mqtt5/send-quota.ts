@@ -19,14 +19,13 @@ export class SendQuota {
       return;
     }
     await new Promise<void>((resolve, reject) => {
+      if (signal.aborted) return reject(cancelled());
       const end = (act: () => void) => (): void => {
         this.#waiting.delete(waiting);
         signal.removeEventListener("abort", cancel);
         act();
       };
-      const cancel = end(() =>
-        reject(new BindingError("cancelled", "the call was cancelled", { effect: "unsent" })),
-      );
+      const cancel = end(() => reject(cancelled()));
       const waiting: Waiting = {
         take: end(resolve),
         fail: (reason) => end(() => reject(reason))(),
@@ -47,4 +46,8 @@ export class SendQuota {
   fail(reason: BindingError): void {
     for (const waiting of this.#waiting) waiting.fail(reason);
   }
+}
+
+function cancelled(): BindingError {
+  return new BindingError("cancelled", "the call was cancelled", { effect: "unsent" });
 }

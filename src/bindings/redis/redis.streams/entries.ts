@@ -30,6 +30,14 @@ export function readEntries(reply: unknown): Entries {
   return stream === undefined ? { entries: [], deleted: [] } : entriesOf(listOf(stream)[1]);
 }
 
+/** Puts the ids of entries in the order of the stream, as `sort` takes it. */
+export function compareIds(one: string, other: string): number {
+  const [time = "0", number = "0"] = one.split("-");
+  const [otherTime = "0", otherNumber = "0"] = other.split("-");
+  const difference = BigInt(time) - BigInt(otherTime) || BigInt(number) - BigInt(otherNumber);
+  return difference < 0n ? -1 : difference > 0n ? 1 : 0;
+}
+
 /** How many bytes an entry is. */
 export function sizeOf({ fields }: StreamEntry): number {
   return fields.reduce((sum, [name, value]) => sum + name.length + value.length, 0);

@@ -2,7 +2,7 @@ import type { InboundEvent, Reader, Reading, Settlement } from "../../../binding
 import { BindingError } from "../../../errors.ts";
 import { longestTimer } from "../../../metadata/duration.ts";
 import type { GroupCommands } from "./commands.ts";
-import { eventOf, sizeOf, type Entries, type StreamEntry } from "./entries.ts";
+import { compareIds, eventOf, sizeOf, type Entries, type StreamEntry } from "./entries.ts";
 import type { streamFields } from "./fields.ts";
 import type { UnacknowledgedEntries } from "./unacknowledged-entries.ts";
 
@@ -11,6 +11,8 @@ const longestBlock = 1_000;
 /** The most bytes that are asked for at one time, as far as that can be told before. */
 const mostBytes = 8 * 1024 * 1024;
 const mostEntries = 500;
+/** The most entries that one command acknowledges. */
+const mostAtOnce = 1_000;
 const firstEntries = 8;
 
 export type ReaderParts = {
@@ -32,7 +34,8 @@ export class GroupReader implements Reader {
   readonly #parts: ReaderParts;
   readonly #unacknowledged: UnacknowledgedEntries;
   readonly #ended = new AbortController();
-  readonly #pauses = new Set<NodeJS.Timeout>();
+  /** Returned, and to come again after a pause: its timer, by the entry's id. */
+  readonly #pauses = new Map<string, NodeJS.Timeout>();
   #credit: number;
   #room = Promise.withResolvers<void>();
   #claimAt = 0;
@@ -64,7 +67,7 @@ export class GroupReader implements Reader {
   async stop(): Promise<void> {
     this.#ended.abort();
     this.#wake();
-    for (const timer of this.#pauses) clearTimeout(timer);
+    for (const timer of this.#pauses.values()) clearTimeout(timer);
     // What is under way may still come.
     await this.#parts.unblock();
     await this.#running;
@@ -83,7 +86,7 @@ export class GroupReader implements Reader {
   async close(): Promise<void> {
     this.#ended.abort();
     this.#wake();
-    for (const timer of this.#pauses) clearTimeout(timer);
+    for (const timer of this.#pauses.values()) clearTimeout(timer);
     await this.#parts.disconnect();
     // What is unsettled stays pending under this consumer's name.
     this.#unacknowledged.open.clear();
@@ -154,13 +157,15 @@ export class GroupReader implements Reader {
     const { claimAfter } = reading.metadata;
     const claimed = await commands.claim(claimAfter, this.#cursor, Math.min(room, this.#batch));
     this.#cursor = claimed.cursor;
-    const ids = claimed.entries.map(({ id }) => id).sort(byId);
+    const ids = claimed.entries.map(({ id }) => id).sort(compareIds);
     const [first] = ids;
     const counts =
       first === undefined
         ? new Map<string, number>()
         : await commands.deliveries(first, ids.at(-1) ?? first, 1_000);
-    await this.#take(claimed, (id) => counts.get(id) ?? 2);
+    // Its own that wait for their pause are claimed too, which keeps them from others.
+    const entries = claimed.entries.filter(({ id }) => !this.#pauses.has(id));
+    await this.#take({ ...claimed, entries }, (id) => counts.get(id) ?? 2);
     // Once around, and again after a while.
     if (this.#cursor === "0-0")
       this.#claimAt = performance.now() + Math.min(claimAfter / 2, longestTimer);
@@ -231,12 +236,12 @@ export class GroupReader implements Reader {
   #redeliverLater(id: string, deliveries: number, after: number): void {
     const timer = setTimeout(
       () => {
-        this.#pauses.delete(timer);
+        this.#pauses.delete(id);
         this.#redeliver(id, deliveries).catch((error: unknown) => this.#fail(error));
       },
       Math.min(after, longestTimer),
     );
-    this.#pauses.add(timer);
+    this.#pauses.set(id, timer);
   }
 
   async #redeliver(id: string, deliveries: number): Promise<void> {
@@ -248,19 +253,19 @@ export class GroupReader implements Reader {
     await this.#take({ entries, deleted }, () => deliveries, true);
   }
 
-  /** Acknowledges what was handled, in one command for all that was in a turn of the event loop. */
+  /** Acknowledges what was handled; what was in one turn of the event loop shares a command. */
   #acknowledge(): void {
     this.#scheduled = false;
     const { handled } = this.#unacknowledged;
     this.#acknowledging = this.#acknowledging.then(async () => {
-      const ids = [...handled].slice(0, 1_000);
-      if (ids.length === 0) return;
+      const { commands, reading } = this.#parts;
       try {
-        const { commands, reading } = this.#parts;
-        await commands.acknowledge(ids);
-        if (reading.metadata.deleteHandled) await commands.delete(ids);
-        for (const id of ids) handled.delete(id);
-        if (handled.size > 0) this.#acknowledge();
+        while (handled.size > 0) {
+          const ids = [...handled].slice(0, mostAtOnce);
+          await commands.acknowledge(ids);
+          if (reading.metadata.deleteHandled) await commands.delete(ids);
+          for (const id of ids) handled.delete(id);
+        }
       } catch (error) {
         // They are acknowledged on the next connection.
         this.#fail(error);
@@ -291,11 +296,4 @@ export class GroupReader implements Reader {
 
 function whose(owner: string | undefined): string {
   return owner === undefined ? "not pending any more" : `claimed by consumer ${owner}`;
-}
-
-function byId(one: string, other: string): number {
-  const [time = "0", number = "0"] = one.split("-");
-  const [otherTime = "0", otherNumber = "0"] = other.split("-");
-  const difference = BigInt(time) - BigInt(otherTime) || BigInt(number) - BigInt(otherNumber);
-  return difference < 0n ? -1 : difference > 0n ? 1 : 0;
 }

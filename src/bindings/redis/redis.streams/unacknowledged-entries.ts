@@ -1,3 +1,5 @@
+import { compareIds } from "./entries.ts";
+
 /**
  * What this process has taken from a group and the server may not know of. It outlives the connection, so that what was
  * handled meanwhile is acknowledged on the next one, and not handled again.
@@ -21,17 +23,9 @@ export class UnacknowledgedEntries {
   take(id: string): boolean {
     if (this.open.has(id) || this.handled.has(id)) return false;
     this.open.add(id);
-    if (this.newest === "" || isLater(id, this.newest)) this.newest = id;
+    if (this.newest === "" || compareIds(id, this.newest) > 0) this.newest = id;
     return true;
   }
 }
 
 const byIdentity = new Map<string, UnacknowledgedEntries>();
-
-/** Whether an id of an entry is behind another one. */
-function isLater(one: string, other: string): boolean {
-  const [time = "0", number = "0"] = one.split("-");
-  const [otherTime = "0", otherNumber = "0"] = other.split("-");
-  const difference = BigInt(time) - BigInt(otherTime);
-  return difference === 0n ? BigInt(number) > BigInt(otherNumber) : difference > 0n;
-}

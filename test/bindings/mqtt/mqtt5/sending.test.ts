@@ -111,8 +111,11 @@ test("cut after the server has taken it: ambiguous, sent once", async () => {
 test("its answer swallowed: ambiguous at the deadline, sent once", async () => {
   const server = await scriptedServer({ publish: () => "nothing" });
   const queue = await open(server);
-  const error = await errorOf(queue.create("x", {}, AbortSignal.timeout(100)));
-  expect(error).toMatchObject({ reason: "deadline_exceeded", effect: "ambiguous" });
+  const deadline = new AbortController();
+  const failure = errorOf(queue.create("x", {}, deadline.signal));
+  await until(() => server.of("publish").length > 0);
+  deadline.abort(new DOMException("it passed", "TimeoutError"));
+  expect(await failure).toMatchObject({ reason: "deadline_exceeded", effect: "ambiguous" });
   expect(server.of("publish").length).toBe(1);
 });
 

@@ -1,4 +1,4 @@
-import { longestTimer } from "../metadata/duration.ts";
+import { longestTimer } from "./metadata/duration.ts";
 
 /** Resolves after the milliseconds, or at once when the signal aborts. Never rejects. */
 export function delay(milliseconds: number, signal: AbortSignal): Promise<void> {
