@@ -77,8 +77,8 @@ async function redisStreams(): Promise<void> {
     const found = (await client.callBuffer(
       ...["XREADGROUP", "GROUP", "bench", "floor", "COUNT", "500", "BLOCK", "1000"],
       ...["STREAMS", source, ">"],
-    )) as [Buffer, [Buffer, Buffer[]][]][] | null;
-    for (const [id, fields] of found?.[0]?.[1] ?? []) {
+    )) as [stream: Buffer, entries: [Buffer, Buffer[]][]] | null;
+    for (const [id, fields] of found?.[1] ?? []) {
       const data = fields[3];
       if (data === undefined) throw new Error("an entry has no data");
       report.event(data, 0);

@@ -27,7 +27,10 @@ export const natsOutRow: Row = {
           )
         : await startDaemon(contender, bench, {
             ...{ name: "subject", type: "nats" },
-            metadata: { servers: `${host}:${port}`, subject: `${stream}.out` },
+            metadata: {
+              ...{ servers: `${host}:${port}`, subject: `${stream}.out` },
+              direction: "output",
+            },
           });
     return callContender(running, bench, {
       target: grpcTarget(running, createInvocation("subject", {})),
