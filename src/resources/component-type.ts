@@ -51,15 +51,11 @@ function meant(type: string, bindings: readonly AnyBinding[]): string | undefine
   return block === "bindings" ? closestBindingType(corrected, bindings) : corrected;
 }
 
-/** Types of Dapr's that are not there, and look like a misspelt one that is. */
-const lookalikes: ReadonlySet<string> = new Set(["bindings.sftp"]);
-
 /** The type of ours that a misspelt one most likely meant, itself if it is one. */
 export function closestBindingType(
   type: string,
   bindings: readonly AnyBinding[],
 ): string | undefined {
-  if (lookalikes.has(type) && findBinding(bindings, type) === undefined) return undefined;
   const known = bindings.flatMap(({ name, aliases = [] }) =>
     [name, ...aliases].map((one) => `bindings.${one}`),
   );
