@@ -60,6 +60,12 @@ export type Binding<
   /** The npm packages that {@link Opening.driver} loads, which users install themselves, with their exact versions. */
   readonly drivers?: DriverVersions;
 
+  /**
+   * Whether a component with these settings loads that driver, where only some do (a cloud's whole chain of log-ins): `check`
+   * asks for no other. Absent: each loads all of them.
+   */
+  needsDriver?(name: string, metadata: Values<MetadataFields>): boolean;
+
   /** It runs programs of this machine: a component opens only where the user has allowed that (`--allow-exec`). */
   readonly runsPrograms?: true;
 

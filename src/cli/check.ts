@@ -84,7 +84,7 @@ async function check(
   const { bindings } = await import("../bindings/index.ts");
   const { readConfiguration } = await import("../resources/configuration.ts");
   const { lint } = await import("../resources/lint.ts");
-  const { findBinding } = await import("../resources/visibility.ts");
+  const { neededDrivers } = await import("../resources/needed-drivers.ts");
   const { loadResources } = await import("../resources/load.ts");
   const { componentFields: frameworkFields } =
     await import("../runtime/component/component-fields.ts");
@@ -104,8 +104,8 @@ async function check(
     (a, b) =>
       (a.file < b.file ? -1 : a.file > b.file ? 1 : 0) || a.line - b.line || a.column - b.column,
   );
-  const needed = loaded.components.map(({ type }) => findBinding(bindings, type)?.drivers);
-  return { components: loaded.components.length, problems, needed: Object.assign({}, ...needed) };
+  const needed = await neededDrivers(loaded.components, bindings);
+  return { components: loaded.components.length, problems, needed };
 }
 
 async function print(components: number, problems: readonly ResourceProblem[]): Promise<void> {

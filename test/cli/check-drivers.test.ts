@@ -1,5 +1,6 @@
 import { expect, test, vi } from "vitest";
 import { defineBinding } from "../../src/binding.ts";
+import { string } from "../../src/metadata/fields.ts";
 import { folder } from "../resources/folder.ts";
 import { cufflinkHere } from "./in-process.ts";
 
@@ -14,12 +15,18 @@ vi.mock("../../src/bindings/index.ts", () => {
       binding("one", { "cufflink-one": "1.2.3", yaml: "2.9.1" }),
       binding("two", { "cufflink-two": "2.0.0" }),
       binding("three", { "cufflink-three": "3.0.0" }),
+      {
+        ...binding("four", { "cufflink-always": "4.0.0", "cufflink-chain": "4.1.0" }),
+        metadata: { key: string({ description: "A key in place of the chain.", default: "" }) },
+        needsDriver: (name: string, { key }: { key: string }) =>
+          name === "cufflink-always" || key === "",
+      },
     ],
   };
 });
 
-const yaml = (name: string, type: string) =>
-  `apiVersion: dapr.io/v1alpha1\nkind: Component\nmetadata: {name: ${name}}\nspec: {type: bindings.${type}, version: v1}\n`;
+const yaml = (name: string, type: string, metadata = "[]") =>
+  `apiVersion: dapr.io/v1alpha1\nkind: Component\nmetadata: {name: ${name}}\nspec: {type: bindings.${type}, version: v1, metadata: ${metadata}}\n`;
 
 test("check ends with one command for the drivers that are missing", async () => {
   const path = folder({
@@ -39,6 +46,17 @@ test("check ends with one command for the drivers that are missing", async () =>
     missingDrivers: { "cufflink-one": "1.2.3", "cufflink-two": "2.0.0" },
     install: "npm install --prefix /srv/drivers cufflink-one@1.2.3 cufflink-two@2.0.0",
   });
+});
+
+test("check asks for no driver that the component's settings do not need", async () => {
+  const keyed = folder({ "a.yaml": yaml("a", "four", "[{name: key, value: k}]") });
+  expect((await cufflinkHere(["check", keyed])).stdout).toContain(
+    "run: npm install cufflink-always@4.0.0\n",
+  );
+  const bare = folder({ "a.yaml": yaml("a", "four") });
+  expect((await cufflinkHere(["check", bare])).stdout).toContain(
+    "run: npm install cufflink-always@4.0.0 cufflink-chain@4.1.0\n",
+  );
 });
 
 test("types tells how a driver is installed", async () => {

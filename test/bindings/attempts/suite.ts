@@ -49,7 +49,8 @@ export function testAttempts(
   test(`${binding.name}, ${name}: a request that goes well is sent once`, async () => {
     const { target, mark, proxy, call } = await begin();
     await call();
-    expect([proxy.requests, await target.done(mark)]).toEqual([1, 1]);
+    await reaches(target, mark, 1);
+    expect(proxy.requests).toBe(1);
   });
 
   test.each(["cut the request", "swallow the answer"] as const)(
@@ -68,7 +69,7 @@ export function testAttempts(
       } else {
         expect(outcome).toMatchObject({ effect: "ambiguous" });
         expect(proxy.requests).toBe(1);
-        await vi.waitFor(async () => expect(await target.done(mark)).toBe(reached), long);
+        await reaches(target, mark, reached);
       }
     },
   );
@@ -85,6 +86,11 @@ export function testAttempts(
     proxy.fault = "none";
     // It comes back by itself.
     await vi.waitFor(() => call(), long);
-    expect(await target.done(mark)).toBe(1);
+    await reaches(target, mark, 1);
   });
+}
+
+/** A server may answer before all who listen to it have heard of what was done. */
+async function reaches(target: AttemptTarget, mark: string, times: number): Promise<void> {
+  await vi.waitFor(async () => expect(await target.done(mark)).toBe(times), long);
 }
