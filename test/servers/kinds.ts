@@ -5,6 +5,7 @@ import { grpcGo } from "./grpc-go.ts";
 import { kafka } from "./kafka.ts";
 import type { Address, ServerKind } from "./kind.ts";
 import { mariadb } from "./mariadb.ts";
+import { moto } from "./moto.ts";
 import { mosquitto } from "./mosquitto.ts";
 import { nats } from "./nats.ts";
 import { openssh } from "./openssh.ts";
@@ -26,6 +27,7 @@ export const kinds = {
   "grpc-go": grpcGo,
   dovecot,
   feed,
+  moto,
 };
 
 type Kinds = typeof kinds;
