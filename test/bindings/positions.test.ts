@@ -25,6 +25,7 @@ const inputs = [
   "amqp",
   "nats",
   "redis.streams",
+  "aws.sqs",
   "file",
   "sftp",
   "cron",

@@ -1,6 +1,7 @@
 import { dovecot } from "./dovecot.ts";
 import { artemis } from "./artemis.ts";
 import { azuriteBlob, azuriteQueue } from "./azurite.ts";
+import { elasticmq } from "./elasticmq.ts";
 import { feed } from "./feed.ts";
 import { grpcGo } from "./grpc-go.ts";
 import { kafka } from "./kafka.ts";
@@ -31,6 +32,7 @@ export const kinds = {
   "azurite-blob": azuriteBlob,
   "azurite-queue": azuriteQueue,
   moto,
+  elasticmq,
 };
 
 type Kinds = typeof kinds;

@@ -1,51 +1,23 @@
-import { BindingError } from "../../../errors.ts";
 import type { Header, InboundEvent } from "../../../binding.ts";
+import { checkedAttributes, checkId, messageText } from "../message-text.ts";
 import type { CreateRequest } from "./fields.ts";
 import type { ReceivedMessage } from "./queue.ts";
 
 /** What a call sends. Throws a `BindingError` for what the service cannot carry. */
 export function messageOf(data: Uint8Array | undefined, request: CreateRequest): object {
   const { delaySeconds, messageGroupId, messageDeduplicationId, attributes } = request;
-  const named = [...attributes].map(([name, value]) => {
-    if (!/^[\w.-]{1,256}$/.test(name))
-      throw refused(
-        `the attribute ${JSON.stringify(name)} is no name: letters, digits, "_-." only`,
-      );
-    checkText(value, `the attribute ${name}`);
-    return [name, { DataType: "String", StringValue: value }] as const;
-  });
+  checkId("messageGroupId", messageGroupId);
+  checkId("messageDeduplicationId", messageDeduplicationId);
+  const named = checkedAttributes(attributes, "SQS").map(
+    ([name, value]) => [name, { DataType: "String", StringValue: value }] as const,
+  );
   return {
-    MessageBody: textOf(data ?? new Uint8Array()),
+    MessageBody: messageText(data, "SQS"),
     ...(delaySeconds === undefined ? {} : { DelaySeconds: delaySeconds }),
     ...(messageGroupId ? { MessageGroupId: messageGroupId } : {}),
     ...(messageDeduplicationId ? { MessageDeduplicationId: messageDeduplicationId } : {}),
     ...(named.length === 0 ? {} : { MessageAttributes: Object.fromEntries(named) }),
   };
-}
-
-const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
-
-function textOf(data: Uint8Array): string {
-  let text: string;
-  try {
-    text = decoder.decode(data);
-  } catch {
-    throw refused("the data is not UTF-8, and SQS carries nothing but text; encode it in base64");
-  }
-  checkText(text, "the data");
-  return text;
-}
-
-/** The service refuses other characters; what it did with them would be its own business. */
-function checkText(text: string, what: string): void {
-  // oxlint-disable-next-line no-control-regex -- the very characters that are refused
-  const wrong = /[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]/.exec(text);
-  if (wrong !== null)
-    throw refused(`${what} has a character that SQS does not carry, at ${wrong.index}`);
-}
-
-function refused(why: string): BindingError {
-  return new BindingError("invalid_argument", why);
 }
 
 const attributeNames: Readonly<Record<string, string>> = {
