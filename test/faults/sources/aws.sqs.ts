@@ -32,7 +32,8 @@ export const sqs: Source = {
           ...{ direction: "input", visibilityTimeout: `${visibility}s`, waitTime: "5s" },
         },
       },
-      ordered: true,
+      // Where it ends ElasticMQ forgets which groups are locked, and gives later messages out first.
+      ordered: !kit.ownServer,
       ...{ server, proxy, send },
       unreachable: { endpoint: `http://${unreachableAddress}` },
       async [Symbol.asyncDispose]() {

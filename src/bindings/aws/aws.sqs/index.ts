@@ -53,7 +53,7 @@ export default defineBinding({
       app: "what the app has: `maxInFlight` (64)",
       runtime: "what was received: `maxInFlight` (64), and what waits for a retry",
       server:
-        "none but what SQS itself delivers twice: what was handled is known by its id, also where its deletion was lost",
+        "the same at most; while the process lives what was handled is known by its id, also where its deletion was lost",
     },
   },
 
