@@ -1,5 +1,5 @@
 import { BindingError, messageOf } from "../errors.ts";
-import { isList, parseJson, type JsonValue } from "./json-text.ts";
+import { isList, parseJson, readSimpleList, type JsonValue } from "./json-text.ts";
 import { durationText, instantText, now } from "./timing.ts";
 
 /** The parameters of a call: by place, or by name. */
@@ -18,7 +18,7 @@ export function readParameters(params: string | undefined): GivenParameters {
   if (params === undefined || params === "") return [];
   let given: JsonValue;
   try {
-    given = parseJson(params);
+    given = readSimpleList(params) ?? parseJson(params);
   } catch (error) {
     throw notAnArray(messageOf(error));
   }
