@@ -42,7 +42,6 @@ export class Statement implements Submittable {
     this.#options = options;
     const { promise, resolve, reject } = Promise.withResolvers<Outcome>();
     this.done = promise;
-    this.done.catch(() => undefined);
     this.#resolve = resolve;
     this.#reject = reject;
   }
@@ -140,7 +139,6 @@ export class Description implements Submittable {
     this.#text = text;
     const { promise, resolve, reject } = Promise.withResolvers<readonly number[]>();
     this.done = promise;
-    this.done.catch(() => undefined);
     this.#resolve = resolve;
     this.#reject = reject;
   }
