@@ -1,3 +1,4 @@
+import { setImmediate as turn } from "node:timers/promises";
 import type { InboundEvent, Reader, Reading, Settlement } from "../../../binding.ts";
 import { BindingError } from "../../../errors.ts";
 import { longestTimer } from "../../../metadata/duration.ts";
@@ -116,10 +117,7 @@ export class GroupReader implements Reader {
         continue;
       }
       const left = Math.max(1, Math.round(this.#claimAt - performance.now()));
-      await this.#take(
-        await waiting.next(Math.min(room, this.#batch), Math.min(block, left)),
-        () => 1,
-      );
+      await this.#take(await waiting.next(Math.min(room, this.#batch), Math.min(block, left)));
     }
   }
 
@@ -131,6 +129,8 @@ export class GroupReader implements Reader {
       if (room > 0) return room;
       this.#room = Promise.withResolvers();
       await this.#room.promise;
+      // What is settled together makes room together.
+      await turn();
     }
   }
 
@@ -212,7 +212,8 @@ export class GroupReader implements Reader {
       { stream, group: consumerGroup, consumer, dataField, keyField },
       {
         deliveries,
-        redelivered: before !== undefined,
+        // A group that was set back delivers what it has delivered before as new.
+        redelivered: before === undefined ? undefined : true,
         lease: { duration: claimAfter, extend },
         settle: (settlement) => this.#settle(id, deliveries, settlement),
       },
