@@ -48,7 +48,7 @@ export function sizeOf({ fields }: StreamEntry): number {
   return size;
 }
 
-type Shape = {
+export type Shape = {
   readonly stream: string;
   readonly group: string;
   readonly consumer: string;
@@ -62,7 +62,7 @@ export function eventOf(
   { stream, group, consumer, dataField, keyField }: Shape,
   rest: Pick<InboundEvent, "lease" | "settle" | "redelivered"> & { readonly deliveries: number },
 ): InboundEvent {
-  const { deliveries, ...own } = rest;
+  const { deliveries, redelivered, lease, settle } = rest;
   let data: Buffer | undefined;
   let key: Buffer | undefined;
   const headers: Header[] = [];
@@ -80,7 +80,9 @@ export function eventOf(
     key,
     id: `${stream}-${entry.id}`,
     attempt: deliveries,
-    ...own,
+    redelivered,
+    lease,
+    settle,
   };
 }
 
