@@ -5,9 +5,9 @@ import { sender, unreachableAddress, type OpenedSource, type Source } from "../o
 /** A bucket that is listed; moto keeps its objects in memory, so that it is not killed. */
 export const s3: Source = {
   name: "aws.s3",
-  bounds: { app: 64, runtime: 128, server: 64 },
+  bounds: { app: 64, runtime: 128, server: 0 },
   async opened(kit) {
-    const server = await kit.servers.moto();
+    const server = await kit.servers.moto(kit.ownServer);
     const proxy = await startProxy(server);
     const bucket = await makeBucket(server);
     const { send, close } = sender(async () => ({
@@ -24,7 +24,7 @@ export const s3: Source = {
         },
       },
       ordered: false,
-      ...{ server, proxy, send },
+      ...{ proxy, send },
       unreachable: { endpoint: `http://${unreachableAddress}` },
       async remains() {
         const left = (await bucket.keys()).length;

@@ -179,8 +179,8 @@ export default defineBinding({
     duplicates: {
       app: "what the app has: `maxInFlight` (64)",
       runtime:
-        "what the app has, and what was handled and not put away yet: `maxInFlight` (64) and a few",
-      server: "what was handled and could not be put away before the runtime ended",
+        "what the app has, and what was handled and not put away yet: `maxInFlight` and 64 (128)",
+      server: "none: what was handled is put away once the bucket answers again",
     },
   },
 

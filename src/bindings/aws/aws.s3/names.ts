@@ -1,4 +1,3 @@
-import { BindingError } from "../../../errors.ts";
 import { invalid } from "./failures.ts";
 
 /** Bytes; S3's own limit. */
@@ -26,22 +25,31 @@ export function percentEncoded(text: string): string {
   );
 }
 
-/** The value of the header for tags: `a=1,b=2` as `a=1&b=2`. */
+/** What S3 allows in the name and the value of a tag, and how long they may be, in characters; an object has ten at most. */
+const tagText = /^[\p{L}\p{Z}\p{N}_.:/=+@-]*$/u;
+const [longestTagName, longestTagValue, mostTags] = [128, 256, 10];
+
+/** The value of the header for tags: `a=1,b=2` as `a=1&b=2`. Throws a `BindingError` for what S3 would refuse. */
 export function taggingOf(text: string): string {
-  return text
-    .split(",")
-    .map((entry) => {
-      const [name = "", ...rest] = entry.trim().split("=");
-      const value = rest.join("=").trim();
-      if (name.trim() === "" || value === "") {
-        throw new BindingError(
-          "invalid_argument",
-          `s3 binding error: parsing tags falied error: invalid tag format: '${entry}' (expected key=value)`,
-        );
-      }
-      return `${percentEncoded(name.trim())}=${percentEncoded(value)}`;
-    })
-    .join("&");
+  const tags = text.split(",").map(readTag);
+  if (tags.length > mostTags) throw invalid(`an object has at most ${mostTags} tags`);
+  return tags.map(([name, value]) => `${percentEncoded(name)}=${percentEncoded(value)}`).join("&");
+}
+
+function readTag(entry: string): [name: string, value: string] {
+  const [first = "", ...rest] = entry.trim().split("=");
+  const name = first.trim();
+  const value = rest.join("=").trim();
+  if (name === "" || value === "") {
+    throw invalid(`parsing tags falied error: invalid tag format: '${entry}' (expected key=value)`);
+  }
+  if (name.length > longestTagName || value.length > longestTagValue)
+    throw invalid(
+      `a tag has at most ${longestTagName} characters in its name and ${longestTagValue} in its value`,
+    );
+  if (!tagText.test(name) || !tagText.test(value))
+    throw invalid("a tag has letters, digits, spaces and + - = . _ : / @ alone");
+  return [name, value];
 }
 
 /** Throws a `BindingError` for what cannot be the name of a bucket, and for ARNs, which are addressed otherwise. */

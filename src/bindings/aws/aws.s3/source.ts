@@ -27,7 +27,7 @@ export function readListing(bucket: Bucket, reading: Reading<typeof s3Fields>): 
     identity: JSON.stringify([component.appId, component.name, "aws.s3", bucket.name, prefix]),
     ...{ onHandled, pollInterval, inlineLimit },
     ...{ logger: reading.logger, memory: reading.memory },
-    ...{ deliver: reading.deliver, lost: reading.lost },
+    ...{ deliver: reading.deliver, lost: reading.lost, report: reading.report },
   });
 }
 

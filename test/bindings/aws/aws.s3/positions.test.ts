@@ -48,7 +48,10 @@ describeWith("moto", (server) => {
     await put("b", "2");
     await send("DELETE", "/b").catch(() => undefined);
     await put("c", "3");
-    await vi.waitFor(() => expect(app.texts.filter((text) => text !== "2")).toEqual(["1", "3"]), soon);
+    await vi.waitFor(
+      () => expect(app.texts.filter((text) => text !== "2")).toEqual(["1", "3"]),
+      soon,
+    );
   });
 
   test("aws.s3: Made anew", { timeout: 60_000 }, async () => {
