@@ -137,13 +137,15 @@ const nats =
   };
 
 const aws =
-  (type: "aws.sns" | "aws.sqs", field: string): Case =>
+  (type: "aws.s3" | "aws.sns" | "aws.sqs", field: string): Case =>
   async (spelling, wanted) => {
     const server = await echoingHttp(wanted, spelling);
     const place =
       type === "aws.sqs"
         ? { queueName: "orders", queueOwnerAccountId: "123456789012", direction: "output" }
-        : { topicArn: "arn:aws:sns:us-east-1:123456789012:orders" };
+        : type === "aws.s3"
+          ? { bucket: "orders", forcePathStyle: "true" }
+          : { topicArn: "arn:aws:sns:us-east-1:123456789012:orders" };
     const keys = { accessKey: "AKID", secretKey: "other", [field]: canary };
     // The key itself is not sent.
     const shown = field === "secretKey" ? {} : { server };
@@ -543,6 +545,9 @@ const cases: Readonly<Record<string, Case>> = {
     };
     return { server, properties, run };
   },
+  "aws.s3.accessKey": aws("aws.s3", "accessKey"),
+  "aws.s3.secretKey": aws("aws.s3", "secretKey"),
+  "aws.s3.sessionToken": aws("aws.s3", "sessionToken"),
   "aws.sns.accessKey": aws("aws.sns", "accessKey"),
   "aws.sns.secretKey": aws("aws.sns", "secretKey"),
   "aws.sns.sessionToken": aws("aws.sns", "sessionToken"),

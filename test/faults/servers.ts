@@ -78,6 +78,10 @@ export class Servers implements AsyncDisposable {
     return this.#once("elasticmq", own, () => this.#start("elasticmq"));
   }
 
+  moto(own: boolean): Promise<OwnServer<"moto">> {
+    return this.#once("moto", own, () => this.#start("moto"));
+  }
+
   feed(own: boolean): Promise<OwnServer<"feed">> {
     return this.#once("feed", own, () => this.#start("feed"));
   }
