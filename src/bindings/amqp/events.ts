@@ -11,7 +11,7 @@ import {
   jsonOf,
   textOf,
   type AmqpValue,
-} from "./values.ts";
+} from "../../amqp-client/values.ts";
 
 /** What a message says, beside how it is settled. */
 export type MessageContent = Pick<

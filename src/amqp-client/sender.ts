@@ -1,5 +1,5 @@
-import { abortFailure } from "../../abortable.ts";
-import { BindingError } from "../../errors.ts";
+import { abortFailure } from "../abortable.ts";
+import { BindingError } from "../errors.ts";
 import type { AmqpConnection } from "./connection.ts";
 import type { RawDelivery, RawSender } from "./driver.ts";
 import { refusal } from "./failures.ts";

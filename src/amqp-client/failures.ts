@@ -1,5 +1,5 @@
-import { BindingError } from "../../errors.ts";
-import type { Effect, Reason } from "../../errors.ts";
+import { BindingError } from "../errors.ts";
+import type { Effect, Reason } from "../errors.ts";
 import type { Condition } from "./driver.ts";
 
 /** What AMQP's error conditions ask the caller to do. */
