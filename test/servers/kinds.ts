@@ -1,5 +1,6 @@
 import { dovecot } from "./dovecot.ts";
 import { artemis } from "./artemis.ts";
+import { azuriteBlob, azuriteQueue } from "./azurite.ts";
 import { feed } from "./feed.ts";
 import { grpcGo } from "./grpc-go.ts";
 import { kafka } from "./kafka.ts";
@@ -26,6 +27,8 @@ export const kinds = {
   "grpc-go": grpcGo,
   dovecot,
   feed,
+  "azurite-blob": azuriteBlob,
+  "azurite-queue": azuriteQueue,
 };
 
 type Kinds = typeof kinds;
