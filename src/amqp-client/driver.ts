@@ -96,6 +96,7 @@ export type TransferFrame = {
 };
 
 type RawLink = EventEmitter & {
+  readonly name: string;
   readonly error?: Condition;
   readonly session: RawSession;
   credit: number;

@@ -193,7 +193,8 @@ export class ReceivingLink {
 
   async #close(): Promise<void> {
     this.#stopped = true;
-    if (this.#ended === undefined) {
+    if (this.#ended === undefined && !this.#isOpen) this.#session.close();
+    else if (this.#ended === undefined) {
       this.#write();
       const { promise, resolve } = Promise.withResolvers<void>();
       this.#link.once("receiver_close", () => resolve());
@@ -215,7 +216,8 @@ export class ReceivingLink {
       // A refused link is opened without a source, and closed with the reason right after.
       if (this.#link.source === null || this.#link.source === undefined) return;
       this.#isOpen = true;
-      resolve();
+      // Some open it with a source all the same.
+      setImmediate(resolve);
     });
     this.#link.on_flow = ({ performative }) => this.#flow(performative);
     this.#link.on("receiver_error", () => this.#detached(this.#link.error));

@@ -94,7 +94,9 @@ export class FrameFaults {
   }
 }
 
-function nameOf(frame: Performative): string {
+function nameOf(frame: Performative | undefined): string {
+  // A heartbeat has nothing in it.
+  if (frame === undefined) return "heartbeat";
   let name = "";
   const told = (handler: string | symbol) => () => {
     name = String(handler).replace(/^on_/, "");

@@ -2,6 +2,7 @@ import { createHash } from "node:crypto";
 import rhea from "rhea";
 import type { Message, Sender } from "rhea";
 import type { Journal } from "./journal.ts";
+import { roomOf } from "./room.ts";
 
 type Stored = { readonly sequence: number; readonly message: Message; readonly enqueued: number };
 
@@ -123,7 +124,7 @@ export class Hub {
     const partition = this.#of(id);
     for (const link of partition.links) {
       link.next = Math.max(link.next, partition.first);
-      while (link.sender.is_open() && link.sender.sendable()) {
+      while (link.sender.is_open() && link.sender.sendable() && roomOf(link.sender) > 0) {
         const stored = partition.events[link.next - partition.first];
         if (stored === undefined) break;
         link.next++;

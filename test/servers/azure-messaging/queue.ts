@@ -2,6 +2,7 @@ import { randomBytes } from "node:crypto";
 import rhea from "rhea";
 import type { Delivery, Message, Sender } from "rhea";
 import type { Journal } from "./journal.ts";
+import { roomOf } from "./room.ts";
 
 export type QueueOptions = {
   /** Milliseconds. */
@@ -149,7 +150,7 @@ export class Queue {
   pump(): void {
     this.#offerSessions();
     for (const link of this.#links) {
-      while (link.sender.is_open() && link.sender.sendable()) {
+      while (link.sender.is_open() && link.sender.sendable() && roomOf(link.sender) > 0) {
         const next = this.#next(link);
         if (next === undefined) break;
         this.#send(link, next);
@@ -194,9 +195,10 @@ export class Queue {
     return undefined;
   }
 
-  renewSession(session: string): number | undefined {
+  renewSession(session: string, linkName: string): number | undefined {
     const lock = this.#sessions.get(session);
     if (lock === undefined || lock.until <= Date.now()) return undefined;
+    if (lock.holder.sender.name !== linkName) return undefined;
     lock.until = Date.now() + this.options.lockDuration;
     return lock.until;
   }
@@ -204,7 +206,7 @@ export class Queue {
   /** Ends every lock now, as time would. */
   expireLocks(): void {
     for (const stored of this.#stored) if (stored.lock !== undefined) stored.lock.until = 0;
-    for (const lock of this.#sessions.values()) lock.until = 0;
+    for (const [session, { holder }] of this.#sessions) this.#loseSession(session, holder);
     this.#sweep();
   }
 
@@ -283,13 +285,17 @@ export class Queue {
       const lock = this.#sessions.get(session);
       if (lock === undefined) return;
       if (lock.until > Date.now()) return this.#watchSession(session, lock.until);
-      const { holder } = lock;
-      this.#freeSession(session, holder);
-      holder.sender.close({
-        condition: "com.microsoft:session-lock-lost",
-        description: "The session lock has expired on the session receiver.",
-      });
+      this.#loseSession(session, lock.holder);
     });
+  }
+
+  #loseSession(session: string, holder: QueueLink): void {
+    this.#links.delete(holder);
+    holder.sender.close({
+      condition: "com.microsoft:session-lock-lost",
+      description: "The session lock has expired on the session receiver.",
+    });
+    this.#freeSession(session, holder);
   }
 
   #freeSession(session: string, holder: QueueLink): void {

@@ -173,8 +173,7 @@ export class AzureNamespace implements AsyncDisposable {
     container.on("sendable", ({ sender }: EventContext) => this.#pump(sender as Sender));
     container.on("sender_draining", ({ sender }: EventContext) => {
       this.#pump(sender as Sender);
-      // After what was sent for the last of the credit.
-      setImmediate(() => sender?.set_drained(true));
+      sender?.set_drained(true);
     });
     for (const outcome of ["accepted", "rejected", "released", "modified"] as const)
       container.on(outcome, ({ delivery, sender }: EventContext) =>
@@ -190,8 +189,10 @@ export class AzureNamespace implements AsyncDisposable {
     this.connections.add(connection);
     this.#claims.set(connection, new Map());
     this.#replies.set(connection, new Map());
+    const ended = new Map<number, (() => void)[]>();
     const inner = connection as Connection & {
-      on_attach(frame: { performative: Record<string, unknown> }): void;
+      on_attach(frame: { channel: number; performative: Record<string, unknown> }): void;
+      on_end(frame: { channel: number }): void;
       _register(): void;
     };
     const attach = inner.on_attach.bind(inner);
@@ -204,11 +205,14 @@ export class AzureNamespace implements AsyncDisposable {
         return attach(frame);
       const wanted: unknown =
         filter["com.microsoft:session-filter"]?.value ?? filter["com.microsoft:session-filter"];
+      const queue = this.queue(source?.address ?? "");
       const name = String(performative["name"]);
       const properties = (performative["properties"] ?? {}) as Record<string, unknown>;
       const timeout = Number(properties["com.microsoft:timeout"] ?? 60_000);
-      const link = { is_open: () => true } as unknown as Sender;
-      this.queue(source?.address ?? "").acceptSession(
+      const link = {} as Sender;
+      const { channel } = frame;
+      ended.set(channel, [...(ended.get(channel) ?? []), () => queue.detach(link)]);
+      queue.acceptSession(
         link,
         typeof wanted === "string" ? wanted : undefined,
         timeout,
@@ -220,10 +224,16 @@ export class AzureNamespace implements AsyncDisposable {
         },
       );
     };
+    const end = inner.on_end.bind(inner);
+    inner.on_end = (frame) => {
+      for (const forget of ended.get(frame.channel) ?? []) forget();
+      ended.delete(frame.channel);
+      end(frame);
+    };
     const refused = (frame: object, condition: string): void => {
       const { performative } = frame as { performative: { name: string } };
       this.#refuseNext.set(performative.name, condition);
-      inner.on_attach(frame as { performative: Record<string, unknown> });
+      inner.on_attach(frame as Parameters<typeof inner.on_attach>[0]);
     };
     const socket = (connection as unknown as { socket: Socket }).socket;
     this.faults.watch(connection, () => socket.destroy(), refused);
@@ -485,7 +495,10 @@ export class AzureNamespace implements AsyncDisposable {
       return answer(200, "OK", { expirations: wrap_array?.(until, 0x83) });
     }
     if (operation === "com.microsoft:renew-session-lock") {
-      const until = queue.renewSession(String(body["session-id"]));
+      const until = queue.renewSession(
+        String(body["session-id"]),
+        String(properties["associated-link-name"]),
+      );
       if (until === undefined)
         return answer(410, "The session lock has expired.", {}, "com.microsoft:session-lock-lost");
       return answer(200, "OK", { expiration: rhea.types.wrap_timestamp(until) });
@@ -554,7 +567,6 @@ export class AzureNamespace implements AsyncDisposable {
 }
 
 function refuse(link: Sender | Receiver, condition: string, description: string): void {
-  if (link.is_sender()) link.set_source(null as never);
-  else (link as Receiver).set_target(null as never);
+  (link as unknown as Attached).local.attach[link.is_sender() ? "source" : "target"] = undefined;
   link.close({ condition, description });
 }
