@@ -1,5 +1,6 @@
 import { dovecot } from "./dovecot.ts";
 import { artemis } from "./artemis.ts";
+import { azureMessaging } from "./azure-messaging.ts";
 import { azuriteBlob, azuriteQueue } from "./azurite.ts";
 import { feed } from "./feed.ts";
 import { grpcGo } from "./grpc-go.ts";
@@ -23,6 +24,7 @@ export const kinds = {
   postgres,
   mariadb,
   artemis,
+  "azure-messaging": azureMessaging,
   nats,
   "grpc-go": grpcGo,
   dovecot,

@@ -89,7 +89,7 @@ export class FrameFaults {
     const { strike } = armed.fault;
     if (strike === "cut") act.cut();
     else if (strike === "swallow") return;
-    else if ("delay" in strike) setTimeout(act.later, strike.delay);
+    else if ("delay" in strike) setTimeout(() => act.later(), strike.delay);
     else act.refuse(strike.refuse);
   }
 }

@@ -34,7 +34,7 @@ export type QueueLink = { readonly sender: Sender; readonly session: string | un
 type SessionLock = { readonly holder: QueueLink; until: number };
 
 const annotationsOf = (message: Message): Record<string, unknown> =>
-  (message.message_annotations ?? {}) as Record<string, unknown>;
+  message.message_annotations ?? {};
 
 /** A queue of Service Bus: peek-lock, delivery counts, sessions, dead letters. */
 export class Queue {
@@ -222,7 +222,7 @@ export class Queue {
       ({ message, visibleAt, lock }) =>
         lock === undefined &&
         this.#isVisible(visibleAt, now) &&
-        (session === undefined || String(message.group_id ?? "") === session),
+        (session === undefined || (message.group_id ?? "") === session),
     );
   }
 
@@ -319,10 +319,10 @@ export class Queue {
       const now = Date.now();
       const free = this.#stored.find(
         ({ message, lock, visibleAt }) =>
-          lock === undefined && visibleAt <= now && this.#isFree(String(message.group_id ?? "")),
+          lock === undefined && visibleAt <= now && this.#isFree(message.group_id ?? ""),
       );
       if (free === undefined) return;
-      this.#waiting[0]?.take(String(free.message.group_id ?? ""));
+      this.#waiting[0]?.take(free.message.group_id ?? "");
     }
   }
 
@@ -362,7 +362,7 @@ export class Queue {
 }
 
 /** The UUID whose GUID in .NET's order of bytes the tag is. */
-export function uuidOf(tag: Buffer): Buffer {
+function uuidOf(tag: Buffer): Buffer {
   const order = [3, 2, 1, 0, 5, 4, 7, 6, 8, 9, 10, 11, 12, 13, 14, 15];
   return Buffer.from(order.map((at) => tag[at] ?? 0));
 }

@@ -69,7 +69,8 @@ export class AzureNamespace implements AsyncDisposable {
     this.access = {
       keyName: options.keyName ?? "RootManageSharedAccessKey",
       key: options.key ?? "c3RhbmQtaW4gb2YgYSBrZXk=",
-      jwts: new Map(),
+      jwt: () => undefined,
+      revoked: new Set(),
     };
     this.#options = {
       lockDuration: options.lockDuration ?? 60_000,
@@ -352,7 +353,7 @@ export class AzureNamespace implements AsyncDisposable {
     const struck = this.#refuseNext.get(name);
     this.#refuseNext.delete(name);
     if (struck !== undefined) return { condition: struck, description: "refused by the test" };
-    if (address === "$cbs") return undefined;
+    if (address === "$cbs" || address === "$control") return undefined;
     const condition = this.refusals.get(address.toLowerCase());
     if (condition !== undefined) return { condition, description: `${address} is refused` };
     if (this.#mayUse(link.connection, address)) return undefined;
@@ -378,6 +379,14 @@ export class AzureNamespace implements AsyncDisposable {
     if (address === "$cbs") {
       delivery.accept();
       return this.#claim(connection, message);
+    }
+    // Of the tests alone: a key is revoked or restored.
+    if (address === "$control") {
+      const { revoke, restore } = (message.application_properties ?? {}) as Record<string, string>;
+      if (revoke !== undefined) this.access.revoked.add(revoke);
+      if (restore !== undefined) this.access.revoked.delete(restore);
+      delivery.accept();
+      return;
     }
     if (address.endsWith("$management")) {
       delivery.accept();
@@ -412,7 +421,7 @@ export class AzureNamespace implements AsyncDisposable {
       clearTimeout(claims?.get(path)?.timer);
       const timer = setTimeout(
         () => this.#expired(connection),
-        Math.min(verdict.until - Date.now() + 1, 2 ** 31 - 1),
+        Math.min(verdict.until - Date.now() + 20, 2 ** 31 - 1),
       );
       timer.unref();
       claims?.set(path, { until: verdict.until, timer });
@@ -433,7 +442,7 @@ export class AzureNamespace implements AsyncDisposable {
         : link.source) as unknown as Terminus | null;
       const address = terminus?.address ?? "";
       if (address === "$cbs" || this.#mayUse(connection, address)) return;
-      this.#left(link as unknown as Sender);
+      this.#left(link as Sender);
       link.close({
         condition: "amqp:unauthorized-access",
         description: "The token has expired.",

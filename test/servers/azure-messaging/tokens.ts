@@ -4,8 +4,10 @@ import { createHmac } from "node:crypto";
 export type Access = {
   readonly keyName: string;
   readonly key: string;
-  /** JWTs that are let in, with the milliseconds since 1970 at which each ends. */
-  readonly jwts: Map<string, number>;
+  /** Names of keys that are good no more. A key has the name `keyName`, or begins with it. */
+  readonly revoked: Set<string>;
+  /** When a JWT that is let in ends, in milliseconds since 1970. */
+  jwt: (token: string) => number | undefined;
 };
 
 export type Verdict = { readonly until: number } | { readonly refused: string };
@@ -20,7 +22,7 @@ export function verdictOf(
 ): Verdict {
   if (typeof token !== "string") return { refused: "InvalidToken: the body is no string" };
   if (type === "jwt") {
-    const until = access.jwts.get(token);
+    const until = access.jwt(token);
     if (until === undefined)
       return { refused: "InvalidSignature: The token has an invalid signature." };
     return until > now ? { until } : { refused: "ExpiredToken: The token is expired." };
@@ -38,7 +40,9 @@ export function verdictOf(
   );
   const { sr = "", sig = "", se = "", skn = "" } = Object.fromEntries(read);
   const signed = createHmac("sha256", access.key).update(`${sr}\n${se}`).digest("base64");
-  if (decodeURIComponent(skn) !== access.keyName || decodeURIComponent(sig) !== signed)
+  const name = decodeURIComponent(skn);
+  const isKnown = name.startsWith(access.keyName) && !access.revoked.has(name);
+  if (!isKnown || decodeURIComponent(sig) !== signed)
     return { refused: "InvalidSignature: The token has an invalid signature." };
   const until = Number(se) * 1000;
   if (!(until > now)) return { refused: "ExpiredToken: The token is expired." };

@@ -4,7 +4,7 @@ import type { RequestHeaders } from "../../../http-client/headers.ts";
 import { setHeader } from "../../../http-client/headers.ts";
 import { failureOfStatus, isSuccess } from "../../../http-client/status.ts";
 import { BindingError } from "../../../errors.ts";
-import type { Credentials } from "../messaging/credentials.ts";
+import type { Credentials } from "../messaging-credentials.ts";
 import type { QueueMetadata } from "./fields.ts";
 
 const version = "2021-05";
@@ -53,7 +53,7 @@ export async function ensureQueue(
 }
 
 /** The description of a queue; its elements have an order. */
-export function queueEntry(metadata: QueueMetadata): string {
+function queueEntry(metadata: QueueMetadata): string {
   const { lockDurationInSec, defaultMessageTimeToLiveInSec } = metadata;
   const { maxDeliveryCount, autoDeleteOnIdleInSec } = metadata;
   const elements = [

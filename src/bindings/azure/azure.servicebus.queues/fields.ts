@@ -1,7 +1,7 @@
 import { bool, integer, string } from "../../../metadata/fields.ts";
 import type { Values } from "../../../metadata/fields.ts";
 import { entraFields } from "../../../metadata/entra-fields.ts";
-import { caField } from "../messaging/access.ts";
+import { caField } from "../messaging-access.ts";
 
 /** What a component's metadata can say. */
 export const queueFields = {

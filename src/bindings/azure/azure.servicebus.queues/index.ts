@@ -13,9 +13,9 @@ import {
   messagingDrivers,
   namespaceOf,
   type Access,
-} from "../messaging/access.ts";
-import { readConnectionString } from "../messaging/connection-string.ts";
-import { NamespaceConnection } from "../messaging/namespace.ts";
+} from "../messaging-access.ts";
+import { readConnectionString } from "../messaging-connection-string.ts";
+import { NamespaceConnection } from "../messaging-namespace.ts";
 import { ensureQueue } from "./entity.ts";
 import { createFields, queueFields, type QueueMetadata } from "./fields.ts";
 import { encodeMessage } from "./messages.ts";
@@ -77,7 +77,7 @@ export default defineBinding({
     atLeastOnce: "the queue keeps it, and its lock is renewed",
     key: "the session id, with `requireSessions`; the queue, with `maxActiveMessages: 1`",
     duplicates: {
-      app: "what the app has: `maxActiveMessages` (1)",
+      app: "what the app has: `maxActiveMessages` (1; the matrix has 64)",
       runtime: "what was locked: the same",
       server: "the same",
     },

@@ -1,6 +1,6 @@
 import type { ReceivingLink } from "../../../amqp-client/receiving-link.ts";
 import { BindingError } from "../../../errors.ts";
-import { statusOf, type NamespaceConnection } from "../messaging/namespace.ts";
+import { statusOf, type NamespaceConnection } from "../messaging-namespace.ts";
 
 /** The lock of a message, by its delivery tag, or of a session. */
 export type Lock =
@@ -38,9 +38,9 @@ export class LockRenewal {
     if ("tag" in lock) {
       const token = uuidOf(lock.tag);
       if (token === undefined) return Promise.reject(lostLock("the message has no lock token"));
-      const { wrap_array } = this.#namespace.driver.rhea.types;
+      const { types } = this.#namespace.driver.rhea;
       return this.#ask(lock.link, "com.microsoft:renew-lock", {
-        "lock-tokens": wrap_array([token], 0x98),
+        "lock-tokens": types.wrap_array([token], 0x98),
       });
     }
     const known = this.#sessions.get(lock.link);
@@ -55,8 +55,7 @@ export class LockRenewal {
   async #ask(link: ReceivingLink, operation: string, body: object): Promise<void> {
     const signal = AbortSignal.timeout(renewalTimeout);
     const node = await this.#namespace.management(this.#queue, signal);
-    const { wrap_uint } = this.#namespace.driver.rhea.types;
-    const timeout = wrap_uint(renewalTimeout);
+    const timeout = this.#namespace.driver.rhea.types.wrap_uint(renewalTimeout);
     const { properties } = await node.request(
       {
         operation,

@@ -1,9 +1,10 @@
 import type { Condition } from "../../../amqp-client/driver.ts";
 import { conditionText } from "../../../amqp-client/failures.ts";
-import { ReceivingLink, type Delivery } from "../../../amqp-client/receiving-link.ts";
+import { ReceivingLink } from "../../../amqp-client/receiving-link.ts";
+import type { Delivery } from "../../../amqp-client/receiving-options.ts";
 import type { InboundEvent, Reader, Reading, Settlement } from "../../../binding.ts";
 import { BindingError, messageOf } from "../../../errors.ts";
-import type { NamespaceConnection } from "../messaging/namespace.ts";
+import type { NamespaceConnection } from "../messaging-namespace.ts";
 import { contentOf } from "./events.ts";
 import type { queueFields } from "./fields.ts";
 import { LockRenewal, lockDuration, type Lock } from "./locks.ts";

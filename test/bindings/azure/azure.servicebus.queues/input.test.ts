@@ -29,7 +29,7 @@ async function started(
       body: bytes(String(n)),
       message_id: String(n),
       ...(session && { group_id: session(n) }),
-    } as unknown as Message);
+    } as Message);
   for (let n = 0; n < count; n++) put(n);
   const { connectionString } = namespace;
   const opened = await openQueue(
@@ -212,7 +212,7 @@ test("a session's lock is renewed once for all of its messages", async () => {
   const { namespace, queue, opened } = await started(4, { session: () => "one" });
   const { events } = await opened.read(keep);
   await until(() => events.length === 4);
-  await Promise.all(events.map((event) => event.lease?.extend?.()));
+  await Promise.all(events.map(async (event) => event.lease?.extend?.()));
   expect(namespace.requests).toEqual(["com.microsoft:renew-session-lock"]);
   queue.expireLocks();
   await expect(events[0]?.lease?.extend?.()).rejects.toMatchObject({ effect: "rejected" });

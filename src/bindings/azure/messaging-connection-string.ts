@@ -1,4 +1,4 @@
-import { BindingError } from "../../../errors.ts";
+import { BindingError } from "../../errors.ts";
 
 /** What a connection string of Service Bus or Event Hubs says. */
 export type ConnectionString = {

@@ -1,7 +1,7 @@
 import { createHmac } from "node:crypto";
-import { BindingError } from "../../../errors.ts";
-import type { Entra } from "../../../identity/azure/entra.ts";
-import type { ConnectionString } from "./connection-string.ts";
+import { BindingError } from "../../errors.ts";
+import type { Entra } from "../../identity/azure/entra.ts";
+import type { ConnectionString } from "./messaging-connection-string.ts";
 
 /** A token for Azure's claims-based security, and for its HTTP API. */
 export type Claim = {

@@ -1,13 +1,13 @@
-import type { Driver } from "../../../amqp-client/driver.ts";
-import type { ServerAddress } from "../../../amqp-client/server-address.ts";
-import type { Opening } from "../../../binding.ts";
-import { BindingError } from "../../../errors.ts";
-import { openEntra } from "../../../identity/azure/entra.ts";
-import type { EntraSettings } from "../../../identity/azure/settings.ts";
-import { string, type Fields } from "../../../metadata/fields.ts";
-import { pemOrFile, tlsMaterial } from "../../../tls/pem.ts";
-import { readConnectionString } from "./connection-string.ts";
-import { entraAccess, sharedAccess, type Credentials } from "./credentials.ts";
+import type { Driver } from "../../amqp-client/driver.ts";
+import type { ServerAddress } from "../../amqp-client/server-address.ts";
+import type { Opening } from "../../binding.ts";
+import { BindingError } from "../../errors.ts";
+import { openEntra } from "../../identity/azure/entra.ts";
+import type { EntraSettings } from "../../identity/azure/settings.ts";
+import { string, type Fields } from "../../metadata/fields.ts";
+import { pemOrFile, tlsMaterial } from "../../tls/pem.ts";
+import { readConnectionString } from "./messaging-connection-string.ts";
+import { entraAccess, sharedAccess, type Credentials } from "./messaging-credentials.ts";
 
 /** Every cloud takes tokens of this scope for both services. */
 const scope = "https://servicebus.azure.net/.default";

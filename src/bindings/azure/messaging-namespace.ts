@@ -1,10 +1,10 @@
-import { AmqpConnection } from "../../../amqp-client/connection.ts";
-import type { Driver } from "../../../amqp-client/driver.ts";
-import { RequestLink } from "../../../amqp-client/request-link.ts";
-import type { ServerAddress } from "../../../amqp-client/server-address.ts";
-import { BindingError, messageOf } from "../../../errors.ts";
-import { longestTimer } from "../../../metadata/duration.ts";
-import type { Claim, Credentials } from "./credentials.ts";
+import { AmqpConnection } from "../../amqp-client/connection.ts";
+import type { Driver } from "../../amqp-client/driver.ts";
+import { RequestLink } from "../../amqp-client/request-link.ts";
+import type { ServerAddress } from "../../amqp-client/server-address.ts";
+import { BindingError, messageOf } from "../../errors.ts";
+import { longestTimer } from "../../metadata/duration.ts";
+import type { Claim, Credentials } from "./messaging-credentials.ts";
 
 export type NamespaceOptions = {
   readonly driver: Driver;
@@ -16,7 +16,7 @@ export type NamespaceOptions = {
 };
 
 /** Milliseconds. The service sends a heartbeat each half of it. */
-const idleTimeout = 60_000;
+const idleTimeout = 30_000;
 const renewalPause = 10_000;
 
 /** A connection to a namespace of Service Bus or Event Hubs, whose entities are entered by tokens that are renewed. */
