@@ -3,6 +3,7 @@ import amqp from "./amqp/index.ts";
 import awsS3 from "./aws/aws.s3/index.ts";
 import awsSns from "./aws/aws.sns/index.ts";
 import awsSqs from "./aws/aws.sqs/index.ts";
+import azureServicebusQueues from "./azure/azure.servicebus.queues/index.ts";
 import cron from "./cron/index.ts";
 import exec from "./exec/index.ts";
 import file from "./file/index.ts";
@@ -36,6 +37,7 @@ export const bindings: readonly AnyBinding[] = [
   awsS3,
   awsSns,
   awsSqs,
+  azureServicebusQueues,
   cron,
   exec,
   file,

@@ -6,6 +6,11 @@ export const bindingModules: readonly BindingModule[] = [
   { name: "aws.s3", load: () => import("./aws/aws.s3/index.ts") },
   { name: "aws.sns", load: () => import("./aws/aws.sns/index.ts") },
   { name: "aws.sqs", load: () => import("./aws/aws.sqs/index.ts") },
+  {
+    name: "azure.servicebus.queues",
+    aliases: ["azure.servicebusqueues"],
+    load: () => import("./azure/azure.servicebus.queues/index.ts"),
+  },
   { name: "cron", load: () => import("./cron/index.ts") },
   { name: "exec", load: () => import("./exec/index.ts") },
   { name: "file", load: () => import("./file/index.ts") },

@@ -23,6 +23,7 @@ const inputs = [
   "mqtt3",
   "mqtt5",
   "amqp",
+  "azure.servicebus.queues",
   "nats",
   "redis.streams",
   "aws.s3",

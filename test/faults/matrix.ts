@@ -4,6 +4,7 @@ import * as faults from "./faults.ts";
 import { phases, type Phase } from "./phases.ts";
 import type { Source } from "./opened-source.ts";
 import { amqp } from "./sources/amqp.ts";
+import { servicebusQueues, servicebusSessions } from "./sources/azure.servicebus.queues.ts";
 import { cron } from "./sources/cron.ts";
 import { file } from "./sources/file.ts";
 import { imap } from "./sources/imap.ts";
@@ -33,6 +34,8 @@ export const sources: readonly Source[] = [
     mqtt5,
     mqtt5Qos2,
     amqp,
+    servicebusQueues,
+    servicebusSessions,
     webhook,
     file,
     sftp,

@@ -132,6 +132,13 @@ export class Servers implements AsyncDisposable {
     });
   }
 
+  /** Locks are short, so that what a killed runtime has had comes again soon. */
+  azureMessaging(own: boolean): Promise<OwnServer<"azure-messaging">> {
+    return this.#once("azure-messaging", own, () =>
+      this.#start("azure-messaging", { lockDuration: 5000 }),
+    );
+  }
+
   nats(own: boolean): Promise<NatsWithUsers> {
     return this.#once("nats", own, async () => {
       const server = await this.#start("nats");
