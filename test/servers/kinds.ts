@@ -9,6 +9,7 @@ import { mosquitto } from "./mosquitto.ts";
 import { nats } from "./nats.ts";
 import { openssh } from "./openssh.ts";
 import { postgres } from "./postgres.ts";
+import { pstest } from "./pstest.ts";
 import { rabbitmq } from "./rabbitmq.ts";
 import { redis } from "./redis.ts";
 
@@ -26,6 +27,7 @@ export const kinds = {
   "grpc-go": grpcGo,
   dovecot,
   feed,
+  pstest,
 };
 
 type Kinds = typeof kinds;
