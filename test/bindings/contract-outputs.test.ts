@@ -9,6 +9,7 @@ import { describe, expect, test } from "vitest";
 import type { AnyBinding } from "../../src/binding.ts";
 import amqp from "../../src/bindings/amqp/index.ts";
 import exec from "../../src/bindings/exec/index.ts";
+import pubsub from "../../src/bindings/gcp/gcp.pubsub/index.ts";
 import graphql from "../../src/bindings/graphql/index.ts";
 import grpc from "../../src/bindings/grpc/index.ts";
 import http from "../../src/bindings/http/index.ts";
@@ -32,6 +33,7 @@ import { component, startRuntime } from "../runtime/fake-binding.ts";
 import { describeWith, uniqueName } from "../servers/describe-with.ts";
 import { bodyOf, connectPeer } from "./amqp/peer.ts";
 import { endAfterTest } from "./contract.ts";
+import { pubsubPeer } from "./gcp/gcp.pubsub/peer.ts";
 import { startDroids } from "./graphql/droids.ts";
 import { buildDescriptors, startOrders } from "./grpc/orders-server.ts";
 import { startLoopback } from "./http/loopback-server.ts";
@@ -364,6 +366,18 @@ describeWith("nats", (server) =>
         }
         return found;
       },
+    };
+  }),
+);
+
+describeWith("pstest", (server) =>
+  testOutput("gcp.pubsub", pubsub, async () => {
+    const peer = pubsubPeer(server);
+    const topic = await peer.makeTopic();
+    const subscription = await peer.makeSubscription(topic);
+    return {
+      properties: { projectID: "shop", topic, endpoint: server.url },
+      arrived: async () => (await peer.pull(subscription)).map(({ data }) => Buffer.from(data)),
     };
   }),
 );

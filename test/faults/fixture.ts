@@ -64,6 +64,7 @@ export function serverOf({ name }: Source): ServerName | undefined {
   if (name === "imap") return "dovecot";
   if (name === "sftp") return "openssh";
   if (name === "amqp") return "artemis";
+  if (name === "gcp.pubsub") return "pstest";
   if (name.startsWith("rabbitmq")) return "rabbitmq";
   if (name === "redis.streams") return "redis";
   if (["http", "sse", "websocket"].includes(name)) return "feed";

@@ -16,6 +16,7 @@ import (
 
 	"cloud.google.com/go/pubsub/pstest"
 	pb "cloud.google.com/go/pubsub/v2/apiv1/pubsubpb"
+	"google.golang.org/genproto/googleapis/rpc/errdetails"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/metadata"
@@ -151,7 +152,39 @@ func (s *server) StreamingPull(stream pb.Subscriber_StreamingPullServer) error {
 	}
 }
 
+// With exactly-once delivery what is not outstanding is refused, id by id, as the service does.
+func (s *server) refusal(ctx context.Context, name string, ids []string) error {
+	sub, err := s.GetSubscription(ctx, &pb.GetSubscriptionRequest{Subscription: name})
+	if err != nil || !sub.EnableExactlyOnceDelivery {
+		return nil
+	}
+	refused := map[string]string{}
+	for _, id := range ids {
+		refused[id] = "PERMANENT_FAILURE_INVALID_ACK_ID"
+	}
+	s.streams.Range(func(key, _ any) bool {
+		o := key.(*outstanding)
+		o.count()
+		o.mu.Lock()
+		defer o.mu.Unlock()
+		for id := range o.until {
+			delete(refused, id)
+		}
+		return true
+	})
+	if len(refused) == 0 {
+		return nil
+	}
+	failure := status.New(codes.FailedPrecondition, "Some acknowledgement ids in the request were invalid.")
+	detailed, err := failure.WithDetails(&errdetails.ErrorInfo{Reason: "INVALID_ACK_IDS", Domain: "pubsub.googleapis.com", Metadata: refused})
+	must(err)
+	return detailed.Err()
+}
+
 func (s *server) ModifyAckDeadline(ctx context.Context, request *pb.ModifyAckDeadlineRequest) (*emptypb.Empty, error) {
+	if err := s.refusal(ctx, request.Subscription, request.AckIds); err != nil {
+		return nil, err
+	}
 	answer, err := s.GServer.ModifyAckDeadline(ctx, request)
 	if err == nil {
 		s.told(request.AckIds, request.AckDeadlineSeconds)
@@ -196,6 +229,9 @@ func (s *server) Publish(ctx context.Context, request *pb.PublishRequest) (*pb.P
 func (s *server) Acknowledge(ctx context.Context, request *pb.AcknowledgeRequest) (*emptypb.Empty, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if err := s.refusal(ctx, request.Subscription, request.AckIds); err != nil {
+		return nil, err
+	}
 	answer, err := s.GServer.Acknowledge(ctx, request)
 	if err == nil {
 		s.keep("ack", "-", request)
@@ -257,7 +293,9 @@ func (s *server) restore(path string) {
 			continue
 		}
 		for _, sub := range acknowledged[id] {
-			s.Acknowledge(ctx, &pb.AcknowledgeRequest{Subscription: sub, AckIds: answer.MessageIds})
+			request := &pb.AcknowledgeRequest{Subscription: sub, AckIds: answer.MessageIds}
+			s.GServer.Acknowledge(ctx, request)
+			s.keep("ack", "-", request)
 		}
 	}
 	must(os.Rename(path+".new", path))

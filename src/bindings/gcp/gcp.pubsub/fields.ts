@@ -5,11 +5,13 @@ export const pubsubFields = {
   topic: string({
     description:
       "The topic that `create` publishes to: its name, or `projects/PROJECT/topics/NAME`.",
+    direction: "output",
     example: "orders",
   }),
   subscription: string({
     description:
       "The subscription that is read: its name, or `projects/PROJECT/subscriptions/NAME`.",
+    direction: "input",
     example: "orders-shop",
   }),
   ...googleFields,
@@ -26,6 +28,7 @@ export const pubsubFields = {
     description:
       "For how long the server leaves a message here unless it is asked for more, 10 s to 10 min. It is asked each third of that. After a crash messages come again so much later.",
     default: "30s",
+    direction: "input",
     positive: true,
   }),
 } as const;

@@ -71,6 +71,15 @@ export function pubsubPeer({ host, port }: Server, token?: string) {
       );
       return subscription;
     },
+    /** Marks all that it has as handled. */
+    async purge(subscription: string): Promise<void> {
+      const seconds = (writer: BinaryWriter): void =>
+        void writer.tag(1, WireType.Varint).int64(Math.floor(Date.now() / 1000) + 1);
+      await call("Subscriber/Seek", text(1, subscription), inside(2, seconds));
+    },
+    async remove(subscription: string): Promise<void> {
+      await call("Subscriber/DeleteSubscription", text(1, subscription));
+    },
     async publish(topic: string, sent: Sent): Promise<void> {
       const { data = "", attributes = {}, orderingKey = "" } = sent;
       await call(
