@@ -79,7 +79,7 @@ function readAnswer({ status, body }: HttpAnswer): Token | string {
   const fields = typeof answer === "object" && answer !== null ? answer : {};
   if (status !== 200 || !("access_token" in fields) || typeof fields.access_token !== "string") {
     const error = "error" in fields ? String(fields.error) : "";
-    return `HTTP ${status}${error === "" || error.length > longestError ? "" : `: ${error}`}`;
+    return `HTTP ${status}${error === "" || error.length > longestError ? "" : `: ${error}`}${entraCodes(fields)}`;
   }
   const lifetime = "expires_in" in fields ? Number(fields.expires_in) * 1000 : Number.NaN;
   return {
@@ -87,6 +87,14 @@ function readAnswer({ status, body }: HttpAnswer): Token | string {
     receivedAt: Date.now(),
     lifetime: Number.isFinite(lifetime) && lifetime > 0 ? lifetime : undefined,
   };
+}
+
+/** Microsoft Entra ID has a number for each cause: `AADSTS7000215` is a wrong secret. */
+function entraCodes(fields: object): string {
+  const codes =
+    "error_codes" in fields && Array.isArray(fields.error_codes) ? fields.error_codes : [];
+  const [code] = codes as unknown[];
+  return typeof code === "number" ? ` (AADSTS${code})` : "";
 }
 
 function post(

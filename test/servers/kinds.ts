@@ -1,10 +1,12 @@
 import { dovecot } from "./dovecot.ts";
 import { artemis } from "./artemis.ts";
+import { azuriteBlob, azuriteQueue } from "./azurite.ts";
 import { feed } from "./feed.ts";
 import { grpcGo } from "./grpc-go.ts";
 import { kafka } from "./kafka.ts";
 import type { Address, ServerKind } from "./kind.ts";
 import { mariadb } from "./mariadb.ts";
+import { moto } from "./moto.ts";
 import { mosquitto } from "./mosquitto.ts";
 import { nats } from "./nats.ts";
 import { openssh } from "./openssh.ts";
@@ -27,6 +29,9 @@ export const kinds = {
   "grpc-go": grpcGo,
   dovecot,
   feed,
+  "azurite-blob": azuriteBlob,
+  "azurite-queue": azuriteQueue,
+  moto,
   pstest,
 };
 

@@ -1,0 +1,155 @@
+import { createHash, X509Certificate } from "node:crypto";
+import { createServer } from "node:http";
+import type { IncomingMessage, ServerResponse } from "node:http";
+import { once } from "node:events";
+import type { AddressInfo } from "node:net";
+import { importX509, jwtVerify } from "jose";
+
+/** An application that is registered at the tenant. */
+export type EntraApplication = {
+  readonly clientId: string;
+  readonly secret?: string;
+  /** Its certificate, in PEM. */
+  readonly certificate?: string;
+  /** The token of a Kubernetes service account that it trusts. */
+  readonly federated?: string;
+};
+
+/**
+ * A stand-in for the token endpoint of Microsoft Entra ID (`/TENANT/oauth2/v2.0/token`), written from Microsoft's
+ * reference of the client credentials flow: the form, the proofs (secret, assertion signed by a certificate, federated
+ * assertion), the answers and the errors with their AADSTS numbers.
+ */
+export class EntraServer implements AsyncDisposable {
+  readonly tenant = "cd4b2887-304c-47e1-b4d5-65447fdd542b";
+  /** Each token that was given, with its client and scope. */
+  readonly given: { token: string; clientId: string; scope: string }[] = [];
+  /** Requests, whatever became of them. */
+  requests = 0;
+  /** Seconds for which tokens are good. */
+  lifetime = 3599;
+  /** Answered in place of a token. */
+  outage: { status: number; body: string } | undefined;
+  #server = createServer((request, response) => void this.#answer(request, response));
+  readonly #applications: readonly EntraApplication[];
+
+  private constructor(applications: readonly EntraApplication[]) {
+    this.#applications = applications;
+  }
+
+  static async start(...applications: EntraApplication[]): Promise<EntraServer> {
+    const entra = new EntraServer(applications);
+    entra.#server.listen(0, "127.0.0.1");
+    await once(entra.#server, "listening");
+    return entra;
+  }
+
+  /** The authority host. */
+  get url(): string {
+    const { port } = this.#server.address() as AddressInfo;
+    return `http://127.0.0.1:${port}`;
+  }
+
+  /** Whether a token was given here for that scope. */
+  knows(token: string, scope?: string): boolean {
+    return this.given.some(
+      (one) => one.token === token && (scope === undefined || one.scope === scope),
+    );
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#server.closeAllConnections();
+    this.#server.close();
+    await once(this.#server, "close");
+  }
+
+  async #answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    this.requests++;
+    const parts: Buffer[] = [];
+    for await (const part of request) parts.push(part as Buffer);
+    const form = new URLSearchParams(Buffer.concat(parts).toString("utf8"));
+    const { status, body } = this.outage ?? (await this.#judge(request, form));
+    response.writeHead(status, { "content-type": "application/json; charset=utf-8" }).end(body);
+  }
+
+  async #judge(
+    request: IncomingMessage,
+    form: URLSearchParams,
+  ): Promise<{ status: number; body: string }> {
+    const endpoint = `/${this.tenant}/oauth2/v2.0/token`;
+    if (request.url !== endpoint)
+      return failure(400, "invalid_request", 90002, "Tenant not found.");
+    if (request.method !== "POST" || form.get("grant_type") !== "client_credentials")
+      return failure(400, "unsupported_grant_type", 70003, "The grant type is not supported.");
+    const clientId = form.get("client_id") ?? "";
+    const application = this.#applications.find((one) => one.clientId === clientId);
+    if (application === undefined)
+      return failure(400, "unauthorized_client", 700016, "Application was not found.");
+    const scope = form.get("scope") ?? "";
+    if (!scope.endsWith("/.default"))
+      return failure(400, "invalid_scope", 70011, "The provided value for scope is not valid.");
+    const refusal = await proves(application, form, `${this.url}${endpoint}`);
+    if (refusal !== undefined) return refusal;
+    const token = `entra-${clientId}-${this.given.length}-${Math.random().toString(36).slice(2)}`;
+    this.given.push({ token, clientId, scope });
+    const answer = {
+      token_type: "Bearer",
+      expires_in: this.lifetime,
+      ext_expires_in: this.lifetime,
+      access_token: token,
+    };
+    return { status: 200, body: JSON.stringify(answer) };
+  }
+}
+
+async function proves(
+  application: EntraApplication,
+  form: URLSearchParams,
+  audience: string,
+): Promise<{ status: number; body: string } | undefined> {
+  const secret = form.get("client_secret");
+  if (secret !== null) {
+    return secret === application.secret
+      ? undefined
+      : failure(401, "invalid_client", 7000215, "Invalid client secret provided.");
+  }
+  const assertion = form.get("client_assertion") ?? "";
+  const type = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
+  if (form.get("client_assertion_type") !== type)
+    return failure(401, "invalid_client", 7000218, "The request body must contain a proof.");
+  if (application.federated !== undefined && assertion === application.federated) return undefined;
+  const { certificate } = application;
+  if (certificate === undefined)
+    return failure(401, "invalid_client", 700027, "No certificate is registered.");
+  try {
+    const key = await importX509(certificate, "RS256");
+    const { protectedHeader, payload } = await jwtVerify(assertion, key, { audience });
+    const raw = new X509Certificate(certificate).raw;
+    const isItsOwn =
+      protectedHeader.x5t === createHash("sha1").update(raw).digest("base64url") &&
+      payload.iss === application.clientId &&
+      payload.sub === application.clientId &&
+      payload.jti !== undefined;
+    if (isItsOwn) return undefined;
+  } catch {
+    // Answered below.
+  }
+  return failure(401, "invalid_client", 700027, "Client assertion failed signature validation.");
+}
+
+function failure(
+  status: number,
+  error: string,
+  code: number,
+  text: string,
+): { status: number; body: string } {
+  const body = {
+    error,
+    error_description: `AADSTS${code}: ${text} Trace ID: 0 Correlation ID: 0`,
+    error_codes: [code],
+    timestamp: "2026-01-31 00:00:00Z",
+    trace_id: "0",
+    correlation_id: "0",
+  };
+  return { status, body: JSON.stringify(body) };
+}
