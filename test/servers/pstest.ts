@@ -46,7 +46,8 @@ export const pstest: ServerKind<PstestOptions, object, PstestExtras> = {
     if (only !== undefined) flags.push("-only", only.join(","));
     if (streamLife !== undefined) flags.push("-stream-life", streamLife);
     if (tokens !== undefined) {
-      await writeTokens(place, tokens);
+      // Those that were set meanwhile outlast a restart.
+      if (!existsSync(tokensFile(place))) await writeTokens(place, tokens);
       flags.push("-tokens", tokensFile(place));
     }
     return [{ program: goProgram("pstest"), arguments: flags }];

@@ -8,7 +8,7 @@ import type { Place } from "./place.ts";
 import { failureOf } from "./pubsub-failures.ts";
 
 export type CallOptions = {
-  /** As `publishing to projects/p/topics/t`. */
+  /** As `Acknowledge of projects/p/subscriptions/s`, for the message of a failure; empty: the server's words alone. */
   readonly what: string;
   /** What the request is routed by: `topic`, `subscription`. */
   readonly route: readonly [field: string, name: string];

@@ -24,13 +24,25 @@ const meanings = new Map<number, Meaning>([
 const unknown: Meaning = { reason: "internal", effect: "ambiguous" };
 const longestMessage = 2_000;
 
-/** `what`: the call, as `publishing to projects/p/topics/t`. */
+/** As Go writes `NOT_FOUND`. */
+function goName(status: string): string {
+  return status.replaceAll(
+    /([A-Z])([A-Z]*)_?/g,
+    (_, first: string, rest: string) => first + rest.toLowerCase(),
+  );
+}
+
+/**
+ * What a call failed of, in the words of Go's gRPC, which Dapr's users see. `what`: the call, as `reading
+ * projects/p/subscriptions/s`; empty: the words alone.
+ */
 export function failureOf(thrown: unknown, what: string): BindingError {
   if (!(thrown instanceof CallFailure)) return BindingError.from(thrown);
   const { kind, code, status, message } = thrown;
   const { reason, effect } = meanings.get(code) ?? unknown;
   const said = message.slice(0, longestMessage).toWellFormed() || "the server says no more";
-  return new BindingError(reason, `${what}: ${status}: ${said}`, {
+  const words = `rpc error: code = ${goName(status)} desc = ${said}`;
+  return new BindingError(reason, what === "" ? words : `${what}: ${words}`, {
     effect: kind === "failed" ? effect : kind === "unsent" ? "unsent" : "ambiguous",
     systemCode: status,
     cause: thrown,

@@ -40,6 +40,8 @@ const firstPause = 100;
 const mostFailures = 5;
 /** So long, in milliseconds, what is still on its way is waited for at the end. */
 const farewell = 1_500;
+/** When nothing has come for so long, in milliseconds, the server is asked whether it is there. */
+const longestSilence = 15_000;
 /** A stream is not replaced by one with more room sooner. */
 const leastLife = 1_000;
 
@@ -55,6 +57,8 @@ export class SubscriptionReader implements Reader {
   #credit: number;
   #stream: PullStream | undefined;
   #isStopped = false;
+  #heardAt = performance.now();
+  readonly #watch: NodeJS.Timeout;
   #failure: BindingError | undefined;
   readonly #ended: Promise<void>;
 
@@ -66,6 +70,7 @@ export class SubscriptionReader implements Reader {
     this.#confirmations = new Confirmations(client, subscription);
     const owner = [client.name, subscription, reading.component.appId, reading.component.name];
     this.#handled = HandledMessages.of(JSON.stringify(owner));
+    this.#watch = setInterval(() => void this.#ask(), longestSilence).unref();
     this.#ended = this.#run();
   }
 
@@ -93,6 +98,7 @@ export class SubscriptionReader implements Reader {
   }
 
   async close(): Promise<void> {
+    clearInterval(this.#watch);
     this.#isStopped = true;
     this.#stopped.resolve();
     this.#stream?.cancel();
@@ -143,6 +149,7 @@ export class SubscriptionReader implements Reader {
     try {
       for await (const answer of stream.answers()) {
         brought ||= answer.messages.length > 0;
+        this.#heardAt = performance.now();
         await this.#take(answer);
       }
       return { brought, isReplaced: stream.isReplaced };
@@ -242,6 +249,17 @@ export class SubscriptionReader implements Reader {
       // Another delivery of it has come meanwhile.
       if (held.ackId !== ackId) return;
       throw error;
+    }
+  }
+
+  /** A stream says nothing while there are no messages, and nothing either when its connection is gone. */
+  async #ask(): Promise<void> {
+    if (performance.now() - this.#heardAt < longestSilence || this.#isStopped) return;
+    try {
+      await this.#options.client.ping(AbortSignal.timeout(longestSilence));
+      this.#heardAt = performance.now();
+    } catch (error) {
+      if (!this.#isStopped) this.#options.reading.lost(BindingError.from(error, "unavailable"));
     }
   }
 

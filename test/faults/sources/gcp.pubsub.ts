@@ -23,7 +23,8 @@ export const gcpPubsub: Source = {
     const connect = () => new GrpcClient({ host: server.host, port: server.port, lazy: true });
     const owner = connect();
     await call(owner, "Publisher/CreateTopic", text(1, topic));
-    const ordered = (writer: BinaryWriter): void => void writer.tag(10, WireType.Varint).bool(true);
+    const ordered = (writer: BinaryWriter): void =>
+      void writer.tag(5, WireType.Varint).int32(10).tag(10, WireType.Varint).bool(true);
     const parts = [text(1, subscription), text(2, topic), ordered];
     await call(owner, "Subscriber/CreateSubscription", ...parts);
     await owner.close();

@@ -1,6 +1,7 @@
 import type { Suite } from "../suite.ts";
 import { api } from "./api.ts";
 import { cron } from "./cron.ts";
+import { gcpPubsub } from "./gcp-pubsub.ts";
 import { graphql } from "./graphql.ts";
 import { http } from "./http.ts";
 import { influx } from "./influx.ts";
@@ -21,6 +22,7 @@ export const suites: readonly Suite[] = [
   ...[
     api,
     cron,
+    gcpPubsub,
     graphql,
     http,
     influx,

@@ -64,8 +64,8 @@ export default defineBinding({
         );
         const orderingKey = request.orderingKey?.toWellFormed() ?? "";
         const message = encodePublish(topic, { data, attributes, orderingKey });
-        const what = `publishing to ${topic}`;
-        await client.call("Publisher/Publish", message, { what, route: ["topic", topic], signal });
+        const route = ["topic", topic] as const;
+        await client.call("Publisher/Publish", message, { what: "", route, signal });
       },
     },
   },

@@ -73,9 +73,7 @@ describeWith("pstest", (server) => {
     });
     await expect(output.invoke("create", { topic: "not-there" })).rejects.toMatchObject({
       ...{ reason: "not_found", effect: "rejected", systemCode: "NOT_FOUND" },
-      message: expect.stringMatching(
-        /^publishing to projects\/shop\/topics\/not-there: NOT_FOUND: /,
-      ) as string,
+      message: expect.stringMatching(/^rpc error: code = NotFound desc = topic /) as string,
     });
   });
 
@@ -176,7 +174,7 @@ describeWith("pstest", (server) => {
     expect(await input.lost).toMatchObject({
       reason: "not_found",
       message: expect.stringMatching(
-        /^reading projects\/shop\/subscriptions\/not-there: NOT_FOUND: /,
+        /^reading projects\/shop\/subscriptions\/not-there: rpc error: code = NotFound /,
       ) as string,
     });
   });
@@ -238,7 +236,7 @@ describeWith("pstest", { own: true, only: [...able, "CreateSubscription"] }, (se
     const event = await input.next();
     await event.lease?.extend?.();
     event.settle({ outcome: "handled" });
-    await input.reader.flush();
+    await expect(input.reader.flush()).resolves.toBeUndefined();
   });
 });
 

@@ -62,7 +62,7 @@ describeWith("pstest", (server) => {
     await send("1");
     await vi.waitFor(() => expect(status().handled).toBe(1), soon);
     await peer.remove(subscription);
-    await vi.waitFor(() => expect(status().reason).toContain("NOT_FOUND"), soon);
+    await vi.waitFor(() => expect(status().reason).toContain("NotFound"), soon);
     await send("missed");
     await peer.makeSubscription(topic);
     await send("2");
