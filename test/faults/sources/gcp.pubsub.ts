@@ -14,12 +14,13 @@ export const gcpPubsub: Source = {
   name: "gcp.pubsub",
   bounds: { app: 64, runtime: 64, server: 64 },
   async opened(kit) {
-    const { server, allow, deny } = await kit.servers.pstest(kit.ownServer);
+    const pubsub = await kit.servers.pstest(kit.ownServer);
+    const { server } = pubsub;
     const proxy = await startProxy(server);
     const topic = `projects/shop/topics/${uniqueName("faults").replaceAll(/[^\w-]/g, "-")}`;
     const subscription = topic.replace("/topics/", "/subscriptions/");
     const token = randomUUID();
-    await allow(token);
+    await pubsub.allow(token);
     const connect = () => new GrpcClient({ host: server.host, port: server.port, lazy: true });
     const owner = connect();
     await call(owner, "Publisher/CreateTopic", text(1, topic));
@@ -63,7 +64,7 @@ export const gcpPubsub: Source = {
       ordered: true,
       ...{ server, proxy, send },
       unreachable: { endpoint: "http://127.0.0.1:1" },
-      credentials: { revoke: () => deny(token), restore: () => allow(token) },
+      credentials: { revoke: () => pubsub.deny(token), restore: () => pubsub.allow(token) },
       async [Symbol.asyncDispose]() {
         await close();
         tokens.closeAllConnections();

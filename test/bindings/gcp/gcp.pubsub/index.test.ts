@@ -57,7 +57,7 @@ describeWith("pstest", (server) => {
     const others = await peer.pull(subscriptions[1]);
     expect(others.toSorted((a, b) => b.data.length - a.data.length)).toEqual([
       { data: Buffer.of(0, 255), attributes: { text: "grün", e: "" }, orderingKey: "k" },
-      { data: Buffer.of(), attributes: { only: "x" }, orderingKey: "" },
+      { data: new Uint8Array(), attributes: { only: "x" }, orderingKey: "" },
     ]);
   });
 
