@@ -3,6 +3,7 @@ import amqp from "./amqp/index.ts";
 import cron from "./cron/index.ts";
 import exec from "./exec/index.ts";
 import file from "./file/index.ts";
+import gcpBucket from "./gcp/gcp.bucket/index.ts";
 import gcpPubsub from "./gcp/gcp.pubsub/index.ts";
 import graphql from "./graphql/index.ts";
 import grpc from "./grpc/index.ts";
@@ -34,6 +35,7 @@ export const bindings: readonly AnyBinding[] = [
   cron,
   exec,
   file,
+  gcpBucket,
   gcpPubsub,
   graphql,
   grpc,

@@ -6,6 +6,7 @@ export const bindingModules: readonly BindingModule[] = [
   { name: "cron", load: () => import("./cron/index.ts") },
   { name: "exec", load: () => import("./exec/index.ts") },
   { name: "file", load: () => import("./file/index.ts") },
+  { name: "gcp.bucket", load: () => import("./gcp/gcp.bucket/index.ts") },
   { name: "gcp.pubsub", load: () => import("./gcp/gcp.pubsub/index.ts") },
   { name: "graphql", load: () => import("./graphql/index.ts") },
   { name: "grpc", load: () => import("./grpc/index.ts") },
