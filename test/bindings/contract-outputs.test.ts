@@ -9,6 +9,7 @@ import { describe, expect, test } from "vitest";
 import type { AnyBinding } from "../../src/binding.ts";
 import amqp from "../../src/bindings/amqp/index.ts";
 import exec from "../../src/bindings/exec/index.ts";
+import gcpBucket from "../../src/bindings/gcp/gcp.bucket/index.ts";
 import pubsub from "../../src/bindings/gcp/gcp.pubsub/index.ts";
 import graphql from "../../src/bindings/graphql/index.ts";
 import grpc from "../../src/bindings/grpc/index.ts";
@@ -33,6 +34,7 @@ import { component, startRuntime } from "../runtime/fake-binding.ts";
 import { describeWith, uniqueName } from "../servers/describe-with.ts";
 import { bodyOf, connectPeer } from "./amqp/peer.ts";
 import { endAfterTest } from "./contract.ts";
+import { makeBucket, objectsIn, readObject } from "./gcp/gcp.bucket/make-bucket.ts";
 import { pubsubPeer } from "./gcp/gcp.pubsub/peer.ts";
 import { startDroids } from "./graphql/droids.ts";
 import { buildDescriptors, startOrders } from "./grpc/orders-server.ts";
@@ -365,6 +367,21 @@ describeWith("nats", (server) =>
           found.push(Buffer.from((message as { data?: string }).data ?? "", "base64"));
         }
         return found;
+      },
+    };
+  }),
+);
+
+describeWith("fake-gcs", (server) =>
+  testOutput("gcp.bucket", gcpBucket, async () => {
+    const bucket = await makeBucket(server);
+    const { url } = server;
+    return {
+      properties: { bucket, projectID: "p", endpoint: url },
+      metadata: (n) => ({ key: String(n).padStart(3, "0") }),
+      async arrived() {
+        const objects = await objectsIn(url, bucket);
+        return Promise.all(objects.map(({ name }) => readObject(url, bucket, name)));
       },
     };
   }),

@@ -159,7 +159,7 @@ function googleKey(changed: Readonly<Record<string, string>>): Case {
     const server = await echoingHttp((text) => wanted(text) || wanted(idOf(text)), spelling);
     const properties = {
       ...{ ...accountFields, tokenURI: `${http(server)}/token`, projectID: "shop" },
-      ...{ topic: "orders", direction: "output", endpoint: "http://127.0.0.1:1", bucket: "b" },
+      ...{ topic: "orders", direction: "output", endpoint: "http://127.0.0.1:1", bucket: "orders" },
     };
     return {
       ...(isSigned ? { server } : {}),
@@ -265,6 +265,8 @@ const cases: Readonly<Record<string, Case>> = {
     const args = JSON.stringify(["-c", 'echo "$0" >&2; exit 1', spelling(canary)]);
     return { properties: { command: "/bin/sh", args, "env:TOKEN": canary } };
   },
+  "gcp.bucket.privateKey": googleKey({ privateKey: canary }),
+  "gcp.bucket.privateKeyID": googleKey({ privateKeyID: canary }),
   "gcp.pubsub.privateKey": googleKey({ privateKey: canary }),
   "gcp.pubsub.privateKeyID": googleKey({ privateKeyID: canary }),
   "grpc.header:": async (spelling, wanted) => {

@@ -20,7 +20,7 @@ export async function* decoded(body: AsyncIterable<Uint8Array>): AsyncGenerator<
     at += length;
     yield Buffer.from(whole, "base64");
   }
-  if (left !== "") throw illegal(at);
+  if (left !== "") throw new BindingError("invalid_argument", "unexpected EOF");
 }
 
 /** Bytes as they come, as base64. */

@@ -141,16 +141,6 @@ export default defineBinding({
       },
     },
 
-    bulkGet: {
-      description: "Answers all objects of the bucket as JSON, their bytes in base64.",
-      request: bulkGetFields,
-      idempotent: true,
-      async invoke({ client, memory }, { request, metadata, signal }) {
-        const isEncoded = request.encodeBase64 ?? metadata.encodeBase64;
-        return { data: await bulkGet(client, metadata.bucket, isEncoded, memory, signal) };
-      },
-    },
-
     sign: {
       description: "Answers a URL with which an object can be read without credentials.",
       request: signFields,
@@ -175,6 +165,16 @@ export default defineBinding({
       },
     },
 
+    bulkGet: {
+      description: "Answers all objects of the bucket as JSON, their bytes in base64.",
+      request: bulkGetFields,
+      idempotent: true,
+      async invoke({ client, memory }, { request, metadata, signal }) {
+        const isEncoded = request.encodeBase64 ?? metadata.encodeBase64;
+        return { data: await bulkGet(client, metadata.bucket, isEncoded, memory, signal) };
+      },
+    },
+
     copy: {
       description:
         'Copies an object. The data are JSON, one of both is needed: `{"destinationBucket": "", "destinationKey": ""}`.',
@@ -184,6 +184,20 @@ export default defineBinding({
         const [toBucket, toKey] = destinationOf(data, "copy", bucket, key);
         await copy(client, [bucket, key], [toBucket, toKey], signal);
         return { data: Buffer.from(`object ${key} copied to ${toBucket}/${toKey}`) };
+      },
+    },
+
+    rename: {
+      description: 'Moves an object within the bucket. The data are JSON: `{"newName": ""}`.',
+      request: keyFields,
+      async invoke({ client }, { data, request, metadata: { bucket }, signal }) {
+        const key = demandKey(request);
+        const { newName } = renameOf(data);
+        if (newName === "") throw invalid("required 'newName' missing");
+        if (checkKey(newName) === key) throw invalid(`${key} has that name already`);
+        await copy(client, [bucket, key], [bucket, newName], signal);
+        await remove(client, bucket, key, signal);
+        return { data: Buffer.from(`object ${key} renamed to ${newName}`) };
       },
     },
 
@@ -200,22 +214,6 @@ export default defineBinding({
         await copy(client, [bucket, key], [toBucket, toKey], signal);
         await remove(client, bucket, key, signal);
         return { data: Buffer.from(`object ${key} moved to ${toBucket}/${toKey}`) };
-      },
-    },
-
-    rename: {
-      description: 'Moves an object within the bucket. The data are JSON: `{"newName": ""}`.',
-      request: keyFields,
-      async invoke({ client }, { data, request, metadata: { bucket }, signal }) {
-        const key = demandKey(request);
-        const { newName } = payloadOf(data, "gcp bucket binding error: invalid rename payload", {
-          newName: "",
-        });
-        if (newName === "") throw invalid("required 'newName' missing");
-        if (checkKey(newName) === key) throw invalid(`${key} has that name already`);
-        await copy(client, [bucket, key], [bucket, newName], signal);
-        await remove(client, bucket, key, signal);
-        return { data: Buffer.from(`object ${key} renamed to ${newName}`) };
       },
     },
   },
@@ -241,6 +239,14 @@ function demandKey(named: Named, prefix = "gcp bucket binding error"): string {
 
 function invalid(text: string): BindingError {
   return new BindingError("invalid_argument", `gcp bucket binding error: ${text}`);
+}
+
+function renameOf(data: Uint8Array | undefined): { readonly newName: string } {
+  try {
+    return payloadOf(data, "", { newName: "" });
+  } catch {
+    throw invalid("invalid rename payload");
+  }
 }
 
 function destinationOf(
@@ -281,17 +287,22 @@ function notFound(cause: unknown): BindingError {
 }
 
 function unreadable(error: unknown): never {
-  if (isNotFound(error)) throw notFound(error);
-  throw prefixedBy("gcp bucketgcp bucket binding error while downloading object: ", error);
+  const prefix = "gcp bucketgcp bucket binding error while downloading object: ";
+  if (!isNotFound(error)) throw prefixedBy(prefix, error);
+  const text = `${prefix}storage: object doesn't exist`;
+  throw new BindingError("not_found", text, { systemCode: "404", cause: error });
 }
 
 function secondsOf(ttl: string): number {
   if (ttl === "") throw invalid("required metadata 'signTTL' missing");
-  const milliseconds = /^[+-]?\d+$/.test(ttl) ? undefined : parseDuration(ttl, 1);
-  if (milliseconds === undefined)
+  const hasUnit = !/^[+-]?[\d.]+$/.test(ttl);
+  const milliseconds = hasUnit ? parseDuration(ttl, 1) : undefined;
+  if (milliseconds === undefined) {
+    const why = hasUnit ? "invalid" : "missing unit in";
     throw invalid(
-      `gcp bucket binding error while parsing signTTL: time: invalid duration ${JSON.stringify(ttl)}`,
+      `gcp bucket binding error while parsing signTTL: time: ${why} duration ${JSON.stringify(ttl)}`,
     );
+  }
   const seconds = Math.floor(milliseconds / 1000);
   if (seconds >= 1 && seconds <= longestTtl) return seconds;
   throw invalid("signTTL must be from 1s to 168h");

@@ -100,7 +100,9 @@ export async function copy(
     const request = { method: "POST", path: path + query, body: Buffer.from("{}") } as const;
     const headers = { "content-type": "application/json" };
     const { body } = await client.send({ ...request, headers }, signal).catch((error: unknown) => {
-      throw prefixedBy("gcp bucket binding error while copying object: ", error);
+      const isMissing = error instanceof BindingError && error.systemCode === "404";
+      const words = isMissing ? "storage: object doesn't exist: " : "";
+      throw prefixedBy(`gcp bucket binding error while copying object: ${words}`, error);
     });
     const answer = JSON.parse(body.toString("utf8")) as { done?: boolean; rewriteToken?: string };
     token = answer.done === false ? (answer.rewriteToken ?? "") : "";
