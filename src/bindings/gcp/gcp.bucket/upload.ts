@@ -9,8 +9,10 @@ export type Upload = {
   readonly contentType: string;
 };
 
-/** A part of a resumable upload: a multiple of 256 KiB. Two are held at most. */
-const partBytes = 4 * 1024 * 1024;
+/** A part of a resumable upload: a multiple of 256 KiB. */
+const partBytes = 2 * 1024 * 1024;
+/** The one that is sent, the one behind it and the one that is filled. */
+const heldParts = 3;
 const incomplete = 308;
 
 /** Stores what is there, in one request. */
@@ -105,7 +107,11 @@ async function cancel(client: StorageClient, session: string): Promise<void> {
 }
 
 async function* inParts(body: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array, undefined> {
-  let part = Buffer.allocUnsafeSlow(partBytes);
+  // Used again and again: what has been sent is needed no more.
+  const parts: Buffer[] = [];
+  let count = 0;
+  const next = (): Buffer => (parts[count++ % heldParts] ??= Buffer.allocUnsafeSlow(partBytes));
+  let part = next();
   let length = 0;
   for await (const chunk of body) {
     for (let at = 0; at < chunk.length;) {
@@ -115,7 +121,7 @@ async function* inParts(body: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Ar
       at += taken.length;
       if (length < partBytes) continue;
       yield part;
-      part = Buffer.allocUnsafeSlow(partBytes);
+      part = next();
       length = 0;
     }
   }

@@ -263,7 +263,7 @@ test("an aborted upload tells the server so", async () => {
   const upload = output.invokeStream("create", { key: "a" }, parts(48, 256 * 1024));
   await expect(upload).rejects.toMatchObject({
     message:
-      "gcp bucket binding error while uploading: the upload has come to byte 0 instead of 4194304",
+      "gcp bucket binding error while uploading: the upload has come to byte 0 instead of 2097152",
   });
   const calls = server.received.map(({ method, url }) => `${method} ${url}`);
   expect(calls.slice(-3)).toEqual([
