@@ -7,6 +7,8 @@ import azureServicebusQueues from "./azure/azure.servicebus.queues/index.ts";
 import cron from "./cron/index.ts";
 import exec from "./exec/index.ts";
 import file from "./file/index.ts";
+import gcpBucket from "./gcp/gcp.bucket/index.ts";
+import gcpPubsub from "./gcp/gcp.pubsub/index.ts";
 import graphql from "./graphql/index.ts";
 import grpc from "./grpc/index.ts";
 import http from "./http/index.ts";
@@ -41,6 +43,8 @@ export const bindings: readonly AnyBinding[] = [
   cron,
   exec,
   file,
+  gcpBucket,
+  gcpPubsub,
   graphql,
   grpc,
   http,

@@ -13,6 +13,8 @@ import awsSns from "../../src/bindings/aws/aws.sns/index.ts";
 import awsSqs from "../../src/bindings/aws/aws.sqs/index.ts";
 import azureServicebusQueues from "../../src/bindings/azure/azure.servicebus.queues/index.ts";
 import exec from "../../src/bindings/exec/index.ts";
+import gcpBucket from "../../src/bindings/gcp/gcp.bucket/index.ts";
+import pubsub from "../../src/bindings/gcp/gcp.pubsub/index.ts";
 import graphql from "../../src/bindings/graphql/index.ts";
 import grpc from "../../src/bindings/grpc/index.ts";
 import http from "../../src/bindings/http/index.ts";
@@ -40,6 +42,8 @@ import { makeTopic } from "./aws/aws.sns/topic.ts";
 import { makeQueue } from "./aws/aws.sqs/contract-source.ts";
 import { startNamespace } from "./azure/namespace.ts";
 import { endAfterTest } from "./contract.ts";
+import { makeBucket, objectsIn, readObject } from "./gcp/gcp.bucket/make-bucket.ts";
+import { pubsubPeer } from "./gcp/gcp.pubsub/peer.ts";
 import { startDroids } from "./graphql/droids.ts";
 import { buildDescriptors, startOrders } from "./grpc/orders-server.ts";
 import { startLoopback } from "./http/loopback-server.ts";
@@ -387,6 +391,33 @@ describeWith("nats", (server) =>
         }
         return found;
       },
+    };
+  }),
+);
+
+describeWith("fake-gcs", (server) =>
+  testOutput("gcp.bucket", gcpBucket, async () => {
+    const bucket = await makeBucket(server);
+    const { url } = server;
+    return {
+      properties: { bucket, projectID: "p", endpoint: url },
+      metadata: (n) => ({ key: String(n).padStart(3, "0") }),
+      async arrived() {
+        const objects = await objectsIn(url, bucket);
+        return Promise.all(objects.map(({ name }) => readObject(url, bucket, name)));
+      },
+    };
+  }),
+);
+
+describeWith("pstest", (server) =>
+  testOutput("gcp.pubsub", pubsub, async () => {
+    const peer = pubsubPeer(server);
+    const topic = await peer.makeTopic();
+    const subscription = await peer.makeSubscription(topic);
+    return {
+      properties: { projectID: "shop", topic, endpoint: server.url },
+      arrived: async () => (await peer.pull(subscription)).map(({ data }) => Buffer.from(data)),
     };
   }),
 );

@@ -37,6 +37,7 @@ const inputs = [
   "sse",
   "websocket",
   "postgres",
+  "gcp.pubsub",
 ] as const;
 const cases = ["Without a position", "After a gap", "Grows", "Shrinks", "Made anew"] as const;
 

@@ -37,6 +37,7 @@ import {
   type EchoingServer,
   type Spelling,
 } from "./echoing-servers.ts";
+import { accountFields } from "../identity/gcp/key.ts";
 import { startStandIn as startSftp } from "./sftp/stand-in.ts";
 
 /** With characters that each way of writing writes differently. */
@@ -183,6 +184,25 @@ const webhook =
     return { properties };
   };
 
+/** The server that gives tokens is asked at the opening; a JWT of the key's carries its id. */
+function googleKey(changed: Readonly<Record<string, string>>): Case {
+  return async (spelling, wanted) => {
+    const isSigned = "privateKeyID" in changed;
+    const idOf = (text: string): string =>
+      Buffer.from(/assertion=([^.]+)/.exec(text)?.[1] ?? "", "base64url").toString();
+    const server = await echoingHttp((text) => wanted(text) || wanted(idOf(text)), spelling);
+    const properties = {
+      ...{ ...accountFields, tokenURI: `${http(server)}/token`, projectID: "shop" },
+      ...{ topic: "orders", direction: "output", endpoint: "http://127.0.0.1:1", bucket: "orders" },
+    };
+    return {
+      ...(isSigned ? { server } : {}),
+      properties: { ...properties, ...changed },
+      silent: true,
+    };
+  };
+}
+
 /** An input that is refused while it reads. */
 function reading(
   name: string,
@@ -279,6 +299,10 @@ const cases: Readonly<Record<string, Case>> = {
     const args = JSON.stringify(["-c", 'echo "$0" >&2; exit 1', spelling(canary)]);
     return { properties: { command: "/bin/sh", args, "env:TOKEN": canary } };
   },
+  "gcp.bucket.privateKey": googleKey({ privateKey: canary }),
+  "gcp.bucket.privateKeyID": googleKey({ privateKeyID: canary }),
+  "gcp.pubsub.privateKey": googleKey({ privateKey: canary }),
+  "gcp.pubsub.privateKeyID": googleKey({ privateKeyID: canary }),
   "grpc.header:": async (spelling, wanted) => {
     const server = await echoingGrpc(wanted, spelling);
     const properties = { address: address(server), "header:authorization": canary };

@@ -13,6 +13,7 @@ import { kafka } from "./sources/kafka.ts";
 import { mqtt3 } from "./sources/mqtt3.ts";
 import { s3 } from "./sources/aws.s3.ts";
 import { sqs } from "./sources/aws.sqs.ts";
+import { gcpPubsub } from "./sources/gcp.pubsub.ts";
 import { nats } from "./sources/nats.ts";
 import { rabbitmq, rabbitmqOrdered, rabbitmqQuorum } from "./sources/rabbitmq.ts";
 import { rethinkdb } from "./sources/rethinkdb.ts";
@@ -44,6 +45,7 @@ export const sources: readonly Source[] = [
     imap,
     redisStreams,
     nats,
+    gcpPubsub,
     http,
     sse,
     websocket,

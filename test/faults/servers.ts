@@ -39,6 +39,13 @@ export type NatsWithUsers = {
   removeUser(user: string): Promise<void>;
 };
 
+/** A Pub/Sub that takes the tokens of those that are let in; the owner's is `owner`. */
+export type PstestWithTokens = {
+  readonly server: OwnServer<"pstest">;
+  allow(token: string): Promise<void>;
+  deny(token: string): Promise<void>;
+};
+
 const run = promisify(execFile);
 
 /**
@@ -137,6 +144,22 @@ export class Servers implements AsyncDisposable {
     return this.#once("azure-messaging", own, () =>
       this.#start("azure-messaging", { lockDuration: 5000 }),
     );
+  pstest(own: boolean): Promise<PstestWithTokens> {
+    return this.#once("pstest", own, async () => {
+      const tokens = new Set(["owner"]);
+      const server = await this.#start("pstest", { tokens: [...tokens] });
+      const tell = () => server.setTokens([...tokens]);
+      return {
+        server,
+        async allow(token) {
+          tokens.add(token);
+          await tell();
+        },
+        async deny(token) {
+          if (tokens.delete(token)) await tell();
+        },
+      };
+    });
   }
 
   nats(own: boolean): Promise<NatsWithUsers> {

@@ -23,9 +23,11 @@ const silent: RuntimeLogger = { debug() {}, info() {}, warn() {}, error() {}, ch
 /** Runs Cufflink in this process over component files, as `serve` puts it together. */
 export async function serveCufflink(
   components: readonly Component[],
-  app: { road: Road; port: number },
+  app: { road: Road; port: number; environment?: Readonly<Record<string, string>> },
   store?: Store,
 ): Promise<Served & { readonly runtime: Runtime }> {
+  const { environment = {} } = app;
+  Object.assign(process.env, environment);
   const folder = await mkdtemp(join(tmpdir(), "cufflink-golden-"));
   await writeFile(join(folder, "all.yaml"), components.map(componentText).join("---\n"));
   const resources = await loadResources({
@@ -56,6 +58,7 @@ export async function serveCufflink(
       await runtime.close();
       await joined.close();
       await rm(folder, { recursive: true, force: true });
+      for (const name of Object.keys(environment)) delete process.env[name];
     },
   };
 }

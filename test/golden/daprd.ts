@@ -6,14 +6,14 @@ import type { Serve } from "./run-suite.ts";
 
 /** Runs the daprd of this path in a process of its own. */
 export function serveDaprd(daprd: string): Serve {
-  return async (components, { road, port }) => {
+  return async (components, { road, port, environment = {} }) => {
     const folder = await mkdtemp(join(tmpdir(), "cufflink-golden-daprd-"));
     const runtime = await prepareRuntime(
       "daprd",
       { folder, daprd },
       {
         resources: { "all.yaml": components.map(componentText).join("---\n") },
-        ...{ appPort: port, appProtocol: road },
+        ...{ appPort: port, appProtocol: road, environment },
       },
     );
     const close = async (): Promise<void> => {

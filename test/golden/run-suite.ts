@@ -17,7 +17,7 @@ export type Answers = {
 /** Starts a runtime over components, with its app at a port. */
 export type Serve = (
   components: readonly Component[],
-  app: { road: Road; port: number },
+  app: { road: Road; port: number; environment?: Readonly<Record<string, string>> },
 ) => Promise<Served>;
 
 /** Puts all of a suite's questions to a runtime of its own, over one road. */
@@ -31,7 +31,9 @@ export async function runSuite(
   const prepared = await suite.prepare({ road, folder, servers });
   try {
     await using app = await startRecordingApp(road, prepared.inputs ?? []);
-    await using served = await serve(prepared.components, { road, port: app.port });
+    await using served = await serve(prepared.components, {
+      ...{ road, port: app.port, environment: prepared.environment ?? {} },
+    });
     const calls: Record<string, Answer> = {};
     for (const one of prepared.calls) {
       const answer = await ask(served, road, one);

@@ -47,6 +47,8 @@ export type World = {
 export type Prepared = {
   readonly components: readonly Component[];
   readonly calls: readonly Call[];
+  /** Variables that the runtime has. */
+  readonly environment?: Readonly<Record<string, string>>;
   /** The inputs that the app wants. */
   readonly inputs?: readonly string[];
   /** How many events come, once all calls are made. */

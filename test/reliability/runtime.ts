@@ -76,6 +76,7 @@ export async function prepareRuntime(
     /** Default `grpc`. */
     appProtocol?: "grpc" | "h2c" | "http";
     flags?: readonly string[];
+    environment?: Readonly<Record<string, string>>;
   },
 ): Promise<Runtime> {
   const resources = join(folder, "resources");
@@ -111,7 +112,7 @@ export async function prepareRuntime(
     const started = endWithUs(
       spawn(program, rest, {
         cwd: folder,
-        env: { XDG_STATE_HOME: join(folder, "state") },
+        env: { XDG_STATE_HOME: join(folder, "state"), ...options.environment },
         stdio: ["ignore", "pipe", "pipe"],
       }),
     );

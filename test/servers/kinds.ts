@@ -3,6 +3,7 @@ import { artemis } from "./artemis.ts";
 import { azureMessaging } from "./azure-messaging.ts";
 import { azuriteBlob, azuriteQueue } from "./azurite.ts";
 import { elasticmq } from "./elasticmq.ts";
+import { fakeGcs } from "./fake-gcs.ts";
 import { feed } from "./feed.ts";
 import { grpcGo } from "./grpc-go.ts";
 import { kafka } from "./kafka.ts";
@@ -13,6 +14,7 @@ import { mosquitto } from "./mosquitto.ts";
 import { nats } from "./nats.ts";
 import { openssh } from "./openssh.ts";
 import { postgres } from "./postgres.ts";
+import { pstest } from "./pstest.ts";
 import { rabbitmq } from "./rabbitmq.ts";
 import { redis } from "./redis.ts";
 
@@ -35,6 +37,8 @@ export const kinds = {
   "azurite-queue": azuriteQueue,
   moto,
   elasticmq,
+  pstest,
+  "fake-gcs": fakeGcs,
 };
 
 type Kinds = typeof kinds;

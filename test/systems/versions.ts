@@ -70,6 +70,14 @@ export const versions: Readonly<Record<string, Version>> = {
   NATS: () => program(natsProgram() ?? "nats-server", ["--version"])(),
   OpenSSH: program("ssh", ["-V"]),
   PostgreSQL: program("postgres", ["--version"], "/usr/lib/postgresql/15/bin/postgres"),
+  "fake-gcs-server": () => {
+    const module = readFileSync(join(root, "test/servers/fake-gcs/go.mod"), "utf8");
+    return /fsouza\/fake-gcs-server v([\d.]+)/.exec(module)?.[1] ?? "";
+  },
+  "Pub/Sub (pstest)": () => {
+    const module = readFileSync(join(root, "test/servers/pstest/go.mod"), "utf8");
+    return /cloud\.google\.com\/go\/pubsub v([\d.]+)/.exec(module)?.[1] ?? "";
+  },
   RabbitMQ: async () =>
     number.exec(
       (await run("dpkg-query", ["-W", "-f=${Version}", "rabbitmq-server"])).stdout,

@@ -19,6 +19,8 @@ export type AttemptTarget = {
   readonly idempotent?: boolean;
   /** Each call makes its own connection, or one that nobody watches. */
   readonly connectsByCall?: boolean;
+  /** It keeps a connection, and makes another one when a call has found it gone. */
+  readonly noticesByCall?: boolean;
 };
 
 const long = { timeout: 15_000, interval: 10 };
@@ -78,7 +80,8 @@ export function testAttempts(
     const { target, mark, proxy, call, status } = await begin();
     proxy.fault = "refuse";
     // What is written before the loss is noticed is ambiguous, and rightly so.
-    if (target.connectsByCall !== true)
+    if (target.noticesByCall === true) await call(AbortSignal.timeout(500)).catch(() => {});
+    else if (target.connectsByCall !== true)
       await vi.waitFor(() => expect(status().state).toBe("reconnecting"), long);
     // It may wait for the connection for as long as the caller does.
     await expect(call(AbortSignal.timeout(500))).rejects.toMatchObject({ effect: "unsent" });

@@ -1,6 +1,8 @@
 import type { Suite } from "../suite.ts";
 import { api } from "./api.ts";
 import { cron } from "./cron.ts";
+import { gcpBucket } from "./gcp-bucket.ts";
+import { gcpPubsub } from "./gcp-pubsub.ts";
 import { graphql } from "./graphql.ts";
 import { http } from "./http.ts";
 import { influx } from "./influx.ts";
@@ -21,6 +23,8 @@ export const suites: readonly Suite[] = [
   ...[
     api,
     cron,
+    gcpBucket,
+    gcpPubsub,
     graphql,
     http,
     influx,

@@ -1,0 +1,59 @@
+import { BindingError, type Effect, type Reason } from "../../errors.ts";
+import { CallFailure } from "../../grpc/client.ts";
+import { Code } from "../../grpc/status.ts";
+
+type Meaning = { readonly reason: Reason; readonly effect: Effect };
+
+/** What a status says that Google has answered. A quota is looked at before anything is done. */
+const meanings = new Map<number, Meaning>([
+  [Code.cancelled, { reason: "cancelled", effect: "ambiguous" }],
+  [Code.invalidArgument, { reason: "invalid_argument", effect: "rejected" }],
+  [Code.deadlineExceeded, { reason: "deadline_exceeded", effect: "ambiguous" }],
+  [Code.notFound, { reason: "not_found", effect: "rejected" }],
+  [Code.alreadyExists, { reason: "already_exists", effect: "rejected" }],
+  [Code.permissionDenied, { reason: "permission_denied", effect: "rejected" }],
+  [Code.resourceExhausted, { reason: "resource_exhausted", effect: "unsent" }],
+  [Code.failedPrecondition, { reason: "failed_precondition", effect: "rejected" }],
+  [Code.aborted, { reason: "aborted", effect: "ambiguous" }],
+  [Code.outOfRange, { reason: "out_of_range", effect: "rejected" }],
+  [Code.unimplemented, { reason: "unimplemented", effect: "rejected" }],
+  [Code.unavailable, { reason: "unavailable", effect: "ambiguous" }],
+  [Code.unauthenticated, { reason: "unauthenticated", effect: "rejected" }],
+]);
+
+const unknown: Meaning = { reason: "internal", effect: "ambiguous" };
+const longestMessage = 2_000;
+
+/** As Go writes `NOT_FOUND`. */
+function goName(status: string): string {
+  return status.replaceAll(
+    /([A-Z])([A-Z]*)_?/g,
+    (_, first: string, rest: string) => first + rest.toLowerCase(),
+  );
+}
+
+/**
+ * What a call failed of, in the words of Go's gRPC, which Dapr's users see. `what`: the call, as `reading
+ * projects/p/subscriptions/s`; empty: the words alone.
+ */
+export function failureOf(thrown: unknown, what: string): BindingError {
+  if (!(thrown instanceof CallFailure)) return BindingError.from(thrown);
+  const { kind, code, status, message } = thrown;
+  const { reason, effect } = meanings.get(code) ?? unknown;
+  const said = message.slice(0, longestMessage).toWellFormed() || "the server says no more";
+  const words = `rpc error: code = ${goName(status)} desc = ${said}`;
+  return new BindingError(reason, what === "" ? words : `${what}: ${words}`, {
+    effect: kind === "failed" ? effect : kind === "unsent" ? "unsent" : "ambiguous",
+    systemCode: status,
+    cause: thrown,
+  });
+}
+
+/** Whether the same may go well a moment later, by itself. */
+export function mayPass(failure: CallFailure): boolean {
+  const passing: readonly number[] = [
+    ...[Code.deadlineExceeded, Code.resourceExhausted, Code.aborted, Code.internal],
+    ...[Code.unavailable, Code.unknown, Code.cancelled],
+  ];
+  return failure.kind !== "failed" || passing.includes(failure.code);
+}

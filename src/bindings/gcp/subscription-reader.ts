@@ -1,0 +1,273 @@
+import { randomUUID } from "node:crypto";
+import { setTimeout as pause } from "node:timers/promises";
+import type { InboundEvent, Reader, Reading, Settlement } from "../../binding.ts";
+import { BindingError, messageOf } from "../../errors.ts";
+import { CallFailure } from "../../grpc/client.ts";
+import { Confirmations } from "./confirmations.ts";
+import { HandledMessages, type Held } from "./held-messages.ts";
+import { PullStream } from "./pull-stream.ts";
+import type { PubsubClient } from "./pubsub-client.ts";
+import { failureOf, mayPass } from "./pubsub-failures.ts";
+import type { ReceivedMessage, StreamAnswer } from "./pubsub-messages.ts";
+
+/** What a message is to the app. */
+export type PubsubEvent = Pick<InboundEvent, "data" | "metadata" | "headers" | "id"> & {
+  /** Absent: the message's ordering key, where the subscription keeps the order. */
+  readonly key?: string;
+};
+
+export type SubscriptionOptions = {
+  readonly client: PubsubClient;
+  readonly subscription: string;
+  /** Milliseconds for which the server leaves a message here, unless it is asked for more. */
+  readonly ackDeadline: number;
+  readonly reading: Pick<
+    // oxlint-disable-next-line typescript/no-explicit-any -- the metadata are not read here
+    Reading<any>,
+    "deliver" | "maxInFlight" | "lost" | "logger" | "component"
+  >;
+  /** `undefined`: it is no event, and is acknowledged. */
+  readonly eventOf: (
+    message: ReceivedMessage,
+  ) => PubsubEvent | undefined | Promise<PubsubEvent | undefined>;
+};
+
+/** Of a subscription with exactly-once delivery, as Google's own clients have it. */
+const exactlyOnceDeadline = 60_000;
+/** A stream that lasted so long, or brought something, was none that fails again and again. Milliseconds. */
+const steady = 10_000;
+const firstPause = 100;
+const mostFailures = 5;
+/** So long, in milliseconds, what is still on its way is waited for at the end. */
+const farewell = 1_500;
+/** When nothing has come for so long, in milliseconds, the server is asked whether it is there. */
+const longestSilence = 15_000;
+/** A stream is not replaced by one with more room sooner. */
+const leastLife = 1_000;
+
+/** Reads a subscription by streams, each of which the server ends sooner or later. */
+export class SubscriptionReader implements Reader {
+  readonly #options: SubscriptionOptions;
+  readonly #confirmations: Confirmations;
+  readonly #held = new Map<string, Held>();
+  readonly #handled: HandledMessages;
+  readonly #clientId = randomUUID();
+  readonly #stopped = Promise.withResolvers<void>();
+  #deadline: number;
+  #credit: number;
+  #stream: PullStream | undefined;
+  #isStopped = false;
+  #heardAt = performance.now();
+  readonly #watch: NodeJS.Timeout;
+  #failure: BindingError | undefined;
+  readonly #ended: Promise<void>;
+
+  constructor(options: SubscriptionOptions) {
+    const { client, subscription, reading, ackDeadline } = options;
+    this.#options = options;
+    this.#deadline = ackDeadline;
+    this.#credit = reading.maxInFlight;
+    this.#confirmations = new Confirmations(client, subscription);
+    const owner = [client.name, subscription, reading.component.appId, reading.component.name];
+    this.#handled = HandledMessages.of(JSON.stringify(owner));
+    this.#watch = setInterval(() => void this.#ask(), longestSilence).unref();
+    this.#ended = this.#run();
+  }
+
+  credit(events: number): void {
+    this.#credit = events;
+    this.#widen();
+  }
+
+  async stop(): Promise<void> {
+    this.#isStopped = true;
+    this.#stopped.resolve();
+    this.#stream?.end();
+    const late = new AbortController();
+    await Promise.race([this.#ended, pause(farewell, undefined, { signal: late.signal })]);
+    late.abort();
+    this.#stream?.cancel();
+    await this.#ended;
+  }
+
+  async flush(): Promise<void> {
+    await this.#confirmations.flush();
+    const failure = this.#failure;
+    this.#failure = undefined;
+    if (failure !== undefined) throw failure;
+  }
+
+  async close(): Promise<void> {
+    clearInterval(this.#watch);
+    this.#isStopped = true;
+    this.#stopped.resolve();
+    this.#stream?.cancel();
+    // Given back now, what nobody has settled need not wait for its deadline.
+    for (const held of this.#held.values()) this.#giveBack(held, 0);
+    this.#held.clear();
+    const late = new AbortController();
+    const flushed = this.#confirmations.flush();
+    await Promise.race([flushed, pause(farewell, undefined, { signal: late.signal })]);
+    late.abort();
+    this.#confirmations.close();
+  }
+
+  /** Never rejects. */
+  async #run(): Promise<void> {
+    for (let failures = 0; !this.#isStopped;) {
+      const openedAt = performance.now();
+      const end = await this.#readStream();
+      if (this.#isStopped) return;
+      const { failure, brought, isReplaced } = end;
+      if (isReplaced) continue;
+      const lasted = performance.now() - openedAt;
+      failures = brought || lasted > steady ? 0 : failures + 1;
+      if (failure !== undefined && (!mayPass(failure) || failures > mostFailures)) {
+        const what = `reading ${this.#options.subscription}`;
+        this.#options.reading.lost(failureOf(failure, what));
+        return;
+      }
+      const facts = { reason: failure === undefined ? "the server ended it" : messageOf(failure) };
+      this.#options.reading.logger.debug(facts, "a stream of messages has ended; opening another");
+      const wait = firstPause * 2 ** failures;
+      await Promise.race([this.#stopped.promise, pause(wait, undefined, { ref: false })]);
+    }
+  }
+
+  async #readStream(): Promise<{
+    failure?: CallFailure;
+    brought: boolean;
+    isReplaced: boolean;
+  }> {
+    const { client, subscription } = this.#options;
+    let brought = false;
+    const stream = new PullStream(client, {
+      ...{ subscription, clientId: this.#clientId, maxMessages: Math.max(1, this.#credit) },
+      ackDeadline: Math.ceil(this.#deadline / 1000),
+    });
+    this.#stream = stream;
+    try {
+      for await (const answer of stream.answers()) {
+        brought ||= answer.messages.length > 0;
+        this.#heardAt = performance.now();
+        await this.#take(answer);
+      }
+      return { brought, isReplaced: stream.isReplaced };
+    } catch (error) {
+      if (error instanceof CallFailure)
+        return { failure: error, brought, isReplaced: stream.isReplaced };
+      if (!this.#isStopped) this.#options.reading.lost(BindingError.from(error, "unavailable"));
+      this.#isStopped = true;
+      return { brought, isReplaced: false };
+    } finally {
+      this.#stream = undefined;
+    }
+  }
+
+  async #take({ messages, exactlyOnce, ordered }: StreamAnswer): Promise<void> {
+    if (exactlyOnce) this.#deadline = Math.max(this.#deadline, exactlyOnceDeadline);
+    const events: InboundEvent[] = [];
+    for (const message of messages) {
+      const event = await this.#enter(message, ordered);
+      if (event !== undefined) events.push(event);
+    }
+    this.#widen();
+    if (events.length === 0) return;
+    await Promise.race([this.#options.reading.deliver(events), this.#stopped.promise]);
+  }
+
+  async #enter(message: ReceivedMessage, ordered: boolean): Promise<InboundEvent | undefined> {
+    const { id, ackId, attempt, orderingKey } = message;
+    const before = this.#held.get(id);
+    if (before !== undefined) {
+      // Its deadline was missed, and it is here all the same.
+      before.ackId = ackId;
+      return undefined;
+    }
+    const held: Held = { id, ackId };
+    if (this.#handled.has(id)) {
+      this.#acknowledge(held);
+      return undefined;
+    }
+    if (this.#isStopped) {
+      this.#giveBack(held, 0);
+      return undefined;
+    }
+    const event = await this.#options.eventOf(message);
+    if (event === undefined) {
+      this.#acknowledge(held);
+      return undefined;
+    }
+    this.#held.set(id, held);
+    return {
+      key: ordered && orderingKey !== "" ? orderingKey : undefined,
+      ...event,
+      ...(attempt === 0 ? {} : { attempt, ...(attempt === 1 ? { redelivered: false } : {}) }),
+      settle: (settlement) => this.#settle(held, settlement),
+      lease: { duration: this.#deadline, extend: () => this.#extend(held) },
+    };
+  }
+
+  #settle(held: Held, settlement: Settlement): void {
+    if (this.#held.get(held.id) !== held) return;
+    this.#held.delete(held.id);
+    if (settlement.outcome === "handled") this.#acknowledge(held);
+    else this.#giveBack(held, this.#isStopped ? 0 : (settlement.after ?? 0));
+  }
+
+  #acknowledge(held: Held): void {
+    this.#handled.add(held.id);
+    this.#confirmations.acknowledge(held.ackId).then(
+      () => this.#handled.confirmed(held.id),
+      (error: BindingError) => this.#unconfirmed(error, "acknowledged"),
+    );
+  }
+
+  #giveBack({ ackId }: Held, after: number): void {
+    this.#confirmations
+      .deadline(ackId, after / 1000)
+      .catch((error: BindingError) => this.#unconfirmed(error, "given back"));
+  }
+
+  /** What is refused for good comes again by itself; with everything else something is wrong. */
+  #unconfirmed(error: BindingError, what: string): void {
+    if (error.systemCode?.startsWith("PERMANENT_FAILURE_")) {
+      const facts = { reason: error.message };
+      this.#options.reading.logger.debug(facts, `a message could not be ${what}; it comes again`);
+      return;
+    }
+    this.#failure ??= error;
+    if (!this.#isStopped) this.#options.reading.lost(error);
+  }
+
+  async #extend(held: Held): Promise<void> {
+    const seconds = this.#deadline / 1000;
+    const { ackId } = held;
+    try {
+      await this.#confirmations.deadline(ackId, seconds);
+    } catch (error) {
+      // Another delivery of it has come meanwhile.
+      if (held.ackId !== ackId) return;
+      throw error;
+    }
+  }
+
+  /** A stream says nothing while there are no messages, and nothing either when its connection is gone. */
+  async #ask(): Promise<void> {
+    if (performance.now() - this.#heardAt < longestSilence || this.#isStopped) return;
+    try {
+      await this.#options.client.ping(AbortSignal.timeout(longestSilence));
+      this.#heardAt = performance.now();
+    } catch (error) {
+      if (!this.#isStopped) this.#options.reading.lost(BindingError.from(error, "unavailable"));
+    }
+  }
+
+  /** Where events wait for a retry there is more room than the stream was opened with, which cannot be told of it. */
+  #widen(): void {
+    const stream = this.#stream;
+    if (stream === undefined || this.#isStopped) return;
+    const isFull = this.#held.size >= stream.maxMessages && this.#credit > stream.maxMessages;
+    if (isFull && stream.age > leastLife) stream.replace();
+  }
+}
