@@ -2,15 +2,24 @@ import { duration } from "../metadata/fields.ts";
 import type { AnySecretStore, SecretStoreModule } from "../secret-store.ts";
 import { secretStoreModules } from "../secret-stores/modules.ts";
 
+/** Milliseconds. */
+const shortestInterval = 1000;
+
+const interval = duration({
+  description:
+    "How often the secrets that components use are read again. A changed secret is taken over as a reload is; an unchanged one touches nothing. `0`: never. Otherwise at least `1s`.",
+  default: "0",
+  example: "5m",
+});
+
+function parseInterval(text: string): ReturnType<typeof interval.parse> {
+  const parsed = interval.parse(text);
+  const isTooShort = "value" in parsed && parsed.value !== 0 && parsed.value < shortestInterval;
+  return isTooShort ? { problem: 'must be "0", or at least "1s"' } : parsed;
+}
+
 /** The metadata that every remote secret store has beside its own. */
-export const remoteStoreFields = {
-  refreshInterval: duration({
-    description:
-      "How often the secrets that components use are read again. A changed secret is taken over as a reload is; an unchanged one touches nothing. `0`: never. At least `1s`.",
-    default: "0",
-    example: "5m",
-  }),
-};
+export const remoteStoreFields = { refreshInterval: { ...interval, parse: parseInterval } };
 
 /** The types of secret stores, each loaded when a resource first names it. */
 export class StoreTypes {

@@ -13,6 +13,7 @@ import { openssh } from "./openssh.ts";
 import { postgres } from "./postgres.ts";
 import { rabbitmq } from "./rabbitmq.ts";
 import { redis } from "./redis.ts";
+import { vault } from "./vault.ts";
 
 /** Every kind of server that a test may ask for, by the name it asks with. */
 export const kinds = {
@@ -31,6 +32,7 @@ export const kinds = {
   "azurite-blob": azuriteBlob,
   "azurite-queue": azuriteQueue,
   moto,
+  vault,
 };
 
 type Kinds = typeof kinds;
