@@ -5,8 +5,6 @@ import { buildGoProgram, goProgram } from "./go-program.ts";
 import { parseUrl, portAt } from "./kind.ts";
 import type { ServerKind } from "./kind.ts";
 
-export const vaultVersion = "1.14.1";
-
 export interface VaultOptions {
   /** It demands TLS, with this certificate and key. */
   readonly tls?: { readonly cert: string; readonly key: string };
