@@ -1,6 +1,7 @@
 import { dovecot } from "./dovecot.ts";
 import { artemis } from "./artemis.ts";
 import { azuriteBlob, azuriteQueue } from "./azurite.ts";
+import { elasticmq } from "./elasticmq.ts";
 import { feed } from "./feed.ts";
 import { grpcGo } from "./grpc-go.ts";
 import { kafka } from "./kafka.ts";
@@ -33,6 +34,7 @@ export const kinds = {
   "azurite-queue": azuriteQueue,
   moto,
   vault,
+  elasticmq,
 };
 
 type Kinds = typeof kinds;
