@@ -16,6 +16,13 @@ export type ComponentSpec = {
    * that would run alike. Absent: only the same object is the same component.
    */
   readonly fingerprint?: string;
+  /** The remote secret stores that its values come from, if any, by name. */
+  readonly remoteSecretStores?: readonly string[];
+  /**
+   * Waits until the secrets of remote stores were read, or cannot be now: {@link ComponentSpec.fingerprint} is the one of
+   * what they are only then. Absent: there are none. Never rejects.
+   */
+  readonly prepare?: () => Promise<void>;
   /** The properties' names and where they are, without their values, for messages. */
   readonly properties: readonly { readonly name: string; readonly origin: Origin | undefined }[];
   /**

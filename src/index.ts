@@ -7,8 +7,9 @@ import { embeddedOperations, type EmbeddedOperations } from "./embedded/operatio
 import { messageOf } from "./errors.ts";
 import { MemoryBudget } from "./memory/budget.ts";
 import { lint } from "./resources/lint.ts";
-import { loadResources } from "./resources/load.ts";
+import { loadResources, type ResourceOptions } from "./resources/load.ts";
 import { ResourceMemory } from "./resources/memory.ts";
+import { SecretStores } from "./resources/secret-stores.ts";
 import { compilePolicies } from "./policy/policies.ts";
 import { formatProblem, problemRecord, type ResourceProblem } from "./resources/problem.ts";
 import type { Outcome } from "./runtime/app.ts";
@@ -212,9 +213,13 @@ export async function createRuntime(options: EmbeddedOptions = {}): Promise<Embe
     logger,
   });
   const memory = new ResourceMemory();
+  const secretStores = new SecretStores({
+    ...{ driversFolder: options.driversFolder, logger: logger.child({ part: "secrets" }) },
+    onChange: () => void reload(),
+  });
   let problems: readonly ResourceProblem[] = [];
   const apply = async (): Promise<ReloadResult> => {
-    const read = await load(options, appId, bindings, memory);
+    const read = await load(options, appId, bindings, { memory, secretStores });
     ({ problems } = read);
     for (const problem of problems) {
       const { fields, message } = problemRecord(problem);
@@ -237,7 +242,14 @@ export async function createRuntime(options: EmbeddedOptions = {}): Promise<Embe
   };
   let reading: Promise<unknown> = apply();
   await reading;
+  const reload = (): Promise<ReloadResult> => {
+    // One after another: each takes over what is there then.
+    const result = reading.then(apply);
+    reading = result;
+    return result;
+  };
   const end = async (deadline: number): Promise<void> => {
+    await secretStores[Symbol.asyncDispose]();
     await core.drain(deadline);
     await core.close();
     await store.close();
@@ -251,12 +263,7 @@ export async function createRuntime(options: EmbeddedOptions = {}): Promise<Embe
     },
     ...embeddedOperations({ runtime: core, deadLetters: manager, metrics }),
     deadLetters: embeddedDeadLetters(manager),
-    reload() {
-      // One after another: each takes over what is there then.
-      const result = reading.then(apply);
-      reading = result;
-      return result;
-    },
+    reload,
     invoke(name, operation, { data, metadata = {}, signal } = {}) {
       const invocation = {
         name,
@@ -285,7 +292,7 @@ async function load(
   options: EmbeddedOptions,
   appId: string,
   bindings: readonly AnyBinding[],
-  memory: ResourceMemory,
+  kept: Pick<ResourceOptions, "memory" | "secretStores">,
 ) {
   const loaded = await loadResources({
     paths: [options.resources ?? []].flat(),
@@ -298,7 +305,7 @@ async function load(
     bindings,
     stateStores,
     frameworkFields: componentFields,
-    memory,
+    ...kept,
   });
   const linted = await lint(loaded.components, bindings, { frameworkFields: componentFields });
   return { ...loaded, problems: [...loaded.problems, ...linted] };

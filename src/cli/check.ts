@@ -21,6 +21,7 @@ export function addCheckCommand(program: Command): void {
     .option("--drivers <folder>", "where drivers are looked for after the working directory")
     .option("--allow-exec", "serve is started with it: components may run programs")
     .option("--no-secrets", "do not look whether secrets are there now")
+    .option("--remote-secrets", "ask remote secret stores, too, whether secrets are there now")
     .option("--json", "for tools")
     .addHelpText(
       "after",
@@ -29,23 +30,28 @@ Exit code 0: nothing was found; 1: something was: errors, warnings, or drivers t
 
 Examples:
   cufflink check ./components
+  cufflink check --remote-secrets ./components
   cufflink check --json --no-secrets ./components/orders.yaml
 `,
     )
     .action(async (paths: string[]) => {
-      const { appId, maxBodySize, drivers, allowExec, secrets, json } = command.opts<{
+      const { appId, maxBodySize, drivers, allowExec, ...rest } = command.opts<{
         appId?: string;
         maxBodySize: string;
         drivers?: string;
         allowExec?: true;
         secrets: boolean;
+        remoteSecrets?: true;
         json?: true;
       }>();
+      const { secrets, remoteSecrets, json } = rest;
+      if (remoteSecrets && !secrets)
+        throw new UsageError("--remote-secrets and --no-secrets say opposite things; give one");
       const { components, problems, needed } = await check(
         paths,
         appId,
         { maxBodySize: readMaxBodySize(maxBodySize), allowExec: allowExec === true },
-        secrets,
+        { secrets, remote: remoteSecrets === true, driversFolder: drivers },
       );
       const missing = missingDrivers(needed, drivers);
       const isComplete = Object.keys(missing).length === 0;
@@ -79,7 +85,7 @@ async function check(
   paths: readonly string[],
   appId: string | undefined,
   started: { readonly maxBodySize: number; readonly allowExec: boolean },
-  checkSecrets: boolean,
+  look: { readonly secrets: boolean; readonly remote: boolean; driversFolder: string | undefined },
 ): Promise<{ components: number; problems: ResourceProblem[]; needed: DriverVersions }> {
   const { bindings } = await import("../bindings/index.ts");
   const { readConfiguration } = await import("../resources/configuration.ts");
@@ -89,8 +95,11 @@ async function check(
   const { componentFields: frameworkFields } =
     await import("../runtime/component/component-fields.ts");
   const { stateStores } = await import("../states/index.ts");
+  const { SecretStores } = await import("../resources/secret-stores.ts");
+  await using secretStores = new SecretStores({ driversFolder: look.driversFolder });
   const loaded = await loadResources({
-    ...{ paths, appId, bindings, stateStores, frameworkFields, checkSecrets },
+    ...{ paths, appId, bindings, stateStores, frameworkFields, secretStores },
+    ...{ checkSecrets: look.secrets, remoteSecrets: look.remote ? "read" : "skip" },
   });
   const linted = await lint(loaded.components, bindings, {
     ...{ frameworkFields, ...started, isThorough: true },
@@ -104,7 +113,10 @@ async function check(
     (a, b) =>
       (a.file < b.file ? -1 : a.file > b.file ? 1 : 0) || a.line - b.line || a.column - b.column,
   );
-  const needed = await neededDrivers(loaded.components, bindings);
+  const needed = {
+    ...(await neededDrivers(loaded.components, bindings)),
+    ...loaded.storeDrivers,
+  };
   return { components: loaded.components.length, problems, needed };
 }
 

@@ -6,11 +6,13 @@ import { lint } from "../resources/lint.ts";
 import { loadResources, type Resources } from "../resources/load.ts";
 import { ResourceMemory } from "../resources/memory.ts";
 import { formatProblem, problemRecord, type ResourceProblem } from "../resources/problem.ts";
+import { SecretStores } from "../resources/secret-stores.ts";
 import { ResourceWatcher, type WatchedPath } from "../resources/watch.ts";
 import { componentFields } from "../runtime/component/component-fields.ts";
 import type { ReloadResult } from "../runtime/component/reload.ts";
 import type { RuntimeLogger } from "../runtime/runtime-logger.ts";
 import type { Runtime } from "../runtime/runtime.ts";
+import type { SecretStoreModule } from "../secret-store.ts";
 import { stateStores } from "../states/index.ts";
 
 export type ReloaderOptions = {
@@ -25,6 +27,10 @@ export type ReloaderOptions = {
   readonly maxBodySize: number;
   readonly apply: Runtime["apply"];
   readonly logger: RuntimeLogger;
+  /** Where the drivers of secret stores are looked for, too. */
+  readonly driversFolder?: string | undefined;
+  /** Default: all that there are. */
+  readonly secretStores?: readonly SecretStoreModule[];
   /** Called before the components are applied, with all that was read, where its Resiliency is another one. */
   readonly onLoaded: (resources: Resources) => Promise<void> | void;
 };
@@ -37,6 +43,7 @@ export type ReloaderOptions = {
 export class Reloader {
   readonly #options: ReloaderOptions;
   readonly #memory = new ResourceMemory();
+  readonly #secretStores: SecretStores;
   readonly #watcher: ResourceWatcher;
   #configuration: Configuration;
   #secretFiles: readonly string[] = [];
@@ -52,6 +59,12 @@ export class Reloader {
     this.#options = options;
     this.#configuration = configuration;
     this.#watching = configuration.hotReload;
+    const { secretStores: modules, driversFolder, logger } = options;
+    this.#secretStores = new SecretStores({
+      ...{ driversFolder, logger: logger.child({ part: "secrets" }) },
+      ...(modules && { modules }),
+      onChange: () => void this.#changed(),
+    });
     this.#watcher = new ResourceWatcher({
       paths: () => this.#paths(),
       onChange: () => void this.#changed(),
@@ -87,6 +100,7 @@ export class Reloader {
   close(): void {
     this.#closed = true;
     this.#watcher.close();
+    void this.#secretStores[Symbol.asyncDispose]();
   }
 
   async #afterReading(): Promise<ReloadResult> {
@@ -113,6 +127,7 @@ export class Reloader {
       stateStores,
       frameworkFields: componentFields,
       memory: this.#memory,
+      secretStores: this.#secretStores,
       isDenied: this.#configuration.isDenied,
     });
     const isNew = resources.secretFiles.some((file) => !this.#secretFiles.includes(file));

@@ -64,6 +64,7 @@ export async function serve(options: ServeOptions): Promise<Served> {
     ...{ appId: options.appId, resourcesPaths: options.resourcesPaths, logger },
     ...{ bindings: catalogue.loaded, needBindings: (types) => catalogue.need(types) },
     ...{ configPaths: options.configPaths, maxBodySize: options.maxBodySize },
+    driversFolder: options.driversFolder,
     async apply(components, findings) {
       const result = await runtime.apply(components, findings);
       metrics.reloaded(result);

@@ -18,6 +18,15 @@ export type Described = {
   readonly inputIsOptional?: boolean;
 };
 
+/** The part of a secret store's declaration that is described. */
+export type DescribedStore = Pick<
+  Described,
+  "name" | "status" | "summary" | "drivers" | "metadata"
+> & {
+  readonly isRemote?: true;
+  readonly provedBy?: readonly string[];
+};
+
 type DescribedGuarantee = {
   readonly returned: string;
   readonly atLeastOnce: string;
@@ -193,6 +202,23 @@ export function markdownReference(binding: Described, systems: readonly string[]
     }
   }
   return `${parts.join("\n\n")}\n`;
+}
+
+/** The reference of a secret store in Markdown: type, where it is, its fields. No heading of level 1. */
+export function markdownStoreReference(store: DescribedStore): string {
+  const { name, status, summary, isRemote, drivers, provedBy = [], metadata } = store;
+  const facts = [
+    `- Type: \`secretstores.${name}\``,
+    isRemote
+      ? "- Remote: each secret is read once a load, and again by `refreshInterval`"
+      : "- Local: a secret is read anew whenever it is needed",
+    `- Status: ${status}`,
+    ...(drivers === undefined
+      ? []
+      : [`- Driver, which you install: \`${installCommand(drivers, undefined)}\``]),
+    ...(provedBy.length === 0 ? [] : [`- Tested with: ${provedBy.join(", ")}`]),
+  ];
+  return `${[summary, facts.join("\n"), "## Metadata", markdownFields(metadata)].join("\n\n")}\n`;
 }
 
 function inputGuarantee({ returned, atLeastOnce, key, lossy }: DescribedGuarantee): string {

@@ -5,7 +5,7 @@ import { BindingError } from "../errors.ts";
 import type { ComponentDocument } from "./component-document.ts";
 import { resolveProperties, type Properties } from "./property-findings.ts";
 import { passwordInUrl } from "../metadata/url-password.ts";
-import type { Resolver } from "./resolve.ts";
+import { Unread, type Resolver } from "./resolve.ts";
 import type { Visibility } from "./visibility.ts";
 
 /** What a component was made of. Kept beside it, so that nothing that prints a component prints its values. */
@@ -18,7 +18,10 @@ export function documentOf(component: ComponentSpec): Loaded | undefined {
   return loadedOf.get(component);
 }
 
-/** The component as the runtime takes it. One whose document has errors is there too, and cannot be resolved. */
+/**
+ * The component as the runtime takes it. One whose document has errors is there too, and cannot be resolved. `properties`:
+ * as far as they are known; those of remote secret stores may come later.
+ */
 export function componentSpec(
   document: ComponentDocument,
   resolver: Resolver,
@@ -26,13 +29,25 @@ export function componentSpec(
   properties: Properties,
 ): ComponentSpec {
   const { source, name, type, version, initTimeout } = document;
+  const remoteStores = resolver.remoteStoresOf(document);
+  let newest = properties;
   const spec: ComponentSpec = {
     name,
     type,
     version,
     initTimeout,
     origin: source.origin(document.nameRange[0]),
-    fingerprint: fingerprintOf(document, properties),
+    get fingerprint() {
+      return fingerprintOf(document, newest);
+    },
+    ...(remoteStores.length === 0
+      ? {}
+      : {
+          remoteSecretStores: remoteStores,
+          async prepare() {
+            newest = await resolveProperties(document, resolver);
+          },
+        }),
     properties: document.items.map((item) => ({
       name: item.name,
       origin: source.origin(item.nameRange[0]),
@@ -47,7 +62,9 @@ export function componentSpec(
         );
         throw new BindingError("invalid_argument", texts.join("; "), { effect: "unsent" });
       }
-      const { values, unquoted, missing } = await resolveProperties(document, resolver, only);
+      const resolved = await resolveProperties(document, resolver, { only });
+      const { values, unquoted, missing } = resolved;
+      if (only === undefined && remoteStores.length > 0) newest = resolved;
       if (missing.size > 0) {
         const texts = [...missing.values()].map(
           ({ range, message }) => `${formatOrigin(source.origin(range[0]))}: ${message}`,
@@ -80,11 +97,13 @@ const digestKey = randomBytes(32);
 
 function fingerprintOf(document: ComponentDocument, { values, missing }: Properties): string {
   const { type, version, initTimeout, findings } = document;
-  const items = document.items.map(({ name }) => [
-    name,
-    values[name] ?? "",
-    missing.get(name)?.message ?? "",
-  ]);
+  const items = document.items.map(({ name }) => {
+    const reason = missing.get(name);
+    // A store that is away, or was not asked yet, changes nothing.
+    if (reason instanceof Unread)
+      return [name, reason.last ?? "", reason.last === undefined ? "unread" : ""];
+    return [name, values[name] ?? "", reason?.message ?? ""];
+  });
   const errors = findings.filter(({ severity }) => severity === "error");
   const facts = [
     ...[type, version, initTimeout],

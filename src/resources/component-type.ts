@@ -2,7 +2,7 @@ import type { AnyBinding } from "../binding.ts";
 import { closest } from "../metadata/suggest.ts";
 import type { ComponentDocument } from "./component-document.ts";
 import type { Finding } from "./document.ts";
-import { isSecretStoreType } from "./secret-store.ts";
+import type { StoreTypes } from "./store-types.ts";
 import { findBinding } from "./visibility.ts";
 
 /** What a component is to us. `left out`: it belongs to a building block of Dapr's that is not ours. */
@@ -26,12 +26,14 @@ export function roleOf(type: string): Role {
 export function typeFinding(
   document: ComponentDocument,
   bindings: readonly AnyBinding[],
+  stores: StoreTypes,
 ): Finding | undefined {
   const { type, typeRange } = document;
   const role = roleOf(type);
-  if (role === "secret store" && !isSecretStoreType(type)) {
-    const ours = ["secretstores.local.env", "secretstores.local.file"];
-    const message = `secret stores of type ${JSON.stringify(type)} are not supported; ${ours.join(" and ")} are`;
+  if (role === "secret store" && !stores.has(type)) {
+    const ours = stores.names;
+    const list = `${ours.slice(0, -1).join(", ")} and ${ours.at(-1)}`;
+    const message = `secret stores of type ${JSON.stringify(type)} are not supported; ${list} are`;
     return { severity: "error", range: typeRange, message, suggestion: closest(type, ours) };
   }
   if (role !== "unknown") return undefined;

@@ -6,17 +6,6 @@ export type Environment = {
   readonly variables: Readonly<Record<string, string | undefined>>;
 };
 
-/** Why components may not read an environment variable, or `undefined` when they may. The rules are daprd's. */
-export function deniedVariable(name: string, { variables }: Environment): string | undefined {
-  const upper = name.toUpperCase();
-  if (upper === "" || upper.includes(" ")) return "is no name of an environment variable";
-  if (upper === "APP_API_TOKEN" || upper.startsWith("DAPR_")) return "is not shown to components";
-  const allowed = variables["DAPR_ENV_KEYS"];
-  if (allowed && !allowed.split(" ").some((one) => one.toUpperCase() === upper))
-    return "is not among DAPR_ENV_KEYS";
-  return undefined;
-}
-
 /**
  * Puts in `{uuid}`, `{podName}`, `{namespace}` (which is `<namespace>.<app id>`, as in daprd) and `{appID}`.
  * Names count as written; unknown ones stay.

@@ -8,6 +8,7 @@ import { closestBindingType } from "./component-type.ts";
 import { documentOf } from "./component-spec.ts";
 import type { Finding } from "./document.ts";
 import { whyNoPrograms } from "../allow-exec.ts";
+import { rangeOfNamed } from "./named-range.ts";
 import type { ResourceProblem } from "./problem.ts";
 import { propertyFindings, resolveProperties, type Properties } from "./property-findings.ts";
 import { findBinding, revealValues, visibilityBy } from "./visibility.ts";
@@ -44,7 +45,7 @@ export async function lint(
     const findings: Finding[] = [];
     if (binding === undefined) findings.push(unknownType(document, bindings));
     else {
-      const properties = await resolveProperties(document, resolver);
+      const properties = await resolveProperties(document, resolver, { remote: "known" });
       findings.push(...bindingFindings(document, binding, properties, options));
       const isWrong = findings.some(({ severity }) => severity === "error");
       if (options.isThorough === true && !isWrong)
@@ -79,16 +80,6 @@ async function ownFindings(
     message,
     suggestion: undefined,
   }));
-}
-
-/** The value of the property that a message names first, else the type. */
-function rangeOfNamed({ items, typeRange }: ComponentDocument, message: string): Finding["range"] {
-  const words = message.toLowerCase().match(/[\w:.-]*\w/g) ?? [];
-  for (const word of words) {
-    const item = items.findLast(({ name }) => name.toLowerCase() === word);
-    if (item !== undefined) return item.value?.range ?? item.nameRange;
-  }
-  return typeRange;
 }
 
 function unknownType(

@@ -1,20 +1,23 @@
 import type { AnyBinding } from "../binding.ts";
 import { formatOrigin, type ComponentSpec } from "../component.ts";
+import type { DriverVersions } from "../drivers.ts";
 import type { Fields } from "../metadata/fields.ts";
 import type { Resiliency } from "../policy/resiliency.ts";
 import { readComponent, type ComponentDocument } from "./component-document.ts";
 import { componentSpec } from "./component-spec.ts";
 import { parseDocuments, type Finding } from "./document.ts";
-import { deniedVariable, type Environment } from "./environment.ts";
+import { deniedVariable } from "../denied-variable.ts";
+import type { Environment } from "./environment.ts";
 import { readSources } from "./files.ts";
 import { resourceTree } from "./kind.ts";
 import { ResourceMemory } from "./memory.ts";
 import type { ResourceProblem } from "./problem.ts";
 import { readResiliency, type ResiliencyDocument } from "./resiliency-document.ts";
 import { mergeResiliency } from "./resiliency.ts";
-import { propertyFindings, resolveProperties, type Properties } from "./property-findings.ts";
-import { Resolver } from "./resolve.ts";
-import { isSecretStoreType, secretStoreFields } from "./secret-store.ts";
+import { resolveProperties, type Properties } from "./property-findings.ts";
+import { Resolver, Unread } from "./resolve.ts";
+import { SecretStores } from "./secret-stores.ts";
+import { storeDrivers, storeFindings, visibleIn } from "./store-findings.ts";
 import { Source } from "./source.ts";
 import { roleOf, typeFinding } from "./component-type.ts";
 import { revealValues, visibilityBy } from "./visibility.ts";
@@ -40,6 +43,16 @@ export type ResourceOptions = {
   readonly frameworkFields?: Fields;
   /** Report secrets that are not there now. Default true. */
   readonly checkSecrets?: boolean;
+  /**
+   * The secret stores of the loads before this one, for a reload. Default: new ones of all types; nothing is kept of them.
+   */
+  readonly secretStores?: SecretStores;
+  /**
+   * `begin`: all secrets of remote stores are asked for at once, and components wait for theirs by themselves. `read`: the
+   * load waits for them, and reports what is missing. `skip`: no remote store is asked, and nothing is said of its
+   * secrets. Default `begin`.
+   */
+  readonly remoteSecrets?: "begin" | "read" | "skip";
   /** The same at each reload: a file that cannot be read or parsed then counts as it was before. */
   readonly memory?: ResourceMemory;
   /** Whether components of a type and version are left out. Default: none are. */
@@ -59,6 +72,8 @@ export type Resources = {
   readonly refused: boolean;
   /** The files and folders that secrets come from. */
   readonly secretFiles: readonly string[];
+  /** The drivers that the secret stores need. */
+  readonly storeDrivers: DriverVersions;
 };
 
 /**
@@ -106,22 +121,32 @@ export async function loadResources(options: ResourceOptions): Promise<Resources
   if (leftOut[0] !== undefined)
     loose.push({ source: leftOut[0].source, finding: leftOutFinding(leftOut) });
 
-  const resolver = new Resolver(environment, stores, memory.uuids);
-  const resolved = new Map<ComponentDocument, Properties>();
+  const secretStores = options.secretStores ?? new SecretStores();
+  await secretStores.types.load([...stores.values()].map(({ type }) => type));
+  const resolver = new Resolver({
+    ...{ environment, documents: stores, stores: secretStores, uuids: memory.uuids },
+  });
+  secretStores.keep(new Set(stores.keys()), resolver.reads.all);
+  const { checkSecrets = true, remoteSecrets = "begin" } = options;
+  // All at the same time; a component waits for its own, and tells what is wrong.
+  if (remoteSecrets === "begin") for (const one of used) void resolver.readRemote(one);
+  const how = remoteSecrets === "read" ? "read" : "known";
   const visible = visibilityBy(
     options.bindings ?? [],
     options.frameworkFields ?? {},
     options.stateStores,
   );
-  for (const document of [...stores.values(), ...used]) {
-    revealValues(document, isStore(document) ? () => true : visible);
-    const properties = await resolveProperties(document, resolver);
-    resolved.set(document, properties);
+  const resolving = [...stores.values(), ...used].map(
+    async (one) => [one, await resolveProperties(one, resolver, { remote: how })] as const,
+  );
+  const resolved = new Map<ComponentDocument, Properties>(await Promise.all(resolving));
+  for (const [document, properties] of resolved) {
+    revealValues(document, isStore(document) ? visibleIn(secretStores.types) : visible);
     const found = [...environmentFindings(document, environment)];
-    if (options.checkSecrets ?? true) found.push(...missingFindings(properties));
-    if (isStore(document)) found.push(...storeFindings(document, properties));
+    if (checkSecrets) found.push(...missingFindings(properties, how));
+    if (isStore(document)) found.push(...storeFindings(document, properties, secretStores.types));
     loose.push(...found.map((finding) => ({ source: document.source, finding })));
-    const wrongType = typeFinding(document, options.bindings ?? []);
+    const wrongType = typeFinding(document, options.bindings ?? [], secretStores.types);
     // A document's own findings keep it from running; a secret that is missing now may come.
     if (wrongType !== undefined) document.findings.push(wrongType);
   }
@@ -149,6 +174,13 @@ export async function loadResources(options: ResourceOptions): Promise<Resources
     ),
     problems,
     refused: kept.refused,
+    storeDrivers: Object.assign(
+      {},
+      ...[...stores.values()].map((store) => {
+        const properties = resolved.get(store);
+        return properties && storeDrivers(store, properties, secretStores.types);
+      }),
+    ) as DriverVersions,
     secretFiles: [...stores.values()].flatMap((store) => {
       const file = resolved.get(store)?.values["secretsFile"];
       return file ? [file] : [];
@@ -301,8 +333,9 @@ function leftOutFinding(documents: readonly ComponentDocument[]): Finding {
   return { severity: "warning", range: documents[0]?.typeRange ?? [0, 0], message };
 }
 
-function missingFindings({ missing }: Properties): Finding[] {
-  return [...missing.values()].map(({ range, message, suggestion }) => ({
+function missingFindings({ missing }: Properties, remote: "read" | "known"): Finding[] {
+  const told = [...missing.values()].filter((one) => remote === "read" || !(one instanceof Unread));
+  return told.map(({ range, message, suggestion }) => ({
     severity: "error",
     range,
     message,
@@ -320,7 +353,7 @@ function environmentFindings({ items }: ComponentDocument, environment: Environm
     ];
     if (value !== undefined && value.text !== "")
       return warn(`${of} has a value, so its envRef is ignored`);
-    const denied = deniedVariable(envRef.text, environment);
+    const denied = deniedVariable(envRef.text, environment.variables);
     if (denied !== undefined) return warn(`${of} is empty: ${variable} ${denied}`);
     if (environment.variables[envRef.text] !== undefined) return [];
     return warn(`${of} is empty: the environment variable ${variable} is not set`);
@@ -329,10 +362,4 @@ function environmentFindings({ items }: ComponentDocument, environment: Environm
 
 function isStore({ type }: ComponentDocument): boolean {
   return roleOf(type) === "secret store";
-}
-
-function storeFindings(store: ComponentDocument, properties: Properties): Finding[] {
-  return isSecretStoreType(store.type)
-    ? propertyFindings(store, secretStoreFields[store.type], properties, {})
-    : [];
 }

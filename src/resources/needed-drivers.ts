@@ -4,7 +4,7 @@ import type { DriverVersions } from "../drivers.ts";
 import type { Fields } from "../metadata/fields.ts";
 import { parseFields } from "../metadata/parse.ts";
 import { documentOf } from "./component-spec.ts";
-import { resolveProperties } from "./property-findings.ts";
+import { givenAll, resolveProperties } from "./property-findings.ts";
 import { findBinding } from "./visibility.ts";
 
 /** The drivers that loaded components will load, as far as their settings can be read now. */
@@ -29,7 +29,9 @@ async function driverFilter(
 ): Promise<(name: string) => boolean> {
   const loaded = documentOf(component);
   if (binding.needsDriver === undefined || loaded === undefined) return () => true;
-  const { values } = await resolveProperties(loaded.document, loaded.resolver);
-  const metadata = parseFields(binding.metadata as Fields, values).values;
+  const { values, missing } = await resolveProperties(loaded.document, loaded.resolver, {
+    remote: "known",
+  });
+  const metadata = parseFields(binding.metadata as Fields, givenAll(values, missing)).values;
   return (name) => binding.needsDriver?.(name, metadata) ?? true;
 }

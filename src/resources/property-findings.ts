@@ -2,7 +2,7 @@ import type { Fields } from "../metadata/fields.ts";
 import { parseFields, type ParseOptions, type Problem } from "../metadata/parse.ts";
 import type { ComponentDocument } from "./component-document.ts";
 import type { Finding } from "./document.ts";
-import { Missing, type ResolvedItem, type Resolver } from "./resolve.ts";
+import { Missing, type Remote, type ResolvedItem, type Resolver } from "./resolve.ts";
 
 /** A component's properties as far as they can be told now. */
 export type Properties = {
@@ -13,28 +13,42 @@ export type Properties = {
   readonly missing: ReadonlyMap<string, Missing>;
 };
 
-/** Resolves each property by itself, so that all that is missing is found at once. `only` those, in lower case. */
+/**
+ * Resolves each property by itself, all at the same time, so that all that is missing is found at once. `only` those, in
+ * lower case.
+ */
 export async function resolveProperties(
   document: ComponentDocument,
   resolver: Resolver,
-  only?: readonly string[],
+  { only, remote = "read" }: { only?: readonly string[] | undefined; remote?: Remote } = {},
 ): Promise<Properties> {
   const values: Record<string, string> = Object.create(null) as Record<string, string>;
   const unquoted = new Set<string>();
   const missing = new Map<string, Missing>();
-  for (const item of document.items) {
-    if (only !== undefined && !only.includes(item.name.toLowerCase())) continue;
-    let resolved: ResolvedItem = { text: "", from: "file" };
+  const items = document.items.filter(({ name }) => only?.includes(name.toLowerCase()) ?? true);
+  const resolving = items.map(async (item): Promise<ResolvedItem | Missing> => {
     try {
-      resolved = await resolver.resolve(document, item);
+      return await resolver.resolve(document, item, remote);
     } catch (thrown) {
       if (!(thrown instanceof Missing)) throw thrown;
-      missing.set(item.name, thrown);
+      return thrown;
     }
-    values[item.name] = resolved.text;
-    if (resolved.from !== "file") unquoted.add(item.name);
+  });
+  for (const [index, resolved] of (await Promise.all(resolving)).entries()) {
+    const name = items[index]?.name ?? "";
+    if (resolved instanceof Missing) missing.set(name, resolved);
+    else if (resolved.from !== "file") unquoted.add(name);
+    values[name] = resolved instanceof Missing ? "" : resolved.text;
   }
   return { values, unquoted, missing };
+}
+
+/** The values as if all that are missing were there: some text or other. */
+export function givenAll(
+  values: Properties["values"],
+  missing: Properties["missing"],
+): Readonly<Record<string, string>> {
+  return { ...values, ...Object.fromEntries([...missing.keys()].map((name) => [name, "?"])) };
 }
 
 /** What the fields have to say about the properties, each at its place in the file. */

@@ -1,10 +1,14 @@
 import { randomUUID } from "node:crypto";
-import { messageOf } from "../errors.ts";
+import { BindingError, messageOf } from "../errors.ts";
 import { closest } from "../metadata/suggest.ts";
 import type { ComponentDocument, Item } from "./component-document.ts";
-import { deniedVariable, expandTemplates, type Environment } from "./environment.ts";
-import { isSecretStoreType, secretStore } from "./secret-store.ts";
+import { deniedVariable } from "../denied-variable.ts";
+import { expandTemplates, type Environment } from "./environment.ts";
+import { isAway, type OpenStore, type SecretValues, type StoreProperties } from "./open-store.ts";
+import { SecretReads } from "./secret-reads.ts";
+import type { SecretStores } from "./secret-stores.ts";
 import type { Range } from "./source.ts";
+import { storeCircles } from "./store-circles.ts";
 
 /** A property's text at this moment, and whether it came from the file or from somewhere that may be secret. */
 export type ResolvedItem = {
@@ -24,34 +28,78 @@ export class Missing extends Error {
   }
 }
 
-/** Puts secrets, environment variables and templates into component properties. Secrets are read anew each time. */
+/**
+ * A secret of a remote store that was not read (yet), or cannot be read while the store is away: nothing can be said of
+ * it. `last`: what it was before.
+ */
+export class Unread extends Missing {
+  readonly last: string | undefined;
+
+  constructor(range: Range, message: string, last?: string) {
+    super(range, message);
+    this.last = last;
+  }
+}
+
+/** How secrets of remote stores are had: `read`: they are asked for and waited for; `known`: those that were read. */
+export type Remote = "read" | "known";
+
+export type ResolverOptions = {
+  readonly environment: Environment;
+  /** The definitions of secret stores, by name. */
+  readonly documents: ReadonlyMap<string, ComponentDocument>;
+  /** The stores that are open. */
+  readonly stores: SecretStores;
+  /** Those drawn before, so that a component has the same ones after a reload. */
+  readonly uuids: Map<string, string[]>;
+};
+
+/**
+ * Puts secrets, environment variables and templates into component properties. Local secrets are read anew each time,
+ * those of remote stores once for this load of the resources.
+ */
 export class Resolver {
   readonly #environment: Environment;
-  readonly #stores: ReadonlyMap<string, ComponentDocument>;
+  readonly #documents: ReadonlyMap<string, ComponentDocument>;
+  readonly #stores: SecretStores;
   readonly #uuids: Map<string, string[]>;
+  readonly #circles: ReadonlyMap<string, string>;
+  /** What this load has read of remote stores. */
+  readonly reads: SecretReads;
 
-  /** `uuids`: those drawn before, so that a component has the same ones after a reload. */
-  constructor(
-    environment: Environment,
-    stores: ReadonlyMap<string, ComponentDocument>,
-    uuids = new Map<string, string[]>(),
-  ) {
+  constructor({ environment, documents, stores, uuids }: ResolverOptions) {
     this.#environment = environment;
+    this.#documents = documents;
     this.#stores = stores;
     this.#uuids = uuids;
+    this.#circles = storeCircles(documents);
+    this.reads = new SecretReads(stores);
+  }
+
+  /** The remote stores that the component's own secrets come from. */
+  remoteStoresOf({ secretStore, items }: ComponentDocument): readonly string[] {
+    const name = secretStore?.text ?? "";
+    const store = this.#documents.get(name);
+    if (store === undefined || !items.some(({ secretKeyRef }) => secretKeyRef)) return [];
+    if (this.#circles.has(name)) return [];
+    const isRemote = this.#stores.types.find(store.type)?.isRemote === true;
+    return [...(isRemote ? [name] : []), ...this.remoteStoresOf(store)];
+  }
+
+  /** Asks for all that the component needs of remote stores. Resolves once it is there, or cannot be had. Never rejects. */
+  async readRemote(document: ComponentDocument): Promise<void> {
+    if (this.remoteStoresOf(document).length === 0) return;
+    const items = document.items.filter(({ secretKeyRef }) => secretKeyRef !== undefined);
+    await Promise.allSettled(items.map((item) => this.resolve(document, item)));
   }
 
   /** @throws Missing when a secret is not there, or a template cannot be filled in. */
-  async resolve(document: ComponentDocument, item: Item): Promise<ResolvedItem> {
-    return this.#resolve(document, item, []);
-  }
-
-  async #resolve(
+  async resolve(
     document: ComponentDocument,
     item: Item,
-    chain: readonly string[],
+    remote: Remote = "read",
   ): Promise<ResolvedItem> {
-    const raw = await this.#raw(document, item, chain);
+    const raw = await this.#raw(document, item, remote);
     // Drawn once for a component, so that a name made of it stays when the component is opened again.
     let next = 0;
     const uuid = (): string => {
@@ -68,27 +116,23 @@ export class Resolver {
     }
   }
 
-  async #raw(
-    document: ComponentDocument,
-    item: Item,
-    chain: readonly string[],
-  ): Promise<ResolvedItem> {
+  async #raw(document: ComponentDocument, item: Item, remote: Remote): Promise<ResolvedItem> {
     if (item.secretKeyRef !== undefined) {
       try {
         return {
-          text: await this.#secret(document, item, item.secretKeyRef, chain),
+          text: await this.#secret(document, item, item.secretKeyRef, remote),
           from: "secret",
         };
       } catch (thrown) {
         // As daprd: a value beside the reference stands in for it.
-        if (!item.value?.text) throw thrown;
+        if (!item.value?.text || (thrown instanceof Unread && remote === "known")) throw thrown;
       }
     }
     if (item.value !== undefined && item.value.text !== "")
       return { text: item.value.text, from: "file" };
     if (
       item.envRef === undefined ||
-      deniedVariable(item.envRef.text, this.#environment) !== undefined
+      deniedVariable(item.envRef.text, this.#environment.variables) !== undefined
     ) {
       return { text: "", from: "file" };
     }
@@ -99,11 +143,11 @@ export class Resolver {
     document: ComponentDocument,
     item: Item,
     { name, key, range }: NonNullable<Item["secretKeyRef"]>,
-    chain: readonly string[],
+    remote: Remote,
   ): Promise<string> {
     const of = `property ${JSON.stringify(item.name)}`;
     if (document.secretStore === undefined) {
-      const only = this.#stores.size === 1 ? [...this.#stores.keys()][0] : "NAME";
+      const only = this.#documents.size === 1 ? [...this.#documents.keys()][0] : "NAME";
       const hint = `add "auth: {secretStore: ${only}}" at the top level`;
       throw new Missing(
         range,
@@ -111,70 +155,114 @@ export class Resolver {
       );
     }
     const storeName = document.secretStore.text;
-    const store = this.#stores.get(storeName);
+    const store = this.#documents.get(storeName);
     const quoted = JSON.stringify(storeName);
     if (store === undefined) {
       const message = `${of} needs the secret store ${quoted}, which is not defined in the resources`;
       throw new Missing(
         document.secretStore.range,
         message,
-        closest(storeName, this.#stores.keys()),
+        closest(storeName, this.#documents.keys()),
       );
     }
-    if (chain.includes(storeName)) {
-      throw new Missing(
-        document.secretStore.range,
-        `the secret store ${quoted} needs a secret of its own to be read`,
-      );
-    }
-    const secret = await this.#read(store, name, range, `${of} needs a secret`, [
-      ...chain,
-      storeName,
-    ]);
-    if (secret === undefined) {
-      throw new Missing(
-        range,
-        `${of}: secret ${JSON.stringify(name)} is not in the secret store ${quoted}`,
-      );
-    }
-    const value = secret.get(key);
-    if (value === undefined) {
-      const message = `${of}: secret ${JSON.stringify(name)} in ${quoted} has no key ${JSON.stringify(key)}`;
-      throw new Missing(range, message, closest(key, secret.keys()));
-    }
-    if (value === "") {
-      throw new Missing(
-        range,
-        `${of}: secret ${JSON.stringify(name)}, key ${JSON.stringify(key)} in ${quoted} is empty`,
-      );
-    }
-    return value;
+    const circle = this.#circles.get(storeName);
+    if (circle !== undefined) throw new Missing(document.secretStore.range, circle);
+    const wanted = { name, key, range, namespace: document.namespace };
+    const secret = await this.#read(store, wanted, `${of} needs a secret`, remote);
+    return valueOf(secret, { name, key, range }, of, quoted);
   }
 
   async #read(
     store: ComponentDocument,
-    name: string,
-    range: Range,
+    wanted: Wanted,
     need: string,
-    chain: readonly string[],
-  ): Promise<ReadonlyMap<string, string> | undefined> {
+    remote: Remote,
+  ): Promise<SecretValues | undefined> {
+    const { name, range } = wanted;
     const quoted = JSON.stringify(store.name);
-    if (!isSecretStoreType(store.type)) {
+    const type = this.#stores.types.find(store.type);
+    if (type === undefined) {
       throw new Missing(
         range,
         `${need}, but the secret store ${quoted} is of the type ${store.type}, which is not supported`,
       );
     }
-    const properties: Record<string, string> = {};
-    try {
-      for (const item of store.items)
-        properties[item.name] = (await this.#resolve(store, item, chain)).text;
-      return await secretStore(store.type, properties, this.#environment).read(name);
-    } catch (thrown) {
-      throw new Missing(
-        range,
-        `${need}, but the secret store ${quoted} cannot be read: ${messageOf(thrown)}`,
+    const namespace = type.isNamespaced ? wanted.namespace : "";
+    const open = async (): Promise<OpenStore> =>
+      this.#stores.store(
+        ...([store.name, store.type, await this.#propertiesOf(store, remote)] as const),
+        this.#environment.variables,
       );
+    try {
+      if (type.isRemote !== true) {
+        await using local = await open();
+        return await local.read(name, namespace);
+      }
+      if (remote === "read") return await this.reads.remote(store.name, name, namespace, open);
+    } catch (thrown) {
+      const message = `${need}, but the secret store ${quoted} cannot be read: ${messageOf(thrown)}`;
+      const isUnread = thrown instanceof Unread || (type.isRemote && isAwayNow(thrown));
+      if (!isUnread) throw new Missing(range, message);
+      throw new Unread(range, message, this.#last(store, wanted, namespace));
     }
+    const known = this.reads.known(store.name, name, namespace);
+    if (known !== undefined) return known;
+    throw new Unread(
+      range,
+      `${need} of the secret store ${quoted}, which was not read yet`,
+      this.#last(store, wanted, namespace),
+    );
   }
+
+  #last(store: ComponentDocument, { name, key }: Wanted, namespace: string): string | undefined {
+    return this.#stores.lastOf(store.name, name, namespace)?.get(key);
+  }
+
+  async #propertiesOf(store: ComponentDocument, remote: Remote): Promise<StoreProperties> {
+    const values: Record<string, string> = {};
+    const unquoted = new Set<string>();
+    const secret = new Set<string>();
+    const resolving = store.items.map(async (item) => {
+      const { text, from } = await this.resolve(store, item, remote);
+      values[item.name] = text;
+      if (from !== "file") unquoted.add(item.name);
+      if (from === "secret") secret.add(item.name);
+    });
+    await Promise.all(resolving);
+    return { values, unquoted, secret };
+  }
+}
+
+type Wanted = {
+  readonly name: string;
+  readonly key: string;
+  readonly range: Range;
+  readonly namespace: string;
+};
+
+function isAwayNow(thrown: unknown): boolean {
+  return thrown instanceof BindingError && isAway(thrown);
+}
+
+function valueOf(
+  secret: SecretValues | undefined,
+  { name, key, range }: Omit<Wanted, "namespace">,
+  of: string,
+  store: string,
+): string {
+  const quoted = JSON.stringify(name);
+  if (secret === undefined)
+    throw new Missing(range, `${of}: secret ${quoted} is not in the secret store ${store}`);
+  const value = secret.get(key);
+  if (value === undefined) {
+    const message = `${of}: secret ${quoted} in ${store} has no key ${JSON.stringify(key)}`;
+    throw new Missing(range, message, closest(key, secret.keys()));
+  }
+  if (value === "") {
+    throw new Missing(
+      range,
+      `${of}: secret ${quoted}, key ${JSON.stringify(key)} in ${store} is empty`,
+    );
+  }
+  return value;
 }

@@ -47,7 +47,8 @@ export function revealValues(document: ComponentDocument, visible: Visibility): 
   }
 }
 
-function findField(fields: Fields, property: string): Field | undefined {
+/** The field behind a property, by its name, an alias or its prefix. */
+export function findField(fields: Fields, property: string): Field | undefined {
   const wanted = property.toLowerCase();
   for (const [name, field] of Object.entries(fields)) {
     if (afterPrefix(property, field) !== undefined) return field;

@@ -11,7 +11,7 @@ import { kafkaFields } from "../../src/bindings/kafka/fields.ts";
 import { parseFields } from "../../src/metadata/parse.ts";
 import type { Fields } from "../../src/metadata/fields.ts";
 import { BindingError } from "../../src/errors.ts";
-import { secretsOf, withoutSecrets } from "../../src/runtime/secrets.ts";
+import { secretsOf, withoutSecrets } from "../../src/secrets.ts";
 import { createHttpEndpoints } from "../../src/server/http-endpoints.ts";
 import { FakeApp, handled } from "../runtime/fake-app.ts";
 import { component, FakeSystem, startRuntime } from "../runtime/fake-binding.ts";

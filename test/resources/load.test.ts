@@ -270,7 +270,9 @@ ${component("good", "bindings.kafka", "- {name: brokers, value: x}")}`;
       'a.yaml:5:9 error: type "binding.kafka" is not known; did you mean "bindings.kafka"?',
       'a.yaml:14:9 error: type "Bindings.kafka" is not known; did you mean "bindings.kafka"?',
       'a.yaml:23:9 error: type "redis" is not known; did you mean "bindings.redis"?',
-      'a.yaml:41:9 error: secret stores of type "secretstores.local.fiel" are not supported; secretstores.local.env and secretstores.local.file are; did you mean "secretstores.local.file"?',
+      expect.stringMatching(
+        /^a\.yaml:41:9 error: secret stores of type "secretstores\.local\.fiel" are not supported; .*secretstores\.local\.env and secretstores\.local\.file are; did you mean "secretstores\.local\.file"\?$/,
+      ),
       'a.yaml:50:9 error: type "nonsense.x" is not known',
       'a.yaml:32:9 error: type "bindings.kafak" is not known; did you mean "bindings.kafka"?',
     ]);

@@ -269,8 +269,8 @@ test("every reason why a secret cannot be had", async () => {
   expect(await reason(component("vualt", "secretstores.local.env"))).toContain(
     'which is not defined in the resources; did you mean "vualt"?',
   );
-  expect(await reason(component("vault", "secretstores.azure.keyvault"))).toContain(
-    "secretstores.azure.keyvault, which is not supported",
+  expect(await reason(component("vault", "secretstores.huaweicloud.csms"))).toContain(
+    "secretstores.huaweicloud.csms, which is not supported",
   );
   const noStore = usesVault("{name: flat}").replace(/auth:.*/, "");
   expect(await reason(component("vault", "secretstores.local.env"), noStore)).toContain(

@@ -1,10 +1,10 @@
 import { expect, test, vi } from "vitest";
-import { secretPatterns } from "../../src/runtime/secret-patterns.ts";
+import { secretPatterns } from "../../src/secret-patterns.ts";
 import { FakeApp, handled } from "./fake-app.ts";
 import { component, FakeSystem, startRuntime } from "./fake-binding.ts";
 import { sourceEvent } from "./source-event.ts";
 
-vi.mock("../../src/runtime/secret-patterns.ts", { spy: true });
+vi.mock("../../src/secret-patterns.ts", { spy: true });
 
 test("nothing is searched for secrets while all goes well", async () => {
   const system = new FakeSystem();

@@ -17,6 +17,7 @@ import { postgres } from "./postgres.ts";
 import { pstest } from "./pstest.ts";
 import { rabbitmq } from "./rabbitmq.ts";
 import { redis } from "./redis.ts";
+import { vault } from "./vault.ts";
 
 /** Every kind of server that a test may ask for, by the name it asks with. */
 export const kinds = {
@@ -36,6 +37,7 @@ export const kinds = {
   "azurite-blob": azuriteBlob,
   "azurite-queue": azuriteQueue,
   moto,
+  vault,
   elasticmq,
   pstest,
   "fake-gcs": fakeGcs,

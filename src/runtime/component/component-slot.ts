@@ -8,6 +8,9 @@ import type { RuntimeLogger } from "../runtime-logger.ts";
 import type { ComponentStatus } from "../status.ts";
 import { replaceComponent } from "./replacement.ts";
 
+/** What becomes of a change that was overtaken. */
+const superseded = "a newer definition came";
+
 export type SlotOptions = {
   readonly name: string;
   /** Makes a component, or tells why there can be none. */
@@ -76,8 +79,8 @@ export class ComponentSlot {
     clearTimeout(this.#retry);
     const change = (): Promise<ComponentChange> | ComponentChange =>
       turn === this.#latest
-        ? this.#change(spec)
-        : this.#told("kept", "applied", "a newer definition came", spec);
+        ? this.#change(spec, turn)
+        : this.#told("kept", "applied", superseded, spec);
     return this.#inTurn(after === undefined ? change : () => after.then(change));
   }
 
@@ -122,10 +125,24 @@ export class ComponentSlot {
     return result;
   }
 
-  #change(spec: ComponentSpec | undefined): Promise<ComponentChange> | ComponentChange {
+  #change(
+    spec: ComponentSpec | undefined,
+    turn: number,
+  ): Promise<ComponentChange> | ComponentChange {
     const old = this.#current;
     if (spec === undefined) return this.#delete(old);
     if (old === undefined) return this.#create(spec);
+    if (spec.prepare === undefined) return this.#compare(old, spec);
+    return spec
+      .prepare()
+      .then(() =>
+        turn === this.#latest
+          ? this.#compare(old, spec)
+          : this.#told("kept", "applied", superseded, spec),
+      );
+  }
+
+  #compare(old: Component, spec: ComponentSpec): Promise<ComponentChange> | ComponentChange {
     if (!isSame(old.spec, spec)) return this.#update(old, spec);
     old.relocate(spec);
     old.noteRefusal("");

@@ -14,7 +14,7 @@ import { Notices } from "./notices.ts";
 import { openComponent, type Opened, type OpenedComponent } from "./opening.ts";
 import { OpeningWaiters } from "./opening-waiters.ts";
 import { ownPolicies } from "./own-policy.ts";
-import type { Redact } from "../secrets.ts";
+import type { Redact } from "../../secrets.ts";
 import { SampledLogger } from "../sampled-logger.ts";
 import { delay } from "../../delay.ts";
 import { readinessOf, readReadiness, type Readiness } from "./readiness.ts";
@@ -329,6 +329,7 @@ export class Component {
       notice: (text) => this.#notices.add(text),
       onDirections: (directions) => (this.#directions = directions),
       onRedact: (redact) => (this.#redact = redact),
+      onSecrets: () => this.#log.haveSecrets(),
     });
     this.#settings = opened.settings;
     this.policies.setOwn(ownPolicies(this.spec, this.binding, opened.metadata, opened.settings));

@@ -15,7 +15,7 @@ import { PauseRecord } from "./pause-record.ts";
 import type { Redriven } from "../delivery/redrive.ts";
 import type { StallFacts } from "./stall.ts";
 import type { Pause } from "../status.ts";
-import { redactedLogger } from "../redacted-logger.ts";
+import { redactedLogger } from "../../redacted-logger.ts";
 import { Subscription, type SubscriptionState } from "./subscription.ts";
 
 export type InputOptions = Pick<

@@ -6,8 +6,8 @@ import { BindingError, messageOf } from "../../errors.ts";
 import { parseFields } from "../../metadata/parse.ts";
 import type { MemoryShare } from "../../memory/budget.ts";
 import { componentFields, parseDirections, type ComponentSettings } from "./component-fields.ts";
-import { redactedLogger } from "../redacted-logger.ts";
-import { secretsOf, withoutSecrets, type Redact, type Secrets } from "../secrets.ts";
+import { redactedLogger } from "../../redacted-logger.ts";
+import { secretsOf, withoutSecrets, type Redact, type Secrets } from "../../secrets.ts";
 import { abortable } from "../../abortable.ts";
 
 /** What an opened component needs to be invoked. */
@@ -36,6 +36,8 @@ export type OpenOptions = {
   readonly run: (open: () => Promise<AsyncDisposable>) => Promise<AsyncDisposable>;
   /** Told how to hide the secrets before the binding's `open` runs. */
   readonly onRedact: (redact: Redact) => void;
+  /** Told once the secrets in the metadata were read. */
+  readonly onSecrets: () => void;
   /** Told the directions as soon as the metadata is known, whether it can be opened or not. */
   readonly onDirections: (directions: Directions) => void;
 };
@@ -89,6 +91,7 @@ export async function readDefinition(
 export async function openComponent(options: OpenOptions): Promise<OpenedComponent> {
   const { spec, binding, logger } = options;
   const definition = await readDefinition(spec, binding, options.onDirections);
+  options.onSecrets();
   const { metadata, settings, redact, hide } = definition;
   options.onRedact(redact);
   if (binding.runsPrograms === true && !options.allowExec)

@@ -45,6 +45,9 @@ export class StateLog {
   announce(): void {
     if (this.#announced) return;
     this.#announced = true;
+    const stores = this.#spec().remoteSecretStores ?? [];
+    if (this.#state === "starting" && stores.length > 0)
+      this.#reason = `waiting for secrets of ${stores.join(", ")}`;
     this.#tell();
   }
 
@@ -89,6 +92,11 @@ export class StateLog {
     if (!changed) return;
     this.#since = new Date();
     if (this.#announced) this.#tell();
+  }
+
+  /** The secrets that it began with waiting for are there. */
+  haveSecrets(): void {
+    if (this.#state === "starting") this.set("starting", "");
   }
 
   /** Notes why the component is not connected. */

@@ -9,7 +9,7 @@ import { ObservedBody } from "./observed-body.ts";
 import type { Observer } from "../observer.ts";
 import { withRetries, type RetriedAttempt } from "./retries.ts";
 import { requestParser, type RequestParser } from "./request.ts";
-import { withoutSecrets, type Redact } from "../secrets.ts";
+import { withoutSecrets, type Redact } from "../../secrets.ts";
 
 type AnyOperation = NonNullable<Component["binding"]["operations"]>[string];
 

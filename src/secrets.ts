@@ -1,6 +1,6 @@
 import { inspect } from "node:util";
-import { BindingError } from "../errors.ts";
-import { passwordInUrl } from "../metadata/url-password.ts";
+import { BindingError } from "./errors.ts";
+import { passwordInUrl } from "./metadata/url-password.ts";
 import { secretPatterns, type SecretPatterns } from "./secret-patterns.ts";
 
 /** Replaces secret texts in anything that is shown. */

@@ -1,5 +1,5 @@
-import type { Logger } from "../binding.ts";
-import { messageOf } from "../errors.ts";
+import type { Logger } from "./binding.ts";
+import { messageOf } from "./errors.ts";
 import type { Redact } from "./secrets.ts";
 
 /** The logger that a binding is handed: no line of its own shows what its component keeps secret. */

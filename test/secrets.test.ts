@@ -1,8 +1,8 @@
 import { expect, test } from "vitest";
-import { BindingError } from "../../src/errors.ts";
-import { redactedLogger } from "../../src/runtime/redacted-logger.ts";
-import { secretsOf, withoutSecrets } from "../../src/runtime/secrets.ts";
-import { keepingLogger } from "./source-event.ts";
+import { BindingError } from "../src/errors.ts";
+import { redactedLogger } from "../src/redacted-logger.ts";
+import { secretsOf, withoutSecrets } from "../src/secrets.ts";
+import { keepingLogger } from "./runtime/source-event.ts";
 
 test("each secret is hidden wherever it stands, the longer one first", () => {
   const { redact } = secretsOf(["hunter2", "hunter2-long", "abc"]);

@@ -1,95 +1,44 @@
 import { join } from "node:path";
-import { messageOf } from "../errors.ts";
-import { bool, string } from "../metadata/fields.ts";
-import { parseFields } from "../metadata/parse.ts";
-import { readNames, readRegularFile, statOf, UnreadableFile } from "../regular-file.ts";
-import { deniedVariable, type Environment } from "./environment.ts";
+import { messageOf } from "../../errors.ts";
+import { bool, string } from "../../metadata/fields.ts";
+import { readNames, readRegularFile, statOf, UnreadableFile } from "../../regular-file.ts";
+import { defineSecretStore } from "../../secret-store.ts";
 
-/** Where secrets come from. Read anew at each call, so that a changed secret is seen. */
-export type SecretStore = {
-  /** The values of one secret by key; `undefined`: there is no such secret. Errors never quote a secret. */
-  read(name: string): Promise<ReadonlyMap<string, string> | undefined>;
-};
+/** Secrets of a JSON file, or of a folder as Kubernetes mounts them. */
+export default defineSecretStore({
+  name: "local.file",
+  status: "stable",
+  summary: "Reads secrets from a JSON file, or from a folder of mounted Kubernetes secrets.",
 
-/** The metadata of `secretstores.local.env`. */
-export const environmentStoreFields = {
-  prefix: string({
-    description: "The prefix of the variables: it precedes the name of a secret.",
-    default: "",
-    example: "SHOP_",
-  }),
-};
+  metadata: {
+    secretsFile: string({
+      description:
+        "A JSON file, or a folder of mounted Kubernetes secrets. Each file in the folder is a secret, or each subfolder, with its files as keys.",
+      required: true,
+      example: "/etc/secrets",
+    }),
+    nestedSeparator: string({
+      description: "The separator between the names of nested objects of the file.",
+      default: ":",
+    }),
+    multiValued: bool({
+      description: "Each top-level object of the file is one secret with several keys.",
+      default: "false",
+    }),
+  },
 
-/** The metadata of `secretstores.local.file`. */
-export const fileStoreFields = {
-  secretsFile: string({
-    description:
-      "A JSON file, or a folder of mounted Kubernetes secrets. Each file in the folder is a secret, or each subfolder, with its files as keys.",
-    required: true,
-    example: "/etc/secrets",
-  }),
-  nestedSeparator: string({
-    description: "The separator between the names of nested objects of the file.",
-    default: ":",
-  }),
-  multiValued: bool({
-    description: "Each top-level object of the file is one secret with several keys.",
-    default: "false",
-  }),
-};
-
-/** The secret store types that can be used, with their metadata. */
-export const secretStoreFields = {
-  "secretstores.local.env": environmentStoreFields,
-  "secretstores.local.file": fileStoreFields,
-} as const;
-
-export type SecretStoreType = keyof typeof secretStoreFields;
-
-export function isSecretStoreType(type: string): type is SecretStoreType {
-  return Object.hasOwn(secretStoreFields, type);
-}
-
-/** Makes a store of its metadata. Whether that is right, was checked before. */
-export function secretStore(
-  type: SecretStoreType,
-  properties: Readonly<Record<string, string>>,
-  environment: Environment,
-): SecretStore {
-  if (type === "secretstores.local.env") {
-    return environmentStore(
-      parseFields(environmentStoreFields, properties).values.prefix,
-      environment,
-    );
-  }
-  const { secretsFile, nestedSeparator, multiValued } = parseFields(
-    fileStoreFields,
-    properties,
-  ).values;
-  return fileStore(secretsFile ?? "", nestedSeparator || ":", multiValued);
-}
-
-function environmentStore(prefix: string, environment: Environment): SecretStore {
-  return {
-    read: (name) => {
-      const variable = prefix + name;
-      const value = environment.variables[variable];
-      if (deniedVariable(variable, environment) !== undefined || value === undefined)
-        return Promise.resolve(undefined);
-      return Promise.resolve(new Map([[name, value]]));
-    },
-  };
-}
-
-function fileStore(path: string, separator: string, multiValued: boolean): SecretStore {
-  return {
+  open: ({ metadata: { secretsFile, nestedSeparator, multiValued } }) => ({
     async read(name) {
-      const found = await statOf(path).catch((thrown: unknown) => refuse(path, thrown));
-      if (found.isDirectory()) return readFromFolder(path, name);
-      return fromObject(await readObject(path), name, separator, multiValued);
+      const found = await statOf(secretsFile).catch((thrown: unknown) =>
+        refuse(secretsFile, thrown),
+      );
+      if (found.isDirectory()) return readFromFolder(secretsFile, name);
+      const object = await readObject(secretsFile);
+      return fromObject(object, name, nestedSeparator || ":", multiValued);
     },
-  };
-}
+    [Symbol.asyncDispose]: () => Promise.resolve(),
+  }),
+});
 
 /** Why a file or folder of secrets cannot be read. */
 function refuse(path: string, thrown: unknown): never {
