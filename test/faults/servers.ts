@@ -144,6 +144,8 @@ export class Servers implements AsyncDisposable {
     return this.#once("azure-messaging", own, () =>
       this.#start("azure-messaging", { lockDuration: 5000 }),
     );
+  }
+
   pstest(own: boolean): Promise<PstestWithTokens> {
     return this.#once("pstest", own, async () => {
       const tokens = new Set(["owner"]);
