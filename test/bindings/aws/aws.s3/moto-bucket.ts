@@ -18,7 +18,7 @@ export async function makeBucket(server: { readonly url: string }) {
     const response = await fetch(`${server.url}/${bucket}${path}`, {
       ...{ method, headers: { authorization, ...headers } },
       ...(body === undefined ? {} : { body }),
-    } as RequestInit);
+    });
     if (!response.ok) throw new Error(`${method} ${path}: ${response.status}`);
     return response;
   };
@@ -28,24 +28,24 @@ export async function makeBucket(server: { readonly url: string }) {
     bucket,
     properties: { ...emulatorLogin(server.url), bucket, forcePathStyle: "true" },
     send,
-    async put(key: string, body: Uint8Array | string, headers: Record<string, string> = {}) {
+    put: async (key: string, body: Uint8Array | string, headers: Record<string, string> = {}) => {
       await send("PUT", place(key), { body, headers });
     },
-    async get(key: string): Promise<Buffer> {
+    get: async (key: string): Promise<Buffer> => {
       return Buffer.from(await (await send("GET", place(key))).arrayBuffer());
     },
-    async head(key: string): Promise<Headers> {
+    head: async (key: string): Promise<Headers> => {
       return (await send("HEAD", place(key))).headers;
     },
-    async tags(key: string): Promise<string> {
+    tags: async (key: string): Promise<string> => {
       return (await send("GET", `${place(key)}?tagging`)).text();
     },
-    async keys(): Promise<string[]> {
+    keys: async (): Promise<string[]> => {
       const text = await (await send("GET", "?list-type=2")).text();
       return [...text.matchAll(/<Key>([^<]*)<\/Key>/g)].map(([, key = ""]) => key);
     },
     /** How many uploads have begun and neither ended nor been given up. */
-    async openUploads(): Promise<number> {
+    openUploads: async (): Promise<number> => {
       const text = await (await send("GET", "?uploads")).text();
       return [...text.matchAll(/<UploadId>/g)].length;
     },
