@@ -8,6 +8,8 @@ import { Client } from "pg";
 import { describe, expect, test } from "vitest";
 import type { AnyBinding } from "../../src/binding.ts";
 import amqp from "../../src/bindings/amqp/index.ts";
+import awsSns from "../../src/bindings/aws/aws.sns/index.ts";
+import awsSqs from "../../src/bindings/aws/aws.sqs/index.ts";
 import exec from "../../src/bindings/exec/index.ts";
 import gcpBucket from "../../src/bindings/gcp/gcp.bucket/index.ts";
 import pubsub from "../../src/bindings/gcp/gcp.pubsub/index.ts";
@@ -28,11 +30,14 @@ import redisStreams from "../../src/bindings/redis/redis.streams/index.ts";
 import sftp from "../../src/bindings/sftp/index.ts";
 import smtp from "../../src/bindings/smtp/index.ts";
 import twilio from "../../src/bindings/twilio.sms.ts";
+import { withClouds } from "../clouds.ts";
 import { bindingsClient } from "../rpc/bindings-client.ts";
 import { StreamCaller, until } from "../rpc/stream-caller.ts";
 import { component, startRuntime } from "../runtime/fake-binding.ts";
 import { describeWith, uniqueName } from "../servers/describe-with.ts";
 import { bodyOf, connectPeer } from "./amqp/peer.ts";
+import { makeTopic } from "./aws/aws.sns/topic.ts";
+import { makeQueue } from "./aws/aws.sqs/contract-source.ts";
 import { endAfterTest } from "./contract.ts";
 import { makeBucket, objectsIn, readObject } from "./gcp/gcp.bucket/make-bucket.ts";
 import { pubsubPeer } from "./gcp/gcp.pubsub/peer.ts";
@@ -411,3 +416,22 @@ describeWith("redis", (server) =>
     return { properties: { redisHost, redisPassword: "", stream }, arrived };
   }),
 );
+
+describeWith("moto", (server) => {
+  testOutput("aws.sqs", awsSqs, async () => {
+    const queue = await makeQueue(server);
+    const arrived = async () => (await queue.take()).map(({ Body }) => Buffer.from(Body));
+    return { properties: queue.properties, arrived };
+  });
+
+  // Each message is one more of the queue that is subscribed.
+  if (!withClouds) return;
+  testOutput("aws.sns", awsSns, async () => {
+    const topic = await makeTopic(server);
+    return {
+      properties: topic.properties,
+      dataOf: (message) => JSON.stringify({ message }),
+      arrived: async () => (await topic.arrived()).map(({ Message }) => Buffer.from(Message)),
+    };
+  });
+});

@@ -25,6 +25,8 @@ const inputs = [
   "amqp",
   "nats",
   "redis.streams",
+  "aws.s3",
+  "aws.sqs",
   "file",
   "sftp",
   "cron",

@@ -137,6 +137,22 @@ const nats =
     return { server, properties: { direction: "output", subject: "orders", ...given } };
   };
 
+const aws =
+  (type: "aws.s3" | "aws.sns" | "aws.sqs", field: string): Case =>
+  async (spelling, wanted) => {
+    const server = await echoingHttp(wanted, spelling);
+    const place =
+      type === "aws.sqs"
+        ? { queueName: "orders", queueOwnerAccountId: "123456789012", direction: "output" }
+        : type === "aws.s3"
+          ? { bucket: "orders", forcePathStyle: "true" }
+          : { topicArn: "arn:aws:sns:us-east-1:123456789012:orders" };
+    const keys = { accessKey: "AKID", secretKey: "other", [field]: canary };
+    // The key itself is not sent.
+    const shown = field === "secretKey" ? {} : { server };
+    return { ...shown, properties: { endpoint: http(server), ...place, ...keys } };
+  };
+
 const webhook =
   (field: string): Case =>
   () => {
@@ -553,6 +569,15 @@ const cases: Readonly<Record<string, Case>> = {
     };
     return { server, properties, run };
   },
+  "aws.s3.accessKey": aws("aws.s3", "accessKey"),
+  "aws.s3.secretKey": aws("aws.s3", "secretKey"),
+  "aws.s3.sessionToken": aws("aws.s3", "sessionToken"),
+  "aws.sns.accessKey": aws("aws.sns", "accessKey"),
+  "aws.sns.secretKey": aws("aws.sns", "secretKey"),
+  "aws.sns.sessionToken": aws("aws.sns", "sessionToken"),
+  "aws.sqs.accessKey": aws("aws.sqs", "accessKey"),
+  "aws.sqs.secretKey": aws("aws.sqs", "secretKey"),
+  "aws.sqs.sessionToken": aws("aws.sqs", "sessionToken"),
   "webhook.secret": webhook("secret"),
   "webhook.secondarySecret": webhook("secondarySecret"),
 };

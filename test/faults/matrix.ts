@@ -11,6 +11,8 @@ import { http, sse, websocket } from "./sources/feeds.ts";
 import { kafka } from "./sources/kafka.ts";
 import { mqtt3 } from "./sources/mqtt3.ts";
 import { gcpPubsub } from "./sources/gcp.pubsub.ts";
+import { s3 } from "./sources/aws.s3.ts";
+import { sqs } from "./sources/aws.sqs.ts";
 import { nats } from "./sources/nats.ts";
 import { rabbitmq, rabbitmqOrdered, rabbitmqQuorum } from "./sources/rabbitmq.ts";
 import { rethinkdb } from "./sources/rethinkdb.ts";
@@ -46,6 +48,8 @@ export const sources: readonly Source[] = [
     websocket,
     rethinkdb,
     postgres,
+    sqs,
+    s3,
   ],
 ];
 

@@ -81,6 +81,14 @@ export class Servers implements AsyncDisposable {
     return this.#once("artemis", own, () => this.#start("artemis"));
   }
 
+  elasticmq(own: boolean): Promise<OwnServer<"elasticmq">> {
+    return this.#once("elasticmq", own, () => this.#start("elasticmq"));
+  }
+
+  moto(own: boolean): Promise<OwnServer<"moto">> {
+    return this.#once("moto", own, () => this.#start("moto"));
+  }
+
   feed(own: boolean): Promise<OwnServer<"feed">> {
     return this.#once("feed", own, () => this.#start("feed"));
   }

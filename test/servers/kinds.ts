@@ -2,6 +2,7 @@ import { dovecot } from "./dovecot.ts";
 import { artemis } from "./artemis.ts";
 import { azuriteBlob, azuriteQueue } from "./azurite.ts";
 import { fakeGcs } from "./fake-gcs.ts";
+import { elasticmq } from "./elasticmq.ts";
 import { feed } from "./feed.ts";
 import { grpcGo } from "./grpc-go.ts";
 import { kafka } from "./kafka.ts";
@@ -35,6 +36,7 @@ export const kinds = {
   moto,
   pstest,
   "fake-gcs": fakeGcs,
+  elasticmq,
 };
 
 type Kinds = typeof kinds;
