@@ -68,6 +68,9 @@ export function serverOf({ name }: Source): ServerName | undefined {
   if (name === "aws.s3") return "moto";
   if (name.startsWith("azure.servicebus")) return "azure-messaging";
   if (name === "gcp.pubsub") return "pstest";
+  if (name === "gcp.pubsub") return "pstest";
+  if (name === "aws.sqs") return "elasticmq";
+  if (name === "aws.s3") return "moto";
   if (name.startsWith("rabbitmq")) return "rabbitmq";
   if (name === "redis.streams") return "redis";
   if (["http", "sse", "websocket"].includes(name)) return "feed";

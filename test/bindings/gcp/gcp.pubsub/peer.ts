@@ -114,8 +114,6 @@ export function pubsubPeer({ host, port }: Server, token?: string) {
   };
 }
 
-export type PubsubPeer = ReturnType<typeof pubsubPeer>;
-
 function lists(bytes: Uint8Array, wanted: number): Uint8Array[] {
   const found: Uint8Array[] = [];
   const reader = new BinaryReader(bytes);
