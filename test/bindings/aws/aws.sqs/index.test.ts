@@ -214,7 +214,7 @@ test("leases are renewed in batches; one that is gone is told from the others", 
   });
   const input = await openInput(sqs, place(service).properties);
   const events = [await input.next(), await input.next()];
-  const results = await Promise.allSettled(events.map(({ lease }) => lease?.extend?.()));
+  const results = await Promise.allSettled(events.map(async ({ lease }) => lease?.extend?.()));
   expect(results.map(({ status }) => status)).toEqual(["fulfilled", "rejected"]);
   expect(service.of("ChangeMessageVisibilityBatch")).toHaveLength(1);
 });
