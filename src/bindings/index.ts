@@ -1,7 +1,9 @@
 import type { AnyBinding } from "../binding.ts";
 import amqp from "./amqp/index.ts";
+import awsS3 from "./aws/aws.s3/index.ts";
 import awsSns from "./aws/aws.sns/index.ts";
 import awsSqs from "./aws/aws.sqs/index.ts";
+import azureServicebusQueues from "./azure/azure.servicebus.queues/index.ts";
 import cron from "./cron/index.ts";
 import exec from "./exec/index.ts";
 import file from "./file/index.ts";
@@ -32,8 +34,10 @@ import websocket from "./websocket/index.ts";
 /** Every binding there is, by name. Their drivers are imported only when a component opens. */
 export const bindings: readonly AnyBinding[] = [
   amqp,
+  awsS3,
   awsSns,
   awsSqs,
+  azureServicebusQueues,
   cron,
   exec,
   file,

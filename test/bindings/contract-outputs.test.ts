@@ -5,11 +5,13 @@ import { connect as connectAmqp } from "amqplib";
 import { Redis } from "ioredis";
 import { createConnection } from "mysql2/promise";
 import { Client } from "pg";
-import { describe, expect, test } from "vitest";
+import { describe, expect, test, vi } from "vitest";
 import type { AnyBinding } from "../../src/binding.ts";
+import type { EventContext } from "rhea";
 import amqp from "../../src/bindings/amqp/index.ts";
 import awsSns from "../../src/bindings/aws/aws.sns/index.ts";
 import awsSqs from "../../src/bindings/aws/aws.sqs/index.ts";
+import azureServicebusQueues from "../../src/bindings/azure/azure.servicebus.queues/index.ts";
 import exec from "../../src/bindings/exec/index.ts";
 import graphql from "../../src/bindings/graphql/index.ts";
 import grpc from "../../src/bindings/grpc/index.ts";
@@ -36,6 +38,7 @@ import { describeWith, uniqueName } from "../servers/describe-with.ts";
 import { bodyOf, connectPeer } from "./amqp/peer.ts";
 import { makeTopic } from "./aws/aws.sns/topic.ts";
 import { makeQueue } from "./aws/aws.sqs/contract-source.ts";
+import { startNamespace } from "./azure/namespace.ts";
 import { endAfterTest } from "./contract.ts";
 import { startDroids } from "./graphql/droids.ts";
 import { buildDescriptors, startOrders } from "./grpc/orders-server.ts";
@@ -351,6 +354,21 @@ describeWith("artemis", (server) => {
     return {
       properties: { url: server.url, address, capability: "queue" },
       arrived: async (count) => (await peer.receive(address, count)).map(bodyOf),
+    };
+  });
+});
+
+describe("on this machine", () => {
+  testOutput("azure.servicebus.queues", azureServicebusQueues, async () => {
+    const namespace = await startNamespace();
+    const queueName = uniqueName("orders");
+    return {
+      properties: { connectionString: namespace.connectionString, queueName },
+      async arrived(count) {
+        const queue = namespace.queue(queueName);
+        await vi.waitFor(() => expect(queue.messages).toHaveLength(count));
+        return queue.messages.map(({ message }) => bodyOf({ message } as EventContext));
+      },
     };
   });
 });

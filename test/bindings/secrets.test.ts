@@ -116,6 +116,24 @@ const mqtt5 =
     return { server, properties: all };
   };
 
+/** What is sent to a namespace is signatures and tokens, never what they are made from. */
+const azureMessaging = (type: string, more: Record<string, string>): Record<string, Case> => {
+  const entra = {
+    ...{ azureTenantId: "shop", azureClientId: "shop", azureAuthorityHost: "http://127.0.0.1:1" },
+    ...{ namespaceName: "127.0.0.1:1", ...more },
+  };
+  const access = `SharedAccessKeyName=shop;SharedAccessKey=${canary}`;
+  const connectionString = `Endpoint=sb://127.0.0.1:1;${access};UseDevelopmentEmulator=true`;
+  return {
+    [`${type}.connectionString`]: () => ({ properties: { connectionString, ...more } }),
+    [`${type}.azureClientSecret`]: () => ({ properties: { azureClientSecret: canary, ...entra } }),
+    [`${type}.azureCertificate`]: () => ({ properties: { azureCertificate: canary, ...entra } }),
+    [`${type}.azureCertificatePassword`]: () => ({
+      properties: { azureCertificate: "bm9uZQ==", azureCertificatePassword: canary, ...entra },
+    }),
+  };
+};
+
 /** The token's server is asked during a login at the broker. */
 const kafkaToken =
   (properties: (url: string) => Record<string, string>): Case =>
@@ -137,13 +155,15 @@ const nats =
   };
 
 const aws =
-  (type: "aws.sns" | "aws.sqs", field: string): Case =>
+  (type: "aws.s3" | "aws.sns" | "aws.sqs", field: string): Case =>
   async (spelling, wanted) => {
     const server = await echoingHttp(wanted, spelling);
     const place =
       type === "aws.sqs"
         ? { queueName: "orders", queueOwnerAccountId: "123456789012", direction: "output" }
-        : { topicArn: "arn:aws:sns:us-east-1:123456789012:orders" };
+        : type === "aws.s3"
+          ? { bucket: "orders", forcePathStyle: "true" }
+          : { topicArn: "arn:aws:sns:us-east-1:123456789012:orders" };
     const keys = { accessKey: "AKID", secretKey: "other", [field]: canary };
     // The key itself is not sent.
     const shown = field === "secretKey" ? {} : { server };
@@ -384,6 +404,7 @@ const cases: Readonly<Record<string, Case>> = {
       properties: { url: `amqp://${address(server)}`, address: "orders", ...login },
     };
   },
+  ...azureMessaging("azure.servicebus.queues", { queueName: "orders" }),
   "amqp.clientKey": () => ({
     properties: {
       url: "amqps://127.0.0.1:1",
@@ -543,6 +564,9 @@ const cases: Readonly<Record<string, Case>> = {
     };
     return { server, properties, run };
   },
+  "aws.s3.accessKey": aws("aws.s3", "accessKey"),
+  "aws.s3.secretKey": aws("aws.s3", "secretKey"),
+  "aws.s3.sessionToken": aws("aws.s3", "sessionToken"),
   "aws.sns.accessKey": aws("aws.sns", "accessKey"),
   "aws.sns.secretKey": aws("aws.sns", "secretKey"),
   "aws.sns.sessionToken": aws("aws.sns", "sessionToken"),

@@ -1,5 +1,6 @@
 import { dovecot } from "./dovecot.ts";
 import { artemis } from "./artemis.ts";
+import { azureMessaging } from "./azure-messaging.ts";
 import { azuriteBlob, azuriteQueue } from "./azurite.ts";
 import { elasticmq } from "./elasticmq.ts";
 import { feed } from "./feed.ts";
@@ -25,6 +26,7 @@ export const kinds = {
   postgres,
   mariadb,
   artemis,
+  "azure-messaging": azureMessaging,
   nats,
   "grpc-go": grpcGo,
   dovecot,
