@@ -14,7 +14,10 @@ export default defineBinding({
   name: "aws.sqs",
   status: "beta",
   summary: "Reads an Amazon SQS queue, standard or FIFO, and sends messages to it.",
-  provedBy: [{ system: "moto", kind: "emulator" }],
+  provedBy: [
+    { system: "moto", kind: "emulator" },
+    { system: "ElasticMQ", kind: "emulator" },
+  ],
   drivers: chainDriverVersions,
   needsDriver: needsAwsDriver,
   metadata: sqsFields,

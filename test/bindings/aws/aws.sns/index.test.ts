@@ -71,4 +71,6 @@ test("who may only publish, publishes", async () => {
   await using output = await openOutput(sns, { ...emulatorLogin(service.url), topicArn });
   await output.ping();
   expect(await output.invoke("create", {}, { data: `{"message":"x"}` })).toBeUndefined();
+  const sent = await output.invoke("create", {}, { data: `{"message":"x"}` });
+  expect(sent).toBeUndefined();
 });
