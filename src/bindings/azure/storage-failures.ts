@@ -2,7 +2,7 @@ import { BindingError } from "../../errors.ts";
 import type { Effect, Reason } from "../../errors.ts";
 import type { Answered } from "../../http-client/exchange.ts";
 import { failureOfStatus, retryAfterOf } from "../../http-client/status.ts";
-import { parseXml, textOf } from "./xml.ts";
+import { parseXml, textAt } from "../../text/xml.ts";
 
 /** The most characters of a server's message that are told. */
 const longestMessage = 1024;
@@ -54,14 +54,10 @@ function saidBy(
 ): { code: string | undefined; message: string | undefined } {
   const named = headers["x-ms-error-code"];
   const code = typeof named === "string" && named !== "" ? named : undefined;
-  try {
-    const error = parseXml(body.toString("utf8"));
-    // Then come the ids of the request, each on a line of its own.
-    const message = textOf(error, "Message")?.split("\n", 1)[0]?.slice(0, longestMessage);
-    return { code: code ?? textOf(error, "Code"), message: message?.toWellFormed() };
-  } catch {
-    return { code, message: undefined };
-  }
+  const error = parseXml(body.toString("utf8"));
+  // Then come the ids of the request, each on a line of its own.
+  const message = textAt(error, "Message")?.split("\n", 1)[0]?.slice(0, longestMessage);
+  return { code: code ?? textAt(error, "Code"), message: message?.toWellFormed() };
 }
 
 /** Whether a request was refused for want of a permission, or of a valid login. */

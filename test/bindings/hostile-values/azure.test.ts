@@ -1,7 +1,7 @@
 import storageQueues from "../../../src/bindings/azure/azure.storagequeues/index.ts";
 import { makeQueue } from "../azure/queue-source.ts";
 import { describeWith } from "../../servers/describe-with.ts";
-import { parseXml, textOf } from "../../../src/bindings/azure/xml.ts";
+import { parseXml, textAt } from "../../../src/text/xml.ts";
 import { testHostileValues } from "./suite.ts";
 
 describeWith("azurite-queue", (server) =>
@@ -13,8 +13,8 @@ describeWith("azurite-queue", (server) =>
       });
       await queue.clearMessages();
       // Microsoft's client leaves some of XML's references as they are.
-      const { children } = parseXml(_response.bodyAsText ?? "");
-      return receivedMessageItems.map((_, n) => textOf(children[n], "MessageText") ?? "");
+      const list = parseXml(_response.bodyAsText ?? "");
+      return receivedMessageItems.map((_, n) => textAt(list?.children[n], "MessageText") ?? "");
     };
     return {
       properties: queue.properties,
