@@ -1,6 +1,7 @@
 import type { AnyBinding } from "../binding.ts";
 import amqp from "./amqp/index.ts";
 import azureServicebusQueues from "./azure/azure.servicebus.queues/index.ts";
+import azureStorageQueues from "./azure/azure.storagequeues/index.ts";
 import cron from "./cron/index.ts";
 import exec from "./exec/index.ts";
 import file from "./file/index.ts";
@@ -32,6 +33,7 @@ import websocket from "./websocket/index.ts";
 export const bindings: readonly AnyBinding[] = [
   amqp,
   azureServicebusQueues,
+  azureStorageQueues,
   cron,
   exec,
   file,

@@ -75,10 +75,20 @@ async function ownFindings(
   );
   return messages.map((message) => ({
     severity: "error",
-    range: document.typeRange,
+    range: rangeOfNamed(document, message),
     message,
     suggestion: undefined,
   }));
+}
+
+/** The value of the property that a message names first, else the type. */
+function rangeOfNamed({ items, typeRange }: ComponentDocument, message: string): Finding["range"] {
+  const words = message.toLowerCase().match(/[\w:.-]*\w/g) ?? [];
+  for (const word of words) {
+    const item = items.findLast(({ name }) => name.toLowerCase() === word);
+    if (item !== undefined) return item.value?.range ?? item.nameRange;
+  }
+  return typeRange;
 }
 
 function unknownType(

@@ -35,6 +35,13 @@ test.each([
   expect(found.join()).not.toContain("s3cret");
 });
 
+test("what is wrong is reported at the property that the message names, else at the type", async () => {
+  const url = { address: "a", url: "artemis:5672" };
+  expect((await problemsOf("amqp", url)).join()).toMatch(/^a\.yaml:9:29 error: .*url is not/);
+  const nowhere = { database: "d", table: "t" };
+  expect((await problemsOf("rethinkdb.statechange", nowhere)).join()).toMatch(/^a\.yaml:5:9 /);
+});
+
 test("settings of a direction that a component leaves out are not checked", async () => {
   expect(await problemsOf("postgres", { connectionString: "host=a" })).toEqual([]);
   const values = { url: "mqtt://broker", consumerID: "c", direction: "output" };

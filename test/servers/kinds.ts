@@ -7,6 +7,7 @@ import { grpcGo } from "./grpc-go.ts";
 import { kafka } from "./kafka.ts";
 import type { Address, ServerKind } from "./kind.ts";
 import { mariadb } from "./mariadb.ts";
+import { moto } from "./moto.ts";
 import { mosquitto } from "./mosquitto.ts";
 import { nats } from "./nats.ts";
 import { openssh } from "./openssh.ts";
@@ -31,6 +32,7 @@ export const kinds = {
   feed,
   "azurite-blob": azuriteBlob,
   "azurite-queue": azuriteQueue,
+  moto,
 };
 
 type Kinds = typeof kinds;

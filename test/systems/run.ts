@@ -2,6 +2,7 @@
 // docs/systems.json what was tested with which version. The pages of the bindings are made of that.
 //
 //   --only TYPES   these types alone, parted by commas; the records of others stay
+//   --clouds       the types of the clouds alone, with the tests that `npm test` leaves out (`npm run test:clouds`)
 import { execFileSync, spawnSync } from "node:child_process";
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -10,11 +11,14 @@ import { parseArgs } from "node:util";
 import { bindings } from "../../src/bindings/index.ts";
 import { bindingFolder } from "./binding-folder.ts";
 import { readRecords, recordFile, type SystemRecord } from "./record.ts";
+import { isCloudType } from "./cloud-types.ts";
 import { suites } from "./suites.ts";
 import { versions } from "./versions.ts";
 
 const root = resolve(import.meta.dirname, "../..");
-const { values: flags } = parseArgs({ options: { only: { type: "string" } } });
+const { values: flags } = parseArgs({
+  options: { only: { type: "string" }, clouds: { type: "boolean" } },
+});
 const only = flags.only?.split(",");
 const changed = execFileSync("git", ["status", "--porcelain", "src", "test"], { cwd: root });
 if (changed.length > 0) {
@@ -37,6 +41,7 @@ const records = (existsSync(recordFile) ? readRecords() : []).filter(({ type, sy
 );
 for (const { name: type, provedBy = [] } of bindings) {
   if (only !== undefined && !only.includes(type)) continue;
+  if (flags.clouds && !isCloudType(type)) continue;
   for (const { system, kind } of provedBy) {
     const suite = suites[`${type} ${system}`] ?? [bindingFolder(type)];
     const tests = runSuite(suite);
@@ -65,7 +70,11 @@ function runSuite(suite: readonly string[]): number | undefined {
     const run = spawnSync(
       "vitest",
       ["run", ...suite, "--reporter=dot", "--reporter=json", `--outputFile.json=${outputFile}`],
-      { cwd: root, stdio: ["ignore", "inherit", "inherit"] },
+      {
+        cwd: root,
+        stdio: ["ignore", "inherit", "inherit"],
+        env: { ...process.env, ...(flags.clouds ? { CUFFLINK_TEST_CLOUDS: "1" } : {}) },
+      },
     );
     const result = JSON.parse(readFileSync(outputFile, "utf8")) as {
       numPassedTests: number;

@@ -2,6 +2,7 @@ import { execFile } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { promisify } from "node:util";
+import { motoVersion } from "../servers/moto.ts";
 import { natsProgram } from "../servers/nats.ts";
 import { findProgram } from "../servers/server-process.ts";
 
@@ -47,6 +48,7 @@ export const versions: Readonly<Record<string, Version>> = {
     const pom = readFileSync(join(root, "test/servers/kafka/pom.xml"), "utf8");
     return /kafka_2\.13<\/artifactId>\s*<version>([\d.]+)/.exec(pom)?.[1] ?? "";
   },
+  Azurite: npmPackage("azurite"),
   Go: program("go", ["version"]),
   coreutils: program("sort", ["--version"]),
   Dovecot: program("dovecot", ["--version"], "/usr/sbin/dovecot"),
@@ -58,6 +60,7 @@ export const versions: Readonly<Record<string, Version>> = {
   },
   "Linux file system": async () => number.exec((await run("uname", ["-r"])).stdout)?.[0] ?? "",
   MariaDB: program("mariadbd", ["--version"], "/usr/sbin/mariadbd"),
+  moto: () => motoVersion,
   Mosquitto: program("mosquitto", ["-h"]),
   "Node.js HTTP": node,
   "Node.js timers": node,

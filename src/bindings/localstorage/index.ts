@@ -3,10 +3,17 @@ import { relative, resolve } from "node:path";
 import { defineBinding } from "../../binding.ts";
 import { BindingError } from "../../errors.ts";
 import { string } from "../../metadata/fields.ts";
-import { createFile, listFiles, readParts, readWhole, remove, type Content } from "./files.ts";
-import { locate, type Root } from "./locate.ts";
+import {
+  createFile,
+  listFiles,
+  readParts,
+  readWhole,
+  remove,
+  type Content,
+} from "../../local-files/files.ts";
+import { locate, type Root } from "../../local-files/locate.ts";
 import { payload } from "./payload.ts";
-import { prepareRoot } from "./root-path.ts";
+import { prepareRoot } from "../../local-files/root-path.ts";
 
 const name = {
   description:

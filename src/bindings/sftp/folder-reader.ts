@@ -2,11 +2,12 @@ import { posix } from "node:path";
 import type { InboundEvent, LogFields, Reader, Reading, Settlement } from "../../binding.ts";
 import { messageOf } from "../../errors.ts";
 import type { Sighting } from "../../folder-watch/sighting.ts";
+import { KnownFiles } from "../../folder-watch/known-files.ts";
 import { StableFiles } from "../../folder-watch/stable-files.ts";
 import { assuredBytes, type Reservation } from "../../memory/budget.ts";
 import { longestTimer } from "../../metadata/duration.ts";
 import type { sftpFields } from "./fields.ts";
-import { KnownFiles } from "./known-files.ts";
+
 import { whyNotListed, type RemoteFolder } from "./remote-folder.ts";
 
 /** When to try again what the server refused: to read a file, to put a handled one away. Milliseconds. */

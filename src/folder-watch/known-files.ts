@@ -1,4 +1,4 @@
-import type { Sighting } from "../../folder-watch/sighting.ts";
+import type { Sighting } from "./sighting.ts";
 
 /** What became of a file that was handed over. */
 type Known = { readonly seen: Sighting; isHandled: boolean };

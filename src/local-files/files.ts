@@ -14,8 +14,8 @@ import {
 } from "node:fs/promises";
 import type { FileHandle } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
-import { BindingError } from "../../errors.ts";
-import { assuredBytes, type MemoryShare } from "../../memory/budget.ts";
+import { BindingError } from "../errors.ts";
+import { assuredBytes, type MemoryShare } from "../memory/budget.ts";
 import { systemCode, systemFailure } from "./failures.ts";
 
 /** A file's content, whole or as it comes. */

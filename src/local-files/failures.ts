@@ -1,6 +1,6 @@
 import { getSystemErrorMessage } from "node:util";
-import { BindingError, messageOf } from "../../errors.ts";
-import type { Reason } from "../../errors.ts";
+import { BindingError, messageOf } from "../errors.ts";
+import type { Reason } from "../errors.ts";
 
 const reasons: Readonly<Record<string, Reason>> = {
   EACCES: "permission_denied",

@@ -1,5 +1,5 @@
 import { lstat } from "node:fs/promises";
-import { BindingError } from "../../errors.ts";
+import { BindingError } from "../errors.ts";
 import { systemFailure } from "./failures.ts";
 import { secureJoin } from "./secure-join.ts";
 

@@ -1,54 +1,54 @@
 import { mkdir, realpath, stat } from "node:fs/promises";
 import { dirname, join, resolve, sep } from "node:path";
-import { BindingError } from "../../errors.ts";
-import { answered, UnreadableFile } from "../../regular-file.ts";
+import { BindingError } from "../errors.ts";
+import { answered, UnreadableFile } from "../regular-file.ts";
 import { systemFailure } from "./failures.ts";
 
 const disallowed = ["/proc", "/sys", "/boot", "/var/run/secrets"];
 
 /**
  * Makes the folder ready that all files are in, and resolves to its real path. Refuses a file, and
- * folders of the system. Throws a `BindingError`.
+ * folders of the system. `field`: the component's, for messages. Throws a `BindingError`.
  */
-export async function prepareRoot(path: string): Promise<string> {
+export async function prepareRoot(path: string, field = "rootPath"): Promise<string> {
   const wanted = resolve(path);
   try {
-    return await answered(wanted, () => prepare(wanted));
+    return await answered(wanted, () => prepare(wanted, field));
   } catch (error) {
     if (!(error instanceof UnreadableFile)) throw error;
-    throw new BindingError("unavailable", `rootPath ${wanted} ${error.message}`, {
+    throw new BindingError("unavailable", `${field} ${wanted} ${error.message}`, {
       effect: "unsent",
     });
   }
 }
 
-async function prepare(wanted: string): Promise<string> {
-  const existing = await longestExisting(wanted);
+async function prepare(wanted: string, field: string): Promise<string> {
+  const existing = await longestExisting(wanted, field);
   const root = join(await realpath(existing), wanted.slice(existing.length));
   for (const folder of disallowed) {
     // /var/run is a link on most systems.
     const real = join(
-      await realpath(await longestExisting(dirname(folder))),
+      await realpath(await longestExisting(dirname(folder), field)),
       folder.slice(dirname(folder).length),
     );
     for (const one of [folder, real]) {
       if (root === one || root.startsWith(one + sep)) {
-        throw refused("property rootPath points to a disallowed location");
+        throw refused(`property ${field} points to a disallowed location`);
       }
     }
   }
   await mkdir(root, { recursive: true }).catch((error: unknown) => {
-    const what = `unable to create directory specified by 'rootPath' ${root}`;
+    const what = `unable to create directory specified by '${field}' ${root}`;
     throw systemFailure(what, `mkdir ${root}`, error);
   });
   return root;
 }
 
-async function longestExisting(path: string): Promise<string> {
+async function longestExisting(path: string, field: string): Promise<string> {
   for (let current = path; ; current = dirname(current)) {
     try {
       if ((await stat(current)).isDirectory()) return current;
-      throw refused("property rootPath represents a file and not a directory");
+      throw refused(`property ${field} represents a file and not a directory`);
     } catch (error) {
       if (error instanceof BindingError) throw error;
       const missing = error instanceof Error && "code" in error && error.code === "ENOENT";
