@@ -48,6 +48,7 @@ export default defineBinding({
       ...{ driver, signal, lost },
       address: access.address,
       credentials: access.credentials,
+      idleTimeout: metadata.idleTimeout,
       containerId: `cufflink ${component.appId} ${component.name} ${randomBytes(6).toString("hex")}`,
     });
     try {
