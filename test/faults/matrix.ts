@@ -5,6 +5,7 @@ import { phases, type Phase } from "./phases.ts";
 import type { Source } from "./opened-source.ts";
 import { amqp } from "./sources/amqp.ts";
 import { servicebusQueues, servicebusSessions } from "./sources/azure.servicebus.queues.ts";
+import { azureStorageQueues } from "./sources/azure.ts";
 import { cron } from "./sources/cron.ts";
 import { file } from "./sources/file.ts";
 import { imap } from "./sources/imap.ts";
@@ -53,6 +54,7 @@ export const sources: readonly Source[] = [
     postgres,
     sqs,
     s3,
+    azureStorageQueues,
   ],
 ];
 
