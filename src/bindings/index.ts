@@ -1,5 +1,6 @@
 import type { AnyBinding } from "../binding.ts";
 import amqp from "./amqp/index.ts";
+import azureBlobStorage from "./azure/azure.blobstorage/index.ts";
 import azureStorageQueues from "./azure/azure.storagequeues/index.ts";
 import cron from "./cron/index.ts";
 import exec from "./exec/index.ts";
@@ -31,6 +32,7 @@ import websocket from "./websocket/index.ts";
 /** Every binding there is, by name. Their drivers are imported only when a component opens. */
 export const bindings: readonly AnyBinding[] = [
   amqp,
+  azureBlobStorage,
   azureStorageQueues,
   cron,
   exec,

@@ -3,6 +3,7 @@ import type { BindingModule } from "../binding.ts";
 /** Every binding there is, to be loaded when a component first names it: most processes use few. */
 export const bindingModules: readonly BindingModule[] = [
   { name: "amqp", load: () => import("./amqp/index.ts") },
+  { name: "azure.blobstorage", load: () => import("./azure/azure.blobstorage/index.ts") },
   {
     name: "azure.storagequeues",
     load: () => import("./azure/azure.storagequeues/index.ts"),

@@ -1,5 +1,6 @@
 import type { Suite } from "../suite.ts";
 import { api } from "./api.ts";
+import { azureBlobStorage } from "./azure.blobstorage.ts";
 import { azureStorageQueues } from "./azure.storagequeues.ts";
 import { cron } from "./cron.ts";
 import { graphql } from "./graphql.ts";
@@ -21,6 +22,7 @@ import { wasm } from "./wasm.ts";
 export const suites: readonly Suite[] = [
   ...[
     api,
+    azureBlobStorage,
     azureStorageQueues,
     cron,
     graphql,
