@@ -59,6 +59,8 @@ describeWith("azurite-blob", (server) =>
         "the name": {
           send: (output, blobName) => output.invoke("create", { blobName }, { data: "x" }),
           arrived: () => arrived((name) => Promise.resolve(name)),
+          // The service takes the one slash for the other.
+          expected: (value) => value.replaceAll("\\", "/"),
         },
         "a content type": {
           send: (output, contentType) => output.invoke("create", { contentType }, { data: "x" }),
