@@ -4,6 +4,7 @@ import { makeContainer } from "../azure/blob-container.ts";
 import { makeQueue } from "../azure/queue-source.ts";
 import { describeWith } from "../../servers/describe-with.ts";
 import { elementAt, parseXml, textAt } from "../../../src/text/xml.ts";
+import { openOutput } from "../opened-output.ts";
 import { testHostileValues } from "./suite.ts";
 
 describeWith("azurite-queue", (server) =>
@@ -49,7 +50,8 @@ describeWith("azurite-blob", (server) =>
         for (const blob of blobs?.children ?? []) names.push(textAt(blob, "Name") ?? "");
       }
       const found = await Promise.all(names.map(read));
-      await Promise.all(names.map((name) => container.deleteBlob(name)));
+      await using other = await openOutput(blobStorage, properties);
+      for (const blobName of names) await other.invoke("delete", { blobName });
       return found.map((text) => text ?? "");
     };
     const stored = (name: string) => container.getBlobClient(name).getProperties();
