@@ -6,6 +6,7 @@ export const bindingModules: readonly BindingModule[] = [
   { name: "aws.s3", load: () => import("./aws/aws.s3/index.ts") },
   { name: "aws.sns", load: () => import("./aws/aws.sns/index.ts") },
   { name: "aws.sqs", load: () => import("./aws/aws.sqs/index.ts") },
+  { name: "azure.blobstorage", load: () => import("./azure/azure.blobstorage/index.ts") },
   {
     name: "azure.servicebus.queues",
     aliases: ["azure.servicebusqueues"],

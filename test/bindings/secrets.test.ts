@@ -352,6 +352,21 @@ const cases: Readonly<Record<string, Case>> = {
       ...{ clientCert: certificates.client.cert, clientKey: key },
     },
   }),
+  ...entra("azure.blobstorage", () => ({
+    ...{ accountName: "shop", containerName: "orders", endpoint: "http://127.0.0.1:1" },
+  })),
+  "azure.blobstorage.accountKey": () => ({
+    properties: {
+      ...{ accountName: "shop", containerName: "orders", endpoint: "http://127.0.0.1:1" },
+      accountKey: canary,
+    },
+  }),
+  "azure.blobstorage.connectionString": async (spelling, wanted) => {
+    const server = await echoingHttp(wanted, spelling);
+    const signature = `sv=2021-12-02&sig=${encodeURIComponent(canary)}`;
+    const connectionString = `BlobEndpoint=${http(server)};SharedAccessSignature=${signature}`;
+    return { server, properties: { connectionString, containerName: "orders" }, silent: true };
+  },
   ...entra("azure.storagequeues", () => ({
     ...{ accountName: "shop", queueName: "orders", endpoint: "http://127.0.0.1:1" },
   })),

@@ -21,7 +21,7 @@ export type StorageLogin =
 
 export type StorageRequest = {
   readonly method: string;
-  /** Below the service's URL, not encoded: each a segment, but for a blob's name, whose slashes stay. */
+  /** Below the service's URL, each a segment, not encoded. */
   readonly path: readonly string[];
   readonly query?: Readonly<Record<string, string>>;
   /** By name in lower case. */
@@ -104,11 +104,6 @@ export class StorageClient implements AsyncDisposable {
     return `${this.#base}${encodePath(path)}`;
   }
 
-  /** The path that is signed. */
-  pathOf(path: readonly string[]): string {
-    return parseAddress(this.urlOf(path)).path;
-  }
-
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#http[Symbol.asyncDispose]();
   }
@@ -176,5 +171,6 @@ export class StorageClient implements AsyncDisposable {
 }
 
 function encodePath(path: readonly string[]): string {
-  return path.map((part) => `/${encodeURIComponent(part).replaceAll("%2F", "/")}`).join("");
+  // A slash in a name is escaped, too, so that no `..` leads out of where it belongs.
+  return path.map((part) => `/${encodeURIComponent(part)}`).join("");
 }

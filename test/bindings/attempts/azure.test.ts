@@ -1,4 +1,6 @@
+import blobStorage from "../../../src/bindings/azure/azure.blobstorage/index.ts";
 import storageQueues from "../../../src/bindings/azure/azure.storagequeues/index.ts";
+import { makeContainer } from "../azure/blob-container.ts";
 import { makeQueue, queueProperties } from "../azure/queue-source.ts";
 import { describeWith } from "../../servers/describe-with.ts";
 import { testAttempts } from "./suite.ts";
@@ -18,3 +20,24 @@ describeWith("azurite-queue", (server) =>
     };
   }),
 );
+
+describeWith("azurite-blob", (server) => {
+  for (const [name, more] of [
+    ["create", {}],
+    ["create with a name", { blobName: "named" }],
+  ] as const)
+    testAttempts(blobStorage, name, async () => {
+      const { container, properties } = await makeContainer(server);
+      return {
+        ...{ server, operation: "create", connectsByCall: true },
+        idempotent: "blobName" in more,
+        properties: ({ host, port }) => ({ ...properties, endpoint: `http://${host}:${port}` }),
+        request: (data) => ({ data, metadata: more }),
+        async done() {
+          let count = 0;
+          for await (const _ of container.listBlobsFlat()) count++;
+          return count;
+        },
+      };
+    });
+});

@@ -1,5 +1,6 @@
 import type { Suite } from "../suite.ts";
 import { api } from "./api.ts";
+import { azureBlobStorage } from "./azure.blobstorage.ts";
 import { azureStorageQueues } from "./azure.storagequeues.ts";
 import { cron } from "./cron.ts";
 import { gcpBucket } from "./gcp-bucket.ts";
@@ -23,6 +24,7 @@ import { wasm } from "./wasm.ts";
 export const suites: readonly Suite[] = [
   ...[
     api,
+    azureBlobStorage,
     azureStorageQueues,
     cron,
     gcpBucket,
