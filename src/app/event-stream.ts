@@ -24,6 +24,8 @@ export type EventStreamOptions = {
 
 /** An event that was delivered and not settled. */
 type Held = {
+  /** By which the app settles it; 0: it was not sent yet. */
+  number: number;
   readonly delivery: Delivery;
   readonly signal: AbortSignal;
   readonly resolve: (outcome: Outcome) => void;
@@ -101,7 +103,7 @@ export class EventStream {
     this.#heed(signal);
     this.#credit--;
     return new Promise((resolve) => {
-      this.#queue.push({ delivery, signal, resolve });
+      this.#queue.push({ number: 0, delivery, signal, resolve });
       this.#wake?.();
     });
   }
@@ -176,12 +178,11 @@ export class EventStream {
 
   #nextBatch(): Uint8Array {
     const held = this.#queue.splice(0, countForBatch(this.#queue));
-    const events = held.map((one) => {
-      const number = this.#nextNumber();
-      this.#sent.set(number, one);
-      return { number, delivery: one.delivery };
-    });
-    return encodeEventBatch(events);
+    for (const one of held) {
+      one.number = this.#nextNumber();
+      this.#sent.set(one.number, one);
+    }
+    return encodeEventBatch(held);
   }
 
   /** 32 bits, without those that are still out. */

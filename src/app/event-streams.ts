@@ -11,7 +11,6 @@ export class EventStreams {
   readonly subscriptions: SubscriptionCheck;
   readonly #logger: Logger;
   readonly #streams = new Set<EventStream>();
-  readonly #carriers = new WeakMap<LaneReference, EventStream>();
   readonly #joined = new Set<() => void>();
   readonly #room = new Set<() => void>();
 
@@ -98,7 +97,7 @@ export class EventStreams {
     const stream = carrier ?? this.#roomiest(name);
     if (stream === undefined)
       return Promise.resolve({ kind: "unsent", reason: "the app's event stream has ended" });
-    if (lane !== undefined && carrier === undefined) this.#carriers.set(lane, stream);
+    if (lane !== undefined && carrier === undefined) lane.carrier = stream;
     return stream.deliver(delivery, signal);
   }
 
@@ -137,8 +136,8 @@ export class EventStreams {
   }
 
   #carrierOf(lane: LaneReference, binding: string): EventStream | undefined {
-    const carrier = this.#carriers.get(lane);
-    if (carrier === undefined || !this.#streams.has(carrier)) return undefined;
+    const { carrier } = lane;
+    if (!(carrier instanceof EventStream) || !this.#streams.has(carrier)) return undefined;
     return carrier.wants(binding) ? carrier : undefined;
   }
 

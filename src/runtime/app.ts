@@ -60,6 +60,8 @@ export type LaneReference = {
   readonly number: number;
   /** Rises when the lane begins again after an event that was not handled. */
   readonly epoch: number;
+  /** The app's own: by which of its streams the lane goes. Kept here, since a weak map costs every new lane more. */
+  carrier?: object | undefined;
 };
 
 /** One event on one attempt. */

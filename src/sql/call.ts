@@ -1,5 +1,5 @@
 import { BindingError, messageOf } from "../errors.ts";
-import { isList, parseJson, type JsonValue } from "./json-text.ts";
+import { isList, parseJson, readSimpleList, type JsonValue } from "./json-text.ts";
 import { durationText, instantText, now } from "./timing.ts";
 
 /** The parameters of a call: by place, or by name. */
@@ -18,7 +18,7 @@ export function readParameters(params: string | undefined): GivenParameters {
   if (params === undefined || params === "") return [];
   let given: JsonValue;
   try {
-    given = parseJson(params);
+    given = readSimpleList(params) ?? parseJson(params);
   } catch (error) {
     throw notAnArray(messageOf(error));
   }
@@ -44,25 +44,16 @@ export function valuesOf(
   });
 }
 
-/** Runs it, and tells of it what Dapr's bindings of databases answer as metadata. */
-export async function timed<Outcome>(
-  operation: string,
-  sql: string,
-  run: () => Promise<Outcome>,
-): Promise<[Outcome, Record<string, string>]> {
-  const started = now();
-  const outcome = await run();
+/** What Dapr's bindings of databases tell of a call that has ended, by {@link now} when it began. */
+export function timesOf(operation: string, sql: string, started: number): Record<string, string> {
   const ended = now();
-  return [
-    outcome,
-    {
-      operation,
-      sql,
-      "start-time": instantText(started),
-      "end-time": instantText(ended),
-      duration: durationText(ended - started),
-    },
-  ];
+  return {
+    operation,
+    sql,
+    "start-time": instantText(started),
+    "end-time": instantText(ended),
+    duration: durationText(ended - started),
+  };
 }
 
 function notAnArray(why: string): BindingError {

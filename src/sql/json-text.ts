@@ -37,6 +37,16 @@ export function parseJson(text: string): JsonValue {
   }) as JsonValue;
 }
 
+/** A list of texts, truth values and nulls, which needs no look at how each is written. Undefined: it is something else. */
+export function readSimpleList(text: string): readonly JsonValue[] | undefined {
+  const value: unknown = JSON.parse(text);
+  return Array.isArray(value) && value.every(isSimple) ? value : undefined;
+}
+
+function isSimple(value: unknown): value is string | boolean | null {
+  return value === null || typeof value === "string" || typeof value === "boolean";
+}
+
 /** Keys sorted and no space between, as Go writes it. */
 export function writeJson(value: JsonValue): string {
   if (value === null) return "null";

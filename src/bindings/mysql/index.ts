@@ -1,7 +1,8 @@
 import { defineBinding } from "../../binding.ts";
 import { problemsOf } from "../../check-settings.ts";
 import type { Answer } from "../../binding.ts";
-import { requiredSql, timed } from "../../sql/call.ts";
+import { requiredSql, timesOf } from "../../sql/call.ts";
+import { now } from "../../sql/timing.ts";
 import { MysqlConnection } from "./connection.ts";
 import type { Driver } from "./driver.ts";
 import { mysqlFields, statementFields } from "./fields.ts";
@@ -90,7 +91,7 @@ export default defineBinding({
   },
 });
 
-function run(
+async function run(
   connection: MysqlConnection,
   { operation, request, signal }: StatementCall,
   keepsRows: boolean,
@@ -98,7 +99,7 @@ function run(
   const { params, readOnly } = request;
   const sql = requiredSql(request.sql);
   const statement = bindParameters(sql, params);
-  return timed(operation, sql, () =>
-    connection.run({ statement, keepsRows, isReadOnly: readOnly, signal }),
-  );
+  const started = now();
+  const outcome = await connection.run({ statement, keepsRows, isReadOnly: readOnly, signal });
+  return [outcome, timesOf(operation, sql, started)];
 }

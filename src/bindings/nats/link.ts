@@ -101,10 +101,12 @@ export class Link implements AsyncDisposable {
   publish(subject: string, data?: Uint8Array | string, reply?: string, headers?: MsgHdrs): void {
     if (this.#ended !== undefined) throw unsent(this.#ended);
     try {
-      this.#connection.publish(subject, data, {
-        ...(reply === undefined ? {} : { reply }),
-        ...(headers === undefined ? {} : { headers }),
-      });
+      if (reply === undefined && headers === undefined) this.#connection.publish(subject, data);
+      else
+        this.#connection.publish(subject, data, {
+          ...(reply === undefined ? {} : { reply }),
+          ...(headers === undefined ? {} : { headers }),
+        });
     } catch (error) {
       throw callFailure(error, `sending to ${subject}`);
     }

@@ -24,16 +24,18 @@ export function deliveryOf(message: Msg): Delivery | undefined {
   const tokens = (message.reply ?? "").split(".");
   if (tokens[0] !== "$JS" || tokens[1] !== "ACK") return undefined;
   // Without a domain and an account, or with both and perhaps a token that means nothing.
-  const own = tokens.length === 9 ? tokens.slice(2) : tokens.slice(4);
-  const [stream, consumer, deliveries, sequence, consumerSequence, time, pending] = own;
+  const first = tokens.length === 9 ? 2 : 4;
+  const stream = tokens[first];
+  const consumer = tokens[first + 1];
+  const deliveries = Number(tokens[first + 2]);
+  const sequence = Number(tokens[first + 3]);
+  const consumerSequence = Number(tokens[first + 4]);
+  const time = tokens[first + 5];
+  const pending = Number(tokens[first + 6]);
   if (stream === undefined || consumer === undefined || time === undefined) return undefined;
-  const numbers = [deliveries, sequence, consumerSequence, pending].map(Number);
-  if (numbers.some((one) => !Number.isSafeInteger(one))) return undefined;
-  const [delivered = 0, inStream = 0, inConsumer = 0, left = 0] = numbers;
-  return {
-    ...{ message, stream, consumer, time, sequence: inStream, consumerSequence: inConsumer },
-    ...{ deliveries: delivered, pending: left },
-  };
+  if (!Number.isSafeInteger(deliveries) || !Number.isSafeInteger(pending)) return undefined;
+  if (!Number.isSafeInteger(sequence) || !Number.isSafeInteger(consumerSequence)) return undefined;
+  return { message, stream, consumer, sequence, time, consumerSequence, deliveries, pending };
 }
 
 /** Makes a delivery an event. */
@@ -49,7 +51,8 @@ export function eventOf(
     data: message.data,
     metadata: {
       subject: message.subject,
-      ...{ stream, consumer },
+      stream,
+      consumer,
       sequence: String(sequence),
       consumerSequence: String(consumerSequence),
       timestamp: timestampOf(time),
@@ -60,13 +63,23 @@ export function eventOf(
     id: given || `${stream}-${sequence}-${time}`,
     attempt: deliveries,
     redelivered: deliveries > 1,
-    ...rest,
+    key: rest.key,
+    lease: rest.lease,
+    settle: rest.settle,
   };
 }
+
+/** The second that was written last, since many messages share it. */
+let lastSecond = "";
+let lastText = "";
 
 /** RFC 3339, to the nanosecond. */
 function timestampOf(nanoseconds: string): string {
   const digits = nanoseconds.padStart(10, "0");
-  const seconds = new Date(Number(digits.slice(0, -9)) * 1000).toISOString().slice(0, 19);
-  return `${seconds}.${digits.slice(-9)}Z`;
+  const second = digits.slice(0, -9);
+  if (second !== lastSecond) {
+    lastText = new Date(Number(second) * 1000).toISOString().slice(0, 19);
+    lastSecond = second;
+  }
+  return `${lastText}.${digits.slice(-9)}Z`;
 }

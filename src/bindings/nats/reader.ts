@@ -249,7 +249,7 @@ class ConsumerReader implements Reader {
   }
 
   #acknowledge(reply: string): void {
-    this.#tell(reply, "");
+    this.#tell(reply, undefined);
   }
 
   #nak(taken: Taken): void {
@@ -259,7 +259,7 @@ class ConsumerReader implements Reader {
   }
 
   /** On a connection that is gone nothing is told: what was handled is remembered for the next one. */
-  #tell(reply: string, text: string): void {
+  #tell(reply: string, text: string | undefined): void {
     if (this.#link.ended !== undefined) {
       this.#unacknowledged.isUncertain = true;
       return;

@@ -26,7 +26,7 @@ export type Verdict =
   /** An earlier one of its subject is to come again before it, at that time by `performance.now()`. */
   | { readonly kind: "postponed"; readonly taken: Taken };
 
-/** More than the server can have out at one time without having heard of the older ones. */
+/** More than the server can have out at one time without having heard of the older ones. Up to twice as many are kept. */
 const mostHandled = 4_096;
 /** So late, in milliseconds, a message that is due comes at most, where a new one comes instead of it. */
 const tolerance = 1_000;
@@ -138,10 +138,7 @@ export class UnacknowledgedMessages {
     if (this.#open.get(taken.sequence) !== taken) return false;
     this.#open.delete(taken.sequence);
     this.#handled.set(taken.sequence, taken);
-    if (this.#handled.size > mostHandled) {
-      const [oldest = 0] = this.#handled.keys();
-      this.#handled.delete(oldest);
-    }
+    if (this.#handled.size > 2 * mostHandled) this.#forgetOldest();
     return true;
   }
 
@@ -158,11 +155,20 @@ export class UnacknowledgedMessages {
     return true;
   }
 
+  /** Many at one time: a map that loses its first entry again and again looks for the next one ever longer. */
+  #forgetOldest(): void {
+    for (const sequence of this.#handled.keys()) {
+      if (this.#handled.size <= mostHandled) return;
+      this.#handled.delete(sequence);
+    }
+  }
+
   /**
    * Forgets what was due long ago: the server delivers what is due before it delivers what is new, so it is gone from
    * the stream, or was delivered to another reader.
    */
   #forgetOverdue(isNew: boolean): void {
+    if (this.#returned.size === 0) return;
     const now = performance.now();
     for (const { due, sequence } of this.#returned.values())
       if (due + (isNew ? tolerance : longTolerance) < now) this.#returned.delete(sequence);

@@ -1,10 +1,12 @@
-import type { Pool, PoolClient } from "pg";
-import { BindingError, messageOf } from "../../errors.ts";
+import type { ClientBase, Pool, PoolClient } from "pg";
+import { BindingError, messageOf, type Reason } from "../../errors.ts";
 import { assuredBytes, noRoom, type MemoryShare } from "../../memory/budget.ts";
+import { Caller } from "./caller.ts";
 import { cancelStatement } from "./cancel.ts";
 import { inside, type Driver } from "./driver.ts";
 import { connectFailure, hidden, isServerError, statementFailure } from "./failures.ts";
 import { needsType, parameterText, type BoundStatement } from "./parameters.ts";
+import { Session } from "./session.ts";
 import type { Settings } from "./settings.ts";
 import { Description, Statement, type Outcome } from "./statement.ts";
 import { UnsupportedValue } from "./values.ts";
@@ -26,7 +28,7 @@ export type Run = {
 };
 
 /** What the text of values depends on. */
-export const session =
+export const sessionSettings =
   "SET client_encoding TO 'UTF8'; SET datestyle TO ISO; SET intervalstyle TO postgres; SET extra_float_digits TO 3";
 /** As Dapr's driver: a connection is not kept for longer, so that a pooler can balance. Seconds. */
 const longestLife = 3600;
@@ -37,6 +39,7 @@ export class PostgresConnection implements AsyncDisposable {
   readonly #options: PostgresOptions;
   readonly #pool: Pool;
   readonly #active = new Set<PoolClient>();
+  readonly #sessions = new WeakMap<ClientBase, Session>();
   #isClosed = false;
   #isProbing = false;
 
@@ -51,7 +54,7 @@ export class PostgresConnection implements AsyncDisposable {
       maxLifetimeSeconds: longestLife,
       // oxlint-disable-next-line typescript/no-misused-promises -- the pool awaits it, which its types do not tell
       onConnect: async (made) => {
-        await made.query(session);
+        await made.query(sessionSettings);
       },
     });
     // The statement that runs fails by it, and an unused connection tells the pool.
@@ -64,8 +67,9 @@ export class PostgresConnection implements AsyncDisposable {
   static async open(options: PostgresOptions, signal: AbortSignal): Promise<PostgresConnection> {
     const { settings } = options;
     const opened = new PostgresConnection(options);
+    using caller = new Caller(signal);
     try {
-      const client = await opened.#acquire(signal, "unable to connect to the DB");
+      const client = await opened.#acquire(caller, "unable to connect to the DB");
       opened.#release(client);
       return opened;
     } catch (error) {
@@ -73,7 +77,7 @@ export class PostgresConnection implements AsyncDisposable {
       void opened.#pool.end();
       if (!settings.prefersTls || !messageOf(error).includes(noTls)) throw error;
       const client = { ...settings.client, ssl: false };
-      return PostgresConnection.open(
+      return await PostgresConnection.open(
         { ...options, settings: { ...settings, client, prefersTls: false } },
         signal,
       );
@@ -88,18 +92,23 @@ export class PostgresConnection implements AsyncDisposable {
   async run({ statement, keepsRows, isReadOnly, mayBePlain, signal }: Run): Promise<Outcome> {
     const what = "error executing query";
     if (this.#isClosed) throw new BindingError("failed_precondition", "component is closed");
-    const client = await this.#acquire(signal, what).catch((error: unknown) => {
+    using caller = new Caller(signal);
+    const client = await this.#acquire(caller, what).catch((error: unknown) => {
       this.#cannotConnect(error);
       throw error;
     });
-    using watch = this.#watch(client, keepsRows, signal);
+    using watch = this.#watch(client, keepsRows, caller);
     try {
-      const values = await this.#texts(client, statement);
+      const { text, values: given } = statement;
+      const types = given.some(needsType) ? await typesOf(client, text) : [];
+      const values = given.map((value, at) => parameterText(value, types[at]));
       if (isReadOnly) await begin(client);
       const isPlain = mayBePlain && !isReadOnly && values.length === 0;
-      const { text } = statement;
       const sent = { text, values: isPlain ? undefined : values, keepsRows, onRow: watch.onRow };
-      const outcome = await client.query(new Statement(sent)).done;
+      const outcome =
+        isPlain || isReadOnly
+          ? await client.query(new Statement(sent)).done
+          : await watch.session.run(sent);
       if (isReadOnly) await plain(client, "COMMIT");
       return outcome;
     } catch (error) {
@@ -118,8 +127,9 @@ export class PostgresConnection implements AsyncDisposable {
   async ping(signal: AbortSignal): Promise<void> {
     if (this.#isClosed || this.#active.size >= this.#options.settings.maxConnections) return;
     const what = "failed to ping the DB";
-    const client = await this.#acquire(signal, what);
-    using watch = this.#watch(client, false, signal);
+    using caller = new Caller(signal);
+    const client = await this.#acquire(caller, what);
+    using watch = this.#watch(client, false, caller);
     try {
       // Empty: it needs no permission.
       await plain(client, "");
@@ -146,49 +156,40 @@ export class PostgresConnection implements AsyncDisposable {
     await ended;
   }
 
-  /** The parameters as texts. The server is asked for their types only where the text depends on them. */
-  async #texts(
-    client: PoolClient,
-    { text, values }: BoundStatement,
-  ): Promise<readonly (string | null)[]> {
-    if (!values.some(needsType)) return values.map((value) => parameterText(value, undefined));
-    const types = await client.query(new Description(text)).done.catch((error: unknown) => {
-      throw unsentUnlessRefused(error);
+  /** Takes a free connection, or makes one. Whoever does not want it any more leaves it to the next. */
+  #acquire(caller: Caller, what: string): Promise<PoolClient> {
+    return new Promise((resolve, reject) => {
+      let isOver = false;
+      const fail = (error: unknown): void => {
+        if (isOver) return;
+        isOver = true;
+        reject(this.#acquireFailure(error, what));
+      };
+      caller.whenGone(() =>
+        fail(
+          new BindingError("deadline_exceeded", `${what}: no connection in time`, {
+            effect: "unsent",
+          }),
+        ),
+      );
+      this.#pool.connect((error, client) => {
+        if (client === undefined) return fail(error);
+        if (isOver) return client.release();
+        isOver = true;
+        this.#active.add(client);
+        resolve(client);
+      });
     });
-    return values.map((value, at) => parameterText(value, types[at]));
   }
 
-  /** Takes a free connection, or makes one. Whoever does not want it any more leaves it to the next. */
-  async #acquire(signal: AbortSignal, what: string): Promise<PoolClient> {
+  #acquireFailure(error: unknown, what: string): BindingError {
     const { timeout, maxConnections } = this.#options.settings;
-    const aborted = Promise.withResolvers<never>();
-    aborted.promise.catch(() => undefined);
-    const abort = (): void =>
-      aborted.reject(
-        new BindingError("deadline_exceeded", `${what}: no connection in time`, {
-          effect: "unsent",
-        }),
-      );
-    const connecting = this.#pool.connect();
-    if (signal.aborted) abort();
-    signal.addEventListener("abort", abort, { once: true });
-    try {
-      const client = await Promise.race([connecting, aborted.promise]);
-      this.#active.add(client);
-      return client;
-    } catch (error) {
-      connecting.then((client) => client.release()).catch(() => undefined);
-      if (this.#active.size >= maxConnections) {
-        throw new BindingError(
-          "resource_exhausted",
-          `${what}: all ${maxConnections} connections (maxConns) were in use for ${timeout} ms`,
-          { effect: "unsent" },
-        );
-      }
-      throw this.#hidden(connectFailure(error, what));
-    } finally {
-      signal.removeEventListener("abort", abort);
-    }
+    if (this.#active.size < maxConnections) return this.#hidden(connectFailure(error, what));
+    return new BindingError(
+      "resource_exhausted",
+      `${what}: all ${maxConnections} connections (maxConns) were in use for ${timeout} ms`,
+      { effect: "unsent" },
+    );
   }
 
   /** One that is in the middle of something is closed. */
@@ -202,36 +203,23 @@ export class PostgresConnection implements AsyncDisposable {
   }
 
   /** Ends the statement when its caller goes, or its answer has no room. */
-  #watch(client: PoolClient, keepsRows: boolean, signal: AbortSignal) {
-    const { connection } = inside(client);
-    const { stream } = connection;
+  #watch(client: PoolClient, keepsRows: boolean, caller: Caller) {
+    const { stream } = inside(client).connection;
     const { driver, memory, settings } = this.#options;
+    const session = this.#sessionOf(client);
     const held = memory.open(assuredBytes);
     let ended: BindingError | undefined;
-    const end = (error: BindingError): void => {
-      ended ??= error;
+    const end = (reason: Reason, why: string): void => {
+      ended ??= new BindingError(reason, `error executing query: ${why}`, { effect: "ambiguous" });
       cancelStatement(driver, settings.client, client);
       stream.destroy();
     };
-    const onAbort = (): void =>
-      end(
-        new BindingError("deadline_exceeded", "error executing query: no answer in time", {
-          effect: "ambiguous",
-        }),
-      );
-    const onData = (chunk: Buffer): void => {
-      if (held.reserve(chunk.length)) return;
-      end(
-        new BindingError("resource_exhausted", `error executing query: ${noRoom}`, {
-          effect: "ambiguous",
-        }),
-      );
+    session.onData = (bytes) => {
+      if (!held.reserve(bytes)) end("resource_exhausted", noRoom);
     };
-    // The driver has looked at the chunk before.
-    stream.on("data", onData);
-    signal.addEventListener("abort", onAbort, { once: true });
-    if (signal.aborted) onAbort();
+    caller.whenGone(() => end("deadline_exceeded", "no answer in time"));
     return {
+      session,
       get ended() {
         return ended;
       },
@@ -239,11 +227,19 @@ export class PostgresConnection implements AsyncDisposable {
         if (!keepsRows) held.add(-held.bytes);
       },
       [Symbol.dispose]: () => {
-        stream.off("data", onData);
-        signal.removeEventListener("abort", onAbort);
+        session.onData = undefined;
         held.release();
       },
     };
+  }
+
+  #sessionOf(client: PoolClient): Session {
+    let session = this.#sessions.get(client);
+    if (session === undefined) {
+      session = new Session(client, this.#options.settings.keptStatements);
+      this.#sessions.set(client, session);
+    }
+    return session;
   }
 
   /** A connection broke: makes another, if that is not being tried. */
@@ -272,6 +268,15 @@ export class PostgresConnection implements AsyncDisposable {
 
 async function plain(client: PoolClient, text: string): Promise<void> {
   await client.query(new Statement({ text, keepsRows: false, onRow() {} })).done;
+}
+
+/** The types of a statement's parameters, asked for only where their texts depend on them. */
+async function typesOf(client: PoolClient, text: string): Promise<readonly number[]> {
+  try {
+    return await client.query(new Description(text)).done;
+  } catch (error) {
+    throw unsentUnlessRefused(error);
+  }
 }
 
 /** Nothing of the statement was sent when this fails. */

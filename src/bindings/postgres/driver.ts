@@ -6,7 +6,9 @@ export type Driver = Pick<typeof Pg, "Client" | "Pool">;
 /** A column's text as the server sent it; null: NULL. */
 export type MessageField = string | null;
 
-type ConnectionEvent = "connect" | "sslconnect" | "error" | "end" | "replicationStart";
+type ConnectionEvent =
+  | ("connect" | "sslconnect" | "error" | "end" | "replicationStart")
+  | "bindComplete";
 
 /** The parts of a client that its types do not tell. */
 export type ClientInside = {

@@ -11,7 +11,7 @@ const execModes = [
 
 const execMode = oneOf(execModes, {
   description:
-    "How statements are sent. Each is parsed anew, so that all modes work behind a pooler; `simple_protocol` sends a query without parameters as plain text.",
+    "How statements are sent. With `cache_statement` the server keeps them for each connection; the other modes parse each anew, which some poolers need; `simple_protocol` sends a query without parameters as plain text.",
   default: "cache_statement",
 });
 

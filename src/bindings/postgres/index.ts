@@ -2,7 +2,8 @@ import { defineBinding } from "../../binding.ts";
 import { problemsOf } from "../../check-settings.ts";
 import type { Answer } from "../../binding.ts";
 import { BindingError } from "../../errors.ts";
-import { requiredSql, timed } from "../../sql/call.ts";
+import { requiredSql, timesOf } from "../../sql/call.ts";
+import { now } from "../../sql/timing.ts";
 import { PostgresConnection } from "./connection.ts";
 import type { Driver } from "./driver.ts";
 import { postgresFields, statementFields, type PostgresMetadata } from "./fields.ts";
@@ -145,11 +146,13 @@ async function run(
   const { params, readOnly } = request;
   const sql = requiredSql(request.sql);
   const statement = bindParameters(sql, params);
-  return timed(operation, sql, () =>
-    connection.run({
-      ...{ statement, keepsRows, signal },
-      isReadOnly: readOnly,
-      mayBePlain: plain,
-    }),
-  );
+  const started = now();
+  const outcome = await connection.run({
+    statement,
+    keepsRows,
+    signal,
+    isReadOnly: readOnly,
+    mayBePlain: plain,
+  });
+  return [outcome, timesOf(operation, sql, started)];
 }

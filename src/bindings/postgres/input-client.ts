@@ -1,6 +1,6 @@
 import type { ClientBase, ClientConfig } from "pg";
 import type { BindingError } from "../../errors.ts";
-import { session } from "./connection.ts";
+import { sessionSettings } from "./connection.ts";
 import { inside, type ClientInside, type Driver } from "./driver.ts";
 import { connectFailure, hidden } from "./failures.ts";
 import type { Settings } from "./settings.ts";
@@ -45,7 +45,7 @@ export class InputClient {
     if (signal.aborted) abort();
     try {
       await client.connect();
-      await client.query(session);
+      await client.query(sessionSettings);
       return opened;
     } catch (error) {
       opened.#isClosed = true;

@@ -17,7 +17,12 @@ export type Settings = {
   readonly timeout: number;
   readonly maxConnections: number;
   readonly maxIdleTime: number;
+  /** How many statements the server keeps for each connection, at most. */
+  readonly keptStatements: number;
 };
+
+/** As pgx. */
+const defaultKeptStatements = 512;
 
 const tlsModes = ["disable", "allow", "prefer", "require", "verify-ca", "verify-full"];
 
@@ -74,7 +79,19 @@ export async function readSettings(metadata: PostgresMetadata, name: string): Pr
       metadata.connectionMaxIdleTime ||
       parseDuration(words.get("pool_max_conn_idle_time") ?? "", 1000) ||
       30 * 60_000,
+    keptStatements: keptStatements(metadata, words),
   };
+}
+
+/** Where a pooler cannot keep them, either of the two words says so. */
+function keptStatements(
+  { queryExecMode }: PostgresMetadata,
+  words: ReadonlyMap<string, string>,
+): number {
+  const modes = [queryExecMode, words.get("default_query_exec_mode") ?? "cache_statement"];
+  if (modes.some((mode) => mode !== "cache_statement")) return 0;
+  const capacity = Number(words.get("statement_cache_capacity") ?? defaultKeptStatements);
+  return Number.isInteger(capacity) && capacity >= 0 ? capacity : defaultKeptStatements;
 }
 
 /** A text of under four characters would garble too much. */

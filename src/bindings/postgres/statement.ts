@@ -1,6 +1,7 @@
 import type { Connection, FieldDef, Submittable } from "pg";
 import type { MessageField } from "./driver.ts";
 import { isServerError } from "./failures.ts";
+import type { PreparedStatement } from "./prepared-statements.ts";
 import { toJson, type ToJson } from "./values.ts";
 
 /** What a statement brought. */
@@ -15,16 +16,17 @@ export type StatementOptions = {
   readonly text: string;
   /** Absent: sent as plain text, which may be several statements. */
   readonly values?: readonly (string | null)[] | undefined;
+  /** Where the server is to keep it. Absent: it has no name, and nothing of it stays at the server. */
+  readonly prepared?: PreparedStatement | undefined;
+  /** Names of statements that the server may forget. */
+  readonly unwanted?: readonly string[];
   /** False: rows are passed over. */
   readonly keepsRows: boolean;
   /** A row has come whole. */
   readonly onRow: () => void;
 };
 
-/**
- * One statement for the driver to send. Values are text both ways, and a row is turned into JSON as it comes. The
- * statement has no name: nothing of it stays at the server.
- */
+/** One statement for the driver to send. Values are text both ways, and a row is turned into JSON as it comes. */
 export class Statement implements Submittable {
   readonly done: Promise<Outcome>;
   readonly #options: StatementOptions;
@@ -40,23 +42,25 @@ export class Statement implements Submittable {
     this.#options = options;
     const { promise, resolve, reject } = Promise.withResolvers<Outcome>();
     this.done = promise;
-    this.done.catch(() => undefined);
     this.#resolve = resolve;
     this.#reject = reject;
   }
 
   submit(connection: Connection): void {
-    const { text, values } = this.#options;
+    const { text, values, prepared, unwanted = [] } = this.#options;
     if (values === undefined) {
       connection.query(text);
       return;
     }
     const { stream } = connection;
     stream.cork();
-    connection.parse({ name: "", text, types: [] }, true);
-    connection.bind({ values: [...values] }, true);
-    connection.describe({ type: "P", name: "" }, true);
-    connection.execute({ rows: "0" }, true);
+    for (const name of unwanted) connection.close({ type: "S", name }, true);
+    const name = prepared?.name ?? "";
+    this.#columns = prepared?.columns;
+    if (this.#columns === undefined) connection.parse({ name, text, types: [] }, true);
+    connection.bind({ statement: name, values: values as (string | null)[] }, true);
+    if (this.#columns === undefined) connection.describe({ type: "P", name: "" }, true);
+    connection.execute(null, true);
     connection.sync();
     stream.uncork();
   }
@@ -69,11 +73,14 @@ export class Statement implements Submittable {
   handleDataRow({ fields }: { fields: readonly MessageField[] }): void {
     this.#options.onRow();
     if (!this.#options.keepsRows || this.#results > 1 || this.#failure !== undefined) return;
+    const columns = this.#columns ?? [];
     try {
-      const cells = fields.map((text, at) =>
-        text === null ? "null" : (this.#columns?.[at]?.(text) ?? "null"),
-      );
-      this.#rows.push(`[${cells.join(",")}]`);
+      let row = "";
+      for (const [at, text] of fields.entries()) {
+        const cell = text === null ? "null" : (columns[at]?.(text) ?? "null");
+        row += at === 0 ? cell : `,${cell}`;
+      }
+      this.#rows.push(`[${row}]`);
     } catch (error) {
       this.#failure = error;
     }
@@ -84,6 +91,8 @@ export class Statement implements Submittable {
   }
 
   handleReadyForQuery(): void {
+    const { prepared } = this.#options;
+    if (prepared !== undefined) prepared.columns ??= this.#columns ?? [];
     if (this.#failure !== undefined) this.#reject(this.#failure);
     else this.#resolve({ rows: this.#rows, affected: this.#affected });
   }
@@ -130,7 +139,6 @@ export class Description implements Submittable {
     this.#text = text;
     const { promise, resolve, reject } = Promise.withResolvers<readonly number[]>();
     this.done = promise;
-    this.done.catch(() => undefined);
     this.#resolve = resolve;
     this.#reject = reject;
   }

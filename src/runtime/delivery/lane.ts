@@ -9,6 +9,7 @@ export class Lane implements LaneReference {
   readonly key: string | undefined;
   readonly number: number;
   epoch = 0;
+  carrier: object | undefined = undefined;
   readonly entries: Entry[] = [];
   /** How many entries, from the first on, were dispatched in this epoch. */
   sent = 0;

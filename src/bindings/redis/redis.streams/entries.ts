@@ -32,6 +32,9 @@ export function readEntries(reply: unknown): Entries {
 
 /** Puts the ids of entries in the order of the stream, as `sort` takes it. */
 export function compareIds(one: string, other: string): number {
+  // Numbers of as many digits have the order of their texts.
+  if (one.length === other.length && one.indexOf("-") === other.indexOf("-"))
+    return one < other ? -1 : one > other ? 1 : 0;
   const [time = "0", number = "0"] = one.split("-");
   const [otherTime = "0", otherNumber = "0"] = other.split("-");
   const difference = BigInt(time) - BigInt(otherTime) || BigInt(number) - BigInt(otherNumber);
@@ -40,10 +43,12 @@ export function compareIds(one: string, other: string): number {
 
 /** How many bytes an entry is. */
 export function sizeOf({ fields }: StreamEntry): number {
-  return fields.reduce((sum, [name, value]) => sum + name.length + value.length, 0);
+  let size = 0;
+  for (const [name, value] of fields) size += name.length + value.length;
+  return size;
 }
 
-type Shape = {
+export type Shape = {
   readonly stream: string;
   readonly group: string;
   readonly consumer: string;
@@ -57,25 +62,28 @@ export function eventOf(
   { stream, group, consumer, dataField, keyField }: Shape,
   rest: Pick<InboundEvent, "lease" | "settle" | "redelivered"> & { readonly deliveries: number },
 ): InboundEvent {
-  const { deliveries, ...own } = rest;
-  const data = dataField === "" ? undefined : valueOf(entry, dataField);
-  const headers: Header[] = entry.fields
-    .filter(([name]) => data === undefined || name.toString() !== dataField)
-    .map(([name, value]) => ({ name: name.toString(), value }));
+  const { deliveries, redelivered, lease, settle } = rest;
+  let data: Buffer | undefined;
+  let key: Buffer | undefined;
+  const headers: Header[] = [];
+  // The last of several fields of one name counts.
+  for (const [bytes, value] of entry.fields) {
+    const name = bytes.toString();
+    if (keyField && name === keyField) key = value;
+    if (dataField !== "" && name === dataField) data = value;
+    else headers.push({ name, value });
+  }
   return {
     data: data ?? asJson(entry),
     metadata: { stream, group, consumer, id: entry.id, deliveries: String(deliveries) },
     headers,
-    key: keyField ? valueOf(entry, keyField) : undefined,
+    key,
     id: `${stream}-${entry.id}`,
     attempt: deliveries,
-    ...own,
+    redelivered,
+    lease,
+    settle,
   };
-}
-
-/** The last value of a field. */
-function valueOf({ fields }: StreamEntry, wanted: string): Buffer | undefined {
-  return fields.findLast(([name]) => name.toString() === wanted)?.[1];
 }
 
 function asJson({ fields }: StreamEntry): Buffer {

@@ -1,8 +1,16 @@
+import { setImmediate as turn } from "node:timers/promises";
 import type { InboundEvent, Reader, Reading, Settlement } from "../../../binding.ts";
 import { BindingError } from "../../../errors.ts";
 import { longestTimer } from "../../../metadata/duration.ts";
 import type { GroupCommands } from "./commands.ts";
-import { compareIds, eventOf, sizeOf, type Entries, type StreamEntry } from "./entries.ts";
+import {
+  compareIds,
+  eventOf,
+  sizeOf,
+  type Entries,
+  type Shape,
+  type StreamEntry,
+} from "./entries.ts";
 import type { streamFields } from "./fields.ts";
 import type { UnacknowledgedEntries } from "./unacknowledged-entries.ts";
 
@@ -33,6 +41,7 @@ export type ReaderParts = {
 export class GroupReader implements Reader {
   readonly #parts: ReaderParts;
   readonly #unacknowledged: UnacknowledgedEntries;
+  readonly #shape: Shape;
   readonly #ended = new AbortController();
   /** Returned, and to come again after a pause: its timer, by the entry's id. */
   readonly #pauses = new Map<string, NodeJS.Timeout>();
@@ -53,6 +62,8 @@ export class GroupReader implements Reader {
     this.#parts = parts;
     this.#unacknowledged = parts.unacknowledged;
     this.#credit = parts.reading.maxInFlight;
+    const { stream, consumerGroup: group, dataField, keyField } = parts.reading.metadata;
+    this.#shape = { stream, group, consumer: parts.consumer, dataField, keyField };
   }
 
   start(): void {
@@ -116,10 +127,7 @@ export class GroupReader implements Reader {
         continue;
       }
       const left = Math.max(1, Math.round(this.#claimAt - performance.now()));
-      await this.#take(
-        await waiting.next(Math.min(room, this.#batch), Math.min(block, left)),
-        () => 1,
-      );
+      await this.#take(await waiting.next(Math.min(room, this.#batch), Math.min(block, left)));
     }
   }
 
@@ -131,6 +139,8 @@ export class GroupReader implements Reader {
       if (room > 0) return room;
       this.#room = Promise.withResolvers();
       await this.#room.promise;
+      // What is settled together makes room together.
+      await turn();
     }
   }
 
@@ -196,7 +206,7 @@ export class GroupReader implements Reader {
   #eventOf(entry: StreamEntry, before: number | undefined): InboundEvent {
     const deliveries = before ?? 1;
     const { reading, consumer } = this.#parts;
-    const { stream, consumerGroup, dataField, keyField, claimAfter } = reading.metadata;
+    const { claimAfter } = reading.metadata;
     const { id } = entry;
     let isDeleted = false;
     const extend = async (): Promise<void> => {
@@ -207,16 +217,13 @@ export class GroupReader implements Reader {
       if (owner !== consumer) throw new BindingError("aborted", `entry ${id} is ${whose(owner)}`);
       isDeleted = (await commands.touch([id])).length === 0;
     };
-    return eventOf(
-      entry,
-      { stream, group: consumerGroup, consumer, dataField, keyField },
-      {
-        deliveries,
-        redelivered: before !== undefined,
-        lease: { duration: claimAfter, extend },
-        settle: (settlement) => this.#settle(id, deliveries, settlement),
-      },
-    );
+    return eventOf(entry, this.#shape, {
+      deliveries,
+      // A group that was set back delivers what it has delivered before as new.
+      redelivered: before === undefined ? undefined : true,
+      lease: { duration: claimAfter, extend },
+      settle: (settlement) => this.#settle(id, deliveries, settlement),
+    });
   }
 
   #settle(id: string, deliveries: number, settlement: Settlement): void {
