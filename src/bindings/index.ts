@@ -1,5 +1,7 @@
 import type { AnyBinding } from "../binding.ts";
 import amqp from "./amqp/index.ts";
+import awsDynamodb from "./aws/aws.dynamodb/index.ts";
+import awsSes from "./aws/aws.ses/index.ts";
 import awsSns from "./aws/aws.sns/index.ts";
 import awsSqs from "./aws/aws.sqs/index.ts";
 import cron from "./cron/index.ts";
@@ -32,6 +34,8 @@ import websocket from "./websocket/index.ts";
 /** Every binding there is, by name. Their drivers are imported only when a component opens. */
 export const bindings: readonly AnyBinding[] = [
   amqp,
+  awsDynamodb,
+  awsSes,
   awsSns,
   awsSqs,
   cron,

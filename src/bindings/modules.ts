@@ -3,6 +3,8 @@ import type { BindingModule } from "../binding.ts";
 /** Every binding there is, to be loaded when a component first names it: most processes use few. */
 export const bindingModules: readonly BindingModule[] = [
   { name: "amqp", load: () => import("./amqp/index.ts") },
+  { name: "aws.dynamodb", load: () => import("./aws/aws.dynamodb/index.ts") },
+  { name: "aws.ses", load: () => import("./aws/aws.ses/index.ts") },
   { name: "aws.sns", load: () => import("./aws/aws.sns/index.ts") },
   { name: "aws.sqs", load: () => import("./aws/aws.sqs/index.ts") },
   { name: "cron", load: () => import("./cron/index.ts") },
