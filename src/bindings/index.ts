@@ -1,6 +1,8 @@
 import type { AnyBinding } from "../binding.ts";
 import amqp from "./amqp/index.ts";
 import awsS3 from "./aws/aws.s3/index.ts";
+import awsDynamodb from "./aws/aws.dynamodb/index.ts";
+import awsSes from "./aws/aws.ses/index.ts";
 import awsSns from "./aws/aws.sns/index.ts";
 import awsSqs from "./aws/aws.sqs/index.ts";
 import azureServicebusQueues from "./azure/azure.servicebus.queues/index.ts";
@@ -39,6 +41,8 @@ import websocket from "./websocket/index.ts";
 export const bindings: readonly AnyBinding[] = [
   amqp,
   awsS3,
+  awsDynamodb,
+  awsSes,
   awsSns,
   awsSqs,
   azureServicebusQueues,

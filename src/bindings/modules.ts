@@ -4,6 +4,8 @@ import type { BindingModule } from "../binding.ts";
 export const bindingModules: readonly BindingModule[] = [
   { name: "amqp", load: () => import("./amqp/index.ts") },
   { name: "aws.s3", load: () => import("./aws/aws.s3/index.ts") },
+  { name: "aws.dynamodb", load: () => import("./aws/aws.dynamodb/index.ts") },
+  { name: "aws.ses", load: () => import("./aws/aws.ses/index.ts") },
   { name: "aws.sns", load: () => import("./aws/aws.sns/index.ts") },
   { name: "aws.sqs", load: () => import("./aws/aws.sqs/index.ts") },
   { name: "azure.blobstorage", load: () => import("./azure/azure.blobstorage/index.ts") },

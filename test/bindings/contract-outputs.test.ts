@@ -9,6 +9,8 @@ import { describe, expect, test } from "vitest";
 import type { AnyBinding } from "../../src/binding.ts";
 import type { EventContext } from "rhea";
 import amqp from "../../src/bindings/amqp/index.ts";
+import awsDynamodb from "../../src/bindings/aws/aws.dynamodb/index.ts";
+import awsSes from "../../src/bindings/aws/aws.ses/index.ts";
 import awsSns from "../../src/bindings/aws/aws.sns/index.ts";
 import awsSqs from "../../src/bindings/aws/aws.sqs/index.ts";
 import azureServicebusQueues from "../../src/bindings/azure/azure.servicebus.queues/index.ts";
@@ -38,6 +40,8 @@ import { StreamCaller, until } from "../rpc/stream-caller.ts";
 import { component, startRuntime } from "../runtime/fake-binding.ts";
 import { describeWith, uniqueName } from "../servers/describe-with.ts";
 import { bodyOf, connectPeer } from "./amqp/peer.ts";
+import { makeTable, textOf } from "./aws/aws.dynamodb/table.ts";
+import { makeSender } from "./aws/aws.ses/sender.ts";
 import { makeTopic } from "./aws/aws.sns/topic.ts";
 import { makeQueue } from "./aws/aws.sqs/contract-source.ts";
 import { startNamespace } from "./azure/namespace.ts";
@@ -442,8 +446,23 @@ describeWith("moto", (server) => {
     return { properties: queue.properties, arrived };
   });
 
-  // Each message is one more of the queue that is subscribed.
+  // The emulator is slow with these.
   if (!withClouds) return;
+  testOutput("aws.dynamodb", awsDynamodb, async () => {
+    const table = await makeTable(server);
+    return {
+      properties: table.properties,
+      dataOf: (id) => JSON.stringify({ id }),
+      arrived: async () => (await table.items()).map(({ id }) => Buffer.from(textOf(id))),
+    };
+  });
+
+  testOutput("aws.ses", awsSes, async () => {
+    const sender = await makeSender(server);
+    const arrived = async () => (await sender.sent()).map(({ body }) => Buffer.from(body));
+    return { properties: sender.properties, arrived };
+  });
+
   testOutput("aws.sns", awsSns, async () => {
     const topic = await makeTopic(server);
     return {

@@ -176,6 +176,13 @@ const nats =
     return { server, properties: { direction: "output", subject: "orders", ...given } };
   };
 
+const awsPlaces = {
+  "aws.dynamodb": { table: "orders" },
+  "aws.ses": { emailFrom: "a@example.org", emailTo: "b@example.org", subject: "s" },
+  "aws.sns": { topicArn: "arn:aws:sns:us-east-1:123456789012:orders" },
+  "aws.sqs": { queueName: "orders", queueOwnerAccountId: "123456789012", direction: "output" },
+};
+
 const aws =
   (type: "aws.s3" | "aws.sns" | "aws.sqs", field: string): Case =>
   async (spelling, wanted) => {
@@ -186,6 +193,10 @@ const aws =
         : type === "aws.s3"
           ? { bucket: "orders", forcePathStyle: "true" }
           : { topicArn: "arn:aws:sns:us-east-1:123456789012:orders" };
+  (type: keyof typeof awsPlaces, field: string): Case =>
+  async (spelling, wanted) => {
+    const server = await echoingHttp(wanted, spelling);
+    const place = awsPlaces[type];
     const keys = { accessKey: "AKID", secretKey: "other", [field]: canary };
     // The key itself is not sent.
     const shown = field === "secretKey" ? {} : { server };
@@ -636,6 +647,12 @@ const cases: Readonly<Record<string, Case>> = {
   "aws.s3.accessKey": aws("aws.s3", "accessKey"),
   "aws.s3.secretKey": aws("aws.s3", "secretKey"),
   "aws.s3.sessionToken": aws("aws.s3", "sessionToken"),
+  "aws.dynamodb.accessKey": aws("aws.dynamodb", "accessKey"),
+  "aws.dynamodb.secretKey": aws("aws.dynamodb", "secretKey"),
+  "aws.dynamodb.sessionToken": aws("aws.dynamodb", "sessionToken"),
+  "aws.ses.accessKey": aws("aws.ses", "accessKey"),
+  "aws.ses.secretKey": aws("aws.ses", "secretKey"),
+  "aws.ses.sessionToken": aws("aws.ses", "sessionToken"),
   "aws.sns.accessKey": aws("aws.sns", "accessKey"),
   "aws.sns.secretKey": aws("aws.sns", "secretKey"),
   "aws.sns.sessionToken": aws("aws.sns", "sessionToken"),

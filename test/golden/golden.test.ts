@@ -30,6 +30,8 @@ const ours = new Set([
   "webhook",
   "websocket",
   // Its answers are AWS's own words with the id of each request; test/bindings/aws has what an emulator says.
+  "aws.dynamodb",
+  "aws.ses",
   "aws.sns",
   "aws.sqs",
 ]);
