@@ -1,5 +1,6 @@
 import type { AnyBinding } from "../binding.ts";
 import amqp from "./amqp/index.ts";
+import azureStorageQueues from "./azure/azure.storagequeues/index.ts";
 import cron from "./cron/index.ts";
 import exec from "./exec/index.ts";
 import file from "./file/index.ts";
@@ -30,6 +31,7 @@ import websocket from "./websocket/index.ts";
 /** Every binding there is, by name. Their drivers are imported only when a component opens. */
 export const bindings: readonly AnyBinding[] = [
   amqp,
+  azureStorageQueues,
   cron,
   exec,
   file,

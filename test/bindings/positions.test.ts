@@ -34,6 +34,7 @@ const inputs = [
   "sse",
   "websocket",
   "postgres",
+  "azure.storagequeues",
 ] as const;
 const cases = ["Without a position", "After a gap", "Grows", "Shrinks", "Made anew"] as const;
 

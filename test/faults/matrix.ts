@@ -4,6 +4,7 @@ import * as faults from "./faults.ts";
 import { phases, type Phase } from "./phases.ts";
 import type { Source } from "./opened-source.ts";
 import { amqp } from "./sources/amqp.ts";
+import { azureStorageQueues } from "./sources/azure.ts";
 import { cron } from "./sources/cron.ts";
 import { file } from "./sources/file.ts";
 import { imap } from "./sources/imap.ts";
@@ -44,6 +45,7 @@ export const sources: readonly Source[] = [
     websocket,
     rethinkdb,
     postgres,
+    azureStorageQueues,
   ],
 ];
 

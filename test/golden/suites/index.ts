@@ -1,5 +1,6 @@
 import type { Suite } from "../suite.ts";
 import { api } from "./api.ts";
+import { azureStorageQueues } from "./azure.storagequeues.ts";
 import { cron } from "./cron.ts";
 import { graphql } from "./graphql.ts";
 import { http } from "./http.ts";
@@ -20,6 +21,7 @@ import { wasm } from "./wasm.ts";
 export const suites: readonly Suite[] = [
   ...[
     api,
+    azureStorageQueues,
     cron,
     graphql,
     http,
