@@ -3,10 +3,14 @@ import type { BindingModule } from "../binding.ts";
 /** Every binding there is, to be loaded when a component first names it: most processes use few. */
 export const bindingModules: readonly BindingModule[] = [
   { name: "amqp", load: () => import("./amqp/index.ts") },
+  { name: "azure.cosmosdb", load: () => import("./azure/azure.cosmosdb/index.ts") },
+  { name: "azure.openai", load: () => import("./azure/azure.openai/index.ts") },
+  { name: "azure.signalr", load: () => import("./azure/azure.signalr/index.ts") },
   {
     name: "azure.storagequeues",
     load: () => import("./azure/azure.storagequeues/index.ts"),
   },
+  { name: "cloudflare.queues", load: () => import("./cloudflare.queues/index.ts") },
   { name: "cron", load: () => import("./cron/index.ts") },
   { name: "exec", load: () => import("./exec/index.ts") },
   { name: "file", load: () => import("./file/index.ts") },

@@ -8,6 +8,10 @@ import { Client } from "pg";
 import { describe, expect, test } from "vitest";
 import type { AnyBinding } from "../../src/binding.ts";
 import amqp from "../../src/bindings/amqp/index.ts";
+import cosmosdb from "../../src/bindings/azure/azure.cosmosdb/index.ts";
+import openai from "../../src/bindings/azure/azure.openai/index.ts";
+import signalr from "../../src/bindings/azure/azure.signalr/index.ts";
+import cloudflareQueues from "../../src/bindings/cloudflare.queues/index.ts";
 import exec from "../../src/bindings/exec/index.ts";
 import graphql from "../../src/bindings/graphql/index.ts";
 import grpc from "../../src/bindings/grpc/index.ts";
@@ -31,6 +35,10 @@ import { StreamCaller, until } from "../rpc/stream-caller.ts";
 import { component, startRuntime } from "../runtime/fake-binding.ts";
 import { describeWith, uniqueName } from "../servers/describe-with.ts";
 import { bodyOf, connectPeer } from "./amqp/peer.ts";
+import { makeContainer, order } from "./azure/azure.cosmosdb/container.ts";
+import { apiKey, startOpenai } from "./azure/azure.openai/stand-in.ts";
+import { accessKey, startSignalr } from "./azure/azure.signalr/stand-in.ts";
+import { startWorker, worker } from "./cloudflare.queues/worker-stand-in.ts";
 import { endAfterTest } from "./contract.ts";
 import { startDroids } from "./graphql/droids.ts";
 import { buildDescriptors, startOrders } from "./grpc/orders-server.ts";
@@ -161,6 +169,35 @@ describe("on this machine", () => {
     };
   });
 
+  testOutput("azure.signalr", signalr, async () => {
+    const server = await startSignalr();
+    endAfterTest(async () => server[Symbol.asyncDispose]());
+    return {
+      properties: { endpoint: server.url, accessKey, hub: "orders" },
+      arrived: async () => server.sent.map(({ body }) => Buffer.from(body)),
+    };
+  });
+
+  testOutput("azure.openai", openai, async () => {
+    const server = await startOpenai();
+    endAfterTest(async () => server[Symbol.asyncDispose]());
+    return {
+      properties: { endpoint: server.url, apiKey },
+      operation: "completion",
+      dataOf: (prompt) => JSON.stringify({ deploymentID: "d", prompt }),
+      arrived: async () => server.asked.map(({ body }) => Buffer.from(String(body["prompt"]))),
+    };
+  });
+
+  testOutput("cloudflare.queues", cloudflareQueues, async () => {
+    const server = await startWorker();
+    endAfterTest(async () => server[Symbol.asyncDispose]());
+    return {
+      properties: { ...worker, workerUrl: server.workerUrl },
+      arrived: async () => server.messages.map((message) => Buffer.from(message)),
+    };
+  });
+
   testOutput("exec", exec, async () => {
     const folder = await mkdtemp(join(tmpdir(), "cufflink-contract-"));
     endAfterTest(() => rm(folder, { recursive: true }));
@@ -207,6 +244,17 @@ describe("on this machine", () => {
       metadata: (n) => ({ fileName: String(n) }),
       arrived: async () =>
         Promise.all((await readdir(rootPath)).map((name) => readFile(join(rootPath, name)))),
+    };
+  });
+});
+
+describeWith("cosmosdb", (server) => {
+  testOutput("azure.cosmosdb", cosmosdb, async () => {
+    const { properties, documents } = await makeContainer(server);
+    return {
+      properties,
+      dataOf: (text) => order(text.replaceAll(" ", "-"), "c1", { text }),
+      arrived: async () => (await documents()).map(({ text = "" }) => Buffer.from(text)),
     };
   });
 });

@@ -1,6 +1,7 @@
 import { dovecot } from "./dovecot.ts";
 import { artemis } from "./artemis.ts";
 import { azuriteBlob, azuriteQueue } from "./azurite.ts";
+import { cosmosdb } from "./cosmosdb.ts";
 import { feed } from "./feed.ts";
 import { grpcGo } from "./grpc-go.ts";
 import { kafka } from "./kafka.ts";
@@ -30,6 +31,7 @@ export const kinds = {
   feed,
   "azurite-blob": azuriteBlob,
   "azurite-queue": azuriteQueue,
+  cosmosdb,
   moto,
 };
 

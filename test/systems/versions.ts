@@ -49,6 +49,7 @@ export const versions: Readonly<Record<string, Version>> = {
     return /kafka_2\.13<\/artifactId>\s*<version>([\d.]+)/.exec(pom)?.[1] ?? "";
   },
   Azurite: npmPackage("azurite"),
+  "cosmosdb-server": npmPackage("@vercel/cosmosdb-server"),
   Go: program("go", ["version"]),
   coreutils: program("sort", ["--version"]),
   Dovecot: program("dovecot", ["--version"], "/usr/sbin/dovecot"),
