@@ -52,7 +52,7 @@ test.each([
 
 test("a key that the worker does not know", async () => {
   const { privateKey } = generateKeyPairSync("ed25519");
-  const key = privateKey.export({ type: "pkcs8", format: "pem" }).toString();
+  const key = privateKey.export({ type: "pkcs8", format: "pem" });
   const { open } = await serve();
   await expect(open({ key })).rejects.toThrow("invalid response status code: 401");
 });
@@ -78,10 +78,7 @@ test.each([
   [{ key: "secret" }, "invalid property 'key': not a PEM-encoded key"],
   [{ key: "-----BEGIN PUBLIC KEY-----" }, "not a private key in PKCS#8 format"],
   [{ key: "-----BEGIN PRIVATE KEY-----" }, "failed to import private key"],
-  [
-    { key: other.export({ type: "pkcs8", format: "pem" }).toString() },
-    "not an Ed25519 private key",
-  ],
+  [{ key: other.export({ type: "pkcs8", format: "pem" }) }, "not an Ed25519 private key"],
 ])("the metadata %.80j are refused", async (properties, message) => {
   const { server, open } = await serve();
   await expect(open(properties as Record<string, string>)).rejects.toThrow(message);

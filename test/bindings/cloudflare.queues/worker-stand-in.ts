@@ -3,7 +3,7 @@ import { startLoopback } from "../http/loopback-server.ts";
 
 const pair = generateKeyPairSync("ed25519");
 /** The component's key. */
-export const key = pair.privateKey.export({ type: "pkcs8", format: "pem" }).toString();
+const key = pair.privateKey.export({ type: "pkcs8", format: "pem" });
 const publicKey = createPublicKey(pair.privateKey);
 
 export const worker = { workerName: "shop-queues", queueName: "orders", key } as const;

@@ -1,6 +1,5 @@
 import { entraFields } from "../../../metadata/entra-fields.ts";
 import { string } from "../../../metadata/fields.ts";
-import type { Values } from "../../../metadata/fields.ts";
 
 export const cosmosFields = {
   url: string({
@@ -22,5 +21,3 @@ export const cosmosFields = {
   }),
   ...entraFields,
 } as const;
-
-export type CosmosMetadata = Values<typeof cosmosFields>;

@@ -21,7 +21,7 @@ export async function makeContainer(server: { readonly url: string }) {
   await ask(`dbs/${database}/colls`, { id: collection, partitionKey });
   return {
     properties: { url: server.url, masterKey, database, collection, partitionKey: "customer.id" },
-    async documents(): Promise<readonly Document[]> {
+    documents: async (): Promise<readonly Document[]> => {
       const list = await ask(`dbs/${database}/colls/${collection}/docs`);
       return (list as { Documents: Document[] }).Documents;
     },

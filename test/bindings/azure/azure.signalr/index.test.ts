@@ -26,9 +26,7 @@ describe("create", () => {
     [{ group: "", user: "b" }, "orders|users|b"],
   ])("%j", async (metadata, path) => {
     const { server, output } = await serve();
-    expect(
-      await output.invoke("create", metadata as Record<string, string>, { data }),
-    ).toBeUndefined();
+    expect(await output.invoke("create", metadata, { data })).toBeUndefined();
     expect(server.sent).toEqual([{ path, body: data }]);
     const { headers } = server.received[0]!;
     expect(headers["content-type"]).toBe("application/json; charset=utf-8");
@@ -59,7 +57,7 @@ describe("create", () => {
     [{ accessKey, hub: "orders" }, { user: "u".repeat(1025) }, "more than 1024 characters"],
   ])("%j and %.60j are refused", async (properties, metadata, message) => {
     const { server, output } = await serve(properties);
-    const call = output.invoke("create", metadata as Record<string, string>, { data });
+    const call = output.invoke("create", metadata, { data });
     await expect(call).rejects.toMatchObject({
       ...{ reason: "invalid_argument", effect: "rejected" },
       message: expect.stringContaining(message),
@@ -74,7 +72,7 @@ describe("clientNegotiate", () => {
     [{ hub: "Others", user: "ä" }, "others", "ä"],
   ])("%j: a token that is good for an hour", async (metadata, hub, user) => {
     const { server, output } = await serve();
-    const answer = await output.invoke("clientNegotiate", metadata as Record<string, string>);
+    const answer = await output.invoke("clientNegotiate", metadata);
     const { url, accessToken } = JSON.parse(textOf(answer) ?? "") as Record<string, string>;
     expect(url).toBe(`${server.url}/client/?hub=${hub}`);
     expect(Object.keys(JSON.parse(textOf(answer) ?? "") as object)).toEqual(["accessToken", "url"]);
@@ -136,6 +134,6 @@ test.each([
   ],
   [{ endpoint: `${endpoint}?a=b`, accessKey }, "endpoint must have no query and no fragment"],
 ])("the metadata %j are refused", async (properties, message) => {
-  const opening = openOutput(signalr, properties as Record<string, string>);
+  const opening = openOutput(signalr, properties);
   await expect(opening).rejects.toMatchObject({ reason: "invalid_argument", message });
 });
