@@ -5,6 +5,10 @@ import azureOpenai from "./azure/azure.openai/index.ts";
 import azureSignalr from "./azure/azure.signalr/index.ts";
 import azureStorageQueues from "./azure/azure.storagequeues/index.ts";
 import cloudflareQueues from "./cloudflare.queues/index.ts";
+import awsS3 from "./aws/aws.s3/index.ts";
+import awsSns from "./aws/aws.sns/index.ts";
+import awsSqs from "./aws/aws.sqs/index.ts";
+import azureServicebusQueues from "./azure/azure.servicebus.queues/index.ts";
 import cron from "./cron/index.ts";
 import exec from "./exec/index.ts";
 import file from "./file/index.ts";
@@ -40,6 +44,10 @@ export const bindings: readonly AnyBinding[] = [
   azureSignalr,
   azureStorageQueues,
   cloudflareQueues,
+  awsS3,
+  awsSns,
+  awsSqs,
+  azureServicebusQueues,
   cron,
   exec,
   file,

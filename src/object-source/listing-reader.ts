@@ -37,15 +37,19 @@ export type ListingOptions = {
   readonly memory: MemoryShare;
   readonly deliver: (events: readonly InboundEvent[]) => Promise<void>;
   readonly lost: (reason: unknown) => void;
+  readonly report?: ((condition: string, stalled: boolean) => void) | undefined;
 };
 
 /** When a returned object comes again, and when one that could not be put away is tried again. Milliseconds. */
 const tryAgainAfter = 5_000;
 /** Objects whose bytes are read side by side, and objects that are put away so. */
 const mostAtOnce = 8;
+/** Handled objects that may wait to be put away; beyond that no more are handed over. */
+const mostWaiting = 64;
 /** A store that refuses ever more does not fill the log. */
 const mostWarnings = 1_000;
 const requestLimit = 60_000;
+const shortPause = 20;
 
 /** Lists a bucket again and again, and hands over each object until it was handled and put away. */
 export class ListingReader implements Reader {
@@ -67,6 +71,7 @@ export class ListingReader implements Reader {
   /** Versions that were put away since the listing began, which may still show them, by key. */
   readonly #gone = new Map<string, string>();
   readonly #warned = new Set<string>();
+  #whyNotPutAway = "";
 
   constructor(options: ListingOptions) {
     this.#options = options;
@@ -124,8 +129,10 @@ export class ListingReader implements Reader {
         listed.add(object.path);
         if (!isMoved(onHandled, object.path) && this.#isDue(object)) found.push(object);
       }
-      for (let index = 0; index < found.length && !signal.aborted; index += mostAtOnce)
+      for (let index = 0; index < found.length && !signal.aborted; index += mostAtOnce) {
+        await this.#putAwayMost();
         await this.#deliver(found.slice(index, index + mostAtOnce), tagged);
+      }
       page = next;
     } while (page !== undefined && !signal.aborted);
     if (signal.aborted) return;
@@ -133,6 +140,20 @@ export class ListingReader implements Reader {
     this.#known.keepHandled(listed);
     this.#tagged = tagged;
     for (const key of this.#notBefore.keys()) if (!listed.has(key)) this.#notBefore.delete(key);
+  }
+
+  /** Resolves when few handled objects wait to be put away: however many come, no more are handled twice after a restart. */
+  async #putAwayMost(): Promise<void> {
+    const { signal } = this.#stopping;
+    const { report } = this.#options;
+    const pending = (): number => this.#putting.size + this.#waiting.size + this.#retries.size;
+    if (pending() <= mostWaiting) return;
+    while (pending() > mostWaiting && !signal.aborted) {
+      if (this.#retries.size > 0)
+        report?.(`handled objects cannot be put away: ${this.#whyNotPutAway}`, true);
+      await delay(shortPause, signal);
+    }
+    report?.("", false);
   }
 
   #isDue(object: ListedObject): boolean {
@@ -223,6 +244,7 @@ export class ListingReader implements Reader {
   }
 
   #putAwayLater(object: ListedObject, error: unknown): void {
+    this.#whyNotPutAway = messageOf(error);
     if (!this.#warned.has(object.path) && this.#warned.size < mostWarnings) {
       this.#warned.add(object.path);
       this.#options.logger.warn(

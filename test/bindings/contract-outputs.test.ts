@@ -5,13 +5,17 @@ import { connect as connectAmqp } from "amqplib";
 import { Redis } from "ioredis";
 import { createConnection } from "mysql2/promise";
 import { Client } from "pg";
-import { describe, expect, test } from "vitest";
+import { describe, expect, test, vi } from "vitest";
 import type { AnyBinding } from "../../src/binding.ts";
+import type { EventContext } from "rhea";
 import amqp from "../../src/bindings/amqp/index.ts";
 import cosmosdb from "../../src/bindings/azure/azure.cosmosdb/index.ts";
 import openai from "../../src/bindings/azure/azure.openai/index.ts";
 import signalr from "../../src/bindings/azure/azure.signalr/index.ts";
 import cloudflareQueues from "../../src/bindings/cloudflare.queues/index.ts";
+import awsSns from "../../src/bindings/aws/aws.sns/index.ts";
+import awsSqs from "../../src/bindings/aws/aws.sqs/index.ts";
+import azureServicebusQueues from "../../src/bindings/azure/azure.servicebus.queues/index.ts";
 import exec from "../../src/bindings/exec/index.ts";
 import graphql from "../../src/bindings/graphql/index.ts";
 import grpc from "../../src/bindings/grpc/index.ts";
@@ -30,6 +34,7 @@ import redisStreams from "../../src/bindings/redis/redis.streams/index.ts";
 import sftp from "../../src/bindings/sftp/index.ts";
 import smtp from "../../src/bindings/smtp/index.ts";
 import twilio from "../../src/bindings/twilio.sms.ts";
+import { withClouds } from "../clouds.ts";
 import { bindingsClient } from "../rpc/bindings-client.ts";
 import { StreamCaller, until } from "../rpc/stream-caller.ts";
 import { component, startRuntime } from "../runtime/fake-binding.ts";
@@ -39,6 +44,9 @@ import { makeContainer, order } from "./azure/azure.cosmosdb/container.ts";
 import { apiKey, startOpenai } from "./azure/azure.openai/stand-in.ts";
 import { accessKey, startSignalr } from "./azure/azure.signalr/stand-in.ts";
 import { startWorker, worker } from "./cloudflare.queues/worker-stand-in.ts";
+import { makeTopic } from "./aws/aws.sns/topic.ts";
+import { makeQueue } from "./aws/aws.sqs/contract-source.ts";
+import { startNamespace } from "./azure/namespace.ts";
 import { endAfterTest } from "./contract.ts";
 import { startDroids } from "./graphql/droids.ts";
 import { buildDescriptors, startOrders } from "./grpc/orders-server.ts";
@@ -398,6 +406,21 @@ describeWith("artemis", (server) => {
   });
 });
 
+describe("on this machine", () => {
+  testOutput("azure.servicebus.queues", azureServicebusQueues, async () => {
+    const namespace = await startNamespace();
+    const queueName = uniqueName("orders");
+    return {
+      properties: { connectionString: namespace.connectionString, queueName },
+      async arrived(count) {
+        const queue = namespace.queue(queueName);
+        await vi.waitFor(() => expect(queue.messages).toHaveLength(count));
+        return queue.messages.map(({ message }) => bodyOf({ message } as EventContext));
+      },
+    };
+  });
+});
+
 describeWith("nats", (server) =>
   testOutput("nats", nats, async () => {
     const client = natsClient(server);
@@ -428,3 +451,22 @@ describeWith("redis", (server) =>
     return { properties: { redisHost, redisPassword: "", stream }, arrived };
   }),
 );
+
+describeWith("moto", (server) => {
+  testOutput("aws.sqs", awsSqs, async () => {
+    const queue = await makeQueue(server);
+    const arrived = async () => (await queue.take()).map(({ Body }) => Buffer.from(Body));
+    return { properties: queue.properties, arrived };
+  });
+
+  // Each message is one more of the queue that is subscribed.
+  if (!withClouds) return;
+  testOutput("aws.sns", awsSns, async () => {
+    const topic = await makeTopic(server);
+    return {
+      properties: topic.properties,
+      dataOf: (message) => JSON.stringify({ message }),
+      arrived: async () => (await topic.arrived()).map(({ Message }) => Buffer.from(Message)),
+    };
+  });
+});

@@ -14,6 +14,8 @@ export type Source = {
   readonly largest: number;
   /** The bytes that its events can have. Default: all. */
   readonly bytes?: Uint8Array;
+  /** `false`: it has no events without bytes. */
+  readonly carriesNothing?: false;
   /** A queue, topic or folder that no other test uses. */
   place(): Promise<Place>;
   /** Metadata with which order is promised, and the keys it is promised by. */
@@ -62,14 +64,14 @@ export function testSource(name: string, source: Source): void {
     const place = await source.place();
     const bytes = source.bytes ?? allBytes;
     const much = Buffer.alloc(source.largest, bytes);
-    for (const [key, data] of [bytes, new Uint8Array(), much].entries())
-      await place.send(data, String(key));
+    const nothing = source.carriesNothing === false ? bytes : new Uint8Array();
+    for (const [key, data] of [bytes, nothing, much].entries()) await place.send(data, String(key));
     const { app, status } = await read(source, place);
     await vi.waitFor(() => expect(status().handled).toBe(3), eventually);
     const came = app.deliveries
       .map(({ data }) => Buffer.from(data ?? "none"))
       .toSorted((a, b) => a.length - b.length);
-    expect(came.map(({ length }) => length)).toEqual([0, bytes.length, much.length]);
+    expect(came.map(({ length }) => length)).toEqual([nothing.length, bytes.length, much.length]);
     expect(came[1]?.equals(bytes)).toBe(true);
     expect(came[2]?.equals(much)).toBe(true);
   });

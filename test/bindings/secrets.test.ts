@@ -141,6 +141,23 @@ function entra(
     }),
   };
 }
+/** What is sent to a namespace is signatures and tokens, never what they are made from. */
+const azureMessaging = (type: string, more: Record<string, string>): Record<string, Case> => {
+  const entra = {
+    ...{ azureTenantId: "shop", azureClientId: "shop", azureAuthorityHost: "http://127.0.0.1:1" },
+    ...{ namespaceName: "127.0.0.1:1", ...more },
+  };
+  const access = `SharedAccessKeyName=shop;SharedAccessKey=${canary}`;
+  const connectionString = `Endpoint=sb://127.0.0.1:1;${access};UseDevelopmentEmulator=true`;
+  return {
+    [`${type}.connectionString`]: () => ({ properties: { connectionString, ...more } }),
+    [`${type}.azureClientSecret`]: () => ({ properties: { azureClientSecret: canary, ...entra } }),
+    [`${type}.azureCertificate`]: () => ({ properties: { azureCertificate: canary, ...entra } }),
+    [`${type}.azureCertificatePassword`]: () => ({
+      properties: { azureCertificate: "bm9uZQ==", azureCertificatePassword: canary, ...entra },
+    }),
+  };
+};
 
 /** The token's server is asked during a login at the broker. */
 const kafkaToken =
@@ -160,6 +177,22 @@ const nats =
     const server = await echoingNats(wanted, spelling);
     const given = { servers: `nats://${address(server)}`, ...properties(address(server)) };
     return { server, properties: { direction: "output", subject: "orders", ...given } };
+  };
+
+const aws =
+  (type: "aws.s3" | "aws.sns" | "aws.sqs", field: string): Case =>
+  async (spelling, wanted) => {
+    const server = await echoingHttp(wanted, spelling);
+    const place =
+      type === "aws.sqs"
+        ? { queueName: "orders", queueOwnerAccountId: "123456789012", direction: "output" }
+        : type === "aws.s3"
+          ? { bucket: "orders", forcePathStyle: "true" }
+          : { topicArn: "arn:aws:sns:us-east-1:123456789012:orders" };
+    const keys = { accessKey: "AKID", secretKey: "other", [field]: canary };
+    // The key itself is not sent.
+    const shown = field === "secretKey" ? {} : { server };
+    return { ...shown, properties: { endpoint: http(server), ...place, ...keys } };
   };
 
 const webhook =
@@ -445,6 +478,7 @@ const cases: Readonly<Record<string, Case>> = {
       properties: { url: `amqp://${address(server)}`, address: "orders", ...login },
     };
   },
+  ...azureMessaging("azure.servicebus.queues", { queueName: "orders" }),
   "amqp.clientKey": () => ({
     properties: {
       url: "amqps://127.0.0.1:1",
@@ -604,6 +638,15 @@ const cases: Readonly<Record<string, Case>> = {
     };
     return { server, properties, run };
   },
+  "aws.s3.accessKey": aws("aws.s3", "accessKey"),
+  "aws.s3.secretKey": aws("aws.s3", "secretKey"),
+  "aws.s3.sessionToken": aws("aws.s3", "sessionToken"),
+  "aws.sns.accessKey": aws("aws.sns", "accessKey"),
+  "aws.sns.secretKey": aws("aws.sns", "secretKey"),
+  "aws.sns.sessionToken": aws("aws.sns", "sessionToken"),
+  "aws.sqs.accessKey": aws("aws.sqs", "accessKey"),
+  "aws.sqs.secretKey": aws("aws.sqs", "secretKey"),
+  "aws.sqs.sessionToken": aws("aws.sqs", "sessionToken"),
   "webhook.secret": webhook("secret"),
   "webhook.secondarySecret": webhook("secondarySecret"),
 };

@@ -64,6 +64,9 @@ export function serverOf({ name }: Source): ServerName | undefined {
   if (name === "imap") return "dovecot";
   if (name === "sftp") return "openssh";
   if (name === "amqp") return "artemis";
+  if (name === "aws.sqs") return "elasticmq";
+  if (name === "aws.s3") return "moto";
+  if (name.startsWith("azure.servicebus")) return "azure-messaging";
   if (name.startsWith("rabbitmq")) return "rabbitmq";
   if (name === "redis.streams") return "redis";
   if (["http", "sse", "websocket"].includes(name)) return "feed";

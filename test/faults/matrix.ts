@@ -5,12 +5,15 @@ import { phases, type Phase } from "./phases.ts";
 import type { Source } from "./opened-source.ts";
 import { amqp } from "./sources/amqp.ts";
 import { azureStorageQueues } from "./sources/azure.ts";
+import { servicebusQueues, servicebusSessions } from "./sources/azure.servicebus.queues.ts";
 import { cron } from "./sources/cron.ts";
 import { file } from "./sources/file.ts";
 import { imap } from "./sources/imap.ts";
 import { http, sse, websocket } from "./sources/feeds.ts";
 import { kafka } from "./sources/kafka.ts";
 import { mqtt3 } from "./sources/mqtt3.ts";
+import { s3 } from "./sources/aws.s3.ts";
+import { sqs } from "./sources/aws.sqs.ts";
 import { nats } from "./sources/nats.ts";
 import { rabbitmq, rabbitmqOrdered, rabbitmqQuorum } from "./sources/rabbitmq.ts";
 import { rethinkdb } from "./sources/rethinkdb.ts";
@@ -32,6 +35,8 @@ export const sources: readonly Source[] = [
     mqtt5,
     mqtt5Qos2,
     amqp,
+    servicebusQueues,
+    servicebusSessions,
     webhook,
     file,
     sftp,
@@ -46,6 +51,8 @@ export const sources: readonly Source[] = [
     rethinkdb,
     postgres,
     azureStorageQueues,
+    sqs,
+    s3,
   ],
 ];
 

@@ -74,6 +74,14 @@ export class Servers implements AsyncDisposable {
     return this.#once("artemis", own, () => this.#start("artemis"));
   }
 
+  elasticmq(own: boolean): Promise<OwnServer<"elasticmq">> {
+    return this.#once("elasticmq", own, () => this.#start("elasticmq"));
+  }
+
+  moto(own: boolean): Promise<OwnServer<"moto">> {
+    return this.#once("moto", own, () => this.#start("moto"));
+  }
+
   feed(own: boolean): Promise<OwnServer<"feed">> {
     return this.#once("feed", own, () => this.#start("feed"));
   }
@@ -127,6 +135,13 @@ export class Servers implements AsyncDisposable {
         },
       };
     });
+  }
+
+  /** Locks are short, so that what a killed runtime has had comes again soon. */
+  azureMessaging(own: boolean): Promise<OwnServer<"azure-messaging">> {
+    return this.#once("azure-messaging", own, () =>
+      this.#start("azure-messaging", { lockDuration: 5000 }),
+    );
   }
 
   nats(own: boolean): Promise<NatsWithUsers> {

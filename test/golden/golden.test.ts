@@ -14,8 +14,9 @@ import { runSuite } from "./run-suite.ts";
 import { suites } from "./suites/index.ts";
 import type { SeenEvent } from "./app.ts";
 
-/** Bindings that Dapr has not, and one whose server cannot be had to ask daprd with. */
+/** Bindings that Dapr has not, and those whose server cannot be had to ask daprd with: it wants TLS and Azure's HTTP API. */
 const ours = new Set([
+  "azure.servicebus.queues",
   "rethinkdb.statechange",
   "amqp",
   "exec",
@@ -34,6 +35,9 @@ const ours = new Set([
   "cloudflare.queues",
   // Not compared with daprd yet; its emulator is there.
   "azure.cosmosdb",
+  // Its answers are AWS's own words with the id of each request; test/bindings/aws has what an emulator says.
+  "aws.sns",
+  "aws.sqs",
 ]);
 
 const nowhere = Object.fromEntries(Object.keys(kinds).map((name) => [name, ""])) as Readonly<

@@ -6,6 +6,7 @@ import { readOnHandled, type OnHandled } from "../../src/object-source/on-handle
 import type { InboundEvent } from "../../src/reading.ts";
 
 const wait = { timeout: 5_000, interval: 5 };
+const handled = { outcome: "handled" } as const;
 let readers = 0;
 
 /** A bucket in memory, with pages of two objects. */
@@ -48,11 +49,17 @@ class Bucket implements ObjectStore {
 
 function read(
   store: ObjectStore,
-  options: { identity?: string; inlineLimit?: number; onHandled?: OnHandled } = {},
+  options: {
+    identity?: string;
+    inlineLimit?: number;
+    onHandled?: OnHandled;
+    settleAtOnce?: true;
+  } = {},
 ) {
   const events: InboundEvent[] = [];
   const lost = vi.fn<(reason: unknown) => void>();
   const warn = vi.fn<() => void>();
+  const report = vi.fn<(condition: string, stalled: boolean) => void>();
   const reader = new ListingReader({
     store,
     identity: options.identity ?? `reader ${readers++}`,
@@ -61,14 +68,16 @@ function read(
     inlineLimit: options.inlineLimit ?? 100,
     logger: { debug() {}, info() {}, warn, error() {} },
     memory: new MemoryBudget().share("test"),
-    deliver: async (batch) => void events.push(...batch),
-    lost,
+    async deliver(batch) {
+      events.push(...batch);
+      if (options.settleAtOnce) for (const event of batch) event.settle(handled);
+    },
+    ...{ lost, report },
   });
   onTestFinished(() => reader.close());
-  return { reader, events, lost, warn };
+  return { reader, events, lost, warn, report };
 }
 
-const handled = { outcome: "handled" } as const;
 const returned = { outcome: "returned", reason: "no", after: 1 } as const;
 const textOf = ({ data }: InboundEvent) => String(Buffer.from(data ?? []));
 
@@ -146,6 +155,16 @@ test("an object that the app still has when the connection is made anew is put a
   first.events[0]?.settle(handled);
   await vi.waitFor(() => expect(bucket.objects.size).toBe(0), wait);
   expect(next.events).toEqual([]);
+});
+
+test("while handled objects cannot be put away no more than a few are handed over, and the state says why", async () => {
+  const bucket = new Bucket();
+  for (let n = 0; n < 300; n++) bucket.put(String(n).padStart(3, "0"), "x");
+  bucket.failPutAway = Number.POSITIVE_INFINITY;
+  const { events, report } = read(bucket, { settleAtOnce: true });
+  const condition = "handled objects cannot be put away: denied";
+  await vi.waitFor(() => expect(report).toHaveBeenCalledWith(condition, true), wait);
+  expect(events.length).toBeLessThan(64 + 2 * 8);
 });
 
 test("tagged objects are passed over, and asked about once a version", async () => {

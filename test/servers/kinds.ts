@@ -1,7 +1,9 @@
 import { dovecot } from "./dovecot.ts";
 import { artemis } from "./artemis.ts";
+import { azureMessaging } from "./azure-messaging.ts";
 import { azuriteBlob, azuriteQueue } from "./azurite.ts";
 import { cosmosdb } from "./cosmosdb.ts";
+import { elasticmq } from "./elasticmq.ts";
 import { feed } from "./feed.ts";
 import { grpcGo } from "./grpc-go.ts";
 import { kafka } from "./kafka.ts";
@@ -25,6 +27,7 @@ export const kinds = {
   postgres,
   mariadb,
   artemis,
+  "azure-messaging": azureMessaging,
   nats,
   "grpc-go": grpcGo,
   dovecot,
@@ -33,6 +36,7 @@ export const kinds = {
   "azurite-queue": azuriteQueue,
   cosmosdb,
   moto,
+  elasticmq,
 };
 
 type Kinds = typeof kinds;

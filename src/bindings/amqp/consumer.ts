@@ -3,12 +3,12 @@ import type { InboundEvent, Reader, Reading, Settlement } from "../../binding.ts
 import { BindingError, messageOf } from "../../errors.ts";
 import { IncomingMessage } from "../../memory/incoming-message.ts";
 import { longestTimer } from "../../metadata/duration.ts";
-import type { AmqpConnection } from "./connection.ts";
-import type { Driver, FlowFrame, RawReceiver, TransferFrame } from "./driver.ts";
+import type { AmqpConnection } from "../../amqp-client/connection.ts";
+import type { Driver, FlowFrame, RawReceiver, TransferFrame } from "../../amqp-client/driver.ts";
 import { contentOf } from "./events.ts";
-import { refusal } from "./failures.ts";
+import { refusal } from "../../amqp-client/failures.ts";
 import type { amqpFields } from "./fields.ts";
-import { dispositionsOf, type Outcome } from "./settlements.ts";
+import { dispositionsOf, type Outcome } from "../../amqp-client/settlements.ts";
 import { sourceOf } from "./source.ts";
 
 const answerTimeout = 10_000;

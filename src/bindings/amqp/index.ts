@@ -2,14 +2,15 @@ import { randomBytes } from "node:crypto";
 import { defineBinding, type Opening } from "../../binding.ts";
 import { problemsOf } from "../../check-settings.ts";
 import { BindingError } from "../../errors.ts";
-import { AmqpConnection } from "./connection.ts";
+import { AmqpConnection } from "../../amqp-client/connection.ts";
 import { startConsumer, type ConnectInput, type Consumer } from "./consumer.ts";
-import type { Driver } from "./driver.ts";
+import type { Driver } from "../../amqp-client/driver.ts";
 import { amqpFields, createFields } from "./fields.ts";
 import type { AmqpMetadata } from "./fields.ts";
 import { encodeMessage } from "./messages.ts";
 import { checkAddress, Producer } from "./producer.ts";
-import { serverAddress, type ServerAddress } from "./server-address.ts";
+import type { ServerAddress } from "../../amqp-client/server-address.ts";
+import { serverAddress } from "./server-address.ts";
 import { checkSource } from "./source.ts";
 
 const readTimeout = 30_000;

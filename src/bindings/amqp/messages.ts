@@ -1,5 +1,5 @@
 import { BindingError } from "../../errors.ts";
-import type { Driver } from "./driver.ts";
+import type { Driver } from "../../amqp-client/driver.ts";
 import type { AmqpMetadata, CreateRequest } from "./fields.ts";
 
 type Encoding = Driver["rhea"];

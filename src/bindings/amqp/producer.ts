@@ -1,6 +1,6 @@
 import { BindingError } from "../../errors.ts";
-import type { AmqpConnection } from "./connection.ts";
-import { SenderLink } from "./sender.ts";
+import type { AmqpConnection } from "../../amqp-client/connection.ts";
+import { SenderLink } from "../../amqp-client/sender.ts";
 
 /** Links that are kept open; one that is idle gives way to another address. */
 const mostLinks = 100;

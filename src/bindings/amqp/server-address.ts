@@ -1,23 +1,7 @@
 import { BindingError } from "../../errors.ts";
-import { pemOrFile, tlsMaterial, type TlsMaterial } from "../../tls/pem.ts";
+import type { Sasl, ServerAddress } from "../../amqp-client/server-address.ts";
+import { pemOrFile, tlsMaterial } from "../../tls/pem.ts";
 import type { AmqpMetadata } from "./fields.ts";
-
-/** Where a server is, and how it is entered. */
-export type ServerAddress = {
-  readonly host: string;
-  readonly port: number;
-  /** `undefined`: no TLS. */
-  readonly tls: TlsMaterial | undefined;
-  /** The connection's `hostname`. */
-  readonly hostname: string;
-  readonly sasl: Sasl;
-};
-
-/** A SASL mechanism that answers once. */
-export type Sasl = {
-  readonly mechanism: "PLAIN" | "EXTERNAL" | "ANONYMOUS";
-  readonly response: Buffer;
-};
 
 /** Reads the metadata. The URL may hold a password and is never quoted. */
 export async function serverAddress(metadata: AmqpMetadata): Promise<ServerAddress> {

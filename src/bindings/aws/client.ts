@@ -3,12 +3,14 @@ import { BindingError, messageOf } from "../../errors.ts";
 import { parseAddress } from "../../http-client/address.ts";
 import type { Address } from "../../http-client/address.ts";
 import { HttpClient } from "../../http-client/client.ts";
-import type { ClientOptions } from "../../http-client/client.ts";
+import type { ClientOptions, Request } from "../../http-client/client.ts";
 import type { Answered } from "../../http-client/exchange.ts";
 import { setKnownHeader, userAgent } from "../../http-client/headers.ts";
 import type { RequestHeaders } from "../../http-client/headers.ts";
 import { prefixed } from "../../http-client/prefixed.ts";
 import { isSuccess } from "../../http-client/status.ts";
+import type { Streamed } from "../../http-client/streamed.ts";
+import { boundedText } from "../../memory/bounded-text.ts";
 import { AwsIdentity } from "../../identity/aws/identity.ts";
 import type { AwsCredentials } from "../../identity/aws/identity.ts";
 import { loadSigning, signedHeaders } from "../../identity/aws/signing.ts";
@@ -45,6 +47,7 @@ export type AwsRequest = {
 };
 
 const largestAnswer = 16 * 1024 * 1024;
+const largestRefusal = 64 * 1024;
 const longestMessage = 2048;
 /** To each host; further calls wait within their deadlines. */
 const mostConnections = 256;
@@ -166,6 +169,20 @@ export class AwsClient implements AsyncDisposable {
     throw awsFailure(this.service.id, request.operation, refusal);
   }
 
+  /** As {@link AwsClient.send}, with an answer whose body is read as it comes. */
+  async stream(request: AwsRequest): Promise<Streamed> {
+    const credentials = await this.#credentials(request.operation);
+    const answered = await this.#opened(request, credentials);
+    if (isSuccess(answered.status)) return answered;
+    const refusal = await this.#refusalOf(answered);
+    if (!isExpired(refusal) || !this.#identity.refuse(credentials))
+      throw awsFailure(this.service.id, request.operation, refusal);
+    const renewed = await this.#credentials(request.operation);
+    const again = await this.#opened(request, renewed);
+    if (isSuccess(again.status)) return again;
+    throw awsFailure(this.service.id, request.operation, await this.#refusalOf(again));
+  }
+
   /** The credentials to sign other things with, such as a URL. */
   credentials(): Promise<AwsCredentials> | AwsCredentials {
     return this.#identity.credentials();
@@ -183,7 +200,37 @@ export class AwsClient implements AsyncDisposable {
   }
 
   async #exchange(request: AwsRequest, credentials: AwsCredentials): Promise<Answered> {
-    const { method, body, maxBody = largestAnswer, signal, operation } = request;
+    const { wanted, signature } = this.#signed(request, credentials);
+    const answered = await prefixed(
+      `operation error ${this.service.id}: ${request.operation}, `,
+      this.#http.send(wanted, request.signal),
+    );
+    // A server may quote what it was sent.
+    if (!isSuccess(answered.status)) this.#hide(signature);
+    return answered;
+  }
+
+  async #opened(request: AwsRequest, credentials: AwsCredentials): Promise<Streamed> {
+    const { wanted, signature } = this.#signed(request, credentials);
+    const answered = await prefixed(
+      `operation error ${this.service.id}: ${request.operation}, `,
+      this.#http.stream(wanted, request.signal),
+    );
+    if (!isSuccess(answered.status)) this.#hide(signature);
+    return answered;
+  }
+
+  async #refusalOf(answered: Streamed): Promise<AwsRefusal> {
+    const text = await boundedText(answered.body, largestRefusal).catch(() => "");
+    answered.discard();
+    return refusalOf({ ...answered, body: Buffer.from(text), cut: false });
+  }
+
+  #signed(
+    request: AwsRequest,
+    credentials: AwsCredentials,
+  ): { readonly wanted: Request; readonly signature: string } {
+    const { method, body, maxBody = largestAnswer } = request;
     const address = request.address ?? this.addressOf(request.path);
     const signed = signedHeaders(
       this.#sign,
@@ -201,15 +248,9 @@ export class AwsClient implements AsyncDisposable {
     const headers: RequestHeaders = new Map([["user-agent", userAgent]]);
     for (const [name, value] of Object.entries(signed))
       setKnownHeader(headers, name.toLowerCase(), String(value), name);
-    const answered = await prefixed(
-      `operation error ${this.service.id}: ${operation}, `,
-      // No redirect is followed: what is signed is signed for one host.
-      this.#http.send({ method, address, headers, body, maxBody, origins: noOrigins }, signal),
-    );
-    // A server may quote what it was sent.
-    if (!isSuccess(answered.status))
-      this.#hide(/Signature=([0-9a-f]+)/.exec(String(signed["Authorization"]))?.[1] ?? "");
-    return answered;
+    const signature = /Signature=([0-9a-f]+)/.exec(String(signed["Authorization"]))?.[1] ?? "";
+    // No redirect is followed: what is signed is signed for one host.
+    return { wanted: { method, address, headers, body, maxBody, origins: noOrigins }, signature };
   }
 
   /** The address of a path below the endpoint. */

@@ -3,25 +3,25 @@ import { isIP } from "node:net";
 import type { ConnectionOptions } from "@platformatic/kafka";
 import { BindingError, messageOf } from "../../errors.ts";
 import { awsToken } from "./aws-token.ts";
+import type { LoginAccess } from "./aws-token.ts";
 import type { KafkaMetadata } from "./fields.ts";
 import { oidcToken } from "./oidc-token.ts";
 
 type Secured = Pick<ConnectionOptions, "sasl" | "tls" | "tlsServerName">;
-type Hide = (secret: string) => void;
 type AuthType = NonNullable<KafkaMetadata["authType"]>;
 
 /**
- * How to secure connections and prove who we are. Throws a `BindingError` for settings that do not fit. `hide` is told
+ * How to secure connections and prove who we are. Throws a `BindingError` for settings that do not fit. `access.hide` is told
  * which tokens and signatures must not be shown.
  */
-export function securityOf(metadata: KafkaMetadata, hide?: Hide): Secured {
+export function securityOf(metadata: KafkaMetadata, access: LoginAccess): Secured {
   const type = authTypeOf(metadata);
   if (type === "mtls" && metadata.disableTls)
     throw invalid("kafka error: authType mtls needs TLS; remove disableTls");
   if (type === "certificate" && !metadata.caCert)
     throw invalid("kafka error: authType certificate needs caCert");
   const secured: Secured = {};
-  const sasl = saslOf(type, metadata, hide);
+  const sasl = saslOf(type, metadata, access);
   if (sasl !== undefined) secured.sasl = sasl;
   if (metadata.disableTls || type === "none") return secured;
   secured.tls = tlsOf(metadata);
@@ -42,15 +42,15 @@ function authTypeOf({ authType, authRequired, saslPassword }: KafkaMetadata): Au
 function saslOf(
   type: AuthType,
   metadata: KafkaMetadata,
-  hide: Hide | undefined,
+  access: LoginAccess,
 ): ConnectionOptions["sasl"] | undefined {
   if (type === "password") return passwordOf(metadata);
-  if (type === "awsiam") return { mechanism: "OAUTHBEARER", token: awsToken(metadata, hide) };
+  if (type === "awsiam") return { mechanism: "OAUTHBEARER", token: awsToken(metadata, access) };
   if (type !== "oidc" && type !== "oidc_private_key_jwt") return undefined;
   const extensions = extensionsOf(metadata.oidcExtensions);
   return {
     mechanism: "OAUTHBEARER",
-    token: oidcToken(type, metadata, hide),
+    token: oidcToken(type, metadata, access.hide),
     ...(extensions === undefined ? {} : { oauthBearerExtensions: extensions }),
   };
 }

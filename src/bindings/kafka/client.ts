@@ -8,21 +8,19 @@ import type {
 } from "@platformatic/kafka";
 import type * as driver from "@platformatic/kafka";
 import { securityOf } from "./authentication.ts";
+import type { LoginAccess } from "./aws-token.ts";
 import type { KafkaMetadata } from "./fields.ts";
 
 /** The driver, loaded when the first component needs it. */
 export type Driver = typeof driver;
 
 /**
- * What every client of a component is made with. Repetition is ours to decide, never the driver's. `hide` is told
+ * What every client of a component is made with. Repetition is ours to decide, never the driver's. `access.hide` is told
  * which tokens and signatures must not be shown.
  */
-export function clientOptions(
-  metadata: KafkaMetadata,
-  hide: ((secret: string) => void) | undefined,
-): BaseOptions {
+export function clientOptions(metadata: KafkaMetadata, access: LoginAccess): BaseOptions {
   return {
-    ...securityOf(metadata, hide),
+    ...securityOf(metadata, access),
     clientId: metadata.clientId.replace(/\s+/g, "-") || "sarama",
     bootstrapBrokers: [...metadata.brokers],
     connectTimeout: orDefault(metadata.dialTimeout, 30_000),

@@ -107,17 +107,18 @@ export const kafkaFields = {
   }),
 
   region: string({
-    description: "The AWS region of the cluster, for authType awsiam.",
+    description:
+      "The AWS region of the cluster, for authType awsiam. Default: the environment's, or the profile's.",
     aliases: ["awsRegion"],
     example: "eu-central-1",
   }),
   accessKey: string({
-    description: "The AWS access key id; the environment's unless given.",
+    description: "The AWS access key id. Without it and `secretKey` AWS's default chain is asked.",
     aliases: ["awsAccessKey"],
     sensitive: true,
   }),
   secretKey: string({
-    description: "The AWS secret access key; the environment's unless given.",
+    description: "The AWS secret access key.",
     aliases: ["awsSecretKey"],
     sensitive: true,
   }),

@@ -5,6 +5,7 @@ import { AssignedPartition } from "./assigned-partition.ts";
 import type { PartitionSettings } from "./assigned-partition.ts";
 import { encodeOwned } from "./assignment.ts";
 import { firstPositions } from "./beginnings.ts";
+import type { LoginAccess } from "./aws-token.ts";
 import { clientOptions, orDefault, refreshInterval } from "./client.ts";
 import type { Driver } from "./client.ts";
 import type { Committed, TopicPartition } from "./commits.ts";
@@ -70,6 +71,7 @@ export class GroupReader implements Reader {
     group: string,
     topics: readonly string[],
     exclude: RegExp | undefined,
+    access: LoginAccess,
   ) {
     const { metadata } = reading;
     this.#driver = driver;
@@ -80,7 +82,7 @@ export class GroupReader implements Reader {
     this.#watch = new TopicWatch(topics, this.#seen);
     this.#report = new ReaderReport(reading, topics);
     const strategy = strategyOf(metadata, reading.logger);
-    const options = clientOptions(metadata, reading.hide);
+    const options = clientOptions(metadata, access);
     this.#consumer = new driver.Consumer(
       groupOptions(metadata, options, group, strategy, async (cluster) => {
         this.#described(cluster);

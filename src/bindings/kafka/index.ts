@@ -3,7 +3,9 @@ import type { Base } from "@platformatic/kafka";
 import { defineBinding } from "../../binding.ts";
 import type { Call, Opening, Reader } from "../../binding.ts";
 import { BindingError, messageOf } from "../../errors.ts";
+import { chainDriverVersions, needsAwsDriver } from "../../identity/aws/identity.ts";
 import { string } from "../../metadata/fields.ts";
+import type { LoginAccess } from "./aws-token.ts";
 import { avroEncoder } from "./avro.ts";
 import type { AvroEncoder } from "./avro.ts";
 import { clientOptions, describeTopics, orDefault } from "./client.ts";
@@ -16,6 +18,7 @@ import { boundUnpacking } from "./unpacking.ts";
 
 type KafkaConnection = AsyncDisposable & {
   readonly driver: Driver;
+  readonly access: LoginAccess;
   readonly client: Base;
   readonly producer: TopicProducer | undefined;
   readonly encode: AvroEncoder;
@@ -52,6 +55,8 @@ export default defineBinding({
   summary: "Reads and writes the topics of an Apache Kafka cluster.",
   provedBy: [{ system: "Apache Kafka", kind: "real" }],
 
+  drivers: chainDriverVersions,
+  needsDriver: (name, metadata) => metadata.authType === "awsiam" && needsAwsDriver(name, metadata),
   metadata: kafkaFields,
 
   async open(opening) {
@@ -66,7 +71,9 @@ export default defineBinding({
     }
     const driver = await import("@platformatic/kafka");
     boundUnpacking(driver);
-    const options = clientOptions(metadata, opening.hide);
+    const { hide, memory, driver: library } = opening;
+    const access = { hide, memory, driver: library };
+    const options = clientOptions(metadata, access);
     const client = new driver.Base({
       ...options,
       requestTimeout: orDefault(metadata.writeTimeout, 30_000) + (options.requestTimeout ?? 0),
@@ -84,6 +91,7 @@ export default defineBinding({
       : undefined;
     return {
       driver,
+      access,
       client,
       producer,
       encode: avroEncoder(metadata),
@@ -153,6 +161,7 @@ export default defineBinding({
       consumerGroup,
       topics,
       connection.exclude,
+      connection.access,
     );
     try {
       await reader.start();

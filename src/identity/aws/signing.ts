@@ -7,7 +7,8 @@ let loaded: Sign | undefined;
 
 /** The signing (SigV4), loaded when the first request is to be signed. */
 export async function loadSigning(): Promise<Sign> {
-  loaded ??= (await import("aws4")).sign;
+  // Node finds no names in a module of the older kind that is written as this one is.
+  loaded ??= (await import("aws4")).default.sign;
   return loaded;
 }
 

@@ -94,6 +94,10 @@ async function ask(
       const { message, cause } = BindingError.from(error);
       throw notAssumed(role, message, "unavailable", cause);
     });
+  if (answered.cut) {
+    const why = `the answer is larger than ${largestAnswer} bytes`;
+    throw notAssumed(role, why, "unavailable");
+  }
   const answer = parseXml(answered.body.toString("utf8"));
   const given = (name: string): string | undefined =>
     textAt(answer, `${action}Result`, "Credentials", name);
@@ -104,10 +108,12 @@ async function ask(
     given("Expiration"),
   ];
   if (!accessKeyId || !secretAccessKey) {
-    const code = textAt(answer, "Error", "Code");
-    const why = textAt(answer, "Error", "Message")?.slice(0, longestMessage);
+    const said = textAt(answer, "Error", "Message") ?? answered.body.toString("utf8").trim();
+    // Of a text that is cut, half a secret would be shown.
+    const why = said.length > longestMessage ? "" : said;
+    const code = textAt(answer, "Error", "Code") ?? `HTTP ${answered.status}`;
     const reason = answered.status >= 500 ? "unavailable" : "unauthenticated";
-    throw notAssumed(role, [code, why ?? `HTTP ${answered.status}`].join(": "), reason);
+    throw notAssumed(role, why === "" ? code : `${code}: ${why}`, reason);
   }
   sts.hide(secretAccessKey);
   if (sessionToken) sts.hide(sessionToken);

@@ -10,6 +10,7 @@ import { jwtVerify } from "jose";
 import { afterAll, beforeAll, expect, onTestFinished, test } from "vitest";
 import { securityOf } from "../../../src/bindings/kafka/authentication.ts";
 import { kafkaFields } from "../../../src/bindings/kafka/fields.ts";
+import { MemoryBudget } from "../../../src/memory/budget.ts";
 import { parseFields } from "../../../src/metadata/parse.ts";
 import { describeWith, uniqueName } from "../../servers/describe-with.ts";
 import { reservePort } from "../../servers/ports.ts";
@@ -18,6 +19,7 @@ import { openComponent, until } from "./component.ts";
 function security(properties: Record<string, string>): ReturnType<typeof securityOf> {
   return securityOf(
     parseFields(kafkaFields, { brokers: "kafka.example.com:9093", ...properties }).values,
+    { memory: new MemoryBudget().share("test"), driver: () => undefined },
   );
 }
 

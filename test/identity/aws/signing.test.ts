@@ -1,3 +1,6 @@
+import { execFile } from "node:child_process";
+import { join } from "node:path";
+import { promisify } from "node:util";
 import { expect, test } from "vitest";
 import { loadSigning, presignedPath, signedHeaders } from "../../../src/identity/aws/signing.ts";
 import type { Unsigned } from "../../../src/identity/aws/signing.ts";
@@ -89,4 +92,15 @@ test("signs the presigned URL of S3's reference, and hides its signature", async
   const signature = "aeeed9bbccd4d02ee5c0109b86d86835f995330da4c265957d157751f604d404";
   expect(signed).toContain(`X-Amz-Signature=${signature}`);
   expect(hidden).toEqual([signature]);
+});
+
+test("signs in Node itself, where a module of the older kind has other names than in the tests", async () => {
+  const module = join(import.meta.dirname, "../../../src/identity/aws/signing.ts");
+  const script = `const { loadSigning } = await import(${JSON.stringify(module)}); console.log(typeof (await loadSigning()));`;
+  const { stdout } = await promisify(execFile)(process.execPath, [
+    "--input-type=module",
+    "-e",
+    script,
+  ]);
+  expect(stdout).toBe("function\n");
 });

@@ -1,5 +1,5 @@
-import { BindingError } from "../../errors.ts";
-import type { Effect, Reason } from "../../errors.ts";
+import { BindingError } from "../errors.ts";
+import type { Effect, Reason } from "../errors.ts";
 import type { Condition } from "./driver.ts";
 
 /** What AMQP's error conditions ask the caller to do. */
@@ -21,6 +21,17 @@ const reasons: Readonly<Record<string, Reason>> = {
   "amqp:frame-size-too-small": "invalid_argument",
   "amqp:link:message-size-exceeded": "invalid_argument",
   "amqp:internal-error": "internal",
+  "com.microsoft:auth-failed": "unauthenticated",
+  "com.microsoft:server-busy": "resource_exhausted",
+  "com.microsoft:argument-error": "invalid_argument",
+  "com.microsoft:argument-out-of-range": "invalid_argument",
+  "com.microsoft:entity-disabled": "failed_precondition",
+  "com.microsoft:message-lock-lost": "failed_precondition",
+  "com.microsoft:session-lock-lost": "failed_precondition",
+  "com.microsoft:session-cannot-be-locked": "failed_precondition",
+  "com.microsoft:message-not-found": "not_found",
+  "com.microsoft:partition-not-owned": "failed_precondition",
+  "com.microsoft:publisher-revoked": "permission_denied",
 };
 
 export function reasonOf(condition: string | undefined): Reason {

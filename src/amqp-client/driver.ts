@@ -10,12 +10,15 @@ export type Driver = {
       accepted(): Described;
       released(): Described;
       modified(fields: { delivery_failed: boolean }): Described;
+      unwrap_outcome(state: unknown): { readonly error?: Condition };
     };
     readonly types: {
       wrap_symbol(text: string): unknown;
       wrap_long(value: number | Buffer): unknown;
       wrap_described(value: unknown, descriptor: string | number): unknown;
       wrap_timestamp(milliseconds: number): unknown;
+      wrap_uint(value: number): unknown;
+      wrap_array(values: readonly unknown[], typeCode: number): unknown;
     };
   };
   readonly frames: {
@@ -61,6 +64,7 @@ export type RawSession = EventEmitter & {
   readonly incoming: { next_transfer_id: number };
   readonly outgoing: { available(): number; next_pending_delivery: number };
   on_transfer(frame: TransferFrame): void;
+  on_disposition(frame: DispositionFrame): void;
   begin(): void;
   close(): void;
   output(frame: unknown): void;
@@ -68,9 +72,21 @@ export type RawSession = EventEmitter & {
   open_receiver(options: object): RawReceiver;
 };
 
+export type DispositionFrame = {
+  readonly performative: {
+    /** True: said by a receiver. */
+    readonly role: boolean;
+    readonly first: number;
+    readonly last?: number | null;
+    readonly settled?: boolean | null;
+    readonly state?: unknown;
+  };
+};
+
 export type TransferFrame = {
   readonly performative: {
     readonly delivery_id?: number | null;
+    readonly delivery_tag?: Buffer | null;
     readonly message_format?: number | null;
     readonly settled?: boolean | null;
     readonly more?: boolean | null;
@@ -80,6 +96,7 @@ export type TransferFrame = {
 };
 
 type RawLink = EventEmitter & {
+  readonly name: string;
   readonly error?: Condition;
   readonly session: RawSession;
   credit: number;
@@ -97,8 +114,21 @@ export type RawSender = RawLink & {
   send(data: Buffer, tag: undefined, format: number): RawDelivery;
 };
 
+/** A sender whose messages the driver encodes. */
+export type RawMessageSender = RawLink & { send(message: object): unknown };
+
 export type RawReceiver = RawLink & {
-  readonly source?: { readonly address?: string } | null;
+  readonly source?: {
+    readonly address?: string;
+    readonly filter?: Readonly<Record<string, unknown>> | null;
+  } | null;
+  /** What the server said when it opened the link. */
+  readonly remote: {
+    readonly attach?: {
+      readonly rcv_settle_mode?: number | null;
+      readonly properties?: Readonly<Record<string, unknown>> | null;
+    };
+  };
   drain: boolean;
   on_flow(frame: FlowFrame): void;
 };

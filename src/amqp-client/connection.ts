@@ -1,7 +1,7 @@
-import { abortFailure } from "../../abortable.ts";
+import { abortFailure } from "../abortable.ts";
 import { connect as connectTcp, isIP, type Socket } from "node:net";
 import { connect as connectTls } from "node:tls";
-import { BindingError, messageOf } from "../../errors.ts";
+import { BindingError, messageOf } from "../errors.ts";
 import type { Condition, Driver, RawConnection, RawSession } from "./driver.ts";
 import { conditionText, reasonOf } from "./failures.ts";
 import type { ServerAddress } from "./server-address.ts";
@@ -107,6 +107,13 @@ export class AmqpConnection {
     if (this.#ended === undefined) this.#onEnd.add(listener);
     else listener(this.#ended);
     return () => void this.#onEnd.delete(listener);
+  }
+
+  /** A session of its own, which may end without the connection. */
+  beginSession(): RawSession {
+    const session = this.raw.create_session({ incoming: sessionWindow, outgoing: sessionWindow });
+    session.begin();
+    return session;
   }
 
   /** Resolves once the server has answered. */

@@ -1,8 +1,16 @@
-import { abortFailure } from "../../abortable.ts";
-import { BindingError } from "../../errors.ts";
+import { abortFailure } from "../abortable.ts";
+import { BindingError } from "../errors.ts";
+import type { Effect } from "../errors.ts";
 import type { AmqpConnection } from "./connection.ts";
 import type { RawDelivery, RawSender } from "./driver.ts";
 import { refusal } from "./failures.ts";
+
+/** What is full or busy now may not be later, and nothing was stored; who ran out of time does not know. */
+const rejections: Readonly<Record<string, Effect>> = {
+  "amqp:resource-limit-exceeded": "unsent",
+  "com.microsoft:server-busy": "unsent",
+  "com.microsoft:timeout": "ambiguous",
+};
 
 type Waiting = {
   readonly message: Buffer;
@@ -169,12 +177,10 @@ export class SenderLink {
 
   #rejected(state: RawDelivery["remote_state"]): BindingError {
     const error = state?.error ?? {};
-    // What is full now may have room later, and nothing was stored.
-    const full = error.condition === "amqp:resource-limit-exceeded";
     const said = refusal(
       "failed to send message: the server rejected it",
       error,
-      full ? "unsent" : "rejected",
+      rejections[error.condition ?? ""] ?? "rejected",
     );
     if (error.condition !== undefined) return said;
     return new BindingError("failed_precondition", said.message, { systemCode: "rejected" });

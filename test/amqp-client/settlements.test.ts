@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { dispositionsOf, type Outcome } from "../../../src/bindings/amqp/settlements.ts";
+import { dispositionsOf, type Outcome } from "../../src/amqp-client/settlements.ts";
 
 const noted = (...entries: [number, Outcome][]) => new Map(entries);
 

@@ -1,0 +1,18 @@
+import type { TlsMaterial } from "../tls/pem.ts";
+
+/** Where a server is, and how it is entered. */
+export type ServerAddress = {
+  readonly host: string;
+  readonly port: number;
+  /** `undefined`: no TLS. */
+  readonly tls: TlsMaterial | undefined;
+  /** The connection's `hostname`. */
+  readonly hostname: string;
+  readonly sasl: Sasl;
+};
+
+/** A SASL mechanism that answers once. */
+export type Sasl = {
+  readonly mechanism: "PLAIN" | "EXTERNAL" | "ANONYMOUS";
+  readonly response: Buffer;
+};

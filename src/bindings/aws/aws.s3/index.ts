@@ -1,0 +1,232 @@
+import { randomUUID } from "node:crypto";
+import { defineBinding } from "../../../binding.ts";
+import type { Answer, StreamAnswer } from "../../../binding.ts";
+import { problemsOf } from "../../../check-settings.ts";
+import { chainDriverVersions, needsAwsDriver } from "../../../identity/aws/identity.ts";
+import { LocalRoot } from "../../../local-files/local-root.ts";
+import type { MemoryShare } from "../../../memory/budget.ts";
+import { decodedParts, encodedParts } from "../../../text/base64-parts.ts";
+import { checkMetadata } from "../settings.ts";
+import { Bucket, type Put, type Stored } from "./bucket.ts";
+import { bulkCreate, bulkDelete, bulkGet } from "./bulk.ts";
+import { inWordsOfDapr, invalid } from "./failures.ts";
+import { requestFields, s3Fields, type S3Metadata } from "./fields.ts";
+import { listAsDapr } from "./listing.ts";
+import { checkBucket, taggingOf } from "./names.ts";
+import { contentOf, decoded } from "./payload.ts";
+import { checkInput, readListing } from "./source.ts";
+import { upload } from "./upload.ts";
+
+/** What calls of one component use. */
+export type Connection = AsyncDisposable & {
+  readonly bucket: Bucket;
+  readonly files: LocalRoot;
+  readonly memory: MemoryShare;
+};
+
+/** Seconds; the longest that a signature of AWS is good. */
+const longestPresign = 604_800;
+
+/** Stores objects in a bucket of Amazon S3, or of a store that speaks its protocol, and reads those that come. */
+export default defineBinding({
+  name: "aws.s3",
+  status: "beta",
+  summary: "Stores, reads, lists and deletes objects of an S3 bucket, and reads those that come.",
+  provedBy: [{ system: "moto", kind: "emulator" }],
+  drivers: chainDriverVersions,
+  needsDriver: needsAwsDriver,
+  inputIsOptional: true,
+  metadata: s3Fields,
+
+  check: (metadata, { input }) =>
+    problemsOf([
+      () => checkMetadata(metadata),
+      () => checkBucket(metadata.bucket),
+      () => input && checkInput(metadata),
+    ]),
+
+  async open({ metadata, memory, driver, hide, directions }): Promise<Connection> {
+    if (directions.input) checkInput(metadata);
+    const bucket = await Bucket.open({ metadata, memory, driver, ...(hide ? { hide } : {}) });
+    const files = await LocalRoot.open(metadata.localRoot, memory);
+    return { bucket, files, memory, [Symbol.asyncDispose]: () => bucket[Symbol.asyncDispose]() };
+  },
+
+  operations: {
+    create: {
+      description:
+        "Stores the data, or a file, as an object, and returns its place. The response metadata `key` is its key.",
+      request: requestFields.create,
+      // Without a key each attempt would store an object of its own.
+      idempotent: ({ key }) => Boolean(key),
+      async invoke({ bucket, files }, { data, encoding, request, metadata, signal }) {
+        const key = request.key || randomUUID();
+        const isBase64 = request.decodeBase64 ?? metadata.decodeBase64;
+        const filePath = request.filePath || metadata.filePath;
+        const put = putOf(request, metadata);
+        if (filePath) {
+          const parts = files.parts("filePath", filePath);
+          const content = isBase64 ? decodedParts(parts) : parts;
+          return created(bucket, key, upload(bucket, key, content, put, signal), request, metadata);
+        }
+        const plain = contentOf(data, encoding);
+        const bytes = isBase64 ? decoded(plain) : plain;
+        return created(bucket, key, bucket.put(key, bytes, put, signal), request, metadata);
+      },
+      async invokeStream({ bucket }, { body, request, metadata, signal }) {
+        const key = request.key || randomUUID();
+        if (request.filePath) throw invalid("a payload in parts and filePath exclude each other");
+        const isBase64 = request.decodeBase64 ?? metadata.decodeBase64;
+        const content = isBase64 ? decodedParts(body) : body;
+        const stored = upload(bucket, key, content, putOf(request, metadata), signal);
+        return created(bucket, key, stored, request, metadata);
+      },
+    },
+
+    get: {
+      description: "Returns the content of an object.",
+      request: requestFields.get,
+      idempotent: true,
+      async invoke({ bucket }, { request, metadata, signal }) {
+        const key = demand("key", request.key);
+        const { versionId, encodeBase64 = metadata.encodeBase64 } = request;
+        const body = await inWordsOfDapr(
+          "error downloading S3 object",
+          bucket.get(key, signal, { versionId }),
+        );
+        return { data: encodeBase64 ? Buffer.from(body.toString("base64")) : body };
+      },
+      async invokeStream({ bucket }, { request, metadata, signal }): Promise<StreamAnswer> {
+        const key = demand("key", request.key);
+        const { versionId, encodeBase64 = metadata.encodeBase64 } = request;
+        const { body } = await inWordsOfDapr(
+          "error downloading S3 object",
+          bucket.stream(key, signal, versionId),
+        );
+        return { body: encodeBase64 ? encodedParts(body) : body };
+      },
+    },
+
+    delete: {
+      description: "Deletes an object; one that is not there is no failure, as S3 has it.",
+      request: requestFields.delete,
+      idempotent: true,
+      async invoke({ bucket }, { request, signal }) {
+        const key = demand("key", request.key);
+        const { versionId } = request;
+        await inWordsOfDapr("delete operation failed", bucket.delete(key, signal, { versionId }));
+      },
+    },
+
+    list: {
+      description:
+        "Lists objects. The data, JSON, may name `marker`, `prefix`, `maxResults` (1,000) and `delimiter`. Returns S3's answer as JSON.",
+      request: requestFields.list,
+      idempotent: true,
+      async invoke({ bucket }, { data, signal }) {
+        const listed = listAsDapr(bucket, data, signal);
+        return { data: await inWordsOfDapr("list operation failed", listed) };
+      },
+    },
+
+    presign: {
+      description: "Returns a URL with which anybody may read the object for a time.",
+      request: requestFields.presign,
+      idempotent: true,
+      async invoke({ bucket }, { request, metadata }) {
+        const key = demand("key", request.key);
+        const ttl = demand("presignTTL", request.presignTTL ?? metadata.presignTTL);
+        return { data: json({ presignURL: await presigned(bucket, key, ttl) }) };
+      },
+    },
+
+    bulkGet: {
+      description:
+        "Reads several objects. The data is JSON: `items`, each with `key` and perhaps `filePath`, and `concurrency` (10). Returns an array with what became of each.",
+      request: requestFields.bulkGet,
+      idempotent: true,
+      async invoke(connection, { data, request, metadata, signal }) {
+        const isBase64 = request.encodeBase64 ?? metadata.encodeBase64;
+        return { data: await bulkGet({ ...connection, data, isBase64, signal }) };
+      },
+    },
+
+    bulkCreate: {
+      description:
+        "Stores several objects. The data is JSON: `items`, each with `key`, `data` or `filePath`, and perhaps `contentType`, and `concurrency` (10). Returns an array with what became of each.",
+      request: requestFields.bulkCreate,
+      idempotent: true,
+      async invoke(connection, { data, request, metadata, signal }) {
+        const isBase64 = request.decodeBase64 ?? metadata.decodeBase64;
+        return { data: await bulkCreate({ ...connection, data, isBase64, signal }, {}) };
+      },
+    },
+
+    bulkDelete: {
+      description:
+        "Deletes several objects. The data is JSON: `keys`. Returns an array with what became of each.",
+      request: requestFields.bulkDelete,
+      idempotent: true,
+      async invoke({ bucket }, { data, signal }) {
+        return { data: await bulkDelete({ bucket, data, signal }) };
+      },
+    },
+  },
+
+  guarantee: {
+    returned: "stays in the bucket and comes with a later listing",
+    atLeastOnce: "the object is in the bucket",
+    duplicates: {
+      app: "what the app has: `maxInFlight` (64)",
+      runtime:
+        "what the app has, and what was handled and not put away yet: `maxInFlight` and 64 (128)",
+      server: "none: what was handled is put away once the bucket answers again",
+    },
+  },
+
+  read: ({ bucket }, reading) => readListing(bucket, reading),
+});
+
+function putOf(
+  request: {
+    readonly "Content-Type"?: string | undefined;
+    readonly tags?: string | undefined;
+    readonly storageClass?: string | undefined;
+  },
+  metadata: S3Metadata,
+): Put {
+  return {
+    contentType: request["Content-Type"]?.trim(),
+    tagging: request.tags === undefined ? undefined : taggingOf(request.tags),
+    storageClass: request.storageClass || metadata.storageClass,
+  };
+}
+
+async function created(
+  bucket: Bucket,
+  key: string,
+  storing: Promise<Stored>,
+  request: { readonly presignTTL?: number | undefined },
+  metadata: S3Metadata,
+): Promise<Answer & { data: Buffer }> {
+  const ttl = request.presignTTL ?? metadata.presignTTL;
+  const { location, versionId } = await inWordsOfDapr("uploading failed", storing);
+  const presign = ttl === undefined ? {} : { presignURL: await presigned(bucket, key, ttl) };
+  return { data: json({ location, versionID: versionId ?? null, ...presign }), metadata: { key } };
+}
+
+async function presigned(bucket: Bucket, key: string, ttl: number): Promise<string> {
+  const seconds = Math.round(ttl / 1000);
+  if (seconds < 1 || seconds > longestPresign)
+    throw invalid("presignTTL must be from 1s to 168h, as long as a signature of AWS is good");
+  return bucket.presign(key, seconds);
+}
+
+function demand<Value>(name: string, value: Value | undefined): Value {
+  if (value !== undefined && value !== "") return value;
+  throw invalid(`required metadata '${name}' missing`);
+}
+
+function json(value: object): Buffer {
+  return Buffer.from(JSON.stringify(value));
+}

@@ -1,0 +1,88 @@
+import { defineBinding } from "../../../binding.ts";
+import { problemsOf } from "../../../check-settings.ts";
+import { BindingError } from "../../../errors.ts";
+import { chainDriverVersions, needsAwsDriver } from "../../../identity/aws/identity.ts";
+import { checkMetadata } from "../settings.ts";
+import { createFields, sqsFields } from "./fields.ts";
+import type { SqsMetadata } from "./fields.ts";
+import { messageOf } from "./message.ts";
+import { Queue } from "./queue.ts";
+import { startReader } from "./reader.ts";
+
+/** Reads a queue of Amazon SQS, and sends to it. */
+export default defineBinding({
+  name: "aws.sqs",
+  status: "beta",
+  summary: "Reads an Amazon SQS queue, standard or FIFO, and sends messages to it.",
+  provedBy: [{ system: "moto", kind: "emulator" }],
+  drivers: chainDriverVersions,
+  needsDriver: needsAwsDriver,
+  metadata: sqsFields,
+
+  check: (metadata) => problemsOf([() => checkSettings(metadata)]),
+
+  async open({ metadata, memory, driver, hide, signal }) {
+    checkSettings(metadata);
+    const queue = await Queue.open({ metadata, memory, driver, ...(hide ? { hide } : {}) });
+    try {
+      await queue.probe(signal);
+    } catch (error) {
+      await queue[Symbol.asyncDispose]();
+      throw error;
+    }
+    return queue;
+  },
+
+  operations: {
+    create: {
+      description: "Sends the data, UTF-8 text, as one message.",
+      request: createFields,
+      idempotent: ({ messageDeduplicationId }) => Boolean(messageDeduplicationId),
+      async invoke(queue, { data, request, signal }) {
+        await queue.send(messageOf(data, request), signal);
+      },
+    },
+  },
+
+  guarantee: {
+    returned: "is visible again after the pause; later ones of its group go on meanwhile",
+    atLeastOnce:
+      "the queue keeps the messages: 4 days unless it is set otherwise, and while they were received less often than its redrive policy says",
+    key: "the message group of a FIFO queue",
+    duplicates: {
+      app: "what the app has: `maxInFlight` (64)",
+      runtime: "what was received: `maxInFlight` (64), and what waits for a retry",
+      server:
+        "the same at most; while the process lives what was handled is known by its id, also where its deletion was lost",
+    },
+  },
+
+  read: startReader,
+
+  async ping(queue, signal) {
+    await queue.probe(signal);
+  },
+
+  async backlog(queue, signal) {
+    return queue.count(signal);
+  },
+});
+
+function checkSettings(metadata: SqsMetadata): void {
+  checkMetadata(metadata);
+  const { queueName, queueOwnerAccountId, visibilityTimeout, waitTime } = metadata;
+  if (!/^[\w-]{1,80}(?:\.fifo)?$/.test(queueName)) {
+    throw invalid(
+      `queueName ${JSON.stringify(queueName)} is no name of a queue: letters, digits, "_" and "-", and .fifo at the end; a URL or an ARN is none`,
+    );
+  }
+  if (queueOwnerAccountId && !/^\d{12}$/.test(queueOwnerAccountId))
+    throw invalid("queueOwnerAccountId is no account: it has twelve digits");
+  if (visibilityTimeout < 1_000 || visibilityTimeout > 43_200_000)
+    throw invalid("visibilityTimeout must be from 1s to 12h");
+  if (waitTime < 1_000 || waitTime > 20_000) throw invalid("waitTime must be from 1s to 20s");
+}
+
+function invalid(why: string): BindingError {
+  return new BindingError("invalid_argument", why);
+}

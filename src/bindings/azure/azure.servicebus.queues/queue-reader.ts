@@ -1,0 +1,291 @@
+import type { Condition } from "../../../amqp-client/driver.ts";
+import { conditionText } from "../../../amqp-client/failures.ts";
+import { ReceivingLink } from "../../../amqp-client/receiving-link.ts";
+import type { Delivery } from "../../../amqp-client/receiving-options.ts";
+import type { InboundEvent, Reader, Reading, Settlement } from "../../../binding.ts";
+import { BindingError, messageOf } from "../../../errors.ts";
+import type { NamespaceConnection } from "../messaging-namespace.ts";
+import { contentOf } from "./events.ts";
+import type { queueFields } from "./fields.ts";
+import { LockRenewal, lockDuration, type Lock } from "./locks.ts";
+import { Returns } from "./returns.ts";
+
+/** What a link that reads a session says when that has ended, or there was none. */
+const sessionEnds: ReadonlySet<string> = new Set([
+  "com.microsoft:session-lock-lost",
+  "com.microsoft:session-cannot-be-locked",
+  "com.microsoft:timeout",
+]);
+
+/** What reads the queue: one link, or one for each session that is read. */
+export class QueueReader implements Reader {
+  readonly #reading: Reading<typeof queueFields>;
+  readonly #namespace: NamespaceConnection;
+  readonly #locks: LockRenewal;
+  readonly #returns = new Returns();
+  readonly #links = new Set<ReceivingLink>();
+  readonly #stopping = new AbortController();
+  /** Of each link, events that came in this turn. */
+  readonly #batches = new Map<ReceivingLink, InboundEvent[]>();
+  #window: number;
+  #sessions = 0;
+  #failed = false;
+  #closed = false;
+
+  constructor(namespace: NamespaceConnection, reading: Reading<typeof queueFields>) {
+    this.#namespace = namespace;
+    this.#reading = reading;
+    this.#locks = new LockRenewal(namespace, reading.metadata.queueName);
+    this.#window = this.#room(reading.maxInFlight);
+  }
+
+  async start(): Promise<void> {
+    const { metadata, signal } = this.#reading;
+    await this.#namespace.authorize(metadata.queueName, signal);
+    if (metadata.requireSessions) this.#acceptMore();
+    else await this.#open(undefined, signal);
+  }
+
+  credit(events: number): void {
+    this.#window = this.#room(events);
+    if (this.#reading.metadata.requireSessions) this.#acceptMore();
+    this.#share();
+  }
+
+  stop(): void {
+    this.#stopping.abort();
+    this.#returns.end();
+    for (const link of this.#links) link.stop();
+  }
+
+  async flush(): Promise<void> {
+    await Promise.all(
+      [...this.#links].map(async (link) => {
+        if (this.#stopping.signal.aborted) await link.drained();
+        await link.confirmed();
+      }),
+    );
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+    this.stop();
+    const links = [...this.#links];
+    this.#links.clear();
+    await Promise.all(links.map((link) => link.close()));
+  }
+
+  /** How many messages may be here. */
+  #room(events: number): number {
+    const { maxActiveMessages, maxConcurrentHandlers } = this.#reading.metadata;
+    const handlers = maxConcurrentHandlers === 0 ? maxActiveMessages : maxConcurrentHandlers;
+    return Math.max(1, Math.min(maxActiveMessages, handlers, Math.floor(events)));
+  }
+
+  /** Shares the room among the links. */
+  #share(): void {
+    const links = this.#reading.metadata.requireSessions ? this.#wantedSessions() : 1;
+    for (const link of this.#links) link.window(Math.max(1, Math.floor(this.#window / links)));
+  }
+
+  #wantedSessions(): number {
+    return Math.min(this.#reading.metadata.maxConcurrentSessions, this.#window);
+  }
+
+  #acceptMore(): void {
+    while (this.#sessions < this.#wantedSessions() && !this.#stopping.signal.aborted) {
+      this.#sessions++;
+      void this.#readSessions();
+    }
+  }
+
+  /** Reads one session after another, as long as there is room for so many at one time. */
+  async #readSessions(): Promise<void> {
+    const { signal } = this.#stopping;
+    try {
+      while (!signal.aborted && this.#sessions <= this.#wantedSessions()) {
+        const began = performance.now();
+        const ended = Promise.withResolvers<void>();
+        const link = await this.#accept(ended.resolve);
+        if (link !== undefined) await ended.promise;
+        // Who is told at once that there is none asks again in a while.
+        if (performance.now() - began < 1000) await pauseOf(1000, signal);
+      }
+    } catch (error) {
+      if (!signal.aborted) this.#lose(BindingError.from(error, "unavailable", "unsent"));
+    } finally {
+      this.#sessions--;
+    }
+  }
+
+  /** `undefined`: no session is free that has messages. */
+  async #accept(ended: () => void): Promise<ReceivingLink | undefined> {
+    try {
+      return await this.#open(ended, this.#stopping.signal);
+    } catch (error) {
+      const code = error instanceof BindingError ? error.systemCode : undefined;
+      if (sessionEnds.has(code ?? "")) return undefined;
+      throw error;
+    }
+  }
+
+  /** Opens a link: to the queue, or with `ended` to a session that is free. */
+  async #open(ended: (() => void) | undefined, signal: AbortSignal): Promise<ReceivingLink> {
+    const { metadata, memory } = this.#reading;
+    const { driver, connection } = this.#namespace;
+    const bySession = ended !== undefined;
+    const timeout = metadata.timeoutInSec * 1000;
+    const idle = new IdleTimer(metadata.sessionIdleTimeoutInSec * 1000, () => {
+      if (!bySession) return;
+      if (link.held > 0) idle.start();
+      else void this.#leave(link, ended);
+    });
+    const link: ReceivingLink = await ReceivingLink.open({
+      ...{ driver, connection, memory, signal },
+      what: `the queue ${metadata.queueName} cannot be read`,
+      attachTimeout: timeout + 10_000,
+      attach: {
+        source: {
+          address: metadata.queueName,
+          // Null: any session that is free.
+          ...(bySession ? { filter: { "com.microsoft:session-filter": null } } : {}),
+        },
+        ...(bySession
+          ? { properties: { "com.microsoft:timeout": driver.rhea.types.wrap_uint(timeout) } }
+          : {}),
+      },
+      message: (delivery) => {
+        idle.stop();
+        this.#take(link, delivery, bySession, () => idle.start());
+      },
+      refused: (_, error) => this.#tellRefused(error),
+      ended: (reason) => {
+        idle.stop();
+        this.#links.delete(link);
+        if (bySession && sessionEnds.has(reason.systemCode ?? "")) ended();
+        else this.#lose(reason);
+      },
+    });
+    this.#links.add(link);
+    if (this.#stopping.signal.aborted) link.stop();
+    if (bySession) idle.start();
+    this.#share();
+    return link;
+  }
+
+  /** A session without messages makes room for another. */
+  async #leave(link: ReceivingLink, ended: () => void): Promise<void> {
+    if (this.#stopping.signal.aborted) return;
+    link.stop();
+    try {
+      await link.drained();
+      await link.confirmed();
+    } catch {
+      // The link has gone, or will.
+    }
+    this.#links.delete(link);
+    await link.close();
+    ended();
+  }
+
+  #take(link: ReceivingLink, delivery: Delivery, bySession: boolean, settled: () => void): void {
+    const { lockedUntil, session, ...content } = contentOf(delivery.message, delivery.format);
+    const { metadata } = this.#reading;
+    const { lockRenewalInSec, queueName } = metadata;
+    const duration = lockDuration(lockedUntil, lockRenewalInSec);
+    const lock: Lock =
+      bySession && session !== undefined ? { session, link } : { tag: delivery.tag, link };
+    const event: InboundEvent = {
+      ...content,
+      key: bySession ? session : this.#window === 1 ? queueName : undefined,
+      lease: {
+        duration,
+        extend: lockRenewalInSec === 0 ? undefined : () => this.#locks.renew(lock),
+      },
+      settle: (settlement) => {
+        this.#settle(link, delivery, settlement, duration);
+        settled();
+      },
+    };
+    const batch = this.#batches.get(link);
+    if (batch !== undefined) {
+      batch.push(event);
+      return;
+    }
+    this.#batches.set(link, [event]);
+    queueMicrotask(() => this.#deliver(link));
+  }
+
+  #settle(link: ReceivingLink, delivery: Delivery, settlement: Settlement, lock: number): void {
+    const { id, settled } = delivery;
+    if (settled) return link.release(id);
+    if (settlement.outcome === "handled") return link.settle(id, "accepted");
+    const outcome = settlement.unattempted === true ? "released" : "modified";
+    // Beyond the lock it would be delivered all the same.
+    const pause = this.#stopping.signal.aborted ? 0 : Math.min(settlement.after ?? 0, lock / 2);
+    this.#returns.after(pause, () => link.settle(id, outcome));
+  }
+
+  /** What came in one piece from the socket. The credit is what bounds it. */
+  #deliver(link: ReceivingLink): void {
+    const batch = this.#batches.get(link) ?? [];
+    this.#batches.delete(link);
+    this.#reading
+      .deliver(batch)
+      .catch((error: unknown) =>
+        this.#lose(new BindingError("internal", messageOf(error), { cause: error })),
+      );
+  }
+
+  /** The service did not take it: the message comes again, although the app has handled it. */
+  #tellRefused(error: Condition): void {
+    this.#reading.logger.warn(
+      { error: conditionText(error) },
+      "the queue did not take a settlement, since the message's lock was lost; the message comes again",
+    );
+  }
+
+  #lose(reason: BindingError): void {
+    if (this.#failed || this.#closed) return;
+    this.#failed = true;
+    this.#stopping.abort();
+    this.#returns.forget();
+    this.#reading.lost(reason);
+  }
+}
+
+/** Calls back after a time without use. */
+class IdleTimer {
+  readonly #time: number;
+  readonly #idle: () => void;
+  #timer: NodeJS.Timeout | undefined;
+
+  constructor(time: number, idle: () => void) {
+    this.#time = time;
+    this.#idle = idle;
+  }
+
+  start(): void {
+    this.stop();
+    this.#timer = setTimeout(this.#idle, this.#time);
+    this.#timer.unref();
+  }
+
+  stop(): void {
+    clearTimeout(this.#timer);
+  }
+}
+
+function pauseOf(milliseconds: number, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    const timer = setTimeout(resolve, milliseconds);
+    signal.addEventListener(
+      "abort",
+      () => {
+        clearTimeout(timer);
+        resolve();
+      },
+      { once: true },
+    );
+  });
+}

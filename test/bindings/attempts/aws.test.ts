@@ -1,0 +1,59 @@
+import sns from "../../../src/bindings/aws/aws.sns/index.ts";
+import sqs from "../../../src/bindings/aws/aws.sqs/index.ts";
+import { describeWith } from "../../servers/describe-with.ts";
+import { makeTopic } from "../aws/aws.sns/topic.ts";
+import { makeQueue } from "../aws/aws.sqs/contract-source.ts";
+import { testAttempts } from "./suite.ts";
+
+describeWith("moto", (server) => {
+  const at = (properties: Record<string, string>) => (proxy: { host: string; port: number }) => ({
+    ...properties,
+    endpoint: `http://${proxy.host}:${proxy.port}`,
+  });
+
+  testAttempts(sqs, "create", async () => {
+    const queue = await makeQueue(server);
+    const came: string[] = [];
+    return {
+      server,
+      properties: at(queue.properties),
+      ...{ operation: "create", connectsByCall: true },
+      request: (data) => ({ data }),
+      async done(mark) {
+        came.push(...(await queue.take()).map(({ Body }) => Body));
+        return came.filter((text) => text === mark).length;
+      },
+    };
+  });
+
+  testAttempts(sqs, "create with an id", async () => {
+    const queue = await makeQueue(server, { fifo: true });
+    const came: string[] = [];
+    const metadata = { messageGroupId: "g", messageDeduplicationId: "d-1" };
+    return {
+      server,
+      properties: at(queue.properties),
+      ...{ operation: "create", idempotent: true, connectsByCall: true },
+      request: (data) => ({ data, metadata }),
+      async done(mark) {
+        came.push(...(await queue.take()).map(({ Body }) => Body));
+        return came.filter((text) => text === mark).length;
+      },
+    };
+  });
+
+  testAttempts(sns, "create", async () => {
+    const topic = await makeTopic(server);
+    const came: string[] = [];
+    return {
+      server,
+      properties: at(topic.properties),
+      ...{ operation: "create", connectsByCall: true },
+      request: (message) => ({ data: JSON.stringify({ message }) }),
+      async done(mark) {
+        came.push(...(await topic.arrived()).map(({ Message }) => Message));
+        return came.filter((text) => text === mark).length;
+      },
+    };
+  });
+});

@@ -1,0 +1,85 @@
+import sns from "../../../src/bindings/aws/aws.sns/index.ts";
+import sqs from "../../../src/bindings/aws/aws.sqs/index.ts";
+import { describeWith } from "../../servers/describe-with.ts";
+import { makeTopic } from "../aws/aws.sns/topic.ts";
+import { makeQueue } from "../aws/aws.sqs/contract-source.ts";
+import { testHostileValues } from "./suite.ts";
+
+describeWith("moto", (server) => {
+  testHostileValues(sqs, ["the data", "an attribute", "an attribute's name"], async () => {
+    const queue = await makeQueue(server);
+    return {
+      properties: queue.properties,
+      places: {
+        "the data": {
+          send: (output, value) => output.invoke("create", {}, { data: value }),
+          arrived: async () => (await queue.take()).map(({ Body }) => Body),
+        },
+        "an attribute": {
+          send: (output, value) =>
+            output.invoke("create", { "attribute:mark": value }, { data: "x" }),
+          arrived: async () =>
+            (await queue.take()).map((one) => one.MessageAttributes?.["mark"]?.StringValue ?? ""),
+        },
+        "an attribute's name": {
+          send: (output, value) =>
+            output.invoke("create", { [`attribute:${value}`]: "x" }, { data: "x" }),
+          arrived: async () =>
+            (await queue.take()).map((one) => Object.keys(one.MessageAttributes ?? {})[0] ?? ""),
+        },
+      },
+    };
+  });
+
+  testHostileValues(sqs, ["the group", "the id"], async () => {
+    const queue = await makeQueue(server, { fifo: true });
+    let sent = 0;
+    const attribute = async (name: string): Promise<string[]> =>
+      (await queue.take()).map(({ Attributes }) => Attributes[name] ?? "");
+    return {
+      properties: queue.properties,
+      places: {
+        "the group": {
+          send: (output, messageGroupId) => {
+            const messageDeduplicationId = `m-${++sent}`;
+            const metadata = { messageGroupId, messageDeduplicationId };
+            return output.invoke("create", metadata, { data: "x" });
+          },
+          arrived: () => attribute("MessageGroupId"),
+        },
+        "the id": {
+          send: (output, messageDeduplicationId) => {
+            const metadata = { messageGroupId: "g", messageDeduplicationId };
+            return output.invoke("create", metadata, { data: "x" });
+          },
+          arrived: () => attribute("MessageDeduplicationId"),
+        },
+      },
+    };
+  });
+
+  testHostileValues(sns, ["the message", "the subject", "an attribute"], async () => {
+    const topic = await makeTopic(server);
+    return {
+      properties: topic.properties,
+      places: {
+        "the message": {
+          send: (output, message) =>
+            output.invoke("create", {}, { data: JSON.stringify({ message }) }),
+          arrived: async () => (await topic.arrived()).map(({ Message }) => Message),
+        },
+        "the subject": {
+          send: (output, subject) =>
+            output.invoke("create", {}, { data: JSON.stringify({ message: "x", subject }) }),
+          arrived: async () => (await topic.arrived()).map(({ Subject = "" }) => Subject),
+        },
+        "an attribute": {
+          send: (output, value) =>
+            output.invoke("create", { "attribute:mark": value }, { data: `{"message":"x"}` }),
+          arrived: async () =>
+            (await topic.arrived()).map((one) => one.MessageAttributes?.["mark"]?.Value ?? ""),
+        },
+      },
+    };
+  });
+});
