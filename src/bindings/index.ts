@@ -1,14 +1,14 @@
 import type { AnyBinding } from "../binding.ts";
 import amqp from "./amqp/index.ts";
-import azureCosmosdb from "./azure/azure.cosmosdb/index.ts";
-import azureOpenai from "./azure/azure.openai/index.ts";
-import azureSignalr from "./azure/azure.signalr/index.ts";
-import azureStorageQueues from "./azure/azure.storagequeues/index.ts";
-import cloudflareQueues from "./cloudflare.queues/index.ts";
 import awsS3 from "./aws/aws.s3/index.ts";
 import awsSns from "./aws/aws.sns/index.ts";
 import awsSqs from "./aws/aws.sqs/index.ts";
+import azureCosmosdb from "./azure/azure.cosmosdb/index.ts";
+import azureOpenai from "./azure/azure.openai/index.ts";
 import azureServicebusQueues from "./azure/azure.servicebus.queues/index.ts";
+import azureSignalr from "./azure/azure.signalr/index.ts";
+import azureStorageQueues from "./azure/azure.storagequeues/index.ts";
+import cloudflareQueues from "./cloudflare.queues/index.ts";
 import cron from "./cron/index.ts";
 import exec from "./exec/index.ts";
 import file from "./file/index.ts";
@@ -25,8 +25,8 @@ import mysql from "./mysql/index.ts";
 import nats from "./nats/index.ts";
 import postgres from "./postgres/index.ts";
 import rabbitmq from "./rabbitmq/index.ts";
-import redisStreams from "./redis/redis.streams/index.ts";
 import redis from "./redis/redis/index.ts";
+import redisStreams from "./redis/redis.streams/index.ts";
 import rethinkdbStatechange from "./rethinkdb.statechange/index.ts";
 import sftp from "./sftp/index.ts";
 import smtp from "./smtp/index.ts";
@@ -39,15 +39,15 @@ import websocket from "./websocket/index.ts";
 /** Every binding there is, by name. Their drivers are imported only when a component opens. */
 export const bindings: readonly AnyBinding[] = [
   amqp,
-  azureCosmosdb,
-  azureOpenai,
-  azureSignalr,
-  azureStorageQueues,
-  cloudflareQueues,
   awsS3,
   awsSns,
   awsSqs,
+  azureCosmosdb,
+  azureOpenai,
   azureServicebusQueues,
+  azureSignalr,
+  azureStorageQueues,
+  cloudflareQueues,
   cron,
   exec,
   file,

@@ -3,22 +3,22 @@ import type { BindingModule } from "../binding.ts";
 /** Every binding there is, to be loaded when a component first names it: most processes use few. */
 export const bindingModules: readonly BindingModule[] = [
   { name: "amqp", load: () => import("./amqp/index.ts") },
+  { name: "aws.s3", load: () => import("./aws/aws.s3/index.ts") },
+  { name: "aws.sns", load: () => import("./aws/aws.sns/index.ts") },
+  { name: "aws.sqs", load: () => import("./aws/aws.sqs/index.ts") },
   { name: "azure.cosmosdb", load: () => import("./azure/azure.cosmosdb/index.ts") },
   { name: "azure.openai", load: () => import("./azure/azure.openai/index.ts") },
+  {
+    name: "azure.servicebus.queues",
+    aliases: ["azure.servicebusqueues"],
+    load: () => import("./azure/azure.servicebus.queues/index.ts"),
+  },
   { name: "azure.signalr", load: () => import("./azure/azure.signalr/index.ts") },
   {
     name: "azure.storagequeues",
     load: () => import("./azure/azure.storagequeues/index.ts"),
   },
   { name: "cloudflare.queues", load: () => import("./cloudflare.queues/index.ts") },
-  { name: "aws.s3", load: () => import("./aws/aws.s3/index.ts") },
-  { name: "aws.sns", load: () => import("./aws/aws.sns/index.ts") },
-  { name: "aws.sqs", load: () => import("./aws/aws.sqs/index.ts") },
-  {
-    name: "azure.servicebus.queues",
-    aliases: ["azure.servicebusqueues"],
-    load: () => import("./azure/azure.servicebus.queues/index.ts"),
-  },
   { name: "cron", load: () => import("./cron/index.ts") },
   { name: "exec", load: () => import("./exec/index.ts") },
   { name: "file", load: () => import("./file/index.ts") },
