@@ -5,9 +5,14 @@ import awsDynamodb from "./aws/aws.dynamodb/index.ts";
 import awsSes from "./aws/aws.ses/index.ts";
 import awsSns from "./aws/aws.sns/index.ts";
 import awsSqs from "./aws/aws.sqs/index.ts";
+import azureCosmosdb from "./azure/azure.cosmosdb/index.ts";
+import azureOpenai from "./azure/azure.openai/index.ts";
 import azureServicebusQueues from "./azure/azure.servicebus.queues/index.ts";
 import azureBlobStorage from "./azure/azure.blobstorage/index.ts";
 import azureStorageQueues from "./azure/azure.storagequeues/index.ts";
+import azureSignalr from "./azure/azure.signalr/index.ts";
+import azureStorageQueues from "./azure/azure.storagequeues/index.ts";
+import cloudflareQueues from "./cloudflare.queues/index.ts";
 import cron from "./cron/index.ts";
 import exec from "./exec/index.ts";
 import file from "./file/index.ts";
@@ -45,9 +50,14 @@ export const bindings: readonly AnyBinding[] = [
   awsSes,
   awsSns,
   awsSqs,
+  azureCosmosdb,
+  azureOpenai,
   azureServicebusQueues,
   azureBlobStorage,
   azureStorageQueues,
+  azureSignalr,
+  azureStorageQueues,
+  cloudflareQueues,
   cron,
   exec,
   file,

@@ -11,6 +11,10 @@ import type { EventContext } from "rhea";
 import amqp from "../../src/bindings/amqp/index.ts";
 import awsDynamodb from "../../src/bindings/aws/aws.dynamodb/index.ts";
 import awsSes from "../../src/bindings/aws/aws.ses/index.ts";
+import cosmosdb from "../../src/bindings/azure/azure.cosmosdb/index.ts";
+import openai from "../../src/bindings/azure/azure.openai/index.ts";
+import signalr from "../../src/bindings/azure/azure.signalr/index.ts";
+import cloudflareQueues from "../../src/bindings/cloudflare.queues/index.ts";
 import awsSns from "../../src/bindings/aws/aws.sns/index.ts";
 import awsSqs from "../../src/bindings/aws/aws.sqs/index.ts";
 import azureServicebusQueues from "../../src/bindings/azure/azure.servicebus.queues/index.ts";
@@ -42,6 +46,10 @@ import { describeWith, uniqueName } from "../servers/describe-with.ts";
 import { bodyOf, connectPeer } from "./amqp/peer.ts";
 import { makeTable, textOf } from "./aws/aws.dynamodb/table.ts";
 import { makeSender } from "./aws/aws.ses/sender.ts";
+import { makeContainer, order } from "./azure/azure.cosmosdb/container.ts";
+import { apiKey, startOpenai } from "./azure/azure.openai/stand-in.ts";
+import { accessKey, startSignalr } from "./azure/azure.signalr/stand-in.ts";
+import { startWorker, worker } from "./cloudflare.queues/worker-stand-in.ts";
 import { makeTopic } from "./aws/aws.sns/topic.ts";
 import { makeQueue } from "./aws/aws.sqs/contract-source.ts";
 import { startNamespace } from "./azure/namespace.ts";
@@ -177,6 +185,35 @@ describe("on this machine", () => {
     };
   });
 
+  testOutput("azure.signalr", signalr, async () => {
+    const server = await startSignalr();
+    endAfterTest(async () => server[Symbol.asyncDispose]());
+    return {
+      properties: { endpoint: server.url, accessKey, hub: "orders" },
+      arrived: async () => server.sent.map(({ body }) => Buffer.from(body)),
+    };
+  });
+
+  testOutput("azure.openai", openai, async () => {
+    const server = await startOpenai();
+    endAfterTest(async () => server[Symbol.asyncDispose]());
+    return {
+      properties: { endpoint: server.url, apiKey },
+      operation: "completion",
+      dataOf: (prompt) => JSON.stringify({ deploymentID: "d", prompt }),
+      arrived: async () => server.asked.map(({ body }) => Buffer.from(String(body["prompt"]))),
+    };
+  });
+
+  testOutput("cloudflare.queues", cloudflareQueues, async () => {
+    const server = await startWorker();
+    endAfterTest(async () => server[Symbol.asyncDispose]());
+    return {
+      properties: { ...worker, workerUrl: server.workerUrl },
+      arrived: async () => server.messages.map((message) => Buffer.from(message)),
+    };
+  });
+
   testOutput("exec", exec, async () => {
     const folder = await mkdtemp(join(tmpdir(), "cufflink-contract-"));
     endAfterTest(() => rm(folder, { recursive: true }));
@@ -223,6 +260,17 @@ describe("on this machine", () => {
       metadata: (n) => ({ fileName: String(n) }),
       arrived: async () =>
         Promise.all((await readdir(rootPath)).map((name) => readFile(join(rootPath, name)))),
+    };
+  });
+});
+
+describeWith("cosmosdb", (server) => {
+  testOutput("azure.cosmosdb", cosmosdb, async () => {
+    const { properties, documents } = await makeContainer(server);
+    return {
+      properties,
+      dataOf: (text) => order(text.replaceAll(" ", "-"), "c1", { text }),
+      arrived: async () => (await documents()).map(({ text = "" }) => Buffer.from(text)),
     };
   });
 });

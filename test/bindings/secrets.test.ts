@@ -135,14 +135,18 @@ const azureMessaging = (type: string, more: Record<string, string>): Record<stri
   };
 };
 /** The fields by which a component logs in to Entra ID; `more` is what it needs beside them. */
-function entra(type: string, more: () => Record<string, string>): Record<string, Case> {
+function entra(
+  type: string,
+  more: () => Record<string, string>,
+  data = "data",
+): Record<string, Case> {
   const client = { azureTenantId: "tenant", azureClientId: "shop" };
   return {
     [`${type}.azureClientSecret`]: async (spelling, wanted) => {
       const server = await echoingHttp(wanted, spelling);
       const azureAuthorityHost = http(server);
       const login = { ...client, azureClientSecret: canary, azureAuthorityHost };
-      return { server, properties: { ...more(), ...login }, silent: true };
+      return { server, properties: { ...more(), ...login }, data, silent: true };
     },
     [`${type}.azureCertificate`]: () => ({
       properties: { ...more(), ...client, azureCertificate: canary },
@@ -155,6 +159,23 @@ function entra(type: string, more: () => Record<string, string>): Record<string,
     }),
   };
 }
+/** What is sent to a namespace is signatures and tokens, never what they are made from. */
+const azureMessaging = (type: string, more: Record<string, string>): Record<string, Case> => {
+  const entra = {
+    ...{ azureTenantId: "shop", azureClientId: "shop", azureAuthorityHost: "http://127.0.0.1:1" },
+    ...{ namespaceName: "127.0.0.1:1", ...more },
+  };
+  const access = `SharedAccessKeyName=shop;SharedAccessKey=${canary}`;
+  const connectionString = `Endpoint=sb://127.0.0.1:1;${access};UseDevelopmentEmulator=true`;
+  return {
+    [`${type}.connectionString`]: () => ({ properties: { connectionString, ...more } }),
+    [`${type}.azureClientSecret`]: () => ({ properties: { azureClientSecret: canary, ...entra } }),
+    [`${type}.azureCertificate`]: () => ({ properties: { azureCertificate: canary, ...entra } }),
+    [`${type}.azureCertificatePassword`]: () => ({
+      properties: { azureCertificate: "bm9uZQ==", azureCertificatePassword: canary, ...entra },
+    }),
+  };
+};
 
 /** The token's server is asked during a login at the broker. */
 const kafkaToken =
@@ -280,6 +301,8 @@ const rethinkdb =
     properties: { address: "127.0.0.1:1", database: "shop", table: "orders", [field]: canary },
   });
 
+const askedModel = JSON.stringify({ deploymentID: "d", messages: [{ role: "user" }] });
+
 /** How each sensitive field of each binding is used in vain. */
 const cases: Readonly<Record<string, Case>> = {
   "http.securityToken": async (spelling, wanted) => {
@@ -385,6 +408,44 @@ const cases: Readonly<Record<string, Case>> = {
     properties: {
       ...{ accountName: "shop", queueName: "orders", endpoint: "http://127.0.0.1:1" },
       accountKey: canary,
+    },
+  }),
+  ...entra("azure.cosmosdb", () => ({
+    ...{ url: "http://127.0.0.1:1", database: "shop", collection: "orders", partitionKey: "id" },
+  })),
+  "azure.cosmosdb.masterKey": () => ({
+    properties: {
+      ...{ url: "http://127.0.0.1:1", database: "shop", collection: "orders", partitionKey: "id" },
+      masterKey: canary,
+    },
+  }),
+  ...entra("azure.openai", () => ({ endpoint: "http://127.0.0.1:1" }), askedModel),
+  "azure.openai.apiKey": async (spelling, wanted) => {
+    const server = await echoingHttp(wanted, spelling);
+    const properties = { endpoint: http(server), apiKey: canary };
+    return { server, properties, data: askedModel };
+  },
+  ...entra("azure.signalr", () => ({ endpoint: "http://127.0.0.1:1", hub: "orders" })),
+  "azure.signalr.accessKey": async (spelling, wanted) => {
+    const server = await echoingHttp(wanted, spelling);
+    const properties = { endpoint: http(server), hub: "orders", accessKey: canary };
+    return { server, properties, silent: true };
+  },
+  "azure.signalr.connectionString": async (spelling, wanted) => {
+    const server = await echoingHttp(wanted, spelling);
+    const connectionString = `Endpoint=${http(server)};AccessKey=${canary};Version=1.0;`;
+    return { server, properties: { connectionString, hub: "orders" }, silent: true };
+  },
+  "cloudflare.queues.key": () => ({
+    properties: {
+      ...{ queueName: "orders", workerName: "shop", workerUrl: "http://127.0.0.1:1" },
+      key: canary,
+    },
+  }),
+  "cloudflare.queues.cfAPIToken": () => ({
+    properties: {
+      ...{ queueName: "orders", workerName: "shop", key: "other" },
+      ...{ cfAPIToken: canary, cfAccountID: "account" },
     },
   }),
   "influx.token": async (spelling, wanted) => {

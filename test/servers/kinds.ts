@@ -2,6 +2,7 @@ import { dovecot } from "./dovecot.ts";
 import { artemis } from "./artemis.ts";
 import { azureMessaging } from "./azure-messaging.ts";
 import { azuriteBlob, azuriteQueue } from "./azurite.ts";
+import { cosmosdb } from "./cosmosdb.ts";
 import { elasticmq } from "./elasticmq.ts";
 import { fakeGcs } from "./fake-gcs.ts";
 import { feed } from "./feed.ts";
@@ -36,6 +37,7 @@ export const kinds = {
   feed,
   "azurite-blob": azuriteBlob,
   "azurite-queue": azuriteQueue,
+  cosmosdb,
   moto,
   vault,
   elasticmq,
