@@ -11,7 +11,6 @@ import azureServicebusQueues from "./azure/azure.servicebus.queues/index.ts";
 import azureBlobStorage from "./azure/azure.blobstorage/index.ts";
 import azureStorageQueues from "./azure/azure.storagequeues/index.ts";
 import azureSignalr from "./azure/azure.signalr/index.ts";
-import azureStorageQueues from "./azure/azure.storagequeues/index.ts";
 import cloudflareQueues from "./cloudflare.queues/index.ts";
 import cron from "./cron/index.ts";
 import exec from "./exec/index.ts";
@@ -56,7 +55,6 @@ export const bindings: readonly AnyBinding[] = [
   azureBlobStorage,
   azureStorageQueues,
   azureSignalr,
-  azureStorageQueues,
   cloudflareQueues,
   cron,
   exec,

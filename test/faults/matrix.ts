@@ -6,8 +6,6 @@ import type { Source } from "./opened-source.ts";
 import { amqp } from "./sources/amqp.ts";
 import { servicebusQueues, servicebusSessions } from "./sources/azure.servicebus.queues.ts";
 import { azureStorageQueues } from "./sources/azure.ts";
-import { azureStorageQueues } from "./sources/azure.ts";
-import { servicebusQueues, servicebusSessions } from "./sources/azure.servicebus.queues.ts";
 import { cron } from "./sources/cron.ts";
 import { file } from "./sources/file.ts";
 import { imap } from "./sources/imap.ts";
@@ -57,9 +55,6 @@ export const sources: readonly Source[] = [
     sqs,
     s3,
     azureStorageQueues,
-    azureStorageQueues,
-    sqs,
-    s3,
   ],
 ];
 
