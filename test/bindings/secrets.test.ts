@@ -159,23 +159,6 @@ function entra(
     }),
   };
 }
-/** What is sent to a namespace is signatures and tokens, never what they are made from. */
-const azureMessaging = (type: string, more: Record<string, string>): Record<string, Case> => {
-  const entra = {
-    ...{ azureTenantId: "shop", azureClientId: "shop", azureAuthorityHost: "http://127.0.0.1:1" },
-    ...{ namespaceName: "127.0.0.1:1", ...more },
-  };
-  const access = `SharedAccessKeyName=shop;SharedAccessKey=${canary}`;
-  const connectionString = `Endpoint=sb://127.0.0.1:1;${access};UseDevelopmentEmulator=true`;
-  return {
-    [`${type}.connectionString`]: () => ({ properties: { connectionString, ...more } }),
-    [`${type}.azureClientSecret`]: () => ({ properties: { azureClientSecret: canary, ...entra } }),
-    [`${type}.azureCertificate`]: () => ({ properties: { azureCertificate: canary, ...entra } }),
-    [`${type}.azureCertificatePassword`]: () => ({
-      properties: { azureCertificate: "bm9uZQ==", azureCertificatePassword: canary, ...entra },
-    }),
-  };
-};
 
 /** The token's server is asked during a login at the broker. */
 const kafkaToken =
