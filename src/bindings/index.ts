@@ -4,6 +4,7 @@ import awsS3 from "./aws/aws.s3/index.ts";
 import awsSns from "./aws/aws.sns/index.ts";
 import awsSqs from "./aws/aws.sqs/index.ts";
 import azureServicebusQueues from "./azure/azure.servicebus.queues/index.ts";
+import azureStorageQueues from "./azure/azure.storagequeues/index.ts";
 import cron from "./cron/index.ts";
 import exec from "./exec/index.ts";
 import file from "./file/index.ts";
@@ -40,6 +41,7 @@ export const bindings: readonly AnyBinding[] = [
   awsSns,
   awsSqs,
   azureServicebusQueues,
+  azureStorageQueues,
   cron,
   exec,
   file,

@@ -11,6 +11,7 @@ export const bindingModules: readonly BindingModule[] = [
     aliases: ["azure.servicebusqueues"],
     load: () => import("./azure/azure.servicebus.queues/index.ts"),
   },
+  { name: "azure.storagequeues", load: () => import("./azure/azure.storagequeues/index.ts") },
   { name: "cron", load: () => import("./cron/index.ts") },
   { name: "exec", load: () => import("./exec/index.ts") },
   { name: "file", load: () => import("./file/index.ts") },

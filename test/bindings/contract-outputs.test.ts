@@ -5,7 +5,7 @@ import { connect as connectAmqp } from "amqplib";
 import { Redis } from "ioredis";
 import { createConnection } from "mysql2/promise";
 import { Client } from "pg";
-import { describe, expect, test, vi } from "vitest";
+import { describe, expect, test } from "vitest";
 import type { AnyBinding } from "../../src/binding.ts";
 import type { EventContext } from "rhea";
 import amqp from "../../src/bindings/amqp/index.ts";
@@ -370,7 +370,7 @@ describe("on this machine", () => {
       properties: { connectionString: namespace.connectionString, queueName },
       async arrived(count) {
         const queue = namespace.queue(queueName);
-        await vi.waitFor(() => expect(queue.messages).toHaveLength(count));
+        await until(() => queue.messages.length === count);
         return queue.messages.map(({ message }) => bodyOf({ message } as EventContext));
       },
     };

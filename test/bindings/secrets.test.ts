@@ -134,6 +134,27 @@ const azureMessaging = (type: string, more: Record<string, string>): Record<stri
     }),
   };
 };
+/** The fields by which a component logs in to Entra ID; `more` is what it needs beside them. */
+function entra(type: string, more: () => Record<string, string>): Record<string, Case> {
+  const client = { azureTenantId: "tenant", azureClientId: "shop" };
+  return {
+    [`${type}.azureClientSecret`]: async (spelling, wanted) => {
+      const server = await echoingHttp(wanted, spelling);
+      const azureAuthorityHost = http(server);
+      const login = { ...client, azureClientSecret: canary, azureAuthorityHost };
+      return { server, properties: { ...more(), ...login }, silent: true };
+    },
+    [`${type}.azureCertificate`]: () => ({
+      properties: { ...more(), ...client, azureCertificate: canary },
+    }),
+    [`${type}.azureCertificatePassword`]: () => ({
+      properties: {
+        ...{ ...more(), ...client, azureCertificate: certificates.client.cert },
+        azureCertificatePassword: canary,
+      },
+    }),
+  };
+}
 
 /** The token's server is asked during a login at the broker. */
 const kafkaToken =
@@ -329,6 +350,15 @@ const cases: Readonly<Record<string, Case>> = {
     properties: {
       ...{ host: "127.0.0.1", port: "1", username: "shop", password: "other" },
       ...{ clientCert: certificates.client.cert, clientKey: key },
+    },
+  }),
+  ...entra("azure.storagequeues", () => ({
+    ...{ accountName: "shop", queueName: "orders", endpoint: "http://127.0.0.1:1" },
+  })),
+  "azure.storagequeues.accountKey": () => ({
+    properties: {
+      ...{ accountName: "shop", queueName: "orders", endpoint: "http://127.0.0.1:1" },
+      accountKey: canary,
     },
   }),
   "influx.token": async (spelling, wanted) => {

@@ -4,8 +4,6 @@ import { azureMessaging } from "./azure-messaging.ts";
 import { azuriteBlob, azuriteQueue } from "./azurite.ts";
 import { elasticmq } from "./elasticmq.ts";
 import { fakeGcs } from "./fake-gcs.ts";
-import { fakeGcs } from "./fake-gcs.ts";
-import { elasticmq } from "./elasticmq.ts";
 import { feed } from "./feed.ts";
 import { grpcGo } from "./grpc-go.ts";
 import { kafka } from "./kafka.ts";
@@ -43,9 +41,6 @@ export const kinds = {
   elasticmq,
   pstest,
   "fake-gcs": fakeGcs,
-  pstest,
-  "fake-gcs": fakeGcs,
-  elasticmq,
 };
 
 type Kinds = typeof kinds;

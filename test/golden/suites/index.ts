@@ -1,5 +1,6 @@
 import type { Suite } from "../suite.ts";
 import { api } from "./api.ts";
+import { azureStorageQueues } from "./azure.storagequeues.ts";
 import { cron } from "./cron.ts";
 import { gcpBucket } from "./gcp-bucket.ts";
 import { gcpPubsub } from "./gcp-pubsub.ts";
@@ -22,6 +23,7 @@ import { wasm } from "./wasm.ts";
 export const suites: readonly Suite[] = [
   ...[
     api,
+    azureStorageQueues,
     cron,
     gcpBucket,
     gcpPubsub,
