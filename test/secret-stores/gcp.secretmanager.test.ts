@@ -34,7 +34,7 @@ test("Dapr's names of the fields are taken", async () => {
   const { read } = openStore(secretManager, {
     ...{ project_id: "shop", endpoint: server.url, token_uri: `${server.url}/token` },
     ...{ type: "service_account", private_key_id: accountFields.privateKeyID },
-    ...{ private_key: String(accountFields.privateKey), client_email: accountFields.clientEmail },
+    ...{ private_key: accountFields.privateKey, client_email: accountFields.clientEmail },
   });
   expect(await read("db")).toEqual({ db: "x" });
 });
@@ -44,8 +44,6 @@ test("refusals in Google's words, without the token", async () => {
   const { read } = openStore(secretManager, own);
   server.failures.set("disabled", [400, "FAILED_PRECONDITION"]);
   server.failures.set("denied", [403, "PERMISSION_DENIED"]);
-  server.failures.set("busy", [429, "RESOURCE_EXHAUSTED"]);
-  server.failures.set("away", [503, "UNAVAILABLE"]);
   const refusal = (name: string) => read(name).catch((thrown: unknown) => thrown);
   expect(await refusal("denied")).toMatchObject({
     reason: "permission_denied",
@@ -55,14 +53,22 @@ test("refusals in Google's words, without the token", async () => {
   expect(await refusal("disabled")).toMatchObject({
     message: expect.stringContaining("answered 400: FAILED_PRECONDITION") as string,
   });
-  expect(await refusal("busy")).toMatchObject({ systemCode: "429" });
-  expect(await refusal("away")).toMatchObject({ reason: "unavailable" });
   server.tokens.clear();
   const refused = String(await refusal("db"));
   expect(refused).toContain("answered 401: UNAUTHENTICATED");
   expect(refused).not.toContain("canary");
   // The next asks for another token.
   expect(await read("db")).toBeUndefined();
+});
+
+test.each([
+  [429, "RESOURCE_EXHAUSTED", "resource_exhausted"],
+  [503, "UNAVAILABLE", "unavailable"],
+])("%i is told as %s", async (status, name, reason) => {
+  const { server, own } = await start();
+  server.failures.set("db", [status, name]);
+  const { read } = openStore(secretManager, own);
+  await expect(read("db")).rejects.toMatchObject({ reason, systemCode: String(status) });
 });
 
 test.each(["a/b", "..", "", "a?b", "a%2Fb", "a\r\nb", "x".repeat(256)])(
