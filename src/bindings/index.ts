@@ -1,4 +1,5 @@
 import type { AnyBinding } from "../binding.ts";
+import alicloudOss from "./alicloud/alicloud.oss/index.ts";
 import amqp from "./amqp/index.ts";
 import awsSns from "./aws/aws.sns/index.ts";
 import awsSqs from "./aws/aws.sqs/index.ts";
@@ -8,6 +9,7 @@ import file from "./file/index.ts";
 import graphql from "./graphql/index.ts";
 import grpc from "./grpc/index.ts";
 import http from "./http/index.ts";
+import huaweiObs from "./huawei.obs/index.ts";
 import imap from "./imap/index.ts";
 import influx from "./influx/index.ts";
 import kafka from "./kafka/index.ts";
@@ -31,6 +33,7 @@ import websocket from "./websocket/index.ts";
 
 /** Every binding there is, by name. Their drivers are imported only when a component opens. */
 export const bindings: readonly AnyBinding[] = [
+  alicloudOss,
   amqp,
   awsSns,
   awsSqs,
@@ -40,6 +43,7 @@ export const bindings: readonly AnyBinding[] = [
   graphql,
   grpc,
   http,
+  huaweiObs,
   imap,
   influx,
   kafka,

@@ -2,6 +2,7 @@ import type { BindingModule } from "../binding.ts";
 
 /** Every binding there is, to be loaded when a component first names it: most processes use few. */
 export const bindingModules: readonly BindingModule[] = [
+  { name: "alicloud.oss", load: () => import("./alicloud/alicloud.oss/index.ts") },
   { name: "amqp", load: () => import("./amqp/index.ts") },
   { name: "aws.sns", load: () => import("./aws/aws.sns/index.ts") },
   { name: "aws.sqs", load: () => import("./aws/aws.sqs/index.ts") },
@@ -11,6 +12,7 @@ export const bindingModules: readonly BindingModule[] = [
   { name: "graphql", load: () => import("./graphql/index.ts") },
   { name: "grpc", load: () => import("./grpc/index.ts") },
   { name: "http", load: () => import("./http/index.ts") },
+  { name: "huawei.obs", load: () => import("./huawei.obs/index.ts") },
   { name: "imap", load: () => import("./imap/index.ts") },
   { name: "influx", load: () => import("./influx/index.ts") },
   { name: "kafka", load: () => import("./kafka/index.ts") },

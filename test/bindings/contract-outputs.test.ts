@@ -7,6 +7,8 @@ import { createConnection } from "mysql2/promise";
 import { Client } from "pg";
 import { describe, expect, test } from "vitest";
 import type { AnyBinding } from "../../src/binding.ts";
+import alicloudOss from "../../src/bindings/alicloud/alicloud.oss/index.ts";
+import huaweiObs from "../../src/bindings/huawei.obs/index.ts";
 import amqp from "../../src/bindings/amqp/index.ts";
 import awsSns from "../../src/bindings/aws/aws.sns/index.ts";
 import awsSqs from "../../src/bindings/aws/aws.sqs/index.ts";
@@ -34,6 +36,7 @@ import { StreamCaller, until } from "../rpc/stream-caller.ts";
 import { component, startRuntime } from "../runtime/fake-binding.ts";
 import { describeWith, uniqueName } from "../servers/describe-with.ts";
 import { bodyOf, connectPeer } from "./amqp/peer.ts";
+import { accessKeyId, bucket, obs, oss, secret, startObjects } from "./object-service/stand-in.ts";
 import { makeTopic } from "./aws/aws.sns/topic.ts";
 import { makeQueue } from "./aws/aws.sqs/contract-source.ts";
 import { endAfterTest } from "./contract.ts";
@@ -385,6 +388,24 @@ describeWith("redis", (server) =>
     return { properties: { redisHost, redisPassword: "", stream }, arrived };
   }),
 );
+
+testOutput("alicloud.oss", alicloudOss, async () => {
+  const server = await startObjects(oss);
+  endAfterTest(async () => server[Symbol.asyncDispose]());
+  return {
+    properties: { endpoint: server.url, accessKeyID: accessKeyId, accessKey: secret, bucket },
+    arrived: async () => [...server.objects.values()],
+  };
+});
+
+testOutput("huawei.obs", huaweiObs, async () => {
+  const server = await startObjects(obs);
+  endAfterTest(async () => server[Symbol.asyncDispose]());
+  return {
+    properties: { endpoint: server.url, accessKey: accessKeyId, secretKey: secret, bucket },
+    arrived: async () => [...server.objects.values()],
+  };
+});
 
 describeWith("moto", (server) => {
   testOutput("aws.sqs", awsSqs, async () => {
