@@ -99,6 +99,17 @@ const redis =
     return { server, properties: { redisHost: address(server), [field]: canary, ...more } };
   };
 
+const objects =
+  (keys: Record<string, string>): Case =>
+  async (spelling, wanted) => {
+    const server = await echoingHttp(wanted, spelling);
+    return {
+      server,
+      properties: { endpoint: http(server), bucket: "orders", ...keys },
+      silent: true,
+    };
+  };
+
 const streams = (field: string, more: Record<string, string> = {}): Case =>
   redis(field, { ...more, stream: "orders", direction: "output" });
 
@@ -689,6 +700,9 @@ const cases: Readonly<Record<string, Case>> = {
   "aws.ses.accessKey": aws("aws.ses", "accessKey"),
   "aws.ses.secretKey": aws("aws.ses", "secretKey"),
   "aws.ses.sessionToken": aws("aws.ses", "sessionToken"),
+  "alicloud.oss.accessKey": objects({ accessKeyID: "id", accessKey: canary }),
+  "huawei.obs.accessKey": objects({ accessKey: canary, secretKey: "other" }),
+  "huawei.obs.secretKey": objects({ accessKey: "id", secretKey: canary }),
   "aws.sns.accessKey": aws("aws.sns", "accessKey"),
   "aws.sns.secretKey": aws("aws.sns", "secretKey"),
   "aws.sns.sessionToken": aws("aws.sns", "sessionToken"),
