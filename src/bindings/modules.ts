@@ -4,8 +4,8 @@ import type { BindingModule } from "../binding.ts";
 export const bindingModules: readonly BindingModule[] = [
   { name: "alicloud.oss", load: () => import("./alicloud/alicloud.oss/index.ts") },
   { name: "amqp", load: () => import("./amqp/index.ts") },
-  { name: "aws.s3", load: () => import("./aws/aws.s3/index.ts") },
   { name: "aws.dynamodb", load: () => import("./aws/aws.dynamodb/index.ts") },
+  { name: "aws.s3", load: () => import("./aws/aws.s3/index.ts") },
   { name: "aws.ses", load: () => import("./aws/aws.ses/index.ts") },
   { name: "aws.sns", load: () => import("./aws/aws.sns/index.ts") },
   { name: "aws.sqs", load: () => import("./aws/aws.sqs/index.ts") },
@@ -17,12 +17,8 @@ export const bindingModules: readonly BindingModule[] = [
     aliases: ["azure.servicebusqueues"],
     load: () => import("./azure/azure.servicebus.queues/index.ts"),
   },
-  { name: "azure.storagequeues", load: () => import("./azure/azure.storagequeues/index.ts") },
   { name: "azure.signalr", load: () => import("./azure/azure.signalr/index.ts") },
-  {
-    name: "azure.storagequeues",
-    load: () => import("./azure/azure.storagequeues/index.ts"),
-  },
+  { name: "azure.storagequeues", load: () => import("./azure/azure.storagequeues/index.ts") },
   { name: "cloudflare.queues", load: () => import("./cloudflare.queues/index.ts") },
   { name: "cron", load: () => import("./cron/index.ts") },
   { name: "exec", load: () => import("./exec/index.ts") },
