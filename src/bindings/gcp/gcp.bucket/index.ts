@@ -231,7 +231,7 @@ export default defineBinding({
       app: "what the app has: `maxInFlight` (64)",
       runtime:
         "what the app has, and what was handled and not put away yet: `maxInFlight` and 64 (128)",
-      server: "none: what was handled is put away once the bucket answers again",
+      server: "the same, if the process ends while the bucket does not answer; else none",
     },
   },
 
