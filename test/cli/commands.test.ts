@@ -25,7 +25,11 @@ test.each<[string[], number, RegExp]>([
   ],
   [["invoke", "a", "get", "--address", "127.0.0.1:1"], 69, /no runtime answers at 127\.0\.0\.1:1/],
   [["types", "reds"], 1, /did you mean redis\?/],
-  [["types", "aws.s3"], 1, /no binding type is called "aws\.s3"; see cufflink types\n$/],
+  [
+    ["types", "zeebe.command"],
+    1,
+    /no binding type is called "zeebe\.command"; see cufflink types\n$/,
+  ],
   [["componets"], 2, /unknown command 'componets'\n\(Did you mean components\?\)/],
   [["init"], 2, /unknown command 'init'\nSee cufflink --help\.\n$/],
   [["--ap-port", "1"], 2, /unknown option '--ap-port'\n\(Did you mean --app-port\?\)/],

@@ -42,6 +42,6 @@ test.each([
 });
 
 test("a mistake in the building block suggests no type that is not there", async () => {
-  const problems = await problemsOf({ "a.yaml": component("a", "binding.aws.s3") });
-  expect(problems.join()).toMatch(/type "binding\.aws\.s3" is not known$/);
+  const problems = await problemsOf({ "a.yaml": component("a", "binding.zeebe.command") });
+  expect(problems.join()).toMatch(/type "binding\.zeebe\.command" is not known$/);
 });

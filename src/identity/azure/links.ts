@@ -27,7 +27,7 @@ export type LinkOptions = {
 };
 
 /** The package for the links that are more than one request to Entra ID. */
-export const entraDriver = "@azure/identity";
+const entraDriver = "@azure/identity";
 export const entraDrivers = { [entraDriver]: "4.14.1" } as const;
 
 /** Milliseconds for a request for a token, and for the Azure CLI, which is a program in Python. */

@@ -295,7 +295,7 @@ export class AzureNamespace implements AsyncDisposable {
       const filter = {
         "com.microsoft:session-filter": rhea.types.wrap_described(session, 0x137_0000_000c),
       };
-      sender.set_source({ address, filter } as never);
+      sender.set_source({ address, filter });
       // .NET's ticks since the year 1.
       link.local.attach["properties"] = {
         "com.microsoft:locked-until-utc": rhea.types.wrap_long(
@@ -447,7 +447,7 @@ export class AzureNamespace implements AsyncDisposable {
       link.close({
         condition: "amqp:unauthorized-access",
         description: "The token has expired.",
-      } as never);
+      });
     });
   }
 

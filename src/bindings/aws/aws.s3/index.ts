@@ -180,7 +180,8 @@ export default defineBinding({
       app: "what the app has: `maxInFlight` (64)",
       runtime:
         "what the app has, and what was handled and not put away yet: `maxInFlight` and 64 (128)",
-      server: "none: what was handled is put away once the bucket answers again",
+      server:
+        "none while the runtime lives; one that ends while the bucket does not answer: what was handled and not put away yet (128)",
     },
   },
 
