@@ -44,6 +44,7 @@ export class ReceivingLink {
   #partial: Partial | undefined;
   #window = 0;
   #scheduled = false;
+  #isWatched = false;
   #stopped = false;
   #isOpen = false;
   #ended: BindingError | undefined;
@@ -329,7 +330,20 @@ export class ReceivingLink {
       else this.#held.delete(id);
     }
     this.#noted.clear();
+    if (this.#told.size > 0 && !this.#isWatched) void this.#watch();
     this.#grant(false);
+  }
+
+  /** A connection on which settlements are not confirmed in time has lost something on its way. */
+  async #watch(): Promise<void> {
+    this.#isWatched = true;
+    try {
+      while (this.#told.size > 0 && this.#ended === undefined) await this.confirmed();
+    } catch {
+      // The connection was ended, which its owner hears.
+    } finally {
+      this.#isWatched = false;
+    }
   }
 
   /** Tells the server how many more messages it may send: the window less those that are here. */
@@ -360,10 +374,10 @@ export class ReceivingLink {
       else if (isDone()) resolve();
     };
     this.#answers.add(check);
-    const timer = setTimeout(
-      () => reject(new BindingError("deadline_exceeded", otherwise, { effect: "ambiguous" })),
-      confirmTimeout,
-    );
+    const timer = setTimeout(() => {
+      reject(new BindingError("deadline_exceeded", otherwise, { effect: "ambiguous" }));
+      this.#options.connection.fail(otherwise);
+    }, confirmTimeout);
     try {
       await promise;
     } finally {

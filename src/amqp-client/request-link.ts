@@ -15,7 +15,8 @@ type Waiting = {
   readonly reject: (reason: BindingError) => void;
 };
 
-const answerTimeout = 30_000;
+/** Milliseconds. A connection whose node does not answer within it has lost something on its way. */
+const answerTimeout = 10_000;
 
 /** Requests to a node such as `$cbs` or `$management`, and its answers: a pair of links in a session of their own. */
 export class RequestLink {
@@ -133,15 +134,14 @@ export class RequestLink {
     const what = `asking ${this.#address}`;
     const { promise: late, reject } = Promise.withResolvers<never>();
     const giveUp = (): void => reject(abortFailure(what, signal.reason, "ambiguous"));
-    const timer = setTimeout(
-      () =>
-        reject(
-          new BindingError("deadline_exceeded", `${what}: the server does not answer`, {
-            effect: "ambiguous",
-          }),
-        ),
-      answerTimeout,
-    );
+    const timer = setTimeout(() => {
+      reject(
+        new BindingError("deadline_exceeded", `${what}: the server does not answer`, {
+          effect: "ambiguous",
+        }),
+      );
+      this.#connection.fail(`${this.#address} does not answer`);
+    }, answerTimeout);
     if (signal.aborted) giveUp();
     signal.addEventListener("abort", giveUp);
     try {

@@ -1,9 +1,17 @@
 import type { AnyBinding } from "../binding.ts";
 import amqp from "./amqp/index.ts";
 import awsS3 from "./aws/aws.s3/index.ts";
+import awsDynamodb from "./aws/aws.dynamodb/index.ts";
+import awsSes from "./aws/aws.ses/index.ts";
 import awsSns from "./aws/aws.sns/index.ts";
 import awsSqs from "./aws/aws.sqs/index.ts";
+import azureCosmosdb from "./azure/azure.cosmosdb/index.ts";
+import azureOpenai from "./azure/azure.openai/index.ts";
 import azureServicebusQueues from "./azure/azure.servicebus.queues/index.ts";
+import azureBlobStorage from "./azure/azure.blobstorage/index.ts";
+import azureStorageQueues from "./azure/azure.storagequeues/index.ts";
+import azureSignalr from "./azure/azure.signalr/index.ts";
+import cloudflareQueues from "./cloudflare.queues/index.ts";
 import cron from "./cron/index.ts";
 import exec from "./exec/index.ts";
 import file from "./file/index.ts";
@@ -37,9 +45,17 @@ import websocket from "./websocket/index.ts";
 export const bindings: readonly AnyBinding[] = [
   amqp,
   awsS3,
+  awsDynamodb,
+  awsSes,
   awsSns,
   awsSqs,
+  azureCosmosdb,
+  azureOpenai,
   azureServicebusQueues,
+  azureBlobStorage,
+  azureStorageQueues,
+  azureSignalr,
+  cloudflareQueues,
   cron,
   exec,
   file,

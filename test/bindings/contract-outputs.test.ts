@@ -5,10 +5,16 @@ import { connect as connectAmqp } from "amqplib";
 import { Redis } from "ioredis";
 import { createConnection } from "mysql2/promise";
 import { Client } from "pg";
-import { describe, expect, test, vi } from "vitest";
+import { describe, expect, test } from "vitest";
 import type { AnyBinding } from "../../src/binding.ts";
 import type { EventContext } from "rhea";
 import amqp from "../../src/bindings/amqp/index.ts";
+import awsDynamodb from "../../src/bindings/aws/aws.dynamodb/index.ts";
+import awsSes from "../../src/bindings/aws/aws.ses/index.ts";
+import cosmosdb from "../../src/bindings/azure/azure.cosmosdb/index.ts";
+import openai from "../../src/bindings/azure/azure.openai/index.ts";
+import signalr from "../../src/bindings/azure/azure.signalr/index.ts";
+import cloudflareQueues from "../../src/bindings/cloudflare.queues/index.ts";
 import awsSns from "../../src/bindings/aws/aws.sns/index.ts";
 import awsSqs from "../../src/bindings/aws/aws.sqs/index.ts";
 import azureServicebusQueues from "../../src/bindings/azure/azure.servicebus.queues/index.ts";
@@ -38,6 +44,12 @@ import { StreamCaller, until } from "../rpc/stream-caller.ts";
 import { component, startRuntime } from "../runtime/fake-binding.ts";
 import { describeWith, uniqueName } from "../servers/describe-with.ts";
 import { bodyOf, connectPeer } from "./amqp/peer.ts";
+import { makeTable, textOf } from "./aws/aws.dynamodb/table.ts";
+import { makeSender } from "./aws/aws.ses/sender.ts";
+import { makeContainer, order } from "./azure/azure.cosmosdb/container.ts";
+import { apiKey, startOpenai } from "./azure/azure.openai/stand-in.ts";
+import { accessKey, startSignalr } from "./azure/azure.signalr/stand-in.ts";
+import { startWorker, worker } from "./cloudflare.queues/worker-stand-in.ts";
 import { makeTopic } from "./aws/aws.sns/topic.ts";
 import { makeQueue } from "./aws/aws.sqs/contract-source.ts";
 import { startNamespace } from "./azure/namespace.ts";
@@ -173,6 +185,35 @@ describe("on this machine", () => {
     };
   });
 
+  testOutput("azure.signalr", signalr, async () => {
+    const server = await startSignalr();
+    endAfterTest(async () => server[Symbol.asyncDispose]());
+    return {
+      properties: { endpoint: server.url, accessKey, hub: "orders" },
+      arrived: async () => server.sent.map(({ body }) => Buffer.from(body)),
+    };
+  });
+
+  testOutput("azure.openai", openai, async () => {
+    const server = await startOpenai();
+    endAfterTest(async () => server[Symbol.asyncDispose]());
+    return {
+      properties: { endpoint: server.url, apiKey },
+      operation: "completion",
+      dataOf: (prompt) => JSON.stringify({ deploymentID: "d", prompt }),
+      arrived: async () => server.asked.map(({ body }) => Buffer.from(String(body["prompt"]))),
+    };
+  });
+
+  testOutput("cloudflare.queues", cloudflareQueues, async () => {
+    const server = await startWorker();
+    endAfterTest(async () => server[Symbol.asyncDispose]());
+    return {
+      properties: { ...worker, workerUrl: server.workerUrl },
+      arrived: async () => server.messages.map((message) => Buffer.from(message)),
+    };
+  });
+
   testOutput("exec", exec, async () => {
     const folder = await mkdtemp(join(tmpdir(), "cufflink-contract-"));
     endAfterTest(() => rm(folder, { recursive: true }));
@@ -219,6 +260,17 @@ describe("on this machine", () => {
       metadata: (n) => ({ fileName: String(n) }),
       arrived: async () =>
         Promise.all((await readdir(rootPath)).map((name) => readFile(join(rootPath, name)))),
+    };
+  });
+});
+
+describeWith("cosmosdb", (server) => {
+  testOutput("azure.cosmosdb", cosmosdb, async () => {
+    const { properties, documents } = await makeContainer(server);
+    return {
+      properties,
+      dataOf: (text) => order(text.replaceAll(" ", "-"), "c1", { text }),
+      arrived: async () => (await documents()).map(({ text = "" }) => Buffer.from(text)),
     };
   });
 });
@@ -370,7 +422,7 @@ describe("on this machine", () => {
       properties: { connectionString: namespace.connectionString, queueName },
       async arrived(count) {
         const queue = namespace.queue(queueName);
-        await vi.waitFor(() => expect(queue.messages).toHaveLength(count));
+        await until(() => queue.messages.length === count);
         return queue.messages.map(({ message }) => bodyOf({ message } as EventContext));
       },
     };
@@ -442,8 +494,23 @@ describeWith("moto", (server) => {
     return { properties: queue.properties, arrived };
   });
 
-  // Each message is one more of the queue that is subscribed.
+  // The emulator is slow with these.
   if (!withClouds) return;
+  testOutput("aws.dynamodb", awsDynamodb, async () => {
+    const table = await makeTable(server);
+    return {
+      properties: table.properties,
+      dataOf: (id) => JSON.stringify({ id }),
+      arrived: async () => (await table.items()).map(({ id }) => Buffer.from(textOf(id))),
+    };
+  });
+
+  testOutput("aws.ses", awsSes, async () => {
+    const sender = await makeSender(server);
+    const arrived = async () => (await sender.sent()).map(({ body }) => Buffer.from(body));
+    return { properties: sender.properties, arrived };
+  });
+
   testOutput("aws.sns", awsSns, async () => {
     const topic = await makeTopic(server);
     return {

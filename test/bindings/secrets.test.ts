@@ -134,6 +134,48 @@ const azureMessaging = (type: string, more: Record<string, string>): Record<stri
     }),
   };
 };
+/** The fields by which a component logs in to Entra ID; `more` is what it needs beside them. */
+function entra(
+  type: string,
+  more: () => Record<string, string>,
+  data = "data",
+): Record<string, Case> {
+  const client = { azureTenantId: "tenant", azureClientId: "shop" };
+  return {
+    [`${type}.azureClientSecret`]: async (spelling, wanted) => {
+      const server = await echoingHttp(wanted, spelling);
+      const azureAuthorityHost = http(server);
+      const login = { ...client, azureClientSecret: canary, azureAuthorityHost };
+      return { server, properties: { ...more(), ...login }, data, silent: true };
+    },
+    [`${type}.azureCertificate`]: () => ({
+      properties: { ...more(), ...client, azureCertificate: canary },
+    }),
+    [`${type}.azureCertificatePassword`]: () => ({
+      properties: {
+        ...{ ...more(), ...client, azureCertificate: certificates.client.cert },
+        azureCertificatePassword: canary,
+      },
+    }),
+  };
+}
+/** What is sent to a namespace is signatures and tokens, never what they are made from. */
+const azureMessaging = (type: string, more: Record<string, string>): Record<string, Case> => {
+  const entra = {
+    ...{ azureTenantId: "shop", azureClientId: "shop", azureAuthorityHost: "http://127.0.0.1:1" },
+    ...{ namespaceName: "127.0.0.1:1", ...more },
+  };
+  const access = `SharedAccessKeyName=shop;SharedAccessKey=${canary}`;
+  const connectionString = `Endpoint=sb://127.0.0.1:1;${access};UseDevelopmentEmulator=true`;
+  return {
+    [`${type}.connectionString`]: () => ({ properties: { connectionString, ...more } }),
+    [`${type}.azureClientSecret`]: () => ({ properties: { azureClientSecret: canary, ...entra } }),
+    [`${type}.azureCertificate`]: () => ({ properties: { azureCertificate: canary, ...entra } }),
+    [`${type}.azureCertificatePassword`]: () => ({
+      properties: { azureCertificate: "bm9uZQ==", azureCertificatePassword: canary, ...entra },
+    }),
+  };
+};
 
 /** The token's server is asked during a login at the broker. */
 const kafkaToken =
@@ -155,6 +197,13 @@ const nats =
     return { server, properties: { direction: "output", subject: "orders", ...given } };
   };
 
+const awsPlaces = {
+  "aws.dynamodb": { table: "orders" },
+  "aws.ses": { emailFrom: "a@example.org", emailTo: "b@example.org", subject: "s" },
+  "aws.sns": { topicArn: "arn:aws:sns:us-east-1:123456789012:orders" },
+  "aws.sqs": { queueName: "orders", queueOwnerAccountId: "123456789012", direction: "output" },
+};
+
 const aws =
   (type: "aws.s3" | "aws.sns" | "aws.sqs", field: string): Case =>
   async (spelling, wanted) => {
@@ -165,6 +214,10 @@ const aws =
         : type === "aws.s3"
           ? { bucket: "orders", forcePathStyle: "true" }
           : { topicArn: "arn:aws:sns:us-east-1:123456789012:orders" };
+  (type: keyof typeof awsPlaces, field: string): Case =>
+  async (spelling, wanted) => {
+    const server = await echoingHttp(wanted, spelling);
+    const place = awsPlaces[type];
     const keys = { accessKey: "AKID", secretKey: "other", [field]: canary };
     // The key itself is not sent.
     const shown = field === "secretKey" ? {} : { server };
@@ -248,6 +301,8 @@ const rethinkdb =
     properties: { address: "127.0.0.1:1", database: "shop", table: "orders", [field]: canary },
   });
 
+const askedModel = JSON.stringify({ deploymentID: "d", messages: [{ role: "user" }] });
+
 /** How each sensitive field of each binding is used in vain. */
 const cases: Readonly<Record<string, Case>> = {
   "http.securityToken": async (spelling, wanted) => {
@@ -329,6 +384,68 @@ const cases: Readonly<Record<string, Case>> = {
     properties: {
       ...{ host: "127.0.0.1", port: "1", username: "shop", password: "other" },
       ...{ clientCert: certificates.client.cert, clientKey: key },
+    },
+  }),
+  ...entra("azure.blobstorage", () => ({
+    ...{ accountName: "shop", containerName: "orders", endpoint: "http://127.0.0.1:1" },
+  })),
+  "azure.blobstorage.accountKey": () => ({
+    properties: {
+      ...{ accountName: "shop", containerName: "orders", endpoint: "http://127.0.0.1:1" },
+      accountKey: canary,
+    },
+  }),
+  "azure.blobstorage.connectionString": async (spelling, wanted) => {
+    const server = await echoingHttp(wanted, spelling);
+    const signature = `sv=2021-12-02&sig=${encodeURIComponent(canary)}`;
+    const connectionString = `BlobEndpoint=${http(server)};SharedAccessSignature=${signature}`;
+    return { server, properties: { connectionString, containerName: "orders" }, silent: true };
+  },
+  ...entra("azure.storagequeues", () => ({
+    ...{ accountName: "shop", queueName: "orders", endpoint: "http://127.0.0.1:1" },
+  })),
+  "azure.storagequeues.accountKey": () => ({
+    properties: {
+      ...{ accountName: "shop", queueName: "orders", endpoint: "http://127.0.0.1:1" },
+      accountKey: canary,
+    },
+  }),
+  ...entra("azure.cosmosdb", () => ({
+    ...{ url: "http://127.0.0.1:1", database: "shop", collection: "orders", partitionKey: "id" },
+  })),
+  "azure.cosmosdb.masterKey": () => ({
+    properties: {
+      ...{ url: "http://127.0.0.1:1", database: "shop", collection: "orders", partitionKey: "id" },
+      masterKey: canary,
+    },
+  }),
+  ...entra("azure.openai", () => ({ endpoint: "http://127.0.0.1:1" }), askedModel),
+  "azure.openai.apiKey": async (spelling, wanted) => {
+    const server = await echoingHttp(wanted, spelling);
+    const properties = { endpoint: http(server), apiKey: canary };
+    return { server, properties, data: askedModel };
+  },
+  ...entra("azure.signalr", () => ({ endpoint: "http://127.0.0.1:1", hub: "orders" })),
+  "azure.signalr.accessKey": async (spelling, wanted) => {
+    const server = await echoingHttp(wanted, spelling);
+    const properties = { endpoint: http(server), hub: "orders", accessKey: canary };
+    return { server, properties, silent: true };
+  },
+  "azure.signalr.connectionString": async (spelling, wanted) => {
+    const server = await echoingHttp(wanted, spelling);
+    const connectionString = `Endpoint=${http(server)};AccessKey=${canary};Version=1.0;`;
+    return { server, properties: { connectionString, hub: "orders" }, silent: true };
+  },
+  "cloudflare.queues.key": () => ({
+    properties: {
+      ...{ queueName: "orders", workerName: "shop", workerUrl: "http://127.0.0.1:1" },
+      key: canary,
+    },
+  }),
+  "cloudflare.queues.cfAPIToken": () => ({
+    properties: {
+      ...{ queueName: "orders", workerName: "shop", key: "other" },
+      ...{ cfAPIToken: canary, cfAccountID: "account" },
     },
   }),
   "influx.token": async (spelling, wanted) => {
@@ -591,6 +708,12 @@ const cases: Readonly<Record<string, Case>> = {
   "aws.s3.accessKey": aws("aws.s3", "accessKey"),
   "aws.s3.secretKey": aws("aws.s3", "secretKey"),
   "aws.s3.sessionToken": aws("aws.s3", "sessionToken"),
+  "aws.dynamodb.accessKey": aws("aws.dynamodb", "accessKey"),
+  "aws.dynamodb.secretKey": aws("aws.dynamodb", "secretKey"),
+  "aws.dynamodb.sessionToken": aws("aws.dynamodb", "sessionToken"),
+  "aws.ses.accessKey": aws("aws.ses", "accessKey"),
+  "aws.ses.secretKey": aws("aws.ses", "secretKey"),
+  "aws.ses.sessionToken": aws("aws.ses", "sessionToken"),
   "aws.sns.accessKey": aws("aws.sns", "accessKey"),
   "aws.sns.secretKey": aws("aws.sns", "secretKey"),
   "aws.sns.sessionToken": aws("aws.sns", "sessionToken"),

@@ -58,25 +58,31 @@ export async function openFixture(source: Source, options: FixtureOptions): Prom
   };
 }
 
-/** The kind of server that a source has its events from. */
+/** The kind of server by the binding, where it is not called as that. */
+const servers: Readonly<Record<string, ServerName>> = {
+  amqp: "artemis",
+  "aws.s3": "moto",
+  "aws.sqs": "elasticmq",
+  "azure.servicebus.queues": "azure-messaging",
+  "gcp.pubsub": "pstest",
+  http: "feed",
+  imap: "dovecot",
+  kafka: "kafka",
+  mqtt3: "mosquitto",
+  mqtt5: "mosquitto",
+  nats: "nats",
+  postgres: "postgres",
+  rabbitmq: "rabbitmq",
+  redis: "redis",
+  "redis.streams": "redis",
+  sftp: "openssh",
+  sse: "feed",
+  websocket: "feed",
+};
+
+/** The kind of server that a source has its events from. Its name begins with that of its binding; a dash follows. */
 export function serverOf({ name }: Source): ServerName | undefined {
-  if (name.startsWith("mqtt")) return "mosquitto";
-  if (name === "imap") return "dovecot";
-  if (name === "sftp") return "openssh";
-  if (name === "amqp") return "artemis";
-  if (name === "aws.sqs") return "elasticmq";
-  if (name === "aws.s3") return "moto";
-  if (name.startsWith("azure.servicebus")) return "azure-messaging";
-  if (name === "gcp.pubsub") return "pstest";
-  if (name === "gcp.pubsub") return "pstest";
-  if (name === "aws.sqs") return "elasticmq";
-  if (name === "aws.s3") return "moto";
-  if (name.startsWith("rabbitmq")) return "rabbitmq";
-  if (name === "redis.streams") return "redis";
-  if (["http", "sse", "websocket"].includes(name)) return "feed";
-  return name === "redis" || name === "kafka" || name === "nats" || name === "postgres"
-    ? name
-    : undefined;
+  return servers[name.split("-", 1).join()];
 }
 
 /** The names of all components of a place. */

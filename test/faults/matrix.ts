@@ -5,6 +5,7 @@ import { phases, type Phase } from "./phases.ts";
 import type { Source } from "./opened-source.ts";
 import { amqp } from "./sources/amqp.ts";
 import { servicebusQueues, servicebusSessions } from "./sources/azure.servicebus.queues.ts";
+import { azureStorageQueues } from "./sources/azure.ts";
 import { cron } from "./sources/cron.ts";
 import { file } from "./sources/file.ts";
 import { imap } from "./sources/imap.ts";
@@ -14,9 +15,6 @@ import { mqtt3 } from "./sources/mqtt3.ts";
 import { s3 } from "./sources/aws.s3.ts";
 import { sqs } from "./sources/aws.sqs.ts";
 import { gcpPubsub } from "./sources/gcp.pubsub.ts";
-import { gcpPubsub } from "./sources/gcp.pubsub.ts";
-import { s3 } from "./sources/aws.s3.ts";
-import { sqs } from "./sources/aws.sqs.ts";
 import { nats } from "./sources/nats.ts";
 import { rabbitmq, rabbitmqOrdered, rabbitmqQuorum } from "./sources/rabbitmq.ts";
 import { rethinkdb } from "./sources/rethinkdb.ts";
@@ -56,6 +54,7 @@ export const sources: readonly Source[] = [
     postgres,
     sqs,
     s3,
+    azureStorageQueues,
   ],
 ];
 

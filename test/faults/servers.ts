@@ -93,6 +93,11 @@ export class Servers implements AsyncDisposable {
     return this.#once("feed", own, () => this.#start("feed"));
   }
 
+  azuriteQueue(own: boolean): Promise<OwnServer<"azurite-queue">> {
+    const options = own ? { keepsData: true } : {};
+    return this.#once("azurite-queue", own, () => this.#start("azurite-queue", options));
+  }
+
   mosquitto(own: boolean): Promise<MosquittoWithPasswords> {
     return this.#once("mosquitto", own, async () => {
       const folder = await mkdtemp(join(tmpdir(), "cufflink-passwords-"));

@@ -2,10 +2,9 @@ import { dovecot } from "./dovecot.ts";
 import { artemis } from "./artemis.ts";
 import { azureMessaging } from "./azure-messaging.ts";
 import { azuriteBlob, azuriteQueue } from "./azurite.ts";
+import { cosmosdb } from "./cosmosdb.ts";
 import { elasticmq } from "./elasticmq.ts";
 import { fakeGcs } from "./fake-gcs.ts";
-import { fakeGcs } from "./fake-gcs.ts";
-import { elasticmq } from "./elasticmq.ts";
 import { feed } from "./feed.ts";
 import { grpcGo } from "./grpc-go.ts";
 import { kafka } from "./kafka.ts";
@@ -38,14 +37,12 @@ export const kinds = {
   feed,
   "azurite-blob": azuriteBlob,
   "azurite-queue": azuriteQueue,
+  cosmosdb,
   moto,
   vault,
   elasticmq,
   pstest,
   "fake-gcs": fakeGcs,
-  pstest,
-  "fake-gcs": fakeGcs,
-  elasticmq,
 };
 
 type Kinds = typeof kinds;

@@ -48,10 +48,13 @@ export const versions: Readonly<Record<string, Version>> = {
     const pom = readFileSync(join(root, "test/servers/kafka/pom.xml"), "utf8");
     return /kafka_2\.13<\/artifactId>\s*<version>([\d.]+)/.exec(pom)?.[1] ?? "";
   },
+  Azurite: npmPackage("azurite"),
+  "cosmosdb-server": npmPackage("@vercel/cosmosdb-server"),
   ElasticMQ: () => {
     const pom = readFileSync(join(root, "test/servers/elasticmq/pom.xml"), "utf8");
     return /elasticmq-server_2\.13<\/artifactId>\s*<version>([\d.]+)/.exec(pom)?.[1] ?? "";
   },
+  Azurite: npmPackage("azurite"),
   Go: program("go", ["version"]),
   coreutils: program("sort", ["--version"]),
   Dovecot: program("dovecot", ["--version"], "/usr/sbin/dovecot"),

@@ -13,10 +13,10 @@ export type NamespaceOptions = {
   readonly containerId: string;
   readonly signal: AbortSignal;
   readonly lost: (reason: BindingError) => void;
+  /** Milliseconds. */
+  readonly idleTimeout: number;
 };
 
-/** Milliseconds. The service sends a heartbeat each half of it. */
-const idleTimeout = 30_000;
 const renewalPause = 10_000;
 
 /** A connection to a namespace of Service Bus or Event Hubs, whose entities are entered by tokens that are renewed. */
@@ -36,11 +36,10 @@ export class NamespaceConnection {
     connection.onEnd(() => this.#forget());
   }
 
-  static async open(options: NamespaceOptions, idle = idleTimeout): Promise<NamespaceConnection> {
-    const { driver, address, containerId, signal, lost } = options;
+  static async open(options: NamespaceOptions): Promise<NamespaceConnection> {
+    const { driver, address, containerId, signal, lost, idleTimeout } = options;
     const connection = await AmqpConnection.open({
-      ...{ driver, address, containerId, signal, lost },
-      idleTimeout: idle,
+      ...{ driver, address, containerId, signal, lost, idleTimeout },
     });
     return new NamespaceConnection(options, connection);
   }
@@ -58,12 +57,15 @@ export class NamespaceConnection {
     return entry.ready;
   }
 
-  /** The management node of an entity, or of the namespace. It is opened when first asked for. */
-  async management(entity: string, signal: AbortSignal): Promise<RequestLink> {
+  /**
+   * The management node of an entity, or with the empty text that of the namespace, which is entered by the token for
+   * `claimed`. It is opened when first asked for.
+   */
+  async management(entity: string, claimed: string, signal: AbortSignal): Promise<RequestLink> {
     const address = entity === "" ? "$management" : `${entity}/$management`;
     const known = await this.#management.get(address)?.catch(() => undefined);
     if (known !== undefined && known.ended === undefined) return known;
-    const opened = this.authorize(address, signal).then(() =>
+    const opened = this.authorize(claimed, signal).then(() =>
       RequestLink.open(this.connection, address, signal),
     );
     this.#management.set(address, opened);

@@ -5,8 +5,8 @@ import { eventOf } from "./events.ts";
 import type { EventFormat } from "./events.ts";
 import type { UncommittedRanges } from "./uncommitted-offsets.ts";
 import { HandledOffsets } from "./handled-offsets.ts";
-import { encodeHandledRanges } from "./handled-ranges.ts";
-import type { OffsetRange } from "./handled-ranges.ts";
+import { encodeHandledRanges } from "../../handled-ranges.ts";
+import type { OffsetRange } from "../../handled-ranges.ts";
 
 /** What a partition's reader shares with the others of its component. */
 export type PartitionSettings = {

@@ -14,7 +14,7 @@ import { Fetcher, fetchTimeout } from "./fetcher.ts";
 import type { kafkaFields, KafkaMetadata } from "./fields.ts";
 import { groupOptions, strategyOf } from "./group-options.ts";
 import { UncommittedOffsets } from "./uncommitted-offsets.ts";
-import { decodeHandledRanges } from "./handled-ranges.ts";
+import { decodeHandledRanges } from "../../handled-ranges.ts";
 import { tellMissingTopics } from "./missing-topics.ts";
 import { OffsetCommitter } from "./offset-committer.ts";
 import { backlogOf, nameOf } from "./positions.ts";

@@ -1,4 +1,4 @@
-import type { OffsetRange } from "./handled-ranges.ts";
+import type { OffsetRange } from "../../handled-ranges.ts";
 
 /**
  * Which of a partition's delivered offsets were handled, in any order. Offsets that the log does not

@@ -2,7 +2,7 @@ import type { Consumer } from "@platformatic/kafka";
 import type { Driver } from "./client.ts";
 import { committedOffsets } from "./commits.ts";
 import type { TopicPartition } from "./commits.ts";
-import { decodeHandledRanges } from "./handled-ranges.ts";
+import { decodeHandledRanges } from "../../handled-ranges.ts";
 
 const timestamps = { start: -2n, end: -1n } as const;
 

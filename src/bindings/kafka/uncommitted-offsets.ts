@@ -1,4 +1,4 @@
-import type { OffsetRange } from "./handled-ranges.ts";
+import type { OffsetRange } from "../../handled-ranges.ts";
 
 /** What a reader knew of a partition when it let go of it. */
 export type UncommittedRanges = {

@@ -11,6 +11,8 @@ export type EntraOptions = Omit<LinkOptions, "environment"> & {
   readonly environment?: NodeJS.ProcessEnv;
 };
 
+export { entraDrivers } from "./links.ts";
+
 /** Microsoft Entra ID, as a component logs in to it. */
 export type Entra = {
   /**

@@ -47,19 +47,21 @@ const governmentCloud: AzureCloud = {
   databaseScope: "https://ossrdbms-aad.database.usgovcloudapi.net/.default",
 };
 
-const clouds: Readonly<Record<string, AzureCloud>> = {
-  "": publicCloud,
-  azurepublic: publicCloud,
-  azurepubliccloud: publicCloud,
-  azurechina: chinaCloud,
-  azurechinacloud: chinaCloud,
-  azureusgovernment: governmentCloud,
-  azureusgovernmentcloud: governmentCloud,
-};
+const clouds: ReadonlyMap<string, AzureCloud> = new Map(
+  Object.entries({
+    "": publicCloud,
+    azurepublic: publicCloud,
+    azurepubliccloud: publicCloud,
+    azurechina: chinaCloud,
+    azurechinacloud: chinaCloud,
+    azureusgovernment: governmentCloud,
+    azureusgovernmentcloud: governmentCloud,
+  }),
+);
 
 /** The cloud that `azureEnvironment` names, in any case. Throws a `BindingError` for any other name. */
 export function cloudOf({ azureEnvironment = "" }: EntraSettings): AzureCloud {
-  const cloud = clouds[azureEnvironment.toLowerCase()];
+  const cloud = clouds.get(azureEnvironment.toLowerCase());
   if (cloud !== undefined) return cloud;
   throw refused(`invalid Azure cloud: ${azureEnvironment}`);
 }
@@ -67,21 +69,23 @@ export function cloudOf({ azureEnvironment = "" }: EntraSettings): AzureCloud {
 export type AuthMethod = "secret" | "certificate" | "workload" | "managed" | "cli";
 
 /** The words of `azureAuthMethods`, in lower case. SPIFFE needs Dapr's own authority. */
-const methods: Readonly<Record<string, AuthMethod | "none" | "spiffe">> = {
-  clientcredentials: "secret",
-  creds: "secret",
-  clientcertificate: "certificate",
-  cert: "certificate",
-  workloadidentity: "workload",
-  wi: "workload",
-  spiffeworkloadidentity: "spiffe",
-  spiffe: "spiffe",
-  managedidentity: "managed",
-  mi: "managed",
-  commandlineinterface: "cli",
-  cli: "cli",
-  none: "none",
-};
+const methods: ReadonlyMap<string, AuthMethod | "none" | "spiffe"> = new Map(
+  Object.entries({
+    clientcredentials: "secret",
+    creds: "secret",
+    clientcertificate: "certificate",
+    cert: "certificate",
+    workloadidentity: "workload",
+    wi: "workload",
+    spiffeworkloadidentity: "spiffe",
+    spiffe: "spiffe",
+    managedidentity: "managed",
+    mi: "managed",
+    commandlineinterface: "cli",
+    cli: "cli",
+    none: "none",
+  } as const),
+);
 
 /**
  * The ways to log in, in order. Without `azureAuthMethods` all of them; the Azure CLI only where no service of Azure
@@ -98,7 +102,7 @@ export function authMethodsOf(
   }
   const chosen: AuthMethod[] = [];
   for (const word of azureAuthMethods) {
-    const method = methods[word.toLowerCase()];
+    const method = methods.get(word.toLowerCase());
     if (method === undefined) throw refused(`invalid Azure auth method: ${word.toLowerCase()}`);
     if (method === "none")
       throw refused("all Azure auth methods have been disabled with auth method 'None'");

@@ -1,6 +1,10 @@
+import dynamodb from "../../../src/bindings/aws/aws.dynamodb/index.ts";
+import ses from "../../../src/bindings/aws/aws.ses/index.ts";
 import sns from "../../../src/bindings/aws/aws.sns/index.ts";
 import sqs from "../../../src/bindings/aws/aws.sqs/index.ts";
 import { describeWith } from "../../servers/describe-with.ts";
+import { makeTable } from "../aws/aws.dynamodb/table.ts";
+import { makeSender } from "../aws/aws.ses/sender.ts";
 import { makeTopic } from "../aws/aws.sns/topic.ts";
 import { makeQueue } from "../aws/aws.sqs/contract-source.ts";
 import { testAttempts } from "./suite.ts";
@@ -39,6 +43,29 @@ describeWith("moto", (server) => {
         came.push(...(await queue.take()).map(({ Body }) => Body));
         return came.filter((text) => text === mark).length;
       },
+    };
+  });
+
+  testAttempts(dynamodb, "create", async () => {
+    const table = await makeTable(server);
+    return {
+      server,
+      properties: at(table.properties),
+      ...{ operation: "create", idempotent: true, connectsByCall: true },
+      request: (id) => ({ data: JSON.stringify({ id }) }),
+      // The second of two puts the same item in the place of the first.
+      done: async () => (await table.items()).length,
+    };
+  });
+
+  testAttempts(ses, "create", async () => {
+    const sender = await makeSender(server);
+    return {
+      server,
+      properties: at(sender.properties),
+      ...{ operation: "create", connectsByCall: true },
+      request: (data) => ({ data }),
+      done: async (mark) => (await sender.sent()).filter(({ body }) => body === mark).length,
     };
   });
 

@@ -1,6 +1,10 @@
+import dynamodb from "../../../src/bindings/aws/aws.dynamodb/index.ts";
+import ses from "../../../src/bindings/aws/aws.ses/index.ts";
 import sns from "../../../src/bindings/aws/aws.sns/index.ts";
 import sqs from "../../../src/bindings/aws/aws.sqs/index.ts";
 import { describeWith } from "../../servers/describe-with.ts";
+import { makeTable, textOf } from "../aws/aws.dynamodb/table.ts";
+import { makeSender } from "../aws/aws.ses/sender.ts";
 import { makeTopic } from "../aws/aws.sns/topic.ts";
 import { makeQueue } from "../aws/aws.sqs/contract-source.ts";
 import { testHostileValues } from "./suite.ts";
@@ -53,6 +57,55 @@ describeWith("moto", (server) => {
             return output.invoke("create", metadata, { data: "x" });
           },
           arrived: () => attribute("MessageDeduplicationId"),
+        },
+      },
+    };
+  });
+
+  testHostileValues(dynamodb, ["an attribute", "an attribute's name"], async () => {
+    const table = await makeTable(server);
+    return {
+      properties: table.properties,
+      places: {
+        "an attribute": {
+          send: (output, mark) =>
+            output.invoke("create", {}, { data: JSON.stringify({ id: "1", mark }) }),
+          arrived: async () => (await table.take()).map((item) => textOf(item["mark"])),
+        },
+        "an attribute's name": {
+          send: (output, name) =>
+            output.invoke("create", {}, { data: JSON.stringify({ id: "1", [name]: "x" }) }),
+          arrived: async () =>
+            (await table.take()).map((item) => Object.keys(item).find((one) => one !== "id") ?? ""),
+        },
+      },
+    };
+  });
+
+  testHostileValues(ses, ["the subject", "the recipient", "the sender", "the body"], async () => {
+    const sender = await makeSender(server);
+    return {
+      properties: sender.properties,
+      places: {
+        "the subject": {
+          send: (output, subject) => output.invoke("create", { subject }, { data: "x" }),
+          arrived: async () => (await sender.arrived()).map(({ subject }) => subject),
+        },
+        "the recipient": {
+          send: (output, emailTo) => output.invoke("create", { emailTo }, { data: "x" }),
+          arrived: async () =>
+            (await sender.arrived()).flatMap((one) => one.destinations["ToAddresses"] ?? []),
+          harmless: "ann@example.org",
+        },
+        "the sender": {
+          send: (output, name) =>
+            output.invoke("create", { emailFrom: `${name} <${sender.emailFrom}>` }, { data: "x" }),
+          arrived: async () =>
+            (await sender.arrived()).map((one) => one.source.split(" <")[0] ?? ""),
+        },
+        "the body": {
+          send: (output, data) => output.invoke("create", {}, { data }),
+          arrived: async () => (await sender.arrived()).map(({ body }) => body),
         },
       },
     };

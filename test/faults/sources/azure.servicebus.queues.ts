@@ -30,7 +30,7 @@ function source(name: string, bySession: boolean): Source {
           metadata: {
             connectionString: azureConnectionString(`${proxy.host}:${proxy.port}`, keyName),
             ...{ queueName, direction: "input", maxActiveMessages: "64" },
-            ...{ maxConcurrentHandlers: "0", timeoutInSec: "5" },
+            ...{ maxConcurrentHandlers: "0", timeoutInSec: "5", idleTimeout: "4s" },
             ...(bySession && {
               ...{ requireSessions: "true", maxConcurrentSessions: "32" },
               sessionIdleTimeoutInSec: "1",

@@ -1,5 +1,7 @@
 import type { Suite } from "../suite.ts";
 import { api } from "./api.ts";
+import { azureBlobStorage } from "./azure.blobstorage.ts";
+import { azureStorageQueues } from "./azure.storagequeues.ts";
 import { cron } from "./cron.ts";
 import { gcpBucket } from "./gcp-bucket.ts";
 import { gcpPubsub } from "./gcp-pubsub.ts";
@@ -22,6 +24,8 @@ import { wasm } from "./wasm.ts";
 export const suites: readonly Suite[] = [
   ...[
     api,
+    azureBlobStorage,
+    azureStorageQueues,
     cron,
     gcpBucket,
     gcpPubsub,

@@ -163,7 +163,7 @@ export class Hub {
         "x-opt-offset": String(sequence * offsetStep),
         "x-opt-enqueued-time": types.wrap_timestamp(enqueued),
       },
-    } as Message);
+    });
   }
 
   #start({ events, first }: Partition, filter: string | undefined): number {

@@ -122,7 +122,10 @@ export class Queue {
     const entry = { sender, take: (session: string) => answer(session) };
     if (wanted !== undefined) return answer(this.#isFree(wanted) ? wanted : undefined);
     this.#waiting.push(entry);
-    this.#later(timeout, () => answer(undefined));
+    // Who has gone meanwhile waits no more.
+    this.#later(timeout, () => {
+      if (this.#waiting.includes(entry)) answer(undefined);
+    });
     this.#offerSessions();
   }
 

@@ -368,7 +368,8 @@ export class AzureNamespace implements AsyncDisposable {
     const now = Date.now();
     return [...(this.#claims.get(connection) ?? [])].some(
       ([audience, { until }]) =>
-        until > now && (audience === "" || path === audience || path.startsWith(`${audience}/`)),
+        until > now &&
+        [audience, "$management"].some((one) => path === one || path.startsWith(`${one}/`)),
     );
   }
 

@@ -1,4 +1,4 @@
-import { bool, integer, string } from "../../../metadata/fields.ts";
+import { bool, duration, integer, string } from "../../../metadata/fields.ts";
 import type { Values } from "../../../metadata/fields.ts";
 import { entraFields } from "../../../metadata/entra-fields.ts";
 import { caField } from "../messaging-access.ts";
@@ -28,6 +28,12 @@ export const queueFields = {
     default: "60",
     min: 1,
     max: 86_400,
+  }),
+  idleTimeout: duration({
+    description:
+      "The connection is lost when nothing came for this time; the service is asked for a heartbeat in each half of it. Dapr has no such field.",
+    default: "30s",
+    positive: true,
   }),
   requireSessions: bool({
     description:

@@ -4,7 +4,7 @@ import { defineBinding, type Opening } from "../../../binding.ts";
 import { problemsOf } from "../../../check-settings.ts";
 import { BindingError } from "../../../errors.ts";
 import { HttpClient } from "../../../http-client/client.ts";
-import { entraDriver, entraDrivers } from "../../../identity/azure/links.ts";
+import { entraDrivers } from "../../../identity/azure/links.ts";
 import { needsEntraDriver } from "../../../identity/azure/entra.ts";
 import { pemOrFile, tlsMaterial } from "../../../tls/pem.ts";
 import {
@@ -29,7 +29,7 @@ export default defineBinding({
   provedBy: [{ system: "Azure Service Bus", kind: "stand-in" }],
   drivers: { ...messagingDrivers, ...entraDrivers },
   needsDriver: (name, metadata) =>
-    name !== entraDriver || (!metadata.connectionString && needsEntraDriver(metadata)),
+    !(name in entraDrivers) || (!metadata.connectionString && needsEntraDriver(metadata)),
   metadata: queueFields,
 
   check: (metadata) => problemsOf([() => checkSettings(metadata), () => checkConnection(metadata)]),
@@ -48,6 +48,7 @@ export default defineBinding({
       ...{ driver, signal, lost },
       address: access.address,
       credentials: access.credentials,
+      idleTimeout: metadata.idleTimeout,
       containerId: `cufflink ${component.appId} ${component.name} ${randomBytes(6).toString("hex")}`,
     });
     try {

@@ -54,7 +54,11 @@ export class LockRenewal {
 
   async #ask(link: ReceivingLink, operation: string, body: object): Promise<void> {
     const signal = AbortSignal.timeout(renewalTimeout);
-    const node = await this.#namespace.management(this.#queue, signal);
+    const node = await this.#namespace.management(
+      this.#queue,
+      `${this.#queue}/$management`,
+      signal,
+    );
     const timeout = this.#namespace.driver.rhea.types.wrap_uint(renewalTimeout);
     const { properties } = await node.request(
       {

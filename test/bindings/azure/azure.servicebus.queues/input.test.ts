@@ -1,5 +1,4 @@
 import { expect, test, vi } from "vitest";
-import type { Message } from "rhea";
 import queues from "../../../../src/bindings/azure/azure.servicebus.queues/index.ts";
 import type { InboundEvent, Settlement } from "../../../../src/binding.ts";
 import { uniqueName } from "../../../servers/unique-name.ts";
@@ -29,7 +28,7 @@ async function started(
       body: bytes(String(n)),
       message_id: String(n),
       ...(session && { group_id: session(n) }),
-    } as Message);
+    });
   for (let n = 0; n < count; n++) put(n);
   const { connectionString } = namespace;
   const opened = await openQueue(

@@ -109,6 +109,7 @@ test("a token is renewed before it ends", async () => {
       refused() {},
     },
     containerId: "test",
+    idleTimeout: 30_000,
     ...{ signal, lost() {} },
   });
   endAfterTest(() => connection.close());

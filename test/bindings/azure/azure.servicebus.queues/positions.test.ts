@@ -1,5 +1,4 @@
 import { expect, test, vi } from "vitest";
-import type { Message } from "rhea";
 import queues from "../../../../src/bindings/azure/azure.servicebus.queues/index.ts";
 import { read } from "../../contract.ts";
 import { startNamespace } from "../namespace.ts";
@@ -10,8 +9,7 @@ const soon = { timeout: 20_000, interval: 5 };
 async function place() {
   const namespace = await startNamespace();
   const queue = namespace.queue("orders");
-  const put = (text: string, more: object = {}): void =>
-    queue.put({ body: bytes(text), ...more } as Message);
+  const put = (text: string, more: object = {}): void => queue.put({ body: bytes(text), ...more });
   const { connectionString } = namespace;
   const begin = async () => {
     const started = await read(

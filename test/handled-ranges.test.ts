@@ -1,8 +1,5 @@
 import { expect, test } from "vitest";
-import {
-  decodeHandledRanges,
-  encodeHandledRanges,
-} from "../../../src/bindings/kafka/handled-ranges.ts";
+import { decodeHandledRanges, encodeHandledRanges } from "../src/handled-ranges.ts";
 
 const ranges = [
   { first: 102, last: 105 },

@@ -1,0 +1,75 @@
+import { BindingError } from "../../../errors.ts";
+import { joinPath, parseAddress } from "../../../http-client/address.ts";
+import type { Answered } from "../../../http-client/exchange.ts";
+import { isObject, jsonMembers, serviceFailure } from "../../../http-client/service-client.ts";
+import type { ServiceClient } from "../../../http-client/service-client.ts";
+import { isSuccess } from "../../../http-client/status.ts";
+import type { Entra } from "../../../identity/azure/entra.ts";
+import type { ModelRequest } from "./requests.ts";
+
+export type ModelLogin = { readonly apiKey: string } | { readonly entra: Entra };
+
+export type ModelOptions = {
+  readonly client: ServiceClient;
+  readonly login: ModelLogin;
+  readonly endpoint: string;
+  readonly maxBody: number;
+};
+
+/** The generally available one, which has all three operations. */
+const apiVersion = "2024-06-01";
+const scope = "https://cognitiveservices.azure.com/.default";
+
+/** The deployments of an Azure OpenAI resource. */
+export class Models {
+  readonly #options: ModelOptions;
+
+  constructor(options: ModelOptions) {
+    this.#options = options;
+  }
+
+  /** Resolves to the members of the answer. */
+  async ask(
+    operation: "completions" | "chat/completions" | "embeddings",
+    { deployment, body }: ModelRequest,
+    signal: AbortSignal,
+  ): Promise<Readonly<Record<string, unknown>>> {
+    const { client, login, endpoint, maxBody } = this.#options;
+    const name = encodeURIComponent(deployment.toWellFormed());
+    const path = `openai/deployments/${name}/${operation}?api-version=${apiVersion}`;
+    const secret = "entra" in login ? await login.entra.token(scope, signal) : login.apiKey;
+    const proof: Readonly<Record<string, string>> =
+      "entra" in login ? { authorization: `Bearer ${secret}` } : { "api-key": secret };
+    const answered = await client.ask(
+      {
+        method: "POST",
+        address: parseAddress(joinPath(endpoint, path)),
+        headers: { ...proof, "content-type": "application/json", accept: "application/json" },
+        body: Buffer.from(JSON.stringify(body)),
+        ...{ maxBody, secret },
+      },
+      signal,
+    );
+    if (answered.status === 401 && "entra" in login) login.entra.refused(secret);
+    if (isSuccess(answered.status)) return jsonMembers(answered.body);
+    throw failure(answered);
+  }
+}
+
+/** The list of that name; empty where there is none. */
+export function listIn(
+  members: Readonly<Record<string, unknown>>,
+  name: string,
+): readonly unknown[] {
+  const list = members[name] ?? [];
+  if (Array.isArray(list)) return list;
+  throw new BindingError("internal", `the answer's ${name} is no list`, { effect: "ambiguous" });
+}
+
+function failure(answered: Answered): BindingError {
+  const { error, code: bare, message: said } = jsonMembers(answered.body);
+  const { code = bare, message = said } = isObject(error) ? error : {};
+  const words = typeof message === "string" ? message : "";
+  const name = typeof code === "string" && code !== "" ? code : String(answered.status);
+  return serviceFailure([name, words].filter(Boolean).join(": "), answered, { systemCode: name });
+}

@@ -1,0 +1,259 @@
+import type { InboundEvent, Reader, Reading, Settlement } from "../../binding.ts";
+import { BindingError } from "../../errors.ts";
+import type { Fields } from "../../metadata/fields.ts";
+import { longestTimer } from "../../metadata/duration.ts";
+import type { QueueClient, QueueMessage } from "./queue-client.ts";
+import { longestVisibility, TakenMessage } from "./taken-message.ts";
+import { HandledMessages } from "./handled-messages.ts";
+
+/** The most that one request gives. */
+const mostAtOnce = 32;
+/** At the end of a reading: how long an answer is waited for that may have messages. Milliseconds. */
+const lastAnswer = 5_000;
+/** Messages are deleted, and given back, one by one: so many at a time. */
+const requestsAtOnce = 16;
+const requestTimeout = 30_000;
+/** A deletion that failed is tried again after so many milliseconds, so often, before the connection is given up. */
+const pauseBetween = 500;
+const attempts = 3;
+
+/** Part of an event: what the binding makes of a message. */
+export type MessageEvent = Pick<InboundEvent, "data" | "metadata"> &
+  Partial<Pick<InboundEvent, "headers" | "key" | "id">>;
+
+export type QueueReaderOptions<MetadataFields extends Fields> = {
+  readonly queue: QueueClient;
+  readonly reading: Reading<MetadataFields>;
+  /** Milliseconds. */
+  readonly visibilityTimeout: number;
+  readonly pollingInterval: number;
+  /** Names the queue, beyond a connection. */
+  readonly identity: string;
+  /** The events of a message. All of them settled, it is deleted; without any it is so at once. */
+  readonly eventsOf: (message: QueueMessage) => readonly MessageEvent[];
+};
+
+/** Reads a queue of Azure Storage: as many messages as there is room for, each leased until it is settled. */
+export class QueueReader<MetadataFields extends Fields> implements Reader {
+  readonly #options: QueueReaderOptions<MetadataFields>;
+  readonly #taken = new Set<TakenMessage>();
+  readonly #handled: HandledMessages;
+  readonly #ended = new AbortController();
+  readonly #late = new AbortController();
+  #credit: number;
+  /** Settled by anybody: there may be room. */
+  #room = Promise.withResolvers<void>();
+  #running: Promise<void> = Promise.resolve();
+  #requests = 0;
+  readonly #queued: (() => Promise<void>)[] = [];
+  #settled = Promise.withResolvers<void>();
+  #isLost = false;
+  /** Why something settled was not confirmed. */
+  #unconfirmed: BindingError | undefined;
+
+  constructor(options: QueueReaderOptions<MetadataFields>) {
+    this.#options = options;
+    this.#handled = HandledMessages.of(options.identity);
+    this.#credit = options.reading.maxInFlight;
+  }
+
+  start(): void {
+    this.#running = this.#run().catch((error: unknown) => this.#fail(error));
+  }
+
+  credit(events: number): void {
+    this.#credit = events;
+    this.#wake();
+  }
+
+  async stop(): Promise<void> {
+    this.#ended.abort();
+    this.#wake();
+    // What the last answer has would be invisible to all for a while, were it not given back.
+    const timer = setTimeout(() => this.#late.abort(), lastAnswer);
+    await this.#running;
+    clearTimeout(timer);
+  }
+
+  async flush(): Promise<void> {
+    while (this.#requests > 0 || this.#queued.length > 0) {
+      this.#settled = Promise.withResolvers();
+      await this.#settled.promise;
+    }
+    const failure = this.#unconfirmed;
+    this.#unconfirmed = undefined;
+    if (failure !== undefined) throw failure;
+  }
+
+  async close(): Promise<void> {
+    this.#ended.abort();
+    this.#late.abort();
+    this.#wake();
+    for (const taken of this.#taken) this.#giveBack(taken, 0);
+    await this.flush().catch(() => undefined);
+  }
+
+  async #run(): Promise<void> {
+    const { queue, reading, visibilityTimeout, pollingInterval } = this.#options;
+    const visibility = Math.min(
+      Math.max(1, Math.floor(visibilityTimeout / 1000)),
+      longestVisibility,
+    );
+    while (!this.#isEnding) {
+      const room = await this.#untilRoom();
+      if (this.#isEnding) return;
+      const count = Math.min(room, mostAtOnce);
+      const messages = await this.#take(queue, count, visibility);
+      if (messages.length === 0) {
+        await this.#rest(pollingInterval);
+        continue;
+      }
+      if (this.#isEnding) {
+        for (const message of messages)
+          this.#return(new TakenMessage(queue, message, visibility), 0);
+        return;
+      }
+      const events = messages.flatMap((message) => this.#accept(message, visibility));
+      if (events.length > 0) await reading.deliver(events);
+    }
+  }
+
+  async #take(queue: QueueClient, count: number, visibility: number): Promise<QueueMessage[]> {
+    const signal = AbortSignal.any([this.#late.signal, AbortSignal.timeout(requestTimeout)]);
+    try {
+      return await queue.take(count, visibility, signal);
+    } catch (error) {
+      if (this.#isEnding) return [];
+      throw error;
+    }
+  }
+
+  get #isEnding(): boolean {
+    return this.#ended.signal.aborted;
+  }
+
+  async #untilRoom(): Promise<number> {
+    for (;;) {
+      if (this.#isEnding) return 0;
+      const room = this.#credit - this.#taken.size;
+      if (room > 0) return room;
+      this.#room = Promise.withResolvers();
+      await this.#room.promise;
+    }
+  }
+
+  /** Until the next poll, or the end of the reading. */
+  async #rest(milliseconds: number): Promise<void> {
+    const { signal } = this.#ended;
+    if (signal.aborted) return;
+    const over = Promise.withResolvers<void>();
+    const wake = (): void => over.resolve();
+    const timer = setTimeout(wake, Math.min(milliseconds, longestTimer));
+    signal.addEventListener("abort", wake, { once: true });
+    await over.promise;
+    clearTimeout(timer);
+    signal.removeEventListener("abort", wake);
+  }
+
+  /** The events of a message that is new. One that was handled before is deleted, as it should have been then. */
+  #accept(message: QueueMessage, visibility: number): InboundEvent[] {
+    const { queue, eventsOf } = this.#options;
+    const taken = new TakenMessage(queue, message, visibility);
+    if (this.#handled.has(message.id)) {
+      this.#delete(taken);
+      return [];
+    }
+    const parts = eventsOf(message);
+    if (parts.length === 0) {
+      this.#delete(taken);
+      return [];
+    }
+    this.#taken.add(taken);
+    let open = parts.length;
+    let returned: Extract<Settlement, { outcome: "returned" }> | undefined;
+    const settle = (settlement: Settlement): void => {
+      open--;
+      if (settlement.outcome === "returned") returned ??= settlement;
+      if (open > 0) return;
+      if (returned === undefined) this.#delete(taken);
+      else this.#giveBack(taken, returned.after ?? 0);
+    };
+    const lease = { duration: visibility * 1000, extend: () => taken.extend() };
+    return parts.map((part) => ({
+      headers: [],
+      id: message.id,
+      attempt: message.dequeueCount,
+      redelivered: message.dequeueCount > 1,
+      ...part,
+      ...{ settle, lease },
+    }));
+  }
+
+  #delete(taken: TakenMessage): void {
+    this.#handled.add(taken.id);
+    this.#taken.delete(taken);
+    this.#wake();
+    this.#request(async (signal) => {
+      if (await taken.delete(signal)) this.#handled.delete(taken.id);
+      else
+        this.#options.reading.notice(
+          `message ${taken.id} of queue ${this.#options.queue.name} was handled, but given out again meanwhile: visibilityTimeout is too short`,
+        );
+    });
+  }
+
+  #giveBack(taken: TakenMessage, after: number): void {
+    if (!this.#taken.delete(taken)) return;
+    this.#wake();
+    this.#return(taken, after);
+  }
+
+  #return(taken: TakenMessage, after: number): void {
+    this.#request((signal) => taken.giveBack(after, signal));
+  }
+
+  /** Runs it now, or when others are done. */
+  #request(run: (signal: AbortSignal) => Promise<void>): void {
+    this.#queued.push(() => this.#attempt(run));
+    this.#next();
+  }
+
+  #next(): void {
+    while (this.#requests < requestsAtOnce) {
+      const run = this.#queued.shift();
+      if (run === undefined) break;
+      this.#requests++;
+      void run().finally(() => {
+        this.#requests--;
+        this.#next();
+      });
+    }
+    if (this.#requests === 0) this.#settled.resolve();
+  }
+
+  async #attempt(run: (signal: AbortSignal) => Promise<void>): Promise<void> {
+    for (let attempt = 1; ; attempt++) {
+      try {
+        await run(AbortSignal.timeout(requestTimeout));
+        return;
+      } catch (error) {
+        // What a lost connection has not confirmed is tried once more, at its end.
+        if (attempt === attempts || this.#isLost) {
+          this.#unconfirmed = BindingError.from(error, "unavailable");
+          return this.#fail(error);
+        }
+        await new Promise((resolve) => setTimeout(resolve, pauseBetween * attempt));
+      }
+    }
+  }
+
+  #wake(): void {
+    this.#room.resolve();
+  }
+
+  #fail(error: unknown): void {
+    if (this.#isLost) return;
+    this.#isLost = true;
+    this.#options.reading.lost(BindingError.from(error, "unavailable"));
+  }
+}

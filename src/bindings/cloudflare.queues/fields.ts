@@ -1,0 +1,33 @@
+import { string } from "../../metadata/fields.ts";
+import type { Values } from "../../metadata/fields.ts";
+
+export const queuesFields = {
+  queueName: string({ description: "The queue.", required: true, example: "orders" }),
+  workerName: string({
+    description: "The worker's name, for which tokens are made.",
+    required: true,
+    example: "shop-queues",
+  }),
+  key: string({
+    description: "The Ed25519 key whose public part the worker has, in PKCS#8 PEM.",
+    required: true,
+    sensitive: true,
+  }),
+  workerUrl: string({
+    description: "The worker's address. Cufflink deploys no worker, so it is needed.",
+    example: "https://shop-queues.example.workers.dev",
+  }),
+  cfAPIToken: string({
+    description: "Dapr deploys a worker with it. Refused here without workerUrl.",
+    sensitive: true,
+  }),
+  cfAccountID: string({
+    description: "Dapr deploys a worker there. Refused here without workerUrl.",
+  }),
+  timeoutInSeconds: string({
+    description: "Maximum duration of a request, in seconds.",
+    default: "20",
+  }),
+} as const;
+
+export type QueuesMetadata = Values<typeof queuesFields>;

@@ -1,0 +1,50 @@
+import { defineBinding } from "../../binding.ts";
+import type { Call } from "../../binding.ts";
+import { problemsOf } from "../../check-settings.ts";
+import { ServiceClient } from "../../http-client/service-client.ts";
+import { goUnquote } from "../../text/go-unquote.ts";
+import { queuesFields } from "./fields.ts";
+import { readSettings } from "./settings.ts";
+import { Worker } from "./worker.ts";
+
+const empty = new Uint8Array();
+
+/** Sends messages to a queue of Cloudflare, through the worker that Dapr has for it. */
+export default defineBinding({
+  name: "cloudflare.queues",
+  status: "beta",
+  summary: "Sends messages to a queue of Cloudflare, through a worker.",
+  provedBy: [{ system: "Cloudflare Workers", kind: "stand-in" }],
+  metadata: queuesFields,
+
+  check: (metadata) => problemsOf([() => readSettings(metadata)]),
+
+  async open({ metadata, memory, hide, signal }) {
+    const { workerName: name, queueName: queue } = metadata;
+    const settings = readSettings(metadata);
+    const client = await ServiceClient.open({ url: settings.url, memory, hide });
+    const worker = new Worker({ client, name, queue, ...settings });
+    try {
+      await worker.check(signal);
+      return { worker, [Symbol.asyncDispose]: () => client[Symbol.asyncDispose]() };
+    } catch (error) {
+      await client[Symbol.asyncDispose]();
+      throw error;
+    }
+  },
+
+  operations: {
+    create: { description: "Sends the data as a message.", request: {}, invoke: publish },
+    publish: { description: "The same as `create`.", request: {}, invoke: publish },
+  },
+
+  ping: ({ worker }, signal) => worker.check(signal),
+});
+
+type Connection = AsyncDisposable & { readonly worker: Worker };
+type PublishCall = Call<typeof queuesFields, Readonly<Record<never, never>>>;
+
+async function publish({ worker }: Connection, call: PublishCall): Promise<void> {
+  const { data = empty, signal } = call;
+  await worker.publish(goUnquote(data) ?? data, signal);
+}
