@@ -198,6 +198,7 @@ const nats =
   };
 
 const awsPlaces = {
+  "aws.s3": { bucket: "orders", forcePathStyle: "true" },
   "aws.dynamodb": { table: "orders" },
   "aws.ses": { emailFrom: "a@example.org", emailTo: "b@example.org", subject: "s" },
   "aws.sns": { topicArn: "arn:aws:sns:us-east-1:123456789012:orders" },
@@ -205,15 +206,6 @@ const awsPlaces = {
 };
 
 const aws =
-  (type: "aws.s3" | "aws.sns" | "aws.sqs", field: string): Case =>
-  async (spelling, wanted) => {
-    const server = await echoingHttp(wanted, spelling);
-    const place =
-      type === "aws.sqs"
-        ? { queueName: "orders", queueOwnerAccountId: "123456789012", direction: "output" }
-        : type === "aws.s3"
-          ? { bucket: "orders", forcePathStyle: "true" }
-          : { topicArn: "arn:aws:sns:us-east-1:123456789012:orders" };
   (type: keyof typeof awsPlaces, field: string): Case =>
   async (spelling, wanted) => {
     const server = await echoingHttp(wanted, spelling);
