@@ -1,4 +1,5 @@
 import type { AnyBinding } from "../binding.ts";
+import alicloudOss from "./alicloud/alicloud.oss/index.ts";
 import amqp from "./amqp/index.ts";
 import awsS3 from "./aws/aws.s3/index.ts";
 import awsDynamodb from "./aws/aws.dynamodb/index.ts";
@@ -20,6 +21,7 @@ import gcpPubsub from "./gcp/gcp.pubsub/index.ts";
 import graphql from "./graphql/index.ts";
 import grpc from "./grpc/index.ts";
 import http from "./http/index.ts";
+import huaweiObs from "./huawei.obs/index.ts";
 import imap from "./imap/index.ts";
 import influx from "./influx/index.ts";
 import kafka from "./kafka/index.ts";
@@ -43,6 +45,7 @@ import websocket from "./websocket/index.ts";
 
 /** Every binding there is, by name. Their drivers are imported only when a component opens. */
 export const bindings: readonly AnyBinding[] = [
+  alicloudOss,
   amqp,
   awsS3,
   awsDynamodb,
@@ -64,6 +67,7 @@ export const bindings: readonly AnyBinding[] = [
   graphql,
   grpc,
   http,
+  huaweiObs,
   imap,
   influx,
   kafka,

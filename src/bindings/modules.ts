@@ -2,6 +2,7 @@ import type { BindingModule } from "../binding.ts";
 
 /** Every binding there is, to be loaded when a component first names it: most processes use few. */
 export const bindingModules: readonly BindingModule[] = [
+  { name: "alicloud.oss", load: () => import("./alicloud/alicloud.oss/index.ts") },
   { name: "amqp", load: () => import("./amqp/index.ts") },
   { name: "aws.s3", load: () => import("./aws/aws.s3/index.ts") },
   { name: "aws.dynamodb", load: () => import("./aws/aws.dynamodb/index.ts") },
@@ -31,6 +32,7 @@ export const bindingModules: readonly BindingModule[] = [
   { name: "graphql", load: () => import("./graphql/index.ts") },
   { name: "grpc", load: () => import("./grpc/index.ts") },
   { name: "http", load: () => import("./http/index.ts") },
+  { name: "huawei.obs", load: () => import("./huawei.obs/index.ts") },
   { name: "imap", load: () => import("./imap/index.ts") },
   { name: "influx", load: () => import("./influx/index.ts") },
   { name: "kafka", load: () => import("./kafka/index.ts") },

@@ -1,3 +1,4 @@
+import type { Readable } from "node:stream";
 import type { SecureContextOptions } from "node:tls";
 import type { Agent, Dispatcher, ProxyAgent } from "undici";
 import { BindingError, messageOf } from "../errors.ts";
@@ -33,7 +34,8 @@ export type Request = {
   readonly address: Address;
   /** Of this request alone: they change with each redirect. */
   readonly headers: RequestHeaders;
-  readonly body: Uint8Array | undefined;
+  /** A stream is sent in chunks; a redirect that would send it again is a failure. */
+  readonly body: Uint8Array | Readable | undefined;
   readonly maxBody: number;
   /** Of `headers`, in lower case: those that other hosts are not shown either. */
   readonly secretHeaders?: readonly string[];
@@ -160,6 +162,12 @@ export class HttpClient implements AsyncDisposable {
       }
       const next = resolveRedirect(address, location, describe(wanted));
       if (origins !== undefined) checkOrigin(request.address, next, origins, describe(wanted));
+      if (answered.status >= 307 && body !== undefined && !(body instanceof Uint8Array))
+        throw new BindingError(
+          "failed_precondition",
+          `${describe(wanted)}: a redirect asks for the payload again, which was sent as it came`,
+          { systemCode: String(answered.status) },
+        );
       if (answered.status < 307) {
         if (method !== "HEAD") method = "GET";
         body = undefined;

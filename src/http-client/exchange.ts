@@ -1,6 +1,7 @@
 import { abortFailure } from "../abortable.ts";
 import type { IncomingHttpHeaders } from "node:http";
 import { createGunzip } from "node:zlib";
+import type { Readable } from "node:stream";
 import type { Gunzip } from "node:zlib";
 import type { Dispatcher } from "undici";
 import { ByteParts } from "../memory/byte-parts.ts";
@@ -17,7 +18,8 @@ export type Exchange = {
   readonly address: Address;
   readonly method: string;
   readonly headers: string[];
-  readonly body: Uint8Array | undefined;
+  /** A stream is sent in chunks, and once: no redirect is followed with it. */
+  readonly body: Uint8Array | Readable | undefined;
   /** Whether gzip was asked for, and is to be taken off again. */
   readonly gunzip: boolean;
   /** The most bytes of the body to keep; Infinity: all. */

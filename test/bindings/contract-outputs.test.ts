@@ -8,6 +8,8 @@ import { Client } from "pg";
 import { describe, expect, test } from "vitest";
 import type { AnyBinding } from "../../src/binding.ts";
 import type { EventContext } from "rhea";
+import alicloudOss from "../../src/bindings/alicloud/alicloud.oss/index.ts";
+import huaweiObs from "../../src/bindings/huawei.obs/index.ts";
 import amqp from "../../src/bindings/amqp/index.ts";
 import awsDynamodb from "../../src/bindings/aws/aws.dynamodb/index.ts";
 import awsSes from "../../src/bindings/aws/aws.ses/index.ts";
@@ -50,6 +52,7 @@ import { makeContainer, order } from "./azure/azure.cosmosdb/container.ts";
 import { apiKey, startOpenai } from "./azure/azure.openai/stand-in.ts";
 import { accessKey, startSignalr } from "./azure/azure.signalr/stand-in.ts";
 import { startWorker, worker } from "./cloudflare.queues/worker-stand-in.ts";
+import { accessKeyId, bucket, obs, oss, secret, startObjects } from "./object-service/stand-in.ts";
 import { makeTopic } from "./aws/aws.sns/topic.ts";
 import { makeQueue } from "./aws/aws.sqs/contract-source.ts";
 import { startNamespace } from "./azure/namespace.ts";
@@ -486,6 +489,24 @@ describeWith("redis", (server) =>
     return { properties: { redisHost, redisPassword: "", stream }, arrived };
   }),
 );
+
+testOutput("alicloud.oss", alicloudOss, async () => {
+  const server = await startObjects(oss);
+  endAfterTest(async () => server[Symbol.asyncDispose]());
+  return {
+    properties: { endpoint: server.url, accessKeyID: accessKeyId, accessKey: secret, bucket },
+    arrived: async () => [...server.objects.values()],
+  };
+});
+
+testOutput("huawei.obs", huaweiObs, async () => {
+  const server = await startObjects(obs);
+  endAfterTest(async () => server[Symbol.asyncDispose]());
+  return {
+    properties: { endpoint: server.url, accessKey: accessKeyId, secretKey: secret, bucket },
+    arrived: async () => [...server.objects.values()],
+  };
+});
 
 describeWith("moto", (server) => {
   testOutput("aws.sqs", awsSqs, async () => {

@@ -38,6 +38,7 @@ const inputs = [
   "websocket",
   "postgres",
   "gcp.pubsub",
+  "gcp.bucket",
   "azure.storagequeues",
 ] as const;
 const cases = ["Without a position", "After a gap", "Grows", "Shrinks", "Made anew"] as const;

@@ -99,6 +99,17 @@ const redis =
     return { server, properties: { redisHost: address(server), [field]: canary, ...more } };
   };
 
+const objects =
+  (keys: Record<string, string>): Case =>
+  async (spelling, wanted) => {
+    const server = await echoingHttp(wanted, spelling);
+    return {
+      server,
+      properties: { endpoint: http(server), bucket: "orders", ...keys },
+      silent: true,
+    };
+  };
+
 const streams = (field: string, more: Record<string, string> = {}): Case =>
   redis(field, { ...more, stream: "orders", direction: "output" });
 
@@ -159,23 +170,6 @@ function entra(
     }),
   };
 }
-/** What is sent to a namespace is signatures and tokens, never what they are made from. */
-const azureMessaging = (type: string, more: Record<string, string>): Record<string, Case> => {
-  const entra = {
-    ...{ azureTenantId: "shop", azureClientId: "shop", azureAuthorityHost: "http://127.0.0.1:1" },
-    ...{ namespaceName: "127.0.0.1:1", ...more },
-  };
-  const access = `SharedAccessKeyName=shop;SharedAccessKey=${canary}`;
-  const connectionString = `Endpoint=sb://127.0.0.1:1;${access};UseDevelopmentEmulator=true`;
-  return {
-    [`${type}.connectionString`]: () => ({ properties: { connectionString, ...more } }),
-    [`${type}.azureClientSecret`]: () => ({ properties: { azureClientSecret: canary, ...entra } }),
-    [`${type}.azureCertificate`]: () => ({ properties: { azureCertificate: canary, ...entra } }),
-    [`${type}.azureCertificatePassword`]: () => ({
-      properties: { azureCertificate: "bm9uZQ==", azureCertificatePassword: canary, ...entra },
-    }),
-  };
-};
 
 /** The token's server is asked during a login at the broker. */
 const kafkaToken =
@@ -706,6 +700,9 @@ const cases: Readonly<Record<string, Case>> = {
   "aws.ses.accessKey": aws("aws.ses", "accessKey"),
   "aws.ses.secretKey": aws("aws.ses", "secretKey"),
   "aws.ses.sessionToken": aws("aws.ses", "sessionToken"),
+  "alicloud.oss.accessKey": objects({ accessKeyID: "id", accessKey: canary }),
+  "huawei.obs.accessKey": objects({ accessKey: canary, secretKey: "other" }),
+  "huawei.obs.secretKey": objects({ accessKey: "id", secretKey: canary }),
   "aws.sns.accessKey": aws("aws.sns", "accessKey"),
   "aws.sns.secretKey": aws("aws.sns", "secretKey"),
   "aws.sns.sessionToken": aws("aws.sns", "sessionToken"),

@@ -14,6 +14,7 @@ import { kafka } from "./sources/kafka.ts";
 import { mqtt3 } from "./sources/mqtt3.ts";
 import { s3 } from "./sources/aws.s3.ts";
 import { sqs } from "./sources/aws.sqs.ts";
+import { gcpBucket } from "./sources/gcp.bucket.ts";
 import { gcpPubsub } from "./sources/gcp.pubsub.ts";
 import { nats } from "./sources/nats.ts";
 import { rabbitmq, rabbitmqOrdered, rabbitmqQuorum } from "./sources/rabbitmq.ts";
@@ -47,6 +48,7 @@ export const sources: readonly Source[] = [
     redisStreams,
     nats,
     gcpPubsub,
+    gcpBucket,
     http,
     sse,
     websocket,

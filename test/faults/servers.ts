@@ -151,6 +151,10 @@ export class Servers implements AsyncDisposable {
     );
   }
 
+  fakeGcs(own: boolean): Promise<OwnServer<"fake-gcs">> {
+    return this.#once("fake-gcs", own, () => this.#start("fake-gcs"));
+  }
+
   pstest(own: boolean): Promise<PstestWithTokens> {
     return this.#once("pstest", own, async () => {
       const tokens = new Set(["owner"]);

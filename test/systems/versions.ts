@@ -54,7 +54,6 @@ export const versions: Readonly<Record<string, Version>> = {
     const pom = readFileSync(join(root, "test/servers/elasticmq/pom.xml"), "utf8");
     return /elasticmq-server_2\.13<\/artifactId>\s*<version>([\d.]+)/.exec(pom)?.[1] ?? "";
   },
-  Azurite: npmPackage("azurite"),
   Go: program("go", ["version"]),
   coreutils: program("sort", ["--version"]),
   Dovecot: program("dovecot", ["--version"], "/usr/sbin/dovecot"),

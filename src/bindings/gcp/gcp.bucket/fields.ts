@@ -1,5 +1,6 @@
 import { bool, string } from "../../../metadata/fields.ts";
 import { googleFields } from "../../../metadata/google-fields.ts";
+import { objectSourceFields } from "../../../metadata/object-source-fields.ts";
 
 const key = string({ description: "The object's name.", example: "2026/order-42.json" });
 const name = string({ description: "The older name of `key`, which goes before it." });
@@ -39,6 +40,7 @@ export const bucketFields = {
     description:
       "The certificates of the authorities to trust in place of the system's, in PEM, or a file of them.",
   }),
+  ...objectSourceFields,
 } as const;
 
 export const createFields = {

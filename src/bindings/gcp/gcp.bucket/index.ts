@@ -8,6 +8,7 @@ import type { Values } from "../../../metadata/fields.ts";
 import { goUnquote } from "../../../text/go-unquote.ts";
 import { pemOrFile } from "../../../tls/pem.ts";
 import { checkBucket, checkKey, objectPath } from "../object-paths.ts";
+import { readOnHandled } from "../../../object-source/on-handled.ts";
 import { placeOf } from "../place.ts";
 import { StorageClient } from "../storage-client.ts";
 import { decoded, encoded } from "./base64.ts";
@@ -22,6 +23,7 @@ import {
 import { bulkGet, copy, list, prefixedBy } from "./objects.ts";
 import { payloadOf } from "./payload.ts";
 import { urlToSign } from "./signed-url.ts";
+import { readListing } from "./source.ts";
 import { store, storeParts } from "./upload.ts";
 
 type Metadata = Values<typeof bucketFields>;
@@ -37,17 +39,21 @@ const uploading = "gcp bucket binding error while uploading: ";
 export default defineBinding({
   name: "gcp.bucket",
   status: "beta",
-  summary: "Stores, reads, lists, copies and signs objects of Google Cloud Storage.",
+  summary:
+    "Stores, reads, lists, copies and signs objects of Google Cloud Storage, and reads those that come.",
   provedBy: [{ system: "fake-gcs-server", kind: "emulator" }],
   drivers: identityDrivers,
+  inputIsOptional: true,
   metadata: bucketFields,
 
   needsDriver: (_name, metadata) => place(metadata).credentials === "all" && needsLibrary(metadata),
 
-  check: async ({ bucket }) => problemsOf([() => checkBucket(bucket)]),
+  check: async ({ bucket, onHandled, prefix }, { input }) =>
+    problemsOf([() => checkBucket(bucket), () => input && readOnHandled(onHandled, prefix)]),
 
-  async open({ metadata, memory, hide, driver, signal }) {
+  async open({ metadata, directions, memory, hide, driver, signal }) {
     checkBucket(metadata.bucket);
+    if (directions.input) readOnHandled(metadata.onHandled, metadata.prefix);
     const where = place(metadata);
     const ca = metadata.caCert ? await pemOrFile("caCert", metadata.caCert) : undefined;
     const isAnonymous =
@@ -217,6 +223,19 @@ export default defineBinding({
       },
     },
   },
+
+  guarantee: {
+    returned: "stays in the bucket and comes with a later listing",
+    atLeastOnce: "the object is in the bucket",
+    duplicates: {
+      app: "what the app has: `maxInFlight` (64)",
+      runtime:
+        "what the app has, and what was handled and not put away yet: `maxInFlight` and 64 (128)",
+      server: "none: what was handled is put away once the bucket answers again",
+    },
+  },
+
+  read: ({ client }, reading) => readListing(client, reading),
 
   async ping({ client }, signal) {
     await client.ping(signal);

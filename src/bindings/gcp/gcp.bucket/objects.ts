@@ -85,10 +85,10 @@ export async function bulkGet(
   return answer.length === 0 ? Buffer.from("[]") : answer.whole();
 }
 
-/** Copies an object, however many requests that takes. */
+/** Copies an object, however many requests that takes; with a generation, only if it still is that one. */
 export async function copy(
   client: StorageClient,
-  [bucket, key]: readonly [bucket: string, key: string],
+  [bucket, key, generation]: readonly [bucket: string, key: string, generation?: string],
   [toBucket, toKey]: readonly [bucket: string, key: string],
   signal: AbortSignal,
 ): Promise<void> {
@@ -96,8 +96,12 @@ export async function copy(
   const path = `${objectPath(bucket, key)}/rewriteTo${target}`;
   let token = "";
   do {
-    const query = token === "" ? "" : `?rewriteToken=${encodeURIComponent(token)}`;
-    const request = { method: "POST", path: path + query, body: Buffer.from("{}") } as const;
+    const query = new URLSearchParams({
+      ...(generation === undefined ? {} : { ifSourceGenerationMatch: generation }),
+      ...(token === "" ? {} : { rewriteToken: token }),
+    });
+    const whole = query.size === 0 ? path : `${path}?${query.toString()}`;
+    const request = { method: "POST", path: whole, body: Buffer.from("{}") } as const;
     const headers = { "content-type": "application/json" };
     const { body } = await client.send({ ...request, headers }, signal).catch((error: unknown) => {
       const isMissing = error instanceof BindingError && error.systemCode === "404";

@@ -1,0 +1,83 @@
+import { randomUUID } from "node:crypto";
+import { defineBinding } from "../../../binding.ts";
+import { string } from "../../../metadata/fields.ts";
+import { ObjectService, refusalOf } from "../../../http-client/object-service.ts";
+import { serviceFailure } from "../../../http-client/service-client.ts";
+import { isSuccess } from "../../../http-client/status.ts";
+
+const vendor = { scheme: "OSS", prefix: "x-oss-", hasFolders: false } as const;
+const nothing = new Uint8Array();
+const key = string({
+  description:
+    "The object's key, 1,023 bytes of UTF-8 at most. Without one a random UUID is its key.",
+  example: "2026/order-42.json",
+});
+
+/** Stores objects in a bucket of Alibaba Cloud's OSS. */
+export default defineBinding({
+  name: "alicloud.oss",
+  status: "beta",
+  summary: "Stores objects in a bucket of Alibaba Cloud OSS.",
+  provedBy: [{ system: "Alibaba Cloud OSS", kind: "stand-in" }],
+
+  metadata: {
+    endpoint: string({
+      description:
+        "The region's endpoint. Without a scheme it is asked over plain HTTP, as Alibaba's SDK does.",
+      required: true,
+      example: "https://oss-cn-hangzhou.aliyuncs.com",
+    }),
+    accessKeyID: string({
+      description: "The id of the access key.",
+      required: true,
+      example: "LTAI5tExample",
+    }),
+    accessKey: string({
+      description: "The secret of the access key.",
+      required: true,
+      sensitive: true,
+    }),
+    bucket: string({ description: "The bucket.", required: true, example: "shop-orders" }),
+  },
+
+  async open({ metadata, memory, hide }) {
+    const { endpoint, accessKeyID, accessKey, bucket } = metadata;
+    const service = await ObjectService.open({
+      ...{ vendor, bucket, memory, hide },
+      endpoint: /^https?:\/\//i.test(endpoint) ? endpoint : `http://${endpoint}`,
+      accessKeyId: accessKeyID,
+      secret: accessKey,
+    });
+    return { service, [Symbol.asyncDispose]: () => service[Symbol.asyncDispose]() };
+  },
+
+  operations: {
+    create: {
+      description: "Stores the data as an object, which takes the place of one with the same key.",
+      request: { key },
+      idempotent: ({ key }) => Boolean(key),
+      async invoke({ service }, { data = nothing, request, signal }) {
+        await put(service, request.key, data, signal);
+      },
+      async invokeStream({ service }, { body, request, signal }) {
+        await put(service, request.key, body, signal);
+      },
+    },
+  },
+});
+
+async function put(
+  service: ObjectService,
+  key: string | undefined,
+  body: Uint8Array | AsyncIterable<Uint8Array>,
+  signal: AbortSignal,
+): Promise<void> {
+  const answered = await service.ask({ method: "PUT", key: key || randomUUID(), body }, signal);
+  const { status } = answered;
+  if (isSuccess(status)) return;
+  const { code, message, requestId } = refusalOf(answered);
+  const said = `StatusCode=${status}, ErrorCode=${code}, ErrorMessage="${message}", RequestId=${requestId}`;
+  throw serviceFailure(`oss: service returned error: ${said}`, answered, {
+    systemCode: code || undefined,
+  });
+}

@@ -1,0 +1,71 @@
+import type { BindingError } from "../../errors.ts";
+import type { Answered } from "../../http-client/exchange.ts";
+import {
+  refusalOf,
+  type ObjectRequest,
+  type ObjectService,
+} from "../../http-client/object-service.ts";
+import { serviceFailure } from "../../http-client/service-client.ts";
+import { isSuccess } from "../../http-client/status.ts";
+import type { Streamed } from "../../http-client/streamed.ts";
+
+/** The most bytes of a refusal that are read. */
+const longestRefusal = 64 * 1024;
+
+/** Asks the bucket; a refusal is a failure in Dapr's words. */
+export async function ask(
+  service: ObjectService,
+  what: string,
+  request: ObjectRequest,
+  signal: AbortSignal,
+): Promise<Answered> {
+  const answered = await service.ask(request, signal);
+  if (isSuccess(answered.status)) return answered;
+  throw failure(what, request, answered);
+}
+
+/** The same of an object that is read as it comes. */
+export async function read(
+  service: ObjectService,
+  what: string,
+  key: string,
+  signal: AbortSignal,
+): Promise<Streamed> {
+  const request = { method: "GET", key } as const;
+  const answered = await service.stream(request, signal);
+  if (isSuccess(answered.status)) return answered;
+  const parts: Buffer[] = [];
+  let size = 0;
+  for await (const part of answered.body) {
+    parts.push(part);
+    size += part.length;
+    if (size > longestRefusal) break;
+  }
+  answered.discard();
+  throw failure(what, request, { ...answered, body: Buffer.concat(parts), cut: false });
+}
+
+/** As Dapr answers what was stored or deleted. */
+export function created({ status, headers }: Pick<Answered, "status" | "headers">): Uint8Array {
+  const version = [headers["x-obs-version-id"] ?? ""].flat()[0];
+  return Buffer.from(JSON.stringify({ statusCode: status, versionId: version }));
+}
+
+function failure(what: string, request: ObjectRequest, answered: Answered): BindingError {
+  const { status, phrase = "" } = answered;
+  const { code, message, requestId } = refusalOf(answered);
+  const systemCode = code || undefined;
+  if (
+    status === 404 &&
+    request.method !== "PUT" &&
+    request.key !== undefined &&
+    code !== "NoSuchBucket"
+  )
+    return serviceFailure("object not found", answered, { systemCode });
+  const said = `Status=${`${status} ${phrase}`.trim()}, Code=${code}, Message=${message}, RequestId=${requestId}`;
+  return serviceFailure(
+    `obs binding error. ${what}: obs: service returned error: ${said}`,
+    answered,
+    { systemCode },
+  );
+}
