@@ -2,6 +2,7 @@ import { bool, duration, string } from "../../../metadata/fields.ts";
 import type { Values } from "../../../metadata/fields.ts";
 import { objectSourceFields } from "../../../metadata/object-source-fields.ts";
 import { awsFields, regionOrAwsRegionField } from "../fields.ts";
+import { queueReadingFields } from "../queue-fields.ts";
 
 const presignTTL = duration({
   description: "How long a presigned URL is good, at most 7 days.",
@@ -46,6 +47,24 @@ export const s3Fields = {
   presignTTL,
   storageClass,
   ...objectSourceFields,
+  notificationQueue: string({
+    description:
+      "The name of the SQS queue that S3 notifies of new objects, directly, by SNS or by EventBridge. With it nothing is listed, and `onHandled` is not allowed.",
+    direction: "input",
+    example: "shop-uploads",
+  }),
+  notificationQueueOwnerAccountId: string({
+    description: "The account that `notificationQueue` belongs to, where it is another.",
+    direction: "input",
+    example: "123456789012",
+  }),
+  notificationEndpoint: string({
+    description:
+      "The base URL of SQS, for an emulator or a private endpoint; `endpoint` is that of S3 alone. Default: `AWS_ENDPOINT_URL_SQS` or `AWS_ENDPOINT_URL` of the environment, else AWS itself.",
+    direction: "input",
+    example: "http://localhost:4566",
+  }),
+  ...queueReadingFields,
 };
 
 export type S3Metadata = Values<typeof s3Fields>;

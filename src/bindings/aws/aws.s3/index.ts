@@ -7,19 +7,23 @@ import { LocalRoot } from "../../../local-files/local-root.ts";
 import type { MemoryShare } from "../../../memory/budget.ts";
 import { decodedParts, encodedParts } from "../../../text/base64-parts.ts";
 import { checkMetadata } from "../settings.ts";
+import type { Queue } from "../sqs-queue.ts";
 import { Bucket, type Put, type Stored } from "./bucket.ts";
 import { bulkCreate, bulkDelete, bulkGet } from "./bulk.ts";
 import { inWordsOfDapr, invalid } from "./failures.ts";
 import { requestFields, s3Fields, type S3Metadata } from "./fields.ts";
 import { listAsDapr } from "./listing.ts";
 import { checkBucket, taggingOf } from "./names.ts";
+import { checkInput, openQueue, readNotifications } from "./notifications.ts";
 import { contentOf, decoded } from "./payload.ts";
-import { checkInput, readListing } from "./source.ts";
+import { readListing } from "./source.ts";
 import { upload } from "./upload.ts";
 
 /** What calls of one component use. */
 export type Connection = AsyncDisposable & {
   readonly bucket: Bucket;
+  /** The queue of notifications, of an input that has one. */
+  readonly queue: Queue | undefined;
   readonly files: LocalRoot;
   readonly memory: MemoryShare;
 };
@@ -45,11 +49,16 @@ export default defineBinding({
       () => input && checkInput(metadata),
     ]),
 
-  async open({ metadata, memory, driver, hide, directions }): Promise<Connection> {
+  async open({ metadata, memory, driver, hide, directions, signal }): Promise<Connection> {
     if (directions.input) checkInput(metadata);
-    const bucket = await Bucket.open({ metadata, memory, driver, ...(hide ? { hide } : {}) });
+    const opening = { metadata, memory, driver, ...(hide ? { hide } : {}) };
+    await using opened = new AsyncDisposableStack();
+    const bucket = opened.use(await Bucket.open(opening));
+    const queue = directions.input ? await openQueue(opening, signal) : undefined;
+    if (queue !== undefined) opened.use(queue);
     const files = await LocalRoot.open(metadata.localRoot, memory);
-    return { bucket, files, memory, [Symbol.asyncDispose]: () => bucket[Symbol.asyncDispose]() };
+    const open = opened.move();
+    return { bucket, queue, files, memory, [Symbol.asyncDispose]: () => open.disposeAsync() };
   },
 
   operations: {
@@ -174,8 +183,10 @@ export default defineBinding({
   },
 
   guarantee: {
-    returned: "stays in the bucket and comes with a later listing",
-    atLeastOnce: "the object is in the bucket",
+    returned:
+      "stays in the bucket and comes with a later listing, or its notification is visible again",
+    atLeastOnce:
+      "the object is in the bucket, and its notification, where it is read by those, in the queue",
     duplicates: {
       app: "what the app has: `maxInFlight` (64)",
       runtime:
@@ -185,7 +196,8 @@ export default defineBinding({
     },
   },
 
-  read: ({ bucket }, reading) => readListing(bucket, reading),
+  read: ({ bucket, queue }, reading) =>
+    queue === undefined ? readListing(bucket, reading) : readNotifications(bucket, queue, reading),
 });
 
 function putOf(

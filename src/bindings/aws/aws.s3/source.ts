@@ -10,12 +10,7 @@ import { handledTag, movedKey, readOnHandled } from "../../../object-source/on-h
 import type { OnHandled } from "../../../object-source/on-handled.ts";
 import { textAt, type XmlElement } from "../../../text/xml.ts";
 import type { Bucket } from "./bucket.ts";
-import type { S3Metadata, s3Fields } from "./fields.ts";
-
-/** Throws a `BindingError` where the settings of an input cannot be used. */
-export function checkInput({ onHandled, prefix }: S3Metadata): void {
-  readOnHandled(onHandled, prefix);
-}
+import type { s3Fields } from "./fields.ts";
 
 /** Lists the bucket again and again. */
 export function readListing(bucket: Bucket, reading: Reading<typeof s3Fields>): Reader {
@@ -97,7 +92,7 @@ function listed(bucket: string, content: XmlElement): ListedObject {
 }
 
 /** What a request resolves to; `undefined`: the object is gone, or another one is in its place. */
-async function unlessGone<Result>(work: Promise<Result>): Promise<Result | undefined> {
+export async function unlessGone<Result>(work: Promise<Result>): Promise<Result | undefined> {
   try {
     return await work;
   } catch (error) {

@@ -1,6 +1,7 @@
-import { byPrefix, duration, integer, string } from "../../../metadata/fields.ts";
+import { byPrefix, integer, string } from "../../../metadata/fields.ts";
 import type { Values } from "../../../metadata/fields.ts";
 import { awsFields, regionField } from "../fields.ts";
+import { queueReadingFields } from "../queue-fields.ts";
 
 /** The metadata of a component for a queue; Dapr has `queueName` and the common fields only. */
 export const sqsFields = {
@@ -16,19 +17,7 @@ export const sqsFields = {
   }),
   ...regionField,
   ...awsFields,
-  visibilityTimeout: duration({
-    description:
-      "How long a message that was received is hidden from other consumers; renewed while the app or the runtime has it. From `1s` to `12h`.",
-    default: "30s",
-    positive: true,
-    direction: "input",
-  }),
-  waitTime: duration({
-    description: "How long one request waits for messages, from `1s` to `20s`.",
-    default: "20s",
-    positive: true,
-    direction: "input",
-  }),
+  ...queueReadingFields,
 } as const;
 
 export type SqsMetadata = Values<typeof sqsFields>;

@@ -5,9 +5,9 @@ import { chainDriverVersions, needsAwsDriver } from "../../../identity/aws/ident
 import { checkMetadata } from "../settings.ts";
 import { createFields, sqsFields } from "./fields.ts";
 import type { SqsMetadata } from "./fields.ts";
-import { messageOf } from "./message.ts";
-import { Queue } from "./queue.ts";
-import { startReader } from "./reader.ts";
+import { eventOf, messageOf } from "./message.ts";
+import { checkQueueName, checkQueueTimes, Queue } from "../sqs-queue.ts";
+import { startReader } from "../sqs-reader.ts";
 
 /** Reads a queue of Amazon SQS, and sends to it. */
 export default defineBinding({
@@ -60,7 +60,8 @@ export default defineBinding({
     },
   },
 
-  read: startReader,
+  read: (queue, reading) =>
+    startReader(queue, reading, (message, rest) => [eventOf(message, queue, rest)]),
 
   async ping(queue, signal) {
     await queue.probe(signal);
@@ -73,17 +74,11 @@ export default defineBinding({
 
 function checkSettings(metadata: SqsMetadata): void {
   checkMetadata(metadata);
-  const { queueName, queueOwnerAccountId, visibilityTimeout, waitTime } = metadata;
-  if (!/^[\w-]{1,80}(?:\.fifo)?$/.test(queueName)) {
-    throw invalid(
-      `queueName ${JSON.stringify(queueName)} is no name of a queue: letters, digits, "_" and "-", and .fifo at the end; a URL or an ARN is none`,
-    );
-  }
+  const { queueName, queueOwnerAccountId } = metadata;
+  checkQueueName("queueName", queueName);
   if (queueOwnerAccountId && !/^\d{12}$/.test(queueOwnerAccountId))
     throw invalid("queueOwnerAccountId is no account: it has twelve digits");
-  if (visibilityTimeout < 1_000 || visibilityTimeout > 43_200_000)
-    throw invalid("visibilityTimeout must be from 1s to 12h");
-  if (waitTime < 1_000 || waitTime > 20_000) throw invalid("waitTime must be from 1s to 20s");
+  checkQueueTimes(metadata);
 }
 
 function invalid(why: string): BindingError {

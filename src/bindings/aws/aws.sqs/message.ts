@@ -1,7 +1,7 @@
 import type { Header, InboundEvent } from "../../../binding.ts";
 import { checkedAttributes, checkId, messageText } from "../message-text.ts";
 import type { CreateRequest } from "./fields.ts";
-import type { ReceivedMessage } from "./queue.ts";
+import type { ReceivedMessage } from "../sqs-queue.ts";
 
 /** What a call sends. Throws a `BindingError` for what the service cannot carry. */
 export function messageOf(data: Uint8Array | undefined, request: CreateRequest): object {

@@ -1,4 +1,4 @@
-import type { ReceivedMessage } from "./queue.ts";
+import type { ReceivedMessage } from "./sqs-queue.ts";
 
 /** A message that was received and is not done with. */
 export type Held = {

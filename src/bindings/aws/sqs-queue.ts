@@ -1,9 +1,9 @@
-import { BindingError } from "../../../errors.ts";
-import { textAt } from "../../../text/xml.ts";
-import { AwsClient } from "../client.ts";
-import type { AwsOpening } from "../client.ts";
-import { meaningOf } from "../failures.ts";
-import type { SqsMetadata } from "./fields.ts";
+import { BindingError } from "../../errors.ts";
+import { textAt } from "../../text/xml.ts";
+import { AwsClient } from "./client.ts";
+import type { AwsOpening } from "./client.ts";
+import { meaningOf } from "./failures.ts";
+import type { AwsMetadata } from "./fields.ts";
 
 /** A message as the service gives it. */
 export type ReceivedMessage = {
@@ -20,6 +20,12 @@ export type ReceivedAttribute = {
   readonly BinaryValue?: string;
 };
 
+/** Which queue, and as whom it is asked. */
+export type QueueMetadata = AwsMetadata & {
+  readonly queueName: string;
+  readonly queueOwnerAccountId?: string | undefined;
+};
+
 /** What one entry of a batch came to; `undefined`: it was done. */
 export type EntryFailure = BindingError | undefined;
 
@@ -30,20 +36,44 @@ export const mostEntries = 10;
 /** Ten messages of 1 MiB, as JSON writes the most inconvenient of them. */
 const largestAnswer = 64 * 1024 * 1024;
 
+/** Throws a `BindingError` for what is no name of a queue. */
+export function checkQueueName(field: string, name: string): void {
+  if (/^[\w-]{1,80}(?:\.fifo)?$/.test(name)) return;
+  throw new BindingError(
+    "invalid_argument",
+    `${field} ${JSON.stringify(name)} is no name of a queue: letters, digits, "_" and "-", and .fifo at the end; a URL or an ARN is none`,
+  );
+}
+
+/** Throws a `BindingError` for times that the service does not take. */
+export function checkQueueTimes(metadata: {
+  readonly visibilityTimeout: number;
+  readonly waitTime: number;
+}): void {
+  const { visibilityTimeout, waitTime } = metadata;
+  if (visibilityTimeout < 1_000 || visibilityTimeout > 43_200_000)
+    throw new BindingError("invalid_argument", "visibilityTimeout must be from 1s to 12h");
+  if (waitTime < 1_000 || waitTime > 20_000)
+    throw new BindingError("invalid_argument", "waitTime must be from 1s to 20s");
+}
+
 /** One queue, and the calls that it takes. */
 export class Queue implements AsyncDisposable {
   readonly #client: AwsClient;
-  readonly #opening: AwsOpening & { readonly metadata: SqsMetadata };
+  readonly #opening: AwsOpening & { readonly metadata: QueueMetadata };
   #url: Promise<string> | undefined;
   #mayNotCount: BindingError | undefined;
 
-  private constructor(client: AwsClient, opening: AwsOpening & { readonly metadata: SqsMetadata }) {
+  private constructor(
+    client: AwsClient,
+    opening: AwsOpening & { readonly metadata: QueueMetadata },
+  ) {
     this.#client = client;
     this.#opening = opening;
   }
 
   /** Asks nobody yet. */
-  static async open(opening: AwsOpening & { readonly metadata: SqsMetadata }): Promise<Queue> {
+  static async open(opening: AwsOpening & { readonly metadata: QueueMetadata }): Promise<Queue> {
     return new Queue(await AwsClient.open(opening, service), opening);
   }
 

@@ -1,4 +1,4 @@
-import { mostEntries } from "./queue.ts";
+import { mostEntries } from "./sqs-queue.ts";
 
 type Waiting<Item> = {
   readonly item: Item;

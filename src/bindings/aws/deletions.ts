@@ -1,10 +1,10 @@
-import type { Logger } from "../../../binding.ts";
-import { BindingError, messageOf } from "../../../errors.ts";
-import { BackOff } from "../../../feed/back-off.ts";
-import { formatDuration } from "../../../metadata/duration.ts";
+import type { Logger } from "../../binding.ts";
+import { BindingError, messageOf } from "../../errors.ts";
+import { BackOff } from "../../feed/back-off.ts";
+import { formatDuration } from "../../metadata/duration.ts";
 import type { HeldMessages } from "./held-messages.ts";
-import { mostEntries } from "./queue.ts";
-import type { EntryFailure, Queue } from "./queue.ts";
+import { mostEntries } from "./sqs-queue.ts";
+import type { EntryFailure, Queue } from "./sqs-queue.ts";
 
 /** Milliseconds in which what was handled gathers. */
 const gathering = 10;

@@ -1,17 +1,15 @@
 import { randomUUID } from "node:crypto";
-import type { InboundEvent, Reader, Reading, Settlement } from "../../../binding.ts";
-import { delay } from "../../../delay.ts";
-import { BindingError, messageOf } from "../../../errors.ts";
-import { BackOff } from "../../../feed/back-off.ts";
-import { formatDuration } from "../../../metadata/duration.ts";
+import type { InboundEvent, Lease, Reader, Reading, Settlement } from "../../binding.ts";
+import { delay } from "../../delay.ts";
+import { BindingError, messageOf } from "../../errors.ts";
+import { BackOff } from "../../feed/back-off.ts";
+import { formatDuration } from "../../metadata/duration.ts";
 import { Batcher } from "./batcher.ts";
 import { Deletions } from "./deletions.ts";
-import type { sqsFields } from "./fields.ts";
 import { HeldMessages } from "./held-messages.ts";
 import type { Held } from "./held-messages.ts";
-import { eventOf } from "./message.ts";
-import { mostEntries } from "./queue.ts";
-import type { Queue, ReceivedMessage } from "./queue.ts";
+import { mostEntries } from "./sqs-queue.ts";
+import type { Queue, ReceivedMessage } from "./sqs-queue.ts";
 
 /** Milliseconds that a message can be hidden for after it was received, all together. */
 const longestHidden = 12 * 60 * 60 * 1000;
@@ -26,21 +24,54 @@ const parting = 200;
 /** Beyond these the component is opened anew. */
 const transient = new Set(["unavailable", "resource_exhausted", "deadline_exceeded", "internal"]);
 
+/** When a message whose events could not be made comes again. Milliseconds. */
+const tryAgainAfter = 5_000;
+
+/** What belongs to a message that was received, whatever events it comes to. */
+export type Receipt = {
+  readonly lease: Lease;
+  readonly settle: (settlement: Settlement) => void;
+  /** Aborted when no event can be handed over any more. */
+  readonly signal: AbortSignal;
+};
+
+/**
+ * Makes a message the events that it tells of, of which the last settles it; none: it is done with. Throws a
+ * `BindingError`: with `invalid_argument` for a message that nothing can be made of, which is left to the queue's
+ * redrive policy, with any other reason for what may go better later.
+ */
+export type EventsOf = (
+  message: ReceivedMessage,
+  receipt: Receipt,
+) => readonly InboundEvent[] | Promise<readonly InboundEvent[]>;
+
+type QueueReading = Omit<Reading<Readonly<Record<never, never>>>, "metadata"> & {
+  readonly metadata: { readonly visibilityTimeout: number; readonly waitTime: number };
+};
+
 /** Begins to read the queue. */
-export function startReader(queue: Queue, reading: Reading<typeof sqsFields>): Reader {
+export function startReader(queue: Queue, reading: QueueReading, eventsOf: EventsOf): Reader {
   const { component } = reading;
   const identity = JSON.stringify([component.appId, component.name, queue.identity]);
   const messages = HeldMessages.of(identity);
   messages.begin();
-  const reader = new QueueReader(queue, reading, messages);
+  const reader = new QueueReader({ queue, reading, messages, eventsOf });
   reader.start();
   return reader;
 }
 
+type Taken =
+  | { readonly kind: "nothing" }
+  | { readonly kind: "failed"; readonly error: BindingError }
+  | { readonly kind: "events"; readonly held: Held; readonly events: readonly InboundEvent[] };
+
+const nothing = { kind: "nothing" } as const;
+
 class QueueReader implements Reader {
   readonly #queue: Queue;
-  readonly #reading: Reading<typeof sqsFields>;
+  readonly #reading: QueueReading;
   readonly #messages: HeldMessages;
+  readonly #eventsOf: EventsOf;
   readonly #deletions: Deletions;
   readonly #visibility: number;
   readonly #wait: number;
@@ -57,15 +88,23 @@ class QueueReader implements Reader {
   #helpers = 0;
   #mayHide = true;
   #lost = false;
+  #hasWarned = false;
   #roomCame: () => void = () => undefined;
   readonly #stopped: Promise<void>;
   #adoption: NodeJS.Timeout | undefined;
 
-  constructor(queue: Queue, reading: Reading<typeof sqsFields>, messages: HeldMessages) {
+  constructor(options: {
+    readonly queue: Queue;
+    readonly reading: QueueReading;
+    readonly messages: HeldMessages;
+    readonly eventsOf: EventsOf;
+  }) {
+    const { queue, reading, messages, eventsOf } = options;
     const { metadata, logger } = reading;
     this.#queue = queue;
     this.#reading = reading;
     this.#messages = messages;
+    this.#eventsOf = eventsOf;
     this.#credit = reading.maxInFlight;
     this.#visibility = Math.min(43_200, Math.max(1, Math.ceil(metadata.visibilityTimeout / 1000)));
     this.#wait = Math.min(20, Math.max(0, Math.ceil(metadata.waitTime / 1000)));
@@ -166,9 +205,16 @@ class QueueReader implements Reader {
     } finally {
       this.#asked -= most;
     }
-    const events = received.flatMap((message) => this.#take(message));
+    const taken = await Promise.all(received.map((message) => this.#take(message)));
+    const events = taken.flatMap((one) =>
+      one.kind === "events" && !this.#isOver ? one.events : [],
+    );
+    if (this.#isOver)
+      for (const one of taken) if (one.kind === "events") this.#returnAtTheEnd(one.held);
     // Room may never come once it is to end.
     if (events.length > 0) await Promise.race([this.#reading.deliver(events), this.#stopped]);
+    const failed = taken.find((one) => one.kind === "failed");
+    if (failed !== undefined) throw failed.error;
     return received.length;
   }
 
@@ -189,30 +235,60 @@ class QueueReader implements Reader {
     }
   }
 
-  #take(message: ReceivedMessage): InboundEvent[] {
+  async #take(message: ReceivedMessage): Promise<Taken> {
     const verdict = this.#messages.take(message);
     if (verdict.kind === "handled") {
       this.#deletions.wake();
-      return [];
+      return nothing;
     }
     const { held } = verdict;
     if (verdict.kind === "held") {
       this.#adopt();
-      return [];
+      return nothing;
     }
     if (this.#isOver) {
-      this.#messages.giveBack(held);
-      this.#atTheEnd.push(held);
-      return [];
+      this.#returnAtTheEnd(held);
+      return nothing;
     }
     const duration = this.#visibility * 1000;
     const extend = this.#mayHide ? { extend: () => this.#extend(held) } : {};
-    return [
-      eventOf(message, this.#queue, {
+    try {
+      const events = await this.#eventsOf(message, {
         lease: { duration, ...extend },
         settle: (settlement) => this.#settle(held, settlement),
-      }),
-    ];
+        signal: this.#stopping.signal,
+      });
+      if (events.length > 0) return { kind: "events", held, events };
+      this.#settle(held, { outcome: "handled" });
+      return nothing;
+    } catch (error) {
+      return this.#notTaken(held, BindingError.from(error, "unavailable"));
+    }
+  }
+
+  #notTaken(held: Held, error: BindingError): Taken {
+    if (this.#isOver) {
+      this.#returnAtTheEnd(held);
+      return nothing;
+    }
+    if (error.reason !== "invalid_argument") {
+      const { message: reason } = error;
+      this.#settle(held, { outcome: "returned", reason, after: tryAgainAfter });
+      return { kind: "failed", error };
+    }
+    // It comes again when its time is over, until the queue's redrive policy has it.
+    this.#messages.giveBack(held);
+    this.#roomCame();
+    const facts = { messageId: held.id, reason: error.message };
+    const text = "a message cannot be read, and is left to the queue's redrive policy";
+    if (this.#hasWarned) this.#reading.logger.debug(facts, text);
+    else this.#reading.logger.warn(facts, text);
+    this.#hasWarned = true;
+    return nothing;
+  }
+
+  #returnAtTheEnd(held: Held): void {
+    if (this.#messages.giveBack(held)) this.#atTheEnd.push(held);
   }
 
   #settle(held: Held, settlement: Settlement): void {
