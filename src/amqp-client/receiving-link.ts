@@ -10,20 +10,11 @@ import type {
   TransferFrame,
 } from "./driver.ts";
 import { refusal } from "./failures.ts";
-import type { ReceivingLinkOptions } from "./receiving-options.ts";
+import type { PartialMessage, ReceivingLinkOptions } from "./receiving-options.ts";
 import { dispositionsOf, type Outcome } from "./settlements.ts";
 
 /** Milliseconds in which the server must have confirmed what it was told. */
 const confirmTimeout = 10_000;
-
-type Partial = {
-  readonly id: number;
-  readonly tag: Buffer;
-  readonly format: number;
-  readonly settled: boolean;
-  readonly parts: Buffer[];
-  bytes: number;
-};
 
 /**
  * A link that reads, in a session of its own, whose settlements the server confirms (the receiver settles second). The
@@ -41,7 +32,7 @@ export class ReceivingLink {
   readonly #told = new Set<number>();
   readonly #answers = new Set<() => void>();
   readonly #forget: () => void;
-  #partial: Partial | undefined;
+  #partial: PartialMessage | undefined;
   #window = 0;
   #scheduled = false;
   #isWatched = false;
@@ -271,7 +262,7 @@ export class ReceivingLink {
     if (link.credit === 0) this.#drained?.resolve();
   }
 
-  #take({ id, tag, format, settled, parts }: Partial): void {
+  #take({ id, tag, format, settled, parts }: PartialMessage): void {
     this.#held.add(id);
     if (this.#stopped) {
       if (settled) this.release(id);

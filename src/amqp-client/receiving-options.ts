@@ -30,3 +30,13 @@ export type ReceivingLinkOptions = {
   /** Once, when the link ends otherwise than by its own `close`. */
   readonly ended: (reason: BindingError) => void;
 };
+
+/** A message of which not all frames have come. */
+export type PartialMessage = {
+  readonly id: number;
+  readonly tag: Buffer;
+  readonly format: number;
+  readonly settled: boolean;
+  readonly parts: Buffer[];
+  bytes: number;
+};

@@ -12,7 +12,7 @@ export const servicebusSessions: Source = source("azure.servicebus.queues-sessio
 function source(name: string, bySession: boolean): Source {
   return {
     name,
-    bounds: { app: 64, runtime: 64, server: 64 },
+    bounds: { app: 64, runtime: 64, server: 128 },
     async opened(kit) {
       const server = await kit.servers.azureMessaging(kit.ownServer);
       const proxy = await startProxy(server);

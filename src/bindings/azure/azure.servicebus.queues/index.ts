@@ -80,7 +80,8 @@ export default defineBinding({
     duplicates: {
       app: "what the app has: `maxActiveMessages` (1; the matrix has 64)",
       runtime: "what was locked: the same",
-      server: "the same",
+      server:
+        "what was locked, and what was handled and the service had not confirmed: twice `maxActiveMessages` (2; the matrix has 128)",
     },
   },
 
