@@ -9,10 +9,13 @@ import { HandledMessages } from "./handled-messages.ts";
 /** The most that one request gives. */
 const mostAtOnce = 32;
 /** At the end of a reading: how long an answer is waited for that may have messages. Milliseconds. */
-const lastAnswer = 5_000;
+const lastAnswer = 3_000;
 /** Messages are deleted, and given back, one by one: so many at a time. */
 const requestsAtOnce = 16;
-const requestTimeout = 30_000;
+/** The service answers at once, so that a connection on which nothing comes is dead. Milliseconds. */
+const requestTimeout = 10_000;
+/** At the end of a reading what was settled is confirmed within this time of its begin, or not. */
+const lastConfirmation = 7_000;
 /** A deletion that failed is tried again after so many milliseconds, so often, before the connection is given up. */
 const pauseBetween = 500;
 const attempts = 3;
@@ -40,6 +43,7 @@ export class QueueReader<MetadataFields extends Fields> implements Reader {
   readonly #handled: HandledMessages;
   readonly #ended = new AbortController();
   readonly #late = new AbortController();
+  readonly #over = new AbortController();
   #credit: number;
   /** Settled by anybody: there may be room. */
   #room = Promise.withResolvers<void>();
@@ -69,6 +73,7 @@ export class QueueReader<MetadataFields extends Fields> implements Reader {
   async stop(): Promise<void> {
     this.#ended.abort();
     this.#wake();
+    setTimeout(() => this.#over.abort(new Error("no answer in time")), lastConfirmation).unref();
     // What the last answer has would be invisible to all for a while, were it not given back.
     const timer = setTimeout(() => this.#late.abort(), lastAnswer);
     await this.#running;
@@ -234,11 +239,11 @@ export class QueueReader<MetadataFields extends Fields> implements Reader {
   async #attempt(run: (signal: AbortSignal) => Promise<void>): Promise<void> {
     for (let attempt = 1; ; attempt++) {
       try {
-        await run(AbortSignal.timeout(requestTimeout));
+        await run(AbortSignal.any([this.#over.signal, AbortSignal.timeout(requestTimeout)]));
         return;
       } catch (error) {
         // What a lost connection has not confirmed is tried once more, at its end.
-        if (attempt === attempts || this.#isLost) {
+        if (attempt === attempts || this.#isLost || this.#over.signal.aborted) {
           this.#unconfirmed = BindingError.from(error, "unavailable");
           return this.#fail(error);
         }

@@ -1,9 +1,10 @@
-import { describe, expect, test, vi } from "vitest";
+import { describe, expect, onTestFinished, test, vi } from "vitest";
 import storageQueues from "../../../../src/bindings/azure/azure.storagequeues/index.ts";
 import { EntraServer } from "../../../servers/entra.ts";
 import { describeWith } from "../../../servers/describe-with.ts";
 import { openInput } from "../../opened-input.ts";
 import { openOutput } from "../../opened-output.ts";
+import { startLoopback } from "../../http/loopback-server.ts";
 import { fakeStorage, messages, refusal } from "../fake-storage.ts";
 import { makeQueue, queueProperties } from "../queue-source.ts";
 
@@ -266,6 +267,26 @@ describe("failures of an input", () => {
     const again = await openInput(storageQueues, properties);
     await vi.waitFor(() => expect(deleted).toHaveLength(1), soon);
     expect(again.events).toEqual([]);
+  });
+
+  test("a service that answers nothing any more does not keep the reading from its end", async () => {
+    vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
+    onTestFinished(() => void vi.useRealTimers());
+    let asked = 0;
+    const server = await startLoopback(({ method }, response) => {
+      if (method === "DELETE") return;
+      const body = method === "GET" && asked++ === 0 ? messages({ id: "m-2", text: "x" }) : "";
+      response.end(body || messages());
+    });
+    onTestFinished(async () => server[Symbol.asyncDispose]());
+    const input = await openInput(storageQueues, queueProperties(server, "orders"));
+    (await input.next()).settle({ outcome: "handled" });
+    const methods = () => server.received.map(({ method }) => method);
+    await vi.waitFor(() => expect(methods()).toContain("DELETE"), soon);
+    await input.reader.stop();
+    const flushed = expect(input.reader.flush()).rejects.toThrow("context canceled");
+    await vi.advanceTimersByTimeAsync(7_000);
+    await flushed;
   });
 
   test("what is no list of messages ends the reading", async () => {
