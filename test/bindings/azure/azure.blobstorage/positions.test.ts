@@ -1,4 +1,5 @@
 // One test for each cell of the row in docs/positions.md.
+import { ContainerSASPermissions } from "@azure/storage-blob";
 import { expect, test, vi } from "vitest";
 import blobStorage from "../../../../src/bindings/azure/azure.blobstorage/index.ts";
 import { describeWith } from "../../../servers/describe-with.ts";
@@ -81,6 +82,24 @@ describeWith("azurite-blob", (server) => {
     await vi.waitFor(async () => expect(await keys()).toEqual(["done/a ü+%"]), soon);
     const found = await container.getBlobClient("done/a ü+%").getProperties();
     expect(found.metadata).toEqual({ order: "42" });
+  });
+
+  test("azure.blobstorage: a shared access signature is enough to move them", async () => {
+    const { container, put, keys, input } = await place({ onHandled: "move:done/", prefix: "in/" });
+    await put("in/a", "1");
+    const signed = await container.generateSasUrl({
+      permissions: ContainerSASPermissions.parse("rcwdl"),
+      expiresOn: new Date(Date.now() + 3_600_000),
+    });
+    const properties: Record<string, string> = input.properties;
+    const { containerName, accountName, accountKey: _, endpoint, ...rest } = properties;
+    const SharedAccessSignature = new URL(signed).search.slice(1);
+    const connectionString = `BlobEndpoint=${endpoint ?? ""}/${accountName ?? ""};SharedAccessSignature=${SharedAccessSignature}`;
+    const { app } = await read(source, {
+      properties: { ...rest, containerName: containerName ?? "", connectionString },
+    });
+    await vi.waitFor(async () => expect(await keys()).toEqual(["done/a"]), soon);
+    expect(app.texts).toEqual(["1"]);
   });
 
   test("azure.blobstorage: handled blobs are marked; what is stored anew is read again", async () => {
