@@ -44,7 +44,10 @@ export default defineBinding({
   status: "beta",
   summary:
     "Stores, reads, lists, copies and signs objects of Google Cloud Storage, and reads those that come.",
-  provedBy: [{ system: "fake-gcs-server", kind: "emulator" }],
+  provedBy: [
+    { system: "fake-gcs-server", kind: "emulator" },
+    { system: "Pub/Sub (pstest)", kind: "emulator" },
+  ],
   drivers: identityDrivers,
   inputIsOptional: true,
   metadata: bucketFields,

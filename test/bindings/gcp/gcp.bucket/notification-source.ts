@@ -31,8 +31,8 @@ export function notification(
 }
 
 /** A bucket, and a subscription that is told of its objects as Cloud Storage would tell it. */
-export async function makeNotified({ "fake-gcs": store, pstest }: Servers) {
-  const bucket = await makeBucket(store);
+export async function makeNotified({ "fake-gcs": store, pstest }: Servers, name?: string) {
+  const bucket = await makeBucket(store, name);
   const peer = pubsubPeer(pstest);
   const topic = await peer.makeTopic();
   const subscription = await peer.makeSubscription(topic);
