@@ -4,6 +4,7 @@ import * as faults from "./faults.ts";
 import { phases, type Phase } from "./phases.ts";
 import type { Source } from "./opened-source.ts";
 import { amqp } from "./sources/amqp.ts";
+import { azureBlobStorage } from "./sources/azure.blobstorage.ts";
 import { servicebusQueues, servicebusSessions } from "./sources/azure.servicebus.queues.ts";
 import { azureStorageQueues } from "./sources/azure.ts";
 import { cron } from "./sources/cron.ts";
@@ -59,6 +60,7 @@ export const sources: readonly Source[] = [
     sqs,
     s3,
     azureStorageQueues,
+    azureBlobStorage,
   ],
 ];
 

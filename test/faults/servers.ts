@@ -93,6 +93,11 @@ export class Servers implements AsyncDisposable {
     return this.#once("feed", own, () => this.#start("feed"));
   }
 
+  azuriteBlob(own: boolean): Promise<OwnServer<"azurite-blob">> {
+    const options = own ? { keepsData: true } : {};
+    return this.#once("azurite-blob", own, () => this.#start("azurite-blob", options));
+  }
+
   azuriteQueue(own: boolean): Promise<OwnServer<"azurite-queue">> {
     const options = own ? { keepsData: true } : {};
     return this.#once("azurite-queue", own, () => this.#start("azurite-queue", options));
