@@ -37,7 +37,6 @@ function scriptsOf(text: string): string[] {
 
 /** Flags of other programs: npm, Node, setpriv, redis-server; and the example of one that a component's program has. */
 const foreign = new Set([
-  "--dead-letter-topic",
   "--event-types",
   "--ignore-scripts",
   "--min-semi-space-size",
