@@ -508,6 +508,11 @@ const cases: Readonly<Record<string, Case>> = {
     enableTLS: "true",
     clientCert: certificates.client.cert,
   }),
+  ...entra("redis", () => ({ redisHost: "127.0.0.1:1", useEntraID: "true" })),
+  ...entra("redis.streams", () => ({
+    ...{ redisHost: "127.0.0.1:1", useEntraID: "true" },
+    ...{ stream: "orders", direction: "output" },
+  })),
   "redis.oidcClientAssertionKey": () => ({
     properties: {
       redisHost: "127.0.0.1:1",

@@ -20,6 +20,11 @@ export type Entra = {
    * a `BindingError` `unauthenticated`, `unsent`, that names each way that was tried and why it failed.
    */
   readonly token: (scope: string, signal?: AbortSignal) => Promise<string>;
+  /**
+   * A new token, for who has to know when it ends: a connection that logs in with it and lasts longer. Rejects as
+   * `token` does.
+   */
+  readonly fresh: (scope: string, signal: AbortSignal) => Promise<Token>;
   /** A service has refused the token: the next call asks for another. */
   readonly refused: (token: string) => void;
 };
@@ -36,6 +41,7 @@ export function openEntra(options: EntraOptions): Entra {
         ? Promise.resolve(asked)
         : abortable(asked, signal);
     },
+    fresh: (scope, signal) => chain.ask(scope, signal),
     refused: (token) => kept.drop(token),
   };
 }
