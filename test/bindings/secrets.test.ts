@@ -183,6 +183,14 @@ const kafkaToken =
     };
   };
 
+const kafkaEntra =
+  (secrets: Record<string, string>): Case =>
+  async (spelling) => {
+    const brokers = address(await echoingKafka(() => false, spelling));
+    const login = { authType: "entraid", azureTenantId: "tenant", azureClientId: "shop" };
+    return { properties: { brokers, disableTls: "true", ...login, ...secrets } };
+  };
+
 const nats =
   (properties: (at: string) => Record<string, string>): Case =>
   async (spelling, wanted) => {
@@ -667,6 +675,15 @@ const cases: Readonly<Record<string, Case>> = {
       oidcClientID: "shop",
       oidcClientAssertionKey: key,
     },
+  }),
+  "kafka.azureClientSecret": kafkaToken((azureAuthorityHost) => ({
+    ...{ authType: "entraid", azureTenantId: "tenant", azureClientId: "shop" },
+    ...{ azureClientSecret: canary, azureAuthorityHost },
+  })),
+  "kafka.azureCertificate": kafkaEntra({ azureCertificate: canary }),
+  "kafka.azureCertificatePassword": kafkaEntra({
+    azureCertificate: certificates.client.cert,
+    azureCertificatePassword: canary,
   }),
   "kafka.accessKey": kafkaToken((url) =>
     assumedRole(url, { accessKey: canary, secretKey: "other" }),

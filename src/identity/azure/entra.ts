@@ -21,6 +21,11 @@ export type Entra = {
    */
   readonly token: (scope: string, signal?: AbortSignal) => Promise<string>;
   /**
+   * The same with half of its life left at least, where such a one can be had: for a log-in of a connection whose server ends
+   * it with the token.
+   */
+  readonly lastingToken: (scope: string) => Promise<string>;
+  /**
    * A new token, for who has to know when it ends: a connection that logs in with it and lasts longer. Rejects as
    * `token` does.
    */
@@ -41,6 +46,7 @@ export function openEntra(options: EntraOptions): Entra {
         ? Promise.resolve(asked)
         : abortable(asked, signal);
     },
+    lastingToken: async (scope) => kept.get(scope, true),
     fresh: (scope, signal) => chain.ask(scope, signal),
     refused: (token) => kept.drop(token),
   };
