@@ -32,6 +32,8 @@ export class EntraServer implements AsyncDisposable {
   lifetime = 3599;
   /** Tokens are unsecured (RFC 7519, section 6), for a server that looks at their claims alone. */
   isUnsecured = false;
+  /** Given first, in place of new ones, for a server that has to know them before. */
+  readonly prepared: string[] = [];
   /** Told each token before it is given, for a server that has to know it by then. */
   beforeGiving: ((token: string) => Promise<void>) | undefined;
   /** Answered in place of a token. */
@@ -113,7 +115,7 @@ export class EntraServer implements AsyncDisposable {
       return failure(400, "invalid_scope", 70011, "The provided value for scope is not valid.");
     const refusal = await proves(application, form, `${this.url}${endpoint}`);
     if (refusal !== undefined) return refusal;
-    const token = this.#token(application, scope);
+    const token = this.prepared.shift() ?? this.#token(application, scope);
     await this.beforeGiving?.(token);
     this.given.push({ token, clientId, scope });
     const answer = {
