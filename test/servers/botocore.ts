@@ -24,8 +24,6 @@ export type Wish = Common &
         readonly body?: string;
         /** Seconds, of a presigned URL. */
         readonly expires?: number;
-        /** S3 is told `UNSIGNED-PAYLOAD`. */
-        readonly unsigned?: true;
       }
     | { readonly kind: "rds"; readonly host: string; readonly port: number; readonly user: string }
   );

@@ -37,14 +37,12 @@ def answer(wish):
         headers=wish.get("headers", {}),
         data=wish.get("body", "").encode(),
     )
-    isS3 = wish["service"] == "s3"
+    is_s3 = wish["service"] == "s3"
     if wish["kind"] == "presign":
-        kind = botocore.auth.S3SigV4QueryAuth if isS3 else botocore.auth.SigV4QueryAuth
+        kind = botocore.auth.S3SigV4QueryAuth if is_s3 else botocore.auth.SigV4QueryAuth
         kind(credentials, wish["service"], wish["region"], expires=wish["expires"]).add_auth(request)
         return request.url
-    if isS3 and "unsigned" in wish:
-        request.context["payload_signing_enabled"] = False
-    kind = botocore.auth.S3SigV4Auth if isS3 else botocore.auth.SigV4Auth
+    kind = botocore.auth.S3SigV4Auth if is_s3 else botocore.auth.SigV4Auth
     kind(credentials, wish["service"], wish["region"]).add_auth(request)
     return request.headers["Authorization"]
 
