@@ -1,3 +1,12 @@
+import {
+  s3CreateRow,
+  s3GetRow,
+  s3LargeCreateRow,
+  s3LargeGetRow,
+  sqsInRow,
+  sqsOutRow,
+} from "./aws.ts";
+import { pubsubInRow, storageQueuesInRow } from "./clouds-in.ts";
 import { httpGetRow } from "./http-get.ts";
 import { httpMemoryRow } from "./http-memory.ts";
 import { historyRow, kafkaInRow } from "./kafka-in.ts";
@@ -25,6 +34,9 @@ export const rows: readonly Row[] = [
   natsOutRow,
   postgresExecRow,
   postgresQueryRow,
+  sqsOutRow,
+  s3CreateRow,
+  s3GetRow,
   redisBulkRow,
   kafkaInRow,
   historyRow,
@@ -32,9 +44,14 @@ export const rows: readonly Row[] = [
   mqttInRow,
   natsInRow,
   redisStreamsInRow,
+  sqsInRow,
+  storageQueuesInRow,
+  pubsubInRow,
   redisLatencyRow,
   largePayloadRow,
   sftpCreateRow,
+  s3LargeCreateRow,
+  s3LargeGetRow,
   httpMemoryRow,
   startMemoryRow,
   manyComponentsRow,
