@@ -12,6 +12,7 @@ import { httpMemoryRow } from "./http-memory.ts";
 import { historyRow, kafkaInRow } from "./kafka-in.ts";
 import { kafkaOutRow } from "./kafka-out.ts";
 import { largePayloadRow } from "./large-payload.ts";
+import { lazyComponentsRow } from "./lazy-components.ts";
 import { mqttInRow } from "./mqtt-in.ts";
 import { noOpRow } from "./no-op.ts";
 import { natsInRow, natsOutRow } from "./nats.ts";
@@ -55,4 +56,5 @@ export const rows: readonly Row[] = [
   httpMemoryRow,
   startMemoryRow,
   manyComponentsRow,
+  lazyComponentsRow,
 ];
