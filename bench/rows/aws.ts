@@ -71,6 +71,8 @@ export const s3LargeGetRow: Row = {
 export const sqsInRow: Row = cloudsEventRow({
   ...{ name: "sqs-in", title: "SQS → app", system: "sqs" },
   metadata: (clouds, queue) => ({ ...awsMetadata(clouds), queueName: queue }),
+  // It rests for 50 ms after each message.
+  fewOfDaprd: 200,
 });
 
 function outputRow(named: Pick<Row, "name" | "title">, output: Output): Row {

@@ -8,6 +8,8 @@ import { HandledMessages } from "./handled-messages.ts";
 
 /** The most that one request gives. */
 const mostAtOnce = 32;
+/** Milliseconds in which room gathers, so that not each free place is a request. */
+const gathering = 10;
 /** At the end of a reading: how long an answer is waited for that may have messages. Milliseconds. */
 const lastAnswer = 3_000;
 /** Messages are deleted, and given back, one by one: so many at a time. */
@@ -137,13 +139,22 @@ export class QueueReader<MetadataFields extends Fields> implements Reader {
     return this.#ended.signal.aborted;
   }
 
+  /** Resolves once there is room for a whole request, or for some of it and no more has come in a moment. */
   async #untilRoom(): Promise<number> {
+    let until = 0;
     for (;;) {
       if (this.#isEnding) return 0;
       const room = this.#credit - this.#taken.size;
-      if (room > 0) return room;
+      if (room >= Math.min(this.#credit, mostAtOnce)) return room;
+      const now = performance.now();
+      if (room > 0) {
+        until ||= now + gathering;
+        if (now >= until) return room;
+      }
       this.#room = Promise.withResolvers();
+      const timer = room > 0 ? setTimeout(() => this.#wake(), until - now) : undefined;
       await this.#room.promise;
+      clearTimeout(timer);
     }
   }
 

@@ -146,6 +146,7 @@ export class SubscriptionReader implements Reader {
       ackDeadline: Math.ceil(this.#deadline / 1000),
     });
     this.#stream = stream;
+    this.#confirmations.expect(stream.maxMessages);
     try {
       for await (const answer of stream.answers()) {
         brought ||= answer.messages.length > 0;
@@ -168,16 +169,20 @@ export class SubscriptionReader implements Reader {
     if (exactlyOnce) this.#deadline = Math.max(this.#deadline, exactlyOnceDeadline);
     const events: InboundEvent[] = [];
     for (const message of messages) {
-      const event = await this.#enter(message, ordered);
-      if (event !== undefined) events.push(event);
+      const held = this.#enter(message);
+      if (held === undefined) continue;
+      const made = this.#options.eventOf(message);
+      const event = made instanceof Promise ? await made : made;
+      if (event === undefined) this.#acknowledge(held);
+      else events.push(this.#hold(held, message, event, ordered));
     }
     this.#widen();
     if (events.length === 0) return;
     await Promise.race([this.#options.reading.deliver(events), this.#stopped.promise]);
   }
 
-  async #enter(message: ReceivedMessage, ordered: boolean): Promise<InboundEvent | undefined> {
-    const { id, ackId, attempt, orderingKey } = message;
+  /** `undefined`: it is no event. */
+  #enter({ id, ackId }: ReceivedMessage): Held | undefined {
     const before = this.#held.get(id);
     if (before !== undefined) {
       // Its deadline was missed, and it is here all the same.
@@ -193,16 +198,24 @@ export class SubscriptionReader implements Reader {
       this.#giveBack(held, 0);
       return undefined;
     }
-    const event = await this.#options.eventOf(message);
-    if (event === undefined) {
-      this.#acknowledge(held);
-      return undefined;
-    }
-    this.#held.set(id, held);
+    return held;
+  }
+
+  #hold(
+    held: Held,
+    { attempt, orderingKey }: ReceivedMessage,
+    { data, metadata, headers, id, key }: PubsubEvent,
+    ordered: boolean,
+  ): InboundEvent {
+    this.#held.set(held.id, held);
     return {
-      key: ordered && orderingKey !== "" ? orderingKey : undefined,
-      ...event,
-      ...(attempt === 0 ? {} : { attempt, ...(attempt === 1 ? { redelivered: false } : {}) }),
+      data,
+      metadata,
+      headers,
+      id,
+      key: key ?? (ordered && orderingKey !== "" ? orderingKey : undefined),
+      attempt: attempt === 0 ? undefined : attempt,
+      redelivered: attempt === 1 ? false : undefined,
       settle: (settlement) => this.#settle(held, settlement),
       lease: { duration: this.#deadline, extend: () => this.#extend(held) },
     };
@@ -217,10 +230,10 @@ export class SubscriptionReader implements Reader {
 
   #acknowledge(held: Held): void {
     this.#handled.add(held.id);
-    this.#confirmations.acknowledge(held.ackId).then(
-      () => this.#handled.confirmed(held.id),
-      (error: BindingError) => this.#unconfirmed(error, "acknowledged"),
-    );
+    this.#confirmations.acknowledge(held.ackId, (failure) => {
+      if (failure === undefined) this.#handled.confirmed(held.id);
+      else this.#unconfirmed(failure, "acknowledged");
+    });
   }
 
   #giveBack({ ackId }: Held, after: number): void {
