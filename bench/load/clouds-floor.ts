@@ -1,6 +1,6 @@
 // The clouds' requests as a program makes them that has nothing but what the bindings stand on: aws4's signature or
 // Azure's shared key, and undici.
-import { Readable } from "node:stream";
+import type { Readable } from "node:stream";
 import type { Dispatcher } from "undici";
 import { authorization, readSharedKey } from "../../src/bindings/azure/shared-key.ts";
 import { loadSigning } from "../../src/identity/aws/signing.ts";

@@ -35,7 +35,7 @@ export function cloudsEventRow(row: CloudsRow): Row {
     ],
     open(contender, bench) {
       const fewest = contender === "daprd" ? fewOfDaprd : undefined;
-      const few = contender === "cufflink-unary" || contender === "daprd" ? 20_000 : 60_000;
+      const few = contender === "cufflink-unary" || contender === "daprd" ? 20_000 : 120_000;
       return eventContender(contender, bench, {
         system,
         keys: 1000,

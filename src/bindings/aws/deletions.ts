@@ -1,6 +1,7 @@
 import type { Logger } from "../../binding.ts";
 import { BindingError, messageOf } from "../../errors.ts";
 import { BackOff } from "../../feed/back-off.ts";
+import { withTimeLimit } from "../../http-client/within.ts";
 import { formatDuration } from "../../metadata/duration.ts";
 import type { HeldMessages } from "./held-messages.ts";
 import { mostEntries } from "./sqs-queue.ts";
@@ -82,7 +83,9 @@ export class Deletions {
     for (const { id } of batch) this.#under.add(id);
     try {
       const receipts = batch.map(({ receipt }) => receipt);
-      const results = await this.#queue.delete(receipts, AbortSignal.timeout(patience));
+      const results = await withTimeLimit(patience, undefined, (signal) =>
+        this.#queue.delete(receipts, signal),
+      );
       let kept: BindingError | undefined;
       for (const [at, { id, receipt }] of batch.entries()) {
         const failure = results[at];

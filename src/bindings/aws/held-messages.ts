@@ -17,7 +17,7 @@ export type Verdict =
   | { readonly kind: "handled" };
 
 /** More than a queue has out at one time to one reader. */
-const mostHandled = 4_096;
+const mostDeleted = 2_048;
 
 /**
  * What this process has received from a queue and the service may not know to be handled. It outlives the connection:
@@ -28,7 +28,9 @@ export class HeldMessages {
   /** Handled and not known to be deleted, with their latest receipts. */
   readonly #undeleted = new Map<string, string>();
   /** Handled and deleted: they may have been given out once more before that. */
-  readonly #deleted = new Set<string>();
+  #deleted = new Set<string>();
+  /** Those before them. */
+  #deletedBefore = new Set<string>();
 
   static of(identity: string): HeldMessages {
     const known = byIdentity.get(identity) ?? new HeldMessages();
@@ -66,7 +68,7 @@ export class HeldMessages {
   }
 
   take({ MessageId: id, ReceiptHandle: receipt }: ReceivedMessage): Verdict {
-    if (this.#undeleted.has(id) || this.#deleted.delete(id)) {
+    if (this.#undeleted.has(id) || this.#deleted.has(id) || this.#deletedBefore.has(id)) {
       this.#undeleted.set(id, receipt);
       return { kind: "handled" };
     }
@@ -87,7 +89,6 @@ export class HeldMessages {
     if (this.#held.get(held.id) !== held) return false;
     this.#held.delete(held.id);
     this.#undeleted.set(held.id, held.receipt);
-    this.#forget();
     return true;
   }
 
@@ -102,16 +103,9 @@ export class HeldMessages {
     if (this.#undeleted.get(id) !== receipt) return;
     this.#undeleted.delete(id);
     this.#deleted.add(id);
-    this.#forget();
-  }
-
-  /** The oldest of what the service has deleted. */
-  #forget(): void {
-    if (this.#undeleted.size + this.#deleted.size <= mostHandled) return;
-    for (const id of this.#deleted) {
-      this.#deleted.delete(id);
-      break;
-    }
+    if (this.#deleted.size < mostDeleted) return;
+    this.#deletedBefore = this.#deleted;
+    this.#deleted = new Set();
   }
 }
 

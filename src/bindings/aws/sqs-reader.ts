@@ -1,8 +1,10 @@
 import { randomUUID } from "node:crypto";
+import { orAborted } from "../../abortable.ts";
 import type { InboundEvent, Reader, Reading, Settlement } from "../../binding.ts";
 import { delay } from "../../delay.ts";
 import { BindingError, messageOf } from "../../errors.ts";
 import { BackOff } from "../../feed/back-off.ts";
+import { withTimeLimit } from "../../http-client/within.ts";
 import { formatDuration } from "../../metadata/duration.ts";
 import { Batcher } from "./batcher.ts";
 import { Deletions } from "./deletions.ts";
@@ -73,7 +75,6 @@ class QueueReader implements Reader {
   #lost = false;
   #hasWarned = false;
   #roomCame: () => void = () => undefined;
-  readonly #stopped: Promise<void>;
   #adoption: NodeJS.Timeout | undefined;
 
   constructor(options: {
@@ -96,10 +97,6 @@ class QueueReader implements Reader {
       this.#hide(batch.map((held) => ({ held, seconds: this.#visibility }))),
     );
     this.#returns = new Batcher(gathering, (batch) => this.#hide(batch));
-    const { signal } = this.#stopping;
-    this.#stopped = new Promise((resolve) => {
-      signal.addEventListener("abort", () => resolve(), { once: true });
-    });
   }
 
   start(): void {
@@ -197,20 +194,20 @@ class QueueReader implements Reader {
     if (this.#isOver)
       for (const one of taken) if (one.kind === "events") this.#returnAtTheEnd(one.held);
     // Room may never come once it is to end.
-    if (events.length > 0) await Promise.race([this.#reading.deliver(events), this.#stopped]);
+    if (events.length > 0) await orAborted(this.#reading.deliver(events), this.#stopping.signal);
     const failed = taken.find((one) => one.kind === "failed");
     if (failed !== undefined) throw failed.error;
     return received.length;
   }
 
   async #ask(most: number, wait: number): Promise<readonly ReceivedMessage[]> {
-    const late = AbortSignal.timeout(wait * 1000 + patience);
-    const signal = AbortSignal.any([late, this.#polls.signal]);
     const visibility = this.#visibility;
     // A FIFO queue gives the same messages again to the same attempt, where the answer was lost.
     const attempt = this.#queue.isFifo ? randomUUID() : undefined;
     try {
-      return await this.#queue.receive({ wait, visibility, most, attempt }, signal);
+      return await withTimeLimit(wait * 1000 + patience, this.#polls.signal, (signal) =>
+        this.#queue.receive({ wait, visibility, most, attempt }, signal),
+      );
     } catch (error) {
       if (attempt === undefined || BindingError.from(error).effect !== "ambiguous") throw error;
       const isOver = this.#isOver;

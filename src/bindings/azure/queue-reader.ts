@@ -1,6 +1,7 @@
 import type { InboundEvent, Reader, Reading, Settlement } from "../../binding.ts";
 import { BindingError } from "../../errors.ts";
 import type { Fields } from "../../metadata/fields.ts";
+import { withTimeLimit } from "../../http-client/within.ts";
 import { longestTimer } from "../../metadata/duration.ts";
 import type { QueueClient, QueueMessage } from "./queue-client.ts";
 import { longestVisibility, TakenMessage } from "./taken-message.ts";
@@ -126,9 +127,10 @@ export class QueueReader<MetadataFields extends Fields> implements Reader {
   }
 
   async #take(queue: QueueClient, count: number, visibility: number): Promise<QueueMessage[]> {
-    const signal = AbortSignal.any([this.#late.signal, AbortSignal.timeout(requestTimeout)]);
     try {
-      return await queue.take(count, visibility, signal);
+      return await withTimeLimit(requestTimeout, this.#late.signal, (signal) =>
+        queue.take(count, visibility, signal),
+      );
     } catch (error) {
       if (this.#isEnding) return [];
       throw error;
@@ -250,7 +252,7 @@ export class QueueReader<MetadataFields extends Fields> implements Reader {
   async #attempt(run: (signal: AbortSignal) => Promise<void>): Promise<void> {
     for (let attempt = 1; ; attempt++) {
       try {
-        await run(AbortSignal.any([this.#over.signal, AbortSignal.timeout(requestTimeout)]));
+        await withTimeLimit(requestTimeout, this.#over.signal, run);
         return;
       } catch (error) {
         // What a lost connection has not confirmed is tried once more, at its end.

@@ -1,5 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { setTimeout as pause } from "node:timers/promises";
+import { orAborted } from "../../abortable.ts";
 import type { InboundEvent, Reader, Reading, Settlement } from "../../binding.ts";
 import { BindingError, messageOf } from "../../errors.ts";
 import { CallFailure } from "../../grpc/client.ts";
@@ -52,7 +53,7 @@ export class SubscriptionReader implements Reader {
   readonly #held = new Map<string, Held>();
   readonly #handled: HandledMessages;
   readonly #clientId = randomUUID();
-  readonly #stopped = Promise.withResolvers<void>();
+  readonly #stopping = new AbortController();
   #deadline: number;
   #credit: number;
   #stream: PullStream | undefined;
@@ -81,7 +82,7 @@ export class SubscriptionReader implements Reader {
 
   async stop(): Promise<void> {
     this.#isStopped = true;
-    this.#stopped.resolve();
+    this.#stopping.abort();
     this.#stream?.end();
     const late = new AbortController();
     await Promise.race([this.#ended, pause(farewell, undefined, { signal: late.signal })]);
@@ -100,7 +101,7 @@ export class SubscriptionReader implements Reader {
   async close(): Promise<void> {
     clearInterval(this.#watch);
     this.#isStopped = true;
-    this.#stopped.resolve();
+    this.#stopping.abort();
     this.#stream?.cancel();
     // Given back now, what nobody has settled need not wait for its deadline.
     for (const held of this.#held.values()) this.#giveBack(held, 0);
@@ -130,7 +131,7 @@ export class SubscriptionReader implements Reader {
       const facts = { reason: failure === undefined ? "the server ended it" : messageOf(failure) };
       this.#options.reading.logger.debug(facts, "a stream of messages has ended; opening another");
       const wait = firstPause * 2 ** failures;
-      await Promise.race([this.#stopped.promise, pause(wait, undefined, { ref: false })]);
+      await orAborted(pause(wait, undefined, { ref: false }), this.#stopping.signal);
     }
   }
 
@@ -178,7 +179,7 @@ export class SubscriptionReader implements Reader {
     }
     this.#widen();
     if (events.length === 0) return;
-    await Promise.race([this.#options.reading.deliver(events), this.#stopped.promise]);
+    await orAborted(this.#options.reading.deliver(events), this.#stopping.signal);
   }
 
   /** `undefined`: it is no event. */
