@@ -3,7 +3,12 @@ import { createServer } from "node:http";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { once } from "node:events";
 import type { AddressInfo } from "node:net";
-import { importX509, jwtVerify } from "jose";
+import { exportJWK, generateKeyPair, importX509, jwtVerify, SignJWT } from "jose";
+import type { CryptoKey, JWK, JWTPayload } from "jose";
+
+/** Takes its time. */
+const makePair = () => generateKeyPair("RS256", { extractable: true });
+let firstPair: ReturnType<typeof makePair> | undefined;
 
 /** An application that is registered at the tenant. */
 export type EntraApplication = {
@@ -20,7 +25,8 @@ export type EntraApplication = {
 /**
  * A stand-in for the token endpoint of Microsoft Entra ID (`/TENANT/oauth2/v2.0/token`), written from Microsoft's
  * reference of the client credentials flow: the form, the proofs (secret, assertion signed by a certificate, federated
- * assertion), the answers and the errors with their AADSTS numbers.
+ * assertion), the answers and the errors with their AADSTS numbers. Also for the keys by which its tokens are checked
+ * (`/TENANT/discovery/v2.0/keys`), one of which signs what {@link EntraServer.sign} is asked for.
  */
 export class EntraServer implements AsyncDisposable {
   readonly tenant = "cd4b2887-304c-47e1-b4d5-65447fdd542b";
@@ -38,6 +44,10 @@ export class EntraServer implements AsyncDisposable {
   beforeGiving: ((token: string) => Promise<void>) | undefined;
   /** Answered in place of a token. */
   outage: { status: number; body: string } | undefined;
+  /** The keys that it publishes; how often they were asked for. */
+  keys: JWK[] = [];
+  keysAsked = 0;
+  #signing: { readonly kid: string; readonly key: CryptoKey } | undefined;
   #server = createServer((request, response) => void this.#answer(request, response));
   readonly #applications: readonly EntraApplication[];
 
@@ -58,6 +68,26 @@ export class EntraServer implements AsyncDisposable {
     return `http://127.0.0.1:${port}`;
   }
 
+  /** Takes another key to sign with. `publish`: it is published, too, in place of all before. */
+  async rotate({ publish = true } = {}): Promise<void> {
+    const { publicKey, privateKey } = await (this.#signing === undefined
+      ? (firstPair ??= makePair())
+      : makePair());
+    const kid = Math.random().toString(36).slice(2);
+    this.#signing = { kid, key: privateKey };
+    if (publish) this.keys = [{ ...(await exportJWK(publicKey)), kid, use: "sig" }];
+  }
+
+  /** A token as it gives services of Microsoft, in version 2; the claims may say otherwise. */
+  async sign(claims: JWTPayload, lifetime = 3600): Promise<string> {
+    if (this.#signing === undefined) await this.rotate();
+    const { kid = "", key } = this.#signing ?? {};
+    if (key === undefined) throw new Error("there is no key");
+    const now = Math.floor(Date.now() / 1000);
+    const all = { iss: `${this.url}/${this.tenant}/v2.0`, iat: now, nbf: now, exp: now + lifetime };
+    return new SignJWT({ ...all, ...claims }).setProtectedHeader({ alg: "RS256", kid }).sign(key);
+  }
+
   /** Whether a token was given here for that scope. */
   knows(token: string, scope?: string): boolean {
     return this.given.some(
@@ -73,6 +103,14 @@ export class EntraServer implements AsyncDisposable {
 
   async #answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
     this.requests++;
+    if (request.url === `/${this.tenant}/discovery/v2.0/keys`) {
+      this.keysAsked++;
+      const { status, body } = this.outage ?? {
+        status: 200,
+        body: JSON.stringify({ keys: this.keys }),
+      };
+      return void response.writeHead(status, { "content-type": "application/json" }).end(body);
+    }
     const parts: Buffer[] = [];
     for await (const part of request) parts.push(part as Buffer);
     const form = new URLSearchParams(Buffer.concat(parts).toString("utf8"));
