@@ -6,7 +6,6 @@ import { delay } from "../../delay.ts";
 import { formatDuration, longestTimer } from "../../metadata/duration.ts";
 import { sharedLease, sharedSettlement } from "../../object-source/records.ts";
 import { withTimeLimit } from "../../http-client/within.ts";
-import { longestTimer } from "../../metadata/duration.ts";
 import type { QueueClient, QueueMessage } from "./queue-client.ts";
 import { longestVisibility, TakenMessage } from "./taken-message.ts";
 import { HandledMessages } from "./handled-messages.ts";
