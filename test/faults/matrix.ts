@@ -17,6 +17,7 @@ import { mqtt3 } from "./sources/mqtt3.ts";
 import { s3 } from "./sources/aws.s3.ts";
 import { sqs } from "./sources/aws.sqs.ts";
 import { gcpBucket } from "./sources/gcp.bucket.ts";
+import { gcpBucketNotified } from "./sources/gcp.bucket-notified.ts";
 import { gcpPubsub } from "./sources/gcp.pubsub.ts";
 import { nats } from "./sources/nats.ts";
 import { rabbitmq, rabbitmqOrdered, rabbitmqQuorum } from "./sources/rabbitmq.ts";
@@ -51,6 +52,7 @@ export const sources: readonly Source[] = [
     nats,
     gcpPubsub,
     gcpBucket,
+    gcpBucketNotified,
     http,
     sse,
     websocket,

@@ -1,5 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { setTimeout as pause } from "node:timers/promises";
+import { orAborted } from "../../abortable.ts";
 import type { InboundEvent, Reader, Reading, Settlement } from "../../binding.ts";
 import { BindingError, messageOf } from "../../errors.ts";
 import { CallFailure } from "../../grpc/client.ts";
@@ -26,10 +27,17 @@ export type SubscriptionOptions = {
     Reading<any>,
     "deliver" | "maxInFlight" | "lost" | "logger" | "component"
   >;
-  /** `undefined`: it is no event, and is acknowledged. */
+  /**
+   * `undefined`: it is no event, and is acknowledged. Throws a `BindingError`: with `invalid_argument` for a message that
+   * nothing can be made of, which comes again when its deadline is over until the subscription's dead letters have it,
+   * with any other reason for what may go better later. The signal is aborted when no event can be handed over any more.
+   */
   readonly eventOf: (
     message: ReceivedMessage,
+    signal: AbortSignal,
   ) => PubsubEvent | undefined | Promise<PubsubEvent | undefined>;
+  /** Messages whose events are made side by side, and handed over together. Default: all that came together. */
+  readonly atOnce?: number;
 };
 
 /** Of a subscription with exactly-once delivery, as Google's own clients have it. */
@@ -44,6 +52,10 @@ const farewell = 1_500;
 const longestSilence = 15_000;
 /** A stream is not replaced by one with more room sooner. */
 const leastLife = 1_000;
+/** When a message whose event could not be made comes again. Milliseconds. */
+const tryAgainAfter = 5_000;
+/** Beyond these the component is opened anew. */
+const transient = new Set(["unavailable", "resource_exhausted", "deadline_exceeded", "internal"]);
 
 /** Reads a subscription by streams, each of which the server ends sooner or later. */
 export class SubscriptionReader implements Reader {
@@ -53,6 +65,7 @@ export class SubscriptionReader implements Reader {
   readonly #handled: HandledMessages;
   readonly #clientId = randomUUID();
   readonly #stopped = Promise.withResolvers<void>();
+  readonly #stopping = new AbortController();
   #deadline: number;
   #credit: number;
   #stream: PullStream | undefined;
@@ -60,6 +73,7 @@ export class SubscriptionReader implements Reader {
   #heardAt = performance.now();
   readonly #watch: NodeJS.Timeout;
   #failure: BindingError | undefined;
+  #hasWarned = false;
   readonly #ended: Promise<void>;
 
   constructor(options: SubscriptionOptions) {
@@ -82,6 +96,7 @@ export class SubscriptionReader implements Reader {
   async stop(): Promise<void> {
     this.#isStopped = true;
     this.#stopped.resolve();
+    this.#stopping.abort();
     this.#stream?.end();
     const late = new AbortController();
     await Promise.race([this.#ended, pause(farewell, undefined, { signal: late.signal })]);
@@ -101,6 +116,7 @@ export class SubscriptionReader implements Reader {
     clearInterval(this.#watch);
     this.#isStopped = true;
     this.#stopped.resolve();
+    this.#stopping.abort();
     this.#stream?.cancel();
     // Given back now, what nobody has settled need not wait for its deadline.
     for (const held of this.#held.values()) this.#giveBack(held, 0);
@@ -130,7 +146,7 @@ export class SubscriptionReader implements Reader {
       const facts = { reason: failure === undefined ? "the server ended it" : messageOf(failure) };
       this.#options.reading.logger.debug(facts, "a stream of messages has ended; opening another");
       const wait = firstPause * 2 ** failures;
-      await Promise.race([this.#stopped.promise, pause(wait, undefined, { ref: false })]);
+      await orAborted(pause(wait, undefined, { ref: false }), this.#stopping.signal);
     }
   }
 
@@ -146,6 +162,7 @@ export class SubscriptionReader implements Reader {
       ackDeadline: Math.ceil(this.#deadline / 1000),
     });
     this.#stream = stream;
+    this.#confirmations.expect(stream.maxMessages);
     try {
       for await (const answer of stream.answers()) {
         brought ||= answer.messages.length > 0;
@@ -166,18 +183,31 @@ export class SubscriptionReader implements Reader {
 
   async #take({ messages, exactlyOnce, ordered }: StreamAnswer): Promise<void> {
     if (exactlyOnce) this.#deadline = Math.max(this.#deadline, exactlyOnceDeadline);
+    const { atOnce = messages.length } = this.#options;
+    for (let at = 0; at < messages.length; at += atOnce) {
+      const batch = messages.slice(at, at + atOnce);
+      const made = await Promise.all(batch.map((message) => this.#enter(message, ordered)));
+      const events = made.filter((event) => event !== undefined);
+      if (events.length === 0) continue;
+      this.#widen();
+      await Promise.race([this.#options.reading.deliver(events), this.#stopped.promise]);
+    }
     const events: InboundEvent[] = [];
     for (const message of messages) {
-      const event = await this.#enter(message, ordered);
-      if (event !== undefined) events.push(event);
+      const held = this.#enter(message);
+      if (held === undefined) continue;
+      const made = this.#options.eventOf(message);
+      const event = made instanceof Promise ? await made : made;
+      if (event === undefined) this.#acknowledge(held);
+      else events.push(this.#hold(held, message, event, ordered));
     }
     this.#widen();
     if (events.length === 0) return;
-    await Promise.race([this.#options.reading.deliver(events), this.#stopped.promise]);
+    await orAborted(this.#options.reading.deliver(events), this.#stopping.signal);
   }
 
-  async #enter(message: ReceivedMessage, ordered: boolean): Promise<InboundEvent | undefined> {
-    const { id, ackId, attempt, orderingKey } = message;
+  /** `undefined`: it is no event. */
+  #enter({ id, ackId }: ReceivedMessage): Held | undefined {
     const before = this.#held.get(id);
     if (before !== undefined) {
       // Its deadline was missed, and it is here all the same.
@@ -193,19 +223,64 @@ export class SubscriptionReader implements Reader {
       this.#giveBack(held, 0);
       return undefined;
     }
-    const event = await this.#options.eventOf(message);
-    if (event === undefined) {
-      this.#acknowledge(held);
-      return undefined;
-    }
     this.#held.set(id, held);
+    const event = await this.#made(held, message);
+    if (event === undefined) return undefined;
+    return held;
+  }
+
+  #hold(
+    held: Held,
+    { attempt, orderingKey }: ReceivedMessage,
+    { data, metadata, headers, id, key }: PubsubEvent,
+    ordered: boolean,
+  ): InboundEvent {
+    this.#held.set(held.id, held);
     return {
-      key: ordered && orderingKey !== "" ? orderingKey : undefined,
-      ...event,
-      ...(attempt === 0 ? {} : { attempt, ...(attempt === 1 ? { redelivered: false } : {}) }),
+      data,
+      metadata,
+      headers,
+      id,
+      key: key ?? (ordered && orderingKey !== "" ? orderingKey : undefined),
+      attempt: attempt === 0 ? undefined : attempt,
+      redelivered: attempt === 1 ? false : undefined,
       settle: (settlement) => this.#settle(held, settlement),
       lease: { duration: this.#deadline, extend: () => this.#extend(held) },
     };
+  }
+
+  async #made(held: Held, message: ReceivedMessage): Promise<PubsubEvent | undefined> {
+    try {
+      const event = await this.#options.eventOf(message, this.#stopping.signal);
+      if (event !== undefined && !this.#isStopped) return event;
+      if (event === undefined) this.#settle(held, { outcome: "handled" });
+      else this.#settle(held, { outcome: "returned", reason: "reading has ended" });
+      return undefined;
+    } catch (error) {
+      this.#notMade(held, BindingError.from(error, "unavailable"));
+      return undefined;
+    }
+  }
+
+  #notMade(held: Held, error: BindingError): void {
+    const { message: reason } = error;
+    if (!this.#isStopped) this.#told(held, error);
+    if (error.reason === "invalid_argument") this.#held.delete(held.id);
+    else this.#settle(held, { outcome: "returned", reason, after: tryAgainAfter });
+  }
+
+  /** The first of its kind in the log as a warning; what cannot go better by itself ends the reading. */
+  #told(held: Held, error: BindingError): void {
+    const { logger, lost } = this.#options.reading;
+    const facts = { messageId: held.id, reason: error.message };
+    const isInvalid = error.reason === "invalid_argument";
+    const text = isInvalid
+      ? "a message cannot be read, and is left to the subscription's dead letters"
+      : "a message is given back: what it tells of cannot be read now";
+    if (this.#hasWarned) logger.debug(facts, text);
+    else logger.warn(facts, text);
+    this.#hasWarned = true;
+    if (!isInvalid && !transient.has(error.reason)) lost(error);
   }
 
   #settle(held: Held, settlement: Settlement): void {
@@ -217,10 +292,10 @@ export class SubscriptionReader implements Reader {
 
   #acknowledge(held: Held): void {
     this.#handled.add(held.id);
-    this.#confirmations.acknowledge(held.ackId).then(
-      () => this.#handled.confirmed(held.id),
-      (error: BindingError) => this.#unconfirmed(error, "acknowledged"),
-    );
+    this.#confirmations.acknowledge(held.ackId, (failure) => {
+      if (failure === undefined) this.#handled.confirmed(held.id);
+      else this.#unconfirmed(failure, "acknowledged");
+    });
   }
 
   #giveBack({ ackId }: Held, after: number): void {
