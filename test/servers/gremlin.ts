@@ -59,7 +59,7 @@ export const gremlin: ServerKind<object, object, object> = {
       "server.yaml",
       `host: ${host}
 port: ${portAt(place, 0)}
-evaluationTimeout: 2000
+evaluationTimeout: 10000
 resultIterationBatchSize: 64
 channelizer: org.apache.tinkerpop.gremlin.server.channel.WebSocketChannelizer
 graphs: { graph: ${graphFile} }

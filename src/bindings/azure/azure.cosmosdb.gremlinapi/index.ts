@@ -52,7 +52,8 @@ export default defineBinding({
         const ended = now();
         const facts = told.flatMap((name) => {
           const value = attributes[name];
-          return value === undefined ? [] : [[name, String(value)] as const];
+          const isTold = typeof value === "string" || typeof value === "number";
+          return isTold ? [[name, `${value}`] as const] : [];
         });
         return {
           data: Buffer.from(result),

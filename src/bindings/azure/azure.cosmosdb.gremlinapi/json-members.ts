@@ -28,9 +28,12 @@ export function insideArray(text: string): string | undefined {
   return text.startsWith("[") && text.endsWith("]") ? text.slice(1, -1).trim() : undefined;
 }
 
+/** What is below it is a space in JSON, too, or no JSON, which is read later. */
+const space = 0x20;
+
 function afterSpace(text: string, at: number): number {
   let next = at;
-  while (" \t\r\n".includes(text[next] ?? "?")) next++;
+  while (text.charCodeAt(next) <= space) next++;
   return next;
 }
 

@@ -65,7 +65,7 @@ export class Session {
     const { url, ca, memory } = options;
     const socket = new WebSocket(url, [], {
       ...{ handshakeTimeout, followRedirects: false, perMessageDeflate: false },
-      headers: { [userAgent.name]: String(userAgent.value) },
+      headers: { [userAgent.name]: userAgent.value },
       // The library gathers a message before anybody counts it.
       ...{ maxPayload: memory.limit, minVersion: "TLSv1.2" },
       ...(ca === undefined ? {} : { ca }),

@@ -29,16 +29,17 @@ if (withClouds)
         jsonOf(await output.invoke("query", {}, query(text, { bindings })));
       const label = uniqueName("orders");
       const hostile = `a\r\n"'\\\0 ü ${"k".repeat(65_536)}`;
-      const add = "g.addV(label).property('text', text).property('large', 9007199254740993L)";
-      expect(await run(add, { label, text: hostile })).toMatchObject([
+      const add = "g.addV(kind).property('text', text).property('large', 9007199254740993L)";
+      expect(await run(add, { kind: label, text: hostile })).toMatchObject([
         { "@type": "g:Vertex", "@value": { label } },
       ]);
-      expect(await run("g.V().hasLabel(label).values('text')", { label })).toEqual([hostile]);
-      const large = query("g.V().hasLabel(label).values('large')", { bindings: { label } });
+      expect(await run("g.V().hasLabel(kind).values('text')", { kind: label })).toEqual([hostile]);
+      const large = query("g.V().hasLabel(kind).values('large')", { bindings: { kind: label } });
       const answer = await output.invoke("query", {}, large);
       expect(Buffer.from(answer?.data ?? []).toString()).toContain("9007199254740993");
-      expect(await run("g.V().hasLabel('none')")).toEqual([]);
-      const values = await run("g.inject(*(0..<1000))");
+      // Without a result (204) the server answers null.
+      expect(await run("g.V().hasLabel('none')")).toBeNull();
+      const values = await run("(0..<1000)");
       expect(values).toEqual(
         Array.from({ length: 1000 }, (_, n) => ({ "@type": "g:Int32", "@value": n })),
       );
@@ -84,12 +85,14 @@ if (withClouds)
       const output = await opened({ url: `ws://${proxy.host}:${proxy.port}/gremlin` });
       await output.invoke("query", {}, query("g.inject('a')"));
       const label = uniqueName("cut");
-      const slow = query("g.addV(label).iterate(); Thread.sleep(1000)", { bindings: { label } });
+      const slow = query("g.addV(kind).iterate(); Thread.sleep(5000)", {
+        bindings: { kind: label },
+      });
       const outcome = expect(output.invoke("query", {}, slow)).rejects.toMatchObject({
         ...{ reason: "unavailable", effect: "ambiguous" },
       });
       const other = await opened();
-      const count = query("g.V().hasLabel(label).count()", { bindings: { label } });
+      const count = query("g.V().hasLabel(kind).count()", { bindings: { kind: label } });
       await vi.waitFor(async () => {
         const [found] = jsonOf(await other.invoke("query", {}, count)) as { "@value": number }[];
         expect(found?.["@value"]).toBe(1);
