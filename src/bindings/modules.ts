@@ -15,6 +15,7 @@ export const bindingModules: readonly BindingModule[] = [
     name: "azure.cosmosdb.gremlinapi",
     load: () => import("./azure/azure.cosmosdb.gremlinapi/index.ts"),
   },
+  { name: "azure.eventgrid", load: () => import("./azure/azure.eventgrid/index.ts") },
   { name: "azure.openai", load: () => import("./azure/azure.openai/index.ts") },
   {
     name: "azure.servicebus.queues",
