@@ -31,6 +31,7 @@ const ours = new Set([
   "websocket",
   // Services that cannot be had: daprd could only be asked with our own stand-ins.
   "azure.eventgrid",
+  "azure.cosmosdb.gremlinapi",
   "azure.openai",
   "azure.signalr",
   "cloudflare.queues",
