@@ -20,6 +20,8 @@ export type AzureCloud = {
   readonly storageSuffix: string;
   readonly keyVaultSuffix: string;
   readonly serviceBusSuffix: string;
+  /** Azure Resource Manager. */
+  readonly managementUrl: string;
   readonly databaseScope: string;
 };
 
@@ -28,6 +30,7 @@ const publicCloud: AzureCloud = {
   storageSuffix: "core.windows.net",
   keyVaultSuffix: "vault.azure.net",
   serviceBusSuffix: "servicebus.windows.net",
+  managementUrl: "https://management.azure.com",
   databaseScope: "https://ossrdbms-aad.database.windows.net/.default",
 };
 
@@ -36,6 +39,7 @@ const chinaCloud: AzureCloud = {
   storageSuffix: "core.chinacloudapi.cn",
   keyVaultSuffix: "vault.azure.cn",
   serviceBusSuffix: "servicebus.chinacloudapi.cn",
+  managementUrl: "https://management.chinacloudapi.cn",
   databaseScope: "https://ossrdbms-aad.database.chinacloudapi.cn/.default",
 };
 
@@ -44,6 +48,7 @@ const governmentCloud: AzureCloud = {
   storageSuffix: "core.usgovcloudapi.net",
   keyVaultSuffix: "vault.usgovcloudapi.net",
   serviceBusSuffix: "servicebus.usgovcloudapi.net",
+  managementUrl: "https://management.usgovcloudapi.net",
   databaseScope: "https://ossrdbms-aad.database.usgovcloudapi.net/.default",
 };
 

@@ -6,8 +6,8 @@ import { entraDrivers, needsEntraDriver } from "../../../identity/azure/entra.ts
 import { LocalRoot } from "../../../local-files/local-root.ts";
 import { parseBoolean } from "../../../metadata/boolean.ts";
 import { goUnquote } from "../../../text/go-unquote.ts";
+import { accountOf } from "../blob-account.ts";
 import { StorageClient } from "../storage-client.ts";
-import { accountOf } from "./account.ts";
 import { describeBlob, metadataOf } from "./blob-headers.ts";
 import { bulkCreate, bulkDelete, bulkGet, checkSnapshots } from "./bulk.ts";
 import { Container } from "./container.ts";

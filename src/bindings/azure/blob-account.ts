@@ -1,11 +1,15 @@
-import { BindingError } from "../../../errors.ts";
-import { cloudOf } from "../../../identity/azure/settings.ts";
-import { readSharedKey } from "../shared-key.ts";
-import type { StorageLogin } from "../storage-client.ts";
-import { loginOf, serviceUrl } from "../storage-login.ts";
-import type { BlobMetadata } from "./fields.ts";
+import { BindingError } from "../../errors.ts";
+import { cloudOf } from "../../identity/azure/settings.ts";
+import { readSharedKey } from "./shared-key.ts";
+import type { StorageLogin } from "./storage-client.ts";
+import { loginOf, serviceUrl, type LoginSettings } from "./storage-login.ts";
 
 export type Account = { readonly url: string; readonly login: StorageLogin };
+
+type AccountSettings = LoginSettings & {
+  readonly connectionString?: string | undefined;
+  readonly endpoint?: string | undefined;
+};
 
 type Tools = {
   readonly driver: (name: string) => unknown;
@@ -13,7 +17,7 @@ type Tools = {
 };
 
 /** Where the account's blobs are, and how to log in. Throws a `BindingError`; asks for nothing. */
-export function accountOf(metadata: BlobMetadata, tools: Tools): Account {
+export function accountOf(metadata: AccountSettings, tools: Tools): Account {
   if (metadata.connectionString) return readConnectionString(metadata.connectionString, tools.hide);
   const { accountName, endpoint } = metadata;
   if (!accountName) throw wrong("missing or empty accountName field from metadata");
