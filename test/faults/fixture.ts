@@ -63,6 +63,7 @@ const servers: Readonly<Record<string, ServerName>> = {
   amqp: "artemis",
   "aws.s3": "moto",
   "aws.sqs": "elasticmq",
+  "azure.eventhubs": "azure-messaging",
   "azure.servicebus.queues": "azure-messaging",
   "gcp.bucket": "fake-gcs",
   "gcp.pubsub": "pstest",

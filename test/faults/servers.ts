@@ -144,6 +144,11 @@ export class Servers implements AsyncDisposable {
     });
   }
 
+  /** Of no cell's own: what it keeps is not what a cell is about. */
+  azuriteBlob(): Promise<OwnServer<"azurite-blob">> {
+    return this.#once("azurite-blob", false, () => this.#start("azurite-blob"));
+  }
+
   /** Locks are short, so that what a killed runtime has had comes again soon. */
   azureMessaging(own: boolean): Promise<OwnServer<"azure-messaging">> {
     return this.#once("azure-messaging", own, () =>

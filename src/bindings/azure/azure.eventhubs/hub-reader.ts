@@ -32,6 +32,8 @@ export class HubReader implements Reader {
   readonly #owned = new Map<string, Owned>();
   readonly #stopping = new AbortController();
   #partitions: readonly string[] = [];
+  /** Those that were there when reading began. */
+  #first: ReadonlySet<string> | undefined;
   #created = 0;
   #rounds = 0;
   #window: number;
@@ -118,6 +120,7 @@ export class HubReader implements Reader {
     if (this.#rounds++ % roundsBetweenLists === 0) {
       const { partitions, created } = await describeHub(namespace, hub, signal);
       this.#partitions = partitions;
+      this.#first ??= new Set(partitions);
       this.#created = created;
     }
     const ownerships = await store.ownerships(signal);
@@ -214,7 +217,8 @@ export class HubReader implements Reader {
       reading.logger.warn({ partition }, "the hub was made anew: it is read from its beginning");
       return { ...beginning, etag: known.etag };
     }
-    if (reading.metadata.startFrom === "earliest") return beginning;
+    const isNew = this.#first?.has(partition) === false;
+    if (isNew || reading.metadata.startFrom === "earliest") return beginning;
     const last = await lastOf(namespace, hub, partition, signal);
     const latest = last === undefined ? beginning : { ...beginning, ...last };
     const etag = await store.checkpoint(latest, signal);

@@ -23,7 +23,7 @@ export function hubProperties(
     eventHub,
     consumerGroup: "$Default",
     storageConnectionString: `DefaultEndpointsProtocol=http;AccountName=${name};AccountKey=${key};${endpoint};`,
-    storageContainerName: eventHub,
+    storageContainerName: eventHub.toLowerCase().replaceAll(/[^a-z0-9]+/g, "-"),
     direction: "input",
     startFrom: "earliest",
   };

@@ -1,22 +1,14 @@
-import { expect, test, vi } from "vitest";
+import { expect, test } from "vitest";
 import eventhubs from "../../../../src/bindings/azure/azure.eventhubs/index.ts";
 import { claimsOf } from "../../../../src/bindings/azure/azure.eventhubs/balance.ts";
 import { HandledPrefix } from "../../../../src/bindings/azure/azure.eventhubs/handled-prefix.ts";
-import { CheckpointStore } from "../../../../src/bindings/azure/azure.eventhubs/checkpoint-store.ts";
-import { readSharedKey } from "../../../../src/bindings/azure/shared-key.ts";
-import { StorageClient } from "../../../../src/bindings/azure/storage-client.ts";
-import { MemoryBudget } from "../../../../src/memory/budget.ts";
-import { azuriteAccount } from "../../../servers/azurite.ts";
-import { describeWith } from "../../../servers/describe-with.ts";
+import { decodeHandledRanges } from "../../../../src/handled-ranges.ts";
+import { makeCertificates } from "../../certificates.ts";
+import { EntraServer } from "../../../servers/entra.ts";
 import { uniqueName } from "../../../servers/unique-name.ts";
 import { endAfterTest } from "../../contract.ts";
 import { openOutput } from "../../opened-output.ts";
-import { handled, openQueue, textOf, until } from "../../opened-queue.ts";
 import { startNamespace } from "../namespace.ts";
-import { bytes, hubProperties } from "./contract-source.ts";
-
-const directions = { input: true, output: false };
-const long = { timeout: 20_000, interval: 10 };
 
 test("partitions are shared so that each reader has as many as the others, or one more", () => {
   for (const readers of [1, 2, 3, 4, 5]) {
@@ -52,22 +44,96 @@ test("a checkpoint passes no event that was not handled", () => {
   const settle = [5, 6, 7, 9].map((n) => prefix.deliver(n, String(n * 100)));
   settle[1]?.();
   settle[3]?.();
-  expect(prefix.checkpoint).toMatchObject({ sequence: 4, offset: "400" });
+  const { ranges, ...position } = prefix.checkpoint;
+  expect(position).toEqual({ sequence: 4, offset: "400" });
+  expect(decodeHandledRanges(5, ranges)).toEqual([
+    { first: 6, last: 6 },
+    { first: 9, last: 9 },
+  ]);
+  settle[0]?.();
   settle[0]?.();
   expect(prefix.checkpoint).toMatchObject({ sequence: 6, offset: "600" });
   settle[2]?.();
   expect(prefix.checkpoint).toEqual({ sequence: 9, offset: "900", ranges: "" });
 });
 
+test("in any order of settlement the checkpoint is the last event before the first that was not handled", () => {
+  const count = 200;
+  const prefix = new HandledPrefix({ sequence: -1, offset: "-1" });
+  const settle = Array.from({ length: count }, (_, n) => prefix.deliver(n, `at ${n}`));
+  const open = new Set(settle.keys());
+  const order = [...settle.keys()].toSorted(
+    (one, other) => ((one * 83) % 199) - ((other * 83) % 199),
+  );
+  for (const n of order) {
+    settle[n]?.();
+    open.delete(n);
+    const first = Math.min(count, ...open);
+    const { sequence, offset, ranges } = prefix.checkpoint;
+    expect([sequence, offset]).toEqual(first === 0 ? [-1, "-1"] : [first - 1, `at ${first - 1}`]);
+    const above = decodeHandledRanges(sequence + 1, ranges);
+    for (const { first: from, last } of above)
+      for (let one = from; one <= last; one++) expect(open.has(one)).toBe(false);
+  }
+});
+
+const connectionString =
+  "Endpoint=sb://shop.servicebus.windows.net/;SharedAccessKeyName=shop;SharedAccessKey=a2V5";
+
+test.each([
+  [{}, "one of connectionString or eventHubNamespace is required"],
+  [
+    { connectionString, eventHubNamespace: "shop" },
+    "only one of connectionString or eventHubNamespace should be passed",
+  ],
+  [{ connectionString }, "does not contain a value for 'EntityPath' and no 'eventHub' property"],
+  [{ eventHubNamespace: "shop" }, "property 'eventHub' is required when connecting with Azure AD"],
+  [{ connectionString, eventHub: "a/b" }, "eventHub can have letters"],
+  [{ eventHubNamespace: "a b", eventHub: "orders" }, "the namespace is not a domain name"],
+  [
+    { eventHubNamespace: "shop", eventHub: "orders", enableEntityManagement: true },
+    "property resourceGroupName is required for entity management",
+  ],
+  [
+    { connectionString, eventHub: "orders", storageContainerName: "checkpoints" },
+    "property consumerID is required to subscribe to an Event Hub topic",
+  ],
+  [
+    { connectionString, eventHub: "orders", consumerGroup: "shop" },
+    "property storageAccountName is required to subscribe to an Event Hub topic",
+  ],
+  [
+    { connectionString, eventHub: "orders", consumerGroup: "shop", storageAccountName: "shop" },
+    "property storageContainerName is required to subscribe to an Event Hub topic",
+  ],
+  [
+    {
+      ...{ connectionString, eventHub: "orders", consumerGroup: "a/b" },
+      ...{ storageAccountName: "shop", storageContainerName: "checkpoints" },
+    },
+    "consumerGroup can have letters",
+  ],
+])("%o is found by check", async (metadata, problem) => {
+  const problems = await eventhubs.check?.(metadata as never, { input: true, output: true });
+  expect(problems?.join()).toContain(problem);
+});
+
+test.each([
+  { connectionString, eventHub: "orders" },
+  { connectionString: `${connectionString};EntityPath=orders` },
+  { eventHubNamespace: "shop", eventHub: "orders" },
+])("%o is all that an output needs", async (metadata) => {
+  expect(await eventhubs.check?.(metadata as never, { input: true, output: true })).toEqual([]);
+});
+
 async function sending() {
   const namespace = await startNamespace();
   const eventHub = uniqueName("hub-2");
-  const { connectionString } = namespace;
   const output = await openOutput(eventhubs, {
-    ...{ connectionString, eventHub, consumerGroup: "unused", storageContainerName: "unused" },
+    ...{ connectionString: namespace.connectionString, eventHub },
   });
   endAfterTest(async () => output[Symbol.asyncDispose]());
-  return { namespace, hub: namespace.hub(eventHub), output };
+  return { namespace, eventHub, hub: namespace.hub(eventHub), output };
 }
 
 test("an event is sent with its key, to its partition, with its properties", async () => {
@@ -85,120 +151,81 @@ test("an event is sent with its key, to its partition, with its properties", asy
     application_properties: { a: "b" },
   });
   expect(hub.eventsOf("1").map(({ message }) => message.message_annotations)).toContain(undefined);
-  for (const metadata of [{ partitionKey: "a", partitionId: "1" }, { partitionId: "../x" }])
-    await expect(output.invoke("create", metadata)).rejects.toMatchObject({
-      reason: "invalid_argument",
-    });
 });
 
-describeWith("azurite-blob", (storage) => {
-  async function place(partitions = 2, more: Record<string, string> = {}) {
-    const namespace = await startNamespace();
-    const eventHub = uniqueName(`hub-${partitions}`);
-    const hub = namespace.hub(eventHub);
-    const put = (id: string, text: string): void => hub.put({ body: bytes(text) } as never, id);
-    const properties = {
-      ...hubProperties(namespace, storage, eventHub),
-      ...{ loadBalancingInterval: "100ms", ...more },
-    };
-    const client = await StorageClient.open({
-      url: `${storage.url}/${azuriteAccount.name}`,
-      login: { sharedKey: readSharedKey(azuriteAccount.name, azuriteAccount.key) },
-      memory: new MemoryBudget().share("test"),
-      hide: undefined,
-    });
-    endAfterTest(() => client[Symbol.asyncDispose]());
-    const group = { namespace: `127.0.0.1:${namespace.port}`, hub: eventHub, group: "$Default" };
-    const store = new CheckpointStore(client, eventHub, group);
-    const open = () => openQueue(eventhubs, properties, { directions });
-    return { namespace, hub, put, store, open, client, eventHub, group };
-  }
-  const signal = () => AbortSignal.timeout(10_000);
-
-  test("two readers share the partitions, and one that ends gives its own up at once", async () => {
-    const { hub, put, store, open } = await place(4);
-    const first = await (await open()).read(() => handled);
-    await until(() => hub.ids.every((id) => hub.readers(id).length === 1));
-    const second = await (await open()).read(() => handled);
-    const counts = async (): Promise<number[]> => {
-      const owners = (await store.ownerships(signal())).map(({ owner }) => owner);
-      return [...new Set(owners)].map((one) => owners.filter((other) => other === one).length);
-    };
-    await vi.waitFor(async () => expect(await counts()).toEqual([2, 2]), long);
-    await vi.waitFor(() => {
-      for (const id of hub.ids) expect(hub.readers(id)).toHaveLength(1);
-    }, long);
-    for (const id of hub.ids) put(id, `a${id}`);
-    await until(() => first.events.length + second.events.length >= 4);
-    await first.reader.stop();
-    await first.reader.flush();
-    await first.reader.close();
-    for (const id of hub.ids) put(id, `b${id}`);
-    await until(() => second.events.filter((one) => textOf(one).startsWith("b")).length === 4);
+test.each([
+  { partitionKey: "a", partitionId: "1" },
+  { partitionId: "../x" },
+  { partitionKey: "k".repeat(129) },
+  { contentType: "ä" },
+])("%o is refused, and nothing is sent", async (metadata) => {
+  const { hub, output } = await sending();
+  await expect(output.invoke("create", metadata)).rejects.toMatchObject({
+    reason: "invalid_argument",
+    effect: "rejected",
   });
+  expect(hub.eventsOf("0")).toEqual([]);
+});
 
-  test("the checkpoint is what Azure's libraries read, in the place where they look for it", async () => {
-    const { put, open, client, eventHub, group } = await place(1);
-    const { reader, events } = await (await open()).read(() => handled);
-    put("0", "1");
-    put("0", "2");
-    await until(() => events.length === 2);
-    await reader.flush();
-    const name = `${group.namespace}/${group.hub}/$Default/checkpoint/0`;
-    const path = [eventHub, name];
-    const { headers } = await client.send("reading", { method: "HEAD", path }, signal());
-    expect(headers).toMatchObject({
-      "x-ms-meta-sequencenumber": "1",
-      "x-ms-meta-offset": "104",
-      "content-length": "0",
-    });
+test.each([
+  ["amqp:not-found", "not_found"],
+  ["amqp:unauthorized-access", "permission_denied"],
+])("%s of the hub's link: %s, unsent", async (condition, reason) => {
+  const { namespace, eventHub, output } = await sending();
+  namespace.refusals.set(eventHub.toLowerCase(), condition);
+  await expect(output.invoke("create", {}, { data: "x" })).rejects.toMatchObject({
+    ...{ reason, effect: "unsent", systemCode: condition },
   });
+});
 
-  test("a checkpoint of another library is where reading begins", async () => {
-    const { put, open, client, store, eventHub, group } = await place(1);
-    for (const text of ["1", "2", "3"]) put("0", text);
-    await store.ensure(signal());
-    const headers = {
-      "x-ms-blob-type": "BlockBlob",
-      "x-ms-meta-sequencenumber": "1",
-      "x-ms-meta-offset": "104",
-    };
-    const path = [eventHub, `${group.namespace}/${group.hub}/$Default/checkpoint/0`];
-    await client.send("writing", { method: "PUT", path, headers, body: Buffer.alloc(0) }, signal());
-    const { events } = await (await open()).read(() => handled);
-    await until(() => events.length === 1);
-    expect(events.map(textOf)).toEqual(["3"]);
+test.each([
+  ["com.microsoft:server-busy", "resource_exhausted", "unsent"],
+  ["com.microsoft:timeout", "unavailable", "ambiguous"],
+  ["amqp:resource-limit-exceeded", "resource_exhausted", "unsent"],
+])("an event that is rejected by %s: %s, %s", async (condition, reason, effect) => {
+  const { namespace, output } = await sending();
+  namespace.rejectSends = condition;
+  const failed = output.invoke("create", {}, { data: "x" });
+  await expect(failed).rejects.toMatchObject({ reason, effect, systemCode: condition });
+});
+
+test("an event that is too large: invalid_argument, and the link stays", async () => {
+  const { hub, output } = await sending();
+  const large = output.invoke("create", { partitionId: "0" }, { data: Buffer.alloc(1024 * 1024) });
+  await expect(large).rejects.toMatchObject({ reason: "invalid_argument", effect: "rejected" });
+  await output.invoke("create", { partitionId: "0" }, { data: "small" });
+  expect(hub.eventsOf("0")).toHaveLength(1);
+});
+
+test("a connection that is cut before the answer: ambiguous", async () => {
+  const { namespace, output } = await sending();
+  await output.invoke("create", {}, { data: "x" });
+  void namespace.faults.arm({ frame: "disposition", from: "server", strike: "cut" });
+  await expect(output.invoke("create", {}, { data: "y" })).rejects.toMatchObject({
+    ...{ reason: "unavailable", effect: "ambiguous" },
   });
+});
 
-  test("a reader that was robbed of a partition writes no checkpoint of it, and returns what waits", async () => {
-    const { put, open, store } = await place(1, { ownershipExpiration: "1h" });
-    const { events, reader } = await (await open()).read(() => "keep");
-    put("0", "1");
-    await until(() => events.length === 1);
-    const [owned] = await store.ownerships(signal());
-    // As another library would: the newest claim is good.
-    let etag: string | undefined;
-    await vi.waitFor(async () => {
-      const [now] = await store.ownerships(signal());
-      etag = await store.claim("0", "another", now?.etag ?? "", signal());
-      expect(etag).toBeDefined();
-    }, long);
-    expect(owned?.owner).not.toBe("another");
-    await vi.waitFor(() => expect(events[0]?.revoked?.aborted).toBe(true), long);
-    events[0]?.settle(handled);
-    await reader.flush();
-    expect([...(await store.checkpoints(signal()))]).toEqual([]);
-  });
-
-  test("what comes after the first start at the latest is not missed, although nothing was handled", async () => {
-    const { put, open } = await place(1, { startFrom: "latest" });
-    put("0", "before");
-    const first = await open();
-    await first.read(() => "keep");
-    await first.close();
-    put("0", "after");
-    const { events } = await (await open()).read(() => handled);
-    await until(() => events.length === 1);
-    expect(events.map(textOf)).toEqual(["after"]);
+test("Entra ID: the client's token is put for the hub, over TLS", async () => {
+  const certificates = makeCertificates();
+  endAfterTest(() => certificates.remove());
+  const entra = await EntraServer.start({ clientId: "shop", secret: "s3cret" });
+  endAfterTest(() => entra[Symbol.asyncDispose]());
+  const { cert, key } = certificates.server;
+  const namespace = await startNamespace({ tls: { cert, key } });
+  const scope = "https://servicebus.azure.net/.default";
+  namespace.access.jwt = (token) => (entra.knows(token, scope) ? Date.now() + 60_000 : undefined);
+  const properties = {
+    eventHubNamespace: `127.0.0.1:${namespace.port}`,
+    ...{ eventHub: "hub-1", caCert: certificates.ca },
+    ...{ azureTenantId: entra.tenant, azureClientId: "shop", azureClientSecret: "s3cret" },
+    azureAuthorityHost: entra.url,
+  };
+  await using output = await openOutput(eventhubs, properties);
+  await output.invoke("create", {}, { data: "x" });
+  expect(namespace.claims).toEqual(["sb://127.0.0.1/hub-1"]);
+  namespace.access.jwt = () => undefined;
+  await expect(openOutput(eventhubs, properties)).rejects.toMatchObject({
+    reason: "unauthenticated",
   });
 });
