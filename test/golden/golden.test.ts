@@ -30,6 +30,7 @@ const ours = new Set([
   "webhook",
   "websocket",
   // Services that cannot be had: daprd could only be asked with our own stand-ins.
+  "azure.eventhubs",
   "azure.openai",
   "azure.signalr",
   "cloudflare.queues",

@@ -9,7 +9,7 @@ import { azureConnectionString, azureKey, connectAzureSender, controlKey } from 
 export const eventhubs: Source = {
   name: "azure.eventhubs",
   // What the app has, and what was handled within the half second since the last checkpoint.
-  bounds: { app: 64, runtime: 128, server: 128 },
+  bounds: { app: 64, runtime: 100, server: 100 },
   async opened(kit) {
     const server = await kit.servers.azureMessaging(kit.ownServer);
     const storage = await kit.servers.azuriteBlob();
