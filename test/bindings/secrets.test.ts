@@ -392,6 +392,19 @@ const cases: Readonly<Record<string, Case>> = {
     const connectionString = `BlobEndpoint=${http(server)};SharedAccessSignature=${signature}`;
     return { server, properties: { connectionString, containerName: "orders" }, silent: true };
   },
+  "azure.blobstorage.notificationConnectionString": async (spelling, wanted) => {
+    const server = await echoingHttp(wanted, spelling);
+    const signature = `sv=2021-12-02&sig=${encodeURIComponent(canary)}`;
+    return {
+      ...{ server, silent: true },
+      properties: {
+        ...{ accountName: "shop", accountKey: "c2hvcA==", containerName: "orders" },
+        ...{ endpoint: http(server), disableEntityManagement: "true", notificationQueue: "new" },
+        direction: "input",
+        notificationConnectionString: `QueueEndpoint=${http(server)};SharedAccessSignature=${signature}`,
+      },
+    };
+  },
   ...entra("azure.storagequeues", () => ({
     ...{ accountName: "shop", queueName: "orders", endpoint: "http://127.0.0.1:1" },
   })),

@@ -93,6 +93,11 @@ export class Servers implements AsyncDisposable {
     return this.#once("feed", own, () => this.#start("feed"));
   }
 
+  azuriteBlob(own: boolean): Promise<OwnServer<"azurite-blob">> {
+    const options = own ? { keepsData: true } : {};
+    return this.#once("azurite-blob", own, () => this.#start("azurite-blob", options));
+  }
+
   azuriteQueue(own: boolean): Promise<OwnServer<"azurite-queue">> {
     const options = own ? { keepsData: true } : {};
     return this.#once("azurite-queue", own, () => this.#start("azurite-queue", options));
@@ -142,11 +147,6 @@ export class Servers implements AsyncDisposable {
         },
       };
     });
-  }
-
-  /** Of no cell's own: what it keeps is not what a cell is about. */
-  azuriteBlob(): Promise<OwnServer<"azurite-blob">> {
-    return this.#once("azurite-blob", false, () => this.#start("azurite-blob"));
   }
 
   /** Locks are short, so that what a killed runtime has had comes again soon. */

@@ -5,5 +5,6 @@
 export const suites: Readonly<Record<string, readonly string[]>> = {
   "amqp RabbitMQ": ["test/bindings/amqp/rabbitmq.test.ts"],
   "aws.sqs ElasticMQ": ["test/bindings/aws/aws.sqs/contract.test.ts"],
+  "gcp.bucket Pub/Sub (pstest)": ["test/bindings/gcp/gcp.bucket/notifications.test.ts"],
   "sse better-sse": ["test/bindings/sse/index.test.ts"],
 };

@@ -1,6 +1,6 @@
 import { createHash, randomUUID } from "node:crypto";
 import type { Header, InboundEvent } from "../../binding.ts";
-import type { Exchange } from "./exchange.ts";
+import type { Exchange } from "../../http-receiver/exchange.ts";
 import type { WebhookMetadata } from "./fields.ts";
 import { isForm } from "./verification.ts";
 

@@ -12,7 +12,7 @@ export const eventhubs: Source = {
   bounds: { app: 64, runtime: 100, server: 100 },
   async opened(kit) {
     const server = await kit.servers.azureMessaging(kit.ownServer);
-    const storage = await kit.servers.azuriteBlob();
+    const storage = await kit.servers.azuriteBlob(false);
     const proxy = await startProxy(server);
     const eventHub = uniqueName("hub-4");
     const keyName = `${azureKey.name}-${uniqueName("key")}`;

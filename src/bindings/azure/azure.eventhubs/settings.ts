@@ -1,9 +1,10 @@
 import { BindingError } from "../../../errors.ts";
 import { needsEntraDriver } from "../../../identity/azure/entra.ts";
 import { cloudOf } from "../../../identity/azure/settings.ts";
-import { accountOf, type Account } from "../blob-account.ts";
 import { namespaceOf } from "../messaging-access.ts";
 import { readConnectionString } from "../messaging-connection-string.ts";
+import { readStorageConnectionString, type Account } from "../storage-connection-string.ts";
+import { loginOf, serviceUrl } from "../storage-login.ts";
 import type { HubMetadata } from "./fields.ts";
 
 export type HubSettings = {
@@ -83,16 +84,13 @@ export function storageOf(
     readonly hide: ((secret: string) => void) | undefined;
   },
 ): Account {
-  const { storageConnectionString, storageAccountName, storageAccountKey } = metadata;
-  return accountOf(
-    {
-      ...metadata,
-      connectionString: storageConnectionString,
-      accountName: storageAccountName,
-      accountKey: storageAccountKey,
-    },
-    tools,
-  );
+  const { storageConnectionString: text, storageAccountName: accountName = "" } = metadata;
+  if (text) return readStorageConnectionString("storageConnectionString", "blob", text, tools.hide);
+  const login = { ...metadata, accountName, accountKey: metadata.storageAccountKey };
+  return {
+    url: serviceUrl("blob", accountName, cloudOf(metadata).storageSuffix, undefined),
+    login: loginOf({ metadata: login, ...tools }),
+  };
 }
 
 /** Whether the hub or the storage account is entered by Entra ID, and needs its library. */

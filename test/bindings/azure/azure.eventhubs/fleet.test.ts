@@ -3,7 +3,6 @@ import { spawn, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
-import type { Message } from "rhea";
 import { beforeAll, describe, expect, test, vi } from "vitest";
 import { withClouds } from "../../../clouds.ts";
 import { describeWith } from "../../../servers/describe-with.ts";
@@ -35,7 +34,7 @@ async function fleet(storage: { readonly url: string }) {
       hub.put({
         message_annotations: { "x-opt-partition-key": key },
         body: bytes(`${key} ${Math.floor(sent++ / keys)}`),
-      } as Message);
+      });
     }
   };
   const listen = (by: string, child: ChildProcess): ChildProcess => {
@@ -79,7 +78,7 @@ async function fleet(storage: { readonly url: string }) {
     const owners = (await store.ownerships(signal())).map(({ owner }) => owner).filter(Boolean);
     return [...new Set(owners)]
       .map((one) => owners.filter((other) => other === one).length)
-      .toSorted();
+      .toSorted((one, other) => one - other);
   };
   const shared = (...counts: number[]) =>
     vi.waitFor(async () => expect(await shares()).toEqual(counts), long);

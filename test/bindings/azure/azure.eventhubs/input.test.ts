@@ -3,7 +3,6 @@ import {
   ContainerSASPermissions,
   StorageSharedKeyCredential,
 } from "@azure/storage-blob";
-import type { Message } from "rhea";
 import { expect, test, vi } from "vitest";
 import type { InboundEvent } from "../../../../src/binding.ts";
 import { azuriteAccount } from "../../../servers/azurite.ts";
@@ -210,7 +209,7 @@ describeWith("azurite-blob", (storage) => {
         ...{ region: "eu", count: 3, at: new Date("2030-01-01T12:00:00.500Z") },
         "x-opt-sequence-number": "77",
       },
-    } as Message);
+    });
     await until(() => events.length === 1);
     expect(events[0]?.metadata).toMatchObject({
       ...{ region: "eu", count: "3", at: "2030-01-01T12:00:00Z", "x-opt-sequence-number": "0" },
