@@ -349,6 +349,10 @@ export const moreMetadata: Readonly<
     }
   >
 > = {
+  "azure.eventhubs": {
+    documented: "All annotations of the service, and `x-opt-partition-id`, are metadata",
+    more: () => ({ "x-opt-partition-id": "0" }),
+  },
   rabbitmq: {
     documented: "An event's metadata also tell its exchange, routing key, properties",
     more: ({ body }) => ({

@@ -1,6 +1,7 @@
 import type { Suite } from "../suite.ts";
 import { api } from "./api.ts";
 import { azureBlobStorage } from "./azure.blobstorage.ts";
+import { azureEventhubs } from "./azure.eventhubs.ts";
 import { azureStorageQueues } from "./azure.storagequeues.ts";
 import { cron } from "./cron.ts";
 import { gcpBucket } from "./gcp-bucket.ts";
@@ -25,6 +26,7 @@ export const suites: readonly Suite[] = [
   ...[
     api,
     azureBlobStorage,
+    azureEventhubs,
     azureStorageQueues,
     cron,
     gcpBucket,

@@ -1,4 +1,3 @@
-import type { Message } from "rhea";
 import eventhubs from "../../../../src/bindings/azure/azure.eventhubs/index.ts";
 import { CheckpointStore } from "../../../../src/bindings/azure/azure.eventhubs/checkpoint-store.ts";
 import { readSharedKey } from "../../../../src/bindings/azure/shared-key.ts";
@@ -21,7 +20,7 @@ export async function hubPlace(
   const eventHub = uniqueName(`hub-${partitions}`);
   const hub = namespace.hub(eventHub);
   const put = (id: string, text: string, message: object = {}): void =>
-    hub.put({ body: bytes(text), ...message } as Message, id);
+    hub.put({ body: bytes(text), ...message }, id);
   const properties = {
     ...hubProperties(namespace, storage, eventHub),
     ...{ loadBalancingInterval: "100ms", ...more },
