@@ -21,34 +21,6 @@ const except =
     texts.includes(textOf(event)) ? "keep" : handled;
 
 describeWith("azurite-blob", (storage) => {
-  test("two readers share the partitions, and one that ends gives its own up at once", async () => {
-    const { hub, put, store, open } = await hubPlace(storage, 4, { ownershipExpiration: "1h" });
-    const first = await (await open()).read(() => handled);
-    await until(() => hub.ids.every((id) => hub.readers(id).length === 1));
-    const second = await (await open()).read(() => handled);
-    const counts = async (): Promise<number[]> => {
-      const owners = (await store.ownerships(signal())).map(({ owner }) => owner);
-      return [...new Set(owners)].map((one) => owners.filter((other) => other === one).length);
-    };
-    await vi.waitFor(async () => expect(await counts()).toEqual([2, 2]), long);
-    // Claimed is not yet read: each has the links of two.
-    await vi.waitFor(() => {
-      const links = hub.ids.map((id) => hub.readers(id));
-      const connections = links.map(([link]) => link?.sender.connection);
-      const [one] = connections;
-      expect(links.every(({ length }) => length === 1)).toBe(true);
-      expect(connections.filter((other) => other === one)).toHaveLength(2);
-    }, long);
-    for (const id of hub.ids) put(id, `a${id}`);
-    await until(() => first.events.length + second.events.length >= 4);
-    await first.close();
-    for (const id of hub.ids) put(id, `b${id}`);
-    await until(() => second.texts.filter((text) => text.startsWith("b")).length === 4);
-    // What was handled before came to nobody again.
-    const all = [...first.texts, ...second.texts];
-    expect(all.filter((text) => text.startsWith("a"))).toHaveLength(4);
-  });
-
   test("checkpoint and ownership are what Azure's library for Go reads, in the place where it looks for them", async () => {
     const { put, open, blob } = await hubPlace(storage);
     const { reader, events } = await (await open()).read(() => handled);
