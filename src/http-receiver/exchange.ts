@@ -2,6 +2,7 @@ import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from "node:
 import { validateHeaderValue } from "node:http";
 import type { Answer } from "../answer.ts";
 import { longestTimer } from "../metadata/duration.ts";
+import type { Header } from "../reading.ts";
 
 /** What a sender is told to wait, in milliseconds, where nothing better is known. */
 const defaultRetryAfter = 5_000;
@@ -41,6 +42,18 @@ export class Exchange {
 
   get headers(): IncomingHttpHeaders {
     return this.request.headers;
+  }
+
+  /** All of them with lower-case names, repeats kept. */
+  allHeaders(): Header[] {
+    const { rawHeaders } = this.request;
+    const headers: Header[] = [];
+    // Node gives names and values in turns, and each byte of a value as one character.
+    for (let index = 0; index + 1 < rawHeaders.length; index += 2) {
+      const name = (rawHeaders[index] ?? "").toLowerCase();
+      headers.push({ name, value: Buffer.from(rawHeaders[index + 1] ?? "", "latin1") });
+    }
+    return headers;
   }
 
   get query(): string {

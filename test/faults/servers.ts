@@ -110,8 +110,7 @@ export class Servers implements AsyncDisposable {
       const file = join(folder, "passwords");
       await writeFile(file, "", { mode: 0o600 });
       const server = await this.#start("mosquitto", {
-        // Else it throws away what waits beyond a thousand, which it said that it has.
-        config: [`password_file ${file}`, "max_queued_messages 0"],
+        config: [`password_file ${file}`],
       });
       return {
         server,

@@ -20,9 +20,11 @@ export type AzureCloud = {
   readonly storageSuffix: string;
   readonly keyVaultSuffix: string;
   readonly serviceBusSuffix: string;
-  /** Azure Resource Manager. */
-  readonly managementUrl: string;
   readonly databaseScope: string;
+  /** Azure Resource Manager. */
+  readonly managementEndpoint: string;
+  /** Who tokens in the older form are of: this, and the tenant. */
+  readonly firstIssuer: string;
 };
 
 const publicCloud: AzureCloud = {
@@ -30,8 +32,9 @@ const publicCloud: AzureCloud = {
   storageSuffix: "core.windows.net",
   keyVaultSuffix: "vault.azure.net",
   serviceBusSuffix: "servicebus.windows.net",
-  managementUrl: "https://management.azure.com",
   databaseScope: "https://ossrdbms-aad.database.windows.net/.default",
+  managementEndpoint: "https://management.azure.com",
+  firstIssuer: "https://sts.windows.net",
 };
 
 const chinaCloud: AzureCloud = {
@@ -39,8 +42,9 @@ const chinaCloud: AzureCloud = {
   storageSuffix: "core.chinacloudapi.cn",
   keyVaultSuffix: "vault.azure.cn",
   serviceBusSuffix: "servicebus.chinacloudapi.cn",
-  managementUrl: "https://management.chinacloudapi.cn",
   databaseScope: "https://ossrdbms-aad.database.chinacloudapi.cn/.default",
+  managementEndpoint: "https://management.chinacloudapi.cn",
+  firstIssuer: "https://sts.chinacloudapi.cn",
 };
 
 const governmentCloud: AzureCloud = {
@@ -48,8 +52,9 @@ const governmentCloud: AzureCloud = {
   storageSuffix: "core.usgovcloudapi.net",
   keyVaultSuffix: "vault.usgovcloudapi.net",
   serviceBusSuffix: "servicebus.usgovcloudapi.net",
-  managementUrl: "https://management.usgovcloudapi.net",
   databaseScope: "https://ossrdbms-aad.database.usgovcloudapi.net/.default",
+  managementEndpoint: "https://management.usgovcloudapi.net",
+  firstIssuer: "https://sts.windows.net",
 };
 
 const clouds: ReadonlyMap<string, AzureCloud> = new Map(

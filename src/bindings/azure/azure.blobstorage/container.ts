@@ -122,9 +122,8 @@ export class Container {
     conditions: Headers,
     signal: AbortSignal,
   ): Promise<void> {
-    const own = [...metadata].map(([name, value]) => [`x-ms-meta-${name}`, value] as const);
-    const headers = { ...conditions, ...Object.fromEntries(own) };
-    const wanted = { method: "PUT", blob, query: { comp: "metadata" }, headers };
+    const query = { comp: "metadata" };
+    const wanted = { method: "PUT", blob, query, headers: conditions, metadata };
     await this.#send("error marking az blob", wanted, signal);
   }
 
@@ -200,6 +199,7 @@ export class Container {
     }: { blob: string; method: string; body?: Uint8Array } & {
       readonly query?: Headers;
       readonly headers?: Headers;
+      readonly metadata?: ReadonlyMap<string, string>;
       readonly maxBody?: number;
     },
     signal: AbortSignal,

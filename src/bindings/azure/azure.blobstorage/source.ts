@@ -50,7 +50,7 @@ class BlobStore implements ObjectStore {
       !isFolder(blob) &&
       // Its bytes cannot be read before somebody takes it out of the archive.
       textAt(blob, "Properties", "AccessTier") !== "Archive" &&
-      (this.#onHandled.action !== "tag" || metadataOf(blob).get(handledName) !== "true");
+      (this.#onHandled.action !== "tag" || !isMarked(blob));
     return {
       objects: blobs.filter(isWanted).map((blob) => listed(this.#container.name, blob)),
       next: next === "" ? undefined : next,
@@ -128,6 +128,13 @@ function quoted(etag: string): string {
 function metadataOf(blob: XmlElement): Map<string, string> {
   const all = elementAt(blob, "Metadata")?.children ?? [];
   return new Map(all.map(({ name, text }) => [name, text]));
+}
+
+/** The case of a name of metadata does not count. */
+function isMarked(blob: XmlElement): boolean {
+  return [...metadataOf(blob)].some(
+    ([name, value]) => name.toLowerCase() === handledName && value === "true",
+  );
 }
 
 /** An account with folders of its own (Data Lake Storage) lists them among the blobs. */

@@ -44,11 +44,11 @@ export class EntityManagement implements AsyncDisposable {
   static async open(metadata: HubMetadata, hub: string, tools: Tools): Promise<EntityManagement> {
     const { driver, hide, memory } = tools;
     const cloud = cloudOf(metadata);
-    const url = (metadata.managementUrl || cloud.managementUrl).replace(/\/+$/, "");
+    const url = (metadata.managementUrl || cloud.managementEndpoint).replace(/\/+$/, "");
     const client = await ServiceClient.open({ url, memory, hide });
     const entra = openEntra({ settings: metadata, driver, hide });
     const token = (signal: AbortSignal): Promise<string> =>
-      entra.token(`${cloud.managementUrl}/.default`, signal);
+      entra.token(`${cloud.managementEndpoint}/.default`, signal);
     return new EntityManagement(client, metadata, url, hub, token);
   }
 
