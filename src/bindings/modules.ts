@@ -16,6 +16,7 @@ export const bindingModules: readonly BindingModule[] = [
     load: () => import("./azure/azure.cosmosdb.gremlinapi/index.ts"),
   },
   { name: "azure.eventgrid", load: () => import("./azure/azure.eventgrid/index.ts") },
+  { name: "azure.eventhubs", load: () => import("./azure/azure.eventhubs/index.ts") },
   { name: "azure.openai", load: () => import("./azure/azure.openai/index.ts") },
   {
     name: "azure.servicebus.queues",

@@ -21,6 +21,7 @@ import signalr from "../../src/bindings/azure/azure.signalr/index.ts";
 import cloudflareQueues from "../../src/bindings/cloudflare.queues/index.ts";
 import awsSns from "../../src/bindings/aws/aws.sns/index.ts";
 import awsSqs from "../../src/bindings/aws/aws.sqs/index.ts";
+import azureEventhubs from "../../src/bindings/azure/azure.eventhubs/index.ts";
 import azureServicebusQueues from "../../src/bindings/azure/azure.servicebus.queues/index.ts";
 import exec from "../../src/bindings/exec/index.ts";
 import gcpBucket from "../../src/bindings/gcp/gcp.bucket/index.ts";
@@ -441,6 +442,18 @@ describeWith("artemis", (server) => {
 });
 
 describe("on this machine", () => {
+  testOutput("azure.eventhubs", azureEventhubs, async () => {
+    const namespace = await startNamespace();
+    return {
+      properties: { connectionString: namespace.connectionString, eventHub: "hub-1" },
+      async arrived(count) {
+        const events = namespace.hub("hub-1").eventsOf("0");
+        await until(() => events.length === count);
+        return events.map(({ message }) => bodyOf({ message } as EventContext));
+      },
+    };
+  });
+
   testOutput("azure.servicebus.queues", azureServicebusQueues, async () => {
     const namespace = await startNamespace();
     const queueName = uniqueName("orders");
