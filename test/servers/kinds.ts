@@ -11,6 +11,7 @@ import { grpcGo } from "./grpc-go.ts";
 import { kafka } from "./kafka.ts";
 import type { Address, ServerKind } from "./kind.ts";
 import { mariadb } from "./mariadb.ts";
+import { minio } from "./minio.ts";
 import { moto } from "./moto.ts";
 import { mosquitto } from "./mosquitto.ts";
 import { nats } from "./nats.ts";
@@ -43,6 +44,7 @@ export const kinds = {
   vault,
   elasticmq,
   gremlin,
+  minio,
   pstest,
   "fake-gcs": fakeGcs,
 };
