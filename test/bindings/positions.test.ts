@@ -40,6 +40,8 @@ const inputs = [
   "gcp.pubsub",
   "gcp.bucket",
   "azure.storagequeues",
+  "azure.blobstorage",
+  "azure.eventgrid",
 ] as const;
 const cases = ["Without a position", "After a gap", "Grows", "Shrinks", "Made anew"] as const;
 

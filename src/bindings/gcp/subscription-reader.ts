@@ -27,10 +27,17 @@ export type SubscriptionOptions = {
     Reading<any>,
     "deliver" | "maxInFlight" | "lost" | "logger" | "component"
   >;
-  /** `undefined`: it is no event, and is acknowledged. */
+  /**
+   * `undefined`: it is no event, and is acknowledged. Throws a `BindingError`: with `invalid_argument` for a message that
+   * nothing can be made of, which comes again when its deadline is over until the subscription's dead letters have it,
+   * with any other reason for what may go better later. The signal is aborted when no event can be handed over any more.
+   */
   readonly eventOf: (
     message: ReceivedMessage,
+    signal: AbortSignal,
   ) => PubsubEvent | undefined | Promise<PubsubEvent | undefined>;
+  /** Messages whose events are made side by side, and handed over together. Default: all that came together. */
+  readonly atOnce?: number;
 };
 
 /** Of a subscription with exactly-once delivery, as Google's own clients have it. */
@@ -45,6 +52,10 @@ const farewell = 1_500;
 const longestSilence = 15_000;
 /** A stream is not replaced by one with more room sooner. */
 const leastLife = 1_000;
+/** When a message whose event could not be made comes again. Milliseconds. */
+const tryAgainAfter = 5_000;
+/** Beyond these the component is opened anew. */
+const transient = new Set(["unavailable", "resource_exhausted", "deadline_exceeded", "internal"]);
 
 /** Reads a subscription by streams, each of which the server ends sooner or later. */
 export class SubscriptionReader implements Reader {
@@ -61,6 +72,7 @@ export class SubscriptionReader implements Reader {
   #heardAt = performance.now();
   readonly #watch: NodeJS.Timeout;
   #failure: BindingError | undefined;
+  #hasWarned = false;
   readonly #ended: Promise<void>;
 
   constructor(options: SubscriptionOptions) {
@@ -168,22 +180,36 @@ export class SubscriptionReader implements Reader {
 
   async #take({ messages, exactlyOnce, ordered }: StreamAnswer): Promise<void> {
     if (exactlyOnce) this.#deadline = Math.max(this.#deadline, exactlyOnceDeadline);
-    const events: InboundEvent[] = [];
+    const { atOnce = messages.length } = this.#options;
+    for (let at = 0; at < messages.length; at += atOnce) {
+      const events = await this.#eventsOf(messages.slice(at, at + atOnce), ordered);
+      const batch = messages.slice(at, at + atOnce);
+      const made = await Promise.all(batch.map((message) => this.#enter(message, ordered)));
+      const events = made.filter((event) => event !== undefined);
+      this.#widen();
+      if (events.length === 0) continue;
+      await orAborted(this.#options.reading.deliver(events), this.#stopping.signal);
+    }
+  }
+
+  async #eventsOf(
+    messages: readonly ReceivedMessage[],
+    ordered: boolean,
+  ): Promise<readonly InboundEvent[]> {
+    const made: (InboundEvent | undefined | Promise<InboundEvent | undefined>)[] = [];
     for (const message of messages) {
       const held = this.#enter(message);
-      if (held === undefined) continue;
-      const made = this.#options.eventOf(message);
-      const event = made instanceof Promise ? await made : made;
-      if (event === undefined) this.#acknowledge(held);
-      else events.push(this.#hold(held, message, event, ordered));
+      if (held !== undefined) made.push(this.#made(held, message, ordered));
     }
-    this.#widen();
-    if (events.length === 0) return;
-    await orAborted(this.#options.reading.deliver(events), this.#stopping.signal);
+    const events = made.some((one) => one instanceof Promise) ? await Promise.all(made) : made;
+    return events.filter(
+      (one): one is InboundEvent => one !== undefined && !(one instanceof Promise),
+    );
   }
 
   /** `undefined`: it is no event. */
-  #enter({ id, ackId }: ReceivedMessage): Held | undefined {
+  async #enter(message: ReceivedMessage, ordered: boolean): Promise<InboundEvent | undefined> {
+    const { id, ackId } = message;
     const before = this.#held.get(id);
     if (before !== undefined) {
       // Its deadline was missed, and it is here all the same.
@@ -199,7 +225,9 @@ export class SubscriptionReader implements Reader {
       this.#giveBack(held, 0);
       return undefined;
     }
+    this.#held.set(id, held);
     return held;
+    return this.#made(held, message, ordered);
   }
 
   #hold(
@@ -208,7 +236,6 @@ export class SubscriptionReader implements Reader {
     { data, metadata, headers, id, key }: PubsubEvent,
     ordered: boolean,
   ): InboundEvent {
-    this.#held.set(held.id, held);
     return {
       data,
       metadata,
@@ -220,6 +247,58 @@ export class SubscriptionReader implements Reader {
       settle: (settlement) => this.#settle(held, settlement),
       lease: { duration: this.#deadline, extend: () => this.#extend(held) },
     };
+  }
+
+  /** At once where nothing is asked for it: a promise for each message costs more than all else that is done here. */
+  #made(
+    held: Held,
+    message: ReceivedMessage,
+    ordered: boolean,
+  ): InboundEvent | undefined | Promise<InboundEvent | undefined> {
+    const entered = (event: PubsubEvent | undefined): InboundEvent | undefined => {
+  async #made(
+    held: Held,
+    message: ReceivedMessage,
+    ordered: boolean,
+  ): Promise<InboundEvent | undefined> {
+    try {
+      const event = await this.#options.eventOf(message, this.#stopping.signal);
+      if (event !== undefined && !this.#isStopped) return this.#hold(held, message, event, ordered);
+      if (event === undefined) this.#settle(held, { outcome: "handled" });
+      else this.#settle(held, { outcome: "returned", reason: "reading has ended" });
+      return undefined;
+    };
+    const failed = (error: unknown): undefined => {
+      this.#notMade(held, BindingError.from(error, "unavailable"));
+      return undefined;
+    };
+    try {
+      const event = this.#options.eventOf(message, this.#stopping.signal);
+      return event instanceof Promise ? event.then(entered).catch(failed) : entered(event);
+    } catch (error) {
+      return failed(error);
+    }
+  }
+
+  #notMade(held: Held, error: BindingError): void {
+    const { message: reason } = error;
+    if (!this.#isStopped) this.#told(held, error);
+    if (error.reason === "invalid_argument") this.#held.delete(held.id);
+    else this.#settle(held, { outcome: "returned", reason, after: tryAgainAfter });
+  }
+
+  /** The first of its kind in the log as a warning; what cannot go better by itself ends the reading. */
+  #told(held: Held, error: BindingError): void {
+    const { logger, lost } = this.#options.reading;
+    const facts = { messageId: held.id, reason: error.message };
+    const isInvalid = error.reason === "invalid_argument";
+    const text = isInvalid
+      ? "a message cannot be read, and is left to the subscription's dead letters"
+      : "a message is given back: what it tells of cannot be read now";
+    if (this.#hasWarned) logger.debug(facts, text);
+    else logger.warn(facts, text);
+    this.#hasWarned = true;
+    if (!isInvalid && !transient.has(error.reason)) lost(error);
   }
 
   #settle(held: Held, settlement: Settlement): void {
