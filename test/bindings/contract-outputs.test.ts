@@ -14,7 +14,9 @@ import amqp from "../../src/bindings/amqp/index.ts";
 import awsDynamodb from "../../src/bindings/aws/aws.dynamodb/index.ts";
 import awsSes from "../../src/bindings/aws/aws.ses/index.ts";
 import cosmosdb from "../../src/bindings/azure/azure.cosmosdb/index.ts";
+import gremlin from "../../src/bindings/azure/azure.cosmosdb.gremlinapi/index.ts";
 import openai from "../../src/bindings/azure/azure.openai/index.ts";
+import eventGrid from "../../src/bindings/azure/azure.eventgrid/index.ts";
 import signalr from "../../src/bindings/azure/azure.signalr/index.ts";
 import cloudflareQueues from "../../src/bindings/cloudflare.queues/index.ts";
 import awsSns from "../../src/bindings/aws/aws.sns/index.ts";
@@ -50,7 +52,9 @@ import { bodyOf, connectPeer } from "./amqp/peer.ts";
 import { makeTable, textOf } from "./aws/aws.dynamodb/table.ts";
 import { makeSender } from "./aws/aws.ses/sender.ts";
 import { makeContainer, order } from "./azure/azure.cosmosdb/container.ts";
+import { startGremlin } from "./azure/azure.cosmosdb.gremlinapi/stand-in.ts";
 import { apiKey, startOpenai } from "./azure/azure.openai/stand-in.ts";
+import { accessKey as topicKey, startEventGrid } from "./azure/azure.eventgrid/stand-in.ts";
 import { accessKey, startSignalr } from "./azure/azure.signalr/stand-in.ts";
 import { startWorker, worker } from "./cloudflare.queues/worker-stand-in.ts";
 import { accessKeyId, bucket, obs, oss, secret, startObjects } from "./object-service/stand-in.ts";
@@ -189,12 +193,31 @@ describe("on this machine", () => {
     };
   });
 
+  testOutput("azure.eventgrid", eventGrid, async () => {
+    const server = await startEventGrid();
+    endAfterTest(async () => server[Symbol.asyncDispose]());
+    return {
+      properties: { topicEndpoint: `${server.url}/api/events`, accessKey: topicKey },
+      arrived: async () => server.published.map((text) => Buffer.from(text)),
+    };
+  });
+
   testOutput("azure.signalr", signalr, async () => {
     const server = await startSignalr();
     endAfterTest(async () => server[Symbol.asyncDispose]());
     return {
       properties: { endpoint: server.url, accessKey, hub: "orders" },
       arrived: async () => server.sent.map(({ body }) => Buffer.from(body)),
+    };
+  });
+
+  testOutput("azure.cosmosdb.gremlinapi", gremlin, async () => {
+    const { asked, properties } = await startGremlin();
+    return {
+      properties,
+      operation: "query",
+      dataOf: (text) => JSON.stringify({ gremlin: text }),
+      arrived: async () => asked.map(({ gremlin }) => Buffer.from(String(gremlin))),
     };
   });
 

@@ -19,6 +19,7 @@ import { sourceEvent } from "../runtime/source-event.ts";
 import { MemoryStore } from "../store/memory-store.ts";
 import { startNamespace } from "./azure/namespace.ts";
 import { echoingAmqp1 } from "./amqp/echoing-server.ts";
+import { echoingGremlin } from "./azure/azure.cosmosdb.gremlinapi/echoing-server.ts";
 import { startLoopback } from "./http/loopback-server.ts";
 import { makeCertificates } from "./certificates.ts";
 import { errorPacket, startStandIn, switchPacket } from "./mysql/stand-in.ts";
@@ -443,11 +444,28 @@ const cases: Readonly<Record<string, Case>> = {
       masterKey: canary,
     },
   }),
+  "azure.cosmosdb.gremlinapi.masterKey": async (spelling, wanted) => {
+    const server = await echoingGremlin(wanted, spelling);
+    const properties = {
+      url: `ws://${server.host}:${server.port}`,
+      username: "/dbs/shop",
+      masterKey: canary,
+    };
+    return { server, properties, data: JSON.stringify({ gremlin: "g.V()" }) };
+  },
   ...entra("azure.openai", () => ({ endpoint: "http://127.0.0.1:1" }), askedModel),
   "azure.openai.apiKey": async (spelling, wanted) => {
     const server = await echoingHttp(wanted, spelling);
     const properties = { endpoint: http(server), apiKey: canary };
     return { server, properties, data: askedModel };
+  },
+  ...entra("azure.eventgrid", () => ({
+    ...{ topicEndpoint: "http://127.0.0.1:1/api/events", direction: "output" },
+  })),
+  "azure.eventgrid.accessKey": async (spelling, wanted) => {
+    const server = await echoingHttp(wanted, spelling);
+    const topicEndpoint = `${http(server)}/api/events`;
+    return { server, properties: { topicEndpoint, accessKey: canary, direction: "output" } };
   },
   ...entra("azure.signalr", () => ({ endpoint: "http://127.0.0.1:1", hub: "orders" })),
   "azure.signalr.accessKey": async (spelling, wanted) => {

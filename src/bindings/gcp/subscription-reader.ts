@@ -1,5 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { setTimeout as pause } from "node:timers/promises";
+import { orAborted } from "../../abortable.ts";
 import type { InboundEvent, Reader, Reading, Settlement } from "../../binding.ts";
 import { BindingError, messageOf } from "../../errors.ts";
 import { CallFailure } from "../../grpc/client.ts";
@@ -63,7 +64,6 @@ export class SubscriptionReader implements Reader {
   readonly #held = new Map<string, Held>();
   readonly #handled: HandledMessages;
   readonly #clientId = randomUUID();
-  readonly #stopped = Promise.withResolvers<void>();
   readonly #stopping = new AbortController();
   #deadline: number;
   #credit: number;
@@ -94,7 +94,6 @@ export class SubscriptionReader implements Reader {
 
   async stop(): Promise<void> {
     this.#isStopped = true;
-    this.#stopped.resolve();
     this.#stopping.abort();
     this.#stream?.end();
     const late = new AbortController();
@@ -114,7 +113,6 @@ export class SubscriptionReader implements Reader {
   async close(): Promise<void> {
     clearInterval(this.#watch);
     this.#isStopped = true;
-    this.#stopped.resolve();
     this.#stopping.abort();
     this.#stream?.cancel();
     // Given back now, what nobody has settled need not wait for its deadline.
@@ -145,7 +143,7 @@ export class SubscriptionReader implements Reader {
       const facts = { reason: failure === undefined ? "the server ended it" : messageOf(failure) };
       this.#options.reading.logger.debug(facts, "a stream of messages has ended; opening another");
       const wait = firstPause * 2 ** failures;
-      await Promise.race([this.#stopped.promise, pause(wait, undefined, { ref: false })]);
+      await orAborted(pause(wait, undefined, { ref: false }), this.#stopping.signal);
     }
   }
 
@@ -161,6 +159,7 @@ export class SubscriptionReader implements Reader {
       ackDeadline: Math.ceil(this.#deadline / 1000),
     });
     this.#stream = stream;
+    this.#confirmations.expect(stream.maxMessages);
     try {
       for await (const answer of stream.answers()) {
         brought ||= answer.messages.length > 0;
@@ -183,17 +182,30 @@ export class SubscriptionReader implements Reader {
     if (exactlyOnce) this.#deadline = Math.max(this.#deadline, exactlyOnceDeadline);
     const { atOnce = messages.length } = this.#options;
     for (let at = 0; at < messages.length; at += atOnce) {
-      const batch = messages.slice(at, at + atOnce);
-      const made = await Promise.all(batch.map((message) => this.#enter(message, ordered)));
-      const events = made.filter((event) => event !== undefined);
-      if (events.length === 0) continue;
+      const events = await this.#eventsOf(messages.slice(at, at + atOnce), ordered);
       this.#widen();
-      await Promise.race([this.#options.reading.deliver(events), this.#stopped.promise]);
+      if (events.length === 0) continue;
+      await orAborted(this.#options.reading.deliver(events), this.#stopping.signal);
     }
   }
 
-  async #enter(message: ReceivedMessage, ordered: boolean): Promise<InboundEvent | undefined> {
-    const { id, ackId, attempt, orderingKey } = message;
+  async #eventsOf(
+    messages: readonly ReceivedMessage[],
+    ordered: boolean,
+  ): Promise<readonly InboundEvent[]> {
+    const made: (InboundEvent | undefined | Promise<InboundEvent | undefined>)[] = [];
+    for (const message of messages) {
+      const held = this.#enter(message);
+      if (held !== undefined) made.push(this.#made(held, message, ordered));
+    }
+    const events = made.some((one) => one instanceof Promise) ? await Promise.all(made) : made;
+    return events.filter(
+      (one): one is InboundEvent => one !== undefined && !(one instanceof Promise),
+    );
+  }
+
+  /** `undefined`: it is no event. */
+  #enter({ id, ackId }: ReceivedMessage): Held | undefined {
     const before = this.#held.get(id);
     if (before !== undefined) {
       // Its deadline was missed, and it is here all the same.
@@ -210,27 +222,49 @@ export class SubscriptionReader implements Reader {
       return undefined;
     }
     this.#held.set(id, held);
-    const event = await this.#made(held, message);
-    if (event === undefined) return undefined;
+    return held;
+  }
+
+  #hold(
+    held: Held,
+    { attempt, orderingKey }: ReceivedMessage,
+    { data, metadata, headers, id, key }: PubsubEvent,
+    ordered: boolean,
+  ): InboundEvent {
     return {
-      key: ordered && orderingKey !== "" ? orderingKey : undefined,
-      ...event,
-      ...(attempt === 0 ? {} : { attempt, ...(attempt === 1 ? { redelivered: false } : {}) }),
+      data,
+      metadata,
+      headers,
+      id,
+      key: key ?? (ordered && orderingKey !== "" ? orderingKey : undefined),
+      attempt: attempt === 0 ? undefined : attempt,
+      redelivered: attempt === 1 ? false : undefined,
       settle: (settlement) => this.#settle(held, settlement),
       lease: { duration: this.#deadline, extend: () => this.#extend(held) },
     };
   }
 
-  async #made(held: Held, message: ReceivedMessage): Promise<PubsubEvent | undefined> {
-    try {
-      const event = await this.#options.eventOf(message, this.#stopping.signal);
-      if (event !== undefined && !this.#isStopped) return event;
+  /** At once where nothing is asked for it: a promise for each message costs more than all else that is done here. */
+  #made(
+    held: Held,
+    message: ReceivedMessage,
+    ordered: boolean,
+  ): InboundEvent | undefined | Promise<InboundEvent | undefined> {
+    const entered = (event: PubsubEvent | undefined): InboundEvent | undefined => {
+      if (event !== undefined && !this.#isStopped) return this.#hold(held, message, event, ordered);
       if (event === undefined) this.#settle(held, { outcome: "handled" });
       else this.#settle(held, { outcome: "returned", reason: "reading has ended" });
       return undefined;
-    } catch (error) {
+    };
+    const failed = (error: unknown): undefined => {
       this.#notMade(held, BindingError.from(error, "unavailable"));
       return undefined;
+    };
+    try {
+      const event = this.#options.eventOf(message, this.#stopping.signal);
+      return event instanceof Promise ? event.then(entered).catch(failed) : entered(event);
+    } catch (error) {
+      return failed(error);
     }
   }
 
@@ -264,10 +298,10 @@ export class SubscriptionReader implements Reader {
 
   #acknowledge(held: Held): void {
     this.#handled.add(held.id);
-    this.#confirmations.acknowledge(held.ackId).then(
-      () => this.#handled.confirmed(held.id),
-      (error: BindingError) => this.#unconfirmed(error, "acknowledged"),
-    );
+    this.#confirmations.acknowledge(held.ackId, (failure) => {
+      if (failure === undefined) this.#handled.confirmed(held.id);
+      else this.#unconfirmed(failure, "acknowledged");
+    });
   }
 
   #giveBack({ ackId }: Held, after: number): void {

@@ -6,7 +6,8 @@ import { reservePort } from "../../../servers/ports.ts";
 import { endAfterTest, read } from "../../contract.ts";
 import { openInput } from "../../opened-input.ts";
 import { openOutput } from "../../opened-output.ts";
-import { accessKey, application, cloudEvent, startBoth, startEventGrid } from "./stand-in.ts";
+import { startBoth } from "./both.ts";
+import { accessKey, application, cloudEvent, startEventGrid } from "./stand-in.ts";
 
 const soon = { timeout: 20_000, interval: 5 };
 const event = JSON.stringify(cloudEvent("1", { total: 42 }));
@@ -82,6 +83,16 @@ describe("create", () => {
 });
 
 const reading = { binding: eventGrid };
+
+test("a component that only publishes reads nothing, though the app would", async () => {
+  const { server } = await publisher();
+  const topicEndpoint = `${server.url}/api/events`;
+  const properties = { topicEndpoint, accessKey, direction: "input, output" };
+  const { runtime, status } = await read(reading, { properties });
+  await vi.waitFor(() => expect(status().state).toBe("running"), soon);
+  expect(status().reason).toContain("nothing is read");
+  await runtime.close();
+});
 
 async function begun(more: Record<string, string> = {}) {
   const both = await startBoth(await reservePort());
