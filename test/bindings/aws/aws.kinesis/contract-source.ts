@@ -1,0 +1,128 @@
+import { expect } from "vitest";
+import kinesis from "../../../../src/bindings/aws/aws.kinesis/index.ts";
+import { uniqueName } from "../../../servers/unique-name.ts";
+import type { Source } from "../../contract.ts";
+import { emulatorClient, emulatorLogin } from "../emulator-client.ts";
+
+type Server = { readonly url: string };
+
+type ListedShard = {
+  readonly ShardId: string;
+  readonly ParentShardId?: string;
+  readonly HashKeyRange: { readonly StartingHashKey: string; readonly EndingHashKey: string };
+  readonly SequenceNumberRange: { readonly EndingSequenceNumber?: string };
+};
+
+export type LeaseItem = Readonly<Record<string, { readonly S: string } | undefined>>;
+
+/** Another program's client of one stream, and of its consumer's lease table, that no other test has. */
+export async function makeStream(server: Server, shards = 1) {
+  const kinesis = emulatorClient(server.url, "kinesis");
+  const dynamodb = emulatorClient(server.url, "dynamodb");
+  const name = uniqueName("orders")
+    .replaceAll(/[^\w-]/g, "-")
+    .slice(0, 100);
+  const consumerName = `${name}-shop`;
+  const call = <Answer>(operation: string, input: object = {}) =>
+    kinesis<Answer>(`Kinesis_20131202.${operation}`, input);
+  const table = <Answer>(operation: string, input: object = {}) =>
+    dynamodb<Answer>(`DynamoDB_20120810.${operation}`, { TableName: consumerName, ...input });
+  const create = () => call("CreateStream", { StreamName: name, ShardCount: shards });
+  await create();
+  return {
+    name,
+    consumerName,
+    call,
+    table,
+    create,
+    properties: {
+      ...emulatorLogin(server.url),
+      ...{ streamName: name, consumerName, initialPosition: "oldest", pollInterval: "200ms" },
+      leaseDuration: "2s",
+    },
+    async put(
+      data: Uint8Array | string,
+      key = "all",
+    ): Promise<{ shard: string; sequence: string }> {
+      const answer = await call<{ ShardId: string; SequenceNumber: string }>("PutRecord", {
+        StreamName: name,
+        Data: Buffer.from(data).toString("base64"),
+        PartitionKey: key,
+      });
+      return { shard: answer.ShardId, sequence: answer.SequenceNumber };
+    },
+    async shards(): Promise<readonly ListedShard[]> {
+      const { Shards } = await call<{ Shards: ListedShard[] }>("ListShards", { StreamName: name });
+      return Shards;
+    },
+    /** Splits a shard in the middle of its keys. */
+    async split(shard: string): Promise<void> {
+      const found = (await this.shards()).find(({ ShardId }) => ShardId === shard);
+      const { StartingHashKey = "0", EndingHashKey = "0" } = found?.HashKeyRange ?? {};
+      const middle = (BigInt(StartingHashKey) + BigInt(EndingHashKey)) / 2n;
+      const NewStartingHashKey = String(middle);
+      await call("SplitShard", { StreamName: name, ShardToSplit: shard, NewStartingHashKey });
+    },
+    /** What the lease table has, by shard. */
+    async leases(): Promise<ReadonlyMap<string, LeaseItem>> {
+      const { Items } = await table<{ Items: LeaseItem[] }>("Scan", { ConsistentRead: true });
+      return new Map(Items.map((item) => [item["ShardID"]?.S ?? "", item]));
+    },
+    /** Makes the lease table, as vmware-go-kcl does. */
+    async makeTable(): Promise<void> {
+      await table("CreateTable", {
+        AttributeDefinitions: [{ AttributeName: "ShardID", AttributeType: "S" }],
+        KeySchema: [{ AttributeName: "ShardID", KeyType: "HASH" }],
+        ProvisionedThroughput: { ReadCapacityUnits: 10, WriteCapacityUnits: 10 },
+      });
+    },
+    async write(item: Readonly<Record<string, string>>): Promise<void> {
+      const Item = Object.fromEntries(Object.entries(item).map(([name, S]) => [name, { S }]));
+      await table("PutItem", { Item });
+    },
+    /** All records of the stream. */
+    async records(): Promise<{ data: Buffer; key: string }[]> {
+      const all: { data: Buffer; key: string }[] = [];
+      for (const { ShardId } of await this.shards()) {
+        const { ShardIterator } = await call<{ ShardIterator: string }>("GetShardIterator", {
+          ...{ StreamName: name, ShardId, ShardIteratorType: "TRIM_HORIZON" },
+        });
+        type Answer = { Records: { Data: string; PartitionKey: string }[] };
+        const { Records } = await call<Answer>("GetRecords", { ShardIterator });
+        for (const { Data, PartitionKey } of Records)
+          all.push({ data: Buffer.from(Data, "base64"), key: PartitionKey });
+      }
+      return all;
+    },
+  };
+}
+
+export type TestStream = Awaited<ReturnType<typeof makeStream>>;
+
+export function kinesisSource(server: Server): Source {
+  return {
+    binding: kinesis,
+    largest: 2 ** 20 - 64,
+    ordered: { properties: {}, keys: ["a", "b", "c", "d", "e", "f", "g", "h"] },
+    async place() {
+      const stream = await makeStream(server);
+      return {
+        properties: stream.properties,
+        async send(data, key) {
+          await stream.put(data, key);
+        },
+        async sendMarked() {
+          const { shard, sequence } = await stream.put("x", "grün");
+          return ({ metadata, id }) => {
+            expect(metadata).toMatchObject({
+              ...{ streamName: stream.name, shardId: shard, sequenceNumber: sequence },
+              partitionKey: "grün",
+              approximateArrivalTimestamp: expect.stringMatching(/^\d{13}$/),
+            });
+            expect(id).toBe(`${shard}:${sequence}`);
+          };
+        },
+      };
+    },
+  };
+}
