@@ -9,6 +9,7 @@ import { feed } from "./feed.ts";
 import { grpcGo } from "./grpc-go.ts";
 import { kafka } from "./kafka.ts";
 import type { Address, ServerKind } from "./kind.ts";
+import { kinesalite } from "./kinesalite.ts";
 import { mariadb } from "./mariadb.ts";
 import { moto } from "./moto.ts";
 import { mosquitto } from "./mosquitto.ts";
@@ -39,6 +40,7 @@ export const kinds = {
   "azurite-queue": azuriteQueue,
   cosmosdb,
   moto,
+  kinesalite,
   vault,
   elasticmq,
   pstest,

@@ -1,8 +1,10 @@
-import { expect } from "vitest";
+import { expect, vi } from "vitest";
 import kinesis from "../../../../src/bindings/aws/aws.kinesis/index.ts";
 import { uniqueName } from "../../../servers/unique-name.ts";
 import type { Source } from "../../contract.ts";
 import { emulatorClient, emulatorLogin } from "../emulator-client.ts";
+
+const waiting = { timeout: 10_000, interval: 5 };
 
 type Server = { readonly url: string };
 
@@ -16,7 +18,7 @@ type ListedShard = {
 export type LeaseItem = Readonly<Record<string, { readonly S: string } | undefined>>;
 
 /** Another program's client of one stream, and of its consumer's lease table, that no other test has. */
-export async function makeStream(server: Server, shards = 1) {
+export async function makeStream(server: Server, count = 1) {
   const kinesis = emulatorClient(server.url, "kinesis");
   const dynamodb = emulatorClient(server.url, "dynamodb");
   const name = uniqueName("orders")
@@ -27,7 +29,22 @@ export async function makeStream(server: Server, shards = 1) {
     kinesis<Answer>(`Kinesis_20131202.${operation}`, input);
   const table = <Answer>(operation: string, input: object = {}) =>
     dynamodb<Answer>(`DynamoDB_20120810.${operation}`, { TableName: consumerName, ...input });
-  const create = () => call("CreateStream", { StreamName: name, ShardCount: shards });
+  const shards = async (): Promise<readonly ListedShard[]> => {
+    const { Shards } = await call<{ Shards: ListedShard[] }>("ListShards", { StreamName: name });
+    return Shards;
+  };
+  /** Resolves once what was asked for is done. */
+  const active = async (): Promise<void> => {
+    type Answer = { StreamDescriptionSummary: { StreamStatus: string } };
+    await vi.waitFor(async () => {
+      const answer = await call<Answer>("DescribeStreamSummary", { StreamName: name });
+      expect(answer.StreamDescriptionSummary.StreamStatus).toBe("ACTIVE");
+    }, waiting);
+  };
+  const create = async (): Promise<void> => {
+    await call("CreateStream", { StreamName: name, ShardCount: count });
+    await active();
+  };
   await create();
   return {
     name,
@@ -51,17 +68,21 @@ export async function makeStream(server: Server, shards = 1) {
       });
       return { shard: answer.ShardId, sequence: answer.SequenceNumber };
     },
-    async shards(): Promise<readonly ListedShard[]> {
-      const { Shards } = await call<{ Shards: ListedShard[] }>("ListShards", { StreamName: name });
-      return Shards;
-    },
+    shards,
     /** Splits a shard in the middle of its keys. */
     async split(shard: string): Promise<void> {
-      const found = (await this.shards()).find(({ ShardId }) => ShardId === shard);
+      const found = (await shards()).find(({ ShardId }) => ShardId === shard);
       const { StartingHashKey = "0", EndingHashKey = "0" } = found?.HashKeyRange ?? {};
       const middle = (BigInt(StartingHashKey) + BigInt(EndingHashKey)) / 2n;
       const NewStartingHashKey = String(middle);
       await call("SplitShard", { StreamName: name, ShardToSplit: shard, NewStartingHashKey });
+      await active();
+    },
+    /** Merges two neighbours. */
+    async merge(shard: string, neighbour: string): Promise<void> {
+      const both = { ShardToMerge: shard, AdjacentShardToMerge: neighbour };
+      await call("MergeShards", { StreamName: name, ...both });
+      await active();
     },
     /** What the lease table has, by shard. */
     async leases(): Promise<ReadonlyMap<string, LeaseItem>> {
@@ -83,7 +104,7 @@ export async function makeStream(server: Server, shards = 1) {
     /** All records of the stream. */
     async records(): Promise<{ data: Buffer; key: string }[]> {
       const all: { data: Buffer; key: string }[] = [];
-      for (const { ShardId } of await this.shards()) {
+      for (const { ShardId } of await shards()) {
         const { ShardIterator } = await call<{ ShardIterator: string }>("GetShardIterator", {
           ...{ StreamName: name, ShardId, ShardIteratorType: "TRIM_HORIZON" },
         });
