@@ -12,6 +12,7 @@ import { imap } from "./sources/imap.ts";
 import { http, sse, websocket } from "./sources/feeds.ts";
 import { kafka } from "./sources/kafka.ts";
 import { mqtt3 } from "./sources/mqtt3.ts";
+import { kinesis } from "./sources/aws.kinesis.ts";
 import { s3 } from "./sources/aws.s3.ts";
 import { sqs } from "./sources/aws.sqs.ts";
 import { gcpBucket } from "./sources/gcp.bucket.ts";
@@ -56,6 +57,7 @@ export const sources: readonly Source[] = [
     postgres,
     sqs,
     s3,
+    kinesis,
     azureStorageQueues,
   ],
 ];

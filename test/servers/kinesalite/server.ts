@@ -18,7 +18,7 @@ function open(name: string): Server {
   );
   // Each exports a function that makes a server.
   const make = load(name) as (options: object) => Server;
-  return make({ path, ...times });
+  return make({ path, ...times, shardLimit: 10_000 });
 }
 
 const kinesis = open("kinesalite");

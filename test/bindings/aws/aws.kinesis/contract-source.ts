@@ -1,10 +1,9 @@
-import { expect, vi } from "vitest";
+import { expect } from "vitest";
 import kinesis from "../../../../src/bindings/aws/aws.kinesis/index.ts";
 import { uniqueName } from "../../../servers/unique-name.ts";
 import type { Source } from "../../contract.ts";
+import { until } from "../../../until.ts";
 import { emulatorClient, emulatorLogin } from "../emulator-client.ts";
-
-const waiting = { timeout: 10_000, interval: 5 };
 
 type Server = { readonly url: string };
 
@@ -36,10 +35,11 @@ export async function makeStream(server: Server, count = 1) {
   /** Resolves once what was asked for is done. */
   const active = async (): Promise<void> => {
     type Answer = { StreamDescriptionSummary: { StreamStatus: string } };
-    await vi.waitFor(async () => {
+    const isActive = async (): Promise<boolean> => {
       const answer = await call<Answer>("DescribeStreamSummary", { StreamName: name });
-      expect(answer.StreamDescriptionSummary.StreamStatus).toBe("ACTIVE");
-    }, waiting);
+      return answer.StreamDescriptionSummary.StreamStatus === "ACTIVE";
+    };
+    await until(isActive, { what: `stream ${name}`, every: 5 });
   };
   const create = async (): Promise<void> => {
     await call("CreateStream", { StreamName: name, ShardCount: count });
@@ -96,6 +96,11 @@ export async function makeStream(server: Server, count = 1) {
         KeySchema: [{ AttributeName: "ShardID", KeyType: "HASH" }],
         ProvisionedThroughput: { ReadCapacityUnits: 10, WriteCapacityUnits: 10 },
       });
+      const isActive = async (): Promise<boolean> => {
+        const { Table } = await table<{ Table: { TableStatus: string } }>("DescribeTable");
+        return Table.TableStatus === "ACTIVE";
+      };
+      await until(isActive, { what: `table ${consumerName}`, every: 5 });
     },
     async write(item: Readonly<Record<string, string>>): Promise<void> {
       const Item = Object.fromEntries(Object.entries(item).map(([name, S]) => [name, { S }]));

@@ -1,6 +1,5 @@
 import { expect, test, vi } from "vitest";
 import kinesis from "../../../../src/bindings/aws/aws.kinesis/index.ts";
-import type { InboundEvent } from "../../../../src/binding.ts";
 import { describeWith } from "../../../servers/describe-with.ts";
 import { startProxy } from "../../../servers/proxy.ts";
 import { openInput } from "../../opened-input.ts";
@@ -9,17 +8,9 @@ import { openOutput } from "../../opened-output.ts";
 import { emulatorLogin } from "../emulator-client.ts";
 import { makeStream } from "./contract-source.ts";
 import type { TestStream } from "./contract-source.ts";
+import { handle, leaseOf, textOf, textsOf } from "./reading.ts";
 
 const soon = { timeout: 20_000, interval: 10 };
-
-const textOf = ({ data }: InboundEvent): string => Buffer.from(data ?? []).toString();
-const textsOf = ({ events }: OpenedInput): string[] => events.map((event) => textOf(event));
-const handle = ({ settle }: InboundEvent): void => settle({ outcome: "handled" });
-
-async function leaseOf(stream: TestStream, shard: string): Promise<Record<string, string>> {
-  const item = (await stream.leases()).get(shard) ?? {};
-  return Object.fromEntries(Object.entries(item).map(([name, value]) => [name, value?.S ?? ""]));
-}
 
 /** A key of each of the first shards of a stream with so many. */
 function keysFor(stream: TestStream, shards: number): Promise<string[]> {
