@@ -12,6 +12,7 @@ import alicloudOss from "../../src/bindings/alicloud/alicloud.oss/index.ts";
 import huaweiObs from "../../src/bindings/huawei.obs/index.ts";
 import amqp from "../../src/bindings/amqp/index.ts";
 import awsDynamodb from "../../src/bindings/aws/aws.dynamodb/index.ts";
+import awsKinesis from "../../src/bindings/aws/aws.kinesis/index.ts";
 import awsSes from "../../src/bindings/aws/aws.ses/index.ts";
 import cosmosdb from "../../src/bindings/azure/azure.cosmosdb/index.ts";
 import openai from "../../src/bindings/azure/azure.openai/index.ts";
@@ -47,6 +48,7 @@ import { component, startRuntime } from "../runtime/fake-binding.ts";
 import { describeWith, uniqueName } from "../servers/describe-with.ts";
 import { bodyOf, connectPeer } from "./amqp/peer.ts";
 import { makeTable, textOf } from "./aws/aws.dynamodb/table.ts";
+import { makeStream as makeKinesisStream } from "./aws/aws.kinesis/contract-source.ts";
 import { makeSender } from "./aws/aws.ses/sender.ts";
 import { makeContainer, order } from "./azure/azure.cosmosdb/container.ts";
 import { apiKey, startOpenai } from "./azure/azure.openai/stand-in.ts";
@@ -506,6 +508,14 @@ testOutput("huawei.obs", huaweiObs, async () => {
     properties: { endpoint: server.url, accessKey: accessKeyId, secretKey: secret, bucket },
     arrived: async () => [...server.objects.values()],
   };
+});
+
+describeWith("kinesalite", (server) => {
+  testOutput("aws.kinesis", awsKinesis, async () => {
+    const stream = await makeKinesisStream(server);
+    const arrived = async () => (await stream.records()).map(({ data }) => data);
+    return { properties: stream.properties, arrived };
+  });
 });
 
 describeWith("moto", (server) => {

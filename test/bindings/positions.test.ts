@@ -26,6 +26,7 @@ const inputs = [
   "azure.servicebus.queues",
   "nats",
   "redis.streams",
+  "aws.kinesis",
   "aws.s3",
   "aws.sqs",
   "file",

@@ -37,6 +37,7 @@ const ours = new Set([
   "azure.cosmosdb",
   // Its answers are AWS's own words with the id of each request; test/bindings/aws has what an emulator says.
   "aws.dynamodb",
+  "aws.kinesis",
   "aws.s3",
   "aws.ses",
   "aws.sns",

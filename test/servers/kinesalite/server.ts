@@ -21,6 +21,13 @@ function open(name: string): Server {
   return make({ path, ...times, shardLimit: 10_000 });
 }
 
+// Both throw what a client that breaks off comes to.
+process.on("uncaughtException", (error) => {
+  if ("code" in error && error.code === "ECONNRESET") return;
+  process.stderr.write(`${error.stack}\n`);
+  process.exit(1);
+});
+
 const kinesis = open("kinesalite");
 const dynamodb = open("dynalite");
 const server = createServer((request, response) => {

@@ -26,7 +26,10 @@ export default defineBinding({
   status: "beta",
   summary:
     "Reads an Amazon Kinesis data stream, sharing its shards with other readers, and puts records into it.",
-  provedBy: [{ system: "moto", kind: "emulator" }],
+  provedBy: [
+    { system: "moto", kind: "emulator" },
+    { system: "kinesalite", kind: "emulator" },
+  ],
   drivers: chainDriverVersions,
   needsDriver: needsAwsDriver,
   metadata: kinesisFields,
@@ -81,7 +84,7 @@ export default defineBinding({
       runtime:
         "what the app has, and what was handled since the last checkpoint, once a second (50/s: 164)",
       server:
-        "what the app has, when a lease ends because it cannot be renewed; the rest the process knows while it lives and no other reads the shard",
+        "what the app has when a lease cannot be renewed in time: `maxInFlight` (64); 164 if the process ends before a checkpoint is written",
     },
   },
 

@@ -41,11 +41,17 @@ export async function makeStream(server: Server, count = 1) {
     };
     await until(isActive, { what: `stream ${name}`, every: 5 });
   };
+  let madeAt = 0;
   const create = async (): Promise<void> => {
+    const second = (): number => Math.floor(Date.now() / 1000);
+    // The emulator's sequence numbers begin with the second in which the stream was made.
+    await until(() => second() > madeAt, { what: "the next second" });
+    madeAt = second();
     await call("CreateStream", { StreamName: name, ShardCount: count });
     await active();
   };
   await create();
+  let taken = 0;
   return {
     name,
     consumerName,
@@ -106,22 +112,31 @@ export async function makeStream(server: Server, count = 1) {
       const Item = Object.fromEntries(Object.entries(item).map(([name, S]) => [name, { S }]));
       await table("PutItem", { Item });
     },
-    /** All records of the stream. */
-    async records(): Promise<{ data: Buffer; key: string }[]> {
-      const all: { data: Buffer; key: string }[] = [];
-      for (const { ShardId } of await shards()) {
-        const { ShardIterator } = await call<{ ShardIterator: string }>("GetShardIterator", {
-          ...{ StreamName: name, ShardId, ShardIteratorType: "TRIM_HORIZON" },
-        });
-        type Answer = { Records: { Data: string; PartitionKey: string }[] };
-        const { Records } = await call<Answer>("GetRecords", { ShardIterator });
-        for (const { Data, PartitionKey } of Records)
-          all.push({ data: Buffer.from(Data, "base64"), key: PartitionKey });
-      }
-      return all;
+    /** The records that were put since this was asked last. */
+    async taken(): Promise<StreamRecord[]> {
+      const all = await records();
+      return all.slice(taken, (taken = all.length));
     },
+    records,
   };
+
+  /** All records of the stream. */
+  async function records(): Promise<StreamRecord[]> {
+    const all: StreamRecord[] = [];
+    for (const { ShardId } of await shards()) {
+      const { ShardIterator } = await call<{ ShardIterator: string }>("GetShardIterator", {
+        ...{ StreamName: name, ShardId, ShardIteratorType: "TRIM_HORIZON" },
+      });
+      type Answer = { Records: { Data: string; PartitionKey: string }[] };
+      const { Records } = await call<Answer>("GetRecords", { ShardIterator });
+      for (const { Data, PartitionKey } of Records)
+        all.push({ data: Buffer.from(Data, "base64"), key: PartitionKey });
+    }
+    return all;
+  }
 }
+
+export type StreamRecord = { readonly data: Buffer; readonly key: string };
 
 export type TestStream = Awaited<ReturnType<typeof makeStream>>;
 
