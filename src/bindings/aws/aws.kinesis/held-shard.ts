@@ -19,6 +19,8 @@ export type ShardOptions = {
   readonly progress: Progress;
   /** Where it begins where nothing was handled. */
   readonly start: Position;
+  /** It begins with what comes from now on. */
+  readonly isNew: boolean;
   /** When its lease was taken, as `performance.now()` counts. */
   readonly takenAt: number;
   readonly leaseDuration: number;
@@ -93,9 +95,14 @@ export class HeldShard {
     return this.#options.shard.id;
   }
 
-  start(): void {
+  /** Resolves once all that comes from then on is read. */
+  async start(): Promise<void> {
     this.#timer = setInterval(() => this.#beat(), this.#tick);
-    this.#running = this.#run();
+    const { stream, isNew } = this.#options;
+    const newest = isNew ? stream.iterator(this.id, "LATEST", this.#soon()) : undefined;
+    // Else it begins with the time that the table has.
+    const iterator = await newest?.catch(() => undefined);
+    this.#running = this.#run(iterator);
   }
 
   /** Asks for no more; the lease is kept. */
@@ -143,9 +150,9 @@ export class HeldShard {
     clearInterval(this.#timer);
   }
 
-  async #run(): Promise<void> {
+  async #run(first: string | undefined): Promise<void> {
     const { signal } = this.#polling;
-    let iterator: string | undefined;
+    let iterator = first;
     let pause = 0;
     while (!this.#isRead && !signal.aborted) {
       await delay(pause, signal);

@@ -63,12 +63,12 @@ export class LeaseTable implements AsyncDisposable {
     return new Map(rows.map((row) => [row.shard, row]));
   }
 
-  /** Writes that a shard is known, and where it begins, unless there is something about it. */
+  /** Writes that a shard is known, and where it begins. False: the table knew it. */
   async register(
     shard: { readonly id: string; readonly parents: readonly string[] },
     start: string,
     signal: AbortSignal,
-  ): Promise<void> {
+  ): Promise<boolean> {
     const [parent] = shard.parents;
     const Item = {
       ShardID: { S: shard.id },
@@ -76,7 +76,8 @@ export class LeaseTable implements AsyncDisposable {
       ...(parent === undefined ? {} : { ParentShardId: { S: parent } }),
     };
     const ConditionExpression = "attribute_not_exists(ShardID)";
-    await unlessRefused(this.#call("PutItem", { Item, ConditionExpression }, signal));
+    const written = this.#call("PutItem", { Item, ConditionExpression }, signal);
+    return (await unlessRefused(written)) !== undefined;
   }
 
   /**

@@ -53,6 +53,8 @@ export class StreamReader implements Reader {
   #listedAt = Number.NEGATIVE_INFINITY;
   /** Shards that the table says have ended, though the stream says that they have not, and since when. */
   readonly #contradictions = new Map<string, number>();
+  /** Those that nobody has read before, as of this pass, and that begin with the newest. */
+  readonly #new = new Set<string>();
   #claimed: string | undefined;
   #wake: () => void = () => undefined;
   #isWoken = false;
@@ -136,8 +138,12 @@ export class StreamReader implements Reader {
     const known = { shards: this.#shards, rows, initial: this.#reading.metadata.initialPosition };
     let lineage = new Lineage(known);
     const unknown = lineage.unknown(Date.now());
+    this.#new.clear();
     if (unknown.length > 0) {
-      for (const { shard, start } of unknown) await this.#table.register(shard, start, signal);
+      for (const { shard, start } of unknown) {
+        const isOurs = await this.#table.register(shard, start, signal);
+        if (isOurs && timeOf(start) !== undefined) this.#new.add(shard.id);
+      }
       rows = this.#withoutContradictions(await this.#rows(signal));
       lineage = new Lineage({ ...known, rows });
     }
@@ -233,7 +239,8 @@ export class StreamReader implements Reader {
     else all.set(shard.id, (progress = new Progress(checkpoint)));
     const held: HeldShard = new HeldShard({
       ...{ stream: this.#stream, table: this.#table, shard, worker, progress, logger, takenAt },
-      ...{ start: positionOf(start), leaseDuration, pollInterval: metadata.pollInterval },
+      ...{ start: positionOf(start), isNew: this.#new.has(shard.id) },
+      ...{ leaseDuration, pollInterval: metadata.pollInterval },
       deliver: (events, source) => this.#reading.deliver(events, source),
       ended: (why) => this.#ended(held, why),
       failed: (error) => this.#lose(error),
@@ -241,7 +248,7 @@ export class StreamReader implements Reader {
     });
     this.#held.set(shard.id, held);
     logger.info({ shard: shard.id, from: progress.handled ?? start }, "a shard is read");
-    held.start();
+    await held.start();
   }
 
   /** Where a shard begins of which the library has not written a checkpoint: nothing was handled since its last renewal. */

@@ -61,7 +61,6 @@ export async function makeStream(server: Server, count = 1) {
     properties: {
       ...emulatorLogin(server.url),
       ...{ streamName: name, consumerName, initialPosition: "oldest", pollInterval: "200ms" },
-      leaseDuration: "2s",
     },
     async put(
       data: Uint8Array | string,

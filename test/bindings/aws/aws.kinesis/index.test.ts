@@ -1,5 +1,6 @@
 import { expect, test, vi } from "vitest";
 import kinesis from "../../../../src/bindings/aws/aws.kinesis/index.ts";
+import { withClouds } from "../../../clouds.ts";
 import { describeWith } from "../../../servers/describe-with.ts";
 import { startProxy } from "../../../servers/proxy.ts";
 import { openInput } from "../../opened-input.ts";
@@ -92,7 +93,7 @@ describeWith("kinesalite", (server) => {
   test("while the app has the last event of a closed shard nothing comes of its children", async () => {
     const stream = await makeStream(server);
     const { shard } = await stream.put("before");
-    const input = await openInput(kinesis, stream.properties);
+    const input = await openInput(kinesis, { ...stream.properties, leaseDuration: "2s" });
     const held = await input.next();
     await stream.split(shard);
     await stream.put("after", "a");
@@ -102,11 +103,17 @@ describeWith("kinesalite", (server) => {
       async () => expect((await leaseOf(stream, shard))["LeaseTimeout"]).not.toBe(LeaseTimeout),
       soon,
     );
-    expect(textsOf(input)).toEqual(["before"]);
+    expect(textsOf(input)).not.toContain("after");
     handle(held);
-    expect(textOf(await input.next())).toBe("after");
+    await vi.waitFor(() => {
+      // It comes again where a lease has ended meanwhile.
+      for (const event of input.events) if (textOf(event) === "before") handle(event);
+      expect(textsOf(input)).toContain("after");
+    }, soon);
   });
 
+  // It waits until leases have ended.
+  if (!withClouds) return;
   test("of two readers each has a part, and who ends without a word loses his", async () => {
     const stream = await makeStream(server, 2);
     const keys = await keysFor(stream, 2);

@@ -31,7 +31,8 @@ describeWith("kinesalite", (server) => {
     // A record that the stream has dropped since.
     const Checkpoint = String(BigInt(sequence) - 2n ** 64n);
     await stream.write(libraryLease(stream, shard, { Checkpoint }));
-    const { app } = await read({ binding: kinesis }, stream);
+    const short = { leaseDuration: "1s" };
+    const { app } = await read({ binding: kinesis }, stream, undefined, short);
     await vi.waitFor(() => expect(app.texts).toEqual(["kept"]), soon);
   });
 
