@@ -17,7 +17,7 @@ export const kinesalite: ServerKind<object, object, object> = {
   isInstalled: () => true,
   install: () => Promise.resolve(),
   prepare: (place) => {
-    const script = join(import.meta.dirname, "kinesalite", "server.ts");
+    const script = join(import.meta.dirname, "kinesalite", "kinesalite-process.ts");
     const { host, folder } = place;
     const given = [script, host, String(portAt(place, 0)), folder];
     return Promise.resolve([{ program: process.execPath, arguments: given }]);

@@ -9,10 +9,7 @@ function framed(message: Uint8Array): Buffer {
 }
 
 // Key "a" and a hash key; a record with that key, the hash key, "hi" and a tag.
-const message = Buffer.from(
-  "0a0161" + "120131" + "1a0c" + "0800" + "1000" + "1a026869" + "22020a00",
-  "hex",
-);
+const message = Buffer.from("0a01611201311a0c080010001a02686922020a00", "hex");
 
 test("a record with hash keys and tags is read", () => {
   expect(aggregatedIn({ data: framed(message) })).toEqual([{ key: "a", data: Buffer.from("hi") }]);

@@ -26,7 +26,7 @@ function place(script: Script = {}): Script {
       Shards: [{ ShardId: shard, SequenceNumberRange: { StartingSequenceNumber: "1" } }],
     }),
     GetShardIterator: (input) => ({
-      ShardIterator: `after ${String(input["StartingSequenceNumber"] ?? "nothing")}`,
+      ShardIterator: `after ${JSON.stringify(input["StartingSequenceNumber"])}`,
     }),
     GetRecords: (input) => ({
       Records: [],
@@ -195,7 +195,7 @@ test("a lease that cannot be renewed ends: its events are revoked, and it is tak
           ? "InternalServerError"
           : { Attributes: { ShardID: { S: shard }, Checkpoint: { S: "10" } } },
       GetRecords: (input) => ({
-        Records: input["ShardIterator"] === "after 10" ? [record(11), record(12)] : [],
+        Records: input["ShardIterator"] === 'after "10"' ? [record(11), record(12)] : [],
         NextShardIterator: "after 12",
       }),
     }),
@@ -259,7 +259,7 @@ test("a key that is too long is refused before anything is sent", async () => {
   expect(service.of("PutRecord")).toHaveLength(1);
 });
 
-test.each([
+test.each<[Record<string, string>, string]>([
   [{ streamName: "or/ders" }, "is no name of a stream"],
   [{ consumerName: "x y" }, "is no name of a table"],
   [{ mode: "fast" }, `aws.kinesis invalid "mode" field fast`],
@@ -267,7 +267,7 @@ test.each([
   [{ leaseDuration: "10m" }, "leaseDuration must be"],
   [{ pollInterval: "10ms" }, "pollInterval must be"],
 ])("%j is refused", async (more, why) => {
-  const properties = propertiesOf({ url: "http://127.0.0.1:9" }, more as Record<string, string>);
+  const properties = propertiesOf({ url: "http://127.0.0.1:9" }, more);
   await expect(openInput(kinesis, properties)).rejects.toMatchObject({
     reason: "invalid_argument",
     message: expect.stringContaining(why) as string,

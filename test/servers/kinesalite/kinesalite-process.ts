@@ -1,4 +1,4 @@
-// Kinesis and DynamoDB on one port, as a component's `endpoint` has them: `node server.ts HOST PORT FOLDER`.
+// Kinesis and DynamoDB on one port, as a component's `endpoint` has them: `node kinesalite-process.ts HOST PORT FOLDER`.
 import { mkdirSync } from "node:fs";
 import { createServer, type Server } from "node:http";
 import { createRequire } from "node:module";
