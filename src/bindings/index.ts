@@ -9,6 +9,7 @@ import awsSns from "./aws/aws.sns/index.ts";
 import awsSqs from "./aws/aws.sqs/index.ts";
 import azureBlobStorage from "./azure/azure.blobstorage/index.ts";
 import azureCosmosdb from "./azure/azure.cosmosdb/index.ts";
+import azureEventgrid from "./azure/azure.eventgrid/index.ts";
 import azureOpenai from "./azure/azure.openai/index.ts";
 import azureServicebusQueues from "./azure/azure.servicebus.queues/index.ts";
 import azureSignalr from "./azure/azure.signalr/index.ts";
@@ -56,6 +57,7 @@ export const bindings: readonly AnyBinding[] = [
   awsSqs,
   azureBlobStorage,
   azureCosmosdb,
+  azureEventgrid,
   azureOpenai,
   azureServicebusQueues,
   azureSignalr,

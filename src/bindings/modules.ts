@@ -12,6 +12,7 @@ export const bindingModules: readonly BindingModule[] = [
   { name: "aws.sqs", load: () => import("./aws/aws.sqs/index.ts") },
   { name: "azure.blobstorage", load: () => import("./azure/azure.blobstorage/index.ts") },
   { name: "azure.cosmosdb", load: () => import("./azure/azure.cosmosdb/index.ts") },
+  { name: "azure.eventgrid", load: () => import("./azure/azure.eventgrid/index.ts") },
   { name: "azure.openai", load: () => import("./azure/azure.openai/index.ts") },
   {
     name: "azure.servicebus.queues",

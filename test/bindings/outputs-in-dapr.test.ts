@@ -51,6 +51,10 @@ const fake: AnyBinding = { ...new FakeSystem().binding("fake"), inputIsOptional:
 const needed: Readonly<Record<string, { output: Values; input?: Values }>> = {
   fake: { output: { host: "here" } },
   "aws.s3": { output: { bucket: "shop" }, input: { onHandled: "delete" } },
+  "azure.blobstorage": {
+    output: { accountName: "shop", containerName: "orders" },
+    input: { onHandled: "delete" },
+  },
   "gcp.bucket": { output: { bucket: "shop", projectID: "p" }, input: { onHandled: "tag" } },
   http: { output: { url: "http://127.0.0.1:9/" } },
   sftp: { output: { address: "here:22", username: "shop" } },

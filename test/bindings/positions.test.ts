@@ -41,6 +41,7 @@ const inputs = [
   "gcp.pubsub",
   "gcp.bucket",
   "azure.storagequeues",
+  "azure.blobstorage",
 ] as const;
 const cases = ["Without a position", "After a gap", "Grows", "Shrinks", "Made anew"] as const;
 

@@ -148,7 +148,7 @@ const azureMessaging = (type: string, more: Record<string, string>): Record<stri
 /** The fields by which a component logs in to Entra ID; `more` is what it needs beside them. */
 function entra(
   type: string,
-  more: () => Record<string, string>,
+  more: () => Record<string, string> | Promise<Record<string, string>>,
   data = "data",
 ): Record<string, Case> {
   const client = { azureTenantId: "tenant", azureClientId: "shop" };
@@ -157,14 +157,14 @@ function entra(
       const server = await echoingHttp(wanted, spelling);
       const azureAuthorityHost = http(server);
       const login = { ...client, azureClientSecret: canary, azureAuthorityHost };
-      return { server, properties: { ...more(), ...login }, data, silent: true };
+      return { server, properties: { ...(await more()), ...login }, data, silent: true };
     },
-    [`${type}.azureCertificate`]: () => ({
-      properties: { ...more(), ...client, azureCertificate: canary },
+    [`${type}.azureCertificate`]: async () => ({
+      properties: { ...(await more()), ...client, azureCertificate: canary },
     }),
-    [`${type}.azureCertificatePassword`]: () => ({
+    [`${type}.azureCertificatePassword`]: async () => ({
       properties: {
-        ...{ ...more(), ...client, azureCertificate: certificates.client.cert },
+        ...{ ...(await more()), ...client, azureCertificate: certificates.client.cert },
         azureCertificatePassword: canary,
       },
     }),
@@ -181,6 +181,14 @@ const kafkaToken =
       server,
       properties: { brokers: broker, disableTls: "true", ...properties(http(server)) },
     };
+  };
+
+const kafkaEntra =
+  (secrets: Record<string, string>): Case =>
+  async (spelling) => {
+    const brokers = address(await echoingKafka(() => false, spelling));
+    const login = { authType: "entraid", azureTenantId: "tenant", azureClientId: "shop" };
+    return { properties: { brokers, disableTls: "true", ...login, ...secrets } };
   };
 
 const nats =
@@ -273,13 +281,25 @@ async function shownReading(
 }
 
 /** A log-in that is not built takes none of its fields. */
-function refusedAws(field: string): Case {
-  return () => ({ properties: { host: "127.0.0.1", useAWSIAM: "true", [field]: canary } });
-}
-
 const unreachableSftp = {
   ...{ address: "127.0.0.1:1", username: "shop", insecureIgnoreHostKey: "true" },
 };
+
+const postgresPlace = ({ host, port }: EchoingServer) => ({
+  host,
+  port: String(port),
+  user: "shop",
+});
+
+/** The server is sent what the keys sign, with the id of the access key and the session's token. */
+const postgresIam =
+  (field: "accessKey" | "secretKey" | "sessionToken"): Case =>
+  async (spelling) => {
+    const server = await echoingPostgres(() => true, spelling);
+    const keys = { accessKey: "other", secretKey: "other", [field]: canary };
+    const login = { useAWSIAM: "true", region: "eu-west-1", ...keys };
+    return { server, properties: { ...postgresPlace(server), ...login } };
+  };
 
 /** A password is proved and not sent (SCRAM), a key is not sent either: there is nothing to echo. */
 const rethinkdb =
@@ -388,6 +408,19 @@ const cases: Readonly<Record<string, Case>> = {
     const connectionString = `BlobEndpoint=${http(server)};SharedAccessSignature=${signature}`;
     return { server, properties: { connectionString, containerName: "orders" }, silent: true };
   },
+  "azure.blobstorage.notificationConnectionString": async (spelling, wanted) => {
+    const server = await echoingHttp(wanted, spelling);
+    const signature = `sv=2021-12-02&sig=${encodeURIComponent(canary)}`;
+    return {
+      ...{ server, silent: true },
+      properties: {
+        ...{ accountName: "shop", accountKey: "c2hvcA==", containerName: "orders" },
+        ...{ endpoint: http(server), disableEntityManagement: "true", notificationQueue: "new" },
+        direction: "input",
+        notificationConnectionString: `QueueEndpoint=${http(server)};SharedAccessSignature=${signature}`,
+      },
+    };
+  },
   ...entra("azure.storagequeues", () => ({
     ...{ accountName: "shop", queueName: "orders", endpoint: "http://127.0.0.1:1" },
   })),
@@ -468,9 +501,13 @@ const cases: Readonly<Record<string, Case>> = {
     const metadata = { sql: "SELECT 1" };
     return { server, properties: { ...properties, password: canary }, metadata };
   },
-  "postgres.accessKey": refusedAws("accessKey"),
-  "postgres.secretKey": refusedAws("secretKey"),
-  "postgres.sessionToken": refusedAws("sessionToken"),
+  ...entra("postgres", async () => {
+    const server = await echoingPostgres(() => false, String);
+    return { ...postgresPlace(server), useAzureAD: "true" };
+  }),
+  "postgres.accessKey": postgresIam("accessKey"),
+  "postgres.secretKey": postgresIam("secretKey"),
+  "postgres.sessionToken": postgresIam("sessionToken"),
   "smtp.password": async (spelling, wanted) => {
     const server = await echoingSmtp(wanted, spelling);
     const properties = { ...mailFrom(server), user: "shop", password: canary };
@@ -509,6 +546,11 @@ const cases: Readonly<Record<string, Case>> = {
     enableTLS: "true",
     clientCert: certificates.client.cert,
   }),
+  ...entra("redis", () => ({ redisHost: "127.0.0.1:1", useEntraID: "true" })),
+  ...entra("redis.streams", () => ({
+    ...{ redisHost: "127.0.0.1:1", useEntraID: "true" },
+    ...{ stream: "orders", direction: "output" },
+  })),
   "redis.oidcClientAssertionKey": () => ({
     properties: {
       redisHost: "127.0.0.1:1",
@@ -664,6 +706,15 @@ const cases: Readonly<Record<string, Case>> = {
       oidcClientAssertionKey: key,
     },
   }),
+  "kafka.azureClientSecret": kafkaToken((azureAuthorityHost) => ({
+    ...{ authType: "entraid", azureTenantId: "tenant", azureClientId: "shop" },
+    ...{ azureClientSecret: canary, azureAuthorityHost },
+  })),
+  "kafka.azureCertificate": kafkaEntra({ azureCertificate: canary }),
+  "kafka.azureCertificatePassword": kafkaEntra({
+    azureCertificate: certificates.client.cert,
+    azureCertificatePassword: canary,
+  }),
   "kafka.accessKey": kafkaToken((url) =>
     assumedRole(url, { accessKey: canary, secretKey: "other" }),
   ),
@@ -809,13 +860,15 @@ test.each(
   if (!seen.silent) expect(shown).toContain("***");
 });
 
-test.each<{ of: "redis" | "kafka" | "imap"; spelled: string }>([
+test.each<{ of: "redis" | "kafka" | "imap" | "postgres"; spelled: string }>([
   { of: "redis", spelled: "as it is" },
   { of: "redis", spelled: "base64" },
   { of: "kafka", spelled: "as it is" },
   { of: "kafka", spelled: "base64url" },
   { of: "imap", spelled: "as it is" },
   { of: "imap", spelled: "base64" },
+  { of: "postgres", spelled: "as it is" },
+  { of: "postgres", spelled: "base64" },
 ])(
   "a token that was obtained is not shown when $of echoes it $spelled",
   async ({ of, spelled }) => {
@@ -825,7 +878,10 @@ test.each<{ of: "redis" | "kafka" | "imap"; spelled: string }>([
     });
     onTestFinished(async () => issuer[Symbol.asyncDispose]());
     const spelling = spellings[spelled] ?? String;
-    const servers = { redis: echoingRedis, kafka: echoingKafka, imap: echoingImap };
+    const servers = {
+      ...{ redis: echoingRedis, kafka: echoingKafka, imap: echoingImap },
+      postgres: echoingPostgres,
+    };
     const server = await servers[of]((text) => text.includes(token), spelling);
     const client = {
       oidcTokenEndpoint: issuer.url,
@@ -845,6 +901,10 @@ test.each<{ of: "redis" | "kafka" | "imap"; spelled: string }>([
         ...{ authType: "oidc_private_key_jwt", ...client },
       },
       imap: { ...mailboxOf(server), authType: "oidc", ...secret },
+      postgres: {
+        ...{ ...postgresPlace(server), useAzureAD: "true", azureAuthorityHost: issuer.url },
+        ...{ azureTenantId: "shop", azureClientId: "shop", azureClientSecret: canary },
+      },
     }[of];
     const binding = bindings.find(({ name }) => name === of)!;
     const shown = textOf(await shownBy(binding, { properties }));
@@ -852,7 +912,7 @@ test.each<{ of: "redis" | "kafka" | "imap"; spelled: string }>([
     expect(shown).toContain("***");
     for (const writing of writingsOf(token)) expect(shown).not.toContain(writing);
     const sent = new URLSearchParams(issuer.received[0]?.body.toString());
-    const proof = of === "imap" ? sent.get("client_secret") : sent.get("client_assertion");
+    const proof = sent.get("client_secret") ?? sent.get("client_assertion");
     expect(proof).not.toBeNull();
     for (const writing of writingsOf(proof ?? "")) expect(shown).not.toContain(writing);
   },

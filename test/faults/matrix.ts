@@ -4,6 +4,7 @@ import * as faults from "./faults.ts";
 import { phases, type Phase } from "./phases.ts";
 import type { Source } from "./opened-source.ts";
 import { amqp } from "./sources/amqp.ts";
+import { azureBlobStorage } from "./sources/azure.blobstorage.ts";
 import { servicebusQueues, servicebusSessions } from "./sources/azure.servicebus.queues.ts";
 import { azureStorageQueues } from "./sources/azure.ts";
 import { cron } from "./sources/cron.ts";
@@ -16,6 +17,7 @@ import { kinesis } from "./sources/aws.kinesis.ts";
 import { s3 } from "./sources/aws.s3.ts";
 import { sqs } from "./sources/aws.sqs.ts";
 import { gcpBucket } from "./sources/gcp.bucket.ts";
+import { gcpBucketNotified } from "./sources/gcp.bucket-notified.ts";
 import { gcpPubsub } from "./sources/gcp.pubsub.ts";
 import { nats } from "./sources/nats.ts";
 import { rabbitmq, rabbitmqOrdered, rabbitmqQuorum } from "./sources/rabbitmq.ts";
@@ -50,6 +52,7 @@ export const sources: readonly Source[] = [
     nats,
     gcpPubsub,
     gcpBucket,
+    gcpBucketNotified,
     http,
     sse,
     websocket,
@@ -59,6 +62,7 @@ export const sources: readonly Source[] = [
     s3,
     kinesis,
     azureStorageQueues,
+    azureBlobStorage,
   ],
 ];
 

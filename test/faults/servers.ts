@@ -97,6 +97,11 @@ export class Servers implements AsyncDisposable {
     return this.#once("feed", own, () => this.#start("feed"));
   }
 
+  azuriteBlob(own: boolean): Promise<OwnServer<"azurite-blob">> {
+    const options = own ? { keepsData: true } : {};
+    return this.#once("azurite-blob", own, () => this.#start("azurite-blob", options));
+  }
+
   azuriteQueue(own: boolean): Promise<OwnServer<"azurite-queue">> {
     const options = own ? { keepsData: true } : {};
     return this.#once("azurite-queue", own, () => this.#start("azurite-queue", options));
@@ -109,8 +114,7 @@ export class Servers implements AsyncDisposable {
       const file = join(folder, "passwords");
       await writeFile(file, "", { mode: 0o600 });
       const server = await this.#start("mosquitto", {
-        // Else it throws away what waits beyond a thousand, which it said that it has.
-        config: [`password_file ${file}`, "max_queued_messages 0"],
+        config: [`password_file ${file}`],
       });
       return {
         server,

@@ -5,5 +5,10 @@
 export const suites: Readonly<Record<string, readonly string[]>> = {
   "amqp RabbitMQ": ["test/bindings/amqp/rabbitmq.test.ts"],
   "aws.sqs ElasticMQ": ["test/bindings/aws/aws.sqs/contract.test.ts"],
+  "gcp.bucket Pub/Sub (pstest)": ["test/bindings/gcp/gcp.bucket/notifications.test.ts"],
+  "kafka Microsoft Entra ID": ["test/bindings/kafka/authentication.test.ts"],
+  "postgres Microsoft Entra ID": ["test/bindings/postgres/token-login.test.ts"],
+  "redis Microsoft Entra ID": ["test/bindings/redis/entra-login.test.ts"],
+  "redis.streams Microsoft Entra ID": ["test/bindings/redis/entra-login.test.ts"],
   "sse better-sse": ["test/bindings/sse/index.test.ts"],
 };

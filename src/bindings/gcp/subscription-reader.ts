@@ -26,10 +26,17 @@ export type SubscriptionOptions = {
     Reading<any>,
     "deliver" | "maxInFlight" | "lost" | "logger" | "component"
   >;
-  /** `undefined`: it is no event, and is acknowledged. */
+  /**
+   * `undefined`: it is no event, and is acknowledged. Throws a `BindingError`: with `invalid_argument` for a message that
+   * nothing can be made of, which comes again when its deadline is over until the subscription's dead letters have it,
+   * with any other reason for what may go better later. The signal is aborted when no event can be handed over any more.
+   */
   readonly eventOf: (
     message: ReceivedMessage,
+    signal: AbortSignal,
   ) => PubsubEvent | undefined | Promise<PubsubEvent | undefined>;
+  /** Messages whose events are made side by side, and handed over together. Default: all that came together. */
+  readonly atOnce?: number;
 };
 
 /** Of a subscription with exactly-once delivery, as Google's own clients have it. */
@@ -44,6 +51,10 @@ const farewell = 1_500;
 const longestSilence = 15_000;
 /** A stream is not replaced by one with more room sooner. */
 const leastLife = 1_000;
+/** When a message whose event could not be made comes again. Milliseconds. */
+const tryAgainAfter = 5_000;
+/** Beyond these the component is opened anew. */
+const transient = new Set(["unavailable", "resource_exhausted", "deadline_exceeded", "internal"]);
 
 /** Reads a subscription by streams, each of which the server ends sooner or later. */
 export class SubscriptionReader implements Reader {
@@ -53,6 +64,7 @@ export class SubscriptionReader implements Reader {
   readonly #handled: HandledMessages;
   readonly #clientId = randomUUID();
   readonly #stopped = Promise.withResolvers<void>();
+  readonly #stopping = new AbortController();
   #deadline: number;
   #credit: number;
   #stream: PullStream | undefined;
@@ -60,6 +72,7 @@ export class SubscriptionReader implements Reader {
   #heardAt = performance.now();
   readonly #watch: NodeJS.Timeout;
   #failure: BindingError | undefined;
+  #hasWarned = false;
   readonly #ended: Promise<void>;
 
   constructor(options: SubscriptionOptions) {
@@ -82,6 +95,7 @@ export class SubscriptionReader implements Reader {
   async stop(): Promise<void> {
     this.#isStopped = true;
     this.#stopped.resolve();
+    this.#stopping.abort();
     this.#stream?.end();
     const late = new AbortController();
     await Promise.race([this.#ended, pause(farewell, undefined, { signal: late.signal })]);
@@ -101,6 +115,7 @@ export class SubscriptionReader implements Reader {
     clearInterval(this.#watch);
     this.#isStopped = true;
     this.#stopped.resolve();
+    this.#stopping.abort();
     this.#stream?.cancel();
     // Given back now, what nobody has settled need not wait for its deadline.
     for (const held of this.#held.values()) this.#giveBack(held, 0);
@@ -166,14 +181,15 @@ export class SubscriptionReader implements Reader {
 
   async #take({ messages, exactlyOnce, ordered }: StreamAnswer): Promise<void> {
     if (exactlyOnce) this.#deadline = Math.max(this.#deadline, exactlyOnceDeadline);
-    const events: InboundEvent[] = [];
-    for (const message of messages) {
-      const event = await this.#enter(message, ordered);
-      if (event !== undefined) events.push(event);
+    const { atOnce = messages.length } = this.#options;
+    for (let at = 0; at < messages.length; at += atOnce) {
+      const batch = messages.slice(at, at + atOnce);
+      const made = await Promise.all(batch.map((message) => this.#enter(message, ordered)));
+      const events = made.filter((event) => event !== undefined);
+      if (events.length === 0) continue;
+      this.#widen();
+      await Promise.race([this.#options.reading.deliver(events), this.#stopped.promise]);
     }
-    this.#widen();
-    if (events.length === 0) return;
-    await Promise.race([this.#options.reading.deliver(events), this.#stopped.promise]);
   }
 
   async #enter(message: ReceivedMessage, ordered: boolean): Promise<InboundEvent | undefined> {
@@ -193,12 +209,9 @@ export class SubscriptionReader implements Reader {
       this.#giveBack(held, 0);
       return undefined;
     }
-    const event = await this.#options.eventOf(message);
-    if (event === undefined) {
-      this.#acknowledge(held);
-      return undefined;
-    }
     this.#held.set(id, held);
+    const event = await this.#made(held, message);
+    if (event === undefined) return undefined;
     return {
       key: ordered && orderingKey !== "" ? orderingKey : undefined,
       ...event,
@@ -206,6 +219,40 @@ export class SubscriptionReader implements Reader {
       settle: (settlement) => this.#settle(held, settlement),
       lease: { duration: this.#deadline, extend: () => this.#extend(held) },
     };
+  }
+
+  async #made(held: Held, message: ReceivedMessage): Promise<PubsubEvent | undefined> {
+    try {
+      const event = await this.#options.eventOf(message, this.#stopping.signal);
+      if (event !== undefined && !this.#isStopped) return event;
+      if (event === undefined) this.#settle(held, { outcome: "handled" });
+      else this.#settle(held, { outcome: "returned", reason: "reading has ended" });
+      return undefined;
+    } catch (error) {
+      this.#notMade(held, BindingError.from(error, "unavailable"));
+      return undefined;
+    }
+  }
+
+  #notMade(held: Held, error: BindingError): void {
+    const { message: reason } = error;
+    if (!this.#isStopped) this.#told(held, error);
+    if (error.reason === "invalid_argument") this.#held.delete(held.id);
+    else this.#settle(held, { outcome: "returned", reason, after: tryAgainAfter });
+  }
+
+  /** The first of its kind in the log as a warning; what cannot go better by itself ends the reading. */
+  #told(held: Held, error: BindingError): void {
+    const { logger, lost } = this.#options.reading;
+    const facts = { messageId: held.id, reason: error.message };
+    const isInvalid = error.reason === "invalid_argument";
+    const text = isInvalid
+      ? "a message cannot be read, and is left to the subscription's dead letters"
+      : "a message is given back: what it tells of cannot be read now";
+    if (this.#hasWarned) logger.debug(facts, text);
+    else logger.warn(facts, text);
+    this.#hasWarned = true;
+    if (!isInvalid && !transient.has(error.reason)) lost(error);
   }
 
   #settle(held: Held, settlement: Settlement): void {

@@ -15,7 +15,7 @@ import { IncomingMessage } from "../../memory/incoming-message.ts";
 import { formatByteSize } from "../../metadata/byte-size.ts";
 import { formatDuration, longestTimer } from "../../metadata/duration.ts";
 import { EventParser, type StreamBlock } from "./event-parser.ts";
-import type { sseFields } from "./fields.ts";
+import type { sseFields, SseMetadata } from "./fields.ts";
 
 /** Before a reconnection, in milliseconds, whatever the server says. */
 const shortestPause = 100;
@@ -58,11 +58,11 @@ class StreamReader implements Reader {
     this.#client = client;
     this.#reading = reading;
     this.#progress = progress;
-    const { allowOrigins, eventTypes, lastEventId, reconnectDelay } = reading.metadata;
+    const { allowOrigins, eventTypes, reconnectDelay } = reading.metadata;
     this.#pause = boundedPause(reconnectDelay);
     this.#origins = parseOrigins(allowOrigins);
     this.#types = eventTypes === undefined ? undefined : new Set(eventTypes);
-    this.#lastId = progress.at ?? lastEventId ?? "";
+    this.#lastId = progress.at ?? firstId(reading.metadata);
     this.#source = describeAddress(client.home);
     const { signal } = this.#stopping;
     this.#stopped = new Promise((resolve) =>
@@ -303,6 +303,11 @@ function checkHead({ status, headers }: Streamed): void {
   const what =
     type === undefined ? "has no content type" : `is ${JSON.stringify(type.slice(0, 100))}`;
   throw new BindingError("failed_precondition", `the answer ${what}, not text/event-stream`);
+}
+
+/** What is sent before an event was handled; the empty text: nothing. */
+function firstId({ lastEventId, startFrom }: SseMetadata): string {
+  return lastEventId ?? (startFrom === "oldest" ? "0" : "");
 }
 
 function boundedPause(milliseconds: number): number {

@@ -1,7 +1,8 @@
 import { defineBinding } from "../../binding.ts";
 import { BindingError } from "../../errors.ts";
+import { Receiver } from "../../http-receiver/receiver.ts";
 import { webhookFields } from "./fields.ts";
-import { Receiver } from "./receiver.ts";
+import { requestEvent } from "./request-event.ts";
 import { verifierOf } from "./verification.ts";
 
 /**
@@ -50,7 +51,25 @@ export default defineBinding({
   },
 
   read({ endpoint, verify, methods }, reading) {
-    const receiver = new Receiver({ verify, methods, memory: endpoint.memory, reading });
+    const { metadata, logger, deliver } = reading;
+    const { maxBodySize, responseTimeout, responseContentType } = metadata;
+    const fallback = metadata.verification === "twilio" ? "text/xml" : "application/octet-stream";
+    const receiver = new Receiver({
+      ...{ methods, maxBodySize, responseTimeout, deliver, logger },
+      memory: endpoint.memory,
+      verify(exchange) {
+        const reason = verify(exchange);
+        if (reason === undefined) return undefined;
+        return { status: 403, text: "the signature is missing or wrong", reason };
+      },
+      eventsOf: (exchange) => [
+        requestEvent(exchange, metadata, (settlement) => {
+          if (settlement.outcome === "returned") exchange.unavailable(settlement.after);
+          else if (settlement.movedTo !== undefined) exchange.accepted(settlement.movedTo);
+          else exchange.reply(settlement.reply, { wanted: responseContentType, fallback });
+        }),
+      ],
+    });
     const release = endpoint.handle((request, response) => receiver.take(request, response));
     return {
       stop() {

@@ -1,6 +1,6 @@
 import { createHash, randomUUID } from "node:crypto";
-import type { Header, InboundEvent } from "../../binding.ts";
-import type { Exchange } from "./exchange.ts";
+import type { InboundEvent } from "../../binding.ts";
+import type { Exchange } from "../../http-receiver/exchange.ts";
 import type { WebhookMetadata } from "./fields.ts";
 import { isForm } from "./verification.ts";
 
@@ -24,7 +24,7 @@ export function requestEvent(
       receivedTime: receivedAt.toISOString(),
       ...(contentType === undefined ? {} : { contentType: fromBytes(contentType) }),
     },
-    headers: headersOf(request.rawHeaders),
+    headers: exchange.allHeaders(),
     id: id || randomUUID(),
     idIsMadeUp: !id,
     signedDigest: signedDigestOf(exchange, metadata),
@@ -46,16 +46,6 @@ function signedDigestOf(
     if (verification === "twilio") hash.update(`${query}\n`);
     return (digest = hash.update(body).digest("base64url"));
   };
-}
-
-/** Node gives names and values in turns, and each byte of a value as one character. */
-function headersOf(raw: readonly string[]): Header[] {
-  const headers: Header[] = [];
-  for (let index = 0; index + 1 < raw.length; index += 2) {
-    const name = (raw[index] ?? "").toLowerCase();
-    headers.push({ name, value: Buffer.from(raw[index + 1] ?? "", "latin1") });
-  }
-  return headers;
 }
 
 /** The sender's own name of the event, the same when it sends the event again. */

@@ -1,8 +1,8 @@
 import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from "node:http";
 import { validateHeaderValue } from "node:http";
-import type { Answer } from "../../binding.ts";
-import type { WebhookMetadata } from "./fields.ts";
-import { longestTimer } from "../../metadata/duration.ts";
+import type { Answer } from "../answer.ts";
+import { longestTimer } from "../metadata/duration.ts";
+import type { Header } from "../reading.ts";
 
 /** What a sender is told to wait, in milliseconds, where nothing better is known. */
 const defaultRetryAfter = 5_000;
@@ -44,6 +44,18 @@ export class Exchange {
     return this.request.headers;
   }
 
+  /** All of them with lower-case names, repeats kept. */
+  allHeaders(): Header[] {
+    const { rawHeaders } = this.request;
+    const headers: Header[] = [];
+    // Node gives names and values in turns, and each byte of a value as one character.
+    for (let index = 0; index + 1 < rawHeaders.length; index += 2) {
+      const name = (rawHeaders[index] ?? "").toLowerCase();
+      headers.push({ name, value: Buffer.from(rawHeaders[index + 1] ?? "", "latin1") });
+    }
+    return headers;
+  }
+
   get query(): string {
     const url = this.request.url ?? "";
     const start = url.indexOf("?");
@@ -64,17 +76,20 @@ export class Exchange {
     this.#timer = setTimeout(() => this.unavailable(), Math.min(timeout, longestTimer));
   }
 
-  /** Answers with the app's reply: 200, or 204 when it has no data. */
+  /** Answers with the app's reply: 200, or 204 when it has no data. `wanted`: its type whatever the app says. */
   reply(
     reply: (Answer & { contentType?: string | undefined }) | undefined,
-    { responseContentType, verification }: WebhookMetadata,
+    { wanted, fallback }: { readonly wanted: string | undefined; readonly fallback: string },
   ): void {
     const { data } = reply ?? {};
     if (data === undefined || data.length === 0) return this.#answer(204, {});
-    const fallback = verification === "twilio" ? "text/xml" : "application/octet-stream";
-    const wanted = responseContentType || reply?.contentType || fallback;
-    const type = isHeaderValue(wanted) ? wanted : fallback;
-    this.#answer(200, { "content-type": type }, data);
+    const type = wanted || reply?.contentType || fallback;
+    this.#answer(200, { "content-type": isHeaderValue(type) ? type : fallback }, data);
+  }
+
+  /** Answers 200. */
+  done(headers: Readonly<Record<string, string>> = {}, body: Uint8Array = new Uint8Array()): void {
+    this.#answer(200, headers, body);
   }
 
   /** Tells the sender that it need not come again, though the app has not handled its event: 202. */
@@ -95,7 +110,7 @@ export class Exchange {
     this.#answer(status, { ...type, ...headers }, Buffer.from(`${text}\n`));
   }
 
-  #answer(status: number, headers: Record<string, string>, body?: Uint8Array): void {
+  #answer(status: number, headers: Readonly<Record<string, string>>, body?: Uint8Array): void {
     if (this.#answered) return;
     this.#answered = true;
     clearTimeout(this.#timer);
