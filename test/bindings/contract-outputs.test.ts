@@ -16,6 +16,7 @@ import awsKinesis from "../../src/bindings/aws/aws.kinesis/index.ts";
 import awsSes from "../../src/bindings/aws/aws.ses/index.ts";
 import cosmosdb from "../../src/bindings/azure/azure.cosmosdb/index.ts";
 import openai from "../../src/bindings/azure/azure.openai/index.ts";
+import eventGrid from "../../src/bindings/azure/azure.eventgrid/index.ts";
 import signalr from "../../src/bindings/azure/azure.signalr/index.ts";
 import cloudflareQueues from "../../src/bindings/cloudflare.queues/index.ts";
 import awsSns from "../../src/bindings/aws/aws.sns/index.ts";
@@ -52,6 +53,7 @@ import { makeStream as makeKinesisStream } from "./aws/aws.kinesis/contract-sour
 import { makeSender } from "./aws/aws.ses/sender.ts";
 import { makeContainer, order } from "./azure/azure.cosmosdb/container.ts";
 import { apiKey, startOpenai } from "./azure/azure.openai/stand-in.ts";
+import { accessKey as topicKey, startEventGrid } from "./azure/azure.eventgrid/stand-in.ts";
 import { accessKey, startSignalr } from "./azure/azure.signalr/stand-in.ts";
 import { startWorker, worker } from "./cloudflare.queues/worker-stand-in.ts";
 import { accessKeyId, bucket, obs, oss, secret, startObjects } from "./object-service/stand-in.ts";
@@ -187,6 +189,15 @@ describe("on this machine", () => {
       properties: { url: server.url, ...account },
       dataOf: (text) => JSON.stringify({ measurement: "m", values: `text="${text}"` }),
       arrived: async () => server.lines.map((line) => Buffer.from(line.slice(8, -1))),
+    };
+  });
+
+  testOutput("azure.eventgrid", eventGrid, async () => {
+    const server = await startEventGrid();
+    endAfterTest(async () => server[Symbol.asyncDispose]());
+    return {
+      properties: { topicEndpoint: `${server.url}/api/events`, accessKey: topicKey },
+      arrived: async () => server.published.map((text) => Buffer.from(text)),
     };
   });
 

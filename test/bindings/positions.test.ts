@@ -42,6 +42,7 @@ const inputs = [
   "gcp.bucket",
   "azure.storagequeues",
   "azure.blobstorage",
+  "azure.eventgrid",
 ] as const;
 const cases = ["Without a position", "After a gap", "Grows", "Shrinks", "Made anew"] as const;
 

@@ -445,6 +445,11 @@ const cases: Readonly<Record<string, Case>> = {
     const properties = { endpoint: http(server), apiKey: canary };
     return { server, properties, data: askedModel };
   },
+  ...entra("azure.eventgrid", () => ({ topicEndpoint: "http://127.0.0.1:1/api/events" })),
+  "azure.eventgrid.accessKey": async (spelling, wanted) => {
+    const server = await echoingHttp(wanted, spelling);
+    return { server, properties: { topicEndpoint: `${http(server)}/`, accessKey: canary } };
+  },
   ...entra("azure.signalr", () => ({ endpoint: "http://127.0.0.1:1", hub: "orders" })),
   "azure.signalr.accessKey": async (spelling, wanted) => {
     const server = await echoingHttp(wanted, spelling);

@@ -5,6 +5,7 @@ import { phases, type Phase } from "./phases.ts";
 import type { Source } from "./opened-source.ts";
 import { amqp } from "./sources/amqp.ts";
 import { azureBlobStorage } from "./sources/azure.blobstorage.ts";
+import { azureEventGrid } from "./sources/azure.eventgrid.ts";
 import { servicebusQueues, servicebusSessions } from "./sources/azure.servicebus.queues.ts";
 import { azureStorageQueues } from "./sources/azure.ts";
 import { cron } from "./sources/cron.ts";
@@ -63,6 +64,7 @@ export const sources: readonly Source[] = [
     kinesis,
     azureStorageQueues,
     azureBlobStorage,
+    azureEventGrid,
   ],
 ];
 

@@ -5,12 +5,16 @@ import { BackOff } from "../../feed/back-off.ts";
 import { delay } from "../../delay.ts";
 import { formatDuration, longestTimer } from "../../metadata/duration.ts";
 import { sharedLease, sharedSettlement } from "../../object-source/records.ts";
+import { withTimeLimit } from "../../http-client/within.ts";
+import { longestTimer } from "../../metadata/duration.ts";
 import type { QueueClient, QueueMessage } from "./queue-client.ts";
 import { longestVisibility, TakenMessage } from "./taken-message.ts";
 import { HandledMessages } from "./handled-messages.ts";
 
 /** The most that one request gives. */
 const mostAtOnce = 32;
+/** Milliseconds in which room gathers, so that not each free place is a request. */
+const gathering = 10;
 /** At the end of a reading: how long an answer is waited for that may have messages. Milliseconds. */
 const lastAnswer = 3_000;
 /** Messages are deleted, and given back, one by one: so many at a time. */
@@ -167,9 +171,10 @@ export class QueueReader<MetadataFields extends Fields> implements Reader {
   }
 
   async #take(queue: QueueClient, count: number, visibility: number): Promise<QueueMessage[]> {
-    const signal = AbortSignal.any([this.#late.signal, AbortSignal.timeout(requestTimeout)]);
     try {
-      return await queue.take(count, visibility, signal);
+      return await withTimeLimit(requestTimeout, this.#late.signal, (signal) =>
+        queue.take(count, visibility, signal),
+      );
     } catch (error) {
       if (this.#isEnding) return [];
       throw error;
@@ -180,13 +185,22 @@ export class QueueReader<MetadataFields extends Fields> implements Reader {
     return this.#ended.signal.aborted;
   }
 
+  /** Resolves once there is room for a whole request, or for some of it and no more has come in a moment. */
   async #untilRoom(): Promise<number> {
+    let until = 0;
     for (;;) {
       if (this.#isEnding) return 0;
       const room = this.#credit - this.#taken.size;
-      if (room > 0) return room;
+      if (room >= Math.min(this.#credit, mostAtOnce)) return room;
+      const now = performance.now();
+      if (room > 0) {
+        until ||= now + gathering;
+        if (now >= until) return room;
+      }
       this.#room = Promise.withResolvers();
+      const timer = room > 0 ? setTimeout(() => this.#wake(), until - now) : undefined;
       await this.#room.promise;
+      clearTimeout(timer);
     }
   }
 
@@ -306,7 +320,7 @@ export class QueueReader<MetadataFields extends Fields> implements Reader {
   async #attempt(run: (signal: AbortSignal) => Promise<void>): Promise<void> {
     for (let attempt = 1; ; attempt++) {
       try {
-        await run(AbortSignal.any([this.#over.signal, AbortSignal.timeout(requestTimeout)]));
+        await withTimeLimit(requestTimeout, this.#over.signal, run);
         return;
       } catch (error) {
         // What a lost connection has not confirmed is tried once more, at its end.

@@ -1,5 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { setTimeout as pause } from "node:timers/promises";
+import { orAborted } from "../../abortable.ts";
 import type { InboundEvent, Reader, Reading, Settlement } from "../../binding.ts";
 import { BindingError, messageOf } from "../../errors.ts";
 import { CallFailure } from "../../grpc/client.ts";
@@ -145,7 +146,7 @@ export class SubscriptionReader implements Reader {
       const facts = { reason: failure === undefined ? "the server ended it" : messageOf(failure) };
       this.#options.reading.logger.debug(facts, "a stream of messages has ended; opening another");
       const wait = firstPause * 2 ** failures;
-      await Promise.race([this.#stopped.promise, pause(wait, undefined, { ref: false })]);
+      await orAborted(pause(wait, undefined, { ref: false }), this.#stopping.signal);
     }
   }
 
@@ -161,6 +162,7 @@ export class SubscriptionReader implements Reader {
       ackDeadline: Math.ceil(this.#deadline / 1000),
     });
     this.#stream = stream;
+    this.#confirmations.expect(stream.maxMessages);
     try {
       for await (const answer of stream.answers()) {
         brought ||= answer.messages.length > 0;
@@ -190,10 +192,22 @@ export class SubscriptionReader implements Reader {
       this.#widen();
       await Promise.race([this.#options.reading.deliver(events), this.#stopped.promise]);
     }
+    const events: InboundEvent[] = [];
+    for (const message of messages) {
+      const held = this.#enter(message);
+      if (held === undefined) continue;
+      const made = this.#options.eventOf(message);
+      const event = made instanceof Promise ? await made : made;
+      if (event === undefined) this.#acknowledge(held);
+      else events.push(this.#hold(held, message, event, ordered));
+    }
+    this.#widen();
+    if (events.length === 0) return;
+    await orAborted(this.#options.reading.deliver(events), this.#stopping.signal);
   }
 
-  async #enter(message: ReceivedMessage, ordered: boolean): Promise<InboundEvent | undefined> {
-    const { id, ackId, attempt, orderingKey } = message;
+  /** `undefined`: it is no event. */
+  #enter({ id, ackId }: ReceivedMessage): Held | undefined {
     const before = this.#held.get(id);
     if (before !== undefined) {
       // Its deadline was missed, and it is here all the same.
@@ -212,10 +226,24 @@ export class SubscriptionReader implements Reader {
     this.#held.set(id, held);
     const event = await this.#made(held, message);
     if (event === undefined) return undefined;
+    return held;
+  }
+
+  #hold(
+    held: Held,
+    { attempt, orderingKey }: ReceivedMessage,
+    { data, metadata, headers, id, key }: PubsubEvent,
+    ordered: boolean,
+  ): InboundEvent {
+    this.#held.set(held.id, held);
     return {
-      key: ordered && orderingKey !== "" ? orderingKey : undefined,
-      ...event,
-      ...(attempt === 0 ? {} : { attempt, ...(attempt === 1 ? { redelivered: false } : {}) }),
+      data,
+      metadata,
+      headers,
+      id,
+      key: key ?? (ordered && orderingKey !== "" ? orderingKey : undefined),
+      attempt: attempt === 0 ? undefined : attempt,
+      redelivered: attempt === 1 ? false : undefined,
       settle: (settlement) => this.#settle(held, settlement),
       lease: { duration: this.#deadline, extend: () => this.#extend(held) },
     };
@@ -264,10 +292,10 @@ export class SubscriptionReader implements Reader {
 
   #acknowledge(held: Held): void {
     this.#handled.add(held.id);
-    this.#confirmations.acknowledge(held.ackId).then(
-      () => this.#handled.confirmed(held.id),
-      (error: BindingError) => this.#unconfirmed(error, "acknowledged"),
-    );
+    this.#confirmations.acknowledge(held.ackId, (failure) => {
+      if (failure === undefined) this.#handled.confirmed(held.id);
+      else this.#unconfirmed(failure, "acknowledged");
+    });
   }
 
   #giveBack({ ackId }: Held, after: number): void {

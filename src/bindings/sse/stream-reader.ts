@@ -1,4 +1,5 @@
 import { STATUS_CODES } from "node:http";
+import { orAborted } from "../../abortable.ts";
 import type { InboundEvent, Reader, Reading } from "../../binding.ts";
 import { delay } from "../../delay.ts";
 import { BindingError, messageOf } from "../../errors.ts";
@@ -39,7 +40,6 @@ class StreamReader implements Reader {
   readonly #origins: ReadonlySet<string>;
   readonly #types: ReadonlySet<string> | undefined;
   readonly #stopping = new AbortController();
-  readonly #stopped: Promise<void>;
   /** Of the present connection. */
   #ending: AbortController | undefined;
   readonly #backOff = new BackOff();
@@ -64,10 +64,6 @@ class StreamReader implements Reader {
     this.#types = eventTypes === undefined ? undefined : new Set(eventTypes);
     this.#lastId = progress.at ?? firstId(reading.metadata);
     this.#source = describeAddress(client.home);
-    const { signal } = this.#stopping;
-    this.#stopped = new Promise((resolve) =>
-      signal.addEventListener("abort", () => resolve(), { once: true }),
-    );
     void this.#run();
   }
 
@@ -237,10 +233,10 @@ class StreamReader implements Reader {
         this.#isStuck = false;
         this.#works();
       }
-      await Promise.race([this.#reading.deliver(events), this.#stopped]);
+      await orAborted(this.#reading.deliver(events), this.#stopping.signal);
     }
     if (refusal !== undefined) throw refusal;
-    await Promise.race([this.#progress.hasRoom(), this.#stopped]);
+    await orAborted(this.#progress.hasRoom(), this.#stopping.signal);
   }
 
   #eventOf({ data, type, id }: StreamBlock): InboundEvent | undefined {

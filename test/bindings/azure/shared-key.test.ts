@@ -136,6 +136,6 @@ test.each(blobs)("the URL to read %s is the one that Azure's own SDK makes", (bl
     },
     new StorageSharedKeyCredential(account, secret),
   );
-  const sorted = (text: string) => [...new URLSearchParams(text)].toSorted();
-  expect(sorted(made.split("?")[1] ?? "")).toEqual(sorted(theirs.toString()));
+  const words = (text: string) => Object.fromEntries(new URLSearchParams(text));
+  expect(words(made.split("?")[1] ?? "")).toEqual(words(theirs.toString()));
 });

@@ -12,7 +12,7 @@ import { Bucket, type Put, type Stored } from "./bucket.ts";
 import { bulkCreate, bulkDelete, bulkGet } from "./bulk.ts";
 import { inWordsOfDapr, invalid } from "./failures.ts";
 import { requestFields, s3Fields, type S3Metadata } from "./fields.ts";
-import { listAsDapr } from "./listing.ts";
+import { listAsDapr, listingOf } from "./listing.ts";
 import { checkBucket, taggingOf } from "./names.ts";
 import { checkInput, openQueue, readNotifications } from "./notifications.ts";
 import { contentOf, decoded } from "./payload.ts";
@@ -133,7 +133,7 @@ export default defineBinding({
       request: requestFields.list,
       idempotent: true,
       async invoke({ bucket }, { data, signal }) {
-        const listed = listAsDapr(bucket, data, signal);
+        const listed = listAsDapr(bucket, listingOf(data), signal);
         return { data: await inWordsOfDapr("list operation failed", listed) };
       },
     },

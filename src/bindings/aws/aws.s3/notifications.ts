@@ -7,7 +7,8 @@ import { sharedLease, sharedSettlement } from "../../../object-source/records.ts
 import type { AwsOpening } from "../client.ts";
 import { checkQueueName, checkQueueTimes, Queue } from "../sqs-queue.ts";
 import type { ReceivedMessage } from "../sqs-queue.ts";
-import { startReader, type Receipt } from "../sqs-reader.ts";
+import type { Receipt } from "../queue-events.ts";
+import { startReader } from "../sqs-reader.ts";
 import type { Bucket } from "./bucket.ts";
 import type { S3Metadata, s3Fields } from "./fields.ts";
 import { newObjects } from "./notification-message.ts";

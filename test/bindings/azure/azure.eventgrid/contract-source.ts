@@ -3,7 +3,7 @@ import { expect } from "vitest";
 import eventGrid from "../../../../src/bindings/azure/azure.eventgrid/index.ts";
 import { reservePort } from "../../../servers/ports.ts";
 import { endAfterTest, type Source } from "../../contract.ts";
-import { startBoth } from "./stand-in.ts";
+import { startBoth } from "./both.ts";
 
 /** Event Grid, which sends again what was not answered with 2xx. */
 export const eventGridSource: Source = {

@@ -6,7 +6,8 @@ import { reservePort } from "../../../servers/ports.ts";
 import { endAfterTest, read } from "../../contract.ts";
 import { openInput } from "../../opened-input.ts";
 import { openOutput } from "../../opened-output.ts";
-import { accessKey, application, cloudEvent, startBoth, startEventGrid } from "./stand-in.ts";
+import { startBoth } from "./both.ts";
+import { accessKey, application, cloudEvent, startEventGrid } from "./stand-in.ts";
 
 const soon = { timeout: 20_000, interval: 5 };
 const event = JSON.stringify(cloudEvent("1", { total: 42 }));

@@ -3,7 +3,8 @@ import { expect, test, vi } from "vitest";
 import { reservePort } from "../../../servers/ports.ts";
 import { read } from "../../contract.ts";
 import { eventGridSource } from "./contract-source.ts";
-import { cloudEvent, startBoth } from "./stand-in.ts";
+import { startBoth } from "./both.ts";
+import { cloudEvent } from "./stand-in.ts";
 
 const soon = { timeout: 20_000, interval: 5 };
 

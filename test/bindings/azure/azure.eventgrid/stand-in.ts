@@ -1,6 +1,5 @@
-import { EntraServer } from "../../../servers/entra.ts";
+import type { EntraServer } from "../../../servers/entra.ts";
 import { startLoopback } from "../../http/loopback-server.ts";
-import { endAfterTest } from "../../contract.ts";
 
 export const accessKey = "a2V5IG9mIHRoZSB0b3BpYw==";
 export const application = { clientId: "c7dd251f-811f-4ba2-a905-acd4d3f8f08b", secret: "hush" };
@@ -75,34 +74,6 @@ export async function startEventGrid(knows: (token: string) => boolean = () => f
     answer(200, { name, properties });
   });
   return Object.assign(server, { published, subscriptions, state });
-}
-
-/** Entra ID and Event Grid, and a component that reads. */
-export async function startBoth(port: number) {
-  const entra = await EntraServer.start(application);
-  endAfterTest(() => entra[Symbol.asyncDispose]());
-  await entra.rotate();
-  const grid = await startEventGrid((token) => entra.knows(token, `${grid.url}/.default`));
-  endAfterTest(async () => grid[Symbol.asyncDispose]());
-  const webhook = `http://127.0.0.1:${port}/api/events`;
-  const properties: Record<string, string> = inputProperties(entra, grid.url, port);
-  return {
-    ...{ entra, grid, webhook, properties },
-    /** A request as Event Grid sends it. */
-    post: async (
-      body: string | Uint8Array,
-      headers: Record<string, string> = {},
-      signal: AbortSignal | null = null,
-    ) =>
-      fetch(webhook, {
-        ...{ method: "POST", body: Buffer.from(body), signal },
-        headers: {
-          "content-type": "application/cloudevents+json; charset=utf-8",
-          authorization: `Bearer ${await entra.sign({ aud: application.clientId })}`,
-          ...headers,
-        },
-      }),
-  };
 }
 
 export function inputProperties(
