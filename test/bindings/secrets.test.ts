@@ -445,10 +445,13 @@ const cases: Readonly<Record<string, Case>> = {
     const properties = { endpoint: http(server), apiKey: canary };
     return { server, properties, data: askedModel };
   },
-  ...entra("azure.eventgrid", () => ({ topicEndpoint: "http://127.0.0.1:1/api/events" })),
+  ...entra("azure.eventgrid", () => ({
+    ...{ topicEndpoint: "http://127.0.0.1:1/api/events", direction: "output" },
+  })),
   "azure.eventgrid.accessKey": async (spelling, wanted) => {
     const server = await echoingHttp(wanted, spelling);
-    return { server, properties: { topicEndpoint: `${http(server)}/`, accessKey: canary } };
+    const topicEndpoint = `${http(server)}/api/events`;
+    return { server, properties: { topicEndpoint, accessKey: canary, direction: "output" } };
   },
   ...entra("azure.signalr", () => ({ endpoint: "http://127.0.0.1:1", hub: "orders" })),
   "azure.signalr.accessKey": async (spelling, wanted) => {

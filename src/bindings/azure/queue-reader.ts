@@ -6,7 +6,6 @@ import { delay } from "../../delay.ts";
 import { formatDuration, longestTimer } from "../../metadata/duration.ts";
 import { sharedLease, sharedSettlement } from "../../object-source/records.ts";
 import { withTimeLimit } from "../../http-client/within.ts";
-import { longestTimer } from "../../metadata/duration.ts";
 import type { QueueClient, QueueMessage } from "./queue-client.ts";
 import { longestVisibility, TakenMessage } from "./taken-message.ts";
 import { HandledMessages } from "./handled-messages.ts";
@@ -54,7 +53,9 @@ export type QueueReaderOptions<MetadataFields extends Fields> = {
 
 type Accepted = {
   readonly taken: TakenMessage;
-  readonly events: readonly InboundEvent[];
+  readonly message: QueueMessage;
+  /** None: it is done with, or was not accepted. */
+  readonly parts: readonly MessageEvent[];
   /** Why a message that may be read later was not. */
   readonly failure?: BindingError | undefined;
 };
@@ -149,16 +150,20 @@ export class QueueReader<MetadataFields extends Fields> implements Reader {
 
   async #handOver(messages: readonly QueueMessage[], visibility: number): Promise<void> {
     const { queue, reading } = this.#options;
-    const accepted = await Promise.all(
-      messages.map((message) =>
-        this.#accept(new TakenMessage(queue, message, visibility), message, visibility),
+    // They are invisible for so long, and renewed only once they are handed over.
+    const limit = Math.min(longestTimer, (visibility * 1000) / 2);
+    const accepted = await withTimeLimit(limit, this.#ended.signal, (signal) =>
+      Promise.all(
+        messages.map((message) =>
+          this.#accept(new TakenMessage(queue, message, visibility), message, signal),
+        ),
       ),
     );
     if (this.#isEnding) {
-      for (const one of accepted) if (one.events.length > 0) this.#giveBack(one.taken, 0);
+      for (const one of accepted) if (one.parts.length > 0) this.#giveBack(one.taken, 0);
       return;
     }
-    const events = accepted.flatMap((one) => one.events);
+    const events = accepted.flatMap((one) => this.#eventsOf(one, visibility));
     if (events.length > 0) await reading.deliver(events);
     const failure = accepted.find((one) => one.failure !== undefined)?.failure;
     if (failure === undefined) return this.#backOff.reset();
@@ -217,38 +222,41 @@ export class QueueReader<MetadataFields extends Fields> implements Reader {
     signal.removeEventListener("abort", wake);
   }
 
-  /** The events of a message that is new. One that was handled before is deleted, as it should have been then. */
-  async #accept(taken: TakenMessage, message: QueueMessage, visibility: number): Promise<Accepted> {
-    const nothing = { taken, events: [] };
+  /** What a message that is new tells of. One that was handled before is deleted, as it should have been then. */
+  async #accept(
+    taken: TakenMessage,
+    message: QueueMessage,
+    signal: AbortSignal,
+  ): Promise<Accepted> {
+    const nothing = { taken, message, parts: [] };
     if (this.#handled.has(message.id)) {
       this.#delete(taken);
       return nothing;
     }
     this.#taken.add(taken);
-    let parts: readonly MessageEvent[];
     try {
-      // It is invisible for so long, and renewed only once it is handed over.
-      const signal = AbortSignal.any([
-        this.#ended.signal,
-        AbortSignal.timeout(Math.min(longestTimer, (visibility * 1000) / 2)),
-      ]);
-      parts = await this.#options.eventsOf(message, signal);
+      const parts = await this.#options.eventsOf(message, signal);
+      if (parts.length > 0) return { taken, message, parts };
+      this.#delete(taken);
+      return nothing;
     } catch (error) {
       return {
         ...nothing,
         failure: this.#notAccepted(taken, BindingError.from(error, "unavailable")),
       };
     }
-    if (parts.length === 0) {
-      this.#delete(taken);
-      return nothing;
-    }
-    const settle = sharedSettlement(parts.length, (settlement: Settlement): void => {
+  }
+
+  #eventsOf({ taken, message, parts }: Accepted, visibility: number): InboundEvent[] {
+    const settleAll = (settlement: Settlement): void => {
       if (settlement.outcome === "handled") this.#delete(taken);
       else this.#giveBack(taken, settlement.after ?? 0);
-    });
-    const lease = sharedLease({ duration: visibility * 1000, extend: () => taken.extend() });
-    const events = parts.map((part) => ({
+    };
+    const own = { duration: visibility * 1000, extend: () => taken.extend() };
+    const isOne = parts.length === 1;
+    const settle = isOne ? settleAll : sharedSettlement(parts.length, settleAll);
+    const lease = isOne ? own : sharedLease(own);
+    return parts.map((part) => ({
       headers: [],
       id: message.id,
       attempt: message.dequeueCount,
@@ -256,7 +264,6 @@ export class QueueReader<MetadataFields extends Fields> implements Reader {
       ...part,
       ...{ settle, lease },
     }));
-    return { taken, events };
   }
 
   /** Returns why reading should pause, if it should. */

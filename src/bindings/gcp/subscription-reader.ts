@@ -64,7 +64,6 @@ export class SubscriptionReader implements Reader {
   readonly #held = new Map<string, Held>();
   readonly #handled: HandledMessages;
   readonly #clientId = randomUUID();
-  readonly #stopped = Promise.withResolvers<void>();
   readonly #stopping = new AbortController();
   #deadline: number;
   #credit: number;
@@ -95,7 +94,6 @@ export class SubscriptionReader implements Reader {
 
   async stop(): Promise<void> {
     this.#isStopped = true;
-    this.#stopped.resolve();
     this.#stopping.abort();
     this.#stream?.end();
     const late = new AbortController();
@@ -115,7 +113,6 @@ export class SubscriptionReader implements Reader {
   async close(): Promise<void> {
     clearInterval(this.#watch);
     this.#isStopped = true;
-    this.#stopped.resolve();
     this.#stopping.abort();
     this.#stream?.cancel();
     // Given back now, what nobody has settled need not wait for its deadline.
@@ -185,29 +182,34 @@ export class SubscriptionReader implements Reader {
     if (exactlyOnce) this.#deadline = Math.max(this.#deadline, exactlyOnceDeadline);
     const { atOnce = messages.length } = this.#options;
     for (let at = 0; at < messages.length; at += atOnce) {
+      const events = await this.#eventsOf(messages.slice(at, at + atOnce), ordered);
       const batch = messages.slice(at, at + atOnce);
       const made = await Promise.all(batch.map((message) => this.#enter(message, ordered)));
       const events = made.filter((event) => event !== undefined);
-      if (events.length === 0) continue;
       this.#widen();
-      await Promise.race([this.#options.reading.deliver(events), this.#stopped.promise]);
+      if (events.length === 0) continue;
+      await orAborted(this.#options.reading.deliver(events), this.#stopping.signal);
     }
-    const events: InboundEvent[] = [];
+  }
+
+  async #eventsOf(
+    messages: readonly ReceivedMessage[],
+    ordered: boolean,
+  ): Promise<readonly InboundEvent[]> {
+    const made: (InboundEvent | undefined | Promise<InboundEvent | undefined>)[] = [];
     for (const message of messages) {
       const held = this.#enter(message);
-      if (held === undefined) continue;
-      const made = this.#options.eventOf(message);
-      const event = made instanceof Promise ? await made : made;
-      if (event === undefined) this.#acknowledge(held);
-      else events.push(this.#hold(held, message, event, ordered));
+      if (held !== undefined) made.push(this.#made(held, message, ordered));
     }
-    this.#widen();
-    if (events.length === 0) return;
-    await orAborted(this.#options.reading.deliver(events), this.#stopping.signal);
+    const events = made.some((one) => one instanceof Promise) ? await Promise.all(made) : made;
+    return events.filter(
+      (one): one is InboundEvent => one !== undefined && !(one instanceof Promise),
+    );
   }
 
   /** `undefined`: it is no event. */
-  #enter({ id, ackId }: ReceivedMessage): Held | undefined {
+  async #enter(message: ReceivedMessage, ordered: boolean): Promise<InboundEvent | undefined> {
+    const { id, ackId } = message;
     const before = this.#held.get(id);
     if (before !== undefined) {
       // Its deadline was missed, and it is here all the same.
@@ -224,9 +226,8 @@ export class SubscriptionReader implements Reader {
       return undefined;
     }
     this.#held.set(id, held);
-    const event = await this.#made(held, message);
-    if (event === undefined) return undefined;
     return held;
+    return this.#made(held, message, ordered);
   }
 
   #hold(
@@ -235,7 +236,6 @@ export class SubscriptionReader implements Reader {
     { data, metadata, headers, id, key }: PubsubEvent,
     ordered: boolean,
   ): InboundEvent {
-    this.#held.set(held.id, held);
     return {
       data,
       metadata,
@@ -249,16 +249,34 @@ export class SubscriptionReader implements Reader {
     };
   }
 
-  async #made(held: Held, message: ReceivedMessage): Promise<PubsubEvent | undefined> {
+  /** At once where nothing is asked for it: a promise for each message costs more than all else that is done here. */
+  #made(
+    held: Held,
+    message: ReceivedMessage,
+    ordered: boolean,
+  ): InboundEvent | undefined | Promise<InboundEvent | undefined> {
+    const entered = (event: PubsubEvent | undefined): InboundEvent | undefined => {
+  async #made(
+    held: Held,
+    message: ReceivedMessage,
+    ordered: boolean,
+  ): Promise<InboundEvent | undefined> {
     try {
       const event = await this.#options.eventOf(message, this.#stopping.signal);
-      if (event !== undefined && !this.#isStopped) return event;
+      if (event !== undefined && !this.#isStopped) return this.#hold(held, message, event, ordered);
       if (event === undefined) this.#settle(held, { outcome: "handled" });
       else this.#settle(held, { outcome: "returned", reason: "reading has ended" });
       return undefined;
-    } catch (error) {
+    };
+    const failed = (error: unknown): undefined => {
       this.#notMade(held, BindingError.from(error, "unavailable"));
       return undefined;
+    };
+    try {
+      const event = this.#options.eventOf(message, this.#stopping.signal);
+      return event instanceof Promise ? event.then(entered).catch(failed) : entered(event);
+    } catch (error) {
+      return failed(error);
     }
   }
 

@@ -98,7 +98,6 @@ export const awsKinesis = suiteOf("aws.kinesis", async (url) => {
     calls: [
       one("create", "create", "text"),
       one("create with a key", "create", { a: "ü" }, { partitionKey: "k" }),
-      one("create of nothing", "create"),
       one("an operation that is not there", "get", "text"),
     ],
   };

@@ -24,18 +24,18 @@ export default defineBinding({
     (!metadata.accessKey || Boolean(metadata.subscriberEndpoint)) && needsEntraDriver(metadata),
   metadata: eventGridFields,
 
-  check: (metadata, { input }) =>
+  check: (metadata, { input, output }) =>
     problemsOf([
       () => metadata.topicEndpoint && parseAddress(metadata.topicEndpoint),
-      // A component may be set up for one direction, and declare none.
-      () => input && isInput(metadata) && readInputSettings(metadata),
+      () => checkInput(metadata, { input, output }),
       () => {
         if (!metadata.topicEndpoint && !isInput(metadata))
           throw wrong("metadata field 'TopicEndpoint' is empty in EventGrid binding");
       },
     ]),
 
-  async open({ component, metadata, http, memory, driver, hide }) {
+  async open({ component, metadata, directions, http, memory, driver, hide }) {
+    checkInput(metadata, directions);
     const { topicEndpoint, accessKey } = metadata;
     // Opened where it is used: it may not be set up for either.
     const login = () => openEntra({ settings: metadata, driver, hide });
@@ -73,8 +73,21 @@ export default defineBinding({
     },
   },
 
-  read: ({ http, login }, reading) => readEvents(http, login(), reading),
+  read({ http, login }, reading) {
+    if (isInput(reading.metadata)) return readEvents(http, login(), reading);
+    // It is set up to publish alone, and the app wants events of everything.
+    reading.report?.("nothing is read: subscriberEndpoint and scope are not set", false);
+    return { stop() {}, flush() {}, close() {} };
+  },
 });
+
+/** Throws a `BindingError`. A component that declares no direction may be set up for one of them alone. */
+function checkInput(
+  metadata: EventGridMetadata,
+  { input, output }: { readonly input: boolean; readonly output: boolean },
+): void {
+  if (input && (!output || isInput(metadata))) readInputSettings(metadata);
+}
 
 function isInput({ subscriberEndpoint, scope }: EventGridMetadata): boolean {
   return Boolean(subscriberEndpoint) || Boolean(scope);

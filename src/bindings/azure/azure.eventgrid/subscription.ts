@@ -5,8 +5,8 @@ import type { Answered } from "../../../http-client/exchange.ts";
 import {
   isObject,
   jsonMembers,
-  ServiceClient,
   serviceFailure,
+  type ServiceClient,
 } from "../../../http-client/service-client.ts";
 import { isSuccess, retryAfterOf } from "../../../http-client/status.ts";
 import type { Entra } from "../../../identity/azure/entra.ts";

@@ -1,5 +1,5 @@
 import { createLocalJWKSet, decodeJwt, errors, jwtVerify } from "jose";
-import type { JSONWebKeySet, JWTVerifyGetKey } from "jose";
+import type { JWTVerifyGetKey } from "jose";
 import { BindingError } from "../../../errors.ts";
 import { parseAddress } from "../../../http-client/address.ts";
 import { jsonMembers, ServiceClient, serviceFailure } from "../../../http-client/service-client.ts";
@@ -22,6 +22,8 @@ const tolerance = 5 * 60;
 const longestKept = 60 * 60 * 1000;
 /** Keys are asked for no more often than that, however many unknown ones come. Milliseconds. */
 const againAfter = 30_000;
+/** As long as there are none. Milliseconds. */
+const soonAgain = 1_000;
 const requestLimit = 10_000;
 
 /** Checks the tokens of requests by the keys that Entra ID publishes, which change. */
@@ -85,6 +87,9 @@ export class Tokens implements AsyncDisposable {
 
   /** Without an answer the keys that are there stay. */
   async #renew(): Promise<void> {
+    const isFirst = this.#keys === undefined;
+    if (this.#asking === undefined && isFirst && performance.now() - this.#askedAt < soonAgain)
+      throw new BindingError("unavailable", "Microsoft Entra ID has just given no keys");
     this.#asking ??= this.#ask().finally(() => {
       this.#asking = undefined;
     });
@@ -94,6 +99,7 @@ export class Tokens implements AsyncDisposable {
   }
 
   async #ask(): Promise<void> {
+    this.#askedAt = performance.now();
     const address = parseAddress(this.#options.keysUrl);
     const wanted = { method: "GET", address, headers: {}, secret: "" };
     const answered = await this.#client.ask(wanted, AbortSignal.timeout(requestLimit));
@@ -101,8 +107,7 @@ export class Tokens implements AsyncDisposable {
     if (!isSuccess(answered.status)) throw serviceFailure(text, answered);
     const { keys } = jsonMembers(answered.body);
     if (!Array.isArray(keys)) throw new BindingError("internal", text);
-    this.#keys = createLocalJWKSet({ keys } as JSONWebKeySet);
-    this.#askedAt = performance.now();
+    this.#keys = createLocalJWKSet({ keys });
   }
 }
 

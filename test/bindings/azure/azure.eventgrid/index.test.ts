@@ -84,6 +84,16 @@ describe("create", () => {
 
 const reading = { binding: eventGrid };
 
+test("a component that only publishes reads nothing, though the app would", async () => {
+  const { server } = await publisher();
+  const topicEndpoint = `${server.url}/api/events`;
+  const properties = { topicEndpoint, accessKey, direction: "input, output" };
+  const { runtime, status } = await read(reading, { properties });
+  await vi.waitFor(() => expect(status().state).toBe("running"), soon);
+  expect(status().reason).toContain("nothing is read");
+  await runtime.close();
+});
+
 async function begun(more: Record<string, string> = {}) {
   const both = await startBoth(await reservePort());
   const running = await read(reading, { properties: { ...both.properties, ...more } });

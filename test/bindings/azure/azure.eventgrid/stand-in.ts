@@ -3,7 +3,7 @@ import { startLoopback } from "../../http/loopback-server.ts";
 
 export const accessKey = "a2V5IG9mIHRoZSB0b3BpYw==";
 export const application = { clientId: "c7dd251f-811f-4ba2-a905-acd4d3f8f08b", secret: "hush" };
-export const scope =
+const scope =
   "/subscriptions/cd4b2887/resourceGroups/shop/providers/Microsoft.EventGrid/topics/orders";
 
 type Properties = Record<string, unknown>;
