@@ -9,7 +9,9 @@ import awsSns from "./aws/aws.sns/index.ts";
 import awsSqs from "./aws/aws.sqs/index.ts";
 import azureBlobStorage from "./azure/azure.blobstorage/index.ts";
 import azureCosmosdb from "./azure/azure.cosmosdb/index.ts";
+import azureCosmosdbGremlinapi from "./azure/azure.cosmosdb.gremlinapi/index.ts";
 import azureEventgrid from "./azure/azure.eventgrid/index.ts";
+import azureEventhubs from "./azure/azure.eventhubs/index.ts";
 import azureOpenai from "./azure/azure.openai/index.ts";
 import azureServicebusQueues from "./azure/azure.servicebus.queues/index.ts";
 import azureSignalr from "./azure/azure.signalr/index.ts";
@@ -57,7 +59,9 @@ export const bindings: readonly AnyBinding[] = [
   awsSqs,
   azureBlobStorage,
   azureCosmosdb,
+  azureCosmosdbGremlinapi,
   azureEventgrid,
+  azureEventhubs,
   azureOpenai,
   azureServicebusQueues,
   azureSignalr,

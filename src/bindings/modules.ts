@@ -12,7 +12,12 @@ export const bindingModules: readonly BindingModule[] = [
   { name: "aws.sqs", load: () => import("./aws/aws.sqs/index.ts") },
   { name: "azure.blobstorage", load: () => import("./azure/azure.blobstorage/index.ts") },
   { name: "azure.cosmosdb", load: () => import("./azure/azure.cosmosdb/index.ts") },
+  {
+    name: "azure.cosmosdb.gremlinapi",
+    load: () => import("./azure/azure.cosmosdb.gremlinapi/index.ts"),
+  },
   { name: "azure.eventgrid", load: () => import("./azure/azure.eventgrid/index.ts") },
+  { name: "azure.eventhubs", load: () => import("./azure/azure.eventhubs/index.ts") },
   { name: "azure.openai", load: () => import("./azure/azure.openai/index.ts") },
   {
     name: "azure.servicebus.queues",

@@ -24,6 +24,7 @@ const inputs = [
   "mqtt5",
   "amqp",
   "azure.servicebus.queues",
+  "azure.eventhubs",
   "nats",
   "redis.streams",
   "aws.kinesis",

@@ -17,7 +17,9 @@ import { FakeApp, handled } from "../runtime/fake-app.ts";
 import { component, FakeSystem, startRuntime } from "../runtime/fake-binding.ts";
 import { sourceEvent } from "../runtime/source-event.ts";
 import { MemoryStore } from "../store/memory-store.ts";
+import { startNamespace } from "./azure/namespace.ts";
 import { echoingAmqp1 } from "./amqp/echoing-server.ts";
+import { echoingGremlin } from "./azure/azure.cosmosdb.gremlinapi/echoing-server.ts";
 import { startLoopback } from "./http/loopback-server.ts";
 import { makeCertificates } from "./certificates.ts";
 import { errorPacket, startStandIn, switchPacket } from "./mysql/stand-in.ts";
@@ -129,10 +131,14 @@ const mqtt5 =
   };
 
 /** What is sent to a namespace is signatures and tokens, never what they are made from. */
-const azureMessaging = (type: string, more: Record<string, string>): Record<string, Case> => {
+const azureMessaging = (
+  type: string,
+  namespaceField: string,
+  more: Record<string, string>,
+): Record<string, Case> => {
   const entra = {
     ...{ azureTenantId: "shop", azureClientId: "shop", azureAuthorityHost: "http://127.0.0.1:1" },
-    ...{ namespaceName: "127.0.0.1:1", ...more },
+    ...{ [namespaceField]: "127.0.0.1:1", ...more },
   };
   const access = `SharedAccessKeyName=shop;SharedAccessKey=${canary}`;
   const connectionString = `Endpoint=sb://127.0.0.1:1;${access};UseDevelopmentEmulator=true`;
@@ -439,6 +445,15 @@ const cases: Readonly<Record<string, Case>> = {
       masterKey: canary,
     },
   }),
+  "azure.cosmosdb.gremlinapi.masterKey": async (spelling, wanted) => {
+    const server = await echoingGremlin(wanted, spelling);
+    const properties = {
+      url: `ws://${server.host}:${server.port}`,
+      username: "/dbs/shop",
+      masterKey: canary,
+    };
+    return { server, properties, data: JSON.stringify({ gremlin: "g.V()" }) };
+  },
   ...entra("azure.openai", () => ({ endpoint: "http://127.0.0.1:1" }), askedModel),
   "azure.openai.apiKey": async (spelling, wanted) => {
     const server = await echoingHttp(wanted, spelling);
@@ -582,7 +597,27 @@ const cases: Readonly<Record<string, Case>> = {
       properties: { url: `amqp://${address(server)}`, address: "orders", ...login },
     };
   },
-  ...azureMessaging("azure.servicebus.queues", { queueName: "orders" }),
+  ...azureMessaging("azure.servicebus.queues", "namespaceName", { queueName: "orders" }),
+  ...azureMessaging("azure.eventhubs", "eventHubNamespace", { eventHub: "hub-1" }),
+  "azure.eventhubs.storageConnectionString": async (spelling, wanted) => {
+    const { connectionString } = await startNamespace();
+    const signature = `sv=2021-12-02&sig=${encodeURIComponent(canary)}`;
+    return reading("azure.eventhubs", (server) => ({
+      ...{ connectionString, eventHub: "hub-1", consumerGroup: "shop" },
+      storageConnectionString: `BlobEndpoint=${http(server)};SharedAccessSignature=${signature}`,
+      storageContainerName: "checkpoints",
+    }))(spelling, wanted);
+  },
+  "azure.eventhubs.storageAccountKey": async () => {
+    const { connectionString } = await startNamespace();
+    return {
+      properties: {
+        ...{ connectionString, eventHub: "hub-1", consumerGroup: "shop" },
+        ...{ storageAccountName: "127", storageAccountKey: canary },
+        storageContainerName: "checkpoints",
+      },
+    };
+  },
   "amqp.clientKey": () => ({
     properties: {
       url: "amqps://127.0.0.1:1",

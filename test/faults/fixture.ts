@@ -65,6 +65,7 @@ const servers: Readonly<Record<string, ServerName>> = {
   "aws.s3": "moto",
   "aws.sqs": "elasticmq",
   "azure.blobstorage": "azurite-blob",
+  "azure.eventhubs": "azure-messaging",
   "azure.servicebus.queues": "azure-messaging",
   "gcp.bucket": "fake-gcs",
   "gcp.bucket-notified": "pstest",

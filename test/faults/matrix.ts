@@ -6,6 +6,7 @@ import type { Source } from "./opened-source.ts";
 import { amqp } from "./sources/amqp.ts";
 import { azureBlobStorage } from "./sources/azure.blobstorage.ts";
 import { azureEventGrid } from "./sources/azure.eventgrid.ts";
+import { eventhubs } from "./sources/azure.eventhubs.ts";
 import { servicebusQueues, servicebusSessions } from "./sources/azure.servicebus.queues.ts";
 import { azureStorageQueues } from "./sources/azure.ts";
 import { cron } from "./sources/cron.ts";
@@ -43,6 +44,7 @@ export const sources: readonly Source[] = [
     amqp,
     servicebusQueues,
     servicebusSessions,
+    eventhubs,
     webhook,
     file,
     sftp,

@@ -419,6 +419,9 @@ export const moreMetadata: Readonly<
       ...{ messageId: "{id}", queueName: "{queue}", receiveCount: "1", senderId: "{sender}" },
       ...{ firstReceiveTimestamp: "{time}", sentTimestamp: "{time}" },
     }),
+  "azure.eventhubs": {
+    documented: "All annotations of the service, and `x-opt-partition-id`, are metadata",
+    more: () => ({ "x-opt-partition-id": "0" }),
   },
   rabbitmq: {
     documented: "An event's metadata also tell its exchange, routing key, properties",

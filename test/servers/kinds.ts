@@ -6,6 +6,7 @@ import { cosmosdb } from "./cosmosdb.ts";
 import { elasticmq } from "./elasticmq.ts";
 import { fakeGcs } from "./fake-gcs.ts";
 import { feed } from "./feed.ts";
+import { gremlin } from "./gremlin.ts";
 import { grpcGo } from "./grpc-go.ts";
 import { kafka } from "./kafka.ts";
 import type { Address, ServerKind } from "./kind.ts";
@@ -43,6 +44,7 @@ export const kinds = {
   kinesalite,
   vault,
   elasticmq,
+  gremlin,
   pstest,
   "fake-gcs": fakeGcs,
 };

@@ -4,6 +4,12 @@
  */
 export const suites: Readonly<Record<string, readonly string[]>> = {
   "amqp RabbitMQ": ["test/bindings/amqp/rabbitmq.test.ts"],
+  "azure.cosmosdb.gremlinapi Apache Gremlin Server": [
+    "test/bindings/azure/azure.cosmosdb.gremlinapi/server.test.ts",
+  ],
+  "azure.cosmosdb.gremlinapi Cosmos DB's Gremlin endpoint": [
+    "test/bindings/azure/azure.cosmosdb.gremlinapi/index.test.ts",
+  ],
   "aws.sqs ElasticMQ": ["test/bindings/aws/aws.sqs/contract.test.ts"],
   "gcp.bucket Pub/Sub (pstest)": ["test/bindings/gcp/gcp.bucket/notifications.test.ts"],
   "kafka Microsoft Entra ID": ["test/bindings/kafka/authentication.test.ts"],

@@ -48,6 +48,10 @@ export const versions: Readonly<Record<string, Version>> = {
     const pom = readFileSync(join(root, "test/servers/kafka/pom.xml"), "utf8");
     return /kafka_2\.13<\/artifactId>\s*<version>([\d.]+)/.exec(pom)?.[1] ?? "";
   },
+  "Apache Gremlin Server": () => {
+    const pom = readFileSync(join(root, "test/servers/gremlin/pom.xml"), "utf8");
+    return /gremlin-server<\/artifactId>\s*<version>([\d.]+)/.exec(pom)?.[1] ?? "";
+  },
   Azurite: npmPackage("azurite"),
   "cosmosdb-server": npmPackage("@vercel/cosmosdb-server"),
   ElasticMQ: () => {

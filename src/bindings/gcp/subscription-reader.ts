@@ -183,9 +183,6 @@ export class SubscriptionReader implements Reader {
     const { atOnce = messages.length } = this.#options;
     for (let at = 0; at < messages.length; at += atOnce) {
       const events = await this.#eventsOf(messages.slice(at, at + atOnce), ordered);
-      const batch = messages.slice(at, at + atOnce);
-      const made = await Promise.all(batch.map((message) => this.#enter(message, ordered)));
-      const events = made.filter((event) => event !== undefined);
       this.#widen();
       if (events.length === 0) continue;
       await orAborted(this.#options.reading.deliver(events), this.#stopping.signal);
@@ -208,8 +205,7 @@ export class SubscriptionReader implements Reader {
   }
 
   /** `undefined`: it is no event. */
-  async #enter(message: ReceivedMessage, ordered: boolean): Promise<InboundEvent | undefined> {
-    const { id, ackId } = message;
+  #enter({ id, ackId }: ReceivedMessage): Held | undefined {
     const before = this.#held.get(id);
     if (before !== undefined) {
       // Its deadline was missed, and it is here all the same.
@@ -227,7 +223,6 @@ export class SubscriptionReader implements Reader {
     }
     this.#held.set(id, held);
     return held;
-    return this.#made(held, message, ordered);
   }
 
   #hold(
@@ -256,13 +251,6 @@ export class SubscriptionReader implements Reader {
     ordered: boolean,
   ): InboundEvent | undefined | Promise<InboundEvent | undefined> {
     const entered = (event: PubsubEvent | undefined): InboundEvent | undefined => {
-  async #made(
-    held: Held,
-    message: ReceivedMessage,
-    ordered: boolean,
-  ): Promise<InboundEvent | undefined> {
-    try {
-      const event = await this.#options.eventOf(message, this.#stopping.signal);
       if (event !== undefined && !this.#isStopped) return this.#hold(held, message, event, ordered);
       if (event === undefined) this.#settle(held, { outcome: "handled" });
       else this.#settle(held, { outcome: "returned", reason: "reading has ended" });

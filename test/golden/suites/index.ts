@@ -3,6 +3,7 @@ import { alicloudOss } from "./alicloud-oss.ts";
 import { api } from "./api.ts";
 import { awsDynamodb, awsKinesis, awsS3, awsSes, awsSns, awsSqs } from "./aws.ts";
 import { azureBlobStorage } from "./azure.blobstorage.ts";
+import { azureEventhubs } from "./azure.eventhubs.ts";
 import { azureStorageQueues } from "./azure.storagequeues.ts";
 import { cosmosdb } from "./cosmosdb.ts";
 import { cron } from "./cron.ts";
@@ -35,6 +36,7 @@ export const suites: readonly Suite[] = [
     awsSns,
     awsSqs,
     azureBlobStorage,
+    azureEventhubs,
     azureStorageQueues,
     cosmosdb,
     cron,
