@@ -419,6 +419,7 @@ export const moreMetadata: Readonly<
       ...{ messageId: "{id}", queueName: "{queue}", receiveCount: "1", senderId: "{sender}" },
       ...{ firstReceiveTimestamp: "{time}", sentTimestamp: "{time}" },
     }),
+  },
   "azure.eventhubs": {
     documented: "All annotations of the service, and `x-opt-partition-id`, are metadata",
     more: () => ({ "x-opt-partition-id": "0" }),
