@@ -2,6 +2,7 @@ import type { AnyBinding } from "../binding.ts";
 import alicloudOss from "./alicloud/alicloud.oss/index.ts";
 import amqp from "./amqp/index.ts";
 import awsDynamodb from "./aws/aws.dynamodb/index.ts";
+import awsKinesis from "./aws/aws.kinesis/index.ts";
 import awsS3 from "./aws/aws.s3/index.ts";
 import awsSes from "./aws/aws.ses/index.ts";
 import awsSns from "./aws/aws.sns/index.ts";
@@ -51,6 +52,7 @@ export const bindings: readonly AnyBinding[] = [
   alicloudOss,
   amqp,
   awsDynamodb,
+  awsKinesis,
   awsS3,
   awsSes,
   awsSns,

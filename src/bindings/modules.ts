@@ -5,6 +5,7 @@ export const bindingModules: readonly BindingModule[] = [
   { name: "alicloud.oss", load: () => import("./alicloud/alicloud.oss/index.ts") },
   { name: "amqp", load: () => import("./amqp/index.ts") },
   { name: "aws.dynamodb", load: () => import("./aws/aws.dynamodb/index.ts") },
+  { name: "aws.kinesis", load: () => import("./aws/aws.kinesis/index.ts") },
   { name: "aws.s3", load: () => import("./aws/aws.s3/index.ts") },
   { name: "aws.ses", load: () => import("./aws/aws.ses/index.ts") },
   { name: "aws.sns", load: () => import("./aws/aws.sns/index.ts") },

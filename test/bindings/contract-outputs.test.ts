@@ -12,6 +12,7 @@ import alicloudOss from "../../src/bindings/alicloud/alicloud.oss/index.ts";
 import huaweiObs from "../../src/bindings/huawei.obs/index.ts";
 import amqp from "../../src/bindings/amqp/index.ts";
 import awsDynamodb from "../../src/bindings/aws/aws.dynamodb/index.ts";
+import awsKinesis from "../../src/bindings/aws/aws.kinesis/index.ts";
 import awsSes from "../../src/bindings/aws/aws.ses/index.ts";
 import cosmosdb from "../../src/bindings/azure/azure.cosmosdb/index.ts";
 import gremlin from "../../src/bindings/azure/azure.cosmosdb.gremlinapi/index.ts";
@@ -50,6 +51,7 @@ import { component, startRuntime } from "../runtime/fake-binding.ts";
 import { describeWith, uniqueName } from "../servers/describe-with.ts";
 import { bodyOf, connectPeer } from "./amqp/peer.ts";
 import { makeTable, textOf } from "./aws/aws.dynamodb/table.ts";
+import { makeStream as makeKinesisStream } from "./aws/aws.kinesis/contract-source.ts";
 import { makeSender } from "./aws/aws.ses/sender.ts";
 import { makeContainer, order } from "./azure/azure.cosmosdb/container.ts";
 import { startGremlin } from "./azure/azure.cosmosdb.gremlinapi/stand-in.ts";
@@ -542,6 +544,14 @@ testOutput("huawei.obs", huaweiObs, async () => {
     properties: { endpoint: server.url, accessKey: accessKeyId, secretKey: secret, bucket },
     arrived: async () => [...server.objects.values()],
   };
+});
+
+describeWith("kinesalite", (server) => {
+  testOutput("aws.kinesis", awsKinesis, async () => {
+    const stream = await makeKinesisStream(server);
+    const arrived = async () => (await stream.records()).map(({ data }) => data);
+    return { properties: stream.properties, arrived };
+  });
 });
 
 describeWith("moto", (server) => {

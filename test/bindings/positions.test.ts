@@ -25,6 +25,7 @@ const inputs = [
   "azure.eventhubs",
   "nats",
   "redis.streams",
+  "aws.kinesis",
   "aws.s3",
   "aws.sqs",
   "file",

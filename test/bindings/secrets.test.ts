@@ -208,6 +208,7 @@ const nats =
 const awsPlaces = {
   "aws.s3": { bucket: "orders", forcePathStyle: "true" },
   "aws.dynamodb": { table: "orders" },
+  "aws.kinesis": { streamName: "orders", direction: "output" },
   "aws.ses": { emailFrom: "a@example.org", emailTo: "b@example.org", subject: "s" },
   "aws.sns": { topicArn: "arn:aws:sns:us-east-1:123456789012:orders" },
   "aws.sqs": { queueName: "orders", queueOwnerAccountId: "123456789012", direction: "output" },
@@ -791,6 +792,9 @@ const cases: Readonly<Record<string, Case>> = {
   "aws.dynamodb.accessKey": aws("aws.dynamodb", "accessKey"),
   "aws.dynamodb.secretKey": aws("aws.dynamodb", "secretKey"),
   "aws.dynamodb.sessionToken": aws("aws.dynamodb", "sessionToken"),
+  "aws.kinesis.accessKey": aws("aws.kinesis", "accessKey"),
+  "aws.kinesis.secretKey": aws("aws.kinesis", "secretKey"),
+  "aws.kinesis.sessionToken": aws("aws.kinesis", "sessionToken"),
   "aws.ses.accessKey": aws("aws.ses", "accessKey"),
   "aws.ses.secretKey": aws("aws.ses", "secretKey"),
   "aws.ses.sessionToken": aws("aws.ses", "sessionToken"),

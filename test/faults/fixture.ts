@@ -61,6 +61,7 @@ export async function openFixture(source: Source, options: FixtureOptions): Prom
 /** The kind of server by the source, or its binding, where it is not called as that. */
 const servers: Readonly<Record<string, ServerName>> = {
   amqp: "artemis",
+  "aws.kinesis": "kinesalite",
   "aws.s3": "moto",
   "aws.sqs": "elasticmq",
   "azure.blobstorage": "azurite-blob",

@@ -15,6 +15,7 @@ import { imap } from "./sources/imap.ts";
 import { http, sse, websocket } from "./sources/feeds.ts";
 import { kafka } from "./sources/kafka.ts";
 import { mqtt3 } from "./sources/mqtt3.ts";
+import { kinesis } from "./sources/aws.kinesis.ts";
 import { s3 } from "./sources/aws.s3.ts";
 import { sqs } from "./sources/aws.sqs.ts";
 import { gcpBucket } from "./sources/gcp.bucket.ts";
@@ -62,6 +63,7 @@ export const sources: readonly Source[] = [
     postgres,
     sqs,
     s3,
+    kinesis,
     azureStorageQueues,
     azureBlobStorage,
     azureEventGrid,

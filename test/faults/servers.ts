@@ -89,6 +89,10 @@ export class Servers implements AsyncDisposable {
     return this.#once("moto", own, () => this.#start("moto"));
   }
 
+  kinesalite(own: boolean): Promise<OwnServer<"kinesalite">> {
+    return this.#once("kinesalite", own, () => this.#start("kinesalite"));
+  }
+
   feed(own: boolean): Promise<OwnServer<"feed">> {
     return this.#once("feed", own, () => this.#start("feed"));
   }

@@ -10,6 +10,7 @@ import { gremlin } from "./gremlin.ts";
 import { grpcGo } from "./grpc-go.ts";
 import { kafka } from "./kafka.ts";
 import type { Address, ServerKind } from "./kind.ts";
+import { kinesalite } from "./kinesalite.ts";
 import { mariadb } from "./mariadb.ts";
 import { minio } from "./minio.ts";
 import { moto } from "./moto.ts";
@@ -41,6 +42,7 @@ export const kinds = {
   "azurite-queue": azuriteQueue,
   cosmosdb,
   moto,
+  kinesalite,
   vault,
   elasticmq,
   gremlin,

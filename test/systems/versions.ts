@@ -71,6 +71,7 @@ export const versions: Readonly<Record<string, Version>> = {
   "Linux file system": async () => number.exec((await run("uname", ["-r"])).stdout)?.[0] ?? "",
   MariaDB: program("mariadbd", ["--version"], "/usr/sbin/mariadbd"),
   MinIO: () => minioVersion,
+  kinesalite: npmPackage("kinesalite"),
   moto: () => motoVersion,
   Mosquitto: program("mosquitto", ["-h"]),
   "Node.js HTTP": node,

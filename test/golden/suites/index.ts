@@ -1,7 +1,7 @@
 import type { Suite } from "../suite.ts";
 import { alicloudOss } from "./alicloud-oss.ts";
 import { api } from "./api.ts";
-import { awsDynamodb, awsS3, awsSes, awsSns, awsSqs } from "./aws.ts";
+import { awsDynamodb, awsKinesis, awsS3, awsSes, awsSns, awsSqs } from "./aws.ts";
 import { azureBlobStorage } from "./azure.blobstorage.ts";
 import { azureEventhubs } from "./azure.eventhubs.ts";
 import { azureStorageQueues } from "./azure.storagequeues.ts";
@@ -30,6 +30,7 @@ export const suites: readonly Suite[] = [
     alicloudOss,
     api,
     awsDynamodb,
+    awsKinesis,
     awsS3,
     awsSes,
     awsSns,
