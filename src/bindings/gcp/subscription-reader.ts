@@ -193,15 +193,16 @@ export class SubscriptionReader implements Reader {
     messages: readonly ReceivedMessage[],
     ordered: boolean,
   ): Promise<readonly InboundEvent[]> {
-    const made: (InboundEvent | undefined | Promise<InboundEvent | undefined>)[] = [];
+    const events: InboundEvent[] = [];
+    const later: Promise<InboundEvent | undefined>[] = [];
     for (const message of messages) {
       const held = this.#enter(message);
-      if (held !== undefined) made.push(this.#made(held, message, ordered));
+      const made = held && this.#made(held, message, ordered);
+      if (made instanceof Promise) later.push(made);
+      else if (made !== undefined) events.push(made);
     }
-    const events = made.some((one) => one instanceof Promise) ? await Promise.all(made) : made;
-    return events.filter(
-      (one): one is InboundEvent => one !== undefined && !(one instanceof Promise),
-    );
+    for (const event of await Promise.all(later)) if (event !== undefined) events.push(event);
+    return events;
   }
 
   /** `undefined`: it is no event. */
