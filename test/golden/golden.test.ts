@@ -32,6 +32,8 @@ const ours = new Set([
   // Services that cannot be had: daprd could only be asked with our own stand-ins.
   "azure.eventgrid",
   "azure.cosmosdb.gremlinapi",
+  "azure.cosmosdb.gremlinapi",
+  "azure.eventgrid",
   "azure.openai",
   "azure.signalr",
   "cloudflare.queues",

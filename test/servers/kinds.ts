@@ -12,6 +12,7 @@ import { kafka } from "./kafka.ts";
 import type { Address, ServerKind } from "./kind.ts";
 import { kinesalite } from "./kinesalite.ts";
 import { mariadb } from "./mariadb.ts";
+import { minio } from "./minio.ts";
 import { moto } from "./moto.ts";
 import { mosquitto } from "./mosquitto.ts";
 import { nats } from "./nats.ts";
@@ -45,6 +46,7 @@ export const kinds = {
   vault,
   elasticmq,
   gremlin,
+  minio,
   pstest,
   "fake-gcs": fakeGcs,
 };

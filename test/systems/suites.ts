@@ -10,6 +10,10 @@ export const suites: Readonly<Record<string, readonly string[]>> = {
   "azure.cosmosdb.gremlinapi Cosmos DB's Gremlin endpoint": [
     "test/bindings/azure/azure.cosmosdb.gremlinapi/index.test.ts",
   ],
+  "aws.s3 MinIO": [
+    "test/bindings/aws/aws.s3/index.test.ts",
+    "test/bindings/aws/aws.s3/contract.test.ts",
+  ],
   "aws.sqs ElasticMQ": ["test/bindings/aws/aws.sqs/contract.test.ts"],
   "gcp.bucket Pub/Sub (pstest)": ["test/bindings/gcp/gcp.bucket/notifications.test.ts"],
   "kafka Microsoft Entra ID": ["test/bindings/kafka/authentication.test.ts"],

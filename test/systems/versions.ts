@@ -2,6 +2,7 @@ import { execFile } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { promisify } from "node:util";
+import { minioVersion } from "../servers/minio.ts";
 import { motoVersion } from "../servers/moto.ts";
 import { natsProgram } from "../servers/nats.ts";
 import { findProgram } from "../servers/server-process.ts";
@@ -69,6 +70,7 @@ export const versions: Readonly<Record<string, Version>> = {
   },
   "Linux file system": async () => number.exec((await run("uname", ["-r"])).stdout)?.[0] ?? "",
   MariaDB: program("mariadbd", ["--version"], "/usr/sbin/mariadbd"),
+  MinIO: () => minioVersion,
   kinesalite: npmPackage("kinesalite"),
   moto: () => motoVersion,
   Mosquitto: program("mosquitto", ["-h"]),

