@@ -1,6 +1,6 @@
 import { getEventListeners } from "node:events";
 import { expect, test } from "vitest";
-import { abortable, abortFailure } from "../src/abortable.ts";
+import { abortable, abortFailure, orAborted } from "../src/abortable.ts";
 import { BindingError } from "../src/errors.ts";
 
 test("the work's outcome, or the failure once the signal is aborted; no listener stays", async () => {
@@ -22,6 +22,22 @@ test("the work's outcome, or the failure once the signal is aborted; no listener
 test("work that fails once nobody waits for it any more disturbs nobody", async () => {
   const work = Promise.withResolvers<void>();
   await expect(abortable(work.promise, AbortSignal.abort())).rejects.toThrow("aborted");
+  work.reject(new Error("late"));
+  await new Promise(setImmediate);
+});
+
+test("the work's outcome, or nothing once the signal is aborted; no listener stays", async () => {
+  const controller = new AbortController();
+  const { signal } = controller;
+  expect(await orAborted(Promise.resolve(1), signal)).toBe(1);
+  await expect(orAborted(Promise.reject(new Error("no")), signal)).rejects.toThrow("no");
+  expect(getEventListeners(signal, "abort")).toEqual([]);
+  const work = Promise.withResolvers<number>();
+  const waiting = orAborted(work.promise, signal);
+  controller.abort();
+  expect(await waiting).toBeUndefined();
+  expect(await orAborted(work.promise, signal)).toBeUndefined();
+  expect(getEventListeners(signal, "abort")).toEqual([]);
   work.reject(new Error("late"));
   await new Promise(setImmediate);
 });

@@ -6,6 +6,7 @@ import {
   type Settlement,
 } from "../../gen/cufflink/v1/event_streams_pb.ts";
 import type { Logger } from "../binding.ts";
+import { TurnoverMap } from "../memory/turnover-map.ts";
 import type { Delivery, LaneReference, Outcome, Reply } from "../runtime/app.ts";
 import { countForBatch, encodeEventBatch, encodeNotice } from "./event-batch.ts";
 
@@ -46,7 +47,7 @@ export class EventStream {
   /** Handed over, and not pulled by the transport. */
   #queue: Held[] = [];
   /** By the number of the delivery, in the order of sending. */
-  readonly #sent = new Map<number, Held>();
+  readonly #sent = new TurnoverMap<number, Held>();
   readonly #signals = new WeakSet<AbortSignal>();
   #bindings: ReadonlySet<string> | undefined;
   #subscribed = false;
@@ -214,9 +215,9 @@ export class EventStream {
     this.#signals.add(signal);
     const giveUp = (): void => {
       const reason = "cancelled";
-      for (const [number, held] of this.#sent) {
+      for (const held of this.#sent.values()) {
         if (held.signal !== signal) continue;
-        this.#sent.delete(number);
+        this.#sent.delete(held.number);
         held.resolve({ kind: "refused", reason });
       }
       for (const held of this.#queue)

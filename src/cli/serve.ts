@@ -48,8 +48,18 @@ export type Served = {
 
 /** Everything wired together. Listens first, then connects out. */
 export async function serve(options: ServeOptions): Promise<Served> {
-  const started = performance.now();
   const mayGrow = keepYoungSmall();
+  try {
+    return await begin(options, mayGrow);
+  } catch (error) {
+    mayGrow();
+    throw error;
+  }
+}
+
+/** `onStarted` is told once the components were started, well or not. */
+async function begin(options: ServeOptions, onStarted: () => void): Promise<Served> {
+  const started = performance.now();
   const logger = createServeLogger(options);
   if (options.ignored.length > 0) {
     logger.warn(
@@ -214,11 +224,16 @@ export async function serve(options: ServeOptions): Promise<Served> {
   }
   void store.look();
   void certificate?.watch((tls) => server.setTls(tls));
-  void reloader.start().then(({ components }) => {
-    mayGrow();
-    const took = formatDuration(Math.round(performance.now() - started));
-    logger.info({ components: components.length, took }, "cufflink initialized. Status: Running.");
-  });
+  void reloader
+    .start()
+    .finally(onStarted)
+    .then(({ components }) => {
+      const took = formatDuration(Math.round(performance.now() - started));
+      logger.info(
+        { components: components.length, took },
+        "cufflink initialized. Status: Running.",
+      );
+    });
   return {
     httpPort,
     grpcPort,

@@ -17,13 +17,21 @@ function exposed(): Collect {
   return runInNewContext("gc") as Collect;
 }
 
+/** A start that takes longer than so many milliseconds waits for somebody, and events come meanwhile. */
+const longestStart = 10_000;
+
 /**
  * From now on the part of the heap for what is young does not grow: what a start leaves is garbage, and the engine never
- * gives back the room that it took for it. Returns what ends that.
+ * gives back the room that it took for it. It ends by itself where the start does not. Returns what ends it.
  */
 export function keepYoungSmall(): () => void {
   setFlagsFromString("--semi-space-growth-factor=1");
-  return () => setFlagsFromString("--semi-space-growth-factor=2");
+  const end = (): void => {
+    clearTimeout(timer);
+    setFlagsFromString("--semi-space-growth-factor=2");
+  };
+  const timer = setTimeout(end, longestStart).unref();
+  return end;
 }
 
 /** How many bytes go by between two collections of what is young. */

@@ -1,5 +1,8 @@
+import { setFlagsFromString } from "node:v8";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
-import { collectWhenQuiet } from "../../src/memory/garbage-collection.ts";
+import { collectWhenQuiet, keepYoungSmall } from "../../src/memory/garbage-collection.ts";
+
+vi.mock("node:v8", { spy: true });
 
 const mebi = 1024 * 1024;
 let state = { reserved: 0, used: 0, resident: 80 * mebi };
@@ -65,4 +68,24 @@ test("what the system got back meanwhile counts again when it is taken anew", ()
   look();
   state.resident = 130 * mebi;
   expect(look()).toBe(2);
+});
+
+const factor = "--semi-space-growth-factor";
+
+test("what is young may grow again once a start has ended", () => {
+  const end = keepYoungSmall();
+  expect(setFlagsFromString).toHaveBeenLastCalledWith(`${factor}=1`);
+  end();
+  expect(setFlagsFromString).toHaveBeenLastCalledWith(`${factor}=2`);
+  vi.mocked(setFlagsFromString).mockClear();
+  vi.advanceTimersByTime(60_000);
+  expect(setFlagsFromString).not.toHaveBeenCalled();
+});
+
+test("what is young may grow again though a start does not end", () => {
+  keepYoungSmall();
+  vi.advanceTimersByTime(9_999);
+  expect(setFlagsFromString).toHaveBeenLastCalledWith(`${factor}=1`);
+  vi.advanceTimersByTime(1);
+  expect(setFlagsFromString).toHaveBeenLastCalledWith(`${factor}=2`);
 });

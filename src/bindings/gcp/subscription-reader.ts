@@ -4,6 +4,7 @@ import { orAborted } from "../../abortable.ts";
 import type { InboundEvent, Reader, Reading, Settlement } from "../../binding.ts";
 import { BindingError, messageOf } from "../../errors.ts";
 import { CallFailure } from "../../grpc/client.ts";
+import { TurnoverMap } from "../../memory/turnover-map.ts";
 import { Confirmations } from "./confirmations.ts";
 import { HandledMessages, type Held } from "./held-messages.ts";
 import { PullStream } from "./pull-stream.ts";
@@ -61,7 +62,7 @@ const transient = new Set(["unavailable", "resource_exhausted", "deadline_exceed
 export class SubscriptionReader implements Reader {
   readonly #options: SubscriptionOptions;
   readonly #confirmations: Confirmations;
-  readonly #held = new Map<string, Held>();
+  readonly #held = new TurnoverMap<string, Held>();
   readonly #handled: HandledMessages;
   readonly #clientId = randomUUID();
   readonly #stopping = new AbortController();

@@ -15,8 +15,12 @@ export type Exhausted = {
   readonly why: string;
 };
 
+let lastNumber = 0;
+
 /** An event on its way, with what its attempts so far have left. A class, since one is made for each event. */
 export class Entry implements WindowEntry {
+  /** No other entry has it. */
+  readonly number = ++lastNumber;
   readonly event: InboundEvent;
   readonly window: Window;
   readonly trace: Readonly<Record<string, string>>;

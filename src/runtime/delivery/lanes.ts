@@ -1,12 +1,14 @@
 import { longestTimer } from "../../metadata/duration.ts";
 import type { Entry } from "./entry.ts";
+import { TurnoverMap } from "../../memory/turnover-map.ts";
 import { Lane } from "./lane.ts";
 import { ReadyLanes } from "./ready-lanes.ts";
 
 /** The lanes of a component, with those in line to dispatch, and how many events wait in them. */
 export class Lanes {
-  readonly #byKey = new Map<string, Lane>();
-  readonly #keyless = new Set<Lane>();
+  readonly #byKey = new TurnoverMap<string, Lane>();
+  /** By their numbers. */
+  readonly #keyless = new TurnoverMap<number, Lane>();
   readonly #ready = new ReadyLanes();
   readonly #pipelines: boolean;
   #queued = 0;
@@ -33,7 +35,7 @@ export class Lanes {
   }
 
   get all(): Lane[] {
-    return [...this.#byKey.values(), ...this.#keyless];
+    return [...this.#byKey.values(), ...this.#keyless.values()];
   }
 
   /** Those of which nothing is out. */
@@ -46,7 +48,7 @@ export class Lanes {
     let lane = key === undefined ? undefined : this.#byKey.get(key);
     if (lane === undefined) {
       lane = new Lane(key);
-      if (key === undefined) this.#keyless.add(lane);
+      if (key === undefined) this.#keyless.set(lane.number, lane);
       else this.#byKey.set(key, lane);
     }
     lane.entries.push(entry);
@@ -185,7 +187,7 @@ export class Lanes {
   forget(lane: Lane): void {
     if (lane.timer !== undefined) clearTimeout(lane.timer);
     this.#ready.remove(lane);
-    if (lane.key === undefined) this.#keyless.delete(lane);
+    if (lane.key === undefined) this.#keyless.delete(lane.number);
     else this.#byKey.delete(lane.key);
   }
 }

@@ -1,5 +1,6 @@
 import { BindingError, messageOf } from "../../errors.ts";
 import { longestTimer } from "../../metadata/duration.ts";
+import { TurnoverMap } from "../../memory/turnover-map.ts";
 import type { DeliveryOptions } from "./delivery-options.ts";
 import type { Entry } from "./entry.ts";
 import type { Lane } from "./lane.ts";
@@ -30,7 +31,8 @@ type LeasesOptions = Pick<DeliveryOptions, "name" | "logger" | "observer">;
 export class Leases {
   readonly #options: LeasesOptions;
   readonly #onExpired: (leased: readonly Leased[]) => void;
-  readonly #leased = new Map<Entry, Leased>();
+  /** By the numbers of the entries. */
+  readonly #leased = new TurnoverMap<number, Leased>();
   #timer: NodeJS.Timeout | undefined;
   #timerAt = Number.POSITIVE_INFINITY;
 
@@ -47,13 +49,13 @@ export class Leases {
     const now = performance.now();
     const ends = now + lease.duration;
     const due = lease.extend ? now + lease.duration * renewedAfter : ends;
-    this.#leased.set(entry, { lane, entry, due, ends });
+    this.#leased.set(entry.number, { lane, entry, due, ends });
     this.#wakeAt(due);
   }
 
   /** It is settled. */
   release(entry: Entry): void {
-    if (this.#leased.delete(entry) && this.#leased.size === 0) this.#stop();
+    if (this.#leased.delete(entry.number) && this.#leased.size === 0) this.#stop();
   }
 
   #wakeAt(due: number): void {
@@ -85,7 +87,7 @@ export class Leases {
       next = Math.min(next, leased.due, leased.ends - lease.duration * expiredBefore);
     }
     if (Number.isFinite(next)) this.#wakeAt(next);
-    for (const { entry } of expired) this.#leased.delete(entry);
+    for (const { entry } of expired) this.#leased.delete(entry.number);
     if (expired.length > 0) this.#onExpired(expired);
   }
 
@@ -111,7 +113,7 @@ export class Leases {
       logger.warn(facts, "a lease was not renewed; its source may deliver the event again");
       // Refused for good: it is another's already, or will be.
       if (!(error instanceof BindingError) || error.effect !== "rejected") return;
-      if (this.#leased.delete(entry)) this.#onExpired([leased]);
+      if (this.#leased.delete(entry.number)) this.#onExpired([leased]);
     }
   }
 

@@ -3,7 +3,7 @@ import type { Entry } from "./entry.ts";
 import type { Lane } from "./lane.ts";
 import type { Lanes } from "./lanes.ts";
 import { Leases, type Leased } from "./leases.ts";
-import { RevocableEvents } from "./revocable-events.ts";
+import { RevocableEvents, type Revocable } from "./revocable-events.ts";
 
 const revoked = "revoked by its source";
 const leaseExpired = "lease expired; its source redelivers it";
@@ -57,11 +57,11 @@ export class Revocation {
     if (expired !== undefined) this.#returnFrom(lane, expired);
   }
 
-  #revoke(revocable: ReadonlyMap<Entry, Lane>): void {
+  #revoke(revocable: Iterable<Revocable>): void {
     const { lanes, returnEvent, onReturned } = this.#parts;
     const { app } = this.#options;
     const reason = app.available ? revoked : `the app is not there: ${app.unavailableReason}`;
-    for (const [entry, lane] of revocable)
+    for (const { entry, lane } of revocable)
       if (lanes.withdraw(lane, entry)) returnEvent(entry, entry.lastError ?? reason);
     onReturned();
   }
