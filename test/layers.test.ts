@@ -55,6 +55,7 @@ const refused = [
   ["src/tls/pem.ts", "../binding.ts"],
   ["src/folder-watch/stable-files.ts", "../bindings/file/folder.ts"],
   ["src/feed/progress.ts", "../binding.ts"],
+  ["src/http-receiver/receiver.ts", "../binding.ts"],
   ["src/schedule/ticker.ts", "../bindings/cron/index.ts"],
   ["src/grpc/server.ts", "../binding.ts"],
   ["src/grpc/client.ts", "../../gen/google/rpc/status_pb.ts"],

@@ -1,7 +1,8 @@
 import { defineBinding } from "../../binding.ts";
 import { BindingError } from "../../errors.ts";
+import { Receiver } from "../../http-receiver/receiver.ts";
 import { webhookFields } from "./fields.ts";
-import { Receiver } from "./receiver.ts";
+import { requestEvent } from "./request-event.ts";
 import { verifierOf } from "./verification.ts";
 
 /**
@@ -50,7 +51,16 @@ export default defineBinding({
   },
 
   read({ endpoint, verify, methods }, reading) {
-    const receiver = new Receiver({ verify, methods, memory: endpoint.memory, reading });
+    const { metadata } = reading;
+    const { maxBodySize, responseTimeout, responseContentType, verification } = metadata;
+    const receiver = new Receiver({
+      ...{ verify, methods, maxBodySize, responseTimeout, memory: endpoint.memory, reading },
+      replyTypes: {
+        always: responseContentType,
+        otherwise: verification === "twilio" ? "text/xml" : "application/octet-stream",
+      },
+      eventOf: (exchange, settle) => requestEvent(exchange, metadata, settle),
+    });
     const release = endpoint.handle((request, response) => receiver.take(request, response));
     return {
       stop() {

@@ -1,36 +1,18 @@
-import { createHash, randomUUID } from "node:crypto";
-import type { Header, InboundEvent } from "../../binding.ts";
-import type { Exchange } from "./exchange.ts";
+import { createHash } from "node:crypto";
+import type { InboundEvent } from "../../binding.ts";
+import type { Exchange } from "../../http-receiver/exchange.ts";
+import { fromBytes, requestAsEvent } from "../../http-receiver/request.ts";
 import type { WebhookMetadata } from "./fields.ts";
 import { isForm } from "./verification.ts";
 
-/** A request as an event: its body as it came, all its headers with lower-case names, repeats kept. */
+/** A request as an event, named as its sender does. */
 export function requestEvent(
   exchange: Exchange,
   metadata: WebhookMetadata,
   settle: InboundEvent["settle"],
 ): InboundEvent {
-  const { request, query, body, receivedAt, revoked } = exchange;
-  const id = idOf(exchange, metadata);
-  const [path = ""] = (request.url ?? "").split("?", 1);
-  const contentType = request.headers["content-type"];
-  return {
-    data: body,
-    metadata: {
-      method: request.method ?? "",
-      path,
-      query,
-      remoteAddress: request.socket.remoteAddress ?? "",
-      receivedTime: receivedAt.toISOString(),
-      ...(contentType === undefined ? {} : { contentType: fromBytes(contentType) }),
-    },
-    headers: headersOf(request.rawHeaders),
-    id: id || randomUUID(),
-    idIsMadeUp: !id,
-    signedDigest: signedDigestOf(exchange, metadata),
-    revoked: revoked.signal,
-    settle,
-  };
+  const event = requestAsEvent(exchange, idOf(exchange, metadata), settle);
+  return { ...event, signedDigest: signedDigestOf(exchange, metadata) };
 }
 
 /** Of the body, and of Twilio's requests of the query, too. Neither the time of a signature nor its secret makes a difference. */
@@ -46,16 +28,6 @@ function signedDigestOf(
     if (verification === "twilio") hash.update(`${query}\n`);
     return (digest = hash.update(body).digest("base64url"));
   };
-}
-
-/** Node gives names and values in turns, and each byte of a value as one character. */
-function headersOf(raw: readonly string[]): Header[] {
-  const headers: Header[] = [];
-  for (let index = 0; index + 1 < raw.length; index += 2) {
-    const name = (raw[index] ?? "").toLowerCase();
-    headers.push({ name, value: Buffer.from(raw[index + 1] ?? "", "latin1") });
-  }
-  return headers;
 }
 
 /** The sender's own name of the event, the same when it sends the event again. */
@@ -97,8 +69,4 @@ function stripeEvent(body: Uint8Array): string | undefined {
   } catch {
     return undefined;
   }
-}
-
-function fromBytes(text: string): string {
-  return Buffer.from(text, "latin1").toString("utf8");
 }

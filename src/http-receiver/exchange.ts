@@ -1,13 +1,17 @@
 import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from "node:http";
 import { validateHeaderValue } from "node:http";
-import type { Answer } from "../../binding.ts";
-import type { WebhookMetadata } from "./fields.ts";
-import { longestTimer } from "../../metadata/duration.ts";
+import type { Answer } from "../answer.ts";
+import { longestTimer } from "../metadata/duration.ts";
 
 /** What a sender is told to wait, in milliseconds, where nothing better is known. */
 const defaultRetryAfter = 5_000;
 /** How long the rest of a refused body is read and thrown away, so that the sender sees the answer. Milliseconds. */
 const lingering = 2_000;
+
+/** The content type of replies: of each, and of those that have none. */
+export type ReplyTypes = { readonly always?: string | undefined; readonly otherwise: string };
+
+type Reply = Answer & { contentType?: string | undefined };
 
 /** One request and its one answer: the first counts, later ones are ignored. */
 export class Exchange {
@@ -65,15 +69,11 @@ export class Exchange {
   }
 
   /** Answers with the app's reply: 200, or 204 when it has no data. */
-  reply(
-    reply: (Answer & { contentType?: string | undefined }) | undefined,
-    { responseContentType, verification }: WebhookMetadata,
-  ): void {
+  reply(reply: Reply | undefined, { always, otherwise }: ReplyTypes): void {
     const { data } = reply ?? {};
     if (data === undefined || data.length === 0) return this.#answer(204, {});
-    const fallback = verification === "twilio" ? "text/xml" : "application/octet-stream";
-    const wanted = responseContentType || reply?.contentType || fallback;
-    const type = isHeaderValue(wanted) ? wanted : fallback;
+    const wanted = always || reply?.contentType || otherwise;
+    const type = isHeaderValue(wanted) ? wanted : otherwise;
     this.#answer(200, { "content-type": type }, data);
   }
 

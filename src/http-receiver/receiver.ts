@@ -1,18 +1,32 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
-import type { HttpEndpoint, Reading } from "../../binding.ts";
-import { ByteParts } from "../../memory/byte-parts.ts";
-import { bytesPassed } from "../../memory/garbage-collection.ts";
-import { messageOf } from "../../errors.ts";
-import { Exchange } from "./exchange.ts";
-import type { WebhookMetadata, webhookFields } from "./fields.ts";
-import { requestEvent } from "./request-event.ts";
-import type { Verify } from "./verification.ts";
+import { messageOf } from "../errors.ts";
+import type { Logger } from "../logger.ts";
+import { ByteParts } from "../memory/byte-parts.ts";
+import { bytesPassed } from "../memory/garbage-collection.ts";
+import type { InboundEvent } from "../reading.ts";
+import { Exchange, type ReplyTypes } from "./exchange.ts";
+import type { Verify } from "./verify.ts";
 
-type ReceiverOptions = {
+export type ReceiverOptions = {
   readonly verify: Verify;
   readonly methods: readonly string[];
-  readonly memory: HttpEndpoint["memory"];
-  readonly reading: Reading<typeof webhookFields>;
+  /** In bytes. */
+  readonly maxBodySize: number;
+  /** How long the app may take, in milliseconds. */
+  readonly responseTimeout: number;
+  readonly replyTypes: ReplyTypes;
+  /** The event that a verified request is. */
+  readonly eventOf: (exchange: Exchange, settle: InboundEvent["settle"]) => InboundEvent;
+  /** The memory for bodies. */
+  readonly memory: {
+    /** Counts so many bytes. False: there is no room for them. */
+    reserve(bytes: number): boolean;
+    release(bytes: number): void;
+  };
+  readonly reading: {
+    readonly deliver: (events: readonly InboundEvent[]) => Promise<void>;
+    readonly logger: Logger;
+  };
 };
 
 /** The most requests that are open at one time; further ones are answered 503 at once. */
@@ -25,7 +39,6 @@ const longestFlush = 2_000;
 /** Takes the requests of one component and answers each exactly once. */
 export class Receiver {
   readonly #options: ReceiverOptions;
-  readonly #metadata: WebhookMetadata;
   readonly #open = new Set<Exchange>();
   /** Verified, with their bodies, and waiting until the app has room. */
   readonly #waiting = new Set<Exchange>();
@@ -36,12 +49,10 @@ export class Receiver {
 
   constructor(options: ReceiverOptions) {
     this.#options = options;
-    this.#metadata = options.reading.metadata;
   }
 
   take(request: IncomingMessage, response: ServerResponse): void {
-    const { maxBodySize } = this.#metadata;
-    const { methods } = this.#options;
+    const { maxBodySize, methods } = this.#options;
     const exchange = new Exchange(request, response);
     this.#open.add(exchange);
     exchange.onClosed = () => {
@@ -88,7 +99,7 @@ export class Receiver {
 
   async #receive(exchange: Exchange): Promise<void> {
     if (!(await this.#readBody(exchange))) return;
-    exchange.expectAnswer(this.#metadata.responseTimeout);
+    exchange.expectAnswer(this.#options.responseTimeout);
     const reason = this.#options.verify(exchange);
     if (reason !== undefined) {
       this.#countRefused(reason);
@@ -100,8 +111,7 @@ export class Receiver {
 
   /** Collects the body; false when the request was answered or has gone meanwhile. */
   async #readBody(exchange: Exchange): Promise<boolean> {
-    const { maxBodySize } = this.#metadata;
-    const { memory } = this.#options;
+    const { maxBodySize, memory } = this.#options;
     const parts = new ByteParts();
     // Not an iterator: leaving one early would destroy the connection before the answer is out.
     const ended = await new Promise<boolean>((resolve) => {
@@ -128,16 +138,16 @@ export class Receiver {
   async #deliver(): Promise<void> {
     if (this.#delivering) return;
     this.#delivering = true;
-    const { reading } = this.#options;
+    const { reading, replyTypes, eventOf } = this.#options;
     for (const exchange of this.#waiting) {
       this.#leave(exchange);
       // Nobody waits for it any more.
       if (exchange.answered || exchange.gone) continue;
       try {
-        const event = requestEvent(exchange, this.#metadata, (settlement) => {
+        const event = eventOf(exchange, (settlement) => {
           if (settlement.outcome === "returned") exchange.unavailable(settlement.after);
           else if (settlement.movedTo !== undefined) exchange.accepted(settlement.movedTo);
-          else exchange.reply(settlement.reply, this.#metadata);
+          else exchange.reply(settlement.reply, replyTypes);
         });
         exchange.delivered = true;
         await reading.deliver([event]);
