@@ -1,4 +1,5 @@
 import type { AnyBinding } from "../binding.ts";
+import alicloudDingtalkWebhook from "./alicloud/alicloud.dingtalk.webhook/index.ts";
 import alicloudOss from "./alicloud/alicloud.oss/index.ts";
 import amqp from "./amqp/index.ts";
 import awsDynamodb from "./aws/aws.dynamodb/index.ts";
@@ -45,6 +46,7 @@ import websocket from "./websocket/index.ts";
 
 /** Every binding there is, by name. Their drivers are imported only when a component opens. */
 export const bindings: readonly AnyBinding[] = [
+  alicloudDingtalkWebhook,
   alicloudOss,
   amqp,
   awsDynamodb,

@@ -8,6 +8,7 @@ import { Client } from "pg";
 import { describe, expect, test } from "vitest";
 import type { AnyBinding } from "../../src/binding.ts";
 import type { EventContext } from "rhea";
+import dingtalk from "../../src/bindings/alicloud/alicloud.dingtalk.webhook/index.ts";
 import alicloudOss from "../../src/bindings/alicloud/alicloud.oss/index.ts";
 import huaweiObs from "../../src/bindings/huawei.obs/index.ts";
 import amqp from "../../src/bindings/amqp/index.ts";
@@ -46,6 +47,7 @@ import { StreamCaller, until } from "../rpc/stream-caller.ts";
 import { component, startRuntime } from "../runtime/fake-binding.ts";
 import { describeWith, uniqueName } from "../servers/describe-with.ts";
 import { bodyOf, connectPeer } from "./amqp/peer.ts";
+import * as robots from "./alicloud/alicloud.dingtalk.webhook/stand-in.ts";
 import { makeTable, textOf } from "./aws/aws.dynamodb/table.ts";
 import { makeSender } from "./aws/aws.ses/sender.ts";
 import { makeContainer, order } from "./azure/azure.cosmosdb/container.ts";
@@ -489,6 +491,18 @@ describeWith("redis", (server) =>
     return { properties: { redisHost, redisPassword: "", stream }, arrived };
   }),
 );
+
+testOutput("alicloud.dingtalk.webhook", dingtalk, async () => {
+  const server = await robots.startDingtalk();
+  endAfterTest(async () => server[Symbol.asyncDispose]());
+  const contentOf = ({ text }: Record<string, unknown>): string =>
+    (text as { content: string }).content;
+  return {
+    properties: { id: "alerts", url: server.webhook, secret: robots.secret },
+    dataOf: robots.textMessage,
+    arrived: async () => server.messages.map((one) => Buffer.from(contentOf(one))),
+  };
+});
 
 testOutput("alicloud.oss", alicloudOss, async () => {
   const server = await startObjects(oss);

@@ -32,6 +32,7 @@ const inputs = [
   "sftp",
   "cron",
   "webhook",
+  "alicloud.dingtalk.webhook",
   "imap",
   "http",
   "sse",

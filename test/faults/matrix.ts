@@ -24,7 +24,7 @@ import { redisStreams } from "./sources/redis.streams.ts";
 import { mqtt5, mqtt5Qos2 } from "./sources/mqtt5.ts";
 import { postgres } from "./sources/postgres.ts";
 import { sftp } from "./sources/sftp.ts";
-import { webhook } from "./sources/webhook.ts";
+import { dingtalk, webhook } from "./sources/webhook.ts";
 
 /** All that the matrix has a row of. A name begins with that of a binding; what it is more follows a dash. */
 export const sources: readonly Source[] = [
@@ -40,6 +40,7 @@ export const sources: readonly Source[] = [
     servicebusQueues,
     servicebusSessions,
     webhook,
+    dingtalk,
     file,
     sftp,
     cron,

@@ -42,6 +42,7 @@ const ours = new Set([
   "aws.sns",
   "aws.sqs",
   // Signed requests to vendors that have no emulator.
+  "alicloud.dingtalk.webhook",
   "alicloud.oss",
   "huawei.obs",
 ]);
