@@ -1,6 +1,7 @@
 import type { AnyBinding } from "../binding.ts";
 import alicloudDingtalkWebhook from "./alicloud/alicloud.dingtalk.webhook/index.ts";
 import alicloudOss from "./alicloud/alicloud.oss/index.ts";
+import alicloudSls from "./alicloud/alicloud.sls/index.ts";
 import amqp from "./amqp/index.ts";
 import awsDynamodb from "./aws/aws.dynamodb/index.ts";
 import awsS3 from "./aws/aws.s3/index.ts";
@@ -48,6 +49,7 @@ import websocket from "./websocket/index.ts";
 export const bindings: readonly AnyBinding[] = [
   alicloudDingtalkWebhook,
   alicloudOss,
+  alicloudSls,
   amqp,
   awsDynamodb,
   awsS3,

@@ -8,6 +8,7 @@ export const bindingModules: readonly BindingModule[] = [
     load: () => import("./alicloud/alicloud.dingtalk.webhook/index.ts"),
   },
   { name: "alicloud.oss", load: () => import("./alicloud/alicloud.oss/index.ts") },
+  { name: "alicloud.sls", load: () => import("./alicloud/alicloud.sls/index.ts") },
   { name: "amqp", load: () => import("./amqp/index.ts") },
   { name: "aws.dynamodb", load: () => import("./aws/aws.dynamodb/index.ts") },
   { name: "aws.s3", load: () => import("./aws/aws.s3/index.ts") },

@@ -9,6 +9,7 @@ import { describe, expect, test } from "vitest";
 import type { AnyBinding } from "../../src/binding.ts";
 import type { EventContext } from "rhea";
 import dingtalk from "../../src/bindings/alicloud/alicloud.dingtalk.webhook/index.ts";
+import sls from "../../src/bindings/alicloud/alicloud.sls/index.ts";
 import alicloudOss from "../../src/bindings/alicloud/alicloud.oss/index.ts";
 import huaweiObs from "../../src/bindings/huawei.obs/index.ts";
 import amqp from "../../src/bindings/amqp/index.ts";
@@ -48,6 +49,7 @@ import { component, startRuntime } from "../runtime/fake-binding.ts";
 import { describeWith, uniqueName } from "../servers/describe-with.ts";
 import { bodyOf, connectPeer } from "./amqp/peer.ts";
 import * as robots from "./alicloud/alicloud.dingtalk.webhook/stand-in.ts";
+import { startLogService } from "./alicloud/alicloud.sls/start.ts";
 import { makeTable, textOf } from "./aws/aws.dynamodb/table.ts";
 import { makeSender } from "./aws/aws.ses/sender.ts";
 import { makeContainer, order } from "./azure/azure.cosmosdb/container.ts";
@@ -510,6 +512,15 @@ testOutput("alicloud.oss", alicloudOss, async () => {
   return {
     properties: { endpoint: server.url, accessKeyID: accessKeyId, accessKey: secret, bucket },
     arrived: async () => [...server.objects.values()],
+  };
+});
+
+testOutput("alicloud.sls", sls, async () => {
+  const { server, output } = await startLogService();
+  return {
+    properties: { ...output, topic: "checkout", source: "shop-1" },
+    dataOf: (text) => JSON.stringify({ text }),
+    arrived: async () => server.logs("orders").map(({ texts }) => Buffer.from(texts["text"] ?? "")),
   };
 });
 

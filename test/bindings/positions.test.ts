@@ -33,6 +33,7 @@ const inputs = [
   "cron",
   "webhook",
   "alicloud.dingtalk.webhook",
+  "alicloud.sls",
   "imap",
   "http",
   "sse",

@@ -724,6 +724,15 @@ const cases: Readonly<Record<string, Case>> = {
     properties: { id: "a", url: "http://127.0.0.1:1", address: "127.0.0.1:0", appSecret: canary },
   }),
   "alicloud.oss.accessKey": objects({ accessKeyID: "id", accessKey: canary }),
+  "alicloud.sls.accessKeySecret": async (spelling, wanted) => {
+    const server = await echoingHttp(wanted, spelling);
+    const place = { project: "shop", logstore: "orders", topic: "t", source: "s" };
+    const account = { accessKeyID: "id", accessKeySecret: canary, direction: "output" };
+    return {
+      ...{ server, properties: { endpoint: http(server), ...account, ...place } },
+      ...{ data: "{}", silent: true },
+    };
+  },
   "huawei.obs.accessKey": objects({ accessKey: canary, secretKey: "other" }),
   "huawei.obs.secretKey": objects({ accessKey: "id", secretKey: canary }),
   "aws.sns.accessKey": aws("aws.sns", "accessKey"),

@@ -4,6 +4,7 @@ import * as faults from "./faults.ts";
 import { phases, type Phase } from "./phases.ts";
 import type { Source } from "./opened-source.ts";
 import { amqp } from "./sources/amqp.ts";
+import { sls } from "./sources/alicloud.sls.ts";
 import { servicebusQueues, servicebusSessions } from "./sources/azure.servicebus.queues.ts";
 import { azureStorageQueues } from "./sources/azure.ts";
 import { cron } from "./sources/cron.ts";
@@ -58,6 +59,7 @@ export const sources: readonly Source[] = [
     sqs,
     s3,
     azureStorageQueues,
+    sls,
   ],
 ];
 

@@ -44,6 +44,7 @@ const ours = new Set([
   // Signed requests to vendors that have no emulator.
   "alicloud.dingtalk.webhook",
   "alicloud.oss",
+  "alicloud.sls",
   "huawei.obs",
 ]);
 

@@ -18,6 +18,7 @@ import { postgres } from "./postgres.ts";
 import { pstest } from "./pstest.ts";
 import { rabbitmq } from "./rabbitmq.ts";
 import { redis } from "./redis.ts";
+import { sls } from "./sls.ts";
 import { vault } from "./vault.ts";
 
 /** Every kind of server that a test may ask for, by the name it asks with. */
@@ -43,6 +44,7 @@ export const kinds = {
   elasticmq,
   pstest,
   "fake-gcs": fakeGcs,
+  sls,
 };
 
 type Kinds = typeof kinds;

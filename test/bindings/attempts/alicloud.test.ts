@@ -1,5 +1,7 @@
 import dingtalk from "../../../src/bindings/alicloud/alicloud.dingtalk.webhook/index.ts";
+import sls from "../../../src/bindings/alicloud/alicloud.sls/index.ts";
 import * as robots from "../alicloud/alicloud.dingtalk.webhook/stand-in.ts";
+import { startLogService } from "../alicloud/alicloud.sls/start.ts";
 import { endAfterTest } from "../contract.ts";
 import { testAttempts } from "./suite.ts";
 
@@ -15,5 +17,17 @@ testAttempts(dingtalk, "create", async () => {
     request: (mark) => ({ data: robots.textMessage(mark) }),
     done: async (mark) =>
       server.messages.filter((one) => JSON.stringify(one).includes(mark)).length,
+  };
+});
+
+testAttempts(sls, "create", async () => {
+  const { server, output } = await startLogService();
+  return {
+    ...{ server: { host: "127.0.0.1", port: server.port }, operation: "create" },
+    connectsByCall: true,
+    properties: (at) => ({ ...output, topic: "t", source: "s", endpoint: urlOf(at) }),
+    request: (mark) => ({ data: JSON.stringify({ mark }) }),
+    done: async (mark) =>
+      server.logs("orders").filter(({ texts }) => texts["mark"] === mark).length,
   };
 });
