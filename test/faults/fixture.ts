@@ -62,6 +62,7 @@ export async function openFixture(source: Source, options: FixtureOptions): Prom
 const servers: Readonly<Record<string, ServerName>> = {
   amqp: "artemis",
   "aws.s3": "moto",
+  "alicloud.sls": "sls",
   "aws.sqs": "elasticmq",
   "azure.servicebus.queues": "azure-messaging",
   "gcp.bucket": "fake-gcs",

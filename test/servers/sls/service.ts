@@ -194,7 +194,12 @@ export class LogServiceStandIn implements AsyncDisposable {
         return json({ cursor: cursorOf(at) });
       }
       if (of("type") === "logs" && this.spoil !== undefined) return this.spoil;
-      if (of("type") === "logs") return read(shard, of("cursor"), Number(of("count")), headers);
+      if (of("type") === "logs")
+        return read(
+          shard,
+          { cursor: of("cursor"), end: of("end_cursor"), count: Number(of("count")) },
+          headers,
+        );
     }
     if (kind === "consumergroups")
       return this.#consumers(method, { name, logstore, which, of, body });
@@ -272,16 +277,19 @@ function cursorOf(index: number): string {
   return Buffer.from(String(1_700_000_000_000 + index)).toString("base64");
 }
 
+function indexOf(cursor: string): number {
+  return Number(Buffer.from(cursor, "base64").toString()) - 1_700_000_000_000;
+}
+
 function read(
   { groups, deleted }: Shard,
-  cursor: string,
-  count: number,
+  { cursor, end, count }: { cursor: string; end: string; count: number },
   headers: IncomingMessage["headers"],
 ): Answer {
-  const from = Number(Buffer.from(cursor, "base64").toString()) - 1_700_000_000_000;
+  const from = indexOf(cursor);
   if (!(from >= deleted && from <= groups.length)) throw new Refused(400, "InvalidCursor");
   if (!(count >= 1 && count <= 1000)) throw new Refused(400, "ParameterInvalid");
-  const found = groups.slice(from, from + count);
+  const found = groups.slice(from, Math.min(from + count, end === "" ? Infinity : indexOf(end)));
   const raw = listOf(found);
   const isPacked = headers["accept-encoding"] === "lz4";
   return {

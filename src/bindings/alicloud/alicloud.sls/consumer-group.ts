@@ -16,6 +16,13 @@ export type GroupPlace = {
 /** What one request has read of a shard, and the cursor behind it. */
 export type Batch = { readonly logs: readonly ReadLog[]; readonly next: string };
 
+/** Where to read: at most so many log groups. */
+export type Pull = {
+  readonly cursor: string;
+  readonly end: string | undefined;
+  readonly count: number;
+};
+
 /** How long one request may take, in milliseconds. */
 const requestTimeout = 30_000;
 /** The most bytes of an unpacked answer: Log Service gives 10 MB at most. */
@@ -79,9 +86,10 @@ export class ConsumerGroup {
     return cursor;
   }
 
-  /** Reads on from a cursor; at the shard's end there are no logs. */
-  async pull(shard: number, cursor: string, count: number, signal: AbortSignal): Promise<Batch> {
-    const query = { type: "logs", cursor, count: String(count) };
+  /** Reads on from a cursor, to that end at most; at the shard's end there are no logs. */
+  async pull(shard: number, { cursor, end, count }: Pull, signal: AbortSignal): Promise<Batch> {
+    const range = { cursor, ...(end === undefined ? {} : { end_cursor: end }) };
+    const query = { type: "logs", ...range, count: String(count) };
     const headers = { accept: "application/x-protobuf", "accept-encoding": "lz4" };
     const path = this.#shard(shard);
     const answered = await this.#ask({ method: "GET", path, query, headers }, signal);

@@ -1,4 +1,3 @@
-import { randomUUID } from "node:crypto";
 import type { Header, InboundEvent } from "../../../binding.ts";
 import type { GroupPlace } from "./consumer-group.ts";
 import type { Content, ReadLog } from "./log-group.ts";
@@ -6,6 +5,7 @@ import type { Content, ReadLog } from "./log-group.ts";
 export type LogEventOptions = {
   readonly place: GroupPlace;
   readonly shard: number;
+  readonly id: string;
   readonly inOrder: boolean;
   readonly dataKey: string | undefined;
 };
@@ -13,7 +13,7 @@ export type LogEventOptions = {
 /** A log as an event: one value of it, or all of it as a JSON object. */
 export function logEvent(
   log: ReadLog,
-  { place, shard, inOrder, dataKey }: LogEventOptions,
+  { place, shard, id, inOrder, dataKey }: LogEventOptions,
   settle: InboundEvent["settle"],
 ): InboundEvent {
   const { project, logstore, group, consumer } = place;
@@ -28,7 +28,7 @@ export function logEvent(
     },
     headers: [...others.map(headerOf), ...log.tags.map(tagOf)],
     ...(inOrder ? { key: String(shard) } : {}),
-    ...{ id: randomUUID(), idIsMadeUp: true, settle },
+    ...{ id, settle },
   };
 }
 

@@ -5,6 +5,7 @@ import { BackOff } from "../../../feed/back-off.ts";
 import { codeOf, type Batch, type ConsumerGroup } from "./consumer-group.ts";
 import type { slsFields } from "./fields.ts";
 import { logEvent } from "./log-event.ts";
+import { ShardPosition } from "./shard-position.ts";
 
 export type ShardOptions = {
   readonly group: ConsumerGroup;
@@ -15,9 +16,6 @@ export type ShardOptions = {
   /** Told when the shard is another member's, or is there no more: nothing of it is confirmed any more. */
   readonly gone: () => void;
 };
-
-/** A batch that was delivered, and how many of its logs are not handled. */
-type Delivered = { readonly next: string; open: number };
 
 /** How long at least between two checkpoints, in milliseconds. */
 const checkpointPause = 250;
@@ -30,12 +28,9 @@ const notOurs: ReadonlySet<string> = new Set([
 export class ShardReader {
   readonly #options: ShardOptions;
   readonly #reading = new AbortController();
-  /** In the order of the shard. */
-  readonly #delivered: Delivered[] = [];
   readonly #backOff = new BackOff();
-  /** All before this cursor is handled. */
-  #handled: string | undefined;
-  #stored: string | undefined;
+  /** `undefined`: it is not known yet. */
+  #position: ShardPosition | undefined;
   #storing: Promise<void> = Promise.resolve();
   #timer: NodeJS.Timeout | undefined;
   #isGone = false;
@@ -58,7 +53,7 @@ export class ShardReader {
   async leave(): Promise<void> {
     this.stop();
     await this.#running;
-    const isBusy = this.#delivered.length > 0 && !this.#isHalted && !this.#isGone;
+    const isBusy = this.#position?.isIdle === false && !this.#isHalted && !this.#isGone;
     if (isBusy) await new Promise<void>((resolve) => (this.#idle = resolve));
     await this.flush();
   }
@@ -99,15 +94,16 @@ export class ShardReader {
   /** Where the group has come to, or where it begins; that is kept, so that a restart does not begin elsewhere. */
   async #begin(signal: AbortSignal): Promise<string> {
     const { group, shard, reading } = this.#options;
-    const known = await group.checkpointOf(shard, signal);
-    if (known !== undefined) {
-      this.#stored = known;
-      return known;
+    let cursor = await group.checkpointOf(shard, signal);
+    if (cursor === undefined) {
+      const from = reading.metadata.startFrom === "oldest" ? "begin" : "end";
+      cursor = await group.cursorOf(shard, from, signal);
+      await group.checkpoint(shard, cursor, signal);
     }
-    const from = reading.metadata.startFrom === "oldest" ? "begin" : "end";
-    const cursor = await group.cursorOf(shard, from, signal);
-    await group.checkpoint(shard, cursor, signal);
-    this.#stored = cursor;
+    const { project, logstore, group: name } = group.place;
+    const source = `${reading.metadata.endpoint} ${project} ${logstore} ${name}`;
+    const kept = await reading.checkpoints.open(String(shard), source);
+    this.#position = new ShardPosition(kept, cursor);
     return cursor;
   }
 
@@ -126,7 +122,8 @@ export class ShardReader {
   async #readOn(cursor: string, signal: AbortSignal): Promise<string> {
     const { group, shard, reading } = this.#options;
     const { batchSize, pollInterval } = reading.metadata;
-    const batch = await group.pull(shard, cursor, batchSize, signal);
+    const end = this.#position?.nextEnd;
+    const batch = await group.pull(shard, { cursor, end, count: batchSize }, signal);
     if (signal.aborted) return cursor;
     await this.#deliver(batch, cursor);
     if (batch.logs.length === 0) await delay(pollInterval, signal);
@@ -134,17 +131,17 @@ export class ShardReader {
   }
 
   async #deliver({ logs, next }: Batch, cursor: string): Promise<void> {
-    if (logs.length === 0 && next === cursor) return;
+    const position = this.#position;
+    if (position === undefined || (logs.length === 0 && next === cursor)) return;
     const { group, shard, reading } = this.#options;
     const { inOrder, dataKey } = reading.metadata;
-    const delivered: Delivered = { next, open: logs.length };
-    this.#delivered.push(delivered);
+    const { skipped, handled } = await position.take(next, logs.length);
     const options = { place: group.place, shard, inOrder, dataKey: dataKey || undefined };
-    const events = logs.map((log) =>
-      logEvent(log, options, ({ outcome }) => {
+    const events = logs.slice(skipped).map((log, n) =>
+      logEvent(log, { ...options, id: `${shard}:${cursor}:${n + skipped}` }, ({ outcome }) => {
         // What is returned comes again when the shard is read anew: the checkpoint does not pass it.
         if (outcome !== "handled") return this.#returned();
-        delivered.open--;
+        handled(n + skipped);
         this.#advance();
       }),
     );
@@ -158,10 +155,9 @@ export class ShardReader {
   }
 
   #advance(): void {
-    const before = this.#handled;
-    while (this.#delivered[0]?.open === 0) this.#handled = this.#delivered.shift()?.next;
-    if (this.#delivered.length === 0) this.#idle?.();
-    if (this.#handled !== before) this.#storeSoon();
+    const position = this.#position;
+    if (position?.isIdle === true) this.#idle?.();
+    if (position !== undefined && position.handled !== position.stored) this.#storeSoon();
   }
 
   #storeSoon(): void {
@@ -179,16 +175,20 @@ export class ShardReader {
   }
 
   async #store(): Promise<void> {
-    const handled = this.#handled;
-    if (this.#isGone || handled === undefined || handled === this.#stored) return;
+    const position = this.#position;
+    if (this.#isGone || position === undefined) return;
     const { group, shard } = this.#options;
+    const { handled } = position;
     try {
-      await group.checkpoint(shard, handled, new AbortController().signal);
-      this.#stored = handled;
+      if (handled !== position.stored) {
+        await group.checkpoint(shard, handled, new AbortController().signal);
+        position.storedAt(handled);
+      }
     } catch (error) {
       if (!notOurs.has(codeOf(error) ?? "")) throw error;
       this.#leaveToOthers();
     }
+    await position.flush();
   }
 
   #leaveToOthers(): void {

@@ -2,6 +2,9 @@ import { expect, onTestFinished, test, vi } from "vitest";
 import sls from "../../../../src/bindings/alicloud/alicloud.sls/index.ts";
 import type { InboundEvent } from "../../../../src/binding.ts";
 import { writeGroup } from "../../../servers/sls/log-group.ts";
+import { ComponentCheckpoints } from "../../../../src/runtime/component/component-checkpoints.ts";
+import { spiedLogger } from "../../../app/delivery.ts";
+import { MemoryStore } from "../../../store/memory-store.ts";
 import { openInput } from "../../opened-input.ts";
 import { startLogService } from "./start.ts";
 
@@ -41,6 +44,35 @@ test("the checkpoint goes on behind a group once all before it and all of its lo
   b?.settle({ outcome: "handled" });
   await opened.reader.flush();
   expect(checkpointOf(server, 0)).toBe(2);
+});
+
+test("a batch that is read anew is the same one, without what was handled", async () => {
+  const { server, input } = await startLogService(1);
+  const store = new MemoryStore();
+  const open = () => {
+    const checkpoints = new ComponentCheckpoints(store.checkpoints, "logs", spiedLogger());
+    return openInput(sls, { ...input, consumerName: "one" }, { checkpoints });
+  };
+  for (const text of ["a", "b", "c"]) put(server, 0, text);
+  const first = await open();
+  await vi.waitFor(() => expect(first.events).toHaveLength(3), soon);
+  put(server, 0, "d");
+  await vi.waitFor(() => expect(first.events).toHaveLength(4), soon);
+  first.events[0]?.settle({ outcome: "handled" });
+  first.events[2]?.settle({ outcome: "handled" });
+  await first.close();
+  expect(checkpointOf(server, 0)).toBe(0);
+  put(server, 0, "e");
+  const second = await open();
+  await vi.waitFor(() => expect(textsOf(second.events)).toEqual(["b", "c", "d", "e"]), soon);
+  const idsOf = (events: readonly InboundEvent[]) => events.map(({ id }) => id);
+  expect(idsOf(second.events.slice(0, 3))).toEqual(idsOf(first.events.slice(1)));
+  for (const event of second.events) event.settle({ outcome: "handled" });
+  await second.close();
+  expect(checkpointOf(server, 0)).toBe(5);
+  put(server, 0, "f");
+  const third = await open();
+  expect(textOf(await third.next())).toBe("f");
 });
 
 test("without a call of flush the checkpoint is stored soon", async () => {
