@@ -11,7 +11,7 @@ type Parts = {
 };
 
 /** Version 1 of Log Service's signature, by its reference. */
-export function signed({ method, url, headers }: Parts, key: string): string {
+function signed({ method, url, headers }: Parts, key: string): string {
   const { pathname, searchParams } = new URL(url, "http://sls");
   const own = Object.entries(headers)
     .filter(([name]) => name.startsWith("x-log-") || name.startsWith("x-acs-"))

@@ -65,7 +65,7 @@ export class ShardPosition {
     this.#keepSoon();
   }
 
-  /** A batch was read up to there. Resolves once that is kept. */
+  /** A batch was read up to there. Resolves once that is kept, or cannot be: then the ids may change. */
   async take(end: string, logs: number): Promise<Taken> {
     const before = this.#again.shift();
     const isSame = before?.end === end;
@@ -74,7 +74,7 @@ export class ShardPosition {
     const handled = Array.from({ length: logs }, (_, index) => index < skipped);
     const read: ReadBatch = { end, handled, passed: skipped };
     this.#read.push(read);
-    if (logs > skipped) await this.flush();
+    if (logs > skipped) await this.flush().catch(() => undefined);
     return {
       skipped,
       handled: (index) => {

@@ -188,7 +188,8 @@ export class ShardReader {
       if (!notOurs.has(codeOf(error) ?? "")) throw error;
       this.#leaveToOthers();
     }
-    await position.flush();
+    // The service has what counts; without this, more of a batch comes again.
+    await position.flush().catch(() => undefined);
   }
 
   #leaveToOthers(): void {

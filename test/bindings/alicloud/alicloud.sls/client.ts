@@ -3,8 +3,6 @@ import { project } from "../../../servers/sls/service.ts";
 import { accessKeyId, headersFor, secret } from "../../../servers/sls/signature.ts";
 import { request } from "undici";
 
-export { project };
-
 /** How a component reaches the stand-in. */
 export const account = { accessKeyID: accessKeyId, accessKeySecret: secret, project };
 

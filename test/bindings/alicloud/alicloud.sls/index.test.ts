@@ -173,7 +173,6 @@ test.each([
 
 describe("LZ4", () => {
   const texts = [
-    "",
     "short",
     "a".repeat(1000),
     "abcabcabcabcabcabcabcabcabc and more of it",
@@ -183,8 +182,7 @@ describe("LZ4", () => {
 
   test.each(texts)("what another has packed is unpacked: %.20s", (text) => {
     const bytes = Buffer.from(text);
-    if (bytes.length > 0)
-      expect(Buffer.from(unpackLz4(packLz4(bytes), bytes.length)).equals(bytes)).toBe(true);
+    expect(Buffer.from(unpackLz4(packLz4(bytes), bytes.length)).equals(bytes)).toBe(true);
   });
 
   test("the example of the format: literals, and a copy that reaches into itself", () => {
@@ -193,8 +191,8 @@ describe("LZ4", () => {
   });
 
   test("no cut or changed block reads or writes beyond its end", () => {
-    const block = packLz4(Buffer.from(texts[4] ?? ""));
-    const size = Buffer.byteLength(texts[4] ?? "");
+    const block = packLz4(Buffer.from(texts[3] ?? ""));
+    const size = Buffer.byteLength(texts[3] ?? "");
     for (let cut = 1; cut < block.length; cut += 7)
       expect(() => unpackLz4(block.subarray(0, cut), size)).toThrow("no block of LZ4");
     for (let at = 0; at < block.length; at += 5) {
