@@ -17,7 +17,7 @@ export const sls: ServerKind<object, object, object> = {
   isInstalled: () => true,
   install: () => Promise.resolve(),
   async prepare(place) {
-    const program = join(import.meta.dirname, "sls/process.ts");
+    const program = join(import.meta.dirname, "sls/sls-process.ts");
     return [
       { program: process.execPath, arguments: [program, String(portAt(place, 0)), place.folder] },
     ];

@@ -1,4 +1,4 @@
-// A stand-in of Log Service as a process of its own: `process.ts PORT FOLDER`.
+// A stand-in of Log Service as a process of its own: `sls-process.ts PORT FOLDER`.
 import { join } from "node:path";
 import { LogServiceStandIn } from "./service.ts";
 
