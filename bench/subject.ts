@@ -45,6 +45,8 @@ export type Circumstances = {
   readonly pin: boolean;
   /** Where Cufflink's compiled code is kept from start to start. */
   readonly compileCache: string;
+  /** More of the environment. */
+  readonly environment?: Readonly<Record<string, string>>;
   /** The folder for CPU profiles of Cufflink. Absent: none are taken. */
   readonly profiles?: string | undefined;
 };
@@ -135,7 +137,7 @@ export type Running = AsyncDisposable & {
 /** Starts it and waits until it serves. `spawned` is told the process id at once. */
 export async function start(
   subject: Subject,
-  { pin, compileCache }: Circumstances,
+  { pin, compileCache, environment }: Circumstances,
   spawned: (pid: number) => void = () => {},
 ): Promise<Running> {
   const [http, grpc] = [await reservePort(), await reservePort()];
@@ -151,6 +153,7 @@ export async function start(
         ...{ PATH, HOME, NODE_COMPILE_CACHE: compileCache },
         // Durable records of one program are not the next one's.
         XDG_STATE_HOME: join(compileCache, "..", `state-${states++}`),
+        ...environment,
       },
       stdio: ["ignore", "pipe", "pipe"],
     }),

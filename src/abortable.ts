@@ -21,6 +21,26 @@ export async function abortable<Result>(
 }
 
 /**
+ * What the work comes to, or `undefined` as soon as the signal is aborted. For what is awaited again and again: of a
+ * promise that never settles, each `Promise.race` with it would stay in memory.
+ */
+export async function orAborted<Result>(
+  work: Promise<Result>,
+  signal: AbortSignal,
+): Promise<Result | undefined> {
+  const { promise, resolve, reject } = Promise.withResolvers<Result | undefined>();
+  const abort = (): void => resolve(undefined);
+  if (signal.aborted) abort();
+  else signal.addEventListener("abort", abort, { once: true });
+  work.then(resolve, reject);
+  try {
+    return await promise;
+  } finally {
+    signal.removeEventListener("abort", abort);
+  }
+}
+
+/**
  * The failure of a call whose signal was aborted, by the signal's reason. `what`: what failed; `meanwhile`: the end of
  * the sentence, what was waited for.
  */

@@ -20,12 +20,15 @@ export class InvokeStream implements Disposable {
       answered(invocation: number): void;
       turn(): void;
       failed(reason: Error): void;
+      /** Told how many bytes of an answer have come. */
+      part?(length: number): void;
     },
   ) {
     this.#session = connect(`http://127.0.0.1:${port}`, {
       settings: { initialWindowSize: 4 << 20 },
     });
     this.#session.on("error", (error) => on.failed(error));
+    this.#session.on("connect", () => this.#session.setLocalWindowSize(16 << 20));
     this.#stream = this.#session.request({
       ":method": "POST",
       ":path": invokeBindingStreamPath,
@@ -66,7 +69,11 @@ export class InvokeStream implements Disposable {
     bytes: Buffer,
     start: number,
     end: number,
-    on: { answered(invocation: number): void; failed(reason: Error): void },
+    on: {
+      answered(invocation: number): void;
+      failed(reason: Error): void;
+      part?(length: number): void;
+    },
   ): void {
     const [response, chunk] = [this.#response, this.#chunk];
     response.reset(start, end);
@@ -78,6 +85,7 @@ export class InvokeStream implements Disposable {
       chunk.reset(response.start, response.end);
       while (chunk.next(bytes)) {
         if (chunk.field === 1) invocation = chunk.value;
+        else if (chunk.field === 3) on.part?.(chunk.end - chunk.start);
         else if (chunk.field === 4) last = chunk.value === 1;
         else if (chunk.field === 5) error = bytes.toString("utf8", chunk.start, chunk.end);
       }

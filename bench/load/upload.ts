@@ -20,3 +20,18 @@ export async function upload(port: number, invocation: Invocation, bytes: number
   }
   await done;
 }
+
+/** Asks for a payload of so many bytes by `InvokeBindingStream`; rejects where the answer has another number. */
+export async function download(port: number, invocation: Invocation, bytes: number): Promise<void> {
+  const { promise: done, resolve, reject } = Promise.withResolvers<void>();
+  let came = 0;
+  using stream = new InvokeStream(port, {
+    answered: () => resolve(),
+    part: (length) => (came += length),
+    turn() {},
+    failed: reject,
+  });
+  stream.send(streamFrame(1, invocation, { data: new Uint8Array(), first: true, last: true }));
+  await done;
+  if (came !== bytes) throw new Error(`the answer has ${came} bytes`);
+}

@@ -1,4 +1,12 @@
 // Reads a source with the raw driver and acknowledges all, in place of runtime and app. Arguments: ORDER SYSTEM.
+import { GrpcClient } from "../../src/grpc/client.ts";
+import {
+  decodeStreamAnswer,
+  encodeAcknowledge,
+  encodeOpening,
+} from "../../src/bindings/gcp/pubsub-messages.ts";
+import { parseXml, textAt } from "../../src/text/xml.ts";
+import { openSqs, openStorageQueue } from "../load/clouds-floor.ts";
 import { Report, reportFailures } from "../apps/report.ts";
 
 reportFailures();
@@ -6,7 +14,7 @@ const report = new Report(true);
 const { address, source } = report.order;
 const readers: Record<string, () => Promise<void>> = {
   ...{ kafka, rabbitmq, mqtt, nats },
-  "redis-streams": redisStreams,
+  ...{ "redis-streams": redisStreams, sqs, "storage-queues": storageQueues, pubsub },
 };
 await readers[process.argv[3] ?? ""]!();
 
@@ -85,4 +93,68 @@ async function redisStreams(): Promise<void> {
       void acknowledging.xack(source, "bench", id);
     }
   }
+}
+
+/** Ten at a time, the most that SQS gives, by four requests at a time; the ten deleted together. */
+async function sqs(): Promise<void> {
+  const ask = await openSqs(address, source);
+  const read = async (): Promise<void> => {
+    for (;;) {
+      const asked = { MaxNumberOfMessages: 10, WaitTimeSeconds: 20, AttributeNames: ["All"] };
+      const { Messages } = (await ask("ReceiveMessage", asked)) as {
+        Messages?: { ReceiptHandle: string; Body: string }[];
+      };
+      if (Messages === undefined || Messages.length === 0) continue;
+      for (const { Body } of Messages) report.event(Buffer.from(Body), 0);
+      const Entries = Messages.map(({ ReceiptHandle }, at) => ({ Id: String(at), ReceiptHandle }));
+      ask("DeleteMessageBatch", { Entries }).catch(fail);
+    }
+  };
+  await Promise.all(Array.from({ length: 4 }, read));
+}
+
+/** 32 at a time, the most that Azure gives; each deleted by itself, 16 at a time. */
+async function storageQueues(): Promise<void> {
+  const ask = await openStorageQueue(address);
+  const messages = `/account/${source}/messages`;
+  for (;;) {
+    const asked = { numofmessages: "32", visibilitytimeout: "30" };
+    const list = parseXml(await ask("GET", messages, asked))?.children ?? [];
+    if (list.length === 0) await new Promise((resolve) => setTimeout(resolve, 100));
+    for (const message of list) report.event(Buffer.from(textAt(message, "MessageText") ?? ""), 0);
+    const left = list.values();
+    const remove = async (): Promise<void> => {
+      for (const message of left) {
+        const popreceipt = textAt(message, "PopReceipt") ?? "";
+        await ask("DELETE", `${messages}/${textAt(message, "MessageId")}`, { popreceipt });
+      }
+    };
+    await Promise.all(Array.from({ length: 16 }, remove));
+  }
+}
+
+/** A stream with 1,000 messages out, as Google's client has; what came in one answer is acknowledged by one call. */
+async function pubsub(): Promise<void> {
+  const [host = "", port = ""] = address.split(":");
+  const client = new GrpcClient({ host, port: Number(port), lazy: true });
+  const subscription = `projects/shop/subscriptions/${source}`;
+  const opening = encodeOpening({
+    ...{ subscription, ackDeadline: 30, clientId: "floor", maxMessages: 1000, maxBytes: 64 << 20 },
+  });
+  async function* requests(): AsyncGenerator<Uint8Array> {
+    yield opening;
+    await new Promise(() => {});
+  }
+  const path = "/google.pubsub.v1.Subscriber";
+  const stream = client.stream(`${path}/StreamingPull`, requests(), { waitForConnection: true });
+  for await (const bytes of stream.messages) {
+    const { messages } = decodeStreamAnswer(bytes);
+    for (const { data } of messages) report.event(data, 0);
+    const ids = messages.map(({ ackId }) => ackId);
+    client.unary(`${path}/Acknowledge`, encodeAcknowledge(subscription, ids)).catch(fail);
+  }
+}
+
+function fail(error: unknown): void {
+  throw error;
 }

@@ -7,6 +7,7 @@ import {
   InvokeBindingRequestSchema,
   InvokeBindingResponseSchema,
 } from "../../gen/dapr/proto/runtime/v1/dapr_pb.ts";
+import { openAws, openSqs } from "../load/clouds-floor.ts";
 import { grpcFrame } from "../wire/grpc.ts";
 
 type Metadata = Readonly<Record<string, string>>;
@@ -25,6 +26,9 @@ const makers: Record<string, () => Promise<Work>> = {
   nats: natsWork,
   "postgres-exec": () => postgresWork(false),
   "postgres-query": () => postgresWork(true),
+  "sqs-send": sqsWork,
+  "s3-put": () => s3Work("PUT"),
+  "s3-get": () => s3Work("GET"),
 };
 const work = await makers[kind]!();
 if (kind === "redis-http") serveHttp();
@@ -66,6 +70,27 @@ async function postgresWork(answers: boolean): Promise<Work> {
     const values = JSON.parse(params) as unknown[];
     const { rows } = await pool.query<unknown[]>({ text: sql, values, rowMode: "array" });
     return answers ? Buffer.from(JSON.stringify(rows)) : none;
+  };
+}
+
+async function sqsWork(): Promise<Work> {
+  const ask = await openSqs(address, "out");
+  return async (data) => {
+    await ask("SendMessage", { MessageBody: Buffer.from(data).toString() });
+    return none;
+  };
+}
+
+async function s3Work(method: "GET" | "PUT"): Promise<Work> {
+  const send = await openAws("s3", address);
+  return async (data, { key = "" }) => {
+    const isPut = method === "PUT";
+    const headers: Record<string, string> = isPut
+      ? { "Content-Type": "application/octet-stream" }
+      : {};
+    const body = isPut ? { body: Buffer.from(data.buffer, data.byteOffset, data.byteLength) } : {};
+    const answer = await send({ method, path: `/bucket/${key}`, headers, ...body });
+    return new Uint8Array(await answer.body.arrayBuffer());
   };
 }
 

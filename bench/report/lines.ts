@@ -14,6 +14,8 @@ const titles: Record<ContenderName, string> = {
   "cufflink-batch": "Cufflink, batches",
   "cufflink-stream": "Cufflink, stream",
   "cufflink-forgetful": "Cufflink, stream, without history",
+  "cufflink-lazy": "Cufflink, lazy",
+  "cufflink-opened": "Cufflink, all opened",
   daprd: "daprd",
   floor: "floor",
 };

@@ -11,6 +11,8 @@ const colors: Record<ContenderName, string> = {
   "cufflink-batch": "#5aa786",
   "cufflink-stream": "#0b6e4f",
   "cufflink-forgetful": "#5aa786",
+  "cufflink-lazy": "#0b6e4f",
+  "cufflink-opened": "#5aa786",
   daprd: "#c2571a",
   floor: "#9aa0a6",
 };

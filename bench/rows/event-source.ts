@@ -5,6 +5,8 @@ import { eventPayload } from "../wire/payload.ts";
 /** Events on their way in: of one topic, queue or session that is new. */
 export type EventSource = AsyncDisposable & {
   readonly component: Component;
+  /** What a daemon finds in its environment. Absent: nothing. */
+  readonly environment?: Readonly<Record<string, string>>;
   /** What the raw driver connects to, and reads there. */
   readonly address: string;
   readonly source: string;

@@ -12,7 +12,15 @@ import type { Bench, Contender, ContenderName, Sample } from "./row.ts";
 
 export type EventWork = {
   /** How the floor calls the system. */
-  readonly system: "kafka" | "rabbitmq" | "mqtt" | "nats" | "redis-streams";
+  readonly system:
+    | "kafka"
+    | "rabbitmq"
+    | "mqtt"
+    | "nats"
+    | "redis-streams"
+    | "sqs"
+    | "storage-queues"
+    | "pubsub";
   readonly keys: number;
   /** Whether the events of a key must arrive in order. */
   readonly ordered: boolean;
@@ -108,5 +116,6 @@ async function startRuntime(
   const resources = await writeComponent(bench.folder, source.component);
   const flags = contender === "cufflink-forgetful" ? ["--enable-event-history=false"] : [];
   const subject = daemonSubject(contender, bench, { resources, appPort, flags });
-  return start(subject, bench.circumstances, (pid) => app.measure(pid));
+  const { environment = {} } = source;
+  return start(subject, { ...bench.circumstances, environment }, (pid) => app.measure(pid));
 }

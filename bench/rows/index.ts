@@ -1,8 +1,18 @@
+import {
+  s3CreateRow,
+  s3GetRow,
+  s3LargeCreateRow,
+  s3LargeGetRow,
+  sqsInRow,
+  sqsOutRow,
+} from "./aws.ts";
+import { pubsubInRow, storageQueuesInRow } from "./clouds-in.ts";
 import { httpGetRow } from "./http-get.ts";
 import { httpMemoryRow } from "./http-memory.ts";
 import { historyRow, kafkaInRow } from "./kafka-in.ts";
 import { kafkaOutRow } from "./kafka-out.ts";
 import { largePayloadRow } from "./large-payload.ts";
+import { lazyComponentsRow } from "./lazy-components.ts";
 import { mqttInRow } from "./mqtt-in.ts";
 import { noOpRow } from "./no-op.ts";
 import { natsInRow, natsOutRow } from "./nats.ts";
@@ -25,6 +35,9 @@ export const rows: readonly Row[] = [
   natsOutRow,
   postgresExecRow,
   postgresQueryRow,
+  sqsOutRow,
+  s3CreateRow,
+  s3GetRow,
   redisBulkRow,
   kafkaInRow,
   historyRow,
@@ -32,10 +45,16 @@ export const rows: readonly Row[] = [
   mqttInRow,
   natsInRow,
   redisStreamsInRow,
+  sqsInRow,
+  storageQueuesInRow,
+  pubsubInRow,
   redisLatencyRow,
   largePayloadRow,
   sftpCreateRow,
+  s3LargeCreateRow,
+  s3LargeGetRow,
   httpMemoryRow,
   startMemoryRow,
   manyComponentsRow,
+  lazyComponentsRow,
 ];

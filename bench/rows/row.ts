@@ -8,6 +8,8 @@ export type ContenderName =
   | "cufflink-batch"
   | "cufflink-stream"
   | "cufflink-forgetful"
+  | "cufflink-lazy"
+  | "cufflink-opened"
   | "daprd"
   | "floor";
 

@@ -1,13 +1,17 @@
 import { stat } from "node:fs/promises";
 import { join } from "node:path";
-import { runSftpFloor } from "../load/sftp-floor.ts";
-import { upload } from "../load/upload.ts";
-import { processorSeconds } from "../measure/process.ts";
+import { floor, start } from "../subject.ts";
 import { startDaemon } from "./calls.ts";
-import type { Bench, Contender, Row, Sample } from "./row.ts";
+import { largeContender, largeSize } from "./large-objects.ts";
+import type { Bench, Row } from "./row.ts";
 
-const mebibyte = 1024 * 1024;
-const size = 64;
+/** What the raw driver is given. */
+export type SftpAddress = {
+  readonly host: string;
+  readonly port: number;
+  readonly username: string;
+  readonly privateKey: string;
+};
 
 /** A large file, sent as it comes. An operation of this row is one MiB of it. */
 export const sftpCreateRow: Row = {
@@ -15,39 +19,25 @@ export const sftpCreateRow: Row = {
   title: "64 MiB to sftp `create` by `InvokeBindingStream`, each MiB",
   contenders: ["cufflink", "floor"],
   requirements: [{ measure: "cpu", contender: "cufflink", of: "floor", atMost: 1.5 }],
-  async open(contender, bench): Promise<Contender> {
-    if (contender === "floor") {
-      const { server, login } = await target(bench);
-      return {
-        round: () => runSftpFloor({ ...server, ...login, mebibytes: size }),
-        [Symbol.asyncDispose]: () => Promise.resolve(),
-      };
-    }
+  async open(contender, bench) {
     const { server, login } = await target(bench);
-    const metadata = { ...login, address: `${server.host}:${server.port}`, rootPath: "." };
-    const running = await startDaemon(contender, bench, { name: "files", type: "sftp", metadata });
-    const send = (mebibytes: number): Promise<void> => {
-      const invocation = {
-        component: "files",
-        operation: "create",
-        metadata: { fileName: "large" },
-      };
-      return upload(running.ports.grpc, invocation, mebibytes * mebibyte);
-    };
-    await send(size);
-    return {
-      async round(): Promise<Sample> {
-        const before = processorSeconds(running.pid);
-        const began = performance.now();
-        await send(size);
-        const seconds = (performance.now() - began) / 1000;
-        const cpu = ((processorSeconds(running.pid) - before) / size) * 1e6;
-        const stored = await stat(join(server.files, "large"));
-        if (stored.size !== size * mebibyte) throw new Error(`${stored.size} bytes were stored`);
-        return { rate: size / seconds, cpu };
-      },
-      [Symbol.asyncDispose]: () => running[Symbol.asyncDispose](),
-    };
+    const { host, port } = server;
+    const metadata = { ...login, address: `${host}:${port}`, rootPath: "." };
+    const address: SftpAddress = { host, port, ...login };
+    const running =
+      contender === "floor"
+        ? await start(
+            floor("stream-floor.ts", "sftp", JSON.stringify(address)),
+            bench.circumstances,
+          )
+        : await startDaemon(contender, bench, { name: "files", type: "sftp", metadata });
+    const fileName = contender === "floor" ? "floor" : "large";
+    const invocation = { component: "files", operation: "create", metadata: { fileName } };
+    return largeContender(running, "upload", invocation, async () => {
+      const stored = await stat(join(server.files, fileName));
+      if (stored.size !== largeSize * 1024 * 1024)
+        throw new Error(`${stored.size} bytes are there`);
+    });
   },
 };
 

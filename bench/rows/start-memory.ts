@@ -1,7 +1,7 @@
 import { writeComponents } from "../component.ts";
 import { residentMebibytes } from "../measure/process.ts";
 import { median } from "../measure/statistics.ts";
-import { bareServer, start, type Subject } from "../subject.ts";
+import { bareServer, type Circumstances, start, type Subject } from "../subject.ts";
 import { daemonSubject } from "./calls.ts";
 import type { Bench, Contender, ContenderName, Row, Sample } from "./row.ts";
 
@@ -35,11 +35,18 @@ async function openStarts(
   bench: Bench,
   components: number,
 ): Promise<Contender> {
-  const subject = await subjectOf(contender, bench, components);
+  return startsContender(await subjectOf(contender, bench, components), bench.circumstances);
+}
+
+/** Starts it several times a round, and leaves it idle the last time. */
+export async function startsContender(
+  subject: Subject,
+  circumstances: Circumstances,
+): Promise<Contender> {
   // The first start leaves the compile cache that the others read.
-  await (await start(subject, bench.circumstances))[Symbol.asyncDispose]();
+  await (await start(subject, circumstances))[Symbol.asyncDispose]();
   return {
-    round: () => round(subject, bench),
+    round: () => round(subject, circumstances),
     [Symbol.asyncDispose]: () => Promise.resolve(),
   };
 }
@@ -59,12 +66,12 @@ async function subjectOf(
   return daemonSubject(contender, bench, { resources });
 }
 
-async function round(subject: Subject, bench: Bench): Promise<Sample> {
+async function round(subject: Subject, circumstances: Circumstances): Promise<Sample> {
   const started: number[] = [];
   const busy: number[] = [];
   let memory = 0;
   for (let times = 0; times < startsOfRound; times++) {
-    await using running = await start(subject, bench.circumstances);
+    await using running = await start(subject, circumstances);
     started.push(running.started);
     busy.push(running.startedBusy);
     if (times < startsOfRound - 1) continue;

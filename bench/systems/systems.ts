@@ -1,5 +1,6 @@
 import type { OwnServer, ServerName, ServerOptions } from "../../test/servers/kinds.ts";
 import { startServer } from "../../test/servers/start-server.ts";
+import { type Clouds, startClouds } from "./clouds.ts";
 import { type Nginx, startNginx } from "./nginx.ts";
 
 /** The systems that a row binds to: each started when it is first asked for, ended with the row. */
@@ -43,6 +44,11 @@ export class Systems implements AsyncDisposable {
 
   nginx(): Promise<Nginx> {
     return this.#once("nginx", () => startNginx(this.#folder));
+  }
+
+  /** The clouds' services, as far as a row needs them, that answer at once. */
+  clouds(): Promise<Clouds> {
+    return this.#once("clouds", () => startClouds());
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -1,17 +1,16 @@
 import { abortFailure } from "../abortable.ts";
 import { BindingError } from "../errors.ts";
-import { IncomingMessage } from "../memory/incoming-message.ts";
 import type {
   Condition,
   DispositionFrame,
-  FlowFrame,
   RawReceiver,
   RawSession,
   TransferFrame,
 } from "./driver.ts";
 import { refusal } from "./failures.ts";
-import type { PartialMessage, ReceivingLinkOptions } from "./receiving-options.ts";
-import { dispositionsOf, type Outcome } from "./settlements.ts";
+import type { Delivery, ReceivingLinkOptions } from "./receiving-options.ts";
+import type { Outcome } from "./settlements.ts";
+import { grantCredit, sendFlow, sendOutcomes, takeFlow, Transfers } from "./transfers.ts";
 
 /** Milliseconds in which the server must have confirmed what it was told. */
 const confirmTimeout = 10_000;
@@ -25,14 +24,13 @@ export class ReceivingLink {
   readonly #options: ReceivingLinkOptions;
   readonly #session: RawSession;
   readonly #link: RawReceiver;
-  readonly #incoming: IncomingMessage;
+  readonly #transfers: Transfers;
   readonly #held = new Set<number>();
   readonly #noted = new Map<number, Outcome>();
   /** Told to the server, which has not answered. */
   readonly #told = new Set<number>();
   readonly #answers = new Set<() => void>();
   readonly #forget: () => void;
-  #partial: PartialMessage | undefined;
   #window = 0;
   #scheduled = false;
   #isWatched = false;
@@ -44,7 +42,7 @@ export class ReceivingLink {
 
   private constructor(options: ReceivingLinkOptions) {
     this.#options = options;
-    this.#incoming = new IncomingMessage(options.memory);
+    this.#transfers = new Transfers(options.memory);
     this.#session = options.connection.beginSession();
     this.#session.on_transfer = (frame) => this.#transfer(frame);
     this.#session.on_disposition = (frame) => this.#disposed(frame);
@@ -131,8 +129,7 @@ export class ReceivingLink {
     // Credit that was given is taken back only by having it used up.
     this.#drained = Promise.withResolvers<void>();
     this.#link.drain = true;
-    this.#link.issue_flow = true;
-    this.#options.connection.raw._register();
+    sendFlow(this.#options.connection, this.#link);
   }
 
   /** Resolves once no message is on its way any more. */
@@ -181,7 +178,9 @@ export class ReceivingLink {
       // Some open it with a source all the same.
       setImmediate(resolve);
     });
-    this.#link.on_flow = ({ performative }) => this.#flow(performative);
+    this.#link.on_flow = ({ performative }) => {
+      if (takeFlow(this.#link, performative)) this.#drained?.resolve();
+    };
     this.#link.on("receiver_error", () => this.#detached(this.#link.error));
     this.#link.on("receiver_close", () => this.#detached(this.#link.error));
     this.#refuse = reject;
@@ -223,55 +222,22 @@ export class ReceivingLink {
     );
   }
 
-  #flow({ drain, link_credit, delivery_count }: FlowFrame["performative"]): void {
-    if (drain !== true || (link_credit ?? 0) > 0) return;
-    this.#link.credit = 0;
-    this.#link.delivery_count = delivery_count ?? this.#link.delivery_count;
-    this.#drained?.resolve();
-  }
-
-  #transfer({ performative, payload }: TransferFrame): void {
+  #transfer(frame: TransferFrame): void {
     const link = this.#link;
     if (this.#ended !== undefined) return;
-    link.session.incoming.next_transfer_id++;
-    // The driver then renews the session's window.
-    this.#options.connection.raw._register();
-    const partial = (this.#partial ??= {
-      id: performative.delivery_id ?? 0,
-      tag: performative.delivery_tag ?? Buffer.alloc(0),
-      format: performative.message_format ?? 0,
-      settled: performative.settled === true,
-      parts: [],
-      bytes: 0,
-    });
-    if (performative.aborted !== true && payload !== undefined) {
-      partial.parts.push(payload);
-      partial.bytes += payload.length;
-    }
-    if (performative.more === true && performative.aborted !== true) {
-      const tooMuch = this.#incoming.holds(partial.bytes);
-      if (tooMuch !== undefined) this.#options.connection.fail(tooMuch);
-      return;
-    }
-    this.#partial = undefined;
-    this.#incoming.holds(0);
-    link.delivery_count++;
-    if (link.credit > 0) link.credit--;
-    if (performative.aborted !== true) this.#take(partial);
-    else this.#grant(false);
+    const delivery = this.#transfers.take(this.#options.connection, link, frame);
+    if (delivery === undefined) return;
+    if (delivery === "aborted") this.#grant(false);
+    else this.#take(delivery);
     if (link.credit === 0) this.#drained?.resolve();
   }
 
-  #take({ id, tag, format, settled, parts }: PartialMessage): void {
+  #take(delivery: Delivery): void {
+    const { id, settled } = delivery;
     this.#held.add(id);
-    if (this.#stopped) {
-      if (settled) this.release(id);
-      else this.settle(id, "released");
-      return;
-    }
-    const [only] = parts;
-    const message = parts.length === 1 && only !== undefined ? only : Buffer.concat(parts);
-    this.#options.message({ id, tag, format, settled, message });
+    if (!this.#stopped) this.#options.message(delivery);
+    else if (settled) this.release(id);
+    else this.settle(id, "released");
   }
 
   /** What the server says of what it was told. */
@@ -297,25 +263,10 @@ export class ReceivingLink {
   /** Sends what is noted. */
   #write(): void {
     if (this.#ended !== undefined || this.#noted.size === 0) return;
-    const { frames, rhea } = this.#options.driver;
-    this.#options.connection.shareWrite();
+    const { driver, connection } = this.#options;
     // A server may settle first all the same; then it confirms nothing.
     const isSecond = this.#link.remote.attach?.rcv_settle_mode === 1;
-    for (const { first, last, outcome } of dispositionsOf(this.#noted)) {
-      const state =
-        outcome === "modified"
-          ? rhea.message.modified({ delivery_failed: true })
-          : rhea.message[outcome]();
-      this.#session.output(
-        frames.disposition({
-          role: true,
-          first,
-          last,
-          settled: !isSecond,
-          state: state.described(),
-        }),
-      );
-    }
+    sendOutcomes(driver, connection, this.#link, this.#noted, !isSecond);
     for (const id of this.#noted.keys()) {
       if (isSecond) this.#told.add(id);
       else this.#held.delete(id);
@@ -337,19 +288,11 @@ export class ReceivingLink {
     }
   }
 
-  /** Tells the server how many more messages it may send: the window less those that are here. */
   #grant(now: boolean): void {
-    const link = this.#link;
     if (!this.#isOpen || this.#stopped || this.#ended !== undefined) return;
     if (this.#closing !== undefined) return;
-    const wanted = Math.max(0, this.#window - this.#held.size);
-    const more = wanted - link.credit;
-    // Not for each message: a frame of its own would cost more than the message.
-    if (more === 0 || (!now && more > 0 && more < this.#window / 4 && link.credit > 0)) return;
-    link.credit = wanted;
-    link.drain = false;
-    link.issue_flow = true;
-    this.#options.connection.raw._register();
+    const shape = { window: this.#window, held: this.#held.size, now };
+    grantCredit(this.#options.connection, this.#link, shape);
   }
 
   #answered(): void {
@@ -391,8 +334,7 @@ export class ReceivingLink {
     this.#held.clear();
     this.#noted.clear();
     this.#told.clear();
-    this.#partial = undefined;
-    this.#incoming.release();
+    this.#transfers.release();
     this.#answered();
   }
 }

@@ -4,12 +4,16 @@ import alicloudOss from "./alicloud/alicloud.oss/index.ts";
 import alicloudSls from "./alicloud/alicloud.sls/index.ts";
 import amqp from "./amqp/index.ts";
 import awsDynamodb from "./aws/aws.dynamodb/index.ts";
+import awsKinesis from "./aws/aws.kinesis/index.ts";
 import awsS3 from "./aws/aws.s3/index.ts";
 import awsSes from "./aws/aws.ses/index.ts";
 import awsSns from "./aws/aws.sns/index.ts";
 import awsSqs from "./aws/aws.sqs/index.ts";
 import azureBlobStorage from "./azure/azure.blobstorage/index.ts";
 import azureCosmosdb from "./azure/azure.cosmosdb/index.ts";
+import azureCosmosdbGremlinapi from "./azure/azure.cosmosdb.gremlinapi/index.ts";
+import azureEventgrid from "./azure/azure.eventgrid/index.ts";
+import azureEventhubs from "./azure/azure.eventhubs/index.ts";
 import azureOpenai from "./azure/azure.openai/index.ts";
 import azureServicebusQueues from "./azure/azure.servicebus.queues/index.ts";
 import azureSignalr from "./azure/azure.signalr/index.ts";
@@ -52,12 +56,16 @@ export const bindings: readonly AnyBinding[] = [
   alicloudSls,
   amqp,
   awsDynamodb,
+  awsKinesis,
   awsS3,
   awsSes,
   awsSns,
   awsSqs,
   azureBlobStorage,
   azureCosmosdb,
+  azureCosmosdbGremlinapi,
+  azureEventgrid,
+  azureEventhubs,
   azureOpenai,
   azureServicebusQueues,
   azureSignalr,

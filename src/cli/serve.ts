@@ -5,7 +5,7 @@ import { bindingModules } from "../bindings/modules.ts";
 import { BindingError, messageOf } from "../errors.ts";
 import { formatDuration } from "../metadata/duration.ts";
 import { releaseBlocks } from "../memory/byte-parts.ts";
-import { collectWhenQuiet } from "../memory/garbage-collection.ts";
+import { collectWhenQuiet, keepYoungSmall } from "../memory/garbage-collection.ts";
 import { MemoryBudget } from "../memory/budget.ts";
 import { compilePolicies } from "../policy/policies.ts";
 import { RuntimeDescription } from "../rpc/description.ts";
@@ -49,6 +49,7 @@ export type Served = {
 /** Everything wired together. Listens first, then connects out. */
 export async function serve(options: ServeOptions): Promise<Served> {
   const started = performance.now();
+  const mayGrow = keepYoungSmall();
   const logger = createServeLogger(options);
   if (options.ignored.length > 0) {
     logger.warn(
@@ -214,6 +215,7 @@ export async function serve(options: ServeOptions): Promise<Served> {
   void store.look();
   void certificate?.watch((tls) => server.setTls(tls));
   void reloader.start().then(({ components }) => {
+    mayGrow();
     const took = formatDuration(Math.round(performance.now() - started));
     logger.info({ components: components.length, took }, "cufflink initialized. Status: Running.");
   });

@@ -2,16 +2,15 @@ import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from "node:
 import { validateHeaderValue } from "node:http";
 import type { Answer } from "../answer.ts";
 import { longestTimer } from "../metadata/duration.ts";
+import type { Header } from "../reading.ts";
 
 /** What a sender is told to wait, in milliseconds, where nothing better is known. */
 const defaultRetryAfter = 5_000;
 /** How long the rest of a refused body is read and thrown away, so that the sender sees the answer. Milliseconds. */
 const lingering = 2_000;
 
-/** The content type of replies: of each, and of those that have none. */
-export type ReplyTypes = { readonly always?: string | undefined; readonly otherwise: string };
-
-type Reply = Answer & { contentType?: string | undefined };
+/** The content type of replies: of each, whatever the app says, and of those that have none. */
+export type ReplyTypes = { readonly wanted?: string | undefined; readonly fallback: string };
 
 /** One request and its one answer: the first counts, later ones are ignored. */
 export class Exchange {
@@ -48,6 +47,18 @@ export class Exchange {
     return this.request.headers;
   }
 
+  /** All of them with lower-case names, repeats kept. */
+  allHeaders(): Header[] {
+    const { rawHeaders } = this.request;
+    const headers: Header[] = [];
+    // Node gives names and values in turns, and each byte of a value as one character.
+    for (let index = 0; index + 1 < rawHeaders.length; index += 2) {
+      const name = (rawHeaders[index] ?? "").toLowerCase();
+      headers.push({ name, value: Buffer.from(rawHeaders[index + 1] ?? "", "latin1") });
+    }
+    return headers;
+  }
+
   get query(): string {
     const url = this.request.url ?? "";
     const start = url.indexOf("?");
@@ -69,12 +80,19 @@ export class Exchange {
   }
 
   /** Answers with the app's reply: 200, or 204 when it has no data. */
-  reply(reply: Reply | undefined, { always, otherwise }: ReplyTypes): void {
+  reply(
+    reply: (Answer & { contentType?: string | undefined }) | undefined,
+    { wanted, fallback }: ReplyTypes,
+  ): void {
     const { data } = reply ?? {};
     if (data === undefined || data.length === 0) return this.#answer(204, {});
-    const wanted = always || reply?.contentType || otherwise;
-    const type = isHeaderValue(wanted) ? wanted : otherwise;
-    this.#answer(200, { "content-type": type }, data);
+    const type = wanted || reply?.contentType || fallback;
+    this.#answer(200, { "content-type": isHeaderValue(type) ? type : fallback }, data);
+  }
+
+  /** Answers 200. */
+  done(headers: Readonly<Record<string, string>> = {}, body: Uint8Array = new Uint8Array()): void {
+    this.#answer(200, headers, body);
   }
 
   /** Tells the sender that it need not come again, though the app has not handled its event: 202. */
@@ -95,7 +113,7 @@ export class Exchange {
     this.#answer(status, { ...type, ...headers }, Buffer.from(`${text}\n`));
   }
 
-  #answer(status: number, headers: Record<string, string>, body?: Uint8Array): void {
+  #answer(status: number, headers: Readonly<Record<string, string>>, body?: Uint8Array): void {
     if (this.#answered) return;
     this.#answered = true;
     clearTimeout(this.#timer);

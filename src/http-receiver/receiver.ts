@@ -4,34 +4,43 @@ import type { Logger } from "../logger.ts";
 import { ByteParts } from "../memory/byte-parts.ts";
 import { bytesPassed } from "../memory/garbage-collection.ts";
 import type { InboundEvent } from "../reading.ts";
-import { Exchange, type ReplyTypes } from "./exchange.ts";
-import type { Verify } from "./verify.ts";
+import { Exchange } from "./exchange.ts";
 
 export type ReceiverOptions = {
-  readonly verify: Verify;
   readonly methods: readonly string[];
-  /** In bytes. */
+  /** Bytes of a body; more is answered 413. */
   readonly maxBodySize: number;
-  /** How long the app may take, in milliseconds. */
+  /** Milliseconds from the end of a request until it is answered 503. */
   readonly responseTimeout: number;
-  readonly replyTypes: ReplyTypes;
-  /** The event that a verified request is. */
-  readonly eventOf: (exchange: Exchange, settle: InboundEvent["settle"]) => InboundEvent;
-  /** The memory for bodies. */
+  /** The memory for bodies, shared with all who listen. */
   readonly memory: {
     /** Counts so many bytes. False: there is no room for them. */
     reserve(bytes: number): boolean;
     release(bytes: number): void;
   };
-  readonly reading: {
-    readonly deliver: (events: readonly InboundEvent[]) => Promise<void>;
-    readonly logger: Logger;
-  };
+  /** Looks at a request before anything of its body is read. */
+  readonly admit?: (exchange: Exchange) => Promise<Refusal | undefined>;
+  /** Looks at a request once its body is there. */
+  readonly verify?: (exchange: Exchange) => Refusal | undefined;
+  /**
+   * The events of a request, which answer it once they are settled. None: the request is answered by then, or is refused.
+   */
+  readonly eventsOf: (exchange: Exchange) => readonly InboundEvent[];
+  readonly deliver: (events: readonly InboundEvent[]) => Promise<void>;
+  readonly logger: Logger;
+};
+
+/** How a request is answered that is not taken. */
+export type Refusal = {
+  readonly status: number;
+  readonly text: string;
+  /** For the log: why it is not the sender's. It quotes neither secrets nor signatures. Absent: it is not logged. */
+  readonly reason?: string;
 };
 
 /** The most requests that are open at one time; further ones are answered 503 at once. */
 const mostOpen = 1000;
-/** Wrong signatures are said once, then as a count at most this often, in milliseconds. */
+/** Requests of strangers are said once, then as a count at most this often, in milliseconds. */
 const warnAgainAfter = 60_000;
 /** How long answers may take to get out before {@link Receiver.flush} waits no more, in milliseconds. */
 const longestFlush = 2_000;
@@ -52,7 +61,7 @@ export class Receiver {
   }
 
   take(request: IncomingMessage, response: ServerResponse): void {
-    const { maxBodySize, methods } = this.#options;
+    const { methods, maxBodySize } = this.#options;
     const exchange = new Exchange(request, response);
     this.#open.add(exchange);
     exchange.onClosed = () => {
@@ -69,7 +78,7 @@ export class Receiver {
       return exchange.refuse(413, tooLarge(maxBodySize));
     }
     this.#receive(exchange).catch((error: unknown) => {
-      this.#options.reading.logger.error({ reason: messageOf(error) }, "request not accepted");
+      this.#options.logger.error({ reason: messageOf(error) }, "request not accepted");
       exchange.unavailable();
     });
   }
@@ -98,20 +107,28 @@ export class Receiver {
   }
 
   async #receive(exchange: Exchange): Promise<void> {
+    const { admit, verify, responseTimeout } = this.#options;
+    const stranger = admit === undefined ? undefined : await admit(exchange);
+    if (stranger !== undefined) return this.#refuse(exchange, stranger);
     if (!(await this.#readBody(exchange))) return;
-    exchange.expectAnswer(this.#options.responseTimeout);
-    const reason = this.#options.verify(exchange);
-    if (reason !== undefined) {
-      this.#countRefused(reason);
-      return exchange.refuse(403, "the signature is missing or wrong");
-    }
+    exchange.expectAnswer(responseTimeout);
+    const refusal = verify?.(exchange);
+    if (refusal !== undefined) return this.#refuse(exchange, refusal);
     this.#waiting.add(exchange);
     await this.#deliver();
+  }
+
+  #refuse(exchange: Exchange, { status, text, reason }: Refusal): void {
+    if (reason !== undefined) this.#countRefused(reason);
+    if (status === 503) exchange.unavailable();
+    else exchange.refuse(status, text);
   }
 
   /** Collects the body; false when the request was answered or has gone meanwhile. */
   async #readBody(exchange: Exchange): Promise<boolean> {
     const { maxBodySize, memory } = this.#options;
+    // It may have gone while it was looked at.
+    if (exchange.answered || exchange.gone) return false;
     const parts = new ByteParts();
     // Not an iterator: leaving one early would destroy the connection before the answer is out.
     const ended = await new Promise<boolean>((resolve) => {
@@ -138,21 +155,18 @@ export class Receiver {
   async #deliver(): Promise<void> {
     if (this.#delivering) return;
     this.#delivering = true;
-    const { reading, replyTypes, eventOf } = this.#options;
+    const { eventsOf, deliver, logger } = this.#options;
     for (const exchange of this.#waiting) {
       this.#leave(exchange);
       // Nobody waits for it any more.
       if (exchange.answered || exchange.gone) continue;
       try {
-        const event = eventOf(exchange, (settlement) => {
-          if (settlement.outcome === "returned") exchange.unavailable(settlement.after);
-          else if (settlement.movedTo !== undefined) exchange.accepted(settlement.movedTo);
-          else exchange.reply(settlement.reply, replyTypes);
-        });
+        const events = eventsOf(exchange);
+        if (events.length === 0) continue;
         exchange.delivered = true;
-        await reading.deliver([event]);
+        await deliver(events);
       } catch (error) {
-        reading.logger.warn({ reason: messageOf(error) }, "request not delivered");
+        logger.warn({ reason: messageOf(error) }, "request not delivered");
         exchange.unavailable();
       }
     }
@@ -172,7 +186,7 @@ export class Receiver {
   }
 
   #warnRefused(reason?: string): void {
-    this.#options.reading.logger.warn(
+    this.#options.logger.warn(
       { requests: this.#refused, ...(reason === undefined ? {} : { reason }) },
       "requests refused, they are not signed by the sender",
     );

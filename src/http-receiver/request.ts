@@ -1,13 +1,14 @@
 import { randomUUID } from "node:crypto";
-import type { Header, InboundEvent } from "../reading.ts";
-import type { Exchange } from "./exchange.ts";
+import type { InboundEvent } from "../reading.ts";
+import type { Exchange, ReplyTypes } from "./exchange.ts";
 
 /** A request as an event: its body as it came, all its headers with lower-case names, repeats kept. */
 export function requestAsEvent(
-  { request, query, body, receivedAt, revoked }: Exchange,
+  exchange: Exchange,
   id: string | undefined,
   settle: InboundEvent["settle"],
 ): InboundEvent {
+  const { request, query, body, receivedAt, revoked } = exchange;
   const [path = ""] = (request.url ?? "").split("?", 1);
   const contentType = request.headers["content-type"];
   return {
@@ -20,7 +21,7 @@ export function requestAsEvent(
       receivedTime: receivedAt.toISOString(),
       ...(contentType === undefined ? {} : { contentType: fromBytes(contentType) }),
     },
-    headers: headersOf(request.rawHeaders),
+    headers: exchange.allHeaders(),
     id: id || randomUUID(),
     idIsMadeUp: !id,
     revoked: revoked.signal,
@@ -28,14 +29,13 @@ export function requestAsEvent(
   };
 }
 
-/** Node gives names and values in turns, and each byte of a value as one character. */
-function headersOf(raw: readonly string[]): Header[] {
-  const headers: Header[] = [];
-  for (let index = 0; index + 1 < raw.length; index += 2) {
-    const name = (raw[index] ?? "").toLowerCase();
-    headers.push({ name, value: Buffer.from(raw[index + 1] ?? "", "latin1") });
-  }
-  return headers;
+/** Answers a request, once its only event is settled, with the app's reply. */
+export function replyTo(exchange: Exchange, types: ReplyTypes): InboundEvent["settle"] {
+  return (settlement) => {
+    if (settlement.outcome === "returned") exchange.unavailable(settlement.after);
+    else if (settlement.movedTo !== undefined) exchange.accepted(settlement.movedTo);
+    else exchange.reply(settlement.reply, types);
+  };
 }
 
 /** Node gives each byte of a header as one character. */

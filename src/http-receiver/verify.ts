@@ -1,5 +1,6 @@
 import { timingSafeEqual } from "node:crypto";
 import type { IncomingHttpHeaders } from "node:http";
+import type { Refusal } from "./receiver.ts";
 
 /** What of a request is signed. */
 export type SignedRequest = {
@@ -14,6 +15,16 @@ export type SignedRequest = {
  * quotes neither secrets nor signatures.
  */
 export type Verify = (request: SignedRequest) => string | undefined;
+
+/** Refuses what is not the sender's. */
+export function refuseUnsigned(verify: Verify): (request: SignedRequest) => Refusal | undefined {
+  return (request) => {
+    const reason = verify(request);
+    return reason === undefined
+      ? undefined
+      : { status: 403, text: "the signature is missing or wrong", reason };
+  };
+}
 
 /** Compares in constant time. The length is no secret. */
 export function same(given: Buffer, expected: Buffer): boolean {

@@ -17,6 +17,15 @@ function exposed(): Collect {
   return runInNewContext("gc") as Collect;
 }
 
+/**
+ * From now on the part of the heap for what is young does not grow: what a start leaves is garbage, and the engine never
+ * gives back the room that it took for it. Returns what ends that.
+ */
+export function keepYoungSmall(): () => void {
+  setFlagsFromString("--semi-space-growth-factor=1");
+  return () => setFlagsFromString("--semi-space-growth-factor=2");
+}
+
 /** How many bytes go by between two collections of what is young. */
 const passedBetween = 8 * 1024 * 1024;
 /** What had to wait for its turn is not young any more: so many collections, and the next one looks at all. */

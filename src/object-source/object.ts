@@ -19,15 +19,23 @@ export type ObjectReference = {
 /** An object as a listing shows it: `path` is its key. */
 export type ListedObject = Sighting & { readonly reference: ObjectReference };
 
-/**
- * The event of an object: its bytes, or without them (it is larger than `inlineLimit`) its reference as JSON. The
- * metadata say which, and hold the reference either way.
- */
+/** The event of an object, with what settles it. */
 export function objectEvent(
   reference: ObjectReference,
   content: Uint8Array | undefined,
   settle: (settlement: Settlement) => void,
 ): InboundEvent {
+  return { ...toldOf(reference, content), settle };
+}
+
+/**
+ * What an event tells of an object: its bytes, or without them (it is larger than `inlineLimit`) its reference as JSON. The
+ * metadata say which, and hold the reference either way.
+ */
+export function toldOf(
+  reference: ObjectReference,
+  content: Uint8Array | undefined,
+): Pick<InboundEvent, "data" | "metadata" | "headers" | "id"> {
   const facts = Object.entries(reference).filter(([, value]) => value !== undefined);
   const { bucket, key, version, etag, time = "" } = reference;
   return {
@@ -38,6 +46,5 @@ export function objectEvent(
     },
     headers: [],
     id: `${bucket}/${key}:${version ?? etag ?? time}`,
-    settle,
   };
 }

@@ -1,4 +1,4 @@
-import type { Settlement } from "../reading.ts";
+import type { Lease, Settlement } from "../reading.ts";
 
 /**
  * Settles a message that tells of several objects once each of them is settled: it is handled if all are, else it is
@@ -14,6 +14,19 @@ export function sharedSettlement(
     open--;
     if (settlement.outcome === "returned") returned = merged(returned, settlement);
     if (open === 0) settle(returned ?? { outcome: "handled" });
+  };
+}
+
+/** A lease of a message that several events have: however many ask for it at one time, it is renewed once. */
+export function sharedLease({ duration, extend }: Lease): Lease {
+  if (extend === undefined) return { duration };
+  let renewing: Promise<void> | undefined;
+  return {
+    duration,
+    extend: () =>
+      (renewing ??= extend().finally(() => {
+        renewing = undefined;
+      })),
   };
 }
 

@@ -1,6 +1,7 @@
 import { defineBinding } from "../binding.ts";
 import { RedisConnection } from "../bindings/redis/connection.ts";
 import { redisFields } from "../bindings/redis/fields.ts";
+import { needsRedisDriver, redisDrivers } from "../bindings/redis/token-login.ts";
 import { string } from "../metadata/fields.ts";
 
 /**
@@ -11,6 +12,8 @@ export default defineBinding({
   name: "redis",
   status: "beta",
   summary: "Saves the states of replies in Redis, in daprd's layout.",
+  drivers: redisDrivers,
+  needsDriver: (name, metadata) => needsRedisDriver(name, metadata),
   metadata: {
     ...redisFields,
     keyPrefix: string({
@@ -20,11 +23,11 @@ export default defineBinding({
     }),
   },
 
-  async open({ metadata, component, signal, memory, lost, hide }) {
-    const driver = await import("ioredis");
+  async open({ metadata, component, signal, memory, lost, hide, driver }) {
+    const ioredis = await import("ioredis");
     const name = `cufflink-${component.appId}-${component.name}`;
-    const options = { metadata, name, signal, memory, lost, hide };
-    const redis = await RedisConnection.open(driver, options);
+    const options = { metadata, name, signal, memory, lost, hide, driver };
+    const redis = await RedisConnection.open(ioredis, options);
     return {
       redis,
       prefix: prefixOf(metadata.keyPrefix, component),

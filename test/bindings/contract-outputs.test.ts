@@ -14,13 +14,17 @@ import alicloudOss from "../../src/bindings/alicloud/alicloud.oss/index.ts";
 import huaweiObs from "../../src/bindings/huawei.obs/index.ts";
 import amqp from "../../src/bindings/amqp/index.ts";
 import awsDynamodb from "../../src/bindings/aws/aws.dynamodb/index.ts";
+import awsKinesis from "../../src/bindings/aws/aws.kinesis/index.ts";
 import awsSes from "../../src/bindings/aws/aws.ses/index.ts";
 import cosmosdb from "../../src/bindings/azure/azure.cosmosdb/index.ts";
+import gremlin from "../../src/bindings/azure/azure.cosmosdb.gremlinapi/index.ts";
 import openai from "../../src/bindings/azure/azure.openai/index.ts";
+import eventGrid from "../../src/bindings/azure/azure.eventgrid/index.ts";
 import signalr from "../../src/bindings/azure/azure.signalr/index.ts";
 import cloudflareQueues from "../../src/bindings/cloudflare.queues/index.ts";
 import awsSns from "../../src/bindings/aws/aws.sns/index.ts";
 import awsSqs from "../../src/bindings/aws/aws.sqs/index.ts";
+import azureEventhubs from "../../src/bindings/azure/azure.eventhubs/index.ts";
 import azureServicebusQueues from "../../src/bindings/azure/azure.servicebus.queues/index.ts";
 import exec from "../../src/bindings/exec/index.ts";
 import gcpBucket from "../../src/bindings/gcp/gcp.bucket/index.ts";
@@ -51,9 +55,12 @@ import { bodyOf, connectPeer } from "./amqp/peer.ts";
 import * as robots from "./alicloud/alicloud.dingtalk.webhook/stand-in.ts";
 import { startLogService } from "./alicloud/alicloud.sls/start.ts";
 import { makeTable, textOf } from "./aws/aws.dynamodb/table.ts";
+import { makeStream as makeKinesisStream } from "./aws/aws.kinesis/contract-source.ts";
 import { makeSender } from "./aws/aws.ses/sender.ts";
 import { makeContainer, order } from "./azure/azure.cosmosdb/container.ts";
+import { startGremlin } from "./azure/azure.cosmosdb.gremlinapi/stand-in.ts";
 import { apiKey, startOpenai } from "./azure/azure.openai/stand-in.ts";
+import { accessKey as topicKey, startEventGrid } from "./azure/azure.eventgrid/stand-in.ts";
 import { accessKey, startSignalr } from "./azure/azure.signalr/stand-in.ts";
 import { startWorker, worker } from "./cloudflare.queues/worker-stand-in.ts";
 import { accessKeyId, bucket, obs, oss, secret, startObjects } from "./object-service/stand-in.ts";
@@ -192,12 +199,31 @@ describe("on this machine", () => {
     };
   });
 
+  testOutput("azure.eventgrid", eventGrid, async () => {
+    const server = await startEventGrid();
+    endAfterTest(async () => server[Symbol.asyncDispose]());
+    return {
+      properties: { topicEndpoint: `${server.url}/api/events`, accessKey: topicKey },
+      arrived: async () => server.published.map((text) => Buffer.from(text)),
+    };
+  });
+
   testOutput("azure.signalr", signalr, async () => {
     const server = await startSignalr();
     endAfterTest(async () => server[Symbol.asyncDispose]());
     return {
       properties: { endpoint: server.url, accessKey, hub: "orders" },
       arrived: async () => server.sent.map(({ body }) => Buffer.from(body)),
+    };
+  });
+
+  testOutput("azure.cosmosdb.gremlinapi", gremlin, async () => {
+    const { asked, properties } = await startGremlin();
+    return {
+      properties,
+      operation: "query",
+      dataOf: (text) => JSON.stringify({ gremlin: text }),
+      arrived: async () => asked.map(({ gremlin }) => Buffer.from(String(gremlin))),
     };
   });
 
@@ -422,6 +448,18 @@ describeWith("artemis", (server) => {
 });
 
 describe("on this machine", () => {
+  testOutput("azure.eventhubs", azureEventhubs, async () => {
+    const namespace = await startNamespace();
+    return {
+      properties: { connectionString: namespace.connectionString, eventHub: "hub-1" },
+      async arrived(count) {
+        const events = namespace.hub("hub-1").eventsOf("0");
+        await until(() => events.length === count);
+        return events.map(({ message }) => bodyOf({ message } as EventContext));
+      },
+    };
+  });
+
   testOutput("azure.servicebus.queues", azureServicebusQueues, async () => {
     const namespace = await startNamespace();
     const queueName = uniqueName("orders");
@@ -531,6 +569,14 @@ testOutput("huawei.obs", huaweiObs, async () => {
     properties: { endpoint: server.url, accessKey: accessKeyId, secretKey: secret, bucket },
     arrived: async () => [...server.objects.values()],
   };
+});
+
+describeWith("kinesalite", (server) => {
+  testOutput("aws.kinesis", awsKinesis, async () => {
+    const stream = await makeKinesisStream(server);
+    const arrived = async () => (await stream.records()).map(({ data }) => data);
+    return { properties: stream.properties, arrived };
+  });
 });
 
 describeWith("moto", (server) => {

@@ -1,14 +1,15 @@
 // Stores an object and reads it again, each in parts, and prints by how much the memory of this process grew over what
-// it had before: `node --expose-gc large-object-process.ts TYPE PROPERTIES BYTES`.
-import type { AnyBinding } from "../../src/binding.ts";
-import s3 from "../../src/bindings/aws/aws.s3/index.ts";
-import gcpBucket from "../../src/bindings/gcp/gcp.bucket/index.ts";
+// it had before: `node --expose-gc large-object-process.ts TYPE KEY PROPERTIES BYTES`, where KEY is the field of a call
+// that names the object.
+import { bindingModules } from "../../src/bindings/modules.ts";
 import { loadDriver } from "../../src/drivers.ts";
 import { MemoryBudget } from "../../src/memory/budget.ts";
 import { parseFields } from "../../src/metadata/parse.ts";
 
-const [type, properties = "{}", bytes = "0"] = process.argv.slice(2);
-const binding: AnyBinding = type === "aws.s3" ? s3 : gcpBucket;
+const [type, keyField = "key", properties = "{}", bytes = "0"] = process.argv.slice(2);
+const module = bindingModules.find(({ name }) => name === type);
+if (module === undefined) throw new Error(`there is no binding ${type}`);
+const { default: binding } = await module.load();
 const { values } = parseFields(binding.metadata, JSON.parse(properties) as Record<string, string>);
 const ignore = (): void => {};
 const connection = await binding.open({
@@ -43,9 +44,10 @@ async function* content(size: number): AsyncGenerator<Uint8Array> {
   }
 }
 
-async function call(operation: string, key: string, size: number) {
+async function call(operation: string, name: string, size: number) {
+  const named = { [keyField]: name };
   return binding.operations?.[operation]?.invokeStream?.(connection, {
-    ...{ operation, request: { key }, properties: { key }, metadata: values },
+    ...{ operation, request: named, properties: named, metadata: values },
     ...{ signal: new AbortController().signal, body: content(size) },
   });
 }
@@ -60,9 +62,9 @@ async function growthOf(work: () => Promise<unknown>): Promise<number> {
   return most - before;
 }
 
-async function fetchObject(key: string): Promise<void> {
+async function fetchObject(name: string): Promise<void> {
   received = 0;
-  const answer = await call("get", key, 0);
+  const answer = await call("get", name, 0);
   let nextSample = 0;
   for await (const piece of answer?.body ?? []) {
     received += piece.length;

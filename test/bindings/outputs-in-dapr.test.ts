@@ -55,6 +55,10 @@ const needed: Readonly<Record<string, { output: Values; input?: Values }>> = {
     input: { project: "shop", logstore: "orders" },
   },
   "aws.s3": { output: { bucket: "shop" }, input: { onHandled: "delete" } },
+  "azure.blobstorage": {
+    output: { accountName: "shop", containerName: "orders" },
+    input: { onHandled: "delete" },
+  },
   "gcp.bucket": { output: { bucket: "shop", projectID: "p" }, input: { onHandled: "tag" } },
   http: { output: { url: "http://127.0.0.1:9/" } },
   sftp: { output: { address: "here:22", username: "shop" } },

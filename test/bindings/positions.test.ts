@@ -4,11 +4,9 @@ import { mkdir, mkdtemp, readFile, rename, rm, utimes, writeFile } from "node:fs
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { connect as connectAmqp, type Channel, type Options } from "amqplib";
-import { connectAsync as connectMqtt } from "mqtt";
 import { afterEach, beforeEach, describe, expect, onTestFinished, test, vi } from "vitest";
 import cron from "../../src/bindings/cron/index.ts";
 import file from "../../src/bindings/file/index.ts";
-import mqtt3 from "../../src/bindings/mqtt/mqtt3/index.ts";
 import rabbitmq from "../../src/bindings/rabbitmq/index.ts";
 import webhook from "../../src/bindings/webhook/index.ts";
 import type { Outcome } from "../../src/runtime/app.ts";
@@ -24,8 +22,10 @@ const inputs = [
   "mqtt5",
   "amqp",
   "azure.servicebus.queues",
+  "azure.eventhubs",
   "nats",
   "redis.streams",
+  "aws.kinesis",
   "aws.s3",
   "aws.sqs",
   "file",
@@ -42,6 +42,8 @@ const inputs = [
   "gcp.pubsub",
   "gcp.bucket",
   "azure.storagequeues",
+  "azure.blobstorage",
+  "azure.eventgrid",
 ] as const;
 const cases = ["Without a position", "After a gap", "Grows", "Shrinks", "Made anew"] as const;
 
@@ -164,90 +166,6 @@ describeWith("rabbitmq", (server) => {
     }, soon);
     await vi.waitFor(() => expect(app.texts).toContain("2"), soon);
     expect(app.texts).toEqual(["1", "2"]);
-  });
-});
-
-describeWith("mosquitto", (server) => {
-  const place = () => ({
-    topic: uniqueName("position"),
-    consumerID: uniqueName("shop"),
-    url: server.url,
-  });
-  type Place = ReturnType<typeof place>;
-
-  const send = async (topic: string, text: string, retain = false): Promise<void> => {
-    const client = await connectMqtt(server.url);
-    await client.publishAsync(topic, text, { qos: 1, retain });
-    await client.endAsync();
-  };
-  const begin = async (properties: Place) => {
-    const started = await read({ binding: mqtt3 }, { properties });
-    await vi.waitFor(() => expect(started.status().state).toBe("running"), soon);
-    return started;
-  };
-  /** Ends the session of the component, as its expiry does, and cuts its connection. */
-  const forget = async ({ consumerID }: Place): Promise<void> => {
-    const client = await connectMqtt(server.url, {
-      ...{ clientId: `${consumerID}-consumer`, clean: true, protocolVersion: 4 },
-    });
-    await client.endAsync();
-  };
-
-  test("mqtt3: Without a position", async () => {
-    const properties = place();
-    await send(properties.topic, "before");
-    await send(`${properties.topic}/kept`, "retained", true);
-    endAfterTest(() => send(`${properties.topic}/kept`, "", true));
-    const { app, lines } = await begin({ ...properties, topic: `${properties.topic}/#` });
-    await send(properties.topic, "after");
-    await vi.waitFor(() => expect(app.texts).toEqual(["retained", "after"]), soon);
-    expect(app.deliveries[0]?.metadata).toMatchObject({ retained: "true" });
-    expect(JSON.stringify(lines)).toContain("the broker begins a session");
-  });
-
-  test("mqtt3: After a gap", async () => {
-    const properties = place();
-    const { app, status, lines } = await begin(properties);
-    await send(properties.topic, "1");
-    await vi.waitFor(() => expect(app.texts).toEqual(["1"]), soon);
-    await forget(properties);
-    const words = `had no session of ${properties.consumerID}-consumer any more`;
-    await vi.waitFor(() => expect(status().reason).toContain(words), soon);
-    expect(status().state).toBe("running");
-    const told = lines.filter(({ message }) => message.includes(words));
-    expect(told.map(({ level }) => level)).toEqual(["warn"]);
-    await send(properties.topic, "2");
-    await vi.waitFor(() => expect(app.texts).toEqual(["1", "2"]), soon);
-  });
-
-  test("mqtt3: Grows", async () => {
-    const properties = place();
-    const { app } = await begin({ ...properties, topic: `${properties.topic}/+` });
-    for (const name of ["a", "b", "c"]) await send(`${properties.topic}/${name}`, name);
-    await vi.waitFor(() => expect(app.texts.toSorted()).toEqual(["a", "b", "c"]), soon);
-  });
-
-  test("mqtt3: Shrinks", async () => {
-    const properties = place();
-    const [old, next] = [`${properties.topic}/old`, `${properties.topic}/next`];
-    const first = await begin({ ...properties, topic: old });
-    await first.runtime.close();
-    const { app } = await begin({ ...properties, topic: next });
-    // The session keeps the subscription that the component does not name any more.
-    await send(old, "old");
-    await send(next, "next");
-    await vi.waitFor(() => expect(app.texts.toSorted()).toEqual(["next", "old"]), soon);
-  });
-
-  test("mqtt3: Made anew", async () => {
-    const properties = place();
-    const first = await begin(properties);
-    await first.runtime.close();
-    await send(properties.topic, "kept");
-    await forget(properties);
-    const { app } = await begin(properties);
-    await send(properties.topic, "after");
-    await vi.waitFor(() => expect(app.texts).toEqual(["after"]), soon);
   });
 });
 

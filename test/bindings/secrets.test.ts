@@ -17,7 +17,9 @@ import { FakeApp, handled } from "../runtime/fake-app.ts";
 import { component, FakeSystem, startRuntime } from "../runtime/fake-binding.ts";
 import { sourceEvent } from "../runtime/source-event.ts";
 import { MemoryStore } from "../store/memory-store.ts";
+import { startNamespace } from "./azure/namespace.ts";
 import { echoingAmqp1 } from "./amqp/echoing-server.ts";
+import { echoingGremlin } from "./azure/azure.cosmosdb.gremlinapi/echoing-server.ts";
 import { startLoopback } from "./http/loopback-server.ts";
 import { makeCertificates } from "./certificates.ts";
 import { errorPacket, startStandIn, switchPacket } from "./mysql/stand-in.ts";
@@ -145,10 +147,14 @@ const mqtt5 =
   };
 
 /** What is sent to a namespace is signatures and tokens, never what they are made from. */
-const azureMessaging = (type: string, more: Record<string, string>): Record<string, Case> => {
+const azureMessaging = (
+  type: string,
+  namespaceField: string,
+  more: Record<string, string>,
+): Record<string, Case> => {
   const entra = {
     ...{ azureTenantId: "shop", azureClientId: "shop", azureAuthorityHost: "http://127.0.0.1:1" },
-    ...{ namespaceName: "127.0.0.1:1", ...more },
+    ...{ [namespaceField]: "127.0.0.1:1", ...more },
   };
   const access = `SharedAccessKeyName=shop;SharedAccessKey=${canary}`;
   const connectionString = `Endpoint=sb://127.0.0.1:1;${access};UseDevelopmentEmulator=true`;
@@ -164,7 +170,7 @@ const azureMessaging = (type: string, more: Record<string, string>): Record<stri
 /** The fields by which a component logs in to Entra ID; `more` is what it needs beside them. */
 function entra(
   type: string,
-  more: () => Record<string, string>,
+  more: () => Record<string, string> | Promise<Record<string, string>>,
   data = "data",
 ): Record<string, Case> {
   const client = { azureTenantId: "tenant", azureClientId: "shop" };
@@ -173,14 +179,14 @@ function entra(
       const server = await echoingHttp(wanted, spelling);
       const azureAuthorityHost = http(server);
       const login = { ...client, azureClientSecret: canary, azureAuthorityHost };
-      return { server, properties: { ...more(), ...login }, data, silent: true };
+      return { server, properties: { ...(await more()), ...login }, data, silent: true };
     },
-    [`${type}.azureCertificate`]: () => ({
-      properties: { ...more(), ...client, azureCertificate: canary },
+    [`${type}.azureCertificate`]: async () => ({
+      properties: { ...(await more()), ...client, azureCertificate: canary },
     }),
-    [`${type}.azureCertificatePassword`]: () => ({
+    [`${type}.azureCertificatePassword`]: async () => ({
       properties: {
-        ...{ ...more(), ...client, azureCertificate: certificates.client.cert },
+        ...{ ...(await more()), ...client, azureCertificate: certificates.client.cert },
         azureCertificatePassword: canary,
       },
     }),
@@ -199,6 +205,14 @@ const kafkaToken =
     };
   };
 
+const kafkaEntra =
+  (secrets: Record<string, string>): Case =>
+  async (spelling) => {
+    const brokers = address(await echoingKafka(() => false, spelling));
+    const login = { authType: "entraid", azureTenantId: "tenant", azureClientId: "shop" };
+    return { properties: { brokers, disableTls: "true", ...login, ...secrets } };
+  };
+
 const nats =
   (properties: (at: string) => Record<string, string>): Case =>
   async (spelling, wanted) => {
@@ -210,6 +224,7 @@ const nats =
 const awsPlaces = {
   "aws.s3": { bucket: "orders", forcePathStyle: "true" },
   "aws.dynamodb": { table: "orders" },
+  "aws.kinesis": { streamName: "orders", direction: "output" },
   "aws.ses": { emailFrom: "a@example.org", emailTo: "b@example.org", subject: "s" },
   "aws.sns": { topicArn: "arn:aws:sns:us-east-1:123456789012:orders" },
   "aws.sqs": { queueName: "orders", queueOwnerAccountId: "123456789012", direction: "output" },
@@ -288,13 +303,25 @@ async function shownReading(
 }
 
 /** A log-in that is not built takes none of its fields. */
-function refusedAws(field: string): Case {
-  return () => ({ properties: { host: "127.0.0.1", useAWSIAM: "true", [field]: canary } });
-}
-
 const unreachableSftp = {
   ...{ address: "127.0.0.1:1", username: "shop", insecureIgnoreHostKey: "true" },
 };
+
+const postgresPlace = ({ host, port }: EchoingServer) => ({
+  host,
+  port: String(port),
+  user: "shop",
+});
+
+/** The server is sent what the keys sign, with the id of the access key and the session's token. */
+const postgresIam =
+  (field: "accessKey" | "secretKey" | "sessionToken"): Case =>
+  async (spelling) => {
+    const server = await echoingPostgres(() => true, spelling);
+    const keys = { accessKey: "other", secretKey: "other", [field]: canary };
+    const login = { useAWSIAM: "true", region: "eu-west-1", ...keys };
+    return { server, properties: { ...postgresPlace(server), ...login } };
+  };
 
 /** A password is proved and not sent (SCRAM), a key is not sent either: there is nothing to echo. */
 const rethinkdb =
@@ -403,6 +430,19 @@ const cases: Readonly<Record<string, Case>> = {
     const connectionString = `BlobEndpoint=${http(server)};SharedAccessSignature=${signature}`;
     return { server, properties: { connectionString, containerName: "orders" }, silent: true };
   },
+  "azure.blobstorage.notificationConnectionString": async (spelling, wanted) => {
+    const server = await echoingHttp(wanted, spelling);
+    const signature = `sv=2021-12-02&sig=${encodeURIComponent(canary)}`;
+    return {
+      ...{ server, silent: true },
+      properties: {
+        ...{ accountName: "shop", accountKey: "c2hvcA==", containerName: "orders" },
+        ...{ endpoint: http(server), disableEntityManagement: "true", notificationQueue: "new" },
+        direction: "input",
+        notificationConnectionString: `QueueEndpoint=${http(server)};SharedAccessSignature=${signature}`,
+      },
+    };
+  },
   ...entra("azure.storagequeues", () => ({
     ...{ accountName: "shop", queueName: "orders", endpoint: "http://127.0.0.1:1" },
   })),
@@ -421,11 +461,28 @@ const cases: Readonly<Record<string, Case>> = {
       masterKey: canary,
     },
   }),
+  "azure.cosmosdb.gremlinapi.masterKey": async (spelling, wanted) => {
+    const server = await echoingGremlin(wanted, spelling);
+    const properties = {
+      url: `ws://${server.host}:${server.port}`,
+      username: "/dbs/shop",
+      masterKey: canary,
+    };
+    return { server, properties, data: JSON.stringify({ gremlin: "g.V()" }) };
+  },
   ...entra("azure.openai", () => ({ endpoint: "http://127.0.0.1:1" }), askedModel),
   "azure.openai.apiKey": async (spelling, wanted) => {
     const server = await echoingHttp(wanted, spelling);
     const properties = { endpoint: http(server), apiKey: canary };
     return { server, properties, data: askedModel };
+  },
+  ...entra("azure.eventgrid", () => ({
+    ...{ topicEndpoint: "http://127.0.0.1:1/api/events", direction: "output" },
+  })),
+  "azure.eventgrid.accessKey": async (spelling, wanted) => {
+    const server = await echoingHttp(wanted, spelling);
+    const topicEndpoint = `${http(server)}/api/events`;
+    return { server, properties: { topicEndpoint, accessKey: canary, direction: "output" } };
   },
   ...entra("azure.signalr", () => ({ endpoint: "http://127.0.0.1:1", hub: "orders" })),
   "azure.signalr.accessKey": async (spelling, wanted) => {
@@ -483,9 +540,13 @@ const cases: Readonly<Record<string, Case>> = {
     const metadata = { sql: "SELECT 1" };
     return { server, properties: { ...properties, password: canary }, metadata };
   },
-  "postgres.accessKey": refusedAws("accessKey"),
-  "postgres.secretKey": refusedAws("secretKey"),
-  "postgres.sessionToken": refusedAws("sessionToken"),
+  ...entra("postgres", async () => {
+    const server = await echoingPostgres(() => false, String);
+    return { ...postgresPlace(server), useAzureAD: "true" };
+  }),
+  "postgres.accessKey": postgresIam("accessKey"),
+  "postgres.secretKey": postgresIam("secretKey"),
+  "postgres.sessionToken": postgresIam("sessionToken"),
   "smtp.password": async (spelling, wanted) => {
     const server = await echoingSmtp(wanted, spelling);
     const properties = { ...mailFrom(server), user: "shop", password: canary };
@@ -524,6 +585,11 @@ const cases: Readonly<Record<string, Case>> = {
     enableTLS: "true",
     clientCert: certificates.client.cert,
   }),
+  ...entra("redis", () => ({ redisHost: "127.0.0.1:1", useEntraID: "true" })),
+  ...entra("redis.streams", () => ({
+    ...{ redisHost: "127.0.0.1:1", useEntraID: "true" },
+    ...{ stream: "orders", direction: "output" },
+  })),
   "redis.oidcClientAssertionKey": () => ({
     properties: {
       redisHost: "127.0.0.1:1",
@@ -547,7 +613,27 @@ const cases: Readonly<Record<string, Case>> = {
       properties: { url: `amqp://${address(server)}`, address: "orders", ...login },
     };
   },
-  ...azureMessaging("azure.servicebus.queues", { queueName: "orders" }),
+  ...azureMessaging("azure.servicebus.queues", "namespaceName", { queueName: "orders" }),
+  ...azureMessaging("azure.eventhubs", "eventHubNamespace", { eventHub: "hub-1" }),
+  "azure.eventhubs.storageConnectionString": async (spelling, wanted) => {
+    const { connectionString } = await startNamespace();
+    const signature = `sv=2021-12-02&sig=${encodeURIComponent(canary)}`;
+    return reading("azure.eventhubs", (server) => ({
+      ...{ connectionString, eventHub: "hub-1", consumerGroup: "shop" },
+      storageConnectionString: `BlobEndpoint=${http(server)};SharedAccessSignature=${signature}`,
+      storageContainerName: "checkpoints",
+    }))(spelling, wanted);
+  },
+  "azure.eventhubs.storageAccountKey": async () => {
+    const { connectionString } = await startNamespace();
+    return {
+      properties: {
+        ...{ connectionString, eventHub: "hub-1", consumerGroup: "shop" },
+        ...{ storageAccountName: "127", storageAccountKey: canary },
+        storageContainerName: "checkpoints",
+      },
+    };
+  },
   "amqp.clientKey": () => ({
     properties: {
       url: "amqps://127.0.0.1:1",
@@ -679,6 +765,15 @@ const cases: Readonly<Record<string, Case>> = {
       oidcClientAssertionKey: key,
     },
   }),
+  "kafka.azureClientSecret": kafkaToken((azureAuthorityHost) => ({
+    ...{ authType: "entraid", azureTenantId: "tenant", azureClientId: "shop" },
+    ...{ azureClientSecret: canary, azureAuthorityHost },
+  })),
+  "kafka.azureCertificate": kafkaEntra({ azureCertificate: canary }),
+  "kafka.azureCertificatePassword": kafkaEntra({
+    azureCertificate: certificates.client.cert,
+    azureCertificatePassword: canary,
+  }),
   "kafka.accessKey": kafkaToken((url) =>
     assumedRole(url, { accessKey: canary, secretKey: "other" }),
   ),
@@ -713,6 +808,9 @@ const cases: Readonly<Record<string, Case>> = {
   "aws.dynamodb.accessKey": aws("aws.dynamodb", "accessKey"),
   "aws.dynamodb.secretKey": aws("aws.dynamodb", "secretKey"),
   "aws.dynamodb.sessionToken": aws("aws.dynamodb", "sessionToken"),
+  "aws.kinesis.accessKey": aws("aws.kinesis", "accessKey"),
+  "aws.kinesis.secretKey": aws("aws.kinesis", "secretKey"),
+  "aws.kinesis.sessionToken": aws("aws.kinesis", "sessionToken"),
   "aws.ses.accessKey": aws("aws.ses", "accessKey"),
   "aws.ses.secretKey": aws("aws.ses", "secretKey"),
   "aws.ses.sessionToken": aws("aws.ses", "sessionToken"),
@@ -837,13 +935,15 @@ test.each(
   if (!seen.silent) expect(shown).toContain("***");
 });
 
-test.each<{ of: "redis" | "kafka" | "imap"; spelled: string }>([
+test.each<{ of: "redis" | "kafka" | "imap" | "postgres"; spelled: string }>([
   { of: "redis", spelled: "as it is" },
   { of: "redis", spelled: "base64" },
   { of: "kafka", spelled: "as it is" },
   { of: "kafka", spelled: "base64url" },
   { of: "imap", spelled: "as it is" },
   { of: "imap", spelled: "base64" },
+  { of: "postgres", spelled: "as it is" },
+  { of: "postgres", spelled: "base64" },
 ])(
   "a token that was obtained is not shown when $of echoes it $spelled",
   async ({ of, spelled }) => {
@@ -853,7 +953,10 @@ test.each<{ of: "redis" | "kafka" | "imap"; spelled: string }>([
     });
     onTestFinished(async () => issuer[Symbol.asyncDispose]());
     const spelling = spellings[spelled] ?? String;
-    const servers = { redis: echoingRedis, kafka: echoingKafka, imap: echoingImap };
+    const servers = {
+      ...{ redis: echoingRedis, kafka: echoingKafka, imap: echoingImap },
+      postgres: echoingPostgres,
+    };
     const server = await servers[of]((text) => text.includes(token), spelling);
     const client = {
       oidcTokenEndpoint: issuer.url,
@@ -873,6 +976,10 @@ test.each<{ of: "redis" | "kafka" | "imap"; spelled: string }>([
         ...{ authType: "oidc_private_key_jwt", ...client },
       },
       imap: { ...mailboxOf(server), authType: "oidc", ...secret },
+      postgres: {
+        ...{ ...postgresPlace(server), useAzureAD: "true", azureAuthorityHost: issuer.url },
+        ...{ azureTenantId: "shop", azureClientId: "shop", azureClientSecret: canary },
+      },
     }[of];
     const binding = bindings.find(({ name }) => name === of)!;
     const shown = textOf(await shownBy(binding, { properties }));
@@ -880,7 +987,7 @@ test.each<{ of: "redis" | "kafka" | "imap"; spelled: string }>([
     expect(shown).toContain("***");
     for (const writing of writingsOf(token)) expect(shown).not.toContain(writing);
     const sent = new URLSearchParams(issuer.received[0]?.body.toString());
-    const proof = of === "imap" ? sent.get("client_secret") : sent.get("client_assertion");
+    const proof = sent.get("client_secret") ?? sent.get("client_assertion");
     expect(proof).not.toBeNull();
     for (const writing of writingsOf(proof ?? "")) expect(shown).not.toContain(writing);
   },

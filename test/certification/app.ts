@@ -1,7 +1,7 @@
 import { createServer, type Http2Server, type ServerHttp2Session } from "node:http2";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { connectNodeAdapter } from "@connectrpc/connect-node";
-import { onTestFinished } from "vitest";
+import { onTestFinished as ofThisTest } from "vitest";
 import { AppCallback } from "../../gen/dapr/proto/runtime/v1/appcallback_pb.ts";
 import { reservePort } from "../servers/ports.ts";
 
@@ -34,6 +34,8 @@ export async function startApp(
     errorEvery?: number;
     /** Milliseconds until it answers. */
     takes?: number;
+    /** That of a test that runs beside others. */
+    onTestFinished?: typeof ofThisTest;
   } = {},
 ): Promise<App> {
   const port = await reservePort();
@@ -87,7 +89,7 @@ export async function startApp(
       await closed;
     },
   };
-  onTestFinished(() => app.stop());
+  (options.onTestFinished ?? ofThisTest)(() => app.stop());
   await app.start();
   return app;
 }

@@ -1,7 +1,7 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { expect, onTestFinished } from "vitest";
+import { expect, onTestFinished as ofThisTest } from "vitest";
 import { startDaemon, type ComponentYaml, type Daemon } from "../e2e/daemon.ts";
 import { isLong } from "../long.ts";
 import { until } from "../until.ts";
@@ -15,10 +15,21 @@ export function pause(milliseconds: number): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, milliseconds));
 }
 
-/** Starts a daemon with these components, and an app where a port is given; it ends with the test. */
+/**
+ * Starts a daemon with these components, and an app where a port is given; it ends with the test. One that runs beside
+ * others gives its own `onTestFinished`.
+ */
 export async function startSidecar(
   components: readonly ComponentYaml[],
-  { appPort, protocol = "grpc" }: { appPort?: number; protocol?: "grpc" | "http" } = {},
+  {
+    appPort,
+    protocol = "grpc",
+    onTestFinished = ofThisTest,
+  }: {
+    appPort?: number;
+    protocol?: "grpc" | "http";
+    onTestFinished?: typeof ofThisTest;
+  } = {},
 ): Promise<Daemon> {
   const home = await mkdtemp(join(tmpdir(), "cufflink-certification-"));
   const app = ["--app-port", String(appPort), "--app-protocol", protocol];

@@ -37,9 +37,12 @@ function scriptsOf(text: string): string[] {
 
 /** Flags of other programs: npm, Node, setpriv, redis-server; and the example of one that a component's program has. */
 const foreign = new Set([
+  "--event-types",
   "--ignore-scripts",
   "--min-semi-space-size",
   "--name",
+  "--payload-format",
   "--pdeathsig",
   "--requirepass",
+  "--topic",
 ]);

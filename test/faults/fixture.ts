@@ -58,14 +58,18 @@ export async function openFixture(source: Source, options: FixtureOptions): Prom
   };
 }
 
-/** The kind of server by the binding, where it is not called as that. */
+/** The kind of server by the source, or its binding, where it is not called as that. */
 const servers: Readonly<Record<string, ServerName>> = {
   amqp: "artemis",
+  "aws.kinesis": "kinesalite",
   "aws.s3": "moto",
   "alicloud.sls": "sls",
   "aws.sqs": "elasticmq",
+  "azure.blobstorage": "azurite-blob",
+  "azure.eventhubs": "azure-messaging",
   "azure.servicebus.queues": "azure-messaging",
   "gcp.bucket": "fake-gcs",
+  "gcp.bucket-notified": "pstest",
   "gcp.pubsub": "pstest",
   http: "feed",
   imap: "dovecot",
@@ -84,7 +88,7 @@ const servers: Readonly<Record<string, ServerName>> = {
 
 /** The kind of server that a source has its events from. Its name begins with that of its binding; a dash follows. */
 export function serverOf({ name }: Source): ServerName | undefined {
-  return servers[name.split("-", 1).join()];
+  return servers[name] ?? servers[name.split("-", 1).join()];
 }
 
 /** The names of all components of a place. */

@@ -5,6 +5,9 @@ import { phases, type Phase } from "./phases.ts";
 import type { Source } from "./opened-source.ts";
 import { amqp } from "./sources/amqp.ts";
 import { sls } from "./sources/alicloud.sls.ts";
+import { azureBlobStorage } from "./sources/azure.blobstorage.ts";
+import { azureEventGrid } from "./sources/azure.eventgrid.ts";
+import { eventhubs } from "./sources/azure.eventhubs.ts";
 import { servicebusQueues, servicebusSessions } from "./sources/azure.servicebus.queues.ts";
 import { azureStorageQueues } from "./sources/azure.ts";
 import { cron } from "./sources/cron.ts";
@@ -13,9 +16,11 @@ import { imap } from "./sources/imap.ts";
 import { http, sse, websocket } from "./sources/feeds.ts";
 import { kafka } from "./sources/kafka.ts";
 import { mqtt3 } from "./sources/mqtt3.ts";
+import { kinesis } from "./sources/aws.kinesis.ts";
 import { s3 } from "./sources/aws.s3.ts";
 import { sqs } from "./sources/aws.sqs.ts";
 import { gcpBucket } from "./sources/gcp.bucket.ts";
+import { gcpBucketNotified } from "./sources/gcp.bucket-notified.ts";
 import { gcpPubsub } from "./sources/gcp.pubsub.ts";
 import { nats } from "./sources/nats.ts";
 import { rabbitmq, rabbitmqOrdered, rabbitmqQuorum } from "./sources/rabbitmq.ts";
@@ -40,6 +45,7 @@ export const sources: readonly Source[] = [
     amqp,
     servicebusQueues,
     servicebusSessions,
+    eventhubs,
     webhook,
     dingtalk,
     file,
@@ -51,6 +57,7 @@ export const sources: readonly Source[] = [
     nats,
     gcpPubsub,
     gcpBucket,
+    gcpBucketNotified,
     http,
     sse,
     websocket,
@@ -58,8 +65,11 @@ export const sources: readonly Source[] = [
     postgres,
     sqs,
     s3,
+    kinesis,
     azureStorageQueues,
     sls,
+    azureBlobStorage,
+    azureEventGrid,
   ],
 ];
 

@@ -21,6 +21,12 @@ export type CellResources = {
   readonly ownDisk: boolean;
 };
 
+/** What can be done to the connections of a cell. */
+export type Network = Pick<
+  Proxy,
+  "connections" | "cut" | "stall" | "halfOpen" | "delay" | "refuse" | "heal"
+>;
+
 /** Where the events of one cell are: a topic, a queue, a folder. */
 export type OpenedSource = AsyncDisposable & {
   readonly component: ComponentYaml;
@@ -29,7 +35,7 @@ export type OpenedSource = AsyncDisposable & {
   /** Whether events of one key are to be handled in order. */
   readonly ordered: boolean;
   /** Between the server and the runtime; of a webhook, between the sender and the runtime. */
-  readonly proxy?: Proxy;
+  readonly proxy?: Network;
   readonly server?: ServerControl;
   readonly credentials?: { revoke(): Promise<void>; restore(): Promise<void> };
   /** A small disk of its own; absent: none was asked for, or this process may not mount one. */

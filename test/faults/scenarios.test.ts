@@ -31,31 +31,34 @@ function scenario(
 
 const small = { events: 600, every: 200, perSecond: 100, slack: 500 };
 
-describeWith("kafka", () => {
-  scenario("kafka", "ends at random", 0, (fixture) => scenarios.endings(kafka, fixture, 2));
-  scenario("kafka", "twelve changes", 1, (fixture) => reloads(kafka, fixture, 12));
-  scenario("kafka", "killed while one event waits for its retry", 2, (fixture) =>
-    scenarios.killedWhileOneWaits(kafka, fixture, { events: 100, backOff: 8 }),
-  );
-});
+// They wait for most of their time, so they go side by side, five at a time.
+describe.concurrent("scenarios", () => {
+  describeWith("kafka", () => {
+    scenario("kafka", "ends at random", 0, (fixture) => scenarios.endings(kafka, fixture, 2));
+    scenario("kafka", "twelve changes", 1, (fixture) => reloads(kafka, fixture, 12));
+    scenario("kafka", "killed while one event waits for its retry", 2, (fixture) =>
+      scenarios.killedWhileOneWaits(kafka, fixture, { events: 100, backOff: 8 }),
+    );
+  });
 
-describeWith("rabbitmq", () => {
-  scenario("rabbitmq", "ends at random", 0, (fixture) => scenarios.endings(rabbitmq, fixture, 2));
-  scenario("rabbitmq", "poison", 1, (fixture) => poison(rabbitmq, fixture, small));
-});
+  describeWith("rabbitmq", () => {
+    scenario("rabbitmq", "ends at random", 0, (fixture) => scenarios.endings(rabbitmq, fixture, 2));
+    scenario("rabbitmq", "poison", 1, (fixture) => poison(rabbitmq, fixture, small));
+  });
 
-describeWith("mosquitto", () => {
-  scenario("mqtt3", "ends at random", 0, (fixture) => scenarios.endings(mqtt3, fixture, 2));
-  scenario("mqtt3", "the app is away", 1, (fixture) => scenarios.appAway(mqtt3, fixture, 5));
-});
+  describeWith("mosquitto", () => {
+    scenario("mqtt3", "ends at random", 0, (fixture) => scenarios.endings(mqtt3, fixture, 2));
+    scenario("mqtt3", "the app is away", 1, (fixture) => scenarios.appAway(mqtt3, fixture, 5));
+  });
 
-describe("without a server", () => {
-  scenario("file", "an event that ends the app", 0, (fixture) =>
-    scenarios.appKiller(file, fixture),
-  );
-  scenario("webhook", "ends at random", 1, (fixture) => scenarios.endings(webhook, fixture, 2));
-  scenario("webhook", "poison", 2, (fixture) => poison(webhookRepeated, fixture, small));
-  scenario("cron", "poison", 2, (fixture) =>
-    poison(poisonedCron(10, 8), fixture, { ...small, events: 160, every: 80, perSecond: 10 }),
-  );
+  describe("without a server", () => {
+    scenario("file", "an event that ends the app", 0, (fixture) =>
+      scenarios.appKiller(file, fixture),
+    );
+    scenario("webhook", "ends at random", 1, (fixture) => scenarios.endings(webhook, fixture, 2));
+    scenario("webhook", "poison", 2, (fixture) => poison(webhookRepeated, fixture, small));
+    scenario("cron", "poison", 2, (fixture) =>
+      poison(poisonedCron(10, 8), fixture, { ...small, events: 160, every: 80, perSecond: 10 }),
+    );
+  });
 });

@@ -93,8 +93,17 @@ export class Servers implements AsyncDisposable {
     return this.#once("moto", own, () => this.#start("moto"));
   }
 
+  kinesalite(own: boolean): Promise<OwnServer<"kinesalite">> {
+    return this.#once("kinesalite", own, () => this.#start("kinesalite"));
+  }
+
   feed(own: boolean): Promise<OwnServer<"feed">> {
     return this.#once("feed", own, () => this.#start("feed"));
+  }
+
+  azuriteBlob(own: boolean): Promise<OwnServer<"azurite-blob">> {
+    const options = own ? { keepsData: true } : {};
+    return this.#once("azurite-blob", own, () => this.#start("azurite-blob", options));
   }
 
   azuriteQueue(own: boolean): Promise<OwnServer<"azurite-queue">> {
@@ -109,8 +118,7 @@ export class Servers implements AsyncDisposable {
       const file = join(folder, "passwords");
       await writeFile(file, "", { mode: 0o600 });
       const server = await this.#start("mosquitto", {
-        // Else it throws away what waits beyond a thousand, which it said that it has.
-        config: [`password_file ${file}`, "max_queued_messages 0"],
+        config: [`password_file ${file}`],
       });
       return {
         server,

@@ -4,7 +4,7 @@ import { formatInput, parseInput } from "./saved-input.ts";
 import { targets } from "./targets/index.ts";
 
 /** For each target; `npm run test:fuzz` takes longer. */
-const milliseconds = 2500;
+const milliseconds = 1500;
 
 test.for(targets.map((target) => [target.name, target] as const))(
   "%s: what once failed does not, and nothing new does",

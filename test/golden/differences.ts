@@ -16,7 +16,71 @@ const noPoint = "error invoking output binding influx: influx error: Cannot conv
 
 const sftpFailed = "error invoking output binding files: sftp binding error:";
 
+const aws = "error invoking output binding aws:";
+
 export const differences: readonly Difference[] = [
+  {
+    suite: "azure.cosmosdb",
+    calls: ["create of one that is there"],
+    documented: "The texts of failures are Cosmos DB's code and first sentence",
+    ours: says(
+      "error invoking output binding documents: Cosmos DB: Conflict: Resource with specified id already exists.",
+    ),
+  },
+  {
+    suite: "aws.dynamodb",
+    calls: ["what is no JSON"],
+    documented: "Data that are JSON but no object are refused before anything is sent",
+    // Over HTTP they are JSON: a text.
+    ours: (daprd) =>
+      says(
+        `${aws} dynamodb binding error: the data are no JSON${"code" in daprd ? "" : " object"}`,
+      )(daprd),
+  },
+  {
+    suite: "aws.sns",
+    calls: ["what is no JSON"],
+    documented: "What is wrong with the data is told in this runtime's words",
+    ours: (daprd) => says(`${aws} the data are no JSON${"code" in daprd ? "" : " object"}`)(daprd),
+  },
+  {
+    suite: "aws.ses",
+    calls: ["of somebody who is not verified"],
+    documented: "`api error` stands before each code of SES",
+    ours: says(
+      `${aws} SES binding error. Sending email failed: operation error SES: SendEmail, https response error StatusCode: 400, RequestID: {request}, api error MessageRejected: Email address not verified no@example.org`,
+    ),
+  },
+  {
+    suite: "aws.s3",
+    calls: ["create of what is no base64"],
+    documented: "What is wrong with the data is told in this runtime's words",
+    ours: says(`${aws} s3 binding error: uploading failed: the data is no base64`),
+  },
+  {
+    suite: "aws.s3",
+    calls: ["list of what is no JSON"],
+    documented: "What is wrong with the data is told in this runtime's words",
+    ours: (daprd) => {
+      const why =
+        "code" in daprd
+          ? `SyntaxError: Unexpected token 'e', "text" is not valid JSON`
+          : "it is no object";
+      return says(`${aws} s3 binding (List Operation) - unable to parse Data property - ${why}`)(
+        daprd,
+      );
+    },
+  },
+  {
+    suite: "aws.s3",
+    calls: ["presign for a time that is none"],
+    documented: "`presignTTL` may be a number of seconds",
+    ours(daprd) {
+      const data = `{"presignURL":"http://{server}/{bucket}/x?{signature}"}`;
+      if ("code" in daprd) return { code: 0, data };
+      return { status: 200, contentType: "application/json", body: data };
+    },
+  },
   {
     suite: "smtp",
     calls: ["an operation that is not there"],
@@ -349,6 +413,17 @@ export const moreMetadata: Readonly<
     }
   >
 > = {
+  "aws.sqs": {
+    documented: "Events have metadata and headers. In Dapr they have none.",
+    more: () => ({
+      ...{ messageId: "{id}", queueName: "{queue}", receiveCount: "1", senderId: "{sender}" },
+      ...{ firstReceiveTimestamp: "{time}", sentTimestamp: "{time}" },
+    }),
+  },
+  "azure.eventhubs": {
+    documented: "All annotations of the service, and `x-opt-partition-id`, are metadata",
+    more: () => ({ "x-opt-partition-id": "0" }),
+  },
   rabbitmq: {
     documented: "An event's metadata also tell its exchange, routing key, properties",
     more: ({ body }) => ({

@@ -6,10 +6,13 @@ import { cosmosdb } from "./cosmosdb.ts";
 import { elasticmq } from "./elasticmq.ts";
 import { fakeGcs } from "./fake-gcs.ts";
 import { feed } from "./feed.ts";
+import { gremlin } from "./gremlin.ts";
 import { grpcGo } from "./grpc-go.ts";
 import { kafka } from "./kafka.ts";
 import type { Address, ServerKind } from "./kind.ts";
+import { kinesalite } from "./kinesalite.ts";
 import { mariadb } from "./mariadb.ts";
+import { minio } from "./minio.ts";
 import { moto } from "./moto.ts";
 import { mosquitto } from "./mosquitto.ts";
 import { nats } from "./nats.ts";
@@ -40,8 +43,11 @@ export const kinds = {
   "azurite-queue": azuriteQueue,
   cosmosdb,
   moto,
+  kinesalite,
   vault,
   elasticmq,
+  gremlin,
+  minio,
   pstest,
   "fake-gcs": fakeGcs,
   sls,

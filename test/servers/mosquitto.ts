@@ -37,6 +37,8 @@ export const mosquitto: ServerKind<MosquittoOptions, object, object> = {
       `persistence_location ${place.folder}/`,
       "log_dest stdout",
       "set_tcp_nodelay true",
+      // By default it throws away what waits beyond a thousand, also what it said that it has.
+      "max_queued_messages 0",
       // By default it drops root for a user that may not write into the folder.
       ...(process.getuid?.() === 0 ? ["user root"] : []),
       ...(options.config ?? []),

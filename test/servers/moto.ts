@@ -6,6 +6,12 @@ import { installVenv, venvPython } from "./python-venv.ts";
 export const motoVersion = "5.2.1";
 const wanted = { name: "moto", packages: [`moto[server]==${motoVersion}`] } as const;
 
+/** The Python that has moto, and with it AWS's own library for Python. */
+export async function motoPython(): Promise<string> {
+  await installVenv(wanted);
+  return venvPython(wanted) ?? "python3";
+}
+
 /** moto, which answers as AWS's services do, all on one port and in memory. Account 123456789012, any keys. */
 export const moto: ServerKind<object, object, object> = {
   title: "moto",

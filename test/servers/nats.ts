@@ -1,13 +1,10 @@
-import { execFile } from "node:child_process";
 import { existsSync } from "node:fs";
-import { mkdir, mkdtemp, rename, rm, writeFile } from "node:fs/promises";
-import { homedir } from "node:os";
+import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { promisify } from "node:util";
-import { withFileLock } from "./install.ts";
+import { installedGoProgram, installGoProgram } from "./go-install.ts";
 import { parseUrl, portAt } from "./kind.ts";
 import type { ServerKind } from "./kind.ts";
-import { findProgram, searchPath } from "./server-process.ts";
+import { findProgram } from "./server-process.ts";
 
 export interface NatsOptions {
   /** Further lines of the configuration, such as `authorization { token: x }`. */
@@ -21,8 +18,12 @@ export interface NatsNode {
   readonly configuration: string;
 }
 
-const run = promisify(execFile);
-const version = "v2.15.2";
+const program = {
+  name: "nats-server",
+  folder: "nats",
+  module: "github.com/nats-io/nats-server/v2",
+  version: "v2.15.2",
+};
 
 /** NATS with JetStream, its streams on disk, built from its Go module. Debian's 2.9 delivers in another order. */
 export const nats: ServerKind<NatsOptions, object, NatsNode> = {
@@ -38,7 +39,7 @@ export const nats: ServerKind<NatsOptions, object, NatsNode> = {
   url: (host, port) => `nats://${host}:${port}`,
   parse: (value) => parseUrl(value, 4222),
   isInstalled: () => natsProgram() !== undefined,
-  install,
+  install: () => installGoProgram(program),
   async prepare(place, options) {
     const file = configurationOf(place.folder);
     const lines = [
@@ -67,40 +68,7 @@ function configurationOf(folder: string): string {
   return join(folder, "nats.conf");
 }
 
-async function install(): Promise<void> {
-  const go = findProgram("go", "/usr/local/go/bin/go");
-  if (go === undefined || process.env["CUFFLINK_TEST_INSTALL"] === "0") {
-    const why = go === undefined ? "there is no Go" : "CUFFLINK_TEST_INSTALL=0 forbids";
-    throw new Error(`NATS ${version} is not installed, and ${why} to build it`);
-  }
-  await withFileLock("cufflink-nats", async () => {
-    if (existsSync(built())) return;
-    await mkdir(cache(), { recursive: true });
-    const fresh = await mkdtemp(join(cache(), "building-"));
-    try {
-      const options = ["install", "-p", "2", "-trimpath", "-ldflags", "-s -w"];
-      await run(go, [...options, `github.com/nats-io/nats-server/v2@${version}`], {
-        env: { ...process.env, PATH: searchPath(), GOBIN: fresh, GOFLAGS: "" },
-        timeout: 600_000,
-        maxBuffer: 64 << 20,
-      });
-      await rename(join(fresh, "nats-server"), built());
-    } finally {
-      await rm(fresh, { recursive: true, force: true });
-    }
-  });
-}
-
 /** The server that the tests start; `undefined`: there is none. */
 export function natsProgram(): string | undefined {
-  return findProgram(built());
-}
-
-function built(): string {
-  return join(cache(), "nats-server");
-}
-
-function cache(): string {
-  const home = process.env["XDG_CACHE_HOME"] ?? join(homedir(), ".cache");
-  return join(home, "cufflink", `nats-${version}`);
+  return findProgram(installedGoProgram(program));
 }

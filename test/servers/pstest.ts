@@ -1,5 +1,6 @@
+import { randomUUID } from "node:crypto";
 import { existsSync } from "node:fs";
-import { writeFile } from "node:fs/promises";
+import { rename, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { buildGoProgram, goProgram } from "./go-program.ts";
 import { parseUrl, portAt, type Place, type ServerKind } from "./kind.ts";
@@ -59,5 +60,9 @@ export const pstest: ServerKind<PstestOptions, object, PstestExtras> = {
 const tokensFile = ({ folder }: Place): string => join(folder, "tokens");
 
 async function writeTokens(place: Place, tokens: readonly string[]): Promise<void> {
-  await writeFile(tokensFile(place), tokens.join("\n"));
+  const file = tokensFile(place);
+  // The server reads it with each call.
+  const fresh = `${file}.${randomUUID()}`;
+  await writeFile(fresh, tokens.join("\n"));
+  await rename(fresh, file);
 }

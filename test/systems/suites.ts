@@ -4,6 +4,21 @@
  */
 export const suites: Readonly<Record<string, readonly string[]>> = {
   "amqp RabbitMQ": ["test/bindings/amqp/rabbitmq.test.ts"],
+  "azure.cosmosdb.gremlinapi Apache Gremlin Server": [
+    "test/bindings/azure/azure.cosmosdb.gremlinapi/server.test.ts",
+  ],
+  "azure.cosmosdb.gremlinapi Cosmos DB's Gremlin endpoint": [
+    "test/bindings/azure/azure.cosmosdb.gremlinapi/index.test.ts",
+  ],
+  "aws.s3 MinIO": [
+    "test/bindings/aws/aws.s3/index.test.ts",
+    "test/bindings/aws/aws.s3/contract.test.ts",
+  ],
   "aws.sqs ElasticMQ": ["test/bindings/aws/aws.sqs/contract.test.ts"],
+  "gcp.bucket Pub/Sub (pstest)": ["test/bindings/gcp/gcp.bucket/notifications.test.ts"],
+  "kafka Microsoft Entra ID": ["test/bindings/kafka/authentication.test.ts"],
+  "postgres Microsoft Entra ID": ["test/bindings/postgres/token-login.test.ts"],
+  "redis Microsoft Entra ID": ["test/bindings/redis/entra-login.test.ts"],
+  "redis.streams Microsoft Entra ID": ["test/bindings/redis/entra-login.test.ts"],
   "sse better-sse": ["test/bindings/sse/index.test.ts"],
 };

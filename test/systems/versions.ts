@@ -2,6 +2,7 @@ import { execFile } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { promisify } from "node:util";
+import { minioVersion } from "../servers/minio.ts";
 import { motoVersion } from "../servers/moto.ts";
 import { natsProgram } from "../servers/nats.ts";
 import { findProgram } from "../servers/server-process.ts";
@@ -48,6 +49,10 @@ export const versions: Readonly<Record<string, Version>> = {
     const pom = readFileSync(join(root, "test/servers/kafka/pom.xml"), "utf8");
     return /kafka_2\.13<\/artifactId>\s*<version>([\d.]+)/.exec(pom)?.[1] ?? "";
   },
+  "Apache Gremlin Server": () => {
+    const pom = readFileSync(join(root, "test/servers/gremlin/pom.xml"), "utf8");
+    return /gremlin-server<\/artifactId>\s*<version>([\d.]+)/.exec(pom)?.[1] ?? "";
+  },
   Azurite: npmPackage("azurite"),
   "cosmosdb-server": npmPackage("@vercel/cosmosdb-server"),
   ElasticMQ: () => {
@@ -65,6 +70,8 @@ export const versions: Readonly<Record<string, Version>> = {
   },
   "Linux file system": async () => number.exec((await run("uname", ["-r"])).stdout)?.[0] ?? "",
   MariaDB: program("mariadbd", ["--version"], "/usr/sbin/mariadbd"),
+  MinIO: () => minioVersion,
+  kinesalite: npmPackage("kinesalite"),
   moto: () => motoVersion,
   Mosquitto: program("mosquitto", ["-h"]),
   "Node.js HTTP": node,

@@ -1,14 +1,21 @@
 import { abortFailure } from "../../abortable.ts";
 import type { InboundEvent, Reader, Reading, Settlement } from "../../binding.ts";
 import { BindingError, messageOf } from "../../errors.ts";
-import { IncomingMessage } from "../../memory/incoming-message.ts";
 import { longestTimer } from "../../metadata/duration.ts";
 import type { AmqpConnection } from "../../amqp-client/connection.ts";
-import type { Driver, FlowFrame, RawReceiver, TransferFrame } from "../../amqp-client/driver.ts";
+import type { Driver, RawReceiver, TransferFrame } from "../../amqp-client/driver.ts";
 import { contentOf } from "./events.ts";
 import { refusal } from "../../amqp-client/failures.ts";
 import type { amqpFields } from "./fields.ts";
-import { dispositionsOf, type Outcome } from "../../amqp-client/settlements.ts";
+import type { Delivery } from "../../amqp-client/receiving-options.ts";
+import type { Outcome } from "../../amqp-client/settlements.ts";
+import {
+  grantCredit,
+  sendFlow,
+  sendOutcomes,
+  takeFlow,
+  Transfers,
+} from "../../amqp-client/transfers.ts";
 import { sourceOf } from "./source.ts";
 
 const answerTimeout = 10_000;
@@ -18,15 +25,6 @@ const largestCredit = 65_535;
 /** Opens the reader's connection, unless the signal is aborted before. */
 export type ConnectInput = (signal: AbortSignal) => Promise<AmqpConnection>;
 
-/** A message that is coming in. */
-type Partial = {
-  readonly id: number;
-  readonly format: number;
-  readonly settled: boolean;
-  readonly parts: Buffer[];
-  bytes: number;
-};
-
 /**
  * Reads an address. The driver attaches the link; transfers, dispositions and credit are done here: its own dispositions
  * merge different outcomes, a message that it cannot decode ends its connection, and one that stays unsettled ends its
@@ -35,12 +33,11 @@ type Partial = {
 export class Consumer implements Reader {
   readonly #reading: Reading<typeof amqpFields>;
   readonly #driver: Driver;
-  readonly #incoming: IncomingMessage;
+  readonly #transfers: Transfers;
   #connection: AmqpConnection | undefined;
   #link: RawReceiver | undefined;
   #returnAs: Outcome = "modified";
   #window = 0;
-  #partial: Partial | undefined;
   #batch: InboundEvent[] = [];
   /** Handed out and not settled, or not yet told to the server. */
   readonly #open = new Set<number>();
@@ -63,7 +60,7 @@ export class Consumer implements Reader {
   constructor(driver: Driver, reading: Reading<typeof amqpFields>) {
     this.#driver = driver;
     this.#reading = reading;
-    this.#incoming = new IncomingMessage(reading.memory);
+    this.#transfers = new Transfers(reading.memory);
   }
 
   async start(connectInput: ConnectInput): Promise<void> {
@@ -88,12 +85,12 @@ export class Consumer implements Reader {
   stop(): void {
     this.#stopped = true;
     for (const { end } of [...this.#pauses.values()]) end();
-    const link = this.#link;
-    if (link === undefined || this.#lost !== undefined || link.credit === 0) return;
+    const [connection, link] = [this.#connection, this.#link];
+    if (connection === undefined || link === undefined) return;
+    if (this.#lost !== undefined || link.credit === 0) return;
     // What is on its way all the same is given back.
     link.credit = 0;
-    link.issue_flow = true;
-    this.#connection?.raw._register();
+    sendFlow(connection, link);
   }
 
   async flush(): Promise<void> {
@@ -105,7 +102,7 @@ export class Consumer implements Reader {
     // something else, it has the dispositions: the end of the link, or, while it reads, the end of its credit.
     if (this.#stopped) return this.#answered(() => (this.#detached = this.#detach(link)));
     if (link.credit === 0) link.credit = 1;
-    await this.#answered(() => this.#drain(link));
+    await this.#answered((connection) => this.#drain(connection, link));
     this.#grant(true);
   }
 
@@ -138,7 +135,9 @@ export class Consumer implements Reader {
     };
     link.on("receiver_error", ended);
     link.on("receiver_close", ended);
-    link.on_flow = ({ performative }) => this.#flow(performative);
+    link.on_flow = ({ performative }) => {
+      if (takeFlow(link, performative)) this.#drained?.resolve();
+    };
     link.on("receiver_open", () => {
       // A refused link is opened without a source, and closed with the reason right after.
       if (link.source !== null && link.source !== undefined) resolve();
@@ -161,55 +160,23 @@ export class Consumer implements Reader {
     }
   }
 
-  /** Of the server's flows only the answer to a drain matters. */
-  #flow({ drain, link_credit, delivery_count }: FlowFrame["performative"]): void {
-    const link = this.#link;
-    if (link === undefined || drain !== true || (link_credit ?? 0) > 0) return;
-    link.credit = 0;
-    link.delivery_count = delivery_count ?? link.delivery_count;
-    this.#drained?.resolve();
-  }
-
-  #transfer({ performative, payload }: TransferFrame): void {
-    const link = this.#link;
-    if (link === undefined || this.#lost !== undefined) return;
-    link.session.incoming.next_transfer_id++;
-    // The driver then renews the session's window.
-    this.#connection?.raw._register();
-    const partial = (this.#partial ??= {
-      id: performative.delivery_id ?? 0,
-      format: performative.message_format ?? 0,
-      settled: performative.settled === true,
-      parts: [],
-      bytes: 0,
-    });
-    if (performative.aborted !== true && payload !== undefined) {
-      partial.parts.push(payload);
-      partial.bytes += payload.length;
-    }
-    if (performative.more === true && performative.aborted !== true) {
-      const tooMuch = this.#incoming.holds(partial.bytes);
-      if (tooMuch !== undefined) this.#connection?.fail(tooMuch);
-      return;
-    }
-    this.#partial = undefined;
-    this.#incoming.holds(0);
-    link.delivery_count++;
-    if (link.credit > 0) link.credit--;
-    if (performative.aborted !== true) this.#take(partial);
-    else this.#grant(false);
+  #transfer(frame: TransferFrame): void {
+    const [connection, link] = [this.#connection, this.#link];
+    if (connection === undefined || link === undefined || this.#lost !== undefined) return;
+    const delivery = this.#transfers.take(connection, link, frame);
+    if (delivery === undefined) return;
+    if (delivery === "aborted") this.#grant(false);
+    else this.#take(delivery);
     if (link.credit === 0) this.#drained?.resolve();
   }
 
-  #take({ id, format, settled, parts }: Partial): void {
+  #take({ id, format, settled, message }: Delivery): void {
     const { metadata } = this.#reading;
     if (!settled) this.#open.add(id);
     if (this.#stopped) {
       if (!settled) this.#note(id, "released");
       return;
     }
-    const [only] = parts;
-    const message = parts.length === 1 && only !== undefined ? only : Buffer.concat(parts);
     const content = contentOf(message, format, metadata.address);
     this.#batch.push({
       ...content,
@@ -249,46 +216,29 @@ export class Consumer implements Reader {
 
   /** Sends what is noted. */
   #write(): void {
-    const link = this.#link;
-    if (link === undefined || this.#lost !== undefined || this.#noted.size === 0) return;
+    const [connection, link] = [this.#connection, this.#link];
+    if (connection === undefined || link === undefined) return;
+    if (this.#lost !== undefined || this.#noted.size === 0) return;
     // The end of the link has given back what it had.
     if (this.#detached !== undefined) return;
-    const { frames, rhea } = this.#driver;
-    this.#connection?.shareWrite();
-    for (const { first, last, outcome } of dispositionsOf(this.#noted)) {
-      const state =
-        outcome === "modified"
-          ? rhea.message.modified({ delivery_failed: true })
-          : rhea.message[outcome]();
-      link.session.output(
-        frames.disposition({ role: true, first, last, settled: true, state: state.described() }),
-      );
-    }
+    sendOutcomes(this.#driver, connection, link, this.#noted, true);
     for (const id of this.#noted.keys()) this.#open.delete(id);
     this.#noted.clear();
     this.#grant(false);
   }
 
-  /** Tells the server how many more messages it may send: the window less those that are open. */
   #grant(now: boolean): void {
-    const link = this.#link;
-    if (link === undefined || !this.#started || this.#stopped || this.#lost !== undefined) return;
-    const wanted = Math.max(0, this.#window - this.#open.size);
-    const more = wanted - link.credit;
-    // Not for each message: a frame of its own would cost more than the message.
-    if (more === 0 || (!now && more > 0 && more < this.#window / 4 && link.credit > 0)) return;
-    link.credit = wanted;
-    link.drain = false;
-    link.issue_flow = true;
-    this.#connection?.raw._register();
+    const [connection, link] = [this.#connection, this.#link];
+    if (connection === undefined || link === undefined) return;
+    if (!this.#started || this.#stopped || this.#lost !== undefined) return;
+    grantCredit(connection, link, { window: this.#window, held: this.#open.size, now });
   }
 
   /** Has the server use up its credit; resolves once it has. */
-  #drain(link: RawReceiver): Promise<void> {
+  #drain(connection: AmqpConnection, link: RawReceiver): Promise<void> {
     this.#drained = Promise.withResolvers<void>();
     link.drain = true;
-    link.issue_flow = true;
-    this.#connection?.raw._register();
+    sendFlow(connection, link);
     return this.#drained.promise.finally(() => {
       this.#drained = undefined;
       link.drain = false;
@@ -306,18 +256,20 @@ export class Consumer implements Reader {
   }
 
   /** Waits for the server's answer, and no longer than the connection lasts. */
-  async #answered(ask: () => Promise<void>): Promise<void> {
+  async #answered(ask: (connection: AmqpConnection) => Promise<void>): Promise<void> {
+    const connection = this.#connection;
+    if (connection === undefined) return;
     const { promise, reject } = Promise.withResolvers<never>();
     const timer = setTimeout(() => {
       const text = "the server has not confirmed the settlements";
       reject(new BindingError("deadline_exceeded", text, { effect: "ambiguous" }));
     }, confirmTimeout);
-    const forget = this.#connection?.onEnd(reject);
+    const forget = connection.onEnd(reject);
     try {
-      await Promise.race([ask(), promise]);
+      await Promise.race([ask(connection), promise]);
     } finally {
       clearTimeout(timer);
-      forget?.();
+      forget();
     }
   }
 
@@ -346,8 +298,7 @@ export class Consumer implements Reader {
     this.#pauses.clear();
     this.#noted.clear();
     this.#open.clear();
-    this.#partial = undefined;
-    this.#incoming.release();
+    this.#transfers.release();
   }
 }
 

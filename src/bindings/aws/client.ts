@@ -59,6 +59,7 @@ export class AwsClient implements AsyncDisposable {
   readonly #identity: AwsIdentity;
   readonly #sign: typeof sign;
   readonly #hide: (secret: string) => void;
+  #home: Address | undefined;
   readonly service: AwsService;
   readonly region: string;
   /** The base URL, without a slash at its end. */
@@ -255,6 +256,8 @@ export class AwsClient implements AsyncDisposable {
 
   /** The address of a path below the endpoint. */
   addressOf(path: string): Address {
+    // Most services have one path for all.
+    if (path === "/") return (this.#home ??= parseAddress(`${this.endpoint}/`));
     return parseAddress(`${this.endpoint}${path}`);
   }
 

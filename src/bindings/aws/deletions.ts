@@ -1,6 +1,7 @@
 import type { Logger } from "../../binding.ts";
 import { BindingError, messageOf } from "../../errors.ts";
 import { BackOff } from "../../feed/back-off.ts";
+import { withTimeLimit } from "../../http-client/within.ts";
 import { formatDuration } from "../../metadata/duration.ts";
 import type { HeldMessages } from "./held-messages.ts";
 import { mostEntries } from "./sqs-queue.ts";
@@ -32,7 +33,7 @@ export class Deletions {
   /** Something was handled. */
   wake(): void {
     if (this.#isClosed) return;
-    if (this.#messages.undeleted.length - this.#under.size >= mostEntries) this.#begin();
+    if (this.#messages.undeleted - this.#under.size >= mostEntries) this.#begin();
     else this.#later(gathering);
   }
 
@@ -41,7 +42,7 @@ export class Deletions {
     clearTimeout(this.#timer);
     this.#timer = undefined;
     await Promise.allSettled(this.#calls);
-    for (let round = 0; this.#messages.undeleted.length > 0; round++) {
+    for (let round = 0; this.#messages.undeleted > 0; round++) {
       const failure = await this.#deleteSome();
       if (failure !== undefined && round > 0) throw failure;
     }
@@ -63,7 +64,7 @@ export class Deletions {
     if (this.#isClosed || this.#calls.size >= mostCalls) return;
     const call = this.#deleteSome().then((failure) => {
       this.#calls.delete(call);
-      if (this.#messages.undeleted.length === 0 || this.#isClosed) return;
+      if (this.#messages.undeleted === 0 || this.#isClosed) return;
       if (failure === undefined) this.wake();
       else {
         const pause = this.#backOff.next(failure.retryAfter);
@@ -77,14 +78,14 @@ export class Deletions {
 
   /** One batch. Resolves to why the service, or one of the messages, was not done with it. */
   async #deleteSome(): Promise<BindingError | undefined> {
-    const batch = this.#messages.undeleted
-      .filter(({ id }) => !this.#under.has(id))
-      .slice(0, mostEntries);
+    const batch = this.#messages.toDelete(mostEntries, this.#under);
     if (batch.length === 0) return undefined;
     for (const { id } of batch) this.#under.add(id);
     try {
       const receipts = batch.map(({ receipt }) => receipt);
-      const results = await this.#queue.delete(receipts, AbortSignal.timeout(patience));
+      const results = await withTimeLimit(patience, undefined, (signal) =>
+        this.#queue.delete(receipts, signal),
+      );
       let kept: BindingError | undefined;
       for (const [at, { id, receipt }] of batch.entries()) {
         const failure = results[at];

@@ -17,7 +17,7 @@ export type Verdict =
   | { readonly kind: "handled" };
 
 /** More than a queue has out at one time to one reader. */
-const mostHandled = 4_096;
+const mostDeleted = 2_048;
 
 /**
  * What this process has received from a queue and the service may not know to be handled. It outlives the connection:
@@ -25,8 +25,12 @@ const mostHandled = 4_096;
  */
 export class HeldMessages {
   readonly #held = new Map<string, Held>();
-  readonly #handled = new Map<string, string>();
-  readonly #undeleted = new Set<string>();
+  /** Handled and not known to be deleted, with their latest receipts. */
+  readonly #undeleted = new Map<string, string>();
+  /** Handled and deleted: they may have been given out once more before that. */
+  #deleted = new Set<string>();
+  /** Those before them. */
+  #deletedBefore = new Set<string>();
 
   static of(identity: string): HeldMessages {
     const known = byIdentity.get(identity) ?? new HeldMessages();
@@ -39,9 +43,19 @@ export class HeldMessages {
     return this.#held.size;
   }
 
-  /** Those that were handled and are to be deleted still, with their receipts. */
-  get undeleted(): { id: string; receipt: string }[] {
-    return [...this.#undeleted].map((id) => ({ id, receipt: this.#handled.get(id) ?? "" }));
+  /** How many were handled and are to be deleted still. */
+  get undeleted(): number {
+    return this.#undeleted.size;
+  }
+
+  /** So many of them at most, with their receipts, without those that are excepted. */
+  toDelete(most: number, except: ReadonlySet<string>): { id: string; receipt: string }[] {
+    const found: { id: string; receipt: string }[] = [];
+    for (const [id, receipt] of this.#undeleted) {
+      if (except.has(id)) continue;
+      if (found.push({ id, receipt }) === most) break;
+    }
+    return found;
   }
 
   get adopted(): Held[] {
@@ -54,9 +68,8 @@ export class HeldMessages {
   }
 
   take({ MessageId: id, ReceiptHandle: receipt }: ReceivedMessage): Verdict {
-    if (this.#handled.has(id)) {
-      this.#handled.set(id, receipt);
-      this.#undeleted.add(id);
+    if (this.#undeleted.has(id) || this.#deleted.has(id) || this.#deletedBefore.has(id)) {
+      this.#undeleted.set(id, receipt);
       return { kind: "handled" };
     }
     const known = this.#held.get(id);
@@ -75,15 +88,7 @@ export class HeldMessages {
   handled(held: Held): boolean {
     if (this.#held.get(held.id) !== held) return false;
     this.#held.delete(held.id);
-    this.#handled.set(held.id, held.receipt);
-    this.#undeleted.add(held.id);
-    if (this.#handled.size > mostHandled) {
-      for (const id of this.#handled.keys()) {
-        if (this.#undeleted.has(id)) continue;
-        this.#handled.delete(id);
-        break;
-      }
-    }
+    this.#undeleted.set(held.id, held.receipt);
     return true;
   }
 
@@ -95,7 +100,12 @@ export class HeldMessages {
 
   /** The service has deleted it by this receipt, or does not know the receipt any more. */
   deleted(id: string, receipt: string): void {
-    if (this.#handled.get(id) === receipt) this.#undeleted.delete(id);
+    if (this.#undeleted.get(id) !== receipt) return;
+    this.#undeleted.delete(id);
+    this.#deleted.add(id);
+    if (this.#deleted.size < mostDeleted) return;
+    this.#deletedBefore = this.#deleted;
+    this.#deleted = new Set();
   }
 }
 

@@ -1,13 +1,16 @@
 import { randomUUID } from "node:crypto";
-import type { InboundEvent, Lease, Reader, Reading, Settlement } from "../../binding.ts";
+import { orAborted } from "../../abortable.ts";
+import type { InboundEvent, Reader, Reading, Settlement } from "../../binding.ts";
 import { delay } from "../../delay.ts";
 import { BindingError, messageOf } from "../../errors.ts";
 import { BackOff } from "../../feed/back-off.ts";
+import { withTimeLimit } from "../../http-client/within.ts";
 import { formatDuration } from "../../metadata/duration.ts";
 import { Batcher } from "./batcher.ts";
 import { Deletions } from "./deletions.ts";
 import { HeldMessages } from "./held-messages.ts";
 import type { Held } from "./held-messages.ts";
+import type { EventsOf } from "./queue-events.ts";
 import { mostEntries } from "./sqs-queue.ts";
 import type { Queue, ReceivedMessage } from "./sqs-queue.ts";
 
@@ -26,24 +29,6 @@ const transient = new Set(["unavailable", "resource_exhausted", "deadline_exceed
 
 /** When a message whose events could not be made comes again. Milliseconds. */
 const tryAgainAfter = 5_000;
-
-/** What belongs to a message that was received, whatever events it comes to. */
-export type Receipt = {
-  readonly lease: Lease;
-  readonly settle: (settlement: Settlement) => void;
-  /** Aborted when no event can be handed over any more. */
-  readonly signal: AbortSignal;
-};
-
-/**
- * Makes a message the events that it tells of, of which the last settles it; none: it is done with. Throws a
- * `BindingError`: with `invalid_argument` for a message that nothing can be made of, which is left to the queue's
- * redrive policy, with any other reason for what may go better later.
- */
-export type EventsOf = (
-  message: ReceivedMessage,
-  receipt: Receipt,
-) => readonly InboundEvent[] | Promise<readonly InboundEvent[]>;
 
 type QueueReading = Omit<Reading<Readonly<Record<never, never>>>, "metadata"> & {
   readonly metadata: { readonly visibilityTimeout: number; readonly waitTime: number };
@@ -90,7 +75,6 @@ class QueueReader implements Reader {
   #lost = false;
   #hasWarned = false;
   #roomCame: () => void = () => undefined;
-  readonly #stopped: Promise<void>;
   #adoption: NodeJS.Timeout | undefined;
 
   constructor(options: {
@@ -113,10 +97,6 @@ class QueueReader implements Reader {
       this.#hide(batch.map((held) => ({ held, seconds: this.#visibility }))),
     );
     this.#returns = new Batcher(gathering, (batch) => this.#hide(batch));
-    const { signal } = this.#stopping;
-    this.#stopped = new Promise((resolve) => {
-      signal.addEventListener("abort", () => resolve(), { once: true });
-    });
   }
 
   start(): void {
@@ -205,27 +185,29 @@ class QueueReader implements Reader {
     } finally {
       this.#asked -= most;
     }
-    const taken = await Promise.all(received.map((message) => this.#take(message)));
+    const taking = received.map((message) => this.#take(message));
+    const taken: Taken[] = [];
+    for (const one of taking) taken.push(one instanceof Promise ? await one : one);
     const events = taken.flatMap((one) =>
       one.kind === "events" && !this.#isOver ? one.events : [],
     );
     if (this.#isOver)
       for (const one of taken) if (one.kind === "events") this.#returnAtTheEnd(one.held);
     // Room may never come once it is to end.
-    if (events.length > 0) await Promise.race([this.#reading.deliver(events), this.#stopped]);
+    if (events.length > 0) await orAborted(this.#reading.deliver(events), this.#stopping.signal);
     const failed = taken.find((one) => one.kind === "failed");
     if (failed !== undefined) throw failed.error;
     return received.length;
   }
 
   async #ask(most: number, wait: number): Promise<readonly ReceivedMessage[]> {
-    const late = AbortSignal.timeout(wait * 1000 + patience);
-    const signal = AbortSignal.any([late, this.#polls.signal]);
     const visibility = this.#visibility;
     // A FIFO queue gives the same messages again to the same attempt, where the answer was lost.
     const attempt = this.#queue.isFifo ? randomUUID() : undefined;
     try {
-      return await this.#queue.receive({ wait, visibility, most, attempt }, signal);
+      return await withTimeLimit(wait * 1000 + patience, this.#polls.signal, (signal) =>
+        this.#queue.receive({ wait, visibility, most, attempt }, signal),
+      );
     } catch (error) {
       if (attempt === undefined || BindingError.from(error).effect !== "ambiguous") throw error;
       const isOver = this.#isOver;
@@ -235,7 +217,7 @@ class QueueReader implements Reader {
     }
   }
 
-  async #take(message: ReceivedMessage): Promise<Taken> {
+  #take(message: ReceivedMessage): Taken | Promise<Taken> {
     const verdict = this.#messages.take(message);
     if (verdict.kind === "handled") {
       this.#deletions.wake();
@@ -251,19 +233,26 @@ class QueueReader implements Reader {
       return nothing;
     }
     const duration = this.#visibility * 1000;
-    const extend = this.#mayHide ? { extend: () => this.#extend(held) } : {};
     try {
-      const events = await this.#eventsOf(message, {
-        lease: { duration, ...extend },
+      const events = this.#eventsOf(message, {
+        lease: { duration, extend: this.#mayHide ? () => this.#extend(held) : undefined },
         settle: (settlement) => this.#settle(held, settlement),
         signal: this.#stopping.signal,
       });
-      if (events.length > 0) return { kind: "events", held, events };
-      this.#settle(held, { outcome: "handled" });
-      return nothing;
+      if (!(events instanceof Promise)) return this.#taken(held, events);
+      return events.then(
+        (made) => this.#taken(held, made),
+        (error: unknown) => this.#notTaken(held, BindingError.from(error, "unavailable")),
+      );
     } catch (error) {
       return this.#notTaken(held, BindingError.from(error, "unavailable"));
     }
+  }
+
+  #taken(held: Held, events: readonly InboundEvent[]): Taken {
+    if (events.length > 0) return { kind: "events", held, events };
+    this.#settle(held, { outcome: "handled" });
+    return nothing;
   }
 
   #notTaken(held: Held, error: BindingError): Taken {

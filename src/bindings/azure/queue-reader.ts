@@ -1,13 +1,19 @@
 import type { InboundEvent, Reader, Reading, Settlement } from "../../binding.ts";
 import { BindingError } from "../../errors.ts";
 import type { Fields } from "../../metadata/fields.ts";
-import { longestTimer } from "../../metadata/duration.ts";
+import { BackOff } from "../../feed/back-off.ts";
+import { delay } from "../../delay.ts";
+import { formatDuration, longestTimer } from "../../metadata/duration.ts";
+import { sharedLease, sharedSettlement } from "../../object-source/records.ts";
+import { withTimeLimit } from "../../http-client/within.ts";
 import type { QueueClient, QueueMessage } from "./queue-client.ts";
 import { longestVisibility, TakenMessage } from "./taken-message.ts";
 import { HandledMessages } from "./handled-messages.ts";
 
 /** The most that one request gives. */
 const mostAtOnce = 32;
+/** Milliseconds in which room gathers, so that not each free place is a request. */
+const gathering = 10;
 /** At the end of a reading: how long an answer is waited for that may have messages. Milliseconds. */
 const lastAnswer = 3_000;
 /** Messages are deleted, and given back, one by one: so many at a time. */
@@ -19,6 +25,8 @@ const lastConfirmation = 7_000;
 /** A deletion that failed is tried again after so many milliseconds, so often, before the connection is given up. */
 const pauseBetween = 500;
 const attempts = 3;
+/** When a message whose events could not be made comes again. Milliseconds. */
+const tryAgainAfter = 5_000;
 
 /** Part of an event: what the binding makes of a message. */
 export type MessageEvent = Pick<InboundEvent, "data" | "metadata"> &
@@ -32,8 +40,24 @@ export type QueueReaderOptions<MetadataFields extends Fields> = {
   readonly pollingInterval: number;
   /** Names the queue, beyond a connection. */
   readonly identity: string;
-  /** The events of a message. All of them settled, it is deleted; without any it is so at once. */
-  readonly eventsOf: (message: QueueMessage) => readonly MessageEvent[];
+  /**
+   * The events of a message. All of them settled, it is deleted; without any it is so at once. Throws a `BindingError`:
+   * with `invalid_argument` for a message that nothing can be made of, which comes again each time its visibility is
+   * over, until it expires; with any other reason for what may go better later. `signal`: the time for it is over.
+   */
+  readonly eventsOf: (
+    message: QueueMessage,
+    signal: AbortSignal,
+  ) => readonly MessageEvent[] | Promise<readonly MessageEvent[]>;
+};
+
+type Accepted = {
+  readonly taken: TakenMessage;
+  readonly message: QueueMessage;
+  /** None: it is done with, or was not accepted. */
+  readonly parts: readonly MessageEvent[];
+  /** Why a message that may be read later was not. */
+  readonly failure?: BindingError | undefined;
 };
 
 /** Reads a queue of Azure Storage: as many messages as there is room for, each leased until it is settled. */
@@ -44,6 +68,8 @@ export class QueueReader<MetadataFields extends Fields> implements Reader {
   readonly #ended = new AbortController();
   readonly #late = new AbortController();
   readonly #over = new AbortController();
+  readonly #backOff = new BackOff();
+  #hasWarned = false;
   #credit: number;
   /** Settled by anybody: there may be room. */
   #room = Promise.withResolvers<void>();
@@ -99,7 +125,7 @@ export class QueueReader<MetadataFields extends Fields> implements Reader {
   }
 
   async #run(): Promise<void> {
-    const { queue, reading, visibilityTimeout, pollingInterval } = this.#options;
+    const { queue, visibilityTimeout, pollingInterval } = this.#options;
     const visibility = Math.min(
       Math.max(1, Math.floor(visibilityTimeout / 1000)),
       longestVisibility,
@@ -118,15 +144,42 @@ export class QueueReader<MetadataFields extends Fields> implements Reader {
           this.#return(new TakenMessage(queue, message, visibility), 0);
         return;
       }
-      const events = messages.flatMap((message) => this.#accept(message, visibility));
-      if (events.length > 0) await reading.deliver(events);
+      await this.#handOver(messages, visibility);
     }
   }
 
+  async #handOver(messages: readonly QueueMessage[], visibility: number): Promise<void> {
+    const { queue, reading } = this.#options;
+    // They are invisible for so long, and renewed only once they are handed over.
+    const limit = Math.min(longestTimer, (visibility * 1000) / 2);
+    const accepted = await withTimeLimit(limit, this.#ended.signal, (signal) =>
+      Promise.all(
+        messages.map((message) =>
+          this.#accept(new TakenMessage(queue, message, visibility), message, signal),
+        ),
+      ),
+    );
+    if (this.#isEnding) {
+      for (const one of accepted) if (one.parts.length > 0) this.#giveBack(one.taken, 0);
+      return;
+    }
+    const events = accepted.flatMap((one) => this.#eventsOf(one, visibility));
+    if (events.length > 0) await reading.deliver(events);
+    const failure = accepted.find((one) => one.failure !== undefined)?.failure;
+    if (failure === undefined) return this.#backOff.reset();
+    reading.report?.(failure.message, true);
+    const pause = this.#backOff.next(failure.retryAfter);
+    const facts = { reason: failure.message, pause: formatDuration(pause) };
+    reading.logger.warn(facts, "what a message tells of cannot be read; it comes again");
+    await delay(pause, this.#ended.signal);
+    reading.report?.("", false);
+  }
+
   async #take(queue: QueueClient, count: number, visibility: number): Promise<QueueMessage[]> {
-    const signal = AbortSignal.any([this.#late.signal, AbortSignal.timeout(requestTimeout)]);
     try {
-      return await queue.take(count, visibility, signal);
+      return await withTimeLimit(requestTimeout, this.#late.signal, (signal) =>
+        queue.take(count, visibility, signal),
+      );
     } catch (error) {
       if (this.#isEnding) return [];
       throw error;
@@ -137,13 +190,22 @@ export class QueueReader<MetadataFields extends Fields> implements Reader {
     return this.#ended.signal.aborted;
   }
 
+  /** Resolves once there is room for a whole request, or for some of it and no more has come in a moment. */
   async #untilRoom(): Promise<number> {
+    let until = 0;
     for (;;) {
       if (this.#isEnding) return 0;
       const room = this.#credit - this.#taken.size;
-      if (room > 0) return room;
+      if (room >= Math.min(this.#credit, mostAtOnce)) return room;
+      const now = performance.now();
+      if (room > 0) {
+        until ||= now + gathering;
+        if (now >= until) return room;
+      }
       this.#room = Promise.withResolvers();
+      const timer = room > 0 ? setTimeout(() => this.#wake(), until - now) : undefined;
       await this.#room.promise;
+      clearTimeout(timer);
     }
   }
 
@@ -160,30 +222,40 @@ export class QueueReader<MetadataFields extends Fields> implements Reader {
     signal.removeEventListener("abort", wake);
   }
 
-  /** The events of a message that is new. One that was handled before is deleted, as it should have been then. */
-  #accept(message: QueueMessage, visibility: number): InboundEvent[] {
-    const { queue, eventsOf } = this.#options;
-    const taken = new TakenMessage(queue, message, visibility);
+  /** What a message that is new tells of. One that was handled before is deleted, as it should have been then. */
+  async #accept(
+    taken: TakenMessage,
+    message: QueueMessage,
+    signal: AbortSignal,
+  ): Promise<Accepted> {
+    const nothing = { taken, message, parts: [] };
     if (this.#handled.has(message.id)) {
       this.#delete(taken);
-      return [];
-    }
-    const parts = eventsOf(message);
-    if (parts.length === 0) {
-      this.#delete(taken);
-      return [];
+      return nothing;
     }
     this.#taken.add(taken);
-    let open = parts.length;
-    let returned: Extract<Settlement, { outcome: "returned" }> | undefined;
-    const settle = (settlement: Settlement): void => {
-      open--;
-      if (settlement.outcome === "returned") returned ??= settlement;
-      if (open > 0) return;
-      if (returned === undefined) this.#delete(taken);
-      else this.#giveBack(taken, returned.after ?? 0);
+    try {
+      const parts = await this.#options.eventsOf(message, signal);
+      if (parts.length > 0) return { taken, message, parts };
+      this.#delete(taken);
+      return nothing;
+    } catch (error) {
+      return {
+        ...nothing,
+        failure: this.#notAccepted(taken, BindingError.from(error, "unavailable")),
+      };
+    }
+  }
+
+  #eventsOf({ taken, message, parts }: Accepted, visibility: number): InboundEvent[] {
+    const settleAll = (settlement: Settlement): void => {
+      if (settlement.outcome === "handled") this.#delete(taken);
+      else this.#giveBack(taken, settlement.after ?? 0);
     };
-    const lease = { duration: visibility * 1000, extend: () => taken.extend() };
+    const own = { duration: visibility * 1000, extend: () => taken.extend() };
+    const isOne = parts.length === 1;
+    const settle = isOne ? settleAll : sharedSettlement(parts.length, settleAll);
+    const lease = isOne ? own : sharedLease(own);
     return parts.map((part) => ({
       headers: [],
       id: message.id,
@@ -192,6 +264,22 @@ export class QueueReader<MetadataFields extends Fields> implements Reader {
       ...part,
       ...{ settle, lease },
     }));
+  }
+
+  /** Returns why reading should pause, if it should. */
+  #notAccepted(taken: TakenMessage, error: BindingError): BindingError | undefined {
+    if (error.reason !== "invalid_argument" || this.#isEnding) {
+      this.#giveBack(taken, this.#isEnding ? 0 : tryAgainAfter);
+      return error;
+    }
+    this.#taken.delete(taken);
+    this.#wake();
+    const facts = { messageId: taken.id, reason: error.message };
+    const text = "a message cannot be read, and stays in the queue until it expires";
+    if (this.#hasWarned) this.#options.reading.logger.debug(facts, text);
+    else this.#options.reading.logger.warn(facts, text);
+    this.#hasWarned = true;
+    return undefined;
   }
 
   #delete(taken: TakenMessage): void {
@@ -239,7 +327,7 @@ export class QueueReader<MetadataFields extends Fields> implements Reader {
   async #attempt(run: (signal: AbortSignal) => Promise<void>): Promise<void> {
     for (let attempt = 1; ; attempt++) {
       try {
-        await run(AbortSignal.any([this.#over.signal, AbortSignal.timeout(requestTimeout)]));
+        await withTimeLimit(requestTimeout, this.#over.signal, run);
         return;
       } catch (error) {
         // What a lost connection has not confirmed is tried once more, at its end.

@@ -26,6 +26,8 @@ export type StorageRequest = {
   readonly query?: Readonly<Record<string, string>>;
   /** By name in lower case. */
   readonly headers?: Readonly<Record<string, string>>;
+  /** Of a blob, with the case of their names, which the service keeps. */
+  readonly metadata?: ReadonlyMap<string, string>;
   readonly body?: Uint8Array | undefined;
   /** The most bytes of the answer; more is a failure. Default: those of any answer that is no payload. */
   readonly maxBody?: number;
@@ -153,6 +155,8 @@ export class StorageClient implements AsyncDisposable {
       "x-ms-version": storageVersion,
       ...own,
     };
+    for (const [name, value] of wanted.metadata ?? [])
+      given[`x-ms-meta-${name.toLowerCase()}`] = value;
     if (token !== undefined) given["authorization"] = `Bearer ${token}`;
     if ("sharedKey" in login) {
       const signedPath = address.path.replace(/\?.*$/s, "");
@@ -166,6 +170,8 @@ export class StorageClient implements AsyncDisposable {
       ["accept-encoding", { name: "Accept-Encoding", value: "identity" }],
     ]);
     for (const [name, value] of Object.entries(given)) setKnownHeader(headers, name, value);
+    for (const [name, value] of wanted.metadata ?? [])
+      headers.set(`x-ms-meta-${name.toLowerCase()}`, { name: `x-ms-meta-${name}`, value });
     return { method, address, headers, body, maxBody };
   }
 }

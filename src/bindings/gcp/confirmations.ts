@@ -8,6 +8,8 @@ import { decodeAckFailures, encodeAcknowledge, encodeDeadline } from "./pubsub-m
 
 /** What is told together was noted within so many milliseconds. */
 const gather = 10;
+/** Sooner than that, once so much of what the server gives out at one time is noted: it gives no more until it hears. */
+const enough = 1 / 4;
 /** A request has 512 KiB at most, an id some 200 bytes. */
 const mostIds = 1_000;
 /** What may pass is tried again so long, in milliseconds, with pauses that double. */
@@ -18,10 +20,11 @@ const callTimeout = 10_000;
 /** The longest deadline that the server takes, in seconds. */
 const longestDeadline = 600;
 
-type Told = { readonly ackId: string; readonly done: (failure?: BindingError) => void };
+type Done = (failure?: BindingError) => void;
+type Told = { readonly ackId: string; readonly done: Done };
 
 /**
- * Tells a subscription in batches what was handled, what is given back and what is held on to. Each resolves once the
+ * Tells a subscription in batches what was handled, what is given back and what is held on to. Each is done once the
  * server has answered; what it refuses for good is `rejected`.
  */
 export class Confirmations {
@@ -32,14 +35,21 @@ export class Confirmations {
   readonly #running = new Set<Promise<void>>();
   readonly #ended = new AbortController();
   #timer: NodeJS.Timeout | undefined;
+  #most = mostIds;
 
   constructor(client: PubsubClient, subscription: string) {
     this.#client = client;
     this.#subscription = subscription;
   }
 
-  acknowledge(ackId: string): Promise<void> {
-    return this.#note(this.#acknowledged, ackId);
+  /** Tells how many messages the server gives out at one time. */
+  expect(messages: number): void {
+    this.#most = Math.min(mostIds, Math.max(1, Math.ceil(messages * enough)));
+  }
+
+  /** `done` is told when the server has answered. */
+  acknowledge(ackId: string, done: Done): void {
+    this.#note(this.#acknowledged, { ackId, done });
   }
 
   /** Holds on to a message for so many seconds from now on; 0 gives it back. */
@@ -47,7 +57,9 @@ export class Confirmations {
     const rounded = Math.max(0, Math.min(longestDeadline, Math.ceil(seconds)));
     let list = this.#deadlines.get(rounded);
     if (list === undefined) this.#deadlines.set(rounded, (list = []));
-    return this.#note(list, ackId);
+    const { promise, resolve, reject } = Promise.withResolvers<void>();
+    this.#note(list, { ackId, done: (failure) => (failure ? reject(failure) : resolve()) });
+    return promise;
   }
 
   /** Sends what was noted, and resolves when all that was sent is answered. Never rejects. */
@@ -62,12 +74,9 @@ export class Confirmations {
     this.#ended.abort();
   }
 
-  #note(list: Told[], ackId: string): Promise<void> {
-    const { promise, resolve, reject } = Promise.withResolvers<void>();
-    const done = (failure?: BindingError): void => (failure ? reject(failure) : resolve());
-    if (list.push({ ackId, done }) >= mostIds) this.#send();
+  #note(list: Told[], told: Told): void {
+    if (list.push(told) >= this.#most) this.#send();
     else this.#timer ??= setTimeout(() => this.#send(), gather);
-    return promise;
   }
 
   #send(): void {

@@ -7,18 +7,18 @@ export type Place = {
   readonly credentials: "all" | "fields" | "none";
 };
 
-/** By the component's `endpoint`, else the variable that emulators go by, else the service's own address. */
+/** By the component's `endpoint`, or the field of that name, else the variable that emulators go by, else the service's own address. */
 export function placeOf(
   endpoint: string | undefined,
   variable: string,
   usual: string,
-  environment: NodeJS.ProcessEnv = process.env,
+  field = "endpoint",
 ): Place {
   if (endpoint) {
     const isSecure = /^(https|grpcs):\/\//i.test(endpoint);
-    return { endpoint, from: "endpoint", credentials: isSecure ? "all" : "fields" };
+    return { endpoint, from: field, credentials: isSecure ? "all" : "fields" };
   }
-  const emulator = environment[variable];
+  const emulator = process.env[variable];
   if (emulator) return { endpoint: emulator, from: variable, credentials: "none" };
   return { endpoint: usual, from: "the usual address", credentials: "all" };
 }

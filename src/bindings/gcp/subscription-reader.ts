@@ -1,5 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { setTimeout as pause } from "node:timers/promises";
+import { orAborted } from "../../abortable.ts";
 import type { InboundEvent, Reader, Reading, Settlement } from "../../binding.ts";
 import { BindingError, messageOf } from "../../errors.ts";
 import { CallFailure } from "../../grpc/client.ts";
@@ -26,10 +27,17 @@ export type SubscriptionOptions = {
     Reading<any>,
     "deliver" | "maxInFlight" | "lost" | "logger" | "component"
   >;
-  /** `undefined`: it is no event, and is acknowledged. */
+  /**
+   * `undefined`: it is no event, and is acknowledged. Throws a `BindingError`: with `invalid_argument` for a message that
+   * nothing can be made of, which comes again when its deadline is over until the subscription's dead letters have it,
+   * with any other reason for what may go better later. The signal is aborted when no event can be handed over any more.
+   */
   readonly eventOf: (
     message: ReceivedMessage,
+    signal: AbortSignal,
   ) => PubsubEvent | undefined | Promise<PubsubEvent | undefined>;
+  /** Messages whose events are made side by side, and handed over together. Default: all that came together. */
+  readonly atOnce?: number;
 };
 
 /** Of a subscription with exactly-once delivery, as Google's own clients have it. */
@@ -44,6 +52,10 @@ const farewell = 1_500;
 const longestSilence = 15_000;
 /** A stream is not replaced by one with more room sooner. */
 const leastLife = 1_000;
+/** When a message whose event could not be made comes again. Milliseconds. */
+const tryAgainAfter = 5_000;
+/** Beyond these the component is opened anew. */
+const transient = new Set(["unavailable", "resource_exhausted", "deadline_exceeded", "internal"]);
 
 /** Reads a subscription by streams, each of which the server ends sooner or later. */
 export class SubscriptionReader implements Reader {
@@ -52,7 +64,7 @@ export class SubscriptionReader implements Reader {
   readonly #held = new Map<string, Held>();
   readonly #handled: HandledMessages;
   readonly #clientId = randomUUID();
-  readonly #stopped = Promise.withResolvers<void>();
+  readonly #stopping = new AbortController();
   #deadline: number;
   #credit: number;
   #stream: PullStream | undefined;
@@ -60,6 +72,7 @@ export class SubscriptionReader implements Reader {
   #heardAt = performance.now();
   readonly #watch: NodeJS.Timeout;
   #failure: BindingError | undefined;
+  #hasWarned = false;
   readonly #ended: Promise<void>;
 
   constructor(options: SubscriptionOptions) {
@@ -81,7 +94,7 @@ export class SubscriptionReader implements Reader {
 
   async stop(): Promise<void> {
     this.#isStopped = true;
-    this.#stopped.resolve();
+    this.#stopping.abort();
     this.#stream?.end();
     const late = new AbortController();
     await Promise.race([this.#ended, pause(farewell, undefined, { signal: late.signal })]);
@@ -100,7 +113,7 @@ export class SubscriptionReader implements Reader {
   async close(): Promise<void> {
     clearInterval(this.#watch);
     this.#isStopped = true;
-    this.#stopped.resolve();
+    this.#stopping.abort();
     this.#stream?.cancel();
     // Given back now, what nobody has settled need not wait for its deadline.
     for (const held of this.#held.values()) this.#giveBack(held, 0);
@@ -130,7 +143,7 @@ export class SubscriptionReader implements Reader {
       const facts = { reason: failure === undefined ? "the server ended it" : messageOf(failure) };
       this.#options.reading.logger.debug(facts, "a stream of messages has ended; opening another");
       const wait = firstPause * 2 ** failures;
-      await Promise.race([this.#stopped.promise, pause(wait, undefined, { ref: false })]);
+      await orAborted(pause(wait, undefined, { ref: false }), this.#stopping.signal);
     }
   }
 
@@ -146,6 +159,7 @@ export class SubscriptionReader implements Reader {
       ackDeadline: Math.ceil(this.#deadline / 1000),
     });
     this.#stream = stream;
+    this.#confirmations.expect(stream.maxMessages);
     try {
       for await (const answer of stream.answers()) {
         brought ||= answer.messages.length > 0;
@@ -166,18 +180,33 @@ export class SubscriptionReader implements Reader {
 
   async #take({ messages, exactlyOnce, ordered }: StreamAnswer): Promise<void> {
     if (exactlyOnce) this.#deadline = Math.max(this.#deadline, exactlyOnceDeadline);
-    const events: InboundEvent[] = [];
-    for (const message of messages) {
-      const event = await this.#enter(message, ordered);
-      if (event !== undefined) events.push(event);
+    const { atOnce = messages.length } = this.#options;
+    for (let at = 0; at < messages.length; at += atOnce) {
+      const events = await this.#eventsOf(messages.slice(at, at + atOnce), ordered);
+      this.#widen();
+      if (events.length === 0) continue;
+      await orAborted(this.#options.reading.deliver(events), this.#stopping.signal);
     }
-    this.#widen();
-    if (events.length === 0) return;
-    await Promise.race([this.#options.reading.deliver(events), this.#stopped.promise]);
   }
 
-  async #enter(message: ReceivedMessage, ordered: boolean): Promise<InboundEvent | undefined> {
-    const { id, ackId, attempt, orderingKey } = message;
+  async #eventsOf(
+    messages: readonly ReceivedMessage[],
+    ordered: boolean,
+  ): Promise<readonly InboundEvent[]> {
+    const events: InboundEvent[] = [];
+    const later: Promise<InboundEvent | undefined>[] = [];
+    for (const message of messages) {
+      const held = this.#enter(message);
+      const made = held && this.#made(held, message, ordered);
+      if (made instanceof Promise) later.push(made);
+      else if (made !== undefined) events.push(made);
+    }
+    for (const event of await Promise.all(later)) if (event !== undefined) events.push(event);
+    return events;
+  }
+
+  /** `undefined`: it is no event. */
+  #enter({ id, ackId }: ReceivedMessage): Held | undefined {
     const before = this.#held.get(id);
     if (before !== undefined) {
       // Its deadline was missed, and it is here all the same.
@@ -193,19 +222,72 @@ export class SubscriptionReader implements Reader {
       this.#giveBack(held, 0);
       return undefined;
     }
-    const event = await this.#options.eventOf(message);
-    if (event === undefined) {
-      this.#acknowledge(held);
-      return undefined;
-    }
     this.#held.set(id, held);
+    return held;
+  }
+
+  #hold(
+    held: Held,
+    { attempt, orderingKey }: ReceivedMessage,
+    { data, metadata, headers, id, key }: PubsubEvent,
+    ordered: boolean,
+  ): InboundEvent {
     return {
-      key: ordered && orderingKey !== "" ? orderingKey : undefined,
-      ...event,
-      ...(attempt === 0 ? {} : { attempt, ...(attempt === 1 ? { redelivered: false } : {}) }),
+      data,
+      metadata,
+      headers,
+      id,
+      key: key ?? (ordered && orderingKey !== "" ? orderingKey : undefined),
+      attempt: attempt === 0 ? undefined : attempt,
+      redelivered: attempt === 1 ? false : undefined,
       settle: (settlement) => this.#settle(held, settlement),
       lease: { duration: this.#deadline, extend: () => this.#extend(held) },
     };
+  }
+
+  /** At once where nothing is asked for it: a promise for each message costs more than all else that is done here. */
+  #made(
+    held: Held,
+    message: ReceivedMessage,
+    ordered: boolean,
+  ): InboundEvent | undefined | Promise<InboundEvent | undefined> {
+    const entered = (event: PubsubEvent | undefined): InboundEvent | undefined => {
+      if (event !== undefined && !this.#isStopped) return this.#hold(held, message, event, ordered);
+      if (event === undefined) this.#settle(held, { outcome: "handled" });
+      else this.#settle(held, { outcome: "returned", reason: "reading has ended" });
+      return undefined;
+    };
+    const failed = (error: unknown): undefined => {
+      this.#notMade(held, BindingError.from(error, "unavailable"));
+      return undefined;
+    };
+    try {
+      const event = this.#options.eventOf(message, this.#stopping.signal);
+      return event instanceof Promise ? event.then(entered).catch(failed) : entered(event);
+    } catch (error) {
+      return failed(error);
+    }
+  }
+
+  #notMade(held: Held, error: BindingError): void {
+    const { message: reason } = error;
+    if (!this.#isStopped) this.#told(held, error);
+    if (error.reason === "invalid_argument") this.#held.delete(held.id);
+    else this.#settle(held, { outcome: "returned", reason, after: tryAgainAfter });
+  }
+
+  /** The first of its kind in the log as a warning; what cannot go better by itself ends the reading. */
+  #told(held: Held, error: BindingError): void {
+    const { logger, lost } = this.#options.reading;
+    const facts = { messageId: held.id, reason: error.message };
+    const isInvalid = error.reason === "invalid_argument";
+    const text = isInvalid
+      ? "a message cannot be read, and is left to the subscription's dead letters"
+      : "a message is given back: what it tells of cannot be read now";
+    if (this.#hasWarned) logger.debug(facts, text);
+    else logger.warn(facts, text);
+    this.#hasWarned = true;
+    if (!isInvalid && !transient.has(error.reason)) lost(error);
   }
 
   #settle(held: Held, settlement: Settlement): void {
@@ -217,10 +299,10 @@ export class SubscriptionReader implements Reader {
 
   #acknowledge(held: Held): void {
     this.#handled.add(held.id);
-    this.#confirmations.acknowledge(held.ackId).then(
-      () => this.#handled.confirmed(held.id),
-      (error: BindingError) => this.#unconfirmed(error, "acknowledged"),
-    );
+    this.#confirmations.acknowledge(held.ackId, (failure) => {
+      if (failure === undefined) this.#handled.confirmed(held.id);
+      else this.#unconfirmed(failure, "acknowledged");
+    });
   }
 
   #giveBack({ ackId }: Held, after: number): void {

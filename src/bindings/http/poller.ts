@@ -1,3 +1,4 @@
+import { orAborted } from "../../abortable.ts";
 import type { InboundEvent, Reader, Reading } from "../../binding.ts";
 import { delay } from "../../delay.ts";
 import { BindingError } from "../../errors.ts";
@@ -61,7 +62,6 @@ class Poller implements Reader {
   /** The last cursor is where the next poll begins. */
   readonly #isFeed: boolean;
   readonly #stopping = new AbortController();
-  readonly #stopped: Promise<void>;
   readonly #stopTicking: () => void;
   readonly #backOff = new BackOff();
   #due: boolean;
@@ -92,10 +92,6 @@ class Poller implements Reader {
     this.#isFeed = leadsOn && resume === "cursor";
     if (this.#isFeed) this.#cursor = progress.at;
     progress.holdsBack = progress.isNew && metadata.startFrom === "newest";
-    const { signal } = this.#stopping;
-    this.#stopped = new Promise((resolve) =>
-      signal.addEventListener("abort", () => resolve(), { once: true }),
-    );
     const tick = (): void => {
       this.#due = true;
       this.#wake?.();
@@ -289,7 +285,7 @@ class Poller implements Reader {
 
   /** False: only the next poll makes room, which delivers again what was returned. */
   async #hasRoom(): Promise<boolean> {
-    return (await Promise.race([this.#progress.hasRoom(), this.#stopped])) === true;
+    return (await orAborted(this.#progress.hasRoom(), this.#stopping.signal)) === true;
   }
 
   /**
@@ -337,7 +333,7 @@ class Poller implements Reader {
   }
 
   async #handOver(batch: readonly InboundEvent[]): Promise<void> {
-    await Promise.race([this.#reading.deliver(batch), this.#stopped]);
+    await orAborted(this.#reading.deliver(batch), this.#stopping.signal);
   }
 
   #eventOf(

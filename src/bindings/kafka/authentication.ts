@@ -2,6 +2,8 @@ import { createPrivateKey, X509Certificate } from "node:crypto";
 import { isIP } from "node:net";
 import type { ConnectionOptions } from "@platformatic/kafka";
 import { BindingError, messageOf } from "../../errors.ts";
+import { openEntra } from "../../identity/azure/entra.ts";
+import { prefixed } from "../../http-client/prefixed.ts";
 import { awsToken } from "./aws-token.ts";
 import type { LoginAccess } from "./aws-token.ts";
 import type { KafkaMetadata } from "./fields.ts";
@@ -46,6 +48,7 @@ function saslOf(
 ): ConnectionOptions["sasl"] | undefined {
   if (type === "password") return passwordOf(metadata);
   if (type === "awsiam") return { mechanism: "OAUTHBEARER", token: awsToken(metadata, access) };
+  if (type === "entraid") return { mechanism: "OAUTHBEARER", token: entraToken(metadata, access) };
   if (type !== "oidc" && type !== "oidc_private_key_jwt") return undefined;
   const extensions = extensionsOf(metadata.oidcExtensions);
   return {
@@ -53,6 +56,14 @@ function saslOf(
     token: oidcToken(type, metadata, access.hide),
     ...(extensions === undefined ? {} : { oauthBearerExtensions: extensions }),
   };
+}
+
+/** A token for each login, which Event Hubs takes of the identities that have one of its roles. */
+function entraToken(metadata: KafkaMetadata, { driver, hide }: LoginAccess): () => Promise<string> {
+  const [host] = (metadata.brokers[0] ?? "").split(":");
+  const scope = metadata.entraScope || `https://${host}/.default`;
+  const entra = openEntra({ settings: metadata, driver, hide });
+  return () => prefixed("kafka error: ", entra.lastingToken(scope));
 }
 
 function passwordOf({

@@ -1,3 +1,4 @@
+import { entraFields } from "../../metadata/entra-fields.ts";
 import { bool, duration, integer, list, oneOf, string } from "../../metadata/fields.ts";
 import type { Values } from "../../metadata/fields.ts";
 
@@ -30,9 +31,13 @@ export const kafkaFields = {
   }),
 
   authType: oneOf(
-    ["none", "password", "mtls", "certificate", "oidc", "oidc_private_key_jwt", "awsiam"],
+    [
+      ...(["none", "password", "mtls", "certificate"] as const),
+      ...(["oidc", "oidc_private_key_jwt", "awsiam", "entraid"] as const),
+    ],
     {
-      description: "How to authenticate. Required, unless authRequired is given.",
+      description:
+        "How to authenticate. Required, unless authRequired is given. Dapr has no `entraid`.",
       example: "none",
     },
   ),
@@ -136,6 +141,15 @@ export const kafkaFields = {
     description: "The session's name while a role is assumed.",
     aliases: ["awsStsSessionName"],
     default: "DaprDefaultSession",
+  }),
+
+  ...entraFields,
+  // `clientId` is Kafka's own, and Dapr has none of these here.
+  azureClientId: { ...entraFields.azureClientId, aliases: ["spnClientId"] },
+  entraScope: string({
+    description:
+      "The scope of the token for authType entraid. Default: that of the Event Hubs namespace which the first broker is.",
+    example: "https://shop.servicebus.windows.net/.default",
   }),
 
   initialOffset: oneOf(["newest", "oldest"], {

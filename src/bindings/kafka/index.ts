@@ -4,6 +4,7 @@ import { defineBinding } from "../../binding.ts";
 import type { Call, Opening, Reader } from "../../binding.ts";
 import { BindingError, messageOf } from "../../errors.ts";
 import { chainDriverVersions, needsAwsDriver } from "../../identity/aws/identity.ts";
+import { entraDrivers, needsEntraDriver } from "../../identity/azure/entra.ts";
 import { string } from "../../metadata/fields.ts";
 import type { LoginAccess } from "./aws-token.ts";
 import { avroEncoder } from "./avro.ts";
@@ -53,10 +54,16 @@ export default defineBinding({
   name: "kafka",
   status: "stable",
   summary: "Reads and writes the topics of an Apache Kafka cluster.",
-  provedBy: [{ system: "Apache Kafka", kind: "real" }],
+  provedBy: [
+    { system: "Apache Kafka", kind: "real" },
+    { system: "Microsoft Entra ID", kind: "stand-in" },
+  ],
 
-  drivers: chainDriverVersions,
-  needsDriver: (name, metadata) => metadata.authType === "awsiam" && needsAwsDriver(name, metadata),
+  drivers: { ...chainDriverVersions, ...entraDrivers },
+  needsDriver: (name, metadata) =>
+    name in entraDrivers
+      ? metadata.authType === "entraid" && needsEntraDriver(metadata)
+      : metadata.authType === "awsiam" && needsAwsDriver(name, metadata),
   metadata: kafkaFields,
 
   async open(opening) {

@@ -85,9 +85,12 @@ export class ChangeReader implements Reader {
   }
 
   stop(): void {
+    if (this.#isStopped) return;
     this.#isStopped = true;
     this.#intake.stop();
+    this.#intake.resume();
     this.#transactions.wake();
+    if (!this.#isOver) void this.#examine();
   }
 
   async flush(): Promise<void> {
@@ -137,7 +140,11 @@ export class ChangeReader implements Reader {
     if (!this.#isStopped) return this.#intake.add(message);
     if (message.kind === "alive") return this.#answered?.();
     // Whether the last transaction has ended where reading stopped is all that matters still.
-    if (this.#isDecided || !decides(message)) return;
+    if (this.#isDecided) {
+      if (this.#answered === undefined) this.#intake.pause();
+      return;
+    }
+    if (!decides(message)) return;
     this.#isDecided = true;
     this.#intake.add(message);
   }
@@ -163,10 +170,9 @@ export class ChangeReader implements Reader {
     this.#tell(false);
   }
 
-  #takeSign({ lsn, asksForReply }: StreamMessage & { kind: "alive" }): void {
+  #takeSign({ lsn }: StreamMessage & { kind: "alive" }): void {
     this.#transactions.passed(lsn);
     this.#answered?.();
-    if (asksForReply) this.#tell(false);
   }
 
   async #takeOutput(message: OutputMessage, lsn: bigint): Promise<void> {
@@ -284,7 +290,8 @@ export class ChangeReader implements Reader {
     const waits = this.#intake.isBusy || this.#isStopped;
     this.#unheard = waits || this.#stream.heard() ? 0 : this.#unheard + 1;
     this.#tell(!waits);
-    if (this.#unheard >= silentIntervals) void this.#examine();
+    // A server that is shut down says so on no connection that is not read.
+    if (waits || this.#unheard >= silentIntervals) void this.#examine();
   }
 
   /** A server that is busy with a large transaction may say nothing for long, and is not to begin it anew. */
@@ -299,8 +306,8 @@ export class ChangeReader implements Reader {
         `the server is silent, and slot ${slot} is not read by this connection any more`,
       );
     } catch (error) {
-      // Heard of meanwhile: the question went astray.
-      if (this.#unheard > 0) this.lose(client.failure(error));
+      // Heard of meanwhile: the question went astray. A server that ends waits until this connection has read all.
+      if (this.#unheard > 0 || endsNow(error)) this.lose(client.failure(error));
     } finally {
       this.#isExamining = false;
     }
@@ -310,6 +317,11 @@ export class ChangeReader implements Reader {
     const { received, confirmed } = this.#transactions;
     this.#stream.tell(received, confirmed, asksForReply);
   }
+}
+
+/** The server is being shut down: it takes no connection any more. */
+function endsNow(error: unknown): boolean {
+  return error instanceof BindingError && error.systemCode === "57P03";
 }
 
 function unexpected(what: string): BindingError {

@@ -31,6 +31,8 @@ export class ChangeStream {
   #starting: PromiseWithResolvers<void> | undefined;
   /** The last position that was confirmed. */
   #confirmed = 0n;
+  /** Up to where the server says that it has sent. */
+  #arrived = 0n;
 
   constructor(options: StreamOptions) {
     this.#options = options;
@@ -88,11 +90,12 @@ export class ChangeStream {
     const { connection } = this.#options.client;
     const { stream } = connection;
     if (!stream.writable || stream.writableLength > mostUnsent) return;
-    const isNews = handled > this.#confirmed || handled === received;
+    const written = received > this.#arrived ? received : this.#arrived;
+    const isNews = handled > this.#confirmed || handled === written;
     if (isNews) this.#confirmed = handled;
     const bytes = Buffer.alloc(34);
     bytes.write("r");
-    bytes.writeBigInt64BE(received, 1);
+    bytes.writeBigInt64BE(written, 1);
     bytes.writeBigInt64BE(isNews ? handled : 0n, 9);
     bytes.writeBigInt64BE(isNews ? handled : 0n, 17);
     bytes.writeBigInt64BE(BigInt(now() - serverEpoch), 25);
@@ -102,7 +105,15 @@ export class ChangeStream {
 
   #take(chunk: Buffer): void {
     const message = messageOf(chunk);
-    if (message !== undefined) this.#options.take(message);
+    if (message === undefined) return;
+    if (message.kind === "alive") this.#answer(message);
+    this.#options.take(message);
+  }
+
+  /** At once: a server that ends waits for it, and is not to wait for the app or for a reader that was stopped. */
+  #answer({ lsn, asksForReply }: StreamMessage & { kind: "alive" }): void {
+    if (lsn > this.#arrived) this.#arrived = lsn;
+    if (asksForReply) this.tell(lsn, 0n, false);
   }
 
   #end(error: unknown): void {

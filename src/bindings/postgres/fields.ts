@@ -1,3 +1,4 @@
+import { entraFields } from "../../metadata/entra-fields.ts";
 import { bool, duration, integer, list, oneOf, string } from "../../metadata/fields.ts";
 import type { Field, Values } from "../../metadata/fields.ts";
 
@@ -14,9 +15,6 @@ const execMode = oneOf(execModes, {
     "How statements are sent. With `cache_statement` the server keeps them for each connection; the other modes parse each anew, which some poolers need; `simple_protocol` sends a query without parameters as plain text.",
   default: "cache_statement",
 });
-
-const refused = "Not supported yet: a component that asks for it does not start.";
-const unused = "Read for Dapr's sake, with useAWSIAM.";
 
 /** A field for names, of which `problemOf` says what is wrong. */
 function named<Value extends string | readonly string[], Present extends boolean>(
@@ -127,14 +125,46 @@ export const postgresFields = {
     notIdentifier,
   ),
 
-  useAzureAD: bool({ description: `Log in by Microsoft Entra ID. ${refused}`, default: "false" }),
-  useAWSIAM: bool({ description: `Log in by AWS IAM. ${refused}`, default: "false" }),
-  region: string({ description: unused, aliases: ["awsRegion"], example: "eu-west-1" }),
-  accessKey: string({ description: unused, aliases: ["awsAccessKey"], sensitive: true }),
-  secretKey: string({ description: unused, aliases: ["awsSecretKey"], sensitive: true }),
-  sessionToken: string({ description: unused, aliases: ["awsSessionToken"], sensitive: true }),
-  assumeRoleArn: string({ description: unused, example: "arn:aws:iam::1:role/shop" }),
-  sessionName: string({ description: unused, example: "shop" }),
+  useAzureAD: bool({
+    description:
+      "Log in with tokens of Microsoft Entra ID in place of a password, to Azure Database for PostgreSQL. The user is the name that the server has for the identity.",
+    default: "false",
+  }),
+  ...entraFields,
+  useAWSIAM: bool({
+    description:
+      "Log in with tokens of AWS IAM in place of a password, to RDS and Aurora. Needs `region`, and the host by which AWS knows the database.",
+    default: "false",
+  }),
+  region: string({
+    description:
+      "The AWS region of the database, for useAWSIAM. Default: the environment's, or the profile's.",
+    aliases: ["awsRegion"],
+    example: "eu-west-1",
+  }),
+  accessKey: string({
+    description: "The AWS access key id. Without it and `secretKey` AWS's default chain is asked.",
+    aliases: ["awsAccessKey"],
+    sensitive: true,
+  }),
+  secretKey: string({
+    description: "The AWS secret access key.",
+    aliases: ["awsSecretKey"],
+    sensitive: true,
+  }),
+  sessionToken: string({
+    description: "The AWS session token.",
+    aliases: ["awsSessionToken"],
+    sensitive: true,
+  }),
+  assumeRoleArn: string({
+    description: "The AWS role to assume before signing.",
+    example: "arn:aws:iam::123456789012:role/shop",
+  }),
+  sessionName: string({
+    description: "The session's name while a role is assumed.",
+    default: "DaprDefaultSession",
+  }),
 } as const;
 
 export type PostgresMetadata = Values<typeof postgresFields>;

@@ -12,6 +12,7 @@ import { readNotifications } from "./notifications.ts";
 import { bindParameters } from "./parameters.ts";
 import { readSettings } from "./settings.ts";
 import type { Outcome } from "./statement.ts";
+import { needsTokenDriver, tokenDrivers, tokenLogin } from "./token-login.ts";
 
 /** What an opened component is asked by. */
 type Opened = AsyncDisposable & {
@@ -37,8 +38,12 @@ export default defineBinding({
   status: "beta",
   summary:
     "Runs SQL statements in a PostgreSQL database, and reads the changes of its rows, or its notifications.",
-  provedBy: [{ system: "PostgreSQL", kind: "real" }],
-  drivers: { pg: "8.23.1" },
+  provedBy: [
+    { system: "PostgreSQL", kind: "real" },
+    { system: "Microsoft Entra ID", kind: "stand-in" },
+  ],
+  drivers: { pg: "8.23.1", ...tokenDrivers },
+  needsDriver: (name, metadata) => needsTokenDriver(name, metadata),
   metadata: postgresFields,
 
   check: (metadata, { input }) => problemsOf([() => input && checkInput(metadata)]),
@@ -46,17 +51,22 @@ export default defineBinding({
   async open({ metadata, component, directions, signal, memory, ...opening }): Promise<Opened> {
     if (directions.input) checkInput(metadata);
     const name = `cufflink-${component.appId}-${component.name}`.replaceAll(/[^\x21-\x7e]/g, "-");
-    const settings = await readSettings(metadata, name);
+    const read = await readSettings(metadata, name);
     const driver = opening.driver("pg") as Driver;
-    const connection = await PostgresConnection.open(
-      { driver, settings, memory, lost: opening.lost },
-      signal,
+    await using opened = new AsyncDisposableStack();
+    const login = opened.use(tokenLogin({ ...opening, metadata, memory, server: read.server }));
+    // The pool, and an input, take it for each connection.
+    const client = login ? { ...read.client, password: login.password } : read.client;
+    const settings = { ...read, client };
+    const connection = opened.use(
+      await PostgresConnection.open({ driver, settings, memory, lost: opening.lost }, signal),
     );
+    const all = opened.move();
     return {
       driver,
       connection,
       isSimple: metadata.queryExecMode === "simple_protocol",
-      [Symbol.asyncDispose]: () => connection[Symbol.asyncDispose](),
+      [Symbol.asyncDispose]: () => all[Symbol.asyncDispose](),
     };
   },
 

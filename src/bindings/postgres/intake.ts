@@ -41,6 +41,11 @@ export class Intake<Item> {
     this.#isStopped = true;
   }
 
+  /** Leaves what more there is to the server. */
+  pause(): void {
+    this.#stream.pause();
+  }
+
   /** Reads the socket again, for what the server has to say beside. */
   resume(): void {
     this.#stream.resume();

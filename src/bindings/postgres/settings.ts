@@ -1,4 +1,4 @@
-import { availableParallelism } from "node:os";
+import { availableParallelism, userInfo } from "node:os";
 import type { ConnectionOptions } from "node:tls";
 import type { ClientConfig } from "pg";
 import { BindingError } from "../../errors.ts";
@@ -10,6 +10,8 @@ import type { PostgresMetadata } from "./fields.ts";
 /** How the driver connects, and how many connections it keeps. Durations are milliseconds. */
 export type Settings = {
   readonly client: ClientConfig;
+  /** What is connected to, and as whom, by the names that a token is made for. */
+  readonly server: { readonly host: string; readonly port: number; readonly user: string };
   /** TLS is tried, and a server without it is spoken to all the same: `sslmode=prefer`, which is the default. */
   readonly prefersTls: boolean;
   /** Texts that no error may show: the password, as it is and as it may be written. */
@@ -38,10 +40,6 @@ const own = new Set([
 
 /** Reads a component's metadata, and the files that it names. Throws a `BindingError` that quotes no value. */
 export async function readSettings(metadata: PostgresMetadata, name: string): Promise<Settings> {
-  for (const field of ["useAzureAD", "useAWSIAM"] as const) {
-    if (metadata[field])
-      throw wrong(`${field} is not supported yet; log in with a user and a password`);
-  }
   if (metadata.timeout < 1000) throw wrong("invalid value for 'timeout': must be greater than 1s");
   const words = parseConnectionString(metadata.connectionString ?? "");
   const { host, hostaddr, port, database, user, password, sslRootCert } = metadata;
@@ -55,6 +53,9 @@ export async function readSettings(metadata: PostgresMetadata, name: string): Pr
     sslrootcert: sslRootCert,
   };
   for (const [word, value] of Object.entries(fields)) if (value) words.set(word, value);
+  const byToken = metadata.useAzureAD || metadata.useAWSIAM;
+  // As Dapr: a password beside the token is none.
+  if (byToken) words.delete("password");
   if (words.size === 0)
     throw wrong(
       "failed to build connection string: say connectionString, or host, user and database",
@@ -71,8 +72,13 @@ export async function readSettings(metadata: PostgresMetadata, name: string): Pr
       ssl: ssl ?? false,
       keepAlive: true,
     },
+    server: {
+      host: words.get("host") ?? words.get("hostaddr") ?? process.env["PGHOST"] ?? "localhost",
+      port: Number(words.get("port") ?? process.env["PGPORT"] ?? 5432),
+      user: words.get("user") ?? process.env["PGUSER"] ?? userInfo().username,
+    },
     prefersTls: ssl !== undefined && ["prefer", "allow"].includes(tlsMode(words)),
-    secrets: formsOf(words.get("password") ?? process.env["PGPASSWORD"] ?? ""),
+    secrets: byToken ? [] : formsOf(words.get("password") ?? process.env["PGPASSWORD"] ?? ""),
     timeout: metadata.timeout,
     maxConnections: most > 0 ? most : Math.max(4, availableParallelism()),
     maxIdleTime:

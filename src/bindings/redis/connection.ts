@@ -8,16 +8,19 @@ import { parseAddresses } from "./addresses.ts";
 import type { Address } from "./addresses.ts";
 import { failure, isDemoted, notConnected } from "./failures.ts";
 import type { RedisMetadata } from "./fields.ts";
-import { renewalOf, type Token, type TokenSource } from "../../oauth/token.ts";
-import { tokenSource } from "./oidc-token.ts";
+import { tokenLogin } from "./token-login.ts";
+import type { TokenLogin, UserToken } from "./token-login.ts";
 import { countReplies } from "./incoming.ts";
 import { SharedWrites } from "./shared-writes.ts";
 import { longestTimer } from "../../metadata/duration.ts";
 
 type Driver = Pick<typeof IoRedis, "Redis" | "Cluster">;
 
-/** The life of a token that does not say when it ends, in milliseconds. */
-const assumedLifetime = 300_000;
+/** The least pause before a login is renewed, and the most before a failed renewal is tried again. Milliseconds. */
+const leastPause = 1_000;
+const retryPause = 10_000;
+/** For a new token, in milliseconds: a chain of log-ins may ask several services. */
+const tokenTimeout = 60_000;
 
 export type ConnectOptions = {
   readonly metadata: RedisMetadata;
@@ -29,6 +32,8 @@ export type ConnectOptions = {
   readonly lost: (reason: unknown) => void;
   /** Told which tokens must not be shown. */
   readonly hide: ((secret: string) => void) | undefined;
+  /** Loads what some log-ins need. */
+  readonly driver: (name: string) => unknown;
 };
 
 /** A connection to one server, to the primary behind sentinels, or to a cluster. It never reconnects by itself. */
@@ -54,16 +59,10 @@ export class RedisConnection implements AsyncDisposable {
   /** Connects and has a PING answered; rejects, with everything closed, when that cannot be. */
   static async open(driver: Driver, options: ConnectOptions): Promise<RedisConnection> {
     const { metadata, signal, lost } = options;
-    if (metadata.useEntraID) {
-      throw new BindingError(
-        "unimplemented",
-        "useEntraID is not supported yet; use redisUsername and redisPassword, or useOIDC",
-      );
-    }
     const addresses = parseAddresses(metadata.redisHost, metadata.redisPort);
-    const token = metadata.useOIDC ? tokenSource(metadata, options.hide) : undefined;
-    const first = await token?.(signal);
-    const client = createClient(driver, addresses, options, first?.token);
+    const login = tokenLogin(metadata, options);
+    const first = await login?.(signal);
+    const client = createClient(driver, addresses, options, first);
     if ("nodes" in client) client.on("+node", (node: Redis) => countReplies(node, options.memory));
     else countReplies(client, options.memory);
     const connection = new RedisConnection(client, lost);
@@ -83,9 +82,7 @@ export class RedisConnection implements AsyncDisposable {
       signal.removeEventListener("abort", abandon);
     }
     connection.#opened = true;
-    if (token !== undefined && first !== undefined) {
-      connection.#renewLater(token, metadata.redisUsername, first);
-    }
+    if (login !== undefined && first !== undefined) connection.#renewLater(login, first);
     return connection;
   }
 
@@ -118,25 +115,40 @@ export class RedisConnection implements AsyncDisposable {
     this.#lost(`redis binding: the connection is gone: ${because}`);
   }
 
-  #renewLater(source: TokenSource, user: string | undefined, last: Token): void {
-    const pause = Math.max(1000, renewalOf(last, assumedLifetime) - Date.now());
-    this.#renewal = setTimeout(
-      () => {
-        this.#renew(source, user).catch((error: unknown) => this.#lost(error));
-      },
-      Math.min(pause, longestTimer),
-    ).unref();
+  #renewLater(login: TokenLogin, last: UserToken, pause = last.renewAt - Date.now()): void {
+    const due = Math.min(Math.max(leastPause, pause), longestTimer);
+    this.#renewal = setTimeout(() => void this.#renew(login, last), due).unref();
   }
 
-  async #renew(source: TokenSource, user: string | undefined): Promise<void> {
-    const fresh = await source(AbortSignal.timeout(30_000));
+  /** Logs in anew on the same connections, whose calls go on. Until the last token ends a failure is no loss. */
+  async #renew(login: TokenLogin, last: UserToken): Promise<void> {
+    try {
+      const fresh = await login(AbortSignal.timeout(tokenTimeout));
+      await this.#authenticate(fresh);
+      if (!this.#closing) this.#renewLater(login, fresh);
+    } catch (error) {
+      if (this.#closing) return;
+      const left = last.endsAt - Date.now();
+      if (left > 0) this.#renewLater(login, last, Math.min(left, retryPause));
+      else this.#lost(error);
+    }
+  }
+
+  async #authenticate({ username, token }: UserToken): Promise<void> {
     const client = this.#client;
     const nodes = "nodes" in client ? client.nodes("all") : [client];
-    const login = user ? ([user, fresh.token] as const) : ([fresh.token] as const);
-    await Promise.all(nodes.map((node) => node.call("AUTH", ...login))).catch((error: unknown) => {
+    // A cluster connects later to nodes that join, with these.
+    const later = "nodes" in client ? client.options.redisOptions : undefined;
+    if (later !== undefined) later.password = token;
+    const words = username ? ([username, token] as const) : ([token] as const);
+    const login = async (node: Redis): Promise<void> => {
+      node.options.password = token;
+      // One that has not connected yet does so with the new token.
+      if (node.status !== "wait") await node.call("AUTH", ...words);
+    };
+    await Promise.all(nodes.map(login)).catch((error: unknown) => {
       throw failure(error, this.#lastError);
     });
-    if (!this.#closing) this.#renewLater(source, user, fresh);
   }
 }
 
@@ -153,12 +165,13 @@ function createClient(
   driver: Driver,
   addresses: readonly Address[],
   { metadata, name }: ConnectOptions,
-  token: string | undefined,
+  login: UserToken | undefined,
 ): Redis | Cluster {
   const [first, second] = addresses;
   if (first === undefined) throw new BindingError("invalid_argument", "redisHost names no host");
   const readTimeout = metadata.readTimeout || 3000;
-  const password = token ?? metadata.redisPassword;
+  const password = login?.token ?? metadata.redisPassword;
+  const username = login?.username ?? metadata.redisUsername;
   const tls = metadata.enableTLS ? tlsOptions(metadata) : undefined;
   const common = {
     lazyConnect: true,
@@ -171,7 +184,7 @@ function createClient(
     connectTimeout: metadata.dialTimeout > 0 ? metadata.dialTimeout : 5000,
     connectionName: name.replaceAll(/[^\x21-\x7e]/g, "-"),
     ...(readTimeout > 0 ? { socketTimeout: readTimeout } : {}),
-    ...(metadata.redisUsername ? { username: metadata.redisUsername } : {}),
+    ...(username ? { username } : {}),
     ...(password ? { password } : {}),
   } satisfies RedisOptions;
   if (metadata.failover) {

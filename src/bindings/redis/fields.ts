@@ -1,4 +1,5 @@
 import { bool, duration, integer, list, oneOf, string } from "../../metadata/fields.ts";
+import { entraFields } from "../../metadata/entra-fields.ts";
 import type { Values } from "../../metadata/fields.ts";
 
 const onePipe = "one connection carries all calls, so there is no pool to set up";
@@ -126,11 +127,12 @@ export const redisFields = {
 
   useEntraID: bool({
     description:
-      "Log in with Microsoft Entra ID. Not supported: a component that sets it does not start.",
+      "Log in with a token of Microsoft Entra ID, as its user (`oid`), to Azure's Redis services, which need `enableTLS` too. Neither `redisUsername` nor `redisPassword` may be set.",
     strict: true,
     default: "false",
     aliases: ["useAzureAD"],
   }),
+  ...entraFields,
   useOIDC: bool({
     description:
       "Log in with a token of an OAuth server, requested with a signed assertion (RFC 7523).",

@@ -1,4 +1,4 @@
-import { bool, byPrefix, byteSize, duration, list, string } from "../../metadata/fields.ts";
+import { bool, byPrefix, byteSize, duration, list, oneOf, string } from "../../metadata/fields.ts";
 import type { Values } from "../../metadata/fields.ts";
 import { pemFields } from "../../metadata/tls-fields.ts";
 
@@ -21,8 +21,13 @@ export const sseFields = {
     description: "The types of the events to deliver. Others are left out. Unset: all.",
     example: "created,deleted",
   }),
+  startFrom: oneOf(["newest", "oldest"], {
+    description:
+      "What is asked for the first time, before an event was handled. `newest`: what comes from then on. `oldest`: `Last-Event-ID: 0`, which a server with numbered events answers with all that it keeps.",
+    default: "newest",
+  }),
   lastEventId: string({
-    description: "The `Last-Event-ID` to send the first time, before an event was handled.",
+    description: "The `Last-Event-ID` to send the first time, before `startFrom`.",
     example: "0",
   }),
   inOrder: bool({

@@ -1,4 +1,5 @@
 import { STATUS_CODES } from "node:http";
+import { orAborted } from "../../abortable.ts";
 import type { InboundEvent, Reader, Reading } from "../../binding.ts";
 import { delay } from "../../delay.ts";
 import { BindingError, messageOf } from "../../errors.ts";
@@ -15,7 +16,7 @@ import { IncomingMessage } from "../../memory/incoming-message.ts";
 import { formatByteSize } from "../../metadata/byte-size.ts";
 import { formatDuration, longestTimer } from "../../metadata/duration.ts";
 import { EventParser, type StreamBlock } from "./event-parser.ts";
-import type { sseFields } from "./fields.ts";
+import type { sseFields, SseMetadata } from "./fields.ts";
 
 /** Before a reconnection, in milliseconds, whatever the server says. */
 const shortestPause = 100;
@@ -39,7 +40,6 @@ class StreamReader implements Reader {
   readonly #origins: ReadonlySet<string>;
   readonly #types: ReadonlySet<string> | undefined;
   readonly #stopping = new AbortController();
-  readonly #stopped: Promise<void>;
   /** Of the present connection. */
   #ending: AbortController | undefined;
   readonly #backOff = new BackOff();
@@ -58,16 +58,12 @@ class StreamReader implements Reader {
     this.#client = client;
     this.#reading = reading;
     this.#progress = progress;
-    const { allowOrigins, eventTypes, lastEventId, reconnectDelay } = reading.metadata;
+    const { allowOrigins, eventTypes, reconnectDelay } = reading.metadata;
     this.#pause = boundedPause(reconnectDelay);
     this.#origins = parseOrigins(allowOrigins);
     this.#types = eventTypes === undefined ? undefined : new Set(eventTypes);
-    this.#lastId = progress.at ?? lastEventId ?? "";
+    this.#lastId = progress.at ?? firstId(reading.metadata);
     this.#source = describeAddress(client.home);
-    const { signal } = this.#stopping;
-    this.#stopped = new Promise((resolve) =>
-      signal.addEventListener("abort", () => resolve(), { once: true }),
-    );
     void this.#run();
   }
 
@@ -237,10 +233,10 @@ class StreamReader implements Reader {
         this.#isStuck = false;
         this.#works();
       }
-      await Promise.race([this.#reading.deliver(events), this.#stopped]);
+      await orAborted(this.#reading.deliver(events), this.#stopping.signal);
     }
     if (refusal !== undefined) throw refusal;
-    await Promise.race([this.#progress.hasRoom(), this.#stopped]);
+    await orAborted(this.#progress.hasRoom(), this.#stopping.signal);
   }
 
   #eventOf({ data, type, id }: StreamBlock): InboundEvent | undefined {
@@ -303,6 +299,11 @@ function checkHead({ status, headers }: Streamed): void {
   const what =
     type === undefined ? "has no content type" : `is ${JSON.stringify(type.slice(0, 100))}`;
   throw new BindingError("failed_precondition", `the answer ${what}, not text/event-stream`);
+}
+
+/** What is sent before an event was handled; the empty text: nothing. */
+function firstId({ lastEventId, startFrom }: SseMetadata): string {
+  return lastEventId ?? (startFrom === "oldest" ? "0" : "");
 }
 
 function boundedPause(milliseconds: number): number {

@@ -1,6 +1,8 @@
 import { defineBinding } from "../../binding.ts";
 import { BindingError } from "../../errors.ts";
 import { Receiver } from "../../http-receiver/receiver.ts";
+import { replyTo } from "../../http-receiver/request.ts";
+import { refuseUnsigned } from "../../http-receiver/verify.ts";
 import { webhookFields } from "./fields.ts";
 import { requestEvent } from "./request-event.ts";
 import { verifierOf } from "./verification.ts";
@@ -51,15 +53,20 @@ export default defineBinding({
   },
 
   read({ endpoint, verify, methods }, reading) {
-    const { metadata } = reading;
-    const { maxBodySize, responseTimeout, responseContentType, verification } = metadata;
+    const { metadata, logger, deliver } = reading;
+    const { maxBodySize, responseTimeout, responseContentType } = metadata;
+    const fallback = metadata.verification === "twilio" ? "text/xml" : "application/octet-stream";
     const receiver = new Receiver({
-      ...{ verify, methods, maxBodySize, responseTimeout, memory: endpoint.memory, reading },
-      replyTypes: {
-        always: responseContentType,
-        otherwise: verification === "twilio" ? "text/xml" : "application/octet-stream",
-      },
-      eventOf: (exchange, settle) => requestEvent(exchange, metadata, settle),
+      ...{ methods, maxBodySize, responseTimeout, deliver, logger },
+      memory: endpoint.memory,
+      verify: refuseUnsigned(verify),
+      eventsOf: (exchange) => [
+        requestEvent(
+          exchange,
+          metadata,
+          replyTo(exchange, { wanted: responseContentType, fallback }),
+        ),
+      ],
     });
     const release = endpoint.handle((request, response) => receiver.take(request, response));
     return {

@@ -20,6 +20,16 @@ export type Entra = {
    * a `BindingError` `unauthenticated`, `unsent`, that names each way that was tried and why it failed.
    */
   readonly token: (scope: string, signal?: AbortSignal) => Promise<string>;
+  /**
+   * The same with half of its life left at least, where such a one can be had: for a log-in of a connection whose server ends
+   * it with the token.
+   */
+  readonly lastingToken: (scope: string) => Promise<string>;
+  /**
+   * A new token, for who has to know when it ends: a connection that logs in with it and lasts longer. Rejects as
+   * `token` does.
+   */
+  readonly fresh: (scope: string, signal: AbortSignal) => Promise<Token>;
   /** A service has refused the token: the next call asks for another. */
   readonly refused: (token: string) => void;
 };
@@ -36,6 +46,8 @@ export function openEntra(options: EntraOptions): Entra {
         ? Promise.resolve(asked)
         : abortable(asked, signal);
     },
+    lastingToken: async (scope) => kept.get(scope, true),
+    fresh: (scope, signal) => chain.ask(scope, signal),
     refused: (token) => kept.drop(token),
   };
 }

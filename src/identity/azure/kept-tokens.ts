@@ -7,6 +7,8 @@ type Kept = {
   /** Milliseconds since 1970: from then on it is renewed, and not used. */
   renewAt: number;
   until: number;
+  /** From then on less than half of its life is left. */
+  halfAt: number;
   asking?: Promise<string> | undefined;
 };
 
@@ -27,16 +29,20 @@ export class KeptTokens {
     this.#source = source;
   }
 
-  /** At once where there is a good one. Those who ask while it is asked for get the same. */
-  get(scope: string): string | Promise<string> {
+  /**
+   * At once where there is a good one. Those who ask while it is asked for get the same. `lasts`: one with half of its life
+   * left, where it can be had.
+   */
+  get(scope: string, lasts = false): string | Promise<string> {
     const now = Date.now();
     let kept = this.#kept.get(scope);
     if (kept === undefined) {
-      kept = { renewAt: 0, until: 0 };
+      kept = { renewAt: 0, until: 0, halfAt: 0 };
       this.#kept.set(scope, kept);
     }
-    const { token, until, renewAt } = kept;
+    const { token, until, renewAt, halfAt } = kept;
     if (token === undefined || now >= until) return this.#ask(scope, kept);
+    if (lasts && now >= halfAt) return this.#ask(scope, kept).catch(() => token);
     if (now >= renewAt && kept.asking === undefined) {
       kept.renewAt = now + pause;
       // Until it ends the old one is good, and then it is asked for again.
@@ -54,6 +60,7 @@ export class KeptTokens {
     kept.asking ??= this.#source(scope, AbortSignal.timeout(timeout))
       .then(({ token, receivedAt, lifetime = 0 }) => {
         kept.token = token;
+        kept.halfAt = receivedAt + lifetime / 2;
         kept.until = receivedAt + lifetime - Math.min(longestReserve, lifetime / 10);
         kept.renewAt = receivedAt + lifetime - Math.min(longestRenewal, lifetime / 4);
         return token;

@@ -21,6 +21,10 @@ export type AzureCloud = {
   readonly keyVaultSuffix: string;
   readonly serviceBusSuffix: string;
   readonly databaseScope: string;
+  /** Azure Resource Manager. */
+  readonly managementEndpoint: string;
+  /** Who tokens in the older form are of: this, and the tenant. */
+  readonly firstIssuer: string;
 };
 
 const publicCloud: AzureCloud = {
@@ -29,6 +33,8 @@ const publicCloud: AzureCloud = {
   keyVaultSuffix: "vault.azure.net",
   serviceBusSuffix: "servicebus.windows.net",
   databaseScope: "https://ossrdbms-aad.database.windows.net/.default",
+  managementEndpoint: "https://management.azure.com",
+  firstIssuer: "https://sts.windows.net",
 };
 
 const chinaCloud: AzureCloud = {
@@ -37,6 +43,8 @@ const chinaCloud: AzureCloud = {
   keyVaultSuffix: "vault.azure.cn",
   serviceBusSuffix: "servicebus.chinacloudapi.cn",
   databaseScope: "https://ossrdbms-aad.database.chinacloudapi.cn/.default",
+  managementEndpoint: "https://management.chinacloudapi.cn",
+  firstIssuer: "https://sts.chinacloudapi.cn",
 };
 
 const governmentCloud: AzureCloud = {
@@ -45,6 +53,8 @@ const governmentCloud: AzureCloud = {
   keyVaultSuffix: "vault.usgovcloudapi.net",
   serviceBusSuffix: "servicebus.usgovcloudapi.net",
   databaseScope: "https://ossrdbms-aad.database.usgovcloudapi.net/.default",
+  managementEndpoint: "https://management.usgovcloudapi.net",
+  firstIssuer: "https://sts.windows.net",
 };
 
 const clouds: ReadonlyMap<string, AzureCloud> = new Map(

@@ -1,9 +1,11 @@
 import dynamodb from "../../../src/bindings/aws/aws.dynamodb/index.ts";
+import kinesis from "../../../src/bindings/aws/aws.kinesis/index.ts";
 import ses from "../../../src/bindings/aws/aws.ses/index.ts";
 import sns from "../../../src/bindings/aws/aws.sns/index.ts";
 import sqs from "../../../src/bindings/aws/aws.sqs/index.ts";
 import { describeWith } from "../../servers/describe-with.ts";
 import { makeTable } from "../aws/aws.dynamodb/table.ts";
+import { makeStream } from "../aws/aws.kinesis/contract-source.ts";
 import { makeSender } from "../aws/aws.ses/sender.ts";
 import { makeTopic } from "../aws/aws.sns/topic.ts";
 import { makeQueue } from "../aws/aws.sqs/contract-source.ts";
@@ -89,6 +91,22 @@ describeWith("moto", { own: true }, (server) => {
       ...{ operation: "create", connectsByCall: true },
       request: (data) => ({ data }),
       done: async (mark) => (await sender.sent()).filter(({ body }) => body === mark).length,
+    };
+  });
+});
+
+describeWith("kinesalite", (server) => {
+  testAttempts(kinesis, "create", async () => {
+    const stream = await makeStream(server);
+    return {
+      server,
+      properties: ({ host, port }) => ({
+        ...stream.properties,
+        endpoint: `http://${host}:${port}`,
+      }),
+      ...{ operation: "create", connectsByCall: true },
+      request: (partitionKey) => ({ data: "x", metadata: { partitionKey } }),
+      done: async (mark) => (await stream.records()).filter(({ key }) => key === mark).length,
     };
   });
 });

@@ -4,6 +4,8 @@ import { testedBindings } from "../tested-bindings.ts";
 
 /** Outputs whose requests are counted elsewhere, or that make none. */
 const elsewhere: Readonly<Record<string, string>> = {
+  "azure.cosmosdb.gremlinapi":
+    "its frames are masked: test/bindings/azure/azure.cosmosdb.gremlinapi/index.test.ts, at the server",
   exec: "it calls no server; its runs are counted in test/bindings/exec/index.test.ts",
   grpc: "test/bindings/grpc/attempts.test.ts, at the server, by what becomes of the stream",
   graphql: "test/bindings/http-attempts.test.ts, by the status of the answer",

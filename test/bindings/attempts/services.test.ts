@@ -1,10 +1,12 @@
 import cosmosdb from "../../../src/bindings/azure/azure.cosmosdb/index.ts";
 import openai from "../../../src/bindings/azure/azure.openai/index.ts";
+import eventGrid from "../../../src/bindings/azure/azure.eventgrid/index.ts";
 import signalr from "../../../src/bindings/azure/azure.signalr/index.ts";
 import queues from "../../../src/bindings/cloudflare.queues/index.ts";
 import { describeWith } from "../../servers/describe-with.ts";
 import { makeContainer, order } from "../azure/azure.cosmosdb/container.ts";
 import { apiKey, startOpenai } from "../azure/azure.openai/stand-in.ts";
+import { accessKey as topicKey, startEventGrid } from "../azure/azure.eventgrid/stand-in.ts";
 import { accessKey, startSignalr } from "../azure/azure.signalr/stand-in.ts";
 import { startWorker, worker } from "../cloudflare.queues/worker-stand-in.ts";
 import { endAfterTest } from "../contract.ts";
@@ -23,6 +25,18 @@ describeWith("cosmosdb", (server) =>
     };
   }),
 );
+
+testAttempts(eventGrid, "create", async () => {
+  const server = await startEventGrid();
+  endAfterTest(async () => server[Symbol.asyncDispose]());
+  return {
+    ...{ server: { host: "127.0.0.1", port: server.port }, operation: "create" },
+    connectsByCall: true,
+    properties: (at) => ({ topicEndpoint: `${urlOf(at)}/api/events`, accessKey: topicKey }),
+    request: (mark) => ({ data: JSON.stringify({ id: mark }) }),
+    done: async (mark) => server.published.filter((text) => text.includes(mark)).length,
+  };
+});
 
 testAttempts(signalr, "create", async () => {
   const server = await startSignalr();

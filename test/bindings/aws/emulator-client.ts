@@ -6,6 +6,7 @@ export function emulatorClient(url: string, service: "sqs" | "sns" | "kinesis" |
       method: "POST",
       headers: {
         authorization,
+        "x-amz-date": "20260101T000000Z",
         "content-type": `application/x-amz-json-1.${service === "kinesis" ? 1 : 0}`,
         "x-amz-target": target,
       },

@@ -1,9 +1,11 @@
 import dynamodb from "../../../src/bindings/aws/aws.dynamodb/index.ts";
+import kinesis from "../../../src/bindings/aws/aws.kinesis/index.ts";
 import ses from "../../../src/bindings/aws/aws.ses/index.ts";
 import sns from "../../../src/bindings/aws/aws.sns/index.ts";
 import sqs from "../../../src/bindings/aws/aws.sqs/index.ts";
 import { describeWith } from "../../servers/describe-with.ts";
 import { makeTable, textOf } from "../aws/aws.dynamodb/table.ts";
+import { makeStream } from "../aws/aws.kinesis/contract-source.ts";
 import { makeSender } from "../aws/aws.ses/sender.ts";
 import { makeTopic } from "../aws/aws.sns/topic.ts";
 import { makeQueue } from "../aws/aws.sqs/contract-source.ts";
@@ -134,6 +136,25 @@ describeWith("moto", { own: true }, (server) => {
             output.invoke("create", { "attribute:mark": value }, { data: `{"message":"x"}` }),
           arrived: async () =>
             (await topic.arrived()).map((one) => one.MessageAttributes?.["mark"]?.Value ?? ""),
+        },
+      },
+    };
+  });
+});
+
+describeWith("kinesalite", (server) => {
+  testHostileValues(kinesis, ["the data", "the partition key"], async () => {
+    const stream = await makeStream(server);
+    return {
+      properties: stream.properties,
+      places: {
+        "the data": {
+          send: (output, data) => output.invoke("create", {}, { data }),
+          arrived: async () => (await stream.taken()).map(({ data }) => data.toString()),
+        },
+        "the partition key": {
+          send: (output, partitionKey) => output.invoke("create", { partitionKey }, { data: "x" }),
+          arrived: async () => (await stream.taken()).map(({ key }) => key),
         },
       },
     };

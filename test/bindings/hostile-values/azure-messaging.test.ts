@@ -1,4 +1,5 @@
 import type { Message } from "rhea";
+import azureEventhubs from "../../../src/bindings/azure/azure.eventhubs/index.ts";
 import azureServicebusQueues from "../../../src/bindings/azure/azure.servicebus.queues/index.ts";
 import { startNamespace } from "../azure/namespace.ts";
 import type { OpenedOutput } from "../opened-output.ts";
@@ -50,6 +51,58 @@ testHostileValues(azureServicebusQueues, places, async () => {
       ),
       "a property's name": place(
         (name) => ({ [name]: "x" }),
+        ({ application_properties }) => Object.keys(application_properties ?? {}).join(),
+      ),
+    },
+  };
+});
+
+const hubPlaces = [
+  ...["the key", "the partition", "the content type", "a property"],
+  "a property's name",
+];
+
+testHostileValues(azureEventhubs, hubPlaces, async () => {
+  const namespace = await startNamespace();
+  const { connectionString } = namespace;
+  const hub = namespace.hub("hub-1");
+  let taken = 0;
+  const place = (
+    metadata: (value: string) => Record<string, string>,
+    read: (message: Message) => unknown,
+    harmless = "harmless",
+  ) => ({
+    send: (output: OpenedOutput, value: string) => output.invoke("create", metadata(value)),
+    async arrived() {
+      const all = hub.eventsOf("0").slice(taken);
+      taken += all.length;
+      return all.map(({ message }) => String(read(message)));
+    },
+    harmless,
+  });
+  return {
+    properties: { connectionString, eventHub: "hub-1" },
+    places: {
+      "the key": place(
+        (partitionKey) => ({ partitionKey }),
+        ({ message_annotations }) => message_annotations?.["x-opt-partition-key"],
+      ),
+      // It is read by no other than the partition that it names.
+      "the partition": place(
+        (partitionId) => ({ partitionId }),
+        () => "0",
+        "0",
+      ),
+      "the content type": place(
+        (contentType) => ({ contentType }),
+        ({ content_type }) => content_type,
+      ),
+      "a property": place(
+        (value) => ({ "header:mark": value }),
+        ({ application_properties }) => application_properties?.["mark"],
+      ),
+      "a property's name": place(
+        (name) => ({ [`header:${name}`]: "x" }),
         ({ application_properties }) => Object.keys(application_properties ?? {}).join(),
       ),
     },

@@ -1,9 +1,11 @@
 import cosmosdb from "../../../src/bindings/azure/azure.cosmosdb/index.ts";
+import gremlin from "../../../src/bindings/azure/azure.cosmosdb.gremlinapi/index.ts";
 import openai from "../../../src/bindings/azure/azure.openai/index.ts";
 import signalr from "../../../src/bindings/azure/azure.signalr/index.ts";
 import queues from "../../../src/bindings/cloudflare.queues/index.ts";
 import { describeWith } from "../../servers/describe-with.ts";
 import { makeContainer, order } from "../azure/azure.cosmosdb/container.ts";
+import { query, startGremlin } from "../azure/azure.cosmosdb.gremlinapi/stand-in.ts";
 import { apiKey, startOpenai } from "../azure/azure.openai/stand-in.ts";
 import { accessKey, startSignalr } from "../azure/azure.signalr/stand-in.ts";
 import { startWorker, worker } from "../cloudflare.queues/worker-stand-in.ts";
@@ -30,6 +32,28 @@ describeWith("cosmosdb", (server) =>
     };
   }),
 );
+
+testHostileValues(gremlin, ["the query", "a value", "a value's name"], async () => {
+  const { asked, properties } = await startGremlin();
+  const bound = async () => asked.splice(0).map(({ bindings }) => Object.entries(Object(bindings)));
+  return {
+    properties,
+    places: {
+      "the query": {
+        send: (output, text) => output.invoke("query", {}, query(text)),
+        arrived: async () => asked.splice(0).map(({ gremlin }) => String(gremlin)),
+      },
+      "a value": {
+        send: (output, text) => output.invoke("query", {}, query("g", { bindings: { text } })),
+        arrived: async () => (await bound()).flat().map(([, value]) => String(value)),
+      },
+      "a value's name": {
+        send: (output, name) => output.invoke("query", {}, query("g", { bindings: { [name]: 1 } })),
+        arrived: async () => (await bound()).flat().map(([name]) => name),
+      },
+    },
+  };
+});
 
 testHostileValues(signalr, ["the hub", "the group", "the user"], async () => {
   const server = await startSignalr();

@@ -7,12 +7,13 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Admin, alterUserScramCredentialsV0 } from "@platformatic/kafka";
 import { jwtVerify } from "jose";
-import { afterAll, beforeAll, expect, onTestFinished, test } from "vitest";
+import { afterAll, beforeAll, expect, onTestFinished, test, vi } from "vitest";
 import { securityOf } from "../../../src/bindings/kafka/authentication.ts";
 import { kafkaFields } from "../../../src/bindings/kafka/fields.ts";
 import { MemoryBudget } from "../../../src/memory/budget.ts";
 import { parseFields } from "../../../src/metadata/parse.ts";
 import { describeWith, uniqueName } from "../../servers/describe-with.ts";
+import { EntraServer } from "../../servers/entra.ts";
 import { reservePort } from "../../servers/ports.ts";
 import { openComponent, until } from "./component.ts";
 
@@ -51,6 +52,7 @@ test.each([
     /oidcExtensions\.a must be a text/,
   ],
   [{ authType: "awsiam" }, /needs region/],
+  [{ authType: "entraid", azureAuthMethods: "none" }, /all Azure auth methods have been disabled/],
 ])("refuses %j", (properties, message) => {
   expect(() => security(properties)).toThrow(message);
 });
@@ -181,6 +183,7 @@ describeWith(
       [`${listener}.scram-sha-256.sasl.jaas.config`]: `${jaas}.scram.ScramLoginModule required;`,
       [`${listener}.scram-sha-512.sasl.jaas.config`]: `${jaas}.scram.ScramLoginModule required;`,
       [`${listener}.oauthbearer.sasl.jaas.config`]: `${jaas}.oauthbearer.OAuthBearerLoginModule required unsecuredLoginStringClaim_sub="broker";`,
+      [`${listener}.oauthbearer.connections.max.reauth.ms`]: "3600000",
       "ssl.keystore.type": "PEM",
       "ssl.keystore.location": join(folder, "store.pem"),
       "ssl.truststore.type": "PEM",
@@ -308,6 +311,32 @@ describeWith(
         x5t: expect.any(String) as string,
       });
       expect(payload.jti).toBeTruthy();
+    });
+
+    test("authType entraid takes a token of Microsoft Entra ID, and anew before it ends", async () => {
+      await using entra = await EntraServer.start({ clientId: "shop", secret: "hush" });
+      entra.isUnsecured = true;
+      const login = {
+        ...sasl,
+        ...{ authType: "entraid", azureTenantId: entra.tenant, azureClientId: "shop" },
+        ...{ azureClientSecret: "hush", azureAuthorityHost: entra.url },
+      };
+      // The broker ends a session with its token, unless the client logs in again on the connection.
+      entra.lifetime = 3;
+      const topic = uniqueName("secured");
+      const component = await openComponent({ ...login, publishTopic: topic });
+      expect(entra.given).toMatchObject([
+        { clientId: "shop", scope: "https://localhost/.default" },
+      ]);
+      await vi.waitFor(() => expect(entra.given).toHaveLength(2), { timeout: 20_000 });
+      await component.create("x");
+      await carries({ ...login, entraScope: "https://shop.example.com/.default" });
+      expect(entra.given.at(-1)?.scope).toBe("https://shop.example.com/.default");
+      entra.outage = { status: 503, body: "" };
+      await expect(openComponent(login)).rejects.toMatchObject({
+        ...{ reason: "unauthenticated", effect: "unsent" },
+        message: expect.stringMatching(/tried client secret: no token from .*HTTP 503/) as string,
+      });
     });
 
     test("authType mtls shows the client's certificate, and checks the broker's", async () => {

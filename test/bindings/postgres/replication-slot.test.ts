@@ -4,6 +4,7 @@ import { keptCheckpoints } from "../../runtime/component/checkpoints.ts";
 import { handled } from "../../runtime/fake-app.ts";
 import { component } from "../../runtime/fake-binding.ts";
 import { describeWith } from "../../servers/describe-with.ts";
+import type { OwnServer } from "../../servers/kinds.ts";
 import { endAfterTest, read } from "../contract.ts";
 import { openInput } from "../opened-input.ts";
 import { openOutput } from "../opened-output.ts";
@@ -177,15 +178,33 @@ describeWith(
       });
       await run("INSERT INTO $table SELECT n, 'x' FROM generate_series(1, 100) n");
       await vi.waitFor(() => expect(app.deliveries.length).toBeGreaterThan(10), eventually);
-      const began = performance.now();
-      await server.stop();
-      // It would be killed after 20 s.
-      expect(performance.now() - began).toBeLessThan(15_000);
-      expect(server.log(100)).toContain("database system is shut down");
+      await expectCleanStop(server);
       answer.resolve();
-      await server.start();
       await vi.waitFor(() => expect(status()).toMatchObject({ state: "running" }), eventually);
       await vi.waitFor(() => expect(new Set(app.texts).size).toBe(100), eventually);
+    });
+
+    test("a server that ends does not wait for a reader that was stopped and whose events are with the app", async () => {
+      const { properties, run } = await published(server);
+      const input = await openInput(postgres, properties);
+      await run("INSERT INTO $table VALUES (1, 'x')");
+      await input.next();
+      await input.reader.stop();
+      await expectCleanStop(server);
+    });
+
+    test("a server that ends does not wait for an app that has no room", async () => {
+      const { properties, run } = await published(server, "id int PRIMARY KEY, name text", {
+        options: "options='-c wal_sender_timeout=3s'",
+      });
+      const room = Promise.withResolvers<void>();
+      const input = await openInput(postgres, properties, { room: () => room.promise });
+      await run("INSERT INTO $table VALUES (1, 'x')");
+      await input.next();
+      await run("INSERT INTO $table SELECT n, repeat('x', 1000) FROM generate_series(2, 20000) n");
+      await expectCleanStop(server);
+      await input.lost;
+      room.resolve();
     });
 
     test("a slot that the server has given up is a state with its remedy", async () => {
@@ -224,3 +243,12 @@ describeWith("postgres", { own: true, config: ["wal_level = replica"] }, (server
     });
   });
 });
+
+/** Ends the server, which is killed after 20 s, and starts it again. */
+async function expectCleanStop(server: OwnServer<"postgres">): Promise<void> {
+  const ends = (): number => server.log(10_000).split("database system is shut down").length;
+  const before = ends();
+  await server.stop();
+  expect(ends()).toBe(before + 1);
+  await server.start();
+}

@@ -33,8 +33,6 @@ test.each([
   [{ connectionString: "host=a target_session_attrs=primary" }, "target_session_attrs"],
   [{ host: "h", port: "x" }, "port is not a number"],
   [{ host: "h", timeout: "500ms" }, "invalid value for 'timeout': must be greater than 1s"],
-  [{ host: "h", useAzureAD: "true" }, "useAzureAD is not supported yet"],
-  [{ host: "h", useAWSIAM: "true" }, "useAWSIAM is not supported yet"],
   [{ host: "h", sslRootCert: "/no/such.pem" }, '"sslrootcert" value is neither'],
   [{ connectionString: "host=h sslmode=sometimes" }, "sslmode is none of"],
   [{ host: "h", user: "a\0b" }, "user has a NUL character in it"],
@@ -56,6 +54,15 @@ test("fields go before the string, in both its forms", async () => {
   }
   const { client } = await settings({ host: "h", hostaddr: "10.0.0.1" });
   expect(client.host).toBe("10.0.0.1");
+});
+
+test("a token is made for the server by its name; a password beside it is none", async () => {
+  const connectionString = "host=db.example.com hostaddr=10.0.0.1 user=shop password=hunter2";
+  const { server, client, secrets } = await settings({ connectionString, useAWSIAM: "true" });
+  expect(server).toEqual({ host: "db.example.com", port: 5432, user: "shop" });
+  expect(client).toMatchObject({ host: "10.0.0.1", user: "shop" });
+  expect(client.password).toBeUndefined();
+  expect(secrets).toEqual([]);
 });
 
 test("the pool is bounded, and words of the session are passed on", async () => {

@@ -68,6 +68,29 @@ describe("where it goes on", () => {
     expect(JSON.stringify(third.lines)).toContain("checkpoint of another source");
   });
 
+  test("without a checkpoint startFrom says, unless lastEventId does", async () => {
+    const server = await EventServer.start();
+    for (const text of ["1", "2"]) server.send(text);
+    const store = new MemoryStore();
+    const oldest = await start(server.url, { startFrom: "oldest" }, store);
+    await vi.waitFor(() => expect(oldest.app.texts).toEqual(["1", "2"]), soon);
+    await vi.waitFor(() => expect(oldest.status().handled).toBe(2), soon);
+    expect(server.requests.at(-1)?.["last-event-id"]).toBe("0");
+    await oldest.runtime.close();
+    // From then on the checkpoint says.
+    const again = await start(server.url, { startFrom: "oldest" }, store);
+    await isConnected(server);
+    expect(server.requests.at(-1)?.["last-event-id"]).toBe("2");
+    await again.runtime.close();
+    const newest = await start(server.url, { startFrom: "newest" });
+    await isConnected(server);
+    expect(server.requests.at(-1)?.["last-event-id"]).toBeUndefined();
+    await newest.runtime.close();
+    await start(server.url, { startFrom: "oldest", lastEventId: "1" });
+    await isConnected(server);
+    expect(server.requests.at(-1)?.["last-event-id"]).toBe("1");
+  });
+
   test("an id without event moves it, an empty one takes it back", async () => {
     const server = await EventServer.start();
     const { app } = await start(server.url);

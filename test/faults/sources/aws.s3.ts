@@ -5,7 +5,7 @@ import { sender, unreachableAddress, type OpenedSource, type Source } from "../o
 /** A bucket that is listed; moto keeps its objects in memory, so that it is not killed. */
 export const s3: Source = {
   name: "aws.s3",
-  bounds: { app: 64, runtime: 128, server: 128 },
+  bounds: { app: 64, runtime: 128, server: 0, serverAtEnd: 128 },
   async opened(kit) {
     const server = await kit.servers.moto(kit.ownServer);
     const proxy = await startProxy(server);

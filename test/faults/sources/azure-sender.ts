@@ -6,10 +6,10 @@ import type { OracleEvent } from "../oracle.ts";
 export const azureKey = { name: "RootManageSharedAccessKey", value: "c3RhbmQtaW4gb2YgYSBrZXk=" };
 
 /** Another client of a namespace, which sends events to one entity and waits until each was accepted. */
-export async function connectAzureSender(
+export async function connectAzureSender<Event = OracleEvent>(
   port: number,
   entity: string,
-  messageOf: (event: OracleEvent) => object,
+  messageOf: (event: Event) => object,
 ) {
   const connection = rhea.create_container().create_connection({
     ...{ host: "127.0.0.1", port, username: "sender", reconnect: false },
@@ -55,7 +55,7 @@ export async function connectAzureSender(
   link.on("accepted", (context) => answer(context, true));
   for (const name of ["rejected", "released"]) link.on(name, (context) => answer(context, false));
   return {
-    async send(event: OracleEvent) {
+    async send(event: Event) {
       const one = Promise.withResolvers<void>();
       waiting.set(link.send(messageOf(event) as Message), one);
       await Promise.race([one.promise, gone.promise]);

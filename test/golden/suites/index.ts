@@ -1,7 +1,11 @@
 import type { Suite } from "../suite.ts";
+import { alicloudOss } from "./alicloud-oss.ts";
 import { api } from "./api.ts";
+import { awsDynamodb, awsKinesis, awsS3, awsSes, awsSns, awsSqs } from "./aws.ts";
 import { azureBlobStorage } from "./azure.blobstorage.ts";
+import { azureEventhubs } from "./azure.eventhubs.ts";
 import { azureStorageQueues } from "./azure.storagequeues.ts";
+import { cosmosdb } from "./cosmosdb.ts";
 import { cron } from "./cron.ts";
 import { gcpBucket } from "./gcp-bucket.ts";
 import { gcpPubsub } from "./gcp-pubsub.ts";
@@ -23,9 +27,18 @@ import { wasm } from "./wasm.ts";
 /** One for each binding that Dapr has too, and one for what belongs to none. */
 export const suites: readonly Suite[] = [
   ...[
+    alicloudOss,
     api,
+    awsDynamodb,
+    awsKinesis,
+    awsS3,
+    awsSes,
+    awsSns,
+    awsSqs,
     azureBlobStorage,
+    azureEventhubs,
     azureStorageQueues,
+    cosmosdb,
     cron,
     gcpBucket,
     gcpPubsub,

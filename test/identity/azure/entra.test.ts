@@ -107,6 +107,32 @@ describe("a client secret", () => {
   });
 });
 
+test("a log-in that lasts gets a token with half of its life left, and the old one where there is none", async () => {
+  vi.useFakeTimers({ toFake: ["Date"] });
+  try {
+    await using entra = await EntraServer.start({ clientId, secret: "s3cret" });
+    const client = { azureTenantId: entra.tenant, azureClientId: clientId };
+    const opened = open(entra, { ...client, azureClientSecret: "s3cret" });
+    const first = await opened.lastingToken(scope);
+    vi.setSystemTime(Date.now() + 1_700_000);
+    expect(await opened.lastingToken(scope)).toBe(first);
+    vi.setSystemTime(Date.now() + 200_000);
+    expect(await opened.token(scope)).toBe(first);
+    entra.outage = { status: 503, body: "" };
+    expect(await opened.lastingToken(scope)).toBe(first);
+    entra.outage = undefined;
+    const [one, other] = await Promise.all([
+      opened.lastingToken(scope),
+      opened.lastingToken(scope),
+    ]);
+    expect(one).not.toBe(first);
+    expect(other).toBe(one);
+    expect(entra.requests).toBe(3);
+  } finally {
+    vi.useRealTimers();
+  }
+});
+
 describe("a certificate", () => {
   test.each([
     ["in PEM", () => ({ azureCertificate: readFileSync(path("both.pem"), "utf8") })],

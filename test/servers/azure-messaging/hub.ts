@@ -27,8 +27,8 @@ class Partition {
 /** An event hub: partitions, filters by offset, sequence number or time, and owner levels. */
 export class Hub {
   readonly name: string;
-  readonly created = Date.now();
-  readonly #partitions: readonly Partition[];
+  created = Date.now();
+  readonly #partitions: Partition[];
   readonly #journal: Journal;
   #turn = 0;
 
@@ -71,7 +71,14 @@ export class Hub {
     const partition = this.#of(id);
     const stored = { sequence: partition.first + partition.events.length, message, enqueued };
     partition.events.push(stored);
+    // One that comes back from its journal was made before.
+    this.created = Math.min(this.created, enqueued);
     return stored;
+  }
+
+  /** Adds partitions, as a hub of the premium tier can. */
+  grow(partitions: number): void {
+    for (let added = 0; added < partitions; added++) this.#partitions.push(new Partition());
   }
 
   /** Drops the oldest events, as retention does. */
@@ -140,15 +147,17 @@ export class Hub {
   describePartition(id: string): Record<string, unknown> {
     const { types } = rhea;
     const { events, first } = this.#of(id);
-    const last = events.at(-1);
+    const enqueued = events.at(-1)?.enqueued ?? 0;
+    // Of the last that ever was, also where retention has dropped it.
+    const last = first + events.length - 1;
     return {
       name: this.name,
       partition: id,
       type: "com.microsoft:partition",
       begin_sequence_number: types.wrap_long(first),
-      last_enqueued_sequence_number: types.wrap_long(last?.sequence ?? -1),
-      last_enqueued_offset: String(last === undefined ? -1 : last.sequence * offsetStep),
-      last_enqueued_time_utc: types.wrap_timestamp(last?.enqueued ?? 0),
+      last_enqueued_sequence_number: types.wrap_long(last),
+      last_enqueued_offset: String(last < 0 ? -1 : last * offsetStep),
+      last_enqueued_time_utc: types.wrap_timestamp(enqueued),
       is_partition_empty: events.length === 0,
     };
   }

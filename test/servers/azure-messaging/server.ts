@@ -429,7 +429,7 @@ export class AzureNamespace implements AsyncDisposable {
     }
     this.#reply(connection, message, {
       application_properties: {
-        "status-code": refused ? 401 : 202,
+        "status-code": rhea.types.wrap_int(refused ? 401 : 202),
         "status-description": refused ? verdict.refused : "Accepted",
       },
     });
@@ -464,7 +464,8 @@ export class AzureNamespace implements AsyncDisposable {
     ): void =>
       this.#reply(connection, message, {
         application_properties: {
-          statusCode,
+          // Microsoft's libraries take no other type.
+          statusCode: rhea.types.wrap_int(statusCode),
           statusDescription,
           ...(condition && { errorCondition: condition }),
         },
@@ -474,16 +475,15 @@ export class AzureNamespace implements AsyncDisposable {
       const hub = this.hub(String(properties["name"]));
       if (properties["type"] === "com.microsoft:partition")
         return answer(200, "OK", hub.describePartition(String(properties["partition"])));
-      const { wrap_array, wrap_string, wrap_timestamp } = rhea.types as unknown as Record<
+      const { wrap_array, wrap_int, wrap_timestamp } = rhea.types as unknown as Record<
         string,
         (...values: unknown[]) => unknown
       >;
-      void wrap_string;
       return answer(200, "OK", {
         name: hub.name,
         type: "com.microsoft:eventhub",
         created_at: wrap_timestamp?.(hub.created),
-        partition_count: hub.ids.length,
+        partition_count: wrap_int?.(hub.ids.length),
         partition_ids: wrap_array?.(hub.ids, 0xa1),
       });
     }

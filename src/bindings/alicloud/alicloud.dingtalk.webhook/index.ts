@@ -4,6 +4,8 @@ import { defineBinding } from "../../../binding.ts";
 import type { InboundEvent, Settlement } from "../../../binding.ts";
 import { BindingError } from "../../../errors.ts";
 import { Receiver } from "../../../http-receiver/receiver.ts";
+import { replyTo } from "../../../http-receiver/request.ts";
+import { refuseUnsigned } from "../../../http-receiver/verify.ts";
 import { dingtalkFields } from "./fields.ts";
 import { messageEvent, verifierOf } from "./outgoing.ts";
 import { Robot } from "./robot.ts";
@@ -96,9 +98,11 @@ export default defineBinding({
     }
     const { maxBodySize, responseTimeout } = reading.metadata;
     const receiver = new Receiver({
-      ...{ verify, methods: ["POST"], maxBodySize, responseTimeout },
-      ...{ memory: endpoint.memory, reading, eventOf: messageEvent },
-      replyTypes: { otherwise: "application/json" },
+      ...{ methods: ["POST"], maxBodySize, responseTimeout, logger: reading.logger },
+      ...{ memory: endpoint.memory, deliver: reading.deliver, verify: refuseUnsigned(verify) },
+      eventsOf: (exchange) => [
+        messageEvent(exchange, replyTo(exchange, { fallback: "application/json" })),
+      ],
     });
     const release = endpoint.handle((request, response) => receiver.take(request, response));
     return {

@@ -12,7 +12,7 @@ import { Bucket, type Put, type Stored } from "./bucket.ts";
 import { bulkCreate, bulkDelete, bulkGet } from "./bulk.ts";
 import { inWordsOfDapr, invalid } from "./failures.ts";
 import { requestFields, s3Fields, type S3Metadata } from "./fields.ts";
-import { listAsDapr } from "./listing.ts";
+import { listAsDapr, listingOf } from "./listing.ts";
 import { checkBucket, taggingOf } from "./names.ts";
 import { checkInput, openQueue, readNotifications } from "./notifications.ts";
 import { contentOf, decoded } from "./payload.ts";
@@ -36,7 +36,10 @@ export default defineBinding({
   name: "aws.s3",
   status: "beta",
   summary: "Stores, reads, lists and deletes objects of an S3 bucket, and reads those that come.",
-  provedBy: [{ system: "moto", kind: "emulator" }],
+  provedBy: [
+    { system: "moto", kind: "emulator" },
+    { system: "MinIO", kind: "emulator" },
+  ],
   drivers: chainDriverVersions,
   needsDriver: needsAwsDriver,
   inputIsOptional: true,
@@ -133,7 +136,7 @@ export default defineBinding({
       request: requestFields.list,
       idempotent: true,
       async invoke({ bucket }, { data, signal }) {
-        const listed = listAsDapr(bucket, data, signal);
+        const listed = listAsDapr(bucket, listingOf(data), signal);
         return { data: await inWordsOfDapr("list operation failed", listed) };
       },
     },

@@ -1,6 +1,6 @@
 import { textAt, type XmlElement } from "../../../text/xml.ts";
 import type { Bucket } from "./bucket.ts";
-import { invalid } from "./failures.ts";
+import { BindingError } from "../../../errors.ts";
 import { isObject } from "./payload.ts";
 
 const mostResults = 1000;
@@ -8,10 +8,9 @@ const mostResults = 1000;
 /** Lists as Dapr's `list` does: one page, in the JSON that Go's library makes of it. */
 export async function listAsDapr(
   bucket: Bucket,
-  data: Uint8Array | undefined,
+  { marker, prefix, maxResults, delimiter }: Wanted,
   signal: AbortSignal,
 ): Promise<Buffer> {
-  const { marker, prefix, maxResults, delimiter } = readPayload(data);
   const root = await bucket.list(
     "ListObjects",
     { marker, prefix, "max-keys": String(maxResults), delimiter },
@@ -20,7 +19,15 @@ export async function listAsDapr(
   return Buffer.from(JSON.stringify(asGo(root)));
 }
 
-function readPayload(data: Uint8Array | undefined) {
+type Wanted = {
+  readonly marker: string;
+  readonly prefix: string;
+  readonly delimiter: string;
+  readonly maxResults: number;
+};
+
+/** What is to be listed, by a call's data. Throws a `BindingError` in the words of Dapr. */
+export function listingOf(data: Uint8Array | undefined): Wanted {
   const text = Buffer.from(data ?? []).toString("utf8");
   let value: unknown = {};
   try {
@@ -43,7 +50,8 @@ function readPayload(data: Uint8Array | undefined) {
 }
 
 function invalidPayload(why: string) {
-  return invalid(`(List Operation) - unable to parse Data property - ${why}`);
+  const text = `s3 binding (List Operation) - unable to parse Data property - ${why}`;
+  return new BindingError("invalid_argument", text);
 }
 
 function asGo(root: XmlElement): object {

@@ -3,11 +3,12 @@ import { BindingError } from "../../../errors.ts";
 import { assuredBytes, type Reservation } from "../../../memory/budget.ts";
 import { objectEvent, type ObjectReference } from "../../../object-source/object.ts";
 import { readOnHandled } from "../../../object-source/on-handled.ts";
-import { sharedSettlement } from "../../../object-source/records.ts";
+import { sharedLease, sharedSettlement } from "../../../object-source/records.ts";
 import type { AwsOpening } from "../client.ts";
 import { checkQueueName, checkQueueTimes, Queue } from "../sqs-queue.ts";
 import type { ReceivedMessage } from "../sqs-queue.ts";
-import { startReader, type Receipt } from "../sqs-reader.ts";
+import type { Receipt } from "../queue-events.ts";
+import { startReader } from "../sqs-reader.ts";
 import type { Bucket } from "./bucket.ts";
 import type { S3Metadata, s3Fields } from "./fields.ts";
 import { newObjects } from "./notification-message.ts";
@@ -120,20 +121,6 @@ async function read(
     throw new BindingError("resource_exhausted", text, { effect: "unsent" });
   }
   return unlessGone(bucket.get(key, signal, { versionId: version, etag }));
-}
-
-/** However many events of a message ask for it at one time, it is renewed once. */
-function sharedLease(lease: Receipt["lease"]): Receipt["lease"] {
-  const { extend, duration } = lease;
-  if (extend === undefined) return lease;
-  let renewing: Promise<void> | undefined;
-  return {
-    duration,
-    extend: () =>
-      (renewing ??= extend().finally(() => {
-        renewing = undefined;
-      })),
-  };
 }
 
 function invalid(why: string): BindingError {

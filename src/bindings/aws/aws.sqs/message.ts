@@ -20,7 +20,7 @@ export function messageOf(data: Uint8Array | undefined, request: CreateRequest):
   };
 }
 
-const attributeNames: Readonly<Record<string, string>> = {
+const attributeNames = Object.entries({
   SentTimestamp: "sentTimestamp",
   ApproximateReceiveCount: "receiveCount",
   ApproximateFirstReceiveTimestamp: "firstReceiveTimestamp",
@@ -30,7 +30,7 @@ const attributeNames: Readonly<Record<string, string>> = {
   MessageDeduplicationId: "messageDeduplicationId",
   DeadLetterQueueSourceArn: "deadLetterQueueSourceArn",
   AWSTraceHeader: "awsTraceHeader",
-};
+});
 
 /** Makes a message an event. */
 export function eventOf(
@@ -40,7 +40,7 @@ export function eventOf(
 ): InboundEvent {
   const { MessageId, Body = "", Attributes = {} } = message;
   const metadata: Record<string, string> = { queueName: queue.name, messageId: MessageId };
-  for (const [name, written] of Object.entries(attributeNames)) {
+  for (const [name, written] of attributeNames) {
     const value = Attributes[name];
     if (value !== undefined) metadata[written] = value;
   }

@@ -115,6 +115,43 @@ export class Container {
     await this.#send("error deleting az blob", { method: "DELETE", blob, headers }, signal);
   }
 
+  /** Replaces the blob's metadata. */
+  async setMetadata(
+    blob: string,
+    metadata: ReadonlyMap<string, string>,
+    conditions: Headers,
+    signal: AbortSignal,
+  ): Promise<void> {
+    const query = { comp: "metadata" };
+    const wanted = { method: "PUT", blob, query, headers: conditions, metadata };
+    await this.#send("error marking az blob", wanted, signal);
+  }
+
+  /** Begins to copy a blob within the container if it still has the ETag; resolves to how far it is, as Azure says it. */
+  async copy(from: string, to: string, etag: string, signal: AbortSignal): Promise<string> {
+    const { login } = this.storage;
+    // Where the signature is all that allows to read.
+    const sas = "sas" in login ? `?${new URLSearchParams(login.sas).toString()}` : "";
+    const headers = {
+      "x-ms-copy-source": `${this.storage.urlOf(this.#path(from))}${sas}`,
+      "x-ms-source-if-match": etag,
+    };
+    try {
+      const answered = await this.#send(copying, { method: "PUT", blob: to, headers }, signal);
+      return statusOf(answered);
+    } catch (error) {
+      // An earlier one is under way.
+      const code = error instanceof BindingError ? error.systemCode : undefined;
+      if (code === "PendingCopyOperation") return "pending";
+      throw error;
+    }
+  }
+
+  /** How far the copy is that makes a blob. */
+  async copyStatus(blob: string, signal: AbortSignal): Promise<string> {
+    return statusOf(await this.#send(copying, { method: "HEAD", blob }, signal));
+  }
+
   /** One page of the blobs, by name. */
   async list(options: ListOptions, signal: AbortSignal): Promise<ListedPage> {
     const { prefix, marker, maxResults, include = [] } = options;
@@ -162,6 +199,7 @@ export class Container {
     }: { blob: string; method: string; body?: Uint8Array } & {
       readonly query?: Headers;
       readonly headers?: Headers;
+      readonly metadata?: ReadonlyMap<string, string>;
       readonly maxBody?: number;
     },
     signal: AbortSignal,
@@ -171,7 +209,13 @@ export class Container {
 }
 
 const uploading = "error uploading az blob";
+const copying = "error copying az blob";
 const downloading = "error downloading az blob";
+
+function statusOf({ headers }: Answered): string {
+  const status = headers["x-ms-copy-status"];
+  return typeof status === "string" ? status : "unknown";
+}
 
 /** What Dapr says of a blob that is not there. */
 async function named<Answer>(sent: Promise<Answer>): Promise<Answer> {

@@ -1,6 +1,7 @@
 import { entraFields } from "../../../metadata/entra-fields.ts";
-import { bool, integer, string } from "../../../metadata/fields.ts";
+import { bool, duration, integer, string } from "../../../metadata/fields.ts";
 import type { Values } from "../../../metadata/fields.ts";
+import { objectSourceFields } from "../../../metadata/object-source-fields.ts";
 import { accountKeyField, endpointField } from "../storage-fields.ts";
 
 /** The metadata of a component, as Dapr names it. */
@@ -56,6 +57,45 @@ export const blobFields = {
       "The folder of this machine that calls may name files in (`filePath`, `sourcePath`, `destinationDir`). Without it such calls are refused. Dapr has no such field.",
     direction: "output",
     example: "/var/lib/shop/blobs",
+  }),
+
+  ...objectSourceFields,
+  pollInterval: duration({
+    description: "The pause between two listings, or after the queue of notifications was empty.",
+    default: "5s",
+    positive: true,
+    direction: "input",
+  }),
+  notificationQueue: string({
+    description:
+      "The queue of Azure Storage that Event Grid writes new blobs to. With it nothing is listed, and `onHandled` is not allowed.",
+    direction: "input",
+    example: "new-invoices",
+  }),
+  notificationAccountName: string({
+    description:
+      "The storage account that `notificationQueue` is in, where it is another; the component logs in to it by Entra ID.",
+    direction: "input",
+    example: "shopevents",
+  }),
+  notificationConnectionString: string({
+    description:
+      "The connection string of the account that `notificationQueue` is in, with its key or a shared access signature.",
+    sensitive: true,
+    direction: "input",
+  }),
+  notificationEndpoint: string({
+    description:
+      "The URL of the queue service in place of Azure's own, as for an emulator; the account's name is put behind it.",
+    direction: "input",
+    example: "http://127.0.0.1:10001",
+  }),
+  visibilityTimeout: duration({
+    description:
+      "How long a notification that was read is invisible to others. It is renewed while its blobs are held. Whole seconds.",
+    default: "30s",
+    positive: true,
+    direction: "input",
   }),
 } as const;
 

@@ -15,7 +15,9 @@ import { blobFields, createFields, deleteFields, getFields, presignFields } from
 import type { BlobMetadata } from "./fields.ts";
 import { goJson } from "./json.ts";
 import { listBlobs } from "./list.ts";
+import { checkInput, openQueue, readNotifications } from "./notifications.ts";
 import { presignedUrl } from "./presign.ts";
+import { readListing } from "./source.ts";
 import { decodeBase64, decoded, upload } from "./upload.ts";
 
 const empty = new Uint8Array();
@@ -24,38 +26,44 @@ const uploading = "error uploading az blob";
 export default defineBinding({
   name: "azure.blobstorage",
   status: "beta",
-  summary: "Stores, reads, lists and deletes blobs of Azure Storage.",
+  summary: "Stores, reads, lists and deletes blobs of Azure Storage, and reads those that come.",
   provedBy: [
     { system: "Azurite", kind: "emulator" },
     { system: "Microsoft Entra ID", kind: "stand-in" },
   ],
   drivers: entraDrivers,
-  needsDriver: (_name, metadata) =>
-    !metadata.accountKey && !metadata.connectionString && needsEntraDriver(metadata),
+  needsDriver: (_name, metadata) => logsIn(metadata) && needsEntraDriver(metadata),
+  inputIsOptional: true,
   metadata: blobFields,
 
-  check: (metadata) => problemsOf([() => checkMetadata(metadata)]),
+  check: (metadata, { input }) =>
+    problemsOf([() => checkMetadata(metadata), () => input && checkInput(metadata)]),
 
-  async open({ metadata, memory, driver, hide, signal, logger }) {
+  async open({ metadata, memory, driver, hide, directions, signal, logger }) {
     checkMetadata(metadata);
-    const { url, login } = accountOf(metadata, { driver, hide });
+    if (directions.input) checkInput(metadata);
+    const tools = { driver, hide };
+    const account = accountOf(metadata, tools);
     const local = await LocalRoot.open(metadata.localRoot, memory);
-    const storage = await StorageClient.open({ url, login, memory, hide });
-    try {
-      const container = new Container(storage, metadata.containerName);
-      const access = accessOf(metadata);
-      const isMade = metadata.disableEntityManagement || (await container.create(access, signal));
-      if (!isMade)
-        logger.debug(
-          { container: container.name },
-          "creating the container is not allowed; it must exist",
-        );
-      const dispose = () => storage[Symbol.asyncDispose]();
-      return { container, local, memory, [Symbol.asyncDispose]: dispose };
-    } catch (error) {
-      await storage[Symbol.asyncDispose]();
-      throw error;
-    }
+    await using opened = new AsyncDisposableStack();
+    const storage = opened.use(await StorageClient.open({ ...account, memory, hide }));
+    const container = new Container(storage, metadata.containerName);
+    const access = accessOf(metadata);
+    const isMade = metadata.disableEntityManagement || (await container.create(access, signal));
+    if (!isMade)
+      logger.debug(
+        { container: container.name },
+        "creating the container is not allowed; it must exist",
+      );
+    const queue = directions.input
+      ? await openQueue(metadata, account, memory, tools, signal)
+      : undefined;
+    if (queue !== undefined) opened.use(queue);
+    const open = opened.move();
+    return {
+      ...{ container, local, memory, queue },
+      [Symbol.asyncDispose]: () => open.disposeAsync(),
+    };
   },
 
   operations: {
@@ -157,6 +165,25 @@ export default defineBinding({
     },
   },
 
+  guarantee: {
+    returned:
+      "stays in the container and comes with a later listing, or its notification is visible again",
+    atLeastOnce:
+      "the blob is in the container, and its notification, where it is read by those, in the queue and not expired",
+    duplicates: {
+      app: "what the app has: `maxInFlight` (64)",
+      runtime:
+        "what the app has, and what was handled and not put away yet: `maxInFlight` and 64 (128)",
+      server:
+        "none while the runtime lives; one that ends while the container does not answer: what was handled and not put away yet (128)",
+    },
+  },
+
+  read: ({ container, queue }, reading) =>
+    queue === undefined
+      ? readListing(container, reading)
+      : readNotifications(container, queue, reading),
+
   retry: {
     outbound: ({ retryCount, getBlobRetryCount }) => ({
       attempts: 1 + (getBlobRetryCount ?? retryCount),
@@ -167,6 +194,13 @@ export default defineBinding({
     await container.list({ maxResults: 1 }, signal);
   },
 });
+
+/** Whether a token of Entra ID is asked for. */
+function logsIn(metadata: BlobMetadata): boolean {
+  const { accountKey, connectionString, notificationAccountName } = metadata;
+  if (!accountKey && !connectionString) return true;
+  return Boolean(notificationAccountName) && !metadata.notificationConnectionString;
+}
 
 function created(
   container: Container,

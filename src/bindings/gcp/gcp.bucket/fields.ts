@@ -1,6 +1,7 @@
-import { bool, string } from "../../../metadata/fields.ts";
+import { bool, string, type Values } from "../../../metadata/fields.ts";
 import { googleFields } from "../../../metadata/google-fields.ts";
 import { objectSourceFields } from "../../../metadata/object-source-fields.ts";
+import { ackDeadlineField } from "../ack-deadline.ts";
 
 const key = string({ description: "The object's name.", example: "2026/order-42.json" });
 const name = string({ description: "The older name of `key`, which goes before it." });
@@ -41,7 +42,22 @@ export const bucketFields = {
       "The certificates of the authorities to trust in place of the system's, in PEM, or a file of them.",
   }),
   ...objectSourceFields,
+  notificationSubscription: string({
+    description:
+      "The subscription of the topic that Cloud Storage notifies of new objects: its name, or `projects/PROJECT/subscriptions/NAME`. With it nothing is listed, and `onHandled` is not allowed.",
+    direction: "input",
+    example: "shop-uploads",
+  }),
+  notificationEndpoint: string({
+    description:
+      "The server of Pub/Sub: `host:port`, or `https://` and that for TLS; `endpoint` is that of Cloud Storage alone. Default: `PUBSUB_EMULATOR_HOST`, else `https://pubsub.googleapis.com`.",
+    direction: "input",
+    example: "https://europe-west3-pubsub.googleapis.com",
+  }),
+  ...ackDeadlineField,
 } as const;
+
+export type BucketMetadata = Values<typeof bucketFields>;
 
 export const createFields = {
   key: string({ description: "The object's name. Default: a random UUID.", example: "order-42" }),

@@ -4,12 +4,10 @@ import { problemsOf } from "../../../check-settings.ts";
 import { BindingError } from "../../../errors.ts";
 import { Identity, identityDrivers, needsLibrary } from "../../../identity/gcp/identity.ts";
 import { parseDuration } from "../../../metadata/duration.ts";
-import type { Values } from "../../../metadata/fields.ts";
 import { goUnquote } from "../../../text/go-unquote.ts";
 import { pemOrFile } from "../../../tls/pem.ts";
 import { checkBucket, checkKey, objectPath } from "../object-paths.ts";
-import { readOnHandled } from "../../../object-source/on-handled.ts";
-import { placeOf } from "../place.ts";
+import { placeOf, type Place } from "../place.ts";
 import { StorageClient } from "../storage-client.ts";
 import { decoded, encoded } from "./base64.ts";
 import {
@@ -19,14 +17,19 @@ import {
   getFields,
   keyFields,
   signFields,
+  type BucketMetadata,
 } from "./fields.ts";
+import {
+  checkInput,
+  notificationPlace,
+  openNotifications,
+  readNotifications,
+} from "./notifications.ts";
 import { bulkGet, copy, list, prefixedBy } from "./objects.ts";
 import { payloadOf } from "./payload.ts";
 import { urlToSign } from "./signed-url.ts";
 import { readListing } from "./source.ts";
 import { store, storeParts } from "./upload.ts";
-
-type Metadata = Values<typeof bucketFields>;
 
 const scopes = [
   "https://www.googleapis.com/auth/cloud-platform",
@@ -41,35 +44,39 @@ export default defineBinding({
   status: "beta",
   summary:
     "Stores, reads, lists, copies and signs objects of Google Cloud Storage, and reads those that come.",
-  provedBy: [{ system: "fake-gcs-server", kind: "emulator" }],
+  provedBy: [
+    { system: "fake-gcs-server", kind: "emulator" },
+    { system: "Pub/Sub (pstest)", kind: "emulator" },
+  ],
   drivers: identityDrivers,
   inputIsOptional: true,
   metadata: bucketFields,
 
-  needsDriver: (_name, metadata) => place(metadata).credentials === "all" && needsLibrary(metadata),
+  needsDriver: (_name, metadata) =>
+    places(metadata).some(({ credentials }) => credentials === "all") && needsLibrary(metadata),
 
-  check: async ({ bucket, onHandled, prefix }, { input }) =>
-    problemsOf([() => checkBucket(bucket), () => input && readOnHandled(onHandled, prefix)]),
+  check: async (metadata, { input }) =>
+    problemsOf([() => checkBucket(metadata.bucket), () => input && checkInput(metadata)]),
 
   async open({ metadata, directions, memory, hide, driver, signal }) {
     checkBucket(metadata.bucket);
-    if (directions.input) readOnHandled(metadata.onHandled, metadata.prefix);
+    if (directions.input) checkInput(metadata);
     const where = place(metadata);
-    const ca = metadata.caCert ? await pemOrFile("caCert", metadata.caCert) : undefined;
+    const caCert = metadata.caCert ? await pemOrFile("caCert", metadata.caCert) : undefined;
     const isAnonymous =
       where.credentials === "none" || (where.credentials === "fields" && !metadata.privateKeyID);
     const identity = isAnonymous
       ? undefined
       : await Identity.open({ credentials: metadata, scopes, memory, hide, driver }, signal);
-    const client = await StorageClient.open({ place: where, identity, ca, memory });
-    const close = () => client[Symbol.asyncDispose]();
-    try {
-      await client.ping(signal);
-    } catch (error) {
-      await close();
-      throw error;
-    }
-    return { client, memory, hide, [Symbol.asyncDispose]: close };
+    await using opened = new AsyncDisposableStack();
+    const client = await StorageClient.open({ place: where, identity, ca: caCert, memory });
+    opened.use(client);
+    await client.ping(signal);
+    const opening = { metadata, caCert, memory, hide, driver };
+    const subscriber = directions.input ? await openNotifications(opening, signal) : undefined;
+    if (subscriber !== undefined) opened.use(subscriber);
+    const open = opened.move();
+    return { client, subscriber, memory, hide, [Symbol.asyncDispose]: () => open.disposeAsync() };
   },
 
   operations: {
@@ -225,25 +232,37 @@ export default defineBinding({
   },
 
   guarantee: {
-    returned: "stays in the bucket and comes with a later listing",
-    atLeastOnce: "the object is in the bucket",
+    returned:
+      "stays in the bucket and comes with a later listing, or its notification is delivered again",
+    atLeastOnce:
+      "the object is in the bucket, and the subscription, where it is read by one, retains its notification",
     duplicates: {
       app: "what the app has: `maxInFlight` (64)",
       runtime:
         "what the app has, and what was handled and not put away yet: `maxInFlight` and 64 (128)",
-      server: "the same, if the process ends while the bucket does not answer; else none",
+      server:
+        "the same, if the process ends while the bucket does not answer; else none, or with notifications `maxInFlight` (64)",
     },
   },
 
-  read: ({ client }, reading) => readListing(client, reading),
+  read: ({ client, subscriber }, reading) =>
+    subscriber === undefined
+      ? readListing(client, reading)
+      : readNotifications(client, subscriber, reading),
 
-  async ping({ client }, signal) {
-    await client.ping(signal);
+  async ping({ client, subscriber }, signal) {
+    await Promise.all([client.ping(signal), subscriber?.ping(signal)]);
   },
 });
 
-function place({ endpoint }: Metadata) {
+function place({ endpoint }: BucketMetadata): Place {
   return placeOf(endpoint, "STORAGE_EMULATOR_HOST", "https://storage.googleapis.com");
+}
+
+/** All that the component connects to. */
+function places(metadata: BucketMetadata): readonly Place[] {
+  const isNotified = Boolean(metadata.notificationSubscription);
+  return [place(metadata), ...(isNotified ? [notificationPlace(metadata)] : [])];
 }
 
 type Named = { readonly key?: string | undefined; readonly name?: string | undefined };

@@ -1,5 +1,4 @@
 import type { Reader, Reading } from "../../../binding.ts";
-import { BindingError } from "../../../errors.ts";
 import {
   ListingReader,
   type ObjectPage,
@@ -16,19 +15,7 @@ import { objectPath } from "../object-paths.ts";
 import type { StorageClient } from "../storage-client.ts";
 import type { bucketFields } from "./fields.ts";
 import { copy } from "./objects.ts";
-
-/** What Cloud Storage says of an object. */
-type Resource = {
-  readonly name: string;
-  readonly generation: string;
-  readonly metageneration?: string;
-  readonly size?: string;
-  readonly etag?: string;
-  readonly updated?: string;
-  readonly timeCreated?: string;
-  readonly contentType?: string;
-  readonly metadata?: Readonly<Record<string, string>>;
-};
+import { parsed, referenceOf, unlessGone, type Resource } from "./resource.ts";
 
 type Listing = { readonly items?: readonly Resource[]; readonly nextPageToken?: string };
 
@@ -117,30 +104,8 @@ class BucketStore implements ObjectStore {
 }
 
 function listed(bucket: string, resource: Resource): ListedObject {
-  const { name, generation, size, etag, contentType } = resource;
-  const time = resource.updated ?? resource.timeCreated ?? "";
-  const bytes = Number(size ?? 0);
-  return {
-    ...{ path: name, size: bytes, version: generation, modified: new Date(time) },
-    reference: { bucket, key: name, version: generation, etag, size: bytes, time, contentType },
-  };
-}
-
-function parsed(body: Buffer): unknown {
-  try {
-    return JSON.parse(body.toString("utf8")) as unknown;
-  } catch {
-    throw new BindingError("internal", "Cloud Storage answered what is no JSON");
-  }
-}
-
-/** What a request resolves to; `undefined`: the object is gone, or another one is in its place. */
-async function unlessGone<Result>(work: Promise<Result>): Promise<Result | undefined> {
-  try {
-    return await work;
-  } catch (error) {
-    const code = error instanceof BindingError ? error.systemCode : undefined;
-    if (code === "404" || code === "412") return undefined;
-    throw error;
-  }
+  const reference = referenceOf(bucket, resource);
+  const { key: path, size, time = "" } = reference;
+  const { generation: version } = resource;
+  return { path, size, version, modified: new Date(time), reference };
 }

@@ -1,5 +1,6 @@
-import { byPrefix, duration, string } from "../../../metadata/fields.ts";
+import { byPrefix, string } from "../../../metadata/fields.ts";
 import { googleFields } from "../../../metadata/google-fields.ts";
+import { ackDeadlineField } from "../ack-deadline.ts";
 
 export const pubsubFields = {
   topic: string({
@@ -24,13 +25,7 @@ export const pubsubFields = {
     description:
       "The certificates of the authorities to trust in place of the system's, in PEM, or a file of them.",
   }),
-  ackDeadline: duration({
-    description:
-      "For how long the server leaves a message here unless it is asked for more, 10 s to 10 min. It is asked each third of that. After a crash messages come again so much later.",
-    default: "30s",
-    direction: "input",
-    positive: true,
-  }),
+  ...ackDeadlineField,
 } as const;
 
 export const createFields = {

@@ -4,6 +4,7 @@ import { BindingError } from "../../../errors.ts";
 import { Identity, identityDrivers, needsLibrary } from "../../../identity/gcp/identity.ts";
 import type { Values } from "../../../metadata/fields.ts";
 import { pemOrFile } from "../../../tls/pem.ts";
+import { checkAckDeadline } from "../ack-deadline.ts";
 import { fullName } from "../names.ts";
 import { placeOf } from "../place.ts";
 import { PubsubClient } from "../pubsub-client.ts";
@@ -19,8 +20,6 @@ const scopes = [
   "https://www.googleapis.com/auth/pubsub",
 ];
 const empty = new Uint8Array();
-const shortestDeadline = 10_000;
-const longestDeadline = 600_000;
 
 export default defineBinding({
   name: "gcp.pubsub",
@@ -107,6 +106,5 @@ function checkMetadata({ topic, subscription, projectID, ackDeadline }: Metadata
   if (subscription) fullName("subscription", subscription, projectID);
   else if (isRead && !topic)
     throw new BindingError("invalid_argument", "the metadata has neither subscription nor topic");
-  if (ackDeadline < shortestDeadline || ackDeadline > longestDeadline)
-    throw new BindingError("invalid_argument", "ackDeadline must be from 10s to 10m");
+  checkAckDeadline(ackDeadline);
 }

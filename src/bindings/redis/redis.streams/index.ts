@@ -3,6 +3,7 @@ import { defineBinding } from "../../../binding.ts";
 import { BindingError } from "../../../errors.ts";
 import { RedisConnection, type ConnectOptions } from "../connection.ts";
 import { outboundRetry } from "../retries.ts";
+import { needsRedisDriver, redisDrivers } from "../token-login.ts";
 import { GroupCommands } from "./commands.ts";
 import { fieldsOfJson } from "./entries.ts";
 import { createFields, streamFields } from "./fields.ts";
@@ -16,20 +17,25 @@ export default defineBinding({
   name: "redis.streams",
   status: "beta",
   summary: "Reads a Redis stream as a consumer of a group, and adds entries to it.",
-  provedBy: [{ system: "Redis", kind: "real" }],
+  provedBy: [
+    { system: "Redis", kind: "real" },
+    { system: "Microsoft Entra ID", kind: "stand-in" },
+  ],
+  drivers: redisDrivers,
+  needsDriver: (name, metadata) => needsRedisDriver(name, metadata),
   metadata: streamFields,
 
-  async open({ metadata, component, signal, memory, lost, hide }) {
+  async open({ metadata, component, signal, memory, lost, hide, driver }) {
     trimming(metadata, undefined);
-    const driver = await import("ioredis");
+    const ioredis = await import("ioredis");
     const name = `cufflink-${component.appId}-${component.name}`;
-    const options: ConnectOptions = { metadata, name, signal, memory, lost, hide };
-    const connection = await RedisConnection.open(driver, options);
+    const options: ConnectOptions = { metadata, name, signal, memory, lost, hide, driver };
+    const connection = await RedisConnection.open(ioredis, options);
     return {
       ...{ connection, metadata },
       /** Another connection, for who waits on it. */
       another: (more: Pick<ConnectOptions, "signal" | "lost">) =>
-        RedisConnection.open(driver, { ...options, ...more, name: `${name}-input` }),
+        RedisConnection.open(ioredis, { ...options, ...more, name: `${name}-input` }),
       [Symbol.asyncDispose]: () => connection[Symbol.asyncDispose](),
     };
   },

@@ -3,6 +3,7 @@ import { BindingError } from "../../../errors.ts";
 import { RedisConnection } from "../connection.ts";
 import { redisFields } from "../fields.ts";
 import { outboundRetry } from "../retries.ts";
+import { needsRedisDriver, redisDrivers } from "../token-login.ts";
 import { expiringFields, getFields, keyFields } from "./fields.ts";
 import { incrementAndExpire } from "./increment.ts";
 import { timeToLive } from "./time-to-live.ts";
@@ -14,13 +15,18 @@ export default defineBinding({
   name: "redis",
   status: "stable",
   summary: "Stores, reads and counts values in Redis.",
-  provedBy: [{ system: "Redis", kind: "real" }],
+  provedBy: [
+    { system: "Redis", kind: "real" },
+    { system: "Microsoft Entra ID", kind: "stand-in" },
+  ],
+  drivers: redisDrivers,
+  needsDriver: (name, metadata) => needsRedisDriver(name, metadata),
   metadata: redisFields,
 
-  async open({ metadata, component, signal, memory, lost, hide }) {
-    const driver = await import("ioredis");
+  async open({ metadata, component, signal, memory, lost, hide, driver }) {
+    const ioredis = await import("ioredis");
     const name = `cufflink-${component.appId}-${component.name}`;
-    return RedisConnection.open(driver, { metadata, name, signal, memory, lost, hide });
+    return RedisConnection.open(ioredis, { metadata, name, signal, memory, lost, hide, driver });
   },
 
   operations: {

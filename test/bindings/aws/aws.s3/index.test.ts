@@ -3,6 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import s3 from "../../../../src/bindings/aws/aws.s3/index.ts";
+import { withClouds } from "../../../clouds.ts";
 import { describeWith } from "../../../servers/describe-with.ts";
 import { allBytes, openOutput, textOf, type OpenedOutput } from "../../opened-output.ts";
 import { makeBucket } from "./moto-bucket.ts";
@@ -25,14 +26,14 @@ async function* parts(...all: Uint8Array[]): AsyncGenerator<Uint8Array> {
   yield* all;
 }
 
-describeWith("moto", (server) => {
+function operations(server: { readonly url: string }, storageClass: string): void {
   test("create stores bytes as they are, get returns them, delete deletes them", async () => {
     const bucket = await makeBucket(server);
     await using output = await openOutput(s3, bucket.properties);
     const key = "a b/ü+&?#%.bin";
     const metadata = {
       ...{ key, "Content-Type": "application/x-shop", tags: "project=shop, year=2 026" },
-      storageClass: "STANDARD_IA",
+      storageClass,
     };
     const created = await output.invoke("create", metadata, { data: allBytes });
     expect(JSON.parse(textOf(created) ?? "")).toEqual({
@@ -42,7 +43,7 @@ describeWith("moto", (server) => {
     expect(await bucket.get(key)).toEqual(Buffer.from(allBytes));
     const head = await bucket.head(key);
     expect(head.get("content-type")).toBe("application/x-shop");
-    expect(head.get("x-amz-storage-class")).toBe("STANDARD_IA");
+    expect(head.get("x-amz-storage-class")).toBe(storageClass);
     expect(await bucket.tags(key)).toMatch(/<Key>year<\/Key><Value>2 026<\/Value>/);
     expect((await output.invoke("get", { key }))?.data).toEqual(Buffer.from(allBytes));
     expect(await output.invoke("delete", { key })).toBeUndefined();
@@ -134,8 +135,10 @@ describeWith("moto", (server) => {
     await using output = await openOutput(s3, bucket.properties);
     const all = (await json(output, "list", { prefix: "a/", maxResults: 1 })) as {
       Contents: Record<string, unknown>[];
+      Marker: string | null;
     };
-    expect(all).toEqual({
+    // Some answer one that is empty.
+    expect({ ...all, Marker: all.Marker || null }).toEqual({
       ...{ CommonPrefixes: null, Delimiter: null, EncodingType: "" },
       ...{ IsTruncated: true, Marker: null, MaxKeys: 1, Name: bucket.bucket },
       ...{ NextMarker: expect.anything(), Prefix: "a/", RequestCharged: "", ResultMetadata: {} },
@@ -143,7 +146,9 @@ describeWith("moto", (server) => {
         {
           ...{ ChecksumAlgorithm: null, ChecksumType: "", Key: "a/1", RestoreStatus: null },
           ETag: expect.stringMatching(/^"[0-9a-f]{32}"$/) as string,
-          LastModified: expect.stringMatching(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$/) as string,
+          LastModified: expect.stringMatching(
+            /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z$/,
+          ) as string,
           Owner: { DisplayName: expect.any(String) as string, ID: expect.any(String) as string },
           ...{ Size: 3, StorageClass: "STANDARD" },
         },
@@ -251,4 +256,7 @@ describeWith("moto", (server) => {
       ...{ reason: "not_found", systemCode: "NoSuchBucket", effect: "rejected" },
     });
   });
-});
+}
+
+describeWith("moto", (server) => operations(server, "STANDARD_IA"));
+if (withClouds) describeWith("minio", (server) => operations(server, "REDUCED_REDUNDANCY"));

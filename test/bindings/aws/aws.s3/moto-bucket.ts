@@ -1,8 +1,9 @@
+import aws4 from "aws4";
 import { uniqueName } from "../../../servers/unique-name.ts";
 import { emulatorLogin } from "../emulator-client.ts";
 
-const authorization =
-  "AWS4-HMAC-SHA256 Credential=test/20260101/us-east-1/s3/aws4_request, SignedHeaders=host, Signature=0";
+/** Else a body would be signed as one of a form, which moto reads as that. */
+const usual = { "content-type": "application/octet-stream" };
 
 /** A bucket that no other test has, and another program's requests to it. */
 export async function makeBucket(server: { readonly url: string }) {
@@ -15,8 +16,17 @@ export async function makeBucket(server: { readonly url: string }) {
     path: string,
     { body, headers = {} }: { body?: Uint8Array | string; headers?: Record<string, string> } = {},
   ): Promise<Response> => {
+    const login = { accessKeyId: "test", secretAccessKey: "test-secret" };
+    const signed = aws4.sign(
+      {
+        ...{ service: "s3", region: "us-east-1", method, path: `/${bucket}${path}` },
+        ...{ host: new URL(server.url).host, headers: { ...usual, ...headers } },
+        ...(body === undefined ? {} : { body: Buffer.from(body) }),
+      },
+      login,
+    );
     const response = await fetch(`${server.url}/${bucket}${path}`, {
-      ...{ method, headers: { authorization, ...headers } },
+      ...{ method, headers: signed.headers as Record<string, string> },
       ...(body === undefined ? {} : { body }),
     });
     if (!response.ok) throw new Error(`${method} ${path}: ${response.status}`);

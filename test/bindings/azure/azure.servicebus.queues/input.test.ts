@@ -220,10 +220,11 @@ test("a session's lock is renewed once for all of its messages", async () => {
 test("a session whose lock is lost is accepted again, and the connection stays", async () => {
   const { queue, opened } = await started(2, { session: () => "one", lockDuration: 400 });
   const { events } = await opened.read(keep);
-  await until(() => events.length === 4);
-  expect(events.map(textOf)).toEqual(["0", "1", "0", "1"]);
+  await until(() => events.length >= 4);
+  expect(events.slice(0, 4).map(textOf)).toEqual(["0", "1", "0", "1"]);
   expect(opened.losses).toEqual([]);
-  expect(queue.links).toHaveLength(1);
+  // The link before hears of its end on its own.
+  await until(() => queue.links.length === 1);
 });
 
 test("a session without messages makes room for another", async () => {
@@ -237,7 +238,7 @@ test("a session without messages makes room for another", async () => {
   put(2);
   await until(() => events.length === 2);
   expect(events.map(({ key }) => key)).toEqual(["s-0", "s-2"]);
-  expect(queue.links).toHaveLength(1);
+  await until(() => queue.links.length === 1);
 });
 
 test("where no session is free it is asked again, and not in a hot loop", async () => {

@@ -5,7 +5,7 @@ import { reservePort } from "../../../servers/ports.ts";
 import { makeCertificates } from "../../certificates.ts";
 import { errorOf, handled, openQueue, textOf, until } from "../../opened-queue.ts";
 
-describeWith("mosquitto", { own: true, config: ["max_queued_messages 0"] }, (broker) => {
+describeWith("mosquitto", { own: true }, (broker) => {
   test("a broker that restarts in the middle loses nothing", { timeout: 60_000 }, async () => {
     const properties = {
       url: broker.url,

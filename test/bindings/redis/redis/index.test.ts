@@ -250,7 +250,6 @@ describe("what is refused before anything is connected", () => {
     [{ redisHost: "a:1,b:2" }, "several hosts"],
     [{ redisHost: "a:1", redisPort: "2" }, "already contains port 1, but redisPort is set to 2"],
     [{ redisHost: "a", failover: "true" }, "failover needs sentinelMasterName"],
-    [{ redisHost: "a", useEntraID: "true" }, "useEntraID is not supported yet"],
     [{ redisHost: "a", useOIDC: "true" }, "useOIDC needs oidcTokenEndpoint"],
     [{ redisHost: "," }, "names no host"],
   ])("%j", async (properties, message) => {

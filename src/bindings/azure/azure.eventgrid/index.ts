@@ -1,0 +1,98 @@
+import { defineBinding } from "../../../binding.ts";
+import { problemsOf } from "../../../check-settings.ts";
+import { BindingError } from "../../../errors.ts";
+import { parseAddress } from "../../../http-client/address.ts";
+import { entraDrivers, needsEntraDriver, openEntra } from "../../../identity/azure/entra.ts";
+import { eventGridFields } from "./fields.ts";
+import type { EventGridMetadata } from "./fields.ts";
+import { readEvents, readInputSettings } from "./input.ts";
+import { Topic } from "./publisher.ts";
+
+const empty = new Uint8Array();
+
+/** Publishes events to a topic of Azure Event Grid, and reads those that it sends to a webhook. */
+export default defineBinding({
+  name: "azure.eventgrid",
+  status: "beta",
+  summary: "Publishes events to a topic of Azure Event Grid, and takes those that it sends.",
+  provedBy: [
+    { system: "Azure Event Grid", kind: "stand-in" },
+    { system: "Microsoft Entra ID", kind: "stand-in" },
+  ],
+  drivers: entraDrivers,
+  needsDriver: (_name, metadata) =>
+    (!metadata.accessKey || Boolean(metadata.subscriberEndpoint)) && needsEntraDriver(metadata),
+  metadata: eventGridFields,
+
+  check: (metadata, { input, output }) =>
+    problemsOf([
+      () => metadata.topicEndpoint && parseAddress(metadata.topicEndpoint),
+      () => checkInput(metadata, { input, output }),
+      () => {
+        if (!metadata.topicEndpoint && !isInput(metadata))
+          throw wrong("metadata field 'TopicEndpoint' is empty in EventGrid binding");
+      },
+    ]),
+
+  async open({ component, metadata, directions, http, memory, driver, hide }) {
+    checkInput(metadata, directions);
+    const { topicEndpoint, accessKey } = metadata;
+    // Opened where it is used: it may not be set up for either.
+    const login = () => openEntra({ settings: metadata, driver, hide });
+    const topic = topicEndpoint
+      ? await Topic.open(topicEndpoint, accessKey ? { accessKey } : { entra: login() }, {
+          ...{ memory, hide },
+        })
+      : undefined;
+    return {
+      ...{ topic, http, login, name: component.name },
+      [Symbol.asyncDispose]: async () => topic?.[Symbol.asyncDispose](),
+    };
+  },
+
+  operations: {
+    create: {
+      description: "Publishes the data, an event in the JSON form of CloudEvents.",
+      request: {},
+      async invoke({ topic, name }, { data = empty, signal }) {
+        if (topic === undefined)
+          throw wrong(`metadata field 'TopicEndpoint' is empty in EventGrid binding (${name})`);
+        await topic.publish(data, signal);
+      },
+    },
+  },
+
+  guarantee: {
+    returned: "is answered 503, and Event Grid sends it again after a pause of its own",
+    atLeastOnce:
+      "Event Grid repeats what was not answered with 2xx: by default 30 times within 24 hours",
+    duplicates: {
+      app: "what the app has: `maxInFlight` (64)",
+      runtime: "what the app has: `maxInFlight` (64)",
+      server: "what was handled while the answer was lost: `maxInFlight` (64)",
+    },
+  },
+
+  read({ http, login }, reading) {
+    if (isInput(reading.metadata)) return readEvents(http, login(), reading);
+    // It is set up to publish alone, and the app wants events of everything.
+    reading.report?.("nothing is read: subscriberEndpoint and scope are not set", false);
+    return { stop() {}, flush() {}, close() {} };
+  },
+});
+
+/** Throws a `BindingError`. A component that declares no direction may be set up for one of them alone. */
+function checkInput(
+  metadata: EventGridMetadata,
+  { input, output }: { readonly input: boolean; readonly output: boolean },
+): void {
+  if (input && (!output || isInput(metadata))) readInputSettings(metadata);
+}
+
+function isInput({ subscriberEndpoint, scope }: EventGridMetadata): boolean {
+  return Boolean(subscriberEndpoint) || Boolean(scope);
+}
+
+function wrong(message: string): BindingError {
+  return new BindingError("invalid_argument", message);
+}
