@@ -15,23 +15,26 @@ export const webhook: Source = webhookSource({ app: 64, runtime: 0, server: 0 },
 /** A sender that posts each event, with its name in a header, until it is answered with 2xx. */
 export const webhookRepeated: Source = webhookSource({ app: 64, runtime: 64, server: 64 }, true);
 
-/** The same by DingTalk, which signs the time of each. */
+/** The same by DingTalk, which signs the time of each and names it within its body. */
 export const dingtalk: Source = webhookSource({ app: 64, runtime: 0, server: 0 }, false, {
   name: "alicloud.dingtalk.webhook",
   metadata: { id: "robot", url: "http://127.0.0.1:1/robot/send", appSecret },
   headers: () => outgoingHeaders(appSecret),
+  idMember: "msgId",
 });
 
 type Listener = {
   readonly name: string;
   readonly metadata?: Record<string, string>;
   readonly headers?: () => Record<string, string>;
+  /** The member of a body that names its event. */
+  readonly idMember?: string;
 };
 
 function webhookSource(
   bounds: Source["bounds"],
   repeats: boolean,
-  { name, metadata = {}, headers = () => ({}) }: Listener = { name: "webhook" },
+  { name, metadata = {}, headers = () => ({}), idMember }: Listener = { name: "webhook" },
 ): Source {
   return {
     ...{ name, bounds },
@@ -59,7 +62,8 @@ function webhookSource(
         },
         ...{ ordered: false, concurrent: true, proxy },
         async send(event) {
-          const body = JSON.stringify(event);
+          const named = idMember === undefined ? {} : { [idMember]: event.uuid };
+          const body = JSON.stringify({ ...event, ...named });
           for (;;) {
             try {
               return await post(body, event.uuid);
