@@ -8,7 +8,7 @@ import { HandledMessages } from "../handled-messages.ts";
 import type { NamespaceConnection } from "../messaging-namespace.ts";
 import { contentOf } from "./events.ts";
 import type { queueFields } from "./fields.ts";
-import { LockRenewal, lockDuration, type Lock } from "./locks.ts";
+import { LockRenewal, lockDuration, sessionOf, type Lock } from "./locks.ts";
 import { Returns } from "./returns.ts";
 
 type Returned = Extract<Settlement, { outcome: "returned" }>;
@@ -190,10 +190,7 @@ export class QueueReader implements Reader {
       refused: (_, error) => {
         this.#tellRefused(error);
         // The message comes again, and those behind it must not overtake it.
-        if (bySession && !over.signal.aborted) {
-          over.abort();
-          void this.#close(link, ended);
-        }
+        if (bySession) giveUp();
       },
       ended: (reason) => {
         idle.stop();
@@ -203,9 +200,17 @@ export class QueueReader implements Reader {
         else this.#lose(reason);
       },
     });
+    const giveUp = (): void => {
+      if (!bySession || over.signal.aborted) return;
+      over.abort();
+      void this.#close(link, ended);
+    };
     this.#links.add(link);
     if (this.#stopping.signal.aborted) link.stop();
-    if (bySession) idle.start();
+    if (bySession) {
+      idle.start();
+      this.#locks.keep(link, metadata.lockRenewalInSec, giveUp);
+    }
     this.#share();
     return link;
   }
@@ -244,11 +249,11 @@ export class QueueReader implements Reader {
     const { metadata } = this.#reading;
     const { lockRenewalInSec, queueName } = metadata;
     const duration = lockDuration(lockedUntil, lockRenewalInSec);
-    const lock: Lock =
-      bySession && session !== undefined ? { session, link } : { tag: delivery.tag, link };
+    const key = bySession ? (sessionOf(link) ?? session) : undefined;
+    const lock: Lock = key === undefined ? { tag: delivery.tag, link } : { session: key, link };
     const event: InboundEvent = {
       ...content,
-      key: bySession ? session : this.#window === 1 ? queueName : undefined,
+      key: !bySession && this.#window === 1 ? queueName : key,
       lease: {
         duration,
         extend: lockRenewalInSec === 0 ? undefined : () => this.#locks.renew(lock),

@@ -227,6 +227,18 @@ test("a session's lock is renewed once for all of its messages", async () => {
   await expect(events[0]?.lease?.extend?.()).rejects.toMatchObject({ effect: "rejected" });
 });
 
+test("a session's lock is renewed between its messages, too", async () => {
+  const { namespace, queue, opened } = await started(
+    1,
+    { session: () => "one" },
+    { ...many, lockRenewalInSec: "1" },
+  );
+  const { events } = await opened.read(() => handled);
+  await until(() => queue.messages.length === 0);
+  await until(() => namespace.requests.includes("com.microsoft:renew-session-lock"));
+  expect(events.map(({ key }) => key)).toEqual(["one"]);
+});
+
 test("a session whose lock is lost is accepted again, and the connection stays", async () => {
   const { queue, opened } = await started(2, { session: () => "one", lockDuration: 400 });
   const { events } = await opened.read(keep);
