@@ -57,7 +57,7 @@ function webhookSource(
           metadata: {
             ...metadata,
             ...{ address: `127.0.0.1:${port}`, path: "/hook", direction: "input" },
-            ...(repeats ? { idHeader: "webhook-id" } : {}),
+            ...(idMember === undefined ? { idHeader: "webhook-id" } : {}),
           },
         },
         ...{ ordered: false, concurrent: true, proxy },
