@@ -1,5 +1,6 @@
 import type { AnyBinding } from "../binding.ts";
 import alicloudOss from "./alicloud/alicloud.oss/index.ts";
+import alicloudTablestore from "./alicloud/alicloud.tablestore/index.ts";
 import amqp from "./amqp/index.ts";
 import awsDynamodb from "./aws/aws.dynamodb/index.ts";
 import awsKinesis from "./aws/aws.kinesis/index.ts";
@@ -50,6 +51,7 @@ import websocket from "./websocket/index.ts";
 /** Every binding there is, by name. Their drivers are imported only when a component opens. */
 export const bindings: readonly AnyBinding[] = [
   alicloudOss,
+  alicloudTablestore,
   amqp,
   awsDynamodb,
   awsKinesis,
