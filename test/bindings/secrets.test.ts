@@ -799,6 +799,12 @@ const cases: Readonly<Record<string, Case>> = {
   "aws.ses.secretKey": aws("aws.ses", "secretKey"),
   "aws.ses.sessionToken": aws("aws.ses", "sessionToken"),
   "alicloud.oss.accessKey": objects({ accessKeyID: "id", accessKey: canary }),
+  "alicloud.tablestore.accessKey": async (spelling, wanted) => {
+    const server = await echoingHttp(wanted, spelling);
+    const login = { accessKeyID: "id", accessKey: canary, instanceName: "shop", tableName: "t" };
+    const call = { metadata: { primaryKeys: "id" }, data: `{"id":"1"}` };
+    return { server, properties: { endpoint: http(server), ...login }, ...call, silent: true };
+  },
   "huawei.obs.accessKey": objects({ accessKey: canary, secretKey: "other" }),
   "huawei.obs.secretKey": objects({ accessKey: "id", secretKey: canary }),
   "aws.sns.accessKey": aws("aws.sns", "accessKey"),

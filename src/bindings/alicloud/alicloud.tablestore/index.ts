@@ -95,6 +95,19 @@ export default defineBinding({
         return answerOf(begun);
       },
     },
+    delete: {
+      description:
+        "Deletes the row with the primary key of the data, a JSON object, if there is one.",
+      request: rowRequest,
+      idempotent: true,
+      async invoke(connection, { data, request, signal }) {
+        const begun = now();
+        const primaryKey = primaryKeyOf(membersOf(data), keysOf(request));
+        const body = encodeDeleteRow(tableOf(connection, request), primaryKey);
+        await connection.service.ask("DeleteRow", body, signal);
+        return answerOf(begun);
+      },
+    },
     get: {
       description:
         "Reads the row with the primary key of the data, a JSON object. Without such a row the answer is empty.",
@@ -126,19 +139,6 @@ export default defineBinding({
           return rowText(one.row);
         });
         return answerOf(begun, `[${texts.join(",")}]`);
-      },
-    },
-    delete: {
-      description:
-        "Deletes the row with the primary key of the data, a JSON object, if there is one.",
-      request: rowRequest,
-      idempotent: true,
-      async invoke(connection, { data, request, signal }) {
-        const begun = now();
-        const primaryKey = primaryKeyOf(membersOf(data), keysOf(request));
-        const body = encodeDeleteRow(tableOf(connection, request), primaryKey);
-        await connection.service.ask("DeleteRow", body, signal);
-        return answerOf(begun);
       },
     },
   },
