@@ -97,7 +97,7 @@ export function checkEndpoint(endpoint: string): Address {
 }
 
 /** Of the headers that begin with `x-ots-`, by their names in lower case. */
-export function signatureOf(
+function signatureOf(
   path: string,
   headers: Readonly<Record<string, string>>,
   secret: string,
