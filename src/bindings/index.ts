@@ -2,6 +2,7 @@ import type { AnyBinding } from "../binding.ts";
 import alicloudDingtalkWebhook from "./alicloud/alicloud.dingtalk.webhook/index.ts";
 import alicloudOss from "./alicloud/alicloud.oss/index.ts";
 import alicloudSls from "./alicloud/alicloud.sls/index.ts";
+import alicloudTablestore from "./alicloud/alicloud.tablestore/index.ts";
 import amqp from "./amqp/index.ts";
 import awsDynamodb from "./aws/aws.dynamodb/index.ts";
 import awsKinesis from "./aws/aws.kinesis/index.ts";
@@ -54,6 +55,7 @@ export const bindings: readonly AnyBinding[] = [
   alicloudDingtalkWebhook,
   alicloudOss,
   alicloudSls,
+  alicloudTablestore,
   amqp,
   awsDynamodb,
   awsKinesis,

@@ -9,6 +9,7 @@ export const bindingModules: readonly BindingModule[] = [
   },
   { name: "alicloud.oss", load: () => import("./alicloud/alicloud.oss/index.ts") },
   { name: "alicloud.sls", load: () => import("./alicloud/alicloud.sls/index.ts") },
+  { name: "alicloud.tablestore", load: () => import("./alicloud/alicloud.tablestore/index.ts") },
   { name: "amqp", load: () => import("./amqp/index.ts") },
   { name: "aws.dynamodb", load: () => import("./aws/aws.dynamodb/index.ts") },
   { name: "aws.kinesis", load: () => import("./aws/aws.kinesis/index.ts") },

@@ -11,6 +11,7 @@ import type { EventContext } from "rhea";
 import dingtalk from "../../src/bindings/alicloud/alicloud.dingtalk.webhook/index.ts";
 import sls from "../../src/bindings/alicloud/alicloud.sls/index.ts";
 import alicloudOss from "../../src/bindings/alicloud/alicloud.oss/index.ts";
+import alicloudTablestore from "../../src/bindings/alicloud/alicloud.tablestore/index.ts";
 import huaweiObs from "../../src/bindings/huawei.obs/index.ts";
 import amqp from "../../src/bindings/amqp/index.ts";
 import awsDynamodb from "../../src/bindings/aws/aws.dynamodb/index.ts";
@@ -64,6 +65,7 @@ import { accessKey as topicKey, startEventGrid } from "./azure/azure.eventgrid/s
 import { accessKey, startSignalr } from "./azure/azure.signalr/stand-in.ts";
 import { startWorker, worker } from "./cloudflare.queues/worker-stand-in.ts";
 import { accessKeyId, bucket, obs, oss, secret, startObjects } from "./object-service/stand-in.ts";
+import { propertiesOf, startTable } from "./alicloud/alicloud.tablestore/table.ts";
 import { makeTopic } from "./aws/aws.sns/topic.ts";
 import { makeQueue } from "./aws/aws.sqs/contract-source.ts";
 import { startNamespace } from "./azure/namespace.ts";
@@ -559,6 +561,20 @@ testOutput("alicloud.sls", sls, async () => {
     properties: { ...output, topic: "checkout", source: "shop-1" },
     dataOf: (text) => JSON.stringify({ text }),
     arrived: async () => server.logs("orders").map(({ texts }) => Buffer.from(texts["text"] ?? "")),
+  };
+});
+
+testOutput("alicloud.tablestore", alicloudTablestore, async () => {
+  const server = await startTable();
+  endAfterTest(async () => server[Symbol.asyncDispose]());
+  const metadata = { primaryKeys: "customer,order" };
+  let order = 0;
+  return {
+    properties: propertiesOf(server),
+    metadata: () => metadata,
+    dataOf: (text) => JSON.stringify({ customer: "ada", order: order++, text }),
+    arrived: async () =>
+      server.rowsOf("orders").map(({ text }) => Buffer.from(String(text?.value))),
   };
 });
 

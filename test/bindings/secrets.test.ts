@@ -831,6 +831,12 @@ const cases: Readonly<Record<string, Case>> = {
       ...{ data: "{}", silent: true },
     };
   },
+  "alicloud.tablestore.accessKey": async (spelling, wanted) => {
+    const server = await echoingHttp(wanted, spelling);
+    const login = { accessKeyID: "id", accessKey: canary, instanceName: "shop", tableName: "t" };
+    const call = { metadata: { primaryKeys: "id" }, data: `{"id":"1"}` };
+    return { server, properties: { endpoint: http(server), ...login }, ...call, silent: true };
+  },
   "huawei.obs.accessKey": objects({ accessKey: canary, secretKey: "other" }),
   "huawei.obs.secretKey": objects({ accessKey: "id", secretKey: canary }),
   "aws.sns.accessKey": aws("aws.sns", "accessKey"),

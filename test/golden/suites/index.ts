@@ -1,5 +1,6 @@
 import type { Suite } from "../suite.ts";
 import { alicloudOss } from "./alicloud-oss.ts";
+import { alicloudTablestore } from "./alicloud-tablestore.ts";
 import { api } from "./api.ts";
 import { awsDynamodb, awsKinesis, awsS3, awsSes, awsSns, awsSqs } from "./aws.ts";
 import { azureBlobStorage } from "./azure.blobstorage.ts";
@@ -28,6 +29,7 @@ import { wasm } from "./wasm.ts";
 export const suites: readonly Suite[] = [
   ...[
     alicloudOss,
+    alicloudTablestore,
     api,
     awsDynamodb,
     awsKinesis,
