@@ -251,6 +251,7 @@ export class ReceivingLink {
         this.#held.delete(id);
       }
       if (error !== undefined) this.#options.refused(id, error);
+      else if (settled === true && state) this.#options.confirmed?.(id);
     }
     this.#answered();
     this.#grant(false);
@@ -268,8 +269,12 @@ export class ReceivingLink {
     const isSecond = this.#link.remote.attach?.rcv_settle_mode === 1;
     sendOutcomes(driver, connection, this.#link, this.#noted, !isSecond);
     for (const id of this.#noted.keys()) {
-      if (isSecond) this.#told.add(id);
-      else this.#held.delete(id);
+      if (isSecond) {
+        this.#told.add(id);
+        continue;
+      }
+      this.#held.delete(id);
+      this.#options.confirmed?.(id);
     }
     this.#noted.clear();
     if (this.#told.size > 0 && !this.#isWatched) void this.#watch();

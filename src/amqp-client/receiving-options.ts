@@ -25,6 +25,8 @@ export type ReceivingLinkOptions = {
   readonly memory: MemoryShare;
   readonly signal: AbortSignal;
   readonly message: (delivery: Delivery) => void;
+  /** The server has taken what was said of it. */
+  readonly confirmed?: (id: number) => void;
   /** The server did not take a settlement: the lock of the message was lost. */
   readonly refused: (id: number, error: Condition) => void;
   /** Once, when the link ends otherwise than by its own `close`. */

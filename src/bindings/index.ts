@@ -1,5 +1,7 @@
 import type { AnyBinding } from "../binding.ts";
+import alicloudDingtalkWebhook from "./alicloud/alicloud.dingtalk.webhook/index.ts";
 import alicloudOss from "./alicloud/alicloud.oss/index.ts";
+import alicloudSls from "./alicloud/alicloud.sls/index.ts";
 import amqp from "./amqp/index.ts";
 import awsDynamodb from "./aws/aws.dynamodb/index.ts";
 import awsKinesis from "./aws/aws.kinesis/index.ts";
@@ -49,7 +51,9 @@ import websocket from "./websocket/index.ts";
 
 /** Every binding there is, by name. Their drivers are imported only when a component opens. */
 export const bindings: readonly AnyBinding[] = [
+  alicloudDingtalkWebhook,
   alicloudOss,
+  alicloudSls,
   amqp,
   awsDynamodb,
   awsKinesis,

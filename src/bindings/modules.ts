@@ -2,7 +2,13 @@ import type { BindingModule } from "../binding.ts";
 
 /** Every binding there is, to be loaded when a component first names it: most processes use few. */
 export const bindingModules: readonly BindingModule[] = [
+  {
+    name: "alicloud.dingtalk.webhook",
+    aliases: ["dingtalk.webhook"],
+    load: () => import("./alicloud/alicloud.dingtalk.webhook/index.ts"),
+  },
   { name: "alicloud.oss", load: () => import("./alicloud/alicloud.oss/index.ts") },
+  { name: "alicloud.sls", load: () => import("./alicloud/alicloud.sls/index.ts") },
   { name: "amqp", load: () => import("./amqp/index.ts") },
   { name: "aws.dynamodb", load: () => import("./aws/aws.dynamodb/index.ts") },
   { name: "aws.kinesis", load: () => import("./aws/aws.kinesis/index.ts") },

@@ -20,6 +20,8 @@ export type ServiceRequest = {
   readonly method: string;
   readonly address: Address;
   readonly headers: Readonly<Record<string, string>>;
+  /** The host and port to ask for, where the address is another. */
+  readonly host?: string | undefined;
   readonly body?: Uint8Array | undefined;
   /** The most bytes of the answer; more is a failure. Default 16 MiB. */
   readonly maxBody?: number;
@@ -55,8 +57,9 @@ export class ServiceClient implements AsyncDisposable {
 
   /** Resolves to the answer, whatever its status. */
   async ask(request: ServiceRequest, signal: AbortSignal): Promise<Answered> {
-    const { method, address, body, maxBody = largestAnswer, secret } = request;
+    const { method, address, host, body, maxBody = largestAnswer, secret } = request;
     const headers: RequestHeaders = new Map([["user-agent", userAgent]]);
+    if (host !== undefined) headers.set("host", { name: "Host", value: host });
     for (const [name, value] of Object.entries(request.headers)) setHeader(headers, name, value);
     const wanted = { method, address, headers, body, maxBody, origins: nowhereElse };
     const answered = await this.#http.send(wanted, signal);

@@ -9,6 +9,9 @@ const defaultRetryAfter = 5_000;
 /** How long the rest of a refused body is read and thrown away, so that the sender sees the answer. Milliseconds. */
 const lingering = 2_000;
 
+/** The content type of replies: of each, whatever the app says, and of those that have none. */
+export type ReplyTypes = { readonly wanted?: string | undefined; readonly fallback: string };
+
 /** One request and its one answer: the first counts, later ones are ignored. */
 export class Exchange {
   readonly request: IncomingMessage;
@@ -76,10 +79,10 @@ export class Exchange {
     this.#timer = setTimeout(() => this.unavailable(), Math.min(timeout, longestTimer));
   }
 
-  /** Answers with the app's reply: 200, or 204 when it has no data. `wanted`: its type whatever the app says. */
+  /** Answers with the app's reply: 200, or 204 when it has no data. */
   reply(
     reply: (Answer & { contentType?: string | undefined }) | undefined,
-    { wanted, fallback }: { readonly wanted: string | undefined; readonly fallback: string },
+    { wanted, fallback }: ReplyTypes,
   ): void {
     const { data } = reply ?? {};
     if (data === undefined || data.length === 0) return this.#answer(204, {});

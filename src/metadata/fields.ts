@@ -81,7 +81,7 @@ export type FieldOptions = {
   within?: "request" | "answer";
 };
 
-type PresentIf<O> = O extends { required: true } | { default: string } ? true : false;
+export type PresentIf<O> = O extends { required: true } | { default: string } ? true : false;
 
 /** Any text. */
 export function string<const O extends FieldOptions>(options: O): Field<string, PresentIf<O>> {

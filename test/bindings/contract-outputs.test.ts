@@ -8,6 +8,8 @@ import { Client } from "pg";
 import { describe, expect, test } from "vitest";
 import type { AnyBinding } from "../../src/binding.ts";
 import type { EventContext } from "rhea";
+import dingtalk from "../../src/bindings/alicloud/alicloud.dingtalk.webhook/index.ts";
+import sls from "../../src/bindings/alicloud/alicloud.sls/index.ts";
 import alicloudOss from "../../src/bindings/alicloud/alicloud.oss/index.ts";
 import huaweiObs from "../../src/bindings/huawei.obs/index.ts";
 import amqp from "../../src/bindings/amqp/index.ts";
@@ -50,6 +52,8 @@ import { StreamCaller, until } from "../rpc/stream-caller.ts";
 import { component, startRuntime } from "../runtime/fake-binding.ts";
 import { describeWith, uniqueName } from "../servers/describe-with.ts";
 import { bodyOf, connectPeer } from "./amqp/peer.ts";
+import * as robots from "./alicloud/alicloud.dingtalk.webhook/stand-in.ts";
+import { startLogService } from "./alicloud/alicloud.sls/start.ts";
 import { makeTable, textOf } from "./aws/aws.dynamodb/table.ts";
 import { makeStream as makeKinesisStream } from "./aws/aws.kinesis/contract-source.ts";
 import { makeSender } from "./aws/aws.ses/sender.ts";
@@ -528,12 +532,33 @@ describeWith("redis", (server) =>
   }),
 );
 
+testOutput("alicloud.dingtalk.webhook", dingtalk, async () => {
+  const server = await robots.startDingtalk();
+  endAfterTest(async () => server[Symbol.asyncDispose]());
+  const contentOf = ({ text }: Record<string, unknown>): string =>
+    (text as { content: string }).content;
+  return {
+    properties: { id: "alerts", url: server.webhook, secret: robots.secret },
+    dataOf: robots.textMessage,
+    arrived: async () => server.messages.map((one) => Buffer.from(contentOf(one))),
+  };
+});
+
 testOutput("alicloud.oss", alicloudOss, async () => {
   const server = await startObjects(oss);
   endAfterTest(async () => server[Symbol.asyncDispose]());
   return {
     properties: { endpoint: server.url, accessKeyID: accessKeyId, accessKey: secret, bucket },
     arrived: async () => [...server.objects.values()],
+  };
+});
+
+testOutput("alicloud.sls", sls, async () => {
+  const { server, output } = await startLogService();
+  return {
+    properties: { ...output, topic: "checkout", source: "shop-1" },
+    dataOf: (text) => JSON.stringify({ text }),
+    arrived: async () => server.logs("orders").map(({ texts }) => Buffer.from(texts["text"] ?? "")),
   };
 });
 

@@ -3,6 +3,7 @@ import cron from "../../src/bindings/cron/index.ts";
 import { handled, refused } from "../runtime/fake-app.ts";
 import { describeWith } from "../servers/describe-with.ts";
 import { read, testRestart, testSource } from "./contract.ts";
+import { dingtalkSource } from "./alicloud/alicloud.dingtalk.webhook/contract-source.ts";
 import { mqtt5Source } from "./mqtt/mqtt5/contract-source.ts";
 import {
   fileSource,
@@ -20,6 +21,7 @@ import { postgresSource } from "./postgres/contract-source.ts";
 describe("on this machine", () => {
   testSource("file", fileSource);
   testSource("webhook", webhookSource);
+  testSource("alicloud.dingtalk.webhook", dingtalkSource);
 
   test("cron: a tick that is not handled comes again, one that is handled never", async () => {
     const place = { properties: { schedule: "@every 1s" } };

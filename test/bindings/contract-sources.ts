@@ -6,6 +6,7 @@ import { Producer } from "@platformatic/kafka";
 import { connect as connectAmqp } from "amqplib";
 import { connectAsync as connectMqtt } from "mqtt";
 import { expect } from "vitest";
+import type { AnyBinding } from "../../src/binding.ts";
 import file from "../../src/bindings/file/index.ts";
 import kafka from "../../src/bindings/kafka/index.ts";
 import mqtt3 from "../../src/bindings/mqtt/mqtt3/index.ts";
@@ -225,54 +226,66 @@ export const fileSource: Source = {
 };
 
 /** Its sender repeats until the answer is 2xx, as senders of webhooks do. */
-export const webhookSource: Source = {
-  binding: webhook,
-  largest: 2 ** 20,
-  async place() {
-    const address = `127.0.0.1:${await reservePort()}`;
-    const ended = new AbortController();
-    const sending: Promise<void>[] = [];
-    endAfterTest(async () => {
-      ended.abort();
-      await Promise.all(sending);
-    });
-    const post = async (path: string, init: RequestInit): Promise<void> => {
-      const { signal } = ended;
-      while (!signal.aborted) {
-        try {
-          const response = await fetch(`http://${address}${path}`, {
-            ...{ method: "POST", ...init, signal },
-          });
-          await response.arrayBuffer();
-          if (response.ok) return;
-        } catch {
-          // Nobody listens yet.
+type Posted = { readonly body: string | Buffer; readonly headers?: [string, string][] };
+
+export const webhookSource: Source = postedSource(webhook);
+
+/** A sender that repeats what was not answered with 2xx, for a binding that listens. */
+export function postedSource(
+  binding: AnyBinding,
+  properties: Record<string, string> = {},
+  signed: () => Record<string, string> = () => ({}),
+): Source {
+  return {
+    binding,
+    largest: 2 ** 20,
+    async place() {
+      const address = `127.0.0.1:${await reservePort()}`;
+      const ended = new AbortController();
+      const sending: Promise<void>[] = [];
+      endAfterTest(async () => {
+        ended.abort();
+        await Promise.all(sending);
+      });
+      const post = async (path: string, init: Posted): Promise<void> => {
+        const { signal } = ended;
+        while (!signal.aborted) {
+          try {
+            const response = await fetch(`http://${address}${path}`, {
+              ...{ method: "POST", ...init, signal },
+              headers: [...Object.entries(signed()), ...(init.headers ?? [])],
+            });
+            await response.arrayBuffer();
+            if (response.ok) return;
+          } catch {
+            // Nobody listens yet.
+          }
+          await pause(10, undefined, { signal }).catch(() => undefined);
         }
-        await pause(10, undefined, { signal }).catch(() => undefined);
-      }
-    };
-    return {
-      properties: { address, path: "/orders" },
-      async send(data) {
-        sending.push(post("/orders", { body: Buffer.from(data) }));
-      },
-      async sendMarked() {
-        const headers: [string, string][] = [
-          ["x-bytes", "gr\u00fcn"],
-          ["content-type", "text/x"],
-        ];
-        sending.push(post("/orders?a=1&b=%20", { body: "x", headers }));
-        return ({ metadata, headers: came }) => {
-          expect(metadata).toMatchObject({
-            method: "POST",
-            path: "/orders",
-            query: "a=1&b=%20",
-            contentType: "text/x",
-          });
-          const bytes = came.find(({ name }) => name === "x-bytes")?.value;
-          expect(Buffer.from(bytes ?? [])).toEqual(Buffer.from("grün", "latin1"));
-        };
-      },
-    };
-  },
-};
+      };
+      return {
+        properties: { ...properties, address, path: "/orders" },
+        async send(data) {
+          sending.push(post("/orders", { body: Buffer.from(data) }));
+        },
+        async sendMarked() {
+          const headers: [string, string][] = [
+            ["x-bytes", "gr\u00fcn"],
+            ["content-type", "text/x"],
+          ];
+          sending.push(post("/orders?a=1&b=%20", { body: "x", headers }));
+          return ({ metadata, headers: came }) => {
+            expect(metadata).toMatchObject({
+              method: "POST",
+              path: "/orders",
+              query: "a=1&b=%20",
+              contentType: "text/x",
+            });
+            const bytes = came.find(({ name }) => name === "x-bytes")?.value;
+            expect(Buffer.from(bytes ?? [])).toEqual(Buffer.from("grün", "latin1"));
+          };
+        },
+      };
+    },
+  };
+}

@@ -97,11 +97,17 @@ export function testSource(name: string, source: Source): void {
     }
     const seen = new Map<string, number[]>(keys.map((key) => [key, []]));
     let turn = 0;
+    const begun = new Set<string>();
+    const together = Promise.withResolvers<void>();
     const { status, app } = await read(
       source,
       place,
       async (text) => {
         const [key = "", number = ""] = text.split(":");
+        // Events of all keys are with the app at once, however slowly they come.
+        begun.add(key);
+        if (begun.size === keys.length) together.resolve();
+        await together.promise;
         for (let wait = ++turn % 5; wait > 0; wait--) await new Promise(setImmediate);
         if (turn % 40 === 0) return refused();
         seen.get(key)?.push(Number(number));

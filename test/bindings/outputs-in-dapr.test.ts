@@ -50,6 +50,10 @@ const fake: AnyBinding = { ...new FakeSystem().binding("fake"), inputIsOptional:
 /** What each needs as an output, and what it needs more to read. */
 const needed: Readonly<Record<string, { output: Values; input?: Values }>> = {
   fake: { output: { host: "here" } },
+  "alicloud.sls": {
+    output: { endpoint: "here", accessKeyID: "a", accessKeySecret: "b" },
+    input: { project: "shop", logstore: "orders" },
+  },
   "aws.s3": { output: { bucket: "shop" }, input: { onHandled: "delete" } },
   "azure.blobstorage": {
     output: { accountName: "shop", containerName: "orders" },

@@ -32,6 +32,8 @@ const inputs = [
   "sftp",
   "cron",
   "webhook",
+  "alicloud.dingtalk.webhook",
+  "alicloud.sls",
   "imap",
   "http",
   "sse",

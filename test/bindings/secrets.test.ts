@@ -112,6 +112,22 @@ const objects =
     };
   };
 
+/** DingTalk that says in its refusal what it was sent. */
+const robot =
+  (place: (url: string) => Record<string, string>): Case =>
+  async (spelling) => {
+    const echoed: string[] = [];
+    const server = await startLoopback(({ url = "" }, response) => {
+      const { searchParams } = new URL(url, "http://robot");
+      const said = [...searchParams.values()].map(spelling).join(" ");
+      echoed.push(said);
+      response.end(JSON.stringify({ errcode: 300001, errmsg: said }));
+    });
+    onTestFinished(() => server[Symbol.asyncDispose]());
+    const properties = { id: "a", direction: "output", ...place(server.url) };
+    return { server: { host: "127.0.0.1", port: server.port, echoed }, properties };
+  };
+
 const streams = (field: string, more: Record<string, string> = {}): Case =>
   redis(field, { ...more, stream: "orders", direction: "output" });
 
@@ -798,7 +814,23 @@ const cases: Readonly<Record<string, Case>> = {
   "aws.ses.accessKey": aws("aws.ses", "accessKey"),
   "aws.ses.secretKey": aws("aws.ses", "secretKey"),
   "aws.ses.sessionToken": aws("aws.ses", "sessionToken"),
+  "alicloud.dingtalk.webhook.url": robot((url) => ({
+    url: `${url}/robot/send?access_token=${encodeURIComponent(canary)}`,
+  })),
+  "alicloud.dingtalk.webhook.secret": robot((url) => ({ url, secret: canary })),
+  "alicloud.dingtalk.webhook.appSecret": () => ({
+    properties: { id: "a", url: "http://127.0.0.1:1", address: "127.0.0.1:0", appSecret: canary },
+  }),
   "alicloud.oss.accessKey": objects({ accessKeyID: "id", accessKey: canary }),
+  "alicloud.sls.accessKeySecret": async (spelling, wanted) => {
+    const server = await echoingHttp(wanted, spelling);
+    const place = { project: "shop", logstore: "orders", topic: "t", source: "s" };
+    const account = { accessKeyID: "id", accessKeySecret: canary, direction: "output" };
+    return {
+      ...{ server, properties: { endpoint: http(server), ...account, ...place } },
+      ...{ data: "{}", silent: true },
+    };
+  },
   "huawei.obs.accessKey": objects({ accessKey: canary, secretKey: "other" }),
   "huawei.obs.secretKey": objects({ accessKey: "id", secretKey: canary }),
   "aws.sns.accessKey": aws("aws.sns", "accessKey"),

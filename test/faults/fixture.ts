@@ -63,6 +63,7 @@ const servers: Readonly<Record<string, ServerName>> = {
   amqp: "artemis",
   "aws.kinesis": "kinesalite",
   "aws.s3": "moto",
+  "alicloud.sls": "sls",
   "aws.sqs": "elasticmq",
   "azure.blobstorage": "azurite-blob",
   "azure.eventhubs": "azure-messaging",

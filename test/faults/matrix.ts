@@ -4,6 +4,7 @@ import * as faults from "./faults.ts";
 import { phases, type Phase } from "./phases.ts";
 import type { Source } from "./opened-source.ts";
 import { amqp } from "./sources/amqp.ts";
+import { sls } from "./sources/alicloud.sls.ts";
 import { azureBlobStorage } from "./sources/azure.blobstorage.ts";
 import { azureEventGrid } from "./sources/azure.eventgrid.ts";
 import { eventhubs } from "./sources/azure.eventhubs.ts";
@@ -29,7 +30,7 @@ import { redisStreams } from "./sources/redis.streams.ts";
 import { mqtt5, mqtt5Qos2 } from "./sources/mqtt5.ts";
 import { postgres } from "./sources/postgres.ts";
 import { sftp } from "./sources/sftp.ts";
-import { webhook } from "./sources/webhook.ts";
+import { dingtalk, webhook } from "./sources/webhook.ts";
 
 /** All that the matrix has a row of. A name begins with that of a binding; what it is more follows a dash. */
 export const sources: readonly Source[] = [
@@ -46,6 +47,7 @@ export const sources: readonly Source[] = [
     servicebusSessions,
     eventhubs,
     webhook,
+    dingtalk,
     file,
     sftp,
     cron,
@@ -65,6 +67,7 @@ export const sources: readonly Source[] = [
     s3,
     kinesis,
     azureStorageQueues,
+    sls,
     azureBlobStorage,
     azureEventGrid,
   ],

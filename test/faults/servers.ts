@@ -85,6 +85,10 @@ export class Servers implements AsyncDisposable {
     return this.#once("elasticmq", own, () => this.#start("elasticmq"));
   }
 
+  sls(own: boolean): Promise<OwnServer<"sls">> {
+    return this.#once("sls", own, () => this.#start("sls"));
+  }
+
   moto(own: boolean): Promise<OwnServer<"moto">> {
     return this.#once("moto", own, () => this.#start("moto"));
   }

@@ -30,13 +30,14 @@ const ours = new Set([
   "webhook",
   "websocket",
   // Services that cannot be had: daprd could only be asked with our own stand-ins.
-  "azure.eventgrid",
-  "azure.cosmosdb.gremlinapi",
   "azure.cosmosdb.gremlinapi",
   "azure.eventgrid",
   "azure.openai",
   "azure.signalr",
   "cloudflare.queues",
+  // Signed requests to vendors that have no emulator.
+  "alicloud.dingtalk.webhook",
+  "alicloud.sls",
   // No emulator, and daprd signs by another scheme.
   "huawei.obs",
 ]);

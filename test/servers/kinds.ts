@@ -21,6 +21,7 @@ import { postgres } from "./postgres.ts";
 import { pstest } from "./pstest.ts";
 import { rabbitmq } from "./rabbitmq.ts";
 import { redis } from "./redis.ts";
+import { sls } from "./sls.ts";
 import { vault } from "./vault.ts";
 
 /** Every kind of server that a test may ask for, by the name it asks with. */
@@ -49,6 +50,7 @@ export const kinds = {
   minio,
   pstest,
   "fake-gcs": fakeGcs,
+  sls,
 };
 
 type Kinds = typeof kinds;

@@ -1,5 +1,6 @@
 import { byteSize, duration, list, oneOf, string } from "../../metadata/fields.ts";
-import type { Field, FieldOptions, Values } from "../../metadata/fields.ts";
+import type { Values } from "../../metadata/fields.ts";
+import { address, path } from "../../metadata/listener-fields.ts";
 
 /** What a webhook component's metadata can say. */
 export const webhookFields = {
@@ -83,36 +84,3 @@ export const webhookFields = {
 } as const;
 
 export type WebhookMetadata = Values<typeof webhookFields>;
-
-/** Where a component listens. */
-export type Address = { readonly host: string; readonly port: number };
-
-/** A required `host:port`, read when the metadata is, so that a wrong one is found by a check. */
-function address(options: FieldOptions & { required: true }): Field<Address, true> {
-  return {
-    ...string(options),
-    parse(text) {
-      const match = /^(?:(?:\[([\da-f:.]+)\]|([^\s:[\]/]*)):)?(\d{1,5})$/i.exec(text.trim());
-      const port = Number(match?.[3]);
-      if (match === null || port > 65_535) {
-        return { problem: 'is no address such as "0.0.0.0:8080"' };
-      }
-      const bare = !text.includes(":");
-      return { value: { host: bare ? "127.0.0.1" : match[1] || match[2] || "::", port } };
-    },
-  };
-}
-
-/** A path, brought into the form in which requests write it. */
-function path(options: FieldOptions): Field<string, false> {
-  return {
-    ...string<FieldOptions>(options),
-    parse(text) {
-      if (text === "") return { value: "" };
-      if (!text.startsWith("/") || /[?#\s]/.test(text)) {
-        return { problem: 'is no path such as "/hooks/orders"' };
-      }
-      return { value: new URL(`http://host${text}`).pathname };
-    },
-  };
-}

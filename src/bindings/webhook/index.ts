@@ -1,6 +1,8 @@
 import { defineBinding } from "../../binding.ts";
 import { BindingError } from "../../errors.ts";
 import { Receiver } from "../../http-receiver/receiver.ts";
+import { replyTo } from "../../http-receiver/request.ts";
+import { refuseUnsigned } from "../../http-receiver/verify.ts";
 import { webhookFields } from "./fields.ts";
 import { requestEvent } from "./request-event.ts";
 import { verifierOf } from "./verification.ts";
@@ -57,17 +59,13 @@ export default defineBinding({
     const receiver = new Receiver({
       ...{ methods, maxBodySize, responseTimeout, deliver, logger },
       memory: endpoint.memory,
-      verify(exchange) {
-        const reason = verify(exchange);
-        if (reason === undefined) return undefined;
-        return { status: 403, text: "the signature is missing or wrong", reason };
-      },
+      verify: refuseUnsigned(verify),
       eventsOf: (exchange) => [
-        requestEvent(exchange, metadata, (settlement) => {
-          if (settlement.outcome === "returned") exchange.unavailable(settlement.after);
-          else if (settlement.movedTo !== undefined) exchange.accepted(settlement.movedTo);
-          else exchange.reply(settlement.reply, { wanted: responseContentType, fallback });
-        }),
+        requestEvent(
+          exchange,
+          metadata,
+          replyTo(exchange, { wanted: responseContentType, fallback }),
+        ),
       ],
     });
     const release = endpoint.handle((request, response) => receiver.take(request, response));

@@ -1,36 +1,18 @@
-import { createHash, randomUUID } from "node:crypto";
+import { createHash } from "node:crypto";
 import type { InboundEvent } from "../../binding.ts";
 import type { Exchange } from "../../http-receiver/exchange.ts";
+import { fromBytes, requestAsEvent } from "../../http-receiver/request.ts";
 import type { WebhookMetadata } from "./fields.ts";
 import { isForm } from "./verification.ts";
 
-/** A request as an event: its body as it came, all its headers with lower-case names, repeats kept. */
+/** A request as an event, named as its sender does. */
 export function requestEvent(
   exchange: Exchange,
   metadata: WebhookMetadata,
   settle: InboundEvent["settle"],
 ): InboundEvent {
-  const { request, query, body, receivedAt, revoked } = exchange;
-  const id = idOf(exchange, metadata);
-  const [path = ""] = (request.url ?? "").split("?", 1);
-  const contentType = request.headers["content-type"];
-  return {
-    data: body,
-    metadata: {
-      method: request.method ?? "",
-      path,
-      query,
-      remoteAddress: request.socket.remoteAddress ?? "",
-      receivedTime: receivedAt.toISOString(),
-      ...(contentType === undefined ? {} : { contentType: fromBytes(contentType) }),
-    },
-    headers: exchange.allHeaders(),
-    id: id || randomUUID(),
-    idIsMadeUp: !id,
-    signedDigest: signedDigestOf(exchange, metadata),
-    revoked: revoked.signal,
-    settle,
-  };
+  const event = requestAsEvent(exchange, idOf(exchange, metadata), settle);
+  return { ...event, signedDigest: signedDigestOf(exchange, metadata) };
 }
 
 /** Of the body, and of Twilio's requests of the query, too. Neither the time of a signature nor its secret makes a difference. */
@@ -87,8 +69,4 @@ function stripeEvent(body: Uint8Array): string | undefined {
   } catch {
     return undefined;
   }
-}
-
-function fromBytes(text: string): string {
-  return Buffer.from(text, "latin1").toString("utf8");
 }

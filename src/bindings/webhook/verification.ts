@@ -1,21 +1,7 @@
-import { createHash, createHmac, timingSafeEqual } from "node:crypto";
-import type { IncomingHttpHeaders } from "node:http";
+import { createHash, createHmac } from "node:crypto";
 import { BindingError } from "../../errors.ts";
+import { same, single, type Verify } from "../../http-receiver/verify.ts";
 import type { WebhookMetadata } from "./fields.ts";
-
-/** What of a request is signed. */
-export type SignedRequest = {
-  readonly headers: IncomingHttpHeaders;
-  /** The query as it came, without `?`; empty when there is none. */
-  readonly query: string;
-  readonly body: Uint8Array;
-};
-
-/**
- * Answers why a request is not the sender's, or nothing when it is. The reason is for the log; it
- * quotes neither secrets nor signatures.
- */
-export type Verify = (request: SignedRequest) => string | undefined;
 
 /** The check that a component asks for. Throws when it lacks what the check needs. */
 export function verifierOf(metadata: WebhookMetadata): Verify {
@@ -159,15 +145,6 @@ function hmac(algorithm: string, secret: string, ...parts: readonly Uint8Array[]
   const sum = createHmac(algorithm, secret);
   for (const part of parts) sum.update(part);
   return sum.digest();
-}
-
-/** Compares in constant time. The length is no secret. */
-function same(given: Buffer, expected: Buffer): boolean {
-  return given.length === expected.length && timingSafeEqual(given, expected);
-}
-
-function single(header: string | string[] | undefined): string | undefined {
-  return Array.isArray(header) ? header[0] : header;
 }
 
 function lacking(field: string, verification: string): BindingError {

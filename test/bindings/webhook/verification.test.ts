@@ -1,7 +1,8 @@
 import { createHash, createHmac } from "node:crypto";
 import { describe, expect, test } from "vitest";
 import webhook from "../../../src/bindings/webhook/index.ts";
-import { verifierOf, type SignedRequest } from "../../../src/bindings/webhook/verification.ts";
+import { verifierOf } from "../../../src/bindings/webhook/verification.ts";
+import type { SignedRequest } from "../../../src/http-receiver/verify.ts";
 import { parseFields } from "../../../src/metadata/parse.ts";
 
 function verifier(properties: Record<string, string>): (request: Partial<Request>) => boolean {

@@ -120,6 +120,7 @@ export class Queue {
       taken(session);
     };
     const entry = { sender, take: (session: string) => answer(session) };
+    this.#endSessions();
     if (wanted !== undefined) return answer(this.#isFree(wanted) ? wanted : undefined);
     this.#waiting.push(entry);
     // Who has gone meanwhile waits no more.
@@ -130,6 +131,8 @@ export class Queue {
   }
 
   lockSession(link: QueueLink): number {
+    // Two holders would have its messages at one time.
+    if (!this.#isFree(link.session as string)) throw new Error(`${link.session} is locked`);
     const until = Date.now() + this.options.lockDuration;
     this.#sessions.set(link.session as string, { holder: link, until });
     this.#watchSession(link.session as string, until);
@@ -171,13 +174,8 @@ export class Queue {
     this.#sent.delete(delivery);
     const stored = sent?.stored;
     const lock = stored?.lock;
-    if (
-      stored === undefined ||
-      lock === undefined ||
-      lock.tag !== sent?.tag ||
-      lock.until <= Date.now()
-    )
-      return "lock-lost";
+    if (stored === undefined || lock === undefined || lock.tag !== sent?.tag) return "lock-lost";
+    if (this.#until(lock) <= Date.now()) return "lock-lost";
     this.settled.push([String(stored.message.message_id ?? stored.sequence), outcome]);
     stored.lock = undefined;
     if (outcome === "accepted") this.#remove(stored);
@@ -209,7 +207,8 @@ export class Queue {
   /** Ends every lock now, as time would. */
   expireLocks(): void {
     for (const stored of this.#stored) if (stored.lock !== undefined) stored.lock.until = 0;
-    for (const [session, { holder }] of this.#sessions) this.#loseSession(session, holder);
+    for (const lock of this.#sessions.values()) lock.until = 0;
+    this.#endSessions();
     this.#sweep();
   }
 
@@ -237,9 +236,13 @@ export class Queue {
 
   #send(link: QueueLink, stored: Stored): void {
     const { types } = rhea;
-    const until = Date.now() + this.options.lockDuration;
-    const lock: Lock = { tag: randomBytes(16), reader: link, until };
+    const lock: Lock = {
+      tag: randomBytes(16),
+      reader: link,
+      until: Date.now() + this.options.lockDuration,
+    };
     stored.lock = lock;
+    const until = this.#until(lock);
     const message = {
       ...stored.message,
       delivery_count: stored.deliveries,
@@ -265,9 +268,7 @@ export class Queue {
     for (const stored of [...this.#stored]) {
       const { lock } = stored;
       if (lock === undefined) continue;
-      // A session's messages are locked as long as it.
-      const until =
-        lock.reader.session === undefined ? lock.until : this.#sessionUntil(lock.reader);
+      const until = this.#until(lock);
       if (until > now) {
         this.#watchLocks(until);
         continue;
@@ -278,9 +279,18 @@ export class Queue {
     this.pump();
   }
 
-  #sessionUntil(reader: QueueLink): number {
-    const lock = this.#sessions.get(reader.session as string);
+  /** A session's messages are locked as long as it. */
+  #until({ reader, until }: Lock): number {
+    if (reader.session === undefined) return until;
+    const lock = this.#sessions.get(reader.session);
     return lock?.holder === reader ? lock.until : 0;
+  }
+
+  /** Locks of sessions that have ended: each is free with all of its messages, before anybody has it again. */
+  #endSessions(): void {
+    const now = Date.now();
+    for (const [session, { holder, until }] of [...this.#sessions])
+      if (until <= now) this.#loseSession(session, holder);
   }
 
   #watchSession(session: string, until: number): void {
@@ -313,11 +323,11 @@ export class Queue {
   }
 
   #isFree(session: string): boolean {
-    const lock = this.#sessions.get(session);
-    return lock === undefined || lock.until <= Date.now();
+    return !this.#sessions.has(session);
   }
 
   #offerSessions(): void {
+    this.#endSessions();
     while (this.#waiting.length > 0) {
       const now = Date.now();
       const free = this.#stored.find(

@@ -237,6 +237,8 @@ export class AzureNamespace implements AsyncDisposable {
       inner.on_attach(frame as Parameters<typeof inner.on_attach>[0]);
     };
     const socket = (connection as unknown as { socket: Socket }).socket;
+    // The driver is told of no end that was made here.
+    socket.once("close", () => this.#disconnected(connection));
     this.faults.watch(connection, () => socket.destroy(), refused);
   }
 
@@ -540,10 +542,8 @@ export class AzureNamespace implements AsyncDisposable {
     const queue = [...this.#queues.values()].find(({ links }) =>
       links.some((link) => link.sender === sender),
     );
-    if (queue === undefined) {
-      delivery.update(true);
-      return;
-    }
+    // Of a link that was ended nothing is said any more.
+    if (queue === undefined) return;
     const state = delivery.remote_state as unknown as Record<string, unknown>;
     const problem = queue.settle(delivery, outcome, state);
     const { message } = rhea as unknown as {

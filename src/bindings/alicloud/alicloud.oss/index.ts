@@ -34,6 +34,8 @@ export default defineBinding({
     }),
     accessKey: string({
       description: "The secret of the access key.",
+      // Dapr's list of fields has this name, its code the other.
+      aliases: ["accessKeySecret"],
       required: true,
       sensitive: true,
     }),

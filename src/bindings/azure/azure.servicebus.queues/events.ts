@@ -9,6 +9,8 @@ export type MessageContent = Pick<
   InboundEvent,
   "data" | "metadata" | "headers" | "id" | "attempt" | "redelivered"
 > & {
+  /** Tells it apart from all others of the queue; `undefined`: nothing does. */
+  readonly identity: string | undefined;
   /** When its lock ends, in milliseconds since 1970, where it says so. */
   readonly lockedUntil: number | undefined;
   readonly session: string | undefined;
@@ -44,7 +46,7 @@ export function contentOf(bytes: Buffer, format: number): MessageContent {
   } catch (error) {
     if (!(error instanceof RangeError)) throw error;
     const metadata = { undecodable: messageOf(error) };
-    const rest = { id: undefined, lockedUntil: undefined, session: undefined };
+    const rest = { id: undefined, identity: undefined, lockedUntil: undefined, session: undefined };
     return { data: bytes, metadata, headers: [], ...rest };
   }
 }
@@ -80,9 +82,21 @@ function read(bytes: Buffer): MessageContent {
     id: metadata["id"] || metadata["SequenceNumber"],
     attempt: deliveries + 1,
     redelivered: deliveries > 0 ? true : undefined,
+    identity: identityOf(metadata),
     lockedUntil: timeOf(annotations.get("x-opt-locked-until")),
     session: metadata["SessionId"],
   };
+}
+
+/** The numbers of a queue that is made anew begin again; the time when a message came does not. */
+function identityOf({
+  SequenceNumber: number,
+  EnqueuedTimeUtc: time,
+  id,
+}: Readonly<Record<string, string>>): string | undefined {
+  return number === undefined || time === undefined
+    ? undefined
+    : JSON.stringify([number, time, id]);
 }
 
 function timeOf(value: AmqpValue | undefined): number | undefined {

@@ -57,7 +57,12 @@ export default defineBinding({
       await namespace.close();
       throw error;
     }
-    return new QueueConnection(namespace, metadata.queueName, directions.output);
+    const { hostname, port } = access.address;
+    const place = [component.name, hostname, port, metadata.queueName.toLowerCase()];
+    return new QueueConnection(namespace, {
+      ...{ queue: metadata.queueName, sends: directions.output },
+      identity: JSON.stringify(place),
+    });
   },
 
   operations: {
@@ -86,7 +91,8 @@ export default defineBinding({
   },
 
   async read(connection, reading) {
-    return connection.read(new QueueReader(connection.namespace, reading));
+    const { namespace, identity } = connection;
+    return connection.read(new QueueReader(namespace, identity, reading));
   },
 
   retry: {
@@ -154,13 +160,19 @@ async function makeQueue(
 
 class QueueConnection implements AsyncDisposable {
   readonly namespace: NamespaceConnection;
+  /** Of the queue, as this component reads it. */
+  readonly identity: string;
   readonly #queue: string;
   readonly #sends: boolean;
   #sender: SenderLink | undefined;
   #reader: QueueReader | undefined;
 
-  constructor(namespace: NamespaceConnection, queue: string, sends: boolean) {
+  constructor(
+    namespace: NamespaceConnection,
+    { queue, sends, identity }: { queue: string; sends: boolean; identity: string },
+  ) {
     this.namespace = namespace;
+    this.identity = identity;
     this.#queue = queue;
     this.#sends = sends;
   }

@@ -19,6 +19,21 @@ export function lockDuration(until: number | undefined, renewalInSec: number): n
   return renewalInSec === 0 ? believed : Math.min(believed, renewalInSec * 3000);
 }
 
+/** The session that the service has given the link, as far as it tells. */
+export function sessionOf(link: ReceivingLink): string | undefined {
+  const told = link.raw.source?.filter?.["com.microsoft:session-filter"];
+  const session: unknown =
+    typeof told === "object" && told !== null && "value" in told ? told.value : told;
+  return typeof session === "string" ? session : undefined;
+}
+
+/** When the lock of the link's session ends that it was given. It is told in .NET's ticks since the year 1. */
+function sessionLockedUntil(link: ReceivingLink): number | undefined {
+  const ticks = link.raw.remote.attach?.properties?.["com.microsoft:locked-until-utc"];
+  if (!Buffer.isBuffer(ticks) || ticks.length !== 8) return undefined;
+  return Number((ticks.readBigInt64BE() - 621_355_968_000_000_000n) / 10_000n);
+}
+
 /** Renews locks by the queue's management node. */
 export class LockRenewal {
   readonly #namespace: NamespaceConnection;
@@ -50,6 +65,20 @@ export class LockRenewal {
     }).finally(() => this.#sessions.delete(lock.link));
     this.#sessions.set(lock.link, renewal);
     return renewal;
+  }
+
+  /** Renews the lock of the link's session as long as the link lasts, also between messages. */
+  keep(link: ReceivingLink, renewalInSec: number, lost: () => void): void {
+    const session = sessionOf(link);
+    if (session === undefined || renewalInSec === 0) return;
+    const duration = lockDuration(sessionLockedUntil(link), renewalInSec);
+    const timer = setInterval(() => {
+      if (link.ended !== undefined) return clearInterval(timer);
+      this.renew({ session, link }).catch((error: unknown) => {
+        if (error instanceof BindingError && error.effect === "rejected") lost();
+      });
+    }, duration / 3);
+    timer.unref();
   }
 
   async #ask(link: ReceivingLink, operation: string, body: object): Promise<void> {

@@ -4,11 +4,14 @@ import { ReceivingLink } from "../../../amqp-client/receiving-link.ts";
 import type { Delivery } from "../../../amqp-client/receiving-options.ts";
 import type { InboundEvent, Reader, Reading, Settlement } from "../../../binding.ts";
 import { BindingError, messageOf } from "../../../errors.ts";
+import { HandledMessages } from "../handled-messages.ts";
 import type { NamespaceConnection } from "../messaging-namespace.ts";
 import { contentOf } from "./events.ts";
 import type { queueFields } from "./fields.ts";
-import { LockRenewal, lockDuration, type Lock } from "./locks.ts";
+import { LockRenewal, lockDuration, sessionOf, type Lock } from "./locks.ts";
 import { Returns } from "./returns.ts";
+
+type Returned = Extract<Settlement, { outcome: "returned" }>;
 
 /** What a link that reads a session says when that has ended, or there was none. */
 const sessionEnds: ReadonlySet<string> = new Set([
@@ -17,12 +20,30 @@ const sessionEnds: ReadonlySet<string> = new Set([
   "com.microsoft:timeout",
 ]);
 
-/** What reads the queue: one link, or one for each session that is read. */
+/** A link, and what is known of what it reads. */
+type Place = {
+  readonly link: ReceivingLink;
+  readonly bySession: boolean;
+  /** Its session is not its own any more: what the app does not have of it is void. */
+  readonly over: AbortController;
+  /** Messages that were handled and whose acceptance is not confirmed: their identities by delivery. */
+  readonly accepted: Map<number, string>;
+  readonly idle: IdleTimer;
+};
+
+/**
+ * What reads the queue: one link, or one for each session that is read.
+ *
+ * A session is read in order: at most one link has it, in the order of the queue. When that link ends, the events that came
+ * by it and that the app does not have are revoked before the session can be accepted again, which begins at its first
+ * message that is not settled. Those of them that were handled are accepted once more and do not go to the app again.
+ */
 export class QueueReader implements Reader {
   readonly #reading: Reading<typeof queueFields>;
   readonly #namespace: NamespaceConnection;
   readonly #locks: LockRenewal;
   readonly #returns = new Returns();
+  readonly #handled: HandledMessages;
   readonly #links = new Set<ReceivingLink>();
   readonly #stopping = new AbortController();
   /** Of each link, events that came in this turn. */
@@ -32,7 +53,13 @@ export class QueueReader implements Reader {
   #failed = false;
   #closed = false;
 
-  constructor(namespace: NamespaceConnection, reading: Reading<typeof queueFields>) {
+  /** `identity`: of the queue, for what outlasts a connection. */
+  constructor(
+    namespace: NamespaceConnection,
+    identity: string,
+    reading: Reading<typeof queueFields>,
+  ) {
+    this.#handled = HandledMessages.of(identity);
     this.#namespace = namespace;
     this.#reading = reading;
     this.#locks = new LockRenewal(namespace, reading.metadata.queueName);
@@ -106,7 +133,7 @@ export class QueueReader implements Reader {
       while (!signal.aborted && this.#sessions <= this.#wantedSessions()) {
         const began = performance.now();
         const ended = Promise.withResolvers<void>();
-        const link = await this.#accept(ended.resolve);
+        const link = await this.#acceptSession(ended.resolve);
         if (link !== undefined) await ended.promise;
         // Who is told at once that there is none asks again in a while.
         if (performance.now() - began < 1000) await pauseOf(1000, signal);
@@ -119,7 +146,7 @@ export class QueueReader implements Reader {
   }
 
   /** `undefined`: no session is free that has messages. */
-  async #accept(ended: () => void): Promise<ReceivingLink | undefined> {
+  async #acceptSession(ended: () => void): Promise<ReceivingLink | undefined> {
     try {
       return await this.#open(ended, this.#stopping.signal);
     } catch (error) {
@@ -135,8 +162,10 @@ export class QueueReader implements Reader {
     const { driver, connection } = this.#namespace;
     const bySession = ended !== undefined;
     const timeout = metadata.timeoutInSec * 1000;
+    const over = new AbortController();
+    const accepted: Place["accepted"] = new Map();
     const idle = new IdleTimer(metadata.sessionIdleTimeoutInSec * 1000, () => {
-      if (!bySession) return;
+      if (!bySession || over.signal.aborted) return;
       if (link.held > 0) idle.start();
       else void this.#leave(link, ended);
     });
@@ -155,20 +184,33 @@ export class QueueReader implements Reader {
           : {}),
       },
       message: (delivery) => {
-        idle.stop();
-        this.#take(link, delivery, bySession, () => idle.start());
+        this.#take({ link, bySession, over, accepted, idle }, delivery);
       },
-      refused: (_, error) => this.#tellRefused(error),
+      confirmed: (id) => this.#confirmed(accepted, id),
+      refused: (_, error) => {
+        this.#tellRefused(error);
+        // The message comes again, and those behind it must not overtake it.
+        if (bySession) giveUp();
+      },
       ended: (reason) => {
         idle.stop();
         this.#links.delete(link);
+        over.abort();
         if (bySession && sessionEnds.has(reason.systemCode ?? "")) ended();
         else this.#lose(reason);
       },
     });
+    const giveUp = (): void => {
+      if (!bySession || over.signal.aborted) return;
+      over.abort();
+      void this.#close(link, ended);
+    };
     this.#links.add(link);
     if (this.#stopping.signal.aborted) link.stop();
-    if (bySession) idle.start();
+    if (bySession) {
+      idle.start();
+      this.#locks.keep(link, metadata.lockRenewalInSec, giveUp);
+    }
     this.#share();
     return link;
   }
@@ -183,29 +225,45 @@ export class QueueReader implements Reader {
     } catch {
       // The link has gone, or will.
     }
+    await this.#close(link, ended);
+  }
+
+  async #close(link: ReceivingLink, ended: () => void): Promise<void> {
     this.#links.delete(link);
     await link.close();
     ended();
   }
 
-  #take(link: ReceivingLink, delivery: Delivery, bySession: boolean, settled: () => void): void {
-    const { lockedUntil, session, ...content } = contentOf(delivery.message, delivery.format);
+  #take(place: Place, delivery: Delivery): void {
+    const { link, bySession, over, idle } = place;
+    const { lockedUntil, identity, session, ...content } = contentOf(
+      delivery.message,
+      delivery.format,
+    );
+    idle.stop();
+    // As it should have been before: no app is to have it again, behind later ones of its session.
+    if (identity !== undefined && this.#handled.has(identity)) {
+      this.#accept(place, delivery, identity);
+      return idle.start();
+    }
     const { metadata } = this.#reading;
     const { lockRenewalInSec, queueName } = metadata;
     const duration = lockDuration(lockedUntil, lockRenewalInSec);
-    const lock: Lock =
-      bySession && session !== undefined ? { session, link } : { tag: delivery.tag, link };
+    const key = bySession ? (sessionOf(link) ?? session) : undefined;
+    const lock: Lock = key === undefined ? { tag: delivery.tag, link } : { session: key, link };
     const event: InboundEvent = {
       ...content,
-      key: bySession ? session : this.#window === 1 ? queueName : undefined,
+      key: !bySession && this.#window === 1 ? queueName : key,
       lease: {
         duration,
         extend: lockRenewalInSec === 0 ? undefined : () => this.#locks.renew(lock),
       },
       settle: (settlement) => {
-        this.#settle(link, delivery, settlement, duration);
-        settled();
+        if (settlement.outcome === "handled") this.#accept(place, delivery, identity);
+        else this.#return(link, delivery, settlement, duration);
+        idle.start();
       },
+      ...(bySession ? { revoked: over.signal } : {}),
     };
     const batch = this.#batches.get(link);
     if (batch !== undefined) {
@@ -216,10 +274,26 @@ export class QueueReader implements Reader {
     queueMicrotask(() => this.#deliver(link));
   }
 
-  #settle(link: ReceivingLink, delivery: Delivery, settlement: Settlement, lock: number): void {
+  #accept({ link, accepted }: Place, delivery: Delivery, identity: string | undefined): void {
     const { id, settled } = delivery;
     if (settled) return link.release(id);
-    if (settlement.outcome === "handled") return link.settle(id, "accepted");
+    if (identity !== undefined) {
+      this.#handled.add(identity);
+      accepted.set(id, identity);
+    }
+    link.settle(id, "accepted");
+  }
+
+  #confirmed(accepted: Place["accepted"], id: number): void {
+    const identity = accepted.get(id);
+    if (identity === undefined) return;
+    accepted.delete(id);
+    this.#handled.delete(identity);
+  }
+
+  #return(link: ReceivingLink, delivery: Delivery, settlement: Returned, lock: number): void {
+    const { id, settled } = delivery;
+    if (settled) return link.release(id);
     const outcome = settlement.unattempted === true ? "released" : "modified";
     // Beyond the lock it would be delivered all the same.
     const pause = this.#stopping.signal.aborted ? 0 : Math.min(settlement.after ?? 0, lock / 2);
@@ -237,7 +311,7 @@ export class QueueReader implements Reader {
       );
   }
 
-  /** The service did not take it: the message comes again, although the app has handled it. */
+  /** The service did not take it: the message comes again, and one that was handled is accepted then. */
   #tellRefused(error: Condition): void {
     this.#reading.logger.warn(
       { error: conditionText(error) },

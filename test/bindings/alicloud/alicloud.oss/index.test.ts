@@ -85,6 +85,15 @@ test.each([
   });
 });
 
+test("the secret is accessKeySecret, too, as in Dapr's list of fields", async () => {
+  const server = await startObjects(vendor);
+  onTestFinished(() => server[Symbol.asyncDispose]());
+  const shared = { endpoint: server.url, accessKeyID: accessKeyId, bucket };
+  await using output = await openOutput(oss, { ...shared, accessKeySecret: secret });
+  await output.invoke("create", { key: "k" }, { data: "content" });
+  expect([...server.objects.keys()]).toEqual(["k"]);
+});
+
 test("a wrong secret is the service's refusal", async () => {
   const { output } = await serve({ accessKey: "other" });
   await expect(output.invoke("create", {}, { data: "x" })).rejects.toMatchObject({

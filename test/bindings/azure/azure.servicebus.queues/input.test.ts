@@ -1,4 +1,4 @@
-import { expect, test, vi } from "vitest";
+import { expect, onTestFinished, test, vi } from "vitest";
 import queues from "../../../../src/bindings/azure/azure.servicebus.queues/index.ts";
 import type { InboundEvent, Settlement } from "../../../../src/binding.ts";
 import { uniqueName } from "../../../servers/unique-name.ts";
@@ -40,6 +40,13 @@ async function started(
 }
 
 const keep: Handle = () => "keep";
+
+/** Milliseconds pass by the clock, and no timer knows of them. */
+function lockTimePasses(time = 61_000): void {
+  const now = Date.now();
+  vi.useFakeTimers({ toFake: ["Date"], now: now + time });
+  onTestFinished(() => void vi.useRealTimers());
+}
 
 test("outcomes of one tick go out as they are, each for its own message", async () => {
   const { queue, opened } = await started(60);
@@ -118,18 +125,21 @@ test("locks are renewed, and one that is lost is refused for good", async () => 
   });
 });
 
-test("a settlement after the lock was lost is told, and the message comes again", async () => {
-  const { queue, opened } = await started(1);
+test("a settlement after the lock was lost is told, and the message comes again, to the app unless that handled it", async () => {
+  const { queue, opened } = await started(2);
   const { events, reader } = await opened.read(keep);
-  await until(() => events.length === 1);
+  await until(() => events.length === 2);
   queue.expireLocks();
   events[0]?.settle(handled);
+  events[1]?.settle(returned());
   await reader.flush();
-  await until(() => events.length === 2);
+  await until(() => events.length === 3 && queue.messages.length === 1);
+  expect(events.map(textOf)).toEqual(["0", "1", "1"]);
   expect(opened.log.map(({ message }) => message)).toEqual([
     expect.stringContaining("the message comes again"),
+    expect.stringContaining("the message comes again"),
   ]);
-  expect(events[1]?.metadata["DeliveryCount"]).toBe("2");
+  expect(events[2]?.metadata["DeliveryCount"]).toBe("2");
   expect(opened.losses).toEqual([]);
 });
 
@@ -217,6 +227,18 @@ test("a session's lock is renewed once for all of its messages", async () => {
   await expect(events[0]?.lease?.extend?.()).rejects.toMatchObject({ effect: "rejected" });
 });
 
+test("a session's lock is renewed between its messages, too", async () => {
+  const { namespace, queue, opened } = await started(
+    1,
+    { session: () => "one" },
+    { ...many, lockRenewalInSec: "1" },
+  );
+  const { events } = await opened.read(() => handled);
+  await until(() => queue.messages.length === 0);
+  await until(() => namespace.requests.includes("com.microsoft:renew-session-lock"));
+  expect(events.map(({ key }) => key)).toEqual(["one"]);
+});
+
 test("a session whose lock is lost is accepted again, and the connection stays", async () => {
   const { queue, opened } = await started(2, { session: () => "one", lockDuration: 400 });
   const { events } = await opened.read(keep);
@@ -225,6 +247,83 @@ test("a session whose lock is lost is accepted again, and the connection stays",
   expect(opened.losses).toEqual([]);
   // The link before hears of its end on its own.
   await until(() => queue.links.length === 1);
+});
+
+test("a session whose lock has ended is accepted again from its first message on", async () => {
+  const { opened, put } = await started(2, { session: () => "one" });
+  const { events } = await opened.read(keep);
+  await until(() => events.length === 2);
+  // Its end is not noticed by the service until somebody asks for the session.
+  lockTimePasses();
+  put(2);
+  await until(() => events.length === 5);
+  expect(events.map(textOf)).toEqual(["0", "1", "0", "1", "2"]);
+  expect(events.map(({ revoked }) => revoked?.aborted)).toEqual([true, true, false, false, false]);
+});
+
+test("what was handled of a session whose lock is lost does not go to the app again", async () => {
+  const { queue, opened } = await started(3, { session: () => "one" });
+  const { events } = await opened.read(keep);
+  await until(() => events.length === 3);
+  events[0]?.settle(handled);
+  // Before the service hears of it.
+  queue.expireLocks();
+  await until(() => events.length === 5 && queue.messages.length === 2);
+  expect(events.map(textOf)).toEqual(["0", "1", "2", "1", "2"]);
+  expect(events.map(({ revoked }) => revoked?.aborted)).toEqual([true, true, true, false, false]);
+  expect(opened.losses).toEqual([]);
+});
+
+test("a session of which the service does not take a settlement is given up and accepted again", async () => {
+  const { queue, opened } = await started(3, { session: () => "one" });
+  const { events } = await opened.read(keep);
+  await until(() => events.length === 3);
+  lockTimePasses();
+  events[0]?.settle(handled);
+  await until(() => events.length === 5 && queue.messages.length === 2);
+  expect(events.map(textOf)).toEqual(["0", "1", "2", "1", "2"]);
+  expect(events.map(({ revoked }) => revoked?.aborted)).toEqual([true, true, true, false, false]);
+  expect(opened.log.map(({ message }) => message)).toEqual([
+    expect.stringContaining("the message comes again"),
+  ]);
+});
+
+test("what was handled before a connection was lost does not go to the app again", async () => {
+  const { namespace, queue, opened } = await started(3, { session: () => "one" });
+  const { events } = await opened.read(keep);
+  await until(() => events.length === 3);
+  const unheard = namespace.faults.arm({
+    ...{ frame: "disposition", from: "client", strike: "swallow" },
+  });
+  events[0]?.settle(handled);
+  events[1]?.settle(handled);
+  await unheard;
+  namespace.cut();
+  await until(() => opened.losses.length === 1);
+  const again = await openQueue(
+    queues,
+    {
+      ...{ connectionString: namespace.connectionString, queueName: queue.name },
+      ...{ requireSessions: "true", ...many },
+    },
+    { directions },
+  );
+  const { events: later } = await again.read(() => handled);
+  await until(() => queue.messages.length === 0);
+  expect(later.map(textOf)).toEqual(["2"]);
+});
+
+test("a session's message may be settled as long as the session's lock is renewed", async () => {
+  const { queue, opened } = await started(2, { session: () => "one" });
+  const { events } = await opened.read(keep);
+  await until(() => events.length === 2);
+  lockTimePasses(40_000);
+  await events[0]?.lease?.extend?.();
+  lockTimePasses(40_000);
+  for (const event of events) event.settle(handled);
+  await until(() => queue.messages.length === 0);
+  expect(events).toHaveLength(2);
+  expect(opened.log).toEqual([]);
 });
 
 test("a session without messages makes room for another", async () => {
