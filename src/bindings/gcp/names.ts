@@ -7,7 +7,12 @@ const project = /^[a-z0-9][a-z0-9.:-]*$/i;
  * The full name of a topic or subscription, given its own name or the full one. Throws a `BindingError` for a text that
  * is none, so that no name leads elsewhere.
  */
-export function fullName(kind: "topic" | "subscription", name: string, projectId: string): string {
+export function fullName(
+  kind: "topic" | "subscription",
+  name: string,
+  projectId: string,
+  field?: string,
+): string {
   const parts = name.split("/");
   const isFull = parts.length === 4 && parts[0] === "projects" && parts[2] === `${kind}s`;
   const [owner, own] = isFull ? [parts[1], parts[3]] : [projectId, name];
@@ -17,7 +22,7 @@ export function fullName(kind: "topic" | "subscription", name: string, projectId
     const rule = "a letter, then 2 to 254 letters, digits or one of -_.~+%";
     throw new BindingError(
       "invalid_argument",
-      `${JSON.stringify(name.slice(0, 300))} is no name of a ${kind}: ${rule}`,
+      `${field === undefined ? "" : `${field} `}${JSON.stringify(name.slice(0, 300))} is no name of a ${kind}: ${rule}`,
     );
   }
   return `projects/${owner}/${kind}s/${own}`;

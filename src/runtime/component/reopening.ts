@@ -21,6 +21,12 @@ const rightAfter = 15_000;
 /** So many in a row are no accident. */
 const manyCuts = 3;
 
+/** Codes of a system that was not reached, or that has answered: nobody cut anything. */
+const notCut: ReadonlySet<string> = new Set([
+  ...["ECONNREFUSED", "ENOTFOUND", "EAI_AGAIN", "EHOSTUNREACH", "ENETUNREACH"],
+  ...["502", "503", "504"],
+]);
+
 const usualCause =
   "the server, or something between it and this process, closes it; its log may say why";
 
@@ -56,6 +62,7 @@ export class Reopening {
     const isCut =
       reason instanceof BindingError &&
       reason.reason === "unavailable" &&
+      !notCut.has(reason.systemCode ?? "") &&
       lifetime !== undefined &&
       lifetime < rightAfter;
     this.#cuts = isCut ? this.#cuts + 1 : 0;

@@ -78,6 +78,8 @@ test("responseTimeout counts the time for which a call waits for a connection", 
   await using at = await hold({ responseTimeout: "1s" });
   const running = Promise.allSettled([at.output.invoke("get"), at.output.invoke("get")]);
   await vi.waitFor(() => expect(at.held).toHaveLength(1));
+  // Both times are over before either call hears of it: else the second one may take the connection of the first in between.
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 1_100);
   const [first, second] = await running;
   expect(first).toMatchObject({ reason: { reason: "deadline_exceeded", effect: "ambiguous" } });
   expect(second).toMatchObject({ reason: { reason: "deadline_exceeded", effect: "unsent" } });

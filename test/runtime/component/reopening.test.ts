@@ -44,6 +44,15 @@ test("what lived longer, could not be made, or was refused is no cut", () => {
   expect(live(5)).toBe("it was lost");
 });
 
+test.each(["ECONNREFUSED", "ENOTFOUND", "502"])(
+  "a system that is away, or says so, cuts nothing: %s",
+  (systemCode) => {
+    const { live } = clocked();
+    const away = new BindingError("unavailable", "away", { systemCode });
+    expect([live(5, away), live(5, away), live(5, away)]).toEqual(["away", "away", "away"]);
+  },
+);
+
 test("without a cause of the binding's own, the cause is looked for at the server", () => {
   const { reopening } = clocked();
   let last: unknown;

@@ -43,7 +43,7 @@ export function checkInput(metadata: BucketMetadata): void {
   }
   if (onHandled)
     throw invalid("onHandled and notificationSubscription exclude each other: nothing is listed");
-  fullName("subscription", notificationSubscription, projectID);
+  fullName("subscription", notificationSubscription, projectID, "notificationSubscription");
   checkAckDeadline(ackDeadline);
 }
 
