@@ -19,7 +19,7 @@ type Driver = { readonly Agent: typeof Agent; readonly ProxyAgent: typeof ProxyA
 export type ClientOptions = {
   readonly url: string;
   /** Certificates to trust and to show; absent: the system's, and none. */
-  readonly tls?: SecureContextOptions & { readonly rejectUnauthorized?: boolean };
+  readonly tls?: (SecureContextOptions & { readonly rejectUnauthorized?: boolean }) | undefined;
   /** Headers of the component's own, beside `Authorization` and cookies, that are not to be shown to other hosts. */
   readonly secretHeaders?: readonly string[];
   /** To each origin. */

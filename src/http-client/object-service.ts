@@ -3,6 +3,7 @@ import { Readable } from "node:stream";
 import { isIP } from "node:net";
 import { BindingError } from "../errors.ts";
 import type { MemoryShare } from "../memory/budget.ts";
+import { trustOf } from "../tls/pem.ts";
 import { textAt, parseXml } from "../text/xml.ts";
 import { parseAddress } from "./address.ts";
 import type { Address } from "./address.ts";
@@ -33,6 +34,8 @@ export type ObjectServiceOptions = {
   readonly secret: string;
   readonly memory: MemoryShare;
   readonly hide: ((secret: string) => void) | undefined;
+  /** The authorities to trust in place of the system's: PEM, or a file of it. */
+  readonly caCert?: string | undefined;
 };
 
 export type ObjectRequest = {
@@ -79,6 +82,7 @@ export class ObjectService implements AsyncDisposable {
     const base = baseOf(options);
     const http = HttpClient.open(await import("undici"), {
       ...{ url: base, memory: options.memory, maxConnections: mostConnections },
+      tls: await trustOf(options.caCert),
     });
     return new ObjectService(http, options, base);
   }

@@ -7,6 +7,7 @@ import { HttpClient } from "./client.ts";
 import type { Answered } from "./exchange.ts";
 import { setHeader, userAgent } from "./headers.ts";
 import type { RequestHeaders } from "./headers.ts";
+import { trustOf } from "../tls/pem.ts";
 import { failureOfStatus, isSuccess, retryAfterOf } from "./status.ts";
 
 export type ServiceOptions = {
@@ -14,6 +15,8 @@ export type ServiceOptions = {
   readonly memory: MemoryShare;
   /** Told the secret of a request that was refused: the service may repeat it. */
   readonly hide: ((secret: string) => void) | undefined;
+  /** The authorities to trust in place of the system's: PEM, or a file of it. */
+  readonly caCert?: string | undefined;
 };
 
 export type ServiceRequest = {
@@ -47,10 +50,10 @@ export class ServiceClient implements AsyncDisposable {
   }
 
   /** Connects to nothing. Throws a `BindingError` for a URL that is none. */
-  static async open({ url, memory, hide }: ServiceOptions): Promise<ServiceClient> {
+  static async open({ url, memory, hide, caCert }: ServiceOptions): Promise<ServiceClient> {
     parseAddress(url);
     const http = HttpClient.open(await import("undici"), {
-      ...{ url, memory, maxConnections: mostConnections },
+      ...{ url, memory, maxConnections: mostConnections, tls: await trustOf(caCert) },
     });
     return new ServiceClient(http, hide);
   }

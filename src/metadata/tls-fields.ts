@@ -16,6 +16,15 @@ export const pemFields = {
   }),
 } as const;
 
+/** The authorities to trust, for what Dapr has no such field. */
+export const caCertField = {
+  caCert: string({
+    description:
+      "The certificates of the authorities to trust in place of the system's, in PEM, or a file of them: for private clouds and emulators. Dapr has no such field.",
+    example: "/certificates/ca.pem",
+  }),
+} as const;
+
 /** TLS material as text in PEM, or files of it, as `pemOrFile` reads it. */
 export const pemOrFileFields = {
   caCert: string({

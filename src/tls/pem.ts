@@ -37,6 +37,11 @@ function pemText(field: string, text: string): string {
   );
 }
 
+/** What a `caCert` that is PEM text, or names a file of it, means for TLS. Throws a `BindingError`. */
+export async function trustOf(caCert: string | undefined): Promise<TlsMaterial | undefined> {
+  return caCert ? { ca: await pemOrFile("caCert", caCert) } : undefined;
+}
+
 /** A value that is PEM text itself, or else names a file of it. Throws a `BindingError`. */
 export async function pemOrFile(field: string, value: string): Promise<string> {
   if (/-----BEGIN [^-]+-----/.test(value)) return value;

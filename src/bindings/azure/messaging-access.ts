@@ -4,7 +4,7 @@ import type { Opening } from "../../binding.ts";
 import { BindingError } from "../../errors.ts";
 import { openEntra } from "../../identity/azure/entra.ts";
 import type { EntraSettings } from "../../identity/azure/settings.ts";
-import { string, type Fields } from "../../metadata/fields.ts";
+import type { Fields } from "../../metadata/fields.ts";
 import { pemOrFile, tlsMaterial } from "../../tls/pem.ts";
 import { readConnectionString } from "./messaging-connection-string.ts";
 import { entraAccess, sharedAccess, type Credentials } from "./messaging-credentials.ts";
@@ -13,13 +13,6 @@ import { entraAccess, sharedAccess, type Credentials } from "./messaging-credent
 const scope = "https://servicebus.azure.net/.default";
 const plainPort = 5672;
 const tlsPort = 5671;
-
-/** The authorities of private clouds and emulators. */
-export const caField = string({
-  description:
-    "The authorities to trust, for a private cloud: PEM text, or the path of a file of it. Default: the system's. Dapr has no such field.",
-  example: "/certificates/ca.pem",
-});
 
 /** Where a namespace is, and how it is entered. */
 export type Access = {

@@ -9,6 +9,7 @@ import { isSuccess } from "../../http-client/status.ts";
 import type { Streamed } from "../../http-client/streamed.ts";
 import type { Entra } from "../../identity/azure/entra.ts";
 import type { MemoryShare } from "../../memory/budget.ts";
+import { trustOf } from "../../tls/pem.ts";
 import { storageFailure } from "./storage-failures.ts";
 import { authorization } from "./shared-key.ts";
 import type { SharedKey } from "./shared-key.ts";
@@ -40,6 +41,8 @@ export type StorageOptions = {
   readonly memory: MemoryShare;
   /** Told the signature or token of a request that was refused: the service may repeat it. */
   readonly hide: ((secret: string) => void) | undefined;
+  /** The authorities to trust in place of the system's: PEM, or a file of it. */
+  readonly caCert?: string | undefined;
 };
 
 /** As of 2022, which all clouds and Azurite speak. */
@@ -65,10 +68,10 @@ export class StorageClient implements AsyncDisposable {
 
   /** Connects to nothing. Throws a `BindingError` for a URL that is none. */
   static async open(options: StorageOptions): Promise<StorageClient> {
-    const { url, memory } = options;
+    const { url, memory, caCert } = options;
     parseAddress(url);
     const http = HttpClient.open(await import("undici"), {
-      ...{ url, memory, maxConnections: mostConnections },
+      ...{ url, memory, maxConnections: mostConnections, tls: await trustOf(caCert) },
     });
     return new StorageClient(http, options);
   }

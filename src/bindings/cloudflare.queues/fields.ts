@@ -1,5 +1,6 @@
 import { string } from "../../metadata/fields.ts";
 import type { Values } from "../../metadata/fields.ts";
+import { caCertField } from "../../metadata/tls-fields.ts";
 
 export const queuesFields = {
   queueName: string({ description: "The queue.", required: true, example: "orders" }),
@@ -28,6 +29,7 @@ export const queuesFields = {
     description: "Maximum duration of a request, in seconds.",
     default: "20",
   }),
+  ...caCertField,
 } as const;
 
 export type QueuesMetadata = Values<typeof queuesFields>;

@@ -22,7 +22,9 @@ export default defineBinding({
   async open({ metadata, memory, hide, signal }) {
     const { workerName: name, queueName: queue } = metadata;
     const settings = readSettings(metadata);
-    const client = await ServiceClient.open({ url: settings.url, memory, hide });
+    const client = await ServiceClient.open({
+      ...{ url: settings.url, memory, hide, caCert: metadata.caCert },
+    });
     const worker = new Worker({ client, name, queue, ...settings });
     try {
       await worker.check(signal);

@@ -5,6 +5,7 @@ import { ObjectService } from "../../http-client/object-service.ts";
 import { jsonMembers } from "../../http-client/service-client.ts";
 import { LocalRoot } from "../../local-files/local-root.ts";
 import { string } from "../../metadata/fields.ts";
+import { caCertField } from "../../metadata/tls-fields.ts";
 import { goUnquote } from "../../text/go-unquote.ts";
 import { ask, created, read } from "./bucket.ts";
 import { listingOf, listingQuery } from "./listing.ts";
@@ -52,13 +53,14 @@ export default defineBinding({
         "The folder of this machine that `upload` may read from. Without one `upload` is refused. Dapr has no such field.",
       example: "/var/lib/shop/files",
     }),
+    ...caCertField,
   },
 
   async open({ metadata, memory, hide }) {
     const { endpoint, accessKey, secretKey, bucket, localRoot } = metadata;
     const files = await LocalRoot.open(localRoot, memory);
     const service = await ObjectService.open({
-      ...{ vendor, bucket, memory, hide },
+      ...{ vendor, bucket, memory, hide, caCert: metadata.caCert },
       endpoint: /^https?:\/\//i.test(endpoint) ? endpoint : `https://${endpoint}`,
       accessKeyId: accessKey,
       secret: secretKey,

@@ -1,6 +1,7 @@
 import { byteSize, duration, string } from "../../../metadata/fields.ts";
 import type { Values } from "../../../metadata/fields.ts";
 import { address, path } from "../../../metadata/listener-fields.ts";
+import { caCertField } from "../../../metadata/tls-fields.ts";
 
 export const dingtalkFields = {
   id: string({
@@ -55,6 +56,7 @@ export const dingtalkFields = {
     direction: "input",
     default: "4Mi",
   }),
+  ...caCertField,
 } as const;
 
 export type DingtalkMetadata = Values<typeof dingtalkFields>;

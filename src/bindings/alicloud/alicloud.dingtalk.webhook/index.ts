@@ -26,7 +26,7 @@ export default defineBinding({
     const { id, url, secret, address } = metadata;
     const listens = directions.input && address !== undefined;
     const verify = listens ? verifierOf(metadata) : undefined;
-    const robot = await Robot.open({ url, secret, memory, hide });
+    const robot = await Robot.open({ url, secret, memory, hide, caCert: metadata.caCert });
     const path = metadata.path || `/${encodeURIComponent(component.name)}`;
     const endpoint = listens ? await http.listen(address.host, address.port, path) : undefined;
     if (endpoint !== undefined)

@@ -1,6 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { defineBinding } from "../../../binding.ts";
 import { string } from "../../../metadata/fields.ts";
+import { caCertField } from "../../../metadata/tls-fields.ts";
 import { ObjectService, refusalOf } from "../../../http-client/object-service.ts";
 import { serviceFailure } from "../../../http-client/service-client.ts";
 import { isSuccess } from "../../../http-client/status.ts";
@@ -40,12 +41,13 @@ export default defineBinding({
       sensitive: true,
     }),
     bucket: string({ description: "The bucket.", required: true, example: "shop-orders" }),
+    ...caCertField,
   },
 
   async open({ metadata, memory, hide }) {
     const { endpoint, accessKeyID, accessKey, bucket } = metadata;
     const service = await ObjectService.open({
-      ...{ vendor, bucket, memory, hide },
+      ...{ vendor, bucket, memory, hide, caCert: metadata.caCert },
       endpoint: /^https?:\/\//i.test(endpoint) ? endpoint : `http://${endpoint}`,
       accessKeyId: accessKeyID,
       secret: accessKey,

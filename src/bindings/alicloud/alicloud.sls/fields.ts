@@ -1,5 +1,6 @@
 import { bool, duration, integer, oneOf, string } from "../../../metadata/fields.ts";
 import type { Values } from "../../../metadata/fields.ts";
+import { caCertField } from "../../../metadata/tls-fields.ts";
 
 export const slsFields = {
   endpoint: string({
@@ -89,6 +90,7 @@ export const slsFields = {
     positive: true,
     direction: "input",
   }),
+  ...caCertField,
 } as const;
 
 export type SlsMetadata = Values<typeof slsFields>;

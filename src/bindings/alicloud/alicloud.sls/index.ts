@@ -48,6 +48,7 @@ export default defineBinding({
     checkSettings(metadata, directions.input);
     const service = await LogService.open({
       ...{ endpoint, memory, hide, accessKeyId: accessKeyID, secret: accessKeySecret },
+      caCert: metadata.caCert,
     });
     return { service, component, [Symbol.asyncDispose]: () => service[Symbol.asyncDispose]() };
   },

@@ -2,6 +2,7 @@ import { defineBinding, type Answer } from "../../../binding.ts";
 import { problemsOf } from "../../../check-settings.ts";
 import { BindingError } from "../../../errors.ts";
 import { string } from "../../../metadata/fields.ts";
+import { caCertField } from "../../../metadata/tls-fields.ts";
 import { durationText, instantText, now } from "../../../sql/timing.ts";
 import {
   decodeBatchGetRow,
@@ -63,6 +64,7 @@ export default defineBinding({
       description: "The table of calls that name none.",
       example: "orders",
     }),
+    ...caCertField,
   },
 
   check: ({ endpoint }) => problemsOf([() => checkEndpoint(endpoint)]),
@@ -71,7 +73,7 @@ export default defineBinding({
     const { endpoint, accessKeyID, accessKey, instanceName, tableName = "" } = metadata;
     const service = await TableService.open(
       { endpoint, instance: instanceName, accessKeyId: accessKeyID, secret: accessKey },
-      { memory, hide },
+      { memory, hide, caCert: metadata.caCert },
     );
     return { service, tableName, [Symbol.asyncDispose]: () => service[Symbol.asyncDispose]() };
   },

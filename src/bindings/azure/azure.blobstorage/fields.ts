@@ -3,6 +3,7 @@ import { bool, duration, integer, string } from "../../../metadata/fields.ts";
 import type { Values } from "../../../metadata/fields.ts";
 import { objectSourceFields } from "../../../metadata/object-source-fields.ts";
 import { accountKeyField, endpointField } from "../storage-fields.ts";
+import { caCertField } from "../../../metadata/tls-fields.ts";
 
 /** The metadata of a component, as Dapr names it. */
 export const blobFields = {
@@ -97,6 +98,7 @@ export const blobFields = {
     positive: true,
     direction: "input",
   }),
+  ...caCertField,
 } as const;
 
 export type BlobMetadata = Values<typeof blobFields>;

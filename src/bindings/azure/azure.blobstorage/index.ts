@@ -46,7 +46,9 @@ export default defineBinding({
     const account = accountOf(metadata, tools);
     const local = await LocalRoot.open(metadata.localRoot, memory);
     await using opened = new AsyncDisposableStack();
-    const storage = opened.use(await StorageClient.open({ ...account, memory, hide }));
+    const storage = opened.use(
+      await StorageClient.open({ ...account, memory, hide, caCert: metadata.caCert }),
+    );
     const container = new Container(storage, metadata.containerName);
     const access = accessOf(metadata);
     const isMade = metadata.disableEntityManagement || (await container.create(access, signal));

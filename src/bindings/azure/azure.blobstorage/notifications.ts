@@ -46,7 +46,9 @@ export async function openQueue(
   const { notificationQueue } = metadata;
   if (!notificationQueue) return undefined;
   const { url, login } = queueAccountOf(metadata, account, tools);
-  const storage = await StorageClient.open({ url, login, memory, hide: tools.hide });
+  const storage = await StorageClient.open({
+    ...{ url, login, memory, hide: tools.hide, caCert: metadata.caCert },
+  });
   const close = () => storage[Symbol.asyncDispose]();
   try {
     const client = new QueueClient(storage, notificationQueue);

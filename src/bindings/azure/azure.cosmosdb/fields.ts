@@ -1,5 +1,6 @@
 import { entraFields } from "../../../metadata/entra-fields.ts";
 import { string } from "../../../metadata/fields.ts";
+import { caCertField } from "../../../metadata/tls-fields.ts";
 
 export const cosmosFields = {
   url: string({
@@ -20,4 +21,5 @@ export const cosmosFields = {
     example: "customer.id",
   }),
   ...entraFields,
+  ...caCertField,
 } as const;

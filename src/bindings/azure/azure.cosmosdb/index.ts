@@ -27,11 +27,11 @@ export default defineBinding({
     problemsOf([() => parseAddress(url), () => masterKey && readMasterKey(masterKey)]),
 
   async open({ metadata, memory, driver, hide, signal, logger }) {
-    const { url, masterKey, database, collection } = metadata;
+    const { url, masterKey, database, collection, caCert } = metadata;
     const login = masterKey
       ? { masterKey: readMasterKey(masterKey) }
       : { entra: openEntra({ settings: metadata, driver, hide }) };
-    const client = await ServiceClient.open({ url, memory, hide });
+    const client = await ServiceClient.open({ url, memory, hide, caCert });
     try {
       const container = new Container({ client, login, url, database, collection });
       if (!(await container.exists(signal)))

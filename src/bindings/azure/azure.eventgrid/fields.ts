@@ -1,6 +1,7 @@
 import { entraFields } from "../../../metadata/entra-fields.ts";
 import { duration, integer, string } from "../../../metadata/fields.ts";
 import type { Values } from "../../../metadata/fields.ts";
+import { caCertField } from "../../../metadata/tls-fields.ts";
 
 /** The metadata of a component, as Dapr names it. */
 export const eventGridFields = {
@@ -77,6 +78,7 @@ export const eventGridFields = {
     positive: true,
     direction: "input",
   }),
+  ...caCertField,
 } as const;
 
 export type EventGridMetadata = Values<typeof eventGridFields>;

@@ -41,7 +41,7 @@ export default defineBinding({
     const login = () => openEntra({ settings: metadata, driver, hide });
     const topic = topicEndpoint
       ? await Topic.open(topicEndpoint, accessKey ? { accessKey } : { entra: login() }, {
-          ...{ memory, hide },
+          ...{ memory, hide, caCert: metadata.caCert },
         })
       : undefined;
     return {

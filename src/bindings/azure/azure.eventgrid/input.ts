@@ -70,7 +70,7 @@ export async function readEvents(
   const { metadata, memory, hide, logger, component, signal } = reading;
   const settings = readInputSettings(metadata);
   await using opened = new AsyncDisposableStack();
-  const tokens = opened.use(await Tokens.open({ ...settings, memory }));
+  const tokens = opened.use(await Tokens.open({ ...settings, memory, caCert: metadata.caCert }));
   const { handshakeHost, handshakePort, responseTimeout } = metadata;
   const host = handshakeHost || everyInterface;
   const endpoint = opened.use(await http.listen(host, handshakePort, settings.path));
@@ -86,7 +86,7 @@ export async function readEvents(
   opened.defer(release);
   opened.defer(() => receiver.close());
   const { management: url } = settings;
-  await using client = await ServiceClient.open({ url, memory, hide });
+  await using client = await ServiceClient.open({ url, memory, hide, caCert: metadata.caCert });
   const name = metadata.eventSubscriptionName || component.name;
   const isOurs = await ensureSubscription(
     { ...settings, endpoint: url, client, entra, name },

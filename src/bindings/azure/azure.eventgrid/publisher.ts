@@ -2,9 +2,9 @@ import { parseAddress } from "../../../http-client/address.ts";
 import type { Answered } from "../../../http-client/exchange.ts";
 import { prefixed } from "../../../http-client/prefixed.ts";
 import { ServiceClient, serviceFailure } from "../../../http-client/service-client.ts";
+import type { ServiceOptions } from "../../../http-client/service-client.ts";
 import { isSuccess } from "../../../http-client/status.ts";
 import type { Entra } from "../../../identity/azure/entra.ts";
-import type { MemoryShare } from "../../../memory/budget.ts";
 
 const scope = "https://eventgrid.azure.net/.default";
 
@@ -26,7 +26,7 @@ export class Topic implements AsyncDisposable {
   static async open(
     endpoint: string,
     login: TopicLogin,
-    tools: { memory: MemoryShare; hide: ((secret: string) => void) | undefined },
+    tools: Omit<ServiceOptions, "url">,
   ): Promise<Topic> {
     const client = await ServiceClient.open({ url: endpoint, ...tools });
     return new Topic(client, endpoint, login);

@@ -12,6 +12,8 @@ export type TokenOptions = {
   /** The audiences that a token of each issuer may have. */
   readonly audiences: ReadonlyMap<string, readonly string[]>;
   readonly memory: MemoryShare;
+  /** The authorities to trust in place of the system's: PEM, or a file of it. */
+  readonly caCert?: string | undefined;
 };
 
 /** Signatures by a key that Entra ID publishes; none by a secret, and not none. */
@@ -40,8 +42,9 @@ export class Tokens implements AsyncDisposable {
   }
 
   static async open(options: TokenOptions): Promise<Tokens> {
-    const { keysUrl: url, memory } = options;
-    return new Tokens(options, await ServiceClient.open({ url, memory, hide: undefined }));
+    const { keysUrl: url, memory, caCert } = options;
+    const client = await ServiceClient.open({ url, memory, caCert, hide: undefined });
+    return new Tokens(options, client);
   }
 
   /**

@@ -45,7 +45,7 @@ export class EntityManagement implements AsyncDisposable {
     const { driver, hide, memory } = tools;
     const cloud = cloudOf(metadata);
     const url = (metadata.managementUrl || cloud.managementEndpoint).replace(/\/+$/, "");
-    const client = await ServiceClient.open({ url, memory, hide });
+    const client = await ServiceClient.open({ url, memory, hide, caCert: metadata.caCert });
     const entra = openEntra({ settings: metadata, driver, hide });
     const token = (signal: AbortSignal): Promise<string> =>
       entra.token(`${cloud.managementEndpoint}/.default`, signal);

@@ -1,7 +1,7 @@
 import { bool, byPrefix, duration, integer, oneOf, string } from "../../../metadata/fields.ts";
 import type { Values } from "../../../metadata/fields.ts";
 import { entraFields } from "../../../metadata/entra-fields.ts";
-import { caField } from "../messaging-access.ts";
+import { caCertField } from "../../../metadata/tls-fields.ts";
 
 /** What a component's metadata can say. */
 export const hubFields = {
@@ -94,7 +94,7 @@ export const hubFields = {
     positive: true,
   }),
   ...entraFields,
-  caCert: caField,
+  ...caCertField,
   enableEntityManagement: bool({
     description:
       "Make the hub and the consumer group where they are not there, by Azure Resource Manager. Only with Entra ID.",

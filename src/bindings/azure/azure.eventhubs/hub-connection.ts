@@ -71,7 +71,9 @@ export class HubConnection implements AsyncDisposable {
     const ensured = await this.#entities?.ensureGroup(group, signal);
     if (ensured === "denied") logger.info({}, mayNotMake);
     const { url, login } = storageOf(metadata, this.#tools);
-    const storage = await StorageClient.open({ url, login, memory, hide: this.#tools.hide });
+    const storage = await StorageClient.open({
+      ...{ url, login, memory, hide: this.#tools.hide, caCert: metadata.caCert },
+    });
     this.#storage = storage;
     const place = { namespace: this.#namespaceName, hub: this.#hub, group };
     const store = new CheckpointStore(storage, container, place);

@@ -1,5 +1,6 @@
 import { entraFields } from "../../../metadata/entra-fields.ts";
 import { byteSize, string } from "../../../metadata/fields.ts";
+import { caCertField } from "../../../metadata/tls-fields.ts";
 
 export const openaiFields = {
   endpoint: string({
@@ -18,4 +19,5 @@ export const openaiFields = {
     within: "answer",
   }),
   ...entraFields,
+  ...caCertField,
 } as const;

@@ -28,10 +28,10 @@ export default defineBinding({
   check: ({ endpoint }) => problemsOf([() => checkEndpoint(endpoint)]),
 
   async open({ metadata, memory, driver, hide }) {
-    const { endpoint, apiKey, maxResponseBodySize: maxBody } = metadata;
+    const { endpoint, apiKey, caCert, maxResponseBodySize: maxBody } = metadata;
     checkEndpoint(endpoint);
     const login = apiKey ? { apiKey } : { entra: openEntra({ settings: metadata, driver, hide }) };
-    const client = await ServiceClient.open({ url: endpoint, memory, hide });
+    const client = await ServiceClient.open({ url: endpoint, memory, hide, caCert });
     return {
       models: new Models({ client, login, endpoint, maxBody }),
       [Symbol.asyncDispose]: () => client[Symbol.asyncDispose](),

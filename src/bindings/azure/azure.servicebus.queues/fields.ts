@@ -1,7 +1,7 @@
 import { bool, duration, integer, string } from "../../../metadata/fields.ts";
 import type { Values } from "../../../metadata/fields.ts";
 import { entraFields } from "../../../metadata/entra-fields.ts";
-import { caField } from "../messaging-access.ts";
+import { caCertField } from "../../../metadata/tls-fields.ts";
 
 /** What a component's metadata can say. */
 export const queueFields = {
@@ -22,7 +22,7 @@ export const queueFields = {
     example: "orders",
   }),
   ...entraFields,
-  caCert: caField,
+  ...caCertField,
   timeoutInSec: integer({
     description: "Seconds that the service may take for a message or a request.",
     default: "60",

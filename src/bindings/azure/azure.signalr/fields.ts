@@ -1,6 +1,7 @@
 import { entraFields } from "../../../metadata/entra-fields.ts";
 import { string } from "../../../metadata/fields.ts";
 import type { Values } from "../../../metadata/fields.ts";
+import { caCertField } from "../../../metadata/tls-fields.ts";
 
 export const signalrFields = {
   connectionString: string({
@@ -23,6 +24,7 @@ export const signalrFields = {
     example: "orders",
   }),
   ...entraFields,
+  ...caCertField,
 } as const;
 
 export type SignalrMetadata = Values<typeof signalrFields>;

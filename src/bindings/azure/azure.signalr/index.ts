@@ -33,7 +33,9 @@ export default defineBinding({
     const login = accessKey
       ? { accessKey: Buffer.from(accessKey) }
       : { entra: openEntra({ settings: entra, driver, hide }) };
-    const client = await ServiceClient.open({ url: endpoint, memory, hide });
+    const client = await ServiceClient.open({
+      ...{ url: endpoint, memory, hide, caCert: metadata.caCert },
+    });
     return {
       hubs: new Hubs({ client, endpoint, login, hub: metadata.hub }),
       [Symbol.asyncDispose]: () => client[Symbol.asyncDispose](),

@@ -2,6 +2,7 @@ import { bool, duration, string } from "../../../metadata/fields.ts";
 import type { Values } from "../../../metadata/fields.ts";
 import { entraFields } from "../../../metadata/entra-fields.ts";
 import { accountKeyField, endpointField } from "../storage-fields.ts";
+import { caCertField } from "../../../metadata/tls-fields.ts";
 
 /** The metadata of a component, as Dapr names it. */
 export const queueFields = {
@@ -59,6 +60,7 @@ export const queueFields = {
     default: "30s",
     direction: "input",
   }),
+  ...caCertField,
 } as const;
 
 export type QueueMetadata = Values<typeof queueFields>;

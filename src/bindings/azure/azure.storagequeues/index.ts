@@ -34,7 +34,9 @@ export default defineBinding({
     checkMetadata(metadata);
     const login = loginOf({ metadata, driver, hide });
     const url = urlOf(metadata);
-    const storage = await StorageClient.open({ url, login, memory, hide });
+    const storage = await StorageClient.open({
+      ...{ url, login, memory, hide, caCert: metadata.caCert },
+    });
     try {
       const queue = new QueueClient(storage, metadata.queueName);
       if (!(await queue.create(signal)))
