@@ -4,7 +4,7 @@ import { mkdir, mkdtemp, readFile, rename, rm, utimes, writeFile } from "node:fs
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { connect as connectAmqp, type Channel, type Options } from "amqplib";
-import { afterEach, beforeEach, describe, expect, onTestFinished, test, vi } from "vitest";
+import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import cron from "../../src/bindings/cron/index.ts";
 import file from "../../src/bindings/file/index.ts";
 import rabbitmq from "../../src/bindings/rabbitmq/index.ts";
@@ -13,8 +13,14 @@ import type { Outcome } from "../../src/runtime/app.ts";
 import { FakeApp, handled } from "../runtime/fake-app.ts";
 import { component, startRuntime } from "../runtime/fake-binding.ts";
 import { describeWith, uniqueName } from "../servers/describe-with.ts";
-import { reservePort } from "../servers/ports.ts";
 import { endAfterTest, read } from "./contract.ts";
+import {
+  expectAfterGap,
+  expectGrows,
+  expectMadeAnew,
+  expectShrinks,
+  expectWithoutPosition,
+} from "./http-positions.ts";
 
 const inputs = [
   "rabbitmq",
@@ -330,67 +336,10 @@ describe("cron", () => {
 });
 
 describe("webhook", () => {
-  async function place() {
-    const address = `127.0.0.1:${await reservePort()}`;
-    const post = async (body: string): Promise<number> => {
-      const response = await fetch(`http://${address}/hook`, { method: "POST", body });
-      await response.arrayBuffer();
-      return response.status;
-    };
-    const begin = (answer?: (text: string) => Outcome | Promise<Outcome>, more = {}) =>
-      read({ binding: webhook }, { properties: { address, path: "/hook", ...more } }, answer);
-    return { post, begin };
-  }
-
-  test("webhook: Without a position", async () => {
-    const { post, begin } = await place();
-    await expect(post("before")).rejects.toThrow();
-    const { app, runtime } = await begin();
-    expect(await post("first")).toBe(204);
-    expect(app.texts).toEqual(["first"]);
-    await runtime.pause("orders", "");
-    expect(await post("paused")).toBe(503);
-  });
-
-  test("webhook: After a gap", async () => {
-    const { post, begin } = await place();
-    const { app, runtime } = await begin();
-    await runtime.pause("orders", "");
-    expect(await post("missed")).toBe(503);
-    await runtime.resume("orders");
-    await vi.waitFor(async () => expect(await post("sent again")).toBe(204), soon);
-    expect(new Set(app.texts)).toEqual(new Set(["sent again"]));
-  });
-
-  test("webhook: Grows", async () => {
-    const { post, begin } = await place();
-    const answer = Promise.withResolvers<Outcome>();
-    const { app } = await begin(() => answer.promise, { maxInFlight: "2" });
-    const posts = Array.from({ length: 20 }, (_, n) => post(String(n)));
-    await vi.waitFor(() => expect(app.texts).toHaveLength(2), soon);
-    answer.resolve(handled);
-    expect(new Set(await Promise.all(posts))).toEqual(new Set([204]));
-    expect(app.texts).toHaveLength(20);
-    expect(app.most).toBe(2);
-  });
-
-  test("webhook: Shrinks", async () => {
-    const { post, begin } = await place();
-    const { runtime } = await begin();
-    expect(await post("1")).toBe(204);
-    await runtime.apply([]);
-    await expect(post("2")).rejects.toThrow();
-  });
-
-  test("webhook: Made anew", async () => {
-    const { post, begin } = await place();
-    const first = await begin();
-    expect(await post("1")).toBe(204);
-    await first.runtime.close();
-    onTestFinished(() => first.runtime.close());
-    await expect(post("2")).rejects.toThrow();
-    const second = await begin();
-    expect(await post("2")).toBe(204);
-    expect(second.app.texts).toEqual(["2"]);
-  });
+  const input = { binding: webhook };
+  test("webhook: Without a position", () => expectWithoutPosition(input));
+  test("webhook: After a gap", () => expectAfterGap(input));
+  test("webhook: Grows", () => expectGrows(input));
+  test("webhook: Shrinks", () => expectShrinks(input));
+  test("webhook: Made anew", () => expectMadeAnew(input));
 });
