@@ -3,25 +3,12 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, onTestFinished, test } from "vitest";
 import obs from "../../../src/bindings/huawei.obs/index.ts";
-import {
-  accessKeyId,
-  bucket,
-  obs as vendor,
-  secret,
-  startObjects,
-} from "../object-service/stand-in.ts";
-import { openOutput, textOf } from "../opened-output.ts";
+import { accessKeyId, bucket, obs as vendor, secret } from "../object-service/stand-in.ts";
+import { serveObjects } from "../object-service/serve.ts";
+import { textOf } from "../opened-output.ts";
 
-async function serve(properties: Record<string, string> = {}) {
-  const server = await startObjects(vendor);
-  onTestFinished(() => server[Symbol.asyncDispose]());
-  const output = await openOutput(obs, {
-    ...{ endpoint: server.url, accessKey: accessKeyId, secretKey: secret, bucket },
-    ...properties,
-  });
-  onTestFinished(() => output[Symbol.asyncDispose]());
-  return { server, output };
-}
+const serve = (properties: Record<string, string> = {}) =>
+  serveObjects(vendor, obs, { accessKey: accessKeyId, secretKey: secret, ...properties });
 
 const stored = '{"statusCode":200,"versionId":"G001"}';
 

@@ -5,7 +5,11 @@ export const accessKeyId = "UDSIAMSTUBTEST000001";
 export const secret = "the secret + of / the key";
 export const bucket = "shop-orders";
 
-type Vendor = { readonly scheme: string; readonly requestId: string; readonly version: string };
+export type Vendor = {
+  readonly scheme: string;
+  readonly requestId: string;
+  readonly version: string;
+};
 
 export const oss: Vendor = {
   ...{ scheme: "OSS", requestId: "x-oss-request-id", version: "x-oss-version-id" },

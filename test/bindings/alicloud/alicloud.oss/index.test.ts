@@ -8,18 +8,11 @@ import {
   secret,
   startObjects,
 } from "../../object-service/stand-in.ts";
+import { serveObjects } from "../../object-service/serve.ts";
 import { openOutput } from "../../opened-output.ts";
 
-async function serve(properties: Record<string, string> = {}) {
-  const server = await startObjects(vendor);
-  onTestFinished(() => server[Symbol.asyncDispose]());
-  const output = await openOutput(oss, {
-    ...{ endpoint: server.url, accessKeyID: accessKeyId, accessKey: secret, bucket },
-    ...properties,
-  });
-  onTestFinished(() => output[Symbol.asyncDispose]());
-  return { server, output };
-}
+const serve = (properties: Record<string, string> = {}) =>
+  serveObjects(vendor, oss, { accessKeyID: accessKeyId, accessKey: secret, ...properties });
 
 test("the example of Alibaba's reference is signed as it says", () => {
   const parts = {
