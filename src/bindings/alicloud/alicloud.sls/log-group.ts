@@ -1,4 +1,5 @@
-import { BinaryReader, BinaryWriter, WireType } from "@bufbuild/protobuf/wire";
+import { BinaryWriter, WireType } from "@bufbuild/protobuf/wire";
+import { fieldsOf, lastOf } from "../protobuf-fields.ts";
 
 /** A log as it is written: its time in seconds, and texts by name. */
 export type NewLog = {
@@ -71,28 +72,7 @@ function logsOf(bytes: Uint8Array): ReadLog[] {
 
 function contentOf(bytes: Uint8Array): Content {
   const fields = fieldsOf(bytes);
-  const of = (wanted: number): Uint8Array =>
-    fields.findLast(({ number }) => number === wanted)?.bytes ?? new Uint8Array();
-  return { key: textOf(of(1)), value: of(2) };
-}
-
-type Field = { readonly number: number; readonly bytes: Uint8Array; readonly varint: number };
-
-const nothing = new Uint8Array();
-
-/** The fields of a message, whatever they mean. */
-function fieldsOf(bytes: Uint8Array): Field[] {
-  const reader = new BinaryReader(bytes);
-  const fields: Field[] = [];
-  while (reader.pos < reader.len) {
-    const [number, type] = reader.tag();
-    if (type === WireType.LengthDelimited)
-      fields.push({ number, bytes: reader.bytes(), varint: 0 });
-    else if (type === WireType.Varint)
-      fields.push({ number, bytes: nothing, varint: Number(reader.uint64()) });
-    else reader.skip(type, number);
-  }
-  return fields;
+  return { key: textOf(lastOf(fields, 1)), value: lastOf(fields, 2) };
 }
 
 function textOf(bytes: Uint8Array): string {

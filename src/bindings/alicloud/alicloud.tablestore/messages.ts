@@ -1,4 +1,5 @@
-import { BinaryReader, BinaryWriter, WireType } from "@bufbuild/protobuf/wire";
+import { BinaryWriter, WireType } from "@bufbuild/protobuf/wire";
+import { fieldsOf, lastOf } from "../protobuf-fields.ts";
 import { decodeRow, encodeRow, type Cell, type Row } from "./plain-buffer.ts";
 
 /** What is read of a row: the newest version of each column. */
@@ -79,29 +80,6 @@ function text(writer: BinaryWriter, number: number, value: string): BinaryWriter
 
 function message(writer: BinaryWriter, number: number, value: Uint8Array): BinaryWriter {
   return writer.tag(number, WireType.LengthDelimited).bytes(value);
-}
-
-type Field = { readonly number: number; readonly bytes: Uint8Array; readonly varint: number };
-
-const nothing = new Uint8Array();
-
-/** The fields of a message, whatever they mean. */
-function fieldsOf(bytes: Uint8Array): Field[] {
-  const reader = new BinaryReader(bytes);
-  const fields: Field[] = [];
-  while (reader.pos < reader.len) {
-    const [number, type] = reader.tag();
-    if (type === WireType.LengthDelimited)
-      fields.push({ number, bytes: reader.bytes(), varint: 0 });
-    else if (type === WireType.Varint)
-      fields.push({ number, bytes: nothing, varint: Number(reader.uint64()) });
-    else reader.skip(type, number);
-  }
-  return fields;
-}
-
-function lastOf(fields: readonly Field[], wanted: number): Uint8Array {
-  return fields.findLast(({ number }) => number === wanted)?.bytes ?? nothing;
 }
 
 function all(bytes: Uint8Array, wanted: number): Uint8Array[] {
