@@ -1,3 +1,4 @@
+import { awsKeyFields } from "../../metadata/aws-key-fields.ts";
 import { entraFields } from "../../metadata/entra-fields.ts";
 import { bool, duration, integer, list, oneOf, string } from "../../metadata/fields.ts";
 import type { Field, Values } from "../../metadata/fields.ts";
@@ -142,21 +143,7 @@ export const postgresFields = {
     aliases: ["awsRegion"],
     example: "eu-west-1",
   }),
-  accessKey: string({
-    description: "The AWS access key id. Without it and `secretKey` AWS's default chain is asked.",
-    aliases: ["awsAccessKey"],
-    sensitive: true,
-  }),
-  secretKey: string({
-    description: "The AWS secret access key.",
-    aliases: ["awsSecretKey"],
-    sensitive: true,
-  }),
-  sessionToken: string({
-    description: "The AWS session token.",
-    aliases: ["awsSessionToken"],
-    sensitive: true,
-  }),
+  ...awsKeyFields,
   assumeRoleArn: string({
     description: "The AWS role to assume before signing.",
     example: "arn:aws:iam::123456789012:role/shop",
