@@ -3,7 +3,7 @@ import { Readable } from "node:stream";
 import { isIP } from "node:net";
 import { BindingError } from "../errors.ts";
 import type { MemoryShare } from "../memory/budget.ts";
-import { trustOf } from "../tls/pem.ts";
+import { authoritiesOf } from "../tls/pem.ts";
 import { textAt, parseXml } from "../text/xml.ts";
 import { parseAddress } from "./address.ts";
 import type { Address } from "./address.ts";
@@ -82,7 +82,7 @@ export class ObjectService implements AsyncDisposable {
     const base = baseOf(options);
     const http = HttpClient.open(await import("undici"), {
       ...{ url: base, memory: options.memory, maxConnections: mostConnections },
-      tls: await trustOf(options.caCert),
+      tls: { ca: await authoritiesOf(options.caCert) },
     });
     return new ObjectService(http, options, base);
   }

@@ -7,7 +7,7 @@ import { HttpClient } from "./client.ts";
 import type { Answered } from "./exchange.ts";
 import { setHeader, userAgent } from "./headers.ts";
 import type { RequestHeaders } from "./headers.ts";
-import { trustOf } from "../tls/pem.ts";
+import { authoritiesOf } from "../tls/pem.ts";
 import { failureOfStatus, isSuccess, retryAfterOf } from "./status.ts";
 
 export type ServiceOptions = {
@@ -53,7 +53,7 @@ export class ServiceClient implements AsyncDisposable {
   static async open({ url, memory, hide, caCert }: ServiceOptions): Promise<ServiceClient> {
     parseAddress(url);
     const http = HttpClient.open(await import("undici"), {
-      ...{ url, memory, maxConnections: mostConnections, tls: await trustOf(caCert) },
+      ...{ url, memory, maxConnections: mostConnections, tls: { ca: await authoritiesOf(caCert) } },
     });
     return new ServiceClient(http, hide);
   }

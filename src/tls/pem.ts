@@ -37,9 +37,9 @@ function pemText(field: string, text: string): string {
   );
 }
 
-/** What a `caCert` that is PEM text, or names a file of it, means for TLS. Throws a `BindingError`. */
-export async function trustOf(caCert: string | undefined): Promise<TlsMaterial | undefined> {
-  return caCert ? { ca: await pemOrFile("caCert", caCert) } : undefined;
+/** The PEM text of a field `caCert`, which is it or names a file of it; `undefined`: the system's authorities. Throws a `BindingError`. */
+export async function authoritiesOf(caCert: string | undefined): Promise<string | undefined> {
+  return caCert ? await pemOrFile("caCert", caCert) : undefined;
 }
 
 /** A value that is PEM text itself, or else names a file of it. Throws a `BindingError`. */

@@ -5,7 +5,7 @@ import { BindingError } from "../../errors.ts";
 import { openEntra } from "../../identity/azure/entra.ts";
 import type { EntraSettings } from "../../identity/azure/settings.ts";
 import type { Fields } from "../../metadata/fields.ts";
-import { pemOrFile, tlsMaterial } from "../../tls/pem.ts";
+import { authoritiesOf, tlsMaterial } from "../../tls/pem.ts";
 import { readConnectionString } from "./messaging-connection-string.ts";
 import { entraAccess, sharedAccess, type Credentials } from "./messaging-credentials.ts";
 
@@ -39,7 +39,7 @@ type AccessTools = {
 /** Reads how a component enters its namespace. Throws a `BindingError`. */
 export async function accessOf(settings: AccessSettings, tools: AccessTools): Promise<Access> {
   const { connectionString, namespace } = settings;
-  const caCert = settings.caCert ? await pemOrFile("caCert", settings.caCert) : undefined;
+  const caCert = await authoritiesOf(settings.caCert);
   if (connectionString) {
     const read = readConnectionString(connectionString);
     const { host, port, entity, isEmulator } = read;

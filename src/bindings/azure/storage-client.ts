@@ -9,7 +9,7 @@ import { isSuccess } from "../../http-client/status.ts";
 import type { Streamed } from "../../http-client/streamed.ts";
 import type { Entra } from "../../identity/azure/entra.ts";
 import type { MemoryShare } from "../../memory/budget.ts";
-import { trustOf } from "../../tls/pem.ts";
+import { authoritiesOf } from "../../tls/pem.ts";
 import { storageFailure } from "./storage-failures.ts";
 import { authorization } from "./shared-key.ts";
 import type { SharedKey } from "./shared-key.ts";
@@ -71,7 +71,7 @@ export class StorageClient implements AsyncDisposable {
     const { url, memory, caCert } = options;
     parseAddress(url);
     const http = HttpClient.open(await import("undici"), {
-      ...{ url, memory, maxConnections: mostConnections, tls: await trustOf(caCert) },
+      ...{ url, memory, maxConnections: mostConnections, tls: { ca: await authoritiesOf(caCert) } },
     });
     return new StorageClient(http, options);
   }

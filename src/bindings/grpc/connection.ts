@@ -9,7 +9,7 @@ import { endpointForms, parseEndpoint, type Endpoint } from "../../grpc/endpoint
 import { Code } from "../../grpc/status.ts";
 import type { MemoryShare } from "../../memory/budget.ts";
 import type { Values } from "../../metadata/fields.ts";
-import { pemOrFile } from "../../tls/pem.ts";
+import { authoritiesOf, pemOrFile } from "../../tls/pem.ts";
 import { Descriptors } from "./descriptors.ts";
 import { failureOf } from "./failures.ts";
 import type { grpcFields } from "./fields.ts";
@@ -345,7 +345,7 @@ async function tlsOf(metadata: GrpcMetadata, secure: boolean): Promise<ClientTls
   if (Boolean(clientCert) !== Boolean(clientKey))
     throw refused("the metadata have one of clientCert and clientKey; give both or neither");
   const material = {
-    ca: caCert ? await pemOrFile("caCert", caCert) : undefined,
+    ca: await authoritiesOf(caCert),
     cert: clientCert ? await pemOrFile("clientCert", clientCert) : undefined,
     key: clientKey ? await pemOrFile("clientKey", clientKey) : undefined,
   };

@@ -3,7 +3,7 @@ import { problemsOf } from "../../../check-settings.ts";
 import { BindingError } from "../../../errors.ts";
 import { parseAddress } from "../../../http-client/address.ts";
 import { durationText, instantText, now } from "../../../sql/timing.ts";
-import { pemOrFile } from "../../../tls/pem.ts";
+import { authoritiesOf } from "../../../tls/pem.ts";
 import { GremlinClient } from "./client.ts";
 import { gremlinFields, type GremlinMetadata } from "./fields.ts";
 import { membersOf } from "./json-members.ts";
@@ -29,7 +29,7 @@ export default defineBinding({
     const url = checkMetadata(metadata);
     const login = plainLogin(metadata.username, metadata.masterKey);
     hide?.(login);
-    const ca = metadata.caCert ? await pemOrFile("caCert", metadata.caCert) : undefined;
+    const ca = await authoritiesOf(metadata.caCert);
     const client = new GremlinClient({ url, login, ca, memory });
     try {
       await client.connect(signal);

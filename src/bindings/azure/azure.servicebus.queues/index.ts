@@ -6,7 +6,7 @@ import { BindingError } from "../../../errors.ts";
 import { HttpClient } from "../../../http-client/client.ts";
 import { entraDrivers } from "../../../identity/azure/links.ts";
 import { needsEntraDriver } from "../../../identity/azure/entra.ts";
-import { pemOrFile, tlsMaterial } from "../../../tls/pem.ts";
+import { authoritiesOf, tlsMaterial } from "../../../tls/pem.ts";
 import {
   accessOf,
   loadAmqp,
@@ -144,7 +144,7 @@ async function makeQueue(
   { address, credentials }: Access,
 ): Promise<void> {
   const url = metadata.managementUrl || `https://${address.hostname}`;
-  const caCert = metadata.caCert ? await pemOrFile("caCert", metadata.caCert) : undefined;
+  const caCert = await authoritiesOf(metadata.caCert);
   const http = HttpClient.open(await import("undici"), {
     ...{ url, memory, maxConnections: 1 },
     ...(caCert === undefined ? {} : { tls: tlsMaterial({ caCert }) }),

@@ -5,7 +5,7 @@ import { BindingError } from "../../../errors.ts";
 import { Identity, identityDrivers, needsLibrary } from "../../../identity/gcp/identity.ts";
 import { parseDuration } from "../../../metadata/duration.ts";
 import { goUnquote } from "../../../text/go-unquote.ts";
-import { pemOrFile } from "../../../tls/pem.ts";
+import { authoritiesOf } from "../../../tls/pem.ts";
 import { checkBucket, checkKey, objectPath } from "../object-paths.ts";
 import { placeOf, type Place } from "../place.ts";
 import { StorageClient } from "../storage-client.ts";
@@ -62,7 +62,7 @@ export default defineBinding({
     checkBucket(metadata.bucket);
     if (directions.input) checkInput(metadata);
     const where = place(metadata);
-    const caCert = metadata.caCert ? await pemOrFile("caCert", metadata.caCert) : undefined;
+    const caCert = await authoritiesOf(metadata.caCert);
     const isAnonymous =
       where.credentials === "none" || (where.credentials === "fields" && !metadata.privateKeyID);
     const identity = isAnonymous

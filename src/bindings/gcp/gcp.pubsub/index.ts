@@ -3,7 +3,7 @@ import { problemsOf } from "../../../check-settings.ts";
 import { BindingError } from "../../../errors.ts";
 import { Identity, identityDrivers, needsLibrary } from "../../../identity/gcp/identity.ts";
 import type { Values } from "../../../metadata/fields.ts";
-import { pemOrFile } from "../../../tls/pem.ts";
+import { authoritiesOf } from "../../../tls/pem.ts";
 import { checkAckDeadline } from "../ack-deadline.ts";
 import { fullName } from "../names.ts";
 import { placeOf } from "../place.ts";
@@ -36,7 +36,7 @@ export default defineBinding({
   async open({ metadata, directions, memory, hide, driver, signal }) {
     checkMetadata(metadata, directions.input);
     const where = place(metadata);
-    const caCert = metadata.caCert ? await pemOrFile("caCert", metadata.caCert) : undefined;
+    const caCert = await authoritiesOf(metadata.caCert);
     const isAnonymous =
       where.credentials === "none" || (where.credentials === "fields" && !metadata.privateKeyID);
     const identity = isAnonymous
