@@ -1,5 +1,5 @@
 import { BindingError, grpcCodes, type Effect, type Reason } from "../../errors.ts";
-import { formatDuration, parseDuration } from "../../metadata/duration.ts";
+import { parseDuration } from "../../metadata/duration.ts";
 import { closest } from "../../metadata/suggest.ts";
 
 /** Where a fault can strike: at a call of an output, or at an event of an input, as it comes or at an attempt at it. */
@@ -228,11 +228,4 @@ export function whyUseless(
 export function scriptedFailure(action: FaultAction & { kind: "fail" }): BindingError {
   const { reason, effect } = action;
   return new BindingError(reason, `scripted fault: ${reason}`, { effect });
-}
-
-/** As it is said again to people. */
-export function describeAction(action: FaultAction): string {
-  if (action.kind === "delay") return `delay ${formatDuration(action.milliseconds)}`;
-  if (action.kind === "cut") return `cut at ${action.at}`;
-  return action.kind;
 }

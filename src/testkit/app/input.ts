@@ -95,6 +95,11 @@ export class InputSide {
     return this.#delivered;
   }
 
+  /** The runtime has subscribed. */
+  get isRead(): boolean {
+    return this.#subscriber?.isStopped === false;
+  }
+
   /** Events that the source has, handed out or not. */
   get backlog(): number {
     let waiting = this.#subscriber?.held.size ?? 0;

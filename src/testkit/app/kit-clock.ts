@@ -53,7 +53,7 @@ export function kitClock(
   };
 }
 
-export function millisecondsOf(duration: string | number): number {
+function millisecondsOf(duration: string | number): number {
   const milliseconds =
     typeof duration === "number" ? duration : parseDuration(duration, Number.NaN);
   if (milliseconds !== undefined && Number.isFinite(milliseconds) && milliseconds >= 0)

@@ -2,6 +2,7 @@ import { setTimeout as wait } from "node:timers/promises";
 import { BindingError } from "../../errors.ts";
 import { formatProblem } from "../../resources/problem.ts";
 import { findComponent, nearestOf } from "../../runtime/find-component.ts";
+import type { ComponentStatus } from "../../runtime/status.ts";
 import { parseFault, parseFaultOf, whyUseless, type FaultRule } from "./faults.ts";
 import type { StandIns } from "./stand-ins.ts";
 import type { TestInput, TestOutput } from "./testkit.ts";
@@ -119,16 +120,37 @@ async function refuseUnreadable({ wired, isRemote }: KitParts, name: string): Pr
   refuse(["the app does not want its events", app.whyUnwanted?.(input)].filter(Boolean).join(": "));
 }
 
-/** Resolves once every input reads, in real time. */
-export async function untilReady({ wired }: KitParts, longest: number): Promise<void> {
+/** Resolves once every component works, and every input reads that the app wants, in real time. */
+export async function untilReady(parts: KitParts, longest: number): Promise<void> {
   const end = performance.now() + longest;
   for (;;) {
-    const late = wired.runtime.components().filter(({ state }) => state !== "running");
+    const { runtime } = parts.wired;
+    const looks = runtime
+      .components()
+      .map(async (one) => ({ ...one, late: await isLate(parts, one) }));
+    const late = (await Promise.all(looks)).filter((one) => one.late);
     if (late.length === 0) return;
     if (performance.now() > end || late.some(({ state }) => state === "failed")) {
-      const states = late.map(({ name, state, reason }) => `${name} is ${state} (${reason})`);
+      const states = late.map(({ name, state, reason }) => {
+        const how = state === "running" ? "not read yet" : `${state}${reason && ` (${reason})`}`;
+        return `${name} is ${how}`;
+      });
       throw new BindingError("unavailable", `not ready: ${states.join("; ")}`);
     }
     await wait(5);
   }
+}
+
+async function isLate(
+  { wired: { app }, standIns }: KitParts,
+  { name, state, directions }: ComponentStatus,
+): Promise<boolean> {
+  if (directions.input && app !== undefined && !standIns.of(name).input.isRead) {
+    const target = app.of?.(name) ?? app;
+    if (!target.available) return true;
+    // One that the app does not want is as ready as it will be.
+    const input = { name, route: name };
+    return target.wants(input, AbortSignal.timeout(1000)).catch(() => true);
+  }
+  return state !== "running" && !(state === "waiting for app" && app === undefined);
 }

@@ -63,13 +63,21 @@ export class StandIns {
 
   /**
    * A binding with the same declaration (fields, checks, operations, what it promises) that leads here instead of to its
-   * system, and needs no driver.
+   * system, and needs no driver. It is not asked whether it lives, nor how much it holds: that only takes steps of time.
    */
   replace(binding: AnyBinding): AnyBinding {
     const { operations } = binding;
     const hasOwn = own.has(binding.name);
     return {
-      ...without(binding, "drivers", "needsDriver", "runsPrograms", "ping", "operations"),
+      ...without(
+        binding,
+        "drivers",
+        "needsDriver",
+        "runsPrograms",
+        "ping",
+        "backlog",
+        "operations",
+      ),
       open: (opening: Opening<Fields>) => this.#open(binding, opening, hasOwn),
       ...(operations && { operations: this.#operations(operations) }),
       ...(binding.read && {
@@ -97,9 +105,6 @@ export class StandIns {
             },
           };
         },
-      }),
-      ...(binding.backlog && {
-        backlog: async (connection: Connection) => connection.standIn.input.backlog,
       }),
     };
   }

@@ -22,6 +22,9 @@ type Due = {
   isCancelled: boolean;
 };
 
+/** In real milliseconds. */
+const lookAgain = 5;
+
 /** A clock that stands still until it is told to move, or let go. */
 export class TestClock implements Clock {
   readonly #options: TestClockOptions;
@@ -87,9 +90,21 @@ export class TestClock implements Clock {
     for (;;) {
       await this.#quiet();
       if (condition()) return true;
-      const [next] = this.#due;
-      if (next === undefined || next.at > end) return false;
+      const next = await this.#nextBefore(end, condition);
+      if (condition()) return true;
+      if (next === undefined) return false;
       await this.#runUntil(next.at);
+    }
+  }
+
+  /** What is due next until then. Where nothing is, something from outside may come: an app that is only beginning. */
+  async #nextBefore(end: number, condition: () => boolean): Promise<Due | undefined> {
+    const late = performance.now() + this.#options.patience;
+    for (;;) {
+      const [next] = this.#due;
+      if (next !== undefined && next.at <= end) return next;
+      if (condition() || performance.now() > late) return undefined;
+      await new Promise<void>((resolve) => void setTimeout(resolve, lookAgain));
     }
   }
 

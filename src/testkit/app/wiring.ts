@@ -39,6 +39,8 @@ export type RemoteApp = {
   /** How it is spoken to on that port. Default `http`. */
   readonly protocol?: AppProtocol;
   readonly host?: string;
+  /** Where it reaches the runtime. Default: a port that is free, see `port` and `environment` of the kit. */
+  readonly runtimePort?: number;
 };
 
 export type WiringOptions = {
@@ -185,15 +187,15 @@ async function serverOf(
   },
 ): Promise<CufflinkServer> {
   const { memory, store, deadLetters, reload } = parts;
-  const { port, protocol = "http", host = "127.0.0.1" } = (app ?? {}) as RemoteApp;
-  const flags = { place: "the kit's port", host: "127.0.0.1" };
+  const { port, protocol = "http", host = "127.0.0.1", runtimePort = 0 } = app as RemoteApp;
+  const flags = { place: "runtimePort", host: "127.0.0.1" };
   return createServer({
     ...{ runtime, memory, store },
     description: new RuntimeDescription({
       ...{ appId, version, runtime },
       app: { protocol, address: host, ...(port !== undefined && { port }) },
     }),
-    addresses: [{ host: "127.0.0.1", port: 0, flags }],
+    addresses: [{ host: "127.0.0.1", port: runtimePort, flags }],
     shutdown: () => undefined,
     operations: { operator: runtime, deadLetters, reload },
     subscribe: (messages) => remote.streams.accept(messages),

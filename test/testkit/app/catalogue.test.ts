@@ -16,7 +16,7 @@ const files = join(import.meta.dirname, "../../cli/catalogue");
 const extra: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   imap: { password: "secret" },
   mqtt5: { topic: "orders" },
-  postgres: { url: "postgres://localhost/shop", publications: "orders", slotName: "orders" },
+  postgres: { url: "postgres://localhost/shop", publications: "orders", slot: "orders" },
   "rethinkdb.statechange": { address: "localhost:28015" },
   sftp: { password: "secret", insecureIgnoreHostKey: "true" },
 };
@@ -67,9 +67,10 @@ test.each(bindings)(
       expect(settlement).toMatchObject({ outcome: "handled", attempts: 1 });
       expect(seen).toContain(`${name} e`);
     }
-    const some = components.map(({ operations, directions }) => [operations, directions.input]);
-    if (binding.operations) expect(some.some(([operations]) => operations)).toBe(true);
-    if (binding.read) expect(some.map(([, input]) => input)).toContain(true);
+    const inputs = components.filter(({ directions }) => directions.input);
+    const outputs = components.filter(({ operations }) => operations.length > 0);
+    expect(inputs.length > 0).toBe(binding.read !== undefined);
+    expect(outputs.length > 0).toBe(binding.operations !== undefined);
   },
 );
 
@@ -77,12 +78,12 @@ test.each(bindings)("$name: no driver is named, and no check is lost", async (bi
   const { StandIns } = await import("../../../src/testkit/app/stand-ins.ts");
   const standIn = new StandIns().replace(binding);
   expect(standIn).not.toHaveProperty("drivers");
-  expect(standIn.metadata).toBe(binding.metadata);
-  expect(standIn.check).toBe(binding.check);
+  expect("check" in standIn).toBe("check" in binding);
+  expect(standIn).toHaveProperty("metadata", binding.metadata);
   expect(Object.keys(standIn.operations ?? {})).toEqual(Object.keys(binding.operations ?? {}));
   for (const [name, operation] of Object.entries(binding.operations ?? {})) {
-    const { request, idempotent, invokeStream } = standIn.operations?.[name] ?? {};
-    expect([request, idempotent]).toEqual([operation.request, operation.idempotent]);
-    expect(invokeStream === undefined).toBe(operation.invokeStream === undefined);
+    const same = standIn.operations?.[name] ?? {};
+    expect(same).toMatchObject({ request: operation.request });
+    expect("invokeStream" in same).toBe("invokeStream" in operation);
   }
 });

@@ -177,6 +177,23 @@ describe("events and calls", () => {
     expect(() => kit.output("orders").calls).not.toThrow();
   });
 
+  test("what a kit without an app, or a state store, cannot do is said", async () => {
+    const store = component("store", "state:redis", { redisHost: "localhost:6379" });
+    const kit = await kits.of({ components: [orders, mail, store] });
+    await kit.ready();
+    await expect(kit.input("orders").deliver("x")).rejects.toThrow("the kit was given no app");
+    expect(() => kit.input("mail")).toThrow("it reads no events, it is invoked (create");
+    expect(() => kit.output("store")).toThrow('ask states("store")');
+    expect(kit.states("store").size).toBe(0);
+    const app = { bindings: { orders() {} } };
+    await expect(kits.of({ components: [mail], app, now: "noon" })).rejects.toThrow(
+      '"noon" is no time',
+    );
+    await expect(kits.of({ components: [mail], faults: ["mail"] })).rejects.toThrow(
+      "it names no component",
+    );
+  });
+
   test("files of production are read as they are, and secrets that cannot be read are named", async () => {
     const kit = await kits.of({
       components: [

@@ -55,13 +55,14 @@ test("a tick may also be fed by hand", async () => {
 
 test("a timeout of a policy ends an attempt that has no end", async () => {
   let asked = 0;
+  const end = Promise.withResolvers<void>();
   const kit = await kits.of({
     components: [orders, resiliency("{orders: {inbound: {timeout: short, retry: once}}}")],
     patience: 20,
     app: {
       bindings: {
         async orders() {
-          if (++asked === 1) await Promise.withResolvers<void>().promise;
+          if (++asked === 1) await end.promise;
         },
       },
     },
@@ -71,6 +72,7 @@ test("a timeout of a policy ends an attempt that has no end", async () => {
   expect(asked).toBe(1);
   await kit.clock.advance("1s");
   expect(await delivered).toMatchObject({ outcome: "handled", attempts: 2 });
+  end.resolve();
 });
 
 test("a circuit breaker opens, and lets calls through again after its time", async () => {
@@ -134,7 +136,7 @@ test("handlers and answers take the test's time", async () => {
 });
 
 test("until says so when nothing will settle the promise", async () => {
-  const kit = await kits.of({ components: [mail] });
+  const kit = await kits.of({ components: [mail], patience: 20 });
   const never = Promise.withResolvers<void>().promise;
   await expect(kit.clock.until(never, "1h")).rejects.toThrow("nothing that is due within 1h");
   await expect(kit.clock.advance("soon")).rejects.toThrow('"soon" is no duration: say "5s"');
