@@ -45,6 +45,7 @@ import rethinkdbStatechange from "./rethinkdb.statechange/index.ts";
 import sftp from "./sftp/index.ts";
 import smtp from "./smtp/index.ts";
 import sse from "./sse/index.ts";
+import twilioSendgrid from "./twilio.sendgrid/index.ts";
 import twilioSms from "./twilio.sms.ts";
 import wasm from "./wasm/index.ts";
 import webhook from "./webhook/index.ts";
@@ -98,6 +99,7 @@ export const bindings: readonly AnyBinding[] = [
   sftp,
   smtp,
   sse,
+  twilioSendgrid,
   twilioSms,
   wasm,
   webhook,

@@ -59,6 +59,7 @@ export const bindingModules: readonly BindingModule[] = [
   { name: "sftp", load: () => import("./sftp/index.ts") },
   { name: "smtp", load: () => import("./smtp/index.ts") },
   { name: "sse", load: () => import("./sse/index.ts") },
+  { name: "twilio.sendgrid", load: () => import("./twilio.sendgrid/index.ts") },
   { name: "twilio.sms", load: () => import("./twilio.sms.ts") },
   { name: "wasm", load: () => import("./wasm/index.ts") },
   { name: "webhook", load: () => import("./webhook/index.ts") },

@@ -62,6 +62,9 @@ const outputs: Record<
   "cloudflare.queues": (workerUrl) => ({
     properties: { workerUrl, key, workerName: "shop", queueName: "orders" },
   }),
+  "twilio.sendgrid": (apiUrl) => ({
+    properties: { apiUrl, apiKey: "hush", emailFrom: "a@b.c", emailTo: "d@e.f", subject: "Hello" },
+  }),
   "huawei.obs": (endpoint) => ({
     properties: { endpoint, accessKey: "id", secretKey: "hush", bucket: "orders" },
   }),

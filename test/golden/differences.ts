@@ -49,6 +49,14 @@ export const differences: readonly Difference[] = [
     ours: (daprd) => says(`${rows} the data are no JSON${"code" in daprd ? "" : " object"}`)(daprd),
   },
   {
+    suite: "twilio.sendgrid",
+    calls: ["template data that are none"],
+    documented: "What is wrong with `dynamicTemplateData` is told in this runtime's words",
+    ours: says(
+      "error invoking output binding mails: error from SendGrid binding, dynamic template data is not valid JSON: it is no object",
+    ),
+  },
+  {
     suite: "azure.cosmosdb",
     calls: ["create of one that is there"],
     documented: "The texts of failures are Cosmos DB's code and first sentence",

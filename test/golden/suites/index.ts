@@ -22,6 +22,7 @@ import { rabbitmq } from "./rabbitmq.ts";
 import { redis } from "./redis.ts";
 import { sftp } from "./sftp.ts";
 import { smtp } from "./smtp.ts";
+import { twilioSendgrid } from "./twilio-sendgrid.ts";
 import { twilioSms } from "./twilio-sms.ts";
 import { wasm } from "./wasm.ts";
 
@@ -57,6 +58,7 @@ export const suites: readonly Suite[] = [
   ],
   sftp,
   smtp,
+  twilioSendgrid,
   twilioSms,
   wasm,
 ];
