@@ -60,7 +60,7 @@ export async function startSendgrid(...listen: ListenOptions) {
 }
 
 /** The same value with the members of each object in the order of their names. */
-export function sorted(value: unknown): unknown {
+function sorted(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(sorted);
   if (!isMembers(value)) return value;
   const members = Object.entries(value).map(([name, one]) => [name, sorted(one)] as const);
