@@ -38,6 +38,7 @@ import mqtt5 from "./mqtt/mqtt5/index.ts";
 import mysql from "./mysql/index.ts";
 import nats from "./nats/index.ts";
 import postgres from "./postgres/index.ts";
+import postmark from "./postmark/index.ts";
 import rabbitmq from "./rabbitmq/index.ts";
 import redis from "./redis/redis/index.ts";
 import redisStreams from "./redis/redis.streams/index.ts";
@@ -92,6 +93,7 @@ export const bindings: readonly AnyBinding[] = [
   mysql,
   nats,
   postgres,
+  postmark,
   rabbitmq,
   redis,
   redisStreams,

@@ -52,6 +52,7 @@ export const bindingModules: readonly BindingModule[] = [
   { name: "mysql", load: () => import("./mysql/index.ts") },
   { name: "nats", load: () => import("./nats/index.ts") },
   { name: "postgres", aliases: ["postgresql"], load: () => import("./postgres/index.ts") },
+  { name: "postmark", load: () => import("./postmark/index.ts") },
   { name: "rabbitmq", load: () => import("./rabbitmq/index.ts") },
   { name: "redis", load: () => import("./redis/redis/index.ts") },
   { name: "redis.streams", load: () => import("./redis/redis.streams/index.ts") },

@@ -4,8 +4,9 @@ import { serviceAddress } from "../../http-client/address.ts";
 import { prefixed } from "../../http-client/prefixed.ts";
 import { ServiceClient } from "../../http-client/service-client.ts";
 import { isSuccess } from "../../http-client/status.ts";
+import { mailHtml } from "../../text/mail-html.ts";
 import { mailFields, sendgridFields } from "./fields.ts";
-import { htmlOf, mailOf, templateDataOf } from "./mail.ts";
+import { mailOf, templateDataOf } from "./mail.ts";
 import { refusal } from "./refusal.ts";
 
 const path = "v3/mail/send";
@@ -39,7 +40,7 @@ export default defineBinding({
       description: "Sends the data, HTML as a JSON text or as it is, as one mail.",
       request: mailFields,
       async invoke({ client, address }, { data, encoding, request, metadata, signal }) {
-        const mail = mailOf(metadata, request, htmlOf(data, encoding));
+        const mail = mailOf(metadata, request, mailHtml(data, encoding));
         const { apiKey } = metadata;
         const answered = await prefixed(
           "error from SendGrid: sending email failed: ",

@@ -1,8 +1,6 @@
-import { isUtf8 } from "node:buffer";
 import { BindingError, messageOf } from "../../errors.ts";
 import { isObject } from "../../http-client/service-client.ts";
 import { isOneLine } from "../../text/one-line.ts";
-import { unquoted } from "../../text/unquoted.ts";
 import type { MailFields } from "./fields.ts";
 
 type Address = { readonly email: string; readonly name?: string };
@@ -24,13 +22,14 @@ export type Mail = {
 };
 
 /** What a call says, else the component. Throws a `BindingError` for what is missing or cannot be in a mail. */
-export function mailOf(component: MailFields, request: MailFields, html: string): Mail {
+export function mailOf(component: MailFields, request: MailFields, html: string | undefined): Mail {
   const from = addressOf(component, request, "emailFrom", "emailFromName");
   if (from === undefined) throw refused("error SendGrid from email not supplied");
   const to = addressOf(component, request, "emailTo", "emailToName");
   if (to === undefined) throw refused("error SendGrid to email not supplied");
   const subject = line("subject", request.subject || component.subject);
   if (!subject) throw refused("error SendGrid subject not supplied");
+  if (html === undefined) throw refused("error SendGrid data are no UTF-8; a mail is sent as text");
   const cc = addressOf(component, request, "emailCc");
   const bcc = addressOf(component, request, "emailBcc");
   const template = request.dynamicTemplateId || component.dynamicTemplateId;
@@ -50,15 +49,6 @@ export function mailOf(component: MailFields, request: MailFields, html: string)
     ...(html === "" && template ? {} : { content: [{ type: "text/html", value: html }] as const }),
     ...(template ? { template_id: template } : {}),
   };
-}
-
-/** The HTML of a call's data; over HTTP null is no text. Throws a `BindingError`. */
-export function htmlOf(data: Uint8Array | undefined, encoding: "bytes" | "json"): string {
-  if (data === undefined) return "";
-  const plain = unquoted(data);
-  if (!isUtf8(plain)) throw refused("the data are no UTF-8, and a mail of SendGrid is text");
-  const text = Buffer.from(plain).toString("utf8");
-  return encoding === "json" && text.trim() === "null" && plain === data ? "" : text;
 }
 
 /** The object of a field `dynamicTemplateData`. Throws a `BindingError` for a text that is none. */

@@ -1,4 +1,6 @@
+import postmark from "../../../src/bindings/postmark/index.ts";
 import sendgrid from "../../../src/bindings/twilio.sendgrid/index.ts";
+import { serverToken, startPostmark } from "../../servers/postmark.ts";
 import { apiKey, startSendgrid } from "../../servers/sendgrid.ts";
 import { endAfterTest } from "../contract.ts";
 import { testHostileValues, type HostilePlace } from "./suite.ts";
@@ -39,6 +41,31 @@ testHostileValues(sendgrid, sendgridPlaces, async () => {
         send: (output, data) => output.invoke("create", {}, { data }),
         arrived: async () =>
           server.mails.splice(0).map(({ content }) => String(content?.[0]?.value)),
+      },
+    },
+  };
+});
+
+testHostileValues(postmark, ["the subject", "the recipients", "the HTML"], async () => {
+  const server = await startPostmark();
+  endAfterTest(async () => server[Symbol.asyncDispose]());
+  const arrivedIn = (member: string) => async () =>
+    server.mails.splice(0).map((one) => String(one[member]));
+  return {
+    properties: { serverToken, apiUrl: server.url, ...mail },
+    places: {
+      "the subject": {
+        send: (output, subject) => output.invoke("create", { subject }, { data: "x" }),
+        arrived: arrivedIn("Subject"),
+      },
+      "the recipients": {
+        send: (output, emailTo) => output.invoke("create", { emailTo }, { data: "x" }),
+        arrived: arrivedIn("To"),
+        harmless: "ann@example.com",
+      },
+      "the HTML": {
+        send: (output, data) => output.invoke("create", {}, { data }),
+        arrived: arrivedIn("HtmlBody"),
       },
     },
   };

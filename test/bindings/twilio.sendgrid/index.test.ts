@@ -154,7 +154,7 @@ describe("refused before it is sent", () => {
   test("data that are no UTF-8", async () => {
     const { server, output } = await serve();
     const call = output.invoke("create", {}, { data: new Uint8Array([0xff]) });
-    await expect(call).rejects.toThrow("the data are no UTF-8");
+    await expect(call).rejects.toThrow("data are no UTF-8");
     expect(server.received).toEqual([]);
   });
 });

@@ -18,6 +18,7 @@ import { localstorage } from "./localstorage.ts";
 import { mqtt3 } from "./mqtt3.ts";
 import { mysql } from "./mysql.ts";
 import { postgres } from "./postgres.ts";
+import { postmark } from "./postmark.ts";
 import { rabbitmq } from "./rabbitmq.ts";
 import { redis } from "./redis.ts";
 import { sftp } from "./sftp.ts";
@@ -53,6 +54,7 @@ export const suites: readonly Suite[] = [
     mqtt3,
     mysql,
     postgres,
+    postmark,
     rabbitmq,
     redis,
   ],
