@@ -40,10 +40,11 @@ export async function build(out: string, unchecked: boolean): Promise<void> {
   const stale = `${fresh}.old`;
   try {
     compile(fresh, unchecked);
-    await bundle(join(fresh, "src/main.js"), join(fresh, "daemon"));
+    // What an own binding imports as "cufflink" is of the same files as the program.
+    await bundle(join(fresh, "daemon"), join(fresh, "src/main.js"), join(fresh, "src/index.js"));
     // By itself, as together they would be split into more files. The program looks for it beside them.
-    await bundle(join(fresh, "src/store/store-worker.js"), join(fresh, "daemon"));
-    await bundle(join(fresh, "src/bindings/wasm/guest-worker.js"), join(fresh, "daemon"));
+    await bundle(join(fresh, "daemon"), join(fresh, "src/store/store-worker.js"));
+    await bundle(join(fresh, "daemon"), join(fresh, "src/bindings/wasm/guest-worker.js"));
     chmodSync(join(fresh, "daemon/main.js"), 0o755);
     writeFileSync(join(fresh, "stamp"), "");
     utimesSync(join(fresh, "stamp"), began, began);
@@ -64,9 +65,9 @@ function compile(out: string, unchecked: boolean): void {
 }
 
 /** Puts the program and what every start needs into few files, with the licences of what is not ours. */
-async function bundle(entry: string, out: string): Promise<void> {
+async function bundle(out: string, ...entries: string[]): Promise<void> {
   await using build = await rolldown({
-    input: entry,
+    input: entries,
     platform: "node",
     transform: { define: { "process.env.CUFFLINK_FAULT_POINTS": "undefined" } },
     external: (id) =>

@@ -7,12 +7,12 @@ import { writtenName } from "../metadata/fields.ts";
 import type { Field, Fields } from "../metadata/fields.ts";
 import { closest } from "../metadata/suggest.ts";
 import { ExitCode } from "./exit-code.ts";
+import { addBindingsOption, allBindings } from "./own-bindings.ts";
 import { formatTable, wantsColor, writeJson } from "./terminal.ts";
 
 /** `cufflink types`: the binding types that this version has. */
 export function addTypesCommand(program: Command): void {
-  const command = program
-    .command("types")
+  const command = addBindingsOption(program.command("types"))
     .description("list the binding types, or describe one with its fields and operations")
     .argument("[name]", "the type, with or without bindings.")
     .option("--json", "for tools: as Dapr's metadata.yaml has it")
@@ -29,8 +29,13 @@ Examples:
 `,
     )
     .action(async (name: string | undefined) => {
-      const { json, schema } = command.opts<{ json?: true; schema?: true }>();
-      const { bindings } = await import("../bindings/index.ts");
+      const {
+        json,
+        schema,
+        bindings: named,
+      } = command.opts<{ json?: true; schema?: true; bindings: string[] }>();
+      const { bindings, problems } = await allBindings(named);
+      for (const problem of problems) process.stderr.write(`cufflink: ${problem}\n`);
       const shown = name === undefined ? bindings : [find(bindings, name)];
       const describe = schema ? jsonSchema : daprMetadata;
       if (json || schema) {
