@@ -56,6 +56,7 @@ function writeRuntime(folder: string): void {
   writeFileSync(launcher, text.replace("OLDEST_NODE", oldestNode));
   chmodSync(launcher, 0o755);
   cpSync(join(root, "scripts/package/start.cjs"), join(folder, "dist/start.cjs"));
+  cpSync(join(root, "templates"), join(folder, "templates"), { recursive: true });
   cpSync(join(root, "proto"), join(folder, "proto"), { recursive: true });
   cpSync(join(root, "docs"), join(folder, "docs"), { recursive: true });
   write(folder, {

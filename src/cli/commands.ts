@@ -6,6 +6,7 @@ import { addComponentsCommand } from "./components.ts";
 import { addDeadLettersCommand } from "./dead-letters.ts";
 import { addEmitCommand } from "./emit.ts";
 import { addInvokeCommand } from "./invoke.ts";
+import { addNewCommand } from "./new.ts";
 import { addReloadCommand } from "./reload.ts";
 import { addRunCommand } from "./run.ts";
 import { addTypesCommand } from "./types.ts";
@@ -22,6 +23,7 @@ export function addCommands(program: Command, setExitCode: (code: number) => voi
   addReloadCommand(program);
   addCheckCommand(program);
   addTypesCommand(program);
+  addNewCommand(program);
   addCompletionCommand(program);
   addCompleteComponentsCommand(program);
 }
