@@ -28,8 +28,11 @@ export async function loadOwnBindings(
   const problems: string[] = [];
   const own: OwnBinding[] = [];
   const names = namesOf(taken);
-  for (const name of new Set(named)) {
+  const files = new Set<string>();
+  for (const name of named) {
     const file = fileOf(name, cwd);
+    if (typeof file === "string" && files.has(file)) continue;
+    if (typeof file === "string") files.add(file);
     const loaded =
       typeof file === "string" ? await loadOwnBinding(file, cwd, names) : file.problems;
     if (Array.isArray(loaded)) problems.push(...loaded);
@@ -91,11 +94,12 @@ function fileOf(name: string, cwd: string): string | { problems: string[] } {
   const path = resolve(cwd, name);
   if (existsSync(path) && statSync(path).isFile()) return path;
   const isPath = name.startsWith(".") || isAbsolute(name) || /\.[cm]?[jt]s$/.test(name);
-  if (isPath) {
+  const isInstalled = existsSync(join(cwd, "node_modules", name));
+  if (isPath || (existsSync(path) && !isInstalled)) {
     const what = existsSync(path) ? "is a folder; name the file in it" : "does not exist";
     return { problems: [`--bindings ${name}: ${shownFile(path, cwd)} ${what}`] };
   }
-  if (!existsSync(join(cwd, "node_modules", name))) {
+  if (!isInstalled) {
     const where = `no package in ${join(cwd, "node_modules")}`;
     return {
       problems: [
@@ -124,6 +128,8 @@ function importProblem(error: unknown, file: string, cwd: string): string {
   const [said = ""] = messageOf(error).split("\n", 1);
   if (code === "ERR_UNSUPPORTED_TYPESCRIPT_SYNTAX")
     return `${place}: ${said}: Node only strips types; use syntax that is erased (\`erasableSyntaxOnly\` of tsc tells), or compile it`;
+  if (error instanceof SyntaxError && /does not provide an export/.test(said))
+    return `${place}: it imports what is not there: ${said}`;
   if (code === "ERR_INVALID_TYPESCRIPT_SYNTAX" || error instanceof SyntaxError)
     return `${place}: it is no valid ${/\.[cm]?ts$/.test(at?.file ?? file) ? "TypeScript" : "JavaScript"}: ${said}`;
   if (code === "ERR_UNSUPPORTED_NODE_MODULES_TYPE_STRIPPING")
