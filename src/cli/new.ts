@@ -60,7 +60,7 @@ async function writeBinding(
   const filled = (text: string): string =>
     text.replaceAll("TYPE", name).replaceAll("FILE", files.binding);
   const written = filled(await templateOf("binding.ts"));
-  const tested = filled(await templateOf("binding.test.ts"));
+  const tested = filled(await templateOf("test.ts"));
   const withRunner = test === "node" ? tested : tested.replace('from "node:test"', 'from "vitest"');
   try {
     await writeFile(join(folder, files.binding), written, { flag: "wx" });

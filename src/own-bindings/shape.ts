@@ -185,7 +185,7 @@ function isObject(value: unknown): value is Record<string, unknown> {
 
 function kindOf(value: unknown): string {
   if (value === null || value === undefined) return String(value);
-  if (value === "") return "empty";
+  if (typeof value === "string" && value.trim() === "") return "empty";
   if (Array.isArray(value)) return "a list";
   if (typeof value === "string") return "a text";
   return typeof value === "object" ? "an object" : `a ${typeof value}`;
