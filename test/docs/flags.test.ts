@@ -44,5 +44,8 @@ const foreign = new Set([
   "--payload-format",
   "--pdeathsig",
   "--requirepass",
+  "--save-dev",
+  "--test",
   "--topic",
+  "--watch",
 ]);
