@@ -285,15 +285,18 @@ const runtime = await createRuntime({
   }],
   app: { bindings: { daily() {} } },
 });
-const { paused } = runtime.components()[0];
-console.log(paused?.by ?? "not paused");
-if (paused === undefined) await runtime.pause("daily", { by: "somebody" });
+const paused = () => runtime.components()[0].paused;
+if (process.argv[3] === "pause") await runtime.pause("daily", { by: "somebody" });
+// What was stored is read once the component is connected.
+while (paused() === undefined) await new Promise((resolve) => setTimeout(resolve, 5));
+console.log(paused().by);
 await runtime.close();
 `,
     );
     const program = ["--no-install", "node", "store.js", join(temporary, "state")];
-    for (const said of ["not paused\n", "somebody\n"])
-      expect(await run("npx", program, { cwd: home, env })).toEqual({ stdout: said, stderr: "" });
+    const expected = { stdout: "somebody\n", stderr: "" };
+    for (const what of ["pause", "look"])
+      expect(await run("npx", [...program, what], { cwd: home, env })).toEqual(expected);
   });
 
   test("the guide to a binding of one's own can be followed", { timeout: 60_000 }, async () => {
