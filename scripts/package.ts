@@ -62,6 +62,7 @@ function writeRuntime(folder: string): void {
   cpSync(join(root, "templates"), join(folder, "templates"), { recursive: true });
   cpSync(join(root, "proto"), join(folder, "proto"), { recursive: true });
   cpSync(join(root, "docs"), join(folder, "docs"), { recursive: true });
+  cpSync(join(root, "schema"), join(folder, "schema"), { recursive: true });
   write(folder, {
     name: "cufflink",
     description: manifest.description,

@@ -126,10 +126,17 @@ describe("the published packages", () => {
     return join(temporary, `${name}-${version}.tgz`);
   }
 
-  test("holds the build, the protos, the docs and the papers, and nothing else", () => {
-    expect(readdirSync(join(packages, "cufflink")).toSorted()).toEqual(
-      ["LICENSE", "README.md", "dist", "docs", "package.json", "proto", "templates"].toSorted(),
-    );
+  test("holds the build, the protos, the schema, the docs and the papers, and nothing else", () => {
+    expect(readdirSync(join(packages, "cufflink")).toSorted()).toEqual([
+      "LICENSE",
+      "README.md",
+      "dist",
+      "docs",
+      "package.json",
+      "proto",
+      "schema",
+      "templates",
+    ]);
     const sources = globSync("**/*.{ts,map}", { cwd: join(packages, "cufflink") });
     expect(sources.filter((path) => !/\.d\.ts$|^templates\//.test(path))).toEqual([]);
   });
@@ -168,7 +175,7 @@ describe("the published packages", () => {
 
   test("is light, brings no Node and no tool of the project's own, and runs no script", () => {
     const { names, scripts } = installedIn(home);
-    const own = names.filter((name) => !/^node-/.test(name));
+    const own = names.filter((name) => !name.startsWith("node-"));
     expect(own).toContain("cufflink");
     for (const tool of ["node26", "vitest", "typescript"]) expect(own).not.toContain(tool);
     expect(scripts).toEqual([]);

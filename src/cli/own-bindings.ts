@@ -63,16 +63,18 @@ export async function openOwnBindings(
   };
 }
 
-/** All types that there are, ours first; with what is wrong with packages. */
-export async function allBindings(
-  named: readonly string[],
-): Promise<{ bindings: readonly AnyBinding[]; problems: string[] }> {
+/** All types that there are, ours first, and those that are not ours; with what is wrong with packages. */
+export async function allBindings(named: readonly string[]): Promise<{
+  bindings: readonly AnyBinding[];
+  added: readonly AnyBinding[];
+  problems: string[];
+}> {
   const { bindings } = await import("../bindings/index.ts");
   const { BindingPackages } = await import("../own-bindings/packages.ts");
   const own = await loadNamed(named);
   const packages = await new BindingPackages(whence()).load(own);
   const added = [...own, ...packages.own].map(({ binding }) => binding);
-  return { bindings: [...bindings, ...added], problems: packages.problems };
+  return { bindings: [...bindings, ...added], added, problems: packages.problems };
 }
 
 async function loadNamed(named: readonly string[]): Promise<OwnBinding[]> {

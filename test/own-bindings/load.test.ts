@@ -123,6 +123,8 @@ test("packages of the working directory are found by their name, and one that is
   expect({ code, rest }).toEqual({ code: 1, rest: ["3 components: no problems"] });
 
   const named = ["--bindings", "own.ts", "--bindings", "cufflink-binding-plain"];
+  const schema = await cufflink(place, "types", ...named, "--schema");
+  expect(schema.stdout).toContain("bindings.acme.scoped");
   const types = await cufflink(place, "types", ...named, "--json");
   const list = JSON.parse(types.stdout) as { type: string; name: string }[];
   expect(list.map(({ name }) => name).filter((name) => name.startsWith("acme."))).toEqual([

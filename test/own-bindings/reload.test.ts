@@ -24,7 +24,7 @@ test("a reload finds packages that were installed since, and says that a changed
   writeFileSync(join(place, "main.js"), nothing("acme.late"));
   writeFileSync(join(daemon.folder, "late.yaml"), componentOf("acme.late"));
   await until(async () => (await daemon.state("acme-late")) === "running", {
-    what: daemon.output,
+    what: () => daemon.output(),
     within: 20_000,
   });
 
