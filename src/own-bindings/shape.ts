@@ -133,7 +133,8 @@ const operation = properties({
   invokeStream: { shape: callable },
 });
 
-const binding: Properties = {
+/** One for each property of the contract, so that it cannot get another without this. */
+const binding: Readonly<Record<keyof AnyBinding, Property>> = {
   name: { shape: typeName, required: true },
   aliases: { shape: listOf(typeName) },
   status: { shape: oneOf("stable", "beta", "alpha"), required: true },
@@ -150,6 +151,7 @@ const binding: Properties = {
   needsDriver: { shape: callable },
   runsPrograms: { shape: flag },
   metadata: { shape: named(field), required: true },
+  example: { shape: named(text) },
   check: { shape: callable },
   open: { shape: callable, required: true },
   operations: { shape: named(operation) },

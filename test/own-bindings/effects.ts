@@ -91,7 +91,7 @@ export async function effectsWith(
     cwd: folder,
     env,
   });
-  const [line] = stdout.split("\n").filter((one) => one.includes("{"));
+  const line = stdout.split("\n").find((one) => one.includes("{"));
   if (line === undefined) throw new Error(`the app said nothing:\n${stdout}`);
   return JSON.parse(line.slice(line.indexOf("{")));
 }
