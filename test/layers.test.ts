@@ -25,7 +25,7 @@ const refused = [
   ["src/bindings/grpc/connection.ts", "../../rpc/client.ts"],
   ["src/bindings/grpc/connection.ts", "../kafka/client.ts"],
   ["src/bindings/grpc/connection.ts", "@connectrpc/connect"],
-  ["src/bindings/grpc/reflection.ts", "../../../gen/grpc/reflection/v1/reflection_pb.ts"],
+  ["src/bindings/grpc/descriptors.ts", "../../../gen/grpc/reflection/v1/reflection_pb.ts"],
   ["src/bindings/mqtt/mqtt5/session.ts", "../mqtt3/index.ts"],
   ["src/bindings/mqtt/mqtt5/session.ts", "../../redis/connection.ts"],
   ["src/bindings/mqtt/mqtt5/session.ts", "../../../runtime/runtime.ts"],
