@@ -5,9 +5,20 @@ export class BindingCatalogue {
   readonly #modules: readonly BindingModule[];
   readonly #loaded: AnyBinding[] = [];
   readonly #loading = new Map<BindingModule, Promise<void>>();
+  readonly #mayBeServed: (name: string) => boolean;
 
-  constructor(modules: readonly BindingModule[]) {
+  /** `mayBeServed`: whether a program beside this one may have a type that is none of these, by its name. */
+  constructor(
+    modules: readonly BindingModule[],
+    mayBeServed: (name: string) => boolean = () => false,
+  ) {
     this.#modules = modules;
+    this.#mayBeServed = mayBeServed;
+  }
+
+  /** The names of all there are. */
+  get names(): readonly string[] {
+    return this.#modules.flatMap(({ name, aliases = [] }) => [name, ...aliases]);
   }
 
   /** Those that were needed so far; it grows. */
@@ -19,7 +30,9 @@ export class BindingCatalogue {
   async need(types: readonly string[]): Promise<void> {
     const wanted = types.map((type) => type.toLowerCase());
     const known = new Set(this.#modules.flatMap((module) => namesOf(module)));
-    const isMistaken = wanted.some((type) => !known.has(type) && !isOther(type));
+    const isServed = (type: string): boolean =>
+      type.startsWith("bindings.") && this.#mayBeServed(type.slice("bindings.".length));
+    const isMistaken = wanted.some((type) => !known.has(type) && !isOther(type) && !isServed(type));
     const needed = this.#modules.filter(
       (module) => isMistaken || namesOf(module).some((name) => wanted.includes(name)),
     );
