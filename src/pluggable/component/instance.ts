@@ -1,4 +1,5 @@
 import { createHash } from "node:crypto";
+import { orAborted } from "../../abortable.ts";
 import type { AnyBinding, HttpEndpoints } from "../../binding.ts";
 import type { ComponentSpec } from "../../component.ts";
 import { BindingError } from "../../errors.ts";
@@ -6,6 +7,7 @@ import type { MemoryBudget } from "../../memory/budget.ts";
 import { passwordInUrl } from "../../metadata/url-password.ts";
 import { visibilityBy } from "../../resources/visibility.ts";
 import { componentFields } from "../../runtime/component/component-fields.ts";
+import { silentObserver } from "../../runtime/observer.ts";
 import type { RuntimeLogger } from "../../runtime/runtime-logger.ts";
 import { createRuntime, type Runtime } from "../../runtime/runtime.ts";
 import type { ComponentStatus } from "../../runtime/status.ts";
@@ -39,6 +41,7 @@ export class Instance {
   readonly runtime: Runtime;
   readonly #direction: Direction;
   readonly #binding: AnyBinding;
+  #changed = Promise.withResolvers<void>();
 
   constructor(
     { binding, logger, ...rest }: InstanceOptions,
@@ -48,7 +51,10 @@ export class Instance {
     this.#binding = binding;
     this.#direction = direction;
     this.app = direction === "input" ? new StreamApp() : undefined;
-    this.runtime = createRuntime({ ...rest, logger, bindings: [binding], app: this.app });
+    this.runtime = createRuntime({
+      ...{ ...rest, logger, bindings: [binding], app: this.app },
+      observer: { ...silentObserver, stateChanged: () => this.#changed.resolve() },
+    });
   }
 
   get status(): ComponentStatus | undefined {
@@ -69,11 +75,21 @@ export class Instance {
   async initialize(properties: Readonly<Record<string, string>>): Promise<void> {
     const { components } = await this.runtime.apply([this.#specOf(properties)]);
     const [{ outcome = "applied", reason = "" } = {}] = components;
+    await this.#begun();
     const { state } = this.status ?? {};
     if (outcome === "failed")
       throw new BindingError(state === "failed" ? "invalid_argument" : "unavailable", reason);
     if (this.trouble !== undefined)
       throw new BindingError("unavailable", this.status?.reason || this.trouble);
+  }
+
+  /** One that is open may still look for what an earlier process has left. */
+  async #begun(): Promise<void> {
+    const late = AbortSignal.timeout(initTimeout);
+    while (this.status?.state === "starting" && !late.aborted) {
+      this.#changed = Promise.withResolvers();
+      await orAborted(this.#changed.promise, late);
+    }
   }
 
   /** What is under way may take until the deadline, in milliseconds. */
