@@ -93,7 +93,9 @@ describe.skipIf(daprd === "")("with the daprd of DAPRD", () => {
       ["localstorage"],
       [{ name: "store", type: "bindings.localstorage", metadata }],
     );
-    await expect(starting).rejects.toThrow(/INIT_COMPONENT_FAILURE.*|\/proc\/none/s);
+    await expect(starting).rejects.toThrow(
+      /initialization error occurred for store \(bindings\.localstorage\/v1\): .*rpc error: code = \w+ desc = .*\/proc\/none/s,
+    );
   }, 60_000);
 });
 
