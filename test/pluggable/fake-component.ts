@@ -56,7 +56,7 @@ export class FakeComponent {
   cleanEnds = 0;
   operations: readonly string[] = ["create", "get"];
   onInit: (init: Initialized) => void = () => {};
-  onInvoke: (call: Invoked) => unknown = () => undefined;
+  onInvoke: (call: Invoked) => object | undefined | Promise<object> = () => undefined;
   onRead: () => void = () => {};
   readonly #options: Required<FakeOptions>;
   readonly #waiting: Message[] = [];
@@ -139,7 +139,7 @@ export class FakeComponent {
             instance: instanceOf(context),
           };
           this.calls.push(call);
-          return ((await this.onInvoke(call)) ?? {}) as object;
+          return (await this.onInvoke(call)) ?? {};
         },
       });
     if (reflection) router.service(ServerReflection, { serverReflectionInfo: listing(offers) });
@@ -172,10 +172,10 @@ export class FakeComponent {
     this.reads++;
     this.onRead();
     const sent = new Map<string, Message>();
-    let isOver = false;
+    const ended = new AbortController();
     const over = (): void => {
-      if (isOver) return;
-      isOver = true;
+      if (ended.signal.aborted) return;
+      ended.abort();
       for (const message of sent.values()) this.#enqueue(message);
       sent.clear();
       this.#wake.resolve();
@@ -194,7 +194,7 @@ export class FakeComponent {
     })();
     reading.then(over, over);
     try {
-      for (let number = 1; !isOver;) {
+      for (let number = 1; !ended.signal.aborted;) {
         const message = this.#waiting.shift();
         if (message === undefined) {
           await this.#wake.promise;

@@ -101,13 +101,10 @@ async function listen(
 function refuse(stream: ServerHttp2Stream, headers: IncomingHttpHeaders): void {
   stream.on("error", () => undefined);
   const isGrpc = headers["content-type"]?.startsWith("application/grpc") === true;
-  if (!isGrpc) return void stream.respond({ ":status": 415 }, { endStream: true });
-  stream.respond(
-    {
-      ...{ ":status": 200, "content-type": "application/grpc" },
-      "grpc-status": String(Code.unimplemented),
-      "grpc-message": "unknown service or method",
-    },
-    { endStream: true },
-  );
+  const unimplemented = {
+    ...{ ":status": 200, "content-type": "application/grpc" },
+    "grpc-status": String(Code.unimplemented),
+    "grpc-message": "unknown service or method",
+  };
+  stream.respond(isGrpc ? unimplemented : { ":status": 415 }, { endStream: true });
 }

@@ -74,11 +74,14 @@ export class Instance {
    */
   async initialize(properties: Readonly<Record<string, string>>): Promise<void> {
     const { components } = await this.runtime.apply([this.#specOf(properties)]);
-    const [{ outcome = "applied", reason = "" } = {}] = components;
+    const [change] = components;
     await this.#begun();
     const { state } = this.status ?? {};
-    if (outcome === "failed")
-      throw new BindingError(state === "failed" ? "invalid_argument" : "unavailable", reason);
+    if (change?.outcome === "failed")
+      throw new BindingError(
+        state === "failed" ? "invalid_argument" : "unavailable",
+        change.reason,
+      );
     if (this.trouble !== undefined)
       throw new BindingError("unavailable", this.status?.reason || this.trouble);
   }

@@ -1,6 +1,5 @@
-import type { HandlerContext } from "@connectrpc/connect";
 import { BindingError } from "../../errors.ts";
-import { requestHeadersOf } from "../../grpc/handler-context.ts";
+import { requestHeadersOf, type HandlerContext } from "../../grpc/handler-context.ts";
 import { createService, type Service } from "../../grpc/service.ts";
 import { Code, GrpcFailure } from "../../grpc/status.ts";
 import { answering } from "../../rpc/errors.ts";
