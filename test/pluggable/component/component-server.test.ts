@@ -96,6 +96,25 @@ test("nothing is read before a host reads, and no more once it has gone", async 
   expect(pending).toBeUndefined();
 });
 
+test("an input that nobody reads any more lets go of its source, until somebody reads again", async () => {
+  const folder = await socketsFolder();
+  const system = new FakeSystem();
+  await serveIn(folder, system.binding("fake"), { idleAfter: 50 });
+  const input = component("fake", { direction: "input" });
+  const first = hostOf(folder, { app: new FakeApp() });
+  await first.runtime.apply([input]);
+  await vi.waitFor(() => expect(system.log).toContain("read 1"));
+  const settled = Promise.withResolvers<Settlement>();
+  await first.runtime.close();
+  await system.reading.deliver([{ ...sourceEvent("late"), settle: settled.resolve }]);
+  expect(await settled.promise).toMatchObject({ outcome: "returned", unattempted: true });
+  await vi.waitFor(() => expect(system.log).toContain("close 1"));
+  const second = hostOf(folder, { app: new FakeApp() });
+  await second.runtime.apply([input]);
+  await vi.waitFor(() => expect(system.log).toContain("read 2"));
+  expect(system.openings).toHaveLength(1);
+});
+
 test("what cannot start fails its initialization with the reason, and runs nowhere", async () => {
   const { runtime, status, system } = await started();
   await runtime.apply([component("fake", { size: "1000" })]);
