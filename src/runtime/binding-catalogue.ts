@@ -1,8 +1,17 @@
 import type { AnyBinding, BindingModule } from "../binding.ts";
 
+/** Bindings that are none of ours. */
+export type OtherBindings = {
+  /** Those that are there from the start. */
+  readonly loaded?: readonly AnyBinding[];
+  /** Finds more of them, for a type that nobody has so far. Resolves to all that it has found. */
+  find?(): Promise<readonly AnyBinding[]>;
+};
+
 /** The bindings that the components of a process name. */
 export class BindingCatalogue {
   readonly #modules: readonly BindingModule[];
+  readonly #others: OtherBindings;
   readonly #loaded: AnyBinding[] = [];
   readonly #loading = new Map<BindingModule, Promise<void>>();
   readonly #mayBeServed: (name: string) => boolean;
@@ -10,13 +19,16 @@ export class BindingCatalogue {
   /** `mayBeServed`: whether a program beside this one may have a type that is none of these, by its name. */
   constructor(
     modules: readonly BindingModule[],
+    others: OtherBindings = {},
     mayBeServed: (name: string) => boolean = () => false,
   ) {
     this.#modules = modules;
+    this.#others = others;
+    this.#loaded.push(...(others.loaded ?? []));
     this.#mayBeServed = mayBeServed;
   }
 
-  /** The names of all there are. */
+  /** The names of all that the runtime has itself. */
   get names(): readonly string[] {
     return this.#modules.flatMap(({ name, aliases = [] }) => [name, ...aliases]);
   }
@@ -29,10 +41,11 @@ export class BindingCatalogue {
   /** Loads those of these component types, such as `bindings.kafka`. A type that nobody has may be meant as any: then all are. */
   async need(types: readonly string[]): Promise<void> {
     const wanted = types.map((type) => type.toLowerCase());
-    const known = new Set(this.#modules.flatMap((module) => namesOf(module)));
     const isServed = (type: string): boolean =>
       type.startsWith("bindings.") && this.#mayBeServed(type.slice("bindings.".length));
-    const isMistaken = wanted.some((type) => !known.has(type) && !isOther(type) && !isServed(type));
+    const isUnknown = (type: string): boolean => !this.#has(type) && !isOther(type);
+    if (wanted.some(isUnknown)) await this.#find();
+    const isMistaken = wanted.some((type) => isUnknown(type) && !isServed(type));
     const needed = this.#modules.filter(
       (module) => isMistaken || namesOf(module).some((name) => wanted.includes(name)),
     );
@@ -41,9 +54,22 @@ export class BindingCatalogue {
 
   /** All there are, in order. */
   async all(): Promise<readonly AnyBinding[]> {
-    await Promise.all(this.#modules.map((module) => this.#load(module)));
+    await Promise.all([this.#find(), ...this.#modules.map((module) => this.#load(module))]);
     const order = this.#modules.map(({ name }) => name);
-    return this.#loaded.toSorted((a, b) => order.indexOf(a.name) - order.indexOf(b.name));
+    // Those of others come after ours.
+    const placeOf = ({ name }: AnyBinding): number => (order.indexOf(name) + 1 || Infinity) - 1;
+    return this.#loaded.toSorted((a, b) =>
+      placeOf(a) === placeOf(b) ? 0 : placeOf(a) - placeOf(b),
+    );
+  }
+
+  #has(type: string): boolean {
+    return [...this.#modules, ...this.#loaded].some((one) => namesOf(one).includes(type));
+  }
+
+  async #find(): Promise<void> {
+    const found = (await this.#others.find?.()) ?? [];
+    this.#loaded.push(...found.filter((one) => !this.#loaded.includes(one)));
   }
 
   #load(module: BindingModule): Promise<void> {
@@ -55,7 +81,7 @@ export class BindingCatalogue {
   }
 }
 
-function namesOf({ name, aliases = [] }: BindingModule): string[] {
+function namesOf({ name, aliases = [] }: Pick<BindingModule, "name" | "aliases">): string[] {
   return [name, ...aliases].map((one) => `bindings.${one.toLowerCase()}`);
 }
 

@@ -109,7 +109,9 @@ describe.skipIf(daprd === "")("with DAPRD=/path/to/daprd", () => {
 describe.skipIf(daprd === "")("with DAPRD=/path/to/daprd", () => {
   describeWith("moto", (server) => {
     test("aws.sqs: what the app refuses comes again, what it handles does not", async () => {
-      const place = await sqsSource(server).place();
+      const place = await sqsSource(server).place((end) =>
+        onTestFinished(async () => void (await end())),
+      );
       const refused = new Set(["2", "5"]);
       const { app, runtime } = await served(
         ["aws.sqs"],
