@@ -23,10 +23,10 @@ export type ReloaderOptions = {
   readonly bindings: readonly AnyBinding[];
   /** Adds those of these component types to `bindings`. */
   readonly needBindings: (types: readonly string[]) => Promise<void>;
-  /** Which types that are not among them may be served by sockets. */
-  readonly pluggable?: Pluggability;
   /** What has changed that no reload takes over, a sentence each. */
   readonly changedBindings?: () => Promise<readonly string[]>;
+  /** Which types that are not among them may be served by sockets. */
+  readonly pluggable?: Pluggability;
   /** The server's `--max-body-size` in bytes, which components are compared with. */
   readonly maxBodySize: number;
   readonly apply: Runtime["apply"];

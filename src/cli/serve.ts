@@ -73,21 +73,25 @@ async function begin(options: ServeOptions, onStarted: () => void): Promise<Serv
   const { promise: ended, resolve: resolveEnded } = Promise.withResolvers<number>();
   let shutdowns = 0;
 
+  const own = await openOwnBindings(options.bindings, (problem) =>
+    logger.error({ problem }, "a package with a binding cannot be used"),
+  );
   const folder = SocketsFolder.of(process.env);
   const pluggable = new PluggableBindings({
     folder,
     names: () => catalogue.names,
     onShadowed: (type, socket) => logger.warn({ socket }, shadowed(type)),
   });
-  const own = await openOwnBindings(options.bindings, (problem) =>
-    logger.error({ problem }, "a package with a binding cannot be used"),
-  );
-  const catalogue = new BindingCatalogue(bindingModules, own, (name) => pluggable.mayServe(name));
+  const catalogue = new BindingCatalogue(bindingModules, {
+    loaded: own.loaded,
+    find: () => own.find(),
+    mayBeServed: (name) => pluggable.mayServe(name),
+  });
   const reloader = await Reloader.create({
     ...{ appId: options.appId, resourcesPaths: options.resourcesPaths, logger },
     ...{ bindings: catalogue.loaded, needBindings: (types) => catalogue.need(types) },
-    pluggable: folder,
     changedBindings: () => own.changes(),
+    pluggable: folder,
     ...{ configPaths: options.configPaths, maxBodySize: options.maxBodySize },
     driversFolder: options.driversFolder,
     async apply(components, findings) {

@@ -6,6 +6,8 @@ export type OtherBindings = {
   readonly loaded?: readonly AnyBinding[];
   /** Finds more of them, for a type that nobody has so far. Resolves to all that it has found. */
   find?(): Promise<readonly AnyBinding[]>;
+  /** Whether a program beside this one may serve a binding of this name, which is no mistake then. */
+  mayBeServed?(name: string): boolean;
 };
 
 /** The bindings that the components of a process name. */
@@ -14,23 +16,17 @@ export class BindingCatalogue {
   readonly #others: OtherBindings;
   readonly #loaded: AnyBinding[] = [];
   readonly #loading = new Map<BindingModule, Promise<void>>();
-  readonly #mayBeServed: (name: string) => boolean;
 
-  /** `mayBeServed`: whether a program beside this one may have a type that is none of these, by its name. */
-  constructor(
-    modules: readonly BindingModule[],
-    others: OtherBindings = {},
-    mayBeServed: (name: string) => boolean = () => false,
-  ) {
+  constructor(modules: readonly BindingModule[], others: OtherBindings = {}) {
     this.#modules = modules;
     this.#others = others;
     this.#loaded.push(...(others.loaded ?? []));
-    this.#mayBeServed = mayBeServed;
   }
 
-  /** The names of all that the runtime has itself. */
+  /** The names of all that were found so far. */
   get names(): readonly string[] {
-    return this.#modules.flatMap(({ name, aliases = [] }) => [name, ...aliases]);
+    const found = [...this.#modules, ...this.#loaded];
+    return [...new Set(found.flatMap(({ name, aliases = [] }) => [name, ...aliases]))];
   }
 
   /** Those that were needed so far; it grows. */
@@ -41,11 +37,9 @@ export class BindingCatalogue {
   /** Loads those of these component types, such as `bindings.kafka`. A type that nobody has may be meant as any: then all are. */
   async need(types: readonly string[]): Promise<void> {
     const wanted = types.map((type) => type.toLowerCase());
-    const isServed = (type: string): boolean =>
-      type.startsWith("bindings.") && this.#mayBeServed(type.slice("bindings.".length));
     const isUnknown = (type: string): boolean => !this.#has(type) && !isOther(type);
     if (wanted.some(isUnknown)) await this.#find();
-    const isMistaken = wanted.some((type) => isUnknown(type) && !isServed(type));
+    const isMistaken = wanted.some((type) => isUnknown(type) && !this.#isServed(type));
     const needed = this.#modules.filter(
       (module) => isMistaken || namesOf(module).some((name) => wanted.includes(name)),
     );
@@ -65,6 +59,11 @@ export class BindingCatalogue {
 
   #has(type: string): boolean {
     return [...this.#modules, ...this.#loaded].some((one) => namesOf(one).includes(type));
+  }
+
+  #isServed(type: string): boolean {
+    const name = type.startsWith("bindings.") ? type.slice("bindings.".length) : undefined;
+    return name !== undefined && this.#others.mayBeServed?.(name) === true;
   }
 
   async #find(): Promise<void> {
