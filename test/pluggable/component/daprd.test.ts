@@ -109,8 +109,8 @@ describe.skipIf(daprd === "")("with DAPRD=/path/to/daprd", () => {
 describe.skipIf(daprd === "")("with DAPRD=/path/to/daprd", () => {
   describeWith("moto", (server) => {
     test("aws.sqs: what the app refuses comes again, what it handles does not", async () => {
-      const place = await sqsSource(server).place((work) =>
-        onTestFinished(async () => void (await work())),
+      const place = await sqsSource(server).place((end) =>
+        onTestFinished(async () => void (await end())),
       );
       const refused = new Set(["2", "5"]);
       const { app, runtime } = await served(
