@@ -129,6 +129,7 @@ const operation = properties({
   request: { shape: named(field), required: true },
   idempotent: { shape: flagOrCallable },
   isIdempotent: { shape: callable },
+  answerMetadata: { shape: named(text) },
   invoke: { shape: callable, required: true },
   invokeStream: { shape: callable },
 });
@@ -147,6 +148,7 @@ const binding: Readonly<Record<keyof AnyBinding, Property>> = {
       }),
     ),
   },
+  eventMetadata: { shape: named(text) },
   drivers: { shape: named(text) },
   needsDriver: { shape: callable },
   runsPrograms: { shape: flag },
