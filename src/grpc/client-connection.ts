@@ -6,6 +6,7 @@ import type { AnswerLimits } from "./answer-room.ts";
 import type { Call, CallOptions, Carrier } from "./client-call.ts";
 import { type Answer, ClientUnary } from "./client-unary.ts";
 import { type EndpointAddress, formatAddress } from "./endpoint.ts";
+import { Tunnel } from "./tunnel.ts";
 import { http2SessionOptions, streamWindowBytes, widenWindow } from "./http2-options.ts";
 
 export type ClientTls = {
@@ -33,6 +34,8 @@ export type ClientConnectionOptions = EndpointAddress & {
   readonly pingInterval?: number | undefined;
   /** Connects when a call that waits for a connection asks for it, and not before. Default: at once and always. */
   readonly lazy?: boolean;
+  /** The URL of an HTTP proxy that leads to the server, for connections with TLS. Default: none. */
+  readonly proxy?: string | undefined;
   /** Tries a stream again, some times, that the server did not take. Default true; else its call ends as `unsent`. */
   readonly retryRefused?: boolean;
 };
@@ -233,7 +236,7 @@ export class ClientConnection implements Carrier {
     let isReady = false;
     let isReached = false;
     this.#connecting = true;
-    const socket = openSocket(this.#options, secure);
+    const socket = openSocket(this.#options, secure, this.#options.proxy);
     socket.once("connect", () => (isReached = true));
     // After an alert of TLS 1.3 (no client certificate) Node's session waits for a socket that nobody closes.
     socket.once("error", () => setImmediate(() => socket.destroy()));
@@ -356,7 +359,11 @@ export class ClientConnection implements Carrier {
   }
 }
 
-function openSocket(address: EndpointAddress, secure: ClientTls | undefined): net.Socket {
+function openSocket(
+  address: EndpointAddress,
+  secure: ClientTls | undefined,
+  proxy: string | undefined,
+): net.Socket {
   // On a Unix socket the certificate is expected to be that of `localhost`.
   const host = "socket" in address ? "localhost" : address.host;
   const where =
@@ -364,8 +371,12 @@ function openSocket(address: EndpointAddress, secure: ClientTls | undefined): ne
       ? { path: address.socket }
       : { host, port: address.port, ...tcpKeepAlive, noDelay: true };
   if (secure === undefined) return net.connect(where);
+  const through =
+    proxy === undefined || "socket" in address
+      ? where
+      : { socket: new Tunnel(proxy, host, address.port) };
   return tls.connect({
-    ...where,
+    ...through,
     ALPNProtocols: ["h2"],
     rejectUnauthorized: secure.verify,
     ca: secure.ca,
