@@ -1,5 +1,4 @@
 import net from "node:net";
-import { Duplex } from "node:stream";
 import tls from "node:tls";
 
 /** A longer head of an answer is none of a proxy. */
@@ -7,86 +6,62 @@ const longestHead = 16 * 1024;
 const endOfHead = "\r\n\r\n";
 
 /**
- * The bytes to and from a host by an HTTP proxy (`CONNECT`), whose URL may name a user. What is written before the
- * proxy has agreed waits until it has. It is destroyed with an error where the proxy refuses, and with the
- * connection to the proxy.
+ * Resolves to a connection, paused, to a host through an HTTP proxy (`CONNECT`), whose URL may name a user. Rejects with an
+ * error that quotes nothing of the URL where the proxy is none, refuses, or the signal is aborted.
  */
-export class Tunnel extends Duplex {
-  readonly #socket: net.Socket;
-  #head = Buffer.alloc(0);
-  #isOpen = false;
-  #waiting: (() => void) | undefined;
-
-  /** Throws for a proxy that is no http or https URL. */
-  constructor(proxy: string, host: string, port: number) {
-    super();
-    const url = new URL(proxy);
-    if (!/^https?:$/.test(url.protocol)) throw new Error("the proxy is no http or https URL");
-    const isSecure = url.protocol === "https:";
-    const address = url.hostname.replaceAll(/[[\]]/g, "");
-    const where = { host: address, port: Number(url.port) || (isSecure ? 443 : 80), noDelay: true };
-    this.#socket = isSecure
-      ? tls.connect({ ...where, ...(net.isIP(address) === 0 && { servername: address }) })
-      : net.connect(where);
-    const authority = `${host.includes(":") ? `[${host}]` : host}:${port}`;
-    const proof =
-      url.username === "" && url.password === ""
-        ? []
-        : [`Proxy-Authorization: Basic ${userOf(url).toString("base64")}`];
-    const lines = [`CONNECT ${authority} HTTP/1.1`, `Host: ${authority}`, ...proof];
-    this.#socket.once(isSecure ? "secureConnect" : "connect", () => {
-      this.#socket.write(lines.join("\r\n") + endOfHead);
-    });
-    this.#socket.on("data", (bytes: Buffer) => this.#take(bytes));
-    this.#socket.on("end", () => {
-      if (this.#isOpen) this.push(null);
-      else this.destroy(new Error("the proxy ended the connection"));
-    });
-    this.#socket.on("error", (error) => this.destroy(error));
-    this.#socket.on("close", () => this.destroy());
-  }
-
-  override _read(): void {
-    this.#socket.resume();
-  }
-
-  override _write(bytes: Buffer, _encoding: BufferEncoding, done: (error?: Error | null) => void) {
-    if (this.#isOpen) this.#socket.write(bytes, done);
-    else this.#waiting = () => this.#socket.write(bytes, done);
-  }
-
-  override _final(done: (error?: Error | null) => void): void {
-    this.#socket.end(() => done());
-  }
-
-  override _destroy(error: Error | null, done: (error?: Error | null) => void): void {
-    this.#socket.destroy();
-    done(error);
-  }
-
-  #take(bytes: Buffer): void {
-    if (this.#isOpen) {
-      if (!this.push(bytes)) this.#socket.pause();
-      return;
-    }
-    this.#head = Buffer.concat([this.#head, bytes]);
-    const end = this.#head.indexOf(endOfHead);
-    if (end === -1 && this.#head.length <= longestHead) return;
-    const status = /^HTTP\/1\.[01] (\d{3})/.exec(this.#head.toString("latin1", 0, 64))?.[1];
-    if (end === -1 || status?.startsWith("2") !== true) {
-      const why = status === undefined ? "it answers no HTTP" : `HTTP ${status}`;
-      this.destroy(new Error(`the proxy does not connect: ${why}`));
-      return;
-    }
-    this.#isOpen = true;
-    const rest = this.#head.subarray(end + endOfHead.length);
-    this.#head = Buffer.alloc(0);
-    this.#waiting?.();
-    this.#waiting = undefined;
-    if (rest.length > 0) this.push(rest);
+export async function openTunnel(
+  proxy: string,
+  host: string,
+  port: number,
+  signal: AbortSignal,
+): Promise<net.Socket> {
+  const url = URL.parse(proxy);
+  if (url === null || !/^https?:$/.test(url.protocol))
+    throw new Error("the proxy is no http or https URL");
+  const isSecure = url.protocol === "https:";
+  const address = url.hostname.replaceAll(/[[\]]/g, "");
+  const where = { host: address, port: Number(url.port) || (isSecure ? 443 : 80), noDelay: true };
+  const socket = isSecure
+    ? tls.connect({ ...where, ...(net.isIP(address) === 0 && { servername: address }) })
+    : net.connect(where);
+  const authority = `${host.includes(":") ? `[${host}]` : host}:${port}`;
+  const lines = [`CONNECT ${authority} HTTP/1.1`, `Host: ${authority}`, ...proofOf(url)];
+  const give = Promise.withResolvers<net.Socket>();
+  let head = Buffer.alloc(0);
+  const fail = (error: Error): void => {
+    socket.destroy();
+    give.reject(error);
+  };
+  const take = (bytes: Buffer): void => {
+    head = Buffer.concat([head, bytes]);
+    const end = head.indexOf(endOfHead);
+    if (end === -1 && head.length <= longestHead) return;
+    const status = /^HTTP\/1\.[01] (\d{3})/.exec(head.toString("latin1", 0, 64))?.[1];
+    if (end === -1 || status?.startsWith("2") !== true)
+      return fail(new Error(`the proxy refuses: ${status ?? "what it says is no HTTP"}`));
+    socket.off("data", take);
+    socket.pause();
+    if (head.length > end + endOfHead.length) socket.unshift(head.subarray(end + endOfHead.length));
+    give.resolve(socket);
+  };
+  const abort = (): void => fail(new Error("the proxy did not connect in time"));
+  const closed = (): void => fail(new Error("the proxy ended the connection"));
+  socket.on(isSecure ? "secureConnect" : "connect", () => {
+    socket.write(lines.join("\r\n") + endOfHead);
+  });
+  socket.on("data", take).on("error", fail).on("close", closed);
+  if (signal.aborted) abort();
+  signal.addEventListener("abort", abort, { once: true });
+  try {
+    return await give.promise;
+  } finally {
+    signal.removeEventListener("abort", abort);
+    socket.off("error", fail).off("close", closed);
   }
 }
 
-function userOf({ username, password }: URL): Buffer {
-  return Buffer.from(`${decodeURIComponent(username)}:${decodeURIComponent(password)}`);
+function proofOf({ username, password }: URL): string[] {
+  if (username === "" && password === "") return [];
+  const proof = `${decodeURIComponent(username)}:${decodeURIComponent(password)}`;
+  return [`Proxy-Authorization: Basic ${Buffer.from(proof).toString("base64")}`];
 }

@@ -50,10 +50,13 @@ export function asHttp2(
 export async function startApns(...[create = cleartext, scheme = "http"]: ListenOptions) {
   const sent: Notification[] = [];
   const tokens: string[] = [];
-  const state: { status: number; body: string; echo: boolean } = {
-    status: 0,
-    body: "",
+  const state = {
+    /** Answered in place of what Apple would. */
+    ...{ status: 0, body: "" },
+    /** Refuses each notification that it would take with what it was sent. */
     echo: false,
+    /** Ends the connection in place of an answer. */
+    hangUp: false,
   };
   let changedAt = Number.NEGATIVE_INFINITY;
 
@@ -86,6 +89,7 @@ export async function startApns(...[create = cleartext, scheme = "http"]: Listen
       const id = own["apns-id"] ?? "5A1B6C2D-0000-4000-8000-000000000001";
       const refuse = (status: number, reason: string, more: object = {}): void =>
         void response.writeHead(status, { "apns-id": id }).end(JSON.stringify({ reason, ...more }));
+      if (state.hangUp) return void response.socket?.destroy();
       void judge(headers.authorization).then((refused) => {
         if (state.status !== 0)
           return void response.writeHead(state.status, { "apns-id": id }).end(state.body);

@@ -16,7 +16,7 @@ const meanings: Readonly<Record<string, Meaning>> = {
   IdleTimeout: { reason: "unavailable", effect: "unsent" },
 };
 
-const longestReason = 200;
+const longestReason = 1024;
 
 /** What Apple answered in place of 200. Its text is the reason that Apple gives, as in Dapr. */
 export function refusal({ status, headers, body }: Answer): BindingError {

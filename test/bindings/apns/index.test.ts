@@ -1,9 +1,12 @@
 import { generateKeyPairSync } from "node:crypto";
+import { createSecureServer } from "node:http2";
 import { decodeJwt, decodeProtectedHeader } from "jose";
 import { afterEach, beforeEach, describe, expect, onTestFinished, test, vi } from "vitest";
 import apns from "../../../src/bindings/apns/index.ts";
+import { inPlaceOf } from "../../golden/in-place-of.ts";
 import {
   apnsLogin,
+  asHttp2,
   deviceToken,
   keyId,
   startApns,
@@ -55,6 +58,42 @@ test("many notifications go by one connection at the same time", async () => {
   const calls = Array.from({ length: 200 }, () => output.invoke("create", request, { data }));
   await Promise.all(calls);
   expect(server.sent).toHaveLength(200);
+});
+
+test("through a proxy, to Apple's host of the environment, which has to prove who it is", async () => {
+  const place = await inPlaceOf(["api.sandbox.push.apple.com"], startApns, (pair, listener) =>
+    createSecureServer(pair, asHttp2(listener)),
+  );
+  onTestFinished(() => place.close());
+  vi.stubEnv("HTTPS_PROXY", place.environment.HTTPS_PROXY);
+  onTestFinished(() => void vi.unstubAllEnvs());
+  const ofSandbox = { ...apnsLogin, development: "true" };
+  await using output = await openOutput(apns, { ...ofSandbox, caCert: place.caCert });
+  await output.invoke("create", request, { data });
+  expect(place.standIn.sent).toHaveLength(1);
+  await using stranger = await openOutput(apns, ofSandbox);
+  await expect(stranger.invoke("create", request, { data })).rejects.toMatchObject({
+    ...{ reason: "unavailable", effect: "unsent" },
+    message: expect.stringMatching(/unable to verify|self-signed|unknown authority/),
+  });
+  // No other host is let through.
+  await using production = await openOutput(apns, { ...apnsLogin, caCert: place.caCert });
+  await expect(production.invoke("create", request, { data })).rejects.toMatchObject({
+    ...{ reason: "unavailable", effect: "unsent" },
+    message: expect.stringContaining("the proxy ended the connection"),
+  });
+});
+
+test("a connection that ends is made anew by the next call", async () => {
+  const { server, output } = await serve();
+  await output.invoke("create", request, { data });
+  server.state.hangUp = true;
+  await expect(output.invoke("create", request, { data })).rejects.toMatchObject({
+    ...{ reason: "unavailable", effect: "ambiguous" },
+  });
+  server.state.hangUp = false;
+  await output.invoke("create", request, { data });
+  expect(server.sent).toHaveLength(2);
 });
 
 describe("tokens", () => {
