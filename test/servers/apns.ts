@@ -8,7 +8,7 @@ import { startLoopback } from "../bindings/http/loopback-server.ts";
 export const keyId = "ABC123DEFG";
 export const teamId = "DEF123GHIJ";
 const pair = generateKeyPairSync("ec", { namedCurve: "P-256" });
-export const privateKey = pair.privateKey.export({ format: "pem", type: "pkcs8" }) as string;
+const privateKey = pair.privateKey.export({ format: "pem", type: "pkcs8" });
 export const deviceToken = "00fc13adff785122b4ad28809a3420982341241421348097878e577c991de8f0";
 /** A device whose app is gone. */
 export const unregistered = "ff".repeat(32);
@@ -85,7 +85,9 @@ export async function startApns(...[create = cleartext, scheme = "http"]: Listen
       const named = Object.entries(headers).flatMap(([name, value]) =>
         name.startsWith("apns-") && typeof value === "string" ? [[name, value] as const] : [],
       );
-      const own: Readonly<Record<string, string>> = Object.fromEntries(named.toSorted());
+      const own: Readonly<Record<string, string>> = Object.fromEntries(
+        named.toSorted(([one], [other]) => (one < other ? -1 : 1)),
+      );
       const id = own["apns-id"] ?? "5A1B6C2D-0000-4000-8000-000000000001";
       const refuse = (status: number, reason: string, more: object = {}): void =>
         void response.writeHead(status, { "apns-id": id }).end(JSON.stringify({ reason, ...more }));

@@ -162,8 +162,9 @@ describe("refused before it is sent", () => {
 
 const pem = (curve: "P-256" | "P-384"): string =>
   generateKeyPairSync("ec", { namedCurve: curve }).privateKey.export({
-    ...{ format: "pem", type: "pkcs8" },
-  }) as string;
+    format: "pem",
+    type: "pkcs8",
+  });
 
 test.each([
   ["private-key", "hush", "unable to read the private key"],
