@@ -21,7 +21,6 @@ export const apnsFields = {
     description: "The key for signing tokens: the content of the `.p8` file, PKCS #8 in PEM.",
     required: true,
     sensitive: true,
-    example: "-----BEGIN PRIVATE KEY-----…",
   }),
   apiUrl: string({
     description:

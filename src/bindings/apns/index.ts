@@ -14,6 +14,14 @@ export default defineBinding({
   summary: "Sends push notifications by the Apple Push Notification service.",
   provedBy: [{ system: "Apple Push Notification service", kind: "stand-in" }],
   metadata: apnsFields,
+  // The key of an example in RFC 7515 (A.3): any other would look like a secret.
+  example: {
+    "private-key": `-----BEGIN PRIVATE KEY-----
+MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQgjpsQnnGQmL+YBIff
+H1136cspYG6+0iY7X1fCE9+E9LKhRANCAAR/zc4ncPbEXUGDy+5v20t7WAczNXvp
+7xO6z248e9FURcfxRM0bvZt+hyzf7bnuufSzaV1uqQskrYpGIyiFiOWt
+-----END PRIVATE KEY-----`,
+  },
 
   check: (metadata) => problemsOf([() => originOf(metadata), () => signerOf(metadata)]),
 
