@@ -5,6 +5,7 @@ import { addCompleteComponentsCommand } from "./complete-components.ts";
 import { addComponentsCommand } from "./components.ts";
 import { addDeadLettersCommand } from "./dead-letters.ts";
 import { addEmitCommand } from "./emit.ts";
+import { addGenerateCommand } from "./generate.ts";
 import { addInvokeCommand } from "./invoke.ts";
 import { addNewCommand } from "./new.ts";
 import { addReloadCommand } from "./reload.ts";
@@ -23,6 +24,7 @@ export function addCommands(program: Command, setExitCode: (code: number) => voi
   addReloadCommand(program);
   addCheckCommand(program);
   addTypesCommand(program);
+  addGenerateCommand(program);
   addNewCommand(program);
   addCompletionCommand(program);
   addCompleteComponentsCommand(program);

@@ -139,6 +139,11 @@ test(
       "acme.scoped",
     ]);
     expect(types.stderr).toContain("Node strips no types below node_modules");
+    const generated = await cufflink(
+      place,
+      ...["generate", "ts", ...named, "--resources", "components"],
+    );
+    expect(generated.stdout).toContain("acme-scoped");
     const completion = await cufflink(place, "completion", "bash", ...named);
     expect(completion.stdout).toContain("acme.own");
   },

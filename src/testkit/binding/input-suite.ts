@@ -96,6 +96,9 @@ export function testInput(test: TestFunction, name: string, source: Source): voi
     const [delivery] = app.deliveries;
     assert.ok(delivery !== undefined, "nothing came");
     check(delivery);
+    const { eventMetadata = delivery.metadata } = source.binding;
+    const undeclared = Object.keys(delivery.metadata).filter((key) => !(key in eventMetadata));
+    assert.deepEqual(undeclared, [], "metadata of the event is not declared");
   });
 
   const { ordered } = source;

@@ -65,6 +65,14 @@ export function testOutput(
       const { results } = await client.invokeBindingBatch({ invocations });
       const failed = results.flatMap(({ result }, n) => (result.case === "answer" ? [] : [n]));
       assert.deepEqual(failed, [50]);
+      const { answerMetadata } = binding.operations?.[start(0).operation] ?? {};
+      for (const { result } of results) {
+        if (answerMetadata === undefined || result.case !== "answer") continue;
+        const undeclared = Object.keys(result.value.metadata).filter(
+          (key) => !(key in answerMetadata),
+        );
+        assert.deepEqual(undeclared, [], "metadata of the answer is not declared");
+      }
       assert.deepEqual(texts(await target.arrived(payloads)), expected.toSorted());
     },
   );
