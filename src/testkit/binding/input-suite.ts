@@ -97,8 +97,8 @@ export function testInput(test: TestFunction, name: string, source: Source): voi
     assert.ok(delivery !== undefined, "nothing came");
     check(delivery);
     const { eventMetadata = delivery.metadata } = source.binding;
-    const undeclared = Object.keys(delivery.metadata).filter((key) => !(key in eventMetadata));
-    assert.deepEqual(undeclared, [], "metadata of the event is not declared");
+    for (const name of Object.keys(delivery.metadata))
+      assert.ok(name in eventMetadata, `eventMetadata does not name ${name}`);
   });
 
   const { ordered } = source;
