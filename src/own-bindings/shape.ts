@@ -159,6 +159,8 @@ const binding: Readonly<Record<keyof AnyBinding, Property>> = {
   check: { shape: callable },
   open: { shape: callable, required: true },
   operations: { shape: named(operation) },
+  anyOperation: { shape: operation },
+  offers: { shape: callable },
   read: { shape: callable },
   eventMetadata: { shape: named(text) },
   guarantee: {
