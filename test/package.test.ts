@@ -179,7 +179,7 @@ describe("the published packages", () => {
     expect(own).toContain("cufflink");
     for (const tool of ["node26", "vitest", "typescript"]) expect(own).not.toContain(tool);
     expect(scripts).toEqual([]);
-    // Stated in docs/limits.md.
+    // Measured in docs/decisions/two-packages.md.
     expect(own.length).toBeLessThan(60);
     const bytes = own.reduce((sum, name) => sum + onDisk(join(home, "node_modules", name)), 0);
     expect(bytes).toBeLessThan(40e6);

@@ -7,6 +7,7 @@ export type ShapeProblem = { readonly path: readonly string[]; readonly message:
 /** What a property must be. Adds what is wrong with it. */
 type Shape = (value: unknown, path: readonly string[], problems: ShapeProblem[]) => void;
 type Property = { readonly shape: Shape; readonly required?: true };
+type AnyOperation = NonNullable<AnyBinding["operations"]>[string];
 type Properties = Readonly<Record<string, Property>>;
 
 /** All that is wrong with what should be a binding; nothing: it is one. */
@@ -124,15 +125,17 @@ function properties(known: Properties): Shape {
   };
 }
 
-const operation = properties({
+const operationProperties: Readonly<Record<keyof AnyOperation, Property>> = {
   description: { shape: text, required: true },
   request: { shape: named(field), required: true },
+  answerMetadata: { shape: named(text) },
   idempotent: { shape: flagOrCallable },
   isIdempotent: { shape: callable },
-  answerMetadata: { shape: named(text) },
   invoke: { shape: callable, required: true },
   invokeStream: { shape: callable },
-});
+};
+
+const operation = properties(operationProperties);
 
 /** One for each property of the contract, so that it cannot get another without this. */
 const binding: Readonly<Record<keyof AnyBinding, Property>> = {
@@ -148,7 +151,6 @@ const binding: Readonly<Record<keyof AnyBinding, Property>> = {
       }),
     ),
   },
-  eventMetadata: { shape: named(text) },
   drivers: { shape: named(text) },
   needsDriver: { shape: callable },
   runsPrograms: { shape: flag },
@@ -160,6 +162,7 @@ const binding: Readonly<Record<keyof AnyBinding, Property>> = {
   anyOperation: { shape: operation },
   offers: { shape: callable },
   read: { shape: callable },
+  eventMetadata: { shape: named(text) },
   guarantee: {
     shape: properties({
       returned: { shape: text, required: true },

@@ -8,6 +8,9 @@ import { componentOf, nothing } from "./files.ts";
 // In a process of their own: vitest loads modules by itself.
 const main = resolve(import.meta.dirname, "../../src/main.ts");
 
+/** Some processes start in turn. */
+const many = { timeout: 90_000 };
+
 type Ended = { code: number; stdout: string; stderr: string };
 
 async function cufflink(cwd: string, ...args: string[]): Promise<Ended> {
@@ -18,7 +21,7 @@ async function cufflink(cwd: string, ...args: string[]): Promise<Ended> {
   );
 }
 
-test("each mistake of a named file is told with its place, all at once", async () => {
+test("each mistake of a named file is told with its place, all at once", many, async () => {
   const place = folder({
     "components/a.yaml": componentOf("acme.fine"),
     "fine.ts": nothing("acme.fine"),
@@ -92,50 +95,56 @@ export default {
 
 const manifest = (fields: object): string => JSON.stringify({ type: "module", ...fields });
 
-test("packages of the working directory are found by their name, and one that is broken stops no other", async () => {
-  const packages = "node_modules";
-  const place = folder({
-    // npm begins a manifest so, which does not make TypeScript another language.
-    "package.json": JSON.stringify({ type: "commonjs" }),
-    "own.ts": nothing("acme.own"),
-    "components/a.yaml": ["acme.own", "acme.plain", "acme.scoped"].map(componentOf).join("---\n"),
-    [`${packages}/cufflink-binding-plain/package.json`]: manifest({ main: "main.js" }),
-    [`${packages}/cufflink-binding-plain/main.js`]: nothing("acme.plain"),
-    [`${packages}/@acme/cufflink-binding-scoped/package.json`]: manifest({
-      exports: { import: "./main.js" },
-    }),
-    [`${packages}/@acme/cufflink-binding-scoped/main.js`]: nothing("acme.scoped"),
-    [`${packages}/cufflink-binding-typed/package.json`]: manifest({ main: "main.ts" }),
-    [`${packages}/cufflink-binding-typed/main.ts`]: nothing("acme.typed"),
-    [`${packages}/cufflink-binding-empty/package.json`]: manifest({ main: "nowhere.js" }),
-    [`${packages}/cufflink-other/package.json`]: manifest({ main: "main.js" }),
-    [`${packages}/cufflink-other/main.js`]: 'throw new Error("it is not to be loaded");\n',
-    // A copy of Cufflink of the project's is not the one that runs.
-    [`${packages}/cufflink/package.json`]: manifest({ exports: "./main.js" }),
-    [`${packages}/cufflink/main.js`]: 'throw new Error("another copy");\n',
-  });
-  const { code, stdout } = await cufflink(place, "check", "--bindings", "own.ts", "components");
-  const [first, second, ...rest] = stdout.trim().split("\n\n");
-  expect(first).toMatch(/^the package cufflink-binding-empty cannot be loaded: Cannot find/);
-  expect(second).toBe(
-    "node_modules/cufflink-binding-typed/main.ts:1: Node strips no types below node_modules; a package has to ship JavaScript",
-  );
-  expect({ code, rest }).toEqual({ code: 1, rest: ["3 components: no problems"] });
+test(
+  "packages of the working directory are found by their name, and one that is broken stops no other",
+  many,
+  async () => {
+    const packages = "node_modules";
+    const place = folder({
+      // npm begins a manifest so, which does not make TypeScript another language.
+      "package.json": JSON.stringify({ type: "commonjs" }),
+      "own.ts": nothing("acme.own"),
+      "components/a.yaml": ["acme.own", "acme.plain", "acme.scoped"].map(componentOf).join("---\n"),
+      [`${packages}/cufflink-binding-plain/package.json`]: manifest({ main: "main.js" }),
+      [`${packages}/cufflink-binding-plain/main.js`]: nothing("acme.plain"),
+      [`${packages}/@acme/cufflink-binding-scoped/package.json`]: manifest({
+        exports: { import: "./main.js" },
+      }),
+      [`${packages}/@acme/cufflink-binding-scoped/main.js`]: nothing("acme.scoped"),
+      [`${packages}/cufflink-binding-typed/package.json`]: manifest({ main: "main.ts" }),
+      [`${packages}/cufflink-binding-typed/main.ts`]: nothing("acme.typed"),
+      [`${packages}/cufflink-binding-empty/package.json`]: manifest({ main: "nowhere.js" }),
+      [`${packages}/cufflink-other/package.json`]: manifest({ main: "main.js" }),
+      [`${packages}/cufflink-other/main.js`]: 'throw new Error("it is not to be loaded");\n',
+      // A copy of Cufflink of the project's is not the one that runs.
+      [`${packages}/cufflink/package.json`]: manifest({ exports: "./main.js" }),
+      [`${packages}/cufflink/main.js`]: 'throw new Error("another copy");\n',
+    });
+    const { code, stdout } = await cufflink(place, "check", "--bindings", "own.ts", "components");
+    const [first, second, ...rest] = stdout.trim().split("\n\n");
+    expect(first).toMatch(/^the package cufflink-binding-empty cannot be loaded: Cannot find/);
+    expect(second).toBe(
+      "node_modules/cufflink-binding-typed/main.ts:1: Node strips no types below node_modules; a package has to ship JavaScript",
+    );
+    expect({ code, rest }).toEqual({ code: 1, rest: ["3 components: no problems"] });
 
-  const named = ["--bindings", "own.ts", "--bindings", "cufflink-binding-plain"];
-  const schema = await cufflink(place, "types", ...named, "--schema");
-  expect(schema.stdout).toContain("bindings.acme.scoped");
-  const client = await cufflink(place, "generate", "ts", ...named, "--resources", "components");
-  expect(client.stderr).toContain("cufflink-binding-empty cannot be loaded");
-  expect(client.stdout).toMatch(/of type bindings\.acme\.scoped\./);
-  const types = await cufflink(place, "types", ...named, "--json");
-  const list = JSON.parse(types.stdout) as { type: string; name: string }[];
-  expect(list.map(({ name }) => name).filter((name) => name.startsWith("acme."))).toEqual([
-    "acme.own",
-    "acme.plain",
-    "acme.scoped",
-  ]);
-  expect(types.stderr).toContain("Node strips no types below node_modules");
-  const completion = await cufflink(place, "completion", "bash", ...named);
-  expect(completion.stdout).toContain("acme.own");
-});
+    const named = ["--bindings", "own.ts", "--bindings", "cufflink-binding-plain"];
+    const schema = await cufflink(place, "types", ...named, "--schema");
+    expect(schema.stdout).toContain("bindings.acme.scoped");
+    const types = await cufflink(place, "types", ...named, "--json");
+    const list = JSON.parse(types.stdout) as { type: string; name: string }[];
+    expect(list.map(({ name }) => name).filter((name) => name.startsWith("acme."))).toEqual([
+      "acme.own",
+      "acme.plain",
+      "acme.scoped",
+    ]);
+    expect(types.stderr).toContain("Node strips no types below node_modules");
+    const generated = await cufflink(
+      place,
+      ...["generate", "ts", ...named, "--resources", "components"],
+    );
+    expect(generated.stdout).toContain("acme-scoped");
+    const completion = await cufflink(place, "completion", "bash", ...named);
+    expect(completion.stdout).toContain("acme.own");
+  },
+);
