@@ -40,10 +40,7 @@ export class DryRun {
   }
 
   modules(modules: readonly BindingModule[]): BindingModule[] {
-    return modules.map((module) => ({
-      ...module,
-      load: async () => ({ default: this.#standIns.replace((await module.load()).default) }),
-    }));
+    return this.#standIns.modules(modules);
   }
 
   stateStores(stores: readonly AnyBinding[]): AnyBinding[] {

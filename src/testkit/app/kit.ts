@@ -34,7 +34,7 @@ export async function createTestkit(options: TestkitOptions = {}): Promise<Testk
     clock === undefined ? run() : withClock(clock, run);
   const asPart = <Result>(run: () => Promise<Result>): Promise<Result> =>
     within(() => (activity === undefined ? run() : activity.run(run)));
-  const standIns = new StandIns();
+  const standIns = new StandIns({}, activity);
   const made: { wired?: Wired } = {};
   const parts: KitParts = {
     ...{ appId, standIns, within, asPart },
