@@ -90,7 +90,10 @@ export class StandIns {
         "backlog",
         "operations",
       ),
-      open: (opening: Opening<Fields>) => this.#part(() => this.#open(binding, opening, hasOwn)),
+      open: (opening: Opening<Fields>) => {
+        const open = (): Promise<Connection> => this.#open(binding, opening, hasOwn);
+        return this.#activity === undefined ? open() : this.#activity.begin("kit", open);
+      },
       ...(operations && { operations: this.#operations(operations) }),
       ...(binding.read && {
         async read(connection: Connection, reading: Reading<Fields>) {

@@ -67,7 +67,9 @@ export class WatchedApp implements App {
     if (actions.some(({ kind }) => kind === "fail"))
       return { kind: "refused", reason: "scripted fault: the app did not handle it" };
     const run = (): Promise<Outcome> => this.#app.deliver(delivery, signal);
-    return this.#activity === undefined ? run() : this.#activity.begin(run, this.#isRemote);
+    return this.#activity === undefined
+      ? run()
+      : this.#activity.begin(this.#isRemote ? "remote app" : "app", run);
   }
 
   of(name: string): App {

@@ -35,7 +35,7 @@ test("what a step brings about is there before the next", async () => {
     await wait(20);
     seen.push(time.now());
   };
-  time.start(() => void activity.begin(answers), 100, false);
+  time.start(() => void activity.begin("app", answers), 100, false);
   time.start(() => void seen.push(time.now()), 101, false);
   await time.advance(200);
   expect(seen).toEqual([1100, 1101]);
@@ -44,12 +44,15 @@ test("what a step brings about is there before the next", async () => {
 test("what waits for the time keeps it from nothing, and what does not end only once", async () => {
   const { time, activity } = made(30);
   const slept = withClock(time, () =>
-    activity.begin(() => new Promise<void>((resolve) => void clock.setTimeout(resolve, 500))),
+    activity.begin(
+      "app",
+      () => new Promise<void>((resolve) => void clock.setTimeout(resolve, 500)),
+    ),
   );
   const began = performance.now();
   await time.advance(500);
   await slept;
-  void activity.begin(() => Promise.withResolvers<void>().promise);
+  void activity.begin("app", () => Promise.withResolvers<void>().promise);
   for (let step = 0; step < 20; step++) {
     time.start(() => {}, 10, false);
     await time.advance(10);
