@@ -5,7 +5,9 @@ import { addCompleteComponentsCommand } from "./complete-components.ts";
 import { addComponentsCommand } from "./components.ts";
 import { addDeadLettersCommand } from "./dead-letters.ts";
 import { addEmitCommand } from "./emit.ts";
+import { addGenerateCommand } from "./generate.ts";
 import { addInvokeCommand } from "./invoke.ts";
+import { addNewCommand } from "./new.ts";
 import { addReloadCommand } from "./reload.ts";
 import { addRunCommand } from "./run.ts";
 import { addTypesCommand } from "./types.ts";
@@ -22,6 +24,8 @@ export function addCommands(program: Command, setExitCode: (code: number) => voi
   addReloadCommand(program);
   addCheckCommand(program);
   addTypesCommand(program);
+  addGenerateCommand(program);
+  addNewCommand(program);
   addCompletionCommand(program);
   addCompleteComponentsCommand(program);
 }

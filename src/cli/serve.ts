@@ -27,6 +27,7 @@ import type { DryRun } from "../testkit/app/dry-run.ts";
 import { version } from "../version.ts";
 import { socketOf } from "./app-environment.ts";
 import { shutDown } from "./shutdown.ts";
+import { openOwnBindings } from "./own-bindings.ts";
 import { Reloader } from "./reloader.ts";
 import { createServeLogger } from "./serve-log.ts";
 import type { DryOptions } from "./dry-options.ts";
@@ -77,11 +78,17 @@ async function begin(options: RunOptions, onStarted: () => void): Promise<Served
   const { promise: ended, resolve: resolveEnded } = Promise.withResolvers<number>();
   let shutdowns = 0;
 
-  const catalogue = new BindingCatalogue(dryRun?.modules(bindingModules) ?? bindingModules);
+  const own = await openOwnBindings(options.bindings, (problem) =>
+    logger.error({ problem }, "a package with a binding cannot be used"),
+  );
+  const catalogue = dryRun
+    ? new BindingCatalogue(dryRun.modules(bindingModules), dryRun.others(own))
+    : new BindingCatalogue(bindingModules, own);
   const stores = dryRun?.stateStores(stateStores) ?? stateStores;
   const reloader = await Reloader.create({
     ...{ appId: options.appId, resourcesPaths: options.resourcesPaths, logger },
     ...{ bindings: catalogue.loaded, needBindings: (types) => catalogue.need(types) },
+    changedBindings: () => own.changes(),
     ...{ configPaths: options.configPaths, maxBodySize: options.maxBodySize },
     ...{ driversFolder: options.driversFolder, stateStores: stores },
     standIn: dryRun?.secrets(() => catalogue.loaded),

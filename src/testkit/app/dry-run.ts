@@ -3,6 +3,7 @@ import type { AnyBinding, BindingModule } from "../../binding.ts";
 import { messageOf } from "../../errors.ts";
 import type { SecretStandIn } from "../../resources/resolve.ts";
 import type { App } from "../../runtime/app.ts";
+import type { OtherBindings } from "../../runtime/binding-catalogue.ts";
 import { findComponent, nearestOf } from "../../runtime/find-component.ts";
 import type { RuntimeLogger } from "../../runtime/runtime-logger.ts";
 import type { Runtime } from "../../runtime/runtime.ts";
@@ -41,6 +42,12 @@ export class DryRun {
 
   modules(modules: readonly BindingModule[]): BindingModule[] {
     return this.#standIns.modules(modules);
+  }
+
+  others(own: Required<OtherBindings>): OtherBindings {
+    const replaced = (bindings: readonly AnyBinding[]): AnyBinding[] =>
+      bindings.map((binding) => this.#standIns.replace(binding));
+    return { loaded: replaced(own.loaded), find: async () => replaced(await own.find()) };
   }
 
   stateStores(stores: readonly AnyBinding[]): AnyBinding[] {

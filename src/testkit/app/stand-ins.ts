@@ -33,6 +33,7 @@ export class StandIns {
   readonly #activity: Activity | undefined;
   readonly #byName = new Map<string, StandIn>();
   readonly #lossy = new Set<string>();
+  readonly #replaced = new Map<AnyBinding, AnyBinding>();
 
   /** `activity`: told what goes on, where that matters to a clock. */
   constructor(events: StandInEvents = {}, activity?: Activity) {
@@ -78,6 +79,14 @@ export class StandIns {
    * system, and needs no driver. It is not asked whether it lives, nor how much it holds: that only takes steps of time.
    */
   replace(binding: AnyBinding): AnyBinding {
+    const before = this.#replaced.get(binding);
+    if (before !== undefined) return before;
+    const standIn = this.#standInFor(binding);
+    this.#replaced.set(binding, standIn);
+    return standIn;
+  }
+
+  #standInFor(binding: AnyBinding): AnyBinding {
     const { operations } = binding;
     const hasOwn = own.has(binding.name);
     return {
