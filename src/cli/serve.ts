@@ -7,6 +7,8 @@ import { formatDuration } from "../metadata/duration.ts";
 import { releaseBlocks } from "../memory/byte-parts.ts";
 import { collectWhenQuiet, keepYoungSmall } from "../memory/garbage-collection.ts";
 import { MemoryBudget } from "../memory/budget.ts";
+import { PluggableBindings } from "../pluggable/host/pluggable-bindings.ts";
+import { SocketsFolder, socketsFolderVariable } from "../pluggable/sockets-folder.ts";
 import { compilePolicies } from "../policy/policies.ts";
 import { RuntimeDescription } from "../rpc/description.ts";
 import type { ReloadResult } from "../runtime/component/reload.ts";
@@ -81,14 +83,25 @@ async function begin(options: RunOptions, onStarted: () => void): Promise<Served
   const own = await openOwnBindings(options.bindings, (problem) =>
     logger.error({ problem }, "a package with a binding cannot be used"),
   );
-  const catalogue = dryRun
+  const folder = SocketsFolder.of(process.env);
+  const pluggable = new PluggableBindings({
+    folder,
+    names: () => catalogue.names,
+    onShadowed: (type, socket) => logger.warn({ socket }, shadowed(type)),
+  });
+  const catalogue: BindingCatalogue = dryRun
     ? new BindingCatalogue(dryRun.modules(bindingModules), dryRun.others(own))
-    : new BindingCatalogue(bindingModules, own);
+    : new BindingCatalogue(bindingModules, {
+        loaded: own.loaded,
+        find: () => own.find(),
+        mayBeServed: (name) => pluggable.mayServe(name),
+      });
   const stores = dryRun?.stateStores(stateStores) ?? stateStores;
   const reloader = await Reloader.create({
     ...{ appId: options.appId, resourcesPaths: options.resourcesPaths, logger },
     ...{ bindings: catalogue.loaded, needBindings: (types) => catalogue.need(types) },
     changedBindings: () => own.changes(),
+    pluggable: folder,
     ...{ configPaths: options.configPaths, maxBodySize: options.maxBodySize },
     ...{ driversFolder: options.driversFolder, stateStores: stores },
     standIn: dryRun?.secrets(() => catalogue.loaded),
@@ -141,6 +154,7 @@ async function begin(options: RunOptions, onStarted: () => void): Promise<Served
     bindings: catalogue.loaded,
     allBindings: () => catalogue.all(),
     stateStores: stores,
+    ...(dryRun === undefined && { pluggable }),
     app: dryRun?.app(app) ?? app,
     logger,
     observer: metrics,
@@ -271,6 +285,10 @@ async function createDryRun(options: DryOptions, logger: RuntimeLogger): Promise
     out.write(`${JSON.stringify(record)}\n`);
   };
   return new DryRun({ ...options, logger, print });
+}
+
+function shadowed(type: string): string {
+  return `the socket of a pluggable component is not used, since bindings.${type} is built in; to use it, name its folder in ${socketsFolderVariable}`;
 }
 
 async function loadCertificate(

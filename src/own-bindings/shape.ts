@@ -157,6 +157,8 @@ const binding: Readonly<Record<keyof AnyBinding, Property>> = {
   check: { shape: callable },
   open: { shape: callable, required: true },
   operations: { shape: named(operation) },
+  anyOperation: { shape: operation },
+  offers: { shape: callable },
   read: { shape: callable },
   guarantee: {
     shape: properties({

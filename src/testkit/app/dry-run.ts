@@ -44,7 +44,7 @@ export class DryRun {
     return this.#standIns.modules(modules);
   }
 
-  others(own: Required<OtherBindings>): OtherBindings {
+  others(own: Required<Pick<OtherBindings, "loaded" | "find">>): OtherBindings {
     const replaced = (bindings: readonly AnyBinding[]): AnyBinding[] =>
       bindings.map((binding) => this.#standIns.replace(binding));
     return { loaded: replaced(own.loaded), find: async () => replaced(await own.find()) };
