@@ -36,6 +36,10 @@ export function withClock<Result>(clock: Clock, run: () => Result): Result {
 export const clock = {
   now: (): number => other()?.now() ?? Date.now(),
   elapsed: (): number => other()?.elapsed() ?? performance.now(),
+  /** Somebody may set it, so that what sleeps has to look again. */
+  get canBeSet(): boolean {
+    return other() === undefined;
+  },
   setTimeout: (run: () => void, milliseconds: number): Timer =>
     other()?.start(run, milliseconds, false) ?? setTimeout(run, milliseconds),
   setInterval: (run: () => void, milliseconds: number): Timer =>

@@ -5,6 +5,7 @@ import { configured, readConfiguration, type Configuration } from "../resources/
 import { lint, type Pluggability } from "../resources/lint.ts";
 import { loadResources, type Resources } from "../resources/load.ts";
 import { ResourceMemory } from "../resources/memory.ts";
+import type { SecretStandIn } from "../resources/resolve.ts";
 import { formatProblem, problemRecord, type ResourceProblem } from "../resources/problem.ts";
 import { SecretStores } from "../resources/secret-stores.ts";
 import { ResourceWatcher, type WatchedPath } from "../resources/watch.ts";
@@ -35,6 +36,10 @@ export type ReloaderOptions = {
   readonly driversFolder?: string | undefined;
   /** Default: all that there are. */
   readonly secretStores?: readonly SecretStoreModule[];
+  /** Default: {@link stateStores}. */
+  readonly stateStores?: readonly AnyBinding[];
+  /** What takes the place of secrets that cannot be read. */
+  readonly standIn?: SecretStandIn | undefined;
   /** Called before the components are applied, with all that was read, where its Resiliency is another one. */
   readonly onLoaded: (resources: Resources) => Promise<void> | void;
 };
@@ -119,7 +124,7 @@ export class Reloader {
 
   async #read(): Promise<{ applied: Promise<ReloadResult> }> {
     const { appId, resourcesPaths, configPaths, bindings, maxBodySize, apply } = this.#options;
-    const { needBindings, pluggable } = this.#options;
+    const { needBindings, pluggable, standIn } = this.#options;
     const config = await readConfiguration(configPaths);
     // Half a configuration might allow what it forbids.
     if (!config.broken) this.#configuration = config.configuration;
@@ -128,7 +133,8 @@ export class Reloader {
       appId,
       bindings,
       needBindings,
-      stateStores,
+      stateStores: this.#options.stateStores ?? stateStores,
+      standIn,
       frameworkFields: componentFields,
       memory: this.#memory,
       secretStores: this.#secretStores,

@@ -1,5 +1,6 @@
 import { clock, type Timer } from "../clock.ts";
 import type { Cron } from "croner";
+import { longestTimer } from "../metadata/duration.ts";
 import type { Schedule } from "./schedule.ts";
 
 /** Computes the first time of a schedule after the given one, both in milliseconds since 1970. */
@@ -41,13 +42,13 @@ export function startTicker(next: NextTime, onTick: (due: Date) => void): () => 
     const now = clock.now();
     if (now < seen - correction) due = next(now);
     if (now < seen - correction || now > seen) seen = now;
-    if (due === undefined) return longestSleep;
+    if (due === undefined) return longestTimer;
     if (now >= due) {
       const reached = due;
       due = next(now);
       onTick(new Date(reached));
     }
-    return due === undefined ? longestSleep : due - clock.now();
+    return due === undefined ? longestTimer : due - clock.now();
   });
 }
 
@@ -71,7 +72,8 @@ function repeat(step: () => number): () => void {
   let stopped = false;
   const run = (): void => {
     const pause = step();
-    if (!stopped) timer = clock.setTimeout(run, Math.min(Math.ceil(pause), longestSleep));
+    const longest = clock.canBeSet ? longestSleep : longestTimer;
+    if (!stopped) timer = clock.setTimeout(run, Math.min(Math.ceil(pause), longest));
   };
   run();
   return () => {

@@ -1,17 +1,22 @@
 import { clearTimeout, setImmediate, setTimeout } from "node:timers";
 import { AsyncLocalStorage } from "node:async_hooks";
 
+/**
+ * Who does it. `app`: code of the test's, which may never end. `remote app`: the same in another process, so that its
+ * invocations are not known as its own. `kit`: a part of the kit, which ends however long it takes.
+ */
+type Doer = "app" | "remote app" | "kit";
+
 /** Something that began and has not ended: a call of the app, an invocation, a question to the store. */
 export class Doing {
-  /** In another process, so that its own invocations are not known as its own. */
-  readonly isRemote: boolean;
+  readonly by: Doer;
   /** It was waited for in vain once, and is not again. */
   isSlow = false;
   readonly #changed: () => void;
   #timers = 0;
 
-  constructor(isRemote: boolean, changed: () => void) {
-    this.isRemote = isRemote;
+  constructor(by: Doer, changed: () => void) {
+    this.by = by;
     this.#changed = changed;
   }
 
@@ -43,13 +48,13 @@ export class Activity {
   }
 
   /** Runs something as a part of what it is called in, or as something of its own. */
-  run<Result>(run: () => Promise<Result>, isRemote = false): Promise<Result> {
-    return current.getStore() === undefined ? this.begin(run, isRemote) : run();
+  run<Result>(run: () => Promise<Result>): Promise<Result> {
+    return current.getStore() === undefined ? this.begin("app", run) : run();
   }
 
   /** Runs something of its own. */
-  async begin<Result>(run: () => Promise<Result>, isRemote = false): Promise<Result> {
-    const doing = new Doing(isRemote, () => this.#changed());
+  async begin<Result>(by: Doer, run: () => Promise<Result>): Promise<Result> {
+    const doing = new Doing(by, () => this.#changed());
     this.#doing.add(doing);
     try {
       return await current.run(doing, run);
@@ -60,20 +65,21 @@ export class Activity {
   }
 
   /**
-   * Resolves once nothing goes on but what waits for the time, or once what does has been waited for so many milliseconds
-   * of the process's own time.
+   * Resolves once nothing goes on but what waits for the time, or what the app does and has been waited for so many
+   * milliseconds of the process's own time.
    */
   async quiet(patience: number): Promise<void> {
     const late = Promise.withResolvers<void>();
     const began = performance.now();
     let timer: NodeJS.Timeout | undefined;
     for (await turns(); this.#isBusy; await turns()) {
-      if (performance.now() - began >= patience) {
-        for (const doing of this.#doing) doing.isSlow = true;
-        break;
+      const isLate = performance.now() - began >= patience;
+      if (isLate) {
+        for (const doing of this.#doing) doing.isSlow = doing.by !== "kit";
+        if (!this.#isBusy) break;
       }
       timer ??= setTimeout(late.resolve, patience);
-      await Promise.race([this.#change.promise, late.promise]);
+      await Promise.race(isLate ? [this.#change.promise] : [this.#change.promise, late.promise]);
     }
     clearTimeout(timer);
   }
@@ -85,7 +91,7 @@ export class Activity {
     for (const doing of this.#doing) {
       if (doing.waits) waiting++;
       else if (doing.isSlow) continue;
-      else if (doing.isRemote) remote++;
+      else if (doing.by === "remote app") remote++;
       else local++;
     }
     return local > 0 || remote > waiting;

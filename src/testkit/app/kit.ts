@@ -22,10 +22,14 @@ import type { Testkit, TestkitOptions } from "./testkit.ts";
 import { wire, type RemoteApp, type Wired } from "./wiring.ts";
 
 const closing = 1000;
+const patienceHere = 1000;
+const patienceFar = 10_000;
 
 /** Starts the runtime with a stand-in for each component's system. Nothing is connected to, and no driver is needed. */
 export async function createTestkit(options: TestkitOptions = {}): Promise<Testkit> {
-  const { appId = "cufflink", app, patience = 1000 } = options;
+  const { appId = "cufflink", app } = options;
+  const isRemote = app !== undefined && typeof app !== "function" && !isFunctions(app);
+  const { patience = isRemote ? patienceFar : patienceHere } = options;
   const activity = options.clock === "real" ? undefined : new Activity();
   const storeClock = activity && new SharedArrayBuffer(8);
   const clock =
@@ -34,11 +38,11 @@ export async function createTestkit(options: TestkitOptions = {}): Promise<Testk
     clock === undefined ? run() : withClock(clock, run);
   const asPart = <Result>(run: () => Promise<Result>): Promise<Result> =>
     within(() => (activity === undefined ? run() : activity.run(run)));
-  const standIns = new StandIns();
+  const standIns = new StandIns({}, activity);
   const made: { wired?: Wired } = {};
   const parts: KitParts = {
     ...{ appId, standIns, within, asPart },
-    isRemote: app !== undefined && typeof app !== "function" && !isFunctions(app),
+    isRemote,
     get wired() {
       if (made.wired !== undefined) return made.wired;
       throw new Error("the kit is being made: nothing can be asked of it yet");

@@ -1,6 +1,7 @@
-import type { AnyBinding, Opening, Reading } from "../../binding.ts";
+import type { AnyBinding, BindingModule, Opening, Reading } from "../../binding.ts";
 import { BindingError } from "../../errors.ts";
 import type { Fields } from "../../metadata/fields.ts";
+import type { Activity } from "./activity.ts";
 import { Faults } from "./faults.ts";
 import { InputSide, type Delivered } from "./input.ts";
 import { OutputSide, type OutputCall, type RecordedCall } from "./output.ts";
@@ -29,11 +30,15 @@ const own: ReadonlySet<string> = new Set(["cron"]);
 export class StandIns {
   readonly faults = new Faults();
   readonly #events: StandInEvents;
+  readonly #activity: Activity | undefined;
   readonly #byName = new Map<string, StandIn>();
   readonly #lossy = new Set<string>();
+  readonly #replaced = new Map<AnyBinding, AnyBinding>();
 
-  constructor(events: StandInEvents = {}) {
+  /** `activity`: told what goes on, where that matters to a clock. */
+  constructor(events: StandInEvents = {}, activity?: Activity) {
     this.#events = events;
+    this.#activity = activity;
   }
 
   /** What stands behind a component. */
@@ -56,6 +61,14 @@ export class StandIns {
     return standIn;
   }
 
+  /** Binding types that lead here, as {@link StandIns.replace}. */
+  modules(modules: readonly BindingModule[]): BindingModule[] {
+    return modules.map((module) => ({
+      ...module,
+      load: async () => ({ default: this.replace((await module.load()).default) }),
+    }));
+  }
+
   /** Ends the sources: see `InputSide.close`. */
   close(): void {
     for (const { input } of this.#byName.values()) input.close();
@@ -66,6 +79,14 @@ export class StandIns {
    * system, and needs no driver. It is not asked whether it lives, nor how much it holds: that only takes steps of time.
    */
   replace(binding: AnyBinding): AnyBinding {
+    const before = this.#replaced.get(binding);
+    if (before !== undefined) return before;
+    const standIn = this.#standInFor(binding);
+    this.#replaced.set(binding, standIn);
+    return standIn;
+  }
+
+  #standInFor(binding: AnyBinding): AnyBinding {
     const { operations } = binding;
     const hasOwn = own.has(binding.name);
     return {
@@ -78,7 +99,10 @@ export class StandIns {
         "backlog",
         "operations",
       ),
-      open: (opening: Opening<Fields>) => this.#open(binding, opening, hasOwn),
+      open: (opening: Opening<Fields>) => {
+        const open = (): Promise<Connection> => this.#open(binding, opening, hasOwn);
+        return this.#activity === undefined ? open() : this.#activity.begin("kit", open);
+      },
       ...(operations && { operations: this.#operations(operations) }),
       ...(binding.read && {
         async read(connection: Connection, reading: Reading<Fields>) {
@@ -109,6 +133,10 @@ export class StandIns {
     };
   }
 
+  #part<Result>(run: () => Promise<Result>): Promise<Result> {
+    return this.#activity === undefined ? run() : this.#activity.run(run);
+  }
+
   async #open(binding: AnyBinding, opening: Opening<Fields>, hasOwn: boolean): Promise<Connection> {
     const { metadata, directions, component, lost } = opening;
     const problems = (await binding.check?.(metadata, directions)) ?? [];
@@ -132,7 +160,7 @@ export class StandIns {
     return Object.fromEntries(
       Object.entries(operations).map(([name, operation]) => {
         const call = async (connection: Connection, one: OutputCall) =>
-          connection.standIn.output.invoke(one, connection.lose);
+          this.#part(() => connection.standIn.output.invoke(one, connection.lose));
         const standIn = {
           ...without(operation, "invoke", "invokeStream", "isIdempotent"),
           invoke: call,

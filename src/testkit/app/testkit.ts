@@ -47,7 +47,7 @@ export type TestkitOptions = {
   readonly logger?: RuntimeLogger;
   /**
    * How long, in real milliseconds, time waits for what the app does by means of its own before it moves on. Default
-   * 1,000; what took longer once is not waited for again.
+   * 1,000, and 10,000 for an app in another process; what took longer once is not waited for again.
    */
   readonly patience?: number;
 };

@@ -1,3 +1,4 @@
+import { AsyncLocalStorage } from "node:async_hooks";
 import type { App, ComponentNames, Delivery, Intake, Outcome } from "../../runtime/app.ts";
 import type { Activity } from "./activity.ts";
 import type { StandIns } from "./stand-ins.ts";
@@ -19,7 +20,15 @@ export class WatchedApp implements App {
     this.#standIns = standIns;
     this.#activity = activity;
     this.#isRemote = isRemote;
-    if (app.intake !== undefined) this.intake = app.intake;
+    const { intake } = app;
+    if (intake !== undefined)
+      this.intake = {
+        takes: (...lane) => intake.takes(...lane),
+        onRoom: (listener) => intake.onRoom(AsyncLocalStorage.bind(listener)),
+        get maxInFlight() {
+          return intake.maxInFlight;
+        },
+      };
   }
 
   get available(): boolean {
@@ -39,7 +48,8 @@ export class WatchedApp implements App {
   }
 
   onAvailability(listener: () => void): () => void {
-    return this.#app.onAvailability(listener);
+    // An app elsewhere is heard of in no context, and what follows is to go by the kit's time.
+    return this.#app.onAvailability(AsyncLocalStorage.bind(listener));
   }
 
   wants(input: { name: string; route: string }, signal: AbortSignal): Promise<boolean> {
@@ -57,7 +67,9 @@ export class WatchedApp implements App {
     if (actions.some(({ kind }) => kind === "fail"))
       return { kind: "refused", reason: "scripted fault: the app did not handle it" };
     const run = (): Promise<Outcome> => this.#app.deliver(delivery, signal);
-    return this.#activity === undefined ? run() : this.#activity.begin(run, this.#isRemote);
+    return this.#activity === undefined
+      ? run()
+      : this.#activity.begin(this.#isRemote ? "remote app" : "app", run);
   }
 
   of(name: string): App {

@@ -16,7 +16,8 @@ export function watchedStore(store: Store, activity: Activity | undefined): Stor
         if (typeof value !== "function") return value;
         return (...args: unknown[]): unknown => {
           const result: unknown = Reflect.apply(value, target, args);
-          if (result instanceof Promise) activity?.begin(() => result).catch(() => undefined);
+          if (result instanceof Promise)
+            activity?.begin("kit", () => result).catch(() => undefined);
           return result;
         };
       },

@@ -1,9 +1,10 @@
+import { AsyncLocalStorage } from "node:async_hooks";
 import { createApp } from "../../app/app.ts";
 import type { AppProtocol } from "../../app/app-protocol.ts";
 import type { CombinedApp } from "../../app/combined-app.ts";
 import { createFunctionApp, type FunctionAppHandlers } from "../../app/function.ts";
-import type { AnyBinding } from "../../binding.ts";
-import { bindings as ownBindings } from "../../bindings/index.ts";
+import type { AnyBinding, BindingModule } from "../../binding.ts";
+import { bindingModules } from "../../bindings/modules.ts";
 import { messageOf } from "../../errors.ts";
 import { MemoryBudget } from "../../memory/budget.ts";
 import { compilePolicies } from "../../policy/policies.ts";
@@ -17,6 +18,7 @@ import type { App } from "../../runtime/app.ts";
 import { componentFields } from "../../runtime/component/component-fields.ts";
 import type { ReloadResult } from "../../runtime/component/reload.ts";
 import { DeadLetterManager } from "../../runtime/records/dead-letters.ts";
+import { BindingCatalogue } from "../../runtime/binding-catalogue.ts";
 import { createRuntime, type Runtime } from "../../runtime/runtime.ts";
 import type { RuntimeLogger } from "../../runtime/runtime-logger.ts";
 import { createHttpEndpoints } from "../../server/http-endpoints.ts";
@@ -76,12 +78,9 @@ export type Wired = {
 
 export async function wire(options: WiringOptions): Promise<Wired> {
   const { appId, logger, standIns, activity } = options;
-  const replace = (binding: AnyBinding): AnyBinding => standIns.replace(binding);
-  const added = new Set(options.bindings.map(({ name }) => name));
-  const bindings = [...ownBindings.filter(({ name }) => !added.has(name)), ...options.bindings].map(
-    replace,
-  );
-  const stateStores = ownStateStores.map(replace);
+  const catalogue = new BindingCatalogue(standIns.modules(modulesWith(options.bindings)));
+  const bindings = catalogue.loaded;
+  const stateStores = ownStateStores.map((store) => standIns.replace(store));
   const memory = new MemoryBudget();
   const store = watchedStore(
     createStore({ folder: ":memory:", logger, clock: options.storeClock }),
@@ -95,6 +94,7 @@ export async function wire(options: WiringOptions): Promise<Wired> {
   );
   const runtime = createRuntime({
     ...{ appId, bindings, stateStores, app, logger, memory, store },
+    allBindings: () => catalogue.all(),
     observer: metrics,
     http: createHttpEndpoints(memory),
     maxConcurrency: options.maxConcurrency,
@@ -115,6 +115,7 @@ export async function wire(options: WiringOptions): Promise<Wired> {
       paths: options.resources,
       texts: options.texts.map((text, index) => ({ file: `components[${index}]`, text })),
       ...{ appId, bindings, stateStores, frameworkFields: componentFields, ...kept },
+      needBindings: (types) => catalogue.need(types),
     });
     const linted = await lint(read.components, bindings, { frameworkFields: componentFields });
     problems = [...read.problems, ...linted];
@@ -146,6 +147,17 @@ export async function wire(options: WiringOptions): Promise<Wired> {
       await store.close();
     },
   };
+}
+
+/** All binding types; those that were added in place of ours of the same name. Loaded when a component names them. */
+function modulesWith(added: readonly AnyBinding[]): BindingModule[] {
+  const names = new Set(added.map(({ name }) => name));
+  const own = added.map((binding) => ({
+    name: binding.name,
+    ...(binding.aliases && { aliases: binding.aliases }),
+    load: async () => ({ default: binding }),
+  }));
+  return [...bindingModules.filter(({ name }) => !names.has(name)), ...own];
 }
 
 /** The app, its attempts watched; `remote`: one that may call back over the network. */
@@ -189,15 +201,29 @@ async function serverOf(
   const { memory, store, deadLetters, reload } = parts;
   const { port, protocol = "http", host = "127.0.0.1", runtimePort = 0 } = app as RemoteApp;
   const flags = { place: "runtimePort", host: "127.0.0.1" };
+  const inTime = inContext(runtime);
   return createServer({
-    ...{ runtime, memory, store },
+    ...{ runtime: inTime, memory, store },
     description: new RuntimeDescription({
-      ...{ appId, version, runtime },
+      ...{ appId, version, runtime: inTime },
       app: { protocol, address: host, ...(port !== undefined && { port }) },
     }),
     addresses: [{ host: "127.0.0.1", port: runtimePort, flags }],
     shutdown: () => undefined,
-    operations: { operator: runtime, deadLetters, reload },
+    operations: { operator: inTime, deadLetters: inContext(deadLetters), reload },
     subscribe: (messages) => remote.streams.accept(messages),
+  });
+}
+
+/** The same, with all that its functions begin in the context of now: connections from outside come in none. */
+function inContext<Parts extends object>(parts: Parts): Parts {
+  const context = AsyncLocalStorage.snapshot();
+  return new Proxy(parts, {
+    get(target, name) {
+      const value: unknown = Reflect.get(target, name, target);
+      if (typeof value !== "function") return value;
+      return (...args: unknown[]): unknown =>
+        context((): unknown => Reflect.apply(value, target, args));
+    },
   });
 }

@@ -23,25 +23,29 @@ test.each([
   expect(block?.text).toBe(text.trimEnd());
 });
 
-test("its tests pass in a project that has the package, under `node --test`", async () => {
-  const project = folder({
-    "package.json": '{ "type": "module" }',
-    "shop.ts": handlers?.text ?? "",
-    "shop.test.ts": tests?.text ?? "",
-  });
-  mkdirSync(join(project, "components"));
-  writeFileSync(join(project, "components/shop.yaml"), yaml?.text ?? "");
-  const installed = join(project, "node_modules/cufflink");
-  mkdirSync(installed, { recursive: true });
-  symlinkSync(join(root, "src"), join(installed, "src"));
-  const exports = { ".": "./src/index.ts", "./testkit": "./src/testkit/index.ts" };
-  const manifest = { name: "cufflink", type: "module", exports };
-  writeFileSync(join(installed, "package.json"), JSON.stringify(manifest));
-  const env = { ...process.env, NODE_OPTIONS: "", NODE_TEST_CONTEXT: undefined };
-  const { stdout } = await promisify(execFile)(
-    process.execPath,
-    ["--test", "--test-reporter=tap", "shop.test.ts"],
-    { cwd: project, env },
-  );
-  expect(stdout).toContain("# pass 6\n# fail 0\n");
-});
+test(
+  "its tests pass in a project that has the package, under `node --test`",
+  { timeout: 120_000 },
+  async () => {
+    const project = folder({
+      "package.json": '{ "type": "module" }',
+      "shop.ts": handlers?.text ?? "",
+      "shop.test.ts": tests?.text ?? "",
+    });
+    mkdirSync(join(project, "components"));
+    writeFileSync(join(project, "components/shop.yaml"), yaml?.text ?? "");
+    const installed = join(project, "node_modules/cufflink");
+    mkdirSync(installed, { recursive: true });
+    symlinkSync(join(root, "src"), join(installed, "src"));
+    const exports = { ".": "./src/index.ts", "./testkit": "./src/testkit/index.ts" };
+    const manifest = { name: "cufflink", type: "module", exports };
+    writeFileSync(join(installed, "package.json"), JSON.stringify(manifest));
+    const env = { ...process.env, NODE_OPTIONS: "", NODE_TEST_CONTEXT: undefined };
+    const { stdout } = await promisify(execFile)(
+      process.execPath,
+      ["--test", "--test-reporter=tap", "shop.test.ts"],
+      { cwd: project, env },
+    );
+    expect(stdout).toContain("# pass 6\n# fail 0\n");
+  },
+);

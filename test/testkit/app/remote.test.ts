@@ -33,6 +33,11 @@ describe("gRPC", () => {
     await kit.ready();
     expect(await kit.clock.until(kit.input("orders").deliver("42"))).toMatchObject(handled);
     expect(kit.output("mail").calls.map((call) => call.text())).toEqual(["order 42"]);
+    // What the app waits for waits for the time, which is known though the app is elsewhere.
+    kit.fault("mail: delay 1h");
+    const began = kit.clock.now().getTime();
+    expect(await kit.clock.until(kit.input("orders").deliver("43"))).toMatchObject(handled);
+    expect(kit.clock.now().getTime() - began).toBe(3_601_000);
   });
 
   test("an app that is dialled on its port", async () => {
