@@ -23,6 +23,7 @@ import { rabbitmq } from "./rabbitmq.ts";
 import { redis } from "./redis.ts";
 import { sls } from "./sls.ts";
 import { vault } from "./vault.ts";
+import { zeebe } from "./zeebe.ts";
 
 /** Every kind of server that a test may ask for, by the name it asks with. */
 export const kinds = {
@@ -51,6 +52,7 @@ export const kinds = {
   pstest,
   "fake-gcs": fakeGcs,
   sls,
+  zeebe,
 };
 
 type Kinds = typeof kinds;

@@ -9,7 +9,7 @@ import { Confirmations } from "./confirmations.ts";
 import { HandledMessages, type Held } from "./held-messages.ts";
 import { PullStream } from "./pull-stream.ts";
 import type { PubsubClient } from "./pubsub-client.ts";
-import { failureOf, mayPass } from "./pubsub-failures.ts";
+import { failureOf, mayPass } from "../../grpc-service/failure.ts";
 import type { ReceivedMessage, StreamAnswer } from "./pubsub-messages.ts";
 
 /** What a message is to the app. */
