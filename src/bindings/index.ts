@@ -49,6 +49,8 @@ import twilioSms from "./twilio.sms.ts";
 import wasm from "./wasm/index.ts";
 import webhook from "./webhook/index.ts";
 import websocket from "./websocket/index.ts";
+import zeebeCommand from "./zeebe/zeebe.command/index.ts";
+import zeebeJobworker from "./zeebe/zeebe.jobworker/index.ts";
 
 /** Every binding there is, by name. Their drivers are imported only when a component opens. */
 export const bindings: readonly AnyBinding[] = [
@@ -102,4 +104,6 @@ export const bindings: readonly AnyBinding[] = [
   wasm,
   webhook,
   websocket,
+  zeebeCommand,
+  zeebeJobworker,
 ];

@@ -63,4 +63,6 @@ export const bindingModules: readonly BindingModule[] = [
   { name: "wasm", load: () => import("./wasm/index.ts") },
   { name: "webhook", load: () => import("./webhook/index.ts") },
   { name: "websocket", load: () => import("./websocket/index.ts") },
+  { name: "zeebe.command", load: () => import("./zeebe/zeebe.command/index.ts") },
+  { name: "zeebe.jobworker", load: () => import("./zeebe/zeebe.jobworker/index.ts") },
 ];

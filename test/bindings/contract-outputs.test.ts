@@ -47,6 +47,7 @@ import redisStreams from "../../src/bindings/redis/redis.streams/index.ts";
 import sftp from "../../src/bindings/sftp/index.ts";
 import smtp from "../../src/bindings/smtp/index.ts";
 import twilio from "../../src/bindings/twilio.sms.ts";
+import zeebeCommand from "../../src/bindings/zeebe/zeebe.command/index.ts";
 import { withClouds } from "../clouds.ts";
 import { bindingsClient } from "../rpc/bindings-client.ts";
 import { StreamCaller, until } from "../rpc/stream-caller.ts";
@@ -81,6 +82,7 @@ import { rawClient } from "./mqtt/mqtt3/raw-client.ts";
 import { makeStream, natsClient } from "./nats/contract-source.ts";
 import { redisClient } from "./redis/redis.streams/contract-source.ts";
 import { parseMail, startMailServer } from "./smtp/mail-server.ts";
+import { zeebePeer } from "./zeebe/peer.ts";
 
 /** Where an output writes to, with what is particular to it. */
 type Target = {
@@ -517,6 +519,26 @@ describeWith("pstest", (server) =>
     return {
       properties: { projectID: "shop", topic, endpoint: server.url },
       arrived: async () => (await peer.pull(subscription)).map(({ data }) => Buffer.from(data)),
+    };
+  }),
+);
+
+describeWith("zeebe", (server) =>
+  testOutput("zeebe.command", zeebeCommand, async () => {
+    const peer = zeebePeer(server);
+    const { type, processId } = await peer.place();
+    const came: Buffer[] = [];
+    return {
+      properties: {
+        ...{ gatewayAddr: `${server.host}:${server.port}`, usePlainTextConnection: "true" },
+      },
+      operation: "create-instance",
+      dataOf: (text) => JSON.stringify({ bpmnProcessId: processId, variables: { text } }),
+      async arrived() {
+        for (const { variables } of await peer.activate(type))
+          came.push(Buffer.from((JSON.parse(variables) as { text: string }).text));
+        return came;
+      },
     };
   }),
 );

@@ -84,6 +84,7 @@ const servers: Readonly<Record<string, ServerName>> = {
   sftp: "openssh",
   sse: "feed",
   websocket: "feed",
+  "zeebe.jobworker": "zeebe",
 };
 
 /** The kind of server that a source has its events from. Its name begins with that of its binding; a dash follows. */

@@ -31,6 +31,7 @@ import { mqtt5, mqtt5Qos2 } from "./sources/mqtt5.ts";
 import { postgres } from "./sources/postgres.ts";
 import { sftp } from "./sources/sftp.ts";
 import { dingtalk, webhook } from "./sources/webhook.ts";
+import { zeebeJobworker } from "./sources/zeebe.jobworker.ts";
 
 /** All that the matrix has a row of. A name begins with that of a binding; what it is more follows a dash. */
 export const sources: readonly Source[] = [
@@ -70,6 +71,7 @@ export const sources: readonly Source[] = [
     sls,
     azureBlobStorage,
     azureEventGrid,
+    zeebeJobworker,
   ],
 ];
 

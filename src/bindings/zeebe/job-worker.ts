@@ -42,6 +42,8 @@ const passing = new Set(["RESOURCE_EXHAUSTED", "DEADLINE_EXCEEDED"]);
 /** These may pass. */
 const transient = new Set(["UNAVAILABLE", "INTERNAL", "CANCELLED", "UNKNOWN", "ABORTED"]);
 const extendTimeout = 10_000;
+/** Engines before 8.4 have no such command, and a client may not be allowed to: the job is here until its time is over. */
+const unable = new Set(["UNIMPLEMENTED", "PERMISSION_DENIED"]);
 
 /** Takes jobs of one type as long as there is room, and holds them while they are handled. */
 export class JobWorker implements Reader {
@@ -257,9 +259,9 @@ export class JobWorker implements Reader {
       await service.call(gateway.updateJobTimeout, values, { what, timeout: extendTimeout });
     } catch (error) {
       const failure = BindingError.from(error, "unavailable");
-      if (failure.systemCode !== "UNIMPLEMENTED") throw failure;
-      // Engines before 8.4: the job is here until its time is over.
-      throw new BindingError("unimplemented", failure.message, { effect: "unsent" });
+      const { systemCode = "" } = failure;
+      if (!unable.has(systemCode)) throw failure;
+      throw new BindingError(failure.reason, failure.message, { effect: "unsent", systemCode });
     }
   }
 

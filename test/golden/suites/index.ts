@@ -24,6 +24,7 @@ import { sftp } from "./sftp.ts";
 import { smtp } from "./smtp.ts";
 import { twilioSms } from "./twilio-sms.ts";
 import { wasm } from "./wasm.ts";
+import { zeebeCommand, zeebeJobworker } from "./zeebe.ts";
 
 /** One for each binding that Dapr has too, and one for what belongs to none. */
 export const suites: readonly Suite[] = [
@@ -59,4 +60,6 @@ export const suites: readonly Suite[] = [
   smtp,
   twilioSms,
   wasm,
+  zeebeCommand,
+  zeebeJobworker,
 ];

@@ -112,7 +112,7 @@ const impl = {
       key: (processes[0]?.key ?? 0n) + 1n,
       tenantId,
       deployments: processes.map(({ key: processDefinitionKey, ...rest }) => ({
-        metadata: {
+        Metadata: {
           case: "process",
           value: {
             ...{ processDefinitionKey, tenantId, bpmnProcessId: rest.bpmnProcessId },
