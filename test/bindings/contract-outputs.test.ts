@@ -35,6 +35,7 @@ import grpc from "../../src/bindings/grpc/index.ts";
 import http from "../../src/bindings/http/index.ts";
 import influx from "../../src/bindings/influx/index.ts";
 import kafka from "../../src/bindings/kafka/index.ts";
+import kubemq from "../../src/bindings/kubemq/index.ts";
 import localstorage from "../../src/bindings/localstorage/index.ts";
 import mqtt3 from "../../src/bindings/mqtt/mqtt3/index.ts";
 import mqtt5 from "../../src/bindings/mqtt/mqtt5/index.ts";
@@ -55,6 +56,7 @@ import { bindingsClient } from "../rpc/bindings-client.ts";
 import { StreamCaller, until } from "../rpc/stream-caller.ts";
 import { component, startRuntime } from "../runtime/fake-binding.ts";
 import { describeWith, uniqueName } from "../servers/describe-with.ts";
+import { kubemqClient } from "../servers/kubemq-client.ts";
 import { bodyOf, connectPeer } from "./amqp/peer.ts";
 import * as robots from "./alicloud/alicloud.dingtalk.webhook/stand-in.ts";
 import { startLogService } from "./alicloud/alicloud.sls/start.ts";
@@ -544,6 +546,22 @@ describeWith("pstest", (server) =>
     return {
       properties: { projectID: "shop", topic, endpoint: server.url },
       arrived: async () => (await peer.pull(subscription)).map(({ data }) => Buffer.from(data)),
+    };
+  }),
+);
+
+describeWith("kubemq", (server) =>
+  testOutput("kubemq", kubemq, async () => {
+    const client = kubemqClient(server);
+    endAfterTest(() => client.close());
+    const channel = uniqueName("orders");
+    const came: Buffer[] = [];
+    return {
+      properties: { address: `${server.host}:${server.port}`, channel },
+      async arrived() {
+        came.push(...(await client.receive(channel)));
+        return came;
+      },
     };
   }),
 );

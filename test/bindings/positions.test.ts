@@ -51,6 +51,7 @@ const inputs = [
   "azure.blobstorage",
   "azure.eventgrid",
   "zeebe.jobworker",
+  "kubemq",
 ] as const;
 const cases = ["Without a position", "After a gap", "Grows", "Shrinks", "Made anew"] as const;
 

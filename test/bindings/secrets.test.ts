@@ -417,6 +417,11 @@ const cases: Readonly<Record<string, Case>> = {
     const server = await echoingImap(wanted, spelling);
     return { server, properties: { ...mailboxOf(server), password: canary } };
   },
+  "kubemq.authToken": async (spelling, wanted) => {
+    const server = await echoingGrpc(wanted, spelling);
+    const properties = { address: address(server), channel: "orders", authToken: canary };
+    return { server, properties: { ...properties, direction: "output" } };
+  },
   "zeebe.command.clientSecret": zeebe("zeebe.command"),
   "zeebe.jobworker.clientSecret": zeebe("zeebe.jobworker"),
   "imap.oidcClientSecret": async (spelling, wanted) => {

@@ -74,6 +74,7 @@ const servers: Readonly<Record<string, ServerName>> = {
   http: "feed",
   imap: "dovecot",
   kafka: "kafka",
+  kubemq: "kubemq",
   mqtt3: "mosquitto",
   mqtt5: "mosquitto",
   nats: "nats",

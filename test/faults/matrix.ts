@@ -22,6 +22,7 @@ import { sqs } from "./sources/aws.sqs.ts";
 import { gcpBucket } from "./sources/gcp.bucket.ts";
 import { gcpBucketNotified } from "./sources/gcp.bucket-notified.ts";
 import { gcpPubsub } from "./sources/gcp.pubsub.ts";
+import { kubemq } from "./sources/kubemq.ts";
 import { nats } from "./sources/nats.ts";
 import { rabbitmq, rabbitmqOrdered, rabbitmqQuorum } from "./sources/rabbitmq.ts";
 import { rethinkdb } from "./sources/rethinkdb.ts";
@@ -72,6 +73,7 @@ export const sources: readonly Source[] = [
     azureBlobStorage,
     azureEventGrid,
     zeebeJobworker,
+    kubemq,
   ],
 ];
 

@@ -40,7 +40,7 @@ export type NatsWithUsers = {
 };
 
 /** A server that takes the tokens of those that are let in; the owner's is `owner`. */
-type WithTokens<Name extends "pstest" | "zeebe"> = {
+type WithTokens<Name extends "kubemq" | "pstest" | "zeebe"> = {
   readonly server: OwnServer<Name>;
   allow(token: string): Promise<void>;
   deny(token: string): Promise<void>;
@@ -173,6 +173,13 @@ export class Servers implements AsyncDisposable {
     return this.#once("pstest", own, async () => {
       const tokens = new Set(["owner"]);
       return letsIn(await this.#start("pstest", { tokens: [...tokens] }), tokens);
+    });
+  }
+
+  kubemq(own: boolean): Promise<WithTokens<"kubemq">> {
+    return this.#once("kubemq", own, async () => {
+      const tokens = new Set(["owner"]);
+      return letsIn(await this.#start("kubemq", { tokens: [...tokens] }), tokens);
     });
   }
 

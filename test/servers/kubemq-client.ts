@@ -25,7 +25,7 @@ export function kubemqClient({ host, port }: Server, token?: string) {
         writer.tag(1, WireType.LengthDelimited).string(name);
         writer.tag(2, WireType.LengthDelimited).string(value).join();
       }
-      const path = "/kubemq.Kubemq/SendQueueMessage";
+      const path = "/kubemq.kubemq/SendQueueMessage";
       const result = await client.unary(path, writer.finish(), options);
       if (result.kind !== "ok") throw new Error(JSON.stringify(result));
     },
@@ -41,7 +41,7 @@ export function kubemqClient({ host, port }: Server, token?: string) {
       writer.tag(7, WireType.Varint).bool(true);
       const answered = Promise.withResolvers<void>();
       const stream = client.stream(
-        "/kubemq.Kubemq/QueuesDownstream",
+        "/kubemq.kubemq/QueuesDownstream",
         (async function* () {
           yield writer.finish();
           await answered.promise;

@@ -82,7 +82,7 @@ export default defineBinding({
     const { authToken } = metadata;
     if (authToken) hide?.(authToken);
     const service = new GrpcService({
-      ...{ title: "KubeMQ", endpoint, service: "kubemq.Kubemq", pingInterval },
+      ...{ title: "KubeMQ", endpoint, service: "kubemq.kubemq", pingInterval },
       answers: { maxBytes: largestAnswer, setting: "100 MiB", memory: memory.forAnswers },
       login: authToken
         ? { headers: async () => ({ authorization: authToken }), refused: () => false }

@@ -69,7 +69,7 @@ const downstreamResponse = message({
 
 export type DownstreamResponse = ValuesOf<typeof downstreamResponse>;
 
-/** The methods of `kubemq.Kubemq` that are called. */
+/** The methods of `kubemq.kubemq` that are called. */
 export const kubemqMethods = {
   sendQueueMessage: {
     name: "SendQueueMessage",

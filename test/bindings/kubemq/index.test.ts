@@ -158,6 +158,6 @@ describeWith("kubemq", { own: true, tokens: ["right"] }, (server) => {
 test("the messages are those of the published definition", async () => {
   const folder = resolve(import.meta.dirname, "../../servers/kubemq");
   const set = fromBinary(FileDescriptorSetSchema, await buildDescriptors(folder));
-  const service = createFileRegistry(set).getService("kubemq.Kubemq");
+  const service = createFileRegistry(set).getService("kubemq.kubemq");
   expect(differences(Object.values(kubemqMethods), service?.methods ?? [])).toEqual([]);
 });

@@ -146,7 +146,7 @@ async function* upstream(
 
 await serveGrpc({
   protos: import.meta.dirname,
-  service: "kubemq.Kubemq",
+  service: "kubemq.kubemq",
   impl: {
     sendQueueMessage: send,
     queuesDownstream: downstream,
