@@ -14,7 +14,6 @@ import { graphql } from "./graphql.ts";
 import { http } from "./http.ts";
 import { influx } from "./influx.ts";
 import { kafka } from "./kafka.ts";
-import { kubemq } from "./kubemq.ts";
 import { localstorage } from "./localstorage.ts";
 import { mqtt3 } from "./mqtt3.ts";
 import { mysql } from "./mysql.ts";
@@ -52,7 +51,6 @@ export const suites: readonly Suite[] = [
     http,
     influx,
     kafka,
-    kubemq,
     localstorage,
     mqtt3,
     mysql,
