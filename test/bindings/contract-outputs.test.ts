@@ -47,6 +47,7 @@ import redis from "../../src/bindings/redis/redis/index.ts";
 import redisStreams from "../../src/bindings/redis/redis.streams/index.ts";
 import sftp from "../../src/bindings/sftp/index.ts";
 import smtp from "../../src/bindings/smtp/index.ts";
+import commercetools from "../../src/bindings/commercetools/index.ts";
 import postmark from "../../src/bindings/postmark/index.ts";
 import sendgrid from "../../src/bindings/twilio.sendgrid/index.ts";
 import twilio from "../../src/bindings/twilio.sms.ts";
@@ -65,6 +66,7 @@ import { makeStream as makeKinesisStream } from "./aws/aws.kinesis/contract-sour
 import { makeSender } from "./aws/aws.ses/sender.ts";
 import { makeContainer, order } from "./azure/azure.cosmosdb/container.ts";
 import { startGremlin } from "./azure/azure.cosmosdb.gremlinapi/stand-in.ts";
+import { shopAt, startCommercetools } from "../servers/commercetools.ts";
 import { serverToken, startPostmark } from "../servers/postmark.ts";
 import { apiKey as sendgridKey, startSendgrid } from "../servers/sendgrid.ts";
 import { apiKey, startOpenai } from "./azure/azure.openai/stand-in.ts";
@@ -138,6 +140,12 @@ function testOutput(name: string, binding: AnyBinding, place: () => Promise<Targ
     const { results } = await client.invokeBindingBatch({ invocations });
     const failed = results.flatMap(({ result }, n) => (result.case === "answer" ? [] : [n]));
     expect(failed).toEqual([50]);
+    const { answerMetadata } = binding.operations?.[start(0).operation] ?? {};
+    for (const { result } of results)
+      if (answerMetadata !== undefined && result.case === "answer")
+        expect(Object.keys(answerMetadata)).toEqual(
+          expect.arrayContaining(Object.keys(result.value.metadata)),
+        );
     expect(texts(await target.arrived(payloads))).toEqual(expected.toSorted());
   });
 
@@ -265,6 +273,21 @@ describe("on this machine", () => {
       operation: "run",
       arrived: async () =>
         Promise.all((await readdir(folder)).map((name) => readFile(join(folder, name)))),
+    };
+  });
+
+  testOutput("commercetools", commercetools, async () => {
+    const server = await startCommercetools();
+    endAfterTest(async () => server[Symbol.asyncDispose]());
+    return {
+      properties: shopAt(server.url),
+      dataOf: (text) =>
+        JSON.stringify({
+          commercetoolsAPI: "GraphQLQuery",
+          query: "mutation ($text: String!) { createOrder(text: $text) { id } }",
+          variables: { text },
+        }),
+      arrived: async () => server.orders.map(({ text }) => Buffer.from(text)),
     };
   });
 
