@@ -4,6 +4,7 @@ import alicloudOss from "./alicloud/alicloud.oss/index.ts";
 import alicloudSls from "./alicloud/alicloud.sls/index.ts";
 import alicloudTablestore from "./alicloud/alicloud.tablestore/index.ts";
 import amqp from "./amqp/index.ts";
+import apns from "./apns/index.ts";
 import awsDynamodb from "./aws/aws.dynamodb/index.ts";
 import awsKinesis from "./aws/aws.kinesis/index.ts";
 import awsS3 from "./aws/aws.s3/index.ts";
@@ -63,6 +64,7 @@ export const bindings: readonly AnyBinding[] = [
   alicloudSls,
   alicloudTablestore,
   amqp,
+  apns,
   awsDynamodb,
   awsKinesis,
   awsS3,

@@ -11,6 +11,7 @@ export const bindingModules: readonly BindingModule[] = [
   { name: "alicloud.sls", load: () => import("./alicloud/alicloud.sls/index.ts") },
   { name: "alicloud.tablestore", load: () => import("./alicloud/alicloud.tablestore/index.ts") },
   { name: "amqp", load: () => import("./amqp/index.ts") },
+  { name: "apns", load: () => import("./apns/index.ts") },
   { name: "aws.dynamodb", load: () => import("./aws/aws.dynamodb/index.ts") },
   { name: "aws.kinesis", load: () => import("./aws/aws.kinesis/index.ts") },
   { name: "aws.s3", load: () => import("./aws/aws.s3/index.ts") },

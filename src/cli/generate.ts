@@ -4,6 +4,7 @@ import { messageOf } from "../errors.ts";
 import type { Model, Naming } from "../generate/model.ts";
 import type { ResourceProblem } from "../resources/problem.ts";
 import { ExitCode } from "./exit-code.ts";
+import { addBindingsOption, allBindings } from "./own-bindings.ts";
 import { wantsColor } from "./terminal.ts";
 import { UsageError } from "./usage-error.ts";
 
@@ -42,11 +43,16 @@ Examples:
   );
 }
 
-type Options = { resources: string[]; appId?: string; out?: string; check?: true };
+type Options = {
+  resources: string[];
+  bindings: string[];
+  appId?: string;
+  out?: string;
+  check?: true;
+};
 
 function addLanguage(generate: Command, name: string, what: string): Command {
-  return generate
-    .command(name)
+  return addBindingsOption(generate.command(name))
     .description(`write ${what}`)
     .requiredOption("--resources <paths...>", "folders or files of component YAML")
     .option("--app-id <id>", "only components that this app may use; without it all")
@@ -64,7 +70,8 @@ async function modelFor(options: Options, naming: Naming): Promise<Model> {
   const { resources, appId, out, check } = options;
   if (check && out === undefined)
     throw new UsageError("--check needs --out FILE, the file to look at");
-  const { bindings } = await import("../bindings/index.ts");
+  const { bindings, problems: unusable } = await allBindings(options.bindings);
+  for (const problem of unusable) process.stderr.write(`cufflink: ${problem}\n`);
   const { CannotGenerate, modelOf } = await import("../generate/model.ts");
   const { loadResources } = await import("../resources/load.ts");
   const { componentFields } = await import("../runtime/component/component-fields.ts");

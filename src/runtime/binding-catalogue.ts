@@ -37,10 +37,9 @@ export class BindingCatalogue {
   /** Loads those of these component types, such as `bindings.kafka`. A type that nobody has may be meant as any: then all are. */
   async need(types: readonly string[]): Promise<void> {
     const wanted = types.map((type) => type.toLowerCase());
-    const isUnknown = (type: string): boolean =>
-      !this.#has(type) && !isOther(type) && !this.#isServed(type);
+    const isUnknown = (type: string): boolean => !this.#has(type) && !isOther(type);
     if (wanted.some(isUnknown)) await this.#find();
-    const isMistaken = wanted.some(isUnknown);
+    const isMistaken = wanted.some((type) => isUnknown(type) && !this.#isServed(type));
     const needed = this.#modules.filter(
       (module) => isMistaken || namesOf(module).some((name) => wanted.includes(name)),
     );

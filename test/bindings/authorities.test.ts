@@ -82,8 +82,8 @@ const outputs: Record<
 /** They ask for the host of a project, which no certificate of an address can name: looked at once the chain is trusted. */
 const othersNames = new Set(["alicloud.sls"]);
 
-/** Their own tests show it: they read by AMQP. */
-const elsewhere = new Set(["azure.eventhubs", "azure.servicebus.queues"]);
+/** Their own tests show it: they speak AMQP, or HTTP/2. */
+const elsewhere = new Set(["apns", "azure.eventhubs", "azure.servicebus.queues"]);
 
 let certificates: Certificates;
 beforeAll(() => {

@@ -47,6 +47,7 @@ import redis from "../../src/bindings/redis/redis/index.ts";
 import redisStreams from "../../src/bindings/redis/redis.streams/index.ts";
 import sftp from "../../src/bindings/sftp/index.ts";
 import smtp from "../../src/bindings/smtp/index.ts";
+import apns from "../../src/bindings/apns/index.ts";
 import commercetools from "../../src/bindings/commercetools/index.ts";
 import postmark from "../../src/bindings/postmark/index.ts";
 import sendgrid from "../../src/bindings/twilio.sendgrid/index.ts";
@@ -69,6 +70,7 @@ import { makeStream as makeKinesisStream } from "./aws/aws.kinesis/contract-sour
 import { makeSender } from "./aws/aws.ses/sender.ts";
 import { makeContainer, order } from "./azure/azure.cosmosdb/container.ts";
 import { startGremlin } from "./azure/azure.cosmosdb.gremlinapi/stand-in.ts";
+import { apnsLogin, deviceToken, startApns } from "../servers/apns.ts";
 import { shopAt, startCommercetools } from "../servers/commercetools.ts";
 import { serverToken, startPostmark } from "../servers/postmark.ts";
 import { apiKey as sendgridKey, startSendgrid } from "../servers/sendgrid.ts";
@@ -197,6 +199,16 @@ describe("on this machine", () => {
       operation: "run",
       arrived: async () =>
         Promise.all((await readdir(folder)).map((name) => readFile(join(folder, name)))),
+    };
+  });
+
+  testOutput("apns", apns, async () => {
+    const server = await startApns();
+    endAfterTest(async () => server[Symbol.asyncDispose]());
+    return {
+      properties: { ...apnsLogin, apiUrl: server.url },
+      metadata: () => ({ "device-token": deviceToken, "apns-topic": "com.example.shop" }),
+      arrived: async () => server.sent.map(({ body }) => Buffer.from(body)),
     };
   });
 

@@ -588,6 +588,10 @@ const cases: Readonly<Record<string, Case>> = {
       MTLSClientKey: key,
     },
   }),
+  "apns.private-key": () => ({
+    properties: { "key-id": "ABC123DEFG", "team-id": "DEF123GHIJ", "private-key": canary },
+    metadata: { "device-token": "abc" },
+  }),
   "commercetools.clientSecret": async (spelling) => {
     const echoed: string[] = [];
     // It is encoded before it is put into Basic.

@@ -15,7 +15,7 @@ export function component(
 /** A JSON Schema as an app's author would write it. */
 const orderSchema = {
   $schema: "https://json-schema.org/draft/2020-12/schema",
-  description: "An order of a customer.",
+  description: 'An order of a customer. */ """ \\ `${order}`\n# of a shop',
   type: "object",
   required: ["id", "lines"],
   properties: {
@@ -23,6 +23,7 @@ const orderSchema = {
     state: { enum: ["open", "paid"] },
     lines: { type: "array", items: { $ref: "#/$defs/line" } },
     class: { type: ["string", "null"] },
+    'say "hi"\n': { type: "string", description: 'Ends with "' },
     "ship-to": { type: "object", additionalProperties: { type: "string" } },
   },
   $defs: {

@@ -125,6 +125,9 @@ test("packages of the working directory are found by their name, and one that is
   const named = ["--bindings", "own.ts", "--bindings", "cufflink-binding-plain"];
   const schema = await cufflink(place, "types", ...named, "--schema");
   expect(schema.stdout).toContain("bindings.acme.scoped");
+  const client = await cufflink(place, "generate", "ts", ...named, "--resources", "components");
+  expect(client.stderr).toContain("cufflink-binding-empty cannot be loaded");
+  expect(client.stdout).toMatch(/of type bindings\.acme\.scoped\./);
   const types = await cufflink(place, "types", ...named, "--json");
   const list = JSON.parse(types.stdout) as { type: string; name: string }[];
   expect(list.map(({ name }) => name).filter((name) => name.startsWith("acme."))).toEqual([

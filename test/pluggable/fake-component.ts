@@ -9,6 +9,9 @@ import { onTestFinished } from "vitest";
 import { InputBinding, OutputBinding } from "../../gen/dapr/proto/components/v1/bindings_pb.ts";
 import { ServerReflection } from "../../gen/grpc/reflection/v1alpha/reflection_pb.ts";
 
+/** How long a test waits for what is to come: a machine may be slow. */
+export const eventually = { timeout: 20_000, interval: 10 };
+
 export type FakeOptions = {
   readonly folder: string;
   /** The socket's file. Default: `queue.sock`. */

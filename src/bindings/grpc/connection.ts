@@ -4,7 +4,7 @@ import { MethodOptions_IdempotencyLevel } from "@bufbuild/protobuf/wkt";
 import { abortable } from "../../abortable.ts";
 import { BindingError, messageOf } from "../../errors.ts";
 import { CallFailure, GrpcClient } from "../../grpc/client.ts";
-import type { ClientTls } from "../../grpc/client-connection.ts";
+import type { ClientTls } from "../../grpc/client-socket.ts";
 import { endpointForms, parseEndpoint, type Endpoint } from "../../grpc/endpoint.ts";
 import { withReflection, type Asking, type Question } from "../../grpc/reflection-client.ts";
 import { Code } from "../../grpc/status.ts";

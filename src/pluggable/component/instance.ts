@@ -26,6 +26,8 @@ export type InstanceOptions = {
   readonly store: Store | undefined;
   readonly driversFolder: string | undefined;
   readonly allowExec: boolean;
+  /** How long nobody may read an input's events before it lets go of its source, in milliseconds. Default 30,000. */
+  readonly idleAfter?: number;
 };
 
 /** How long a connection may take, in milliseconds. Whoever asks for one has his own patience. */
@@ -42,9 +44,12 @@ export class Instance {
   readonly #direction: Direction;
   readonly #binding: AnyBinding;
   #changed = Promise.withResolvers<void>();
+  readonly #idleAfter: number;
+  #idle: NodeJS.Timeout | undefined;
+  #isReleased = false;
 
   constructor(
-    { binding, logger, ...rest }: InstanceOptions,
+    { binding, logger, idleAfter = 30_000, ...rest }: InstanceOptions,
     { name, direction }: { name: string; direction: Direction },
   ) {
     this.name = name;
@@ -55,6 +60,8 @@ export class Instance {
       ...{ ...rest, logger, bindings: [binding], app: this.app },
       observer: { ...silentObserver, stateChanged: () => this.#changed.resolve() },
     });
+    this.#idleAfter = idleAfter;
+    this.app?.onAvailability(() => this.#readersChanged());
   }
 
   get status(): ComponentStatus | undefined {
@@ -86,6 +93,20 @@ export class Instance {
       throw new BindingError("unavailable", this.status?.reason || this.trouble);
   }
 
+  /** Whoever has gone for good must not keep events, and places in a consumer group, from others. */
+  #readersChanged(): void {
+    clearTimeout(this.#idle);
+    if (this.app?.available === false) {
+      this.#idle = setTimeout(() => {
+        this.#isReleased = true;
+        void this.runtime.drainComponent(this.name, 0).catch(() => undefined);
+      }, this.#idleAfter).unref();
+    } else if (this.#isReleased) {
+      this.#isReleased = false;
+      void this.runtime.resume(this.name).catch(() => undefined);
+    }
+  }
+
   /** One that is open may still look for what an earlier process has left. */
   async #begun(): Promise<void> {
     const late = AbortSignal.timeout(initTimeout);
@@ -98,6 +119,7 @@ export class Instance {
   /** What is under way may take until the deadline, in milliseconds. */
   async close(deadline: number): Promise<void> {
     const end = performance.now() + deadline;
+    clearTimeout(this.#idle);
     await this.runtime.drain(deadline);
     await this.app?.close();
     await this.runtime.close(Math.max(0, end - performance.now()));

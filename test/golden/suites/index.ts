@@ -2,6 +2,7 @@ import type { Suite } from "../suite.ts";
 import { alicloudOss } from "./alicloud-oss.ts";
 import { alicloudTablestore } from "./alicloud-tablestore.ts";
 import { api } from "./api.ts";
+import { apns } from "./apns.ts";
 import { awsDynamodb, awsKinesis, awsS3, awsSes, awsSns, awsSqs } from "./aws.ts";
 import { azureBlobStorage } from "./azure.blobstorage.ts";
 import { azureEventhubs } from "./azure.eventhubs.ts";
@@ -35,6 +36,7 @@ export const suites: readonly Suite[] = [
     alicloudOss,
     alicloudTablestore,
     api,
+    apns,
     awsDynamodb,
     awsKinesis,
     awsS3,

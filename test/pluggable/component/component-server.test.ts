@@ -8,7 +8,7 @@ import type { Outcome } from "../../../src/runtime/app.ts";
 import { FakeApp, refused } from "../../runtime/fake-app.ts";
 import { component, FakeSystem } from "../../runtime/fake-binding.ts";
 import { sourceEvent } from "../../runtime/source-event.ts";
-import { socketsFolder } from "../fake-component.ts";
+import { eventually, socketsFolder } from "../fake-component.ts";
 import { hostOf } from "../host/hosted.ts";
 import { serveIn } from "./serving.ts";
 
@@ -59,7 +59,7 @@ test("an event is settled as the host's app says", async () => {
   );
   const values = { direction: "input", onExhausted: "return", backOffMaxRetries: "0" };
   await runtime.apply([component("fake", values)]);
-  await vi.waitFor(() => expect(system.readings).toHaveLength(1));
+  await vi.waitFor(() => expect(system.readings).toHaveLength(1), eventually);
   const settlements: Settlement[] = [];
   const event = (data: string) => ({
     ...sourceEvent(data),
@@ -68,11 +68,11 @@ test("an event is settled as the host's app says", async () => {
     settle: (settlement: Settlement) => void settlements.push(settlement),
   });
   await system.reading.deliver([event("one")]);
-  await vi.waitFor(() => expect(settlements).toHaveLength(1));
+  await vi.waitFor(() => expect(settlements).toHaveLength(1), eventually);
   expect(settlements[0]).toMatchObject({ outcome: "returned" });
   expect(JSON.stringify(settlements[0])).toContain("not now");
   await system.reading.deliver([event("two")]);
-  await vi.waitFor(() => expect(settlements).toHaveLength(2));
+  await vi.waitFor(() => expect(settlements).toHaveLength(2), eventually);
   expect(settlements[1]).toMatchObject({ outcome: "handled" });
   expect(
     Buffer.from((settlements[1] as { reply: { data: Uint8Array } }).reply.data).toString(),
@@ -84,7 +84,7 @@ test("nothing is read before a host reads, and no more once it has gone", async 
   const { runtime, system } = await started();
   const input = component("fake", { direction: "input" });
   await runtime.apply([input]);
-  await vi.waitFor(() => expect(system.log).toContain("read 1"));
+  await vi.waitFor(() => expect(system.log).toContain("read 1"), eventually);
   const settled = Promise.withResolvers<Settlement>();
   await runtime.close();
   await system.reading.deliver([{ ...sourceEvent("late"), settle: settled.resolve }]);
@@ -96,6 +96,25 @@ test("nothing is read before a host reads, and no more once it has gone", async 
   expect(pending).toBeUndefined();
 });
 
+test("an input that nobody reads any more lets go of its source, until somebody reads again", async () => {
+  const folder = await socketsFolder();
+  const system = new FakeSystem();
+  await serveIn(folder, system.binding("fake"), { idleAfter: 50 });
+  const input = component("fake", { direction: "input" });
+  const first = hostOf(folder, { app: new FakeApp() });
+  await first.runtime.apply([input]);
+  await vi.waitFor(() => expect(system.log).toContain("read 1"), eventually);
+  const settled = Promise.withResolvers<Settlement>();
+  await first.runtime.close();
+  await system.reading.deliver([{ ...sourceEvent("late"), settle: settled.resolve }]);
+  expect(await settled.promise).toMatchObject({ outcome: "returned", unattempted: true });
+  await vi.waitFor(() => expect(system.log).toContain("close 1"), eventually);
+  const second = hostOf(folder, { app: new FakeApp() });
+  await second.runtime.apply([input]);
+  await vi.waitFor(() => expect(system.log).toContain("read 2"), eventually);
+  expect(system.openings).toHaveLength(1);
+});
+
 test("what cannot start fails its initialization with the reason, and runs nowhere", async () => {
   const { runtime, status, system } = await started();
   await runtime.apply([component("fake", { size: "1000" })]);
@@ -105,7 +124,7 @@ test("what cannot start fails its initialization with the reason, and runs nowhe
     throw new BindingError("unavailable", "connection refused", { effect: "unsent" });
   };
   await runtime.apply([component("fake", { size: "2" })]);
-  await vi.waitFor(() => expect(status().reason).toContain("connection refused"));
+  await vi.waitFor(() => expect(status().reason).toContain("connection refused"), eventually);
   expect(status().state).toBe("reconnecting");
   const attempts = system.openings.length;
   await runtime.apply([]);
@@ -141,7 +160,7 @@ test("the heartbeat tells of a served component that has lost its system", async
   };
   system.opening.lost(new BindingError("unavailable", "the server has gone"));
   await expect
-    .poll(() => opened.ping().then(() => "well", String))
+    .poll(() => opened.ping().then(() => "well", String), eventually)
     .toMatch(/Unavailable desc = reconnecting: /);
 });
 
@@ -171,10 +190,10 @@ test("at its end events that the host has are settled before the socket's stream
     return { kind: "handled", reply: undefined };
   });
   await runtime.apply([component("fake", { direction: "input" })]);
-  await vi.waitFor(() => expect(system.readings).toHaveLength(1));
+  await vi.waitFor(() => expect(system.readings).toHaveLength(1), eventually);
   const settled = Promise.withResolvers<Settlement>();
   await system.reading.deliver([{ ...sourceEvent("one"), settle: settled.resolve }]);
-  await vi.waitFor(() => expect(app.deliveries).toHaveLength(1));
+  await vi.waitFor(() => expect(app.deliveries).toHaveLength(1), eventually);
   const closing = server.close(5_000);
   held.resolve();
   expect(await settled.promise).toMatchObject({ outcome: "handled" });

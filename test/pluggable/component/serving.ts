@@ -12,7 +12,11 @@ import { keepingLogger } from "../../runtime/source-event.ts";
 export async function serveIn(
   folder: string,
   binding: AnyBinding,
-  { type = binding.name, mode = 0o600 }: { type?: string; mode?: number } = {},
+  {
+    type = binding.name,
+    mode = 0o600,
+    ...rest
+  }: { type?: string; mode?: number; idleAfter?: number } = {},
 ): Promise<ComponentServer & { readonly lines: ReturnType<typeof keepingLogger>["lines"] }> {
   const memory = new MemoryBudget();
   const logger = keepingLogger();
@@ -20,6 +24,7 @@ export async function serveIn(
     ...{ folder, binding, type, mode, memory, logger, appId: "shop", store: undefined },
     ...{ http: createHttpEndpoints(memory), driversFolder: undefined, allowExec: false },
     maxMessageSize: 4 * 1024 * 1024,
+    ...rest,
   });
   let closed: Promise<void> | undefined;
   const close = (deadline: number): Promise<void> => (closed ??= server.close(deadline));

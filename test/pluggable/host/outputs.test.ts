@@ -1,7 +1,7 @@
 import { Code, ConnectError } from "@connectrpc/connect";
 import { expect, test, vi } from "vitest";
 import { component } from "../../runtime/fake-binding.ts";
-import { FakeComponent, socketsFolder } from "../fake-component.ts";
+import { eventually, FakeComponent, socketsFolder } from "../fake-component.ts";
 import { hostOf } from "./hosted.ts";
 
 const output = (values: Record<string, string> = {}) =>
@@ -82,7 +82,7 @@ test("a call that is cut is ambiguous and not repeated; one that finds nobody is
     ...{ reason: "unavailable", effect: "ambiguous" },
   });
   expect(fake.calls).toHaveLength(1);
-  await vi.waitFor(() => expect(status().state).toBe("reconnecting"));
+  await vi.waitFor(() => expect(status().state).toBe("reconnecting"), eventually);
   const cancelled = AbortSignal.timeout(50);
   await expect(invoke("orders", "create", "x", { signal: cancelled })).rejects.toMatchObject({
     effect: "unsent",

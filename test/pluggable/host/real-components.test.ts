@@ -4,7 +4,7 @@ import { withClouds } from "../../clouds.ts";
 import { FakeApp, refused } from "../../runtime/fake-app.ts";
 import { component } from "../../runtime/fake-binding.ts";
 import { queueComponents, type QueueComponent } from "../../servers/pluggable-components.ts";
-import { socketsFolder } from "../fake-component.ts";
+import { eventually, socketsFolder } from "../fake-component.ts";
 import { hostOf } from "./hosted.ts";
 
 /** Building a Go program and a Python environment for the first time takes some 15 seconds each. */
@@ -21,7 +21,10 @@ describe.runIf(withClouds).for(queueComponents)("$type", (real) => {
       return { kind: "handled", reply: { data: Buffer.from(`ok ${text}`), source: "grpc" } };
     };
     for (let n = 0; n < 10; n++) await invoke("orders", "create", String(n));
-    await vi.waitFor(async () => expect((await listed()).acknowledged).toHaveLength(12), 10_000);
+    await vi.waitFor(
+      async () => expect((await listed()).acknowledged).toHaveLength(12),
+      eventually,
+    );
     const { acknowledged, properties } = await listed();
     const failed = acknowledged.filter(({ error }) => error !== "");
     expect(failed.map(({ data }) => data).toSorted()).toEqual(["3", "7"]);
@@ -53,12 +56,12 @@ describe.runIf(withClouds).for(queueComponents)("$type", (real) => {
     const exited = once(child, "exit");
     await expect(invoke("orders", "exit")).rejects.toMatchObject({ effect: "ambiguous" });
     await exited;
-    await vi.waitFor(() => expect(status().reason).toContain("waiting for socket"), 5_000);
+    await vi.waitFor(() => expect(status().reason).toContain("waiting for socket"), eventually);
     const second = await real.start(folder);
     onTestFinished(() => void second.kill("SIGKILL"));
-    await vi.waitFor(() => expect(status().state).toBe("running"), 10_000);
+    await vi.waitFor(() => expect(status().state).toBe("running"), eventually);
     await invoke("orders", "create", "after");
-    await vi.waitFor(() => expect(app.texts).toEqual(["after"]), 5_000);
+    await vi.waitFor(() => expect(app.texts).toEqual(["after"]), eventually);
   });
 });
 
