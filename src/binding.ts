@@ -144,6 +144,12 @@ export type Binding<
   readonly returnsSingly?: boolean;
 
   /**
+   * The source counts failed attempts itself, and what comes after the last is its matter: where the component has no
+   * `onExhausted`, an event whose attempts are used up is returned.
+   */
+  readonly countsAttempts?: true;
+
+  /**
    * Why connections may be cut again and again right after they were made, as far as that is known of the system: a
    * sentence without its full stop, such as who else may take the consumer's identity.
    */

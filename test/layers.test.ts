@@ -49,6 +49,8 @@ const refused = [
   ["src/memory/budget.ts", "../errors.ts"],
   ["src/http-client/client.ts", "../bindings/http/index.ts"],
   ["src/http-client/client.ts", "../binding.ts"],
+  ["src/grpc-service/service.ts", "../grpc/server.ts"],
+  ["src/grpc-service/service.ts", "../bindings/gcp/place.ts"],
   ["src/oauth/client-credentials.ts", "../bindings/kafka/fields.ts"],
   ["src/oauth/token.ts", "../runtime/secrets.ts"],
   ["src/identity/azure/entra.ts", "../../metadata/entra-fields.ts"],

@@ -34,6 +34,7 @@ import huaweiObs from "./huawei.obs/index.ts";
 import imap from "./imap/index.ts";
 import influx from "./influx/index.ts";
 import kafka from "./kafka/index.ts";
+import kubemq from "./kubemq/index.ts";
 import localstorage from "./localstorage/index.ts";
 import mqtt3 from "./mqtt/mqtt3/index.ts";
 import mqtt5 from "./mqtt/mqtt5/index.ts";
@@ -53,6 +54,8 @@ import twilioSms from "./twilio.sms.ts";
 import wasm from "./wasm/index.ts";
 import webhook from "./webhook/index.ts";
 import websocket from "./websocket/index.ts";
+import zeebeCommand from "./zeebe/zeebe.command/index.ts";
+import zeebeJobworker from "./zeebe/zeebe.jobworker/index.ts";
 
 /** Every binding there is, by name. Their drivers are imported only when a component opens. */
 export const bindings: readonly AnyBinding[] = [
@@ -91,6 +94,7 @@ export const bindings: readonly AnyBinding[] = [
   imap,
   influx,
   kafka,
+  kubemq,
   localstorage,
   mqtt3,
   mqtt5,
@@ -110,4 +114,6 @@ export const bindings: readonly AnyBinding[] = [
   wasm,
   webhook,
   websocket,
+  zeebeCommand,
+  zeebeJobworker,
 ];

@@ -48,6 +48,7 @@ export const bindingModules: readonly BindingModule[] = [
   { name: "imap", load: () => import("./imap/index.ts") },
   { name: "influx", load: () => import("./influx/index.ts") },
   { name: "kafka", load: () => import("./kafka/index.ts") },
+  { name: "kubemq", load: () => import("./kubemq/index.ts") },
   { name: "localstorage", load: () => import("./localstorage/index.ts") },
   { name: "mqtt3", aliases: ["mqtt"], load: () => import("./mqtt/mqtt3/index.ts") },
   { name: "mqtt5", load: () => import("./mqtt/mqtt5/index.ts") },
@@ -67,4 +68,6 @@ export const bindingModules: readonly BindingModule[] = [
   { name: "wasm", load: () => import("./wasm/index.ts") },
   { name: "webhook", load: () => import("./webhook/index.ts") },
   { name: "websocket", load: () => import("./websocket/index.ts") },
+  { name: "zeebe.command", load: () => import("./zeebe/zeebe.command/index.ts") },
+  { name: "zeebe.jobworker", load: () => import("./zeebe/zeebe.jobworker/index.ts") },
 ];

@@ -22,6 +22,8 @@ export type ClientConnectionOptions = EndpointAddress & {
    * than every five minutes, and TCP's own keep-alive, which is on, notices a host that is gone.
    */
   readonly pingInterval?: number | undefined;
+  /** Pings only while there are calls: servers of gRPC-Java end the connection of a client that pings without. */
+  readonly pingsInCallsOnly?: boolean;
   /** Connects when a call that waits for a connection asks for it, and not before. Default: at once and always. */
   readonly lazy?: boolean;
   /** The URL of an HTTP proxy that leads to the server. Default: none. */
@@ -357,6 +359,7 @@ export class ClientConnection implements Carrier {
     let answered = true;
     const timer = setInterval(() => {
       if (session.destroyed) return;
+      if (answered && this.#options.pingsInCallsOnly === true && this.#open === 0) return;
       if (!answered)
         return session.destroy(new Error(`a ping stayed unanswered for ${interval} ms`));
       answered = false;

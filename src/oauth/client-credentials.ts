@@ -74,7 +74,7 @@ export function clientCredentials(client: OAuthClient): TokenSource {
     const form = new URLSearchParams({
       grant_type: "client_credentials",
       ...(basic === undefined ? { client_id: clientId } : {}),
-      scope: scopes.join(" "),
+      ...(scopes.length === 0 ? {} : { scope: scopes.join(" ") }),
       ...proof,
       ...fields,
     });

@@ -182,6 +182,7 @@ const binding: Readonly<Record<keyof AnyBinding, Property>> = {
   inputIsOptional: { shape: flag },
   retry: { shape: properties({ inbound: { shape: callable }, outbound: { shape: callable } }) },
   returnsSingly: { shape: flag },
+  countsAttempts: { shape: flag },
   cutCause: { shape: callable },
   nullAs: { shape: callable },
   ping: { shape: callable },

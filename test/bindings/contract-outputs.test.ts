@@ -35,6 +35,7 @@ import grpc from "../../src/bindings/grpc/index.ts";
 import http from "../../src/bindings/http/index.ts";
 import influx from "../../src/bindings/influx/index.ts";
 import kafka from "../../src/bindings/kafka/index.ts";
+import kubemq from "../../src/bindings/kubemq/index.ts";
 import localstorage from "../../src/bindings/localstorage/index.ts";
 import mqtt3 from "../../src/bindings/mqtt/mqtt3/index.ts";
 import mqtt5 from "../../src/bindings/mqtt/mqtt5/index.ts";
@@ -51,6 +52,7 @@ import commercetools from "../../src/bindings/commercetools/index.ts";
 import postmark from "../../src/bindings/postmark/index.ts";
 import sendgrid from "../../src/bindings/twilio.sendgrid/index.ts";
 import twilio from "../../src/bindings/twilio.sms.ts";
+import zeebeCommand from "../../src/bindings/zeebe/zeebe.command/index.ts";
 import { withClouds } from "../clouds.ts";
 import {
   payloadOf,
@@ -59,6 +61,7 @@ import {
 } from "../../src/testkit/binding/output-suite.ts";
 import { until } from "../rpc/stream-caller.ts";
 import { describeWith, uniqueName } from "../servers/describe-with.ts";
+import { kubemqClient } from "../servers/kubemq-client.ts";
 import { bodyOf, connectPeer } from "./amqp/peer.ts";
 import * as robots from "./alicloud/alicloud.dingtalk.webhook/stand-in.ts";
 import { startLogService } from "./alicloud/alicloud.sls/start.ts";
@@ -92,6 +95,7 @@ import { rawClient } from "./mqtt/mqtt3/raw-client.ts";
 import { makeStream, natsClient } from "./nats/contract-source.ts";
 import { redisClient } from "./redis/redis.streams/contract-source.ts";
 import { parseMail, startMailServer } from "./smtp/mail-server.ts";
+import { zeebePeer } from "./zeebe/peer.ts";
 
 /** What each output promises for invocations that come together. */
 function testOutput(name: string, binding: AnyBinding, place: () => Promise<Target>): void {
@@ -501,6 +505,42 @@ describeWith("pstest", (server) =>
     return {
       properties: { projectID: "shop", topic, endpoint: server.url },
       arrived: async () => (await peer.pull(subscription)).map(({ data }) => Buffer.from(data)),
+    };
+  }),
+);
+
+describeWith("kubemq", (server) =>
+  testOutput("kubemq", kubemq, async () => {
+    const client = kubemqClient(server);
+    endAfterTest(() => client.close());
+    const channel = uniqueName("orders");
+    const came: Buffer[] = [];
+    return {
+      properties: { address: `${server.host}:${server.port}`, channel },
+      async arrived() {
+        came.push(...(await client.receive(channel)));
+        return came;
+      },
+    };
+  }),
+);
+
+describeWith("zeebe", (server) =>
+  testOutput("zeebe.command", zeebeCommand, async () => {
+    const peer = zeebePeer(server);
+    const { type, processId } = await peer.place();
+    const came: Buffer[] = [];
+    return {
+      properties: {
+        ...{ gatewayAddr: `${server.host}:${server.port}`, usePlainTextConnection: "true" },
+      },
+      operation: "create-instance",
+      dataOf: (text) => JSON.stringify({ bpmnProcessId: processId, variables: { text } }),
+      async arrived() {
+        for (const { variables } of await peer.activate(type))
+          came.push(Buffer.from((JSON.parse(variables) as { text: string }).text));
+        return came;
+      },
     };
   }),
 );

@@ -50,6 +50,8 @@ const inputs = [
   "azure.storagequeues",
   "azure.blobstorage",
   "azure.eventgrid",
+  "zeebe.jobworker",
+  "kubemq",
 ] as const;
 const cases = ["Without a position", "After a gap", "Grows", "Shrinks", "Made anew"] as const;
 

@@ -128,6 +128,20 @@ const robot =
     return { server: { host: "127.0.0.1", port: server.port, echoed }, properties };
   };
 
+const zeebe =
+  (type: string): Case =>
+  async (spelling, wanted) => {
+    const server = await echoingHttp(wanted, spelling);
+    const gateway = await echoingGrpc(() => false, spelling);
+    const properties = {
+      ...{ gatewayAddr: address(gateway), usePlainTextConnection: "true", clientSecret: canary },
+      ...{ clientId: "shop", tokenAudience: "zeebe", authorizationServerUrl: http(server) },
+    };
+    // A worker asks for its token when it takes jobs.
+    if (type === "zeebe.jobworker") return { properties: { ...properties, jobType: "a" } };
+    return { server, properties };
+  };
+
 const streams = (field: string, more: Record<string, string> = {}): Case =>
   redis(field, { ...more, stream: "orders", direction: "output" });
 
@@ -403,6 +417,13 @@ const cases: Readonly<Record<string, Case>> = {
     const server = await echoingImap(wanted, spelling);
     return { server, properties: { ...mailboxOf(server), password: canary } };
   },
+  "kubemq.authToken": async (spelling, wanted) => {
+    const server = await echoingGrpc(wanted, spelling);
+    const properties = { address: address(server), channel: "orders", authToken: canary };
+    return { server, properties: { ...properties, direction: "output" } };
+  },
+  "zeebe.command.clientSecret": zeebe("zeebe.command"),
+  "zeebe.jobworker.clientSecret": zeebe("zeebe.jobworker"),
   "imap.oidcClientSecret": async (spelling, wanted) => {
     const server = await echoingHttp(wanted, spelling);
     const token = { oidcTokenEndpoint: http(server), oidcClientID: "shop" };

@@ -10,8 +10,8 @@ const folder = join(import.meta.dirname, "catalogue");
 const mistakes = join(folder, "mistakes");
 
 /** Families whose types need a file; the fields of the others stand in the tests of each. */
-const families = /^(alicloud|aws|azure|cloudflare|gcp|huawei)\./;
-const services = new Set(["apns", "commercetools", "postmark", "twilio.sendgrid"]);
+const families = /^(alicloud|aws|azure|cloudflare|gcp|huawei|zeebe)\./;
+const services = new Set(["kubemq", "apns", "commercetools", "postmark", "twilio.sendgrid"]);
 const listed = bindings.filter(({ name }) => families.test(name) || services.has(name));
 const typeOf = (file: string): string => file.replace(/\.yaml$/, "");
 

@@ -74,6 +74,7 @@ const servers: Readonly<Record<string, ServerName>> = {
   http: "feed",
   imap: "dovecot",
   kafka: "kafka",
+  kubemq: "kubemq",
   mqtt3: "mosquitto",
   mqtt5: "mosquitto",
   nats: "nats",
@@ -84,6 +85,7 @@ const servers: Readonly<Record<string, ServerName>> = {
   sftp: "openssh",
   sse: "feed",
   websocket: "feed",
+  "zeebe.jobworker": "zeebe",
 };
 
 /** The kind of server that a source has its events from. Its name begins with that of its binding; a dash follows. */

@@ -22,6 +22,7 @@ import { sqs } from "./sources/aws.sqs.ts";
 import { gcpBucket } from "./sources/gcp.bucket.ts";
 import { gcpBucketNotified } from "./sources/gcp.bucket-notified.ts";
 import { gcpPubsub } from "./sources/gcp.pubsub.ts";
+import { kubemq } from "./sources/kubemq.ts";
 import { nats } from "./sources/nats.ts";
 import { rabbitmq, rabbitmqOrdered, rabbitmqQuorum } from "./sources/rabbitmq.ts";
 import { rethinkdb } from "./sources/rethinkdb.ts";
@@ -31,6 +32,7 @@ import { mqtt5, mqtt5Qos2 } from "./sources/mqtt5.ts";
 import { postgres } from "./sources/postgres.ts";
 import { sftp } from "./sources/sftp.ts";
 import { dingtalk, webhook } from "./sources/webhook.ts";
+import { zeebeJobworker } from "./sources/zeebe.jobworker.ts";
 
 /** All that the matrix has a row of. A name begins with that of a binding; what it is more follows a dash. */
 export const sources: readonly Source[] = [
@@ -70,6 +72,8 @@ export const sources: readonly Source[] = [
     sls,
     azureBlobStorage,
     azureEventGrid,
+    zeebeJobworker,
+    kubemq,
   ],
 ];
 

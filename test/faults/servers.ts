@@ -39,12 +39,14 @@ export type NatsWithUsers = {
   removeUser(user: string): Promise<void>;
 };
 
-/** A Pub/Sub that takes the tokens of those that are let in; the owner's is `owner`. */
-export type PstestWithTokens = {
-  readonly server: OwnServer<"pstest">;
+/** A server that takes the tokens of those that are let in; the owner's is `owner`. */
+type WithTokens<Name extends "kubemq" | "pstest" | "zeebe"> = {
+  readonly server: OwnServer<Name>;
   allow(token: string): Promise<void>;
   deny(token: string): Promise<void>;
 };
+
+export type PstestWithTokens = WithTokens<"pstest">;
 
 const run = promisify(execFile);
 
@@ -170,18 +172,21 @@ export class Servers implements AsyncDisposable {
   pstest(own: boolean): Promise<PstestWithTokens> {
     return this.#once("pstest", own, async () => {
       const tokens = new Set(["owner"]);
-      const server = await this.#start("pstest", { tokens: [...tokens] });
-      const tell = () => server.setTokens([...tokens]);
-      return {
-        server,
-        async allow(token) {
-          tokens.add(token);
-          await tell();
-        },
-        async deny(token) {
-          if (tokens.delete(token)) await tell();
-        },
-      };
+      return letsIn(await this.#start("pstest", { tokens: [...tokens] }), tokens);
+    });
+  }
+
+  kubemq(own: boolean): Promise<WithTokens<"kubemq">> {
+    return this.#once("kubemq", own, async () => {
+      const tokens = new Set(["owner"]);
+      return letsIn(await this.#start("kubemq", { tokens: [...tokens] }), tokens);
+    });
+  }
+
+  zeebe(own: boolean): Promise<WithTokens<"zeebe">> {
+    return this.#once("zeebe", own, async () => {
+      const tokens = new Set(["owner"]);
+      return letsIn(await this.#start("zeebe", { tokens: [...tokens] }), tokens);
     });
   }
 
@@ -252,4 +257,21 @@ export class Servers implements AsyncDisposable {
     made.catch(() => this.#started.delete(key));
     return made;
   }
+}
+
+function letsIn<Server extends { setTokens(tokens: readonly string[]): Promise<void> }>(
+  server: Server,
+  tokens: Set<string>,
+) {
+  const tell = () => server.setTokens([...tokens]);
+  return {
+    server,
+    async allow(token: string): Promise<void> {
+      tokens.add(token);
+      await tell();
+    },
+    async deny(token: string): Promise<void> {
+      if (tokens.delete(token)) await tell();
+    },
+  };
 }

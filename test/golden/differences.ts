@@ -504,6 +504,36 @@ export const differences: readonly Difference[] = [
     documented: "What a guest failed with is told without a trace",
     ours: says("error invoking output binding actor: wasm error: divide by zero"),
   },
+  {
+    suite: "zeebe.command",
+    calls: [
+      ...["a failure of what is not there", "a job that is not there"],
+      ...["an error of what is not there", "an incident that is not there"],
+      ...["an instance to cancel that is not there", "retries of what is not there"],
+      "variables of what is not there",
+    ],
+    documented: "A failure names the key of the call. Dapr writes a place in its memory",
+    ours: (daprd) => withText(daprd, (text) => text.replace("key {address}:", "key 1:")),
+  },
+  {
+    suite: "zeebe.command",
+    calls: ["a timeout that is none"],
+    documented: "A duration that is none is told with its field",
+    ours: (daprd) =>
+      withText(daprd, (text, quote) =>
+        text.replace(
+          "time: invalid duration",
+          `invalid value ${quote}soon${quote} for field 'timeout' (expected a Go duration string, e.g. ${quote}30s${quote}, ${quote}5m${quote}, ${quote}1h30m${quote}, or a plain integer nanoseconds value): time: invalid duration`,
+        ),
+      ),
+  },
+  {
+    suite: "zeebe.command",
+    calls: ["an instance with its result"],
+    documented: "Variables are sent as they were written",
+    ours: (daprd) =>
+      withText(daprd, (text) => text.replaceAll("\\\\u003cb\\\\u003e", "\\u003cb\\u003e")),
+  },
 ];
 
 /** What the app gets beside what daprd gives it, by suite. */
@@ -598,6 +628,16 @@ function goJson(value: unknown): string {
     /[<>&]/g,
     (sign) => `\\u${sign.charCodeAt(0).toString(16).padStart(4, "0")}`,
   );
+}
+
+/** The answer with its text, wherever that is, changed. `quote`: how a quotation mark is written there. */
+function withText(answer: Answer, change: (text: string, quote: string) => string): Answer {
+  return Object.fromEntries(
+    Object.entries(answer).map(([name, value]: [string, unknown]) => [
+      name,
+      typeof value === "string" ? change(value, name === "body" ? '\\"' : '"') : value,
+    ]),
+  ) as Answer;
 }
 
 /** What the stand-in for Postmark says of a mail that it was sent. */

@@ -11,6 +11,7 @@ import { grpcGo } from "./grpc-go.ts";
 import { kafka } from "./kafka.ts";
 import type { Address, ServerKind } from "./kind.ts";
 import { kinesalite } from "./kinesalite.ts";
+import { kubemq } from "./kubemq.ts";
 import { mariadb } from "./mariadb.ts";
 import { minio } from "./minio.ts";
 import { moto } from "./moto.ts";
@@ -23,6 +24,7 @@ import { rabbitmq } from "./rabbitmq.ts";
 import { redis } from "./redis.ts";
 import { sls } from "./sls.ts";
 import { vault } from "./vault.ts";
+import { zeebe } from "./zeebe.ts";
 
 /** Every kind of server that a test may ask for, by the name it asks with. */
 export const kinds = {
@@ -51,6 +53,8 @@ export const kinds = {
   pstest,
   "fake-gcs": fakeGcs,
   sls,
+  zeebe,
+  kubemq,
 };
 
 type Kinds = typeof kinds;

@@ -3,7 +3,7 @@ import { BindingError } from "../../errors.ts";
 import { CallFailure } from "../../grpc/client.ts";
 import { Code } from "../../grpc/status.ts";
 import type { PubsubClient } from "./pubsub-client.ts";
-import { mayPass } from "./pubsub-failures.ts";
+import { mayPass } from "../../grpc-service/failure.ts";
 import { decodeAckFailures, encodeAcknowledge, encodeDeadline } from "./pubsub-messages.ts";
 
 /** What is told together was noted within so many milliseconds. */

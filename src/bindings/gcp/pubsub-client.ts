@@ -5,7 +5,7 @@ import { Code } from "../../grpc/status.ts";
 import type { Identity } from "../../identity/gcp/identity.ts";
 import type { MemoryShare } from "../../memory/budget.ts";
 import type { Place } from "./place.ts";
-import { failureOf } from "./pubsub-failures.ts";
+import { failureOf } from "../../grpc-service/failure.ts";
 
 export type CallOptions = {
   /** As `Acknowledge of projects/p/subscriptions/s`, for the message of a failure; empty: the server's words alone. */

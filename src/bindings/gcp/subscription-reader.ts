@@ -9,7 +9,7 @@ import { Confirmations } from "./confirmations.ts";
 import { HandledMessages } from "../../handled-messages.ts";
 import { PullStream } from "./pull-stream.ts";
 import type { PubsubClient } from "./pubsub-client.ts";
-import { failureOf, mayPass } from "./pubsub-failures.ts";
+import { failureOf, mayPass } from "../../grpc-service/failure.ts";
 import type { ReceivedMessage, StreamAnswer } from "./pubsub-messages.ts";
 
 /** A message that the runtime has. A later delivery of it has another id for its acknowledgement. */

@@ -18,12 +18,12 @@ const words = ["deadLetter", "return", "drop", "halt"] as const;
 const outputPrefix = "output:";
 
 /** The component field `onExhausted`. */
-export function onExhaustedField(): Field<OnExhausted, true> {
+export function onExhaustedField(): Field<OnExhausted, false> {
   const text = string({
     description:
-      "What happens to an event whose attempts are used up: `deadLetter`, `output:NAME` (invokes `create` of that component), `return` (to the source), `drop`, or `halt` (pauses the component).",
+      "What happens to an event whose attempts are used up: `deadLetter`, `output:NAME` (invokes `create` of that component), `return` (to the source), `drop`, or `halt` (pauses the component). Default: `deadLetter`; `return` for sources that count failed attempts themselves (`zeebe.jobworker`).",
     direction: "input",
-    default: "deadLetter",
+    example: "deadLetter",
   });
   return { ...text, parse: parseOnExhausted };
 }

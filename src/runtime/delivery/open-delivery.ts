@@ -15,7 +15,7 @@ type Given = Omit<
 
 /** Makes the way in of one component, with the attempts of before taken up. */
 export async function openDelivery(
-  { returnsSingly = true }: Pick<AnyBinding, "returnsSingly">,
+  { returnsSingly = true, countsAttempts }: Pick<AnyBinding, "returnsSingly" | "countsAttempts">,
   settings: ComponentSettings,
   policies: ComponentPolicies,
   given: Given,
@@ -24,8 +24,9 @@ export async function openDelivery(
   // A disk that hangs must not keep what is well from being read.
   await Promise.race([counts.load(), wait(longestLoading, undefined, { ref: false })]);
   const { deduplicate, deduplicateWindow, maxInFlight, maxPerKey, orderKey } = settings;
-  const { kind } = settings.onExhausted;
-  const onExhausted = kind === "return" && !returnsSingly ? haltsInstead : settings.onExhausted;
+  const usual = countsAttempts === true ? "return" : "deadLetter";
+  const wanted = settings.onExhausted ?? { kind: usual };
+  const onExhausted = wanted.kind === "return" && !returnsSingly ? haltsInstead : wanted;
   return new Delivery({
     ...given,
     ...{ counts, onExhausted, deduplicate, deduplicateWindow, maxInFlight, maxPerKey, orderKey },

@@ -14,6 +14,7 @@ const without: Readonly<Record<string, string>> = {
   file: "an input, whose folder is the component's",
   "rethinkdb.statechange": "an input, whose database and table are JSON texts of a query",
   sse: "an input, whose ids of the server are tested in test/bindings/sse/index.test.ts",
+  "zeebe.jobworker": "an input: test/bindings/zeebe/zeebe.jobworker has what an app replies",
   webhook: "an input: test/bindings/webhook/answers.test.ts has what strangers send",
 };
 

@@ -28,6 +28,7 @@ import { smtp } from "./smtp.ts";
 import { twilioSendgrid } from "./twilio-sendgrid.ts";
 import { twilioSms } from "./twilio-sms.ts";
 import { wasm } from "./wasm.ts";
+import { zeebeCommand, zeebeJobworker } from "./zeebe.ts";
 
 /** One for each binding that Dapr has too, and one for what belongs to none. */
 export const suites: readonly Suite[] = [
@@ -67,4 +68,6 @@ export const suites: readonly Suite[] = [
   twilioSendgrid,
   twilioSms,
   wasm,
+  zeebeCommand,
+  zeebeJobworker,
 ];

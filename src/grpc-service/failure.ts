@@ -1,10 +1,10 @@
-import { BindingError, type Effect, type Reason } from "../../errors.ts";
-import { CallFailure } from "../../grpc/client.ts";
-import { Code } from "../../grpc/status.ts";
+import { BindingError, type Effect, type Reason } from "../errors.ts";
+import { CallFailure } from "../grpc/client.ts";
+import { Code } from "../grpc/status.ts";
 
 type Meaning = { readonly reason: Reason; readonly effect: Effect };
 
-/** What a status says that Google has answered. A quota is looked at before anything is done. */
+/** What a status says that a server has answered. A quota, or load, is looked at before anything is done. */
 const meanings = new Map<number, Meaning>([
   [Code.cancelled, { reason: "cancelled", effect: "ambiguous" }],
   [Code.invalidArgument, { reason: "invalid_argument", effect: "rejected" }],
@@ -56,4 +56,9 @@ export function mayPass(failure: CallFailure): boolean {
     ...[Code.unavailable, Code.unknown, Code.cancelled],
   ];
   return failure.kind !== "failed" || passing.includes(failure.code);
+}
+
+/** As {@link mayPass}, of what {@link failureOf} gave. */
+export function mayPassLater({ cause, effect }: BindingError): boolean {
+  return cause instanceof CallFailure ? mayPass(cause) : effect === "unsent";
 }
