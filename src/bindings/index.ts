@@ -42,6 +42,7 @@ import rabbitmq from "./rabbitmq/index.ts";
 import redis from "./redis/redis/index.ts";
 import redisStreams from "./redis/redis.streams/index.ts";
 import rethinkdbStatechange from "./rethinkdb.statechange/index.ts";
+import rocketmq from "./rocketmq/index.ts";
 import sftp from "./sftp/index.ts";
 import smtp from "./smtp/index.ts";
 import sse from "./sse/index.ts";
@@ -95,6 +96,7 @@ export const bindings: readonly AnyBinding[] = [
   redis,
   redisStreams,
   rethinkdbStatechange,
+  rocketmq,
   sftp,
   smtp,
   sse,

@@ -56,6 +56,7 @@ export const bindingModules: readonly BindingModule[] = [
   { name: "redis", load: () => import("./redis/redis/index.ts") },
   { name: "redis.streams", load: () => import("./redis/redis.streams/index.ts") },
   { name: "rethinkdb.statechange", load: () => import("./rethinkdb.statechange/index.ts") },
+  { name: "rocketmq", load: () => import("./rocketmq/index.ts") },
   { name: "sftp", load: () => import("./sftp/index.ts") },
   { name: "smtp", load: () => import("./smtp/index.ts") },
   { name: "sse", load: () => import("./sse/index.ts") },

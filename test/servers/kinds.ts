@@ -21,6 +21,8 @@ import { postgres } from "./postgres.ts";
 import { pstest } from "./pstest.ts";
 import { rabbitmq } from "./rabbitmq.ts";
 import { redis } from "./redis.ts";
+import { rocketmq } from "./rocketmq.ts";
+import { rocketmqProxy } from "./rocketmq-proxy.ts";
 import { sls } from "./sls.ts";
 import { vault } from "./vault.ts";
 
@@ -51,6 +53,8 @@ export const kinds = {
   pstest,
   "fake-gcs": fakeGcs,
   sls,
+  rocketmq,
+  "rocketmq-proxy": rocketmqProxy,
 };
 
 type Kinds = typeof kinds;
