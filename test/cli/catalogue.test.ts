@@ -10,7 +10,7 @@ const folder = join(import.meta.dirname, "catalogue");
 const mistakes = join(folder, "mistakes");
 
 /** Families whose types need a file; the fields of the others stand in the tests of each. */
-const families = /^(alicloud|aws|azure|cloudflare|gcp|huawei)\./;
+const families = /^(alicloud|aws|azure|cloudflare|gcp|huawei)\.|^(dubbo|rocketmq)$/;
 const listed = bindings.filter(({ name }) => families.test(name));
 const typeOf = (file: string): string => file.replace(/\.yaml$/, "");
 

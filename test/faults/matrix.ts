@@ -22,6 +22,7 @@ import { sqs } from "./sources/aws.sqs.ts";
 import { gcpBucket } from "./sources/gcp.bucket.ts";
 import { gcpBucketNotified } from "./sources/gcp.bucket-notified.ts";
 import { gcpPubsub } from "./sources/gcp.pubsub.ts";
+import { rocketmq } from "./sources/rocketmq.ts";
 import { nats } from "./sources/nats.ts";
 import { rabbitmq, rabbitmqOrdered, rabbitmqQuorum } from "./sources/rabbitmq.ts";
 import { rethinkdb } from "./sources/rethinkdb.ts";
@@ -56,6 +57,7 @@ export const sources: readonly Source[] = [
     redisStreams,
     nats,
     gcpPubsub,
+    rocketmq,
     gcpBucket,
     gcpBucketNotified,
     http,

@@ -41,7 +41,8 @@ export const rocketmq: ServerKind<RocketmqOptions, object, RocketmqControl> = {
   install: () => fetchMavenLibraries("rocketmq"),
   async prepare(place, { login }) {
     const { folder, host } = place;
-    const [grpc, names, broker] = [0, 1, 2].map((index) => portAt(place, index));
+    const grpc = portAt(place, 0);
+    const { names, broker } = portsOf(place);
     const write = async (name: string, text: string): Promise<string> => {
       const path = join(folder, name);
       await writeFile(path, text);
@@ -114,9 +115,10 @@ export const rocketmq: ServerKind<RocketmqOptions, object, RocketmqControl> = {
   },
   extras: () => ({}),
   ownExtras: (place) => ({
-    nameServer: `${place.host}:${portAt(place, 1)}`,
-    createTopic: (name, type, queues = 4) =>
-      command(place, 17, {
+    nameServer: `${place.host}:${portsOf(place).names}`,
+    async createTopic(name, type, queues = 4) {
+      const { names, broker } = portsOf(place);
+      await command(place.host, broker, 17, {
         ...{ topic: name, defaultTopic: "TBW102", topicFilterType: "SINGLE_TAG", order: "false" },
         ...{
           readQueueNums: `${queues}`,
@@ -125,10 +127,21 @@ export const rocketmq: ServerKind<RocketmqOptions, object, RocketmqControl> = {
           topicSysFlag: "0",
         },
         attributes: `+message.type=${type}`,
-      }),
+      });
+      // A proxy that has asked too early believes for half a minute that there is none.
+      const giveUp = Date.now() + 30_000;
+      for (;;) {
+        try {
+          return await command(place.host, names, 105, { topic: name });
+        } catch (error) {
+          if (Date.now() > giveUp) throw error;
+        }
+      }
+    },
     createGroup: (groupName, { orderly = false, retries = 16 } = {}) =>
       command(
-        place,
+        place.host,
+        portsOf(place).broker,
         200,
         {},
         {
@@ -140,9 +153,18 @@ export const rocketmq: ServerKind<RocketmqOptions, object, RocketmqControl> = {
   }),
 };
 
-/** Has the broker do something, by its own protocol. */
+/** The broker also takes the port two below its own. */
+function portsOf(place: Place): { readonly names: number; readonly broker: number } {
+  const [one, other] = [portAt(place, 1), portAt(place, 2)];
+  return place.ports.includes(one - 2)
+    ? { names: one, broker: other }
+    : { names: other, broker: one };
+}
+
+/** Has the broker or the name server do something, by their own protocol. */
 async function command(
-  place: Place,
+  host: string,
+  port: number,
   code: number,
   extFields: Readonly<Record<string, string>>,
   body?: object,
@@ -153,7 +175,7 @@ async function command(
   const lengths = Buffer.alloc(8);
   lengths.writeInt32BE(4 + head.length + data.length, 0);
   lengths.writeInt32BE(head.length, 4);
-  const socket = net.connect(portAt(place, 2), place.host);
+  const socket = net.connect(port, host);
   try {
     socket.write(Buffer.concat([lengths, head, data]));
     let answer = Buffer.alloc(0);

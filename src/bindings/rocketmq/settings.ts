@@ -21,9 +21,9 @@ export function checkSettings(metadata: RocketmqMetadata, isRead: boolean): void
   addressOf(proxyEndpoint, metadata.tls);
   if (Boolean(accessKey) !== Boolean(secretKey))
     throw refused("the metadata has one of accessKey and secretKey; give both or neither");
-  checkHeader("accessKey", accessKey);
-  checkHeader("securityToken", securityToken);
-  checkHeader("instanceId", metadata.instanceId);
+  checkHeader("accessKey", accessKey, /^[!-+\--~]*$/);
+  checkHeader("instanceId", metadata.instanceId, /^[!-~]*$/);
+  checkHeader("securityToken", securityToken, /^([!-~]([ -~]*[!-~])?)?$/);
   const topics = topicsOf(metadata);
   if (!isRead) return;
   if (!consumerGroup) throw refused("the metadata has no consumerGroup, which reading requires");
@@ -67,8 +67,8 @@ export function subscriptionsOf(metadata: RocketmqMetadata): readonly Subscripti
   }));
 }
 
-function checkHeader(field: string, value: string | undefined): void {
-  if (value && !/^[!-~]+$/.test(value))
+function checkHeader(field: string, value: string | undefined, form: RegExp): void {
+  if (value && !form.test(value))
     throw refused(`the metadata ${field} has characters that it cannot have`);
 }
 

@@ -37,6 +37,7 @@ export class StoredMessages {
   readonly #file: string | undefined;
   readonly #topics = new Map<string, Stored[]>();
   readonly #taken = new Map<string, Taken>();
+  readonly #purged = new Map<string, number>();
   readonly #waiting = new Set<() => void>();
   #turn = 0;
 
@@ -49,6 +50,13 @@ export class StoredMessages {
       if (entry.sent !== undefined) this.#keep(entry.sent);
       if (entry.done !== undefined) this.#state(entry.done).isDone = true;
     }
+  }
+
+  /** Deletes the messages of a topic, as a broker does with old ones. */
+  purge(topic: string): void {
+    const kept = this.of(topic).at(-1)?.offset ?? -1;
+    this.#topics.set(topic, []);
+    this.#purged.set(topic, kept + 1);
   }
 
   /** All messages of a topic. */
@@ -69,7 +77,8 @@ export class StoredMessages {
     const { group, topic } = message;
     const hash = createHash("md5").update(group).digest().readUInt32BE(0);
     const queue = group === "" ? this.#turn++ % queues : hash % queues;
-    const offset = this.of(topic).filter((one) => one.queue === queue).length;
+    const offset =
+      (this.#purged.get(topic) ?? 0) + this.of(topic).filter((one) => one.queue === queue).length;
     const sent = { ...message, queue, offset };
     this.#write({ sent });
     this.#keep(sent);

@@ -51,8 +51,8 @@ export type ProxyOptions = {
 };
 
 /**
- * RocketMQ 5's proxy with its broker, as its published protocol has them. Every topic is there but those that are called
- * `missing…`; a topic or group called `fifo…` keeps the order.
+ * RocketMQ 5's proxy with its broker, as its published protocol has them. Every topic is there but those that are absent;
+ * a topic or group called `fifo…` keeps the order.
  */
 export class RocketmqProxy implements AsyncDisposable {
   readonly messages: StoredMessages;
@@ -60,7 +60,9 @@ export class RocketmqProxy implements AsyncDisposable {
   readonly calls: string[] = [];
   /** What the next calls of a method are answered: a status of RocketMQ's own. */
   readonly refusals = new Map<string, { code: number; message: string }>();
-  /** Those whose headers came. */
+  /** Topics that are not there. */
+  readonly absent = new Set<string>();
+  /** Of the calls. */
   readonly headers: Headers[] = [];
   readonly #options: ProxyOptions;
   readonly #clients = new Set<string>();
@@ -154,11 +156,11 @@ export class RocketmqProxy implements AsyncDisposable {
       throw new ConnectError("check signature failed", Code.Unauthenticated);
   }
 
-  #route({ topic }: Named): object {
+  /** As a proxy beside brokers it answers the address that it was asked at. */
+  #route({ topic, endpoints }: Named & { endpoints?: object }): object {
     const name = topic?.name ?? "";
-    if (name.startsWith("missing"))
+    if (this.absent.has(name))
       return { status: { code: 40_402, message: `No topic route info in name server: ${name}` } };
-    const endpoints = { scheme: 1, addresses: [{ host: "127.0.0.1", port: this.port }] };
     const broker = { name: "broker-a", id: 0, endpoints };
     const acceptMessageTypes = name.startsWith("fifo") ? [2] : [1, 3];
     const queue = (id: number) => ({ topic, id, permission: 4, broker, acceptMessageTypes });
