@@ -38,6 +38,7 @@ import mqtt5 from "./mqtt/mqtt5/index.ts";
 import mysql from "./mysql/index.ts";
 import nats from "./nats/index.ts";
 import postgres from "./postgres/index.ts";
+import postmark from "./postmark/index.ts";
 import rabbitmq from "./rabbitmq/index.ts";
 import redis from "./redis/redis/index.ts";
 import redisStreams from "./redis/redis.streams/index.ts";
@@ -46,6 +47,7 @@ import rocketmq from "./rocketmq/index.ts";
 import sftp from "./sftp/index.ts";
 import smtp from "./smtp/index.ts";
 import sse from "./sse/index.ts";
+import twilioSendgrid from "./twilio.sendgrid/index.ts";
 import twilioSms from "./twilio.sms.ts";
 import wasm from "./wasm/index.ts";
 import webhook from "./webhook/index.ts";
@@ -92,6 +94,7 @@ export const bindings: readonly AnyBinding[] = [
   mysql,
   nats,
   postgres,
+  postmark,
   rabbitmq,
   redis,
   redisStreams,
@@ -100,6 +103,7 @@ export const bindings: readonly AnyBinding[] = [
   sftp,
   smtp,
   sse,
+  twilioSendgrid,
   twilioSms,
   wasm,
   webhook,

@@ -580,6 +580,19 @@ const cases: Readonly<Record<string, Case>> = {
       MTLSClientKey: key,
     },
   }),
+  "postmark.serverToken": async (spelling, wanted) => {
+    const server = await echoingHttp(wanted, spelling);
+    const mail = { emailFrom: "a@example.com", emailTo: "b@example.com", subject: "Hello" };
+    return { server, properties: { ...mail, serverToken: canary, apiUrl: http(server) } };
+  },
+  "postmark.accountToken": () => ({
+    properties: { serverToken: "other", accountToken: canary, apiUrl: "http://127.0.0.1:1" },
+  }),
+  "twilio.sendgrid.apiKey": async (spelling, wanted) => {
+    const server = await echoingHttp(wanted, spelling);
+    const mail = { emailFrom: "a@example.com", emailTo: "b@example.com", subject: "Hello" };
+    return { server, properties: { ...mail, apiKey: canary, apiUrl: http(server) } };
+  },
   "twilio.sms.authToken": async (spelling, wanted) => {
     const server = await echoingHttp(wanted, spelling);
     const account = { accountSid: "AC1", authToken: canary, fromNumber: "+1", toNumber: "+2" };

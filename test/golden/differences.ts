@@ -49,6 +49,26 @@ export const differences: readonly Difference[] = [
     ours: (daprd) => says(`${rows} the data are no JSON${"code" in daprd ? "" : " object"}`)(daprd),
   },
   {
+    suite: "postmark",
+    calls: ["a text without quotes"],
+    documented: "Data without quotes are sent as they are",
+    ours: says(sentMail("<p>Hello</p>")),
+  },
+  {
+    suite: "postmark",
+    calls: ["an object"],
+    documented: "Data without quotes are sent as they are",
+    ours: says(sentMail(`{"a":1}`)),
+  },
+  {
+    suite: "twilio.sendgrid",
+    calls: ["template data that are none"],
+    documented: "What is wrong with `dynamicTemplateData` is told in this runtime's words",
+    ours: says(
+      "error invoking output binding mails: error from SendGrid binding, dynamic template data is not valid JSON: it is no object",
+    ),
+  },
+  {
     suite: "azure.cosmosdb",
     calls: ["create of one that is there"],
     documented: "The texts of failures are Cosmos DB's code and first sentence",
@@ -524,4 +544,10 @@ function goJson(value: unknown): string {
     /[<>&]/g,
     (sign) => `\\u${sign.charCodeAt(0).toString(16).padStart(4, "0")}`,
   );
+}
+
+/** What the stand-in for Postmark says of a mail that it was sent. */
+function sentMail(HtmlBody: string): string {
+  const mail = { From: "shop@example.com", HtmlBody, Subject: "Order", To: "ann@example.com" };
+  return `error invoking output binding mails: error from Postmark, sending email failed: ${JSON.stringify(mail)}`;
 }

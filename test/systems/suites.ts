@@ -20,5 +20,13 @@ export const suites: Readonly<Record<string, readonly string[]>> = {
   "postgres Microsoft Entra ID": ["test/bindings/postgres/token-login.test.ts"],
   "redis Microsoft Entra ID": ["test/bindings/redis/entra-login.test.ts"],
   "redis.streams Microsoft Entra ID": ["test/bindings/redis/entra-login.test.ts"],
+  "rocketmq Apache RocketMQ": [
+    "test/bindings/rocketmq/contract.test.ts",
+    "test/bindings/rocketmq/real.test.ts",
+  ],
+  "rocketmq RocketMQ's proxy": [
+    "test/bindings/rocketmq/index.test.ts",
+    "test/bindings/rocketmq/positions.test.ts",
+  ],
   "sse better-sse": ["test/bindings/sse/index.test.ts"],
 };

@@ -18,10 +18,12 @@ import { localstorage } from "./localstorage.ts";
 import { mqtt3 } from "./mqtt3.ts";
 import { mysql } from "./mysql.ts";
 import { postgres } from "./postgres.ts";
+import { postmark } from "./postmark.ts";
 import { rabbitmq } from "./rabbitmq.ts";
 import { redis } from "./redis.ts";
 import { sftp } from "./sftp.ts";
 import { smtp } from "./smtp.ts";
+import { twilioSendgrid } from "./twilio-sendgrid.ts";
 import { twilioSms } from "./twilio-sms.ts";
 import { wasm } from "./wasm.ts";
 
@@ -52,11 +54,13 @@ export const suites: readonly Suite[] = [
     mqtt3,
     mysql,
     postgres,
+    postmark,
     rabbitmq,
     redis,
   ],
   sftp,
   smtp,
+  twilioSendgrid,
   twilioSms,
   wasm,
 ];
