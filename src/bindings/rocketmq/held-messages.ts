@@ -12,7 +12,10 @@ export type Held = {
   receipt: string;
   /** A change of its time that is under way: the receipt is another one then. */
   changing: Promise<void> | undefined;
-  /** It is not known which receipt counts: it may come again although it is acknowledged. */
+  /**
+   * It may come again although it is acknowledged: it is not known which receipt counts, or an earlier one of its queue is
+   * not handled, from which on an orderly group is given all again.
+   */
   isUncertain: boolean;
 };
 

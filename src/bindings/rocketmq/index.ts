@@ -62,7 +62,8 @@ export default defineBinding({
     key: "the message group of a topic of the type FIFO, where the consumer group is orderly",
     duplicates: {
       app: "what the app has: `maxInFlight` (64)",
-      runtime: "what was received: `maxInFlight` (64), and what waits for a retry",
+      runtime:
+        "what was received: `maxInFlight` (64), and what waits for a retry; in an orderly group also what was handled behind it",
       server:
         "the same at most; while the process lives what was handled is known by its id, also where its acknowledgement was lost",
     },

@@ -254,7 +254,8 @@ export class GroupReader implements Reader {
     }
     const { client, broker, subscription } = source;
     const { topic } = subscription;
-    const held: Held = { id, topic, client, receipt, changing: undefined, isUncertain: false };
+    const isUncertain = message.group !== "";
+    const held: Held = { id, topic, client, receipt, changing: undefined, isUncertain };
     if (this.#messages.isHandled(id)) {
       this.#acknowledge(held);
       return undefined;

@@ -61,5 +61,6 @@ export function rocketmqSource(server: Server): Source {
 
 export function propertiesOf(server: Server, topic: string, group: string): Record<string, string> {
   const proxyEndpoint = `${server.host}:${server.port}`;
-  return { proxyEndpoint, topics: topic, consumerGroup: group, invisibleDuration: "10s" };
+  const quick = { invisibleDuration: "10s", waitTime: "1s" };
+  return { proxyEndpoint, topics: topic, consumerGroup: group, ...quick };
 }

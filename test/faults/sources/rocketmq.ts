@@ -26,7 +26,7 @@ export const rocketmq: Source = {
         ...{ name: "topic", type: "bindings.rocketmq" },
         metadata: {
           ...propertiesOf(proxy, topic, uniqueName("fifo-shop")),
-          ...{ direction: "input", waitTime: "5s" },
+          direction: "input",
         },
       },
       ordered: true,

@@ -85,7 +85,10 @@ export class StoredMessages {
     this.#wake();
   }
 
-  /** What the group may have now. An orderly group has no more of a queue while some of it are out. */
+  /**
+   * What the group may have now. An orderly group has no more of a queue while some of it are out, and is given again all
+   * behind one that comes again, also what it had acknowledged.
+   */
   take(options: {
     readonly group: string;
     readonly topic: string;
@@ -109,8 +112,10 @@ export class StoredMessages {
     for (const message of this.of(topic)) {
       if (given.length === most) break;
       const state = stateOf(message);
-      if (state.isDone || held.has(message.queue) || message.visibleAt > now) continue;
-      if (state.invisibleUntil > now) continue;
+      const comesAgain = isOrderly && firstOf.has(message.queue);
+      if (held.has(message.queue) || message.visibleAt > now) continue;
+      if (state.isDone ? !comesAgain : state.invisibleUntil > now) continue;
+      state.isDone = false;
       if (!filter(message)) {
         this.#done(key(group, topic, message.queue, message.offset));
         continue;
