@@ -21,6 +21,7 @@ import azureSignalr from "./azure/azure.signalr/index.ts";
 import azureStorageQueues from "./azure/azure.storagequeues/index.ts";
 import cloudflareQueues from "./cloudflare.queues/index.ts";
 import cron from "./cron/index.ts";
+import dubbo from "./dubbo/index.ts";
 import exec from "./exec/index.ts";
 import file from "./file/index.ts";
 import gcpBucket from "./gcp/gcp.bucket/index.ts";
@@ -77,6 +78,7 @@ export const bindings: readonly AnyBinding[] = [
   azureStorageQueues,
   cloudflareQueues,
   cron,
+  dubbo,
   exec,
   file,
   gcpBucket,

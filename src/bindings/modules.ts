@@ -35,6 +35,7 @@ export const bindingModules: readonly BindingModule[] = [
   { name: "azure.storagequeues", load: () => import("./azure/azure.storagequeues/index.ts") },
   { name: "cloudflare.queues", load: () => import("./cloudflare.queues/index.ts") },
   { name: "cron", load: () => import("./cron/index.ts") },
+  { name: "dubbo", aliases: ["alicloud.dubbo"], load: () => import("./dubbo/index.ts") },
   { name: "exec", load: () => import("./exec/index.ts") },
   { name: "file", load: () => import("./file/index.ts") },
   { name: "gcp.bucket", load: () => import("./gcp/gcp.bucket/index.ts") },

@@ -3,6 +3,7 @@ import { artemis } from "./artemis.ts";
 import { azureMessaging } from "./azure-messaging.ts";
 import { azuriteBlob, azuriteQueue } from "./azurite.ts";
 import { cosmosdb } from "./cosmosdb.ts";
+import { dubbo } from "./dubbo.ts";
 import { elasticmq } from "./elasticmq.ts";
 import { fakeGcs } from "./fake-gcs.ts";
 import { feed } from "./feed.ts";
@@ -53,6 +54,7 @@ export const kinds = {
   pstest,
   "fake-gcs": fakeGcs,
   sls,
+  dubbo,
   rocketmq,
   "rocketmq-proxy": rocketmqProxy,
 };
