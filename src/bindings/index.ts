@@ -20,6 +20,7 @@ import azureServicebusQueues from "./azure/azure.servicebus.queues/index.ts";
 import azureSignalr from "./azure/azure.signalr/index.ts";
 import azureStorageQueues from "./azure/azure.storagequeues/index.ts";
 import cloudflareQueues from "./cloudflare.queues/index.ts";
+import commercetools from "./commercetools/index.ts";
 import cron from "./cron/index.ts";
 import dubbo from "./dubbo/index.ts";
 import exec from "./exec/index.ts";
@@ -77,6 +78,7 @@ export const bindings: readonly AnyBinding[] = [
   azureSignalr,
   azureStorageQueues,
   cloudflareQueues,
+  commercetools,
   cron,
   dubbo,
   exec,

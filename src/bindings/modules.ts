@@ -34,6 +34,7 @@ export const bindingModules: readonly BindingModule[] = [
   { name: "azure.signalr", load: () => import("./azure/azure.signalr/index.ts") },
   { name: "azure.storagequeues", load: () => import("./azure/azure.storagequeues/index.ts") },
   { name: "cloudflare.queues", load: () => import("./cloudflare.queues/index.ts") },
+  { name: "commercetools", load: () => import("./commercetools/index.ts") },
   { name: "cron", load: () => import("./cron/index.ts") },
   { name: "dubbo", aliases: ["alicloud.dubbo"], load: () => import("./dubbo/index.ts") },
   { name: "exec", load: () => import("./exec/index.ts") },

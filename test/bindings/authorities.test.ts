@@ -67,6 +67,13 @@ const outputs: Record<
   "twilio.sendgrid": (apiUrl) => ({
     properties: { apiUrl, apiKey: "hush", ...mail },
   }),
+  commercetools: (url) => ({
+    properties: {
+      ...{ region: "europe-west1", provider: "gcp", projectKey: "shop", clientID: "client" },
+      ...{ clientSecret: "hush", scopes: "view_products:shop", apiUrl: url, authUrl: url },
+    },
+    data: '{"commercetoolsAPI":"GraphQLQuery","query":"{ a }"}',
+  }),
   "huawei.obs": (endpoint) => ({
     properties: { endpoint, accessKey: "id", secretKey: "hush", bucket: "orders" },
   }),

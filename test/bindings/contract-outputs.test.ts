@@ -27,6 +27,7 @@ import awsSns from "../../src/bindings/aws/aws.sns/index.ts";
 import awsSqs from "../../src/bindings/aws/aws.sqs/index.ts";
 import azureEventhubs from "../../src/bindings/azure/azure.eventhubs/index.ts";
 import azureServicebusQueues from "../../src/bindings/azure/azure.servicebus.queues/index.ts";
+import dubbo from "../../src/bindings/dubbo/index.ts";
 import exec from "../../src/bindings/exec/index.ts";
 import gcpBucket from "../../src/bindings/gcp/gcp.bucket/index.ts";
 import pubsub from "../../src/bindings/gcp/gcp.pubsub/index.ts";
@@ -43,9 +44,11 @@ import nats from "../../src/bindings/nats/index.ts";
 import postgres from "../../src/bindings/postgres/index.ts";
 import rabbitmq from "../../src/bindings/rabbitmq/index.ts";
 import redis from "../../src/bindings/redis/redis/index.ts";
+import rocketmq from "../../src/bindings/rocketmq/index.ts";
 import redisStreams from "../../src/bindings/redis/redis.streams/index.ts";
 import sftp from "../../src/bindings/sftp/index.ts";
 import smtp from "../../src/bindings/smtp/index.ts";
+import commercetools from "../../src/bindings/commercetools/index.ts";
 import postmark from "../../src/bindings/postmark/index.ts";
 import sendgrid from "../../src/bindings/twilio.sendgrid/index.ts";
 import twilio from "../../src/bindings/twilio.sms.ts";
@@ -62,6 +65,7 @@ import { makeStream as makeKinesisStream } from "./aws/aws.kinesis/contract-sour
 import { makeSender } from "./aws/aws.ses/sender.ts";
 import { makeContainer, order } from "./azure/azure.cosmosdb/container.ts";
 import { startGremlin } from "./azure/azure.cosmosdb.gremlinapi/stand-in.ts";
+import { shopAt, startCommercetools } from "../servers/commercetools.ts";
 import { serverToken, startPostmark } from "../servers/postmark.ts";
 import { apiKey as sendgridKey, startSendgrid } from "../servers/sendgrid.ts";
 import { apiKey, startOpenai } from "./azure/azure.openai/stand-in.ts";
@@ -74,6 +78,7 @@ import { makeTopic } from "./aws/aws.sns/topic.ts";
 import { makeQueue } from "./aws/aws.sqs/contract-source.ts";
 import { startNamespace } from "./azure/namespace.ts";
 import { endAfterTest } from "./contract.ts";
+import { startProvider } from "./dubbo/provider.ts";
 import { makeBucket, objectsIn, readObject } from "./gcp/gcp.bucket/make-bucket.ts";
 import { pubsubPeer } from "./gcp/gcp.pubsub/peer.ts";
 import { startDroids } from "./graphql/droids.ts";
@@ -83,6 +88,7 @@ import { account, startInflux } from "./influx/influx-stand-in.ts";
 import { recordsOf } from "./kafka/component.ts";
 import { rawClient } from "./mqtt/mqtt3/raw-client.ts";
 import { makeStream, natsClient } from "./nats/contract-source.ts";
+import { rocketmqPeer } from "./rocketmq/peer.ts";
 import { redisClient } from "./redis/redis.streams/contract-source.ts";
 import { parseMail, startMailServer } from "./smtp/mail-server.ts";
 
@@ -184,6 +190,19 @@ describe("on this machine", () => {
     };
   });
 
+  testOutput("dubbo", dubbo, async () => {
+    const provider = await startProvider();
+    return {
+      properties: { ...provider.properties, methodName: "add" },
+      operation: "invoke",
+      dataOf: (text) => JSON.stringify({ parameterTypes: ["java.lang.String"], arguments: [text] }),
+      arrived: async () =>
+        provider.requests.map(({ arguments: values }) =>
+          Buffer.from(String((values[2] as unknown[])[0])),
+        ),
+    };
+  });
+
   testOutput("grpc", grpc, async () => {
     const server = await startOrders(await buildDescriptors());
     endAfterTest(async () => server[Symbol.asyncDispose]());
@@ -261,6 +280,21 @@ describe("on this machine", () => {
       operation: "run",
       arrived: async () =>
         Promise.all((await readdir(folder)).map((name) => readFile(join(folder, name)))),
+    };
+  });
+
+  testOutput("commercetools", commercetools, async () => {
+    const server = await startCommercetools();
+    endAfterTest(async () => server[Symbol.asyncDispose]());
+    return {
+      properties: shopAt(server.url),
+      dataOf: (text) =>
+        JSON.stringify({
+          commercetoolsAPI: "GraphQLQuery",
+          query: "mutation ($text: String!) { createOrder(text: $text) { id } }",
+          variables: { text },
+        }),
+      arrived: async () => server.orders.map(({ text }) => Buffer.from(text)),
     };
   });
 
@@ -617,6 +651,22 @@ describeWith("kinesalite", (server) => {
     const stream = await makeKinesisStream(server);
     const arrived = async () => (await stream.records()).map(({ data }) => data);
     return { properties: stream.properties, arrived };
+  });
+});
+
+describeWith("rocketmq-proxy", (server) => {
+  testOutput("rocketmq", rocketmq, async () => {
+    const topic = uniqueName("orders");
+    const peer = rocketmqPeer(server);
+    const came: Buffer[] = [];
+    return {
+      properties: { proxyEndpoint: `${server.host}:${server.port}`, topics: topic },
+      async arrived(count) {
+        while (came.length < count)
+          came.push(...(await peer.receive(topic, "all")).map(({ text }) => Buffer.from(text)));
+        return came;
+      },
+    };
   });
 });
 

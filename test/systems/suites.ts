@@ -15,6 +15,8 @@ export const suites: Readonly<Record<string, readonly string[]>> = {
     "test/bindings/aws/aws.s3/contract.test.ts",
   ],
   "aws.sqs ElasticMQ": ["test/bindings/aws/aws.sqs/contract.test.ts"],
+  "dubbo Apache Dubbo": ["test/bindings/dubbo/real.test.ts"],
+  "dubbo Dubbo's providers": ["test/bindings/dubbo/index.test.ts"],
   "gcp.bucket Pub/Sub (pstest)": ["test/bindings/gcp/gcp.bucket/notifications.test.ts"],
   "kafka Microsoft Entra ID": ["test/bindings/kafka/authentication.test.ts"],
   "postgres Microsoft Entra ID": ["test/bindings/postgres/token-login.test.ts"],

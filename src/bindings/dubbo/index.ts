@@ -12,7 +12,7 @@ export default defineBinding({
   summary: "Calls methods of Apache Dubbo services, with JSON or Hessian 2.",
   provedBy: [
     { system: "Apache Dubbo", kind: "real" },
-    { system: "a Dubbo provider", kind: "stand-in" },
+    { system: "Dubbo's providers", kind: "stand-in" },
   ],
   metadata: dubboFields,
 

@@ -6,6 +6,7 @@ import { awsDynamodb, awsKinesis, awsS3, awsSes, awsSns, awsSqs } from "./aws.ts
 import { azureBlobStorage } from "./azure.blobstorage.ts";
 import { azureEventhubs } from "./azure.eventhubs.ts";
 import { azureStorageQueues } from "./azure.storagequeues.ts";
+import { commercetools } from "./commercetools.ts";
 import { cosmosdb } from "./cosmosdb.ts";
 import { cron } from "./cron.ts";
 import { gcpBucket } from "./gcp-bucket.ts";
@@ -42,6 +43,7 @@ export const suites: readonly Suite[] = [
     azureBlobStorage,
     azureEventhubs,
     azureStorageQueues,
+    commercetools,
     cosmosdb,
     cron,
     gcpBucket,
