@@ -48,6 +48,7 @@ export const bindingModules: readonly BindingModule[] = [
   { name: "imap", load: () => import("./imap/index.ts") },
   { name: "influx", load: () => import("./influx/index.ts") },
   { name: "kafka", load: () => import("./kafka/index.ts") },
+  { name: "kitex", load: () => import("./kitex/index.ts") },
   { name: "localstorage", load: () => import("./localstorage/index.ts") },
   { name: "mqtt3", aliases: ["mqtt"], load: () => import("./mqtt/mqtt3/index.ts") },
   { name: "mqtt5", load: () => import("./mqtt/mqtt5/index.ts") },

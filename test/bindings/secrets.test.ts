@@ -387,6 +387,12 @@ const cases: Readonly<Record<string, Case>> = {
   "gcp.bucket.privateKeyID": googleKey({ privateKeyID: canary }),
   "gcp.pubsub.privateKey": googleKey({ privateKey: canary }),
   "gcp.pubsub.privateKeyID": googleKey({ privateKeyID: canary }),
+  "rocketmq.accessKey": () => ({
+    properties: {
+      ...{ proxyEndpoint: "127.0.0.1:1", topics: "orders", direction: "output" },
+      ...{ accessKey: canary, secretKey: "other" },
+    },
+  }),
   "rocketmq.secretKey": async (spelling, wanted) => {
     const server = await echoingGrpc(wanted, spelling);
     const login = { accessKey: "shop", secretKey: canary };

@@ -20,7 +20,7 @@ export const rocketmqFields = {
   }),
   accessKey: string({
     description: "The access key. Requests are signed with `secretKey` then.",
-    example: "shop",
+    sensitive: true,
   }),
   secretKey: string({ description: "The secret of the access key.", sensitive: true }),
   securityToken: string({
