@@ -35,6 +35,7 @@ export function notBuilt<const Metadata extends Fields, const Request extends Fi
     name,
     ...(aliases === undefined ? {} : { aliases }),
     status: "alpha",
+    notBuilt: true,
     summary,
     metadata,
     check: (): Promise<readonly string[]> => Promise.resolve([text]),

@@ -40,7 +40,7 @@ export const dubbo: ServerKind<object, object, object> = {
       {
         program: process.execPath,
         arguments: [
-          join(import.meta.dirname, "loopback-only.ts"),
+          join(import.meta.dirname, "loopback-only-process.ts"),
           ...[place.folder, port, "sh", "-c", script],
         ],
       },

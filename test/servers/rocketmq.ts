@@ -107,7 +107,7 @@ export const rocketmq: ServerKind<RocketmqOptions, object, RocketmqControl> = {
       {
         program: process.execPath,
         arguments: [
-          join(import.meta.dirname, "loopback-only.ts"),
+          join(import.meta.dirname, "loopback-only-process.ts"),
           ...[folder, [grpc, names, broker].join(","), "sh", "-c", both.join("\n")],
         ],
       },

@@ -55,7 +55,11 @@ export const versions: Readonly<Record<string, Version>> = {
   },
   "Apache Dubbo": () => {
     const pom = readFileSync(join(root, "test/servers/dubbo/pom.xml"), "utf8");
-    return /org\.apache\.dubbo<\/groupId>\s*<artifactId>dubbo<\/artifactId>\s*<version>([\d.]+)/.exec(pom)?.[1] ?? "";
+    return (
+      /org\.apache\.dubbo<\/groupId>\s*<artifactId>dubbo<\/artifactId>\s*<version>([\d.]+)/.exec(
+        pom,
+      )?.[1] ?? ""
+    );
   },
   "Apache RocketMQ": () => {
     const pom = readFileSync(join(root, "test/servers/rocketmq/pom.xml"), "utf8");

@@ -141,15 +141,13 @@ export class HessianReader {
     // Each is a byte at least.
     if (length !== undefined && length > this.#bytes.length - this.#at)
       throw new Error("a list is longer than the bytes that are there");
-    for (let at = 0; length === undefined || at < length; at++) {
+    for (;;) {
+      if (list.length === length) return list;
       const value = this.#value();
-      if (value === end) {
-        if (length === undefined) return list;
-        throw new Error("a list ends too early");
-      }
-      list.push(value);
+      if (value !== end) list.push(value);
+      else if (length === undefined) return list;
+      else throw new Error("a list ends too early");
     }
-    return list;
   }
 
   #map(type: string): HessianObject {

@@ -19,6 +19,7 @@ export default defineBinding({
     { system: "RocketMQ's proxy", kind: "stand-in" },
   ],
   metadata: rocketmqFields,
+  example: { proxyEndpoint: "rocketmq-proxy:8081", topics: "orders", consumerGroup: "shop" },
 
   check: (metadata, { input }) => problemsOf([() => checkSettings(metadata, input)]),
 

@@ -40,7 +40,7 @@ export type Queue = {
   readonly accepts: readonly number[];
 };
 
-export const messageTypes = { normal: 1, fifo: 2, delay: 3 } as const;
+const messageTypes = { normal: 1, fifo: 2, delay: 3 } as const;
 const clientTypes = { producer: 1, simpleConsumer: 3 } as const;
 const filterTypes = { tag: 1, sql: 2 } as const;
 const identityEncoding = 1;

@@ -11,7 +11,7 @@ const nameForm = /^[%|a-zA-Z0-9_-]+$/;
 const longestTopic = 127;
 const longestGroup = 120;
 
-export const remotingOnly =
+const remotingOnly =
   "the metadata has no proxyEndpoint. nameServer and endpoint are addresses of protocols for which no client for Node is kept; start RocketMQ 5's proxy beside the brokers (mqproxy -n NAMESERVER, it serves brokers of 4.9 too), and name its gRPC address, by default port 8081, as proxyEndpoint";
 
 /** Throws a `BindingError` for what no server would mend. */

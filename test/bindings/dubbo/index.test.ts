@@ -125,7 +125,8 @@ test("a connection that was cut is made anew by the next call", async () => {
   const call = () => output.invoke("invoke", { methodName: "x" }, { data: JSON.stringify(empty) });
   await call();
   provider.cut();
-  await vi.waitFor(() => call(), { timeout: 5_000 });
+  const answer = await vi.waitFor(() => call(), { timeout: 5_000 });
+  expect(String(answer?.data)).toBe("1");
 });
 
 test("an answer that is too large, or none of the protocol, ends the connection", async () => {

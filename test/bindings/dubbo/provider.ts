@@ -103,7 +103,7 @@ export async function startProvider(answer: (request: Request) => Reply = () => 
   return provider;
 }
 
-export function frame(flag: number, status: number, id: bigint, body: Buffer): Buffer {
+function frame(flag: number, status: number, id: bigint, body: Buffer): Buffer {
   const head = Buffer.alloc(16);
   head.writeUInt16BE(0xdabb, 0);
   head.writeUInt8(flag, 2);

@@ -1,6 +1,6 @@
 import { createHmac, randomUUID } from "node:crypto";
 import { createClient } from "@connectrpc/connect";
-import type { Client, Interceptor } from "@connectrpc/connect";
+import type { Interceptor } from "@connectrpc/connect";
 import { createGrpcTransport } from "@connectrpc/connect-node";
 import type { DescService } from "@bufbuild/protobuf";
 import { messagingService } from "../../servers/rocketmq-proxy/service.ts";
@@ -39,10 +39,10 @@ export function rocketmqPeer(
   };
   const baseUrl = `http://${server.host}:${server.port}`;
   const connect = (): Record<string, Method> =>
-    createClient(
+    createClient<DescService>(
       messagingService(),
       createGrpcTransport({ baseUrl, interceptors: [identity] }),
-    ) as Client<DescService> as unknown as Record<string, Method>;
+    );
   let client = connect();
 
   async function call(name: string, request: object): Promise<object> {
@@ -69,7 +69,7 @@ export function rocketmqPeer(
     async send(topic: string, data: Uint8Array | string, marks: Marks = {}): Promise<string> {
       const { tag, keys = [], group, properties = {} } = marks;
       const messageId = `01${randomUUID().replaceAll("-", "").toUpperCase()}`;
-      const hash = [...(group ?? "")].reduce((sum, char) => sum + char.charCodeAt(0), 0);
+      const hash = Buffer.from(group ?? "").reduce((sum, byte) => sum + byte, 0);
       const systemProperties = {
         ...{ messageId, keys, bodyEncoding: 1, bornHost: "peer" },
         ...{ messageType: group === undefined ? 1 : 2, queueId: hash % 2 },

@@ -1,7 +1,7 @@
 // Runs a server that listens on all addresses of the machine, and lets none but this machine reach it: the server is in
 // a network namespace of its own, where its ports lead through Unix sockets of a folder to the same ports of 127.0.0.1.
 //
-// loopback-only.ts FOLDER PORT,PORT COMMAND [ARGUMENT…]
+// loopback-only-process.ts FOLDER PORT,PORT COMMAND [ARGUMENT…]
 import { spawn } from "node:child_process";
 import { rmSync } from "node:fs";
 import net from "node:net";
