@@ -7,6 +7,7 @@ import { addDeadLettersCommand } from "./dead-letters.ts";
 import { addEmitCommand } from "./emit.ts";
 import { addGenerateCommand } from "./generate.ts";
 import { addInvokeCommand } from "./invoke.ts";
+import { addNewCommand } from "./new.ts";
 import { addReloadCommand } from "./reload.ts";
 import { addRunCommand } from "./run.ts";
 import { addTypesCommand } from "./types.ts";
@@ -24,6 +25,7 @@ export function addCommands(program: Command, setExitCode: (code: number) => voi
   addCheckCommand(program);
   addTypesCommand(program);
   addGenerateCommand(program);
+  addNewCommand(program);
   addCompletionCommand(program);
   addCompleteComponentsCommand(program);
 }

@@ -33,6 +33,13 @@ Examples:
       const model = await modelFor(options, typescriptNaming);
       await deliver(typescriptModule(model, options.library), options, command);
     });
+  addLanguage(generate, "python", "a Python module that needs nothing beside Python 3.11").action(
+    async (_, command: Command) => {
+      const options = command.opts<Options>();
+      const { pythonModule, pythonNaming } = await import("../generate/python.ts");
+      await deliver(pythonModule(await modelFor(options, pythonNaming)), options, command);
+    },
+  );
 }
 
 type Options = { resources: string[]; appId?: string; out?: string; check?: true };

@@ -23,6 +23,8 @@ export type ReloaderOptions = {
   readonly bindings: readonly AnyBinding[];
   /** Adds those of these component types to `bindings`. */
   readonly needBindings: (types: readonly string[]) => Promise<void>;
+  /** What has changed that no reload takes over, a sentence each. */
+  readonly changedBindings?: () => Promise<readonly string[]>;
   /** The server's `--max-body-size` in bytes, which components are compared with. */
   readonly maxBodySize: number;
   readonly apply: Runtime["apply"];
@@ -138,10 +140,15 @@ export class Reloader {
     });
     const problems = [...config.problems, ...resources.problems, ...linted];
     this.#tell(problems);
+    const kept = (await this.#options.changedBindings?.()) ?? [];
+    for (const text of kept) this.#options.logger.warn({}, text);
     const policies = await this.#loadPolicies(resources);
     const refused = resources.refused || config.broken || policies === "refused";
     const applied = apply(configured(resources.components, this.#configuration), {
-      problems: problems.map((problem) => formatProblem(problem).split("\n", 1)[0] ?? ""),
+      problems: [
+        ...problems.map((problem) => formatProblem(problem).split("\n", 1)[0] ?? ""),
+        ...kept,
+      ],
       refused,
       changed: policies === "changed",
     });

@@ -25,6 +25,7 @@ import { Metrics } from "../telemetry/metrics.ts";
 import { version } from "../version.ts";
 import { socketOf } from "./app-environment.ts";
 import { shutDown } from "./shutdown.ts";
+import { openOwnBindings } from "./own-bindings.ts";
 import { Reloader } from "./reloader.ts";
 import { createServeLogger } from "./serve-log.ts";
 import type { ServeOptions } from "./serve-options.ts";
@@ -70,10 +71,14 @@ async function begin(options: ServeOptions, onStarted: () => void): Promise<Serv
   const { promise: ended, resolve: resolveEnded } = Promise.withResolvers<number>();
   let shutdowns = 0;
 
-  const catalogue = new BindingCatalogue(bindingModules);
+  const own = await openOwnBindings(options.bindings, (problem) =>
+    logger.error({ problem }, "a package with a binding cannot be used"),
+  );
+  const catalogue = new BindingCatalogue(bindingModules, own);
   const reloader = await Reloader.create({
     ...{ appId: options.appId, resourcesPaths: options.resourcesPaths, logger },
     ...{ bindings: catalogue.loaded, needBindings: (types) => catalogue.need(types) },
+    changedBindings: () => own.changes(),
     ...{ configPaths: options.configPaths, maxBodySize: options.maxBodySize },
     driversFolder: options.driversFolder,
     async apply(components, findings) {

@@ -5,7 +5,7 @@ import { connect as connectAmqp } from "amqplib";
 import { Redis } from "ioredis";
 import { createConnection } from "mysql2/promise";
 import { Client } from "pg";
-import { describe, expect, test } from "vitest";
+import { describe, test } from "vitest";
 import type { AnyBinding } from "../../src/binding.ts";
 import type { EventContext } from "rhea";
 import dingtalk from "../../src/bindings/alicloud/alicloud.dingtalk.webhook/index.ts";
@@ -53,9 +53,12 @@ import postmark from "../../src/bindings/postmark/index.ts";
 import sendgrid from "../../src/bindings/twilio.sendgrid/index.ts";
 import twilio from "../../src/bindings/twilio.sms.ts";
 import { withClouds } from "../clouds.ts";
-import { bindingsClient } from "../rpc/bindings-client.ts";
-import { StreamCaller, until } from "../rpc/stream-caller.ts";
-import { component, startRuntime } from "../runtime/fake-binding.ts";
+import {
+  payloadOf,
+  testOutput as testOutputOf,
+  type Target,
+} from "../../src/testkit/binding/output-suite.ts";
+import { until } from "../rpc/stream-caller.ts";
 import { describeWith, uniqueName } from "../servers/describe-with.ts";
 import { bodyOf, connectPeer } from "./amqp/peer.ts";
 import * as robots from "./alicloud/alicloud.dingtalk.webhook/stand-in.ts";
@@ -91,25 +94,6 @@ import { makeStream, natsClient } from "./nats/contract-source.ts";
 import { rocketmqPeer } from "./rocketmq/peer.ts";
 import { redisClient } from "./redis/redis.streams/contract-source.ts";
 import { parseMail, startMailServer } from "./smtp/mail-server.ts";
-
-/** Where an output writes to, with what is particular to it. */
-type Target = {
-  readonly properties: Record<string, string>;
-  readonly operation?: string;
-  /** The request's metadata for the n-th payload. */
-  metadata?(n: number): Record<string, string>;
-  /** The data that a payload is sent as. Default: the payload itself. */
-  readonly dataOf?: (payload: string) => string;
-  /** Resolves to the payloads that arrived, once there are so many. */
-  arrived(count: number): Promise<Buffer[]>;
-};
-
-const payloads = 100;
-/** One that comes in three parts. */
-const inParts = ["be", "gin and e", "nd"];
-
-/** The n-th payload, for outputs that are told it by metadata. */
-const payloadOf = (n: number) => (n === payloads ? inParts.join("") : `payload ${n}`);
 
 /** What each output promises for invocations that come together. */
 function testOutput(name: string, binding: AnyBinding, place: () => Promise<Target>): void {
@@ -174,6 +158,7 @@ function testOutput(name: string, binding: AnyBinding, place: () => Promise<Targ
     const all = [...expected, inParts.join("")];
     expect(texts(await target.arrived(all.length))).toEqual(all.toSorted());
   });
+  testOutputOf(test, name, binding, place);
 }
 
 describe("on this machine", () => {
@@ -418,7 +403,7 @@ describeWith("postgres", (server) => {
       // It takes no payload: what the call is about is in its metadata.
       metadata: (n) => ({
         sql: `INSERT INTO ${table} VALUES ($1)`,
-        params: JSON.stringify([n < payloads ? `payload ${n}` : inParts.join("")]),
+        params: JSON.stringify([payloadOf(n)]),
       }),
       async arrived() {
         const { rows } = await client.query<{ payload: string }>(`TABLE ${table}`);

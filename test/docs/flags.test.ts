@@ -45,5 +45,8 @@ const foreign = new Set([
   "--payload-format",
   "--pdeathsig",
   "--requirepass",
+  "--save-dev",
+  "--test",
   "--topic",
+  "--watch",
 ]);
