@@ -97,67 +97,6 @@ import { parseMail, startMailServer } from "./smtp/mail-server.ts";
 
 /** What each output promises for invocations that come together. */
 function testOutput(name: string, binding: AnyBinding, place: () => Promise<Target>): void {
-  async function begin() {
-    const target = await place();
-    const { runtime } = startRuntime({ bindings: [binding], allowExec: true });
-    const values = { direction: "output", ...target.properties };
-    const resolve = async () => ({ values, secrets: [] });
-    await runtime.apply([component(binding.name, {}, { resolve })]);
-    const start = (n: number) => ({
-      name: "orders",
-      operation: target.operation ?? "create",
-      metadata: target.metadata?.(n) ?? {},
-    });
-    return { target, start, client: bindingsClient(runtime) };
-  }
-  const expected = Array.from({ length: payloads }, (_, n) => payloadOf(n));
-  const texts = (came: readonly Buffer[]) => came.map(String).toSorted();
-
-  test(`${name}: a batch arrives whole, and what fails in it fails alone`, async () => {
-    const { target, start, client } = await begin();
-    const { dataOf = (text) => text } = target;
-    const invocations = expected.map((text, n) => ({
-      ...start(n),
-      data: Buffer.from(dataOf(text)),
-    }));
-    invocations.splice(50, 0, { ...start(0), operation: "nosuch", data: Buffer.from("no") });
-    const { results } = await client.invokeBindingBatch({ invocations });
-    const failed = results.flatMap(({ result }, n) => (result.case === "answer" ? [] : [n]));
-    expect(failed).toEqual([50]);
-    const { answerMetadata } = binding.operations?.[start(0).operation] ?? {};
-    for (const { result } of results)
-      if (answerMetadata !== undefined && result.case === "answer")
-        expect(Object.keys(answerMetadata)).toEqual(
-          expect.arrayContaining(Object.keys(result.value.metadata)),
-        );
-    expect(texts(await target.arrived(payloads))).toEqual(expected.toSorted());
-  });
-
-  test(`${name}: a stream's small payloads and those in parts arrive, each once`, async () => {
-    const { target, start, client } = await begin();
-    const caller = new StreamCaller(client);
-    const { dataOf } = target;
-    const whole = dataOf?.(inParts.join("")) ?? "";
-    const parts = dataOf ? [whole.slice(0, 2), whole.slice(2, 9), whole.slice(9)] : inParts;
-    const [first = "", second = "", third = ""] = parts;
-    caller.send({ invocation: payloads, start: start(payloads), data: Buffer.from(first) });
-    for (let from = 0; from < payloads; from += 25) {
-      const chunks = expected.slice(from, from + 25).map((text, n) => ({
-        ...{ invocation: from + n, start: start(from + n) },
-        ...{ data: Buffer.from(dataOf?.(text) ?? text), last: true },
-      }));
-      caller.send(...chunks, { invocation: payloads, data: Buffer.from(from === 0 ? second : "") });
-    }
-    caller.send({ invocation: 1000, start: { name: "orders", operation: "nosuch" }, last: true });
-    caller.send({ invocation: payloads, data: Buffer.from(third), last: true }).finish();
-    expect(await caller.ended).toBeUndefined();
-    const ended = caller.chunks.filter(({ last }) => last);
-    expect(ended).toHaveLength(payloads + 2);
-    const failed = ended.filter(({ error }) => error !== undefined);
-    expect(failed.map(({ invocation }) => invocation)).toEqual([1000]);
-    const all = [...expected, inParts.join("")];
-    expect(texts(await target.arrived(all.length))).toEqual(all.toSorted());
-  });
   testOutputOf(test, name, binding, place);
 }
 

@@ -48,6 +48,9 @@ export default defineBinding({
     create: {
       description: "Sends the data as one message, and waits until the broker has it.",
       request: createFields,
+      answerMetadata: {
+        "rocketmq-message-id": "The message's id; of several topics they are separated by commas.",
+      },
       invoke: (routes, call) => create(routes, call),
     },
   },
