@@ -129,6 +129,7 @@ const operation = properties({
   request: { shape: named(field), required: true },
   idempotent: { shape: flagOrCallable },
   isIdempotent: { shape: callable },
+  answerMetadata: { shape: named(text) },
   invoke: { shape: callable, required: true },
   invokeStream: { shape: callable },
 });
@@ -147,6 +148,7 @@ const binding: Readonly<Record<keyof AnyBinding, Property>> = {
       }),
     ),
   },
+  eventMetadata: { shape: named(text) },
   drivers: { shape: named(text) },
   needsDriver: { shape: callable },
   runsPrograms: { shape: flag },
@@ -156,6 +158,8 @@ const binding: Readonly<Record<keyof AnyBinding, Property>> = {
   check: { shape: callable },
   open: { shape: callable, required: true },
   operations: { shape: named(operation) },
+  anyOperation: { shape: operation },
+  offers: { shape: callable },
   read: { shape: callable },
   guarantee: {
     shape: properties({
