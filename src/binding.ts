@@ -107,6 +107,12 @@ export type Binding<
     >;
   };
 
+  /** What runs operations that {@link Binding.operations} does not name, where only the system knows them; it refuses those that are not. */
+  readonly anyOperation?: Operation<MetadataFields, Connection, Fields>;
+
+  /** What the system offers, where only it knows. Asked once, when the connection is open. Absent: what is declared. */
+  offers?(connection: Connection): Offers;
+
   /**
    * Subscribes, and resolves once events can arrive. Absent: an output only. When it throws, or
    * {@link Reading.lost} is called, the connection is closed and reopened.
@@ -169,6 +175,13 @@ export type Binding<
 /** Any binding, for lists of them and for the runtime, which hands each only its own values. */
 // oxlint-disable-next-line typescript/no-explicit-any -- the one place: parameters are contravariant
 export type AnyBinding = Binding<any, any, any>;
+
+/** What a connected system can do. */
+export type Offers = {
+  readonly input: boolean;
+  readonly output: boolean;
+  readonly operations: readonly string[];
+};
 
 /** A binding that is loaded, with all of its code, when it is needed. */
 export type BindingModule = {

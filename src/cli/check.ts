@@ -108,6 +108,7 @@ async function check(
   const { componentFields: frameworkFields } =
     await import("../runtime/component/component-fields.ts");
   const { stateStores } = await import("../states/index.ts");
+  const { SocketsFolder } = await import("../pluggable/sockets-folder.ts");
   const { SecretStores } = await import("../resources/secret-stores.ts");
   await using secretStores = new SecretStores({ driversFolder: look.driversFolder });
   const loaded = await loadResources({
@@ -116,6 +117,7 @@ async function check(
   });
   const linted = await lint(loaded.components, bindings, {
     ...{ frameworkFields, ...started, isThorough: true },
+    pluggable: SocketsFolder.of(process.env),
   });
   // What cannot be read or parsed both tell.
   const told = new Set(loaded.problems.map((problem) => JSON.stringify(problem)));

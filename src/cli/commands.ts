@@ -1,6 +1,7 @@
 import type { Command } from "commander";
 import { addCheckCommand } from "./check.ts";
 import { addCompletionCommand } from "./completion.ts";
+import { addComponentCommand } from "./component.ts";
 import { addCompleteComponentsCommand } from "./complete-components.ts";
 import { addComponentsCommand } from "./components.ts";
 import { addDeadLettersCommand } from "./dead-letters.ts";
@@ -22,6 +23,7 @@ export function addCommands(program: Command, setExitCode: (code: number) => voi
   addDeadLettersCommand(program);
   addWhyCommand(program);
   addReloadCommand(program);
+  addComponentCommand(program, setExitCode);
   addCheckCommand(program);
   addTypesCommand(program);
   addGenerateCommand(program);

@@ -18,7 +18,7 @@ export function addBindingsOption(command: Command): Command {
 }
 
 /** The users' bindings of a serving process. */
-export type OwnBindings = Required<OtherBindings> & {
+export type OwnBindings = Required<Pick<OtherBindings, "loaded" | "find">> & {
   /** The files that were changed since they were loaded, which no reload takes over; a sentence each. */
   changes(): Promise<string[]>;
 };

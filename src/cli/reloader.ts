@@ -2,7 +2,7 @@ import { isDeepStrictEqual } from "node:util";
 import type { AnyBinding } from "../binding.ts";
 import { messageOf } from "../errors.ts";
 import { configured, readConfiguration, type Configuration } from "../resources/configuration.ts";
-import { lint } from "../resources/lint.ts";
+import { lint, type Pluggability } from "../resources/lint.ts";
 import { loadResources, type Resources } from "../resources/load.ts";
 import { ResourceMemory } from "../resources/memory.ts";
 import { formatProblem, problemRecord, type ResourceProblem } from "../resources/problem.ts";
@@ -25,6 +25,8 @@ export type ReloaderOptions = {
   readonly needBindings: (types: readonly string[]) => Promise<void>;
   /** What has changed that no reload takes over, a sentence each. */
   readonly changedBindings?: () => Promise<readonly string[]>;
+  /** Which types that are not among them may be served by sockets. */
+  readonly pluggable?: Pluggability;
   /** The server's `--max-body-size` in bytes, which components are compared with. */
   readonly maxBodySize: number;
   readonly apply: Runtime["apply"];
@@ -117,7 +119,7 @@ export class Reloader {
 
   async #read(): Promise<{ applied: Promise<ReloadResult> }> {
     const { appId, resourcesPaths, configPaths, bindings, maxBodySize, apply } = this.#options;
-    const { needBindings } = this.#options;
+    const { needBindings, pluggable } = this.#options;
     const config = await readConfiguration(configPaths);
     // Half a configuration might allow what it forbids.
     if (!config.broken) this.#configuration = config.configuration;
@@ -136,7 +138,7 @@ export class Reloader {
     this.#secretFiles = resources.secretFiles;
     if (this.#watching && isNew) this.#watcher.pathsChanged();
     const linted = await lint(resources.components, bindings, {
-      ...{ frameworkFields: componentFields, maxBodySize },
+      ...{ frameworkFields: componentFields, maxBodySize, pluggable },
     });
     const problems = [...config.problems, ...resources.problems, ...linted];
     this.#tell(problems);

@@ -7,6 +7,8 @@ import { formatDuration } from "../metadata/duration.ts";
 import { releaseBlocks } from "../memory/byte-parts.ts";
 import { collectWhenQuiet, keepYoungSmall } from "../memory/garbage-collection.ts";
 import { MemoryBudget } from "../memory/budget.ts";
+import { PluggableBindings } from "../pluggable/host/pluggable-bindings.ts";
+import { SocketsFolder, socketsFolderVariable } from "../pluggable/sockets-folder.ts";
 import { compilePolicies } from "../policy/policies.ts";
 import { RuntimeDescription } from "../rpc/description.ts";
 import type { ReloadResult } from "../runtime/component/reload.ts";
@@ -74,11 +76,22 @@ async function begin(options: ServeOptions, onStarted: () => void): Promise<Serv
   const own = await openOwnBindings(options.bindings, (problem) =>
     logger.error({ problem }, "a package with a binding cannot be used"),
   );
-  const catalogue = new BindingCatalogue(bindingModules, own);
+  const folder = SocketsFolder.of(process.env);
+  const pluggable = new PluggableBindings({
+    folder,
+    names: () => catalogue.names,
+    onShadowed: (type, socket) => logger.warn({ socket }, shadowed(type)),
+  });
+  const catalogue = new BindingCatalogue(bindingModules, {
+    loaded: own.loaded,
+    find: () => own.find(),
+    mayBeServed: (name) => pluggable.mayServe(name),
+  });
   const reloader = await Reloader.create({
     ...{ appId: options.appId, resourcesPaths: options.resourcesPaths, logger },
     ...{ bindings: catalogue.loaded, needBindings: (types) => catalogue.need(types) },
     changedBindings: () => own.changes(),
+    pluggable: folder,
     ...{ configPaths: options.configPaths, maxBodySize: options.maxBodySize },
     driversFolder: options.driversFolder,
     async apply(components, findings) {
@@ -130,6 +143,7 @@ async function begin(options: ServeOptions, onStarted: () => void): Promise<Serv
     bindings: catalogue.loaded,
     allBindings: () => catalogue.all(),
     stateStores,
+    pluggable,
     app,
     logger,
     observer: metrics,
@@ -249,6 +263,10 @@ async function begin(options: ServeOptions, onStarted: () => void): Promise<Serv
     end,
     reload,
   };
+}
+
+function shadowed(type: string): string {
+  return `the socket of a pluggable component is not used, since bindings.${type} is built in; to use it, name its folder in ${socketsFolderVariable}`;
 }
 
 async function loadCertificate(

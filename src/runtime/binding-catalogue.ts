@@ -6,6 +6,8 @@ export type OtherBindings = {
   readonly loaded?: readonly AnyBinding[];
   /** Finds more of them, for a type that nobody has so far. Resolves to all that it has found. */
   find?(): Promise<readonly AnyBinding[]>;
+  /** Whether a program beside this one may serve a binding of this name, which is no mistake then. */
+  mayBeServed?(name: string): boolean;
 };
 
 /** The bindings that the components of a process name. */
@@ -21,6 +23,12 @@ export class BindingCatalogue {
     this.#loaded.push(...(others.loaded ?? []));
   }
 
+  /** The names of all that were found so far. */
+  get names(): readonly string[] {
+    const found = [...this.#modules, ...this.#loaded];
+    return [...new Set(found.flatMap(({ name, aliases = [] }) => [name, ...aliases]))];
+  }
+
   /** Those that were needed so far; it grows. */
   get loaded(): readonly AnyBinding[] {
     return this.#loaded;
@@ -29,7 +37,8 @@ export class BindingCatalogue {
   /** Loads those of these component types, such as `bindings.kafka`. A type that nobody has may be meant as any: then all are. */
   async need(types: readonly string[]): Promise<void> {
     const wanted = types.map((type) => type.toLowerCase());
-    const isUnknown = (type: string): boolean => !this.#has(type) && !isOther(type);
+    const isUnknown = (type: string): boolean =>
+      !this.#has(type) && !isOther(type) && !this.#isServed(type);
     if (wanted.some(isUnknown)) await this.#find();
     const isMistaken = wanted.some(isUnknown);
     const needed = this.#modules.filter(
@@ -51,6 +60,11 @@ export class BindingCatalogue {
 
   #has(type: string): boolean {
     return [...this.#modules, ...this.#loaded].some((one) => namesOf(one).includes(type));
+  }
+
+  #isServed(type: string): boolean {
+    const name = type.startsWith("bindings.") ? type.slice("bindings.".length) : undefined;
+    return name !== undefined && this.#others.mayBeServed?.(name) === true;
   }
 
   async #find(): Promise<void> {

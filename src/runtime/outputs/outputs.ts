@@ -280,11 +280,11 @@ class StreamedCall extends AnyCall {
 }
 
 function findOperation(component: Component, operation: string): AnyOperation {
-  const { operations } = component.binding;
+  const { operations, anyOperation } = component.binding;
   const found =
     operations !== undefined && Object.hasOwn(operations, operation)
       ? operations[operation]
-      : undefined;
+      : anyOperation;
   if (found !== undefined) return found;
   const supported = Object.keys(operations ?? {}).join(" ");
   throw new BindingError(

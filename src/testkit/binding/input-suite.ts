@@ -96,6 +96,9 @@ export function testInput(test: TestFunction, name: string, source: Source): voi
     const [delivery] = app.deliveries;
     assert.ok(delivery !== undefined, "nothing came");
     check(delivery);
+    const { eventMetadata = delivery.metadata } = source.binding;
+    for (const name of Object.keys(delivery.metadata))
+      assert.ok(name in eventMetadata, `eventMetadata does not name ${name}`);
   });
 
   const { ordered } = source;

@@ -65,6 +65,11 @@ export function testOutput(
       const { results } = await client.invokeBindingBatch({ invocations });
       const failed = results.flatMap(({ result }, n) => (result.case === "answer" ? [] : [n]));
       assert.deepEqual(failed, [50]);
+      const { answerMetadata } = binding.operations?.[start(0).operation] ?? {};
+      for (const { result } of results)
+        if (answerMetadata !== undefined && result.case === "answer")
+          for (const name of Object.keys(result.value.metadata))
+            assert.ok(name in answerMetadata, `answerMetadata does not name ${name}`);
       assert.deepEqual(texts(await target.arrived(payloads)), expected.toSorted());
     },
   );

@@ -1,8 +1,7 @@
 import { BinaryReader, BinaryWriter, WireType } from "@bufbuild/protobuf/wire";
-import { CallFailure } from "../../grpc/client.ts";
-import type { GrpcClient } from "../../grpc/client.ts";
-import { Code } from "../../grpc/status.ts";
-import type { CallHeaders } from "./headers.ts";
+import { CallFailure } from "./client.ts";
+import type { GrpcClient } from "./client.ts";
+import { Code } from "./status.ts";
 
 /** The newest first. Both have the same messages. */
 const services = [
@@ -21,6 +20,8 @@ export type Question =
 type Reply = {
   /** Encoded `FileDescriptorProto`s. */
   readonly files: readonly Uint8Array[];
+  /** The full names of the services, where they were asked for. */
+  readonly services: readonly string[];
   /** The server's own error, such as NOT_FOUND. */
   readonly error: { readonly code: number; readonly message: string } | undefined;
 };
@@ -31,7 +32,7 @@ export type Asking = {
 };
 
 export type ReflectionOptions = {
-  readonly headers: CallHeaders;
+  readonly headers: Readonly<Record<string, string>>;
   readonly signal: AbortSignal;
   /** Milliseconds. */
   readonly timeout: number;
@@ -117,11 +118,16 @@ function encode(question: Question): Uint8Array {
 /** A `ServerReflectionResponse`. */
 function decode(message: Uint8Array): Reply {
   const files: Uint8Array[] = [];
+  const listed: string[] = [];
   let error: Reply["error"];
   try {
     eachField(message, (field, reader) => {
       if (field === 4) {
         eachField(reader.bytes(), (part, inner) => part === 1 && files.push(inner.bytes()) > 0);
+        return true;
+      }
+      if (field === 6) {
+        eachField(reader.bytes(), (part, list) => part === 1 && takeName(list.bytes(), listed));
         return true;
       }
       if (field !== 7) return false;
@@ -131,7 +137,13 @@ function decode(message: Uint8Array): Reply {
   } catch {
     throw new CallFailure("failed", Code.internal, "the reflection's answer cannot be read");
   }
-  return { files, error };
+  return { files, services: listed, error };
+}
+
+/** The name of a `ServiceResponse`. */
+function takeName(service: Uint8Array, names: string[]): true {
+  eachField(service, (field, reader) => field === 1 && names.push(reader.string()) > 0);
+  return true;
 }
 
 function decodeError(bytes: Uint8Array): NonNullable<Reply["error"]> {
