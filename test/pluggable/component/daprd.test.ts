@@ -1,7 +1,7 @@
 import { existsSync } from "node:fs";
 import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { describe, expect, onTestFinished, test, vi, onTestFinished } from "vitest";
+import { describe, expect, onTestFinished, test, vi } from "vitest";
 import { sqsSource } from "../../bindings/aws/aws.sqs/contract-source.ts";
 import { Command } from "../../cli/command.ts";
 import { startRecordingApp, type SeenEvent } from "../../golden/app.ts";
@@ -109,7 +109,9 @@ describe.skipIf(daprd === "")("with DAPRD=/path/to/daprd", () => {
 describe.skipIf(daprd === "")("with DAPRD=/path/to/daprd", () => {
   describeWith("moto", (server) => {
     test("aws.sqs: what the app refuses comes again, what it handles does not", async () => {
-      const place = await sqsSource(server).place(onTestFinished);
+      const place = await sqsSource(server).place((work) =>
+        onTestFinished(async () => void (await work())),
+      );
       const refused = new Set(["2", "5"]);
       const { app, runtime } = await served(
         ["aws.sqs"],
