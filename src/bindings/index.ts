@@ -23,6 +23,7 @@ import azureStorageQueues from "./azure/azure.storagequeues/index.ts";
 import cloudflareQueues from "./cloudflare.queues/index.ts";
 import commercetools from "./commercetools/index.ts";
 import cron from "./cron/index.ts";
+import dubbo from "./dubbo/index.ts";
 import exec from "./exec/index.ts";
 import file from "./file/index.ts";
 import gcpBucket from "./gcp/gcp.bucket/index.ts";
@@ -35,6 +36,7 @@ import imap from "./imap/index.ts";
 import influx from "./influx/index.ts";
 import kafka from "./kafka/index.ts";
 import kubemq from "./kubemq/index.ts";
+import kitex from "./kitex/index.ts";
 import localstorage from "./localstorage/index.ts";
 import mqtt3 from "./mqtt/mqtt3/index.ts";
 import mqtt5 from "./mqtt/mqtt5/index.ts";
@@ -46,6 +48,7 @@ import rabbitmq from "./rabbitmq/index.ts";
 import redis from "./redis/redis/index.ts";
 import redisStreams from "./redis/redis.streams/index.ts";
 import rethinkdbStatechange from "./rethinkdb.statechange/index.ts";
+import rocketmq from "./rocketmq/index.ts";
 import sftp from "./sftp/index.ts";
 import smtp from "./smtp/index.ts";
 import sse from "./sse/index.ts";
@@ -83,6 +86,7 @@ export const bindings: readonly AnyBinding[] = [
   cloudflareQueues,
   commercetools,
   cron,
+  dubbo,
   exec,
   file,
   gcpBucket,
@@ -95,6 +99,7 @@ export const bindings: readonly AnyBinding[] = [
   influx,
   kafka,
   kubemq,
+  kitex,
   localstorage,
   mqtt3,
   mqtt5,
@@ -106,6 +111,7 @@ export const bindings: readonly AnyBinding[] = [
   redis,
   redisStreams,
   rethinkdbStatechange,
+  rocketmq,
   sftp,
   smtp,
   sse,
