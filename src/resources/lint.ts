@@ -6,7 +6,7 @@ import { closest } from "../metadata/suggest.ts";
 import type { ComponentDocument } from "./component-document.ts";
 import { closestBindingType } from "./component-type.ts";
 import { documentOf } from "./component-spec.ts";
-import type { Finding } from "./document.ts";
+import type { Finding } from "./tree.ts";
 import { whyNoPrograms } from "../allow-exec.ts";
 import { rangeOfNamed } from "./named-range.ts";
 import type { ResourceProblem } from "./problem.ts";

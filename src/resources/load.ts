@@ -5,7 +5,7 @@ import type { Fields } from "../metadata/fields.ts";
 import type { Resiliency } from "../policy/resiliency.ts";
 import { readComponent, type ComponentDocument } from "./component-document.ts";
 import { componentSpec } from "./component-spec.ts";
-import { parseDocuments, type Finding } from "./document.ts";
+import { parseDocuments } from "./document.ts";
 import { deniedVariable } from "../denied-variable.ts";
 import type { Environment } from "./environment.ts";
 import { readSources } from "./files.ts";
@@ -19,6 +19,7 @@ import { Resolver, Unread } from "./resolve.ts";
 import { SecretStores } from "./secret-stores.ts";
 import { storeDrivers, storeFindings, visibleIn } from "./store-findings.ts";
 import { Source } from "./source.ts";
+import type { Finding } from "./tree.ts";
 import { roleOf, typeFinding } from "./component-type.ts";
 import { revealValues, visibilityBy } from "./visibility.ts";
 
@@ -263,7 +264,7 @@ async function readSource(
     source,
     ...{ documents: [], named: [], resiliencies: [], findings: [], broken: [] },
   };
-  for (const parsed of parseDocuments(source)) {
+  for (const parsed of await parseDocuments(source)) {
     if ("broken" in parsed) {
       content.broken.push(parsed.broken);
       continue;

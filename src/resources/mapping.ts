@@ -1,5 +1,5 @@
 import { closest } from "../metadata/suggest.ts";
-import { textOf, type Entry, type Finding, type Tree, type TreeMap } from "./document.ts";
+import { textOf, type Entry, type Finding, type Tree, type TreeMap } from "./tree.ts";
 import type { Range, Source } from "./source.ts";
 
 /** Reads one mapping of a resource as Go does: keys in any case, unknown ones ignored, with a word about each. */
