@@ -3,7 +3,7 @@ import type { AnyBinding } from "../binding.ts";
 import { messageOf } from "../errors.ts";
 import { configured, readConfiguration, type Configuration } from "../resources/configuration.ts";
 import { lint } from "../resources/lint.ts";
-import { loadResources, type Resources } from "../resources/load.ts";
+import { loadResources, type ResourceOptions, type Resources } from "../resources/load.ts";
 import { ResourceMemory } from "../resources/memory.ts";
 import { formatProblem, problemRecord, type ResourceProblem } from "../resources/problem.ts";
 import { SecretStores } from "../resources/secret-stores.ts";
@@ -22,7 +22,7 @@ export type ReloaderOptions = {
   readonly configPaths: readonly string[];
   readonly bindings: readonly AnyBinding[];
   /** Adds those of these component types to `bindings`. */
-  readonly needBindings: (types: readonly string[]) => Promise<void>;
+  readonly needBindings: NonNullable<ResourceOptions["needBindings"]>;
   /** The server's `--max-body-size` in bytes, which components are compared with. */
   readonly maxBodySize: number;
   readonly apply: Runtime["apply"];

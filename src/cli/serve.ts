@@ -24,6 +24,7 @@ import { stateFolder } from "../store/state-folder.ts";
 import { Metrics } from "../telemetry/metrics.ts";
 import { version } from "../version.ts";
 import { socketOf } from "./app-environment.ts";
+import { withDeclarations } from "./declarations.ts";
 import { shutDown } from "./shutdown.ts";
 import { Reloader } from "./reloader.ts";
 import { createServeLogger } from "./serve-log.ts";
@@ -70,10 +71,10 @@ async function begin(options: ServeOptions, onStarted: () => void): Promise<Serv
   const { promise: ended, resolve: resolveEnded } = Promise.withResolvers<number>();
   let shutdowns = 0;
 
-  const catalogue = new BindingCatalogue(bindingModules);
+  const catalogue = new BindingCatalogue(withDeclarations(bindingModules));
   const reloader = await Reloader.create({
     ...{ appId: options.appId, resourcesPaths: options.resourcesPaths, logger },
-    ...{ bindings: catalogue.loaded, needBindings: (types) => catalogue.need(types) },
+    ...{ bindings: catalogue.loaded, needBindings: catalogue.need.bind(catalogue) },
     ...{ configPaths: options.configPaths, maxBodySize: options.maxBodySize },
     driversFolder: options.driversFolder,
     async apply(components, findings) {

@@ -1,7 +1,7 @@
 import type { AnyBinding } from "../binding.ts";
 import type { ComponentSpec } from "../component.ts";
 import type { Fields } from "../metadata/fields.ts";
-import { parseFields } from "../metadata/parse.ts";
+import { fieldsInAnyCase, parseFields } from "../metadata/parse.ts";
 import { closest } from "../metadata/suggest.ts";
 import type { ComponentDocument } from "./component-document.ts";
 import { closestBindingType } from "./component-type.ts";
@@ -98,10 +98,7 @@ function bindingFindings(
   { frameworkFields, maxBodySize, allowExec }: LintOptions,
 ): Finding[] {
   const own = binding.metadata as Fields;
-  const folded = new Set(Object.keys(own).map((name) => name.toLowerCase()));
-  const shared = Object.fromEntries(
-    Object.entries(frameworkFields).filter(([name]) => !folded.has(name.toLowerCase())),
-  );
+  const shared = sharedFields(own, frameworkFields);
   const { direction, findings } = readDirection(document, directionsOf(binding), properties);
   const forbidden: Finding[] =
     binding.runsPrograms === true && allowExec === false
@@ -112,10 +109,24 @@ function bindingFindings(
     ...findings,
     ...propertyFindings(document, own, properties, {
       ...{ direction, maxBodySize },
-      alsoKnown: Object.keys(shared),
+      alsoKnown: shared,
     }),
     ...propertyFindings(document, shared, properties, { direction, unknown: false }),
   ];
+}
+
+/** By a binding's own fields, those of the framework's that it does not declare itself. */
+const shares = new WeakMap<Fields, { of: Fields; shared: Fields }>();
+
+function sharedFields(own: Fields, frameworkFields: Fields): Fields {
+  const before = shares.get(own);
+  if (before?.of === frameworkFields) return before.shared;
+  const { names } = fieldsInAnyCase(own);
+  const shared = Object.fromEntries(
+    Object.entries(frameworkFields).filter(([name]) => !names.has(name.toLowerCase())),
+  );
+  shares.set(own, { of: frameworkFields, shared });
+  return shared;
 }
 
 type Directions = { input: boolean; output: boolean };

@@ -22,6 +22,7 @@ import { Source } from "./source.ts";
 import type { Finding } from "./tree.ts";
 import { roleOf, typeFinding } from "./component-type.ts";
 import { revealValues, visibilityBy } from "./visibility.ts";
+import { waitingTypes } from "./waiting-types.ts";
 
 export type ResourceOptions = {
   /** Folders, or files, in order. */
@@ -36,8 +37,14 @@ export type ResourceOptions = {
   readonly env?: Readonly<Record<string, string | undefined>>;
   /** What declares which properties are secret. Without it every value counts as secret. */
   readonly bindings?: readonly AnyBinding[];
-  /** Called with the types of the components before `bindings` are looked at: those that are needed are added then. */
-  readonly needBindings?: (types: readonly string[]) => Promise<void>;
+  /**
+   * Called with the types of the components before `bindings` are looked at: those that are needed are added then. `waiting`:
+   * of the types whose components all have `readiness: lazy`, the properties that these have.
+   */
+  readonly needBindings?: (
+    types: readonly string[],
+    waiting: ReadonlyMap<string, readonly string[]>,
+  ) => Promise<void>;
   /** The same for state stores. */
   readonly stateStores?: readonly AnyBinding[];
   /** Fields that every component has, whatever its binding. */
@@ -117,7 +124,7 @@ export async function loadResources(options: ResourceOptions): Promise<Resources
   const used = documents.filter(({ type }) =>
     ["binding", "state store", "unknown"].includes(roleOf(type)),
   );
-  await options.needBindings?.(used.map(({ type }) => type));
+  await options.needBindings?.([...new Set(used.map(({ type }) => type))], waitingTypes(used));
   const leftOut = documents.filter(({ type }) => roleOf(type) === "left out");
   if (leftOut[0] !== undefined)
     loose.push({ source: leftOut[0].source, finding: leftOutFinding(leftOut) });

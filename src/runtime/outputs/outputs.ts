@@ -62,6 +62,7 @@ export class Outputs {
       throw new BindingError("unimplemented", text);
     }
     const started = performance.now();
+    await component.code.load?.();
     const found = findOperation(component, operation);
     component.calls.enter();
     const observe = (error: BindingError | undefined): void => {
@@ -123,6 +124,8 @@ export class Outputs {
     const component = stateStore ?? this.#find(invocation);
     const { name, operation } = invocation;
     const started = performance.now();
+    const { load } = component.code;
+    if (load !== undefined) await load();
     const found = findOperation(component, operation);
     const { outbound } = component.policies;
     let used: Opened | undefined;
