@@ -1,8 +1,8 @@
-// Writes the reference of each binding, docs/bindings/<name>.md, and the list of them, between two
-// markers; what stands outside of the markers is prose, and stays. With --check it changes nothing and
-// fails when a file is not as it would be written.
-import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
-import { join, relative, resolve } from "node:path";
+// Writes all that comes from the declarations of bindings and secret stores: the reference of each,
+// docs/bindings/<name>.md, and the list of them, between two markers (what stands outside of the markers is prose, and
+// stays), and the files in schema/. With --check it changes nothing and fails when a file is not as it would be written.
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { dirname, join, relative, resolve } from "node:path";
 import { format } from "oxfmt";
 import { bindings } from "../src/bindings/index.ts";
 import {
@@ -15,6 +15,7 @@ import {
 } from "../src/metadata/describe.ts";
 import { componentFields } from "../src/runtime/component/component-fields.ts";
 import { contradictions, readRecords } from "../test/systems/record.ts";
+import { schemaFiles } from "./schema-files.ts";
 import { remoteStoreFields } from "../src/resources/store-types.ts";
 import type { AnySecretStore } from "../src/secret-store.ts";
 import { secretStoreModules } from "../src/secret-stores/modules.ts";
@@ -63,6 +64,15 @@ for (const [name, page] of pages) {
   stale.push(relative(root, path));
   if (!process.argv.includes("--check")) writeFileSync(path, after);
 }
+for (const [name, after] of await schemaFiles()) {
+  const path = join(root, "schema", name);
+  const before = existsSync(path) ? readFileSync(path, "utf8") : undefined;
+  if (before === after) continue;
+  stale.push(relative(root, path));
+  if (process.argv.includes("--check")) continue;
+  mkdirSync(dirname(path), { recursive: true });
+  writeFileSync(path, after);
+}
 const surplus = ["bindings", "secret-stores"].flatMap((folder) =>
   readdirSync(join(root, "docs", folder))
     .map((name) => `${folder}/${name}`)
@@ -71,7 +81,7 @@ const surplus = ["bindings", "secret-stores"].flatMap((folder) =>
 
 if (surplus.length > 0) {
   console.error(
-    `Nothing has these pages; remove them:\n${surplus.map((name) => `  docs/${name}`).join("\n")}`,
+    `Nothing has these files; remove them:\n${surplus.map((name) => `  ${name}`).join("\n")}`,
   );
   process.exitCode = 1;
 }

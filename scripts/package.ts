@@ -58,6 +58,7 @@ function writeRuntime(folder: string): void {
   cpSync(join(root, "scripts/package/start.cjs"), join(folder, "dist/start.cjs"));
   cpSync(join(root, "proto"), join(folder, "proto"), { recursive: true });
   cpSync(join(root, "docs"), join(folder, "docs"), { recursive: true });
+  cpSync(join(root, "schema"), join(folder, "schema"), { recursive: true });
   write(folder, {
     name: "cufflink",
     description: manifest.description,

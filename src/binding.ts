@@ -73,6 +73,12 @@ export type Binding<
   readonly metadata: MetadataFields;
 
   /**
+   * Values for the example of a component, by field: those that `check` needs beside the required ones, or in another
+   * way than the field's own example. Absent: the required fields alone.
+   */
+  readonly example?: Readonly<Record<string, string>>;
+
+  /**
    * What is wrong with a component beside its fields, as far as that shows without connecting to anything: a sentence
    * each, for `cufflink check`.
    */

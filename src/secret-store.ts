@@ -35,6 +35,9 @@ export type SecretStoreType<MetadataFields extends Fields> = {
 
   readonly metadata: MetadataFields;
 
+  /** Values for the example of a store, by field. Absent: the required fields alone. */
+  readonly example?: Readonly<Record<string, string>>;
+
   /**
    * What is wrong with a store beside its fields, as far as that shows without connecting to anything: a sentence each,
    * which names the property first. A store with such a mistake is not opened.

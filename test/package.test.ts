@@ -103,9 +103,9 @@ describe("the published packages", () => {
     return Object.keys(installed.packages).map((path) => path.split("node_modules/").at(-1) ?? "");
   }
 
-  test("holds the build, the protos, the docs and the papers, and nothing else", () => {
+  test("holds the build, the protos, the schema, the docs and the papers, and nothing else", () => {
     expect(readdirSync(join(packages, "cufflink")).toSorted()).toEqual(
-      ["LICENSE", "README.md", "dist", "docs", "package.json", "proto"].toSorted(),
+      ["LICENSE", "README.md", "dist", "docs", "package.json", "proto", "schema"].toSorted(),
     );
     const sources = globSync("**/*.{ts,map}", { cwd: join(packages, "cufflink") });
     expect(sources.filter((path) => !path.endsWith(".d.ts"))).toEqual([]);

@@ -20,6 +20,7 @@ import azureServicebusQueues from "./azure/azure.servicebus.queues/index.ts";
 import azureSignalr from "./azure/azure.signalr/index.ts";
 import azureStorageQueues from "./azure/azure.storagequeues/index.ts";
 import cloudflareQueues from "./cloudflare.queues/index.ts";
+import commercetools from "./commercetools/index.ts";
 import cron from "./cron/index.ts";
 import exec from "./exec/index.ts";
 import file from "./file/index.ts";
@@ -38,6 +39,7 @@ import mqtt5 from "./mqtt/mqtt5/index.ts";
 import mysql from "./mysql/index.ts";
 import nats from "./nats/index.ts";
 import postgres from "./postgres/index.ts";
+import postmark from "./postmark/index.ts";
 import rabbitmq from "./rabbitmq/index.ts";
 import redis from "./redis/redis/index.ts";
 import redisStreams from "./redis/redis.streams/index.ts";
@@ -45,6 +47,7 @@ import rethinkdbStatechange from "./rethinkdb.statechange/index.ts";
 import sftp from "./sftp/index.ts";
 import smtp from "./smtp/index.ts";
 import sse from "./sse/index.ts";
+import twilioSendgrid from "./twilio.sendgrid/index.ts";
 import twilioSms from "./twilio.sms.ts";
 import wasm from "./wasm/index.ts";
 import webhook from "./webhook/index.ts";
@@ -73,6 +76,7 @@ export const bindings: readonly AnyBinding[] = [
   azureSignalr,
   azureStorageQueues,
   cloudflareQueues,
+  commercetools,
   cron,
   exec,
   file,
@@ -91,6 +95,7 @@ export const bindings: readonly AnyBinding[] = [
   mysql,
   nats,
   postgres,
+  postmark,
   rabbitmq,
   redis,
   redisStreams,
@@ -98,6 +103,7 @@ export const bindings: readonly AnyBinding[] = [
   sftp,
   smtp,
   sse,
+  twilioSendgrid,
   twilioSms,
   wasm,
   webhook,

@@ -8,6 +8,7 @@ import type { Field, Fields } from "../metadata/fields.ts";
 import { closest } from "../metadata/suggest.ts";
 import { ExitCode } from "./exit-code.ts";
 import { formatTable, wantsColor, writeJson } from "./terminal.ts";
+import { UsageError } from "./usage-error.ts";
 
 /** `cufflink types`: the binding types that this version has. */
 export function addTypesCommand(program: Command): void {
@@ -16,7 +17,8 @@ export function addTypesCommand(program: Command): void {
     .description("list the binding types, or describe one with its fields and operations")
     .argument("[name]", "the type, with or without bindings.")
     .option("--json", "for tools: as Dapr's metadata.yaml has it")
-    .option("--schema", "the JSON Schema of the type's metadata")
+    .option("--schema", "the JSON Schema of component files; of one type: that of its metadata")
+    .option("--example", "a component file of the type")
     .addHelpText(
       "after",
       `
@@ -26,15 +28,28 @@ Examples:
   cufflink types
   cufflink types redis
   cufflink types bindings.kafka --schema
+  cufflink types redis --example > components/redis.yaml
+  cufflink types --schema > component.schema.json
 `,
     )
     .action(async (name: string | undefined) => {
-      const { json, schema } = command.opts<{ json?: true; schema?: true }>();
+      const { json, schema, example } = command.opts<Options>();
+      if (example && name === undefined)
+        throw new UsageError(
+          "--example needs the name of a type, as cufflink types redis --example",
+        );
       const { bindings } = await import("../bindings/index.ts");
       const shown = name === undefined ? bindings : [find(bindings, name)];
-      const describe = schema ? jsonSchema : daprMetadata;
-      if (json || schema) {
-        const values = shown.map((one) => describe(one));
+      if (example) {
+        const { exampleFile, publishedSchema } = await import("../schema/example.ts");
+        for (const one of shown)
+          process.stdout.write(exampleFile(`bindings.${one.name}`, one, publishedSchema));
+      } else if (schema && name === undefined) {
+        const { componentFileSchema } = await import("../schema/component-file.ts");
+        const { wholeCatalogue } = await import("../schema/catalogue.ts");
+        writeJson(componentFileSchema(await wholeCatalogue()));
+      } else if (json || schema) {
+        const values = shown.map((one) => (schema ? jsonSchema : daprMetadata)(one));
         writeJson(name === undefined ? values : values[0]);
       } else {
         process.stdout.write(
@@ -43,6 +58,8 @@ Examples:
       }
     });
 }
+
+type Options = { json?: true; schema?: true; example?: true };
 
 function find(bindings: readonly AnyBinding[], name: string): AnyBinding {
   const wanted = name.toLowerCase().replace(/^bindings\./, "");

@@ -64,6 +64,13 @@ export function joinPath(url: string, path: string): string {
   return `${url.replace(/\/+$/, "")}/${path.replace(/^\/+/, "")}`;
 }
 
+/** The address of a path of a service whose base URL a field has. Throws a `BindingError` for what is no base. */
+export function serviceAddress(field: string, base: string, path: string): Address {
+  if (/[?#]/.test(base))
+    throw new BindingError("invalid_argument", `${field} must have no query and no fragment`);
+  return parseAddress(joinPath(base, path));
+}
+
 /** The address for a message: without user, password and query, where secrets are. */
 export function describeAddress({ origin, path }: Address): string {
   return `${origin}${path.replace(/\?.*$/, "")}`;

@@ -11,6 +11,7 @@ export type Described = {
   readonly summary: string;
   readonly drivers?: DriverVersions;
   readonly metadata: Fields;
+  readonly example?: Readonly<Record<string, string>>;
   readonly operations?: Readonly<Record<string, DescribedOperation>>;
   /** Present: it is an input. */
   readonly read?: unknown;
@@ -21,7 +22,7 @@ export type Described = {
 /** The part of a secret store's declaration that is described. */
 export type DescribedStore = Pick<
   Described,
-  "name" | "status" | "summary" | "drivers" | "metadata"
+  "name" | "status" | "summary" | "drivers" | "metadata" | "example"
 > & {
   readonly isRemote?: true;
   readonly provedBy?: readonly string[];
@@ -148,6 +149,15 @@ export function daprMetadata(binding: Described): Json {
       })),
     },
     metadata: Object.entries(binding.metadata).map(([name, field]) => daprField(name, field)),
+  };
+}
+
+/** The same of a secret store. */
+export function daprStoreMetadata({ name, status, summary, metadata }: DescribedStore): Json {
+  return {
+    ...{ schemaVersion: "v1", type: "secretstores", name, version: "v1", status },
+    ...{ title: name, description: summary, urls: [] },
+    metadata: Object.entries(metadata).map(([field, declared]) => daprField(field, declared)),
   };
 }
 

@@ -25,6 +25,8 @@ export type Field<Value = unknown, Present extends boolean = boolean> = {
   readonly within: "request" | "answer" | undefined;
   /** The allowed texts, where they are a closed list. */
   readonly allowed: readonly string[] | undefined;
+  /** The bounds of an integer, where it has some of its own. */
+  readonly bounds?: { readonly min?: number; readonly max?: number };
   /**
    * Set: it stands for all names that begin with this text, as written (`header:` for `header:NAME`), and its value is
    * a map of what follows, as written, to what `parse` makes of each text.
@@ -104,12 +106,17 @@ export function integer<const O extends FieldOptions & { min?: number; max?: num
   options: O,
 ): Field<number, PresentIf<O>> {
   const { min = Number.MIN_SAFE_INTEGER, max = Number.MAX_SAFE_INTEGER } = options;
-  return declare("integer", options, (text) => {
+  const bounds = {
+    ...(options.min === undefined ? {} : { min }),
+    ...(options.max === undefined ? {} : { max }),
+  };
+  const field = declare("integer", options, (text) => {
     const value = parseInteger(text);
     if (value === undefined) return { problem: "is not an integer" };
     if (value < min || value > max) return { problem: `must be from ${min} to ${max}` };
     return { value };
   });
+  return { ...field, bounds };
 }
 
 /** A decimal number; the empty text is 0. */

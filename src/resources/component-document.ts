@@ -35,11 +35,13 @@ export type Item = {
     | undefined;
 };
 
-const objectMeta = (
+/** The keys of `metadata` that Kubernetes knows. */
+export const objectMeta = (
   "name namespace labels annotations generateName uid resourceVersion generation creationTimestamp " +
   "deletionTimestamp deletionGracePeriodSeconds finalizers ownerReferences managedFields selfLink"
 ).split(" ");
-const specKeys = ["type", "version", "metadata", "ignoreErrors", "initTimeout"];
+/** The keys of `spec`. */
+export const specKeys = ["type", "version", "metadata", "ignoreErrors", "initTimeout"];
 const specElsewhere = {
   type: "under spec",
   version: "under spec",

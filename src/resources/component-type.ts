@@ -9,7 +9,7 @@ import { findBinding } from "./visibility.ts";
 export type Role = "binding" | "state store" | "secret store" | "left out" | "unknown";
 
 /** The building blocks by which Dapr's component types begin. */
-const blocks = (
+export const blocks = (
   "bindings state secretstores pubsub configuration lock middleware crypto conversation " +
   "nameresolution workflowbackend workflow"
 ).split(" ");

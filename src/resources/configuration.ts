@@ -26,7 +26,7 @@ export type ConfigurationRead = {
 };
 
 /** Dapr's names of what concerns other building blocks, or is not there yet. */
-const elsewhere = [
+export const elsewhere = [
   ...["httpPipeline", "appHttpPipeline", "tracing", "mtls", "secrets", "accessControl"],
   ...["nameResolution", "api", "logging", "workflow"],
 ] as const;

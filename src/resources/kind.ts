@@ -3,10 +3,10 @@ import { textOf, type Entry, type Finding, type Tree, type TreeMap } from "./tre
 import { nounOf } from "./mapping.ts";
 import type { Range, Source } from "./source.ts";
 
-const componentVersion = "dapr.io/v1alpha1";
+export const componentVersion = "dapr.io/v1alpha1";
 
 /** Dapr's other resources: they are meant for other parts, or for later. */
-const otherKinds = [
+export const otherKinds = [
   "Configuration",
   "HTTPEndpoint",
   "MCPServer",

@@ -28,9 +28,9 @@ export function readTimeout(entry: Entry, path: string, { findings }: Reader): n
   return undefined;
 }
 
-const retryKeys = ["policy", "duration", "maxInterval", "maxRetries", "matching"];
+export const retryKeys = ["policy", "duration", "maxInterval", "maxRetries", "matching"];
 /** What Dapr's back-off has and its resource does not. */
-const ownRetryKeys = ["initialInterval", "multiplier", "randomizationFactor"];
+export const ownRetryKeys = ["initialInterval", "multiplier", "randomizationFactor"];
 
 /** A retry with Dapr's defaults. `undefined`: something in it is wrong, which is among the findings. */
 export function readRetry(

@@ -12,6 +12,7 @@ const key =
   "-----BEGIN PRIVATE KEY-----\nMC4CAQAwBQYDK2VwBCIEINTuctv5E1hK1bbY8fdp+K06/nwoy/HU++CXqI9EdVhC\n-----END PRIVATE KEY-----\n";
 const aliyun = { accessKeyID: "id", accessKey: "hush" };
 const account = { accountName: "shop", accountKey: "aHVzaA==" };
+const mail = { emailFrom: "a@example.com", emailTo: "b@example.com", subject: "Hello" };
 const order = '{"id":"1"}';
 
 /** Outputs at a server of that URL; what is sent, and by which operation unless it is `create`. */
@@ -61,6 +62,17 @@ const outputs: Record<
   }),
   "cloudflare.queues": (workerUrl) => ({
     properties: { workerUrl, key, workerName: "shop", queueName: "orders" },
+  }),
+  postmark: (apiUrl) => ({ properties: { apiUrl, serverToken: "hush", ...mail } }),
+  "twilio.sendgrid": (apiUrl) => ({
+    properties: { apiUrl, apiKey: "hush", ...mail },
+  }),
+  commercetools: (url) => ({
+    properties: {
+      ...{ region: "europe-west1", provider: "gcp", projectKey: "shop", clientID: "client" },
+      ...{ clientSecret: "hush", scopes: "view_products:shop", apiUrl: url, authUrl: url },
+    },
+    data: '{"commercetoolsAPI":"GraphQLQuery","query":"{ a }"}',
   }),
   "huawei.obs": (endpoint) => ({
     properties: { endpoint, accessKey: "id", secretKey: "hush", bucket: "orders" },

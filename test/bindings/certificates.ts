@@ -20,7 +20,8 @@ export type Certificates = {
   remove(): void;
 };
 
-export function makeCertificates(): Certificates {
+/** `hosts`: names that the server's certificate is for, beside those of this machine. */
+export function makeCertificates(hosts: readonly string[] = []): Certificates {
   const folder = mkdtempSync(join(tmpdir(), "cufflink-certificates-"));
   const path = (name: string): string => join(folder, name);
   const openssl = (...args: (string | readonly string[])[]): void => {
@@ -53,8 +54,9 @@ export function makeCertificates(): Certificates {
     const read = (file: string): string => readFileSync(file, "utf8");
     return { cert: read(certPath), key: read(keyPath), certPath, keyPath };
   };
+  const names = ["DNS:localhost", "IP:127.0.0.1", ...hosts.map((host) => `DNS:${host}`)];
   return {
-    server: sign("server", "subjectAltName=DNS:localhost,IP:127.0.0.1\n"),
+    server: sign("server", `subjectAltName=${names.join(",")}\n`),
     client: sign("client", "extendedKeyUsage=clientAuth\n"),
     ca: readFileSync(caPath, "utf8"),
     caPath,

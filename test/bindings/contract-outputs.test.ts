@@ -46,6 +46,9 @@ import redis from "../../src/bindings/redis/redis/index.ts";
 import redisStreams from "../../src/bindings/redis/redis.streams/index.ts";
 import sftp from "../../src/bindings/sftp/index.ts";
 import smtp from "../../src/bindings/smtp/index.ts";
+import commercetools from "../../src/bindings/commercetools/index.ts";
+import postmark from "../../src/bindings/postmark/index.ts";
+import sendgrid from "../../src/bindings/twilio.sendgrid/index.ts";
 import twilio from "../../src/bindings/twilio.sms.ts";
 import { withClouds } from "../clouds.ts";
 import { bindingsClient } from "../rpc/bindings-client.ts";
@@ -60,6 +63,9 @@ import { makeStream as makeKinesisStream } from "./aws/aws.kinesis/contract-sour
 import { makeSender } from "./aws/aws.ses/sender.ts";
 import { makeContainer, order } from "./azure/azure.cosmosdb/container.ts";
 import { startGremlin } from "./azure/azure.cosmosdb.gremlinapi/stand-in.ts";
+import { shopAt, startCommercetools } from "../servers/commercetools.ts";
+import { serverToken, startPostmark } from "../servers/postmark.ts";
+import { apiKey as sendgridKey, startSendgrid } from "../servers/sendgrid.ts";
 import { apiKey, startOpenai } from "./azure/azure.openai/stand-in.ts";
 import { accessKey as topicKey, startEventGrid } from "./azure/azure.eventgrid/stand-in.ts";
 import { accessKey, startSignalr } from "./azure/azure.signalr/stand-in.ts";
@@ -257,6 +263,42 @@ describe("on this machine", () => {
       operation: "run",
       arrived: async () =>
         Promise.all((await readdir(folder)).map((name) => readFile(join(folder, name)))),
+    };
+  });
+
+  testOutput("commercetools", commercetools, async () => {
+    const server = await startCommercetools();
+    endAfterTest(async () => server[Symbol.asyncDispose]());
+    return {
+      properties: shopAt(server.url),
+      dataOf: (text) =>
+        JSON.stringify({
+          commercetoolsAPI: "GraphQLQuery",
+          query: "mutation ($text: String!) { createOrder(text: $text) { id } }",
+          variables: { text },
+        }),
+      arrived: async () => server.orders.map(({ text }) => Buffer.from(text)),
+    };
+  });
+
+  testOutput("postmark", postmark, async () => {
+    const server = await startPostmark();
+    endAfterTest(async () => server[Symbol.asyncDispose]());
+    const mail = { emailFrom: "a@example.com", emailTo: "b@example.com", subject: "Hello" };
+    return {
+      properties: { ...mail, serverToken, apiUrl: server.url },
+      arrived: async () => server.mails.map((one) => Buffer.from(String(one["HtmlBody"]))),
+    };
+  });
+
+  testOutput("twilio.sendgrid", sendgrid, async () => {
+    const server = await startSendgrid();
+    endAfterTest(async () => server[Symbol.asyncDispose]());
+    const mail = { emailFrom: "a@example.com", emailTo: "b@example.com", subject: "Hello" };
+    return {
+      properties: { ...mail, apiKey: sendgridKey, apiUrl: server.url },
+      arrived: async () =>
+        server.mails.map(({ content }) => Buffer.from(content?.[0]?.value ?? "")),
     };
   });
 

@@ -31,7 +31,8 @@ export async function echoingHttp(wanted: Wanted, spelling: Spelling): Promise<E
   const server = await startLoopback(({ headers, body }, response) => {
     const said = piecesOf(headers, body.toString()).filter(wanted).map(spelling).join(" ");
     echoed.push(said);
-    const answer = { error: said, message: said, Error: { Message: said } };
+    const errors = [{ message: said }];
+    const answer = { error: said, message: said, Error: { Message: said }, errors, Message: said };
     // What no header can carry comes in the body alone.
     const header = /^[\x20-\x7e]*$/.test(said) ? { "x-echo": said } : {};
     response.writeHead(401, { "content-type": "application/json", ...header });

@@ -5,16 +5,17 @@ import type { AnyBinding } from "../../src/binding.ts";
 import { bindings } from "../../src/bindings/index.ts";
 import { cufflinkHere } from "./in-process.ts";
 
-/** A component file of each cloud's type with every documented field, and one of mistakes. */
+/** A component file of each type of a cloud or a service with every documented field, and one of mistakes. */
 const folder = join(import.meta.dirname, "catalogue");
 const mistakes = join(folder, "mistakes");
 
 /** Families whose types need a file; the fields of the others stand in the tests of each. */
 const families = /^(alicloud|aws|azure|cloudflare|gcp|huawei)\./;
-const listed = bindings.filter(({ name }) => families.test(name));
+const services = new Set(["commercetools", "postmark", "twilio.sendgrid"]);
+const listed = bindings.filter(({ name }) => families.test(name) || services.has(name));
 const typeOf = (file: string): string => file.replace(/\.yaml$/, "");
 
-test("each type of a cloud has both files, and no other has one", () => {
+test("each type of them has both files, and no other has one", () => {
   const names = listed.map(({ name }) => `${name}.yaml`).toSorted();
   expect(yamlIn(folder)).toEqual(names);
   expect(yamlIn(mistakes)).toEqual(names);

@@ -1,7 +1,9 @@
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { version } from "../../src/version.ts";
 import { component, folder } from "../resources/folder.ts";
-import { cufflink } from "./command.ts";
+import { cufflink, root } from "./command.ts";
 
 const cron = component("tick", "bindings.cron", '- {name: schedule, value: "@every 1s"}');
 
@@ -119,6 +121,21 @@ describe("types", () => {
     const { stdout } = await cufflink(["types", "bindings.Redis"]);
     expect(stdout).toMatch(/redisPassword.*secret/);
     expect(stdout).toContain("OPERATION increment");
+  });
+
+  test("gives editors the JSON Schema of component files", async () => {
+    const { stdout } = await cufflink(["types", "--schema"]);
+    const published = readFileSync(join(root, "schema/component.schema.json"), "utf8");
+    expect(JSON.parse(stdout)).toEqual(JSON.parse(published));
+  });
+
+  test("gives an example of one", async () => {
+    const { stdout } = await cufflink(["types", "redis", "--example"]);
+    const published = readFileSync(join(root, "schema/examples/bindings.redis.yaml"), "utf8");
+    expect(stdout.split("\n").slice(1)).toEqual(published.split("\n").slice(1));
+    expect(stdout).toContain("$schema=../node_modules/cufflink/schema/component.schema.json");
+    const { code, stderr } = await cufflink(["types", "--example"]);
+    expect([code, stderr]).toEqual([2, expect.stringContaining("needs the name of a type")]);
   });
 
   test("gives tools its JSON Schema", async () => {

@@ -18,6 +18,8 @@ const sftpFailed = "error invoking output binding files: sftp binding error:";
 
 const aws = "error invoking output binding aws:";
 
+const shop = "error invoking output binding shop: commercetools error:";
+
 const rows = "error invoking output binding rows: tablestore:";
 
 export const differences: readonly Difference[] = [
@@ -47,6 +49,67 @@ export const differences: readonly Difference[] = [
     documented: "What is wrong with the data is told in this runtime's words",
     // Over HTTP they are JSON: a text.
     ours: (daprd) => says(`${rows} the data are no JSON${"code" in daprd ? "" : " object"}`)(daprd),
+  },
+  {
+    suite: "commercetools",
+    calls: ["a client that is none"],
+    documented: "What commercetools says follows the text of a failure",
+    ours: goesOn(
+      ": no token from auth.europe-west1.gcp.commercetools.com: HTTP 401: invalid_client",
+    ),
+  },
+  {
+    suite: "commercetools",
+    calls: ["a document that is none"],
+    documented: "What commercetools says follows the text of a failure",
+    ours: goesOn(': Cannot query field "nothing" on type "Query".'),
+  },
+  {
+    suite: "commercetools",
+    calls: ["another project"],
+    documented: "What commercetools says follows the text of a failure",
+    ours: goesOn(": insufficient_scope: The token has no scope of that project."),
+  },
+  {
+    suite: "commercetools",
+    calls: ["a refused mutation"],
+    documented: "Errors of GraphQL are errors of the call",
+    ours: fails(
+      `${shop} Error executing the provided GraphQL query: ResourceNotFound: The Resource with ID '9' was not found.`,
+    ),
+  },
+  {
+    suite: "commercetools",
+    calls: ["another API"],
+    documented: "Another `commercetoolsAPI` is refused",
+    ours: fails(`${shop} the API "Other" is not known; GraphQLQuery is`),
+  },
+  {
+    suite: "commercetools",
+    calls: ["what is no JSON"],
+    documented: "What is wrong with the data is told in this runtime's words",
+    // Over HTTP they are JSON: a text.
+    ours: (daprd) => says(`${shop} the data are no JSON${"code" in daprd ? "" : " object"}`)(daprd),
+  },
+  {
+    suite: "postmark",
+    calls: ["a text without quotes"],
+    documented: "Data without quotes are sent as they are",
+    ours: says(sentMail("<p>Hello</p>")),
+  },
+  {
+    suite: "postmark",
+    calls: ["an object"],
+    documented: "Data without quotes are sent as they are",
+    ours: says(sentMail(`{"a":1}`)),
+  },
+  {
+    suite: "twilio.sendgrid",
+    calls: ["template data that are none"],
+    documented: "What is wrong with `dynamicTemplateData` is told in this runtime's words",
+    ours: says(
+      "error invoking output binding mails: error from SendGrid binding, dynamic template data is not valid JSON: it is no object",
+    ),
   },
   {
     suite: "azure.cosmosdb",
@@ -524,4 +587,10 @@ function goJson(value: unknown): string {
     /[<>&]/g,
     (sign) => `\\u${sign.charCodeAt(0).toString(16).padStart(4, "0")}`,
   );
+}
+
+/** What the stand-in for Postmark says of a mail that it was sent. */
+function sentMail(HtmlBody: string): string {
+  const mail = { From: "shop@example.com", HtmlBody, Subject: "Order", To: "ann@example.com" };
+  return `error invoking output binding mails: error from Postmark, sending email failed: ${JSON.stringify(mail)}`;
 }

@@ -1,10 +1,12 @@
 import { abortFailure } from "../../abortable.ts";
 import type { InboundEvent, Reader, Reading, Settlement } from "../../binding.ts";
 import { BindingError, messageOf } from "../../errors.ts";
+import type { HandledMessages } from "../../handled-messages.ts";
 import { longestTimer } from "../../metadata/duration.ts";
 import type { AmqpConnection } from "../../amqp-client/connection.ts";
 import type { Driver, RawReceiver, TransferFrame } from "../../amqp-client/driver.ts";
-import { contentOf } from "./events.ts";
+import { contentOf, identityOf } from "./events.ts";
+import { LastAccepted } from "./last-accepted.ts";
 import { refusal } from "../../amqp-client/failures.ts";
 import type { amqpFields } from "./fields.ts";
 import type { Delivery } from "../../amqp-client/receiving-options.ts";
@@ -34,6 +36,8 @@ export class Consumer implements Reader {
   readonly #reading: Reading<typeof amqpFields>;
   readonly #driver: Driver;
   readonly #transfers: Transfers;
+  readonly #handled: HandledMessages;
+  readonly #accepted = new LastAccepted();
   #connection: AmqpConnection | undefined;
   #link: RawReceiver | undefined;
   #returnAs: Outcome = "modified";
@@ -57,8 +61,10 @@ export class Consumer implements Reader {
   /** Set once the link is ended from here. */
   #detached: Promise<void> | undefined;
 
-  constructor(driver: Driver, reading: Reading<typeof amqpFields>) {
+  /** `handled`: of what is read here, by this reader and those before it. */
+  constructor(driver: Driver, reading: Reading<typeof amqpFields>, handled: HandledMessages) {
     this.#driver = driver;
+    this.#handled = handled;
     this.#reading = reading;
     this.#transfers = new Transfers(reading.memory);
   }
@@ -79,6 +85,7 @@ export class Consumer implements Reader {
     const { linkCredit } = this.#reading.metadata;
     const most = linkCredit === 0 ? largestCredit : linkCredit;
     this.#window = Math.max(1, Math.min(most, Math.floor(events)));
+    this.#accepted.keep(this.#window);
     this.#grant(true);
   }
 
@@ -100,7 +107,11 @@ export class Consumer implements Reader {
     this.#write();
     // A disposition has no answer of its own. A session works through what it gets in order, so once the server answers
     // something else, it has the dispositions: the end of the link, or, while it reads, the end of its credit.
-    if (this.#stopped) return this.#answered(() => (this.#detached = this.#detach(link)));
+    if (this.#stopped) {
+      await this.#answered(() => (this.#detached = this.#detach(link)));
+      this.#accepted.take();
+      return;
+    }
     if (link.credit === 0) link.credit = 1;
     await this.#answered((connection) => this.#drain(connection, link));
     this.#grant(true);
@@ -178,20 +189,29 @@ export class Consumer implements Reader {
       return;
     }
     const content = contentOf(message, format, metadata.address);
+    const identity = identityOf(content);
+    if (!settled && this.#wasHandled(identity, content.redelivered)) {
+      return this.#note(id, "accepted", identity);
+    }
     this.#batch.push({
       ...content,
       key: metadata.linkCredit === 1 ? metadata.address : content.key,
       settle: (settlement) => {
-        if (!settled) this.#settle(id, settlement);
+        if (!settled) this.#settle(id, identity, settlement);
       },
     });
     if (this.#batch.length === 1) queueMicrotask(() => this.#deliver());
     if (settled) this.#grant(false);
   }
 
-  #settle(id: number, settlement: Settlement): void {
+  /** Whether an earlier connection was lost with its acceptance. */
+  #wasHandled(identity: string | undefined, redelivered: boolean | undefined): boolean {
+    return identity !== undefined && this.#handled.delete(identity) && redelivered !== false;
+  }
+
+  #settle(id: number, identity: string | undefined, settlement: Settlement): void {
     if (this.#lost !== undefined || !this.#open.has(id)) return;
-    if (settlement.outcome === "handled") return this.#note(id, "accepted");
+    if (settlement.outcome === "handled") return this.#note(id, "accepted", identity);
     const outcome = settlement.unattempted === true ? "released" : this.#returnAs;
     const pause = this.#stopped ? 0 : Math.min(settlement.after ?? 0, longestTimer);
     if (pause <= 0) return this.#note(id, outcome);
@@ -204,8 +224,9 @@ export class Consumer implements Reader {
     this.#pauses.set(id, { timer, end });
   }
 
-  #note(id: number, outcome: Outcome): void {
+  #note(id: number, outcome: Outcome, accepted?: string): void {
     this.#noted.set(id, outcome);
+    if (accepted !== undefined) this.#accepted.add(accepted);
     if (this.#scheduled) return;
     this.#scheduled = true;
     setImmediate(() => {
@@ -294,6 +315,7 @@ export class Consumer implements Reader {
   /** What is open is the server's again. */
   #abandon(reason: BindingError): void {
     this.#lost ??= reason;
+    for (const identity of this.#accepted.take()) this.#handled.add(identity);
     for (const { timer } of this.#pauses.values()) clearTimeout(timer);
     this.#pauses.clear();
     this.#noted.clear();
@@ -307,8 +329,9 @@ export async function startConsumer(
   driver: Driver,
   connectInput: ConnectInput,
   reading: Reading<typeof amqpFields>,
+  handled: HandledMessages,
 ): Promise<Consumer> {
-  const consumer = new Consumer(driver, reading);
+  const consumer = new Consumer(driver, reading, handled);
   try {
     await consumer.start(connectInput);
     return consumer;

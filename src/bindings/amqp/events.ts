@@ -52,6 +52,13 @@ function read(bytes: Buffer, address: string): MessageContent {
   };
 }
 
+/** What tells a message from others of its queue, where its sender gave it an id. */
+export function identityOf({ id, metadata }: MessageContent): string | undefined {
+  return id === undefined
+    ? undefined
+    : JSON.stringify([metadata["messageIdType"], metadata["groupId"], id]);
+}
+
 /** Durable, priority, time to live, first acquirer, delivery count; an absent header has none. */
 function noteHeader(
   header: readonly AmqpValue[],

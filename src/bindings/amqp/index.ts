@@ -2,6 +2,7 @@ import { randomBytes } from "node:crypto";
 import { defineBinding, type Opening } from "../../binding.ts";
 import { problemsOf } from "../../check-settings.ts";
 import { BindingError } from "../../errors.ts";
+import { HandledMessages } from "../../handled-messages.ts";
 import { AmqpConnection } from "../../amqp-client/connection.ts";
 import { startConsumer, type ConnectInput, type Consumer } from "./consumer.ts";
 import type { Driver } from "../../amqp-client/driver.ts";
@@ -77,7 +78,7 @@ export default defineBinding({
 
   async read(connection, reading) {
     return connection.read((connectInput) =>
-      startConsumer(connection.driver, connectInput, reading),
+      startConsumer(connection.driver, connectInput, reading, connection.handled),
     );
   },
 
@@ -97,6 +98,7 @@ function loadDriver({ driver }: Pick<Opening<typeof amqpFields>, "driver">): Dri
 class AmqpBindingConnection implements AsyncDisposable {
   readonly driver: Driver;
   readonly link: AmqpConnection;
+  readonly handled: HandledMessages;
   readonly #address: ServerAddress;
   readonly #metadata: AmqpMetadata;
   readonly #name: string;
@@ -113,6 +115,7 @@ class AmqpBindingConnection implements AsyncDisposable {
   ) {
     this.driver = driver;
     this.link = link;
+    this.handled = HandledMessages.of(identityOf(address, metadata));
     this.#address = address;
     this.#metadata = metadata;
     this.#name = name;
@@ -145,4 +148,10 @@ class AmqpBindingConnection implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     await Promise.all([this.#consumer?.close(), this.link.close()]);
   }
+}
+
+/** Of what is read, for what outlasts a connection. */
+function identityOf({ host, port, hostname }: ServerAddress, metadata: AmqpMetadata): string {
+  const { address, subscriptionName, containerId } = metadata;
+  return JSON.stringify(["amqp", host, port, hostname, address, subscriptionName, containerId]);
 }

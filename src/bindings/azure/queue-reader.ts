@@ -8,7 +8,7 @@ import { sharedLease, sharedSettlement } from "../../object-source/records.ts";
 import { withTimeLimit } from "../../http-client/within.ts";
 import type { QueueClient, QueueMessage } from "./queue-client.ts";
 import { longestVisibility, TakenMessage } from "./taken-message.ts";
-import { HandledMessages } from "./handled-messages.ts";
+import { HandledMessages } from "../../handled-messages.ts";
 
 /** The most that one request gives. */
 const mostAtOnce = 32;

@@ -16,6 +16,13 @@ export default defineBinding({
   summary: "Sends messages to a queue of Cloudflare, through a worker.",
   provedBy: [{ system: "Cloudflare Workers", kind: "stand-in" }],
   metadata: queuesFields,
+  example: {
+    workerUrl: "https://shop-queues.example.workers.dev",
+    // The key of RFC 8410's examples: any other would look like a secret.
+    key: `-----BEGIN PRIVATE KEY-----
+MC4CAQAwBQYDK2VwBCIEINTuctv5E1hK1bbY8fdp+K06/nwoy/HU++CXqI9EdVhC
+-----END PRIVATE KEY-----`,
+  },
 
   check: (metadata) => problemsOf([() => readSettings(metadata)]),
 

@@ -6,11 +6,14 @@ import { BindingError, messageOf } from "../../errors.ts";
 import { CallFailure } from "../../grpc/client.ts";
 import { TurnoverMap } from "../../memory/turnover-map.ts";
 import { Confirmations } from "./confirmations.ts";
-import { HandledMessages, type Held } from "./held-messages.ts";
+import { HandledMessages } from "../../handled-messages.ts";
 import { PullStream } from "./pull-stream.ts";
 import type { PubsubClient } from "./pubsub-client.ts";
 import { failureOf, mayPass } from "./pubsub-failures.ts";
 import type { ReceivedMessage, StreamAnswer } from "./pubsub-messages.ts";
+
+/** A message that the runtime has. A later delivery of it has another id for its acknowledgement. */
+type Held = { readonly id: string; ackId: string };
 
 /** What a message is to the app. */
 export type PubsubEvent = Pick<InboundEvent, "data" | "metadata" | "headers" | "id"> & {
@@ -301,7 +304,7 @@ export class SubscriptionReader implements Reader {
   #acknowledge(held: Held): void {
     this.#handled.add(held.id);
     this.#confirmations.acknowledge(held.ackId, (failure) => {
-      if (failure === undefined) this.#handled.confirmed(held.id);
+      if (failure === undefined) this.#handled.delete(held.id);
       else this.#unconfirmed(failure, "acknowledged");
     });
   }

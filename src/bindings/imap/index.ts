@@ -13,6 +13,9 @@ export default defineBinding({
   provedBy: [{ system: "Dovecot", kind: "real" }],
   drivers: { imapflow: "2.10.2", "postal-mime": "4.0.0" },
   metadata: imapFields,
+  example: {
+    password: "my-password",
+  },
 
   async check(metadata) {
     const { logInOf, searchOf } = await import("./settings.ts");

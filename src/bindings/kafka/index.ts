@@ -65,6 +65,12 @@ export default defineBinding({
       ? metadata.authType === "entraid" && needsEntraDriver(metadata)
       : metadata.authType === "awsiam" && needsAwsDriver(name, metadata),
   metadata: kafkaFields,
+  example: {
+    topics: "orders",
+    consumerGroup: "shop",
+    publishTopic: "orders",
+    authType: "none",
+  },
 
   async open(opening) {
     const { metadata, directions } = opening;

@@ -13,6 +13,9 @@ export default defineBinding({
   drivers: { "rethinkdb-ts": "3.0.0" },
 
   metadata: rethinkdbFields,
+  example: {
+    address: "localhost:28015",
+  },
 
   check: (metadata) => problemsOf([() => checkSettings(metadata)]),
 

@@ -34,6 +34,10 @@ export default defineBinding({
   drivers: { ssh2: "1.17.0" },
 
   metadata: sftpFields,
+  example: {
+    password: "my-password",
+    knownHostsFile: "/home/shop/.ssh/known_hosts",
+  },
 
   // Dapr has no input of this type.
   inputIsOptional: true,

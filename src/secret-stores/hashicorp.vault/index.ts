@@ -15,6 +15,10 @@ export default defineSecretStore({
   provedBy: ["Vault 1.14.1 (its core)", "a stand-in for Vault, written for the tests"],
   isRemote: true,
   metadata: vaultFields,
+  example: {
+    vaultAddr: "https://127.0.0.1:8200",
+    vaultTokenMountPath: "/var/run/vault/token",
+  },
 
   check: (metadata) => [...checkLogin(metadata), ...checkPaths(metadata)],
 

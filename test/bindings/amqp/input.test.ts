@@ -4,7 +4,8 @@ import amqp from "../../../src/bindings/amqp/index.ts";
 import { describeWith, uniqueName } from "../../servers/describe-with.ts";
 import { handled, openQueue, textOf, until, type Handle } from "../opened-queue.ts";
 import { bytes, connectPeer } from "./peer.ts";
-import { sendTexts, startStandIn, type StandInOptions } from "./stand-in.ts";
+import { sendNamed, sendTexts, startStandIn, type StandInOptions } from "./stand-in.ts";
+import { startProxy } from "../../servers/proxy.ts";
 
 const directions = { input: true, output: false };
 const texts = (count: number) => Array.from({ length: count }, (_, n) => String(n));
@@ -164,6 +165,40 @@ test("a server that falls silent is left after the idle time", async () => {
   await until(() => queue.losses.length === 1);
 });
 
+test("what was accepted on a connection that was lost comes again: it is accepted, and not handled again", async () => {
+  let header = {};
+  let sent = texts(3);
+  const server = await startStandIn({ attached: (sender) => sendNamed(sender, sent, header) });
+  const at = { url: server.url, address: uniqueName("orders") };
+  const read = async () => {
+    const queue = await openQueue(amqp, at, { directions });
+    return { queue, reading: await queue.read() };
+  };
+  const first = await read();
+  await until(() => server.outcomes.length === 3);
+  server.cut();
+  await until(() => first.reading.losses.length === 1);
+  sent = ["1", "2", "3"];
+  const second = await read();
+  await until(() => server.outcomes.length === 6);
+  expect(second.reading.texts).toEqual(["3"]);
+  expect(server.outcomes.map(([, outcome]) => outcome)).toEqual(Array(6).fill("accepted"));
+  server.cut();
+  await until(() => second.reading.losses.length === 1);
+  // Another message of that id, which its server gives out for the first time.
+  header = { first_acquirer: true };
+  sent = ["3"];
+  const third = await read();
+  await until(() => server.outcomes.length === 7);
+  expect(third.reading.texts).toEqual(["3"]);
+  // What the server has heard of is forgotten.
+  await third.queue.close();
+  header = {};
+  const fourth = await read();
+  await until(() => server.outcomes.length === 8);
+  expect(fourth.reading.texts).toEqual(["3"]);
+});
+
 function creditOf(sender: Sender): number {
   return (sender as unknown as { credit: number }).credit;
 }
@@ -248,6 +283,36 @@ describeWith("artemis", (server) => {
     // And reading goes on.
     await at.send("more");
     await until(() => reading.texts.includes("more"));
+  });
+
+  test("a connection that is lost with the settlements: the next one settles again, in order", async () => {
+    const at = await place();
+    await using proxy = await startProxy(server);
+    const url = new URL(server.url);
+    url.port = String(proxy.port);
+    const all = { url: url.href, address: at.address, capability: "queue" };
+    for (const text of texts(8)) {
+      const message = { message_id: text, group_id: "customer", body: bytes(text) };
+      await at.peer.send(at.address, message);
+    }
+    const queue = await openQueue(amqp, all, { directions });
+    const reading = await queue.read(() => "keep");
+    await until(() => reading.events.length === 8);
+    proxy.stall();
+    for (const event of reading.events.slice(0, 5)) event.settle(handled);
+    // They are written, and go no further.
+    await new Promise(setImmediate);
+    proxy.cut();
+    await until(() => reading.losses.length === 1);
+    await queue.close();
+    proxy.heal();
+    const healed = await openQueue(amqp, all, { directions });
+    const next = await healed.read();
+    await until(() => next.events.length === 3);
+    expect(next.texts).toEqual(["5", "6", "7"]);
+    await healed.close();
+    expect(next.texts).toEqual(["5", "6", "7"]);
+    expect(await at.peer.count(at.address)).toBe(0);
   });
 
   test("a queue that allows three deliveries: the broker's dead letters", async () => {

@@ -114,6 +114,14 @@ export async function startStandIn(options: StandInOptions = {}): Promise<StandI
 const sentBodies = new WeakMap<object, string>();
 
 /** Sends texts to who reads; their outcomes are in {@link StandIn.outcomes}. */
+/** With the texts as message ids, too. */
+export function sendNamed(sender: Sender, texts: readonly string[], header: object = {}): void {
+  for (const text of texts) {
+    const body = rhea.message.data_section(Buffer.from(text));
+    sentBodies.set(sender.send({ ...header, message_id: text, body }), text);
+  }
+}
+
 export function sendTexts(sender: Sender, ...texts: string[]): void {
   for (const text of texts) {
     const delivery = sender.send({ body: rhea.message.data_section(Buffer.from(text)) });

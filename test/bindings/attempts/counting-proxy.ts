@@ -2,8 +2,8 @@ import { connect, createServer } from "node:net";
 import type { AddressInfo, Socket } from "node:net";
 
 /**
- * What happens to the first request that carries the mark: it is cut before the server has it, or the server gets it and its
- * answer is cut off. `refuse`: every connection is reset at once, those that are open too.
+ * What happens to the first request that carries the mark: it is cut before the server has it, or the server gets it and
+ * nothing that it says from then on reaches the client. `refuse`: every connection is reset at once, those that are open too.
  */
 export type RequestFault = "none" | "cut the request" | "swallow the answer" | "refuse";
 
@@ -13,8 +13,12 @@ export type CountingProxy = AsyncDisposable & {
   readonly port: number;
   /** How often the mark has come from the client. */
   readonly requests: number;
-  /** From now on; the two that cut happen once. */
+  /** From now on; the two that concern one request happen once. */
   fault: RequestFault;
+  /** The server has said something since it got the request whose answer is swallowed. */
+  readonly hasSwallowed: boolean;
+  /** Resets the client whose answer is swallowed. */
+  cut(): void;
 };
 
 export async function startCountingProxy(
@@ -24,6 +28,8 @@ export async function startCountingProxy(
   const sockets = new Set<Socket>();
   let requests = 0;
   let fault: RequestFault = "none";
+  let swallowing: Socket | undefined;
+  let hasSwallowed = false;
   const server = createServer((client) => {
     client.on("error", () => undefined);
     if (fault === "refuse") {
@@ -45,7 +51,6 @@ export async function startCountingProxy(
     }
     /** The end of what came before, in which the mark may have begun. */
     let tail = "";
-    let isSwallowing = false;
     client.on("data", (chunk: Buffer) => {
       const text = tail + chunk.toString("latin1");
       const found = text.split(mark).length - 1;
@@ -60,12 +65,13 @@ export async function startCountingProxy(
       }
       if (found > 0 && fault === "swallow the answer") {
         fault = "none";
-        isSwallowing = true;
+        swallowing = client;
       }
       upstream.write(chunk);
     });
     upstream.on("data", (chunk: Buffer) => {
-      if (isSwallowing) client.resetAndDestroy();
+      // A first answer may be an acknowledgement of the connection alone: the server must have the whole request.
+      if (swallowing === client) hasSwallowed = true;
       else client.write(chunk);
     });
   });
@@ -82,6 +88,12 @@ export async function startCountingProxy(
     set fault(next) {
       fault = next;
       if (next === "refuse") for (const socket of sockets) socket.destroy();
+    },
+    get hasSwallowed() {
+      return hasSwallowed;
+    },
+    cut() {
+      swallowing?.resetAndDestroy();
     },
     async [Symbol.asyncDispose]() {
       const closed = new Promise((resolve) => server.close(resolve));

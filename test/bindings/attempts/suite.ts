@@ -60,10 +60,16 @@ export function testAttempts(
     async (fault) => {
       const { target, mark, proxy, call } = await begin();
       proxy.fault = fault;
-      const outcome = await call().then(
+      const ending = call().then(
         () => "done",
         (error: unknown) => error,
       );
+      if (fault === "swallow the answer") {
+        await vi.waitFor(() => expect(proxy.hasSwallowed).toBe(true), long);
+        if (target.idempotent !== true) await reaches(target, mark, 1);
+        proxy.cut();
+      }
+      const outcome = await ending;
       const reached = fault === "cut the request" ? 0 : 1;
       if (target.idempotent === true) {
         expect(outcome).toBe("done");

@@ -6,6 +6,7 @@ import { awsDynamodb, awsKinesis, awsS3, awsSes, awsSns, awsSqs } from "./aws.ts
 import { azureBlobStorage } from "./azure.blobstorage.ts";
 import { azureEventhubs } from "./azure.eventhubs.ts";
 import { azureStorageQueues } from "./azure.storagequeues.ts";
+import { commercetools } from "./commercetools.ts";
 import { cosmosdb } from "./cosmosdb.ts";
 import { cron } from "./cron.ts";
 import { gcpBucket } from "./gcp-bucket.ts";
@@ -18,10 +19,12 @@ import { localstorage } from "./localstorage.ts";
 import { mqtt3 } from "./mqtt3.ts";
 import { mysql } from "./mysql.ts";
 import { postgres } from "./postgres.ts";
+import { postmark } from "./postmark.ts";
 import { rabbitmq } from "./rabbitmq.ts";
 import { redis } from "./redis.ts";
 import { sftp } from "./sftp.ts";
 import { smtp } from "./smtp.ts";
+import { twilioSendgrid } from "./twilio-sendgrid.ts";
 import { twilioSms } from "./twilio-sms.ts";
 import { wasm } from "./wasm.ts";
 
@@ -40,6 +43,7 @@ export const suites: readonly Suite[] = [
     azureBlobStorage,
     azureEventhubs,
     azureStorageQueues,
+    commercetools,
     cosmosdb,
     cron,
     gcpBucket,
@@ -52,11 +56,13 @@ export const suites: readonly Suite[] = [
     mqtt3,
     mysql,
     postgres,
+    postmark,
     rabbitmq,
     redis,
   ],
   sftp,
   smtp,
+  twilioSendgrid,
   twilioSms,
   wasm,
 ];

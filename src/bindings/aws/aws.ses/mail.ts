@@ -1,5 +1,6 @@
 import { BindingError } from "../../../errors.ts";
-import { goUnquote } from "../../../text/go-unquote.ts";
+import { isOneLine } from "../../../text/one-line.ts";
+import { unquoted } from "../../../text/unquoted.ts";
 import { messageText } from "../message-text.ts";
 import { mailFieldNames } from "./fields.ts";
 import type { MailField, MailFields } from "./fields.ts";
@@ -23,8 +24,7 @@ export function mailOf(
     throw refused(`${name} property not supplied in configuration- or request-metadata`);
   }
   // It becomes a line of the mail's head.
-  // oxlint-disable-next-line no-control-regex -- the very characters that are refused
-  if (/[\x00-\x1f\x7f\u0085\u2028\u2029]/.test(mail.subject ?? ""))
+  if (!isOneLine(mail.subject ?? ""))
     throw refused("subject has a line break or another control character");
   const recipients = Object.entries(lists).flatMap(([list, name]) =>
     addressesOf(mail, name).map(
@@ -37,7 +37,8 @@ export function mailOf(
     ...Object.fromEntries(recipients),
     "Message.Subject.Data": mail.subject ?? "",
     "Message.Subject.Charset": "UTF-8",
-    "Message.Body.Html.Data": bodyOf(data),
+    // The quotes of a text are Dapr's way to write it.
+    "Message.Body.Html.Data": messageText(unquoted(data ?? new Uint8Array()), "SES"),
     "Message.Body.Html.Charset": "UTF-8",
   };
 }
@@ -65,27 +66,8 @@ function addressesOf(
 
 /** An address, perhaps with a name: nothing that SES could take for several, or for another line. */
 function checked(field: MailField, address: string): string {
-  // oxlint-disable-next-line no-control-regex -- the very characters that are refused
-  const isSafe = !/[\x00-\x1f\x7f\u0085\u2028\u2029]/.test(address) && address.isWellFormed();
-  if (isSafe && plain.test(named.exec(address)?.[1] ?? address)) return address;
+  if (isOneLine(address) && plain.test(named.exec(address)?.[1] ?? address)) return address;
   throw refused(`${field} ${JSON.stringify(address.slice(0, 320))} is no address`);
-}
-
-/** The HTML: a Go or JSON text without its quotes, as Dapr wants it, or the data as they are. */
-function bodyOf(data: Uint8Array | undefined): string {
-  const bytes = data ?? new Uint8Array();
-  const unquoted = goUnquote(bytes);
-  if (unquoted !== undefined) return messageText(unquoted, "SES");
-  const text = messageText(bytes, "SES");
-  if (!/^\s*"/.test(text)) return text;
-  try {
-    const value: unknown = JSON.parse(text);
-    // What JSON allows and Go does not: `\/`, and two escapes for one character.
-    if (typeof value === "string") return messageText(Buffer.from(value), "SES");
-  } catch (error) {
-    if (error instanceof BindingError) throw error;
-  }
-  return text;
 }
 
 function refused(why: string): BindingError {

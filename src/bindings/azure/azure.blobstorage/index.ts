@@ -35,6 +35,10 @@ export default defineBinding({
   needsDriver: (_name, metadata) => logsIn(metadata) && needsEntraDriver(metadata),
   inputIsOptional: true,
   metadata: blobFields,
+  example: {
+    accountName: "mystorage",
+    accountKey: "bXkta2V5",
+  },
 
   check: (metadata, { input }) =>
     problemsOf([() => checkMetadata(metadata), () => input && checkInput(metadata)]),

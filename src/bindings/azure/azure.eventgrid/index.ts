@@ -23,6 +23,15 @@ export default defineBinding({
   needsDriver: (_name, metadata) =>
     (!metadata.accessKey || Boolean(metadata.subscriberEndpoint)) && needsEntraDriver(metadata),
   metadata: eventGridFields,
+  example: {
+    topicEndpoint: "https://orders.westeurope-1.eventgrid.azure.net/api/events",
+    accessKey: "my-key",
+    scope: "/subscriptions/0000/resourceGroups/shop/providers/Microsoft.EventGrid/topics/orders",
+    subscriberEndpoint: "https://shop.example.com/events",
+    azureTenantId: "my-tenant",
+    azureClientId: "my-client",
+    azureClientSecret: "my-secret",
+  },
 
   check: (metadata, { input, output }) =>
     problemsOf([

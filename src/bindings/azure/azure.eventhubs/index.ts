@@ -18,6 +18,14 @@ export default defineBinding({
   drivers: { ...messagingDrivers, ...entraDrivers },
   needsDriver: (name, metadata) => !(name in entraDrivers) || needsEntra(metadata),
   metadata: hubFields,
+  example: {
+    connectionString:
+      "Endpoint=sb://shop.servicebus.windows.net/;SharedAccessKeyName=app;SharedAccessKey=bXkta2V5;EntityPath=orders",
+    consumerGroup: "shop",
+    storageAccountName: "mystorage",
+    storageAccountKey: "bXkta2V5",
+    storageContainerName: "checkpoints",
+  },
   check: (metadata) => problemsOf([() => settingsOf(metadata), () => storageSettingsOf(metadata)]),
 
   async open(opening) {

@@ -31,6 +31,10 @@ export default defineBinding({
   needsDriver: (name, metadata) =>
     !(name in entraDrivers) || (!metadata.connectionString && needsEntraDriver(metadata)),
   metadata: queueFields,
+  example: {
+    connectionString:
+      "Endpoint=sb://shop.servicebus.windows.net/;SharedAccessKeyName=app;SharedAccessKey=bXkta2V5",
+  },
 
   check: (metadata) => problemsOf([() => checkSettings(metadata), () => checkConnection(metadata)]),
 

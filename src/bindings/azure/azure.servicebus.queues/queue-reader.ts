@@ -4,7 +4,7 @@ import { ReceivingLink } from "../../../amqp-client/receiving-link.ts";
 import type { Delivery } from "../../../amqp-client/receiving-options.ts";
 import type { InboundEvent, Reader, Reading, Settlement } from "../../../binding.ts";
 import { BindingError, messageOf } from "../../../errors.ts";
-import { HandledMessages } from "../handled-messages.ts";
+import { HandledMessages } from "../../../handled-messages.ts";
 import type { NamespaceConnection } from "../messaging-namespace.ts";
 import { contentOf } from "./events.ts";
 import type { queueFields } from "./fields.ts";

@@ -24,6 +24,10 @@ export default defineBinding({
   drivers: entraDrivers,
   needsDriver: (_name, metadata) => asksEntra(metadata),
   metadata: signalrFields,
+  example: {
+    connectionString: "Endpoint=https://shop.service.signalr.net;AccessKey=bXkta2V5;Version=1.0;",
+    hub: "orders",
+  },
 
   check: (metadata) => problemsOf([() => readSettings(metadata)]),
 

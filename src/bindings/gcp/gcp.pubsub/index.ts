@@ -28,6 +28,10 @@ export default defineBinding({
   provedBy: [{ system: "Pub/Sub (pstest)", kind: "emulator" }],
   drivers: identityDrivers,
   metadata: pubsubFields,
+  example: {
+    topic: "orders",
+    subscription: "shop-orders",
+  },
 
   needsDriver: (_name, metadata) => place(metadata).credentials === "all" && needsLibrary(metadata),
 

@@ -19,6 +19,9 @@ export default defineBinding({
   summary: "Reads from and sends to the topics of an MQTT 5 server, with QoS 0, 1 or 2.",
   provedBy: [{ system: "Mosquitto", kind: "real" }],
   metadata: mqttFields,
+  example: {
+    topic: "orders/+/created",
+  },
 
   check: (metadata, { input }) =>
     problemsOf([() => checkMetadata(metadata, input), () => addressOf(metadata)]),

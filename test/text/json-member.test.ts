@@ -1,6 +1,6 @@
 import { assert, constant, json, oneof, property, record, string } from "fast-check";
 import { expect, test } from "vitest";
-import { memberText } from "../../../src/bindings/graphql/member.ts";
+import { memberText } from "../../src/text/json-member.ts";
 
 test.each([
   ['{"data":1}', "1"],
