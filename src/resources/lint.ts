@@ -10,7 +10,7 @@ import type { Finding } from "./tree.ts";
 import { whyNoPrograms } from "../allow-exec.ts";
 import { rangeOfNamed } from "./named-range.ts";
 import type { ResourceProblem } from "./problem.ts";
-import { propertyFindings, resolveProperties, type Properties } from "./property-findings.ts";
+import { propertyFindings, type Properties } from "./property-findings.ts";
 import { findBinding, revealValues, visibilityBy } from "./visibility.ts";
 
 export type LintOptions = {
@@ -39,13 +39,12 @@ export async function lint(
   for (const component of components) {
     const loaded = documentOf(component);
     if (loaded === undefined || !component.type.startsWith("bindings.")) continue;
-    const { document, resolver } = loaded;
+    const { document, properties } = loaded;
     const binding = findBinding(bindings, component.type);
     revealValues(document, visible);
     const findings: Finding[] = [];
     if (binding === undefined) findings.push(unknownType(document, bindings));
     else {
-      const properties = await resolveProperties(document, resolver, { remote: "known" });
       findings.push(...bindingFindings(document, binding, properties, options));
       const isWrong = findings.some(({ severity }) => severity === "error");
       if (options.isThorough === true && !isWrong)

@@ -24,6 +24,8 @@ export class Mapping {
     known: readonly string[],
     elsewhere: Readonly<Record<string, string>> = {},
   ): number {
+    // Nearly all are written as they are known.
+    if (this.#entries.every(({ key }) => known.includes(key))) return 0;
     const folded = new Set(known.map((key) => key.toLowerCase()));
     const unknown = this.#entries.filter(({ key }) => !folded.has(key.toLowerCase()));
     for (const { key, keyRange } of unknown) {
