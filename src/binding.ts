@@ -110,6 +110,9 @@ export type Binding<
    */
   read?(connection: Connection, reading: Reading<MetadataFields>): Promise<Reader> | Reader;
 
+  /** The metadata of events by name, with what each is. Typed clients offer these. */
+  readonly eventMetadata?: Readonly<Record<string, string>>;
+
   /** What {@link Binding.read} promises; every input has it. */
   readonly guarantee?: InputGuarantee;
 
@@ -211,6 +214,8 @@ export type Operation<MetadataFields extends Fields, Connection, RequestFields e
   readonly description: string;
   /** The request metadata that it reads, `{}` when none. Names match as written. */
   readonly request: RequestFields;
+  /** The metadata of its answer by name, with what each is. Typed clients offer these. */
+  readonly answerMetadata?: Readonly<Record<string, string>>;
   /** Repeating it after an ambiguous failure does no harm; a function where the request decides. Default false. */
   readonly idempotent?: boolean | ((request: Values<RequestFields>) => boolean);
   /** In place of `idempotent`, where the system itself says of a call whether that is so. */

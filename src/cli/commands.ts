@@ -5,6 +5,7 @@ import { addCompleteComponentsCommand } from "./complete-components.ts";
 import { addComponentsCommand } from "./components.ts";
 import { addDeadLettersCommand } from "./dead-letters.ts";
 import { addEmitCommand } from "./emit.ts";
+import { addGenerateCommand } from "./generate.ts";
 import { addInvokeCommand } from "./invoke.ts";
 import { addReloadCommand } from "./reload.ts";
 import { addRunCommand } from "./run.ts";
@@ -22,6 +23,7 @@ export function addCommands(program: Command, setExitCode: (code: number) => voi
   addReloadCommand(program);
   addCheckCommand(program);
   addTypesCommand(program);
+  addGenerateCommand(program);
   addCompletionCommand(program);
   addCompleteComponentsCommand(program);
 }

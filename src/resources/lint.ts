@@ -11,6 +11,7 @@ import { whyNoPrograms } from "../allow-exec.ts";
 import { rangeOfNamed } from "./named-range.ts";
 import type { ResourceProblem } from "./problem.ts";
 import { propertyFindings, type Properties } from "./property-findings.ts";
+import { payloadSchemaProblem } from "./payload-schema.ts";
 import { findBinding, revealValues, visibilityBy } from "./visibility.ts";
 
 export type LintOptions = {
@@ -46,6 +47,8 @@ export async function lint(
     if (binding === undefined) findings.push(unknownType(document, bindings));
     else {
       findings.push(...bindingFindings(document, binding, properties, options));
+      const schema = schemaFinding(document, properties);
+      if (options.isThorough === true && schema !== undefined) findings.push(schema);
       const isWrong = findings.some(({ severity }) => severity === "error");
       if (options.isThorough === true && !isWrong)
         findings.push(...(await ownFindings(document, binding, properties)));
@@ -166,6 +169,17 @@ function readDirection(
     ];
   });
   return { direction: direction.input || direction.output ? direction : usual, findings };
+}
+
+/** A schema that nothing can be generated from. */
+function schemaFinding(document: ComponentDocument, { values }: Properties): Finding | undefined {
+  const item = document.items.findLast(({ name }) => name.toLowerCase() === "schema");
+  const file = item === undefined ? undefined : values[item.name];
+  if (item === undefined || !file) return undefined;
+  const problem = payloadSchemaProblem(file, document.source.file);
+  if (problem === undefined) return undefined;
+  const range = item.value?.range ?? item.nameRange;
+  return { severity: "error", range, message: `property "schema": ${problem}` };
 }
 
 const toOutput = /^\s*output:(.*)$/i;

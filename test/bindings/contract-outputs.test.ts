@@ -136,6 +136,12 @@ function testOutput(name: string, binding: AnyBinding, place: () => Promise<Targ
     const { results } = await client.invokeBindingBatch({ invocations });
     const failed = results.flatMap(({ result }, n) => (result.case === "answer" ? [] : [n]));
     expect(failed).toEqual([50]);
+    const { answerMetadata } = binding.operations?.[start(0).operation] ?? {};
+    for (const { result } of results)
+      if (answerMetadata !== undefined && result.case === "answer")
+        expect(Object.keys(answerMetadata)).toEqual(
+          expect.arrayContaining(Object.keys(result.value.metadata)),
+        );
     expect(texts(await target.arrived(payloads))).toEqual(expected.toSorted());
   });
 

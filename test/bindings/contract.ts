@@ -84,6 +84,10 @@ export function testSource(name: string, source: Source): void {
     const [delivery] = app.deliveries;
     if (delivery === undefined) throw new Error("nothing came");
     check(delivery);
+    const { eventMetadata = delivery.metadata } = source.binding;
+    expect(Object.keys(eventMetadata)).toEqual(
+      expect.arrayContaining(Object.keys(delivery.metadata)),
+    );
   });
 
   const { ordered } = source;

@@ -35,7 +35,9 @@ describe("YAML", () => {
 
   test.each(resources)("nothing is wrong with that of %s", async (place, text) => {
     // A Resiliency names components, which stand elsewhere.
-    const { spec } = parse(text) as { spec: { targets?: { components?: object } } };
+    const { spec } = parse(text.split("\n---\n", 1)[0] ?? "") as {
+      spec: { targets?: { components?: object } };
+    };
     const others = Object.keys(spec.targets?.components ?? {}).map(componentNamed);
     const files = folder({ "example.yaml": [text, ...others].join("\n---\n") });
     const { code, stdout } = await cufflinkHere(["check", "--allow-exec", "--no-secrets", files]);
@@ -58,7 +60,9 @@ test("the TypeScript of all pages compiles", { timeout: 60_000 }, async () => {
   const pages = of("ts");
   for (const [number, [name, text]] of pages.entries()) {
     const program = `// ${name}\n${preludeOf(text)}\n${text}\nexport {};\n`;
-    const servers = program.replaceAll('"../servers/', `"${join(root, "test/servers")}/`);
+    const servers = program
+      .replaceAll('"../servers/', `"${join(root, "test/servers")}/`)
+      .replaceAll('"./shop.ts"', `"${join(root, "examples/testkit/shop.ts")}"`);
     writeFileSync(join(place, `${number}.ts`), servers);
   }
   const settings = {
@@ -68,6 +72,7 @@ test("the TypeScript of all pages compiles", { timeout: 60_000 }, async () => {
         cufflink: [join(root, "src/index.ts")],
         "cufflink/app": [join(root, "src/sdk/index.ts")],
         "cufflink-app": [join(root, "src/sdk/index.ts")],
+        "cufflink/testkit": [join(root, "src/testkit/index.ts")],
       },
       typeRoots: [join(root, "node_modules/@types")],
       types: ["node"],

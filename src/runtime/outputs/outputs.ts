@@ -1,3 +1,4 @@
+import { clock } from "../../clock.ts";
 import type { Answer, StreamAnswer } from "../../binding.ts";
 import { BindingError } from "../../errors.ts";
 import type { ClaimStore } from "../../store/store.ts";
@@ -61,13 +62,13 @@ export class Outputs {
       const text = `${operation} of ${name} with an ${idempotencyKey} takes its payload whole, not in parts`;
       throw new BindingError("unimplemented", text);
     }
-    const started = performance.now();
+    const started = clock.elapsed();
     await component.code.load?.();
     const found = findOperation(component, operation);
     component.calls.enter();
     const observe = (error: BindingError | undefined): void => {
       component.calls.leave(error !== undefined);
-      this.#observer.invoked(name, operation, error, performance.now() - started);
+      this.#observer.invoked(name, operation, error, clock.elapsed() - started);
     };
     let used: Opened | undefined;
     const shown = (thrown: unknown): BindingError => shownFailure(thrown, used?.redact);
@@ -123,7 +124,7 @@ export class Outputs {
   ): Promise<Answer | undefined> {
     const component = stateStore ?? this.#find(invocation);
     const { name, operation } = invocation;
-    const started = performance.now();
+    const started = clock.elapsed();
     const { load } = component.code;
     if (load !== undefined) await load();
     const found = findOperation(component, operation);
@@ -154,12 +155,12 @@ export class Outputs {
           answer = await withRetries({ ...again, first: { error } });
         }
       }
-      this.#observer.invoked(name, operation, undefined, performance.now() - started);
+      this.#observer.invoked(name, operation, undefined, clock.elapsed() - started);
       return answer ?? undefined;
     } catch (thrown) {
       failed = true;
       const error = shownFailure(thrown, used?.redact);
-      this.#observer.invoked(name, operation, error, performance.now() - started);
+      this.#observer.invoked(name, operation, error, clock.elapsed() - started);
       throw error;
     } finally {
       component.calls.leave(failed);
