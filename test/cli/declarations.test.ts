@@ -12,7 +12,9 @@ test("a build writes what each binding declares, and the program finds it", () =
   onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
   writeDeclarations(bindings, folder);
   const read = withDeclarations(bindingModules, folder).map((module) => module.declaration?.());
-  expect(read).toEqual(bindings.map((binding) => declarationOfBinding(binding)));
+  // A type that is not built says so by its code.
+  const built = bindings.map((one) => (one.notBuilt ? undefined : declarationOfBinding(one)));
+  expect(read).toEqual(built);
 });
 
 test("a checkout that was not built has none", () => {
