@@ -13,7 +13,7 @@ export const dubbo: Suite = {
   servers: [],
   async prepare() {
     const provider = await openProvider(({ method, arguments: [name] }) => {
-      if (method === "sayHello") return { value: `hello ${name}` };
+      if (method === "sayHello") return { value: `hello ${String(name)}` };
       if (method === "nothing") return { value: null };
       return { status: 40, text: `no method "${method}"` };
     });
