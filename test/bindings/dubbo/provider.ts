@@ -1,7 +1,7 @@
 import { onTestFinished } from "vitest";
 import { openProvider } from "../../servers/dubbo-provider.ts";
 
-export { encode } from "../../servers/dubbo-provider.ts";
+export { encode, type Reply, type Request } from "../../servers/dubbo-provider.ts";
 
 /** A provider that speaks the Dubbo protocol, as its reference has it, until the test ends. */
 export async function startProvider(...answer: Parameters<typeof openProvider>) {
