@@ -35,8 +35,8 @@ import huaweiObs from "./huawei.obs/index.ts";
 import imap from "./imap/index.ts";
 import influx from "./influx/index.ts";
 import kafka from "./kafka/index.ts";
-import kubemq from "./kubemq/index.ts";
 import kitex from "./kitex/index.ts";
+import kubemq from "./kubemq/index.ts";
 import localstorage from "./localstorage/index.ts";
 import mqtt3 from "./mqtt/mqtt3/index.ts";
 import mqtt5 from "./mqtt/mqtt5/index.ts";
@@ -98,8 +98,8 @@ export const bindings: readonly AnyBinding[] = [
   imap,
   influx,
   kafka,
-  kubemq,
   kitex,
+  kubemq,
   localstorage,
   mqtt3,
   mqtt5,
