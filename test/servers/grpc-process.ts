@@ -55,7 +55,7 @@ export async function serveGrpc(served: Served): Promise<http2.Http2Server> {
     const isOwn = path.startsWith(`/${served.service}/`);
     if (isOwn) process.stdout.write(`call ${method}\n`);
     if (isOwn && served.tokens !== undefined) {
-      const given = String(headers["authorization"] ?? "").replace(/^Bearer /, "");
+      const given = (headers["authorization"] ?? "").replace(/^Bearer /, "");
       if (!tokensOf(served.tokens).includes(given)) return refuse("16");
     }
     if (isOwn && served.only !== undefined && !served.only.includes(method)) return refuse("7");

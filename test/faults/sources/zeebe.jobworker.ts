@@ -40,8 +40,8 @@ export const zeebeJobworker: Source = {
         metadata: {
           ...{ gatewayAddr: `${proxy.host}:${proxy.port}`, usePlainTextConnection: "true" },
           ...{ jobType, workerTimeout: "5s", direction: "input", retryBackOff: "100ms" },
-          // What the engine would do with poison is not looked at here.
-          onExhausted: "deadLetter",
+          // With the runtime's own attempts and dead letters, as all rows.
+          ...{ backOffMaxRetries: "9", onExhausted: "deadLetter" },
           ...{ clientId: "shop", clientSecret: "secret", tokenAudience: "zeebe" },
           authorizationServerUrl: `http://127.0.0.1:${port}/token`,
         },

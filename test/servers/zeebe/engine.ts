@@ -1,34 +1,5 @@
 import { Code, GrpcFailure } from "../../../src/grpc/status.ts";
-import { Journal } from "./journal.ts";
-
-export type Process = {
-  readonly key: bigint;
-  readonly bpmnProcessId: string;
-  readonly version: number;
-  readonly resourceName: string;
-  /** Its only task; `undefined`: it has none, and ends at once. */
-  readonly task:
-    | {
-        readonly elementId: string;
-        readonly type: string;
-        readonly retries: number;
-        readonly headers: string;
-      }
-    | undefined;
-};
-
-export type Job = {
-  readonly key: bigint;
-  readonly instance: bigint;
-  readonly process: bigint;
-  readonly type: string;
-  state: "activatable" | "activated" | "failed" | "error";
-  retries: number;
-  variables: string;
-  worker: string;
-  /** Milliseconds since 1970: of the activation, or of the pause before the next. */
-  deadline: number;
-};
+import { Journal, type Job, type Process } from "./journal.ts";
 
 type Finished = { readonly variables: string };
 
@@ -335,5 +306,5 @@ function command(intent: string, code: string, why: string): GrpcFailure {
 }
 
 function rejected(code: number, text: string): GrpcFailure {
-  return new GrpcFailure(code as GrpcFailure["code"], text);
+  return new GrpcFailure(code, text);
 }

@@ -1,7 +1,8 @@
 import { join } from "node:path";
 import { Code, GrpcFailure } from "../../../src/grpc/status.ts";
 import { serveGrpc } from "../grpc-process.ts";
-import { Engine, type Job } from "./engine.ts";
+import { Engine } from "./engine.ts";
+import type { Job } from "./journal.ts";
 
 type Messages = Readonly<Record<string, unknown>>;
 type Context = { readonly signal: AbortSignal };

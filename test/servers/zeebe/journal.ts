@@ -1,5 +1,33 @@
 import { appendFileSync, existsSync, readFileSync } from "node:fs";
-import type { Job, Process } from "./engine.ts";
+
+export type Process = {
+  readonly key: bigint;
+  readonly bpmnProcessId: string;
+  readonly version: number;
+  readonly resourceName: string;
+  /** Its only task; `undefined`: it has none, and ends at once. */
+  readonly task:
+    | {
+        readonly elementId: string;
+        readonly type: string;
+        readonly retries: number;
+        readonly headers: string;
+      }
+    | undefined;
+};
+
+export type Job = {
+  readonly key: bigint;
+  readonly instance: bigint;
+  readonly process: bigint;
+  readonly type: string;
+  state: "activatable" | "activated" | "failed" | "error";
+  retries: number;
+  variables: string;
+  worker: string;
+  /** Milliseconds since 1970: of the activation, or of the pause before the next. */
+  deadline: number;
+};
 
 type Entry = { readonly highest: bigint } & (
   | { readonly kind: "process"; readonly process: Process }
