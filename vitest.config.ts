@@ -5,8 +5,7 @@ const resultFile = process.env["CUFFLINK_TEST_RESULT"];
 
 export default defineConfig({
   test: {
-    // `npm run test:clients` needs other languages, and their registries.
-    include: [process.env["CUFFLINK_TEST_CLIENTS"] ? "test/examples/*.ts" : "test/**/*.test.ts"],
+    include: [tests()],
     globalSetup: ["test/servers/global-setup.ts"],
     // Each test waits for a condition; these limits only end what hangs.
     testTimeout: 30_000,
@@ -17,3 +16,9 @@ export default defineConfig({
       resultFile === undefined ? ["default"] : ["default", ["json", { outputFile: resultFile }]],
   },
 });
+
+/** `npm run test:clients` and `npm run test:interop` need other languages, and their registries. */
+function tests(): string {
+  if (process.env["CUFFLINK_TEST_CLIENTS"]) return "test/examples/*.ts";
+  return process.env["CUFFLINK_TEST_INTEROP"] ? "test/interop/*.interop.ts" : "test/**/*.test.ts";
+}

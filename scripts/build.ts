@@ -1,5 +1,5 @@
-// Builds dist/: `node scripts/build.ts [--no-check] [--out FOLDER]`. dist/src is the library, a file a module;
-// dist/daemon is the program, in few files, as each file costs the start and its memory.
+// Builds dist/: `node scripts/build.ts [--no-check] [--out FOLDER]`. dist/src has the types, and a file a module;
+// dist/daemon is the program and the library, in few files, as each file costs the start and its memory.
 //
 // The new files are put in place at once, so that a daemon starting meanwhile finds a whole build.
 // The stamp carries the time the build began; bin/cufflink compares it with the sources.
@@ -14,14 +14,28 @@ import {
   utimesSync,
   writeFileSync,
 } from "node:fs";
-import { join, resolve } from "node:path";
+import { isBuiltin } from "node:module";
+import { basename, join, resolve } from "node:path";
 import { parseArgs } from "node:util";
 import { rolldown } from "rolldown";
 
 const root = resolve(import.meta.dirname, "..");
 
-/** Packages that every start needs. All others stay as they are, and are loaded where they are wanted. */
-const bundled = ["@bufbuild/protobuf", "commander", "yaml"];
+/**
+ * Packages that are put into our files: those that every start needs, and those whose own dependencies are many and of no
+ * use here. All others stay as they are, and are loaded where they are wanted.
+ */
+export const bundled = [
+  "@bufbuild/protobuf",
+  "@connectrpc/connect",
+  "@connectrpc/connect-node",
+  "commander",
+  "mqtt-packet",
+  "yaml",
+];
+
+/** What the bundled ones need in turn. */
+const theirs = ["bl", "debug", "inherits", "ms", "process-nextick-args", "readable-stream"];
 
 if (import.meta.main) {
   const { values } = parseArgs({
@@ -40,11 +54,19 @@ export async function build(out: string, unchecked: boolean): Promise<void> {
   const stale = `${fresh}.old`;
   try {
     compile(fresh, unchecked);
-    await bundle(join(fresh, "src/main.js"), join(fresh, "daemon"));
-    // By itself, as together they would be split into more files. The program looks for it beside them.
-    await bundle(join(fresh, "src/store/store-worker.js"), join(fresh, "daemon"));
-    await bundle(join(fresh, "src/bindings/wasm/guest-worker.js"), join(fresh, "daemon"));
-    chmodSync(join(fresh, "daemon/main.js"), 0o755);
+    // The library is of the same files as the program, so that both have the same classes.
+    const program = join(fresh, "daemon");
+    const licences = await bundle(program, {
+      main: join(fresh, "src/main.js"),
+      index: join(fresh, "src/index.js"),
+      app: join(fresh, "src/sdk/index.js"),
+      testkit: join(fresh, "src/testkit/index.js"),
+    });
+    // By themselves, as together they would be split into more files. The program looks for them beside it.
+    for (const worker of ["src/store/store-worker.js", "src/bindings/wasm/guest-worker.js"])
+      await bundle(program, { [basename(worker, ".js")]: join(fresh, worker) });
+    writeFileSync(join(program, "THIRD-PARTY-LICENSES"), licences);
+    chmodSync(join(program, "main.js"), 0o755);
     writeFileSync(join(fresh, "stamp"), "");
     utimesSync(join(fresh, "stamp"), began, began);
     if (existsSync(out)) renameSync(out, stale);
@@ -63,17 +85,32 @@ function compile(out: string, unchecked: boolean): void {
   });
 }
 
-/** Puts the program and what every start needs into few files, with the licences of what is not ours. */
-async function bundle(entry: string, out: string): Promise<void> {
+/** Puts modules and what they import into few files. Resolves to the licences of what is not ours. */
+async function bundle(out: string, input: Record<string, string>): Promise<string> {
+  const inside = [...bundled, ...theirs];
   await using build = await rolldown({
-    input: entry,
+    input,
     platform: "node",
+    // What is built may lie outside the checkout, whose packages are meant.
+    resolve: { modules: [join(root, "node_modules")] },
     transform: { define: { "process.env.CUFFLINK_FAULT_POINTS": "undefined" } },
     external: (id) =>
-      /^[^./]/.test(id) && !bundled.some((name) => id === name || id.startsWith(`${name}/`)),
+      /^[^./]/.test(id) &&
+      (isBuiltin(id) || !inside.some((name) => id === name || id.startsWith(`${name}/`))),
   });
-  await build.write({ dir: out, format: "esm", chunkFileNames: "[name]-[hash].js" });
-  writeFileSync(join(out, "THIRD-PARTY-LICENSES"), bundled.map(licenseOf).join("\n----\n\n"));
+  const { output } = await build.write({
+    dir: out,
+    format: "esm",
+    chunkFileNames: "[name]-[hash].js",
+  });
+  const names = output.flatMap((file) => (file.type === "chunk" ? file.moduleIds : []));
+  const packages = new Set(names.flatMap((id) => packageOf(id) ?? []));
+  return [...packages].toSorted().map(licenseOf).join("\n----\n\n");
+}
+
+/** The package that a module is of; `undefined`: it is ours. */
+function packageOf(id: string): string | undefined {
+  return /.*\/node_modules\/((?:@[^/]+\/)?[^/]+)\//.exec(id)?.[1];
 }
 
 function licenseOf(name: string): string {

@@ -1,10 +1,11 @@
 // Writes all that comes from the declarations of bindings and secret stores: the reference of each,
 // docs/bindings/<name>.md, and the list of them, between two markers (what stands outside of the markers is prose, and
-// stays), and the files in schema/. With --check it changes nothing and fails when a file is not as it would be written.
+// stays), the files in schema/, and the client of the quickstart. With --check it changes nothing and fails when a file is not as it would be written.
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname, join, relative, resolve } from "node:path";
 import { format } from "oxfmt";
 import { bindings } from "../src/bindings/index.ts";
+import { main } from "../src/cli/main.ts";
 import {
   directionsOf,
   markdownFields,
@@ -72,6 +73,13 @@ for (const [name, after] of await schemaFiles()) {
   if (process.argv.includes("--check")) continue;
   mkdirSync(dirname(path), { recursive: true });
   writeFileSync(path, after);
+}
+const client = "examples/quickstart/bindings.ts";
+const generate = ["generate", "ts", "--resources", "examples/quickstart/components"];
+const written = ["--library", "../../src/sdk/index.ts", "--out", client];
+if ((await main([...generate, ...written, "--check"])) !== 0) {
+  stale.push(client);
+  if (!process.argv.includes("--check")) await main([...generate, ...written]);
 }
 const surplus = ["bindings", "secret-stores"].flatMap((folder) =>
   readdirSync(join(root, "docs", folder))

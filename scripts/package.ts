@@ -10,12 +10,13 @@ import {
   mkdirSync,
   readFileSync,
   readdirSync,
+  rmdirSync,
   rmSync,
   writeFileSync,
 } from "node:fs";
 import { dirname, join, relative, resolve } from "node:path";
 import { parseArgs } from "node:util";
-import { build } from "./build.ts";
+import { build, bundled } from "./build.ts";
 
 /** The oldest Node that every dependency runs on. */
 const oldestNode = "22.22.0";
@@ -46,16 +47,19 @@ const out = resolve(values.out);
 rmSync(out, { recursive: true, force: true });
 const runtime = join(out, "cufflink");
 await build(join(runtime, "dist"), true);
-writeRuntime(runtime);
 writeAppLibrary(join(out, "cufflink-app"), join(runtime, "dist"));
+writeRuntime(runtime);
 
 function writeRuntime(folder: string): void {
-  rmSync(join(folder, "dist/stamp"));
+  const built = join(folder, "dist");
+  rmSync(join(built, "stamp"));
+  keepTypes(built);
   const launcher = join(folder, "dist/launcher.cjs");
   const text = readFileSync(join(root, "scripts/package/launcher.cjs"), "utf8");
   writeFileSync(launcher, text.replace("OLDEST_NODE", oldestNode));
   chmodSync(launcher, 0o755);
   cpSync(join(root, "scripts/package/start.cjs"), join(folder, "dist/start.cjs"));
+  cpSync(join(root, "templates"), join(folder, "templates"), { recursive: true });
   cpSync(join(root, "proto"), join(folder, "proto"), { recursive: true });
   cpSync(join(root, "docs"), join(folder, "docs"), { recursive: true });
   cpSync(join(root, "schema"), join(folder, "schema"), { recursive: true });
@@ -69,11 +73,26 @@ function writeRuntime(folder: string): void {
     ...common,
     bin: { cufflink: "dist/launcher.cjs" },
     exports: manifest.exports,
-    dependencies: manifest.dependencies,
+    dependencies: Object.fromEntries(
+      Object.entries(manifest.dependencies).filter(([name]) => !bundled.includes(name)),
+    ),
     peerDependencies: manifest.peerDependencies,
     peerDependenciesMeta: manifest.peerDependenciesMeta,
     engines,
   });
+}
+
+/** Leaves what is bundled, and of the rest the types that the entries of the package name. */
+function keepTypes(built: string): void {
+  const entries = ["src/index.d.ts", "src/sdk/index.d.ts", "src/testkit/index.d.ts"];
+  const kept = new Set(entries.flatMap((entry) => [...neededBy(join(built, entry), [".d.ts"])]));
+  for (const name of globSync("{src,gen}/**/*", { cwd: built, withFileTypes: true })) {
+    const file = join(name.parentPath, name.name);
+    if (name.isFile() && !kept.has(file)) rmSync(file);
+  }
+  for (const folder of globSync("{src,gen}/**/", { cwd: built }).toSorted().toReversed()) {
+    if (readdirSync(join(built, folder)).length === 0) rmdirSync(join(built, folder));
+  }
 }
 
 function writeAppLibrary(folder: string, built: string): void {
@@ -92,14 +111,17 @@ function writeAppLibrary(folder: string, built: string): void {
       "The library for apps that run beside Cufflink: events in, invocations out, without a port.",
     keywords: ["bindings", "cufflink", "dapr", "events", "grpc", "messaging"],
     ...common,
-    exports: { ".": manifest.exports["./app"], "./package.json": "./package.json" },
+    exports: {
+      ".": { types: "./dist/src/sdk/index.d.ts", default: "./dist/src/sdk/index.js" },
+      "./package.json": "./package.json",
+    },
     dependencies: { "@bufbuild/protobuf": manifest.dependencies["@bufbuild/protobuf"] },
     engines,
   });
 }
 
-/** The module and all that it imports, with their types. */
-function neededBy(entry: string): Set<string> {
+/** The module and all that it imports, with their types; or the types alone. */
+function neededBy(entry: string, endings = [".js", ".d.ts"]): Set<string> {
   const found = new Set<string>();
   const waiting = [entry];
   for (let file = waiting.pop(); file !== undefined; file = waiting.pop()) {
@@ -108,7 +130,7 @@ function neededBy(entry: string): Set<string> {
     const text = readFileSync(file, "utf8");
     for (const [, path = ""] of text.matchAll(/(?:from|import\()\s*"(\.[^"]+)"/g)) {
       waiting.push(
-        ...[".js", ".d.ts"].map((ending) => join(dirname(file), path.replace(/\.[jt]s$/, ending))),
+        ...endings.map((ending) => join(dirname(file), path.replace(/\.[jt]s$/, ending))),
       );
     }
     waiting.push(file.replace(/\.js$/, ".d.ts"));

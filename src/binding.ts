@@ -104,11 +104,20 @@ export type Binding<
     >;
   };
 
+  /** What runs operations that {@link Binding.operations} does not name, where only the system knows them; it refuses those that are not. */
+  readonly anyOperation?: Operation<MetadataFields, Connection, Fields>;
+
+  /** What the system offers, where only it knows. Asked once, when the connection is open. Absent: what is declared. */
+  offers?(connection: Connection): Offers;
+
   /**
    * Subscribes, and resolves once events can arrive. Absent: an output only. When it throws, or
    * {@link Reading.lost} is called, the connection is closed and reopened.
    */
   read?(connection: Connection, reading: Reading<MetadataFields>): Promise<Reader> | Reader;
+
+  /** The metadata of events by name, with what each is. Typed clients offer these. */
+  readonly eventMetadata?: Readonly<Record<string, string>>;
 
   /** What {@link Binding.read} promises; every input has it. */
   readonly guarantee?: InputGuarantee;
@@ -170,6 +179,13 @@ export type Binding<
 // oxlint-disable-next-line typescript/no-explicit-any -- the one place: parameters are contravariant
 export type AnyBinding = Binding<any, any, any>;
 
+/** What a connected system can do. */
+export type Offers = {
+  readonly input: boolean;
+  readonly output: boolean;
+  readonly operations: readonly string[];
+};
+
 /** A binding that is loaded, with all of its code, when it is needed. */
 export type BindingModule = {
   readonly name: string;
@@ -217,6 +233,8 @@ export type Operation<MetadataFields extends Fields, Connection, RequestFields e
   readonly description: string;
   /** The request metadata that it reads, `{}` when none. Names match as written. */
   readonly request: RequestFields;
+  /** The metadata of its answer by name, with what each is. Typed clients offer these. */
+  readonly answerMetadata?: Readonly<Record<string, string>>;
   /** Repeating it after an ambiguous failure does no harm; a function where the request decides. Default false. */
   readonly idempotent?: boolean | ((request: Values<RequestFields>) => boolean);
   /** In place of `idempotent`, where the system itself says of a call whether that is so. */

@@ -2,6 +2,7 @@ import { execFile } from "node:child_process";
 import {
   existsSync,
   globSync,
+  lstatSync,
   mkdirSync,
   mkdtempSync,
   readFileSync,
@@ -12,9 +13,13 @@ import {
 import { tmpdir } from "node:os";
 import { delimiter, dirname, join, resolve } from "node:path";
 import { promisify } from "node:util";
+import { checkPackage, createPackageFromTarballData } from "@arethetypeswrong/core";
+import { publint } from "publint";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { version } from "../src/version.ts";
 import { startDaemon } from "./e2e/daemon.ts";
+import { effectsWith, expectedEffects } from "./own-bindings/effects.ts";
+import { followGuide } from "./own-bindings/guide.ts";
 
 type Manifest = {
   version: string;
@@ -27,6 +32,9 @@ type Manifest = {
   dependencies: Record<string, string>;
   devDependencies: Record<string, string>;
 };
+
+/** What attw finds. */
+type Problem = { readonly kind: string; readonly resolutionKind: string };
 
 const root = resolve(import.meta.dirname, "..");
 const manifest = JSON.parse(read("package.json")) as Manifest;
@@ -70,6 +78,8 @@ describe("the published packages", () => {
 
   beforeAll(async () => {
     await run(process.execPath, [join(root, "scripts/package.ts"), "--out", packages]);
+    const pack = ["pack", "./cufflink", "./cufflink-app", "--pack-destination", temporary];
+    await run("npm", pack, { cwd: packages, env });
     oldest = manifestOf("cufflink").engines.node.slice(2);
     await packAndInstall("cufflink", home, [
       // The oldest Node that `engines` allows; npx finds it before any other.
@@ -83,32 +93,52 @@ describe("the published packages", () => {
 
   /** Installs a package as its users do, into a folder of its own. */
   async function packAndInstall(name: string, into: string, others: string[] = []): Promise<void> {
-    const pack = ["pack", "--json", "--pack-destination", temporary];
-    const { stdout } = await run("npm", pack, { cwd: join(packages, name), env });
-    const [{ filename }] = JSON.parse(stdout) as [{ filename: string }];
     mkdirSync(into);
     writeFileSync(join(into, "package.json"), '{ "name": "empty", "type": "module" }');
     const install = ["install", "--prefer-offline", "--no-audit", "--no-fund"];
-    const installed = await run("npm", [...install, join(temporary, filename), ...others], {
+    const installed = await run("npm", [...install, packedFile(name), ...others], {
       cwd: into,
       env,
     });
     expect(installed.stderr).not.toMatch(/warn/);
   }
 
-  function installedIn(folder: string): string[] {
-    const installed = JSON.parse(
-      readFileSync(join(folder, "node_modules/.package-lock.json"), "utf8"),
-    ) as { packages: object };
-    return Object.keys(installed.packages).map((path) => path.split("node_modules/").at(-1) ?? "");
+  function installedIn(folder: string): { names: string[]; scripts: string[] } {
+    const file = join(folder, "node_modules/.package-lock.json");
+    const { packages: installed } = JSON.parse(readFileSync(file, "utf8")) as {
+      packages: Record<string, { hasInstallScript?: true }>;
+    };
+    const nameOf = (path: string): string => path.split("node_modules/").at(-1) ?? "";
+    return {
+      names: Object.keys(installed).map(nameOf),
+      scripts: Object.keys(installed).filter((path) => installed[path]?.hasInstallScript),
+    };
+  }
+
+  /** The bytes that a folder's files take on the disk, in its blocks. */
+  function onDisk(folder: string): number {
+    return globSync("**/*", { cwd: folder, withFileTypes: true })
+      .map(({ parentPath, name }) => lstatSync(join(parentPath, name)).blocks * 512)
+      .reduce((sum, one) => sum + one, 0);
+  }
+
+  function packedFile(name: string): string {
+    return join(temporary, `${name}-${version}.tgz`);
   }
 
   test("holds the build, the protos, the schema, the docs and the papers, and nothing else", () => {
-    expect(readdirSync(join(packages, "cufflink")).toSorted()).toEqual(
-      ["LICENSE", "README.md", "dist", "docs", "package.json", "proto", "schema"].toSorted(),
-    );
+    expect(readdirSync(join(packages, "cufflink")).toSorted()).toEqual([
+      "LICENSE",
+      "README.md",
+      "dist",
+      "docs",
+      "package.json",
+      "proto",
+      "schema",
+      "templates",
+    ]);
     const sources = globSync("**/*.{ts,map}", { cwd: join(packages, "cufflink") });
-    expect(sources.filter((path) => !path.endsWith(".d.ts"))).toEqual([]);
+    expect(sources.filter((path) => !/\.d\.ts$|^templates\//.test(path))).toEqual([]);
   });
 
   test.each(["cufflink", "cufflink-app"])(
@@ -143,12 +173,26 @@ describe("the published packages", () => {
     expect(broken).toEqual([]);
   });
 
-  test("brings no Node and no tool of the project's own", () => {
-    const names = installedIn(home);
-    expect(names).toContain("cufflink");
-    expect(names).not.toContain("node26");
-    expect(names).not.toContain("vitest");
-    expect(names).not.toContain("typescript");
+  test("is light, brings no Node and no tool of the project's own, and runs no script", () => {
+    const { names, scripts } = installedIn(home);
+    const own = names.filter((name) => !name.startsWith("node-"));
+    expect(own).toContain("cufflink");
+    for (const tool of ["node26", "vitest", "typescript"]) expect(own).not.toContain(tool);
+    expect(scripts).toEqual([]);
+    // Measured in docs/decisions/two-packages.md.
+    expect(own.length).toBeLessThan(60);
+    const bytes = own.reduce((sum, name) => sum + onDisk(join(home, "node_modules", name)), 0);
+    expect(bytes).toBeLessThan(40e6);
+  });
+
+  test.each(["cufflink", "cufflink-app"])("attw and publint find nothing in %s", async (name) => {
+    const packed = createPackageFromTarballData(readFileSync(packedFile(name)));
+    const { problems } = (await checkPackage(packed)) as { problems: Problem[] };
+    // It is for `import` alone: what attw calls its profile esm-only.
+    const wrong = problems.filter(({ resolutionKind }) => !/^node1(0|6-cjs)$/.test(resolutionKind));
+    expect(wrong).toEqual([]);
+    const { messages } = await publint({ pkgDir: join(packages, name), strict: true });
+    expect(messages).toEqual([]);
   });
 
   test("a Node that is too old is told so in a sentence", async () => {
@@ -172,7 +216,7 @@ describe("the published packages", () => {
   test("the library for apps alone brings protobuf and no driver, and works", async () => {
     const place = join(temporary, "app-alone");
     await packAndInstall("cufflink-app", place);
-    expect(installedIn(place).toSorted()).toEqual(["@bufbuild/protobuf", "cufflink-app"]);
+    expect(installedIn(place).names.toSorted()).toEqual(["@bufbuild/protobuf", "cufflink-app"]);
     await using daemon = await startDaemon({
       components: [
         {
@@ -236,28 +280,53 @@ await app.close();
     expect(stdout.trim()).toBe(version);
   });
 
-  test("keeps durable records there, by the thread of the library and that of the daemon", async () => {
-    // The daemon's files have names that change; its thread is asked by the library.
+  test("keeps durable records there", async () => {
     writeFileSync(
       join(home, "store.js"),
-      `import { StoreThread } from "./node_modules/cufflink/dist/src/store/store-thread.js";
-import { defaultRetention } from "./node_modules/cufflink/dist/src/store/store.js";
-const options = { folder: process.argv[2], retention: defaultRetention, owner: "" };
-const count = { fingerprint: "f", begun: 2, lastError: "", deadLettered: false };
-const events = { trouble: console.error, notice: console.error, expired() {} };
-for (const built of ["src/store", "daemon"]) {
-  const file = new URL(\`./node_modules/cufflink/dist/\${built}/store-worker.js\`, import.meta.url);
-  const thread = new StoreThread(options, events, file);
-  await thread.ask("beginAttempt", ["orders", { ...count, identity: built }]);
-  console.log((await thread.ask("loadAttempts", ["orders"])).map(({ identity }) => identity));
-  await thread.close();
-}
+      `import { createRuntime } from "cufflink";
+const runtime = await createRuntime({
+  stateDir: process.argv[2],
+  components: [{
+    apiVersion: "dapr.io/v1alpha1", kind: "Component", metadata: { name: "daily" },
+    spec: { type: "bindings.cron", version: "v1", metadata: [{ name: "schedule", value: "@daily" }] },
+  }],
+  app: { bindings: { daily() {} } },
+});
+const paused = () => runtime.components()[0].paused;
+if (process.argv[3] === "pause") await runtime.pause("daily", { by: "somebody" });
+// What was stored is read once the component is connected.
+while (paused() === undefined) await new Promise((resolve) => setTimeout(resolve, 5));
+console.log(paused().by);
+await runtime.close();
 `,
     );
     const program = ["--no-install", "node", "store.js", join(temporary, "state")];
-    const { stdout, stderr } = await run("npx", program, { cwd: home, env });
-    expect(stderr).toBe("");
-    expect(stdout).toBe("[ 'src/store' ]\n[ 'daemon', 'src/store' ]\n");
+    const expected = { stdout: "somebody\n", stderr: "" };
+    for (const what of ["pause", "look"])
+      expect(await run("npx", [...program, what], { cwd: home, env })).toEqual(expected);
+  });
+
+  test("the guide to a binding of one's own can be followed", { timeout: 60_000 }, async () => {
+    const bin = join(home, "node_modules/.bin");
+    const PATH = [bin, env.PATH].join(delimiter);
+    const ran = await followGuide(home, { ...env, PATH });
+    const outputOf = (part: string): string =>
+      ran.find(({ command }) => command.includes(part))?.output ?? "";
+    expect(outputOf("check")).toBe("1 component: no problems\n");
+    expect(outputOf("types")).toContain("How it greets.");
+    expect(outputOf("run")).toContain("app | GOOD MORNING, WORLD");
+    expect(outputOf("bindings.test.ts")).toMatch(/[#ℹ] fail 0/);
+    expect(outputOf("new binding")).toContain(
+      "acme-tickets.ts is the binding bindings.acme.tickets",
+    );
+    expect(outputOf("acme-tickets.test.ts")).toMatch(/[#ℹ] fail 0/);
+  });
+
+  // Where the package is reached by the name from the file, and by npx and globally: `npm run test:newcomer`.
+  test("knows the effects of the failures of a binding that lies elsewhere", async () => {
+    const launcher = join(home, "node_modules/cufflink/dist/launcher.cjs");
+    const place = join(temporary, "elsewhere");
+    expect(await effectsWith([process.execPath, launcher], place)).toEqual(expectedEffects);
   });
 });
 

@@ -4,6 +4,7 @@ import alicloudOss from "./alicloud/alicloud.oss/index.ts";
 import alicloudSls from "./alicloud/alicloud.sls/index.ts";
 import alicloudTablestore from "./alicloud/alicloud.tablestore/index.ts";
 import amqp from "./amqp/index.ts";
+import apns from "./apns/index.ts";
 import awsDynamodb from "./aws/aws.dynamodb/index.ts";
 import awsKinesis from "./aws/aws.kinesis/index.ts";
 import awsS3 from "./aws/aws.s3/index.ts";
@@ -20,6 +21,7 @@ import azureServicebusQueues from "./azure/azure.servicebus.queues/index.ts";
 import azureSignalr from "./azure/azure.signalr/index.ts";
 import azureStorageQueues from "./azure/azure.storagequeues/index.ts";
 import cloudflareQueues from "./cloudflare.queues/index.ts";
+import commercetools from "./commercetools/index.ts";
 import cron from "./cron/index.ts";
 import exec from "./exec/index.ts";
 import file from "./file/index.ts";
@@ -62,6 +64,7 @@ export const bindings: readonly AnyBinding[] = [
   alicloudSls,
   alicloudTablestore,
   amqp,
+  apns,
   awsDynamodb,
   awsKinesis,
   awsS3,
@@ -78,6 +81,7 @@ export const bindings: readonly AnyBinding[] = [
   azureSignalr,
   azureStorageQueues,
   cloudflareQueues,
+  commercetools,
   cron,
   exec,
   file,

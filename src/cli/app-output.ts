@@ -3,18 +3,20 @@ import type { ServeOptions } from "./serve-options.ts";
 import { standardOutput } from "../telemetry/logger.ts";
 import { wantsColor } from "./terminal.ts";
 
+/** Where lines of standard output go. */
+export type LineOutput = { write(line: string): unknown };
+
 /** Takes a line of the app's output, without its end. */
 export type AppOutput = (stream: "stdout" | "stderr", line: string) => void;
 
 /**
  * Where the lines of an app go that runs beside the runtime: to the same streams, behind `app |`; with
- * `--log-as-json` all to standard output, each wrapped in a line of JSON.
+ * `--log-as-json` all to standard output, each wrapped in a line of JSON. `out`: takes the place of standard output.
  */
-export function createAppOutput({
-  appId,
-  logAsJson,
-}: Pick<ServeOptions, "appId" | "logAsJson">): AppOutput {
-  const out = standardOutput();
+export function createAppOutput(
+  { appId, logAsJson }: Pick<ServeOptions, "appId" | "logAsJson">,
+  out: LineOutput = standardOutput(),
+): AppOutput {
   if (logAsJson) return (stream, line) => out.write(`${wrapped(appId, stream, line)}\n`);
   const title = "app |";
   const prefix = wantsColor(process.stdout)

@@ -1,15 +1,16 @@
 import type { Command } from "commander";
+import type { AnyBinding } from "../binding.ts";
 import { installCommand, missingDrivers, type DriverVersions } from "../drivers.ts";
 import { parseByteSize } from "../metadata/byte-size.ts";
 import type { ResourceProblem } from "../resources/problem.ts";
 import { ExitCode } from "./exit-code.ts";
+import { addBindingsOption, allBindings } from "./own-bindings.ts";
 import { wantsColor, writeJson } from "./terminal.ts";
 import { UsageError } from "./usage-error.ts";
 
 /** `cufflink check`: says everything that is wrong with component YAML, without running anything. */
 export function addCheckCommand(program: Command): void {
-  const command = program
-    .command("check")
+  const command = addBindingsOption(program.command("check"))
     .description("check component YAML and say everything that is wrong with it")
     .argument("<paths...>", "folders or files")
     .option("--app-id <id>", "check as this app would see them; without it, whatever the scopes")
@@ -35,7 +36,14 @@ Examples:
 `,
     )
     .action(async (paths: string[]) => {
-      const { appId, maxBodySize, drivers, allowExec, ...rest } = command.opts<{
+      const {
+        appId,
+        maxBodySize,
+        drivers,
+        allowExec,
+        bindings: named,
+        ...rest
+      } = command.opts<{
         appId?: string;
         maxBodySize: string;
         drivers?: string;
@@ -43,13 +51,16 @@ Examples:
         secrets: boolean;
         remoteSecrets?: true;
         json?: true;
+        bindings: string[];
       }>();
       const { secrets, remoteSecrets, json } = rest;
       if (remoteSecrets && !secrets)
         throw new UsageError("--remote-secrets and --no-secrets say opposite things; give one");
+      const { bindings, problems: unusable } = await allBindings(named);
       const { components, problems, needed } = await check(
         paths,
         appId,
+        bindings,
         { maxBodySize: readMaxBodySize(maxBodySize), allowExec: allowExec === true },
         { secrets, remote: remoteSecrets === true, driversFolder: drivers },
       );
@@ -61,14 +72,16 @@ Examples:
           components,
           problems,
           missingDrivers: missing,
+          ...(unusable.length > 0 ? { unusableBindings: unusable } : {}),
           ...(install ? { install } : {}),
         });
       } else {
+        for (const problem of unusable) process.stdout.write(`${problem}\n\n`);
         await print(components, problems);
         if (install !== undefined)
           process.stdout.write(`drivers are not installed; run: ${install}\n`);
       }
-      if (problems.length > 0 || !isComplete) throw new ExitCode(1);
+      if (problems.length > 0 || unusable.length > 0 || !isComplete) throw new ExitCode(1);
     });
 }
 
@@ -84,10 +97,10 @@ function readMaxBodySize(text: string): number {
 async function check(
   paths: readonly string[],
   appId: string | undefined,
+  bindings: readonly AnyBinding[],
   started: { readonly maxBodySize: number; readonly allowExec: boolean },
   look: { readonly secrets: boolean; readonly remote: boolean; driversFolder: string | undefined },
 ): Promise<{ components: number; problems: ResourceProblem[]; needed: DriverVersions }> {
-  const { bindings } = await import("../bindings/index.ts");
   const { readConfiguration } = await import("../resources/configuration.ts");
   const { lint } = await import("../resources/lint.ts");
   const { neededDrivers } = await import("../resources/needed-drivers.ts");
@@ -95,6 +108,7 @@ async function check(
   const { componentFields: frameworkFields } =
     await import("../runtime/component/component-fields.ts");
   const { stateStores } = await import("../states/index.ts");
+  const { SocketsFolder } = await import("../pluggable/sockets-folder.ts");
   const { SecretStores } = await import("../resources/secret-stores.ts");
   await using secretStores = new SecretStores({ driversFolder: look.driversFolder });
   const loaded = await loadResources({
@@ -103,6 +117,7 @@ async function check(
   });
   const linted = await lint(loaded.components, bindings, {
     ...{ frameworkFields, ...started, isThorough: true },
+    pluggable: SocketsFolder.of(process.env),
   });
   // What cannot be read or parsed both tell.
   const told = new Set(loaded.problems.map((problem) => JSON.stringify(problem)));

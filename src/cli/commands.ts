@@ -1,11 +1,14 @@
 import type { Command } from "commander";
 import { addCheckCommand } from "./check.ts";
 import { addCompletionCommand } from "./completion.ts";
+import { addComponentCommand } from "./component.ts";
 import { addCompleteComponentsCommand } from "./complete-components.ts";
 import { addComponentsCommand } from "./components.ts";
 import { addDeadLettersCommand } from "./dead-letters.ts";
 import { addEmitCommand } from "./emit.ts";
+import { addGenerateCommand } from "./generate.ts";
 import { addInvokeCommand } from "./invoke.ts";
+import { addNewCommand } from "./new.ts";
 import { addReloadCommand } from "./reload.ts";
 import { addRunCommand } from "./run.ts";
 import { addTypesCommand } from "./types.ts";
@@ -20,8 +23,11 @@ export function addCommands(program: Command, setExitCode: (code: number) => voi
   addDeadLettersCommand(program);
   addWhyCommand(program);
   addReloadCommand(program);
+  addComponentCommand(program, setExitCode);
   addCheckCommand(program);
   addTypesCommand(program);
+  addGenerateCommand(program);
+  addNewCommand(program);
   addCompletionCommand(program);
   addCompleteComponentsCommand(program);
 }

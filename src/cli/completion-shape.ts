@@ -83,6 +83,7 @@ function valuesOfArgument(argument: Argument, command: Command, types: readonly 
   if (argument.argChoices !== undefined) return argument.argChoices;
   const name = argument.name();
   if (name === "component") return "components";
+  if (command.name() === "binding") return "anything";
   if (name === "name") return command.name() === "types" ? types : "components";
   return ["file", "paths", "command"].includes(name) ? "files" : "anything";
 }

@@ -1,6 +1,7 @@
 import { Argument, type Command } from "commander";
 import { bashScript } from "./completion-bash.ts";
 import { fishScript } from "./completion-fish.ts";
+import { addBindingsOption, allBindings } from "./own-bindings.ts";
 import { shapeOf, type Shape } from "./completion-shape.ts";
 import { zshScript } from "./completion-zsh.ts";
 
@@ -12,8 +13,7 @@ const shells: Readonly<Record<string, (program: Shape) => string>> = {
 
 /** `cufflink completion`: what a shell evaluates to complete commands, flags and their values. */
 export function addCompletionCommand(program: Command): void {
-  program
-    .command("completion")
+  const command = addBindingsOption(program.command("completion"))
     .description("print the completion script of a shell")
     .addArgument(new Argument("<shell>", "the shell").choices(Object.keys(shells)))
     .addHelpText(
@@ -28,7 +28,7 @@ Examples:
 `,
     )
     .action(async (shell: string) => {
-      const { bindings } = await import("../bindings/index.ts");
+      const { bindings } = await allBindings(command.opts<{ bindings: string[] }>().bindings);
       const types = bindings.flatMap(({ name, aliases = [] }) => [name, ...aliases]);
       process.stdout.write(shells[shell]?.(shapeOf(program, types)) ?? "");
     });

@@ -2,7 +2,12 @@ import { closeSync, openSync } from "node:fs";
 import { constants } from "node:os";
 import { messageOf } from "../errors.ts";
 import { exitNow } from "./exit-now.ts";
+import type { Runtime } from "../runtime/runtime.ts";
 import type { Served } from "./serve.ts";
+
+/** A process that serves, as far as signals and failures concern it. */
+export type Signalled = Pick<Served, "logger" | "ended" | "shuttingDown" | "end"> &
+  Partial<Pick<Served, "reload">> & { readonly runtime: Pick<Runtime, "blame"> };
 
 /** The exit code after an exception that belongs to no component. */
 const stray = 70;
@@ -27,8 +32,8 @@ const idleSignals = ["SIGUSR1", "SIGUSR2"] as const;
  * Serves until it is shut down, and resolves to the exit code. SIGINT, SIGTERM and their like shut it down, a second
  * one ends the process at once, SIGHUP reloads, and a driver's stray exception rebuilds its component.
  */
-export async function serveUntilSignalled(start: () => Promise<Served>): Promise<number> {
-  const running: { served?: Served } = {};
+export async function serveUntilSignalled(start: () => Promise<Signalled>): Promise<number> {
+  const running: { served?: Signalled } = {};
   let last = Number.NEGATIVE_INFINITY;
   const onEnd = (signal: NodeJS.Signals, why: string = signal): void => {
     const now = performance.now();
@@ -63,17 +68,21 @@ export async function serveUntilSignalled(start: () => Promise<Served>): Promise
   return code;
 }
 
-function readAgain(served: Served): void {
-  const { logger } = served;
+function readAgain({ logger, reload }: Signalled): void {
+  if (reload === undefined)
+    return logger.warn(
+      { signal: "SIGHUP" },
+      "there are no resources to be read, and it is ignored",
+    );
   logger.info({}, "SIGHUP: reading the resources again");
-  void served.reload().then(
+  void reload().then(
     ({ revision, outcome }) => logger.info({ revision, outcome }, "resources were read"),
     (error: unknown) =>
       logger.error({ reason: messageOf(error) }, "the resources could not be read"),
   );
 }
 
-function handleStrays(served: Served): void {
+function handleStrays(served: Signalled): void {
   const onStray = (error: unknown): void => {
     if (served.runtime.blame(error)) return;
     const stack = error instanceof Error ? error.stack : undefined;

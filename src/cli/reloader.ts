@@ -2,9 +2,10 @@ import { isDeepStrictEqual } from "node:util";
 import type { AnyBinding } from "../binding.ts";
 import { messageOf } from "../errors.ts";
 import { configured, readConfiguration, type Configuration } from "../resources/configuration.ts";
-import { lint } from "../resources/lint.ts";
+import { lint, type Pluggability } from "../resources/lint.ts";
 import { loadResources, type Resources } from "../resources/load.ts";
 import { ResourceMemory } from "../resources/memory.ts";
+import type { SecretStandIn } from "../resources/resolve.ts";
 import { formatProblem, problemRecord, type ResourceProblem } from "../resources/problem.ts";
 import { SecretStores } from "../resources/secret-stores.ts";
 import { ResourceWatcher, type WatchedPath } from "../resources/watch.ts";
@@ -23,6 +24,10 @@ export type ReloaderOptions = {
   readonly bindings: readonly AnyBinding[];
   /** Adds those of these component types to `bindings`. */
   readonly needBindings: (types: readonly string[]) => Promise<void>;
+  /** What has changed that no reload takes over, a sentence each. */
+  readonly changedBindings?: () => Promise<readonly string[]>;
+  /** Which types that are not among them may be served by sockets. */
+  readonly pluggable?: Pluggability;
   /** The server's `--max-body-size` in bytes, which components are compared with. */
   readonly maxBodySize: number;
   readonly apply: Runtime["apply"];
@@ -31,6 +36,10 @@ export type ReloaderOptions = {
   readonly driversFolder?: string | undefined;
   /** Default: all that there are. */
   readonly secretStores?: readonly SecretStoreModule[];
+  /** Default: {@link stateStores}. */
+  readonly stateStores?: readonly AnyBinding[];
+  /** What takes the place of secrets that cannot be read. */
+  readonly standIn?: SecretStandIn | undefined;
   /** Called before the components are applied, with all that was read, where its Resiliency is another one. */
   readonly onLoaded: (resources: Resources) => Promise<void> | void;
 };
@@ -115,7 +124,7 @@ export class Reloader {
 
   async #read(): Promise<{ applied: Promise<ReloadResult> }> {
     const { appId, resourcesPaths, configPaths, bindings, maxBodySize, apply } = this.#options;
-    const { needBindings } = this.#options;
+    const { needBindings, pluggable, standIn } = this.#options;
     const config = await readConfiguration(configPaths);
     // Half a configuration might allow what it forbids.
     if (!config.broken) this.#configuration = config.configuration;
@@ -124,7 +133,8 @@ export class Reloader {
       appId,
       bindings,
       needBindings,
-      stateStores,
+      stateStores: this.#options.stateStores ?? stateStores,
+      standIn,
       frameworkFields: componentFields,
       memory: this.#memory,
       secretStores: this.#secretStores,
@@ -134,14 +144,19 @@ export class Reloader {
     this.#secretFiles = resources.secretFiles;
     if (this.#watching && isNew) this.#watcher.pathsChanged();
     const linted = await lint(resources.components, bindings, {
-      ...{ frameworkFields: componentFields, maxBodySize },
+      ...{ frameworkFields: componentFields, maxBodySize, pluggable },
     });
     const problems = [...config.problems, ...resources.problems, ...linted];
     this.#tell(problems);
+    const kept = (await this.#options.changedBindings?.()) ?? [];
+    for (const text of kept) this.#options.logger.warn({}, text);
     const policies = await this.#loadPolicies(resources);
     const refused = resources.refused || config.broken || policies === "refused";
     const applied = apply(configured(resources.components, this.#configuration), {
-      problems: problems.map((problem) => formatProblem(problem).split("\n", 1)[0] ?? ""),
+      problems: [
+        ...problems.map((problem) => formatProblem(problem).split("\n", 1)[0] ?? ""),
+        ...kept,
+      ],
       refused,
       changed: policies === "changed",
     });

@@ -9,12 +9,17 @@ import { wantsColor } from "./terminal.ts";
 
 type LogOptions = Pick<ServeOptions, "appId" | "logLevel" | "logAsJson">;
 
-/** The log of a serving process, on standard output. */
-export function createServeLogger({ appId, logLevel, logAsJson }: LogOptions): RuntimeLogger {
+/** The log of a serving process, on standard output, or where that has other lines on standard error. */
+export function createServeLogger(
+  { appId, logLevel, logAsJson }: LogOptions,
+  toErrors = false,
+): RuntimeLogger {
+  const stream = toErrors ? process.stderr : process.stdout;
   return createLogger({
     ...{ appId, level: logLevel, json: logAsJson },
-    color: wantsColor(process.stdout),
-    date: !process.stdout.isTTY,
+    color: wantsColor(stream),
+    date: !stream.isTTY,
+    ...(toErrors && { destination: stream }),
   });
 }
 

@@ -6,6 +6,8 @@ import { parseBoolean } from "../metadata/boolean.ts";
 import { parseDuration } from "../metadata/duration.ts";
 import type { Retention } from "../store/store.ts";
 import type { LogLevel } from "../telemetry/logger.ts";
+import { isOrigin } from "./origin.ts";
+import { addBindingsOption } from "./own-bindings.ts";
 import { portConflicts } from "./port-conflicts.ts";
 import { UsageError } from "./usage-error.ts";
 
@@ -43,6 +45,8 @@ export type ServeOptions = {
   readonly eventHistory: boolean;
   /** How long durable records are kept, and how many. */
   readonly retention: Retention;
+  /** Files and packages with bindings of the user's own. */
+  readonly bindings: readonly string[];
   readonly driversFolder: string | undefined;
   readonly allowExec: boolean;
   readonly maxBodySize: number;
@@ -200,6 +204,7 @@ export function addServeOptions(command: Command): Command {
       "keep serving outputs this long after the signal",
       "0s",
     );
+  addBindingsOption(command);
   for (const { name, value } of otherFlags)
     command.option(
       `--${name} ${value ? "<value>" : "[bool]"}`,
@@ -328,6 +333,7 @@ export function readServeOptions(command: Command): ServeOptions {
     metricsListenAddress: hosts(text("metricsListenAddress"))[0] ?? "127.0.0.1",
     unixDomainSocket: optional("unixDomainSocket"),
     stateDir: optional("stateDir"),
+    bindings: Array.isArray(flags["bindings"]) ? flags["bindings"] : [],
     driversFolder: optional("drivers"),
     allowExec: on("allowExec"),
     eventHistory: on("enableEventHistory"),
@@ -378,12 +384,6 @@ function list(text: string): string[] {
     .split(",")
     .map((one) => one.trim())
     .filter((one) => one !== "");
-}
-
-/** As a browser writes it: without a path, not even a slash. `null` stands for pages without an origin. */
-function isOrigin(text: string): boolean {
-  if (text === "*" || text === "null") return true;
-  return URL.parse(text)?.host !== "" && /^[a-z][a-z0-9+.-]*:\/\/[^/?#@]+$/i.test(text);
 }
 
 function collect(value: string, before: string[]): string[] {

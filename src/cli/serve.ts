@@ -7,6 +7,8 @@ import { formatDuration } from "../metadata/duration.ts";
 import { releaseBlocks } from "../memory/byte-parts.ts";
 import { collectWhenQuiet, keepYoungSmall } from "../memory/garbage-collection.ts";
 import { MemoryBudget } from "../memory/budget.ts";
+import { PluggableBindings } from "../pluggable/host/pluggable-bindings.ts";
+import { SocketsFolder, socketsFolderVariable } from "../pluggable/sockets-folder.ts";
 import { compilePolicies } from "../policy/policies.ts";
 import { RuntimeDescription } from "../rpc/description.ts";
 import type { ReloadResult } from "../runtime/component/reload.ts";
@@ -21,14 +23,21 @@ import { createServer, type CufflinkServer, type ServerOptions } from "../server
 import { stateStores } from "../states/index.ts";
 import { createStore } from "../store/open-store.ts";
 import { stateFolder } from "../store/state-folder.ts";
+import { standardOutput } from "../telemetry/logger.ts";
 import { Metrics } from "../telemetry/metrics.ts";
+import type { DryRun } from "../testkit/app/dry-run.ts";
 import { version } from "../version.ts";
 import { socketOf } from "./app-environment.ts";
 import { shutDown } from "./shutdown.ts";
+import { openOwnBindings } from "./own-bindings.ts";
 import { Reloader } from "./reloader.ts";
 import { createServeLogger } from "./serve-log.ts";
+import type { DryOptions } from "./dry-options.ts";
 import type { ServeOptions } from "./serve-options.ts";
 import type { ServerCertificate } from "./server-certificate.ts";
+
+/** What is served; `dry`: with stand-ins in place of all systems. */
+export type RunOptions = ServeOptions & { readonly dry?: DryOptions };
 
 /** A serving process, from the first listener to its end. */
 export type Served = {
@@ -47,7 +56,7 @@ export type Served = {
 };
 
 /** Everything wired together. Listens first, then connects out. */
-export async function serve(options: ServeOptions): Promise<Served> {
+export async function serve(options: RunOptions): Promise<Served> {
   const mayGrow = keepYoungSmall();
   try {
     return await begin(options, mayGrow);
@@ -58,9 +67,10 @@ export async function serve(options: ServeOptions): Promise<Served> {
 }
 
 /** `onStarted` is told once the components were started, well or not. */
-async function begin(options: ServeOptions, onStarted: () => void): Promise<Served> {
+async function begin(options: RunOptions, onStarted: () => void): Promise<Served> {
   const started = performance.now();
-  const logger = createServeLogger(options);
+  const logger = createServeLogger(options, options.dry !== undefined);
+  const dryRun = options.dry && (await createDryRun(options.dry, logger));
   if (options.ignored.length > 0) {
     logger.warn(
       { flags: options.ignored },
@@ -70,12 +80,31 @@ async function begin(options: ServeOptions, onStarted: () => void): Promise<Serv
   const { promise: ended, resolve: resolveEnded } = Promise.withResolvers<number>();
   let shutdowns = 0;
 
-  const catalogue = new BindingCatalogue(bindingModules);
+  const own = await openOwnBindings(options.bindings, (problem) =>
+    logger.error({ problem }, "a package with a binding cannot be used"),
+  );
+  const folder = SocketsFolder.of(process.env);
+  const pluggable = new PluggableBindings({
+    folder,
+    names: () => catalogue.names,
+    onShadowed: (type, socket) => logger.warn({ socket }, shadowed(type)),
+  });
+  const catalogue: BindingCatalogue = dryRun
+    ? new BindingCatalogue(dryRun.modules(bindingModules), dryRun.others(own))
+    : new BindingCatalogue(bindingModules, {
+        loaded: own.loaded,
+        find: () => own.find(),
+        mayBeServed: (name) => pluggable.mayServe(name),
+      });
+  const stores = dryRun?.stateStores(stateStores) ?? stateStores;
   const reloader = await Reloader.create({
     ...{ appId: options.appId, resourcesPaths: options.resourcesPaths, logger },
     ...{ bindings: catalogue.loaded, needBindings: (types) => catalogue.need(types) },
+    changedBindings: () => own.changes(),
+    pluggable: folder,
     ...{ configPaths: options.configPaths, maxBodySize: options.maxBodySize },
-    driversFolder: options.driversFolder,
+    ...{ driversFolder: options.driversFolder, stateStores: stores },
+    standIn: dryRun?.secrets(() => catalogue.loaded),
     async apply(components, findings) {
       const result = await runtime.apply(components, findings);
       metrics.reloaded(result);
@@ -109,7 +138,7 @@ async function begin(options: ServeOptions, onStarted: () => void): Promise<Serv
     logger,
   });
   const store = createStore({
-    folder: stateFolder(options.appId, options.stateDir, process.env),
+    folder: dryRun ? ":memory:" : stateFolder(options.appId, options.stateDir, process.env),
     retention: options.retention,
     logger: logger.child({ part: "store" }),
     onExpired: (component, count) => deadLetters.expired(component, count),
@@ -124,8 +153,9 @@ async function begin(options: ServeOptions, onStarted: () => void): Promise<Serv
     appId: options.appId,
     bindings: catalogue.loaded,
     allBindings: () => catalogue.all(),
-    stateStores,
-    app,
+    stateStores: stores,
+    ...(dryRun === undefined && { pluggable }),
+    app: dryRun?.app(app) ?? app,
     logger,
     observer: metrics,
     store,
@@ -189,6 +219,7 @@ async function begin(options: ServeOptions, onStarted: () => void): Promise<Serv
             metricsServer?.close();
             metricsServer?.closeAllConnections();
           },
+          () => dryRun?.close(),
           () => stopCollecting(),
           () => store.close(),
         ],
@@ -222,7 +253,7 @@ async function begin(options: ServeOptions, onStarted: () => void): Promise<Serv
     const [http, grpc] = listeners.map((listener) => socketOf(folder, options.appId, listener));
     logger.info({ http, grpc, version }, "listening on sockets");
   }
-  void store.look();
+  if (dryRun === undefined) void store.look();
   void certificate?.watch((tls) => server.setTls(tls));
   void reloader
     .start()
@@ -233,6 +264,7 @@ async function begin(options: ServeOptions, onStarted: () => void): Promise<Serv
         { components: components.length, took },
         "cufflink initialized. Status: Running.",
       );
+      void dryRun?.run(runtime).then((over) => over && end(over.why, over.code));
     });
   return {
     httpPort,
@@ -244,6 +276,19 @@ async function begin(options: ServeOptions, onStarted: () => void): Promise<Serv
     end,
     reload,
   };
+}
+
+async function createDryRun(options: DryOptions, logger: RuntimeLogger): Promise<DryRun> {
+  const { DryRun } = await import("../testkit/app/dry-run.ts");
+  const out = standardOutput();
+  const print = (record: object): void => {
+    out.write(`${JSON.stringify(record)}\n`);
+  };
+  return new DryRun({ ...options, logger, print });
+}
+
+function shadowed(type: string): string {
+  return `the socket of a pluggable component is not used, since bindings.${type} is built in; to use it, name its folder in ${socketsFolderVariable}`;
 }
 
 async function loadCertificate(

@@ -7,13 +7,13 @@ import { writtenName } from "../metadata/fields.ts";
 import type { Field, Fields } from "../metadata/fields.ts";
 import { closest } from "../metadata/suggest.ts";
 import { ExitCode } from "./exit-code.ts";
+import { addBindingsOption, allBindings } from "./own-bindings.ts";
 import { formatTable, wantsColor, writeJson } from "./terminal.ts";
 import { UsageError } from "./usage-error.ts";
 
 /** `cufflink types`: the binding types that this version has. */
 export function addTypesCommand(program: Command): void {
-  const command = program
-    .command("types")
+  const command = addBindingsOption(program.command("types"))
     .description("list the binding types, or describe one with its fields and operations")
     .argument("[name]", "the type, with or without bindings.")
     .option("--json", "for tools: as Dapr's metadata.yaml has it")
@@ -33,12 +33,13 @@ Examples:
 `,
     )
     .action(async (name: string | undefined) => {
-      const { json, schema, example } = command.opts<Options>();
+      const { json, schema, example, bindings: named } = command.opts<Options>();
       if (example && name === undefined)
         throw new UsageError(
           "--example needs the name of a type, as cufflink types redis --example",
         );
-      const { bindings } = await import("../bindings/index.ts");
+      const { bindings, added, problems } = await allBindings(named);
+      for (const problem of problems) process.stderr.write(`cufflink: ${problem}\n`);
       const shown = name === undefined ? bindings : [find(bindings, name)];
       if (example) {
         const { exampleFile, publishedSchema } = await import("../schema/example.ts");
@@ -47,7 +48,7 @@ Examples:
       } else if (schema && name === undefined) {
         const { componentFileSchema } = await import("../schema/component-file.ts");
         const { wholeCatalogue } = await import("../schema/catalogue.ts");
-        writeJson(componentFileSchema(await wholeCatalogue()));
+        writeJson(componentFileSchema(await wholeCatalogue(added)));
       } else if (json || schema) {
         const values = shown.map((one) => (schema ? jsonSchema : daprMetadata)(one));
         writeJson(name === undefined ? values : values[0]);
@@ -59,7 +60,7 @@ Examples:
     });
 }
 
-type Options = { json?: true; schema?: true; example?: true };
+type Options = { json?: true; schema?: true; example?: true; bindings: string[] };
 
 function find(bindings: readonly AnyBinding[], name: string): AnyBinding {
   const wanted = name.toLowerCase().replace(/^bindings\./, "");

@@ -1,22 +1,13 @@
 import http2 from "node:http2";
-import net from "node:net";
-import tls from "node:tls";
 import type { ClientHttp2Session } from "node:http2";
+import type net from "node:net";
 import type { AnswerLimits } from "./answer-room.ts";
 import type { Call, CallOptions, Carrier } from "./client-call.ts";
+import { openSocket, type ClientTls } from "./client-socket.ts";
 import { type Answer, ClientUnary } from "./client-unary.ts";
 import { type EndpointAddress, formatAddress } from "./endpoint.ts";
 import { http2SessionOptions, streamWindowBytes, widenWindow } from "./http2-options.ts";
-
-export type ClientTls = {
-  /** False takes whatever certificate the server shows. */
-  readonly verify: boolean;
-  /** PEM. The authorities that are trusted. Default: Node's. */
-  readonly ca?: string | Buffer | undefined;
-  /** PEM. What the client shows for itself. */
-  readonly cert?: string | Buffer | undefined;
-  readonly key?: string | Buffer | undefined;
-};
+import { openTunnel } from "./tunnel.ts";
 
 export type ClientConnectionOptions = EndpointAddress & {
   /** Absent: cleartext, HTTP/2 by prior knowledge. */
@@ -35,13 +26,16 @@ export type ClientConnectionOptions = EndpointAddress & {
   readonly pingsInCallsOnly?: boolean;
   /** Connects when a call that waits for a connection asks for it, and not before. Default: at once and always. */
   readonly lazy?: boolean;
+  /** The URL of an HTTP proxy that leads to the server. Default: none. */
+  readonly proxy?: string | undefined;
   /** Tries a stream again, some times, that the server did not take. Default true; else its call ends as `unsent`. */
   readonly retryRefused?: boolean;
 };
 
 /** A session that lived shorter counts as a failed attempt to connect. */
 const steadyAfter = 1000;
-const tcpKeepAlive = { keepAlive: true, keepAliveInitialDelay: 30_000 };
+/** Milliseconds for connecting. */
+const defaultTimeout = 10_000;
 const refusedPauses = [10, 20, 40, 80, 160];
 
 /**
@@ -74,6 +68,7 @@ export class ClientConnection implements Carrier {
   #connecting = false;
   #timer: NodeJS.Timeout | undefined;
   #closed = false;
+  readonly #closing = new AbortController();
 
   constructor(options: ClientConnectionOptions) {
     this.#options = options;
@@ -140,6 +135,7 @@ export class ClientConnection implements Carrier {
   async close(): Promise<void> {
     if (this.#closed) return;
     this.#closed = true;
+    this.#closing.abort();
     clearTimeout(this.#timer);
     this.#reason = "the connection was closed";
     const sessions = [...this.#sessions.keys()];
@@ -229,13 +225,30 @@ export class ClientConnection implements Carrier {
   }
 
   #connect(): void {
-    const { tls: secure, connectTimeout = 10_000 } = this.#options;
+    const { tls: secure, connectTimeout = defaultTimeout, proxy } = this.#options;
+    this.#connecting = true;
+    if (proxy === undefined || "socket" in this.#options)
+      return this.#establish(openSocket(this.#options, secure));
+    const signal = AbortSignal.any([this.#closing.signal, AbortSignal.timeout(connectTimeout)]);
+    const { host, port } = this.#options;
+    openTunnel(proxy, host, port, signal).then(
+      (through) => {
+        const socket = openSocket(this.#options, secure, through);
+        if (this.#closed) socket.destroy();
+        else this.#establish(socket);
+      },
+      (error: Error) => {
+        if (!this.#closed) this.#failed(describe(error));
+      },
+    );
+  }
+
+  #establish(socket: net.Socket): void {
+    const { connectTimeout = defaultTimeout } = this.#options;
     const startedAt = performance.now();
     let failure = "";
     let isReady = false;
     let isReached = false;
-    this.#connecting = true;
-    const socket = openSocket(this.#options, secure);
     socket.once("connect", () => (isReached = true));
     // After an alert of TLS 1.3 (no client certificate) Node's session waits for a socket that nobody closes.
     socket.once("error", () => setImmediate(() => socket.destroy()));
@@ -357,25 +370,6 @@ export class ClientConnection implements Carrier {
     timer.unref();
     session.once("close", () => clearInterval(timer));
   }
-}
-
-function openSocket(address: EndpointAddress, secure: ClientTls | undefined): net.Socket {
-  // On a Unix socket the certificate is expected to be that of `localhost`.
-  const host = "socket" in address ? "localhost" : address.host;
-  const where =
-    "socket" in address
-      ? { path: address.socket }
-      : { host, port: address.port, ...tcpKeepAlive, noDelay: true };
-  if (secure === undefined) return net.connect(where);
-  return tls.connect({
-    ...where,
-    ALPNProtocols: ["h2"],
-    rejectUnauthorized: secure.verify,
-    ca: secure.ca,
-    cert: secure.cert,
-    key: secure.key,
-    ...(net.isIP(host) === 0 && { servername: host }),
-  });
 }
 
 function describe(error: Error): string {

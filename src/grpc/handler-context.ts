@@ -5,6 +5,8 @@ import { metadataOf } from "./failure.ts";
 import type { CallContext } from "./method.ts";
 import type { ResponseHeaders } from "./status.ts";
 
+export type { HandlerContext } from "@connectrpc/connect";
+
 /** Connect's context of a call. What costs something is made when it is first asked for. */
 export class GrpcContext implements HandlerContext {
   readonly method: DescMethod;

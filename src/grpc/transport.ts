@@ -20,7 +20,7 @@ import {
   type UnaryRequest,
   type UnaryResponse,
 } from "@connectrpc/connect";
-import type { ClientTls } from "./client-connection.ts";
+import type { ClientTls } from "./client-socket.ts";
 import { GrpcClient, type GrpcStream } from "./client.ts";
 import {
   fromHeadersInit,

@@ -15,6 +15,7 @@ export type Described = {
   readonly operations?: Readonly<Record<string, DescribedOperation>>;
   /** Present: it is an input. */
   readonly read?: unknown;
+  readonly eventMetadata?: Readonly<Record<string, string>>;
   readonly guarantee?: DescribedGuarantee;
   readonly inputIsOptional?: boolean;
 };
@@ -39,6 +40,7 @@ type DescribedGuarantee = {
 type DescribedOperation = {
   readonly description: string;
   readonly request: Fields;
+  readonly answerMetadata?: Readonly<Record<string, string>>;
   // Some requests of an operation may be repeated and others not: a function tells.
   readonly idempotent?: boolean | ((request: never) => boolean);
 };
@@ -200,6 +202,9 @@ export function markdownReference(binding: Described, systems: readonly string[]
     binding.summary,
     facts.join("\n"),
     ...(binding.guarantee === undefined ? [] : [inputGuarantee(binding.guarantee)]),
+    ...(binding.eventMetadata === undefined
+      ? []
+      : ["Metadata of events:", markdownNames(binding.eventMetadata)]),
     "## Metadata",
     markdownFields(binding.metadata),
   ];
@@ -210,6 +215,8 @@ export function markdownReference(binding: Described, systems: readonly string[]
     if (Object.keys(operation.request).length > 0) {
       parts.push("Request metadata (names are case-sensitive):", markdownFields(operation.request));
     }
+    if (operation.answerMetadata !== undefined)
+      parts.push("Metadata of the answer:", markdownNames(operation.answerMetadata));
   }
   return `${parts.join("\n\n")}\n`;
 }
@@ -278,6 +285,11 @@ export function markdownFields(fields: Fields): string {
   ]);
   if (rows.length === 0) return "None.";
   return markdownTable(["Field", "Type", "Default", "Description"], rows);
+}
+
+function markdownNames(names: Readonly<Record<string, string>>): string {
+  const rows = Object.entries(names).map(([name, description]) => [`\`${name}\``, description]);
+  return markdownTable(["Name", "What"], rows);
 }
 
 /** A Markdown table. `|` and newlines in cells are taken care of. */

@@ -11,6 +11,10 @@ export type OAuthClient = {
   readonly scopes: readonly string[];
   /** Gives the fields that prove who it is: `client_secret`, or a signed assertion. */
   readonly prove: () => Promise<Readonly<Record<string, string>>>;
+  /** Its password, sent by HTTP's own way (Basic), where the server takes no other. */
+  readonly password?: string | undefined;
+  /** How a request reaches the server. Absent: by a connection of its own, through no proxy. */
+  readonly post?: PostForm | undefined;
   /** Further fields of the request. */
   readonly fields?: Readonly<Record<string, string>>;
   /** PEM certificates of the authorities to trust in place of the system's. */
@@ -21,6 +25,15 @@ export type OAuthClient = {
   readonly hide: ((secret: string) => void) | undefined;
 };
 
+/** Posts a form, follows no redirect, and resolves to the answer, whatever its status. */
+type PostForm = (
+  form: string,
+  headers: Readonly<Record<string, string>>,
+  signal: AbortSignal,
+) => Promise<HttpAnswer>;
+
+type HttpAnswer = { readonly status: number; readonly body: string };
+
 /** The longest `error` of an answer that is quoted; those of RFC 6749 have some 20 characters. */
 const longestError = 200;
 
@@ -30,6 +43,7 @@ const longestError = 200;
  */
 export function clientCredentials(client: OAuthClient): TokenSource {
   const { endpoint, clientId, scopes, prove, fields, authorities, prefix = "", hide } = client;
+  const { password } = client;
   const url = URL.parse(endpoint);
   if (url === null || !/^https?:$/.test(url.protocol)) {
     throw new BindingError(
@@ -44,19 +58,27 @@ export function clientCredentials(client: OAuthClient): TokenSource {
     new BindingError("unauthenticated", `${prefix}no token from ${url.host}: ${why}`, {
       effect: "unsent",
     });
+  const post = client.post ?? directly(url, authorities);
+  const basic = password === undefined ? undefined : basicProof(clientId, password);
+  const headers = {
+    "content-type": "application/x-www-form-urlencoded",
+    accept: "application/json",
+    ...(basic === undefined ? {} : { authorization: `Basic ${basic}` }),
+  };
   return async (signal) => {
+    if (basic !== undefined) hide?.(basic);
     const proof = await prove();
     for (const [name, value] of Object.entries(proof)) {
       if (name !== "client_assertion_type") hide?.(value);
     }
     const form = new URLSearchParams({
       grant_type: "client_credentials",
-      client_id: clientId,
+      ...(basic === undefined ? { client_id: clientId } : {}),
       ...(scopes.length === 0 ? {} : { scope: scopes.join(" ") }),
       ...proof,
       ...fields,
     });
-    const answer = await post(url, form.toString(), authorities, signal).catch((error: unknown) => {
+    const answer = await post(form.toString(), headers, signal).catch((error: unknown) => {
       throw refused(messageOf(error));
     });
     const read = readAnswer(answer);
@@ -66,7 +88,13 @@ export function clientCredentials(client: OAuthClient): TokenSource {
   };
 }
 
-type HttpAnswer = { readonly status: number; readonly body: string };
+/** A name and a password as RFC 6749, 2.3.1, has them: each encoded as in a form. */
+function basicProof(clientId: string, password: string): string {
+  const encoded = [clientId, password].map((text) =>
+    new URLSearchParams({ "": text }).toString().slice(1),
+  );
+  return Buffer.from(encoded.join(":")).toString("base64");
+}
 
 /** The token, or why there is none. */
 function readAnswer({ status, body }: HttpAnswer): Token | string {
@@ -97,33 +125,25 @@ function entraCodes(fields: object): string {
   return typeof code === "number" ? ` (AADSTS${code})` : "";
 }
 
-function post(
-  endpoint: URL,
-  form: string,
-  authorities: string | undefined,
-  signal: AbortSignal,
-): Promise<HttpAnswer> {
-  return new Promise((resolve, reject) => {
-    const options = {
-      method: "POST",
-      signal,
-      headers: {
-        "content-type": "application/x-www-form-urlencoded",
-        "content-length": Buffer.byteLength(form),
-        accept: "application/json",
-      },
-    };
-    const request =
-      endpoint.protocol === "https:"
-        ? httpsRequest(endpoint, { ...options, ...(authorities ? { ca: authorities } : {}) })
-        : httpRequest(endpoint, options);
-    request.on("error", reject);
-    request.on("response", (response) => {
-      boundedText(response, largestTokenAnswer).then(
-        (body) => resolve({ status: response.statusCode ?? 0, body }),
-        reject,
-      );
+function directly(endpoint: URL, authorities: string | undefined): PostForm {
+  return (form, headers, signal) =>
+    new Promise((resolve, reject) => {
+      const options = {
+        method: "POST",
+        signal,
+        headers: { ...headers, "content-length": Buffer.byteLength(form) },
+      };
+      const request =
+        endpoint.protocol === "https:"
+          ? httpsRequest(endpoint, { ...options, ...(authorities ? { ca: authorities } : {}) })
+          : httpRequest(endpoint, options);
+      request.on("error", reject);
+      request.on("response", (response) => {
+        boundedText(response, largestTokenAnswer).then(
+          (body) => resolve({ status: response.statusCode ?? 0, body }),
+          reject,
+        );
+      });
+      request.end(form);
     });
-    request.end(form);
-  });
 }

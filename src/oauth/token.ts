@@ -23,18 +23,26 @@ export function renewalOf({ receivedAt, lifetime }: Token, assumed: number): num
   return receivedAt + life - Math.min(longestReserve, life / 10);
 }
 
+/** Gives the token; `refused`: one that a service does not take is given to nobody any more. */
+export type KeptToken = (() => Promise<string>) & { refused(token: string): void };
+
 /**
  * Gives a token to each who asks, and asks for a new one only when the last is to be replaced; those who ask meanwhile
  * get the same. One that does not say when it ends is used once.
  */
-export function keptToken(source: TokenSource): () => Promise<string> {
+export function keptToken(source: TokenSource): KeptToken {
   let kept: { readonly token: string; readonly until: number } | undefined;
   let asking: Promise<Token> | undefined;
-  return async () => {
+  const give = async (): Promise<string> => {
     if (kept !== undefined && Date.now() < kept.until) return kept.token;
     asking ??= source(AbortSignal.timeout(requestTimeout)).finally(() => (asking = undefined));
     const token = await asking;
     kept = { token: token.token, until: renewalOf(token, 0) };
     return token.token;
   };
+  return Object.assign(give, {
+    refused(token: string): void {
+      if (kept?.token === token) kept = undefined;
+    },
+  });
 }

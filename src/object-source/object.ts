@@ -19,6 +19,18 @@ export type ObjectReference = {
 /** An object as a listing shows it: `path` is its key. */
 export type ListedObject = Sighting & { readonly reference: ObjectReference };
 
+/** The metadata of an object's event, by name. */
+export const objectEventMetadata = {
+  bucket: "The bucket or container.",
+  key: "The object's key.",
+  version: "Its version or generation, where the store keeps several.",
+  etag: "Its ETag.",
+  size: "Its size in bytes.",
+  time: "When it was stored.",
+  contentType: "Its media type.",
+  inline: "`true`: the data are its bytes; `false`: they are its reference.",
+} as const;
+
 /** The event of an object, with what settles it. */
 export function objectEvent(
   reference: ObjectReference,

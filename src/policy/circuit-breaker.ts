@@ -1,3 +1,4 @@
+import { clock, type Timer } from "../clock.ts";
 import { longestTimer } from "../metadata/duration.ts";
 import { circuitBreaker, CircuitState, handleAll, type CircuitBreakerPolicy } from "cockatiel";
 import type { Breaker, BreakerState, Permit } from "./policy.ts";
@@ -37,11 +38,11 @@ export class CircuitBreaker implements Breaker {
   #counts = none;
   /** Changes with the state and each interval: what ends in another than it began in is not counted. */
   #period: Permit = { period: 0 };
-  #periodSince = performance.now();
+  #periodSince = clock.elapsed();
   /** It will be open once the library has run: a promise later. */
   #tripped = false;
   #openedAt = 0;
-  #timer: NodeJS.Timeout | undefined;
+  #timer: Timer | undefined;
   /** Of the half-open state: calls let through, and permits returned unused. */
   #probes = 0;
   readonly #running: PromiseWithResolvers<void>[] = [];
@@ -72,7 +73,7 @@ export class CircuitBreaker implements Breaker {
   get passesIn(): number {
     if (this.#tripped) return this.#options.timeout;
     if (this.#circuit.state !== CircuitState.Open) return 0;
-    return Math.max(0, this.#openedAt + this.#options.timeout - performance.now());
+    return Math.max(0, this.#openedAt + this.#options.timeout - clock.elapsed());
   }
 
   enter(): Permit | undefined {
@@ -136,18 +137,17 @@ export class CircuitBreaker implements Breaker {
   #opened(): void {
     const before = this.#counts;
     this.#tripped = false;
-    this.#openedAt = performance.now();
+    this.#openedAt = clock.elapsed();
     this.#beginPeriod();
     // A listener may wait for nothing else; whoever wants the process to end may have it.
-    this.#timer = setTimeout(
-      () => this.#tell(),
-      Math.min(this.#options.timeout, longestTimer),
-    ).unref();
+    this.#timer = clock
+      .setTimeout(() => this.#tell(), Math.min(this.#options.timeout, longestTimer))
+      .unref();
     this.#options.onState?.("open", before);
   }
 
   #closed(): void {
-    clearTimeout(this.#timer);
+    clock.clearTimeout(this.#timer);
     this.#beginPeriod();
     this.#options.onState?.("closed", this.#counts);
     this.#tell();
@@ -156,12 +156,12 @@ export class CircuitBreaker implements Breaker {
   #endInterval(): void {
     const { interval } = this.#options;
     if (interval <= 0 || this.#circuit.state !== CircuitState.Closed) return;
-    if (performance.now() - this.#periodSince > interval) this.#beginPeriod();
+    if (clock.elapsed() - this.#periodSince > interval) this.#beginPeriod();
   }
 
   #beginPeriod(): void {
     this.#period = { period: this.#period.period + 1 };
-    this.#periodSince = performance.now();
+    this.#periodSince = clock.elapsed();
     this.#counts = none;
     this.#running.length = 0;
     this.#unused.length = 0;

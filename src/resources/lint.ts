@@ -10,7 +10,9 @@ import type { Finding } from "./document.ts";
 import { whyNoPrograms } from "../allow-exec.ts";
 import { rangeOfNamed } from "./named-range.ts";
 import type { ResourceProblem } from "./problem.ts";
+import type { Resolver } from "./resolve.ts";
 import { propertyFindings, resolveProperties, type Properties } from "./property-findings.ts";
+import { payloadSchemaProblem } from "./payload-schema.ts";
 import { findBinding, revealValues, visibilityBy } from "./visibility.ts";
 
 export type LintOptions = {
@@ -22,6 +24,16 @@ export type LintOptions = {
   readonly isThorough?: boolean;
   /** Whether the runtime will let bindings run programs. Absent: nothing is said of them. */
   readonly allowExec?: boolean | undefined;
+  /** Whether a program beside the runtime serves a type that is not known, by its name without `bindings.`. Absent: none does. */
+  readonly pluggable?: Pluggability | undefined;
+};
+
+/** Where programs that serve types have their sockets. */
+export type Pluggability = {
+  /** `served`: the socket is there; `awaited`: it may come; `unlikely`: there is not even the folder. */
+  serves(name: string): "served" | "awaited" | "unlikely";
+  /** The folder. */
+  readonly path: string;
 };
 
 /**
@@ -43,10 +55,13 @@ export async function lint(
     const binding = findBinding(bindings, component.type);
     revealValues(document, visible);
     const findings: Finding[] = [];
-    if (binding === undefined) findings.push(unknownType(document, bindings));
+    if (binding === undefined)
+      findings.push(...(await unknownType(document, resolver, bindings, options)));
     else {
       const properties = await resolveProperties(document, resolver, { remote: "known" });
       findings.push(...bindingFindings(document, binding, properties, options));
+      const schema = schemaFinding(document, properties);
+      if (options.isThorough === true && schema !== undefined) findings.push(schema);
       const isWrong = findings.some(({ severity }) => severity === "error");
       if (options.isThorough === true && !isWrong)
         findings.push(...(await ownFindings(document, binding, properties)));
@@ -82,13 +97,35 @@ async function ownFindings(
   }));
 }
 
-function unknownType(
-  { type, typeRange }: ComponentDocument,
+/** A type that a pluggable component may serve: what it makes of its properties is not known. */
+async function unknownType(
+  document: ComponentDocument,
+  resolver: Resolver,
   bindings: readonly AnyBinding[],
-): Finding {
-  const message = `type ${JSON.stringify(type)} is not known`;
+  { pluggable, frameworkFields }: LintOptions,
+): Promise<Finding[]> {
+  const { type, typeRange } = document;
+  const name = type.slice("bindings.".length);
+  const serves = pluggable?.serves(name) ?? "unlikely";
   const suggestion = closestBindingType(type, bindings);
-  return { severity: "error", range: typeRange, message, suggestion };
+  const known = `type ${JSON.stringify(type)} is not known`;
+  const where = pluggable && `${pluggable.path}/${name}.sock`;
+  const explained = `${known}; a pluggable component would serve it by the socket ${where}`;
+  if (serves === "unlikely")
+    return [
+      { severity: "error", range: typeRange, message: where ? explained : known, suggestion },
+    ];
+  const properties = await resolveProperties(document, resolver, { remote: "known" });
+  const able = { input: true, output: true };
+  const { direction, findings } = readDirection(document, { able, usual: able }, properties);
+  if (serves === "awaited") {
+    const message = `${explained}, which is not there`;
+    findings.push({ severity: "warning", range: typeRange, message, suggestion });
+  }
+  return [
+    ...findings,
+    ...propertyFindings(document, frameworkFields, properties, { direction, unknown: false }),
+  ];
 }
 
 function bindingFindings(
@@ -156,6 +193,17 @@ function readDirection(
     ];
   });
   return { direction: direction.input || direction.output ? direction : usual, findings };
+}
+
+/** A schema that nothing can be generated from. */
+function schemaFinding(document: ComponentDocument, { values }: Properties): Finding | undefined {
+  const item = document.items.findLast(({ name }) => name.toLowerCase() === "schema");
+  const file = item === undefined ? undefined : values[item.name];
+  if (item === undefined || !file) return undefined;
+  const problem = payloadSchemaProblem(file, document.source.file);
+  if (problem === undefined) return undefined;
+  const range = item.value?.range ?? item.nameRange;
+  return { severity: "error", range, message: `property "schema": ${problem}` };
 }
 
 const toOutput = /^\s*output:(.*)$/i;

@@ -15,7 +15,7 @@ import type { ResourceProblem } from "./problem.ts";
 import { readResiliency, type ResiliencyDocument } from "./resiliency-document.ts";
 import { mergeResiliency } from "./resiliency.ts";
 import { resolveProperties, type Properties } from "./property-findings.ts";
-import { Resolver, Unread } from "./resolve.ts";
+import { Resolver, Unread, type SecretStandIn } from "./resolve.ts";
 import { SecretStores } from "./secret-stores.ts";
 import { storeDrivers, storeFindings, visibleIn } from "./store-findings.ts";
 import { Source } from "./source.ts";
@@ -53,6 +53,8 @@ export type ResourceOptions = {
    * secrets. Default `begin`.
    */
   readonly remoteSecrets?: "begin" | "read" | "skip";
+  /** What takes the place of secrets that cannot be read. Default: nothing does, and they are missing. */
+  readonly standIn?: SecretStandIn | undefined;
   /** The same at each reload: a file that cannot be read or parsed then counts as it was before. */
   readonly memory?: ResourceMemory;
   /** Whether components of a type and version are left out. Default: none are. */
@@ -125,6 +127,7 @@ export async function loadResources(options: ResourceOptions): Promise<Resources
   await secretStores.types.load([...stores.values()].map(({ type }) => type));
   const resolver = new Resolver({
     ...{ environment, documents: stores, stores: secretStores, uuids: memory.uuids },
+    standIn: options.standIn,
   });
   secretStores.keep(new Set(stores.keys()), resolver.reads.all);
   const { checkSecrets = true, remoteSecrets = "begin" } = options;

@@ -52,7 +52,25 @@ export type ResolverOptions = {
   readonly stores: SecretStores;
   /** Those drawn before, so that a component has the same ones after a reload. */
   readonly uuids: Map<string, string[]>;
+  readonly standIn?: SecretStandIn | undefined;
 };
+
+/**
+ * Gives a text in place of a secret that cannot be read. With it no remote store is asked: theirs cannot be read, any of
+ * them.
+ */
+export type SecretStandIn = (secret: {
+  readonly component: string;
+  /** The component's. */
+  readonly type: string;
+  readonly property: string;
+  /** The store's name, empty where the component has none; the secret's; its key. */
+  readonly store: string;
+  readonly name: string;
+  readonly key: string;
+  /** Why it cannot be read. */
+  readonly reason: string;
+}) => string;
 
 /**
  * Puts secrets, environment variables and templates into component properties. Local secrets are read anew each time,
@@ -64,10 +82,12 @@ export class Resolver {
   readonly #stores: SecretStores;
   readonly #uuids: Map<string, string[]>;
   readonly #circles: ReadonlyMap<string, string>;
+  readonly #standIn: SecretStandIn | undefined;
   /** What this load has read of remote stores. */
   readonly reads: SecretReads;
 
-  constructor({ environment, documents, stores, uuids }: ResolverOptions) {
+  constructor({ environment, documents, stores, uuids, standIn }: ResolverOptions) {
+    this.#standIn = standIn;
     this.#environment = environment;
     this.#documents = documents;
     this.#stores = stores;
@@ -80,7 +100,8 @@ export class Resolver {
   remoteStoresOf({ secretStore, items }: ComponentDocument): readonly string[] {
     const name = secretStore?.text ?? "";
     const store = this.#documents.get(name);
-    if (store === undefined || !items.some(({ secretKeyRef }) => secretKeyRef)) return [];
+    if (this.#standIn !== undefined || store === undefined) return [];
+    if (!items.some(({ secretKeyRef }) => secretKeyRef)) return [];
     if (this.#circles.has(name)) return [];
     const isRemote = this.#stores.types.find(store.type)?.isRemote === true;
     return [...(isRemote ? [name] : []), ...this.remoteStoresOf(store)];
@@ -125,7 +146,15 @@ export class Resolver {
         };
       } catch (thrown) {
         // As daprd: a value beside the reference stands in for it.
-        if (!item.value?.text || (thrown instanceof Unread && remote === "known")) throw thrown;
+        if (!item.value?.text || (thrown instanceof Unread && remote === "known")) {
+          if (this.#standIn === undefined || !(thrown instanceof Missing)) throw thrown;
+          const { name, key } = item.secretKeyRef;
+          const text = this.#standIn({
+            ...{ component: document.name, type: document.type, property: item.name },
+            ...{ store: document.secretStore?.text ?? "", name, key, reason: thrown.message },
+          });
+          return { text, from: "secret" };
+        }
       }
     }
     if (item.value !== undefined && item.value.text !== "")
@@ -187,6 +216,8 @@ export class Resolver {
         `${need}, but the secret store ${quoted} is of the type ${store.type}, which is not supported`,
       );
     }
+    if (this.#standIn !== undefined && type.isRemote === true)
+      throw new Missing(range, `the secret store ${quoted} is remote, and is not asked`);
     const namespace = type.isNamespaced ? wanted.namespace : "";
     const open = async (): Promise<OpenStore> =>
       this.#stores.store(

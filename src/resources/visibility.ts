@@ -14,9 +14,9 @@ export function visibilityBy(
 ): Visibility {
   return (type, property) => {
     const binding = findBinding(bindings, type) ?? findOf(stateStores, "state.", type);
-    if (binding === undefined) return false;
-    const field =
-      findField(binding.metadata as Fields, property) ?? findField(frameworkFields, property);
+    // Of what a type that is not known declares, nothing may be shown.
+    const own = binding && findField(binding.metadata as Fields, property);
+    const field = own ?? findField(frameworkFields, property);
     return field !== undefined && !field.sensitive;
   };
 }

@@ -1,12 +1,24 @@
 import type { AnyBinding } from "../binding.ts";
 
+/** Types that programs beside the runtime serve. */
+export type PluggableTypes = {
+  /** Of a name without `bindings.`; `own`: what the runtime itself has by it. */
+  find(name: string, own: AnyBinding | undefined): AnyBinding | undefined;
+};
+
 /** What is behind the type of a component, in any case of its letters. The lists of bindings may grow. */
 export class ComponentTypes {
   readonly #lists: readonly (readonly [prefix: string, list: readonly AnyBinding[]])[];
+  readonly #pluggable: PluggableTypes | undefined;
   #types = new Map<string, AnyBinding>();
   #known = 0;
 
-  constructor(bindings: readonly AnyBinding[], stateStores: readonly AnyBinding[]) {
+  constructor(
+    bindings: readonly AnyBinding[],
+    stateStores: readonly AnyBinding[],
+    pluggable?: PluggableTypes,
+  ) {
+    this.#pluggable = pluggable;
     this.#lists = [
       ["bindings.", bindings],
       ["state.", stateStores],
@@ -15,7 +27,9 @@ export class ComponentTypes {
 
   /** `undefined`: no binding and no state store is of this type. */
   find(type: string): AnyBinding | undefined {
-    return this.#all().get(type.toLowerCase());
+    const own = this.#all().get(type.toLowerCase());
+    if (this.#pluggable === undefined || !type.toLowerCase().startsWith("bindings.")) return own;
+    return this.#pluggable.find(type.slice("bindings.".length), own);
   }
 
   /** All types, in lower case. */

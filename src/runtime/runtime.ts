@@ -8,7 +8,7 @@ import { describePolicies, type PolicyParts } from "../policy/describe.ts";
 import type { Policies } from "../policy/policies.ts";
 import type { DeadLetter } from "../store/records.ts";
 import type { App, ComponentNames, Outcome } from "./app.ts";
-import { ComponentTypes } from "./component-types.ts";
+import { ComponentTypes, type PluggableTypes } from "./component-types.ts";
 import { Component, owner } from "./component/component.ts";
 import { ComponentSlot } from "./component/component-slot.ts";
 import { noComponent } from "./find-component.ts";
@@ -38,6 +38,8 @@ export type RuntimeOptions = {
   readonly bindings: readonly AnyBinding[];
   /** All there are, where `bindings` are only those that were needed so far. */
   readonly allBindings?: () => Promise<readonly AnyBinding[]>;
+  /** Types of bindings that programs beside this one serve. Absent: there are none. */
+  readonly pluggable?: PluggableTypes | undefined;
   /** State stores that replies may save to, as bindings with the operation `set`; types `state.NAME`. */
   readonly stateStores?: readonly AnyBinding[];
   /** Absent: inputs wait for an app, outputs work. */
@@ -144,7 +146,7 @@ export type Runtime = {
 export function createRuntime(options: RuntimeOptions): Runtime {
   const { appId, bindings, app, logger, http, observer = silentObserver } = options;
   const stateStores = options.stateStores ?? [];
-  const types = new ComponentTypes(bindings, stateStores);
+  const types = new ComponentTypes(bindings, stateStores, options.pluggable);
   const concurrency = new Concurrency(options.maxConcurrency);
   const { store, memory = new MemoryBudget() } = options;
   const history = new History(store?.history, logger);

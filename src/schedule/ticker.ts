@@ -1,4 +1,6 @@
+import { clock, type Timer } from "../clock.ts";
 import type { Cron } from "croner";
+import { longestTimer } from "../metadata/duration.ts";
 import type { Schedule } from "./schedule.ts";
 
 /** Computes the first time of a schedule after the given one, both in milliseconds since 1970. */
@@ -34,47 +36,48 @@ export function nextTimeOf(
  * (a suspended machine, a clock set forward) are one tick, not many.
  */
 export function startTicker(next: NextTime, onTick: (due: Date) => void): () => void {
-  let seen = Date.now();
+  let seen = clock.now();
   let due = next(seen);
   return repeat(() => {
-    const now = Date.now();
+    const now = clock.now();
     if (now < seen - correction) due = next(now);
     if (now < seen - correction || now > seen) seen = now;
-    if (due === undefined) return longestSleep;
+    if (due === undefined) return longestTimer;
     if (now >= due) {
       const reached = due;
       due = next(now);
       onTick(new Date(reached));
     }
-    return due === undefined ? longestSleep : due - Date.now();
+    return due === undefined ? longestTimer : due - clock.now();
   });
 }
 
 /** Calls back every `interval` milliseconds of elapsed time, whatever the clock says, without drift. */
 export function startInterval(interval: number, onTick: (due: Date) => void): () => void {
-  const start = performance.now();
+  const start = clock.elapsed();
   let due = start + interval;
   return repeat(() => {
-    const now = performance.now();
+    const now = clock.elapsed();
     if (now >= due) {
       due = start + (Math.floor((now - start) / interval) + 1) * interval;
-      onTick(new Date());
+      onTick(new Date(clock.now()));
     }
-    return due - performance.now();
+    return due - clock.elapsed();
   });
 }
 
 /** Runs a step again after the milliseconds that it asks for, or sooner, until the returned function is called. */
 function repeat(step: () => number): () => void {
-  let timer: NodeJS.Timeout;
+  let timer: Timer;
   let stopped = false;
   const run = (): void => {
     const pause = step();
-    if (!stopped) timer = setTimeout(run, Math.min(Math.ceil(pause), longestSleep));
+    const longest = clock.canBeSet ? longestSleep : longestTimer;
+    if (!stopped) timer = clock.setTimeout(run, Math.min(Math.ceil(pause), longest));
   };
   run();
   return () => {
     stopped = true;
-    clearTimeout(timer);
+    clock.clearTimeout(timer);
   };
 }

@@ -1,3 +1,4 @@
+import type { AnyBinding } from "../binding.ts";
 import { bindings } from "../bindings/index.ts";
 import { remoteStoreFields } from "../resources/store-types.ts";
 import { componentFields } from "../runtime/component/component-fields.ts";
@@ -5,10 +6,11 @@ import { secretStoreModules } from "../secret-stores/modules.ts";
 import { stateStores } from "../states/index.ts";
 import type { Catalogue } from "./component-file.ts";
 
-/** All types of this version, with what they share. */
-export async function wholeCatalogue(): Promise<Catalogue> {
+/** All types of this version, with what they share; and those that users have added. */
+export async function wholeCatalogue(added: readonly AnyBinding[] = []): Promise<Catalogue> {
   const secretStores = await Promise.all(
     secretStoreModules.map(async ({ load }) => (await load()).default),
   );
-  return { bindings, stateStores, secretStores, componentFields, remoteStoreFields };
+  const all = [...bindings, ...added];
+  return { bindings: all, stateStores, secretStores, componentFields, remoteStoreFields };
 }

@@ -8,11 +8,14 @@ import {
   type Server,
   type Socket,
 } from "node:net";
+import { isMainThread } from "node:worker_threads";
 import { listenFailure, type ListenPlace } from "./listen-failure.ts";
 
 export type Address = ListenPlace & {
   /** What metrics and the log call the memory of it, which addresses of one name share. Default: `http`. */
   readonly listener?: string;
+  /** The permissions of a socket, from the moment on that it is there. Default: what the process gives new files. */
+  readonly mode?: number;
 };
 
 /** The two servers that share a port: which one a connection gets is told by its first bytes. */
@@ -47,22 +50,25 @@ export async function bind(server: Server, address: Address): Promise<void> {
     "socket" in address ? { path: address.socket } : { host: address.host, port: address.port };
   try {
     try {
-      await listenOn(server, where);
+      await listenOn(server, where, address.mode);
     } catch (error) {
       if (!("socket" in address && isInUse(error) && (await isAbandoned(address.socket))))
         throw error;
       await rm(address.socket, { force: true });
-      await listenOn(server, where);
+      await listenOn(server, where, address.mode);
     }
   } catch (error) {
     throw listenFailure(address, error);
   }
 }
 
-async function listenOn(server: Server, where: ListenOptions): Promise<void> {
+async function listenOn(server: Server, where: ListenOptions, mode?: number): Promise<void> {
   const { promise, resolve, reject } = Promise.withResolvers<void>();
   server.once("error", reject);
+  // The file is made before `listen` returns; only the process's own thread can say how.
+  const before = mode === undefined || !isMainThread ? undefined : process.umask(0o777 & ~mode);
   server.listen(where, resolve);
+  if (before !== undefined) process.umask(before);
   try {
     await promise;
   } finally {

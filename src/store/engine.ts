@@ -30,6 +30,8 @@ export type EngineOptions = {
   readonly owner: string;
   /** At most so many pages of 4 KiB a file, as if the disk were full then. */
   readonly maxPages?: number | undefined;
+  /** Milliseconds since 1970, a `Float64` that somebody else moves. Absent: the time of the process. */
+  readonly clock?: SharedArrayBuffer | undefined;
 };
 
 export type EngineEvents = {

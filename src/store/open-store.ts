@@ -21,6 +21,8 @@ export type StoreOptions = {
   onExpired?(component: string, count: number): void;
   /** At most so many pages of 4 KiB a file, for tests: as if the disk were full then. */
   readonly maxPages?: number;
+  /** What it goes by in place of the process's time: see `EngineOptions`. */
+  readonly clock?: SharedArrayBuffer | undefined;
 };
 
 export type CheckedStore = Store & {
@@ -50,6 +52,7 @@ export function createStore(options: StoreOptions): CheckedStore {
     // node:crypto would cost the start.
     owner: [process.pid, Date.now(), Math.random()].join("-"),
     maxPages: options.maxPages,
+    clock: options.clock,
   };
   const thread = new StoreThread(settings, {
     notice: (text) => logger?.error({ folder }, text),

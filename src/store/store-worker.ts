@@ -22,6 +22,11 @@ const probePause = 2000;
 if (parentPort !== null) run(parentPort, workerData as EngineOptions);
 
 function run(port: NonNullable<typeof parentPort>, options: EngineOptions): void {
+  if (options.clock !== undefined) {
+    const time = new Float64Array(options.clock);
+    // All that runs in this thread is the store.
+    Date.now = () => time[0] ?? 0;
+  }
   const say = (message: WorkerMessage): void => {
     port.postMessage({ ...message, trouble: engine.trouble } satisfies WorkerMessage);
   };

@@ -67,6 +67,13 @@ const outputs: Record<
   "twilio.sendgrid": (apiUrl) => ({
     properties: { apiUrl, apiKey: "hush", ...mail },
   }),
+  commercetools: (url) => ({
+    properties: {
+      ...{ region: "europe-west1", provider: "gcp", projectKey: "shop", clientID: "client" },
+      ...{ clientSecret: "hush", scopes: "view_products:shop", apiUrl: url, authUrl: url },
+    },
+    data: '{"commercetoolsAPI":"GraphQLQuery","query":"{ a }"}',
+  }),
   "huawei.obs": (endpoint) => ({
     properties: { endpoint, accessKey: "id", secretKey: "hush", bucket: "orders" },
   }),
@@ -75,8 +82,8 @@ const outputs: Record<
 /** They ask for the host of a project, which no certificate of an address can name: looked at once the chain is trusted. */
 const othersNames = new Set(["alicloud.sls"]);
 
-/** Their own tests show it: they read by AMQP. */
-const elsewhere = new Set(["azure.eventhubs", "azure.servicebus.queues"]);
+/** Their own tests show it: they speak AMQP, or HTTP/2. */
+const elsewhere = new Set(["apns", "azure.eventhubs", "azure.servicebus.queues"]);
 
 let certificates: Certificates;
 beforeAll(() => {

@@ -5,7 +5,7 @@ import { connect as connectAmqp } from "amqplib";
 import { Redis } from "ioredis";
 import { createConnection } from "mysql2/promise";
 import { Client } from "pg";
-import { describe, expect, test } from "vitest";
+import { describe, test } from "vitest";
 import type { AnyBinding } from "../../src/binding.ts";
 import type { EventContext } from "rhea";
 import dingtalk from "../../src/bindings/alicloud/alicloud.dingtalk.webhook/index.ts";
@@ -47,14 +47,19 @@ import redis from "../../src/bindings/redis/redis/index.ts";
 import redisStreams from "../../src/bindings/redis/redis.streams/index.ts";
 import sftp from "../../src/bindings/sftp/index.ts";
 import smtp from "../../src/bindings/smtp/index.ts";
+import apns from "../../src/bindings/apns/index.ts";
+import commercetools from "../../src/bindings/commercetools/index.ts";
 import postmark from "../../src/bindings/postmark/index.ts";
 import sendgrid from "../../src/bindings/twilio.sendgrid/index.ts";
 import twilio from "../../src/bindings/twilio.sms.ts";
 import zeebeCommand from "../../src/bindings/zeebe/zeebe.command/index.ts";
 import { withClouds } from "../clouds.ts";
-import { bindingsClient } from "../rpc/bindings-client.ts";
-import { StreamCaller, until } from "../rpc/stream-caller.ts";
-import { component, startRuntime } from "../runtime/fake-binding.ts";
+import {
+  payloadOf,
+  testOutput as testOutputOf,
+  type Target,
+} from "../../src/testkit/binding/output-suite.ts";
+import { until } from "../rpc/stream-caller.ts";
 import { describeWith, uniqueName } from "../servers/describe-with.ts";
 import { kubemqClient } from "../servers/kubemq-client.ts";
 import { bodyOf, connectPeer } from "./amqp/peer.ts";
@@ -65,6 +70,8 @@ import { makeStream as makeKinesisStream } from "./aws/aws.kinesis/contract-sour
 import { makeSender } from "./aws/aws.ses/sender.ts";
 import { makeContainer, order } from "./azure/azure.cosmosdb/container.ts";
 import { startGremlin } from "./azure/azure.cosmosdb.gremlinapi/stand-in.ts";
+import { apnsLogin, deviceToken, startApns } from "../servers/apns.ts";
+import { shopAt, startCommercetools } from "../servers/commercetools.ts";
 import { serverToken, startPostmark } from "../servers/postmark.ts";
 import { apiKey as sendgridKey, startSendgrid } from "../servers/sendgrid.ts";
 import { apiKey, startOpenai } from "./azure/azure.openai/stand-in.ts";
@@ -90,82 +97,9 @@ import { redisClient } from "./redis/redis.streams/contract-source.ts";
 import { parseMail, startMailServer } from "./smtp/mail-server.ts";
 import { zeebePeer } from "./zeebe/peer.ts";
 
-/** Where an output writes to, with what is particular to it. */
-type Target = {
-  readonly properties: Record<string, string>;
-  readonly operation?: string;
-  /** The request's metadata for the n-th payload. */
-  metadata?(n: number): Record<string, string>;
-  /** The data that a payload is sent as. Default: the payload itself. */
-  readonly dataOf?: (payload: string) => string;
-  /** Resolves to the payloads that arrived, once there are so many. */
-  arrived(count: number): Promise<Buffer[]>;
-};
-
-const payloads = 100;
-/** One that comes in three parts. */
-const inParts = ["be", "gin and e", "nd"];
-
-/** The n-th payload, for outputs that are told it by metadata. */
-const payloadOf = (n: number) => (n === payloads ? inParts.join("") : `payload ${n}`);
-
 /** What each output promises for invocations that come together. */
 function testOutput(name: string, binding: AnyBinding, place: () => Promise<Target>): void {
-  async function begin() {
-    const target = await place();
-    const { runtime } = startRuntime({ bindings: [binding], allowExec: true });
-    const values = { direction: "output", ...target.properties };
-    const resolve = async () => ({ values, secrets: [] });
-    await runtime.apply([component(binding.name, {}, { resolve })]);
-    const start = (n: number) => ({
-      name: "orders",
-      operation: target.operation ?? "create",
-      metadata: target.metadata?.(n) ?? {},
-    });
-    return { target, start, client: bindingsClient(runtime) };
-  }
-  const expected = Array.from({ length: payloads }, (_, n) => payloadOf(n));
-  const texts = (came: readonly Buffer[]) => came.map(String).toSorted();
-
-  test(`${name}: a batch arrives whole, and what fails in it fails alone`, async () => {
-    const { target, start, client } = await begin();
-    const { dataOf = (text) => text } = target;
-    const invocations = expected.map((text, n) => ({
-      ...start(n),
-      data: Buffer.from(dataOf(text)),
-    }));
-    invocations.splice(50, 0, { ...start(0), operation: "nosuch", data: Buffer.from("no") });
-    const { results } = await client.invokeBindingBatch({ invocations });
-    const failed = results.flatMap(({ result }, n) => (result.case === "answer" ? [] : [n]));
-    expect(failed).toEqual([50]);
-    expect(texts(await target.arrived(payloads))).toEqual(expected.toSorted());
-  });
-
-  test(`${name}: a stream's small payloads and those in parts arrive, each once`, async () => {
-    const { target, start, client } = await begin();
-    const caller = new StreamCaller(client);
-    const { dataOf } = target;
-    const whole = dataOf?.(inParts.join("")) ?? "";
-    const parts = dataOf ? [whole.slice(0, 2), whole.slice(2, 9), whole.slice(9)] : inParts;
-    const [first = "", second = "", third = ""] = parts;
-    caller.send({ invocation: payloads, start: start(payloads), data: Buffer.from(first) });
-    for (let from = 0; from < payloads; from += 25) {
-      const chunks = expected.slice(from, from + 25).map((text, n) => ({
-        ...{ invocation: from + n, start: start(from + n) },
-        ...{ data: Buffer.from(dataOf?.(text) ?? text), last: true },
-      }));
-      caller.send(...chunks, { invocation: payloads, data: Buffer.from(from === 0 ? second : "") });
-    }
-    caller.send({ invocation: 1000, start: { name: "orders", operation: "nosuch" }, last: true });
-    caller.send({ invocation: payloads, data: Buffer.from(third), last: true }).finish();
-    expect(await caller.ended).toBeUndefined();
-    const ended = caller.chunks.filter(({ last }) => last);
-    expect(ended).toHaveLength(payloads + 2);
-    const failed = ended.filter(({ error }) => error !== undefined);
-    expect(failed.map(({ invocation }) => invocation)).toEqual([1000]);
-    const all = [...expected, inParts.join("")];
-    expect(texts(await target.arrived(all.length))).toEqual(all.toSorted());
-  });
+  testOutputOf(test, name, binding, place);
 }
 
 describe("on this machine", () => {
@@ -265,6 +199,31 @@ describe("on this machine", () => {
       operation: "run",
       arrived: async () =>
         Promise.all((await readdir(folder)).map((name) => readFile(join(folder, name)))),
+    };
+  });
+
+  testOutput("apns", apns, async () => {
+    const server = await startApns();
+    endAfterTest(async () => server[Symbol.asyncDispose]());
+    return {
+      properties: { ...apnsLogin, apiUrl: server.url },
+      metadata: () => ({ "device-token": deviceToken, "apns-topic": "com.example.shop" }),
+      arrived: async () => server.sent.map(({ body }) => Buffer.from(body)),
+    };
+  });
+
+  testOutput("commercetools", commercetools, async () => {
+    const server = await startCommercetools();
+    endAfterTest(async () => server[Symbol.asyncDispose]());
+    return {
+      properties: shopAt(server.url),
+      dataOf: (text) =>
+        JSON.stringify({
+          commercetoolsAPI: "GraphQLQuery",
+          query: "mutation ($text: String!) { createOrder(text: $text) { id } }",
+          variables: { text },
+        }),
+      arrived: async () => server.orders.map(({ text }) => Buffer.from(text)),
     };
   });
 
@@ -382,7 +341,7 @@ describeWith("postgres", (server) => {
       // It takes no payload: what the call is about is in its metadata.
       metadata: (n) => ({
         sql: `INSERT INTO ${table} VALUES ($1)`,
-        params: JSON.stringify([n < payloads ? `payload ${n}` : inParts.join("")]),
+        params: JSON.stringify([payloadOf(n)]),
       }),
       async arrived() {
         const { rows } = await client.query<{ payload: string }>(`TABLE ${table}`);

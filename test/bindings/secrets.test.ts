@@ -588,6 +588,29 @@ const cases: Readonly<Record<string, Case>> = {
       MTLSClientKey: key,
     },
   }),
+  "apns.private-key": () => ({
+    properties: { "key-id": "ABC123DEFG", "team-id": "DEF123GHIJ", "private-key": canary },
+    metadata: { "device-token": "abc" },
+  }),
+  "commercetools.clientSecret": async (spelling) => {
+    const echoed: string[] = [];
+    // It is encoded before it is put into Basic.
+    const server = await startLoopback(({ headers }, response) => {
+      const proof = headers.authorization?.replace("Basic ", "") ?? "";
+      const [, password = ""] = Buffer.from(proof, "base64").toString().split(":");
+      const said = spelling(new URLSearchParams(`a=${password}`).get("a") ?? "");
+      echoed.push(said);
+      response.writeHead(401).end(JSON.stringify({ error: said }));
+    });
+    onTestFinished(() => server[Symbol.asyncDispose]());
+    const project = { region: "europe-west1", provider: "gcp", projectKey: "shop" };
+    const client = { clientID: "client", clientSecret: canary, scopes: "manage_project:shop" };
+    return {
+      server: { host: "127.0.0.1", port: server.port, echoed },
+      properties: { ...project, ...client, apiUrl: server.url, authUrl: server.url },
+      data: JSON.stringify({ commercetoolsAPI: "GraphQLQuery", query: "{ a }" }),
+    };
+  },
   "postmark.serverToken": async (spelling, wanted) => {
     const server = await echoingHttp(wanted, spelling);
     const mail = { emailFrom: "a@example.com", emailTo: "b@example.com", subject: "Hello" };

@@ -20,3 +20,12 @@ test("check says that programs do not run without --allow-exec", async () => {
   const allowed = await cufflinkHere(["check", "--allow-exec", path]);
   expect(allowed.stdout).toBe("1 component: no problems\n");
 });
+
+test("check knows the folder of pluggable components", async () => {
+  const path = folder({ "a.yaml": yaml.replace("bindings.exec", "bindings.queue") });
+  const env = { DAPR_COMPONENTS_SOCKETS_FOLDER: "/run/sockets" };
+  const { stdout } = await cufflinkHere(["check", path], env);
+  expect(stdout).toMatch(
+    /a\.yaml:5:9 warning: .* by the socket \/run\/sockets\/queue\.sock, which/,
+  );
+});

@@ -48,7 +48,7 @@ const has = (shell: string): boolean => spawnSync(shell, ["--version"]).status =
 
 describe("bash", () => {
   test.each<[string, string[]]>([
-    ["cufflink com", ["components", "completion"]],
+    ["cufflink com", ["components", "component", "completion"]],
     ["cufflink serve --app-p", ["--app-port", "--app-protocol"]],
     ["cufflink serve --app-protocol h", ["http", "https", "h2c"]],
     ["cufflink serve --app-protocol=grpc", ["grpc", "grpcs"]],

@@ -13,9 +13,10 @@ import { until } from "../until.ts";
 import { blocks, placeOf, root, type Block } from "./pages.ts";
 
 const all = blocks();
-/** Installing the package and running it is test/package.test.ts. */
+/** Installing the package and running it is test/package.test.ts, which follows the guide to a binding, too. */
 const commandsOfCheckout = all.filter(
-  ({ language, page }) => language === "sh" && !page.startsWith("scripts/package/"),
+  ({ language, page }) =>
+    language === "sh" && !page.startsWith("scripts/package/") && page !== "docs/own-bindings.md",
 );
 /** Scripts of package.json, which have tests of their own or take long. */
 const isScript = ({ text }: Block) => /^(DAPRD=\S+ )?npm /m.test(text);

@@ -26,16 +26,22 @@ test.each(of("json"))("the JSON of %s is valid", (_, text) => {
 
 describe("YAML", () => {
   const documents = of("yaml");
-  const resources = documents.filter(([, text]) => text.startsWith("apiVersion:"));
+  // The component of a binding that its page makes is checked where that page is followed.
+  const resources = documents.filter(
+    ([place, text]) => text.startsWith("apiVersion:") && !place.startsWith("docs/own-bindings.md"),
+  );
+  const own = documents.filter(([place]) => place.startsWith("docs/own-bindings.md"));
   const alerts = documents.filter(([, text]) => text.startsWith("groups:"));
 
   test("is component YAML or alerts of Prometheus", () => {
-    expect([...resources, ...alerts].length).toBe(documents.length);
+    expect([...resources, ...alerts, ...own].length).toBe(documents.length);
   });
 
   test.each(resources)("nothing is wrong with that of %s", async (place, text) => {
     // A Resiliency names components, which stand elsewhere.
-    const { spec } = parse(text) as { spec: { targets?: { components?: object } } };
+    const { spec } = parse(text.split("\n---\n", 1)[0] ?? "") as {
+      spec: { targets?: { components?: object } };
+    };
     const others = Object.keys(spec.targets?.components ?? {}).map(componentNamed);
     const files = folder({ "example.yaml": [text, ...others].join("\n---\n") });
     const { code, stdout } = await cufflinkHere(["check", "--allow-exec", "--no-secrets", files]);
@@ -58,8 +64,12 @@ test("the TypeScript of all pages compiles", { timeout: 60_000 }, async () => {
   const pages = of("ts");
   for (const [number, [name, text]] of pages.entries()) {
     const program = `// ${name}\n${preludeOf(text)}\n${text}\nexport {};\n`;
-    const servers = program.replaceAll('"../servers/', `"${join(root, "test/servers")}/`);
-    writeFileSync(join(place, `${number}.ts`), servers);
+    const servers = program
+      .replaceAll('"../servers/', `"${join(root, "test/servers")}/`)
+      .replaceAll('"./shop.ts"', `"${join(root, "examples/testkit/shop.ts")}"`);
+    // One that a page names can be imported by its others.
+    const [, own = `${number}.ts`] = /^\/\/ ([\w.-]+\.ts)\n/.exec(text) ?? [];
+    writeFileSync(join(place, own), servers);
   }
   const settings = {
     extends: join(root, "tsconfig.json"),
@@ -68,6 +78,7 @@ test("the TypeScript of all pages compiles", { timeout: 60_000 }, async () => {
         cufflink: [join(root, "src/index.ts")],
         "cufflink/app": [join(root, "src/sdk/index.ts")],
         "cufflink-app": [join(root, "src/sdk/index.ts")],
+        "cufflink/testkit": [join(root, "src/testkit/index.ts")],
       },
       typeRoots: [join(root, "node_modules/@types")],
       types: ["node"],

@@ -37,6 +37,7 @@ function scriptsOf(text: string): string[] {
 
 /** Flags of other programs: npm, Node, setpriv, redis-server; and the example of one that a component's program has. */
 const foreign = new Set([
+  "--test",
   "--event-types",
   "--ignore-scripts",
   "--min-semi-space-size",
@@ -44,5 +45,8 @@ const foreign = new Set([
   "--payload-format",
   "--pdeathsig",
   "--requirepass",
+  "--save-dev",
+  "--test",
   "--topic",
+  "--watch",
 ]);

@@ -35,6 +35,8 @@ export async function startDaemon(options: {
   components: readonly (ComponentYaml | string)[];
   flags?: readonly string[];
   env?: Record<string, string>;
+  /** For an app that is told of them before. Default: of its own. */
+  ports?: { readonly http: number; readonly grpc: number };
 }): Promise<Daemon> {
   const folder = await mkdtemp(join(tmpdir(), "cufflink-e2e-"));
   const text = options.components
@@ -42,8 +44,8 @@ export async function startDaemon(options: {
     .join("---\n");
   await writeFile(join(folder, "components.yaml"), text);
   const [httpPort, grpcPort, metricsPort] = await Promise.all([
-    reservePort(),
-    reservePort(),
+    options.ports?.http ?? reservePort(),
+    options.ports?.grpc ?? reservePort(),
     reservePort(),
   ]);
   const child = spawn(

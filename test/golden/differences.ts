@@ -18,6 +18,10 @@ const sftpFailed = "error invoking output binding files: sftp binding error:";
 
 const aws = "error invoking output binding aws:";
 
+const sentNotification = `{"messageID":"5A1B6C2D-0000-4000-8000-000000000001"}\n`;
+
+const shop = "error invoking output binding shop: commercetools error:";
+
 const rows = "error invoking output binding rows: tablestore:";
 
 export const differences: readonly Difference[] = [
@@ -47,6 +51,56 @@ export const differences: readonly Difference[] = [
     documented: "What is wrong with the data is told in this runtime's words",
     // Over HTTP they are JSON: a text.
     ours: (daprd) => says(`${rows} the data are no JSON${"code" in daprd ? "" : " object"}`)(daprd),
+  },
+  {
+    suite: "apns",
+    calls: ["for development"],
+    documented: "Components of one key share a token",
+    ours: (daprd) =>
+      "code" in daprd
+        ? { code: 0, data: sentNotification }
+        : { status: 200, contentType: "application/json", body: sentNotification },
+  },
+  {
+    suite: "commercetools",
+    calls: ["a client that is none"],
+    documented: "What commercetools says follows the text of a failure",
+    ours: goesOn(
+      ": no token from auth.europe-west1.gcp.commercetools.com: HTTP 401: invalid_client",
+    ),
+  },
+  {
+    suite: "commercetools",
+    calls: ["a document that is none"],
+    documented: "What commercetools says follows the text of a failure",
+    ours: goesOn(': Cannot query field "nothing" on type "Query".'),
+  },
+  {
+    suite: "commercetools",
+    calls: ["another project"],
+    documented: "What commercetools says follows the text of a failure",
+    ours: goesOn(": insufficient_scope: The token has no scope of that project."),
+  },
+  {
+    suite: "commercetools",
+    calls: ["a refused mutation"],
+    documented: "Errors of GraphQL are errors of the call",
+    ours: fails(
+      `${shop} Error executing the provided GraphQL query: ResourceNotFound: The Resource with ID '9' was not found.`,
+    ),
+  },
+  {
+    suite: "commercetools",
+    calls: ["another API"],
+    documented: "Another `commercetoolsAPI` is refused",
+    ours: fails(`${shop} the API "Other" is not known; GraphQLQuery is`),
+  },
+  {
+    suite: "commercetools",
+    calls: ["what is no JSON"],
+    documented: "What is wrong with the data is told in this runtime's words",
+    // Over HTTP they are JSON: a text.
+    ours: (daprd) => says(`${shop} the data are no JSON${"code" in daprd ? "" : " object"}`)(daprd),
   },
   {
     suite: "postmark",

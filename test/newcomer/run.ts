@@ -3,10 +3,21 @@
 // packages and installs them elsewhere. Nothing but Node, git, curl and the distribution's basics is in PATH.
 import { execFile, spawn } from "node:child_process";
 import { once } from "node:events";
-import { existsSync, mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import {
+  existsSync,
+  globSync,
+  mkdirSync,
+  mkdtempSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { homedir, tmpdir } from "node:os";
 import { join, resolve } from "node:path";
-import { promisify } from "node:util";
+import { isDeepStrictEqual, promisify } from "node:util";
+import { effectsWith, expectedEffects } from "../own-bindings/effects.ts";
+import { followGuide } from "../own-bindings/guide.ts";
 
 const run = promisify(execFile);
 const root = resolve(import.meta.dirname, "../..");
@@ -59,10 +70,43 @@ async function newcomer(version: string): Promise<void> {
       await sh("npm test -- test/errors.test.ts");
       return undefined;
     });
-    await step("the packages", () => packages(version, folder, sh));
+    await step("the packages", () => packages(version, folder, env, sh));
   } finally {
     for (const pid of groups.splice(0)) endGroup(pid);
     rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+/** The guide, and what a binding's failures come to however the runtime was installed. */
+async function ownBindings(
+  folder: string,
+  project: string,
+  env: Environment,
+  sh: Shell,
+): Promise<void> {
+  const follow = { ...env, PATH: `${project}/node_modules/.bin:${env["PATH"]}` };
+  await followGuide(project, follow);
+  const vitest = join(folder, "cufflink/node_modules/vitest");
+  symlinkSync(vitest, join(project, "node_modules/vitest"));
+  mkdirSync(join(project, "with-vitest"));
+  await sh("npx cufflink new binding acme.tickets --test vitest --into with-vitest", project);
+  await sh(`node ${vitest}/vitest.mjs run with-vitest`, project);
+
+  const [packed = ""] = globSync(join(folder, "cufflink-[0-9]*.tgz"));
+  const global = join(folder, "global");
+  await sh(`npm install --no-audit --no-fund --global --prefix ${global} ${packed}`, folder);
+  const elsewhere = join(folder, "elsewhere");
+  const ways: [string, string[]][] = [
+    [project, [join(project, "node_modules/.bin/cufflink")]],
+    [elsewhere, [join(project, "node_modules/.bin/cufflink")]],
+    [elsewhere, ["npx", "--yes", "--package", packed, "cufflink"]],
+    [elsewhere, [join(global, "bin/cufflink")]],
+    [elsewhere, [join(folder, "cufflink/bin/cufflink")]],
+  ];
+  for (const [place, program] of ways) {
+    const came = await effectsWith(program, place, env);
+    if (!isDeepStrictEqual(came, expectedEffects))
+      throw new Error(`${program.join(" ")} in ${place}: ${JSON.stringify(came)}`);
   }
 }
 
@@ -89,7 +133,12 @@ async function quickstart(checkout: string, env: Environment, sh: Shell): Promis
 }
 
 /** Packs both packages and installs each into an empty project. */
-async function packages(version: string, folder: string, sh: Shell): Promise<string> {
+async function packages(
+  version: string,
+  folder: string,
+  env: Environment,
+  sh: Shell,
+): Promise<string> {
   await sh("npm run package");
   const project = join(folder, "project");
   mkdirSync(project);
@@ -117,6 +166,7 @@ async function packages(version: string, folder: string, sh: Shell): Promise<str
   );
   const imported = await sh("node app.js", project);
   if (imported.stdout !== "function function\n") throw new Error(imported.stdout);
+  await ownBindings(folder, project, env, sh);
   return `cufflink ${stdout.trim()}`;
 }
 

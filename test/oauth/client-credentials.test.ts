@@ -39,6 +39,40 @@ test("asks with the client's credentials, and names what must not be shown", asy
   expect(hide.mock.calls.flat()).toEqual(["hush", "token-1"]);
 });
 
+test("asks with the client's password by HTTP's own way, through what carries its requests", async () => {
+  const hide = vi.fn<(secret: string) => void>();
+  const post = vi.fn(async () => ({ status: 200, body: '{"access_token":"token-1"}' }));
+  const own = { ...client, prove: async () => ({}), clientId: "the shop", password: "hu:sh+" };
+  const source = clientCredentials({ ...own, endpoint: "https://auth.example", hide, post });
+  const signal = AbortSignal.timeout(5000);
+  expect(await source(signal)).toMatchObject({ token: "token-1", lifetime: undefined });
+  const proof = Buffer.from("the+shop:hu%3Ash%2B").toString("base64");
+  expect(post.mock.calls).toEqual([
+    [
+      "grant_type=client_credentials&scope=openid+orders",
+      {
+        ...{ accept: "application/json", authorization: `Basic ${proof}` },
+        "content-type": "application/x-www-form-urlencoded",
+      },
+      signal,
+    ],
+  ]);
+  expect(hide.mock.calls.flat()).toEqual([proof, "token-1"]);
+});
+
+test("a token that was refused is not given again", async () => {
+  let asked = 0;
+  const kept = keptToken(async () => {
+    asked++;
+    return { token: `token-${asked}`, receivedAt: Date.now(), lifetime: 3_600_000 };
+  });
+  expect([await kept(), await kept()]).toEqual(["token-1", "token-1"]);
+  kept.refused("another");
+  expect(await kept()).toBe("token-1");
+  kept.refused("token-1");
+  expect(await kept()).toBe("token-2");
+});
+
 test.each([
   [
     "a refusal",

@@ -1,55 +1,20 @@
-import type { MessageInitShape } from "@bufbuild/protobuf";
-import type { CallOptions, Client } from "@connectrpc/connect";
-import type {
-  AnswerChunk,
-  Bindings,
-  InvocationChunkSchema,
-} from "../../gen/cufflink/v1/bindings_pb.ts";
+import type { AnswerChunk } from "../../gen/cufflink/v1/bindings_pb.ts";
 import { vi } from "vitest";
+import { StreamCaller as Caller, type Chunk } from "../../src/rpc/stream-caller.ts";
 
-export type Chunk = MessageInitShape<typeof InvocationChunkSchema>;
+export type { Chunk };
 
 /** Resolves once the condition holds. */
 export async function until(condition: () => boolean): Promise<void> {
   await vi.waitUntil(condition, { timeout: 10_000, interval: 5 });
 }
 
-/** One InvokeBindingStream as its caller sees it, who reads all that comes. */
-export class StreamCaller {
-  readonly chunks: AnswerChunk[] = [];
-  /** How many messages the answers came in. */
-  messages = 0;
-  /** Resolves when the stream has ended, with what it failed of. */
-  readonly ended: Promise<Error | undefined>;
-  readonly #waiting: { chunks: Chunk[] }[] = [];
-  #isOver = false;
-  #isEnded = false;
-  #wake: (() => void) | undefined;
-  /** Messages that the other side has asked for. */
-  taken = 0;
-
-  constructor(client: Client<typeof Bindings>, options?: CallOptions) {
-    this.ended = this.#read(client.invokeBindingStream(this.#requests(), options));
-  }
-
-  /** Sends one message. */
-  send(...chunks: Chunk[]): this {
-    this.#waiting.push({ chunks });
-    this.#wake?.();
-    return this;
-  }
-
-  /** Sends no more. */
-  finish(): this {
-    this.#isOver = true;
-    this.#wake?.();
-    return this;
-  }
-
+/** One InvokeBindingStream, of which a test asks for the answers. */
+export class StreamCaller extends Caller {
   /** The whole answer of an invocation, once it has ended. */
   async answer(invocation: number) {
     const own = (): AnswerChunk[] => this.chunks.filter((one) => one.invocation === invocation);
-    await until(() => this.#isEnded || own().some(({ last }) => last));
+    await until(() => this.isEnded || own().some(({ last }) => last));
     if (!own().some(({ last }) => last))
       throw (await this.ended) ?? new Error(`the stream ended without an answer of ${invocation}`);
     const parts = own();
@@ -62,30 +27,5 @@ export class StreamCaller {
       ...(error && { error: { code: error.code, message: error.message } }),
       status: error,
     };
-  }
-
-  async #read(answers: AsyncIterable<{ chunks: AnswerChunk[] }>): Promise<Error | undefined> {
-    try {
-      for await (const { chunks } of answers) {
-        this.messages++;
-        this.chunks.push(...chunks);
-      }
-      return undefined;
-    } catch (error) {
-      return error instanceof Error ? error : new Error(String(error));
-    } finally {
-      this.#isEnded = true;
-    }
-  }
-
-  async *#requests() {
-    for (;;) {
-      const next = this.#waiting.shift();
-      if (next !== undefined) {
-        this.taken++;
-        yield next;
-      } else if (this.#isOver) return;
-      else await new Promise<void>((resolve) => (this.#wake = resolve));
-    }
   }
 }

@@ -41,3 +41,23 @@ test("all of them come in their order", async () => {
   await made.need(["bindings.b"]);
   expect(names(await made.all())).toEqual(["a", "b", "c.d"]);
 });
+
+test("bindings of others are there from the start, and more are looked for where nobody has a type", async () => {
+  const others = ["own", "found", "late"].map((name) => new FakeSystem().binding(name));
+  const [own, ...rest] = others;
+  if (own === undefined) throw new Error("it was made");
+  let there = 1;
+  let finds = 0;
+  const made = new BindingCatalogue(
+    [{ name: "a", load: async () => ({ default: new FakeSystem().binding("a") }) }],
+    { loaded: [own], find: async () => (finds++, rest.slice(0, there)) },
+  );
+  await made.need(["bindings.OWN", "bindings.own-alias", "state.redis"]);
+  expect([finds, names(made.loaded)]).toEqual([0, ["own"]]);
+  await made.need(["bindings.found", "bindings.own"]);
+  expect([finds, names(made.loaded)]).toEqual([1, ["own", "found"]]);
+  there = 2;
+  await made.need(["bindings.late"]);
+  expect([finds, names(made.loaded)]).toEqual([2, ["own", "found", "late"]]);
+  expect(names(await made.all())).toEqual(["a", "own", "found", "late"]);
+});

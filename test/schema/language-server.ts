@@ -27,6 +27,8 @@ export class LanguageServer implements AsyncDisposable {
   readonly #answers = new Map<number, (message: Message) => void>();
   readonly #diagnostics = new Map<string, (found: Diagnostic[]) => void>();
   readonly #settings: object;
+  /** Files opened before it has its settings would be looked at without them first. */
+  readonly #configured = Promise.withResolvers<void>();
   #received = Buffer.alloc(0);
   #next = 1;
 
@@ -50,6 +52,7 @@ export class LanguageServer implements AsyncDisposable {
     await server.#ask("initialize", { processId: process.pid, rootUri: null, capabilities });
     server.#tell("initialized", {});
     server.#tell("workspace/didChangeConfiguration", { settings: { yaml: server.#yaml } });
+    await server.#configured.promise;
     return server;
   }
 
@@ -151,7 +154,10 @@ export class LanguageServer implements AsyncDisposable {
     if (method === "textDocument/publishDiagnostics") {
       const { uri, diagnostics } = params as { uri: string; diagnostics: Diagnostic[] };
       this.#diagnostics.get(uri)?.(diagnostics);
-    } else if (id !== undefined) this.#send({ id, result: this.#answerTo(method, params) });
+    } else if (id !== undefined) {
+      this.#send({ id, result: this.#answerTo(method, params) });
+      if (method === "workspace/configuration") this.#configured.resolve();
+    }
   }
 
   #answerTo(method: string, params: unknown): unknown {

@@ -36,6 +36,11 @@ export default defineBinding({
     return { next, async [Symbol.asyncDispose]() {} };
   },
 
+  eventMetadata: {
+    readTimeUTC: "When the tick was due to be read, in UTC.",
+    timeZone: "The time zone of the schedule, or `Local`.",
+  },
+
   guarantee: {
     returned: "is dropped and counted when the next tick is due",
     atLeastOnce: "the process runs; ticks that are due while it is down are skipped",

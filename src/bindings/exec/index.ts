@@ -22,6 +22,9 @@ export default defineBinding({
       description:
         "Runs the program with the data on its standard input, and answers its standard output. An exit code other than 0 is an error.",
       request: {},
+      answerMetadata: {
+        exitCode: "`0`: any other is an error.",
+      },
       invoke: (runner, { data, signal }) => runner.run(data, signal),
     },
   },

@@ -4,7 +4,7 @@ import type { Effect, Reason } from "../../errors.ts";
 import type { Answered } from "../../http-client/exchange.ts";
 import type { SentSecrets } from "../../http-client/sent-secrets.ts";
 import { failureOfStatus, isSuccess, retryAfterOf } from "../../http-client/status.ts";
-import { memberText } from "./member.ts";
+import { memberText } from "../../text/json-member.ts";
 
 /** What every text of a failure begins with, as in Dapr. */
 export const textPrefix = "GraphQL Error: ";

@@ -4,8 +4,9 @@ import { MethodOptions_IdempotencyLevel } from "@bufbuild/protobuf/wkt";
 import { abortable } from "../../abortable.ts";
 import { BindingError, messageOf } from "../../errors.ts";
 import { CallFailure, GrpcClient } from "../../grpc/client.ts";
-import type { ClientTls } from "../../grpc/client-connection.ts";
+import type { ClientTls } from "../../grpc/client-socket.ts";
 import { endpointForms, parseEndpoint, type Endpoint } from "../../grpc/endpoint.ts";
+import { withReflection, type Asking, type Question } from "../../grpc/reflection-client.ts";
 import { Code } from "../../grpc/status.ts";
 import type { MemoryShare } from "../../memory/budget.ts";
 import type { Values } from "../../metadata/fields.ts";
@@ -14,7 +15,6 @@ import { Descriptors } from "./descriptors.ts";
 import { failureOf } from "./failures.ts";
 import type { grpcFields } from "./fields.ts";
 import { callHeaders, type CallHeaders } from "./headers.ts";
-import { withReflection, type Asking, type Question } from "./reflection.ts";
 
 export type GrpcMetadata = Values<typeof grpcFields>;
 

@@ -4,8 +4,8 @@ import { BinaryReader, WireType } from "@bufbuild/protobuf/wire";
 import { AnySchema, DurationSchema } from "@bufbuild/protobuf/wkt";
 import type { Any } from "@bufbuild/protobuf/wkt";
 import { BindingError } from "../../errors.ts";
-import type { Effect, Reason } from "../../errors.ts";
 import { CallFailure } from "../../grpc/client.ts";
+import { meaningOf } from "../../grpc-meanings.ts";
 import { Code } from "../../grpc/status.ts";
 import { answerMetadata } from "./headers.ts";
 
@@ -13,30 +13,6 @@ import { answerMetadata } from "./headers.ts";
 const longestMessage = 4096;
 /** The most characters of the details' JSON. */
 const longestDetails = 16 * 1024;
-
-type Meaning = { readonly reason: Reason; readonly effect: Effect };
-
-/** What a status says that the server itself has answered. */
-const meanings = new Map<number, Meaning>([
-  [Code.cancelled, { reason: "cancelled", effect: "ambiguous" }],
-  [Code.unknown, { reason: "internal", effect: "ambiguous" }],
-  [Code.invalidArgument, { reason: "invalid_argument", effect: "rejected" }],
-  [Code.deadlineExceeded, { reason: "deadline_exceeded", effect: "ambiguous" }],
-  [Code.notFound, { reason: "not_found", effect: "rejected" }],
-  [Code.alreadyExists, { reason: "already_exists", effect: "rejected" }],
-  [Code.permissionDenied, { reason: "permission_denied", effect: "rejected" }],
-  [Code.resourceExhausted, { reason: "resource_exhausted", effect: "rejected" }],
-  [Code.failedPrecondition, { reason: "failed_precondition", effect: "rejected" }],
-  [Code.aborted, { reason: "aborted", effect: "rejected" }],
-  [Code.outOfRange, { reason: "out_of_range", effect: "rejected" }],
-  [Code.unimplemented, { reason: "unimplemented", effect: "rejected" }],
-  [Code.internal, { reason: "internal", effect: "ambiguous" }],
-  [Code.unavailable, { reason: "unavailable", effect: "ambiguous" }],
-  [Code.dataLoss, { reason: "data_loss", effect: "ambiguous" }],
-  [Code.unauthenticated, { reason: "unauthenticated", effect: "rejected" }],
-]);
-
-const unknown: Meaning = { reason: "internal", effect: "ambiguous" };
 
 /**
  * What a call failed of. `begun`: messages had come before, so that a part was done. `what`: the call, in its text.
@@ -49,7 +25,7 @@ export function failureOf(
 ): BindingError {
   if (!(thrown instanceof CallFailure)) return BindingError.from(thrown);
   const { kind, code, status, message, headers, trailers, details } = thrown;
-  const { reason, effect } = meanings.get(code) ?? unknown;
+  const { reason, effect } = meaningOf(code);
   const text = message.slice(0, longestMessage).toWellFormed();
   const shown = `grpc: ${what}: ${kind === "failed" ? `${status}: ` : ""}${text || "the server says no more"}`;
   if (kind !== "failed")

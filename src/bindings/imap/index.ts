@@ -37,6 +37,17 @@ export default defineBinding({
     };
   },
 
+  eventMetadata: {
+    mailbox: "The mailbox.",
+    uid: "The message's UID.",
+    uidValidity: "What its UID is valid with.",
+    size: "Its size in bytes.",
+    receivedAt: "When the server received it.",
+    messageId: "Its `Message-ID`.",
+    subject: "Its subject.",
+    date: "When it was sent.",
+  },
+
   guarantee: {
     returned: "stays in the mailbox as it is",
     atLeastOnce: "the message stays in the mailbox, and nobody else marks it",

@@ -146,6 +146,15 @@ export default defineBinding({
     },
   },
 
+  eventMetadata: {
+    __topic: "The topic.",
+    __partition: "The partition.",
+    __offset: "The offset in the partition.",
+    __timestamp: "The record's time, in milliseconds since 1970.",
+    __key: "The key, if it has one.",
+    "__key.encoding": "`base64`: the key is no text.",
+  },
+
   guarantee: {
     returned: "stays in its partition: the committed offset does not pass it",
     atLeastOnce: "the topic retains its events",

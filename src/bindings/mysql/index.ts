@@ -53,6 +53,14 @@ export default defineBinding({
       description:
         "Runs a statement and answers how many rows it changed, in the metadata `rows-affected`.",
       request: statementFields,
+      answerMetadata: {
+        operation: "The operation.",
+        sql: "The statement.",
+        "start-time": "When it began.",
+        "end-time": "When it ended.",
+        duration: "How long it took.",
+        "rows-affected": "How many rows it changed.",
+      },
       idempotent: ({ readOnly }) => readOnly,
       async invoke(connection, call) {
         const [outcome, metadata] = await run(connection, call, false);
@@ -67,6 +75,13 @@ export default defineBinding({
       description:
         "Runs a statement and answers its rows: a JSON array with an object for each row, or null when there is none.",
       request: statementFields,
+      answerMetadata: {
+        operation: "The operation.",
+        sql: "The statement.",
+        "start-time": "When it began.",
+        "end-time": "When it ended.",
+        duration: "How long it took.",
+      },
       idempotent: ({ readOnly }) => readOnly,
       async invoke(connection, call): Promise<Answer> {
         const [{ rows }, metadata] = await run(connection, call, true);

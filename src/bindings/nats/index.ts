@@ -39,6 +39,11 @@ export default defineBinding({
     create: {
       description: "Has a JetStream stream store the data, and waits until it has.",
       request: createFields,
+      answerMetadata: {
+        stream: "The stream that has stored it.",
+        sequence: "Its number in the stream.",
+        duplicate: "`true`: the stream had a message of this id already.",
+      },
       idempotent: ({ msgId }) => Boolean(msgId),
       async invoke(link, { data = empty, request, properties, signal }) {
         const { subject, headers, ...expected } = request;
@@ -62,6 +67,17 @@ export default defineBinding({
         return ask(link, { data, subject, headers, properties, signal }, timeout);
       },
     },
+  },
+
+  eventMetadata: {
+    subject: "The subject.",
+    stream: "The stream.",
+    consumer: "The consumer.",
+    sequence: "The number in the stream.",
+    consumerSequence: "The number at the consumer.",
+    timestamp: "When it was stored.",
+    deliveries: "How often it was delivered.",
+    pending: "How many wait behind it.",
   },
 
   guarantee: {

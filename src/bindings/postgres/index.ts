@@ -75,6 +75,14 @@ export default defineBinding({
       description:
         "Runs a statement and answers how many rows it changed, in the metadata `rows-affected`. Without `params` it may be several statements.",
       request: statementFields,
+      answerMetadata: {
+        operation: "The operation.",
+        sql: "The statement.",
+        "start-time": "When it began.",
+        "end-time": "When it ended.",
+        duration: "How long it took.",
+        "rows-affected": "How many rows it changed.",
+      },
       idempotent: ({ readOnly }) => readOnly,
       async invoke({ connection }, call) {
         const [outcome, metadata] = await run(connection, call, { keepsRows: false, plain: true });
@@ -89,6 +97,13 @@ export default defineBinding({
       description:
         "Runs a statement and answers its rows: a JSON array with an array for each row.",
       request: statementFields,
+      answerMetadata: {
+        operation: "The operation.",
+        sql: "The statement.",
+        "start-time": "When it began.",
+        "end-time": "When it ended.",
+        duration: "How long it took.",
+      },
       idempotent: ({ readOnly }) => readOnly,
       async invoke({ connection, isSimple }, call): Promise<Answer> {
         const [{ rows }, metadata] = await run(connection, call, {
@@ -108,6 +123,18 @@ export default defineBinding({
         await connection.close();
       },
     },
+  },
+
+  eventMetadata: {
+    operation: "`insert`, `update`, `delete` or `truncate`.",
+    schema: "The schema of the table.",
+    table: "The table.",
+    transactionId: "The transaction.",
+    lsn: "The place of the change in the log.",
+    commitLsn: "The place of the commit in the log.",
+    commitTime: "When it was committed.",
+    channel: "The channel of a notification.",
+    processId: "The server's process that has notified.",
   },
 
   guarantee: {

@@ -48,6 +48,24 @@ export default defineBinding({
     },
   },
 
+  eventMetadata: {
+    exchange: "The exchange it was sent to.",
+    routingKey: "Its routing key.",
+    redelivered: "`true`: it was delivered before.",
+    contentType: "Its media type.",
+    contentEncoding: "Its encoding.",
+    deliveryMode: "`2`: it outlives a restart of the server.",
+    priority: "Its priority.",
+    correlationId: "What it answers.",
+    replyTo: "Where its answer goes.",
+    expiration: "How long it is kept, in milliseconds.",
+    messageId: "Its own id.",
+    timestamp: "When it was sent.",
+    type: "Its type.",
+    userId: "Who has sent it.",
+    appId: "The app that has sent it.",
+  },
+
   guarantee: {
     returned: "is requeued, after the pause and before the server's own time-out",
     atLeastOnce: "the queue is durable",

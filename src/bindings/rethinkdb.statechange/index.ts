@@ -27,6 +27,12 @@ export default defineBinding({
     return { connection, loaded, [Symbol.asyncDispose]: () => connection.close() };
   },
 
+  eventMetadata: {
+    "store-address": "The server.",
+    "store-database": "The database.",
+    "store-table": "The table.",
+  },
+
   guarantee: {
     returned: "is lost: the server has forgotten it",
     atLeastOnce:

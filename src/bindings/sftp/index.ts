@@ -161,6 +161,13 @@ export default defineBinding({
     },
   },
 
+  eventMetadata: {
+    fileName: "The file's name.",
+    path: "The file's path.",
+    size: "Its size in bytes.",
+    modifiedTime: "When it was last changed.",
+  },
+
   guarantee: {
     returned: "stays in the folder",
     atLeastOnce: "the file stays in the folder",

@@ -55,6 +55,9 @@ export default defineBinding({
       description:
         "Sends the data as one HTML mail. With `allowPartial`, `refusedRecipients` in the answer names those that the server refused, with its words.",
       request: mailFields,
+      answerMetadata: {
+        refusedRecipients: "The recipients that the server refused, separated by semicolons.",
+      },
       async invoke({ send }, { data, encoding, request, signal }) {
         const html = htmlOf(data, encoding);
         const { refused } = await send(request, { html, headers: [], attachments: [] }, signal);
@@ -66,6 +69,10 @@ export default defineBinding({
       description:
         "Sends a mail with text, HTML, headers and attachments, given as JSON. Dapr has no such operation. The answer has `messageId`, and `refusedRecipients` as `create`.",
       request: mailFields,
+      answerMetadata: {
+        messageId: "The mail's `Message-ID`.",
+        refusedRecipients: "The recipients that the server refused, separated by semicolons.",
+      },
       async invoke({ send }, { data, request, signal }) {
         const { messageId, refused } = await send(request, parseContent(data), signal);
         return { metadata: { messageId, ...answerOf(refused).metadata } };

@@ -32,6 +32,12 @@ export default defineBinding({
     });
   },
 
+  eventMetadata: {
+    eventType: "The event's type.",
+    url: "The stream's address.",
+    lastEventId: "The id of the last event that had one.",
+  },
+
   guarantee: {
     returned: "comes again once the component reads anew",
     atLeastOnce:

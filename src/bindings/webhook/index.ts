@@ -42,6 +42,15 @@ export default defineBinding({
     };
   },
 
+  eventMetadata: {
+    method: "The method of the request.",
+    path: "Its path.",
+    query: "Its query, without `?`.",
+    remoteAddress: "The address of the sender.",
+    receivedTime: "When it came.",
+    contentType: "Its media type.",
+  },
+
   guarantee: {
     returned: "is answered 503 with `Retry-After`, within `responseTimeout`",
     atLeastOnce: "the sender repeats what was not answered with 2xx",

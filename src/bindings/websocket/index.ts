@@ -43,6 +43,12 @@ export default defineBinding({
     },
   },
 
+  eventMetadata: {
+    messageType: "`text` or `binary`.",
+    url: "The server's address.",
+    subprotocol: "The subprotocol of the connection.",
+  },
+
   guarantee: {
     returned: "is lost",
     atLeastOnce:

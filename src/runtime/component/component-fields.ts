@@ -22,6 +22,11 @@ export const componentFields = {
     description: "Path of the HTTP app to which events are sent. Default: the component's name.",
     direction: "input",
   }),
+  schema: string({
+    description:
+      "A JSON Schema file of the payload: of events, and of the data of `create`. A relative path starts at the component's file. `cufflink generate` makes types of it. The runtime compares no payload with it.",
+    example: "order.schema.json",
+  }),
   maxInFlight: integer({
     description:
       "Maximum number of events of this component that the app has at one time. Default: 64; for an app on an event stream 1,000, within its credit.",

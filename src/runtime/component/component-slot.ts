@@ -1,3 +1,4 @@
+import { clock, type Timer } from "../../clock.ts";
 import { formatOrigin, type ComponentSpec } from "../../component.ts";
 import { BindingError, messageOf } from "../../errors.ts";
 import type { Component } from "./component.ts";
@@ -40,7 +41,7 @@ export class ComponentSlot {
   #drain: number | undefined;
   /** Whether the definition that is to follow could be opened. */
   #proved = false;
-  #retry: NodeJS.Timeout | undefined;
+  #retry: Timer | undefined;
 
   constructor(options: SlotOptions) {
     this.#options = options;
@@ -76,7 +77,7 @@ export class ComponentSlot {
   want(spec: ComponentSpec | undefined, after?: Promise<unknown>): Promise<ComponentChange> {
     const turn = ++this.#latest;
     this.#wanted = spec;
-    clearTimeout(this.#retry);
+    clock.clearTimeout(this.#retry);
     const change = (): Promise<ComponentChange> | ComponentChange =>
       turn === this.#latest
         ? this.#change(spec, turn)
@@ -105,7 +106,7 @@ export class ComponentSlot {
 
   async close(deadline: number): Promise<void> {
     this.#latest++;
-    clearTimeout(this.#retry);
+    clock.clearTimeout(this.#retry);
     this.#drain ??= deadline;
     await Promise.all(this.components.map((one) => one.close(deadline)));
     await this.#busy;
@@ -159,7 +160,7 @@ export class ComponentSlot {
   }
 
   async #unknownType(spec: ComponentSpec, reason: string): Promise<ComponentChange> {
-    const since = new Date();
+    const since = new Date(clock.now());
     this.#unknown = { spec, status: unknownStatus(spec, reason, since, "optional") };
     const readiness = await readReadiness(spec);
     this.#unknown = { spec, status: unknownStatus(spec, reason, since, readiness) };
@@ -212,13 +213,15 @@ export class ComponentSlot {
    */
   #tryAgain(spec: ComponentSpec, pause: number): void {
     const turn = this.#latest;
-    this.#retry = setTimeout(() => {
-      void this.#inTurn(async () => {
-        const old = this.#current;
-        if (turn !== this.#latest || old === undefined || this.#drain !== undefined) return;
-        await this.#update(old, spec, Math.min(pause * 2, longestRetry));
-      });
-    }, pause).unref();
+    this.#retry = clock
+      .setTimeout(() => {
+        void this.#inTurn(async () => {
+          const old = this.#current;
+          if (turn !== this.#latest || old === undefined || this.#drain !== undefined) return;
+          await this.#update(old, spec, Math.min(pause * 2, longestRetry));
+        });
+      }, pause)
+      .unref();
   }
 
   async #follow(old: Component, spec: ComponentSpec): Promise<void> {

@@ -173,7 +173,7 @@ export class Component {
       directions: this.isStateStore ? { input: false, output: false } : this.#directions,
       operations:
         this.#directions.output && !this.isStateStore
-          ? Object.keys(this.binding.operations ?? {})
+          ? (this.#opened?.operations ?? Object.keys(this.binding.operations ?? {}))
           : [],
       delivery: this.input.delivery,
       ...{

@@ -1,3 +1,4 @@
+import { clock, type Timer } from "../../clock.ts";
 import type { AnyBinding, LogFields, Logger } from "../../binding.ts";
 import { BindingError, messageOf } from "../../errors.ts";
 import type { Opened } from "./opening.ts";
@@ -37,7 +38,7 @@ export class ConnectionMonitor {
   readonly #options: ConnectionMonitorOptions;
   readonly #detector: StallDetector;
   readonly #ended = new AbortController();
-  readonly #timers: NodeJS.Timeout[] = [];
+  readonly #timers: Timer[] = [];
   #backlog: number | undefined;
   #failures = 0;
   #busy = new Set<string>();
@@ -63,11 +64,11 @@ export class ConnectionMonitor {
 
   end(): void {
     this.#ended.abort();
-    for (const timer of this.#timers) clearInterval(timer);
+    for (const timer of this.#timers) clock.clearTimeout(timer);
   }
 
   #every(milliseconds: number, what: string, run: (signal: AbortSignal) => Promise<void>): void {
-    const timer = setInterval(() => {
+    const timer = clock.setInterval(() => {
       // One that hangs is not joined by another.
       if (this.#busy.has(what)) return;
       this.#busy.add(what);
@@ -79,12 +80,12 @@ export class ConnectionMonitor {
 
   async #withTimeout(run: (signal: AbortSignal) => Promise<void>): Promise<void> {
     const late = new AbortController();
-    const timer = setTimeout(() => late.abort(), requestTimeout);
+    const timer = clock.setTimeout(() => late.abort(), requestTimeout);
     timer.unref();
     try {
       await run(AbortSignal.any([late.signal, this.#ended.signal]));
     } finally {
-      clearTimeout(timer);
+      clock.clearTimeout(timer);
     }
   }
 

@@ -1,3 +1,4 @@
+import { clock } from "../../clock.ts";
 import { BindingError } from "../../errors.ts";
 import type { AnyBinding, Notice, NullAs, Reader } from "../../binding.ts";
 import type { ComponentPolicies } from "../../policy/component-policies.ts";
@@ -140,7 +141,7 @@ export class Input {
   /** Reads no more until {@link Input.resume}, or the end of the process. Paused already: the same pause. */
   pause(by: string, reason: string, deadline: number): Promise<{ abandoned: number }> {
     if (this.#paused === undefined) {
-      this.#paused = { by, reason, since: new Date() };
+      this.#paused = { by, reason, since: new Date(clock.now()) };
       this.#options.logger.info({ by, reason }, "input paused");
     }
     return this.#hold("paused", deadline);

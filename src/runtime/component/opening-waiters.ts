@@ -1,3 +1,4 @@
+import { clock } from "../../clock.ts";
 import type { Opened } from "./opening.ts";
 
 /** Calls that wait for a connection. */
@@ -8,13 +9,13 @@ export class OpeningWaiters {
   wait(milliseconds: number, signal: AbortSignal): Promise<Opened | undefined> {
     return new Promise((resolve) => {
       const done = (opened: Opened | undefined): void => {
-        clearTimeout(timer);
+        clock.clearTimeout(timer);
         signal.removeEventListener("abort", giveUp);
         this.#waiting.delete(done);
         resolve(opened);
       };
       const giveUp = (): void => done(undefined);
-      const timer = setTimeout(giveUp, milliseconds);
+      const timer = clock.setTimeout(giveUp, milliseconds);
       signal.addEventListener("abort", giveUp, { once: true });
       this.#waiting.add(done);
     });

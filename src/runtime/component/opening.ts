@@ -15,6 +15,8 @@ export type Opened = {
   readonly connection: AsyncDisposable;
   readonly metadata: Readonly<Record<string, unknown>>;
   readonly settings: ComponentSettings;
+  /** What it can be asked to do. */
+  readonly operations: readonly string[];
 } & Secrets;
 
 type Directions = { readonly input: boolean; readonly output: boolean };
@@ -97,8 +99,14 @@ export async function openComponent(options: OpenOptions): Promise<OpenedCompone
   if (binding.runsPrograms === true && !options.allowExec)
     throw new BindingError("invalid_argument", whyNoPrograms(spec.type), { effect: "unsent" });
   const connection = await connect(options, definition);
+  const offers = binding.offers?.(connection);
+  if (offers !== undefined) {
+    const { input, output } = definition.directions;
+    options.onDirections({ input: input && offers.input, output: output && offers.output });
+  }
+  const operations = offers?.operations ?? Object.keys(binding.operations ?? {});
   return {
-    ...{ connection, metadata, settings, redact, hide },
+    ...{ connection, metadata, settings, operations, redact, hide },
     async [Symbol.asyncDispose]() {
       try {
         await connection[Symbol.asyncDispose]();

@@ -1,3 +1,4 @@
+import { clock } from "../../clock.ts";
 /** What became of one component when the components were applied. */
 export type ComponentChange = {
   readonly name: string;
@@ -52,7 +53,7 @@ export class ReloadLog {
     const applied = changed || changes.some(({ outcome }) => outcome === "applied");
     if (applied) this.#revision++;
     const result: ReloadResult = {
-      ...{ revision: this.#revision, at: Date.now(), components, problems },
+      ...{ revision: this.#revision, at: clock.now(), components, problems },
       outcome: outcomeOf(applied, failed > 0),
     };
     this.#results = [...this.#results, result].slice(-most);

@@ -1,3 +1,4 @@
+import { clock } from "../../clock.ts";
 import type { AnyBinding } from "../../binding.ts";
 import { BindingError } from "../../errors.ts";
 import { pauseAfter, type RetryPolicy } from "../../policy/retry.ts";
@@ -44,7 +45,7 @@ export class Reopening {
   #openedAt: number | undefined;
   #cause = usualCause;
 
-  constructor(now: () => number = () => performance.now()) {
+  constructor(now: () => number = () => clock.elapsed()) {
     this.#now = now;
   }
 

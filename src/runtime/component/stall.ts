@@ -1,3 +1,4 @@
+import { clock } from "../../clock.ts";
 /** What an input does at this moment. */
 export type StallFacts = {
   /** There is a reader, and an app that takes events. */
@@ -41,7 +42,7 @@ export class StallDetector {
   #lastEvent: Date | undefined;
 
   /** `timeout`: how long it must stand still, in milliseconds; 0: never. */
-  constructor(timeout: number, now: () => number = () => performance.now()) {
+  constructor(timeout: number, now: () => number = () => clock.elapsed()) {
     this.#timeout = timeout;
     this.#now = now;
   }
@@ -64,7 +65,7 @@ export class StallDetector {
       facts.reading &&
       !facts.held &&
       inFlight + waiting < facts.room;
-    if (this.#receivedSince) this.#lastEvent = new Date();
+    if (this.#receivedSince) this.#lastEvent = new Date(clock.now());
     this.#receivedSince = false;
     if (!stands) {
       this.#lastLook = undefined;

@@ -1,3 +1,4 @@
+import { clock } from "../../clock.ts";
 import type { Logger } from "../../binding.ts";
 import { formatOrigin, type ComponentSpec } from "../../component.ts";
 import { BindingError, messageOf } from "../../errors.ts";
@@ -13,7 +14,7 @@ export class StateLog {
   readonly #observer: Observer;
   #state: ComponentState = "starting";
   #reason = "";
-  #since = new Date();
+  #since = new Date(clock.now());
   #announced = false;
   #awaitsApp = false;
   /** The reason that was logged last of the app's answers; empty: none, or it has passed. */
@@ -90,7 +91,7 @@ export class StateLog {
     this.#state = state;
     this.#reason = reason;
     if (!changed) return;
-    this.#since = new Date();
+    this.#since = new Date(clock.now());
     if (this.#announced) this.#tell();
   }
 

@@ -1,3 +1,4 @@
+import { clock } from "../../clock.ts";
 import type { InboundEvent, Logger } from "../../binding.ts";
 import { messageOf } from "../../errors.ts";
 import type { AttemptCount, DeadLetter } from "../../store/records.ts";
@@ -127,7 +128,7 @@ export class AttemptCounts {
     const isKept = comesBack || noted > failed || exhausted === undefined;
     if (this.#store !== undefined && noted !== failed && isKept) void this.#write(entry, failed);
     if (!comesBack) return;
-    const notBefore = pause === undefined ? {} : { notBefore: performance.now() + pause };
+    const notBefore = pause === undefined ? {} : { notBefore: clock.elapsed() + pause };
     const count = countOf(entry, failed);
     this.#keep(keyOf(count), { ...count, ...notBefore });
   }

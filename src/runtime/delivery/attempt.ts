@@ -1,3 +1,4 @@
+import { clock } from "../../clock.ts";
 import { formatDuration, longestTimer } from "../../metadata/duration.ts";
 import { messageOf } from "../../errors.ts";
 import { faultPoints, reach } from "../../fault-point.ts";
@@ -39,7 +40,7 @@ export async function attempt(
 ): Promise<void> {
   const { app, concurrency, observer, name, policy } = options;
   const { timeout } = policy;
-  const started = performance.now();
+  const started = clock.elapsed();
   let outcome: Outcome;
   if (faultPoints) reach("attempt begins");
   try {
@@ -54,7 +55,7 @@ export async function attempt(
   if (faultPoints) reach("app answered");
   concurrency.release();
   entry.attemptedAt = started;
-  entry.took = performance.now() - started;
+  entry.took = clock.elapsed() - started;
   observer.attempted(name, outcome.kind, entry.took);
   entry.passed?.(hasSucceeded(outcome));
   entry.passed = undefined;
@@ -89,7 +90,7 @@ async function askWithin(
   if (signal.aborted) giveUp();
   else signal.addEventListener("abort", giveUp, { once: true });
   let late = false;
-  const timer = setTimeout(
+  const timer = clock.setTimeout(
     () => {
       late = true;
       giving.abort(new Error("the deadline has passed"));
@@ -104,7 +105,7 @@ async function askWithin(
       reason: `the app gave no answer within ${milliseconds} ms, the policy's timeout`,
     };
   } finally {
-    clearTimeout(timer);
+    clock.clearTimeout(timer);
     signal.removeEventListener("abort", giveUp);
   }
 }
@@ -140,7 +141,7 @@ export async function completeFanOut(
   signal: AbortSignal,
 ): Promise<Outcome> {
   let outcome: Outcome;
-  const started = performance.now();
+  const started = clock.elapsed();
   try {
     const { remaining, reason } = await runFanOut(kept.fanOut, signal);
     kept.fanOut = { steps: remaining, concurrency: kept.fanOut.concurrency };
@@ -150,7 +151,7 @@ export async function completeFanOut(
     outcome = { kind: "refused", reason: messageOf(error) };
   }
   entry.attemptedAt = started;
-  entry.took = performance.now() - started;
+  entry.took = clock.elapsed() - started;
   if (faultPoints) reach("fan-out done");
   return outcome;
 }

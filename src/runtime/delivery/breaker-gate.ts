@@ -1,3 +1,4 @@
+import { clock } from "../../clock.ts";
 import type { Breaker, Permit } from "../../policy/policy.ts";
 import type { Blockage } from "./exhaustion.ts";
 
@@ -25,7 +26,7 @@ export class BreakerGate {
     }
     this.#closed ??= {
       reason: `circuit breaker ${breaker.name} is ${breaker.state}: the app gets nothing for a while`,
-      since: new Date(),
+      since: new Date(clock.now()),
       unsubscribe: breaker.onPass(this.#onPass),
     };
     return undefined;

@@ -1,3 +1,4 @@
+import { clock, type Timer } from "../../clock.ts";
 import type { InboundEvent } from "../../binding.ts";
 import { BindingError } from "../../errors.ts";
 import { faultPoints, reach } from "../../fault-point.ts";
@@ -56,7 +57,7 @@ export class Delivery {
   readonly #idle = new Waiters();
   #abort = new AbortController();
   /** Set while nothing is dispatched for a moment, after the app took no more. */
-  #hold: NodeJS.Timeout | undefined;
+  #hold: Timer | undefined;
   /** The loop that feeds the component. */
   readonly loop: OwnLoop;
   readonly #gate = new BreakerGate(() => this.#pumpAgain());
@@ -161,7 +162,7 @@ export class Delivery {
    */
   async drain(deadline: number): Promise<{ abandoned: number }> {
     this.#stopped = true;
-    clearTimeout(this.#hold);
+    clock.clearTimeout(this.#hold);
     this.#gate.close();
     for (const unsubscribe of this.#unsubscribe) unsubscribe();
     for (const lane of this.#lanes.idle) this.#returnLane(lane, stopping);
@@ -171,9 +172,9 @@ export class Delivery {
         this.#abandoned = this.#inFlight;
         this.#abort.abort(new Error("the time for stopping has passed"));
       };
-      const timer = setTimeout(abandon, Math.min(deadline, longestTimer));
+      const timer = clock.setTimeout(abandon, Math.min(deadline, longestTimer));
       await this.#idle.next();
-      clearTimeout(timer);
+      clock.clearTimeout(timer);
     }
     return { abandoned: this.#abandoned };
   }
@@ -345,7 +346,7 @@ export class Delivery {
     if (this.#rest(lane)) return;
     this.#lanes.listFirst(lane);
     if (rest === 0 || !this.#options.app.available || this.#hold !== undefined) return;
-    this.#hold = setTimeout(() => {
+    this.#hold = clock.setTimeout(() => {
       this.#hold = undefined;
       this.#pump();
     }, rest);

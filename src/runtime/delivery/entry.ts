@@ -1,3 +1,4 @@
+import { clock } from "../../clock.ts";
 import type { InboundEvent } from "../../binding.ts";
 import type { AttemptRecord, DeadLetter } from "../../store/records.ts";
 import type { Reply } from "../app.ts";
@@ -71,7 +72,7 @@ export class Entry implements WindowEntry {
     this.window = window;
     this.trace = traceOf(event);
     this.bytes = event.data?.length ?? 0;
-    this.since = Date.now();
+    this.since = clock.now();
     this.redriven = redriven;
   }
 

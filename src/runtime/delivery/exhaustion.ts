@@ -1,3 +1,4 @@
+import { clock } from "../../clock.ts";
 import type { Settlement } from "../../binding.ts";
 import { messageOf } from "../../errors.ts";
 import { faultPoints, reach } from "../../fault-point.ts";
@@ -177,7 +178,7 @@ export class Exhaustion {
       attempts: entry.attempts ?? [],
       failed: entry.failed,
       receivedAt: entry.since,
-      storedAt: Date.now(),
+      storedAt: clock.now(),
       traceId: entry.traceId,
       redrives: 0,
       edited: false,
@@ -196,7 +197,7 @@ export class Exhaustion {
     const since = this.#stuck.get(entry)?.since;
     if (since === undefined && this.#stuck.size === 0)
       this.#options.logger.error({ reason }, "an event stays where it is, and is not acknowledged");
-    this.#stuck.set(entry, { reason, since: since ?? new Date() });
+    this.#stuck.set(entry, { reason, since: since ?? new Date(clock.now()) });
   }
 }
 

@@ -1,3 +1,4 @@
+import type { Timer } from "../../clock.ts";
 import type { Answer, InboundEvent, Settlement } from "../../binding.ts";
 import type { LaneReference, Reply } from "../app.ts";
 import type { Entry } from "./entry.ts";
@@ -19,7 +20,7 @@ export class Lane implements LaneReference {
   place: "idle" | "listed" | "aside" | "held" | "parked" = "idle";
   /** One came back unhandled: nothing is dispatched until all that are out have come back. */
   ending = false;
-  timer: NodeJS.Timeout | undefined;
+  timer: Timer | undefined;
   /** Until when it is parked, in milliseconds since 1970. */
   parkedUntil = 0;
 

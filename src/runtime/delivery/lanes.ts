@@ -1,3 +1,4 @@
+import { clock } from "../../clock.ts";
 import { longestTimer } from "../../metadata/duration.ts";
 import type { Entry } from "./entry.ts";
 import { TurnoverMap } from "../../memory/turnover-map.ts";
@@ -147,7 +148,7 @@ export class Lanes {
   withdrawFrom(lane: Lane, entry: Entry): Entry[] {
     const index = lane.entries.indexOf(entry);
     if (index < lane.sent) return [];
-    if (lane.place === "parked") entry.pause = Math.max(0, lane.parkedUntil - Date.now());
+    if (lane.place === "parked") entry.pause = Math.max(0, lane.parkedUntil - clock.now());
     const taken = lane.entries.slice(index).filter(({ redriven }) => redriven === undefined);
     for (const one of taken) this.remove(lane, one);
     if (lane.entries.length === 0) this.forget(lane);
@@ -167,10 +168,10 @@ export class Lanes {
   park(lane: Lane, pause: number, then: () => void): void {
     this.#ready.remove(lane);
     lane.place = "parked";
-    lane.parkedUntil = Date.now() + pause;
+    lane.parkedUntil = clock.now() + pause;
     this.#queued -= lane.entries.length;
     this.#parked += lane.entries.length;
-    lane.timer = setTimeout(
+    lane.timer = clock.setTimeout(
       () => {
         lane.timer = undefined;
         lane.place = "idle";
@@ -185,7 +186,7 @@ export class Lanes {
 
   /** Nothing is left of it. */
   forget(lane: Lane): void {
-    if (lane.timer !== undefined) clearTimeout(lane.timer);
+    if (lane.timer !== undefined) clock.clearTimeout(lane.timer);
     this.#ready.remove(lane);
     if (lane.key === undefined) this.#keyless.delete(lane.number);
     else this.#byKey.delete(lane.key);

@@ -1,3 +1,4 @@
+import { clock, type Timer } from "../../clock.ts";
 import { BindingError, messageOf } from "../../errors.ts";
 import { longestTimer } from "../../metadata/duration.ts";
 import { TurnoverMap } from "../../memory/turnover-map.ts";
@@ -33,7 +34,7 @@ export class Leases {
   readonly #onExpired: (leased: readonly Leased[]) => void;
   /** By the numbers of the entries. */
   readonly #leased = new TurnoverMap<number, Leased>();
-  #timer: NodeJS.Timeout | undefined;
+  #timer: Timer | undefined;
   #timerAt = Number.POSITIVE_INFINITY;
 
   /** `onExpired` gets events whose lease has expired, in the order in which they came, once. */
@@ -46,7 +47,7 @@ export class Leases {
   hold(lane: Lane, entry: Entry): void {
     const { lease } = entry.event;
     if (lease === undefined) return;
-    const now = performance.now();
+    const now = clock.elapsed();
     const ends = now + lease.duration;
     const due = lease.extend ? now + lease.duration * renewedAfter : ends;
     this.#leased.set(entry.number, { lane, entry, due, ends });
@@ -60,15 +61,15 @@ export class Leases {
 
   #wakeAt(due: number): void {
     if (due >= this.#timerAt) return;
-    clearTimeout(this.#timer);
+    clock.clearTimeout(this.#timer);
     this.#timerAt = due;
-    const wait = Math.max(leastInterval, due - performance.now());
-    this.#timer = setTimeout(() => this.#renew(), Math.min(wait, longestTimer));
+    const wait = Math.max(leastInterval, due - clock.elapsed());
+    this.#timer = clock.setTimeout(() => this.#renew(), Math.min(wait, longestTimer));
   }
 
   #renew(): void {
     this.#timerAt = Number.POSITIVE_INFINITY;
-    const now = performance.now();
+    const now = clock.elapsed();
     let next = Number.POSITIVE_INFINITY;
     const expired: Leased[] = [];
     for (const leased of this.#leased.values()) {
@@ -94,13 +95,13 @@ export class Leases {
   async #extend(leased: Leased, duration: number, extend: () => Promise<void>): Promise<void> {
     const { name, logger, observer } = this.#options;
     const { entry } = leased;
-    const asked = performance.now();
+    const asked = clock.elapsed();
     try {
       await extend();
       leased.ends = asked + duration;
       observer.leaseRenewed(name, true);
       entry.renewals ??= [];
-      entry.renewals.push(Date.now());
+      entry.renewals.push(clock.now());
       if (entry.renewals.length > mostRenewals) entry.renewals.shift();
     } catch (error) {
       if (entry.settled) return;
@@ -108,7 +109,7 @@ export class Leases {
       const reason = messageOf(error);
       entry.failedRenewals ??= [];
       if (entry.failedRenewals.length < mostRenewals)
-        entry.failedRenewals.push({ at: Date.now(), reason });
+        entry.failedRenewals.push({ at: clock.now(), reason });
       const facts = { event: entry.event.id, reason };
       logger.warn(facts, "a lease was not renewed; its source may deliver the event again");
       // Refused for good: it is another's already, or will be.
@@ -118,7 +119,7 @@ export class Leases {
   }
 
   #stop(): void {
-    clearTimeout(this.#timer);
+    clock.clearTimeout(this.#timer);
     this.#timerAt = Number.POSITIVE_INFINITY;
   }
 }

@@ -1,3 +1,4 @@
+import { clock } from "../../clock.ts";
 import { createHash } from "node:crypto";
 import type { Logger } from "../../binding.ts";
 import { childOf, spanOf } from "../trace.ts";
@@ -92,7 +93,7 @@ export class OwnLoop {
     const sent = this.#loops?.sourceOf(this.#component, entry);
     if (sent === undefined) return;
     entry.generation = sent.generation;
-    const now = performance.now();
+    const now = clock.elapsed();
     if (this.#isOver) {
       this.#arrivals.length = 0;
       this.#loop = undefined;
@@ -115,7 +116,7 @@ export class OwnLoop {
   }
 
   get #isOver(): boolean {
-    return performance.now() - (this.#arrivals.at(-1) ?? -Infinity) > overAfter;
+    return clock.elapsed() - (this.#arrivals.at(-1) ?? -Infinity) > overAfter;
   }
 
   #text({ component, target }: Sent): string {

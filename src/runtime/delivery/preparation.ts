@@ -1,3 +1,4 @@
+import { clock } from "../../clock.ts";
 import { faultPoints, reach } from "../../fault-point.ts";
 import type { RetryPolicy } from "../../policy/retry.ts";
 import type { Outcome } from "../app.ts";
@@ -26,7 +27,7 @@ export class Preparation {
     entry.lastError = lastError;
     if (deadLettered || begun >= attempts)
       entry.exhausted = { cause: "exhausted", reason: lastError, why: "its attempts are used up" };
-    const pause = notBefore - performance.now();
+    const pause = notBefore - clock.elapsed();
     if (pause > 0) entry.pause = pause;
   }
 

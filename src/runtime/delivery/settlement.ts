@@ -1,3 +1,4 @@
+import { clock } from "../../clock.ts";
 import type { Settlement } from "../../binding.ts";
 import { messageOf } from "../../errors.ts";
 import { faultPoints, reach } from "../../fault-point.ts";
@@ -116,7 +117,7 @@ export class EventSettlement {
     }
     if (faultPoints) reach("settled");
     entry.settle();
-    const now = Date.now();
+    const now = clock.now();
     this.settled++;
     this.lastSettledAt = now;
     // A dead letter that is redriven is counted already, unless it is handled now.

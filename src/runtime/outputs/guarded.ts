@@ -1,3 +1,4 @@
+import { clock } from "../../clock.ts";
 import { BindingError } from "../../errors.ts";
 import { formatDuration, longestTimer } from "../../metadata/duration.ts";
 import type { ResolvedPolicy } from "../../policy/policies.ts";
@@ -50,7 +51,7 @@ async function timed<Result>(attempt: Attempt<Result>): Promise<Result> {
   const either = AbortSignal.any([signal, controller.signal]);
   const late = Promise.withResolvers<never>();
   let sent = false;
-  const timer = setTimeout(
+  const timer = clock.setTimeout(
     () => {
       const error = tooLate(component.spec.name, policy, sent);
       controller.abort(error);
@@ -73,7 +74,7 @@ async function timed<Result>(attempt: Attempt<Result>): Promise<Result> {
     // What an interrupted driver makes of the signal says less than why it was interrupted.
     throw controller.signal.aborted ? controller.signal.reason : error;
   } finally {
-    clearTimeout(timer);
+    clock.clearTimeout(timer);
     late.promise.catch(() => undefined);
   }
 }

@@ -1,3 +1,4 @@
+import { clock } from "../../clock.ts";
 import { createHash } from "node:crypto";
 import type { Answer } from "../../binding.ts";
 import { BindingError, messageOf } from "../../errors.ts";
@@ -130,10 +131,10 @@ export class Idempotency {
   /** What was done is done, and its caller is told; who repeats the call meanwhile is answered from memory. */
   async #keepTrying(keep: () => Promise<void>, window: number): Promise<void> {
     const { signal } = this.#closing;
-    const until = Date.now() + window;
+    const until = clock.now() + window;
     for (let wait = firstPause; ; wait = Math.min(2 * wait, longestPause)) {
       await delay(wait, signal);
-      if (signal.aborted || Date.now() > until) return;
+      if (signal.aborted || clock.now() > until) return;
       try {
         return await keep();
       } catch {
@@ -177,7 +178,7 @@ async function runWithin(
   run: Run,
 ): Promise<Answer | undefined> {
   const over = new AbortController();
-  const timer = setTimeout(() => {
+  const timer = clock.setTimeout(() => {
     const time = formatDuration(milliseconds);
     over.abort(
       new BindingError(
@@ -191,7 +192,7 @@ async function runWithin(
     const running = run({ ...invocation, signal: over.signal });
     return await abortable(running, over.signal);
   } finally {
-    clearTimeout(timer);
+    clock.clearTimeout(timer);
   }
 }
 

@@ -1,3 +1,4 @@
+import { clock } from "../../clock.ts";
 import type { Answer, StreamAnswer } from "../../binding.ts";
 import { BindingError } from "../../errors.ts";
 import type { ClaimStore } from "../../store/store.ts";
@@ -61,12 +62,12 @@ export class Outputs {
       const text = `${operation} of ${name} with an ${idempotencyKey} takes its payload whole, not in parts`;
       throw new BindingError("unimplemented", text);
     }
-    const started = performance.now();
+    const started = clock.elapsed();
     const found = findOperation(component, operation);
     component.calls.enter();
     const observe = (error: BindingError | undefined): void => {
       component.calls.leave(error !== undefined);
-      this.#observer.invoked(name, operation, error, performance.now() - started);
+      this.#observer.invoked(name, operation, error, clock.elapsed() - started);
     };
     let used: Opened | undefined;
     const shown = (thrown: unknown): BindingError => shownFailure(thrown, used?.redact);
@@ -122,7 +123,7 @@ export class Outputs {
   ): Promise<Answer | undefined> {
     const component = stateStore ?? this.#find(invocation);
     const { name, operation } = invocation;
-    const started = performance.now();
+    const started = clock.elapsed();
     const found = findOperation(component, operation);
     const { outbound } = component.policies;
     let used: Opened | undefined;
@@ -151,12 +152,12 @@ export class Outputs {
           answer = await withRetries({ ...again, first: { error } });
         }
       }
-      this.#observer.invoked(name, operation, undefined, performance.now() - started);
+      this.#observer.invoked(name, operation, undefined, clock.elapsed() - started);
       return answer ?? undefined;
     } catch (thrown) {
       failed = true;
       const error = shownFailure(thrown, used?.redact);
-      this.#observer.invoked(name, operation, error, performance.now() - started);
+      this.#observer.invoked(name, operation, error, clock.elapsed() - started);
       throw error;
     } finally {
       component.calls.leave(failed);
@@ -279,11 +280,11 @@ class StreamedCall extends AnyCall {
 }
 
 function findOperation(component: Component, operation: string): AnyOperation {
-  const { operations } = component.binding;
+  const { operations, anyOperation } = component.binding;
   const found =
     operations !== undefined && Object.hasOwn(operations, operation)
       ? operations[operation]
-      : undefined;
+      : anyOperation;
   if (found !== undefined) return found;
   const supported = Object.keys(operations ?? {}).join(" ");
   throw new BindingError(

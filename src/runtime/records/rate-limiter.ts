@@ -1,3 +1,4 @@
+import { clock } from "../../clock.ts";
 import { delay } from "../../delay.ts";
 
 /** How far it may catch up after a hold-up, in milliseconds: longer ones are not made good at once. */
@@ -6,7 +7,7 @@ const catchUp = 100;
 /** Lets things begin at a rate that is exact on average, whatever timers make of a single pause. */
 export class RateLimiter {
   readonly #interval: number;
-  #next = performance.now();
+  #next = clock.elapsed();
 
   /** `rate`: how many a second; `undefined`: as many as will. */
   constructor(rate: number | undefined) {
@@ -16,7 +17,7 @@ export class RateLimiter {
   /** Resolves when the next one may begin, or once the signal aborts. */
   async next(signal: AbortSignal): Promise<void> {
     if (this.#interval === 0) return;
-    const now = performance.now();
+    const now = clock.elapsed();
     const at = Math.max(this.#next, now - catchUp);
     this.#next = at + this.#interval;
     if (at > now) await delay(at - now, signal);

@@ -1,3 +1,4 @@
+import { clock } from "../../clock.ts";
 import { BindingError } from "../../errors.ts";
 import type { AttemptRecord, DeadLetter } from "../../store/records.ts";
 import type { DeadLetterStore } from "../../store/store.ts";
@@ -25,8 +26,8 @@ export async function redriveToOutput(
   { store, invoke }: { store: DeadLetterStore; invoke: Runtime["invoke"] },
 ): Promise<Redriven> {
   const { component: name, operation, metadata } = to;
-  const at = Date.now();
-  const began = performance.now();
+  const at = clock.now();
+  const began = clock.elapsed();
   const { signal } = new AbortController();
   const { data, id = "" } = deadLetter.event;
   const about = {
@@ -43,7 +44,7 @@ export async function redriveToOutput(
     // The same for every dead letter, and no fault of theirs.
     if (error.reason === "not_found" || error.reason === "unimplemented") throw error;
     const reason = `output ${name} failed: ${error.message}`;
-    const took = performance.now() - began;
+    const took = clock.elapsed() - began;
     await store.replace(refused(deadLetter, { at, took, outcome: "refused", answer: reason }));
     return { outcome: "refused", reason };
   }

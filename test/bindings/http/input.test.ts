@@ -512,7 +512,7 @@ describe("the component", () => {
     const server = await serve(({ method }, response) => response.end(method));
     const started = await start(server.url, { direction: "input, output" });
     await vi.waitFor(() => expect(started.app.texts).toEqual(["GET"]), soon);
-    expect(await started.invoke("orders", "post")).toBe("POST");
+    expect(await started.invoke("post")).toBe("POST");
   });
 
   test("a schedule says when", async () => {

@@ -266,9 +266,9 @@ describe("as an output", () => {
     const { url, received, send, connected, server } = await serveWs();
     const { app, invoke } = await start(url, { direction: "input, output" });
     await connected();
-    await invoke("orders", "send", "grün");
-    await invoke("orders", "send", "\0bytes", { metadata: { messageType: "binary" } });
-    await invoke("orders", "send");
+    await invoke("send", "grün");
+    await invoke("send", "\0bytes", { metadata: { messageType: "binary" } });
+    await invoke("send");
     await vi.waitFor(() => expect(received).toHaveLength(3), soon);
     expect(received).toEqual([
       { text: Buffer.from("grün").toString("latin1"), isBinary: false },

@@ -2,10 +2,12 @@ import type { Suite } from "../suite.ts";
 import { alicloudOss } from "./alicloud-oss.ts";
 import { alicloudTablestore } from "./alicloud-tablestore.ts";
 import { api } from "./api.ts";
+import { apns } from "./apns.ts";
 import { awsDynamodb, awsKinesis, awsS3, awsSes, awsSns, awsSqs } from "./aws.ts";
 import { azureBlobStorage } from "./azure.blobstorage.ts";
 import { azureEventhubs } from "./azure.eventhubs.ts";
 import { azureStorageQueues } from "./azure.storagequeues.ts";
+import { commercetools } from "./commercetools.ts";
 import { cosmosdb } from "./cosmosdb.ts";
 import { cron } from "./cron.ts";
 import { gcpBucket } from "./gcp-bucket.ts";
@@ -34,6 +36,7 @@ export const suites: readonly Suite[] = [
     alicloudOss,
     alicloudTablestore,
     api,
+    apns,
     awsDynamodb,
     awsKinesis,
     awsS3,
@@ -43,6 +46,7 @@ export const suites: readonly Suite[] = [
     azureBlobStorage,
     azureEventhubs,
     azureStorageQueues,
+    commercetools,
     cosmosdb,
     cron,
     gcpBucket,

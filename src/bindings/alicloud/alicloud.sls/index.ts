@@ -83,6 +83,17 @@ export default defineBinding({
     },
   },
 
+  eventMetadata: {
+    project: "The project.",
+    logstore: "The logstore.",
+    consumerGroup: "The consumer group.",
+    consumer: "The consumer in the group.",
+    shard: "The shard.",
+    topic: "The log's topic.",
+    source: "Where the log came from.",
+    time: "When it was logged, in seconds since 1970.",
+  },
+
   guarantee: {
     returned: "comes again once the shard is read anew: the group's checkpoint does not pass it",
     atLeastOnce: "logs are read before the Logstore deletes them by age",

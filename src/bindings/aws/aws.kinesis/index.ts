@@ -75,6 +75,15 @@ export default defineBinding({
     },
   },
 
+  eventMetadata: {
+    streamName: "The stream.",
+    shardId: "The shard.",
+    sequenceNumber: "The record's number.",
+    partitionKey: "Its partition key.",
+    subSequenceNumber: "Its number in an aggregated record.",
+    approximateArrivalTimestamp: "When it was stored.",
+  },
+
   guarantee: {
     returned: "stays in its shard: the checkpoint does not pass it",
     atLeastOnce: "the stream keeps the records: 24 hours unless it is set otherwise",

@@ -1,3 +1,4 @@
+import { objectEventMetadata } from "../../../object-source/object.ts";
 import { randomUUID } from "node:crypto";
 import { defineBinding } from "../../../binding.ts";
 import type { Answer, StreamAnswer } from "../../../binding.ts";
@@ -184,6 +185,8 @@ export default defineBinding({
       },
     },
   },
+
+  eventMetadata: objectEventMetadata,
 
   guarantee: {
     returned:

@@ -47,6 +47,20 @@ export default defineBinding({
     },
   },
 
+  eventMetadata: {
+    queueName: "The queue.",
+    messageId: "The message's id.",
+    sentTimestamp: "When it was sent, in milliseconds since 1970.",
+    receiveCount: "How often it was received.",
+    firstReceiveTimestamp: "When it was received first.",
+    senderId: "Who has sent it.",
+    sequenceNumber: "Its number in a FIFO queue.",
+    messageGroupId: "Its group.",
+    messageDeduplicationId: "Its id for deduplication.",
+    deadLetterQueueSourceArn: "The queue it came from, in a dead-letter queue.",
+    awsTraceHeader: "The trace of X-Ray.",
+  },
+
   guarantee: {
     returned: "is visible again after the pause; later ones of its group go on meanwhile",
     atLeastOnce:

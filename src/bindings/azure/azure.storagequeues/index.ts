@@ -63,6 +63,15 @@ export default defineBinding({
     },
   },
 
+  eventMetadata: {
+    messageID: "The message's id.",
+    popReceipt: "What deletes it.",
+    insertionTime: "When it was sent.",
+    expirationTime: "When it expires.",
+    nextVisibleTime: "When it would be delivered again.",
+    dequeueCount: "How often it was delivered.",
+  },
+
   guarantee: {
     returned: "is visible to all again after the pause",
     atLeastOnce: "messages are taken before they expire (`ttl` of who sends them)",

@@ -1,3 +1,4 @@
+import { objectEventMetadata } from "../../../object-source/object.ts";
 import { randomUUID } from "node:crypto";
 import { defineBinding } from "../../../binding.ts";
 import { problemsOf } from "../../../check-settings.ts";
@@ -230,6 +231,8 @@ export default defineBinding({
       },
     },
   },
+
+  eventMetadata: objectEventMetadata,
 
   guarantee: {
     returned:

@@ -50,6 +50,10 @@ export default defineBinding({
     },
   },
 
+  eventMetadata: {
+    topic: "The topic.",
+  },
+
   guarantee: {
     returned: "is not acknowledged until the next connection",
     atLeastOnce: "the broker keeps the session",

@@ -50,6 +50,10 @@ export default defineBinding({
       description:
         "Sends the data to a topic and waits for the server's acknowledgement, unless with QoS 0.",
       request: createFields,
+      answerMetadata: {
+        reasonCode: "The server's reason code, if it is not 0.",
+        reason: "What the code means.",
+      },
       async invoke({ sender }, { data, request, metadata, properties, signal }) {
         const message = messageOf(data, request, metadata, properties);
         const code = await sender.send((session) => session.publish(message, signal), signal);
@@ -57,6 +61,20 @@ export default defineBinding({
         return { metadata: { reasonCode: hexCode(code), reason: reasonCodeName(code) } };
       },
     },
+  },
+
+  eventMetadata: {
+    topic: "The topic.",
+    qos: "The quality of service with which it was delivered.",
+    retained: "`true`: the server has kept it.",
+    duplicate: "`true`: it may have been delivered before.",
+    contentType: "Its media type.",
+    responseTopic: "Where its answer goes.",
+    messageExpiry: "How many seconds it is still valid.",
+    payloadFormat: "`utf8` or `bytes`.",
+    correlationData: "What its answer must carry.",
+    "correlationData.encoding": "`base64`: the correlation data is no text.",
+    subscription: "The filters that it matches.",
   },
 
   guarantee: {

@@ -44,6 +44,10 @@ export default defineBinding({
     create: {
       description: "Adds an entry to the stream.",
       request: createFields,
+      answerMetadata: {
+        id: "The entry's id.",
+        stream: "The stream.",
+      },
       async invoke({ connection }, { data = empty, request, metadata }) {
         const own =
           metadata.dataField === ""
@@ -59,6 +63,14 @@ export default defineBinding({
         return { metadata: { id: String(id), stream: metadata.stream } };
       },
     },
+  },
+
+  eventMetadata: {
+    stream: "The stream.",
+    group: "The consumer group.",
+    consumer: "The consumer in the group.",
+    id: "The entry's id.",
+    deliveries: "How often it was delivered.",
   },
 
   guarantee: {

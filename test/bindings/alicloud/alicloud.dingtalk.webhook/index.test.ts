@@ -209,7 +209,7 @@ describe("get", () => {
     const { app, invoke, status } = await read({ binding: dingtalk }, { properties });
     await vi.waitFor(() => expect(status().state).toBe("running"));
     const signal = AbortSignal.timeout(5000);
-    await vi.waitFor(() => invoke("orders", "get", "x", { metadata: { a: "1" }, signal }));
+    await vi.waitFor(() => invoke("get", "x", { metadata: { a: "1" }, signal }));
     expect(app.texts).toEqual(["x"]);
     expect(app.deliveries[0]?.metadata).toMatchObject({ a: "1" });
   });

@@ -135,12 +135,12 @@ describeWith("zeebe", (server) => {
     const { start, read, peer, type } = await place(server);
     await start();
     await start();
-    const input = await read({ concurrency: "1", workerTimeout: "600ms" });
+    const input = await read({ concurrency: "1", workerTimeout: "1500ms" });
     const first = await input.next();
     const begun = performance.now();
-    const extending = setInterval(() => void first.lease?.extend?.(), 200);
+    const extending = setInterval(() => void first.lease?.extend?.(), 300);
     try {
-      while (performance.now() - begun < 1_500) expect(await peer.activate(type)).toEqual([]);
+      while (performance.now() - begun < 2_000) expect(await peer.activate(type)).toEqual([]);
     } finally {
       clearInterval(extending);
     }
