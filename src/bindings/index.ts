@@ -35,6 +35,7 @@ import imap from "./imap/index.ts";
 import influx from "./influx/index.ts";
 import kafka from "./kafka/index.ts";
 import kubemq from "./kubemq/index.ts";
+import kubernetes from "./kubernetes/index.ts";
 import localstorage from "./localstorage/index.ts";
 import mqtt3 from "./mqtt/mqtt3/index.ts";
 import mqtt5 from "./mqtt/mqtt5/index.ts";
@@ -95,6 +96,7 @@ export const bindings: readonly AnyBinding[] = [
   influx,
   kafka,
   kubemq,
+  kubernetes,
   localstorage,
   mqtt3,
   mqtt5,

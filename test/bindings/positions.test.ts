@@ -52,6 +52,7 @@ const inputs = [
   "azure.eventgrid",
   "zeebe.jobworker",
   "kubemq",
+  "kubernetes",
 ] as const;
 const cases = ["Without a position", "After a gap", "Grows", "Shrinks", "Made anew"] as const;
 

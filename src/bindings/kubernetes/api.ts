@@ -5,6 +5,8 @@ import { BindingError, messageOf } from "../../errors.ts";
 import { failureOfStatus } from "../../http-client/status.ts";
 import type { KubernetesConfig } from "../../identity/kubernetes/config.ts";
 import { boundedText } from "../../memory/bounded-text.ts";
+import type { Reservation } from "../../memory/budget.ts";
+import { noRoomFor } from "./lines.ts";
 
 export type ApiOptions = {
   readonly config: KubernetesConfig;
@@ -37,13 +39,13 @@ export class EventsApi {
     response.resume();
   }
 
-  /** A page of the list, as JSON. */
-  async page(from: string, signal: AbortSignal): Promise<string> {
+  /** A page of the list, as JSON, with its bytes counted in the room. */
+  async page(from: string, signal: AbortSignal, room: Reservation): Promise<string> {
     const query = new URLSearchParams({ limit: String(pageSize) });
     if (from !== "") query.set("continue", from);
     const response = await this.#get(`${this.#path}?${query.toString()}`, signal);
     if (response.statusCode !== 200) throw await this.#refusal("listing", response);
-    return boundedText(response, largestPage);
+    return boundedText(counted(response, room), largestPage);
   }
 
   /** What happens after the version, in lines of JSON, until the server or the signal ends it. */
@@ -96,6 +98,18 @@ export class EventsApi {
     const text = await boundedText(response, largestRefusal).catch(() => "");
     return statusFailure(`${what} the events of ${this.#options.namespace}`, status, text);
   }
+}
+
+async function* counted(parts: AsyncIterable<Buffer>, room: Reservation): AsyncGenerator<Buffer> {
+  for await (const part of parts) {
+    if (!room.reserve(part.length)) throw noRoomFor("a page of the list");
+    yield part;
+  }
+}
+
+/** Whether the server does not know any more what was asked for, so that all is to be listed again. */
+export function isForgotten({ systemCode }: BindingError): boolean {
+  return systemCode === "Expired" || systemCode === "Gone" || systemCode === "410";
 }
 
 /** What a `Status` object of the API says. */

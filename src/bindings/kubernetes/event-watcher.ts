@@ -4,17 +4,22 @@ import type { InboundEvent, Reader, Reading } from "../../binding.ts";
 import { BindingError } from "../../errors.ts";
 import { longestTimer } from "../../metadata/duration.ts";
 import { jsonElements, jsonMembers } from "../../text/json-members.ts";
-import { statusFailure, type EventsApi } from "./api.ts";
+import { isForgotten, statusFailure, type EventsApi } from "./api.ts";
 import { changeData, KeptEvents, type Change } from "./kept-events.ts";
+import { linesOf } from "./lines.ts";
 
-/** A watch ends after so many seconds, or up to twice as many, so that not all end together. */
-const watchSeconds = 300;
+/** A watch ends after so many seconds, or up to half as many more, so that not all end together. */
+const watchSeconds = 40;
+/** So much later, in milliseconds, a watch that the server has not ended counts as dead. */
+const overdue = 10_000;
+/** A watch that ends sooner, in milliseconds, is no reason to ask for the next one at once. */
+const shortestWatch = 1_000;
 const firstPause = 100;
 const longestPause = 5_000;
-const mostFailures = 5;
-/** Of one line, in characters; an object has 1.5 MiB at most. */
-const longestLine = 8 * 1024 * 1024;
-const gone = 410;
+/** So often in a row, which is twenty seconds: as long as a server takes to start. */
+const mostFailures = 8;
+/** So many changes are handed over together. */
+const mostTogether = 50;
 
 /** Lists the events of a namespace, and tells of each change from then on. */
 export class EventWatcher implements Reader {
@@ -25,10 +30,15 @@ export class EventWatcher implements Reader {
   readonly #stopping = new AbortController();
   readonly #ended: Promise<void>;
   readonly #resync: NodeJS.Timeout | undefined;
-  /** What is handed over is so one after another. */
-  #handing: Promise<void> = Promise.resolve();
+  /** The last that was begun of what changes the kept events and hands them over, one after another. */
+  #turn: Promise<unknown> = Promise.resolve();
+  #isResyncing = false;
   /** Up to where all is known; empty: nothing is. */
   #version = "";
+  /** Whether the watch has brought anything. */
+  #hasRead = false;
+  /** Whether it was ever allowed: a server that has just started refuses for a moment what it allows. */
+  #hasWatched = false;
 
   /** `resyncPeriod`: milliseconds; 0: never. */
   // oxlint-disable-next-line typescript/no-explicit-any -- the metadata are not read here
@@ -39,7 +49,7 @@ export class EventWatcher implements Reader {
     this.#ended = this.#run();
     if (resyncPeriod > 0)
       this.#resync = setInterval(
-        () => void this.#hand(this.#kept.again()),
+        () => void this.#again(),
         Math.min(resyncPeriod, longestTimer),
       ).unref();
   }
@@ -48,6 +58,7 @@ export class EventWatcher implements Reader {
     clearInterval(this.#resync);
     this.#stopping.abort();
     await this.#ended;
+    await this.#turn;
   }
 
   flush(): void {
@@ -62,54 +73,82 @@ export class EventWatcher implements Reader {
   async #run(): Promise<void> {
     const { signal } = this.#stopping;
     for (let failures = 0; !signal.aborted;) {
-      try {
-        if (this.#version === "") await this.#list();
-        await this.#watch();
+      const begun = performance.now();
+      this.#hasRead = false;
+      const failure = await this.#round();
+      if (signal.aborted) return;
+      const lasted = performance.now() - begun;
+      if (this.#hasRead) failures = 0;
+      if (failure === undefined && lasted >= shortestWatch) {
         failures = 0;
-      } catch (error) {
-        if (signal.aborted) return;
-        const failure = BindingError.from(error, "unavailable");
-        if (failure.systemCode === "Expired" || failure.systemCode === "Gone") {
-          // What the server has forgotten is found by listing again.
-          this.#version = "";
-          failures += 1;
-        } else {
-          failures += 1;
-          const isTransient =
-            failure.reason === "unavailable" || failure.reason === "resource_exhausted";
-          if (!isTransient || failures > mostFailures) return this.#reading.lost(failure);
-        }
-        const reason = failure.message;
-        this.#reading.logger.debug({ reason }, "a watch has ended; beginning another");
-        const wait = Math.min(firstPause * 2 ** failures, longestPause);
-        await pause(wait, undefined, { signal, ref: false }).catch(() => undefined);
+        continue;
       }
+      failures += 1;
+      if (failure !== undefined) {
+        const { effect, message: reason } = failure;
+        // What the server has forgotten is found by listing again.
+        if (isForgotten(failure)) this.#version = "";
+        else if (failures > mostFailures || (effect === "rejected" && !this.#hasWatched))
+          return this.#reading.lost(failure);
+        this.#reading.logger.debug({ reason }, "a watch has ended; beginning another");
+      }
+      const wait = Math.min(firstPause * 2 ** failures, longestPause);
+      await pause(wait, undefined, { signal, ref: false }).catch(() => undefined);
+    }
+  }
+
+  /** One watch, from where the one before has ended, or from a list. */
+  async #round(): Promise<BindingError | undefined> {
+    try {
+      if (this.#version === "") await this.#list();
+      await this.#watch();
+      return undefined;
+    } catch (error) {
+      return BindingError.from(error, "unavailable");
     }
   }
 
   async #list(): Promise<void> {
-    const objects: string[] = [];
+    const { signal } = this.#stopping;
+    const seen = new Set<string>();
     let from = "";
     let version = "";
     do {
-      const members = jsonMembers(await this.#api.page(from, this.#stopping.signal));
-      objects.push(...jsonElements(members?.get("items") ?? "[]"));
-      const metadata = JSON.parse(members?.get("metadata") ?? "{}") as Record<string, unknown>;
-      version = String(metadata["resourceVersion"] ?? "");
-      from = String(metadata["continue"] ?? "");
+      const room = this.#reading.memory.forAnswers.open();
+      try {
+        const members = jsonMembers(await this.#api.page(from, signal, room));
+        const metadata = JSON.parse(members?.get("metadata") ?? "{}") as Record<string, unknown>;
+        version = String(metadata["resourceVersion"] ?? "");
+        from = String(metadata["continue"] ?? "");
+        const objects = jsonElements(members?.get("items") ?? "[]");
+        await this.#inTurn(() => this.#kept.list(objects, seen));
+      } finally {
+        room.release();
+      }
     } while (from !== "");
-    await this.#hand(this.#kept.replace(objects));
+    await this.#inTurn(() => this.#kept.keepOnly(seen));
     this.#version = version;
   }
 
   async #watch(): Promise<void> {
     const { signal } = this.#stopping;
-    const seconds = watchSeconds + Math.floor(Math.random() * watchSeconds);
-    const lines = await this.#api.watch(this.#version, seconds, signal);
+    const seconds = watchSeconds + Math.floor((Math.random() * watchSeconds) / 2);
+    const parts = await this.#api.watch(this.#version, seconds, signal);
+    this.#hasWatched = true;
+    let isOver = false;
+    const end = setTimeout(
+      () => {
+        isOver = true;
+        parts.destroy();
+      },
+      seconds * 1000 + overdue,
+    ).unref();
     try {
-      for await (const line of linesOf(lines)) await this.#take(line);
+      for await (const line of linesOf(parts, this.#reading.memory)) await this.#take(line);
     } catch (error) {
-      throw BindingError.from(error, "unavailable");
+      if (!isOver) throw error;
+    } finally {
+      clearTimeout(end);
     }
   }
 
@@ -119,52 +158,59 @@ export class EventWatcher implements Reader {
     const object = members?.get("object") ?? "{}";
     if (type === "ERROR") {
       const { code } = JSON.parse(object) as { code?: unknown };
-      throw statusFailure("watching", typeof code === "number" ? code : gone, object);
+      throw statusFailure("watching", typeof code === "number" ? code : 500, object);
     }
-    if (type === "BOOKMARK") {
-      const metadata = (JSON.parse(object) as { metadata?: { resourceVersion?: string } }).metadata;
-      this.#version = metadata?.resourceVersion ?? this.#version;
-      return;
+    const { metadata } = JSON.parse(object) as { metadata?: { resourceVersion?: unknown } };
+    this.#hasRead = true;
+    if (type === "DELETED") await this.#inTurn(() => this.#kept.remove(object));
+    else if (type !== "BOOKMARK") await this.#inTurn(() => this.#kept.list([object]));
+    const version = metadata?.resourceVersion;
+    if (typeof version === "string" && version !== "") this.#version = version;
+  }
+
+  /** Each that is there, as if it had changed. */
+  async #again(): Promise<void> {
+    // While the app has not taken those of the time before, no more are due.
+    if (this.#isResyncing) return;
+    this.#isResyncing = true;
+    try {
+      await this.#inTurn(() => this.#kept.again());
+    } catch (error) {
+      if (!this.#stopping.signal.aborted) this.#reading.lost(BindingError.from(error));
+    } finally {
+      this.#isResyncing = false;
     }
-    const change = type === "DELETED" ? this.#kept.remove(object) : this.#kept.put(object);
-    if (change === undefined) return;
-    await this.#hand([change]);
-    if (change.version !== "") this.#version = change.version;
+  }
+
+  #inTurn(changes: () => Iterable<Change>): Promise<void> {
+    const turn = this.#turn.then(() => this.#hand(changes()));
+    this.#turn = turn.catch(() => undefined);
+    return turn;
   }
 
   async #hand(changes: Iterable<Change>): Promise<void> {
-    const before = this.#handing;
-    const events = Array.from(changes, (change) => this.#eventOf(change));
-    const handed = before.then(async () => {
-      if (events.length === 0 || this.#stopping.signal.aborted) return;
-      await orAborted(this.#reading.deliver(events), this.#stopping.signal);
-    });
-    this.#handing = handed.catch((error: unknown) => {
-      if (!this.#stopping.signal.aborted) this.#reading.lost(BindingError.from(error));
-    });
-    await this.#handing;
-  }
-
-  #eventOf(change: Change): InboundEvent {
-    return {
-      data: changeData(change),
-      metadata: {},
-      headers: [],
-      key: change.key,
-      id: `${change.key}/${change.version}/${change.kind}`,
-      idIsMadeUp: true,
-      settle: () => undefined,
+    const { signal } = this.#stopping;
+    let events: InboundEvent[] = [];
+    const deliver = async (): Promise<void> => {
+      signal.throwIfAborted();
+      await orAborted(this.#reading.deliver(events), signal);
+      events = [];
     };
+    for (const change of changes) {
+      events.push(eventOf(change));
+      if (events.length === mostTogether) await deliver();
+    }
+    if (events.length > 0) await deliver();
   }
 }
 
-async function* linesOf(parts: AsyncIterable<Buffer>): AsyncGenerator<string> {
-  const decoder = new TextDecoder();
-  let rest = "";
-  for await (const part of parts) {
-    const lines = (rest + decoder.decode(part, { stream: true })).split("\n");
-    rest = lines.pop() ?? "";
-    if (rest.length > longestLine) throw new Error("a line of the watch is too long");
-    for (const line of lines) if (line.trim() !== "") yield line;
-  }
+function eventOf(change: Change): InboundEvent {
+  return {
+    data: changeData(change),
+    metadata: {},
+    headers: [],
+    key: change.key,
+    id: `${change.key}/${change.version}/${change.kind}`,
+    settle: () => undefined,
+  };
 }

@@ -30,7 +30,10 @@ export default defineBinding({
   name: "kubernetes",
   status: "alpha",
   summary: "Calls the app for each change of the events of a Kubernetes namespace.",
-  provedBy: [{ system: "Kubernetes API server", kind: "real" }],
+  provedBy: [
+    { system: "Kubernetes API server", kind: "real" },
+    { system: "the API server of Kubernetes", kind: "stand-in" },
+  ],
   metadata: kubernetesFields,
 
   check: async (metadata) => problemsOf([() => checkMetadata(metadata)]),
@@ -51,7 +54,7 @@ export default defineBinding({
     duplicates: {
       app: "what the app has: `maxInFlight` (64)",
       runtime: "every event that is there comes again, as `add`: thousands (100000)",
-      server: "the same, where the server is away for longer than some seconds",
+      server: "the same, where the server is away for longer than 20 s",
     },
     lossy: true,
   },

@@ -1,6 +1,7 @@
-import { BindingError } from "../../errors.ts";
-import type { MemoryShare } from "../../memory/budget.ts";
+import type { MemoryShare, Reservation } from "../../memory/budget.ts";
+import { TurnoverMap } from "../../memory/turnover-map.ts";
 import { jsonMembers } from "../../text/json-members.ts";
+import { noRoomFor } from "./lines.ts";
 
 /** What Go writes of an event that is not there. */
 const nothing =
@@ -16,60 +17,55 @@ export type Change = {
   readonly now: string | undefined;
 };
 
-type Kept = { readonly json: string; readonly version: string };
+type Kept = { readonly key: string; readonly json: string; readonly version: string };
 
 /** The events of the namespace as far as they are known, so that a change can be told with what was before. */
 export class KeptEvents {
-  readonly #events = new Map<string, Kept>();
-  readonly #room: ReturnType<MemoryShare["open"]>;
+  readonly #events = new TurnoverMap<string, Kept>();
+  readonly #room: Reservation;
 
   constructor(memory: MemoryShare) {
     this.#room = memory.open();
   }
 
-  /** Those that are there now; the rest is gone. */
-  *replace(objects: Iterable<string>): Generator<Change> {
-    const seen = new Set<string>();
+  /** What is new or other with these, whose keys are added to those seen. Throws where there is no room for them. */
+  *list(objects: readonly string[], seen?: Set<string>): Generator<Change> {
     for (const object of objects) {
-      const change = this.put(object);
-      if (change === undefined) continue;
-      seen.add(change.key);
-      if (change.old !== change.now) yield change;
+      const own = read(object);
+      if (own === undefined) continue;
+      const { key, version, json } = own;
+      seen?.add(key);
+      const before = this.#events.get(key);
+      if (before?.json === json) continue;
+      const more = json.length - (before?.json.length ?? 0);
+      if (more <= 0) this.#room.add(more);
+      else if (!this.#room.reserve(more)) throw noRoomFor("the namespace's events");
+      this.#events.set(key, { key, json, version });
+      const kind = before === undefined ? "add" : "update";
+      yield { kind, key, version, old: before?.json, now: json };
     }
-    for (const key of [...this.#events.keys()]) {
+  }
+
+  /** The others are gone. */
+  *keepOnly(seen: ReadonlySet<string>): Generator<Change> {
+    for (const { key, version, json } of [...this.#events.values()]) {
       if (seen.has(key)) continue;
-      const gone = this.#drop(key);
-      if (gone !== undefined) yield gone;
+      this.#drop(key);
+      yield { kind: "delete", key, version, old: json, now: undefined };
     }
   }
 
-  /** `undefined`: the object is no event. */
-  put(object: string): Change | undefined {
+  *remove(object: string): Generator<Change> {
     const own = read(object);
-    if (own === undefined) return undefined;
-    const { key, version, json } = own;
-    const before = this.#events.get(key);
-    const more = json.length - (before?.json.length ?? 0);
-    if (more > 0 && !this.#room.reserve(more)) {
-      const text = "the memory budget has no room for the namespace's events (--memory-budget)";
-      throw new BindingError("resource_exhausted", text, { effect: "unsent" });
-    }
-    this.#events.set(key, { json, version });
-    const kind = before === undefined ? "add" : "update";
-    return { kind, key, version, old: before?.json, now: json };
-  }
-
-  remove(object: string): Change | undefined {
-    const own = read(object);
-    if (own === undefined) return undefined;
-    this.#events.delete(own.key);
+    if (own === undefined) return;
+    this.#drop(own.key);
     // As it was at its end.
-    return { kind: "delete", key: own.key, version: own.version, old: own.json, now: undefined };
+    yield { kind: "delete", key: own.key, version: own.version, old: own.json, now: undefined };
   }
 
   /** Each that is there, as if it had changed. */
   *again(): Generator<Change> {
-    for (const [key, { json, version }] of this.#events)
+    for (const { key, version, json } of this.#events.values())
       yield { kind: "update", key, version, old: json, now: json };
   }
 
@@ -78,11 +74,9 @@ export class KeptEvents {
     this.#room.release();
   }
 
-  #drop(key: string): Change | undefined {
-    const gone = this.#events.get(key);
-    if (gone === undefined) return undefined;
+  #drop(key: string): void {
+    this.#room.add(-(this.#events.get(key)?.json.length ?? 0));
     this.#events.delete(key);
-    return { kind: "delete", key, version: gone.version, old: gone.json, now: undefined };
   }
 }
 
