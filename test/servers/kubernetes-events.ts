@@ -72,7 +72,7 @@ export class KubernetesEvents implements AsyncDisposable {
       ...{ name, namespace, uid: before?.metadata["uid"] ?? randomUUID() },
       ...{ resourceVersion: String(version), creationTimestamp: "2026-01-02T03:04:05Z" },
     };
-    const object = { ...event, ...fields, metadata };
+    const object = { metadata, ...event, ...fields };
     this.#objects.set(key, object);
     this.#tell({ type: before === undefined ? "ADDED" : "MODIFIED", object, version });
   }
@@ -124,7 +124,7 @@ export class KubernetesEvents implements AsyncDisposable {
   #answer(request: IncomingMessage, response: ServerResponse): void {
     this.requests.push(request.url ?? "");
     const send = (status: number, json: object): void => {
-      response.writeHead(status, { "content-type": "application/json" }).end(JSON.stringify(json));
+      response.writeHead(status, { "content-type": "application/json" }).end(written(json));
     };
     const bearer = (request.headers.authorization ?? "").replace(/^Bearer /, "");
     const { pathname, searchParams } = new URL(request.url ?? "", "http://server");
@@ -195,10 +195,18 @@ export class KubernetesEvents implements AsyncDisposable {
     if (of !== undefined && of !== namespace) return;
     const whole = type === "ADDED" || type === "MODIFIED" || type === "DELETED";
     const own = whole ? { kind: "Event", apiVersion: "v1", ...object } : object;
-    const line = Buffer.from(`${JSON.stringify({ type, object: own })}\n`);
+    const line = Buffer.from(`${written({ type, object: own })}\n`);
     for (let at = 0; at < line.length; at += this.partSize)
       response.write(line.subarray(at, Math.min(at + this.partSize, line.length)));
   }
+}
+
+/** JSON as programs in Go write it. */
+function written(value: object): string {
+  return JSON.stringify(value).replaceAll(
+    /[<>&\u2028\u2029]/g,
+    (sign) => `\\u${sign.charCodeAt(0).toString(16).padStart(4, "0")}`,
+  );
 }
 
 /** A refusal as the API tells it. */
