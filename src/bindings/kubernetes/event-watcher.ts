@@ -117,9 +117,12 @@ export class EventWatcher implements Reader {
       const room = this.#reading.memory.forAnswers.open();
       try {
         const members = jsonMembers(await this.#api.page(from, signal, room));
-        const metadata = JSON.parse(members?.get("metadata") ?? "{}") as Record<string, unknown>;
-        version = String(metadata["resourceVersion"] ?? "");
-        from = String(metadata["continue"] ?? "");
+        const metadata = JSON.parse(members?.get("metadata") ?? "{}") as {
+          resourceVersion?: string;
+          continue?: string;
+        };
+        version = metadata.resourceVersion ?? "";
+        from = metadata.continue ?? "";
         const objects = jsonElements(members?.get("items") ?? "[]");
         await this.#inTurn(() => this.#kept.list(objects, seen));
       } finally {

@@ -57,7 +57,7 @@ test("each event that is there is an add, each change an update with what was be
     ...{ event: "delete", newVal: nothing },
     oldVal: expect.objectContaining({ message: "second" }),
   });
-  const { uid } = add?.newVal.metadata ?? {};
+  const uid = String(add?.newVal.metadata.uid);
   expect(input.events.map(({ key }) => key)).toEqual([uid, uid, uid]);
   expect(input.events.map(({ id }) => id)).toEqual([
     ...[`${uid}/101/add`, `${uid}/103/update`, `${uid}/105/delete`],
@@ -77,7 +77,7 @@ test("a list in pages comes whole, and one that expires on the way is begun anew
   const input = await openInput(kubernetes, properties);
   await vi.waitFor(() => expect(api.watches).toBe(1), soon);
   expect(pages).toBe(5);
-  const names = changesOf(input.events).map(({ newVal }) => newVal.metadata["name"]);
+  const names = changesOf(input.events).map(({ newVal }) => newVal.metadata.name);
   expect(names).toEqual(Array.from({ length: 120 }, (_, n) => `event-${n}`));
 });
 
@@ -112,7 +112,7 @@ test("a connection that breaks in the middle of a line loses nothing and repeats
   api.cut();
   api.put("shop", "two");
   await vi.waitFor(() => expect(input.events).toHaveLength(2), soon);
-  expect(changesOf(input.events).map(({ newVal }) => newVal.metadata["name"])).toEqual([
+  expect(changesOf(input.events).map(({ newVal }) => newVal.metadata.name)).toEqual([
     ...["one", "two"],
   ]);
 });
@@ -135,7 +135,7 @@ test("what the server has forgotten is found by a list: new, changed and gone", 
   await vi.waitFor(() => expect(input.events).toHaveLength(6), soon);
   const later = changesOf(input.events.slice(3));
   expect(
-    later.map(({ event, oldVal, newVal }) => [event, newVal.metadata["name"], oldVal["count"]]),
+    later.map(({ event, oldVal, newVal }) => [event, newVal.metadata.name, oldVal["count"]]),
   ).toEqual([
     ...[
       ["update", "changed", 1],

@@ -1,6 +1,7 @@
 import type { KubernetesEvents } from "../../servers/kubernetes-events.ts";
 
-type Event = { readonly metadata: Record<string, unknown> } & Record<string, unknown>;
+type Metadata = Record<string, unknown> & { readonly uid?: string; readonly name?: string };
+type Event = { readonly metadata: Metadata } & Record<string, unknown>;
 
 /** A component of the stand-in, which delivers nothing again unless it is told to. */
 export function place(api: KubernetesEvents, folder: string, more: Record<string, string> = {}) {
