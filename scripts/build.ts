@@ -1,5 +1,6 @@
 // Builds dist/: `node scripts/build.ts [--no-check] [--out FOLDER]`. dist/src has the types, and a file a module;
-// dist/daemon is the program and the library, in few files, as each file costs the start and its memory.
+// dist/daemon is the program and the library, in few files, as each file costs the start and its memory; with what each
+// binding declares, so that a component that waits for its first use needs no code before.
 //
 // The new files are put in place at once, so that a daemon starting meanwhile finds a whole build.
 // The stamp carries the time the build began; bin/cufflink compares it with the sources.
@@ -18,6 +19,8 @@ import { isBuiltin } from "node:module";
 import { basename, join, resolve } from "node:path";
 import { parseArgs } from "node:util";
 import { rolldown } from "rolldown";
+import { bindings } from "../src/bindings/index.ts";
+import { writeDeclarations } from "../src/cli/declarations.ts";
 
 const root = resolve(import.meta.dirname, "..");
 
@@ -67,6 +70,7 @@ export async function build(out: string, unchecked: boolean): Promise<void> {
       await bundle(program, { [basename(worker, ".js")]: join(fresh, worker) });
     writeFileSync(join(program, "THIRD-PARTY-LICENSES"), licences);
     chmodSync(join(program, "main.js"), 0o755);
+    writeDeclarations(bindings, program);
     writeFileSync(join(fresh, "stamp"), "");
     utimesSync(join(fresh, "stamp"), began, began);
     if (existsSync(out)) renameSync(out, stale);

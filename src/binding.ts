@@ -57,6 +57,9 @@ export type Binding<
   /** The systems that it was tested with. `docs/systems.json` has the record of each. */
   readonly provedBy?: readonly Proof[];
 
+  /** It is a type of Dapr's that is known and not built: nothing was tested. */
+  readonly notBuilt?: true;
+
   /** The npm packages that {@link Opening.driver} loads, which users install themselves, with their exact versions. */
   readonly drivers?: DriverVersions;
 

@@ -23,6 +23,7 @@ import azureStorageQueues from "./azure/azure.storagequeues/index.ts";
 import cloudflareQueues from "./cloudflare.queues/index.ts";
 import commercetools from "./commercetools/index.ts";
 import cron from "./cron/index.ts";
+import dubbo from "./dubbo/index.ts";
 import exec from "./exec/index.ts";
 import file from "./file/index.ts";
 import gcpBucket from "./gcp/gcp.bucket/index.ts";
@@ -35,6 +36,7 @@ import imap from "./imap/index.ts";
 import influx from "./influx/index.ts";
 import kafka from "./kafka/index.ts";
 import kubemq from "./kubemq/index.ts";
+import kitex from "./kitex/index.ts";
 import kubernetes from "./kubernetes/index.ts";
 import localstorage from "./localstorage/index.ts";
 import mqtt3 from "./mqtt/mqtt3/index.ts";
@@ -47,6 +49,7 @@ import rabbitmq from "./rabbitmq/index.ts";
 import redis from "./redis/redis/index.ts";
 import redisStreams from "./redis/redis.streams/index.ts";
 import rethinkdbStatechange from "./rethinkdb.statechange/index.ts";
+import rocketmq from "./rocketmq/index.ts";
 import sftp from "./sftp/index.ts";
 import smtp from "./smtp/index.ts";
 import sse from "./sse/index.ts";
@@ -84,6 +87,7 @@ export const bindings: readonly AnyBinding[] = [
   cloudflareQueues,
   commercetools,
   cron,
+  dubbo,
   exec,
   file,
   gcpBucket,
@@ -96,6 +100,7 @@ export const bindings: readonly AnyBinding[] = [
   influx,
   kafka,
   kubemq,
+  kitex,
   kubernetes,
   localstorage,
   mqtt3,
@@ -108,6 +113,7 @@ export const bindings: readonly AnyBinding[] = [
   redis,
   redisStreams,
   rethinkdbStatechange,
+  rocketmq,
   sftp,
   smtp,
   sse,

@@ -3,7 +3,7 @@ import type { AnyBinding } from "../binding.ts";
 import { messageOf } from "../errors.ts";
 import { configured, readConfiguration, type Configuration } from "../resources/configuration.ts";
 import { lint, type Pluggability } from "../resources/lint.ts";
-import { loadResources, type Resources } from "../resources/load.ts";
+import { loadResources, type ResourceOptions, type Resources } from "../resources/load.ts";
 import { ResourceMemory } from "../resources/memory.ts";
 import type { SecretStandIn } from "../resources/resolve.ts";
 import { formatProblem, problemRecord, type ResourceProblem } from "../resources/problem.ts";
@@ -23,7 +23,7 @@ export type ReloaderOptions = {
   readonly configPaths: readonly string[];
   readonly bindings: readonly AnyBinding[];
   /** Adds those of these component types to `bindings`. */
-  readonly needBindings: (types: readonly string[]) => Promise<void>;
+  readonly needBindings: NonNullable<ResourceOptions["needBindings"]>;
   /** What has changed that no reload takes over, a sentence each. */
   readonly changedBindings?: () => Promise<readonly string[]>;
   /** Which types that are not among them may be served by sockets. */

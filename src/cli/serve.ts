@@ -28,6 +28,7 @@ import { Metrics } from "../telemetry/metrics.ts";
 import type { DryRun } from "../testkit/app/dry-run.ts";
 import { version } from "../version.ts";
 import { socketOf } from "./app-environment.ts";
+import { withDeclarations } from "./declarations.ts";
 import { shutDown } from "./shutdown.ts";
 import { openOwnBindings } from "./own-bindings.ts";
 import { Reloader } from "./reloader.ts";
@@ -91,7 +92,7 @@ async function begin(options: RunOptions, onStarted: () => void): Promise<Served
   });
   const catalogue: BindingCatalogue = dryRun
     ? new BindingCatalogue(dryRun.modules(bindingModules), dryRun.others(own))
-    : new BindingCatalogue(bindingModules, {
+    : new BindingCatalogue(withDeclarations(bindingModules), {
         loaded: own.loaded,
         find: () => own.find(),
         mayBeServed: (name) => pluggable.mayServe(name),
@@ -99,7 +100,7 @@ async function begin(options: RunOptions, onStarted: () => void): Promise<Served
   const stores = dryRun?.stateStores(stateStores) ?? stateStores;
   const reloader = await Reloader.create({
     ...{ appId: options.appId, resourcesPaths: options.resourcesPaths, logger },
-    ...{ bindings: catalogue.loaded, needBindings: (types) => catalogue.need(types) },
+    ...{ bindings: catalogue.loaded, needBindings: catalogue.need.bind(catalogue) },
     changedBindings: () => own.changes(),
     pluggable: folder,
     ...{ configPaths: options.configPaths, maxBodySize: options.maxBodySize },

@@ -177,7 +177,7 @@ export function oneOf<const Allowed extends readonly string[], const O extends F
     const value = allowed.find((one) => one.toLowerCase() === text.trim().toLowerCase());
     return value === undefined ? { problem: `must be one of ${allowed.join(", ")}` } : { value };
   };
-  return { ...declare("oneOf", options, parse), allowed };
+  return { ...declare("oneOf", { ...options, allowed }, parse), allowed };
 }
 
 /** All names that begin with `prefix`, each with a value as `field` reads it. It can be neither required nor defaulted. */
@@ -195,11 +195,40 @@ export function afterPrefix(name: string, { prefix }: Pick<Field, "prefix">): st
   return prefix !== undefined && name.startsWith(prefix) ? name.slice(prefix.length) : undefined;
 }
 
-function declare<Value, const O extends FieldOptions>(
+/** What decides, beside its kind, how the text of a field is read. */
+export type Reading = {
+  readonly min?: number;
+  readonly max?: number;
+  readonly bare?: "ms";
+  readonly positive?: true;
+  readonly strict?: true;
+  readonly allowed?: readonly string[];
+};
+
+/** By the function that reads a field's text, what it was made of. */
+const madeOf = new WeakMap<Field["parse"], { kind: FieldKind; options: Reading }>();
+
+/** How the field's text is read; `undefined`: by a function that its binding brings along. */
+export function readingOf({ kind, parse }: Pick<Field, "kind" | "parse">): Reading | undefined {
+  const made = madeOf.get(parse);
+  if (made?.kind !== kind) return undefined;
+  const { min, max, bare, positive, strict, allowed } = made.options;
+  return {
+    ...(min !== undefined && { min }),
+    ...(max !== undefined && { max }),
+    ...(bare !== undefined && { bare }),
+    ...(positive !== undefined && { positive }),
+    ...(strict !== undefined && { strict }),
+    ...(allowed !== undefined && { allowed }),
+  };
+}
+
+function declare<Value, const O extends FieldOptions & Reading>(
   kind: FieldKind,
   options: O,
   parse: (text: string) => Parsed<Value>,
 ): Field<Value, PresentIf<O>> {
+  madeOf.set(parse, { kind, options });
   return {
     kind,
     description: options.description,

@@ -24,8 +24,8 @@ export type ParseResult<F extends Fields> = {
 };
 
 export type ParseOptions = {
-  /** Names that others read from the same properties; they are known, and not parsed here. */
-  alsoKnown?: Iterable<string>;
+  /** Fields that others read from the same properties; their names are known, and not parsed here. */
+  alsoKnown?: Fields;
   /** The direction in use; a required field of the other one may be missing. */
   direction?: { input: boolean; output: boolean };
   /** Report a property that no field reads. Default true; off for per-call metadata. */
@@ -49,8 +49,8 @@ export function parseFields<F extends Fields>(
   options: ParseOptions = {},
 ): ParseResult<F> {
   const problems: Problem[] = [];
-  const used = new Set<string>();
-  const fold = options.exactCase ? (name: string) => name : (name: string) => name.toLowerCase();
+  const fold = options.exactCase ? asWritten : inAnyCase;
+  const { all, names } = indexOf(fields, fold);
   const written = new Map<string, string>();
   for (const name of Object.keys(properties)) {
     const before = written.get(fold(name));
@@ -64,27 +64,26 @@ export function parseFields<F extends Fields>(
       });
   }
 
+  const byPrefix = new Set<string>();
   const values: Record<string, unknown> = {};
-  for (const [name, field] of Object.entries(fields)) {
+  for (const { name, field, keys } of all) {
     if (field.prefix !== undefined) {
-      const names = Object.keys(properties).filter((one) => afterPrefix(one, field) !== undefined);
-      for (const one of names) used.add(fold(one));
-      values[name] = mapOf(field, names, properties, options, problems);
+      const given = Object.keys(properties).filter((one) => afterPrefix(one, field) !== undefined);
+      for (const one of given) byPrefix.add(fold(one));
+      values[name] = mapOf(field, given, properties, options, problems);
       continue;
     }
-    const property = [name, ...field.aliases]
-      .map((one) => written.get(fold(one)))
-      .find((one) => one !== undefined);
-    for (const one of [name, ...field.aliases]) used.add(fold(one));
+    let property: string | undefined;
+    for (const key of keys) if ((property = written.get(key)) !== undefined) break;
     values[name] = valueOf(name, field, property, properties, options, problems);
   }
 
   if (options.unknown ?? true) {
-    for (const name of options.alsoKnown ?? []) used.add(fold(name));
-    const own = Object.entries(fields).filter(([, { prefix }]) => prefix === undefined);
-    const known = [...own.map(([name]) => name), ...(options.alsoKnown ?? [])];
+    const others = options.alsoKnown && indexOf(options.alsoKnown, fold).names;
     for (const [folded, name] of written) {
-      if (used.has(folded)) continue;
+      if (names.has(folded) || byPrefix.has(folded) || others?.has(folded)) continue;
+      const own = Object.entries(fields).filter(([, { prefix }]) => prefix === undefined);
+      const known = [...own.map(([one]) => one), ...Object.keys(options.alsoKnown ?? {})];
       const suggestion = withPrefix(name, fields) ?? closest(name, known);
       problems.push({
         severity: "warning",
@@ -96,6 +95,44 @@ export function parseFields<F extends Fields>(
     }
   }
   return { values: values as Values<F>, problems };
+}
+
+/** Fields by the names that they are looked for by. */
+export type FieldIndex = {
+  /** In their order; `keys`: the field's name and its aliases. */
+  readonly all: readonly {
+    readonly name: string;
+    readonly field: Field;
+    readonly keys: readonly string[];
+  }[];
+  /** The field of each key; those that go by a prefix are not among them. */
+  readonly names: ReadonlyMap<string, Field>;
+};
+
+const asWritten = (name: string): string => name;
+const inAnyCase = (name: string): string => name.toLowerCase();
+
+/** Of names in any case. Fields are declared once, and each component is read by them more than once. */
+const indexes = new WeakMap<Fields, FieldIndex>();
+
+/** The fields by their names and aliases in lower case. */
+export function fieldsInAnyCase(fields: Fields): FieldIndex {
+  return indexOf(fields, inAnyCase);
+}
+
+function indexOf(fields: Fields, fold: (name: string) => string): FieldIndex {
+  const before = fold === inAnyCase ? indexes.get(fields) : undefined;
+  if (before !== undefined) return before;
+  const names = new Map<string, Field>();
+  const all = Object.entries(fields).map(([name, field]) => {
+    const keys = [name, ...field.aliases].map(fold);
+    if (field.prefix === undefined)
+      for (const key of keys) if (!names.has(key)) names.set(key, field);
+    return { name, field, keys };
+  });
+  const index = { all, names };
+  if (fold === inAnyCase) indexes.set(fields, index);
+  return index;
 }
 
 /** The name with a field's prefix as it must be written, where only its letters' case or what is behind it is another. */
@@ -140,16 +177,15 @@ function valueOf(
   options: ParseOptions,
   problems: Problem[],
 ): unknown {
+  const text = property === undefined ? undefined : properties[property];
+  if (text === undefined && !field.required) return defaultOf(field);
   const report = (severity: Problem["severity"], kind: Problem["kind"], message: string): void => {
     problems.push({ severity, kind, property: property ?? name, message });
   };
-  const text = property === undefined ? undefined : properties[property];
   const wanted = field.direction === undefined || (options.direction?.[field.direction] ?? true);
   if (text === undefined || (field.required && text === "")) {
     if (field.required && wanted) report("error", "missing", "is required");
-    if (field.default === undefined) return undefined;
-    const parsed = field.parse(field.default);
-    return "value" in parsed ? parsed.value : undefined;
+    return defaultOf(field);
   }
   if (field.deprecated !== undefined) {
     report("warning", "deprecated", `is deprecated: ${field.deprecated}`);
@@ -171,6 +207,18 @@ function valueOf(
   if (field.within !== undefined && typeof parsed.value === "number" && parsed.value > maxBodySize)
     report("warning", "value", about(beyondServer[field.within](formatByteSize(maxBodySize))));
   return parsed.value;
+}
+
+/** Those that are no objects, which components could not share. */
+const defaults = new WeakMap<Field, unknown>();
+
+function defaultOf(field: Field): unknown {
+  if (field.default === undefined) return undefined;
+  if (defaults.has(field)) return defaults.get(field);
+  const parsed = field.parse(field.default);
+  const value = "value" in parsed ? parsed.value : undefined;
+  if (typeof value !== "object") defaults.set(field, value);
+  return value;
 }
 
 /** What is wrong with a size beyond the server's own limit. */

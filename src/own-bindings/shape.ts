@@ -154,6 +154,7 @@ const binding: Readonly<Record<keyof AnyBinding, Property>> = {
   drivers: { shape: named(text) },
   needsDriver: { shape: callable },
   runsPrograms: { shape: flag },
+  notBuilt: { shape: flag },
   metadata: { shape: named(field), required: true },
   example: { shape: named(text) },
   check: { shape: callable },

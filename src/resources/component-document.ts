@@ -1,5 +1,5 @@
 import { longestTimer, parseDuration } from "../metadata/duration.ts";
-import { textOf, type Finding, type Tree, type TreeMap } from "./document.ts";
+import { textOf, type Finding, type Tree, type TreeMap } from "./tree.ts";
 import { isNull, Mapping, nounOf } from "./mapping.ts";
 import type { Range, Source } from "./source.ts";
 

@@ -9,7 +9,12 @@ import { Unread, type Resolver } from "./resolve.ts";
 import type { Visibility } from "./visibility.ts";
 
 /** What a component was made of. Kept beside it, so that nothing that prints a component prints its values. */
-type Loaded = { readonly document: ComponentDocument; readonly resolver: Resolver };
+type Loaded = {
+  readonly document: ComponentDocument;
+  readonly resolver: Resolver;
+  /** As far as they were known when it was loaded. */
+  readonly properties: Properties;
+};
 
 const loadedOf = new WeakMap<ComponentSpec, Loaded>();
 
@@ -88,7 +93,7 @@ export function componentSpec(
       };
     },
   };
-  loadedOf.set(spec, { document, resolver });
+  loadedOf.set(spec, { document, resolver, properties });
   return spec;
 }
 

@@ -1,7 +1,7 @@
 import type { AnyBinding } from "../binding.ts";
 import { closest } from "../metadata/suggest.ts";
 import type { ComponentDocument } from "./component-document.ts";
-import type { Finding } from "./document.ts";
+import type { Finding } from "./tree.ts";
 import type { StoreTypes } from "./store-types.ts";
 import { findBinding } from "./visibility.ts";
 

@@ -1,5 +1,6 @@
 import type { ComponentSpec } from "../component.ts";
-import { parseDocuments, textOf, type Finding, type Tree } from "./document.ts";
+import { parseDocuments } from "./document.ts";
+import { textOf, type Finding, type Tree } from "./tree.ts";
 import { readSources } from "./files.ts";
 import { isNull, Mapping } from "./mapping.ts";
 import type { ResourceProblem } from "./problem.ts";
@@ -41,7 +42,7 @@ export async function readConfiguration(paths: readonly string[]): Promise<Confi
   const said: Said = { hotReload: true, metrics: undefined, denied: new Set(), strictWasm: false };
   for (const source of sources) {
     const findings: Finding[] = [];
-    for (const parsed of parseDocuments(source)) {
+    for (const parsed of await parseDocuments(source)) {
       if ("broken" in parsed) problems.push(parsed.broken);
       else readDocument(parsed.tree, parsed.problems, source, findings, said);
       broken ||= "broken" in parsed;

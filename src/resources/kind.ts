@@ -1,5 +1,5 @@
 import { closest } from "../metadata/suggest.ts";
-import { textOf, type Entry, type Finding, type Tree, type TreeMap } from "./document.ts";
+import { textOf, type Entry, type Finding, type Tree, type TreeMap } from "./tree.ts";
 import { nounOf } from "./mapping.ts";
 import type { Range, Source } from "./source.ts";
 

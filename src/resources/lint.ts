@@ -1,17 +1,16 @@
 import type { AnyBinding } from "../binding.ts";
 import type { ComponentSpec } from "../component.ts";
 import type { Fields } from "../metadata/fields.ts";
-import { parseFields } from "../metadata/parse.ts";
+import { fieldsInAnyCase, parseFields } from "../metadata/parse.ts";
 import { closest } from "../metadata/suggest.ts";
 import type { ComponentDocument } from "./component-document.ts";
 import { closestBindingType } from "./component-type.ts";
 import { documentOf } from "./component-spec.ts";
-import type { Finding } from "./document.ts";
+import type { Finding } from "./tree.ts";
 import { whyNoPrograms } from "../allow-exec.ts";
 import { rangeOfNamed } from "./named-range.ts";
 import type { ResourceProblem } from "./problem.ts";
-import type { Resolver } from "./resolve.ts";
-import { propertyFindings, resolveProperties, type Properties } from "./property-findings.ts";
+import { propertyFindings, type Properties } from "./property-findings.ts";
 import { payloadSchemaProblem } from "./payload-schema.ts";
 import { findBinding, revealValues, visibilityBy } from "./visibility.ts";
 
@@ -51,14 +50,13 @@ export async function lint(
   for (const component of components) {
     const loaded = documentOf(component);
     if (loaded === undefined || !component.type.startsWith("bindings.")) continue;
-    const { document, resolver } = loaded;
+    const { document, properties } = loaded;
     const binding = findBinding(bindings, component.type);
     revealValues(document, visible);
     const findings: Finding[] = [];
     if (binding === undefined)
-      findings.push(...(await unknownType(document, resolver, bindings, options)));
+      findings.push(...unknownType(document, properties, bindings, options));
     else {
-      const properties = await resolveProperties(document, resolver, { remote: "known" });
       findings.push(...bindingFindings(document, binding, properties, options));
       const schema = schemaFinding(document, properties);
       if (options.isThorough === true && schema !== undefined) findings.push(schema);
@@ -98,12 +96,12 @@ async function ownFindings(
 }
 
 /** A type that a pluggable component may serve: what it makes of its properties is not known. */
-async function unknownType(
+function unknownType(
   document: ComponentDocument,
-  resolver: Resolver,
+  properties: Properties,
   bindings: readonly AnyBinding[],
   { pluggable, frameworkFields }: LintOptions,
-): Promise<Finding[]> {
+): Finding[] {
   const { type, typeRange } = document;
   const name = type.slice("bindings.".length);
   const serves = pluggable?.serves(name) ?? "unlikely";
@@ -115,7 +113,6 @@ async function unknownType(
     return [
       { severity: "error", range: typeRange, message: where ? explained : known, suggestion },
     ];
-  const properties = await resolveProperties(document, resolver, { remote: "known" });
   const able = { input: true, output: true };
   const { direction, findings } = readDirection(document, { able, usual: able }, properties);
   if (serves === "awaited") {
@@ -135,10 +132,7 @@ function bindingFindings(
   { frameworkFields, maxBodySize, allowExec }: LintOptions,
 ): Finding[] {
   const own = binding.metadata as Fields;
-  const folded = new Set(Object.keys(own).map((name) => name.toLowerCase()));
-  const shared = Object.fromEntries(
-    Object.entries(frameworkFields).filter(([name]) => !folded.has(name.toLowerCase())),
-  );
+  const shared = sharedFields(own, frameworkFields);
   const { direction, findings } = readDirection(document, directionsOf(binding), properties);
   const forbidden: Finding[] =
     binding.runsPrograms === true && allowExec === false
@@ -149,10 +143,24 @@ function bindingFindings(
     ...findings,
     ...propertyFindings(document, own, properties, {
       ...{ direction, maxBodySize },
-      alsoKnown: Object.keys(shared),
+      alsoKnown: shared,
     }),
     ...propertyFindings(document, shared, properties, { direction, unknown: false }),
   ];
+}
+
+/** By a binding's own fields, those of the framework's that it does not declare itself. */
+const shares = new WeakMap<Fields, { of: Fields; shared: Fields }>();
+
+function sharedFields(own: Fields, frameworkFields: Fields): Fields {
+  const before = shares.get(own);
+  if (before?.of === frameworkFields) return before.shared;
+  const { names } = fieldsInAnyCase(own);
+  const shared = Object.fromEntries(
+    Object.entries(frameworkFields).filter(([name]) => !names.has(name.toLowerCase())),
+  );
+  shares.set(own, { of: frameworkFields, shared });
+  return shared;
 }
 
 type Directions = { input: boolean; output: boolean };

@@ -5,7 +5,7 @@ import type { Fields } from "../metadata/fields.ts";
 import type { Resiliency } from "../policy/resiliency.ts";
 import { readComponent, type ComponentDocument } from "./component-document.ts";
 import { componentSpec } from "./component-spec.ts";
-import { parseDocuments, type Finding } from "./document.ts";
+import { parseDocuments } from "./document.ts";
 import { deniedVariable } from "../denied-variable.ts";
 import type { Environment } from "./environment.ts";
 import { readSources } from "./files.ts";
@@ -19,8 +19,10 @@ import { Resolver, Unread, type SecretStandIn } from "./resolve.ts";
 import { SecretStores } from "./secret-stores.ts";
 import { storeDrivers, storeFindings, visibleIn } from "./store-findings.ts";
 import { Source } from "./source.ts";
+import type { Finding } from "./tree.ts";
 import { roleOf, typeFinding } from "./component-type.ts";
 import { revealValues, visibilityBy } from "./visibility.ts";
+import { waitingTypes } from "./waiting-types.ts";
 
 export type ResourceOptions = {
   /** Folders, or files, in order. */
@@ -35,8 +37,14 @@ export type ResourceOptions = {
   readonly env?: Readonly<Record<string, string | undefined>>;
   /** What declares which properties are secret. Without it every value counts as secret. */
   readonly bindings?: readonly AnyBinding[];
-  /** Called with the types of the components before `bindings` are looked at: those that are needed are added then. */
-  readonly needBindings?: (types: readonly string[]) => Promise<void>;
+  /**
+   * Called with the types of the components before `bindings` are looked at: those that are needed are added then. `waiting`:
+   * of the types whose components all have `readiness: lazy`, the properties that these have.
+   */
+  readonly needBindings?: (
+    types: readonly string[],
+    waiting: ReadonlyMap<string, readonly string[]>,
+  ) => Promise<void>;
   /** The same for state stores. */
   readonly stateStores?: readonly AnyBinding[];
   /** Fields that every component has, whatever its binding. */
@@ -118,7 +126,7 @@ export async function loadResources(options: ResourceOptions): Promise<Resources
   const used = documents.filter(({ type }) =>
     ["binding", "state store", "unknown"].includes(roleOf(type)),
   );
-  await options.needBindings?.(used.map(({ type }) => type));
+  await options.needBindings?.([...new Set(used.map(({ type }) => type))], waitingTypes(used));
   const leftOut = documents.filter(({ type }) => roleOf(type) === "left out");
   if (leftOut[0] !== undefined)
     loose.push({ source: leftOut[0].source, finding: leftOutFinding(leftOut) });
@@ -266,7 +274,7 @@ async function readSource(
     source,
     ...{ documents: [], named: [], resiliencies: [], findings: [], broken: [] },
   };
-  for (const parsed of parseDocuments(source)) {
+  for (const parsed of await parseDocuments(source)) {
     if ("broken" in parsed) {
       content.broken.push(parsed.broken);
       continue;

@@ -1,5 +1,5 @@
 import { closest } from "../metadata/suggest.ts";
-import { textOf, type Entry, type Finding, type Tree, type TreeMap } from "./document.ts";
+import { textOf, type Entry, type Finding, type Tree, type TreeMap } from "./tree.ts";
 import type { Range, Source } from "./source.ts";
 
 /** Reads one mapping of a resource as Go does: keys in any case, unknown ones ignored, with a word about each. */
@@ -24,6 +24,8 @@ export class Mapping {
     known: readonly string[],
     elsewhere: Readonly<Record<string, string>> = {},
   ): number {
+    // Nearly all are written as they are known.
+    if (this.#entries.every(({ key }) => known.includes(key))) return 0;
     const folded = new Set(known.map((key) => key.toLowerCase()));
     const unknown = this.#entries.filter(({ key }) => !folded.has(key.toLowerCase()));
     for (const { key, keyRange } of unknown) {

@@ -1,5 +1,5 @@
 import type { ComponentDocument } from "./component-document.ts";
-import type { Finding } from "./document.ts";
+import type { Finding } from "./tree.ts";
 
 /** The value of the property that a message names first, else the type. */
 export function rangeOfNamed(

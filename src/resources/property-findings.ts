@@ -1,7 +1,7 @@
 import type { Fields } from "../metadata/fields.ts";
 import { parseFields, type ParseOptions, type Problem } from "../metadata/parse.ts";
 import type { ComponentDocument } from "./component-document.ts";
-import type { Finding } from "./document.ts";
+import type { Finding } from "./tree.ts";
 import { Missing, type Remote, type ResolvedItem, type Resolver } from "./resolve.ts";
 
 /** A component's properties as far as they can be told now. */

@@ -1,6 +1,6 @@
 import type { CircuitBreakerRule, PolicyKind, RetryRule, Rule } from "../policy/resiliency.ts";
 import type { compileTrip } from "../policy/trip.ts";
-import { textOf, type Entry, type Finding, type Tree, type TreeMap } from "./document.ts";
+import { textOf, type Entry, type Finding, type Tree, type TreeMap } from "./tree.ts";
 import { isNull, Mapping, nounOf } from "./mapping.ts";
 import { readCircuitBreaker, readRetry, readTimeout } from "./resiliency-rules.ts";
 import type { Range, Source } from "./source.ts";

@@ -3,7 +3,7 @@ import { closest } from "../metadata/suggest.ts";
 import { parseCodes, type Matching } from "../policy/matching.ts";
 import type { CircuitBreakerRule, RetryRule } from "../policy/resiliency.ts";
 import type { compileTrip } from "../policy/trip.ts";
-import { textOf, type Entry, type Finding } from "./document.ts";
+import { textOf, type Entry, type Finding } from "./tree.ts";
 import { isNull, Mapping, nounOf } from "./mapping.ts";
 import type { Range, Source } from "./source.ts";
 

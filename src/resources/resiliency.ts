@@ -10,7 +10,7 @@ import {
   type Rule,
 } from "../policy/resiliency.ts";
 import type { ComponentDocument } from "./component-document.ts";
-import type { Finding } from "./document.ts";
+import type { Finding } from "./tree.ts";
 import type {
   Reference,
   ResiliencyDocument,

@@ -2,7 +2,7 @@ import type { DriverVersions } from "../drivers.ts";
 import type { Fields } from "../metadata/fields.ts";
 import { parseFields } from "../metadata/parse.ts";
 import type { ComponentDocument } from "./component-document.ts";
-import type { Finding } from "./document.ts";
+import type { Finding } from "./tree.ts";
 import { rangeOfNamed } from "./named-range.ts";
 import { givenAll, propertyFindings, type Properties } from "./property-findings.ts";
 import { remoteStoreFields, type StoreTypes } from "./store-types.ts";

@@ -1,6 +1,7 @@
 import type { AnyBinding } from "../binding.ts";
 import { afterPrefix } from "../metadata/fields.ts";
 import type { Field, Fields } from "../metadata/fields.ts";
+import { fieldsInAnyCase } from "../metadata/parse.ts";
 import type { ComponentDocument } from "./component-document.ts";
 
 /** Which properties' values may be shown: those of fields that are declared, and not as sensitive. */
@@ -49,11 +50,9 @@ export function revealValues(document: ComponentDocument, visible: Visibility): 
 
 /** The field behind a property, by its name, an alias or its prefix. */
 export function findField(fields: Fields, property: string): Field | undefined {
-  const wanted = property.toLowerCase();
-  for (const [name, field] of Object.entries(fields)) {
-    if (afterPrefix(property, field) !== undefined) return field;
-    if (field.prefix !== undefined) continue;
-    if ([name, ...field.aliases].some((one) => one.toLowerCase() === wanted)) return field;
-  }
-  return undefined;
+  const { all, names } = fieldsInAnyCase(fields);
+  return (
+    names.get(property.toLowerCase()) ??
+    all.find(({ field }) => afterPrefix(property, field) !== undefined)?.field
+  );
 }

@@ -1,4 +1,11 @@
 import type { AnyBinding, BindingModule } from "../binding.ts";
+import { DeclaredBinding, type BindingDeclaration } from "./declared-binding.ts";
+
+/** A binding that may be known by its declaration alone. */
+export type KnownModule = BindingModule & {
+  /** Absent, or `undefined`: it is known once it is loaded. */
+  readonly declaration?: () => BindingDeclaration | undefined;
+};
 
 /** Bindings that are none of ours. */
 export type OtherBindings = {
@@ -12,12 +19,12 @@ export type OtherBindings = {
 
 /** The bindings that the components of a process name. */
 export class BindingCatalogue {
-  readonly #modules: readonly BindingModule[];
+  readonly #modules: readonly KnownModule[];
   readonly #others: OtherBindings;
   readonly #loaded: AnyBinding[] = [];
-  readonly #loading = new Map<BindingModule, Promise<void>>();
+  readonly #loading = new Map<BindingModule, Promise<AnyBinding>>();
 
-  constructor(modules: readonly BindingModule[], others: OtherBindings = {}) {
+  constructor(modules: readonly KnownModule[], others: OtherBindings = {}) {
     this.#modules = modules;
     this.#others = others;
     this.#loaded.push(...(others.loaded ?? []));
@@ -34,8 +41,15 @@ export class BindingCatalogue {
     return this.#loaded;
   }
 
-  /** Loads those of these component types, such as `bindings.kafka`. A type that nobody has may be meant as any: then all are. */
-  async need(types: readonly string[]): Promise<void> {
+  /**
+   * Loads those of these component types, such as `bindings.kafka`. A type that nobody has may be meant as any: then all are.
+   * `waiting`: by type, the properties of components that wait for their first use; where all of a type do, its
+   * declaration is enough.
+   */
+  async need(
+    types: readonly string[],
+    waiting: ReadonlyMap<string, readonly string[]> = new Map(),
+  ): Promise<void> {
     const wanted = types.map((type) => type.toLowerCase());
     const isUnknown = (type: string): boolean => !this.#has(type) && !isOther(type);
     if (wanted.some(isUnknown)) await this.#find();
@@ -43,7 +57,17 @@ export class BindingCatalogue {
     const needed = this.#modules.filter(
       (module) => isMistaken || namesOf(module).some((name) => wanted.includes(name)),
     );
-    await Promise.all(needed.map((module) => this.#load(module)));
+    const properties = (module: BindingModule): readonly string[] | undefined => {
+      const named = types.filter((type) => namesOf(module).includes(type.toLowerCase()));
+      if (isMistaken || !named.every((type) => waiting.has(type))) return undefined;
+      return named.flatMap((type) => waiting.get(type) ?? []);
+    };
+    await Promise.all(
+      needed.map(async (module) => {
+        const given = properties(module);
+        if (given === undefined || !this.#declare(module, given)) await this.#load(module);
+      }),
+    );
   }
 
   /** All there are, in order. */
@@ -71,12 +95,34 @@ export class BindingCatalogue {
     this.#loaded.push(...found.filter((one) => !this.#loaded.includes(one)));
   }
 
-  #load(module: BindingModule): Promise<void> {
+  /** False: its code is needed to tell whether these properties are right. */
+  #declare(module: KnownModule, properties: readonly string[]): boolean {
+    const known = this.#loaded.find(({ name }) => name === module.name);
+    if (known !== undefined)
+      return !(known instanceof DeclaredBinding && known.needsCodeFor(properties));
+    const declaration = this.#loading.has(module) ? undefined : module.declaration?.();
+    if (declaration === undefined) return false;
+    const declared = new DeclaredBinding(declaration, () => this.#load(module));
+    if (declared.needsCodeFor(properties)) return false;
+    this.#loaded.push(declared);
+    return true;
+  }
+
+  #load(module: BindingModule): Promise<AnyBinding> {
     const begun = this.#loading.get(module);
     if (begun !== undefined) return begun;
-    const loading = module.load().then(({ default: binding }) => void this.#loaded.push(binding));
+    const loading = this.#loadAnew(module);
     this.#loading.set(module, loading);
+    // Tried again when it is needed again.
+    loading.catch(() => this.#loading.delete(module));
     return loading;
+  }
+
+  async #loadAnew(module: BindingModule): Promise<AnyBinding> {
+    const { default: binding } = await module.load();
+    const at = this.#loaded.findIndex(({ name }) => name === binding.name);
+    this.#loaded.splice(at === -1 ? this.#loaded.length : at, 1, binding);
+    return binding;
   }
 }
 

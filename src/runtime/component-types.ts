@@ -6,12 +6,12 @@ export type PluggableTypes = {
   find(name: string, own: AnyBinding | undefined): AnyBinding | undefined;
 };
 
-/** What is behind the type of a component, in any case of its letters. The lists of bindings may grow. */
+/** What is behind the type of a component, in any case of its letters. The lists of bindings may grow, and what was declared alone may be loaded. */
 export class ComponentTypes {
   readonly #lists: readonly (readonly [prefix: string, list: readonly AnyBinding[]])[];
   readonly #pluggable: PluggableTypes | undefined;
   #types = new Map<string, AnyBinding>();
-  #known = 0;
+  #known: readonly AnyBinding[] = [];
 
   constructor(
     bindings: readonly AnyBinding[],
@@ -38,9 +38,10 @@ export class ComponentTypes {
   }
 
   #all(): ReadonlyMap<string, AnyBinding> {
-    const count = this.#lists.reduce((sum, [, list]) => sum + list.length, 0);
-    if (count === this.#known) return this.#types;
-    this.#known = count;
+    const all = this.#lists.flatMap(([, list]) => list);
+    if (all.length === this.#known.length && all.every((one, at) => one === this.#known[at]))
+      return this.#types;
+    this.#known = all;
     this.#types = new Map(
       this.#lists.flatMap(([prefix, list]) =>
         list.flatMap((binding) =>

@@ -27,6 +27,7 @@ import awsSns from "../../src/bindings/aws/aws.sns/index.ts";
 import awsSqs from "../../src/bindings/aws/aws.sqs/index.ts";
 import azureEventhubs from "../../src/bindings/azure/azure.eventhubs/index.ts";
 import azureServicebusQueues from "../../src/bindings/azure/azure.servicebus.queues/index.ts";
+import dubbo from "../../src/bindings/dubbo/index.ts";
 import exec from "../../src/bindings/exec/index.ts";
 import gcpBucket from "../../src/bindings/gcp/gcp.bucket/index.ts";
 import pubsub from "../../src/bindings/gcp/gcp.pubsub/index.ts";
@@ -44,6 +45,7 @@ import nats from "../../src/bindings/nats/index.ts";
 import postgres from "../../src/bindings/postgres/index.ts";
 import rabbitmq from "../../src/bindings/rabbitmq/index.ts";
 import redis from "../../src/bindings/redis/redis/index.ts";
+import rocketmq from "../../src/bindings/rocketmq/index.ts";
 import redisStreams from "../../src/bindings/redis/redis.streams/index.ts";
 import sftp from "../../src/bindings/sftp/index.ts";
 import smtp from "../../src/bindings/smtp/index.ts";
@@ -84,6 +86,7 @@ import { makeTopic } from "./aws/aws.sns/topic.ts";
 import { makeQueue } from "./aws/aws.sqs/contract-source.ts";
 import { startNamespace } from "./azure/namespace.ts";
 import { endAfterTest } from "./contract.ts";
+import { startProvider } from "./dubbo/provider.ts";
 import { makeBucket, objectsIn, readObject } from "./gcp/gcp.bucket/make-bucket.ts";
 import { pubsubPeer } from "./gcp/gcp.pubsub/peer.ts";
 import { startDroids } from "./graphql/droids.ts";
@@ -93,6 +96,7 @@ import { account, startInflux } from "./influx/influx-stand-in.ts";
 import { recordsOf } from "./kafka/component.ts";
 import { rawClient } from "./mqtt/mqtt3/raw-client.ts";
 import { makeStream, natsClient } from "./nats/contract-source.ts";
+import { rocketmqPeer } from "./rocketmq/peer.ts";
 import { redisClient } from "./redis/redis.streams/contract-source.ts";
 import { parseMail, startMailServer } from "./smtp/mail-server.ts";
 import { zeebePeer } from "./zeebe/peer.ts";
@@ -119,6 +123,19 @@ describe("on this machine", () => {
       operation: "mutation",
       metadata: (n) => ({ mutation, "variable:name": payloadOf(n) }),
       arrived: async () => server.droids.map(({ name }) => Buffer.from(name)),
+    };
+  });
+
+  testOutput("dubbo", dubbo, async () => {
+    const provider = await startProvider();
+    return {
+      properties: { ...provider.properties, methodName: "add" },
+      operation: "invoke",
+      dataOf: (text) => JSON.stringify({ parameterTypes: ["java.lang.String"], arguments: [text] }),
+      arrived: async () =>
+        provider.requests.map(({ arguments: values }) =>
+          Buffer.from(String((values[2] as unknown[])[0])),
+        ),
     };
   });
 
@@ -616,6 +633,22 @@ describeWith("kinesalite", (server) => {
     const stream = await makeKinesisStream(server);
     const arrived = async () => (await stream.records()).map(({ data }) => data);
     return { properties: stream.properties, arrived };
+  });
+});
+
+describeWith("rocketmq-proxy", (server) => {
+  testOutput("rocketmq", rocketmq, async () => {
+    const topic = uniqueName("orders");
+    const peer = rocketmqPeer(server);
+    const came: Buffer[] = [];
+    return {
+      properties: { proxyEndpoint: `${server.host}:${server.port}`, topics: topic },
+      async arrived(count) {
+        while (came.length < count)
+          came.push(...(await peer.receive(topic, "all")).map(({ text }) => Buffer.from(text)));
+        return came;
+      },
+    };
   });
 });
 

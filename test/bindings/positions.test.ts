@@ -46,6 +46,7 @@ const inputs = [
   "websocket",
   "postgres",
   "gcp.pubsub",
+  "rocketmq",
   "gcp.bucket",
   "azure.storagequeues",
   "azure.blobstorage",

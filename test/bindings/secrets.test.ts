@@ -401,6 +401,25 @@ const cases: Readonly<Record<string, Case>> = {
   "gcp.bucket.privateKeyID": googleKey({ privateKeyID: canary }),
   "gcp.pubsub.privateKey": googleKey({ privateKey: canary }),
   "gcp.pubsub.privateKeyID": googleKey({ privateKeyID: canary }),
+  "rocketmq.accessKey": () => ({
+    properties: {
+      ...{ proxyEndpoint: "127.0.0.1:1", topics: "orders", direction: "output" },
+      ...{ accessKey: canary, secretKey: "other" },
+    },
+  }),
+  "rocketmq.secretKey": async (spelling, wanted) => {
+    const server = await echoingGrpc(wanted, spelling);
+    const login = { accessKey: "shop", secretKey: canary };
+    const properties = { proxyEndpoint: address(server), topics: "orders", ...login };
+    // What is sent is a signature, never what it is made with.
+    return { server, properties: { ...properties, direction: "output" }, silent: true };
+  },
+  "rocketmq.securityToken": async (spelling, wanted) => {
+    const server = await echoingGrpc(wanted, spelling);
+    const login = { accessKey: "shop", secretKey: "other", securityToken: canary };
+    const properties = { proxyEndpoint: address(server), topics: "orders", ...login };
+    return { server, properties: { ...properties, direction: "output" } };
+  },
   "grpc.header:": async (spelling, wanted) => {
     const server = await echoingGrpc(wanted, spelling);
     const properties = { address: address(server), "header:authorization": canary };

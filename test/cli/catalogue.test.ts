@@ -12,11 +12,13 @@ const mistakes = join(folder, "mistakes");
 /** Families whose types need a file; the fields of the others stand in the tests of each. */
 const families = /^(alicloud|aws|azure|cloudflare|gcp|huawei|zeebe)\./;
 const services = new Set([
-  "kubemq",
-  "kubernetes",
   "apns",
   "commercetools",
+  "dubbo",
+  "kubemq",
+  "kubernetes",
   "postmark",
+  "rocketmq",
   "twilio.sendgrid",
 ]);
 const listed = bindings.filter(({ name }) => families.test(name) || services.has(name));

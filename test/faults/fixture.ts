@@ -81,6 +81,7 @@ const servers: Readonly<Record<string, ServerName>> = {
   postgres: "postgres",
   rabbitmq: "rabbitmq",
   redis: "redis",
+  rocketmq: "rocketmq-proxy",
   "redis.streams": "redis",
   sftp: "openssh",
   sse: "feed",

@@ -23,6 +23,7 @@ import { gcpBucket } from "./sources/gcp.bucket.ts";
 import { gcpBucketNotified } from "./sources/gcp.bucket-notified.ts";
 import { gcpPubsub } from "./sources/gcp.pubsub.ts";
 import { kubemq } from "./sources/kubemq.ts";
+import { rocketmq } from "./sources/rocketmq.ts";
 import { kubernetes } from "./sources/kubernetes.ts";
 import { nats } from "./sources/nats.ts";
 import { rabbitmq, rabbitmqOrdered, rabbitmqQuorum } from "./sources/rabbitmq.ts";
@@ -59,6 +60,7 @@ export const sources: readonly Source[] = [
     redisStreams,
     nats,
     gcpPubsub,
+    rocketmq,
     gcpBucket,
     gcpBucketNotified,
     http,

@@ -87,6 +87,10 @@ export class Servers implements AsyncDisposable {
     return this.#once("elasticmq", own, () => this.#start("elasticmq"));
   }
 
+  rocketmqProxy(own: boolean): Promise<OwnServer<"rocketmq-proxy">> {
+    return this.#once("rocketmq-proxy", own, () => this.#start("rocketmq-proxy"));
+  }
+
   sls(own: boolean): Promise<OwnServer<"sls">> {
     return this.#once("sls", own, () => this.#start("sls"));
   }

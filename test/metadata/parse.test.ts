@@ -118,7 +118,11 @@ describe("parseFields", () => {
 
   test("knows names that others read", () => {
     expect(
-      parseFields(fields, { host: "a", ROUTE: "/x" }, { alsoKnown: ["route"] }).problems,
+      parseFields(
+        fields,
+        { host: "a", ROUTE: "/x" },
+        { alsoKnown: { route: string({ description: "" }) } },
+      ).problems,
     ).toEqual([]);
   });
 });

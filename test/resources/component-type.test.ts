@@ -8,7 +8,7 @@ const others = (
   "alicloud.oss aws.dynamodb aws.kinesis aws.s3 aws.ses aws.sns aws.sqs apns azure.blobstorage azure.cosmosdb " +
   "azure.eventhubs azure.servicebusqueues azure.signalr azure.storagequeues gcp.bucket gcp.pubsub graphql " +
   "huawei.obs influx kubernetes mysql postgres postgresql postmark rethinkdb.statechange rocketmq sftp " +
-  "twilio.sendgrid wasm zeebe.command"
+  "twilio.sendgrid twitter wasm zeebe.command"
 )
   .split(" ")
   .filter((name) => bindings.every((one) => one.name !== name && !one.aliases?.includes(name)));
@@ -42,6 +42,6 @@ test.each([
 });
 
 test("a mistake in the building block suggests no type that is not there", async () => {
-  const problems = await problemsOf({ "a.yaml": component("a", "binding.zeebe.command") });
-  expect(problems.join()).toMatch(/type "binding\.zeebe\.command" is not known$/);
+  const problems = await problemsOf({ "a.yaml": component("a", "binding.twitter") });
+  expect(problems.join()).toMatch(/type "binding\.twitter" is not known$/);
 });

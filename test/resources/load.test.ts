@@ -406,3 +406,23 @@ test("of a state store, too, only what is declared as sensitive is secret", asyn
   const { components } = await load(path, { stateStores });
   expect((await components[0]?.resolve())?.secrets).toEqual(["hidden"]);
 });
+
+test("of types whose components all wait for their first use, the properties are told", async () => {
+  const lazy = "- {name: Readiness, value: Lazy}\n- {name: brokers, value: b}";
+  const path = folder({
+    "a.yaml": component("a", "bindings.kafka", lazy),
+    "b.yaml": component("b", "bindings.kafka", `${lazy}\n- {name: topics, value: t}`),
+    "c.yaml": component("c", "bindings.redis", "- {name: readiness, value: lazy}"),
+    "d.yaml": component("d", "bindings.redis", "- {name: readiness, value: required}"),
+    "e.yaml": component("e", "bindings.timer", "- {name: readiness, envRef: LAZY}"),
+  });
+  const told: unknown[] = [];
+  await load(path, { needBindings: async (...given) => void told.push(given) });
+  const properties = ["Readiness", "brokers", "Readiness", "brokers", "topics"];
+  expect(told).toEqual([
+    [
+      ["bindings.kafka", "bindings.redis", "bindings.timer"],
+      new Map([["bindings.kafka", properties]]),
+    ],
+  ]);
+});

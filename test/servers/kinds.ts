@@ -3,6 +3,7 @@ import { artemis } from "./artemis.ts";
 import { azureMessaging } from "./azure-messaging.ts";
 import { azuriteBlob, azuriteQueue } from "./azurite.ts";
 import { cosmosdb } from "./cosmosdb.ts";
+import { dubbo } from "./dubbo.ts";
 import { elasticmq } from "./elasticmq.ts";
 import { fakeGcs } from "./fake-gcs.ts";
 import { feed } from "./feed.ts";
@@ -23,6 +24,8 @@ import { postgres } from "./postgres.ts";
 import { pstest } from "./pstest.ts";
 import { rabbitmq } from "./rabbitmq.ts";
 import { redis } from "./redis.ts";
+import { rocketmq } from "./rocketmq.ts";
+import { rocketmqProxy } from "./rocketmq-proxy.ts";
 import { sls } from "./sls.ts";
 import { vault } from "./vault.ts";
 import { zeebe } from "./zeebe.ts";
@@ -57,6 +60,9 @@ export const kinds = {
   zeebe,
   kube,
   kubemq,
+  dubbo,
+  rocketmq,
+  "rocketmq-proxy": rocketmqProxy,
 };
 
 type Kinds = typeof kinds;

@@ -3,6 +3,7 @@
 //
 //   --only TYPES   these types alone, parted by commas; the records of others stay
 //   --clouds       the types of the clouds alone, with the tests that `npm test` leaves out (`npm run test:clouds`)
+//   --open         as --clouds, for services and engines of no cloud (`npm run test:open`)
 import { execFileSync, spawnSync } from "node:child_process";
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -11,15 +12,16 @@ import { parseArgs } from "node:util";
 import { bindings } from "../../src/bindings/index.ts";
 import { bindingFolder } from "./binding-folder.ts";
 import { readRecords, recordFile, type SystemRecord } from "./record.ts";
-import { isCloudType } from "./cloud-types.ts";
+import { familyOf, type Family } from "./families.ts";
 import { suites } from "./suites.ts";
 import { versions } from "./versions.ts";
 
 const root = resolve(import.meta.dirname, "../..");
 const { values: flags } = parseArgs({
-  options: { only: { type: "string" }, clouds: { type: "boolean" } },
+  options: { only: { type: "string" }, clouds: { type: "boolean" }, open: { type: "boolean" } },
 });
 const only = flags.only?.split(",");
+const family: Family | undefined = flags.clouds ? "clouds" : flags.open ? "open" : undefined;
 const changed = execFileSync("git", ["status", "--porcelain", "src", "test"], { cwd: root });
 if (changed.length > 0) {
   console.error(
@@ -41,7 +43,7 @@ const records = (existsSync(recordFile) ? readRecords() : []).filter(({ type, sy
 );
 for (const { name: type, provedBy = [] } of bindings) {
   if (only !== undefined && !only.includes(type)) continue;
-  if (flags.clouds && !isCloudType(type)) continue;
+  if (family !== undefined && familyOf(type) !== family) continue;
   for (const { system, kind } of provedBy) {
     const suite = suites[`${type} ${system}`] ?? [bindingFolder(type)];
     const tests = runSuite(suite);
@@ -73,7 +75,7 @@ function runSuite(suite: readonly string[]): number | undefined {
       {
         cwd: root,
         stdio: ["ignore", "inherit", "inherit"],
-        env: { ...process.env, ...(flags.clouds ? { CUFFLINK_TEST_CLOUDS: "1" } : {}) },
+        env: { ...process.env, ...(family === undefined ? {} : { CUFFLINK_TEST_CLOUDS: "1" }) },
       },
     );
     const result = JSON.parse(readFileSync(outputFile, "utf8")) as {

@@ -15,10 +15,20 @@ export const suites: Readonly<Record<string, readonly string[]>> = {
     "test/bindings/aws/aws.s3/contract.test.ts",
   ],
   "aws.sqs ElasticMQ": ["test/bindings/aws/aws.sqs/contract.test.ts"],
+  "dubbo Apache Dubbo": ["test/bindings/dubbo/real.test.ts"],
+  "dubbo Dubbo's providers": ["test/bindings/dubbo/index.test.ts"],
   "gcp.bucket Pub/Sub (pstest)": ["test/bindings/gcp/gcp.bucket/notifications.test.ts"],
   "kafka Microsoft Entra ID": ["test/bindings/kafka/authentication.test.ts"],
   "postgres Microsoft Entra ID": ["test/bindings/postgres/token-login.test.ts"],
   "redis Microsoft Entra ID": ["test/bindings/redis/entra-login.test.ts"],
   "redis.streams Microsoft Entra ID": ["test/bindings/redis/entra-login.test.ts"],
+  "rocketmq Apache RocketMQ": [
+    "test/bindings/rocketmq/contract.test.ts",
+    "test/bindings/rocketmq/real.test.ts",
+  ],
+  "rocketmq RocketMQ's proxy": [
+    "test/bindings/rocketmq/index.test.ts",
+    "test/bindings/rocketmq/positions.test.ts",
+  ],
   "sse better-sse": ["test/bindings/sse/index.test.ts"],
 };

@@ -53,6 +53,18 @@ export const versions: Readonly<Record<string, Version>> = {
     const pom = readFileSync(join(root, "test/servers/gremlin/pom.xml"), "utf8");
     return /gremlin-server<\/artifactId>\s*<version>([\d.]+)/.exec(pom)?.[1] ?? "";
   },
+  "Apache Dubbo": () => {
+    const pom = readFileSync(join(root, "test/servers/dubbo/pom.xml"), "utf8");
+    return (
+      /org\.apache\.dubbo<\/groupId>\s*<artifactId>dubbo<\/artifactId>\s*<version>([\d.]+)/.exec(
+        pom,
+      )?.[1] ?? ""
+    );
+  },
+  "Apache RocketMQ": () => {
+    const pom = readFileSync(join(root, "test/servers/rocketmq/pom.xml"), "utf8");
+    return /rocketmq-proxy<\/artifactId>\s*<version>([\d.]+)/.exec(pom)?.[1] ?? "";
+  },
   Azurite: npmPackage("azurite"),
   "cosmosdb-server": npmPackage("@vercel/cosmosdb-server"),
   ElasticMQ: () => {

@@ -72,6 +72,13 @@ export function endpointOf(
   return `https://${host}${fips}.${region}.${dual ? domain.dual : domain.plain}`;
 }
 
+/** Whether a base URL, or a host, is AWS's own: of a service, of a VPC endpoint, of any part of AWS. */
+export function isOfAws(endpoint: string): boolean {
+  const host = /^(?:[a-z]+:\/\/)?([^/:]+)/i.exec(endpoint)?.[1]?.toLowerCase() ?? "";
+  const all = [usual, ...domains.map(([, names]) => names)];
+  return all.some(({ plain, dual }) => host.endsWith(`.${plain}`) || host.endsWith(`.${dual}`));
+}
+
 /** An endpoint that is not AWS's own; `undefined`: none was wished. */
 export function configuredEndpoint(
   variable: string,

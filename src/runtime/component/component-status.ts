@@ -1,3 +1,4 @@
+import { BindingError } from "../../errors.ts";
 import { formatOrigin, type ComponentSpec } from "../../component.ts";
 import type { ComponentPolicies } from "../../policy/component-policies.ts";
 import type { App } from "../app.ts";
@@ -150,4 +151,15 @@ function withPause(state: State, paused: Pause | undefined): State {
   const text = `paused by ${paused.by}${paused.reason && `: ${paused.reason}`}`;
   if (pausable.has(state.state)) return { state: "paused", reason: text, since: paused.since };
   return { ...state, reason: `${state.reason}; ${text}` };
+}
+
+/** For a call of a component that has no connection. */
+export function notConnected(
+  name: string,
+  { state, reason }: Pick<State, "state" | "reason">,
+  isClosed: boolean,
+): BindingError {
+  const told = reason === "" ? state : `${state}: ${reason}`;
+  const text = `component ${name} is not connected (${isClosed ? "it was closed" : told})`;
+  return new BindingError("unavailable", text, { effect: "unsent" });
 }

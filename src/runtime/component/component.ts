@@ -1,13 +1,14 @@
 import { AsyncLocalStorage } from "node:async_hooks";
 import type { AnyBinding } from "../../binding.ts";
 import type { ComponentSpec } from "../../component.ts";
-import { BindingError, messageOf } from "../../errors.ts";
+import { messageOf } from "../../errors.ts";
 import { ComponentPolicies } from "../../policy/component-policies.ts";
 import { logBreaker } from "./breaker-log.ts";
 import { Calls } from "./calls.ts";
+import { ComponentCode } from "./component-code.ts";
 import type { ComponentSettings } from "./component-fields.ts";
 import type { ComponentOptions } from "./component-options.ts";
-import { breakersOf, componentStatus, shownState } from "./component-status.ts";
+import { breakersOf, componentStatus, notConnected, shownState } from "./component-status.ts";
 import { firstUse } from "./first-use.ts";
 import { Input } from "./input.ts";
 import { Notices } from "./notices.ts";
@@ -37,7 +38,8 @@ const longestBeginning = 30_000;
  * state with a reason, never an exit; only {@link Component.close} ends it.
  */
 export class Component {
-  readonly binding: AnyBinding;
+  /** To be loaded before it is opened or invoked. */
+  readonly code: ComponentCode;
   /** The invocations that run; the connection is closed after them. */
   readonly calls = new Calls();
   /** What to do about failures, as it is now. */
@@ -75,7 +77,7 @@ export class Component {
   constructor(options: ComponentOptions) {
     this.#options = options;
     this.#spec = options.spec;
-    this.binding = options.binding;
+    this.code = new ComponentCode(options.binding);
     const { name, type } = options.spec;
     this.#logger = new SampledLogger(options.logger.child({ component: name, type }));
     this.#log = new StateLog(() => this.#spec, this.#logger, options.observer);
@@ -84,10 +86,10 @@ export class Component {
       input: options.binding.read !== undefined,
       output: options.binding.operations !== undefined,
     };
-    const log = logBreaker(this.#logger);
-    this.policies = new ComponentPolicies(options.spec, options.policies, log);
+    this.policies = new ComponentPolicies(this.spec, options.policies, logBreaker(this.#logger));
     this.input = new Input({
       ...{ ...options, logger: this.#logger, policies: this.policies },
+      code: this.code,
       ...{ name, type },
       run: (read) => owner.run(this, read),
       notice: (text) => this.#notices.add(text),
@@ -104,6 +106,10 @@ export class Component {
 
   get spec(): ComponentSpec {
     return this.#spec;
+  }
+
+  get binding(): AnyBinding {
+    return this.code.binding;
   }
 
   /** Starts, and resolves once it was tried or its `initTimeout` has passed. */
@@ -314,8 +320,9 @@ export class Component {
   }
 
   async #open(): Promise<OpenedComponent> {
-    const lost = this.#lose;
+    await this.code.load?.();
     this.#notices.clear();
+    const lost = this.#lose;
     const signal = AbortSignal.any([
       this.#closing.signal,
       AbortSignal.timeout(Math.max(this.spec.initTimeout, longestOpening)),
@@ -387,14 +394,7 @@ export class Component {
     });
   }
 
-  #unavailable(): BindingError {
-    const { state, reason } = this.#log;
-    const closed = this.#closing.signal.aborted;
-    const why = closed ? "it was closed" : reason === "" ? state : `${state}: ${reason}`;
-    return new BindingError(
-      "unavailable",
-      `component ${this.spec.name} is not connected (${why})`,
-      { effect: "unsent" },
-    );
+  #unavailable(): Error {
+    return notConnected(this.spec.name, this.#log, this.#closing.signal.aborted);
   }
 }

@@ -1,10 +1,11 @@
 import { clock } from "../../clock.ts";
 import { BindingError } from "../../errors.ts";
-import type { AnyBinding, Notice, NullAs, Reader } from "../../binding.ts";
+import type { Notice, NullAs, Reader } from "../../binding.ts";
 import type { ComponentPolicies } from "../../policy/component-policies.ts";
 import type { DeadLetter } from "../../store/records.ts";
 import type { App } from "../app.ts";
 import { ComponentCheckpoints } from "./component-checkpoints.ts";
+import type { ComponentCode } from "./component-code.ts";
 import type { ComponentSettings } from "./component-fields.ts";
 import { usualMaxInFlight, type DeliveryOptions } from "../delivery/delivery-options.ts";
 import type { Delivery } from "../delivery/delivery.ts";
@@ -25,7 +26,7 @@ export type InputOptions = Pick<
   | ("invokeOutput" | "loops" | "memory")
 > & {
   readonly appId: string;
-  readonly binding: AnyBinding;
+  readonly code: Pick<ComponentCode, "binding">;
   readonly app: App | undefined;
   readonly policies: ComponentPolicies;
   readonly fanOut: MakeFanOut;
@@ -200,7 +201,7 @@ export class Input {
   /** What an app gets in place of a null of the source, where its protocol has none. */
   get nullAs(): NullAs {
     const metadata = this.#reading?.opened.metadata;
-    return (metadata && this.#options.binding.nullAs?.(metadata)) ?? "empty";
+    return (metadata && this.#options.code.binding.nullAs?.(metadata)) ?? "empty";
   }
 
   async #beginAgain(): Promise<void> {
@@ -249,7 +250,8 @@ export class Input {
     { opened, settings, route, lost }: Reading,
     signal: AbortSignal,
   ): Promise<{ reader: Reader; delivery: Delivery }> {
-    const { appId, name, type, binding, logger, policies, fanOut } = this.#options;
+    const { appId, name, type, logger, policies, fanOut } = this.#options;
+    const { binding } = this.#options.code;
     const { observer, concurrency, store, history, invokeOutput, loops, memory } = this.#options;
     let reader: Reader | undefined;
     const delivery = await openDelivery(binding, settings, policies, {

@@ -63,6 +63,7 @@ export class Outputs {
       throw new BindingError("unimplemented", text);
     }
     const started = clock.elapsed();
+    await component.code.load?.();
     const found = findOperation(component, operation);
     component.calls.enter();
     const observe = (error: BindingError | undefined): void => {
@@ -124,6 +125,8 @@ export class Outputs {
     const component = stateStore ?? this.#find(invocation);
     const { name, operation } = invocation;
     const started = clock.elapsed();
+    const { load } = component.code;
+    if (load !== undefined) await load();
     const found = findOperation(component, operation);
     const { outbound } = component.policies;
     let used: Opened | undefined;

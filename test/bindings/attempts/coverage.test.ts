@@ -12,6 +12,7 @@ const elsewhere: Readonly<Record<string, string>> = {
   influx: "test/bindings/http-attempts.test.ts, by the status of the answer",
   kafka:
     "its idempotent producer sends again by itself: group-reader.test.ts, stores nothing twice",
+  kitex: "it is not built",
   localstorage: "it calls no server",
   sftp: "its connection is encrypted: test/bindings/sftp/failures.test.ts, at the server",
   wasm: "it calls no server",

@@ -9,11 +9,13 @@ import { http } from "./http.ts";
 import { http2 } from "./http2.ts";
 import { mqtt5 } from "./mqtt5.ts";
 import { dialledIn, dialledOut } from "./streams.ts";
+import { plainYaml } from "./plain-yaml.ts";
 import { webhook } from "./webhook.ts";
 import { yamlFiles } from "./yaml.ts";
 
 export const targets: readonly AnyTarget[] = [
   yamlFiles,
+  plainYaml,
   resourceFolders,
   http,
   bodies,

@@ -60,7 +60,7 @@ export const s3Fields = {
   }),
   notificationEndpoint: string({
     description:
-      "The base URL of SQS, for an emulator or a private endpoint; `endpoint` is that of S3 alone. Default: `AWS_ENDPOINT_URL_SQS` or `AWS_ENDPOINT_URL` of the environment, else AWS itself.",
+      "The base URL of SQS, for an emulator or a private endpoint; `endpoint` is that of S3 alone. Default: `AWS_ENDPOINT_URL_SQS` or `AWS_ENDPOINT_URL` of the environment, else AWS itself. Required where `endpoint` is not AWS's.",
     direction: "input",
     example: "http://localhost:4566",
   }),

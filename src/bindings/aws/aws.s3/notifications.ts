@@ -1,5 +1,6 @@
 import type { InboundEvent, Reader, Reading } from "../../../binding.ts";
 import { BindingError } from "../../../errors.ts";
+import { configuredEndpoint, isOfAws } from "../../../identity/aws/region.ts";
 import { assuredBytes, type Reservation } from "../../../memory/budget.ts";
 import { objectEvent, type ObjectReference } from "../../../object-source/object.ts";
 import { readOnHandled } from "../../../object-source/on-handled.ts";
@@ -27,10 +28,19 @@ export function checkInput(metadata: S3Metadata): void {
   if (onHandled)
     throw invalid("onHandled and notificationQueue exclude each other: nothing is listed");
   checkQueueName("notificationQueue", notificationQueue);
+  checkQueueServer(metadata);
   const { notificationQueueOwnerAccountId: owner } = metadata;
   if (owner && !/^\d{12}$/.test(owner))
     throw invalid("notificationQueueOwnerAccountId is no account: it has twelve digits");
   checkQueueTimes(metadata);
+}
+
+/** The queue of an emulator, or of another S3, is not looked for in AWS, with the keys of that one. */
+function checkQueueServer({ endpoint, notificationEndpoint }: S3Metadata): void {
+  if (!endpoint || isOfAws(endpoint) || configuredEndpoint("SQS", notificationEndpoint)) return;
+  throw invalid(
+    "notificationEndpoint is not set: endpoint is not AWS's, so that notificationQueue is not looked for in AWS either; set notificationEndpoint to the base URL of SQS",
+  );
 }
 
 /** The queue that S3 notifies, where the component has one. */

@@ -1,6 +1,7 @@
-import { expect, test, vi } from "vitest";
+import { expect, onTestFinished, test, vi } from "vitest";
 import s3 from "../../../../src/bindings/aws/aws.s3/index.ts";
 import { newObjects } from "../../../../src/bindings/aws/aws.s3/notification-message.ts";
+import { parseFields } from "../../../../src/metadata/parse.ts";
 import { describeWith } from "../../../servers/describe-with.ts";
 import { read, testSource } from "../../contract.ts";
 import { openInput } from "../../opened-input.ts";
@@ -70,6 +71,46 @@ test("an input needs one of onHandled and notificationQueue, and takes no more",
   const url = { ...place, notificationQueue: "https://sqs/1/shop" };
   await expect(openInput(s3, url)).rejects.toThrow("notificationQueue");
 });
+
+test.each(["http://localhost:9000", "minio.shop.example"])(
+  "with the S3 of %s its queue is not looked for in AWS: notificationEndpoint is asked for",
+  async (endpoint) => {
+    onTestFinished(() => void vi.unstubAllEnvs());
+    vi.stubEnv("AWS_ENDPOINT_URL", "");
+    vi.stubEnv("AWS_ENDPOINT_URL_SQS", "");
+    const place = { bucket: "shop", region: "eu-central-1", accessKey: "a", secretKey: "b" };
+    const properties = { ...place, endpoint, notificationQueue: "uploads" };
+    await expect(openInput(s3, properties)).rejects.toMatchObject({
+      reason: "invalid_argument",
+      message: expect.stringMatching(/^notificationEndpoint is not set/) as string,
+    });
+    const { problems } = await checked(properties);
+    expect(problems).toEqual([expect.stringMatching(/^notificationEndpoint is not set/)]);
+    expect((await checked({ ...properties, direction: "output" })).problems).toEqual([]);
+    const named = { ...properties, notificationEndpoint: "http://localhost:9324" };
+    expect((await checked(named)).problems).toEqual([]);
+    vi.stubEnv("AWS_ENDPOINT_URL_SQS", "http://localhost:9324");
+    expect((await checked(properties)).problems).toEqual([]);
+  },
+);
+
+test.each([
+  "https://s3.eu-central-1.amazonaws.com",
+  "bucket.vpce-1a2b-3c4d.s3.eu-central-1.vpce.amazonaws.com",
+  "https://s3.dualstack.cn-north-1.amazonaws.com.cn",
+])("%s is AWS's own, and so is its queue", async (endpoint) => {
+  const place = { bucket: "shop", region: "eu-central-1", accessKey: "a", secretKey: "b" };
+  expect((await checked({ ...place, endpoint, notificationQueue: "uploads" })).problems).toEqual(
+    [],
+  );
+});
+
+/** What `check` says of an input, or of an output. */
+async function checked({ direction = "input", ...properties }: Record<string, string>) {
+  const { values } = parseFields(s3.metadata, properties);
+  const directions = { input: direction === "input", output: direction === "output" };
+  return { problems: await s3.check?.(values, directions) };
+}
 
 describeWith("moto", (server) => {
   testSource("aws.s3, by notifications", notificationSource(server));
