@@ -60,6 +60,8 @@ export class EventsApi {
     });
     const response = await this.#get(`${this.#path}?${query.toString()}`, signal);
     if (response.statusCode !== 200) throw await this.#refusal("watching", response);
+    // Whoever watches knows how long nothing may come.
+    response.setTimeout(0);
     return response;
   }
 
@@ -82,7 +84,6 @@ export class EventsApi {
     try {
       request.end();
       const [response] = (await once(request, "response")) as [IncomingMessage];
-      request.setTimeout(0);
       request.on("error", () => undefined);
       return response;
     } catch (error) {
