@@ -35,8 +35,8 @@ import huaweiObs from "./huawei.obs/index.ts";
 import imap from "./imap/index.ts";
 import influx from "./influx/index.ts";
 import kafka from "./kafka/index.ts";
-import kubemq from "./kubemq/index.ts";
 import kitex from "./kitex/index.ts";
+import kubemq from "./kubemq/index.ts";
 import kubernetes from "./kubernetes/index.ts";
 import localstorage from "./localstorage/index.ts";
 import mqtt3 from "./mqtt/mqtt3/index.ts";
@@ -99,8 +99,8 @@ export const bindings: readonly AnyBinding[] = [
   imap,
   influx,
   kafka,
-  kubemq,
   kitex,
+  kubemq,
   kubernetes,
   localstorage,
   mqtt3,

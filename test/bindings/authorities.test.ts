@@ -83,7 +83,7 @@ const outputs: Record<
 const othersNames = new Set(["alicloud.sls"]);
 
 /** Their own tests show it: they speak AMQP, or HTTP/2. */
-const elsewhere = new Set(["apns", "azure.eventhubs", "azure.servicebus.queues"]);
+const elsewhere = new Set(["apns", "azure.eventhubs", "azure.servicebus.queues", "rocketmq"]);
 
 let certificates: Certificates;
 beforeAll(() => {

@@ -26,13 +26,17 @@ export type EchoingServer = {
 /** Whether a text is worth an echo. */
 type Wanted = (text: string) => boolean;
 
-export async function echoingHttp(wanted: Wanted, spelling: Spelling): Promise<EchoingServer> {
+export async function echoingHttp(
+  wanted: Wanted,
+  spelling: Spelling,
+  // Where a service reads its message, for those that read it elsewhere.
+  more: (said: string) => object = () => ({}),
+): Promise<EchoingServer> {
   const echoed: string[] = [];
   const server = await startLoopback(({ headers, body }, response) => {
     const said = piecesOf(headers, body.toString()).filter(wanted).map(spelling).join(" ");
     echoed.push(said);
-    const errors = [{ message: said }];
-    const answer = { error: said, message: said, Error: { Message: said }, errors, Message: said };
+    const answer = { error: said, message: said, Error: { Message: said }, ...more(said) };
     // What no header can carry comes in the body alone.
     const header = /^[\x20-\x7e]*$/.test(said) ? { "x-echo": said } : {};
     response.writeHead(401, { "content-type": "application/json", ...header });

@@ -113,10 +113,11 @@ describeWith("rabbitmq", (server) => {
     const { queue, channel, send, begin } = await place({ durable: false, maxLength: 2 });
     send("1", "2", "3", "4");
     channel.sendToQueue(queue, Buffer.from("expires"), { expiration: "1" });
-    await vi.waitFor(
-      async () => expect((await channel.checkQueue(queue)).messageCount).toBe(1),
-      soon,
-    );
+    // One that has expired is dropped when it is the queue's first, which may be only once it is read.
+    await vi.waitFor(async () => {
+      const { messageCount } = await channel.checkQueue(queue);
+      expect([1, 2]).toContain(messageCount);
+    }, soon);
     const { app } = await begin();
     await vi.waitFor(() => expect(app.texts).toEqual(["4"]), soon);
   });

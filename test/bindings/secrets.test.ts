@@ -631,7 +631,7 @@ const cases: Readonly<Record<string, Case>> = {
     };
   },
   "postmark.serverToken": async (spelling, wanted) => {
-    const server = await echoingHttp(wanted, spelling);
+    const server = await echoingHttp(wanted, spelling, (said) => ({ Message: said }));
     const mail = { emailFrom: "a@example.com", emailTo: "b@example.com", subject: "Hello" };
     return { server, properties: { ...mail, serverToken: canary, apiUrl: http(server) } };
   },
@@ -639,7 +639,7 @@ const cases: Readonly<Record<string, Case>> = {
     properties: { serverToken: "other", accountToken: canary, apiUrl: "http://127.0.0.1:1" },
   }),
   "twilio.sendgrid.apiKey": async (spelling, wanted) => {
-    const server = await echoingHttp(wanted, spelling);
+    const server = await echoingHttp(wanted, spelling, (said) => ({ errors: [{ message: said }] }));
     const mail = { emailFrom: "a@example.com", emailTo: "b@example.com", subject: "Hello" };
     return { server, properties: { ...mail, apiKey: canary, apiUrl: http(server) } };
   },

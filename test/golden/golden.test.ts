@@ -35,6 +35,8 @@ const ours = new Set([
   "azure.openai",
   "azure.signalr",
   "cloudflare.queues",
+  // Known here, and not built.
+  "kitex",
   // Signed requests to vendors that have no emulator.
   "alicloud.dingtalk.webhook",
   "alicloud.sls",

@@ -62,6 +62,7 @@ export const headerFields = {
 
 export const createFields = {
   "device-token": string({
+    sensitive: true,
     description: "The device's token, in hexadecimal digits. Required.",
     example: "00fc13adff785122b4ad28809a3420982341241421348097878e577c991de8f0",
   }),

@@ -92,6 +92,8 @@ export function shownState(
     readonly notices: string;
     /** What the reader says of its source. */
     readonly condition?: Condition | undefined;
+    /** Why the source refuses to be read, while the outputs go on; empty: it does not. */
+    readonly refusedInput?: string;
     /** Why a changed definition could not follow; empty: none was refused. */
     readonly refusal: string;
   },
@@ -115,9 +117,12 @@ function currentState({
   awaitsApp,
   delivery,
   condition,
+  refusedInput = "",
 }: Parameters<typeof shownState>[0]): State {
   if (app !== undefined && !app.available && awaitsApp)
     return { state, reason: app.unavailableReason, since: later(since, app.unavailableSince) };
+  if (state === "running" && refusedInput !== "")
+    return { state: "stalled", reason: refusedInput, since };
   if (state !== "running" || delivery === undefined || app === undefined)
     return { state, reason, since };
   if (!app.available) {

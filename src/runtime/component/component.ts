@@ -101,6 +101,10 @@ export class Component {
         this.#log.subscription(state, this.#directions.output);
         this.#beginning?.resolve();
       },
+      onRefused: (why) => {
+        this.#log.set("running", "");
+        this.#beginning?.reject(why);
+      },
     });
   }
 
@@ -182,12 +186,8 @@ export class Component {
           ? (this.#opened?.operations ?? Object.keys(this.binding.operations ?? {}))
           : [],
       delivery: this.input.delivery,
-      ...{
-        counts: this.input.counts,
-        calls: this.calls.counts,
-        rebuilds: this.#rebuilds,
-        paused: this.input.paused,
-      },
+      ...{ counts: this.input.counts, calls: this.calls.counts },
+      ...{ rebuilds: this.#rebuilds, paused: this.input.paused },
       readiness: this.#settings === undefined ? this.#readiness : readinessOf(this.#settings),
       backlog: this.#monitor?.backlog,
       breakers: breakersOf(this.policies, this.#directions),
@@ -352,7 +352,8 @@ export class Component {
     const { app } = this.#options;
     const reads = this.#directions.input && (app !== undefined || !this.#directions.output);
     if (!reads || !this.input.mayRead) this.#log.set("running", "");
-    if (reads) this.input.connected({ opened, settings, route: this.route, lost });
+    const shared = this.#directions.output;
+    if (reads) this.input.connected({ opened, settings, route: this.route, shared, lost });
   }
 
   #watchOver(opened: Opened): Disposable {
@@ -388,8 +389,7 @@ export class Component {
     const { state, reason, since, awaitsApp } = this.#log;
     const { app } = this.#options;
     return shownState({
-      ...{ state, reason, since, awaitsApp, app, paused: this.input.paused },
-      ...{ delivery: this.input.delivery, condition: this.input.condition, refusal: this.#refusal },
+      ...{ state, reason, since, awaitsApp, app, refusal: this.#refusal, ...this.input.shown },
       notices: [this.#notices.text, this.#reopening.trouble].filter(Boolean).join("; "),
     });
   }

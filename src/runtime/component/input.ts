@@ -14,6 +14,7 @@ import type { MakeFanOut } from "../delivery/fan-out.ts";
 import { openDelivery } from "../delivery/open-delivery.ts";
 import { shown, type Opened } from "./opening.ts";
 import { PauseRecord } from "./pause-record.ts";
+import { isRefusal, RefusedReading } from "./refused-reading.ts";
 import type { Redriven } from "../delivery/redrive.ts";
 import type { StallFacts } from "./stall.ts";
 import type { Pause } from "../status.ts";
@@ -37,6 +38,8 @@ export type InputOptions = Pick<
   readonly received: (events: number) => void;
   /** Whether the app wants its events, and where not, why. */
   readonly onState: (state: SubscriptionState) => void;
+  /** The source refuses to be read, over a connection that stays for the outputs. */
+  readonly onRefused: (why: BindingError) => void;
 };
 
 /** What reading goes by: the opened connection, and whom to tell when it cannot go on. */
@@ -44,6 +47,8 @@ export type Reading = {
   readonly opened: Opened;
   readonly settings: ComponentSettings;
   readonly route: string;
+  /** Outputs use the connection: a source that refuses to be read does not end it. */
+  readonly shared: boolean;
   readonly lost: (reason: unknown) => void;
 };
 
@@ -51,7 +56,7 @@ export type Reading = {
 export type Condition = { readonly text: string; readonly stalled: boolean };
 
 /** Why an input must not read for the time being. */
-type Hold = "paused" | "handing over";
+type Hold = "paused" | "handing over" | "refused";
 
 const noApp = "this runtime was given no app; createRuntime takes one as `app`";
 /** How long the app may finish what it has after the source's connection was lost, in milliseconds. */
@@ -69,6 +74,7 @@ export class Input {
   readonly #record: PauseRecord;
   #paused: Pause | undefined;
   #condition: Condition | undefined;
+  readonly #refused = new RefusedReading();
   /** Whether what an earlier process has left is known, or makes no difference any more. */
   #recalled: "not yet" | "under way" | "yes" = "not yet";
   #drained = false;
@@ -103,9 +109,10 @@ export class Input {
     };
   }
 
-  /** What the present reader says of its source; `undefined`: nothing. */
-  get condition(): Condition | undefined {
-    return this.#condition;
+  /** What the component's state tells of it. */
+  get shown() {
+    const [delivery, condition, paused] = [this.#delivery, this.#condition, this.#paused];
+    return { delivery, condition, paused, refusedInput: this.#refused.text };
   }
 
   /** Who paused it; `undefined`: nobody. */
@@ -136,6 +143,8 @@ export class Input {
   /** The connection is gone: what the app has is awaited briefly, the rest is the source's again. */
   async disconnected(): Promise<void> {
     this.#reading = undefined;
+    this.#refused.clear();
+    this.#holds.delete("refused");
     await this.#end(finishing);
   }
 
@@ -178,6 +187,7 @@ export class Input {
   /** Reads no more, for good. */
   drain(deadline: number): Promise<{ abandoned: number }> {
     this.#drained = true;
+    this.#refused.clear();
     return this.#end(deadline);
   }
 
@@ -221,10 +231,21 @@ export class Input {
       declared: reading.settings.direction !== undefined,
       begin: (signal) => this.#read(app, reading, signal),
       ended: (delivery) => this.#ended(delivery),
-      failed: reading.lost,
+      failed: (error) => this.#lost(reading, error),
     });
     this.#subscription = subscription;
     subscription.start();
+  }
+
+  /** The reading has ended by itself. Outputs go on where only the reading was refused. */
+  #lost(reading: Reading, error: unknown): void {
+    if (!reading.shared || !isRefusal(error)) return reading.lost(error);
+    if (this.#reading !== reading || this.#drained || this.#holds.has("refused")) return;
+    const { logger, onRefused } = this.#options;
+    void this.#hold("refused", finishing);
+    if (this.#refused.refused(error, () => this.#release("refused")))
+      logger.warn({ reason: error.message }, "the input is refused; it is tried again");
+    onRefused(error);
   }
 
   /** Takes up the pause that an earlier process has left; begins where there is none. */
@@ -247,9 +268,10 @@ export class Input {
 
   async #read(
     app: App,
-    { opened, settings, route, lost }: Reading,
+    reading: Reading,
     signal: AbortSignal,
   ): Promise<{ reader: Reader; delivery: Delivery }> {
+    const { opened, settings, route } = reading;
     const { appId, name, type, logger, policies, fanOut } = this.#options;
     const { binding } = this.#options.code;
     const { observer, concurrency, store, history, invokeOutput, loops, memory } = this.#options;
@@ -284,9 +306,14 @@ export class Input {
           notice: (text) => this.#options.notice(opened.redact(text)),
           deliver: (events, source) => {
             this.#options.received(events.length);
+            this.#refused.received();
             return delivery.deliver(events, source);
           },
-          lost: (reason) => lost(shown(reason, opened.redact)),
+          lost: (reason) => {
+            const error = shown(reason, opened.redact);
+            // One that has ended already must not end the next one.
+            if (this.#delivery === delivery || !isRefusal(error)) this.#lost(reading, error);
+          },
           report: (text, stalled) => {
             if (this.#delivery === delivery)
               this.#condition = text === "" ? undefined : { text: opened.redact(text), stalled };
@@ -296,6 +323,7 @@ export class Input {
         }),
       );
       if (reader === undefined) throw new Error(`bindings.${binding.name} gave no reader`);
+      this.#refused.begun();
       return { reader, delivery };
     } catch (error) {
       // What came before it failed is the source's again.
