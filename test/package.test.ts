@@ -49,6 +49,13 @@ test("the version is said alike in the manifest and the code", () => {
   expect(version).toBe(manifest.version);
 });
 
+test("the checkout itself cannot be packed, and says what can", async () => {
+  const packed = run("npm", ["pack", "--dry-run"], { cwd: root });
+  await expect(packed).rejects.toMatchObject({
+    stderr: expect.stringContaining("made by: npm run package") as string,
+  });
+});
+
 test("every dependency is pinned", () => {
   const drivers = JSON.parse(read("test/drivers/package.json")) as Manifest;
   const versions = {

@@ -9,11 +9,11 @@ import { UsageError } from "./usage-error.ts";
 /** What `run --dry` is told beside the flags of `run`. */
 export type DryOptions = {
   readonly faults: readonly FaultRule[];
-  /** The lines of `--feed`; `undefined`: nothing is fed. */
-  readonly feed: (() => AsyncIterable<string>) | undefined;
+  /** The lines of `--feed`, `undefined` in the place of one that is too long; absent: nothing is fed. */
+  readonly feed: (() => AsyncIterable<string | undefined>) | undefined;
 };
 
-/** A longer line of a feed comes as several, which are no JSON, in bytes. */
+/** The longest line of a feed, in bytes. */
 const longestLine = 64 * 1024 * 1024;
 
 export function addDryOptions(command: Command): Command {
@@ -53,7 +53,12 @@ export async function readDryOptions(command: Command): Promise<DryOptions | und
   }
 }
 
-async function* linesOf(file: string): AsyncGenerator<string> {
+async function* linesOf(file: string): AsyncGenerator<string | undefined> {
   const stream = file === "-" ? process.stdin : createReadStream(file);
-  for await (const { text } of readLines(stream, longestLine)) yield text;
+  let isPart = false;
+  for await (const line of readLines(stream, longestLine)) {
+    // The parts of a line that is too long are one wrong line.
+    if (!isPart) yield line.isPart ? undefined : line.text;
+    isPart = line.isPart;
+  }
 }

@@ -38,6 +38,8 @@ export async function serveComponents(options: ComponentOptions): Promise<Signal
   try {
     for (const [type, { load }] of modules) {
       const { default: binding } = await load();
+      if (binding.notBuilt === true)
+        throw new UsageError(`--type ${type} cannot be served: the type is known, and not built`);
       // Names of components are unique in an app, and these may be of several.
       const place = stateFolder(`${options.appId}.${type}`, options.stateDir, process.env);
       const store = createStore({ folder: place, logger: logger.child({ part: "store" }) });

@@ -228,11 +228,12 @@ async function begin(options: RunOptions, onStarted: () => void): Promise<Served
       exitCode,
     );
     logger.info({}, "shutdown complete");
-    resolveEnded(code);
+    resolveEnded(dryRun?.exitCode(code) ?? code);
   }
   function end(why: string, exitCode = 0): void {
     shutdowns++;
     if (shutdowns === 1) {
+      dryRun?.stop();
       logger.info(
         { why },
         "shutting down: no more events are read; the app may finish the events it has",

@@ -97,7 +97,7 @@ function fileOf(name: string, cwd: string): string | { problems: string[] } {
   const isInstalled = existsSync(join(cwd, "node_modules", name));
   if (isPath || (existsSync(path) && !isInstalled)) {
     const what = existsSync(path) ? "is a folder; name the file in it" : "does not exist";
-    return { problems: [`--bindings ${name}: ${shownFile(path, cwd)} ${what}`] };
+    return { problems: [`--bindings ${name}: ${shownFile(path, cwd) || path} ${what}`] };
   }
   if (!isInstalled) {
     const where = `no package in ${join(cwd, "node_modules")}`;

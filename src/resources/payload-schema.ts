@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs";
 import { dirname, resolve } from "node:path";
 import { messageOf } from "../errors.ts";
+import { SchemaTypes } from "../generate/shape.ts";
 import type { Json } from "../metadata/describe.ts";
 
 /** A JSON Schema that a component names, and which part of it. */
@@ -12,6 +13,10 @@ export type PayloadSchema = { readonly document: Json; readonly pointer: string 
  */
 export function readPayloadSchema(text: string, componentFile: string): PayloadSchema {
   const [path = "", pointer = ""] = text.split("#");
+  if (/^[a-z][a-z0-9+.-]+:\/\//i.test(path))
+    throw new Error(
+      `${path} is an address, and schemas are read from files: save it beside the component`,
+    );
   const content = readFileSync(resolve(dirname(componentFile), path), "utf8");
   let document: unknown;
   try {
@@ -24,10 +29,11 @@ export function readPayloadSchema(text: string, componentFile: string): PayloadS
   return { document: document as Json, pointer };
 }
 
-/** What is wrong with it, if anything is. */
+/** What is wrong with it, so that no client could be generated from it, if anything is. */
 export function payloadSchemaProblem(text: string, componentFile: string): string | undefined {
   try {
-    readPayloadSchema(text, componentFile);
+    const { document, pointer } = readPayloadSchema(text, componentFile);
+    new SchemaTypes(document, (wanted) => wanted).root("Payload", pointer);
     return undefined;
   } catch (thrown) {
     return messageOf(thrown);

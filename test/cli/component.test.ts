@@ -8,6 +8,7 @@ import { cufflinkHere } from "./in-process.ts";
 test.each([
   [[], "say at least one --type"],
   [["--type", "kafak"], '--type "kafak" is no type of a binding; did you mean kafka?'],
+  [["--type", "kitex"], "--type kitex cannot be served: the type is known, and not built"],
   [["--type", "cron", "--socket-mode", "9"], '--socket-mode "9" is no mode such as 600 or 660'],
   [["--type", "cron", "--log-level", "loud"], '--log-level "loud" is none of debug'],
   [["--type", "cron", "--max-body-size", "0"], '--max-body-size "0" is not a size'],

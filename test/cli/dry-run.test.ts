@@ -106,6 +106,18 @@ test("a run whose events are all handled ends well", async () => {
   expect(command.stderr).toBe("");
 });
 
+test("an app that ends before its events are handled does not end well", async () => {
+  const resources = folder({ "all.yaml": components, "feed.jsonl": '{"input":"orders","json":1}' });
+  const command = new Command([
+    ...["run", "--dry", "--dapr-http-port=0", "--dapr-grpc-port=0", "--enable-metrics=false"],
+    ...["--dapr-listen-addresses=127.0.0.1", "--resources-path", join(resources, "all.yaml")],
+    ...["--feed", join(resources, "feed.jsonl"), "--", process.execPath, "-e", ""],
+  ]);
+  expect(await command.exited).toBe(1);
+  expect(command.stderr).toContain("ended before all events of the feed were handled");
+  expect(command.stderr).not.toMatch(/a line of the feed is wrong|exiting now/);
+});
+
 test("a fault of no component ends the run", async () => {
   const command = dryRun("", ["--fault", "ordres: fail", "--fault", "mail: poison"]);
   expect(await command.exited).toBe(2);

@@ -197,8 +197,10 @@ export const clockJump = (hours: number): Fault => ({
  */
 export const diskFull: Fault = {
   ...{ name: "disk full 6 s", strikes: "runtime", poison: true, metadata: {} },
-  unfit({ send, arrived, component: { metadata } }) {
+  unfit({ send, arrived, ordered, component: { type, metadata } }) {
     if (send === undefined || arrived !== undefined) return "nothing of it is stored";
+    if (ordered && type === "bindings.rocketmq")
+      return "its broker gives no more of a queue while one event of it waits for the disk";
     return metadata["prefetchCount"] === "1" || metadata["inOrder"] === "true"
       ? "its one event at a time waits for the disk, as it must"
       : undefined;

@@ -23,7 +23,7 @@ import { gcpBucket } from "./sources/gcp.bucket.ts";
 import { gcpBucketNotified } from "./sources/gcp.bucket-notified.ts";
 import { gcpPubsub } from "./sources/gcp.pubsub.ts";
 import { kubemq } from "./sources/kubemq.ts";
-import { rocketmq } from "./sources/rocketmq.ts";
+import { rocketmq, rocketmqNormal } from "./sources/rocketmq.ts";
 import { kubernetes } from "./sources/kubernetes.ts";
 import { nats } from "./sources/nats.ts";
 import { rabbitmq, rabbitmqOrdered, rabbitmqQuorum } from "./sources/rabbitmq.ts";
@@ -139,6 +139,7 @@ export function allCells(): Cell[] {
   for (const fault of killPoints)
     for (const source of sources) cells.push({ source, fault, phase: "receiving" });
   cells.push({ source: file, fault: faults.processedFull, phase: "receiving" });
+  cells.push({ source: rocketmqNormal, fault: faults.diskFull, phase: "receiving" });
   for (const mode of otherModes)
     for (const [fault, phase] of inOtherModes)
       for (const source of [kafka, rabbitmq, mqtt3, file, postgres])

@@ -18,6 +18,12 @@ export type ComponentYaml = {
   readonly metadata: Readonly<Record<string, string>>;
 };
 
+/**
+ * A process of the runtime needs longer than this to come so far that it sends events, in milliseconds. Until then the
+ * app may still read what the one before had sent.
+ */
+const boot = 100;
+
 type Ports = { readonly app: number | undefined; readonly protocol: string };
 
 /**
@@ -25,7 +31,7 @@ type Ports = { readonly app: number | undefined; readonly protocol: string };
  * started again; its ports, its components and its state directory stay.
  */
 export class RuntimeProcess {
-  /** When each of its processes was started, in milliseconds since 1970. */
+  /** From when on events are each of its processes', in milliseconds since 1970. */
   readonly lives: number[] = [];
   readonly httpPort: number;
   readonly grpcPort: number;
@@ -85,7 +91,7 @@ export class RuntimeProcess {
       ...(app === undefined ? [] : ["--app-port", String(app), "--app-protocol", protocol]),
       ...more,
     ];
-    this.lives.push(Date.now());
+    this.lives.push(Date.now() + boot);
     this.#process = await spawnServer(
       {
         program: process.execPath,

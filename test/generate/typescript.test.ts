@@ -175,17 +175,28 @@ test("names that are the same in code are told, and the component files' mistake
   expect([usage.code, usage.stderr]).toEqual([2, expect.stringContaining("--check needs --out")]);
 });
 
-test("check tells of a schema that is not there or no JSON", async () => {
+test("check tells of a schema that is not there, no JSON, or elsewhere", async () => {
   const place = folder({
     "broken.json": "{",
     "a.yaml": component("a", "bindings.cron", { schedule: "@hourly", schema: "none.json" }),
     "b.yaml": component("b", "bindings.cron", { schedule: "@hourly", schema: "broken.json" }),
+    "remote.json": '{"$ref":"https://x.invalid/s.json"}',
+    "c.yaml": component("c", "bindings.cron", { schedule: "@hourly", schema: "remote.json" }),
+    "d.yaml": component("d", "bindings.cron", {
+      ...{ schedule: "@hourly", schema: "remote.json#/$defs/None" },
+    }),
+    "e.yaml": component("e", "bindings.cron", {
+      ...{ schedule: "@hourly", schema: "https://x.invalid/s.json" },
+    }),
   });
   const { stdout } = await cufflinkHere(["check", "--json", place]);
   const { problems } = JSON.parse(stdout) as { problems: { message: string }[] };
   expect(problems.map(({ message }) => message)).toEqual([
     expect.stringMatching(/^property "schema": .*no such file/),
     expect.stringMatching(/^property "schema": broken\.json is no JSON/),
+    expect.stringMatching(/^property "schema": .* refers to https:.*, another document/),
+    expect.stringMatching(/^property "schema": it refers to #\/\$defs\/None, which is not there/),
+    expect.stringMatching(/^property "schema": https:.* is an address/),
   ]);
 });
 

@@ -22,6 +22,8 @@ const sentNotification = `{"messageID":"5A1B6C2D-0000-4000-8000-000000000001"}\n
 
 const shop = "error invoking output binding shop: commercetools error:";
 
+const users = "error invoking output binding users:";
+
 const rows = "error invoking output binding rows: tablestore:";
 
 export const differences: readonly Difference[] = [
@@ -268,6 +270,30 @@ export const differences: readonly Difference[] = [
       415,
       `the body is compressed (content-encoding "gzip"); send it as it is, or call gRPC or Connect, which take gzip`,
     ),
+  },
+  {
+    suite: "dubbo",
+    calls: ["a method that is not there"],
+    documented: "A failure names the interface, the method and the status.",
+    ours: says(`${users} dubbo: shop.Users.nowhere: BAD_REQUEST: no method "nowhere"`),
+  },
+  {
+    suite: "dubbo",
+    calls: ["no method"],
+    documented: "only names that Dubbo knows are sent",
+    ours: says(`${users} dubbo: methodName is no method`),
+  },
+  {
+    suite: "dubbo",
+    calls: ["no interface"],
+    documented: "only names that Dubbo knows are sent",
+    ours: fails(`${users} dubbo: interfaceName is no interface`),
+  },
+  {
+    suite: "dubbo",
+    calls: ["an operation that is not there"],
+    documented: "The operation `invoke` calls with JSON, and answers JSON.",
+    ours: goesOn(" invoke"),
   },
   {
     suite: "graphql",

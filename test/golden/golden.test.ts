@@ -42,6 +42,8 @@ const ours = new Set([
   "alicloud.sls",
   // The streams of daprd's client end with its start: it neither reads nor sends.
   "kubemq",
+  // daprd speaks to name servers and brokers by another protocol than that of the proxy.
+  "rocketmq",
   // No emulator, and daprd signs by another scheme.
   "huawei.obs",
 ]);

@@ -60,7 +60,7 @@ export default {
     ...["fine", "fine", "enum", "syntax", "throws", "helped", "unknown", "missing", "unpacked"],
     ...["other", "taken", "alias", "twice", "number", "shape", "nowhere"],
   ].map((name) => `./${name}.ts`);
-  const named = [...names, "components", "cufflink-binding-nowhere"];
+  const named = [...names, "components", ".", "cufflink-binding-nowhere"];
   const flags = named.flatMap((name) => ["--bindings", name]);
   const { code, stderr } = await cufflink(place, "check", ...flags, "components");
   expect(code).toBe(69);
@@ -89,6 +89,7 @@ export default {
     "shape.ts:6: `sumary` is not known; did you mean `summary`?",
     "--bindings ./nowhere.ts: nowhere.ts does not exist",
     "--bindings components: components is a folder; name the file in it",
+    `--bindings .: ${place} is a folder; name the file in it`,
     `--bindings cufflink-binding-nowhere: there is no such file, and no package in ${join(place, "node_modules")}; run: npm install cufflink-binding-nowhere`,
   ]);
 });

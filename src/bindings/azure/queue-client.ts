@@ -1,6 +1,7 @@
 import { BindingError } from "../../errors.ts";
 import { escapeXml, parseXml, textAt } from "../../text/xml.ts";
 import { isDenied } from "./storage-failures.ts";
+import { storagePermissions } from "./storage-permissions.ts";
 import type { StorageClient } from "./storage-client.ts";
 
 /** A message that a queue has given out, invisible to others for a while. */
@@ -71,7 +72,13 @@ export class QueueClient {
     const xml = `<?xml version="1.0" encoding="utf-8"?><QueueMessage><MessageText>${escapeXml(text)}</MessageText></QueueMessage>`;
     await this.#storage.send(
       `sending to queue ${this.name}`,
-      { method: "POST", path: [this.name, "messages"], query, ...xmlBody(xml) },
+      {
+        method: "POST",
+        path: [this.name, "messages"],
+        query,
+        ...xmlBody(xml),
+        needs: storagePermissions.sendMessage,
+      },
       signal,
     );
   }
@@ -79,7 +86,8 @@ export class QueueClient {
   /** Takes at most so many messages, up to 32, which are invisible for so long. */
   async take(count: number, visibility: number, signal: AbortSignal): Promise<QueueMessage[]> {
     const query = { numofmessages: String(count), visibilitytimeout: String(visibility) };
-    const wanted = { method: "GET", path: [this.name, "messages"], query };
+    const needs = storagePermissions.takeMessages;
+    const wanted = { method: "GET", path: [this.name, "messages"], query, needs };
     const what = `reading queue ${this.name}`;
     const { body } = await this.#storage.send(what, wanted, signal);
     const list = parseXml(body.toString("utf8"));
@@ -110,7 +118,8 @@ export class QueueClient {
   ): Promise<string | undefined> {
     const query = { popreceipt: popReceipt, visibilitytimeout: String(visibility) };
     const path = [this.name, "messages", id];
-    const wanted = { method: "PUT", path, query };
+    const needs = storagePermissions.keepMessage;
+    const wanted = { method: "PUT", path, query, needs };
     const answered = await unlessGone(
       this.#storage.send(`keeping message ${id} of queue ${this.name}`, wanted, signal),
     );
@@ -122,7 +131,8 @@ export class QueueClient {
   /** False: it was given to somebody else, or is gone. */
   async delete(id: string, popReceipt: string, signal: AbortSignal): Promise<boolean> {
     const path = [this.name, "messages", id];
-    const wanted = { method: "DELETE", path, query: { popreceipt: popReceipt } };
+    const needs = storagePermissions.deleteMessage;
+    const wanted = { method: "DELETE", path, query: { popreceipt: popReceipt }, needs };
     const what = `deleting message ${id} of queue ${this.name}`;
     return (await unlessGone(this.#storage.send(what, wanted, signal))) !== undefined;
   }

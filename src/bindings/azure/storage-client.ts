@@ -11,6 +11,7 @@ import type { Entra } from "../../identity/azure/entra.ts";
 import type { MemoryShare } from "../../memory/budget.ts";
 import { authoritiesOf } from "../../tls/pem.ts";
 import { storageFailure } from "./storage-failures.ts";
+import { whatToGrant, type StoragePermission } from "./storage-permissions.ts";
 import { authorization } from "./shared-key.ts";
 import type { SharedKey } from "./shared-key.ts";
 
@@ -32,6 +33,8 @@ export type StorageRequest = {
   readonly body?: Uint8Array | undefined;
   /** The most bytes of the answer; more is a failure. Default: those of any answer that is no payload. */
   readonly maxBody?: number;
+  /** To be told where it is refused for want of it. */
+  readonly needs?: StoragePermission;
 };
 
 export type StorageOptions = {
@@ -81,7 +84,7 @@ export class StorageClient implements AsyncDisposable {
     const { answered, request } = await this.#attempt(wanted, signal, (one) =>
       this.#http.send(one, signal),
     );
-    if (!isSuccess(answered.status)) throw this.#failure(what, answered, request);
+    if (!isSuccess(answered.status)) throw this.#failure(what, answered, request, wanted.needs);
     if (answered.cut)
       throw new BindingError("resource_exhausted", `${what}: the answer is too large`, {
         effect: "ambiguous",
@@ -101,7 +104,7 @@ export class StorageClient implements AsyncDisposable {
       if (parts.length === mostErrorParts) break;
     }
     const failed = { ...answered, body: Buffer.concat(parts) };
-    throw this.#failure(what, failed, request);
+    throw this.#failure(what, failed, request, wanted.needs);
   }
 
   /** The URL of what a path names, without any login. */
@@ -138,10 +141,11 @@ export class StorageClient implements AsyncDisposable {
     what: string,
     answered: Pick<Answered, "status" | "headers" | "body">,
     { headers }: Request,
+    needs: StoragePermission | undefined,
   ): BindingError {
     const sent = headers.get("authorization")?.value.replace(/^(Bearer |SharedKey [^:]*:)/, "");
     if (sent !== undefined) this.#hide?.(sent);
-    return storageFailure(what, answered);
+    return storageFailure(what, answered, whatToGrant(this.login, needs));
   }
 
   #request(wanted: StorageRequest, token: string | undefined): Request {

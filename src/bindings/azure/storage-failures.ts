@@ -30,17 +30,21 @@ const known = new Map<string, Meaning>(
   } satisfies Record<string, Meaning>),
 );
 
-/** A refusal by Azure Storage, with its own code. `what`: what could not be done, as `error uploading az blob`. */
+/** A refusal by Azure Storage, with its own code. `what`: what could not be done, as `error uploading az blob`; `next`: what to do, if a permission is missing. */
 export function storageFailure(
   what: string,
   { status, headers, body }: Pick<Answered, "status" | "headers" | "body">,
+  next?: string,
 ): BindingError {
   const { code, message } = saidBy(headers, body);
   const words = [code ?? `HTTP ${status}`, message].filter(Boolean).join(": ");
   const { reason, effect } = failureOfStatus(status);
   const more = code === undefined ? undefined : known.get(code);
   const retryAfter = retryAfterOf(headers["retry-after"]);
-  return new BindingError(more?.reason ?? reason, `${what}: ${words}`, {
+  const why = more?.reason ?? reason;
+  const isDeniedHere = why === "permission_denied" && more === undefined;
+  const hint = isDeniedHere && next ? `; ${next}` : "";
+  return new BindingError(why, `${what}: ${words}${hint}`, {
     effect: more?.effect ?? effect,
     systemCode: code ?? String(status),
     ...(retryAfter === undefined ? {} : { retryAfter }),

@@ -155,6 +155,7 @@ export class Outputs {
           answer = await withRetries({ ...again, first: { error } });
         }
       }
+      if (answer?.data !== undefined) demandBytes(answer.data, operation);
       this.#observer.invoked(name, operation, undefined, clock.elapsed() - started);
       return answer ?? undefined;
     } catch (thrown) {
@@ -186,6 +187,13 @@ export class Outputs {
       this.#parsers.set(operation, (parse = requestParser(operation.request)));
     return parse(metadata);
   }
+}
+
+/** A binding of a user's own may be of JavaScript, that no types have checked. */
+function demandBytes(data: unknown, operation: string): void {
+  if (data instanceof Uint8Array) return;
+  const text = `the binding's operation ${operation} has answered with data that is no Uint8Array, but a ${typeof data}`;
+  throw new BindingError("internal", text, { effect: "ambiguous" });
 }
 
 /** An operation whose payload is at hand, so that it can be tried again. */

@@ -17,8 +17,8 @@ import { WatchedApp } from "./watched-app.ts";
 
 export type DryRunOptions = {
   readonly faults: readonly FaultRule[];
-  /** The lines of what feeds the inputs. Absent: nothing does. */
-  readonly feed: (() => AsyncIterable<string>) | undefined;
+  /** The lines of what feeds the inputs, `undefined` in the place of one that is too long. Absent: nothing does. */
+  readonly feed: (() => AsyncIterable<string | undefined>) | undefined;
   readonly logger: RuntimeLogger;
   /** Takes what outputs were called with, and what became of events, as objects for JSON. */
   readonly print: (record: Record<string, unknown>) => void;
@@ -31,9 +31,13 @@ const lookAgain = 20;
 export class DryRun {
   readonly #options: DryRunOptions;
   readonly #standIns: StandIns;
+  #isStopped = false;
+  /** Whether all of the feed was right, and every event was handled. */
+  #isFed: boolean;
 
   constructor(options: DryRunOptions) {
     this.#options = options;
+    this.#isFed = options.feed === undefined;
     this.#standIns = new StandIns({
       onCall: (call) => options.print(shownCall(call)),
       onDelivered: (component, delivered) => options.print(shownDelivery(component, delivered)),
@@ -70,33 +74,49 @@ export class DryRun {
    */
   async run(runtime: Runtime): Promise<{ why: string; code: number } | undefined> {
     const { feed, logger } = this.#options;
+    if (this.#isStopped) return undefined;
     if (!this.#scriptFaults(runtime)) return { why: "a fault is wrong", code: 2 };
     if (feed === undefined) return undefined;
-    let code = 1;
     try {
-      code = (await this.#feed(feed, runtime)) ? 0 : 1;
+      this.#isFed = await this.#feed(feed, runtime);
     } catch (error) {
       logger.error({ reason: messageOf(error) }, "the feed cannot be read");
     }
+    if (this.#isStopped) return undefined;
     const { unused } = this.#standIns.faults;
     if (unused.length > 0) logger.warn({ faults: unused }, "faults have not struck");
-    return { why: "the feed has ended", code };
+    return { why: "the feed has ended", code: this.#isFed ? 0 : 1 };
+  }
+
+  /** The runtime ends by itself, as when the app has ended: no more of the feed is taken. */
+  stop(): void {
+    this.#isStopped = true;
+  }
+
+  /** What a run comes to that was to end with a code. */
+  exitCode(code: number): number {
+    if (code !== 0 || this.#isFed) return code;
+    this.#options.logger.error({}, "the run has ended before all events of the feed were handled");
+    return 1;
   }
 
   /** Resolves to whether all of it was right, and every event was handled. */
-  async #feed(feed: () => AsyncIterable<string>, runtime: Runtime): Promise<boolean> {
+  async #feed(feed: () => AsyncIterable<string | undefined>, runtime: Runtime): Promise<boolean> {
     const { logger } = this.#options;
     const results: Promise<boolean>[] = [];
     let number = 0;
     for await (const text of feed()) {
+      if (this.#isStopped) return false;
       number++;
-      if (text.trim() === "") continue;
+      if (text?.trim() === "") continue;
       try {
+        if (text === undefined) throw new Error("it is too long");
         const line = parseFeedLine(text);
         const result = await this.#take(line, runtime);
         // In an object, as a promise would be waited for.
         if (result !== undefined) results.push(result.isHandled);
       } catch (error) {
+        if (this.#isStopped) return false;
         logger.error({ line: number, reason: messageOf(error) }, "a line of the feed is wrong");
         results.push(Promise.resolve(false));
       }

@@ -67,7 +67,8 @@ export function parseFeedLine(text: string): FeedLine {
 function objectOf(text: string): Record<string, unknown> {
   let line: unknown;
   try {
-    line = JSON.parse(text);
+    // Some editors write a byte order mark in front of the first line.
+    line = JSON.parse(text.replace(/^\uFEFF/, ""));
   } catch (error) {
     throw new Error(`it is no JSON: ${error instanceof Error ? error.message : String(error)}`, {
       cause: error,
@@ -99,7 +100,12 @@ function payloadOf(line: Record<string, unknown>): { data?: Uint8Array | string;
   const text = textIn(line, "text");
   if (text !== undefined) return { data: text };
   const base64 = textIn(line, "base64");
-  if (base64 !== undefined) return { data: Buffer.from(base64, "base64") };
+  if (base64 !== undefined) {
+    const data = Buffer.from(base64, "base64");
+    if (data.toString("base64").replaceAll("=", "") !== base64.replaceAll(/[=\s]/g, ""))
+      throw new Error('"base64" is no base64');
+    return { data };
+  }
   return "json" in line ? { json: line["json"] } : {};
 }
 

@@ -179,7 +179,7 @@ export class InputSide {
   close(): void {
     for (const { waiting } of this.#queues.values())
       for (const entry of waiting.splice(0))
-        this.#end(entry, { outcome: "returned", reason: "the kit was closed" });
+        this.#end(entry, { outcome: "returned", reason: "the run has ended" });
   }
 
   #queueOf(partition: string): Queue {

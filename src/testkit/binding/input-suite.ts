@@ -139,7 +139,11 @@ export function testInput(test: TestFunction, name: string, source: Source): voi
 }
 
 /** A server of the test's own, which restarts. */
-export type RestartableServer = { restart(): Promise<void> };
+export type RestartableServer = {
+  restart(): Promise<void>;
+  /** How long it may take after the restart until all is handled, in milliseconds. Default: 60,000. */
+  readonly recovery?: number;
+};
 
 /** What each input promises where its server restarts. */
 export function testRestart(
@@ -148,6 +152,7 @@ export function testRestart(
   source: Source,
   server: RestartableServer,
 ): void {
+  const { recovery = 60_000 } = server;
   const run = async (after: After): Promise<void> => {
     const texts = Array.from({ length: 60 }, (_, n) => String(n));
     const before = await source.place(after);
@@ -165,12 +170,17 @@ export function testRestart(
     await server.restart();
     restarted.resolve();
     for (const text of texts.slice(40)) await before.send(Buffer.from(text), text);
-    const long = { within: 60_000, every: 20 };
+    const long = { within: recovery, every: 20 };
     await eventually(() => assert.equal(done.size, 60), long);
     await eventually(() => assertSteady(status()), long);
     assert.ok(app.texts.length >= 60);
   };
-  addTest(test, `${name}: a server that restarts in the middle loses nothing`, run, 90_000);
+  addTest(
+    test,
+    `${name}: a server that restarts in the middle loses nothing`,
+    run,
+    recovery + 30_000,
+  );
 }
 
 /** The component runs, and neither the app nor the runtime has an event of it. */

@@ -10,6 +10,7 @@ import { azureStorageQueues } from "./azure.storagequeues.ts";
 import { commercetools } from "./commercetools.ts";
 import { cosmosdb } from "./cosmosdb.ts";
 import { cron } from "./cron.ts";
+import { dubbo } from "./dubbo.ts";
 import { gcpBucket } from "./gcp-bucket.ts";
 import { gcpPubsub } from "./gcp-pubsub.ts";
 import { graphql } from "./graphql.ts";
@@ -50,6 +51,7 @@ export const suites: readonly Suite[] = [
     commercetools,
     cosmosdb,
     cron,
+    dubbo,
     gcpBucket,
     gcpPubsub,
     graphql,

@@ -38,6 +38,19 @@ test("an operation gets what was sent and answers what it answers", async () => 
   ]);
 });
 
+test("an answer whose data is no bytes is the binding's mistake", async () => {
+  const wrong = { data: "text" } as unknown as { data: Uint8Array };
+  const create = { description: "Answers.", request: {}, invoke: async () => wrong };
+  const binding = { ...new FakeSystem().binding("fake"), operations: { create } };
+  const { runtime, invoke } = startRuntime({ bindings: [binding] });
+  await runtime.apply([component("fake")]);
+  await expect(invoke("orders")).rejects.toMatchObject({
+    ...{ reason: "internal", effect: "ambiguous" },
+    message:
+      "the binding's operation create has answered with data that is no Uint8Array, but a string",
+  });
+});
+
 test("what cannot be found is said in Dapr's words", async () => {
   const { invoke } = await start();
   await expect(invoke("order")).rejects.toMatchObject({

@@ -31,6 +31,7 @@ test.each([
 test.each([
   ["orders", "it is no JSON: "],
   ["[]", "it is no JSON object"],
+  ['{"input":"orders","base64":"%%"}', '"base64" is no base64'],
   ["{}", 'it has none of "input", "output" and "wait"'],
   ['{"input":"orders","jason":1}', "did you mean json?"],
   ['{"input":"orders","operation":"x"}', 'it has no field "operation"; it may have input, json'],
@@ -41,6 +42,13 @@ test.each([
   ['{"wait":"5"}', '"wait" is no duration such as "5s": "5"'],
 ])("%s: %s", (text, why) => {
   expect(() => parseFeedLine(text)).toThrow(why);
+});
+
+test("a byte order mark and a base64 without its end are taken", () => {
+  expect(parseFeedLine('\uFEFF{"input":"orders","base64":"aGk"}')).toEqual({
+    ...{ kind: "event", input: "orders" },
+    event: { data: Buffer.from("hi") },
+  });
 });
 
 test("a payload is shown as a feed says it", () => {

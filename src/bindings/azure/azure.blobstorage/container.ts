@@ -4,6 +4,7 @@ import type { Streamed } from "../../../http-client/streamed.ts";
 import { parseXml, elementAt, textAt } from "../../../text/xml.ts";
 import type { XmlElement } from "../../../text/xml.ts";
 import { isDenied } from "../storage-failures.ts";
+import { storagePermissions as needs, type StoragePermission } from "../storage-permissions.ts";
 import type { StorageClient } from "../storage-client.ts";
 
 export type ListOptions = {
@@ -70,13 +71,21 @@ export class Container {
     signal: AbortSignal,
   ): Promise<void> {
     const all = { "x-ms-blob-type": "BlockBlob", ...headers };
-    await this.#send(what, { method: "PUT", blob, headers: all, body }, signal);
+    await this.#send(
+      what,
+      { method: "PUT", blob, headers: all, body, needs: needs.writeBlob },
+      signal,
+    );
   }
 
   /** Sends a part of a blob, which nobody sees before {@link Container.commit}. */
   async putBlock(blob: string, id: string, body: Uint8Array, signal: AbortSignal): Promise<void> {
     const query = { comp: "block", blockid: id };
-    await this.#send(uploading, { method: "PUT", blob, query, body }, signal);
+    await this.#send(
+      uploading,
+      { method: "PUT", blob, query, body, needs: needs.writeBlob },
+      signal,
+    );
   }
 
   /** Makes a blob of parts, in place of the old one. */
@@ -91,17 +100,25 @@ export class Container {
       `<?xml version="1.0" encoding="utf-8"?><BlockList>${blocks}</BlockList>`,
     );
     const query = { comp: "blocklist" };
-    await this.#send(uploading, { method: "PUT", blob, query, headers, body }, signal);
+    await this.#send(
+      uploading,
+      { method: "PUT", blob, query, headers, body, needs: needs.writeBlob },
+      signal,
+    );
   }
 
   async get(blob: string, signal: AbortSignal, headers: Headers = {}): Promise<Answered> {
     const maxBody = Number.POSITIVE_INFINITY;
-    return this.#send(downloading, { method: "GET", blob, headers, maxBody }, signal);
+    return this.#send(
+      downloading,
+      { method: "GET", blob, headers, maxBody, needs: needs.readBlob },
+      signal,
+    );
   }
 
   /** As it comes. */
   async stream(blob: string, signal: AbortSignal): Promise<Streamed> {
-    const wanted = { method: "GET", path: this.#path(blob) };
+    const wanted = { method: "GET", path: this.#path(blob), needs: needs.readBlob };
     return named(this.storage.stream(downloading, wanted, signal));
   }
 
@@ -112,7 +129,11 @@ export class Container {
     conditions: Headers = {},
   ): Promise<void> {
     const headers = { ...conditions, ...(snapshots ? { "x-ms-delete-snapshots": snapshots } : {}) };
-    await this.#send("error deleting az blob", { method: "DELETE", blob, headers }, signal);
+    await this.#send(
+      "error deleting az blob",
+      { method: "DELETE", blob, headers, needs: needs.deleteBlob },
+      signal,
+    );
   }
 
   /** Replaces the blob's metadata. */
@@ -123,7 +144,14 @@ export class Container {
     signal: AbortSignal,
   ): Promise<void> {
     const query = { comp: "metadata" };
-    const wanted = { method: "PUT", blob, query, headers: conditions, metadata };
+    const wanted = {
+      method: "PUT",
+      blob,
+      query,
+      headers: conditions,
+      metadata,
+      needs: needs.writeBlob,
+    };
     await this.#send("error marking az blob", wanted, signal);
   }
 
@@ -137,7 +165,11 @@ export class Container {
       "x-ms-source-if-match": etag,
     };
     try {
-      const answered = await this.#send(copying, { method: "PUT", blob: to, headers }, signal);
+      const answered = await this.#send(
+        copying,
+        { method: "PUT", blob: to, headers, needs: needs.copyBlob },
+        signal,
+      );
       return statusOf(answered);
     } catch (error) {
       // An earlier one is under way.
@@ -149,7 +181,9 @@ export class Container {
 
   /** How far the copy is that makes a blob. */
   async copyStatus(blob: string, signal: AbortSignal): Promise<string> {
-    return statusOf(await this.#send(copying, { method: "HEAD", blob }, signal));
+    return statusOf(
+      await this.#send(copying, { method: "HEAD", blob, needs: needs.readBlob }, signal),
+    );
   }
 
   /** One page of the blobs, by name. */
@@ -163,7 +197,7 @@ export class Container {
       ...(include.length === 0 ? {} : { include: include.join(",") }),
     };
     const what = "error listing blobs";
-    const wanted = { method: "GET", path: [this.name], query };
+    const wanted = { method: "GET", path: [this.name], query, needs: needs.listBlobs };
     const { body } = await this.storage.send(what, wanted, signal);
     const list = parseXml(body.toString("utf8"));
     const blobs = elementAt(list, "Blobs")?.children;
@@ -201,6 +235,7 @@ export class Container {
       readonly headers?: Headers;
       readonly metadata?: ReadonlyMap<string, string>;
       readonly maxBody?: number;
+      readonly needs: StoragePermission;
     },
     signal: AbortSignal,
   ): Promise<Answered> {
