@@ -37,6 +37,7 @@ import influx from "./influx/index.ts";
 import kafka from "./kafka/index.ts";
 import kitex from "./kitex/index.ts";
 import kubemq from "./kubemq/index.ts";
+import kubernetes from "./kubernetes/index.ts";
 import localstorage from "./localstorage/index.ts";
 import mqtt3 from "./mqtt/mqtt3/index.ts";
 import mqtt5 from "./mqtt/mqtt5/index.ts";
@@ -100,6 +101,7 @@ export const bindings: readonly AnyBinding[] = [
   kafka,
   kitex,
   kubemq,
+  kubernetes,
   localstorage,
   mqtt3,
   mqtt5,

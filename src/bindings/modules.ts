@@ -51,6 +51,7 @@ export const bindingModules: readonly BindingModule[] = [
   { name: "kafka", load: () => import("./kafka/index.ts") },
   { name: "kitex", load: () => import("./kitex/index.ts") },
   { name: "kubemq", load: () => import("./kubemq/index.ts") },
+  { name: "kubernetes", load: () => import("./kubernetes/index.ts") },
   { name: "localstorage", load: () => import("./localstorage/index.ts") },
   { name: "mqtt3", aliases: ["mqtt"], load: () => import("./mqtt/mqtt3/index.ts") },
   { name: "mqtt5", load: () => import("./mqtt/mqtt5/index.ts") },

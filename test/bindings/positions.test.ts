@@ -53,6 +53,7 @@ const inputs = [
   "azure.eventgrid",
   "zeebe.jobworker",
   "kubemq",
+  "kubernetes",
 ] as const;
 const cases = ["Without a position", "After a gap", "Grows", "Shrinks", "Made anew"] as const;
 

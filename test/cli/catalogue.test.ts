@@ -16,6 +16,7 @@ const services = new Set([
   "commercetools",
   "dubbo",
   "kubemq",
+  "kubernetes",
   "postmark",
   "rocketmq",
   "twilio.sendgrid",

@@ -24,6 +24,7 @@ import { gcpBucketNotified } from "./sources/gcp.bucket-notified.ts";
 import { gcpPubsub } from "./sources/gcp.pubsub.ts";
 import { kubemq } from "./sources/kubemq.ts";
 import { rocketmq, rocketmqNormal } from "./sources/rocketmq.ts";
+import { kubernetes } from "./sources/kubernetes.ts";
 import { nats } from "./sources/nats.ts";
 import { rabbitmq, rabbitmqOrdered, rabbitmqQuorum } from "./sources/rabbitmq.ts";
 import { rethinkdb } from "./sources/rethinkdb.ts";
@@ -76,6 +77,7 @@ export const sources: readonly Source[] = [
     azureEventGrid,
     zeebeJobworker,
     kubemq,
+    kubernetes,
   ],
 ];
 

@@ -8,6 +8,9 @@ export function toldIn(data: Uint8Array | undefined): Told {
   const parsed = JSON.parse(Buffer.from(data ?? []).toString("utf8")) as Told & {
     after?: Told;
     new_val?: Told;
+    newVal?: { readonly message: string };
   };
+  // Of Kubernetes' events, the message.
+  if (parsed.newVal !== undefined) return JSON.parse(parsed.newVal.message) as Told;
   return parsed.after ?? parsed.new_val ?? parsed;
 }

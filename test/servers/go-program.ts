@@ -18,8 +18,18 @@ export function goProgram(name: string): string {
   return join(cache(), `${name}-${hash.digest("hex").slice(0, 12)}`);
 }
 
+export interface BuildOptions {
+  /** For the linker. */
+  readonly ldflags?: string;
+  /** In milliseconds. Default: ten minutes. */
+  readonly timeout?: number;
+}
+
 /** Builds it, unless it is there. Rejects with the reason where that cannot be done. */
-export async function buildGoProgram(name: string): Promise<void> {
+export async function buildGoProgram(
+  name: string,
+  { ldflags, timeout = 600_000 }: BuildOptions = {},
+): Promise<void> {
   const program = goProgram(name);
   const go = findGo();
   if (process.env["CUFFLINK_TEST_INSTALL"] === "0")
@@ -30,7 +40,8 @@ export async function buildGoProgram(name: string): Promise<void> {
     await mkdir(cache(), { recursive: true });
     const built = `${program}.${process.pid}`;
     const folder = sources(name);
-    await run(go, ["build", "-trimpath", "-o", built, "."], { cwd: folder, timeout: 600_000 });
+    const flags = ldflags === undefined ? [] : ["-ldflags", ldflags];
+    await run(go, ["build", "-trimpath", ...flags, "-o", built, "."], { cwd: folder, timeout });
     await rename(built, program);
   });
 }

@@ -12,6 +12,7 @@ import { grpcGo } from "./grpc-go.ts";
 import { kafka } from "./kafka.ts";
 import type { Address, ServerKind } from "./kind.ts";
 import { kinesalite } from "./kinesalite.ts";
+import { kube } from "./kube.ts";
 import { kubemq } from "./kubemq.ts";
 import { mariadb } from "./mariadb.ts";
 import { minio } from "./minio.ts";
@@ -57,6 +58,7 @@ export const kinds = {
   "fake-gcs": fakeGcs,
   sls,
   zeebe,
+  kube,
   kubemq,
   dubbo,
   rocketmq,

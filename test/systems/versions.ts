@@ -80,6 +80,10 @@ export const versions: Readonly<Record<string, Version>> = {
     const module = readFileSync(join(root, "test/servers/grpc-go/go.mod"), "utf8");
     return /google\.golang\.org\/grpc v([\d.]+)/.exec(module)?.[1] ?? "";
   },
+  "Kubernetes API server": () => {
+    const module = readFileSync(join(root, "test/servers/kube/go.mod"), "utf8");
+    return /k8s\.io\/kubernetes v([\d.]+)/.exec(module)?.[1] ?? "";
+  },
   "Linux file system": async () => number.exec((await run("uname", ["-r"])).stdout)?.[0] ?? "",
   MariaDB: program("mariadbd", ["--version"], "/usr/sbin/mariadbd"),
   MinIO: () => minioVersion,

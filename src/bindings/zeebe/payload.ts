@@ -1,6 +1,6 @@
 import { BindingError, messageOf } from "../../errors.ts";
 import { parseDuration } from "../../metadata/duration.ts";
-import { jsonKind, jsonMembers } from "./json-members.ts";
+import { jsonKind, jsonMembers } from "../../text/json-members.ts";
 
 const longestShown = 200;
 const int64Range = [-(2n ** 63n), 2n ** 63n - 1n] as const;

@@ -2,7 +2,7 @@ import { BindingError } from "../../errors.ts";
 import { string } from "../../metadata/fields.ts";
 import { defineSecretStore } from "../../secret-store.ts";
 import { encodePath, member, restFailure, RestClient } from "../rest.ts";
-import { kubernetesConfig } from "./config.ts";
+import { kubernetesConfig } from "../../identity/kubernetes/config.ts";
 
 /** Secrets of a Kubernetes cluster, by its API. */
 export default defineSecretStore({

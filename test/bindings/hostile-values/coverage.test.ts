@@ -13,6 +13,7 @@ const without: Readonly<Record<string, string>> = {
   imap: "an input, whose metadata are tested in test/bindings/imap/index.test.ts",
   file: "an input, whose folder is the component's",
   kitex: "it is not built",
+  kubernetes: "an input, whose namespace is refused unless it is the name of one",
   "rethinkdb.statechange": "an input, whose database and table are JSON texts of a query",
   sse: "an input, whose ids of the server are tested in test/bindings/sse/index.test.ts",
   "zeebe.jobworker": "an input: test/bindings/zeebe/zeebe.jobworker has what an app replies",

@@ -17,6 +17,7 @@ import { graphql } from "./graphql.ts";
 import { http } from "./http.ts";
 import { influx } from "./influx.ts";
 import { kafka } from "./kafka.ts";
+import { kubernetes } from "./kubernetes.ts";
 import { localstorage } from "./localstorage.ts";
 import { mqtt3 } from "./mqtt3.ts";
 import { mysql } from "./mysql.ts";
@@ -57,6 +58,7 @@ export const suites: readonly Suite[] = [
     http,
     influx,
     kafka,
+    kubernetes,
     localstorage,
     mqtt3,
     mysql,

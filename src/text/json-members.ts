@@ -51,3 +51,16 @@ function endOfValue(json: string, begin: number): number {
     } else if (sign === "," && depth === 0) return at;
   }
 }
+
+/** The texts of a JSON array's elements. Throws where the text is no JSON; one that is no array has none. */
+export function jsonElements(json: string): readonly string[] {
+  if (!Array.isArray(JSON.parse(json))) return [];
+  const elements: string[] = [];
+  for (let at = json.indexOf("[") + 1; ;) {
+    const end = endOfValue(json, at);
+    const element = json.slice(at, end).trim();
+    if (element !== "") elements.push(element);
+    if (json[end] === "]") return elements;
+    at = end + 1;
+  }
+}

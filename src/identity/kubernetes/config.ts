@@ -4,12 +4,15 @@ import { dirname, join, resolve } from "node:path";
 import { parse } from "yaml";
 import { BindingError, messageOf } from "../../errors.ts";
 import { readRegularFile } from "../../regular-file.ts";
-import { member, type RestTls } from "../rest.ts";
+import type { SecureContextOptions } from "node:tls";
 
 /** Where the API server is, whom to trust, and who asks. */
 export type KubernetesConfig = {
   readonly url: string;
-  readonly tls: RestTls;
+  readonly tls: SecureContextOptions & {
+    readonly rejectUnauthorized?: boolean;
+    readonly servername?: string;
+  };
   /** A token; read anew for each request, as the system renews the file. */
   readonly token: () => Promise<string | undefined>;
   /** `Basic …`, or nothing. */
@@ -114,4 +117,9 @@ function textAt(object: unknown, name: string): string | undefined {
 async function readText(path: string): Promise<string> {
   const bytes = await readRegularFile(path, { largest: largestFile });
   return bytes.toString("utf8").trim();
+}
+
+function member(object: unknown, name: string): unknown {
+  if (typeof object !== "object" || object === null) return undefined;
+  return Object.entries(object).find(([own]) => own === name)?.[1];
 }

@@ -1,0 +1,87 @@
+import { defineBinding } from "../../binding.ts";
+import { problemsOf } from "../../check-settings.ts";
+import { BindingError } from "../../errors.ts";
+import { kubernetesConfig } from "../../identity/kubernetes/config.ts";
+import { duration, string } from "../../metadata/fields.ts";
+import { EventsApi } from "./api.ts";
+import { EventWatcher } from "./event-watcher.ts";
+
+const kubernetesFields = {
+  namespace: string({
+    description: "The namespace whose events are watched.",
+    required: true,
+    example: "shop",
+  }),
+  resyncPeriod: duration({
+    description: "So often every event that is there is delivered again, as `update`. 0: never.",
+    default: "10s",
+    aliases: ["resyncPeriodInSec"],
+  }),
+  kubeconfigPath: string({
+    description:
+      "A kubeconfig, for use outside of a cluster; in a pod its service account is used. Default: `KUBECONFIG`, or `~/.kube/config`.",
+    example: "/home/shop/.kube/config",
+  }),
+} as const;
+
+const namespaceName = /^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/;
+
+export default defineBinding({
+  name: "kubernetes",
+  status: "alpha",
+  summary: "Calls the app for each change of the events of a Kubernetes namespace.",
+  provedBy: [
+    { system: "Kubernetes API server", kind: "real" },
+    { system: "the API server of Kubernetes", kind: "stand-in" },
+  ],
+  metadata: kubernetesFields,
+
+  check: async (metadata) => problemsOf([() => checkMetadata(metadata)]),
+
+  async open({ metadata, hide, signal }) {
+    checkMetadata(metadata);
+    const config = await kubernetesConfig(metadata.kubeconfigPath, process.env);
+    const api = new EventsApi({ config, namespace: metadata.namespace, hide });
+    await api.ping(signal);
+    return { api, async [Symbol.asyncDispose]() {} };
+  },
+
+  guarantee: {
+    returned: "comes again with the next resync, as `update`",
+    atLeastOnce:
+      "a change that is undone while nothing reads is not seen, and an event that is gone is not delivered again",
+    key: "the event's identity",
+    duplicates: {
+      app: "what the app has: `maxInFlight` (64)",
+      runtime: "every event that is there comes again, as `add`: thousands (100000)",
+      server: "the same, where the server is away for longer than 20 s",
+    },
+    lossy: true,
+  },
+
+  read({ api }, reading) {
+    return new EventWatcher(api, reading.metadata.resyncPeriod, reading);
+  },
+
+  async ping({ api }, signal) {
+    await api.ping(signal);
+  },
+});
+
+/** Throws a `BindingError`. */
+function checkMetadata({
+  namespace,
+  resyncPeriod,
+}: {
+  readonly namespace: string;
+  readonly resyncPeriod: number;
+}): void {
+  if (namespace === "")
+    throw new BindingError("invalid_argument", "namespace is missing in metadata");
+  if (!namespaceName.test(namespace)) {
+    const shown = JSON.stringify(namespace.slice(0, 100));
+    throw new BindingError("invalid_argument", `${shown} is no name of a namespace`);
+  }
+  if (resyncPeriod < 0)
+    throw new BindingError("invalid_argument", "resyncPeriod must not be below zero");
+}
