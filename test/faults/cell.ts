@@ -260,7 +260,7 @@ class Run {
       return this.#produced().filter((event) => event.durable && !handled.has(event.uuid));
     };
     // What is still missing after a while in which nothing more was handled, the verdict tells.
-    const patience = this.#isLossy ? lossyTimeout : progressTimeout;
+    const patience = this.#isLossy ? (this.#cell.source.patience ?? lossyTimeout) : progressTimeout;
     let before = Number.POSITIVE_INFINITY;
     let end = 0;
     while (!runtime.gone) {

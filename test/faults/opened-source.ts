@@ -70,6 +70,8 @@ export type Source = {
   readonly bounds: Bounds;
   /** How its app gets events where the cell does not say. Default `grpc`. */
   readonly mode?: AppMode;
+  /** How long what is missing of a lossy source may still come, in milliseconds, with nothing else handled. Default: 10,000. */
+  readonly patience?: number;
   opened(kit: CellResources): Promise<OpenedSource>;
 };
 

@@ -83,6 +83,10 @@ export class Servers implements AsyncDisposable {
     return this.#once("artemis", own, () => this.#start("artemis"));
   }
 
+  kube(own: boolean): Promise<OwnServer<"kube">> {
+    return this.#once("kube", own, () => this.#start("kube"));
+  }
+
   elasticmq(own: boolean): Promise<OwnServer<"elasticmq">> {
     return this.#once("elasticmq", own, () => this.#start("elasticmq"));
   }
