@@ -10,8 +10,8 @@ export default defineConfig({
     // Each test waits for a condition; these limits only end what hangs.
     testTimeout: 30_000,
     hookTimeout: 60_000,
-    // One file a core: the real servers and daemons under test share the machine with them.
-    maxWorkers: 2,
+    // More than the two cores they are meant for: a third of the time tests wait for servers and daemons.
+    maxWorkers: 3,
     reporters:
       resultFile === undefined ? ["default"] : ["default", ["json", { outputFile: resultFile }]],
   },

@@ -8,6 +8,7 @@ import { text } from "node:stream/consumers";
 import type { OwnServer } from "../../servers/kinds.ts";
 import { startProxy } from "../../servers/proxy.ts";
 import { uniqueName } from "../../servers/unique-name.ts";
+import { until } from "../../until.ts";
 import type { OpenedSource, Source } from "../opened-source.ts";
 
 /** The events of a namespace, each an object of its own, with nothing delivered again by a period. */
@@ -22,6 +23,10 @@ export const kubernetes: Source = {
     const namespace = uniqueName("faults").toLowerCase();
     const ask = (method: string, path: string, body?: object) =>
       askAsOwner(server, method, path, body);
+    // A server that an earlier cell has ended may still be on its way.
+    await until(async () => (await ask("GET", "/readyz").catch(refusal)) === undefined, {
+      ...{ what: "Kubernetes' API server", within: 60_000 },
+    });
     await ask("POST", "/api/v1/namespaces", { metadata: { name: namespace } });
     const rbac = `/apis/rbac.authorization.k8s.io/v1/namespaces/${namespace}`;
     await ask("POST", `${rbac}/roles`, {
@@ -79,6 +84,8 @@ export const kubernetes: Source = {
     } satisfies OpenedSource;
   },
 };
+
+const refusal = (error: unknown): unknown => error;
 
 /** Asks the API as its owner; any answer but a success is an error. */
 async function askAsOwner(
