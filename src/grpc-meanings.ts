@@ -2,7 +2,7 @@ import type { Effect, Reason } from "./errors.ts";
 import { Code } from "./grpc/status.ts";
 
 /** What a status says of a call that a server has answered with it. */
-type Meaning = { readonly reason: Reason; readonly effect: Effect };
+export type Meaning = { readonly reason: Reason; readonly effect: Effect };
 
 const meanings = new Map<number, Meaning>([
   [Code.cancelled, { reason: "cancelled", effect: "ambiguous" }],
@@ -25,7 +25,10 @@ const meanings = new Map<number, Meaning>([
 
 const unknown: Meaning = { reason: "internal", effect: "ambiguous" };
 
-/** The reason and the effect behind the status that a server has answered, for whoever calls one. */
-export function meaningOf(code: number): Meaning {
-  return meanings.get(code) ?? unknown;
+/**
+ * The reason and the effect behind the status that a server has answered, for whoever calls one. `own`: what a service
+ * means otherwise.
+ */
+export function meaningOf(code: number, own?: ReadonlyMap<number, Meaning>): Meaning {
+  return own?.get(code) ?? meanings.get(code) ?? unknown;
 }

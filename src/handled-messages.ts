@@ -1,6 +1,3 @@
-/** So many are remembered; those whose settlement is confirmed are forgotten at once. */
-const most = 10_000;
-
 /**
  * Messages of one queue that were handled, and of which it is not known whether the server has heard so. It outlives the
  * connection: one that comes again is settled again and does not go to the app. Only what is unconfirmed is remembered,
@@ -8,10 +5,15 @@ const most = 10_000;
  */
 export class HandledMessages {
   readonly #ids = new Set<string>();
+  readonly #most: number;
 
-  /** Those of a queue, in this process. The identity begins with the type of the binding. */
-  static of(identity: string): HandledMessages {
-    const known = byIdentity.get(identity) ?? new HandledMessages();
+  private constructor(most: number) {
+    this.#most = most;
+  }
+
+  /** Those of a queue, in this process. `most`: so many are remembered; those that are confirmed are forgotten at once. */
+  static of(identity: string, most = 10_000): HandledMessages {
+    const known = byIdentity.get(identity) ?? new HandledMessages(most);
     byIdentity.set(identity, known);
     return known;
   }
@@ -22,7 +24,7 @@ export class HandledMessages {
 
   add(id: string): void {
     this.#ids.add(id);
-    if (this.#ids.size <= most) return;
+    if (this.#ids.size <= this.#most) return;
     const [oldest = ""] = this.#ids;
     this.#ids.delete(oldest);
   }

@@ -1,27 +1,15 @@
-import { BindingError, type Effect, type Reason } from "../errors.ts";
+import { BindingError } from "../errors.ts";
+import { meaningOf, type Meaning } from "../grpc-meanings.ts";
 import { CallFailure } from "../grpc/client.ts";
 import { Code } from "../grpc/status.ts";
 
-type Meaning = { readonly reason: Reason; readonly effect: Effect };
-
-/** What a status says that a server has answered. A quota, or load, is looked at before anything is done. */
-const meanings = new Map<number, Meaning>([
-  [Code.cancelled, { reason: "cancelled", effect: "ambiguous" }],
-  [Code.invalidArgument, { reason: "invalid_argument", effect: "rejected" }],
-  [Code.deadlineExceeded, { reason: "deadline_exceeded", effect: "ambiguous" }],
-  [Code.notFound, { reason: "not_found", effect: "rejected" }],
-  [Code.alreadyExists, { reason: "already_exists", effect: "rejected" }],
-  [Code.permissionDenied, { reason: "permission_denied", effect: "rejected" }],
+/** What services mean otherwise. A quota, or load, is looked at before anything is done. */
+const own = new Map<number, Meaning>([
   [Code.resourceExhausted, { reason: "resource_exhausted", effect: "unsent" }],
-  [Code.failedPrecondition, { reason: "failed_precondition", effect: "rejected" }],
   [Code.aborted, { reason: "aborted", effect: "ambiguous" }],
-  [Code.outOfRange, { reason: "out_of_range", effect: "rejected" }],
-  [Code.unimplemented, { reason: "unimplemented", effect: "rejected" }],
-  [Code.unavailable, { reason: "unavailable", effect: "ambiguous" }],
-  [Code.unauthenticated, { reason: "unauthenticated", effect: "rejected" }],
+  [Code.dataLoss, { reason: "internal", effect: "ambiguous" }],
 ]);
 
-const unknown: Meaning = { reason: "internal", effect: "ambiguous" };
 const longestMessage = 2_000;
 
 /** As Go writes `NOT_FOUND`. */
@@ -39,7 +27,7 @@ function goName(status: string): string {
 export function failureOf(thrown: unknown, what: string): BindingError {
   if (!(thrown instanceof CallFailure)) return BindingError.from(thrown);
   const { kind, code, status, message } = thrown;
-  const { reason, effect } = meanings.get(code) ?? unknown;
+  const { reason, effect } = meaningOf(code, own);
   const said = message.slice(0, longestMessage).toWellFormed() || "the server says no more";
   const words = `rpc error: code = ${goName(status)} desc = ${said}`;
   return new BindingError(reason, what === "" ? words : `${what}: ${words}`, {

@@ -12,6 +12,9 @@ import type { PubsubClient } from "./pubsub-client.ts";
 import { failureOf, mayPass } from "../../grpc-service/failure.ts";
 import type { ReceivedMessage, StreamAnswer } from "./pubsub-messages.ts";
 
+/** More than are out at one time. */
+const mostHandled = 4_096;
+
 /** A message that the runtime has. A later delivery of it has another id for its acknowledgement. */
 type Held = { readonly id: string; ackId: string };
 
@@ -86,7 +89,7 @@ export class SubscriptionReader implements Reader {
     this.#credit = reading.maxInFlight;
     this.#confirmations = new Confirmations(client, subscription);
     const owner = [client.name, subscription, reading.component.appId, reading.component.name];
-    this.#handled = HandledMessages.of(JSON.stringify(owner));
+    this.#handled = HandledMessages.of(JSON.stringify(owner), mostHandled);
     this.#watch = setInterval(() => void this.#ask(), longestSilence).unref();
     this.#ended = this.#run();
   }

@@ -1,3 +1,4 @@
+import { HandledMessages } from "../../handled-messages.ts";
 import { TurnoverMap } from "../../memory/turnover-map.ts";
 import type { RocketmqClient } from "./client.ts";
 import type { Resource } from "./requests.ts";
@@ -28,11 +29,15 @@ const mostHandled = 4_096;
  */
 export class HeldMessages {
   readonly held = new TurnoverMap<string, Held>();
-  readonly #handled = new Set<string>();
+  readonly #handled: HandledMessages;
+
+  private constructor(identity: string) {
+    this.#handled = HandledMessages.of(`rocketmq ${identity}`, mostHandled);
+  }
 
   /** Those of a group, in this process; what an earlier reader held is the broker's again. */
   static of(identity: string): HeldMessages {
-    const known = byIdentity.get(identity) ?? new HeldMessages();
+    const known = byIdentity.get(identity) ?? new HeldMessages(identity);
     byIdentity.set(identity, known);
     known.held.clear();
     return known;
@@ -44,9 +49,6 @@ export class HeldMessages {
 
   handled(id: string): void {
     this.#handled.add(id);
-    if (this.#handled.size <= mostHandled) return;
-    const [oldest = ""] = this.#handled;
-    this.#handled.delete(oldest);
   }
 
   /** The broker will not give it out again. */

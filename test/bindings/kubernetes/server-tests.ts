@@ -1,14 +1,10 @@
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { request } from "node:https";
-import { once } from "node:events";
+import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { text } from "node:stream/consumers";
-import type { IncomingMessage } from "node:http";
 import { afterAll, expect, test, vi } from "vitest";
 import kubernetes from "../../../src/bindings/kubernetes/index.ts";
 import { describeWith } from "../../servers/describe-with.ts";
-import { uniqueName } from "../../servers/unique-name.ts";
+import { makeKubeNamespace, writeKubeconfig } from "../../servers/kube-client.ts";
 import type { OwnServer } from "../../servers/kinds.ts";
 import { openInput } from "../opened-input.ts";
 import { changesOf } from "./place.ts";
@@ -16,60 +12,11 @@ import { changesOf } from "./place.ts";
 const soon = { timeout: 60_000, interval: 20 };
 const folder = mkdtempSync(join(tmpdir(), "cufflink-kube-"));
 
-type Kube = OwnServer<"kube">;
-
-/** Asks the API as its owner; any answer but a success is an error. */
-async function ask(server: Kube, method: string, path: string, body?: object): Promise<unknown> {
-  const { ownerToken, certificate: ca, url } = server;
-  const headers = { authorization: `Bearer ${ownerToken}`, "content-type": "application/json" };
-  const asked = request(url + path, { method, headers, ca });
-  asked.end(body === undefined ? undefined : JSON.stringify(body));
-  const [response] = (await once(asked, "response")) as [IncomingMessage];
-  const answer = await text(response);
-  if ((response.statusCode ?? 500) >= 300) throw new Error(`${method} ${path}: ${answer}`);
-  return JSON.parse(answer);
-}
-
-function eventOf(name: string, namespace: string, message: string, more: object = {}): object {
-  const involvedObject = { kind: "Pod", namespace, name: "web", apiVersion: "v1" };
-  const metadata = { name, namespace, ...more };
-  return { metadata, involvedObject, reason: "Started", message, type: "Normal" };
-}
-
-async function place(server: Kube) {
-  const namespace = uniqueName("shop").toLowerCase();
-  await ask(server, "POST", "/api/v1/namespaces", { metadata: { name: namespace } });
-  const rbac = `/apis/rbac.authorization.k8s.io/v1/namespaces/${namespace}`;
-  await ask(server, "POST", `${rbac}/roles`, {
-    metadata: { name: "events" },
-    rules: [{ apiGroups: [""], resources: ["events"], verbs: ["list", "watch"] }],
-  });
-  const allow = async (): Promise<void> => {
-    const roleRef = { apiGroup: "rbac.authorization.k8s.io", kind: "Role", name: "events" };
-    const subjects = [{ kind: "User", name: "watcher", apiGroup: roleRef.apiGroup }];
-    await ask(server, "POST", `${rbac}/rolebindings`, {
-      ...{ metadata: { name: "events" }, roleRef, subjects },
-    });
-  };
-  const kubeconfigPath = join(folder, `${namespace}.yaml`);
-  const ca = Buffer.from(server.certificate).toString("base64");
-  const lines = [
-    "current-context: here",
-    "contexts: [{name: here, context: {cluster: c, user: u}}]",
-    `clusters: [{name: c, cluster: {server: "${server.url}", certificate-authority-data: ${ca}}}]`,
-    `users: [{name: u, user: {token: ${server.watcherToken}}}]`,
-  ];
-  writeFileSync(kubeconfigPath, lines.join("\n"));
-  const events = `/api/v1/namespaces/${namespace}/events`;
-  return {
-    ...{ namespace, allow },
-    properties: { namespace, kubeconfigPath, resyncPeriod: "0s" },
-    put: (name: string, message: string) =>
-      ask(server, "POST", events, eventOf(name, namespace, message)),
-    change: (name: string, message: string) =>
-      ask(server, "PUT", `${events}/${name}`, eventOf(name, namespace, message)),
-    remove: (name: string) => ask(server, "DELETE", `${events}/${name}`),
-  };
+async function place(server: OwnServer<"kube">) {
+  const made = await makeKubeNamespace(server, "shop");
+  const kubeconfigPath = writeKubeconfig(server, folder);
+  const properties = { namespace: made.namespace, kubeconfigPath, resyncPeriod: "0s" };
+  return { ...made, properties };
 }
 
 const tell = (events: Parameters<typeof changesOf>[0]) =>
