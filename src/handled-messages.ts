@@ -18,6 +18,10 @@ export class HandledMessages {
     return known;
   }
 
+  get isEmpty(): boolean {
+    return this.#ids.size === 0;
+  }
+
   has(id: string): boolean {
     return this.#ids.has(id);
   }

@@ -5,7 +5,7 @@ import type { HandledMessages } from "../../handled-messages.ts";
 import { longestTimer } from "../../metadata/duration.ts";
 import type { AmqpConnection } from "../../amqp-client/connection.ts";
 import type { Driver, RawReceiver, TransferFrame } from "../../amqp-client/driver.ts";
-import { contentOf, identityOf } from "./events.ts";
+import { contentOf, nameOf, type MessageName } from "./events.ts";
 import { LastAccepted } from "./last-accepted.ts";
 import { refusal } from "../../amqp-client/failures.ts";
 import type { amqpFields } from "./fields.ts";
@@ -189,15 +189,15 @@ export class Consumer implements Reader {
       return;
     }
     const content = contentOf(message, format, metadata.address);
-    const identity = identityOf(content);
-    if (!settled && this.#wasHandled(identity, content.redelivered)) {
-      return this.#note(id, "accepted", identity);
+    const name = nameOf(content);
+    if (!settled && this.#wasHandled(name, content.redelivered)) {
+      return this.#note(id, "accepted", name);
     }
     this.#batch.push({
       ...content,
       key: metadata.linkCredit === 1 ? metadata.address : content.key,
       settle: (settlement) => {
-        if (!settled) this.#settle(id, identity, settlement);
+        if (!settled) this.#settle(id, name, settlement);
       },
     });
     if (this.#batch.length === 1) queueMicrotask(() => this.#deliver());
@@ -205,13 +205,14 @@ export class Consumer implements Reader {
   }
 
   /** Whether an earlier connection was lost with its acceptance. */
-  #wasHandled(identity: string | undefined, redelivered: boolean | undefined): boolean {
-    return identity !== undefined && this.#handled.delete(identity) && redelivered !== false;
+  #wasHandled(name: MessageName | undefined, redelivered: boolean | undefined): boolean {
+    if (name === undefined || this.#handled.isEmpty) return false;
+    return this.#handled.delete(JSON.stringify(name)) && redelivered !== false;
   }
 
-  #settle(id: number, identity: string | undefined, settlement: Settlement): void {
+  #settle(id: number, name: MessageName | undefined, settlement: Settlement): void {
     if (this.#lost !== undefined || !this.#open.has(id)) return;
-    if (settlement.outcome === "handled") return this.#note(id, "accepted", identity);
+    if (settlement.outcome === "handled") return this.#note(id, "accepted", name);
     const outcome = settlement.unattempted === true ? "released" : this.#returnAs;
     const pause = this.#stopped ? 0 : Math.min(settlement.after ?? 0, longestTimer);
     if (pause <= 0) return this.#note(id, outcome);
@@ -224,7 +225,7 @@ export class Consumer implements Reader {
     this.#pauses.set(id, { timer, end });
   }
 
-  #note(id: number, outcome: Outcome, accepted?: string): void {
+  #note(id: number, outcome: Outcome, accepted?: MessageName): void {
     this.#noted.set(id, outcome);
     if (accepted !== undefined) this.#accepted.add(accepted);
     if (this.#scheduled) return;
@@ -315,7 +316,7 @@ export class Consumer implements Reader {
   /** What is open is the server's again. */
   #abandon(reason: BindingError): void {
     this.#lost ??= reason;
-    for (const identity of this.#accepted.take()) this.#handled.add(identity);
+    for (const name of this.#accepted.take()) this.#handled.add(JSON.stringify(name));
     for (const { timer } of this.#pauses.values()) clearTimeout(timer);
     this.#pauses.clear();
     this.#noted.clear();

@@ -53,10 +53,14 @@ function read(bytes: Buffer, address: string): MessageContent {
 }
 
 /** What tells a message from others of its queue, where its sender gave it an id. */
-export function identityOf({ id, metadata }: MessageContent): string | undefined {
-  return id === undefined
-    ? undefined
-    : JSON.stringify([metadata["messageIdType"], metadata["groupId"], id]);
+export type MessageName = readonly [
+  id: string,
+  type: string | undefined,
+  group: string | undefined,
+];
+
+export function nameOf({ id, metadata }: MessageContent): MessageName | undefined {
+  return id === undefined ? undefined : [id, metadata["messageIdType"], metadata["groupId"]];
 }
 
 /** Durable, priority, time to live, first acquirer, delivery count; an absent header has none. */

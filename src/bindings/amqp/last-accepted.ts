@@ -1,9 +1,11 @@
+import type { MessageName } from "./events.ts";
+
 /**
- * The identities of the messages that were accepted last. The server has no more unsettled than the link's credit allows,
- * and a later credit tells it of the settlements before: so many at most may be unknown to it when the connection is lost.
+ * The messages that were accepted last. The server has no more unsettled than the link's credit allows, and a later credit
+ * tells it of the settlements before: so many at most may be unknown to it when the connection is lost.
  */
 export class LastAccepted {
-  #identities: string[] = [];
+  #names: MessageName[] = [];
   #most = 1;
 
   /** The most that a credit allowed. */
@@ -11,15 +13,15 @@ export class LastAccepted {
     this.#most = Math.max(this.#most, credit + 1);
   }
 
-  add(identity: string): void {
-    this.#identities.push(identity);
-    if (this.#identities.length >= 2 * this.#most) this.#identities.splice(0, this.#most);
+  add(name: MessageName): void {
+    this.#names.push(name);
+    if (this.#names.length >= 2 * this.#most) this.#names.splice(0, this.#most);
   }
 
   /** They are forgotten here. */
-  take(): string[] {
-    const last = this.#identities.slice(-this.#most);
-    this.#identities = [];
+  take(): MessageName[] {
+    const last = this.#names.slice(-this.#most);
+    this.#names = [];
     return last;
   }
 }
