@@ -118,7 +118,8 @@ async function serve(port: string, [cert, key]: readonly string[]): Promise<void
 }
 
 function toEntries(headers: Readonly<Record<string, string | string[] | undefined>>): Entries {
-  return Object.entries(headers).flatMap(([name, value = []]) =>
+  const plain = Object.entries(headers).filter(([name]) => !name.startsWith(":"));
+  return plain.flatMap(([name, value = []]) =>
     [value]
       .flat()
       .flatMap((one) => one.split(/, ?/))

@@ -69,8 +69,8 @@ function answer(stream: ServerHttp2Stream, headers: IncomingHttpHeaders): void {
     Object.fromEntries(Object.entries(headers).filter(([name]) => name.startsWith(prefix)));
   const status: OutgoingHttpHeaders = { ...some("trail-"), "grpc-status": "0" };
   const what = headers["do"];
-  const end = (): void => void (stream.destroyed || stream.end());
-  const finish = (): void => {
+  const finish = (last: Buffer = Buffer.alloc(0)): void => {
+    const end = (): void => void (stream.destroyed || stream.end(last));
     if (what === "hold") return holds.add(end, (cancelled) => stream.on("close", cancelled));
     if (what === "fail") {
       status["grpc-status"] = "9";
@@ -85,15 +85,9 @@ function answer(stream: ServerHttp2Stream, headers: IncomingHttpHeaders): void {
   const first = { ":status": 200, "content-type": "application/grpc", ...some("echo-") };
   const methods: Record<string, () => Promise<void>> = {
     async Unary() {
-      for await (const message of unframe(stream))
-        if (what === "hold") {
-          holds.add(
-            () => stream.end(frame(message)),
-            (cancelled) => stream.on("close", cancelled),
-          );
-          return;
-        } else if (what !== "fail") stream.write(frame(message));
-      finish();
+      let message: Buffer = Buffer.alloc(0);
+      for await (const received of unframe(stream)) message = received;
+      finish(what === "fail" ? undefined : frame(message));
     },
     async Expand() {
       for await (const _ of unframe(stream));
@@ -160,7 +154,8 @@ async function serve(port: string, [cert, key]: readonly string[]): Promise<void
 }
 
 function toEntries(headers: IncomingHttpHeaders): Entries {
-  return Object.entries(headers).flatMap(([name, value = []]) =>
+  const plain = Object.entries(headers).filter(([name]) => !name.startsWith(":"));
+  return plain.flatMap(([name, value = []]) =>
     [value]
       .flat()
       .flatMap((one) => one.split(/, ?/))

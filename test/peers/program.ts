@@ -83,6 +83,7 @@ export class Program implements AsyncDisposable {
   }
 
   #ask(question: Question): Promise<Answer> {
+    if (this.#isGone) return Promise.reject(new Error(`the program has ended:\n${this.#output}`));
     const id = this.#next++;
     const answer = Promise.withResolvers<Answer>();
     this.#waiting.set(id, answer);

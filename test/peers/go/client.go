@@ -114,6 +114,9 @@ func run(connection *grpc.ClientConn, one asked) outcome {
 }
 
 func requests(one asked) [][]byte {
+	if one.Messages != nil && len(one.Messages) == 0 {
+		return nil
+	}
 	var messages [][]byte
 	for _, text := range one.Messages {
 		messages = append(messages, fromBase64(text))
