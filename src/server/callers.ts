@@ -1,6 +1,5 @@
 import { isIPv4 } from "node:net";
 import type { RequestHead } from "../grpc/request-head.ts";
-import type { HeaderBlock } from "../http2/header-block.ts";
 
 /** Who may call beyond programs of this machine and those that know the token. */
 export type CallerRules = {
@@ -70,8 +69,10 @@ export function callerCheck({ allowedOrigins, allowedHosts }: CallerRules): Call
   };
 }
 
+type Fields = { readonly fields: readonly { readonly name: string; readonly value: string }[] };
+
 /** A call of gRPC over HTTP/2, which no page can make, with nothing of what a browser would say: it needs no check. */
-export function isGrpcOfProgram({ fields }: HeaderBlock): boolean {
+export function isGrpcOfProgram({ fields }: Fields): boolean {
   let isProgram = false;
   for (const { name, value } of fields) {
     if (name === "origin" || name === "sec-fetch-site") return false;

@@ -1,4 +1,5 @@
 import { rm } from "node:fs/promises";
+import { METHODS } from "node:http";
 import {
   connect,
   createServer as createNetServer,
@@ -91,6 +92,17 @@ function isAbandoned(path: string): Promise<boolean> {
   });
 }
 
+const methodStarts = new Set(METHODS.map((method) => `${method} `.slice(0, prefaceStart.length)));
+
+/**
+ * Whether it begins like a method that is none. What speaks neither protocol, such as a broken preface of HTTP/2, gets no
+ * answer of HTTP/1.1, which it would take for another protocol's.
+ */
+function isUnknownMethod(seen: Buffer): boolean {
+  const start = seen.toString("latin1", 0, prefaceStart.length);
+  return /^[A-Z]{4}$/.test(start) && !methodStarts.has(start);
+}
+
 function tellApart(socket: Socket, protocols: Protocols): void {
   const { unidentified } = protocols;
   unidentified.add(socket);
@@ -112,7 +124,8 @@ function tellApart(socket: Socket, protocols: Protocols): void {
     const maybeHttp2 = seen.subarray(0, known).equals(prefaceStart.subarray(0, known));
     if (maybeHttp2 && known < prefaceStart.length) return;
     forget();
-    if (maybeHttp2) protocols.acceptHttp2(socket, seen);
+    if (isUnknownMethod(seen)) socket.destroy();
+    else if (maybeHttp2) protocols.acceptHttp2(socket, seen);
     else protocols.acceptHttp1(socket, seen);
   };
   socket.on("data", read);
