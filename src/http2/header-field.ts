@@ -68,7 +68,7 @@ export function kindOfName(name: string): FieldKind {
 }
 
 /** Whether HTTP/2 carries the value: no CR, LF or NUL, no outer blanks (RFC 9113 8.2.1), nothing beyond U+00FF. */
-export function isFieldValue(value: string): boolean {
+function isFieldValue(value: string): boolean {
   const length = value.length;
   if (length === 0) return true;
   if (isBlank(value.charCodeAt(0)) || isBlank(value.charCodeAt(length - 1))) return false;
@@ -78,11 +78,6 @@ export function isFieldValue(value: string): boolean {
     if (code > 0xff) return false;
   }
   return true;
-}
-
-/** Whether HTTP/2 carries a field of this name. Connection headers are another rule. */
-export function isFieldName(name: string): boolean {
-  return nameForm.test(name);
 }
 
 function isBlank(code: number): boolean {

@@ -1,5 +1,5 @@
-import { FieldKind, headerField, isFieldName, isFieldValue } from "./header-field.ts";
 import type { HeaderField } from "./header-field.ts";
+import { FieldKind, headerField, kindOfField, kindOfName } from "./header-field.ts";
 import { defaultTableSize, HpackTable, staticTable } from "./hpack-table.ts";
 import { encodeHuffman, huffmanLength } from "./huffman.ts";
 
@@ -14,6 +14,7 @@ type Entry = { readonly value: string; readonly number: number; older: Entry | u
 /** What is known of a name that was sent. */
 type SentName = {
   readonly name: string;
+  readonly kind: FieldKind;
   readonly isNeverIndexed: boolean;
   /** The first static entry of this name, or 0. */
   readonly staticIndex: number;
@@ -91,7 +92,7 @@ export class HpackEncoder {
         end = writeInteger(out, end, 0x80, 0x7f, index);
         continue;
       }
-      if (!isChecked) checkValue(sent.name, value);
+      if (!isChecked) checkValue(sent, value);
       const nameIndex = this.#nameIndex(sent);
       if (sent.isNeverIndexed) {
         end = writeName(out, end, 0x10, 0x0f, nameIndex, sent.name);
@@ -124,10 +125,13 @@ export class HpackEncoder {
   #sentName(name: string): SentName {
     const known = this.#names.get(name);
     if (known !== undefined) return known;
-    if (!isFieldName(name)) throw new TypeError(`HTTP/2 has no header of the name "${name}"`);
+    const kind = kindOfName(name);
+    if (kind === FieldKind.malformed || kind === FieldKind.connectionSpecific)
+      throw new TypeError(`HTTP/2 has no header ${JSON.stringify(name)}`);
     const own = staticNames.get(name);
     const sent: SentName = {
       name,
+      kind,
       isNeverIndexed: this.#neverIndexed.has(name),
       staticIndex: own?.index ?? 0,
       staticValues: own?.values,
@@ -185,15 +189,15 @@ export class HpackEncoder {
     for (let place = start; place < fields.length; place += 2) {
       const sent = this.#sentName(fields[place] as string);
       const value = fields[place + 1] as string;
-      if (this.#find(sent, value) === 0) checkValue(sent.name, value);
+      if (this.#find(sent, value) === 0) checkValue(sent, value);
     }
   }
 }
 
-function checkValue(name: string, value: string): void {
-  if (isFieldValue(value)) return;
+function checkValue({ name, kind }: SentName, value: string): void {
+  if (kindOfField(kind, value) !== FieldKind.malformed) return;
   throw new TypeError(
-    `the value of the header "${name}" is not one that HTTP/2 carries: it has CR, LF, NUL, blanks around it or a character beyond U+00FF`,
+    `the header ${name} cannot have this value: it is not one of this name, or it has CR, LF, NUL, blanks around it or a character beyond U+00FF`,
   );
 }
 
