@@ -20,6 +20,9 @@ type SentName = {
   readonly staticIndex: number;
   /** The static entries of this name by their values. */
   readonly staticValues: ReadonlyMap<string, number> | undefined;
+  /** The static entry that was sent last, as a rule the only one. */
+  staticValue: string | undefined;
+  staticValueIndex: number;
   /** The youngest dynamic entry. It and older ones may have left the table. */
   entry: Entry | undefined;
   /** The value that was sent last, where it is one to be kept. */
@@ -92,14 +95,13 @@ export class HpackEncoder {
         end = writeInteger(out, end, 0x80, 0x7f, index);
         continue;
       }
-      if (!isChecked) checkValue(sent, value);
       const nameIndex = this.#nameIndex(sent);
       if (sent.isNeverIndexed) {
         end = writeName(out, end, 0x10, 0x0f, nameIndex, sent.name);
-        end = writePlain(out, end, value);
+        end = writeChecked(out, end, sent, value);
       } else if ((nameIndex === 0 || sent.last === value) && this.#fits(sent.name, value)) {
         if (!isChecked) {
-          this.#checkFrom(fields, place + 2);
+          this.#checkFrom(fields, place);
           isChecked = true;
         }
         end = writeName(out, end, 0x40, 0x3f, nameIndex, sent.name);
@@ -107,7 +109,7 @@ export class HpackEncoder {
         this.#insert(sent, value);
       } else {
         end = writeName(out, end, 0, 0x0f, nameIndex, sent.name);
-        end = writePlain(out, end, value);
+        end = writeChecked(out, end, sent, value);
         if (value.length < defaultTableSize) sent.last = value;
       }
     }
@@ -135,6 +137,8 @@ export class HpackEncoder {
       isNeverIndexed: this.#neverIndexed.has(name),
       staticIndex: own?.index ?? 0,
       staticValues: own?.values,
+      staticValue: undefined,
+      staticValueIndex: 0,
       entry: undefined,
       last: undefined,
     };
@@ -148,8 +152,7 @@ export class HpackEncoder {
   /** The index of this field, or 0. */
   #find(sent: SentName, value: string): number {
     if (sent.isNeverIndexed) return 0;
-    const fixed = sent.staticValues?.get(value);
-    if (fixed !== undefined) return fixed;
+    if (value === sent.staticValue) return sent.staticValueIndex;
     let entry = this.#youngest(sent);
     while (entry !== undefined) {
       if (entry.value === value) return this.#table.indexOf(entry.number);
@@ -157,7 +160,10 @@ export class HpackEncoder {
         entry.older = undefined;
       entry = entry.older;
     }
-    return 0;
+    const fixed = sent.staticValues?.get(value);
+    if (fixed === undefined) return 0;
+    sent.staticValue = value;
+    return (sent.staticValueIndex = fixed);
   }
 
   #youngest(sent: SentName): Entry | undefined {
@@ -195,8 +201,11 @@ export class HpackEncoder {
 }
 
 function checkValue({ name, kind }: SentName, value: string): void {
-  if (kindOfField(kind, value) !== FieldKind.malformed) return;
-  throw new TypeError(
+  if (kindOfField(kind, value) === FieldKind.malformed) throw wrongValue(name);
+}
+
+function wrongValue(name: string): TypeError {
+  return new TypeError(
     `the header ${name} cannot have this value: it is not one of this name, or it has CR, LF, NUL, blanks around it or a character beyond U+00FF`,
   );
 }
@@ -237,6 +246,26 @@ function writePlain(out: Buffer, at: number, text: string): number {
   const start = writeInteger(out, at, 0, 0x7f, text.length);
   for (let index = 0; index < text.length; index++) out[start + index] = text.charCodeAt(index);
   return start + text.length;
+}
+
+/** As `checkValue` and `writePlain`, in one go where nothing but the form of all values is to be checked. */
+function writeChecked(out: Buffer, at: number, { name, kind }: SentName, value: string): number {
+  if (kind !== FieldKind.regular && kindOfField(kind, value) === FieldKind.malformed)
+    throw wrongValue(name);
+  const { length } = value;
+  const start = writeInteger(out, at, 0, 0x7f, length);
+  for (let index = 0; index < length; index++) {
+    const code = value.charCodeAt(index);
+    if (code > 0xff || (code < 33 && !isInner(code, index, length))) throw wrongValue(name);
+    out[start + index] = code;
+  }
+  return start + length;
+}
+
+/** Whether a blank or control character may stand at this place of a value. */
+function isInner(code: number, index: number, length: number): boolean {
+  if (code === 32 || code === 9) return index > 0 && index < length - 1;
+  return code !== 0 && code !== 10 && code !== 13;
 }
 
 function writeShorter(out: Buffer, at: number, text: string): number {
