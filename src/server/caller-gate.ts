@@ -1,6 +1,8 @@
+import type { IncomingMessage, ServerResponse } from "node:http";
 import { Code, encodeGrpcMessage } from "../grpc/status.ts";
 import type { HttpExchange } from "../rpc/http-exchange.ts";
 import { callerCheck, isGrpc, type CallerCheck, type CallerRules } from "./callers.ts";
+import { Http1Exchange } from "./http1-exchange.ts";
 
 /** How many different refusals are told; strangers may make up as many as they like. */
 const mostTold = 20;
@@ -27,6 +29,11 @@ export class CallerGate {
     if (verdict.kind === "preflight") exchange.answer(204);
     else this.#refuse(exchange, verdict.message);
     return false;
+  }
+
+  /** The same for a server of HTTP/1.1 alone. */
+  admitsRequest(request: IncomingMessage, response: ServerResponse): boolean {
+    return this.admits(new Http1Exchange(request, response));
   }
 
   /** Answers with an error as Dapr's HTTP API and Connect write it, both in one; gRPC's callers with a status. */

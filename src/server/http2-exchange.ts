@@ -29,7 +29,6 @@ export class Http2Exchange implements HttpExchange, StreamListener, WatchedCall 
   #reader: BodyReader | undefined;
   #isBodyOver = false;
   #onBodyOver: (() => void)[] = [];
-  #isEnded = false;
   #drained: (() => void)[] = [];
   #onClosed: (() => void)[] = [];
 
@@ -130,7 +129,7 @@ export class Http2Exchange implements HttpExchange, StreamListener, WatchedCall 
   }
 
   get isEnded(): boolean {
-    return this.#isEnded;
+    return this.#stream.isEnded;
   }
 
   abort(): void {
@@ -193,7 +192,6 @@ export class Http2Exchange implements HttpExchange, StreamListener, WatchedCall 
 
   /** The rest of the body is nobody's, and goes by until its sender was told so. */
   #ended(): void {
-    this.#isEnded = true;
     if (this.#stream.isClosed) return;
     watchedCalls.watch(this);
     const reader = this.#reader;

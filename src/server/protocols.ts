@@ -1,6 +1,7 @@
-import { createServer as createHttp1Server } from "node:http";
+import { createServer as createHttp1Server, type Server } from "node:http";
 import type { Socket } from "node:net";
-import { ConnectionGroup } from "../http2/connection.ts";
+import type { Http2Connection } from "../http2/connection.ts";
+import { ConnectionGroup } from "../http2/connection-group.ts";
 import type { HeaderBlock } from "../http2/header-block.ts";
 import { Http2ServerConnection } from "../http2/server-connection.ts";
 import type { Http2Stream, StreamListener } from "../http2/stream.ts";
@@ -12,6 +13,8 @@ import { watchRequest } from "./watched-request.ts";
 
 /** Serves the connections of a port, and how they end. */
 export type ProtocolServers = Protocols & {
+  /** Node's server of HTTP/1.1, which listens nowhere itself. */
+  readonly http1: Server;
   /** Lets calls end for at most `deadline` ms, then cuts them. */
   end(deadline: number): Promise<void>;
 };
@@ -49,13 +52,14 @@ export function createProtocols(
     sockets.add(socket);
     socket.once("close", () => sockets.delete(socket));
   });
-  const group = new ConnectionGroup(memory);
+  const group = new ConnectionGroup<Http2Connection>(memory);
   const options = {
     group,
     onStream: (stream: Http2Stream, head: HeaderBlock) => onStream(stream, head, memory),
   };
   const unidentified = new Set<Socket>();
   return {
+    http1,
     unidentified,
     acceptHttp1(socket, first) {
       if (first !== undefined) {

@@ -105,9 +105,8 @@ function post(port: number, agent: Agent, text: string): Promise<{ body: string;
 
 test("Node's own timers are off: they cannot be driven by a clock of ours", async () => {
   await using served = await serve();
-  const { http1, http2 } = served.protocols;
+  const { http1 } = served.protocols;
   expect([http1.timeout, http1.requestTimeout, http1.keepAliveTimeout]).toEqual([0, 0, 0]);
-  expect(http2).toMatchObject({ timeout: 0 });
 });
 
 test(
