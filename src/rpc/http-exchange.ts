@@ -30,7 +30,8 @@ export type HttpExchange = RequestHead & {
   /** Calls back once the body was handed over whole or its rest will not come; at once where that is so. */
   onBodyOver(done: () => void): void;
 
-  /** A header of the answer, in place of one of the same name. One that the protocol does not have is left out. */
+  /** A header of the answer, in place of one of the same name. One that the protocol does not have is
+   * left out, and so are all once the headers were sent. */
   setHeader(name: string, value: string | readonly string[]): void;
   readonly headersSent: boolean;
   /** Answers, whole. */

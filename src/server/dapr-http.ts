@@ -288,8 +288,9 @@ function sendMalformed(exchange: HttpExchange, error: unknown): void {
   }
   const refusal = refusalOf(error);
   if (refusal === undefined || exchange.headersSent) {
-    // The caller went away in the middle of its body: there is nobody to answer.
-    return exchange.abort();
+    // The caller went away in the middle of its body, or whoever watches it has answered.
+    if (!exchange.isEnded) exchange.abort();
+    return;
   }
   const { status, errorCode, message } = refusal;
   const bytes = Buffer.from(goJson({ errorCode, message }));

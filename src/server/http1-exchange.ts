@@ -80,7 +80,7 @@ export class Http1Exchange implements HttpExchange {
   }
 
   setHeader(name: string, value: string | readonly string[]): void {
-    this.#response.setHeader(name, value);
+    if (!this.#response.headersSent) this.#response.setHeader(name, value);
   }
 
   get headersSent(): boolean {

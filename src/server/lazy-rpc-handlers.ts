@@ -56,14 +56,12 @@ export function createLazyRpcHandlers({
     },
     onRequest(exchange, memory) {
       if (!isKnown(exchange.target)) return false;
-      if (handlers !== undefined) return handlers.onRequest(exchange, memory);
-      whenLoaded(
-        (handlers) => {
-          if (exchange.isClosed) return;
-          if (!handlers.onRequest(exchange, memory)) otherwise(exchange, memory);
-        },
-        () => exchange.abort(),
-      );
+      const give = (handlers: RpcHandlers): void => {
+        if (!exchange.isClosed && !handlers.onRequest(exchange, memory))
+          otherwise(exchange, memory);
+      };
+      if (handlers === undefined) whenLoaded(give, () => exchange.abort());
+      else give(handlers);
       return true;
     },
   };
