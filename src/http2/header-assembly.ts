@@ -6,8 +6,6 @@ import { headerBlockFactor, mostContinuations } from "./limits.ts";
 export type EncodedBlock = {
   readonly stream: number;
   readonly isLast: boolean;
-  /** It says that its stream depends on itself, which no stream can. */
-  readonly dependsOnItself: boolean;
   readonly bytes: Buffer;
   readonly start: number;
   readonly end: number;
@@ -21,7 +19,6 @@ export class HeaderAssembly {
   serial = 0;
   readonly #largest: number;
   #isLast = false;
-  #dependsOnItself = false;
   #parts: Buffer[] = [];
   #bytes = 0;
   #frames = 0;
@@ -37,10 +34,15 @@ export class HeaderAssembly {
   }
 
   /** A HEADERS frame. `undefined`: the block is not whole. Throws a {@link ConnectionError}. */
-  begin(flags: number, stream: number, bytes: Buffer, from: number, to: number): EncodedBlock | undefined {
+  begin(
+    flags: number,
+    stream: number,
+    bytes: Buffer,
+    from: number,
+    to: number,
+  ): EncodedBlock | undefined {
     let start = from;
     let end = to;
-    let dependsOnItself = false;
     if ((flags & Flag.padded) !== 0) {
       if (start >= end) throw tooShort();
       end -= bytes[start] as number;
@@ -48,17 +50,20 @@ export class HeaderAssembly {
     }
     if ((flags & Flag.priority) !== 0) {
       if (to - start < 5) throw tooShort();
-      dependsOnItself = readUint31(bytes, start) === stream;
+      if (readUint31(bytes, start) === stream)
+        throw new ConnectionError(ErrorCode.protocolError, "a stream depends on itself");
       start += 5;
     }
     if (start > end)
-      throw new ConnectionError(ErrorCode.protocolError, "the padding of a HEADERS frame is longer than the frame");
+      throw new ConnectionError(
+        ErrorCode.protocolError,
+        "the padding of a HEADERS frame is longer than the frame",
+      );
     const isLast = (flags & Flag.endStream) !== 0;
-    if ((flags & Flag.endHeaders) !== 0) return { stream, isLast, dependsOnItself, bytes, start, end };
+    if ((flags & Flag.endHeaders) !== 0) return { stream, isLast, bytes, start, end };
     this.stream = stream;
     this.serial += 1;
     this.#isLast = isLast;
-    this.#dependsOnItself = dependsOnItself;
     this.#frames = 0;
     this.#add(bytes, start, end);
     return undefined;
@@ -68,7 +73,10 @@ export class HeaderAssembly {
   go(flags: number, bytes: Buffer, start: number, end: number): EncodedBlock | undefined {
     this.#frames += 1;
     if (this.#frames > mostContinuations)
-      throw new ConnectionError(ErrorCode.enhanceYourCalm, "a header block has too many CONTINUATION frames");
+      throw new ConnectionError(
+        ErrorCode.enhanceYourCalm,
+        "a header block has too many CONTINUATION frames",
+      );
     this.#add(bytes, start, end);
     if ((flags & Flag.endHeaders) === 0) return undefined;
     const whole = Buffer.concat(this.#parts, this.#bytes);
@@ -77,7 +85,7 @@ export class HeaderAssembly {
     this.#bytes = 0;
     this.stream = 0;
     return {
-      ...{ stream, isLast: this.#isLast, dependsOnItself: this.#dependsOnItself },
+      ...{ stream, isLast: this.#isLast },
       ...{ bytes: whole, start: 0, end: whole.length },
     };
   }
@@ -85,12 +93,18 @@ export class HeaderAssembly {
   #add(bytes: Buffer, start: number, end: number): void {
     this.#bytes += end - start;
     if (this.#bytes > this.#largest)
-      throw new ConnectionError(ErrorCode.enhanceYourCalm, `a header block has more than ${this.#largest} bytes`);
+      throw new ConnectionError(
+        ErrorCode.enhanceYourCalm,
+        `a header block has more than ${this.#largest} bytes`,
+      );
     // A copy: what was read with it must not stay.
     if (end > start) this.#parts.push(Buffer.from(bytes.subarray(start, end)));
   }
 }
 
 function tooShort(): ConnectionError {
-  return new ConnectionError(ErrorCode.frameSizeError, "a HEADERS frame is shorter than its fields");
+  return new ConnectionError(
+    ErrorCode.frameSizeError,
+    "a HEADERS frame is shorter than its fields",
+  );
 }
