@@ -30,6 +30,8 @@ export class HpackDecoder {
   #needsUpdate = false;
   /** Where the block is read. */
   #position = 0;
+  /** Whether the string that was read last has neither CR, LF nor NUL. */
+  #isClean = true;
 
   constructor(options: HpackDecoderOptions) {
     this.#maxListSize = options.maxListSize;
@@ -125,7 +127,7 @@ export class HpackDecoder {
       nameKind = before.kind === FieldKind.malformed ? knownName(name).kind : before.kind;
     }
     const value = this.#string(bytes, end);
-    return headerField(name, value, kindOfField(nameKind, value));
+    return headerField(name, value, kindOfField(nameKind, value, this.#isClean));
   }
 
   #string(bytes: Buffer, end: number): string {
@@ -136,10 +138,23 @@ export class HpackDecoder {
     const start = this.#position;
     if (length > end - start) throw new HpackError("a header block ends within a string");
     this.#position = start + length;
-    if (first < 0x80) return (bytes as Latin1Buffer).latin1Slice(start, start + length);
+    if (first < 0x80) {
+      this.#isClean = isClean(bytes, start, start + length);
+      return (bytes as Latin1Buffer).latin1Slice(start, start + length);
+    }
     const bound = huffmanDecodedBound(length);
     const text =
       bound <= scratch.length ? scratch : (Buffer.allocUnsafeSlow(bound) as Latin1Buffer);
-    return text.latin1Slice(0, decodeHuffman(bytes, start, start + length, text));
+    const decoded = decodeHuffman(bytes, start, start + length, text);
+    this.#isClean = decoded >= 0;
+    return text.latin1Slice(0, decoded >= 0 ? decoded : ~decoded);
   }
+}
+
+function isClean(bytes: Buffer, start: number, end: number): boolean {
+  for (let index = start; index < end; index++) {
+    const byte = bytes[index] as number;
+    if (byte < 14 && (byte === 13 || byte === 10 || byte === 0)) return false;
+  }
+  return true;
 }
