@@ -5,7 +5,7 @@ import { ConnectionError, ErrorCode, errorName } from "./error-code.ts";
 import { largestWindow, preface, Setting } from "./frame.ts";
 import type { HeaderBlock } from "./header-block.ts";
 import { headerTable, largestResponseHeaders, streamOverhead } from "./limits.ts";
-import { announcedLength, checkResponse, checkTrailers } from "./message-rules.ts";
+import { contentLength, checkResponse, checkTrailers } from "./message-rules.ts";
 import type { Settings } from "./settings.ts";
 import { Http2Stream, type StreamListener } from "./stream.ts";
 
@@ -84,7 +84,10 @@ export class Http2ClientConnection extends Http2Connection {
     if (this.#isFirst) {
       this.#isFirst = false;
       if (chunk.toString("latin1", 0, 5) === "HTTP/")
-        throw new ConnectionError(ErrorCode.protocolError, "the server answers in HTTP/1.1, not in HTTP/2");
+        throw new ConnectionError(
+          ErrorCode.protocolError,
+          "the server answers in HTTP/1.1, not in HTTP/2",
+        );
     }
     this.push(chunk);
   }
@@ -97,25 +100,31 @@ export class Http2ClientConnection extends Http2Connection {
     const stream = this.streams.get(id);
     if (stream === undefined) {
       if (this.isIdle(id))
-        throw new ConnectionError(ErrorCode.protocolError, "HEADERS of a stream that was never opened");
+        throw new ConnectionError(
+          ErrorCode.protocolError,
+          "HEADERS of a stream that was never opened",
+        );
       return;
     }
-    if (block.isTooLarge) return stream.reset(ErrorCode.enhanceYourCalm, "the header list of the answer is too large");
-    if (stream.isReceived) return stream.reset(ErrorCode.streamClosed, "HEADERS came after the end");
+    if (block.isTooLarge)
+      return stream.reset(ErrorCode.enhanceYourCalm, "the header list of the answer is too large");
+    if (stream.isReceived)
+      return stream.reset(ErrorCode.streamClosed, "HEADERS came after the end");
     if (stream.headersReceived) {
       if (!isLast || checkTrailers(block) !== undefined)
         return stream.reset(ErrorCode.protocolError, "the trailers are malformed");
       return this.receiveEnd(stream, block);
     }
     const wrong = checkResponse(block);
-    if (wrong !== undefined) return stream.reset(ErrorCode.protocolError, `the answer is malformed: ${wrong}`);
+    if (wrong !== undefined)
+      return stream.reset(ErrorCode.protocolError, `the answer is malformed: ${wrong}`);
     const status = block.get(":status") as string;
     if (status.startsWith("1")) {
       if (isLast) stream.reset(ErrorCode.protocolError, `the answer ends with status ${status}`);
       return;
     }
     stream.headersReceived = true;
-    if (!stream.isHead && status !== "304") stream.announced = announcedLength(block);
+    if (!stream.isHead && status !== "304") stream.announced = contentLength(block) ?? -1;
     try {
       stream.listener.headers?.(block, isLast);
     } catch (error) {
@@ -128,7 +137,8 @@ export class Http2ClientConnection extends Http2Connection {
     const { onLimit, onReady } = this.#options;
     if (settings.enablePush === 1)
       throw new ConnectionError(ErrorCode.protocolError, "a server cannot ask for pushes");
-    if (settings.maxConcurrentStreams !== undefined) this.mostStreams = settings.maxConcurrentStreams;
+    if (settings.maxConcurrentStreams !== undefined)
+      this.mostStreams = settings.maxConcurrentStreams;
     if (isFirst || settings.maxConcurrentStreams !== undefined) onLimit?.(this.mostStreams);
     if (isFirst) onReady();
   }
@@ -145,7 +155,8 @@ export class Http2ClientConnection extends Http2Connection {
   }
 
   protected override streamEnded(): void {
-    if (this.isGoingAway && this.streams.size === 0) this.end(ErrorCode.noError, "the connection was closed");
+    if (this.isGoingAway && this.streams.size === 0)
+      this.end(ErrorCode.noError, "the connection was closed");
   }
 
   protected override connectionEnded(reason: string): void {

@@ -181,11 +181,17 @@ export abstract class Http2Connection
     this.#partialLooks = mark !== 0 && mark === this.#partialMark ? this.#partialLooks + 1 : 0;
     this.#partialMark = mark;
     if (this.#partialLooks >= looksToWait)
-      this.destroy(ErrorCode.enhanceYourCalm, "a frame or a header block did not become whole in time");
+      this.destroy(
+        ErrorCode.enhanceYourCalm,
+        "a frame or a header block did not become whole in time",
+      );
   }
 
   giveUp(): void {
-    this.destroy(ErrorCode.enhanceYourCalm, "the connection holds the most of a memory that is used up");
+    this.destroy(
+      ErrorCode.enhanceYourCalm,
+      "the connection holds the most of a memory that is used up",
+    );
   }
 
   // What follows is called by the reader of frames.
@@ -196,7 +202,10 @@ export abstract class Http2Connection
     if (id === 0) throw ofNoStream("DATA");
     this.#receiveWindow -= length;
     if (this.#receiveWindow < 0)
-      throw new ConnectionError(ErrorCode.flowControlError, "the window of the connection was exceeded");
+      throw new ConnectionError(
+        ErrorCode.flowControlError,
+        "the window of the connection was exceeded",
+      );
     if (length >= usefulBytes || isLast) this.useful();
     else this.#idle();
     const known = this.#data;
@@ -210,7 +219,10 @@ export abstract class Http2Connection
     if (wrong !== ErrorCode.noError) {
       this.consumed(length);
       const isLate = wrong === ErrorCode.streamClosed;
-      stream.reset(wrong, isLate ? "DATA came after the end" : "the window of the stream was exceeded");
+      stream.reset(
+        wrong,
+        isLate ? "DATA came after the end" : "the window of the stream was exceeded",
+      );
       return false;
     }
     this.#data = stream;
@@ -224,7 +236,8 @@ export abstract class Http2Connection
     const stream = this.#data;
     if (stream === undefined) return this.consumed(part.length);
     try {
-      if (!stream.receive(part)) stream.reset(ErrorCode.protocolError, "the body is longer than content-length says");
+      if (!stream.receive(part))
+        stream.reset(ErrorCode.protocolError, "the body is longer than content-length says");
     } catch (error) {
       this.failed(stream, error);
     }
@@ -246,7 +259,14 @@ export abstract class Http2Connection
     this.#idle();
   }
 
-  frame(type: number, flags: number, stream: number, bytes: Buffer, start: number, end: number): void {
+  frame(
+    type: number,
+    flags: number,
+    stream: number,
+    bytes: Buffer,
+    start: number,
+    end: number,
+  ): void {
     this.#frames += 1;
     const assembly = this.#assembly;
     if (type === FrameType.continuation && assembly.stream > 0 && assembly.stream === stream)
@@ -355,7 +375,10 @@ export abstract class Http2Connection
 
   #checkOrder(): void {
     if (this.#assembly.stream > 0)
-      throw new ConnectionError(ErrorCode.protocolError, "another frame came within a header block");
+      throw new ConnectionError(
+        ErrorCode.protocolError,
+        "another frame came within a header block",
+      );
     if (!this.hasSettings)
       throw new ConnectionError(ErrorCode.protocolError, "the first frame is not SETTINGS");
   }
@@ -395,7 +418,10 @@ export abstract class Http2Connection
       if (bytes === 0) throw new ConnectionError(ErrorCode.protocolError, "a WINDOW_UPDATE is 0");
       this.sendWindow += bytes;
       if (this.sendWindow > largestWindow)
-        throw new ConnectionError(ErrorCode.flowControlError, "the window of the connection is too large");
+        throw new ConnectionError(
+          ErrorCode.flowControlError,
+          "the window of the connection is too large",
+        );
       this.schedule();
       return;
     }
@@ -427,8 +453,10 @@ export abstract class Http2Connection
   #settings(flags: number, stream: number, bytes: Buffer, start: number, end: number): void {
     if (stream !== 0) throw ofStream("SETTINGS");
     if ((flags & Flag.ack) !== 0) {
-      if (end > start) throw new ConnectionError(ErrorCode.frameSizeError, "SETTINGS with ACK has settings");
-      if (!this.hasSettings) throw new ConnectionError(ErrorCode.protocolError, "the first frame is not SETTINGS");
+      if (end > start)
+        throw new ConnectionError(ErrorCode.frameSizeError, "SETTINGS with ACK has settings");
+      if (!this.hasSettings)
+        throw new ConnectionError(ErrorCode.protocolError, "the first frame is not SETTINGS");
       this.#isSettingsAcknowledged = true;
       return this.#idle();
     }
@@ -436,7 +464,8 @@ export abstract class Http2Connection
     const isFirst = !this.hasSettings;
     this.hasSettings = true;
     if (!isFirst) this.#idle();
-    if (settings.headerTableSize !== undefined) this.encoder.setPeerTableSize(settings.headerTableSize);
+    if (settings.headerTableSize !== undefined)
+      this.encoder.setPeerTableSize(settings.headerTableSize);
     if (settings.initialWindowSize !== undefined) this.#resize(settings.initialWindowSize);
     this.writeSettingsAck();
     this.receiveSettings(settings, isFirst);
@@ -468,7 +497,8 @@ export abstract class Http2Connection
     this.#idle();
     if (dependency !== stream) return;
     const open = this.streams.get(stream);
-    if (open === undefined) throw new ConnectionError(ErrorCode.protocolError, "a stream depends on itself");
+    if (open === undefined)
+      throw new ConnectionError(ErrorCode.protocolError, "a stream depends on itself");
     open.reset(ErrorCode.protocolError, "the stream depends on itself");
   }
 }

@@ -11,7 +11,14 @@ export type FrameSink = {
   /** The DATA frame that began last is whole. */
   dataEnds(isLast: boolean): void;
   /** Any other frame, whole, from `start` to `end`. */
-  frame(type: number, flags: number, stream: number, bytes: Buffer, start: number, end: number): void;
+  frame(
+    type: number,
+    flags: number,
+    stream: number,
+    bytes: Buffer,
+    start: number,
+    end: number,
+  ): void;
   /** A frame of an unknown type, which is skipped. */
   unknown(): void;
   /** Whether frames are taken any more. */
@@ -96,7 +103,12 @@ export class FrameReader {
     const header = this.#header as Buffer;
     let at = from;
     if (this.#held === undefined) {
-      const copied = chunk.copy(header, this.#heldLength, at, at + frameHeaderBytes - this.#heldLength);
+      const copied = chunk.copy(
+        header,
+        this.#heldLength,
+        at,
+        at + frameHeaderBytes - this.#heldLength,
+      );
       this.#heldLength += copied;
       at += copied;
       if (this.#heldLength === frameHeaderBytes) this.#begin(header);
@@ -177,7 +189,10 @@ export class FrameReader {
       this.#awaitsPadding = false;
       this.#dataLeft -= 1;
       if (padding > this.#dataLeft)
-        throw new ConnectionError(ErrorCode.protocolError, "the padding of a DATA frame is longer than the frame");
+        throw new ConnectionError(
+          ErrorCode.protocolError,
+          "the padding of a DATA frame is longer than the frame",
+        );
       this.#dataLeft -= padding;
       this.#paddingLeft = padding;
     }
@@ -231,7 +246,10 @@ function checkLength(type: number, length: number): void {
       break;
     case FrameType.settings:
       if (length > mostSettings * 6)
-        throw new ConnectionError(ErrorCode.enhanceYourCalm, "a SETTINGS frame has too many settings");
+        throw new ConnectionError(
+          ErrorCode.enhanceYourCalm,
+          "a SETTINGS frame has too many settings",
+        );
       isWrong = length % 6 !== 0;
       break;
     default:

@@ -70,9 +70,9 @@ export function writeUint32(out: Buffer, at: number, value: number): number {
 /** Big-endian, unsigned. */
 export function readUint32(bytes: Buffer, at: number): number {
   return (
-    ((bytes[at] as number) << 24 |
-      (bytes[at + 1] as number) << 16 |
-      (bytes[at + 2] as number) << 8 |
+    (((bytes[at] as number) << 24) |
+      ((bytes[at + 1] as number) << 16) |
+      ((bytes[at + 2] as number) << 8) |
       (bytes[at + 3] as number)) >>>
     0
   );

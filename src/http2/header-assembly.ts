@@ -37,7 +37,13 @@ export class HeaderAssembly {
   }
 
   /** A HEADERS frame. `undefined`: the block is not whole. Throws a {@link ConnectionError}. */
-  begin(flags: number, stream: number, bytes: Buffer, from: number, to: number): EncodedBlock | undefined {
+  begin(
+    flags: number,
+    stream: number,
+    bytes: Buffer,
+    from: number,
+    to: number,
+  ): EncodedBlock | undefined {
     let start = from;
     let end = to;
     let dependsOnItself = false;
@@ -52,9 +58,13 @@ export class HeaderAssembly {
       start += 5;
     }
     if (start > end)
-      throw new ConnectionError(ErrorCode.protocolError, "the padding of a HEADERS frame is longer than the frame");
+      throw new ConnectionError(
+        ErrorCode.protocolError,
+        "the padding of a HEADERS frame is longer than the frame",
+      );
     const isLast = (flags & Flag.endStream) !== 0;
-    if ((flags & Flag.endHeaders) !== 0) return { stream, isLast, dependsOnItself, bytes, start, end };
+    if ((flags & Flag.endHeaders) !== 0)
+      return { stream, isLast, dependsOnItself, bytes, start, end };
     this.stream = stream;
     this.serial += 1;
     this.#isLast = isLast;
@@ -68,7 +78,10 @@ export class HeaderAssembly {
   go(flags: number, bytes: Buffer, start: number, end: number): EncodedBlock | undefined {
     this.#frames += 1;
     if (this.#frames > mostContinuations)
-      throw new ConnectionError(ErrorCode.enhanceYourCalm, "a header block has too many CONTINUATION frames");
+      throw new ConnectionError(
+        ErrorCode.enhanceYourCalm,
+        "a header block has too many CONTINUATION frames",
+      );
     this.#add(bytes, start, end);
     if ((flags & Flag.endHeaders) === 0) return undefined;
     const whole = Buffer.concat(this.#parts, this.#bytes);
@@ -85,12 +98,18 @@ export class HeaderAssembly {
   #add(bytes: Buffer, start: number, end: number): void {
     this.#bytes += end - start;
     if (this.#bytes > this.#largest)
-      throw new ConnectionError(ErrorCode.enhanceYourCalm, `a header block has more than ${this.#largest} bytes`);
+      throw new ConnectionError(
+        ErrorCode.enhanceYourCalm,
+        `a header block has more than ${this.#largest} bytes`,
+      );
     // A copy: what was read with it must not stay.
     if (end > start) this.#parts.push(Buffer.from(bytes.subarray(start, end)));
   }
 }
 
 function tooShort(): ConnectionError {
-  return new ConnectionError(ErrorCode.frameSizeError, "a HEADERS frame is shorter than its fields");
+  return new ConnectionError(
+    ErrorCode.frameSizeError,
+    "a HEADERS frame is shorter than its fields",
+  );
 }

@@ -129,7 +129,7 @@ export class HpackEncoder {
     if (known !== undefined) return known;
     const kind = kindOfName(name);
     if (kind === FieldKind.malformed || kind === FieldKind.connectionSpecific)
-      throw new TypeError(`HTTP/2 has no header ${JSON.stringify(name)}`);
+      throw wrongName(name);
     const own = staticNames.get(name);
     const sent: SentName = {
       name,
@@ -198,6 +198,22 @@ export class HpackEncoder {
       if (this.#find(sent, value) === 0) checkValue(sent, value);
     }
   }
+}
+
+/** Throws TypeError for names and values that HTTP/2 does not carry, as {@link HpackEncoder.encode} does. */
+export function checkFields(fields: readonly string[]): void {
+  for (let place = 0; place < fields.length; place += 2) {
+    const name = fields[place] as string;
+    const kind = kindOfName(name);
+    if (kind === FieldKind.malformed || kind === FieldKind.connectionSpecific)
+      throw wrongName(name);
+    if (kindOfField(kind, fields[place + 1] as string) === FieldKind.malformed)
+      throw wrongValue(name);
+  }
+}
+
+function wrongName(name: string): TypeError {
+  return new TypeError(`HTTP/2 has no header ${JSON.stringify(name)}`);
 }
 
 function checkValue({ name, kind }: SentName, value: string): void {

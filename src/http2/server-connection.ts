@@ -11,7 +11,7 @@ import {
   mostStreams,
   streamOverhead,
 } from "./limits.ts";
-import { announcedLength, checkRequest, checkTrailers } from "./message-rules.ts";
+import { contentLength, checkRequest, checkTrailers } from "./message-rules.ts";
 import { Http2Stream, type StreamListener } from "./stream.ts";
 
 export type ServerConnectionOptions = {
@@ -67,7 +67,10 @@ export class Http2ServerConnection extends Http2Connection {
     const length = Math.min(preface.length - this.#prefaceSeen, chunk.length);
     const expected = preface.subarray(this.#prefaceSeen, this.#prefaceSeen + length);
     if (!expected.equals(chunk.subarray(0, length)))
-      throw new ConnectionError(ErrorCode.protocolError, "the connection does not begin as HTTP/2 does");
+      throw new ConnectionError(
+        ErrorCode.protocolError,
+        "the connection does not begin as HTTP/2 does",
+      );
     this.#prefaceSeen += length;
     if (chunk.length > length) this.push(chunk.subarray(length));
   }
@@ -83,7 +86,10 @@ export class Http2ServerConnection extends Http2Connection {
     const how = this.closedStreams.find(id);
     if (how === "byUs") return;
     if (how === undefined)
-      throw new ConnectionError(ErrorCode.protocolError, `HEADERS of stream ${id} came after one of ${this.#last}`);
+      throw new ConnectionError(
+        ErrorCode.protocolError,
+        `HEADERS of stream ${id} came after one of ${this.#last}`,
+      );
     throw new ConnectionError(ErrorCode.streamClosed, "HEADERS of a stream that has ended");
   }
 
@@ -97,7 +103,8 @@ export class Http2ServerConnection extends Http2Connection {
   }
 
   protected override streamEnded(): void {
-    if (this.#isFinal && this.streams.size === 0) this.end(ErrorCode.noError, "the connection was closed");
+    if (this.#isFinal && this.streams.size === 0)
+      this.end(ErrorCode.noError, "the connection was closed");
   }
 
   protected override connectionEnded(reason: string): void {
@@ -115,9 +122,10 @@ export class Http2ServerConnection extends Http2Connection {
 
   #open(id: number, block: HeaderBlock, isLast: boolean): void {
     this.#last = id;
-    if (this.#isFinal || this.openStreams >= mostStreams) return this.#refuse(id, ErrorCode.refusedStream);
+    if (this.#isFinal || this.openStreams >= mostStreams)
+      return this.#refuse(id, ErrorCode.refusedStream);
     if (block.isTooLarge) return this.#refuseHeaders(id, isLast);
-    const announced = announcedLength(block);
+    const announced = contentLength(block) ?? -1;
     if (checkRequest(block) !== undefined || (isLast && announced > 0))
       return this.#refuse(id, ErrorCode.protocolError);
     const reserved = streamOverhead + block.size;

@@ -372,7 +372,8 @@ export class Http2Stream {
   #endSent(): void {
     this.#isEndSent = true;
     if (this.isReceived && !this.#isEndHeld) this.close(undefined);
-    else if (this.#isResetAtEnd) this.reset(ErrorCode.noError, "answered before the request was whole");
+    else if (this.#isResetAtEnd)
+      this.reset(ErrorCode.noError, "answered before the request was whole");
   }
 
   #tellEnd(trailers: HeaderBlock | undefined): void {
