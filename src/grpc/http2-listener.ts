@@ -1,5 +1,6 @@
 import { createServer, type Server } from "node:net";
-import { ConnectionGroup, type ConnectionMemory } from "../http2/connection.ts";
+import type { Http2Connection } from "../http2/connection.ts";
+import { ConnectionGroup, type ConnectionMemory } from "../http2/connection-group.ts";
 import { Http2ServerConnection } from "../http2/server-connection.ts";
 import type { HeaderBlock } from "../http2/header-block.ts";
 import type { Http2Stream, StreamListener } from "../http2/stream.ts";
@@ -14,17 +15,17 @@ export type Http2ListenerOptions = {
 /** Serves HTTP/2, and nothing else, on the connections of a server that its owner has listen. */
 export class Http2Listener {
   readonly server: Server;
-  readonly #group: ConnectionGroup;
+  readonly #group: ConnectionGroup<Http2Connection>;
 
   constructor({ onStream, memory }: Http2ListenerOptions) {
-    const group = new ConnectionGroup(memory);
+    const group = new ConnectionGroup<Http2Connection>(memory);
     this.#group = group;
     this.server = createServer({ noDelay: true }, (socket) => {
       new Http2ServerConnection(socket, { onStream, group });
     });
   }
 
-  get connections(): ConnectionGroup["connections"] {
+  get connections(): ReadonlySet<Http2Connection> {
     return this.#group.connections;
   }
 

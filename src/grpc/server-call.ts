@@ -211,12 +211,13 @@ export abstract class ServerCall implements CallContext, WatchedCall, TimedCall,
       return this.finish(ended);
     }
     this.respond();
+    if (last !== undefined) stream.write(last);
     this.finish(ended);
     try {
-      this.#end(okFields(this.#trailers), last);
+      this.#end(okFields(this.#trailers));
     } catch {
-      // Metadata after the last message that HTTP/2 does not take is left out.
-      this.#end(okTrailers, last);
+      // Metadata that HTTP/2 does not take is left out.
+      this.#end(okTrailers);
     }
   }
 
@@ -270,10 +271,10 @@ export abstract class ServerCall implements CallContext, WatchedCall, TimedCall,
   }
 
   /** A caller that is still sending is told to stop without it looking like a failure. */
-  #end(trailers: readonly string[], last?: Uint8Array): void {
+  #end(trailers: readonly string[]): void {
     const stream = this.stream;
-    if (stream.isReceived) return stream.end(last, trailers);
-    stream.endEarly(last, trailers);
+    if (stream.isReceived) return stream.end(undefined, trailers);
+    stream.endEarly(undefined, trailers);
     // What waits to be read is not wanted any more.
     stream.resume();
   }

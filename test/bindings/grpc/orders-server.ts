@@ -114,7 +114,7 @@ export async function startOrders(
         stream.reset(ErrorCode.refusedStream);
         return answered;
       }
-      const cut = (): void => stream.connection.destroy();
+      const cut = (): void => void stream.connection.socket.destroy();
       if (fate === "cut") return { ...answered, data: cut };
       // It is processed, and nobody hears of that.
       if (fate === "swallow") Object.assign(stream, { sendHeaders() {}, sendWhole: cut, end: cut });
