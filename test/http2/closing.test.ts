@@ -98,16 +98,21 @@ test("a server that speaks HTTP/1.1 is named as such", async () => {
   });
   await new Promise<void>((resolve) => listener.listen(0, "127.0.0.1", resolve));
   const { port } = listener.address() as net.AddressInfo;
-  const reason = await new Promise<string>((onClosed) => {
-    const onReady = (): void => onClosed("ready");
-    new Http2ClientConnection(net.connect(port, "127.0.0.1"), { onReady, onClosed });
+  const closed = Promise.withResolvers<string>();
+  const client = new Http2ClientConnection(net.connect(port, "127.0.0.1"), {
+    onReady: () => closed.resolve("ready"),
+    onClosed: closed.resolve,
   });
+  const reason = await closed.promise;
+  expect(client.isClosed).toBe(true);
   expect(reason).toContain("HTTP/1.1");
   listener.close();
 });
 
-test("a ping is answered", async () => {
+test("a ping is answered, on both sides", async () => {
   const { client, server } = await connect();
-  await new Promise<void>((resolve) => client.ping(resolve));
-  await new Promise<void>((resolve) => server.ping(resolve));
+  const answered = vi.fn();
+  client.ping(answered);
+  server.ping(answered);
+  await vi.waitFor(() => expect(answered).toHaveBeenCalledTimes(2));
 });
