@@ -26,8 +26,8 @@ export class HpackDecoder {
   readonly #table: HpackTable;
   /** What we announced last, as far as the peer has acknowledged it. */
   #maxTableSize: number;
-  /** The table became smaller: the next block must say so first (RFC 7541 4.2). */
-  #needsUpdate = false;
+  /** The next block must begin with an update to this size or a smaller one (RFC 7541 4.2); undefined: it need not. */
+  #dueSize: number | undefined;
   /** Where the block is read. */
   #position = 0;
   /** Whether the string that was read last has neither CR, LF nor NUL. */
@@ -47,7 +47,7 @@ export class HpackDecoder {
   /** To call when the peer acknowledged another SETTINGS_HEADER_TABLE_SIZE than the one before. */
   setMaxTableSize(size: number): void {
     this.#maxTableSize = size;
-    this.#needsUpdate = size < this.#table.maxSize;
+    if (size < this.#table.maxSize) this.#dueSize = Math.min(size, this.#dueSize ?? size);
   }
 
   /** Decodes a whole block. Throws HpackError. */
@@ -89,12 +89,12 @@ export class HpackDecoder {
       if (first < 0x20 || first >= 0x40) break;
       this.#position++;
       const size = first === 0x3f ? this.#integer(bytes, end, 0x1f) : first & 0x1f;
-      if (size > this.#maxTableSize)
-        throw new HpackError(`a table of ${size} bytes is larger than ${this.#maxTableSize}`);
+      const most = this.#dueSize ?? this.#maxTableSize;
+      if (size > most) throw new HpackError(`a table of ${size} bytes is larger than ${most}`);
       this.#table.resize(size);
-      this.#needsUpdate = false;
+      this.#dueSize = undefined;
     }
-    if (this.#needsUpdate)
+    if (this.#dueSize !== undefined)
       throw new HpackError("a header block does not begin with the table size update that is due");
   }
 
