@@ -1,12 +1,6 @@
 import type { HeaderBlock } from "../http2/header-block.ts";
 import type { Http2Stream, StreamListener } from "../http2/stream.ts";
-import {
-  headFields,
-  okFields,
-  okTrailers,
-  statusFields,
-  withMetadata,
-} from "./answer-fields.ts";
+import { headFields, okFields, okTrailers, statusFields, withMetadata } from "./answer-fields.ts";
 import type { CallMemory } from "./call-memory.ts";
 import { deadlines, type Deadline, type TimedCall } from "./deadlines.ts";
 import { toGrpcFailure } from "./failure.ts";

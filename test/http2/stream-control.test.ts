@@ -102,6 +102,11 @@ function request(session: ClientHttp2Session, path = "/"): ClientHttp2Stream {
   return stream;
 }
 
+/** A reset is an error to Node, and closes the stream too. */
+function closeOf(stream: ClientHttp2Stream): Promise<void> {
+  return new Promise((resolve) => void stream.once("close", resolve));
+}
+
 /** Round trips on the same connection: what was sent before has been read by then. */
 async function roundTrip(session: ClientHttp2Session): Promise<void> {
   await new Promise<void>((resolve, reject) => {
@@ -188,7 +193,7 @@ describe("pause", () => {
     await until(() => served.memory.used >= 100_000, { what: "the body" });
     told.stream.sendHeaders(head, true);
     told.stream.endEarly();
-    await once(stream, "close");
+    await closeOf(stream);
     expect(status).toBe(200);
     expect(told.events).toEqual(["closed"]);
   });
@@ -251,7 +256,7 @@ describe("drain", () => {
     const received: Buffer[] = [];
     stream.on("data", (chunk: Buffer) => received.push(chunk));
     go();
-    await once(stream, "close");
+    await closeOf(stream);
     const body = Buffer.concat(received);
     expect(body).toHaveLength(parts * 10_000 + 4);
     for (let index = 0; index < parts; index++)
@@ -276,7 +281,7 @@ describe("drain", () => {
     let body = "";
     stream.on("data", (chunk: Buffer) => (body += chunk.toString()));
     stream.end();
-    await once(stream, "close");
+    await closeOf(stream);
     expect(body).toBe("all");
     expect(told.stream.write(Buffer.alloc(1))).toBe(true);
   });
@@ -328,7 +333,7 @@ describe("abort", () => {
     expect(told.reset).toMatchObject({ code: ErrorCode.enhanceYourCalm, by: "local" });
     expect(told.stream.waiting).toBe(0);
     told.stream.reset(ErrorCode.cancel);
-    await once(stream, "close");
+    await closeOf(stream);
     expect(stream.rstCode).toBe(ErrorCode.enhanceYourCalm);
     expect(told.events).toEqual(["data", "closed"]);
   });
@@ -342,7 +347,7 @@ describe("abort", () => {
     const streams = [request(session), request(session, "/end")];
     streams[0]?.write(Buffer.alloc(100_000));
     streams[1]?.end();
-    await Promise.all(streams.map((stream) => once(stream, "close")));
+    await Promise.all(streams.map((stream) => closeOf(stream)));
     expect(streams.map(({ rstCode }) => rstCode)).toEqual([
       ErrorCode.cancel,
       ErrorCode.refusedStream,
@@ -377,7 +382,7 @@ describe("abort", () => {
     let bytes = 0;
     stream.on("trailers", (received) => (trailers = received));
     stream.on("data", (chunk: Buffer) => (bytes += chunk.length));
-    await once(stream, "close");
+    await closeOf(stream);
     expect(bytes).toBe(mebibyte);
     expect(trailers).toMatchObject({ "x-sum": "7" });
     expect(stream.rstCode).toBe(ErrorCode.noError);
@@ -394,12 +399,12 @@ describe("abort", () => {
       for (const stream of streams) stream.write("x");
       await until(() => served.streams.length === batch + 512, { what: "all of them" });
       for (const stream of streams) stream.close(http2.constants.NGHTTP2_CANCEL);
-      await Promise.all(streams.map((stream) => once(stream, "close")));
+      await Promise.all(streams.map((stream) => closeOf(stream)));
     }
     await until(() => served.streams.every(({ isClosed }) => isClosed), { what: "all to end" });
     const refused = request(session);
     refused.end();
-    await once(refused, "close");
+    await closeOf(refused);
     expect(refused.rstCode).toBe(ErrorCode.refusedStream);
     expect(served.streams).toHaveLength(most);
     served.streams[7]?.stream.release();
