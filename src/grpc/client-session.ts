@@ -74,7 +74,11 @@ export class ClientSession {
   destroy(reason: string): void {
     this.#failure ||= reason;
     if (this.connection === undefined) this.socket.destroy();
-    else this.connection.destroy(ErrorCode.noError, reason);
+    else {
+      this.connection.destroy(ErrorCode.noError, reason);
+      // The server need not end its side first.
+      this.socket.destroySoon();
+    }
   }
 
   #begin(): void {
