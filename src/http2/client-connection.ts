@@ -54,7 +54,7 @@ export class Http2ClientConnection extends Http2Connection {
    * `Error` where no stream can be opened any more.
    */
   open(fields: readonly string[], listener: StreamListener, isLast = false): Http2Stream {
-    const stream = this.#create(listener);
+    const stream = this.#create(fields, listener);
     stream.sendHeaders(fields, isLast);
     this.#add(stream);
     return stream;
@@ -163,7 +163,7 @@ export class Http2ClientConnection extends Http2Connection {
     this.#options.onClosed(reason);
   }
 
-  #create(listener: StreamListener): Http2Stream {
+  #create(fields: readonly string[], listener: StreamListener): Http2Stream {
     if (this.isClosed || this.isGoingAway) throw new Error("the connection takes no more streams");
     if (this.#next > largestWindow) {
       this.isGoingAway = true;
@@ -171,6 +171,7 @@ export class Http2ClientConnection extends Http2Connection {
     }
     const stream = new Http2Stream(this.#next, this, this.peerWindow);
     stream.listener = listener;
+    stream.isHead = fields[fields.indexOf(":method") + 1] === "HEAD";
     return stream;
   }
 

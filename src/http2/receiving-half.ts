@@ -259,7 +259,7 @@ export abstract class ReceivingHalf extends SendingHalf implements FrameSink {
 
   #decode(encoded: EncodedBlock | undefined): void {
     if (encoded === undefined) return;
-    const { stream, isLast, dependsOnItself, bytes, start, end } = encoded;
+    const { stream, isLast, bytes, start, end } = encoded;
     let block: HeaderBlock;
     try {
       block = this.#decoder.decode(bytes, start, end);
@@ -267,10 +267,7 @@ export abstract class ReceivingHalf extends SendingHalf implements FrameSink {
       if (!(error instanceof HpackError)) throw error;
       throw new ConnectionError(ErrorCode.compressionError, error.message);
     }
-    if (dependsOnItself) {
-      this.writeReset(stream, ErrorCode.protocolError);
-      this.streams.get(stream)?.reset(ErrorCode.protocolError, "the stream depends on itself");
-    } else this.receiveHeaders(stream, block, isLast);
+    this.receiveHeaders(stream, block, isLast);
   }
 
   #dataOfClosed(id: number): void {
@@ -362,11 +359,8 @@ export abstract class ReceivingHalf extends SendingHalf implements FrameSink {
   #priority(stream: number, dependency: number): void {
     if (stream === 0) throw ofNoStream("PRIORITY");
     this.#idle();
-    if (dependency !== stream) return;
-    const open = this.streams.get(stream);
-    if (open === undefined)
+    if (dependency === stream)
       throw new ConnectionError(ErrorCode.protocolError, "a stream depends on itself");
-    open.reset(ErrorCode.protocolError, "the stream depends on itself");
   }
 }
 
