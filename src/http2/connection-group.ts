@@ -8,6 +8,11 @@ export type ConnectionMemory = {
   add(bytes: number): void;
   /** There is room for nothing more. */
   readonly isFull: boolean;
+  /**
+   * More is counted than there is room for, by so much that refusing does not do. Whoever only fills it up is not cut off for
+   * that. Default: as soon as it is full.
+   */
+  readonly isOverdrawn?: boolean;
 };
 
 /** A connection as its group sees it. */
@@ -59,7 +64,12 @@ export class ConnectionGroup<Member extends GroupMember = GroupMember> {
     const memory = this.#memory;
     if (memory === undefined) return;
     memory.add(bytes);
-    if (bytes > 0 && memory.isFull) this.#relieveLater();
+    if (bytes > 0 && this.#isOverdrawn) this.#relieveLater();
+  }
+
+  get #isOverdrawn(): boolean {
+    const memory = this.#memory;
+    return memory !== undefined && (memory.isOverdrawn ?? memory.isFull);
   }
 
   #relieveLater(): void {
@@ -67,7 +77,7 @@ export class ConnectionGroup<Member extends GroupMember = GroupMember> {
     this.#isRelieving = true;
     setImmediate(() => {
       this.#isRelieving = false;
-      if (this.#memory?.isFull === true) this.#relieve();
+      if (this.#isOverdrawn) this.#relieve();
     });
   }
 
@@ -78,7 +88,7 @@ export class ConnectionGroup<Member extends GroupMember = GroupMember> {
     }
     if (largest === undefined || largest.held < smallestHolder) return;
     largest.giveUp();
-    if (this.#memory?.isFull === true) this.#relieveLater();
+    if (this.#isOverdrawn) this.#relieveLater();
   }
 
   #look(): void {

@@ -44,6 +44,7 @@ export function readBody(
         ? undefined
         : {
             turn: "sender",
+            watchPlace: -1,
             get received() {
               return size;
             },

@@ -1,6 +1,7 @@
 import { BindingError } from "../errors.ts";
 import { invokeFailureText } from "../rpc/errors.ts";
 import { headerText, isHeaderName } from "../rpc/metadata-headers.ts";
+import { RecordHead } from "../grpc/request-head.ts";
 import { metadataProblem } from "../rpc/metadata-limit.ts";
 import { baggageProblem, traceOfRequest } from "../rpc/trace.ts";
 import type { Invocation } from "../runtime/outputs/invocation.ts";
@@ -149,8 +150,8 @@ export class DaprHttp {
     response: HttpResponse,
     memory: Reservation,
   ): Promise<void> {
-    const { headers } = request;
-    const problem = baggageProblem(headers);
+    const head = new RecordHead(request.headers);
+    const problem = baggageProblem(head);
     if (problem !== undefined) {
       request.resume();
       return sendText(response, 400, `${problem}\n`, { "x-content-type-options": "nosniff" });
@@ -161,10 +162,10 @@ export class DaprHttp {
       body = await this.#readRequest(request, memory);
       const tooMuch = metadataProblem(body.metadata);
       if (tooMuch !== undefined) return sendError(response, 413, "ERR_METADATA_TOO_LARGE", tooMuch);
-      trace = traceOfRequest(headers, body.metadata);
+      trace = traceOfRequest(head, body.metadata);
       setHeaders(response, trace);
     } catch (error) {
-      setHeaders(response, traceOfRequest(headers));
+      setHeaders(response, traceOfRequest(head));
       return sendMalformed(request, response, error);
     }
     try {

@@ -3,7 +3,7 @@ import { fromBinary, toBinary } from "@bufbuild/protobuf";
 import { BytesValueSchema } from "@bufbuild/protobuf/wkt";
 import { Code, ConnectError, createContextKey, type HandlerContext } from "@connectrpc/connect";
 import { ErrorInfoSchema } from "../../gen/google/rpc/error_details_pb.ts";
-import { addResponseHeaders, requestHeadersOf } from "../../src/grpc/handler-context.ts";
+import { addResponseHeaders, requestHeadOf } from "../../src/grpc/handler-context.ts";
 import { createService } from "../../src/grpc/service.ts";
 import { GrpcFailure } from "../../src/grpc/status.ts";
 import { createRpcHandlers } from "../../src/server/rpc-handlers.ts";
@@ -42,7 +42,7 @@ export async function serveKinds(maxMessageSize: number): Promise<ServedKinds> {
     const call = {
       context,
       header: context.requestHeader.get("x-test"),
-      raw: requestHeadersOf(context)["x-test"],
+      raw: requestHeadOf(context).get("x-test"),
       timeout: timeoutMs(),
       requests: [],
       isOver: false,
