@@ -149,9 +149,7 @@ export class GrpcClient {
   ): void {
     const { connection } = this;
     const fields = this.#requestFields(path, options);
-    connection.carry(
-      new GrpcUnary(connection, fields, options, this.#answers, done, body, prefix),
-    );
+    connection.carry(new GrpcUnary(connection, fields, options, this.#answers, done, body, prefix));
   }
 
   #requestFields(path: string, { headers, timeout, compress }: GrpcCallOptions): readonly string[] {
