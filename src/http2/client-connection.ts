@@ -149,7 +149,7 @@ export class Http2ClientConnection extends Http2Connection {
     const reason = `the server ended the connection (GOAWAY ${errorName(code)})`;
     for (const stream of this.streams.values()) {
       if (stream.id > lastStream)
-        stream.close({ code: ErrorCode.refusedStream, by: "peer", isUnprocessed: true, reason });
+        stream.close({ code, by: "connection", isUnprocessed: true, reason });
     }
     if (!this.isClosed) this.streamEnded();
   }
