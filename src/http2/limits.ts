@@ -65,8 +65,11 @@ export const streamOverhead = 4096;
 /** What a connection takes beside its streams, about, in bytes: two tables, and the socket. */
 export const connectionOverhead = 16 * 1024;
 
-/** A connection that holds less is not worth closing for its memory, in bytes. */
+/** A connection that holds less is not closed at once where the memory is used up, in bytes. */
 export const smallestHolder = 256 * 1024;
+
+/** Where new streams were refused for two looks on end, this share of the connections is closed, those that hold most. */
+export const closedAtLook = 1 / 8;
 
 /** Streams that have ended are remembered, so many, to tell what a late frame means. */
 export const rememberedStreams = 1024;
