@@ -55,6 +55,7 @@ export class Http2ClientConnection extends Http2Connection {
    */
   open(fields: readonly string[], listener: StreamListener, isLast = false): Http2Stream {
     const stream = this.#create(listener);
+    stream.isHead = isHead(fields);
     stream.sendHeaders(fields, isLast);
     this.#add(stream);
     return stream;
@@ -104,7 +105,7 @@ export class Http2ClientConnection extends Http2Connection {
           ErrorCode.protocolError,
           "HEADERS of a stream that was never opened",
         );
-      return;
+      return this.idle();
     }
     if (block.isTooLarge)
       return stream.reset(ErrorCode.enhanceYourCalm, "the header list of the answer is too large");
@@ -121,9 +122,10 @@ export class Http2ClientConnection extends Http2Connection {
     const status = block.get(":status") as string;
     if (status.startsWith("1")) {
       if (isLast) stream.reset(ErrorCode.protocolError, `the answer ends with status ${status}`);
-      return;
+      return this.idle();
     }
     stream.headersReceived = true;
+    this.useful(1);
     if (!stream.isHead && status !== "304") stream.announced = contentLength(block) ?? -1;
     try {
       stream.listener.headers?.(block, isLast);
@@ -178,7 +180,20 @@ export class Http2ClientConnection extends Http2Connection {
   #add(stream: Http2Stream): void {
     this.#next += 2;
     this.streams.set(stream.id, stream);
+    // When it is cancelled, what the server has sent by then comes late, and brings nothing.
+    this.useful(framesOfAnswer);
     stream.reserved = streamOverhead;
     this.count(streamOverhead);
   }
+}
+
+/** Head, a part of the body, trailers, and RST_STREAM. */
+const framesOfAnswer = 4;
+
+/** Whether the method, which stands before other headers, is HEAD. */
+function isHead(fields: readonly string[]): boolean {
+  for (let at = 0; at < fields.length; at += 2) {
+    if (fields[at] === ":method") return fields[at + 1] === "HEAD";
+  }
+  return false;
 }

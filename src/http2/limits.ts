@@ -44,8 +44,11 @@ export const mostSettings = 64;
  */
 export const mostIdleFrames = 20_000;
 
-/** DATA of at least so many bytes brings something: less is a dribble (CVE-2019-9511). */
-export const usefulBytes = 64;
+/** So many frames that bring nothing are made up for in advance: 25,000 calls that a client cancels are answered late, by four frames each. */
+export const mostCredit = 100_000;
+
+/** DATA of at least so many bytes brings something, such as a message of gRPC without content: less is a dribble (CVE-2019-9511). */
+export const usefulBytes = 5;
 
 /**
  * Answers to PING, SETTINGS and streams in error that the other side has not read (CVE-2019-9512, 9514, 9515).
