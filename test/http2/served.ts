@@ -7,7 +7,7 @@ import type { HeaderBlock } from "../../src/http2/header-block.ts";
 import { Http2ServerConnection } from "../../src/http2/server-connection.ts";
 import type { Http2Stream, StreamListener, StreamReset } from "../../src/http2/stream.ts";
 import { CountedMemory } from "./counted-memory.ts";
-import { headers, requestBlock } from "./raw-frames.ts";
+import { headers, requestBlock, Type } from "./raw-frames.ts";
 import { listenRaw, RawPeer, type RawPeerOptions } from "./raw-peer.ts";
 
 /** A request as the server saw it. */
@@ -133,13 +133,15 @@ export class Neighbour implements Disposable {
     return neighbour;
   }
 
-  /** Resolves once a call was answered on this connection, to how many milliseconds that took. */
+  /** Resolves once a call was answered on this connection, to how many milliseconds that took. Rejects where it was reset. */
   async ask(): Promise<number> {
     const stream = this.#next;
     this.#next += 2;
     const begun = performance.now();
     await this.peer.send(headers(stream, requestBlock("/neighbour")));
-    await this.peer.ended(stream);
+    const isReset = (): boolean => this.peer.count(Type.reset, stream) > 0;
+    await this.peer.until(() => this.peer.hasEnded(stream) || isReset(), "an answer");
+    if (isReset()) throw new Error("the call was refused");
     return performance.now() - begun;
   }
 

@@ -62,6 +62,17 @@ test("a peer that does not answer the PING is not waited for", async () => {
   ]);
 });
 
+test("a client that goes away gets its answers, and then the connection ends", async () => {
+  await using served = await serve();
+  using peer = await RawPeer.connect(served.port);
+  await peer.send(raw.headers(1, raw.requestBlock("/hold")), raw.goaway(0, 0, "going"));
+  await peer.roundTrip();
+  served.release();
+  await peer.ended(1);
+  await peer.closed;
+  expect(served.requests[0]?.reset).toBeUndefined();
+});
+
 test("a client's streams above the last are told as not processed, those below go on", async () => {
   await using dialled = await dial();
   const answers = [dialled.ask(), dialled.ask(), dialled.ask()];

@@ -1,11 +1,18 @@
 // Slow readers and slow senders: one budget for what all connections hold, and what happens at its edge.
-import { expect, test } from "vitest";
+import { afterEach, expect, test, vi } from "vitest";
 import { ErrorCode } from "../../../src/http2/error-code.ts";
-import { connectionOverhead, smallestHolder, streamOverhead } from "../../../src/http2/limits.ts";
+import {
+  connectionOverhead,
+  lookInterval,
+  smallestHolder,
+  streamOverhead,
+} from "../../../src/http2/limits.ts";
 import { CountedMemory } from "../counted-memory.ts";
 import * as raw from "../raw-frames.ts";
 import { RawPeer } from "../raw-peer.ts";
-import { Neighbour, serve } from "../served.ts";
+import { dial, Neighbour, serve } from "../served.ts";
+
+afterEach(() => vi.useRealTimers());
 
 const kib = 1024;
 const wide = {
@@ -76,16 +83,6 @@ const holders: readonly [string, (peer: RawPeer) => Promise<void>][] = [
       );
     },
   ],
-  [
-    "answers that the peer leaves no window for",
-    async (peer) => {
-      const ask = raw.requestBlock(`/bytes/${64 * kib * kib}`);
-      await peer.send(
-        raw.settings(raw.Settings.initialWindowSize, 0),
-        ...Array.from({ length: 20 }, (_, at) => raw.headers(1 + 2 * at, ask)),
-      );
-    },
-  ],
 ];
 
 test.each(holders)("the connection that holds most is closed: %s", async (_, hold) => {
@@ -101,6 +98,31 @@ test.each(holders)("the connection that holds most is closed: %s", async (_, hol
   expect(memory.used).toBeLessThan(smallestHolder);
   await neighbour.ask();
   expect(served.requests.filter(({ closed }) => !closed)).toHaveLength(0);
+});
+
+test("where streams are refused on and on, those who hold most are closed, however little that is", async () => {
+  vi.useFakeTimers({ toFake: ["setInterval", "clearInterval"] });
+  const memory = new CountedMemory();
+  await using served = await serve({ memory });
+  using neighbour = await Neighbour.connect(served.port);
+  const peers: RawPeer[] = [];
+  for (let count = 0; count < 15; count++) {
+    const peer = await RawPeer.connect(served.port, {
+      settings: [raw.Settings.initialWindowSize, 0],
+    });
+    peers.push(peer);
+    // No window is left for the answer.
+    await peer.send(raw.headers(1, raw.requestBlock("/bytes/65536")));
+    await peer.roundTrip();
+  }
+  memory.limit = memory.used + 100;
+  for (let times = 0; times < 2; times++) {
+    await expect(neighbour.ask()).rejects.toThrow("refused");
+    vi.advanceTimersByTime(lookInterval);
+  }
+  await neighbour.ask();
+  // An eighth of sixteen connections.
+  await expect.poll(() => peers.filter(({ isClosed }) => isClosed)).toHaveLength(2);
 });
 
 test("header blocks that are not whole are counted", async () => {
@@ -139,7 +161,6 @@ test("a peer that reads slowly gets all of it", async () => {
 });
 
 test("a client's answers that nobody reads are held up to their window", async () => {
-  const { dial } = await import("../served.ts");
   await using dialled = await dial();
   const answers = Array.from({ length: 4 }, () => dialled.ask());
   for (const { stream } of answers) stream.pause();

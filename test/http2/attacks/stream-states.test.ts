@@ -210,7 +210,6 @@ const harmless: readonly [string, readonly Buffer[]][] = [
       raw.frame(0xfa, 0, 0, Buffer.alloc(largestFrame)),
     ],
   ],
-  ["GOAWAY of the peer", [raw.goaway(0, 0, "soon")]],
 ];
 
 test.each(harmless)("%s is borne", async (_, frames) => {
@@ -245,7 +244,6 @@ const ofServers: readonly [string, number, readonly Buffer[]][] = [
     frameSizeError,
     [raw.frame(0xfa, 0, 0, Buffer.alloc(largestFrame + 1))],
   ],
-  ["GOAWAY whose last stream goes up", protocolError, [raw.goaway(1), raw.goaway(3)]],
 ];
 
 test.each(ofServers)("%s of a server is an error of the connection", async (_, code, frames) => {

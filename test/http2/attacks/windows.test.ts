@@ -163,7 +163,7 @@ test("changes of the window under 4,096 open streams do not take the processor",
     settings: [initialWindowSize, 0],
     forgetsData: true,
   });
-  const block = raw.requestBlock("/bytes/70000");
+  const block = raw.requestBlock("/bytes/1000");
   for (let at = 0; at < mostStreams; at += 512)
     await peer.send(
       ...Array.from({ length: 512 }, (_, more) => raw.headers(1 + 2 * (at + more), block)),
