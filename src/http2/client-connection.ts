@@ -54,8 +54,7 @@ export class Http2ClientConnection extends Http2Connection {
    * `Error` where no stream can be opened any more.
    */
   open(fields: readonly string[], listener: StreamListener, isLast = false): Http2Stream {
-    const stream = this.#create(listener);
-    stream.isHead = isHead(fields);
+    const stream = this.#create(fields, listener);
     stream.sendHeaders(fields, isLast);
     this.#add(stream);
     return stream;
@@ -165,7 +164,7 @@ export class Http2ClientConnection extends Http2Connection {
     this.#options.onClosed(reason);
   }
 
-  #create(listener: StreamListener): Http2Stream {
+  #create(fields: readonly string[], listener: StreamListener): Http2Stream {
     if (this.isClosed || this.isGoingAway) throw new Error("the connection takes no more streams");
     if (this.#next > largestWindow) {
       this.isGoingAway = true;
@@ -173,6 +172,7 @@ export class Http2ClientConnection extends Http2Connection {
     }
     const stream = new Http2Stream(this.#next, this, this.peerWindow);
     stream.listener = listener;
+    stream.isHead = fields[fields.indexOf(":method") + 1] === "HEAD";
     return stream;
   }
 
@@ -189,11 +189,3 @@ export class Http2ClientConnection extends Http2Connection {
 
 /** Head, a part of the body, trailers, and RST_STREAM. */
 const framesOfAnswer = 4;
-
-/** Whether the method, which stands before other headers, is HEAD. */
-function isHead(fields: readonly string[]): boolean {
-  for (let at = 0; at < fields.length; at += 2) {
-    if (fields[at] === ":method") return fields[at + 1] === "HEAD";
-  }
-  return false;
-}

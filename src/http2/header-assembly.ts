@@ -6,8 +6,6 @@ import { headerBlockFactor, mostContinuations } from "./limits.ts";
 export type EncodedBlock = {
   readonly stream: number;
   readonly isLast: boolean;
-  /** It says that its stream depends on itself, which no stream can. */
-  readonly dependsOnItself: boolean;
   readonly bytes: Buffer;
   readonly start: number;
   readonly end: number;
@@ -21,7 +19,6 @@ export class HeaderAssembly {
   serial = 0;
   readonly #largest: number;
   #isLast = false;
-  #dependsOnItself = false;
   #parts: Buffer[] = [];
   #bytes = 0;
   #frames = 0;
@@ -46,7 +43,6 @@ export class HeaderAssembly {
   ): EncodedBlock | undefined {
     let start = from;
     let end = to;
-    let dependsOnItself = false;
     if ((flags & Flag.padded) !== 0) {
       if (start >= end) throw tooShort();
       end -= bytes[start] as number;
@@ -54,7 +50,8 @@ export class HeaderAssembly {
     }
     if ((flags & Flag.priority) !== 0) {
       if (to - start < 5) throw tooShort();
-      dependsOnItself = readUint31(bytes, start) === stream;
+      if (readUint31(bytes, start) === stream)
+        throw new ConnectionError(ErrorCode.protocolError, "a stream depends on itself");
       start += 5;
     }
     if (start > end)
@@ -63,12 +60,10 @@ export class HeaderAssembly {
         "the padding of a HEADERS frame is longer than the frame",
       );
     const isLast = (flags & Flag.endStream) !== 0;
-    if ((flags & Flag.endHeaders) !== 0)
-      return { stream, isLast, dependsOnItself, bytes, start, end };
+    if ((flags & Flag.endHeaders) !== 0) return { stream, isLast, bytes, start, end };
     this.stream = stream;
     this.serial += 1;
     this.#isLast = isLast;
-    this.#dependsOnItself = dependsOnItself;
     this.#frames = 0;
     this.#add(bytes, start, end);
     return undefined;
@@ -90,7 +85,7 @@ export class HeaderAssembly {
     this.#bytes = 0;
     this.stream = 0;
     return {
-      ...{ stream, isLast: this.#isLast, dependsOnItself: this.#dependsOnItself },
+      ...{ stream, isLast: this.#isLast },
       ...{ bytes: whole, start: 0, end: whole.length },
     };
   }

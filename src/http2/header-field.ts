@@ -67,26 +67,32 @@ export function kindOfName(name: string): FieldKind {
   return name.charCodeAt(0) === 0x3a ? FieldKind.unknownPseudo : FieldKind.regular;
 }
 
-/** Whether HTTP/2 carries the value: no CR, LF or NUL, no outer blanks (RFC 9113 8.2.1), nothing beyond U+00FF. */
-function isFieldValue(value: string): boolean {
-  const length = value.length;
-  if (length === 0) return true;
-  if (isBlank(value.charCodeAt(0)) || isBlank(value.charCodeAt(length - 1))) return false;
-  for (let index = 0; index < length; index++) {
+/** Whether a value has neither CR, LF and NUL (RFC 9113 8.2.1), nor a character beyond U+00FF. */
+function hasNoControls(value: string): boolean {
+  for (let index = 0; index < value.length; index++) {
     const code = value.charCodeAt(index);
-    if (code < 14 && (code === 13 || code === 10 || code === 0)) return false;
-    if (code > 0xff) return false;
+    if (code > 0xff || code === 13 || code === 10 || code === 0) return false;
   }
   return true;
+}
+
+/** Whether there is no blank at the begin and the end (RFC 9113 8.2.1). */
+function isTrimmed(value: string): boolean {
+  const { length } = value;
+  return length === 0 || !(isBlank(value.charCodeAt(0)) || isBlank(value.charCodeAt(length - 1)));
 }
 
 function isBlank(code: number): boolean {
   return code === 32 || code === 9;
 }
 
-/** What the field is, by the kind of its name. */
-export function kindOfField(nameKind: FieldKind, value: string): FieldKind {
-  return isFieldValue(value) && fitsName(nameKind, value) ? nameKind : FieldKind.malformed;
+/** What the field is, by the kind of its name. `isClean`: that there are neither CR, LF and NUL in the value, nor anything beyond U+00FF. */
+export function kindOfField(
+  nameKind: FieldKind,
+  value: string,
+  isClean: boolean = hasNoControls(value),
+): FieldKind {
+  return isClean && isTrimmed(value) && fitsName(nameKind, value) ? nameKind : FieldKind.malformed;
 }
 
 function fitsName(nameKind: FieldKind, value: string): boolean {

@@ -26,10 +26,12 @@ export class HpackDecoder {
   readonly #table: HpackTable;
   /** What we announced last, as far as the peer has acknowledged it. */
   #maxTableSize: number;
-  /** The table became smaller: the next block must say so first (RFC 7541 4.2). */
-  #needsUpdate = false;
+  /** The next block must begin with an update to this size or a smaller one (RFC 7541 4.2); undefined: it need not. */
+  #dueSize: number | undefined;
   /** Where the block is read. */
   #position = 0;
+  /** Whether the string that was read last has neither CR, LF nor NUL. */
+  #isClean = true;
 
   constructor(options: HpackDecoderOptions) {
     this.#maxListSize = options.maxListSize;
@@ -45,7 +47,7 @@ export class HpackDecoder {
   /** To call when the peer acknowledged another SETTINGS_HEADER_TABLE_SIZE than the one before. */
   setMaxTableSize(size: number): void {
     this.#maxTableSize = size;
-    this.#needsUpdate = size < this.#table.maxSize;
+    if (size < this.#table.maxSize) this.#dueSize = Math.min(size, this.#dueSize ?? size);
   }
 
   /** Decodes a whole block. Throws HpackError. */
@@ -87,12 +89,12 @@ export class HpackDecoder {
       if (first < 0x20 || first >= 0x40) break;
       this.#position++;
       const size = first === 0x3f ? this.#integer(bytes, end, 0x1f) : first & 0x1f;
-      if (size > this.#maxTableSize)
-        throw new HpackError(`a table of ${size} bytes is larger than ${this.#maxTableSize}`);
+      const most = this.#dueSize ?? this.#maxTableSize;
+      if (size > most) throw new HpackError(`a table of ${size} bytes is larger than ${most}`);
       this.#table.resize(size);
-      this.#needsUpdate = false;
+      this.#dueSize = undefined;
     }
-    if (this.#needsUpdate)
+    if (this.#dueSize !== undefined)
       throw new HpackError("a header block does not begin with the table size update that is due");
   }
 
@@ -125,7 +127,7 @@ export class HpackDecoder {
       nameKind = before.kind === FieldKind.malformed ? knownName(name).kind : before.kind;
     }
     const value = this.#string(bytes, end);
-    return headerField(name, value, kindOfField(nameKind, value));
+    return headerField(name, value, kindOfField(nameKind, value, this.#isClean));
   }
 
   #string(bytes: Buffer, end: number): string {
@@ -136,10 +138,23 @@ export class HpackDecoder {
     const start = this.#position;
     if (length > end - start) throw new HpackError("a header block ends within a string");
     this.#position = start + length;
-    if (first < 0x80) return (bytes as Latin1Buffer).latin1Slice(start, start + length);
+    if (first < 0x80) {
+      this.#isClean = isClean(bytes, start, start + length);
+      return (bytes as Latin1Buffer).latin1Slice(start, start + length);
+    }
     const bound = huffmanDecodedBound(length);
     const text =
       bound <= scratch.length ? scratch : (Buffer.allocUnsafeSlow(bound) as Latin1Buffer);
-    return text.latin1Slice(0, decodeHuffman(bytes, start, start + length, text));
+    const decoded = decodeHuffman(bytes, start, start + length, text);
+    this.#isClean = decoded >= 0;
+    return text.latin1Slice(0, decoded >= 0 ? decoded : ~decoded);
   }
+}
+
+function isClean(bytes: Buffer, start: number, end: number): boolean {
+  for (let index = start; index < end; index++) {
+    const byte = bytes[index] as number;
+    if (byte < 14 && (byte === 13 || byte === 10 || byte === 0)) return false;
+  }
+  return true;
 }

@@ -68,7 +68,7 @@ export class HpackEncoder {
   setPeerTableSize(size: number): void {
     const used = Math.min(size, defaultTableSize);
     if (used === this.#table.maxSize) return;
-    this.#smallest = Math.min(used, this.#smallest ?? this.#table.maxSize);
+    this.#smallest = Math.min(used, this.#smallest ?? used);
     this.#table.resize(used);
   }
 

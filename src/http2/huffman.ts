@@ -14,6 +14,7 @@ const lengths =
 const eos = 256;
 const mostBits = 30;
 const peekBits = 8;
+const pairBits = 12;
 
 const badEnd = "a Huffman string is cut off or badly padded";
 
@@ -28,6 +29,11 @@ type Codes = {
   readonly limit: Uint32Array;
   /** By the next eight bits: symbol × 16 + length where a code of at most eight bits stands there, else 0. */
   readonly peek: Uint16Array;
+  /**
+   * By the next twelve bits: the first one or two symbols, a byte each, their bits in the third byte and their count in the fourth;
+   * 0 where no short code stands there.
+   */
+  readonly pairs: Uint32Array;
 };
 
 let made: Codes | undefined;
@@ -61,7 +67,25 @@ function makeCodes(): Codes {
     }
     limit[bits] = next;
   }
-  return { code, length, symbols, offset, limit, peek };
+  return { code, length, symbols, offset, limit, peek, pairs: makePairs(peek) };
+}
+
+function makePairs(peek: Uint16Array): Uint32Array {
+  const pairs = new Uint32Array(1 << pairBits);
+  for (let word = 0; word < pairs.length; word++) {
+    const first = peek[word >>> (pairBits - peekBits)] as number;
+    if (first === 0) continue;
+    const rest = pairBits - (first & 15);
+    const second = peek[((word << (first & 15)) & 0xfff) >>> (pairBits - peekBits)] as number;
+    pairs[word] =
+      second === 0 || (second & 15) > rest
+        ? (1 << 24) | ((first & 15) << 16) | (first >>> 4)
+        : (2 << 24) |
+          (((first & 15) + (second & 15)) << 16) |
+          ((second >>> 4) << 8) |
+          (first >>> 4);
+  }
+  return pairs;
 }
 
 /** The most bytes that so many coded bytes decode to. */
@@ -70,8 +94,9 @@ export function huffmanDecodedBound(length: number): number {
 }
 
 /**
- * Decodes `bytes` from `start` to `end` to the begin of `out`, and answers how many bytes it wrote. Throws HpackError for
- * EOS, for a code that is cut off, and for padding that is longer than seven bits or not of ones (RFC 7541 5.2).
+ * Decodes `bytes` from `start` to `end` to the begin of `out`, and answers how many bytes it wrote; their complement (`~`) if NUL, LF or CR is
+ * among them, whose codes are long, so that nobody has to look for them in what is short. Throws HpackError for EOS, for a code that is
+ * cut off, and for padding that is longer than seven bits or not of ones (RFC 7541 5.2).
  */
 export function decodeHuffman(
   bytes: Uint8Array,
@@ -79,24 +104,33 @@ export function decodeHuffman(
   end: number,
   out: Uint8Array,
 ): number {
-  const { symbols, offset, limit, peek } = codes();
+  const { symbols, offset, limit, peek, pairs } = codes();
   let at = 0;
   let position = start;
   /** The last `held` bits of it are not used yet. */
   let word = 0;
   let held = 0;
+  let isForbidden = false;
   for (;;) {
     while (held <= 24 && position < end) {
       word = (word << 8) | (bytes[position++] as number);
       held += 8;
     }
+    while (held >= pairBits) {
+      const entry = pairs[(word >>> (held - pairBits)) & 0xfff] as number;
+      if (entry === 0) break;
+      out[at] = entry;
+      out[at + 1] = entry >>> 8;
+      at += entry >>> 24;
+      held -= (entry >>> 16) & 0xff;
+    }
+    if (position < end && held < pairBits) continue;
     while (held >= peekBits) {
       const entry = peek[(word >>> (held - peekBits)) & 0xff] as number;
       if (entry === 0) break;
       out[at++] = entry >>> 4;
       held -= entry & 15;
     }
-    if (position < end && held <= 24) continue;
     if (held < peekBits) {
       // The last byte: up to one short code and the padding.
       for (;;) {
@@ -104,7 +138,7 @@ export function decodeHuffman(
         const entry = peek[padded] as number;
         if (entry === 0 || (entry & 15) > held) {
           if (padded !== 0xff) throw new HpackError(badEnd);
-          return at;
+          return isForbidden ? ~at : at;
         }
         out[at++] = entry >>> 4;
         held -= entry & 15;
@@ -126,6 +160,7 @@ export function decodeHuffman(
     } while (code >= (limit[bits] as number));
     const symbol = symbols[code + (offset[bits] as number)] as number;
     if (symbol === eos) throw new HpackError("a Huffman string has the symbol EOS in it");
+    if (symbol === 0 || symbol === 10 || symbol === 13) isForbidden = true;
     out[at++] = symbol;
   }
 }

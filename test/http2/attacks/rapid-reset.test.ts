@@ -97,11 +97,6 @@ const provocations: readonly [string, number, (stream: number) => readonly Buffe
     ErrorCode.protocolError,
     (stream) => [raw.headers(stream, longBody, false), raw.data(stream, "two")],
   ],
-  [
-    "a PRIORITY that depends on itself",
-    ErrorCode.protocolError,
-    (stream) => [raw.headers(stream, hold, false), raw.priority(stream, stream)],
-  ],
 ];
 
 test.each(provocations)(

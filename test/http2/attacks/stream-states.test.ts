@@ -23,6 +23,19 @@ const fatal: readonly [string, number, readonly Buffer[]][] = [
   ["DATA on stream 0", protocolError, [raw.data(0, "x")]],
   ["RST_STREAM on stream 0", protocolError, [raw.reset(0)]],
   ["PRIORITY on stream 0", protocolError, [raw.priority(0, 1)]],
+  ["PRIORITY that depends on itself", protocolError, [hold, raw.priority(1, 1)]],
+  [
+    "HEADERS that depend on themselves",
+    protocolError,
+    [
+      raw.frame(
+        Type.headers,
+        raw.Flags.priority | raw.Flags.endHeaders,
+        1,
+        Buffer.concat([Buffer.from([0, 0, 0, 1, 9]), head]),
+      ),
+    ],
+  ],
   ["SETTINGS on a stream", protocolError, [hold, raw.frame(Type.settings, 0, 1)]],
   ["PING on a stream", protocolError, [hold, raw.frame(Type.ping, 0, 1, Buffer.alloc(8))]],
   ["GOAWAY on a stream", protocolError, [hold, raw.frame(Type.goaway, 0, 1, Buffer.alloc(8))]],
@@ -132,7 +145,6 @@ const local: readonly [string, number, readonly Buffer[]][] = [
   ["HEADERS after the peer's RST_STREAM", streamClosed, [hold, raw.reset(1), raw.headers(1, head)]],
   ["a second head", protocolError, [hold, raw.headers(1, raw.block("x", "1"), false)]],
   ["trailers with a pseudo-header", protocolError, [hold, raw.headers(1, raw.block(":path", "/"))]],
-  ["PRIORITY that depends on itself", protocolError, [hold, raw.priority(1, 1)]],
   [
     "PRIORITY of four bytes",
     frameSizeError,
