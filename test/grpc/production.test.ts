@@ -155,7 +155,7 @@ test("a session that is ended in good order lets its calls end, and takes no mor
   const unary = call(session, "/test/Wait", frame("x"));
   await until(() => begun === 1, { what: "the call to begin" });
   const goaway = new Promise<number>((resolve) => session.once("goaway", resolve));
-  for (const one of served.sessions) one.close();
+  for (const one of served.connections) one.close();
   expect(await goaway).toBe(http2.constants.NGHTTP2_NO_ERROR);
   const late = expect(call(session, "/test/Echo", frame("x"))).rejects.toThrow();
   release.resolve();
@@ -163,5 +163,5 @@ test("a session that is ended in good order lets its calls end, and takes no mor
   expect((await unary).status).toBe(0);
   expect(messagesOf((await stream.answer).body).map(String)).toEqual(["before", "after"]);
   await late;
-  await until(() => served.sessions.size === 0, { what: "the session to close" });
+  await until(() => served.connections.size === 0, { what: "the session to close" });
 });

@@ -101,7 +101,7 @@ const streams: Record<string, StreamMethod> = {
     [Symbol.asyncIterator]: () => ({
       next: () => {
         asked += 1;
-        const isOver = context.headers["messages"] === String(asked);
+        const isOver = context.head.get("messages") === String(asked);
         return Promise.resolve(
           isOver
             ? { done: true, value: undefined }
