@@ -361,7 +361,6 @@ export abstract class ReceivingHalf extends SendingHalf implements FrameSink {
     this.#idle();
     if (dependency === stream)
       throw new ConnectionError(ErrorCode.protocolError, "a stream depends on itself");
-    open.reset(ErrorCode.protocolError, "the stream depends on itself");
   }
 }
 

@@ -51,7 +51,6 @@ export class Http2ServerConnection extends Http2Connection {
   override close(): void {
     if (this.isGoingAway || this.isClosed) return;
     this.isGoingAway = true;
-    if (!this.hasSettings) return this.destroy();
     this.writeGoaway(largestWindow, ErrorCode.noError, "");
     this.ping(() => this.#sayLast());
     this.#timer = setTimeout(() => this.#sayLast(), goawayPause);
