@@ -31,7 +31,6 @@ const root = resolve(import.meta.dirname, "..");
 export const bundled = [
   "@bufbuild/protobuf",
   "@connectrpc/connect",
-  "@connectrpc/connect-node",
   "commander",
   "mqtt-packet",
   "yaml",

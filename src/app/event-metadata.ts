@@ -43,8 +43,8 @@ export function deliveryHeaders(delivery: Delivery): Record<string, string> {
   if (delivery.attempts !== undefined) headers["cufflink-attempts"] = String(delivery.attempts);
   if (delivery.lastError !== undefined) {
     headers["cufflink-last-error"] = encodeGrpcMessage(
-      delivery.lastError.slice(0, longestError),
-    ).trim();
+      delivery.lastError.slice(0, longestError).trim(),
+    );
   }
   for (const name of traceNames) {
     const value = delivery.trace[name];
