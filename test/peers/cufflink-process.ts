@@ -23,7 +23,8 @@ import { serveMethods } from "./serve-methods.ts";
 
 const holds = new Holds();
 
-function some({ headers }: CallContext, prefix: string): ResponseHeaders {
+function some({ head }: CallContext, prefix: string): ResponseHeaders {
+  const headers = head.record;
   const names = Object.keys(headers).filter((name) => name.startsWith(prefix));
   return Object.fromEntries(
     names.map((name) => [name, [headers[name] ?? ""].flat().flatMap((one) => one.split(", "))]),
@@ -35,19 +36,19 @@ function begin(context: CallContext): void {
   context.setTrailers(some(context, "trail-"));
 }
 
-function number({ headers }: CallContext, name: string, otherwise: number): number {
-  return Number(headers[name] ?? otherwise);
+function number({ head }: CallContext, name: string, otherwise: number): number {
+  return Number(head.get(name) ?? otherwise);
 }
 
-function checkFailure({ headers }: CallContext): void {
-  if (headers["do"] !== "fail") return;
-  const details = decodeBinaryHeader(String(headers["details-bin"] ?? ""));
+function checkFailure({ head }: CallContext): void {
+  if (head.get("do") !== "fail") return;
+  const details = decodeBinaryHeader(head.get("details-bin") ?? "");
   throw new GrpcFailure(9, "not now: grüße, 100 %", details);
 }
 
 /** Until it is released; rejects when the call is over before. */
-async function checkHold({ headers, signal }: CallContext): Promise<void> {
-  if (headers["do"] !== "hold") return;
+async function checkHold({ head, signal }: CallContext): Promise<void> {
+  if (head.get("do") !== "hold") return;
   await new Promise<void>((resolve, reject) => {
     holds.add(resolve, (cancelled) =>
       signal.addEventListener("abort", () => {

@@ -1,45 +1,41 @@
 import { once } from "node:events";
-import http2, { type ServerHttp2Session, type ServerHttp2Stream } from "node:http2";
-import { http2ServerOptions, widenWindow } from "../../src/grpc/http2-options.ts";
+import net from "node:net";
+import tls from "node:tls";
 import type { GrpcMethod } from "../../src/grpc/method.ts";
+import { refuseCall } from "../../src/grpc/refusal.ts";
 import { GrpcServer } from "../../src/grpc/server.ts";
+import { ConnectionGroup } from "../../src/http2/connection-group.ts";
+import { Http2ServerConnection } from "../../src/http2/server-connection.ts";
 import { MemoryBudget } from "../../src/memory/budget.ts";
 
 /** Serves methods by path on a port of loopback. `close` lets the calls in flight end. */
 export async function serveMethods(
   methods: ReadonlyMap<string, GrpcMethod>,
   port: number,
-  tls: { readonly cert: Buffer; readonly key: Buffer } | undefined,
+  secure: { readonly cert: Buffer; readonly key: Buffer } | undefined,
 ): Promise<{ close(): Promise<void> }> {
-  const grpc = new GrpcServer(methods, {
-    maxMessageSize: 64 * 1024 * 1024,
-    compressMinBytes: 1024,
-  });
+  const limits = { maxMessageSize: 64 * 1024 * 1024, compressMinBytes: 1024 };
+  const grpc = new GrpcServer(methods, limits);
   const memory = new MemoryBudget(2 ** 30).share("peers", 2 ** 30);
+  const group = new ConnectionGroup<Http2ServerConnection>(memory);
+  const take = (socket: net.Socket): void => {
+    void new Http2ServerConnection(socket, {
+      group,
+      onStream: (stream, head) =>
+        grpc.handle({ stream, head, memory }) ?? refuseCall(stream, 12, "no such method"),
+    });
+  };
   const server =
-    tls === undefined
-      ? http2.createServer(http2ServerOptions)
-      : http2.createSecureServer({ ...http2ServerOptions, ...tls });
-  const sessions = new Set<ServerHttp2Session>();
-  server.on("session", (session) => {
-    sessions.add(session);
-    widenWindow(session);
-    session.on("error", () => {});
-    session.on("close", () => sessions.delete(session));
-  });
-  server.on("stream", (stream: ServerHttp2Stream, headers, _flags, rawHeaders) => {
-    stream.on("error", () => {});
-    if (grpc.handle({ stream, headers, rawHeaders, memory })) return;
-    const refused = { ":status": 200, "content-type": "application/grpc", "grpc-status": "12" };
-    stream.respond(refused, { endStream: true });
-  });
+    secure === undefined
+      ? net.createServer({ noDelay: true }, take)
+      : tls.createServer({ noDelay: true, ALPNProtocols: ["h2"], ...secure }, take);
   server.listen(port, "127.0.0.1");
   await once(server, "listening");
   return {
     async close() {
       const closed = once(server, "close");
       server.close();
-      for (const session of sessions) session.close();
+      for (const connection of group.connections) connection.close();
       await closed;
     },
   };

@@ -86,9 +86,9 @@ for (const scheme of ["http", "https"] as const) {
       const healthz = `${base()}/v1.0/healthz`;
       expect(await nghttp("-n", healthz)).toContain(":status: 204");
       const long = ["-H", `x-long: ${"x".repeat(10 * 1024)}`];
+      // More headers than are taken, in HEADERS and CONTINUATION.
       const continued = await nghttp("-n", "--continuation", healthz);
-      expect(continued).toContain("CONTINUATION");
-      expect(continued).toContain(":status: 204");
+      expect(continued).toContain(":status: 431");
       expect(await nghttp("-n", ...long, healthz)).toContain(":status: 204");
       const body = join(folder, "list.json");
       writeFileSync(body, JSON.stringify({ operation: "list" }));
