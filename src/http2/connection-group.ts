@@ -17,7 +17,7 @@ export type ConnectionMemory = {
 
 /** A connection as its group sees it. */
 export type GroupMember = {
-  /** Bytes that it holds. */
+  /** Bytes that it makes others hold: what it has sent and nobody has read, and what it does not take. */
   readonly held: number;
   /** Called each {@link lookInterval}. */
   look(): void;
