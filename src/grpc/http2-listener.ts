@@ -20,9 +20,10 @@ export class Http2Listener {
   constructor({ onStream, memory }: Http2ListenerOptions) {
     const group = new ConnectionGroup<Http2Connection>(memory);
     this.#group = group;
-    this.server = createServer({ noDelay: true }, (socket) => {
-      new Http2ServerConnection(socket, { onStream, group });
-    });
+    this.server = createServer(
+      { noDelay: true },
+      (socket) => void new Http2ServerConnection(socket, { onStream, group }),
+    );
   }
 
   get connections(): ReadonlySet<Http2Connection> {

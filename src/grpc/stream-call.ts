@@ -72,10 +72,10 @@ export class StreamCall extends ServerCall {
 
   /** Lets the method clean up. What it throws now is told to nobody. */
   async #leave(): Promise<void> {
-    const leave = this.#answers?.return;
-    if (leave === undefined) return;
+    const answers = this.#answers;
+    if (answers?.return === undefined) return;
     try {
-      await leave.call(this.#answers);
+      await answers.return();
     } catch {}
     this.#release();
   }

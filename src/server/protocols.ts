@@ -70,7 +70,8 @@ export function createProtocols(
       if (first !== undefined) socket.resume();
     },
     acceptHttp2(socket, first) {
-      new Http2ServerConnection(socket, first === undefined ? options : { ...options, first });
+      // Its group keeps it.
+      void new Http2ServerConnection(socket, first === undefined ? options : { ...options, first });
     },
     async end(deadline) {
       for (const socket of unidentified) socket.destroy();
