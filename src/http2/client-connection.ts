@@ -104,7 +104,7 @@ export class Http2ClientConnection extends Http2Connection {
           ErrorCode.protocolError,
           "HEADERS of a stream that was never opened",
         );
-      return;
+      return this.idle();
     }
     if (block.isTooLarge)
       return stream.reset(ErrorCode.enhanceYourCalm, "the header list of the answer is too large");
@@ -121,9 +121,10 @@ export class Http2ClientConnection extends Http2Connection {
     const status = block.get(":status") as string;
     if (status.startsWith("1")) {
       if (isLast) stream.reset(ErrorCode.protocolError, `the answer ends with status ${status}`);
-      return;
+      return this.idle();
     }
     stream.headersReceived = true;
+    this.useful(1);
     if (!stream.isHead && status !== "304") stream.announced = contentLength(block) ?? -1;
     try {
       stream.listener.headers?.(block, isLast);
@@ -179,7 +180,12 @@ export class Http2ClientConnection extends Http2Connection {
   #add(stream: Http2Stream): void {
     this.#next += 2;
     this.streams.set(stream.id, stream);
+    // When it is cancelled, what the server has sent by then comes late, and brings nothing.
+    this.useful(framesOfAnswer);
     stream.reserved = streamOverhead;
     this.count(streamOverhead);
   }
 }
+
+/** Head, a part of the body, trailers, and RST_STREAM. */
+const framesOfAnswer = 4;

@@ -1,4 +1,4 @@
-import { lookInterval, smallestHolder } from "./limits.ts";
+import { closedAtLook, connectionOverhead, lookInterval, smallestHolder } from "./limits.ts";
 
 /** Where connections ask before they hold what others have sent, or have not taken. */
 export type ConnectionMemory = {
@@ -31,6 +31,9 @@ export class ConnectionGroup<Member extends GroupMember = GroupMember> {
   readonly #memory: ConnectionMemory | undefined;
   #timer: NodeJS.Timeout | undefined;
   #isRelieving = false;
+  /** Something was refused since the last look; and in the time before that one. */
+  #isRefusing = false;
+  #wasRefusing = false;
 
   /** Without a memory nothing is refused. */
   constructor(memory?: ConnectionMemory) {
@@ -55,6 +58,7 @@ export class ConnectionGroup<Member extends GroupMember = GroupMember> {
   reserve(bytes: number): boolean {
     const memory = this.#memory;
     if (memory === undefined || memory.reserve(bytes)) return true;
+    this.#isRefusing = true;
     this.#relieveLater();
     return false;
   }
@@ -93,5 +97,19 @@ export class ConnectionGroup<Member extends GroupMember = GroupMember> {
 
   #look(): void {
     for (const one of this.connections) one.look();
+    const isRefusing = this.#isRefusing || this.#memory?.isFull === true;
+    // Those who hold the memory do not make room by themselves.
+    if (isRefusing && this.#wasRefusing) this.#relieveMuch();
+    this.#wasRefusing = isRefusing;
+    this.#isRefusing = false;
+  }
+
+  /** Closes some of the connections that hold most, however little each of them holds: many can fill a memory too. */
+  #relieveMuch(): void {
+    const largest = [...this.connections]
+      .filter(({ held }) => held > 2 * connectionOverhead)
+      .sort((one, other) => other.held - one.held);
+    const count = Math.ceil(this.connections.size * closedAtLook);
+    for (const one of largest.slice(0, count)) one.giveUp();
   }
 }

@@ -54,8 +54,8 @@ export abstract class SendingHalf {
   abstract count(bytes: number): void;
   abstract destroy(code: number, reason: string): void;
   protected abstract failed(stream: Http2Stream, error: unknown): void;
-  /** A frame that brings something was sent. */
-  protected abstract useful(): void;
+  /** So many frames that bring nothing are made up for by data that was sent. */
+  protected abstract useful(frames: number): void;
 
   /** The socket does not keep up: data has to wait. */
   get isCongested(): boolean {
@@ -90,7 +90,8 @@ export abstract class SendingHalf {
     output.reserve(frameHeaderBytes);
     const flags = isLast ? Flag.endStream : 0;
     output.at = writeFrameHeader(output.buffer, output.at, length, FrameType.data, flags, stream);
-    if (length >= usefulBytes) this.useful();
+    // A peer may announce room for the connection and for the stream after each kilobyte.
+    if (length >= usefulBytes) this.useful(1 + (length >>> 9));
     this.schedule();
   }
 
