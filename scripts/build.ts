@@ -33,7 +33,6 @@ const root = resolve(import.meta.dirname, "..");
 export const bundled = [
   "@bufbuild/protobuf",
   "@connectrpc/connect",
-  "@connectrpc/connect-node",
   "commander",
   "ioredis",
   "mqtt-packet",

@@ -60,6 +60,8 @@ export class UnaryCall extends ServerCall {
   }
 
   protected override receivedAll(): void {
+    // However its stream ends, the method's work goes on until it has ended.
+    this.stream.retain();
     void this.#answer();
   }
 
@@ -72,6 +74,8 @@ export class UnaryCall extends ServerCall {
       else this.succeed(encodeFrame(message));
     } catch (error) {
       this.fail(error);
+    } finally {
+      this.stream.release();
     }
   }
 

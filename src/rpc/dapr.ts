@@ -3,7 +3,7 @@ import type { HandlerContext, ServiceImpl } from "@connectrpc/connect";
 import { Dapr, type InvokeBindingResponseSchema } from "../../gen/dapr/proto/runtime/v1/dapr_pb.ts";
 import { ActorRuntime_ActorRuntimeStatus } from "../../gen/dapr/proto/runtime/v1/metadata_pb.ts";
 import { BindingError } from "../errors.ts";
-import { addResponseHeaders, requestHeadersOf } from "../grpc/handler-context.ts";
+import { addResponseHeaders, requestHeadOf } from "../grpc/handler-context.ts";
 import { createService, type Service } from "../grpc/service.ts";
 import { Code, GrpcFailure } from "../grpc/status.ts";
 import type { Invocation } from "../runtime/outputs/invocation.ts";
@@ -40,14 +40,14 @@ export function daprService({ runtime, description, shutdown }: DaprOptions): Se
 
 function invokeBinding(runtime: Runtime): ServiceImpl<typeof Dapr>["invokeBinding"] {
   return async ({ name, operation, data, metadata: own }, context) => {
-    const headers = requestHeadersOf(context);
-    const problem = baggageProblem(headers);
+    const head = requestHeadOf(context);
+    const problem = baggageProblem(head);
     if (problem !== undefined) throw new GrpcFailure(Code.invalidArgument, problem);
     const tooMuch = metadataProblem(own);
     if (tooMuch !== undefined) throw new GrpcFailure(Code.resourceExhausted, tooMuch);
     try {
       const payload = data.length === 0 ? undefined : data;
-      const metadata = Object.assign(own, traceOfRequest(headers, own));
+      const metadata = Object.assign(own, traceOfRequest(head, own));
       const answer = await runtime.invoke(
         new RpcInvocation(name, operation, payload, metadata, context),
       );
