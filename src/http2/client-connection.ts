@@ -183,7 +183,7 @@ export class Http2ClientConnection extends Http2Connection {
     // When it is cancelled, what the server has sent by then comes late, and brings nothing.
     this.useful(framesOfAnswer);
     stream.reserved = streamOverhead;
-    this.count(streamOverhead);
+    this.group.count(streamOverhead);
   }
 }
 

@@ -23,7 +23,7 @@ export type ConnectionMemory = {
 
 /** A connection as its group sees it. */
 export type GroupMember = {
-  /** Bytes that it holds. */
+  /** Bytes that it makes others hold: what it has sent and nobody has read, and what it does not take. */
   readonly held: number;
   /** It holds hardly less than {@link looksToWait} looks ago, and little of it was moved meanwhile. */
   readonly isStuck: boolean;

@@ -22,7 +22,7 @@ const movedOf = 64;
 export abstract class Http2Connection extends ReceivingHalf implements StreamCarrier, GroupMember {
   /** No new streams are taken, or can be opened. */
   isGoingAway = false;
-  /** Bytes that are held for it. */
+  /** Bytes that are held for it beside its open streams: what was not read, and what was not taken. */
   held = 0;
   protected readonly group: ConnectionGroup<Http2Connection>;
   /** Streams that are over while work goes on for them. */
@@ -96,7 +96,7 @@ export abstract class Http2Connection extends ReceivingHalf implements StreamCar
     this.forgetData(stream);
     this.closedStreams.add(stream.id, how);
     if (stream.isRetained) this.#lingering += 1;
-    if (stream.reserved > 0) this.count(-stream.reserved);
+    if (stream.reserved > 0) this.group.count(-stream.reserved);
     this.moved += stream.reserved;
     if (!this.isClosed) this.streamEnded();
   }
