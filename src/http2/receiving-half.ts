@@ -65,6 +65,7 @@ export abstract class ReceivingHalf extends SendingHalf implements FrameSink {
   // What follows is called by streams.
 
   consumed(bytes: number): void {
+    this.moved += bytes;
     this.#unacknowledged += bytes;
     if (this.#unacknowledged < connectionWindow / 2 || this.isClosed) return;
     this.#receiveWindow += this.#unacknowledged;

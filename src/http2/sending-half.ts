@@ -39,6 +39,8 @@ export abstract class SendingHalf {
   /** What the other side takes of all streams together before it says more. */
   sendWindow = initialWindow;
   protected readonly encoder = new HpackEncoder({ neverIndexed });
+  /** Bytes that were read, got out, or are not held any more, since the last look. */
+  protected moved = 0;
   readonly #ready = new Set<Http2Stream>();
   #isFlushDue = false;
   #countedUnsent = 0;
@@ -241,6 +243,7 @@ export abstract class SendingHalf {
     const { unsent } = this.output;
     if (unsent === 0) this.#unreadAnswers = 0;
     if (unsent === this.#countedUnsent || this.isClosed) return;
+    if (unsent < this.#countedUnsent) this.moved += this.#countedUnsent - unsent;
     this.count(unsent - this.#countedUnsent);
     this.#countedUnsent = unsent;
   }
