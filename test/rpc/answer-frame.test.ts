@@ -1,5 +1,5 @@
 import { fromBinary } from "@bufbuild/protobuf";
-import fc from "fast-check";
+import * as fc from "fast-check";
 import { expect, test } from "vitest";
 import { InvokeBindingResponseSchema } from "../../gen/dapr/proto/runtime/v1/dapr_pb.ts";
 import { framePrefixBytes } from "../../src/grpc/frame.ts";
