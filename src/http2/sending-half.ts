@@ -59,6 +59,11 @@ export abstract class SendingHalf {
   /** So many frames that bring nothing are made up for by data that was sent. */
   protected abstract useful(frames: number): void;
 
+  /** It is an open stream that this side has opened: the other side cannot have us reset more of them than there are. */
+  protected isOpenedHere(_stream: number): boolean {
+    return false;
+  }
+
   /** The socket does not keep up: data has to wait. */
   get isCongested(): boolean {
     return this.output.unsent >= congestedFrom;
@@ -99,7 +104,7 @@ export abstract class SendingHalf {
 
   writeReset(stream: number, code: number): void {
     this.#writeNumber(FrameType.rstStream, stream, code);
-    this.#answered();
+    if (!this.isOpenedHere(stream)) this.#answered();
   }
 
   writeWindowUpdate(stream: number, bytes: number): void {
