@@ -143,12 +143,32 @@ export class Http2Stream {
     this.#trailers = trailers;
   }
 
-  /** A whole answer or request: the frames of head, body and trailers at once where there is room. */
-  sendWhole(head: readonly string[], body: Uint8Array, trailers?: readonly string[]): void {
+  /**
+   * A whole answer or request: the frames of head, body and trailers at once where there is room. The body may be in two
+   * parts, of which the first is copied, so that its bytes may be used again.
+   */
+  sendWhole(
+    head: readonly string[],
+    body: Uint8Array,
+    trailers?: readonly string[],
+    before: Uint8Array = noBytes,
+  ): void {
     if (this.isClosed || this.isEnded) return;
-    this.connection.writeHeaders(this.id, head, false);
+    const { connection } = this;
+    connection.writeHeaders(this.id, head, false);
     this.headersSent = true;
-    this.end(body, trailers);
+    const length = before.length + body.length;
+    if (before.length > 0 && trailers !== undefined && this.#hasRoom(length)) {
+      connection.writeDataHeader(this.id, length, false);
+      connection.output.add(before);
+      connection.output.add(body);
+      this.sendWindow -= length;
+      connection.sendWindow -= length;
+    } else {
+      if (before.length > 0) this.write(Buffer.from(before));
+      if (body.length > 0) this.write(body);
+    }
+    this.end(noBytes, trailers);
   }
 
   /**
