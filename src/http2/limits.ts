@@ -71,7 +71,10 @@ export const connectionOverhead = 16 * 1024;
 /** A connection that holds less is not closed at once where the memory is used up, in bytes. */
 export const smallestHolder = 256 * 1024;
 
-/** Where new streams were refused for two looks on end, this share of the connections is closed, those that hold most. */
+/**
+ * Where new streams are refused for {@link looksToWait} looks on end, this share of the connections is closed at each: of those
+ * whose other side neither reads nor goes on the ones that hold most.
+ */
 export const closedAtLook = 1 / 8;
 
 /** Streams that have ended are remembered, so many, to tell what a late frame means. */

@@ -65,6 +65,7 @@ export abstract class ReceivingHalf extends SendingHalf implements FrameSink {
   // What follows is called by streams.
 
   consumed(bytes: number): void {
+    this.moved += bytes;
     this.#unacknowledged += bytes;
     if (this.#unacknowledged < connectionWindow / 2 || this.isClosed) return;
     this.#receiveWindow += this.#unacknowledged;
@@ -271,7 +272,9 @@ export abstract class ReceivingHalf extends SendingHalf implements FrameSink {
   #dataOfClosed(id: number): void {
     if (this.isIdle(id)) throw ofIdle("DATA");
     this.idle();
-    if (this.closedStreams.find(id) !== "byUs") this.writeReset(id, ErrorCode.streamClosed);
+    const how = this.closedStreams.find(id);
+    // Of one that ended long ago it is not known.
+    if (how === "ended" || how === "byPeer") this.writeReset(id, ErrorCode.streamClosed);
   }
 
   #windowUpdate(id: number, bytes: number): void {
@@ -306,6 +309,8 @@ export abstract class ReceivingHalf extends SendingHalf implements FrameSink {
     if (stream === undefined) {
       if (id === 0) throw ofNoStream("RST_STREAM");
       if (this.isIdle(id)) throw ofIdle("RST_STREAM");
+      // From now on nothing of it is on its way any more.
+      if (this.closedStreams.find(id) === "byUs") this.closedStreams.add(id, "byPeer");
       return this.idle();
     }
     const isUnprocessed = code === ErrorCode.refusedStream;

@@ -39,6 +39,8 @@ export abstract class SendingHalf {
   /** What the other side takes of all streams together before it says more. */
   sendWindow = initialWindow;
   protected readonly encoder = new HpackEncoder({ neverIndexed });
+  /** Bytes that were read, got out, or are not held any more, since the last look. */
+  protected moved = 0;
   readonly #ready = new Set<Http2Stream>();
   #isFlushDue = false;
   #countedUnsent = 0;
@@ -56,6 +58,11 @@ export abstract class SendingHalf {
   protected abstract failed(stream: Http2Stream, error: unknown): void;
   /** So many frames that bring nothing are made up for by data that was sent. */
   protected abstract useful(frames: number): void;
+
+  /** It is an open stream that this side has opened: the other side cannot have us reset more of them than there are. */
+  protected isOpenedHere(_stream: number): boolean {
+    return false;
+  }
 
   /** The socket does not keep up: data has to wait. */
   get isCongested(): boolean {
@@ -97,7 +104,7 @@ export abstract class SendingHalf {
 
   writeReset(stream: number, code: number): void {
     this.#writeNumber(FrameType.rstStream, stream, code);
-    this.#answered();
+    if (!this.isOpenedHere(stream)) this.#answered();
   }
 
   writeWindowUpdate(stream: number, bytes: number): void {
@@ -236,6 +243,7 @@ export abstract class SendingHalf {
     const { unsent } = this.output;
     if (unsent === 0) this.#unreadAnswers = 0;
     if (unsent === this.#countedUnsent || this.isClosed) return;
+    if (unsent < this.#countedUnsent) this.moved += this.#countedUnsent - unsent;
     this.count(unsent - this.#countedUnsent);
     this.#countedUnsent = unsent;
   }

@@ -129,7 +129,6 @@ export class Http2ServerConnection extends Http2Connection {
       return this.#refuse(id, ErrorCode.protocolError);
     const reserved = streamOverhead + block.size;
     if (!this.group.reserve(reserved)) return this.#refuse(id, ErrorCode.refusedStream);
-    this.held += reserved;
     this.useful(1);
     const stream = new Http2Stream(id, this, this.peerWindow);
     stream.reserved = reserved;

@@ -20,8 +20,9 @@ process.on("exit", () => {
   writeSync(2, "of HTTP/2: " + JSON.stringify(loaded) + "\\n");
 });`;
 
+// Connect's own protocols are another matter: Node's `Headers`, which they cannot do without, load its client for HTTP/2.
 describeWith("redis", (redis) => {
-  test("a daemon loads nothing of Node's own HTTP/2, for calls, events and other protocols", async () => {
+  test("a daemon loads nothing of Node's own HTTP/2, for calls and events", async () => {
     const [appPort, hookPort] = await Promise.all([reservePort(), reservePort()]);
     let events = 0;
     const adapter = connectNodeAdapter({
@@ -63,13 +64,12 @@ describeWith("redis", (redis) => {
     await client.invokeBinding({ ...call, operation: "create", data: Buffer.from("over gRPC") });
     const { data } = await client.invokeBinding({ ...call, operation: "get" });
     expect(Buffer.from(data).toString()).toBe("over gRPC");
-    const json = { "content-type": "application/json" };
-    for (const path of ["/v1.0/bindings/keys", "/dapr.proto.runtime.v1.Dapr/InvokeBinding"]) {
-      const answer = await fetch(`http://127.0.0.1:${daemon.httpPort}${path}`, {
-        ...{ method: "POST", headers: json },
+    for (const port of [daemon.httpPort, daemon.grpcPort]) {
+      const answer = await fetch(`http://127.0.0.1:${port}/v1.0/bindings/keys`, {
+        method: "POST",
         body: JSON.stringify({ ...call, operation: "get" }),
       });
-      expect(answer.status).toBe(200);
+      expect(await answer.text()).toBe("over gRPC");
     }
     expect(await daemon.end()).toBe(0);
     const told = daemon.output().match(/^of HTTP\/2: .*$/gm) ?? [];

@@ -2,9 +2,13 @@
 import { afterEach, expect, test, vi } from "vitest";
 import { ErrorCode } from "../../../src/http2/error-code.ts";
 import {
+  closedAtLook,
+  congestedFrom,
   connectionOverhead,
   lookInterval,
+  looksToWait,
   smallestHolder,
+  streamBufferBytes,
   streamOverhead,
 } from "../../../src/http2/limits.ts";
 import { CountedMemory } from "../counted-memory.ts";
@@ -100,29 +104,60 @@ test.each(holders)("the connection that holds most is closed: %s", async (_, hol
   expect(served.requests.filter(({ closed }) => !closed)).toHaveLength(0);
 });
 
-test("where streams are refused on and on, those who hold most are closed, however little that is", async () => {
-  vi.useFakeTimers({ toFake: ["setInterval", "clearInterval"] });
-  const memory = new CountedMemory();
-  await using served = await serve({ memory });
+/** What many connections can hold little of each, without end. */
+const stuck: readonly [string, Buffer][] = [
+  ["answers without a window", raw.headers(1, raw.requestBlock("/bytes/65536"))],
+  [
+    "requests that are not whole",
+    Buffer.concat(
+      [1, 3, 5, 7, 9].map((stream) => raw.headers(stream, raw.requestBlock("/x"), false)),
+    ),
+  ],
+];
+
+test.each(stuck)(
+  "where streams are refused on and on, who holds %s is closed",
+  async (_, frames) => {
+    vi.useFakeTimers({ toFake: ["setInterval", "clearInterval"] });
+    const memory = new CountedMemory();
+    await using served = await serve({ memory });
+    using neighbour = await Neighbour.connect(served.port);
+    // It waits for the server, not the server for it.
+    using waiting = await RawPeer.connect(served.port);
+    await waiting.send(
+      ...Array.from({ length: 50 }, (__, at) => raw.headers(1 + 2 * at, raw.requestBlock("/hold"))),
+    );
+    await waiting.roundTrip();
+    const peers: RawPeer[] = [];
+    for (let count = 0; count < 14; count++) {
+      const peer = await RawPeer.connect(served.port, {
+        settings: [raw.Settings.initialWindowSize, 0],
+      });
+      peers.push(peer);
+      await peer.send(frames);
+      await peer.roundTrip();
+    }
+    memory.limit = memory.used + 100;
+    for (let looks = 0; looks < looksToWait; looks++) {
+      await expect(neighbour.ask()).rejects.toThrow("refused");
+      vi.advanceTimersByTime(lookInterval);
+    }
+    await neighbour.ask();
+    const closed = Math.ceil((peers.length + 2) * closedAtLook);
+    await expect.poll(() => peers.filter(({ isClosed }) => isClosed)).toHaveLength(closed);
+    expect(waiting.isClosed).toBe(false);
+  },
+);
+
+test("of an answer that nobody reads no more is made than the socket and its stream may hold", async () => {
+  await using served = await serve();
+  using peer = await RawPeer.connect(served.port, wide);
+  peer.socket.pause();
+  await peer.send(wider, raw.headers(1, raw.requestBlock(`/bytes/${1024 * kib * kib}`)));
+  await expect.poll(() => served.memory.used, { timeout: 10_000 }).toBeGreaterThan(congestedFrom);
   using neighbour = await Neighbour.connect(served.port);
-  const peers: RawPeer[] = [];
-  for (let count = 0; count < 15; count++) {
-    const peer = await RawPeer.connect(served.port, {
-      settings: [raw.Settings.initialWindowSize, 0],
-    });
-    peers.push(peer);
-    // No window is left for the answer.
-    await peer.send(raw.headers(1, raw.requestBlock("/bytes/65536")));
-    await peer.roundTrip();
-  }
-  memory.limit = memory.used + 100;
-  for (let times = 0; times < 2; times++) {
-    await expect(neighbour.ask()).rejects.toThrow("refused");
-    vi.advanceTimersByTime(lookInterval);
-  }
-  await neighbour.ask();
-  // An eighth of sixteen connections.
-  await expect.poll(() => peers.filter(({ isClosed }) => isClosed)).toHaveLength(2);
+  for (let times = 0; times < 10; times++) await neighbour.ask();
+  expect(served.memory.peak).toBeLessThan(2 * congestedFrom + 2 * streamBufferBytes);
 });
 
 test("header blocks that are not whole are counted", async () => {
