@@ -69,7 +69,7 @@ export class UnaryCall extends ServerCall {
     try {
       const message = await this.#method(this.#whole() ?? (await this.#unpacked()), this);
       if (this.over) return;
-      this.checkAnswer(message);
+      this.checkAnswer(message.length);
       if (this.compresses) await this.#compress(message);
       else this.succeedWith(message, false);
     } catch (error) {
