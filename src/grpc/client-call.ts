@@ -49,6 +49,7 @@ export abstract class Call implements StreamListener {
   readonly waits: boolean;
   /** Its stream was reset by this side. */
   isCut = false;
+  heededAt = 0;
   protected stream: Http2Stream | undefined;
   /** The answer's headers and its trailers. */
   protected head: HeaderBlock | undefined;
