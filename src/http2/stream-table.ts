@@ -1,5 +1,7 @@
-/** Never fewer places. */
+/** Places at first. */
 const fewest = 16;
+/** So many are kept: a table that came and went with each turn would cost more. */
+const mostKept = 1024;
 
 /**
  * Streams by their ids. A `Map` leaves a table behind for every so many entries that come and go, and each keeps the next
@@ -54,7 +56,8 @@ export class StreamTable<Stream extends { readonly id: number }> {
       free = place;
     }
     this.#size -= 1;
-    if (places.length > fewest && this.#size * 8 < places.length) this.#resize(places.length / 2);
+    if (places.length > mostKept && this.#size * 16 < places.length)
+      this.#resize(places.length / 2);
     return true;
   }
 
