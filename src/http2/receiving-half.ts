@@ -273,7 +273,9 @@ export abstract class ReceivingHalf extends SendingHalf implements FrameSink {
   #dataOfClosed(id: number): void {
     if (this.isIdle(id)) throw ofIdle("DATA");
     this.idle();
-    if (this.closedStreams.find(id) !== "byUs") this.writeReset(id, ErrorCode.streamClosed);
+    const how = this.closedStreams.find(id);
+    // Of one that ended long ago it is not known.
+    if (how === "ended" || how === "byPeer") this.writeReset(id, ErrorCode.streamClosed);
   }
 
   #windowUpdate(id: number, bytes: number): void {

@@ -107,6 +107,12 @@ export function repeated(bytes: Buffer, times: number): Buffer {
   return Buffer.alloc(bytes.length * times, bytes);
 }
 
+/** Adds to the ids of the streams that the frames belong to. */
+export function moveStreams(frames: Buffer, by: number): void {
+  for (let at = 0; at < frames.length; at += 9 + frames.readUIntBE(at, 3))
+    frames.writeUInt32BE(frames.readUInt32BE(at + 5) + by, at + 5);
+}
+
 // HPACK, as plain as it goes: RFC 7541, sections 5 and 6. Nothing is packed by Huffman's code.
 
 /** An integer with a prefix of so many bits, the bits before it as in `pattern`. */

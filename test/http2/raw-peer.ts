@@ -36,6 +36,7 @@ export class RawPeer {
   readonly #options: RawPeerOptions;
   #unread: Buffer = Buffer.alloc(0);
   #pings = 0;
+  readonly #ended = new Set<number>();
   readonly #watches = new Set<() => void>();
 
   constructor(socket: Socket, options: RawPeerOptions, isClient: boolean) {
@@ -134,12 +135,7 @@ export class RawPeer {
 
   /** Whether the stream's message is whole. */
   hasEnded(stream: number): boolean {
-    return this.frames.some(
-      (one) =>
-        one.stream === stream &&
-        (one.type === Type.headers || one.type === Type.data) &&
-        (one.flags & Flags.endStream) !== 0,
-    );
+    return this.#ended.has(stream);
   }
 
   async ended(stream: number): Promise<void> {
@@ -202,6 +198,8 @@ export class RawPeer {
 
   #take(one: Frame): void {
     const { type, flags, payload } = one;
+    if ((type === Type.headers || type === Type.data) && (flags & Flags.endStream) !== 0)
+      this.#ended.add(one.stream);
     if (type === Type.data) {
       this.dataBytes += payload.length;
       if (this.#options.forgetsData === true && (flags & Flags.endStream) === 0) return;

@@ -29,6 +29,8 @@ export type Served = AsyncDisposable & {
   readonly requests: SeenRequest[];
   /** Why connections ended, in order. */
   readonly reasons: string[];
+  /** How many sockets the system still has for it. */
+  openSockets(): Promise<number>;
   /** Ends the work of all requests to `/hold`, now and later. */
   release(): void;
 };
@@ -103,6 +105,8 @@ export async function serve({
   return {
     port: (server.address() as AddressInfo).port,
     ...{ group, memory, requests, reasons },
+    openSockets: () =>
+      new Promise((resolve) => server.getConnections((_, count) => resolve(count))),
     release() {
       isReleased = true;
       for (const stream of held) {

@@ -139,7 +139,7 @@ export function testPair(clientPeer: Peer, serverPeer: Peer): void {
     expect([relay.client.goaways, relay.server.goaways]).toEqual([[], []]);
   });
 
-  test("over TLS", { timeout: minute }, async () => {
+  test("over TLS", { timeout: 2 * minute }, async () => {
     const made: Certificates = makeCertificates();
     try {
       await using secured = await startServer(serverPeer, made.server);
@@ -181,7 +181,7 @@ export function testPair(clientPeer: Peer, serverPeer: Peer): void {
     },
   );
 
-  test("a server that dies is found again", { timeout: minute }, async () => {
+  test("a server that dies is found again", { timeout: 2 * minute }, async () => {
     await using second = await startServer(serverPeer);
     const first = await startServer(serverPeer);
     await using between = await Relay.to(first.port);

@@ -12,6 +12,9 @@ import { Program } from "./program.ts";
 
 const run = promisify(execFile);
 
+/** What an implementation does not do, by its own interface. */
+type Lack = "trailers of success" | "waiting for a connection";
+
 /** An implementation of gRPC, as a client and as a server: programs that do the same in each language. */
 export type Peer = {
   readonly name: string;
@@ -24,8 +27,7 @@ export type Peer = {
   readonly build: readonly (readonly string[])[];
   /** The command that runs it there. */
   readonly command: (folder: string) => readonly [string, ...string[]];
-  /** It cannot send these, by its own interface. */
-  readonly lacks?: readonly ("trailers of success" | "waiting for a connection" | "gzip")[];
+  readonly lacks?: readonly Lack[];
   /** The shortest time between its pings, in milliseconds. Default 1,000. */
   readonly shortestPing?: number;
 };

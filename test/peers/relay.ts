@@ -1,7 +1,7 @@
 import { connect, createServer, type AddressInfo, type Socket } from "node:net";
 
 /** A kind of frame, by the side that sent it. */
-export type Seen = { readonly type: number; readonly flags: number; readonly payload: Buffer };
+type Seen = { readonly type: number; readonly flags: number; readonly payload: Buffer };
 
 const prefaceBytes = 24;
 const kept = 64;
@@ -10,7 +10,7 @@ const kept = 64;
 export const Frame = { data: 0, headers: 1, reset: 3, settings: 4, ping: 6, goaway: 7 } as const;
 
 /** What one side has sent, less bodies. */
-export class Side {
+class Side {
   bytes = 0;
   readonly counts = new Map<number, number>();
   /** PING, GOAWAY and RST_STREAM, with the first bytes of their payloads. */

@@ -3,6 +3,7 @@ import { expect, test } from "vitest";
 import { ErrorCode } from "../../../src/http2/error-code.ts";
 import {
   connectionWindow,
+  mostCredit,
   mostIdleFrames,
   mostUnreadAnswers,
   usefulBytes,
@@ -10,7 +11,7 @@ import {
 import { CountedMemory } from "../counted-memory.ts";
 import * as raw from "../raw-frames.ts";
 import { RawPeer } from "../raw-peer.ts";
-import { Neighbour, serve } from "../served.ts";
+import { dial, Neighbour, serve } from "../served.ts";
 import { flood } from "./flood.ts";
 
 const most = 1024 * 1024;
@@ -154,4 +155,53 @@ test("one stream's body in parts of a useful size is no flood", async () => {
   await peer.send(raw.data(1, "", true));
   await peer.ended(1);
   expect(served.requests[0]?.bytes).toBe(3 * mostIdleFrames * usefulBytes);
+});
+
+const interim = raw.headers(1, raw.block(":status", "103"), false);
+
+/** Of a server, once it was asked. */
+const ofServers: readonly [string, readonly Buffer[]][] = [
+  ["PING", [raw.ping("flood")]],
+  ["SETTINGS", [raw.settings()]],
+  ["interim heads", [interim]],
+  ["empty DATA", [raw.data(1, ""), raw.headers(1, raw.block(":status", "200"), false)]],
+  ["heads of a stream that has ended", [raw.headers(1, raw.block(":status", "200"))]],
+];
+
+test.each(ofServers)("a server's flood of %s is ended", async (_, [frame, before]) => {
+  await using dialled = await dial({ answersNothing: true });
+  const answer = dialled.ask();
+  await dialled.peer.find(({ type }) => type === raw.Type.headers, "the request");
+  await dialled.peer.send(raw.settingsAck);
+  if (before !== undefined) await dialled.peer.send(before);
+  await flood(dialled.peer, raw.repeated(frame as Buffer, 1000), { rounds });
+  expect(await dialled.peer.goawayCode()).toBe(ErrorCode.enhanceYourCalm);
+  expect(await dialled.over).toContain("too many frames");
+  await answer.closed;
+  expect(dialled.memory.peak).toBeLessThan(most);
+});
+
+test("calls that a client cancels by thousands may all be answered late", async () => {
+  await using dialled = await dial();
+  const calls = mostCredit / 4;
+  for (let made = 0; made < calls; made += 1000) {
+    for (let more = 0; more < 1000; more++) dialled.ask().stream.reset(ErrorCode.cancel);
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+  await dialled.peer.until(() => dialled.peer.count(raw.Type.reset) === calls, "cancellations");
+  const head = raw.block(":status", "200");
+  const status = raw.block("grpc-status", "0");
+  for (let sent = 0; sent < calls; sent += 500) {
+    const late = Array.from({ length: 500 }, (_, at) => {
+      const stream = 1 + 2 * (sent + at);
+      return [raw.headers(stream, head, false), raw.data(stream, ""), raw.headers(stream, status)];
+    });
+    await dialled.peer.send(...late.flat());
+  }
+  await dialled.peer.roundTrip();
+  const last = dialled.ask();
+  await dialled.peer.find(({ stream }) => stream === last.stream.id, "a further call");
+  await dialled.peer.send(raw.headers(last.stream.id, head));
+  await last.closed;
+  expect(last.reset).toBeUndefined();
 });

@@ -2,10 +2,13 @@
 import { afterEach, expect, test, vi } from "vitest";
 import { ErrorCode } from "../../../src/http2/error-code.ts";
 import {
+  closedAtLook,
+  congestedFrom,
   connectionOverhead,
   lookInterval,
   looksToWait,
   smallestHolder,
+  streamBufferBytes,
   streamOverhead,
 } from "../../../src/http2/limits.ts";
 import { CountedMemory } from "../counted-memory.ts";
@@ -140,11 +143,22 @@ test.each(stuck)(
       vi.advanceTimersByTime(lookInterval);
     }
     await neighbour.ask();
-    // An eighth of sixteen connections.
-    await expect.poll(() => peers.filter(({ isClosed }) => isClosed)).toHaveLength(2);
+    const closed = Math.ceil((peers.length + 2) * closedAtLook);
+    await expect.poll(() => peers.filter(({ isClosed }) => isClosed)).toHaveLength(closed);
     expect(waiting.isClosed).toBe(false);
   },
 );
+
+test("of an answer that nobody reads no more is made than the socket and its stream may hold", async () => {
+  await using served = await serve();
+  using peer = await RawPeer.connect(served.port, wide);
+  peer.socket.pause();
+  await peer.send(wider, raw.headers(1, raw.requestBlock(`/bytes/${1024 * kib * kib}`)));
+  await expect.poll(() => served.memory.used, { timeout: 10_000 }).toBeGreaterThan(congestedFrom);
+  using neighbour = await Neighbour.connect(served.port);
+  for (let times = 0; times < 10; times++) await neighbour.ask();
+  expect(served.memory.peak).toBeLessThan(2 * congestedFrom + 2 * streamBufferBytes);
+});
 
 test("header blocks that are not whole are counted", async () => {
   await using served = await serve();

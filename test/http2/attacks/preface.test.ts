@@ -1,7 +1,7 @@
 // Connections that begin wrong, or stop half way. The clock is the test's, the sockets are real.
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { ErrorCode } from "../../../src/http2/error-code.ts";
-import { lookInterval, looksToWait } from "../../../src/http2/limits.ts";
+import { lastWords, lookInterval, looksToWait } from "../../../src/http2/limits.ts";
 import * as raw from "../raw-frames.ts";
 import { RawPeer } from "../raw-peer.ts";
 import { dial, serve } from "../served.ts";
@@ -114,6 +114,20 @@ test("a server that does not speak HTTP/2 is told from others", async () => {
   await using dialled = await dial({ isMute: true });
   await dialled.peer.send(Buffer.from("HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n"));
   expect(await dialled.over).toMatch(/HTTP\/1/);
+});
+
+test("a connection that has ended does not wait for a peer that does not", async () => {
+  await using served = await serve();
+  using peer = await RawPeer.connect(served.port);
+  await peer.roundTrip();
+  // It sees no end, and does not end itself.
+  peer.socket.pause();
+  await peer.send(raw.data(0, "x"));
+  await settled(served.port);
+  expect(served.reasons).toHaveLength(1);
+  await expect.poll(() => served.openSockets()).toBe(1);
+  await vi.advanceTimersByTimeAsync(lastWords);
+  await expect.poll(() => served.openSockets()).toBe(0);
 });
 
 test("a connection that rests is left alone", async () => {

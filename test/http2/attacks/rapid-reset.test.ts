@@ -9,17 +9,20 @@ import { Neighbour, serve } from "../served.ts";
 const empty = raw.requestBlock("/empty");
 const hold = raw.requestBlock("/hold");
 
-/** Sends what `of` makes for each stream from `first` on, some hundred streams with one write. */
+const some = 500;
+/** Some more than there may be, all in whole portions. */
+const tooMany = Math.ceil((mostStreams + 1) / some) * some;
+
+/** Sends what `of` makes for each stream from `first` on, {@link some} streams with one write. */
 async function each(
   peer: RawPeer,
   { first, count }: { first: number; count: number },
   of: (stream: number) => readonly Buffer[],
 ): Promise<void> {
-  for (let done = 0; done < count && !peer.isClosed;) {
-    const frames: Buffer[] = [];
-    for (const end = Math.min(done + 500, count); done < end; done++)
-      frames.push(...of(first + 2 * done));
-    await peer.send(...frames);
+  const frames = Buffer.concat(Array.from({ length: some }, (_, at) => of(first + 2 * at)).flat());
+  for (let done = 0; done < count && !peer.isClosed; done += some) {
+    await peer.send(frames);
+    raw.moveStreams(frames, 2 * some);
   }
 }
 
@@ -46,18 +49,17 @@ test("a cancelled stream counts until its work has ended", async () => {
   await using served = await serve();
   using neighbour = await Neighbour.connect(served.port);
   using peer = await RawPeer.connect(served.port);
-  const count = mostStreams + 500;
-  await each(peer, { first: 1, count }, (stream) => [
+  await each(peer, { first: 1, count: tooMany }, (stream) => [
     raw.headers(stream, hold, false),
     raw.reset(stream),
   ]);
   await peer.roundTrip();
   expect(served.requests).toHaveLength(mostStreams + 1);
   expect(await peer.resetOf(1 + 2 * mostStreams)).toBe(ErrorCode.refusedStream);
-  expect(peer.count(raw.Type.reset)).toBe(500);
+  expect(peer.count(raw.Type.reset)).toBe(tooMany - mostStreams);
   await neighbour.ask();
   served.release();
-  const next = 1 + 2 * count;
+  const next = 1 + 2 * tooMany;
   await peer.send(raw.headers(next, hold));
   await peer.ended(next);
   expect(peer.count(raw.Type.goaway)).toBe(0);
@@ -105,7 +107,7 @@ test.each(provocations)(
     await using served = await serve();
     using neighbour = await Neighbour.connect(served.port);
     using peer = await RawPeer.connect(served.port);
-    await each(peer, { first: 1, count: mostStreams + 100 }, of);
+    await each(peer, { first: 1, count: tooMany }, of);
     await peer.roundTrip();
     expect(served.requests).toHaveLength(mostStreams + 1);
     expect(served.requests.slice(1).every(({ reset }) => reset?.by === "local")).toBe(true);
@@ -114,7 +116,7 @@ test.each(provocations)(
     expect(await peer.resetOf(1 + 2 * mostStreams)).toBe(ErrorCode.refusedStream);
     await neighbour.ask();
     served.release();
-    const next = 1 + 2 * (mostStreams + 100);
+    const next = 1 + 2 * tooMany;
     await peer.send(raw.headers(next, hold));
     await peer.ended(next);
   },

@@ -1,7 +1,7 @@
 // Frames where they may not be: on idle and closed streams, with ids that go backwards, of wrong lengths.
 import { expect, test } from "vitest";
 import { ErrorCode } from "../../../src/http2/error-code.ts";
-import { largestFrame, mostSettings } from "../../../src/http2/limits.ts";
+import { largestFrame, mostSettings, rememberedStreams } from "../../../src/http2/limits.ts";
 import * as raw from "../raw-frames.ts";
 import { RawPeer, type Frame } from "../raw-peer.ts";
 import { dial, Neighbour, serve } from "../served.ts";
@@ -232,6 +232,20 @@ test.each(harmless)("%s is borne", async (_, frames) => {
   await peer.roundTrip();
   expect(peer.count(Type.goaway)).toBe(0);
   expect(served.requests.at(-1)?.head.get(":path")).toBe("/after");
+});
+
+test("what is late of streams that were reset is borne, of as many as are remembered", async () => {
+  await using served = await serve();
+  using peer = await RawPeer.connect(served.port);
+  const ids = Array.from({ length: rememberedStreams }, (_, at) => 1 + 2 * at);
+  const block = raw.requestBlock("/hold");
+  await peer.send(
+    ...ids.flatMap((id) => [raw.headers(id, block, false), raw.windowUpdate(id, 0)]),
+    ...ids.flatMap((id) => [raw.data(id, "late"), raw.headers(id, raw.block("late", "1"))]),
+  );
+  await peer.roundTrip();
+  expect(peer.count(Type.reset)).toBe(rememberedStreams);
+  expect(peer.count(Type.goaway)).toBe(0);
 });
 
 /** What a server may not send, and the code that it gets. */

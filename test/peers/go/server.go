@@ -9,11 +9,13 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"time"
 
 	spb "google.golang.org/genproto/googleapis/rpc/status"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/credentials"
+	"google.golang.org/grpc/keepalive"
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/proto"
@@ -188,6 +190,7 @@ func serve(port string, files []string) {
 	holds.released = make(chan struct{})
 	options := []grpc.ServerOption{
 		grpc.ForceServerCodec(raw{}), grpc.MaxRecvMsgSize(largest), grpc.MaxSendMsgSize(largest),
+		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: time.Second / 2, PermitWithoutStream: true}),
 	}
 	if len(files) == 2 {
 		tls, err := credentials.NewServerTLSFromFile(files[0], files[1])

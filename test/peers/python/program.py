@@ -133,8 +133,9 @@ class Peer(grpc.GenericRpcHandler):
 
 def serve(port, files):
     peer = Peer()
+    options = [*SIZES, ("grpc.http2.min_ping_interval_without_data_ms", 500), ("grpc.http2.max_ping_strikes", 0)]
     server = grpc.server(
-        futures.ThreadPoolExecutor(max_workers=64), handlers=(peer,), options=SIZES, compression=grpc.Compression.Gzip
+        futures.ThreadPoolExecutor(max_workers=64), handlers=(peer,), options=options, compression=grpc.Compression.Gzip
     )
     address = f"127.0.0.1:{port}"
     if files:

@@ -14,6 +14,7 @@ import java.util.Base64;
 import java.util.HashSet;
 import java.util.Map;
 import java.util.Set;
+import java.util.concurrent.TimeUnit;
 
 /** The server: each method by the calls' own interface, which carries metadata both ways. */
 final class Serving {
@@ -23,6 +24,8 @@ final class Serving {
     NettyServerBuilder builder =
         NettyServerBuilder.forAddress(new InetSocketAddress("127.0.0.1", port))
             .maxInboundMessageSize(Program.LARGEST)
+            .permitKeepAliveTime(500, TimeUnit.MILLISECONDS)
+            .permitKeepAliveWithoutCalls(true)
             .addService(
                 ServerServiceDefinition.builder("cufflink.peers.Peer")
                     .addMethod(Program.method("cufflink.peers.Peer/Unary", MethodType.UNARY), handler(Unary::new))
