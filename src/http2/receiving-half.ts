@@ -18,10 +18,11 @@ import {
 import { pingMark, SendingHalf } from "./sending-half.ts";
 import { readSettings, type Settings } from "./settings.ts";
 import type { Http2Stream } from "./stream.ts";
+import { StreamTable } from "./stream-table.ts";
 
 /** What a connection receives: the frames of the other side, and what they break (RFC 9113, sections 5 and 6). */
 export abstract class ReceivingHalf extends SendingHalf implements FrameSink {
-  protected readonly streams: Map<number, Http2Stream> = new Map();
+  protected readonly streams = new StreamTable<Http2Stream>();
   protected readonly closedStreams: ClosedStreams = new ClosedStreams();
   /** What the other side takes of a new stream before it says more. */
   protected peerWindow = initialWindow;
