@@ -59,6 +59,9 @@ export const mostUnreadAnswers = 10_000;
 /** Bytes that the socket has not taken: from so many on, the data of streams waits (CVE-2019-9517). */
 export const congestedFrom = 256 * 1024;
 
+/** Bytes that the socket has not taken: from so many on, heads of answers alone, nothing more is read until it has (CVE-2019-9517). */
+export const mostUnsent = 1024 * 1024;
+
 /** Bytes of one stream that wait to be sent: from so many on, its writer is told to wait. */
 export const streamBufferBytes = 64 * 1024;
 

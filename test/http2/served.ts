@@ -36,7 +36,7 @@ export type Served<Memory extends ConnectionMemory = CountedMemory> = AsyncDispo
 };
 
 /**
- * A server on loopback. What it does is said by the path: `/bytes/N` answers with so many bytes, `/hold` works on until
+ * A server on loopback. What it does is said by the path: `/bytes/N` answers with so many bytes, `/head/N` with a header of so many, `/hold` works on until
  * `release`, whatever becomes of the stream, `/early` answers before the body came, `/pause` reads nothing; all others
  * answer 200 with nothing once the request is whole.
  */
@@ -90,7 +90,9 @@ export async function serve({
         if (left > 0) {
           stream.sendHeaders([":status", "200"]);
           pump();
-        } else stream.sendHeaders([":status", "200"], true);
+        } else if (path.startsWith("/head/"))
+          stream.sendHeaders([":status", "200", "large", "x".repeat(Number(path.slice(6)))], true);
+        else stream.sendHeaders([":status", "200"], true);
       },
       drained: pump,
       closed(reset) {
