@@ -80,6 +80,9 @@ export const smallestHolder = 256 * 1024;
  */
 export const closedAtLook = 1 / 8;
 
+/** Beyond so many connections of one group, those without streams are closed too where the memory is used up: they hold 16 MiB. */
+export const manyConnections = 1024;
+
 /** Streams that have ended are remembered, so many, to tell what a late frame means. */
 export const rememberedStreams = 1024;
 

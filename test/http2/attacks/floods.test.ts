@@ -38,7 +38,7 @@ const idle: readonly [string, Buffer, Buffer?][] = [
   ],
   [
     "DATA of padding alone (CVE-2019-9518)",
-    raw.frame(raw.Type.data, raw.Flags.padded, 1, Buffer.from([3, 0, 0, 0])),
+    raw.frame(raw.Type.data, raw.Flags.padded, 1, Buffer.from([7, 0, 0, 0, 0, 0, 0, 0])),
     raw.headers(1, raw.requestBlock("/empty"), false),
   ],
   [
