@@ -36,5 +36,10 @@ export type StreamMethod = (
 ) => AsyncIterable<Uint8Array>;
 
 export type GrpcMethod =
-  | { readonly kind: "unary"; readonly handle: UnaryMethod }
+  | {
+      readonly kind: "unary";
+      readonly handle: UnaryMethod;
+      /** Its answers are in their frames: five bytes, which say a plain message of the rest. Default false. */
+      readonly isFramed?: boolean;
+    }
   | { readonly kind: "stream"; readonly handle: StreamMethod };

@@ -181,12 +181,10 @@ export abstract class ServerCall implements CallContext, WatchedCall, TimedCall,
   }
 
   /** Throws when an answer is larger than allowed. */
-  protected checkAnswer(message: Uint8Array): void {
+  protected checkAnswer(bytes: number): void {
     const { maxMessageSize, maxAnswerSize: limit = maxMessageSize } = this.options;
-    if (message.length <= limit) return;
-    throw new MessageTooLarge(
-      `trying to send message larger than max (${message.length} vs. ${limit})`,
-    );
+    if (bytes <= limit) return;
+    throw new MessageTooLarge(`trying to send message larger than max (${bytes} vs. ${limit})`);
   }
 
   /** Sends the headers, once. Throws when they are no headers. */

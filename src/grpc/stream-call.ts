@@ -97,7 +97,7 @@ export class StreamCall extends ServerCall {
         const { done, value } = await answers.next();
         if (this.over) return;
         if (done === true) break;
-        this.checkAnswer(value);
+        this.checkAnswer(value.length);
         this.respond();
         const hasRoom = compresses
           ? await this.#writePacked(writer, value)

@@ -10,6 +10,7 @@ import type { Invocation } from "../runtime/outputs/invocation.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import type { RuntimeDescription } from "./description.ts";
 import { invokeFailure } from "./errors.ts";
+import { answerFrame } from "./answer-frame.ts";
 import { metadataHeaders } from "./metadata-headers.ts";
 import { metadataProblem } from "./metadata-limit.ts";
 import { baggageProblem, traceOfRequest } from "./trace.ts";
@@ -23,7 +24,7 @@ export type DaprOptions = {
 
 /** What bindings need of `dapr.proto.runtime.v1.Dapr`. */
 export function daprService({ runtime, description, shutdown }: DaprOptions): Service {
-  return createService(Dapr, {
+  const impl: Partial<ServiceImpl<typeof Dapr>> = {
     invokeBinding: invokeBinding(runtime),
     getMetadata: () => metadata(description),
     setMetadata({ key, value }) {
@@ -35,7 +36,8 @@ export function daprService({ runtime, description, shutdown }: DaprOptions): Se
       shutdown();
       return {};
     },
-  });
+  };
+  return createService(Dapr, impl, {}, { invokeBinding: answerFrame });
 }
 
 function invokeBinding(runtime: Runtime): ServiceImpl<typeof Dapr>["invokeBinding"] {
