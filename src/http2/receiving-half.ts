@@ -86,12 +86,10 @@ export abstract class ReceivingHalf extends SendingHalf implements FrameSink {
         ErrorCode.flowControlError,
         "the window of the connection was exceeded",
       );
-    if (length >= usefulBytes || isLast) this.useful(1);
-    else this.idle();
     const known = this.#data;
     const stream = known !== undefined && known.id === id ? known : this.streams.get(id);
     if (stream === undefined) {
-      this.#dataOfClosed(id);
+      this.#dataOfClosed(id, length);
       this.consumed(length);
       return false;
     }
@@ -120,6 +118,9 @@ export abstract class ReceivingHalf extends SendingHalf implements FrameSink {
   }
 
   dataEnds(isLast: boolean): void {
+    // Padding brings nothing.
+    if (this.#dataBody >= usefulBytes || isLast) this.useful(1);
+    else this.idle();
     const padding = this.#dataLength - this.#dataBody;
     const stream = this.#data;
     if (padding > 0) {
@@ -270,9 +271,9 @@ export abstract class ReceivingHalf extends SendingHalf implements FrameSink {
     this.receiveHeaders(stream, block, isLast);
   }
 
-  #dataOfClosed(id: number): void {
+  #dataOfClosed(id: number, length: number): void {
     if (this.isIdle(id)) throw ofIdle("DATA");
-    this.idle();
+    if (length < usefulBytes) this.idle();
     const how = this.closedStreams.find(id);
     // Of one that ended long ago it is not known.
     if (how === "ended" || how === "byPeer") this.writeReset(id, ErrorCode.streamClosed);
