@@ -19,7 +19,10 @@ test.each(peers)("the page of peers has $name with the version that is tested", 
   const { name, version } = peer;
   const rows = readPage("docs/peers.md").split("\n");
   const row = rows.find((line) => line.replaceAll("`", "").startsWith(`| ${name} `));
-  expect(row?.split("|")[2]?.trim()).toBe(version);
+  expect(row).toBeDefined();
   const manifest = manifests[name];
-  if (manifest !== undefined) expect(read(manifest)).toContain(version);
+  // Node's is that of whoever runs the tests.
+  if (manifest === undefined) return;
+  expect(row?.split("|")[2]?.trim()).toBe(version);
+  expect(read(manifest)).toContain(version);
 });
