@@ -47,6 +47,8 @@ export abstract class Call implements StreamListener {
   /** How often the server has not taken it. */
   refusals = 0;
   readonly waits: boolean;
+  /** Its stream was reset by this side. */
+  isCut = false;
   protected stream: Http2Stream | undefined;
   /** The answer's headers and its trailers. */
   protected head: HeaderBlock | undefined;
@@ -192,6 +194,7 @@ export abstract class Call implements StreamListener {
     this.stream = undefined;
     this.#connection = undefined;
     if (connection === undefined) return;
+    this.isCut = reset?.by === "local";
     if (this.#over) return this.#carrier.ended(this, connection);
     if (reset?.isUnprocessed === true) {
       const isRefused = reset.by !== "connection";

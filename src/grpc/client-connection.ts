@@ -38,6 +38,11 @@ const steadyAfter = 1000;
 /** Milliseconds for connecting. */
 const defaultTimeout = 10_000;
 const refusedPauses = [10, 20, 40, 80, 160];
+/**
+ * Milliseconds. Node's server forgets a reset stream some time after it has read of it, and until then ends the one that
+ * is opened in its place with ENHANCE_YOUR_CALM.
+ */
+const resetPause = 50;
 /** There are 2³⁰ numbers for the streams of a client (RFC 9113 5.1.1); the last are for while the next connection is made. */
 const defaultMostStreams = 2 ** 30 - 100_000;
 /** So many streams after an attempt to replace a connection there is another one. */
@@ -72,6 +77,7 @@ export class ClientConnection implements Carrier, SessionOwner {
   #open = 0;
   #started = 0;
   #renewAt = Infinity;
+  #cut: { readonly connection: Http2ClientConnection; streams: number } | undefined;
   #limit = Infinity;
   #generation = 0;
   #reason: string;
@@ -167,8 +173,11 @@ export class ClientConnection implements Carrier, SessionOwner {
   /** Of a call whose stream is gone. */
   ended(call: Call, connection: Http2ClientConnection, unprocessed?: string): void {
     if (connection === this.#http2) {
-      this.#open -= 1;
-      this.#next();
+      if (call.isCut && this.#open >= this.#limit) this.#freeLater(connection);
+      else {
+        this.#open -= 1;
+        this.#next();
+      }
     }
     if (unprocessed === undefined || !call.pending) this.#release();
     else this.#again(call, unprocessed);
@@ -209,6 +218,25 @@ export class ClientConnection implements Carrier, SessionOwner {
       this.#waiting.delete(call);
       this.#start(connection, call);
     }
+  }
+
+  /** The place of a stream that was reset is free when the server has forgotten it, too. */
+  #freeLater(connection: Http2ClientConnection): void {
+    const known = this.#cut;
+    if (known?.connection === connection) {
+      known.streams += 1;
+      return;
+    }
+    const cut = { connection, streams: 1 };
+    this.#cut = cut;
+    const free = (): void => {
+      if (this.#cut === cut) this.#cut = undefined;
+      if (connection !== this.#http2) return;
+      this.#open -= cut.streams;
+      this.#next();
+    };
+    // A server in the same process has to have its turn, however late the timer is.
+    setTimeout(setImmediate, resetPause, free);
   }
 
   /** A stream that was not processed is tried again some times, which its caller need not know. */

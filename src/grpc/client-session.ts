@@ -86,8 +86,8 @@ export class ClientSession {
     if (this.#options.isSecure) {
       const { alpnProtocol } = socket as tls.TLSSocket;
       if (alpnProtocol !== "h2") {
-        const chosen = alpnProtocol ? `chose ${alpnProtocol}` : "chose no protocol";
-        return this.destroy(`the server speaks no HTTP/2 there: it ${chosen} by ALPN, not h2`);
+        const chosen = alpnProtocol || "no protocol";
+        return this.destroy(`${noHttp2}: it chose ${chosen} by ALPN, not h2`);
       }
     }
     this.connection = new Http2ClientConnection(socket, {
@@ -143,7 +143,11 @@ export class ClientSession {
   }
 }
 
+const noHttp2 = "the server speaks no HTTP/2 over TLS";
+
 function describe(error: Error): string {
+  if ((error as NodeJS.ErrnoException).code === "ERR_SSL_TLSV1_ALERT_NO_APPLICATION_PROTOCOL")
+    return `${noHttp2}: it takes no h2 by ALPN`;
   if (error instanceof AggregateError) return error.errors.map(String).join("; ");
   return error.message;
 }

@@ -18,6 +18,7 @@ import { whenUnpacking } from "./unpacking.ts";
 
 export { CallFailure } from "./client-status.ts";
 export type { GrpcStream } from "./client-stream.ts";
+export type { HeaderRecord } from "../http2/header-block.ts";
 
 export type GrpcClientOptions = ClientConnectionOptions & {
   readonly userAgent?: string;

@@ -1,4 +1,10 @@
-import { lookInterval, smallestHolder } from "./limits.ts";
+import {
+  closedAtLook,
+  connectionOverhead,
+  lookInterval,
+  looksToWait,
+  smallestHolder,
+} from "./limits.ts";
 
 /** Where connections ask before they hold what others have sent, or have not taken. */
 export type ConnectionMemory = {
@@ -17,8 +23,12 @@ export type ConnectionMemory = {
 
 /** A connection as its group sees it. */
 export type GroupMember = {
-  /** Bytes that it holds. */
+  /** Bytes that it makes others hold: what it has sent and nobody has read, and what it does not take. */
   readonly held: number;
+  /** It holds hardly less than {@link looksToWait} looks ago, and little of it was moved meanwhile. */
+  readonly isStuck: boolean;
+  /** Bytes that it holds because the other side does not go on: of requests that are not whole, and of answers that are not read. */
+  owed(): number;
   /** Called each {@link lookInterval}. */
   look(): void;
   /** Closes it for what it holds. */
@@ -31,6 +41,9 @@ export class ConnectionGroup<Member extends GroupMember = GroupMember> {
   readonly #memory: ConnectionMemory | undefined;
   #timer: NodeJS.Timeout | undefined;
   #isRelieving = false;
+  /** Something was refused since the last look; and how many looks on end something was. */
+  #isRefusing = false;
+  #refusingLooks = 0;
 
   /** Without a memory nothing is refused. */
   constructor(memory?: ConnectionMemory) {
@@ -55,6 +68,7 @@ export class ConnectionGroup<Member extends GroupMember = GroupMember> {
   reserve(bytes: number): boolean {
     const memory = this.#memory;
     if (memory === undefined || memory.reserve(bytes)) return true;
+    this.#isRefusing = true;
     this.#relieveLater();
     return false;
   }
@@ -93,5 +107,22 @@ export class ConnectionGroup<Member extends GroupMember = GroupMember> {
 
   #look(): void {
     for (const one of this.connections) one.look();
+    this.#refusingLooks = this.#isRefusing ? this.#refusingLooks + 1 : 0;
+    this.#isRefusing = false;
+    if (this.#refusingLooks >= looksToWait) this.#relieveStuck();
+  }
+
+  /**
+   * Closes some of the connections whose other side owes most, however little each of them holds: many can fill a memory too,
+   * and none of them makes room by itself.
+   */
+  #relieveStuck(): void {
+    const owing = [...this.connections]
+      .filter(({ isStuck }) => isStuck)
+      .map((one) => ({ one, bytes: one.owed() }))
+      .filter(({ bytes }) => bytes > connectionOverhead)
+      .sort((one, other) => other.bytes - one.bytes);
+    const count = Math.ceil(this.connections.size * closedAtLook);
+    for (const { one } of owing.slice(0, count)) one.giveUp();
   }
 }

@@ -20,7 +20,7 @@ export const staticTable: readonly HeaderField[] = staticText.split("|").map((en
 });
 
 /** The index of the youngest entry of a dynamic table. */
-export const firstDynamicIndex = 62;
+const firstDynamicIndex = 62;
 
 /** SETTINGS_HEADER_TABLE_SIZE before any SETTINGS (RFC 9113 6.5.2). */
 export const defaultTableSize = 4096;

@@ -18,7 +18,6 @@ export function checkRequest(block: HeaderBlock): string | undefined {
   let path = "";
   let authority: string | undefined;
   let host: string | undefined;
-  let length: string | undefined;
   for (let index = 0; index < fields.length; index++) {
     const field = fields[index] as HeaderField;
     const { kind, value } = field;
@@ -38,8 +37,7 @@ export function checkRequest(block: HeaderBlock): string | undefined {
         seen |= pastPseudo;
         break;
       case FieldKind.contentLength:
-        if (length !== undefined && length !== value) return twoLengths;
-        length = value;
+        if ((seen & (1 << kind)) !== 0) return twoLengths;
         seen |= pastPseudo;
         break;
       case FieldKind.regular:
@@ -88,10 +86,10 @@ export function contentLength(block: HeaderBlock): number | undefined {
   return undefined;
 }
 
-const twoLengths = "there are two unlike headers content-length";
+const twoLengths = "there are two headers content-length";
 
 function checkRegular(fields: readonly HeaderField[], start: number): string | undefined {
-  let length: string | undefined;
+  let hasLength = false;
   for (let index = start; index < fields.length; index++) {
     const field = fields[index] as HeaderField;
     switch (field.kind) {
@@ -102,8 +100,8 @@ function checkRegular(fields: readonly HeaderField[], start: number): string | u
       case FieldKind.host:
         break;
       case FieldKind.contentLength:
-        if (length !== undefined && length !== field.value) return twoLengths;
-        length = field.value;
+        if (hasLength) return twoLengths;
+        hasLength = true;
         break;
       default:
         return refused(field);

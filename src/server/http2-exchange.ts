@@ -89,13 +89,11 @@ export class Http2Exchange implements HttpExchange, StreamListener, WatchedCall 
     const fields = this.#fields(status);
     if (isBare) {
       stream.sendHeaders(fields, true);
-      if (!stream.isReceived) stream.endEarly();
-    } else if (stream.isReceived) {
-      stream.sendWhole(fields, body);
-    } else {
+      if (this.#isRestUnwanted) stream.endEarly();
+    } else if (this.#isRestUnwanted) {
       stream.sendHeaders(fields);
       stream.endEarly(body);
-    }
+    } else stream.sendWhole(fields, body);
     this.#ended();
   }
 
@@ -117,8 +115,8 @@ export class Http2Exchange implements HttpExchange, StreamListener, WatchedCall 
   end(trailers?: readonly string[]): void {
     const stream = this.#stream;
     const last = trailers?.length === 0 ? undefined : trailers;
-    if (stream.isReceived) stream.end(undefined, last);
-    else stream.endEarly(undefined, last);
+    if (this.#isRestUnwanted) stream.endEarly(undefined, last);
+    else stream.end(undefined, last);
     this.#ended();
   }
 
@@ -172,6 +170,11 @@ export class Http2Exchange implements HttpExchange, StreamListener, WatchedCall 
 
   limitReading(milliseconds: number): void {
     endUnread(this.#stream, milliseconds);
+  }
+
+  /** The sender has to be told; but where there is nothing to send, the end is on its way, and nothing is saved. */
+  get #isRestUnwanted(): boolean {
+    return !this.#stream.isReceived && this.method !== "GET" && this.method !== "HEAD";
   }
 
   #fields(status: number): string[] {

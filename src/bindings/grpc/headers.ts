@@ -1,5 +1,5 @@
 import { BindingError } from "../../errors.ts";
-import type { HeaderRecord } from "../../http2/header-block.ts";
+import type { HeaderRecord } from "../../grpc/client.ts";
 
 /** Request metadata by names in lower case. */
 export type CallHeaders = Readonly<Record<string, string>>;

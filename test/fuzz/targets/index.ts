@@ -5,6 +5,7 @@ import { eventStream } from "./event-stream.ts";
 import { events } from "./events.ts";
 import { resourceFolders } from "./folders.ts";
 import { grpc } from "./grpc.ts";
+import { hpack } from "./hpack.ts";
 import { http } from "./http.ts";
 import { http2 } from "./http2.ts";
 import { mqtt5 } from "./mqtt5.ts";
@@ -20,6 +21,7 @@ export const targets: readonly AnyTarget[] = [
   http,
   bodies,
   http2,
+  hpack,
   grpc,
   dialledIn,
   dialledOut,
