@@ -138,6 +138,6 @@ async function startRuntime(
   const resources = await writeComponent(bench.folder, source.component);
   const flags = contender === "cufflink-forgetful" ? ["--enable-event-history=false"] : [];
   const subject = daemonSubject(contender, bench, { resources, appPort, flags });
-  const { environment = {} } = source;
+  const environment = { ...bench.circumstances.environment, ...source.environment };
   return start(subject, { ...bench.circumstances, environment }, (pid) => app.measure(pid));
 }

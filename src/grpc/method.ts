@@ -1,10 +1,10 @@
-import type { IncomingHttpHeaders } from "node:http2";
+import type { RequestHead } from "./request-head.ts";
 import type { ResponseHeaders } from "./status.ts";
 
 /** What a method is told about its call, and how it says metadata. */
 export type CallContext = {
-  /** Request metadata as HTTP/2 carried it: repeats are joined by a comma and a space. */
-  readonly headers: IncomingHttpHeaders;
+  /** Request metadata as HTTP/2 carried it. */
+  readonly head: RequestHead;
   /** Aborted when the caller cancelled, its deadline passed or the call ended. Made when it is first asked for. */
   readonly signal: AbortSignal;
   /** When the call must be over, on the clock of `performance.now()`; `undefined`: never. */
@@ -36,5 +36,10 @@ export type StreamMethod = (
 ) => AsyncIterable<Uint8Array>;
 
 export type GrpcMethod =
-  | { readonly kind: "unary"; readonly handle: UnaryMethod }
+  | {
+      readonly kind: "unary";
+      readonly handle: UnaryMethod;
+      /** Its answers are in their frames: five bytes, which say a plain message of the rest. Default false. */
+      readonly isFramed?: boolean;
+    }
   | { readonly kind: "stream"; readonly handle: StreamMethod };

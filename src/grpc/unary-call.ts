@@ -1,13 +1,15 @@
 import { withoutRest } from "../memory/byte-parts.ts";
 import { encodeFrame, framePrefixBytes, gzipMessage } from "./frame.ts";
 import { MessageReader } from "./message-reader.ts";
-import type { UnaryMethod } from "./method.ts";
+import type { GrpcMethod } from "./method.ts";
 import { ServerCall, type Arrival, type ServerCallOptions } from "./server-call.ts";
 import { Code, GrpcFailure } from "./status.ts";
 
+type UnaryGrpcMethod = Extract<GrpcMethod, { kind: "unary" }>;
+
 /** A call with one message each way, which almost always comes in one chunk. */
 export class UnaryCall extends ServerCall {
-  readonly #method: UnaryMethod;
+  readonly #method: UnaryGrpcMethod;
   #first: Buffer | undefined;
   #reader: MessageReader | undefined;
   #message: Uint8Array | undefined;
@@ -15,7 +17,7 @@ export class UnaryCall extends ServerCall {
   /** Bytes that are reserved for the message. */
   #reserved = 0;
 
-  constructor(arrival: Arrival, method: UnaryMethod, options: ServerCallOptions) {
+  constructor(arrival: Arrival, method: UnaryGrpcMethod, options: ServerCallOptions) {
     super(arrival, options);
     this.#method = method;
   }
@@ -60,18 +62,24 @@ export class UnaryCall extends ServerCall {
   }
 
   protected override receivedAll(): void {
+    // However its stream ends, the method's work goes on until it has ended.
+    this.stream.retain();
     void this.#answer();
   }
 
   async #answer(): Promise<void> {
     try {
-      const message = await this.#method(this.#whole() ?? (await this.#unpacked()), this);
+      const { handle, isFramed = false } = this.#method;
+      const answer = await handle(this.#whole() ?? (await this.#unpacked()), this);
       if (this.over) return;
-      this.checkAnswer(message);
-      if (this.compresses) await this.#compress(message);
-      else this.succeed(encodeFrame(message));
+      this.checkAnswer(answer.length - (isFramed ? framePrefixBytes : 0));
+      if (this.compresses)
+        await this.#compress(isFramed ? answer.subarray(framePrefixBytes) : answer);
+      else this.succeed(isFramed ? answer : encodeFrame(answer));
     } catch (error) {
       this.fail(error);
+    } finally {
+      this.stream.release();
     }
   }
 

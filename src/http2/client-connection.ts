@@ -2,7 +2,7 @@ import type { Duplex } from "node:stream";
 import { Http2Connection } from "./connection.ts";
 import { ConnectionGroup } from "./connection-group.ts";
 import { ConnectionError, ErrorCode, errorName } from "./error-code.ts";
-import { largestWindow, preface, Setting } from "./frame.ts";
+import { FrameType, largestWindow, preface, Setting } from "./frame.ts";
 import type { HeaderBlock } from "./header-block.ts";
 import { headerTable, largestResponseHeaders, streamOverhead } from "./limits.ts";
 import { contentLength, checkResponse, checkTrailers } from "./message-rules.ts";
@@ -88,8 +88,15 @@ export class Http2ClientConnection extends Http2Connection {
           ErrorCode.protocolError,
           "the server answers in HTTP/1.1, not in HTTP/2",
         );
+      // SETTINGS are what it must begin with (RFC 9113, section 3.4).
+      if (chunk.length > 3 && chunk[3] !== FrameType.settings)
+        throw new ConnectionError(ErrorCode.protocolError, "the server does not speak HTTP/2");
     }
     this.push(chunk);
+  }
+
+  protected override isOpenedHere(stream: number): boolean {
+    return this.streams.has(stream);
   }
 
   protected override isIdle(stream: number): boolean {
@@ -104,7 +111,7 @@ export class Http2ClientConnection extends Http2Connection {
           ErrorCode.protocolError,
           "HEADERS of a stream that was never opened",
         );
-      return;
+      return this.idle();
     }
     if (block.isTooLarge)
       return stream.reset(ErrorCode.enhanceYourCalm, "the header list of the answer is too large");
@@ -121,9 +128,10 @@ export class Http2ClientConnection extends Http2Connection {
     const status = block.get(":status") as string;
     if (status.startsWith("1")) {
       if (isLast) stream.reset(ErrorCode.protocolError, `the answer ends with status ${status}`);
-      return;
+      return this.idle();
     }
     stream.headersReceived = true;
+    this.useful(1);
     if (!stream.isHead && status !== "304") stream.announced = contentLength(block) ?? -1;
     try {
       stream.listener.headers?.(block, isLast);
@@ -149,7 +157,7 @@ export class Http2ClientConnection extends Http2Connection {
     const reason = `the server ended the connection (GOAWAY ${errorName(code)})`;
     for (const stream of this.streams.values()) {
       if (stream.id > lastStream)
-        stream.close({ code: ErrorCode.refusedStream, by: "peer", isUnprocessed: true, reason });
+        stream.close({ code, by: "connection", isUnprocessed: true, reason });
     }
     if (!this.isClosed) this.streamEnded();
   }
@@ -179,7 +187,12 @@ export class Http2ClientConnection extends Http2Connection {
   #add(stream: Http2Stream): void {
     this.#next += 2;
     this.streams.set(stream.id, stream);
+    // When it is cancelled, what the server has sent by then comes late, and brings nothing.
+    this.useful(framesOfAnswer);
     stream.reserved = streamOverhead;
-    this.count(streamOverhead);
+    this.group.count(streamOverhead);
   }
 }
+
+/** Head, a part of the body, trailers, and RST_STREAM. */
+const framesOfAnswer = 4;

@@ -1,4 +1,10 @@
-import { lookInterval, smallestHolder } from "./limits.ts";
+import {
+  closedAtLook,
+  connectionOverhead,
+  lookInterval,
+  looksToWait,
+  smallestHolder,
+} from "./limits.ts";
 
 /** Where connections ask before they hold what others have sent, or have not taken. */
 export type ConnectionMemory = {
@@ -8,12 +14,21 @@ export type ConnectionMemory = {
   add(bytes: number): void;
   /** There is room for nothing more. */
   readonly isFull: boolean;
+  /**
+   * More is counted than there is room for, by so much that refusing does not do. Whoever only fills it up is not cut off for
+   * that. Default: as soon as it is full.
+   */
+  readonly isOverdrawn?: boolean;
 };
 
 /** A connection as its group sees it. */
 export type GroupMember = {
-  /** Bytes that it holds. */
+  /** Bytes that it makes others hold: what it has sent and nobody has read, and what it does not take. */
   readonly held: number;
+  /** It holds hardly less than {@link looksToWait} looks ago, and little of it was moved meanwhile. */
+  readonly isStuck: boolean;
+  /** Bytes that it holds because the other side does not go on: of requests that are not whole, and of answers that are not read. */
+  owed(): number;
   /** Called each {@link lookInterval}. */
   look(): void;
   /** Closes it for what it holds. */
@@ -26,6 +41,9 @@ export class ConnectionGroup<Member extends GroupMember = GroupMember> {
   readonly #memory: ConnectionMemory | undefined;
   #timer: NodeJS.Timeout | undefined;
   #isRelieving = false;
+  /** Something was refused since the last look; and how many looks on end something was. */
+  #isRefusing = false;
+  #refusingLooks = 0;
 
   /** Without a memory nothing is refused. */
   constructor(memory?: ConnectionMemory) {
@@ -50,6 +68,7 @@ export class ConnectionGroup<Member extends GroupMember = GroupMember> {
   reserve(bytes: number): boolean {
     const memory = this.#memory;
     if (memory === undefined || memory.reserve(bytes)) return true;
+    this.#isRefusing = true;
     this.#relieveLater();
     return false;
   }
@@ -59,7 +78,12 @@ export class ConnectionGroup<Member extends GroupMember = GroupMember> {
     const memory = this.#memory;
     if (memory === undefined) return;
     memory.add(bytes);
-    if (bytes > 0 && memory.isFull) this.#relieveLater();
+    if (bytes > 0 && this.#isOverdrawn) this.#relieveLater();
+  }
+
+  get #isOverdrawn(): boolean {
+    const memory = this.#memory;
+    return memory !== undefined && (memory.isOverdrawn ?? memory.isFull);
   }
 
   #relieveLater(): void {
@@ -67,7 +91,7 @@ export class ConnectionGroup<Member extends GroupMember = GroupMember> {
     this.#isRelieving = true;
     setImmediate(() => {
       this.#isRelieving = false;
-      if (this.#memory?.isFull === true) this.#relieve();
+      if (this.#isOverdrawn) this.#relieve();
     });
   }
 
@@ -78,10 +102,27 @@ export class ConnectionGroup<Member extends GroupMember = GroupMember> {
     }
     if (largest === undefined || largest.held < smallestHolder) return;
     largest.giveUp();
-    if (this.#memory?.isFull === true) this.#relieveLater();
+    if (this.#isOverdrawn) this.#relieveLater();
   }
 
   #look(): void {
     for (const one of this.connections) one.look();
+    this.#refusingLooks = this.#isRefusing ? this.#refusingLooks + 1 : 0;
+    this.#isRefusing = false;
+    if (this.#refusingLooks >= looksToWait) this.#relieveStuck();
+  }
+
+  /**
+   * Closes some of the connections whose other side owes most, however little each of them holds: many can fill a memory too,
+   * and none of them makes room by itself.
+   */
+  #relieveStuck(): void {
+    const owing = [...this.connections]
+      .filter(({ isStuck }) => isStuck)
+      .map((one) => ({ one, bytes: one.owed() }))
+      .filter(({ bytes }) => bytes > connectionOverhead)
+      .sort((one, other) => other.bytes - one.bytes);
+    const count = Math.ceil(this.connections.size * closedAtLook);
+    for (const { one } of owing.slice(0, count)) one.giveUp();
   }
 }

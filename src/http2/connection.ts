@@ -8,21 +8,26 @@ import {
   connectionWindow,
   largestFrame,
   lastWords,
+  looksToWait,
   streamWindow,
 } from "./limits.ts";
 import { ReceivingHalf } from "./receiving-half.ts";
 import { settingsFrame } from "./settings.ts";
 import type { Http2Stream, StreamCarrier, StreamReset } from "./stream.ts";
 
+/** What is held moves on while at least such a part of it does so between two looks: a slow reader is not a stuck one. */
+const movedOf = 64;
+
 /** What both sides of a connection have in common (RFC 9113): frames, flow control, settings, and its end. */
 export abstract class Http2Connection extends ReceivingHalf implements StreamCarrier, GroupMember {
   /** No new streams are taken, or can be opened. */
   isGoingAway = false;
-  /** Bytes that are held for it. */
+  /** Bytes that are held for it beside its open streams: what was not read, and what was not taken. */
   held = 0;
   protected readonly group: ConnectionGroup<Http2Connection>;
   /** Streams that are over while work goes on for them. */
   #lingering = 0;
+  #stuckLooks = 0;
   #countedRead = 0;
 
   constructor(socket: Duplex, group: ConnectionGroup<Http2Connection>, largestHeaders: number) {
@@ -91,7 +96,8 @@ export abstract class Http2Connection extends ReceivingHalf implements StreamCar
     this.forgetData(stream);
     this.closedStreams.add(stream.id, how);
     if (stream.isRetained) this.#lingering += 1;
-    if (stream.reserved > 0) this.count(-stream.reserved);
+    if (stream.reserved > 0) this.group.count(-stream.reserved);
+    this.moved += stream.reserved;
     if (!this.isClosed) this.streamEnded();
   }
 
@@ -100,6 +106,24 @@ export abstract class Http2Connection extends ReceivingHalf implements StreamCar
   }
 
   // What follows is called by the group.
+
+  override look(): void {
+    this.#stuckLooks = this.moved < this.held / movedOf ? this.#stuckLooks + 1 : 0;
+    this.moved = 0;
+    super.look();
+  }
+
+  get isStuck(): boolean {
+    return this.#stuckLooks >= looksToWait;
+  }
+
+  owed(): number {
+    let bytes = this.output.unsent + this.heldInParts;
+    for (const stream of this.streams.values()) {
+      if (stream.waiting > 0 || !stream.isReceived) bytes += stream.reserved + stream.waiting;
+    }
+    return bytes;
+  }
 
   giveUp(): void {
     this.destroy(

@@ -44,8 +44,11 @@ export const mostSettings = 64;
  */
 export const mostIdleFrames = 20_000;
 
-/** DATA of at least so many bytes brings something: less is a dribble (CVE-2019-9511). */
-export const usefulBytes = 64;
+/** So many frames that bring nothing are made up for in advance: 25,000 calls that a client cancels are answered late, by four frames each. */
+export const mostCredit = 100_000;
+
+/** DATA of at least so many bytes brings something, such as a message of gRPC without content: less is a dribble (CVE-2019-9511). */
+export const usefulBytes = 5;
 
 /**
  * Answers to PING, SETTINGS and streams in error that the other side has not read (CVE-2019-9512, 9514, 9515).
@@ -65,8 +68,14 @@ export const streamOverhead = 4096;
 /** What a connection takes beside its streams, about, in bytes: two tables, and the socket. */
 export const connectionOverhead = 16 * 1024;
 
-/** A connection that holds less is not worth closing for its memory, in bytes. */
+/** A connection that holds less is not closed at once where the memory is used up, in bytes. */
 export const smallestHolder = 256 * 1024;
+
+/**
+ * Where new streams are refused for {@link looksToWait} looks on end, this share of the connections is closed at each: of those
+ * whose other side neither reads nor goes on the ones that hold most.
+ */
+export const closedAtLook = 1 / 8;
 
 /** Streams that have ended are remembered, so many, to tell what a late frame means. */
 export const rememberedStreams = 1024;

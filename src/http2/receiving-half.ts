@@ -11,6 +11,7 @@ import {
   connectionWindow,
   headerTable,
   looksToWait,
+  mostCredit,
   mostIdleFrames,
   usefulBytes,
 } from "./limits.ts";
@@ -64,6 +65,7 @@ export abstract class ReceivingHalf extends SendingHalf implements FrameSink {
   // What follows is called by streams.
 
   consumed(bytes: number): void {
+    this.moved += bytes;
     this.#unacknowledged += bytes;
     if (this.#unacknowledged < connectionWindow / 2 || this.isClosed) return;
     this.#receiveWindow += this.#unacknowledged;
@@ -83,8 +85,8 @@ export abstract class ReceivingHalf extends SendingHalf implements FrameSink {
         ErrorCode.flowControlError,
         "the window of the connection was exceeded",
       );
-    if (length >= usefulBytes || isLast) this.useful();
-    else this.#idle();
+    if (length >= usefulBytes || isLast) this.useful(1);
+    else this.idle();
     const known = this.#data;
     const stream = known !== undefined && known.id === id ? known : this.streams.get(id);
     if (stream === undefined) {
@@ -95,11 +97,7 @@ export abstract class ReceivingHalf extends SendingHalf implements FrameSink {
     const wrong = stream.dataBegins(length);
     if (wrong !== ErrorCode.noError) {
       this.consumed(length);
-      const isLate = wrong === ErrorCode.streamClosed;
-      stream.reset(
-        wrong,
-        isLate ? "DATA came after the end" : "the window of the stream was exceeded",
-      );
+      stream.reset(wrong, wrongData[wrong]);
       return false;
     }
     this.#data = stream;
@@ -133,7 +131,7 @@ export abstract class ReceivingHalf extends SendingHalf implements FrameSink {
   unknown(): void {
     this.#frames += 1;
     this.#checkOrder();
-    this.#idle();
+    this.idle();
   }
 
   frame(
@@ -166,7 +164,7 @@ export abstract class ReceivingHalf extends SendingHalf implements FrameSink {
         return this.#ping(flags, readUint32(bytes, start), readUint32(bytes, start + 4));
       case FrameType.goaway: {
         if (stream !== 0) throw ofStream("GOAWAY");
-        this.#idle();
+        this.idle();
         const text = bytes.toString("latin1", start + 8, Math.min(end, start + 8 + mostDebugText));
         return this.receiveGoaway(readUint31(bytes, start), readUint32(bytes, start + 4), text);
       }
@@ -201,9 +199,10 @@ export abstract class ReceivingHalf extends SendingHalf implements FrameSink {
     }
   }
 
-  /** A frame that brings something. */
-  protected override useful(): void {
-    if (this.#idleFrames > 0) this.#idleFrames -= 1;
+  /** A frame that brings something makes up for so many that bring nothing. */
+  protected override useful(frames: number): void {
+    const left = this.#idleFrames - frames;
+    this.#idleFrames = left > -mostCredit ? left : -mostCredit;
   }
 
   /** What a listener threw is a fault of this side: it ends its stream. */
@@ -218,7 +217,7 @@ export abstract class ReceivingHalf extends SendingHalf implements FrameSink {
 
   /** Called each `lookInterval`: ends a connection that does not get on. */
   look(): void {
-    this.#idleFrames = 0;
+    if (this.#idleFrames > 0) this.#idleFrames = 0;
     if (!this.hasSettings || !this.#isSettingsAcknowledged) {
       this.#looks += 1;
       if (this.#looks > looksToWait) {
@@ -250,8 +249,8 @@ export abstract class ReceivingHalf extends SendingHalf implements FrameSink {
       throw new ConnectionError(ErrorCode.protocolError, "the first frame is not SETTINGS");
   }
 
-  /** Frames that bring nothing. */
-  #idle(): void {
+  /** A frame that brings nothing. */
+  protected idle(): void {
     this.#idleFrames += 1;
     if (this.#idleFrames > mostIdleFrames)
       throw new ConnectionError(ErrorCode.enhanceYourCalm, "too many frames bring nothing");
@@ -272,12 +271,14 @@ export abstract class ReceivingHalf extends SendingHalf implements FrameSink {
 
   #dataOfClosed(id: number): void {
     if (this.isIdle(id)) throw ofIdle("DATA");
-    this.#idle();
-    if (this.closedStreams.find(id) !== "byUs") this.writeReset(id, ErrorCode.streamClosed);
+    this.idle();
+    const how = this.closedStreams.find(id);
+    // Of one that ended long ago it is not known.
+    if (how === "ended" || how === "byPeer") this.writeReset(id, ErrorCode.streamClosed);
   }
 
   #windowUpdate(id: number, bytes: number): void {
-    this.#idle();
+    this.idle();
     if (id === 0) {
       if (bytes === 0) throw new ConnectionError(ErrorCode.protocolError, "a WINDOW_UPDATE is 0");
       this.sendWindow += bytes;
@@ -308,7 +309,9 @@ export abstract class ReceivingHalf extends SendingHalf implements FrameSink {
     if (stream === undefined) {
       if (id === 0) throw ofNoStream("RST_STREAM");
       if (this.isIdle(id)) throw ofIdle("RST_STREAM");
-      return this.#idle();
+      // From now on nothing of it is on its way any more.
+      if (this.closedStreams.find(id) === "byUs") this.closedStreams.add(id, "byPeer");
+      return this.idle();
     }
     const isUnprocessed = code === ErrorCode.refusedStream;
     stream.close({ code, by: "peer", isUnprocessed, reason: "the other side reset the stream" });
@@ -322,12 +325,12 @@ export abstract class ReceivingHalf extends SendingHalf implements FrameSink {
       if (!this.hasSettings)
         throw new ConnectionError(ErrorCode.protocolError, "the first frame is not SETTINGS");
       this.#isSettingsAcknowledged = true;
-      return this.#idle();
+      return this.idle();
     }
     const settings = readSettings(bytes, start, end);
     const isFirst = !this.hasSettings;
     this.hasSettings = true;
-    if (!isFirst) this.#idle();
+    if (!isFirst) this.idle();
     if (settings.headerTableSize !== undefined)
       this.encoder.setPeerTableSize(settings.headerTableSize);
     if (settings.initialWindowSize !== undefined) this.#resize(settings.initialWindowSize);
@@ -350,7 +353,7 @@ export abstract class ReceivingHalf extends SendingHalf implements FrameSink {
   }
 
   #ping(flags: number, first: number, second: number): void {
-    this.#idle();
+    this.idle();
     if ((flags & Flag.ack) === 0) return this.writePong(first, second);
     const at = first === pingMark ? this.#pings.findIndex(({ id }) => id === second) : -1;
     for (const { done } of this.#pings.splice(0, at + 1)) done();
@@ -358,7 +361,7 @@ export abstract class ReceivingHalf extends SendingHalf implements FrameSink {
 
   #priority(stream: number, dependency: number): void {
     if (stream === 0) throw ofNoStream("PRIORITY");
-    this.#idle();
+    this.idle();
     if (dependency === stream)
       throw new ConnectionError(ErrorCode.protocolError, "a stream depends on itself");
   }
@@ -366,6 +369,13 @@ export abstract class ReceivingHalf extends SendingHalf implements FrameSink {
 
 /** Of the text of a GOAWAY so many bytes are kept. */
 const mostDebugText = 256;
+
+/** Why a DATA frame is wrong, by the code of the error. */
+const wrongData: Readonly<Record<number, string>> = {
+  [ErrorCode.streamClosed]: "DATA came after the end",
+  [ErrorCode.protocolError]: "DATA came before the head",
+  [ErrorCode.flowControlError]: "the window of the stream was exceeded",
+};
 
 function ofNoStream(frame: string): ConnectionError {
   return new ConnectionError(ErrorCode.protocolError, `${frame} belongs to no stream`);

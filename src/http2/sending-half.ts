@@ -39,6 +39,8 @@ export abstract class SendingHalf {
   /** What the other side takes of all streams together before it says more. */
   sendWindow = initialWindow;
   protected readonly encoder = new HpackEncoder({ neverIndexed });
+  /** Bytes that were read, got out, or are not held any more, since the last look. */
+  protected moved = 0;
   readonly #ready = new Set<Http2Stream>();
   #isFlushDue = false;
   #countedUnsent = 0;
@@ -54,8 +56,13 @@ export abstract class SendingHalf {
   abstract count(bytes: number): void;
   abstract destroy(code: number, reason: string): void;
   protected abstract failed(stream: Http2Stream, error: unknown): void;
-  /** A frame that brings something was sent. */
-  protected abstract useful(): void;
+  /** So many frames that bring nothing are made up for by data that was sent. */
+  protected abstract useful(frames: number): void;
+
+  /** It is an open stream that this side has opened: the other side cannot have us reset more of them than there are. */
+  protected isOpenedHere(_stream: number): boolean {
+    return false;
+  }
 
   /** The socket does not keep up: data has to wait. */
   get isCongested(): boolean {
@@ -90,13 +97,14 @@ export abstract class SendingHalf {
     output.reserve(frameHeaderBytes);
     const flags = isLast ? Flag.endStream : 0;
     output.at = writeFrameHeader(output.buffer, output.at, length, FrameType.data, flags, stream);
-    if (length >= usefulBytes) this.useful();
+    // A peer may announce room for the connection and for the stream after each kilobyte.
+    if (length >= usefulBytes) this.useful(1 + (length >>> 9));
     this.schedule();
   }
 
   writeReset(stream: number, code: number): void {
     this.#writeNumber(FrameType.rstStream, stream, code);
-    this.#answered();
+    if (!this.isOpenedHere(stream)) this.#answered();
   }
 
   writeWindowUpdate(stream: number, bytes: number): void {
@@ -235,6 +243,7 @@ export abstract class SendingHalf {
     const { unsent } = this.output;
     if (unsent === 0) this.#unreadAnswers = 0;
     if (unsent === this.#countedUnsent || this.isClosed) return;
+    if (unsent < this.#countedUnsent) this.moved += this.#countedUnsent - unsent;
     this.count(unsent - this.#countedUnsent);
     this.#countedUnsent = unsent;
   }

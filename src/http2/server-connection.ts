@@ -83,7 +83,7 @@ export class Http2ServerConnection extends Http2Connection {
     const stream = this.streams.get(id);
     if (stream !== undefined) return this.#trailers(stream, block, isLast);
     const how = this.closedStreams.find(id);
-    if (how === "byUs") return;
+    if (how === "byUs") return this.idle();
     if (how === undefined)
       throw new ConnectionError(
         ErrorCode.protocolError,
@@ -129,11 +129,11 @@ export class Http2ServerConnection extends Http2Connection {
       return this.#refuse(id, ErrorCode.protocolError);
     const reserved = streamOverhead + block.size;
     if (!this.group.reserve(reserved)) return this.#refuse(id, ErrorCode.refusedStream);
-    this.held += reserved;
-    this.useful();
+    this.useful(1);
     const stream = new Http2Stream(id, this, this.peerWindow);
     stream.reserved = reserved;
     stream.announced = announced;
+    stream.headersReceived = true;
     stream.isReceived = isLast;
     this.streams.set(id, stream);
     try {

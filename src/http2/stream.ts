@@ -52,8 +52,9 @@ export class Http2Stream {
   /** The other side's message is whole. */
   isReceived = false;
   isPaused = false;
-  /** Of a client: the head of the final response has come; the request is one of HEAD. */
+  /** The head of the request, or of the final response, has come. */
   headersReceived = false;
+  /** Of a client: the request is one of HEAD, whose answer has no body. */
   isHead = false;
   /** What the other side takes before it says more, in bytes. */
   sendWindow: number;
@@ -200,6 +201,7 @@ export class Http2Stream {
   /** A frame of DATA begins. An error code: what it breaks. */
   dataBegins(length: number): number {
     if (this.isReceived) return ErrorCode.streamClosed;
+    if (!this.headersReceived) return ErrorCode.protocolError;
     this.#receiveWindow -= length;
     return this.#receiveWindow < 0 ? ErrorCode.flowControlError : ErrorCode.noError;
   }

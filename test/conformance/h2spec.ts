@@ -17,10 +17,15 @@ const program = {
   module: "github.com/summerwind/h2spec/cmd/h2spec",
   version: "v2.2.1+incompatible",
 };
-/** Its answer has a body: without one, h2spec skips what it cannot see of windows. */
-const path = "/v1.0/metadata";
+/**
+ * What GET answers has a body, without which h2spec skips what it cannot see of windows; and POST is answered once its body is
+ * whole: before, its stream is open for what may not come.
+ */
+const path = "/v1.0/bindings/none";
 const root = join(import.meta.dirname, "../..");
 const knownFailing = join(import.meta.dirname, "h2spec-known-failing.txt");
+/** In bytes: five are more than a frame may have as SETTINGS say, packed as they come, and one is less than a list of headers. */
+const headerLength = 15_500;
 const startWithin = 60_000;
 
 type Case = { readonly name: string; readonly verdict: "passed" | "failed" | "skipped" };
@@ -58,7 +63,8 @@ async function passes(
       installedGoProgram(program),
       [
         ...["--host", "127.0.0.1", "--port", String(daemon.port), "--path", path],
-        ...["--strict", "--junit-report", report, ...further],
+        ...["--strict", "--max-header-length", String(headerLength)],
+        ...["--junit-report", report, ...further],
       ],
       { stdio: "inherit" },
     );

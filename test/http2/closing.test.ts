@@ -3,7 +3,7 @@ import { afterEach, describe, expect, test, vi } from "vitest";
 import { Http2ClientConnection } from "../../src/http2/client-connection.ts";
 import { ErrorCode } from "../../src/http2/error-code.ts";
 import { largestWindow } from "../../src/http2/frame.ts";
-import { connectedPair, okHead, requestHead, Told, type Pair } from "./pair.ts";
+import { connectedPair, okHead, requestHead, Told, type Pair, until } from "./pair.ts";
 
 let pair: Pair | undefined;
 
@@ -22,21 +22,21 @@ describe("a server that closes", () => {
     const { client, server, taken, goaways, closed } = await connect();
     const told = new Told();
     client.request(requestHead(), Buffer.from("?"), told);
-    await vi.waitFor(() => expect(taken[0]?.told.isEnded).toBe(true));
+    await until(() => expect(taken[0]?.told.isEnded).toBe(true));
     server.close();
-    await vi.waitFor(() => expect(goaways).toEqual([largestWindow, 1]));
+    await until(() => expect(goaways).toEqual([largestWindow, 1]));
     expect(client.isGoingAway).toBe(true);
     expect(() => client.open(requestHead(), new Told())).toThrow("no more streams");
     taken[0]?.stream.sendWhole(okHead, Buffer.from("last"));
-    await vi.waitFor(() => expect(told.closes).toBe(1));
+    await until(() => expect(told.closes).toBe(1));
     expect(told.body.toString()).toBe("last");
-    await vi.waitFor(() => expect(Object.keys(closed)).toHaveLength(2));
+    await until(() => expect(Object.keys(closed)).toHaveLength(2));
   });
 
   test("without calls ends the connection after a round trip", async () => {
     const { server, closed } = await connect();
     server.close();
-    await vi.waitFor(() => expect(Object.keys(closed)).toHaveLength(2));
+    await until(() => expect(Object.keys(closed)).toHaveLength(2));
   });
 
   test("takes a call that was on its way when it began to close", async () => {
@@ -44,10 +44,10 @@ describe("a server that closes", () => {
     const told = new Told();
     client.request(requestHead(), Buffer.from("?"), told);
     server.close();
-    await vi.waitFor(() => expect(taken[0]?.told.isEnded).toBe(true));
+    await until(() => expect(taken[0]?.told.isEnded).toBe(true));
     taken[0]?.stream.sendWhole(okHead, Buffer.from("taken"));
-    await vi.waitFor(() => expect(told.body.toString()).toBe("taken"));
-    await vi.waitFor(() => expect(Object.keys(closed)).toHaveLength(2));
+    await until(() => expect(told.body.toString()).toBe("taken"));
+    await until(() => expect(Object.keys(closed)).toHaveLength(2));
   });
 });
 
@@ -56,11 +56,11 @@ describe("a connection that is destroyed", () => {
     const { client, server, taken, closed } = await connect();
     const tolds = Array.from({ length: 10 }, () => new Told());
     for (const told of tolds) client.open(requestHead(), told);
-    await vi.waitFor(() => expect(taken.length).toBe(10));
+    await until(() => expect(taken.length).toBe(10));
     server.destroy(ErrorCode.enhanceYourCalm, "as a test");
     for (const { told } of taken)
       expect(told).toMatchObject({ closes: 1, reset: { by: "connection" } });
-    await vi.waitFor(() => expect(Object.keys(closed)).toHaveLength(2));
+    await until(() => expect(Object.keys(closed)).toHaveLength(2));
     for (const told of tolds) expect(told.closes).toBe(1);
     expect(server.held).toBe(0);
   });
@@ -69,9 +69,9 @@ describe("a connection that is destroyed", () => {
     const { client, server, taken, closed } = await connect();
     const told = new Told();
     client.open(requestHead(), told);
-    await vi.waitFor(() => expect(taken.length).toBe(1));
+    await until(() => expect(taken.length).toBe(1));
     (server.socket as net.Socket).resetAndDestroy();
-    await vi.waitFor(() => expect(Object.keys(closed)).toHaveLength(2));
+    await until(() => expect(Object.keys(closed)).toHaveLength(2));
     expect(told.reset).toMatchObject({ by: "connection", isUnprocessed: false });
   });
 });
@@ -80,11 +80,11 @@ test("streams above the last one of a GOAWAY are told as not processed, the othe
   const { client, taken } = await connect();
   const tolds = [new Told(), new Told()];
   for (const told of tolds) client.open(requestHead(), told);
-  await vi.waitFor(() => expect(taken.length).toBe(2));
+  await until(() => expect(taken.length).toBe(2));
   // GOAWAY with the last stream 1.
   const frame = Buffer.from([0, 0, 8, 7, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0]);
   pair?.server.socket.write(frame);
-  await vi.waitFor(() => expect(tolds[1]?.closes).toBe(1));
+  await until(() => expect(tolds[1]?.closes).toBe(1));
   expect(tolds[1]?.reset).toMatchObject({ isUnprocessed: true });
   taken[0]?.stream.endEarly();
   taken[0]?.stream.sendHeaders(okHead, true);
@@ -114,5 +114,5 @@ test("a ping is answered, on both sides", async () => {
   const answered = vi.fn();
   client.ping(answered);
   server.ping(answered);
-  await vi.waitFor(() => expect(answered).toHaveBeenCalledTimes(2));
+  await until(() => expect(answered).toHaveBeenCalledTimes(2));
 });

@@ -1,4 +1,5 @@
 import net from "node:net";
+import { vi } from "vitest";
 import { Http2ClientConnection } from "../../src/http2/client-connection.ts";
 import { ConnectionGroup, type ConnectionMemory } from "../../src/http2/connection-group.ts";
 import type { Http2Connection } from "../../src/http2/connection.ts";
@@ -125,3 +126,8 @@ export function requestHead(...more: readonly string[]): string[] {
 }
 
 export const okHead: readonly string[] = [":status", "200"];
+
+/** Waits until nothing is thrown any more, on a busy machine too. */
+export function until(check: () => void): Promise<void> {
+  return vi.waitFor(check, { timeout: 20_000, interval: 5 });
+}

@@ -1,7 +1,15 @@
 import { afterEach, describe, expect, test, vi } from "vitest";
 import { ErrorCode } from "../../src/http2/error-code.ts";
 import { streamBufferBytes, streamWindow } from "../../src/http2/limits.ts";
-import { connectedPair, okHead, requestHead, Told, type Pair, type PairOptions } from "./pair.ts";
+import {
+  connectedPair,
+  okHead,
+  requestHead,
+  Told,
+  type Pair,
+  type PairOptions,
+  until,
+} from "./pair.ts";
 
 let pair: Pair | undefined;
 
@@ -24,13 +32,13 @@ describe("a call", () => {
     const stream = client.open(requestHead("x-name", "value"), told);
     stream.write(Buffer.from("one "));
     stream.end(Buffer.from("two"), ["x-last", "yes"]);
-    await vi.waitFor(() => expect(taken[0]?.told.isEnded).toBe(true));
+    await until(() => expect(taken[0]?.told.isEnded).toBe(true));
     const request = taken[0];
     expect(request?.head.get("x-name")).toBe("value");
     expect(request?.told.body.toString()).toBe("one two");
     expect(request?.told.trailers?.get("x-last")).toBe("yes");
     request?.stream.sendWhole(okHead, Buffer.from("answer"), ["grpc-status", "0"]);
-    await vi.waitFor(() => expect(told.closes).toBe(1));
+    await until(() => expect(told.closes).toBe(1));
     expect(told.head?.get(":status")).toBe("200");
     expect(told.body.toString()).toBe("answer");
     expect(told.trailers?.get("grpc-status")).toBe("0");
@@ -51,7 +59,7 @@ describe("a call", () => {
     const stream = client.open(requestHead(), told);
     for (let index = 0; index < 64; index += 1) stream.write(mebibyte);
     stream.end();
-    await vi.waitFor(() => expect(told.closes).toBe(1), 10_000);
+    await until(() => expect(told.closes).toBe(1));
     expect(told.body.length).toBe(64 * mebibyte.length);
     expect(told.reset).toBeUndefined();
   });
@@ -63,7 +71,7 @@ describe("a call", () => {
     const told = new Told();
     const head = [":method", "HEAD", ":scheme", "http", ":path", "/", ":authority", "localhost"];
     client.open(head, told, true);
-    await vi.waitFor(() => expect(told.closes).toBe(1));
+    await until(() => expect(told.closes).toBe(1));
     expect(told.isEnded).toBe(true);
   });
 
@@ -89,7 +97,7 @@ describe("a call", () => {
     });
     const told = new Told();
     client.request(requestHead(), Buffer.from("?"), told);
-    await vi.waitFor(() => expect(told.closes).toBe(1));
+    await until(() => expect(told.closes).toBe(1));
     expect(told.body.toString()).toBe("body");
     expect(told.trailers?.get("grpc-status")).toBe("0");
   });
@@ -102,7 +110,7 @@ describe("a turn of the event loop", () => {
     for (let index = 0; index < 20; index += 1)
       client.request(requestHead("x-number", String(index)), Buffer.alloc(100), new Told());
     expect(write).not.toHaveBeenCalled();
-    await vi.waitFor(() => expect(taken.length).toBe(20));
+    await until(() => expect(taken.length).toBe(20));
     expect(write).toHaveBeenCalledTimes(1);
   });
 
@@ -135,14 +143,14 @@ describe("pausing", () => {
     const stream = client.open(requestHead(), told);
     for (let index = 0; index < 3; index += 1) stream.write(mebibyte);
     stream.end();
-    await vi.waitFor(() => expect(taken.length).toBe(1));
+    await until(() => expect(taken.length).toBe(1));
     const request = taken[0];
     const before = request?.told.body.length;
-    await vi.waitFor(() => expect(stream.waiting).toBe(3 * mebibyte.length - streamWindow));
+    await until(() => expect(stream.waiting).toBe(3 * mebibyte.length - streamWindow));
     expect(before).toBe(0);
     expect(request?.told.parts).toEqual([]);
     request?.stream.resume();
-    await vi.waitFor(() => expect(request?.told.isEnded).toBe(true));
+    await until(() => expect(request?.told.isEnded).toBe(true));
     expect(request?.told.body.length).toBe(3 * mebibyte.length);
   });
 
@@ -155,7 +163,7 @@ describe("pausing", () => {
     const stream = client.open(requestHead(), new Told());
     for (let index = 0; index < 10; index += 1) stream.write(Buffer.from(String(index)));
     stream.end();
-    await vi.waitFor(() => expect(taken[0]?.told.body.toString()).toBe("0"));
+    await until(() => expect(taken[0]?.told.body.toString()).toBe("0"));
     for (let index = 1; !taken[0]?.told.isEnded; index += 1) {
       expect(index).toBeLessThan(20);
       taken[0]?.stream.resume();
@@ -169,8 +177,8 @@ describe("pausing", () => {
     const body = Buffer.from(Array.from({ length: 15_000 }, (_, index) => index % 251));
     for (const byte of body) stream.write(Buffer.of(byte));
     stream.end();
-    await vi.waitFor(() => expect(server.held).toBeGreaterThan(body.length), 5000);
-    await vi.waitFor(() => {
+    await until(() => expect(server.held).toBeGreaterThan(body.length));
+    await until(() => {
       taken[0]?.stream.resume();
       expect(taken[0]?.told.isEnded).toBe(true);
     });
@@ -184,9 +192,9 @@ describe("pausing", () => {
     const told = new Told();
     const stream = client.open(requestHead(), told);
     stream.pause();
-    await vi.waitFor(() => expect(stream.isReceived).toBe(true));
+    await until(() => expect(stream.isReceived).toBe(true));
     server.destroy();
-    await vi.waitFor(() => expect(client.isClosed).toBe(true));
+    await until(() => expect(client.isClosed).toBe(true));
     expect(told.closes).toBe(0);
     stream.resume();
     expect(told.body.toString()).toBe("kept");
@@ -204,12 +212,12 @@ describe("draining", () => {
     while (stream.write(Buffer.alloc(16 * 1024)))
       expect(stream.waiting).toBeLessThan(streamBufferBytes);
     expect(stream.waiting).toBeGreaterThanOrEqual(streamBufferBytes);
-    await vi.waitFor(() => expect(taken.length).toBe(1));
+    await until(() => expect(taken.length).toBe(1));
     // Beyond the window nothing leaves before the other side reads.
     while (stream.waiting < streamWindow * 2) stream.write(mebibyte);
     const { drains } = told;
     taken[0]?.stream.resume();
-    await vi.waitFor(() => expect(told.drains).toBe(drains + 1));
+    await until(() => expect(told.drains).toBe(drains + 1));
     expect(stream.waiting).toBe(0);
   });
 
@@ -223,10 +231,10 @@ describe("draining", () => {
     const { taken } = pair as Pair;
     client.open(requestHead(), large, true);
     client.open(requestHead(), small, true);
-    await vi.waitFor(() => expect(taken.length).toBe(2));
+    await until(() => expect(taken.length).toBe(2));
     taken[0]?.stream.sendWhole(okHead, Buffer.alloc(8 * 1024 * 1024));
     taken[1]?.stream.sendWhole(okHead, Buffer.alloc(1024));
-    await vi.waitFor(() => expect(order.length).toBe(2));
+    await until(() => expect(order.length).toBe(2));
     expect(order).toEqual(["small", "large"]);
   });
 });
@@ -237,12 +245,12 @@ describe("aborting", () => {
     const told = new Told();
     const stream = client.open(requestHead(), told);
     for (let index = 0; index < 4; index += 1) stream.write(mebibyte);
-    await vi.waitFor(() => expect(taken.length).toBe(1));
+    await until(() => expect(taken.length).toBe(1));
     stream.reset(ErrorCode.cancel);
     expect(told.closes).toBe(1);
     expect(told.reset).toMatchObject({ code: ErrorCode.cancel, by: "local" });
     expect(stream.waiting).toBe(0);
-    await vi.waitFor(() => expect(taken[0]?.told.closes).toBe(1));
+    await until(() => expect(taken[0]?.told.closes).toBe(1));
     expect(taken[0]?.told.reset).toMatchObject({ code: ErrorCode.cancel, by: "peer" });
     expect(taken[0]?.told.isEnded).toBe(false);
     stream.reset(ErrorCode.cancel);
@@ -258,7 +266,7 @@ describe("aborting", () => {
     });
     const told = new Told();
     client.open(requestHead(), told);
-    await vi.waitFor(() => expect(told.closes).toBe(1));
+    await until(() => expect(told.closes).toBe(1));
     expect(told.body.toString()).toBe("enough");
     expect(told.isEnded).toBe(true);
     expect(told.reset).toMatchObject({ code: ErrorCode.noError, by: "peer" });
@@ -270,16 +278,16 @@ describe("aborting", () => {
     });
     const told = new Told();
     client.open(requestHead(), told, true);
-    await vi.waitFor(() => expect(told.closes).toBe(1));
+    await until(() => expect(told.closes).toBe(1));
     expect(told.reset?.isUnprocessed).toBe(true);
   });
 
   test("a stream counts until its work has ended", async () => {
     const { client, server, taken } = await connect({ onTaken: ({ stream }) => stream.retain() });
     const stream = client.open(requestHead(), new Told());
-    await vi.waitFor(() => expect(taken.length).toBe(1));
+    await until(() => expect(taken.length).toBe(1));
     stream.reset(ErrorCode.cancel);
-    await vi.waitFor(() => expect(taken[0]?.told.closes).toBe(1));
+    await until(() => expect(taken[0]?.told.closes).toBe(1));
     expect(server.openStreams).toBe(1);
     taken[0]?.stream.release();
     expect(server.openStreams).toBe(0);
@@ -297,10 +305,10 @@ describe("aborting", () => {
     const good = new Told();
     client.request(requestHead("x-bad", "1"), Buffer.from("1"), bad);
     client.request(requestHead(), Buffer.from("2"), good);
-    await vi.waitFor(() => expect(bad.closes).toBe(1));
+    await until(() => expect(bad.closes).toBe(1));
     expect(bad.reset?.code).toBe(ErrorCode.internalError);
     taken[1]?.stream.sendWhole(okHead, Buffer.from("fine"));
-    await vi.waitFor(() => expect(good.closes).toBe(1));
+    await until(() => expect(good.closes).toBe(1));
     expect(good.reset).toBeUndefined();
   });
 });
