@@ -12,7 +12,11 @@ export type Outcome = {
 
 /** Gives the same input to both sides. */
 export async function compareSides(
-  { ours, nodes }: { readonly ours: Side; readonly nodes: Side },
+  {
+    side,
+    ours,
+    nodes,
+  }: { readonly side: "client" | "server"; readonly ours: Side; readonly nodes: Side },
   begin: Buffer,
   opened: readonly number[],
   input: ConnectionInput,
@@ -25,7 +29,7 @@ export async function compareSides(
   const unknown = differences(one, other).filter(
     (difference) =>
       !knownDifferences.some((known) =>
-        known.matches({ difference, ours: one, nodes: other, sent, input }),
+        known.matches({ side, difference, ours: one, nodes: other, sent, input }),
       ),
   );
   return { ours: one, nodes: other, unknown };

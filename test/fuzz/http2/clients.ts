@@ -1,6 +1,6 @@
 import { once } from "node:events";
 import * as http2 from "node:http2";
-import { createServer, type AddressInfo, type Socket } from "node:net";
+import { connect, createServer, type AddressInfo, type Socket } from "node:net";
 import { duplexPair } from "node:stream";
 import { setImmediate as turn } from "node:timers/promises";
 import { Http2ClientConnection } from "../../../src/http2/client-connection.ts";
@@ -87,6 +87,7 @@ export async function nodesClient(): Promise<Side> {
           ...{ enablePush: false, maxFrameSize: 65_536, initialWindowSize: 1024 * 1024 },
           ...{ maxHeaderListSize: 65_536, headerTableSize: 4096 },
         },
+        createConnection: () => connect({ host: "127.0.0.1", port, noDelay: true }),
         ...{ maxHeaderListPairs: 4096, maxSessionMemory: 100, maxSettings: 64 },
       });
       session.on("error", (error: Error) => (reason = error.message));

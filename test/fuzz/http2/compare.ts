@@ -108,7 +108,8 @@ function ofStream(
     // What becomes of a message that was cut short is not the same thing to both.
     ended: String(one?.isEnded === true && one.closed === undefined),
     trailers: one?.trailers ?? "-",
-    answer: wire.join(" "),
+    // Node ends a stream before it resets it.
+    answer: reset === "" ? wire.join(" ") : "-",
     closed: one?.closed === undefined || reset !== "" ? "-" : errorName(one.closed),
   };
 }

@@ -12,6 +12,7 @@ export type SentFrame = {
 
 /** What a difference is judged by. */
 export type Case = {
+  readonly side: "client" | "server";
   readonly difference: Difference;
   readonly ours: Seen;
   readonly nodes: Seen;
@@ -111,11 +112,12 @@ export const knownDifferences: readonly KnownDifference[] = [
   {
     reason:
       "DATA of a closed stream is answered with STREAM_CLOSED (RFC 9113 5.1, closed); nghttp2 skips it.",
-    matches: ({ difference, ours }) =>
+    matches: ({ difference, ours, sent }) =>
       difference.what === "reset" &&
       /^reset 5(?: reset 5)*$/.test(difference.ours) &&
       difference.nodes === "" &&
-      ours.streams.get(difference.stream ?? 0)?.closed !== 5,
+      (ours.streams.get(difference.stream ?? 0)?.closed !== 5 ||
+        sent.some(({ type, stream }) => type === 3 && stream === difference.stream)),
   },
   {
     reason:
@@ -132,11 +134,25 @@ export const knownDifferences: readonly KnownDifference[] = [
     matches: ourEnd(/^PUSH_PROMISE was not expected$/),
   },
   {
+    reason: "Padding is judged also in DATA of a stream that is over, which nghttp2 skips.",
+    matches: ourEnd(/^the padding of a DATA frame is longer than the frame$/),
+  },
+  {
     reason: "SETTINGS_NO_RFC7540_PRIORITIES (RFC 9218 2.1) is not known, and so not judged.",
     matches: ({ difference, nodes, sent }) =>
       difference.what === "end" &&
       nodesEnds(difference, nodes, 1) &&
       sent.some((frame) => frame.type === 4 && settingIds(frame).includes(9)),
+  },
+  {
+    reason:
+      "Node's client ends a request when the response has ended; ours lets the program say so.",
+    matches: ({ side, difference, ours }) =>
+      side === "client" &&
+      (difference.what === "reset" ||
+        difference.what === "answer" ||
+        difference.what === "closed") &&
+      ours.streams.get(difference.stream ?? 0)?.isEnded === true,
   },
   {
     reason: "Of several faults of mangled bytes the two find another one first.",

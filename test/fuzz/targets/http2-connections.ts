@@ -10,7 +10,7 @@ import type { Target } from "../target.ts";
 /** Our HTTP/2 as a server, and Node's: the same bytes to both. */
 export const http2Server = target(
   "http2-server",
-  "client",
+  "server",
   { begin: Buffer.concat([preface, hello]), opened: [] },
   () => Promise.all([ourServer(), nodesServer()]),
 );
@@ -18,25 +18,30 @@ export const http2Server = target(
 /** The same as clients. */
 export const http2Client = target(
   "http2-client",
-  "server",
+  "client",
   { begin: hello, opened: requested },
   () => Promise.all([ourClient(), nodesClient()]),
 );
 
 function target(
   name: string,
-  sender: "client" | "server",
+  side: "client" | "server",
   { begin, opened }: { readonly begin: Buffer; readonly opened: readonly number[] },
   sides: () => Promise<[ours: Side, nodes: Side]>,
 ): Target<ConnectionInput> {
   return {
     name,
-    input: connectionInput(sender),
+    input: connectionInput(side === "server" ? "client" : "server"),
     async start() {
       const [ours, nodes] = await sides();
       return {
         async check(input) {
-          const { unknown, ...seen } = await compareSides({ ours, nodes }, begin, opened, input);
+          const { unknown, ...seen } = await compareSides(
+            { side, ours, nodes },
+            begin,
+            opened,
+            input,
+          );
           const [first] = unknown;
           if (first === undefined) return;
           const where = first.stream === undefined ? "the connection" : `stream ${first.stream}`;
