@@ -1,10 +1,15 @@
 /** What a signal can give up. */
-export type Cancellable = { cancelled(): void };
+export type Cancellable = {
+  cancelled(): void;
+  /** Where {@link Heeded} keeps it; of nobody else's concern. */
+  heededAt: number;
+};
 
 /** The calls of one signal. */
 export type Heeded = {
   readonly signal: AbortSignal;
-  readonly calls: Set<Cancellable>;
+  /** In any order. A set would leave tables behind that keep calls which are over. */
+  readonly calls: Cancellable[];
   readonly listener: () => void;
   /** It had a second call: it will have more. */
   isShared: boolean;
@@ -23,16 +28,18 @@ const mostIdle = 64;
 export function heed(signal: AbortSignal, call: Cancellable): Heeded {
   const known = lastHeeded?.signal === signal ? lastHeeded : heeded.get(signal);
   if (known !== undefined) {
-    known.calls.add(call);
+    call.heededAt = known.calls.push(call) - 1;
     known.isShared = true;
     lastHeeded = known;
     return known;
   }
-  const calls = new Set([call]);
+  const calls = [call];
+  call.heededAt = 0;
   const listener = (): void => {
     heeded.delete(signal);
     if (lastHeeded?.signal === signal) lastHeeded = undefined;
-    for (const one of calls) one.cancelled();
+    // Each forgets the signal.
+    for (const one of calls.slice()) one.cancelled();
   };
   const made: Heeded = { signal, calls, listener, isShared: false, isIdle: false };
   heeded.set(signal, made);
@@ -40,10 +47,15 @@ export function heed(signal: AbortSignal, call: Cancellable): Heeded {
   return made;
 }
 
-/** The call does not heed it any more. */
+/** The call, which has heeded it, does not any more. */
 export function forget(known: Heeded, call: Cancellable): void {
   const { calls } = known;
-  if (!calls.delete(call) || calls.size > 0 || known.isIdle) return;
+  const last = calls.pop();
+  if (last !== undefined && last !== call) {
+    calls[call.heededAt] = last;
+    last.heededAt = call.heededAt;
+  }
+  if (calls.length > 0 || known.isIdle) return;
   if (!known.isShared) return release(known);
   known.isIdle = true;
   idle.push(known);
@@ -52,7 +64,7 @@ export function forget(known: Heeded, call: Cancellable): void {
   idle = [];
   for (const one of all) {
     one.isIdle = false;
-    if (one.calls.size === 0) release(one);
+    if (one.calls.length === 0) release(one);
   }
 }
 

@@ -2,6 +2,7 @@ import type { Http2ClientConnection } from "../http2/client-connection.ts";
 import { ErrorCode } from "../http2/error-code.ts";
 import type { HeaderBlock } from "../http2/header-block.ts";
 import type { Http2Stream, StreamListener, StreamReset } from "../http2/stream.ts";
+import { Queued } from "./call-queue.ts";
 import { forget, heed, type Heeded } from "./call-signals.ts";
 import { Code } from "./status.ts";
 import { longestTimer } from "./timeout.ts";
@@ -43,12 +44,13 @@ export type Carrier = {
 };
 
 /** One call on one HTTP/2 stream, or on several when the server did not take the first. */
-export abstract class Call implements StreamListener {
+export abstract class Call extends Queued implements StreamListener {
   /** How often the server has not taken it. */
   refusals = 0;
   readonly waits: boolean;
   /** Its stream was reset by this side. */
   isCut = false;
+  heededAt = 0;
   protected stream: Http2Stream | undefined;
   /** The answer's headers and its trailers. */
   protected head: HeaderBlock | undefined;
@@ -67,6 +69,7 @@ export abstract class Call implements StreamListener {
 
   /** The fields are names and values in turn, as HTTP/2 carries them. */
   constructor(carrier: Carrier, fields: readonly string[], options: CallOptions) {
+    super();
     this.#carrier = carrier;
     this.#fields = fields;
     this.#signal = options.signal;

@@ -1,6 +1,7 @@
 import type net from "node:net";
 import type { Http2ClientConnection } from "../http2/client-connection.ts";
 import type { AnswerLimits } from "./answer-room.ts";
+import { CallQueue } from "./call-queue.ts";
 import type { Call, CallOptions, Carrier } from "./client-call.ts";
 import { ClientSession, type SessionOwner } from "./client-session.ts";
 import { openSocket, type ClientTls } from "./client-socket.ts";
@@ -67,7 +68,7 @@ export class ClientConnection implements Carrier, SessionOwner {
   /** Sessions that are being made, the current one, and those that still carry calls. */
   readonly #sessions = new Set<ClientSession>();
   /** Calls that wait for their turn or for a connection. */
-  readonly #waiting = new Set<Call>();
+  readonly #waiting = new CallQueue<Call>();
   /** Calls whose end was not told to this connection yet. */
   #calls = 0;
   #session: ClientSession | undefined;
@@ -160,7 +161,7 @@ export class ClientConnection implements Carrier, SessionOwner {
     const ended = sessions.map(({ socket }) => whenClosed(socket));
     for (const session of sessions) session.destroy(this.#reason);
     this.#leave();
-    for (const call of this.#waiting) this.#refuse(call, this.#reason);
+    for (const call of this.#waiting.values()) this.#refuse(call, this.#reason);
     await Promise.all(ended);
   }
 
@@ -210,11 +211,11 @@ export class ClientConnection implements Carrier, SessionOwner {
   }
 
   #next(): void {
-    if (this.#waiting.size === 0) return;
-    for (const call of this.#waiting) {
+    for (;;) {
+      const call = this.#waiting.first;
       const connection = this.#http2;
-      if (connection === undefined || connection.isGoingAway || connection.isClosed) return;
-      if (this.#open >= this.#limit) return;
+      if (call === undefined || connection === undefined || this.#open >= this.#limit) return;
+      if (connection.isGoingAway || connection.isClosed) return;
       this.#waiting.delete(call);
       this.#start(connection, call);
     }
@@ -348,7 +349,7 @@ export class ClientConnection implements Carrier, SessionOwner {
     this.#connecting = false;
     if (this.#session === undefined) {
       this.#reason = `cannot connect to ${this.name}: ${reason}`;
-      for (const call of this.#waiting) this.#refuse(call, this.#reason);
+      for (const call of this.#waiting.values()) this.#refuse(call, this.#reason);
     }
     this.#connectLater();
   }
@@ -371,7 +372,7 @@ export class ClientConnection implements Carrier, SessionOwner {
     if (this.#session === undefined) return;
     this.#session = undefined;
     this.#http2 = undefined;
-    for (const call of this.#waiting) {
+    for (const call of this.#waiting.values()) {
       if (call.waits && !this.#closed) this.#connectNow();
       else this.#refuse(call, this.#reason);
     }

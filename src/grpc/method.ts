@@ -22,7 +22,10 @@ export type CallContext = {
   sendHeaders(): void;
 };
 
-/** A method with one encoded message each way. What it throws should be a `GrpcFailure`; else it is UNKNOWN. */
+/**
+ * A method with one encoded message each way, which must not change once it was returned. What it throws should be a
+ * `GrpcFailure`; else it is UNKNOWN.
+ */
 export type UnaryMethod = (message: Uint8Array, context: CallContext) => Promise<Uint8Array>;
 
 /**
@@ -36,10 +39,5 @@ export type StreamMethod = (
 ) => AsyncIterable<Uint8Array>;
 
 export type GrpcMethod =
-  | {
-      readonly kind: "unary";
-      readonly handle: UnaryMethod;
-      /** Its answers are in their frames: five bytes, which say a plain message of the rest. Default false. */
-      readonly isFramed?: boolean;
-    }
+  | { readonly kind: "unary"; readonly handle: UnaryMethod }
   | { readonly kind: "stream"; readonly handle: StreamMethod };

@@ -4,7 +4,7 @@ import { headFields, okFields, okTrailers, statusFields, withMetadata } from "./
 import type { CallMemory } from "./call-memory.ts";
 import { deadlines, type Deadline, type TimedCall } from "./deadlines.ts";
 import { toGrpcFailure } from "./failure.ts";
-import { gunzipMessage } from "./frame.ts";
+import { framePrefixBytes, gunzipMessage, writeFramePrefix } from "./frame.ts";
 import type { CallContext } from "./method.ts";
 import { sendStatus } from "./refusal.ts";
 import type { RequestHead } from "./request-head.ts";
@@ -34,6 +34,8 @@ export type Arrival = {
   readonly memory: CallMemory;
 };
 
+/** Of the message that is being sent. */
+const prefix = Buffer.alloc(framePrefixBytes);
 // One for all, for an error costs its stack.
 const ended = new Error("the call has ended");
 
@@ -194,16 +196,26 @@ export abstract class ServerCall implements CallContext, WatchedCall, TimedCall,
     stream.sendHeaders(headFields(this.#headers, this.compresses));
   }
 
-  /** Ends the call well, with the frame that was not written yet if there is one. Throws as {@link respond} does. */
-  protected succeed(last?: Uint8Array): void {
+  /** Ends the call well with its only message. Throws as {@link respond} does. */
+  protected succeedWith(message: Uint8Array, isCompressed: boolean): void {
     const stream = this.stream;
     if (isGone(stream)) return this.finish(ended);
-    if (last !== undefined && this.#trailers === undefined && this.#isUntouched) {
-      this.#sendWhole(last);
+    writeFramePrefix(prefix, message.length, isCompressed);
+    if (this.#trailers === undefined && stream.isReceived && !stream.headersSent) {
+      this.#sendWhole(message);
       return this.finish(ended);
     }
     this.respond();
-    if (last !== undefined) stream.write(last);
+    stream.write(Buffer.from(prefix));
+    stream.write(message);
+    this.succeed();
+  }
+
+  /** Ends the call well. Throws as {@link respond} does. */
+  protected succeed(): void {
+    const stream = this.stream;
+    if (isGone(stream)) return this.finish(ended);
+    this.respond();
     this.finish(ended);
     try {
       this.#end(okFields(this.#trailers));
@@ -213,16 +225,13 @@ export abstract class ServerCall implements CallContext, WatchedCall, TimedCall,
     }
   }
 
-  /** Whether nothing was sent, and the request is whole. */
-  get #isUntouched(): boolean {
-    return !this.stream.headersSent && this.stream.isReceived;
-  }
-
-  #sendWhole(frame: Uint8Array): void {
+  /** Sends a message behind {@link prefix}. */
+  #sendWhole(message: Uint8Array): void {
     // The stream may close before this returns.
     this.over = true;
     try {
-      this.stream.sendWhole(headFields(this.#headers, this.compresses), frame, okTrailers);
+      const head = headFields(this.#headers, this.compresses);
+      this.stream.sendWhole(head, message, okTrailers, prefix);
     } catch (error) {
       this.over = false;
       throw error;

@@ -27,7 +27,7 @@ export class GrpcServer {
     if (type !== "application/grpc" && type !== "application/grpc+proto") return undefined;
     const call =
       method.kind === "unary"
-        ? new UnaryCall(arrival, method, this.#options)
+        ? new UnaryCall(arrival, method.handle, this.#options)
         : new StreamCall(arrival, method.handle, this.#options);
     call.start();
     return call;

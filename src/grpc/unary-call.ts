@@ -1,15 +1,13 @@
 import { withoutRest } from "../memory/byte-parts.ts";
-import { encodeFrame, framePrefixBytes, gzipMessage } from "./frame.ts";
+import { framePrefixBytes, gzipMessage } from "./frame.ts";
 import { MessageReader } from "./message-reader.ts";
-import type { GrpcMethod } from "./method.ts";
+import type { UnaryMethod } from "./method.ts";
 import { ServerCall, type Arrival, type ServerCallOptions } from "./server-call.ts";
 import { Code, GrpcFailure } from "./status.ts";
 
-type UnaryGrpcMethod = Extract<GrpcMethod, { kind: "unary" }>;
-
 /** A call with one message each way, which almost always comes in one chunk. */
 export class UnaryCall extends ServerCall {
-  readonly #method: UnaryGrpcMethod;
+  readonly #method: UnaryMethod;
   #first: Buffer | undefined;
   #reader: MessageReader | undefined;
   #message: Uint8Array | undefined;
@@ -17,7 +15,7 @@ export class UnaryCall extends ServerCall {
   /** Bytes that are reserved for the message. */
   #reserved = 0;
 
-  constructor(arrival: Arrival, method: UnaryGrpcMethod, options: ServerCallOptions) {
+  constructor(arrival: Arrival, method: UnaryMethod, options: ServerCallOptions) {
     super(arrival, options);
     this.#method = method;
   }
@@ -69,13 +67,11 @@ export class UnaryCall extends ServerCall {
 
   async #answer(): Promise<void> {
     try {
-      const { handle, isFramed = false } = this.#method;
-      const answer = await handle(this.#whole() ?? (await this.#unpacked()), this);
+      const message = await this.#method(this.#whole() ?? (await this.#unpacked()), this);
       if (this.over) return;
-      this.checkAnswer(answer.length - (isFramed ? framePrefixBytes : 0));
-      if (this.compresses)
-        await this.#compress(isFramed ? answer.subarray(framePrefixBytes) : answer);
-      else this.succeed(isFramed ? answer : encodeFrame(answer));
+      this.checkAnswer(message.length);
+      if (this.compresses) await this.#compress(message);
+      else this.succeedWith(message, false);
     } catch (error) {
       this.fail(error);
     } finally {
@@ -108,7 +104,7 @@ export class UnaryCall extends ServerCall {
   async #compress(message: Uint8Array): Promise<void> {
     const isLarge = message.length >= (this.options.compressMinBytes ?? Infinity);
     const packed = isLarge ? await gzipMessage(message) : message;
-    if (!this.over) this.succeed(encodeFrame(packed, isLarge));
+    if (!this.over) this.succeedWith(packed, isLarge);
   }
 }
 

@@ -186,7 +186,7 @@ export class Http2ClientConnection extends Http2Connection {
   /** Its HEADERS are written: before, nothing may be known of it. */
   #add(stream: Http2Stream): void {
     this.#next += 2;
-    this.streams.set(stream.id, stream);
+    this.streams.add(stream);
     // When it is cancelled, what the server has sent by then comes late, and brings nothing.
     this.useful(framesOfAnswer);
     stream.reserved = streamOverhead;

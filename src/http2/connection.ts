@@ -8,6 +8,7 @@ import {
   connectionWindow,
   largestFrame,
   lastWords,
+  manyConnections,
   looksToWait,
   streamWindow,
 } from "./limits.ts";
@@ -119,6 +120,9 @@ export abstract class Http2Connection extends ReceivingHalf implements StreamCar
 
   owed(): number {
     let bytes = this.output.unsent + this.heldInParts;
+    // So many that do nothing can be a burden too.
+    if (this.streams.size === 0 && this.group.connections.size > manyConnections)
+      bytes += connectionOverhead + 1;
     for (const stream of this.streams.values()) {
       if (stream.waiting > 0 || !stream.isReceived) bytes += stream.reserved + stream.waiting;
     }

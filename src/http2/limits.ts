@@ -59,6 +59,9 @@ export const mostUnreadAnswers = 10_000;
 /** Bytes that the socket has not taken: from so many on, the data of streams waits (CVE-2019-9517). */
 export const congestedFrom = 256 * 1024;
 
+/** Bytes that the socket has not taken: from so many on, heads of answers alone, nothing more is read until it has (CVE-2019-9517). */
+export const mostUnsent = 1024 * 1024;
+
 /** Bytes of one stream that wait to be sent: from so many on, its writer is told to wait. */
 export const streamBufferBytes = 64 * 1024;
 
@@ -76,6 +79,9 @@ export const smallestHolder = 256 * 1024;
  * whose other side neither reads nor goes on the ones that hold most.
  */
 export const closedAtLook = 1 / 8;
+
+/** Beyond so many connections of one group, those without streams are closed too where the memory is used up: they hold 16 MiB. */
+export const manyConnections = 1024;
 
 /** Streams that have ended are remembered, so many, to tell what a late frame means. */
 export const rememberedStreams = 1024;

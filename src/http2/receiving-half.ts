@@ -18,10 +18,11 @@ import {
 import { pingMark, SendingHalf } from "./sending-half.ts";
 import { readSettings, type Settings } from "./settings.ts";
 import type { Http2Stream } from "./stream.ts";
+import { StreamTable } from "./stream-table.ts";
 
 /** What a connection receives: the frames of the other side, and what they break (RFC 9113, sections 5 and 6). */
 export abstract class ReceivingHalf extends SendingHalf implements FrameSink {
-  protected readonly streams: Map<number, Http2Stream> = new Map();
+  protected readonly streams = new StreamTable<Http2Stream>();
   protected readonly closedStreams: ClosedStreams = new ClosedStreams();
   /** What the other side takes of a new stream before it says more. */
   protected peerWindow = initialWindow;
@@ -75,7 +76,7 @@ export abstract class ReceivingHalf extends SendingHalf implements FrameSink {
 
   // What follows is called by the reader of frames.
 
-  dataBegins(id: number, length: number, isLast: boolean): boolean {
+  dataBegins(id: number, length: number): boolean {
     this.#frames += 1;
     this.#checkOrder();
     if (id === 0) throw ofNoStream("DATA");
@@ -85,12 +86,10 @@ export abstract class ReceivingHalf extends SendingHalf implements FrameSink {
         ErrorCode.flowControlError,
         "the window of the connection was exceeded",
       );
-    if (length >= usefulBytes || isLast) this.useful(1);
-    else this.idle();
     const known = this.#data;
     const stream = known !== undefined && known.id === id ? known : this.streams.get(id);
     if (stream === undefined) {
-      this.#dataOfClosed(id);
+      this.#dataOfClosed(id, length);
       this.consumed(length);
       return false;
     }
@@ -119,6 +118,9 @@ export abstract class ReceivingHalf extends SendingHalf implements FrameSink {
   }
 
   dataEnds(isLast: boolean): void {
+    // Padding brings nothing.
+    if (this.#dataBody >= usefulBytes || isLast) this.useful(1);
+    else this.idle();
     const padding = this.#dataLength - this.#dataBody;
     const stream = this.#data;
     if (padding > 0) {
@@ -269,9 +271,9 @@ export abstract class ReceivingHalf extends SendingHalf implements FrameSink {
     this.receiveHeaders(stream, block, isLast);
   }
 
-  #dataOfClosed(id: number): void {
+  #dataOfClosed(id: number, length: number): void {
     if (this.isIdle(id)) throw ofIdle("DATA");
-    this.idle();
+    if (length < usefulBytes) this.idle();
     const how = this.closedStreams.find(id);
     // Of one that ended long ago it is not known.
     if (how === "ended" || how === "byPeer") this.writeReset(id, ErrorCode.streamClosed);

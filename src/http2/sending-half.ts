@@ -10,7 +10,7 @@ import {
   writeUint32,
 } from "./frame.ts";
 import { checkFields, HpackEncoder } from "./hpack-encoder.ts";
-import { congestedFrom, mostUnreadAnswers, usefulBytes } from "./limits.ts";
+import { congestedFrom, mostUnreadAnswers, mostUnsent, usefulBytes } from "./limits.ts";
 import { flushLater, Output } from "./output.ts";
 import type { Http2Stream } from "./stream.ts";
 
@@ -44,6 +44,7 @@ export abstract class SendingHalf {
   readonly #ready = new Set<Http2Stream>();
   #isFlushDue = false;
   #countedUnsent = 0;
+  #isReadingPaused = false;
   #unreadAnswers = 0;
   #pingId = 0;
 
@@ -239,9 +240,17 @@ export abstract class SendingHalf {
     if (this.#ready.size > 0 && !this.isCongested) this.schedule();
   }
 
+  /** Who does not read what it has asked for is not asked for more. */
+  #turnReading(): void {
+    this.#isReadingPaused = !this.#isReadingPaused;
+    if (this.#isReadingPaused) this.socket.pause();
+    else this.socket.resume();
+  }
+
   #countUnsent(): void {
     const { unsent } = this.output;
     if (unsent === 0) this.#unreadAnswers = 0;
+    if (this.#isReadingPaused ? unsent < congestedFrom : unsent >= mostUnsent) this.#turnReading();
     if (unsent === this.#countedUnsent || this.isClosed) return;
     if (unsent < this.#countedUnsent) this.moved += this.#countedUnsent - unsent;
     this.count(unsent - this.#countedUnsent);

@@ -135,7 +135,7 @@ export class Http2ServerConnection extends Http2Connection {
     stream.announced = announced;
     stream.headersReceived = true;
     stream.isReceived = isLast;
-    this.streams.set(id, stream);
+    this.streams.add(stream);
     try {
       const listener = this.#options.onStream(stream, block);
       if (stream.listener !== listener) stream.begin(listener);

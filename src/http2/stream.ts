@@ -128,14 +128,8 @@ export class Http2Stream {
     if (this.isClosed || this.isEnded) return;
     const { length } = last;
     if (this.#waiting === 0 && (length === 0 || this.#hasRoom(length))) {
-      if (trailers === undefined) this.#append(last, true);
-      else {
-        if (length > 0) this.#append(last, false);
-        this.connection.writeHeaders(this.id, trailers, true);
-      }
-      this.isEnded = true;
-      this.#endSent();
-      return;
+      if (length > 0 || trailers === undefined) this.#append(last, trailers === undefined);
+      return this.#allWritten(trailers);
     }
     if (length > 0) this.#enqueue(last);
     if (trailers !== undefined) this.connection.checkFields(trailers);
@@ -143,11 +137,24 @@ export class Http2Stream {
     this.#trailers = trailers;
   }
 
-  /** A whole answer or request: the frames of head, body and trailers at once where there is room. */
-  sendWhole(head: readonly string[], body: Uint8Array, trailers?: readonly string[]): void {
+  /**
+   * A whole answer or request: the frames of head, body and trailers at once where there is room. The body may be in two
+   * parts, of which the first is copied, so that its bytes may be used again.
+   */
+  sendWhole(
+    head: readonly string[],
+    body: Uint8Array,
+    trailers?: readonly string[],
+    before: Uint8Array = noBytes,
+  ): void {
     if (this.isClosed || this.isEnded) return;
     this.connection.writeHeaders(this.id, head, false);
     this.headersSent = true;
+    if (before.length > 0 && this.#hasRoom(before.length + body.length)) {
+      this.#append(body, trailers === undefined, before);
+      return this.#allWritten(trailers);
+    }
+    if (before.length > 0) this.write(Buffer.from(before));
     this.end(body, trailers);
   }
 
@@ -303,13 +310,21 @@ export class Http2Stream {
     );
   }
 
-  #append(bytes: Uint8Array, isLast: boolean): void {
+  #append(bytes: Uint8Array, isLast: boolean, before: Uint8Array = noBytes): void {
     const { connection } = this;
-    const { length } = bytes;
+    const length = before.length + bytes.length;
     connection.writeDataHeader(this.id, length, isLast);
+    if (before.length > 0) connection.output.add(before);
     connection.output.add(bytes);
     this.sendWindow -= length;
     connection.sendWindow -= length;
+  }
+
+  /** All but the trailers is in the output. */
+  #allWritten(trailers: readonly string[] | undefined): void {
+    if (trailers !== undefined) this.connection.writeHeaders(this.id, trailers, true);
+    this.isEnded = true;
+    this.#endSent();
   }
 
   #enqueue(bytes: Uint8Array): void {

@@ -10,7 +10,7 @@ import type { Invocation } from "../runtime/outputs/invocation.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import type { RuntimeDescription } from "./description.ts";
 import { invokeFailure } from "./errors.ts";
-import { answerFrame } from "./answer-frame.ts";
+import { encodeInvokeAnswer } from "./invoke-answer.ts";
 import { metadataHeaders } from "./metadata-headers.ts";
 import { metadataProblem } from "./metadata-limit.ts";
 import { baggageProblem, traceOfRequest } from "./trace.ts";
@@ -24,7 +24,7 @@ export type DaprOptions = {
 
 /** What bindings need of `dapr.proto.runtime.v1.Dapr`. */
 export function daprService({ runtime, description, shutdown }: DaprOptions): Service {
-  const impl: Partial<ServiceImpl<typeof Dapr>> = {
+  const methods: Partial<ServiceImpl<typeof Dapr>> = {
     invokeBinding: invokeBinding(runtime),
     getMetadata: () => metadata(description),
     setMetadata({ key, value }) {
@@ -37,7 +37,7 @@ export function daprService({ runtime, description, shutdown }: DaprOptions): Se
       return {};
     },
   };
-  return createService(Dapr, impl, {}, { invokeBinding: answerFrame });
+  return createService(Dapr, methods, {}, { invokeBinding: encodeInvokeAnswer });
 }
 
 function invokeBinding(runtime: Runtime): ServiceImpl<typeof Dapr>["invokeBinding"] {

@@ -116,7 +116,7 @@ export function moveStreams(frames: Buffer, by: number): void {
 // HPACK, as plain as it goes: RFC 7541, sections 5 and 6. Nothing is packed by Huffman's code.
 
 /** An integer with a prefix of so many bits, the bits before it as in `pattern`. */
-export function hpackInteger(value: number, prefixBits: number, pattern = 0): Buffer {
+function hpackInteger(value: number, prefixBits: number, pattern = 0): Buffer {
   const most = 2 ** prefixBits - 1;
   if (value < most) return Buffer.from([pattern | value]);
   const bytes = [pattern | most];
@@ -126,7 +126,7 @@ export function hpackInteger(value: number, prefixBits: number, pattern = 0): Bu
   return Buffer.from(bytes);
 }
 
-export function hpackString(text: string | Uint8Array): Buffer {
+function hpackString(text: string | Uint8Array): Buffer {
   const bytes = typeof text === "string" ? Buffer.from(text, "latin1") : text;
   return Buffer.concat([hpackInteger(bytes.length, 7), bytes]);
 }

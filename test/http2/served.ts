@@ -2,7 +2,7 @@ import { once } from "node:events";
 import { connect, createServer, type AddressInfo } from "node:net";
 import { Http2ClientConnection } from "../../src/http2/client-connection.ts";
 import type { Http2Connection } from "../../src/http2/connection.ts";
-import { ConnectionGroup } from "../../src/http2/connection-group.ts";
+import { ConnectionGroup, type ConnectionMemory } from "../../src/http2/connection-group.ts";
 import type { HeaderBlock } from "../../src/http2/header-block.ts";
 import { Http2ServerConnection } from "../../src/http2/server-connection.ts";
 import type { Http2Stream, StreamListener, StreamReset } from "../../src/http2/stream.ts";
@@ -22,10 +22,10 @@ export type SeenRequest = {
   closed: boolean;
 };
 
-export type Served = AsyncDisposable & {
+export type Served<Memory extends ConnectionMemory = CountedMemory> = AsyncDisposable & {
   readonly port: number;
   readonly group: ConnectionGroup<Http2Connection>;
-  readonly memory: CountedMemory;
+  readonly memory: Memory;
   readonly requests: SeenRequest[];
   /** Why connections ended, in order. */
   readonly reasons: string[];
@@ -36,13 +36,20 @@ export type Served = AsyncDisposable & {
 };
 
 /**
- * A server on loopback. What it does is said by the path: `/bytes/N` answers with so many bytes, `/hold` works on until
+ * A server on loopback. What it does is said by the path: `/bytes/N` answers with so many bytes, `/head/N` with a header of so many, `/hold` works on until
  * `release`, whatever becomes of the stream, `/early` answers before the body came, `/pause` reads nothing; all others
  * answer 200 with nothing once the request is whole.
  */
+export async function serve(): Promise<Served>;
+export async function serve<Memory extends ConnectionMemory>(options: {
+  memory: Memory;
+  /** Requests are not kept: there are many. */
+  notesNothing?: boolean;
+}): Promise<Served<Memory>>;
 export async function serve({
   memory = new CountedMemory(),
-}: { memory?: CountedMemory } = {}): Promise<Served> {
+  notesNothing = false,
+}: { memory?: ConnectionMemory; notesNothing?: boolean } = {}): Promise<Served<ConnectionMemory>> {
   const group = new ConnectionGroup<Http2Connection>(memory);
   const requests: SeenRequest[] = [];
   const reasons: string[] = [];
@@ -55,7 +62,7 @@ export async function serve({
       ...{ stream, head, bytes: 0, ended: false },
       ...{ trailers: undefined, reset: undefined, closed: false },
     };
-    requests.push(seen);
+    if (!notesNothing) requests.push(seen);
     let left = path.startsWith("/bytes/") ? Number(path.slice("/bytes/".length)) : 0;
     const pump = (): void => {
       while (left > 0) {
@@ -83,7 +90,9 @@ export async function serve({
         if (left > 0) {
           stream.sendHeaders([":status", "200"]);
           pump();
-        } else stream.sendHeaders([":status", "200"], true);
+        } else if (path.startsWith("/head/"))
+          stream.sendHeaders([":status", "200", "large", "x".repeat(Number(path.slice(6)))], true);
+        else stream.sendHeaders([":status", "200"], true);
       },
       drained: pump,
       closed(reset) {

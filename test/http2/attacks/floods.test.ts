@@ -6,6 +6,7 @@ import {
   mostCredit,
   mostIdleFrames,
   mostUnreadAnswers,
+  mostUnsent,
   usefulBytes,
 } from "../../../src/http2/limits.ts";
 import { CountedMemory } from "../counted-memory.ts";
@@ -37,7 +38,7 @@ const idle: readonly [string, Buffer, Buffer?][] = [
   ],
   [
     "DATA of padding alone (CVE-2019-9518)",
-    raw.frame(raw.Type.data, raw.Flags.padded, 1, Buffer.from([3, 0, 0, 0])),
+    raw.frame(raw.Type.data, raw.Flags.padded, 1, Buffer.from([7, 0, 0, 0, 0, 0, 0, 0])),
     raw.headers(1, raw.requestBlock("/empty"), false),
   ],
   [
@@ -88,6 +89,15 @@ const answered: readonly [string, (round: number) => Buffer][] = [
     },
   ],
   [
+    "requests that are answered by large heads alone",
+    (round) => {
+      const block = raw.requestBlock("/head/2000");
+      return Buffer.concat(
+        Array.from({ length: 1000 }, (__, at) => raw.headers(1 + 2 * (round * 1000 + at), block)),
+      );
+    },
+  ],
+  [
     "requests with headers that are too large",
     (round) => {
       const block = raw.requestBlock("/", "large", "x".repeat(17_000));
@@ -104,7 +114,8 @@ test.each(answered)("answers to %s that nobody reads do not gather", async (_, o
   using peer = await RawPeer.connect(served.port);
   await flood(peer, of, { rounds: (3 * mostUnreadAnswers) / 1000, withoutReading: true });
   await peer.roundTrip().catch(() => undefined);
-  expect(served.memory.peak).toBeLessThan(4 * most);
+  // What one chunk calls for may come on top.
+  expect(served.memory.peak).toBeLessThan(mostUnsent + 6 * most);
   await neighbour.ask();
 });
 

@@ -7,6 +7,7 @@ import {
   connectionOverhead,
   lookInterval,
   looksToWait,
+  manyConnections,
   smallestHolder,
   streamBufferBytes,
   streamOverhead,
@@ -148,6 +149,23 @@ test.each(stuck)(
     expect(waiting.isClosed).toBe(false);
   },
 );
+
+test("where streams are refused on and on, connections that rest are closed if there are many", async () => {
+  vi.useFakeTimers({ toFake: ["setInterval", "clearInterval"] });
+  const memory = new CountedMemory();
+  await using served = await serve({ memory });
+  using neighbour = await Neighbour.connect(served.port);
+  const peers: RawPeer[] = [];
+  while (peers.length < manyConnections) peers.push(await RawPeer.connect(served.port));
+  await peers.at(-1)?.roundTrip();
+  memory.limit = memory.used + 100;
+  for (let looks = 0; looks < looksToWait; looks++) {
+    await expect(neighbour.ask()).rejects.toThrow("refused");
+    vi.advanceTimersByTime(lookInterval);
+  }
+  expect(served.reasons).toHaveLength(Math.ceil((peers.length + 1) * closedAtLook));
+  for (const peer of peers) peer.end();
+});
 
 test("of an answer that nobody reads no more is made than the socket and its stream may hold", async () => {
   await using served = await serve();
