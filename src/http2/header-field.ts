@@ -52,9 +52,9 @@ const tokenForm = /^[A-Za-z0-9!#$%&'*+.^_`|~-]+$/;
 const schemeForm = /^[A-Za-z][A-Za-z0-9+.-]*$/;
 const statusForm = /^[1-9][0-9]{2}$/;
 const lengthForm = /^[0-9]{1,15}$/;
-/** No userinfo (RFC 9113 8.3.1), and nothing that would end the authority in a URL. */
+/** Not empty, no userinfo (RFC 9113 8.3.1), and nothing that would end the authority in a URL. */
 // oxlint-disable-next-line no-control-regex
-const authorityForm = /^[^\u0000-\u0020/?#@\\\u007f-\u00ff]*$/;
+const authorityForm = /^[^\u0000-\u0020/?#@\\\u007f-\u00ff]+$/;
 /** A path as it stands in a URL, or `*`. */
 // oxlint-disable-next-line no-control-regex
 const pathForm = /^(?:\/[^\u0000-\u0020\u007f]*|\*)$/;

@@ -68,12 +68,12 @@ export function checkResponse(block: HeaderBlock): string | undefined {
   if (first === undefined || first.kind !== FieldKind.status)
     return first?.kind === FieldKind.malformed ? refused(first) : "it does not begin with :status";
   if (first.value === "101") return "HTTP/2 has no status 101";
-  return checkRegular(fields, 1);
+  return checkRegular(fields, 1, false);
 }
 
 /** Why trailers are malformed (RFC 9113 8.1), or undefined. */
 export function checkTrailers(block: HeaderBlock): string | undefined {
-  return checkRegular(block.fields, 0);
+  return checkRegular(block.fields, 0, true);
 }
 
 /** The content-length of a message that was checked, in bytes, or undefined where it has none. */
@@ -88,7 +88,11 @@ export function contentLength(block: HeaderBlock): number | undefined {
 
 const twoLengths = "there are two headers content-length";
 
-function checkRegular(fields: readonly HeaderField[], start: number): string | undefined {
+function checkRegular(
+  fields: readonly HeaderField[],
+  start: number,
+  isBehindBody: boolean,
+): string | undefined {
   let hasLength = false;
   for (let index = start; index < fields.length; index++) {
     const field = fields[index] as HeaderField;
@@ -97,9 +101,12 @@ function checkRegular(fields: readonly HeaderField[], start: number): string | u
       case FieldKind.te:
       case FieldKind.cookie:
       case FieldKind.setCookie:
+        break;
       case FieldKind.host:
+        if (isBehindBody) return behindBody(field);
         break;
       case FieldKind.contentLength:
+        if (isBehindBody) return behindBody(field);
         if (hasLength) return twoLengths;
         hasLength = true;
         break;
@@ -108,6 +115,11 @@ function checkRegular(fields: readonly HeaderField[], start: number): string | u
     }
   }
   return undefined;
+}
+
+/** Of fields that say something about the message as a whole (RFC 9110 6.5.1). */
+function behindBody({ name }: HeaderField): string {
+  return `the header ${name} stands behind the body`;
 }
 
 function misplaced(field: HeaderField, seen: number): string {

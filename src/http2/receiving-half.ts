@@ -76,7 +76,7 @@ export abstract class ReceivingHalf extends SendingHalf implements FrameSink {
 
   // What follows is called by the reader of frames.
 
-  dataBegins(id: number, length: number, isLast: boolean): boolean {
+  dataBegins(id: number, length: number): boolean {
     this.#frames += 1;
     this.#checkOrder();
     if (id === 0) throw ofNoStream("DATA");

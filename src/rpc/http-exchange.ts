@@ -6,7 +6,7 @@ export type BodyReader = {
   data(chunk: Buffer): void;
   /** It has come whole. */
   ended(): void;
-  /** The rest of it will not come, or nobody wants it any more: the caller has gone, or the answer is out. */
+  /** The rest of it will not come, or nobody wants it any more: the caller has gone, or the answer has ended. */
   gone(): void;
 };
 
@@ -21,14 +21,12 @@ export type HttpExchange = RequestHead & {
   /** The address at which it came in; `undefined`: by a Unix socket. */
   readonly localAddress: string | undefined;
 
-  /** Hands the body to the reader, now and later. Once. What is never read is thrown away once the answer is out. */
+  /** Hands the body to the reader, now and later. Once. What was not read when the answer ends is thrown away. */
   read(reader: BodyReader): void;
   /** No more of the body is handed over, which stops its sender sooner or later. */
   pause(): void;
   /** May hand over what has come meanwhile before it returns. */
   resume(): void;
-  /** Calls back once the body was handed over whole or its rest will not come; at once where that is so. */
-  onBodyOver(done: () => void): void;
 
   /** A header of the answer, in place of one of the same name. One that the protocol does not have is
    * left out, and so are all once the headers were sent. */
@@ -63,3 +61,12 @@ export function isStreamed(request: Pick<RequestHead, "get">): boolean {
 export function pathOf(target: string): string {
   return target.split("?", 1)[0] ?? "";
 }
+
+/** Whether a body comes in chunks so small that each costs more than what is in it: some microseconds. */
+export function isDribble(bytes: number, chunks: number): boolean {
+  return chunks > mostChunks && bytes < chunks * smallestChunk;
+}
+
+/** After so many chunks they must be so large on average, in bytes. */
+const mostChunks = 1000;
+const smallestChunk = 32;

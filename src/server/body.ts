@@ -2,7 +2,7 @@ import { ByteParts } from "../memory/byte-parts.ts";
 import { bytesPassed } from "../memory/garbage-collection.ts";
 import { tooSlow, watchedCalls, type WatchedCall } from "../grpc/watched-calls.ts";
 import { noRoom, type Reservation } from "../memory/budget.ts";
-import type { BodyReader, HttpExchange } from "../rpc/http-exchange.ts";
+import { isDribble, type BodyReader, type HttpExchange } from "../rpc/http-exchange.ts";
 
 /** A request body over the limit. */
 export class TooLarge extends Error {
@@ -61,14 +61,8 @@ class WholeBody implements BodyReader, WatchedCall {
     const { limit, memory } = this.#options;
     this.received += chunk.length;
     const size = this.received;
-    if (++this.#chunks > mostChunks && size < this.#chunks * smallestChunk)
-      return this.#exchange.abort();
-    if (this.#isRefused) {
-      bytesPassed(chunk.length);
-      // Read on a while, so that the caller gets to see the answer, but not without end.
-      if (size > limit + drainLimit) this.#exchange.abort();
-      return;
-    }
+    if (isDribble(size, ++this.#chunks)) return this.#exchange.abort();
+    if (this.#isRefused) return bytesPassed(chunk.length);
     if (!memory.reserve(chunk.length)) return this.#refuse(new NoRoom(noRoom));
     this.#parts.add(chunk);
     if (size <= limit) return;
@@ -106,8 +100,3 @@ class WholeBody implements BodyReader, WatchedCall {
     this.#options.reject(error);
   }
 }
-
-/** After so many chunks they must be so large on average, in bytes: each costs some microseconds, whatever is in it. */
-const mostChunks = 1000;
-const smallestChunk = 32;
-const drainLimit = 64 * 1024 * 1024;

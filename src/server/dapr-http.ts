@@ -292,20 +292,9 @@ function sendMalformed(exchange: HttpExchange, error: unknown): void {
     if (!exchange.isEnded) exchange.abort();
     return;
   }
-  const { status, errorCode, message } = refusal;
-  const bytes = Buffer.from(goJson({ errorCode, message }));
-  setHeaders(exchange, { "content-type": "application/json", connection: "close" });
-  if (status === 503) exchange.setHeader("retry-after", "1");
-  exchange.setHeader("content-length", String(bytes.length));
-  exchange.begin(status);
-  exchange.write(bytes);
-  // Ending the answer closes the connection, and a caller that still sends would see only that.
-  const end = (): void => {
-    clearTimeout(timer);
-    if (!exchange.isEnded) exchange.end();
-  };
-  const timer = setTimeout(end, drainTime);
-  exchange.onBodyOver(end);
+  exchange.setHeader("connection", "close");
+  if (refusal.status === 503) exchange.setHeader("retry-after", "1");
+  sendError(exchange, refusal.status, refusal.errorCode, refusal.message);
 }
 
 type Refusal = { readonly status: number; readonly errorCode: string; readonly message: string };
@@ -329,9 +318,6 @@ function reservation(exchange: HttpExchange, memory: MemoryShare): Reservation {
   exchange.onClosed(() => own.release());
   return own;
 }
-
-/** How long a caller that sends too much may go on, in milliseconds. */
-const drainTime = 5000;
 
 function setHeaders(exchange: HttpExchange, headers: Readonly<Record<string, string>>): void {
   for (const [name, value] of Object.entries(headers)) exchange.setHeader(name, value);

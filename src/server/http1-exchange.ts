@@ -1,7 +1,7 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { HeaderRecord } from "../http2/header-block.ts";
 import { bytesPassed } from "../memory/garbage-collection.ts";
-import type { BodyReader, HttpExchange } from "../rpc/http-exchange.ts";
+import { isDribble, type BodyReader, type HttpExchange } from "../rpc/http-exchange.ts";
 
 /** A request over HTTP/1.1, by Node's own server. */
 export class Http1Exchange implements HttpExchange {
@@ -9,6 +9,9 @@ export class Http1Exchange implements HttpExchange {
   readonly #request: IncomingMessage;
   readonly #response: ServerResponse;
   #reader: BodyReader | undefined;
+  #isEnded = false;
+  #isLast = false;
+  #isDiscarding = false;
 
   constructor(request: IncomingMessage, response: ServerResponse) {
     this.#request = request;
@@ -16,7 +19,7 @@ export class Http1Exchange implements HttpExchange {
     // An error is the caller's going away, which `close` tells too.
     request.on("error", ignore);
     response.on("error", ignore);
-    response.once("finish", () => this.#discard());
+    response.once("prefinish", () => this.#discard());
   }
 
   get isSecure(): boolean {
@@ -47,10 +50,7 @@ export class Http1Exchange implements HttpExchange {
   read(reader: BodyReader): void {
     const request = this.#request;
     this.#reader = reader;
-    request.on("data", (chunk: Buffer) => {
-      if (this.#reader === undefined) bytesPassed(chunk.length);
-      else this.#reader.data(chunk);
-    });
+    request.on("data", (chunk: Buffer) => this.#reader?.data(chunk));
     request.once("end", () => {
       this.#reader?.ended();
       this.#reader = undefined;
@@ -67,20 +67,10 @@ export class Http1Exchange implements HttpExchange {
     this.#request.resume();
   }
 
-  onBodyOver(done: () => void): void {
-    const request = this.#request;
-    if (request.readableEnded || request.destroyed) return done();
-    let isDone = false;
-    const once = (): void => {
-      if (!isDone) done();
-      isDone = true;
-    };
-    request.once("end", once);
-    request.once("close", once);
-  }
-
   setHeader(name: string, value: string | readonly string[]): void {
-    if (!this.#response.headersSent) this.#response.setHeader(name, value);
+    if (this.#response.headersSent) return;
+    this.#response.setHeader(name, value);
+    if (name === "connection") this.#isLast = value === "close";
   }
 
   get headersSent(): boolean {
@@ -89,10 +79,17 @@ export class Http1Exchange implements HttpExchange {
 
   answer(status: number, body?: Uint8Array): void {
     const response = this.#response;
+    if (this.#isEnded) return;
+    this.#isEnded = true;
     response.statusCode = status;
     if (body === undefined) return void response.end();
     response.setHeader("content-length", body.length);
-    response.end(body);
+    const isClosing = this.#isLast || !response.shouldKeepAlive;
+    if (!isClosing || this.#request.complete) return void response.end(body);
+    // To end the answer closes the connection, which would take it from a caller that still sends.
+    response.write(body);
+    this.#discard();
+    this.#request.once("close", () => response.end());
   }
 
   begin(status: number): void {
@@ -119,13 +116,14 @@ export class Http1Exchange implements HttpExchange {
 
   end(trailers: readonly string[] = []): void {
     const response = this.#response;
+    this.#isEnded = true;
     for (let at = 0; at + 1 < trailers.length; at += 2)
       response.addTrailers([[trailers[at] ?? "", trailers[at + 1] ?? ""]]);
     response.end();
   }
 
   get isEnded(): boolean {
-    return this.#response.writableEnded;
+    return this.#isEnded;
   }
 
   abort(): void {
@@ -148,15 +146,30 @@ export class Http1Exchange implements HttpExchange {
   }
 
   /**
-   * Node reads no more from a connection whose request was read only in part, as one above the limit is: the next
-   * request on it would never be answered.
+   * Reads the rest of the body and throws it away, as Node does not come to the next request before; but not without end.
    */
   #discard(): void {
     const request = this.#request;
-    if (request.readableEnded || request.destroyed) return;
+    if (request.readableEnded || request.destroyed || this.#isDiscarding) return;
+    this.#isDiscarding = true;
     this.#forget();
+    const { socket } = request;
+    const timer = setTimeout(() => socket.destroy(), longestRest);
+    for (const event of ["end", "close"]) request.once(event, () => clearTimeout(timer));
+    let bytes = 0;
+    let chunks = 0;
+    request.on("data", ({ length }: Buffer) => {
+      bytesPassed(length);
+      bytes += length;
+      chunks += 1;
+      if (bytes > largestRest || isDribble(bytes, chunks)) socket.destroy();
+    });
     request.resume();
   }
 }
+
+/** What still comes of a request that was answered is read for so long, in milliseconds, and so many bytes. */
+const longestRest = 5000;
+const largestRest = 64 * 1024 * 1024;
 
 function ignore(): void {}

@@ -28,7 +28,6 @@ export class Http2Exchange implements HttpExchange, StreamListener, WatchedCall 
   readonly #headers = new Map<string, string | readonly string[]>();
   #reader: BodyReader | undefined;
   #isBodyOver = false;
-  #onBodyOver: (() => void)[] = [];
   #drained: (() => void)[] = [];
   #onClosed: (() => void)[] = [];
 
@@ -71,11 +70,6 @@ export class Http2Exchange implements HttpExchange, StreamListener, WatchedCall 
 
   resume(): void {
     this.#stream.resume();
-  }
-
-  onBodyOver(done: () => void): void {
-    if (this.#isBodyOver) done();
-    else this.#onBodyOver.push(done);
   }
 
   setHeader(name: string, value: string | readonly string[]): void {
@@ -210,9 +204,6 @@ export class Http2Exchange implements HttpExchange, StreamListener, WatchedCall 
     this.#reader = undefined;
     if (isWhole) reader?.ended();
     else reader?.gone();
-    const told = this.#onBodyOver;
-    this.#onBodyOver = [];
-    for (const done of told) done();
   }
 }
 

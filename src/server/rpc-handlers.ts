@@ -7,7 +7,7 @@ import type { HeaderBlock } from "../http2/header-block.ts";
 import type { Http2Stream, StreamListener } from "../http2/stream.ts";
 import type { MemoryShare } from "../memory/budget.ts";
 import type { ConnectHandler } from "../rpc/connect.ts";
-import { isStreamed, pathOf, type HttpExchange } from "../rpc/http-exchange.ts";
+import { pathOf, type HttpExchange } from "../rpc/http-exchange.ts";
 import { isGrpc } from "./callers.ts";
 import { notHere } from "./other-blocks.ts";
 
@@ -70,8 +70,6 @@ export function createRpcHandlers(options: RpcHandlerOptions): RpcHandlers {
     },
     onRequest(exchange, memory) {
       if (!known.has(pathOf(exchange.target))) return false;
-      // Connect may leave a stream's connection behind in a state in which the next request is not answered.
-      if (isStreamed(exchange)) exchange.setHeader("connection", "close");
       viaConnect(exchange, memory);
       return true;
     },

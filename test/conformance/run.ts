@@ -16,6 +16,9 @@ const folder = join(caches, "cufflink", "conformance", version);
 const runner = join(folder, "connectconformance");
 const descriptors = join(folder, "descriptors.binpb");
 
+/** The Node that client and server run on: `NODE_UNDER_TEST`, else this one. */
+const nodeUnderTest = process.env["NODE_UNDER_TEST"] ?? process.execPath;
+
 const suites = ["client", "server"] as const;
 const modes = [...suites, "h2spec"] as const;
 const [asked, ...runnerArguments] = process.argv.slice(2);
@@ -62,7 +65,7 @@ function passes(mode: (typeof suites)[number]): boolean {
       ...["--mode", mode, "--conf", join(here, `${mode}.yaml`)],
       ...["--known-failing", `@${join(here, `${mode}-known-failing.txt`)}`],
       ...runnerArguments,
-      ...["--", process.execPath, join(here, `${mode}.ts`), descriptors],
+      ...["--", nodeUnderTest, join(here, `${mode}.ts`), descriptors],
     ],
     { stdio: "inherit" },
   );

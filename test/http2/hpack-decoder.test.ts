@@ -125,13 +125,13 @@ describe("RFC 7541 Appendix C", () => {
   });
 });
 
-test("the static table has 61 entries, and all of them are fields that a message may have", () => {
+test("the static table has 61 entries, and an empty value is malformed where the name must have one", () => {
   expect(staticTable).toHaveLength(61);
   expect(staticTable[0]).toEqual({
     name: ":authority",
     value: "",
     size: 42,
-    kind: FieldKind.authority,
+    kind: FieldKind.malformed,
   });
   expect(staticTable[15]).toMatchObject({ name: "accept-encoding", value: "gzip, deflate" });
   expect(staticTable[60]).toMatchObject({ name: "www-authenticate", value: "" });

@@ -66,7 +66,8 @@ describe("requests", () => {
     ["a path with a blank", ":method=GET|:scheme=http|:path=/a b|:authority=a", /":path"/],
     ["* of another method", ":method=GET|:scheme=http|:path=*|:authority=a", /OPTIONS/],
     ["host unlike :authority", `${whole}|host=b`, /unlike/],
-    ["an empty host beside :authority", `${whole}|host=`, /unlike/],
+    ["an empty host", `${get}|host=`, /"host"/],
+    ["an empty :authority", `${get}|:authority=`, /":authority"/],
     ["two hosts", `${get}|host=a|host=a`, /two headers host/],
     [
       "the same content-length twice",
@@ -122,6 +123,8 @@ describe("trailers", () => {
     expect(checkTrailers(block("grpc-status=0|:path=/"))).toMatch(/:path/);
     expect(checkTrailers(block("upgrade=h2c"))).toMatch(/upgrade/);
     expect(checkTrailers(block("x-a=a\nb"))).toMatch(/"x-a"/);
+    expect(checkTrailers(block("grpc-status=0|content-length=5"))).toMatch(/behind the body/);
+    expect(checkTrailers(block("grpc-status=0|host=a"))).toMatch(/host stands behind the body/);
   });
 });
 

@@ -140,6 +140,21 @@ describe("answers that nobody reads", () => {
     session.destroy();
   });
 
+  test("on Dapr's path over HTTP/2 end with their stream", async () => {
+    const memory = new MemoryBudget();
+    await using served = await serve({ memory });
+    const session = http2.connect(`http://127.0.0.1:${served.port}`);
+    const stream = session.request({ ":method": "POST", ":path": "/v1.0/bindings/probe" });
+    stream.on("error", () => undefined);
+    stream.pause();
+    stream.end(`{"operation":"big","metadata":{"size":"${size}"}}`);
+    await until(() => memory.used >= size, { what: "the answer to be held" });
+    watchedCalls.look();
+    await until(() => memory.used === connectionOverhead, { what: "the answer to be given up" });
+    await until(() => stream.rstCode === http2.constants.NGHTTP2_CANCEL, { what: "the reset" });
+    session.destroy();
+  });
+
   test("that are read slowly are let be", async () => {
     watchedCalls.longestUnread = 1000;
     await using served = await serve();

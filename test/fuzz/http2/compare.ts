@@ -11,10 +11,6 @@ export type Difference = {
   readonly stream: number | undefined;
   readonly ours: string;
   readonly nodes: string;
-  /** Why ours has ended the connection. */
-  readonly reason: string | undefined;
-  /** What ours made of the head of the stream. */
-  readonly head: string | undefined;
 };
 
 /** Gives the input to a side, after `begin`, and resolves to what it made of it. */
@@ -35,7 +31,13 @@ export async function run(
       await wire.send(cut(bytes, isByteByByte && bytes.length < 2000 ? undefined : cuts));
       bytes = Buffer.alloc(0);
       await turn();
-      for (const { stream, act } of phase.acts) running.act(ids.id(stream, false), act);
+      const acted = new Set<number>();
+      for (const { stream, act } of phase.acts) {
+        const id = ids.any(stream);
+        if (id === undefined || acted.has(id)) continue;
+        acted.add(id);
+        running.act(id, act);
+      }
       await turn();
       await wire.send([]);
     }
@@ -71,12 +73,9 @@ function cut(bytes: Buffer, cuts: readonly number[] | undefined): Buffer[] {
 
 /** In what the two are not alike. The first difference of a stream makes further ones of no interest, that of the connection all. */
 export function differences(ours: Seen, nodes: Seen): Difference[] {
-  const { reason } = ours;
-  const ends = [ours, nodes].map(endOf);
-  if (ends[0] !== ends[1]) {
-    const [one = "", other = ""] = ends;
-    return [{ what: "end", stream: undefined, ours: one, nodes: other, reason, head: undefined }];
-  }
+  const [ourEnd, nodesEnd] = [endOf(ours), endOf(nodes)];
+  if (ourEnd !== nodesEnd)
+    return [{ what: "end", stream: undefined, ours: ourEnd, nodes: nodesEnd }];
   // What was to be told and sent may have been overtaken by the end.
   if (ours.isEnded) return [];
   const found: Difference[] = [];
@@ -85,34 +84,37 @@ export function differences(ours: Seen, nodes: Seen): Difference[] {
     ...[...nodes.streams.keys(), ...nodes.told.keys()],
   ]);
   for (const stream of ids) {
-    const all = [ours, nodes].map((seen) => {
-      const one = seen.streams.get(stream);
-      const wire = seen.told.get(stream) ?? [];
-      const head = one?.head ?? "-";
-      return {
-        head,
-        reset: wire.filter((text) => text.startsWith("reset")).join(" ") || "-",
-        body: one?.body ?? "-",
-        ended: String(one?.isEnded ?? false),
-        trailers: one?.trailers ?? "-",
-        answer: wire.join(" "),
-        closed: one?.closed === undefined ? "-" : errorName(one.closed),
-      };
-    });
-    const [one = {}, other = {}] = all as Record<string, string>[];
-    for (const what of Object.keys(one)) {
-      if (one[what] === other[what]) continue;
-      found.push({
-        ...{ what: what as Difference["what"], stream, reason },
-        ...{ ours: one[what] ?? "", nodes: other[what] ?? "" },
-        head: one["head"],
-      });
-      break;
-    }
+    const one = ofStream(ours, stream);
+    const other = ofStream(nodes, stream);
+    const what = order.find((what) => one[what] !== other[what]);
+    if (what !== undefined) found.push({ what, stream, ours: one[what], nodes: other[what] });
   }
   return found;
 }
 
+const order = ["head", "reset", "body", "ended", "trailers", "answer", "closed"] as const;
+
+function ofStream(
+  { streams, told }: Seen,
+  stream: number,
+): Readonly<Record<(typeof order)[number], string>> {
+  const one = streams.get(stream);
+  const wire = told.get(stream) ?? [];
+  const reset = wire.filter((text) => text.startsWith("reset")).join(" ");
+  return {
+    head: one?.head ?? "-",
+    reset,
+    body: one?.body ?? "-",
+    // What becomes of a message that was cut short is not the same thing to both.
+    ended: String(one?.isEnded === true && one.closed === undefined),
+    trailers: one?.trailers ?? "-",
+    // Node ends a stream before it resets it.
+    answer: reset === "" ? wire.join(" ") : "-",
+    closed: one?.closed === undefined || reset !== "" ? "-" : errorName(one.closed),
+  };
+}
+
+/** How the connection has ended: "open", or the phase and the code. */
 function endOf({ isEnded, goaway, lasted }: Seen): string {
   if (!isEnded && goaway === undefined) return "open";
   return `${isEnded ? `ended in phase ${lasted}` : "open"} ${errorName(goaway ?? 0)}`;

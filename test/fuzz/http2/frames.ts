@@ -65,7 +65,7 @@ export type ConnectionInput = {
 const byId = fc
   .oneof(fc.constantFrom(1, 3, 5, 7, 9), fc.constantFrom(0, 2, 4, 0x7fff_ffff))
   .map((id): StreamChoice => ({ id }));
-const opened = fc.nat(19).map((open): StreamChoice => ({ open }));
+const opened = fc.nat(29).map((open): StreamChoice => ({ open }));
 /** Mostly streams that are there. */
 const stream = fc.oneof({ weight: 30, arbitrary: opened }, { weight: 1, arbitrary: byId });
 const mostlyNew = fc.oneof(
@@ -344,14 +344,20 @@ export class OpenedStreams {
     this.#ids = [...ids];
   }
 
-  /** `isLast`: the sender says no more on it. */
-  id(choice: StreamChoice, isLast: boolean): number {
+  /** `isLast`: the sender says no more on it. `undefined`: there is no such stream. */
+  id(choice: StreamChoice, isLast: boolean): number | undefined {
     const id = this.#chosen(choice);
-    if (isLast) this.#ended.add(id);
+    if (isLast && id !== undefined) this.#ended.add(id);
     return id;
   }
 
-  #chosen(choice: StreamChoice): number {
+  /** One of all that were opened. */
+  any(choice: StreamChoice): number | undefined {
+    if (choice === "new" || "id" in choice) return undefined;
+    return this.#ids[choice.open % this.#ids.length];
+  }
+
+  #chosen(choice: StreamChoice): number | undefined {
     if (choice === "new") {
       const id = this.#ids.length * 2 + 1;
       this.#ids.push(id);
@@ -360,9 +366,8 @@ export class OpenedStreams {
     if ("id" in choice) return choice.id;
     const { open } = choice;
     // One that has ended is chosen seldom: connections end over it.
-    const live = open < 19 ? this.#ids.filter((id) => !this.#ended.has(id)) : [];
-    const ids = live.length > 0 ? live : this.#ids;
-    return ids[open % ids.length] ?? 1;
+    const ids = open < 29 ? this.#ids.filter((id) => !this.#ended.has(id)) : this.#ids;
+    return ids[open % ids.length];
   }
 }
 
@@ -371,7 +376,10 @@ const mostBytes = 100_000;
 
 /** The bytes of a phase, whose last frame is whole: what is missing of it is added. */
 export function phaseBytes({ frames, changes }: Phase, streams: OpenedStreams): Buffer {
-  const all = frames.flatMap((one) => frameBytes(one, streams.id(one.stream, endsStream(one))));
+  const all = frames.flatMap((one) => {
+    const id = streams.id(one.stream, endsStream(one));
+    return id === undefined ? [] : frameBytes(one, id);
+  });
   const bytes = mutate(Buffer.concat(all), changes).subarray(0, mostBytes);
   let at = 0;
   while (at < bytes.length) {

@@ -75,6 +75,7 @@ export async function nodesServer(): Promise<Side> {
     ...{ maxHeaderListPairs: 4096, maxSessionMemory: 100, maxSettings: 64 },
   });
   let streams = new Streams();
+  let reason: string | undefined;
   let open = new Map<number, http2.ServerHttp2Stream>();
   server.on("stream", (stream: http2.ServerHttp2Stream, _head, _flags, raw: string[]) => {
     const id = stream.id ?? 0;
@@ -84,7 +85,8 @@ export async function nodesServer(): Promise<Side> {
     opened.set(id, stream);
     stream.on("data", (part: Buffer) => (seen.body += part.toString("latin1")));
     stream.on("trailers", (_trailers, _flags, raw: string[]) => (seen.trailers = listed(raw)));
-    stream.on("end", () => (seen.isEnded = true));
+    // It ends also when it is reset.
+    stream.on("end", () => (seen.isEnded = stream.rstCode === 0));
     stream.on("error", () => undefined);
     stream.on("close", () => {
       seen.closed = stream.rstCode;
@@ -92,20 +94,24 @@ export async function nodesServer(): Promise<Side> {
     });
   });
   server.on("connection", (socket: Socket) => socket.setNoDelay(true));
-  server.on("sessionError", () => undefined);
+  server.on("sessionError", (error: Error) => (reason = error.message));
   server.listen(0, "127.0.0.1");
   await once(server, "listening");
   const { port } = server.address() as AddressInfo;
   return {
     async connect() {
       streams = new Streams();
+      reason = undefined;
       open = new Map();
       const opened = open;
       const socket = connect({ host: "127.0.0.1", port, noDelay: true });
       const wire = new Wire(socket, false);
       await once(server, "session");
       return {
-        ...{ wire, streams, reason: undefined },
+        ...{ wire, streams },
+        get reason() {
+          return reason;
+        },
         act(id, what) {
           const stream = opened.get(id);
           if (stream === undefined || stream.destroyed || stream.closed) return;

@@ -79,7 +79,13 @@ export class Wire {
       if (payload.toString("latin1", 0, 6) !== "<sent>") return;
       this.#isAnswered = true;
       this.#wake();
-    } else if (type === 7) this.goaway = payload.readUInt32BE(4);
+    } else if (type === 7) {
+      this.goaway = payload.readUInt32BE(4);
+      if (this.goaway === 0) return;
+      // Node does not always close the socket then.
+      this.isEnded = true;
+      this.#wake();
+    }
   }
 
   #tell(stream: number, what: string): void {

@@ -8,6 +8,7 @@ import { grpc } from "./grpc.ts";
 import { hpack } from "./hpack.ts";
 import { http } from "./http.ts";
 import { http2 } from "./http2.ts";
+import { http2Client, http2Server } from "./http2-connections.ts";
 import { mqtt5 } from "./mqtt5.ts";
 import { dialledIn, dialledOut } from "./streams.ts";
 import { plainYaml } from "./plain-yaml.ts";
@@ -22,6 +23,8 @@ export const targets: readonly AnyTarget[] = [
   bodies,
   http2,
   hpack,
+  http2Server,
+  http2Client,
   grpc,
   dialledIn,
   dialledOut,

@@ -73,6 +73,7 @@ const heads: readonly [string, readonly string[]][] = [
   ["content-length below nothing", [...pseudo, "content-length", "-1"]],
   ["content-length with a list of two", [...pseudo, "content-length", "1, 2"]],
   ["content-length twice, and unlike", [...pseudo, "content-length", "1", "content-length", "2"]],
+  ["content-length twice", [...pseudo, "content-length", "0", "content-length", "0"]],
   ["content-length above all numbers", [...pseudo, "content-length", "9".repeat(30)]],
   ["content-length without a body", [...pseudo, "content-length", "1"]],
 ];
@@ -112,7 +113,6 @@ const good: readonly [string, readonly string[]][] = [
   ["bytes above ASCII and a fragment in :path", but(":path", "/\u00e4#b")],
   ["a query", but(":path", "/a?b=c%20d")],
   ["content-length of nothing", [...pseudo, "content-length", "0"]],
-  ["the same content-length twice", [...pseudo, "content-length", "0", "content-length", "0"]],
   [
     "pseudo-headers in another order",
     [":path", "/", ":authority", "x", ":scheme", "https", ":method", "GET"],
@@ -123,7 +123,8 @@ test.each(good)("%s is taken", async (_, fields) => {
   await using served = await serve();
   using peer = await RawPeer.connect(served.port);
   await peer.send(raw.headers(1, raw.block(...fields)));
-  await peer.ended(1);
+  const isReset = (): boolean => peer.count(raw.Type.reset) > 0;
+  await peer.until(() => peer.hasEnded(1) || isReset(), "an answer");
   expect(peer.count(raw.Type.reset)).toBe(0);
   expect(served.requests).toHaveLength(1);
 });
