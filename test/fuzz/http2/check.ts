@@ -21,10 +21,9 @@ export async function compareSides(
   opened: readonly number[],
   input: ConnectionInput,
 ): Promise<Outcome> {
-  const [one, other] = [
-    await run(await ours.connect(), begin, opened, input),
-    await run(await nodes.connect(), begin, opened, input),
-  ];
+  const [one, other] = (await Promise.all(
+    [ours, nodes].map(async (both) => run(await both.connect(), begin, opened, input)),
+  )) as [Seen, Seen];
   const sent = sentFrames(input, opened);
   const unknown = differences(one, other).filter(
     (difference) =>

@@ -131,7 +131,7 @@ export async function nodesClient(): Promise<Side> {
       } satisfies Running;
     },
     async [Symbol.asyncDispose]() {
-      await new Promise((resolve) => server.close(resolve));
+      server.close();
     },
   };
 }

@@ -106,7 +106,7 @@ function ofStream(
     reset,
     body: one?.body ?? "-",
     // What becomes of a message that was cut short is not the same thing to both.
-    ended: String(one?.isEnded === true && one.closed === undefined),
+    ended: String(one?.isEnded === true && reset === "" && (one.closed ?? 0) === 0),
     trailers: one?.trailers ?? "-",
     // Node ends a stream before it resets it.
     answer: reset === "" ? wire.join(" ") : "-",

@@ -125,7 +125,7 @@ export async function nodesServer(): Promise<Side> {
       } satisfies Running;
     },
     async [Symbol.asyncDispose]() {
-      await new Promise((resolve) => server.close(resolve));
+      server.close();
     },
   };
 }

@@ -9,7 +9,7 @@ import type { Target } from "../target.ts";
 
 /** Our HTTP/2 as a server, and Node's: the same bytes to both. */
 export const http2Server = target(
-  "http2-server",
+  "h2-server",
   "server",
   { begin: Buffer.concat([preface, hello]), opened: [] },
   () => Promise.all([ourServer(), nodesServer()]),
@@ -17,7 +17,7 @@ export const http2Server = target(
 
 /** The same as clients. */
 export const http2Client = target(
-  "http2-client",
+  "h2-client",
   "client",
   { begin: hello, opened: requested },
   () => Promise.all([ourClient(), nodesClient()]),

@@ -15,6 +15,9 @@ import { plainYaml } from "./plain-yaml.ts";
 import { webhook } from "./webhook.ts";
 import { yamlFiles } from "./yaml.ts";
 
+/** What our own HTTP/2 is compared with others by. */
+export const wireTargets: readonly AnyTarget[] = [hpack, http2Server, http2Client];
+
 export const targets: readonly AnyTarget[] = [
   yamlFiles,
   plainYaml,
@@ -22,9 +25,7 @@ export const targets: readonly AnyTarget[] = [
   http,
   bodies,
   http2,
-  hpack,
-  http2Server,
-  http2Client,
+  ...wireTargets,
   grpc,
   dialledIn,
   dialledOut,
