@@ -4,9 +4,6 @@ import { enableCompileCache } from "node:module";
 // Node would open its inspector, through which whoever runs as this user reads every secret.
 process.on("SIGUSR1", () => {});
 
-// What is young would grow, and never be small again, before the daemon says how far: see memory/garbage-collection.ts.
-process.getBuiltinModule("node:v8").setFlagsFromString("--semi-space-growth-factor=1");
-
 // The compiled code of the last start is used again; without a folder for it, all goes on as before.
 enableCompileCache();
 

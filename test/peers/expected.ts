@@ -24,6 +24,12 @@ export function expectFailed({ details = "", ...told }: Told): void {
   expect(told.trailers).toContainEqual(["trail-why", "said"]);
 }
 
+/** That its deadline has passed. Tonic calls that CANCELLED, as a client, and as a server that sees it first. */
+export function expectLate({ code }: Told, ...peers: readonly Peer[]): void {
+  const isTonic = peers.some(({ name }) => name === "tonic");
+  expect(isTonic ? [1, 4] : [4]).toContain(code);
+}
+
 /** That 5,000 calls, 16 at one time, lost none while their connection was ended in good order and made anew. */
 export function expectNoneLost(
   { codes, text: errors }: ManyTold,

@@ -2,7 +2,7 @@
 import { fork, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
 import { join } from "node:path";
-import { afterEach, expect, test } from "vitest";
+import { afterAll, beforeAll, expect, test } from "vitest";
 import { isLong } from "../../long.ts";
 import * as raw from "../raw-frames.ts";
 import { RawPeer } from "../raw-peer.ts";
@@ -11,17 +11,21 @@ import type { ServerState } from "./answers-process.ts";
 
 const mib = 1024 * 1024;
 /** In `npm run test:long` as many as an attacker would have. */
-const connections = isLong ? 500 : 60;
-const budget = isLong ? 64 * mib : 8 * mib;
+const connections = isLong ? 500 : 40;
+const budget = isLong ? 64 * mib : 4 * mib;
 /** The young generation, the buffers for reading, and what the allocator keeps. */
 const beside = 96 * mib;
 
-let server: ChildProcess | undefined;
-afterEach(() => server?.kill("SIGKILL"));
+let server: ChildProcess;
+beforeAll(() => {
+  const program = join(import.meta.dirname, "answers-process.ts");
+  server = fork(program, [String(budget)], { execArgv: ["--expose-gc"] });
+});
+afterAll(() => server.kill("SIGKILL"));
 
 async function state(): Promise<ServerState> {
-  server?.send("state");
-  const [said] = (await once(server as ChildProcess, "message")) as [ServerState];
+  server.send("state");
+  const [said] = (await once(server, "message")) as [ServerState];
   return said;
 }
 
@@ -63,8 +67,6 @@ const slow: readonly [string, (peer: RawPeer) => Promise<void>][] = [
 test.each(slow)(
   `${connections} connections: %s`,
   async (_, slowDown) => {
-    const program = join(import.meta.dirname, "answers-process.ts");
-    server = fork(program, [String(budget)], { execArgv: ["--expose-gc"] });
     const before = await state();
     const peers: RawPeer[] = [];
     let peak = 0;
@@ -92,7 +94,7 @@ test.each(slow)(
           last = now;
           return isSame;
         },
-        { timeout: 60_000, interval: 500 },
+        { timeout: 60_000, interval: isLong ? 500 : 100 },
       )
       .toBe(true);
     expect(counted).toBeLessThan(budget * 1.5);
