@@ -134,7 +134,9 @@ export const knownDifferences: readonly KnownDifference[] = [
   },
   {
     reason: "Padding is judged also in DATA of a stream that is over, which nghttp2 skips.",
-    matches: ourEnd(/^the padding of a DATA frame is longer than the frame$/),
+    matches: ourEnd(
+      /^(?:the padding of a DATA frame is longer than the frame|a padded DATA frame is empty)$/,
+    ),
   },
   {
     reason:
@@ -166,6 +168,16 @@ export const knownDifferences: readonly KnownDifference[] = [
     reason: "A request whose header list is too large is answered with status 431; Node resets it.",
     matches: ({ side, difference, ours }) =>
       side === "server" && ours.told.get(difference.stream ?? 0)?.includes("headers 431") === true,
+  },
+  {
+    reason:
+      "A frame may be of the wrong length and on the wrong stream: which of the two is judged first is left to each (RFC 9113 4.2 and 5.1.1).",
+    matches: ({ difference, ours, nodes }) =>
+      difference.what === "end" &&
+      ours.isEnded &&
+      nodes.isEnded &&
+      ours.lasted === nodes.lasted &&
+      ((ours.goaway === 1 && nodes.goaway === 6) || (ours.goaway === 6 && nodes.goaway === 1)),
   },
   {
     reason: "A header block is decoded once it is whole; nghttp2 finds its faults before that.",

@@ -16,11 +16,8 @@ export const http2Server = target(
 );
 
 /** The same as clients. */
-export const http2Client = target(
-  "h2-client",
-  "client",
-  { begin: hello, opened: requested },
-  () => Promise.all([ourClient(), nodesClient()]),
+export const http2Client = target("h2-client", "client", { begin: hello, opened: requested }, () =>
+  Promise.all([ourClient(), nodesClient()]),
 );
 
 function target(
