@@ -17,8 +17,9 @@ export default defineConfig({
   },
 });
 
-/** `npm run test:clients` and `npm run test:interop` need other languages, and their registries. */
+/** `npm run test:clients`, `npm run test:interop` and `npm run test:peers` need other languages, and their registries. */
 function tests(): string {
   if (process.env["CUFFLINK_TEST_CLIENTS"]) return "test/examples/*.ts";
+  if (process.env["CUFFLINK_TEST_PEERS"]) return "test/peers/*.peers.ts";
   return process.env["CUFFLINK_TEST_INTEROP"] ? "test/interop/*.interop.ts" : "test/**/*.test.ts";
 }

@@ -1,6 +1,8 @@
 // `npm run bench`: builds, measures each row beside daprd (DAPRD=/path/to/daprd) and the floor, and renews
 // bench/results.json, the table in docs/performance.md and its plots.
 //
+// BEFORE=/path/to/checkout measures the build of that one too, in the rows that ask for it.
+//
 //   --row NAME    this row alone; may be repeated. Other rows keep their results
 //   --rounds N    default 5
 //   --scale X     counts are multiplied by it, for a quick look; say --dry-run with it
@@ -36,16 +38,18 @@ handleSignals();
 const root = join(import.meta.dirname, "..");
 const given = process.argv.slice(2);
 const daprdProgram = process.env["DAPRD"] || undefined;
-const command = `${daprdProgram ? "DAPRD=daprd " : ""}npm run bench${given.length > 0 ? ` -- ${given.join(" ")}` : ""}`;
+const before = process.env["BEFORE"] || undefined;
+const command = `${daprdProgram ? "DAPRD=daprd " : ""}${before ? "BEFORE=before " : ""}npm run bench${given.length > 0 ? ` -- ${given.join(" ")}` : ""}`;
 const folder = await mkdtemp(join(tmpdir(), "cufflink-bench-"));
 const profiles = flags.profile ? join(folder, "profiles") : undefined;
 const began = performance.now();
 const loadAverageBefore = loadavg()[0] ?? 0;
 let failed = false;
 process.on("exit", () => rmSync(folder, { recursive: true, force: true }));
-execFileSync(process.execPath, [join(root, "scripts/build.ts"), "--no-check"], {
-  stdio: "inherit",
-});
+for (const checkout of before === undefined ? [root] : [root, before]) {
+  const build = [join(checkout, "scripts/build.ts"), "--no-check"];
+  execFileSync(process.execPath, build, { stdio: "inherit" });
+}
 for (const row of chosenRows()) {
   const result = await measured(profiles === undefined ? row : cufflinkAlone(row));
   failed ||= Object.keys(result.failures).length > 0;
@@ -86,6 +90,7 @@ async function measured(row: Row): Promise<RowResult> {
   const bench: Bench = {
     folder,
     daprd: daprdProgram,
+    before,
     systems,
     circumstances: { pin: flags.pin, compileCache: join(folder, "compiled"), profiles },
     count: (full) => Math.max(1, Math.round(full * positive("scale"))),

@@ -56,6 +56,15 @@ export function cufflink(options: DaemonOptions, circumstances: Circumstances): 
   return node("Cufflink", join(root, "dist/daemon/main.js"), options, circumstances);
 }
 
+/** The daemon of another checkout, as it is built there. */
+export function before(
+  checkout: string,
+  options: DaemonOptions,
+  circumstances: Circumstances,
+): Subject {
+  return node("the build before", join(checkout, "dist/daemon/main.js"), options, circumstances);
+}
+
 /** The built daemon with one more binding, which does nothing. */
 export function cufflinkWithNoOp(options: DaemonOptions, circumstances: Circumstances): Subject {
   return node("Cufflink", join(programs, "no-op-daemon.ts"), options, circumstances);
@@ -96,6 +105,16 @@ export function floor(file: string, ...how: readonly string[]): Subject {
     name: "the floor",
     program: process.execPath,
     arguments: ({ grpc }) => [join(programs, file), String(grpc), ...how],
+    serves: ({ grpc }) => accepts(grpc),
+  };
+}
+
+/** The echo of `bench-go/`. */
+export function grpcGo(program: string): Subject {
+  return {
+    name: "grpc-go",
+    program,
+    arguments: ({ grpc }) => ["echo", String(grpc)],
     serves: ({ grpc }) => accepts(grpc),
   };
 }

@@ -1,5 +1,4 @@
 import { type ChildProcess, spawn } from "node:child_process";
-import { join } from "node:path";
 import { endWithUs } from "../children.ts";
 import type { AppOrder, FromApp, ToApp } from "./report.ts";
 
@@ -17,9 +16,15 @@ export class AppProcess implements AsyncDisposable {
   #failure: string | undefined;
   #changed = Promise.withResolvers<void>();
 
-  constructor(program: string, order: AppOrder, more: readonly string[], pin: boolean) {
-    const file = join(import.meta.dirname, "../programs", program);
-    const command = [process.execPath, file, JSON.stringify(order), ...more];
+  /** `name`: for messages. The order goes behind the command, and `more` behind that. */
+  constructor(
+    name: string,
+    before: readonly string[],
+    order: AppOrder,
+    more: readonly string[],
+    pin: boolean,
+  ) {
+    const command = [...before, JSON.stringify(order), ...more];
     const [executable = "", ...rest] = pin ? ["taskset", "-c", "1", ...command] : command;
     this.#child = endWithUs(
       spawn(executable, rest, { stdio: ["ignore", "ignore", "pipe", "ipc"] }),
@@ -29,7 +34,7 @@ export class AppProcess implements AsyncDisposable {
     this.#child.on("message", (message: FromApp) => this.#take(message));
     this.#ended = new Promise((resolve) =>
       this.#child.once("close", () => {
-        this.#fail(`${program} ended: ${errors}`);
+        this.#fail(`${name} ended: ${errors}`);
         resolve();
       }),
     );

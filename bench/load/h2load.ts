@@ -2,18 +2,15 @@ import { execFile } from "node:child_process";
 import { mkdtemp, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { promisify } from "node:util";
+import type { Target } from "./calls.ts";
 
 const execute = promisify(execFile);
 const timeout = 300_000;
 
-/** Requests that are all the same. */
+/** Requests of HTTP/1.1 that are all the same. */
 export type Load = {
-  readonly url: string;
-  readonly http1: boolean;
-  readonly headers: Readonly<Record<string, string>>;
-  readonly body: Buffer;
   readonly calls: number;
-  /** Under way at one time: streams of one connection, or connections of HTTP/1.1. */
+  /** Under way at one time, each on a connection of its own. */
   readonly inFlight: number;
 };
 
@@ -21,15 +18,17 @@ export type Load = {
 export type Result = { readonly rate: number; readonly bodyBytes: number };
 
 /** Puts load on a server by h2load of nghttp2; rejects unless each call was answered by a status below 300. */
-export async function runH2load(below: string, load: Load, pin: boolean): Promise<Result> {
-  const { http1, headers, body, calls, inFlight, url } = load;
+export async function runH2load(
+  below: string,
+  { port, path, body }: Target,
+  { calls, inFlight }: Load,
+  pin: boolean,
+): Promise<Result> {
   const file = join(await mkdtemp(join(below, "load-")), "body");
   await writeFile(file, body);
-  const shape = http1
-    ? ["--h1", "-c", String(inFlight), "-m", "1"]
-    : ["-c", "1", "-m", String(inFlight), "-w", "24", "-W", "24"];
-  const lines = Object.entries(headers).flatMap(([name, value]) => ["-H", `${name}: ${value}`]);
-  const command = ["h2load", ...shape, "-n", String(calls), "-d", file, ...lines, url];
+  const shape = ["--h1", "-c", String(inFlight), "-m", "1", "-H", "content-type: application/json"];
+  const url = `http://127.0.0.1:${port}${path}`;
+  const command = ["h2load", ...shape, "-n", String(calls), "-d", file, url];
   const [program = "", ...rest] = pin ? ["taskset", "-c", "1", ...command] : command;
   const { stdout } = await execute(program, rest, { timeout }).catch((error: Error) => {
     if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw error;

@@ -16,7 +16,9 @@ const titles: Record<ContenderName, string> = {
   "cufflink-forgetful": "Cufflink, stream, without history",
   "cufflink-lazy": "Cufflink, lazy",
   "cufflink-opened": "Cufflink, all opened",
+  before: "the build before",
   daprd: "daprd",
+  "grpc-go": "grpc-go",
   floor: "floor",
 };
 
@@ -66,9 +68,9 @@ export function verdictText(result: RowResult, requirement: Requirement): [strin
 /** A row's requirements as lines of text, for the terminal. */
 export function requirementLines(row: Row, result: RowResult): string[] {
   const lines = row.requirements.map((requirement) => {
-    const { contender, measure } = requirement;
+    const { contender, measure, of } = requirement;
     const figures = row.contenders
-      .filter((name) => name === contender || !name.startsWith("cufflink"))
+      .filter((name) => name === contender || name === of || !name.startsWith("cufflink"))
       .map((name) => `${titleOf(name)} ${cell(result, name, measure)}`)
       .join(", ");
     const [reached, met] = verdictText(result, requirement);

@@ -13,7 +13,9 @@ const colors: Record<ContenderName, string> = {
   "cufflink-forgetful": "#5aa786",
   "cufflink-lazy": "#0b6e4f",
   "cufflink-opened": "#5aa786",
+  before: "#5aa786",
   daprd: "#c2571a",
+  "grpc-go": "#4d7ea8",
   floor: "#9aa0a6",
 };
 

@@ -1,5 +1,5 @@
 import { rows } from "../rows/index.ts";
-import { type ContenderName, measures, type Row } from "../rows/row.ts";
+import { type ContenderName, measures, type Requirement, type Row } from "../rows/row.ts";
 import type { RowResult } from "../measure-row.ts";
 import { cell, requirementText, titleOf, verdictText } from "./lines.ts";
 import type { Results } from "./results.ts";
@@ -14,7 +14,7 @@ export function tables(results: Results): string {
     `Measured on ${results.machine}. Medians of the rounds. With which command, when, and how busy the machine was before: see [the runs](#the-runs).`,
     "",
     ...markdown(
-      ["Row", "Measure", "Cufflink", "daprd", "Floor", "Required", "Reached", ""],
+      ["Row", "Measure", "Cufflink", "daprd", "Floor", "Other", "Required", "Reached", ""],
       measured.flatMap(({ row, result }) => requirementRows(row, result)),
     ),
     "",
@@ -63,10 +63,17 @@ function requirementRows(row: Row, result: RowResult): string[][] {
       cell(result, contender, measure),
       of("daprd"),
       of("floor"),
+      otherCell(result, requirement),
       requirementText(requirement),
       ...verdictText(result, requirement),
     ];
   });
+}
+
+/** The figure of whom the row is measured beside, where it is neither daprd nor the floor. */
+function otherCell(result: RowResult, { of, measure }: Requirement): string {
+  if (of === undefined || of === "daprd" || of === "floor") return "–";
+  return `${titleOf(of)}: ${cell(result, of, measure)}`;
 }
 
 function figureRows(row: Row, result: RowResult): string[][] {

@@ -1,10 +1,11 @@
-// What the rows of single calls have in common: load by h2load for rate and CPU, then latencies at a fixed rate.
+// What the rows of single calls have in common: load for rate and CPU, then latencies at a fixed rate.
 import { createCaller, type Target } from "../load/calls.ts";
-import { runH2load } from "../load/h2load.ts";
+import { runGrpcLoad } from "../load/grpc-load.ts";
+import { type Result, runH2load } from "../load/h2load.ts";
 import { measureLatency } from "../load/latency.ts";
 import { processorSeconds } from "../measure/process.ts";
 import { type Component, writeComponent } from "../component.ts";
-import { cufflink, daprd, start, type Running, type Subject } from "../subject.ts";
+import { before, cufflink, daprd, start, type Running, type Subject } from "../subject.ts";
 import {
   grpcInvocation,
   httpInvocation,
@@ -30,6 +31,8 @@ export type CallWork = {
   /** Bytes that each answer has at the least. */
   readonly answerBytes?: number;
   readonly inFlight?: number;
+  /** gRPC: all calls have the same headers. */
+  readonly identical?: boolean;
   /** Operations in a call. Default 1. */
   readonly operations?: number;
 };
@@ -47,24 +50,18 @@ export async function callContender(
     latencyCalls,
     operations = 1,
     inFlight = manyInFlight,
+    identical,
   } = work;
-  const grpc = target.protocol === "grpc";
-  const type = grpc ? "application/grpc" : "application/json";
-  const load = {
-    url: `http://127.0.0.1:${target.port}${target.path}`,
-    http1: !grpc,
-    headers: { "content-type": type, ...(grpc ? { te: "trailers" } : {}) },
-    body: target.body,
-    inFlight,
-  };
+  const { folder } = bench;
+  const { pin } = bench.circumstances;
+  const load = (calls: number): Promise<Result> =>
+    target.protocol === "grpc"
+      ? runGrpcLoad(folder, target, { calls, inFlight, ...(identical && { identical }) }, pin)
+      : runH2load(folder, target, { calls, inFlight }, pin);
   const run = async (count: number): Promise<number> => {
     const before = (await work.counted?.()) ?? 0;
-    const { rate, bodyBytes } = await runH2load(
-      bench.folder,
-      { ...load, calls: count },
-      bench.circumstances.pin,
-    );
-    // h2load does not look at grpc-status: the system's own count, or the bytes, tell what was done.
+    const { rate, bodyBytes } = await load(count);
+    // The system's own count, or the bytes, tell what was done.
     const counted = ((await work.counted?.()) ?? count * operations) - before;
     if (counted !== count * operations) {
       throw new Error(`${running.name}: of ${count * operations} operations ${counted} were done`);
@@ -106,6 +103,10 @@ export function daemonSubject(
   bench: Bench,
   options: Parameters<typeof cufflink>[0],
 ): Subject {
+  if (contender === "before") {
+    if (bench.before === undefined) throw new Missing("BEFORE names no checkout");
+    return before(bench.before, options, bench.circumstances);
+  }
   if (contender !== "daprd") return cufflink(options, bench.circumstances);
   if (bench.daprd === undefined) throw new Missing("DAPRD names no binary");
   return daprd(bench.daprd, options);

@@ -1,9 +1,12 @@
 // What the rows of inputs have in common. In each round each contender gets a new topic, queue or session: filled first,
 // then emptied as fast as it can (rate and CPU, without the first quarter), then events at a fixed rate (latencies). All must arrive.
+import { join } from "node:path";
 import { releasePort, reservePort } from "../../test/servers/ports.ts";
 import { AppProcess } from "../apps/app-process.ts";
 import type { AppOrder, FromApp } from "../apps/report.ts";
+import { benchGo } from "../bench-go.ts";
 import { writeComponent } from "../component.ts";
+import { peakMebibytes } from "../measure/process.ts";
 import { type Running, start } from "../subject.ts";
 import { daemonSubject } from "./calls.ts";
 import { type EventSource, fill, sendPaced } from "./event-source.ts";
@@ -26,7 +29,7 @@ export type EventWork = {
   readonly ordered: boolean;
   /** Events that wait when the runtime starts. */
   readonly waiting: number;
-  /** Events a second for the latencies, and how many. */
+  /** Events a second for the latencies, and how many; 0: none are taken. */
   readonly latencyRate: number;
   readonly paced: number;
   open(): Promise<EventSource>;
@@ -43,6 +46,10 @@ export async function eventContender(
   if (contender === "daprd" && bench.daprd === undefined) {
     throw new Missing("DAPRD names no binary");
   }
+  if (contender === "before" && bench.before === undefined) {
+    throw new Missing("BEFORE names no checkout");
+  }
+  if (programOf(contender) === "bench-go") await benchGo();
   return {
     round: () => eventRound(contender, bench, work),
     [Symbol.asyncDispose]: () => Promise.resolve(),
@@ -66,10 +73,13 @@ async function eventRound(
     await using app = await startApp(contender, order, work, bench);
     await using runtime = await startRuntime(contender, port, source, app, bench);
     const drained = drainedSample(await app.message("drained", waiting), waiting - warm);
-    await sendPaced(source, { keys, first: waiting, count: paced }, latencyRate);
-    const { latencies, counts } = await app.message("paced", waiting + paced);
-    const { duplicates, outOfOrder } = counts;
-    sample = { ...drained, ...latencies, duplicates, outOfOrder };
+    const peak = runtime === undefined ? {} : { peak: peakMebibytes(runtime.pid) };
+    sample = { ...drained, ...peak };
+    if (paced > 0) await sendPaced(source, { keys, first: waiting, count: paced }, latencyRate);
+    const last = await app.message(paced > 0 ? "paced" : "drained", waiting + paced);
+    const { duplicates, outOfOrder } = last.counts;
+    const latencies = last.kind === "paced" ? last.latencies : {};
+    sample = { ...sample, ...latencies, duplicates, outOfOrder };
     if (work.ordered && outOfOrder > 0) {
       throw new Error(`${outOfOrder} of ${waiting + paced} events arrived out of order`);
     }
@@ -97,12 +107,24 @@ async function startApp(
   { system }: EventWork,
   { circumstances: { pin } }: Bench,
 ): Promise<AppProcess> {
-  if (contender === "floor") return new AppProcess("event-floor.ts", order, [system], pin);
-  const streams = contender === "cufflink-stream" || contender === "cufflink-forgetful";
-  const program = streams ? "stream-app.ts" : "unary-app.ts";
-  const app = new AppProcess(program, order, [], pin);
+  const program = programOf(contender);
+  const command = program === "bench-go" ? [await benchGo(), "app"] : nodeProgram(program);
+  const more = contender === "floor" ? [system] : [];
+  const app = new AppProcess(program, command, order, more, pin);
+  if (contender === "floor") return app;
   await app.message("listening", 0);
   return app;
+}
+
+/** The app of a contender, or the floor that takes its place: the same unary app for all. */
+function programOf(contender: ContenderName): "event-floor.ts" | "stream-app.ts" | "bench-go" {
+  if (contender === "floor") return "event-floor.ts";
+  const streams = ["before", "cufflink-stream", "cufflink-forgetful"].includes(contender);
+  return streams ? "stream-app.ts" : "bench-go";
+}
+
+function nodeProgram(file: string): string[] {
+  return [process.execPath, join(import.meta.dirname, "../programs", file)];
 }
 
 async function startRuntime(
@@ -116,6 +138,6 @@ async function startRuntime(
   const resources = await writeComponent(bench.folder, source.component);
   const flags = contender === "cufflink-forgetful" ? ["--enable-event-history=false"] : [];
   const subject = daemonSubject(contender, bench, { resources, appPort, flags });
-  const { environment = {} } = source;
+  const environment = { ...bench.circumstances.environment, ...source.environment };
   return start(subject, { ...bench.circumstances, environment }, (pid) => app.measure(pid));
 }

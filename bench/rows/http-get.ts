@@ -11,7 +11,7 @@ export const httpGetRow: Row = {
   title: "`InvokeBinding` → http `get`, local nginx, gRPC",
   latencyRate,
   contenders: ["cufflink", "daprd", "floor"],
-  requirements: [{ measure: "cpu", contender: "cufflink", of: "daprd", atMost: 0.7, aim: 0.5 }],
+  requirements: [{ measure: "cpu", contender: "cufflink", of: "daprd", atMost: 0.38, aim: 0.32 }],
   async open(contender, bench) {
     const nginx = await bench.systems.nginx();
     const metadata = { url: nginx.url };

@@ -7,14 +7,15 @@ import {
   sqsOutRow,
 } from "./aws.ts";
 import { pubsubInRow, storageQueuesInRow } from "./clouds-in.ts";
+import { callsMemoryRow } from "./calls-memory.ts";
 import { httpGetRow } from "./http-get.ts";
 import { httpMemoryRow } from "./http-memory.ts";
-import { historyRow, kafkaInRow } from "./kafka-in.ts";
+import { historyRow, kafkaInRow, kafkaMemoryRow } from "./kafka-in.ts";
 import { kafkaOutRow } from "./kafka-out.ts";
 import { largePayloadRow } from "./large-payload.ts";
 import { lazyComponentsRow } from "./lazy-components.ts";
 import { mqttInRow } from "./mqtt-in.ts";
-import { noOpRow } from "./no-op.ts";
+import { noOpIdenticalRow, noOpRow } from "./no-op.ts";
 import { natsInRow, natsOutRow } from "./nats.ts";
 import { postgresExecRow, postgresQueryRow } from "./postgres.ts";
 import { rabbitmqInRow } from "./rabbitmq-in.ts";
@@ -28,6 +29,7 @@ import { manyComponentsRow, startMemoryRow } from "./start-memory.ts";
 /** All rows, in the order in which they are measured and shown. */
 export const rows: readonly Row[] = [
   noOpRow,
+  noOpIdenticalRow,
   redisGrpcRow,
   redisHttpRow,
   httpGetRow,
@@ -54,6 +56,8 @@ export const rows: readonly Row[] = [
   s3LargeCreateRow,
   s3LargeGetRow,
   httpMemoryRow,
+  kafkaMemoryRow,
+  callsMemoryRow,
   startMemoryRow,
   manyComponentsRow,
   lazyComponentsRow,

@@ -13,10 +13,11 @@ export const kafkaInRow: Row = {
   name: "kafka-in",
   title: "Kafka → app, keyed records, one partition",
   latencyRate,
-  contenders: ["cufflink-unary", "cufflink-stream", "daprd", "floor"],
+  contenders: ["cufflink-unary", "cufflink-stream", "before", "daprd", "floor"],
   requirements: [
-    { measure: "rate", contender: "cufflink-unary", of: "daprd", atLeast: 2 },
+    { measure: "rate", contender: "cufflink-unary", of: "daprd", atLeast: 5, aim: 6 },
     { measure: "rate", contender: "cufflink-stream", of: "daprd", atLeast: 5, aim: 10 },
+    { measure: "rate", contender: "cufflink-stream", of: "before", atLeast: 0.95 },
   ],
   open(contender, bench) {
     const few = contender === "cufflink-unary" || contender === "daprd";
@@ -42,6 +43,26 @@ export const historyRow: Row = {
     { measure: "rate", contender: "cufflink-stream", of: "cufflink-forgetful", atLeast: 0.95 },
     { measure: "cpu", contender: "cufflink-stream", of: "cufflink-forgetful", atMost: 1.05 },
   ],
+};
+
+/** What the process takes while events go out one by one. */
+export const kafkaMemoryRow: Row = {
+  name: "kafka-memory",
+  title: "20,000 Kafka events → unary app",
+  contenders: ["cufflink-unary", "daprd"],
+  requirements: [
+    { measure: "peak", contender: "cufflink-unary", of: "daprd", atMost: 1.2, aim: 1 },
+  ],
+  open: (contender, bench) =>
+    eventContender(contender, bench, {
+      system: "kafka",
+      keys: 1000,
+      ordered: true,
+      waiting: bench.count(20_000),
+      latencyRate,
+      paced: 0,
+      open: () => openTopic(bench),
+    }),
 };
 
 async function openTopic(bench: Bench): Promise<EventSource> {

@@ -14,8 +14,8 @@ export const kafkaOutRow: Row = {
   latencyRate,
   contenders: ["cufflink", "daprd", "floor"],
   requirements: [
-    { measure: "cpu", contender: "cufflink", of: "daprd", atMost: 1, aim: 0.75 },
-    { measure: "rate", contender: "cufflink", of: "daprd", atLeast: 1 },
+    { measure: "cpu", contender: "cufflink", of: "daprd", atMost: 0.55, aim: 0.45 },
+    { measure: "rate", contender: "cufflink", of: "daprd", atLeast: 1.15, aim: 1.4 },
   ],
   async open(contender, bench) {
     const kafka = await bench.systems.kafka();

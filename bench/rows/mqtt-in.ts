@@ -11,10 +11,12 @@ export const mqttInRow: Row = {
   name: "mqtt-in",
   title: "MQTT QoS 1 → app",
   latencyRate,
-  contenders: ["cufflink-unary", "cufflink-stream", "daprd", "floor"],
+  contenders: ["cufflink-unary", "cufflink-stream", "before", "daprd", "floor"],
   requirements: [
-    { measure: "rate", contender: "cufflink-unary", of: "daprd", atLeast: 1 },
+    { measure: "rate", contender: "cufflink-unary", of: "daprd", atLeast: 1.4, aim: 1.7 },
+    { measure: "cpu", contender: "cufflink-unary", of: "daprd", atMost: 0.5, aim: 0.42 },
     { measure: "rate", contender: "cufflink-stream", of: "daprd", atLeast: 1.5 },
+    { measure: "rate", contender: "cufflink-stream", of: "before", atLeast: 0.95 },
     { measure: "cpu", contender: "cufflink-stream", of: "daprd", atMost: 0.5 },
   ],
   open(contender, bench) {

@@ -12,10 +12,11 @@ export const rabbitmqInRow: Row = {
   name: "rabbitmq-in",
   title: "RabbitMQ → app, prefetch 100",
   latencyRate,
-  contenders: ["cufflink-unary", "cufflink-stream", "daprd", "floor"],
+  contenders: ["cufflink-unary", "cufflink-stream", "before", "daprd", "floor"],
   requirements: [
-    { measure: "rate", contender: "cufflink-unary", of: "daprd", atLeast: 2 },
+    { measure: "rate", contender: "cufflink-unary", of: "daprd", atLeast: 4.5, aim: 5 },
     { measure: "rate", contender: "cufflink-stream", of: "daprd", atLeast: 3, aim: 4 },
+    { measure: "rate", contender: "cufflink-stream", of: "before", atLeast: 0.95 },
   ],
   open(contender, bench) {
     const few = contender === "cufflink-unary" || contender === "daprd";

@@ -1,7 +1,7 @@
 import type { Circumstances } from "../subject.ts";
 import type { Systems } from "../systems/systems.ts";
 
-/** Who takes part in a row. A row of two ways in has one `cufflink-…` for each. */
+/** Who takes part in a row. A row of two ways in has one `cufflink-…` for each; `before` is another build of it. */
 export type ContenderName =
   | "cufflink"
   | "cufflink-unary"
@@ -10,7 +10,9 @@ export type ContenderName =
   | "cufflink-forgetful"
   | "cufflink-lazy"
   | "cufflink-opened"
+  | "before"
   | "daprd"
+  | "grpc-go"
   | "floor";
 
 /** What is measured, with its unit and digits after the point. */
@@ -23,6 +25,8 @@ export const measures = {
   start: { title: "start to serving", unit: "ms", digits: 0 },
   startCpu: { title: "CPU until serving", unit: "ms", digits: 0 },
   memory: { title: "resident memory", unit: "MiB", digits: 0 },
+  peak: { title: "most resident memory", unit: "MiB", digits: 0 },
+  ofIdle: { title: "resident memory beside idle", unit: "×", digits: 2 },
   growth: { title: "growth of resident memory", unit: "MiB", digits: 1 },
   duplicates: { title: "events delivered again", unit: "", digits: 0 },
   outOfOrder: { title: "events out of order", unit: "", digits: 0 },
@@ -69,6 +73,8 @@ export type Bench = {
   readonly folder: string;
   /** daprd's binary. Absent: it is not measured. */
   readonly daprd: string | undefined;
+  /** A checkout that was built, to be measured beside this one. Absent: there is none. */
+  readonly before: string | undefined;
   readonly systems: Systems;
   readonly circumstances: Circumstances;
   /** A count, made smaller by `--scale`, and never 0. */

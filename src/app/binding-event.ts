@@ -2,7 +2,7 @@ import { framePrefixBytes, writeFramePrefix } from "../grpc/frame.ts";
 import type { Delivery } from "../runtime/app.ts";
 import { eventMetadata } from "./event-metadata.ts";
 import { dataWithoutNull } from "./null-data.ts";
-import { WireWriter } from "./wire-writer.ts";
+import { WireWriter } from "../grpc/wire-writer.ts";
 
 /** The tags of `appcallback.proto`, and of a map's entries. */
 const tag = { name: 0x0a, data: 0x12, metadata: 0x1a, key: 0x0a, value: 0x12 } as const;

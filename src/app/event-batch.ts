@@ -1,6 +1,6 @@
 import type { Delivery } from "../runtime/app.ts";
 import { isReserved, longestError } from "./event-metadata.ts";
-import { WireWriter } from "./wire-writer.ts";
+import { WireWriter } from "../grpc/wire-writer.ts";
 
 /**
  * Writes `cufflink.v1.EventBatch` by hand: it is written for every event, and generic encoders take

@@ -42,9 +42,8 @@ export function deliveryHeaders(delivery: Delivery): Record<string, string> {
   const headers: Record<string, string> = { "cufflink-attempt": String(delivery.attempt) };
   if (delivery.attempts !== undefined) headers["cufflink-attempts"] = String(delivery.attempts);
   if (delivery.lastError !== undefined) {
-    headers["cufflink-last-error"] = encodeGrpcMessage(
-      delivery.lastError.slice(0, longestError),
-    ).trim();
+    const told = delivery.lastError.slice(0, longestError).replaceAll(/^ +| +$/g, "");
+    headers["cufflink-last-error"] = encodeGrpcMessage(told);
   }
   for (const name of traceNames) {
     const value = delivery.trace[name];

@@ -23,13 +23,12 @@ export function createHttp2Client(options: {
     async send({ method, target, headers, body }, limits) {
       const fields = [":method", method, ":scheme", scheme, ":authority", authority];
       fields.push(":path", target, ...Object.entries(headers).flat());
-      const sent = body === undefined ? [] : [body];
-      const result = await connection.request(fields, sent, limits, options.answers);
+      const result = await connection.request(fields, body, limits, options.answers);
       if (result.kind !== "answered") return result;
       return {
         kind: "answered",
-        status: Number(result.headers[":status"]),
-        headers: result.headers,
+        status: Number(result.head.get(":status")),
+        headers: result.head.record,
         body: result.body,
       };
     },

@@ -124,5 +124,5 @@ async function askHttp2(target: Target, secure: boolean): Promise<Http2Answer | 
 /** Whether an answer of HTTP/2 is one of gRPC, whatever it says. */
 function isGrpc({ headers, trailers }: CallFailure): boolean {
   const type = headers["content-type"] ?? trailers["content-type"] ?? "";
-  return type.startsWith("application/grpc");
+  return String(type).startsWith("application/grpc");
 }

@@ -8,10 +8,3 @@ export type CallMemory = {
 
 /** About what an open call takes beside its messages and its headers, in bytes. */
 export const callOverhead = 4096;
-
-/** What the headers of a call take, in bytes; names and values by turns. */
-export function headerBytes(raw: readonly string[]): number {
-  let bytes = 0;
-  for (const text of raw) bytes += text.length;
-  return bytes;
-}

@@ -1,5 +1,9 @@
-import { constants } from "node:http2";
-import type { ClientHttp2Session, ClientHttp2Stream, IncomingHttpHeaders } from "node:http2";
+import type { Http2ClientConnection } from "../http2/client-connection.ts";
+import { ErrorCode } from "../http2/error-code.ts";
+import type { HeaderBlock } from "../http2/header-block.ts";
+import type { Http2Stream, StreamListener, StreamReset } from "../http2/stream.ts";
+import { Queued } from "./call-queue.ts";
+import { forget, heed, type Heeded } from "./call-signals.ts";
 import { Code } from "./status.ts";
 import { longestTimer } from "./timeout.ts";
 
@@ -31,41 +35,41 @@ type Why = {
   readonly reason: string;
 };
 
-/** What carries calls: a connection. */
+/** What carries calls: a connection that is made again when lost. */
 export type Carrier = {
   /** The call is cancelled before it was started. */
   withdraw(call: Call): void;
   /** The call's stream is gone. `unprocessed` tells why the server did not take it, if so: it may be started again. */
-  ended(call: Call, session: ClientHttp2Session, unprocessed?: string): void;
+  ended(call: Call, connection: Http2ClientConnection, unprocessed?: string): void;
 };
 
-const noHeaders: IncomingHttpHeaders = {};
-/** The stream that a GOAWAY named as the last one that was processed. */
-const lastStream = new WeakMap<ClientHttp2Session, number>();
-
 /** One call on one HTTP/2 stream, or on several when the server did not take the first. */
-export abstract class Call {
+export abstract class Call extends Queued implements StreamListener {
   /** How often the server has not taken it. */
   refusals = 0;
   readonly waits: boolean;
-  protected stream: ClientHttp2Stream | undefined;
-  protected firstHeaders = noHeaders;
-  protected lastHeaders = noHeaders;
+  /** Its stream was reset by this side. */
+  isCut = false;
+  heededAt = 0;
+  protected stream: Http2Stream | undefined;
+  /** The answer's headers and its trailers. */
+  protected head: HeaderBlock | undefined;
+  protected trailers: HeaderBlock | undefined;
   readonly #carrier: Carrier;
   readonly #fields: readonly string[];
   readonly #signal: AbortSignal | undefined;
   readonly #timeout: number | undefined;
+  #heeded: Heeded | undefined;
   #timer: NodeJS.Timeout | undefined;
   #expiresAt = Infinity;
+  #connection: Http2ClientConnection | undefined;
   /** A stream was opened for it, which the server may have taken. */
   #written = false;
-  #answered = false;
-  #complete = false;
-  #failure = "";
   #over = false;
 
   /** The fields are names and values in turn, as HTTP/2 carries them. */
   constructor(carrier: Carrier, fields: readonly string[], options: CallOptions) {
+    super();
     this.#carrier = carrier;
     this.#fields = fields;
     this.#signal = options.signal;
@@ -80,11 +84,13 @@ export abstract class Call {
 
   /** Whether it may be started a second time: nothing that went into the first stream is lost. */
   abstract get repeatable(): boolean;
-  /** Writes the request. */
-  protected abstract send(stream: ClientHttp2Stream): void;
-  /** The answer's headers are there. */
-  protected abstract begun(ended: boolean): void;
-  protected abstract receive(chunk: Buffer): void;
+  /** Opens the stream, and writes the request or begins to. Throws as {@link Http2ClientConnection.open}. */
+  protected abstract send(
+    connection: Http2ClientConnection,
+    fields: readonly string[],
+  ): Http2Stream;
+  /** {@link head} is there; `isLast`: nothing follows. */
+  protected abstract begun(isLast: boolean): void;
   /** The whole answer is there; called at most once and not after {@link unanswered}. */
   protected abstract answered(): void;
   /** No whole answer will come; called at most once and not after {@link answered}. */
@@ -96,7 +102,9 @@ export abstract class Call {
   }
 
   protected forgetSignal(): void {
-    if (this.#signal !== undefined) forget(this.#signal, this);
+    if (this.#heeded === undefined) return;
+    forget(this.#heeded, this);
+    this.#heeded = undefined;
   }
 
   /** Starts the clock and listens for cancellation. False when it is cancelled already. */
@@ -108,11 +116,11 @@ export abstract class Call {
         this.unsent("cancelled before it was sent", Code.cancelled);
         return false;
       }
-      heed(signal, this);
+      this.#heeded = heed(signal, this);
     }
     if (timeout !== undefined) {
       this.#expiresAt = performance.now() + timeout;
-      this.#timer = setTimeout(this.#expired, Math.min(timeout, longestTimer));
+      this.#timer = setTimeout(expire, Math.min(timeout, longestTimer), this);
     }
     return true;
   }
@@ -131,91 +139,86 @@ export abstract class Call {
       return;
     }
     this.#end({ kind: "broken", code, reason });
-    this.stream?.close(constants.NGHTTP2_CANCEL);
+    this.stream?.reset(ErrorCode.cancel);
+  }
+
+  /** Gives it up as its signal says. */
+  cancelled(): void {
+    this.abort("cancelled", Code.cancelled);
+  }
+
+  /** Gives it up as its deadline says. */
+  expired(): void {
+    this.abort(`no answer within ${this.#timeout} ms`, Code.deadlineExceeded);
   }
 
   /** Opens a stream. The carrier is told once when it is gone. */
-  start(session: ClientHttp2Session): void {
-    let stream: ClientHttp2Stream;
+  start(connection: Http2ClientConnection): void {
+    if (this.#signal?.aborted === true) {
+      // It has its turn because its signal has ended another call, and is told itself next.
+      this.unsent("cancelled, before it was sent", Code.cancelled);
+      this.#carrier.ended(this, connection);
+      return;
+    }
+    this.#written = true;
+    this.#connection = connection;
     try {
-      stream = session.request(this.#fields);
+      this.stream = this.send(connection, this.#fields);
     } catch (error) {
+      this.#written = false;
       const reason = error instanceof Error ? error.message : String(error);
-      const gone = session.destroyed || session.closed;
-      if (gone && !this.waits) this.unsent(reason);
-      if (!gone) {
+      const isGone = !(error instanceof TypeError);
+      if (isGone && !this.waits) this.unsent(reason);
+      if (!isGone) {
         const text = `the request cannot be sent: ${reason}`;
         this.#end({ kind: "broken", code: Code.internal, reason: text });
       }
-      this.#carrier.ended(this, session, gone ? reason : undefined);
-      return;
+      this.#carrier.ended(this, connection, isGone ? reason : undefined);
     }
-    watchGoaway(session);
-    this.stream = stream;
-    this.#written = true;
-    this.#listen(session, stream);
-    this.send(stream);
   }
 
-  #listen(session: ClientHttp2Session, stream: ClientHttp2Stream): void {
-    stream.on("response", (headers, flags) => {
-      this.firstHeaders = headers;
-      this.#answered = true;
-      this.#complete = (flags & constants.NGHTTP2_FLAG_END_STREAM) !== 0;
-      if (!this.#over) this.begun(this.#complete);
-    });
-    stream.on("trailers", (trailers) => {
-      this.lastHeaders = trailers;
-      this.#complete = true;
-    });
-    stream.on("data", (chunk: Buffer) => {
-      if (!this.#over) this.receive(chunk);
-    });
-    stream.on("end", () => {
-      // Node ends the readable side of a stream that was reset, too: what came is then only a part.
-      if (!this.#answered || !(this.#complete || stream.rstCode === 0)) return;
-      if (this.#finish()) this.answered();
-      // A server may end a call while the client still sends; what it sends is not wanted any more.
-      if (!stream.writableEnded) stream.close(constants.NGHTTP2_CANCEL);
-    });
-    stream.on("error", (error) => {
-      this.#failure = error.message;
-    });
-    stream.on("close", () => this.#closed(session, stream));
+  headers(block: HeaderBlock, isLast: boolean): void {
+    this.head = block;
+    this.begun(isLast);
   }
 
-  #closed(session: ClientHttp2Session, stream: ClientHttp2Stream): void {
+  abstract data(chunk: Buffer): void;
+
+  ended(trailers: HeaderBlock | undefined): void {
+    this.trailers = trailers;
+    if (this.#finish()) this.answered();
+    // A server may end a call while the client still sends; what it sends is not wanted any more.
+    const { stream } = this;
+    if (stream !== undefined && !stream.isEnded) stream.reset(ErrorCode.cancel);
+  }
+
+  closed(reset: StreamReset | undefined): void {
+    const connection = this.#connection;
     this.stream = undefined;
-    if (this.#over) return this.#carrier.ended(this, session);
-    const code = stream.rstCode;
-    if (code === constants.NGHTTP2_REFUSED_STREAM) {
-      return this.#unprocessed(session, "the server refuses the stream");
+    this.#connection = undefined;
+    if (connection === undefined) return;
+    this.isCut = reset?.by === "local";
+    if (this.#over) return this.#carrier.ended(this, connection);
+    if (reset?.isUnprocessed === true) {
+      const isRefused = reset.by !== "connection";
+      const reason = isRefused
+        ? "the server refuses the stream"
+        : "the server ended the connection before it took the request";
+      if (isRefused || this.waits) return this.#unprocessed(connection, reason);
+      this.unsent(reason);
     }
-    const { id } = stream;
-    // A GOAWAY that says how far the server has come is announced after the streams were closed.
-    setImmediate(() => {
-      if (id === undefined || id > (lastStream.get(session) ?? Infinity)) {
-        const reason = "the server ended the connection before it took the request";
-        if (this.waits) return this.#unprocessed(session, reason);
-        this.unsent(reason);
-      }
-      // The server's clock may wake it a moment before this side's own does.
-      if (performance.now() >= this.#expiresAt) this.#expired();
-      const lost = session.destroyed || session.closed;
-      const status = lost ? Code.unavailable : codeOfReset(code);
-      this.#end({ kind: "broken", code: status, reason: brokenReason(code, this.#failure) });
-      this.#carrier.ended(this, session);
-    });
+    // The server's clock may wake it a moment before this side's own does.
+    if (performance.now() >= this.#expiresAt) this.expired();
+    this.#end({ kind: "broken", code: codeOfReset(reset), reason: brokenReason(reset) });
+    this.#carrier.ended(this, connection);
   }
 
-  #unprocessed(session: ClientHttp2Session, reason: string): void {
+  #unprocessed(connection: Http2ClientConnection, reason: string): void {
     this.#written = false;
+    this.head = undefined;
     if (!this.repeatable) this.unsent(reason);
-    this.#carrier.ended(this, session, reason);
+    this.#carrier.ended(this, connection, reason);
   }
-
-  readonly #expired = (): void =>
-    this.abort(`no answer within ${this.#timeout} ms`, Code.deadlineExceeded);
 
   #end(end: Unanswered): void {
     if (this.#finish()) this.unanswered(end);
@@ -225,58 +228,31 @@ export abstract class Call {
   #finish(): boolean {
     if (this.#over) return false;
     this.#over = true;
-    clearTimeout(this.#timer);
+    if (this.#timer !== undefined) clearTimeout(this.#timer);
     this.settled();
     return true;
   }
 }
 
-type Heeded = { readonly calls: Set<Call>; readonly listener: () => void };
-
-/** The calls by the signal that gives them up: many share one, and a listener for each would cost more than the rest. */
-const heeded = new WeakMap<AbortSignal, Heeded>();
-
-function heed(signal: AbortSignal, call: Call): void {
-  const known = heeded.get(signal);
-  if (known !== undefined) {
-    known.calls.add(call);
-    return;
-  }
-  const calls = new Set([call]);
-  const listener = (): void => {
-    heeded.delete(signal);
-    for (const one of calls) one.abort("cancelled", Code.cancelled);
-  };
-  heeded.set(signal, { calls, listener });
-  signal.addEventListener("abort", listener, { once: true });
+function expire(call: Call): void {
+  call.expired();
 }
 
-function forget(signal: AbortSignal, call: Call): void {
-  const known = heeded.get(signal);
-  if (known === undefined || !known.calls.delete(call) || known.calls.size > 0) return;
-  heeded.delete(signal);
-  signal.removeEventListener("abort", known.listener);
-}
-
-function watchGoaway(session: ClientHttp2Session): void {
-  if (lastStream.has(session)) return;
-  lastStream.set(session, Infinity);
-  session.on("goaway", (_code, lastStreamId) => lastStream.set(session, lastStreamId));
-}
-
-function brokenReason(code: number, failure: string): string {
-  if (failure !== "") return `the stream broke: ${failure}`;
-  return `the stream broke (RST_STREAM ${code}) before the answer was complete`;
+function brokenReason(reset: StreamReset | undefined): string {
+  if (reset === undefined || reset.by === "peer")
+    return `the stream broke (RST_STREAM ${reset?.code ?? ErrorCode.noError}) before the answer was complete`;
+  return `the stream broke: ${reset.reason}`;
 }
 
 /** The status that gRPC prescribes for a stream that was reset. */
-function codeOfReset(code: number): Code {
-  switch (code) {
-    case constants.NGHTTP2_CANCEL:
+function codeOfReset(reset: StreamReset | undefined): Code {
+  if (reset?.by === "connection") return Code.unavailable;
+  switch (reset?.code) {
+    case ErrorCode.cancel:
       return Code.cancelled;
-    case constants.NGHTTP2_ENHANCE_YOUR_CALM:
+    case ErrorCode.enhanceYourCalm:
       return Code.resourceExhausted;
-    case constants.NGHTTP2_INADEQUATE_SECURITY:
+    case ErrorCode.inadequateSecurity:
       return Code.permissionDenied;
     default:
       return Code.internal;

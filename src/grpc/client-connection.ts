@@ -1,12 +1,12 @@
-import http2 from "node:http2";
-import type { ClientHttp2Session } from "node:http2";
 import type net from "node:net";
+import type { Http2ClientConnection } from "../http2/client-connection.ts";
 import type { AnswerLimits } from "./answer-room.ts";
+import { CallQueue } from "./call-queue.ts";
 import type { Call, CallOptions, Carrier } from "./client-call.ts";
+import { ClientSession, type SessionOwner } from "./client-session.ts";
 import { openSocket, type ClientTls } from "./client-socket.ts";
-import { type Answer, ClientUnary } from "./client-unary.ts";
+import { type Answer, PlainUnary } from "./client-unary.ts";
 import { type EndpointAddress, formatAddress } from "./endpoint.ts";
-import { http2SessionOptions, streamWindowBytes, widenWindow } from "./http2-options.ts";
 import { openTunnel } from "./tunnel.ts";
 
 export type ClientConnectionOptions = EndpointAddress & {
@@ -30,6 +30,8 @@ export type ClientConnectionOptions = EndpointAddress & {
   readonly proxy?: string | undefined;
   /** Tries a stream again, some times, that the server did not take. Default true; else its call ends as `unsent`. */
   readonly retryRefused?: boolean;
+  /** A connection that has had so many streams is replaced. Default: before the numbers of streams run out. */
+  readonly mostStreams?: number;
 };
 
 /** A session that lived shorter counts as a failed attempt to connect. */
@@ -37,13 +39,22 @@ const steadyAfter = 1000;
 /** Milliseconds for connecting. */
 const defaultTimeout = 10_000;
 const refusedPauses = [10, 20, 40, 80, 160];
+/**
+ * Milliseconds. Node's server forgets a reset stream some time after it has read of it, and until then ends the one that
+ * is opened in its place with ENHANCE_YOUR_CALM.
+ */
+const resetPause = 50;
+/** There are 2³⁰ numbers for the streams of a client (RFC 9113 5.1.1); the last are for while the next connection is made. */
+const defaultMostStreams = 2 ** 30 - 100_000;
+/** So many streams after an attempt to replace a connection there is another one. */
+const renewAgainAfter = 1000;
 
 /**
  * An HTTP/2 connection to one server that is kept for ever: made at once, made again with a growing
  * pause when it is lost. Never throws and never emits an error; {@link ready} and {@link reason} tell.
  * While it carries no calls it does not keep the process running.
  */
-export class ClientConnection implements Carrier {
+export class ClientConnection implements Carrier, SessionOwner {
   /** What the server is asked for as: `host:port`, and `localhost` on a Unix socket. */
   readonly authority: string;
   /** What it is called in errors: `host:port` or `unix:path`. */
@@ -53,14 +64,21 @@ export class ClientConnection implements Carrier {
   readonly #options: ClientConnectionOptions;
   readonly #listeners = new Set<() => void>();
   readonly #protocolFailures = new Set<() => void>();
-  /** Sessions that still carry calls, the current one among them. */
-  readonly #sessions = new Map<ClientHttp2Session, net.Socket>();
+  readonly #mostStreams: number;
+  /** Sessions that are being made, the current one, and those that still carry calls. */
+  readonly #sessions = new Set<ClientSession>();
   /** Calls that wait for their turn or for a connection. */
-  readonly #waiting = new Set<Call>();
+  readonly #waiting = new CallQueue<Call>();
   /** Calls whose end was not told to this connection yet. */
   #calls = 0;
-  #session: ClientHttp2Session | undefined;
+  #session: ClientSession | undefined;
+  /** That of the current session. */
+  #http2: Http2ClientConnection | undefined;
+  /** Streams of the current session: those that are open, and all. */
   #open = 0;
+  #started = 0;
+  #renewAt = Infinity;
+  #cut: { readonly connection: Http2ClientConnection; streams: number } | undefined;
   #limit = Infinity;
   #generation = 0;
   #reason: string;
@@ -72,6 +90,7 @@ export class ClientConnection implements Carrier {
 
   constructor(options: ClientConnectionOptions) {
     this.#options = options;
+    this.#mostStreams = options.mostStreams ?? defaultMostStreams;
     this.name = formatAddress(options);
     this.authority = "socket" in options ? "localhost" : this.name;
     this.scheme = options.tls === undefined ? "http" : "https";
@@ -111,16 +130,16 @@ export class ClientConnection implements Carrier {
 
   /**
    * Sends one request, its headers as names and values in turn, and resolves with its whole answer. Never
-   * rejects. The limits are of the answer.
+   * rejects. The limits are of the answer. Without a body the headers are all of the request.
    */
   request(
     fields: readonly string[],
-    body: readonly Uint8Array[],
+    body: Uint8Array | undefined,
     options: CallOptions,
     limits: AnswerLimits,
   ): Promise<Answer> {
     return new Promise((resolve) => {
-      this.carry(new ClientUnary(this, fields, options, body, limits, resolve));
+      this.carry(new PlainUnary(this, fields, options, limits, body, resolve));
     });
   }
 
@@ -138,13 +157,11 @@ export class ClientConnection implements Carrier {
     this.#closing.abort();
     clearTimeout(this.#timer);
     this.#reason = "the connection was closed";
-    const sessions = [...this.#sessions.keys()];
-    const ended = sessions.map(
-      (session) => new Promise<void>((resolve) => void session.once("close", () => resolve())),
-    );
-    for (const session of sessions) session.destroy();
+    const sessions = [...this.#sessions];
+    const ended = sessions.map(({ socket }) => whenClosed(socket));
+    for (const session of sessions) session.destroy(this.#reason);
     this.#leave();
-    for (const call of this.#waiting) this.#refuse(call, this.#reason);
+    for (const call of this.#waiting.values()) this.#refuse(call, this.#reason);
     await Promise.all(ended);
   }
 
@@ -155,20 +172,23 @@ export class ClientConnection implements Carrier {
   }
 
   /** Of a call whose stream is gone. */
-  ended(call: Call, session: ClientHttp2Session, unprocessed?: string): void {
-    if (session === this.#session) {
-      this.#open -= 1;
-      this.#next();
+  ended(call: Call, connection: Http2ClientConnection, unprocessed?: string): void {
+    if (connection === this.#http2) {
+      if (call.isCut && this.#open >= this.#limit) this.#freeLater(connection);
+      else {
+        this.#open -= 1;
+        this.#next();
+      }
     }
     if (unprocessed === undefined || !call.pending) this.#release();
     else this.#again(call, unprocessed);
   }
 
   #dispatch(call: Call): void {
-    const session = this.#session;
-    if (session !== undefined) {
-      if (this.#open >= this.#limit) this.#waiting.add(call);
-      else this.#start(session, call);
+    const connection = this.#http2;
+    if (connection !== undefined) {
+      if (this.#open >= this.#limit || connection.isGoingAway) this.#waiting.add(call);
+      else this.#start(connection, call);
     } else if (call.waits && !this.#closed) {
       this.#waiting.add(call);
       this.#connectNow();
@@ -181,17 +201,43 @@ export class ClientConnection implements Carrier {
     call.unsent(reason);
   }
 
-  #start(session: ClientHttp2Session, call: Call): void {
+  #start(connection: Http2ClientConnection, call: Call): void {
     this.#open += 1;
-    call.start(session);
+    this.#started += 1;
+    call.start(connection);
+    if (this.#started < this.#renewAt) return;
+    this.#renewAt += renewAgainAfter;
+    this.#connectNow();
   }
 
   #next(): void {
-    for (const call of this.#waiting) {
-      if (this.#session === undefined || this.#open >= this.#limit) return;
+    for (;;) {
+      const call = this.#waiting.first;
+      const connection = this.#http2;
+      if (call === undefined || connection === undefined || this.#open >= this.#limit) return;
+      if (connection.isGoingAway || connection.isClosed) return;
       this.#waiting.delete(call);
-      this.#start(this.#session, call);
+      this.#start(connection, call);
     }
+  }
+
+  /** The place of a stream that was reset is free when the server has forgotten it, too. */
+  #freeLater(connection: Http2ClientConnection): void {
+    const known = this.#cut;
+    if (known?.connection === connection) {
+      known.streams += 1;
+      return;
+    }
+    const cut = { connection, streams: 1 };
+    this.#cut = cut;
+    const free = (): void => {
+      if (this.#cut === cut) this.#cut = undefined;
+      if (connection !== this.#http2) return;
+      this.#open -= cut.streams;
+      this.#next();
+    };
+    // A server in the same process has to have its turn, however late the timer is.
+    setTimeout(setImmediate, resetPause, free);
   }
 
   /** A stream that was not processed is tried again some times, which its caller need not know. */
@@ -207,14 +253,14 @@ export class ClientConnection implements Carrier {
   #hold(): void {
     this.#calls += 1;
     if (this.#calls > 1) return;
-    for (const socket of this.#sessions.values()) socket.ref();
+    for (const { socket } of this.#sessions) socket.ref();
     this.#timer?.ref();
   }
 
   #release(): void {
     this.#calls -= 1;
     if (this.#calls > 0) return;
-    for (const socket of this.#sessions.values()) socket.unref();
+    for (const { socket } of this.#sessions) socket.unref();
     this.#timer?.unref();
   }
 
@@ -228,100 +274,83 @@ export class ClientConnection implements Carrier {
     const { tls: secure, connectTimeout = defaultTimeout, proxy } = this.#options;
     this.#connecting = true;
     if (proxy === undefined || "socket" in this.#options)
-      return this.#establish(openSocket(this.#options, secure));
+      return this.#establish(openSocket(this.#options, secure), false);
     const signal = AbortSignal.any([this.#closing.signal, AbortSignal.timeout(connectTimeout)]);
     const { host, port } = this.#options;
     openTunnel(proxy, host, port, signal).then(
       (through) => {
         const socket = openSocket(this.#options, secure, through);
         if (this.#closed) socket.destroy();
-        else this.#establish(socket);
+        else this.#establish(socket, true);
       },
       (error: Error) => {
-        if (!this.#closed) this.#failed(describe(error));
+        if (!this.#closed) this.#failed(error.message);
       },
     );
   }
 
-  #establish(socket: net.Socket): void {
-    const { connectTimeout = defaultTimeout } = this.#options;
-    const startedAt = performance.now();
-    let failure = "";
-    let isReady = false;
-    let isReached = false;
-    socket.once("connect", () => (isReached = true));
-    // After an alert of TLS 1.3 (no client certificate) Node's session waits for a socket that nobody closes.
-    socket.once("error", () => setImmediate(() => socket.destroy()));
+  #establish(socket: net.Socket, isConnected: boolean): void {
+    const { connectTimeout = defaultTimeout, pingInterval, pingsInCallsOnly } = this.#options;
     if (this.#calls === 0) socket.unref();
-    const session = http2.connect(`${this.scheme}://${this.authority}`, {
-      createConnection: () => socket,
-      ...http2SessionOptions,
-      settings: { enablePush: false, initialWindowSize: streamWindowBytes },
-      peerMaxConcurrentStreams: 2 ** 31 - 1,
-    });
-    this.#sessions.set(session, socket);
-    const timer = setTimeout(() => {
-      failure = `no HTTP/2 answer within ${connectTimeout} ms`;
-      session.destroy();
-    }, connectTimeout);
-    timer.unref();
-
-    session.on("connect", () => widenWindow(session));
-    session.on("remoteSettings", (settings) => {
-      clearTimeout(timer);
-      const limit = settings.maxConcurrentStreams ?? Infinity;
-      if (!isReady && !this.#closed) {
-        isReady = true;
-        this.#enter(session, limit);
-      } else if (session === this.#session) {
-        this.#limit = limit;
-        this.#next();
-      }
-    });
-    session.on("error", (error) => {
-      failure ||= describe(error);
-    });
-    session.on("goaway", (code) => {
-      failure ||= `the server ended the connection (GOAWAY ${code})`;
-      this.#lost(session, failure, startedAt);
-    });
-    session.on("close", () => {
-      clearTimeout(timer);
-      this.#sessions.delete(session);
-      if (isReady) this.#lost(session, failure || "the server ended the connection", startedAt);
-      else if (!this.#closed) {
-        this.#failed(failure || "the server ended the connection");
-        if (isReached) for (const listener of this.#protocolFailures) listener();
-      }
-    });
+    const session = new ClientSession(
+      socket,
+      {
+        ...{ isConnected, connectTimeout, pingInterval },
+        isSecure: this.#options.tls !== undefined,
+        pingsInCallsOnly: pingsInCallsOnly === true,
+      },
+      this,
+    );
+    this.#sessions.add(session);
   }
 
-  #enter(session: ClientHttp2Session, limit: number): void {
+  sessionReady(session: ClientSession): void {
+    const { connection } = session;
+    if (this.#closed || connection === undefined) return;
+    const former = this.#session;
     this.#connecting = false;
     this.#session = session;
+    this.#http2 = connection;
     this.#open = 0;
-    this.#limit = limit;
+    this.#started = 0;
+    this.#renewAt = this.#mostStreams;
+    this.#limit = connection.mostStreams;
     this.#generation += 1;
-    this.#keepAlive(session);
+    former?.retire();
     this.#changed();
     this.#next();
   }
 
-  #lost(session: ClientHttp2Session, reason: string, startedAt: number): void {
+  sessionLimited(session: ClientSession): void {
+    if (session !== this.#session || this.#http2 === undefined) return;
+    this.#limit = this.#http2.mostStreams;
+    this.#next();
+  }
+
+  sessionLost(session: ClientSession, reason: string): void {
     if (session !== this.#session) return;
     this.#reason = `the connection to ${this.name} was lost: ${reason}`;
     this.#leave();
     // A call that waits, or a listener, may have asked for another one.
     if (this.#closed || this.#connecting) return;
-    if (performance.now() - startedAt < steadyAfter) return this.#connectLater();
+    if (performance.now() - session.startedAt < steadyAfter) return this.#connectLater();
     this.#failures = 0;
     if (this.#options.lazy !== true) this.#later(0);
   }
 
+  sessionClosed(session: ClientSession, reason: string, isReached: boolean): void {
+    this.#sessions.delete(session);
+    if (session.isReady || this.#closed) return;
+    this.#failed(reason);
+    if (isReached) for (const listener of this.#protocolFailures) listener();
+  }
+
   #failed(reason: string): void {
     this.#connecting = false;
-    this.#reason = `cannot connect to ${this.name}: ${reason}`;
-    for (const call of this.#waiting) this.#refuse(call, this.#reason);
+    if (this.#session === undefined) {
+      this.#reason = `cannot connect to ${this.name}: ${reason}`;
+      for (const call of this.#waiting.values()) this.#refuse(call, this.#reason);
+    }
     this.#connectLater();
   }
 
@@ -342,7 +371,8 @@ export class ClientConnection implements Carrier {
   #leave(): void {
     if (this.#session === undefined) return;
     this.#session = undefined;
-    for (const call of this.#waiting) {
+    this.#http2 = undefined;
+    for (const call of this.#waiting.values()) {
       if (call.waits && !this.#closed) this.#connectNow();
       else this.#refuse(call, this.#reason);
     }
@@ -352,27 +382,9 @@ export class ClientConnection implements Carrier {
   #changed(): void {
     for (const listener of this.#listeners) listener();
   }
-
-  #keepAlive(session: ClientHttp2Session): void {
-    const interval = this.#options.pingInterval;
-    if (interval === undefined) return;
-    let answered = true;
-    const timer = setInterval(() => {
-      if (session.destroyed) return;
-      if (answered && this.#options.pingsInCallsOnly === true && this.#open === 0) return;
-      if (!answered)
-        return session.destroy(new Error(`a ping stayed unanswered for ${interval} ms`));
-      answered = false;
-      session.ping((error) => {
-        answered = error === null;
-      });
-    }, interval);
-    timer.unref();
-    session.once("close", () => clearInterval(timer));
-  }
 }
 
-function describe(error: Error): string {
-  if (error instanceof AggregateError) return error.errors.map(String).join("; ");
-  return error.message;
+function whenClosed(socket: net.Socket): Promise<void> {
+  if (socket.closed) return Promise.resolve();
+  return new Promise((resolve) => void socket.once("close", () => resolve()));
 }

@@ -1,4 +1,4 @@
-import type { IncomingHttpHeaders } from "node:http2";
+import type { HeaderBlock, HeaderRecord } from "../http2/header-block.ts";
 import type { Unanswered } from "./client-call.ts";
 import {
   Code,
@@ -9,7 +9,12 @@ import {
   GrpcFailure,
 } from "./status.ts";
 
-const noHeaders: IncomingHttpHeaders = {};
+const noHeaders: HeaderRecord = Object.freeze({});
+
+/** A block as a record; without one, an empty record. */
+export function recordOf(block: HeaderBlock | undefined): HeaderRecord {
+  return block?.record ?? noHeaders;
+}
 
 /**
  * Why a call did not end well.
@@ -25,9 +30,8 @@ export class CallFailure extends Error {
   readonly code: number;
   /** The encoded `google.rpc.Status` of an error that has details. */
   readonly details: Uint8Array | undefined;
-  /** Empty when none came. Those of an answer that consists of one block of headers are `trailers`. */
-  readonly headers: IncomingHttpHeaders;
-  readonly trailers: IncomingHttpHeaders;
+  readonly #headers: HeaderBlock | undefined;
+  readonly #trailers: HeaderBlock | undefined;
 
   constructor(
     kind: CallFailure["kind"],
@@ -35,8 +39,8 @@ export class CallFailure extends Error {
     message: string,
     rest: {
       readonly details?: Uint8Array | undefined;
-      readonly headers?: IncomingHttpHeaders;
-      readonly trailers?: IncomingHttpHeaders;
+      readonly headers?: HeaderBlock | undefined;
+      readonly trailers?: HeaderBlock | undefined;
       readonly cause?: unknown;
     } = {},
   ) {
@@ -44,8 +48,17 @@ export class CallFailure extends Error {
     this.kind = kind;
     this.code = code;
     this.details = rest.details;
-    this.headers = rest.headers ?? noHeaders;
-    this.trailers = rest.trailers ?? noHeaders;
+    this.#headers = rest.headers;
+    this.#trailers = rest.trailers;
+  }
+
+  /** Empty when none came. Those of an answer that consists of one block of headers are {@link trailers}. */
+  get headers(): HeaderRecord {
+    return recordOf(this.#headers);
+  }
+
+  get trailers(): HeaderRecord {
+    return recordOf(this.#trailers);
   }
 
   /** The code's name: `ABORTED`. */
@@ -58,13 +71,18 @@ export class CallFailure extends Error {
   }
 }
 
-/** A client that takes no messages packed in another way says so here. */
-const knownEncodings = new Set<unknown>([undefined, "identity", "gzip"]);
-
 /** What is wrong with the headers of an answer that is still going on; `undefined`: nothing. */
-export function checkHeaders(headers: IncomingHttpHeaders): CallFailure | undefined {
-  const status = Number(headers[":status"]);
-  const type = headers["content-type"];
+export function checkHeaders(headers: HeaderBlock): CallFailure | undefined {
+  const type = headers.get("content-type");
+  const encoding = headers.get("grpc-encoding");
+  if (
+    type === "application/grpc" &&
+    headers.get(":status") === "200" &&
+    (encoding === undefined || encoding === "identity" || encoding === "gzip")
+  ) {
+    return undefined;
+  }
+  const status = Number(headers.get(":status"));
   if (status !== 200 || type === undefined || !isGrpc(type)) {
     const code = status === 200 ? Code.unknown : codeFromHttpStatus(status);
     const text = `HTTP status ${status} with ${type ?? "no content type"} and no gRPC status`;
@@ -74,9 +92,9 @@ export function checkHeaders(headers: IncomingHttpHeaders): CallFailure | undefi
     const text = `the answer's messages are ${type}, not protobuf`;
     return new CallFailure("failed", Code.internal, text, { headers });
   }
-  const encoding = headers["grpc-encoding"];
-  if (!knownEncodings.has(encoding)) {
-    const text = `the answer is packed with ${String(encoding)}, which was not asked for`;
+  // A client that takes no messages packed in another way says so here.
+  if (encoding !== undefined && encoding !== "identity" && encoding !== "gzip") {
+    const text = `the answer is packed with ${encoding}, which was not asked for`;
     return new CallFailure("failed", Code.internal, text, { headers });
   }
   return undefined;
@@ -88,42 +106,43 @@ function isGrpc(type: string): boolean {
 
 /** How a call ended by its last headers; `undefined`: well. */
 export function checkStatus(
-  headers: IncomingHttpHeaders,
-  trailers: IncomingHttpHeaders,
+  headers: HeaderBlock,
+  trailers: HeaderBlock | undefined,
   hasBody: boolean,
 ): CallFailure | undefined {
-  let ended = { headers, trailers };
-  let status = trailers["grpc-status"];
-  // Of an answer without body and trailers, the headers are the trailers.
-  if (status === undefined && !hasBody && Object.keys(trailers).length === 0) {
-    status = headers["grpc-status"];
-    if (status !== undefined) ended = { headers: noHeaders, trailers: headers };
-  }
-  if (status === undefined) {
-    const wrong = checkHeaders(headers);
-    if (wrong !== undefined) return wrong;
-    const text = "the answer ended without a gRPC status";
-    return new CallFailure("failed", Code.internal, text, ended);
-  }
+  const status = trailers?.get("grpc-status");
   if (status === "0") return checkHeaders(headers);
+  if (status !== undefined) return failureOf(status, headers, trailers);
+  // Of an answer without body and trailers, the headers are the trailers.
+  if (!hasBody && (trailers === undefined || trailers.fields.length === 0)) {
+    const only = headers.get("grpc-status");
+    if (only === "0") return checkHeaders(headers);
+    if (only !== undefined) return failureOf(only, undefined, headers);
+  }
+  const wrong = checkHeaders(headers);
+  if (wrong !== undefined) return wrong;
+  const text = "the answer ended without a gRPC status";
+  return new CallFailure("failed", Code.internal, text, { headers, trailers });
+}
+
+function failureOf(
+  status: string,
+  headers: HeaderBlock | undefined,
+  trailers: HeaderBlock | undefined,
+): CallFailure {
   const code = Number(status);
-  const known = Number.isInteger(code) && code >= 0;
-  const text = ended.trailers["grpc-message"];
+  const isKnown = Number.isInteger(code) && code >= 0;
+  const encoded = trailers?.get("grpc-status-details-bin");
   return new CallFailure(
     "failed",
-    known ? code : Code.unknown,
-    typeof text === "string" ? decodeGrpcMessage(text) : "",
-    { ...ended, details: detailsOf(ended.trailers) },
+    isKnown ? code : Code.unknown,
+    decodeGrpcMessage(trailers?.get("grpc-message") ?? ""),
+    { headers, trailers, details: encoded === undefined ? undefined : decodeBinaryHeader(encoded) },
   );
 }
 
-function detailsOf(trailers: IncomingHttpHeaders): Uint8Array | undefined {
-  const encoded = trailers["grpc-status-details-bin"];
-  return typeof encoded === "string" ? decodeBinaryHeader(encoded) : undefined;
-}
-
 /** What the reading of a message threw, as the failure of its call. */
-export function messageFailure(thrown: unknown, headers: IncomingHttpHeaders): CallFailure {
+export function messageFailure(thrown: unknown, headers: HeaderBlock | undefined): CallFailure {
   const code = thrown instanceof GrpcFailure ? thrown.code : Code.internal;
   const text = thrown instanceof Error ? thrown.message : String(thrown);
   return new CallFailure("failed", code, text, { headers });

@@ -1,6 +1,14 @@
-import type { ClientHttp2Stream, IncomingHttpHeaders } from "node:http2";
+import type { Http2ClientConnection } from "../http2/client-connection.ts";
+import type { HeaderRecord } from "../http2/header-block.ts";
+import type { Http2Stream, StreamReset } from "../http2/stream.ts";
 import { Call, type CallOptions, type Carrier, type Unanswered } from "./client-call.ts";
-import { CallFailure, checkHeaders, checkStatus, messageFailure } from "./client-status.ts";
+import {
+  CallFailure,
+  checkHeaders,
+  checkStatus,
+  messageFailure,
+  recordOf,
+} from "./client-status.ts";
 import { framePrefixBytes, gunzipMessage } from "./frame.ts";
 import { MessageQueue } from "./message-queue.ts";
 import { MessageReader } from "./message-reader.ts";
@@ -10,9 +18,9 @@ import { Code, GrpcFailure } from "./status.ts";
 /** A call that carries a stream of messages either way. */
 export type GrpcStream = {
   /** The answer's headers, once they came; rejects as {@link messages} does. */
-  readonly headers: Promise<IncomingHttpHeaders>;
+  readonly headers: Promise<HeaderRecord>;
   /** The answer's last headers; empty before its end. */
-  readonly trailers: IncomingHttpHeaders;
+  readonly trailers: HeaderRecord;
   /**
    * The messages, once. Ends when the server ended the call with OK, and throws a {@link CallFailure}
    * otherwise. Leaving the loop early cancels the call.
@@ -27,12 +35,14 @@ const readAheadBytes = 64 * 1024;
 
 type Received = { readonly message: Uint8Array; readonly compressed: boolean };
 
-export class ClientStream extends Call implements GrpcStream {
+/** The call as HTTP/2 sees it; {@link handle} is what its caller has of it. */
+export class ClientStream extends Call {
+  readonly handle: GrpcStream;
   readonly messages: MessageQueue<Received, Uint8Array>;
   readonly #pump: RequestPump;
   readonly #reader: MessageReader;
   readonly #limit: number;
-  readonly #begun = Promise.withResolvers<IncomingHttpHeaders>();
+  readonly #begun = Promise.withResolvers<HeaderRecord>();
   #isHeld = false;
   #queuedBytes = 0;
   #hasBody = false;
@@ -64,16 +74,17 @@ export class ClientStream extends Call implements GrpcStream {
       compress,
       failed: (error) => this.#sourceFailed(error),
     });
+    this.handle = new StreamHandle(this);
     // Whoever reads only the messages is told there.
     this.#begun.promise.catch(() => {});
   }
 
-  get headers(): Promise<IncomingHttpHeaders> {
+  get begunWith(): Promise<HeaderRecord> {
     return this.#begun.promise;
   }
 
-  get trailers(): IncomingHttpHeaders {
-    return this.lastHeaders;
+  get endedWith(): HeaderRecord {
+    return recordOf(this.trailers);
   }
 
   get repeatable(): boolean {
@@ -94,23 +105,28 @@ export class ClientStream extends Call implements GrpcStream {
     }
   }
 
-  protected send(stream: ClientHttp2Stream): void {
+  protected send(connection: Http2ClientConnection, fields: readonly string[]): Http2Stream {
+    const stream = connection.open(fields, this);
+    // The source may give the call up at once.
+    this.stream = stream;
     this.#pump.start(stream);
+    return stream;
   }
 
-  protected begun(ended: boolean): void {
-    if (ended) return;
-    const wrong = checkHeaders(this.firstHeaders);
-    if (wrong === undefined) this.#begun.resolve(this.firstHeaders);
+  protected begun(isLast: boolean): void {
+    const { head } = this;
+    if (isLast || head === undefined) return;
+    const wrong = checkHeaders(head);
+    if (wrong === undefined) this.#begun.resolve(head.record);
     else this.#abort(wrong);
   }
 
-  protected receive(chunk: Buffer): void {
+  data(chunk: Buffer): void {
     this.#hasBody = true;
     try {
       this.#reader.push(chunk);
     } catch (error) {
-      this.#abort(messageFailure(error, this.firstHeaders));
+      this.#abort(messageFailure(error, this.head));
       return;
     }
     if (this.#queuedBytes < readAheadBytes || this.#isHeld) return;
@@ -118,17 +134,26 @@ export class ClientStream extends Call implements GrpcStream {
     this.stream?.pause();
   }
 
+  drained(): void {
+    this.#pump.wake();
+  }
+
+  override closed(reset: StreamReset | undefined): void {
+    this.#pump.wake();
+    super.closed(reset);
+  }
+
   protected answered(): void {
     this.#pump.stop();
-    let failure = checkStatus(this.firstHeaders, this.lastHeaders, this.#hasBody);
+    const { head } = this;
+    if (head === undefined) return;
+    let failure = checkStatus(head, this.trailers, this.#hasBody);
     if (failure === undefined && this.#reader.partial) {
-      const headers = this.firstHeaders;
-      failure = new CallFailure("failed", Code.internal, "the last message is not whole", {
-        headers,
-      });
+      const text = "the last message is not whole";
+      failure = new CallFailure("failed", Code.internal, text, { headers: head });
     }
     if (failure === undefined) {
-      this.#begun.resolve(this.firstHeaders);
+      this.#begun.resolve(head.record);
       this.messages.end();
     } else {
       this.#begun.reject(failure);
@@ -173,15 +198,39 @@ export class ClientStream extends Call implements GrpcStream {
 
   async #unpack(message: Uint8Array): Promise<Uint8Array> {
     try {
-      if (this.firstHeaders["grpc-encoding"] !== "gzip") {
+      if (this.head?.get("grpc-encoding") !== "gzip") {
         const text = "a message is compressed, yet no grpc-encoding says how";
         throw new GrpcFailure(Code.internal, text);
       }
       return await gunzipMessage(message, this.#limit);
     } catch (error) {
-      const failure = messageFailure(error, this.firstHeaders);
+      const failure = messageFailure(error, this.head);
       this.#abort(failure);
       throw failure;
     }
+  }
+}
+
+class StreamHandle implements GrpcStream {
+  readonly #call: ClientStream;
+
+  constructor(call: ClientStream) {
+    this.#call = call;
+  }
+
+  get headers(): Promise<HeaderRecord> {
+    return this.#call.begunWith;
+  }
+
+  get trailers(): HeaderRecord {
+    return this.#call.endedWith;
+  }
+
+  get messages(): AsyncIterableIterator<Uint8Array, undefined> {
+    return this.#call.messages;
+  }
+
+  cancel(reason?: string): void {
+    this.#call.cancel(reason);
   }
 }

@@ -1,17 +1,24 @@
-import type { IncomingHttpHeaders } from "node:http2";
+import type { HeaderBlock, HeaderRecord } from "../http2/header-block.ts";
 import { tooLarge, type AnswerLimits } from "./answer-room.ts";
-import type { CallOptions, Unanswered } from "./client-call.ts";
+import type { CallOptions, Carrier, Unanswered } from "./client-call.ts";
 import { ClientConnection, type ClientConnectionOptions } from "./client-connection.ts";
-import { CallFailure, checkStatus, messageFailure } from "./client-status.ts";
+import { CallFailure, checkStatus, messageFailure, recordOf } from "./client-status.ts";
 import { type GrpcStream, ClientStream } from "./client-stream.ts";
-import { type Answer, ClientUnary } from "./client-unary.ts";
-import { framePrefixBytes, frameParts, gunzipMessage, gzipMessage } from "./frame.ts";
+import { ClientUnary } from "./client-unary.ts";
+import {
+  encodeFrame,
+  framePrefixBytes,
+  gunzipMessage,
+  gzipMessage,
+  writeFramePrefix,
+} from "./frame.ts";
 import { Code, codeName, GrpcFailure } from "./status.ts";
 import { formatGrpcTimeout } from "./timeout.ts";
 import { whenUnpacking } from "./unpacking.ts";
 
 export { CallFailure } from "./client-status.ts";
 export type { GrpcStream } from "./client-stream.ts";
+export type { HeaderRecord } from "../http2/header-block.ts";
 
 export type GrpcClientOptions = ClientConnectionOptions & {
   readonly userAgent?: string;
@@ -41,8 +48,8 @@ export type UnaryResult =
   | {
       readonly kind: "ok";
       readonly message: Uint8Array;
-      readonly headers: IncomingHttpHeaders;
-      readonly trailers: IncomingHttpHeaders;
+      readonly headers: HeaderRecord;
+      readonly trailers: HeaderRecord;
     }
   | {
       readonly kind: "failed";
@@ -56,25 +63,27 @@ export type UnaryResult =
     }
   | Unanswered;
 
+/** Told the end of a call. */
+export type UnaryDone = (result: UnaryResult | Promise<UnaryResult>) => void;
+
 const defaultAnswers: AnswerLimits = { maxBytes: 256 * 1024 * 1024 };
+/** Above this, copying a message beside its prefix costs more than a frame of its own. */
+const copiedUpTo = 64 * 1024;
+/** So many methods have their fields kept ready. */
+const mostMethods = 256;
 
 /** A small gRPC client of one server, over one connection that is made again when lost. */
 export class GrpcClient {
   /** Whether there is a connection, and news of it. */
   readonly connection: ClientConnection;
-  readonly #fields: readonly string[];
+  /** What each call of a method has in common, by its path. */
+  readonly #methods = new Map<string, readonly string[]>();
   readonly #userAgent: string;
   readonly #answers: AnswerLimits;
 
   constructor(options: GrpcClientOptions) {
     this.connection = new ClientConnection(options);
     this.#answers = { ...(options.answers ?? defaultAnswers), framing: framePrefixBytes };
-    const { authority, scheme } = this.connection;
-    this.#fields = [
-      ...[":method", "POST", ":scheme", scheme, ":authority", authority],
-      ...["content-type", "application/grpc", "te", "trailers"],
-      ...["grpc-accept-encoding", "gzip"],
-    ];
     this.#userAgent = options.userAgent ?? "cufflink";
   }
 
@@ -86,21 +95,24 @@ export class GrpcClient {
   ): Promise<UnaryResult> {
     const compress = options.compress === true;
     const sent = compress ? await gzipMessage(message) : message;
-    const body = frameParts(sent, compress);
-    return new Promise((resolve) => this.#call(path, body, options, resolve));
+    return new Promise((resolve) => {
+      if (sent.length <= copiedUpTo) {
+        this.#call(path, options, resolve, encodeFrame(sent, compress));
+        return;
+      }
+      // It must not change before it is sent.
+      const prefix = Buffer.alloc(framePrefixBytes);
+      writeFramePrefix(prefix, sent.length, compress);
+      this.#call(path, options, resolve, sent, prefix);
+    });
   }
 
   /**
    * As {@link unary} without `compress`, for what is called for every event: the message is in its frame, and
    * `done` is called, once, instead of a promise.
    */
-  unaryFramed(
-    path: string,
-    frame: Uint8Array,
-    options: GrpcCallOptions,
-    done: (result: UnaryResult | Promise<UnaryResult>) => void,
-  ): void {
-    this.#call(path, [frame], options, done);
+  unaryFramed(path: string, frame: Uint8Array, options: GrpcCallOptions, done: UnaryDone): void {
+    this.#call(path, options, done, frame);
   }
 
   /**
@@ -121,7 +133,7 @@ export class GrpcClient {
       limit: options.maxMessageBytes ?? this.#answers.maxBytes,
     });
     connection.carry(call);
-    return call;
+    return call.handle;
   }
 
   /** Ends calls in flight and connects no more. */
@@ -131,43 +143,108 @@ export class GrpcClient {
 
   #call(
     path: string,
-    body: readonly Uint8Array[],
     options: GrpcCallOptions,
-    done: (result: UnaryResult | Promise<UnaryResult>) => void,
+    done: UnaryDone,
+    body: Uint8Array,
+    prefix?: Uint8Array,
   ): void {
     const { connection } = this;
-    const answers = this.#answers;
-    const answered = (answer: Answer): void => done(readAnswer(answer, answers));
     const fields = this.#requestFields(path, options);
-    connection.carry(new ClientUnary(connection, fields, options, body, answers, answered));
+    connection.carry(new GrpcUnary(connection, fields, options, this.#answers, done, body, prefix));
   }
 
-  #requestFields(path: string, { headers, timeout, compress }: GrpcCallOptions): string[] {
-    const fields = [...this.#fields, ":path", path];
-    if (headers?.["user-agent"] === undefined) fields.push("user-agent", this.#userAgent);
+  #requestFields(path: string, { headers, timeout, compress }: GrpcCallOptions): readonly string[] {
+    const common = this.#methods.get(path) ?? this.#methodFields(path);
+    if (headers === undefined && timeout === undefined && compress !== true) return common;
+    const fields = common.slice();
     if (timeout !== undefined) fields.push("grpc-timeout", formatGrpcTimeout(timeout));
     if (compress === true) fields.push("grpc-encoding", "gzip");
     for (const name in headers) {
       const value = headers[name];
+      if (name === "user-agent") fields.splice(fields.indexOf(name), 2);
       if (typeof value === "string") fields.push(name, value);
       else if (value !== undefined) for (const one of value) fields.push(name, one);
     }
     return fields;
   }
+
+  #methodFields(path: string): readonly string[] {
+    const { authority, scheme } = this.connection;
+    const fields = [
+      ...[":method", "POST", ":scheme", scheme, ":authority", authority, ":path", path],
+      ...["content-type", "application/grpc", "te", "trailers", "grpc-accept-encoding", "gzip"],
+      ...["user-agent", this.#userAgent],
+    ];
+    if (this.#methods.size >= mostMethods) this.#methods.clear();
+    this.#methods.set(path, fields);
+    return fields;
+  }
 }
 
-function readAnswer(answer: Answer, answers: AnswerLimits): UnaryResult | Promise<UnaryResult> {
-  if (answer.kind !== "answered") return answer;
-  const { headers, trailers, body } = answer;
-  const failure = checkStatus(headers, trailers, body.length > 0) ?? checkBody(body, headers);
+/** A unary call, which makes of the answer what the caller is told. */
+class GrpcUnary extends ClientUnary {
+  readonly #done: UnaryDone;
+
+  constructor(
+    carrier: Carrier,
+    fields: readonly string[],
+    options: CallOptions,
+    limits: AnswerLimits,
+    done: UnaryDone,
+    body: Uint8Array,
+    prefix: Uint8Array | undefined,
+  ) {
+    super(carrier, fields, options, limits, body, prefix);
+    this.#done = done;
+  }
+
+  protected taken(body: Buffer, trailers: HeaderBlock | undefined): void {
+    const { head } = this;
+    if (head !== undefined) this.#done(readAnswer(head, trailers, body, this.limits));
+  }
+
+  protected untaken(end: Unanswered): void {
+    this.#done(end);
+  }
+}
+
+/** The headers are looked at by few. */
+class UnaryAnswer {
+  readonly kind = "ok";
+  readonly message: Uint8Array;
+  readonly #head: HeaderBlock;
+  readonly #trailers: HeaderBlock | undefined;
+
+  constructor(message: Uint8Array, head: HeaderBlock, trailers: HeaderBlock | undefined) {
+    this.message = message;
+    this.#head = head;
+    this.#trailers = trailers;
+  }
+
+  get headers(): HeaderRecord {
+    return this.#head.record;
+  }
+
+  get trailers(): HeaderRecord {
+    return recordOf(this.#trailers);
+  }
+}
+
+function readAnswer(
+  head: HeaderBlock,
+  trailers: HeaderBlock | undefined,
+  body: Buffer,
+  answers: AnswerLimits,
+): UnaryResult | Promise<UnaryResult> {
+  const failure = checkStatus(head, trailers, body.length > 0) ?? checkBody(body, head);
   if (failure !== undefined) return failed(failure);
   const message = body.subarray(framePrefixBytes);
-  if (body[0] === 0) return { kind: "ok", message, headers, trailers };
-  return unpack(message, answer, answers);
+  if (body[0] === 0) return new UnaryAnswer(message, head, trailers);
+  return unpack(message, head, trailers, answers);
 }
 
 /** The body must be one message. */
-function checkBody(body: Buffer, headers: IncomingHttpHeaders): CallFailure | undefined {
+function checkBody(body: Buffer, headers: HeaderBlock): CallFailure | undefined {
   if (body.length === 0) {
     return new CallFailure("failed", Code.unimplemented, "the answer has no message", { headers });
   }
@@ -179,19 +256,20 @@ function checkBody(body: Buffer, headers: IncomingHttpHeaders): CallFailure | un
 
 async function unpack(
   message: Buffer,
-  { headers, trailers }: Extract<Answer, { kind: "answered" }>,
+  head: HeaderBlock,
+  trailers: HeaderBlock | undefined,
   answers: AnswerLimits,
 ): Promise<UnaryResult> {
-  if (headers["grpc-encoding"] !== "gzip") {
+  if (head.get("grpc-encoding") !== "gzip") {
     const text = "the answer is compressed, yet no grpc-encoding says how";
-    return failed(messageFailure(new GrpcFailure(Code.internal, text), headers));
+    return failed(messageFailure(new GrpcFailure(Code.internal, text), head));
   }
   try {
     const unpacked = await whenUnpacking(() => gunzipMessage(message, answers.maxBytes));
-    return { kind: "ok", message: unpacked, headers, trailers };
+    return new UnaryAnswer(unpacked, head, trailers);
   } catch (error) {
     if (!(error instanceof GrpcFailure) || error.code !== Code.resourceExhausted)
-      return failed(messageFailure(error, headers));
+      return failed(messageFailure(error, head));
     // It is this side that refuses it, not the server.
     return { kind: "broken", code: error.code, reason: tooLarge(answers) };
   }

@@ -19,17 +19,6 @@ export function encodeFrame(message: Uint8Array, compressed = false): Buffer {
   return frame;
 }
 
-/** Above this, copying a message beside its prefix costs more than a second write. */
-const copiedUpTo = 64 * 1024;
-
-/** The same for a message of any size. A large one is not copied: it must not change before it is sent. */
-export function frameParts(message: Uint8Array, compressed: boolean): Uint8Array[] {
-  if (message.byteLength <= copiedUpTo) return [encodeFrame(message, compressed)];
-  const prefix = Buffer.alloc(framePrefixBytes);
-  writeFramePrefix(prefix, message.byteLength, compressed);
-  return [prefix, message];
-}
-
 /** Packs a message with gzip, on another thread. */
 export function gzipMessage(message: Uint8Array): Promise<Buffer> {
   return new Promise((resolve, reject) => {

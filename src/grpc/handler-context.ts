@@ -1,8 +1,9 @@
-import type { IncomingHttpHeaders } from "node:http2";
 import type { DescMethod, DescService } from "@bufbuild/protobuf";
 import type { ContextValues, HandlerContext } from "@connectrpc/connect";
+import type { HeaderRecord } from "../http2/header-block.ts";
 import { metadataOf } from "./failure.ts";
 import type { CallContext } from "./method.ts";
+import { RecordHead, type RequestHead } from "./request-head.ts";
 import type { ResponseHeaders } from "./status.ts";
 
 export type { HandlerContext } from "@connectrpc/connect";
@@ -33,12 +34,13 @@ export class GrpcContext implements HandlerContext {
   }
 
   get url(): string {
-    const { ":scheme": scheme, ":authority": authority, host, ":path": path } = this.call.headers;
-    return `${scheme ?? "http"}://${authority ?? host ?? "localhost"}${path ?? "/"}`;
+    const { head } = this.call;
+    const authority = head.get(":authority") ?? head.get("host") ?? "localhost";
+    return `${head.get(":scheme") ?? "http"}://${authority}${head.get(":path") ?? "/"}`;
   }
 
   get requestHeader(): Headers {
-    return (this.#requestHeader ??= toHeaders(this.call.headers));
+    return (this.#requestHeader ??= toHeaders(this.call.head.record));
   }
 
   get responseHeader(): Headers {
@@ -89,10 +91,10 @@ export class GrpcContext implements HandlerContext {
   }
 }
 
-/** The request's metadata as a plain object; `Headers` are not made for it on the fast path. */
-export function requestHeadersOf(context: HandlerContext): IncomingHttpHeaders {
-  if (context instanceof GrpcContext) return context.call.headers;
-  return Object.fromEntries(context.requestHeader);
+/** The request's metadata; neither `Headers` nor a record are made for it on the fast path. */
+export function requestHeadOf(context: HandlerContext): RequestHead {
+  if (context instanceof GrpcContext) return context.call.head;
+  return new RecordHead(Object.fromEntries(context.requestHeader));
 }
 
 /** Adds metadata before the first message; `Headers` are not made for it on the fast path. */
@@ -103,7 +105,7 @@ export function addResponseHeaders(context: HandlerContext, headers: ResponseHea
   }
 }
 
-function toHeaders(raw: IncomingHttpHeaders): Headers {
+function toHeaders(raw: HeaderRecord): Headers {
   const headers = new Headers();
   for (const [name, value] of Object.entries(raw)) {
     if (name.startsWith(":") || value === undefined) continue;

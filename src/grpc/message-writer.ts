@@ -1,21 +1,25 @@
-import type { Http2Stream } from "node:http2";
+import type { Http2Stream } from "../http2/stream.ts";
 import { framePrefixBytes, writeFramePrefix } from "./frame.ts";
 
 /** Messages up to this size are copied together; larger ones go out as they are. */
 const copiedUpTo = 16 * 1024;
+/** So many bytes are written without waiting for the end of the turn. */
+const mostGathered = 64 * 1024;
 
 type Frame = { readonly message: Uint8Array; readonly compressed: boolean };
 
 /**
- * Writes gRPC's frames to a stream. Those that are written in one go of the event loop leave in one write.
- * The caller waits for {@link drained} whenever {@link write} answers false, and so never has more than the
- * stream's high-water mark and one message in memory.
+ * Writes gRPC's frames to a stream. Those that are written in one go of the event loop leave in one frame of HTTP/2.
+ * The caller waits for {@link drained} whenever {@link write} answers false, and so never has more in memory than the
+ * stream takes, and one message. The stream's listener calls {@link wake} when it has drained, and when it is closed.
  */
 export class MessageWriter {
   readonly #stream: Http2Stream;
   #frames: Frame[] = [];
   #bytes = 0;
   #isDue = false;
+  #isFull = false;
+  #waiter: PromiseWithResolvers<void> | undefined;
 
   /** The stream's headers must be sent before the first {@link write}. */
   constructor(stream: Http2Stream) {
@@ -26,50 +30,45 @@ export class MessageWriter {
   write(message: Uint8Array, compressed: boolean): boolean {
     this.#frames.push({ message, compressed });
     this.#bytes += framePrefixBytes + message.length;
-    const { writableLength, writableHighWaterMark } = this.#stream;
-    if (writableLength + this.#bytes >= writableHighWaterMark) return this.flush();
+    if (this.#stream.waiting + this.#bytes >= mostGathered) return this.flush();
     if (!this.#isDue) {
       this.#isDue = true;
       // Next ticks come after all that is ready by promises alone.
-      process.nextTick(() => {
-        this.#isDue = false;
-        this.flush();
-      });
+      process.nextTick(flushDue, this);
     }
-    return true;
+    return !this.#isFull;
   }
 
   /** Hands what was written to the stream. Answers whether there is room for more. */
   flush(): boolean {
-    const stream = this.#stream;
+    this.#isDue = false;
     const frames = this.#frames;
-    if (frames.length === 0) return !stream.writableNeedDrain;
-    this.#frames = [];
-    this.#bytes = 0;
-    if (stream.destroyed || stream.closed || stream.writableEnded) return true;
-    const chunks = pack(frames);
-    if (chunks.length === 1) return stream.write(chunks[0]);
-    stream.cork();
-    let hasRoom = true;
-    for (const chunk of chunks) hasRoom = stream.write(chunk);
-    stream.uncork();
-    return hasRoom;
+    if (frames.length > 0) {
+      this.#frames = [];
+      this.#bytes = 0;
+      for (const chunk of pack(frames)) this.#isFull = !this.#stream.write(chunk);
+    }
+    return !this.#isFull;
   }
 
   /** Resolves when there is room again, or when the stream is gone. */
   drained(): Promise<void> {
-    const stream = this.#stream;
-    if (!stream.writableNeedDrain || stream.destroyed) return Promise.resolve();
-    return new Promise((resolve) => {
-      const done = (): void => {
-        stream.off("drain", done);
-        stream.off("close", done);
-        resolve();
-      };
-      stream.on("drain", done);
-      stream.on("close", done);
-    });
+    if (!this.#isFull || this.#stream.isClosed) return Promise.resolve();
+    this.#waiter ??= Promise.withResolvers();
+    return this.#waiter.promise;
   }
+
+  /** There is room again, or nobody wants anything any more. */
+  wake(): void {
+    this.#isFull = false;
+    const waiter = this.#waiter;
+    this.#waiter = undefined;
+    waiter?.resolve();
+  }
+}
+
+function flushDue(writer: MessageWriter): void {
+  writer.flush();
 }
 
 /** Small frames next to each other become one chunk; a large message is a chunk of its own, after its prefix. */
@@ -95,7 +94,10 @@ function pack(frames: readonly Frame[]): Uint8Array[] {
 function join(frames: readonly Frame[], from: number, to: number, size: number): Buffer {
   const chunk = Buffer.allocUnsafe(size);
   let at = 0;
-  for (const { message, compressed } of frames.slice(from, to)) {
+  for (let index = from; index < to; index++) {
+    const frame = frames[index];
+    if (frame === undefined) break;
+    const { message, compressed } = frame;
     writeFramePrefix(chunk, message.length, compressed, at);
     at += framePrefixBytes;
     if (message.length > copiedUpTo) continue;

@@ -1,10 +1,10 @@
-import type { IncomingHttpHeaders } from "node:http2";
+import type { RequestHead } from "./request-head.ts";
 import type { ResponseHeaders } from "./status.ts";
 
 /** What a method is told about its call, and how it says metadata. */
 export type CallContext = {
-  /** Request metadata as HTTP/2 carried it: repeats are joined by a comma and a space. */
-  readonly headers: IncomingHttpHeaders;
+  /** Request metadata as HTTP/2 carried it. */
+  readonly head: RequestHead;
   /** Aborted when the caller cancelled, its deadline passed or the call ended. Made when it is first asked for. */
   readonly signal: AbortSignal;
   /** When the call must be over, on the clock of `performance.now()`; `undefined`: never. */
@@ -22,7 +22,10 @@ export type CallContext = {
   sendHeaders(): void;
 };
 
-/** A method with one encoded message each way. What it throws should be a `GrpcFailure`; else it is UNKNOWN. */
+/**
+ * A method with one encoded message each way, which must not change once it was returned. What it throws should be a
+ * `GrpcFailure`; else it is UNKNOWN.
+ */
 export type UnaryMethod = (message: Uint8Array, context: CallContext) => Promise<Uint8Array>;
 
 /**

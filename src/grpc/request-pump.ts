@@ -1,4 +1,4 @@
-import type { ClientHttp2Stream } from "node:http2";
+import type { Http2Stream } from "../http2/stream.ts";
 import { gzipMessage } from "./frame.ts";
 import { MessageWriter } from "./message-writer.ts";
 
@@ -14,6 +14,7 @@ export class RequestPump {
   readonly #requests: AsyncIterable<Uint8Array>;
   readonly #options: RequestPumpOptions;
   #source: AsyncIterator<Uint8Array> | undefined;
+  #writer: MessageWriter | undefined;
   #stopped = false;
 
   constructor(requests: AsyncIterable<Uint8Array>, options: RequestPumpOptions) {
@@ -26,12 +27,17 @@ export class RequestPump {
     return this.#source === undefined;
   }
 
-  start(stream: ClientHttp2Stream): void {
+  start(stream: Http2Stream): void {
     this.#run(stream).catch((error: unknown) => {
       if (this.#stopped) return;
       this.#stopped = true;
       this.#options.failed(error);
     });
+  }
+
+  /** There may be room again, or the stream is gone. */
+  wake(): void {
+    this.#writer?.wake();
   }
 
   /** Writes no more, and lets the source clean up. */
@@ -46,11 +52,12 @@ export class RequestPump {
     await this.#source?.return?.();
   }
 
-  async #run(stream: ClientHttp2Stream): Promise<void> {
+  async #run(stream: Http2Stream): Promise<void> {
     const { compress } = this.#options;
     const source = this.#requests[Symbol.asyncIterator]();
     const writer = new MessageWriter(stream);
     this.#source = source;
+    this.#writer = writer;
     for (;;) {
       const { done, value } = await source.next();
       if (this.#stopped) return;

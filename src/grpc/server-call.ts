@@ -1,17 +1,16 @@
-import { constants, type IncomingHttpHeaders, type ServerHttp2Stream } from "node:http2";
-import { callOverhead, headerBytes, type CallMemory } from "./call-memory.ts";
+import type { HeaderBlock } from "../http2/header-block.ts";
+import type { Http2Stream, StreamListener } from "../http2/stream.ts";
+import { headFields, okFields, okTrailers, statusFields, withMetadata } from "./answer-fields.ts";
+import type { CallMemory } from "./call-memory.ts";
+import { deadlines, type Deadline, type TimedCall } from "./deadlines.ts";
 import { toGrpcFailure } from "./failure.ts";
-import { gunzipMessage } from "./frame.ts";
+import { framePrefixBytes, gunzipMessage, writeFramePrefix } from "./frame.ts";
 import type { CallContext } from "./method.ts";
-import {
-  Code,
-  encodeBinaryHeader,
-  encodeGrpcMessage,
-  GrpcFailure,
-  MessageTooLarge,
-  type ResponseHeaders,
-} from "./status.ts";
+import { sendStatus } from "./refusal.ts";
+import type { RequestHead } from "./request-head.ts";
+import { Code, GrpcFailure, MessageTooLarge, type ResponseHeaders } from "./status.ts";
 import { longestTimer, parseGrpcTimeout } from "./timeout.ts";
+import { endUnread } from "./unread.ts";
 import { whenUnpacking } from "./unpacking.ts";
 import { tooSlow, watchedCalls, type WatchedCall } from "./watched-calls.ts";
 
@@ -25,51 +24,48 @@ export type ServerCallOptions = {
   /** Answers of at least so many bytes are compressed for callers that accept gzip. Default: none is. */
   readonly compressMinBytes?: number | undefined;
   /** Called first; throws a {@link GrpcFailure} to refuse the call. */
-  readonly admit?: ((headers: IncomingHttpHeaders) => void) | undefined;
+  readonly admit?: ((head: RequestHead) => void) | undefined;
 };
 
-/** A stream as the server's event hands it over, and the memory that its call may use. */
+/** A stream as a connection hands it over, and the memory that its messages may use. */
 export type Arrival = {
-  readonly stream: ServerHttp2Stream;
-  readonly headers: IncomingHttpHeaders;
-  /** Names and values by turns. */
-  readonly rawHeaders: readonly string[];
+  readonly stream: Http2Stream;
+  readonly head: HeaderBlock;
   readonly memory: CallMemory;
 };
 
-const head = { ":status": 200, "content-type": "application/grpc" } as const;
-// Names and values in turn, which Node sends as they are: gRPC needs no date.
-const plainHead = [":status", "200", "content-type", "application/grpc"];
-const ok = { "grpc-status": "0", "grpc-message": "" };
-const trailersFollow = { waitForTrailers: true, sendDate: false } as const;
+/** Of the message that is being sent. */
+const prefix = Buffer.alloc(framePrefixBytes);
 // One for all, for an error costs its stack.
 const ended = new Error("the call has ended");
 
-/** What unary calls and streams share: admission, deadline, cancellation, metadata and the status. */
-export abstract class ServerCall implements CallContext, WatchedCall {
-  readonly headers: IncomingHttpHeaders;
+/**
+ * What unary calls and streams share: admission, deadline, cancellation, metadata and the status. The call itself is
+ * what its stream tells of events.
+ */
+export abstract class ServerCall implements CallContext, WatchedCall, TimedCall, StreamListener {
+  readonly head: HeaderBlock;
   turn: WatchedCall["turn"] = "server";
   received = 0;
+  watchPlace = -1;
   deadline: number | undefined;
-  protected readonly stream: ServerHttp2Stream;
+  protected readonly stream: Http2Stream;
   protected readonly options: ServerCallOptions;
   protected over = false;
   readonly #memory: CallMemory;
-  readonly #overhead: number;
   #holding = 0;
   #isClosed = false;
   #abort: AbortController | undefined;
   #reason: Error | undefined;
-  #timer: NodeJS.Timeout | undefined;
+  #deadline: Deadline | undefined;
   #headers: ResponseHeaders | undefined;
   #trailers: ResponseHeaders | undefined;
 
-  constructor({ stream, headers, rawHeaders, memory }: Arrival, options: ServerCallOptions) {
+  constructor({ stream, head, memory }: Arrival, options: ServerCallOptions) {
     this.stream = stream;
-    this.headers = headers;
+    this.head = head;
     this.options = options;
     this.#memory = memory;
-    this.#overhead = callOverhead + headerBytes(rawHeaders);
   }
 
   get signal(): AbortSignal {
@@ -91,36 +87,44 @@ export abstract class ServerCall implements CallContext, WatchedCall {
   }
 
   start(): void {
-    const stream = this.stream;
-    // An error of the stream is the caller's going away; `close` follows and says so.
-    stream.on("error", ignore);
-    stream.on("close", () => this.#close());
+    // Before anything is sent, for that may end the stream.
+    this.stream.listener = this;
     try {
-      this.reserve(this.#overhead);
-      this.options.admit?.(this.headers);
+      this.options.admit?.(this.head);
       this.#checkEncoding();
-      this.#startTimer();
+      this.#startDeadline();
     } catch (error) {
-      stream.resume();
       return this.fail(error);
     }
-    stream.on("data", (chunk: Buffer) => {
-      if (this.over) return;
-      this.received += chunk.length;
-      try {
-        this.receive(chunk);
-      } catch (error) {
-        this.fail(error);
-      }
-    });
-    stream.on("end", () => {
-      // A reset ends the request as well, and `close` says so.
-      if (this.over || stream.closed) return;
-      this.turn = "server";
-      this.receivedAll();
-    });
     watchedCalls.watch(this);
     this.run();
+  }
+
+  data(chunk: Buffer): void {
+    if (this.over) return;
+    this.received += chunk.length;
+    try {
+      this.receive(chunk);
+    } catch (error) {
+      this.fail(error);
+    }
+  }
+
+  ended(): void {
+    if (this.over) return;
+    this.turn = "server";
+    this.receivedAll();
+  }
+
+  closed(): void {
+    if (!this.over) {
+      const gone = new GrpcFailure(Code.cancelled, "cancelled by the caller");
+      this.finish(gone);
+      this.abandon(gone);
+    }
+    watchedCalls.forget(this);
+    if (this.#holding !== 0) this.#memory.add(-this.#holding);
+    this.#isClosed = true;
   }
 
   /** Begins what need not wait for the request. */
@@ -130,17 +134,12 @@ export abstract class ServerCall implements CallContext, WatchedCall {
   /** Called when the call ends before its answer was whole. */
   protected abstract abandon(failure: GrpcFailure): void;
 
-  /** Counts bytes that are there; negative ones are there no more. What is left goes with the stream. */
-  protected hold(bytes: number): void {
-    if (this.#isClosed) return;
-    this.#holding += bytes;
-    this.#memory.add(bytes);
-  }
-
+  /** Counts bytes that are kept; negative ones are kept no more. What is left goes with the stream. */
   reserve(bytes: number): void {
-    if (bytes <= 0) return this.hold(bytes);
-    if (this.#isClosed) return;
-    if (!this.#memory.reserve(bytes)) {
+    if (this.#isClosed || bytes === 0) return;
+    if (bytes < 0) {
+      this.#memory.add(bytes);
+    } else if (!this.#memory.reserve(bytes)) {
       const text = "the server holds too many bytes of unfinished calls; try again";
       throw new GrpcFailure(Code.unavailable, text);
     }
@@ -149,7 +148,7 @@ export abstract class ServerCall implements CallContext, WatchedCall {
 
   /** Unpacks a compressed message. */
   protected async unpack(message: Uint8Array): Promise<Uint8Array> {
-    if (this.headers["grpc-encoding"] !== "gzip") {
+    if (this.head.get("grpc-encoding") !== "gzip") {
       const text = "grpc: compressed flag set with identity or empty encoding";
       throw new GrpcFailure(Code.internal, text);
     }
@@ -161,18 +160,22 @@ export abstract class ServerCall implements CallContext, WatchedCall {
   }
 
   limitReading(milliseconds: number): void {
-    this.stream.setTimeout(milliseconds, () => this.stream.close(constants.NGHTTP2_CANCEL));
+    endUnread(this.stream, milliseconds);
+  }
+
+  expire(): void {
+    this.fail(new GrpcFailure(Code.deadlineExceeded, "context deadline exceeded"));
   }
 
   /** Whether answers are compressed. */
   protected get compresses(): boolean {
     if (this.options.compressMinBytes === undefined) return false;
-    const accepted = this.headers["grpc-accept-encoding"];
-    return accepted !== undefined && /(^|,)\s*gzip\s*(,|$)/.test(String(accepted));
+    const accepted = this.head.get("grpc-accept-encoding");
+    return accepted !== undefined && /(^|,)\s*gzip\s*(,|$)/.test(accepted);
   }
 
   #checkEncoding(): void {
-    const encoding = this.headers["grpc-encoding"];
+    const encoding = this.head.get("grpc-encoding");
     if (encoding === undefined || encoding === "identity" || encoding === "gzip") return;
     const text = `grpc: Decompressor is not installed for grpc-encoding ${JSON.stringify(encoding)}`;
     const metadata = { "grpc-accept-encoding": "identity,gzip" };
@@ -180,38 +183,58 @@ export abstract class ServerCall implements CallContext, WatchedCall {
   }
 
   /** Throws when an answer is larger than allowed. */
-  protected checkAnswer(message: Uint8Array): void {
+  protected checkAnswer(bytes: number): void {
     const { maxMessageSize, maxAnswerSize: limit = maxMessageSize } = this.options;
-    if (message.length <= limit) return;
-    throw new MessageTooLarge(
-      `trying to send message larger than max (${message.length} vs. ${limit})`,
-    );
+    if (bytes <= limit) return;
+    throw new MessageTooLarge(`trying to send message larger than max (${bytes} vs. ${limit})`);
   }
 
   /** Sends the headers, once. Throws when they are no headers. */
   protected respond(): void {
     const stream = this.stream;
     if (stream.headersSent || isGone(stream)) return;
-    const compression = this.compresses ? { "grpc-encoding": "gzip" } : undefined;
-    const isPlain = this.#headers === undefined && compression === undefined;
-    stream.respond(
-      isPlain ? plainHead : { ...this.#headers, ...compression, ...head },
-      trailersFollow,
-    );
+    stream.sendHeaders(headFields(this.#headers, this.compresses));
   }
 
-  /** Ends the call well, with the frame that was not written yet if there is one. Throws as {@link respond} does. */
-  protected succeed(last?: Uint8Array): void {
+  /** Ends the call well with its only message. Throws as {@link respond} does. */
+  protected succeedWith(message: Uint8Array, isCompressed: boolean): void {
     const stream = this.stream;
+    if (isGone(stream)) return this.finish(ended);
+    writeFramePrefix(prefix, message.length, isCompressed);
+    if (this.#trailers === undefined && stream.isReceived && !stream.headersSent) {
+      this.#sendWhole(message);
+      return this.finish(ended);
+    }
+    this.respond();
+    stream.write(Buffer.from(prefix));
+    stream.write(message);
+    this.succeed();
+  }
+
+  /** Ends the call well. Throws as {@link respond} does. */
+  protected succeed(): void {
+    const stream = this.stream;
+    if (isGone(stream)) return this.finish(ended);
     this.respond();
     this.finish(ended);
-    if (this.#trailers === undefined && stream.readableEnded) stream.on("wantTrailers", sendOk);
-    else this.#sendLater({ ...this.#trailers, ...ok });
-    if (last === undefined) {
-      stream.end();
-    } else {
-      this.hold(last.length);
-      stream.end(last);
+    try {
+      this.#end(okFields(this.#trailers));
+    } catch {
+      // Metadata that HTTP/2 does not take is left out.
+      this.#end(okTrailers);
+    }
+  }
+
+  /** Sends a message behind {@link prefix}. */
+  #sendWhole(message: Uint8Array): void {
+    // The stream may close before this returns.
+    this.over = true;
+    try {
+      const head = headFields(this.#headers, this.compresses);
+      this.stream.sendWhole(head, message, okTrailers, prefix);
+    } catch (error) {
+      this.over = false;
+      throw error;
     }
   }
 
@@ -222,9 +245,9 @@ export abstract class ServerCall implements CallContext, WatchedCall {
     this.finish(failure);
     this.abandon(failure);
     if (isGone(this.stream)) return;
-    const status = statusOf(failure);
+    const status = statusFields(failure);
     try {
-      this.#sendFailure({ ...this.#trailers, ...failure.metadata, ...status });
+      this.#sendFailure(withMetadata(status, { ...this.#trailers, ...failure.metadata }));
     } catch {
       // The method's metadata is none that HTTP/2 takes, and the status is what counts.
       this.#headers = undefined;
@@ -238,90 +261,45 @@ export abstract class ServerCall implements CallContext, WatchedCall {
     return new GrpcFailure(failure.code, `${failure.message}; see ${limitFlag}`);
   }
 
-  #sendFailure(trailers: ResponseHeaders): void {
+  #sendFailure(trailers: readonly string[]): void {
     const stream = this.stream;
     if (stream.headersSent || this.#headers !== undefined) {
       this.respond();
-      this.#sendLater(trailers);
-      stream.end();
+      this.#end(trailers);
     } else {
-      stream.respond({ ...trailers, ...head }, { endStream: true });
-      this.#discardBody();
+      sendStatus(stream, trailers);
     }
   }
 
-  #sendLater(trailers: ResponseHeaders): void {
-    const stream = this.stream;
-    stream.on("wantTrailers", () => {
-      try {
-        stream.sendTrailers(trailers);
-      } catch {
-        const { "grpc-status": status, "grpc-message": text } = trailers;
-        stream.sendTrailers({ "grpc-status": status, "grpc-message": text });
-      }
-      this.#discardBody();
-    });
-  }
-
   /** A caller that is still sending is told to stop without it looking like a failure. */
-  #discardBody(): void {
+  #end(trailers: readonly string[]): void {
     const stream = this.stream;
-    if (stream.readableEnded) return;
+    if (stream.isReceived) return stream.end(undefined, trailers);
+    stream.endEarly(undefined, trailers);
+    // What waits to be read is not wanted any more.
     stream.resume();
-    // Later, for a reset overtakes the answer that waits to be written, and it would be lost.
-    setImmediate(() => stream.close(constants.NGHTTP2_NO_ERROR));
   }
 
   protected finish(reason: Error): void {
     this.over = true;
     this.turn = "reader";
     this.#reason = reason;
-    clearTimeout(this.#timer);
+    this.#deadline?.clear();
     this.#abort?.abort(reason);
   }
 
-  #startTimer(): void {
-    const header = this.headers["grpc-timeout"];
+  #startDeadline(): void {
+    const header = this.head.get("grpc-timeout");
     if (header === undefined) return;
-    const timeout = parseGrpcTimeout(String(header));
-    if (timeout === undefined) {
-      throw new GrpcFailure(Code.invalidArgument, `malformed grpc-timeout: ${String(header)}`);
-    }
-    this.deadline = performance.now() + timeout;
-    if (timeout > longestTimer) return;
-    this.#timer = setTimeout(() => {
-      this.fail(new GrpcFailure(Code.deadlineExceeded, "context deadline exceeded"));
-    }, timeout);
-  }
-
-  #close(): void {
-    if (!this.over) {
-      const gone = new GrpcFailure(Code.cancelled, "cancelled by the caller");
-      this.finish(gone);
-      this.abandon(gone);
-    }
-    watchedCalls.forget(this);
-    this.hold(-this.#holding);
-    this.#isClosed = true;
+    const timeout = parseGrpcTimeout(header);
+    if (timeout === undefined)
+      throw new GrpcFailure(Code.invalidArgument, `malformed grpc-timeout: ${header}`);
+    const now = performance.now();
+    this.deadline = now + timeout;
+    if (timeout <= longestTimer) this.#deadline = deadlines.start(this, this.deadline, now);
   }
 }
 
-function statusOf(failure: GrpcFailure): Record<string, string> {
-  const status: Record<string, string> = {
-    "grpc-status": String(failure.code),
-    "grpc-message": encodeGrpcMessage(failure.message),
-  };
-  if (failure.details !== undefined)
-    status["grpc-status-details-bin"] = encodeBinaryHeader(failure.details);
-  return status;
-}
-
-function isGone(stream: ServerHttp2Stream): boolean {
-  return stream.destroyed || stream.closed || stream.writableEnded;
-}
-
-function ignore(): void {}
-
-function sendOk(this: ServerHttp2Stream): void {
-  this.sendTrailers(ok);
+function isGone(stream: Http2Stream): boolean {
+  return stream.isClosed || stream.isEnded;
 }

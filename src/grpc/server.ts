@@ -1,3 +1,4 @@
+import type { StreamListener } from "../http2/stream.ts";
 import type { GrpcMethod } from "./method.ts";
 import type { Arrival, ServerCallOptions } from "./server-call.ts";
 import { StreamCall } from "./stream-call.ts";
@@ -14,18 +15,21 @@ export class GrpcServer {
     this.#options = options;
   }
 
-  /** Takes the stream when it calls one of the methods by gRPC's binary protocol. False: it is somebody else's. */
-  handle(arrival: Arrival): boolean {
-    const { headers } = arrival;
-    const method = this.#methods.get(headers[":path"] ?? "");
-    if (method === undefined || headers[":method"] !== "POST") return false;
-    const type = headers["content-type"];
-    if (type !== "application/grpc" && type !== "application/grpc+proto") return false;
+  /**
+   * Takes the stream when it calls one of the methods by gRPC's binary protocol; what is returned is its listener.
+   * `undefined`: it is somebody else's.
+   */
+  handle(arrival: Arrival): StreamListener | undefined {
+    const { head } = arrival;
+    const method = this.#methods.get(head.get(":path") ?? "");
+    if (method === undefined || head.get(":method") !== "POST") return undefined;
+    const type = head.get("content-type");
+    if (type !== "application/grpc" && type !== "application/grpc+proto") return undefined;
     const call =
       method.kind === "unary"
         ? new UnaryCall(arrival, method.handle, this.#options)
         : new StreamCall(arrival, method.handle, this.#options);
     call.start();
-    return true;
+    return call;
   }
 }

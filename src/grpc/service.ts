@@ -20,24 +20,37 @@ export type RawMethods<Desc extends DescService> = {
   readonly [Name in keyof Desc["method"]]?: StreamMethod;
 };
 
+/** What encodes the answers of unary methods instead of the library, by the names that generated code gives these. */
+export type Encoders<Desc extends DescService> = {
+  readonly [Name in keyof Desc["method"]]?: (
+    answer: MessageInitShape<Desc["method"][Name]["output"]>,
+  ) => Uint8Array;
+};
+
 /** A service and what implements it, to be served by any lane. */
 export type Service = {
   readonly desc: DescService;
   readonly impl: Partial<ServiceImpl<DescService>>;
   /** These go before those of `impl`. */
   readonly raw: Readonly<Record<string, StreamMethod | undefined>>;
+  readonly encoders: Readonly<Record<string, Encode | undefined>>;
 };
+
+type Encode = (answer: Answer) => Uint8Array;
 
 /**
  * Puts a service together. `raw` may hold streams that encode their messages themselves, which pays where
- * each message carries hundreds of events. A method in neither is UNIMPLEMENTED.
+ * each message carries hundreds of events. A method in neither is UNIMPLEMENTED. `encoders` pay for answers that are many
+ * and simple.
  */
 export function createService<Desc extends DescService>(
   desc: Desc,
   impl: Partial<ServiceImpl<Desc>>,
   raw: RawMethods<Desc> = {},
+  encoders: Encoders<Desc> = {},
 ): Service {
-  return { desc, impl, raw: raw as Service["raw"] };
+  const own = encoders as unknown as Service["encoders"];
+  return { desc, impl, raw: raw as Service["raw"], encoders: own };
 }
 
 /** The path by which a method is called. */
@@ -53,8 +66,12 @@ export function methodsOf(service: Service): Map<string, GrpcMethod> {
     const raw = service.raw[desc.localName];
     const impl = impls[desc.localName];
     if (raw !== undefined) methods.set(methodPath(desc), { kind: "stream", handle: raw });
-    else if (typeof impl === "function")
-      methods.set(methodPath(desc), bind(desc, impl.bind(service.impl)));
+    else if (typeof impl === "function") {
+      const { output } = desc;
+      const encode =
+        service.encoders[desc.localName] ?? ((answer) => toBinary(output, create(output, answer)));
+      methods.set(methodPath(desc), bind(desc, impl.bind(service.impl), encode));
+    }
   }
   return methods;
 }
@@ -72,12 +89,11 @@ type Bidirectional = (
 ) => AsyncIterable<Answer>;
 
 /** `impl`: of the kind that the method's descriptor says. */
-function bind(desc: DescMethod, impl: unknown): GrpcMethod {
-  const { input, output } = desc;
-  const encode = (message: Answer): Uint8Array => toBinary(output, create(output, message));
+function bind(desc: DescMethod, impl: unknown, encode: Encode): GrpcMethod {
+  const { input } = desc;
   switch (desc.methodKind) {
     case "unary":
-      return unary(desc, impl as Unary);
+      return unary(desc, impl as Unary, encode);
     case "server_streaming":
       return stream(desc, async function* (requests, context) {
         const bytes = await only(requests);
@@ -98,15 +114,15 @@ function bind(desc: DescMethod, impl: unknown): GrpcMethod {
   }
 }
 
-function unary(desc: DescMethod, impl: Unary): GrpcMethod {
-  const { input, output } = desc;
+function unary(desc: DescMethod, impl: Unary, encode: Encode): GrpcMethod {
+  const { input } = desc;
   return {
     kind: "unary",
     async handle(bytes, call) {
       const context = new GrpcContext(desc, call);
       try {
         const answer = await impl(decode(input, bytes), context);
-        return toBinary(output, create(output, answer));
+        return encode(answer);
       } finally {
         context.settle();
       }

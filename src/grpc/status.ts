@@ -74,13 +74,18 @@ export class MessageTooLarge extends GrpcFailure {
   }
 }
 
-/** Writes a message for the `grpc-message` header: UTF-8, percent-encoded outside printable ASCII. */
+/**
+ * Writes a message for the `grpc-message` header: UTF-8, percent-encoded outside printable ASCII, and where a blank is first
+ * or last, which HTTP/2 does not carry.
+ */
 export function encodeGrpcMessage(message: string): string {
-  if (!/[^ -$&-~]/.test(message)) return message;
+  if (!/[^ -$&-~]|^ | $/.test(message)) return message;
   let encoded = "";
-  for (const byte of Buffer.from(message)) {
+  const bytes = Buffer.from(message);
+  for (const [at, byte] of bytes.entries()) {
+    const isOuter = at === 0 || at === bytes.length - 1;
     encoded +=
-      byte >= 0x20 && byte <= 0x7e && byte !== 0x25
+      byte >= (isOuter ? 0x21 : 0x20) && byte <= 0x7e && byte !== 0x25
         ? String.fromCharCode(byte)
         : `%${byte.toString(16).toUpperCase().padStart(2, "0")}`;
   }

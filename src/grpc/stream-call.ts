@@ -11,15 +11,18 @@ export class StreamCall extends ServerCall {
   readonly #method: StreamMethod;
   readonly #requests: RequestMessages;
   readonly #reader: MessageReader;
+  readonly #writer: MessageWriter;
   /** Bytes that are held for the message that is not whole. */
   #partial = 0;
   #answers: AsyncIterator<Uint8Array> | undefined;
+  #isRetained = false;
 
   constructor(arrival: Arrival, method: StreamMethod, options: ServerCallOptions) {
     super(arrival, options);
     this.#method = method;
+    this.#writer = new MessageWriter(this.stream);
     this.#requests = new RequestMessages({
-      resume: () => void this.stream.resume(),
+      resume: () => this.stream.resume(),
       hold: (bytes) => this.reserve(bytes),
       unpack: (message) => this.#unpack(message),
     });
@@ -28,7 +31,19 @@ export class StreamCall extends ServerCall {
     );
   }
 
+  drained(): void {
+    this.#writer.wake();
+  }
+
+  override closed(): void {
+    super.closed();
+    this.#writer.wake();
+  }
+
   protected override run(): void {
+    // However its stream ends, the method's work goes on until it has ended.
+    this.stream.retain();
+    this.#isRetained = true;
     void this.#answer();
   }
 
@@ -57,13 +72,23 @@ export class StreamCall extends ServerCall {
 
   /** Lets the method clean up. What it throws now is told to nobody. */
   async #leave(): Promise<void> {
+    const answers = this.#answers;
+    if (answers?.return === undefined) return;
     try {
-      await this.#answers?.return?.();
+      await answers.return();
     } catch {}
+    this.#release();
+  }
+
+  /** The method has ended. */
+  #release(): void {
+    if (!this.#isRetained) return;
+    this.#isRetained = false;
+    this.stream.release();
   }
 
   async #answer(): Promise<void> {
-    const writer = new MessageWriter(this.stream);
+    const writer = this.#writer;
     try {
       const answers = this.#method(this.#requests, this)[Symbol.asyncIterator]();
       this.#answers = answers;
@@ -72,16 +97,12 @@ export class StreamCall extends ServerCall {
         const { done, value } = await answers.next();
         if (this.over) return;
         if (done === true) break;
-        this.checkAnswer(value);
+        this.checkAnswer(value.length);
         this.respond();
         const hasRoom = compresses
           ? await this.#writePacked(writer, value)
           : writer.write(value, false);
-        if (!hasRoom) {
-          this.hold(value.length);
-          await writer.drained();
-          this.hold(-value.length);
-        }
+        if (!hasRoom) await writer.drained();
         if (this.over) return;
       }
       writer.flush();
@@ -90,6 +111,8 @@ export class StreamCall extends ServerCall {
     } catch (error) {
       if (!this.over) writer.flush();
       this.fail(error);
+    } finally {
+      this.#release();
     }
   }
 

@@ -1,6 +1,6 @@
-import type { IncomingHttpHeaders } from "node:http2";
 import { BinaryReader, WireType } from "@bufbuild/protobuf/wire";
 import { Code, ConnectError } from "@connectrpc/connect";
+import type { HeaderRecord } from "../http2/header-block.ts";
 import type { Unanswered } from "./client-call.ts";
 import { CallFailure } from "./client-status.ts";
 
@@ -32,7 +32,7 @@ export function fromHeadersInit(init: HeadersInput): Record<string, string | str
 }
 
 /** Metadata of an answer, without the status and what HTTP/2 says about itself. */
-export function toHeaders(...blocks: readonly IncomingHttpHeaders[]): Headers {
+export function toHeaders(...blocks: readonly HeaderRecord[]): Headers {
   const headers = new Headers();
   for (const block of blocks) {
     for (const name in block) {

@@ -1,5 +1,5 @@
 import { withoutRest } from "../memory/byte-parts.ts";
-import { encodeFrame, framePrefixBytes, gzipMessage } from "./frame.ts";
+import { framePrefixBytes, gzipMessage } from "./frame.ts";
 import { MessageReader } from "./message-reader.ts";
 import type { UnaryMethod } from "./method.ts";
 import { ServerCall, type Arrival, type ServerCallOptions } from "./server-call.ts";
@@ -60,6 +60,8 @@ export class UnaryCall extends ServerCall {
   }
 
   protected override receivedAll(): void {
+    // However its stream ends, the method's work goes on until it has ended.
+    this.stream.retain();
     void this.#answer();
   }
 
@@ -67,11 +69,13 @@ export class UnaryCall extends ServerCall {
     try {
       const message = await this.#method(this.#whole() ?? (await this.#unpacked()), this);
       if (this.over) return;
-      this.checkAnswer(message);
+      this.checkAnswer(message.length);
       if (this.compresses) await this.#compress(message);
-      else this.succeed(encodeFrame(message));
+      else this.succeedWith(message, false);
     } catch (error) {
       this.fail(error);
+    } finally {
+      this.stream.release();
     }
   }
 
@@ -100,7 +104,7 @@ export class UnaryCall extends ServerCall {
   async #compress(message: Uint8Array): Promise<void> {
     const isLarge = message.length >= (this.options.compressMinBytes ?? Infinity);
     const packed = isLarge ? await gzipMessage(message) : message;
-    if (!this.over) this.succeed(encodeFrame(packed, isLarge));
+    if (!this.over) this.succeedWith(packed, isLarge);
   }
 }
 

@@ -6,6 +6,8 @@ export type WatchedCall = {
   readonly received: number;
   /** Its request comes too slowly: the call should end. */
   endSlow(): void;
+  /** Where it is among those that are watched; -1: it is none of them. Set by {@link WatchedCalls} alone. */
+  watchPlace: number;
   /** Has the call end when nothing of its answer is read for so many milliseconds. Called once. */
   limitReading(milliseconds: number): void;
 };
@@ -38,43 +40,62 @@ type Progress = {
 class WatchedCalls {
   /** An answer of which nothing is read for so long ends the call, in milliseconds. */
   longestUnread = longestSilence;
+  readonly #calls: WatchedCall[] = [];
   // What is known of a call is made at the first look: most calls are over before.
-  readonly #calls = new Map<WatchedCall, Progress | undefined>();
+  readonly #progress: (Progress | undefined)[] = [];
   #timer: NodeJS.Timeout | undefined;
 
   /** Looks after the call until {@link forget}. */
   watch(call: WatchedCall): void {
-    this.#calls.set(call, undefined);
+    if (call.watchPlace !== -1) return;
+    call.watchPlace = this.#calls.length;
+    this.#calls.push(call);
+    this.#progress.push(undefined);
     if (this.#timer !== undefined) return;
     this.#timer = setInterval(() => this.look(), lookInterval);
     this.#timer.unref();
   }
 
+  /** Nothing happens to a call that is not watched. */
   forget(call: WatchedCall): void {
-    this.#calls.delete(call);
+    const place = call.watchPlace;
+    if (place === -1) return;
+    call.watchPlace = -1;
+    // The last takes its place: thousands of calls come and go between two looks.
+    const last = this.#calls.pop();
+    const progress = this.#progress.pop();
+    if (last === undefined || last === call) return;
+    this.#calls[place] = last;
+    this.#progress[place] = progress;
+    last.watchPlace = place;
   }
 
   /** What the timer does, each {@link lookInterval}. */
   look(): void {
-    if (this.#calls.size === 0) {
+    if (this.#calls.length === 0) {
       clearInterval(this.#timer);
       this.#timer = undefined;
     }
-    for (const [call, known] of this.#calls) {
-      const progress = known ?? {
-        ...{ received: call.received, silent: 0, looks: 0, before: 0 },
-        isReadingLimited: false,
-      };
-      if (known === undefined) this.#calls.set(call, progress);
-      if (call.turn === "sender") {
-        if (isTooSlow(call, progress)) call.endSlow();
-      } else {
-        Object.assign(progress, { silent: 0, looks: 0, before: call.received });
-        if (call.turn === "reader" && !progress.isReadingLimited) {
-          progress.isReadingLimited = true;
-          call.limitReading(this.longestUnread);
-        }
-      }
+    // From the end on, for a call that is ended is forgotten at once, and one that was looked at takes its place.
+    for (let place = this.#calls.length - 1; place >= 0; place--) {
+      const call = this.#calls[place];
+      if (call !== undefined) this.#lookAt(call, place);
+    }
+  }
+
+  #lookAt(call: WatchedCall, place: number): void {
+    const progress = (this.#progress[place] ??= {
+      ...{ received: call.received, silent: 0, looks: 0, before: 0 },
+      isReadingLimited: false,
+    });
+    if (call.turn === "sender") {
+      if (isTooSlow(call, progress)) call.endSlow();
+      return;
+    }
+    Object.assign(progress, { silent: 0, looks: 0, before: call.received });
+    if (call.turn === "reader" && !progress.isReadingLimited) {
+      progress.isReadingLimited = true;
+      call.limitReading(this.longestUnread);
     }
   }
 }

@@ -58,6 +58,7 @@ export class MemoryBudget {
     if (share === undefined) {
       share = new MemoryShare(name, Math.min(limit, this.limit), {
         hasRoom: (bytes) => this.#used + bytes <= this.limit,
+        isOverdrawn: () => this.#used >= this.limit + this.limit / 8,
         count: (bytes) => {
           this.#used += bytes;
           if (bytes > 0) this.#reserved += bytes;
@@ -72,6 +73,7 @@ export class MemoryBudget {
 
 type Whole = {
   hasRoom(bytes: number): boolean;
+  isOverdrawn(): boolean;
   count(bytes: number): void;
   readonly refused: MemoryBudgetOptions["onRefused"];
 };
@@ -127,6 +129,11 @@ export class MemoryShare {
   /** Whether there is room for nothing more. */
   get isFull(): boolean {
     return this.#used >= this.limit || !this.#whole.hasRoom(1);
+  }
+
+  /** Whether an eighth more is held than there is room for: what cannot be refused any more was counted all the same. */
+  get isOverdrawn(): boolean {
+    return this.#used >= this.limit + this.limit / 8 || this.#whole.isOverdrawn();
   }
 
   /** A part of the share for one call, which is released as one. Its first `assured` bytes are never refused. */

@@ -1,6 +1,6 @@
 import type { HandlerContext, ServiceImpl } from "@connectrpc/connect";
 import { Bindings } from "../../gen/cufflink/v1/bindings_pb.ts";
-import { requestHeadersOf } from "../grpc/handler-context.ts";
+import { requestHeadOf } from "../grpc/handler-context.ts";
 import { createService, type RawMethods, type Service } from "../grpc/service.ts";
 import { Code, GrpcFailure } from "../grpc/status.ts";
 import { MemoryBudget, type MemoryShare } from "../memory/budget.ts";
@@ -71,12 +71,12 @@ export function invocationMethods({
 function tracer(
   context: HandlerContext,
 ): (metadata: Readonly<Record<string, string>>) => Record<string, string> {
-  const headers = requestHeadersOf(context);
-  const problem = baggageProblem(headers);
+  const head = requestHeadOf(context);
+  const problem = baggageProblem(head);
   if (problem !== undefined) throw new GrpcFailure(Code.invalidArgument, problem);
-  if (!isTraceparent([headers["traceparent"]].flat()[0])) {
-    return (metadata) => traceOfRequest(headers, metadata);
+  if (!isTraceparent(head.get("traceparent"))) {
+    return (metadata) => traceOfRequest(head, metadata);
   }
-  const shared = traceOfRequest(headers);
+  const shared = traceOfRequest(head);
   return () => shared;
 }

@@ -1,5 +1,4 @@
 import { AsyncLocalStorage } from "node:async_hooks";
-import type { IncomingHttpHeaders } from "node:http2";
 import {
   create,
   createRegistry,
@@ -18,33 +17,34 @@ import {
   type Interceptor,
   type ServiceImpl,
 } from "@connectrpc/connect";
-import type { Compression } from "@connectrpc/connect/protocol";
-import {
-  compressionBrotli,
-  compressionGzip,
-  universalRequestFromNodeRequest,
-  universalResponseToNodeResponse,
-} from "@connectrpc/connect-node";
+import type {
+  Compression,
+  UniversalServerRequest,
+  UniversalServerResponse,
+} from "@connectrpc/connect/protocol";
 import { ErrorInfoSchema, RetryInfoSchema } from "../../gen/google/rpc/error_details_pb.ts";
 import { StatusSchema } from "../../gen/google/rpc/status_pb.ts";
 import { callOverhead } from "../grpc/call-memory.ts";
 import { toGrpcFailure } from "../grpc/failure.ts";
 import { addResponseHeaders } from "../grpc/handler-context.ts";
 import type { CallContext, StreamMethod } from "../grpc/method.ts";
+import { RecordHead, type RequestHead } from "../grpc/request-head.ts";
 import { methodPath, type Service } from "../grpc/service.ts";
 import { formatGrpcTimeout, longestTimer, parseGrpcTimeout } from "../grpc/timeout.ts";
 import { whenUnpacking } from "../grpc/unpacking.ts";
 import type { MemoryShare, Reservation } from "../memory/budget.ts";
 import { abortable } from "../abortable.ts";
 import { countedAnswer, countedBody, noRoomError } from "./counted-body.ts";
-import { isStreamed, type HttpRequest, type HttpResponse } from "./http-message.ts";
+import { brotliCompression, gzipCompression } from "./compression.ts";
+import { isStreamed, pathOf, type HttpExchange } from "./http-exchange.ts";
 import { namingLimitFlag } from "./limit-text.ts";
+import { RequestBody } from "./request-body.ts";
 import { utf8Body } from "./utf8-body.ts";
 
 export type ConnectOptions = {
   readonly services: readonly Service[];
   /** The check of the fast path: throws a `GrpcFailure` to refuse a call. */
-  readonly admit: (headers: IncomingHttpHeaders) => void;
+  readonly admit: (head: RequestHead) => void;
   /** The largest request message, in bytes. */
   readonly maxMessageSize: number;
   /** The largest answer message, in bytes. */
@@ -54,11 +54,7 @@ export type ConnectOptions = {
 };
 
 /** Answers a request, which counts in the memory of its listener. */
-export type ConnectHandler = (
-  request: HttpRequest,
-  response: HttpResponse,
-  memory: MemoryShare,
-) => void;
+export type ConnectHandler = (exchange: HttpExchange, memory: MemoryShare) => void;
 
 /**
  * Everything that the fast path does not take: the Connect protocol, gRPC-Web, JSON and GET. In a file of its
@@ -67,7 +63,7 @@ export type ConnectHandler = (
 export function connectHandler(options: ConnectOptions): ConnectHandler {
   const { services, admit, maxMessageSize, maxAnswerSize, limitFlag } = options;
   const router = createConnectRouter({
-    acceptCompression: [counted(compressionGzip), counted(compressionBrotli)],
+    acceptCompression: [counted(gzipCompression), counted(brotliCompression)],
     readMaxBytes: maxMessageSize,
     writeMaxBytes: maxAnswerSize,
     // A status within a message has details, and services may have an `Any` of their own: JSON spells them out.
@@ -76,7 +72,9 @@ export function connectHandler(options: ConnectOptions): ConnectHandler {
     },
     requestGate({ requestHeader, method }) {
       try {
-        admit({ ...Object.fromEntries(requestHeader), ":path": methodPath(method) });
+        admit(
+          new RecordHead({ ...Object.fromEntries(requestHeader), ":path": methodPath(method) }),
+        );
       } catch (error) {
         throw toConnectError(error);
       }
@@ -87,53 +85,97 @@ export function connectHandler(options: ConnectOptions): ConnectHandler {
   const handlers = new Map(router.handlers.map((handler) => [handler.requestPath, handler]));
   return (...call) => void answer(...call);
 
-  async function answer(...[request, response, share]: Parameters<ConnectHandler>): Promise<void> {
-    const handler = handlers.get((request.url ?? "").split("?", 1)[0] ?? "");
-    if (handler === undefined) return answerNothing(response, 404);
-    holdTimeouts(request);
+  async function answer(exchange: HttpExchange, share: MemoryShare): Promise<void> {
+    const handler = handlers.get(pathOf(exchange.target));
+    if (handler === undefined) return exchange.answer(404);
     const memory = share.open();
     const isRefused = !memory.reserve(callOverhead);
-    const emitter: NodeJS.EventEmitter = response;
-    emitter.once("close", () => memory.release());
+    exchange.onClosed(() => memory.release());
     let asked;
     try {
-      asked = universalRequestFromNodeRequest(request, response, undefined, undefined);
+      asked = requestOf(exchange);
     } catch {
-      // Its `Host` makes no URL.
-      return answerNothing(response, 400);
+      // Its `Host` makes no URL, or it has a header that Connect cannot hold.
+      return exchange.answer(400);
     }
+    holdTimeouts(asked.header);
     // Connect would make room for as much as is announced, before any of it has come.
-    if (!isStreamed(request)) asked.header.delete("content-length");
+    const streamed = isStreamed(exchange);
+    if (!streamed) asked.header.delete("content-length");
     const { methodKind } = handler.method;
     const isKept = methodKind === "unary" || methodKind === "server_streaming";
-    const options = { memory, isKept, limit: maxMessageSize, isStreamed: isStreamed(request) };
-    const sent = asked.body as AsyncIterable<Uint8Array>;
-    const counted = countedBody(sent, {
-      ...{ ...options, isRefused },
+    const counted = countedBody(new RequestBody(exchange), {
+      ...{ memory, isKept, limit: maxMessageSize, isStreamed: streamed, isRefused },
       // The rest is watched by its connection.
-      isWatched: request.httpVersionMajor >= 2 || options.isStreamed,
+      isWatched: exchange.isHttp2 || streamed,
     });
-    const body = isPlainJson(request) ? utf8Body(counted, maxMessageSize) : counted;
+    const body = isPlainJson(exchange) ? utf8Body(counted, maxMessageSize) : counted;
     try {
       const answered = await unpackedInto.run(isKept ? memory : undefined, () =>
         handler({ ...asked, body }),
       );
-      const { body: answer, ...head } =
-        limitFlag === undefined ? answered : await namingLimitFlag(answered, limitFlag);
-      await universalResponseToNodeResponse(
-        answer === undefined ? head : { ...head, body: countedAnswer(answer, memory) },
-        response,
-      );
-    } catch (error) {
-      // What Connect fails to answer would never be. Of a caller that has gone it is no failure.
-      if (ConnectError.from(error).code !== Code.Aborted) answerNothing(response, 500);
+      const named = limitFlag === undefined ? answered : await namingLimitFlag(answered, limitFlag);
+      await respond(exchange, named, memory);
+    } catch {
+      // What Connect fails to answer would never be.
+      if (exchange.isClosed || exchange.headersSent) exchange.abort();
+      else exchange.answer(500);
     }
   }
 }
 
+/** Without its body. Throws a `TypeError` for what makes no URL or no `Headers`. */
+function requestOf(exchange: HttpExchange): Omit<UniversalServerRequest, "body"> {
+  const { method, target, record, isHttp2, isSecure } = exchange;
+  const authority = exchange.get(":authority") ?? exchange.get("host") ?? "";
+  const header = new Headers();
+  for (const [name, value] of Object.entries(record)) {
+    if (value === undefined || name.startsWith(":")) continue;
+    if (typeof value === "string") header.append(name, value);
+    else for (const one of value) header.append(name, one);
+  }
+  const closed = new AbortController();
+  exchange.onClosed(() => closed.abort(new ConnectError("cancelled by the caller", Code.Canceled)));
+  return {
+    httpVersion: isHttp2 ? "2.0" : "1.1",
+    url: new URL(target, `${isSecure ? "https" : "http"}://${authority}`).toString(),
+    ...{ method, header, signal: closed.signal },
+  };
+}
+
+/**
+ * Answers as Connect says, and takes no more of it than is read. Its parts count in the memory until they are written.
+ * Resolves once all is given, or nobody is there any more.
+ */
+async function respond(
+  exchange: HttpExchange,
+  { status, header, body, trailer }: UniversalServerResponse,
+  memory: Reservation,
+): Promise<void> {
+  const parts = body === undefined ? undefined : countedAnswer(body, memory);
+  // The first part goes before the headers, which its method may still change.
+  let part = await parts?.next();
+  for (const [name, value] of headersOf(header)) exchange.setHeader(name, value);
+  exchange.begin(status);
+  for (; part !== undefined && part.done !== true; part = await parts?.next()) {
+    if (!exchange.write(part.value)) await exchange.whenDrained();
+    if (!exchange.isClosed) continue;
+    // Its method is told in the middle of it that nobody reads on.
+    await parts?.throw(new ConnectError("cancelled by the caller", Code.Canceled));
+    return;
+  }
+  exchange.end(headersOf(trailer).flat(2));
+}
+
+/** Names and values; repeats of `set-cookie` are several, of others one. */
+function headersOf(headers: Headers | undefined): [name: string, value: string][] {
+  return headers === undefined ? [] : [...headers];
+}
+
 /** A unary call in JSON that is not compressed. */
-function isPlainJson({ headers }: HttpRequest): boolean {
-  const { "content-type": type = "", "content-encoding": encoding = "identity" } = headers;
+function isPlainJson(request: HttpExchange): boolean {
+  const type = request.get("content-type") ?? "";
+  const encoding = request.get("content-encoding") ?? "identity";
   return /^application\/json\s*(?:;|$)/i.test(type) && encoding === "identity";
 }
 
@@ -153,22 +195,16 @@ function counted(compression: Compression): Compression {
   };
 }
 
-function answerNothing(response: HttpResponse, status: number): void {
-  if (response.headersSent) return void response.destroy();
-  response.statusCode = status;
-  response.end();
-}
-
 /** Connect gives a deadline to a timer as it comes; one that no timer can hold would have passed at once. */
-function holdTimeouts({ headers }: HttpRequest): void {
-  const grpc = headers["grpc-timeout"];
-  if (typeof grpc === "string" && (parseGrpcTimeout(grpc) ?? 0) > longestTimer) {
+function holdTimeouts(header: Headers): void {
+  const grpc = header.get("grpc-timeout");
+  if (grpc !== null && (parseGrpcTimeout(grpc) ?? 0) > longestTimer) {
     // It is written in whole seconds, rounded up.
-    headers["grpc-timeout"] = formatGrpcTimeout(longestTimer - 1000);
+    header.set("grpc-timeout", formatGrpcTimeout(longestTimer - 1000));
   }
-  const connect = headers["connect-timeout-ms"];
-  if (typeof connect === "string" && /^\d+$/.test(connect) && Number(connect) > longestTimer)
-    headers["connect-timeout-ms"] = String(longestTimer);
+  const connect = header.get("connect-timeout-ms");
+  if (connect !== null && /^\d+$/.test(connect) && Number(connect) > longestTimer)
+    header.set("connect-timeout-ms", String(longestTimer));
 }
 
 const detailTypes = createRegistry(ErrorInfoSchema, RetryInfoSchema);
@@ -247,7 +283,7 @@ function decoded({ input, output }: DescMethod, method: StreamMethod): Bidirecti
 function callOf(context: HandlerContext): CallContext {
   const left = context.timeoutMs();
   return {
-    headers: Object.fromEntries(context.requestHeader),
+    head: new RecordHead(Object.fromEntries(context.requestHeader)),
     signal: context.signal,
     deadline: left === undefined ? undefined : performance.now() + left,
     setHeaders: (headers) => addResponseHeaders(context, headers),

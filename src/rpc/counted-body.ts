@@ -49,6 +49,7 @@ export function noRoomError(): ConnectError {
 class CountedBody implements WatchedCall {
   turn: WatchedCall["turn"] = "server";
   received = 0;
+  watchPlace = -1;
   readonly #body: AsyncIterator<Uint8Array>;
   readonly #options: CountedBodyOptions;
   readonly #parts = new ByteParts();

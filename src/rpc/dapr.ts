@@ -3,13 +3,14 @@ import type { HandlerContext, ServiceImpl } from "@connectrpc/connect";
 import { Dapr, type InvokeBindingResponseSchema } from "../../gen/dapr/proto/runtime/v1/dapr_pb.ts";
 import { ActorRuntime_ActorRuntimeStatus } from "../../gen/dapr/proto/runtime/v1/metadata_pb.ts";
 import { BindingError } from "../errors.ts";
-import { addResponseHeaders, requestHeadersOf } from "../grpc/handler-context.ts";
+import { addResponseHeaders, requestHeadOf } from "../grpc/handler-context.ts";
 import { createService, type Service } from "../grpc/service.ts";
 import { Code, GrpcFailure } from "../grpc/status.ts";
 import type { Invocation } from "../runtime/outputs/invocation.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import type { RuntimeDescription } from "./description.ts";
 import { invokeFailure } from "./errors.ts";
+import { encodeInvokeAnswer } from "./invoke-answer.ts";
 import { metadataHeaders } from "./metadata-headers.ts";
 import { metadataProblem } from "./metadata-limit.ts";
 import { baggageProblem, traceOfRequest } from "./trace.ts";
@@ -23,7 +24,7 @@ export type DaprOptions = {
 
 /** What bindings need of `dapr.proto.runtime.v1.Dapr`. */
 export function daprService({ runtime, description, shutdown }: DaprOptions): Service {
-  return createService(Dapr, {
+  const methods: Partial<ServiceImpl<typeof Dapr>> = {
     invokeBinding: invokeBinding(runtime),
     getMetadata: () => metadata(description),
     setMetadata({ key, value }) {
@@ -35,19 +36,20 @@ export function daprService({ runtime, description, shutdown }: DaprOptions): Se
       shutdown();
       return {};
     },
-  });
+  };
+  return createService(Dapr, methods, {}, { invokeBinding: encodeInvokeAnswer });
 }
 
 function invokeBinding(runtime: Runtime): ServiceImpl<typeof Dapr>["invokeBinding"] {
   return async ({ name, operation, data, metadata: own }, context) => {
-    const headers = requestHeadersOf(context);
-    const problem = baggageProblem(headers);
+    const head = requestHeadOf(context);
+    const problem = baggageProblem(head);
     if (problem !== undefined) throw new GrpcFailure(Code.invalidArgument, problem);
     const tooMuch = metadataProblem(own);
     if (tooMuch !== undefined) throw new GrpcFailure(Code.resourceExhausted, tooMuch);
     try {
       const payload = data.length === 0 ? undefined : data;
-      const metadata = Object.assign(own, traceOfRequest(headers, own));
+      const metadata = Object.assign(own, traceOfRequest(head, own));
       const answer = await runtime.invoke(
         new RpcInvocation(name, operation, payload, metadata, context),
       );

@@ -5,6 +5,7 @@ import { tooSlow, watchedCalls, type WatchedCall } from "../grpc/watched-calls.t
 export class PayloadWatch implements WatchedCall {
   /** Bytes of payloads that have come. */
   received = 0;
+  watchPlace = -1;
   readonly #isWaiting: () => boolean;
   readonly #end: (error: Error) => void;
 

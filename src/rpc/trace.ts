@@ -1,31 +1,30 @@
+import type { RequestHead } from "../grpc/request-head.ts";
 import { beginTrace, isTraceparent } from "../runtime/trace.ts";
-
-type RequestHeaders = Readonly<Record<string, string | string[] | undefined>>;
 
 /**
  * The W3C trace context of a request: what its headers say, else what its own metadata says, else one begun
  * here. To be put over the metadata.
  */
 export function traceOfRequest(
-  headers: RequestHeaders,
+  head: RequestHead,
   metadata: Readonly<Record<string, string>> = {},
 ): Record<string, string> {
-  const given = first(headers["traceparent"]);
-  const parent = isTraceparent(given) ? given : fromBinary(first(headers["grpc-trace-bin"]));
+  const given = head.get("traceparent");
+  const parent = isTraceparent(given) ? given : fromBinary(head.get("grpc-trace-bin"));
   const own = metadata["traceparent"];
   const trace: Record<string, string> = {
     traceparent: parent ?? (isTraceparent(own) ? own : beginTrace()),
   };
-  const state = first(headers["tracestate"]);
-  if (state !== undefined && parent !== undefined) trace["tracestate"] = state;
-  const baggage = first(headers["baggage"]);
+  const state = parent === undefined ? undefined : head.get("tracestate");
+  if (state !== undefined) trace["tracestate"] = state;
+  const baggage = head.get("baggage");
   if (baggage !== undefined && baggage !== "") trace["baggage"] = baggage;
   return trace;
 }
 
 /** Why a `baggage` header cannot be read; `undefined`: it can, or there is none. */
-export function baggageProblem(headers: RequestHeaders): string | undefined {
-  const baggage = first(headers["baggage"]);
+export function baggageProblem(head: RequestHead): string | undefined {
+  const baggage = head.get("baggage");
   if (baggage === undefined || baggage === "") return undefined;
   for (const member of baggage.split(",")) {
     const [pair = ""] = member.split(";");
@@ -47,8 +46,4 @@ function fromBinary(text: string | undefined): string | undefined {
   const flags = (bytes[28] ?? 0).toString(16).padStart(2, "0");
   const parent = `00-${bytes.toString("hex", 2, 18)}-${bytes.toString("hex", 19, 27)}-${flags}`;
   return isTraceparent(parent) ? parent : undefined;
-}
-
-function first(value: string | string[] | undefined): string | undefined {
-  return Array.isArray(value) ? value[0] : value;
 }

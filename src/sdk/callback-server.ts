@@ -1,11 +1,4 @@
 import { createHash, timingSafeEqual } from "node:crypto";
-import {
-  createServer,
-  type Http2Server,
-  type IncomingHttpHeaders,
-  type ServerHttp2Session,
-  type ServerHttp2Stream,
-} from "node:http2";
 import type { AddressInfo } from "node:net";
 import { create, toBinary } from "@bufbuild/protobuf";
 import {
@@ -13,9 +6,10 @@ import {
   ListInputBindingsResponseSchema,
 } from "../../gen/dapr/proto/runtime/v1/appcallback_pb.ts";
 import { BindingError, messageOf } from "../errors.ts";
-import { http2ServerOptions, widenWindow } from "../grpc/http2-options.ts";
+import { Http2Listener } from "../grpc/http2-listener.ts";
 import type { CallContext, GrpcMethod } from "../grpc/method.ts";
-import { onOpenStream } from "../grpc/open-streams.ts";
+import { refuseCall } from "../grpc/refusal.ts";
+import type { RequestHead } from "../grpc/request-head.ts";
 import { GrpcServer } from "../grpc/server.ts";
 import { Code, GrpcFailure } from "../grpc/status.ts";
 import type { BindingEventHandler } from "../handler/event.ts";
@@ -49,8 +43,7 @@ const streamPath = "/cufflink.v1.AppCallback/OnBindingEvents";
 /** A port for the runtime to dial: event streams, and Dapr's unary calls for a runtime that has none. */
 export class CallbackServer {
   readonly #options: CallbackServerOptions;
-  readonly #server: Http2Server;
-  readonly #sessions = new Set<ServerHttp2Session>();
+  readonly #listener: Http2Listener;
   readonly #streams = new Set<EventStream>();
   readonly #abort = new AbortController();
   #draining = false;
@@ -67,13 +60,13 @@ export class CallbackServer {
     const memory = new MemoryBudget(options.memory).share("app", options.memory);
     const grpc = new GrpcServer(methods, {
       maxMessageSize,
-      admit: (headers) => this.#admit(headers),
+      admit: (head) => this.#admit(head),
     });
-    this.#server = createServer(http2ServerOptions);
-    this.#server.on("session", (session) => this.#keep(session));
-    this.#server.on("sessionError", () => undefined);
-    onOpenStream(this.#server, (stream, headers, _flags, rawHeaders) => {
-      if (!grpc.handle({ stream, headers, rawHeaders, memory })) refuse(stream);
+    this.#listener = new Http2Listener({
+      memory,
+      onStream: (stream, head) =>
+        grpc.handle({ stream, head, memory }) ??
+        refuseCall(stream, Code.unimplemented, "unknown method"),
     });
   }
 
@@ -81,19 +74,20 @@ export class CallbackServer {
   static async listen(options: CallbackServerOptions): Promise<CallbackServer> {
     const made = new CallbackServer(options);
     const { host, port } = options;
+    const { server } = made.#listener;
     await new Promise<void>((resolve, reject) => {
-      made.#server.once("error", (error) => {
+      server.once("error", (error) => {
         const text = `the app cannot listen on ${host}:${port}: ${messageOf(error)}`;
         const advice = "choose another port by `port` or APP_PORT, and by the runtime's --app-port";
         reject(new BindingError("failed_precondition", `${text}; ${advice}`, { cause: error }));
       });
-      made.#server.listen(port, host, () => resolve());
+      server.listen(port, host, () => resolve());
     });
     return made;
   }
 
   get port(): number {
-    return (this.#server.address() as AddressInfo).port;
+    return (this.#listener.server.address() as AddressInfo).port;
   }
 
   /** Whether a runtime has an event stream open. */
@@ -107,48 +101,36 @@ export class CallbackServer {
    */
   renew(): void {
     for (const stream of this.#streams) stream.drain();
-    for (const session of this.#sessions) session.close();
+    this.#listener.endConnections();
   }
 
   /** Takes no more events and resolves when those that run are handled and settled. */
   async drain(): Promise<void> {
     this.#draining = true;
-    this.#server.close();
+    const stopped = this.#listener.stop();
     for (const stream of this.#streams) stream.drain();
-    await Promise.all(
-      [...this.#sessions].map((session) => {
-        const closed = new Promise<void>((resolve) => void session.once("close", () => resolve()));
-        session.close();
-        return closed;
-      }),
-    );
+    this.#listener.endConnections();
+    await stopped;
   }
 
   /** Cuts what is left. */
   close(): void {
     this.#draining = true;
-    this.#server.close();
-    for (const session of this.#sessions) session.destroy();
+    void this.#listener.stop();
+    this.#listener.destroyConnections();
     if (this.#calls > 0) this.#abort.abort(new Error("the app was closed"));
-  }
-
-  #keep(session: ServerHttp2Session): void {
-    this.#sessions.add(session);
-    widenWindow(session);
-    session.on("error", () => session.destroy());
-    session.on("close", () => this.#sessions.delete(session));
   }
 
   async *#stream(
     requests: AsyncIterable<Uint8Array>,
-    { headers }: CallContext,
+    { head }: CallContext,
   ): AsyncGenerator<Uint8Array> {
     const stream = this.#draining ? undefined : this.#options.createStream();
     if (stream === undefined) {
       const why = this.#draining ? "the app is closing" : "the app has no handler for any binding";
       throw new GrpcFailure(Code.unavailable, why);
     }
-    stream.meet(headers);
+    stream.meet(head.record);
     this.#streams.add(stream);
     let failure: unknown;
     const read = async (): Promise<void> => {
@@ -176,7 +158,7 @@ export class CallbackServer {
     const { pool, handlerOf } = this.#options;
     this.#calls++;
     try {
-      return await handleCall(message, context.headers, {
+      return await handleCall(message, context.head, {
         pool,
         handlerOf,
         // One for all: a signal of each call's own would cost more than the rest of it.
@@ -201,24 +183,17 @@ export class CallbackServer {
   }
 
   /** Before anything of a call is kept. Dapr sends its token with events, but not with its questions. */
-  #admit(headers: IncomingHttpHeaders): void {
+  #admit(head: RequestHead): void {
     const { token } = this.#options;
-    const path = headers[":path"] ?? "";
+    if (token === "") return;
+    const path = head.get(":path");
     if (path !== streamPath && path !== eventPath) return;
-    if (token === "" || isSame(token, String(headers["dapr-api-token"] ?? ""))) return;
+    if (isSame(token, head.get("dapr-api-token") ?? "")) return;
     throw new GrpcFailure(
       Code.unauthenticated,
       "the call has not the app's token; start the runtime with the same APP_API_TOKEN",
     );
   }
-}
-
-function refuse(stream: ServerHttp2Stream): void {
-  stream.on("error", () => undefined);
-  stream.resume();
-  const status = { "grpc-status": String(Code.unimplemented), "grpc-message": "unknown method" };
-  const head = { ":status": 200, "content-type": "application/grpc" };
-  stream.respond({ ...head, ...status }, { endStream: true });
 }
 
 function isSame(one: string, other: string): boolean {

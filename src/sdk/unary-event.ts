@@ -1,4 +1,3 @@
-import type { IncomingHttpHeaders } from "node:http2";
 import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
 import { anyPack } from "@bufbuild/protobuf/wkt";
 import {
@@ -9,6 +8,7 @@ import {
 } from "../../gen/dapr/proto/runtime/v1/appcallback_pb.ts";
 import { RetryInfoSchema } from "../../gen/google/rpc/error_details_pb.ts";
 import { StatusSchema } from "../../gen/google/rpc/status_pb.ts";
+import type { RequestHead } from "../grpc/request-head.ts";
 import { Code, decodeGrpcMessage, GrpcFailure, type ResponseHeaders } from "../grpc/status.ts";
 import { durationOf } from "./duration.ts";
 import type { BindingEventHandler } from "../handler/event.ts";
@@ -29,15 +29,15 @@ type CallOptions = {
  */
 export function handleCall(
   message: Uint8Array,
-  headers: IncomingHttpHeaders,
+  head: RequestHead,
   { pool, handlerOf, signal }: CallOptions,
 ): Promise<Uint8Array> {
   const request = fromBinary(BindingEventRequestSchema, message);
-  const event = eventOf(request, headers, signal);
+  const event = eventOf(request, head, signal);
   return new Promise((resolve, reject) => {
     const conclude = (outcome: Outcome): void => {
       try {
-        resolve(responseOf(outcome, headers));
+        resolve(responseOf(outcome, head));
       } catch (failure) {
         reject(failure);
       }
@@ -48,31 +48,27 @@ export function handleCall(
 
 function eventOf(
   { name, data, metadata }: BindingEventRequest,
-  headers: IncomingHttpHeaders,
+  head: RequestHead,
   signal: AbortSignal,
 ): CalledEvent {
-  const header = (wanted: string): string | undefined => {
-    const value = headers[wanted];
-    return typeof value === "string" ? value : undefined;
-  };
-  const lastError = header("cufflink-last-error");
+  const lastError = head.get("cufflink-last-error");
   return new CalledEvent({
     ...{ name, data, metadata, signal },
-    trace: traceOf(header("traceparent"), header("tracestate"), header("baggage")),
+    trace: traceOf(head.get("traceparent"), head.get("tracestate"), head.get("baggage")),
     // daprd does not count.
-    attempt: Number(header("cufflink-attempt")) || 1,
-    attempts: Number(header("cufflink-attempts")) || undefined,
+    attempt: Number(head.get("cufflink-attempt")) || 1,
+    attempts: Number(head.get("cufflink-attempts")) || undefined,
     lastError: lastError && decodeGrpcMessage(lastError),
   });
 }
 
-function responseOf(outcome: Outcome, request: IncomingHttpHeaders): Uint8Array {
+function responseOf(outcome: Outcome, request: RequestHead): Uint8Array {
   switch (outcome.kind) {
     case "handled":
       return outcome.reply === undefined ? nothing : encodeReply(outcome.reply);
     case "drop":
       // daprd sends no such header, and would take an error for a failure.
-      if (request["cufflink-attempt"] === undefined) return nothing;
+      if (request.get("cufflink-attempt") === undefined) return nothing;
       throw new GrpcFailure(Code.failedPrecondition, outcome.reason, undefined, said("drop"));
     case "deadLetter":
       throw new GrpcFailure(

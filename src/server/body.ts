@@ -2,7 +2,7 @@ import { ByteParts } from "../memory/byte-parts.ts";
 import { bytesPassed } from "../memory/garbage-collection.ts";
 import { tooSlow, watchedCalls, type WatchedCall } from "../grpc/watched-calls.ts";
 import { noRoom, type Reservation } from "../memory/budget.ts";
-import type { HttpRequest } from "../rpc/http-message.ts";
+import { isDribble, type BodyReader, type HttpExchange } from "../rpc/http-exchange.ts";
 
 /** A request body over the limit. */
 export class TooLarge extends Error {
@@ -24,67 +24,79 @@ export class TooSlow extends Error {
  * {@link NoRoom} or {@link TooSlow}, or when the caller goes away.
  */
 export function readBody(
-  request: HttpRequest,
+  exchange: HttpExchange,
   limit: number,
   memory: Reservation,
 ): Promise<Buffer> {
   return new Promise((resolve, reject) => {
-    const parts = new ByteParts();
-    let size = 0;
-    let chunks = 0;
-    let isRefused = false;
-    const refuse = (error: Error): void => {
-      isRefused = true;
-      parts.clear();
-      reject(error);
-    };
-    // Over HTTP/1.1 the connection is watched, whoever reads the request.
-    const watched: WatchedCall | undefined =
-      request.httpVersionMajor < 2
-        ? undefined
-        : {
-            turn: "sender",
-            get received() {
-              return size;
-            },
-            endSlow: () => refuse(new TooSlow(tooSlow)),
-            limitReading() {},
-          };
-    if (watched !== undefined) watchedCalls.watch(watched);
-    request.on("data", (chunk: Buffer) => {
-      size += chunk.length;
-      if (++chunks > mostChunks && size < chunks * smallestChunk) return void request.destroy();
-      if (isRefused) {
-        bytesPassed(chunk.length);
-        // Read on a while, so that the caller gets to see the answer, but not without end.
-        if (size > limit + drainLimit) request.destroy();
-        return;
-      }
-      if (!memory.reserve(chunk.length)) {
-        return refuse(new NoRoom(noRoom));
-      }
-      parts.add(chunk);
-      if (size <= limit) return;
-      const announced = Number(request.headers["content-length"] ?? 0);
-      const said = announced > 0 ? `${announced} bytes` : `more than ${limit} bytes`;
-      const message = `stream too large: the body has ${said}, the limit is ${limit}; see --max-body-size`;
-      refuse(new TooLarge(message));
-    });
-    request.on("end", () => {
-      if (isRefused) return;
-      resolve(parts.whole());
-    });
-    request.on("error", reject);
-    request.on("close", () => {
-      if (watched !== undefined) watchedCalls.forget(watched);
-      parts.clear();
-      // Each request closes in the end; an error costs its stack.
-      if (!request.readableEnded) reject(new Error("the caller went away"));
-    });
+    exchange.read(new WholeBody(exchange, { limit, memory, resolve, reject }));
   });
 }
 
-/** After so many chunks they must be so large on average, in bytes: each costs some microseconds, whatever is in it. */
-const mostChunks = 1000;
-const smallestChunk = 32;
-const drainLimit = 64 * 1024 * 1024;
+type WholeBodyOptions = {
+  readonly limit: number;
+  readonly memory: Reservation;
+  readonly resolve: (body: Buffer) => void;
+  readonly reject: (error: Error) => void;
+};
+
+class WholeBody implements BodyReader, WatchedCall {
+  readonly turn = "sender";
+  received = 0;
+  watchPlace = -1;
+  readonly #exchange: HttpExchange;
+  readonly #options: WholeBodyOptions;
+  readonly #parts = new ByteParts();
+  #chunks = 0;
+  #isRefused = false;
+
+  constructor(exchange: HttpExchange, options: WholeBodyOptions) {
+    this.#exchange = exchange;
+    this.#options = options;
+    // Over HTTP/1.1 the connection is watched, whoever reads the request.
+    if (exchange.isHttp2) watchedCalls.watch(this);
+  }
+
+  data(chunk: Buffer): void {
+    const { limit, memory } = this.#options;
+    this.received += chunk.length;
+    const size = this.received;
+    if (isDribble(size, ++this.#chunks)) return this.#exchange.abort();
+    if (this.#isRefused) return bytesPassed(chunk.length);
+    if (!memory.reserve(chunk.length)) return this.#refuse(new NoRoom(noRoom));
+    this.#parts.add(chunk);
+    if (size <= limit) return;
+    const announced = Number(this.#exchange.get("content-length") ?? 0);
+    const said = announced > 0 ? `${announced} bytes` : `more than ${limit} bytes`;
+    this.#refuse(
+      new TooLarge(
+        `stream too large: the body has ${said}, the limit is ${limit}; see --max-body-size`,
+      ),
+    );
+  }
+
+  ended(): void {
+    watchedCalls.forget(this);
+    if (!this.#isRefused) this.#options.resolve(this.#parts.whole());
+  }
+
+  gone(): void {
+    watchedCalls.forget(this);
+    this.#parts.clear();
+    // An error costs its stack.
+    if (!this.#isRefused) this.#options.reject(new Error("the caller went away"));
+  }
+
+  endSlow(): void {
+    this.#refuse(new TooSlow(tooSlow));
+  }
+
+  limitReading(): void {}
+
+  #refuse(error: Error): void {
+    if (this.#isRefused) return;
+    this.#isRefused = true;
+    this.#parts.clear();
+    this.#options.reject(error);
+  }
+}

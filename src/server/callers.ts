@@ -1,6 +1,5 @@
 import { isIPv4 } from "node:net";
-
-type Headers = Readonly<Record<string, string | string[] | undefined>>;
+import type { RequestHead } from "../grpc/request-head.ts";
 
 /** Who may call beyond programs of this machine and those that know the token. */
 export type CallerRules = {
@@ -11,11 +10,10 @@ export type CallerRules = {
 };
 
 /** What is known of a request before anything of it is done. */
-export type Incoming = {
-  readonly method: string | undefined;
+export type Incoming = RequestHead & {
+  readonly method: string;
   /** The target as it was sent: a path, or a whole URL. */
-  readonly target: string | undefined;
-  readonly headers: Headers;
+  readonly target: string;
   readonly isHttp2: boolean;
   /** The address at which it came in; `undefined`: by a Unix socket. */
   readonly localAddress: string | undefined;
@@ -50,14 +48,14 @@ export function callerCheck({ allowedOrigins, allowedHosts }: CallerRules): Call
     host !== undefined && host !== "" && !isKnown(host);
 
   return (request) => {
-    const { headers, isHttp2, localAddress } = request;
-    const isGrpc = isHttp2 && grpc.test(textOf(headers["content-type"]) ?? "");
-    if (!isGrpc && !hosts.has("*") && isLoopbackAddress(localAddress)) {
+    const { isHttp2, localAddress } = request;
+    const isProgram = isHttp2 && isGrpc(request.get("content-type"));
+    if (!isProgram && !hosts.has("*") && isLoopbackAddress(localAddress)) {
       const wrong = hostsOf(request).find(isWrongHost);
       if (wrong !== undefined) return refused(hostMessage(wrong));
     }
-    const origin = textOf(headers["origin"]);
-    const site = textOf(headers["sec-fetch-site"]);
+    const origin = request.get("origin");
+    const site = request.get("sec-fetch-site");
     if (origin === undefined && site === undefined) return undefined;
     if (anyOrigin || (origin !== undefined && origins.has(origin.toLowerCase()))) {
       return allowed(request, anyOrigin ? "*" : (origin ?? ""));
@@ -71,16 +69,24 @@ export function callerCheck({ allowedOrigins, allowedHosts }: CallerRules): Call
   };
 }
 
+type Fields = { readonly fields: readonly { readonly name: string; readonly value: string }[] };
+
 /** A call of gRPC over HTTP/2, which no page can make, with nothing of what a browser would say: it needs no check. */
-export function isGrpcOfProgram(headers: Headers): boolean {
-  return (
-    headers["origin"] === undefined &&
-    headers["sec-fetch-site"] === undefined &&
-    grpc.test(textOf(headers["content-type"]) ?? "")
-  );
+export function isGrpcOfProgram({ fields }: Fields): boolean {
+  let isProgram = false;
+  for (const { name, value } of fields) {
+    if (name === "origin" || name === "sec-fetch-site") return false;
+    if (name !== "content-type") continue;
+    if (value !== "application/grpc" && !isGrpc(value)) return false;
+    isProgram = true;
+  }
+  return isProgram;
 }
 
-const grpc = /^application\/grpc(\+|;|$)/i;
+/** Whether a `content-type` is that of gRPC, which over HTTP/2 no page can speak; not that of gRPC-Web. */
+export function isGrpc(type: string | undefined): boolean {
+  return type !== undefined && /^application\/grpc(\+|;|$)/i.test(type);
+}
 
 function refused(message: string): Verdict {
   return { kind: "refused", message };
@@ -104,9 +110,9 @@ function shorten(text: string): string {
 }
 
 /** The hosts that a request names: of its target, where that is a whole URL, and of its headers. */
-function hostsOf({ target, headers }: Incoming): (string | undefined)[] {
-  const absolute = /^[a-z][a-z0-9+.-]*:\/\/([^/?#]*)/i.exec(target ?? "")?.[1];
-  return [absolute, textOf(headers[":authority"]), textOf(headers["host"])].filter(
+function hostsOf(request: Incoming): (string | undefined)[] {
+  const absolute = /^[a-z][a-z0-9+.-]*:\/\/([^/?#]*)/i.exec(request.target)?.[1];
+  return [absolute, request.get(":authority"), request.get("host")].filter(
     (host) => host !== undefined,
   );
 }
@@ -148,30 +154,26 @@ const exposed = [
   ...["traceparent", "tracestate", "retry-after", "cufflink-reason"],
 ].join(", ");
 
-function allowed({ method, headers }: Incoming, origin: string): Verdict {
+function allowed(request: Incoming, origin: string): Verdict {
   const common = { "access-control-allow-origin": origin, vary: "Origin" };
-  if (method !== "OPTIONS" || headers["access-control-request-method"] === undefined)
+  if (request.method !== "OPTIONS" || request.get("access-control-request-method") === undefined)
     return {
       kind: "allowed",
       headers: { ...common, "access-control-expose-headers": exposed },
     };
-  const wanted = textOf(headers["access-control-request-headers"]);
+  const wanted = request.get("access-control-request-headers");
   return {
     kind: "preflight",
     headers: {
       ...common,
       "access-control-allow-methods": "GET, POST, PUT, OPTIONS",
       ...(wanted === undefined ? {} : { "access-control-allow-headers": wanted }),
-      ...(headers["access-control-request-private-network"] === "true"
+      ...(request.get("access-control-request-private-network") === "true"
         ? { "access-control-allow-private-network": "true" }
         : {}),
       "access-control-max-age": "7200",
     },
   };
-}
-
-function textOf(value: string | string[] | undefined): string | undefined {
-  return Array.isArray(value) ? value.join(", ") : value;
 }
 
 /** The same answer for the same text, without working it out each time. */

@@ -13,7 +13,7 @@ import { Compressed, requirePlain, requireUtf8 } from "./plain-body.ts";
 import type { RuntimeDescription } from "../rpc/description.ts";
 import type { MemoryShare, Reservation } from "../memory/budget.ts";
 import { NoRoom, readBody, TooLarge, TooSlow } from "./body.ts";
-import type { HttpRequest, HttpResponse } from "../rpc/http-message.ts";
+import type { HttpExchange } from "../rpc/http-exchange.ts";
 import { notServedText } from "./other-blocks.ts";
 
 export type DaprHttpOptions = {
@@ -37,67 +37,64 @@ export class DaprHttp {
   }
 
   /** Answers every request; unknown paths as daprd does. `memory`: of the listener. */
-  handle(request: HttpRequest, response: HttpResponse, memory: MemoryShare): void {
-    onError(response);
-    const path = pathOf(request.url ?? "/");
-    if (path === undefined) return sendText(response, 400, "400 Bad Request");
-    const isGet = request.method === "GET";
-    if (isGet && path.startsWith("/v1.0/healthz")) {
-      const answered = this.#health(path, request, response);
-      if (answered) return;
-    }
-    if (this.#options.token(request.headers) !== undefined) {
-      return sendText(response, 401, "invalid api token\n", {
-        "x-content-type-options": "nosniff",
-      });
+  handle(exchange: HttpExchange, memory: MemoryShare): void {
+    const { method } = exchange;
+    const path = pathOf(exchange.target);
+    if (path === undefined) return sendText(exchange, 400, "400 Bad Request");
+    const isGet = method === "GET";
+    if (isGet && path.startsWith("/v1.0/healthz") && this.#health(path, exchange)) return;
+    if (this.#options.token(exchange) !== undefined) {
+      exchange.setHeader("x-content-type-options", "nosniff");
+      return sendText(exchange, 401, "invalid api token\n");
     }
     const name = bindingName(path);
-    if (name !== undefined && (request.method === "POST" || request.method === "PUT")) {
-      void this.#invoke(name, request, response, reservation(response, memory));
+    if (name !== undefined && (method === "POST" || method === "PUT")) {
+      void this.#invoke(name, exchange, reservation(exchange, memory));
       return;
     }
     if (path === "/v1.0/metadata" && isGet)
-      return sendJson(response, 200, `${goJson(this.#options.description.json())}\n`);
-    if (path.startsWith("/v1.0/metadata/") && request.method === "PUT") {
+      return sendJson(exchange, 200, `${goJson(this.#options.description.json())}\n`);
+    if (path.startsWith("/v1.0/metadata/") && method === "PUT") {
       const key = path.slice("/v1.0/metadata/".length);
-      void this.#setMetadata(key, request, response, reservation(response, memory));
+      void this.#setMetadata(key, exchange, reservation(exchange, memory));
       return;
     }
-    if (path === "/v1.0/shutdown" && request.method === "POST") {
-      sendNothing(response, 204);
+    if (path === "/v1.0/shutdown" && method === "POST") {
+      exchange.answer(204);
       this.#options.shutdown();
       return;
     }
-    sendError(response, 404, "ERR_DIRECT_INVOKE", notServedText(path, request.headers));
+    sendError(exchange, 404, "ERR_DIRECT_INVOKE", notServedText(path, exchange));
   }
 
   /** The public port: health and metadata, nothing else, no token. */
-  handlePublic(request: HttpRequest, response: HttpResponse): void {
-    onError(response);
-    const path = pathOf(request.url ?? "/") ?? "";
+  handlePublic(exchange: HttpExchange): void {
+    const path = pathOf(exchange.target) ?? "";
     const known = path === "/v1.0/metadata" || healthPaths.has(path);
-    const plain = { "x-content-type-options": "nosniff" };
-    if (!known) return sendText(response, 404, "404 page not found\n", plain);
-    if (request.method !== "GET") {
-      response.setHeader("allow", "GET");
-      return sendNothing(response, 405);
+    if (!known) {
+      exchange.setHeader("x-content-type-options", "nosniff");
+      return sendText(exchange, 404, "404 page not found\n");
+    }
+    if (exchange.method !== "GET") {
+      exchange.setHeader("allow", "GET");
+      return exchange.answer(405);
     }
     if (path === "/v1.0/metadata")
-      return sendJson(response, 200, `${goJson(this.#options.description.json())}\n`);
-    this.#health(path, request, response);
+      return sendJson(exchange, 200, `${goJson(this.#options.description.json())}\n`);
+    this.#health(path, exchange);
   }
 
-  #health(path: string, request: HttpRequest, response: HttpResponse): boolean {
+  #health(path: string, exchange: HttpExchange): boolean {
     if (!healthPaths.has(path)) return false;
     const { runtime, description, store } = this.#options;
-    const appId = new URLSearchParams((request.url ?? "").split("?")[1] ?? "").get("appid");
+    const appId = new URLSearchParams(exchange.target.split("?")[1] ?? "").get("appid");
     if (path === "/v1.0/healthz" && appId !== null && appId !== description.appId) {
-      sendError(response, 500, "ERR_HEALTH_APPID_NOT_MATCH", "dapr app-id does not match");
+      sendError(exchange, 500, "ERR_HEALTH_APPID_NOT_MATCH", "dapr app-id does not match");
     } else if (!runtime.ready) {
-      sendError(response, 500, "ERR_HEALTH_NOT_READY", "dapr is not ready: [runtime]");
+      sendError(exchange, 500, "ERR_HEALTH_NOT_READY", "dapr is not ready: [runtime]");
     } else if (path === "/v1.0/healthz/store") {
-      if (store?.trouble === undefined) sendNothing(response, 204);
-      else sendError(response, 503, "ERR_HEALTH_NOT_READY", store.trouble);
+      if (store?.trouble === undefined) exchange.answer(204);
+      else sendError(exchange, 503, "ERR_HEALTH_NOT_READY", store.trouble);
     } else if (path === "/v1.0/healthz/ready") {
       const down = runtime
         .components()
@@ -105,84 +102,73 @@ export class DaprHttp {
       const text = down.map(
         ({ name, state, reason }) => `${name} is ${state}${reason && `: ${reason}`}`,
       );
-      if (down.length === 0) sendNothing(response, 204);
+      if (down.length === 0) exchange.answer(204);
       else
         sendError(
-          response,
+          exchange,
           503,
           "ERR_HEALTH_NOT_READY",
           `required components are down: ${text.join("; ")}`,
         );
-    } else sendNothing(response, 204);
+    } else exchange.answer(204);
     return true;
   }
 
-  async #setMetadata(
-    key: string,
-    request: HttpRequest,
-    response: HttpResponse,
-    memory: Reservation,
-  ): Promise<void> {
+  async #setMetadata(key: string, exchange: HttpExchange, memory: Reservation): Promise<void> {
     try {
-      requirePlain(request);
-      const body = await readBody(request, this.#options.maxBodySize, memory);
+      requirePlain(exchange);
+      const body = await readBody(exchange, this.#options.maxBodySize, memory);
       requireUtf8(body);
       const problem = this.#options.description.setLabel(key, body.toString("utf8"));
-      if (problem !== undefined) return sendError(response, 413, "ERR_METADATA_TOO_LARGE", problem);
-      sendNothing(response, 204);
+      if (problem !== undefined) return sendError(exchange, 413, "ERR_METADATA_TOO_LARGE", problem);
+      exchange.answer(204);
     } catch (error) {
-      sendMalformed(request, response, error);
+      sendMalformed(exchange, error);
     }
   }
 
-  async #readRequest(request: HttpRequest, memory: Reservation): Promise<BindingRequest> {
-    requirePlain(request);
-    const body = await readBody(request, this.#options.maxBodySize, memory);
+  async #readRequest(exchange: HttpExchange, memory: Reservation): Promise<BindingRequest> {
+    requirePlain(exchange);
+    const body = await readBody(exchange, this.#options.maxBodySize, memory);
     const read = readBindingRequest(body);
     requireUtf8(body);
     return read;
   }
 
-  async #invoke(
-    name: string,
-    request: HttpRequest,
-    response: HttpResponse,
-    memory: Reservation,
-  ): Promise<void> {
-    const { headers } = request;
-    const problem = baggageProblem(headers);
+  async #invoke(name: string, exchange: HttpExchange, memory: Reservation): Promise<void> {
+    const problem = baggageProblem(exchange);
     if (problem !== undefined) {
-      request.resume();
-      return sendText(response, 400, `${problem}\n`, { "x-content-type-options": "nosniff" });
+      exchange.setHeader("x-content-type-options", "nosniff");
+      return sendText(exchange, 400, `${problem}\n`);
     }
     let body: BindingRequest;
     let trace: Record<string, string>;
     try {
-      body = await this.#readRequest(request, memory);
+      body = await this.#readRequest(exchange, memory);
       const tooMuch = metadataProblem(body.metadata);
-      if (tooMuch !== undefined) return sendError(response, 413, "ERR_METADATA_TOO_LARGE", tooMuch);
-      trace = traceOfRequest(headers, body.metadata);
-      setHeaders(response, trace);
+      if (tooMuch !== undefined) return sendError(exchange, 413, "ERR_METADATA_TOO_LARGE", tooMuch);
+      trace = traceOfRequest(exchange, body.metadata);
+      setHeaders(exchange, trace);
     } catch (error) {
-      setHeaders(response, traceOfRequest(headers));
-      return sendMalformed(request, response, error);
+      setHeaders(exchange, traceOfRequest(exchange));
+      return sendMalformed(exchange, error);
     }
     try {
       const metadata = Object.assign(body.metadata, trace);
-      const invocation = new HttpInvocation(name, body.operation, body.data, metadata, response);
+      const invocation = new HttpInvocation(name, body.operation, body.data, metadata, exchange);
       const answer = await this.#options.runtime.invoke(invocation);
-      if (answer === undefined) return sendNothing(response, 204);
-      if (answer.metadata !== undefined) setMetadataHeaders(response, answer.metadata);
+      if (answer === undefined) return exchange.answer(204);
+      if (answer.metadata !== undefined) setMetadataHeaders(exchange, answer.metadata);
       memory.add(answer.data?.length ?? 0);
-      sendJson(response, 200, answer.data ?? noBytes);
+      sendJson(exchange, 200, answer.data ?? noBytes);
     } catch (thrown) {
       const error = BindingError.from(thrown);
-      if (response.headersSent) return;
-      if (error.metadata !== undefined) setMetadataHeaders(response, error.metadata);
-      response.setHeader("cufflink-reason", error.reason);
+      if (exchange.headersSent) return;
+      if (error.metadata !== undefined) setMetadataHeaders(exchange, error.metadata);
+      exchange.setHeader("cufflink-reason", error.reason);
       if (error.retryAfter !== undefined)
-        response.setHeader("retry-after", String(Math.ceil(error.retryAfter / 1000)));
-      sendError(response, 500, "ERR_INVOKE_OUTPUT_BINDING", invokeFailureText(name, error));
+        exchange.setHeader("retry-after", String(Math.ceil(error.retryAfter / 1000)));
+      sendError(exchange, 500, "ERR_INVOKE_OUTPUT_BINDING", invokeFailureText(name, error));
     }
   }
 }
@@ -194,7 +180,7 @@ class HttpInvocation implements Invocation {
   readonly data: Uint8Array | undefined;
   readonly encoding = "json";
   readonly metadata: Readonly<Record<string, string>>;
-  readonly #response: HttpResponse;
+  readonly #exchange: HttpExchange;
   #abort: AbortController | undefined;
 
   constructor(
@@ -202,25 +188,22 @@ class HttpInvocation implements Invocation {
     operation: string,
     data: Uint8Array | undefined,
     metadata: Readonly<Record<string, string>>,
-    response: HttpResponse,
+    exchange: HttpExchange,
   ) {
     this.name = name;
     this.operation = operation;
     this.data = data;
     this.metadata = metadata;
-    this.#response = response;
+    this.#exchange = exchange;
   }
 
   get signal(): AbortSignal {
     if (this.#abort === undefined) {
       const abort = (this.#abort = new AbortController());
-      const response = this.#response;
-      const gone = (): void => {
-        if (!response.writableEnded) abort.abort(new Error("cancelled by the caller"));
-      };
-      const emitter: NodeJS.EventEmitter = response;
-      if (response.destroyed) gone();
-      else emitter.once("close", gone);
+      const exchange = this.#exchange;
+      exchange.onClosed(() => {
+        if (!exchange.isEnded) abort.abort(new Error("cancelled by the caller"));
+      });
     }
     return this.#abort.signal;
   }
@@ -266,12 +249,12 @@ function bindingName(path: string): string | undefined {
 
 /** Go writes a header name with its letters after hyphens as they come, the first one large. */
 function setMetadataHeaders(
-  response: HttpResponse,
+  exchange: HttpExchange,
   metadata: Readonly<Record<string, string>>,
 ): void {
   for (const [name, value] of Object.entries(metadata)) {
     if (!isHeaderName(name)) continue;
-    response.setHeader(canonicalName(`metadata.${name}`), headerText(value));
+    exchange.setHeader(canonicalName(`metadata.${name}`), headerText(value));
   }
 }
 
@@ -282,60 +265,36 @@ function canonicalName(name: string): string {
     .join("-");
 }
 
-function sendNothing(response: HttpResponse, status: number): void {
-  response.statusCode = status;
-  response.end();
-}
-
-function sendJson(response: HttpResponse, status: number, body: string | Uint8Array): void {
-  response.statusCode = status;
-  response.setHeader("content-type", "application/json");
-  const bytes = typeof body === "string" ? Buffer.from(body) : body;
-  response.setHeader("content-length", bytes.length);
-  response.end(bytes);
+function sendJson(exchange: HttpExchange, status: number, body: string | Uint8Array): void {
+  exchange.setHeader("content-type", "application/json");
+  exchange.answer(status, typeof body === "string" ? Buffer.from(body) : body);
 }
 
 function sendError(
-  response: HttpResponse,
+  exchange: HttpExchange,
   status: number,
   errorCode: string,
   message: string,
 ): void {
-  sendJson(response, status, goJson({ errorCode, message }));
+  sendJson(exchange, status, goJson({ errorCode, message }));
 }
 
-function sendMalformed(request: HttpRequest, response: HttpResponse, error: unknown): void {
-  if (error instanceof Compressed) {
-    request.resume();
-    response.setHeader("accept-encoding", "identity");
-  }
+function sendMalformed(exchange: HttpExchange, error: unknown): void {
+  if (error instanceof Compressed) exchange.setHeader("accept-encoding", "identity");
   if (error instanceof Compressed || error instanceof JsonError) {
     const message = `failed deserializing HTTP body: ${error.message}`;
     const status = error instanceof Compressed ? 415 : 400;
-    return sendError(response, status, "ERR_MALFORMED_REQUEST", message);
+    return sendError(exchange, status, "ERR_MALFORMED_REQUEST", message);
   }
   const refusal = refusalOf(error);
-  if (refusal === undefined || response.headersSent) {
-    // The caller went away in the middle of its body: there is nobody to answer.
-    response.destroy();
+  if (refusal === undefined || exchange.headersSent) {
+    // The caller went away in the middle of its body, or whoever watches it has answered.
+    if (!exchange.isEnded) exchange.abort();
     return;
   }
-  const { status, errorCode, message } = refusal;
-  const bytes = Buffer.from(goJson({ errorCode, message }));
-  setHeaders(response, { "content-type": "application/json" });
-  // HTTP/2 has no such header.
-  if (request.httpVersionMajor < 2) response.setHeader("connection", "close");
-  if (status === 503) response.setHeader("retry-after", "1");
-  response.setHeader("content-length", bytes.length);
-  response.statusCode = status;
-  writeBytes(response, bytes);
-  // Ending the answer closes the connection, and a caller that still sends would see only that.
-  const end = (): void => {
-    clearTimeout(timer);
-    if (!response.writableEnded) response.end();
-  };
-  const timer = setTimeout(end, drainTime);
-  onceDrained(request, end);
+  exchange.setHeader("connection", "close");
+  if (refusal.status === 503) exchange.setHeader("retry-after", "1");
+  sendError(exchange, refusal.status, refusal.errorCode, refusal.message);
 }
 
 type Refusal = { readonly status: number; readonly errorCode: string; readonly message: string };
@@ -354,47 +313,17 @@ function refusalOf(error: unknown): Refusal | undefined {
 }
 
 /** The memory of one request, until its answer is out or its caller has gone. */
-function reservation(response: HttpResponse, memory: MemoryShare): Reservation {
+function reservation(exchange: HttpExchange, memory: MemoryShare): Reservation {
   const own = memory.open();
-  const emitter: NodeJS.EventEmitter = response;
-  emitter.once("close", () => own.release());
+  exchange.onClosed(() => own.release());
   return own;
 }
 
-/** How long a caller that sends too much may go on, in milliseconds. */
-const drainTime = 5000;
-
-function onceDrained(request: HttpRequest, done: () => void): void {
-  const emitter: NodeJS.EventEmitter = request;
-  if (request.readableEnded || request.destroyed) return done();
-  emitter.once("end", done);
-  emitter.once("close", done);
+function setHeaders(exchange: HttpExchange, headers: Readonly<Record<string, string>>): void {
+  for (const [name, value] of Object.entries(headers)) exchange.setHeader(name, value);
 }
 
-function writeBytes(response: HttpResponse, bytes: Buffer): void {
-  const writable: NodeJS.WritableStream = response;
-  writable.write(bytes);
-}
-
-function setHeaders(response: HttpResponse, headers: Readonly<Record<string, string>>): void {
-  for (const [name, value] of Object.entries(headers)) response.setHeader(name, value);
-}
-
-function sendText(
-  response: HttpResponse,
-  status: number,
-  text: string,
-  headers: Record<string, string> = {},
-): void {
-  response.statusCode = status;
-  for (const [name, value] of Object.entries(headers)) response.setHeader(name, value);
-  response.setHeader("content-type", "text/plain; charset=utf-8");
-  response.setHeader("content-length", Buffer.byteLength(text));
-  response.end(text);
-}
-
-/** An error of the response is the caller's going away, which `close` tells too. */
-function onError(response: HttpResponse): void {
-  const emitter: NodeJS.EventEmitter = response;
-  emitter.on("error", () => undefined);
+function sendText(exchange: HttpExchange, status: number, text: string): void {
+  exchange.setHeader("content-type", "text/plain; charset=utf-8");
+  exchange.answer(status, Buffer.from(text));
 }

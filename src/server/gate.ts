@@ -1,6 +1,6 @@
 import { createHash, timingSafeEqual } from "node:crypto";
 
-type RequestHeaders = Readonly<Record<string, string | string[] | undefined>>;
+import type { RequestHead } from "../grpc/request-head.ts";
 
 /** Why a call is refused for want of the API token, in Dapr's words. */
 export type TokenProblem =
@@ -8,16 +8,15 @@ export type TokenProblem =
   | "authentication error: api token mismatch";
 
 /** Checks `dapr-api-token`; the same for every protocol and port. */
-export type TokenCheck = (headers: RequestHeaders) => TokenProblem | undefined;
+export type TokenCheck = (request: RequestHead) => TokenProblem | undefined;
 
 /** A check for the token, in constant time; without a token everything passes. Of repeated headers the first counts. */
 export function tokenCheck(token: string | undefined): TokenCheck {
   if (token === undefined || token === "") return () => undefined;
   const expected = digest(token);
-  return (headers) => {
-    const value = headers["dapr-api-token"];
-    // Node joins repeats of an HTTP/1.1 header by a comma and a space.
-    const given = Array.isArray(value) ? value[0] : value?.split(", ")[0];
+  return (request) => {
+    // Repeats are joined by a comma and a space.
+    const given = request.get("dapr-api-token")?.split(", ")[0];
     if (given === undefined || given === "") return "missing api token in request metadata";
     return timingSafeEqual(digest(given), expected)
       ? undefined

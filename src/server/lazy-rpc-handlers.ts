@@ -1,26 +1,29 @@
+import { ErrorCode } from "../http2/error-code.ts";
+import type { HeaderBlock } from "../http2/header-block.ts";
+import type { Http2Stream, StreamListener } from "../http2/stream.ts";
+import type { MemoryShare } from "../memory/budget.ts";
+import type { HttpExchange } from "../rpc/http-exchange.ts";
+import { isGrpc } from "./callers.ts";
+import { Http2Exchange } from "./http2-exchange.ts";
 import type { RpcHandlers } from "./rpc-handlers.ts";
-
-/** Lanes that are made at the first call of one of their services. They take every path of these. */
-export type LazyRpcHandlers = {
-  readonly [Method in keyof RpcHandlers]: (...request: Parameters<RpcHandlers[Method]>) => boolean;
-};
 
 export type LazyRpcHandlersOptions = {
   /** Of the services, such as `package.Service`. */
   readonly names: readonly string[];
   readonly load: () => Promise<RpcHandlers>;
-  /** Answer what the handlers do not take after all. */
-  readonly otherwise: {
-    readonly [Method in keyof RpcHandlers]: (...request: Parameters<RpcHandlers[Method]>) => void;
-  };
+  /** Answers what the handlers do not take after all. */
+  readonly otherwise: (exchange: HttpExchange, memory: MemoryShare) => void;
 };
 
-/** Lanes for services that few need, so that the start need not wait for them. */
+/**
+ * Handlers of services that few need, made at the first call of one of them, so that the start need not wait for them.
+ * They take every path of these.
+ */
 export function createLazyRpcHandlers({
   names,
   load,
   otherwise,
-}: LazyRpcHandlersOptions): LazyRpcHandlers {
+}: LazyRpcHandlersOptions): RpcHandlers {
   const known = new Set(names);
   let handlers: RpcHandlers | undefined;
   let loading: Promise<RpcHandlers> | undefined;
@@ -30,7 +33,6 @@ export function createLazyRpcHandlers({
   }
 
   function whenLoaded(go: (handlers: RpcHandlers) => void, fail: () => void): void {
-    if (handlers !== undefined) return go(handlers);
     loading ??= load();
     loading
       .then((made) => go((handlers = made)))
@@ -42,30 +44,57 @@ export function createLazyRpcHandlers({
   }
 
   return {
-    onStream(stream, headers, raw, memory) {
-      if (!isKnown(headers[":path"])) return false;
-      // A caller that cancels before the handlers are there is nobody's failure.
-      if (handlers === undefined) stream.on("error", () => {});
+    onStream(stream, head, memory) {
+      if (!isKnown(head.get(":path")) || !isGrpc(head.get("content-type"))) return undefined;
+      if (handlers !== undefined) return handlers.onStream(stream, head, memory);
+      const call = new WaitingCall(stream);
       whenLoaded(
-        (handlers) => {
-          if (stream.destroyed) return;
-          if (!handlers.onStream(stream, headers, raw, memory))
-            otherwise.onStream(stream, headers, raw, memory);
-        },
-        () => stream.destroy(),
+        (handlers) => call.give(handlers, head, memory, otherwise),
+        () => stream.reset(ErrorCode.refusedStream),
       );
-      return true;
+      return call;
     },
-    onRequest(request, response, memory) {
-      if (!isKnown(request.url)) return false;
-      whenLoaded(
-        (handlers) => {
-          if (!handlers.onRequest(request, response, memory))
-            otherwise.onRequest(request, response, memory);
-        },
-        () => response.destroy(),
-      );
+    onRequest(exchange, memory) {
+      if (!isKnown(exchange.target)) return false;
+      const give = (handlers: RpcHandlers): void => {
+        if (!exchange.isClosed && !handlers.onRequest(exchange, memory))
+          otherwise(exchange, memory);
+      };
+      if (handlers === undefined) whenLoaded(give, () => exchange.abort());
+      else give(handlers);
       return true;
     },
   };
+}
+
+/** A call that waits for those who will take it. Nothing of its request is read meanwhile. */
+class WaitingCall implements StreamListener {
+  readonly #stream: Http2Stream;
+
+  constructor(stream: Http2Stream) {
+    this.#stream = stream;
+    stream.pause();
+  }
+
+  give(
+    handlers: RpcHandlers,
+    head: HeaderBlock,
+    memory: MemoryShare,
+    otherwise: LazyRpcHandlersOptions["otherwise"],
+  ): void {
+    const stream = this.#stream;
+    if (stream.isClosed) return;
+    const call = handlers.onStream(stream, head, memory);
+    if (call !== undefined) {
+      stream.listener = call;
+      return stream.resume();
+    }
+    const exchange = new Http2Exchange(stream, head);
+    stream.listener = exchange;
+    if (!handlers.onRequest(exchange, memory)) otherwise(exchange, memory);
+  }
+
+  data(): void {}
+  ended(): void {}
+  closed(): void {}
 }

@@ -1,6 +1,5 @@
 import { rm } from "node:fs/promises";
-import type { Server as Http1Server } from "node:http";
-import type { Http2Server } from "node:http2";
+import { METHODS } from "node:http";
 import {
   connect,
   createServer as createNetServer,
@@ -18,11 +17,11 @@ export type Address = ListenPlace & {
   readonly mode?: number;
 };
 
-/** The two servers that share a port: which one a connection gets is told by its first bytes. */
+/** What serves the connections of a port. `first`: what was read from one already. */
 export type Protocols = {
-  readonly http1: Http1Server;
-  readonly http2: Http2Server;
-  /** Connections that neither has yet. */
+  acceptHttp1(socket: Socket, first?: Buffer): void;
+  acceptHttp2(socket: Socket, first?: Buffer): void;
+  /** Connections of which it is not known yet what they speak. */
   readonly unidentified: Set<Socket>;
 };
 
@@ -93,7 +92,19 @@ function isAbandoned(path: string): Promise<boolean> {
   });
 }
 
-function tellApart(socket: Socket, { http1, http2, unidentified }: Protocols): void {
+const methodStarts = new Set(METHODS.map((method) => `${method} `.slice(0, prefaceStart.length)));
+
+/**
+ * Whether it begins like a method that is none. What speaks neither protocol, such as a broken preface of HTTP/2, gets no
+ * answer of HTTP/1.1, which it would take for another protocol's.
+ */
+function isUnknownMethod(seen: Buffer): boolean {
+  const start = seen.toString("latin1", 0, prefaceStart.length);
+  return /^[A-Z]{4}$/.test(start) && !methodStarts.has(start);
+}
+
+function tellApart(socket: Socket, protocols: Protocols): void {
+  const { unidentified } = protocols;
   unidentified.add(socket);
   let seen: Buffer = Buffer.alloc(0);
   const timer = setTimeout(() => socket.destroy(), silence);
@@ -113,15 +124,9 @@ function tellApart(socket: Socket, { http1, http2, unidentified }: Protocols): v
     const maybeHttp2 = seen.subarray(0, known).equals(prefaceStart.subarray(0, known));
     if (maybeHttp2 && known < prefaceStart.length) return;
     forget();
-    socket.pause();
-    socket.unshift(seen);
-    if (maybeHttp2) {
-      // The session takes what is buffered itself, and then the socket's handle.
-      http2.emit("connection", socket);
-    } else {
-      http1.emit("connection", socket);
-      socket.resume();
-    }
+    if (isUnknownMethod(seen)) socket.destroy();
+    else if (maybeHttp2) protocols.acceptHttp2(socket, seen);
+    else protocols.acceptHttp1(socket, seen);
   };
   socket.on("data", read);
   for (const event of ["end", "error", "close"]) socket.on(event, gone);

@@ -1,4 +1,4 @@
-import type { IncomingHttpHeaders } from "node:http";
+import type { RequestHead } from "../grpc/request-head.ts";
 
 /** Dapr's building blocks that are not here, by the first word of their paths. */
 const blocks: ReadonlyMap<string, string> = new Map([
@@ -26,13 +26,13 @@ const unknown = "failed getting app id either from the URL path or the header da
  * The message of `ERR_DIRECT_INVOKE` for a path that nothing here serves: what the caller wants that is Dapr's and not
  * Cufflink's, else Dapr's own words.
  */
-export function notServedText(path: string, headers: IncomingHttpHeaders): string {
+export function notServedText(path: string, request: RequestHead): string {
   const [, word = "", target = ""] =
     /^\/v1\.0(?:-alpha\d|-beta\d)?\/([a-z]+)(?:\/([^/]+))?/.exec(path) ?? [];
   const block = blocks.get(word);
   if (block !== undefined && word !== "invoke") return `${block} ${notHere}`;
-  const app = block === undefined ? headers["dapr-app-id"] : target;
-  if (typeof app === "string" && app !== "")
+  const app = block === undefined ? request.get("dapr-app-id") : target;
+  if (app !== undefined && app !== "")
     return `service invocation ${notHere}: call app ${app} at its own address`;
   return block === undefined ? unknown : `${block} ${notHere}`;
 }

@@ -1,5 +1,5 @@
 import { isUtf8 } from "node:buffer";
-import type { HttpRequest } from "../rpc/http-message.ts";
+import type { HttpExchange } from "../rpc/http-exchange.ts";
 import { JsonError } from "./go-json.ts";
 
 /** A request body that is compressed, where none is unpacked. */
@@ -8,8 +8,8 @@ export class Compressed extends Error {
 }
 
 /** Throws {@link Compressed} for a request whose `content-encoding` is any but `identity`. */
-export function requirePlain({ headers }: HttpRequest): void {
-  const encoding = headers["content-encoding"]?.trim().toLowerCase() ?? "";
+export function requirePlain(request: HttpExchange): void {
+  const encoding = request.get("content-encoding")?.trim().toLowerCase() ?? "";
   if (encoding === "" || encoding === "identity") return;
   const named = JSON.stringify(encoding);
   throw new Compressed(

@@ -1,36 +1,31 @@
-import { createServer as createHttp1Server } from "node:http";
-import {
-  createServer as createHttp2Server,
-  type IncomingHttpHeaders,
-  type ServerHttp2Session,
-  type ServerHttp2Stream,
-} from "node:http2";
+import { createServer as createHttp1Server, type Server } from "node:http";
 import type { Socket } from "node:net";
-import { http2ServerOptions, widenWindow } from "../grpc/http2-options.ts";
-import { onOpenStream } from "../grpc/open-streams.ts";
+import type { Http2Connection } from "../http2/connection.ts";
+import { ConnectionGroup } from "../http2/connection-group.ts";
+import type { HeaderBlock } from "../http2/header-block.ts";
+import { Http2ServerConnection } from "../http2/server-connection.ts";
+import type { Http2Stream, StreamListener } from "../http2/stream.ts";
 import { MemoryBudget, type MemoryShare } from "../memory/budget.ts";
-import { isStreamed, type HttpRequest, type HttpResponse } from "../rpc/http-message.ts";
+import { isStreamed, type HttpExchange } from "../rpc/http-exchange.ts";
+import { Http1Exchange } from "./http1-exchange.ts";
 import type { Protocols } from "./listener.ts";
 import { watchRequest } from "./watched-request.ts";
 
-/** The two servers of a port, and how they end. */
+/** Serves the connections of a port, and how they end. */
 export type ProtocolServers = Protocols & {
+  /** Node's server of HTTP/1.1, which listens nowhere itself. */
+  readonly http1: Server;
   /** Lets calls end for at most `deadline` ms, then cuts them. */
   end(deadline: number): Promise<void>;
 };
 
 /**
- * Makes servers of HTTP/1.1 and HTTP/2 that hand all they get to these two functions, with the memory that it counts
- * in. They listen nowhere themselves.
+ * Serves connections of HTTP/1.1 and HTTP/2, and hands all they bring to these two functions, with the memory that it
+ * counts in. It listens nowhere itself.
  */
 export function createProtocols(
-  onRequest: (request: HttpRequest, response: HttpResponse, memory: MemoryShare) => void,
-  onStream: (
-    stream: ServerHttp2Stream,
-    headers: IncomingHttpHeaders,
-    rawHeaders: string[],
-    memory: MemoryShare,
-  ) => void,
+  onRequest: (exchange: HttpExchange, memory: MemoryShare) => void,
+  onStream: (stream: Http2Stream, head: HeaderBlock, memory: MemoryShare) => StreamListener,
   memory: MemoryShare = new MemoryBudget().share("http"),
 ): ProtocolServers {
   // Node's defaults cut pooled clients off after 5 s, and requests after 300 s, however fast they come. Idle connections
@@ -45,43 +40,50 @@ export function createProtocols(
       noDelay: true,
     },
     (request, response) => {
-      watchRequest(request, response, isStreamed(request));
-      onRequest(request, response, memory);
+      const exchange = new Http1Exchange(request, response);
+      watchRequest(request, response, isStreamed(exchange));
+      onRequest(exchange, memory);
     },
   );
-  const http2 = createHttp2Server(http2ServerOptions);
   // It never listens itself, but begins with that to look after idle connections and slow headers.
   http1.emit("listening");
-  const sessions = new Set<ServerHttp2Session>();
   const sockets = new Set<Socket>();
-  const unidentified = new Set<Socket>();
   http1.on("connection", (socket: Socket) => {
     sockets.add(socket);
     socket.once("close", () => sockets.delete(socket));
   });
-  http2.on("session", (session) => {
-    sessions.add(session);
-    widenWindow(session);
-    session.once("close", () => sessions.delete(session));
-    session.on("error", () => session.destroy());
-  });
-  http2.on("sessionError", () => undefined);
-  onOpenStream(http2, (stream, headers, _flags, raw) => onStream(stream, headers, raw, memory));
+  const group = new ConnectionGroup<Http2Connection>(memory);
+  const options = {
+    group,
+    onStream: (stream: Http2Stream, head: HeaderBlock) => onStream(stream, head, memory),
+  };
+  const unidentified = new Set<Socket>();
   return {
     http1,
-    http2,
     unidentified,
+    acceptHttp1(socket, first) {
+      if (first !== undefined) {
+        socket.pause();
+        socket.unshift(first);
+      }
+      http1.emit("connection", socket);
+      if (first !== undefined) socket.resume();
+    },
+    acceptHttp2(socket, first) {
+      // Its group keeps it.
+      void new Http2ServerConnection(socket, first === undefined ? options : { ...options, first });
+    },
     async end(deadline) {
       for (const socket of unidentified) socket.destroy();
       http1.close();
       http1.closeIdleConnections();
-      for (const session of sessions) session.close();
+      for (const connection of group.connections) connection.close();
       const until = Date.now() + deadline;
-      while ((sessions.size > 0 || sockets.size > 0) && Date.now() < until) {
+      while ((group.connections.size > 0 || sockets.size > 0) && Date.now() < until) {
         await new Promise((resolve) => setTimeout(resolve, 20));
         http1.closeIdleConnections();
       }
-      for (const session of sessions) session.destroy();
+      for (const connection of group.connections) connection.destroy();
       for (const socket of sockets) socket.destroy();
     },
   };

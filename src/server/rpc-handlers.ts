@@ -1,17 +1,14 @@
-import {
-  constants,
-  Http2ServerRequest,
-  Http2ServerResponse,
-  type IncomingHttpHeaders,
-  type ServerHttp2Stream,
-} from "node:http2";
+import { refuseCall } from "../grpc/refusal.ts";
+import type { RequestHead } from "../grpc/request-head.ts";
 import { GrpcServer } from "../grpc/server.ts";
 import { methodPath, methodsOf, type Service } from "../grpc/service.ts";
-import { Code, encodeGrpcMessage } from "../grpc/status.ts";
-import { bytesPassed } from "../memory/garbage-collection.ts";
+import { Code } from "../grpc/status.ts";
+import type { HeaderBlock } from "../http2/header-block.ts";
+import type { Http2Stream, StreamListener } from "../http2/stream.ts";
 import type { MemoryShare } from "../memory/budget.ts";
 import type { ConnectHandler } from "../rpc/connect.ts";
-import { isStreamed, type HttpRequest, type HttpResponse } from "../rpc/http-message.ts";
+import { pathOf, type HttpExchange } from "../rpc/http-exchange.ts";
+import { isGrpc } from "./callers.ts";
 import { notHere } from "./other-blocks.ts";
 
 export type RpcHandlerOptions = {
@@ -23,25 +20,17 @@ export type RpcHandlerOptions = {
   /** The flag by which a person sets these limits, named in the errors. */
   readonly limitFlag?: string;
   /** Called before anything of a request's body is read; throws a `GrpcFailure` to refuse the call. */
-  readonly admit?: (headers: IncomingHttpHeaders) => void;
+  readonly admit?: (head: RequestHead) => void;
   /** Messages of at least so many bytes are compressed for gRPC's callers that accept it. Default: none is. */
   readonly compressMinBytes?: number;
 };
 
-/**
- * Two paths for calls of the same services. Each method tells whether it took the request, which then counts in
- * the memory of its listener.
- */
+/** Two paths for calls of the same services, which count in the memory of their listener. */
 export type RpcHandlers = {
-  /** An HTTP/2 stream, as the server's event `stream` hands it over. */
-  onStream(
-    stream: ServerHttp2Stream,
-    headers: IncomingHttpHeaders,
-    rawHeaders: string[],
-    memory: MemoryShare,
-  ): boolean;
-  /** A request over HTTP/1.1. */
-  onRequest(request: HttpRequest, response: HttpResponse, memory: MemoryShare): boolean;
+  /** A stream of HTTP/2 that calls by gRPC. `undefined`: it is none, or one for {@link onRequest}. */
+  onStream(stream: Http2Stream, head: HeaderBlock, memory: MemoryShare): StreamListener | undefined;
+  /** Any other request; false: it is somebody else's. */
+  onRequest(exchange: HttpExchange, memory: MemoryShare): boolean;
 };
 
 /**
@@ -62,76 +51,33 @@ export function createRpcHandlers(options: RpcHandlerOptions): RpcHandlers {
   const known = new Set(services.flatMap(({ desc }) => desc.methods.map(methodPath)));
 
   let connect: Promise<ConnectHandler> | undefined;
-  function viaConnect(request: HttpRequest, response: HttpResponse, memory: MemoryShare): void {
+  function viaConnect(exchange: HttpExchange, memory: MemoryShare): void {
     connect ??= import("../rpc/connect.ts").then(({ connectHandler }) =>
       connectHandler({ services, admit, maxMessageSize, maxAnswerSize, limitFlag }),
     );
     connect.then(
-      (handle) => handle(request, response, memory),
-      () => response.destroy(),
+      (handle) => handle(exchange, memory),
+      () => exchange.abort(),
     );
   }
 
   return {
-    onStream(stream, headers, rawHeaders, memory) {
-      if (grpc.handle({ stream, headers, rawHeaders, memory })) return true;
-      const path = (headers[":path"] ?? "").split("?", 1)[0] ?? "";
-      const isGrpc = /^application\/grpc(\+|;|$)/.test(headers["content-type"] ?? "");
-      if (isGrpc && !methods.has(path)) {
-        sayUnimplemented(stream, path);
-        return true;
-      }
-      if (!known.has(path)) return false;
-      const response = new Http2ServerResponse(stream);
-      refuseTheRest(stream, response);
-      viaConnect(new Http2ServerRequest(stream, headers, {}, rawHeaders), response, memory);
-      return true;
+    onStream(stream, head, memory) {
+      const call = grpc.handle({ stream, head, memory });
+      if (call !== undefined || !isGrpc(head.get("content-type"))) return call;
+      const path = pathOf(head.get(":path") ?? "");
+      return methods.has(path) ? undefined : sayUnimplemented(stream, path);
     },
-    onRequest(request, response, memory) {
-      const path = (request.url ?? "").split("?", 1)[0] ?? "";
-      if (!known.has(path)) return false;
-      discardBody(request, response);
-      // Connect may leave a stream's connection behind in a state in which the next request is not answered.
-      if ("shouldKeepAlive" in response && isStreamed(request)) response.shouldKeepAlive = false;
-      viaConnect(request, response, memory);
+    onRequest(exchange, memory) {
+      if (!known.has(pathOf(exchange.target))) return false;
+      viaConnect(exchange, memory);
       return true;
     },
   };
 }
 
-/**
- * Node reads no more from an HTTP/1.1 connection whose request was read only in part, as one above the limit
- * is: the next request on it would never be answered.
- */
-function discardBody(request: HttpRequest, response: HttpResponse): void {
-  response.once("finish", () => {
-    if (request.readableEnded) return;
-    request.removeAllListeners("readable");
-    request.on("data", (chunk: Buffer) => bytesPassed(chunk.length));
-    setImmediate(() => request.resume());
-  });
-}
-
-/** The same over HTTP/2: its caller is told that the rest is not wanted. */
-function refuseTheRest(stream: ServerHttp2Stream, response: Http2ServerResponse): void {
-  response.once("finish", () => {
-    if (stream.readableEnded) return;
-    stream.resume();
-    setImmediate(() => stream.close(constants.NGHTTP2_NO_ERROR));
-  });
-}
-
-function sayUnimplemented(stream: ServerHttp2Stream, path: string): void {
-  stream.on("error", () => undefined);
-  stream.resume();
+function sayUnimplemented(stream: Http2Stream, path: string): StreamListener {
   const isDapr = path.startsWith("/dapr.proto.runtime.v1.Dapr/");
-  stream.respond(
-    {
-      ":status": 200,
-      "content-type": "application/grpc",
-      "grpc-status": String(Code.unimplemented),
-      "grpc-message": encodeGrpcMessage(`unknown method ${path}${isDapr ? `: it ${notHere}` : ""}`),
-    },
-    { endStream: true },
-  );
+  const text = `unknown method ${path}${isDapr ? `: it ${notHere}` : ""}`;
+  return refuseCall(stream, Code.unimplemented, text);
 }

@@ -1,19 +1,16 @@
-import {
-  Http2ServerRequest,
-  Http2ServerResponse,
-  type IncomingHttpHeaders,
-  type ServerHttp2Stream,
-} from "node:http2";
 import type { Server } from "node:net";
 import {
   createServer as createTlsServer,
   Server as TlsServer,
   type SecureContextOptions,
 } from "node:tls";
+import type { RequestHead } from "../grpc/request-head.ts";
+import type { HeaderBlock } from "../http2/header-block.ts";
+import type { Http2Stream, StreamListener } from "../http2/stream.ts";
 import { MemoryBudget, type MemoryShare } from "../memory/budget.ts";
 import type { RuntimeDescription } from "../rpc/description.ts";
 import { unauthenticated } from "../rpc/errors.ts";
-import type { HttpRequest, HttpResponse } from "../rpc/http-message.ts";
+import type { HttpExchange } from "../rpc/http-exchange.ts";
 import {
   lazyServiceNames,
   runtimeServices,
@@ -23,9 +20,10 @@ import {
 import type { Runtime } from "../runtime/runtime.ts";
 import type { StoreState } from "../store/store.ts";
 import { CallerGate } from "./caller-gate.ts";
-import type { CallerRules } from "./callers.ts";
+import { isGrpcOfProgram, type CallerRules } from "./callers.ts";
 import { DaprHttp } from "./dapr-http.ts";
 import { tokenCheck } from "./gate.ts";
+import { Http2Exchange } from "./http2-exchange.ts";
 import { createRpcHandlers } from "./rpc-handlers.ts";
 import { createLazyRpcHandlers } from "./lazy-rpc-handlers.ts";
 import { bind, listen, silence, tcpKeepAlive, type Address } from "./listener.ts";
@@ -88,17 +86,13 @@ export async function createServer(options: ServerOptions): Promise<CufflinkServ
   const handlerOptions = {
     maxMessageSize: maxBodySize,
     limitFlag: "--max-body-size",
-    admit(headers: IncomingHttpHeaders) {
-      const problem = exempt(headers[":path"]) ? undefined : token(headers);
+    admit(head: RequestHead) {
+      const problem = exempt(head.get(":path")) ? undefined : token(head);
       if (problem !== undefined) throw unauthenticated(problem);
     },
   };
   const services = runtimeServices(serviceOptions);
   const handlers = createRpcHandlers({ ...handlerOptions, services });
-  const plain = {
-    onRequest: http.handle.bind(http),
-    onStream: asRequest(http.handle.bind(http)),
-  };
   const lazyHandlers = createLazyRpcHandlers({
     names: lazyServiceNames,
     async load() {
@@ -110,34 +104,51 @@ export async function createServer(options: ServerOptions): Promise<CufflinkServ
         services: lazyServices(serviceOptions, services),
       });
     },
-    otherwise: plain,
+    otherwise: http.handle.bind(http),
   });
   const gate = options.callers && new CallerGate(options.callers, options.onRefused);
-  const handlePublicStream = asRequest((request, response) => http.handlePublic(request, response));
+  const admits = (exchange: HttpExchange): boolean => gate?.admits(exchange) !== false;
+
+  function serve(exchange: HttpExchange, share: MemoryShare): void {
+    if (lazyHandlers.onRequest(exchange, share) || handlers.onRequest(exchange, share)) return;
+    http.handle(exchange, share);
+  }
+
+  function serveStream(stream: Http2Stream, head: HeaderBlock, share: MemoryShare): StreamListener {
+    let exchange: Http2Exchange | undefined;
+    if (gate !== undefined && !isGrpcOfProgram(head)) {
+      exchange = new Http2Exchange(stream, head);
+      if (!gate.admits(exchange)) return exchange;
+    }
+    const call =
+      lazyHandlers.onStream(stream, head, share) ?? handlers.onStream(stream, head, share);
+    if (call !== undefined) return call;
+    exchange ??= new Http2Exchange(stream, head);
+    serve(exchange, share);
+    return exchange;
+  }
+
+  function servePublic(exchange: HttpExchange): void {
+    if (admits(exchange)) http.handlePublic(exchange);
+  }
+
   const all = [
     ...listenersOf(options.addresses, memory, (share) =>
       createProtocols(
-        (...request) => {
-          if (gate?.admitsRequest(request[0], request[1]) === false) return;
-          if (lazyHandlers.onRequest(...request) || handlers.onRequest(...request)) return;
-          plain.onRequest(...request);
+        (exchange) => {
+          if (admits(exchange)) serve(exchange, share);
         },
-        (...stream) => {
-          if (gate?.admitsStream(stream[0], stream[1]) === false) return;
-          if (lazyHandlers.onStream(...stream) || handlers.onStream(...stream)) return;
-          plain.onStream(...stream);
-        },
+        serveStream,
         share,
       ),
     ).map((one) => ({ ...one, tls: options.tls })),
     ...listenersOf(options.publicAddresses ?? [], memory, (share) =>
       createProtocols(
-        (request, response) => {
-          if (gate?.admitsRequest(request, response) !== false)
-            http.handlePublic(request, response);
-        },
-        (...stream) => {
-          if (gate?.admitsStream(stream[0], stream[1]) !== false) handlePublicStream(...stream);
+        servePublic,
+        (stream, head) => {
+          const exchange = new Http2Exchange(stream, head);
+          servePublic(exchange);
+          return exchange;
         },
         share,
       ),
@@ -176,7 +187,7 @@ function secureOptions(tls: TlsMaterial): SecureContextOptions {
 async function listenTls(
   address: Address,
   tls: TlsMaterial,
-  { http1, http2 }: ProtocolServers,
+  protocols: ProtocolServers,
 ): Promise<Server> {
   const server = createTlsServer(
     {
@@ -186,7 +197,10 @@ async function listenTls(
       handshakeTimeout: silence,
       noDelay: true,
     },
-    (socket) => (socket.alpnProtocol === "h2" ? http2 : http1).emit("connection", socket),
+    (socket) => {
+      if (socket.alpnProtocol === "h2") protocols.acceptHttp2(socket);
+      else protocols.acceptHttp1(socket);
+    },
   );
   server.on("tlsClientError", (_, socket) => socket.destroy());
   await bind(server, address);
@@ -208,21 +222,6 @@ function listenersOf(
     made.set(listener, protocols);
     return { address, protocols };
   });
-}
-
-/** Hands HTTP/2 streams to a function of requests. */
-function asRequest(
-  handle: (request: HttpRequest, response: HttpResponse, memory: MemoryShare) => void,
-) {
-  return (
-    stream: ServerHttp2Stream,
-    headers: IncomingHttpHeaders,
-    raw: string[],
-    memory: MemoryShare,
-  ): void => {
-    const request = new Http2ServerRequest(stream, headers, {}, raw);
-    handle(request, new Http2ServerResponse(stream), memory);
-  };
 }
 
 function portOf(server: Server): number {

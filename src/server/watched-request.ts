@@ -22,6 +22,7 @@ export function watchRequest(
 }
 
 class WatchedRequest implements WatchedCall {
+  watchPlace = -1;
   readonly #request: IncomingMessage;
   readonly #response: ServerResponse;
   readonly #mayPause: boolean;

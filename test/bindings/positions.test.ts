@@ -1,4 +1,5 @@
 // One test for each cell of the table in docs/positions.md.
+import { existsSync } from "node:fs";
 import { globSync } from "node:fs";
 import { mkdir, mkdtemp, readFile, rename, rm, utimes, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -247,6 +248,8 @@ describe("file", () => {
     const { app, status } = await begin();
     await put("1", "one");
     await vi.waitFor(() => expect(status().handled).toBe(1), soon);
+    // While it is put away, the folder for it may be made.
+    await vi.waitFor(() => expect(existsSync(join(folder, "1"))).toBe(false), soon);
     await rename(folder, join(parent, "old"));
     await vi.waitFor(() => expect(status().state).toBe("reconnecting"), soon);
     expect(status().reason).toContain("it does not exist");

@@ -1,10 +1,11 @@
-// Runs the public conformance suite of Connect against the client transport and the server:
-// `npm run test:conformance`, or `-- client`, `-- server`; what follows `--` after that goes to the runner.
-// The runner and its protos come from the Go module registry and stay in a cache folder.
+// Runs the public conformance suite of Connect against the client transport and the server, and h2spec against the
+// daemon: `npm run test:conformance`, or `-- client`, `-- server`, `-- h2spec`; what follows that goes to the runner.
+// The runners and their protos come from the Go module registry and stay in a cache folder.
 import { spawnSync } from "node:child_process";
 import { existsSync, mkdirSync } from "node:fs";
 import { homedir } from "node:os";
 import { join } from "node:path";
+import { h2specPasses } from "./h2spec.ts";
 
 const conformanceModule = "connectrpc.com/conformance";
 const version = "v1.0.7";
@@ -15,14 +16,20 @@ const folder = join(caches, "cufflink", "conformance", version);
 const runner = join(folder, "connectconformance");
 const descriptors = join(folder, "descriptors.binpb");
 
-const modes = ["client", "server"] as const;
+/** The Node that client and server run on: `NODE_UNDER_TEST`, else this one. */
+const nodeUnderTest = process.env["NODE_UNDER_TEST"] ?? process.execPath;
+
+const suites = ["client", "server"] as const;
+const modes = [...suites, "h2spec"] as const;
 const [asked, ...runnerArguments] = process.argv.slice(2);
 if (asked !== undefined && !modes.some((mode) => mode === asked)) {
-  fail(`${asked} is not a mode; there are ${modes.join(" and ")}`);
+  fail(`${asked} is not a mode; there are ${modes.join(", ")}`);
 }
 
-install();
-const failed = modes.filter((mode) => (asked ?? mode) === mode && !passes(mode));
+if (asked !== "h2spec") install();
+const failed: string[] = suites.filter((mode) => (asked ?? mode) === mode && !passes(mode));
+if ((asked ?? "h2spec") === "h2spec" && !(await h2specPasses(runnerArguments)))
+  failed.push("h2spec");
 if (failed.length > 0) fail(`not conformant: ${failed.join(" and ")}`);
 
 /** Brings the runner and the descriptors of its protos into the cache folder. */
@@ -50,7 +57,7 @@ function run(command: string, commandArguments: readonly string[], binaries?: st
   return result.stdout;
 }
 
-function passes(mode: (typeof modes)[number]): boolean {
+function passes(mode: (typeof suites)[number]): boolean {
   console.log(`conformance of the ${mode}:`);
   const { status } = spawnSync(
     runner,
@@ -58,7 +65,7 @@ function passes(mode: (typeof modes)[number]): boolean {
       ...["--mode", mode, "--conf", join(here, `${mode}.yaml`)],
       ...["--known-failing", `@${join(here, `${mode}-known-failing.txt`)}`],
       ...runnerArguments,
-      ...["--", process.execPath, join(here, `${mode}.ts`), descriptors],
+      ...["--", nodeUnderTest, join(here, `${mode}.ts`), descriptors],
     ],
     { stdio: "inherit" },
   );

@@ -9,7 +9,8 @@ import { ConnectError, type HandlerContext, type ServiceImpl } from "@connectrpc
 import { createService } from "../../src/grpc/service.ts";
 import { createRpcHandlers } from "../../src/server/rpc-handlers.ts";
 import { bind, listen } from "../../src/server/listener.ts";
-import { createProtocols, type ProtocolServers } from "../../src/server/protocols.ts";
+import type { ProtocolServers } from "../../src/server/protocols.ts";
+import { protocolsOf } from "../server/protocols-of.ts";
 import {
   type ConformanceError,
   type Header,
@@ -176,17 +177,7 @@ async function serve({
     maxAnswerSize: noLimit,
     compressMinBytes: 0,
   });
-  const protocols = createProtocols(
-    (request, response, memory) => {
-      if (lanes.onRequest(request, response, memory)) return;
-      response.statusCode = 404;
-      response.end();
-    },
-    (stream, headers, raw, memory) => {
-      if (lanes.onStream(stream, headers, raw, memory)) return;
-      stream.respond({ ":status": 404 }, { endStream: true });
-    },
-  );
+  const protocols = protocolsOf(lanes);
   const address = { host: "127.0.0.1", port: 0 };
   const server =
     useTls && serverCreds !== undefined
@@ -204,11 +195,15 @@ async function serve({
 async function listenTls(
   address: { host: string; port: number },
   { cert, key }: { cert: Uint8Array; key: Uint8Array },
-  { http1, http2 }: ProtocolServers,
+  protocols: ProtocolServers,
 ): Promise<Server> {
   const credentials = { cert: Buffer.from(cert), key: Buffer.from(key) };
-  const server = createTlsServer({ ...credentials, ALPNProtocols: ["h2", "http/1.1"] }, (socket) =>
-    (socket.alpnProtocol === "h2" ? http2 : http1).emit("connection", socket),
+  const server = createTlsServer(
+    { ...credentials, ALPNProtocols: ["h2", "http/1.1"] },
+    (socket) => {
+      if (socket.alpnProtocol === "h2") protocols.acceptHttp2(socket);
+      else protocols.acceptHttp1(socket);
+    },
   );
   server.on("tlsClientError", (_, socket) => socket.destroy());
   await bind(server, address);

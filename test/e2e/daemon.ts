@@ -66,6 +66,8 @@ export async function startDaemon(options: {
   const ready = async (): Promise<boolean> => {
     if (child.exitCode !== null)
       throw new Error(`the daemon ended with ${child.exitCode}:\n${output}`);
+    // With TLS nobody here trusts its certificate.
+    if (options.flags?.includes("--tls-cert")) return output.includes("Status: Running.");
     const answer = await fetch(`${base}/v1.0/healthz`).catch(() => undefined);
     return answer?.status === 204;
   };

@@ -1,24 +1,11 @@
 import { expect, test } from "vitest";
-import { fuzz, replay } from "./fuzz.ts";
 import { formatInput, parseInput } from "./saved-input.ts";
-import { targets } from "./targets/index.ts";
+import { targets, wireTargets } from "./targets/index.ts";
+import { tryTargets } from "./try-targets.ts";
 
-/** For each target; `npm run test:fuzz` takes longer. */
-const milliseconds = 1500;
-
-test.for(targets.map((target) => [target.name, target] as const))(
-  "%s: what once failed does not, and nothing new does",
-  { timeout: 120_000 },
-  async ([, target]) => {
-    await replay(target);
-    const seed = Date.now() % 2 ** 31;
-    const { runs, failure } = await fuzz(target, { seed, milliseconds });
-    if (failure !== undefined) {
-      const again = `npm run test:fuzz -- --only ${target.name} --seed ${seed}`;
-      throw new Error(`${again} finds:\n${formatInput(failure.input)}`, { cause: failure.error });
-    }
-    expect(runs).toBeGreaterThan(0);
-  },
+tryTargets(
+  targets.filter((target) => !wireTargets.includes(target)),
+  1500,
 );
 
 test("inputs are saved as they are", () => {

@@ -202,13 +202,47 @@ describe("limits", () => {
     expect((await call("/test/Echo", frame(everyByte))).status).toBe(0);
   });
 
-  test("while too much is held, new calls are UNAVAILABLE, and none is once it is settled", async () => {
+  test("while too much is held, new calls are refused unprocessed, and none is once it is settled", async () => {
     const held = Array.from({ length: 1000 }, () => open("/test/Wait"));
+    const answers = held.map(({ answer }) => answer.catch(() => undefined));
     for (const { stream } of held) stream.end(frame(Buffer.alloc(1000)));
-    await expect.poll(async () => (await call("/test/Echo", frame(everyByte))).status).toBe(14);
+    const one = async (): Promise<number> => {
+      const { stream, answer } = open("/test/Echo");
+      stream.end(frame(everyByte));
+      return answer.then(
+        ({ status }) => status,
+        () => -(stream.rstCode ?? 0),
+      );
+    };
+    await expect.poll(one).toBe(-http2.constants.NGHTTP2_REFUSED_STREAM);
+    expect(served.memory.used).toBeLessThanOrEqual(served.memory.limit + 64 * 1024);
     for (const { stream } of held) stream.close(http2.constants.NGHTTP2_CANCEL);
-    await Promise.all(held.map(({ answer }) => answer.catch(() => undefined)));
-    await expect.poll(async () => (await call("/test/Echo", frame(everyByte))).status).toBe(0);
+    await Promise.all(answers);
+    await expect.poll(one).toBe(0);
+  });
+
+  test("a message that there is no room for is UNAVAILABLE, and its call gives back what it held", async () => {
+    const { memory } = served;
+    expect((await call("/test/Echo", frame(everyByte))).status).toBe(0);
+    const before = memory.used;
+    const { stream, answer } = open("/test/Wait");
+    stream.write(frame(everyByte).subarray(0, 1));
+    await expect.poll(() => memory.used).toBeGreaterThan(before + 4096);
+    // Room for a call, but not for its message.
+    const taken = memory.limit - memory.used - (memory.used - before) - 500;
+    expect(memory.reserve(taken)).toBe(true);
+    try {
+      const refused = await call("/test/Echo", frame(Buffer.alloc(1000)));
+      expect(refused).toMatchObject({
+        status: 14,
+        text: expect.stringContaining("too many bytes"),
+      });
+    } finally {
+      memory.release(taken);
+    }
+    stream.close(http2.constants.NGHTTP2_CANCEL);
+    await answer.catch(() => undefined);
+    await expect.poll(() => memory.used).toBe(before);
   });
 
   test("answers are bound by it too", async () => {

@@ -101,7 +101,7 @@ const streams: Record<string, StreamMethod> = {
     [Symbol.asyncIterator]: () => ({
       next: () => {
         asked += 1;
-        const isOver = context.headers["messages"] === String(asked);
+        const isOver = context.head.get("messages") === String(asked);
         return Promise.resolve(
           isOver
             ? { done: true, value: undefined }
@@ -529,7 +529,7 @@ describe("slow readers", () => {
       { what: "the caller to be held up" },
     );
     expect(accepted).toBeLessThan(window + slack);
-    expect(served.memory.used).toBeLessThan(slack);
+    expect(served.memory.used).toBeLessThan(window + slack);
     expect(isDone).toBe(false);
     release.resolve();
     expect(messagesOf((await answer).body).map(String)).toEqual([String(pieces * 60_000)]);

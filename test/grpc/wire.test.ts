@@ -6,6 +6,8 @@ test.each([
   ["", ""],
   ["plain ~text", "plain ~text"],
   ["100%", "100%25"],
+  [" a b  ", "%20a b %20"],
+  [" ", "%20"],
   ["a\nb\tü€😀", "a%0Ab%09%C3%BC%E2%82%AC%F0%9F%98%80"],
 ])("the message %j is written %j, and read back", (text, header) => {
   expect(encodeGrpcMessage(text)).toBe(header);

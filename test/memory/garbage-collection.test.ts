@@ -1,8 +1,10 @@
-import { setFlagsFromString } from "node:v8";
+import { PerformanceObserver } from "node:perf_hooks";
+import { getHeapSpaceStatistics, type HeapSpaceInfo, setFlagsFromString } from "node:v8";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { collectWhenQuiet, keepYoungSmall } from "../../src/memory/garbage-collection.ts";
 
 vi.mock("node:v8", { spy: true });
+vi.mock("node:perf_hooks", { spy: true });
 
 const mebi = 1024 * 1024;
 let state = { reserved: 0, used: 0, resident: 80 * mebi };
@@ -72,7 +74,14 @@ test("what the system got back meanwhile counts again when it is taken anew", ()
 
 const factor = "--semi-space-growth-factor";
 
-test("what is young may grow again once a start has ended", () => {
+/** As if the engine had given what is young so many bytes. */
+function young(bytes: number): void {
+  const space = { space_name: "new_space", space_used_size: 0, space_available_size: bytes };
+  vi.mocked(getHeapSpaceStatistics).mockReturnValue([space as HeapSpaceInfo]);
+}
+
+test("what is young may grow once a start has ended, until it is large enough", () => {
+  young(mebi);
   const end = keepYoungSmall();
   expect(setFlagsFromString).toHaveBeenLastCalledWith(`${factor}=1`);
   end();
@@ -80,12 +89,24 @@ test("what is young may grow again once a start has ended", () => {
   vi.mocked(setFlagsFromString).mockClear();
   vi.advanceTimersByTime(60_000);
   expect(setFlagsFromString).not.toHaveBeenCalled();
+  const collected = vi.mocked(PerformanceObserver).mock.calls.at(-1)![0] as () => void;
+  collected();
+  expect(setFlagsFromString).not.toHaveBeenCalled();
+  young(4 * mebi);
+  collected();
+  expect(setFlagsFromString).toHaveBeenLastCalledWith(`${factor}=1`);
 });
 
-test("what is young may grow again though a start does not end", () => {
+test("what is young may grow though a start does not end, and again once a collection has made it small", () => {
+  young(mebi);
   keepYoungSmall();
   vi.advanceTimersByTime(9_999);
   expect(setFlagsFromString).toHaveBeenLastCalledWith(`${factor}=1`);
   vi.advanceTimersByTime(1);
+  expect(setFlagsFromString).toHaveBeenLastCalledWith(`${factor}=2`);
+  setFlagsFromString(`${factor}=1`);
+  state = { reserved: 200 * mebi, used: 0, resident: 300 * mebi };
+  look();
+  expect(look()).toBe(1);
   expect(setFlagsFromString).toHaveBeenLastCalledWith(`${factor}=2`);
 });

@@ -62,6 +62,12 @@ export const attacks: readonly Attack[] = [
     harm: ({ http }) => unreadAnswers(http),
   },
   {
+    name: "unread-streams",
+    title:
+      "500 HTTP/2 connections each ask for two answers of 3.9 MB by gRPC, with wide windows, and read nothing",
+    harm: ({ grpc }) => unreadStreams(grpc),
+  },
+  {
     name: "trickle",
     title: "A caller sends a byte a second",
     harm: async ({ http, grpc }) =>
@@ -198,6 +204,48 @@ async function unreadAnswers(port: number): Promise<string> {
   await wait(silence);
   for (const socket of sockets) socket.destroy();
   return "";
+}
+
+async function unreadStreams(port: number): Promise<string> {
+  const block = headerBlock({
+    ...{ ":method": "POST", ":scheme": "http", ":path": invoke, ":authority": "localhost" },
+    ...{ "content-type": "application/grpc", te: "trailers" },
+  });
+  const request = Buffer.concat([
+    field(1, "files"),
+    field(3, Buffer.concat([field(1, "fileName"), field(2, "large")])),
+    field(4, "get"),
+  ]);
+  const wide = Buffer.alloc(6);
+  wide.writeUInt16BE(4);
+  wide.writeUInt32BE(2 ** 31 - 1, 2);
+  const more = Buffer.alloc(4);
+  more.writeUInt32BE(2 ** 31 - 1 - 65_535);
+  const asked = Buffer.concat([
+    preface,
+    http2Frame({ type: 4, stream: 0 }, wide),
+    http2Frame({ type: 8, stream: 0 }, more),
+    ...[1, 3].flatMap((stream) => [
+      http2Frame({ type: 1, flags: 4, stream }, block),
+      http2Frame({ type: 0, flags: 1, stream }, frame(request)),
+    ]),
+  ]);
+  const sockets = Array.from({ length: 500 }, () => {
+    const socket = connect({ host: "127.0.0.1", port });
+    socket.on("error", () => undefined);
+    socket.pause();
+    socket.write(asked);
+    return socket;
+  });
+  await wait(silence);
+  for (const socket of sockets) socket.destroy();
+  return "";
+}
+
+/** A field of a protobuf message that has a length, shorter than 128. */
+function field(number: number, value: string | Buffer): Buffer {
+  const bytes = Buffer.from(value);
+  return Buffer.concat([Buffer.from([(number << 3) | 2, bytes.length]), bytes]);
 }
 
 async function trickle(port: number, path: string): Promise<string> {

@@ -8,7 +8,7 @@ import type { UnfinishedEvent } from "../../src/runtime/status.ts";
 import type { HistoryRecord } from "../../src/store/records.ts";
 import { createRpcHandlers } from "../../src/server/rpc-handlers.ts";
 import { listen } from "../../src/server/listener.ts";
-import { createProtocols } from "../../src/server/protocols.ts";
+import { protocolsOf } from "../server/protocols-of.ts";
 import { FakeOperator } from "./fake-operator.ts";
 
 const record: HistoryRecord = {
@@ -31,10 +31,7 @@ const record: HistoryRecord = {
 
 async function serving(operator: FakeOperator): Promise<number> {
   const lanes = createRpcHandlers({ services: [historyService(operator)], maxMessageSize: 1e6 });
-  const protocols = createProtocols(
-    (...request) => void lanes.onRequest(...request),
-    (...stream) => void lanes.onStream(...stream),
-  );
+  const protocols = protocolsOf(lanes);
   const server = await listen({ host: "127.0.0.1", port: 0 }, protocols);
   onTestFinished(async () => {
     server.close();

@@ -49,3 +49,21 @@ test.each([
 ])("%s is no traceparent", (text) => {
   expect(isTraceparent(text)).toBe(false);
 });
+
+test.each([
+  [parent, true],
+  [`cc${parent.slice(2)}-more`, true],
+  [`ff${parent.slice(2)}`, false],
+  [`00-${"0".repeat(32)}${parent.slice(35)}`, false],
+  [`${parent.slice(0, 36)}${"0".repeat(16)}-01`, false],
+  [parent.toUpperCase(), false],
+  [parent.slice(0, -1), false],
+  [`${parent}x`, false],
+  [`${parent}-a\nb`, false],
+  [`${parent.slice(0, 20)}g${parent.slice(21)}`, false],
+  [`${parent.slice(0, 35)}_${parent.slice(36)}`, false],
+  ["", false],
+  [undefined, false],
+])("%j is a traceparent: %s", (text, isOne) => {
+  expect(isTraceparent(text)).toBe(isOne);
+});

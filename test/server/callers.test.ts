@@ -1,4 +1,5 @@
 import { describe, expect, test } from "vitest";
+import { RecordHead } from "../../src/grpc/request-head.ts";
 import { callerCheck, isGrpcOfProgram, type Incoming } from "../../src/server/callers.ts";
 
 type Headers = Record<string, string>;
@@ -7,12 +8,15 @@ const check = callerCheck({ allowedOrigins: [], allowedHosts: [] });
 
 /** A request of a program of this machine, but for what is said. */
 function request(headers: Headers, rest: Partial<Incoming> = {}): Incoming {
-  return {
+  const head = new RecordHead({ host: "localhost:3500", ...headers });
+  return Object.assign(head, {
     ...{ method: "POST", target: "/v1.0/shutdown", isHttp2: false, localAddress: "127.0.0.1" },
-    headers: { host: "localhost:3500", ...headers },
     ...rest,
-  };
+  });
 }
+
+const isOfProgram = (headers: Headers): boolean =>
+  isGrpcOfProgram({ fields: Object.entries(headers).map(([name, value]) => ({ name, value })) });
 
 const outcome = (headers: Headers, rest?: Partial<Incoming>, decide = check): string =>
   decide(request(headers, rest))?.kind ?? "passes";
@@ -103,7 +107,7 @@ describe("a page of another origin", () => {
           expect(outcome(headers, { method, isHttp2, localAddress })).toBe("refused");
       }
     }
-    expect(isGrpcOfProgram({ ...headers, "content-type": "application/grpc" })).toBe(false);
+    expect(isOfProgram({ ...headers, "content-type": "application/grpc" })).toBe(false);
   });
 
   test.each<Headers>([
@@ -131,9 +135,9 @@ describe("a page of another origin", () => {
   });
 
   test("gRPC of a program is known by having none of a browser's marks", () => {
-    expect(isGrpcOfProgram({ "content-type": "application/grpc" })).toBe(true);
-    expect(isGrpcOfProgram({ "content-type": "application/grpc-web+proto" })).toBe(false);
-    expect(isGrpcOfProgram({})).toBe(false);
+    expect(isOfProgram({ "content-type": "application/grpc" })).toBe(true);
+    expect(isOfProgram({ "content-type": "application/grpc-web+proto" })).toBe(false);
+    expect(isOfProgram({})).toBe(false);
   });
 
   test("a stranger's text is shortened and plain in the message", () => {

@@ -7,10 +7,10 @@ import { createService } from "../../src/grpc/service.ts";
 import { createRpcHandlers, type RpcHandlers } from "../../src/server/rpc-handlers.ts";
 import { createLazyRpcHandlers } from "../../src/server/lazy-rpc-handlers.ts";
 import { listen } from "../../src/server/listener.ts";
-import { createProtocols } from "../../src/server/protocols.ts";
 import { Kinds } from "../grpc/kinds.ts";
 import { call, connect, frame, open } from "../grpc/raw-client.ts";
 import { until } from "../until.ts";
+import { protocolsOf } from "./protocols-of.ts";
 import { send, serve } from "./serve.ts";
 
 /** Lanes for `test.Kinds` that a test lets come when it likes. */
@@ -23,22 +23,9 @@ async function serveLater() {
       loads.push(loading);
       return loading.promise;
     },
-    otherwise: {
-      onRequest: (_, response) => void response.end("otherwise"),
-      onStream: (stream) => {
-        stream.respond({ ":status": 418 });
-        stream.end("otherwise");
-      },
-    },
+    otherwise: (exchange) => exchange.answer(418, Buffer.from("otherwise")),
   });
-  const protocols = createProtocols(
-    (request, response, memory) =>
-      void (later.onRequest(request, response, memory) || response.end("nobody")),
-    (stream, headers, raw, memory) => {
-      if (!later.onStream(stream, headers, raw, memory))
-        stream.respond({ ":status": 404 }, { endStream: true });
-    },
-  );
+  const protocols = protocolsOf(later, (exchange) => exchange.answer(404, Buffer.from("nobody")));
   const server = await listen({ host: "127.0.0.1", port: 0 }, protocols);
   return {
     port: (server.address() as AddressInfo).port,

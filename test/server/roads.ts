@@ -6,7 +6,10 @@ import { frame } from "../grpc/raw-client.ts";
 export type OpenRequest = {
   write(bytes: Uint8Array): void;
   end(): void;
-  /** The status of the answer, in whatever way the protocol tells it; `cut`: the connection ended without. */
+  /**
+   * The status of the answer, in whatever way the protocol tells it; `cut`: the connection ended without; `refused`: the
+   * stream was reset with REFUSED_STREAM.
+   */
   readonly answer: Promise<string>;
   /** Goes away. */
   destroy(): void;
@@ -17,8 +20,12 @@ export type Road = {
   readonly name: string;
   /** Opens a request with a body of so many bytes, and sends none of them. */
   open(port: number, size: number): OpenRequest;
-  /** What says that there is no room, and that the body stopped. */
-  readonly noRoom: string;
+  /**
+   * What says that there is no room. Over HTTP/2 a stream may also be refused before anything of it is done, or the
+   * connection that holds most be cut.
+   */
+  readonly noRoom: readonly string[];
+  /** What says that the body stopped. */
   readonly tooSlow: string;
 };
 
@@ -55,7 +62,7 @@ function http1(name: string, path: string, type: string, tooSlow: string): Road 
   return {
     name,
     tooSlow,
-    noRoom: type.includes("grpc") ? "200 grpc 14" : "503",
+    noRoom: [type.includes("grpc") ? "200 grpc 14" : "503"],
     open(port, size) {
       const head = prefix(type, size);
       const socket = connect({ host: "127.0.0.1", port, noDelay: true });
@@ -98,7 +105,7 @@ function overHttp2(
 ): Road {
   return {
     name,
-    noRoom,
+    noRoom: [noRoom, "refused", "cut"],
     tooSlow,
     open(port, size) {
       const session = http2.connect(`http://127.0.0.1:${port}`);
@@ -131,6 +138,9 @@ function overHttp2(
           resolve(code ?? (grpc === undefined ? status || "cut" : `${status} grpc ${grpc}`));
         };
         request.on("end", done);
+        request.on("close", () => {
+          if (request.rstCode === http2.constants.NGHTTP2_REFUSED_STREAM) resolve("refused");
+        });
         session.on("close", done);
       });
       request.write(prefix(type, size));

@@ -3,13 +3,13 @@ import { fromBinary, toBinary } from "@bufbuild/protobuf";
 import { BytesValueSchema } from "@bufbuild/protobuf/wkt";
 import { Code, ConnectError, createContextKey, type HandlerContext } from "@connectrpc/connect";
 import { ErrorInfoSchema } from "../../gen/google/rpc/error_details_pb.ts";
-import { addResponseHeaders, requestHeadersOf } from "../../src/grpc/handler-context.ts";
+import { addResponseHeaders, requestHeadOf } from "../../src/grpc/handler-context.ts";
 import { createService } from "../../src/grpc/service.ts";
 import { GrpcFailure } from "../../src/grpc/status.ts";
 import { createRpcHandlers } from "../../src/server/rpc-handlers.ts";
 import { listen } from "../../src/server/listener.ts";
-import { createProtocols } from "../../src/server/protocols.ts";
 import { Kinds } from "../grpc/kinds.ts";
+import { protocolsOf } from "./protocols-of.ts";
 
 /** What a method saw of its last call. */
 export type SeenCall = {
@@ -42,7 +42,7 @@ export async function serveKinds(maxMessageSize: number): Promise<ServedKinds> {
     const call = {
       context,
       header: context.requestHeader.get("x-test"),
-      raw: requestHeadersOf(context)["x-test"],
+      raw: requestHeadOf(context).get("x-test"),
       timeout: timeoutMs(),
       requests: [],
       isOver: false,
@@ -163,22 +163,11 @@ export async function serveKinds(maxMessageSize: number): Promise<ServedKinds> {
   const lanes = createRpcHandlers({
     services: [service],
     maxMessageSize,
-    admit(headers) {
-      if (headers["refused"] === "yes")
-        throw new GrpcFailure(16, `not ${String(headers[":path"])}`);
+    admit(head) {
+      if (head.get("refused") === "yes") throw new GrpcFailure(16, `not ${head.get(":path")}`);
     },
   });
-  const protocols = createProtocols(
-    (request, response, memory) => {
-      if (lanes.onRequest(request, response, memory)) return;
-      response.statusCode = 404;
-      response.end();
-    },
-    (stream, headers, raw, memory) => {
-      if (!lanes.onStream(stream, headers, raw, memory))
-        stream.respond({ ":status": 404 }, { endStream: true });
-    },
-  );
+  const protocols = protocolsOf(lanes);
   const server = await listen({ host: "127.0.0.1", port: 0 }, protocols);
   return {
     port: (server.address() as AddressInfo).port,

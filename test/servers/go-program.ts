@@ -10,9 +10,12 @@ import { findProgram } from "./server-process.ts";
 
 const run = promisify(execFile);
 
-/** Where the program of a folder with a Go module is once it was built; another source is another program. */
-export function goProgram(name: string): string {
-  const folder = sources(name);
+/**
+ * Where the program of a folder with a Go module is once it was built; another source is another program. `below`: where
+ * that folder is. Default: here.
+ */
+export function goProgram(name: string, below = import.meta.dirname): string {
+  const folder = join(below, name);
   const hash = createHash("sha256");
   for (const file of readdirSync(folder).toSorted()) hash.update(readFileSync(join(folder, file)));
   return join(cache(), `${name}-${hash.digest("hex").slice(0, 12)}`);
@@ -23,14 +26,16 @@ export interface BuildOptions {
   readonly ldflags?: string;
   /** In milliseconds. Default: ten minutes. */
   readonly timeout?: number;
+  /** As of `goProgram`. */
+  readonly below?: string;
 }
 
 /** Builds it, unless it is there. Rejects with the reason where that cannot be done. */
 export async function buildGoProgram(
   name: string,
-  { ldflags, timeout = 600_000 }: BuildOptions = {},
+  { ldflags, timeout = 600_000, below = import.meta.dirname }: BuildOptions = {},
 ): Promise<void> {
-  const program = goProgram(name);
+  const program = goProgram(name, below);
   const go = findGo();
   if (process.env["CUFFLINK_TEST_INSTALL"] === "0")
     throw new Error(`${name} is not built, and CUFFLINK_TEST_INSTALL=0 forbids to fetch it`);
@@ -39,7 +44,7 @@ export async function buildGoProgram(
     if (existsSync(program)) return;
     await mkdir(cache(), { recursive: true });
     const built = `${program}.${process.pid}`;
-    const folder = sources(name);
+    const folder = join(below, name);
     const flags = ldflags === undefined ? [] : ["-ldflags", ldflags];
     await run(go, ["build", "-trimpath", ...flags, "-o", built, "."], { cwd: folder, timeout });
     await rename(built, program);
@@ -49,10 +54,6 @@ export async function buildGoProgram(
 function findGo(): string | undefined {
   const usual = "/usr/local/go/bin/go";
   return findProgram("go") ?? (existsSync(usual) ? usual : undefined);
-}
-
-function sources(name: string): string {
-  return join(import.meta.dirname, name);
 }
 
 function cache(): string {

@@ -1,14 +1,14 @@
 import { execFile } from "node:child_process";
 import { existsSync, readFileSync } from "node:fs";
 import { once } from "node:events";
-import http2 from "node:http2";
-import type { ServerHttp2Stream } from "node:http2";
+import type { Server } from "node:net";
 import { createRequire } from "node:module";
 import { resolve } from "node:path";
 import { promisify } from "node:util";
 import { createFileRegistry, fromBinary } from "@bufbuild/protobuf";
 import { FileDescriptorSetSchema } from "@bufbuild/protobuf/wkt";
-import { http2ServerOptions, widenWindow } from "../../src/grpc/http2-options.ts";
+import { Http2Listener } from "../../src/grpc/http2-listener.ts";
+import { refuseCall } from "../../src/grpc/refusal.ts";
 import { GrpcServer } from "../../src/grpc/server.ts";
 import { createService, methodsOf } from "../../src/grpc/service.ts";
 import { MemoryBudget } from "../../src/memory/budget.ts";
@@ -29,7 +29,7 @@ export type Served = {
 };
 
 /** Serves a gRPC service on loopback, and prints `call METHOD` for each call. */
-export async function serveGrpc(served: Served): Promise<http2.Http2Server> {
+export async function serveGrpc(served: Served): Promise<Server> {
   const registry = createFileRegistry(
     fromBinary(FileDescriptorSetSchema, await buildDescriptors(served.protos)),
   );
@@ -38,34 +38,26 @@ export async function serveGrpc(served: Served): Promise<http2.Http2Server> {
   const methods = methodsOf(createService(desc, served.impl));
   const grpc = new GrpcServer(methods, { maxMessageSize: 64 * 1024 * 1024 });
   const memory = new MemoryBudget().share("test");
-  const listener = http2.createServer(http2ServerOptions);
-  listener.on("session", (session) => {
-    widenWindow(session);
-    session.on("error", () => undefined);
+  const { server } = new Http2Listener({
+    memory,
+    onStream(stream, head) {
+      const path = head.get(":path") ?? "";
+      const method = path.slice(path.lastIndexOf("/") + 1);
+      const isOwn = path.startsWith(`/${served.service}/`);
+      if (isOwn) process.stdout.write(`call ${method}\n`);
+      if (isOwn && served.tokens !== undefined) {
+        const given = (head.get("authorization") ?? "").replace(/^Bearer /, "");
+        if (!tokensOf(served.tokens).includes(given)) return refuseCall(stream, 16, "");
+      }
+      if (isOwn && served.only !== undefined && !served.only.includes(method))
+        return refuseCall(stream, 7, "");
+      return grpc.handle({ stream, head, memory }) ?? refuseCall(stream, 12, "");
+    },
   });
-  listener.on("stream", (stream: ServerHttp2Stream, headers, _flags, rawHeaders) => {
-    const path = headers[":path"] ?? "";
-    stream.on("error", () => undefined);
-    const refuse = (status: string): void =>
-      stream.respond(
-        { ":status": 200, "content-type": "application/grpc", "grpc-status": status },
-        { endStream: true },
-      );
-    const method = path.slice(path.lastIndexOf("/") + 1);
-    const isOwn = path.startsWith(`/${served.service}/`);
-    if (isOwn) process.stdout.write(`call ${method}\n`);
-    if (isOwn && served.tokens !== undefined) {
-      const given = (headers["authorization"] ?? "").replace(/^Bearer /, "");
-      if (!tokensOf(served.tokens).includes(given)) return refuse("16");
-    }
-    if (isOwn && served.only !== undefined && !served.only.includes(method)) return refuse("7");
-    if (grpc.handle({ stream, headers, rawHeaders, memory })) return;
-    refuse("12");
-  });
-  listener.listen(served.port, "127.0.0.1");
-  await once(listener, "listening");
+  server.listen(served.port, "127.0.0.1");
+  await once(server, "listening");
   process.stdout.write("listening\n");
-  return listener;
+  return server;
 }
 
 function tokensOf(file: string): readonly string[] {

@@ -78,10 +78,10 @@ export class ApnsConnection implements AsyncDisposable {
     const fields = Object.entries({ ...pseudo, ...headers }).flat();
     const limits = { maxBytes: largestAnswer, memory: this.#memory.forAnswers };
     const options = { signal, waitForConnection: true };
-    const answer = await this.#connection.request(fields, [body], options, limits);
+    const answer = await this.#connection.request(fields, body, options, limits);
     if (answer.kind === "answered") {
-      const { headers, body } = answer;
-      return { status: Number(headers[":status"]), headers, body };
+      const { head, body } = answer;
+      return { status: Number(head.get(":status")), headers: head.record, body };
     }
     const isLate = signal.reason instanceof Error && signal.reason.name === "TimeoutError";
     const code = signal.aborted && isLate ? Code.deadlineExceeded : answer.code;

@@ -1,5 +1,5 @@
-import type { IncomingHttpHeaders } from "node:http2";
 import { BindingError } from "../../errors.ts";
+import type { HeaderRecord } from "../../grpc/client.ts";
 
 /** Request metadata by names in lower case. */
 export type CallHeaders = Readonly<Record<string, string>>;
@@ -58,7 +58,7 @@ function valueOf(name: string, value: string): string {
 const statusNames = /^(:.*|grpc-.*|content-type|content-length|trailer)$/;
 
 /** The metadata of an answer: its headers and trailers, those of one name in one text. Bytes stay base64. */
-export function answerMetadata(...blocks: readonly IncomingHttpHeaders[]): Record<string, string> {
+export function answerMetadata(...blocks: readonly HeaderRecord[]): Record<string, string> {
   const metadata = new Map<string, string>();
   for (const block of blocks) {
     for (const name in block) {

@@ -11,6 +11,7 @@ import { avroEncoder } from "./avro.ts";
 import type { AvroEncoder } from "./avro.ts";
 import { clientOptions, describeTopics, orDefault } from "./client.ts";
 import type { Driver } from "./client.ts";
+import { loadKafkaDriver } from "./driver.ts";
 import { errorOf } from "./failures.ts";
 import { kafkaFields } from "./fields.ts";
 import { GroupReader } from "./group-reader.ts";
@@ -82,7 +83,7 @@ export default defineBinding({
         { effect: "unsent" },
       );
     }
-    const driver = await import("@platformatic/kafka");
+    const driver = await loadKafkaDriver();
     boundUnpacking(driver);
     const { hide, memory, driver: library } = opening;
     const access = { hide, memory, driver: library };

@@ -1,18 +1,13 @@
 import { chmod, mkdir } from "node:fs/promises";
-import {
-  createServer as createHttp2Server,
-  type IncomingHttpHeaders,
-  type ServerHttp2Session,
-  type ServerHttp2Stream,
-} from "node:http2";
-import { createServer } from "node:net";
 import { join } from "node:path";
 import { BindingError, messageOf } from "../../errors.ts";
-import { http2ServerOptions, widenWindow } from "../../grpc/http2-options.ts";
-import { onOpenStream } from "../../grpc/open-streams.ts";
+import { Http2Listener } from "../../grpc/http2-listener.ts";
+import { answered, refuseCall } from "../../grpc/refusal.ts";
 import { GrpcServer } from "../../grpc/server.ts";
 import { methodsOf } from "../../grpc/service.ts";
 import { Code } from "../../grpc/status.ts";
+import type { HeaderBlock } from "../../http2/header-block.ts";
+import type { Http2Stream, StreamListener } from "../../http2/stream.ts";
 import { bind } from "../../server/listener.ts";
 import type { InstanceOptions } from "./instance.ts";
 import { ComponentServices } from "./services.ts";
@@ -50,31 +45,21 @@ export async function serveComponent(options: ComponentServerOptions): Promise<C
   const methods = new Map(services.services.flatMap((service) => [...methodsOf(service)]));
   const grpc = new GrpcServer(methods, { maxMessageSize, limitFlag: "--max-body-size" });
   const share = memory.share(`socket ${type}`);
-  const http2 = createHttp2Server(http2ServerOptions);
-  // A listener of its own: at its end the sessions go on until what is under way has ended.
-  const server = createServer((connection) => http2.emit("connection", connection));
-  const sessions = new Set<ServerHttp2Session>();
-  http2.on("session", (session) => {
-    sessions.add(session);
-    widenWindow(session);
-    session.once("close", () => sessions.delete(session));
-    session.on("error", () => session.destroy());
+  const listener = new Http2Listener({
+    memory: share,
+    onStream: (stream, head) =>
+      grpc.handle({ stream, head, memory: share }) ?? refuse(stream, head),
   });
-  http2.on("sessionError", () => undefined);
-  onOpenStream(http2, (stream, headers, _flags, rawHeaders) => {
-    if (!grpc.handle({ stream, headers, rawHeaders, memory: share })) refuse(stream, headers);
-  });
-  await listen(server, folder, socket, mode);
+  await listen(listener.server, folder, socket, mode);
   return {
     socket,
     blame: (error) => services.blame(error),
     async close(deadline) {
-      const closed = new Promise<void>((resolve) => server.close(() => resolve()));
+      // At its end the connections go on until what is under way has ended.
+      const closed = listener.stop();
       await services.close(deadline);
-      for (const session of sessions) session.close();
-      const timer = setTimeout(() => {
-        for (const session of sessions) session.destroy();
-      }, lastAnswers);
+      listener.endConnections();
+      const timer = setTimeout(() => listener.destroyConnections(), lastAnswers);
       await closed;
       clearTimeout(timer);
     },
@@ -98,13 +83,10 @@ async function listen(
 }
 
 /** A method that is not served, in gRPC's way; anything else in HTTP's. */
-function refuse(stream: ServerHttp2Stream, headers: IncomingHttpHeaders): void {
-  stream.on("error", () => undefined);
-  const isGrpc = headers["content-type"]?.startsWith("application/grpc") === true;
-  const unimplemented = {
-    ...{ ":status": 200, "content-type": "application/grpc" },
-    "grpc-status": String(Code.unimplemented),
-    "grpc-message": "unknown service or method",
-  };
-  stream.respond(isGrpc ? unimplemented : { ":status": 415 }, { endStream: true });
+function refuse(stream: Http2Stream, head: HeaderBlock): StreamListener {
+  if (head.get("content-type")?.startsWith("application/grpc") === true)
+    return refuseCall(stream, Code.unimplemented, "unknown service or method");
+  stream.sendHeaders([":status", "415"], true);
+  if (!stream.isReceived) stream.endEarly();
+  return answered;
 }

@@ -1,5 +1,5 @@
 import { BindingError } from "../../errors.ts";
-import { requestHeadersOf, type HandlerContext } from "../../grpc/handler-context.ts";
+import { requestHeadOf, type HandlerContext } from "../../grpc/handler-context.ts";
 import { createService, type Service } from "../../grpc/service.ts";
 import { Code, GrpcFailure } from "../../grpc/status.ts";
 import { answering } from "../../rpc/errors.ts";
@@ -132,8 +132,7 @@ function keyOf(direction: Direction, name: string): string {
 
 /** Who sends none has one component of the type. */
 function instanceOf(context: HandlerContext): string {
-  const value = requestHeadersOf(context)[instanceHeader];
-  const id = [value].flat()[0];
+  const id = requestHeadOf(context).get(instanceHeader);
   return id === undefined || id === "" ? "component" : decoded(id);
 }
 

@@ -1,7 +1,5 @@
 import { execFile } from "node:child_process";
 import { once } from "node:events";
-import http2, { constants } from "node:http2";
-import type { ServerHttp2Session, ServerHttp2Stream } from "node:http2";
 import type { AddressInfo } from "node:net";
 import { resolve } from "node:path";
 import { promisify } from "node:util";
@@ -11,10 +9,12 @@ import { FileDescriptorSetSchema } from "@bufbuild/protobuf/wkt";
 import type { FileDescriptorSet } from "@bufbuild/protobuf/wkt";
 import type { HandlerContext } from "@connectrpc/connect";
 import type { GrpcMethod } from "../../../src/grpc/method.ts";
-import { http2ServerOptions, widenWindow } from "../../../src/grpc/http2-options.ts";
+import { Http2Listener } from "../../../src/grpc/http2-listener.ts";
+import { answered, refuseCall } from "../../../src/grpc/refusal.ts";
 import { GrpcServer } from "../../../src/grpc/server.ts";
 import { createService, methodsOf } from "../../../src/grpc/service.ts";
 import { GrpcFailure } from "../../../src/grpc/status.ts";
+import { ErrorCode } from "../../../src/http2/error-code.ts";
 import { MemoryBudget } from "../../../src/memory/budget.ts";
 import { reflectionServices } from "../../../src/rpc/reflection.ts";
 
@@ -104,47 +104,32 @@ export async function startOrders(
   const methods = new Map<string, GrpcMethod>(services.flatMap((one) => [...methodsOf(one)]));
   const grpc = new GrpcServer(methods, { maxMessageSize: 64 * 1024 * 1024 });
   const memory = new MemoryBudget().share("test");
-  const listener = http2.createServer(http2ServerOptions);
-  const sessions = new Set<ServerHttp2Session>();
-  listener.on("session", (session) => {
-    sessions.add(session);
-    widenWindow(session);
-    session.on("error", () => undefined);
-    session.on("close", () => sessions.delete(session));
-  });
-  listener.on("stream", (stream: ServerHttp2Stream, headers, _flags, rawHeaders) => {
-    const path = headers[":path"] ?? "";
-    server.streams.push(path);
-    const fate = server.fate(path);
-    stream.on("error", () => undefined);
-    if (fate === "refuse") return stream.close(constants.NGHTTP2_REFUSED_STREAM);
-    if (fate === "cut") return void stream.once("data", () => stream.session?.destroy());
-    if (fate === "swallow") {
+  const listener = new Http2Listener({
+    memory,
+    onStream(stream, head) {
+      const path = head.get(":path") ?? "";
+      server.streams.push(path);
+      const fate = server.fate(path);
+      if (fate === "refuse") {
+        stream.reset(ErrorCode.refusedStream);
+        return answered;
+      }
+      const cut = (): void => void stream.connection.socket.destroy();
+      if (fate === "cut") return { ...answered, data: cut };
       // It is processed, and nobody hears of that.
-      stream.respond = () => undefined;
-      stream.write = () => true;
-      stream.end = () => {
-        stream.session?.destroy();
-        return stream;
-      };
-    }
-    if (grpc.handle({ stream, headers, rawHeaders, memory })) return;
-    stream.respond(
-      { ":status": 200, "content-type": "application/grpc", "grpc-status": "12" },
-      { endStream: true },
-    );
+      if (fate === "swallow") Object.assign(stream, { sendHeaders() {}, sendWhole: cut, end: cut });
+      return grpc.handle({ stream, head, memory }) ?? refuseCall(stream, 12, "");
+    },
   });
-  listener.listen(0, "127.0.0.1");
-  await once(listener, "listening");
-  const { port } = listener.address() as AddressInfo;
+  listener.server.listen(0, "127.0.0.1");
+  await once(listener.server, "listening");
+  const { port } = listener.server.address() as AddressInfo;
   return Object.assign(server, {
     port,
     address: `127.0.0.1:${port}`,
     async [Symbol.asyncDispose]() {
-      for (const session of sessions) session.destroy();
-      const closed = once(listener, "close");
-      listener.close();
-      await closed;
+      listener.destroyConnections();
+      await listener.stop();
     },
   });
 }

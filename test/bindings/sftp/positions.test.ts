@@ -1,4 +1,5 @@
 // The row of sftp in docs/positions.md: one test for each cell.
+import { existsSync } from "node:fs";
 import { chmod, mkdir, rename, rm, utimes, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { expect, test, vi } from "vitest";
@@ -81,6 +82,8 @@ describeWith("openssh", { own: true }, (server) => {
     const { app, status } = await begin();
     await put("1", "one");
     await vi.waitFor(() => expect(status().handled).toBe(1), soon);
+    // While it is put away, the folder for it may be made.
+    await vi.waitFor(() => expect(existsSync(join(folder, "1"))).toBe(false), soon);
     await rename(folder, join(parent, "old"));
     await vi.waitFor(() => expect(status().state).toBe("stalled"), soon);
     expect(status().reason).toContain("does not exist on the server");

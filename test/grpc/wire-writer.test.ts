@@ -1,7 +1,7 @@
 import { create, toBinary } from "@bufbuild/protobuf";
 import { expect, test } from "vitest";
 import { BindingEventRequestSchema } from "../../gen/dapr/proto/runtime/v1/appcallback_pb.ts";
-import { WireWriter } from "../../src/app/wire-writer.ts";
+import { WireWriter } from "../../src/grpc/wire-writer.ts";
 
 const nameTag = 0x0a;
 const lengths = [1, 63, 64, 65, 127, 128, 200, 20_000];

@@ -1,0 +1,96 @@
+import type { Duplex } from "node:stream";
+import { HpackDecoder } from "../../../src/http2/hpack-decoder.ts";
+import { http2Frame } from "../../grpc/http2-frame.ts";
+
+/** The other end of a connection under test: writes what it is given, and keeps what comes back, by streams. */
+export class Wire {
+  readonly socket: Duplex;
+  /** Of each stream what was sent for it: "headers 200", "data 5", "end", "reset 1". */
+  readonly told: Map<number, string[]> = new Map();
+  /** The code of the last GOAWAY. */
+  goaway: number | undefined;
+  isEnded = false;
+  readonly #decoder = new HpackDecoder({ maxTableSize: 4096, maxListSize: 1_000_000 });
+  #read: Buffer = Buffer.alloc(0);
+  #block: Buffer[] = [];
+  #pings = 0;
+  #isAnswered = true;
+  #wake: () => void = () => undefined;
+
+  /** `greets`: what comes first is the preface of a client. */
+  constructor(socket: Duplex, greets: boolean) {
+    this.socket = socket;
+    let toSkip = greets ? 24 : 0;
+    socket.on("data", (chunk: Buffer) => {
+      const skipped = Math.min(toSkip, chunk.length);
+      toSkip -= skipped;
+      this.#take(chunk.subarray(skipped));
+    });
+    const end = (): void => {
+      this.isEnded = true;
+      this.#wake();
+    };
+    socket.on("end", end);
+    socket.on("close", end);
+    socket.on("error", end);
+  }
+
+  /** Writes packets and a PING, and resolves once it was answered or the connection has ended. */
+  async send(packets: readonly Buffer[]): Promise<void> {
+    const ping = Buffer.alloc(8, "<sent>");
+    ping.writeUInt16BE(++this.#pings, 6);
+    this.#isAnswered = false;
+    const all = [...packets, http2Frame({ type: 6, stream: 0 }, ping)];
+    for (const packet of all) {
+      if (this.isEnded) return;
+      this.socket.write(packet);
+    }
+    await new Promise<void>((resolve) => {
+      this.#wake = resolve;
+      if (this.isEnded || this.#isAnswered) resolve();
+    });
+  }
+
+  #take(chunk: Buffer): void {
+    this.#read = Buffer.concat([this.#read, chunk]);
+    for (;;) {
+      if (this.#read.length < 9) return;
+      const end = 9 + this.#read.readUIntBE(0, 3);
+      if (this.#read.length < end) return;
+      const [type = 0, flags = 0] = this.#read.subarray(3);
+      this.#frame(type, flags, this.#read.readUInt32BE(5), this.#read.subarray(9, end));
+      this.#read = this.#read.subarray(end);
+    }
+  }
+
+  #frame(type: number, flags: number, stream: number, payload: Buffer): void {
+    if (type === 0) {
+      if (payload.length > 0) this.#tell(stream, `data ${payload.length}`);
+      if ((flags & 1) !== 0) this.#tell(stream, "end");
+    } else if (type === 1 || type === 9) {
+      this.#block.push(payload);
+      if (type === 1 && (flags & 1) !== 0) this.#tell(stream, "end");
+      if ((flags & 4) === 0) return;
+      const block = Buffer.concat(this.#block.splice(0));
+      const { record } = this.#decoder.decode(block, 0, block.length);
+      this.#tell(stream, `headers ${String(record[":status"] ?? "")}`);
+    } else if (type === 3) this.#tell(stream, `reset ${payload.readUInt32BE()}`);
+    else if (type === 6 && flags === 1 && payload.readUInt16BE(6) === this.#pings) {
+      if (payload.toString("latin1", 0, 6) !== "<sent>") return;
+      this.#isAnswered = true;
+      this.#wake();
+    } else if (type === 7) {
+      this.goaway = payload.readUInt32BE(4);
+      if (this.goaway === 0) return;
+      // Node does not always close the socket then.
+      this.isEnded = true;
+      this.#wake();
+    }
+  }
+
+  #tell(stream: number, what: string): void {
+    const told = this.told.get(stream) ?? [];
+    told.push(what);
+    this.told.set(stream, told);
+  }
+}
