@@ -1,6 +1,5 @@
 // One test for each cell of the table in docs/positions.md.
-import { existsSync } from "node:fs";
-import { globSync } from "node:fs";
+import { existsSync, globSync } from "node:fs";
 import { mkdir, mkdtemp, readFile, rename, rm, utimes, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
