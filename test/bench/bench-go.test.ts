@@ -125,13 +125,16 @@ async function serve(
     stream.on("data", (chunk: Buffer) => (length += chunk.length));
     stream.on("end", () => {
       seen.push({ ...headers, length: String(length) });
+      // A load that failed has ended with its calls under way.
+      if (stream.destroyed) return;
       stream.respond(
         { ":status": 200, "content-type": "application/grpc" },
         { waitForTrailers: true },
       );
-      stream.on("wantTrailers", () =>
-        stream.sendTrailers({ "grpc-status": status, "grpc-message": "broken" }),
-      );
+      stream.on("wantTrailers", () => {
+        if (stream.destroyed) return;
+        stream.sendTrailers({ "grpc-status": status, "grpc-message": "broken" });
+      });
       stream.end(grpcFrame(Buffer.from("answer")));
     });
   });
