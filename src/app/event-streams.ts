@@ -1,6 +1,7 @@
 import { messageOf } from "../errors.ts";
 import { Code, GrpcFailure } from "../grpc/status.ts";
 import type { Logger } from "../binding.ts";
+import { makeRoomForStreams } from "../memory/garbage-collection.ts";
 import type { Delivery, Intake, LaneReference, Outcome } from "../runtime/app.ts";
 import { SubscriptionCheck } from "./subscription-check.ts";
 import { EventStream, EventStreamError, type EventStreamOptions } from "./event-stream.ts";
@@ -27,6 +28,7 @@ export class EventStreams {
 
   /** Gives it events from now on. */
   join(stream: EventStream): void {
+    makeRoomForStreams();
     this.#streams.add(stream);
     this.#logger.info({ bindings: stream.bindings ?? "all" }, "the app takes events by a stream");
     const tell = (complaint: string): void => stream.notify(complaint);

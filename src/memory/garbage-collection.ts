@@ -38,13 +38,29 @@ export function keepYoungSmall(): () => void {
 
 /**
  * From so many bytes on it is not let grow. By itself the engine goes to 32 MiB, of which it holds two and which it fills
- * before it looks; calls live so shortly that 4 MiB, where it comes to rest, are collected as cheaply.
+ * before it looks; calls live so shortly that this is collected as cheaply.
  */
-const enoughForYoung = 2 * 1024 * 1024;
+const enoughForCalls = 4 * 1024 * 1024;
+/**
+ * Events of a stream wait for their settlements by the thousand. In as little as is enough for calls they would not die
+ * young, which takes an eighth of the rate.
+ */
+const enoughForStreams = 8 * 1024 * 1024;
+let enoughForYoung = enoughForCalls;
+/** Growth is decided here, not by the engine. */
+let isBounded = false;
 let watching: PerformanceObserver | undefined;
+
+/** From now on there are event streams. */
+export function makeRoomForStreams(): void {
+  if (enoughForYoung === enoughForStreams) return;
+  enoughForYoung = enoughForStreams;
+  if (isBounded) growYoungALittle();
+}
 
 /** Lets it grow until it is large enough, after a start and wherever a collection has made it small. */
 function growYoungALittle(): void {
+  isBounded = true;
   if (youngCapacity() >= enoughForYoung) return;
   setYoungGrowth(2);
   if (watching !== undefined) return;

@@ -1,7 +1,11 @@
 import { PerformanceObserver } from "node:perf_hooks";
 import { getHeapSpaceStatistics, type HeapSpaceInfo, setFlagsFromString } from "node:v8";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
-import { collectWhenQuiet, keepYoungSmall } from "../../src/memory/garbage-collection.ts";
+import {
+  collectWhenQuiet,
+  keepYoungSmall,
+  makeRoomForStreams,
+} from "../../src/memory/garbage-collection.ts";
 
 vi.mock("node:v8", { spy: true });
 vi.mock("node:perf_hooks", { spy: true });
@@ -13,6 +17,7 @@ let end = (): void => undefined;
 
 beforeEach(() => {
   vi.useFakeTimers();
+  young(64 * mebi);
   state = { reserved: 0, used: 0, resident: 80 * mebi };
   collections = 0;
   const budget = {
@@ -32,6 +37,9 @@ beforeEach(() => {
 
 afterEach(() => {
   end();
+  // What waits for more room has it now.
+  young(64 * mebi);
+  collected();
   vi.useRealTimers();
 });
 
@@ -74,6 +82,11 @@ test("what the system got back meanwhile counts again when it is taken anew", ()
 
 const factor = "--semi-space-growth-factor";
 
+/** As if the engine had collected what is young. */
+function collected(): void {
+  for (const [told] of vi.mocked(PerformanceObserver).mock.calls) (told as () => void)();
+}
+
 /** As if the engine had given what is young so many bytes. */
 function young(bytes: number): void {
   const space = { space_name: "new_space", space_used_size: 0, space_available_size: bytes };
@@ -89,7 +102,6 @@ test("what is young may grow once a start has ended, until it is large enough", 
   vi.mocked(setFlagsFromString).mockClear();
   vi.advanceTimersByTime(60_000);
   expect(setFlagsFromString).not.toHaveBeenCalled();
-  const collected = vi.mocked(PerformanceObserver).mock.calls.at(-1)![0] as () => void;
   collected();
   expect(setFlagsFromString).not.toHaveBeenCalled();
   young(4 * mebi);
@@ -109,4 +121,17 @@ test("what is young may grow though a start does not end, and again once a colle
   look();
   expect(look()).toBe(1);
   expect(setFlagsFromString).toHaveBeenLastCalledWith(`${factor}=2`);
+});
+
+test("with event streams there is room for more", () => {
+  young(mebi);
+  keepYoungSmall()();
+  young(4 * mebi);
+  collected();
+  expect(setFlagsFromString).toHaveBeenLastCalledWith(`${factor}=1`);
+  makeRoomForStreams();
+  expect(setFlagsFromString).toHaveBeenLastCalledWith(`${factor}=2`);
+  young(8 * mebi);
+  collected();
+  expect(setFlagsFromString).toHaveBeenLastCalledWith(`${factor}=1`);
 });
