@@ -20,9 +20,15 @@ const inputTimeout = 60_000;
 /** Tries a target with new inputs for so many milliseconds, or until one breaks a promise, which is then made small. */
 export async function fuzz(
   target: AnyTarget,
-  options: { readonly seed: number; readonly milliseconds: number; readonly onRun?: () => void },
+  options: {
+    readonly seed: number;
+    readonly milliseconds: number;
+    /** The most inputs. Default: as many as there is time for. */
+    readonly most?: number | undefined;
+    readonly onRun?: () => void;
+  },
 ): Promise<FuzzResult> {
-  const { seed, milliseconds, onRun } = options;
+  const { seed, milliseconds, most = Number.MAX_SAFE_INTEGER, onRun } = options;
   using uncaught = new UncaughtErrors();
   await using trial = await target.start();
   let runs = 0;
@@ -33,7 +39,7 @@ export async function fuzz(
   });
   const details = await fc.check(property, {
     seed,
-    numRuns: Number.MAX_SAFE_INTEGER,
+    numRuns: most,
     interruptAfterTimeLimit: milliseconds,
     maxSkipsPerRun: 0,
   });
