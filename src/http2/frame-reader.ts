@@ -5,7 +5,7 @@ import { largestFrame, mostSettings } from "./limits.ts";
 /** What takes frames. Any of these may throw a {@link ConnectionError}. */
 export type FrameSink = {
   /** A DATA frame begins, of so many bytes, its padding included. False: its body is not wanted. */
-  dataBegins(stream: number, length: number, isLast: boolean): boolean;
+  dataBegins(stream: number, length: number): boolean;
   /** A part of the body of the DATA frame that began last. */
   dataPart(part: Buffer): void;
   /** The DATA frame that began last is whole. */
@@ -179,7 +179,7 @@ export class FrameReader {
     this.#awaitsPadding = isPadded;
     this.#dataLeft = length;
     this.#paddingLeft = 0;
-    this.#isWanted = this.#sink.dataBegins(readUint31(bytes, at + 5), length, this.#isLast);
+    this.#isWanted = this.#sink.dataBegins(readUint31(bytes, at + 5), length);
   }
 
   #readData(chunk: Buffer, from: number): number {

@@ -9,7 +9,7 @@ import {
   writeFrameHeader,
   writeUint32,
 } from "./frame.ts";
-import { checkFields, HpackEncoder } from "./hpack-encoder.ts";
+import { HpackEncoder } from "./hpack-encoder.ts";
 import { congestedFrom, mostUnreadAnswers, mostUnsent, usefulBytes } from "./limits.ts";
 import { flushLater, Output } from "./output.ts";
 import type { Http2Stream } from "./stream.ts";
@@ -70,12 +70,7 @@ export abstract class SendingHalf {
     return this.output.unsent >= congestedFrom;
   }
 
-  /** Throws a `TypeError` for fields that HTTP/2 does not carry. */
-  checkFields(fields: readonly string[]): void {
-    checkFields(fields);
-  }
-
-  /** Names and values in turn. Throws as {@link checkFields}, and has written nothing then. */
+  /** Names and values in turn. Throws a `TypeError` for fields that HTTP/2 does not carry, and has written nothing then. */
   writeHeaders(stream: number, fields: readonly string[], isLast: boolean): void {
     const { output, encoder } = this;
     output.reserve(frameHeaderBytes + encoder.bound(fields));

@@ -3,6 +3,7 @@ import type { StreamEnd } from "./closed-streams.ts";
 import { ErrorCode, errorName } from "./error-code.ts";
 import type { HeaderBlock } from "./header-block.ts";
 import { HeldBody } from "./held-body.ts";
+import { checkFields } from "./hpack-encoder.ts";
 import { streamBufferBytes, streamWindow } from "./limits.ts";
 import type { Output } from "./output.ts";
 import { endOf, type StreamListener, type StreamReset } from "./stream-listener.ts";
@@ -22,8 +23,6 @@ export type StreamCarrier = {
   /** The frame's header; the bytes follow. */
   writeDataHeader(stream: number, length: number, isLast: boolean): void;
   writeReset(stream: number, code: number): void;
-  /** Throws a `TypeError` for fields that HTTP/2 does not carry. */
-  checkFields(fields: readonly string[]): void;
   writeWindowUpdate(stream: number, bytes: number): void;
   /** So many bytes of a stream were read, and make room for others of the connection. */
   consumed(bytes: number): void;
@@ -132,7 +131,7 @@ export class Http2Stream {
       return this.#allWritten(trailers);
     }
     if (length > 0) this.#enqueue(last);
-    if (trailers !== undefined) this.connection.checkFields(trailers);
+    if (trailers !== undefined) checkFields(trailers);
     this.isEnded = true;
     this.#trailers = trailers;
   }
