@@ -6,7 +6,7 @@ import { isLong } from "../long.ts";
 import { connectionOverhead } from "../../src/http2/limits.ts";
 import { until } from "../until.ts";
 import { serveMethods, type ServedMethods } from "./grpc-server.ts";
-import { headerBlock, http2Frame, preface } from "./http2-frame.ts";
+import { headerBlock, http2Frame, preface, takeFrames } from "./http2-frame.ts";
 import { call, connect, frame, messagesOf, open } from "./raw-client.ts";
 
 // What Node's defaults get wrong under load, on the server's side.
@@ -148,22 +148,17 @@ describe("tens of thousands of resets in a row", () => {
     const cancel = Buffer.from([0, 0, 0, http2.constants.NGHTTP2_CANCEL]);
     const socket = net.connect({ host: "127.0.0.1", port: served.port });
     onTestFinished(() => void socket.destroy());
-    let seen = Buffer.alloc(0);
+    let seen: Buffer = Buffer.alloc(0);
     const types = new Set<number>();
     let refused = 0;
     let pongs = 0;
     socket.on("error", () => undefined);
     socket.on("data", (chunk: Buffer) => {
-      seen = Buffer.concat([seen, chunk]);
-      let at = 0;
-      for (; at + 9 <= seen.length && at + 9 + seen.readUIntBE(at, 3) <= seen.length;) {
-        const type = seen[at + 3] ?? 0;
+      seen = takeFrames(Buffer.concat([seen, chunk]), ({ type }) => {
         types.add(type);
         if (type === reset) refused += 1;
         if (type === ping) pongs += 1;
-        at += 9 + seen.readUIntBE(at, 3);
-      }
-      seen = seen.subarray(at);
+      });
     });
     socket.write(Buffer.concat([preface, http2Frame({ type: 4, stream: 0 })]));
     let opened = 0;

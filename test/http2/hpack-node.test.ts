@@ -5,7 +5,7 @@ import { afterEach, expect, test } from "vitest";
 import type { HeaderBlock } from "../../src/http2/header-block.ts";
 import { HpackDecoder } from "../../src/http2/hpack-decoder.ts";
 import { HpackEncoder } from "../../src/http2/hpack-encoder.ts";
-import { http2Frame, preface } from "../grpc/http2-frame.ts";
+import { http2Frame, preface, takeFrames } from "../grpc/http2-frame.ts";
 
 // The other side of our encoder and of our decoder is nghttp2, as Node has it.
 
@@ -82,14 +82,8 @@ class Peer {
   }
 
   #take(chunk: Buffer): void {
-    this.#read = Buffer.concat([this.#read, chunk]);
-    for (;;) {
-      if (this.#read.length < 9) return;
-      const end = 9 + this.#read.readUIntBE(0, 3);
-      if (this.#read.length < end) return;
-      this.#frame(this.#read[3] ?? 0, this.#read[4] ?? 0, this.#read.subarray(9, end));
-      this.#read = this.#read.subarray(end);
-    }
+    const bytes = Buffer.concat([this.#read, chunk]);
+    this.#read = takeFrames(bytes, ({ type, flags, payload }) => this.#frame(type, flags, payload));
   }
 
   #frame(type: number, flags: number, payload: Buffer): void {

@@ -1,4 +1,7 @@
 // HTTP/2 as bytes, for peers that a test plays. Knows nothing of `src/http2`.
+import { http2Frame } from "../grpc/http2-frame.ts";
+
+export { preface } from "../grpc/http2-frame.ts";
 
 /** RFC 9113, section 6. */
 export const Type = {
@@ -27,8 +30,6 @@ export const Settings = {
   maxHeaderListSize: 6,
 } as const;
 
-export const preface = Buffer.from("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", "latin1");
-
 /** Any frame. `length`: what its head claims, where that is not the payload's. */
 export function frame(
   type: number,
@@ -37,12 +38,8 @@ export function frame(
   payload: Uint8Array = new Uint8Array(),
   length: number = payload.length,
 ): Buffer {
-  const bytes = Buffer.allocUnsafe(9 + payload.length);
+  const bytes = http2Frame({ type, flags, stream }, payload);
   bytes.writeUIntBE(length, 0, 3);
-  bytes[3] = type;
-  bytes[4] = flags;
-  bytes.writeUInt32BE(stream, 5);
-  bytes.set(payload, 9);
   return bytes;
 }
 

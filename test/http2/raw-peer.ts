@@ -1,13 +1,7 @@
 import { once } from "node:events";
 import { connect, createServer, type AddressInfo, type Socket } from "node:net";
+import { takeFrames, type Http2Frame } from "../grpc/http2-frame.ts";
 import { frame, Flags, ping, preface, settings, settingsAck, Type } from "./raw-frames.ts";
-
-export type Frame = {
-  readonly type: number;
-  readonly flags: number;
-  readonly stream: number;
-  readonly payload: Buffer;
-};
 
 export type RawPeerOptions = {
   /** Identifiers and values of the first SETTINGS. */
@@ -27,7 +21,7 @@ export type RawPeerOptions = {
 export class RawPeer {
   readonly socket: Socket;
   /** All that came, in order. */
-  readonly frames: Frame[] = [];
+  readonly frames: Http2Frame[] = [];
   /** Bytes of DATA that came. */
   dataBytes = 0;
   isClosed = false;
@@ -78,11 +72,11 @@ export class RawPeer {
   }
 
   /** The first frame that matches, of those that came and of those to come. Rejects when the connection ends before. */
-  async find(matches: (frame: Frame) => boolean, what: string): Promise<Frame> {
+  async find(matches: (frame: Http2Frame) => boolean, what: string): Promise<Http2Frame> {
     let at = 0;
     for (;;) {
       for (; at < this.frames.length; at++) {
-        const seen = this.frames[at] as Frame;
+        const seen = this.frames[at] as Http2Frame;
         if (matches(seen)) return seen;
       }
       if (this.isClosed)
@@ -102,7 +96,7 @@ export class RawPeer {
 
   /** The code that the stream was reset with. */
   async resetOf(stream: number): Promise<number> {
-    const matches = (one: Frame): boolean => one.type === Type.reset && one.stream === stream;
+    const matches = (one: Http2Frame): boolean => one.type === Type.reset && one.stream === stream;
     return (await this.find(matches, `RST_STREAM of ${stream}`)).payload.readUInt32BE(0);
   }
 
@@ -180,23 +174,11 @@ export class RawPeer {
       bytes = bytes.subarray(preface.length);
       this.#isPrefaceRead = true;
     }
-    let at = 0;
-    while (bytes.length - at >= 9) {
-      const end = at + 9 + bytes.readUIntBE(at, 3);
-      if (end > bytes.length) break;
-      this.#take({
-        type: bytes[at + 3] as number,
-        flags: bytes[at + 4] as number,
-        stream: bytes.readUInt32BE(at + 5) & 0x7fff_ffff,
-        payload: bytes.subarray(at + 9, end),
-      });
-      at = end;
-    }
-    this.#unread = bytes.subarray(at);
+    this.#unread = takeFrames(bytes, (one) => this.#take(one));
     this.#tell();
   }
 
-  #take(one: Frame): void {
+  #take(one: Http2Frame): void {
     const { type, flags, payload } = one;
     if ((type === Type.headers || type === Type.data) && (flags & Flags.endStream) !== 0)
       this.#ended.add(one.stream);

@@ -131,6 +131,17 @@ export async function serve({
   };
 }
 
+/** The code of the GOAWAY that answers these frames on a connection of their own, while another one goes on. */
+export async function goawayFor(frames: readonly Buffer[]): Promise<number> {
+  await using served = await serve();
+  using neighbour = await Neighbour.connect(served.port);
+  using peer = await RawPeer.connect(served.port);
+  await peer.send(...frames);
+  const code = await peer.goawayCode();
+  await neighbour.ask();
+  return code;
+}
+
 /** A connection of one that breaks no rule; each question must be answered. */
 export class Neighbour implements Disposable {
   readonly peer: RawPeer;

@@ -11,7 +11,8 @@ import { describeWith, uniqueName } from "../servers/describe-with.ts";
 import { reservePort } from "../servers/ports.ts";
 import { until } from "../until.ts";
 import { Program, type AppEvent, type Call, type Outcome } from "./program.ts";
-import { buildSdk, findTool, sdks, type Protocol, type Sdk } from "./sdks.ts";
+import { findTool } from "../servers/built-program.ts";
+import { buildSdk, sdks, type Protocol, type Sdk } from "./sdks.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "cufflink-interop-"));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));

@@ -1,14 +1,5 @@
-import { execFile } from "node:child_process";
-import { createHash } from "node:crypto";
-import { cpSync, existsSync, readFileSync, readdirSync, statSync } from "node:fs";
-import { mkdir, rm, writeFile } from "node:fs/promises";
-import { homedir } from "node:os";
 import { delimiter, join } from "node:path";
-import { promisify } from "node:util";
-import { withFileLock } from "../servers/install.ts";
-import { findProgram } from "../servers/server-process.ts";
-
-const run = promisify(execFile);
+import { buildProgram, findTool } from "../servers/built-program.ts";
 
 export type Protocol = "grpc" | "http";
 
@@ -70,41 +61,8 @@ export const sdks: readonly Sdk[] = [
   },
 ];
 
-/** Where a toolchain's program is; `undefined`: it is not here. */
-export function findTool(name: string): string | undefined {
-  const usual = [
-    join("/usr/local/go/bin", name),
-    join(homedir(), ".cargo/bin", name),
-    join("/usr/bin", name),
-  ];
-  return findProgram(name) ?? usual.find((path) => existsSync(path));
-}
-
 /** Builds the program, once for its sources. Returns the folder in which it was built. */
 export async function buildSdk({ language, build }: Sdk): Promise<string> {
   const sources = join(import.meta.dirname, language);
-  if (build.length === 0) return sources;
-  const home = process.env["XDG_CACHE_HOME"] || join(homedir(), ".cache");
-  const folder = join(home, "cufflink", `interop-${language}-${fingerprintOf(sources)}`);
-  const done = join(folder, "complete");
-  await withFileLock(`cufflink-interop-${language}`, async () => {
-    if (existsSync(done)) return;
-    await rm(folder, { recursive: true, force: true });
-    await mkdir(folder, { recursive: true });
-    cpSync(sources, folder, { recursive: true });
-    for (const [name = "", ...rest] of build) {
-      const program = name.includes("/") ? join(folder, name) : (findTool(name) ?? name);
-      await run(program, rest, { cwd: folder, timeout: 900_000, maxBuffer: 64 << 20 });
-    }
-    await writeFile(done, "");
-  });
-  return folder;
-}
-
-function fingerprintOf(folder: string): string {
-  const hash = createHash("sha256");
-  const names = readdirSync(folder, { recursive: true, encoding: "utf8" }).toSorted();
-  for (const name of names)
-    if (statSync(join(folder, name)).isFile()) hash.update(readFileSync(join(folder, name)));
-  return hash.digest("hex").slice(0, 12);
+  return build.length === 0 ? sources : buildProgram(`interop-${language}`, sources, build);
 }

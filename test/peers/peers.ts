@@ -1,16 +1,7 @@
-import { execFile } from "node:child_process";
-import { createHash } from "node:crypto";
-import { cpSync, existsSync, readFileSync, readdirSync, statSync } from "node:fs";
-import { mkdir, rm, writeFile } from "node:fs/promises";
-import { homedir } from "node:os";
 import { delimiter, join } from "node:path";
-import { promisify } from "node:util";
-import { findTool } from "../interop/sdks.ts";
-import { withFileLock } from "../servers/install.ts";
+import { buildProgram, findTool } from "../servers/built-program.ts";
 import { reservePort } from "../servers/ports.ts";
 import { Program } from "./program.ts";
-
-const run = promisify(execFile);
 
 /** What an implementation does not do, by its own interface. */
 type Lack = "trailers of success" | "waiting for a connection";
@@ -96,22 +87,7 @@ export function missingTools({ toolchain }: Peer): readonly string[] {
 /** Builds the program, once for its sources. Returns the folder in which it was built. */
 export async function buildPeer({ name, folder: language, build }: Peer): Promise<string> {
   if (language === undefined) return "";
-  const sources = join(import.meta.dirname, language);
-  const home = process.env["XDG_CACHE_HOME"] || join(homedir(), ".cache");
-  const folder = join(home, "cufflink", `peer-${name}-${fingerprintOf(sources)}`);
-  const done = join(folder, "complete");
-  await withFileLock(`cufflink-peer-${name}`, async () => {
-    if (existsSync(done)) return;
-    await rm(folder, { recursive: true, force: true });
-    await mkdir(folder, { recursive: true });
-    cpSync(sources, folder, { recursive: true });
-    for (const [program = "", ...rest] of build) {
-      const path = program.includes("/") ? join(folder, program) : (findTool(program) ?? program);
-      await run(path, rest, { cwd: folder, timeout: 900_000, maxBuffer: 64 << 20 });
-    }
-    await writeFile(done, "");
-  });
-  return folder;
+  return buildProgram(`peer-${name}`, join(import.meta.dirname, language), build);
 }
 
 /** A server's program that listens on a port of loopback. */
@@ -139,12 +115,4 @@ export async function startClient(
   const files = ca === undefined ? [] : [ca];
   const env = keepAlive === undefined ? {} : { KEEPALIVE_MS: String(keepAlive) };
   return new Program([...command, "client", `127.0.0.1:${port}`, ...files], env);
-}
-
-function fingerprintOf(folder: string): string {
-  const hash = createHash("sha256");
-  const names = readdirSync(folder, { recursive: true, encoding: "utf8" }).toSorted();
-  for (const name of names)
-    if (statSync(join(folder, name)).isFile()) hash.update(readFileSync(join(folder, name)));
-  return hash.digest("hex").slice(0, 12);
 }

@@ -5,7 +5,7 @@ import { duplexPair } from "node:stream";
 import { setImmediate as turn } from "node:timers/promises";
 import { Http2ClientConnection } from "../../../src/http2/client-connection.ts";
 import type { Http2Stream } from "../../../src/http2/stream.ts";
-import { listed, Streams, type Running, type Side } from "./seen.ts";
+import { noteNodes, noting, Streams, type Running, type Side } from "./seen.ts";
 import { Wire } from "./wire.ts";
 
 const body = Buffer.from("question");
@@ -31,22 +31,8 @@ export async function ourClient(): Promise<Side> {
       for (const [index, isLast] of requests.entries()) {
         const id = index * 2 + 1;
         const seen = streams.of(id);
-        const stream = connection.open(
-          head,
-          {
-            headers: (block) => void (seen.head = listed(block.raw)),
-            data: (part) => void (seen.body += part.toString("latin1")),
-            ended(trailers) {
-              seen.isEnded = true;
-              seen.trailers = trailers && listed(trailers.raw);
-            },
-            closed(reset) {
-              seen.closed = reset?.code ?? 0;
-              open.delete(id);
-            },
-          },
-          isLast,
-        );
+        const listener = noting(seen, () => open.delete(id));
+        const stream = connection.open(head, listener, isLast);
         open.set(id, stream);
       }
       await requestsSent(wire);
@@ -98,19 +84,7 @@ export async function nodesClient(): Promise<Side> {
         const seen = streams.of(id);
         const stream = session.request({ ":method": "POST", ":path": "/a.B/C" }, { endStream });
         open.set(id, stream);
-        stream.on("response", (...[, , raw]: unknown[]) => {
-          seen.head = listed(raw as string[]);
-        });
-        stream.on("data", (part: Buffer) => (seen.body += part.toString("latin1")));
-        stream.on("trailers", (...[, , raw]: unknown[]) => {
-          seen.trailers = listed(raw as string[]);
-        });
-        stream.on("end", () => (seen.isEnded = stream.rstCode === 0));
-        stream.on("error", () => undefined);
-        stream.on("close", () => {
-          seen.closed = stream.rstCode;
-          open.delete(id);
-        });
+        noteNodes(stream, seen, () => open.delete(id));
       }
       await requestsSent(wire);
       return {

@@ -1,14 +1,7 @@
+import type { Http2Frame } from "../../grpc/http2-frame.ts";
 import type { Difference } from "./compare.ts";
 import { OpenedStreams, phaseBytes, type ConnectionInput } from "./frames.ts";
 import type { Seen } from "./seen.ts";
-
-/** A frame as it was sent, whatever it was meant to be. */
-export type SentFrame = {
-  readonly type: number;
-  readonly flags: number;
-  readonly stream: number;
-  readonly payload: Buffer;
-};
 
 /** What a difference is judged by. */
 export type Case = {
@@ -16,7 +9,8 @@ export type Case = {
   readonly difference: Difference;
   readonly ours: Seen;
   readonly nodes: Seen;
-  readonly sent: readonly SentFrame[];
+  /** Frames as they were sent, whatever they were meant to be. */
+  readonly sent: readonly Http2Frame[];
   readonly input: ConnectionInput;
 };
 
@@ -236,12 +230,12 @@ function isReset({ told }: Seen, stream: number, code: number): boolean {
   return told.get(stream)?.includes(`reset ${code}`) === true;
 }
 
-function settingIds({ payload }: SentFrame): number[] {
+function settingIds({ payload }: Http2Frame): number[] {
   const length = Math.floor(payload.length / 6);
   return Array.from({ length }, (_, index) => payload.readUInt16BE(index * 6));
 }
 
-function hasDouble(frame: SentFrame): boolean {
+function hasDouble(frame: Http2Frame): boolean {
   const ids = settingIds(frame);
   return new Set(ids).size < ids.length;
 }
@@ -271,9 +265,9 @@ function hasField(
 }
 
 /** The frames that an input makes. */
-export function sentFrames({ phases }: ConnectionInput, opened: readonly number[]): SentFrame[] {
+export function sentFrames({ phases }: ConnectionInput, opened: readonly number[]): Http2Frame[] {
   const ids = new OpenedStreams(opened);
-  const frames: SentFrame[] = [];
+  const frames: Http2Frame[] = [];
   for (const phase of phases) {
     const bytes = phaseBytes(phase, ids);
     for (let at = 0; at + 9 <= bytes.length;) {

@@ -1,3 +1,5 @@
+import type { ClientHttp2Stream, ServerHttp2Stream } from "node:http2";
+import type { StreamListener } from "../../../src/http2/stream.ts";
 import type { Wire } from "./wire.ts";
 
 /** What the program on top of a connection has seen of one stream. */
@@ -8,6 +10,43 @@ export class StreamSeen {
   trailers: string | undefined;
   /** The code that it was closed with; 0: well, or with its connection. */
   closed: number | undefined;
+}
+
+/** Notes what one of our streams tells. */
+export function noting(seen: StreamSeen, closed: () => void): StreamListener {
+  return {
+    headers: (block) => void (seen.head = listed(block.raw)),
+    data: (part) => void (seen.body += part.toString("latin1")),
+    ended(trailers) {
+      seen.isEnded = true;
+      seen.trailers = trailers && listed(trailers.raw);
+    },
+    closed(reset) {
+      seen.closed = reset?.code ?? 0;
+      closed();
+    },
+  };
+}
+
+/** The same for one of Node's. */
+export function noteNodes(
+  stream: ClientHttp2Stream | ServerHttp2Stream,
+  seen: StreamSeen,
+  closed: () => void,
+): void {
+  const events: NodeJS.EventEmitter = stream;
+  events.on("response", (_headers, _flags, raw: string[]) => {
+    seen.head = listed(raw);
+  });
+  events.on("data", (part: Buffer) => (seen.body += part.toString("latin1")));
+  events.on("trailers", (_trailers, _flags, raw: string[]) => (seen.trailers = listed(raw)));
+  // It ends also when it is reset.
+  events.on("end", () => (seen.isEnded = stream.rstCode === 0));
+  events.on("error", () => undefined);
+  events.on("close", () => {
+    seen.closed = stream.rstCode;
+    closed();
+  });
 }
 
 /** What came of an input: what the program has seen, what was sent back, how the connection ended. */

@@ -6,7 +6,7 @@ import { ConnectionGroup } from "../../../src/http2/connection-group.ts";
 import type { Http2Connection } from "../../../src/http2/connection.ts";
 import { Http2ServerConnection } from "../../../src/http2/server-connection.ts";
 import type { Http2Stream } from "../../../src/http2/stream.ts";
-import { listed, Streams, type Running, type Side } from "./seen.ts";
+import { listed, noteNodes, noting, Streams, type Running, type Side } from "./seen.ts";
 import { Wire } from "./wire.ts";
 
 const body = Buffer.from("answer");
@@ -26,17 +26,7 @@ export async function ourServer(): Promise<Side> {
           const seen = streams.of(stream.id);
           seen.head = listed(head.raw);
           open.set(stream.id, stream);
-          return {
-            data: (part) => void (seen.body += part.toString("latin1")),
-            ended(trailers) {
-              seen.isEnded = true;
-              seen.trailers = trailers && listed(trailers.raw);
-            },
-            closed(reset) {
-              seen.closed = reset?.code ?? 0;
-              open.delete(stream.id);
-            },
-          };
+          return noting(seen, () => open.delete(stream.id));
         },
         onClosed: (text) => (reason = text),
       });
@@ -83,15 +73,7 @@ export async function nodesServer(): Promise<Side> {
     const opened = open;
     seen.head = listed(raw);
     opened.set(id, stream);
-    stream.on("data", (part: Buffer) => (seen.body += part.toString("latin1")));
-    stream.on("trailers", (_trailers, _flags, raw: string[]) => (seen.trailers = listed(raw)));
-    // It ends also when it is reset.
-    stream.on("end", () => (seen.isEnded = stream.rstCode === 0));
-    stream.on("error", () => undefined);
-    stream.on("close", () => {
-      seen.closed = stream.rstCode;
-      opened.delete(id);
-    });
+    noteNodes(stream, seen, () => opened.delete(id));
   });
   server.on("connection", (socket: Socket) => socket.setNoDelay(true));
   server.on("sessionError", (error: Error) => (reason = error.message));

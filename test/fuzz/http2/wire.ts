@@ -1,6 +1,6 @@
 import type { Duplex } from "node:stream";
 import { HpackDecoder } from "../../../src/http2/hpack-decoder.ts";
-import { http2Frame } from "../../grpc/http2-frame.ts";
+import { http2Frame, takeFrames } from "../../grpc/http2-frame.ts";
 
 /** The other end of a connection under test: writes what it is given, and keeps what comes back, by streams. */
 export class Wire {
@@ -52,15 +52,10 @@ export class Wire {
   }
 
   #take(chunk: Buffer): void {
-    this.#read = Buffer.concat([this.#read, chunk]);
-    for (;;) {
-      if (this.#read.length < 9) return;
-      const end = 9 + this.#read.readUIntBE(0, 3);
-      if (this.#read.length < end) return;
-      const [type = 0, flags = 0] = this.#read.subarray(3);
-      this.#frame(type, flags, this.#read.readUInt32BE(5), this.#read.subarray(9, end));
-      this.#read = this.#read.subarray(end);
-    }
+    const bytes = Buffer.concat([this.#read, chunk]);
+    this.#read = takeFrames(bytes, ({ type, flags, stream, payload }) =>
+      this.#frame(type, flags, stream, payload),
+    );
   }
 
   #frame(type: number, flags: number, stream: number, payload: Buffer): void {

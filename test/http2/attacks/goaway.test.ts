@@ -2,15 +2,16 @@
 import { afterEach, expect, test, vi } from "vitest";
 import { ErrorCode } from "../../../src/http2/error-code.ts";
 import { goawayPause } from "../../../src/http2/limits.ts";
+import type { Http2Frame } from "../../grpc/http2-frame.ts";
 import * as raw from "../raw-frames.ts";
-import { RawPeer, type Frame } from "../raw-peer.ts";
+import { RawPeer } from "../raw-peer.ts";
 import { dial, serve } from "../served.ts";
 
 afterEach(() => vi.useRealTimers());
 
 const head = raw.requestBlock("/empty");
-const isGoaway = ({ type }: Frame): boolean => type === raw.Type.goaway;
-const isPing = ({ type, flags }: Frame): boolean => type === raw.Type.ping && flags === 0;
+const isGoaway = ({ type }: Http2Frame): boolean => type === raw.Type.goaway;
+const isPing = ({ type, flags }: Http2Frame): boolean => type === raw.Type.ping && flags === 0;
 
 function goaways(peer: RawPeer): [lastStream: number, code: number][] {
   return peer.frames

@@ -2,9 +2,10 @@
 import { expect, test } from "vitest";
 import { ErrorCode } from "../../../src/http2/error-code.ts";
 import { largestFrame, mostSettings, rememberedStreams } from "../../../src/http2/limits.ts";
+import type { Http2Frame } from "../../grpc/http2-frame.ts";
 import * as raw from "../raw-frames.ts";
-import { RawPeer, type Frame } from "../raw-peer.ts";
-import { dial, Neighbour, serve } from "../served.ts";
+import { RawPeer } from "../raw-peer.ts";
+import { dial, goawayFor, Neighbour, serve } from "../served.ts";
 
 const { protocolError, streamClosed, frameSizeError, flowControlError, enhanceYourCalm } =
   ErrorCode;
@@ -120,12 +121,7 @@ const fatal: readonly [string, number, readonly Buffer[]][] = [
 ];
 
 test.each(fatal)("%s is an error of the connection", async (_, code, frames) => {
-  await using served = await serve();
-  using neighbour = await Neighbour.connect(served.port);
-  using peer = await RawPeer.connect(served.port);
-  await peer.send(...frames);
-  expect(await peer.goawayCode()).toBe(code);
-  await neighbour.ask();
+  expect(await goawayFor(frames)).toBe(code);
 });
 
 /** Errors of a stream: its code, also where the connection ends with it. */
@@ -157,7 +153,7 @@ test.each(local)("%s ends the stream or the connection", async (_, code, frames)
   using neighbour = await Neighbour.connect(served.port);
   using peer = await RawPeer.connect(served.port);
   await peer.send(...frames);
-  const isEnd = ({ type, stream }: Frame): boolean =>
+  const isEnd = ({ type, stream }: Http2Frame): boolean =>
     (type === Type.reset && stream === 1) || type === Type.goaway;
   const { type, payload } = await peer.find(isEnd, "the end of the stream");
   expect(payload.readUInt32BE(type === Type.reset ? 0 : 4)).toBe(code);

@@ -4,7 +4,7 @@ import { ErrorCode } from "../../../src/http2/error-code.ts";
 import { connectionWindow, mostStreams, streamWindow } from "../../../src/http2/limits.ts";
 import * as raw from "../raw-frames.ts";
 import { RawPeer } from "../raw-peer.ts";
-import { dial, Neighbour, serve } from "../served.ts";
+import { dial, goawayFor, Neighbour, serve } from "../served.ts";
 
 const { initialWindowSize } = raw.Settings;
 const largest = 2 ** 31 - 1;
@@ -31,12 +31,7 @@ const fatal: readonly [string, number, readonly Buffer[]][] = [
 ];
 
 test.each(fatal)("%s is an error of the connection", async (_, code, frames) => {
-  await using served = await serve();
-  using neighbour = await Neighbour.connect(served.port);
-  using peer = await RawPeer.connect(served.port);
-  await peer.send(...frames);
-  expect(await peer.goawayCode()).toBe(code);
-  await neighbour.ask();
+  expect(await goawayFor(frames)).toBe(code);
 });
 
 /** What ends a stream alone. */
