@@ -49,8 +49,8 @@ export class StableFiles {
       this.#held.add(path);
       stable.push(seen);
     }
-    return stable.sort(
-      (a, b) => a.modified.getTime() - b.modified.getTime() || (a.path < b.path ? -1 : 1),
+    return stable.sort((a, b) =>
+      a.modified === b.modified ? (a.path < b.path ? -1 : 1) : a.modified < b.modified ? -1 : 1,
     );
   }
 

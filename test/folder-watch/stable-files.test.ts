@@ -2,8 +2,8 @@ import { expect, test } from "vitest";
 import type { Sighting } from "../../src/folder-watch/sighting.ts";
 import { StableFiles } from "../../src/folder-watch/stable-files.ts";
 
-function seen(path: string, version = "1", modified = 0): Sighting {
-  return { path, version, size: 1, modified: new Date(modified) };
+function seen(path: string, version = "1", modified = 0n): Sighting {
+  return { path, version, size: 1, modified };
 }
 
 function paths(files: readonly Sighting[]): string[] {
@@ -32,9 +32,9 @@ test("a change restarts its quiet time", () => {
 
 test("the oldest come first", () => {
   const files = new StableFiles(0);
-  files.see(seen("c", "1", 1), 0);
-  files.see(seen("b", "1", 2), 0);
-  files.see(seen("a", "1", 2), 0);
+  files.see(seen("c", "1", 1n), 0);
+  files.see(seen("b", "1", 2n), 0);
+  files.see(seen("a", "1", 2n), 0);
   expect(paths(files.take(0))).toEqual(["c", "a", "b"]);
 });
 
@@ -65,11 +65,18 @@ test("one that is left is taken again only once it has changed", () => {
 test("what is gone is forgotten, but not what is held", () => {
   const files = new StableFiles(1000);
   files.see(seen("gone"), 0);
-  files.see(seen("held", "1", 1), 0);
+  files.see(seen("held", "1", 1n), 0);
   files.take(1000);
   files.takeAgain(seen("gone"), 2000);
   files.keepOnly(new Set());
   expect(files.take(9000)).toEqual([]);
   files.see(seen("held"), 9000);
   expect(files.take(99_000)).toEqual([]);
+});
+
+test("files of one millisecond are taken in the order in which they were written", () => {
+  const files = new StableFiles(0);
+  files.see(seen("a", "1", 1_000_900n), 0);
+  files.see(seen("b", "1", 1_000_100n), 0);
+  expect(paths(files.take(0))).toEqual(["b", "a"]);
 });

@@ -43,7 +43,7 @@ class Bucket implements ObjectStore {
     const { bytes, version } = this.objects.get(key) ?? { bytes: Buffer.of(), version: 0 };
     const facts = { size: bytes.length, version: String(version) };
     const reference = { bucket: "b", key, ...facts };
-    return { path: key, ...facts, modified: new Date(0), reference };
+    return { path: key, ...facts, modified: 0n, reference };
   }
 }
 

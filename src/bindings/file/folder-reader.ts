@@ -1,7 +1,7 @@
 import { basename, sep } from "node:path";
 import type { InboundEvent, LogFields, Reader, Reading, Settlement } from "../../binding.ts";
 import { messageOf } from "../../errors.ts";
-import type { Sighting } from "../../folder-watch/sighting.ts";
+import { modifiedTime, type Sighting } from "../../folder-watch/sighting.ts";
 import { StableFiles } from "../../folder-watch/stable-files.ts";
 import { ChangeHints } from "./change-hints.ts";
 import type { fileFields } from "./fields.ts";
@@ -191,7 +191,8 @@ export class FolderReader implements Reader {
 
   /** The file as an event; `undefined` when it is none, and what becomes of it is arranged. */
   async #read(seen: Sighting): Promise<InboundEvent | undefined> {
-    const { path, size, modified } = seen;
+    const { path, size } = seen;
+    const modified = modifiedTime(seen);
     const { maxSize } = this.#reading.metadata;
     if (size > maxSize) {
       this.#files.leave(seen);
@@ -213,10 +214,10 @@ export class FolderReader implements Reader {
         fileName: basename(path),
         path: name,
         size: String(size),
-        modifiedTime: modified.toISOString(),
+        modifiedTime: modified,
       },
       headers: [],
-      id: `${name}:${modified.toISOString()}:${size}`,
+      id: `${name}:${modified}:${size}`,
       settle: (settlement) => this.#settle(seen, settlement),
     };
   }

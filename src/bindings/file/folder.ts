@@ -115,7 +115,7 @@ export function sighting(path: string, stats: BigIntStats): Sighting {
     path,
     version: `${stats.dev}:${stats.ino}:${stats.size}:${stats.mtimeNs}`,
     size: Number(stats.size),
-    modified: stats.mtime,
+    modified: stats.mtimeNs,
   };
 }
 

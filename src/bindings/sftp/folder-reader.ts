@@ -1,7 +1,7 @@
 import { posix } from "node:path";
 import type { InboundEvent, LogFields, Reader, Reading, Settlement } from "../../binding.ts";
 import { messageOf } from "../../errors.ts";
-import type { Sighting } from "../../folder-watch/sighting.ts";
+import { modifiedTime, type Sighting } from "../../folder-watch/sighting.ts";
 import { KnownFiles } from "../../folder-watch/known-files.ts";
 import { StableFiles } from "../../folder-watch/stable-files.ts";
 import { assuredBytes, type Reservation } from "../../memory/budget.ts";
@@ -238,7 +238,8 @@ export class FolderReader implements Reader {
 
   /** The file as an event; `undefined`: it is not any more as it was seen. */
   async #read(seen: Sighting, room: Reservation): Promise<InboundEvent | undefined> {
-    const { path, size, modified } = seen;
+    const { path, size } = seen;
+    const modified = modifiedTime(seen);
     if (!room.reserve(size)) throw new Error(`the memory budget has no room for its ${size} bytes`);
     const data = await this.#folder.read(seen);
     if (data === undefined) return undefined;
@@ -248,10 +249,10 @@ export class FolderReader implements Reader {
         fileName: posix.basename(path),
         path,
         size: String(size),
-        modifiedTime: modified.toISOString(),
+        modifiedTime: modified,
       },
       headers: [],
-      id: `${path}:${modified.toISOString()}:${size}`,
+      id: `${path}:${modified}:${size}`,
       settle: (settlement) => this.#settle(seen, settlement),
     };
   }

@@ -198,7 +198,7 @@ export class RemoteFolder {
 }
 
 function sighting(path: string, { size = 0, mtime = 0 }: Attributes): Sighting {
-  return { path, version: `${size}:${mtime}`, size, modified: new Date(mtime * 1000) };
+  return { path, version: `${size}:${mtime}`, size, modified: BigInt(mtime) * 1_000_000_000n };
 }
 
 async function exists(requests: Requests, path: string): Promise<boolean> {

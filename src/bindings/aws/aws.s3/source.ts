@@ -11,6 +11,7 @@ import type { OnHandled } from "../../../object-source/on-handled.ts";
 import { textAt, type XmlElement } from "../../../text/xml.ts";
 import type { Bucket } from "./bucket.ts";
 import type { s3Fields } from "./fields.ts";
+import { nanosecondsOf } from "../../../folder-watch/sighting.ts";
 
 /** Lists the bucket again and again. */
 export function readListing(bucket: Bucket, reading: Reading<typeof s3Fields>): Reader {
@@ -86,7 +87,7 @@ function listed(bucket: string, content: XmlElement): ListedObject {
   const time = textAt(content, "LastModified") ?? "";
   const size = Number(textAt(content, "Size") ?? 0);
   return {
-    ...{ path: key, size, version: `${etag} ${time}`, modified: new Date(time) },
+    ...{ path: key, size, version: `${etag} ${time}`, modified: nanosecondsOf(new Date(time)) },
     reference: { bucket, key, etag, size, time },
   };
 }

@@ -11,6 +11,7 @@ import { movedKey, readOnHandled, type OnHandled } from "../../../object-source/
 import { elementAt, textAt, type XmlElement } from "../../../text/xml.ts";
 import type { Container } from "./container.ts";
 import type { blobFields } from "./fields.ts";
+import { nanosecondsOf } from "../../../folder-watch/sighting.ts";
 
 /** A name of metadata has no hyphen here. */
 const handledName = "cufflink_handled";
@@ -115,7 +116,7 @@ function listed(container: string, blob: XmlElement): ListedObject {
   const version = textAt(blob, "VersionId") || undefined;
   const contentType = textAt(properties, "Content-Type") || undefined;
   return {
-    ...{ path: key, size, version: etag, modified },
+    ...{ path: key, size, version: etag, modified: nanosecondsOf(modified) },
     reference: { bucket: container, key, version, etag, size, time, contentType },
   };
 }

@@ -16,6 +16,7 @@ import type { StorageClient } from "../storage-client.ts";
 import type { bucketFields } from "./fields.ts";
 import { copy } from "./objects.ts";
 import { parsed, referenceOf, unlessGone, type Resource } from "./resource.ts";
+import { nanosecondsOf } from "../../../folder-watch/sighting.ts";
 
 type Listing = { readonly items?: readonly Resource[]; readonly nextPageToken?: string };
 
@@ -107,5 +108,5 @@ function listed(bucket: string, resource: Resource): ListedObject {
   const reference = referenceOf(bucket, resource);
   const { key: path, size, time = "" } = reference;
   const { generation: version } = resource;
-  return { path, size, version, modified: new Date(time), reference };
+  return { path, size, version, modified: nanosecondsOf(new Date(time)), reference };
 }
