@@ -17,9 +17,10 @@ export default defineConfig({
   },
 });
 
-/** `npm run test:clients`, `npm run test:interop` and `npm run test:peers` need other languages, and their registries. */
+/** `npm run test:clients`, `test:interop`, `test:peers` and `test:operate` need other languages, or servers that take minutes to build. */
 function tests(): string {
   if (process.env["CUFFLINK_TEST_CLIENTS"]) return "test/examples/*.ts";
   if (process.env["CUFFLINK_TEST_PEERS"]) return "test/peers/*.peers.ts";
+  if (process.env["CUFFLINK_TEST_OPERATE"]) return "test/operate/**/*.operate.ts";
   return process.env["CUFFLINK_TEST_INTEROP"] ? "test/interop/*.interop.ts" : "test/**/*.test.ts";
 }
