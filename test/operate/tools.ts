@@ -10,14 +10,15 @@ export function describeWithTools(
   { programs, root = false }: { readonly programs: readonly string[]; readonly root?: boolean },
   tests: () => void,
 ): void {
-  const missing = programs.filter((name) => findProgram(name) === undefined);
-  const isRoot = !root || process.getuid?.() === 0;
-  if (missing.length === 0 && isRoot) return void describe(title, tests);
   const why = [
-    ...(missing.length > 0 ? [`there is no ${missing.join(" and no ")}`] : []),
-    ...(isRoot ? [] : ["only root can"]),
+    ...programs
+      .filter((name) => findProgram(name) === undefined)
+      .map((name) => `there is no ${name}`),
+    ...(root && process.getuid?.() !== 0 ? ["only root can"] : []),
   ];
-  process.stderr.write(`NOT RUN: ${title}, since ${why.join(", and ")}\n`);
-  // oxlint-disable-next-line vitest/no-disabled-tests -- named in the output
-  describe.skip(`${title}: not run, since ${why.join(", and ")}`, tests);
+  const not = why.length === 0 ? "" : `: not run, since ${why.join(" and ")}`;
+  if (not !== "") process.stderr.write(`NOT RUN: ${title}${not}\n`);
+  describe.skipIf(not !== "")(`${title}${not}`, () => {
+    tests();
+  });
 }

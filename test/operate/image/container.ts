@@ -11,11 +11,13 @@ const run = promisify(execFile);
 export type ContainerOptions = {
   /** The image's files, which are never written to. */
   readonly files: string;
-  readonly config: ImageConfig;
+  readonly config: Omit<ImageConfig, "StopSignal" | "Labels" | "Healthcheck">;
   /** In place of the image's command. */
   readonly args?: readonly string[];
   /** Folders and files of this machine, read-only, by their place in the container. */
   readonly mounts?: Readonly<Record<string, string>>;
+  /** The system calls that are allowed; others fail with EPERM. Default: all. */
+  readonly systemCalls?: readonly string[];
 };
 
 /**
@@ -28,7 +30,7 @@ export class Container implements AsyncDisposable {
   readonly #folder: string;
   readonly #name: string;
 
-  constructor({ files, config, args = config.Cmd, mounts = {} }: ContainerOptions) {
+  constructor({ files, config, args = config.Cmd, mounts = {}, systemCalls }: ContainerOptions) {
     this.#folder = mkdtempSync(join(tmpdir(), "cufflink-container-"));
     this.#name = this.#folder.split("/").at(-1) ?? "";
     const [uid = 0, gid = 0] = config.User.split(":").map(Number);
@@ -42,7 +44,7 @@ export class Container implements AsyncDisposable {
         noNewPrivileges: true,
         capabilities: {},
       },
-      root: { path: files, readonly: true },
+      root: { path: join(this.#folder, "root"), readonly: true },
       mounts: [
         { destination: "/proc", type: "proc", source: "proc" },
         { destination: "/dev", type: "tmpfs", source: "tmpfs", options: ["nosuid", "mode=755"] },
@@ -55,11 +57,19 @@ export class Container implements AsyncDisposable {
           options: ["bind", "ro", "nosuid", "nodev"],
         })),
       ],
-      linux: { namespaces: ["mount", "pid", "ipc", "uts"].map((type) => ({ type })) },
+      linux: {
+        namespaces: ["mount", "pid", "ipc", "uts"].map((type) => ({ type })),
+        ...(systemCalls !== undefined && {
+          seccomp: {
+            defaultAction: "SCMP_ACT_ERRNO",
+            syscalls: [{ names: systemCalls, action: "SCMP_ACT_ALLOW" }],
+          },
+        }),
+      },
     };
-    mkdirSync(join(this.#folder, "state"));
+    for (const name of ["state", "root"]) mkdirSync(join(this.#folder, name));
     writeFileSync(join(this.#folder, "config.json"), JSON.stringify(specification));
-    const child = spawn(...crun(this.#folder, ["run", "--pid-file", "pid", this.#name]), {
+    const child = spawn(...crun(this.#folder, ["run", "--pid-file", "pid", this.#name], files), {
       cwd: this.#folder,
       stdio: ["ignore", "pipe", "pipe"],
     });
@@ -107,9 +117,16 @@ export class Container implements AsyncDisposable {
   }
 }
 
-/** The command for crun, which refuses to start where both versions of control groups are mounted: it sees one only. */
-function crun(folder: string, args: readonly string[]): [string, string[]] {
+/**
+ * The command for crun, which refuses to start where both versions of control groups are mounted: it sees one only.
+ * `files` are mounted as the root of what it starts; they may be this machine's own.
+ */
+function crun(folder: string, args: readonly string[], files?: string): [string, string[]] {
   const options = ["--root", join(folder, "state"), "--cgroup-manager=disabled"];
-  const script = 'umount -R /sys/fs/cgroup; mount -t cgroup2 none /sys/fs/cgroup; exec crun "$@"';
-  return ["unshare", ["--mount", "sh", "-c", script, "crun", ...options, ...args]];
+  const script = [
+    "set -e; umount -R /sys/fs/cgroup; mount -t cgroup2 none /sys/fs/cgroup",
+    ...(files === undefined ? [] : [`mount --bind '${files}' '${join(folder, "root")}'`]),
+    'exec crun "$@"',
+  ];
+  return ["unshare", ["--mount", "sh", "-c", script.join("; "), "crun", ...options, ...args]];
 }
