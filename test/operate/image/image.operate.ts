@@ -23,6 +23,7 @@ import { record } from "../record.ts";
 import { describeWithTools } from "../tools.ts";
 import { baseImageFiles } from "./base.ts";
 import { Container } from "./container.ts";
+import { syft } from "./syft.ts";
 import { Images, type ImageConfig } from "./images.ts";
 
 const run = promisify(execFile);
@@ -183,12 +184,6 @@ describeWithTools("the image", { programs, root: true }, () => {
     );
 
     test("syft lists what is in it, as SPDX and as CycloneDX", async () => {
-      const syft = {
-        name: "syft",
-        folder: "syft",
-        module: "github.com/anchore/syft/cmd/syft",
-        version: "v1.57.1",
-      };
       await installGoProgram(syft);
       const archive = await images.save(tag);
       const [spdx, cyclonedx] = [join(resources, "spdx.json"), join(resources, "cyclonedx.json")];
