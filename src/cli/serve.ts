@@ -18,7 +18,7 @@ import { createRuntime, type Runtime } from "../runtime/runtime.ts";
 import type { RuntimeLogger } from "../runtime/runtime-logger.ts";
 import { CallerGate } from "../server/caller-gate.ts";
 import { createHttpEndpoints } from "../server/http-endpoints.ts";
-import { bind, type Address } from "../server/listener.ts";
+import type { Address } from "../server/listener.ts";
 import { createServer, type CufflinkServer, type ServerOptions } from "../server/server.ts";
 import { stateStores } from "../states/index.ts";
 import { createStore } from "../store/open-store.ts";
@@ -34,6 +34,7 @@ import { openOwnBindings } from "./own-bindings.ts";
 import { Reloader } from "./reloader.ts";
 import { createServeLogger } from "./serve-log.ts";
 import type { DryOptions } from "./dry-options.ts";
+import { serveMetrics } from "./serve-metrics.ts";
 import type { ServeOptions } from "./serve-options.ts";
 import type { ServerCertificate } from "./server-certificate.ts";
 
@@ -195,13 +196,9 @@ async function begin(options: RunOptions, onStarted: () => void): Promise<Served
     store,
   });
   const withMetrics = options.metrics && reloader.configuration.metrics !== false;
-  const metricsServer = withMetrics ? metrics.server(new CallerGate(callers)) : undefined;
+  let closeMetrics: (() => void) | undefined;
   try {
-    if (metricsServer)
-      await bind(metricsServer, {
-        ...{ host: options.metricsListenAddress, port: options.metricsPort },
-        flags: { place: "--metrics-port", host: "--metrics-listen-address" },
-      });
+    if (withMetrics) closeMetrics = await serveMetrics(options, metrics, new CallerGate(callers));
   } catch (error) {
     await server.close(0);
     throw error;
@@ -216,10 +213,7 @@ async function begin(options: RunOptions, onStarted: () => void): Promise<Served
         gracefulShutdown: options.gracefulShutdown,
         blockShutdown: options.blockShutdown,
         last: [
-          () => {
-            metricsServer?.close();
-            metricsServer?.closeAllConnections();
-          },
+          () => closeMetrics?.(),
           () => dryRun?.close(),
           () => stopCollecting(),
           () => store.close(),
