@@ -1,0 +1,49 @@
+// The site of the pages in docs/: `npm run site` and `npm run site:build`. See docs/decisions/site.md.
+import { anchorOf, docs, repository, siteLink } from "../../scripts/site/links.ts";
+import { navigation } from "../../scripts/site/navigation.ts";
+
+/** What is used of markdown-it, so that the checks need no VitePress. */
+type Token = {
+  readonly type: string;
+  readonly children: Token[] | null;
+  attrGet(name: string): string | null;
+  attrSet(name: string, value: string): void;
+};
+type Page = { readonly tokens: Token[]; readonly env: { readonly relativePath?: string } };
+type Markdown = {
+  readonly core: { readonly ruler: { push(name: string, rule: (page: Page) => void): void } };
+};
+
+// oxlint-disable-next-line import/no-default-export -- VitePress reads it
+export default {
+  title: "Cufflink",
+  description: "A bindings runtime: connects an app to the outside world over gRPC and HTTP.",
+  lang: "en",
+  srcDir: docs,
+  // The index of a folder is README.md on GitHub.
+  rewrites: { "README.md": "index.md", ":folder/README.md": ":folder/index.md" },
+  cleanUrls: true,
+  metaChunk: true,
+  markdown: {
+    anchor: { slugify: anchorOf },
+    config(markdown: Markdown): void {
+      markdown.core.ruler.push("site-links", ({ tokens, env }) => {
+        for (const token of tokens.flatMap(({ children }) => children ?? [])) {
+          const target = token.type === "link_open" ? token.attrGet("href") : null;
+          if (target === null) continue;
+          token.attrSet("href", siteLink(target, env.relativePath ?? ""));
+        }
+      });
+    },
+  },
+  // No page means Vue's braces.
+  vue: { template: { compilerOptions: { delimiters: ["{{{{{", "}}}}}"] } } },
+  vite: { build: { chunkSizeWarningLimit: 4096 } },
+  themeConfig: {
+    search: { provider: "local" },
+    sidebar: navigation(),
+    outline: [2, 3],
+    socialLinks: [{ icon: "github", link: repository }],
+    editLink: { pattern: `${repository}/edit/main/docs/:path`, text: "Edit this page" },
+  },
+};
