@@ -11,6 +11,10 @@ type Token = {
 };
 type Page = { readonly tokens: Token[]; readonly env: { readonly relativePath?: string } };
 type Markdown = {
+  readonly renderer: {
+    readonly rules: { text?: (tokens: { readonly content: string }[], at: number) => string };
+  };
+  readonly utils: { escapeHtml(text: string): string };
   readonly core: { readonly ruler: { push(name: string, rule: (page: Page) => void): void } };
 };
 
@@ -27,8 +31,12 @@ export default {
   markdown: {
     anchor: { slugify: anchorOf },
     config(markdown: Markdown): void {
+      // No page means Vue's braces.
+      markdown.renderer.rules.text = (tokens, at) =>
+        markdown.utils.escapeHtml(tokens[at]?.content ?? "").replaceAll("{{", "&#123;&#123;");
       markdown.core.ruler.push("site-links", ({ tokens, env }) => {
         for (const token of tokens.flatMap(({ children }) => children ?? [])) {
+          if (token.type === "code_inline") token.attrSet("v-pre", "");
           const target = token.type === "link_open" ? token.attrGet("href") : null;
           if (target === null) continue;
           token.attrSet("href", siteLink(target, env.relativePath ?? ""));
@@ -36,8 +44,6 @@ export default {
       });
     },
   },
-  // No page means Vue's braces.
-  vue: { template: { compilerOptions: { delimiters: ["{{{{{", "}}}}}"] } } },
   vite: { build: { chunkSizeWarningLimit: 4096 } },
   themeConfig: {
     search: { provider: "local" },
