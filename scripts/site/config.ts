@@ -1,6 +1,6 @@
-// The site of the pages in docs/: `npm run site` and `npm run site:build`. See docs/decisions/site.md.
-import { anchorOf, docs, repository, siteLink } from "../../scripts/site/links.ts";
-import { navigation } from "../../scripts/site/navigation.ts";
+// The settings of VitePress for the site of docs/. See docs/decisions/site.md.
+import { anchorOf, docs, repository, siteLink } from "./links.ts";
+import { navigation } from "./navigation.ts";
 
 /** What is used of markdown-it, so that the checks need no VitePress. */
 type Token = {
@@ -18,15 +18,13 @@ type Markdown = {
   readonly core: { readonly ruler: { push(name: string, rule: (page: Page) => void): void } };
 };
 
-// oxlint-disable-next-line import/no-default-export -- VitePress reads it
-export default {
+export const config = {
   title: "Cufflink",
   description: "A bindings runtime: connects an app to the outside world over gRPC and HTTP.",
   lang: "en",
   srcDir: docs,
   // The index of a folder is README.md on GitHub.
   rewrites: { "README.md": "index.md", ":folder/README.md": ":folder/index.md" },
-  cleanUrls: true,
   metaChunk: true,
   markdown: {
     anchor: { slugify: anchorOf },
