@@ -4,6 +4,8 @@
 
 import type { GenEnum, GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
 import { enumDesc, fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
+import type { Header } from "./events_pb.ts";
+import { file_cufflink_v1_events } from "./events_pb.ts";
 import type { Duration, Timestamp } from "@bufbuild/protobuf/wkt";
 import { file_google_protobuf_duration, file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
 import type { Message, UnknownEnum } from "@bufbuild/protobuf";
@@ -12,7 +14,196 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file cufflink/v1/history.proto.
  */
 export const file_cufflink_v1_history: GenFile = /*@__PURE__*/
-  fileDesc("ChljdWZmbGluay92MS9oaXN0b3J5LnByb3RvEgtjdWZmbGluay52MSI6ChNFeHBsYWluRXZlbnRSZXF1ZXN0EhAKCGV2ZW50X2lkGAEgASgJEhEKCWNvbXBvbmVudBgCIAEoCSJzChRFeHBsYWluRXZlbnRSZXNwb25zZRIpCgdyZWNvcmRzGAEgAygLMhguY3VmZmxpbmsudjEuRXZlbnRSZWNvcmQSMAoKdW5maW5pc2hlZBgCIAMoCzIcLmN1ZmZsaW5rLnYxLlVuZmluaXNoZWRFdmVudCLvAwoPVW5maW5pc2hlZEV2ZW50EhEKCWNvbXBvbmVudBgBIAEoCRIQCghldmVudF9pZBgCIAEoCRIOCgZzb3VyY2UYAyABKAkSLwoLcmVjZWl2ZWRfYXQYBCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEiYKCGF0dGVtcHRzGAUgAygLMhQuY3VmZmxpbmsudjEuQXR0ZW1wdBIsCghyZW5ld2FscxgGIAMoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASMwoPZmFpbGVkX3JlbmV3YWxzGAcgAygLMhouY3VmZmxpbmsudjEuRmFpbGVkUmVuZXdhbBIQCgh0cmFjZV9pZBgIIAEoCRIQCgNrZXkYCSABKAxIAIgBARImCgVwbGFjZRgKIAEoDjIXLmN1ZmZsaW5rLnYxLkV2ZW50UGxhY2USDgoGcmVhc29uGAsgASgJEg8KB2F0dGVtcHQYDCABKA0SGAoQYXR0ZW1wdHNfYWxsb3dlZBgNIAEoDRISCgpsYXN0X2Vycm9yGA4gASgJEjAKDG5leHRfYXR0ZW1wdBgPIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASFgoOZGVhZF9sZXR0ZXJfaWQYECABKAlCBgoEX2tleSKKAwoLRXZlbnRSZWNvcmQSEQoJY29tcG9uZW50GAEgASgJEhAKCGV2ZW50X2lkGAIgASgJEg4KBnNvdXJjZRgDIAEoCRIvCgtyZWNlaXZlZF9hdBgEIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASJgoIYXR0ZW1wdHMYBSADKAsyFC5jdWZmbGluay52MS5BdHRlbXB0EiwKCHJlbmV3YWxzGAYgAygLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIQCgh0cmFjZV9pZBgHIAEoCRIiCgNlbmQYCCABKA4yFS5jdWZmbGluay52MS5FdmVudEVuZBIsCghlbmRlZF9hdBgJIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASDgoGcmVhc29uGAogASgJEhYKDmRlYWRfbGV0dGVyX2lkGAsgASgJEjMKD2ZhaWxlZF9yZW5ld2FscxgMIAMoCzIaLmN1ZmZsaW5rLnYxLkZhaWxlZFJlbmV3YWwiRwoNRmFpbGVkUmVuZXdhbBImCgJhdBgBIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASDgoGcmVhc29uGAIgASgJIpgBCgdBdHRlbXB0EiYKAmF0GAEgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBInCgR0b29rGAIgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEiwKB291dGNvbWUYAyABKA4yGy5jdWZmbGluay52MS5BdHRlbXB0T3V0Y29tZRIOCgZhbnN3ZXIYBCABKAkqlAEKCkV2ZW50UGxhY2USGwoXRVZFTlRfUExBQ0VfVU5TUEVDSUZJRUQQABIWChJFVkVOVF9QTEFDRV9RVUVVRUQQARIYChRFVkVOVF9QTEFDRV9XSVRIX0FQUBACEiEKHUVWRU5UX1BMQUNFX1dBSVRJTkdfRk9SX1JFVFJZEAMSFAoQRVZFTlRfUExBQ0VfSEVMRBAEKrUBCghFdmVudEVuZBIZChVFVkVOVF9FTkRfVU5TUEVDSUZJRUQQABIVChFFVkVOVF9FTkRfSEFORExFRBABEhkKFUVWRU5UX0VORF9ERUFEX0xFVFRFUhACEhQKEEVWRU5UX0VORF9PVVRQVVQQAxIVChFFVkVOVF9FTkRfRFJPUFBFRBAEEhYKEkVWRU5UX0VORF9SRVRVUk5FRBAFEhcKE0VWRU5UX0VORF9EVVBMSUNBVEUQBirHAQoOQXR0ZW1wdE91dGNvbWUSHwobQVRURU1QVF9PVVRDT01FX1VOU1BFQ0lGSUVEEAASGwoXQVRURU1QVF9PVVRDT01FX0hBTkRMRUQQARIbChdBVFRFTVBUX09VVENPTUVfUkVGVVNFRBACEhsKF0FUVEVNUFRfT1VUQ09NRV9EUk9QUEVEEAMSIQodQVRURU1QVF9PVVRDT01FX05PVF9BVFRFTVBURUQQBBIaChZBVFRFTVBUX09VVENPTUVfVU5TRU5UEAUyYwoHSGlzdG9yeRJYCgxFeHBsYWluRXZlbnQSIC5jdWZmbGluay52MS5FeHBsYWluRXZlbnRSZXF1ZXN0GiEuY3VmZmxpbmsudjEuRXhwbGFpbkV2ZW50UmVzcG9uc2UiA5ACAWIGcHJvdG8z", [file_google_protobuf_duration, file_google_protobuf_timestamp]);
+  fileDesc("ChljdWZmbGluay92MS9oaXN0b3J5LnByb3RvEgtjdWZmbGluay52MSJyChFMaXN0RXZlbnRzUmVxdWVzdBIRCgljb21wb25lbnQYASABKAkSIwoEZW5kcxgCIAMoDjIVLmN1ZmZsaW5rLnYxLkV2ZW50RW5kEhEKCXBhZ2Vfc2l6ZRgDIAEoDRISCgpwYWdlX3Rva2VuGAQgASgJIlgKEkxpc3RFdmVudHNSZXNwb25zZRIpCgdyZWNvcmRzGAEgAygLMhguY3VmZmxpbmsudjEuRXZlbnRSZWNvcmQSFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIksKEVRhaWxFdmVudHNSZXF1ZXN0EhEKCWNvbXBvbmVudBgBIAEoCRIMCgRyYXRlGAIgASgNEhUKDW1heF9kYXRhX3NpemUYAyABKA0iTwoSVGFpbEV2ZW50c1Jlc3BvbnNlEicKBWV2ZW50GAEgASgLMhguY3VmZmxpbmsudjEuVGFpbGVkRXZlbnQSEAoIbGVmdF9vdXQYAiABKAQikQIKC1RhaWxlZEV2ZW50EigKBnJlY29yZBgBIAEoCzIYLmN1ZmZsaW5rLnYxLkV2ZW50UmVjb3JkEhEKBGRhdGEYAiABKAxIAIgBARIRCglkYXRhX3NpemUYAyABKAQSJAoHaGVhZGVycxgEIAMoCzITLmN1ZmZsaW5rLnYxLkhlYWRlchIQCgNrZXkYBSABKAxIAYgBARI4CghtZXRhZGF0YRgGIAMoCzImLmN1ZmZsaW5rLnYxLlRhaWxlZEV2ZW50Lk1ldGFkYXRhRW50cnkaLwoNTWV0YWRhdGFFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBQgcKBV9kYXRhQgYKBF9rZXkiUgoTRXhwbGFpbkV2ZW50UmVxdWVzdBIQCghldmVudF9pZBgBIAEoCRIRCgljb21wb25lbnQYAiABKAkSFgoOZGVhZF9sZXR0ZXJfaWQYAyABKAkicwoURXhwbGFpbkV2ZW50UmVzcG9uc2USKQoHcmVjb3JkcxgBIAMoCzIYLmN1ZmZsaW5rLnYxLkV2ZW50UmVjb3JkEjAKCnVuZmluaXNoZWQYAiADKAsyHC5jdWZmbGluay52MS5VbmZpbmlzaGVkRXZlbnQi7wMKD1VuZmluaXNoZWRFdmVudBIRCgljb21wb25lbnQYASABKAkSEAoIZXZlbnRfaWQYAiABKAkSDgoGc291cmNlGAMgASgJEi8KC3JlY2VpdmVkX2F0GAQgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBImCghhdHRlbXB0cxgFIAMoCzIULmN1ZmZsaW5rLnYxLkF0dGVtcHQSLAoIcmVuZXdhbHMYBiADKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEjMKD2ZhaWxlZF9yZW5ld2FscxgHIAMoCzIaLmN1ZmZsaW5rLnYxLkZhaWxlZFJlbmV3YWwSEAoIdHJhY2VfaWQYCCABKAkSEAoDa2V5GAkgASgMSACIAQESJgoFcGxhY2UYCiABKA4yFy5jdWZmbGluay52MS5FdmVudFBsYWNlEg4KBnJlYXNvbhgLIAEoCRIPCgdhdHRlbXB0GAwgASgNEhgKEGF0dGVtcHRzX2FsbG93ZWQYDSABKA0SEgoKbGFzdF9lcnJvchgOIAEoCRIwCgxuZXh0X2F0dGVtcHQYDyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhYKDmRlYWRfbGV0dGVyX2lkGBAgASgJQgYKBF9rZXkiigMKC0V2ZW50UmVjb3JkEhEKCWNvbXBvbmVudBgBIAEoCRIQCghldmVudF9pZBgCIAEoCRIOCgZzb3VyY2UYAyABKAkSLwoLcmVjZWl2ZWRfYXQYBCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEiYKCGF0dGVtcHRzGAUgAygLMhQuY3VmZmxpbmsudjEuQXR0ZW1wdBIsCghyZW5ld2FscxgGIAMoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASEAoIdHJhY2VfaWQYByABKAkSIgoDZW5kGAggASgOMhUuY3VmZmxpbmsudjEuRXZlbnRFbmQSLAoIZW5kZWRfYXQYCSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEg4KBnJlYXNvbhgKIAEoCRIWCg5kZWFkX2xldHRlcl9pZBgLIAEoCRIzCg9mYWlsZWRfcmVuZXdhbHMYDCADKAsyGi5jdWZmbGluay52MS5GYWlsZWRSZW5ld2FsIkcKDUZhaWxlZFJlbmV3YWwSJgoCYXQYASABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEg4KBnJlYXNvbhgCIAEoCSKYAQoHQXR0ZW1wdBImCgJhdBgBIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASJwoEdG9vaxgCIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhIsCgdvdXRjb21lGAMgASgOMhsuY3VmZmxpbmsudjEuQXR0ZW1wdE91dGNvbWUSDgoGYW5zd2VyGAQgASgJKpQBCgpFdmVudFBsYWNlEhsKF0VWRU5UX1BMQUNFX1VOU1BFQ0lGSUVEEAASFgoSRVZFTlRfUExBQ0VfUVVFVUVEEAESGAoURVZFTlRfUExBQ0VfV0lUSF9BUFAQAhIhCh1FVkVOVF9QTEFDRV9XQUlUSU5HX0ZPUl9SRVRSWRADEhQKEEVWRU5UX1BMQUNFX0hFTEQQBCq1AQoIRXZlbnRFbmQSGQoVRVZFTlRfRU5EX1VOU1BFQ0lGSUVEEAASFQoRRVZFTlRfRU5EX0hBTkRMRUQQARIZChVFVkVOVF9FTkRfREVBRF9MRVRURVIQAhIUChBFVkVOVF9FTkRfT1VUUFVUEAMSFQoRRVZFTlRfRU5EX0RST1BQRUQQBBIWChJFVkVOVF9FTkRfUkVUVVJORUQQBRIXChNFVkVOVF9FTkRfRFVQTElDQVRFEAYqxwEKDkF0dGVtcHRPdXRjb21lEh8KG0FUVEVNUFRfT1VUQ09NRV9VTlNQRUNJRklFRBAAEhsKF0FUVEVNUFRfT1VUQ09NRV9IQU5ETEVEEAESGwoXQVRURU1QVF9PVVRDT01FX1JFRlVTRUQQAhIbChdBVFRFTVBUX09VVENPTUVfRFJPUFBFRBADEiEKHUFUVEVNUFRfT1VUQ09NRV9OT1RfQVRURU1QVEVEEAQSGgoWQVRURU1QVF9PVVRDT01FX1VOU0VOVBAFMo0CCgdIaXN0b3J5ElgKDEV4cGxhaW5FdmVudBIgLmN1ZmZsaW5rLnYxLkV4cGxhaW5FdmVudFJlcXVlc3QaIS5jdWZmbGluay52MS5FeHBsYWluRXZlbnRSZXNwb25zZSIDkAIBElIKCkxpc3RFdmVudHMSHi5jdWZmbGluay52MS5MaXN0RXZlbnRzUmVxdWVzdBofLmN1ZmZsaW5rLnYxLkxpc3RFdmVudHNSZXNwb25zZSIDkAIBElQKClRhaWxFdmVudHMSHi5jdWZmbGluay52MS5UYWlsRXZlbnRzUmVxdWVzdBofLmN1ZmZsaW5rLnYxLlRhaWxFdmVudHNSZXNwb25zZSIDkAIBMAFiBnByb3RvMw", [file_cufflink_v1_events, file_google_protobuf_duration, file_google_protobuf_timestamp]);
+
+/**
+ * Asks for the last events.
+ *
+ * @generated from message cufflink.v1.ListEventsRequest
+ */
+export type ListEventsRequest = Message<"cufflink.v1.ListEventsRequest"> & {
+  /**
+   * The component that read them. Empty: any.
+   *
+   * @generated from field: string component = 1;
+   */
+  component: string;
+
+  /**
+   * How they ended. Empty: in any way.
+   *
+   * @generated from field: repeated cufflink.v1.EventEnd ends = 2;
+   */
+  ends: EventEnd[];
+
+  /**
+   * At most so many. 0: 100. More than 1,000 counts as 1,000.
+   *
+   * @generated from field: uint32 page_size = 3;
+   */
+  pageSize: number;
+
+  /**
+   * The next_page_token of the page before. Empty: from the newest on.
+   *
+   * @generated from field: string page_token = 4;
+   */
+  pageToken: string;
+};
+
+/**
+ * Describes the message cufflink.v1.ListEventsRequest.
+ * Use `create(ListEventsRequestSchema)` to create a new message.
+ */
+export const ListEventsRequestSchema: GenMessage<ListEventsRequest> = /*@__PURE__*/
+  messageDesc(file_cufflink_v1_history, 0);
+
+/**
+ * The last events.
+ *
+ * @generated from message cufflink.v1.ListEventsResponse
+ */
+export type ListEventsResponse = Message<"cufflink.v1.ListEventsResponse"> & {
+  /**
+   * Newest first.
+   *
+   * @generated from field: repeated cufflink.v1.EventRecord records = 1;
+   */
+  records: EventRecord[];
+
+  /**
+   * For the next page. Empty: there is none.
+   *
+   * @generated from field: string next_page_token = 2;
+   */
+  nextPageToken: string;
+};
+
+/**
+ * Describes the message cufflink.v1.ListEventsResponse.
+ * Use `create(ListEventsResponseSchema)` to create a new message.
+ */
+export const ListEventsResponseSchema: GenMessage<ListEventsResponse> = /*@__PURE__*/
+  messageDesc(file_cufflink_v1_history, 1);
+
+/**
+ * Asks to be sent events.
+ *
+ * @generated from message cufflink.v1.TailEventsRequest
+ */
+export type TailEventsRequest = Message<"cufflink.v1.TailEventsRequest"> & {
+  /**
+   * The component that read them. Empty: any.
+   *
+   * @generated from field: string component = 1;
+   */
+  component: string;
+
+  /**
+   * At most so many a second. 0: 20. More than 200 counts as 200.
+   *
+   * @generated from field: uint32 rate = 2;
+   */
+  rate: number;
+
+  /**
+   * Payloads of more bytes are cut. 0: 4,096. More than 65,536 counts as 65,536.
+   *
+   * @generated from field: uint32 max_data_size = 3;
+   */
+  maxDataSize: number;
+};
+
+/**
+ * Describes the message cufflink.v1.TailEventsRequest.
+ * Use `create(TailEventsRequestSchema)` to create a new message.
+ */
+export const TailEventsRequestSchema: GenMessage<TailEventsRequest> = /*@__PURE__*/
+  messageDesc(file_cufflink_v1_history, 2);
+
+/**
+ * An event, or how many were left out.
+ *
+ * @generated from message cufflink.v1.TailEventsResponse
+ */
+export type TailEventsResponse = Message<"cufflink.v1.TailEventsResponse"> & {
+  /**
+   * An event that came to its end. Absent in a response that only counts.
+   *
+   * @generated from field: cufflink.v1.TailedEvent event = 1;
+   */
+  event?: TailedEvent | undefined;
+
+  /**
+   * Events that were left out since the response before.
+   *
+   * @generated from field: uint64 left_out = 2;
+   */
+  leftOut: bigint;
+};
+
+/**
+ * Describes the message cufflink.v1.TailEventsResponse.
+ * Use `create(TailEventsResponseSchema)` to create a new message.
+ */
+export const TailEventsResponseSchema: GenMessage<TailEventsResponse> = /*@__PURE__*/
+  messageDesc(file_cufflink_v1_history, 3);
+
+/**
+ * An event that is watched.
+ *
+ * @generated from message cufflink.v1.TailedEvent
+ */
+export type TailedEvent = Message<"cufflink.v1.TailedEvent"> & {
+  /**
+   * How it ended, with its attempts.
+   *
+   * @generated from field: cufflink.v1.EventRecord record = 1;
+   */
+  record?: EventRecord | undefined;
+
+  /**
+   * The payload, its first bytes where it is larger. Absent where the source says null.
+   *
+   * @generated from field: optional bytes data = 2;
+   */
+  data?: Uint8Array | undefined;
+
+  /**
+   * The size of the whole payload, in bytes.
+   *
+   * @generated from field: uint64 data_size = 3;
+   */
+  dataSize: bigint;
+
+  /**
+   * Everything the source says beside the payload.
+   *
+   * @generated from field: repeated cufflink.v1.Header headers = 4;
+   */
+  headers: Header[];
+
+  /**
+   * What keeps its order. Absent where nothing does.
+   *
+   * @generated from field: optional bytes key = 5;
+   */
+  key?: Uint8Array | undefined;
+
+  /**
+   * As the app gets it: the metadata of the event.
+   *
+   * @generated from field: map<string, string> metadata = 6;
+   */
+  metadata: { [key: string]: string };
+};
+
+/**
+ * Describes the message cufflink.v1.TailedEvent.
+ * Use `create(TailedEventSchema)` to create a new message.
+ */
+export const TailedEventSchema: GenMessage<TailedEvent> = /*@__PURE__*/
+  messageDesc(file_cufflink_v1_history, 4);
 
 /**
  * Asks about an event.
@@ -21,7 +212,8 @@ export const file_cufflink_v1_history: GenFile = /*@__PURE__*/
  */
 export type ExplainEventRequest = Message<"cufflink.v1.ExplainEventRequest"> & {
   /**
-   * The source's own identity of the event, whole; or its trace id, of 32 hexadecimal digits.
+   * The source's own identity of the event, whole; or its trace id, of 32 hexadecimal digits. Empty with a
+   * dead_letter_id.
    *
    * @generated from field: string event_id = 1;
    */
@@ -33,6 +225,13 @@ export type ExplainEventRequest = Message<"cufflink.v1.ExplainEventRequest"> & {
    * @generated from field: string component = 2;
    */
   component: string;
+
+  /**
+   * The id of a dead letter, in place of event_id.
+   *
+   * @generated from field: string dead_letter_id = 3;
+   */
+  deadLetterId: string;
 };
 
 /**
@@ -40,7 +239,7 @@ export type ExplainEventRequest = Message<"cufflink.v1.ExplainEventRequest"> & {
  * Use `create(ExplainEventRequestSchema)` to create a new message.
  */
 export const ExplainEventRequestSchema: GenMessage<ExplainEventRequest> = /*@__PURE__*/
-  messageDesc(file_cufflink_v1_history, 0);
+  messageDesc(file_cufflink_v1_history, 5);
 
 /**
  * What is known about an event.
@@ -68,7 +267,7 @@ export type ExplainEventResponse = Message<"cufflink.v1.ExplainEventResponse"> &
  * Use `create(ExplainEventResponseSchema)` to create a new message.
  */
 export const ExplainEventResponseSchema: GenMessage<ExplainEventResponse> = /*@__PURE__*/
-  messageDesc(file_cufflink_v1_history, 1);
+  messageDesc(file_cufflink_v1_history, 6);
 
 /**
  * An event that has not come to its end.
@@ -194,7 +393,7 @@ export type UnfinishedEvent = Message<"cufflink.v1.UnfinishedEvent"> & {
  * Use `create(UnfinishedEventSchema)` to create a new message.
  */
 export const UnfinishedEventSchema: GenMessage<UnfinishedEvent> = /*@__PURE__*/
-  messageDesc(file_cufflink_v1_history, 2);
+  messageDesc(file_cufflink_v1_history, 7);
 
 /**
  * The way of one event, from its source to its end.
@@ -292,7 +491,7 @@ export type EventRecord = Message<"cufflink.v1.EventRecord"> & {
  * Use `create(EventRecordSchema)` to create a new message.
  */
 export const EventRecordSchema: GenMessage<EventRecord> = /*@__PURE__*/
-  messageDesc(file_cufflink_v1_history, 3);
+  messageDesc(file_cufflink_v1_history, 8);
 
 /**
  * A lease that could not be renewed.
@@ -320,7 +519,7 @@ export type FailedRenewal = Message<"cufflink.v1.FailedRenewal"> & {
  * Use `create(FailedRenewalSchema)` to create a new message.
  */
 export const FailedRenewalSchema: GenMessage<FailedRenewal> = /*@__PURE__*/
-  messageDesc(file_cufflink_v1_history, 4);
+  messageDesc(file_cufflink_v1_history, 9);
 
 /**
  * One attempt to have an event handled.
@@ -362,7 +561,7 @@ export type Attempt = Message<"cufflink.v1.Attempt"> & {
  * Use `create(AttemptSchema)` to create a new message.
  */
 export const AttemptSchema: GenMessage<Attempt> = /*@__PURE__*/
-  messageDesc(file_cufflink_v1_history, 5);
+  messageDesc(file_cufflink_v1_history, 10);
 
 /**
  * Where an event is that has not ended.
@@ -567,6 +766,27 @@ export const History: GenService<{
     methodKind: "unary";
     input: typeof ExplainEventRequestSchema;
     output: typeof ExplainEventResponseSchema;
+  },
+  /**
+   * Lists the last events that came to their end, newest first.
+   *
+   * @generated from rpc cufflink.v1.History.ListEvents
+   */
+  listEvents: {
+    methodKind: "unary";
+    input: typeof ListEventsRequestSchema;
+    output: typeof ListEventsResponseSchema;
+  },
+  /**
+   * Sends events as they come to their end, at most so many a second. Those beyond are counted and left
+   * out, and never wait: watching delays no event. Ends when the caller goes away or the runtime ends.
+   *
+   * @generated from rpc cufflink.v1.History.TailEvents
+   */
+  tailEvents: {
+    methodKind: "server_streaming";
+    input: typeof TailEventsRequestSchema;
+    output: typeof TailEventsResponseSchema;
   },
 }> = /*@__PURE__*/
   serviceDesc(file_cufflink_v1_history, 0);

@@ -16,7 +16,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file cufflink/v1/operations.proto.
  */
 export const file_cufflink_v1_operations: GenFile = /*@__PURE__*/
-  fileDesc("ChxjdWZmbGluay92MS9vcGVyYXRpb25zLnByb3RvEgtjdWZmbGluay52MSIXChVMaXN0Q29tcG9uZW50c1JlcXVlc3QiWwoWTGlzdENvbXBvbmVudHNSZXNwb25zZRIqCgpjb21wb25lbnRzGAEgAygLMhYuY3VmZmxpbmsudjEuQ29tcG9uZW50EhUKDXN0b3JlX3Ryb3VibGUYAiABKAkiKAoYRGVzY3JpYmVDb21wb25lbnRSZXF1ZXN0EgwKBG5hbWUYASABKAkiRgoZRGVzY3JpYmVDb21wb25lbnRSZXNwb25zZRIpCgljb21wb25lbnQYASABKAsyFi5jdWZmbGluay52MS5Db21wb25lbnQiGQoXTGlzdEJpbmRpbmdUeXBlc1JlcXVlc3QiSwoYTGlzdEJpbmRpbmdUeXBlc1Jlc3BvbnNlEi8KDWJpbmRpbmdfdHlwZXMYASADKAsyGC5jdWZmbGluay52MS5CaW5kaW5nVHlwZSIqChpEZXNjcmliZUJpbmRpbmdUeXBlUmVxdWVzdBIMCgRuYW1lGAEgASgJIk0KG0Rlc2NyaWJlQmluZGluZ1R5cGVSZXNwb25zZRIuCgxiaW5kaW5nX3R5cGUYASABKAsyGC5jdWZmbGluay52MS5CaW5kaW5nVHlwZSKoAwoJQ29tcG9uZW50EgwKBG5hbWUYASABKAkSDAoEdHlwZRgCIAEoCRIPCgd2ZXJzaW9uGAMgASgJEioKBXN0YXRlGAQgASgOMhsuY3VmZmxpbmsudjEuQ29tcG9uZW50U3RhdGUSDgoGcmVhc29uGAUgASgJEikKBXNpbmNlGAYgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIqCgpkaXJlY3Rpb25zGAcgAygOMhYuY3VmZmxpbmsudjEuRGlyZWN0aW9uEhIKCm9wZXJhdGlvbnMYCCADKAkSFAoMY2FwYWJpbGl0aWVzGAkgAygJEg4KBnNvdXJjZRgKIAEoCRIQCghyZXF1aXJlZBgLIAEoCBInCgVpbnB1dBgMIAEoCzIYLmN1ZmZsaW5rLnYxLklucHV0U3RhdHVzEikKBm91dHB1dBgNIAEoCzIZLmN1ZmZsaW5rLnYxLk91dHB1dFN0YXR1cxIQCghyZWJ1aWxkcxgOIAEoBBIpCglyZWFkaW5lc3MYDyABKA4yFi5jdWZmbGluay52MS5SZWFkaW5lc3MijwIKC0lucHV0U3RhdHVzEhEKCWluX2ZsaWdodBgBIAEoDRIPCgd3YWl0aW5nGAIgASgNEhAKCGF0dGVtcHRzGAMgASgEEg8KB2hhbmRsZWQYBCABKAQSEAoIcmV0dXJuZWQYBSABKAQSFAoHYmFja2xvZxgGIAEoBEgAiAEBEjEKDm9sZGVzdF93YWl0aW5nGAcgASgLMhkuY3VmZmxpbmsudjEuV2FpdGluZ0V2ZW50EhUKDWRlYWRfbGV0dGVyZWQYCCABKAQSFgoOc2VudF90b19vdXRwdXQYCSABKAQSDwoHZHJvcHBlZBgKIAEoBBISCgpkdXBsaWNhdGVzGAsgASgEQgoKCF9iYWNrbG9nIrcBCgxXYWl0aW5nRXZlbnQSCgoCaWQYASABKAkSEAoDa2V5GAIgASgMSACIAQESEAoIYXR0ZW1wdHMYAyABKA0SKQoFc2luY2UYBCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEjAKDG5leHRfYXR0ZW1wdBgFIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASEgoKbGFzdF9lcnJvchgGIAEoCUIGCgRfa2V5IkgKDE91dHB1dFN0YXR1cxIRCglpbl9mbGlnaHQYASABKA0SEwoLaW52b2NhdGlvbnMYAiABKAQSEAoIZmFpbHVyZXMYAyABKAQiSAoQRW1pdEV2ZW50UmVxdWVzdBIRCgljb21wb25lbnQYASABKAkSIQoFZXZlbnQYAiABKAsyEi5jdWZmbGluay52MS5FdmVudCJ3ChFFbWl0RXZlbnRSZXNwb25zZRInCgdoYW5kbGVkGAEgASgLMhQuY3VmZmxpbmsudjEuSGFuZGxlZEgAEi4KC25vdF9oYW5kbGVkGAIgASgLMhcuY3VmZmxpbmsudjEuTm90SGFuZGxlZEgAQgkKB291dGNvbWUiMQoHSGFuZGxlZBIRCgRkYXRhGAEgASgMSACIAQESCgoCdG8YAiADKAlCBwoFX2RhdGEiLAoKTm90SGFuZGxlZBIOCgZyZWFzb24YASABKAkSDgoGc3RhdHVzGAIgASgFIkEKFVBhdXNlQ29tcG9uZW50UmVxdWVzdBIMCgRuYW1lGAEgASgJEg4KBnJlYXNvbhgCIAEoCRIKCgJieRgDIAEoCSJDChZQYXVzZUNvbXBvbmVudFJlc3BvbnNlEikKCWNvbXBvbmVudBgBIAEoCzIWLmN1ZmZsaW5rLnYxLkNvbXBvbmVudCImChZSZXN1bWVDb21wb25lbnRSZXF1ZXN0EgwKBG5hbWUYASABKAkiRAoXUmVzdW1lQ29tcG9uZW50UmVzcG9uc2USKQoJY29tcG9uZW50GAEgASgLMhYuY3VmZmxpbmsudjEuQ29tcG9uZW50IicKF1Jlc3RhcnRDb21wb25lbnRSZXF1ZXN0EgwKBG5hbWUYASABKAkiRQoYUmVzdGFydENvbXBvbmVudFJlc3BvbnNlEikKCWNvbXBvbmVudBgBIAEoCzIWLmN1ZmZsaW5rLnYxLkNvbXBvbmVudCJSChVEcmFpbkNvbXBvbmVudFJlcXVlc3QSDAoEbmFtZRgBIAEoCRIrCghkZWFkbGluZRgCIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbiJWChZEcmFpbkNvbXBvbmVudFJlc3BvbnNlEikKCWNvbXBvbmVudBgBIAEoCzIWLmN1ZmZsaW5rLnYxLkNvbXBvbmVudBIRCglhYmFuZG9uZWQYAiABKAQiJwoXRGVzY3JpYmVQb2xpY2llc1JlcXVlc3QSDAoEbmFtZRgBIAEoCSJnChhEZXNjcmliZVBvbGljaWVzUmVzcG9uc2USJAoHaW5ib3VuZBgBIAEoCzITLmN1ZmZsaW5rLnYxLlBvbGljeRIlCghvdXRib3VuZBgCIAEoCzITLmN1ZmZsaW5rLnYxLlBvbGljeSIwCgZQb2xpY3kSJgoFcGFydHMYASADKAsyFy5jdWZmbGluay52MS5Qb2xpY3lQYXJ0IjkKClBvbGljeVBhcnQSDAoEbmFtZRgBIAEoCRINCgV2YWx1ZRgCIAEoCRIOCgZzb3VyY2UYAyABKAkiDwoNUmVsb2FkUmVxdWVzdCI7Cg5SZWxvYWRSZXNwb25zZRIpCgZyZXN1bHQYASABKAsyGS5jdWZmbGluay52MS5SZWxvYWRSZXN1bHQiFAoSTGlzdFJlbG9hZHNSZXF1ZXN0IkEKE0xpc3RSZWxvYWRzUmVzcG9uc2USKgoHcmVsb2FkcxgBIAMoCzIZLmN1ZmZsaW5rLnYxLlJlbG9hZFJlc3VsdCK5AQoMUmVsb2FkUmVzdWx0EhAKCHJldmlzaW9uGAEgASgEEiYKAmF0GAIgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIrCgdvdXRjb21lGAMgASgOMhouY3VmZmxpbmsudjEuUmVsb2FkT3V0Y29tZRIwCgpjb21wb25lbnRzGAQgAygLMhwuY3VmZmxpbmsudjEuQ29tcG9uZW50Q2hhbmdlEhAKCHByb2JsZW1zGAUgAygJIncKD0NvbXBvbmVudENoYW5nZRIMCgRuYW1lGAEgASgJEiUKBGtpbmQYAiABKA4yFy5jdWZmbGluay52MS5DaGFuZ2VLaW5kEg8KB2FwcGxpZWQYAyABKAgSDgoGcmVhc29uGAQgASgJEg4KBnNvdXJjZRgFIAEoCSqIAgoOQ29tcG9uZW50U3RhdGUSHwobQ09NUE9ORU5UX1NUQVRFX1VOU1BFQ0lGSUVEEAASHAoYQ09NUE9ORU5UX1NUQVRFX1NUQVJUSU5HEAESIwofQ09NUE9ORU5UX1NUQVRFX1dBSVRJTkdfRk9SX0FQUBACEhsKF0NPTVBPTkVOVF9TVEFURV9SVU5OSU5HEAMSIAocQ09NUE9ORU5UX1NUQVRFX1JFQ09OTkVDVElORxAEEhsKF0NPTVBPTkVOVF9TVEFURV9TVEFMTEVEEAUSGgoWQ09NUE9ORU5UX1NUQVRFX1BBVVNFRBAGEhoKFkNPTVBPTkVOVF9TVEFURV9GQUlMRUQQBypqCglSZWFkaW5lc3MSGQoVUkVBRElORVNTX1VOU1BFQ0lGSUVEEAASFgoSUkVBRElORVNTX1JFUVVJUkVEEAESFgoSUkVBRElORVNTX09QVElPTkFMEAISEgoOUkVBRElORVNTX0xBWlkQAyqoAQoNUmVsb2FkT3V0Y29tZRIeChpSRUxPQURfT1VUQ09NRV9VTlNQRUNJRklFRBAAEhoKFlJFTE9BRF9PVVRDT01FX0FQUExJRUQQARIcChhSRUxPQURfT1VUQ09NRV9VTkNIQU5HRUQQAhIhCh1SRUxPQURfT1VUQ09NRV9QQVJUTFlfQVBQTElFRBADEhoKFlJFTE9BRF9PVVRDT01FX1JFRlVTRUQQBCqKAQoKQ2hhbmdlS2luZBIbChdDSEFOR0VfS0lORF9VTlNQRUNJRklFRBAAEhcKE0NIQU5HRV9LSU5EX0NSRUFURUQQARIXChNDSEFOR0VfS0lORF9VUERBVEVEEAISFwoTQ0hBTkdFX0tJTkRfREVMRVRFRBADEhQKEENIQU5HRV9LSU5EX0tFUFQQBDLrCAoKT3BlcmF0aW9ucxJeCg5MaXN0Q29tcG9uZW50cxIiLmN1ZmZsaW5rLnYxLkxpc3RDb21wb25lbnRzUmVxdWVzdBojLmN1ZmZsaW5rLnYxLkxpc3RDb21wb25lbnRzUmVzcG9uc2UiA5ACARJnChFEZXNjcmliZUNvbXBvbmVudBIlLmN1ZmZsaW5rLnYxLkRlc2NyaWJlQ29tcG9uZW50UmVxdWVzdBomLmN1ZmZsaW5rLnYxLkRlc2NyaWJlQ29tcG9uZW50UmVzcG9uc2UiA5ACARJkChBMaXN0QmluZGluZ1R5cGVzEiQuY3VmZmxpbmsudjEuTGlzdEJpbmRpbmdUeXBlc1JlcXVlc3QaJS5jdWZmbGluay52MS5MaXN0QmluZGluZ1R5cGVzUmVzcG9uc2UiA5ACARJtChNEZXNjcmliZUJpbmRpbmdUeXBlEicuY3VmZmxpbmsudjEuRGVzY3JpYmVCaW5kaW5nVHlwZVJlcXVlc3QaKC5jdWZmbGluay52MS5EZXNjcmliZUJpbmRpbmdUeXBlUmVzcG9uc2UiA5ACARJKCglFbWl0RXZlbnQSHS5jdWZmbGluay52MS5FbWl0RXZlbnRSZXF1ZXN0Gh4uY3VmZmxpbmsudjEuRW1pdEV2ZW50UmVzcG9uc2USWQoOUGF1c2VDb21wb25lbnQSIi5jdWZmbGluay52MS5QYXVzZUNvbXBvbmVudFJlcXVlc3QaIy5jdWZmbGluay52MS5QYXVzZUNvbXBvbmVudFJlc3BvbnNlElwKD1Jlc3VtZUNvbXBvbmVudBIjLmN1ZmZsaW5rLnYxLlJlc3VtZUNvbXBvbmVudFJlcXVlc3QaJC5jdWZmbGluay52MS5SZXN1bWVDb21wb25lbnRSZXNwb25zZRJfChBSZXN0YXJ0Q29tcG9uZW50EiQuY3VmZmxpbmsudjEuUmVzdGFydENvbXBvbmVudFJlcXVlc3QaJS5jdWZmbGluay52MS5SZXN0YXJ0Q29tcG9uZW50UmVzcG9uc2USWQoORHJhaW5Db21wb25lbnQSIi5jdWZmbGluay52MS5EcmFpbkNvbXBvbmVudFJlcXVlc3QaIy5jdWZmbGluay52MS5EcmFpbkNvbXBvbmVudFJlc3BvbnNlEmQKEERlc2NyaWJlUG9saWNpZXMSJC5jdWZmbGluay52MS5EZXNjcmliZVBvbGljaWVzUmVxdWVzdBolLmN1ZmZsaW5rLnYxLkRlc2NyaWJlUG9saWNpZXNSZXNwb25zZSIDkAIBEkEKBlJlbG9hZBIaLmN1ZmZsaW5rLnYxLlJlbG9hZFJlcXVlc3QaGy5jdWZmbGluay52MS5SZWxvYWRSZXNwb25zZRJVCgtMaXN0UmVsb2FkcxIfLmN1ZmZsaW5rLnYxLkxpc3RSZWxvYWRzUmVxdWVzdBogLmN1ZmZsaW5rLnYxLkxpc3RSZWxvYWRzUmVzcG9uc2UiA5ACAWIGcHJvdG8z", [file_cufflink_v1_binding_types, file_cufflink_v1_events, file_google_protobuf_duration, file_google_protobuf_timestamp]);
+  fileDesc("ChxjdWZmbGluay92MS9vcGVyYXRpb25zLnByb3RvEgtjdWZmbGluay52MSIXChVMaXN0Q29tcG9uZW50c1JlcXVlc3QiWwoWTGlzdENvbXBvbmVudHNSZXNwb25zZRIqCgpjb21wb25lbnRzGAEgAygLMhYuY3VmZmxpbmsudjEuQ29tcG9uZW50EhUKDXN0b3JlX3Ryb3VibGUYAiABKAkiKAoYRGVzY3JpYmVDb21wb25lbnRSZXF1ZXN0EgwKBG5hbWUYASABKAkiRgoZRGVzY3JpYmVDb21wb25lbnRSZXNwb25zZRIpCgljb21wb25lbnQYASABKAsyFi5jdWZmbGluay52MS5Db21wb25lbnQiGQoXTGlzdEJpbmRpbmdUeXBlc1JlcXVlc3QiSwoYTGlzdEJpbmRpbmdUeXBlc1Jlc3BvbnNlEi8KDWJpbmRpbmdfdHlwZXMYASADKAsyGC5jdWZmbGluay52MS5CaW5kaW5nVHlwZSIqChpEZXNjcmliZUJpbmRpbmdUeXBlUmVxdWVzdBIMCgRuYW1lGAEgASgJIk0KG0Rlc2NyaWJlQmluZGluZ1R5cGVSZXNwb25zZRIuCgxiaW5kaW5nX3R5cGUYASABKAsyGC5jdWZmbGluay52MS5CaW5kaW5nVHlwZSKoAwoJQ29tcG9uZW50EgwKBG5hbWUYASABKAkSDAoEdHlwZRgCIAEoCRIPCgd2ZXJzaW9uGAMgASgJEioKBXN0YXRlGAQgASgOMhsuY3VmZmxpbmsudjEuQ29tcG9uZW50U3RhdGUSDgoGcmVhc29uGAUgASgJEikKBXNpbmNlGAYgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIqCgpkaXJlY3Rpb25zGAcgAygOMhYuY3VmZmxpbmsudjEuRGlyZWN0aW9uEhIKCm9wZXJhdGlvbnMYCCADKAkSFAoMY2FwYWJpbGl0aWVzGAkgAygJEg4KBnNvdXJjZRgKIAEoCRIQCghyZXF1aXJlZBgLIAEoCBInCgVpbnB1dBgMIAEoCzIYLmN1ZmZsaW5rLnYxLklucHV0U3RhdHVzEikKBm91dHB1dBgNIAEoCzIZLmN1ZmZsaW5rLnYxLk91dHB1dFN0YXR1cxIQCghyZWJ1aWxkcxgOIAEoBBIpCglyZWFkaW5lc3MYDyABKA4yFi5jdWZmbGluay52MS5SZWFkaW5lc3MijwIKC0lucHV0U3RhdHVzEhEKCWluX2ZsaWdodBgBIAEoDRIPCgd3YWl0aW5nGAIgASgNEhAKCGF0dGVtcHRzGAMgASgEEg8KB2hhbmRsZWQYBCABKAQSEAoIcmV0dXJuZWQYBSABKAQSFAoHYmFja2xvZxgGIAEoBEgAiAEBEjEKDm9sZGVzdF93YWl0aW5nGAcgASgLMhkuY3VmZmxpbmsudjEuV2FpdGluZ0V2ZW50EhUKDWRlYWRfbGV0dGVyZWQYCCABKAQSFgoOc2VudF90b19vdXRwdXQYCSABKAQSDwoHZHJvcHBlZBgKIAEoBBISCgpkdXBsaWNhdGVzGAsgASgEQgoKCF9iYWNrbG9nIrcBCgxXYWl0aW5nRXZlbnQSCgoCaWQYASABKAkSEAoDa2V5GAIgASgMSACIAQESEAoIYXR0ZW1wdHMYAyABKA0SKQoFc2luY2UYBCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEjAKDG5leHRfYXR0ZW1wdBgFIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASEgoKbGFzdF9lcnJvchgGIAEoCUIGCgRfa2V5IkgKDE91dHB1dFN0YXR1cxIRCglpbl9mbGlnaHQYASABKA0SEwoLaW52b2NhdGlvbnMYAiABKAQSEAoIZmFpbHVyZXMYAyABKAQiSAoQRW1pdEV2ZW50UmVxdWVzdBIRCgljb21wb25lbnQYASABKAkSIQoFZXZlbnQYAiABKAsyEi5jdWZmbGluay52MS5FdmVudCJ3ChFFbWl0RXZlbnRSZXNwb25zZRInCgdoYW5kbGVkGAEgASgLMhQuY3VmZmxpbmsudjEuSGFuZGxlZEgAEi4KC25vdF9oYW5kbGVkGAIgASgLMhcuY3VmZmxpbmsudjEuTm90SGFuZGxlZEgAQgkKB291dGNvbWUiMQoHSGFuZGxlZBIRCgRkYXRhGAEgASgMSACIAQESCgoCdG8YAiADKAlCBwoFX2RhdGEiLAoKTm90SGFuZGxlZBIOCgZyZWFzb24YASABKAkSDgoGc3RhdHVzGAIgASgFIkEKFVBhdXNlQ29tcG9uZW50UmVxdWVzdBIMCgRuYW1lGAEgASgJEg4KBnJlYXNvbhgCIAEoCRIKCgJieRgDIAEoCSJDChZQYXVzZUNvbXBvbmVudFJlc3BvbnNlEikKCWNvbXBvbmVudBgBIAEoCzIWLmN1ZmZsaW5rLnYxLkNvbXBvbmVudCImChZSZXN1bWVDb21wb25lbnRSZXF1ZXN0EgwKBG5hbWUYASABKAkiRAoXUmVzdW1lQ29tcG9uZW50UmVzcG9uc2USKQoJY29tcG9uZW50GAEgASgLMhYuY3VmZmxpbmsudjEuQ29tcG9uZW50IicKF1Jlc3RhcnRDb21wb25lbnRSZXF1ZXN0EgwKBG5hbWUYASABKAkiRQoYUmVzdGFydENvbXBvbmVudFJlc3BvbnNlEikKCWNvbXBvbmVudBgBIAEoCzIWLmN1ZmZsaW5rLnYxLkNvbXBvbmVudCJSChVEcmFpbkNvbXBvbmVudFJlcXVlc3QSDAoEbmFtZRgBIAEoCRIrCghkZWFkbGluZRgCIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbiJWChZEcmFpbkNvbXBvbmVudFJlc3BvbnNlEikKCWNvbXBvbmVudBgBIAEoCzIWLmN1ZmZsaW5rLnYxLkNvbXBvbmVudBIRCglhYmFuZG9uZWQYAiABKAQiJwoXRGVzY3JpYmVQb2xpY2llc1JlcXVlc3QSDAoEbmFtZRgBIAEoCSJnChhEZXNjcmliZVBvbGljaWVzUmVzcG9uc2USJAoHaW5ib3VuZBgBIAEoCzITLmN1ZmZsaW5rLnYxLlBvbGljeRIlCghvdXRib3VuZBgCIAEoCzITLmN1ZmZsaW5rLnYxLlBvbGljeSIwCgZQb2xpY3kSJgoFcGFydHMYASADKAsyFy5jdWZmbGluay52MS5Qb2xpY3lQYXJ0IjkKClBvbGljeVBhcnQSDAoEbmFtZRgBIAEoCRINCgV2YWx1ZRgCIAEoCRIOCgZzb3VyY2UYAyABKAkiDwoNUmVsb2FkUmVxdWVzdCI7Cg5SZWxvYWRSZXNwb25zZRIpCgZyZXN1bHQYASABKAsyGS5jdWZmbGluay52MS5SZWxvYWRSZXN1bHQiFAoSTGlzdFJlbG9hZHNSZXF1ZXN0IkEKE0xpc3RSZWxvYWRzUmVzcG9uc2USKgoHcmVsb2FkcxgBIAMoCzIZLmN1ZmZsaW5rLnYxLlJlbG9hZFJlc3VsdCK5AQoMUmVsb2FkUmVzdWx0EhAKCHJldmlzaW9uGAEgASgEEiYKAmF0GAIgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIrCgdvdXRjb21lGAMgASgOMhouY3VmZmxpbmsudjEuUmVsb2FkT3V0Y29tZRIwCgpjb21wb25lbnRzGAQgAygLMhwuY3VmZmxpbmsudjEuQ29tcG9uZW50Q2hhbmdlEhAKCHByb2JsZW1zGAUgAygJIncKD0NvbXBvbmVudENoYW5nZRIMCgRuYW1lGAEgASgJEiUKBGtpbmQYAiABKA4yFy5jdWZmbGluay52MS5DaGFuZ2VLaW5kEg8KB2FwcGxpZWQYAyABKAgSDgoGcmVhc29uGAQgASgJEg4KBnNvdXJjZRgFIAEoCSIYChZEZXNjcmliZVJ1bnRpbWVSZXF1ZXN0IokBChdEZXNjcmliZVJ1bnRpbWVSZXNwb25zZRIOCgZhcHBfaWQYASABKAkSDwoHdmVyc2lvbhgCIAEoCRIuCgpzdGFydGVkX2F0GAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIQCghyZXZpc2lvbhgEIAEoBBILCgNhcHAYBSABKAkiWwoWV2F0Y2hDb21wb25lbnRzUmVxdWVzdBIrCghpbnRlcnZhbBgBIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhIUCgx3aXRoX3NhbXBsZXMYAiABKAgikAIKF1dhdGNoQ29tcG9uZW50c1Jlc3BvbnNlEioKCmNvbXBvbmVudHMYASADKAsyFi5jdWZmbGluay52MS5Db21wb25lbnQSDwoHcmVtb3ZlZBgCIAMoCRIuCgdzYW1wbGVzGAMgAygLMh0uY3VmZmxpbmsudjEuQ29tcG9uZW50U2FtcGxlcxI3CgxkZWFkX2xldHRlcnMYBCADKAsyIS5jdWZmbGluay52MS5Db21wb25lbnREZWFkTGV0dGVycxIVCg1zdG9yZV90cm91YmxlGAUgASgJEhAKCHJldmlzaW9uGAYgASgEEiYKAmF0GAcgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCI4ChRDb21wb25lbnREZWFkTGV0dGVycxIRCgljb21wb25lbnQYASABKAkSDQoFY291bnQYAiABKAQiVAoQQ29tcG9uZW50U2FtcGxlcxIRCgljb21wb25lbnQYASABKAkSLQoHc2FtcGxlcxgCIAMoCzIcLmN1ZmZsaW5rLnYxLkNvbXBvbmVudFNhbXBsZSKdAgoPQ29tcG9uZW50U2FtcGxlEiYKAmF0GAEgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIQCghhdHRlbXB0cxgCIAEoDRIPCgdoYW5kbGVkGAMgASgNEhMKC2ludm9jYXRpb25zGAQgASgNEhAKCGZhaWx1cmVzGAUgASgNEi8KDGF0dGVtcHRfdGltZRgGIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhIyCg9pbnZvY2F0aW9uX3RpbWUYByABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24SEQoJaW5fZmxpZ2h0GAggASgNEhQKB2JhY2tsb2cYCSABKARIAIgBAUIKCghfYmFja2xvZyIkChRHZXREZWZpbml0aW9uUmVxdWVzdBIMCgRuYW1lGAEgASgJImkKFUdldERlZmluaXRpb25SZXNwb25zZRIMCgR5YW1sGAEgASgJEgwKBGZpbGUYAiABKAkSDAoEbGluZRgDIAEoDRImCghmaW5kaW5ncxgEIAMoCzIULmN1ZmZsaW5rLnYxLkZpbmRpbmciaAoHRmluZGluZxIuCghzZXZlcml0eRgBIAEoDjIcLmN1ZmZsaW5rLnYxLkZpbmRpbmdTZXZlcml0eRIPCgdtZXNzYWdlGAIgASgJEgwKBGxpbmUYAyABKA0SDgoGY29sdW1uGAQgASgNIlUKGEV4YW1pbmVDb21wb25lbnRzUmVxdWVzdBINCgVuYW1lcxgBIAMoCRIqCgd0aW1lb3V0GAIgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uIokBChlFeGFtaW5lQ29tcG9uZW50c1Jlc3BvbnNlEhEKCWNvbXBvbmVudBgBIAEoCRIMCgR0eXBlGAIgASgJEiIKBmNoZWNrcxgDIAMoCzISLmN1ZmZsaW5rLnYxLkNoZWNrEicKBHRvb2sYBCABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24ieAoFQ2hlY2sSJAoEa2luZBgBIAEoDjIWLmN1ZmZsaW5rLnYxLkNoZWNrS2luZBIoCgZyZXN1bHQYAiABKA4yGC5jdWZmbGluay52MS5DaGVja1Jlc3VsdBIOCgZkZXRhaWwYAyABKAkSDwoHc3ViamVjdBgEIAEoCSJBChJEcmFpbklucHV0c1JlcXVlc3QSKwoIZGVhZGxpbmUYASABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24iKAoTRHJhaW5JbnB1dHNSZXNwb25zZRIRCglhYmFuZG9uZWQYASABKAQqiAIKDkNvbXBvbmVudFN0YXRlEh8KG0NPTVBPTkVOVF9TVEFURV9VTlNQRUNJRklFRBAAEhwKGENPTVBPTkVOVF9TVEFURV9TVEFSVElORxABEiMKH0NPTVBPTkVOVF9TVEFURV9XQUlUSU5HX0ZPUl9BUFAQAhIbChdDT01QT05FTlRfU1RBVEVfUlVOTklORxADEiAKHENPTVBPTkVOVF9TVEFURV9SRUNPTk5FQ1RJTkcQBBIbChdDT01QT05FTlRfU1RBVEVfU1RBTExFRBAFEhoKFkNPTVBPTkVOVF9TVEFURV9QQVVTRUQQBhIaChZDT01QT05FTlRfU1RBVEVfRkFJTEVEEAcqagoJUmVhZGluZXNzEhkKFVJFQURJTkVTU19VTlNQRUNJRklFRBAAEhYKElJFQURJTkVTU19SRVFVSVJFRBABEhYKElJFQURJTkVTU19PUFRJT05BTBACEhIKDlJFQURJTkVTU19MQVpZEAMqqAEKDVJlbG9hZE91dGNvbWUSHgoaUkVMT0FEX09VVENPTUVfVU5TUEVDSUZJRUQQABIaChZSRUxPQURfT1VUQ09NRV9BUFBMSUVEEAESHAoYUkVMT0FEX09VVENPTUVfVU5DSEFOR0VEEAISIQodUkVMT0FEX09VVENPTUVfUEFSVExZX0FQUExJRUQQAxIaChZSRUxPQURfT1VUQ09NRV9SRUZVU0VEEAQqbQoPRmluZGluZ1NldmVyaXR5EiAKHEZJTkRJTkdfU0VWRVJJVFlfVU5TUEVDSUZJRUQQABIcChhGSU5ESU5HX1NFVkVSSVRZX1dBUk5JTkcQARIaChZGSU5ESU5HX1NFVkVSSVRZX0VSUk9SEAIqqQEKCUNoZWNrS2luZBIaChZDSEVDS19LSU5EX1VOU1BFQ0lGSUVEEAASGAoUQ0hFQ0tfS0lORF9SRUFDSEFCTEUQARIcChhDSEVDS19LSU5EX0FVVEhFTlRJQ0FURUQQAhIVChFDSEVDS19LSU5EX0VYSVNUUxADEhcKE0NIRUNLX0tJTkRfTUFZX1JFQUQQBBIYChRDSEVDS19LSU5EX01BWV9XUklURRAFKncKC0NoZWNrUmVzdWx0EhwKGENIRUNLX1JFU1VMVF9VTlNQRUNJRklFRBAAEhcKE0NIRUNLX1JFU1VMVF9QQVNTRUQQARIXChNDSEVDS19SRVNVTFRfRkFJTEVEEAISGAoUQ0hFQ0tfUkVTVUxUX1VOS05PV04QAyqKAQoKQ2hhbmdlS2luZBIbChdDSEFOR0VfS0lORF9VTlNQRUNJRklFRBAAEhcKE0NIQU5HRV9LSU5EX0NSRUFURUQQARIXChNDSEFOR0VfS0lORF9VUERBVEVEEAISFwoTQ0hBTkdFX0tJTkRfREVMRVRFRBADEhQKEENIQU5HRV9LSU5EX0tFUFQQBDLNDAoKT3BlcmF0aW9ucxJeCg5MaXN0Q29tcG9uZW50cxIiLmN1ZmZsaW5rLnYxLkxpc3RDb21wb25lbnRzUmVxdWVzdBojLmN1ZmZsaW5rLnYxLkxpc3RDb21wb25lbnRzUmVzcG9uc2UiA5ACARJnChFEZXNjcmliZUNvbXBvbmVudBIlLmN1ZmZsaW5rLnYxLkRlc2NyaWJlQ29tcG9uZW50UmVxdWVzdBomLmN1ZmZsaW5rLnYxLkRlc2NyaWJlQ29tcG9uZW50UmVzcG9uc2UiA5ACARJkChBMaXN0QmluZGluZ1R5cGVzEiQuY3VmZmxpbmsudjEuTGlzdEJpbmRpbmdUeXBlc1JlcXVlc3QaJS5jdWZmbGluay52MS5MaXN0QmluZGluZ1R5cGVzUmVzcG9uc2UiA5ACARJtChNEZXNjcmliZUJpbmRpbmdUeXBlEicuY3VmZmxpbmsudjEuRGVzY3JpYmVCaW5kaW5nVHlwZVJlcXVlc3QaKC5jdWZmbGluay52MS5EZXNjcmliZUJpbmRpbmdUeXBlUmVzcG9uc2UiA5ACARJKCglFbWl0RXZlbnQSHS5jdWZmbGluay52MS5FbWl0RXZlbnRSZXF1ZXN0Gh4uY3VmZmxpbmsudjEuRW1pdEV2ZW50UmVzcG9uc2USWQoOUGF1c2VDb21wb25lbnQSIi5jdWZmbGluay52MS5QYXVzZUNvbXBvbmVudFJlcXVlc3QaIy5jdWZmbGluay52MS5QYXVzZUNvbXBvbmVudFJlc3BvbnNlElwKD1Jlc3VtZUNvbXBvbmVudBIjLmN1ZmZsaW5rLnYxLlJlc3VtZUNvbXBvbmVudFJlcXVlc3QaJC5jdWZmbGluay52MS5SZXN1bWVDb21wb25lbnRSZXNwb25zZRJfChBSZXN0YXJ0Q29tcG9uZW50EiQuY3VmZmxpbmsudjEuUmVzdGFydENvbXBvbmVudFJlcXVlc3QaJS5jdWZmbGluay52MS5SZXN0YXJ0Q29tcG9uZW50UmVzcG9uc2USWQoORHJhaW5Db21wb25lbnQSIi5jdWZmbGluay52MS5EcmFpbkNvbXBvbmVudFJlcXVlc3QaIy5jdWZmbGluay52MS5EcmFpbkNvbXBvbmVudFJlc3BvbnNlEmQKEERlc2NyaWJlUG9saWNpZXMSJC5jdWZmbGluay52MS5EZXNjcmliZVBvbGljaWVzUmVxdWVzdBolLmN1ZmZsaW5rLnYxLkRlc2NyaWJlUG9saWNpZXNSZXNwb25zZSIDkAIBEkEKBlJlbG9hZBIaLmN1ZmZsaW5rLnYxLlJlbG9hZFJlcXVlc3QaGy5jdWZmbGluay52MS5SZWxvYWRSZXNwb25zZRJVCgtMaXN0UmVsb2FkcxIfLmN1ZmZsaW5rLnYxLkxpc3RSZWxvYWRzUmVxdWVzdBogLmN1ZmZsaW5rLnYxLkxpc3RSZWxvYWRzUmVzcG9uc2UiA5ACARJhCg9EZXNjcmliZVJ1bnRpbWUSIy5jdWZmbGluay52MS5EZXNjcmliZVJ1bnRpbWVSZXF1ZXN0GiQuY3VmZmxpbmsudjEuRGVzY3JpYmVSdW50aW1lUmVzcG9uc2UiA5ACARJjCg9XYXRjaENvbXBvbmVudHMSIy5jdWZmbGluay52MS5XYXRjaENvbXBvbmVudHNSZXF1ZXN0GiQuY3VmZmxpbmsudjEuV2F0Y2hDb21wb25lbnRzUmVzcG9uc2UiA5ACATABElsKDUdldERlZmluaXRpb24SIS5jdWZmbGluay52MS5HZXREZWZpbml0aW9uUmVxdWVzdBoiLmN1ZmZsaW5rLnYxLkdldERlZmluaXRpb25SZXNwb25zZSIDkAIBEmkKEUV4YW1pbmVDb21wb25lbnRzEiUuY3VmZmxpbmsudjEuRXhhbWluZUNvbXBvbmVudHNSZXF1ZXN0GiYuY3VmZmxpbmsudjEuRXhhbWluZUNvbXBvbmVudHNSZXNwb25zZSIDkAIBMAESUAoLRHJhaW5JbnB1dHMSHy5jdWZmbGluay52MS5EcmFpbklucHV0c1JlcXVlc3QaIC5jdWZmbGluay52MS5EcmFpbklucHV0c1Jlc3BvbnNlYgZwcm90bzM", [file_cufflink_v1_binding_types, file_cufflink_v1_events, file_google_protobuf_duration, file_google_protobuf_timestamp]);
 
 /**
  * Asks for every component.
@@ -1075,6 +1075,553 @@ export const ComponentChangeSchema: GenMessage<ComponentChange> = /*@__PURE__*/
   messageDesc(file_cufflink_v1_operations, 33);
 
 /**
+ * Asks what a runtime is.
+ *
+ * @generated from message cufflink.v1.DescribeRuntimeRequest
+ */
+export type DescribeRuntimeRequest = Message<"cufflink.v1.DescribeRuntimeRequest"> & {
+};
+
+/**
+ * Describes the message cufflink.v1.DescribeRuntimeRequest.
+ * Use `create(DescribeRuntimeRequestSchema)` to create a new message.
+ */
+export const DescribeRuntimeRequestSchema: GenMessage<DescribeRuntimeRequest> = /*@__PURE__*/
+  messageDesc(file_cufflink_v1_operations, 34);
+
+/**
+ * What a runtime is.
+ *
+ * @generated from message cufflink.v1.DescribeRuntimeResponse
+ */
+export type DescribeRuntimeResponse = Message<"cufflink.v1.DescribeRuntimeResponse"> & {
+  /**
+   * The app's id.
+   *
+   * @generated from field: string app_id = 1;
+   */
+  appId: string;
+
+  /**
+   * The version of Cufflink.
+   *
+   * @generated from field: string version = 2;
+   */
+  version: string;
+
+  /**
+   * When the process started.
+   *
+   * @generated from field: google.protobuf.Timestamp started_at = 3;
+   */
+  startedAt?: Timestamp | undefined;
+
+  /**
+   * The revision of the components: rises by one with each reload that changed something.
+   *
+   * @generated from field: uint64 revision = 4;
+   */
+  revision: bigint;
+
+  /**
+   * The app's address and protocol, for instance "grpc://127.0.0.1:3000". Empty where there is none.
+   *
+   * @generated from field: string app = 5;
+   */
+  app: string;
+};
+
+/**
+ * Describes the message cufflink.v1.DescribeRuntimeResponse.
+ * Use `create(DescribeRuntimeResponseSchema)` to create a new message.
+ */
+export const DescribeRuntimeResponseSchema: GenMessage<DescribeRuntimeResponse> = /*@__PURE__*/
+  messageDesc(file_cufflink_v1_operations, 35);
+
+/**
+ * Asks to be told of components.
+ *
+ * @generated from message cufflink.v1.WatchComponentsRequest
+ */
+export type WatchComponentsRequest = Message<"cufflink.v1.WatchComponentsRequest"> & {
+  /**
+   * How often to send what has changed. Absent: each second. Between 250 milliseconds and 1 minute.
+   *
+   * @generated from field: google.protobuf.Duration interval = 1;
+   */
+  interval?: Duration | undefined;
+
+  /**
+   * Sends the samples of the last minutes in the first response.
+   *
+   * @generated from field: bool with_samples = 2;
+   */
+  withSamples: boolean;
+};
+
+/**
+ * Describes the message cufflink.v1.WatchComponentsRequest.
+ * Use `create(WatchComponentsRequestSchema)` to create a new message.
+ */
+export const WatchComponentsRequestSchema: GenMessage<WatchComponentsRequest> = /*@__PURE__*/
+  messageDesc(file_cufflink_v1_operations, 36);
+
+/**
+ * Components, all in the first response, and then those that have changed.
+ *
+ * @generated from message cufflink.v1.WatchComponentsResponse
+ */
+export type WatchComponentsResponse = Message<"cufflink.v1.WatchComponentsResponse"> & {
+  /**
+   * The components, by name.
+   *
+   * @generated from field: repeated cufflink.v1.Component components = 1;
+   */
+  components: Component[];
+
+  /**
+   * Names of components that are not there any more.
+   *
+   * @generated from field: repeated string removed = 2;
+   */
+  removed: string[];
+
+  /**
+   * What they did, one for each component that is sent with one.
+   *
+   * @generated from field: repeated cufflink.v1.ComponentSamples samples = 3;
+   */
+  samples: ComponentSamples[];
+
+  /**
+   * How many dead letters there are, for components that have any. Only sent when one has changed.
+   *
+   * @generated from field: repeated cufflink.v1.ComponentDeadLetters dead_letters = 4;
+   */
+  deadLetters: ComponentDeadLetters[];
+
+  /**
+   * Why durable records cannot be kept now; empty while they can.
+   *
+   * @generated from field: string store_trouble = 5;
+   */
+  storeTrouble: string;
+
+  /**
+   * The revision of the components.
+   *
+   * @generated from field: uint64 revision = 6;
+   */
+  revision: bigint;
+
+  /**
+   * When it was looked at.
+   *
+   * @generated from field: google.protobuf.Timestamp at = 7;
+   */
+  at?: Timestamp | undefined;
+};
+
+/**
+ * Describes the message cufflink.v1.WatchComponentsResponse.
+ * Use `create(WatchComponentsResponseSchema)` to create a new message.
+ */
+export const WatchComponentsResponseSchema: GenMessage<WatchComponentsResponse> = /*@__PURE__*/
+  messageDesc(file_cufflink_v1_operations, 37);
+
+/**
+ * How many dead letters a component has.
+ *
+ * @generated from message cufflink.v1.ComponentDeadLetters
+ */
+export type ComponentDeadLetters = Message<"cufflink.v1.ComponentDeadLetters"> & {
+  /**
+   * The component.
+   *
+   * @generated from field: string component = 1;
+   */
+  component: string;
+
+  /**
+   * How many.
+   *
+   * @generated from field: uint64 count = 2;
+   */
+  count: bigint;
+};
+
+/**
+ * Describes the message cufflink.v1.ComponentDeadLetters.
+ * Use `create(ComponentDeadLettersSchema)` to create a new message.
+ */
+export const ComponentDeadLettersSchema: GenMessage<ComponentDeadLetters> = /*@__PURE__*/
+  messageDesc(file_cufflink_v1_operations, 38);
+
+/**
+ * What a component did, from one time to the next.
+ *
+ * @generated from message cufflink.v1.ComponentSamples
+ */
+export type ComponentSamples = Message<"cufflink.v1.ComponentSamples"> & {
+  /**
+   * The component.
+   *
+   * @generated from field: string component = 1;
+   */
+  component: string;
+
+  /**
+   * Oldest first. The first response has those of the last ten minutes at most, a later one the newest.
+   *
+   * @generated from field: repeated cufflink.v1.ComponentSample samples = 2;
+   */
+  samples: ComponentSample[];
+};
+
+/**
+ * Describes the message cufflink.v1.ComponentSamples.
+ * Use `create(ComponentSamplesSchema)` to create a new message.
+ */
+export const ComponentSamplesSchema: GenMessage<ComponentSamples> = /*@__PURE__*/
+  messageDesc(file_cufflink_v1_operations, 39);
+
+/**
+ * What a component did in five seconds.
+ *
+ * @generated from message cufflink.v1.ComponentSample
+ */
+export type ComponentSample = Message<"cufflink.v1.ComponentSample"> & {
+  /**
+   * When it was taken, at the end of its five seconds.
+   *
+   * @generated from field: google.protobuf.Timestamp at = 1;
+   */
+  at?: Timestamp | undefined;
+
+  /**
+   * Attempts to have events handled.
+   *
+   * @generated from field: uint32 attempts = 2;
+   */
+  attempts: number;
+
+  /**
+   * Events that the app handled.
+   *
+   * @generated from field: uint32 handled = 3;
+   */
+  handled: number;
+
+  /**
+   * Invocations.
+   *
+   * @generated from field: uint32 invocations = 4;
+   */
+  invocations: number;
+
+  /**
+   * Invocations that failed.
+   *
+   * @generated from field: uint32 failures = 5;
+   */
+  failures: number;
+
+  /**
+   * The mean time of an attempt. Absent without one.
+   *
+   * @generated from field: google.protobuf.Duration attempt_time = 6;
+   */
+  attemptTime?: Duration | undefined;
+
+  /**
+   * The mean time of an invocation. Absent without one.
+   *
+   * @generated from field: google.protobuf.Duration invocation_time = 7;
+   */
+  invocationTime?: Duration | undefined;
+
+  /**
+   * Events with the app at that time.
+   *
+   * @generated from field: uint32 in_flight = 8;
+   */
+  inFlight: number;
+
+  /**
+   * Events still in the source at that time. Absent where it cannot tell.
+   *
+   * @generated from field: optional uint64 backlog = 9;
+   */
+  backlog?: bigint | undefined;
+};
+
+/**
+ * Describes the message cufflink.v1.ComponentSample.
+ * Use `create(ComponentSampleSchema)` to create a new message.
+ */
+export const ComponentSampleSchema: GenMessage<ComponentSample> = /*@__PURE__*/
+  messageDesc(file_cufflink_v1_operations, 40);
+
+/**
+ * Asks for a component's definition.
+ *
+ * @generated from message cufflink.v1.GetDefinitionRequest
+ */
+export type GetDefinitionRequest = Message<"cufflink.v1.GetDefinitionRequest"> & {
+  /**
+   * The component's name.
+   *
+   * @generated from field: string name = 1;
+   */
+  name: string;
+};
+
+/**
+ * Describes the message cufflink.v1.GetDefinitionRequest.
+ * Use `create(GetDefinitionRequestSchema)` to create a new message.
+ */
+export const GetDefinitionRequestSchema: GenMessage<GetDefinitionRequest> = /*@__PURE__*/
+  messageDesc(file_cufflink_v1_operations, 41);
+
+/**
+ * A component's definition.
+ *
+ * @generated from message cufflink.v1.GetDefinitionResponse
+ */
+export type GetDefinitionResponse = Message<"cufflink.v1.GetDefinitionResponse"> & {
+  /**
+   * As it was written, in YAML, with "***" in place of each secret. Empty when it came from no file.
+   *
+   * @generated from field: string yaml = 1;
+   */
+  yaml: string;
+
+  /**
+   * The file, or the resource of the cluster. Empty when it came from none.
+   *
+   * @generated from field: string file = 2;
+   */
+  file: string;
+
+  /**
+   * The line of the file at which it begins. The first is 1.
+   *
+   * @generated from field: uint32 line = 3;
+   */
+  line: number;
+
+  /**
+   * What is wrong or doubtful with it.
+   *
+   * @generated from field: repeated cufflink.v1.Finding findings = 4;
+   */
+  findings: Finding[];
+};
+
+/**
+ * Describes the message cufflink.v1.GetDefinitionResponse.
+ * Use `create(GetDefinitionResponseSchema)` to create a new message.
+ */
+export const GetDefinitionResponseSchema: GenMessage<GetDefinitionResponse> = /*@__PURE__*/
+  messageDesc(file_cufflink_v1_operations, 42);
+
+/**
+ * Something that is wrong or doubtful.
+ *
+ * @generated from message cufflink.v1.Finding
+ */
+export type Finding = Message<"cufflink.v1.Finding"> & {
+  /**
+   * How grave it is.
+   *
+   * @generated from field: cufflink.v1.FindingSeverity severity = 1;
+   */
+  severity: FindingSeverity;
+
+  /**
+   * In a sentence.
+   *
+   * @generated from field: string message = 2;
+   */
+  message: string;
+
+  /**
+   * The line of the file. 0 where it has none.
+   *
+   * @generated from field: uint32 line = 3;
+   */
+  line: number;
+
+  /**
+   * The column of the line. 0 where it has none.
+   *
+   * @generated from field: uint32 column = 4;
+   */
+  column: number;
+};
+
+/**
+ * Describes the message cufflink.v1.Finding.
+ * Use `create(FindingSchema)` to create a new message.
+ */
+export const FindingSchema: GenMessage<Finding> = /*@__PURE__*/
+  messageDesc(file_cufflink_v1_operations, 43);
+
+/**
+ * Asks to examine components.
+ *
+ * @generated from message cufflink.v1.ExamineComponentsRequest
+ */
+export type ExamineComponentsRequest = Message<"cufflink.v1.ExamineComponentsRequest"> & {
+  /**
+   * The components' names. Empty: all.
+   *
+   * @generated from field: repeated string names = 1;
+   */
+  names: string[];
+
+  /**
+   * How long one component may take. Absent: 10 seconds.
+   *
+   * @generated from field: google.protobuf.Duration timeout = 2;
+   */
+  timeout?: Duration | undefined;
+};
+
+/**
+ * Describes the message cufflink.v1.ExamineComponentsRequest.
+ * Use `create(ExamineComponentsRequestSchema)` to create a new message.
+ */
+export const ExamineComponentsRequestSchema: GenMessage<ExamineComponentsRequest> = /*@__PURE__*/
+  messageDesc(file_cufflink_v1_operations, 44);
+
+/**
+ * What an examination of one component found.
+ *
+ * @generated from message cufflink.v1.ExamineComponentsResponse
+ */
+export type ExamineComponentsResponse = Message<"cufflink.v1.ExamineComponentsResponse"> & {
+  /**
+   * The component's name.
+   *
+   * @generated from field: string component = 1;
+   */
+  component: string;
+
+  /**
+   * Its type.
+   *
+   * @generated from field: string type = 2;
+   */
+  type: string;
+
+  /**
+   * In the order in which they were made.
+   *
+   * @generated from field: repeated cufflink.v1.Check checks = 3;
+   */
+  checks: Check[];
+
+  /**
+   * How long it took.
+   *
+   * @generated from field: google.protobuf.Duration took = 4;
+   */
+  took?: Duration | undefined;
+};
+
+/**
+ * Describes the message cufflink.v1.ExamineComponentsResponse.
+ * Use `create(ExamineComponentsResponseSchema)` to create a new message.
+ */
+export const ExamineComponentsResponseSchema: GenMessage<ExamineComponentsResponse> = /*@__PURE__*/
+  messageDesc(file_cufflink_v1_operations, 45);
+
+/**
+ * One thing that was examined.
+ *
+ * @generated from message cufflink.v1.Check
+ */
+export type Check = Message<"cufflink.v1.Check"> & {
+  /**
+   * What was asked.
+   *
+   * @generated from field: cufflink.v1.CheckKind kind = 1;
+   */
+  kind: CheckKind;
+
+  /**
+   * The answer.
+   *
+   * @generated from field: cufflink.v1.CheckResult result = 2;
+   */
+  result: CheckResult;
+
+  /**
+   * What was looked at or what the system said, and what to do where it failed. Where it cannot be asked: why.
+   *
+   * @generated from field: string detail = 3;
+   */
+  detail: string;
+
+  /**
+   * What it was asked of, for instance a topic. Empty where it is the system as a whole.
+   *
+   * @generated from field: string subject = 4;
+   */
+  subject: string;
+};
+
+/**
+ * Describes the message cufflink.v1.Check.
+ * Use `create(CheckSchema)` to create a new message.
+ */
+export const CheckSchema: GenMessage<Check> = /*@__PURE__*/
+  messageDesc(file_cufflink_v1_operations, 46);
+
+/**
+ * Asks to stop all inputs.
+ *
+ * @generated from message cufflink.v1.DrainInputsRequest
+ */
+export type DrainInputsRequest = Message<"cufflink.v1.DrainInputsRequest"> & {
+  /**
+   * How long the app may take. Absent: 30 seconds.
+   *
+   * @generated from field: google.protobuf.Duration deadline = 1;
+   */
+  deadline?: Duration | undefined;
+};
+
+/**
+ * Describes the message cufflink.v1.DrainInputsRequest.
+ * Use `create(DrainInputsRequestSchema)` to create a new message.
+ */
+export const DrainInputsRequestSchema: GenMessage<DrainInputsRequest> = /*@__PURE__*/
+  messageDesc(file_cufflink_v1_operations, 47);
+
+/**
+ * How the inputs were stopped.
+ *
+ * @generated from message cufflink.v1.DrainInputsResponse
+ */
+export type DrainInputsResponse = Message<"cufflink.v1.DrainInputsResponse"> & {
+  /**
+   * Events that the app did not finish in time. They are their sources' again.
+   *
+   * @generated from field: uint64 abandoned = 1;
+   */
+  abandoned: bigint;
+};
+
+/**
+ * Describes the message cufflink.v1.DrainInputsResponse.
+ * Use `create(DrainInputsResponseSchema)` to create a new message.
+ */
+export const DrainInputsResponseSchema: GenMessage<DrainInputsResponse> = /*@__PURE__*/
+  messageDesc(file_cufflink_v1_operations, 48);
+
+/**
  * What a component is doing.
  *
  * @generated from enum cufflink.v1.ComponentState
@@ -1254,6 +1801,157 @@ export const ReloadOutcomeSchema: GenEnum<ReloadOutcome> = /*@__PURE__*/
   enumDesc(file_cufflink_v1_operations, 2);
 
 /**
+ * How grave a finding is.
+ *
+ * @generated from enum cufflink.v1.FindingSeverity
+ */
+export const FindingSeverity = {
+  /**
+   * Never sent.
+   *
+   * @generated from enum value: FINDING_SEVERITY_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED: 0,
+
+  /**
+   * It works, and may not be what was meant.
+   *
+   * @generated from enum value: FINDING_SEVERITY_WARNING = 1;
+   */
+  WARNING: 1,
+
+  /**
+   * It cannot work.
+   *
+   * @generated from enum value: FINDING_SEVERITY_ERROR = 2;
+   */
+  ERROR: 2,
+} as const;
+
+/**
+ * How grave a finding is.
+ *
+ * @generated from enum cufflink.v1.FindingSeverity
+ */
+export type FindingSeverity = (typeof FindingSeverity)[keyof typeof FindingSeverity] | UnknownEnum;
+
+/**
+ * Describes the enum cufflink.v1.FindingSeverity.
+ */
+export const FindingSeveritySchema: GenEnum<FindingSeverity> = /*@__PURE__*/
+  enumDesc(file_cufflink_v1_operations, 3);
+
+/**
+ * What an examination asks.
+ *
+ * @generated from enum cufflink.v1.CheckKind
+ */
+export const CheckKind = {
+  /**
+   * Never sent.
+   *
+   * @generated from enum value: CHECK_KIND_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED: 0,
+
+  /**
+   * The system can be reached.
+   *
+   * @generated from enum value: CHECK_KIND_REACHABLE = 1;
+   */
+  REACHABLE: 1,
+
+  /**
+   * It knows the credentials.
+   *
+   * @generated from enum value: CHECK_KIND_AUTHENTICATED = 2;
+   */
+  AUTHENTICATED: 2,
+
+  /**
+   * What the component names is there: the queue, the table, the bucket.
+   *
+   * @generated from enum value: CHECK_KIND_EXISTS = 3;
+   */
+  EXISTS: 3,
+
+  /**
+   * It may be read.
+   *
+   * @generated from enum value: CHECK_KIND_MAY_READ = 4;
+   */
+  MAY_READ: 4,
+
+  /**
+   * It may be written.
+   *
+   * @generated from enum value: CHECK_KIND_MAY_WRITE = 5;
+   */
+  MAY_WRITE: 5,
+} as const;
+
+/**
+ * What an examination asks.
+ *
+ * @generated from enum cufflink.v1.CheckKind
+ */
+export type CheckKind = (typeof CheckKind)[keyof typeof CheckKind] | UnknownEnum;
+
+/**
+ * Describes the enum cufflink.v1.CheckKind.
+ */
+export const CheckKindSchema: GenEnum<CheckKind> = /*@__PURE__*/
+  enumDesc(file_cufflink_v1_operations, 4);
+
+/**
+ * The answer to what an examination asks.
+ *
+ * @generated from enum cufflink.v1.CheckResult
+ */
+export const CheckResult = {
+  /**
+   * Never sent.
+   *
+   * @generated from enum value: CHECK_RESULT_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED: 0,
+
+  /**
+   * Yes.
+   *
+   * @generated from enum value: CHECK_RESULT_PASSED = 1;
+   */
+  PASSED: 1,
+
+  /**
+   * No.
+   *
+   * @generated from enum value: CHECK_RESULT_FAILED = 2;
+   */
+  FAILED: 2,
+
+  /**
+   * It cannot be asked without consuming or changing something, or was not because an earlier one failed.
+   *
+   * @generated from enum value: CHECK_RESULT_UNKNOWN = 3;
+   */
+  UNKNOWN: 3,
+} as const;
+
+/**
+ * The answer to what an examination asks.
+ *
+ * @generated from enum cufflink.v1.CheckResult
+ */
+export type CheckResult = (typeof CheckResult)[keyof typeof CheckResult] | UnknownEnum;
+
+/**
+ * Describes the enum cufflink.v1.CheckResult.
+ */
+export const CheckResultSchema: GenEnum<CheckResult> = /*@__PURE__*/
+  enumDesc(file_cufflink_v1_operations, 5);
+
+/**
  * What resources ask for.
  *
  * @generated from enum cufflink.v1.ChangeKind
@@ -1306,7 +2004,7 @@ export type ChangeKind = (typeof ChangeKind)[keyof typeof ChangeKind] | UnknownE
  * Describes the enum cufflink.v1.ChangeKind.
  */
 export const ChangeKindSchema: GenEnum<ChangeKind> = /*@__PURE__*/
-  enumDesc(file_cufflink_v1_operations, 3);
+  enumDesc(file_cufflink_v1_operations, 6);
 
 /**
  * For the people who run a runtime, and their tools: what it has, what state that is in, how to hold or
@@ -1442,6 +2140,61 @@ export const Operations: GenService<{
     methodKind: "unary";
     input: typeof ListReloadsRequestSchema;
     output: typeof ListReloadsResponseSchema;
+  },
+  /**
+   * Tells what this runtime is.
+   *
+   * @generated from rpc cufflink.v1.Operations.DescribeRuntime
+   */
+  describeRuntime: {
+    methodKind: "unary";
+    input: typeof DescribeRuntimeRequestSchema;
+    output: typeof DescribeRuntimeResponseSchema;
+  },
+  /**
+   * Sends every component at once, and from then on, at each interval, those that have changed. Ends when the caller
+   * goes away or the runtime ends.
+   *
+   * @generated from rpc cufflink.v1.Operations.WatchComponents
+   */
+  watchComponents: {
+    methodKind: "server_streaming";
+    input: typeof WatchComponentsRequestSchema;
+    output: typeof WatchComponentsResponseSchema;
+  },
+  /**
+   * Reads a component's definition, without its secrets, and what is wrong with it. NOT_FOUND where there is none of
+   * that name.
+   *
+   * @generated from rpc cufflink.v1.Operations.GetDefinition
+   */
+  getDefinition: {
+    methodKind: "unary";
+    input: typeof GetDefinitionRequestSchema;
+    output: typeof GetDefinitionResponseSchema;
+  },
+  /**
+   * Examines components: whether each can be reached, knows its credentials, has what it names, and may do what it is
+   * for. Consumes and changes nothing. Sends each component's result as it is known. NOT_FOUND where there is none
+   * of a name.
+   *
+   * @generated from rpc cufflink.v1.Operations.ExamineComponents
+   */
+  examineComponents: {
+    methodKind: "server_streaming";
+    input: typeof ExamineComponentsRequestSchema;
+    output: typeof ExamineComponentsResponseSchema;
+  },
+  /**
+   * Stops the events of all components for as long as this process lives, those that are added later too, and
+   * answers once the app has finished the events that it has, or the time is over. Components can still be invoked.
+   *
+   * @generated from rpc cufflink.v1.Operations.DrainInputs
+   */
+  drainInputs: {
+    methodKind: "unary";
+    input: typeof DrainInputsRequestSchema;
+    output: typeof DrainInputsResponseSchema;
   },
 }> = /*@__PURE__*/
   serviceDesc(file_cufflink_v1_operations, 0);
