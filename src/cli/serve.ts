@@ -144,7 +144,8 @@ async function begin(options: RunOptions, onStarted: () => void): Promise<Served
   const metrics = new Metrics(
     options.appId,
     () => runtime.components(),
-    () => ({ store, deadLetters, memory }),
+    () => ({ store, deadLetters, memory, concurrency: runtime.concurrency }),
+    { deprecated: options.deprecatedMetrics },
   );
   const runtime: Runtime = createRuntime({
     appId: options.appId,

@@ -8,12 +8,14 @@ type Reading = NumberDefinition & {
   readonly value: (status: ComponentStatus) => number | undefined;
 };
 
+const inFlight: Reading = {
+  ...{ name: "cufflink_events_in_flight", type: "gauge", unit: "{event}" },
+  help: "Events that the app is handling.",
+  value: ({ inFlight }) => inFlight,
+};
+
 const readings: readonly Reading[] = [
-  {
-    ...{ name: "cufflink_events_in_flight", type: "gauge", unit: "{event}" },
-    help: "Events that the app is handling.",
-    value: ({ inFlight }) => inFlight,
-  },
+  inFlight,
   {
     ...{ name: "cufflink_events_waiting", type: "gauge", unit: "{event}" },
     help: "Events received that no request is out for.",
@@ -47,6 +49,10 @@ const readings: readonly Reading[] = [
   },
 ];
 
+const inFlightLimit: NumberDefinition = {
+  ...{ name: "cufflink_events_in_flight_limit", type: "gauge", unit: "{event}" },
+  help: "The most events that the app may be handling at one time.",
+};
 const settled: NumberDefinition = {
   ...{ name: "cufflink_events_settled_total", type: "counter", unit: "{event}" },
   help: "Events that ended, by outcome.",
@@ -82,6 +88,8 @@ export function writeComponents(
       const number = value(status);
       if (number !== undefined) page.numberIfEver(definition, { component }, number);
     }
+    if (status.maxInFlight !== undefined && page.has(inFlight, { component }))
+      page.number(inFlightLimit, { component }, status.maxInFlight);
     writeSettled(page, status, deprecated);
     for (const state of componentStates) {
       const number = state === status.state ? 1 : 0;

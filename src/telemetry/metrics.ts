@@ -1,5 +1,6 @@
 import type { ReloadResult } from "../runtime/component/reload.ts";
 import type { DeadLetterManager } from "../runtime/records/dead-letters.ts";
+import type { Concurrency } from "../runtime/concurrency.ts";
 import type { ComponentStatus } from "../runtime/status.ts";
 import type { MemoryBudget } from "../memory/budget.ts";
 import type { Store } from "../store/store.ts";
@@ -18,6 +19,8 @@ export type MetricsSources = {
   readonly store: Pick<Store, "trouble">;
   readonly deadLetters: Pick<DeadLetterManager, "counts" | "totals">;
   readonly memory: Pick<MemoryBudget, "shares">;
+  /** What limits the events that the app has at one time, of all components together. */
+  readonly concurrency: Pick<Concurrency, "used" | "limit">;
 };
 
 export type MetricsOptions = {
@@ -47,6 +50,14 @@ const oldReloads: NumberDefinition = {
   ...{ name: "cufflink_reloads_total", type: "counter", unit: "{reload}" },
   help: "Times that components were applied, the start included.",
   replacedBy: reloads.name,
+};
+const appInFlight: NumberDefinition = {
+  ...{ name: "cufflink_app_events_in_flight", type: "gauge", unit: "{event}" },
+  help: "Events of all components that the app has, where their number is limited.",
+};
+const appInFlightLimit: NumberDefinition = {
+  ...{ name: "cufflink_app_events_in_flight_limit", type: "gauge", unit: "{event}" },
+  help: "The most events of all components that the app may have at one time.",
 };
 const trouble: NumberDefinition = {
   ...{ name: "cufflink_store_trouble", type: "gauge", unit: "1" },
@@ -112,6 +123,11 @@ export class Metrics extends ComponentCounts {
       writeMemory(page, sources.memory);
       writeDeadLetters(page, sources.deadLetters.counts, totals);
       page.number(trouble, {}, sources.store.trouble === undefined ? 0 : 1);
+      const { used, limit } = sources.concurrency;
+      if (Number.isFinite(limit)) {
+        page.number(appInFlight, {}, used);
+        page.number(appInFlightLimit, {}, limit);
+      }
     }
     for (const write of this.#more) write(page);
     return page.end();

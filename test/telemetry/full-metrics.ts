@@ -17,6 +17,7 @@ export const component: ComponentStatus = {
   directions: { input: true, output: true },
   operations: ["create"],
   inFlight: 3,
+  maxInFlight: 64,
   waiting: 2,
   handled: 7,
   endedOtherwise: { ...noEnds, "dead letter": 1 },
@@ -62,7 +63,12 @@ export function fullMetrics(
   const metrics = new Metrics(
     "shop",
     () => [everything],
-    () => ({ store: { trouble: "the disk is full" }, deadLetters: { counts, totals }, memory }),
+    () => ({
+      store: { trouble: "the disk is full" },
+      deadLetters: { counts, totals },
+      memory,
+      concurrency: { used: 3, limit: 10 },
+    }),
     options,
   );
   metrics.invoked("store", "create", undefined, 1.5, span);
