@@ -16,7 +16,8 @@ export async function ask<Data>(
   path: string,
   parameters: Readonly<Record<string, string>> = {},
 ): Promise<Data> {
-  const answer = await fetch(`${url}/api/v1/${path}?${new URLSearchParams(parameters)}`);
+  const asked = new URLSearchParams(parameters).toString();
+  const answer = await fetch(`${url}/api/v1/${path}?${asked}`);
   const body = (await answer.json()) as { status: string; error?: string; data: Data };
   if (body.status !== "success")
     throw new Error(`Prometheus says ${body.error} of ${JSON.stringify(parameters)}`);

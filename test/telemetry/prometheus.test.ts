@@ -5,6 +5,7 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import { createMetricsServer } from "../../src/telemetry/metrics-server.ts";
 import { describeWith } from "../servers/describe-with.ts";
 import { until } from "../until.ts";
+import { expressionsOf, shippedDashboards } from "./dashboards.ts";
 import { fullMetrics, span } from "./full-metrics.ts";
 import { ask, query } from "./prometheus-api.ts";
 
@@ -64,7 +65,7 @@ describeWith("prometheus", { own: true }, (prometheus) => {
     const series = async (job: string): Promise<string[]> => {
       const samples = await query(prometheus.url, `{job="${job}",app_id="shop"}`);
       return samples
-        .map(({ metric: { job: _, instance: __, ...labels } }) => JSON.stringify(labels))
+        .map(({ metric }) => JSON.stringify({ ...metric, job: undefined, instance: undefined }))
         .sort();
     };
     const found = await series("openmetrics");
@@ -86,6 +87,18 @@ describeWith("prometheus", { own: true }, (prometheus) => {
       { labels: { trace_id: span.traceId, span_id: span.spanId }, value: "0.0015" },
     ]);
   });
+
+  test.each([...shippedDashboards()])(
+    "each expression of the dashboard %s is one, and finds something",
+    async (_, dashboard) => {
+      for (const expression of expressionsOf(dashboard)) {
+        // A rate needs two scrapes.
+        await until(async () => (await query(prometheus.url, expression)).length > 0, {
+          ...{ what: `a result of ${expression}`, within: 20_000, every: 100 },
+        });
+      }
+    },
+  );
 
   test("promtool accepts the alerts, and their tests pass", () => {
     expect(promtool(["check", "rules", "alerts.yaml"])).toMatchObject({ code: 0 });
