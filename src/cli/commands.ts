@@ -5,6 +5,7 @@ import { addComponentCommand } from "./component.ts";
 import { addCompleteComponentsCommand } from "./complete-components.ts";
 import { addComponentsCommand } from "./components.ts";
 import { addDeadLettersCommand } from "./dead-letters.ts";
+import { addDoctorCommand } from "./doctor.ts";
 import { addEmitCommand } from "./emit.ts";
 import { addGenerateCommand } from "./generate.ts";
 import { addInvokeCommand } from "./invoke.ts";
@@ -22,6 +23,7 @@ export function addCommands(program: Command, setExitCode: (code: number) => voi
   addComponentsCommand(program);
   addDeadLettersCommand(program);
   addWhyCommand(program);
+  addDoctorCommand(program);
   addReloadCommand(program);
   addComponentCommand(program, setExitCode);
   addCheckCommand(program);
