@@ -214,6 +214,8 @@ export type Opening<MetadataFields extends Fields> = {
   readonly logger: Logger;
   /** Aborted when the attempt to open has taken too long, or is not wanted any more. */
   readonly signal: AbortSignal;
+  /** It is opened to be examined: it must declare, make and change nothing, even what `open` makes otherwise. */
+  readonly examines?: true;
   /** Ports that components of one process share. */
   readonly http: HttpEndpoints;
   readonly notice: Notice;

@@ -31,10 +31,14 @@ export type Check = {
 };
 
 /** What a binding's `examine` is given, and reports to. */
-export type Examination<MetadataFields extends Fields> = {
+export type Examination<MetadataFields extends Fields> = Questions & {
   readonly metadata: Values<MetadataFields>;
   /** Which directions the component uses. */
   readonly directions: { readonly input: boolean; readonly output: boolean };
+};
+
+/** How questions are put and answered. */
+export type Questions = {
   /** Aborted when the examination has taken too long. */
   readonly signal: AbortSignal;
   /**
@@ -42,13 +46,13 @@ export type Examination<MetadataFields extends Fields> = {
    * `BindingError` is the answer no, or that the question could not be put: `permission_denied` says nothing of whether
    * something exists, and a system that is away says nothing of anything. Resolves to whether it passed.
    */
-  ask(
+  readonly ask: (
     kind: CheckKind,
     subject: string,
     question: () => Promise<string | void> | string | void,
-  ): Promise<boolean>;
+  ) => Promise<boolean>;
   /** Reports what cannot be asked, and why. */
-  unknown(kind: CheckKind, subject: string, why: string): void;
+  readonly unknown: (kind: CheckKind, subject: string, why: string) => void;
   /** Says that a kind means nothing to this system: a folder has no log-in. */
-  omit(...kinds: readonly CheckKind[]): void;
+  readonly omit: (...kinds: readonly CheckKind[]) => void;
 };

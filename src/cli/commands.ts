@@ -8,6 +8,7 @@ import { addDeadLettersCommand } from "./dead-letters.ts";
 import { addDoctorCommand } from "./doctor.ts";
 import { addEmitCommand } from "./emit.ts";
 import { addGenerateCommand } from "./generate.ts";
+import { addHealthCommand } from "./health.ts";
 import { addInvokeCommand } from "./invoke.ts";
 import { addNewCommand } from "./new.ts";
 import { addReloadCommand } from "./reload.ts";
@@ -24,6 +25,7 @@ export function addCommands(program: Command, setExitCode: (code: number) => voi
   addDeadLettersCommand(program);
   addWhyCommand(program);
   addDoctorCommand(program);
+  addHealthCommand(program);
   addReloadCommand(program);
   addComponentCommand(program, setExitCode);
   addCheckCommand(program);

@@ -71,7 +71,7 @@ async function examine(options: ExamineOptions, binding: AnyBinding): Promise<Ch
   let opened: OpenedComponent | undefined;
   try {
     opened = await openComponent({
-      ...{ ...rest, binding, signal },
+      ...{ ...rest, binding, signal, examines: true },
       lost: () => undefined,
       notice: () => undefined,
       run: (open) => open(),
@@ -118,7 +118,7 @@ async function answersPing(
     return true;
   } catch (thrown) {
     const error = shown(thrown, redact);
-    const isThere = error.effect === "rejected" && error.reason !== "unavailable";
+    const isThere = !isAway.has(error.reason);
     const detail = error.message;
     if (isThere) report.passed("reachable");
     else report.add({ kind: "reachable", subject: "", result: "failed", detail });
@@ -127,6 +127,13 @@ async function answersPing(
     return isThere && error.reason !== "unauthenticated";
   }
 }
+
+const isAway: ReadonlySet<BindingError["reason"]> = new Set([
+  "unavailable",
+  "deadline_exceeded",
+  "cancelled",
+  "internal",
+]);
 
 function bounded<Result>(
   work: Promise<Result>,
