@@ -133,7 +133,11 @@ describeWith("postgres", (server) => {
     expect(await examine(postgres, { connectionString: readOnly.href })).toMatchObject({
       "may write": "failed",
     });
-    const input = { direction: "input", slot: `slot_${randomUUID().slice(0, 8)}`, publications: "nosuch" };
+    const input = {
+      direction: "input",
+      slot: `slot_${randomUUID().slice(0, 8)}`,
+      publications: "nosuch",
+    };
     expect(await examine(postgres, { connectionString: server.url, ...input })).toMatchObject({
       "exists publication nosuch": "failed",
     });
@@ -142,7 +146,9 @@ describeWith("postgres", (server) => {
 
 describeWith("mariadb", (server) => {
   test("mysql: who it is there, and that the server takes writes", async () => {
-    expect(await examine(mysql, { url: `admin:opensesame@tcp(${server.host}:${server.port})/shop` })).toEqual({
+    expect(
+      await examine(mysql, { url: `admin:opensesame@tcp(${server.host}:${server.port})/shop` }),
+    ).toEqual({
       ...{ reachable: "passed", authenticated: "passed", "may write": "passed" },
     });
   });
