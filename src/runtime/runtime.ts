@@ -95,6 +95,8 @@ export type Runtime = {
   applyPolicies(policies: Policies | undefined): void;
   /** In the order in which they were applied. */
   components(): ComponentStatus[];
+  /** The app's events of all components together. */
+  readonly concurrency: Pick<Concurrency, "used" | "limit">;
   /** All bindings there are, in use or not. */
   bindings(): Promise<readonly AnyBinding[]>;
   /** Every component was tried, and the runtime is not draining. */
@@ -253,6 +255,7 @@ export function createRuntime(options: RuntimeOptions): Runtime {
 
   return {
     bindings: options.allBindings ?? (async () => bindings),
+    concurrency,
     get ready() {
       return applied && !draining;
     },
