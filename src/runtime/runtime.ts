@@ -83,6 +83,11 @@ export type Runtime = {
   restart(name: string): Promise<void>;
   /** Pauses a component, in this process alone, and resolves once the app has finished what it had, or `deadline` ms have passed. */
   drainComponent(name: string, deadline: number): Promise<{ abandoned: number }>;
+  /**
+   * Pauses all inputs, those to come too, in this process alone. Resolves once the app has finished what it had, or
+   * `deadline` ms have passed. Each may be resumed.
+   */
+  drainInputs(deadline: number): Promise<{ abandoned: number }>;
   /** The policies of a component that count now, for people. `undefined`: there is no such component. */
   policies(name: string): PolicyParts | undefined;
   /** Gives all components what Resiliency says now; `undefined`: nothing. No component is reopened. */
@@ -162,6 +167,8 @@ export function createRuntime(options: RuntimeOptions): Runtime {
   let isKnown = false;
   let applied = false;
   let draining = false;
+  /** New components do not read either. */
+  let inputsAreDrained = false;
   /** The components' names as they were last applied. */
   let order: string[] = [];
 
@@ -181,7 +188,7 @@ export function createRuntime(options: RuntimeOptions): Runtime {
       const suggestion = meant === undefined ? "" : `; did you mean ${meant}?`;
       return `couldn't find binding ${spec.name} (${spec.type}/${spec.version})${suggestion}`;
     }
-    return new Component({
+    const component = new Component({
       ...{ appId, spec, binding, logger, observer, http, concurrency, fanOut, loops },
       memory: memory.share(`component ${spec.name}`),
       driversFolder: options.driversFolder,
@@ -190,6 +197,10 @@ export function createRuntime(options: RuntimeOptions): Runtime {
       app: app?.of?.(spec.name) ?? app,
       invokeOutput: (...call) => outputs.create(...call),
     });
+    // One that follows another takes over whether that is paused.
+    if (inputsAreDrained && slots.get(spec.name)?.current === undefined)
+      void component.input.pause(...allDrained, 0);
+    return component;
   }
 
   function slotOf(name: string): ComponentSlot {
@@ -287,6 +298,16 @@ export function createRuntime(options: RuntimeOptions): Runtime {
       const results = await pauseInput(name, "an operator", "drained", deadline);
       return { abandoned: results.reduce((sum, { abandoned }) => sum + abandoned, 0) };
     },
+    async drainInputs(deadline) {
+      inputsAreDrained = true;
+      const inputs = [...slots.values()]
+        .flatMap((slot) => slot.components)
+        .filter(({ status }) => status.directions.input);
+      const results = await Promise.all(
+        inputs.map(({ input }) => input.pause(...allDrained, deadline)),
+      );
+      return { abandoned: results.reduce((sum, { abandoned }) => sum + abandoned, 0) };
+    },
     policies(name) {
       const component = slots.get(name)?.current;
       return component && describePolicies(component.policies, component.status.directions);
@@ -360,6 +381,9 @@ export function createRuntime(options: RuntimeOptions): Runtime {
     },
   };
 }
+
+/** By whom and why all inputs are paused. */
+const allDrained = ["an operator", "all inputs are drained"] as const;
 
 /** A component of no known type may be meant as an input. */
 function namesOf(specs: readonly ComponentSpec[], types: ComponentTypes): ComponentNames {

@@ -40,6 +40,11 @@ export class FakeOperator implements Operator {
     return { abandoned: 2 };
   }
 
+  async drainInputs(deadline: number): Promise<{ abandoned: number }> {
+    this.asked.push(`drain all within ${deadline}`);
+    return { abandoned: 3 };
+  }
+
   policies(name: string): ShownPolicies | undefined {
     return name === "probe" ? this.policiesOf : undefined;
   }
