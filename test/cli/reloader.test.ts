@@ -60,7 +60,7 @@ test("a definition is told as it was read last, without its secrets, and with wh
   const wrong = component("cache", "bindings.redis", redis.replace("redisHost", "redisHosts"));
   writeFileSync(file, wrong);
   await reloader.reload();
-  expect(reloader.definition("cache")?.findings.map(({ line }) => line)).toEqual([6, 8]);
+  expect(reloader.definition("cache")?.findings.map(({ line }) => line)).toEqual([7, 8]);
   expect(reloader.definition("nosuch")).toBeUndefined();
 });
 
