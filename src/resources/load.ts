@@ -29,6 +29,8 @@ export type ResourceOptions = {
   readonly paths: readonly string[];
   /** YAML that is in no file, after the files; `file` is what messages call it. */
   readonly texts?: readonly { readonly file: string; readonly text: string }[];
+  /** Resources that stand in no file, after the texts. */
+  readonly objects?: readonly Source[];
   /** For `scopes` and templates. Absent: components of every scope. */
   readonly appId?: string | undefined;
   /** Default: the environment's `NAMESPACE`. Empty: components of every namespace. */
@@ -63,6 +65,11 @@ export type ResourceOptions = {
   readonly remoteSecrets?: "begin" | "read" | "skip";
   /** What takes the place of secrets that cannot be read. Default: nothing does, and they are missing. */
   readonly standIn?: SecretStandIn | undefined;
+  /**
+   * A secret store that is there where the resources define none of its name, and whose secrets are meant by components that
+   * name no store.
+   */
+  readonly builtInStore?: Source | undefined;
   /** The same at each reload: a file that cannot be read or parsed then counts as it was before. */
   readonly memory?: ResourceMemory;
   /** Whether components of a type and version are left out. Default: none are. */
@@ -97,6 +104,7 @@ export async function loadResources(options: ResourceOptions): Promise<Resources
   const { memory = new ResourceMemory() } = options;
   const { sources, problems, unreadable } = await readSources(options.paths);
   sources.push(...(options.texts ?? []).map(({ file, text }) => new Source(file, text)));
+  sources.push(...(options.objects ?? []));
   const read = (source: Source): Promise<SourceContent> =>
     readSource(source, options.appId, namespace);
   const asTheyAre = await Promise.all(sources.map(read));
@@ -123,6 +131,8 @@ export async function loadResources(options: ResourceOptions): Promise<Resources
       .filter(({ type }) => roleOf(type) === "secret store")
       .map((store) => [store.name, store]),
   );
+  const builtIn = options.builtInStore && (await read(options.builtInStore)).named[0];
+  if (builtIn !== undefined && !stores.has(builtIn.name)) stores.set(builtIn.name, builtIn);
   const used = documents.filter(({ type }) =>
     ["binding", "state store", "unknown"].includes(roleOf(type)),
   );
@@ -135,7 +145,7 @@ export async function loadResources(options: ResourceOptions): Promise<Resources
   await secretStores.types.load([...stores.values()].map(({ type }) => type));
   const resolver = new Resolver({
     ...{ environment, documents: stores, stores: secretStores, uuids: memory.uuids },
-    standIn: options.standIn,
+    ...{ standIn: options.standIn, usualStore: builtIn?.name },
   });
   secretStores.keep(new Set(stores.keys()), resolver.reads.all);
   const { checkSecrets = true, remoteSecrets = "begin" } = options;
