@@ -61,7 +61,7 @@ export function readMode(command: Command, problems: string[]): Mode {
     const ignored = ["kubeconfig", "disable-builtin-k8s-secret-store"];
     return { configs, kubernetes: undefined, ignored };
   }
-  const [configuration] = configs.filter((name) => name !== "");
+  const configuration = configs.find((name) => name !== "");
   if (configs.length > 1)
     problems.push("--config names one Configuration in Kubernetes mode; give it once");
   if (configuration !== undefined && !objectName.test(configuration))

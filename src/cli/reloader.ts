@@ -48,7 +48,7 @@ export type ReloaderOptions = {
 };
 
 /** So long, in milliseconds, the start waits for a cluster that does not answer; what comes later is taken over then. */
-const longestFirstRead = 5_000;
+const longestFirstAnswer = 3_000;
 const wrongConfiguration =
   "the Configuration has mistakes, and may deny components; nothing runs before they are corrected";
 
@@ -105,8 +105,8 @@ export class Reloader {
     const { cluster, configPaths } = options;
     let change: (() => void) | undefined;
     cluster?.start(() => change?.());
-    await cluster?.firstRead(longestFirstRead, "Configuration");
-    const objects = cluster?.state.configuration;
+    await cluster?.firstAnswer(longestFirstAnswer, "Configuration");
+    const objects = cluster?.take().configuration;
     const { configuration, problems, broken } = await readConfiguration(configPaths, objects);
     if (broken && cluster === undefined) throw new BrokenConfiguration(problems);
     const reloader = new Reloader(options, configuration, !broken);
@@ -125,7 +125,7 @@ export class Reloader {
   /** Reads everything for the first time, and watches from now on where the configuration does not say otherwise. */
   async start(): Promise<ReloadResult> {
     if (this.#watching) await this.#watcher.start();
-    await this.#options.cluster?.firstRead(longestFirstRead);
+    await this.#options.cluster?.firstAnswer(longestFirstAnswer);
     this.#isStarted = true;
     return this.#again();
   }
@@ -160,7 +160,7 @@ export class Reloader {
   async #read(): Promise<{ applied: Promise<ReloadResult> }> {
     const { appId, resourcesPaths, configPaths, bindings, maxBodySize, apply } = this.#options;
     const { needBindings, pluggable, standIn, cluster } = this.#options;
-    const state = cluster?.state;
+    const state = cluster?.take();
     const config = await readConfiguration(configPaths, state?.configuration);
     // Half a configuration might allow what it forbids.
     if (!config.broken) {

@@ -94,12 +94,12 @@ export class ClusterResources {
     for (const watcher of this.#watchers.values()) watcher.start();
   }
 
-  /** Resolves once all was read, or those of the kind, or so many milliseconds have passed. */
-  async firstRead(milliseconds: number, kind?: Kind): Promise<void> {
+  /** Resolves once all was read or refused, or those of the kind, or so many milliseconds have passed. */
+  async firstAnswer(milliseconds: number, kind?: Kind): Promise<void> {
     const all = [...this.#watchers].filter(([own]) => kind === undefined || own === kind);
     const { promise, resolve } = Promise.withResolvers<void>();
     const timer = setTimeout(resolve, milliseconds).unref();
-    await Promise.race([Promise.all(all.map(([, watcher]) => watcher.firstRead)), promise]);
+    await Promise.race([Promise.all(all.map(([, watcher]) => watcher.firstAnswer)), promise]);
     clearTimeout(timer);
   }
 
@@ -112,7 +112,10 @@ export class ClusterResources {
     clearTimeout(timer);
   }
 
-  get state(): ClusterState {
+  /** Takes what there is now: what has changed before is not told any more. */
+  take(): ClusterState {
+    clearTimeout(this.#timer);
+    this.#firstHint = undefined;
     const watchers = [...this.#watchers];
     const failures = watchers.flatMap(([kind, { failure }]) =>
       failure === undefined ? [] : [`${plurals[kind]}.${group} error: ${failure}`],

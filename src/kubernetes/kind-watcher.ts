@@ -34,7 +34,7 @@ const overdue = 10_000;
 const shortestWatch = 1_000;
 /** Milliseconds. */
 const firstPause = 100;
-const longestPause = 10_000;
+const longestPause = 5_000;
 const pageSize = 250;
 /** So many failures in a row, and what is known counts as forgotten: the server may have lost its history. */
 const mostFailures = 3;
@@ -56,14 +56,13 @@ export class KindWatcher {
   readonly #stopping = new AbortController();
   /** Aborted when all is to be listed again. */
   #round = new AbortController();
-  #running: Promise<void> | undefined;
   /** Up to where all is known; empty: nothing is. */
   #version = "";
   #listedAt = 0;
   #verb: "list" | "watch" = "list";
   #failure: string | undefined;
   #isRead = false;
-  readonly #firstRead = Promise.withResolvers<void>();
+  readonly #firstAnswer = Promise.withResolvers<void>();
   #attempted = Promise.withResolvers<void>();
 
   constructor(options: KindWatcherOptions) {
@@ -80,9 +79,9 @@ export class KindWatcher {
     return this.#isRead;
   }
 
-  /** Resolves then. */
-  get firstRead(): Promise<void> {
-    return this.#firstRead.promise;
+  /** Resolves then, or once the server has refused it. */
+  get firstAnswer(): Promise<void> {
+    return this.#firstAnswer.promise;
   }
 
   /** Why it cannot be read now. */
@@ -90,8 +89,9 @@ export class KindWatcher {
     return this.#failure;
   }
 
+  /** Called once. */
   start(): void {
-    this.#running ??= this.#run();
+    void this.#run();
   }
 
   /** Lists all again. Resolves once that is done, or has failed. */
@@ -129,7 +129,7 @@ export class KindWatcher {
       if (failure !== undefined) {
         const isLate = isForgotten(failure);
         if (isLate || failures >= mostFailures) this.#version = "";
-        this.#failed(failure, failures > 1 && !isLate);
+        this.#failed(failure, failures > (isLate ? 2 : 1));
         this.#attempted.resolve();
         this.#attempted = Promise.withResolvers();
         if (isLate && failures === 1) continue;
@@ -171,7 +171,7 @@ export class KindWatcher {
     this.#version = version;
     this.#listedAt = performance.now();
     this.#isRead = true;
-    this.#firstRead.resolve();
+    this.#firstAnswer.resolve();
     if (changed) this.#options.onChange();
   }
 
@@ -247,7 +247,9 @@ export class KindWatcher {
   /** `isTold`: it is worth a line, as it is not over at the next attempt. */
   #failed(failure: BindingError, isTold: boolean): void {
     const { kind, namespace, name, logger } = this.#options;
-    const lasts = isTold || !this.#isRead || failure.effect === "rejected";
+    const isRefused = failure.effect === "rejected" && !isForgotten(failure);
+    if (isRefused) this.#firstAnswer.resolve();
+    const lasts = isTold || isRefused || (!this.#isRead && !isForgotten(failure));
     if (!lasts) return;
     const reason = failureText(kind, namespace, name, this.#verb, failure);
     if (reason === this.#failure) return;

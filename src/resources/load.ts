@@ -10,6 +10,7 @@ import { deniedVariable } from "../denied-variable.ts";
 import type { Environment } from "./environment.ts";
 import { readSources } from "./files.ts";
 import { resourceTree } from "./kind.ts";
+import { isMeantFor } from "./meant-for.ts";
 import { ResourceMemory } from "./memory.ts";
 import type { ResourceProblem } from "./problem.ts";
 import { readResiliency, type ResiliencyDocument } from "./resiliency-document.ts";
@@ -294,27 +295,17 @@ async function readSource(
     const findings: Finding[] = [...parsed.problems];
     if (resource.kind === "Resiliency") {
       const resiliency = await readResiliency(resource.tree, source, findings);
-      if (isMeantForUs(resiliency, appId, namespace)) content.resiliencies.push(resiliency);
+      if (isMeantFor(resiliency, appId, namespace)) content.resiliencies.push(resiliency);
       continue;
     }
     const document = readComponent(resource.tree, source, findings);
     if (document === undefined) content.findings.push(...findings);
     else {
       content.named.push(document);
-      if (isMeantForUs(document, appId, namespace)) content.documents.push(document);
+      if (isMeantFor(document, appId, namespace)) content.documents.push(document);
     }
   }
   return content;
-}
-
-function isMeantForUs(
-  document: Pick<ComponentDocument, "namespace" | "scopes">,
-  appId: string | undefined,
-  namespace: string,
-): boolean {
-  if (namespace !== "" && document.namespace !== "" && document.namespace !== namespace)
-    return false;
-  return appId === undefined || document.scopes.length === 0 || document.scopes.includes(appId);
 }
 
 function firstOfEachName(

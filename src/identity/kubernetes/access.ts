@@ -83,7 +83,7 @@ export class KubernetesLogin {
     const { cluster, user, namespace } = this.#parsed.config;
     const folder = dirname(path);
     const [ca, cert, key, token] = await Promise.all(
-      [cluster.ca, user.cert, user.key, user.token].map((one) =>
+      [cluster.ca, user.cert, user.key, user.token].map(async (one) =>
         one !== undefined && "file" in one ? readText(resolve(folder, one.file)) : one?.text,
       ),
     );
