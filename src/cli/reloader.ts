@@ -95,6 +95,9 @@ export class Reloader {
       onChange: () => void this.#changed(),
       logger: options.logger,
     });
+    options.cluster?.follow(() => {
+      if (this.#isStarted) void this.#changed();
+    });
   }
 
   /**
@@ -103,16 +106,12 @@ export class Reloader {
    */
   static async create(options: ReloaderOptions): Promise<Reloader> {
     const { cluster, configPaths } = options;
-    let change: (() => void) | undefined;
-    cluster?.start(() => change?.());
+    cluster?.start();
     await cluster?.firstAnswer(longestFirstAnswer, "Configuration");
     const objects = cluster?.take().configuration;
     const { configuration, problems, broken } = await readConfiguration(configPaths, objects);
     if (broken && cluster === undefined) throw new BrokenConfiguration(problems);
     const reloader = new Reloader(options, configuration, !broken);
-    change = () => {
-      if (reloader.#isStarted) void reloader.#changed();
-    };
     reloader.#tell(problems);
     return reloader;
   }
