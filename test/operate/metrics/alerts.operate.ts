@@ -90,7 +90,11 @@ describeWith("prometheus", { own: true, rules: hastened(alertsText) }, (promethe
         components: [
           ...[stream("letters"), stream("slow", redis, { maxInFlight: "2" }), stream("lost")],
           stream("away", proxy),
-          { name: "hole", type: "bindings.http", metadata: { url: `http://127.0.0.1:${appPort}/hole` } },
+          {
+            name: "hole",
+            type: "bindings.http",
+            metadata: { url: `http://127.0.0.1:${appPort}/hole` },
+          },
           resiliency,
         ],
         flags: [...flags, "--memory-budget", "16Mi"],
@@ -98,7 +102,11 @@ describeWith("prometheus", { own: true, rules: hastened(alertsText) }, (promethe
       await prometheus.scrape({ one: `127.0.0.1:${one.metricsPort}` });
       const scraped = async (): Promise<boolean> => {
         const { result } = await ask<{ result: { value: [number, string] }[] }>(
-          ...([prometheus.url, "query", { query: 'sum(cufflink_component_state{state="running"})' }] as const),
+          ...([
+            prometheus.url,
+            "query",
+            { query: 'sum(cufflink_component_state{state="running"})' },
+          ] as const),
         );
         return result[0]?.value[1] === "5";
       };
@@ -192,7 +200,10 @@ describeWith("prometheus", { own: true, rules: hastened(alertsText) }, (promethe
     });
 
     test("CufflinkReloadRefused: a definition has a mistake", { timeout: 120_000 }, async () => {
-      await appendFile(join(one.folder, "components.yaml"), "---\napiVersion: dapr.io/v1alpha1\nkind: Component\nmetadata: [\n");
+      await appendFile(
+        join(one.folder, "components.yaml"),
+        "---\napiVersion: dapr.io/v1alpha1\nkind: Component\nmetadata: [\n",
+      );
       await fires("CufflinkReloadRefused");
     });
 
