@@ -124,14 +124,18 @@ describeWith("prometheus", { own: true, rules: hastened(alertsText) }, (promethe
       if (folder !== undefined) await rm(folder, { recursive: true, force: true });
     });
 
-    async function fires(alert: string, component = ""): Promise<void> {
+    /** The app whose alert fires. */
+    async function fires(alert: string, component = ""): Promise<string> {
       let last: Firing[] = [];
+      let app: string | undefined;
       const found = async (): Promise<boolean> => {
         last = await firing(prometheus.url);
-        return last.some((one) => one.alert === alert && one.component === component);
+        app = last.find((one) => one.alert === alert && one.component === component)?.app;
+        return app !== undefined;
       };
       const what = (): string => `${alert} to fire; there is ${JSON.stringify(last)}`;
       await until(found, { what, within: 90_000, every: 250 });
+      return app ?? "";
     }
 
     test("nothing fires while all is well", async () => {
@@ -146,7 +150,7 @@ describeWith("prometheus", { own: true, rules: hastened(alertsText) }, (promethe
 
     test("CufflinkDeadLettersGrow: the app refuses an event", { timeout: 120_000 }, async () => {
       await client.xadd("letters", "*", "data", "bad");
-      await fires("CufflinkDeadLettersGrow", "letters");
+      expect(await fires("CufflinkDeadLettersGrow", "letters")).toBe("e2e");
     });
 
     test(
@@ -156,9 +160,9 @@ describeWith("prometheus", { own: true, rules: hastened(alertsText) }, (promethe
         const produce = (): void =>
           void Promise.all([1, 2, 3, 4, 5].map(() => client.xadd("slow", "*", "data", "x")));
         producing = setInterval(produce, 200);
-        await fires("CufflinkInFlightAtLimit", "slow");
-        await fires("CufflinkEventsStandStill", "slow");
-        await fires("CufflinkBacklogGrows", "slow");
+        expect(await fires("CufflinkInFlightAtLimit", "slow")).toBe("e2e");
+        expect(await fires("CufflinkEventsStandStill", "slow")).toBe("e2e");
+        expect(await fires("CufflinkBacklogGrows", "slow")).toBe("e2e");
         clearInterval(producing);
       },
     );
@@ -173,13 +177,13 @@ describeWith("prometheus", { own: true, rules: hastened(alertsText) }, (promethe
           .xreadgroup("GROUP", "shop", "dead", "COUNT", 10, "STREAMS", "lost", ">")
           .xtrim("lost", "MAXLEN", 0)
           .exec();
-        await fires("CufflinkEventsSkipped", "lost");
+        expect(await fires("CufflinkEventsSkipped", "lost")).toBe("e2e");
       },
     );
 
     test("CufflinkComponentNotRunning: the server is away", { timeout: 120_000 }, async () => {
       proxy.refuse();
-      await fires("CufflinkComponentNotRunning", "away");
+      expect(await fires("CufflinkComponentNotRunning", "away")).toBe("e2e");
       proxy.heal();
       const over = async (): Promise<boolean> =>
         !(await firing(prometheus.url)).some(({ component }) => component === "away");
@@ -194,7 +198,7 @@ describeWith("prometheus", { own: true, rules: hastened(alertsText) }, (promethe
           ...{ method: "POST", body, signal: ended.signal },
         }).catch(() => undefined);
       const calls = Array.from({ length: 8 }, invoke);
-      await fires("CufflinkRequestsRefused");
+      expect(await fires("CufflinkRequestsRefused")).toBe("e2e");
       ended.abort();
       await Promise.all(calls);
     });
@@ -204,7 +208,7 @@ describeWith("prometheus", { own: true, rules: hastened(alertsText) }, (promethe
         join(one.folder, "components.yaml"),
         "---\napiVersion: dapr.io/v1alpha1\nkind: Component\nmetadata: [\n",
       );
-      await fires("CufflinkReloadRefused");
+      expect(await fires("CufflinkReloadRefused")).toBe("e2e");
     });
 
     test(
@@ -218,10 +222,10 @@ describeWith("prometheus", { own: true, rules: hastened(alertsText) }, (promethe
         await prometheus.scrape({
           ...{ one: `127.0.0.1:${one.metricsPort}`, other: `127.0.0.1:${other.metricsPort}` },
         });
-        await fires("CufflinkStoreFailing");
+        expect(await fires("CufflinkStoreFailing")).toBe("e2e");
         // A dead letter that cannot be stored stays where it is.
         await client.xadd("stuck", "*", "data", "bad");
-        await fires("CufflinkComponentStalled", "stuck");
+        expect(await fires("CufflinkComponentStalled", "stuck")).toBe("e2e");
       },
     );
 
