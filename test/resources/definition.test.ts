@@ -66,7 +66,7 @@ test("one document of several, from its line on, with the findings that are in i
 });
 
 describe("hidden is", () => {
-  const hides = async (text: string, secret: string): Promise<string> => {
+  const expectHidden = async (text: string, secret: string): Promise<string> => {
     const { yaml = "" } = (await definition(text)) ?? {};
     expect(yaml).not.toContain(secret);
     expect(yaml.split("\n")).toHaveLength(text.split("\n").length);
