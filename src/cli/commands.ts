@@ -10,6 +10,7 @@ import { addEmitCommand } from "./emit.ts";
 import { addGenerateCommand } from "./generate.ts";
 import { addHealthCommand } from "./health.ts";
 import { addInvokeCommand } from "./invoke.ts";
+import { addKubernetesCommand } from "./kubernetes.ts";
 import { addNewCommand } from "./new.ts";
 import { addReloadCommand } from "./reload.ts";
 import { addRunCommand } from "./run.ts";
@@ -31,6 +32,7 @@ export function addCommands(program: Command, setExitCode: (code: number) => voi
   addCheckCommand(program);
   addTypesCommand(program);
   addGenerateCommand(program);
+  addKubernetesCommand(program);
   addNewCommand(program);
   addCompletionCommand(program);
   addCompleteComponentsCommand(program);
