@@ -55,6 +55,13 @@ for (const store of stores) {
 pages.set("secret-stores/README.md", { title: "Secret stores", generated: listOfStores() });
 const errors = errorIndex(root);
 for (const [name, page] of errors.pages) pages.set(name, page);
+if (errors.unexplained.length + errors.unused.length > 0) {
+  const list = (texts: readonly string[]) => texts.map((one) => `  ${one}\n`).join("");
+  console.error(
+    `scripts/errors/entries explain none of these texts:\n${list(errors.unexplained)}and these entries explain nothing:\n${list(errors.unused)}`,
+  );
+  process.exitCode = 1;
+}
 
 const stale: string[] = [];
 for (const [name, page] of pages) {
