@@ -16,6 +16,7 @@ import {
 } from "../src/metadata/describe.ts";
 import { componentFields } from "../src/runtime/component/component-fields.ts";
 import { contradictions, readRecords } from "../test/systems/record.ts";
+import { errorIndex } from "./errors/index.ts";
 import { schemaFiles } from "./schema-files.ts";
 import { remoteStoreFields } from "../src/resources/store-types.ts";
 import type { AnySecretStore } from "../src/secret-store.ts";
@@ -52,6 +53,15 @@ for (const store of stores) {
   pages.set(`secret-stores/${store.name}.md`, { title: store.name, generated });
 }
 pages.set("secret-stores/README.md", { title: "Secret stores", generated: listOfStores() });
+const errors = errorIndex(root);
+for (const [name, page] of errors.pages) pages.set(name, page);
+if (errors.unexplained.length + errors.unused.length > 0) {
+  const list = (texts: readonly string[]) => texts.map((one) => `  ${one}\n`).join("");
+  console.error(
+    `scripts/errors/entries explain none of these texts:\n${list(errors.unexplained)}and these entries explain nothing:\n${list(errors.unused)}`,
+  );
+  process.exitCode = 1;
+}
 
 const stale: string[] = [];
 for (const [name, page] of pages) {
@@ -81,7 +91,7 @@ if ((await main([...generate, ...written, "--check"])) !== 0) {
   stale.push(client);
   if (!process.argv.includes("--check")) await main([...generate, ...written]);
 }
-const surplus = ["bindings", "secret-stores"].flatMap((folder) =>
+const surplus = ["bindings", "secret-stores", "errors"].flatMap((folder) =>
   readdirSync(join(root, "docs", folder))
     .map((name) => `${folder}/${name}`)
     .filter((name) => name.endsWith(".md") && !pages.has(name)),

@@ -6,6 +6,7 @@ import { parseBoolean } from "../metadata/boolean.ts";
 import { parseDuration } from "../metadata/duration.ts";
 import type { Retention } from "../store/store.ts";
 import type { LogLevel } from "../telemetry/logger.ts";
+import { addConsoleOptions, readConsoleOptions, type ConsolePlace } from "./console-options.ts";
 import { addModeOptions, readMode, type KubernetesMode } from "./mode-options.ts";
 import { isOrigin } from "./origin.ts";
 import { otherFlags } from "./other-flags.ts";
@@ -30,7 +31,6 @@ export type ServeOptions = {
       }
     | undefined;
   readonly resourcesPaths: readonly string[];
-  /** Files of Dapr's Configuration. */
   readonly configPaths: readonly string[];
   /** Where resources are read in place of these; `undefined`: they are read from files. */
   readonly kubernetes: KubernetesMode | undefined;
@@ -69,9 +69,8 @@ export type ServeOptions = {
   readonly blockShutdown: number;
   readonly tlsCert: string | undefined;
   readonly tlsKey: string | undefined;
-  /** A file with the passphrase of that key. */
   readonly tlsKeyPassphraseFile: string | undefined;
-  /** Flags given that belong to other building blocks. */
+  readonly console: ConsolePlace | undefined;
   readonly ignored: readonly string[];
 };
 
@@ -182,7 +181,7 @@ export function addServeOptions(command: Command): Command {
       "keep serving outputs this long after the signal",
       "0s",
     );
-  addBindingsOption(command);
+  addConsoleOptions(addBindingsOption(command));
   addModeOptions(command);
   for (const { name, value } of otherFlags)
     command.option(
@@ -339,6 +338,7 @@ export function readServeOptions(command: Command): ServeOptions {
     tlsCert: optional("tlsCert"),
     tlsKey: optional("tlsKey"),
     tlsKeyPassphraseFile: optional("tlsKeyPassphraseFile"),
+    console: readConsoleOptions(flags, problems),
     ignored: [...otherFlags.map(({ name }) => name), ...mode.ignored]
       .filter((name) => command.getOptionValueSource(camelCase(name)) === "cli")
       .map((name) => `--${name}`),
