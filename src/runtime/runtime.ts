@@ -1,14 +1,13 @@
-import type { AnyBinding, Answer, HttpEndpoints, InboundEvent, StreamAnswer } from "../binding.ts";
+import type { AnyBinding, Answer, InboundEvent, StreamAnswer } from "../binding.ts";
 import type { ComponentSpec } from "../component.ts";
-import type { DriversFolder } from "../drivers.ts";
 import { BindingError } from "../errors.ts";
 import { MemoryBudget } from "../memory/budget.ts";
 import { closest } from "../metadata/suggest.ts";
 import { describePolicies, type PolicyParts } from "../policy/describe.ts";
 import type { Policies } from "../policy/policies.ts";
 import type { DeadLetter } from "../store/records.ts";
-import type { App, ComponentNames, Outcome } from "./app.ts";
-import { ComponentTypes, type PluggableTypes } from "./component-types.ts";
+import type { ComponentNames, Outcome } from "./app.ts";
+import { ComponentTypes } from "./component-types.ts";
 import { Component, owner } from "./component/component.ts";
 import { ComponentSlot } from "./component/component-slot.ts";
 import { examineComponent, type Examined } from "./component/examine.ts";
@@ -19,8 +18,7 @@ import { fanOutSteps, type MakeFanOut } from "./delivery/fan-out.ts";
 import { Loops } from "./delivery/loops.ts";
 import { History } from "./records/history.ts";
 import type { Invocation, StreamInvocation } from "./outputs/invocation.ts";
-import type { Store } from "../store/store.ts";
-import { silentObserver, type Observer } from "./observer.ts";
+import { silentObserver } from "./observer.ts";
 import type { RuntimeOptions } from "./runtime-options.ts";
 import { Outputs } from "./outputs/outputs.ts";
 import {

@@ -66,7 +66,7 @@ test("one document of several, from its line on, with the findings that are in i
 });
 
 describe("hidden is", () => {
-  const hides = async (text: string, secret: string): Promise<string> => {
+  const expectHidden = async (text: string, secret: string): Promise<string> => {
     const { yaml = "" } = (await definition(text)) ?? {};
     expect(yaml).not.toContain(secret);
     expect(yaml.split("\n")).toHaveLength(text.split("\n").length);
@@ -86,33 +86,33 @@ describe("hidden is", () => {
       ],
       ...[">-\n        hunter2", "&anchor hunter2", "!!str hunter2", "hunter2 # hunter2"],
     ])
-      await hides(item("redisPassword", value), "hunter2");
+      await expectHidden(item("redisPassword", value), "hunter2");
   });
 
   test("a secret wherever else it stands", async () => {
     const comment = "  # the password was hunter2 once\n";
-    await hides(item("redisPassword", "hunter2") + comment, "hunter2");
-    await hides(
+    await expectHidden(item("redisPassword", "hunter2") + comment, "hunter2");
+    await expectHidden(
       `# password: hunter2\n#   - value: hunter2\n# redis://u:hunter2@h\n${head}`,
       "hunter2",
     );
-    await hides(item("redisPassword", "hunter2").replace("here", "hunter2"), "hunter2");
+    await expectHidden(item("redisPassword", "hunter2").replace("here", "hunter2"), "hunter2");
     const annotations =
       '\n  annotations:\n    kubectl.kubernetes.io/last: |\n      {"value":"hunter2"}';
-    await hides(head.replace("name: db", `name: db${annotations}`), "hunter2");
-    await hides(head.replace("name: db", "name: db\n  redisPassword: hunter2"), "hunter2");
-    await hides(`${head}  redisPassword: hunter2\nextra:\n  - hunter2\n`, "hunter2");
+    await expectHidden(head.replace("name: db", `name: db${annotations}`), "hunter2");
+    await expectHidden(head.replace("name: db", "name: db\n  redisPassword: hunter2"), "hunter2");
+    await expectHidden(`${head}  redisPassword: hunter2\nextra:\n  - hunter2\n`, "hunter2");
   });
 
   test("what a property that is not known says, one that is given twice, one without a name", async () => {
-    await hides(item("nosuch", "hunter2"), "hunter2");
+    await expectHidden(item("nosuch", "hunter2"), "hunter2");
     const twice = `${item("redisPassword", "hunter2")}    - name: redisPassword\n      value: hunter3\n`;
-    await hides(twice, "hunter2");
-    await hides(`${item("redisPassword", "x")}    - value: hunter2\n`, "hunter2");
+    await expectHidden(twice, "hunter2");
+    await expectHidden(`${item("redisPassword", "x")}    - value: hunter2\n`, "hunter2");
     const merged = `${head}  metadata:\n    - &a\n      name: redisPassword\n      value: hunter2\n    - <<: *a\n      name: redisHost\n`;
-    await hides(merged, "hunter2");
+    await expectHidden(merged, "hunter2");
     const unknown = item("redisHost", "hunter2").replace("bindings.redis", "bindings.nosuch");
-    await hides(unknown, "hunter2");
+    await expectHidden(unknown, "hunter2");
   });
 
   test("the password of a URL, and a user alone; the host stays", async () => {
@@ -123,7 +123,7 @@ describe("hidden is", () => {
       ["redis://user:hunter2@host", "redis://user:***@host"],
     ] as const)
       expect(
-        await hides(
+        await expectHidden(
           item("redisHost", value).replace("    - name: redisHost\n      value: here\n", ""),
           "ter2",
         ),
@@ -138,7 +138,7 @@ describe("hidden is", () => {
       value: hunter2
       secretKeyRef: {name: redis-secret, key: password}
 `;
-    expect(await hides(text, "hunter2")).toContain(
+    expect(await expectHidden(text, "hunter2")).toContain(
       "secretKeyRef: {name: redis-secret, key: password}",
     );
   });
