@@ -6,10 +6,12 @@ import { addCompleteComponentsCommand } from "./complete-components.ts";
 import { addComponentsCommand } from "./components.ts";
 import { addConsoleCommand } from "./console.ts";
 import { addDeadLettersCommand } from "./dead-letters.ts";
+import { addDoctorCommand } from "./doctor.ts";
 import { addEmitCommand } from "./emit.ts";
 import { addGenerateCommand } from "./generate.ts";
 import { addHealthCommand } from "./health.ts";
 import { addInvokeCommand } from "./invoke.ts";
+import { addKubernetesCommand } from "./kubernetes.ts";
 import { addNewCommand } from "./new.ts";
 import { addReloadCommand } from "./reload.ts";
 import { addRunCommand } from "./run.ts";
@@ -24,6 +26,7 @@ export function addCommands(program: Command, setExitCode: (code: number) => voi
   addComponentsCommand(program);
   addDeadLettersCommand(program);
   addWhyCommand(program);
+  addDoctorCommand(program);
   addHealthCommand(program);
   addReloadCommand(program);
   addComponentCommand(program, setExitCode);
@@ -31,6 +34,7 @@ export function addCommands(program: Command, setExitCode: (code: number) => voi
   addCheckCommand(program);
   addTypesCommand(program);
   addGenerateCommand(program);
+  addKubernetesCommand(program);
   addNewCommand(program);
   addCompletionCommand(program);
   addCompleteComponentsCommand(program);

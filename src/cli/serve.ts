@@ -14,7 +14,6 @@ import { createRuntime, type Runtime } from "../runtime/runtime.ts";
 import type { RuntimeLogger } from "../runtime/runtime-logger.ts";
 import { CallerGate } from "../server/caller-gate.ts";
 import { createHttpEndpoints } from "../server/http-endpoints.ts";
-import { bind } from "../server/listener.ts";
 import { stateStores } from "../states/index.ts";
 import type { ConsoleServer } from "../server/console/console-server.ts";
 import { createStore } from "../store/open-store.ts";
@@ -26,11 +25,13 @@ import { version } from "../version.ts";
 import { socketOf } from "./app-environment.ts";
 import { withDeclarations } from "./declarations.ts";
 import { shutDown } from "./shutdown.ts";
+import { openCluster } from "./mode-options.ts";
 import { openOwnBindings } from "./own-bindings.ts";
 import { Reloader } from "./reloader.ts";
 import { createServeLogger } from "./serve-log.ts";
 import { listeners, portsOf, startServer } from "./serve-listeners.ts";
 import type { DryOptions } from "./dry-options.ts";
+import { serveMetrics } from "./serve-metrics.ts";
 import type { ServeOptions } from "./serve-options.ts";
 import type { ServerCertificate } from "./server-certificate.ts";
 
@@ -101,6 +102,7 @@ async function begin(options: RunOptions, onStarted: () => void): Promise<Served
     changedBindings: () => own.changes(),
     pluggable: folder,
     ...{ configPaths: options.configPaths, maxBodySize: options.maxBodySize },
+    cluster: options.kubernetes && (await openCluster(options.kubernetes, options.appId, logger)),
     ...{ driversFolder: options.driversFolder, stateStores: stores },
     standIn: dryRun?.secrets(() => catalogue.loaded),
     async apply(components, findings) {
@@ -145,7 +147,8 @@ async function begin(options: RunOptions, onStarted: () => void): Promise<Served
   const metrics = new Metrics(
     options.appId,
     () => runtime.components(),
-    () => ({ store, deadLetters, memory }),
+    () => ({ store, deadLetters, memory, concurrency: runtime.concurrency }),
+    { deprecated: options.deprecatedMetrics },
   );
   const runtime: Runtime = createRuntime({
     appId: options.appId,
@@ -198,7 +201,7 @@ async function begin(options: RunOptions, onStarted: () => void): Promise<Served
     store,
   });
   const withMetrics = options.metrics && reloader.configuration.metrics !== false;
-  const metricsServer = withMetrics ? metrics.server(new CallerGate(callers)) : undefined;
+  let closeMetrics: (() => void) | undefined;
   let consoleServer: ConsoleServer | undefined;
   try {
     if (options.console && webConsole)
@@ -207,11 +210,7 @@ async function begin(options: RunOptions, onStarted: () => void): Promise<Served
         ...{ allowedHosts: options.allowedHosts, maxBodySize: options.maxBodySize },
         daemons: [{ name: options.appId, services: () => server.services() }],
       });
-    if (metricsServer)
-      await bind(metricsServer, {
-        ...{ host: options.metricsListenAddress, port: options.metricsPort },
-        flags: { place: "--metrics-port", host: "--metrics-listen-address" },
-      });
+    if (withMetrics) closeMetrics = await serveMetrics(options, metrics, new CallerGate(callers));
   } catch (error) {
     await consoleServer?.close(0);
     await server.close(0);
@@ -228,10 +227,7 @@ async function begin(options: RunOptions, onStarted: () => void): Promise<Served
         blockShutdown: options.blockShutdown,
         last: [
           () => consoleServer?.close(0),
-          () => {
-            metricsServer?.close();
-            metricsServer?.closeAllConnections();
-          },
+          () => closeMetrics?.(),
           () => dryRun?.close(),
           () => stopCollecting(),
           () => store.close(),

@@ -9,6 +9,7 @@ export type Operator = Pick<
   | "drainComponent"
   | "drainInputs"
   | "policies"
+  | "examine"
   | "reloads"
   | "history"
   | "unfinished"

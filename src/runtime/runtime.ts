@@ -11,6 +11,7 @@ import type { App, ComponentNames, Outcome } from "./app.ts";
 import { ComponentTypes, type PluggableTypes } from "./component-types.ts";
 import { Component, owner } from "./component/component.ts";
 import { ComponentSlot } from "./component/component-slot.ts";
+import { examineComponent, type Examined } from "./component/examine.ts";
 import { noComponent } from "./find-component.ts";
 import { PauseRecord } from "./component/pause-record.ts";
 import { Concurrency } from "./concurrency.ts";
@@ -18,9 +19,9 @@ import { fanOutSteps, type MakeFanOut } from "./delivery/fan-out.ts";
 import { Loops } from "./delivery/loops.ts";
 import { History } from "./records/history.ts";
 import type { Invocation, StreamInvocation } from "./outputs/invocation.ts";
-import type { RuntimeLogger } from "./runtime-logger.ts";
 import type { Store } from "../store/store.ts";
 import { silentObserver, type Observer } from "./observer.ts";
+import type { RuntimeOptions } from "./runtime-options.ts";
 import { Outputs } from "./outputs/outputs.ts";
 import {
   ReloadLog,
@@ -32,41 +33,13 @@ import type { Redriven } from "./delivery/redrive.ts";
 import type { ComponentStatus, UnfinishedEvent } from "./status.ts";
 import { traceOf } from "./trace.ts";
 
-export type RuntimeOptions = {
-  readonly appId: string;
-  /** The bindings; the list may grow. */
-  readonly bindings: readonly AnyBinding[];
-  /** All there are, where `bindings` are only those that were needed so far. */
-  readonly allBindings?: () => Promise<readonly AnyBinding[]>;
-  /** Types of bindings that programs beside this one serve. Absent: there are none. */
-  readonly pluggable?: PluggableTypes | undefined;
-  /** State stores that replies may save to, as bindings with the operation `set`; types `state.NAME`. */
-  readonly stateStores?: readonly AnyBinding[];
-  /** Absent: inputs wait for an app, outputs work. */
-  readonly app?: App | undefined;
-  readonly logger: RuntimeLogger;
-  readonly observer?: Observer;
-  readonly http: HttpEndpoints;
-  /** Where dead letters, attempts, claims and history outlast the process. Absent: nothing does, an event that would be a dead letter stays where it is, and calls with an idempotency key are refused. The caller's to close. */
-  readonly store?: Store | undefined;
-  /** The memory for what components' systems send. Default: a budget of its own, of 256 MiB. */
-  readonly memory?: MemoryBudget | undefined;
-  /** Remember what became of events. Default true. */
-  readonly eventHistory?: boolean | undefined;
-  /** The most events of all components together that the app handles at one time. Default: no limit. */
-  readonly maxConcurrency?: number | undefined;
-  /** Where bindings' drivers are looked for beside the package and the working directory. */
-  readonly driversFolder?: DriversFolder;
-  /** Bindings may run programs of this machine. Default false. */
-  readonly allowExec?: boolean | undefined;
-};
-
 /** The heart: components, the way out and the way in. Knows no binding, no wire. */
 export type Runtime = {
   /**
    * Makes exactly these components run: new ones are opened, ones that are gone are drained and closed, each
    * changed one follows the one before it as a transaction (see `replaceComponent`). Resolves once all that is done,
-   * tried, or superseded by a later call. Never rejects.
+   * tried, or superseded by a later call. Never rejects. With `findings.unread` nothing is known yet: no component is
+   * touched.
    */
   apply(specs: readonly ComponentSpec[], findings?: Findings): Promise<ReloadResult>;
   /** What came of the last 20 times that components were applied, oldest first. */
@@ -84,6 +57,11 @@ export type Runtime = {
   /** Pauses a component, in this process alone, and resolves once the app has finished what it had, or `deadline` ms have passed. */
   drainComponent(name: string, deadline: number): Promise<{ abandoned: number }>;
   /**
+   * Examines a component by a connection of its own, within `timeout` ms, without consuming or changing anything. Rejects
+   * with a `BindingError` where there is none of that name.
+   */
+  examine(name: string, timeout: number, signal?: AbortSignal): Promise<Examined>;
+  /**
    * Pauses all inputs, those to come too, in this process alone. Resolves once the app has finished what it had, or
    * `deadline` ms have passed. Each may be resumed.
    */
@@ -94,6 +72,8 @@ export type Runtime = {
   applyPolicies(policies: Policies | undefined): void;
   /** In the order in which they were applied. */
   components(): ComponentStatus[];
+  /** The app's events of all components together. */
+  readonly concurrency: Pick<Concurrency, "used" | "limit">;
   /** All bindings there are, in use or not. */
   bindings(): Promise<readonly AnyBinding[]>;
   /** Every component was tried, and the runtime is not draining. */
@@ -102,7 +82,7 @@ export type Runtime = {
   readonly known: Promise<void>;
   /**
    * Runs an operation. Resolves to `undefined` for "no response". Rejects with a `BindingError`. What comes
-   * before {@link known} waits for it.
+   * before {@link known} waits for it, or is told why the resources cannot be read.
    */
   invoke(invocation: Invocation): Promise<Answer | undefined>;
   /** Whether an output's operation reads its payload, and answers, in parts. Throws a `BindingError` where there is none. */
@@ -165,6 +145,7 @@ export function createRuntime(options: RuntimeOptions): Runtime {
   const known = Promise.withResolvers<void>();
   let policies: Policies | undefined;
   let isKnown = false;
+  let unread: string | undefined;
   let applied = false;
   let draining = false;
   /** New components do not read either. */
@@ -249,6 +230,12 @@ export function createRuntime(options: RuntimeOptions): Runtime {
     return slot;
   }
 
+  async function invokeLater(invocation: Invocation): Promise<Answer | undefined> {
+    if (unread !== undefined) throw new BindingError("unavailable", unread, { effect: "unsent" });
+    await known.promise;
+    return outputs.invoke(invocation);
+  }
+
   function pauseInput(name: string, by: string, reason: string, deadline?: number) {
     const paused = inputOf(name).components.map((one) =>
       one.input.pause(by, reason, deadline ?? one.drainTimeout),
@@ -258,6 +245,7 @@ export function createRuntime(options: RuntimeOptions): Runtime {
 
   return {
     bindings: options.allBindings ?? (async () => bindings),
+    concurrency,
     get ready() {
       return applied && !draining;
     },
@@ -266,6 +254,11 @@ export function createRuntime(options: RuntimeOptions): Runtime {
     },
     async apply(specs, findings = { problems: [], refused: false }) {
       if (draining) return reloads.add([], findings);
+      if (findings.unread !== undefined && !isKnown) {
+        unread = findings.unread;
+        applied = true;
+        return reloads.add([], findings);
+      }
       const wanted = new Map(specs.map((spec) => [spec.name, spec]));
       const gone = [...slots].filter(([name, slot]) => slot.isWanted && !wanted.has(name));
       const deletions = gone.map(([name, slot]) => remove(name, slot));
@@ -298,6 +291,18 @@ export function createRuntime(options: RuntimeOptions): Runtime {
       const results = await pauseInput(name, "an operator", "drained", deadline);
       return { abandoned: results.reduce((sum, { abandoned }) => sum + abandoned, 0) };
     },
+    async examine(name, timeout, signal) {
+      const slot = slots.get(name);
+      const spec = slot?.current?.spec ?? slot?.unknownSpec;
+      if (spec === undefined) throw noComponent(name, [...slots.keys()]);
+      return examineComponent({
+        ...{ appId, spec, http, logger, timeout, ...(signal && { signal }) },
+        code: slot?.current?.code,
+        memory: memory.share(`component ${name}`),
+        driversFolder: options.driversFolder,
+        allowExec: options.allowExec === true,
+      });
+    },
     async drainInputs(deadline) {
       inputsAreDrained = true;
       const inputs = [...slots.values()]
@@ -319,8 +324,7 @@ export function createRuntime(options: RuntimeOptions): Runtime {
         for (const component of slot.components) component.policies.apply(next);
     },
     known: known.promise,
-    invoke: (invocation) =>
-      isKnown ? outputs.invoke(invocation) : known.promise.then(() => outputs.invoke(invocation)),
+    invoke: (invocation) => (isKnown ? outputs.invoke(invocation) : invokeLater(invocation)),
     takesStream: (name, operation) => outputs.takesStream(name, operation),
     invokeStream: (invocation) => outputs.invokeStream(invocation),
     async emit(name, event, signal) {

@@ -10,7 +10,7 @@ export function statusOf(name: string, said: Partial<ComponentStatus> = {}): Com
     ...{ failedAttempts: 0, attemptTime: 0, oldestFailed: undefined, required: false },
     calls: { inFlight: 0, invocations: 0, failures: 0, time: 0 },
     ...{ readiness: "optional", paused: undefined, rebuilds: 0, backlog: undefined },
-    ...{ oldestSince: undefined, windowFull: false, breakers: [] },
+    ...{ oldestSince: undefined, windowFull: false, breakers: [], maxInFlight: undefined },
     ...said,
   };
 }
