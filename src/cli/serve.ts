@@ -14,8 +14,8 @@ import { createRuntime, type Runtime } from "../runtime/runtime.ts";
 import type { RuntimeLogger } from "../runtime/runtime-logger.ts";
 import { CallerGate } from "../server/caller-gate.ts";
 import { createHttpEndpoints } from "../server/http-endpoints.ts";
-import { bind } from "../server/listener.ts";
 import { stateStores } from "../states/index.ts";
+import type { ConsoleServer } from "../server/console/console-server.ts";
 import { createStore } from "../store/open-store.ts";
 import { stateFolder } from "../store/state-folder.ts";
 import { standardOutput } from "../telemetry/logger.ts";
@@ -25,11 +25,13 @@ import { version } from "../version.ts";
 import { socketOf } from "./app-environment.ts";
 import { withDeclarations } from "./declarations.ts";
 import { shutDown } from "./shutdown.ts";
+import { openCluster } from "./mode-options.ts";
 import { openOwnBindings } from "./own-bindings.ts";
 import { Reloader } from "./reloader.ts";
 import { createServeLogger } from "./serve-log.ts";
 import { listeners, portsOf, startServer } from "./serve-listeners.ts";
 import type { DryOptions } from "./dry-options.ts";
+import { serveMetrics } from "./serve-metrics.ts";
 import type { ServeOptions } from "./serve-options.ts";
 import type { ServerCertificate } from "./server-certificate.ts";
 
@@ -100,6 +102,7 @@ async function begin(options: RunOptions, onStarted: () => void): Promise<Served
     changedBindings: () => own.changes(),
     pluggable: folder,
     ...{ configPaths: options.configPaths, maxBodySize: options.maxBodySize },
+    cluster: options.kubernetes && (await openCluster(options.kubernetes, options.appId, logger)),
     ...{ driversFolder: options.driversFolder, stateStores: stores },
     standIn: dryRun?.secrets(() => catalogue.loaded),
     async apply(components, findings) {
@@ -144,7 +147,8 @@ async function begin(options: RunOptions, onStarted: () => void): Promise<Served
   const metrics = new Metrics(
     options.appId,
     () => runtime.components(),
-    () => ({ store, deadLetters, memory }),
+    () => ({ store, deadLetters, memory, concurrency: runtime.concurrency }),
+    { deprecated: options.deprecatedMetrics },
   );
   const runtime: Runtime = createRuntime({
     appId: options.appId,
@@ -180,25 +184,35 @@ async function begin(options: RunOptions, onStarted: () => void): Promise<Served
     await certificate?.reload();
     return reloader.reload();
   };
+  const webConsole = options.console && (await import("./serve-console.ts"));
   const server = await startServer(options, runtime, app, {
     memory,
     shutdown: () => end("shutdown was asked for"),
     features: () => (reloader.configuration.hotReload ? ["HotReload"] : []),
     onRefused: (message) => logger.warn({}, message),
     callers,
-    operations: { operator: runtime, deadLetters, reload },
+    operations: {
+      ...{ operator: runtime, deadLetters, reload },
+      definition: (name) => reloader.definition(name),
+      sampler:
+        webConsole && new webConsole.Sampler(() => runtime.components(), { permanent: true }),
+    },
     tls: certificate?.material,
     store,
   });
   const withMetrics = options.metrics && reloader.configuration.metrics !== false;
-  const metricsServer = withMetrics ? metrics.server(new CallerGate(callers)) : undefined;
+  let closeMetrics: (() => void) | undefined;
+  let consoleServer: ConsoleServer | undefined;
   try {
-    if (metricsServer)
-      await bind(metricsServer, {
-        ...{ host: options.metricsListenAddress, port: options.metricsPort },
-        flags: { place: "--metrics-port", host: "--metrics-listen-address" },
+    if (options.console && webConsole)
+      consoleServer = await webConsole.serveConsole({
+        ...{ place: options.console, tls: certificate?.material, memory, logger },
+        ...{ allowedHosts: options.allowedHosts, maxBodySize: options.maxBodySize },
+        daemons: [{ name: options.appId, services: () => server.services() }],
       });
+    if (withMetrics) closeMetrics = await serveMetrics(options, metrics, new CallerGate(callers));
   } catch (error) {
+    await consoleServer?.close(0);
     await server.close(0);
     throw error;
   }
@@ -212,10 +226,8 @@ async function begin(options: RunOptions, onStarted: () => void): Promise<Served
         gracefulShutdown: options.gracefulShutdown,
         blockShutdown: options.blockShutdown,
         last: [
-          () => {
-            metricsServer?.close();
-            metricsServer?.closeAllConnections();
-          },
+          () => consoleServer?.close(0),
+          () => closeMetrics?.(),
           () => dryRun?.close(),
           () => stopCollecting(),
           () => store.close(),
@@ -252,7 +264,10 @@ async function begin(options: RunOptions, onStarted: () => void): Promise<Served
     logger.info({ http, grpc, version }, "listening on sockets");
   }
   if (dryRun === undefined) void store.look();
-  void certificate?.watch((tls) => server.setTls(tls));
+  void certificate?.watch((tls) => {
+    server.setTls(tls);
+    consoleServer?.setTls(tls);
+  });
   void reloader
     .start()
     .finally(onStarted)
