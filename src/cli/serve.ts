@@ -25,6 +25,7 @@ import { version } from "../version.ts";
 import { socketOf } from "./app-environment.ts";
 import { withDeclarations } from "./declarations.ts";
 import { shutDown } from "./shutdown.ts";
+import { startTelemetry } from "./telemetry.ts";
 import { openOwnBindings } from "./own-bindings.ts";
 import { Reloader } from "./reloader.ts";
 import { createServeLogger } from "./serve-log.ts";
@@ -51,6 +52,9 @@ export type Served = {
   /** Reads the resources again and takes over what has changed. */
   reload(): Promise<ReloadResult>;
 };
+
+/** How long the last spans may take to be exported, in milliseconds. */
+const longestFlush = 2_500;
 
 /** Everything wired together. Listens first, then connects out. */
 export async function serve(options: RunOptions): Promise<Served> {
@@ -111,6 +115,13 @@ async function begin(options: RunOptions, onStarted: () => void): Promise<Served
       runtime.applyPolicies(resiliency && (await compilePolicies(resiliency)));
     },
   });
+  const telemetry = dryRun
+    ? undefined
+    : await startTelemetry({
+        ...{ appId: options.appId, variables: process.env },
+        configuration: reloader.configuration.tracing,
+        logger: logger.child({ part: "telemetry" }),
+      });
   const memory = new MemoryBudget(options.memoryBudget, {
     onRefused({ name, used, limit }, refusals) {
       const fields = { listener: name, refusals, held: `${used}B`, limit: `${limit}B` };
@@ -155,6 +166,7 @@ async function begin(options: RunOptions, onStarted: () => void): Promise<Served
     app: dryRun?.app(app) ?? app,
     logger,
     observer: metrics,
+    tracer: telemetry?.tracer,
     store,
     memory,
     http: createHttpEndpoints(memory),
@@ -168,6 +180,7 @@ async function begin(options: RunOptions, onStarted: () => void): Promise<Served
     redrive: (deadLetter, signal) => runtime.redrive(deadLetter, signal),
     invoke: (invocation) => runtime.invoke(invocation),
     deadLetterRemoved: (deadLetter) => runtime.deadLetterRemoved(deadLetter),
+    tracer: telemetry?.tracer,
     logger,
   });
   const callers = {
@@ -219,6 +232,7 @@ async function begin(options: RunOptions, onStarted: () => void): Promise<Served
           () => dryRun?.close(),
           () => stopCollecting(),
           () => store.close(),
+          () => telemetry?.shutdown(longestFlush),
         ],
       },
       exitCode,

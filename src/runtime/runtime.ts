@@ -30,7 +30,8 @@ import {
 } from "./component/reload.ts";
 import type { Redriven } from "./delivery/redrive.ts";
 import type { ComponentStatus, UnfinishedEvent } from "./status.ts";
-import { traceOf } from "./trace.ts";
+import { deliverTraced } from "./delivery/traced.ts";
+import type { Tracer } from "./tracer.ts";
 
 export type RuntimeOptions = {
   readonly appId: string;
@@ -46,6 +47,8 @@ export type RuntimeOptions = {
   readonly app?: App | undefined;
   readonly logger: RuntimeLogger;
   readonly observer?: Observer;
+  /** Absent: nothing is traced. */
+  readonly tracer?: Tracer | undefined;
   readonly http: HttpEndpoints;
   /** Where dead letters, attempts, claims and history outlast the process. Absent: nothing does, an event that would be a dead letter stays where it is, and calls with an idempotency key are refused. The caller's to close. */
   readonly store?: Store | undefined;
@@ -93,6 +96,8 @@ export type Runtime = {
   bindings(): Promise<readonly AnyBinding[]>;
   /** Every component was tried, and the runtime is not draining. */
   readonly ready: boolean;
+  /** `undefined`: nothing is traced. */
+  readonly tracer: Tracer | undefined;
   /** Resolves once the first components are there: until then nobody knows what is an output. */
   readonly known: Promise<void>;
   /**
@@ -144,7 +149,7 @@ export type Runtime = {
 
 /** Makes a runtime without components; {@link Runtime.apply} gives it some. */
 export function createRuntime(options: RuntimeOptions): Runtime {
-  const { appId, bindings, app, logger, http, observer = silentObserver } = options;
+  const { appId, bindings, app, logger, http, tracer, observer = silentObserver } = options;
   const stateStores = options.stateStores ?? [];
   const types = new ComponentTypes(bindings, stateStores, options.pluggable);
   const concurrency = new Concurrency(options.maxConcurrency);
@@ -156,7 +161,7 @@ export function createRuntime(options: RuntimeOptions): Runtime {
   /** Those that outputs find, by name. */
   const components = new Map<string, Component>();
   const reloads = new ReloadLog();
-  const outputs = new Outputs(components, observer, options.store?.claims);
+  const outputs = new Outputs(components, observer, options.store?.claims, tracer);
   const known = Promise.withResolvers<void>();
   let policies: Policies | undefined;
   let isKnown = false;
@@ -166,11 +171,11 @@ export function createRuntime(options: RuntimeOptions): Runtime {
   let order: string[] = [];
 
   const loops = new Loops();
-  const fanOut: MakeFanOut = (reply, replyFanOut, mark) =>
+  const fanOut: MakeFanOut = (reply, replyFanOut, { mark, span }) =>
     fanOutSteps(reply, replyFanOut, {
-      create: (name, data) => outputs.create(name, data, mark(name, data)),
+      create: (name, data) => outputs.create(name, data, mark(name, data), undefined, span()),
       save: async (name, states) => {
-        for (const { key, value } of states) await outputs.save(name, key, value);
+        for (const { key, value } of states) await outputs.save(name, key, value, span());
       },
     });
 
@@ -182,7 +187,7 @@ export function createRuntime(options: RuntimeOptions): Runtime {
       return `couldn't find binding ${spec.name} (${spec.type}/${spec.version})${suggestion}`;
     }
     return new Component({
-      ...{ appId, spec, binding, logger, observer, http, concurrency, fanOut, loops },
+      ...{ appId, spec, binding, logger, observer, tracer, http, concurrency, fanOut, loops },
       memory: memory.share(`component ${spec.name}`),
       driversFolder: options.driversFolder,
       allowExec: options.allowExec === true,
@@ -297,6 +302,7 @@ export function createRuntime(options: RuntimeOptions): Runtime {
       for (const slot of slots.values())
         for (const component of slot.components) component.policies.apply(next);
     },
+    tracer,
     known: known.promise,
     invoke: (invocation) =>
       isKnown ? outputs.invoke(invocation) : known.promise.then(() => outputs.invoke(invocation)),
@@ -313,10 +319,11 @@ export function createRuntime(options: RuntimeOptions): Runtime {
       if (!target.available) return { kind: "unsent", reason: target.unavailableReason };
       const { route = name, input } = components.get(name) ?? {};
       const nullAs = input?.nullAs ?? "empty";
-      const trace = traceOf(event);
       const alone = { lane: undefined, key: undefined, id: undefined };
       const once = { attempt: 1, attempts: 1, lastError: undefined };
-      return target.deliver({ name, route, nullAs, ...alone, ...event, trace, ...once }, signal);
+      const delivery = { name, route, nullAs, ...alone, ...event, ...once };
+      const type = components.get(name)?.spec.type ?? "";
+      return deliverTraced(tracer, { name, type }, delivery, (one) => target.deliver(one, signal));
     },
     async redrive(deadLetter, signal) {
       const component = components.get(deadLetter.component);
