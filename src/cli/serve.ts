@@ -53,9 +53,6 @@ export type Served = {
   reload(): Promise<ReloadResult>;
 };
 
-/** How long the last spans may take to be exported, in milliseconds. */
-const longestFlush = 2_500;
-
 /** Everything wired together. Listens first, then connects out. */
 export async function serve(options: RunOptions): Promise<Served> {
   const mayGrow = keepYoungSmall();
@@ -115,13 +112,6 @@ async function begin(options: RunOptions, onStarted: () => void): Promise<Served
       runtime.applyPolicies(resiliency && (await compilePolicies(resiliency)));
     },
   });
-  const telemetry = dryRun
-    ? undefined
-    : await startTelemetry({
-        ...{ appId: options.appId, variables: process.env },
-        configuration: reloader.configuration.tracing,
-        logger: logger.child({ part: "telemetry" }),
-      });
   const memory = new MemoryBudget(options.memoryBudget, {
     onRefused({ name, used, limit }, refusals) {
       const fields = { listener: name, refusals, held: `${used}B`, limit: `${limit}B` };
@@ -158,6 +148,13 @@ async function begin(options: RunOptions, onStarted: () => void): Promise<Served
     () => ({ store, deadLetters, memory, concurrency: runtime.concurrency }),
     { deprecated: options.deprecatedMetrics },
   );
+  const telemetry = dryRun
+    ? undefined
+    : await startTelemetry({
+        ...{ appId: options.appId, variables: process.env },
+        ...{ configuration: reloader.configuration.tracing, metrics },
+        logger: logger.child({ part: "telemetry" }),
+      });
   const runtime: Runtime = createRuntime({
     appId: options.appId,
     bindings: catalogue.loaded,
@@ -226,7 +223,7 @@ async function begin(options: RunOptions, onStarted: () => void): Promise<Served
           () => dryRun?.close(),
           () => stopCollecting(),
           () => store.close(),
-          () => telemetry?.shutdown(longestFlush),
+          () => telemetry?.close(),
         ],
       },
       exitCode,

@@ -11,6 +11,8 @@ export type SpanFailure = { readonly type: string; readonly message: string };
 export type Span = {
   /** Its W3C trace context, the parent of what it causes. */
   readonly traceparent: string;
+  readonly traceId: string;
+  readonly spanId: string;
   set(name: string, value: SpanValue): void;
   /** Notes that something happened. */
   note(name: string, values: Readonly<Record<string, SpanValue>>): void;

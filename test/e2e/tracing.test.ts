@@ -8,7 +8,7 @@ import { Dapr } from "../../gen/dapr/proto/runtime/v1/dapr_pb.ts";
 import { describeWith } from "../servers/describe-with.ts";
 import { reservePort } from "../servers/ports.ts";
 import { until } from "../until.ts";
-import { OtlpReceiver, type ReceivedSpan } from "../telemetry/tracing/otlp-receiver.ts";
+import { OtlpReceiver, type ReceivedSpan } from "../telemetry/export/otlp-receiver.ts";
 import { startDaemon } from "./daemon.ts";
 
 const caller = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";

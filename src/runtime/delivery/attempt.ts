@@ -61,7 +61,7 @@ export async function attempt(
   concurrency.release();
   entry.attemptedAt = started;
   entry.took = clock.elapsed() - started;
-  observer.attempted(name, outcome.kind, entry.took);
+  observer.attempted(name, outcome.kind, entry.took, entry.attemptSpan);
   entry.passed?.(hasSucceeded(outcome));
   entry.passed = undefined;
   if (outcome.kind === "handled") {

@@ -76,7 +76,7 @@ export class Outputs {
     const observe = (error: BindingError | undefined): void => {
       component.calls.leave(error !== undefined);
       span?.end(error);
-      this.#observer.invoked(name, operation, error, clock.elapsed() - started);
+      this.#observer.invoked(name, operation, error, clock.elapsed() - started, span);
     };
     let used: Opened | undefined;
     const shown = (thrown: unknown): BindingError => shownFailure(thrown, used?.redact);
@@ -181,13 +181,13 @@ export class Outputs {
       }
       if (answer?.data !== undefined) demandBytes(answer.data, operation);
       span?.end(undefined, answer?.metadata);
-      this.#observer.invoked(name, operation, undefined, clock.elapsed() - started);
+      this.#observer.invoked(name, operation, undefined, clock.elapsed() - started, span);
       return answer ?? undefined;
     } catch (thrown) {
       failed = true;
       const error = shownFailure(thrown, used?.redact);
       span?.end(error);
-      this.#observer.invoked(name, operation, error, clock.elapsed() - started);
+      this.#observer.invoked(name, operation, error, clock.elapsed() - started, span);
       throw error;
     } finally {
       component.calls.leave(failed);

@@ -1,34 +1,31 @@
 import { createNoopMeter } from "@opentelemetry/api";
-import { defaultResource, resourceFromAttributes } from "@opentelemetry/resources";
 import { BatchSpanProcessor, type SpanProcessor } from "@opentelemetry/sdk-trace";
 import { messageOf } from "../../errors.ts";
 import type { Logger } from "../../logger.ts";
 import type { Tracer } from "../../runtime/tracer.ts";
-import { version } from "../../version.ts";
-import { attribute, schemaUrl } from "./conventions.ts";
+import { attribute } from "./conventions.ts";
 import { ExportHealth } from "./export-health.ts";
 import { OtelTracer } from "./otel-tracer.ts";
+import { resourceOf } from "./resource.ts";
 import type { BatchSettings, SpanTarget, TraceSettings } from "./settings.ts";
 import { spanExporter } from "./span-exporters.ts";
 
-/** Traces that are made and exported. */
-export type Tracing = {
-  readonly tracer: Tracer;
-  /** Spans that did not come to a target, since the start. */
+/** A signal that is exported. */
+export type Exporting = {
+  /** Spans or data points that did not come to a target, since the start. */
   readonly dropped: number;
-  /** Exports what there is, for so many milliseconds at most. Never rejects. */
-  shutdown(within: number): Promise<void>;
+  /** What was exported last did not arrive. */
+  readonly troubled: boolean;
+  /** Exports what there is, and ends. */
+  flush(): Promise<void>;
 };
-
-/** How long a target in trouble is waited for at the end, in milliseconds. */
-const lastTry = 500;
 
 /** Begins to trace. Called once, by who has read that something is to be exported. */
 export function startTracing(
   { sampling, targets, batch, limits }: TraceSettings,
   about: Readonly<Record<string, string>>,
   logger: Logger,
-): Tracing {
+): Exporting & { readonly tracer: Tracer } {
   const healths: ExportHealth[] = [];
   const spanProcessors = targets.flatMap((target) => {
     const health = new ExportHealth("traces", nameOf(target), logger);
@@ -36,11 +33,8 @@ export function startTracing(
     if (processor !== undefined) healths.push(health);
     return processor ?? [];
   });
-  const resource = defaultResource().merge(
-    resourceFromAttributes({ [attribute.serviceVersion]: version, ...about }, { schemaUrl }),
-  );
   const tracer = new OtelTracer(sampling, {
-    ...{ resource, spanProcessors },
+    ...{ resource: resourceOf(about), spanProcessors },
     spanLimits: {
       attributeValueLengthLimit: limits.valueLength,
       attributeCountLimit: limits.attributes,
@@ -55,18 +49,10 @@ export function startTracing(
     get dropped() {
       return healths.reduce((sum, { dropped }) => sum + dropped, 0);
     },
-    async shutdown(within) {
-      const isTroubled = healths.some(({ troubled }) => troubled);
-      let timer: NodeJS.Timeout | undefined;
-      const late = new Promise<void>((resolve) => {
-        timer = setTimeout(resolve, isTroubled ? Math.min(lastTry, within) : within);
-      });
-      const ended = tracer.provider.shutdown().catch((error: unknown) => {
-        logger.warn({ reason: messageOf(error) }, "the last spans could not be exported");
-      });
-      await Promise.race([ended, late]);
-      clearTimeout(timer);
+    get troubled() {
+      return healths.some(({ troubled }) => troubled);
     },
+    flush: () => tracer.provider.shutdown(),
   };
 }
 

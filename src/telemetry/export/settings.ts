@@ -41,16 +41,25 @@ export type TraceSettings = {
   readonly limits: LimitSettings;
 };
 
+export type MetricSettings = {
+  readonly target: OtlpSettings;
+  /** Milliseconds between two exports. */
+  readonly interval: number;
+  /** Milliseconds for one. */
+  readonly timeout: number;
+};
+
 /** What telemetry is exported; nothing of it is loaded where there is none. */
 export type ExportSettings = {
   readonly traces: TraceSettings | undefined;
+  readonly metrics: MetricSettings | undefined;
   /** What the exported data are of. */
   readonly resource: Readonly<Record<string, string>>;
   /** What is wrong, or has no effect. */
   readonly warnings: readonly string[];
 };
 
-const off: ExportSettings = { traces: undefined, resource: {}, warnings: [] };
+const off: ExportSettings = { traces: undefined, metrics: undefined, resource: {}, warnings: [] };
 const usualZipkin = "http://localhost:9411/api/v2/spans";
 
 /**
@@ -65,12 +74,13 @@ export function readExportSettings(
   const environment = new Environment(variables);
   if (environment.bool("OTEL_SDK_DISABLED")) return off;
   const traces = tracesOf(environment, configuration);
-  if (traces === undefined) return { ...off, warnings: environment.warnings };
+  const metrics = metricsOf(environment);
+  if (traces === undefined && metrics === undefined)
+    return { ...off, warnings: environment.warnings };
   const resource = resourceOf(environment, appId);
   checkPropagators(environment);
-  environment.known("OTEL_METRICS_EXPORTER", "OTEL_LOGS_EXPORTER", "OTEL_SEMCONV_STABILITY_OPT_IN");
   environment.warnOfOthers();
-  return { traces, resource, warnings: environment.warnings };
+  return { traces, metrics, resource, warnings: environment.warnings };
 }
 
 function tracesOf(
@@ -135,6 +145,30 @@ function zipkinOf(environment: Environment, configured?: string): ZipkinSettings
   if (URL.canParse(url) && /^https?:/i.test(url)) return { kind: "zipkin", url, timeout };
   environment.warn("Zipkin's endpoint is no URL, so that nothing is exported there");
   return undefined;
+}
+
+/** Metrics are exported where a variable says so of them: an endpoint for all signals does not. */
+function metricsOf(environment: Environment): MetricSettings | undefined {
+  const said = environment
+    .text("OTEL_METRICS_EXPORTER")
+    ?.split(",")
+    .map((one) => one.trim());
+  const isNamed = environment.text("OTEL_EXPORTER_OTLP_METRICS_ENDPOINT") !== undefined;
+  for (const exporter of said ?? []) {
+    if (exporter === "otlp" || exporter === "none" || exporter === "prometheus") continue;
+    environment.warn(
+      `OTEL_METRICS_EXPORTER must be otlp, prometheus or none; nothing is exported to ${quote(exporter)}`,
+    );
+  }
+  if (!(said?.includes("otlp") ?? isNamed)) return undefined;
+  const preference = "OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE";
+  if ((environment.text(preference) ?? "cumulative").toLowerCase() !== "cumulative")
+    environment.warn(`${preference}: metrics are cumulative here`);
+  const target = otlpOf(environment, "METRICS");
+  const interval = environment.number("OTEL_METRIC_EXPORT_INTERVAL", 60_000, 1);
+  const timeout = environment.number("OTEL_METRIC_EXPORT_TIMEOUT", Math.min(30_000, interval), 1);
+  // The SDK refuses a longer one.
+  return target && { target, interval, timeout: Math.min(timeout, interval) };
 }
 
 /** The specification's defaults. */

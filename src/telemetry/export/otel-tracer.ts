@@ -224,13 +224,15 @@ function under(traceparent: string, tracestate: string | undefined): Context {
 
 class RecordedSpan implements Span {
   readonly traceparent: string;
+  readonly traceId: string;
+  readonly spanId: string;
   protected readonly span: SdkSpan;
   #ended = false;
 
   constructor(span: SdkSpan) {
     this.span = span;
-    const { traceId, spanId } = span.spanContext();
-    this.traceparent = `00-${traceId}-${spanId}-01`;
+    ({ traceId: this.traceId, spanId: this.spanId } = span.spanContext());
+    this.traceparent = `00-${this.traceId}-${this.spanId}-01`;
   }
 
   set(name: string, value: SpanValue): void {
