@@ -46,9 +46,10 @@ export class GrpcTransport implements IExporterTransport {
   async send(data: Uint8Array, timeout: number): Promise<ExportResponse> {
     const { path, headers, compress } = this.#options;
     const end = performance.now() + timeout;
+    const options = { headers, compress, waitForConnection: true };
     for (let pause = firstPause; ; pause = Math.min(pause * 1.5, longestPause)) {
       const left = Math.max(1, end - performance.now());
-      const result = await this.#client.unary(path, data, { headers, compress, timeout: left });
+      const result = await this.#client.unary(path, data, { ...options, timeout: left });
       if (result.kind === "ok") return { status: "success", data: result.message };
       const error = new Error(reasonOf(result));
       if (result.kind === "failed" && !passing.has(result.code))

@@ -20,7 +20,8 @@ export class LogExporter implements SpanExporter {
   async shutdown(): Promise<void> {}
 }
 
-function factsOf({ name, kind, parentSpanContext, duration, status, ...span }: ReadableSpan) {
+function factsOf(span: ReadableSpan) {
+  const { name, kind, parentSpanContext, duration, status } = span;
   const { traceId, spanId } = span.spanContext();
   return {
     span: name,

@@ -49,7 +49,7 @@ export function otlpOf(environment: Environment, signal: Signal): OtlpSettings |
   const common = commonOf(environment, signal);
   if (url !== undefined) return { kind: "otlp", protocol, url, ...common };
   // An address may have a password.
-  environment.warn(`${endpoint?.name} is no URL, so that nothing is exported there`);
+  environment.warn(`${endpoint?.name} is no URL of HTTP, so that nothing is exported there`);
   return undefined;
 }
 
