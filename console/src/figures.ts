@@ -61,7 +61,10 @@ export function figuresOf(live: LiveComponent, now: number): Figures {
   };
 }
 
-/** A value for each five seconds of the last ten minutes, oldest first. Where there is no sample: `absent`. */
+/**
+ * A value for each five seconds of the last ten minutes, oldest first. Where there is no sample: `absent`, as a component
+ * that does nothing may send none.
+ */
 export function seriesOf<T>(
   live: LiveComponent,
   now: number,

@@ -45,7 +45,7 @@ export function ComponentNow({ daemon, live }: { daemon: Daemon; live: LiveCompo
         <Chart
           title="Calls"
           unit="each second"
-          values={seriesOf(live, now, (one) => (one.attempts + one.invocations) / 5, 0)}
+          values={callsOf(live, now)}
           format={rate}
         />
         <Chart
@@ -134,4 +134,11 @@ export function ComponentNow({ daemon, live }: { daemon: Daemon; live: LiveCompo
       <p class="quiet">Counted since the daemon started.</p>
     </>
   );
+}
+
+/** Calls a second. Before the first sample nothing is known, after it nothing was done where there is none. */
+function callsOf(live: LiveComponent, now: number): (number | undefined)[] {
+  const calls = seriesOf(live, now, (one) => (one.attempts + one.invocations) / 5, undefined);
+  const first = calls.findIndex((value) => value !== undefined);
+  return calls.map((value, at) => value ?? (first >= 0 && at > first ? 0 : undefined));
 }

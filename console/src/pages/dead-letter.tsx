@@ -86,41 +86,45 @@ function Shown({ daemon, letter }: { daemon: Daemon; letter: DeadLetterRecord })
       <Note tone="bad">
         {letter.reason} <span class="quiet">({causeWord(letter.cause)})</span>
       </Note>
-      <div class="columns wide-first">
-        <Section title="Payload">
-          <Payload label="Payload" data={event?.data} />
-        </Section>
-        <Section title="About">
-          <Facts
-            facts={[
-              [
-                "Component",
-                <a key="link" href={link(daemon.index, "components", letter.component)}>
-                  {letter.component}
-                </a>,
-              ],
-              ["Type", letter.type],
-              ["Read", <Time key="read" at={timeOf(letter.receivedAt)} />],
-              ["Stored", <Time key="stored" at={timeOf(letter.storedAt)} />],
-              ["Failed attempts", count(letter.failedAttempts)],
-              ["Redriven in vain", count(letter.redrives)],
-              ["Key", key ?? "none"],
-              ["Trace", letter.traceId || "none"],
-              ["Dead letter", letter.id],
-            ]}
-          />
-          <p>
-            <a href={link(daemon.index, "events", "", "", { letter: letter.id })}>
-              Its way as a timeline
-            </a>
-          </p>
-        </Section>
-        <Section title="Headers">
-          <Headers headers={event?.headers ?? []} />
-        </Section>
-        <Section title="Metadata">
-          <Metadata metadata={metadata} />
-        </Section>
+      <div class="letter">
+        <div>
+          <Section title="Payload">
+            <Payload label="Payload" data={event?.data} />
+          </Section>
+          <Section title="Headers">
+            <Headers headers={event?.headers ?? []} />
+          </Section>
+        </div>
+        <div>
+          <Section title="About">
+            <Facts
+              facts={[
+                [
+                  "Component",
+                  <a key="link" href={link(daemon.index, "components", letter.component)}>
+                    {letter.component}
+                  </a>,
+                ],
+                ["Type", letter.type],
+                ["Read", <Time key="read" at={timeOf(letter.receivedAt)} />],
+                ["Stored", <Time key="stored" at={timeOf(letter.storedAt)} />],
+                ["Failed attempts", count(letter.failedAttempts)],
+                ["Redriven in vain", count(letter.redrives)],
+                ["Key", key ?? "none"],
+                ["Trace", letter.traceId || "none"],
+                ["Dead letter", letter.id],
+              ]}
+            />
+            <p>
+              <a href={link(daemon.index, "events", "", "", { letter: letter.id })}>
+                Its way as a timeline
+              </a>
+            </p>
+          </Section>
+          <Section title="Metadata">
+            <Metadata metadata={metadata} />
+          </Section>
+        </div>
       </div>
       <Section title="Attempts">
         <ol class="timeline">

@@ -86,7 +86,7 @@ function YamlLine({ text }: { text: string }): JSX.Element {
     <>
       {indent}
       {key !== "" && <span class="yaml-key">{key}</span>}
-      <span class={value.trim() === "***" ? "yaml-secret" : "yaml-value"}>{value}</span>
+      <span class={/^"?\*\*\*"?$/.test(value.trim()) ? "yaml-secret" : "yaml-value"}>{value}</span>
       {comment && <span class="yaml-comment">{comment[0]}</span>}
       {"\n"}
     </>

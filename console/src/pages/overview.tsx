@@ -197,16 +197,20 @@ function nameCell({ daemon, live, figures }: Row): JSX.Element {
   const reason = [component.reason, figures.trouble].filter((one) => one !== "").join("; ");
   return (
     <>
-      <a class="component-name" href={link(daemon.index, "components", component.name)}>
-        {component.name}
-      </a>
-      <span class="component-lines" title={reason === "" ? undefined : reason}>
+      <span class="component-line">
+        <a class="component-name" href={link(daemon.index, "components", component.name)}>
+          {component.name}
+        </a>{" "}
         <span class="component-about">
           {component.type.replace(/^bindings\./, "")}
           {component.directions.length > 0 && ` · ${directionsWord(component.directions)}`}
         </span>
-        {reason !== "" && <span class="component-reason"> · {reason}</span>}
       </span>
+      {reason !== "" && (
+        <span class="component-reason" title={reason}>
+          {reason}
+        </span>
+      )}
     </>
   );
 }

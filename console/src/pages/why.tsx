@@ -47,13 +47,12 @@ export function WhyPart(props: { daemon: Daemon; find: string; letter: string })
     );
   return (
     <>
-      <p>
-        {[
-          ...(unfinished.length > 0 ? [`${plural(unfinished.length, "time")} with the runtime now`] : []),
-          ...(records.length > 0 ? [`ended ${plural(records.length, "time")}`] : []),
-        ].join(", ")}
-        .
-      </p>
+      {records.length + unfinished.length > 1 && (
+        <p>
+          {plural(unfinished.length, "such event is", "such events are")} with the runtime now,{" "}
+          {plural(records.length, "has", "have")} ended.
+        </p>
+      )}
       {unfinished.map((event, at) => (
         // eslint-disable-next-line react/no-array-index-key
         <Unfinished key={at} daemon={daemon} event={event} />

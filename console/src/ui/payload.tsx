@@ -38,7 +38,7 @@ export function Payload(props: {
         <Choice label={`Show ${label} as`} value={view} options={views} onChange={setChosen} />
       </div>
       {/* eslint-disable-next-line jsx-a11y/no-noninteractive-tabindex */}
-      <pre tabIndex={0} role="region" aria-label={label}>
+      <pre tabIndex={0} role="region" aria-label={`Content of ${label.toLowerCase()}`}>
         {data.length === 0 ? "(empty)" : shown(part, view)}
       </pre>
       {long && (
