@@ -33,6 +33,58 @@ const silence = 30_000;
 /** Pauses between tries, in milliseconds: growing from the first to the last. */
 const pauses = { first: 500, last: 10_000 };
 
+/** A page that nobody has seen for so long watches no more, so that others of the same browser can: in milliseconds. */
+const unseen = 20_000;
+
+/** So many daemons are watched by streams: a browser has six connections to a server. */
+const streams = 2;
+/** Others are looked at one after another, each pause of so many milliseconds. */
+const lookPause = 1500;
+
+/** Watches daemons until the signal is aborted. */
+export function watchAll(all: readonly LiveDaemon[], signal: AbortSignal): void {
+  for (const live of all.slice(0, streams)) void live.watch(signal);
+  if (all.length > streams) void lookAround(all.slice(streams), signal);
+}
+
+async function lookAround(all: readonly LiveDaemon[], signal: AbortSignal): Promise<void> {
+  while (!signal.aborted) {
+    for (const live of all) {
+      await seen(signal);
+      if (!signal.aborted) await live.look(signal);
+    }
+    await new Promise((resolve) => setTimeout(resolve, lookPause));
+  }
+}
+
+/** Resolves once the page can be seen. */
+function seen(signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    const look = (): void => {
+      if (document.visibilityState === "hidden" && !signal.aborted) return;
+      document.removeEventListener("visibilitychange", look);
+      resolve();
+    };
+    document.addEventListener("visibilitychange", look);
+    signal.addEventListener("abort", look, { once: true });
+    look();
+  });
+}
+
+/** Calls back once the page was hidden for long. Returns how to listen no more. */
+function whenHidden(then: () => void): () => void {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const look = (): void => {
+    clearTimeout(timer);
+    if (document.visibilityState === "hidden") timer = setTimeout(then, unseen);
+  };
+  document.addEventListener("visibilitychange", look);
+  return () => {
+    clearTimeout(timer);
+    document.removeEventListener("visibilitychange", look);
+  };
+}
+
 /** A daemon's components, live by a stream that is opened again when it breaks. */
 export class LiveDaemon {
   readonly components = signal<ReadonlyMap<string, LiveComponent>>(new Map());
@@ -56,20 +108,35 @@ export class LiveDaemon {
     this.#operations = operations;
   }
 
-  /** Watches until the signal is aborted. */
+  /** Watches until the signal is aborted, by a stream while the page can be seen. */
   async watch(signal: AbortSignal): Promise<void> {
     let failures = 0;
     while (!signal.aborted) {
+      await seen(signal);
+      const hidden = new AbortController();
+      const stop = whenHidden(() => hidden.abort());
       try {
-        await this.#follow(signal, () => (failures = 0));
-        if (signal.aborted) return;
+        await this.#follow(AbortSignal.any([signal, hidden.signal]), () => (failures = 0));
         this.#lose("The daemon has ended the stream.");
       } catch (error) {
-        if (signal.aborted) return;
-        this.#lose(error instanceof Error ? error.message : String(error));
+        if (hidden.signal.aborted) continue;
+        if (!signal.aborted) this.#lose(error instanceof Error ? error.message : String(error));
+      } finally {
+        stop();
       }
       const pause = Math.min(pauses.first * 2 ** failures++, pauses.last);
-      await this.#wait(pause * (0.75 + Math.random() / 2), signal);
+      if (!signal.aborted) await this.#wait(pause * (0.75 + Math.random() / 2), signal);
+    }
+  }
+
+  /** Looks once. */
+  async look(signal: AbortSignal): Promise<void> {
+    const enough = new AbortController();
+    try {
+      await this.#follow(AbortSignal.any([signal, enough.signal]), () => enough.abort());
+    } catch (error) {
+      if (!signal.aborted && !enough.signal.aborted)
+        this.#lose(error instanceof Error ? error.message : String(error));
     }
   }
 

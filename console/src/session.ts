@@ -1,5 +1,6 @@
 import { computed, signal } from "@preact/signals";
 import { createDaemon, type Daemon } from "./daemon.ts";
+import { watchAll } from "./live.ts";
 
 /** What the console's server says of whoever has the token. */
 type Session = {
@@ -64,7 +65,10 @@ export async function open(given: string): Promise<void> {
   const daemons = session.daemons.map(({ name }, index) =>
     createDaemon(index, name, authorization, refused),
   );
-  for (const { live } of daemons) void live.watch(watching.signal);
+  watchAll(
+    daemons.map(({ live }) => live),
+    watching.signal,
+  );
   state.value = { step: "open", session, daemons };
 }
 

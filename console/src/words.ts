@@ -77,6 +77,7 @@ const checks: Partial<Record<CheckKind, string>> = {
   [CheckKind.EXISTS]: "Exists",
   [CheckKind.MAY_READ]: "May read",
   [CheckKind.MAY_WRITE]: "May write",
+  [CheckKind.DEFINITION]: "Definition",
 };
 
 const results: Partial<Record<CheckResult, Word>> = {

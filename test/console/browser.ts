@@ -1,7 +1,7 @@
 import { existsSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import axe from "axe-core";
+import axe, { type AxeResults } from "axe-core";
 import { type Browser, chromium, type Page } from "playwright-core";
 import { buildConsole } from "../../scripts/build-console.ts";
 
@@ -32,14 +32,8 @@ export async function builtPage(): Promise<{ folder: string; dispose: () => void
 export async function accessibilityProblems(page: Page): Promise<string[]> {
   // By the driver, which the page's policy does not concern.
   await page.evaluate(axe.source);
-  const { violations } = await page.evaluate(() => globalThis.axe.run(document));
+  const { violations } = await page.evaluate<AxeResults>("axe.run(document)");
   return violations.flatMap(({ id, help, nodes }) =>
     nodes.map(({ html, failureSummary = "" }) => `${id}: ${help}\n  ${html}\n  ${failureSummary}`),
   );
-}
-
-declare global {
-  // What the source of axe defines in the page.
-  // eslint-disable-next-line no-var
-  var axe: { run: (context: unknown) => Promise<import("axe-core").AxeResults> };
 }

@@ -23,6 +23,7 @@ import {
   ComponentSamplesSchema,
   ExamineComponentsResponseSchema,
   FindingSeverity,
+  type InputStatusSchema,
   GetDefinitionResponseSchema,
   ListReloadsResponseSchema,
   Readiness,
@@ -54,7 +55,7 @@ type Made = {
   readonly type: string;
   readonly state?: ComponentState;
   readonly reason?: string;
-  readonly input?: Partial<MessageInitShape<typeof ComponentSchema>["input"]>;
+  readonly input?: MessageInitShape<typeof InputStatusSchema>;
   readonly operations?: readonly string[];
   /** Calls in five seconds. */
   readonly pace?: number;
@@ -131,13 +132,56 @@ const made: readonly Made[] = [
     input: { attempts: 612n, handled: 612n, backlog: 48n },
     pace: 0,
   },
-  { name: "cache", type: "redis", operations: ["create", "get", "delete", "increment"], pace: 88, time: 0.7 },
-  { name: "catalogue", type: "postgres", input: { attempts: 320n, handled: 320n }, operations: ["exec", "query", "close"], pace: 21, time: 4.2 },
-  { name: "github-hook", type: "webhook", input: { attempts: 88n, handled: 88n }, pace: 0.4, time: 12 },
-  { name: "nightly", type: "cron", input: { attempts: 1n, handled: 1n }, operations: ["delete"], pace: 0 },
-  { name: "photos", type: "aws.s3", operations: ["create", "get", "delete", "list", "presign"], pace: 6, time: 41 },
-  { name: "search-index", type: "http", operations: ["get", "post", "put", "delete"], pace: 14, time: 27 },
-  { name: "labels", type: "file", input: { attempts: 204n, handled: 204n, backlog: 0n }, pace: 1, time: 9 },
+  {
+    name: "cache",
+    type: "redis",
+    operations: ["create", "get", "delete", "increment"],
+    pace: 88,
+    time: 0.7,
+  },
+  {
+    name: "catalogue",
+    type: "postgres",
+    input: { attempts: 320n, handled: 320n },
+    operations: ["exec", "query", "close"],
+    pace: 21,
+    time: 4.2,
+  },
+  {
+    name: "github-hook",
+    type: "webhook",
+    input: { attempts: 88n, handled: 88n },
+    pace: 0.4,
+    time: 12,
+  },
+  {
+    name: "nightly",
+    type: "cron",
+    input: { attempts: 1n, handled: 1n },
+    operations: ["delete"],
+    pace: 0,
+  },
+  {
+    name: "photos",
+    type: "aws.s3",
+    operations: ["create", "get", "delete", "list", "presign"],
+    pace: 6,
+    time: 41,
+  },
+  {
+    name: "search-index",
+    type: "http",
+    operations: ["get", "post", "put", "delete"],
+    pace: 14,
+    time: 27,
+  },
+  {
+    name: "labels",
+    type: "file",
+    input: { attempts: 204n, handled: 204n, backlog: 0n },
+    pace: 1,
+    time: 9,
+  },
 ];
 
 /** Components of the shop; beyond those that are thought of, as many more as are asked for. */
@@ -167,7 +211,10 @@ export function components(more = 0): Component[] {
         readiness: Readiness.OPTIONAL,
         ...(one.input && { input: one.input }),
         ...(one.operations && {
-          output: { invocations: BigInt(Math.round((one.pace ?? 0) * 2100)), failures: BigInt(one.fails ?? 0) },
+          output: {
+            invocations: BigInt(Math.round((one.pace ?? 0) * 2100)),
+            failures: BigInt(one.fails ?? 0),
+          },
         }),
       }),
     )
@@ -176,26 +223,37 @@ export function components(more = 0): Component[] {
 
 /** What the components did in the last ten minutes. */
 export function samples(more = 0) {
-  const all = [...made, ...Array.from({ length: more }, (_, index): Made => ({ name: `feed-${String(index).padStart(4, "0")}`, type: "", input: {}, pace: index % 7, time: 3 }))];
+  const all = [
+    ...made,
+    ...Array.from({ length: more }, (_, index): Made => ({
+      name: `feed-${String(index).padStart(4, "0")}`,
+      type: "",
+      input: {},
+      pace: index % 7,
+      time: 3,
+    })),
+  ];
   return all
     .filter(({ pace }) => (pace ?? 0) > 0)
     .map(({ name, pace = 0, input, time = 1, fails = 0 }, index) => {
       const next = chance(index + 3);
       return create(ComponentSamplesSchema, {
         component: name,
-        samples: Array.from({ length: 119 }, (_, sample) => {
+        samples: Array.from({ length: 120 }, (_, sample) => {
           const wave = 1 + 0.35 * Math.sin((sample + index * 17) / 14);
           const calls = Math.floor(pace * wave * (0.75 + next() / 2) + next() * 0.8);
           const mean = took(time * (0.8 + next() * 0.5));
           const incoming = input !== undefined;
           return {
-            at: at((118 - sample) * 5000 + 500),
+            at: at((119 - sample) * 5000 + 500),
             ...(incoming
               ? { attempts: calls, handled: calls, attemptTime: mean }
               : { invocations: calls, invocationTime: mean }),
             failures: fails > 0 && sample > 110 && sample % 4 === 0 ? 1 : 0,
             inFlight: Math.round(calls * 0.2),
-            ...(name === "orders" && { backlog: BigInt(Math.round(40 + sample * 1.5 + next() * 30)) }),
+            ...(name === "orders" && {
+              backlog: BigInt(Math.round(40 + sample * 1.5 + next() * 30)),
+            }),
           };
         }),
       });
@@ -276,14 +334,19 @@ export function events(): EventRecord[] {
         at: at(ended + 24 + (many - 1 - attempt) * 2100),
         took: took(14 + ((index * 7) % 20)),
         outcome: attempt === many - 1 && !dead ? AttemptOutcome.HANDLED : AttemptOutcome.REFUSED,
-        answer: attempt === many - 1 && !dead ? "" : "500: the warehouse does not know the article 7731",
+        answer:
+          attempt === many - 1 && !dead ? "" : "500: the warehouse does not know the article 7731",
       })),
       renewals: retried && index % 4 === 1 ? [at(ended + 1200)] : [],
       traceId: "4bf92f3577b34da6a3ce929d0e0e4736",
       end: dead ? EventEnd.DEAD_LETTER : EventEnd.HANDLED,
       endedAt: at(ended),
-      reason: dead ? "the 3 attempts are used up: 500: the warehouse does not know the article 7731" : "",
-      deadLetterId: dead ? `0197a2c4-9d00-7000-8000-${(index % 30).toString(16).padStart(12, "0")}` : "",
+      reason: dead
+        ? "the 3 attempts are used up: 500: the warehouse does not know the article 7731"
+        : "",
+      deadLetterId: dead
+        ? `0197a2c4-9d00-7000-8000-${(index % 30).toString(16).padStart(12, "0")}`
+        : "",
     });
   });
 }
@@ -321,7 +384,8 @@ spec:
   findings: [
     {
       severity: FindingSeverity.WARNING,
-      message: 'property "consumeRetryIntervall" is not known; did you mean "consumeRetryInterval"?',
+      message:
+        'property "consumeRetryIntervall" is not known; did you mean "consumeRetryInterval"?',
       line: 24,
       column: 13,
     },
@@ -355,7 +419,9 @@ export const reloads = create(ListReloadsResponseSchema, {
       revision: 13n,
       at: at(52 * minutes),
       outcome: ReloadOutcome.REFUSED,
-      problems: ['payments.yaml:12:7 error: property "queueNam" is not known; did you mean "queueName"?'],
+      problems: [
+        'payments.yaml:12:7 error: property "queueNam" is not known; did you mean "queueName"?',
+      ],
     },
     {
       revision: 13n,
@@ -363,13 +429,19 @@ export const reloads = create(ListReloadsResponseSchema, {
       outcome: ReloadOutcome.APPLIED,
       components: [
         { name: "labels", kind: ChangeKind.CREATED, applied: true, source: "labels.yaml:1:1" },
-        { name: "old-labels", kind: ChangeKind.DELETED, applied: true, source: "old-labels.yaml:1:1" },
+        {
+          name: "old-labels",
+          kind: ChangeKind.DELETED,
+          applied: true,
+          source: "old-labels.yaml:1:1",
+        },
       ],
     },
   ],
 });
 
 const asked = [
+  CheckKind.DEFINITION,
   CheckKind.REACHABLE,
   CheckKind.AUTHENTICATED,
   CheckKind.EXISTS,
@@ -380,7 +452,8 @@ const asked = [
 /** What an examination finds. */
 export function examinations() {
   return components().map((component, index) => {
-    const failed = component.name === "invoices-ftp" ? 1 : component.name === "stock-updates" ? 0 : 9;
+    const failed =
+      component.name === "invoices-ftp" ? 2 : component.name === "stock-updates" ? 1 : 9;
     return create(ExamineComponentsResponseSchema, {
       component: component.name,
       type: component.type,

@@ -53,7 +53,7 @@ type Options = {
 export const token = "console-test-token";
 
 /** The headers of every answer. */
-export const securityHeaders: Readonly<Record<string, string>> = {
+const securityHeaders: Readonly<Record<string, string>> = {
   "content-security-policy":
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types 'none'",
   "x-content-type-options": "nosniff",
@@ -63,7 +63,9 @@ export const securityHeaders: Readonly<Record<string, string>> = {
 /** Starts one on a free port of the loopback address. */
 export async function startStandIn(options: Options): Promise<StandIn> {
   const { page, readOnly = false, daemons = ["shop"] } = options;
-  const { files } = JSON.parse(readFileSync(join(page, "manifest.json"), "utf8")) as ConsoleManifest;
+  const { files } = JSON.parse(
+    readFileSync(join(page, "manifest.json"), "utf8"),
+  ) as ConsoleManifest;
   const [calls, paths]: [string[], string[]] = [[], []];
   const open = new Set<ServerResponse>();
   let isAway = false;
@@ -160,15 +162,21 @@ function routes(router: ConnectRouter, options: Options, calls: string[]): void 
       outbound: {
         parts: [
           { name: "attempts", value: "3", source: "Resiliency shop (resiliency.yaml:18)" },
-          { name: "circuit breaker", value: "opens after 5 failures for 30s", source: "Resiliency shop (resiliency.yaml:24)" },
+          {
+            name: "circuit breaker",
+            value: "opens after 5 failures for 30s",
+            source: "Resiliency shop (resiliency.yaml:24)",
+          },
         ],
       },
     }),
     listReloads: () => reloads,
     listBindingTypes: () => ({
-      bindingTypes: bindings
-        .map(describeType)
-        .map((type) => ({ ...type, metadata: [], operations: type.operations.map(({ name }) => ({ name })) })),
+      bindingTypes: bindings.map(describeType).map((type) => ({
+        ...type,
+        metadata: [],
+        operations: type.operations.map(({ name }) => ({ name })),
+      })),
     }),
     describeBindingType({ name }) {
       const found = bindings.find((one) => one.name === name.replace(/^bindings\./, ""));
@@ -189,12 +197,16 @@ function routes(router: ConnectRouter, options: Options, calls: string[]): void 
   router.service(History, {
     listEvents: () => ({ records: events() }),
     explainEvent: ({ eventId }) => ({
-      records: events().filter((one) => one.eventId === eventId || (eventId === "" && one.deadLetterId !== "")).slice(0, 1),
+      records: events()
+        .filter((one) => one.eventId === eventId || (eventId === "" && one.deadLetterId !== ""))
+        .slice(0, 1),
     }),
     async *tailEvents(_, { signal }) {
       const list = events().slice(0, 14).toReversed();
       for (const [index, record] of list.entries()) {
-        const data = Buffer.from(JSON.stringify({ order: 918_000 + index, customer: `C-${4100 + index}`, lines: 2 }));
+        const data = Buffer.from(
+          JSON.stringify({ order: 918_000 + index, customer: `C-${4100 + index}`, lines: 2 }),
+        );
         yield create(TailEventsResponseSchema, {
           event: {
             record,

@@ -9,7 +9,13 @@ import { Field } from "../ui/fields.tsx";
 import { Button } from "../ui/parts.tsx";
 
 /** Pause, resume, restart and drain, each with what will happen. */
-export function ComponentActions({ daemon, live }: { daemon: Daemon; live: LiveComponent }): JSX.Element {
+export function ComponentActions({
+  daemon,
+  live,
+}: {
+  daemon: Daemon;
+  live: LiveComponent;
+}): JSX.Element {
   const { operations } = daemon;
   const { component } = live;
   const { name, input } = component;
@@ -25,8 +31,8 @@ export function ComponentActions({ daemon, live }: { daemon: Daemon; live: LiveC
       body: (
         <>
           <p>
-            No more events of {name} reach the app until it is resumed, also after reloads and restarts. {finish} It
-            can still be invoked.
+            No more events of {name} reach the app until it is resumed, also after reloads and
+            restarts. {finish} It can still be invoked.
           </p>
           <ReasonField onReason={(value) => (reason = value)} />
         </>
@@ -58,7 +64,8 @@ export function ComponentActions({ daemon, live }: { daemon: Daemon; live: LiveC
       title: `Restart ${name}?`,
       body: (
         <p>
-          The connection of {name} is closed and opened anew. {input ? finish : ""} Invocations meanwhile wait or fail.
+          The connection of {name} is closed and opened anew. {input ? finish : ""} Invocations
+          meanwhile wait or fail.
         </p>
       ),
       action: `Restart ${name}`,
@@ -72,10 +79,12 @@ export function ComponentActions({ daemon, live }: { daemon: Daemon; live: LiveC
       title: `Drain ${name}?`,
       body: (
         <p>
-          {name} is paused for as long as this process lives, or until it is resumed. It waits up to 30 seconds for the
-          app to finish{" "}
-          {withApp > 0 ? `the ${plural(withApp, "event")} that it has` : "what it has, which is nothing now"}; what is
-          not finished then is the source's again. It can still be invoked.
+          {name} is paused for as long as this process lives, or until it is resumed. It waits up to
+          30 seconds for the app to finish{" "}
+          {withApp > 0
+            ? `the ${plural(withApp, "event")} that it has`
+            : "what it has, which is nothing now"}
+          ; what is not finished then is the source's again. It can still be invoked.
         </p>
       ),
       action: `Drain ${name}`,

@@ -9,7 +9,13 @@ import { Facts, Section, Time } from "../ui/parts.tsx";
 import { readinessWord } from "../words.ts";
 
 /** What a component does now, and did in the last ten minutes. */
-export function ComponentNow({ daemon, live }: { daemon: Daemon; live: LiveComponent }): JSX.Element {
+export function ComponentNow({
+  daemon,
+  live,
+}: {
+  daemon: Daemon;
+  live: LiveComponent;
+}): JSX.Element {
   const now = daemon.live.now.value;
   const { component, deadLetters } = live;
   const { input, output } = component;
@@ -42,12 +48,7 @@ export function ComponentNow({ daemon, live }: { daemon: Daemon; live: LiveCompo
         ))}
       </dl>
       <div class="charts">
-        <Chart
-          title="Calls"
-          unit="each second"
-          values={callsOf(live, now)}
-          format={rate}
-        />
+        <Chart title="Calls" unit="each second" values={callsOf(live, now)} format={rate} />
         <Chart
           title="Latency"
           unit="mean"
@@ -100,10 +101,12 @@ export function ComponentNow({ daemon, live }: { daemon: Daemon; live: LiveCompo
                 {waiting.id === "" ? (
                   "an event without identity"
                 ) : (
-                  <a href={link(daemon.index, "events", "", "", { find: waiting.id })}>{waiting.id}</a>
+                  <a href={link(daemon.index, "events", "", "", { find: waiting.id })}>
+                    {waiting.id}
+                  </a>
                 )}
-                , since <Time at={timeOf(waiting.since)} />, after {count(waiting.attempts)} attempts:{" "}
-                {waiting.lastError}
+                , since <Time at={timeOf(waiting.since)} />, after {count(waiting.attempts)}{" "}
+                attempts: {waiting.lastError}
               </p>
             )}
           </Section>

@@ -122,7 +122,9 @@ function Part({ daemon, live }: { daemon: Daemon; live: LiveComponent }): JSX.El
     case "emit":
       if (mayChange.value) return <EmitPart daemon={daemon} name={name} />;
   }
-  return <Empty title="There is nothing here.">{!mayChange.value && "The token is read-only."}</Empty>;
+  return (
+    <Empty title="There is nothing here.">{!mayChange.value && "The token is read-only."}</Empty>
+  );
 }
 
 function isInput({ component }: LiveComponent): boolean {

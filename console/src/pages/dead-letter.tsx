@@ -132,7 +132,6 @@ function Shown({ daemon, letter }: { daemon: Daemon; letter: DeadLetterRecord })
             const word = attemptWord(attempt.outcome);
             const time = timeOf(attempt.at) ?? 0;
             return (
-              // eslint-disable-next-line react/no-array-index-key
               <li key={at} class={`tone-${word.tone}`}>
                 <p class="step-time">
                   <time dateTime={new Date(time).toISOString()}>{clockTime(time)}</time>

@@ -24,7 +24,12 @@ export function DeadLettersPage({ daemon }: { daemon: Daemon }): JSX.Element {
     <>
       <PageHead
         title="Dead letters"
-        lead={<p>Events whose attempts are used up, or that the app has rejected. They stay until somebody decides.</p>}
+        lead={
+          <p>
+            Events whose attempts are used up, or that the app has rejected. They stay until
+            somebody decides.
+          </p>
+        }
       />
       <Totals daemon={daemon} />
       <LetterFilter key={`filter ${search}`} daemon={daemon} query={query} />
@@ -94,7 +99,9 @@ function Letters({ daemon, query }: { daemon: Daemon; query: URLSearchParams }):
       {problem !== "" && <Note tone="bad">{problem}</Note>}
       {value === undefined && loading && <Loading />}
       {value && letters.length === 0 && (
-        <Empty title={filter === undefined ? "There are no dead letters." : "No dead letter matches."}>
+        <Empty
+          title={filter === undefined ? "There are no dead letters." : "No dead letter matches."}
+        >
           {filter === undefined && "Every event was handled, or has somewhere else to go."}
         </Empty>
       )}
@@ -128,7 +135,8 @@ function Tools(props: {
   const { daemon, chosen, all, onDone } = props;
   const meant: Meant =
     chosen.length === 0 ? all : { filter: { ids: [...chosen] }, words: "The selected ones" };
-  const which = chosen.length === 0 ? (all.filter ? "all that match" : "all") : `${chosen.length} selected`;
+  const which =
+    chosen.length === 0 ? (all.filter ? "all that match" : "all") : `${chosen.length} selected`;
   return (
     <>
       <Button kind="primary" onClick={() => void askRedrive(daemon, meant)}>
@@ -211,7 +219,7 @@ function List(props: {
         },
         {
           key: "attempts",
-          title: "Failed attempts",
+          title: "Attempts",
           figures: true,
           cell: ({ failedAttempts }) => String(failedAttempts),
         },

@@ -1,5 +1,5 @@
 import type { Field } from "../../../gen/cufflink/v1/binding_types_pb.ts";
-import type { Pair } from "../ui/fields.tsx";
+import type { Pair } from "../ui/pair.ts";
 
 /** What is wrong with the value of a field. Empty: nothing that can be seen here; the daemon has the last word. */
 export function declaredProblem(

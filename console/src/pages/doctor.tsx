@@ -14,6 +14,7 @@ import { type Column, Table } from "../ui/table.tsx";
 import { checkWord, resultWord } from "../words.ts";
 
 const kinds = [
+  CheckKind.DEFINITION,
   CheckKind.REACHABLE,
   CheckKind.AUTHENTICATED,
   CheckKind.EXISTS,
@@ -63,8 +64,8 @@ export function DoctorPage({ daemon }: { daemon: Daemon }): JSX.Element {
         title="Doctor"
         lead={
           <p>
-            Whether each component's system can be reached, knows the credentials, has what the component names, and
-            lets it read and write. Nothing is consumed or changed.
+            Whether each component's system can be reached, knows the credentials, has what the
+            component names, and lets it read and write. Nothing is consumed or changed.
           </p>
         }
         tools={
@@ -95,7 +96,9 @@ export function DoctorPage({ daemon }: { daemon: Daemon }): JSX.Element {
         />
       )}
       {results.length === 0 && phase !== "running" && problem === "" && (
-        <Empty title={phase === "ended" ? "There are no components." : "Nothing was examined yet."} />
+        <Empty
+          title={phase === "ended" ? "There are no components." : "Nothing was examined yet."}
+        />
       )}
     </>
   );

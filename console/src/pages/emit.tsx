@@ -5,7 +5,8 @@ import { bytesOf } from "../bytes.ts";
 import { type Daemon, problemOf } from "../daemon.ts";
 import { span } from "../format.ts";
 import { bytesOfDraft, DataField, type Draft, problemOfDraft } from "../ui/data-field.tsx";
-import { Field, type Pair, Pairs } from "../ui/fields.tsx";
+import { Field, Pairs } from "../ui/fields.tsx";
+import type { Pair } from "../ui/pair.ts";
 import { Badge, Button, Note, Section } from "../ui/parts.tsx";
 import { Payload } from "../ui/payload.tsx";
 
@@ -55,14 +56,20 @@ export function EmitPart({ daemon, name }: { daemon: Daemon; name: string }): JS
         <Pairs label="Headers" one="header" pairs={headers} onChange={setHeaders} />
         <div class="form-grid">
           <Field label="Key" value={key} onInput={setKey} hint="What keeps its order." />
-          <Field label="Identity" value={id} onInput={setId} hint="The source's own identity of it." />
+          <Field
+            label="Identity"
+            value={id}
+            onInput={setId}
+            hint="The source's own identity of it."
+          />
         </div>
         <div class="form-end">
           <Button type="submit" kind="primary" disabled={busy}>
             {busy ? "Working…" : "Emit"}
           </Button>
           <span class="quiet">
-            The app gets it once, as if it came from {name}. It is not tried again, and becomes no dead letter.
+            The app gets it once, as if it came from {name}. It is not tried again, and becomes no
+            dead letter.
           </span>
         </div>
         <div role="status">{result && <Outcome result={result} />}</div>
@@ -89,7 +96,9 @@ function Outcome({ result }: { result: Result }): JSX.Element {
     <div class="outcome">
       <h3>
         The app's answer{" "}
-        <Badge word={handled ? { text: "handled", tone: "good" } : { text: "not handled", tone: "bad" }} />
+        <Badge
+          word={handled ? { text: "handled", tone: "good" } : { text: "not handled", tone: "bad" }}
+        />
         {took}
       </h3>
       {kind === "handled" && (

@@ -27,7 +27,10 @@ export function EventsPage({ daemon }: { daemon: Daemon }): JSX.Element {
   const letter = query.get("letter") ?? "";
   return (
     <>
-      <PageHead title="Events" lead={<p>What became of events, and where those are that have not ended.</p>} />
+      <PageHead
+        title="Events"
+        lead={<p>What became of events, and where those are that have not ended.</p>}
+      />
       <Search key={find + letter} find={find === "" ? letter : find} />
       {find !== "" || letter !== "" ? (
         <WhyPart daemon={daemon} find={find} letter={letter} />
@@ -41,7 +44,6 @@ export function EventsPage({ daemon }: { daemon: Daemon }): JSX.Element {
 function Search({ find }: { find: string }): JSX.Element {
   const [text, setText] = useState(find);
   return (
-    // eslint-disable-next-line jsx-a11y/no-redundant-roles
     <form
       class="search"
       role="search"
@@ -74,7 +76,12 @@ function Recent({ daemon }: { daemon: Daemon }): JSX.Element {
   const { value, problem, loading, again } = useLoad(
     (signal) =>
       daemon.history.listEvents(
-        { component, ends: end === EventEnd.UNSPECIFIED ? [] : [end], pageSize: 100, pageToken: token },
+        {
+          component,
+          ends: end === EventEnd.UNSPECIFIED ? [] : [end],
+          pageSize: 100,
+          pageToken: token,
+        },
         { signal },
       ),
     [daemon.index, component, end, token],
@@ -97,7 +104,10 @@ function Recent({ daemon }: { daemon: Daemon }): JSX.Element {
           label="Ended"
           value={String(end)}
           onInput={(value) => filter({ end: value === "0" ? "" : value })}
-          options={[["0", "In any way"], ...ends.map((one) => [String(one), endWord(one).text] as const)]}
+          options={[
+            ["0", "In any way"],
+            ...ends.map((one) => [String(one), endWord(one).text] as const),
+          ]}
         />
         <Button onClick={again}>Refresh</Button>
       </div>
@@ -108,9 +118,7 @@ function Recent({ daemon }: { daemon: Daemon }): JSX.Element {
           The history keeps the last events in memory, and those with something to tell for days.
         </Empty>
       )}
-      {value && value.records.length > 0 && (
-        <Records daemon={daemon} records={value.records} />
-      )}
+      {value && value.records.length > 0 && <Records daemon={daemon} records={value.records} />}
       {value && (tokens.length > 1 || value.nextPageToken !== "") && (
         <nav class="pager" aria-label="Pages of events">
           <Button disabled={tokens.length === 1} onClick={() => setTokens(tokens.slice(0, -1))}>
@@ -129,7 +137,13 @@ function Recent({ daemon }: { daemon: Daemon }): JSX.Element {
   );
 }
 
-function Records({ daemon, records }: { daemon: Daemon; records: readonly EventRecord[] }): JSX.Element {
+function Records({
+  daemon,
+  records,
+}: {
+  daemon: Daemon;
+  records: readonly EventRecord[];
+}): JSX.Element {
   const keyed = records.map((record, at) => ({ record, at }));
   return (
     <Table

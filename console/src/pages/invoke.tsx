@@ -1,10 +1,14 @@
 import type { JSX } from "preact";
 import { useState } from "preact/hooks";
-import type { Field as FieldDeclaration, Operation } from "../../../gen/cufflink/v1/binding_types_pb.ts";
+import type {
+  Field as FieldDeclaration,
+  Operation,
+} from "../../../gen/cufflink/v1/binding_types_pb.ts";
 import { type Daemon, problemOf } from "../daemon.ts";
 import { span } from "../format.ts";
 import { bytesOfDraft, DataField, type Draft, problemOfDraft } from "../ui/data-field.tsx";
-import { Field, type Pair, Pairs } from "../ui/fields.tsx";
+import { Field, Pairs } from "../ui/fields.tsx";
+import type { Pair } from "../ui/pair.ts";
 import { Metadata } from "../ui/headers.tsx";
 import { Badge, Button, Loading, Note, Section } from "../ui/parts.tsx";
 import { Payload } from "../ui/payload.tsx";
@@ -154,7 +158,8 @@ function DeclaredField(props: {
   onInput: (value: string) => void;
 }): JSX.Element {
   const { field, value, problem, onInput } = props;
-  const { name, type, description, required, sensitive, allowedValues, defaultValue, example } = field;
+  const { name, type, description, required, sensitive, allowedValues, defaultValue, example } =
+    field;
   const choices = type === "bool" ? ["true", "false"] : allowedValues;
   const unset = defaultValue === undefined ? "not set" : `not set (${defaultValue})`;
   return (

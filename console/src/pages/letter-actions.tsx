@@ -1,10 +1,10 @@
 import type { MessageInitShape } from "@bufbuild/protobuf";
-import { type JSX, type VNode } from "preact";
+import type { JSX, VNode } from "preact";
 import { useState } from "preact/hooks";
 import type { DeadLetterFilterSchema } from "../../../gen/cufflink/v1/dead_letters_pb.ts";
 import { type Daemon, problemOf } from "../daemon.ts";
 import { plural } from "../format.ts";
-import { redrive, redriven } from "../redrive.ts";
+import { redrive, redriven, redrives } from "../redrive.ts";
 import { announce } from "../ui/announce.tsx";
 import { ask } from "../ui/dialog.tsx";
 import { Field } from "../ui/fields.tsx";
@@ -19,6 +19,10 @@ export type Meant = {
 
 /** Asks before dead letters are redriven: how many, where to, how fast. */
 export async function askRedrive(daemon: Daemon, meant: Meant): Promise<void> {
+  if (redrives.peek().some(({ step }) => step === "running")) {
+    announce("A redrive goes on. Stop it, or wait for its end, before you begin another.");
+    return;
+  }
   const counted = await matching(daemon, meant);
   if (counted === undefined) return;
   let chosen = { rate: "", to: "", operation: "" };
@@ -52,8 +56,9 @@ export async function askDrop(daemon: Daemon, meant: Meant, onDropped: () => voi
     title: `Drop ${counted.many}?`,
     body: (
       <p>
-        {meant.words}: {counted.many} {counted.dropped === 1n ? "is" : "are"} removed for good, with payload and
-        history of attempts. Nobody gets {counted.dropped === 1n ? "this event" : "these events"} again.
+        {meant.words}: {counted.many} {counted.dropped === 1n ? "is" : "are"} removed for good, with
+        payload and history of attempts. Nobody gets{" "}
+        {counted.dropped === 1n ? "this event" : "these events"} again.
         <Skipped skipped={counted.skipped} />
       </p>
     ),
@@ -63,7 +68,8 @@ export async function askDrop(daemon: Daemon, meant: Meant, onDropped: () => voi
       const { dropped, skipped } = await daemon.deadLetters.dropDeadLetters(selection(meant));
       redriven.value++;
       onDropped();
-      const left = skipped === 0n ? "" : ` ${plural(skipped, "dead letter")} being redriven left alone.`;
+      const left =
+        skipped === 0n ? "" : ` ${plural(skipped, "dead letter")} being redriven left alone.`;
       return `Dropped ${plural(dropped, "dead letter")}.${left}`;
     },
   });
@@ -77,7 +83,9 @@ async function matching(daemon: Daemon, meant: Meant): Promise<Counted | undefin
     const request = { ...selection(meant), validateOnly: true };
     const { dropped, skipped } = await daemon.deadLetters.dropDeadLetters(request);
     if (dropped > 0n) return { dropped, skipped, many: plural(dropped, "dead letter") };
-    announce(skipped > 0n ? "All that match are being redriven." : "No dead letter matches any more.");
+    announce(
+      skipped > 0n ? "All that match are being redriven." : "No dead letter matches any more.",
+    );
   } catch (error) {
     announce(problemOf(error));
   }
@@ -98,7 +106,12 @@ function outputsOf(daemon: Daemon): string[] {
 
 function Skipped({ skipped }: { skipped: bigint }): VNode | null {
   if (skipped === 0n) return null;
-  return <> {plural(skipped, "further one is", "further ones are")} being redriven now, and left alone.</>;
+  return (
+    <>
+      {" "}
+      {plural(skipped, "further one is", "further ones are")} being redriven now, and left alone.
+    </>
+  );
 }
 
 function RedriveBody(props: {
@@ -130,7 +143,10 @@ function RedriveBody(props: {
           label="To"
           value={chosen.to}
           onInput={(to) => change({ to })}
-          options={[["", "Its handler in the app"], ...outputs.map((name) => [name, `Output ${name}`] as const)]}
+          options={[
+            ["", "Its handler in the app"],
+            ...outputs.map((name) => [name, `Output ${name}`] as const),
+          ]}
         />
         {chosen.to !== "" && (
           <Field

@@ -6,7 +6,8 @@ import type { Daemon } from "../daemon.ts";
 import { size } from "../format.ts";
 import { bytesOfDraft, DataField, type Draft, problemOfDraft } from "../ui/data-field.tsx";
 import { ask } from "../ui/dialog.tsx";
-import { Field, type Pair, Pairs } from "../ui/fields.tsx";
+import { Field, Pairs } from "../ui/fields.tsx";
+import type { Pair } from "../ui/pair.ts";
 import { Button, Note, Section } from "../ui/parts.tsx";
 
 /** Changes a dead letter's event. What nobody has touched stays as it is, byte for byte. */
@@ -32,10 +33,12 @@ export function LetterEdit(props: {
       body: (
         <>
           <p>
-            The {changed.join(", ")} of this dead letter {changed.length === 1 ? "is" : "are"} replaced.
+            The {changed.join(", ")} of this dead letter {changed.length === 1 ? "is" : "are"}{" "}
+            replaced.
             {changed.includes("data") &&
               ` The payload was ${size(letter.dataSize)}, and is ${size(event.data?.length ?? 0)}.`}{" "}
-            What was there before is not kept. It is marked as edited, and reaches nobody until it is redriven.
+            What was there before is not kept. It is marked as edited, and reaches nobody until it
+            is redriven.
           </p>
         </>
       ),
@@ -79,7 +82,9 @@ export function LetterEdit(props: {
           onChange={(metadata) => setForm({ ...form, metadata })}
         />
         <Field label="Key" value={form.key} onInput={(key) => setForm({ ...form, key })} />
-        {letter.redriving && <Note tone="warn">It is being redriven, and cannot be changed meanwhile.</Note>}
+        {letter.redriving && (
+          <Note tone="warn">It is being redriven, and cannot be changed meanwhile.</Note>
+        )}
         <div class="form-end">
           <Button type="submit" kind="primary" disabled={problem !== "" || changed.length === 0}>
             Save…
@@ -122,10 +127,7 @@ function changesOf(letter: DeadLetterRecord, before: Form, form: Form): string[]
     !sameBytes(bytesOfDraft(draft), letter.event?.data ?? new Uint8Array());
   const differs = (name: "headers" | "metadata" | "key"): boolean =>
     JSON.stringify(form[name]) !== JSON.stringify(before[name]);
-  return [
-    ...(data ? ["data"] : []),
-    ...(["headers", "key", "metadata"] as const).filter(differs),
-  ];
+  return [...(data ? ["data"] : []), ...(["headers", "key", "metadata"] as const).filter(differs)];
 }
 
 /** The headers as they are written, those that are as they were with their own bytes. */

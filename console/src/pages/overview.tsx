@@ -21,7 +21,15 @@ type Row = {
 };
 
 type Shown = "all" | "attention" | "paused" | "well";
-type SortKey = "attention" | "name" | "inFlight" | "backlog" | "rate" | "latency" | "attempts" | "deadLetters";
+type SortKey =
+  | "attention"
+  | "name"
+  | "inFlight"
+  | "backlog"
+  | "rate"
+  | "latency"
+  | "attempts"
+  | "deadLetters";
 
 const shownTitles: readonly (readonly [Shown, string])[] = [
   ["all", "All"],
@@ -215,7 +223,10 @@ function nameCell({ daemon, live, figures }: Row): JSX.Element {
   );
 }
 
-function optional(value: number | undefined, format: (value: number) => string): JSX.Element | string {
+function optional(
+  value: number | undefined,
+  format: (value: number) => string,
+): JSX.Element | string {
   if (value !== undefined) return format(value);
   return (
     <span class="none" title="Not known">
@@ -224,7 +235,10 @@ function optional(value: number | undefined, format: (value: number) => string):
   );
 }
 
-function nextSort(before: { key: SortKey; down: boolean }, key: SortKey): { key: SortKey; down: boolean } {
+function nextSort(
+  before: { key: SortKey; down: boolean },
+  key: SortKey,
+): { key: SortKey; down: boolean } {
   if (before.key === key) return { key, down: !before.down };
   return { key, down: key !== "name" && key !== "attention" };
 }

@@ -20,8 +20,9 @@ export function ReloadsPage({ daemon }: { daemon: Daemon }): JSX.Element {
       title: "Reload the resources?",
       body: (
         <p>
-          The component files are read again, and what has changed is taken over, one component at a time. Each new
-          definition is proved beside the old one; where that fails, the old one goes on.
+          The component files are read again, and what has changed is taken over, one component at a
+          time. Each new definition is proved beside the old one; where that fails, the old one goes
+          on.
         </p>
       ),
       action: "Reload",
@@ -86,11 +87,7 @@ function Reload({ daemon, reload }: { daemon: Daemon; reload: ReloadResult }): J
               <span class={`change change-${changeWord(kind)}`}>{changeWord(kind)}</span>{" "}
               <a href={link(daemon.index, "components", name)}>{name}</a>{" "}
               <span class="quiet">{source}</span>
-              {!applied && (
-                <Note tone="bad">
-                  Refused{reason !== "" && `: ${reason}`}
-                </Note>
-              )}
+              {!applied && <Note tone="bad">Refused{reason !== "" && `: ${reason}`}</Note>}
             </li>
           ))}
         </ul>

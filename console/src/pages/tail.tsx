@@ -72,7 +72,12 @@ export function TailPart({ daemon, name }: { daemon: Daemon; name: string }): JS
       title="Live events"
       tools={
         <>
-          <Choice label="At most so many a second" value={rate} options={rates} onChange={setRate} />
+          <Choice
+            label="At most so many a second"
+            value={rate}
+            options={rates}
+            onChange={setRate}
+          />
           <Button onClick={() => setRunning(!running)}>{running ? "Hold" : "Go on"}</Button>
           <Button
             onClick={() => {
@@ -87,8 +92,9 @@ export function TailPart({ daemon, name }: { daemon: Daemon; name: string }): JS
     >
       {problem !== "" && <Note tone="warn">{problem}</Note>}
       <p class="quiet">
-        Events as they end, newest first. {count(seen.length)} shown, <b>{count(leftOut)} left out</b>{" "}
-        because more than {rate} came in a second. Watching delays no event.
+        Events as they end, newest first. {count(seen.length)} shown,{" "}
+        <b>{count(leftOut)} left out</b> because more than {rate} came in a second. Watching delays
+        no event.
       </p>
       {seen.length === 0 ? (
         <Empty title={running ? "Waiting for an event to end." : "Held."} />

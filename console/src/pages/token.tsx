@@ -16,8 +16,8 @@ export function TokenPage({ problem }: { problem: string }): JSX.Element {
     <main class="gate">
       <h1>Cufflink's console</h1>
       <p>
-        Cufflink prints a link with a token when the console starts. Open that link, or enter the token. It stays in
-        this page's memory, and is gone when the page is closed or loaded again.
+        Cufflink prints a link with a token when the console starts. Open that link, or enter the
+        token. It stays in this page's memory, and is gone when the page is closed or loaded again.
       </p>
       <form
         onSubmit={(event) => {

@@ -1,6 +1,9 @@
 import type { JSX } from "preact";
 import { useState } from "preact/hooks";
-import { Direction, type Field as FieldDeclaration } from "../../../gen/cufflink/v1/binding_types_pb.ts";
+import {
+  Direction,
+  type Field as FieldDeclaration,
+} from "../../../gen/cufflink/v1/binding_types_pb.ts";
 import type { Daemon } from "../daemon.ts";
 import { plural } from "../format.ts";
 import { link } from "../router.ts";
@@ -19,7 +22,9 @@ export function TypesPage({ daemon }: { daemon: Daemon }): JSX.Element {
   );
   const words = search.toLowerCase().split(/\s+/).filter(Boolean);
   const types = (value?.bindingTypes ?? []).filter(({ name, aliases, summary, operations }) => {
-    const text = [name, ...aliases, summary, ...operations.map((one) => one.name)].join(" ").toLowerCase();
+    const text = [name, ...aliases, summary, ...operations.map((one) => one.name)]
+      .join(" ")
+      .toLowerCase();
     return words.every((word) => text.includes(word));
   });
   return (
@@ -56,7 +61,11 @@ export function TypesPage({ daemon }: { daemon: Daemon }): JSX.Element {
               cell: ({ name }) => <a href={link(daemon.index, "types", name)}>{name}</a>,
             },
             { key: "summary", title: "What it is", cell: ({ summary }) => summary },
-            { key: "directions", title: "Ways", cell: ({ directions }) => directionsWord(directions) },
+            {
+              key: "directions",
+              title: "Ways",
+              cell: ({ directions }) => directionsWord(directions),
+            },
             { key: "status", title: "Status", cell: ({ status }) => status },
           ]}
         />
@@ -111,7 +120,13 @@ export function TypePage({ daemon, name }: { daemon: Daemon; name: string }): JS
   );
 }
 
-function FieldTable({ name, fields }: { name: string; fields: readonly FieldDeclaration[] }): JSX.Element {
+function FieldTable({
+  name,
+  fields,
+}: {
+  name: string;
+  fields: readonly FieldDeclaration[];
+}): JSX.Element {
   if (fields.length === 0) return <p class="quiet">No settings.</p>;
   return (
     <Table

@@ -22,7 +22,9 @@ export function WhyPart(props: { daemon: Daemon; find: string; letter: string })
       const asked = [
         ...(find === "" ? [] : [{ eventId: find }]),
         // Dead letters have UUIDs, as may events.
-        ...(letter !== "" || uuid.test(find) ? [{ deadLetterId: letter === "" ? find : letter }] : []),
+        ...(letter !== "" || uuid.test(find)
+          ? [{ deadLetterId: letter === "" ? find : letter }]
+          : []),
       ];
       const answers = await Promise.all(
         asked.map((request) => daemon.history.explainEvent(request, { signal })),
@@ -41,8 +43,8 @@ export function WhyPart(props: { daemon: Daemon; find: string; letter: string })
   if (records.length + unfinished.length === 0)
     return (
       <Empty title={`Nothing is known about ${sought}.`}>
-        It may never have come, or be forgotten: the history keeps the last events, and for days those with something
-        to tell.
+        It may never have come, or be forgotten: the history keeps the last events, and for days
+        those with something to tell.
       </Empty>
     );
   return (
@@ -54,11 +56,9 @@ export function WhyPart(props: { daemon: Daemon; find: string; letter: string })
         </p>
       )}
       {unfinished.map((event, at) => (
-        // eslint-disable-next-line react/no-array-index-key
         <Unfinished key={at} daemon={daemon} event={event} />
       ))}
       {records.map((record, at) => (
-        // eslint-disable-next-line react/no-array-index-key
         <Ended key={at} daemon={daemon} record={record} />
       ))}
     </>
@@ -94,7 +94,12 @@ function Ended({ daemon, record }: { daemon: Daemon; record: EventRecord }): JSX
     text: record.reason,
   };
   return (
-    <Story daemon={daemon} event={record} badge={<Badge word={word} />} steps={[...stepsOf(record), end]} />
+    <Story
+      daemon={daemon}
+      event={record}
+      badge={<Badge word={word} />}
+      steps={[...stepsOf(record), end]}
+    />
   );
 }
 
@@ -111,7 +116,12 @@ function Unfinished({ daemon, event }: { daemon: Daemon; event: UnfinishedEvent 
       .join(" "),
   };
   return (
-    <Story daemon={daemon} event={event} badge={<Badge word={word} />} steps={[...stepsOf(event), now]} />
+    <Story
+      daemon={daemon}
+      event={event}
+      badge={<Badge word={word} />}
+      steps={[...stepsOf(event), now]}
+    />
   );
 }
 
@@ -123,9 +133,11 @@ function stepsOf(event: EventRecord | UnfinishedEvent): Step[] {
   };
   const steps = [
     ...event.attempts.map(attemptStep),
-    ...event.renewals.map(
-      (at): Step => ({ at: timeOf(at) ?? 0, tone: "quiet", title: "Its lease at the source was renewed" }),
-    ),
+    ...event.renewals.map((at): Step => ({
+      at: timeOf(at) ?? 0,
+      tone: "quiet",
+      title: "Its lease at the source was renewed",
+    })),
     ...event.failedRenewals.map(failedRenewalStep),
   ];
   return [received, ...steps.toSorted((one, other) => one.at - other.at)];
@@ -172,7 +184,6 @@ function Story(props: {
       </p>
       <ol class="timeline">
         {steps.map((step, at) => (
-          // eslint-disable-next-line react/no-array-index-key
           <li key={at} class={`tone-${step.tone}`}>
             <p class="step-time">
               <time dateTime={new Date(step.at).toISOString()}>{clockTime(step.at)}</time>

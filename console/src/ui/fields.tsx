@@ -1,5 +1,6 @@
 import type { ComponentChildren, InputHTMLAttributes, JSX } from "preact";
 import { useId } from "preact/hooks";
+import type { Pair } from "./pair.ts";
 
 type FieldProps = {
   label: string;
@@ -110,9 +111,6 @@ export function Choice<T extends string>(props: {
   );
 }
 
-/** A name and a value. */
-export type Pair = { readonly name: string; readonly value: string };
-
 /** Any number of names with values. */
 export function Pairs(props: {
   label: string;
@@ -128,7 +126,6 @@ export function Pairs(props: {
     <fieldset class="pairs">
       <legend>{label}</legend>
       {pairs.map((pair, at) => (
-        // eslint-disable-next-line react/no-array-index-key
         <div class="pair" key={at}>
           <input
             type="text"

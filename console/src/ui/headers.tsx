@@ -14,14 +14,22 @@ export function Headers({ headers }: { headers: readonly Header[] }): JSX.Elemen
       rowKey={({ at }) => String(at)}
       columns={[
         { key: "name", title: "Name", header: true, cell: ({ name }) => name },
-        { key: "value", title: "Value", cell: ({ value }) => textOf(value) ?? `0x ${hexOf(value)}` },
+        {
+          key: "value",
+          title: "Value",
+          cell: ({ value }) => textOf(value) ?? `0x ${hexOf(value)}`,
+        },
       ]}
     />
   );
 }
 
 /** Names with texts. */
-export function Metadata({ metadata }: { metadata: Readonly<Record<string, string>> }): JSX.Element {
+export function Metadata({
+  metadata,
+}: {
+  metadata: Readonly<Record<string, string>>;
+}): JSX.Element {
   const entries = Object.entries(metadata);
   if (entries.length === 0) return <p class="quiet">No metadata.</p>;
   return (

@@ -1,4 +1,4 @@
-import { type ComponentChildren, type JSX } from "preact";
+import type { ComponentChildren, JSX } from "preact";
 import { useId } from "preact/hooks";
 import { dateTime, span } from "../format.ts";
 import type { Tone, Word } from "../words.ts";
@@ -27,7 +27,14 @@ type ButtonProps = {
   children: ComponentChildren;
 };
 
-export function Button({ onClick, kind, type, disabled, label, children }: ButtonProps): JSX.Element {
+export function Button({
+  onClick,
+  kind,
+  type,
+  disabled,
+  label,
+  children,
+}: ButtonProps): JSX.Element {
   return (
     <button
       type={type ?? "button"}
@@ -66,7 +73,13 @@ export function Note({ tone, children }: { tone: Tone; children: ComponentChildr
 }
 
 /** What a list shows when there is nothing in it. */
-export function Empty({ title, children }: { title: string; children?: ComponentChildren }): JSX.Element {
+export function Empty({
+  title,
+  children,
+}: {
+  title: string;
+  children?: ComponentChildren;
+}): JSX.Element {
   return (
     <div class="empty">
       <p class="empty-title">{title}</p>
@@ -94,7 +107,11 @@ export function Section(props: {
 }
 
 /** Names and their values. */
-export function Facts({ facts }: { facts: readonly (readonly [string, ComponentChildren])[] }): JSX.Element {
+export function Facts({
+  facts,
+}: {
+  facts: readonly (readonly [string, ComponentChildren])[];
+}): JSX.Element {
   return (
     <dl class="facts">
       {facts.map(([name, value]) => (

@@ -11,7 +11,10 @@ export type Column<Row> = {
   /** Is the row's header. */
   readonly header?: boolean;
   /** How it can be sorted by it. */
-  readonly sort?: { readonly active: "ascending" | "descending" | "none"; readonly toggle: () => void };
+  readonly sort?: {
+    readonly active: "ascending" | "descending" | "none";
+    readonly toggle: () => void;
+  };
 };
 
 type TableProps<Row> = {

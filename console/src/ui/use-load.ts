@@ -18,11 +18,13 @@ export function useLoad<T>(
 ): Load<T> {
   const key = keys.join("\n");
   const [round, setRound] = useState(0);
-  const [state, setState] = useState<{ key: string; value?: T; problem: string; loading: boolean }>({
-    key,
-    problem: "",
-    loading: true,
-  });
+  const [state, setState] = useState<{ key: string; value?: T; problem: string; loading: boolean }>(
+    {
+      key,
+      problem: "",
+      loading: true,
+    },
+  );
   useEffect(() => {
     const controller = new AbortController();
     setState((before) =>
