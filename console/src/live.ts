@@ -153,12 +153,10 @@ export class LiveDaemon {
         { withSamples: true },
         { signal: AbortSignal.any([signal, quiet.signal]) },
       );
-      let first = true;
       for await (const response of stream) {
         clearTimeout(timer);
         timer = setTimeout(() => quiet.abort(), silence);
-        this.#take(response, first);
-        first = false;
+        this.#take(response);
         onLive();
       }
     } finally {
@@ -166,16 +164,15 @@ export class LiveDaemon {
     }
   }
 
-  #take(response: WatchComponentsResponse, first: boolean): void {
-    const all = new Map(first ? [] : this.components.peek());
+  #take(response: WatchComponentsResponse): void {
+    const before = this.components.peek();
+    const all = new Map(response.complete ? [] : before);
     const now = timeOf(response.at) ?? Date.now();
     for (const component of response.components) {
-      const known = all.get(component.name);
-      all.set(component.name, {
-        component,
-        samples: known?.samples ?? [],
-        deadLetters: known?.deadLetters ?? 0,
-      });
+      const { name } = component;
+      // Samples of before a break in the stream stay true; counts are told again.
+      const samples = before.get(name)?.samples ?? [];
+      all.set(name, { component, samples, deadLetters: all.get(name)?.deadLetters ?? 0 });
     }
     for (const name of response.removed) all.delete(name);
     for (const { component, samples } of response.samples) {

@@ -55,6 +55,10 @@ export async function open(given: string): Promise<void> {
     state.value = { step: "token", problem };
     return;
   }
+  if (response.status === 429) {
+    state.value = { step: "token", problem: "Too many wrong tokens. Try again in a few seconds." };
+    return;
+  }
   if (!response.ok) {
     const problem = `The console's server answers ${response.status}.`;
     state.value = { step: "unreachable", problem };

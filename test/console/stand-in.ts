@@ -138,6 +138,7 @@ function routes(router: ConnectRouter, options: Options, calls: string[]): void 
     async *watchComponents(_, context) {
       note(context);
       yield create(WatchComponentsResponseSchema, {
+        complete: true,
         components: components(more),
         samples: samples(more),
         deadLetters: deadLetterCounts(),

@@ -1,5 +1,5 @@
 import type { JSX } from "preact";
-import { useState } from "preact/hooks";
+import { useEffect, useState } from "preact/hooks";
 import { ComponentState } from "../../../gen/cufflink/v1/operations_pb.ts";
 import type { Daemon } from "../daemon.ts";
 import { plural } from "../format.ts";
@@ -19,6 +19,10 @@ export function ComponentActions({
   const { operations } = daemon;
   const { component } = live;
   const { name, input } = component;
+  useEffect(() => {
+    // A button that is not there any more had the focus.
+    if (document.activeElement === document.body) document.querySelector("h1")?.focus();
+  }, [component.state]);
   const withApp = input?.inFlight ?? 0;
   const finish =
     withApp > 0

@@ -37,8 +37,11 @@ function Dialog({ asked }: { asked: Question }): JSX.Element {
   const id = useId();
   useEffect(() => {
     const opener = document.activeElement;
-    dialog.current?.showModal();
+    const element = dialog.current;
+    element?.showModal();
     return () => {
+      // While it is open nothing behind it takes the focus.
+      element?.close();
       if (opener instanceof HTMLElement && opener.isConnected) opener.focus();
       else document.querySelector("h1")?.focus();
     };
