@@ -6,6 +6,7 @@ import { parseBoolean } from "../metadata/boolean.ts";
 import { parseDuration } from "../metadata/duration.ts";
 import type { Retention } from "../store/store.ts";
 import type { LogLevel } from "../telemetry/logger.ts";
+import { addConsoleOptions, readConsoleOptions, type ConsolePlace } from "./console-options.ts";
 import { isOrigin } from "./origin.ts";
 import { addBindingsOption } from "./own-bindings.ts";
 import { portConflicts } from "./port-conflicts.ts";
@@ -28,7 +29,6 @@ export type ServeOptions = {
       }
     | undefined;
   readonly resourcesPaths: readonly string[];
-  /** Files of Dapr's Configuration. */
   readonly configPaths: readonly string[];
   readonly httpPort: number;
   readonly grpcPort: number;
@@ -65,9 +65,8 @@ export type ServeOptions = {
   readonly blockShutdown: number;
   readonly tlsCert: string | undefined;
   readonly tlsKey: string | undefined;
-  /** A file with the passphrase of that key. */
   readonly tlsKeyPassphraseFile: string | undefined;
-  /** Flags given that belong to other building blocks. */
+  readonly console: ConsolePlace | undefined;
   readonly ignored: readonly string[];
 };
 
@@ -206,7 +205,7 @@ export function addServeOptions(command: Command): Command {
       "keep serving outputs this long after the signal",
       "0s",
     );
-  addBindingsOption(command);
+  addConsoleOptions(addBindingsOption(command));
   for (const { name, value } of otherFlags)
     command.option(
       `--${name} ${value ? "<value>" : "[bool]"}`,
@@ -365,6 +364,7 @@ export function readServeOptions(command: Command): ServeOptions {
     tlsCert: optional("tlsCert"),
     tlsKey: optional("tlsKey"),
     tlsKeyPassphraseFile: optional("tlsKeyPassphraseFile"),
+    console: readConsoleOptions(flags, problems),
     ignored: otherFlags
       .filter(({ name }) => command.getOptionValueSource(camelCase(name)) === "cli")
       .map(({ name }) => `--${name}`),

@@ -15,6 +15,7 @@ import type { RuntimeLogger } from "../runtime/runtime-logger.ts";
 import { CallerGate } from "../server/caller-gate.ts";
 import { createHttpEndpoints } from "../server/http-endpoints.ts";
 import { stateStores } from "../states/index.ts";
+import type { ConsoleServer } from "../server/console/console-server.ts";
 import { createStore } from "../store/open-store.ts";
 import { stateFolder } from "../store/state-folder.ts";
 import { standardOutput } from "../telemetry/logger.ts";
@@ -181,6 +182,7 @@ async function begin(options: RunOptions, onStarted: () => void): Promise<Served
     await certificate?.reload();
     return reloader.reload();
   };
+  const webConsole = options.console && (await import("./serve-console.ts"));
   const server = await startServer(options, runtime, app, {
     memory,
     shutdown: () => end("shutdown was asked for"),
@@ -190,15 +192,25 @@ async function begin(options: RunOptions, onStarted: () => void): Promise<Served
     operations: {
       ...{ operator: runtime, deadLetters, reload },
       definition: (name) => reloader.definition(name),
+      sampler:
+        webConsole && new webConsole.Sampler(() => runtime.components(), { permanent: true }),
     },
     tls: certificate?.material,
     store,
   });
   const withMetrics = options.metrics && reloader.configuration.metrics !== false;
   let closeMetrics: (() => void) | undefined;
+  let consoleServer: ConsoleServer | undefined;
   try {
+    if (options.console && webConsole)
+      consoleServer = await webConsole.serveConsole({
+        ...{ place: options.console, tls: certificate?.material, memory, logger },
+        ...{ allowedHosts: options.allowedHosts, maxBodySize: options.maxBodySize },
+        daemons: [{ name: options.appId, services: () => server.services() }],
+      });
     if (withMetrics) closeMetrics = await serveMetrics(options, metrics, new CallerGate(callers));
   } catch (error) {
+    await consoleServer?.close(0);
     await server.close(0);
     throw error;
   }
@@ -212,6 +224,7 @@ async function begin(options: RunOptions, onStarted: () => void): Promise<Served
         gracefulShutdown: options.gracefulShutdown,
         blockShutdown: options.blockShutdown,
         last: [
+          () => consoleServer?.close(0),
           () => closeMetrics?.(),
           () => dryRun?.close(),
           () => stopCollecting(),
@@ -249,7 +262,10 @@ async function begin(options: RunOptions, onStarted: () => void): Promise<Served
     logger.info({ http, grpc, version }, "listening on sockets");
   }
   if (dryRun === undefined) void store.look();
-  void certificate?.watch((tls) => server.setTls(tls));
+  void certificate?.watch((tls) => {
+    server.setTls(tls);
+    consoleServer?.setTls(tls);
+  });
   void reloader
     .start()
     .finally(onStarted)
