@@ -140,6 +140,8 @@ async function bundle(
     // What is built may lie outside the checkout, whose packages are meant.
     resolve: { modules: [join(root, "node_modules")] },
     transform: { define: { "process.env.CUFFLINK_FAULT_POINTS": "undefined" } },
+    // Comments with the place of each module would make other files of each build.
+    experimental: { attachDebugInfo: "none" },
     external: (id) =>
       // A number sign begins what a package imports of itself.
       /^[^./#]/.test(id) &&
