@@ -31,6 +31,7 @@ export type ServeOptions = {
       }
     | undefined;
   readonly resourcesPaths: readonly string[];
+  /** Files of Dapr's Configuration. */
   readonly configPaths: readonly string[];
   /** Where resources are read in place of these; `undefined`: they are read from files. */
   readonly kubernetes: KubernetesMode | undefined;
@@ -69,8 +70,11 @@ export type ServeOptions = {
   readonly blockShutdown: number;
   readonly tlsCert: string | undefined;
   readonly tlsKey: string | undefined;
+  /** A file with the passphrase of that key. */
   readonly tlsKeyPassphraseFile: string | undefined;
+  /** Where the web console listens; `undefined`: there is none. */
   readonly console: ConsolePlace | undefined;
+  /** Flags given that belong to other building blocks. */
   readonly ignored: readonly string[];
 };
 
@@ -181,8 +185,7 @@ export function addServeOptions(command: Command): Command {
       "keep serving outputs this long after the signal",
       "0s",
     );
-  addConsoleOptions(addBindingsOption(command));
-  addModeOptions(command);
+  addModeOptions(addConsoleOptions(addBindingsOption(command)));
   for (const { name, value } of otherFlags)
     command.option(
       `--${name} ${value ? "<value>" : "[bool]"}`,
