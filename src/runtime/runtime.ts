@@ -1,14 +1,14 @@
-import type { AnyBinding, Answer, HttpEndpoints, InboundEvent, StreamAnswer } from "../binding.ts";
+import type { AnyBinding, Answer, InboundEvent, StreamAnswer } from "../binding.ts";
 import type { ComponentSpec } from "../component.ts";
-import type { DriversFolder } from "../drivers.ts";
 import { BindingError } from "../errors.ts";
 import { MemoryBudget } from "../memory/budget.ts";
 import { closest } from "../metadata/suggest.ts";
 import { describePolicies, type PolicyParts } from "../policy/describe.ts";
 import type { Policies } from "../policy/policies.ts";
 import type { DeadLetter } from "../store/records.ts";
-import type { App, ComponentNames, Outcome } from "./app.ts";
-import { ComponentTypes, type PluggableTypes } from "./component-types.ts";
+import type { Outcome } from "./app.ts";
+import { namesOf } from "./component-names.ts";
+import { ComponentTypes } from "./component-types.ts";
 import { Component, owner } from "./component/component.ts";
 import { ComponentSlot } from "./component/component-slot.ts";
 import { examineComponent, type Examined } from "./component/examine.ts";
@@ -19,9 +19,8 @@ import { fanOutSteps, type MakeFanOut } from "./delivery/fan-out.ts";
 import { Loops } from "./delivery/loops.ts";
 import { History } from "./records/history.ts";
 import type { Invocation, StreamInvocation } from "./outputs/invocation.ts";
-import type { RuntimeLogger } from "./runtime-logger.ts";
-import type { Store } from "../store/store.ts";
-import { silentObserver, type Observer } from "./observer.ts";
+import { silentObserver } from "./observer.ts";
+import type { RuntimeOptions } from "./runtime-options.ts";
 import { Outputs } from "./outputs/outputs.ts";
 import {
   ReloadLog,
@@ -31,36 +30,8 @@ import {
 } from "./component/reload.ts";
 import type { Redriven } from "./delivery/redrive.ts";
 import type { ComponentStatus, UnfinishedEvent } from "./status.ts";
-import { traceOf } from "./trace.ts";
-
-export type RuntimeOptions = {
-  readonly appId: string;
-  /** The bindings; the list may grow. */
-  readonly bindings: readonly AnyBinding[];
-  /** All there are, where `bindings` are only those that were needed so far. */
-  readonly allBindings?: () => Promise<readonly AnyBinding[]>;
-  /** Types of bindings that programs beside this one serve. Absent: there are none. */
-  readonly pluggable?: PluggableTypes | undefined;
-  /** State stores that replies may save to, as bindings with the operation `set`; types `state.NAME`. */
-  readonly stateStores?: readonly AnyBinding[];
-  /** Absent: inputs wait for an app, outputs work. */
-  readonly app?: App | undefined;
-  readonly logger: RuntimeLogger;
-  readonly observer?: Observer;
-  readonly http: HttpEndpoints;
-  /** Where dead letters, attempts, claims and history outlast the process. Absent: nothing does, an event that would be a dead letter stays where it is, and calls with an idempotency key are refused. The caller's to close. */
-  readonly store?: Store | undefined;
-  /** The memory for what components' systems send. Default: a budget of its own, of 256 MiB. */
-  readonly memory?: MemoryBudget | undefined;
-  /** Remember what became of events. Default true. */
-  readonly eventHistory?: boolean | undefined;
-  /** The most events of all components together that the app handles at one time. Default: no limit. */
-  readonly maxConcurrency?: number | undefined;
-  /** Where bindings' drivers are looked for beside the package and the working directory. */
-  readonly driversFolder?: DriversFolder;
-  /** Bindings may run programs of this machine. Default false. */
-  readonly allowExec?: boolean | undefined;
-};
+import { deliverTraced } from "./delivery/traced.ts";
+import type { Tracer } from "./tracer.ts";
 
 /** The heart: components, the way out and the way in. Knows no binding, no wire. */
 export type Runtime = {
@@ -90,6 +61,11 @@ export type Runtime = {
    * with a `BindingError` where there is none of that name.
    */
   examine(name: string, timeout: number, signal?: AbortSignal): Promise<Examined>;
+  /**
+   * Pauses all inputs, those to come too, in this process alone. Resolves once the app has finished what it had, or
+   * `deadline` ms have passed. Each may be resumed.
+   */
+  drainInputs(deadline: number): Promise<{ abandoned: number }>;
   /** The policies of a component that count now, for people. `undefined`: there is no such component. */
   policies(name: string): PolicyParts | undefined;
   /** Gives all components what Resiliency says now; `undefined`: nothing. No component is reopened. */
@@ -102,6 +78,8 @@ export type Runtime = {
   bindings(): Promise<readonly AnyBinding[]>;
   /** Every component was tried, and the runtime is not draining. */
   readonly ready: boolean;
+  /** `undefined`: nothing is traced. */
+  readonly tracer: Tracer | undefined;
   /** Resolves once the first components are there: until then nobody knows what is an output. */
   readonly known: Promise<void>;
   /**
@@ -153,7 +131,7 @@ export type Runtime = {
 
 /** Makes a runtime without components; {@link Runtime.apply} gives it some. */
 export function createRuntime(options: RuntimeOptions): Runtime {
-  const { appId, bindings, app, logger, http, observer = silentObserver } = options;
+  const { appId, bindings, app, logger, http, tracer, observer = silentObserver } = options;
   const stateStores = options.stateStores ?? [];
   const types = new ComponentTypes(bindings, stateStores, options.pluggable);
   const concurrency = new Concurrency(options.maxConcurrency);
@@ -165,22 +143,24 @@ export function createRuntime(options: RuntimeOptions): Runtime {
   /** Those that outputs find, by name. */
   const components = new Map<string, Component>();
   const reloads = new ReloadLog();
-  const outputs = new Outputs(components, observer, options.store?.claims);
+  const outputs = new Outputs(components, observer, options.store?.claims, tracer);
   const known = Promise.withResolvers<void>();
   let policies: Policies | undefined;
   let isKnown = false;
   let unread: string | undefined;
   let applied = false;
   let draining = false;
+  /** New components do not read either. */
+  let inputsAreDrained = false;
   /** The components' names as they were last applied. */
   let order: string[] = [];
 
   const loops = new Loops();
-  const fanOut: MakeFanOut = (reply, replyFanOut, mark) =>
+  const fanOut: MakeFanOut = (reply, replyFanOut, { mark, span }) =>
     fanOutSteps(reply, replyFanOut, {
-      create: (name, data) => outputs.create(name, data, mark(name, data)),
+      create: (name, data) => outputs.create(name, data, mark(name, data), undefined, span()),
       save: async (name, states) => {
-        for (const { key, value } of states) await outputs.save(name, key, value);
+        for (const { key, value } of states) await outputs.save(name, key, value, span());
       },
     });
 
@@ -191,8 +171,8 @@ export function createRuntime(options: RuntimeOptions): Runtime {
       const suggestion = meant === undefined ? "" : `; did you mean ${meant}?`;
       return `couldn't find binding ${spec.name} (${spec.type}/${spec.version})${suggestion}`;
     }
-    return new Component({
-      ...{ appId, spec, binding, logger, observer, http, concurrency, fanOut, loops },
+    const component = new Component({
+      ...{ appId, spec, binding, logger, observer, tracer, http, concurrency, fanOut, loops },
       memory: memory.share(`component ${spec.name}`),
       driversFolder: options.driversFolder,
       allowExec: options.allowExec === true,
@@ -200,6 +180,10 @@ export function createRuntime(options: RuntimeOptions): Runtime {
       app: app?.of?.(spec.name) ?? app,
       invokeOutput: (...call) => outputs.create(...call),
     });
+    // One that follows another takes over whether that is paused.
+    if (inputsAreDrained && slots.get(spec.name)?.current === undefined)
+      void component.input.pause(...allDrained, 0);
+    return component;
   }
 
   function slotOf(name: string): ComponentSlot {
@@ -321,6 +305,16 @@ export function createRuntime(options: RuntimeOptions): Runtime {
         allowExec: options.allowExec === true,
       });
     },
+    async drainInputs(deadline) {
+      inputsAreDrained = true;
+      const inputs = [...slots.values()]
+        .flatMap((slot) => slot.components)
+        .filter(({ status }) => status.directions.input);
+      const results = await Promise.all(
+        inputs.map(({ input }) => input.pause(...allDrained, deadline)),
+      );
+      return { abandoned: results.reduce((sum, { abandoned }) => sum + abandoned, 0) };
+    },
     policies(name) {
       const component = slots.get(name)?.current;
       return component && describePolicies(component.policies, component.status.directions);
@@ -331,6 +325,7 @@ export function createRuntime(options: RuntimeOptions): Runtime {
       for (const slot of slots.values())
         for (const component of slot.components) component.policies.apply(next);
     },
+    tracer,
     known: known.promise,
     invoke: (invocation) => (isKnown ? outputs.invoke(invocation) : invokeLater(invocation)),
     takesStream: (name, operation) => outputs.takesStream(name, operation),
@@ -346,10 +341,11 @@ export function createRuntime(options: RuntimeOptions): Runtime {
       if (!target.available) return { kind: "unsent", reason: target.unavailableReason };
       const { route = name, input } = components.get(name) ?? {};
       const nullAs = input?.nullAs ?? "empty";
-      const trace = traceOf(event);
       const alone = { lane: undefined, key: undefined, id: undefined };
       const once = { attempt: 1, attempts: 1, lastError: undefined };
-      return target.deliver({ name, route, nullAs, ...alone, ...event, trace, ...once }, signal);
+      const delivery = { name, route, nullAs, ...alone, ...event, ...once };
+      const type = components.get(name)?.spec.type ?? "";
+      return deliverTraced(tracer, { name, type }, delivery, (one) => target.deliver(one, signal));
     },
     async redrive(deadLetter, signal) {
       const component = components.get(deadLetter.component);
@@ -394,14 +390,5 @@ export function createRuntime(options: RuntimeOptions): Runtime {
   };
 }
 
-/** A component of no known type may be meant as an input. */
-function namesOf(specs: readonly ComponentSpec[], types: ComponentTypes): ComponentNames {
-  const isOutput = ({ type }: ComponentSpec): boolean => {
-    const binding = types.find(type);
-    return binding !== undefined && binding.read === undefined;
-  };
-  return {
-    inputs: specs.filter((spec) => !isOutput(spec)).map(({ name }) => name),
-    outputs: specs.filter(isOutput).map(({ name }) => name),
-  };
-}
+/** By whom and why all inputs are paused. */
+const allDrained = ["an operator", "all inputs are drained"] as const;

@@ -24,13 +24,15 @@ import { Subscription, type SubscriptionState } from "./subscription.ts";
 export type InputOptions = Pick<
   DeliveryOptions,
   | ("name" | "type" | "logger" | "observer" | "concurrency" | "store" | "history")
-  | ("invokeOutput" | "loops" | "memory")
+  | ("invokeOutput" | "loops" | "memory" | "tracer")
 > & {
   readonly appId: string;
   readonly code: Pick<ComponentCode, "binding">;
   readonly app: App | undefined;
   readonly policies: ComponentPolicies;
   readonly fanOut: MakeFanOut;
+  /** Whether it is an input, as far as is known. */
+  readonly isRead: () => boolean;
   /** Runs the binding's `read`, so that what fails later on its behalf is known as the component's. */
   readonly run: (read: () => Promise<Reader | undefined>) => Promise<Reader | undefined>;
   readonly notice: Notice;
@@ -111,19 +113,19 @@ export class Input {
 
   /** What the component's state tells of it. */
   get shown() {
-    const [delivery, condition, paused] = [this.#delivery, this.#condition, this.#paused];
-    return { delivery, condition, paused, refusedInput: this.#refused.text };
+    const [delivery, condition] = [this.#delivery, this.#condition];
+    return { delivery, condition, paused: this.paused, refusedInput: this.#refused.text };
   }
 
   /** Who paused it; `undefined`: nobody. */
   get paused(): Pause | undefined {
-    return this.#paused;
+    return this.#options.isRead() ? this.#paused : undefined;
   }
 
   /** Counts on from where another one's counts end, and takes its pause over. */
   continueFrom(other: Input): void {
-    const { counts, paused } = other;
-    this.#counts = counts;
+    const paused = other.#paused;
+    this.#counts = other.counts;
     if (other.#recalled === "yes") this.#recalled = "yes";
     if (paused === undefined) return;
     this.#paused ??= paused;
@@ -274,17 +276,17 @@ export class Input {
     const { opened, settings, route } = reading;
     const { appId, name, type, logger, policies, fanOut } = this.#options;
     const { binding } = this.#options.code;
-    const { observer, concurrency, store, history, invokeOutput, loops, memory } = this.#options;
+    const { observer, concurrency, store, history, invokeOutput, loops, memory, tracer } =
+      this.#options;
     let reader: Reader | undefined;
     const delivery = await openDelivery(binding, settings, policies, {
       ...{ name, type, route, nullAs: this.nullAs, app, concurrency, logger, observer },
-      ...{ store, history, invokeOutput, loops, memory },
+      ...{ store, history, invokeOutput, loops, memory, tracer },
       fanOut: (reply, entry) =>
-        fanOut(
-          reply,
-          settings.replyFanOut,
-          (target, data) => loops?.sending(name, entry, target, data) ?? {},
-        ),
+        fanOut(reply, settings.replyFanOut, {
+          mark: (target, data) => loops?.sending(name, entry, target, data) ?? {},
+          span: () => entry.attemptSpan,
+        }),
       onCredit: (events) => reader?.credit?.(events),
       onHalt: (reason) => {
         void this.pause("the runtime", `onExhausted is halt: ${reason}`, finishing);
