@@ -2,6 +2,7 @@ import { messageOf } from "../errors.ts";
 import type { Logger } from "../logger.ts";
 import type { TracingConfiguration } from "../resources/tracing-configuration.ts";
 import type { Tracer } from "../runtime/tracer.ts";
+import type { MetricSettings } from "../telemetry/export/settings.ts";
 import type { Exporting } from "../telemetry/export/start.ts";
 import type { NumberDefinition } from "../telemetry/metric-model.ts";
 import type { Metrics } from "../telemetry/metrics.ts";
@@ -60,7 +61,7 @@ export async function startTelemetry(options: TelemetryOptions): Promise<Telemet
 /** `undefined`: it cannot begin, which is told. */
 async function beginMetrics(
   { metrics, logger }: TelemetryOptions,
-  settings: Parameters<typeof import("../telemetry/export/start-metrics.ts").startMetrics>[0],
+  settings: MetricSettings,
   resource: Readonly<Record<string, string>>,
 ): Promise<Exporting | undefined> {
   const { startMetrics } = await import("../telemetry/export/start-metrics.ts");

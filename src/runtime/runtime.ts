@@ -331,11 +331,7 @@ export function createRuntime(options: RuntimeOptions): Runtime {
     invokeStream: (invocation) => outputs.invokeStream(invocation),
     async emit(name, event, signal) {
       inputOf(name);
-      if (app === undefined)
-        return {
-          kind: "unsent",
-          reason: "this runtime was given no app; createRuntime takes one as `app`",
-        };
+      if (app === undefined) return { kind: "unsent", reason: noApp };
       const target = app.of?.(name) ?? app;
       if (!target.available) return { kind: "unsent", reason: target.unavailableReason };
       const { route = name, input } = components.get(name) ?? {};
@@ -388,6 +384,8 @@ export function createRuntime(options: RuntimeOptions): Runtime {
     },
   };
 }
+
+const noApp = "this runtime was given no app; createRuntime takes one as `app`";
 
 /** A component of no known type may be meant as an input. */
 function namesOf(specs: readonly ComponentSpec[], types: ComponentTypes): ComponentNames {
