@@ -15,6 +15,7 @@ import type { RuntimeLogger } from "../runtime/runtime-logger.ts";
 import { CallerGate } from "../server/caller-gate.ts";
 import { createHttpEndpoints } from "../server/http-endpoints.ts";
 import { stateStores } from "../states/index.ts";
+import type { ConsoleServer } from "../server/console/console-server.ts";
 import { createStore } from "../store/open-store.ts";
 import { stateFolder } from "../store/state-folder.ts";
 import { standardOutput } from "../telemetry/logger.ts";
@@ -24,6 +25,7 @@ import { version } from "../version.ts";
 import { socketOf } from "./app-environment.ts";
 import { withDeclarations } from "./declarations.ts";
 import { shutDown } from "./shutdown.ts";
+import { openCluster } from "./mode-options.ts";
 import { startTelemetry } from "./telemetry.ts";
 import { openOwnBindings } from "./own-bindings.ts";
 import { Reloader } from "./reloader.ts";
@@ -101,6 +103,7 @@ async function begin(options: RunOptions, onStarted: () => void): Promise<Served
     changedBindings: () => own.changes(),
     pluggable: folder,
     ...{ configPaths: options.configPaths, maxBodySize: options.maxBodySize },
+    cluster: options.kubernetes && (await openCluster(options.kubernetes, options.appId, logger)),
     ...{ driversFolder: options.driversFolder, stateStores: stores },
     standIn: dryRun?.secrets(() => catalogue.loaded),
     async apply(components, findings) {
@@ -191,21 +194,35 @@ async function begin(options: RunOptions, onStarted: () => void): Promise<Served
     await certificate?.reload();
     return reloader.reload();
   };
+  const webConsole = options.console && (await import("./serve-console.ts"));
   const server = await startServer(options, runtime, app, {
     memory,
     shutdown: () => end("shutdown was asked for"),
     features: () => (reloader.configuration.hotReload ? ["HotReload"] : []),
     onRefused: (message) => logger.warn({}, message),
     callers,
-    operations: { operator: runtime, deadLetters, reload },
+    operations: {
+      ...{ operator: runtime, deadLetters, reload },
+      definition: (name) => reloader.definition(name),
+      sampler:
+        webConsole && new webConsole.Sampler(() => runtime.components(), { permanent: true }),
+    },
     tls: certificate?.material,
     store,
   });
   const withMetrics = options.metrics && reloader.configuration.metrics !== false;
   let closeMetrics: (() => void) | undefined;
+  let consoleServer: ConsoleServer | undefined;
   try {
+    if (options.console && webConsole)
+      consoleServer = await webConsole.serveConsole({
+        ...{ place: options.console, tls: certificate?.material, memory, logger },
+        ...{ allowedHosts: options.allowedHosts, maxBodySize: options.maxBodySize },
+        daemons: [{ name: options.appId, services: () => server.services() }],
+      });
     if (withMetrics) closeMetrics = await serveMetrics(options, metrics, new CallerGate(callers));
   } catch (error) {
+    await consoleServer?.close(0);
     await server.close(0);
     throw error;
   }
@@ -219,6 +236,7 @@ async function begin(options: RunOptions, onStarted: () => void): Promise<Served
         gracefulShutdown: options.gracefulShutdown,
         blockShutdown: options.blockShutdown,
         last: [
+          () => consoleServer?.close(0),
           () => closeMetrics?.(),
           () => dryRun?.close(),
           () => stopCollecting(),
@@ -257,7 +275,10 @@ async function begin(options: RunOptions, onStarted: () => void): Promise<Served
     logger.info({ http, grpc, version }, "listening on sockets");
   }
   if (dryRun === undefined) void store.look();
-  void certificate?.watch((tls) => server.setTls(tls));
+  void certificate?.watch((tls) => {
+    server.setTls(tls);
+    consoleServer?.setTls(tls);
+  });
   void reloader
     .start()
     .finally(onStarted)

@@ -68,7 +68,7 @@ export function readComponent(
     namespace: "under metadata",
     secretStore: "under auth",
   });
-  const name = readName(root, findings);
+  const name = readName(root, source, findings);
   const spec = root.mapping("spec");
   spec?.reportUnknown(specKeys, {
     auth: "at the top level, beside spec",
@@ -125,6 +125,7 @@ export function readComponent(
 
 function readName(
   root: Mapping,
+  source: Source,
   findings: Finding[],
 ): { text: string; range: Range; namespace: string } | undefined {
   const metadata = root.mapping("metadata");
@@ -134,6 +135,11 @@ function readName(
     auth: "at the top level, beside metadata",
   });
   const namespace = metadata?.text("namespace")?.text ?? "";
+  const labels = metadata?.entry("labels")?.value;
+  if (labels?.kind === "map") {
+    for (const { keyRange, value } of labels.entries)
+      for (const range of [keyRange, value.range]) source.mark(range, true);
+  }
   const name = metadata?.text("name");
   if (name === undefined || name.text === "") {
     const range =
@@ -195,12 +201,15 @@ function readItems(spec: Mapping, source: Source, findings: Finding[]): Item[] {
 }
 
 function reportTwin(spec: Mapping, source: Source, first: Item, second: Item): void {
-  const line = source.origin(first.nameRange[0]).line;
+  const { line } = source.origin(first.nameRange[0]);
+  // An object of an API has no lines.
+  const [firstIn, inLine] = line === 0 ? ["", ""] : [`, first in line ${line}`, ` in line ${line}`];
   if (first.name === second.name) {
-    const message = `property ${JSON.stringify(second.name)} is given twice, first in line ${line}; this one counts, keep one`;
+    const which = line === 0 ? "the last" : "this one";
+    const message = `property ${JSON.stringify(second.name)} is given twice${firstIn}; ${which} counts, keep one`;
     spec.report("warning", second.nameRange, message);
   } else {
-    const both = `as ${JSON.stringify(first.name)} in line ${line} and as ${JSON.stringify(second.name)}`;
+    const both = `as ${JSON.stringify(first.name)}${inLine} and as ${JSON.stringify(second.name)}`;
     spec.report("error", second.nameRange, `a property is given twice, ${both}; keep one`);
   }
 }

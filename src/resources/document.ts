@@ -1,4 +1,5 @@
 import { readPlainYaml } from "./plain-yaml.ts";
+import { ResourceObject } from "./resource-object.ts";
 import type { Range, Source } from "./source.ts";
 import type { ParsedDocument } from "./tree.ts";
 
@@ -7,6 +8,7 @@ import type { ParsedDocument } from "./tree.ts";
  * plainly, as nearly all is, needs no YAML library, which is loaded for the rest.
  */
 export async function parseDocuments(source: Source): Promise<ParsedDocument[]> {
+  if (source instanceof ResourceObject) return [{ tree: source.tree, problems: [] }];
   const documents: ParsedDocument[] = [];
   for (const range of split(source.text)) {
     const [start, end] = range;
@@ -23,6 +25,13 @@ export async function parseDocuments(source: Source): Promise<ParsedDocument[]> 
 async function parseOther(source: Source, range: Range, text: string): Promise<ParsedDocument[]> {
   const { parseAnyYaml } = await import("./any-yaml.ts");
   return [parseAnyYaml(source, range, text)].filter((document) => document !== undefined);
+}
+
+/** The document of a file in which the offset is, without its markers. */
+export function documentAt({ text }: Pick<Source, "text">, offset: number): Range {
+  const [start, end] = split(text).find(([, end]) => offset < end) ?? [0, text.length];
+  const marker = /^(?:---|\.\.\.)[ \t]*\r?\n/.exec(text.slice(start, end))?.[0] ?? "";
+  return [start + marker.length, end];
 }
 
 /** At each line that is a `---` or `...` marker. */

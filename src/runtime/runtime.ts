@@ -1,14 +1,14 @@
-import type { AnyBinding, Answer, HttpEndpoints, InboundEvent, StreamAnswer } from "../binding.ts";
+import type { AnyBinding, Answer, InboundEvent, StreamAnswer } from "../binding.ts";
 import type { ComponentSpec } from "../component.ts";
-import type { DriversFolder } from "../drivers.ts";
 import { BindingError } from "../errors.ts";
 import { MemoryBudget } from "../memory/budget.ts";
 import { closest } from "../metadata/suggest.ts";
 import { describePolicies, type PolicyParts } from "../policy/describe.ts";
 import type { Policies } from "../policy/policies.ts";
 import type { DeadLetter } from "../store/records.ts";
-import type { App, ComponentNames, Outcome } from "./app.ts";
-import { ComponentTypes, type PluggableTypes } from "./component-types.ts";
+import type { Outcome } from "./app.ts";
+import { namesOf } from "./component-names.ts";
+import { ComponentTypes } from "./component-types.ts";
 import { Component, owner } from "./component/component.ts";
 import { ComponentSlot } from "./component/component-slot.ts";
 import { examineComponent, type Examined } from "./component/examine.ts";
@@ -19,9 +19,8 @@ import { fanOutSteps, type MakeFanOut } from "./delivery/fan-out.ts";
 import { Loops } from "./delivery/loops.ts";
 import { History } from "./records/history.ts";
 import type { Invocation, StreamInvocation } from "./outputs/invocation.ts";
-import type { RuntimeLogger } from "./runtime-logger.ts";
-import type { Store } from "../store/store.ts";
-import { silentObserver, type Observer } from "./observer.ts";
+import { silentObserver } from "./observer.ts";
+import type { RuntimeOptions } from "./runtime-options.ts";
 import { Outputs } from "./outputs/outputs.ts";
 import {
   ReloadLog,
@@ -34,43 +33,13 @@ import type { ComponentStatus, UnfinishedEvent } from "./status.ts";
 import { deliverTraced } from "./delivery/traced.ts";
 import type { Tracer } from "./tracer.ts";
 
-export type RuntimeOptions = {
-  readonly appId: string;
-  /** The bindings; the list may grow. */
-  readonly bindings: readonly AnyBinding[];
-  /** All there are, where `bindings` are only those that were needed so far. */
-  readonly allBindings?: () => Promise<readonly AnyBinding[]>;
-  /** Types of bindings that programs beside this one serve. Absent: there are none. */
-  readonly pluggable?: PluggableTypes | undefined;
-  /** State stores that replies may save to, as bindings with the operation `set`; types `state.NAME`. */
-  readonly stateStores?: readonly AnyBinding[];
-  /** Absent: inputs wait for an app, outputs work. */
-  readonly app?: App | undefined;
-  readonly logger: RuntimeLogger;
-  readonly observer?: Observer;
-  /** Absent: nothing is traced. */
-  readonly tracer?: Tracer | undefined;
-  readonly http: HttpEndpoints;
-  /** Where dead letters, attempts, claims and history outlast the process. Absent: nothing does, an event that would be a dead letter stays where it is, and calls with an idempotency key are refused. The caller's to close. */
-  readonly store?: Store | undefined;
-  /** The memory for what components' systems send. Default: a budget of its own, of 256 MiB. */
-  readonly memory?: MemoryBudget | undefined;
-  /** Remember what became of events. Default true. */
-  readonly eventHistory?: boolean | undefined;
-  /** The most events of all components together that the app handles at one time. Default: no limit. */
-  readonly maxConcurrency?: number | undefined;
-  /** Where bindings' drivers are looked for beside the package and the working directory. */
-  readonly driversFolder?: DriversFolder;
-  /** Bindings may run programs of this machine. Default false. */
-  readonly allowExec?: boolean | undefined;
-};
-
 /** The heart: components, the way out and the way in. Knows no binding, no wire. */
 export type Runtime = {
   /**
    * Makes exactly these components run: new ones are opened, ones that are gone are drained and closed, each
    * changed one follows the one before it as a transaction (see `replaceComponent`). Resolves once all that is done,
-   * tried, or superseded by a later call. Never rejects.
+   * tried, or superseded by a later call. Never rejects. With `findings.unread` nothing is known yet: no component is
+   * touched.
    */
   apply(specs: readonly ComponentSpec[], findings?: Findings): Promise<ReloadResult>;
   /** What came of the last 20 times that components were applied, oldest first. */
@@ -92,6 +61,11 @@ export type Runtime = {
    * with a `BindingError` where there is none of that name.
    */
   examine(name: string, timeout: number, signal?: AbortSignal): Promise<Examined>;
+  /**
+   * Pauses all inputs, those to come too, in this process alone. Resolves once the app has finished what it had, or
+   * `deadline` ms have passed. Each may be resumed.
+   */
+  drainInputs(deadline: number): Promise<{ abandoned: number }>;
   /** The policies of a component that count now, for people. `undefined`: there is no such component. */
   policies(name: string): PolicyParts | undefined;
   /** Gives all components what Resiliency says now; `undefined`: nothing. No component is reopened. */
@@ -110,7 +84,7 @@ export type Runtime = {
   readonly known: Promise<void>;
   /**
    * Runs an operation. Resolves to `undefined` for "no response". Rejects with a `BindingError`. What comes
-   * before {@link known} waits for it.
+   * before {@link known} waits for it, or is told why the resources cannot be read.
    */
   invoke(invocation: Invocation): Promise<Answer | undefined>;
   /** Whether an output's operation reads its payload, and answers, in parts. Throws a `BindingError` where there is none. */
@@ -173,8 +147,11 @@ export function createRuntime(options: RuntimeOptions): Runtime {
   const known = Promise.withResolvers<void>();
   let policies: Policies | undefined;
   let isKnown = false;
+  let unread: string | undefined;
   let applied = false;
   let draining = false;
+  /** New components do not read either. */
+  let inputsAreDrained = false;
   /** The components' names as they were last applied. */
   let order: string[] = [];
 
@@ -194,7 +171,7 @@ export function createRuntime(options: RuntimeOptions): Runtime {
       const suggestion = meant === undefined ? "" : `; did you mean ${meant}?`;
       return `couldn't find binding ${spec.name} (${spec.type}/${spec.version})${suggestion}`;
     }
-    return new Component({
+    const component = new Component({
       ...{ appId, spec, binding, logger, observer, tracer, http, concurrency, fanOut, loops },
       memory: memory.share(`component ${spec.name}`),
       driversFolder: options.driversFolder,
@@ -203,6 +180,10 @@ export function createRuntime(options: RuntimeOptions): Runtime {
       app: app?.of?.(spec.name) ?? app,
       invokeOutput: (...call) => outputs.create(...call),
     });
+    // One that follows another takes over whether that is paused.
+    if (inputsAreDrained && slots.get(spec.name)?.current === undefined)
+      void component.input.pause(...allDrained, 0);
+    return component;
   }
 
   function slotOf(name: string): ComponentSlot {
@@ -251,6 +232,12 @@ export function createRuntime(options: RuntimeOptions): Runtime {
     return slot;
   }
 
+  async function invokeLater(invocation: Invocation): Promise<Answer | undefined> {
+    if (unread !== undefined) throw new BindingError("unavailable", unread, { effect: "unsent" });
+    await known.promise;
+    return outputs.invoke(invocation);
+  }
+
   function pauseInput(name: string, by: string, reason: string, deadline?: number) {
     const paused = inputOf(name).components.map((one) =>
       one.input.pause(by, reason, deadline ?? one.drainTimeout),
@@ -269,6 +256,11 @@ export function createRuntime(options: RuntimeOptions): Runtime {
     },
     async apply(specs, findings = { problems: [], refused: false }) {
       if (draining) return reloads.add([], findings);
+      if (findings.unread !== undefined && !isKnown) {
+        unread = findings.unread;
+        applied = true;
+        return reloads.add([], findings);
+      }
       const wanted = new Map(specs.map((spec) => [spec.name, spec]));
       const gone = [...slots].filter(([name, slot]) => slot.isWanted && !wanted.has(name));
       const deletions = gone.map(([name, slot]) => remove(name, slot));
@@ -313,6 +305,16 @@ export function createRuntime(options: RuntimeOptions): Runtime {
         allowExec: options.allowExec === true,
       });
     },
+    async drainInputs(deadline) {
+      inputsAreDrained = true;
+      const inputs = [...slots.values()]
+        .flatMap((slot) => slot.components)
+        .filter(({ status }) => status.directions.input);
+      const results = await Promise.all(
+        inputs.map(({ input }) => input.pause(...allDrained, deadline)),
+      );
+      return { abandoned: results.reduce((sum, { abandoned }) => sum + abandoned, 0) };
+    },
     policies(name) {
       const component = slots.get(name)?.current;
       return component && describePolicies(component.policies, component.status.directions);
@@ -325,8 +327,7 @@ export function createRuntime(options: RuntimeOptions): Runtime {
     },
     tracer,
     known: known.promise,
-    invoke: (invocation) =>
-      isKnown ? outputs.invoke(invocation) : known.promise.then(() => outputs.invoke(invocation)),
+    invoke: (invocation) => (isKnown ? outputs.invoke(invocation) : invokeLater(invocation)),
     takesStream: (name, operation) => outputs.takesStream(name, operation),
     invokeStream: (invocation) => outputs.invokeStream(invocation),
     async emit(name, event, signal) {
@@ -387,14 +388,5 @@ export function createRuntime(options: RuntimeOptions): Runtime {
 
 const noApp = "this runtime was given no app; createRuntime takes one as `app`";
 
-/** A component of no known type may be meant as an input. */
-function namesOf(specs: readonly ComponentSpec[], types: ComponentTypes): ComponentNames {
-  const isOutput = ({ type }: ComponentSpec): boolean => {
-    const binding = types.find(type);
-    return binding !== undefined && binding.read === undefined;
-  };
-  return {
-    inputs: specs.filter((spec) => !isOutput(spec)).map(({ name }) => name),
-    outputs: specs.filter(isOutput).map(({ name }) => name),
-  };
-}
+/** By whom and why all inputs are paused. */
+const allDrained = ["an operator", "all inputs are drained"] as const;

@@ -38,6 +38,7 @@ function scriptsOf(text: string): string[] {
 /** Flags of other programs: npm, Node, setpriv, redis-server; and the example of one that a component's program has. */
 const foreign = new Set([
   "--test",
+  "--enable-feature",
   "--event-types",
   "--ignore-scripts",
   "--min-semi-space-size",

@@ -1,3 +1,4 @@
+import { BindingError } from "../../src/errors.ts";
 import type { DeadLetterTotal } from "../../src/store/store.ts";
 import { MemoryBudget } from "../../src/memory/budget.ts";
 import type { ComponentStatus } from "../../src/runtime/status.ts";
@@ -24,7 +25,8 @@ export const component: ComponentStatus = {
   attempts: 8,
   failedAttempts: 1,
   oldestFailed: undefined,
-  calls: { inFlight: 1, invocations: 4, failures: 2 },
+  attemptTime: 6,
+  calls: { inFlight: 1, invocations: 4, failures: 2, time: 8 },
   required: false,
   readiness: "optional",
   paused: undefined,
@@ -72,7 +74,9 @@ export function fullMetrics(
     options,
   );
   metrics.invoked("store", "create", undefined, 1.5, span);
+  metrics.invoked("store", "create", new BindingError("not_found", "no such key"), 2);
   metrics.attempted("store", "handled", 4);
+  metrics.attempted("store", "refused", 5);
   metrics.attempted("store", "not attempted", 0);
   metrics.ended("store", "dead letter");
   metrics.missed("store", 5, "no commit");

@@ -60,7 +60,7 @@ export class EventSettlement {
     if (entry.attemptSpan !== undefined) endAttempt(entry, outcome);
     switch (outcome.kind) {
       case "handled":
-        this.counts.attempts++;
+        this.#attempted(entry);
         lane.remove(entry);
         this.end(entry, handledSettlement(outcome.reply), plainlyHandled);
         return true;
@@ -72,7 +72,7 @@ export class EventSettlement {
         const { reason } = outcome;
         const facts = { event: entry.event.id, reason, ...entry.traced };
         this.#options.logger.warn(facts, "event dropped, as the app says");
-        this.counts.attempts++;
+        this.#attempted(entry);
         entry.note("dropped", reason);
         lane.remove(entry);
         this.end(entry, handledSettlement(undefined), { how: "dropped", reason });
@@ -89,11 +89,16 @@ export class EventSettlement {
     }
   }
 
+  #attempted(entry: Entry): void {
+    this.counts.attempts++;
+    this.counts.attemptTime += entry.took;
+  }
+
   #refused(entry: Entry, outcome: Outcome & { kind: "refused" }): void {
     entry.note("refused", outcome.reason);
     entry.failed++;
     entry.lastError = outcome.reason;
-    this.counts.attempts++;
+    this.#attempted(entry);
     this.counts.failedAttempts++;
     if (!entry.event.revoked?.aborted) noteRefusal(entry, outcome, this.#options);
   }

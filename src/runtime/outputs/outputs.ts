@@ -74,9 +74,10 @@ export class Outputs {
     const span = beginOutput(this.#tracer, component.spec, given, undefined);
     const invocation = span === undefined ? given : new TracedStream(given, span);
     const observe = (error: BindingError | undefined): void => {
-      component.calls.leave(error !== undefined);
+      const took = clock.elapsed() - started;
+      component.calls.leave(error !== undefined, took);
       span?.end(error);
-      this.#observer.invoked(name, operation, error, clock.elapsed() - started, span);
+      this.#observer.invoked(name, operation, error, took, span);
     };
     let used: Opened | undefined;
     const shown = (thrown: unknown): BindingError => shownFailure(thrown, used?.redact);
@@ -151,6 +152,7 @@ export class Outputs {
     const invocation = span === undefined ? given : new TracedInvocation(given, span);
     let used: Opened | undefined;
     let failed = false;
+    let took = 0;
     component.calls.enter();
     try {
       let answer: Answer | void;
@@ -180,17 +182,19 @@ export class Outputs {
         }
       }
       if (answer?.data !== undefined) demandBytes(answer.data, operation);
+      took = clock.elapsed() - started;
       span?.end(undefined, answer?.metadata);
-      this.#observer.invoked(name, operation, undefined, clock.elapsed() - started, span);
+      this.#observer.invoked(name, operation, undefined, took, span);
       return answer ?? undefined;
     } catch (thrown) {
       failed = true;
       const error = shownFailure(thrown, used?.redact);
+      took = clock.elapsed() - started;
       span?.end(error);
-      this.#observer.invoked(name, operation, error, clock.elapsed() - started, span);
+      this.#observer.invoked(name, operation, error, took, span);
       throw error;
     } finally {
-      component.calls.leave(failed);
+      component.calls.leave(failed, took);
     }
   }
 
