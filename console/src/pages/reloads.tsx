@@ -13,7 +13,8 @@ import { changeWord, reloadWord } from "../words.ts";
 export function ReloadsPage({ daemon }: { daemon: Daemon }): JSX.Element {
   const { value, problem, again } = useLoad(
     (signal) => daemon.operations.listReloads({}, { signal }),
-    [daemon.index, daemon.live.revision.value],
+    [daemon.index],
+    [daemon.live.revision.value],
   );
   const reload = (): void =>
     ask({
