@@ -77,7 +77,7 @@ function Reload({ daemon, reload }: { daemon: Daemon; reload: ReloadResult }): J
         <span class="quiet">Revision {String(revision)}</span>
       </div>
       {problems.map((text) => (
-        <Note tone="bad" key={text}>
+        <Note tone={/:\d+ warning: /.test(text) ? "warn" : "bad"} key={text}>
           {text}
         </Note>
       ))}
