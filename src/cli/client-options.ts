@@ -97,7 +97,8 @@ export function collectPairs(flag: string) {
   };
 }
 
-async function readAuthority(file: string): Promise<string> {
+/** The certificates of `--ca`. Throws a {@link UsageError}. */
+export async function readAuthority(file: string): Promise<string> {
   try {
     return await readFile(file, "utf8");
   } catch (error) {

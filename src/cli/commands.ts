@@ -7,6 +7,7 @@ import { addComponentsCommand } from "./components.ts";
 import { addDeadLettersCommand } from "./dead-letters.ts";
 import { addEmitCommand } from "./emit.ts";
 import { addGenerateCommand } from "./generate.ts";
+import { addHealthCommand } from "./health.ts";
 import { addInvokeCommand } from "./invoke.ts";
 import { addNewCommand } from "./new.ts";
 import { addReloadCommand } from "./reload.ts";
@@ -22,6 +23,7 @@ export function addCommands(program: Command, setExitCode: (code: number) => voi
   addComponentsCommand(program);
   addDeadLettersCommand(program);
   addWhyCommand(program);
+  addHealthCommand(program);
   addReloadCommand(program);
   addComponentCommand(program, setExitCode);
   addCheckCommand(program);

@@ -1,8 +1,5 @@
-import { mkdir } from "node:fs/promises";
 import { createApp } from "../app/app.ts";
-import type { CombinedApp } from "../app/combined-app.ts";
 import { bindingModules } from "../bindings/modules.ts";
-import { BindingError, messageOf } from "../errors.ts";
 import { formatDuration } from "../metadata/duration.ts";
 import { releaseBlocks } from "../memory/byte-parts.ts";
 import { collectWhenQuiet, keepYoungSmall } from "../memory/garbage-collection.ts";
@@ -10,7 +7,6 @@ import { MemoryBudget } from "../memory/budget.ts";
 import { PluggableBindings } from "../pluggable/host/pluggable-bindings.ts";
 import { SocketsFolder, socketsFolderVariable } from "../pluggable/sockets-folder.ts";
 import { compilePolicies } from "../policy/policies.ts";
-import { RuntimeDescription } from "../rpc/description.ts";
 import type { ReloadResult } from "../runtime/component/reload.ts";
 import { DeadLetterManager } from "../runtime/records/dead-letters.ts";
 import { BindingCatalogue } from "../runtime/binding-catalogue.ts";
@@ -18,8 +14,7 @@ import { createRuntime, type Runtime } from "../runtime/runtime.ts";
 import type { RuntimeLogger } from "../runtime/runtime-logger.ts";
 import { CallerGate } from "../server/caller-gate.ts";
 import { createHttpEndpoints } from "../server/http-endpoints.ts";
-import { bind, type Address } from "../server/listener.ts";
-import { createServer, type CufflinkServer, type ServerOptions } from "../server/server.ts";
+import { bind } from "../server/listener.ts";
 import { stateStores } from "../states/index.ts";
 import { createStore } from "../store/open-store.ts";
 import { stateFolder } from "../store/state-folder.ts";
@@ -33,6 +28,7 @@ import { shutDown } from "./shutdown.ts";
 import { openOwnBindings } from "./own-bindings.ts";
 import { Reloader } from "./reloader.ts";
 import { createServeLogger } from "./serve-log.ts";
+import { listeners, portsOf, startServer } from "./serve-listeners.ts";
 import type { DryOptions } from "./dry-options.ts";
 import type { ServeOptions } from "./serve-options.ts";
 import type { ServerCertificate } from "./server-certificate.ts";
@@ -303,97 +299,4 @@ async function loadCertificate(
     { cert: tlsCert, key: tlsKey, passphrase: tlsKeyPassphraseFile },
     logger,
   );
-}
-
-async function startServer(
-  options: ServeOptions,
-  runtime: Runtime,
-  app: CombinedApp,
-  {
-    features,
-    ...asked
-  }: Pick<
-    ServerOptions,
-    "shutdown" | "operations" | "store" | "callers" | "onRefused" | "tls" | "memory"
-  > & {
-    features: () => readonly string[];
-  },
-): Promise<CufflinkServer> {
-  const { appId, appProtocol, appPort, appChannelAddress, appMaxConcurrency, appHealth } = options;
-  const description = new RuntimeDescription({
-    appId,
-    version,
-    runtime,
-    features,
-    app: {
-      protocol: appProtocol,
-      address: appChannelAddress,
-      port: appPort,
-      maxConcurrency: appMaxConcurrency,
-      health: appHealth && {
-        path: appHealth.path,
-        interval: formatDuration(appHealth.interval),
-        timeout: formatDuration(appHealth.timeout),
-        threshold: appHealth.threshold,
-      },
-    },
-  });
-  return createServer({
-    runtime,
-    description,
-    addresses: await addressesOf(options),
-    ...(options.publicPort === undefined
-      ? {}
-      : {
-          publicAddresses: [
-            {
-              ...{ host: options.publicListenAddress, port: options.publicPort },
-              flags: { place: "--dapr-public-port", host: "--dapr-public-listen-address" },
-              listener: "public",
-            },
-          ],
-        }),
-    token: process.env["DAPR_API_TOKEN"],
-    maxBodySize: options.maxBodySize,
-    ...asked,
-    subscribe: (messages) => app.streams.accept(messages),
-  });
-}
-
-const listeners = ["http", "grpc"] as const;
-
-async function addressesOf(options: ServeOptions): Promise<Address[]> {
-  const { unixDomainSocket, appId, httpPort, grpcPort } = options;
-  if (unixDomainSocket === undefined) {
-    return listeners.flatMap((listener) =>
-      options.listenAddresses.map((host) => ({
-        ...{ host, listener },
-        flags: { place: `--dapr-${listener}-port`, host: "--dapr-listen-addresses" },
-        port: listener === "http" ? httpPort : grpcPort,
-      })),
-    );
-  }
-  await makeFolder(unixDomainSocket);
-  return listeners.map((listener) => ({
-    socket: socketOf(unixDomainSocket, appId, listener),
-    flags: { place: "--unix-domain-socket" },
-    listener,
-  }));
-}
-
-async function makeFolder(folder: string): Promise<void> {
-  try {
-    await mkdir(folder, { recursive: true });
-  } catch (error) {
-    const text = `the folder of --unix-domain-socket cannot be made: ${messageOf(error)}`;
-    throw new BindingError("unavailable", text, { effect: "unsent", cause: error });
-  }
-}
-
-/** The ports that listen; 0 where sockets do. */
-function portsOf({ listenAddresses, unixDomainSocket }: ServeOptions, { ports }: CufflinkServer) {
-  if (unixDomainSocket !== undefined) return { httpPort: 0, grpcPort: 0 };
-  // Each of the two ports has as many listeners as there are addresses.
-  const [httpPort = 0] = ports;
-  return { httpPort, grpcPort: ports[listenAddresses.length] ?? 0 };
 }

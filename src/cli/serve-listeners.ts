@@ -1,0 +1,108 @@
+import { mkdir } from "node:fs/promises";
+import type { CombinedApp } from "../app/combined-app.ts";
+import { BindingError, messageOf } from "../errors.ts";
+import { formatDuration } from "../metadata/duration.ts";
+import { RuntimeDescription } from "../rpc/description.ts";
+import type { Runtime } from "../runtime/runtime.ts";
+import type { Address } from "../server/listener.ts";
+import { createServer, type CufflinkServer, type ServerOptions } from "../server/server.ts";
+import { version } from "../version.ts";
+import { socketOf } from "./app-environment.ts";
+import type { ServeOptions } from "./serve-options.ts";
+
+/** Dapr's two ports, or their sockets, and the public one. */
+export async function startServer(
+  options: ServeOptions,
+  runtime: Runtime,
+  app: CombinedApp,
+  {
+    features,
+    ...asked
+  }: Pick<
+    ServerOptions,
+    "shutdown" | "operations" | "store" | "callers" | "onRefused" | "tls" | "memory"
+  > & {
+    features: () => readonly string[];
+  },
+): Promise<CufflinkServer> {
+  const { appId, appProtocol, appPort, appChannelAddress, appMaxConcurrency, appHealth } = options;
+  const description = new RuntimeDescription({
+    appId,
+    version,
+    runtime,
+    features,
+    app: {
+      protocol: appProtocol,
+      address: appChannelAddress,
+      port: appPort,
+      maxConcurrency: appMaxConcurrency,
+      health: appHealth && {
+        path: appHealth.path,
+        interval: formatDuration(appHealth.interval),
+        timeout: formatDuration(appHealth.timeout),
+        threshold: appHealth.threshold,
+      },
+    },
+  });
+  return createServer({
+    runtime,
+    description,
+    addresses: await addressesOf(options),
+    ...(options.publicPort === undefined
+      ? {}
+      : {
+          publicAddresses: [
+            {
+              ...{ host: options.publicListenAddress, port: options.publicPort },
+              flags: { place: "--dapr-public-port", host: "--dapr-public-listen-address" },
+              listener: "public",
+            },
+          ],
+        }),
+    token: process.env["DAPR_API_TOKEN"],
+    maxBodySize: options.maxBodySize,
+    ...asked,
+    subscribe: (messages) => app.streams.accept(messages),
+  });
+}
+
+export const listeners = ["http", "grpc"] as const;
+
+async function addressesOf(options: ServeOptions): Promise<Address[]> {
+  const { unixDomainSocket, appId, httpPort, grpcPort } = options;
+  if (unixDomainSocket === undefined) {
+    return listeners.flatMap((listener) =>
+      options.listenAddresses.map((host) => ({
+        ...{ host, listener },
+        flags: { place: `--dapr-${listener}-port`, host: "--dapr-listen-addresses" },
+        port: listener === "http" ? httpPort : grpcPort,
+      })),
+    );
+  }
+  await makeFolder(unixDomainSocket);
+  return listeners.map((listener) => ({
+    socket: socketOf(unixDomainSocket, appId, listener),
+    flags: { place: "--unix-domain-socket" },
+    listener,
+  }));
+}
+
+async function makeFolder(folder: string): Promise<void> {
+  try {
+    await mkdir(folder, { recursive: true });
+  } catch (error) {
+    const text = `the folder of --unix-domain-socket cannot be made: ${messageOf(error)}`;
+    throw new BindingError("unavailable", text, { effect: "unsent", cause: error });
+  }
+}
+
+/** The ports that listen; 0 where sockets do. */
+export function portsOf(
+  { listenAddresses, unixDomainSocket }: ServeOptions,
+  { ports }: CufflinkServer,
+) {
+  if (unixDomainSocket !== undefined) return { httpPort: 0, grpcPort: 0 };
+  // Each of the two ports has as many listeners as there are addresses.
+  const [httpPort = 0] = ports;
+  return { httpPort, grpcPort: ports[listenAddresses.length] ?? 0 };
+}
