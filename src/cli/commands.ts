@@ -9,6 +9,7 @@ import { addEmitCommand } from "./emit.ts";
 import { addGenerateCommand } from "./generate.ts";
 import { addHealthCommand } from "./health.ts";
 import { addInvokeCommand } from "./invoke.ts";
+import { addKubernetesCommand } from "./kubernetes.ts";
 import { addNewCommand } from "./new.ts";
 import { addReloadCommand } from "./reload.ts";
 import { addRunCommand } from "./run.ts";
@@ -27,6 +28,7 @@ export function addCommands(program: Command, setExitCode: (code: number) => voi
   addReloadCommand(program);
   addComponentCommand(program, setExitCode);
   addCheckCommand(program);
+  addKubernetesCommand(program);
   addTypesCommand(program);
   addGenerateCommand(program);
   addNewCommand(program);
