@@ -48,7 +48,9 @@ Examples:
         for (const one of result.injections) tell(one);
         isRefused ||= result.injections.some(({ outcome }) => outcome === "refused");
       } catch (error) {
-        process.stderr.write(`cufflink: ${file === "-" ? "standard input" : file}: ${messageOf(error)}\n`);
+        process.stderr.write(
+          `cufflink: ${file === "-" ? "standard input" : file}: ${messageOf(error)}\n`,
+        );
         isRefused = true;
       }
     }

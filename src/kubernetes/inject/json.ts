@@ -61,3 +61,8 @@ export function isSame(one: Json | undefined, other: Json | undefined): boolean 
     names.every((name) => Object.hasOwn(other, name) && isSame(one[name], other[name]))
   );
 }
+
+/** A copy of which no part is shared: what YAML's aliases name is in one object twice. */
+export function copyOf(object: JsonObject): JsonObject {
+  return JSON.parse(JSON.stringify(object)) as JsonObject;
+}

@@ -1,8 +1,10 @@
-import { appProtocols } from "../../app/app-protocol.ts";
 import { parseByteSize } from "../../metadata/byte-size.ts";
 import { parseDuration } from "../../metadata/duration.ts";
 import { annotations, daprPrefix, type HonouredName, type Kind } from "./annotations.ts";
 import type { JsonObject } from "./json.ts";
+
+/** What `--app-protocol` takes. */
+export const protocols = ["http", "https", "grpc", "grpcs", "h2c"] as const;
 
 /** What annotations say: each as it is written, its value checked. */
 export class Settings {
@@ -63,11 +65,8 @@ export class Settings {
 
   #check(): void {
     const protocol = this.text("app-protocol")?.toLowerCase();
-    if (protocol !== undefined && !appProtocols.some((one) => one === protocol))
-      this.refuse(
-        "app-protocol",
-        `${JSON.stringify(protocol)} is none of ${appProtocols.join(", ")}`,
-      );
+    if (protocol !== undefined && !protocols.some((one) => one === protocol))
+      this.refuse("app-protocol", `${JSON.stringify(protocol)} is none of ${protocols.join(", ")}`);
     const seccomp = this.text("sidecar-seccomp-profile-type");
     if (seccomp !== undefined && seccomp !== "RuntimeDefault" && seccomp !== "Unconfined")
       this.refuse(
@@ -80,6 +79,17 @@ export class Settings {
         "log-level",
         `${JSON.stringify(level)} is none of debug, info, warn, error, fatal`,
       );
+    for (const name of [
+      "unix-domain-socket-path",
+      "pluggable-components-sockets-folder",
+    ] as const) {
+      const folder = this.text(name);
+      if (folder !== undefined && !folder.startsWith("/"))
+        this.refuse(
+          name,
+          `${JSON.stringify(folder)} is not a folder from the root, such as /sockets`,
+        );
+    }
     if (this.text("enable-native-sidecar") !== undefined && !this.on("enable-native-sidecar"))
       this.warn("enable-native-sidecar", "has no effect: the sidecar is always a native one");
   }

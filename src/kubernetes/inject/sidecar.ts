@@ -25,6 +25,10 @@ export type SidecarParts = {
 const defaultGrpcPort = 50_001;
 const defaultMetricsPort = 9090;
 const defaultGrace = 5;
+/** Without IPv6, which pods may not have: an address that is not there would be an error. */
+const loopback = "127.0.0.1";
+/** Whoever listens on one of these is reached there. */
+const onLoopback: ReadonlySet<string> = new Set([loopback, "localhost", "0.0.0.0", "::"]);
 
 export function grpcPortOf(settings: Settings): number {
   return settings.number("grpc-port") ?? defaultGrpcPort;
@@ -120,7 +124,7 @@ function argumentsOf(settings: Settings, appId: string): string[] {
   mark("disable-builtin-k8s-secret-store", settings.on("disable-builtin-k8s-secret-store"));
   flag("dapr-http-port", names.httpPort);
   flag("dapr-grpc-port", grpcPortOf(settings));
-  flag("dapr-listen-addresses", settings.text("sidecar-listen-addresses"));
+  flag("dapr-listen-addresses", settings.text("sidecar-listen-addresses") ?? loopback);
   if (settings.text("unix-domain-socket-path") !== undefined)
     flag("unix-domain-socket", names.socketsPath);
   flag("dapr-public-port", names.publicPort);
@@ -210,14 +214,12 @@ function probeOf(
  */
 function stopCommand(settings: Settings, appId: string): string[] {
   const sockets = settings.text("unix-domain-socket-path") !== undefined;
-  const hosts = (settings.text("sidecar-listen-addresses") ?? "127.0.0.1")
+  const hosts = (settings.text("sidecar-listen-addresses") ?? loopback)
     .split(",")
-    .map((one) => one.trim());
-  const loopback = hosts.find(
-    (host) => host === "127.0.0.1" || host === "0.0.0.0" || host === "::",
-  );
-  const host = loopback === undefined ? (hosts[0] ?? "") : "127.0.0.1";
-  const bracketed = host.includes(":") && !host.startsWith("[") ? `[${host}]` : host;
+    .map((one) => one.trim().replace(/^\[(.*)\]$/, "$1"));
+  const isOnLoopback = hosts.some((one) => onLoopback.has(one));
+  const host = isOnLoopback ? loopback : (hosts[0] ?? loopback);
+  const bracketed = host.includes(":") ? `[${host}]` : host;
   const address = sockets
     ? `unix:${names.socketsPath}/dapr-${appId}-grpc.socket`
     : `${bracketed}:${grpcPortOf(settings)}`;

@@ -1,5 +1,5 @@
 import { daprPrefix } from "./annotations.ts";
-import { isObject, isSame, objectAt, objectsAt, textAt, type JsonObject } from "./json.ts";
+import { copyOf, isObject, isSame, objectAt, objectsAt, textAt, type JsonObject } from "./json.ts";
 import { injectPod, isEnabled } from "./pod.ts";
 import type { Pod } from "./record.ts";
 import type { InjectOptions } from "./sidecar.ts";
@@ -67,7 +67,7 @@ function injectOne(
     object,
     injection: { name, outcome, reasons: [], warnings },
   });
-  const copy = structuredClone(object);
+  const copy = copyOf(object);
   const pod = podOf(copy, kind);
   if (pod === undefined) return done("ignored");
   const annotations = objectAt(pod.metadata, "annotations") ?? {};

@@ -1,5 +1,5 @@
 import { isAlias, isCollection, isMap, isSeq, parseDocument, visit, type Document } from "yaml";
-import { isObject, isSame, type JsonObject } from "./json.ts";
+import { copyOf, isObject, isSame, type JsonObject } from "./json.ts";
 import { jsonPatch, pathOf, type PatchOperation } from "./json-patch.ts";
 import type { InjectOptions } from "./sidecar.ts";
 import { injectWorkload, type Injection } from "./workload.ts";
@@ -54,8 +54,9 @@ function injectDocument(text: string, line: number, options: InjectOptions): Tex
     const at = line - 1 + (error.linePos?.[0].line ?? 1);
     throw new Error(`line ${at}: ${error.message.split("\n")[0] ?? ""}`);
   }
-  const before: unknown = document.toJS({ maxAliasCount: 1000 });
-  if (!isObject(before)) return { text, injections: [] };
+  const value: unknown = document.toJS({ maxAliasCount: 1000 });
+  if (!isObject(value)) return { text, injections: [] };
+  const before = copyOf(value);
   const { object, injections } = injectWorkload(before, options);
   if (isSame(before, object)) return { text, injections };
   const isShared = hasAliases(document);
