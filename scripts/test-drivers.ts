@@ -6,12 +6,16 @@ import { existsSync, mkdirSync, readFileSync, realpathSync, rmSync, symlinkSync 
 import { dirname, join, relative, resolve } from "node:path";
 
 const modules = resolve(import.meta.dirname, "../node_modules");
-const folder = resolve(import.meta.dirname, "../test/drivers");
+const drivers = resolve(import.meta.dirname, "../test/drivers");
 
 type Manifest = { readonly version?: string; readonly dependencies: Record<string, string> };
 
-/** Installs what is missing. Where all are there in their versions, it does nothing. */
 export function installTestDrivers(): void {
+  installFrom(drivers);
+}
+
+/** Installs what is missing of a folder's dependencies. Where all are there in their versions, it does nothing. */
+export function installFrom(folder: string): void {
   const { dependencies } = manifestIn(folder);
   const names = Object.keys(dependencies);
   const isThere = (name: string, at: string): boolean =>
