@@ -1,5 +1,6 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { DriverVersions } from "./drivers.ts";
+import type { Examination } from "./examination.ts";
 import type { Answer, StreamAnswer } from "./answer.ts";
 import type { ComponentIdentity } from "./component-identity.ts";
 import type { Logger, Notice } from "./logger.ts";
@@ -10,6 +11,7 @@ import type { InputGuarantee, Reader, Reading } from "./reading.ts";
 
 export type { Answer, StreamAnswer } from "./answer.ts";
 export type { Checkpoint, Checkpoints } from "./checkpoints.ts";
+export type { Check, CheckKind, Examination } from "./examination.ts";
 export type { ComponentIdentity } from "./component-identity.ts";
 export type { LogFields, Logger, Notice } from "./logger.ts";
 export type {
@@ -172,6 +174,13 @@ export type Binding<
   ping?(connection: Connection, signal: AbortSignal): Promise<void>;
 
   /**
+   * Asks the system, for `cufflink doctor`, what can be asked without consuming or changing anything: whether the log-in is
+   * accepted, what the component names is there and may be read or written. The connection is one of its own, just
+   * opened, and {@link Binding.ping} has passed. Absent: what `open` and `ping` show.
+   */
+  examine?(connection: Connection, examination: Examination<MetadataFields>): Promise<void>;
+
+  /**
    * How many events wait at the source for this reader, where the system can tell; those that it has and has
    * not settled may be among them. Asked every ten seconds.
    */
@@ -205,6 +214,8 @@ export type Opening<MetadataFields extends Fields> = {
   readonly logger: Logger;
   /** Aborted when the attempt to open has taken too long, or is not wanted any more. */
   readonly signal: AbortSignal;
+  /** It is opened to be examined: it must declare, make and change nothing, even what `open` makes otherwise. */
+  readonly examines?: true;
   /** Ports that components of one process share. */
   readonly http: HttpEndpoints;
   readonly notice: Notice;

@@ -10,12 +10,12 @@ import { UsageError } from "./usage-error.ts";
 const usualTimeout = "30s";
 
 /** Adds the flags of commands that talk to a running runtime. */
-export function addClientOptions(command: Command): Command {
-  return addAddressOption(command).option(
-    "--timeout <duration>",
-    "how long the call may take",
-    usualTimeout,
-  );
+export function addClientOptions(
+  command: Command,
+  what = "how long the call may take",
+  usual = usualTimeout,
+): Command {
+  return addAddressOption(command).option("--timeout <duration>", what, usual);
 }
 
 /** Adds the flags that say where the runtime is, for commands that say otherwise how long they take. */

@@ -5,6 +5,7 @@ import { addComponentCommand } from "./component.ts";
 import { addCompleteComponentsCommand } from "./complete-components.ts";
 import { addComponentsCommand } from "./components.ts";
 import { addDeadLettersCommand } from "./dead-letters.ts";
+import { addDoctorCommand } from "./doctor.ts";
 import { addEmitCommand } from "./emit.ts";
 import { addGenerateCommand } from "./generate.ts";
 import { addHealthCommand } from "./health.ts";
@@ -24,6 +25,7 @@ export function addCommands(program: Command, setExitCode: (code: number) => voi
   addComponentsCommand(program);
   addDeadLettersCommand(program);
   addWhyCommand(program);
+  addDoctorCommand(program);
   addHealthCommand(program);
   addReloadCommand(program);
   addComponentCommand(program, setExitCode);

@@ -35,6 +35,7 @@ export type ServeOptions = {
   readonly publicPort: number | undefined;
   readonly metricsPort: number;
   readonly metrics: boolean;
+  readonly deprecatedMetrics: boolean;
   readonly listenAddresses: readonly string[];
   readonly publicListenAddress: string;
   readonly metricsListenAddress: string;
@@ -154,6 +155,7 @@ export function addServeOptions(command: Command): Command {
     .option("--metrics-port <port>", "Prometheus metrics", "9090")
     .option("--metrics-listen-address <host>", "what the metrics port listens on", "127.0.0.1")
     .option("--enable-metrics [bool]", "serve Prometheus metrics", "true")
+    .option("--enable-deprecated-metrics [bool]", "write renamed metrics under both names", "true")
     .option("--unix-domain-socket <folder>", "listen on sockets in this folder instead of ports")
     .option(
       "--state-dir <folder>",
@@ -260,12 +262,8 @@ export function readServeOptions(command: Command): ServeOptions {
   if (on("appSsl") && protocol === "http") protocol = "https";
   if (on("appSsl") && protocol === "grpc") protocol = "grpcs";
   const levels: Readonly<Record<string, LogLevel>> = {
-    debug: "debug",
-    info: "info",
-    warn: "warn",
-    warning: "warn",
-    error: "error",
-    fatal: "fatal",
+    ...{ debug: "debug", info: "info", warn: "warn", warning: "warn" },
+    ...{ error: "error", fatal: "fatal" },
   };
   const concurrency = whole("appMaxConcurrency");
   const paths = [flags["resourcesPath"], flags["componentsPath"]].flatMap((one) =>
@@ -328,6 +326,7 @@ export function readServeOptions(command: Command): ServeOptions {
     publicPort: flags["daprPublicPort"] === undefined ? undefined : port("daprPublicPort"),
     metricsPort: port("metricsPort"),
     metrics: on("enableMetrics"),
+    deprecatedMetrics: on("enableDeprecatedMetrics"),
     listenAddresses: hosts(text("daprListenAddresses")),
     publicListenAddress: hosts(text("daprPublicListenAddress"))[0] ?? "127.0.0.1",
     metricsListenAddress: hosts(text("metricsListenAddress"))[0] ?? "127.0.0.1",

@@ -14,7 +14,6 @@ import { createRuntime, type Runtime } from "../runtime/runtime.ts";
 import type { RuntimeLogger } from "../runtime/runtime-logger.ts";
 import { CallerGate } from "../server/caller-gate.ts";
 import { createHttpEndpoints } from "../server/http-endpoints.ts";
-import { bind } from "../server/listener.ts";
 import { stateStores } from "../states/index.ts";
 import { createStore } from "../store/open-store.ts";
 import { stateFolder } from "../store/state-folder.ts";
@@ -30,6 +29,7 @@ import { Reloader } from "./reloader.ts";
 import { createServeLogger } from "./serve-log.ts";
 import { listeners, portsOf, startServer } from "./serve-listeners.ts";
 import type { DryOptions } from "./dry-options.ts";
+import { serveMetrics } from "./serve-metrics.ts";
 import type { ServeOptions } from "./serve-options.ts";
 import type { ServerCertificate } from "./server-certificate.ts";
 
@@ -144,7 +144,8 @@ async function begin(options: RunOptions, onStarted: () => void): Promise<Served
   const metrics = new Metrics(
     options.appId,
     () => runtime.components(),
-    () => ({ store, deadLetters, memory }),
+    () => ({ store, deadLetters, memory, concurrency: runtime.concurrency }),
+    { deprecated: options.deprecatedMetrics },
   );
   const runtime: Runtime = createRuntime({
     appId: options.appId,
@@ -191,13 +192,9 @@ async function begin(options: RunOptions, onStarted: () => void): Promise<Served
     store,
   });
   const withMetrics = options.metrics && reloader.configuration.metrics !== false;
-  const metricsServer = withMetrics ? metrics.server(new CallerGate(callers)) : undefined;
+  let closeMetrics: (() => void) | undefined;
   try {
-    if (metricsServer)
-      await bind(metricsServer, {
-        ...{ host: options.metricsListenAddress, port: options.metricsPort },
-        flags: { place: "--metrics-port", host: "--metrics-listen-address" },
-      });
+    if (withMetrics) closeMetrics = await serveMetrics(options, metrics, new CallerGate(callers));
   } catch (error) {
     await server.close(0);
     throw error;
@@ -212,10 +209,7 @@ async function begin(options: RunOptions, onStarted: () => void): Promise<Served
         gracefulShutdown: options.gracefulShutdown,
         blockShutdown: options.blockShutdown,
         last: [
-          () => {
-            metricsServer?.close();
-            metricsServer?.closeAllConnections();
-          },
+          () => closeMetrics?.(),
           () => dryRun?.close(),
           () => stopCollecting(),
           () => store.close(),

@@ -148,7 +148,7 @@ export async function createEmbeddedRuntime(options: EmbeddedOptions): Promise<E
   const metrics = new Metrics(
     appId,
     () => core.components(),
-    () => ({ store, deadLetters: manager, memory: budget }),
+    () => ({ store, deadLetters: manager, memory: budget, concurrency: core.concurrency }),
   );
   const core: Runtime = createCore({
     appId,

@@ -1,4 +1,5 @@
-import { mkdir, realpath, stat } from "node:fs/promises";
+import { constants } from "node:fs";
+import { access, mkdir, realpath, stat } from "node:fs/promises";
 import { dirname, join, resolve, sep } from "node:path";
 import { BindingError } from "../errors.ts";
 import { answered, UnreadableFile } from "../regular-file.ts";
@@ -8,12 +9,12 @@ const disallowed = ["/proc", "/sys", "/boot", "/var/run/secrets"];
 
 /**
  * Makes the folder ready that all files are in, and resolves to its real path. Refuses a file, and
- * folders of the system. `field`: the component's, for messages. Throws a `BindingError`.
+ * folders of the system. `field`: the component's, for messages. `make`: make what is not there. Throws a `BindingError`.
  */
-export async function prepareRoot(path: string, field = "rootPath"): Promise<string> {
+export async function prepareRoot(path: string, field = "rootPath", make = true): Promise<string> {
   const wanted = resolve(path);
   try {
-    return await answered(wanted, () => prepare(wanted, field));
+    return await answered(wanted, () => prepare(wanted, field, make));
   } catch (error) {
     if (!(error instanceof UnreadableFile)) throw error;
     throw new BindingError("unavailable", `${field} ${wanted} ${error.message}`, {
@@ -22,7 +23,7 @@ export async function prepareRoot(path: string, field = "rootPath"): Promise<str
   }
 }
 
-async function prepare(wanted: string, field: string): Promise<string> {
+async function prepare(wanted: string, field: string, make: boolean): Promise<string> {
   const existing = await longestExisting(wanted, field);
   const root = join(await realpath(existing), wanted.slice(existing.length));
   for (const folder of disallowed) {
@@ -37,6 +38,7 @@ async function prepare(wanted: string, field: string): Promise<string> {
       }
     }
   }
+  if (!make) return root;
   await mkdir(root, { recursive: true }).catch((error: unknown) => {
     const what = `unable to create directory specified by '${field}' ${root}`;
     throw systemFailure(what, `mkdir ${root}`, error);
@@ -65,4 +67,14 @@ async function longestExisting(path: string, field: string): Promise<string> {
 
 function refused(reason: string): BindingError {
   return new BindingError("invalid_argument", `failed to parse metadata: ${reason}`);
+}
+
+/** Throws a `BindingError` unless files can be made in the folder, or in the nearest one above that is there. */
+export async function mayWrite(path: string): Promise<void> {
+  const existing = await longestExisting(path, "rootPath");
+  try {
+    await access(existing, constants.W_OK | constants.X_OK);
+  } catch (error) {
+    throw systemFailure(`files cannot be made in ${existing}`, `access ${existing}`, error);
+  }
 }

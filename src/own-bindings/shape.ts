@@ -187,6 +187,7 @@ const binding: Readonly<Record<keyof AnyBinding, Property>> = {
   cutCause: { shape: callable },
   nullAs: { shape: callable },
   ping: { shape: callable },
+  examine: { shape: callable },
   backlog: { shape: callable },
 };
 

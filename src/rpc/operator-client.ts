@@ -1,3 +1,4 @@
+import { durationFromMs } from "@bufbuild/protobuf/wkt";
 import type { Client } from "@connectrpc/connect";
 import { History } from "../../gen/cufflink/v1/history_pb.ts";
 import {
@@ -8,10 +9,12 @@ import {
 import { BindingError } from "../errors.ts";
 import type { PolicyPart } from "../policy/describe.ts";
 import type { ShownPolicies } from "../runtime/operator.ts";
+import type { Examined } from "../runtime/component/examine.ts";
 import type { ReloadResult } from "../runtime/component/reload.ts";
 import type { UnfinishedEvent } from "../runtime/status.ts";
 import type { HistoryRecord } from "../store/records.ts";
 import type { Caller } from "./caller.ts";
+import { toExamined } from "./examinations.ts";
 import { listed, type ListedComponent } from "./listed-component.ts";
 import { changeKinds, reloadOutcomes } from "./operator-methods.ts";
 import { millisecondsOf, toHistory, toUnfinished, wordOf } from "./records.ts";
@@ -74,6 +77,20 @@ export class OperatorClient {
       this.#operations.describePolicies({ name }, options),
     );
     return { inbound: partsOf(inbound), outbound: partsOf(outbound) };
+  }
+
+  /** Examines components, all where none is named; each result comes as it is known. `timeout`: of one component, in milliseconds. */
+  async *examine(
+    names: readonly string[],
+    timeout: number,
+    signal: AbortSignal,
+  ): AsyncGenerator<Examined> {
+    const request = { names: [...names], timeout: durationFromMs(timeout) };
+    const responses = this.#caller.stream(
+      (options) => this.#operations.examineComponents(request, options),
+      signal,
+    );
+    for await (const response of responses) yield toExamined(response);
   }
 
   /** Has the resources read again. */

@@ -8,7 +8,8 @@ import type { ReloadResult } from "../runtime/component/reload.ts";
 import { findComponent } from "../runtime/find-component.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import { describeComponent } from "./component-message.ts";
-import { answering } from "./errors.ts";
+import { answering, answeringEach } from "./errors.ts";
+import { describeExamined, examineEach } from "./examinations.ts";
 import { timestampOf } from "./records.ts";
 
 export type OperatorMethodsOptions = {
@@ -21,6 +22,7 @@ export type OperatorMethodsOptions = {
 /** How long an app may take when nothing is said, in milliseconds. */
 const usualDeadline = 30_000;
 const longestDeadline = 24 * 3600 * 1000;
+const usualExamination = 10_000;
 
 /** The methods of `cufflink.v1.Operations` that change what runs, or tell what that did. */
 export function operatorMethods({ runtime, operator, reload }: OperatorMethodsOptions) {
@@ -60,6 +62,18 @@ export function operatorMethods({ runtime, operator, reload }: OperatorMethodsOp
           ...(outbound && { outbound: describePolicy(outbound) }),
         };
       }),
+    examineComponents({ names, timeout }, { signal }) {
+      const milliseconds = timeout === undefined ? usualExamination : durationMs(timeout);
+      if (milliseconds <= 0) throw new GrpcFailure(Code.invalidArgument, "timeout is not above 0");
+      const wanted = () =>
+        names.length === 0
+          ? runtime.components().map(({ name }) => name)
+          : names.map((name) => findComponent(runtime, name).name);
+      const examined = examineEach(wanted, (name) =>
+        operator.examine(name, Math.min(milliseconds, longestDeadline), signal),
+      );
+      return answeringEach(examined, describeExamined);
+    },
     reload: () => answering(async () => ({ result: describeReload(await reload()) })),
     listReloads: () => ({ reloads: operator.reloads.map(describeReload).toReversed() }),
   } satisfies Partial<ServiceImpl<typeof Operations>>;

@@ -8,6 +8,16 @@ export class Concurrency {
     this.#limit = limit ?? Number.POSITIVE_INFINITY;
   }
 
+  /** How many it handles now. */
+  get used(): number {
+    return this.#used;
+  }
+
+  /** `Infinity`: there is none. */
+  get limit(): number {
+    return this.#limit;
+  }
+
   /** Takes a place. False when there is none; the callback is then called once one is free. */
   take(whenFree: () => void): boolean {
     if (this.#used < this.#limit) {

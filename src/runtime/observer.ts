@@ -5,17 +5,26 @@ import type { End } from "./records/history-ring.ts";
 import type { Redriven } from "./delivery/redrive.ts";
 import type { ComponentState } from "./status.ts";
 
+/** The ids of a recorded span, in lower-case hexadecimal digits: 32 and 16. */
+export type SpanIds = { readonly traceId: string; readonly spanId: string };
+
 /** What the runtime tells to telemetry. Called on hot paths: implementations count and return. */
 export type Observer = {
-  /** An output was invoked. */
+  /** An output was invoked. `span`: the call's, where it is recorded. */
   invoked(
     component: string,
     operation: string,
     error: BindingError | undefined,
     milliseconds: number,
+    span?: SpanIds,
   ): void;
-  /** An attempt to have an event handled ended. */
-  attempted(component: string, outcome: Outcome["kind"], milliseconds: number): void;
+  /** An attempt to have an event handled ended. `span`: the attempt's, where it is recorded. */
+  attempted(
+    component: string,
+    outcome: Outcome["kind"],
+    milliseconds: number,
+    span?: SpanIds,
+  ): void;
   /** An event ended otherwise than by the app's handling it. */
   ended(component: string, how: Exclude<End["how"], "handled">): void;
   /** The lease of an event that is held was renewed, or was not. */

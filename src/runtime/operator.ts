@@ -8,6 +8,7 @@ export type Operator = Pick<
   | "restart"
   | "drainComponent"
   | "policies"
+  | "examine"
   | "reloads"
   | "history"
   | "unfinished"

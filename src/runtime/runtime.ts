@@ -11,6 +11,7 @@ import type { App, ComponentNames, Outcome } from "./app.ts";
 import { ComponentTypes, type PluggableTypes } from "./component-types.ts";
 import { Component, owner } from "./component/component.ts";
 import { ComponentSlot } from "./component/component-slot.ts";
+import { examineComponent, type Examined } from "./component/examine.ts";
 import { noComponent } from "./find-component.ts";
 import { PauseRecord } from "./component/pause-record.ts";
 import { Concurrency } from "./concurrency.ts";
@@ -83,12 +84,19 @@ export type Runtime = {
   restart(name: string): Promise<void>;
   /** Pauses a component, in this process alone, and resolves once the app has finished what it had, or `deadline` ms have passed. */
   drainComponent(name: string, deadline: number): Promise<{ abandoned: number }>;
+  /**
+   * Examines a component by a connection of its own, within `timeout` ms, without consuming or changing anything. Rejects
+   * with a `BindingError` where there is none of that name.
+   */
+  examine(name: string, timeout: number, signal?: AbortSignal): Promise<Examined>;
   /** The policies of a component that count now, for people. `undefined`: there is no such component. */
   policies(name: string): PolicyParts | undefined;
   /** Gives all components what Resiliency says now; `undefined`: nothing. No component is reopened. */
   applyPolicies(policies: Policies | undefined): void;
   /** In the order in which they were applied. */
   components(): ComponentStatus[];
+  /** The app's events of all components together. */
+  readonly concurrency: Pick<Concurrency, "used" | "limit">;
   /** All bindings there are, in use or not. */
   bindings(): Promise<readonly AnyBinding[]>;
   /** Every component was tried, and the runtime is not draining. */
@@ -247,6 +255,7 @@ export function createRuntime(options: RuntimeOptions): Runtime {
 
   return {
     bindings: options.allBindings ?? (async () => bindings),
+    concurrency,
     get ready() {
       return applied && !draining;
     },
@@ -286,6 +295,18 @@ export function createRuntime(options: RuntimeOptions): Runtime {
     async drainComponent(name, deadline) {
       const results = await pauseInput(name, "an operator", "drained", deadline);
       return { abandoned: results.reduce((sum, { abandoned }) => sum + abandoned, 0) };
+    },
+    async examine(name, timeout, signal) {
+      const slot = slots.get(name);
+      const spec = slot?.current?.spec ?? slot?.unknownSpec;
+      if (spec === undefined) throw noComponent(name, [...slots.keys()]);
+      return examineComponent({
+        ...{ appId, spec, http, logger, timeout, ...(signal && { signal }) },
+        code: slot?.current?.code,
+        memory: memory.share(`component ${name}`),
+        driversFolder: options.driversFolder,
+        allowExec: options.allowExec === true,
+      });
     },
     policies(name) {
       const component = slots.get(name)?.current;

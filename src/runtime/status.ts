@@ -32,6 +32,8 @@ export type ComponentStatus = {
   readonly operations: readonly string[];
   /** Events that the app is handling. */
   readonly inFlight: number;
+  /** The most that it may be handling at one time; `undefined`: nothing is read. */
+  readonly maxInFlight: number | undefined;
   /** Events received and unsettled that no request is out for: queued, or waiting for a retry. */
   readonly waiting: number;
   /** Events that the app has handled since the start. */

@@ -1,104 +1,117 @@
 import { componentStates, type ComponentStatus } from "../runtime/status.ts";
-import type { Exposition, Labels } from "./exposition.ts";
+import { labelValue } from "./call-metrics.ts";
+import type { Collection } from "./collection.ts";
+import type { NumberDefinition } from "./metric-model.ts";
 
-type Reading = {
-  readonly name: string;
-  readonly type: "counter" | "gauge";
-  readonly help: string;
+type Reading = NumberDefinition & {
   /** `undefined`: the component cannot tell. */
   readonly value: (status: ComponentStatus) => number | undefined;
 };
 
+const inFlight: Reading = {
+  ...{ name: "cufflink_events_in_flight", type: "gauge", unit: "{event}" },
+  help: "Events that the app is handling.",
+  value: ({ inFlight }) => inFlight,
+};
+
 const readings: readonly Reading[] = [
+  inFlight,
   {
-    name: "cufflink_events_in_flight",
-    type: "gauge",
-    help: "Events that the app is handling.",
-    value: ({ inFlight }) => inFlight,
-  },
-  {
-    name: "cufflink_events_waiting",
-    type: "gauge",
+    ...{ name: "cufflink_events_waiting", type: "gauge", unit: "{event}" },
     help: "Events received that no request is out for.",
     value: ({ waiting }) => waiting,
   },
   {
-    name: "cufflink_events_handled_total",
-    type: "counter",
-    help: "Events that the app has handled.",
-    value: ({ handled }) => handled,
-  },
-  {
-    name: "cufflink_events_oldest_age_seconds",
-    type: "gauge",
+    ...{ name: "cufflink_events_oldest_age_seconds", type: "gauge", unit: "s" },
     help: "How long the oldest unsettled event is here; 0 without one.",
     value: ({ oldestSince }) =>
       Math.max(0, Date.now() - (oldestSince?.getTime() ?? Infinity)) / 1000,
   },
   {
-    name: "cufflink_events_backlog",
-    type: "gauge",
+    ...{ name: "cufflink_events_backlog", type: "gauge", unit: "{event}" },
     help: "Events still at the source, where it can tell.",
     value: ({ backlog }) => backlog,
   },
   {
-    name: "cufflink_window_full",
-    type: "gauge",
+    ...{ name: "cufflink_window_full", type: "gauge", unit: "1" },
     help: "1 while no more events are read because the window is full behind an unsettled one.",
     value: ({ windowFull }) => Number(windowFull),
   },
   {
-    name: "cufflink_component_rebuilds_total",
-    type: "counter",
+    ...{ name: "cufflink_invocations_in_flight", type: "gauge", unit: "{invocation}" },
+    help: "Invocations of the output that have not ended.",
+    value: ({ calls }) => calls.inFlight,
+  },
+  {
+    ...{ name: "cufflink_component_rebuilds_total", type: "counter", unit: "{rebuild}" },
     help: "Times that a component was reconnected because it stalled.",
     value: ({ rebuilds }) => rebuilds,
   },
 ];
 
+const inFlightLimit: NumberDefinition = {
+  ...{ name: "cufflink_events_in_flight_limit", type: "gauge", unit: "{event}" },
+  help: "The most events that the app may be handling at one time.",
+};
+const settled: NumberDefinition = {
+  ...{ name: "cufflink_events_settled_total", type: "counter", unit: "{event}" },
+  help: "Events that ended, by outcome.",
+};
+const oldHandled: NumberDefinition = {
+  ...{ name: "cufflink_events_handled_total", type: "counter", unit: "{event}" },
+  help: "Events that the app has handled.",
+  replacedBy: settled.name,
+};
+const states: NumberDefinition = {
+  ...{ name: "cufflink_component_state", type: "gauge", unit: "1" },
+  help: "1 for the state that a component is in, 0 for those that it was in.",
+};
+const breakers: NumberDefinition = {
+  ...{ name: "cufflink_breaker_state", type: "gauge", unit: "1" },
+  help: "1 for the state that a circuit breaker is in, 0 for those that it was in.",
+};
+
 const breakerStates = ["closed", "half-open", "open"] as const;
 
-/** Writes what components are and do at this moment. What was zero at each page so far is left out. */
+/**
+ * Writes what components are and do at this moment. What was zero in each collection so far is left out, but for dead letters
+ * of inputs: an alert must see the first one come. `deprecated`: also under the names of before.
+ */
 export function writeComponents(
-  page: Exposition,
-  appId: string,
+  page: Collection,
   components: readonly ComponentStatus[],
+  deprecated: boolean,
 ): void {
-  const labelsOf = ({ name }: ComponentStatus): Labels => ({ app_id: appId, component: name });
-  for (const { name, type, help, value } of readings) {
-    page.metric(name, type, help);
-    for (const status of components) {
+  for (const status of components) {
+    const { name: component, type } = status;
+    for (const { value, ...definition } of readings) {
       const number = value(status);
-      if (number !== undefined) page.sampleIfEver(name, labelsOf(status), number);
+      if (number !== undefined) page.numberIfEver(definition, { component }, number);
     }
-  }
-  const name = "cufflink_component_state";
-  page.metric(name, "gauge", "1 for the state that a component is in, 0 for those that it was in.");
-  for (const status of components) {
+    if (status.maxInFlight !== undefined && page.has(inFlight, { component }))
+      page.number(inFlightLimit, { component }, status.maxInFlight);
+    writeSettled(page, status, deprecated);
     for (const state of componentStates) {
-      const labels = { ...labelsOf(status), type: status.type, state };
-      page.sampleIfEver(name, labels, state === status.state ? 1 : 0);
+      const number = state === status.state ? 1 : 0;
+      page.numberIfEver(states, { component, type, state: labelValue(state) }, number);
+      if (deprecated && state !== labelValue(state))
+        page.numberIfEver(states, { component, type, state }, number);
     }
-  }
-  writeBreakers(page, components, labelsOf);
-}
-
-function writeBreakers(
-  page: Exposition,
-  components: readonly ComponentStatus[],
-  labelsOf: (status: ComponentStatus) => Labels,
-): void {
-  const name = "cufflink_breaker_state";
-  page.metric(
-    name,
-    "gauge",
-    "1 for the state that a circuit breaker is in, 0 for those that it was in.",
-  );
-  for (const status of components) {
     for (const { direction, name: breaker, state: current } of status.breakers) {
       for (const state of breakerStates) {
-        const labels = { ...labelsOf(status), direction, breaker, state };
-        page.sampleIfEver(name, labels, state === current ? 1 : 0);
+        const attributes = { component, direction, breaker, state };
+        page.numberIfEver(breakers, attributes, state === current ? 1 : 0);
       }
     }
   }
+}
+
+function writeSettled(page: Collection, status: ComponentStatus, deprecated: boolean): void {
+  const { name: component, directions, handled, endedOtherwise } = status;
+  for (const [outcome, count] of Object.entries({ handled, ...endedOtherwise })) {
+    const attributes = { component, outcome: labelValue(outcome) };
+    if (directions.input && outcome === "dead letter") page.number(settled, attributes, count);
+    else page.numberIfEver(settled, attributes, count);
+  }
+  if (deprecated) page.numberIfEver(oldHandled, { component }, handled);
 }

@@ -1,23 +1,25 @@
 import type { MemoryBudget } from "../memory/budget.ts";
-import type { Exposition } from "./exposition.ts";
+import type { Collection } from "./collection.ts";
+import type { NumberDefinition } from "./metric-model.ts";
 
-/** What others' data takes, by who holds it. */
-export function writeMemory(
-  page: Exposition,
-  appId: string,
-  { shares }: Pick<MemoryBudget, "shares">,
-): void {
-  const held = "cufflink_memory_held_bytes";
-  page.metric(held, "gauge", "Bytes of requests, messages and answers that are held.");
-  for (const { name, used } of shares)
-    page.sampleIfEver(held, { app_id: appId, share: name }, used);
-  const limits = "cufflink_memory_limit_bytes";
-  page.metric(limits, "gauge", "The most that may be held.");
-  for (const { name, limit } of shares)
-    if (page.has(held, { app_id: appId, share: name }))
-      page.sample(limits, { app_id: appId, share: name }, limit);
-  const refusals = "cufflink_memory_refusals_total";
-  page.metric(refusals, "counter", "Times that there was no room.");
-  for (const share of shares)
-    page.sampleIfEver(refusals, { app_id: appId, share: share.name }, share.refusals);
+const held: NumberDefinition = {
+  ...{ name: "cufflink_memory_held_bytes", type: "gauge", unit: "By" },
+  help: "Bytes of requests, messages and answers that are held.",
+};
+const limits: NumberDefinition = {
+  ...{ name: "cufflink_memory_limit_bytes", type: "gauge", unit: "By" },
+  help: "The most that may be held.",
+};
+const refused: NumberDefinition = {
+  ...{ name: "cufflink_memory_refusals_total", type: "counter", unit: "{refusal}" },
+  help: "Times that there was no room.",
+};
+
+/** Writes what others' data takes, by who holds it. Refusals are told from 0 on: an alert must see the first one. */
+export function writeMemory(page: Collection, { shares }: Pick<MemoryBudget, "shares">): void {
+  for (const { name: share, used, limit, refusals } of shares) {
+    page.numberIfEver(held, { share }, used);
+    if (page.has(held, { share })) page.number(limits, { share }, limit);
+    page.number(refused, { share }, refusals);
+  }
 }

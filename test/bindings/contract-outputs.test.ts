@@ -110,7 +110,8 @@ describe("on this machine", () => {
   testOutput("http", http, async () => {
     const server = await startLoopback();
     endAfterTest(async () => server[Symbol.asyncDispose]());
-    const arrived = async () => server.received.map(({ body }) => body);
+    const posted = () => server.received.filter(({ method }) => method === "POST");
+    const arrived = async () => posted().map(({ body }) => body);
     return { properties: { url: server.url }, operation: "post", arrived };
   });
 

@@ -56,6 +56,7 @@ describe("the flags of serve", () => {
     [["--dapr-http-port=0"], { httpPort: 0 }],
     [["--dapr-listen-addresses", "[::1],127.0.0.1"], { listenAddresses: ["::1", "127.0.0.1"] }],
     [["--enable-metrics=false"], { metrics: false }],
+    [["--enable-deprecated-metrics=false"], { deprecatedMetrics: false }],
     [["--enable-event-history=false"], { eventHistory: false }],
     [["--log-as-json"], { logAsJson: true }],
     [["--log-level", "warning"], { logLevel: "warn" }],

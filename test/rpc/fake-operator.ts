@@ -1,5 +1,7 @@
 import { BindingError } from "../../src/errors.ts";
 import type { Operator, ShownPolicies } from "../../src/runtime/operator.ts";
+import type { Check } from "../../src/examination.ts";
+import type { Examined } from "../../src/runtime/component/examine.ts";
 import type { ReloadResult } from "../../src/runtime/component/reload.ts";
 import type { UnfinishedEvent } from "../../src/runtime/status.ts";
 import type { HistoryRecord } from "../../src/store/records.ts";
@@ -8,6 +10,7 @@ import type { HistoryRecord } from "../../src/store/records.ts";
 export class FakeOperator implements Operator {
   readonly asked: string[] = [];
   reloads: ReloadResult[] = [];
+  checks: Check[] = [];
   records: HistoryRecord[] = [];
   policiesOf: ShownPolicies = { inbound: undefined, outbound: undefined };
 
@@ -38,6 +41,11 @@ export class FakeOperator implements Operator {
   async drainComponent(name: string, deadline: number): Promise<{ abandoned: number }> {
     this.#note(name, `drain ${name} within ${deadline}`);
     return { abandoned: 2 };
+  }
+
+  async examine(name: string, timeout: number): Promise<Examined> {
+    this.#note(name, `examine ${name} within ${timeout}`);
+    return { component: name, type: "bindings.probe", took: 12, checks: this.checks };
   }
 
   policies(name: string): ShownPolicies | undefined {

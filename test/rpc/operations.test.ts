@@ -4,6 +4,8 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest"
 import { Direction } from "../../gen/cufflink/v1/binding_types_pb.ts";
 import {
   ChangeKind,
+  CheckKind,
+  CheckResult,
   ComponentState,
   Operations,
   ReloadOutcome,
@@ -138,6 +140,29 @@ describe("with an operator", () => {
     }
   });
 
+  test("components are examined, all where none is named, and each result comes by itself", async () => {
+    const detail = "as ann";
+    operator.checks = [{ kind: "authenticated", subject: "", result: "passed", detail }];
+    const results = await gathered(client().examineComponents({}));
+    const check = {
+      kind: CheckKind.AUTHENTICATED,
+      result: CheckResult.PASSED,
+      detail,
+      subject: "",
+    };
+    expect(results).toMatchObject([
+      { component: "probe", type: "bindings.probe", checks: [check] },
+    ]);
+    await gathered(
+      client().examineComponents({ names: ["probe", "probe"], timeout: { seconds: 2n } }),
+    );
+    expect(operator.asked).toEqual(["examine probe within 10000", "examine probe within 2000"]);
+    const unknown = gathered(client().examineComponents({ names: ["nosuch"] }));
+    expect(await codeOf(unknown)).toBe(Code.NotFound);
+    const late = gathered(client().examineComponents({ timeout: { seconds: -1n } }));
+    expect(await codeOf(late)).toBe(Code.InvalidArgument);
+  });
+
   test("policies are told in both directions, where there is one", async () => {
     const attempts = { name: "attempts", value: "10", source: "default" };
     operator.policiesOf = { inbound: [attempts], outbound: undefined };
@@ -171,3 +196,9 @@ describe("with an operator", () => {
     expect(operator.asked).toEqual(["drain probe within 1500"]);
   });
 });
+
+async function gathered<Message>(messages: AsyncIterable<Message>): Promise<Message[]> {
+  const all: Message[] = [];
+  for await (const message of messages) all.push(message);
+  return all;
+}

@@ -8,6 +8,7 @@ import { createService } from "../../src/grpc/service.ts";
 import { connect as connectSocket, type AddressInfo } from "node:net";
 import { createHttpEndpoints } from "../../src/server/http-endpoints.ts";
 import { Metrics } from "../../src/telemetry/metrics.ts";
+import { createMetricsServer } from "../../src/telemetry/metrics-server.ts";
 import { Kinds } from "../grpc/kinds.ts";
 import { call, connect, frame, messagesOf } from "../grpc/raw-client.ts";
 import { protocolsOf } from "./protocols-of.ts";
@@ -20,7 +21,7 @@ test.runIf(isLong).each(["", "GET / HTTP/1.1\r\nhost"])(
   { timeout: minute },
   async (sent) => {
     const webhook = await createHttpEndpoints().listen("127.0.0.1", 0, "/hook");
-    const metrics = new Metrics("shop", () => []).server();
+    const metrics = createMetricsServer(new Metrics("shop", () => []));
     await once(metrics.listen(0, "127.0.0.1"), "listening");
     const times = [webhook.port, (metrics.address() as AddressInfo).port].map(async (port) => {
       const socket = connectSocket(port, "127.0.0.1");

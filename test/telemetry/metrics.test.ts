@@ -3,38 +3,10 @@ import { join } from "node:path";
 import { expect, test } from "vitest";
 import { BindingError } from "../../src/errors.ts";
 import type { ComponentStatus } from "../../src/runtime/status.ts";
-import type { DeadLetterTotal } from "../../src/store/store.ts";
-import { MemoryBudget } from "../../src/memory/budget.ts";
 import { daprVersion, version } from "../../src/version.ts";
 import { Metrics } from "../../src/telemetry/metrics.ts";
-
-const component: ComponentStatus = {
-  name: "store",
-  type: "bindings.redis",
-  version: "v1",
-  state: "waiting for app",
-  reason: "",
-  since: new Date(),
-  origin: "",
-  directions: { input: true, output: true },
-  operations: ["create"],
-  inFlight: 3,
-  waiting: 2,
-  handled: 7,
-  endedOtherwise: { "dead letter": 1, output: 0, dropped: 0, returned: 0, duplicate: 0 },
-  attempts: 8,
-  failedAttempts: 1,
-  oldestFailed: undefined,
-  calls: { inFlight: 1, invocations: 4, failures: 2 },
-  required: false,
-  readiness: "optional",
-  paused: undefined,
-  rebuilds: 0,
-  backlog: 12,
-  oldestSince: undefined,
-  windowFull: false,
-  breakers: [],
-};
+import { component, fullMetrics, noEnds } from "./full-metrics.ts";
+import { createMetricsServer } from "../../src/telemetry/metrics-server.ts";
 
 /** The samples by name and labels, whatever order the labels are in. */
 async function scrape(metrics: Metrics): Promise<Map<string, number>> {
@@ -96,7 +68,7 @@ test("components show their state, what is in flight and what waits, as they are
   expect(samples.get(`cufflink_events_waiting ${labels}`)).toBe(2);
   expect(samples.get(`cufflink_events_handled_total ${labels}`)).toBe(7);
   expect(
-    samples.get(`cufflink_component_state ${labels} state=waiting for app type=bindings.redis`),
+    samples.get(`cufflink_component_state ${labels} state=waiting_for_app type=bindings.redis`),
   ).toBe(1);
   const running = `cufflink_component_state ${labels} state=running type=bindings.redis`;
   expect(samples.has(running)).toBe(false);
@@ -112,48 +84,12 @@ test("components show their state, what is in flight and what waits, as they are
   ).toEqual([]);
 });
 
-const everything: ComponentStatus = {
-  ...component,
-  oldestSince: new Date(Date.now() - 5000),
-  windowFull: true,
-  rebuilds: 2,
-  breakers: [{ direction: "inbound", name: 'odd "name"\\', state: "open" }],
-};
-
-/** Metrics of which each has a sample. */
-function fullMetrics(totals: () => Promise<DeadLetterTotal[]>): Metrics {
-  const counts = new Map([["store", { handled: 1, refused: 2, dropped: 3, expired: 4 }]]);
-  const memory = new MemoryBudget(1000);
-  const share = memory.share("http");
-  share.reserve(400);
-  share.reserve(400);
-  const metrics = new Metrics(
-    "shop",
-    () => [everything],
-    () => ({ store: { trouble: "the disk is full" }, deadLetters: { counts, totals }, memory }),
-  );
-  metrics.invoked("store", "create", undefined, 1.5);
-  metrics.attempted("store", "handled", 4);
-  metrics.ended("store", "dead letter");
-  metrics.missed("store", 5, "retention");
-  metrics.missed("store", 7, "retention");
-  metrics.leaseRenewed("store", true);
-  metrics.leaseRenewed("store", false);
-  metrics.reloaded({
-    ...{ revision: 7, at: 0, outcome: "partly applied", components: [], problems: [] },
-  });
-  return metrics;
-}
-
-const oneTotal = async (): Promise<DeadLetterTotal[]> => [
-  { component: "store", count: 5, bytes: 1234, oldest: Date.now() - 60_000 },
-];
-
 test("what an operator watches is counted", async () => {
-  const samples = await scrape(fullMetrics(oneTotal));
+  const samples = await scrape(fullMetrics());
   const labels = "app_id=shop component=store";
-  expect(samples.get(`cufflink_events_ended_total ${labels} how=dead letter`)).toBe(1);
-  expect(samples.get(`cufflink_events_missed_total ${labels} why=retention`)).toBe(12);
+  expect(samples.get(`cufflink_events_settled_total ${labels} outcome=dead_letter`)).toBe(1);
+  expect(samples.get(`cufflink_events_settled_total ${labels} outcome=handled`)).toBe(7);
+  expect(samples.get(`cufflink_events_skipped_total ${labels} reason=retention`)).toBe(12);
   expect(samples.get(`cufflink_lease_renewals_total ${labels} outcome=failed`)).toBe(1);
   expect(samples.get(`cufflink_events_backlog ${labels}`)).toBe(12);
   expect(samples.get(`cufflink_window_full ${labels}`)).toBe(1);
@@ -166,7 +102,8 @@ test("what an operator watches is counted", async () => {
   expect(samples.get(`cufflink_dead_letters_dropped_total ${labels}`)).toBe(3);
   expect(samples.get(`cufflink_dead_letters_expired_total ${labels}`)).toBe(4);
   expect(samples.get("cufflink_reload_revision app_id=shop")).toBe(7);
-  expect(samples.get("cufflink_reloads_total app_id=shop outcome=partly applied")).toBe(1);
+  expect(samples.get("cufflink_config_reloads_total app_id=shop outcome=partly_applied")).toBe(1);
+  expect(samples.get("cufflink_config_reloads_total app_id=shop outcome=refused")).toBe(0);
   expect(samples.get("cufflink_store_trouble app_id=shop")).toBe(1);
   expect(samples.get("cufflink_memory_held_bytes app_id=shop share=http")).toBe(400);
   expect(samples.get("cufflink_memory_limit_bytes app_id=shop share=http")).toBe(500);
@@ -181,7 +118,7 @@ test("a store that cannot count costs the page what it does not know", async () 
 });
 
 test("the page is what Prometheus reads: each metric once, typed, its series unlike each other", async () => {
-  const text = await fullMetrics(oneTotal).text();
+  const text = await fullMetrics().text();
   expect(text.endsWith("\n")).toBe(true);
   const types = new Map<string, string>();
   const series = new Set<string>();
@@ -214,7 +151,7 @@ test("the page is what Prometheus reads: each metric once, typed, its series unl
 });
 
 test("counters end in _total and nothing else does, and units are seconds and bytes; Dapr's names stay", async () => {
-  const text = await fullMetrics(oneTotal).text();
+  const text = await fullMetrics().text();
   const ours = [...text.matchAll(/^# TYPE (\S+) (\S+)$/gm)].filter(
     ([, name]) => !name?.startsWith("dapr_"),
   );
@@ -246,17 +183,21 @@ test("the process tells its version, its processor time, its memory and the even
   expect(after.get(cpu)).toBeGreaterThan(before.get(cpu) ?? 0);
 });
 
-test("an idle component costs one line", async () => {
-  const idle = (name: string): ComponentStatus => ({
+test("an idle output costs one line, an idle input two", async () => {
+  const idle = (name: string, input: boolean): ComponentStatus => ({
     ...{ ...component, name, state: "running", inFlight: 0, waiting: 0, handled: 0, backlog: 0 },
+    ...{ endedOtherwise: noEnds, calls: { inFlight: 0, invocations: 0, failures: 0 } },
+    directions: { input, output: !input },
   });
-  const lines = async (count: number): Promise<number> => {
-    const components = Array.from({ length: count }, (_, index) => idle(`store-${index}`));
+  const lines = async (count: number, input: boolean): Promise<number> => {
+    const components = Array.from({ length: count }, (_, index) => idle(`store-${index}`, input));
     const metrics = new Metrics("shop", () => components);
     await metrics.text();
     return (await metrics.text()).split("\n").length;
   };
-  expect((await lines(30)) - (await lines(1))).toBe(29);
+  const output = (await lines(30, false)) - (await lines(1, false));
+  const input = (await lines(30, true)) - (await lines(1, true)) - 29;
+  expect({ output, input }).toEqual({ output: 29, input: 29 });
 });
 
 test("each metric is in docs/metrics.md, and no other", async () => {
@@ -264,7 +205,7 @@ test("each metric is in docs/metrics.md, and no other", async () => {
   const documented = [
     ...page.matchAll(/^\| `((?:dapr|cufflink|process|nodejs)_[a-z0-9_]+)`/gm),
   ].map(([, name]) => name);
-  const metrics = fullMetrics(oneTotal);
+  const metrics = fullMetrics();
   // The event loop's delay is told from the second page on.
   await metrics.text();
   const text = await metrics.text();
@@ -275,7 +216,7 @@ test("each metric is in docs/metrics.md, and no other", async () => {
 
 test("the page is served at /metrics", async () => {
   const metrics = new Metrics("shop", () => [component]);
-  const server = metrics.server();
+  const server = createMetricsServer(metrics);
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   try {
     const { port } = server.address() as { port: number };

@@ -1,4 +1,5 @@
 import { defineBinding, type InboundEvent } from "../../binding.ts";
+import { BindingError } from "../../errors.ts";
 import { oneOf, string, type Field } from "../../metadata/fields.ts";
 import { DropLog } from "./drop-log.ts";
 import { parseSchedule, type Schedule } from "../../schedule/schedule.ts";
@@ -34,6 +35,17 @@ export default defineBinding({
         ? nextTimeOf(schedule, (await import("croner")).Cron)
         : undefined;
     return { next, async [Symbol.asyncDispose]() {} };
+  },
+
+  async examine({ next }, { ask, omit, metadata }) {
+    omit("reachable", "authenticated", "exists");
+    await ask("may read", "", () => {
+      if (metadata.schedule.kind === "every") return "by an interval";
+      const due = next?.(Date.now());
+      if (due === undefined)
+        throw new BindingError("failed_precondition", "the schedule has no next time");
+      return `the next time is ${new Date(due).toISOString()}`;
+    });
   },
 
   eventMetadata: {

@@ -17,6 +17,11 @@ export default defineBinding({
     return new Runner(program, metadata, memory);
   },
 
+  async examine(_runner, { metadata, ask, omit }) {
+    omit("reachable", "authenticated");
+    await ask("exists", metadata.command, () => {});
+  },
+
   operations: {
     run: {
       description:

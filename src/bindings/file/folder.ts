@@ -44,7 +44,23 @@ export class Folder {
     }
   }
 
+  /** The same, and makes nothing. */
+  async examine(): Promise<void> {
+    try {
+      await answered(this.root, () => this.#proveRoot());
+    } catch (error) {
+      throw folderError(this.root, error);
+    }
+  }
+
   async #prove(): Promise<void> {
+    await this.#proveRoot();
+    if (this.processed === undefined) return;
+    await mkdir(this.processed, { recursive: true });
+    await access(this.processed, constants.W_OK | constants.X_OK);
+  }
+
+  async #proveRoot(): Promise<void> {
     const found = await stat(this.root);
     if (!found.isDirectory()) {
       throw new BindingError("failed_precondition", `${this.root} is no folder`, {
@@ -53,9 +69,6 @@ export class Folder {
     }
     const { R_OK, W_OK, X_OK } = constants;
     await access(this.root, R_OK | W_OK | X_OK);
-    if (this.processed === undefined) return;
-    await mkdir(this.processed, { recursive: true });
-    await access(this.processed, W_OK | X_OK);
   }
 
   /**

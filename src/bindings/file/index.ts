@@ -16,9 +16,9 @@ export default defineBinding({
   provedBy: [{ system: "Linux file system", kind: "real" }],
   metadata: fileFields,
 
-  async open({ metadata }) {
+  async open({ metadata, examines }) {
     const folder = new Folder(metadata);
-    await folder.prove();
+    await (examines ? folder.examine() : folder.prove());
     return { folder, maxSize: metadata.maxSize, async [Symbol.asyncDispose]() {} };
   },
 
@@ -44,7 +44,13 @@ export default defineBinding({
   },
 
   async ping({ folder }) {
-    await folder.prove();
+    await folder.examine();
+  },
+
+  async examine({ folder }, { ask, omit }) {
+    omit("reachable", "authenticated");
+    await ask("exists", folder.root, () => {});
+    await ask("may read", folder.root, () => folder.examine());
   },
 
   async backlog({ folder, maxSize }, signal) {

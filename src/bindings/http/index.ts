@@ -7,6 +7,7 @@ import { joinPath, parseAddress, parseOrigins } from "../../http-client/address.
 import { HttpClient } from "../../http-client/client.ts";
 import type { Answered } from "../../http-client/exchange.ts";
 import { failureOfStatus, isSuccess, retryAfterOf } from "../../http-client/status.ts";
+import { examineServer } from "../../http-client/examine.ts";
 import { setHeader } from "../../http-client/headers.ts";
 import { within } from "../../http-client/within.ts";
 import { callFields, httpFields } from "./fields.ts";
@@ -73,6 +74,16 @@ export default defineBinding({
   },
 
   read: startPoller,
+
+  async examine(client, examination) {
+    const { metadata } = examination;
+    examination.omit("exists");
+    const headers = requestHeaders({
+      ...{ properties: {}, hasBody: false, authorization: client.home.authorization },
+      ...{ tokenHeader: metadata.securityTokenHeader, token: metadata.securityToken },
+    });
+    await examineServer(client, headers, examination);
+  },
 });
 
 /** Throws a `BindingError` for what does not go together. */

@@ -227,6 +227,18 @@ export default defineBinding({
     }
   },
 
+  async examine({ client }, { metadata, directions, ask, omit }) {
+    // A connection that was refused has not come so far.
+    if (metadata.authType === "none") omit("authenticated");
+    else await ask("authenticated", "", () => `by ${metadata.authType}`);
+    const topics = [
+      ...(directions.input ? (metadata.topics ?? []) : []),
+      ...(directions.output && metadata.publishTopic ? [metadata.publishTopic] : []),
+    ];
+    for (const topic of new Set(topics))
+      await ask("exists", `topic ${topic}`, () => examineTopic(client, topic));
+  },
+
   async backlog(connection) {
     if (connection.reader === undefined) return 0;
     return connection.reader.backlog();
@@ -234,6 +246,25 @@ export default defineBinding({
 });
 
 const silent: Reader = { stop() {}, flush() {}, close() {} };
+
+/** Looks a topic up, and has none made that is not there. */
+async function examineTopic(client: Base, topic: string): Promise<string> {
+  try {
+    const { topics } = await describeTopics(client, [topic], true);
+    return counted(topics.get(topic)?.partitionsCount ?? 0, "partition");
+  } catch (error) {
+    const failed = errorOf(`kafka error: topic ${topic} could not be looked up`, error, "unsent");
+    if (!failed.message.includes("Unknown topic")) throw failed;
+    throw new BindingError(
+      "not_found",
+      `there is no topic ${topic}; create it, or correct the name`,
+    );
+  }
+}
+
+function counted(count: number, thing: string): string {
+  return `${count} ${thing}${count === 1 ? "" : "s"}`;
+}
 
 /** Asks any broker for the cluster, which needs a connection, TLS and authentication to work. */
 async function prove(

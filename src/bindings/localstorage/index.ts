@@ -1,4 +1,5 @@
 import { randomUUID } from "node:crypto";
+import { stat } from "node:fs/promises";
 import { relative, resolve } from "node:path";
 import { defineBinding } from "../../binding.ts";
 import { BindingError } from "../../errors.ts";
@@ -13,7 +14,7 @@ import {
 } from "../../local-files/files.ts";
 import { locate, type Root } from "../../local-files/locate.ts";
 import { payload } from "./payload.ts";
-import { prepareRoot } from "../../local-files/root-path.ts";
+import { mayWrite, prepareRoot } from "../../local-files/root-path.ts";
 
 const name = {
   description:
@@ -36,10 +37,19 @@ export default defineBinding({
     }),
   },
 
-  async open({ metadata, memory }) {
-    const path = await prepareRoot(metadata.rootPath);
+  async open({ metadata, memory, examines }) {
+    const path = await prepareRoot(metadata.rootPath, "rootPath", !examines);
     const root: Root = { path, configuredPath: resolve(metadata.rootPath) };
     return { root, memory, async [Symbol.asyncDispose]() {} };
+  },
+
+  async examine({ root }, { ask, omit }) {
+    omit("reachable", "authenticated");
+    await ask("exists", root.path, async () => {
+      const isThere = await stat(root.path).catch(() => undefined);
+      return isThere === undefined ? "it is made when the component opens" : undefined;
+    });
+    await ask("may write", root.path, () => mayWrite(root.path));
   },
 
   operations: {

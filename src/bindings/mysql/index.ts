@@ -1,4 +1,5 @@
 import { defineBinding } from "../../binding.ts";
+import { BindingError } from "../../errors.ts";
 import { problemsOf } from "../../check-settings.ts";
 import type { Answer } from "../../binding.ts";
 import { requiredSql, timesOf } from "../../sql/call.ts";
@@ -103,6 +104,25 @@ export default defineBinding({
 
   async ping(connection, signal) {
     await connection.ping(signal);
+  },
+
+  async examine(connection, { signal, ask, omit }) {
+    const first = async (text: string): Promise<string[]> => {
+      const statement = { text, values: [] };
+      const run = { statement, keepsRows: true, isReadOnly: false, signal };
+      const { rows } = await connection.run(run);
+      return Object.values(JSON.parse(rows[0] ?? "{}") as Record<string, unknown>).map(String);
+    };
+    omit("exists");
+    await ask("authenticated", "", async () => {
+      return `as ${(await first("SELECT CURRENT_USER() AS u")).join("")}`;
+    });
+    await ask("may write", "", async () => {
+      const [isReadOnly] = await first("SELECT @@global.read_only AS r");
+      if (isReadOnly === "1")
+        throw new BindingError("failed_precondition", "the server is read-only");
+      return "the server takes writes; each table has rights of its own";
+    });
   },
 });
 

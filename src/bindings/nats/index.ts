@@ -1,4 +1,5 @@
 import { defineBinding } from "../../binding.ts";
+import { BindingError } from "../../errors.ts";
 import { problemsOf } from "../../check-settings.ts";
 import { serversOf } from "./authentication.ts";
 import { checkReading, consumerInfo } from "./consumer.ts";
@@ -98,6 +99,25 @@ export default defineBinding({
 
   async ping(link, signal) {
     await link.flush(signal);
+  },
+
+  async examine(link, { metadata, directions, ask, omit }) {
+    await ask("authenticated", "", () => {});
+    if (!directions.input) return omit("exists");
+    const { stream, consumer } = metadata;
+    const exists = await ask("exists", `stream ${stream}`, async () => {
+      await link.api<unknown>(`STREAM.INFO.${stream}`, undefined, `stream ${stream}`);
+    });
+    if (!exists) return;
+    await ask("exists", `consumer ${consumer}`, async () => {
+      try {
+        const { num_pending } = await consumerInfo(link);
+        return `${num_pending} messages wait`;
+      } catch (error) {
+        if (!(error instanceof BindingError) || error.reason !== "not_found") throw error;
+        return "it is made when the stream is first read";
+      }
+    });
   },
 
   async backlog(link) {

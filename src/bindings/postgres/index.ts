@@ -1,6 +1,6 @@
 import { defineBinding } from "../../binding.ts";
 import { problemsOf } from "../../check-settings.ts";
-import type { Answer } from "../../binding.ts";
+import type { Answer, Examination } from "../../binding.ts";
 import { BindingError } from "../../errors.ts";
 import { requiredSql, timesOf } from "../../sql/call.ts";
 import { now } from "../../sql/timing.ts";
@@ -163,7 +163,62 @@ export default defineBinding({
   async ping({ connection }, signal) {
     await connection.ping(signal);
   },
+
+  async examine({ connection }, { metadata, directions, signal, ask, omit }) {
+    const query = async (text: string): Promise<unknown[][]> => {
+      const statement = { text, values: [] };
+      const run = { statement, keepsRows: true, isReadOnly: false, mayBePlain: true, signal };
+      const { rows } = await connection.run(run);
+      return rows.map((row) => JSON.parse(row) as unknown[]);
+    };
+    omit("exists");
+    await ask("authenticated", "", async () => {
+      const [row] = await query("SELECT current_user::text, current_database()::text");
+      return `as ${String(row?.[0])}, in the database ${String(row?.[1])}`;
+    });
+    if (directions.input && metadata.mode !== "listen") await examineChanges(query, metadata, ask);
+    if (!directions.output) return;
+    await ask("may write", "", async () => {
+      const [row] = await query("SELECT current_setting('transaction_read_only')");
+      if (row?.[0] === "on")
+        throw new BindingError(
+          "failed_precondition",
+          "the server takes no writes: it is a standby, or transactions are read-only there",
+        );
+      return "the server takes writes; each table has rights of its own";
+    });
+  },
 });
+
+/** What reading changes needs: publications, and the right to replicate. */
+async function examineChanges(
+  query: (text: string) => Promise<unknown[][]>,
+  { publications }: PostgresMetadata,
+  ask: Examination<typeof postgresFields>["ask"],
+): Promise<void> {
+  const rows = await query("SELECT pubname::text FROM pg_publication");
+  const known = new Set(rows.map(([name]) => name));
+  for (const name of publications ?? [])
+    await ask("exists", `publication ${name}`, () => {
+      if (!known.has(name))
+        throw new BindingError("not_found", `it is not there; run: CREATE PUBLICATION "${name}" …`);
+    });
+  await ask("may read", "replication", async () => {
+    const text =
+      "SELECT (rolreplication OR rolsuper)::text, current_setting('wal_level') FROM pg_roles WHERE rolname = current_user";
+    const [row] = await query(text);
+    if (row?.[0] !== "true")
+      throw new BindingError(
+        "permission_denied",
+        "the user may not replicate; run: ALTER ROLE … REPLICATION",
+      );
+    if (row[1] !== "logical")
+      throw new BindingError(
+        "failed_precondition",
+        `wal_level is ${String(row[1])}; it must be logical`,
+      );
+  });
+}
 
 /** What is missing is told before anything is connected. */
 function checkInput({ mode, slot, publications, channels }: PostgresMetadata): void {

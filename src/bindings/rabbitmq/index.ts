@@ -20,12 +20,13 @@ export default defineBinding({
   provedBy: [{ system: "RabbitMQ", kind: "real" }],
   metadata: rabbitmqFields,
 
-  async open({ metadata, component, directions, signal, lost, notice }) {
+  async open({ metadata, component, directions, signal, lost, notice, examines }) {
     const driver = await import("amqplib");
     const name = `cufflink ${component.appId} ${component.name}`;
     const link = await connect(driver, metadata, name, signal, lost);
     try {
       const connection = new RabbitmqConnection(driver, metadata, name, link);
+      if (examines) return connection;
       const proof = connection.prove(directions, lost, notice);
       await abortable(proof, signal, `declaring queue ${metadata.queueName}`, () => {});
       return connection;
@@ -84,6 +85,18 @@ export default defineBinding({
 
   async ping(connection) {
     await connection.inspect();
+  },
+
+  async examine(connection, { metadata, ask, unknown }) {
+    const { queueName, exclusive } = metadata;
+    await ask("authenticated", "", () => {});
+    if (exclusive)
+      return unknown("exists", `queue ${queueName}`, "it is exclusive, and its reader's alone");
+    await ask(
+      "exists",
+      `queue ${queueName}`,
+      async () => `${await connection.inspect()} messages wait`,
+    );
   },
 
   async backlog(connection) {

@@ -42,6 +42,15 @@ export default defineBinding({
     };
   },
 
+  async examine({ port, path }, { ask, omit }) {
+    omit("authenticated", "exists");
+    await ask(
+      "reachable",
+      "",
+      () => `listening on port ${port} for ${path}; senders must reach it`,
+    );
+  },
+
   eventMetadata: {
     method: "The method of the request.",
     path: "Its path.",

@@ -61,6 +61,11 @@ export class ComponentSlot {
     return !this.isWanted && this.#current === undefined && this.#busy === undefined;
   }
 
+  /** The definition, while nothing is of its type. */
+  get unknownSpec(): ComponentSpec | undefined {
+    return this.#unknown?.spec;
+  }
+
   get status(): ComponentStatus | undefined {
     return this.#current?.status ?? this.#unknown?.status;
   }

@@ -38,6 +38,7 @@ export function componentStatus(facts: Facts): ComponentStatus {
     ...{ directions, operations, paused, backlog, rebuilds, readiness, breakers },
     origin: formatOrigin(spec.origin),
     inFlight: delivery?.inFlight ?? 0,
+    maxInFlight: delivery?.maxInFlight,
     waiting: delivery?.waiting ?? 0,
     handled,
     endedOtherwise: others,

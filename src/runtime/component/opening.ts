@@ -29,6 +29,8 @@ export type OpenOptions = {
   readonly memory: MemoryShare;
   readonly driversFolder: DriversFolder;
   readonly allowExec: boolean;
+  /** See {@link Opening.examines}. */
+  readonly examines?: true;
   readonly logger: Logger;
   /** Aborted when it has taken too long or is not wanted any more. */
   readonly signal: AbortSignal;
@@ -129,6 +131,7 @@ async function connect(
     http,
     memory,
     driversFolder,
+    examines,
     logger,
     signal,
     lost,
@@ -140,7 +143,16 @@ async function connect(
   const component = { name: spec.name, appId };
   const opening = run(async () =>
     binding.open({
-      ...{ component, metadata, directions, signal, http, memory, hide },
+      ...{
+        component,
+        metadata,
+        directions,
+        signal,
+        http,
+        memory,
+        hide,
+        ...(examines && { examines }),
+      },
       driver: (name, path) => loadDriver(name, binding.drivers?.[name] ?? "", driversFolder, path),
       logger: redactedLogger(logger, redact),
       lost: (reason) => lost(shown(reason, redact)),

@@ -66,7 +66,7 @@ export class Delivery {
   constructor(options: DeliveryOptions) {
     this.#options = options;
     this.#windows = new Windows(options.memory);
-    this.#toldCredit = this.#maxInFlight;
+    this.#toldCredit = this.maxInFlight;
     this.loop = new OwnLoop(options.name, options.loops, options.logger);
     this.#lanes = new Lanes(options.app.intake !== undefined);
     const { app, counts, logger, name: component, store, deduplicate: by } = options;
@@ -78,7 +78,7 @@ export class Delivery {
       lanes: this.#lanes,
       returnEvent: (entry, reason) => this.#return(entry, reason),
       onReturned: () => {
-        if (this.#lanes.queued < this.#maxInFlight) this.#room.wake();
+        if (this.#lanes.queued < this.maxInFlight) this.#room.wake();
         this.#tellCredit();
       },
     });
@@ -130,7 +130,7 @@ export class Delivery {
     if (faultPoints) reach("event received");
     this.#pump();
     if (window.full) await window.room();
-    while ((this.#lanes.queued >= this.#maxInFlight || this.#windows.full) && !this.#stopped)
+    while ((this.#lanes.queued >= this.maxInFlight || this.#windows.full) && !this.#stopped)
       await this.#room.next();
   }
 
@@ -179,7 +179,8 @@ export class Delivery {
     return { abandoned: this.#abandoned };
   }
 
-  get #maxInFlight(): number {
+  /** The most events that the app has at one time. */
+  get maxInFlight(): number {
     const { maxInFlight, app } = this.#options;
     return maxInFlight ?? app.intake?.maxInFlight ?? usualMaxInFlight;
   }
@@ -204,7 +205,7 @@ export class Delivery {
   };
 
   #pump(): void {
-    const limit = this.#maxInFlight;
+    const limit = this.maxInFlight;
     while (!this.#stopped && !this.#halted && this.#hold === undefined && this.#inFlight < limit) {
       const lane = this.#lanes.first;
       if (lane === undefined) break;
@@ -392,7 +393,7 @@ export class Delivery {
   }
 
   #tellCredit(): void {
-    const credit = this.#maxInFlight + this.#lanes.parked;
+    const credit = this.maxInFlight + this.#lanes.parked;
     if (credit === this.#toldCredit) return;
     this.#toldCredit = credit;
     this.#options.onCredit(credit);

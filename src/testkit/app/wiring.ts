@@ -90,7 +90,7 @@ export async function wire(options: WiringOptions): Promise<Wired> {
   const metrics = new Metrics(
     appId,
     () => runtime.components(),
-    () => ({ store, deadLetters, memory }),
+    () => ({ store, deadLetters, memory, concurrency: runtime.concurrency }),
   );
   const runtime = createRuntime({
     ...{ appId, bindings, stateStores, app, logger, memory, store },

@@ -1,3 +1,4 @@
+import assert from "node:assert/strict";
 import type { AnyBinding } from "../../binding.ts";
 import type { ComponentSpec } from "../../component.ts";
 import type { App } from "../../runtime/app.ts";
@@ -44,6 +45,8 @@ export type StartedComponent = {
     data?: string | Uint8Array,
     options?: { readonly metadata?: Record<string, string>; readonly signal?: AbortSignal },
   ) => Promise<string | undefined>;
+  /** Fails unless an examination finds nothing wrong. */
+  readonly examine: () => Promise<void>;
   readonly close: () => Promise<void>;
 };
 
@@ -88,6 +91,12 @@ export async function startComponent(
         signal: signal ?? new AbortController().signal,
       });
       return answer?.data === undefined ? undefined : Buffer.from(answer.data).toString();
+    },
+    async examine() {
+      const { checks } = await runtime.examine(componentName, 10_000);
+      const wrong = checks.filter(({ result }) => result === "failed");
+      assert.deepEqual(wrong, []);
+      assert.ok(checks.some(({ kind, result }) => kind === "definition" && result === "passed"));
     },
     close: () => runtime.close(),
   };

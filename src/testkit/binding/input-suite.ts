@@ -101,6 +101,24 @@ export function testInput(test: TestFunction, name: string, source: Source): voi
       assert.ok(name in eventMetadata, `eventMetadata does not name ${name}`);
   });
 
+  addTest(
+    test,
+    `${name}: an examination finds nothing wrong, and consumes nothing`,
+    async (after) => {
+      const place = await source.place(after);
+      await place.send(Buffer.from("one"), "one");
+      const { store, properties } = place;
+      const examined = await startComponent(source.binding, properties, { store });
+      after(examined.close);
+      await examined.examine();
+      await examined.close();
+      const { app, status, close } = await read(source, place);
+      after(close);
+      await eventually(() => assertSteady(status(), { handled: 1 }));
+      assert.deepEqual(app.texts, ["one"]);
+    },
+  );
+
   const { ordered } = source;
   if (ordered === undefined) return;
   addTest(test, `${name}: order by key holds under parallelism and refusals`, async (after) => {

@@ -38,14 +38,14 @@ export function testOutput(
   async function begin(after: After) {
     const target = await place(after);
     const values = { direction: "output", ...target.properties };
-    const { runtime, close } = await startComponent(binding, values);
+    const { runtime, examine, close } = await startComponent(binding, values);
     after(close);
     const start = (n: number) => ({
       name: componentName,
       operation: target.operation ?? "create",
       metadata: target.metadata?.(n) ?? {},
     });
-    return { target, start, client: bindingsClient(runtime) };
+    return { target, start, examine, client: bindingsClient(runtime) };
   }
   const expected = Array.from({ length: payloads }, (_, n) => payloadOf(n));
   const texts = (came: readonly Uint8Array[]): string[] =>
@@ -71,6 +71,19 @@ export function testOutput(
           for (const name of Object.keys(result.value.metadata))
             assert.ok(name in answerMetadata, `answerMetadata does not name ${name}`);
       assert.deepEqual(texts(await target.arrived(payloads)), expected.toSorted());
+    },
+  );
+
+  addTest(
+    test,
+    `${name}: an examination finds nothing wrong, and writes nothing`,
+    async (after) => {
+      const { target, start, examine, client } = await begin(after);
+      await examine();
+      const { dataOf = (text) => text } = target;
+      const data = Buffer.from(dataOf(payloadOf(0)));
+      await client.invokeBindingBatch({ invocations: [{ ...start(0), data }] });
+      assert.deepEqual(texts(await target.arrived(1)), [payloadOf(0)]);
     },
   );
 

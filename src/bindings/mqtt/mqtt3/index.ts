@@ -81,6 +81,12 @@ export default defineBinding({
   async ping({ address, metadata }, signal) {
     await prove(address, metadata, signal);
   },
+
+  async examine(_connection, { ask, omit }) {
+    // A broker that refuses the log-in has not let the ping in.
+    omit("exists");
+    await ask("authenticated", "", () => {});
+  },
 });
 
 /**

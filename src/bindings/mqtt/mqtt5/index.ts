@@ -106,6 +106,11 @@ export default defineBinding({
       if (!(error instanceof BindingError) || error.reason !== "permission_denied") throw error;
     }
   },
+
+  async examine({ address }, { metadata, signal, ask, omit }) {
+    omit("exists");
+    await ask("authenticated", "", () => prove(address, metadata, signal));
+  },
 });
 
 function checkMetadata(metadata: MqttMetadata, isRead: boolean): void {

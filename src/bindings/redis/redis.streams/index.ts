@@ -2,6 +2,7 @@ import { hostname } from "node:os";
 import { defineBinding } from "../../../binding.ts";
 import { BindingError } from "../../../errors.ts";
 import { RedisConnection, type ConnectOptions } from "../connection.ts";
+import { examineCommand, examineLogin } from "../examine.ts";
 import { outboundRetry } from "../retries.ts";
 import { needsRedisDriver, redisDrivers } from "../token-login.ts";
 import { GroupCommands } from "./commands.ts";
@@ -121,6 +122,26 @@ export default defineBinding({
 
   async ping({ connection }) {
     await connection.run((client) => client.ping());
+  },
+
+  async examine({ connection }, examination) {
+    const { metadata, directions, ask } = examination;
+    const { stream, consumerGroup } = metadata;
+    await examineLogin(connection, examination);
+    await ask("exists", `stream ${stream}`, async () => {
+      const type = String(await connection.run((client) => client.call("TYPE", stream)));
+      // The first entry, and the group, make it.
+      if (type === "none") return "it is made when it is first used";
+      if (type !== "stream")
+        throw new BindingError("failed_precondition", `the key ${stream} is a ${type}, no stream`);
+      return undefined;
+    });
+    if (directions.input) {
+      const group = ["GROUP", consumerGroup, "cufflink", "STREAMS", stream, ">"];
+      await examineCommand(connection, examination, "may read", ["XREADGROUP", ...group]);
+    }
+    if (directions.output)
+      await examineCommand(connection, examination, "may write", ["XADD", stream, "*", "a", "b"]);
   },
 
   async backlog({ connection, metadata }) {

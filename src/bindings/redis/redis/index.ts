@@ -2,6 +2,7 @@ import { defineBinding } from "../../../binding.ts";
 import { BindingError } from "../../../errors.ts";
 import { RedisConnection } from "../connection.ts";
 import { redisFields } from "../fields.ts";
+import { examineCommand, examineLogin } from "../examine.ts";
 import { outboundRetry } from "../retries.ts";
 import { needsRedisDriver, redisDrivers } from "../token-login.ts";
 import { expiringFields, getFields, keyFields } from "./fields.ts";
@@ -85,6 +86,12 @@ export default defineBinding({
 
   async ping(redis) {
     await redis.run((client) => client.ping());
+  },
+
+  async examine(redis, examination) {
+    examination.omit("exists");
+    await examineLogin(redis, examination);
+    await examineCommand(redis, examination, "may write", ["SET", "cufflink", "1"]);
   },
 });
 

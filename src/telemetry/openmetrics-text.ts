@@ -1,0 +1,52 @@
+import { familyName, unitWord } from "./metric-model.ts";
+import type { Attributes, Exemplar, MetricFamily } from "./metric-model.ts";
+import { cumulativeBuckets, helpText, seriesText } from "./text-format.ts";
+
+/** The `content-type` of {@link openMetricsText}. */
+export const openMetricsType = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+
+/**
+ * OpenMetrics 1.0: units, infos, exemplars. The series have the same names as in Prometheus' format, so that a server
+ * may ask for either. `constant`: labels that each series has, first.
+ */
+export function openMetricsText(families: readonly MetricFamily[], constant: Attributes): string {
+  let text = "";
+  for (const family of families) {
+    const name = familyName(family);
+    text += `# TYPE ${name} ${typeOf(family)}\n`;
+    const unit = unitWord(family);
+    if (unit !== "") text += `# UNIT ${name} ${unit}\n`;
+    text += `# HELP ${name} ${escapeHelp(helpText(family))}\n`;
+    if (family.type !== "histogram") {
+      for (const { attributes, value } of family.points)
+        text += `${seriesText(family.name, { ...constant, ...attributes })} ${value}\n`;
+      continue;
+    }
+    for (const point of family.points) {
+      const labels = { ...constant, ...point.attributes };
+      for (const [index, { le, count }] of cumulativeBuckets(family, point).entries()) {
+        const series = seriesText(`${name}_bucket`, { ...labels, le });
+        text += `${series} ${count}${exemplarText(point.exemplars?.[index])}\n`;
+      }
+      text += `${seriesText(`${name}_count`, labels)} ${point.count}\n`;
+      text += `${seriesText(`${name}_sum`, labels)} ${point.sum}\n`;
+    }
+  }
+  return `${text}# EOF\n`;
+}
+
+/** A counter that does not end in `_total`, as one of Dapr's, is none in OpenMetrics. */
+function typeOf({ type, name }: MetricFamily): string {
+  return type === "counter" && !name.endsWith("_total") ? "unknown" : type;
+}
+
+function exemplarText(exemplar: Exemplar | undefined): string {
+  if (exemplar === undefined) return "";
+  const { traceId, spanId, value, at } = exemplar;
+  const labels = seriesText("", { trace_id: traceId, span_id: spanId });
+  return ` # ${labels} ${value} ${(at / 1000).toFixed(3)}`;
+}
+
+function escapeHelp(text: string): string {
+  return text.replaceAll("\\", "\\\\").replaceAll("\n", "\\n").replaceAll('"', '\\"');
+}
