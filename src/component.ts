@@ -39,7 +39,8 @@ export type ResolvedProperties = {
   readonly secrets: readonly string[];
 };
 
-/** `file:line:column`, or nothing where the component was made in code. */
+/** `file:line:column`, the file alone where there are no lines, or nothing where the component was made in code. */
 export function formatOrigin(origin: Origin | undefined): string {
-  return origin === undefined ? "" : `${origin.file}:${origin.line}:${origin.column}`;
+  if (origin === undefined) return "";
+  return origin.line === 0 ? origin.file : `${origin.file}:${origin.line}:${origin.column}`;
 }

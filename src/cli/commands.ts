@@ -33,6 +33,7 @@ export function addCommands(program: Command, setExitCode: (code: number) => voi
   addKubernetesCommand(program);
   addTypesCommand(program);
   addGenerateCommand(program);
+  addKubernetesCommand(program);
   addNewCommand(program);
   addCompletionCommand(program);
   addCompleteComponentsCommand(program);

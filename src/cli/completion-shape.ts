@@ -1,6 +1,7 @@
 import type { Argument, Command, Option } from "commander";
 import { appProtocols } from "../app/app-protocol.ts";
 import { completeComponents } from "./complete-components.ts";
+import { modes } from "./mode-options.ts";
 import { logLevels } from "./serve-options.ts";
 
 /** What may stand at a place: some words, a name that a runtime knows, a file, or whatever there is no list of. */
@@ -37,7 +38,7 @@ export type Shape = {
 const valuesByFlag: Readonly<Record<string, Values>> = {
   "--app-protocol": appProtocols,
   "--log-level": logLevels,
-  "--mode": ["standalone"],
+  "--mode": modes,
   "--component": "components",
   "--to": "components",
 };

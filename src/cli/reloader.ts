@@ -1,6 +1,7 @@
 import { isDeepStrictEqual } from "node:util";
 import type { AnyBinding } from "../binding.ts";
 import { messageOf } from "../errors.ts";
+import type { ClusterResources } from "../kubernetes/cluster-resources.ts";
 import { configured, readConfiguration, type Configuration } from "../resources/configuration.ts";
 import { lint, type Pluggability } from "../resources/lint.ts";
 import { loadResources, type ResourceOptions, type Resources } from "../resources/load.ts";
@@ -21,6 +22,8 @@ export type ReloaderOptions = {
   readonly resourcesPaths: readonly string[];
   /** The files of Dapr's Configuration. */
   readonly configPaths: readonly string[];
+  /** Where resources are read that stand in no file. */
+  readonly cluster?: ClusterResources | undefined;
   readonly bindings: readonly AnyBinding[];
   /** Adds those of these component types to `bindings`. */
   readonly needBindings: NonNullable<ResourceOptions["needBindings"]>;
@@ -44,6 +47,11 @@ export type ReloaderOptions = {
   readonly onLoaded: (resources: Resources) => Promise<void> | void;
 };
 
+/** So long, in milliseconds, the start waits for a cluster that does not answer; what comes later is taken over then. */
+const longestFirstAnswer = 3_000;
+const wrongConfiguration =
+  "the Configuration has mistakes, and may deny components; nothing runs before they are corrected";
+
 /**
  * Reads resources and configuration, and makes the runtime run them: at the start, when something changes, and
  * when it is asked for. One reading at a time; one that is asked for meanwhile follows, once for all who ask.
@@ -55,6 +63,8 @@ export class Reloader {
   readonly #secretStores: SecretStores;
   readonly #watcher: ResourceWatcher;
   #configuration: Configuration;
+  /** One could be read: before that nothing runs. */
+  #isConfigured: boolean;
   #secretFiles: readonly string[] = [];
   #told = new Set<string>();
   /** The policies in force. */
@@ -62,11 +72,17 @@ export class Reloader {
   #reading: Promise<unknown> = Promise.resolve();
   #next: Promise<ReloadResult> | undefined;
   #watching: boolean;
+  #isStarted = false;
   #closed = false;
 
-  private constructor(options: ReloaderOptions, configuration: Configuration) {
+  private constructor(
+    options: ReloaderOptions,
+    configuration: Configuration,
+    isConfigured: boolean,
+  ) {
     this.#options = options;
     this.#configuration = configuration;
+    this.#isConfigured = isConfigured;
     this.#watching = configuration.hotReload;
     const { secretStores: modules, driversFolder, logger } = options;
     this.#secretStores = new SecretStores({
@@ -81,11 +97,22 @@ export class Reloader {
     });
   }
 
-  /** Reads the configuration. Rejects when it cannot be read, since it may forbid components. */
+  /**
+   * Reads the configuration. Rejects when its files cannot be read, since it may forbid components; that of a cluster is
+   * waited for some seconds, and nothing runs before it is there.
+   */
   static async create(options: ReloaderOptions): Promise<Reloader> {
-    const { configuration, problems, broken } = await readConfiguration(options.configPaths);
-    if (broken) throw new BrokenConfiguration(problems);
-    const reloader = new Reloader(options, configuration);
+    const { cluster, configPaths } = options;
+    let change: (() => void) | undefined;
+    cluster?.start(() => change?.());
+    await cluster?.firstAnswer(longestFirstAnswer, "Configuration");
+    const objects = cluster?.take().configuration;
+    const { configuration, problems, broken } = await readConfiguration(configPaths, objects);
+    if (broken && cluster === undefined) throw new BrokenConfiguration(problems);
+    const reloader = new Reloader(options, configuration, !broken);
+    change = () => {
+      if (reloader.#isStarted) void reloader.#changed();
+    };
     reloader.#tell(problems);
     return reloader;
   }
@@ -98,16 +125,24 @@ export class Reloader {
   /** Reads everything for the first time, and watches from now on where the configuration does not say otherwise. */
   async start(): Promise<ReloadResult> {
     if (this.#watching) await this.#watcher.start();
-    return this.reload();
+    await this.#options.cluster?.firstAnswer(longestFirstAnswer);
+    this.#isStarted = true;
+    return this.#again();
   }
 
   /** Reads everything again. Never rejects: what is wrong is in the result. */
-  reload(): Promise<ReloadResult> {
+  async reload(): Promise<ReloadResult> {
+    await this.#options.cluster?.refresh();
+    return this.#again();
+  }
+
+  #again(): Promise<ReloadResult> {
     return (this.#next ??= this.#afterReading());
   }
 
   close(): void {
     this.#closed = true;
+    this.#options.cluster?.close();
     this.#watcher.close();
     void this.#secretStores[Symbol.asyncDispose]();
   }
@@ -124,12 +159,19 @@ export class Reloader {
 
   async #read(): Promise<{ applied: Promise<ReloadResult> }> {
     const { appId, resourcesPaths, configPaths, bindings, maxBodySize, apply } = this.#options;
-    const { needBindings, pluggable, standIn } = this.#options;
-    const config = await readConfiguration(configPaths);
+    const { needBindings, pluggable, standIn, cluster } = this.#options;
+    const state = cluster?.take();
+    const config = await readConfiguration(configPaths, state?.configuration);
     // Half a configuration might allow what it forbids.
-    if (!config.broken) this.#configuration = config.configuration;
+    if (!config.broken) {
+      this.#configuration = config.configuration;
+      this.#isConfigured = true;
+    }
+    const unread = this.#isConfigured ? state?.unread : wrongConfiguration;
+    if (unread !== undefined) return { applied: this.#applyNothing(unread, config.problems) };
     const resources = await loadResources({
-      paths: resourcesPaths,
+      ...{ paths: resourcesPaths, objects: state?.resources ?? [] },
+      ...(cluster && { namespace: cluster.namespace, builtInStore: cluster.secretStore }),
       appId,
       bindings,
       needBindings,
@@ -146,7 +188,8 @@ export class Reloader {
     const linted = await lint(resources.components, bindings, {
       ...{ frameworkFields: componentFields, maxBodySize, pluggable },
     });
-    const problems = [...config.problems, ...resources.problems, ...linted];
+    const left = state?.problems ?? [];
+    const problems = [...config.problems, ...left, ...resources.problems, ...linted];
     this.#tell(problems);
     const kept = (await this.#options.changedBindings?.()) ?? [];
     for (const text of kept) this.#options.logger.warn({}, text);
@@ -156,6 +199,7 @@ export class Reloader {
       problems: [
         ...problems.map((problem) => formatProblem(problem).split("\n", 1)[0] ?? ""),
         ...kept,
+        ...(state?.failures ?? []),
       ],
       refused,
       changed: policies === "changed",
@@ -163,9 +207,17 @@ export class Reloader {
     if (this.#watching && !this.#configuration.hotReload) {
       this.#watching = false;
       this.#watcher.close();
+      cluster?.stop();
       this.#options.logger.info({}, "resources are no longer watched, as the configuration says");
     }
     return { applied };
+  }
+
+  /** Nothing is known yet, and says why. */
+  #applyNothing(unread: string, problems: readonly ResourceProblem[]): Promise<ReloadResult> {
+    this.#tell(problems);
+    const told = problems.map((problem) => formatProblem(problem).split("\n", 1)[0] ?? "");
+    return this.#options.apply([], { problems: [...told, unread], refused: true, unread });
   }
 
   /** What is wrong in a Resiliency keeps a right one in force; the first to be read counts as far as it goes. */
@@ -193,7 +245,7 @@ export class Reloader {
     if (this.#closed) return;
     const { logger } = this.#options;
     try {
-      const { revision, outcome } = await this.reload();
+      const { revision, outcome } = await this.#again();
       if (outcome !== "unchanged") logger.info({ revision, outcome }, "resources have changed");
     } catch (error) {
       logger.error({ reason: messageOf(error) }, "changed resources could not be read");

@@ -6,7 +6,9 @@ import { parseBoolean } from "../metadata/boolean.ts";
 import { parseDuration } from "../metadata/duration.ts";
 import type { Retention } from "../store/store.ts";
 import type { LogLevel } from "../telemetry/logger.ts";
+import { addModeOptions, readMode, type KubernetesMode } from "./mode-options.ts";
 import { isOrigin } from "./origin.ts";
+import { otherFlags } from "./other-flags.ts";
 import { addBindingsOption } from "./own-bindings.ts";
 import { portConflicts } from "./port-conflicts.ts";
 import { UsageError } from "./usage-error.ts";
@@ -30,6 +32,8 @@ export type ServeOptions = {
   readonly resourcesPaths: readonly string[];
   /** Files of Dapr's Configuration. */
   readonly configPaths: readonly string[];
+  /** Where resources are read in place of these; `undefined`: they are read from files. */
+  readonly kubernetes: KubernetesMode | undefined;
   readonly httpPort: number;
   readonly grpcPort: number;
   readonly publicPort: number | undefined;
@@ -74,38 +78,6 @@ export type ServeOptions = {
 /** What `--log-level` takes, as the help names them. */
 export const logLevels: readonly LogLevel[] = ["debug", "info", "warn", "error", "fatal"];
 
-/** daprd's flags of other building blocks: taken, without effect, and named once. */
-const otherFlags: readonly { name: string; value: boolean }[] = [
-  ...[
-    "placement-host-address",
-    "scheduler-host-address",
-    "scheduler-job-streams",
-    "sentry-address",
-    "control-plane-address",
-    "control-plane-namespace",
-    "control-plane-trust-domain",
-    "trust-anchors",
-    "profile-port",
-    "dapr-internal-grpc-port",
-    "dapr-internal-grpc-listen-address",
-    "actors-service",
-    "reminders-service",
-    "read-buffer-size",
-    "dapr-http-read-buffer-size",
-    "max-request-size",
-    "dapr-http-max-request-size",
-    "disable-init-endpoints",
-    "kubeconfig",
-    "app-ssl-cert",
-  ].map((name) => ({ name, value: true })),
-  ...[
-    "enable-mtls",
-    "enable-profiling",
-    "enable-api-logging",
-    "disable-builtin-k8s-secret-store",
-  ].map((name) => ({ name, value: false })),
-];
-
 /** Adds the flags of `serve` to a command. */
 export function addServeOptions(command: Command): Command {
   command
@@ -142,7 +114,12 @@ export function addServeOptions(command: Command): Command {
     .option("--app-health-threshold <n>", "failures in a row that make the app unhealthy", "3")
     .option("--resources-path <path>", "a folder of component YAML; may be repeated", collect, [])
     .option("--components-path <path>", "the old name of --resources-path", collect, [])
-    .option("--config <file>", "a file with a Configuration; may be repeated", collect, [])
+    .option(
+      "--config <file>",
+      "a file with a Configuration; may be repeated; in Kubernetes mode the name of one",
+      collect,
+      [],
+    )
     .option("--dapr-http-port <port>", "Dapr's HTTP port; speaks every protocol", "3500")
     .option("--dapr-grpc-port <port>", "Dapr's gRPC port; speaks every protocol", "50001")
     .option("--dapr-public-port <port>", "health and metadata only")
@@ -195,7 +172,6 @@ export function addServeOptions(command: Command): Command {
     .option("--tls-key-passphrase-file <file>", "a file with the passphrase of that key")
     .option("--log-level <level>", "debug, info, warn, error or fatal", "info")
     .option("--log-as-json [bool]", "log lines for machines")
-    .option("--mode <mode>", "standalone", "standalone")
     .option(
       "--dapr-graceful-shutdown-seconds <seconds>",
       "how long the app may finish what it has",
@@ -207,6 +183,7 @@ export function addServeOptions(command: Command): Command {
       "0s",
     );
   addBindingsOption(command);
+  addModeOptions(command);
   for (const { name, value } of otherFlags)
     command.option(
       `--${name} ${value ? "<value>" : "[bool]"}`,
@@ -253,11 +230,7 @@ export function readServeOptions(command: Command): ServeOptions {
     flags[name] !== undefined &&
     check(parseBoolean(text(name)), name, "is neither true nor false", false);
 
-  if (text("mode") !== "standalone") {
-    problems.push(
-      `--mode ${text("mode")} is not supported; say --mode standalone, and --resources-path FOLDER for the components`,
-    );
-  }
+  const mode = readMode(command, problems);
   let protocol = appProtocols.find((one) => one === text("appProtocol").toLowerCase());
   if (on("appSsl") && protocol === "http") protocol = "https";
   if (on("appSsl") && protocol === "grpc") protocol = "grpcs";
@@ -319,8 +292,9 @@ export function readServeOptions(command: Command): ServeOptions {
           threshold: whole("appHealthThreshold"),
         }
       : undefined,
-    resourcesPaths: paths,
-    configPaths: Array.isArray(flags["config"]) ? flags["config"] : [],
+    resourcesPaths: mode.kubernetes === undefined ? paths : [],
+    configPaths: mode.kubernetes === undefined ? mode.configs : [],
+    kubernetes: mode.kubernetes,
     httpPort: port("daprHttpPort"),
     grpcPort: port("daprGrpcPort"),
     publicPort: flags["daprPublicPort"] === undefined ? undefined : port("daprPublicPort"),
@@ -365,9 +339,9 @@ export function readServeOptions(command: Command): ServeOptions {
     tlsCert: optional("tlsCert"),
     tlsKey: optional("tlsKey"),
     tlsKeyPassphraseFile: optional("tlsKeyPassphraseFile"),
-    ignored: otherFlags
-      .filter(({ name }) => command.getOptionValueSource(camelCase(name)) === "cli")
-      .map(({ name }) => `--${name}`),
+    ignored: [...otherFlags.map(({ name }) => name), ...mode.ignored]
+      .filter((name) => command.getOptionValueSource(camelCase(name)) === "cli")
+      .map((name) => `--${name}`),
   };
   if (problems.length === 0) problems.push(...portConflicts(options));
   if (problems.length > 0) throw new UsageError(problems.join("\n"));

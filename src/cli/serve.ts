@@ -24,6 +24,7 @@ import { version } from "../version.ts";
 import { socketOf } from "./app-environment.ts";
 import { withDeclarations } from "./declarations.ts";
 import { shutDown } from "./shutdown.ts";
+import { openCluster } from "./mode-options.ts";
 import { openOwnBindings } from "./own-bindings.ts";
 import { Reloader } from "./reloader.ts";
 import { createServeLogger } from "./serve-log.ts";
@@ -100,6 +101,7 @@ async function begin(options: RunOptions, onStarted: () => void): Promise<Served
     changedBindings: () => own.changes(),
     pluggable: folder,
     ...{ configPaths: options.configPaths, maxBodySize: options.maxBodySize },
+    cluster: options.kubernetes && (await openCluster(options.kubernetes, options.appId, logger)),
     ...{ driversFolder: options.driversFolder, stateStores: stores },
     standIn: dryRun?.secrets(() => catalogue.loaded),
     async apply(components, findings) {

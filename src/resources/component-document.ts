@@ -195,12 +195,15 @@ function readItems(spec: Mapping, source: Source, findings: Finding[]): Item[] {
 }
 
 function reportTwin(spec: Mapping, source: Source, first: Item, second: Item): void {
-  const line = source.origin(first.nameRange[0]).line;
+  const { line } = source.origin(first.nameRange[0]);
+  // An object of an API has no lines.
+  const [firstIn, inLine] = line === 0 ? ["", ""] : [`, first in line ${line}`, ` in line ${line}`];
   if (first.name === second.name) {
-    const message = `property ${JSON.stringify(second.name)} is given twice, first in line ${line}; this one counts, keep one`;
+    const which = line === 0 ? "the last" : "this one";
+    const message = `property ${JSON.stringify(second.name)} is given twice${firstIn}; ${which} counts, keep one`;
     spec.report("warning", second.nameRange, message);
   } else {
-    const both = `as ${JSON.stringify(first.name)} in line ${line} and as ${JSON.stringify(second.name)}`;
+    const both = `as ${JSON.stringify(first.name)}${inLine} and as ${JSON.stringify(second.name)}`;
     spec.report("error", second.nameRange, `a property is given twice, ${both}; keep one`);
   }
 }

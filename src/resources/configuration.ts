@@ -34,10 +34,14 @@ const known = ["features", "components", "metric", "metrics", "wasm"] as const;
 
 /**
  * Reads resources of kind Configuration from files, as `--config` names them; of two that say the same thing the
- * later counts. Never rejects. Other kinds are passed over.
+ * later counts. Never rejects. Other kinds are passed over. `objects`: those that stand in no file, after them.
  */
-export async function readConfiguration(paths: readonly string[]): Promise<ConfigurationRead> {
+export async function readConfiguration(
+  paths: readonly string[],
+  objects: readonly Source[] = [],
+): Promise<ConfigurationRead> {
   const { sources, problems } = await readSources(paths);
+  sources.push(...objects);
   let broken = problems.some(({ severity }) => severity === "error");
   const said: Said = { hotReload: true, metrics: undefined, denied: new Set(), strictWasm: false };
   for (const source of sources) {

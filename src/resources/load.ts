@@ -10,6 +10,7 @@ import { deniedVariable } from "../denied-variable.ts";
 import type { Environment } from "./environment.ts";
 import { readSources } from "./files.ts";
 import { resourceTree } from "./kind.ts";
+import { isMeantFor } from "./meant-for.ts";
 import { ResourceMemory } from "./memory.ts";
 import type { ResourceProblem } from "./problem.ts";
 import { readResiliency, type ResiliencyDocument } from "./resiliency-document.ts";
@@ -29,6 +30,8 @@ export type ResourceOptions = {
   readonly paths: readonly string[];
   /** YAML that is in no file, after the files; `file` is what messages call it. */
   readonly texts?: readonly { readonly file: string; readonly text: string }[];
+  /** Resources that stand in no file, after the texts. */
+  readonly objects?: readonly Source[];
   /** For `scopes` and templates. Absent: components of every scope. */
   readonly appId?: string | undefined;
   /** Default: the environment's `NAMESPACE`. Empty: components of every namespace. */
@@ -63,6 +66,11 @@ export type ResourceOptions = {
   readonly remoteSecrets?: "begin" | "read" | "skip";
   /** What takes the place of secrets that cannot be read. Default: nothing does, and they are missing. */
   readonly standIn?: SecretStandIn | undefined;
+  /**
+   * A secret store that is there where the resources define none of its name, and whose secrets are meant by components that
+   * name no store.
+   */
+  readonly builtInStore?: Source | undefined;
   /** The same at each reload: a file that cannot be read or parsed then counts as it was before. */
   readonly memory?: ResourceMemory;
   /** Whether components of a type and version are left out. Default: none are. */
@@ -97,6 +105,7 @@ export async function loadResources(options: ResourceOptions): Promise<Resources
   const { memory = new ResourceMemory() } = options;
   const { sources, problems, unreadable } = await readSources(options.paths);
   sources.push(...(options.texts ?? []).map(({ file, text }) => new Source(file, text)));
+  sources.push(...(options.objects ?? []));
   const read = (source: Source): Promise<SourceContent> =>
     readSource(source, options.appId, namespace);
   const asTheyAre = await Promise.all(sources.map(read));
@@ -123,6 +132,8 @@ export async function loadResources(options: ResourceOptions): Promise<Resources
       .filter(({ type }) => roleOf(type) === "secret store")
       .map((store) => [store.name, store]),
   );
+  const builtIn = options.builtInStore && (await read(options.builtInStore)).named[0];
+  if (builtIn !== undefined && !stores.has(builtIn.name)) stores.set(builtIn.name, builtIn);
   const used = documents.filter(({ type }) =>
     ["binding", "state store", "unknown"].includes(roleOf(type)),
   );
@@ -135,7 +146,7 @@ export async function loadResources(options: ResourceOptions): Promise<Resources
   await secretStores.types.load([...stores.values()].map(({ type }) => type));
   const resolver = new Resolver({
     ...{ environment, documents: stores, stores: secretStores, uuids: memory.uuids },
-    standIn: options.standIn,
+    ...{ standIn: options.standIn, usualStore: builtIn?.name },
   });
   secretStores.keep(new Set(stores.keys()), resolver.reads.all);
   const { checkSecrets = true, remoteSecrets = "begin" } = options;
@@ -284,27 +295,17 @@ async function readSource(
     const findings: Finding[] = [...parsed.problems];
     if (resource.kind === "Resiliency") {
       const resiliency = await readResiliency(resource.tree, source, findings);
-      if (isMeantForUs(resiliency, appId, namespace)) content.resiliencies.push(resiliency);
+      if (isMeantFor(resiliency, appId, namespace)) content.resiliencies.push(resiliency);
       continue;
     }
     const document = readComponent(resource.tree, source, findings);
     if (document === undefined) content.findings.push(...findings);
     else {
       content.named.push(document);
-      if (isMeantForUs(document, appId, namespace)) content.documents.push(document);
+      if (isMeantFor(document, appId, namespace)) content.documents.push(document);
     }
   }
   return content;
-}
-
-function isMeantForUs(
-  document: Pick<ComponentDocument, "namespace" | "scopes">,
-  appId: string | undefined,
-  namespace: string,
-): boolean {
-  if (namespace !== "" && document.namespace !== "" && document.namespace !== namespace)
-    return false;
-  return appId === undefined || document.scopes.length === 0 || document.scopes.includes(appId);
 }
 
 function firstOfEachName(

@@ -53,6 +53,8 @@ export type ResolverOptions = {
   /** Those drawn before, so that a component has the same ones after a reload. */
   readonly uuids: Map<string, string[]>;
   readonly standIn?: SecretStandIn | undefined;
+  /** The secret store of components that name none. */
+  readonly usualStore?: string | undefined;
 };
 
 /**
@@ -83,22 +85,24 @@ export class Resolver {
   readonly #uuids: Map<string, string[]>;
   readonly #circles: ReadonlyMap<string, string>;
   readonly #standIn: SecretStandIn | undefined;
+  readonly #usualStore: string | undefined;
   /** What this load has read of remote stores. */
   readonly reads: SecretReads;
 
-  constructor({ environment, documents, stores, uuids, standIn }: ResolverOptions) {
+  constructor({ environment, documents, stores, uuids, standIn, usualStore }: ResolverOptions) {
     this.#standIn = standIn;
+    this.#usualStore = usualStore;
     this.#environment = environment;
     this.#documents = documents;
     this.#stores = stores;
     this.#uuids = uuids;
-    this.#circles = storeCircles(documents);
+    this.#circles = storeCircles(documents, usualStore);
     this.reads = new SecretReads(stores);
   }
 
   /** The remote stores that the component's own secrets come from. */
   remoteStoresOf({ secretStore, items }: ComponentDocument): readonly string[] {
-    const name = secretStore?.text ?? "";
+    const name = secretStore?.text ?? this.#usualStore ?? "";
     const store = this.#documents.get(name);
     if (this.#standIn !== undefined || store === undefined) return [];
     if (!items.some(({ secretKeyRef }) => secretKeyRef)) return [];
@@ -151,7 +155,12 @@ export class Resolver {
           const { name, key } = item.secretKeyRef;
           const text = this.#standIn({
             ...{ component: document.name, type: document.type, property: item.name },
-            ...{ store: document.secretStore?.text ?? "", name, key, reason: thrown.message },
+            ...{
+              store: document.secretStore?.text ?? this.#usualStore ?? "",
+              name,
+              key,
+              reason: thrown.message,
+            },
           });
           return { text, from: "secret" };
         }
@@ -175,7 +184,8 @@ export class Resolver {
     remote: Remote,
   ): Promise<string> {
     const of = `property ${JSON.stringify(item.name)}`;
-    if (document.secretStore === undefined) {
+    const storeName = document.secretStore?.text ?? this.#usualStore;
+    if (storeName === undefined) {
       const only = this.#documents.size === 1 ? [...this.#documents.keys()][0] : "NAME";
       const hint = `add "auth: {secretStore: ${only}}" at the top level`;
       throw new Missing(
@@ -183,19 +193,18 @@ export class Resolver {
         `${of} refers to a secret, but the component names no secret store; ${hint}`,
       );
     }
-    const storeName = document.secretStore.text;
     const store = this.#documents.get(storeName);
     const quoted = JSON.stringify(storeName);
     if (store === undefined) {
       const message = `${of} needs the secret store ${quoted}, which is not defined in the resources`;
       throw new Missing(
-        document.secretStore.range,
+        document.secretStore?.range ?? range,
         message,
         closest(storeName, this.#documents.keys()),
       );
     }
     const circle = this.#circles.get(storeName);
-    if (circle !== undefined) throw new Missing(document.secretStore.range, circle);
+    if (circle !== undefined) throw new Missing(document.secretStore?.range ?? range, circle);
     const wanted = { name, key, range, namespace: document.namespace };
     const secret = await this.#read(store, wanted, `${of} needs a secret`, remote);
     return valueOf(secret, { name, key, range }, of, quoted);

@@ -67,7 +67,8 @@ export type Runtime = {
   /**
    * Makes exactly these components run: new ones are opened, ones that are gone are drained and closed, each
    * changed one follows the one before it as a transaction (see `replaceComponent`). Resolves once all that is done,
-   * tried, or superseded by a later call. Never rejects.
+   * tried, or superseded by a later call. Never rejects. With `findings.unread` nothing is known yet: no component is
+   * touched.
    */
   apply(specs: readonly ComponentSpec[], findings?: Findings): Promise<ReloadResult>;
   /** What came of the last 20 times that components were applied, oldest first. */
@@ -105,7 +106,7 @@ export type Runtime = {
   readonly known: Promise<void>;
   /**
    * Runs an operation. Resolves to `undefined` for "no response". Rejects with a `BindingError`. What comes
-   * before {@link known} waits for it.
+   * before {@link known} waits for it, or is told why the resources cannot be read.
    */
   invoke(invocation: Invocation): Promise<Answer | undefined>;
   /** Whether an output's operation reads its payload, and answers, in parts. Throws a `BindingError` where there is none. */
@@ -168,6 +169,7 @@ export function createRuntime(options: RuntimeOptions): Runtime {
   const known = Promise.withResolvers<void>();
   let policies: Policies | undefined;
   let isKnown = false;
+  let unread: string | undefined;
   let applied = false;
   let draining = false;
   /** The components' names as they were last applied. */
@@ -246,6 +248,12 @@ export function createRuntime(options: RuntimeOptions): Runtime {
     return slot;
   }
 
+  async function invokeLater(invocation: Invocation): Promise<Answer | undefined> {
+    if (unread !== undefined) throw new BindingError("unavailable", unread, { effect: "unsent" });
+    await known.promise;
+    return outputs.invoke(invocation);
+  }
+
   function pauseInput(name: string, by: string, reason: string, deadline?: number) {
     const paused = inputOf(name).components.map((one) =>
       one.input.pause(by, reason, deadline ?? one.drainTimeout),
@@ -264,6 +272,11 @@ export function createRuntime(options: RuntimeOptions): Runtime {
     },
     async apply(specs, findings = { problems: [], refused: false }) {
       if (draining) return reloads.add([], findings);
+      if (findings.unread !== undefined && !isKnown) {
+        unread = findings.unread;
+        applied = true;
+        return reloads.add([], findings);
+      }
       const wanted = new Map(specs.map((spec) => [spec.name, spec]));
       const gone = [...slots].filter(([name, slot]) => slot.isWanted && !wanted.has(name));
       const deletions = gone.map(([name, slot]) => remove(name, slot));
@@ -319,8 +332,7 @@ export function createRuntime(options: RuntimeOptions): Runtime {
         for (const component of slot.components) component.policies.apply(next);
     },
     known: known.promise,
-    invoke: (invocation) =>
-      isKnown ? outputs.invoke(invocation) : known.promise.then(() => outputs.invoke(invocation)),
+    invoke: (invocation) => (isKnown ? outputs.invoke(invocation) : invokeLater(invocation)),
     takesStream: (name, operation) => outputs.takesStream(name, operation),
     invokeStream: (invocation) => outputs.invokeStream(invocation),
     async emit(name, event, signal) {

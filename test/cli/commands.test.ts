@@ -17,7 +17,7 @@ test.each<[string[], number, RegExp]>([
   [["invoke"], 2, /missing required argument 'component'/],
   [["run"], 2, /missing required argument 'command'/],
   [["serve", "--app-port", "http"], 2, /--app-port "http" is not a port/],
-  [["--mode", "kubernetes"], 2, /not supported.*\nSee cufflink serve --help\.\n$/],
+  [["--mode", "swarm"], 2, /none of standalone, kubernetes.*\nSee cufflink serve --help\.\n$/],
   [["invoke", "a", "get", "x", "--data-file", "y"], 2, /data is given twice/],
   [["invoke", "a", "get", "--timeout", "0"], 2, /--timeout "0" is not a duration above 0/],
   [

@@ -188,9 +188,26 @@ describe("the flags of serve", () => {
     },
   );
 
-  test("refuse Kubernetes mode with the reason", () => {
-    expect(() => read("--mode", "kubernetes")).toThrow(
-      /--mode kubernetes is not supported.*--resources-path/,
-    );
+  test("of Kubernetes mode: --config names one object, and folders are named as without effect", () => {
+    const flags = ["--mode", "kubernetes", "--config", "settings", "--kubeconfig=/k"];
+    const options = read(...flags, "--resources-path", "/a", "--sentry-address=x");
+    expect(options).toMatchObject({
+      ...{ configPaths: [], resourcesPaths: [] },
+      kubernetes: { configuration: "settings", kubeconfig: "/k", hasSecretStore: true },
+    });
+    expect(options.ignored).toEqual(["--sentry-address", "--resources-path"]);
+    expect(read(...flags, "--disable-builtin-k8s-secret-store").kubernetes).toMatchObject({
+      hasSecretStore: false,
+    });
+    expect(read("--kubeconfig=/k")).toMatchObject({
+      ...{ kubernetes: undefined, ignored: ["--kubeconfig"] },
+    });
+    for (const [wrong, why] of [
+      [["--mode", "cluster"], /--mode "cluster" is none of standalone, kubernetes/],
+      [[...flags, "--config", "other"], /--config names one Configuration in Kubernetes mode/],
+      [["--mode=kubernetes", "--config=./config.yaml"], /is no name of a Configuration/],
+      [[...flags, "--disable-builtin-k8s-secret-store=maybe"], /is neither true nor false/],
+    ] as const)
+      expect(() => read(...wrong)).toThrow(why);
   });
 });

@@ -4,9 +4,10 @@ import type { InboundEvent, Reader, Reading } from "../../binding.ts";
 import { BindingError } from "../../errors.ts";
 import { longestTimer } from "../../metadata/duration.ts";
 import { jsonElements, jsonMembers } from "../../text/json-members.ts";
-import { isForgotten, statusFailure, type EventsApi } from "./api.ts";
+import type { Collection, KubernetesClient } from "../../kubernetes-client/client.ts";
+import { linesOf } from "../../kubernetes-client/lines.ts";
+import { isForgotten, statusFailure } from "../../kubernetes-client/status.ts";
 import { changeData, KeptEvents, type Change } from "./kept-events.ts";
-import { linesOf } from "./lines.ts";
 
 /** A watch ends after so many seconds, or up to half as many more, so that not all end together. */
 const watchSeconds = 40;
@@ -14,6 +15,8 @@ const watchSeconds = 40;
 const overdue = 10_000;
 /** A watch that ends sooner, in milliseconds, is no reason to ask for the next one at once. */
 const shortestWatch = 1_000;
+/** A page of the list has so many events. */
+const pageSize = 500;
 const firstPause = 100;
 const longestPause = 5_000;
 /** So often in a row, which is twenty seconds: as long as a server takes to start. */
@@ -23,7 +26,8 @@ const mostTogether = 50;
 
 /** Lists the events of a namespace, and tells of each change from then on. */
 export class EventWatcher implements Reader {
-  readonly #api: EventsApi;
+  readonly #client: KubernetesClient;
+  readonly #events: Collection;
   // oxlint-disable-next-line typescript/no-explicit-any -- the metadata are not read here
   readonly #reading: Reading<any>;
   readonly #kept: KeptEvents;
@@ -41,9 +45,15 @@ export class EventWatcher implements Reader {
   #hasWatched = false;
 
   /** `resyncPeriod`: milliseconds; 0: never. */
-  // oxlint-disable-next-line typescript/no-explicit-any -- the metadata are not read here
-  constructor(api: EventsApi, resyncPeriod: number, reading: Reading<any>) {
-    this.#api = api;
+  constructor(
+    client: KubernetesClient,
+    events: Collection,
+    resyncPeriod: number,
+    // oxlint-disable-next-line typescript/no-explicit-any -- the metadata are not read here
+    reading: Reading<any>,
+  ) {
+    this.#client = client;
+    this.#events = events;
     this.#reading = reading;
     this.#kept = new KeptEvents(reading.memory);
     this.#ended = this.#run();
@@ -116,7 +126,9 @@ export class EventWatcher implements Reader {
     do {
       const room = this.#reading.memory.forAnswers.open();
       try {
-        const members = jsonMembers(await this.#api.page(from, signal, room));
+        const members = jsonMembers(
+          await this.#client.page(this.#events, { limit: pageSize, from, signal, room }),
+        );
         const metadata = JSON.parse(members?.get("metadata") ?? "{}") as {
           resourceVersion?: string;
           continue?: string;
@@ -136,7 +148,9 @@ export class EventWatcher implements Reader {
   async #watch(): Promise<void> {
     const { signal } = this.#stopping;
     const seconds = watchSeconds + Math.floor((Math.random() * watchSeconds) / 2);
-    const parts = await this.#api.watch(this.#version, seconds, signal);
+    const parts = await this.#client.watch(this.#events, {
+      ...{ resourceVersion: this.#version, timeoutSeconds: seconds, signal },
+    });
     this.#hasWatched = true;
     let isOver = false;
     const end = setTimeout(

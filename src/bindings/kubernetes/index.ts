@@ -1,9 +1,9 @@
 import { defineBinding } from "../../binding.ts";
 import { problemsOf } from "../../check-settings.ts";
 import { BindingError } from "../../errors.ts";
-import { kubernetesConfig } from "../../identity/kubernetes/config.ts";
+import { KubernetesLogin } from "../../identity/kubernetes/access.ts";
+import { KubernetesClient, type Collection } from "../../kubernetes-client/client.ts";
 import { duration, string } from "../../metadata/fields.ts";
-import { EventsApi } from "./api.ts";
 import { EventWatcher } from "./event-watcher.ts";
 
 const kubernetesFields = {
@@ -40,10 +40,16 @@ export default defineBinding({
 
   async open({ metadata, hide, signal }) {
     checkMetadata(metadata);
-    const config = await kubernetesConfig(metadata.kubeconfigPath, process.env);
-    const api = new EventsApi({ config, namespace: metadata.namespace, hide });
-    await api.ping(signal);
-    return { api, async [Symbol.asyncDispose]() {} };
+    const login = new KubernetesLogin(metadata.kubeconfigPath, process.env);
+    const client = new KubernetesClient({ login, hide });
+    await client.ping(signal);
+    return {
+      client,
+      events: eventsOf(metadata.namespace),
+      async [Symbol.asyncDispose]() {
+        client[Symbol.dispose]();
+      },
+    };
   },
 
   guarantee: {
@@ -59,14 +65,19 @@ export default defineBinding({
     lossy: true,
   },
 
-  read({ api }, reading) {
-    return new EventWatcher(api, reading.metadata.resyncPeriod, reading);
+  read({ client, events }, reading) {
+    return new EventWatcher(client, events, reading.metadata.resyncPeriod, reading);
   },
 
-  async ping({ api }, signal) {
-    await api.ping(signal);
+  async ping({ client }, signal) {
+    await client.ping(signal);
   },
 });
+
+function eventsOf(namespace: string): Collection {
+  const path = `/api/v1/namespaces/${encodeURIComponent(namespace)}/events`;
+  return { path, name: `the events of ${namespace}` };
+}
 
 /** Throws a `BindingError`. */
 function checkMetadata({

@@ -1,7 +1,7 @@
 import type { MemoryShare, Reservation } from "../../memory/budget.ts";
 import { TurnoverMap } from "../../memory/turnover-map.ts";
 import { jsonMembers } from "../../text/json-members.ts";
-import { noRoomFor } from "./lines.ts";
+import { noRoomFor } from "../../kubernetes-client/lines.ts";
 
 /** What Go writes of an event that is not there. */
 const nothing =

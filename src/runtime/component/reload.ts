@@ -31,6 +31,8 @@ export type Findings = {
   readonly refused: boolean;
   /** Something other than a component has changed, and is in force. */
   readonly changed?: boolean;
+  /** Why the resources could not be read at all until now: who invokes is told so. */
+  readonly unread?: string | undefined;
 };
 
 const most = 20;

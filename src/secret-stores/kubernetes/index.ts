@@ -1,8 +1,14 @@
 import { BindingError } from "../../errors.ts";
+import { failureOfStatus } from "../../http-client/status.ts";
+import { KubernetesLogin } from "../../identity/kubernetes/access.ts";
+import { KubernetesClient } from "../../kubernetes-client/client.ts";
+import { readStatus } from "../../kubernetes-client/status.ts";
 import { string } from "../../metadata/fields.ts";
 import { defineSecretStore } from "../../secret-store.ts";
-import { encodePath, member, restFailure, RestClient } from "../rest.ts";
-import { kubernetesConfig } from "../../identity/kubernetes/config.ts";
+import { encodePath } from "../rest.ts";
+
+/** No secret is larger, in bytes. */
+const largestSecret = 4 * 1024 * 1024;
 
 /** Secrets of a Kubernetes cluster, by its API. */
 export default defineSecretStore({
@@ -25,16 +31,8 @@ export default defineSecretStore({
     }),
   },
 
-  async open({ metadata: { defaultNamespace, kubeconfigPath }, env, memory, hide }) {
-    const { url, tls, token, basic } = await kubernetesConfig(kubeconfigPath, env);
-    const client = await RestClient.open(url, memory, tls);
-    const authorization = async (): Promise<Record<string, string>> => {
-      const bearer = await token();
-      if (bearer !== undefined) hide(bearer);
-      else if (basic !== undefined) hide(basic);
-      const value = bearer === undefined ? basic : `Bearer ${bearer}`;
-      return value === undefined ? {} : { authorization: value };
-    };
+  async open({ metadata: { defaultNamespace, kubeconfigPath }, env, hide }) {
+    const client = new KubernetesClient({ login: new KubernetesLogin(kubeconfigPath, env), hide });
     return {
       async read(name, { namespace: given, signal }) {
         const namespace = given || env["NAMESPACE"] || defaultNamespace;
@@ -48,19 +46,42 @@ export default defineSecretStore({
           one.includes("/") ? encodeURIComponent(one) : encodePath(one),
         );
         const path = `/api/v1/namespaces/${inNamespace}/secrets/${secret}`;
-        const answer = await client.ask({ path, headers: await authorization(), signal });
-        if (answer.status === 404) return undefined;
-        if (answer.status !== 200) {
-          const said = member(answer.json, "message");
-          const what = `Kubernetes, asked for the secret ${JSON.stringify(name)} of ${namespace},`;
-          throw restFailure(what, answer, typeof said === "string" ? said : "");
-        }
-        const data = Object.entries(member(answer.json, "data") ?? {});
-        return new Map(
-          data.map(([key, value]) => [key, Buffer.from(String(value), "base64").toString("utf8")]),
-        );
+        const { status, text } = await client.get(path, signal, largestSecret);
+        if (status === 404) return undefined;
+        if (status !== 200) throw refusal(name, namespace, status, text);
+        return valuesOf(text);
       },
-      [Symbol.asyncDispose]: () => client[Symbol.asyncDispose](),
+      async [Symbol.asyncDispose]() {
+        client[Symbol.dispose]();
+      },
     };
   },
 });
+
+function refusal(name: string, namespace: string, status: number, text: string): BindingError {
+  const { message, code } = readStatus(text);
+  const said = message === undefined ? "" : `: ${message}`;
+  const { reason, effect } = failureOfStatus(status);
+  const rule = `{apiGroups: [""], resources: [secrets], resourceNames: [${name}], verbs: [get]}`;
+  const right = `; a Role in ${namespace} with the rule ${rule} gives the right (cufflink kubernetes roles prints it)`;
+  const what = `Kubernetes, asked for the secret ${JSON.stringify(name)} of ${namespace},`;
+  return new BindingError(
+    reason,
+    `${what} answered ${status}${said}${status === 403 ? right : ""}`,
+    { effect, systemCode: code ?? String(status) },
+  );
+}
+
+/** Throws a `BindingError` that quotes nothing of the answer. */
+function valuesOf(text: string): Map<string, string> {
+  let data: unknown;
+  try {
+    ({ data } = JSON.parse(text) as { data?: unknown });
+  } catch {
+    throw new BindingError("unavailable", "Kubernetes answered what is no JSON");
+  }
+  const entries = typeof data === "object" && data !== null ? Object.entries(data) : [];
+  return new Map(
+    entries.map(([key, value]) => [key, Buffer.from(String(value), "base64").toString("utf8")]),
+  );
+}

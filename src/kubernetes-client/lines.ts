@@ -1,5 +1,5 @@
-import { BindingError } from "../../errors.ts";
-import type { MemoryShare } from "../../memory/budget.ts";
+import { BindingError } from "../errors.ts";
+import type { MemoryShare } from "../memory/budget.ts";
 
 /** Of one line, in bytes; an object of Kubernetes has 1.5 MiB at most. */
 const longestLine = 4 * 1024 * 1024;
