@@ -30,10 +30,9 @@ export function addCommands(program: Command, setExitCode: (code: number) => voi
   addReloadCommand(program);
   addComponentCommand(program, setExitCode);
   addCheckCommand(program);
-  addKubernetesCommand(program);
   addTypesCommand(program);
   addGenerateCommand(program);
-  addKubernetesCommand(program);
+  addKubernetesCommand(program, setExitCode);
   addNewCommand(program);
   addCompletionCommand(program);
   addCompleteComponentsCommand(program);

@@ -63,8 +63,7 @@ export async function secretReferences(
     const storeName = document.secretStore?.text ?? builtIn;
     const store = stores.get(storeName);
     if (store === undefined ? storeName === builtIn : store.type.toLowerCase() === storeType) {
-      for (const name of wanted)
-        names.set(name, (names.get(name) ?? new Set()).add(document.name));
+      for (const name of wanted) names.set(name, (names.get(name) ?? new Set()).add(document.name));
     }
     // A store may have its own log-in from another one.
     if (store !== undefined) add(store);

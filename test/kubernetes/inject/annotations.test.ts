@@ -123,9 +123,7 @@ describe("each of Dapr's annotations", () => {
     }
     // What the sidecar is started with, serve takes.
     const command = addServeOptions(new Command("serve").exitOverride());
-    const given = (sidecar(object)["args"] as string[])
-      .slice(1)
-      .map((one) => (one === "kubernetes" ? "standalone" : one));
+    const given = (sidecar(object)["args"] as string[]).slice(1);
     command.parse(given, { from: "user" });
     expect(() => readServeOptions(command)).not.toThrow();
   });
