@@ -3,11 +3,13 @@ import type { AnyBinding } from "../binding.ts";
 import { messageOf } from "../errors.ts";
 import type { ClusterResources } from "../kubernetes/cluster-resources.ts";
 import { configured, readConfiguration, type Configuration } from "../resources/configuration.ts";
+import { definitionOf, type Definition } from "../resources/definition.ts";
 import { lint, type Pluggability } from "../resources/lint.ts";
 import { loadResources, type ResourceOptions, type Resources } from "../resources/load.ts";
 import { ResourceMemory } from "../resources/memory.ts";
 import type { SecretStandIn } from "../resources/resolve.ts";
 import { formatProblem, problemRecord, type ResourceProblem } from "../resources/problem.ts";
+import { visibilityBy } from "../resources/visibility.ts";
 import { SecretStores } from "../resources/secret-stores.ts";
 import { ResourceWatcher, type WatchedPath } from "../resources/watch.ts";
 import { componentFields } from "../runtime/component/component-fields.ts";
@@ -66,6 +68,8 @@ export class Reloader {
   /** One could be read: before that nothing runs. */
   #isConfigured: boolean;
   #secretFiles: readonly string[] = [];
+  /** What was read last. */
+  #read: Pick<Resources, "components" | "problems"> = { components: [], problems: [] };
   #told = new Set<string>();
   /** The policies in force. */
   #policies: { resiliency: Resources["resiliency"]; isWrong: boolean } | undefined;
@@ -95,6 +99,9 @@ export class Reloader {
       onChange: () => void this.#changed(),
       logger: options.logger,
     });
+    options.cluster?.follow(() => {
+      if (this.#isStarted) void this.#changed();
+    });
   }
 
   /**
@@ -103,16 +110,12 @@ export class Reloader {
    */
   static async create(options: ReloaderOptions): Promise<Reloader> {
     const { cluster, configPaths } = options;
-    let change: (() => void) | undefined;
-    cluster?.start(() => change?.());
+    cluster?.start();
     await cluster?.firstAnswer(longestFirstAnswer, "Configuration");
     const objects = cluster?.take().configuration;
     const { configuration, problems, broken } = await readConfiguration(configPaths, objects);
     if (broken && cluster === undefined) throw new BrokenConfiguration(problems);
     const reloader = new Reloader(options, configuration, !broken);
-    change = () => {
-      if (reloader.#isStarted) void reloader.#changed();
-    };
     reloader.#tell(problems);
     return reloader;
   }
@@ -140,6 +143,15 @@ export class Reloader {
     return (this.#next ??= this.#afterReading());
   }
 
+  /** A component as its file said it when that was read last; `undefined`: there is none of that name. */
+  definition(name: string): Definition | undefined {
+    const { components, problems } = this.#read;
+    const component = components.find((one) => one.name === name);
+    const { bindings, stateStores: stores = stateStores } = this.#options;
+    const visible = visibilityBy(bindings, componentFields, stores);
+    return component && definitionOf(component, visible, problems);
+  }
+
   close(): void {
     this.#closed = true;
     this.#options.cluster?.close();
@@ -150,14 +162,14 @@ export class Reloader {
   async #afterReading(): Promise<ReloadResult> {
     await this.#reading;
     this.#next = undefined;
-    const reading = this.#read();
+    const reading = this.#readAll();
     // One that fails fails those who asked for it, and none that comes after.
     this.#reading = reading.catch(() => undefined);
     // Wrapped, as a promise in a promise would be waited for.
     return (await reading).applied;
   }
 
-  async #read(): Promise<{ applied: Promise<ReloadResult> }> {
+  async #readAll(): Promise<{ applied: Promise<ReloadResult> }> {
     const { appId, resourcesPaths, configPaths, bindings, maxBodySize, apply } = this.#options;
     const { needBindings, pluggable, standIn, cluster } = this.#options;
     const state = cluster?.take();
@@ -190,6 +202,7 @@ export class Reloader {
     });
     const left = state?.problems ?? [];
     const problems = [...config.problems, ...left, ...resources.problems, ...linted];
+    this.#read = { components: resources.components, problems };
     this.#tell(problems);
     const kept = (await this.#options.changedBindings?.()) ?? [];
     for (const text of kept) this.#options.logger.warn({}, text);

@@ -189,7 +189,10 @@ async function begin(options: RunOptions, onStarted: () => void): Promise<Served
     features: () => (reloader.configuration.hotReload ? ["HotReload"] : []),
     onRefused: (message) => logger.warn({}, message),
     callers,
-    operations: { operator: runtime, deadLetters, reload },
+    operations: {
+      ...{ operator: runtime, deadLetters, reload },
+      definition: (name) => reloader.definition(name),
+    },
     tls: certificate?.material,
     store,
   });

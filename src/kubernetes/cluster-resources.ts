@@ -88,9 +88,13 @@ export class ClusterResources {
     return kubernetesStore(kubeconfigPath);
   }
 
-  /** Begins to read; `onChange` is called whenever something other than before is there. */
-  start(onChange: () => void): void {
+  /** `onChange` is called whenever something other than before is there. */
+  follow(onChange: () => void): void {
     this.#onChange = onChange;
+  }
+
+  /** Begins to read. Called once. */
+  start(): void {
     for (const watcher of this.#watchers.values()) watcher.start();
   }
 
@@ -188,7 +192,7 @@ export class ClusterResources {
 }
 
 /** daprd's store of this name, which is there without being defined. */
-export function kubernetesStore(kubeconfigPath?: string): Source {
+function kubernetesStore(kubeconfigPath: string | undefined): Source {
   const items = kubeconfigPath ? [{ name: "kubeconfigPath", value: kubeconfigPath }] : [];
   const component = {
     ...{ apiVersion: "dapr.io/v1alpha1", kind: "Component", metadata: { name: "kubernetes" } },

@@ -2,7 +2,7 @@ import type { Collection } from "../kubernetes-client/client.ts";
 
 /** The API group of Dapr's resources. */
 export const group = "dapr.io";
-export const version = "v1alpha1";
+const version = "v1alpha1";
 
 /** The kinds that the runtime reads, with their names in the API. */
 export const plurals = {

@@ -18,10 +18,15 @@ export class LocalRoot {
     this.#memory = memory;
   }
 
-  /** Makes the folder ready, which is created if missing. Rejects with a `BindingError`. */
-  static async open(path: string | undefined, memory: MemoryShare): Promise<LocalRoot> {
+  /** Makes the folder ready, which is created if missing, unless `make` is false. Rejects with a `BindingError`. */
+  static async open(
+    path: string | undefined,
+    memory: MemoryShare,
+    make = true,
+  ): Promise<LocalRoot> {
     if (!path) return new LocalRoot(undefined, memory);
-    const root = { path: await prepareRoot(path, "localRoot"), configuredPath: resolve(path) };
+    const real = await prepareRoot(path, "localRoot", make);
+    const root = { path: real, configuredPath: resolve(path) };
     return new LocalRoot(root, memory);
   }
 

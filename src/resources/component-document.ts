@@ -68,7 +68,7 @@ export function readComponent(
     namespace: "under metadata",
     secretStore: "under auth",
   });
-  const name = readName(root, findings);
+  const name = readName(root, source, findings);
   const spec = root.mapping("spec");
   spec?.reportUnknown(specKeys, {
     auth: "at the top level, beside spec",
@@ -125,6 +125,7 @@ export function readComponent(
 
 function readName(
   root: Mapping,
+  source: Source,
   findings: Finding[],
 ): { text: string; range: Range; namespace: string } | undefined {
   const metadata = root.mapping("metadata");
@@ -134,6 +135,11 @@ function readName(
     auth: "at the top level, beside metadata",
   });
   const namespace = metadata?.text("namespace")?.text ?? "";
+  const labels = metadata?.entry("labels")?.value;
+  if (labels?.kind === "map") {
+    for (const { keyRange, value } of labels.entries)
+      for (const range of [keyRange, value.range]) source.mark(range, true);
+  }
   const name = metadata?.text("name");
   if (name === undefined || name.text === "") {
     const range =

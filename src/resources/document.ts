@@ -27,6 +27,13 @@ async function parseOther(source: Source, range: Range, text: string): Promise<P
   return [parseAnyYaml(source, range, text)].filter((document) => document !== undefined);
 }
 
+/** The document of a file in which the offset is, without its markers. */
+export function documentAt({ text }: Pick<Source, "text">, offset: number): Range {
+  const [start, end] = split(text).find(([, end]) => offset < end) ?? [0, text.length];
+  const marker = /^(?:---|\.\.\.)[ \t]*\r?\n/.exec(text.slice(start, end))?.[0] ?? "";
+  return [start + marker.length, end];
+}
+
 /** At each line that is a `---` or `...` marker. */
 function split(text: string): Range[] {
   const starts = [

@@ -58,6 +58,49 @@ export class Source {
     };
   }
 
+  /**
+   * The text of the range, with as many lines, where only what is safe can be read, and comments. `hidden`: what begins there
+   * must not be read, whatever was said. `instead`: what is shown in place of what is hidden and begins there. `redact`:
+   * hides what must not be read in comments, and in what begins at `values`.
+   */
+  shown(
+    [start, end]: Range,
+    options: {
+      readonly hidden: ReadonlySet<number>;
+      readonly instead: ReadonlyMap<number, string>;
+      readonly values: ReadonlySet<number>;
+      readonly redact: (text: string) => string;
+    },
+  ): string {
+    const { hidden, instead, values, redact } = options;
+    if (this.#unparsed.some(([from, to]) => start < to && end >= from))
+      return this.text.slice(start, end).split("\n").map(keysOnly).join("\n");
+    let text = "";
+    let at = start;
+    for (const mark of this.#marksWithin(start, end)) {
+      const from = Math.max(mark.start, at);
+      const to = Math.min(mark.end, end);
+      if (to <= from) continue;
+      text += between(this.text.slice(at, from), this.#beginsLine(at), redact);
+      const part = this.text.slice(from, to);
+      const isWhole = from === mark.start;
+      if (mark.safe && isWhole && !hidden.has(from)) text += values.has(from) ? redact(part) : part;
+      else if (part.trim() !== "") text += (instead.get(from) ?? "***") + lineEnds(part);
+      else text += part;
+      at = to;
+    }
+    return text + between(this.text.slice(at, end), this.#beginsLine(at), redact);
+  }
+
+  #beginsLine(at: number): boolean {
+    return at === 0 || this.text[at - 1] === "\n";
+  }
+
+  /** The first and last line of a range. The first of the file is 1. */
+  linesOf([start, end]: Range): { first: number; last: number } {
+    return { first: this.#lineOf(start) + 1, last: this.#lineOf(Math.max(start, end - 1)) + 1 };
+  }
+
   #excerpt(range: Range): Excerpt {
     const line = this.#lineOf(range[0]);
     const first = Math.max(0, line - 1);
@@ -144,6 +187,33 @@ function punctuation(text: string): string {
   const after = /[\s,{}[\]]*$/.exec(rest)?.[0] ?? "";
   return `${shown}***${after}`;
 }
+
+/** As many lines as the text had, in place of it. */
+function lineEnds(text: string): string {
+  return "\n".repeat(text.split("\n").length - 1);
+}
+
+/**
+ * What stands between marked parts, with its comments, in which what looks like a value is hidden. `isLineStart`: it begins
+ * a line, where a comment needs no space before it.
+ */
+function between(text: string, isLineStart: boolean, redact: (text: string) => string): string {
+  const lines = text.split("\n");
+  return lines
+    .map((line, index) => {
+      const begins = index > 0 || isLineStart;
+      const [, before = "", said] = /^([\s:,{}[\]-]*)(#.*)$/.exec(line) ?? [];
+      if (said !== undefined && (begins || /\s$/.test(before)))
+        return before + redact(said.replace(commentedValue, "$1***").replaceAll(inUrl, "$1***@"));
+      return begins && index < lines.length - 1 ? keysOnly(line) : punctuation(line);
+    })
+    .join("\n");
+}
+
+/** A value that somebody has put into a comment. */
+const commentedValue = /^(#[\s#-]*(?:[\w.-]+\s*:\s*)+)\S.*$/;
+/** What stands before the host of a URL. */
+const inUrl = /(\b[a-z][a-z0-9+.-]*:\/\/)[^/\s@]+@/gi;
 
 /** A line of a document that no parser understood: its key, and the value of few keys only. */
 function keysOnly(line: string): string {

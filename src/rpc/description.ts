@@ -65,6 +65,14 @@ export class RuntimeDescription {
     };
   }
 
+  /** What this process is. */
+  about(): { appId: string; version: string; app: string } {
+    const { protocol, address, port } = this.app;
+    const host = address.includes(":") ? `[${address}]` : address;
+    const app = port === undefined ? "" : `${protocol}://${host}:${port}`;
+    return { appId: this.appId, version: this.#version, app };
+  }
+
   get features(): string[] {
     return [...this.#features()];
   }

@@ -1,6 +1,8 @@
 import { DeadLetters } from "../../gen/cufflink/v1/dead_letters_pb.ts";
 import { History } from "../../gen/cufflink/v1/history_pb.ts";
 import { createService, type Service } from "../grpc/service.ts";
+import { ComponentFeed } from "../runtime/watch/component-feed.ts";
+import { Sampler } from "../runtime/watch/sampler.ts";
 import { bindingsService } from "./bindings.ts";
 import { deadLettersService } from "./dead-letters.ts";
 import { historyService } from "./history.ts";
@@ -10,8 +12,19 @@ import type { ServicesOptions } from "./services.ts";
 
 /** The services of `lazyServiceNames`, in a file of its own because it is loaded at the first call of one. */
 export function lazyServices(options: ServicesOptions, others: readonly Service[]): Service[] {
-  const { runtime, operations, closing, store } = options;
-  const services = [bindingsService(options), operationsService(runtime, store, operations)];
+  const { runtime, description, operations, closing, store } = options;
+  const components = (): ReturnType<typeof runtime.components> => runtime.components();
+  const sampler = operations?.sampler ?? new Sampler(components);
+  closing.addEventListener("abort", () => sampler.stop(), { once: true });
+  const feed = new ComponentFeed({
+    ...{ components, store, sampler },
+    revision: () => runtime.reloads.at(-1)?.revision ?? 0,
+    totals: operations && (() => operations.deadLetters.totals()),
+  });
+  const services = [
+    bindingsService(options),
+    operationsService({ runtime, description, store, feed, closing, changes: operations }),
+  ];
   if (operations === undefined) {
     services.push(createService(DeadLetters, {}), createService(History, {}));
   } else {

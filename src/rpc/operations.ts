@@ -6,23 +6,39 @@ import { Code, GrpcFailure } from "../grpc/status.ts";
 import { closest } from "../metadata/suggest.ts";
 import { findComponent } from "../runtime/find-component.ts";
 import type { Runtime } from "../runtime/runtime.ts";
+import type { ComponentFeed } from "../runtime/watch/component-feed.ts";
 import { describeComponent } from "./component-message.ts";
+import type { RuntimeDescription } from "./description.ts";
 import { answering } from "./errors.ts";
 import { operatorMethods, type OperatorMethodsOptions } from "./operator-methods.ts";
 import type { StoreState } from "../store/store.ts";
+import { timestampOf } from "./records.ts";
 import { describeType } from "./type-message.ts";
+import { watchComponents } from "./watch-components.ts";
 
-/**
- * `cufflink.v1.Operations`: what an operator asks a running runtime. `changes`: what its methods that change
- * something need; absent: they are UNIMPLEMENTED.
- */
-export function operationsService(
-  runtime: Runtime,
-  store?: StoreState,
-  changes?: Omit<OperatorMethodsOptions, "runtime">,
-): Service {
+export type OperationsServiceOptions = {
+  readonly runtime: Runtime;
+  readonly description: RuntimeDescription;
+  readonly store?: StoreState | undefined;
+  readonly feed: ComponentFeed;
+  /** Aborted when the server closes. */
+  readonly closing: AbortSignal;
+  /** What the methods that change something need. Absent: they are UNIMPLEMENTED. */
+  readonly changes?: Omit<OperatorMethodsOptions, "runtime"> | undefined;
+};
+
+/** `cufflink.v1.Operations`: what an operator asks a running runtime. */
+export function operationsService(options: OperationsServiceOptions): Service {
+  const { runtime, description, store, feed, closing, changes } = options;
   return createService(Operations, {
     ...(changes && operatorMethods({ runtime, ...changes })),
+    describeRuntime: () => ({
+      ...description.about(),
+      startedAt: timestampOf(performance.timeOrigin),
+      revision: BigInt(runtime.reloads.at(-1)?.revision ?? 0),
+    }),
+    watchComponents: (request, { signal }) =>
+      watchComponents(feed, request, AbortSignal.any([signal, closing])),
     listComponents: () => ({
       components: runtime.components().map(describeComponent),
       storeTrouble: store?.trouble ?? "",

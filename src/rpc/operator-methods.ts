@@ -1,8 +1,16 @@
-import { durationMs } from "@bufbuild/protobuf/wkt";
+import type { MessageInitShape } from "@bufbuild/protobuf";
+import { durationMs, type Duration } from "@bufbuild/protobuf/wkt";
 import type { ServiceImpl } from "@connectrpc/connect";
-import { ChangeKind, ReloadOutcome, type Operations } from "../../gen/cufflink/v1/operations_pb.ts";
+import {
+  ChangeKind,
+  FindingSeverity,
+  ReloadOutcome,
+  type GetDefinitionResponseSchema,
+  type Operations,
+} from "../../gen/cufflink/v1/operations_pb.ts";
 import { Code, GrpcFailure } from "../grpc/status.ts";
 import type { PolicyPart } from "../policy/describe.ts";
+import type { Definition } from "../resources/definition.ts";
 import type { Operator } from "../runtime/operator.ts";
 import type { ReloadResult } from "../runtime/component/reload.ts";
 import { findComponent } from "../runtime/find-component.ts";
@@ -17,6 +25,8 @@ export type OperatorMethodsOptions = {
   readonly operator: Operator;
   /** Reads the resources again and takes over what has changed. */
   readonly reload: () => Promise<ReloadResult>;
+  /** A component as its file says it. Absent: none came from a file. */
+  readonly definition?: ((name: string) => Definition | undefined) | undefined;
 };
 
 /** How long an app may take when nothing is said, in milliseconds. */
@@ -25,7 +35,7 @@ const longestDeadline = 24 * 3600 * 1000;
 const usualExamination = 10_000;
 
 /** The methods of `cufflink.v1.Operations` that change what runs, or tell what that did. */
-export function operatorMethods({ runtime, operator, reload }: OperatorMethodsOptions) {
+export function operatorMethods({ runtime, operator, reload, definition }: OperatorMethodsOptions) {
   const found = (name: string) => ({ component: describeComponent(findComponent(runtime, name)) });
   return {
     pauseComponent: ({ name, reason, by }) =>
@@ -45,13 +55,18 @@ export function operatorMethods({ runtime, operator, reload }: OperatorMethodsOp
       }),
     drainComponent: ({ name, deadline }) =>
       answering(async () => {
-        const milliseconds = deadline === undefined ? usualDeadline : durationMs(deadline);
-        if (milliseconds < 0) throw new GrpcFailure(Code.invalidArgument, "deadline is negative");
-        const { abandoned } = await operator.drainComponent(
-          name,
-          Math.min(milliseconds, longestDeadline),
-        );
+        const { abandoned } = await operator.drainComponent(name, readDeadline(deadline));
         return { ...found(name), abandoned: BigInt(abandoned) };
+      }),
+    drainInputs: ({ deadline }) =>
+      answering(async () => {
+        const { abandoned } = await operator.drainInputs(readDeadline(deadline));
+        return { abandoned: BigInt(abandoned) };
+      }),
+    getDefinition: ({ name }) =>
+      answering(() => {
+        found(name);
+        return describeDefinition(definition?.(name));
       }),
     describePolicies: ({ name }) =>
       answering(() => {
@@ -77,6 +92,25 @@ export function operatorMethods({ runtime, operator, reload }: OperatorMethodsOp
     reload: () => answering(async () => ({ result: describeReload(await reload()) })),
     listReloads: () => ({ reloads: operator.reloads.map(describeReload).toReversed() }),
   } satisfies Partial<ServiceImpl<typeof Operations>>;
+}
+
+function readDeadline(deadline: Duration | undefined): number {
+  const milliseconds = deadline === undefined ? usualDeadline : durationMs(deadline);
+  if (milliseconds < 0) throw new GrpcFailure(Code.invalidArgument, "deadline is negative");
+  return Math.min(milliseconds, longestDeadline);
+}
+
+const severities = { error: FindingSeverity.ERROR, warning: FindingSeverity.WARNING } as const;
+
+function describeDefinition(
+  definition: Definition | undefined,
+): MessageInitShape<typeof GetDefinitionResponseSchema> {
+  if (definition === undefined) return {};
+  const { yaml, file, line, findings } = definition;
+  return {
+    ...{ yaml, file, line },
+    findings: findings.map((one) => ({ ...one, severity: severities[one.severity] })),
+  };
 }
 
 function describePolicy(parts: readonly PolicyPart[]) {

@@ -3,6 +3,7 @@ import {
   timestampFromMs,
   timestampMs,
   type Duration,
+  type DurationSchema,
   type Timestamp,
 } from "@bufbuild/protobuf/wkt";
 import {
@@ -216,6 +217,13 @@ export function timestampOf(milliseconds: number): Timestamp {
   return timestampFromMs(Math.round(milliseconds));
 }
 
+/** Milliseconds for the wire, to the microsecond. */
+export function durationOf(milliseconds: number): MessageInitShape<typeof DurationSchema> {
+  const microseconds = Math.round(milliseconds * 1000);
+  const seconds = Math.floor(microseconds / 1e6);
+  return { seconds: BigInt(seconds), nanos: (microseconds - seconds * 1e6) * 1000 };
+}
+
 /** Milliseconds from the wire; 0 where nothing was said. */
 export function millisecondsOf(time: Timestamp | undefined): number {
   return time === undefined ? 0 : timestampMs(time);
@@ -240,11 +248,9 @@ export function own(bytes: Uint8Array): Uint8Array<ArrayBuffer> {
 
 function fromAttempt(attempt: AttemptRecord): MessageInitShape<typeof AttemptSchema> {
   const { at, took, outcome, answer } = attempt;
-  const microseconds = Math.round(took * 1000);
-  const seconds = Math.floor(microseconds / 1e6);
   return {
     at: timestampOf(at),
-    took: { seconds: BigInt(seconds), nanos: (microseconds - seconds * 1e6) * 1000 },
+    took: durationOf(took),
     ...{ outcome: outcomes[outcome], answer },
   };
 }

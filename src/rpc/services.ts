@@ -1,7 +1,9 @@
 import type { Service } from "../grpc/service.ts";
 import type { DeadLetterManager } from "../runtime/records/dead-letters.ts";
+import type { Definition } from "../resources/definition.ts";
 import type { Operator } from "../runtime/operator.ts";
 import type { ReloadResult } from "../runtime/component/reload.ts";
+import type { Sampler } from "../runtime/watch/sampler.ts";
 import type { StoreState } from "../store/store.ts";
 import type { BindingsOptions } from "./bindings.ts";
 import { daprService, type DaprOptions } from "./dapr.ts";
@@ -22,6 +24,10 @@ export type OperationsOptions = {
   readonly deadLetters: DeadLetterManager;
   /** Reads the resources again and takes over what has changed. */
   readonly reload: () => Promise<ReloadResult>;
+  /** A component as its file says it. Absent: none came from a file. */
+  readonly definition?: ((name: string) => Definition | undefined) | undefined;
+  /** Notes what components do. Default: one that begins with the first who asks. */
+  readonly sampler?: Sampler | undefined;
 };
 
 /** The services that are loaded at their first call, by name: many a process never sees one. */

@@ -7,6 +7,7 @@ export type Operator = Pick<
   | "resume"
   | "restart"
   | "drainComponent"
+  | "drainInputs"
   | "policies"
   | "examine"
   | "reloads"

@@ -19,9 +19,9 @@ import { fanOutSteps, type MakeFanOut } from "./delivery/fan-out.ts";
 import { Loops } from "./delivery/loops.ts";
 import { History } from "./records/history.ts";
 import type { Invocation, StreamInvocation } from "./outputs/invocation.ts";
-import type { RuntimeLogger } from "./runtime-logger.ts";
 import type { Store } from "../store/store.ts";
 import { silentObserver, type Observer } from "./observer.ts";
+import type { RuntimeOptions } from "./runtime-options.ts";
 import { Outputs } from "./outputs/outputs.ts";
 import {
   ReloadLog,
@@ -32,35 +32,6 @@ import {
 import type { Redriven } from "./delivery/redrive.ts";
 import type { ComponentStatus, UnfinishedEvent } from "./status.ts";
 import { traceOf } from "./trace.ts";
-
-export type RuntimeOptions = {
-  readonly appId: string;
-  /** The bindings; the list may grow. */
-  readonly bindings: readonly AnyBinding[];
-  /** All there are, where `bindings` are only those that were needed so far. */
-  readonly allBindings?: () => Promise<readonly AnyBinding[]>;
-  /** Types of bindings that programs beside this one serve. Absent: there are none. */
-  readonly pluggable?: PluggableTypes | undefined;
-  /** State stores that replies may save to, as bindings with the operation `set`; types `state.NAME`. */
-  readonly stateStores?: readonly AnyBinding[];
-  /** Absent: inputs wait for an app, outputs work. */
-  readonly app?: App | undefined;
-  readonly logger: RuntimeLogger;
-  readonly observer?: Observer;
-  readonly http: HttpEndpoints;
-  /** Where dead letters, attempts, claims and history outlast the process. Absent: nothing does, an event that would be a dead letter stays where it is, and calls with an idempotency key are refused. The caller's to close. */
-  readonly store?: Store | undefined;
-  /** The memory for what components' systems send. Default: a budget of its own, of 256 MiB. */
-  readonly memory?: MemoryBudget | undefined;
-  /** Remember what became of events. Default true. */
-  readonly eventHistory?: boolean | undefined;
-  /** The most events of all components together that the app handles at one time. Default: no limit. */
-  readonly maxConcurrency?: number | undefined;
-  /** Where bindings' drivers are looked for beside the package and the working directory. */
-  readonly driversFolder?: DriversFolder;
-  /** Bindings may run programs of this machine. Default false. */
-  readonly allowExec?: boolean | undefined;
-};
 
 /** The heart: components, the way out and the way in. Knows no binding, no wire. */
 export type Runtime = {
@@ -90,6 +61,11 @@ export type Runtime = {
    * with a `BindingError` where there is none of that name.
    */
   examine(name: string, timeout: number, signal?: AbortSignal): Promise<Examined>;
+  /**
+   * Pauses all inputs, those to come too, in this process alone. Resolves once the app has finished what it had, or
+   * `deadline` ms have passed. Each may be resumed.
+   */
+  drainInputs(deadline: number): Promise<{ abandoned: number }>;
   /** The policies of a component that count now, for people. `undefined`: there is no such component. */
   policies(name: string): PolicyParts | undefined;
   /** Gives all components what Resiliency says now; `undefined`: nothing. No component is reopened. */
@@ -172,6 +148,8 @@ export function createRuntime(options: RuntimeOptions): Runtime {
   let unread: string | undefined;
   let applied = false;
   let draining = false;
+  /** New components do not read either. */
+  let inputsAreDrained = false;
   /** The components' names as they were last applied. */
   let order: string[] = [];
 
@@ -191,7 +169,7 @@ export function createRuntime(options: RuntimeOptions): Runtime {
       const suggestion = meant === undefined ? "" : `; did you mean ${meant}?`;
       return `couldn't find binding ${spec.name} (${spec.type}/${spec.version})${suggestion}`;
     }
-    return new Component({
+    const component = new Component({
       ...{ appId, spec, binding, logger, observer, http, concurrency, fanOut, loops },
       memory: memory.share(`component ${spec.name}`),
       driversFolder: options.driversFolder,
@@ -200,6 +178,10 @@ export function createRuntime(options: RuntimeOptions): Runtime {
       app: app?.of?.(spec.name) ?? app,
       invokeOutput: (...call) => outputs.create(...call),
     });
+    // One that follows another takes over whether that is paused.
+    if (inputsAreDrained && slots.get(spec.name)?.current === undefined)
+      void component.input.pause(...allDrained, 0);
+    return component;
   }
 
   function slotOf(name: string): ComponentSlot {
@@ -321,6 +303,16 @@ export function createRuntime(options: RuntimeOptions): Runtime {
         allowExec: options.allowExec === true,
       });
     },
+    async drainInputs(deadline) {
+      inputsAreDrained = true;
+      const inputs = [...slots.values()]
+        .flatMap((slot) => slot.components)
+        .filter(({ status }) => status.directions.input);
+      const results = await Promise.all(
+        inputs.map(({ input }) => input.pause(...allDrained, deadline)),
+      );
+      return { abandoned: results.reduce((sum, { abandoned }) => sum + abandoned, 0) };
+    },
     policies(name) {
       const component = slots.get(name)?.current;
       return component && describePolicies(component.policies, component.status.directions);
@@ -393,6 +385,9 @@ export function createRuntime(options: RuntimeOptions): Runtime {
     },
   };
 }
+
+/** By whom and why all inputs are paused. */
+const allDrained = ["an operator", "all inputs are drained"] as const;
 
 /** A component of no known type may be meant as an input. */
 function namesOf(specs: readonly ComponentSpec[], types: ComponentTypes): ComponentNames {

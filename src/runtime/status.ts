@@ -43,6 +43,8 @@ export type ComponentStatus = {
   /** Attempts to have an event handled since the start, and those of them that failed. */
   readonly attempts: number;
   readonly failedAttempts: number;
+  /** How long all attempts took together, in milliseconds. */
+  readonly attemptTime: number;
   /** The oldest unsettled event that has failed and waits; `undefined`: there is none. */
   readonly oldestFailed: UnfinishedEvent | undefined;
   /** What was invoked since the start. */

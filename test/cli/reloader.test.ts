@@ -48,6 +48,22 @@ test("a reading that fails fails who asked for it, and none that comes after", a
   expect(await reloader.reload()).toBe(result);
 });
 
+test("a definition is told as it was read last, without its secrets, and with what is wrong in it", async () => {
+  const redis = "- {name: redisHost, value: 'a:1'}\n- {name: redisPassword, value: hunter2}\n";
+  const path = folder({ "a.yaml": component("cache", "bindings.redis", redis) });
+  const { reloader } = await reloading(path);
+  expect(reloader.definition("cache")).toBeUndefined();
+  await reloader.start();
+  const file = join(path, "a.yaml");
+  const shown = component("cache", "bindings.redis", redis.replace("hunter2", "***"));
+  expect(reloader.definition("cache")).toEqual({ yaml: shown, file, line: 1, findings: [] });
+  const wrong = component("cache", "bindings.redis", redis.replace("redisHost", "redisHosts"));
+  writeFileSync(file, wrong);
+  await reloader.reload();
+  expect(reloader.definition("cache")?.findings.map(({ line }) => line)).toEqual([7, 8]);
+  expect(reloader.definition("nosuch")).toBeUndefined();
+});
+
 test("a secret that is rotated right after the start is taken up", async () => {
   const path = folder({ "secrets/vault.json": '{"root": "one"}' });
   const vault = join(path, "secrets/vault.json");

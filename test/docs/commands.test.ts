@@ -13,10 +13,11 @@ import { until } from "../until.ts";
 import { blocks, placeOf, root, type Block } from "./pages.ts";
 
 const all = blocks();
-/** Installing the package and running it is test/package.test.ts, which follows the guide to a binding, too. */
+/** Pages that a test of their own follows: test/package.test.ts, tour.test.ts and migrating.test.ts. */
+const followed = new Set(["docs/own-bindings.md", "docs/tour.md", "docs/migrating-from-daprd.md"]);
 const commandsOfCheckout = all.filter(
   ({ language, page }) =>
-    language === "sh" && !page.startsWith("scripts/package/") && page !== "docs/own-bindings.md",
+    language === "sh" && !page.startsWith("scripts/package/") && !followed.has(page),
 );
 /** Scripts of package.json, which have tests of their own or take long. */
 const isScript = ({ text }: Block) => /^(DAPRD=\S+ )?npm /m.test(text);
@@ -147,7 +148,9 @@ spec:
         .replaceAll("orders[0]", `${topic}[0]`)
         .replaceAll(/ ID\b/g, ` ${chosen}`)
         // Nobody answers its question here, and no letter is as old.
-        .replace(/^cufflink dead-letters drop .*$/m, "$& --yes || [ $? = 1 ]");
+        .replace(/^cufflink dead-letters drop .*$/m, "$& --yes || [ $? = 1 ]")
+        // Another page has redriven them.
+        .replace(/^cufflink dead-letters redrive .* --rate 20$/m, "$& || [ $? = 1 ]");
       return sh(local).catch((error: unknown) => {
         throw new Error(`${placeOf(block)}: ${String(error)}\n${daemon.output()}`, {
           cause: error,

@@ -47,7 +47,7 @@ const open = (): AsyncDisposable => ({ [Symbol.asyncDispose]: () => Promise.reso
 const create = { description: "Creates.", request: {}, invoke: () => Promise.resolve() };
 
 /** Bindings to check files against: one of each direction, and one of both. */
-const bindings: readonly AnyBinding[] = [
+export const bindings: readonly AnyBinding[] = [
   defineBinding({
     name: "redis",
     status: "stable",

@@ -48,6 +48,11 @@ export class FakeOperator implements Operator {
     return { component: name, type: "bindings.probe", took: 12, checks: this.checks };
   }
 
+  async drainInputs(deadline: number): Promise<{ abandoned: number }> {
+    this.asked.push(`drain all within ${deadline}`);
+    return { abandoned: 3 };
+  }
+
   policies(name: string): ShownPolicies | undefined {
     return name === "probe" ? this.policiesOf : undefined;
   }

@@ -7,9 +7,11 @@ import {
   CheckKind,
   CheckResult,
   ComponentState,
+  FindingSeverity,
   Operations,
   ReloadOutcome,
 } from "../../gen/cufflink/v1/operations_pb.ts";
+import type { Definition } from "../../src/resources/definition.ts";
 import { DeadLetterManager } from "../../src/runtime/records/dead-letters.ts";
 import type { RuntimeLogger } from "../../src/runtime/runtime-logger.ts";
 import { FakeDeadLetterStore } from "../runtime/stored-dead-letters.ts";
@@ -56,6 +58,13 @@ test("components are listed and described with their state", async () => {
   expect(await codeOf(client().describeComponent({ name: "nosuch" }))).toBe(Code.NotFound);
 });
 
+test("the runtime tells what it is", async () => {
+  const { startedAt, ...about } = await client().describeRuntime({});
+  expect(about).toMatchObject({ appId: "shop", version: "1.2.3", revision: 1n, app: "" });
+  const age = Date.now() - Number(startedAt?.seconds ?? 0n) * 1000;
+  expect(age).toBeLessThan(process.uptime() * 1000 + 2000);
+});
+
 test("types are listed by name, and described in any spelling", async () => {
   const { bindingTypes } = await client().listBindingTypes({});
   expect(bindingTypes.map(({ name }) => name)).toEqual(["probe"]);
@@ -82,6 +91,7 @@ test("what an operator may not do here is UNIMPLEMENTED", async () => {
 
 describe("with an operator", () => {
   const operator = new FakeOperator();
+  const definitions = new Map<string, Definition>();
   let other: Served;
   beforeAll(async () => {
     const deadLetters = new DeadLetterManager({
@@ -89,7 +99,12 @@ describe("with an operator", () => {
       redrive: () => Promise.reject(new Error("no test needs it")),
       invoke: () => Promise.reject(new Error("no test needs it")),
     });
-    other = await serve({ operations: { operator, deadLetters, reload: operator.reload } });
+    other = await serve({
+      operations: {
+        ...{ operator, deadLetters, reload: operator.reload },
+        definition: (name) => definitions.get(name),
+      },
+    });
   });
   afterAll(() => other[Symbol.asyncDispose]());
   beforeEach(() => {
@@ -127,9 +142,33 @@ describe("with an operator", () => {
     expect(await codeOf(late)).toBe(Code.InvalidArgument);
   });
 
+  test("all inputs are drained at once", async () => {
+    expect(await client().drainInputs({ deadline: { seconds: 5n } })).toMatchObject({
+      abandoned: 3n,
+    });
+    await client().drainInputs({});
+    expect(operator.asked).toEqual(["drain all within 5000", "drain all within 30000"]);
+    const late = client().drainInputs({ deadline: { seconds: -5n } });
+    expect(await codeOf(late)).toBe(Code.InvalidArgument);
+  });
+
+  test("a definition is told as the resources have it, and is empty where they have none", async () => {
+    const { $typeName: _, ...empty } = await client().getDefinition({ name: "probe" });
+    expect(empty).toEqual({ yaml: "", file: "", line: 0, findings: [] });
+    definitions.set("probe", {
+      ...{ yaml: "kind: Component", file: "a.yaml", line: 3 },
+      findings: [{ severity: "error", message: "no such topic", line: 4, column: 5 }],
+    });
+    expect(await client().getDefinition({ name: "probe" })).toMatchObject({
+      ...{ yaml: "kind: Component", file: "a.yaml", line: 3 },
+      findings: [{ severity: FindingSeverity.ERROR, message: "no such topic", line: 4, column: 5 }],
+    });
+  });
+
   test("unknown names are NOT_FOUND", async () => {
     const name = "nosuch";
     for (const call of [
+      client().getDefinition({ name }),
       client().pauseComponent({ name }),
       client().resumeComponent({ name }),
       client().restartComponent({ name }),

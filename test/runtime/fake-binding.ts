@@ -3,7 +3,8 @@ import { defineBinding } from "../../src/binding.ts";
 import type { AnyBinding, Call, Opening, Reading } from "../../src/binding.ts";
 import type { ComponentSpec } from "../../src/component.ts";
 import { integer, string } from "../../src/metadata/fields.ts";
-import { createRuntime, type Runtime, type RuntimeOptions } from "../../src/runtime/runtime.ts";
+import { createRuntime, type Runtime } from "../../src/runtime/runtime.ts";
+import type { RuntimeOptions } from "../../src/runtime/runtime-options.ts";
 import { keepingLogger } from "./source-event.ts";
 
 const fields = {

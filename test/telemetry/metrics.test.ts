@@ -186,7 +186,7 @@ test("the process tells its version, its processor time, its memory and the even
 test("an idle output costs one line, an idle input two", async () => {
   const idle = (name: string, input: boolean): ComponentStatus => ({
     ...{ ...component, name, state: "running", inFlight: 0, waiting: 0, handled: 0, backlog: 0 },
-    ...{ endedOtherwise: noEnds, calls: { inFlight: 0, invocations: 0, failures: 0 } },
+    ...{ endedOtherwise: noEnds, calls: { inFlight: 0, invocations: 0, failures: 0, time: 0 } },
     directions: { input, output: !input },
   });
   const lines = async (count: number, input: boolean): Promise<number> => {

@@ -85,6 +85,10 @@ export default defineBinding({
   async ping(connection, signal) {
     await connection.link.roundTrip(signal);
   },
+
+  async examine(_connection, { ask }) {
+    await ask("authenticated", "", () => {});
+  },
 });
 
 function loadDriver({ driver }: Pick<Opening<typeof amqpFields>, "driver">): Driver {

@@ -103,14 +103,19 @@ export class Queue implements AsyncDisposable {
     return this.#url;
   }
 
-  /** Resolves where the queue is there, as far as this user may know. */
-  async probe(signal: AbortSignal): Promise<void> {
+  /** Rejects with a `BindingError` where it is not there, or this user may not look. */
+  async find(signal: AbortSignal): Promise<void> {
     const { queueName, queueOwnerAccountId } = this.#opening.metadata;
     const owner = queueOwnerAccountId ? { QueueOwnerAWSAccountId: queueOwnerAccountId } : {};
+    const wanted = { QueueName: queueName, ...owner };
+    const { QueueUrl } = await this.#json<{ QueueUrl?: string }>("GetQueueUrl", wanted, signal);
+    if (QueueUrl && !queueOwnerAccountId) this.#url = Promise.resolve(QueueUrl);
+  }
+
+  /** Resolves where the queue is there, as far as this user may know. */
+  async probe(signal: AbortSignal): Promise<void> {
     try {
-      const wanted = { QueueName: queueName, ...owner };
-      const { QueueUrl } = await this.#json<{ QueueUrl?: string }>("GetQueueUrl", wanted, signal);
-      if (QueueUrl && !queueOwnerAccountId) this.#url = Promise.resolve(QueueUrl);
+      await this.find(signal);
     } catch (error) {
       // The service is there, and has said who may ask what.
       if (!(error instanceof BindingError) || error.reason !== "permission_denied") throw error;

@@ -31,6 +31,10 @@ export default defineBinding({
 
   ping: ({ connection }, signal) => connection.ping(signal),
 
+  async examine(_opened, { omit }) {
+    omit("exists");
+  },
+
   operations: {
     call: {
       description:

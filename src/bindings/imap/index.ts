@@ -66,5 +66,14 @@ export default defineBinding({
   ping: ({ connection }: { readonly connection: ImapConnection }, signal) =>
     connection.ping(signal),
 
+  async examine(
+    { connection }: { readonly connection: ImapConnection },
+    { metadata, ask },
+  ): Promise<void> {
+    // The connection is logged in, and has the mailbox open.
+    await ask("authenticated", "", () => {});
+    await ask("exists", `mailbox ${metadata.mailbox}`, () => `${connection.backlog} messages wait`);
+  },
+
   backlog: async ({ connection }) => connection.backlog,
 });

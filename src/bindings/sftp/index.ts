@@ -190,6 +190,26 @@ export default defineBinding({
     }
   },
 
+  async examine({ session, root }, { metadata, directions, signal, ask }) {
+    await ask("authenticated", "", () => {});
+    const path = metadata.rootPath || ".";
+    const there = await ask("exists", path, async () => {
+      try {
+        await root.path(session.for(signal));
+      } catch (error) {
+        throw failureOf(`error resolving path ${path}`, error);
+      }
+    });
+    if (there && directions.input)
+      await ask("may read", path, async () => {
+        try {
+          await session.for(signal).lstat(await root.path(session.for(signal)));
+        } catch (error) {
+          throw failureOf(`error reading ${path}`, error);
+        }
+      });
+  },
+
   async backlog({ folder }) {
     return watched(folder).count();
   },

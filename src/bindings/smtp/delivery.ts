@@ -48,7 +48,9 @@ export class Courier implements AsyncDisposable {
     }
     const progress: Progress = { isBegun: false, refused: [] };
     try {
-      await this.#converse(bytes, envelope, progress, signal);
+      const steps = (connection: Connection): Promise<void> =>
+        this.#steps(connection, bytes, envelope, progress);
+      await this.#converse(steps, signal);
       return progress.refused.map((error) => refusalText(error, this.#redact));
     } catch (error) {
       if (signal.aborted) throw gaveUp(signal.reason, progress.isBegun);
@@ -60,10 +62,20 @@ export class Courier implements AsyncDisposable {
     }
   }
 
+  /** Connects, negotiates TLS and logs in, and leaves again. Throws a `BindingError`. */
+  async examine(signal: AbortSignal): Promise<void> {
+    try {
+      await this.#converse(async (connection) => {
+        await this.#greet(connection);
+      }, signal);
+    } catch (error) {
+      if (signal.aborted) throw gaveUp(signal.reason, false);
+      throw failureOf(error, false, this.#redact);
+    }
+  }
+
   async #converse(
-    bytes: Buffer,
-    envelope: Envelope,
-    progress: Progress,
+    steps: (connection: Connection) => Promise<void>,
     signal: AbortSignal,
   ): Promise<void> {
     const { host, port, requireTLS, skipTLSVerify, caCert } = this.#metadata;
@@ -86,12 +98,20 @@ export class Courier implements AsyncDisposable {
     connection.on("end", () => setImmediate(ended.reject, new Error("the connection was closed")));
     signal.addEventListener("abort", abort, { once: true });
     try {
-      await Promise.race([ended.promise, this.#steps(connection, bytes, envelope, progress)]);
+      await Promise.race([ended.promise, steps(connection)]);
       connection.quit();
     } finally {
       signal.removeEventListener("abort", abort);
       connection.close();
     }
+  }
+
+  /** Resolves to the server's extensions. */
+  async #greet(connection: Connection): Promise<string> {
+    await settled((done) => connection.connect(done));
+    const extensions = String(connection.lastServerResponse);
+    await this.#logIn(connection, extensions);
+    return extensions;
   }
 
   async #steps(
@@ -100,9 +120,7 @@ export class Courier implements AsyncDisposable {
     envelope: Envelope,
     progress: Progress,
   ): Promise<void> {
-    await settled((done) => connection.connect(done));
-    const extensions = String(connection.lastServerResponse);
-    await this.#logIn(connection, extensions);
+    const extensions = await this.#greet(connection);
     // Envelopes of ASCII need no extension.
     // oxlint-disable-next-line no-control-regex -- all of ASCII is meant
     const isPlain = [envelope.from, ...envelope.to].every((one) => /^[\0-\x7f]*$/.test(one));

@@ -46,8 +46,27 @@ export default defineBinding({
         const refused = await courier.deliver(bytes, envelope, AbortSignal.any([signal, limit]));
         return { messageId, refused };
       },
+      courier,
       [Symbol.asyncDispose]: () => courier[Symbol.asyncDispose](),
     };
+  },
+
+  async examine({ courier }, { metadata, signal, ask, omit }) {
+    omit("exists");
+    if (!metadata.user) omit("authenticated");
+    let failure: BindingError | undefined;
+    await ask("reachable", `${metadata.host}:${metadata.port}`, async () => {
+      try {
+        await courier.examine(signal);
+      } catch (error) {
+        failure = BindingError.from(error, "unavailable", "unsent");
+        if (failure.reason !== "unauthenticated") throw failure;
+      }
+    });
+    if (metadata.user)
+      await ask("authenticated", "", () => {
+        if (failure !== undefined) throw failure;
+      });
   },
 
   operations: {

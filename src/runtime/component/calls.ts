@@ -5,7 +5,7 @@ export class Calls {
   /** Of this connection. */
   #running = 0;
   /** Shared by all that follow one another under a name. */
-  #counts = { inFlight: 0, invocations: 0, failures: 0 };
+  #counts = { inFlight: 0, invocations: 0, failures: 0, time: 0 };
   #waiting: (() => void)[] = [];
 
   enter(): void {
@@ -13,9 +13,11 @@ export class Calls {
     this.#counts.inFlight++;
   }
 
-  leave(failed: boolean): void {
+  /** One that took so many milliseconds has ended. */
+  leave(failed: boolean, milliseconds: number): void {
     this.#counts.inFlight--;
     this.#counts.invocations++;
+    this.#counts.time += milliseconds;
     if (failed) this.#counts.failures++;
     if (--this.#running > 0) return;
     for (const wake of this.#waiting.splice(0)) wake();
@@ -53,4 +55,6 @@ export type CallCounts = {
   /** Ended since the start, failures included. */
   readonly invocations: number;
   readonly failures: number;
+  /** How long all that have ended took together, in milliseconds. */
+  readonly time: number;
 };

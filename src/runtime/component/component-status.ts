@@ -44,6 +44,7 @@ export function componentStatus(facts: Facts): ComponentStatus {
     endedOtherwise: others,
     attempts: counts.attempts,
     failedAttempts: counts.failedAttempts,
+    attemptTime: counts.attemptTime,
     oldestFailed: delivery?.unfinished.oldestFailed,
     calls,
     oldestSince: delivery?.progress.oldest?.since,

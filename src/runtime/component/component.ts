@@ -90,7 +90,7 @@ export class Component {
     this.input = new Input({
       ...{ ...options, logger: this.#logger, policies: this.policies },
       code: this.code,
-      ...{ name, type },
+      ...{ name, type, isRead: () => this.#directions.input },
       run: (read) => owner.run(this, read),
       notice: (text) => this.#notices.add(text),
       received: (events) => {

@@ -31,6 +31,8 @@ export type InputOptions = Pick<
   readonly app: App | undefined;
   readonly policies: ComponentPolicies;
   readonly fanOut: MakeFanOut;
+  /** Whether it is an input, as far as is known. */
+  readonly isRead: () => boolean;
   /** Runs the binding's `read`, so that what fails later on its behalf is known as the component's. */
   readonly run: (read: () => Promise<Reader | undefined>) => Promise<Reader | undefined>;
   readonly notice: Notice;
@@ -111,19 +113,19 @@ export class Input {
 
   /** What the component's state tells of it. */
   get shown() {
-    const [delivery, condition, paused] = [this.#delivery, this.#condition, this.#paused];
-    return { delivery, condition, paused, refusedInput: this.#refused.text };
+    const [delivery, condition] = [this.#delivery, this.#condition];
+    return { delivery, condition, paused: this.paused, refusedInput: this.#refused.text };
   }
 
   /** Who paused it; `undefined`: nobody. */
   get paused(): Pause | undefined {
-    return this.#paused;
+    return this.#options.isRead() ? this.#paused : undefined;
   }
 
   /** Counts on from where another one's counts end, and takes its pause over. */
   continueFrom(other: Input): void {
-    const { counts, paused } = other;
-    this.#counts = counts;
+    const paused = other.#paused;
+    this.#counts = other.counts;
     if (other.#recalled === "yes") this.#recalled = "yes";
     if (paused === undefined) return;
     this.#paused ??= paused;

@@ -181,8 +181,7 @@ export class Delivery {
 
   /** The most events that the app has at one time. */
   get maxInFlight(): number {
-    const { maxInFlight, app } = this.#options;
-    return maxInFlight ?? app.intake?.maxInFlight ?? usualMaxInFlight;
+    return this.#options.maxInFlight ?? this.#options.app.intake?.maxInFlight ?? usualMaxInFlight;
   }
 
   #enter(event: InboundEvent, window: Window, redriven: DeadLetter | undefined): void {

@@ -11,6 +11,8 @@ export type EventCounts = {
   readonly attempts: number;
   /** Those of them that failed. */
   readonly failedAttempts: number;
+  /** How long the app took for all of them together, in milliseconds. */
+  readonly attemptTime: number;
 };
 
 /** Counts that are still counted. */
@@ -18,12 +20,13 @@ export type RunningCounts = {
   readonly ended: Record<EventResult, number>;
   attempts: number;
   failedAttempts: number;
+  attemptTime: number;
 };
 
 /** Nothing counted yet. */
 export function newCounts(): RunningCounts {
   const ended = { handled: 0, "dead letter": 0, output: 0, dropped: 0, returned: 0, duplicate: 0 };
-  return { ended, attempts: 0, failedAttempts: 0 };
+  return { ended, attempts: 0, failedAttempts: 0, attemptTime: 0 };
 }
 
 /** The counts of both together. */
@@ -34,5 +37,6 @@ export function addCounts(one: EventCounts, other: EventCounts | undefined): Eve
     sum.ended[how] = one.ended[how] + other.ended[how];
   sum.attempts = one.attempts + other.attempts;
   sum.failedAttempts = one.failedAttempts + other.failedAttempts;
+  sum.attemptTime = one.attemptTime + other.attemptTime;
   return sum;
 }

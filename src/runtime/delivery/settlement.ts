@@ -58,7 +58,7 @@ export class EventSettlement {
   conclude(lane: Lane, entry: Entry, outcome: Conclusion): boolean {
     switch (outcome.kind) {
       case "handled":
-        this.counts.attempts++;
+        this.#attempted(entry);
         lane.remove(entry);
         this.end(entry, handledSettlement(outcome.reply), plainlyHandled);
         return true;
@@ -70,7 +70,7 @@ export class EventSettlement {
         const { reason } = outcome;
         const facts = { event: entry.event.id, reason };
         this.#options.logger.warn(facts, "event dropped, as the app says");
-        this.counts.attempts++;
+        this.#attempted(entry);
         entry.note("dropped", reason);
         lane.remove(entry);
         this.end(entry, handledSettlement(undefined), { how: "dropped", reason });
@@ -87,11 +87,16 @@ export class EventSettlement {
     }
   }
 
+  #attempted(entry: Entry): void {
+    this.counts.attempts++;
+    this.counts.attemptTime += entry.took;
+  }
+
   #refused(entry: Entry, outcome: Outcome & { kind: "refused" }): void {
     entry.note("refused", outcome.reason);
     entry.failed++;
     entry.lastError = outcome.reason;
-    this.counts.attempts++;
+    this.#attempted(entry);
     this.counts.failedAttempts++;
     if (!entry.event.revoked?.aborted) noteRefusal(entry, outcome, this.#options);
   }

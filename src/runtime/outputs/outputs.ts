@@ -67,8 +67,9 @@ export class Outputs {
     const found = findOperation(component, operation);
     component.calls.enter();
     const observe = (error: BindingError | undefined): void => {
-      component.calls.leave(error !== undefined);
-      this.#observer.invoked(name, operation, error, clock.elapsed() - started);
+      const took = clock.elapsed() - started;
+      component.calls.leave(error !== undefined, took);
+      this.#observer.invoked(name, operation, error, took);
     };
     let used: Opened | undefined;
     const shown = (thrown: unknown): BindingError => shownFailure(thrown, used?.redact);
@@ -131,6 +132,7 @@ export class Outputs {
     const { outbound } = component.policies;
     let used: Opened | undefined;
     let failed = false;
+    let took = 0;
     component.calls.enter();
     try {
       let answer: Answer | void;
@@ -156,15 +158,17 @@ export class Outputs {
         }
       }
       if (answer?.data !== undefined) demandBytes(answer.data, operation);
-      this.#observer.invoked(name, operation, undefined, clock.elapsed() - started);
+      took = clock.elapsed() - started;
+      this.#observer.invoked(name, operation, undefined, took);
       return answer ?? undefined;
     } catch (thrown) {
       failed = true;
       const error = shownFailure(thrown, used?.redact);
-      this.#observer.invoked(name, operation, error, clock.elapsed() - started);
+      took = clock.elapsed() - started;
+      this.#observer.invoked(name, operation, error, took);
       throw error;
     } finally {
-      component.calls.leave(failed);
+      component.calls.leave(failed, took);
     }
   }
 

@@ -1,6 +1,6 @@
 import { PluggableBindings } from "../../../src/pluggable/host/pluggable-bindings.ts";
 import { SocketsFolder } from "../../../src/pluggable/sockets-folder.ts";
-import type { RuntimeOptions } from "../../../src/runtime/runtime.ts";
+import type { RuntimeOptions } from "../../../src/runtime/runtime-options.ts";
 import { startRuntime } from "../../runtime/fake-binding.ts";
 
 /** What hosts the components of a folder. */

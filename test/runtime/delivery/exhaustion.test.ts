@@ -68,7 +68,7 @@ test("a dead letter holds the whole event and what was tried, and its source hea
   expect([delivery.inFlight, delivery.waiting]).toEqual([0, 0]);
   expect(delivery.counts).toEqual({
     ended: { ...newCounts().ended, handled: 1, "dead letter": 1 },
-    ...{ attempts: 4, failedAttempts: 3 },
+    ...{ attempts: 4, failedAttempts: 3, attemptTime: 0 },
   });
 });
 

@@ -67,13 +67,22 @@ export default defineBinding({
   async ping(table, signal) {
     await probe(table, signal);
   },
+
+  async examine(table, { signal, ask }) {
+    await ask("authenticated", "", () => {});
+    await ask("exists", `table ${table.name}`, () => describe(table, signal));
+  },
 });
 
 type Table = { readonly client: AwsClient; readonly name: string };
 
-async function probe({ client, name }: Table, signal: AbortSignal): Promise<void> {
+async function describe({ client, name }: Table, signal: AbortSignal): Promise<void> {
+  await client.json({ ...target, operation: "DescribeTable" }, { TableName: name }, signal);
+}
+
+async function probe(table: Table, signal: AbortSignal): Promise<void> {
   try {
-    await client.json({ ...target, operation: "DescribeTable" }, { TableName: name }, signal);
+    await describe(table, signal);
   } catch (error) {
     // The service is there, and has said who may ask what.
     if (!(error instanceof BindingError) || error.reason !== "permission_denied") throw error;

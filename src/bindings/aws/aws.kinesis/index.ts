@@ -120,6 +120,15 @@ export default defineBinding({
   async ping({ stream }, signal) {
     await stream.probe(signal);
   },
+
+  async examine({ stream }, { signal, directions, ask }) {
+    await ask("authenticated", "", () => {});
+    await ask("exists", `stream ${stream.name}`, () => stream.describe(signal));
+    if (directions.input)
+      await ask("may read", "ListShards", async () => {
+        await stream.shards(signal);
+      });
+  },
 });
 
 const silent: Reader = { stop() {}, flush() {}, close() {} };

@@ -62,11 +62,16 @@ export class Stream implements AsyncDisposable {
   /** Resolves where the stream is there, as far as this user may know. */
   async probe(signal: AbortSignal): Promise<void> {
     try {
-      await this.#json("DescribeStreamSummary", { StreamName: this.name }, signal);
+      await this.describe(signal);
     } catch (error) {
       // The service is there, and has said who may ask what.
       if (!(error instanceof BindingError) || error.reason !== "permission_denied") throw error;
     }
+  }
+
+  /** Rejects with a `BindingError` where it is not there, or this user may not look. */
+  async describe(signal: AbortSignal): Promise<void> {
+    await this.#json("DescribeStreamSummary", { StreamName: this.name }, signal);
   }
 
   async put(data: Uint8Array, key: string, signal: AbortSignal): Promise<void> {

@@ -1,5 +1,7 @@
 import { objectEventMetadata } from "../../../object-source/object.ts";
 import { randomUUID } from "node:crypto";
+import { BindingError } from "../../../errors.ts";
+import type { Questions } from "../../../examination.ts";
 import { defineBinding } from "../../../binding.ts";
 import type { Answer, StreamAnswer } from "../../../binding.ts";
 import { problemsOf } from "../../../check-settings.ts";
@@ -53,16 +55,32 @@ export default defineBinding({
       () => input && checkInput(metadata),
     ]),
 
-  async open({ metadata, memory, driver, hide, directions, signal }): Promise<Connection> {
+  async open({
+    metadata,
+    memory,
+    driver,
+    hide,
+    directions,
+    signal,
+    examines,
+  }): Promise<Connection> {
     if (directions.input) checkInput(metadata);
     const opening = { metadata, memory, driver, ...(hide ? { hide } : {}) };
     await using opened = new AsyncDisposableStack();
     const bucket = opened.use(await Bucket.open(opening));
     const queue = directions.input ? await openQueue(opening, signal) : undefined;
     if (queue !== undefined) opened.use(queue);
-    const files = await LocalRoot.open(metadata.localRoot, memory);
+    const files = await LocalRoot.open(metadata.localRoot, memory, !examines);
     const open = opened.move();
     return { bucket, queue, files, memory, [Symbol.asyncDispose]: () => open.disposeAsync() };
+  },
+
+  async examine({ bucket, queue }, { metadata, directions, signal, ask }) {
+    await examineBucket(() => bucket.list("ListObjectsV2", { "max-keys": "1" }, signal), {
+      ...{ name: metadata.bucket, isRead: directions.input, ask },
+    });
+    if (queue !== undefined)
+      await ask("exists", "the queue of notifications", () => queue.find(signal));
   },
 
   operations: {
@@ -248,4 +266,29 @@ function demand<Value>(name: string, value: Value | undefined): Value {
 
 function json(value: object): Buffer {
   return Buffer.from(JSON.stringify(value));
+}
+
+/** One listing tells of the log-in, of the bucket, and of the right to list, which is not needed to write. */
+async function examineBucket(
+  list: () => Promise<unknown>,
+  { name, isRead, ask }: { name: string; isRead: boolean; ask: Questions["ask"] },
+): Promise<void> {
+  let failure: BindingError | undefined;
+  const answered = await ask("reachable", "", async () => {
+    try {
+      await list();
+    } catch (error) {
+      failure = BindingError.from(error, "unavailable", "unsent");
+      if (failure.reason === "unavailable") throw failure;
+    }
+  });
+  if (!answered) return;
+  const answer = (): void => {
+    if (failure !== undefined) throw failure;
+  };
+  await ask("authenticated", "", () => {
+    if (failure?.reason === "unauthenticated") throw failure;
+  });
+  await ask("exists", `bucket ${name}`, answer);
+  if (isRead) await ask("may read", "ListObjectsV2", answer);
 }

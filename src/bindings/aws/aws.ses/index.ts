@@ -52,6 +52,11 @@ export default defineBinding({
   async ping(client, signal) {
     await probe(client, signal);
   },
+
+  async examine(_client, { ask, omit }) {
+    omit("exists");
+    await ask("authenticated", "", () => {});
+  },
 });
 
 async function probe(client: AwsClient, signal: AbortSignal): Promise<void> {

@@ -63,14 +63,22 @@ export default defineBinding({
   async ping(topic, signal) {
     await probe(topic, signal);
   },
+
+  async examine(topic, { signal, ask }) {
+    await ask("authenticated", "", () => {});
+    await ask("exists", `topic ${topic.topicArn}`, () => describe(topic, signal));
+  },
 });
 
 type Topic = { readonly client: AwsClient; readonly topicArn: string };
 
-async function probe({ client, topicArn }: Topic, signal: AbortSignal): Promise<void> {
-  const operation = "GetTopicAttributes";
+async function describe({ client, topicArn }: Topic, signal: AbortSignal): Promise<void> {
+  await client.query({ operation: "GetTopicAttributes", version }, { TopicArn: topicArn }, signal);
+}
+
+async function probe(topic: Topic, signal: AbortSignal): Promise<void> {
   try {
-    await client.query({ operation, version }, { TopicArn: topicArn }, signal);
+    await describe(topic, signal);
   } catch (error) {
     // The service is there, and has said who may ask what.
     if (!(error instanceof BindingError) || error.reason !== "permission_denied") throw error;

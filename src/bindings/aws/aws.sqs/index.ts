@@ -81,6 +81,11 @@ export default defineBinding({
     await queue.probe(signal);
   },
 
+  async examine(queue, { metadata, signal, ask }) {
+    await ask("authenticated", "", () => {});
+    await ask("exists", `queue ${metadata.queueName}`, () => queue.find(signal));
+  },
+
   async backlog(queue, signal) {
     return queue.count(signal);
   },

@@ -44,19 +44,20 @@ export default defineBinding({
   check: (metadata, { input }) =>
     problemsOf([() => checkMetadata(metadata), () => input && checkInput(metadata)]),
 
-  async open({ metadata, memory, driver, hide, directions, signal, logger }) {
+  async open({ metadata, memory, driver, hide, directions, signal, logger, examines }) {
     checkMetadata(metadata);
     if (directions.input) checkInput(metadata);
     const tools = { driver, hide };
     const account = accountOf(metadata, tools);
-    const local = await LocalRoot.open(metadata.localRoot, memory);
+    const local = await LocalRoot.open(metadata.localRoot, memory, !examines);
     await using opened = new AsyncDisposableStack();
     const storage = opened.use(
       await StorageClient.open({ ...account, memory, hide, caCert: metadata.caCert }),
     );
     const container = new Container(storage, metadata.containerName);
     const access = accessOf(metadata);
-    const isMade = metadata.disableEntityManagement || (await container.create(access, signal));
+    const isMade =
+      examines || metadata.disableEntityManagement || (await container.create(access, signal));
     if (!isMade)
       logger.debug(
         { container: container.name },
@@ -201,6 +202,15 @@ export default defineBinding({
 
   async ping({ container }, signal) {
     await container.list({ maxResults: 1 }, signal);
+  },
+
+  async examine({ container }, { signal, directions, ask }) {
+    const list = async (): Promise<void> => {
+      await container.list({ maxResults: 1 }, signal);
+    };
+    await ask("authenticated", "", () => {});
+    await ask("exists", `container ${container.name}`, list);
+    if (directions.input) await ask("may read", "List Blobs", list);
   },
 });
 

@@ -1,3 +1,4 @@
+import { BindingError } from "../../../errors.ts";
 import { defineBinding } from "../../../binding.ts";
 import { problemsOf } from "../../../check-settings.ts";
 import { parseAddress } from "../../../http-client/address.ts";
@@ -56,5 +57,16 @@ export default defineBinding({
 
   async ping({ container }, signal) {
     await container.exists(signal);
+  },
+
+  async examine({ container }, { metadata, signal, ask }) {
+    await ask("authenticated", "", () => {});
+    await ask("exists", `collection ${metadata.collection}`, async () => {
+      if (!(await container.exists(signal)))
+        throw new BindingError(
+          "permission_denied",
+          "reading the container's properties is not allowed",
+        );
+    });
   },
 });

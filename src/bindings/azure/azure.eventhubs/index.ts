@@ -41,7 +41,8 @@ export default defineBinding({
       ? await EntityManagement.open(metadata, hub, { memory, driver, hide })
       : undefined;
     try {
-      if ((await entities?.ensureHub(signal)) === "denied") logger.info({}, mayNotMake);
+      if (!opening.examines && (await entities?.ensureHub(signal)) === "denied")
+        logger.info({}, mayNotMake);
       const namespace = await NamespaceConnection.open({
         ...{ driver: loadAmqp(opening), signal, lost },
         address: access.address,
@@ -98,5 +99,10 @@ export default defineBinding({
 
   async ping({ namespace }, signal) {
     await namespace.connection.roundTrip(signal);
+  },
+
+  async examine(_connection, { ask }) {
+    // Opening has put the token or signature to the namespace, for this hub.
+    await ask("authenticated", "", () => {});
   },
 });

@@ -46,7 +46,11 @@ export default defineBinding({
       { driver: opening.driver, hide: opening.hide },
     );
     const driver = loadAmqp(opening);
-    if (!metadata.disableEntityManagement && (!access.isEmulator || metadata.managementUrl))
+    if (
+      !opening.examines &&
+      !metadata.disableEntityManagement &&
+      (!access.isEmulator || metadata.managementUrl)
+    )
       await makeQueue(opening, access);
     const namespace = await NamespaceConnection.open({
       ...{ driver, signal, lost },
@@ -111,6 +115,11 @@ export default defineBinding({
 
   async ping({ namespace }, signal) {
     await namespace.connection.roundTrip(signal);
+  },
+
+  async examine(_connection, { ask }) {
+    // Opening has put the token or signature to the namespace, for this queue.
+    await ask("authenticated", "", () => {});
   },
 });
 

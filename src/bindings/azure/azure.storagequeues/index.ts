@@ -30,7 +30,7 @@ export default defineBinding({
 
   check: (metadata) => problemsOf([() => checkMetadata(metadata)]),
 
-  async open({ metadata, memory, driver, hide, signal, logger }) {
+  async open({ metadata, memory, driver, hide, signal, logger, examines }) {
     checkMetadata(metadata);
     const login = loginOf({ metadata, driver, hide });
     const url = urlOf(metadata);
@@ -39,7 +39,7 @@ export default defineBinding({
     });
     try {
       const queue = new QueueClient(storage, metadata.queueName);
-      if (!(await queue.create(signal)))
+      if (!examines && !(await queue.create(signal)))
         logger.debug({ queue: queue.name }, "creating the queue is not allowed; it must exist");
       return { queue, url, [Symbol.asyncDispose]: () => storage[Symbol.asyncDispose]() };
     } catch (error) {
@@ -100,6 +100,15 @@ export default defineBinding({
 
   async ping({ queue }, signal) {
     await queue.count(signal);
+  },
+
+  async examine({ queue }, { signal, ask }) {
+    await ask("authenticated", "", () => {});
+    await ask(
+      "exists",
+      `queue ${queue.name}`,
+      async () => `${await queue.count(signal)} messages wait`,
+    );
   },
 
   backlog: ({ queue }, signal) => queue.count(signal),

@@ -1,0 +1,108 @@
+// Follows docs/tour.md: writes its files, starts what it starts, and runs its commands in their order.
+import { execFile } from "node:child_process";
+import { existsSync, mkdirSync, writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { promisify } from "node:util";
+import { expect, onTestFinished, test } from "vitest";
+import { Command } from "../cli/command.ts";
+import { folder } from "../resources/folder.ts";
+import { releasePort, reservePort } from "../servers/ports.ts";
+import { until } from "../until.ts";
+import { blocks, readPage, root, type Block } from "./pages.ts";
+
+const page = "docs/tour.md";
+const lines = readPage(page).split("\n");
+
+test("the tour works as it is written", { timeout: 120_000 }, async () => {
+  const place = checkout();
+  const ports = await Promise.all([reservePort(), reservePort(), reservePort()]);
+  onTestFinished(async () => {
+    for (const port of ports) await releasePort(port);
+  });
+  const [http, grpc, metrics] = ports.map(String) as [string, string, string];
+  const state = folder({});
+  const env = {
+    ...process.env,
+    PATH: `${dirname(process.execPath)}:${process.env["PATH"]}`,
+    XDG_STATE_HOME: state,
+    DAPR_GRPC_PORT: grpc,
+  };
+  let runtime: Command | undefined;
+  const said = new Map<string, string>();
+
+  for (const block of blocks().filter((one) => one.page === page)) {
+    const file = fileOf(block);
+    if (file !== undefined) {
+      mkdirSync(dirname(join(place, file)), { recursive: true });
+      writeFileSync(join(place, file), `${block.text}\n`);
+    } else if (block.text.startsWith("bin/cufflink run ")) {
+      runtime?.signal("SIGINT");
+      if (runtime !== undefined) expect(await runtime.exited).toBe(0);
+      const [, , ...args] = block.text.split(" ");
+      const flags = ["--dapr-http-port", http, "--dapr-grpc-port", grpc, "--metrics-port", metrics];
+      runtime = new Command(["run", ...flags, ...args], { env, cwd: place });
+      await runtime.printed(/\[orders\] component running/);
+    } else {
+      const command = block.text.replaceAll("127.0.0.1:9090", `127.0.0.1:${metrics}`);
+      const options = { env, cwd: place };
+      const ran = await promisify(execFile)("/bin/sh", ["-ec", command], options).catch(
+        (error: unknown) => {
+          throw new Error(`${page}:${block.line}: ${String(error)}\n${runtime?.stdout}`, {
+            cause: error,
+          });
+        },
+      );
+      said.set(block.text, ran.stdout);
+      await cameOf(block.text);
+    }
+  }
+  const saidOf = (part: string) =>
+    Array.from(said).flatMap(([command, text]) => (command.includes(part) ? [text] : []));
+  expect(saidOf("cufflink check")).toEqual([expect.stringContaining("no problems")]);
+  expect(saidOf("fileName=a1.json")).toEqual(['{ "id": "a1", "amount": 20 }\n']);
+  expect(saidOf("components policy orders")[0]).toContain("nobody approved 2000");
+  expect(saidOf("cufflink why")[0]).toMatch(/nobody approved 2000[\s\S]*dead letter/);
+  expect(saidOf("dead-letters redrive")[0]).toContain('{ "id": "b2", "amount": 2000 }');
+  expect(saidOf("cufflink reload")[0]).toContain("orders");
+  expect(saidOf("curl")[0]).toMatch(/cufflink_\w+\{[^}]*component="orders"/);
+  runtime?.signal("SIGINT");
+  expect(await runtime?.exited).toBe(0);
+
+  /** What the page tells the reader to see before the next step. */
+  async function cameOf(command: string): Promise<void> {
+    if (command.includes("> tour/inbox/a1.json")) {
+      await runtime?.printed(/app \| order a1 archived at attempt 1/);
+      await until(() => !existsSync(join(place, "tour/inbox/a1.json")), {
+        what: () => "the file is moved away",
+        within: 20_000,
+      });
+    }
+    if (command.includes("> tour/inbox/b2.json")) {
+      await runtime?.printed(/attempts are used up/);
+    }
+  }
+});
+
+/** A folder in which `bin/cufflink` and `cufflink/app` are those of the sources, as both are in a checkout. */
+function checkout(): string {
+  const library = `export * from ${JSON.stringify(join(root, "src/sdk/index.ts"))};\n`;
+  const whole = `export * from ${JSON.stringify(join(root, "src/index.ts"))};\n`;
+  const exports = { ".": "./index.ts", "./app": "./app.ts" };
+  const place = folder({
+    "package.json": JSON.stringify({ name: "cufflink", type: "module", exports }),
+    "index.ts": whole,
+    "app.ts": library,
+  });
+  mkdirSync(join(place, "bin"));
+  writeFileSync(
+    join(place, "bin/cufflink"),
+    `#!/bin/sh\nexec ${join(root, "bin/cufflink")} "$@"\n`,
+    { mode: 0o755 },
+  );
+  return place;
+}
+
+/** The file that the paragraph above the block says to write. */
+function fileOf({ line }: Block): string | undefined {
+  return /`(tour\/[\w./-]+)`:$/.exec(lines[line - 4] ?? "")?.[1];
+}
