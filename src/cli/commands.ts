@@ -14,6 +14,7 @@ import { addKubernetesCommand } from "./kubernetes.ts";
 import { addNewCommand } from "./new.ts";
 import { addReloadCommand } from "./reload.ts";
 import { addRunCommand } from "./run.ts";
+import { addStopInputsCommand } from "./stop-inputs.ts";
 import { addTypesCommand } from "./types.ts";
 import { addWhyCommand } from "./why.ts";
 
@@ -30,6 +31,7 @@ export function addCommands(program: Command, setExitCode: (code: number) => voi
   addReloadCommand(program);
   addComponentCommand(program, setExitCode);
   addCheckCommand(program);
+  addStopInputsCommand(program);
   addTypesCommand(program);
   addGenerateCommand(program);
   addKubernetesCommand(program, setExitCode);
