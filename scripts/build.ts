@@ -33,15 +33,18 @@ const root = resolve(import.meta.dirname, "..");
 export const bundled = [
   "@bufbuild/protobuf",
   "@connectrpc/connect",
+  "asn1js",
   "commander",
   "ioredis",
   "mqtt-packet",
   "pino",
+  "pkijs",
   "yaml",
 ];
 
 /** What the bundled ones need in turn. */
 const theirs = [
+  ...["@noble/hashes", "@peculiar/utils", "bytestreamjs"],
   ...["@ioredis/commands", "@pinojs/redact", "atomic-sleep", "bl", "cluster-key-slot", "debug"],
   ...["denque", "inherits", "ms", "on-exit-leak-free", "pino-abstract-transport"],
   ...["pino-std-serializers", "process-nextick-args", "process-warning", "quick-format-unescaped"],
