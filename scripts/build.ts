@@ -33,6 +33,14 @@ const root = resolve(import.meta.dirname, "..");
 export const bundled = [
   "@bufbuild/protobuf",
   "@connectrpc/connect",
+  "@opentelemetry/api",
+  "@opentelemetry/core",
+  "@opentelemetry/exporter-zipkin",
+  "@opentelemetry/otlp-exporter-base",
+  "@opentelemetry/otlp-transformer",
+  "@opentelemetry/resources",
+  "@opentelemetry/sdk-metrics",
+  "@opentelemetry/sdk-trace",
   "asn1js",
   "commander",
   "ioredis",
@@ -45,6 +53,7 @@ export const bundled = [
 /** What the bundled ones need in turn. */
 const theirs = [
   ...["@noble/hashes", "@peculiar/utils", "bytestreamjs"],
+  ...["@opentelemetry/sdk-logs", "@opentelemetry/semantic-conventions"],
   ...["@ioredis/commands", "@pinojs/redact", "atomic-sleep", "bl", "cluster-key-slot", "debug"],
   ...["denque", "inherits", "ms", "on-exit-leak-free", "pino-abstract-transport"],
   ...["pino-std-serializers", "process-nextick-args", "process-warning", "quick-format-unescaped"],
@@ -132,7 +141,8 @@ async function bundle(
     resolve: { modules: [join(root, "node_modules")] },
     transform: { define: { "process.env.CUFFLINK_FAULT_POINTS": "undefined" } },
     external: (id) =>
-      /^[^./]/.test(id) &&
+      // A number sign begins what a package imports of itself.
+      /^[^./#]/.test(id) &&
       (isBuiltin(id) || !inside.some((name) => id === name || id.startsWith(`${name}/`))),
   });
   const { output } = await build.write({

@@ -5,7 +5,7 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 
 import { dirname, join, relative, resolve } from "node:path";
 import { format } from "oxfmt";
 import { bindings } from "../src/bindings/index.ts";
-import { main } from "../src/cli/main.ts";
+import { createProgram, main } from "../src/cli/main.ts";
 import {
   directionsOf,
   markdownFields,
@@ -16,6 +16,9 @@ import {
 } from "../src/metadata/describe.ts";
 import { componentFields } from "../src/runtime/component/component-fields.ts";
 import { contradictions, readRecords } from "../test/systems/record.ts";
+import { errorIndex } from "./errors/index.ts";
+import { markdownCommands } from "./reference/commands.ts";
+import { markdownRpcs } from "./reference/rpcs.ts";
 import { schemaFiles } from "./schema-files.ts";
 import { remoteStoreFields } from "../src/resources/store-types.ts";
 import type { AnySecretStore } from "../src/secret-store.ts";
@@ -52,6 +55,24 @@ for (const store of stores) {
   pages.set(`secret-stores/${store.name}.md`, { title: store.name, generated });
 }
 pages.set("secret-stores/README.md", { title: "Secret stores", generated: listOfStores() });
+// Defaults that come from the environment are those without one.
+for (const name of ["APP_ID", "DAPR_GRPC_ENDPOINT", "DAPR_GRPC_PORT", "DAPR_HTTP_PORT"]) {
+  delete process.env[name];
+}
+pages.set("reference/commands.md", {
+  title: "All commands and flags",
+  generated: markdownCommands(createProgram(() => undefined)),
+});
+pages.set("reference/rpcs.md", { title: "cufflink.v1", generated: markdownRpcs(root) });
+const errors = errorIndex(root);
+for (const [name, page] of errors.pages) pages.set(name, page);
+if (errors.unexplained.length + errors.unused.length > 0) {
+  const list = (texts: readonly string[]) => texts.map((one) => `  ${one}\n`).join("");
+  console.error(
+    `scripts/errors/entries explain none of these texts:\n${list(errors.unexplained)}and these entries explain nothing:\n${list(errors.unused)}`,
+  );
+  process.exitCode = 1;
+}
 
 const stale: string[] = [];
 for (const [name, page] of pages) {
@@ -81,7 +102,7 @@ if ((await main([...generate, ...written, "--check"])) !== 0) {
   stale.push(client);
   if (!process.argv.includes("--check")) await main([...generate, ...written]);
 }
-const surplus = ["bindings", "secret-stores"].flatMap((folder) =>
+const surplus = ["bindings", "secret-stores", "errors", "reference"].flatMap((folder) =>
   readdirSync(join(root, "docs", folder))
     .map((name) => `${folder}/${name}`)
     .filter((name) => name.endsWith(".md") && !pages.has(name)),

@@ -13,7 +13,7 @@ export type NavigationItem = {
 };
 
 /** The folders whose pages are not listed one by one. */
-const listed: ReadonlySet<string> = new Set(["bindings", "secret-stores", "decisions"]);
+const listed: ReadonlySet<string> = new Set(["bindings", "decisions", "errors", "secret-stores"]);
 
 export function navigation(): NavigationItem[] {
   const groups: { text: string; collapsed: boolean; items: NavigationItem[] }[] = [];

@@ -98,6 +98,7 @@ export function collectPairs(flag: string) {
 }
 
 /** The certificates of `--ca`. Throws a {@link UsageError}. */
+/** The PEM of `--ca`. Throws a {@link UsageError}. */
 export async function readAuthority(file: string): Promise<string> {
   try {
     return await readFile(file, "utf8");

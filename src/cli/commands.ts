@@ -4,6 +4,7 @@ import { addCompletionCommand } from "./completion.ts";
 import { addComponentCommand } from "./component.ts";
 import { addCompleteComponentsCommand } from "./complete-components.ts";
 import { addComponentsCommand } from "./components.ts";
+import { addConsoleCommand } from "./console.ts";
 import { addDeadLettersCommand } from "./dead-letters.ts";
 import { addDoctorCommand } from "./doctor.ts";
 import { addEmitCommand } from "./emit.ts";
@@ -30,6 +31,7 @@ export function addCommands(program: Command, setExitCode: (code: number) => voi
   addHealthCommand(program);
   addReloadCommand(program);
   addComponentCommand(program, setExitCode);
+  addConsoleCommand(program, setExitCode);
   addCheckCommand(program);
   addStopInputsCommand(program);
   addTypesCommand(program);

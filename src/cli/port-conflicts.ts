@@ -9,6 +9,7 @@ export type ListeningOptions = {
   readonly metrics: boolean;
   readonly metricsPort: number;
   readonly metricsListenAddress: string;
+  readonly console: { readonly port: number; readonly host: string } | undefined;
   readonly appPort: number | undefined;
   readonly appChannelAddress: string;
 };
@@ -43,6 +44,9 @@ function portsOf(options: ListeningOptions): Port[] {
     port("--dapr-public-port", publicPort, [options.publicListenAddress]),
     ...(options.metrics
       ? [port("--metrics-port", options.metricsPort, [options.metricsListenAddress])]
+      : []),
+    ...(options.console
+      ? [port("--console-port", options.console.port, [options.console.host])]
       : []),
     port("--app-port", appPort, [options.appChannelAddress]),
   ];

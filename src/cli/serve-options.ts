@@ -6,6 +6,7 @@ import { parseBoolean } from "../metadata/boolean.ts";
 import { parseDuration } from "../metadata/duration.ts";
 import type { Retention } from "../store/store.ts";
 import type { LogLevel } from "../telemetry/logger.ts";
+import { addConsoleOptions, readConsoleOptions, type ConsolePlace } from "./console-options.ts";
 import { addModeOptions, readMode, type KubernetesMode } from "./mode-options.ts";
 import { isOrigin } from "./origin.ts";
 import { otherFlags } from "./other-flags.ts";
@@ -71,6 +72,8 @@ export type ServeOptions = {
   readonly tlsKey: string | undefined;
   /** A file with the passphrase of that key. */
   readonly tlsKeyPassphraseFile: string | undefined;
+  /** Where the web console listens; `undefined`: there is none. */
+  readonly console: ConsolePlace | undefined;
   /** Flags given that belong to other building blocks. */
   readonly ignored: readonly string[];
 };
@@ -182,8 +185,7 @@ export function addServeOptions(command: Command): Command {
       "keep serving outputs this long after the signal",
       "0s",
     );
-  addBindingsOption(command);
-  addModeOptions(command);
+  addModeOptions(addConsoleOptions(addBindingsOption(command)));
   for (const { name, value } of otherFlags)
     command.option(
       `--${name} ${value ? "<value>" : "[bool]"}`,
@@ -339,6 +341,7 @@ export function readServeOptions(command: Command): ServeOptions {
     tlsCert: optional("tlsCert"),
     tlsKey: optional("tlsKey"),
     tlsKeyPassphraseFile: optional("tlsKeyPassphraseFile"),
+    console: readConsoleOptions(flags, problems),
     ignored: [...otherFlags.map(({ name }) => name), ...mode.ignored]
       .filter((name) => command.getOptionValueSource(camelCase(name)) === "cli")
       .map((name) => `--${name}`),

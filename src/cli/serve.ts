@@ -15,6 +15,7 @@ import type { RuntimeLogger } from "../runtime/runtime-logger.ts";
 import { CallerGate } from "../server/caller-gate.ts";
 import { createHttpEndpoints } from "../server/http-endpoints.ts";
 import { stateStores } from "../states/index.ts";
+import type { ConsoleServer } from "../server/console/console-server.ts";
 import { createStore } from "../store/open-store.ts";
 import { stateFolder } from "../store/state-folder.ts";
 import { standardOutput } from "../telemetry/logger.ts";
@@ -25,6 +26,7 @@ import { socketOf } from "./app-environment.ts";
 import { withDeclarations } from "./declarations.ts";
 import { shutDown } from "./shutdown.ts";
 import { openCluster } from "./mode-options.ts";
+import { startTelemetry } from "./telemetry.ts";
 import { openOwnBindings } from "./own-bindings.ts";
 import { Reloader } from "./reloader.ts";
 import { createServeLogger } from "./serve-log.ts";
@@ -149,6 +151,13 @@ async function begin(options: RunOptions, onStarted: () => void): Promise<Served
     () => ({ store, deadLetters, memory, concurrency: runtime.concurrency }),
     { deprecated: options.deprecatedMetrics },
   );
+  const telemetry = dryRun
+    ? undefined
+    : await startTelemetry({
+        ...{ appId: options.appId, variables: process.env },
+        ...{ configuration: reloader.configuration.tracing, metrics },
+        logger: logger.child({ part: "telemetry" }),
+      });
   const runtime: Runtime = createRuntime({
     appId: options.appId,
     bindings: catalogue.loaded,
@@ -158,6 +167,7 @@ async function begin(options: RunOptions, onStarted: () => void): Promise<Served
     app: dryRun?.app(app) ?? app,
     logger,
     observer: metrics,
+    tracer: telemetry?.tracer,
     store,
     memory,
     http: createHttpEndpoints(memory),
@@ -171,6 +181,7 @@ async function begin(options: RunOptions, onStarted: () => void): Promise<Served
     redrive: (deadLetter, signal) => runtime.redrive(deadLetter, signal),
     invoke: (invocation) => runtime.invoke(invocation),
     deadLetterRemoved: (deadLetter) => runtime.deadLetterRemoved(deadLetter),
+    tracer: telemetry?.tracer,
     logger,
   });
   const callers = {
@@ -183,6 +194,7 @@ async function begin(options: RunOptions, onStarted: () => void): Promise<Served
     await certificate?.reload();
     return reloader.reload();
   };
+  const webConsole = options.console && (await import("./serve-console.ts"));
   const server = await startServer(options, runtime, app, {
     memory,
     shutdown: () => end("shutdown was asked for"),
@@ -192,15 +204,25 @@ async function begin(options: RunOptions, onStarted: () => void): Promise<Served
     operations: {
       ...{ operator: runtime, deadLetters, reload },
       definition: (name) => reloader.definition(name),
+      sampler:
+        webConsole && new webConsole.Sampler(() => runtime.components(), { permanent: true }),
     },
     tls: certificate?.material,
     store,
   });
   const withMetrics = options.metrics && reloader.configuration.metrics !== false;
   let closeMetrics: (() => void) | undefined;
+  let consoleServer: ConsoleServer | undefined;
   try {
+    if (options.console && webConsole)
+      consoleServer = await webConsole.serveConsole({
+        ...{ place: options.console, tls: certificate?.material, memory, logger },
+        ...{ allowedHosts: options.allowedHosts, maxBodySize: options.maxBodySize },
+        daemons: [{ name: options.appId, services: () => server.services() }],
+      });
     if (withMetrics) closeMetrics = await serveMetrics(options, metrics, new CallerGate(callers));
   } catch (error) {
+    await consoleServer?.close(0);
     await server.close(0);
     throw error;
   }
@@ -214,10 +236,12 @@ async function begin(options: RunOptions, onStarted: () => void): Promise<Served
         gracefulShutdown: options.gracefulShutdown,
         blockShutdown: options.blockShutdown,
         last: [
+          () => consoleServer?.close(0),
           () => closeMetrics?.(),
           () => dryRun?.close(),
           () => stopCollecting(),
           () => store.close(),
+          () => telemetry?.close(),
         ],
       },
       exitCode,
@@ -251,7 +275,10 @@ async function begin(options: RunOptions, onStarted: () => void): Promise<Served
     logger.info({ http, grpc, version }, "listening on sockets");
   }
   if (dryRun === undefined) void store.look();
-  void certificate?.watch((tls) => server.setTls(tls));
+  void certificate?.watch((tls) => {
+    server.setTls(tls);
+    consoleServer?.setTls(tls);
+  });
   void reloader
     .start()
     .finally(onStarted)

@@ -43,6 +43,8 @@ import { utf8Body } from "./utf8-body.ts";
 
 export type ConnectOptions = {
   readonly services: readonly Service[];
+  /** What stands before the paths of methods. */
+  readonly prefix: string;
   /** The check of the fast path: throws a `GrpcFailure` to refuse a call. */
   readonly admit: (head: RequestHead) => void;
   /** The largest request message, in bytes. */
@@ -61,7 +63,7 @@ export type ConnectHandler = (exchange: HttpExchange, memory: MemoryShare) => vo
  * own because it is loaded at the first such request.
  */
 export function connectHandler(options: ConnectOptions): ConnectHandler {
-  const { services, admit, maxMessageSize, maxAnswerSize, limitFlag } = options;
+  const { services, prefix, admit, maxMessageSize, maxAnswerSize, limitFlag } = options;
   const router = createConnectRouter({
     acceptCompression: [counted(gzipCompression), counted(brotliCompression)],
     readMaxBytes: maxMessageSize,
@@ -82,7 +84,9 @@ export function connectHandler(options: ConnectOptions): ConnectHandler {
     interceptors: [translateErrors],
   });
   for (const service of services) router.service(service.desc, implementationOf(service));
-  const handlers = new Map(router.handlers.map((handler) => [handler.requestPath, handler]));
+  const handlers = new Map(
+    router.handlers.map((handler) => [prefix + handler.requestPath, handler]),
+  );
   return (...call) => void answer(...call);
 
   async function answer(exchange: HttpExchange, share: MemoryShare): Promise<void> {

@@ -1,14 +1,14 @@
-import type { AnyBinding, Answer, HttpEndpoints, InboundEvent, StreamAnswer } from "../binding.ts";
+import type { AnyBinding, Answer, InboundEvent, StreamAnswer } from "../binding.ts";
 import type { ComponentSpec } from "../component.ts";
-import type { DriversFolder } from "../drivers.ts";
 import { BindingError } from "../errors.ts";
 import { MemoryBudget } from "../memory/budget.ts";
 import { closest } from "../metadata/suggest.ts";
 import { describePolicies, type PolicyParts } from "../policy/describe.ts";
 import type { Policies } from "../policy/policies.ts";
 import type { DeadLetter } from "../store/records.ts";
-import type { App, ComponentNames, Outcome } from "./app.ts";
-import { ComponentTypes, type PluggableTypes } from "./component-types.ts";
+import type { Outcome } from "./app.ts";
+import { namesOf } from "./component-names.ts";
+import { ComponentTypes } from "./component-types.ts";
 import { Component, owner } from "./component/component.ts";
 import { ComponentSlot } from "./component/component-slot.ts";
 import { examineComponent, type Examined } from "./component/examine.ts";
@@ -19,8 +19,7 @@ import { fanOutSteps, type MakeFanOut } from "./delivery/fan-out.ts";
 import { Loops } from "./delivery/loops.ts";
 import { History } from "./records/history.ts";
 import type { Invocation, StreamInvocation } from "./outputs/invocation.ts";
-import type { Store } from "../store/store.ts";
-import { silentObserver, type Observer } from "./observer.ts";
+import { silentObserver } from "./observer.ts";
 import type { RuntimeOptions } from "./runtime-options.ts";
 import { Outputs } from "./outputs/outputs.ts";
 import {
@@ -31,7 +30,8 @@ import {
 } from "./component/reload.ts";
 import type { Redriven } from "./delivery/redrive.ts";
 import type { ComponentStatus, UnfinishedEvent } from "./status.ts";
-import { traceOf } from "./trace.ts";
+import { deliverTraced } from "./delivery/traced.ts";
+import type { Tracer } from "./tracer.ts";
 
 /** The heart: components, the way out and the way in. Knows no binding, no wire. */
 export type Runtime = {
@@ -78,6 +78,8 @@ export type Runtime = {
   bindings(): Promise<readonly AnyBinding[]>;
   /** Every component was tried, and the runtime is not draining. */
   readonly ready: boolean;
+  /** `undefined`: nothing is traced. */
+  readonly tracer: Tracer | undefined;
   /** Resolves once the first components are there: until then nobody knows what is an output. */
   readonly known: Promise<void>;
   /**
@@ -129,7 +131,7 @@ export type Runtime = {
 
 /** Makes a runtime without components; {@link Runtime.apply} gives it some. */
 export function createRuntime(options: RuntimeOptions): Runtime {
-  const { appId, bindings, app, logger, http, observer = silentObserver } = options;
+  const { appId, bindings, app, logger, http, tracer, observer = silentObserver } = options;
   const stateStores = options.stateStores ?? [];
   const types = new ComponentTypes(bindings, stateStores, options.pluggable);
   const concurrency = new Concurrency(options.maxConcurrency);
@@ -141,7 +143,7 @@ export function createRuntime(options: RuntimeOptions): Runtime {
   /** Those that outputs find, by name. */
   const components = new Map<string, Component>();
   const reloads = new ReloadLog();
-  const outputs = new Outputs(components, observer, options.store?.claims);
+  const outputs = new Outputs(components, observer, options.store?.claims, tracer);
   const known = Promise.withResolvers<void>();
   let policies: Policies | undefined;
   let isKnown = false;
@@ -154,11 +156,11 @@ export function createRuntime(options: RuntimeOptions): Runtime {
   let order: string[] = [];
 
   const loops = new Loops();
-  const fanOut: MakeFanOut = (reply, replyFanOut, mark) =>
+  const fanOut: MakeFanOut = (reply, replyFanOut, { mark, span }) =>
     fanOutSteps(reply, replyFanOut, {
-      create: (name, data) => outputs.create(name, data, mark(name, data)),
+      create: (name, data) => outputs.create(name, data, mark(name, data), undefined, span()),
       save: async (name, states) => {
-        for (const { key, value } of states) await outputs.save(name, key, value);
+        for (const { key, value } of states) await outputs.save(name, key, value, span());
       },
     });
 
@@ -170,7 +172,7 @@ export function createRuntime(options: RuntimeOptions): Runtime {
       return `couldn't find binding ${spec.name} (${spec.type}/${spec.version})${suggestion}`;
     }
     const component = new Component({
-      ...{ appId, spec, binding, logger, observer, http, concurrency, fanOut, loops },
+      ...{ appId, spec, binding, logger, observer, tracer, http, concurrency, fanOut, loops },
       memory: memory.share(`component ${spec.name}`),
       driversFolder: options.driversFolder,
       allowExec: options.allowExec === true,
@@ -323,6 +325,7 @@ export function createRuntime(options: RuntimeOptions): Runtime {
       for (const slot of slots.values())
         for (const component of slot.components) component.policies.apply(next);
     },
+    tracer,
     known: known.promise,
     invoke: (invocation) => (isKnown ? outputs.invoke(invocation) : invokeLater(invocation)),
     takesStream: (name, operation) => outputs.takesStream(name, operation),
@@ -338,10 +341,11 @@ export function createRuntime(options: RuntimeOptions): Runtime {
       if (!target.available) return { kind: "unsent", reason: target.unavailableReason };
       const { route = name, input } = components.get(name) ?? {};
       const nullAs = input?.nullAs ?? "empty";
-      const trace = traceOf(event);
       const alone = { lane: undefined, key: undefined, id: undefined };
       const once = { attempt: 1, attempts: 1, lastError: undefined };
-      return target.deliver({ name, route, nullAs, ...alone, ...event, trace, ...once }, signal);
+      const delivery = { name, route, nullAs, ...alone, ...event, ...once };
+      const type = components.get(name)?.spec.type ?? "";
+      return deliverTraced(tracer, { name, type }, delivery, (one) => target.deliver(one, signal));
     },
     async redrive(deadLetter, signal) {
       const component = components.get(deadLetter.component);
@@ -388,15 +392,3 @@ export function createRuntime(options: RuntimeOptions): Runtime {
 
 /** By whom and why all inputs are paused. */
 const allDrained = ["an operator", "all inputs are drained"] as const;
-
-/** A component of no known type may be meant as an input. */
-function namesOf(specs: readonly ComponentSpec[], types: ComponentTypes): ComponentNames {
-  const isOutput = ({ type }: ComponentSpec): boolean => {
-    const binding = types.find(type);
-    return binding !== undefined && binding.read === undefined;
-  };
-  return {
-    inputs: specs.filter((spec) => !isOutput(spec)).map(({ name }) => name),
-    outputs: specs.filter(isOutput).map(({ name }) => name),
-  };
-}

@@ -13,6 +13,8 @@ import { notHere } from "./other-blocks.ts";
 
 export type RpcHandlerOptions = {
   readonly services: readonly Service[];
+  /** What stands before the paths of requests other than of gRPC. Default: nothing. */
+  readonly prefix?: string;
   /** The largest message either way, in bytes. */
   readonly maxMessageSize: number;
   /** The largest answer, where that is another. Default: `maxMessageSize`. */
@@ -39,7 +41,7 @@ export type RpcHandlers = {
  */
 export function createRpcHandlers(options: RpcHandlerOptions): RpcHandlers {
   const { services, maxMessageSize, limitFlag, compressMinBytes, admit = () => {} } = options;
-  const { maxAnswerSize = maxMessageSize } = options;
+  const { maxAnswerSize = maxMessageSize, prefix = "" } = options;
   const methods = new Map(services.flatMap((service) => [...methodsOf(service)]));
   const grpc = new GrpcServer(methods, {
     maxMessageSize,
@@ -48,12 +50,14 @@ export function createRpcHandlers(options: RpcHandlerOptions): RpcHandlers {
     compressMinBytes,
     admit,
   });
-  const known = new Set(services.flatMap(({ desc }) => desc.methods.map(methodPath)));
+  const known = new Set(
+    services.flatMap(({ desc }) => desc.methods.map((method) => prefix + methodPath(method))),
+  );
 
   let connect: Promise<ConnectHandler> | undefined;
   function viaConnect(exchange: HttpExchange, memory: MemoryShare): void {
     connect ??= import("../rpc/connect.ts").then(({ connectHandler }) =>
-      connectHandler({ services, admit, maxMessageSize, maxAnswerSize, limitFlag }),
+      connectHandler({ services, prefix, admit, maxMessageSize, maxAnswerSize, limitFlag }),
     );
     connect.then(
       (handle) => handle(exchange, memory),

@@ -1,10 +1,7 @@
 import type { Server } from "node:net";
-import {
-  createServer as createTlsServer,
-  Server as TlsServer,
-  type SecureContextOptions,
-} from "node:tls";
+import { Server as TlsServer } from "node:tls";
 import type { RequestHead } from "../grpc/request-head.ts";
+import type { Service } from "../grpc/service.ts";
 import type { HeaderBlock } from "../http2/header-block.ts";
 import type { Http2Stream, StreamListener } from "../http2/stream.ts";
 import { MemoryBudget, type MemoryShare } from "../memory/budget.ts";
@@ -26,7 +23,8 @@ import { tokenCheck } from "./gate.ts";
 import { Http2Exchange } from "./http2-exchange.ts";
 import { createRpcHandlers } from "./rpc-handlers.ts";
 import { createLazyRpcHandlers } from "./lazy-rpc-handlers.ts";
-import { bind, listen, silence, tcpKeepAlive, type Address } from "./listener.ts";
+import type { Address } from "./listener.ts";
+import { openListener, portOf, secureOptions } from "./open-listener.ts";
 import { createProtocols, type ProtocolServers } from "./protocols.ts";
 import type { TlsMaterial } from "./tls-files.ts";
 
@@ -62,6 +60,8 @@ export type ServerOptions = {
 export type CufflinkServer = {
   /** What each address listens on, in their order; of use when port 0 was asked for. */
   readonly ports: readonly number[];
+  /** All services of the runtime, for another listener than these. */
+  services(): Promise<Service[]>;
   /** New connections get this certificate; those that are open keep theirs. */
   setTls(tls: TlsMaterial): void;
   /** Takes no more connections, lets calls end for at most `deadline` ms, closes. */
@@ -93,15 +93,25 @@ export async function createServer(options: ServerOptions): Promise<CufflinkServ
   };
   const services = runtimeServices(serviceOptions);
   const handlers = createRpcHandlers({ ...handlerOptions, services });
+  let others: Promise<Service[]> | undefined;
+  function otherServices(): Promise<Service[]> {
+    others ??= import("../rpc/lazy-services.ts")
+      .then(({ lazyServices }) => lazyServices(serviceOptions, services))
+      .catch((error: unknown) => {
+        // The next call tries again.
+        others = undefined;
+        throw error;
+      });
+    return others;
+  }
   const lazyHandlers = createLazyRpcHandlers({
     names: lazyServiceNames,
     async load() {
-      const { lazyServices } = await import("../rpc/lazy-services.ts");
       return createRpcHandlers({
         ...handlerOptions,
         // A dead letter may be of any size, and is shown whole.
         maxAnswerSize: Math.max(maxBodySize, largestAnswer),
-        services: lazyServices(serviceOptions, services),
+        services: await otherServices(),
       });
     },
     otherwise: http.handle.bind(http),
@@ -157,15 +167,14 @@ export async function createServer(options: ServerOptions): Promise<CufflinkServ
   const servers: Server[] = [];
   try {
     for (const { address, protocols, tls } of all) {
-      servers.push(
-        await (tls === undefined ? listen(address, protocols) : listenTls(address, tls, protocols)),
-      );
+      servers.push(await openListener(address, protocols, tls));
     }
   } catch (error) {
     for (const server of servers) server.close();
     throw error;
   }
   return {
+    services: async () => [...services, ...(await otherServices())],
     setTls(tls) {
       for (const server of servers)
         if (server instanceof TlsServer) server.setSecureContext(secureOptions(tls));
@@ -178,33 +187,6 @@ export async function createServer(options: ServerOptions): Promise<CufflinkServ
       await Promise.all([...protocols].map((one) => one.end(deadline)));
     },
   };
-}
-
-function secureOptions(tls: TlsMaterial): SecureContextOptions {
-  return { ...tls, minVersion: "TLSv1.2" };
-}
-
-async function listenTls(
-  address: Address,
-  tls: TlsMaterial,
-  protocols: ProtocolServers,
-): Promise<Server> {
-  const server = createTlsServer(
-    {
-      ...secureOptions(tls),
-      ...tcpKeepAlive,
-      ALPNProtocols: ["h2", "http/1.1"],
-      handshakeTimeout: silence,
-      noDelay: true,
-    },
-    (socket) => {
-      if (socket.alpnProtocol === "h2") protocols.acceptHttp2(socket);
-      else protocols.acceptHttp1(socket);
-    },
-  );
-  server.on("tlsClientError", (_, socket) => socket.destroy());
-  await bind(server, address);
-  return server;
 }
 
 type Listener = { readonly address: Address; readonly protocols: ProtocolServers };
@@ -222,11 +204,6 @@ function listenersOf(
     made.set(listener, protocols);
     return { address, protocols };
   });
-}
-
-function portOf(server: Server): number {
-  const address = server.address();
-  return address !== null && typeof address === "object" ? address.port : 0;
 }
 
 /** Health needs no token: it is used by probes. */

@@ -7,7 +7,7 @@ import type { Attributes, HistogramDefinition, NumberDefinition } from "./metric
 function daprPair(prefix: string, what: string): [NumberDefinition, HistogramDefinition] {
   const count = { name: `${prefix}_count`, type: "counter", help: `${what}.` } as const;
   return [
-    { ...count, unit: "1", otelName: count.name },
+    { ...count, unit: "", otelName: count.name },
     {
       ...{ name: `${prefix}_latencies`, type: "histogram", boundStyle: "plain", unit: "ms" },
       ...{ help: `${what}: how long they took, in milliseconds.`, otelName: `${prefix}_latencies` },

@@ -33,7 +33,7 @@ const readings: readonly Reading[] = [
     value: ({ backlog }) => backlog,
   },
   {
-    ...{ name: "cufflink_window_full", type: "gauge", unit: "1" },
+    ...{ name: "cufflink_window_full", type: "gauge", unit: "" },
     help: "1 while no more events are read because the window is full behind an unsettled one.",
     value: ({ windowFull }) => Number(windowFull),
   },
@@ -63,11 +63,11 @@ const oldHandled: NumberDefinition = {
   replacedBy: settled.name,
 };
 const states: NumberDefinition = {
-  ...{ name: "cufflink_component_state", type: "gauge", unit: "1" },
+  ...{ name: "cufflink_component_state", type: "gauge", unit: "" },
   help: "1 for the state that a component is in, 0 for those that it was in.",
 };
 const breakers: NumberDefinition = {
-  ...{ name: "cufflink_breaker_state", type: "gauge", unit: "1" },
+  ...{ name: "cufflink_breaker_state", type: "gauge", unit: "" },
   help: "1 for the state that a circuit breaker is in, 0 for those that it was in.",
 };
 

@@ -5,8 +5,11 @@ import type { SpanIds } from "../runtime/observer.ts";
 /** Label names and values. `app_id` is not among them: see `Metrics.appId`. */
 export type Attributes = Readonly<Record<string, string>>;
 
-/** The unit of values, in UCUM as OpenTelemetry writes it. `{event}` and the like say what is counted. */
-export type Unit = "s" | "ms" | "By" | "1" | `{${string}}`;
+/**
+ * The unit of values, in UCUM as OpenTelemetry writes it. `{event}` and the like say what is counted. Empty for what is 1 or 0,
+ * and for numbers of no kind: Prometheus makes a ratio of the unit 1.
+ */
+export type Unit = "s" | "ms" | "By" | "" | `{${string}}`;
 
 type Described = {
   /** The name in Prometheus' text format: in snake case, with the unit, counters with `_total`, infos with `_info`. */

@@ -39,7 +39,7 @@ export type Collecting = {
 const counting = 2000;
 
 const revisions: NumberDefinition = {
-  ...{ name: "cufflink_reload_revision", type: "gauge", unit: "1" },
+  ...{ name: "cufflink_reload_revision", type: "gauge", unit: "" },
   help: "Rises with each reload that changed something.",
 };
 const reloads: NumberDefinition = {
@@ -60,7 +60,7 @@ const appInFlightLimit: NumberDefinition = {
   help: "The most events of all components that the app may have at one time.",
 };
 const trouble: NumberDefinition = {
-  ...{ name: "cufflink_store_trouble", type: "gauge", unit: "1" },
+  ...{ name: "cufflink_store_trouble", type: "gauge", unit: "" },
   help: "1 while the store cannot be written.",
 };
 

@@ -57,7 +57,7 @@ const readings: readonly Reading[] = [
 ];
 
 const build: NumberDefinition = {
-  ...{ name: "cufflink_build_info", type: "info", unit: "1" },
+  ...{ name: "cufflink_build_info", type: "info", unit: "" },
   help: "1; its labels are the versions.",
 };
 

@@ -6,7 +6,7 @@ import { describe, expect, test } from "vitest";
 import { parse } from "yaml";
 import { cufflinkHere } from "../cli/in-process.ts";
 import { folder } from "../resources/folder.ts";
-import { blocks, placeOf, readPage, root } from "./pages.ts";
+import { blocks, placeOf, root } from "./pages.ts";
 
 const all = blocks();
 const of = (language: string) =>
@@ -31,10 +31,9 @@ describe("YAML", () => {
     ([place, text]) => text.startsWith("apiVersion:") && !place.startsWith("docs/own-bindings.md"),
   );
   const own = documents.filter(([place]) => place.startsWith("docs/own-bindings.md"));
-  const alerts = documents.filter(([, text]) => text.startsWith("groups:"));
 
-  test("is component YAML or alerts of Prometheus", () => {
-    expect([...resources, ...alerts, ...own].length).toBe(documents.length);
+  test("is component YAML", () => {
+    expect([...resources, ...own].length).toBe(documents.length);
   });
 
   test.each(resources)("nothing is wrong with that of %s", async (place, text) => {
@@ -46,16 +45,6 @@ describe("YAML", () => {
     const files = folder({ "example.yaml": [text, ...others].join("\n---\n") });
     const { code, stdout } = await cufflinkHere(["check", "--allow-exec", "--no-secrets", files]);
     expect({ place, code, stdout }).toEqual({ place, code: 0, stdout: expect.any(String) });
-  });
-
-  test.each(alerts)("the metrics that the alerts of %s name are listed", (place, text) => {
-    const page = readPage("docs/metrics.md");
-    const { groups } = parse(text) as { groups: { rules: { expr: string }[] }[] };
-    const named = groups.flatMap(({ rules }) =>
-      rules.flatMap(({ expr }) => expr.match(/cufflink_\w+/g) ?? []),
-    );
-    expect(named.length, place).toBeGreaterThan(0);
-    expect(named.filter((name) => !page.includes(`| \`${name}\` `))).toEqual([]);
   });
 });
 

@@ -39,6 +39,7 @@ function scriptsOf(text: string): string[] {
 const foreign = new Set([
   "--create-namespace",
   "--test",
+  "--enable-feature",
   "--event-types",
   "--ignore-scripts",
   "--min-semi-space-size",

@@ -24,7 +24,7 @@ test(
     });
     const [http, grpc, metrics] = ports.map(String) as [string, string, string];
     let ticks = 0;
-    const app = await startHttpApp((path) => {
+    const app = await startHttpApp(async (path) => {
       if (path === "/tick") ticks++;
       return { status: path === "/tick" ? 200 : 404 };
     });

@@ -11,6 +11,7 @@ const root = resolve(import.meta.dirname, "../..");
 export type Daemon = AsyncDisposable & {
   readonly httpPort: number;
   readonly grpcPort: number;
+  readonly metricsPort: number;
   readonly folder: string;
   readonly process: ChildProcess;
   /** Everything it printed so far. */
@@ -75,6 +76,7 @@ export async function startDaemon(options: {
   return {
     httpPort,
     grpcPort,
+    metricsPort,
     folder,
     process: child,
     output: () => output,

@@ -7,11 +7,11 @@ import { installVenv, venvPython, type PythonPackages } from "./python-venv.ts";
 
 const run = promisify(execFile);
 
-export const helm: GoProgram = {
+const helm: GoProgram = {
   ...{ name: "helm", folder: "helm", version: "v3.22.0" },
   module: "helm.sh/helm/v3/cmd/helm",
 };
-export const kubeconform: GoProgram = {
+const kubeconform: GoProgram = {
   ...{ name: "kubeconform", folder: "kubeconform", version: "v0.8.0" },
   module: "github.com/yannh/kubeconform/cmd/kubeconform",
 };

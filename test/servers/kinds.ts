@@ -21,6 +21,7 @@ import { mosquitto } from "./mosquitto.ts";
 import { nats } from "./nats.ts";
 import { openssh } from "./openssh.ts";
 import { postgres } from "./postgres.ts";
+import { prometheus } from "./prometheus.ts";
 import { pstest } from "./pstest.ts";
 import { rabbitmq } from "./rabbitmq.ts";
 import { redis } from "./redis.ts";
@@ -54,6 +55,7 @@ export const kinds = {
   elasticmq,
   gremlin,
   minio,
+  prometheus,
   pstest,
   "fake-gcs": fakeGcs,
   sls,

@@ -1,3 +1,4 @@
+import { BindingError } from "../../src/errors.ts";
 import type { DeadLetterTotal } from "../../src/store/store.ts";
 import { MemoryBudget } from "../../src/memory/budget.ts";
 import type { ComponentStatus } from "../../src/runtime/status.ts";
@@ -73,7 +74,9 @@ export function fullMetrics(
     options,
   );
   metrics.invoked("store", "create", undefined, 1.5, span);
+  metrics.invoked("store", "create", new BindingError("not_found", "no such key"), 2);
   metrics.attempted("store", "handled", 4);
+  metrics.attempted("store", "refused", 5);
   metrics.attempted("store", "not attempted", 0);
   metrics.ended("store", "dead letter");
   metrics.missed("store", 5, "no commit");

@@ -7,9 +7,6 @@ export const daprdName = "daprd";
 
 const domain = "cufflink-runtime.github.io";
 
-/** On a namespace: the webhook works in it. */
-export const namespaceLabel = `${domain}/inject`;
-export const namespaceLabelValue = "enabled";
 /** On a pod: what was put in, so that it can be taken out again. */
 export const recordAnnotation = `${domain}/injected`;
 /** On a pod: the volume that keeps durable records, instead of one that ends with the pod. */

@@ -53,7 +53,7 @@ test("the sidecar is started without the app, stops inputs at preStop, and serve
   const { path } = at(container, "startupProbe", "httpGet");
   await until(
     () =>
-      fetch(`http://127.0.0.1:${probed}${String(path)}`).then(
+      fetch(`http://127.0.0.1:${probed}${path as string}`).then(
         ({ status }) => status === 204,
         () => false,
       ),
@@ -104,16 +104,18 @@ test("the start-up probe passes while there is no app", async () => {
     ...{ "3500": String(http), "3501": String(probed) },
   };
   const args = (sidecar(object)["args"] as string[]).map((one) => here[one] ?? one);
-  new Command([...args, "--resources-path", resources]);
+  const daemon = new Command([...args, "--resources-path", resources]);
   for (const probe of ["startupProbe", "livenessProbe", "readinessProbe"]) {
     const { path } = at(sidecar(object), probe, "httpGet");
     await until(
       () =>
-        fetch(`http://127.0.0.1:${probed}${String(path)}`).then(
+        fetch(`http://127.0.0.1:${probed}${path as string}`).then(
           ({ status }) => status === 204,
           () => false,
         ),
       { what: probe },
     );
   }
+  daemon.signal("SIGTERM");
+  expect(await daemon.exited).toBe(0);
 });

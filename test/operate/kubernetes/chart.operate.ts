@@ -69,7 +69,7 @@ describeWith("kube", { own: true, serviceAccounts: true }, (server) => {
   const startInjector = async (port: number): Promise<Command> => {
     const account = `/api/v1/namespaces/${namespace}/serviceaccounts/${name}/token`;
     const token = at(await ask("POST", account, { spec: { expirationSeconds: 3600 } }), "status");
-    const own = writeKubeconfig(server, folder, server.url, String(token["token"]));
+    const own = writeKubeconfig(server, folder, server.url, token["token"] as string);
     const injector = new Command([
       ...["kubernetes", "injector", "--kubeconfig", own, "--namespace", namespace],
       ...["--port", String(port), "--image", "cufflink:here", "--shutdown-delay", "0s"],
@@ -80,7 +80,7 @@ describeWith("kube", { own: true, serviceAccounts: true }, (server) => {
   const bundleOf = async (): Promise<string> => {
     const [webhook] = objectsAt(await ask("GET", `${webhooks}/${name}`), "webhooks");
     const bundle = objectAt(webhook ?? {}, "clientConfig")?.["caBundle"] ?? "";
-    return Buffer.from(String(bundle), "base64").toString();
+    return Buffer.from(bundle as string, "base64").toString();
   };
   const makeNamespace = async (within: string, labels: object = {}): Promise<void> => {
     await ask("POST", "/api/v1/namespaces", { metadata: { name: within, labels } });
