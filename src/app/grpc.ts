@@ -10,6 +10,7 @@ import type { Logger } from "../binding.ts";
 import { GrpcClient, type UnaryResult } from "../grpc/client.ts";
 import { Code } from "../grpc/status.ts";
 import type { App, Delivery, Outcome, Reply } from "../runtime/app.ts";
+import type { AnswerSpan } from "../runtime/tracer.ts";
 import { Availability } from "./availability.ts";
 import { encodeBindingEventFrame } from "./binding-event.ts";
 import { binaryTrace, deliveryHeaders } from "./event-metadata.ts";
@@ -148,12 +149,17 @@ class GrpcApp implements App {
     if (binary !== undefined) headers["grpc-trace-bin"] = binary;
     Object.assign(headers, this.#token);
     const frame = encodeBindingEventFrame(delivery);
+    const { name, span } = delivery;
+    if (span !== undefined) {
+      const { host: address, port } = this.#options;
+      span.way({ kind: "rpc", method: onBindingEvent.slice(1), address, port });
+    }
     return new Promise((resolve) => {
       this.#client.unaryFramed(onBindingEvent, frame, { headers, signal }, (result) =>
         resolve(
           result instanceof Promise
-            ? result.then((unpacked) => this.#outcomeOf(delivery.name, unpacked))
-            : this.#outcomeOf(delivery.name, result),
+            ? result.then((unpacked) => this.#outcomeOf(name, unpacked, span))
+            : this.#outcomeOf(name, result, span),
         ),
       );
     });
@@ -166,7 +172,8 @@ class GrpcApp implements App {
     await this.#client.close();
   }
 
-  #outcomeOf(component: string, result: UnaryResult): Outcome {
+  #outcomeOf(component: string, result: UnaryResult, span: AnswerSpan | undefined): Outcome {
+    if (span !== undefined) tellStatus(span, result);
     switch (result.kind) {
       case "ok":
         return outcomeOfMessage(result.message);
@@ -217,6 +224,11 @@ class GrpcApp implements App {
     this.#options.streams.subscriptions.subscribed(this, bindings);
     return new Set(bindings);
   }
+}
+
+function tellStatus(span: AnswerSpan, result: UnaryResult): void {
+  if (result.kind === "ok") span.status("OK");
+  else if (result.kind === "failed") span.status(result.status);
 }
 
 /** An answer of HTTP/2 without a gRPC status. */

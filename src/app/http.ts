@@ -114,7 +114,13 @@ class HttpApp implements App {
     headers["content-type"] = "application/json";
     headers["content-length"] = String(body.length);
     const target = routeTarget(delivery.route, delivery.name);
+    const { span } = delivery;
+    if (span !== undefined) {
+      const { host: address, port } = this.#options;
+      span.way({ kind: "http", path: target, address, port });
+    }
     const result = await this.#client.send({ method: "POST", target, headers, body }, { signal });
+    if (result.kind === "answered") span?.status(result.status);
     if (isOfGrpc(result)) this.#availability.suspect();
     if (result.kind === "unsent") return result;
     if (!isSuccess(result)) {

@@ -26,6 +26,7 @@ import { socketOf } from "./app-environment.ts";
 import { withDeclarations } from "./declarations.ts";
 import { shutDown } from "./shutdown.ts";
 import { openCluster } from "./mode-options.ts";
+import { startTelemetry } from "./telemetry.ts";
 import { openOwnBindings } from "./own-bindings.ts";
 import { Reloader } from "./reloader.ts";
 import { createServeLogger } from "./serve-log.ts";
@@ -150,6 +151,13 @@ async function begin(options: RunOptions, onStarted: () => void): Promise<Served
     () => ({ store, deadLetters, memory, concurrency: runtime.concurrency }),
     { deprecated: options.deprecatedMetrics },
   );
+  const telemetry = dryRun
+    ? undefined
+    : await startTelemetry({
+        ...{ appId: options.appId, variables: process.env },
+        ...{ configuration: reloader.configuration.tracing, metrics },
+        logger: logger.child({ part: "telemetry" }),
+      });
   const runtime: Runtime = createRuntime({
     appId: options.appId,
     bindings: catalogue.loaded,
@@ -159,6 +167,7 @@ async function begin(options: RunOptions, onStarted: () => void): Promise<Served
     app: dryRun?.app(app) ?? app,
     logger,
     observer: metrics,
+    tracer: telemetry?.tracer,
     store,
     memory,
     http: createHttpEndpoints(memory),
@@ -172,6 +181,7 @@ async function begin(options: RunOptions, onStarted: () => void): Promise<Served
     redrive: (deadLetter, signal) => runtime.redrive(deadLetter, signal),
     invoke: (invocation) => runtime.invoke(invocation),
     deadLetterRemoved: (deadLetter) => runtime.deadLetterRemoved(deadLetter),
+    tracer: telemetry?.tracer,
     logger,
   });
   const callers = {
@@ -231,6 +241,7 @@ async function begin(options: RunOptions, onStarted: () => void): Promise<Served
           () => dryRun?.close(),
           () => stopCollecting(),
           () => store.close(),
+          () => telemetry?.close(),
         ],
       },
       exitCode,

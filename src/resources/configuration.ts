@@ -5,6 +5,7 @@ import { readSources } from "./files.ts";
 import { isNull, Mapping } from "./mapping.ts";
 import type { ResourceProblem } from "./problem.ts";
 import type { Source } from "./source.ts";
+import { readBool, readTracing, type TracingConfiguration } from "./tracing-configuration.ts";
 
 /** What Dapr's Configuration resources say that concerns bindings. */
 export type Configuration = {
@@ -12,6 +13,8 @@ export type Configuration = {
   readonly hotReload: boolean;
   /** Whether metrics are served; `undefined`: nothing is said. */
   readonly metrics: boolean | undefined;
+  /** `undefined`: nothing is said. */
+  readonly tracing: TracingConfiguration | undefined;
   /** Whether components of a type and version may not be used. */
   readonly isDenied: (type: string, version: string) => boolean;
   /** Whether all guests of `wasm` are strict, whatever their component says. */
@@ -27,10 +30,10 @@ export type ConfigurationRead = {
 
 /** Dapr's names of what concerns other building blocks, or is not there yet. */
 export const elsewhere = [
-  ...["httpPipeline", "appHttpPipeline", "tracing", "mtls", "secrets", "accessControl"],
+  ...["httpPipeline", "appHttpPipeline", "mtls", "secrets", "accessControl"],
   ...["nameResolution", "api", "logging", "workflow"],
 ] as const;
-const known = ["features", "components", "metric", "metrics", "wasm"] as const;
+const known = ["features", "components", "metric", "metrics", "tracing", "wasm"] as const;
 
 /**
  * Reads resources of kind Configuration from files, as `--config` names them; of two that say the same thing the
@@ -43,7 +46,10 @@ export async function readConfiguration(
   const { sources, problems } = await readSources(paths);
   sources.push(...objects);
   let broken = problems.some(({ severity }) => severity === "error");
-  const said: Said = { hotReload: true, metrics: undefined, denied: new Set(), strictWasm: false };
+  const said: Said = {
+    ...{ hotReload: true, metrics: undefined, tracing: undefined, strictWasm: false },
+    denied: new Set(),
+  };
   for (const source of sources) {
     const findings: Finding[] = [];
     for (const parsed of await parseDocuments(source)) {
@@ -58,10 +64,11 @@ export async function readConfiguration(
       ),
     );
   }
-  const { hotReload, metrics, denied, strictWasm } = said;
+  const { hotReload, metrics, tracing, denied, strictWasm } = said;
   const isDenied = (type: string, version: string): boolean =>
     denied.has(type.toLowerCase()) || denied.has(denialOf(type, version));
-  return { configuration: { hotReload, metrics, isDenied, strictWasm }, problems, broken };
+  const configuration = { hotReload, metrics, tracing, isDenied, strictWasm };
+  return { configuration, problems, broken };
 }
 
 /** The components as the configuration has them. */
@@ -92,6 +99,7 @@ function strict(spec: ComponentSpec): ComponentSpec {
 type Said = {
   hotReload: boolean;
   metrics: boolean | undefined;
+  tracing: TracingConfiguration | undefined;
   strictWasm: boolean;
   readonly denied: Set<string>;
 };
@@ -126,6 +134,7 @@ function readDocument(
       `has no effect here: ${others.map((key) => `spec.${key}`).join(", ")}`,
     );
   }
+  said.tracing = readTracing(spec, source, findings) ?? said.tracing;
   readFeatures(spec, source, findings, said);
   readDenials(spec, said);
   for (const key of ["metric", "metrics"]) {
@@ -171,14 +180,4 @@ function readDenials(spec: Mapping, said: Said): void {
 function denialOf(type: string, version: string): string {
   const bare = version.toLowerCase();
   return `${type}/${["", "v0"].includes(bare) ? "v1" : bare}`.toLowerCase();
-}
-
-function readBool(mapping: Mapping | undefined, key: string): boolean | undefined {
-  const entry = mapping?.entry(key);
-  if (entry === undefined || isNull(entry.value)) return undefined;
-  const { value } = entry;
-  if (value.kind === "scalar" && ["true", "false"].includes(textOf(value).toLowerCase()))
-    return textOf(value).toLowerCase() === "true";
-  mapping?.report("error", value.range, `${key} must be true or false`);
-  return undefined;
 }

@@ -2,13 +2,14 @@ import type { HandlerContext, ServiceImpl } from "@connectrpc/connect";
 import { Bindings } from "../../gen/cufflink/v1/bindings_pb.ts";
 import { requestHeadOf } from "../grpc/handler-context.ts";
 import { createService, type RawMethods, type Service } from "../grpc/service.ts";
-import { Code, GrpcFailure } from "../grpc/status.ts";
+import { Code, codeName, GrpcFailure } from "../grpc/status.ts";
 import { MemoryBudget, type MemoryShare } from "../memory/budget.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import { invokeBatch } from "./invocation-batch.ts";
 import { InvocationStream } from "./invocation-stream.ts";
-import { isTraceparent } from "../runtime/trace.ts";
-import { baggageProblem, traceOfRequest } from "./trace.ts";
+import type { CallSpan, Tracer } from "../runtime/tracer.ts";
+import { asError } from "./errors.ts";
+import { baggageProblem, sharedTrace, tracedRpc, type SharedTrace } from "./trace.ts";
 
 export type BindingsOptions = {
   readonly runtime: Runtime;
@@ -54,29 +55,61 @@ export function invocationMethods({
 > {
   return {
     async invokeBindingBatch({ invocations }, context) {
-      const trace = tracer(context);
-      return {
-        results: await invokeBatch(invocations, { runtime, maxBodySize, trace, caller: context }),
-      };
+      const { span, of: trace } = traceOf(runtime.tracer, context, "InvokeBindingBatch");
+      const options = { runtime, maxBodySize, trace, caller: context };
+      if (span === undefined) return { results: await invokeBatch(invocations, options) };
+      return { results: await ending(span, () => invokeBatch(invocations, options)) };
     },
     invokeBindingStream(requests, context) {
       const { signal } = context;
-      const options = { runtime, maxBodySize, memory, trace: tracer(context), signal };
-      return new InvocationStream(options).answers(requests);
+      const { span, of: trace } = traceOf(runtime.tracer, context, "InvokeBindingStream");
+      const options = { runtime, maxBodySize, memory, trace, signal };
+      const answers = new InvocationStream(options).answers(requests);
+      return span === undefined ? answers : endingEach(span, answers);
     },
   };
 }
 
-/** The trace context of each invocation of a call: the call's own where its headers have one. */
-function tracer(
-  context: HandlerContext,
-): (metadata: Readonly<Record<string, string>>) => Record<string, string> {
+/** The traces of a call's invocations. Throws where its baggage cannot be read. */
+function traceOf(tracer: Tracer | undefined, context: HandlerContext, method: string): SharedTrace {
   const head = requestHeadOf(context);
   const problem = baggageProblem(head);
   if (problem !== undefined) throw new GrpcFailure(Code.invalidArgument, problem);
-  if (!isTraceparent(head.get("traceparent"))) {
-    return (metadata) => traceOfRequest(head, metadata);
+  return sharedTrace(head, tracer, () =>
+    tracedRpc(`cufflink.v1.Bindings/${method}`, context.protocolName),
+  );
+}
+
+/** What it resolves to; the span ends with it. */
+async function ending<Value>(span: CallSpan, run: () => Promise<Value>): Promise<Value> {
+  try {
+    const done = await run();
+    span.end("OK");
+    return done;
+  } catch (error) {
+    endFailed(span, error);
+    throw error;
   }
-  const shared = traceOfRequest(head);
-  return () => shared;
+}
+
+/** The same values; the span ends with them. */
+async function* endingEach<Value>(
+  span: CallSpan,
+  values: AsyncIterable<Value>,
+): AsyncGenerator<Value> {
+  let failure: { readonly error: unknown } | undefined;
+  try {
+    yield* values;
+  } catch (error) {
+    failure = { error };
+    throw error;
+  } finally {
+    if (failure === undefined) span.end("OK");
+    else endFailed(span, failure.error);
+  }
+}
+
+function endFailed(span: CallSpan, thrown: unknown): void {
+  const code = thrown instanceof GrpcFailure ? thrown.code : Code.unknown;
+  span.end(codeName(code), asError(thrown).message);
 }

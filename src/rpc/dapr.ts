@@ -5,15 +5,16 @@ import { ActorRuntime_ActorRuntimeStatus } from "../../gen/dapr/proto/runtime/v1
 import { BindingError } from "../errors.ts";
 import { addResponseHeaders, requestHeadOf } from "../grpc/handler-context.ts";
 import { createService, type Service } from "../grpc/service.ts";
-import { Code, GrpcFailure } from "../grpc/status.ts";
+import { Code, codeName, GrpcFailure } from "../grpc/status.ts";
 import type { Invocation } from "../runtime/outputs/invocation.ts";
 import type { Runtime } from "../runtime/runtime.ts";
+import { isSampled } from "../runtime/trace.ts";
 import type { RuntimeDescription } from "./description.ts";
 import { invokeFailure } from "./errors.ts";
 import { encodeInvokeAnswer } from "./invoke-answer.ts";
 import { metadataHeaders } from "./metadata-headers.ts";
 import { metadataProblem } from "./metadata-limit.ts";
-import { baggageProblem, traceOfRequest } from "./trace.ts";
+import { baggageProblem, beginCall, traceOfRequest, tracedRpc } from "./trace.ts";
 
 export type DaprOptions = {
   readonly runtime: Runtime;
@@ -41,18 +42,25 @@ export function daprService({ runtime, description, shutdown }: DaprOptions): Se
 }
 
 function invokeBinding(runtime: Runtime): ServiceImpl<typeof Dapr>["invokeBinding"] {
+  const { tracer } = runtime;
   return async ({ name, operation, data, metadata: own }, context) => {
     const head = requestHeadOf(context);
     const problem = baggageProblem(head);
     if (problem !== undefined) throw new GrpcFailure(Code.invalidArgument, problem);
     const tooMuch = metadataProblem(own);
     if (tooMuch !== undefined) throw new GrpcFailure(Code.resourceExhausted, tooMuch);
+    const trace = traceOfRequest(head, own, tracer?.sampling);
+    const span =
+      tracer !== undefined && isSampled(trace["traceparent"])
+        ? beginCall(tracer, tracedRpc(method, context.protocolName), head, trace, own)
+        : undefined;
     try {
       const payload = data.length === 0 ? undefined : data;
-      const metadata = Object.assign(own, traceOfRequest(head, own));
+      const metadata = Object.assign(own, trace);
       const answer = await runtime.invoke(
         new RpcInvocation(name, operation, payload, metadata, context),
       );
+      span?.end("OK");
       const message: MessageInitShape<typeof InvokeBindingResponseSchema> = {};
       if (answer?.data !== undefined) message.data = answer.data;
       if (answer?.metadata === undefined) return message;
@@ -63,10 +71,14 @@ function invokeBinding(runtime: Runtime): ServiceImpl<typeof Dapr>["invokeBindin
       const error = BindingError.from(thrown);
       if (error.metadata !== undefined)
         addResponseHeaders(context, metadataHeaders(error.metadata));
-      throw invokeFailure(name, error);
+      const failure = invokeFailure(name, error);
+      span?.end(codeName(failure.code), failure.message);
+      throw failure;
     }
   };
 }
+
+const method = "dapr.proto.runtime.v1.Dapr/InvokeBinding";
 
 /** A class, for its getter is cheaper than one made anew for each call. */
 class RpcInvocation implements Invocation {

@@ -1,5 +1,6 @@
 import type { Answer, Header, NullAs } from "../binding.ts";
 import type { StatusCodes } from "../policy/matching.ts";
+import type { AnswerSpan } from "./tracer.ts";
 
 /** The app that events go to, however it is reached. Implemented in `app/`. */
 export type App = {
@@ -86,6 +87,8 @@ export type Delivery = {
   readonly id: string | undefined;
   /** W3C trace context, from the event or begun here. */
   readonly trace: Readonly<Record<string, string>>;
+  /** Where the side that reaches the app tells how. Absent: it is not traced. */
+  readonly span?: AnswerSpan | undefined;
   /** 1 for the first. */
   readonly attempt: number;
   /** How many the policy allows; `undefined`: without end. */

@@ -6,6 +6,7 @@ import type { App } from "./app.ts";
 import type { PluggableTypes } from "./component-types.ts";
 import type { Observer } from "./observer.ts";
 import type { RuntimeLogger } from "./runtime-logger.ts";
+import type { Tracer } from "./tracer.ts";
 
 /** What a runtime is made of. */
 export type RuntimeOptions = {
@@ -22,6 +23,8 @@ export type RuntimeOptions = {
   readonly app?: App | undefined;
   readonly logger: RuntimeLogger;
   readonly observer?: Observer;
+  /** Absent: nothing is traced. */
+  readonly tracer?: Tracer | undefined;
   readonly http: HttpEndpoints;
   /** Where dead letters, attempts, claims and history outlast the process. Absent: nothing does, an event that would be a dead letter stays where it is, and calls with an idempotency key are refused. The caller's to close. */
   readonly store?: Store | undefined;

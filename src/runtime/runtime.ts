@@ -6,7 +6,8 @@ import { closest } from "../metadata/suggest.ts";
 import { describePolicies, type PolicyParts } from "../policy/describe.ts";
 import type { Policies } from "../policy/policies.ts";
 import type { DeadLetter } from "../store/records.ts";
-import type { ComponentNames, Outcome } from "./app.ts";
+import type { Outcome } from "./app.ts";
+import { namesOf } from "./component-names.ts";
 import { ComponentTypes } from "./component-types.ts";
 import { Component, owner } from "./component/component.ts";
 import { ComponentSlot } from "./component/component-slot.ts";
@@ -29,7 +30,8 @@ import {
 } from "./component/reload.ts";
 import type { Redriven } from "./delivery/redrive.ts";
 import type { ComponentStatus, UnfinishedEvent } from "./status.ts";
-import { traceOf } from "./trace.ts";
+import { deliverTraced } from "./delivery/traced.ts";
+import type { Tracer } from "./tracer.ts";
 
 /** The heart: components, the way out and the way in. Knows no binding, no wire. */
 export type Runtime = {
@@ -76,6 +78,8 @@ export type Runtime = {
   bindings(): Promise<readonly AnyBinding[]>;
   /** Every component was tried, and the runtime is not draining. */
   readonly ready: boolean;
+  /** `undefined`: nothing is traced. */
+  readonly tracer: Tracer | undefined;
   /** Resolves once the first components are there: until then nobody knows what is an output. */
   readonly known: Promise<void>;
   /**
@@ -108,7 +112,7 @@ export type Runtime = {
   /** A dead letter was removed: should its event come again, it is attempted, if its source was told of it before. */
   deadLetterRemoved(deadLetter: DeadLetter): void;
   /** What became of events. */
-  readonly history: Pick<History, "find">;
+  readonly history: Pick<History, "find" | "list" | "ofDeadLetter" | "tail">;
   /** The events with this id, or in this trace, that have not ended: where they are, and why. */
   unfinished(eventId: string, component?: string): UnfinishedEvent[];
   /**
@@ -127,19 +131,19 @@ export type Runtime = {
 
 /** Makes a runtime without components; {@link Runtime.apply} gives it some. */
 export function createRuntime(options: RuntimeOptions): Runtime {
-  const { appId, bindings, app, logger, http, observer = silentObserver } = options;
+  const { appId, bindings, app, logger, http, tracer, observer = silentObserver } = options;
   const stateStores = options.stateStores ?? [];
   const types = new ComponentTypes(bindings, stateStores, options.pluggable);
   const concurrency = new Concurrency(options.maxConcurrency);
   const { store, memory = new MemoryBudget() } = options;
-  const history = new History(store?.history, logger);
+  const history = new History(store?.history, logger, { keeps: options.eventHistory });
   const slots = new Map<string, ComponentSlot>();
   /** Deletions under way. A new component may be one of them renamed, with the same consumer's identity. */
   const removals = new Set<{ type: string | undefined; change: Promise<ComponentChange> }>();
   /** Those that outputs find, by name. */
   const components = new Map<string, Component>();
   const reloads = new ReloadLog();
-  const outputs = new Outputs(components, observer, options.store?.claims);
+  const outputs = new Outputs(components, observer, options.store?.claims, tracer);
   const known = Promise.withResolvers<void>();
   let policies: Policies | undefined;
   let isKnown = false;
@@ -152,11 +156,11 @@ export function createRuntime(options: RuntimeOptions): Runtime {
   let order: string[] = [];
 
   const loops = new Loops();
-  const fanOut: MakeFanOut = (reply, replyFanOut, mark) =>
+  const fanOut: MakeFanOut = (reply, replyFanOut, { mark, span }) =>
     fanOutSteps(reply, replyFanOut, {
-      create: (name, data) => outputs.create(name, data, mark(name, data)),
+      create: (name, data) => outputs.create(name, data, mark(name, data), undefined, span()),
       save: async (name, states) => {
-        for (const { key, value } of states) await outputs.save(name, key, value);
+        for (const { key, value } of states) await outputs.save(name, key, value, span());
       },
     });
 
@@ -168,11 +172,11 @@ export function createRuntime(options: RuntimeOptions): Runtime {
       return `couldn't find binding ${spec.name} (${spec.type}/${spec.version})${suggestion}`;
     }
     const component = new Component({
-      ...{ appId, spec, binding, logger, observer, http, concurrency, fanOut, loops },
+      ...{ appId, spec, binding, logger, observer, tracer, http, concurrency, fanOut, loops },
       memory: memory.share(`component ${spec.name}`),
       driversFolder: options.driversFolder,
       allowExec: options.allowExec === true,
-      ...{ policies, store, history: options.eventHistory === false ? undefined : history },
+      ...{ policies, store, history },
       app: app?.of?.(spec.name) ?? app,
       invokeOutput: (...call) => outputs.create(...call),
     });
@@ -321,25 +325,23 @@ export function createRuntime(options: RuntimeOptions): Runtime {
       for (const slot of slots.values())
         for (const component of slot.components) component.policies.apply(next);
     },
+    tracer,
     known: known.promise,
     invoke: (invocation) => (isKnown ? outputs.invoke(invocation) : invokeLater(invocation)),
     takesStream: (name, operation) => outputs.takesStream(name, operation),
     invokeStream: (invocation) => outputs.invokeStream(invocation),
     async emit(name, event, signal) {
       inputOf(name);
-      if (app === undefined)
-        return {
-          kind: "unsent",
-          reason: "this runtime was given no app; createRuntime takes one as `app`",
-        };
+      if (app === undefined) return { kind: "unsent", reason: noApp };
       const target = app.of?.(name) ?? app;
       if (!target.available) return { kind: "unsent", reason: target.unavailableReason };
       const { route = name, input } = components.get(name) ?? {};
       const nullAs = input?.nullAs ?? "empty";
-      const trace = traceOf(event);
       const alone = { lane: undefined, key: undefined, id: undefined };
       const once = { attempt: 1, attempts: 1, lastError: undefined };
-      return target.deliver({ name, route, nullAs, ...alone, ...event, trace, ...once }, signal);
+      const delivery = { name, route, nullAs, ...alone, ...event, ...once };
+      const type = components.get(name)?.spec.type ?? "";
+      return deliverTraced(tracer, { name, type }, delivery, (one) => target.deliver(one, signal));
     },
     async redrive(deadLetter, signal) {
       const component = components.get(deadLetter.component);
@@ -384,17 +386,7 @@ export function createRuntime(options: RuntimeOptions): Runtime {
   };
 }
 
+const noApp = "this runtime was given no app; createRuntime takes one as `app`";
+
 /** By whom and why all inputs are paused. */
 const allDrained = ["an operator", "all inputs are drained"] as const;
-
-/** A component of no known type may be meant as an input. */
-function namesOf(specs: readonly ComponentSpec[], types: ComponentTypes): ComponentNames {
-  const isOutput = ({ type }: ComponentSpec): boolean => {
-    const binding = types.find(type);
-    return binding !== undefined && binding.read === undefined;
-  };
-  return {
-    inputs: specs.filter((spec) => !isOutput(spec)).map(({ name }) => name),
-    outputs: specs.filter(isOutput).map(({ name }) => name),
-  };
-}

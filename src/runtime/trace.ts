@@ -1,17 +1,58 @@
 import { randomBytes } from "node:crypto";
 import type { InboundEvent } from "../binding.ts";
 
+/** Which traces are recorded: decided where they begin, by plain numbers, before anything is made for it. */
+export type Sampling = {
+  /** A trace is recorded whose random 32 bits are at least that: 0 is all of them, 2³² none. */
+  readonly threshold: number;
+  /** What a caller has decided counts. False: each trace is judged by its id, whoever began it. */
+  readonly heedsCaller: boolean;
+};
+
 /** The W3C trace context that an event brought along, or one begun here. */
-export function traceOf(event: Pick<InboundEvent, "headers" | "metadata">): Record<string, string> {
+export function traceOf(
+  event: Pick<InboundEvent, "headers" | "metadata">,
+  sampling?: Sampling,
+): Record<string, string> {
   const trace: Record<string, string> = {};
   const parent = fieldOf(event, "traceparent");
   const isTraced = isTraceparent(parent);
-  trace["traceparent"] = isTraced ? parent : beginTrace();
+  trace["traceparent"] = isTraced ? heed(parent, sampling) : beginTrace(sampling?.threshold);
   const state = isTraced ? fieldOf(event, "tracestate") : undefined;
   if (state !== undefined && state !== "") trace["tracestate"] = state;
   const baggage = fieldOf(event, "baggage");
   if (baggage !== undefined && baggage !== "") trace["baggage"] = baggage;
   return trace;
+}
+
+/** Whether the event brought a trace context along. */
+export function isTraced(event: Pick<InboundEvent, "headers" | "metadata">): boolean {
+  return isTraceparent(fieldOf(event, "traceparent"));
+}
+
+/** The traceparents of an event beside the one that counts: who puts several messages into one names several causes. */
+export function otherTraces({ headers }: Pick<InboundEvent, "headers">): string[] {
+  const all = headers
+    .filter(({ name }) => name.toLowerCase() === "traceparent")
+    .map(({ value }) => Buffer.from(value).toString("utf8"));
+  const counts = all.pop();
+  return [...new Set(all)].filter((one) => one !== counts && isTraceparent(one));
+}
+
+/** A caller's traceparent, its flag set by what is decided here. */
+export function heed(traceparent: string, sampling: Sampling | undefined): string {
+  if (sampling === undefined || sampling.heedsCaller) return traceparent;
+  const wanted = Number.parseInt(traceparent.slice(21, 29), 16) >= sampling.threshold;
+  if (wanted === isSampled(traceparent)) return traceparent;
+  const flags = Number.parseInt(traceparent.slice(53, 55), 16) ^ 1;
+  return `${traceparent.slice(0, 53)}${flags.toString(16).padStart(2, "0")}${traceparent.slice(55)}`;
+}
+
+/** Whether work of this traceparent is recorded: the lowest bit of its flags. */
+export function isSampled(traceparent: string | undefined): traceparent is string {
+  if (traceparent === undefined || traceparent.length < parentLength) return false;
+  const digit = traceparent.charCodeAt(54);
+  return (digit & 1) === (digit < 0x40 ? 1 : 0);
 }
 
 /** The last header of that name counts, and else what the binding says. */
@@ -77,14 +118,19 @@ let pool = Buffer.alloc(0);
 let used = 0;
 const begun = Buffer.from(`00-${"0".repeat(32)}-${"0".repeat(16)}-00`);
 
-/** A fresh traceparent, not sampled: nobody here records it. */
-export function beginTrace(): string {
+/** Where {@link Sampling} looks: the first of the random bytes of a trace id that W3C's second level promises. */
+const firstRandom = 9;
+const never = 2 ** 32;
+
+/** A fresh traceparent; sampled where its random bits are at least the threshold. */
+export function beginTrace(threshold = never): string {
   // Random bytes are asked for in blocks: one system call for 340 traces.
   if (used === pool.length) {
     pool = randomBytes(idBytes * 340);
     used = 0;
   }
   // Each event has one: in place, this costs half of what two calls for hexadecimal digits do.
+  begun[54] = isAbove(threshold) ? 0x31 : zero;
   let at = firstId;
   for (let index = 0; index < idBytes; index++) {
     if (index === traceIdBytes) at++;
@@ -93,6 +139,12 @@ export function beginTrace(): string {
     begun[at++] = digits[byte & 15] ?? 0;
   }
   return begun.toString("latin1");
+}
+
+/** Whether the bits of the trace whose bytes are next are at least that. */
+function isAbove(threshold: number): boolean {
+  if (threshold === never) return false;
+  return pool.readUInt32BE(used + firstRandom) >= threshold;
 }
 
 /** A traceparent of the same trace, with a span of its own. */

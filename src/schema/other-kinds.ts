@@ -113,6 +113,7 @@ export function configurationSchema(): Schema {
     }),
     metric: enabled,
     metrics: enabled,
+    tracing: tracingSchema(),
     wasm: mapping(
       {
         strictSandbox: {
@@ -135,6 +136,30 @@ export function configurationSchema(): Schema {
       }),
     },
   };
+}
+
+function tracingSchema(): Schema {
+  const text: Schema = { type: ["string", "null"] };
+  const truth: Schema = { type: ["boolean", "string", "null"] };
+  const tracing = mapping({
+    samplingRate: {
+      description: "How many of the traces that begin here are recorded: 0 to 1.",
+      type: ["string", "number", "null"],
+    },
+    stdout: { ...truth, description: "Spans go to the log." },
+    zipkin: mapping({ endpointAddress: text }),
+    otel: mapping({
+      protocol: { enum: ["grpc", "http", "", null] },
+      endpointAddress: text,
+      isSecure: truth,
+      headers: {
+        description: "Each name=value, or a name and a value.",
+        type: ["array", "null"],
+      },
+      timeout: { type: ["string", "number", "null"] },
+    }),
+  });
+  return { ...tracing, description: "Where traces go, and how many of them." };
 }
 
 function mapping(properties: Schema, open = false): Schema {

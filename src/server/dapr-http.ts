@@ -2,9 +2,11 @@ import { BindingError } from "../errors.ts";
 import { invokeFailureText } from "../rpc/errors.ts";
 import { headerText, isHeaderName } from "../rpc/metadata-headers.ts";
 import { metadataProblem } from "../rpc/metadata-limit.ts";
-import { baggageProblem, traceOfRequest } from "../rpc/trace.ts";
+import { baggageProblem, beginCall, traceOfRequest } from "../rpc/trace.ts";
 import type { Invocation } from "../runtime/outputs/invocation.ts";
 import type { Runtime } from "../runtime/runtime.ts";
+import { isSampled } from "../runtime/trace.ts";
+import type { CallSpan, TracedCall } from "../runtime/tracer.ts";
 import type { StoreState } from "../store/store.ts";
 import { readBindingRequest, type BindingRequest } from "./binding-request.ts";
 import type { TokenCheck } from "./gate.ts";
@@ -141,13 +143,17 @@ export class DaprHttp {
       exchange.setHeader("x-content-type-options", "nosniff");
       return sendText(exchange, 400, `${problem}\n`);
     }
+    const { tracer } = this.#options.runtime;
     let body: BindingRequest;
     let trace: Record<string, string>;
+    let span: CallSpan | undefined;
     try {
       body = await this.#readRequest(exchange, memory);
       const tooMuch = metadataProblem(body.metadata);
       if (tooMuch !== undefined) return sendError(exchange, 413, "ERR_METADATA_TOO_LARGE", tooMuch);
-      trace = traceOfRequest(exchange, body.metadata);
+      trace = traceOfRequest(exchange, body.metadata, tracer?.sampling);
+      if (tracer !== undefined && isSampled(trace["traceparent"]))
+        span = beginCall(tracer, httpCall(exchange), exchange, trace, body.metadata);
       setHeaders(exchange, trace);
     } catch (error) {
       setHeaders(exchange, traceOfRequest(exchange));
@@ -157,12 +163,14 @@ export class DaprHttp {
       const metadata = Object.assign(body.metadata, trace);
       const invocation = new HttpInvocation(name, body.operation, body.data, metadata, exchange);
       const answer = await this.#options.runtime.invoke(invocation);
+      span?.end(answer === undefined ? 204 : 200);
       if (answer === undefined) return exchange.answer(204);
       if (answer.metadata !== undefined) setMetadataHeaders(exchange, answer.metadata);
       memory.add(answer.data?.length ?? 0);
       sendJson(exchange, 200, answer.data ?? noBytes);
     } catch (thrown) {
       const error = BindingError.from(thrown);
+      span?.end(500, error.message);
       if (exchange.headersSent) return;
       if (error.metadata !== undefined) setMetadataHeaders(exchange, error.metadata);
       exchange.setHeader("cufflink-reason", error.reason);
@@ -171,6 +179,11 @@ export class DaprHttp {
       sendError(exchange, 500, "ERR_INVOKE_OUTPUT_BINDING", invokeFailureText(name, error));
     }
   }
+}
+
+function httpCall({ method, target }: HttpExchange): TracedCall {
+  const path = pathOf(target) ?? "";
+  return { kind: "http", method, route: "/v1.0/bindings/{name}", path };
 }
 
 /** Makes the signal only when a binding asks for it. */

@@ -41,11 +41,11 @@ test("features, denials and metrics are read; of two files the later counts", as
 
 test("what has no effect here is named once, in one line; mistakes have their place", async () => {
   const { problems, broken } = await read(
-    `${head}  tracing: {samplingRate: "1"}\n  mtls: {enabled: true}\n  feature: []\n`,
+    `${head}  mtls: {enabled: true}\n  api: {allowed: []}\n  feature: []\n`,
   );
   expect(problems).toEqual([
     '0.yaml:7:3 warning: spec.feature is not known and is ignored; did you mean "features"?',
-    "0.yaml:5:3 warning: has no effect here: spec.tracing, spec.mtls",
+    "0.yaml:5:3 warning: has no effect here: spec.mtls, spec.api",
   ]);
   expect(broken).toBe(false);
 });
@@ -79,4 +79,54 @@ test("guests of wasm are strict where it says so, whatever their component says"
   expect(guest?.fingerprint).not.toBe(both[0]?.fingerprint);
   expect(other).toBe(both[1]);
   expect(configured(both, (await read()).configuration)).toBe(both);
+});
+
+test("tracing is read as daprd reads it", async () => {
+  const { configuration, problems, broken } = await read(
+    `${head}  tracing:
+    samplingRate: "0.5"
+    stdout: true
+    zipkin: {endpointAddress: "http://zipkin:9411/api/v2/spans"}
+    otel:
+      endpointAddress: collector:4317
+      protocol: grpc
+      isSecure: false
+      headers: ["Key=a=b", {name: other, value: c}]
+      timeout: 3s
+`,
+  );
+  expect(configuration.tracing).toEqual({
+    ...{ samplingRate: "0.5", stdout: true, zipkin: "http://zipkin:9411/api/v2/spans" },
+    otel: {
+      ...{ address: "collector:4317", protocol: "grpc", isSecure: false, timeout: 3000 },
+      headers: { key: "a=b", other: "c" },
+    },
+  });
+  expect([problems, broken]).toEqual([[], false]);
+});
+
+test("what tracing cannot mean has its place, and the rest of it counts", async () => {
+  const { configuration, problems, broken } = await read(
+    `${head}  tracing:
+    samplingRate: "2"
+    rate: 1
+    otel:
+      endpointAddress: collector:4317
+      protocol: thrift
+      headers: [alone, {name: x, secretKeyRef: {name: s}}]
+      timeout: soon
+`,
+  );
+  expect(configuration.tracing).toEqual({
+    ...{ samplingRate: "", stdout: false, zipkin: "", otel: undefined },
+  });
+  expect(problems.map((one) => one.replace(/^0.yaml:(\d+):\d+ /, "$1 "))).toEqual([
+    "7 warning: spec.tracing.rate is not known and is ignored",
+    "6 warning: samplingRate must be 0 to 1; 0.0001 counts instead",
+    '11 warning: a header must be "name=value"; it is left out',
+    "11 warning: a header needs name and value, and is left out; secrets are not read, variables are: envRef",
+    '12 warning: timeout must be a duration, as "10s"; 10s counts instead',
+    "10 warning: spec.tracing.otel.protocol must be grpc or http; nothing is exported there",
+  ]);
+  expect(broken).toBe(false);
 });

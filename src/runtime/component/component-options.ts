@@ -26,4 +26,4 @@ export type ComponentOptions = {
   /** What Resiliency says; absent: there is none. */
   readonly policies?: Policies | undefined;
   readonly fanOut: MakeFanOut;
-} & Pick<DeliveryOptions, "store" | "history" | "invokeOutput" | "loops" | "memory">;
+} & Pick<DeliveryOptions, "store" | "history" | "invokeOutput" | "loops" | "memory" | "tracer">;

@@ -24,7 +24,7 @@ import { Subscription, type SubscriptionState } from "./subscription.ts";
 export type InputOptions = Pick<
   DeliveryOptions,
   | ("name" | "type" | "logger" | "observer" | "concurrency" | "store" | "history")
-  | ("invokeOutput" | "loops" | "memory")
+  | ("invokeOutput" | "loops" | "memory" | "tracer")
 > & {
   readonly appId: string;
   readonly code: Pick<ComponentCode, "binding">;
@@ -276,17 +276,17 @@ export class Input {
     const { opened, settings, route } = reading;
     const { appId, name, type, logger, policies, fanOut } = this.#options;
     const { binding } = this.#options.code;
-    const { observer, concurrency, store, history, invokeOutput, loops, memory } = this.#options;
+    const { observer, concurrency, store, history, invokeOutput, loops, memory, tracer } =
+      this.#options;
     let reader: Reader | undefined;
     const delivery = await openDelivery(binding, settings, policies, {
       ...{ name, type, route, nullAs: this.nullAs, app, concurrency, logger, observer },
-      ...{ store, history, invokeOutput, loops, memory },
+      ...{ store, history, invokeOutput, loops, memory, tracer },
       fanOut: (reply, entry) =>
-        fanOut(
-          reply,
-          settings.replyFanOut,
-          (target, data) => loops?.sending(name, entry, target, data) ?? {},
-        ),
+        fanOut(reply, settings.replyFanOut, {
+          mark: (target, data) => loops?.sending(name, entry, target, data) ?? {},
+          span: () => entry.attemptSpan,
+        }),
       onCredit: (events) => reader?.credit?.(events),
       onHalt: (reason) => {
         void this.pause("the runtime", `onExhausted is halt: ${reason}`, finishing);

@@ -9,6 +9,8 @@ import type { DeliveryOptions } from "./delivery-options.ts";
 import type { Entry } from "./entry.ts";
 import { runFanOut } from "./fan-out.ts";
 import type { Lane } from "./lane.ts";
+import { beginAnswer, beginAttempt, endBy } from "./traced.ts";
+import type { AnswerSpan } from "../tracer.ts";
 
 /** Whether the app takes an event of the lane: of one that says nothing about it, one at a time. */
 export function takes(
@@ -43,8 +45,10 @@ export async function attempt(
   const started = clock.elapsed();
   let outcome: Outcome;
   if (faultPoints) reach("attempt begins");
+  if (entry.span !== undefined) beginAttempt(options, entry);
+  const span = entry.attemptSpan && beginAnswer(options, entry);
   try {
-    const delivery = deliveryOf(options, lane, entry);
+    const delivery = deliveryOf(options, lane, entry, span);
     outcome = await (timeout === undefined
       ? app.deliver(delivery, signal)
       : askWithin(timeout, app, delivery, signal));
@@ -53,10 +57,11 @@ export async function attempt(
     outcome = { kind: "refused", reason: messageOf(error) };
   }
   if (faultPoints) reach("app answered");
+  if (span !== undefined) endBy(span, outcome);
   concurrency.release();
   entry.attemptedAt = started;
   entry.took = clock.elapsed() - started;
-  observer.attempted(name, outcome.kind, entry.took);
+  observer.attempted(name, outcome.kind, entry.took, entry.attemptSpan);
   entry.passed?.(hasSucceeded(outcome));
   entry.passed = undefined;
   if (outcome.kind === "handled") {
@@ -114,8 +119,9 @@ function deliveryOf(
   { name, route, nullAs, policy }: DeliveryOptions,
   lane: Lane,
   entry: Entry,
+  span: AnswerSpan | undefined,
 ): Delivery {
-  const { event } = entry;
+  const { event, trace } = entry;
   const { attempts } = policy.retry;
   return {
     name,
@@ -127,7 +133,8 @@ function deliveryOf(
     headers: event.headers,
     key: event.key,
     id: event.id,
-    trace: entry.trace,
+    trace: span === undefined ? trace : { ...trace, traceparent: span.traceparent },
+    span,
     attempt: entry.failed + 1,
     attempts: Number.isFinite(attempts) ? attempts : undefined,
     lastError: entry.lastError,
@@ -136,12 +143,14 @@ function deliveryOf(
 
 /** Does what is left of a kept reply's fan-out. Never rejects. */
 export async function completeFanOut(
+  options: DeliveryOptions,
   entry: Entry,
   kept: NonNullable<Entry["kept"]>,
   signal: AbortSignal,
 ): Promise<Outcome> {
   let outcome: Outcome;
   const started = clock.elapsed();
+  if (entry.span !== undefined) beginAttempt(options, entry);
   try {
     const { remaining, reason } = await runFanOut(kept.fanOut, signal);
     kept.fanOut = { steps: remaining, concurrency: kept.fanOut.concurrency };
@@ -173,7 +182,7 @@ export function noteRefusal(
     return;
   }
   entry.pause = Math.max(after, pauseAfter(retry, entry.failed));
-  const facts = { event: entry.event.id, attempt: entry.failed, reason };
+  const facts = { event: entry.event.id, attempt: entry.failed, reason, ...entry.traced };
   const pause = formatDuration(Math.round(entry.pause));
   logger.warn({ ...facts, pause }, "event not handled; it is tried again after a pause");
 }

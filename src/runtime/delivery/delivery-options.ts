@@ -11,6 +11,7 @@ import type { FanOut } from "./fan-out.ts";
 import type { Loops } from "./loops.ts";
 import type { History } from "../records/history.ts";
 import type { Observer } from "../observer.ts";
+import type { Span, Tracer } from "../tracer.ts";
 import type { OnExhausted } from "./on-exhausted.ts";
 
 /** What a `Delivery` is made of. */
@@ -39,6 +40,8 @@ export type DeliveryOptions = {
   readonly concurrency: Concurrency;
   readonly logger: Logger;
   readonly observer: Observer;
+  /** Absent: nothing is traced. */
+  readonly tracer?: Tracer | undefined;
   /** `undefined`: nothing outlasts the process, and no event is settled as a dead letter. */
   readonly store: Store | undefined;
   /** What events count in, from their coming to their settlement, and the replies that are kept for them. */
@@ -48,15 +51,22 @@ export type DeliveryOptions = {
   /** `undefined`: nobody asks what became of events. */
   readonly history: History | undefined;
   /** What the reply to an event asks to be done before that counts as handled. */
-  readonly fanOut: (reply: Reply | undefined, entry: Pick<Entry, "trace" | "generation">) => FanOut;
+  readonly fanOut: (
+    reply: Reply | undefined,
+    entry: Pick<Entry, "trace" | "generation" | "attemptSpan">,
+  ) => FanOut;
   /** Where replies are known again that come back as events. `undefined`: nobody looks. */
   readonly loops?: Loops | undefined;
-  /** Invokes an output's `create` operation; once the signal is aborted nobody waits for it. */
+  /**
+   * Invokes an output's `create` operation; once the signal is aborted nobody waits for it. `cause`: the span that it
+   * belongs to.
+   */
   readonly invokeOutput: (
     name: string,
     data: Uint8Array | undefined,
     metadata: Readonly<Record<string, string>>,
     signal: AbortSignal,
+    cause?: Span,
   ) => Promise<void>;
   /** Told how many unsettled events the source may have handed out. */
   readonly onCredit: (events: number) => void;

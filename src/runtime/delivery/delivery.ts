@@ -10,7 +10,7 @@ import { BreakerGate } from "./breaker-gate.ts";
 import { Deduplication } from "./deduplication.ts";
 import { usualMaxInFlight, type DeliveryOptions } from "./delivery-options.ts";
 import { EventSettlement, type Conclusion, type Progress } from "./settlement.ts";
-import { Entry, type Exhausted } from "./entry.ts";
+import type { Entry, Exhausted } from "./entry.ts";
 import type { EventCounts } from "./event-counts.ts";
 import { disposalPause, Exhaustion, type Blockage } from "./exhaustion.ts";
 import { OwnLoop } from "./loops.ts";
@@ -19,6 +19,7 @@ import { Lanes } from "./lanes.ts";
 import { Preparation } from "./preparation.ts";
 import { redrivenEvent, type Redriven } from "./redrive.ts";
 import { Revocation } from "./revocation.ts";
+import { enter } from "./traced.ts";
 import { Unfinished } from "./unfinished.ts";
 import { Waiters } from "../waiters.ts";
 import { Windows, type Window } from "./window.ts";
@@ -83,10 +84,8 @@ export class Delivery {
       },
     });
     this.#preparation = new Preparation(counts, deduplication);
-    this.#settlement = new EventSettlement(options, {
-      ...{ counts, deduplication, exhaustion: this.#exhaustion },
-      revocation: this.#revocation,
-    });
+    const parts = { counts, deduplication, exhaustion: this.#exhaustion };
+    this.#settlement = new EventSettlement(options, { ...parts, revocation: this.#revocation });
     this.unfinished = new Unfinished(options, {
       ...{ lanes: this.#lanes, exhaustion: this.#exhaustion },
       ...{ closed: () => this.#gate.blockage, halted: () => this.#halted },
@@ -185,7 +184,7 @@ export class Delivery {
   }
 
   #enter(event: InboundEvent, window: Window, redriven: DeadLetter | undefined): void {
-    const entry = new Entry(event, window, redriven);
+    const entry = enter(this.#options, event, window, redriven);
     this.#delivered++;
     window.enter(entry);
     if (this.#stopped) return this.#return(entry, stopping);
@@ -279,7 +278,8 @@ export class Delivery {
   /** Does what the kept reply asks for, once that is done for all earlier events of the lane. */
   async #fanOut(lane: Lane, entry: Entry, kept: NonNullable<Entry["kept"]>): Promise<void> {
     if (lane.entries[0] === entry) {
-      await this.#complete(lane, entry, await completeFanOut(entry, kept, this.#abort.signal));
+      const outcome = await completeFanOut(this.#options, entry, kept, this.#abort.signal);
+      await this.#complete(lane, entry, outcome);
     } else if (lane.ending) this.#conclude(lane, entry, { kind: "not attempted" });
     else entry.waiting = true;
   }

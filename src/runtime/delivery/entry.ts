@@ -4,7 +4,8 @@ import type { AttemptRecord, DeadLetter } from "../../store/records.ts";
 import type { Reply } from "../app.ts";
 import type { FanOut } from "./fan-out.ts";
 import type { Identity } from "./identity.ts";
-import { traceOf } from "../trace.ts";
+import { spanOf, traceOf, type Sampling } from "../trace.ts";
+import type { Span } from "../tracer.ts";
 import type { WindowEntry, Window } from "./window.ts";
 
 /** Why an event will not be attempted again. */
@@ -67,10 +68,20 @@ export class Entry implements WindowEntry {
   /** It was handled before, or is not looked for. `undefined`: nobody has looked yet. */
   duplicate: boolean | undefined = undefined;
 
-  constructor(event: InboundEvent, window: Window, redriven: DeadLetter | undefined) {
+  /** Present where its trace is sampled. */
+  span: Span | undefined = undefined;
+  /** Of the attempt that goes on. */
+  attemptSpan: Span | undefined = undefined;
+
+  constructor(
+    event: InboundEvent,
+    window: Window,
+    redriven: DeadLetter | undefined,
+    sampling?: Sampling,
+  ) {
     this.event = event;
     this.window = window;
-    this.trace = traceOf(event);
+    this.trace = traceOf(event, sampling);
     this.bytes = event.data?.length ?? 0;
     this.since = clock.now();
     this.redriven = redriven;
@@ -100,6 +111,13 @@ export class Entry implements WindowEntry {
   /** The W3C trace id. */
   get traceId(): string {
     return this.trace["traceparent"]?.slice(3, 35) ?? "";
+  }
+
+  /** For log lines that concern it: its trace, and the span that is its own, or from which it came. */
+  get traced(): { readonly trace_id: string; readonly span_id: string } {
+    const span = this.attemptSpan ?? this.span;
+    const traceparent = span?.traceparent ?? this.trace["traceparent"] ?? "";
+    return { trace_id: this.traceId, span_id: spanOf(traceparent) };
   }
 
   /** Keeps an attempt that did not end well. */

@@ -11,6 +11,8 @@ import { withTimeout } from "../timeout.ts";
 import { abortable } from "../../abortable.ts";
 import { timeOrderedUuid } from "../uuid.ts";
 import { noStore } from "../no-store.ts";
+import type { Span, SpanPlace } from "../tracer.ts";
+import { deadLetterSpan } from "./traced.ts";
 
 /** The least pause before an event that could not be put where it belongs is put there again, in milliseconds. */
 export const disposalPause = 1000;
@@ -117,7 +119,13 @@ export class Exhaustion {
           "cufflink-event-id": entry.event.id ?? "",
           "cufflink-reason": reason,
         };
-        await invokeOutput(onExhausted.output, entry.event.data, about, signal);
+        const { data } = entry.event;
+        const place = { parent: entry.span?.traceparent };
+        await this.#traced(entry, onExhausted.output, place, (cause) =>
+          cause === undefined
+            ? invokeOutput(onExhausted.output, data, about, signal)
+            : invokeOutput(onExhausted.output, data, about, signal, cause),
+        );
         const movedTo = { output: onExhausted.output };
         const settlement = { outcome: "handled", movedTo } as const;
         return { kind: "done", settlement, end: { how: "output", reason } };
@@ -140,7 +148,10 @@ export class Exhaustion {
     const { store } = this.#options;
     if (store === undefined) throw new Error(noStore);
     const { fingerprint } = identify(entry);
-    const id = await store.deadLetters.put(this.#deadLetterOf(entry, exhausted), fingerprint);
+    const deadLetter = this.#deadLetterOf(entry, exhausted);
+    const place = { parent: entry.span?.traceparent, own: deadLetterSpan(deadLetter) };
+    const put = () => store.deadLetters.put(deadLetter, fingerprint);
+    const id = await this.#traced(entry, "dead letters", place, put);
     this.#counts.deadLettered(entry);
     if (faultPoints) reach("dead letter stored");
     const end = { how: "dead letter", reason: exhausted.reason, deadLetter: id } as const;
@@ -160,9 +171,32 @@ export class Exhaustion {
       failed,
       redrives: deadLetter.redrives + 1,
     };
-    await this.#options.store?.deadLetters.replace(again);
+    const place = { parent: entry.span?.traceparent };
+    await this.#traced(entry, "dead letters", place, async () =>
+      this.#options.store?.deadLetters.replace(again),
+    );
     if (faultPoints) reach("dead letter stored");
     return refusedAgain(reason, deadLetter.id);
+  }
+
+  /** Brings an event where it belongs, in a span where the event has one. */
+  async #traced<Value>(
+    { span: parent }: Entry,
+    to: string,
+    place: SpanPlace,
+    bring: (cause: Span | undefined) => Promise<Value>,
+  ): Promise<Value> {
+    const { tracer, name, type } = this.#options;
+    if (parent === undefined || tracer === undefined) return bring(undefined);
+    const span = tracer.disposal({ name, type }, to, place);
+    try {
+      const value = await bring(span);
+      span.end();
+      return value;
+    } catch (error) {
+      span.end({ type: "unavailable", message: messageOf(error) });
+      throw error;
+    }
   }
 
   #deadLetterOf(entry: Entry, { cause, reason }: Exhausted): DeadLetter {
@@ -189,14 +223,18 @@ export class Exhaustion {
   #tell(entry: Entry, { reason, why }: Exhausted, deadLetter: string | undefined): void {
     if (deadLetter === undefined && this.#told.has(entry)) return;
     this.#told.add(entry);
-    const facts = { event: entry.event.id, attempt: entry.failed, reason, deadLetter };
+    const about = { event: entry.event.id, attempt: entry.failed, reason, deadLetter };
+    const facts = { ...about, ...entry.traced };
     this.#options.logger.error(facts, `event not handled, ${why}`);
   }
 
   #stay(entry: Entry, reason: string): void {
     const since = this.#stuck.get(entry)?.since;
     if (since === undefined && this.#stuck.size === 0)
-      this.#options.logger.error({ reason }, "an event stays where it is, and is not acknowledged");
+      this.#options.logger.error(
+        { reason, ...entry.traced },
+        "an event stays where it is, and is not acknowledged",
+      );
     this.#stuck.set(entry, { reason, since: since ?? new Date(clock.now()) });
   }
 }

@@ -1,6 +1,7 @@
 import { BindingError, messageOf } from "../../errors.ts";
 import type { Reply } from "../app.ts";
 import { abortable } from "../../abortable.ts";
+import type { Span } from "../tracer.ts";
 
 /** One thing that a reply asks to be done before its event counts as handled. */
 export type FanOutStep = { readonly target: string; readonly run: () => Promise<void> };
@@ -11,12 +12,19 @@ export type FanOut = {
   readonly concurrency: Reply["concurrency"];
 };
 
-/** `mark` gives the metadata with which data are sent to an output. */
 export type MakeFanOut = (
   reply: Reply | undefined,
   replyFanOut: boolean,
-  mark: (target: string, data: Uint8Array | undefined) => Readonly<Record<string, string>>,
+  sender: FanOutSender,
 ) => FanOut;
+
+/** Whose reply it is. */
+export type FanOutSender = {
+  /** The metadata with which data are sent to an output. */
+  readonly mark: (target: string, data: Uint8Array | undefined) => Readonly<Record<string, string>>;
+  /** The span of the attempt that it belongs to at this moment. */
+  readonly span: () => Span | undefined;
+};
 
 export type FanOutTargets = {
   /** Invokes the `create` operation of an output component. */

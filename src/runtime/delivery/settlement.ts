@@ -13,6 +13,7 @@ import type { Exhaustion } from "./exhaustion.ts";
 import type { End } from "../records/history-ring.ts";
 import { handledSettlement, type Lane } from "./lane.ts";
 import type { Revocation } from "./revocation.ts";
+import { endAttempt, endEvent } from "./traced.ts";
 
 /** How an event has come back from where it was sent. */
 export type Conclusion = Outcome | { readonly kind: "duplicate" };
@@ -56,6 +57,7 @@ export class EventSettlement {
 
   /** Settles an event that is done with, and true; of any other, notes how it failed. */
   conclude(lane: Lane, entry: Entry, outcome: Conclusion): boolean {
+    if (entry.attemptSpan !== undefined) endAttempt(entry, outcome);
     switch (outcome.kind) {
       case "handled":
         this.#attempted(entry);
@@ -68,7 +70,7 @@ export class EventSettlement {
         return true;
       case "dropped": {
         const { reason } = outcome;
-        const facts = { event: entry.event.id, reason };
+        const facts = { event: entry.event.id, reason, ...entry.traced };
         this.#options.logger.warn(facts, "event dropped, as the app says");
         this.#attempted(entry);
         entry.note("dropped", reason);
@@ -118,9 +120,11 @@ export class EventSettlement {
     try {
       event.settle(settlement);
     } catch (error) {
-      logger.error({ event: event.id, reason: messageOf(error) }, "an event could not be settled");
+      const facts = { event: event.id, reason: messageOf(error), ...entry.traced };
+      logger.error(facts, "an event could not be settled");
     }
     if (faultPoints) reach("settled");
+    if (entry.span !== undefined) endEvent(entry, end);
     entry.settle();
     const now = clock.now();
     this.settled++;

@@ -11,6 +11,8 @@ import type { Observer } from "../observer.ts";
 import { withRetries, type RetriedAttempt } from "./retries.ts";
 import { requestParser, type RequestParser } from "./request.ts";
 import { withoutSecrets, type Redact } from "../../secrets.ts";
+import type { OutputSpan, Span, Tracer } from "../tracer.ts";
+import { beginOutput, TracedInvocation, TracedStream } from "./traced.ts";
 
 type AnyOperation = NonNullable<Component["binding"]["operations"]>[string];
 
@@ -18,6 +20,7 @@ type AnyOperation = NonNullable<Component["binding"]["operations"]>[string];
 export class Outputs {
   readonly #components: ReadonlyMap<string, Component>;
   readonly #observer: Observer;
+  readonly #tracer: Tracer | undefined;
   readonly #idempotency: Idempotency;
   readonly #parsers = new WeakMap<AnyOperation, RequestParser>();
 
@@ -25,8 +28,10 @@ export class Outputs {
     components: ReadonlyMap<string, Component>,
     observer: Observer,
     claims: ClaimStore | undefined,
+    tracer?: Tracer,
   ) {
     this.#components = components;
+    this.#tracer = tracer;
     this.#observer = observer;
     this.#idempotency = new Idempotency(claims);
   }
@@ -55,9 +60,9 @@ export class Outputs {
   }
 
   /** See `Runtime.invokeStream`. */
-  async invokeStream(invocation: StreamInvocation): Promise<StreamAnswer | undefined> {
-    const component = this.#find(invocation);
-    const { name, operation, body, metadata } = invocation;
+  async invokeStream(given: StreamInvocation): Promise<StreamAnswer | undefined> {
+    const component = this.#find(given);
+    const { name, operation, body, metadata } = given;
     if (metadata[idempotencyKey] !== undefined) {
       const text = `${operation} of ${name} with an ${idempotencyKey} takes its payload whole, not in parts`;
       throw new BindingError("unimplemented", text);
@@ -66,10 +71,13 @@ export class Outputs {
     await component.code.load?.();
     const found = findOperation(component, operation);
     component.calls.enter();
+    const span = beginOutput(this.#tracer, component.spec, given, undefined);
+    const invocation = span === undefined ? given : new TracedStream(given, span);
     const observe = (error: BindingError | undefined): void => {
       const took = clock.elapsed() - started;
       component.calls.leave(error !== undefined, took);
-      this.#observer.invoked(name, operation, error, took);
+      span?.end(error);
+      this.#observer.invoked(name, operation, error, took, span);
     };
     let used: Opened | undefined;
     const shown = (thrown: unknown): BindingError => shownFailure(thrown, used?.redact);
@@ -78,7 +86,11 @@ export class Outputs {
       const { signal } = invocation;
       const answer = await withRetries({
         ...{ component, signal, body, idempotent: () => isIdempotent(found, request, used) },
-        onOpened: (opened) => (used = opened),
+        onOpened(opened) {
+          used = opened;
+          span?.reached(opened.metadata);
+        },
+        onFailed: span && ((attempt, error) => span.failed(attempt, error)),
         async run(opened, within): Promise<StreamAnswer | void> {
           const call = new StreamedCall(invocation, request, opened.metadata, within);
           if (found.invokeStream !== undefined) return found.invokeStream(opened.connection, call);
@@ -98,38 +110,46 @@ export class Outputs {
     }
   }
 
-  /** Invokes `create` on the runtime's own behalf, for a reply's `to`, and for events whose attempts are used up. */
+  /**
+   * Invokes `create` on the runtime's own behalf, for a reply's `to`, and for events whose attempts are used up. `cause`:
+   * the span of that; a traceparent among the metadata is then the new span's own.
+   */
   async create(
     name: string,
     data: Uint8Array | undefined,
     metadata: Readonly<Record<string, string>> = {},
     signal?: AbortSignal,
+    cause?: Span,
   ): Promise<void> {
     // What an event calls so is no key of a caller.
-    await this.#run(ownInvocation(name, "create", data, metadata, signal), undefined);
+    await this.#run(ownInvocation(name, "create", data, metadata, signal), undefined, cause);
   }
 
   /** Saves a state in a state store, for a reply's `states`. */
-  async save(name: string, key: string, value: Uint8Array): Promise<void> {
+  async save(name: string, key: string, value: Uint8Array, cause?: Span): Promise<void> {
     const component = this.#components.get(name);
     if (component === undefined || !component.isStateStore) {
       throw new BindingError("not_found", `couldn't find state store ${name}`);
     }
-    await this.#run(ownInvocation(name, "set", value, { key }), component);
+    await this.#run(ownInvocation(name, "set", value, { key }), component, cause);
   }
 
   /** One function down to the binding, since each one more costs every call a promise. */
   async #run(
-    invocation: Invocation,
+    given: Invocation,
     stateStore: Component | undefined,
+    cause?: Span,
   ): Promise<Answer | undefined> {
-    const component = stateStore ?? this.#find(invocation);
-    const { name, operation } = invocation;
+    const component = stateStore ?? this.#find(given);
+    const { name, operation } = given;
     const started = clock.elapsed();
     const { load } = component.code;
     if (load !== undefined) await load();
     const found = findOperation(component, operation);
     const { outbound } = component.policies;
+    const tracer = this.#tracer;
+    const span = tracer && beginOutput(tracer, component.spec, given, cause);
+    const invocation = span === undefined ? given : new TracedInvocation(given, span);
     let used: Opened | undefined;
     let failed = false;
     let took = 0;
@@ -143,29 +163,35 @@ export class Outputs {
       ) {
         const request = this.#parse(found, invocation.metadata);
         answer = await withRetries(
-          repetition(component, found, invocation, request, undefined, (opened) => (used = opened)),
+          repetition(component, found, invocation, request, undefined, span, (opened) => {
+            used = opened;
+            span?.reached(opened.metadata);
+          }),
         );
       } else {
         const opened = component.opened ?? (await component.whenOpened(invocation.signal));
         used = opened;
+        span?.reached(opened.metadata);
         const request = this.#parse(found, invocation.metadata);
         try {
           const call = new OperationCall(invocation, request, opened.metadata, undefined);
           answer = await found.invoke(opened.connection, call);
         } catch (error) {
-          const again = repetition(component, found, invocation, request, opened);
+          const again = repetition(component, found, invocation, request, opened, span);
           answer = await withRetries({ ...again, first: { error } });
         }
       }
       if (answer?.data !== undefined) demandBytes(answer.data, operation);
       took = clock.elapsed() - started;
-      this.#observer.invoked(name, operation, undefined, took);
+      span?.end(undefined, answer?.metadata);
+      this.#observer.invoked(name, operation, undefined, took, span);
       return answer ?? undefined;
     } catch (thrown) {
       failed = true;
       const error = shownFailure(thrown, used?.redact);
       took = clock.elapsed() - started;
-      this.#observer.invoked(name, operation, error, took);
+      span?.end(error);
+      this.#observer.invoked(name, operation, error, took, span);
       throw error;
     } finally {
       component.calls.leave(failed, took);
@@ -207,10 +233,12 @@ function repetition(
   invocation: Invocation,
   request: Record<string, unknown>,
   used: Opened | undefined,
+  span: OutputSpan | undefined,
   onOpened?: (opened: Opened) => void,
 ): RetriedAttempt<Answer | void> {
   return {
     component,
+    onFailed: span && ((attempt, error) => span.failed(attempt, error)),
     signal: invocation.signal,
     idempotent: () => isIdempotent(operation, request, used),
     onOpened(opened) {

@@ -15,6 +15,8 @@ export type RetriedAttempt<Result> = Omit<Attempt<Result>, "policy"> & {
   readonly idempotent: () => boolean;
   /** Why the first attempt failed, which was made without a guard; absent: there was none yet. */
   readonly first?: { readonly error: unknown };
+  /** Told of each failed attempt that is followed by another one. */
+  readonly onFailed?: ((attempt: number, error: BindingError) => void) | undefined;
   /** What cannot be read again, so that nothing can be repeated once it has begun. */
   readonly body?: { readonly begun: boolean } | undefined;
 };
@@ -40,6 +42,7 @@ export async function withRetries<Result>(repetition: RetriedAttempt<Result>): P
         throw failureOf(error, ambiguous, `; not tried again: ${tooLong(asked)}`);
       await delay(Math.max(asked, pauseAfter(policy.retry, failed)), signal);
       if (signal.aborted) throw failureOf(error, ambiguous);
+      repetition.onFailed?.(failed, BindingError.from(error));
     }
     let reached = false;
     try {

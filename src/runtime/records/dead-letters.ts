@@ -12,6 +12,7 @@ import { redriveToOutput, type OutputTarget } from "./redrive-target.ts";
 import { RedriveRun, type RedriveProgress, type RedriveResult } from "./redrive-run.ts";
 import type { Runtime } from "../runtime.ts";
 import type { RuntimeLogger } from "../runtime-logger.ts";
+import type { Tracer } from "../tracer.ts";
 
 export type DeadLetterManagerOptions = {
   readonly store: DeadLetterStore;
@@ -26,6 +27,8 @@ export type DeadLetterManagerOptions = {
   /** Told of each dead letter that was removed. */
   readonly deadLetterRemoved?: Runtime["deadLetterRemoved"];
   readonly logger: RuntimeLogger;
+  /** Absent: nothing is traced. */
+  readonly tracer?: Tracer | undefined;
 };
 
 /** Which dead letters are meant: those that a filter names, or every one, which must be said. */
@@ -265,12 +268,12 @@ export class DeadLetterManager {
   ): Promise<RedriveResult> {
     const { id, component } = deadLetter;
     const about = { id, component, eventId: deadLetter.event.id };
-    const { store, invoke, redrive } = this.#options;
+    const { store, invoke, redrive, tracer } = this.#options;
     try {
       if (!this.#handled.has(id)) {
         const { outcome, reason } = await (to === undefined
           ? redrive(deadLetter, signal)
-          : redriveToOutput(deadLetter, to, { store, invoke }));
+          : redriveToOutput(deadLetter, to, { store, invoke, tracer }));
         if (outcome === "refused" && signal.aborted) {
           const ended = "the redrive was ended before it was handled";
           return { ...about, outcome: "skipped", reason: `${ended}: ${reason}` };

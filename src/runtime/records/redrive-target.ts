@@ -3,7 +3,9 @@ import { BindingError } from "../../errors.ts";
 import type { AttemptRecord, DeadLetter } from "../../store/records.ts";
 import type { DeadLetterStore } from "../../store/store.ts";
 import type { Redriven } from "../delivery/redrive.ts";
+import { beginRedrive } from "../delivery/traced.ts";
 import type { Runtime } from "../runtime.ts";
+import type { Tracer } from "../tracer.ts";
 
 /** An output that dead letters are redriven to. */
 export type OutputTarget = {
@@ -11,6 +13,12 @@ export type OutputTarget = {
   readonly operation: string;
   /** Settings of these calls, beside those that tell of the dead letter. */
   readonly metadata: Readonly<Record<string, string>>;
+};
+
+type RedriveParts = {
+  readonly store: DeadLetterStore;
+  readonly invoke: Runtime["invoke"];
+  readonly tracer: Tracer | undefined;
 };
 
 /** As many attempts as a dead letter keeps. */
@@ -23,7 +31,7 @@ const keptAttempts = 100;
 export async function redriveToOutput(
   deadLetter: DeadLetter,
   to: OutputTarget,
-  { store, invoke }: { store: DeadLetterStore; invoke: Runtime["invoke"] },
+  { store, invoke, tracer }: RedriveParts,
 ): Promise<Redriven> {
   const { component: name, operation, metadata } = to;
   const at = clock.now();
@@ -35,12 +43,16 @@ export async function redriveToOutput(
     "cufflink-event-id": id,
     "cufflink-reason": deadLetter.reason,
   };
+  const span = tracer && beginRedrive(tracer, deadLetter);
+  const trace = span && { traceparent: span.traceparent };
   try {
-    const settings = { ...about, ...metadata };
+    const settings = { ...about, ...trace, ...metadata };
     await invoke({ name, operation, data, encoding: "bytes", metadata: settings, signal });
+    span?.end();
     return { outcome: "handled", reason: "" };
   } catch (thrown) {
     const error = BindingError.from(thrown);
+    span?.end({ type: error.reason, message: error.message });
     // The same for every dead letter, and no fault of theirs.
     if (error.reason === "not_found" || error.reason === "unimplemented") throw error;
     const reason = `output ${name} failed: ${error.message}`;

@@ -60,7 +60,8 @@ test("a dead letter holds the whole event and what was tried, and its source hea
   expect(ends).toEqual(["dead letter"]);
   // Its id is what `cufflink dead-letters show` wants.
   const { id } = deadLetters(store)[0] ?? {};
-  const fields = { event: "poison", attempt: 3, reason: "no poison", deadLetter: id };
+  const ids = { trace_id: expect.any(String), span_id: expect.any(String) };
+  const fields = { ...ids, event: "poison", attempt: 3, reason: "no poison", deadLetter: id };
   const message = "event not handled, its attempts are used up";
   expect(logger.lines.filter(({ level }) => level === "error")).toEqual([
     { level: "error", fields, message },

@@ -1,0 +1,72 @@
+import { isSampled } from "../trace.ts";
+import type { OutputSpan, Span, TracedComponent, Tracer } from "../tracer.ts";
+import type { Invocation, StreamInvocation } from "./invocation.ts";
+
+/**
+ * Begins the span of an operation where its trace is sampled. `cause`: the span of the runtime's own work that calls it; a
+ * traceparent among the metadata is then the new span's own.
+ */
+export function beginOutput(
+  tracer: Tracer | undefined,
+  component: TracedComponent,
+  invocation: Invocation | StreamInvocation,
+  cause: Span | undefined,
+): OutputSpan | undefined {
+  const { traceparent, tracestate } = invocation.metadata;
+  if (tracer === undefined || (cause === undefined && !isSampled(traceparent))) return undefined;
+  const size = "data" in invocation ? (invocation.data?.length ?? 0) : undefined;
+  const output = { component, operation: invocation.operation, size };
+  if (cause === undefined) return tracer.output(output, { parent: traceparent, tracestate });
+  return tracer.output(output, { parent: cause.traceparent, own: traceparent, tracestate });
+}
+
+/** A sampled invocation: what it causes belongs to its span. */
+export class TracedInvocation implements Invocation {
+  readonly name: string;
+  readonly operation: string;
+  readonly data: Uint8Array | undefined;
+  readonly encoding: "bytes" | "json";
+  readonly metadata: Readonly<Record<string, string>>;
+  readonly #given: Invocation;
+
+  constructor(given: Invocation, { traceparent }: Pick<OutputSpan, "traceparent">) {
+    this.name = given.name;
+    this.operation = given.operation;
+    this.data = given.data;
+    this.encoding = given.encoding;
+    this.metadata = { ...given.metadata, traceparent };
+    this.#given = given;
+  }
+
+  get signal(): AbortSignal {
+    return this.#given.signal;
+  }
+
+  get deadline(): number | undefined {
+    return this.#given.deadline;
+  }
+}
+
+export class TracedStream implements StreamInvocation {
+  readonly name: string;
+  readonly operation: string;
+  readonly body: StreamInvocation["body"];
+  readonly metadata: Readonly<Record<string, string>>;
+  readonly #given: StreamInvocation;
+
+  constructor(given: StreamInvocation, { traceparent }: Pick<OutputSpan, "traceparent">) {
+    this.name = given.name;
+    this.operation = given.operation;
+    this.body = given.body;
+    this.metadata = { ...given.metadata, traceparent };
+    this.#given = given;
+  }
+
+  get signal(): AbortSignal {
+    return this.#given.signal;
+  }
+
+  get deadline(): number | undefined {
+    return this.#given.deadline;
+  }
+}
