@@ -19,8 +19,13 @@ interface KubeExtras {
   readonly certificate: string;
 }
 
+export interface KubeOptions {
+  /** Pods get a token of their service account, as in a cluster; their namespace must have one, named `default`. */
+  readonly serviceAccounts?: boolean;
+}
+
 /** Kubernetes' API server with etcd, without anything that runs pods. Building it takes minutes: for tests of clouds only. */
-export const kube: ServerKind<object, object, KubeExtras> = {
+export const kube: ServerKind<KubeOptions, object, KubeExtras> = {
   title: "Kubernetes' API server",
   variable: "KUBERNETES_URL",
   ports: 3,
@@ -39,7 +44,7 @@ export const kube: ServerKind<object, object, KubeExtras> = {
       ldflags: `-X k8s.io/component-base/version.gitVersion=${version}`,
       timeout: 1_800_000,
     }),
-  async prepare(place) {
+  async prepare(place, { serviceAccounts = false }) {
     const { host, folder } = place;
     if (!existsSync(join(folder, "tokens.csv"))) {
       const { privateKey } = generateKeyPairSync("rsa", { modulusLength: 2048 });
@@ -55,7 +60,9 @@ export const kube: ServerKind<object, object, KubeExtras> = {
     }
     const ports = [portAt(place, 0), portAt(place, 1), portAt(place, 2)].map(String);
     const program = join(import.meta.dirname, "kube-process.ts");
-    return [{ program: process.execPath, arguments: [program, goProgram("kube"), host, ...ports] }];
+    const plugins = serviceAccounts ? [] : ["--disable-admission-plugins=ServiceAccount"];
+    const given = [program, goProgram("kube"), host, ...ports, ...plugins];
+    return [{ program: process.execPath, arguments: given }];
   },
   extras: () => ({}),
   ownExtras: (place) => {
