@@ -1,6 +1,6 @@
 // Builds dist/: `node scripts/build.ts [--no-check] [--out FOLDER]`. dist/src has the types, and a file a module;
 // dist/daemon is the program and the library, in few files, as each file costs the start and its memory; with what each
-// binding declares, so that a component that waits for its first use needs no code before.
+// binding declares, so that a component that waits for its first use needs no code before; dist/console is the console's page.
 //
 // The new files are put in place at once, so that a daemon starting meanwhile finds a whole build.
 // The stamp carries the time the build began; bin/cufflink compares it with the sources.
@@ -21,6 +21,7 @@ import { parseArgs } from "node:util";
 import { type ChunkingContext, rolldown } from "rolldown";
 import { bindings } from "../src/bindings/index.ts";
 import { writeDeclarations } from "../src/cli/declarations.ts";
+import { buildConsole } from "./build-console.ts";
 
 type CodeSplittingName = (id: string, context: ChunkingContext) => string | null;
 
@@ -89,7 +90,7 @@ export async function build(out: string, unchecked: boolean): Promise<void> {
     compile(fresh, unchecked);
     // The library is of the same files as the program, so that both have the same classes.
     const program = join(fresh, "daemon");
-    const licences = await bundle(program, join(fresh, "src"), {
+    const packages = await bundle(program, join(fresh, "src"), {
       main: join(fresh, "src/main.js"),
       index: join(fresh, "src/index.js"),
       app: join(fresh, "src/sdk/index.js"),
@@ -98,7 +99,9 @@ export async function build(out: string, unchecked: boolean): Promise<void> {
     // By themselves, as together they would be split into more files. The program looks for them beside it.
     for (const worker of ["src/store/store-worker.js", "src/bindings/wasm/guest-worker.js"])
       await bundle(program, join(fresh, "src"), { [basename(worker, ".js")]: join(fresh, worker) });
-    writeFileSync(join(program, "THIRD-PARTY-LICENSES"), licences);
+    const ofThePage = await buildConsole(join(fresh, "console"));
+    const licences = [...new Set([...packages, ...ofThePage])].toSorted().map(licenseOf);
+    writeFileSync(join(program, "THIRD-PARTY-LICENSES"), licences.join("\n----\n\n"));
     chmodSync(join(program, "main.js"), 0o755);
     writeDeclarations(bindings, program);
     writeFileSync(join(fresh, "stamp"), "");
@@ -120,14 +123,14 @@ function compile(out: string, unchecked: boolean): void {
 }
 
 /**
- * Puts modules and what they import into few files, `compiled` being the folder of ours. Resolves to the licences of what
+ * Puts modules and what they import into few files, `compiled` being the folder of ours. Resolves to the packages of what
  * is not ours.
  */
 async function bundle(
   out: string,
   compiled: string,
   input: Record<string, string>,
-): Promise<string> {
+): Promise<Set<string>> {
   const inside = [...bundled, ...theirs];
   await using build = await rolldown({
     input,
@@ -137,6 +140,8 @@ async function bundle(
     // What is built may lie outside the checkout, whose packages are meant.
     resolve: { modules: [join(root, "node_modules")] },
     transform: { define: { "process.env.CUFFLINK_FAULT_POINTS": "undefined" } },
+    // Comments with the place of each module would make other files of each build.
+    experimental: { attachDebugInfo: "none" },
     external: (id) =>
       // A number sign begins what a package imports of itself.
       /^[^./#]/.test(id) &&
@@ -152,8 +157,7 @@ async function bundle(
     },
   });
   const names = output.flatMap((file) => (file.type === "chunk" ? file.moduleIds : []));
-  const packages = new Set(names.flatMap((id) => packageOf(id) ?? []));
-  return [...packages].toSorted().map(licenseOf).join("\n----\n\n");
+  return new Set(names.flatMap((id) => packageOf(id) ?? []));
 }
 
 /**

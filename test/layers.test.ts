@@ -85,6 +85,8 @@ const refused = [
   ["src/sdk/app.ts", "../app/grpc.ts"],
   ["src/sdk/event.ts", "../binding.ts"],
   ["src/sdk/invoker.ts", "@connectrpc/connect"],
+  ["console/src/format.ts", "../../src/errors.ts"],
+  ["console/src/bytes.ts", "node:buffer"],
 ] as const;
 
 /** Imports that it must let pass. */
@@ -138,6 +140,8 @@ const allowed = [
   ["src/sdk/outcome.ts", "../handler-errors.ts"],
   ["src/app/function.ts", "../handler-errors.ts"],
   ["src/sdk/app.ts", "./outcome.ts"],
+  ["console/src/words.ts", "../../gen/cufflink/v1/operations_pb.ts"],
+  ["console/src/daemon.ts", "@connectrpc/connect"],
 ] as const;
 
 /** Where two files that import each other's types must be refused, as others that import each other must. */

@@ -17,6 +17,8 @@ export const pages: readonly string[] = globSync(
   [
     "README.md",
     "CONTRIBUTING.md",
+    "CHANGELOG.md",
+    "SECURITY.md",
     "docs/**/*.md",
     "examples/**/README.md",
     "test/**/README.md",

@@ -15,11 +15,11 @@ const lines = readPage(page).split("\n");
 
 test("the tour works as it is written", { timeout: 120_000 }, async () => {
   const place = checkout();
-  const ports = await Promise.all([reservePort(), reservePort(), reservePort()]);
+  const ports = await Promise.all([reservePort(), reservePort(), reservePort(), reservePort()]);
   onTestFinished(async () => {
     for (const port of ports) await releasePort(port);
   });
-  const [http, grpc, metrics] = ports.map(String) as [string, string, string];
+  const [http, grpc, metrics, console] = ports.map(String) as [string, string, string, string];
   const state = folder({});
   const env = {
     ...process.env,
@@ -38,10 +38,13 @@ test("the tour works as it is written", { timeout: 120_000 }, async () => {
     } else if (block.text.startsWith("bin/cufflink run ")) {
       runtime?.signal("SIGINT");
       if (runtime !== undefined) expect(await runtime.exited).toBe(0);
-      const [, , ...args] = block.text.split(" ");
+      const [, , ...args] = block.text.replace("8090", console).split(" ");
       const flags = ["--dapr-http-port", http, "--dapr-grpc-port", grpc, "--metrics-port", metrics];
       runtime = new Command(["run", ...flags, ...args], { env, cwd: place });
       await runtime.printed(/\[orders\] component running/);
+      if (!block.text.includes("--console-port")) continue;
+      expect(runtime.stderr).toMatch(/^Console: http:\/\/127\.0\.0\.1:\d+\/#token=\S{20,}$/m);
+      expect((await fetch(`http://127.0.0.1:${console}/`)).status).toBe(200);
     } else {
       const command = block.text.replaceAll("127.0.0.1:9090", `127.0.0.1:${metrics}`);
       const options = { env, cwd: place };

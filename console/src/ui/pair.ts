@@ -1,0 +1,2 @@
+/** A name and a value. */
+export type Pair = { readonly name: string; readonly value: string };
