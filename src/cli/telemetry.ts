@@ -1,9 +1,10 @@
 import { messageOf } from "../errors.ts";
+import { writeDropped } from "../telemetry/dropped-metrics.ts";
 import type { Logger } from "../logger.ts";
 import type { TracingConfiguration } from "../resources/tracing-configuration.ts";
 import type { Tracer } from "../runtime/tracer.ts";
+import type { MetricSettings } from "../telemetry/export/settings.ts";
 import type { Exporting } from "../telemetry/export/start.ts";
-import { telemetryDropped } from "../telemetry/metric-model.ts";
 import type { Metrics } from "../telemetry/metrics.ts";
 
 export type TelemetryOptions = {
@@ -41,11 +42,9 @@ export async function startTelemetry(options: TelemetryOptions): Promise<Telemet
     (await import("../telemetry/export/start.ts")).startTracing(settings.traces, resource, logger);
   const exported = settings.metrics && (await beginMetrics(options, settings.metrics, resource));
   if (traces === undefined && exported === undefined) return undefined;
-  metrics.add((page) => {
-    if (traces !== undefined) page.number(telemetryDropped, { signal: "traces" }, traces.dropped);
-    if (exported !== undefined)
-      page.number(telemetryDropped, { signal: "metrics" }, exported.dropped);
-  });
+  metrics.add((page) =>
+    writeDropped(page, { traces: traces?.dropped, metrics: exported?.dropped }),
+  );
   const all = [traces, exported].filter((one) => one !== undefined);
   return {
     tracer: traces?.tracer,
@@ -56,7 +55,7 @@ export async function startTelemetry(options: TelemetryOptions): Promise<Telemet
 /** `undefined`: it cannot begin, which is told. */
 async function beginMetrics(
   { metrics, logger }: TelemetryOptions,
-  settings: Parameters<typeof import("../telemetry/export/start-metrics.ts").startMetrics>[0],
+  settings: MetricSettings,
   resource: Readonly<Record<string, string>>,
 ): Promise<Exporting | undefined> {
   const { startMetrics } = await import("../telemetry/export/start-metrics.ts");

@@ -29,7 +29,18 @@ export function lazyServices(options: ServicesOptions, others: readonly Service[
     services.push(createService(DeadLetters, {}), createService(History, {}));
   } else {
     services.push(deadLettersService(operations.deadLetters, closing));
-    services.push(historyService(operations.operator));
+    const { operator, deadLetters } = operations;
+    services.push(
+      historyService({
+        history: operator.history,
+        unfinished: (...event) => operator.unfinished(...event),
+        async deadLetter(id) {
+          const { component, event, traceId } = await deadLetters.get(id);
+          return { component, eventId: event.id ?? "", traceId };
+        },
+        closing,
+      }),
+    );
   }
   const descs = [...others, ...services].map(({ desc }) => desc);
   return [...services, ...reflectionServices(descs)];

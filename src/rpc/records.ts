@@ -57,7 +57,8 @@ const outcomes = {
   unsent: AttemptOutcome.UNSENT,
 } as const;
 
-const ends = {
+/** How events end, as the wire counts it. */
+export const ends = {
   handled: EventEnd.HANDLED,
   "dead letter": EventEnd.DEAD_LETTER,
   output: EventEnd.OUTPUT,

@@ -112,7 +112,7 @@ export type Runtime = {
   /** A dead letter was removed: should its event come again, it is attempted, if its source was told of it before. */
   deadLetterRemoved(deadLetter: DeadLetter): void;
   /** What became of events. */
-  readonly history: Pick<History, "find">;
+  readonly history: Pick<History, "find" | "list" | "ofDeadLetter" | "tail">;
   /** The events with this id, or in this trace, that have not ended: where they are, and why. */
   unfinished(eventId: string, component?: string): UnfinishedEvent[];
   /**
@@ -136,7 +136,7 @@ export function createRuntime(options: RuntimeOptions): Runtime {
   const types = new ComponentTypes(bindings, stateStores, options.pluggable);
   const concurrency = new Concurrency(options.maxConcurrency);
   const { store, memory = new MemoryBudget() } = options;
-  const history = new History(store?.history, logger);
+  const history = new History(store?.history, logger, { keeps: options.eventHistory });
   const slots = new Map<string, ComponentSlot>();
   /** Deletions under way. A new component may be one of them renamed, with the same consumer's identity. */
   const removals = new Set<{ type: string | undefined; change: Promise<ComponentChange> }>();
@@ -176,7 +176,7 @@ export function createRuntime(options: RuntimeOptions): Runtime {
       memory: memory.share(`component ${spec.name}`),
       driversFolder: options.driversFolder,
       allowExec: options.allowExec === true,
-      ...{ policies, store, history: options.eventHistory === false ? undefined : history },
+      ...{ policies, store, history },
       app: app?.of?.(spec.name) ?? app,
       invokeOutput: (...call) => outputs.create(...call),
     });
@@ -332,11 +332,7 @@ export function createRuntime(options: RuntimeOptions): Runtime {
     invokeStream: (invocation) => outputs.invokeStream(invocation),
     async emit(name, event, signal) {
       inputOf(name);
-      if (app === undefined)
-        return {
-          kind: "unsent",
-          reason: "this runtime was given no app; createRuntime takes one as `app`",
-        };
+      if (app === undefined) return { kind: "unsent", reason: noApp };
       const target = app.of?.(name) ?? app;
       if (!target.available) return { kind: "unsent", reason: target.unavailableReason };
       const { route = name, input } = components.get(name) ?? {};
@@ -389,6 +385,8 @@ export function createRuntime(options: RuntimeOptions): Runtime {
     },
   };
 }
+
+const noApp = "this runtime was given no app; createRuntime takes one as `app`";
 
 /** By whom and why all inputs are paused. */
 const allDrained = ["an operator", "all inputs are drained"] as const;

@@ -1,8 +1,10 @@
 import type { DatabaseSync, StatementSync } from "node:sqlite";
 import type { HistoryRecord } from "./records.ts";
-import type { Retention } from "./store.ts";
+import type { HistoryStoreList, HistoryStorePage, Retention } from "./store.ts";
 
 const most = 100;
+/** So many are looked at for one page: others wait for the thread. */
+const mostLooked = 5_000;
 
 /** An arm for each index, and no more rows of it than may be told. */
 function newestBy(column: string): string {
@@ -16,6 +18,8 @@ export class HistoryTable {
   readonly #retention: Retention["history"];
   readonly #append: StatementSync;
   readonly #find: StatementSync;
+  readonly #list: StatementSync;
+  readonly #ofDeadLetter: StatementSync;
   readonly #oldest: StatementSync;
   readonly #newest: StatementSync;
   readonly #removeTo: StatementSync;
@@ -28,6 +32,14 @@ export class HistoryTable {
     this.#find = database.prepare(
       `SELECT record FROM history WHERE number IN (${["event_id", "trace_id"].map(newestBy).join(" UNION ")})
        ORDER BY number DESC LIMIT ${most}`,
+    );
+    this.#list = database.prepare(
+      `SELECT number, record FROM history
+       WHERE number < ?1 AND ended_at < ?2 AND (?3 IS NULL OR component = ?3) ORDER BY number DESC`,
+    );
+    // Nobody asks often: it needs no index.
+    this.#ofDeadLetter = database.prepare(
+      `SELECT record FROM history WHERE instr(record, ?) > 0 ORDER BY number DESC LIMIT ${most}`,
     );
     this.#oldest = database.prepare("SELECT number, ended_at FROM history ORDER BY number");
     this.#newest = database.prepare("SELECT max(number) AS number FROM history");
@@ -46,6 +58,26 @@ export class HistoryTable {
     return this.#find
       .all(idOrTrace, component ?? null)
       .map((row) => JSON.parse(String(row["record"])) as HistoryRecord);
+  }
+
+  ofDeadLetter(id: string): HistoryRecord[] {
+    return this.#ofDeadLetter
+      .all(JSON.stringify(id))
+      .map((row) => JSON.parse(String(row["record"])) as HistoryRecord)
+      .filter(({ deadLetter }) => deadLetter === id);
+  }
+
+  list({ component, ends, endedBefore, below, limit }: HistoryStorePage): HistoryStoreList {
+    const records: HistoryRecord[] = [];
+    let looked = 0;
+    let last = below;
+    for (const row of this.#list.iterate(below, endedBefore, component ?? null)) {
+      if (records.length >= limit || ++looked > mostLooked) return { records, below: last };
+      last = Number(row["number"]);
+      const record = JSON.parse(String(row["record"])) as HistoryRecord;
+      if (ends.length === 0 || ends.includes(record.end)) records.push(record);
+    }
+    return { records, below: undefined };
   }
 
   expire(now: number): void {

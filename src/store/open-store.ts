@@ -157,6 +157,12 @@ export function createStore(options: StoreOptions): CheckedStore {
       append: (records) => thread.ask("appendHistory", [records]),
       find: async (idOrTrace, component) =>
         (await holds(historyFile)) ? thread.ask("findHistory", [idOrTrace, component]) : [],
+      ofDeadLetter: async (id) =>
+        (await holds(historyFile)) ? thread.ask("historyOfDeadLetter", [id]) : [],
+      list: async (page) =>
+        (await holds(historyFile))
+          ? thread.ask("listHistory", [page])
+          : { records: [], below: undefined },
     },
     claims: {
       claim: (scope, key, fingerprint, expiresIn) =>
@@ -211,7 +217,12 @@ function homelessStore(logger: StoreLogger | undefined): CheckedStore {
       totals: async () => [],
     },
     attempts: { load: async () => [], begin: refuse, forget: () => {}, told: () => {} },
-    history: { append: refuse, find: async () => [] },
+    history: {
+      append: refuse,
+      find: async () => [],
+      ofDeadLetter: async () => [],
+      list: async () => ({ records: [], below: undefined }),
+    },
     claims: { claim: refuse, complete: refuse, release: refuse },
     pauses: { load: async () => undefined, put: refuse, remove: async () => {} },
     checkpoints: { load: async () => undefined, put: refuse },

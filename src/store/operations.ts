@@ -4,6 +4,7 @@ import type { ClaimTable } from "./claim-table.ts";
 import type { DeadLetterTable, DeadLetterPage } from "./dead-letter-table.ts";
 import type { HistoryTable } from "./history-table.ts";
 import type { PackedDeadLetter, PackedStoredDeadLetter } from "./packed-dead-letter.ts";
+import type { HistoryStorePage } from "./store.ts";
 import type { PauseTable } from "./pause-table.ts";
 import type {
   AttemptCount,
@@ -93,6 +94,8 @@ export const operations = {
   historyReads: {
     findHistory: (history: HistoryTable, idOrTrace: string, component: string | undefined) =>
       history.find(idOrTrace, component),
+    historyOfDeadLetter: (history: HistoryTable, id: string) => history.ofDeadLetter(id),
+    listHistory: (history: HistoryTable, page: HistoryStorePage) => history.list(page),
   },
 };
 

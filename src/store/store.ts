@@ -86,6 +86,26 @@ export type HistoryStore = {
   append(records: readonly HistoryRecord[]): Promise<void>;
   /** Those of events with this id, or in this trace, newest first, at most 100. */
   find(idOrTrace: string, component: string | undefined): Promise<HistoryRecord[]>;
+  /** Those of events that became this dead letter, newest first, at most 100. */
+  ofDeadLetter(id: string): Promise<HistoryRecord[]>;
+  /** The newest, newest first. A page may have fewer than there are: `below` leads to the next one, until it is `undefined`. */
+  list(page: HistoryStorePage): Promise<HistoryStoreList>;
+};
+
+export type HistoryStorePage = {
+  readonly component: string | undefined;
+  /** None: in any way. */
+  readonly ends: readonly HistoryRecord["end"][];
+  /** Ended before, in milliseconds since 1970. */
+  readonly endedBefore: number;
+  /** Of the page before. */
+  readonly below: number;
+  readonly limit: number;
+};
+
+export type HistoryStoreList = {
+  readonly records: HistoryRecord[];
+  readonly below: number | undefined;
 };
 
 export type ClaimStore = {

@@ -1,3 +1,6 @@
+import { History, type HistoryList, type HistoryPage } from "../../src/runtime/records/history.ts";
+import type { Tail, TailOptions } from "../../src/runtime/records/tails.ts";
+import { keepingLogger } from "../runtime/source-event.ts";
 import { BindingError } from "../../src/errors.ts";
 import type { Operator, ShownPolicies } from "../../src/runtime/operator.ts";
 import type { Check } from "../../src/examination.ts";
@@ -19,7 +22,19 @@ export class FakeOperator implements Operator {
       this.asked.push(`find ${eventId} of ${component ?? "any"}`);
       return this.records.filter((one) => one.eventId === eventId);
     },
+    ofDeadLetter: async (id: string): Promise<HistoryRecord[]> =>
+      this.records.filter(({ deadLetter }) => deadLetter === id),
+    list: async (page: HistoryPage): Promise<HistoryList> => {
+      this.pages.push(page);
+      return { records: this.records.slice(0, page.limit), next: "more" };
+    },
+    tail: (options: TailOptions): Tail => this.events.tail(options),
   };
+
+  /** What was asked for of lists. */
+  readonly pages: HistoryPage[] = [];
+  /** Where events end that are watched. */
+  readonly events = new History(undefined, keepingLogger());
 
   waiting: UnfinishedEvent[] = [];
 

@@ -75,3 +75,48 @@ test("that it cannot be kept is no trouble for what must be", async () => {
   await expect(store.history.append([large])).rejects.toThrow("history.db");
   expect(store.trouble).toBeUndefined();
 });
+
+test("the newest are listed page by page, by component, by end and from before a time", async () => {
+  const store = openStore({ folder: ":memory:" });
+  const records = Array.from({ length: 6 }, (_, at) =>
+    record({
+      ...{ eventId: `e${at}`, endedAt: 1000 + at, component: at % 3 === 0 ? "returns" : "orders" },
+      end: at < 3 ? "dropped" : "dead letter",
+    }),
+  );
+  await store.history.append(records);
+  const list = async (parts: Partial<Parameters<typeof store.history.list>[0]>) => {
+    const all = { component: undefined, ends: [], endedBefore: 1e15, below: 1e15, limit: 100 };
+    const { records, below } = await store.history.list({ ...all, ...parts });
+    return { ids: records.map(({ eventId }) => eventId).join(" "), below };
+  };
+  expect(await list({})).toEqual({ ids: "e5 e4 e3 e2 e1 e0", below: undefined });
+  const first = await list({ limit: 4 });
+  expect(first.ids).toBe("e5 e4 e3 e2");
+  expect((await list({ limit: 4, below: first.below ?? 0 })).ids).toBe("e1 e0");
+  expect((await list({ component: "returns" })).ids).toBe("e3 e0");
+  expect((await list({ ends: ["dropped"] })).ids).toBe("e2 e1 e0");
+  expect((await list({ endedBefore: 1002 })).ids).toBe("e1 e0");
+});
+
+test("a page looks at so many records and no more, and leads on where it has found none", async () => {
+  const store = openStore({ folder: ":memory:" });
+  const many = Array.from({ length: 6_000 }, () => record());
+  await store.history.append([record({ eventId: "first", end: "dropped" }), ...many]);
+  const asked = { component: undefined, ends: ["dropped" as const], endedBefore: 1e15, limit: 10 };
+  const page = await store.history.list({ ...asked, below: 1e15 });
+  expect([page.records, page.below]).toEqual([[], expect.any(Number)]);
+  const next = await store.history.list({ ...asked, below: page.below ?? 0 });
+  expect(next).toMatchObject({ records: [{ eventId: "first" }], below: undefined });
+});
+
+test("the record of a dead letter is found by that", async () => {
+  const store = openStore({ folder: ":memory:" });
+  const [one, other] = [
+    record({ deadLetter: "d1" }),
+    record({ reason: 'it says "d1"', deadLetter: "d2" }),
+  ];
+  await store.history.append([one, other]);
+  expect(await store.history.ofDeadLetter("d1")).toEqual([one]);
+  expect(await store.history.ofDeadLetter("d")).toEqual([]);
+});

@@ -159,6 +159,22 @@ export class MemoryStore implements Store {
         .filter((one) => component === undefined || one.component === component)
         .toReversed()
         .slice(0, 100),
+    ofDeadLetter: async (id) =>
+      this.records.filter(({ deadLetter }) => deadLetter === id).toReversed(),
+    list: async ({ component, ends, endedBefore, below, limit }) => {
+      const found = this.records
+        .map((record, number) => ({ record, number }))
+        .filter(({ record, number }) => number < below && record.endedAt < endedBefore)
+        .filter(({ record }) => component === undefined || record.component === component)
+        .filter(({ record }) => ends.length === 0 || ends.includes(record.end))
+        .toReversed();
+      const page = found.slice(0, limit);
+      const more = found.length > limit;
+      return {
+        records: page.map(({ record }) => record),
+        below: more ? (page.at(-1)?.number ?? below) : undefined,
+      };
+    },
   };
 
   readonly pauses: Store["pauses"] = {

@@ -25,13 +25,16 @@ export class Unfinished {
     this.#parts = parts;
   }
 
-  /** Those with this id, or in this trace, the oldest first, at most 100. */
+  /** Those with this id, in this trace, or that are this dead letter, the oldest first, at most 100. */
   find(idOrTrace: string): UnfinishedEvent[] {
     const found: UnfinishedEvent[] = [];
     for (const lane of this.#parts.lanes.all) {
       for (const [index, entry] of lane.entries.entries()) {
-        if (entry.event.id === idOrTrace || entry.traceId === idOrTrace)
-          found.push(this.#describe(lane, entry, index));
+        const isMeant =
+          entry.event.id === idOrTrace ||
+          entry.traceId === idOrTrace ||
+          entry.redriven?.id === idOrTrace;
+        if (isMeant) found.push(this.#describe(lane, entry, index));
       }
     }
     return found.toSorted((a, b) => a.receivedAt - b.receivedAt).slice(0, most);

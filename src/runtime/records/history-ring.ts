@@ -22,6 +22,8 @@ type Story = Pick<Entry, "attempts" | "renewals" | "failedRenewals">;
 export class HistoryRing {
   #next = 0;
   #count = 0;
+  /** How many were ever added. */
+  #added = 0;
   readonly #components: string[] = [];
   readonly #ids: (string | undefined)[] = [];
   readonly #sources: string[] = [];
@@ -36,6 +38,7 @@ export class HistoryRing {
     const at = this.#next;
     if (this.#count === 0) this.#times = new Float64Array(size * 4);
     this.#next = at === size - 1 ? 0 : at + 1;
+    this.#added++;
     if (this.#count < size) this.#count++;
     this.#components[at] = component;
     this.#ids[at] = entry.event.id;
@@ -56,24 +59,33 @@ export class HistoryRing {
   /** What is known of the event at this place. */
   record(at: number): HistoryRecord {
     const [receivedAt = 0, attemptedAt = 0, took = 0, endedAt = 0] = this.#times.subarray(at * 4);
-    const { how, reason, deadLetter } = this.#ends[at] ?? unknownEnd;
-    const story = this.#stories[at];
-    const attempts = [...(story?.attempts ?? [])];
-    if (how === "handled" && attemptedAt > 0) attempts.push(handledAt(attemptedAt, took));
-    return {
+    return compose({
       component: this.#components[at] ?? "",
       eventId: this.#ids[at] ?? "",
       source: this.#sources[at] ?? "",
-      receivedAt,
-      attempts,
-      renewals: story?.renewals ?? [],
-      ...(story?.failedRenewals && { failedRenewals: story.failedRenewals }),
+      ...{ receivedAt, attemptedAt, took, endedAt },
+      story: this.#stories[at],
       traceId: this.#traceIdAt(at),
-      end: how,
-      endedAt,
-      reason,
-      deadLetter,
-    };
+      end: this.#ends[at] ?? unknownEnd,
+    });
+  }
+
+  /** When the oldest that is known ended; `undefined`: none is known. */
+  get oldestEnd(): number | undefined {
+    if (this.#count === 0) return undefined;
+    return this.#times[((this.#next - this.#count + size) % size) * 4 + 3];
+  }
+
+  /** The places of all, with the number that each has, the newest first, from the one below that number on. */
+  *list(below = Number.POSITIVE_INFINITY): Generator<{ at: number; number: number }> {
+    const oldest = this.#added - this.#count;
+    for (let number = Math.min(below, this.#added) - 1; number >= oldest; number--)
+      yield { at: number % size, number };
+  }
+
+  /** The places of events that became this dead letter. */
+  *ofDeadLetter(id: string): Generator<number> {
+    for (const { at } of this.list()) if (this.#ends[at]?.deadLetter === id) yield at;
   }
 
   /** The places of events with this id, or in this trace, the newest first. */
@@ -91,6 +103,36 @@ export class HistoryRing {
 }
 
 const unknownEnd: End = { how: "handled", reason: "" };
+
+/** What is told of an event that has come to its end. */
+export function recordOf(component: string, entry: Entry, end: End, now: number): HistoryRecord {
+  const { event, window, since, attemptedAt, took, traceId } = entry;
+  return compose({
+    ...{ component, eventId: event.id ?? "", source: window.source, receivedAt: since },
+    ...{ attemptedAt, took, endedAt: now, story: storyOf(entry), traceId, end },
+  });
+}
+
+type Facts = Pick<HistoryRecord, "component" | "eventId" | "source" | "receivedAt"> &
+  Pick<HistoryRecord, "traceId" | "endedAt"> & {
+    readonly attemptedAt: number;
+    readonly took: number;
+    readonly story: Story | undefined;
+    readonly end: End;
+  };
+
+function compose(facts: Facts): HistoryRecord {
+  const { component, eventId, source, receivedAt, attemptedAt, took, story, traceId } = facts;
+  const { how, reason, deadLetter } = facts.end;
+  const attempts = [...(story?.attempts ?? [])];
+  if (how === "handled" && attemptedAt > 0) attempts.push(handledAt(attemptedAt, took));
+  return {
+    ...{ component, eventId, source, receivedAt, attempts },
+    renewals: story?.renewals ?? [],
+    ...(story?.failedRenewals && { failedRenewals: story.failedRenewals }),
+    ...{ traceId, end: how, endedAt: facts.endedAt, reason, deadLetter },
+  };
+}
 
 function storyOf({ attempts, renewals, failedRenewals }: Entry): Story {
   return { attempts, renewals, failedRenewals };

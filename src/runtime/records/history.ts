@@ -1,9 +1,10 @@
 import type { Logger } from "../../binding.ts";
-import { messageOf } from "../../errors.ts";
+import { BindingError, messageOf } from "../../errors.ts";
 import type { HistoryRecord } from "../../store/records.ts";
 import type { HistoryStore } from "../../store/store.ts";
 import type { Entry } from "../delivery/entry.ts";
 import { HistoryRing, type End } from "./history-ring.ts";
+import { Tails, type Tail, type TailOptions } from "./tails.ts";
 
 /** How many events that were simply handled are kept in the store, a second. */
 const ordinaryPerSecond = 100;
@@ -31,14 +32,31 @@ export class History {
   #ordinary = 0;
   #inTrouble = false;
 
-  /** Without a store events are remembered in memory alone. */
-  constructor(store: HistoryStore | undefined, logger: Logger) {
+  readonly #keeps: boolean;
+  readonly #tails = new Tails();
+  /** The same while there is one who watches: nothing else is looked at for each event. */
+  #watched: Tails | undefined;
+
+  /** Without a store events are remembered in memory alone. `keeps`: they are remembered at all; default true. */
+  constructor(store: HistoryStore | undefined, logger: Logger, { keeps = true } = {}) {
     this.#store = store;
     this.#logger = logger;
+    this.#keeps = keeps;
+  }
+
+  /** Shows events from now on as they end. Throws a `BindingError` where too many watch. */
+  tail(options: TailOptions): Tail {
+    const tail = this.#tails.open(options, () => {
+      if (this.#tails.isEmpty) this.#watched = undefined;
+    });
+    this.#watched = this.#tails;
+    return tail;
   }
 
   /** Notes that an event has ended. */
   record(component: string, entry: Entry, end: End, now: number): void {
+    this.#watched?.offer(component, entry, end, now);
+    if (!this.#keeps) return;
     const at = this.#ring.add(component, entry, end, now);
     if (this.#store === undefined) return;
     if (isOrdinary(entry, end) && !this.#mayKeepOrdinary(now)) return;
@@ -65,6 +83,42 @@ export class History {
       else known.set(fingerprint(record), left - 1);
     }
     return found.toSorted((a, b) => b.endedAt - a.endedAt).slice(0, mostFound);
+  }
+
+  /**
+   * The last events, the newest first: those in memory, then those in the store that ended before. Rejects with a
+   * `BindingError` when the store cannot be read, or for a token that is none.
+   */
+  async list({ component, ends, limit, token }: HistoryPage): Promise<HistoryList> {
+    const from = readToken(token);
+    const records: HistoryRecord[] = [];
+    let endedBefore = from.endedBefore;
+    if (endedBefore === undefined) {
+      for (const { at, number } of this.#ring.list(from.below)) {
+        const record = this.#ring.record(at);
+        if (component !== undefined && record.component !== component) continue;
+        if (ends.length > 0 && !ends.includes(record.end)) continue;
+        if (records.length === limit) return { records, next: `m${number + 1}` };
+        records.push(record);
+      }
+      endedBefore = this.#ring.oldestEnd ?? Number.MAX_SAFE_INTEGER;
+    }
+    if (this.#store === undefined) return { records, next: undefined };
+    await this.flush();
+    const below = from.endedBefore === undefined ? Number.MAX_SAFE_INTEGER : from.below;
+    const rest = await this.#store.list({
+      ...{ component, ends, endedBefore, below, limit: limit - records.length },
+    });
+    const next = rest.below === undefined ? undefined : `s${endedBefore}.${rest.below}`;
+    return { records: [...records, ...rest.records], next };
+  }
+
+  /** The records of events that became this dead letter, the newest first. Rejects as {@link History.find} does. */
+  async ofDeadLetter(id: string): Promise<HistoryRecord[]> {
+    const found = [...this.#ring.ofDeadLetter(id)].map((at) => this.#ring.record(at));
+    if (found.length > 0 || this.#store === undefined) return found;
+    await this.flush();
+    return this.#store.ofDeadLetter(id);
   }
 
   /** Resolves once what was noted is in the store, or could not be. */
@@ -111,6 +165,34 @@ export class History {
       }
     }
   }
+}
+
+/** Which events are listed. */
+export type HistoryPage = {
+  readonly component: string | undefined;
+  /** How they ended; none: in any way. */
+  readonly ends: readonly HistoryRecord["end"][];
+  readonly limit: number;
+  /** The `next` of the page before. */
+  readonly token: string | undefined;
+};
+
+export type HistoryList = {
+  readonly records: HistoryRecord[];
+  /** For the page that follows; `undefined`: there is none. */
+  readonly next: string | undefined;
+};
+
+type Position = { readonly below: number; readonly endedBefore: number | undefined };
+
+function readToken(token: string | undefined): Position {
+  if (token === undefined) return { below: Number.POSITIVE_INFINITY, endedBefore: undefined };
+  const [, inMemory, endedBefore, below] =
+    /^(?:m(\d{1,15})|s(\d{1,16})\.(\d{1,16}))$/.exec(token) ?? [];
+  if (inMemory !== undefined) return { below: Number(inMemory), endedBefore: undefined };
+  if (endedBefore !== undefined && below !== undefined)
+    return { below: Number(below), endedBefore: Number(endedBefore) };
+  throw new BindingError("invalid_argument", "the page token is none of this list; begin anew");
 }
 
 /** Handled at once, or a duplicate, of which there may be as many. */

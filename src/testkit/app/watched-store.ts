@@ -48,5 +48,20 @@ function historyInMemory(): HistoryStore {
         .filter((one) => component === undefined || one.component === component)
         .toReversed()
         .slice(0, mostFound),
+    ofDeadLetter: async (id) => kept.filter(({ deadLetter }) => deadLetter === id).toReversed(),
+    async list({ component, ends, endedBefore, below, limit }) {
+      const found = kept
+        .map((record, number) => ({ record, number }))
+        .filter(({ record, number }) => number < below && record.endedAt < endedBefore)
+        .filter(({ record }) => component === undefined || record.component === component)
+        .filter(({ record }) => ends.length === 0 || ends.includes(record.end))
+        .toReversed();
+      const page = found.slice(0, limit);
+      const more = found.length > limit;
+      return {
+        records: page.map(({ record }) => record),
+        below: more ? (page.at(-1)?.number ?? below) : undefined,
+      };
+    },
   };
 }
