@@ -33,6 +33,8 @@ type Entry = {
   readonly title: string;
   /** As that of the area, which it narrows. */
   readonly in?: readonly string[];
+  /** A regular expression for the beginning of the file's path below src/. */
+  readonly files?: string;
   /** The reasons of its texts; `log` for what is logged. Any, if absent. */
   readonly reason?: readonly string[] | string;
   /** A regular expression for the text. */
@@ -77,8 +79,9 @@ function isIn({ file }: ErrorText, begins: readonly string[]): boolean {
   return begins.some((begin) => file.startsWith(`src/${begin}`));
 }
 
-function explains({ in: begins, reason, text }: Entry, one: ErrorText): boolean {
+function explains({ in: begins, files, reason, text }: Entry, one: ErrorText): boolean {
   if (begins !== undefined && !isIn(one, begins)) return false;
+  if (files !== undefined && !new RegExp(`^src/${files}`).test(one.file)) return false;
   if (reason !== undefined && ![reason].flat().includes(one.reason ?? "")) return false;
   return text === undefined || new RegExp(text.trim()).test(one.text);
 }

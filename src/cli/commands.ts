@@ -16,6 +16,7 @@ import { addKubernetesCommand } from "./kubernetes.ts";
 import { addNewCommand } from "./new.ts";
 import { addReloadCommand } from "./reload.ts";
 import { addRunCommand } from "./run.ts";
+import { addStopInputsCommand } from "./stop-inputs.ts";
 import { addTypesCommand } from "./types.ts";
 import { addWhyCommand } from "./why.ts";
 
@@ -34,9 +35,10 @@ export function addCommands(program: Command, setExitCode: (code: number) => voi
   addComponentCommand(program, setExitCode);
   addConsoleCommand(program, setExitCode);
   addCheckCommand(program);
+  addStopInputsCommand(program);
   addTypesCommand(program);
   addGenerateCommand(program);
-  addKubernetesCommand(program);
+  addKubernetesCommand(program, setExitCode);
   addNewCommand(program);
   addCompletionCommand(program);
   addCompleteComponentsCommand(program);

@@ -57,14 +57,21 @@ export class OperatorClient {
     name: string,
     deadline: number,
   ): Promise<{ component: ListedComponent; abandoned: number }> {
-    const seconds = Math.floor(deadline / 1000);
-    const nanos = Math.round((deadline - seconds * 1000) * 1e6);
-    const request = { name, deadline: { seconds: BigInt(seconds), nanos } };
+    const request = { name, deadline: durationOf(deadline) };
     const { component, abandoned } = await this.#caller.call(
       (options) => this.#operations.drainComponent(request, options),
       deadline + answering,
     );
     return { component: shown(component), abandoned: Number(abandoned) };
+  }
+
+  /** Stops all inputs, those of later reloads too, once the app has finished what it has, or after `deadline` milliseconds. */
+  async drainInputs(deadline: number): Promise<{ abandoned: number }> {
+    const { abandoned } = await this.#caller.call(
+      (options) => this.#operations.drainInputs({ deadline: durationOf(deadline) }, options),
+      deadline + answering,
+    );
+    return { abandoned: Number(abandoned) };
   }
 
   /** What is done about a component's failures. */
@@ -145,4 +152,10 @@ function toReload({ revision, at, outcome, components, problems }: WireReload): 
     })),
     problems,
   };
+}
+
+function durationOf(milliseconds: number): { seconds: bigint; nanos: number } {
+  const seconds = Math.floor(milliseconds / 1000);
+  const nanos = Math.round((milliseconds - seconds * 1000) * 1e6);
+  return { seconds: BigInt(seconds), nanos };
 }

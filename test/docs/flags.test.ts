@@ -37,6 +37,7 @@ function scriptsOf(text: string): string[] {
 
 /** Flags of other programs: npm, Node, setpriv, redis-server; and the example of one that a component's program has. */
 const foreign = new Set([
+  "--create-namespace",
   "--test",
   "--enable-feature",
   "--event-types",

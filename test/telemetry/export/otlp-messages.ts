@@ -85,4 +85,3 @@ export const traceResponse = message({
 });
 
 export type KeyValue = ValuesOf<typeof keyValue>;
-export type WireSpan = ValuesOf<typeof span>;

@@ -183,7 +183,7 @@ async function listen(server: Server | Http2Server): Promise<string> {
 const kinds = ["unspecified", "internal", "server", "client", "producer", "consumer"];
 
 /** Decodes an ExportTraceServiceRequest. */
-export function spansOf(bytes: Uint8Array): ReceivedSpan[] {
+function spansOf(bytes: Uint8Array): ReceivedSpan[] {
   const spans: ReceivedSpan[] = [];
   for (const { resource, scopeSpans } of traceRequest.decode(bytes).resourceSpans) {
     for (const { spans: some, schemaUrl } of scopeSpans) {
