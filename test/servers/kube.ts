@@ -13,6 +13,8 @@ interface KubeExtras {
   readonly ownerToken: string;
   /** The token of `watcher`, who may do what roles allow. */
   readonly watcherToken: string;
+  /** Where its etcd speaks. */
+  readonly etcdUrl: string;
   /** The PEM certificate that the server shows. */
   readonly certificate: string;
 }
@@ -63,9 +65,10 @@ export const kube: ServerKind<KubeOptions, object, KubeExtras> = {
     return [{ program: process.execPath, arguments: given }];
   },
   extras: () => ({}),
-  ownExtras: ({ folder }) => {
-    const text = (name: string): string => readFileSync(join(folder, name), "utf8");
+  ownExtras: (place) => {
+    const text = (name: string): string => readFileSync(join(place.folder, name), "utf8");
     return {
+      etcdUrl: `http://${place.host}:${portAt(place, 1)}`,
       get ownerToken() {
         return text("owner.token");
       },
