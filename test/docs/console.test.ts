@@ -30,6 +30,7 @@ test("the page's commands start the console in both ways, and the link and the c
     `${own} --dapr-http-port 0 --dapr-grpc-port ${grpc} --dapr-listen-addresses 127.0.0.1 --enable-metrics=false`,
   );
   await served.printed(/Status: Running\./);
+  await until(() => served.stderr.includes("#token="), { what: "the link", within: 20_000 });
   const [, link = "", token = ""] = /Console: (\S+)#token=(\S+)\n/.exec(served.stderr) ?? [];
   expect(link).toBe(`http://127.0.0.1:${port}/`);
   expect(served.stdout).not.toContain(token);
