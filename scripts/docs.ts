@@ -15,6 +15,7 @@ import {
   markdownTable,
 } from "../src/metadata/describe.ts";
 import { componentFields } from "../src/runtime/component/component-fields.ts";
+import { markdownRuns } from "../test/operate/runs.ts";
 import { contradictions, readRecords } from "../test/systems/record.ts";
 import { errorIndex } from "./errors/index.ts";
 import { markdownCommands } from "./reference/commands.ts";
@@ -64,6 +65,10 @@ pages.set("reference/commands.md", {
   generated: markdownCommands(createProgram(() => undefined)),
 });
 pages.set("reference/rpcs.md", { title: "cufflink.v1", generated: markdownRpcs(root) });
+pages.set("operate-proofs.md", {
+  title: "How operations were tested",
+  generated: markdownRuns(),
+});
 const errors = errorIndex(root);
 for (const [name, page] of errors.pages) pages.set(name, page);
 if (errors.unexplained.length + errors.unused.length > 0) {

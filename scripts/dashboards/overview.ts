@@ -164,6 +164,17 @@ export const overviewDashboard = dashboard({
           ],
           { width: 8 },
         ),
+        lines(
+          "Telemetry that was dropped",
+          "Spans and data points that did not come to a receiver, a second.",
+          [
+            {
+              expr: rate("app_id, signal", `cufflink_telemetry_dropped_total{${ofApp}}`),
+              legend: "{{app_id}} {{signal}}",
+            },
+          ],
+          { width: 8 },
+        ),
       ],
     },
   ],

@@ -113,7 +113,7 @@ export function table(
   const shown = value === undefined ? columns : { ...columns, Value: value };
   return {
     ...{ title, description, width, height, type: "table", queries: [{ expr }] },
-    options: { showHeader: true, cellHeight: "sm" },
+    options: { frameIndex: 0, showHeader: true, cellHeight: "sm" },
     custom: { align: "auto", cellOptions: { type: "auto" }, inspect: false },
     transformations: [
       { id: "filterFieldsByName", options: { include: { names: Object.keys(shown) } } },
@@ -187,7 +187,7 @@ export function labelVariable(
 ): object {
   const query = `label_values(${of}, ${label})`;
   return {
-    ...{ type: "query", name, label: name, datasource, definition: query },
+    ...{ type: "query", name, label: name, datasource },
     query: { query, refId: name },
     ...{ refresh: 2, sort: 1, hide: 0, skipUrlSync: false },
     ...(more.several

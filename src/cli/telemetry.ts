@@ -2,8 +2,9 @@ import { messageOf } from "../errors.ts";
 import type { Logger } from "../logger.ts";
 import type { TracingConfiguration } from "../resources/tracing-configuration.ts";
 import type { Tracer } from "../runtime/tracer.ts";
+import type { MetricSettings } from "../telemetry/export/settings.ts";
 import type { Exporting } from "../telemetry/export/start.ts";
-import type { NumberDefinition } from "../telemetry/metric-model.ts";
+import { telemetryDropped } from "../telemetry/metric-model.ts";
 import type { Metrics } from "../telemetry/metrics.ts";
 
 export type TelemetryOptions = {
@@ -27,11 +28,6 @@ export type Telemetry = {
 const longestFlush = 2_500;
 const lastTry = 500;
 
-const dropped: NumberDefinition = {
-  ...{ name: "cufflink_telemetry_dropped_total", type: "counter", unit: "{item}" },
-  help: "Spans and data points that did not come to a receiver, by signal.",
-};
-
 /** Begins to export what is asked for. `undefined`: nothing is, and nothing was loaded for it. */
 export async function startTelemetry(options: TelemetryOptions): Promise<Telemetry | undefined> {
   const { appId, variables, configuration, metrics, logger } = options;
@@ -47,8 +43,9 @@ export async function startTelemetry(options: TelemetryOptions): Promise<Telemet
   const exported = settings.metrics && (await beginMetrics(options, settings.metrics, resource));
   if (traces === undefined && exported === undefined) return undefined;
   metrics.add((page) => {
-    if (traces !== undefined) page.number(dropped, { signal: "traces" }, traces.dropped);
-    if (exported !== undefined) page.number(dropped, { signal: "metrics" }, exported.dropped);
+    if (traces !== undefined) page.number(telemetryDropped, { signal: "traces" }, traces.dropped);
+    if (exported !== undefined)
+      page.number(telemetryDropped, { signal: "metrics" }, exported.dropped);
   });
   const all = [traces, exported].filter((one) => one !== undefined);
   return {
@@ -60,7 +57,7 @@ export async function startTelemetry(options: TelemetryOptions): Promise<Telemet
 /** `undefined`: it cannot begin, which is told. */
 async function beginMetrics(
   { metrics, logger }: TelemetryOptions,
-  settings: Parameters<typeof import("../telemetry/export/start-metrics.ts").startMetrics>[0],
+  settings: MetricSettings,
   resource: Readonly<Record<string, string>>,
 ): Promise<Exporting | undefined> {
   const { startMetrics } = await import("../telemetry/export/start-metrics.ts");

@@ -127,6 +127,8 @@ export class KindWatcher {
       const isOver = failure === undefined && performance.now() - begun >= shortestWatch;
       failures = isOver ? 0 : failures + 1;
       if (failure !== undefined) {
+        const facts = { resource: this.#resource, reason: failure.message };
+        this.#options.logger.debug(facts, "reading from Kubernetes has ended; it begins anew");
         const isLate = isForgotten(failure);
         if (isLate || failures >= mostFailures) this.#version = "";
         this.#failed(failure, failures > (isLate ? 2 : 1));

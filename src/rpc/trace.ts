@@ -25,7 +25,7 @@ export function traceOfRequest(
 }
 
 /** The traceparent of the caller's span; `undefined`: its headers name none. */
-export function parentOfHead(head: RequestHead): string | undefined {
+function parentOfHead(head: RequestHead): string | undefined {
   const given = head.get("traceparent");
   return isTraceparent(given) ? given : fromBinary(head.get("grpc-trace-bin"));
 }

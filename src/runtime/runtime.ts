@@ -332,11 +332,7 @@ export function createRuntime(options: RuntimeOptions): Runtime {
     invokeStream: (invocation) => outputs.invokeStream(invocation),
     async emit(name, event, signal) {
       inputOf(name);
-      if (app === undefined)
-        return {
-          kind: "unsent",
-          reason: "this runtime was given no app; createRuntime takes one as `app`",
-        };
+      if (app === undefined) return { kind: "unsent", reason: noApp };
       const target = app.of?.(name) ?? app;
       if (!target.available) return { kind: "unsent", reason: target.unavailableReason };
       const { route = name, input } = components.get(name) ?? {};
@@ -389,6 +385,8 @@ export function createRuntime(options: RuntimeOptions): Runtime {
     },
   };
 }
+
+const noApp = "this runtime was given no app; createRuntime takes one as `app`";
 
 /** By whom and why all inputs are paused. */
 const allDrained = ["an operator", "all inputs are drained"] as const;

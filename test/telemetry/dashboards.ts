@@ -7,7 +7,11 @@ export type Dashboard = {
   readonly uid: string;
   readonly title: string;
   readonly templating: {
-    readonly list: readonly { type: string; name: string; definition?: string }[];
+    readonly list: readonly {
+      readonly type: string;
+      readonly name: string;
+      readonly query: string | { readonly query: string };
+    }[];
   };
   readonly panels: readonly {
     readonly id: number;
@@ -42,8 +46,8 @@ export function shippedDashboards(): Map<string, Dashboard> {
 /** The expressions of a dashboard's panels and variables, with values in place of Grafana's variables. */
 export function expressionsOf({ panels, templating }: Dashboard): string[] {
   const all = panels.flatMap(({ targets = [] }) => targets.map(({ expr }) => expr));
-  const ofVariables = templating.list.flatMap(({ definition }) => {
-    const match = /^label_values\((.*), \w+\)$/.exec(definition ?? "");
+  const ofVariables = templating.list.flatMap(({ query }) => {
+    const match = /^label_values\((.*), \w+\)$/.exec(typeof query === "string" ? "" : query.query);
     return match?.[1] === undefined ? [] : [match[1]];
   });
   return [...all, ...ofVariables].map((expression) =>

@@ -1,6 +1,5 @@
 /** The semantic conventions that spans and metrics keep: <https://opentelemetry.io/docs/specs/semconv/>. */
-export const conventions = "1.45.0";
-export const schemaUrl = `https://opentelemetry.io/schemas/${conventions}`;
+export const schemaUrl = "https://opentelemetry.io/schemas/1.45.0";
 
 /** The conventions' names that are used. */
 export const attribute = {

@@ -7,9 +7,11 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import { startDaemon, type ComponentYaml, type Daemon } from "../../e2e/daemon.ts";
 import { describeWith } from "../../servers/describe-with.ts";
 import { startProxy, type Proxy } from "../../servers/proxy.ts";
+import { OtlpReceiver } from "../../telemetry/export/otlp-receiver.ts";
 import { alerts, alertsText } from "../../telemetry/alerts.ts";
 import { ask } from "../../telemetry/prometheus-api.ts";
 import { until } from "../../until.ts";
+import { record } from "../record.ts";
 
 /** The shipped alerts with seconds in place of minutes. */
 function hastened(text: string): string {
@@ -63,6 +65,7 @@ describeWith("prometheus", { own: true, rules: hastened(alertsText) }, (promethe
     let folder: string;
     let client: Redis;
     let proxy: Proxy;
+    let receiver: OtlpReceiver;
     let one: Daemon;
     let other: Daemon;
     let producing: NodeJS.Timeout | undefined;
@@ -85,6 +88,7 @@ describeWith("prometheus", { own: true, rules: hastened(alertsText) }, (promethe
       folder = await mkdtemp(join(tmpdir(), "cufflink-alerts-"));
       client = new Redis({ host: redis.host, port: redis.port });
       proxy = await startProxy(redis);
+      receiver = await OtlpReceiver.http();
       const flags = ["--app-port", String(appPort), "--state-dir", folder];
       one = await startDaemon({
         components: [
@@ -98,6 +102,7 @@ describeWith("prometheus", { own: true, rules: hastened(alertsText) }, (promethe
           resiliency,
         ],
         flags: [...flags, "--memory-budget", "16Mi"],
+        env: { OTEL_EXPORTER_OTLP_ENDPOINT: receiver.url, OTEL_BSP_SCHEDULE_DELAY: "100" },
       });
       await prometheus.scrape({ one: `127.0.0.1:${one.metricsPort}` });
       const scraped = async (): Promise<boolean> => {
@@ -119,6 +124,7 @@ describeWith("prometheus", { own: true, rules: hastened(alertsText) }, (promethe
       await other?.[Symbol.asyncDispose]();
       await one?.[Symbol.asyncDispose]();
       await proxy?.[Symbol.asyncDispose]();
+      await receiver?.[Symbol.asyncDispose]();
       app.close();
       app.closeAllConnections();
       if (folder !== undefined) await rm(folder, { recursive: true, force: true });
@@ -203,6 +209,12 @@ describeWith("prometheus", { own: true, rules: hastened(alertsText) }, (promethe
       await Promise.all(calls);
     });
 
+    test("CufflinkTelemetryDropped: the receiver refuses", { timeout: 120_000 }, async () => {
+      receiver.behaviour = { kind: "refuse", http: 400, grpc: 3 };
+      await client.xadd("letters", "*", "data", "traced");
+      expect(await fires("CufflinkTelemetryDropped")).toBe("e2e");
+    });
+
     test("CufflinkReloadRefused: a definition has a mistake", { timeout: 120_000 }, async () => {
       await appendFile(
         join(one.folder, "components.yaml"),
@@ -233,6 +245,8 @@ describeWith("prometheus", { own: true, rules: hastened(alertsText) }, (promethe
       const own = await readFile(import.meta.filename, "utf8");
       const fired = new Set([...own.matchAll(/await fires\("(\w+)"/g)].map(([, name]) => name));
       expect(fired).toEqual(new Set(alerts.map(({ alert }) => alert)));
+      const { version } = await ask<{ version: string }>(prometheus.url, "status/buildinfo");
+      await record("alerts", { prometheus: version, fired: alerts.map(({ alert }) => alert) });
     });
   });
 });
