@@ -1,5 +1,5 @@
 import type { Attributes, MetricFamily } from "./metric-model.ts";
-import { cumulativeBuckets, helpText, seriesText } from "./text-format.ts";
+import { bucketText, cumulativeBuckets, helpText, labelsText, seriesText } from "./text-format.ts";
 
 /** The `content-type` of {@link prometheusText}. */
 export const prometheusType = "text/plain; version=0.0.4; charset=utf-8";
@@ -13,13 +13,13 @@ export function prometheusText(families: readonly MetricFamily[], constant: Attr
     text += `# TYPE ${name} ${type === "info" ? "gauge" : type}\n`;
     if (family.type !== "histogram") {
       for (const { attributes, value } of family.points)
-        text += `${seriesText(name, { ...constant, ...attributes })} ${value}\n`;
+        text += `${seriesText(name, labelsText(constant, attributes))} ${value}\n`;
       continue;
     }
     for (const point of family.points) {
-      const labels = { ...constant, ...point.attributes };
+      const labels = labelsText(constant, point.attributes);
       for (const { le, count } of cumulativeBuckets(family, point))
-        text += `${seriesText(`${name}_bucket`, { ...labels, le })} ${count}\n`;
+        text += `${bucketText(name, labels, le)} ${count}\n`;
       text += `${seriesText(`${name}_sum`, labels)} ${point.sum}\n`;
       text += `${seriesText(`${name}_count`, labels)} ${point.count}\n`;
     }

@@ -2,10 +2,24 @@ import type { Attributes, HistogramFamily, HistogramPoint, MetricFamily } from "
 
 /** What both text formats have in common. */
 
-/** A series as it is written: the name and its labels. */
-export function seriesText(name: string, labels: Attributes): string {
-  const pairs = Object.entries(labels).map(([label, text]) => `${label}="${escapeLabel(text)}"`);
-  return pairs.length === 0 ? name : `${name}{${pairs.join(",")}}`;
+/** Labels as they stand between braces, those that each series has first. */
+export function labelsText(constant: Attributes, attributes: Attributes): string {
+  let text = "";
+  for (const labels of [constant, attributes]) {
+    for (const [label, value] of Object.entries(labels))
+      text += `${text === "" ? "" : ","}${label}="${escapeLabel(value)}"`;
+  }
+  return text;
+}
+
+/** A series as it is written, of a name and {@link labelsText}. */
+export function seriesText(name: string, labels: string): string {
+  return labels === "" ? name : `${name}{${labels}}`;
+}
+
+/** The series of a bucket. */
+export function bucketText(name: string, labels: string, le: string): string {
+  return `${name}_bucket{${labels}${labels === "" ? "" : ","}le="${le}"}`;
 }
 
 /** Each bucket with all smaller ones, the last without end. */
@@ -32,5 +46,6 @@ export function helpText({ help, replacedBy }: MetricFamily): string {
 }
 
 function escapeLabel(text: string): string {
+  if (!/["\\\n]/.test(text)) return text;
   return text.replaceAll("\\", "\\\\").replaceAll("\n", "\\n").replaceAll('"', '\\"');
 }
