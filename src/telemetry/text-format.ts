@@ -2,6 +2,33 @@ import type { Attributes, HistogramFamily, HistogramPoint, MetricFamily } from "
 
 /** What both text formats have in common. */
 
+/** How much text is kept in pieces, in characters. */
+const pieces = 16_384;
+
+/**
+ * A long text that is made of many short ones. Now and then they become bytes: as strings that are made of strings they
+ * would keep the garbage collector busy for longer than all else takes.
+ */
+export class LongText {
+  #pending = "";
+  readonly #written: Buffer[] = [];
+
+  add(text: string): void {
+    this.#pending += text;
+    if (this.#pending.length > pieces) this.#write();
+  }
+
+  toString(): string {
+    this.#write();
+    return Buffer.concat(this.#written).toString();
+  }
+
+  #write(): void {
+    this.#written.push(Buffer.from(this.#pending));
+    this.#pending = "";
+  }
+}
+
 /** Labels as they stand between braces, those that each series has first. */
 export function labelsText(constant: Attributes, attributes: Attributes): string {
   let text = "";
