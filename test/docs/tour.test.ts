@@ -36,12 +36,16 @@ test("the tour works as it is written", { timeout: 120_000 }, async () => {
     if (file !== undefined) {
       mkdirSync(dirname(join(place, file)), { recursive: true });
       writeFileSync(join(place, file), `${block.text}\n`);
-    } else if (block.text.startsWith("bin/cufflink run ")) {
+    } else if (/^(OTEL_\S+ )?bin\/cufflink run /.test(block.text)) {
       runtime?.signal("SIGINT");
       if (runtime !== undefined) expect(await runtime.exited).toBe(0);
-      const [, , ...args] = block.text.replace("8090", console).split(" ");
+      const [, variable = ""] = /^(OTEL_\S+) /.exec(block.text) ?? [];
+      const [name = "", value = ""] = variable.split("=");
+      const words = block.text.replace("8090", console).split(" ");
+      const args = words.slice(words.indexOf("run") + 1);
       const flags = ["--dapr-http-port", http, "--dapr-grpc-port", grpc, "--metrics-port", metrics];
-      runtime = new Command(["run", ...flags, ...args], { env, cwd: place });
+      const traced = variable === "" ? env : { ...env, [name]: value };
+      runtime = new Command(["run", ...flags, ...args], { env: traced, cwd: place });
       await runtime.printed(/\[orders\] component running/);
       if (!block.text.includes("--console-port")) continue;
       const link = /^Console: http:\/\/127\.0\.0\.1:\d+\/#token=\S{20,}$/m;
@@ -73,6 +77,8 @@ test("the tour works as it is written", { timeout: 120_000 }, async () => {
   expect(saidOf("curl")[0]).toMatch(/cufflink_\w+\{[^}]*component="orders"/);
   runtime?.signal("SIGINT");
   expect(await runtime?.exited).toBe(0);
+  for (const span of ["redrive orders", "attempt orders", "create archive"])
+    expect(runtime?.stdout).toContain(span);
 
   /** What a line prints. A plain command of ours runs in this process, which is quicker. */
   async function ran(line: string): Promise<string> {

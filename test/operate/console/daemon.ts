@@ -2,7 +2,7 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
-import { type Browser, type BrowserContextOptions, type Page } from "playwright-core";
+import type { Browser, BrowserContextOptions, Locator, Page } from "playwright-core";
 import { onTestFinished } from "vitest";
 import { buildConsole } from "../../../scripts/build-console.ts";
 import { type BindingApp, createApp } from "../../../src/sdk/index.ts";
@@ -11,7 +11,7 @@ import { withFileLock } from "../../servers/install.ts";
 import { releasePort, reservePort } from "../../servers/ports.ts";
 import { until } from "../../until.ts";
 
-export const fullToken = "console-token-of-the-tests";
+const fullToken = "console-token-of-the-tests";
 export const readOnlyToken = "console-token-that-only-looks";
 
 /** Builds the page where the daemon of this checkout finds it. */
@@ -96,4 +96,9 @@ export async function openConsole(
 /** Goes to a part of the page. */
 export async function show(page: Page, hash: string): Promise<void> {
   await page.evaluate(`location.hash = ${JSON.stringify(hash)}`);
+}
+
+/** Waits until something is shown. */
+export async function expectShown(locator: Locator): Promise<void> {
+  await locator.waitFor();
 }
