@@ -1,10 +1,10 @@
 import { messageOf } from "../errors.ts";
-import { writeDropped } from "../telemetry/dropped-metrics.ts";
 import type { Logger } from "../logger.ts";
 import type { TracingConfiguration } from "../resources/tracing-configuration.ts";
 import type { Tracer } from "../runtime/tracer.ts";
 import type { MetricSettings } from "../telemetry/export/settings.ts";
 import type { Exporting } from "../telemetry/export/start.ts";
+import { telemetryDropped } from "../telemetry/metric-model.ts";
 import type { Metrics } from "../telemetry/metrics.ts";
 
 export type TelemetryOptions = {
@@ -42,9 +42,11 @@ export async function startTelemetry(options: TelemetryOptions): Promise<Telemet
     (await import("../telemetry/export/start.ts")).startTracing(settings.traces, resource, logger);
   const exported = settings.metrics && (await beginMetrics(options, settings.metrics, resource));
   if (traces === undefined && exported === undefined) return undefined;
-  metrics.add((page) =>
-    writeDropped(page, { traces: traces?.dropped, metrics: exported?.dropped }),
-  );
+  metrics.add((page) => {
+    if (traces !== undefined) page.number(telemetryDropped, { signal: "traces" }, traces.dropped);
+    if (exported !== undefined)
+      page.number(telemetryDropped, { signal: "metrics" }, exported.dropped);
+  });
   const all = [traces, exported].filter((one) => one !== undefined);
   return {
     tracer: traces?.tracer,

@@ -34,6 +34,12 @@ export type HistogramDefinition = Described & {
   readonly boundStyle: "canonical" | "plain";
 };
 
+/** What could not be exported, counted by whoever exports. */
+export const telemetryDropped: NumberDefinition = {
+  ...{ name: "cufflink_telemetry_dropped_total", type: "counter", unit: "{item}" },
+  help: "Spans and data points that did not come to a receiver, by signal.",
+};
+
 export type NumberPoint = {
   readonly attributes: Attributes;
   readonly value: number;

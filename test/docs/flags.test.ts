@@ -35,7 +35,7 @@ function scriptsOf(text: string): string[] {
   });
 }
 
-/** Flags of other programs: npm, Docker, systemd, Node, setpriv, redis-server; and the example of one that a component's program has. */
+/** Flags of other programs: npm, Docker, systemd, Node, setpriv, redis-server, debootstrap; and the example of one that a component's program has. */
 const foreign = new Set([
   "--variant",
   "--user",
@@ -63,5 +63,6 @@ const foreign = new Set([
   "--save-dev",
   "--test",
   "--topic",
+  "--variant",
   "--watch",
 ]);

@@ -2,7 +2,7 @@ import { BindingError } from "../../src/errors.ts";
 import type { DeadLetterTotal } from "../../src/store/store.ts";
 import { MemoryBudget } from "../../src/memory/budget.ts";
 import type { ComponentStatus } from "../../src/runtime/status.ts";
-import { writeDropped } from "../../src/telemetry/dropped-metrics.ts";
+import { telemetryDropped } from "../../src/telemetry/metric-model.ts";
 import { Metrics } from "../../src/telemetry/metrics.ts";
 import type { MetricsOptions } from "../../src/telemetry/metrics.ts";
 
@@ -88,6 +88,6 @@ export function fullMetrics(
   metrics.reloaded({
     ...{ revision: 7, at: 0, outcome: "partly applied", components: [], problems: [] },
   });
-  metrics.add((page) => writeDropped(page, { traces: 1, metrics: 2 }));
+  metrics.add((page) => page.number(telemetryDropped, { signal: "traces" }, 9));
   return metrics;
 }

@@ -84,4 +84,41 @@ export const traceResponse = message({
   ),
 });
 
+const numberPoint = message({
+  ...{ startTimeUnixNano: one(2, fixed64), timeUnixNano: one(3, fixed64) },
+  ...{ asDouble: one(4, double), asInt: one(6, optional(fixed64)) },
+  attributes: many(7, nested(keyValue)),
+});
+const histogramPoint = message({
+  ...{ startTimeUnixNano: one(2, fixed64), timeUnixNano: one(3, fixed64) },
+  ...{ count: one(4, fixed64), sum: one(5, double), bucketCounts: many(6, fixed64) },
+  ...{ explicitBounds: many(7, double), attributes: many(9, nested(keyValue)) },
+});
+const gauge = message({ dataPoints: many(1, nested(numberPoint)) });
+const sum = message({
+  ...{ dataPoints: many(1, nested(numberPoint)), aggregationTemporality: one(2, int32) },
+  isMonotonic: one(3, bool),
+});
+const histogram = message({
+  ...{ dataPoints: many(1, nested(histogramPoint)), aggregationTemporality: one(2, int32) },
+});
+const metric = message({
+  ...{ name: one(1, text), description: one(2, text), unit: one(3, text) },
+  ...{ gauge: one(5, nested(gauge)), sum: one(7, nested(sum)) },
+  histogram: one(9, nested(histogram)),
+});
+const scopeMetrics = message({
+  ...{ scope: one(1, nested(scope)), metrics: many(2, nested(metric)), schemaUrl: one(3, text) },
+});
+export const metricsRequest = message({
+  resourceMetrics: many(
+    1,
+    nested(
+      message({
+        ...{ resource: one(1, nested(resource)), scopeMetrics: many(2, nested(scopeMetrics)) },
+      }),
+    ),
+  ),
+});
+
 export type KeyValue = ValuesOf<typeof keyValue>;

@@ -7,7 +7,7 @@ import {
 import type { Server } from "node:net";
 import { gunzipSync } from "node:zlib";
 import { until } from "../../until.ts";
-import { traceRequest, traceResponse, type KeyValue } from "./otlp-messages.ts";
+import { metricsRequest, traceRequest, traceResponse, type KeyValue } from "./otlp-messages.ts";
 
 export type Attributes = Readonly<Record<string, string | number | boolean>>;
 
@@ -29,6 +29,20 @@ export type ReceivedSpan = {
   readonly schemaUrl: string;
 };
 
+/** A data point as it was received. */
+export type ReceivedPoint = {
+  readonly name: string;
+  readonly unit: string;
+  readonly kind: "gauge" | "sum" | "histogram";
+  readonly attributes: Attributes;
+  /** Of a histogram: how many values. */
+  readonly count: number;
+  /** Of a histogram: their sum. */
+  readonly value: number;
+  readonly resource: Attributes;
+  readonly schemaUrl: string;
+};
+
 /** What a receiver does with an export. */
 export type Behaviour =
   | { readonly kind: "take" }
@@ -39,6 +53,7 @@ export type Behaviour =
 /** An OTLP receiver in the test's own process, over HTTP or gRPC. */
 export class OtlpReceiver implements AsyncDisposable {
   readonly spans: ReceivedSpan[] = [];
+  readonly points: ReceivedPoint[] = [];
   /** The headers of each export. */
   readonly headers: Record<string, string | string[] | undefined>[] = [];
   readonly paths: string[] = [];
@@ -165,7 +180,8 @@ export class OtlpReceiver implements AsyncDisposable {
     const { behaviour } = this;
     if (behaviour.kind === "hang") return undefined;
     if (behaviour.kind === "refuse") return { ...behaviour, body: Buffer.alloc(0) };
-    this.spans.push(...(isJson ? spansOfJson(bytes) : spansOf(bytes)));
+    if (/metrics/i.test(this.paths.at(-1) ?? "")) this.points.push(...pointsOf(bytes));
+    else this.spans.push(...(isJson ? spansOfJson(bytes) : spansOf(bytes)));
     const rejected = behaviour.kind === "partly" ? behaviour.rejected : 0;
     const partialSuccess = { rejectedSpans: BigInt(rejected), errorMessage: "too many" };
     const body = rejected === 0 ? new Uint8Array() : traceResponse.encode({ partialSuccess });
@@ -208,6 +224,29 @@ function spansOf(bytes: Uint8Array): ReceivedSpan[] {
     }
   }
   return spans;
+}
+
+/** Decodes an ExportMetricsServiceRequest. */
+function pointsOf(bytes: Uint8Array): ReceivedPoint[] {
+  return metricsRequest.decode(bytes).resourceMetrics.flatMap(({ resource, scopeMetrics }) =>
+    scopeMetrics.flatMap(({ metrics, schemaUrl }) =>
+      metrics.flatMap(({ name, unit, gauge, sum, histogram }) => {
+        const about = { name, unit, schemaUrl, resource: attributesOf(resource?.attributes ?? []) };
+        const kind = gauge === undefined ? "sum" : "gauge";
+        const numbers = (gauge ?? sum)?.dataPoints ?? [];
+        return [
+          ...numbers.map(({ attributes, asDouble, asInt }) => ({
+            ...({ ...about, kind, count: 1, attributes: attributesOf(attributes) } as const),
+            value: asDouble ?? Number(asInt ?? 0),
+          })),
+          ...(histogram?.dataPoints ?? []).map(({ attributes, count, sum }) => ({
+            ...({ ...about, kind: "histogram", attributes: attributesOf(attributes) } as const),
+            ...{ count: Number(count), value: sum ?? 0 },
+          })),
+        ];
+      }),
+    ),
+  );
 }
 
 type JsonAttribute = { key: string; value: Record<string, string | number | boolean> };
