@@ -8,6 +8,7 @@ import { addConsoleCommand } from "./console.ts";
 import { addDeadLettersCommand } from "./dead-letters.ts";
 import { addDoctorCommand } from "./doctor.ts";
 import { addEmitCommand } from "./emit.ts";
+import { addEventsCommand } from "./events.ts";
 import { addGenerateCommand } from "./generate.ts";
 import { addHealthCommand } from "./health.ts";
 import { addInvokeCommand } from "./invoke.ts";
@@ -26,6 +27,7 @@ export function addCommands(program: Command, setExitCode: (code: number) => voi
   addEmitCommand(program);
   addComponentsCommand(program);
   addDeadLettersCommand(program);
+  addEventsCommand(program);
   addWhyCommand(program);
   addDoctorCommand(program);
   addHealthCommand(program);

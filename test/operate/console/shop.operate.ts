@@ -4,11 +4,13 @@ import { join } from "node:path";
 import type { Browser, Page } from "playwright-core";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { type BindingApp, DeadLetter } from "../../../src/sdk/index.ts";
-import { accessibilityProblems, hasChromium, startChromium } from "../../console/browser.ts";
+import { accessibilityProblems, startChromium } from "../../console/browser.ts";
 import { describeWith, uniqueName } from "../../servers/describe-with.ts";
 import { until } from "../../until.ts";
+import { describeWithTools } from "../tools.ts";
 import {
   buildPage,
+  expectShown,
   openConsole,
   readOnlyToken,
   show,
@@ -32,8 +34,7 @@ spec:
 
 const traceParent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
 
-if (!hasChromium) test.skip("the console in Chromium: there is no Chromium on this machine");
-else
+describeWithTools("the console in Chromium", { programs: ["chromium"] }, () => {
   describeWith(["redis", "rabbitmq"], ({ redis, rabbitmq }) => {
     const [stream, queue] = [uniqueName("orders"), uniqueName("payments")];
     let shop: Awaited<ReturnType<typeof startConsoleDaemon>>;
@@ -222,7 +223,7 @@ else
       await page.getByLabel("key").fill("");
       await page.getByRole("button", { name: "Invoke get" }).click();
       await page.locator(".outcome .badge").filter({ hasText: "failed" }).waitFor();
-      await page.getByText(/key/i).first().waitFor();
+      await expectShown(page.getByText(/key/i).first());
     });
 
     test("an event is emitted, and the app's answer is shown", async () => {
@@ -233,7 +234,7 @@ else
       await page.getByRole("region", { name: "Content of reply" }).getByText("paid").waitFor();
       await page.getByLabel("Payload").fill("bad card");
       await page.getByRole("button", { name: "Emit" }).click();
-      await page.getByText("the card has expired").waitFor();
+      await expectShown(page.getByText("the card has expired"));
     });
 
     test("an event's way is a timeline, found by its id, its trace id, or its dead letter", async () => {
@@ -416,7 +417,7 @@ else
         .getByRole("region", { name: "Settings of a component" })
         .getByText("queueName")
         .waitFor();
-      await page.getByRole("region", { name: "Operation create" }).waitFor();
+      await expectShown(page.getByRole("region", { name: "Operation create" }));
     });
 
     test("doctor examines every component and says what is wrong, or that this daemon cannot", async () => {
@@ -495,6 +496,7 @@ else
       await page.getByText("Connection lost").waitFor();
       await restarted;
       await page.getByText("Connection lost").waitFor({ state: "detached" });
-      await row(page, "cache").getByText("running").waitFor();
+      await expectShown(row(page, "cache").getByText("running"));
     }, 90_000);
   });
+});

@@ -13,7 +13,7 @@ import { until } from "../../until.ts";
 
 type Kube = OwnServer<"kube">;
 
-export const kinds = [
+const kinds = [
   ["Component", "components", "component"],
   ["Resiliency", "resiliencies", "resiliency"],
   ["Configuration", "configurations", "configuration"],

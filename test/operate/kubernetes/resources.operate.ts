@@ -1,5 +1,7 @@
 // Kubernetes mode with Kubernetes' own API server and etcd.
-import { expect, onTestFinished, test } from "vitest";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { expect, test } from "vitest";
 import { describeWith } from "../../servers/describe-with.ts";
 import { startProxy } from "../../servers/proxy.ts";
 import { until } from "../../until.ts";
@@ -163,6 +165,7 @@ describeWith("kube", { own: true }, (server) => {
     await place.writeToken();
     await place.make("Component", "files", file(folder({})));
     await untilComponents((names) => names.includes("files"), "the component");
+    expect(command.stdout).not.toContain(readFileSync(join(place.folder, "token"), "utf8"));
   });
 
   test("5,000 components, of which 500 are the app's", { timeout: 900_000 }, async () => {
