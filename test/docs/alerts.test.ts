@@ -7,5 +7,5 @@ test("the page on alerts has each that is shipped, and no other", () => {
   const shipped = readFileSync(join(root, "deploy/prometheus/alerts.yaml"), "utf8");
   const alerts = Array.from(shipped.matchAll(/- alert: (\w+)/g), ([, name]) => name);
   const named = readPage("docs/how-to/be-alerted.md").match(/(?<=`)Cufflink\w+(?=`)/g) ?? [];
-  expect(named.toSorted()).toEqual(alerts.toSorted());
+  expect(new Set(named)).toEqual(new Set(alerts));
 });

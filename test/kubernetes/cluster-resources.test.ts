@@ -91,6 +91,21 @@ test("a server that goes and comes again: what runs goes on, and what has change
   await untilNames("one", "two");
 });
 
+test("after an outage the watch goes on where it was, without a list", async () => {
+  const { api, kubeconfig } = await clusterPlace();
+  api.put("Component", "shop", "one", file("/a"));
+  const { said, untilNames } = await reading(kubeconfig);
+  await untilNames("one");
+  await api.stop();
+  await until(() => said().some((one) => one.includes("what was read goes on")), {
+    what: "a warning",
+  });
+  api.put("Component", "shop", "two", file("/b"));
+  await api.startAgain();
+  await untilNames("one", "two");
+  expect(api.requests.filter((one) => one.includes("limit="))).toHaveLength(2);
+});
+
 test("410 Gone within a watch leads to a list", async () => {
   const { api, kubeconfig } = await clusterPlace();
   api.put("Component", "shop", "one", file("/a"));

@@ -26,7 +26,11 @@ async function handle({ id, quantity }) {
   if (!(quantity > 0)) throw new Error(`order ${id} has no quantity`);
   const receipt = { operation: "create", data: { order: id, quantity } };
   const body = JSON.stringify(receipt);
-  const answer = await fetch(`${cufflink}/v1.0/bindings/receipts`, { method: "POST", headers, body });
+  const answer = await fetch(`${cufflink}/v1.0/bindings/receipts`, {
+    method: "POST",
+    headers,
+    body,
+  });
   if (!answer.ok) throw new Error(`no receipt: ${answer.status} ${await answer.text()}`);
   console.log(`order ${id}: ${quantity}`);
 }

@@ -172,6 +172,10 @@ function put(pod: Pod, settings: Settings, appId: string, options: InjectOptions
     "dapr.io/metrics-enabled": String(metricsPortOf(settings) !== undefined),
   });
   checkTermination(spec, settings);
+  if (spec["hostNetwork"] === true)
+    settings.warnings.push(
+      "hostNetwork is true: the sidecar's ports are those of the node, where another pod may have them",
+    );
   note(pod, {
     volumes: added.map(nameOf),
     ...{ labels, env: Object.fromEntries(env), mounts: Object.fromEntries(mounts) },

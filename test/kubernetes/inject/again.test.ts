@@ -1,9 +1,11 @@
 import * as fc from "fast-check";
 import { expect, test } from "vitest";
+import { parse, stringify } from "yaml";
 import { annotations, daprPrefix } from "../../../src/kubernetes/inject/annotations.ts";
 import { isObject, type Json, type JsonObject } from "../../../src/kubernetes/inject/json.ts";
 import { jsonPatch, pathOf } from "../../../src/kubernetes/inject/json-patch.ts";
 import { injectWorkload } from "../../../src/kubernetes/inject/workload.ts";
+import { injectText } from "../../../src/kubernetes/inject/yaml-documents.ts";
 import { at, deployment, options } from "./objects.ts";
 
 const values: Readonly<Record<string, fc.Arbitrary<string>>> = {
@@ -127,6 +129,23 @@ test("what is switched off is taken out", () => {
       const off = deployment({ ...annotations, "dapr.io/enabled": "false" }, podSpec);
       expect(inject(once).object).toEqual(off);
     }),
+  );
+});
+
+test("in YAML it is the same as in JSON", () => {
+  fc.assert(
+    fc.property(annotated, spec, fc.boolean(), (annotations, podSpec, isFlow) => {
+      const before = deployment(annotations, podSpec);
+      const yaml = stringify(before, {
+        ...{ version: "1.1", aliasDuplicateObjects: false, indentSeq: isFlow },
+        ...(isFlow && { collectionStyle: "flow" as const }),
+      });
+      const { text, injections } = injectText(yaml, options);
+      const { object } = inject(before);
+      expect(parse(text, { version: "1.1" })).toEqual(object);
+      if (injections[0]?.outcome === "patched") expect(injectText(text, options).text).toBe(text);
+    }),
+    { numRuns: 15 },
   );
 });
 

@@ -106,6 +106,15 @@ describe("the sidecar", () => {
     expect(warnings).toEqual([]);
   });
 
+  test("warns of too little time to end, and of the node's ports", () => {
+    const { warnings } = inject(
+      deployment(asking({ "graceful-shutdown-seconds": "30" }), { hostNetwork: true }),
+    );
+    expect(warnings.join("\n")).toMatch(
+      /terminationGracePeriodSeconds is 30, and the end may take 35 s.*\nhostNetwork is true/,
+    );
+  });
+
   test("keeps its records in the annotated volume, also in one of a claim", () => {
     const mine = { ...asking(), "cufflink-runtime.github.io/state-volume": "records" };
     const set = { ...deployment(mine), kind: "StatefulSet" };

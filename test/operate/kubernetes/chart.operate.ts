@@ -12,6 +12,7 @@ import { installHelm, runHelm, runKubeconform } from "../../servers/helm.ts";
 import { askKube, writeKubeconfig } from "../../servers/kube-client.ts";
 import { reservePort } from "../../servers/ports.ts";
 import { until } from "../../until.ts";
+import { record } from "../record.ts";
 
 const chart = join(root, "deploy/helm/cufflink");
 const namespace = "cufflink";
@@ -51,6 +52,7 @@ test("helm template | kubeconform --strict finds nothing, also with all values",
     const summary = await runKubeconform(folder, stdout);
     expect(summary).toMatch(/Valid: (9|10), Invalid: 0, Errors: 0, Skipped: 0/);
   }
+  await record("helm chart", { helm: "v3.22.0", kubeconform: "v0.8.0", schemas: "1.34.0" });
 });
 
 test("values that the schema does not know are refused", async () => {
@@ -228,6 +230,24 @@ describeWith("kube", { own: true, serviceAccounts: true }, (server) => {
     const elsewhere = await makePod("other", pod("orders", asking()));
     expect(at(elsewhere, "spec")["initContainers"]).toBeUndefined();
     expect(JSON.stringify(elsewhere)).toContain("kube-api-access");
+
+    // What the webhook costs the making of a pod.
+    const times = { with: [] as number[], without: [] as number[] };
+    for (let index = 0; index < 40; index++) {
+      const isWith = index % 2 === 0;
+      const body = pod(`timed-${index}`, isWith ? asking() : {});
+      const began = performance.now();
+      await ask("POST", "/api/v1/namespaces/shop/pods?dryRun=All", body);
+      times[isWith ? "with" : "without"].push(performance.now() - began);
+    }
+    const median = (all: number[]): number =>
+      Number((all.toSorted((a, b) => a - b)[all.length >> 1] ?? 0).toFixed(1));
+    const { gitVersion } = (await ask("GET", "/version")) as { gitVersion: string };
+    await record("webhook", {
+      kubernetes: gitVersion,
+      millisecondsForAPodWithSidecar: median(times.with),
+      millisecondsForAPodWithout: median(times.without),
+    });
 
     // What is missing is found.
     const check = new Command(["kubernetes", "check", "--kubeconfig", kubeconfig, "--json"]);
