@@ -42,15 +42,18 @@ export const bundled = [
   "@opentelemetry/resources",
   "@opentelemetry/sdk-metrics",
   "@opentelemetry/sdk-trace",
+  "asn1js",
   "commander",
   "ioredis",
   "mqtt-packet",
   "pino",
+  "pkijs",
   "yaml",
 ];
 
 /** What the bundled ones need in turn. */
 const theirs = [
+  ...["@noble/hashes", "@peculiar/utils", "bytestreamjs"],
   ...["@opentelemetry/sdk-logs", "@opentelemetry/semantic-conventions"],
   ...["@ioredis/commands", "@pinojs/redact", "atomic-sleep", "bl", "cluster-key-slot", "debug"],
   ...["denque", "inherits", "ms", "on-exit-leak-free", "pino-abstract-transport"],

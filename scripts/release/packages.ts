@@ -1,5 +1,5 @@
 import { execFileSync } from "node:child_process";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { settled } from "./bill.ts";
@@ -47,9 +47,32 @@ export function publishPackages({ out, version }: Release, dryRun: boolean): voi
   }
 }
 
-/** CycloneDX of what the package has and needs, by the lock. */
+type Locked = { readonly dev?: boolean; readonly link?: boolean; readonly peer?: boolean };
+
+/**
+ * CycloneDX of what the package has and needs, by the lock. npm is given a lock without the tools of the checkout: told to
+ * leave them out itself, it leaves out also what both need.
+ */
 function billOfMaterials(release: Release): string {
-  const options = ["--sbom-format", "cyclonedx", "--package-lock-only", "--omit", "dev"];
-  const text = execFileSync("npm", ["sbom", ...options], { cwd: release.root, encoding: "utf8" });
-  return settled(text, release, "packages");
+  const read = (name: string): unknown =>
+    JSON.parse(readFileSync(join(release.root, name), "utf8"));
+  const { name, version, description, license, homepage, repository, dependencies } = read(
+    "package.json",
+  ) as Record<string, unknown>;
+  const lock = read("package-lock.json") as { packages: Record<string, Locked> };
+  const manifest = { name, version, description, license, homepage, repository, dependencies };
+  const needed = Object.entries(lock.packages).filter(
+    ([place, { dev, link, peer }]) => place.startsWith("node_modules/") && !dev && !link && !peer,
+  );
+  const folder = mkdtempSync(join(tmpdir(), "cufflink-bill-"));
+  try {
+    writeFileSync(join(folder, "package.json"), JSON.stringify(manifest));
+    const packages = { "": manifest, ...Object.fromEntries(needed) };
+    writeFileSync(join(folder, "package-lock.json"), JSON.stringify({ ...lock, packages }));
+    const command = ["sbom", "--sbom-format", "cyclonedx", "--package-lock-only"];
+    const options = { cwd: folder, encoding: "utf8", maxBuffer: 64 << 20 } as const;
+    return settled(execFileSync("npm", command, options), release, "packages");
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
 }

@@ -5,6 +5,7 @@ import { parseByteSize } from "../metadata/byte-size.ts";
 import type { ResourceProblem } from "../resources/problem.ts";
 import { ExitCode } from "./exit-code.ts";
 import { addBindingsOption, allBindings } from "./own-bindings.ts";
+import { modes } from "./mode-options.ts";
 import { wantsColor, writeJson } from "./terminal.ts";
 import { UsageError } from "./usage-error.ts";
 
@@ -21,6 +22,7 @@ export function addCheckCommand(program: Command): void {
     )
     .option("--drivers <folder>", "where drivers are looked for after the working directory")
     .option("--allow-exec", "serve is started with it: components may run programs")
+    .option("--mode <mode>", "kubernetes: as objects of its API, whose secrets need no store")
     .option("--no-secrets", "do not look whether secrets are there now")
     .option("--remote-secrets", "ask remote secret stores, too, whether secrets are there now")
     .option("--json", "for tools")
@@ -47,13 +49,16 @@ Examples:
         appId?: string;
         maxBodySize: string;
         drivers?: string;
+        mode?: string;
         allowExec?: true;
         secrets: boolean;
         remoteSecrets?: true;
         json?: true;
         bindings: string[];
       }>();
-      const { secrets, remoteSecrets, json } = rest;
+      const { secrets, remoteSecrets, json, mode } = rest;
+      if (mode !== undefined && !modes.some((one) => one === mode))
+        throw new UsageError(`--mode ${JSON.stringify(mode)} is none of ${modes.join(", ")}`);
       if (remoteSecrets && !secrets)
         throw new UsageError("--remote-secrets and --no-secrets say opposite things; give one");
       const { bindings, problems: unusable } = await allBindings(named);
@@ -62,7 +67,10 @@ Examples:
         appId,
         bindings,
         { maxBodySize: readMaxBodySize(maxBodySize), allowExec: allowExec === true },
-        { secrets, remote: remoteSecrets === true, driversFolder: drivers },
+        {
+          ...{ secrets, remote: remoteSecrets === true, driversFolder: drivers },
+          inKubernetes: mode === "kubernetes",
+        },
       );
       const missing = missingDrivers(needed, drivers);
       const isComplete = Object.keys(missing).length === 0;
@@ -99,7 +107,12 @@ async function check(
   appId: string | undefined,
   bindings: readonly AnyBinding[],
   started: { readonly maxBodySize: number; readonly allowExec: boolean },
-  look: { readonly secrets: boolean; readonly remote: boolean; driversFolder: string | undefined },
+  look: {
+    readonly secrets: boolean;
+    readonly remote: boolean;
+    readonly driversFolder: string | undefined;
+    readonly inKubernetes: boolean;
+  },
 ): Promise<{ components: number; problems: ResourceProblem[]; needed: DriverVersions }> {
   const { readConfiguration } = await import("../resources/configuration.ts");
   const { lint } = await import("../resources/lint.ts");
@@ -110,9 +123,12 @@ async function check(
   const { stateStores } = await import("../states/index.ts");
   const { SocketsFolder } = await import("../pluggable/sockets-folder.ts");
   const { SecretStores } = await import("../resources/secret-stores.ts");
+  const builtInStore = look.inKubernetes
+    ? (await import("../kubernetes/secret-store.ts")).kubernetesStore()
+    : undefined;
   await using secretStores = new SecretStores({ driversFolder: look.driversFolder });
   const loaded = await loadResources({
-    ...{ paths, appId, bindings, stateStores, frameworkFields, secretStores },
+    ...{ paths, appId, bindings, stateStores, frameworkFields, secretStores, builtInStore },
     ...{ checkSecrets: look.secrets, remoteSecrets: look.remote ? "read" : "skip" },
   });
   const linted = await lint(loaded.components, bindings, {

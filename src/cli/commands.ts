@@ -8,6 +8,7 @@ import { addConsoleCommand } from "./console.ts";
 import { addDeadLettersCommand } from "./dead-letters.ts";
 import { addDoctorCommand } from "./doctor.ts";
 import { addEmitCommand } from "./emit.ts";
+import { addEventsCommand } from "./events.ts";
 import { addGenerateCommand } from "./generate.ts";
 import { addHealthCommand } from "./health.ts";
 import { addInvokeCommand } from "./invoke.ts";
@@ -15,6 +16,7 @@ import { addKubernetesCommand } from "./kubernetes.ts";
 import { addNewCommand } from "./new.ts";
 import { addReloadCommand } from "./reload.ts";
 import { addRunCommand } from "./run.ts";
+import { addStopInputsCommand } from "./stop-inputs.ts";
 import { addTypesCommand } from "./types.ts";
 import { addWhyCommand } from "./why.ts";
 
@@ -25,6 +27,7 @@ export function addCommands(program: Command, setExitCode: (code: number) => voi
   addEmitCommand(program);
   addComponentsCommand(program);
   addDeadLettersCommand(program);
+  addEventsCommand(program);
   addWhyCommand(program);
   addDoctorCommand(program);
   addHealthCommand(program);
@@ -32,9 +35,10 @@ export function addCommands(program: Command, setExitCode: (code: number) => voi
   addComponentCommand(program, setExitCode);
   addConsoleCommand(program, setExitCode);
   addCheckCommand(program);
+  addStopInputsCommand(program);
   addTypesCommand(program);
   addGenerateCommand(program);
-  addKubernetesCommand(program);
+  addKubernetesCommand(program, setExitCode);
   addNewCommand(program);
   addCompletionCommand(program);
   addCompleteComponentsCommand(program);

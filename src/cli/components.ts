@@ -1,4 +1,5 @@
 import type { Command } from "commander";
+import type { Definition } from "../resources/definition.ts";
 import type { ListedComponent } from "../rpc/listed-component.ts";
 import { noComponent } from "../runtime/find-component.ts";
 import { addClientOptions, createClientFor } from "./client-options.ts";
@@ -70,16 +71,33 @@ function addShowCommand(components: Command): void {
     .command("show")
     .description("show all that is known of one: its counts, and the event that waits longest")
     .argument("<name>", "the component's name")
+    .option(
+      "--definition",
+      "its YAML instead, with *** in place of secrets, and what is wrong with it",
+    )
     .option("--json", "for tools")
     .addHelpText("after", "\nExit code 1: there is no component of that name.\n");
   addClientOptions(command).action(async (name: string) => {
     using client = await createClientFor(command);
+    const { json, definition } = command.opts<{ json?: true; definition?: true }>();
     const all = await client.components();
     const component = all.find((one) => one.name === name);
     if (component === undefined) throw unknown(name, all);
-    if (command.opts<{ json?: true }>().json) writeJson(component);
+    if (definition) {
+      const found = await client.operator.definition(name);
+      return json ? writeJson(found) : writeDefinition(name, found);
+    }
+    if (json) writeJson(component);
     else process.stdout.write(`${componentText(component)}\n`);
   });
+}
+
+/** The YAML on standard output, what is wrong on standard error. */
+function writeDefinition(name: string, { yaml, file, findings }: Definition): void {
+  if (yaml === "") process.stderr.write(`${plain(name)} came from no file\n`);
+  else process.stdout.write(`${yaml.trimEnd().split("\n").map(plain).join("\n")}\n`);
+  for (const { severity, message, line, column } of findings)
+    process.stderr.write(`${plain(`${file}:${line}:${column} ${severity}: ${message}`)}\n`);
 }
 
 /** Says that there is none of that name, and ends so. */

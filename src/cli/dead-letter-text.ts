@@ -8,7 +8,7 @@ const shownBytes = 256;
 /** A dead letter, for a person to read. */
 export function describeDeadLetter(deadLetter: ShownDeadLetter): string {
   const { event, attempts } = deadLetter;
-  const headers = event.headers.map(({ name, value }) => [plain(name), shortText(value)]);
+  const headers = event.headers.map(({ name, value }) => [plain(name), textOrHex(value)]);
   const metadata = Object.entries(event.metadata).map(([name, value]) => [
     plain(name),
     plain(value),
@@ -76,7 +76,7 @@ function facts(deadLetter: ShownDeadLetter): string[] {
   const rows = [
     ["component", `${component} (${type})`],
     ["event", event.id === undefined ? "-" : plain(event.id)],
-    ...(event.key === undefined ? [] : [["key", shortText(Buffer.from(event.key))]]),
+    ...(event.key === undefined ? [] : [["key", textOrHex(Buffer.from(event.key))]]),
     ["cause", why],
     ["reason", plain(reason)],
     ["received", dateOf(deadLetter.receivedAt)],
@@ -127,7 +127,8 @@ function isText(data: Uint8Array): boolean {
   return isUtf8(data) && !/[\u0000-\u0008\u000e-\u001f]/.test(Buffer.from(data).toString());
 }
 
-function shortText(value: Uint8Array): string {
+/** Bytes as text where they are, else in hexadecimal, on one line. */
+export function textOrHex(value: Uint8Array): string {
   if (isText(value)) return plain(Buffer.from(value).toString());
   return `0x${Buffer.from(value).toString("hex")}`;
 }

@@ -158,6 +158,12 @@ async function begin(options: RunOptions, onStarted: () => void): Promise<Served
         ...{ configuration: reloader.configuration.tracing, metrics },
         logger: logger.child({ part: "telemetry" }),
       });
+  const callers = {
+    allowedOrigins: options.allowOrigins,
+    // Whoever listens on a name means it.
+    allowedHosts: [...options.allowedHosts, ...options.listenAddresses],
+  };
+  const onRefused = (message: string): void => logger.warn({}, message);
   const runtime: Runtime = createRuntime({
     appId: options.appId,
     bindings: catalogue.loaded,
@@ -170,7 +176,7 @@ async function begin(options: RunOptions, onStarted: () => void): Promise<Served
     tracer: telemetry?.tracer,
     store,
     memory,
-    http: createHttpEndpoints(memory),
+    http: createHttpEndpoints(memory, new CallerGate(callers, onRefused)),
     eventHistory: options.eventHistory,
     maxConcurrency: options.appMaxConcurrency,
     driversFolder: options.driversFolder,
@@ -184,11 +190,6 @@ async function begin(options: RunOptions, onStarted: () => void): Promise<Served
     tracer: telemetry?.tracer,
     logger,
   });
-  const callers = {
-    allowedOrigins: options.allowOrigins,
-    // Whoever listens on a name means it.
-    allowedHosts: [...options.allowedHosts, ...options.listenAddresses],
-  };
   const certificate = await loadCertificate(options, logger);
   const reload = async (): Promise<ReloadResult> => {
     await certificate?.reload();
@@ -199,8 +200,7 @@ async function begin(options: RunOptions, onStarted: () => void): Promise<Served
     memory,
     shutdown: () => end("shutdown was asked for"),
     features: () => (reloader.configuration.hotReload ? ["HotReload"] : []),
-    onRefused: (message) => logger.warn({}, message),
-    callers,
+    ...{ onRefused, callers },
     operations: {
       ...{ operator: runtime, deadLetters, reload },
       definition: (name) => reloader.definition(name),

@@ -6,6 +6,7 @@ import type { HistoryRecord } from "../store/records.ts";
 import { addClientOptions, createClientFor } from "./client-options.ts";
 import { ExitCode } from "./exit-code.ts";
 import { dateOf, tookText } from "./dead-letter-text.ts";
+import { UsageError } from "./usage-error.ts";
 import { counted, paragraph, plain, writeJson } from "./terminal.ts";
 
 /** `cufflink why`: the story of an event. */
@@ -15,7 +16,8 @@ export function addWhyCommand(program: Command): void {
     .description(
       "show what happened to an event: its source, each attempt, the app's answers, where it is or ended",
     )
-    .argument("<event>", "the event's identity at its source, or its trace id")
+    .argument("[event]", "the event's identity at its source, or its trace id")
+    .option("--dead-letter <id>", "the event that this dead letter was made of")
     .option("--component <name>", "as this component read it")
     .option("--json", "for tools")
     .addHelpText(
@@ -26,13 +28,21 @@ Exit code 1: nothing is known of it.
 Examples:
   cufflink why 'orders[0]@42'
   cufflink why 4bf92f3577b34da6a3ce929d0e0e4736 --component orders
+  cufflink why --dead-letter 0199b1c2-7a3e-7000-8000-000000000001
 `,
     );
-  addClientOptions(command).action(async (event: string) => {
-    const { component, json } = command.opts<{ component?: string; json?: true }>();
+  addClientOptions(command).action(async (given: string | undefined) => {
+    const { component, json, deadLetter } = command.opts<Flags>();
+    if ((given === undefined) === (deadLetter === undefined))
+      throw new UsageError("say an event, or --dead-letter and its id");
     using client = await createClientFor(command);
-    const { records, unfinished } = await client.operator.explain(event, component);
-    const deadLetters = await deadLettersOf(client, event, component);
+    const of = given === undefined ? { deadLetter: deadLetter ?? "" } : { event: given };
+    const { records, unfinished } = await client.history.explain(of, component);
+    const event = given ?? records[0]?.eventId ?? "";
+    const deadLetters =
+      deadLetter === undefined
+        ? await deadLettersOf(client, event, component)
+        : (await client.deadLetters.list({ ids: [deadLetter] }, { limit: 1 })).deadLetters;
     if (json) {
       writeJson({
         event,
@@ -50,10 +60,12 @@ Examples:
       process.stdout.write(`${deadLetters.map(deadLetterLine).join("\n")}\n`);
     }
     if (records.length > 0 || unfinished.length > 0 || deadLetters.length > 0) return;
-    process.stderr.write(`${nothingKnown(event, component)}\n`);
+    process.stderr.write(`${nothingKnown(given ?? `of dead letter ${deadLetter}`, component)}\n`);
     throw new ExitCode(1);
   });
 }
+
+type Flags = { component?: string; json?: true; deadLetter?: string };
 
 /** Its dead letters that are there now. */
 async function deadLettersOf(
@@ -188,7 +200,8 @@ function nothingKnown(event: string, component: string | undefined): string {
   ].join("\n");
 }
 
-function recordJson(record: HistoryRecord): object {
+/** A record for tools: times as ISO 8601 has them. */
+export function recordJson(record: HistoryRecord): object {
   return { ...record, ...begunJson(record), endedAt: dateOf(record.endedAt) };
 }
 

@@ -47,7 +47,7 @@ const mostConnections = 16;
 const unconnected =
   /^(ECONNREFUSED|ENOTFOUND|EAI_\w+|EHOSTUNREACH|ENETUNREACH|ERR_TLS_\w+|\w*(CERT|SIGNED|VERIFY)\w*)$/;
 
-/** The API server of Kubernetes, asked by GET. The log-in is read anew for each request. */
+/** The API server of Kubernetes. The log-in is read anew for each request. */
 export class KubernetesClient implements Disposable {
   readonly #options: ClientOptions;
   #connections: { readonly access: KubernetesAccess; readonly agent: HttpAgent } | undefined;
@@ -71,6 +71,18 @@ export class KubernetesClient implements Disposable {
     largest: number,
   ): Promise<{ readonly status: number; readonly text: string }> {
     const response = await this.#send(path, signal, "pooled");
+    return { status: response.statusCode ?? 0, text: await textOf(response, largest) };
+  }
+
+  /** Changes an object by a JSON patch. Resolves to the answer's status and its body, of at most so many bytes. */
+  async patch(
+    path: string,
+    operations: readonly object[],
+    signal: AbortSignal,
+    largest: number,
+  ): Promise<{ readonly status: number; readonly text: string }> {
+    const body = JSON.stringify(operations);
+    const response = await this.#send(path, signal, "pooled", body);
     return { status: response.statusCode ?? 0, text: await textOf(response, largest) };
   }
 
@@ -114,6 +126,7 @@ export class KubernetesClient implements Disposable {
     path: string,
     signal: AbortSignal,
     connection: "pooled" | "alone",
+    patch?: string,
   ): Promise<IncomingMessage> {
     const access = await this.#options.login.read();
     const { url, tls, authorization, secret } = access;
@@ -121,17 +134,19 @@ export class KubernetesClient implements Disposable {
     const headers = {
       accept: "application/json",
       ...(authorization === undefined ? {} : { authorization }),
+      ...(patch === undefined ? {} : { "content-type": "application/json-patch+json" }),
     };
+    const method = patch === undefined ? "GET" : "PATCH";
     const target = new URL(url.replace(/\/+$/, "") + path);
     const agent = connection === "alone" ? false : this.#agentFor(access);
     for (let isFirst = true; ; isFirst = false) {
       const request =
         target.protocol === "http:"
-          ? httpRequest(target, { headers, signal, agent })
-          : httpsRequest(target, { ...tls, headers, signal, agent });
+          ? httpRequest(target, { method, headers, signal, agent })
+          : httpsRequest(target, { ...tls, method, headers, signal, agent });
       request.setTimeout(answerTimeout, () => request.destroy(new Error("no answer in time")));
       try {
-        request.end();
+        request.end(patch);
         const [response] = (await once(request, "response")) as [IncomingMessage];
         request.on("error", () => undefined);
         return response;

@@ -3,10 +3,10 @@ import type { KubernetesLogin } from "../identity/kubernetes/access.ts";
 import { KubernetesClient } from "../kubernetes-client/client.ts";
 import { MemoryBudget } from "../memory/budget.ts";
 import type { ResourceProblem } from "../resources/problem.ts";
-import { ResourceObject } from "../resources/resource-object.ts";
 import type { Source } from "../resources/source.ts";
 import { group, plurals, type Kind } from "./kinds.ts";
 import { KindWatcher } from "./kind-watcher.ts";
+import { kubernetesStore } from "./secret-store.ts";
 
 export type ClusterOptions = {
   readonly login: KubernetesLogin;
@@ -189,14 +189,4 @@ export class ClusterResources {
       this.#onChange();
     }, wait).unref();
   }
-}
-
-/** daprd's store of this name, which is there without being defined. */
-function kubernetesStore(kubeconfigPath: string | undefined): Source {
-  const items = kubeconfigPath ? [{ name: "kubeconfigPath", value: kubeconfigPath }] : [];
-  const component = {
-    ...{ apiVersion: "dapr.io/v1alpha1", kind: "Component", metadata: { name: "kubernetes" } },
-    spec: { type: "secretstores.kubernetes", version: "v1", metadata: items },
-  };
-  return new ResourceObject("the built-in secret store", JSON.stringify(component));
 }

@@ -20,11 +20,10 @@ const largestTogether = 64 * mebibyte;
 /** Brackets in brackets. */
 const deepest = 100;
 
-type Kept = {
-  readonly source: Source;
+type Kept =
+  | { readonly source: Source; readonly problem?: undefined }
   /** It is left out, and why. */
-  readonly problem: ResourceProblem | undefined;
-};
+  | { readonly source?: undefined; readonly problem: ResourceProblem };
 
 /** The objects of one kind as the API server told of them, without what changes nothing: labels, annotations, versions. */
 export class KeptObjects {
@@ -38,9 +37,7 @@ export class KeptObjects {
 
   /** In the order of their names. */
   get sources(): Source[] {
-    return this.#sorted()
-      .filter(({ problem }) => problem === undefined)
-      .map(({ source }) => source);
+    return this.#sorted().flatMap(({ source }) => source ?? []);
   }
 
   /** What is said of those that are left out. */
@@ -49,30 +46,32 @@ export class KeptObjects {
   }
 
   /** Takes an object's JSON. `changed`: something other than before counts now. */
-  put(json: string): { readonly name: string | undefined; readonly changed: boolean } {
-    const members = jsonMembers(json);
+  put(object: string): { readonly name: string | undefined; readonly changed: boolean } {
+    const members = jsonMembers(object);
     const name = nameOf(members?.get("metadata"));
     if (members === undefined || name === undefined) return { name: undefined, changed: false };
-    const text = this.#textOf(name, members);
+    const json = this.#jsonOf(name, members);
     const before = this.#objects.get(name);
-    if (before?.source.text === text && before.problem === undefined)
-      return { name, changed: false };
-    this.#size -= before?.source.text.length ?? 0;
+    this.#size -= sizeOf(before);
     const file = `${this.#options.kind} ${this.#options.namespace}/${name}`;
-    const why = this.#whyNot(text);
-    const kept =
+    const why = this.#whyNot(json);
+    const kept: Kept =
       why === undefined
-        ? { source: new ResourceObject(file, text), problem: undefined }
-        : { source: new ResourceObject(file, ""), problem: wholeFileProblem("error", file, why) };
-    this.#size += kept.source.text.length;
-    this.#objects.set(name, kept);
-    const isSaid = before?.problem !== undefined && before.problem.message === why;
-    return { name, changed: !isSaid };
+        ? { source: ResourceObject.ofJson(file, json) }
+        : { problem: wholeFileProblem("error", file, why) };
+    this.#size += sizeOf(kept);
+    const isSame =
+      before !== undefined &&
+      before.source?.text === kept.source?.text &&
+      before.problem?.message === kept.problem?.message;
+    // The one of before may be marked already with what may be shown of it.
+    if (!isSame) this.#objects.set(name, kept);
+    return { name, changed: !isSame };
   }
 
   /** Whether there was one. */
   remove(name: string): boolean {
-    this.#size -= this.#objects.get(name)?.source.text.length ?? 0;
+    this.#size -= sizeOf(this.#objects.get(name));
     return this.#objects.delete(name);
   }
 
@@ -87,14 +86,14 @@ export class KeptObjects {
     return [...this.#objects].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, kept]) => kept);
   }
 
-  #whyNot(text: string): string | undefined {
-    if (text.length > largestObject) return "is larger than 1 MiB, and is left out";
-    if (this.#size + text.length > largestTogether)
+  #whyNot(json: string): string | undefined {
+    if (json.length > largestObject) return "is larger than 1 MiB, and is left out";
+    if (this.#size + json.length > largestTogether)
       return `is left out: all of kind ${this.#options.kind} together are larger than 64 MiB`;
-    return isTooDeep(text) ? `is nested deeper than ${deepest} levels, and is left out` : undefined;
+    return isTooDeep(json) ? `is nested deeper than ${deepest} levels, and is left out` : undefined;
   }
 
-  #textOf(name: string, members: ReadonlyMap<string, string>): string {
+  #jsonOf(name: string, members: ReadonlyMap<string, string>): string {
     const { kind, namespace, appId } = this.#options;
     const [spec, auth, scopes] = ["spec", "auth", "scopes"].map((one) => members.get(one));
     const metadata = JSON.stringify({ name, namespace });
@@ -105,6 +104,10 @@ export class KeptObjects {
     );
     return `{${head}${rest.join("")}}`;
   }
+}
+
+function sizeOf(kept: Kept | undefined): number {
+  return kept?.source?.text.length ?? 0;
 }
 
 function nameOf(metadata: string | undefined): string | undefined {

@@ -1,6 +1,6 @@
 import { setTimeout as delay } from "node:timers/promises";
 import type { Logger } from "../binding.ts";
-import { BindingError } from "../errors.ts";
+import { BindingError, type Reason } from "../errors.ts";
 import type { KubernetesClient } from "../kubernetes-client/client.ts";
 import { linesOf } from "../kubernetes-client/lines.ts";
 import { isForgotten, statusFailure } from "../kubernetes-client/status.ts";
@@ -36,8 +36,12 @@ const shortestWatch = 1_000;
 const firstPause = 100;
 const longestPause = 5_000;
 const pageSize = 250;
-/** So many failures in a row, and what is known counts as forgotten: the server may have lost its history. */
+/** So many refusals in a row, and what is known counts as forgotten: the server may have lost its history. */
 const mostFailures = 3;
+/** Those that say nothing against the version: the server is away, starts, has much to do, or does not let us. */
+const passing: ReadonlySet<Reason> = new Set([
+  ...(["unavailable", "resource_exhausted", "permission_denied", "unauthenticated"] as const),
+]);
 
 type Page = {
   readonly objects: readonly string[];
@@ -127,8 +131,11 @@ export class KindWatcher {
       const isOver = failure === undefined && performance.now() - begun >= shortestWatch;
       failures = isOver ? 0 : failures + 1;
       if (failure !== undefined) {
+        const facts = { resource: this.#resource, reason: failure.message };
+        this.#options.logger.debug(facts, "reading from Kubernetes has ended; it begins anew");
         const isLate = isForgotten(failure);
-        if (isLate || failures >= mostFailures) this.#version = "";
+        const isOdd = !passing.has(failure.reason) && failures >= mostFailures;
+        if (isLate || isOdd) this.#version = "";
         this.#failed(failure, failures > (isLate ? 2 : 1));
         this.#attempted.resolve();
         this.#attempted = Promise.withResolvers();

@@ -59,10 +59,10 @@ export function definitionOf(
     file: source.file,
     line: first,
     findings: problems
-      .filter(({ file, line }) => file === source.file && line >= first && line <= last)
-      .map((problem) => {
-        const { severity, line, column } = problem;
-        return { severity, message: describe(problem), line, column };
+      .map((problem) => ({ problem, ...(problem.within ?? problem) }))
+      .filter(({ problem, line }) => problem.file === source.file && line >= first && line <= last)
+      .map(({ problem, line, column }) => {
+        return { severity: problem.severity, message: describe(problem), line, column };
       }),
   };
 }

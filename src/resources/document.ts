@@ -1,5 +1,4 @@
 import { readPlainYaml } from "./plain-yaml.ts";
-import { ResourceObject } from "./resource-object.ts";
 import type { Range, Source } from "./source.ts";
 import type { ParsedDocument } from "./tree.ts";
 
@@ -8,7 +7,6 @@ import type { ParsedDocument } from "./tree.ts";
  * plainly, as nearly all is, needs no YAML library, which is loaded for the rest.
  */
 export async function parseDocuments(source: Source): Promise<ParsedDocument[]> {
-  if (source instanceof ResourceObject) return [{ tree: source.tree, problems: [] }];
   const documents: ParsedDocument[] = [];
   for (const range of split(source.text)) {
     const [start, end] = range;

@@ -11,6 +11,8 @@ export type ResourceProblem = {
   /** What was probably meant. */
   readonly suggestion?: string;
   readonly excerpt?: Excerpt;
+  /** Of an object that stands in no file: where it is in the YAML that was made of it. */
+  readonly within?: { readonly line: number; readonly column: number };
 };
 
 /** Lines of a file around a problem, with what may be secret replaced by `***`. The last is the one meant. */

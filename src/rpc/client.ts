@@ -3,6 +3,7 @@ import { Operations, type EmitEventRequestSchema } from "../../gen/cufflink/v1/o
 import { Dapr } from "../../gen/dapr/proto/runtime/v1/dapr_pb.ts";
 import { Caller, type CallerOptions } from "./caller.ts";
 import { DeadLettersClient } from "./dead-letters-client.ts";
+import { HistoryClient } from "./history-client.ts";
 import { listed, type ListedComponent } from "./listed-component.ts";
 import { OperatorClient } from "./operator-client.ts";
 
@@ -18,6 +19,7 @@ export type EmittedOutcome =
 export class RuntimeClient implements Disposable {
   readonly deadLetters: DeadLettersClient;
   readonly operator: OperatorClient;
+  readonly history: HistoryClient;
   readonly #caller: Caller;
   readonly #dapr;
   readonly #operations;
@@ -28,6 +30,7 @@ export class RuntimeClient implements Disposable {
     this.#operations = this.#caller.client(Operations);
     this.deadLetters = new DeadLettersClient(this.#caller);
     this.operator = new OperatorClient(this.#caller);
+    this.history = new HistoryClient(this.#caller);
   }
 
   /** Runs an operation of an output. */

@@ -1,6 +1,5 @@
 import { durationFromMs } from "@bufbuild/protobuf/wkt";
 import type { Client } from "@connectrpc/connect";
-import { History } from "../../gen/cufflink/v1/history_pb.ts";
 import {
   Operations,
   type Policy,
@@ -11,24 +10,21 @@ import type { PolicyPart } from "../policy/describe.ts";
 import type { ShownPolicies } from "../runtime/operator.ts";
 import type { Examined } from "../runtime/component/examine.ts";
 import type { ReloadResult } from "../runtime/component/reload.ts";
-import type { UnfinishedEvent } from "../runtime/status.ts";
-import type { HistoryRecord } from "../store/records.ts";
+import type { Definition } from "../resources/definition.ts";
 import type { Caller } from "./caller.ts";
 import { toExamined } from "./examinations.ts";
 import { listed, type ListedComponent } from "./listed-component.ts";
-import { changeKinds, reloadOutcomes } from "./operator-methods.ts";
-import { millisecondsOf, toHistory, toUnfinished, wordOf } from "./records.ts";
+import { changeKinds, reloadOutcomes, severities } from "./operator-methods.ts";
+import { millisecondsOf, wordOf } from "./records.ts";
 
 /** The operator's calls of a running runtime. Each rejects with a `BindingError`. */
 export class OperatorClient {
   readonly #caller: Caller;
   readonly #operations: Client<typeof Operations>;
-  readonly #history: Client<typeof History>;
 
   constructor(caller: Caller) {
     this.#caller = caller;
     this.#operations = caller.client(Operations);
-    this.#history = caller.client(History);
   }
 
   /** Stops a component's events. Resolves to how it is then. */
@@ -61,14 +57,21 @@ export class OperatorClient {
     name: string,
     deadline: number,
   ): Promise<{ component: ListedComponent; abandoned: number }> {
-    const seconds = Math.floor(deadline / 1000);
-    const nanos = Math.round((deadline - seconds * 1000) * 1e6);
-    const request = { name, deadline: { seconds: BigInt(seconds), nanos } };
+    const request = { name, deadline: durationOf(deadline) };
     const { component, abandoned } = await this.#caller.call(
       (options) => this.#operations.drainComponent(request, options),
       deadline + answering,
     );
     return { component: shown(component), abandoned: Number(abandoned) };
+  }
+
+  /** Stops all inputs, those of later reloads too, once the app has finished what it has, or after `deadline` milliseconds. */
+  async drainInputs(deadline: number): Promise<{ abandoned: number }> {
+    const { abandoned } = await this.#caller.call(
+      (options) => this.#operations.drainInputs({ deadline: durationOf(deadline) }, options),
+      deadline + answering,
+    );
+    return { abandoned: Number(abandoned) };
   }
 
   /** What is done about a component's failures. */
@@ -108,16 +111,18 @@ export class OperatorClient {
     return reloads.map(toReload);
   }
 
-  /** Events with an identity or a trace id: what became of them, newest first, and where they are, oldest first. */
-  async explain(
-    eventId: string,
-    component: string | undefined,
-  ): Promise<{ records: HistoryRecord[]; unfinished: UnfinishedEvent[] }> {
-    const request = { eventId, component: component ?? "" };
-    const { records, unfinished } = await this.#caller.call((options) =>
-      this.#history.explainEvent(request, options),
+  /** A component as its file says it, without its secrets; all is empty where it came from none. */
+  async definition(name: string): Promise<Definition> {
+    const { yaml, file, line, findings } = await this.#caller.call((options) =>
+      this.#operations.getDefinition({ name }, options),
     );
-    return { records: records.map(toHistory), unfinished: unfinished.map(toUnfinished) };
+    return {
+      ...{ yaml, file, line },
+      findings: findings.map(({ severity, message, line, column }) => ({
+        severity: wordOf(severities, severity, "warning"),
+        ...{ message, line, column },
+      })),
+    };
   }
 }
 
@@ -147,4 +152,10 @@ function toReload({ revision, at, outcome, components, problems }: WireReload): 
     })),
     problems,
   };
+}
+
+function durationOf(milliseconds: number): { seconds: bigint; nanos: number } {
+  const seconds = Math.floor(milliseconds / 1000);
+  const nanos = Math.round((milliseconds - seconds * 1000) * 1e6);
+  return { seconds: BigInt(seconds), nanos };
 }

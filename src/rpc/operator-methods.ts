@@ -100,7 +100,11 @@ function readDeadline(deadline: Duration | undefined): number {
   return Math.min(milliseconds, longestDeadline);
 }
 
-const severities = { error: FindingSeverity.ERROR, warning: FindingSeverity.WARNING } as const;
+/** How grave a finding is, as the wire counts it. */
+export const severities = {
+  error: FindingSeverity.ERROR,
+  warning: FindingSeverity.WARNING,
+} as const;
 
 function describeDefinition(
   definition: Definition | undefined,

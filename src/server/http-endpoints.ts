@@ -8,6 +8,11 @@ import { watchRequest } from "./watched-request.ts";
 
 type Handler = (request: IncomingMessage, response: ServerResponse) => void;
 
+/** Looks at each request before anything of it is done. False: it may not go on, and is answered. */
+type EndpointGate = {
+  admitsRequest(request: IncomingMessage, response: ServerResponse): boolean;
+};
+
 /** How many endpoints have a path, and who of them takes its requests, if anyone does. */
 type Place = { endpoints: number; handler: Handler | undefined };
 
@@ -26,9 +31,13 @@ const retryAfter = "5";
 
 /**
  * Makes the HTTP ports that bindings serve on. Components that name the same address share its port, and all ports
- * share one part of the memory: whoever reaches them cannot use up what Dapr's ports need.
+ * share one part of the memory: whoever reaches them cannot use up what Dapr's ports need. `gate`: answers those that may not
+ * send anything; absent: all may.
  */
-export function createHttpEndpoints(budget: MemoryBudget = new MemoryBudget()): HttpEndpoints {
+export function createHttpEndpoints(
+  budget: MemoryBudget = new MemoryBudget(),
+  gate?: EndpointGate,
+): HttpEndpoints {
   const memory = budget.share("webhook");
   const ports = new Map<string, Promise<Port>>();
   return {
@@ -37,7 +46,7 @@ export function createHttpEndpoints(budget: MemoryBudget = new MemoryBudget()): 
         const address = formatAddress(host, port);
         // Port 0 is another free port each time.
         const opening =
-          (port === 0 ? undefined : ports.get(address)) ?? Port.open(host, port, memory);
+          (port === 0 ? undefined : ports.get(address)) ?? Port.open(host, port, memory, gate);
         if (port !== 0) ports.set(address, opening);
         let shared: Port;
         try {
@@ -74,7 +83,12 @@ class Port {
     this.#places = places;
   }
 
-  static open(host: string, port: number, memory: MemoryShare): Promise<Port> {
+  static open(
+    host: string,
+    port: number,
+    memory: MemoryShare,
+    gate: EndpointGate | undefined,
+  ): Promise<Port> {
     const places = new Map<string, Place>();
     const server = createServer(
       {
@@ -85,7 +99,7 @@ class Port {
       },
       (request, response) => {
         watchRequest(request, response, false);
-        route(places, request, response);
+        if (gate?.admitsRequest(request, response) !== false) route(places, request, response);
       },
     );
     return new Promise((resolve, reject) => {

@@ -1,4 +1,4 @@
-import type { ComponentCounts } from "./component-counts.ts";
+import type { ComponentCounts, Counts } from "./component-counts.ts";
 import type { Collection } from "./collection.ts";
 import { Durations } from "./durations.ts";
 import type { Attributes, HistogramDefinition, NumberDefinition } from "./metric-model.ts";
@@ -64,7 +64,7 @@ export function labelValue(text: string): string {
 
 /** Writes what was counted of calls and events. `deprecated`: also under the names of before. */
 export function writeCalls(page: Collection, counts: ComponentCounts, deprecated: boolean): void {
-  for (const [component, { operations, ...counted }] of counts.all) {
+  for (const [component, { operations }] of counts.all) {
     for (const [operation, { succeeded, failed }] of operations) {
       const attributes = { component, operation };
       writeDapr(page, [daprOutputs, daprOutputLatencies], attributes, [
@@ -75,25 +75,33 @@ export function writeCalls(page: Collection, counts: ComponentCounts, deprecated
       for (const [reason, durations] of failed)
         page.histogram(invocations, durations.inSeconds({ ...attributes, error_type: reason }));
     }
-    const { handled, refused, dropped } = counted.attempts;
-    writeDapr(page, [daprInputs, daprInputLatencies], { component }, [
-      handled === undefined ? [] : [handled],
-      [refused, dropped].filter((one) => one !== undefined),
-    ]);
-    for (const [kind, durations] of Object.entries(counted.attempts)) {
-      if (durations === undefined) continue;
-      page.histogram(attempts, durations.inSeconds({ component, outcome: labelValue(kind) }));
-      if (deprecated) page.number(oldAttempts, { component, outcome: kind }, durations.count);
-    }
-    for (const [why, count] of counted.missed) {
-      page.number(skipped, { component, reason: labelValue(why) }, count);
-      if (deprecated) page.number(oldMissed, { component, why }, count);
-    }
-    if (deprecated)
-      for (const [how, count] of counted.ends) page.number(oldEnds, { component, how }, count);
-    for (const outcome of ["renewed", "failed"] as const)
-      page.numberIfEver(leases, { component, outcome }, counted.leases[outcome]);
   }
+  for (const [component, counted] of counts.all) writeEvents(page, component, counted, deprecated);
+}
+
+function writeEvents(
+  page: Collection,
+  component: string,
+  { attempts: attempted, missed, ends, leases: renewals }: Counts,
+  deprecated: boolean,
+): void {
+  const { handled, refused, dropped } = attempted;
+  writeDapr(page, [daprInputs, daprInputLatencies], { component }, [
+    handled === undefined ? [] : [handled],
+    [refused, dropped].filter((one) => one !== undefined),
+  ]);
+  for (const [kind, durations] of Object.entries(attempted)) {
+    if (durations === undefined) continue;
+    page.histogram(attempts, durations.inSeconds({ component, outcome: labelValue(kind) }));
+    if (deprecated) page.number(oldAttempts, { component, outcome: kind }, durations.count);
+  }
+  for (const [why, count] of missed) {
+    page.number(skipped, { component, reason: labelValue(why) }, count);
+    if (deprecated) page.number(oldMissed, { component, why }, count);
+  }
+  if (deprecated) for (const [how, count] of ends) page.number(oldEnds, { component, how }, count);
+  for (const outcome of ["renewed", "failed"] as const)
+    page.numberIfEver(leases, { component, outcome }, renewals[outcome]);
 }
 
 /** Those that succeeded and those that failed; what never was is left out. */

@@ -10,15 +10,19 @@ import type {
 type Known = { readonly value: number; readonly since: number };
 
 /**
- * What is remembered of the series from one collection to the next: which were not zero, and since when counters
- * count. A series that a collection does not have is forgotten.
+ * What is remembered of the series from one collection to the next of the same collector: which were not zero, and since
+ * when counters count. A series that a collection does not have is forgotten.
  */
 export class SeriesMemory {
   /** When counting began, in milliseconds since 1970. */
-  readonly began = Date.now();
+  readonly began: number;
   /** When the latest collection was made. */
-  lastAt = this.began;
+  lastAt: number;
   series: ReadonlyMap<string, Known> = new Map();
+
+  constructor(began: number) {
+    this.began = this.lastAt = began;
+  }
 }
 
 /** Takes the metrics of one moment. A metric without points is left out. */

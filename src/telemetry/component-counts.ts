@@ -19,7 +19,7 @@ type Operation = {
 };
 
 /** What was counted of one component since the start. */
-type Counts = {
+export type Counts = {
   readonly operations: Map<string, Operation>;
   /** By outcome. */
   readonly attempts: Record<Outcome["kind"], Durations | undefined>;

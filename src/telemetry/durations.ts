@@ -7,13 +7,14 @@ const internalBounds = [
   300, 400, 500, 650, 800, 1000, 2000, 5000, 10_000, 30_000, 60_000,
 ];
 
-/** The bounds of Dapr's own latencies, in milliseconds. */
-const daprBounds = internalBounds.filter((bound) => bound >= 1 && bound <= 10_000);
+/** Dapr's own latencies, in milliseconds. */
+const daprs = bucketsOf(internalBounds.filter((bound) => bound >= 1 && bound <= 10_000));
 
-/** The bounds of our own durations, in milliseconds, for seconds from 0.0001 to 60. */
-const ownBounds = [
+/** Our own durations, for seconds from 0.0001 to 60. */
+const ours = bucketsOf([
   0.1, 0.5, 1, 2, 5, 10, 25, 50, 100, 250, 500, 1000, 2000, 5000, 10_000, 30_000, 60_000,
-];
+]);
+const ourSeconds = ours.bounds.map((bound) => bound / 1000);
 
 /**
  * Counts durations once, for Dapr's histogram in milliseconds and ours in seconds: each has some of these buckets. An
@@ -44,15 +45,15 @@ export class Durations {
 
   /** All of the parts together as Dapr has them: in milliseconds, without exemplars. */
   static inMilliseconds(parts: readonly Durations[], attributes: Attributes): HistogramPoint {
-    return { attributes, ...Durations.#merge(parts, daprBounds), exemplars: undefined };
+    return { attributes, ...Durations.#merge(parts, daprs), exemplars: undefined };
   }
 
   /** In seconds, with exemplars. */
   inSeconds(attributes: Attributes): HistogramPoint {
-    const { bounds, sum, exemplars, ...merged } = Durations.#merge([this], ownBounds);
+    const { sum, exemplars, ...merged } = Durations.#merge([this], ours);
     return {
       ...{ attributes, ...merged },
-      bounds: bounds.map((bound) => bound / 1000),
+      bounds: ourSeconds,
       sum: sum / 1000,
       exemplars: exemplars?.map((one) => one && { ...one, value: one.value / 1000 }),
     };
@@ -60,7 +61,7 @@ export class Durations {
 
   static #merge(
     parts: readonly Durations[],
-    bounds: readonly number[],
+    { bounds, places }: Buckets,
   ): Omit<HistogramPoint, "attributes"> {
     const counts = Array.from({ length: bounds.length + 1 }, () => 0);
     const exemplars: (Exemplar | undefined)[] = Array.from(counts, () => undefined);
@@ -69,7 +70,7 @@ export class Durations {
     for (const part of parts) {
       sum += part.#sum;
       for (const [index, one] of part.#counts.entries()) {
-        const at = placeOf(internalBounds[index] ?? Infinity, bounds);
+        const at = places[index] ?? bounds.length;
         count += one;
         counts[at] = (counts[at] ?? 0) + one;
         const exemplar = part.#exemplars?.[index];
@@ -85,8 +86,16 @@ export class Durations {
   }
 }
 
-/** The first bucket that has all up to the bound. */
-function placeOf(bound: number, bounds: readonly number[]): number {
-  const found = bounds.findIndex((upper) => bound <= upper);
-  return found === -1 ? bounds.length : found;
+type Buckets = {
+  readonly bounds: readonly number[];
+  /** Which of these buckets has all of each internal one. */
+  readonly places: readonly number[];
+};
+
+function bucketsOf(bounds: readonly number[]): Buckets {
+  const places = [...internalBounds, Infinity].map((bound) => {
+    const found = bounds.findIndex((upper) => bound <= upper);
+    return found === -1 ? bounds.length : found;
+  });
+  return { bounds, places };
 }

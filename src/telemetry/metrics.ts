@@ -74,7 +74,9 @@ export class Metrics extends ComponentCounts {
   readonly #components: () => readonly ComponentStatus[];
   readonly #sources: (() => MetricsSources) | undefined;
   readonly #deprecated: boolean;
-  readonly #memory = new SeriesMemory();
+  readonly #began = Date.now();
+  /** By collector. */
+  readonly #memories = new Map<string, SeriesMemory>();
   readonly #more: ((page: Collection) => void)[] = [];
   readonly #reloads: Record<ReloadResult["outcome"], number> = {
     ...{ applied: 0, unchanged: 0, "partly applied": 0, refused: 0 },
@@ -114,7 +116,7 @@ export class Metrics extends ComponentCounts {
     const totals = sources && (await withTimeout(sources.deadLetters.totals()));
     const components = this.#components();
     this.forget(new Set(components.map(({ name }) => name)));
-    const page = new Collection(this.#memory);
+    const page = new Collection(this.#memoryOf(collector));
     writeProcess(page, collector);
     writeCalls(page, this, deprecated);
     writeComponents(page, components, deprecated);
@@ -136,6 +138,14 @@ export class Metrics extends ComponentCounts {
   /** Prometheus' text format. */
   async text(): Promise<string> {
     return prometheusText(await this.collect(), { app_id: this.appId });
+  }
+
+  #memoryOf(collector: string): SeriesMemory {
+    const known = this.#memories.get(collector);
+    if (known !== undefined) return known;
+    const memory = new SeriesMemory(this.#began);
+    this.#memories.set(collector, memory);
+    return memory;
   }
 
   #writeReloads(page: Collection, deprecated: boolean): void {

@@ -1,6 +1,13 @@
 import { familyName, unitWord } from "./metric-model.ts";
 import type { Attributes, Exemplar, MetricFamily } from "./metric-model.ts";
-import { cumulativeBuckets, helpText, seriesText } from "./text-format.ts";
+import {
+  bucketText,
+  cumulativeBuckets,
+  helpText,
+  labelsText,
+  LongText,
+  seriesText,
+} from "./text-format.ts";
 
 /** The `content-type` of {@link openMetricsText}. */
 export const openMetricsType = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -10,29 +17,30 @@ export const openMetricsType = "application/openmetrics-text; version=1.0.0; cha
  * may ask for either. `constant`: labels that each series has, first.
  */
 export function openMetricsText(families: readonly MetricFamily[], constant: Attributes): string {
-  let text = "";
+  const text = new LongText();
   for (const family of families) {
     const name = familyName(family);
-    text += `# TYPE ${name} ${typeOf(family)}\n`;
+    text.add(`# TYPE ${name} ${typeOf(family)}\n`);
     const unit = unitWord(family);
-    if (unit !== "") text += `# UNIT ${name} ${unit}\n`;
-    text += `# HELP ${name} ${escapeHelp(helpText(family))}\n`;
+    if (unit !== "") text.add(`# UNIT ${name} ${unit}\n`);
+    text.add(`# HELP ${name} ${escapeHelp(helpText(family))}\n`);
     if (family.type !== "histogram") {
       for (const { attributes, value } of family.points)
-        text += `${seriesText(family.name, { ...constant, ...attributes })} ${value}\n`;
+        text.add(`${seriesText(family.name, labelsText(constant, attributes))} ${value}\n`);
       continue;
     }
     for (const point of family.points) {
-      const labels = { ...constant, ...point.attributes };
+      const labels = labelsText(constant, point.attributes);
       for (const [index, { le, count }] of cumulativeBuckets(family, point).entries()) {
-        const series = seriesText(`${name}_bucket`, { ...labels, le });
-        text += `${series} ${count}${exemplarText(point.exemplars?.[index])}\n`;
+        const exemplar = exemplarText(point.exemplars?.[index]);
+        text.add(`${bucketText(name, labels, le)} ${count}${exemplar}\n`);
       }
-      text += `${seriesText(`${name}_count`, labels)} ${point.count}\n`;
-      text += `${seriesText(`${name}_sum`, labels)} ${point.sum}\n`;
+      text.add(`${seriesText(`${name}_count`, labels)} ${point.count}\n`);
+      text.add(`${seriesText(`${name}_sum`, labels)} ${point.sum}\n`);
     }
   }
-  return `${text}# EOF\n`;
+  text.add("# EOF\n");
+  return text.toString();
 }
 
 /** A counter that does not end in `_total`, as one of Dapr's, is none in OpenMetrics. */
@@ -43,8 +51,7 @@ function typeOf({ type, name }: MetricFamily): string {
 function exemplarText(exemplar: Exemplar | undefined): string {
   if (exemplar === undefined) return "";
   const { traceId, spanId, value, at } = exemplar;
-  const labels = seriesText("", { trace_id: traceId, span_id: spanId });
-  return ` # ${labels} ${value} ${(at / 1000).toFixed(3)}`;
+  return ` # {trace_id="${traceId}",span_id="${spanId}"} ${value} ${(at / 1000).toFixed(3)}`;
 }
 
 function escapeHelp(text: string): string {

@@ -1,28 +1,35 @@
 import type { Attributes, MetricFamily } from "./metric-model.ts";
-import { cumulativeBuckets, helpText, seriesText } from "./text-format.ts";
+import {
+  bucketText,
+  cumulativeBuckets,
+  helpText,
+  labelsText,
+  LongText,
+  seriesText,
+} from "./text-format.ts";
 
 /** The `content-type` of {@link prometheusText}. */
 export const prometheusType = "text/plain; version=0.0.4; charset=utf-8";
 
 /** Prometheus' text format, version 0.0.4. `constant`: labels that each series has, first. */
 export function prometheusText(families: readonly MetricFamily[], constant: Attributes): string {
-  let text = "";
+  const text = new LongText();
   for (const family of families) {
     const { name, type } = family;
-    text += `# HELP ${name} ${helpText(family)}\n`;
-    text += `# TYPE ${name} ${type === "info" ? "gauge" : type}\n`;
+    text.add(`# HELP ${name} ${helpText(family)}\n`);
+    text.add(`# TYPE ${name} ${type === "info" ? "gauge" : type}\n`);
     if (family.type !== "histogram") {
       for (const { attributes, value } of family.points)
-        text += `${seriesText(name, { ...constant, ...attributes })} ${value}\n`;
+        text.add(`${seriesText(name, labelsText(constant, attributes))} ${value}\n`);
       continue;
     }
     for (const point of family.points) {
-      const labels = { ...constant, ...point.attributes };
+      const labels = labelsText(constant, point.attributes);
       for (const { le, count } of cumulativeBuckets(family, point))
-        text += `${seriesText(`${name}_bucket`, { ...labels, le })} ${count}\n`;
-      text += `${seriesText(`${name}_sum`, labels)} ${point.sum}\n`;
-      text += `${seriesText(`${name}_count`, labels)} ${point.count}\n`;
+        text.add(`${bucketText(name, labels, le)} ${count}\n`);
+      text.add(`${seriesText(`${name}_sum`, labels)} ${point.sum}\n`);
+      text.add(`${seriesText(`${name}_count`, labels)} ${point.count}\n`);
     }
   }
-  return text;
+  return text.toString();
 }

@@ -2,10 +2,51 @@ import type { Attributes, HistogramFamily, HistogramPoint, MetricFamily } from "
 
 /** What both text formats have in common. */
 
-/** A series as it is written: the name and its labels. */
-export function seriesText(name: string, labels: Attributes): string {
-  const pairs = Object.entries(labels).map(([label, text]) => `${label}="${escapeLabel(text)}"`);
-  return pairs.length === 0 ? name : `${name}{${pairs.join(",")}}`;
+/** How much text is kept in pieces, in characters. */
+const pieces = 16_384;
+
+/**
+ * A long text that is made of many short ones. Now and then they become bytes: as strings that are made of strings they
+ * would keep the garbage collector busy for longer than all else takes.
+ */
+export class LongText {
+  #pending = "";
+  readonly #written: Buffer[] = [];
+
+  add(text: string): void {
+    this.#pending += text;
+    if (this.#pending.length > pieces) this.#write();
+  }
+
+  toString(): string {
+    this.#write();
+    return Buffer.concat(this.#written).toString();
+  }
+
+  #write(): void {
+    this.#written.push(Buffer.from(this.#pending));
+    this.#pending = "";
+  }
+}
+
+/** Labels as they stand between braces, those that each series has first. */
+export function labelsText(constant: Attributes, attributes: Attributes): string {
+  let text = "";
+  for (const labels of [constant, attributes]) {
+    for (const [label, value] of Object.entries(labels))
+      text += `${text === "" ? "" : ","}${label}="${escapeLabel(value)}"`;
+  }
+  return text;
+}
+
+/** A series as it is written, of a name and {@link labelsText}. */
+export function seriesText(name: string, labels: string): string {
+  return labels === "" ? name : `${name}{${labels}}`;
+}
+
+/** The series of a bucket. */
+export function bucketText(name: string, labels: string, le: string): string {
+  return `${name}_bucket{${labels}${labels === "" ? "" : ","}le="${le}"}`;
 }
 
 /** Each bucket with all smaller ones, the last without end. */
@@ -32,5 +73,6 @@ export function helpText({ help, replacedBy }: MetricFamily): string {
 }
 
 function escapeLabel(text: string): string {
+  if (!/["\\\n]/.test(text)) return text;
   return text.replaceAll("\\", "\\\\").replaceAll("\n", "\\n").replaceAll('"', '\\"');
 }

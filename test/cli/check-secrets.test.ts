@@ -38,3 +38,14 @@ test("check asks a remote store only with --remote-secrets", async () => {
   expect(both.code).not.toBe(0);
   expect(both.stderr).toContain("give one");
 });
+
+test("check --mode kubernetes takes components that name no store for ones of Kubernetes' own secrets", async () => {
+  const metadata = "- {name: rootPath, secretKeyRef: {name: paths, key: root}}";
+  const path = folder({ "a.yaml": component("x", "bindings.localstorage", metadata) });
+  expect((await cufflinkHere(["check", path])).stdout).toContain("names no secret store");
+  const there = await cufflinkHere(["check", "--mode", "kubernetes", path]);
+  expect(there).toMatchObject({ code: 0, stdout: "1 component: no problems\n" });
+  const wrong = await cufflinkHere(["check", "--mode", "swarm", path]);
+  expect(wrong.code).toBe(2);
+  expect(wrong.stderr).toContain('--mode "swarm" is none of standalone, kubernetes');
+});

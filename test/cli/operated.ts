@@ -1,4 +1,5 @@
 import { onTestFinished } from "vitest";
+import type { Definition } from "../../src/resources/definition.ts";
 import { DeadLetterManager } from "../../src/runtime/records/dead-letters.ts";
 import type { Redriven } from "../../src/runtime/delivery/redrive.ts";
 import type { RuntimeLogger } from "../../src/runtime/runtime-logger.ts";
@@ -14,6 +15,7 @@ const logger: RuntimeLogger = { debug() {}, info() {}, warn() {}, error() {}, ch
 export async function operated(...deadLetters: DeadLetter[]) {
   const store = new FakeDeadLetterStore(...deadLetters);
   const operator = new FakeOperator();
+  const definitions = new Map<string, Definition>();
   const app: { redrive: (deadLetter: DeadLetter) => Promise<Redriven> } = {
     redrive: async () => ({ outcome: "handled", reason: "" }),
   };
@@ -25,12 +27,15 @@ export async function operated(...deadLetters: DeadLetter[]) {
   });
   let reload = operator.reload;
   const served = await serve({
-    operations: { operator, deadLetters: manager, reload: () => reload() },
+    operations: {
+      ...{ operator, deadLetters: manager, reload: () => reload() },
+      definition: (name) => definitions.get(name),
+    },
   });
   onTestFinished(() => served[Symbol.asyncDispose]());
   const address = `--address=127.0.0.1:${served.port}`;
   return {
-    ...{ store, operator, app, manager, served, address },
+    ...{ store, operator, definitions, app, manager, served, address },
     /** From now on reloads change nothing and find nothing wrong. */
     well: () => {
       reload = async () => ({

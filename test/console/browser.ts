@@ -1,19 +1,20 @@
-import { existsSync, mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import axe, { type AxeResults } from "axe-core";
 import { type Browser, chromium, type Page } from "playwright-core";
 import { buildConsole } from "../../scripts/build-console.ts";
+import { findProgram } from "../servers/server-process.ts";
 
-const executablePath = process.env["CHROMIUM"] ?? "/usr/bin/chromium";
+const executablePath = findProgram("chromium");
 
 /** Whether there is a browser; where there is none, tests that need one are left out by name. */
-export const hasChromium = existsSync(executablePath);
+export const hasChromium = executablePath !== undefined;
 
 /** A headless Chromium. */
 export function startChromium(): Promise<Browser> {
   return chromium.launch({
-    executablePath,
+    ...(executablePath !== undefined && { executablePath }),
     args: ["--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu"],
   });
 }

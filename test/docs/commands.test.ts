@@ -14,7 +14,9 @@ import { blocks, placeOf, root, type Block } from "./pages.ts";
 
 const all = blocks();
 /** Pages that a test of their own follows: test/package.test.ts, tour.test.ts and migrating.test.ts. */
-const followed = new Set(["docs/own-bindings.md", "docs/tour.md", "docs/migrating-from-daprd.md"]);
+const followed = new Set([
+  ...["docs/own-bindings.md", "docs/tour.md", "docs/migrating-from-daprd.md", "docs/console.md"],
+]);
 const commandsOfCheckout = all.filter(
   ({ language, page }) =>
     language === "sh" && !page.startsWith("scripts/package/") && !followed.has(page),

@@ -35,8 +35,21 @@ function scriptsOf(text: string): string[] {
   });
 }
 
-/** Flags of other programs: npm, Node, setpriv, redis-server; and the example of one that a component's program has. */
+/** Flags of other programs: npm, Docker, systemd, Node, setpriv, redis-server, debootstrap; and the example of one that a component's program has. */
 const foreign = new Set([
+  "--user",
+  "--build",
+  "--tag",
+  "--target",
+  "--file",
+  "--create",
+  "--volume",
+  "--security-opt",
+  "--cap-drop",
+  "--read-only",
+  "--format",
+  "--global",
+  "--create-namespace",
   "--test",
   "--enable-feature",
   "--event-types",
@@ -49,5 +62,6 @@ const foreign = new Set([
   "--save-dev",
   "--test",
   "--topic",
+  "--variant",
   "--watch",
 ]);

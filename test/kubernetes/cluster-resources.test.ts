@@ -42,14 +42,14 @@ test("what changes nothing reloads nothing: labels, others' components, bookmark
   await until(() => api.watches === 2, { what: "both watches" });
   api.put("Component", "shop", "one", file("/a"));
   api.put("Component", "shop", "others", file("/changed", { scopes: ["other"] }));
-  api.bookmark();
+  const version = api.bookmark();
   api.endWatches();
-  await until(() => api.watches === 2, { what: "the next watches" });
+  const begun = () => api.requests.filter((one) => one.includes("watch=true"));
+  await until(() => begun().length === 4, { what: "the next watches" });
+  expect(begun().at(-1)).toContain(`resourceVersion=${version}&`);
   api.put("Component", "shop", "two", file("/c"));
   await untilNames("one", "two");
   expect(applied).toHaveLength(2);
-  const versions = api.requests.filter((one) => one.includes("watch=true")).length;
-  expect(versions).toBe(4);
   expect(api.requests.filter((one) => one.includes("limit="))).toHaveLength(2);
 });
 
@@ -89,6 +89,21 @@ test("a server that goes and comes again: what runs goes on, and what has change
   api.compact();
   await api.startAgain();
   await untilNames("one", "two");
+});
+
+test("after an outage the watch goes on where it was, without a list", async () => {
+  const { api, kubeconfig } = await clusterPlace();
+  api.put("Component", "shop", "one", file("/a"));
+  const { said, untilNames } = await reading(kubeconfig);
+  await untilNames("one");
+  await api.stop();
+  await until(() => said().some((one) => one.includes("what was read goes on")), {
+    what: "a warning",
+  });
+  api.put("Component", "shop", "two", file("/b"));
+  await api.startAgain();
+  await untilNames("one", "two");
+  expect(api.requests.filter((one) => one.includes("limit="))).toHaveLength(2);
 });
 
 test("410 Gone within a watch leads to a list", async () => {
@@ -302,4 +317,26 @@ test("a list comes in pages, and one that expires on the way is begun anew", asy
   await untilNames("mine");
   const pages = api.requests.filter((one) => /\/components\?limit=/.test(one));
   expect(pages).toHaveLength(5);
+});
+
+test("a definition is shown as YAML, with its secrets hidden and its findings at their lines", async () => {
+  const { api, kubeconfig } = await clusterPlace();
+  const metadata = [
+    { name: "redisHost", value: "cache:6379" },
+    { name: "redisPassword", value: "canary" },
+    { name: "redisHots", value: "other-canary" },
+  ];
+  api.put("Component", "shop", "cache", {
+    spec: { type: "bindings.redis", version: "v1", metadata },
+  });
+  const { reloader, untilNames } = await reading(kubeconfig);
+  await untilNames("cache");
+  const { yaml = "", ...rest } = reloader.definition("cache") ?? {};
+  expect(yaml).toContain('    - name: redisHost\n      value: "cache:6379"\n');
+  expect(yaml).not.toContain("canary");
+  const line = yaml.split("\n").findIndex((one) => one.includes("redisHots")) + 1;
+  expect(rest).toMatchObject({
+    ...{ file: "Component shop/cache", line: 1 },
+    findings: [{ severity: "warning", line, message: expect.stringContaining("redisHots") }],
+  });
 });

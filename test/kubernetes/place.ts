@@ -75,7 +75,10 @@ export async function reading(
   const names = () => applied.at(-1)?.components.map(({ name }) => name) ?? [];
   return {
     ...{ reloader, applied, logger, cluster, names },
-    said: () => logger.lines.map(({ message, fields }) => `${message} ${JSON.stringify(fields)}`),
+    said: () =>
+      logger.lines
+        .filter(({ level }) => level !== "debug")
+        .map(({ message, fields }) => `${message} ${JSON.stringify(fields)}`),
     untilNames: (...wanted: string[]) =>
       until(() => JSON.stringify(names()) === JSON.stringify(wanted), {
         ...{ what: () => `${wanted.join()}; there is ${names().join()}`, within: 20_000 },

@@ -60,15 +60,20 @@ export async function makeKubeNamespace(server: Kube, prefix: string) {
   };
 }
 
-/** Writes the kubeconfig of `watcher` into the folder, and returns its path. `url`: of a proxy before the server. */
-export function writeKubeconfig(server: Kube, folder: string, url = server.url): string {
+/** Writes a kubeconfig into the folder, and returns its path. `url`: of a proxy before the server. `token`: of whom, `watcher` unless said. */
+export function writeKubeconfig(
+  server: Kube,
+  folder: string,
+  url = server.url,
+  token = server.watcherToken,
+): string {
   const path = join(folder, `kubeconfig-${randomUUID()}`);
   const ca = Buffer.from(server.certificate).toString("base64");
   const lines = [
     "current-context: here",
     "contexts: [{name: here, context: {cluster: c, user: u}}]",
     `clusters: [{name: c, cluster: {server: "${url}", certificate-authority-data: ${ca}}}]`,
-    `users: [{name: u, user: {token: ${server.watcherToken}}}]`,
+    `users: [{name: u, user: {token: ${token}}}]`,
   ];
   writeFileSync(path, lines.join("\n"));
   return path;

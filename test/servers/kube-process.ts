@@ -1,4 +1,4 @@
-// Kubernetes' API server and its etcd: `kube-process.ts PROGRAM HOST PORT ETCD-PORT ETCD-PEER-PORT`, in the folder that has
+// Kubernetes' API server and its etcd: `kube-process.ts PROGRAM HOST PORT ETCD-PORT ETCD-PEER-PORT [FLAG…]`, in the folder that has
 // what `kube.ts` wrote. Both end with this process.
 import { readFileSync } from "node:fs";
 import { request } from "node:https";
@@ -6,7 +6,8 @@ import { once } from "node:events";
 import { setTimeout as pause } from "node:timers/promises";
 import { spawnServer } from "./server-process.ts";
 
-const [program = "", host = "", port = "", etcdPort = "", peerPort = ""] = process.argv.slice(2);
+const [program = "", host = "", port = "", etcdPort = "", peerPort = "", ...flags] =
+  process.argv.slice(2);
 const folder = process.cwd();
 const etcdUrl = `http://${host}:${etcdPort}`;
 const peerUrl = `http://${host}:${peerPort}`;
@@ -39,7 +40,7 @@ const server = await spawnServer(
       `--service-account-key-file=${folder}/accounts.key`,
       `--service-account-signing-key-file=${folder}/accounts.key`,
       ...[`--token-auth-file=${folder}/tokens.csv`, "--endpoint-reconciler-type=none"],
-      "--disable-admission-plugins=ServiceAccount",
+      ...flags,
     ],
   },
   folder,

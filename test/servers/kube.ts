@@ -13,12 +13,19 @@ interface KubeExtras {
   readonly ownerToken: string;
   /** The token of `watcher`, who may do what roles allow. */
   readonly watcherToken: string;
+  /** Where its etcd speaks. */
+  readonly etcdUrl: string;
   /** The PEM certificate that the server shows. */
   readonly certificate: string;
 }
 
+export interface KubeOptions {
+  /** Pods get a token of their service account, as in a cluster; their namespace must have one, named `default`. */
+  readonly serviceAccounts?: boolean;
+}
+
 /** Kubernetes' API server with etcd, without anything that runs pods. Building it takes minutes: for tests of clouds only. */
-export const kube: ServerKind<object, object, KubeExtras> = {
+export const kube: ServerKind<KubeOptions, object, KubeExtras> = {
   title: "Kubernetes' API server",
   variable: "KUBERNETES_URL",
   ports: 3,
@@ -37,7 +44,7 @@ export const kube: ServerKind<object, object, KubeExtras> = {
       ldflags: `-X k8s.io/component-base/version.gitVersion=${version}`,
       timeout: 1_800_000,
     }),
-  async prepare(place) {
+  async prepare(place, { serviceAccounts = false }) {
     const { host, folder } = place;
     if (!existsSync(join(folder, "tokens.csv"))) {
       const { privateKey } = generateKeyPairSync("rsa", { modulusLength: 2048 });
@@ -53,12 +60,15 @@ export const kube: ServerKind<object, object, KubeExtras> = {
     }
     const ports = [portAt(place, 0), portAt(place, 1), portAt(place, 2)].map(String);
     const program = join(import.meta.dirname, "kube-process.ts");
-    return [{ program: process.execPath, arguments: [program, goProgram("kube"), host, ...ports] }];
+    const plugins = serviceAccounts ? [] : ["--disable-admission-plugins=ServiceAccount"];
+    const given = [program, goProgram("kube"), host, ...ports, ...plugins];
+    return [{ program: process.execPath, arguments: given }];
   },
   extras: () => ({}),
-  ownExtras: ({ folder }) => {
-    const text = (name: string): string => readFileSync(join(folder, name), "utf8");
+  ownExtras: (place) => {
+    const text = (name: string): string => readFileSync(join(place.folder, name), "utf8");
     return {
+      etcdUrl: `http://${place.host}:${portAt(place, 1)}`,
       get ownerToken() {
         return text("owner.token");
       },

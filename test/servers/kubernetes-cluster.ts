@@ -110,10 +110,11 @@ export class KubernetesCluster implements AsyncDisposable {
     this.#objects.set(`${path}/${name}`, { apiVersion: "v1", kind: "Secret", metadata, data });
   }
 
-  /** Tells all who watch how far they know everything. */
-  bookmark(): void {
+  /** Tells all who watch how far they know everything. Returns that version. */
+  bookmark(): number {
     const object = { metadata: { resourceVersion: String(++this.#version) } };
     for (const { response } of this.#watches) write(response, { type: "BOOKMARK", object });
+    return this.#version;
   }
 
   /** Forgets what was before. */

@@ -127,6 +127,21 @@ test("a counter that begins anew says since when", async () => {
   expect(await since()).toBe(anew);
 });
 
+test("one collector takes nothing from another: not what was once, and not the event loop's delay", async () => {
+  let state: "waiting for app" | "running" = "waiting for app";
+  const metrics = new Metrics("shop", () => [{ ...component, state }]);
+  const otlp = { collector: "otlp", deprecated: false };
+  const told = async (): Promise<string[]> =>
+    (await metrics.text()).split("\n").filter((line) => /state="waiting.for.app"/.test(line));
+  expect(await told()).toHaveLength(2);
+  state = "running";
+  await metrics.collect(otlp);
+  expect((await told()).map((line) => line.split(" ").at(-1))).toEqual(["0", "0"]);
+  const hasDelay = async (collecting?: typeof otlp): Promise<boolean> =>
+    (await metrics.collect(collecting)).some(({ name }) => name.startsWith("nodejs_eventloop_lag"));
+  expect([await hasDelay(), await hasDelay(otlp)]).toEqual([true, true]);
+});
+
 test("names in OpenTelemetry have no unit and no suffix, and no name is the start of another", async () => {
   const metrics = fullMetrics();
   await metrics.collect();

@@ -42,6 +42,42 @@ test("outputs are counted and timed under Dapr's names", async () => {
   expect(samples.get(`dapr_component_output_binding_latencies_sum ${create}`)).toBe(71.5);
 });
 
+test("Dapr's metrics are written as daprd writes them, to the letter", async () => {
+  const metrics = new Metrics("shop", () => []);
+  metrics.invoked("store", "create", undefined, 1.5);
+  metrics.attempted("tick", "refused", 70);
+  const text = (await metrics.text()).split("\n").filter((line) => line.includes("dapr_"));
+  const expected = (name: string, help: string, labels: string, value: number): string[] => {
+    const bounds = [
+      ...[1, 2, 3, 4, 5, 6, 8, 10, 13, 16, 20, 25, 30, 40, 50, 65, 80, 100, 130, 160, 200, 250],
+      ...[300, 400, 500, 650, 800, 1000, 2000, 5000, 10_000],
+    ];
+    const bucket = (le: string, count: number): string =>
+      `${name}_latencies_bucket{${labels},le="${le}"} ${count}`;
+    return [
+      `# HELP ${name}_count ${help}.`,
+      `# TYPE ${name}_count counter`,
+      `${name}_count{${labels}} 1`,
+      `# HELP ${name}_latencies ${help}: how long they took, in milliseconds.`,
+      `# TYPE ${name}_latencies histogram`,
+      ...bounds.map((bound) => bucket(String(bound), value <= bound ? 1 : 0)),
+      bucket("+Inf", 1),
+      `${name}_latencies_sum{${labels}} ${value}`,
+      `${name}_latencies_count{${labels}} 1`,
+    ];
+  };
+  const output = 'app_id="shop",component="store",operation="create",success="true"';
+  const input = 'app_id="shop",component="tick",success="false"';
+  const [toOutputs, toApp] = [
+    "Invocations of output bindings",
+    "Events that the app was asked to handle",
+  ];
+  expect(text.filter((line) => !line.includes("dapr_version"))).toEqual([
+    ...expected("dapr_component_output_binding", toOutputs, output, 1.5),
+    ...expected("dapr_component_input_binding", toApp, input, 70),
+  ]);
+});
+
 test("attempts count as events of the input, but not those that were never sent", async () => {
   const metrics = new Metrics("shop", () => []);
   metrics.attempted("tick", "handled", 4);

@@ -20,7 +20,8 @@ export function DeadLetterPage({ daemon, id }: { daemon: Daemon; id: string }): 
   const [editing, setEditing] = useState(false);
   const { value, problem, again } = useLoad(
     (signal) => daemon.deadLetters.getDeadLetter({ id }, { signal }),
-    [daemon.index, id, redriven.value],
+    [daemon.index, id],
+    [redriven.value],
   );
   const letter = value?.deadLetter;
   const list = link(daemon.index, "dead-letters");

@@ -1,5 +1,5 @@
 import type { JSX } from "preact";
-import { useState } from "preact/hooks";
+import { useRef, useState } from "preact/hooks";
 import type { DeadLetterRecord } from "../../../gen/cufflink/v1/dead_letters_pb.ts";
 import { looseText, textOf } from "../bytes.ts";
 import type { Daemon } from "../daemon.ts";
@@ -41,7 +41,8 @@ export function DeadLettersPage({ daemon }: { daemon: Daemon }): JSX.Element {
 function Totals({ daemon }: { daemon: Daemon }): JSX.Element | null {
   const { value } = useLoad(
     (signal) => daemon.deadLetters.listDeadLetterTotals({}, { signal }),
-    [daemon.index, daemon.live.deadLetters.value, redriven.value],
+    [daemon.index],
+    [daemon.live.deadLetters.value, redriven.value],
   );
   if (value === undefined || value.totals.length === 0) return null;
   return (
@@ -64,13 +65,18 @@ function Letters({ daemon, query }: { daemon: Daemon; query: URLSearchParams }):
   const [chosen, setChosen] = useState<ReadonlySet<string>>(new Set());
   const filter = filterOf(query);
   const token = tokens.at(-1) ?? "";
+  // New ones are fetched as they come, but not while somebody chooses.
+  const many = daemon.live.deadLetters.value;
+  const known = useRef(many);
+  if (chosen.size === 0) known.current = many;
   const { value, problem, loading, again } = useLoad(
     (signal) =>
       daemon.deadLetters.listDeadLetters(
         { ...(filter && { filter }), pageSize, pageToken: token, maxDataSize: 256 },
         { signal },
       ),
-    [daemon.index, query.toString(), token, redriven.value],
+    [daemon.index, query.toString(), token],
+    [redriven.value, known.current],
   );
   const letters = value?.deadLetters ?? [];
   const turn = (to: readonly string[]): void => {

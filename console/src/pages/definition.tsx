@@ -9,7 +9,8 @@ import { useLoad } from "../ui/use-load.ts";
 export function DefinitionPart({ daemon, name }: { daemon: Daemon; name: string }): JSX.Element {
   const { value, problem, loading } = useLoad(
     (signal) => daemon.operations.getDefinition({ name }, { signal }),
-    [daemon.index, name, daemon.live.revision.value],
+    [daemon.index, name],
+    [daemon.live.revision.value],
   );
   if (problem !== "") return <Note tone="bad">{problem}</Note>;
   if (value === undefined) return loading ? <Loading /> : <span />;

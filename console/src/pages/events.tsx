@@ -113,8 +113,14 @@ function Recent({ daemon }: { daemon: Daemon }): JSX.Element {
       </div>
       {problem !== "" && <Note tone="bad">{problem}</Note>}
       {value === undefined && loading && <Loading />}
-      {value && value.records.length === 0 && (
-        <Empty title="No event has ended so.">
+      {value?.records.length === 0 && (
+        <Empty
+          title={
+            value.nextPageToken === ""
+              ? "No event has ended so."
+              : "None on this page; older ones may be there."
+          }
+        >
           The history keeps the last events in memory, and those with something to tell for days.
         </Empty>
       )}

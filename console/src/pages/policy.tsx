@@ -9,7 +9,8 @@ import { useLoad } from "../ui/use-load.ts";
 export function PolicyPart({ daemon, name }: { daemon: Daemon; name: string }): JSX.Element {
   const { value, problem } = useLoad(
     (signal) => daemon.operations.describePolicies({ name }, { signal }),
-    [daemon.index, name, daemon.live.revision.value],
+    [daemon.index, name],
+    [daemon.live.revision.value],
   );
   if (problem !== "") return <Note tone="bad">{problem}</Note>;
   if (value === undefined) return <Loading />;

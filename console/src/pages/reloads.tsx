@@ -13,7 +13,8 @@ import { changeWord, reloadWord } from "../words.ts";
 export function ReloadsPage({ daemon }: { daemon: Daemon }): JSX.Element {
   const { value, problem, again } = useLoad(
     (signal) => daemon.operations.listReloads({}, { signal }),
-    [daemon.index, daemon.live.revision.value],
+    [daemon.index],
+    [daemon.live.revision.value],
   );
   const reload = (): void =>
     ask({
@@ -76,7 +77,7 @@ function Reload({ daemon, reload }: { daemon: Daemon; reload: ReloadResult }): J
         <span class="quiet">Revision {String(revision)}</span>
       </div>
       {problems.map((text) => (
-        <Note tone="bad" key={text}>
+        <Note tone={/:\d+ warning: /.test(text) ? "warn" : "bad"} key={text}>
           {text}
         </Note>
       ))}

@@ -3,7 +3,7 @@ import { useEffect, useRef, useState } from "preact/hooks";
 import type { TailedEvent } from "../../../gen/cufflink/v1/history_pb.ts";
 import { looseText, textOf } from "../bytes.ts";
 import { type Daemon, isUnimplemented, problemOf } from "../daemon.ts";
-import { clockTime, count, milliseconds, size, span, timeOf } from "../format.ts";
+import { clockTime, count, milliseconds, plural, size, span, timeOf } from "../format.ts";
 import { link } from "../router.ts";
 import { Choice } from "../ui/fields.tsx";
 import { Headers, Metadata } from "../ui/headers.tsx";
@@ -113,7 +113,7 @@ export function TailPart({ daemon, name }: { daemon: Daemon; name: string }): JS
 
 function TailLine({ daemon, event }: { daemon: Daemon; event: TailedEvent }): JSX.Element {
   const [open, setOpen] = useState(false);
-  const { record, data, dataSize, headers, metadata } = event;
+  const { record, data, dataSize, headers, metadata, omitted } = event;
   if (record === undefined) return <span />;
   const ended = timeOf(record.endedAt) ?? 0;
   const took = ended - (timeOf(record.receivedAt) ?? ended);
@@ -146,6 +146,9 @@ function TailLine({ daemon, event }: { daemon: Daemon; event: TailedEvent }): JS
           <Payload label="Payload" data={data} whole={Number(dataSize)} />
           <Headers headers={headers} />
           <Metadata metadata={metadata} />
+          {omitted > 0 && (
+            <p class="quiet">{plural(omitted, "further one is", "further ones are")} left out.</p>
+          )}
         </div>
       )}
     </details>

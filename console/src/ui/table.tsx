@@ -27,7 +27,7 @@ type TableProps<Row> = {
 };
 
 /** More rows than these are windowed: those near the screen are there, the others are room. */
-const whole = 60;
+const whole = 120;
 /** Rows beyond the edges of the screen. */
 const margin = 12;
 

@@ -11,10 +11,14 @@ export type Load<T> = {
   readonly again: () => void;
 };
 
-/** Fetches something when the page opens and when `keys` change; what is not wanted any more is given up. */
+/**
+ * Fetches something when the page opens and when `keys` or `versions` change; what is not wanted any more is given up. Where
+ * only a version changes, what was there stays until the new one is.
+ */
 export function useLoad<T>(
   fetch: (signal: AbortSignal) => Promise<T>,
   keys: readonly (string | number | bigint)[],
+  versions: readonly (string | number | bigint)[] = [],
 ): Load<T> {
   const key = keys.join("\n");
   const [round, setRound] = useState(0);
@@ -40,7 +44,7 @@ export function useLoad<T>(
     );
     return () => controller.abort();
     // `fetch` is made anew each time; what it depends on is in the keys.
-  }, [key, round]);
+  }, [key, round, ...versions]);
   const again = useCallback(() => setRound((before) => before + 1), []);
   const current = state.key === key;
   return {

@@ -15,7 +15,10 @@ export default defineSecretStore({
   name: "kubernetes",
   status: "beta",
   summary: "Reads secrets of a Kubernetes cluster by its API.",
-  provedBy: ["a stand-in for the API server, written for the tests"],
+  provedBy: [
+    "Kubernetes API server 1.34, in Kubernetes mode",
+    "a stand-in for the API server, written for the tests",
+  ],
   isRemote: true,
   isNamespaced: true,
   metadata: {

@@ -1,8 +1,8 @@
 // A real daemon with its console, an app, and a browser that has the page open.
-import { mkdtempSync, rmSync } from "node:fs";
+import { globSync, mkdtempSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
-import { type Browser, type BrowserContextOptions, type Page } from "playwright-core";
+import type { Browser, BrowserContextOptions, Locator, Page } from "playwright-core";
 import { onTestFinished } from "vitest";
 import { buildConsole } from "../../../scripts/build-console.ts";
 import { type BindingApp, createApp } from "../../../src/sdk/index.ts";
@@ -11,13 +11,21 @@ import { withFileLock } from "../../servers/install.ts";
 import { releasePort, reservePort } from "../../servers/ports.ts";
 import { until } from "../../until.ts";
 
-export const fullToken = "console-token-of-the-tests";
+const fullToken = "console-token-of-the-tests";
 export const readOnlyToken = "console-token-that-only-looks";
 
-/** Builds the page where the daemon of this checkout finds it. */
+/** Builds the page where the daemon of this checkout finds it, unless it is there and newer than what it is made of. */
 export function buildPage(): Promise<void> {
+  const root = resolve(import.meta.dirname, "../../..");
+  const out = join(root, "dist/console");
   return withFileLock("cufflink-console-page", async () => {
-    await buildConsole(resolve(import.meta.dirname, "../../../dist/console"));
+    const manifest = statSync(join(out, "manifest.json"), { throwIfNoEntry: false });
+    const sources = globSync(["console/**/*", "gen/**/*", "package-lock.json"], { cwd: root });
+    const isFresh = sources.every(
+      (file) => statSync(join(root, file)).mtimeMs < (manifest?.mtimeMs ?? 0),
+    );
+    // A daemon of another test may be reading it.
+    if (!isFresh) await buildConsole(out);
   });
 }
 
@@ -96,4 +104,9 @@ export async function openConsole(
 /** Goes to a part of the page. */
 export async function show(page: Page, hash: string): Promise<void> {
   await page.evaluate(`location.hash = ${JSON.stringify(hash)}`);
+}
+
+/** Waits until something is shown. */
+export async function expectShown(locator: Locator): Promise<void> {
+  await locator.waitFor();
 }

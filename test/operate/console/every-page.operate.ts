@@ -1,12 +1,8 @@
 // How every page looks, with made-up data: what axe finds, how wide it is, how it is used by the keyboard alone.
 import type { Browser, BrowserContextOptions, Page } from "playwright-core";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import {
-  accessibilityProblems,
-  builtPage,
-  hasChromium,
-  startChromium,
-} from "../../console/browser.ts";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { describeWithTools } from "../tools.ts";
+import { accessibilityProblems, builtPage, startChromium } from "../../console/browser.ts";
 import { type StandIn, startStandIn, token } from "../../console/stand-in.ts";
 
 const letter = "0197a2c4-9d00-7000-8000-000000000003";
@@ -42,17 +38,6 @@ let built: Awaited<ReturnType<typeof builtPage>>;
 let server: StandIn;
 let browser: Browser;
 
-beforeAll(async () => {
-  built = await builtPage();
-  server = await startStandIn({ page: built.folder });
-  browser = await startChromium();
-});
-afterAll(async () => {
-  await browser.close();
-  await server[Symbol.asyncDispose]();
-  built.dispose();
-});
-
 async function open(options: BrowserContextOptions, on = server): Promise<Page> {
   const page = await browser.newPage({ ...options, reducedMotion: "reduce" });
   await page.goto(`${on.url}/#token=${token}`);
@@ -65,7 +50,18 @@ async function show(page: Page, hash: string, text: string): Promise<void> {
   await page.getByText(text).first().waitFor();
 }
 
-describe.runIf(hasChromium)("the console's page", () => {
+describeWithTools("the console's page in Chromium", { programs: ["chromium"] }, () => {
+  beforeAll(async () => {
+    built = await builtPage();
+    server = await startStandIn({ page: built.folder });
+    browser = await startChromium();
+  });
+  afterAll(async () => {
+    await browser.close();
+    await server[Symbol.asyncDispose]();
+    built.dispose();
+  });
+
   test.each(looks)(
     "%s: axe finds nothing on any page, and none is too wide",
     async (_, options) => {

@@ -134,8 +134,8 @@ describeWithTools("the image", { programs, root: true }, () => {
           await fetch(`${base}/bindings/notes`, { method: "POST", body: JSON.stringify(body) })
         ).text();
       const metadata = { fileName: "a" };
-      await invoke({ operation: "create", data: "kept", metadata });
-      expect(await invoke({ operation: "get", metadata })).toBe("kept");
+      await invoke({ operation: "create", data: "It is kept.", metadata });
+      expect(await invoke({ operation: "get", metadata })).toBe("It is kept.");
       // Durable records are kept in the volume; nothing else can be written.
       expect((await fetch(`${base}/healthz/store`)).status).toBe(204);
       const write =

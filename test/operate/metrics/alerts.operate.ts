@@ -11,6 +11,7 @@ import { OtlpReceiver } from "../../telemetry/export/otlp-receiver.ts";
 import { alerts, alertsText } from "../../telemetry/alerts.ts";
 import { ask } from "../../telemetry/prometheus-api.ts";
 import { until } from "../../until.ts";
+import { record } from "../record.ts";
 
 /** The shipped alerts with seconds in place of minutes. */
 function hastened(text: string): string {
@@ -244,6 +245,8 @@ describeWith("prometheus", { own: true, rules: hastened(alertsText) }, (promethe
       const own = await readFile(import.meta.filename, "utf8");
       const fired = new Set([...own.matchAll(/await fires\("(\w+)"/g)].map(([, name]) => name));
       expect(fired).toEqual(new Set(alerts.map(({ alert }) => alert)));
+      const { version } = await ask<{ version: string }>(prometheus.url, "status/buildinfo");
+      await record("alerts", { prometheus: version, fired: alerts.map(({ alert }) => alert) });
     });
   });
 });

@@ -4,12 +4,14 @@ import { mkdir, mkdtemp, rm, symlink, writeFile } from "node:fs/promises";
 import { homedir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, expect, test } from "vitest";
 import { openMetricsText } from "../../../src/telemetry/openmetrics-text.ts";
 import { withFileLock } from "../../servers/install.ts";
 import { installVenv, venvPython } from "../../servers/python-venv.ts";
 import { dashboardsFolder, shippedDashboards } from "../../telemetry/dashboards.ts";
 import { fullMetrics } from "../../telemetry/full-metrics.ts";
+import { record } from "../record.ts";
+import { describeWithTools } from "../tools.ts";
 
 const run = promisify(execFile);
 const root = join(import.meta.dirname, "../../..");
@@ -36,7 +38,7 @@ type Parts = {
 };
 `;
 
-describe("the dashboards", () => {
+describeWithTools("the dashboards", { programs: ["npm"] }, () => {
   let folder: string;
 
   beforeAll(async () => {
@@ -90,10 +92,11 @@ describe("the dashboards", () => {
     ];
     for (const [right, mistake] of wrong)
       expect(await faults("wrong", text.replace(right, mistake)), mistake).toContain("error TS");
+    await record(`dashboard ${name}`, { schema, grafana: "not run: it is in no registry" });
   });
 });
 
-describe("OpenMetrics", () => {
+describeWithTools("OpenMetrics", { programs: ["python3"] }, () => {
   beforeAll(() => installVenv(parser), 300_000);
 
   test("the page is read by the strict parser of Prometheus' Python client", async () => {
@@ -119,5 +122,6 @@ for family in text_string_to_metric_families(sys.stdin.read()):
     expect(lines.join("\n")).toMatch(
       /^cufflink_invocation_duration_seconds histogram seconds \d+ 1$/m,
     );
+    await record("openmetrics", { parser: parser.packages, metrics: lines.length });
   });
 });

@@ -91,9 +91,13 @@ test(
       metadata: { component: { purl: string } };
       components: { name: string }[];
     };
+    const { dependencies } = JSON.parse(readFileSync(join(root, "package.json"), "utf8")) as {
+      dependencies: object;
+    };
+    expect(bill.components.map(({ name }) => name)).not.toContain("vitest");
     expect(bill.metadata.component.purl).toBe(`pkg:npm/cufflink@${version}`);
     expect(bill.components.map(({ name }) => name)).toEqual(
-      expect.arrayContaining(["undici", "yaml"]),
+      expect.arrayContaining(Object.keys(dependencies)),
     );
     expect(readFileSync(join(first, "RELEASE_NOTES.md"), "utf8")).toMatch(
       /^The first version\.[^]*### Added/,
@@ -148,7 +152,7 @@ describeWithTools("images", { programs: ["buildah", "debootstrap"], root: true }
         const [{ Config, RepoTags }] = (await read("manifest.json")) as [
           { Config: string; RepoTags: string[] },
         ];
-        expect(RepoTags).toEqual([`docker.io/library/cufflink:${version}-${target}`]);
+        expect(RepoTags).toContain(`docker.io/library/cufflink:${version}-${target}`);
         const { config } = (await read(Config)) as { config: object };
         expect(config).toMatchObject({
           Healthcheck: { Test: ["CMD", "/usr/local/bin/cufflink", "health"] },

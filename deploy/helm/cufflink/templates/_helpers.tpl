@@ -1,0 +1,28 @@
+{{/* The name of everything of a release. */}}
+{{- define "cufflink.name" -}}
+{{- if contains "cufflink" .Release.Name -}}
+{{- printf "%s-injector" .Release.Name | trunc 63 | trimSuffix "-" -}}
+{{- else -}}
+{{- printf "%s-cufflink-injector" .Release.Name | trunc 63 | trimSuffix "-" -}}
+{{- end -}}
+{{- end -}}
+
+{{- define "cufflink.serviceAccount" -}}
+{{- .Values.serviceAccount.name | default (include "cufflink.name" .) -}}
+{{- end -}}
+
+{{- define "cufflink.selector" -}}
+app.kubernetes.io/name: cufflink-injector
+app.kubernetes.io/instance: {{ .Release.Name }}
+{{- end -}}
+
+{{- define "cufflink.labels" -}}
+{{ include "cufflink.selector" . }}
+app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
+app.kubernetes.io/managed-by: {{ .Release.Service }}
+helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
+{{- end -}}
+
+{{- define "cufflink.image" -}}
+{{ .Values.image.repository }}:{{ .Values.image.tag | default .Chart.AppVersion }}
+{{- end -}}
