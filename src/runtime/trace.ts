@@ -42,16 +42,31 @@ export function otherTraces({ headers }: Pick<InboundEvent, "headers">): string[
 /** A caller's traceparent, its flag set by what is decided here. */
 export function heed(traceparent: string, sampling: Sampling | undefined): string {
   if (sampling === undefined || sampling.heedsCaller) return traceparent;
-  const wanted = Number.parseInt(traceparent.slice(21, 29), 16) >= sampling.threshold;
+  const wanted = randomBitsOf(traceparent) >= sampling.threshold;
   if (wanted === isSampled(traceparent)) return traceparent;
-  const flags = Number.parseInt(traceparent.slice(53, 55), 16) ^ 1;
-  return `${traceparent.slice(0, 53)}${flags.toString(16).padStart(2, "0")}${traceparent.slice(55)}`;
+  const digit = flipped[valueOf(traceparent.charCodeAt(flagDigit))] ?? "0";
+  const front = traceparent.slice(0, flagDigit) + digit;
+  return traceparent.length === parentLength ? front : front + traceparent.slice(parentLength);
+}
+
+/** 32 of the random bits of a trace id. Digit by digit: each call has one, and a text to be parsed would be made anew. */
+function randomBitsOf(traceparent: string): number {
+  let bits = 0;
+  for (let index = 21; index < 29; index++) {
+    bits = bits * 16 + valueOf(traceparent.charCodeAt(index));
+  }
+  return bits;
+}
+
+/** The value of a hexadecimal digit. */
+function valueOf(digit: number): number {
+  return (digit & 15) + (digit < 0x40 ? 0 : 9);
 }
 
 /** Whether work of this traceparent is recorded: the lowest bit of its flags. */
 export function isSampled(traceparent: string | undefined): traceparent is string {
   if (traceparent === undefined || traceparent.length < parentLength) return false;
-  const digit = traceparent.charCodeAt(54);
+  const digit = traceparent.charCodeAt(flagDigit);
   return (digit & 1) === (digit < 0x40 ? 1 : 0);
 }
 
@@ -90,6 +105,10 @@ export function isTraceparent(text: string | undefined): text is string {
 }
 
 const parentLength = 55;
+/** Where the digit is whose lowest bit says sampled. */
+const flagDigit = 54;
+/** By a digit's value, the digit with its lowest bit turned. */
+const flipped = "1032547698badcfe";
 const dash = 0x2d;
 const letterF = 0x66;
 const zero = 0x30;

@@ -82,13 +82,13 @@ test("a share of the traces that begin here is recorded", async () => {
   const bindings = createClient(Bindings, transport);
   const invocation = { name: "files", operation: "create", data: Buffer.from("1") };
   const metadata = { fileName: "a" };
-  for (let call = 0; call < 200; call++)
-    await bindings.invokeBindingBatch({ invocations: [{ ...invocation, metadata }] });
+  const batch = { invocations: [{ ...invocation, metadata }] };
+  await Promise.all(Array.from({ length: 100 }, () => bindings.invokeBindingBatch(batch)));
   expect(await daemon.end()).toBe(0);
   const batches = receiver.spans.filter(({ name }) => name.endsWith("/InvokeBindingBatch"));
-  // All but one of 10¹⁰ times between these.
-  expect(batches.length).toBeGreaterThan(50);
-  expect(batches.length).toBeLessThan(150);
+  // Outside of these once in a billion times.
+  expect(batches.length).toBeGreaterThanOrEqual(20);
+  expect(batches.length).toBeLessThanOrEqual(80);
   const outputs = receiver.spans.filter(({ name }) => name === "create files");
   expect(outputs.map(({ parentId }) => parentId).toSorted()).toEqual(
     batches.map(({ spanId }) => spanId).toSorted(),

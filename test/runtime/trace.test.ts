@@ -1,5 +1,12 @@
 import { expect, test } from "vitest";
-import { beginTrace, isTraceparent, traceOf } from "../../src/runtime/trace.ts";
+import {
+  beginTrace,
+  heed,
+  isSampled,
+  isTraceparent,
+  otherTraces,
+  traceOf,
+} from "../../src/runtime/trace.ts";
 
 const parent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
 const header = (name: string, text: string) => ({ name, value: Buffer.from(text) });
@@ -34,7 +41,7 @@ test("a broken parent begins a trace of its own, without the other's state", () 
 });
 
 test("each begun trace is new", () => {
-  const begun = Array.from({ length: 1000 }, beginTrace);
+  const begun = Array.from({ length: 1000 }, () => beginTrace());
   expect(new Set(begun).size).toBe(1000);
   expect(begun.every(isTraceparent)).toBe(true);
 });
@@ -66,4 +73,54 @@ test.each([
   [undefined, false],
 ])("%j is a traceparent: %s", (text, isOne) => {
   expect(isTraceparent(text)).toBe(isOne);
+});
+
+test.each([
+  ["00", false],
+  ["01", true],
+  ["02", false],
+  ["03", true],
+  ["0a", false],
+  ["0b", true],
+  ["ff", true],
+])("flags %s: sampled %s", (flags, sampled) => {
+  expect(isSampled(`00-${"a".repeat(32)}-${"b".repeat(16)}-${flags}`)).toBe(sampled);
+});
+
+test.each([undefined, "", "01", "00-aa-bb-01"])("%s is not sampled", (text) => {
+  expect(isSampled(text)).toBe(false);
+});
+
+test("of the traces that begin here the share is sampled that the threshold lets through", () => {
+  const share = (threshold?: number): number =>
+    Array.from({ length: 10_000 }, () => beginTrace(threshold)).filter(isSampled).length / 10_000;
+  expect(share()).toBe(0);
+  expect(share(2 ** 32)).toBe(0);
+  expect(share(0)).toBe(1);
+  expect(share(2 ** 31)).toBeCloseTo(0.5, 1);
+});
+
+test("what a caller has decided counts, unless nobody is heeded: then the trace's own bits do, as where it begins", () => {
+  const heeding = { threshold: 0, heedsCaller: true };
+  const plain = `00-${"0".repeat(31)}1-${"b".repeat(16)}-00`;
+  expect(heed(plain, undefined)).toBe(plain);
+  expect(heed(plain, heeding)).toBe(plain);
+  expect(heed(plain, { threshold: 0, heedsCaller: false })).toBe(`${plain.slice(0, 53)}01`);
+  const flagged = `00-${"f".repeat(32)}-${"b".repeat(16)}-03-more`;
+  expect(heed(flagged, { threshold: 2 ** 32, heedsCaller: false })).toBe(
+    `${flagged.slice(0, 53)}02-more`,
+  );
+  const threshold = 0x8123_4567;
+  for (let time = 0; time < 1000; time++) {
+    const begun = beginTrace(threshold);
+    expect(heed(begun, { threshold, heedsCaller: false })).toBe(begun);
+  }
+});
+
+test("an event that names several traces is caused by all of them", () => {
+  const [first, second] = [beginTrace(), beginTrace()];
+  const header = (value: string) => ({ name: "TraceParent", value: Buffer.from(value) });
+  const headers = [header(first), header("none"), header(first), header(second)];
+  expect(otherTraces({ headers })).toEqual([first]);
+  expect(otherTraces({ headers: [header(second)] })).toEqual([]);
 });

@@ -14,6 +14,8 @@ export type GoProgram = {
   readonly folder: string;
   readonly module: string;
   readonly version: string;
+  /** Its module replaces others of its requirements, so that Go builds it only in a module that requires it. */
+  readonly asRequirement?: boolean;
 };
 
 const run = promisify(execFile);
@@ -37,12 +39,14 @@ export async function installGoProgram(program: GoProgram): Promise<void> {
     await mkdir(join(built, ".."), { recursive: true });
     const fresh = await mkdtemp(join(cache(), "building-"));
     try {
-      const options = ["install", "-p", "2", "-trimpath", "-ldflags", "-s -w"];
-      await run(go, [...options, `${module}@${version}`], {
-        env: { ...process.env, PATH: searchPath(), GOBIN: fresh, GOFLAGS: "" },
-        timeout: 900_000,
-        maxBuffer: 64 << 20,
-      });
+      const env = { ...process.env, PATH: searchPath(), GOBIN: fresh, GOFLAGS: "" };
+      const options = { cwd: fresh, env, timeout: 1_800_000, maxBuffer: 64 << 20 };
+      const flags = ["-p", "2", "-trimpath", "-ldflags", "-s -w"];
+      if (program.asRequirement === true) {
+        await run(go, ["mod", "init", "requirement"], options);
+        await run(go, ["get", `${module}@${version}`], options);
+        await run(go, ["build", ...flags, "-o", name, module], options);
+      } else await run(go, ["install", ...flags, `${module}@${version}`], options);
       await rename(join(fresh, name), built);
     } finally {
       await rm(fresh, { recursive: true, force: true });

@@ -12,8 +12,11 @@ export function beginOutput(
   invocation: Invocation | StreamInvocation,
   cause: Span | undefined,
 ): OutputSpan | undefined {
-  const { traceparent, tracestate } = invocation.metadata;
-  if (tracer === undefined || (cause === undefined && !isSampled(traceparent))) return undefined;
+  if (tracer === undefined) return undefined;
+  const { metadata } = invocation;
+  const { traceparent } = metadata;
+  if (cause === undefined && !isSampled(traceparent)) return undefined;
+  const { tracestate } = metadata;
   const size = "data" in invocation ? (invocation.data?.length ?? 0) : undefined;
   const output = { component, operation: invocation.operation, size };
   if (cause === undefined) return tracer.output(output, { parent: traceparent, tracestate });
