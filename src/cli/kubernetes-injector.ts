@@ -99,12 +99,10 @@ async function run(flags: Flags, sidecar: ReturnType<typeof readSidecarOptions>)
     listenAddress: flags.listenAddress,
     namespace: flags.namespace,
     onAdmission: (admission) => told(admission),
-    onProblem: (reason) => logger.warn({ reason }, "the injector asks again"),
+    onProblem: (reason) => logger.warn({ reason }, "something failed; the injector tries again"),
+    onTrusted: () => logger.info({}, "ready: the API server knows the certificate"),
   });
-  logger.info(
-    { on: flags.listenAddress, port: injector.port, hosts },
-    "the injector listens; it is ready once the API server knows its certificate",
-  );
+  logger.info({ on: flags.listenAddress, port: injector.port, hosts }, "the injector listens");
   const signal = await endSignal();
   logger.info({ signal, for: formatDuration(farewell) }, "ending: not ready any more");
   await injector.close();

@@ -37,6 +37,7 @@ function scriptsOf(text: string): string[] {
 
 /** Flags of other programs: npm, Docker, systemd, Node, setpriv, redis-server, debootstrap; and the example of one that a component's program has. */
 const foreign = new Set([
+  "--variant",
   "--user",
   "--build",
   "--tag",

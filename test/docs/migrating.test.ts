@@ -16,7 +16,7 @@ const lines = readPage(page).split("\n");
 
 test(
   "a folder of Dapr's components moves from daprd as the page says",
-  { timeout: 60_000 },
+  { timeout: 180_000 },
   async () => {
     const ports = await Promise.all([reservePort(), reservePort(), reservePort()]);
     onTestFinished(async () => {

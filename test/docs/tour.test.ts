@@ -14,7 +14,7 @@ import { blocks, readPage, root, type Block } from "./pages.ts";
 const page = "docs/tour.md";
 const lines = readPage(page).split("\n");
 
-test("the tour works as it is written", { timeout: 120_000 }, async () => {
+test("the tour works as it is written", { timeout: 240_000 }, async () => {
   const place = checkout();
   const ports = await Promise.all([reservePort(), reservePort(), reservePort(), reservePort()]);
   onTestFinished(async () => {

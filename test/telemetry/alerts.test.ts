@@ -1,9 +1,10 @@
-import { readFileSync } from "node:fs";
+import { globSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { parse } from "yaml";
 import { readPage } from "../docs/pages.ts";
 import { alerts } from "./alerts.ts";
+import { fullMetrics } from "./full-metrics.ts";
 
 const names = alerts.map(({ alert }) => alert);
 
@@ -19,6 +20,19 @@ test("alerts are made of metrics that are listed and not deprecated", () => {
     const metrics = expr.match(/\b(?:cufflink|dapr|process|nodejs)_\w+/g) ?? [];
     expect(metrics.length, alert).toBeGreaterThan(0);
     expect(metrics.filter((name) => !listed.includes(`| \`${name}\` `))).toEqual([]);
+  }
+});
+
+test("no other page names a deprecated metric", async () => {
+  const deprecated = (await fullMetrics().collect())
+    .filter(({ replacedBy }) => replacedBy !== undefined)
+    .map(({ name }) => name);
+  expect(deprecated).toHaveLength(5);
+  const root = join(import.meta.dirname, "../..");
+  for (const page of globSync("docs/**/*.md", { cwd: root })) {
+    if (page.endsWith("docs/metrics.md")) continue;
+    const text = readFileSync(join(root, page), "utf8");
+    expect(deprecated.filter((name) => text.includes(name))).toEqual([]);
   }
 });
 

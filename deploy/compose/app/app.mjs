@@ -14,12 +14,12 @@ const server = createServer((request, response) => {
     handle(JSON.parse(Buffer.concat(chunks).toString()))
       .then(() => response.writeHead(200).end())
       .catch((error) => {
-        console.error(error.message);
+        process.stderr.write(`${error.message}\n`);
         response.writeHead(500).end(error.message);
       });
   });
 });
-server.listen(8080, () => console.log("the app listens"));
+server.listen(8080, () => process.stdout.write("the app listens\n"));
 process.on("SIGTERM", () => server.close());
 
 async function handle({ id, quantity }) {
@@ -32,5 +32,5 @@ async function handle({ id, quantity }) {
     body,
   });
   if (!answer.ok) throw new Error(`no receipt: ${answer.status} ${await answer.text()}`);
-  console.log(`order ${id}: ${quantity}`);
+  process.stdout.write(`order ${id}: ${quantity}\n`);
 }

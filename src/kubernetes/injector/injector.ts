@@ -4,6 +4,8 @@ import { Trust, type WebhookConfiguration } from "./trust.ts";
 
 export type InjectorOptions = Omit<InjectorServerOptions, "isReady"> & {
   readonly configuration: WebhookConfiguration;
+  /** Told when the API server knows the certificate, at first and after a problem. */
+  readonly onTrusted: () => void;
   /** The names by which API servers reach it: DNS names and IPv4 addresses. */
   readonly hosts: readonly string[];
   readonly port: number;
@@ -25,12 +27,12 @@ export type Injector = {
 
 /** Starts the webhook. Without the API server it serves, is not ready, and asks again. */
 export async function startInjector(options: InjectorOptions): Promise<Injector> {
-  const { configuration, hosts, interval, farewell, validity, onProblem } = options;
+  const { configuration, hosts, interval, farewell, validity, onProblem, onTrusted } = options;
   const isReady = (): boolean => trust.isTrusted;
   const server = new InjectorServer({ ...options, isReady });
   let listening: Promise<number> | undefined;
   const trust = new Trust({
-    ...{ configuration, hosts, validity, onProblem },
+    ...{ configuration, hosts, validity, onProblem, onTrusted },
     now: Date.now,
     show: (certificate) => {
       if (listening !== undefined) server.show(certificate);

@@ -24,7 +24,10 @@ export type TrustOptions = {
   readonly now: () => number;
   /** Shows the certificate from now on. */
   readonly show: (certificate: ServerCertificate) => void;
+  /** Told once of each problem, not each time that it is met. */
   readonly onProblem: (message: string) => void;
+  /** Told when the configuration has the certificate, at first and after a problem. */
+  readonly onTrusted: () => void;
   /** How long a certificate is valid, in milliseconds. A new one is made in the middle. */
   readonly validity: number;
 };
@@ -46,6 +49,7 @@ export class Trust {
   #isComingKnown = false;
   readonly #retired: string[] = [];
   #isTrusted = false;
+  #problem: string | undefined;
 
   constructor(options: TrustOptions) {
     this.#options = options;
@@ -78,12 +82,16 @@ export class Trust {
       if (this.#shown !== undefined && now() > this.#shown.madeAt + validity / 2)
         this.#coming ??= await this.#make();
       await this.#change(this.#own());
+      if (!this.#isTrusted || this.#problem !== undefined) this.#options.onTrusted();
+      this.#problem = undefined;
       this.#isTrusted = true;
       this.#isComingKnown = this.#coming !== undefined;
       this.#retired.length = 0;
     } catch (error) {
       if (this.#ending.signal.aborted) return;
-      onProblem(messageOf(error));
+      const problem = messageOf(error);
+      if (problem !== this.#problem) onProblem(problem);
+      this.#problem = problem;
     }
   }
 

@@ -58,6 +58,7 @@ describe("an injector's certificate", () => {
       now: () => clock.now,
       show: ({ certificate }) => shown.push(certificate),
       onProblem: (message) => problems.push(message),
+      onTrusted: () => problems.push("trusted"),
     });
     await trust.start();
     return { configuration, clock, shown, problems, trust };
@@ -85,11 +86,12 @@ describe("an injector's certificate", () => {
     await trust.look();
     await trust.look();
     expect(shown).toHaveLength(1);
-    expect(problems).toEqual(["no answer", "no answer"]);
+    expect(problems).toEqual(["trusted", "no answer"]);
     configuration.trouble = undefined;
     await trust.look();
     await trust.look();
     expect(shown).toHaveLength(2);
+    expect(problems).toEqual(["trusted", "no answer", "trusted"]);
   });
 
   test("is put in again when somebody has taken it out, and beside what others write meanwhile", async () => {

@@ -1,6 +1,11 @@
 // How every page looks, with made-up data: what axe finds, how wide it is, how it is used by the keyboard alone.
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import axe from "axe-core";
 import type { Browser, BrowserContextOptions, Page } from "playwright-core";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import type { ConsoleManifest } from "../../../scripts/build-console.ts";
+import { record } from "../record.ts";
 import { describeWithTools } from "../tools.ts";
 import { accessibilityProblems, builtPage, startChromium } from "../../console/browser.ts";
 import { type StandIn, startStandIn, token } from "../../console/stand-in.ts";
@@ -211,6 +216,24 @@ describeWithTools("the console's page in Chromium", { programs: ["chromium"] }, 
       return slowest;
     })()`);
     expect(slowest).toBeLessThan(1000);
+    const text = readFileSync(join(built.folder, "manifest.json"), "utf8");
+    const { files } = JSON.parse(text) as ConsoleManifest;
+    const kilobytes = (encoding: "br" | "gzip"): number =>
+      Math.round(
+        Object.values(files).reduce(
+          (all, one) => all + (one.encodings[encoding]?.bytes ?? NaN),
+          0,
+        ) / 1000,
+      );
+    await record("console", {
+      chromium: browser.version(),
+      axe: axe.version,
+      pagesExamined: pages.length,
+      looksOfEach: looks.map(([name]) => name),
+      kilobytesByBrotli: kilobytes("br"),
+      kilobytesByGzip: kilobytes("gzip"),
+      slowestStepOfScrollingThousandRowsMilliseconds: Math.round(slowest),
+    });
     await page.getByLabel("Find").fill("feed-0500");
     await page.getByRole("link", { name: "feed-0500" }).waitFor();
     expect(await rows()).toBe(1);

@@ -43,6 +43,8 @@ describeWithTools("the console in Chromium", { programs: ["chromium"] }, () => {
     /** What the app does with orders; and what it has handled. */
     let refuse: (text: string) => boolean = () => false;
     const handled: string[] = [];
+    /** What the app waits for before it answers the event of this text. */
+    const held = Promise.withResolvers<void>();
 
     beforeAll(async () => {
       await buildPage();
@@ -69,8 +71,9 @@ describeWithTools("the console in Chromium", { programs: ["chromium"] }, () => {
         ],
       });
       app = await startConsoleApp(shop, (to) => {
-        to.on("orders", (event) => {
+        to.on("orders", async (event) => {
           const text = event.text();
+          if (text === "held") await held.promise;
           if (refuse(text)) throw new Error("the warehouse does not know the article");
           handled.push(text);
         });
@@ -122,7 +125,12 @@ describeWithTools("the console in Chromium", { programs: ["chromium"] }, () => {
         "new Set(document.querySelector('tr[data-key=\"0/orders\"] svg .line').getAttribute('d').match(/ [\\d.]+/g)).size > 1",
       );
       expect(await line.count()).toBe(1);
-      expect(await row(page, "orders").locator(".col-inFlight").textContent()).toBe("0");
+      // What the app has is in flight until it answers.
+      const inFlight = row(page, "orders").locator(".col-inFlight");
+      await send("held");
+      await inFlight.filter({ hasText: /^1$/ }).waitFor();
+      held.resolve();
+      await inFlight.filter({ hasText: /^0$/ }).waitFor();
       expect(await row(page, "orders").locator(".col-backlog").textContent()).toMatch(/^\d+$|–/);
     });
 
