@@ -75,6 +75,8 @@ const refused = [
   ["src/rpc/health.ts", "../app/grpc.ts"],
   ["src/server/server.ts", "../../gen/dapr/proto/runtime/v1/dapr_pb.ts"],
   ["src/telemetry/metrics.ts", "../rpc/dapr.ts"],
+  ["src/telemetry/export/otlp.ts", "../../grpc/client.ts"],
+  ["src/telemetry/export/grpc-transport.ts", "../../server/server.ts"],
   ["src/pluggable/host/connection.ts", "../../runtime/runtime.ts"],
   ["src/pluggable/sockets-folder.ts", "../server/listener.ts"],
   ["src/pluggable/component/instance.ts", "../../bindings/index.ts"],
