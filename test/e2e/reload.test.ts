@@ -170,7 +170,7 @@ test("with HotReload off only SIGHUP reads again; what the configuration denies 
   const root = await temporaryFolder();
   const config = join(root, "config.yaml");
   const configuration = (features: string): string =>
-    `apiVersion: dapr.io/v1alpha1\nkind: Configuration\nmetadata: {name: c}\nspec:\n  features: [${features}]\n  components: {deny: [bindings.http/v1]}\n  tracing: {samplingRate: "1"}\n`;
+    `apiVersion: dapr.io/v1alpha1\nkind: Configuration\nmetadata: {name: c}\nspec:\n  features: [${features}]\n  components: {deny: [bindings.http/v1]}\n  mtls: {enabled: true}\n`;
   await writeFile(config, configuration("{name: HotReload, enabled: false}"));
   const denied = component("web", "bindings.http", '- {name: url, value: "http://localhost"}');
   await using daemon = await startDaemon({
@@ -180,7 +180,7 @@ test("with HotReload off only SIGHUP reads again; what the configuration denies 
   await becomes(daemon, "notes", "running");
   expect(await daemon.state("web")).toBe(undefined);
   expect(daemon.output()).toMatch(/bindings\.http\/v1 are denied/);
-  expect(daemon.output()).toMatch(/has no effect here: spec\.tracing/);
+  expect(daemon.output()).toMatch(/has no effect here: spec\.mtls/);
   await writeFile(file(daemon), notes("renamed", root));
   daemon.process.kill("SIGHUP");
   await becomes(daemon, "renamed", "running");
