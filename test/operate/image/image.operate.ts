@@ -164,27 +164,23 @@ describeWithTools("the image", { programs, root: true }, () => {
       expect(await container.end("SIGTERM")).toBe(0);
     }, 120_000);
 
-    test(
-      target === "full" ? "loads the driver of every type" : "has no driver that types may need",
-      async () => {
-        const { devDependencies } = JSON.parse(
-          readFileSync(join(root, "deploy/image/package.json"), "utf8"),
-        ) as { devDependencies: Record<string, string> };
-        const names = Object.keys(devDependencies);
-        const script = `for (const name of ${JSON.stringify(names)}) { const has = await import(name).then(() => true, () => false); console.log(name, has); }`;
-        const args = ["--input-type=module", "--eval", script];
-        await using container = new Container({
-          files,
-          config: { ...config, Entrypoint: ["/usr/local/bin/node"], WorkingDir: "/opt/cufflink" },
-          args,
-        });
-        expect([await container.exited, container.output.trim().split("\n")]).toEqual([
-          0,
-          names.map((name) => `${name} ${target === "full"}`),
-        ]);
-      },
-      60_000,
-    );
+    test("full loads the driver of every type, slim has none of them", async () => {
+      const { devDependencies } = JSON.parse(
+        readFileSync(join(root, "deploy/image/package.json"), "utf8"),
+      ) as { devDependencies: Record<string, string> };
+      const names = Object.keys(devDependencies);
+      const script = `for (const name of ${JSON.stringify(names)}) { const has = await import(name).then(() => true, () => false); console.log(name, has); }`;
+      const args = ["--input-type=module", "--eval", script];
+      await using container = new Container({
+        files,
+        config: { ...config, Entrypoint: ["/usr/local/bin/node"], WorkingDir: "/opt/cufflink" },
+        args,
+      });
+      expect([await container.exited, container.output.trim().split("\n")]).toEqual([
+        0,
+        names.map((name) => `${name} ${target === "full"}`),
+      ]);
+    }, 60_000);
 
     test("syft lists what is in it, as SPDX and as CycloneDX", async () => {
       await installGoProgram(syft);
