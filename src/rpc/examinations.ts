@@ -35,7 +35,10 @@ export async function* examineEach(
   while (running.size > 0 || waiting.length > 0) {
     while (running.size < atOnce && waiting.length > 0) {
       const name = waiting.shift() ?? "";
-      running.set(name, examine(name));
+      const examining = examine(name);
+      // One whose component is gone meanwhile fails the whole, perhaps after nobody asks any more.
+      examining.catch(() => undefined);
+      running.set(name, examining);
     }
     const examined = await Promise.race(running.values());
     running.delete(examined.component);
