@@ -24,19 +24,15 @@ export function beginOutput(
 }
 
 /** A sampled invocation: what it causes belongs to its span. */
-export class TracedInvocation implements Invocation {
+class Traced<Given extends Invocation | StreamInvocation> {
   readonly name: string;
   readonly operation: string;
-  readonly data: Uint8Array | undefined;
-  readonly encoding: "bytes" | "json";
   readonly metadata: Readonly<Record<string, string>>;
-  readonly #given: Invocation;
+  readonly #given: Given;
 
-  constructor(given: Invocation, { traceparent }: Pick<OutputSpan, "traceparent">) {
+  constructor(given: Given, { traceparent }: Pick<OutputSpan, "traceparent">) {
     this.name = given.name;
     this.operation = given.operation;
-    this.data = given.data;
-    this.encoding = given.encoding;
     this.metadata = { ...given.metadata, traceparent };
     this.#given = given;
   }
@@ -50,26 +46,22 @@ export class TracedInvocation implements Invocation {
   }
 }
 
-export class TracedStream implements StreamInvocation {
-  readonly name: string;
-  readonly operation: string;
+export class TracedInvocation extends Traced<Invocation> implements Invocation {
+  readonly data: Uint8Array | undefined;
+  readonly encoding: "bytes" | "json";
+
+  constructor(given: Invocation, span: Pick<OutputSpan, "traceparent">) {
+    super(given, span);
+    this.data = given.data;
+    this.encoding = given.encoding;
+  }
+}
+
+export class TracedStream extends Traced<StreamInvocation> implements StreamInvocation {
   readonly body: StreamInvocation["body"];
-  readonly metadata: Readonly<Record<string, string>>;
-  readonly #given: StreamInvocation;
 
-  constructor(given: StreamInvocation, { traceparent }: Pick<OutputSpan, "traceparent">) {
-    this.name = given.name;
-    this.operation = given.operation;
+  constructor(given: StreamInvocation, span: Pick<OutputSpan, "traceparent">) {
+    super(given, span);
     this.body = given.body;
-    this.metadata = { ...given.metadata, traceparent };
-    this.#given = given;
-  }
-
-  get signal(): AbortSignal {
-    return this.#given.signal;
-  }
-
-  get deadline(): number | undefined {
-    return this.#given.deadline;
   }
 }
