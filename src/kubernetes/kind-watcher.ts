@@ -2,8 +2,8 @@ import { setTimeout as delay } from "node:timers/promises";
 import type { Logger } from "../binding.ts";
 import { BindingError, type Reason } from "../errors.ts";
 import type { KubernetesClient } from "../kubernetes-client/client.ts";
-import { linesOf } from "../kubernetes-client/lines.ts";
 import { isForgotten, statusFailure } from "../kubernetes-client/status.ts";
+import { watchedLines } from "../kubernetes-client/watch.ts";
 import type { MemoryShare } from "../memory/budget.ts";
 import { jsonElements, jsonMembers } from "../text/json-members.ts";
 import { failureText } from "./failure-text.ts";
@@ -26,10 +26,8 @@ export type KindWatcherOptions = {
   readonly resyncInterval: number;
 };
 
-/** A watch ends after so many seconds, or up to half as many more, so that not all end together. */
+/** How long a watch lasts, in seconds. */
 const watchSeconds = 240;
-/** So much later, in milliseconds, a watch that the server has not ended counts as dead. */
-const overdue = 10_000;
 /** A watch that ends sooner, in milliseconds, is no reason to ask for the next one at once. */
 const shortestWatch = 1_000;
 /** Milliseconds. */
@@ -203,29 +201,16 @@ export class KindWatcher {
 
   async #watch(signal: AbortSignal): Promise<void> {
     this.#verb = "watch";
-    const seconds = watchSeconds + Math.floor((Math.random() * watchSeconds) / 2);
-    const parts = await this.#options.client.watch(this.#collection, {
-      ...{ resourceVersion: this.#version, timeoutSeconds: seconds, signal },
-      fieldSelector: this.#selector,
-    });
-    this.#back();
-    this.#attempted.resolve();
-    this.#attempted = Promise.withResolvers();
-    let isOver = false;
-    const end = setTimeout(
-      () => {
-        isOver = true;
-        parts.destroy();
+    const lines = watchedLines(this.#options.client, this.#collection, {
+      ...{ resourceVersion: this.#version, seconds: watchSeconds, signal },
+      ...{ fieldSelector: this.#selector, memory: this.#options.memory },
+      onBegin: () => {
+        this.#back();
+        this.#attempted.resolve();
+        this.#attempted = Promise.withResolvers();
       },
-      seconds * 1000 + overdue,
-    ).unref();
-    try {
-      for await (const line of linesOf(parts, this.#options.memory)) this.#take(line);
-    } catch (error) {
-      if (!isOver) throw error;
-    } finally {
-      clearTimeout(end);
-    }
+    });
+    for await (const line of lines) this.#take(line);
   }
 
   #take(line: string): void {

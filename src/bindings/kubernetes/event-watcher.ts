@@ -5,14 +5,12 @@ import { BindingError } from "../../errors.ts";
 import { longestTimer } from "../../metadata/duration.ts";
 import { jsonElements, jsonMembers } from "../../text/json-members.ts";
 import type { Collection, KubernetesClient } from "../../kubernetes-client/client.ts";
-import { linesOf } from "../../kubernetes-client/lines.ts";
 import { isForgotten, statusFailure } from "../../kubernetes-client/status.ts";
+import { watchedLines } from "../../kubernetes-client/watch.ts";
 import { changeData, KeptEvents, type Change } from "./kept-events.ts";
 
-/** A watch ends after so many seconds, or up to half as many more, so that not all end together. */
+/** How long a watch lasts, in seconds. */
 const watchSeconds = 40;
-/** So much later, in milliseconds, a watch that the server has not ended counts as dead. */
-const overdue = 10_000;
 /** A watch that ends sooner, in milliseconds, is no reason to ask for the next one at once. */
 const shortestWatch = 1_000;
 /** A page of the list has so many events. */
@@ -146,27 +144,12 @@ export class EventWatcher implements Reader {
   }
 
   async #watch(): Promise<void> {
-    const { signal } = this.#stopping;
-    const seconds = watchSeconds + Math.floor((Math.random() * watchSeconds) / 2);
-    const parts = await this.#client.watch(this.#events, {
-      ...{ resourceVersion: this.#version, timeoutSeconds: seconds, signal },
+    const lines = watchedLines(this.#client, this.#events, {
+      ...{ resourceVersion: this.#version, seconds: watchSeconds, signal: this.#stopping.signal },
+      memory: this.#reading.memory,
+      onBegin: () => (this.#hasWatched = true),
     });
-    this.#hasWatched = true;
-    let isOver = false;
-    const end = setTimeout(
-      () => {
-        isOver = true;
-        parts.destroy();
-      },
-      seconds * 1000 + overdue,
-    ).unref();
-    try {
-      for await (const line of linesOf(parts, this.#reading.memory)) await this.#take(line);
-    } catch (error) {
-      if (!isOver) throw error;
-    } finally {
-      clearTimeout(end);
-    }
+    for await (const line of lines) await this.#take(line);
   }
 
   async #take(line: string): Promise<void> {
