@@ -64,7 +64,7 @@ export async function runStrike(fleet: Fleet, strike: Strike, seed: number): Pro
   } catch (error) {
     failures.push(error instanceof Error ? error.message : String(error));
   } finally {
-    await Promise.all(running.map(({ load }) => load?.stop()));
+    await Promise.all(running.flatMap(({ load }) => load?.stop() ?? []));
   }
   const to = Date.now();
   const lives = [...starts, ...fleet.everyReplica.flatMap(({ runtime }) => runtime.lives)];

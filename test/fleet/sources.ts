@@ -47,6 +47,14 @@ export const changes: FleetSource = {
   metadata: () => ({ relay: "true" }),
 };
 
+/** The same stream, read by one replica and delivered by all. `metadata`: more of the component's. */
+export function relayedEntries(metadata: ComponentYaml["metadata"] = {}): FleetSource {
+  return {
+    ...{ name: "redis.streams, relayed", source: redisStreams, reads: "relay", ordered: true },
+    metadata: () => ({ relay: "true", ...metadata }),
+  };
+}
+
 /** A topic of Kafka, parted among the replicas by its group. */
 export const records: FleetSource = {
   ...{ name: "kafka", source: kafka, reads: "all", ordered: false },

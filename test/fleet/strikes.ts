@@ -271,4 +271,18 @@ export const strikes: readonly Strike[] = [
   ...[rollingUpdate, serversRestarted, churn],
 ];
 
-export const quickStrikes = { ownerKilled: killed(owner), rollingUpdate };
+/** For `npm test`: no replica comes back, and the next owner has to be there in time. */
+export const quickStrike: Strike = {
+  ...{ name: "the owner killed for good", owners: 1 },
+  async strike(fleet, random) {
+    const replica = await owner.find(fleet, random);
+    await replica.kill();
+    const began = performance.now();
+    await until(async () => (await fleet.owner(struck)) !== undefined, {
+      ...{ what: () => `another owner:\n${fleet.outputs()}`, within: 60_000, every: 50 },
+    });
+    // A machine that is busy with other tests takes longer; npm run bench measures the time itself.
+    const took = performance.now() - began;
+    return took > 20_000 ? [`the next owner took ${Math.round(took)} ms`] : [];
+  },
+};

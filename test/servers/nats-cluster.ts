@@ -240,7 +240,7 @@ type JetStreamState = {
 async function asked(url: string): Promise<unknown> {
   try {
     const answer = await fetch(url, { signal: AbortSignal.timeout(2_000) });
-    return answer.ok ? ((await answer.json()) as unknown) : undefined;
+    return answer.ok ? await answer.json() : undefined;
   } catch {
     return undefined;
   }
