@@ -5,7 +5,7 @@ import { tickEvent } from "../faults/tick.ts";
 import { until } from "../until.ts";
 import type { Fleet, FleetComponent } from "./fleet.ts";
 import type { Strike } from "./strikes.ts";
-import { randomOf } from "./random.ts";
+import { randomOf } from "./simulation/world.ts";
 
 /** What became of the events of one source in one cell. */
 export type SourceOutcome = {

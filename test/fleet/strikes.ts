@@ -5,7 +5,6 @@ import { clockFileIn } from "../faults/faults.ts";
 import type { ClusterNode } from "../servers/nats-cluster.ts";
 import { until } from "../until.ts";
 import type { Fleet } from "./fleet.ts";
-import { oneOf } from "./random.ts";
 import type { Replica } from "./replica.ts";
 
 /** What happens to a fleet in one cell. */
@@ -19,10 +18,15 @@ export type Strike = {
   readonly strike: (fleet: Fleet, random: () => number) => Promise<readonly string[]>;
 };
 
+/** One of some, of which there has to be one. */
+function oneOf<T>(all: readonly T[], random: () => number): T {
+  const one = all[Math.floor(random() * all.length)];
+  if (one === undefined) throw new RangeError("there is none to choose from");
+  return one;
+}
+
 /** The component whose owner is struck. */
-export const struck = "tick";
-/** The stream whose leader is struck: the one that has the leases. */
-const fallback = "the cluster's own records";
+const struck = "tick";
 
 /** Longer than a lease lasts. */
 const pastTheLease = 12_000;
@@ -67,7 +71,7 @@ const metaLeader: Server = {
   async find({ cluster }) {
     let found: ClusterNode | undefined;
     await until(async () => (found = await cluster.metaLeader()) !== undefined, {
-      ...{ what: `a leader of ${fallback}`, within: 60_000 },
+      ...{ what: "a leader of the cluster", within: 60_000 },
     });
     return found as ClusterNode;
   },
