@@ -3,6 +3,7 @@ import { delay } from "../delay.ts";
 import { BindingError, messageOf } from "../errors.ts";
 import type { Logger } from "../logger.ts";
 import type { LeaseGrant, LeaseHolder, LeaseStore } from "../store/leases.ts";
+import { RenewalRounds } from "./renewal-rounds.ts";
 import { StoreClock } from "./store-clock.ts";
 import { clockDrift, leaseTimes, type LeaseTimes } from "./times.ts";
 
@@ -12,8 +13,9 @@ export type LeaseKeeperOptions = {
   readonly name: string;
   readonly replica: string;
   readonly logger: Logger;
-  /** Of all keepers of the process. */
+  /** Of all keepers of the process, as these. */
   readonly storeClock?: StoreClock;
+  readonly rounds?: RenewalRounds;
   readonly times?: LeaseTimes;
   /** From 0 to 1. Default: `Math.random`. */
   readonly random?: () => number;
@@ -41,6 +43,7 @@ export class LeaseKeeper {
   readonly #times: LeaseTimes;
   readonly #random: () => number;
   readonly #clock: StoreClock;
+  readonly #rounds: RenewalRounds;
   #state: State = "waiting";
   #grant: LeaseGrant | undefined;
   /** When the lease ends, by `clock.elapsed()`, and at the latest by `clock.now()`. */
@@ -67,6 +70,7 @@ export class LeaseKeeper {
     this.#times = options.times ?? leaseTimes;
     this.#random = options.random ?? Math.random;
     this.#clock = options.storeClock ?? new StoreClock();
+    this.#rounds = options.rounds ?? new RenewalRounds(this.#times.renewAfter, this.#random);
     this.#since = clock.now();
   }
 
@@ -238,12 +242,14 @@ export class LeaseKeeper {
     clock.clearTimeout(this.#endTimer);
     const endsIn = this.#ends - stopBefore - clock.elapsed();
     this.#endTimer = clock.setTimeout(() => this.#end("the lease could not be renewed"), endsIn);
-    const spread = 0.9 + this.#random() / 5;
-    this.#renewIn(Math.max(0, sent + renewAfter * spread - clock.elapsed()));
+    clock.clearTimeout(this.#timer);
+    // The first one comes after half to one and a half of the time, and each later one in its round.
+    this.#rounds.join(this, sent + renewAfter / 2, () => this.#renew());
     if (isNew) this.#changed();
   }
 
   #renewIn(milliseconds: number): void {
+    this.#rounds.cancel(this);
     clock.clearTimeout(this.#timer);
     this.#timer = clock.setTimeout(() => this.#renew(), milliseconds);
   }
@@ -308,6 +314,7 @@ export class LeaseKeeper {
     this.#state = state;
     this.#since = clock.now();
     this.#turn++;
+    this.#rounds.cancel(this);
     clock.clearTimeout(this.#timer);
     if (state !== "owner") clock.clearTimeout(this.#endTimer);
     if (state === "waiting") this.#grant = undefined;

@@ -4,6 +4,7 @@ import type { Logger } from "../logger.ts";
 import type { Fleet, Owner, Ownership } from "../runtime/ownership.ts";
 import type { LeaseHolder, LeaseStore } from "../store/leases.ts";
 import { LeaseKeeper } from "./lease-keeper.ts";
+import { RenewalRounds } from "./renewal-rounds.ts";
 import { StoreClock } from "./store-clock.ts";
 import { leaseTimes, type LeaseTimes } from "./times.ts";
 
@@ -29,6 +30,8 @@ export class ReplicaFleet implements Fleet {
   readonly #times: LeaseTimes;
   readonly #random: () => number;
   readonly #clock = new StoreClock();
+  readonly #rounds: RenewalRounds;
+  readonly #listeners = new Set<() => void>();
   readonly #kept = new Map<string, Kept>();
   readonly #holders = new Map<string, LeaseHolder>();
   #endWatch: (() => void) | undefined;
@@ -40,6 +43,7 @@ export class ReplicaFleet implements Fleet {
     this.singleton = options.singleton;
     this.#times = options.times ?? leaseTimes;
     this.#random = options.random ?? Math.random;
+    this.#rounds = new RenewalRounds(this.#times.renewAfter, this.#random);
   }
 
   /** Watches the leases, whether this replica has asked for any or not. */
@@ -61,6 +65,12 @@ export class ReplicaFleet implements Fleet {
     return owners.toSorted((one, other) => (one.component < other.component ? -1 : 1));
   }
 
+  /** Calls after each change of an owner. The result ends that. */
+  onOwners(run: () => void): () => void {
+    this.#listeners.add(run);
+    return () => void this.#listeners.delete(run);
+  }
+
   own(component: string): Ownership {
     const kept = this.#kept.get(component) ?? this.#keep(component);
     kept.count++;
@@ -78,7 +88,7 @@ export class ReplicaFleet implements Fleet {
     const keeper = new LeaseKeeper({
       ...{ leases, name, replica, times: this.#times, random: this.#random },
       logger: componentLogger(logger, name),
-      storeClock: this.#clock,
+      ...{ storeClock: this.#clock, rounds: this.#rounds },
       changed: () => {
         for (const run of users) run();
       },
@@ -96,6 +106,7 @@ export class ReplicaFleet implements Fleet {
     this.#endWatch = this.#options.leases.watch((name, holder) => {
       if (holder === undefined) this.#holders.delete(name);
       else this.#holders.set(name, holder);
+      for (const run of this.#listeners) run();
       this.#kept.get(name)?.keeper.told(holder);
     });
   }

@@ -2,7 +2,7 @@
 export type LeaseTimes = {
   /** How long a lease lasts without a renewal. Stores count whole seconds. */
   readonly ttl: number;
-  /** From a grant to its renewal, plus or minus a tenth. */
+  /** From one renewal to the next. */
   readonly renewAfter: number;
   /** A renewal without an answer for so long is sent again. */
   readonly attempt: number;
