@@ -1,4 +1,5 @@
 import { clock, type Timer } from "../clock.ts";
+import { formatDuration } from "../metadata/duration.ts";
 import { messageOf } from "../errors.ts";
 import type { Logger } from "../logger.ts";
 import type { Fleet, Owner, Ownership } from "../runtime/ownership.ts";
@@ -29,7 +30,7 @@ export class ReplicaFleet implements Fleet {
   readonly #options: ReplicaFleetOptions;
   readonly #times: LeaseTimes;
   readonly #random: () => number;
-  readonly #clock = new StoreClock();
+  readonly #clock: StoreClock;
   readonly #rounds: RenewalRounds;
   readonly #listeners = new Set<() => void>();
   readonly #kept = new Map<string, Kept>();
@@ -43,6 +44,10 @@ export class ReplicaFleet implements Fleet {
     this.singleton = options.singleton;
     this.#times = options.times ?? leaseTimes;
     this.#random = options.random ?? Math.random;
+    this.#clock = new StoreClock((jump) => {
+      const facts = { jump: formatDuration(Math.round(Math.abs(jump))) };
+      options.logger.warn(facts, jump > 0 ? clockAhead : clockBehind);
+    });
     this.#rounds = new RenewalRounds(this.#times.renewAfter, this.#random);
   }
 
@@ -137,6 +142,11 @@ export class ReplicaFleet implements Fleet {
     }
   }
 }
+
+const apart =
+  "the clocks of the servers differ, so that two replicas may own a component for that long";
+const clockAhead = `the store's clock has jumped forward: ${apart}`;
+const clockBehind = `the store's clock has jumped back: ${apart}`;
 
 /** The same lines, each with the component's name. */
 function componentLogger(logger: Logger, component: string): Logger {

@@ -207,6 +207,7 @@ export class Input {
   drain(deadline: number): Promise<{ abandoned: number }> {
     this.#drained = true;
     this.#refused.clear();
+    if (this.#lease.ownership === undefined) return this.#end(deadline);
     return this.#endAndRelease(deadline);
   }
 
