@@ -16,6 +16,8 @@ const titles: Record<ContenderName, string> = {
   "cufflink-forgetful": "Cufflink, stream, without history",
   "cufflink-lazy": "Cufflink, lazy",
   "cufflink-opened": "Cufflink, all opened",
+  "cufflink-sqlite": "Cufflink, SQLite",
+  "cufflink-nats": "Cufflink, NATS",
   "cufflink-relay": "Cufflink, stream, relayed",
   "cufflink-1": "Cufflink, one replica",
   "cufflink-2": "Cufflink, two replicas",

@@ -13,6 +13,8 @@ const colors: Record<ContenderName, string> = {
   "cufflink-forgetful": "#5aa786",
   "cufflink-lazy": "#0b6e4f",
   "cufflink-opened": "#5aa786",
+  "cufflink-sqlite": "#0b6e4f",
+  "cufflink-nats": "#5aa786",
   "cufflink-relay": "#5aa786",
   "cufflink-1": "#5aa786",
   "cufflink-2": "#5aa786",

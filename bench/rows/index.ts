@@ -26,6 +26,7 @@ import { redisGrpcRow, redisHttpRow, redisLatencyRow } from "./redis.ts";
 import { relayReplicasRow, relayRow } from "./relay.ts";
 import type { Row } from "./row.ts";
 import { sftpCreateRow } from "./sftp-create.ts";
+import { leaseRenewalsRow, storeEnginesRow } from "./stores.ts";
 import { manyComponentsRow, startMemoryRow } from "./start-memory.ts";
 
 /** All rows, in the order in which they are measured and shown. */
@@ -63,6 +64,8 @@ export const rows: readonly Row[] = [
   startMemoryRow,
   manyComponentsRow,
   lazyComponentsRow,
+  storeEnginesRow,
+  leaseRenewalsRow,
   relayRow,
   relayReplicasRow,
   failoverRow,

@@ -16,6 +16,8 @@ export type ClusterNode = {
   /** Where `/varz` and `/jsz` are. */
   readonly monitoring: string;
   readonly gone: boolean;
+  /** While it runs. */
+  readonly pid: number | undefined;
   /** Starts it; resolves once it answers its monitoring port. */
   start(): Promise<void>;
   /** SIGKILL; resolves once it is gone. */
@@ -132,6 +134,10 @@ class Node implements ClusterNode {
 
   get gone(): boolean {
     return this.#process?.gone ?? true;
+  }
+
+  get pid(): number | undefined {
+    return this.gone ? undefined : this.#process?.pid;
   }
 
   async start(): Promise<void> {
