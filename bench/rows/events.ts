@@ -73,7 +73,13 @@ async function eventRound(
   let sample: Sample;
   try {
     await using app = await startApp(contender, order, work, bench);
-    await using runtime = await startRuntime(contender, { appPort: port, flags: work.flags ?? [] }, source, app, bench);
+    await using runtime = await startRuntime(
+      contender,
+      { appPort: port, flags: work.flags ?? [] },
+      source,
+      app,
+      bench,
+    );
     const drained = drainedSample(await app.message("drained", waiting), waiting - warm);
     const peak = runtime === undefined ? {} : { peak: peakMebibytes(runtime.pid) };
     sample = { ...drained, ...peak };
@@ -121,7 +127,9 @@ async function startApp(
 /** The app of a contender, or the floor that takes its place: the same unary app for all. */
 function programOf(contender: ContenderName): "event-floor.ts" | "stream-app.ts" | "bench-go" {
   if (contender === "floor") return "event-floor.ts";
-  const streams = ["before", "cufflink-stream", "cufflink-forgetful", "cufflink-relay"].includes(contender);
+  const streams = ["before", "cufflink-stream", "cufflink-forgetful", "cufflink-relay"].includes(
+    contender,
+  );
   return streams ? "stream-app.ts" : "bench-go";
 }
 

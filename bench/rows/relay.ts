@@ -74,7 +74,8 @@ async function replicasContender(replicas: number, bench: Bench): Promise<Conten
       }
       const done = (): boolean => {
         for (const replica of fleet.everyReplica)
-          for (const { uuid, what } of replica.records()) if (what === "handled") wanted.delete(uuid);
+          for (const { uuid, what } of replica.records())
+            if (what === "handled") wanted.delete(uuid);
         return wanted.size === 0;
       };
       await until(done, { what: "all events to be handled", within: 300_000, every: 50 });

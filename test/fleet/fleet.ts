@@ -59,7 +59,10 @@ export class Fleet implements AsyncDisposable {
     this.#skewed = skewed;
     this.#kind = {
       storeUrl: parts.cluster.url,
-      arguments: ["--store-monitoring", parts.cluster.nodes.map(({ monitoring }) => monitoring).join(",")],
+      arguments: [
+        "--store-monitoring",
+        parts.cluster.nodes.map(({ monitoring }) => monitoring).join(","),
+      ],
       components: (replica) =>
         this.components.flatMap(({ kind, opened }) => [
           componentOf(kind, opened, replica),

@@ -43,6 +43,9 @@ type Replica = {
   readonly owns: Ownership[];
 };
 
+/** Of a network whose latency is 1 ms, in milliseconds. */
+const moment = 0.1;
+
 /** Many replicas that run the real code of leases, each on a machine and with clocks of its own, and one simulated cluster. */
 export class LargeFleet {
   readonly world: SimulatedWorld;
@@ -60,7 +63,7 @@ export class LargeFleet {
   #took: number[] = [];
 
   constructor({ replicas, components, seed, network }: LargeFleetOptions) {
-    this.world = new SimulatedWorld(seed);
+    this.world = new SimulatedWorld(seed, moment);
     this.server = new SimulatedLeaseServer(this.#machine(), network);
     this.#components = components;
     this.#owner = new Int32Array(components).fill(-1);
