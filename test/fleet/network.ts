@@ -48,7 +48,7 @@ export function enterOwnNetwork(): string | undefined {
 }
 
 /** Whether `openNetwork` can be called here. */
-export function hasOwnNetwork(): boolean {
+function hasOwnNetwork(): boolean {
   return process.env[marker] === "1";
 }
 

@@ -15,7 +15,7 @@ export type FleetEntry = FleetOutcome & {
 };
 
 /** The last run of each cell, in the order of the cells. */
-export function readEntries(): FleetEntry[] {
+function readEntries(): FleetEntry[] {
   return existsSync(file) ? (JSON.parse(readFileSync(file, "utf8")) as FleetEntry[]) : [];
 }
 

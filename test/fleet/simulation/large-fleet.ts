@@ -228,7 +228,7 @@ export class LargeFleet {
   }
 
   #counts(): number[] {
-    const counts = new Array<number>(this.#replicas.length).fill(0);
+    const counts = this.#replicas.map(() => 0);
     for (const index of this.#owner) if (index >= 0) counts[index] = (counts[index] ?? 0) + 1;
     return counts;
   }
