@@ -7,7 +7,7 @@ export type CatchUp = "none" | "last" | "all";
  * A take-over is no absence: what was due within this time is delivered, whatever the component says. The longest time that
  * replicas take to find a new owner, in milliseconds.
  */
-export const takeOver = 20_000;
+const takeOver = 20_000;
 
 /** The most ticks that are made up for, the newest. */
 export const mostMissed = 1_000;
