@@ -26,7 +26,7 @@ export type Network = AsyncDisposable & {
 
 /** Set in a process that has a network of its own. */
 const marker = "CUFFLINK_OWN_NETWORK";
-const hub = "10.88.0.254";
+const hub = "10.88.255.254";
 
 /**
  * Runs this very program again in a network namespace of its own, and ends with it; returns where it is in one. `undefined` where
@@ -54,7 +54,7 @@ function hasOwnNetwork(): boolean {
 
 /**
  * Places in network namespaces of their own, joined by a bridge in the namespace of this process, which has to be its own
- * too: 10.88.0.1 and on, this process 10.88.0.254. Packets are dropped by iptables in the place that is cut off.
+ * too: from 10.88.0.2 on; this process is 10.88.255.254. Packets are dropped by iptables in the place that is cut off.
  */
 export async function openNetwork(): Promise<Network> {
   if (!hasOwnNetwork()) throw new Error("this process has no network of its own");
@@ -64,7 +64,7 @@ export async function openNetwork(): Promise<Network> {
   let count = 0;
   await run("ip", ["link", "set", "lo", "up"]);
   await run("ip", ["link", "add", "hub", "type", "bridge"]);
-  await run("ip", ["addr", "add", `${hub}/24`, "dev", "hub"]);
+  await run("ip", ["addr", "add", `${hub}/16`, "dev", "hub"]);
   await run("ip", ["link", "set", "hub", "up"]);
   await writeFile("/proc/sys/net/ipv4/conf/all/route_localnet", "1");
   const toLoopback = ["-p", "tcp", "-j", "DNAT", "--to-destination", "127.0.0.1"];
@@ -78,7 +78,7 @@ export async function openNetwork(): Promise<Network> {
       join(folder, "log"),
     );
     holders.push(holder);
-    const host = `10.88.0.${number}`;
+    const host = `10.88.${number >> 7}.${1 + (number & 127)}`;
     const behind = ["nsenter", "-t", String(holder.pid), "-n", "--"];
     const inside = (...command: string[]) => run("nsenter", [...behind.slice(1), ...command]);
     // The namespace is there once it is another than this process's.
@@ -92,7 +92,7 @@ export async function openNetwork(): Promise<Network> {
     ]);
     await run("ip", ["link", "set", cable, "master", "hub", "up"]);
     await inside("ip", "link", "set", "lo", "up");
-    await inside("ip", "addr", "add", `${host}/24`, "dev", "eth0");
+    await inside("ip", "addr", "add", `${host}/16`, "dev", "eth0");
     await inside("ip", "link", "set", "eth0", "up");
     await inside("sh", "-c", "echo 1 > /proc/sys/net/ipv4/conf/all/route_localnet");
     await inside(
