@@ -5,6 +5,8 @@ import type { Store } from "../store/store.ts";
 import type { App } from "./app.ts";
 import type { PluggableTypes } from "./component-types.ts";
 import type { Observer } from "./observer.ts";
+import type { Fleet } from "./ownership.ts";
+import type { Relay } from "./relay.ts";
 import type { RuntimeLogger } from "./runtime-logger.ts";
 import type { Tracer } from "./tracer.ts";
 
@@ -28,6 +30,10 @@ export type RuntimeOptions = {
   readonly http: HttpEndpoints;
   /** Where dead letters, attempts, claims and history outlast the process. Absent: nothing does, an event that would be a dead letter stays where it is, and calls with an idempotency key are refused. The caller's to close. */
   readonly store?: Store | undefined;
+  /** The replicas that share the store. Absent: each source is read here, and nobody pays anything. */
+  readonly fleet?: Fleet | undefined;
+  /** What components with `relay` go through. Absent: they cannot be opened. */
+  readonly relay?: Relay | undefined;
   /** The memory for what components' systems send. Default: a budget of its own, of 256 MiB. */
   readonly memory?: MemoryBudget | undefined;
   /** Remember what became of events. Default true. */

@@ -7,6 +7,8 @@ import type { Concurrency } from "../concurrency.ts";
 import type { DeliveryOptions } from "../delivery/delivery-options.ts";
 import type { MakeFanOut } from "../delivery/fan-out.ts";
 import type { Observer } from "../observer.ts";
+import type { Fleet } from "../ownership.ts";
+import type { Relay } from "../relay.ts";
 import type { RuntimeLogger } from "../runtime-logger.ts";
 
 /** What a `Component` is made of. */
@@ -26,4 +28,8 @@ export type ComponentOptions = {
   /** What Resiliency says; absent: there is none. */
   readonly policies?: Policies | undefined;
   readonly fanOut: MakeFanOut;
+  /** Absent: nothing can be relayed. */
+  readonly relay?: Relay | undefined;
+  /** Absent: each source is read here. */
+  readonly fleet?: Fleet | undefined;
 } & Pick<DeliveryOptions, "store" | "history" | "invokeOutput" | "loops" | "memory" | "tracer">;

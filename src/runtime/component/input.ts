@@ -1,11 +1,12 @@
 import { clock } from "../../clock.ts";
 import { BindingError } from "../../errors.ts";
-import type { Notice, NullAs, Reader } from "../../binding.ts";
+import type { InboundEvent, Notice, NullAs, Reader } from "../../binding.ts";
 import type { ComponentPolicies } from "../../policy/component-policies.ts";
 import type { DeadLetter } from "../../store/records.ts";
 import type { App } from "../app.ts";
 import { ComponentCheckpoints } from "./component-checkpoints.ts";
 import type { ComponentCode } from "./component-code.ts";
+import type { ComponentOptions } from "./component-options.ts";
 import type { ComponentSettings } from "./component-fields.ts";
 import { usualMaxInFlight, type DeliveryOptions } from "../delivery/delivery-options.ts";
 import type { Delivery } from "../delivery/delivery.ts";
@@ -14,6 +15,8 @@ import type { MakeFanOut } from "../delivery/fan-out.ts";
 import { openDelivery } from "../delivery/open-delivery.ts";
 import { shown, type Opened } from "./opening.ts";
 import { PauseRecord } from "./pause-record.ts";
+import type { RelayedReader } from "../relay.ts";
+import { relayedReading } from "./relayed-reading.ts";
 import { isRefusal, RefusedReading } from "./refused-reading.ts";
 import type { Redriven } from "../delivery/redrive.ts";
 import type { StallFacts } from "./stall.ts";
@@ -25,24 +28,25 @@ export type InputOptions = Pick<
   DeliveryOptions,
   | ("name" | "type" | "logger" | "observer" | "concurrency" | "store" | "history")
   | ("invokeOutput" | "loops" | "memory" | "tracer")
-> & {
-  readonly appId: string;
-  readonly code: Pick<ComponentCode, "binding">;
-  readonly app: App | undefined;
-  readonly policies: ComponentPolicies;
-  readonly fanOut: MakeFanOut;
-  /** Whether it is an input, as far as is known. */
-  readonly isRead: () => boolean;
-  /** Runs the binding's `read`, so that what fails later on its behalf is known as the component's. */
-  readonly run: (read: () => Promise<Reader | undefined>) => Promise<Reader | undefined>;
-  readonly notice: Notice;
-  /** Told how many events came. */
-  readonly received: (events: number) => void;
-  /** Whether the app wants its events, and where not, why. */
-  readonly onState: (state: SubscriptionState) => void;
-  /** The source refuses to be read, over a connection that stays for the outputs. */
-  readonly onRefused: (why: BindingError) => void;
-};
+> &
+  Pick<ComponentOptions, "relay" | "fleet"> & {
+    readonly appId: string;
+    readonly code: Pick<ComponentCode, "binding">;
+    readonly app: App | undefined;
+    readonly policies: ComponentPolicies;
+    readonly fanOut: MakeFanOut;
+    /** Whether it is an input, as far as is known. */
+    readonly isRead: () => boolean;
+    /** Runs the binding's `read`, so that what fails later on its behalf is known as the component's. */
+    readonly run: (read: () => Promise<Reader | undefined>) => Promise<Reader | undefined>;
+    readonly notice: Notice;
+    /** Told how many events came. */
+    readonly received: (events: number) => void;
+    /** Whether the app wants its events, and where not, why. */
+    readonly onState: (state: SubscriptionState) => void;
+    /** The source refuses to be read, over a connection that stays for the outputs. */
+    readonly onRefused: (why: BindingError) => void;
+  };
 
 /** What reading goes by: the opened connection, and whom to tell when it cannot go on. */
 export type Reading = {
@@ -60,6 +64,8 @@ export type Condition = { readonly text: string; readonly stalled: boolean };
 /** Why an input must not read for the time being. */
 type Hold = "paused" | "handing over" | "refused";
 
+type Deliver = (events: readonly InboundEvent[], source?: string) => Promise<void>;
+
 const noApp = "this runtime was given no app; createRuntime takes one as `app`";
 /** How long the app may finish what it has after the source's connection was lost, in milliseconds. */
 const finishing = 5_000;
@@ -76,6 +82,7 @@ export class Input {
   readonly #record: PauseRecord;
   #paused: Pause | undefined;
   #condition: Condition | undefined;
+  #relayed: RelayedReader | undefined;
   readonly #refused = new RefusedReading();
   /** Whether what an earlier process has left is known, or makes no difference any more. */
   #recalled: "not yet" | "under way" | "yes" = "not yet";
@@ -103,12 +110,22 @@ export class Input {
   get stallFacts(): StallFacts {
     const delivery = this.#delivery;
     return {
-      reading: delivery !== undefined && this.#options.app?.available === true,
+      // What another replica reads does not come here.
+      reading:
+        delivery !== undefined &&
+        this.#options.app?.available === true &&
+        this.#relayed?.readsSource !== false,
       inFlight: delivery?.inFlight ?? 0,
       waiting: delivery?.waiting ?? 0,
       room: this.#reading?.settings.maxInFlight ?? usualMaxInFlight,
       held: delivery?.heldBy !== undefined,
     };
+  }
+
+  /** How many events wait, with those in its relay, of what is known. */
+  backlog(atSource: number | undefined): number | undefined {
+    const relayed = this.#relayed?.backlog;
+    return atSource === undefined ? relayed : atSource + (relayed ?? 0);
   }
 
   /** What the component's state tells of it. */
@@ -296,35 +313,47 @@ export class Input {
     this.#delivery = delivery;
     this.#condition = undefined;
     try {
-      reader = await this.#options.run(async () =>
-        binding.read?.(opened.connection, {
-          component: { name, appId },
-          metadata: opened.metadata,
-          ...{ signal, memory },
-          logger: redactedLogger(logger, opened.redact),
-          hide: opened.hide,
-          maxInFlight: settings.maxInFlight ?? app.intake?.maxInFlight ?? usualMaxInFlight,
-          attempts: policies.inbound.retry.attempts,
-          notice: (text) => this.#options.notice(opened.redact(text)),
-          deliver: (events, source) => {
-            this.#options.received(events.length);
-            this.#refused.received();
-            return delivery.deliver(events, source);
-          },
-          lost: (reason) => {
-            const error = shown(reason, opened.redact);
-            // One that has ended already must not end the next one.
-            if (this.#delivery === delivery || !isRefusal(error)) this.#lost(reading, error);
-          },
-          report: (text, stalled) => {
-            if (this.#delivery === delivery)
-              this.#condition = text === "" ? undefined : { text: opened.redact(text), stalled };
-          },
-          missed: (events, why) => observer.missed(name, events, why),
-          checkpoints: new ComponentCheckpoints(store?.checkpoints, name, logger),
-        }),
-      );
-      if (reader === undefined) throw new Error(`bindings.${binding.name} gave no reader`);
+      const maxInFlight = settings.maxInFlight ?? app.intake?.maxInFlight ?? usualMaxInFlight;
+      const lost = (reason: unknown): void => {
+        const error = shown(reason, opened.redact);
+        // One that has ended already must not end the next one.
+        if (this.#delivery === delivery || !isRefusal(error)) this.#lost(reading, error);
+      };
+      const report = (text: string, stalled: boolean): void => {
+        if (this.#delivery === delivery)
+          this.#condition = text === "" ? undefined : { text: opened.redact(text), stalled };
+      };
+      const read = async (deliver: Deliver, until: AbortSignal): Promise<Reader> => {
+        const source = await this.#options.run(async () =>
+          binding.read?.(opened.connection, {
+            component: { name, appId },
+            metadata: opened.metadata,
+            ...{ signal: until, memory, maxInFlight, lost, report },
+            logger: redactedLogger(logger, opened.redact),
+            hide: opened.hide,
+            attempts: policies.inbound.retry.attempts,
+            notice: (text) => this.#options.notice(opened.redact(text)),
+            deliver: (events, source) => {
+              this.#options.received(events.length);
+              this.#refused.received();
+              return deliver(events, source);
+            },
+            missed: (events, why) => observer.missed(name, events, why),
+            checkpoints: new ComponentCheckpoints(store?.checkpoints, name, logger),
+          }),
+        );
+        if (source === undefined) throw new Error(`bindings.${binding.name} gave no reader`);
+        return source;
+      };
+      if (settings.relay) {
+        const { relay, fleet } = this.#options;
+        const ownership = fleet?.own(name);
+        this.#relayed = await relayedReading({
+          ...{ name, appId, app, relay, settings, ownership, delivery, logger, observer },
+          ...{ history, tracer, signal, maxInFlight, read, lost, report },
+        });
+        reader = this.#relayed;
+      } else reader = await read((events, source) => delivery.deliver(events, source), signal);
       this.#refused.begun();
       return { reader, delivery };
     } catch (error) {
@@ -340,6 +369,7 @@ export class Input {
     if (this.#delivery !== delivery) return;
     this.#delivery = undefined;
     this.#condition = undefined;
+    this.#relayed = undefined;
   }
 
   async #end(deadline: number): Promise<{ abandoned: number }> {
