@@ -14,9 +14,9 @@ export class Arrivals {
     this.#onRoom = onRoom;
   }
 
-  /** Whether some are held. */
-  get isHolding(): boolean {
-    return this.#held.length > 0;
+  /** How many are held. */
+  get held(): number {
+    return this.#held.length;
   }
 
   /** Whether the runtime has no room for more now. */

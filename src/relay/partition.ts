@@ -40,6 +40,7 @@ export type PartitionOptions = {
 export type PartitionState = "idle" | "asking" | "taking over" | "held" | "leaving";
 
 const nanoseconds = 1_000_000;
+const unconfirmed = "the server did not confirm it in time";
 
 /** One partition of a relay, on one replica: asked for, taken over, read in order, and given up. */
 export class Partition {
@@ -101,10 +102,10 @@ export class Partition {
     this.#pulls?.look();
     if (this.#state === "asking" || this.#state === "idle") return;
     this.#pulls?.stay(this.#options.times.beat);
-    if (this.#events.size > 0 || this.#arrivals.isHolding) {
-      if (!this.isValid) this.#lose("the server did not confirm it in time");
-      else void this.#confirm();
-    }
+    if (this.#state === "taking over" || this.#events.size === 0) return;
+    // Those that are held wait for the server's word, however late it is.
+    if (this.#events.size > this.#arrivals.held && !this.isValid) this.#lose(unconfirmed);
+    else void this.#confirm();
   }
 
   /** Whether this replica may deliver its events now. Looks at the clock. */
@@ -274,11 +275,15 @@ export class Partition {
     if (this.#isOver(tenure)) return;
     this.#awaitsFirst = true;
     await beginAgain(link, names, this.number, times);
+    const askedAgain = performance.now();
+    const after = await partitionInfo(link, names, this.number);
     if (this.#isOver(tenure)) return;
+    if (after.priority_groups?.[0]?.pinned_client_id !== this.#pin)
+      return this.#lose("another replica has it");
     logger.info({ partition: this.number }, "a partition of the relay was taken over");
+    this.#validUntil = askedAgain + times.valid;
     this.#state = "held";
     this.#pull();
-    await this.#confirm();
   }
 
   #isOver(tenure: AbortController): boolean {
@@ -324,14 +329,15 @@ export class Partition {
       settle: (settlement) => this.#settle(open, settlement),
     };
     this.#arrivals.add(event);
-    if (this.isValid) this.#arrivals.release();
+    // A beat confirms it in time once there is something to deliver.
+    if (this.#validUntil - performance.now() > times.valid / 2) this.#arrivals.release();
     else void this.#confirm();
   }
 
   /** Looked at before each dispatch. What has run out is returned at once. */
   #mayDispatch(): boolean {
     if (this.isValid) return true;
-    if (this.#state !== "idle") this.#lose("the server did not confirm it in time");
+    if (this.#state !== "idle") this.#lose(unconfirmed);
     return false;
   }
 

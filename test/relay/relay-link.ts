@@ -1,6 +1,6 @@
 import * as nats from "@nats-io/transport-node";
 import { natsFields } from "../../src/bindings/nats/fields.ts";
-import { Link } from "../../src/bindings/nats/link.ts";
+import { Link } from "../../src/nats-client/link.ts";
 import { MemoryBudget } from "../../src/memory/budget.ts";
 import { parseFields } from "../../src/metadata/parse.ts";
 import type { ConnectRelay } from "../../src/relay/link.ts";
