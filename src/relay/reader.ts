@@ -28,10 +28,12 @@ export type ReaderOptions = {
   readonly redelivered: () => void;
   /** Says why nothing can be read; empty: nothing is in the way. */
   readonly report: (text: string) => void;
+  /** {@link RelayReader.held} has changed. */
+  readonly changed: () => void;
 };
 
 /** So many beats a partition may have messages and nobody who has it, before one that has its share takes it. */
-const orphanBeats = 5;
+const orphanBeats = 3;
 const setupPause = 1_000;
 
 /** Reads a replica's share of the partitions. */
@@ -64,9 +66,9 @@ export class RelayReader {
     return partitions;
   }
 
-  /** The partitions that this replica has now. */
-  get held(): readonly number[] {
-    return this.#had.map(({ number }) => number);
+  /** How many of the partitions this replica has now. */
+  get held(): { readonly count: number; readonly of: number } {
+    return { count: this.#had.length, of: this.#partitions.length };
   }
 
   credit(events: number): void {
@@ -117,7 +119,10 @@ export class RelayReader {
     const partition: Partition = new Partition({
       ...{ names, times, logger, deliver, redelivered, partition: number },
       mayTake: () => this.#mayTake(partition),
-      changed: () => this.#balance(),
+      changed: () => {
+        this.#balance();
+        this.#options.changed();
+      },
       window: () => Math.max(leastWindow, this.#credit),
     });
     return partition;

@@ -15,7 +15,7 @@ export type RelayedInputOptions = {
   /** How many replicas deliver events of a component, this one included. */
   readonly members: (component: string) => number;
   /** Why an acknowledgement of the server is not durable; `undefined`: it is. */
-  readonly unsafe: () => string | undefined;
+  readonly unsafe: () => Promise<string | undefined>;
 };
 
 /** How long a source that is read no more may wait for the relay, in milliseconds. */
@@ -53,6 +53,7 @@ export class RelayedInput implements RelayedReader {
         wanted: () => app.available,
         redelivered: () => opening.count("redelivered", 1),
         report: (text) => this.#report("reading", text),
+        changed: () => this.#tell(),
       },
       opening.maxInFlight,
     );
@@ -108,7 +109,9 @@ export class RelayedInput implements RelayedReader {
 
   async #follow(): Promise<void> {
     const { ownership } = this.#opening;
-    const mayRead = ownership === undefined || ownership.held;
+    const mayRead = ownership === undefined || ownership.reads;
+    if (!mayRead) this.#report("source", "");
+    this.#tell();
     if (!mayRead || this.#ended.signal.aborted) return this.#endSource();
     if (this.#source === undefined) await this.#beginSource();
   }
@@ -173,8 +176,18 @@ export class RelayedInput implements RelayedReader {
   #report(what: "source" | "reading", text: string): void {
     if (this.#trouble[what] === text) return;
     this.#trouble[what] = text;
-    const all = [this.#trouble.reading, this.#trouble.source].filter(Boolean).join("; ");
-    this.#opening.report(all, this.#trouble.reading !== "" || this.#trouble.source !== "");
+    this.#tell();
+  }
+
+  /** Says what is in the way, or else what this replica does of the whole. */
+  #tell(): void {
+    const { ownership, report } = this.#opening;
+    const troubles = [this.#trouble.reading, this.#trouble.source].filter(Boolean);
+    if (troubles.length > 0) return report(troubles.join("; "), true);
+    const { count, of } = this.#reader.held;
+    const mayRead = ownership === undefined || ownership.reads;
+    const source = mayRead ? "reads the source" : ownership.reason;
+    report(`${source}; delivers ${count} of ${of} partitions of the relay`, false);
   }
 
   async #askBacklog(): Promise<void> {

@@ -25,7 +25,7 @@ export type WriterOptions = {
   readonly link: (signal: AbortSignal) => Promise<RelayLink>;
   readonly keyOf: (event: InboundEvent) => string | undefined;
   /** Why a publication is not safe though the stream has acknowledged it; `undefined`: it is. */
-  readonly unsafe: () => string | undefined;
+  readonly unsafe: () => Promise<string | undefined>;
   readonly enter: (event: InboundEvent, source: string) => Hop;
   /** Says why nothing can be published now; empty: nothing is in the way. */
   readonly report: (text: string) => void;
@@ -164,7 +164,7 @@ export class RelayWriter {
   async #run(): Promise<void> {
     let failures = 0;
     while (this.#queue.length > 0 && !this.#ended.signal.aborted && !this.#isFenced) {
-      const unsafe = this.#options.unsafe();
+      const unsafe = await this.#options.unsafe();
       if (unsafe !== undefined) {
         this.#options.report(unsafe);
         if (!(await this.#rest(unsafePause))) break;

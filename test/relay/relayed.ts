@@ -36,7 +36,7 @@ export function relayedApp(url: string) {
       connect: connectTo(url),
       ...{ logger, replicas: 1, times: { ...times, ...options.times } },
       members: () => running.size,
-      unsafe: options.unsafe ?? (() => undefined),
+      unsafe: async () => options.unsafe?.(),
     });
     const runtime = createRuntime({
       ...{ appId, bindings: [source.binding()], logger, app, relay, store },

@@ -15,7 +15,7 @@ const source = new TestSource();
 const logger = keepingLogger();
 const relay = openRelay({
   connect: connectTo(url),
-  ...{ logger, replicas: 1, times, members: () => state.members, unsafe: () => undefined },
+  ...{ logger, replicas: 1, times, members: () => state.members, unsafe: async () => undefined },
 });
 const now = (): number => performance.timeOrigin + performance.now();
 const app = new FakeApp(async ({ data }) => {
