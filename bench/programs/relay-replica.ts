@@ -76,7 +76,13 @@ async function begin(owns: boolean): Promise<void> {
     http: { listen: () => Promise.reject(new Error("nothing is served")) },
     fleet: { replica: "one", singleton: true, own: () => ownership, owners: () => [] },
   });
-  const values = { direction: "input", relay: isRelayed, maxInFlight: "16", relayMaxBytes: "64Mi" };
+  const values = {
+    direction: "input",
+    relay: isRelayed,
+    singleton: isRelayed,
+    maxInFlight: "16",
+    relayMaxBytes: "64Mi",
+  };
   await runtime.apply([
     {
       ...{ name: "source", type: "bindings.bench", version: "v1", initTimeout: 5_000 },

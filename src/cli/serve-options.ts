@@ -14,6 +14,7 @@ import type { TlsFiles } from "../server/tls-files.ts";
 import { otherFlags } from "./other-flags.ts";
 import { addBindingsOption } from "./own-bindings.ts";
 import { portConflicts } from "./port-conflicts.ts";
+import { addFleetOptions, type FleetOptions } from "./serve-fleet.ts";
 import { UsageError } from "./usage-error.ts";
 
 /** What `serve` and `run` are told by flags, after daprd's. Durations are milliseconds. */
@@ -49,6 +50,7 @@ export type ServeOptions = {
   readonly unixDomainSocket: string | undefined;
   /** Where durable records are kept, in a folder of the app's own. */
   readonly stateDir: string | undefined;
+  readonly fleet: FleetOptions;
   /** Whether it is remembered what became of each event. */
   readonly eventHistory: boolean;
   /** How long durable records are kept, and how many. */
@@ -170,7 +172,7 @@ export function addServeOptions(command: Command): Command {
       "keep serving outputs this long after the signal",
       "0s",
     );
-  addModeOptions(addConsoleOptions(addBindingsOption(command)));
+  addModeOptions(addConsoleOptions(addBindingsOption(addFleetOptions(command))));
   for (const { name, value } of otherFlags)
     command.option(
       `--${name} ${value ? "<value>" : "[bool]"}`,
@@ -284,6 +286,7 @@ export function readServeOptions(command: Command): ServeOptions {
     bindings: Array.isArray(flags["bindings"]) ? flags["bindings"] : [],
     driversFolder: optional("drivers"),
     allowExec: on("allowExec"),
+    fleet: { replicaId: optional("replicaId"), singleton: on("singleton") },
     eventHistory: on("enableEventHistory"),
     retention: {
       deadLetters: {

@@ -30,12 +30,12 @@ export type RuntimeOptions = {
   readonly http: HttpEndpoints;
   /** Where dead letters, attempts, claims and history outlast the process. Absent: nothing does, an event that would be a dead letter stays where it is, and calls with an idempotency key are refused. The caller's to close. */
   readonly store?: Store | undefined;
-  /** The replicas that share the store. Absent: each source is read here, and nobody pays anything. */
-  readonly fleet?: Fleet | undefined;
   /** What components with `relay` go through. Absent: they cannot be opened. */
   readonly relay?: Relay | undefined;
   /** The memory for what components' systems send. Default: a budget of its own, of 256 MiB. */
   readonly memory?: MemoryBudget | undefined;
+  /** The replicas that share the store: who of them reads a singleton. Absent: this process reads all that it is given. */
+  readonly fleet?: Fleet | undefined;
   /** Remember what became of events. Default true. */
   readonly eventHistory?: boolean | undefined;
   /** The most events of all components together that the app handles at one time. Default: no limit. */

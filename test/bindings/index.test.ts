@@ -60,3 +60,13 @@ test.each(bindings.filter((one) => one.read !== undefined).map(({ name }) => nam
       expect(text).toMatch(/\S/);
   },
 );
+
+test.each(bindings.filter((one) => one.read !== undefined).map(({ name }) => name))(
+  "%s says whether replicas share its events",
+  (name) => {
+    const binding = bindings.find((one) => one.name === name);
+    expect(binding?.guarantee?.shared).toBeDefined();
+    // Where it depends on the component, a function tells.
+    expect(binding?.isShared !== undefined).toBe(typeof binding?.guarantee?.shared === "string");
+  },
+);

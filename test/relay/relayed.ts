@@ -44,7 +44,9 @@ export function relayedApp(url: string) {
       fleet: fleet.of(name),
     });
     running.add(name);
-    void runtime.apply([component("source", { relay: "true", direction: "input", ...values })]);
+    void runtime.apply([
+      component("source", { relay: "true", direction: "input", singleton: "true", ...values }),
+    ]);
     const close = async (): Promise<void> => {
       running.delete(name);
       await runtime.close();

@@ -34,5 +34,7 @@ process.on("message", (message: { members?: number; end?: true }) => {
   state.members = message.members ?? state.members;
   if (message.end) void runtime.close().then(() => process.exit(0));
 });
-await runtime.apply([component("source", { relay: "true", direction: "input" })]);
+await runtime.apply([
+  component("source", { relay: "true", direction: "input", singleton: "true" }),
+]);
 process.send?.({ kind: "ready", text: "", at: now() });

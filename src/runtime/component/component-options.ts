@@ -28,8 +28,7 @@ export type ComponentOptions = {
   /** What Resiliency says; absent: there is none. */
   readonly policies?: Policies | undefined;
   readonly fanOut: MakeFanOut;
+  readonly fleet: Fleet | undefined;
   /** Absent: nothing can be relayed. */
-  readonly relay?: Relay | undefined;
-  /** Absent: each source is read here. */
-  readonly fleet?: Fleet | undefined;
+  readonly relay: Relay | undefined;
 } & Pick<DeliveryOptions, "store" | "history" | "invokeOutput" | "loops" | "memory" | "tracer">;

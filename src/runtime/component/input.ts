@@ -1,52 +1,26 @@
 import { clock } from "../../clock.ts";
 import { BindingError } from "../../errors.ts";
-import type { InboundEvent, Notice, NullAs, Reader } from "../../binding.ts";
-import type { ComponentPolicies } from "../../policy/component-policies.ts";
+import type { NullAs, Reader } from "../../binding.ts";
 import type { DeadLetter } from "../../store/records.ts";
 import type { App } from "../app.ts";
-import { ComponentCheckpoints } from "./component-checkpoints.ts";
-import type { ComponentCode } from "./component-code.ts";
-import type { ComponentOptions } from "./component-options.ts";
 import type { ComponentSettings } from "./component-fields.ts";
-import { usualMaxInFlight, type DeliveryOptions } from "../delivery/delivery-options.ts";
+import { usualMaxInFlight } from "../delivery/delivery-options.ts";
 import type { Delivery } from "../delivery/delivery.ts";
 import { addCounts, newCounts, type EventCounts } from "../delivery/event-counts.ts";
-import type { MakeFanOut } from "../delivery/fan-out.ts";
+import { fencedReader } from "../delivery/fenced.ts";
 import { openDelivery } from "../delivery/open-delivery.ts";
 import { shown, type Opened } from "./opening.ts";
+import { InputLease, isSingleton } from "./input-lease.ts";
+import type { InputOptions } from "./input-options.ts";
 import { PauseRecord } from "./pause-record.ts";
 import type { RelayedReader } from "../relay.ts";
 import { relayedReading } from "./relayed-reading.ts";
+import { readSource, type Deliver } from "./source-reading.ts";
 import { isRefusal, RefusedReading } from "./refused-reading.ts";
 import type { Redriven } from "../delivery/redrive.ts";
 import type { StallFacts } from "./stall.ts";
 import type { Pause } from "../status.ts";
-import { redactedLogger } from "../../redacted-logger.ts";
-import { Subscription, type SubscriptionState } from "./subscription.ts";
-
-export type InputOptions = Pick<
-  DeliveryOptions,
-  | ("name" | "type" | "logger" | "observer" | "concurrency" | "store" | "history")
-  | ("invokeOutput" | "loops" | "memory" | "tracer")
-> &
-  Pick<ComponentOptions, "relay" | "fleet"> & {
-    readonly appId: string;
-    readonly code: Pick<ComponentCode, "binding">;
-    readonly app: App | undefined;
-    readonly policies: ComponentPolicies;
-    readonly fanOut: MakeFanOut;
-    /** Whether it is an input, as far as is known. */
-    readonly isRead: () => boolean;
-    /** Runs the binding's `read`, so that what fails later on its behalf is known as the component's. */
-    readonly run: (read: () => Promise<Reader | undefined>) => Promise<Reader | undefined>;
-    readonly notice: Notice;
-    /** Told how many events came. */
-    readonly received: (events: number) => void;
-    /** Whether the app wants its events, and where not, why. */
-    readonly onState: (state: SubscriptionState) => void;
-    /** The source refuses to be read, over a connection that stays for the outputs. */
-    readonly onRefused: (why: BindingError) => void;
-  };
+import { Subscription } from "./subscription.ts";
 
 /** What reading goes by: the opened connection, and whom to tell when it cannot go on. */
 export type Reading = {
@@ -62,9 +36,7 @@ export type Reading = {
 export type Condition = { readonly text: string; readonly stalled: boolean };
 
 /** Why an input must not read for the time being. */
-type Hold = "paused" | "handing over" | "refused";
-
-type Deliver = (events: readonly InboundEvent[], source?: string) => Promise<void>;
+type Hold = "paused" | "handing over" | "refused" | "standby";
 
 const noApp = "this runtime was given no app; createRuntime takes one as `app`";
 /** How long the app may finish what it has after the source's connection was lost, in milliseconds. */
@@ -80,6 +52,7 @@ export class Input {
   /** The subscription that ends at this moment. */
   #ending: Subscription | undefined;
   readonly #record: PauseRecord;
+  readonly #lease: InputLease;
   #paused: Pause | undefined;
   #condition: Condition | undefined;
   #relayed: RelayedReader | undefined;
@@ -92,8 +65,13 @@ export class Input {
 
   constructor(options: InputOptions) {
     this.#options = options;
-    const { store, name, logger } = options;
+    const { store, name, logger, fleet } = options;
     this.#record = new PauseRecord(store?.pauses, name, logger);
+    this.#lease = new InputLease({
+      ...{ name, logger, fleet },
+      gained: () => this.#release("standby"),
+      lost: (remaining) => void this.#hold("standby", remaining),
+    });
   }
 
   /** What goes on at this moment, if anything does. */
@@ -131,7 +109,8 @@ export class Input {
   /** What the component's state tells of it. */
   get shown() {
     const [delivery, condition] = [this.#delivery, this.#condition];
-    return { delivery, condition, paused: this.paused, refusedInput: this.#refused.text };
+    const { standby } = this.#lease;
+    return { delivery, condition, standby, paused: this.paused, refusedInput: this.#refused.text };
   }
 
   /** Who paused it; `undefined`: nobody. */
@@ -156,6 +135,13 @@ export class Input {
   /** There is a connection to read from. */
   connected(reading: Reading): void {
     this.#reading = reading;
+    const { code, fleet } = this.#options;
+    // Behind a relay all replicas deliver: it asks itself who reads the source.
+    const isSingle = !reading.settings.relay && isSingleton(reading.opened, code.binding, fleet);
+    if (isSingle && !this.#lease.ask(this.#recalled === "yes")) {
+      this.#holds.add("standby");
+      this.#options.onState({ kind: "wanted", reason: "" });
+    }
     this.#begin();
   }
 
@@ -207,7 +193,15 @@ export class Input {
   drain(deadline: number): Promise<{ abandoned: number }> {
     this.#drained = true;
     this.#refused.clear();
-    return this.#end(deadline);
+    if (this.#lease.ownership === undefined) return this.#end(deadline);
+    return this.#endAndRelease(deadline);
+  }
+
+  /** Another replica may read once this one has settled all that it can. */
+  async #endAndRelease(deadline: number): Promise<{ abandoned: number }> {
+    const result = await this.#end(deadline);
+    await this.#lease.release();
+    return result;
   }
 
   #hold(why: Hold, deadline: number): Promise<{ abandoned: number }> {
@@ -291,14 +285,15 @@ export class Input {
     signal: AbortSignal,
   ): Promise<{ reader: Reader; delivery: Delivery }> {
     const { opened, settings, route } = reading;
-    const { appId, name, type, logger, policies, fanOut } = this.#options;
+    const { name, type, logger, policies, fanOut } = this.#options;
     const { binding } = this.#options.code;
     const { observer, concurrency, store, history, invokeOutput, loops, memory, tracer } =
       this.#options;
+    const { ownership } = this.#lease;
     let reader: Reader | undefined;
     const delivery = await openDelivery(binding, settings, policies, {
       ...{ name, type, route, nullAs: this.nullAs, app, concurrency, logger, observer },
-      ...{ store, history, invokeOutput, loops, memory, tracer },
+      ...{ store, history, invokeOutput, loops, memory, tracer, ownership },
       fanOut: (reply, entry) =>
         fanOut(reply, settings.replyFanOut, {
           mark: (target, data) => loops?.sending(name, entry, target, data) ?? {},
@@ -323,39 +318,17 @@ export class Input {
         if (this.#delivery === delivery)
           this.#condition = text === "" ? undefined : { text: opened.redact(text), stalled };
       };
-      const read = async (deliver: Deliver, until: AbortSignal): Promise<Reader> => {
-        const source = await this.#options.run(async () =>
-          binding.read?.(opened.connection, {
-            component: { name, appId },
-            metadata: opened.metadata,
-            ...{ signal: until, memory, maxInFlight, lost, report },
-            logger: redactedLogger(logger, opened.redact),
-            hide: opened.hide,
-            attempts: policies.inbound.retry.attempts,
-            notice: (text) => this.#options.notice(opened.redact(text)),
-            deliver: (events, source) => {
-              this.#options.received(events.length);
-              this.#refused.received();
-              return deliver(events, source);
-            },
-            missed: (events, why) => observer.missed(name, events, why),
-            checkpoints: new ComponentCheckpoints(store?.checkpoints, name, logger),
-          }),
-        );
-        if (source === undefined) throw new Error(`bindings.${binding.name} gave no reader`);
-        return source;
+      const received = (): void => this.#refused.received();
+      const read = (deliver: Deliver, until: AbortSignal): Promise<Reader> => {
+        const given = { maxInFlight, lost, report, received, deliver, signal: until };
+        return readSource(this.#options, opened, given);
       };
       if (settings.relay) {
-        const { relay, fleet } = this.#options;
-        const ownership = fleet?.own(name);
-        this.#relayed = await relayedReading({
-          ...{ name, appId, app, relay, settings, ownership, delivery, logger, observer },
-          ...{ history, tracer, signal, maxInFlight, read, lost, report },
-        });
-        reader = this.#relayed;
+        const given = { delivery, maxInFlight, lost, report, read, signal };
+        reader = this.#relayed = await relayedReading(this.#options, opened, app, given);
       } else reader = await read((events, source) => delivery.deliver(events, source), signal);
       this.#refused.begun();
-      return { reader, delivery };
+      return { reader: fencedReader(reader, ownership), delivery };
     } catch (error) {
       // What came before it failed is the source's again.
       await delivery.drain(finishing);

@@ -1,63 +1,61 @@
-import type { InboundEvent, Logger, Reader } from "../../binding.ts";
+import type { InboundEvent, Reader } from "../../binding.ts";
 import { BindingError } from "../../errors.ts";
 import type { App } from "../app.ts";
+import { fencedReader } from "../delivery/fenced.ts";
 import { keyOf } from "../delivery/lane.ts";
-import type { DeliveryOptions } from "../delivery/delivery-options.ts";
 import type { Delivery } from "../delivery/delivery.ts";
 import { Entry } from "../delivery/entry.ts";
 import { Window } from "../delivery/window.ts";
 import type { Ownership } from "../ownership.ts";
-import type { Relay, RelayedReader, RelayHop, RelayOpening } from "../relay.ts";
-import type { ComponentSettings } from "./component-fields.ts";
+import type { RelayedReader, RelayHop, RelayOpening } from "../relay.ts";
+import type { InputOptions } from "./input-options.ts";
+import type { Opened } from "./opening.ts";
 
-export type RelayedReadingOptions = Pick<
-  DeliveryOptions,
-  "name" | "logger" | "history" | "tracer" | "observer"
-> &
-  Pick<RelayOpening, "read" | "lost" | "report" | "signal" | "maxInFlight"> & {
-    readonly appId: string;
-    readonly app: App;
-    readonly relay: Relay | undefined;
-    readonly settings: ComponentSettings;
-    /** `undefined`: every replica reads the source. The relay's to release. */
-    readonly ownership: Ownership | undefined;
-    readonly delivery: Delivery;
-    readonly logger: Logger;
-  };
+type Given = Pick<RelayOpening, "read" | "lost" | "report" | "signal" | "maxInFlight"> & {
+  readonly delivery: Delivery;
+};
 
 const noRelay =
   "`relay` needs a store that all replicas share; start with `--store nats://…`, or remove `relay`";
 
+const noGain =
+  "`relay` copies events that replicas share without it: each reads a part of this source; remove `relay`, or set `singleton: true`";
+
 /** Reads through the relay. Rejects with a `BindingError` where there is none. */
-export async function relayedReading(options: RelayedReadingOptions): Promise<RelayedReader> {
-  const { name, appId, app, relay, settings, ownership, delivery, logger, observer } = options;
-  const { read, lost, report, signal, maxInFlight } = options;
+export async function relayedReading(
+  options: InputOptions,
+  { settings, metadata }: Opened,
+  app: App,
+  { delivery, ...given }: Given,
+): Promise<RelayedReader> {
+  const { name, appId, relay, fleet, code, logger, observer } = options;
   if (relay === undefined)
     throw new BindingError("failed_precondition", noRelay, { effect: "unsent" });
-  const reader = await relay.open({
-    ...{
-      component: { name, appId },
-      ownership,
-      app,
-      logger,
-      signal,
-      maxInFlight,
-      read,
-      lost,
-      report,
-    },
-    ...{ partitions: settings.relayPartitions, maxBytes: settings.relayMaxBytes },
-    keyOf: (event) => keyOf(event, settings.orderKey),
-    enter: (event, source) => enterRelay(options, event, source),
-    deliver: (events, source) => delivery.deliver(events, source),
-    count: (what, events) => observer.relayed(name, what, events),
-  });
-  return released(reader, ownership);
+  const { isShared, guarantee } = code.binding;
+  const shared = isShared?.(metadata) ?? guarantee?.shared === true;
+  const ownership = (settings.singleton ?? !shared) ? fleet?.own(name) : undefined;
+  if (ownership === undefined && shared) options.notice(noGain);
+  const { read, ...rest } = given;
+  try {
+    const reader = await relay.open({
+      ...{ component: { name, appId }, ownership, app, logger, ...rest },
+      ...{ partitions: settings.relayPartitions, maxBytes: settings.relayMaxBytes },
+      read: async (...call) => fencedReader(await read(...call), ownership),
+      keyOf: (event) => keyOf(event, settings.orderKey),
+      enter: (event, source) => enterRelay(options, event, source),
+      deliver: (events, source) => delivery.deliver(events, source),
+      count: (what, events) => observer.relayed(name, what, events),
+    });
+    return released(reader, ownership);
+  } catch (error) {
+    await ownership?.release();
+    throw error;
+  }
 }
 
 /** Notes what becomes of an event between its source and the relay. */
 function enterRelay(
-  { name, history, tracer }: RelayedReadingOptions,
+  { name, history, tracer }: InputOptions,
   event: InboundEvent,
   source: string,
 ): RelayHop {
