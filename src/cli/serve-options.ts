@@ -15,6 +15,7 @@ import { otherFlags } from "./other-flags.ts";
 import { addBindingsOption } from "./own-bindings.ts";
 import { portConflicts } from "./port-conflicts.ts";
 import { addFleetOptions, type FleetOptions } from "./serve-fleet.ts";
+import { addStoreOptions, readStoreOptions, type SharedStorePlace } from "./store-options.ts";
 import { UsageError } from "./usage-error.ts";
 
 /** What `serve` and `run` are told by flags, after daprd's. Durations are milliseconds. */
@@ -51,6 +52,8 @@ export type ServeOptions = {
   /** Where durable records are kept, in a folder of the app's own. */
   readonly stateDir: string | undefined;
   readonly fleet: FleetOptions;
+  /** Where they are kept instead, for all replicas; `undefined`: there. */
+  readonly store: SharedStorePlace | undefined;
   /** Whether it is remembered what became of each event. */
   readonly eventHistory: boolean;
   /** How long durable records are kept, and how many. */
@@ -172,7 +175,7 @@ export function addServeOptions(command: Command): Command {
       "keep serving outputs this long after the signal",
       "0s",
     );
-  addModeOptions(addConsoleOptions(addBindingsOption(addFleetOptions(command))));
+  addModeOptions(addFleetOptions(addStoreOptions(addConsoleOptions(addBindingsOption(command)))));
   for (const { name, value } of otherFlags)
     command.option(
       `--${name} ${value ? "<value>" : "[bool]"}`,
@@ -283,6 +286,7 @@ export function readServeOptions(command: Command): ServeOptions {
     metricsListenAddress: hosts(text("metricsListenAddress"))[0] ?? "127.0.0.1",
     unixDomainSocket: optional("unixDomainSocket"),
     stateDir: optional("stateDir"),
+    store: readStoreOptions(flags, problems),
     bindings: Array.isArray(flags["bindings"]) ? flags["bindings"] : [],
     driversFolder: optional("drivers"),
     allowExec: on("allowExec"),

@@ -15,7 +15,7 @@ import type { InputOptions } from "./input-options.ts";
 import { PauseRecord } from "./pause-record.ts";
 import type { RelayedReader } from "../relay.ts";
 import { relayedReading } from "./relayed-reading.ts";
-import { readSource, type Deliver } from "./source-reading.ts";
+import { readSource, type Deliver, type ReadSource } from "./source-reading.ts";
 import { isRefusal, RefusedReading } from "./refused-reading.ts";
 import type { Redriven } from "../delivery/redrive.ts";
 import type { StallFacts } from "./stall.ts";
@@ -319,14 +319,17 @@ export class Input {
           this.#condition = text === "" ? undefined : { text: opened.redact(text), stalled };
       };
       const received = (): void => this.#refused.received();
-      const read = (deliver: Deliver, until: AbortSignal): Promise<Reader> => {
+      const read: ReadSource = (deliver, until, owner) => {
         const given = { maxInFlight, lost, report, received, deliver, signal: until };
-        return readSource(this.#options, opened, given);
+        return readSource(this.#options, opened, owner, given);
       };
       if (settings.relay) {
         const given = { delivery, maxInFlight, lost, report, read, signal };
         reader = this.#relayed = await relayedReading(this.#options, opened, app, given);
-      } else reader = await read((events, source) => delivery.deliver(events, source), signal);
+      } else {
+        const deliver: Deliver = (events, source) => delivery.deliver(events, source);
+        reader = await read(deliver, signal, ownership);
+      }
       this.#refused.begun();
       return { reader: fencedReader(reader, ownership), delivery };
     } catch (error) {

@@ -10,9 +10,11 @@ import type { Ownership } from "../ownership.ts";
 import type { RelayedReader, RelayHop, RelayOpening } from "../relay.ts";
 import type { InputOptions } from "./input-options.ts";
 import type { Opened } from "./opening.ts";
+import type { ReadSource } from "./source-reading.ts";
 
-type Given = Pick<RelayOpening, "read" | "lost" | "report" | "signal" | "maxInFlight"> & {
+type Given = Pick<RelayOpening, "lost" | "report" | "signal" | "maxInFlight"> & {
   readonly delivery: Delivery;
+  readonly read: ReadSource;
 };
 
 const noRelay =
@@ -40,7 +42,8 @@ export async function relayedReading(
     const reader = await relay.open({
       ...{ component: { name, appId }, ownership, app, logger, ...rest },
       ...{ partitions: settings.relayPartitions, maxBytes: settings.relayMaxBytes },
-      read: async (...call) => fencedReader(await read(...call), ownership),
+      read: async (deliver, signal) =>
+        fencedReader(await read(deliver, signal, ownership), ownership),
       keyOf: (event) => keyOf(event, settings.orderKey),
       enter: (event, source) => enterRelay(options, event, source),
       deliver: (events, source) => delivery.deliver(events, source),

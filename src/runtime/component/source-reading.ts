@@ -1,10 +1,19 @@
 import type { Reader, Reading as BindingReading } from "../../binding.ts";
 import { redactedLogger } from "../../redacted-logger.ts";
 import { ComponentCheckpoints } from "./component-checkpoints.ts";
+import { ComponentTicks } from "./component-ticks.ts";
+import type { Ownership } from "../ownership.ts";
 import type { InputOptions } from "./input-options.ts";
 import type { Opened } from "./opening.ts";
 
 export type Deliver = BindingReading<Record<never, never>>["deliver"];
+
+/** Reads a source for whoever has its lease; `undefined`: it needs none. */
+export type ReadSource = (
+  deliver: Deliver,
+  signal: AbortSignal,
+  ownership: Ownership | undefined,
+) => Promise<Reader>;
 
 type Given = Pick<
   BindingReading<Record<never, never>>,
@@ -15,6 +24,7 @@ type Given = Pick<
 export async function readSource(
   options: Omit<InputOptions, "fleet" | "relay">,
   opened: Opened,
+  ownership: Ownership | undefined,
   { received, deliver, ...given }: Given,
 ): Promise<Reader> {
   const { appId, name, logger, policies, observer, memory, store, notice, run } = options;
@@ -35,6 +45,7 @@ export async function readSource(
       },
       missed: (events, why) => observer.missed(name, events, why),
       checkpoints: new ComponentCheckpoints(store?.checkpoints, name, logger),
+      ticks: new ComponentTicks(store?.checkpoints, name, ownership),
     }),
   );
   if (reader === undefined) throw new Error(`bindings.${binding.name} gave no reader`);
