@@ -174,6 +174,12 @@ export const knownDifferences: readonly KnownDifference[] = [
       ((ours.goaway === 1 && nodes.goaway === 6) || (ours.goaway === 6 && nodes.goaway === 1)),
   },
   {
+    reason:
+      "A frame beyond SETTINGS_MAX_FRAME_SIZE ends the connection (RFC 9113 4.2); nghttp2 does not look at the length of a CONTINUATION, and waits for its bytes.",
+    matches: ({ nodes, ...one }) =>
+      nodes.isSilent && ourEnd(/^a frame has \d+ bytes, the limit is \d+$/)({ nodes, ...one }),
+  },
+  {
     reason: "A header block is decoded once it is whole; nghttp2 finds its faults before that.",
     matches: ({ nodes, ...one }) =>
       ourEnd(/^another frame came within a header block$/)({ nodes, ...one }) && nodes.goaway === 9,
