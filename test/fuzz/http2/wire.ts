@@ -18,6 +18,8 @@ export class Wire {
   readonly #decoder = new HpackDecoder({ maxTableSize: 4096, maxListSize: 1_000_000 });
   #read: Buffer = Buffer.alloc(0);
   #block: Buffer[] = [];
+  /** Whether the header block that is read ends its stream. */
+  #isLast = false;
   #pings = 0;
   #isAnswered = true;
   #wake: () => void = () => undefined;
@@ -81,11 +83,12 @@ export class Wire {
       if ((flags & 1) !== 0) this.#tell(stream, "end");
     } else if (type === 1 || type === 9) {
       this.#block.push(payload);
-      if (type === 1 && (flags & 1) !== 0) this.#tell(stream, "end");
+      if (type === 1) this.#isLast = (flags & 1) !== 0;
       if ((flags & 4) === 0) return;
       const block = Buffer.concat(this.#block.splice(0));
       const { record } = this.#decoder.decode(block, 0, block.length);
       this.#tell(stream, `headers ${String(record[":status"] ?? "")}`);
+      if (this.#isLast) this.#tell(stream, "end");
     } else if (type === 3) this.#tell(stream, `reset ${payload.readUInt32BE()}`);
     else if (type === 6 && flags === 1 && payload.readUInt16BE(6) === this.#pings) {
       if (payload.toString("latin1", 0, 6) !== "<sent>") return;
