@@ -128,11 +128,13 @@ describeWithTools("a hostile sender, in Chromium", { programs: ["chromium"] }, (
     const page = await openConsole(browser, shop.url);
     for (const width of [1280, 360]) {
       await page.setViewportSize({ width, height: 720 });
-      await everyPage(page, width);
+      expect([width, await tooWide(page)]).toEqual([width, []]);
     }
   });
 
-  async function everyPage(page: Page, width: number): Promise<void> {
+  /** The pages that are wider than the window. */
+  async function tooWide(page: Page): Promise<string[]> {
+    const found: string[] = [];
     for (const hash of [
       "#/",
       `#/0/components/${longName}`,
@@ -148,8 +150,9 @@ describeWithTools("a hostile sender, in Chromium", { programs: ["chromium"] }, (
       const wide = await page.evaluate<number>(
         "document.documentElement.scrollWidth - document.documentElement.clientWidth",
       );
-      expect.soft([hash, width, wide]).toEqual([hash, width, 0]);
+      if (wide > 0) found.push(`${hash}: ${wide} pixels`);
     }
+    return found;
   }
 
   test("an edit keeps the ends of lines, and the bytes of headers", async () => {
