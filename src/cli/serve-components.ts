@@ -6,8 +6,9 @@ import { serveComponent, type ComponentServer } from "../pluggable/component/com
 import { SocketsFolder } from "../pluggable/sockets-folder.ts";
 import { CallerGate } from "../server/caller-gate.ts";
 import { createHttpEndpoints } from "../server/http-endpoints.ts";
-import { createStore, type CheckedStore } from "../store/open-store.ts";
+import { createStore } from "../store/open-store.ts";
 import { stateFolder } from "../store/state-folder.ts";
+import type { CheckedStore } from "../store/store.ts";
 import { version } from "../version.ts";
 import type { ComponentOptions } from "./component.ts";
 import type { Signalled } from "./process-signals.ts";
