@@ -47,6 +47,13 @@ MC4CAQAwBQYDK2VwBCIEINTuctv5E1hK1bbY8fdp+K06/nwoy/HU++CXqI9EdVhC
     publish: { description: "The same as `create`.", request: {}, invoke: publish },
   },
 
+  async examine(_connection, { metadata, ask, unknown }) {
+    // The worker was asked which queues it has, with the token that publishing needs.
+    await ask("authenticated", "", () => {});
+    await ask("exists", `queue ${metadata.queueName}`, () => {});
+    unknown("may write", `queue ${metadata.queueName}`, "only sending a message tells");
+  },
+
   ping: ({ worker }, signal) => worker.check(signal),
 });
 

@@ -42,6 +42,22 @@ export default defineBinding({
     lossy: true,
   },
 
+  async examine({ connection, loaded: { r } }, { metadata, ask, unknown }) {
+    const { database, table } = metadata;
+    const subject = `table ${database}.${table}`;
+    await ask("authenticated", "", () => {});
+    // Asking for it needs the permission to read it, and reads no row.
+    const mayRead = await ask("exists", subject, async () => {
+      try {
+        await r.db(database).table(table).info().run(connection);
+      } catch (error) {
+        throw failureOf(`asking for ${database}.${table}`, error);
+      }
+    });
+    if (mayRead) await ask("may read", subject, () => {});
+    else unknown("may read", subject, 'not asked: "exists" did not pass');
+  },
+
   read({ loaded }, reading) {
     return FeedReader.start(loaded, reading);
   },

@@ -39,8 +39,13 @@ export class ExaminationReport {
     this.#interruption = why;
   }
 
+  /** A later answer to the same question takes the place of the earlier one. */
   add(check: Check): void {
-    this.#checks.push(check);
+    const at = this.#checks.findIndex(
+      ({ kind, subject }) => kind === check.kind && subject === check.subject,
+    );
+    if (at === -1) this.#checks.push(check);
+    else this.#checks[at] = check;
   }
 
   passed(kind: CheckKind, detail = ""): void {

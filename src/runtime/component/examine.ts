@@ -3,7 +3,7 @@ import { abortable } from "../../abortable.ts";
 import type { ComponentSpec } from "../../component.ts";
 import type { DriversFolder } from "../../drivers.ts";
 import { BindingError, messageOf } from "../../errors.ts";
-import type { Check } from "../../examination.ts";
+import { isAway, type Check } from "../../examination.ts";
 import type { MemoryShare } from "../../memory/budget.ts";
 import type { RuntimeLogger } from "../runtime-logger.ts";
 import type { ComponentCode } from "./component-code.ts";
@@ -118,7 +118,7 @@ async function answersPing(
     return true;
   } catch (thrown) {
     const error = shown(thrown, redact);
-    const isThere = !isAway.has(error.reason);
+    const isThere = !isAway(error);
     const detail = error.message;
     if (isThere) report.passed("reachable");
     else report.add({ kind: "reachable", subject: "", result: "failed", detail });
@@ -127,13 +127,6 @@ async function answersPing(
     return isThere && error.reason !== "unauthenticated";
   }
 }
-
-const isAway: ReadonlySet<BindingError["reason"]> = new Set([
-  "unavailable",
-  "deadline_exceeded",
-  "cancelled",
-  "internal",
-]);
 
 function bounded<Result>(
   work: Promise<Result>,

@@ -7,7 +7,7 @@ export const account = { username: "shop", password: "s3cret/p@ss" };
 
 /**
  * A stand-in for RethinkDB, by the vendor's description of its wire protocol V1_0: the log-in, the question who the server is,
- * and one table's feed of changes, whose batches it sends only when they are asked for. It knows no other query.
+ * what a table is, and one table's feed of changes, whose batches it sends only when they are asked for. It knows no other query.
  */
 export type RethinkStandIn = AsyncDisposable & {
   readonly port: number;
@@ -25,9 +25,9 @@ export type RethinkStandIn = AsyncDisposable & {
 
 const success = { partial: 3, serverInfo: 5 };
 
-/** `denies`: what is asked for beyond the log-in is refused, by what a user lacks. */
+/** `denies`: what is asked for beyond the log-in is refused, by what a user lacks. `lacks`: a table that is not there. */
 export async function startStandIn(
-  options: { host?: string; denies?: "all" | "all but the feed" } = {},
+  options: { host?: string; denies?: "all" | "all but the feed"; lacks?: string } = {},
 ): Promise<RethinkStandIn> {
   const sockets = new Set<Socket>();
   const feeds = new Map<Socket, { token: Buffer; waiting: object[]; isAsked: boolean }>();
@@ -51,6 +51,15 @@ export async function startStandIn(
       const text = "User `shop` does not have the required `read` permission";
       answer(socket, token, { t: 18, e: 6_000_000, r: [text], b: [] });
       return;
+    }
+    // INFO of a TABLE of a DB.
+    if (type === 1 && Array.isArray(term) && term[0] === 79) {
+      const [, [[, [, table]]]] = term as [number, [[number, [unknown, string]]]];
+      if (options.lacks === table) {
+        const text = `Table \`shop.${table}\` does not exist.`;
+        return answer(socket, token, { t: 18, e: 4_100_000, r: [text], b: [] });
+      }
+      return answer(socket, token, { t: 1, r: [{ type: "TABLE", name: table }], n: [] });
     }
     if (type === 1) {
       queries.push(term);
