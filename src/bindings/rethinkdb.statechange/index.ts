@@ -1,5 +1,6 @@
 import { defineBinding } from "../../binding.ts";
 import { problemsOf } from "../../check-settings.ts";
+import { examineByRequest } from "../../examine-by-request.ts";
 import { checkSettings, connect, failureOf, type Driver } from "./connection.ts";
 import { FeedReader } from "./feed-reader.ts";
 import { rethinkdbFields } from "./fields.ts";
@@ -42,20 +43,22 @@ export default defineBinding({
     lossy: true,
   },
 
-  async examine({ connection, loaded: { r } }, { metadata, ask, unknown }) {
-    const { database, table } = metadata;
+  async examine({ connection, loaded: { r } }, questions) {
+    const { database, table } = questions.metadata;
     const subject = `table ${database}.${table}`;
-    await ask("authenticated", "", () => {});
-    // Asking for it needs the permission to read it, and reads no row.
-    const mayRead = await ask("exists", subject, async () => {
+    const request = async (): Promise<void> => {
       try {
-        await r.db(database).table(table).info().run(connection);
+        await r.db(database).table(table).limit(1).count().run(connection);
       } catch (error) {
-        throw failureOf(`asking for ${database}.${table}`, error);
+        throw failureOf(`reading ${database}.${table}`, error);
       }
-    });
-    if (mayRead) await ask("may read", subject, () => {});
-    else unknown("may read", subject, 'not asked: "exists" did not pass');
+    };
+    const told = [
+      ["authenticated", ""],
+      ["exists", subject],
+      ["may read", subject],
+    ] as const;
+    await examineByRequest(questions, request, told);
   },
 
   read({ loaded }, reading) {

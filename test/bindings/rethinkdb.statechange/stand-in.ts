@@ -7,7 +7,7 @@ export const account = { username: "shop", password: "s3cret/p@ss" };
 
 /**
  * A stand-in for RethinkDB, by the vendor's description of its wire protocol V1_0: the log-in, the question who the server is,
- * what a table is, and one table's feed of changes, whose batches it sends only when they are asked for. It knows no other query.
+ * whether a table has a row, and one table's feed of changes, whose batches it sends only when they are asked for. It knows no other query.
  */
 export type RethinkStandIn = AsyncDisposable & {
   readonly port: number;
@@ -52,14 +52,13 @@ export async function startStandIn(
       answer(socket, token, { t: 18, e: 6_000_000, r: [text], b: [] });
       return;
     }
-    // INFO of a TABLE of a DB.
-    if (type === 1 && Array.isArray(term) && term[0] === 79) {
-      const [, [[, [, table]]]] = term as [number, [[number, [unknown, string]]]];
+    if (type === 1 && isCount(term)) {
+      const [, [[, [[, [, table]]]]]] = term;
       if (options.lacks === table) {
         const text = `Table \`shop.${table}\` does not exist.`;
         return answer(socket, token, { t: 18, e: 4_100_000, r: [text], b: [] });
       }
-      return answer(socket, token, { t: 1, r: [{ type: "TABLE", name: table }], n: [] });
+      return answer(socket, token, { t: 1, r: [1], n: [] });
     }
     if (type === 1) {
       queries.push(term);
@@ -137,6 +136,13 @@ export async function startStandIn(
       await closed;
     },
   };
+}
+
+/** COUNT of LIMIT of a TABLE of a DB. */
+type Count = [43, [[71, [[15, [unknown, string]], number]]]];
+
+function isCount(term: unknown): term is Count {
+  return Array.isArray(term) && term[0] === 43;
 }
 
 /** The server's part of a log-in by SCRAM-SHA-256 (RFC 5802), in the messages of RethinkDB's handshake. */

@@ -1,5 +1,6 @@
 import type { HttpEndpoints, Reader, Reading } from "../../../binding.ts";
 import { BindingError } from "../../../errors.ts";
+import { examineByRequest } from "../../../examine-by-request.ts";
 import type { Questions } from "../../../examination.ts";
 import { parseAddress } from "../../../http-client/address.ts";
 import { ServiceClient } from "../../../http-client/service-client.ts";
@@ -118,7 +119,7 @@ export async function examineInput(
     metadata,
     memory,
     hide,
-    questions: { signal, ask },
+    questions,
   }: {
     readonly metadata: EventGridMetadata;
     readonly memory: MemoryShare;
@@ -126,12 +127,23 @@ export async function examineInput(
     readonly questions: Questions;
   },
 ): Promise<void> {
+  const { signal, ask } = questions;
   const settings = readInputSettings(metadata);
   const { management: url } = settings;
   const name = metadata.eventSubscriptionName || component;
   await using client = await ServiceClient.open({ url, memory, hide, caCert: metadata.caCert });
   const options = { ...settings, endpoint: url, client, entra, name };
-  await ask("exists", `event subscription ${name}`, () => findSubscription(options, signal));
+  const subject = `event subscription ${name}`;
+  let said = "";
+  const request = async (): Promise<void> => {
+    said = await findSubscription(options, signal);
+  };
+  const told = [
+    ["authenticated", ""],
+    ["exists", subject],
+  ] as const;
+  const reason = await examineByRequest(questions, request, told);
+  if (reason === undefined) await ask("exists", subject, () => said);
 }
 
 /** Nothing of a request without a good token is read. */
