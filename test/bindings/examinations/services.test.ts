@@ -237,6 +237,11 @@ describe("streams and calls", () => {
         [mayRead]: "unknown",
       },
     });
+    // One that answers HEAD as if it were a stream.
+    const { intercept } = server;
+    server.intercept = () => true;
+    expect(await knownOf(sse, properties)).toEqual({});
+    server.intercept = intercept;
     status = 500;
     expect(await knownOf(sse, properties)).toEqual({ reachable: "failed" });
     expect(new Set(methods)).toEqual(new Set(["HEAD"]));

@@ -52,7 +52,7 @@ export default defineBinding({
     if (!directions.input) return;
     if (endpoint === undefined)
       return unknown("may read", "", "address is not set: only `get` hands messages to the app");
-    const text = `listening on port ${endpoint.port}; DingTalk must reach it`;
+    const text = `on port ${endpoint.port}, which DingTalk must reach`;
     await ask("may read", "", () => text);
   },
 
