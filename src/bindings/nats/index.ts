@@ -2,7 +2,7 @@ import { defineBinding } from "../../binding.ts";
 import { BindingError } from "../../errors.ts";
 import { problemsOf } from "../../check-settings.ts";
 import { serversOf } from "./authentication.ts";
-import { checkReading, consumerInfo } from "./consumer.ts";
+import { checkReading, consumerInfo, unsettledMessages } from "./consumer.ts";
 import type { Driver } from "./driver.ts";
 import {
   createFields,
@@ -124,6 +124,8 @@ export default defineBinding({
     const { num_pending } = await consumerInfo(link);
     return num_pending;
   },
+
+  totalBacklog: (link) => unsettledMessages(link),
 });
 
 function checkMetadata(metadata: NatsMetadata, isRead: boolean): void {
