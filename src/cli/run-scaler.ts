@@ -1,7 +1,9 @@
 import { bindingModules } from "../bindings/modules.ts";
+import { namesWithBacklog } from "../bindings/with-backlog.ts";
 import { MemoryBudget } from "../memory/budget.ts";
 import { scalerServices } from "../rpc/scaler-services.ts";
 import { BindingCatalogue } from "../runtime/binding-catalogue.ts";
+import type { RuntimeLogger } from "../runtime/runtime-logger.ts";
 import { ComponentTypes } from "../runtime/component-types.ts";
 import { Scaler } from "../scaler/scaler.ts";
 import { createHttpEndpoints } from "../server/http-endpoints.ts";
@@ -10,7 +12,7 @@ import { stateStores } from "../states/index.ts";
 import { withDeclarations } from "./declarations.ts";
 import { openCluster } from "./mode-options.ts";
 import { openOwnBindings } from "./own-bindings.ts";
-import { serveUntilSignalled } from "./process-signals.ts";
+import { serveUntilSignalled, type Signalled } from "./process-signals.ts";
 import { Reloader } from "./reloader.ts";
 import type { ScalerFlags } from "./scaler.ts";
 import { createServeLogger } from "./serve-log.ts";
@@ -23,12 +25,15 @@ const anyBodySize = Number.MAX_SAFE_INTEGER;
 
 /** Serves until it is told to end. Resolves to the exit code. */
 export function runScaler(flags: ScalerFlags): Promise<number> {
-  return serveUntilSignalled(() => begin(flags));
+  return serveUntilSignalled(() => startScaler(flags, createServeLogger(flags)));
 }
 
-async function begin(flags: ScalerFlags): ReturnType<Parameters<typeof serveUntilSignalled>[0]> {
+/** Resolves once the components were read. */
+export async function startScaler(
+  flags: ScalerFlags,
+  logger: RuntimeLogger,
+): Promise<Signalled & { readonly port: number }> {
   const { appId, driversFolder, allowExec, timeout, maxAge, interval } = flags;
-  const logger = createServeLogger(flags);
   const own = await openOwnBindings(flags.bindings, (problem) =>
     logger.error({ problem }, "a package with a binding cannot be used"),
   );
@@ -41,7 +46,7 @@ async function begin(flags: ScalerFlags): ReturnType<Parameters<typeof serveUnti
   const scaler = new Scaler({
     ...{ appId, driversFolder, allowExec, timeout, maxAge, logger, memory },
     types: new ComponentTypes(catalogue.loaded, stateStores),
-    allBindings: () => catalogue.all(),
+    typesWithBacklog: namesWithBacklog.map((name) => `bindings.${name}`),
     http: createHttpEndpoints(memory),
     namespace: cluster?.namespace,
   });
@@ -81,7 +86,7 @@ async function begin(flags: ScalerFlags): ReturnType<Parameters<typeof serveUnti
   await reloader.start();
   logger.info({}, "ready: the components were read");
   return {
-    ...{ logger, ended },
+    ...{ logger, ended, port: server.ports[0] ?? 0 },
     runtime: { blame: () => false },
     reload: () => reloader.reload(),
     shuttingDown: () => isEnding,

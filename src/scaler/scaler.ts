@@ -5,16 +5,11 @@ import type { MemoryBudget } from "../memory/budget.ts";
 import { ReloadLog, type Findings, type ReloadResult } from "../runtime/component/reload.ts";
 import type { ComponentTypes } from "../runtime/component-types.ts";
 import { nearestOf } from "../runtime/find-component.ts";
-import { Source, tellsBacklog, type SourceOptions } from "./source.ts";
+import { Source, type SourceOptions } from "./source.ts";
 import type { Trigger } from "./trigger.ts";
 
-export type ScalerOptions = Omit<
-  SourceOptions,
-  "spec" | "binding" | "memory" | "typesWithBacklog"
-> & {
+export type ScalerOptions = Omit<SourceOptions, "spec" | "binding" | "memory"> & {
   readonly types: ComponentTypes;
-  /** All bindings there are, in use or not. */
-  readonly allBindings: () => Promise<readonly AnyBinding[]>;
   readonly memory: MemoryBudget;
   /** The namespace that the components are read from; `undefined`: they are in files, and in none. */
   readonly namespace: string | undefined;
@@ -108,14 +103,10 @@ export class Scaler {
   }
 
   #sourceOf(spec: ComponentSpec, binding: AnyBinding): Source {
-    const { types: _, memory, allBindings, namespace: __, ...rest } = this.#options;
+    const { types: _, memory, namespace: __, ...rest } = this.#options;
     return new Source({
       ...{ ...rest, spec, binding },
       memory: memory.share(`component ${spec.name}`),
-      async typesWithBacklog() {
-        const all = await allBindings();
-        return all.filter(tellsBacklog).map(({ name }) => `bindings.${name}`);
-      },
     });
   }
 }

@@ -23,7 +23,7 @@ export type SourceOptions = {
   /** How long an answer, or why there is none, counts for those who ask after, in milliseconds. */
   readonly maxAge: number;
   /** The types that tell a backlog, for who asks another one. */
-  readonly typesWithBacklog: () => Promise<readonly string[]>;
+  readonly typesWithBacklog: readonly string[];
 };
 
 /** What was answered last, or why nothing was. */
@@ -55,7 +55,7 @@ export class Source {
     await this.#code.load?.();
     if (tellsBacklog(this.#code.binding)) return;
     const { name, type } = this.spec;
-    const types = await this.#options.typesWithBacklog();
+    const types = this.#options.typesWithBacklog;
     throw refusal(
       `component ${name} has the type ${type}, of which nobody knows how many events wait; these tell it: ${types.join(", ")}`,
     );
@@ -165,7 +165,7 @@ export class Source {
 }
 
 /** Whether components of a type can be asked how many events wait for them. */
-export function tellsBacklog(binding: AnyBinding): boolean {
+function tellsBacklog(binding: AnyBinding): boolean {
   return (
     binding.read !== undefined &&
     (binding.totalBacklog !== undefined || binding.backlog !== undefined)

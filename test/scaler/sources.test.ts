@@ -8,7 +8,7 @@ import { makeStream, natsClient } from "../bindings/nats/contract-source.ts";
 import { redisClient } from "../bindings/redis/redis.streams/contract-source.ts";
 import { describeWith, uniqueName } from "../servers/describe-with.ts";
 import { startProxy } from "../servers/proxy.ts";
-import { backlogOf, startScaler, trigger } from "./scaler-process.ts";
+import { backlogOf, scalerOf, trigger } from "./scaler-of-test.ts";
 
 const soon = { timeout: 20_000, interval: 20 };
 
@@ -18,7 +18,7 @@ describeWith("kafka", (kafka) => {
     const group = uniqueName("shop");
     const own = { brokers: kafka.brokers, topics: topic, consumerGroup: group, authType: "none" };
     const metadata = { ...own, publishTopic: topic };
-    const scaler = await startScaler({
+    const scaler = await scalerOf({
       oldest: { type: "kafka", metadata: { ...metadata, initialOffset: "oldest" } },
       newest: { type: "kafka", metadata: { ...metadata, initialOffset: "newest" } },
     });
@@ -57,7 +57,7 @@ describeWith("redis", (redis) => {
 
   test("a stream's backlog is what its group has not acknowledged; no group is made", async () => {
     const { client, stream, metadata } = place();
-    const scaler = await startScaler({
+    const scaler = await scalerOf({
       oldest: { type: "redis.streams", metadata: { ...metadata, startFrom: "oldest" } },
       newest: { type: "redis.streams", metadata: { ...metadata, startFrom: "newest" } },
     });
@@ -84,7 +84,7 @@ describeWith("redis", (redis) => {
   test("external-push is told at once, and each time that there is work or none", async () => {
     const { client, stream, metadata } = place();
     await client.xgroup("CREATE", stream, "shop", "0", "MKSTREAM");
-    const scaler = await startScaler({ orders: { type: "redis.streams", metadata } });
+    const scaler = await scalerOf({ orders: { type: "redis.streams", metadata } });
     const ended = new AbortController();
     onTestFinished(() => ended.abort());
     const wanted = trigger("orders", { activationBacklog: "1" });
@@ -105,9 +105,9 @@ describeWith("redis", (redis) => {
     await client.xgroup("CREATE", stream, "shop", "0", "MKSTREAM");
     await using proxy = await startProxy(redis);
     const redisHost = `${proxy.host}:${proxy.port}`;
-    const scaler = await startScaler(
+    const scaler = await scalerOf(
       { orders: { type: "redis.streams", metadata: { ...metadata, redisHost } } },
-      ["--timeout", "2s"],
+      { timeout: 2_000 },
     );
     const ended = new AbortController();
     onTestFinished(() => ended.abort());
@@ -125,12 +125,12 @@ describeWith("redis", (redis) => {
     await expect.poll(isActive, soon).toMatch(/\[(unavailable|deadline_exceeded)\].*orders/);
     // What there is to scale is known all the same.
     await expect(scaler.client.getMetricSpec(trigger("orders"))).resolves.toBeDefined();
-    await scaler.command.printed(/nobody knows at the moment/);
+    await expect.poll(() => scaler.warnings, soon).toHaveLength(1);
     await client.xadd(stream, "*", "data", "a");
     proxy.heal();
     expect((await told.next()).value).toMatchObject({ result: true });
     await expect.poll(isActive, soon).toBe("true");
-    expect(scaler.command.stdout.match(/nobody knows at the moment/g)).toHaveLength(1);
+    expect(scaler.warnings).toEqual([expect.stringContaining("nobody knows at the moment")]);
   });
 });
 
@@ -146,7 +146,7 @@ describeWith("rabbitmq", (rabbitmq) => {
     await expect.poll(async () => (await channel.checkQueue(queueName)).messageCount).toBe(2);
     const host = rabbitmq.url;
     const own = { host, durable: "true", deleteWhenUnused: "false" };
-    const scaler = await startScaler({
+    const scaler = await scalerOf({
       orders: { type: "rabbitmq", metadata: { ...own, queueName } },
       absent: { type: "rabbitmq", metadata: { ...own, queueName: absent } },
       alone: { type: "rabbitmq", metadata: { ...own, queueName: absent, exclusive: "true" } },
@@ -169,7 +169,7 @@ describeWith("nats", (nats) => {
     const client = natsClient(nats);
     const stream = await makeStream(client);
     const own = { servers: nats.url, stream, consumer: "shop" };
-    const scaler = await startScaler({
+    const scaler = await scalerOf({
       oldest: { type: "nats", metadata: { ...own, startFrom: "oldest" } },
       newest: { type: "nats", metadata: { ...own, startFrom: "newest" } },
     });
@@ -188,7 +188,7 @@ describeWith("postgres", (postgres) => {
     const slots = async () =>
       (await client.query("SELECT slot_name FROM pg_replication_slots ORDER BY 1")).rows;
     const before = await slots();
-    const scaler = await startScaler({
+    const scaler = await scalerOf({
       changes: {
         type: "postgres",
         metadata: { connectionString: postgres.url, direction: "input", tables: "orders" },

@@ -5,12 +5,14 @@ import { createClient, type Client } from "@connectrpc/connect";
 import { onTestFinished } from "vitest";
 import { ExternalScaler } from "../../gen/externalscaler/externalscaler_pb.ts";
 import { createGrpcTransport } from "../../src/grpc/transport.ts";
-import { Command } from "../cli/command.ts";
+import { startScaler } from "../../src/cli/run-scaler.ts";
+import type { ScalerFlags } from "../../src/cli/scaler.ts";
+import type { RuntimeLogger } from "../../src/runtime/runtime-logger.ts";
 
-export type ScalerProcess = {
+export type ScalerOfTest = {
   readonly port: number;
-  readonly folder: string;
-  readonly command: Command;
+  /** What the log warned of. */
+  readonly warnings: readonly string[];
   readonly client: Client<typeof ExternalScaler>;
   /** Writes components in place of those that were. */
   define(components: Components): Promise<void>;
@@ -21,27 +23,40 @@ export type Components = Readonly<
   Record<string, { readonly type: string; readonly metadata: Record<string, string> }>
 >;
 
-/** Starts `cufflink scaler` as a process of its own, which ends with the test. */
-export async function startScaler(
+/** What `cufflink scaler` runs, in this process; it ends with the test. */
+export async function scalerOf(
   components: Components,
-  more: readonly string[] = [],
-  appId = "shop",
-): Promise<ScalerProcess> {
+  more: Partial<ScalerFlags> = {},
+): Promise<ScalerOfTest> {
   const folder = await mkdtemp(join(tmpdir(), "cufflink-scaler-"));
   onTestFinished(() => rm(folder, { recursive: true, force: true }));
   const define = (all: Components): Promise<void> =>
     writeFile(join(folder, "components.yaml"), yamlOf(all));
   await define(components);
-  const command = new Command([
-    ...["scaler", "--app-id", appId, "--resources-path", folder, "--port", "0"],
-    ...["--listen-addresses", "127.0.0.1", "--log-as-json"],
-    ...["--max-age", "20ms", "--interval", "50ms", ...more],
-  ]);
-  const port = Number((await command.printed(/"port":(\d+)/))[1]);
-  await command.printed(/ready: the components were read/);
+  const warnings: string[] = [];
+  const logger: RuntimeLogger = {
+    ...{ debug() {}, info() {}, error() {} },
+    warn: (_, text) => void warnings.push(text),
+    child: () => logger,
+  };
+  const scaler = await startScaler(
+    {
+      ...{ appId: "shop", port: 0, listenAddresses: ["127.0.0.1"], resourcesPaths: [folder] },
+      ...{ configPaths: [], kubernetes: undefined, bindings: [], driversFolder: undefined },
+      ...{ allowExec: false, timeout: 20_000, maxAge: 20, interval: 50 },
+      ...{ tlsCert: undefined, tlsKey: undefined, tlsKeyPassphraseFile: undefined },
+      ...{ logLevel: "info", logAsJson: false, ...more },
+    },
+    logger,
+  );
+  const { port } = scaler;
+  onTestFinished(async () => {
+    scaler.end("the test is over");
+    await scaler.ended;
+  });
   const transport = createGrpcTransport({ baseUrl: `http://127.0.0.1:${port}` });
   onTestFinished(() => transport.close());
-  return { port, folder, command, define, client: createClient(ExternalScaler, transport) };
+  return { port, warnings, define, client: createClient(ExternalScaler, transport) };
 }
 
 /** A trigger as KEDA passes it on. */
@@ -51,7 +66,7 @@ export function trigger(component: string, more: Record<string, string> = {}) {
 }
 
 /** What a component's backlog is said to be. */
-export async function backlogOf({ client }: ScalerProcess, component: string): Promise<number> {
+export async function backlogOf({ client }: ScalerOfTest, component: string): Promise<number> {
   const scaledObjectRef = trigger(component);
   const { metricSpecs } = await client.getMetricSpec(scaledObjectRef);
   const metricName = metricSpecs[0]?.metricName ?? "";
