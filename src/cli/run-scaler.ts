@@ -1,5 +1,5 @@
 import { bindingModules } from "../bindings/modules.ts";
-import { namesWithBacklog } from "../bindings/with-backlog.ts";
+import { namesWithBacklog } from "../scaler/with-backlog.ts";
 import { MemoryBudget } from "../memory/budget.ts";
 import { scalerServices } from "../rpc/scaler-services.ts";
 import { BindingCatalogue } from "../runtime/binding-catalogue.ts";
@@ -50,6 +50,11 @@ export async function startScaler(
     http: createHttpEndpoints(memory),
     namespace: cluster?.namespace,
   });
+  const { tlsCert: cert, tlsKey: key, tlsKeyPassphraseFile: passphrase } = flags;
+  const certificate =
+    cert === undefined || key === undefined
+      ? undefined
+      : await ServerCertificate.load({ cert, key, passphrase }, logger);
   const reloader = await Reloader.create({
     ...{ appId, resourcesPaths: flags.resourcesPaths, configPaths: flags.configPaths, logger },
     ...{ bindings: catalogue.loaded, needBindings: catalogue.need.bind(catalogue) },
@@ -58,11 +63,6 @@ export async function startScaler(
       scaler.apply(components, findings),
     onLoaded: () => undefined,
   });
-  const { tlsCert: cert, tlsKey: key, tlsKeyPassphraseFile: passphrase } = flags;
-  const certificate =
-    cert === undefined || key === undefined
-      ? undefined
-      : await ServerCertificate.load({ cert, key, passphrase }, logger);
   const closing = new AbortController();
   const server = await createScalerServer({
     addresses: flags.listenAddresses.map((host) => ({
@@ -75,6 +75,9 @@ export async function startScaler(
         logger.warn({ object, reason }, "nobody knows at the moment whether there is work"),
     }),
     ...{ tls: certificate?.material, memory, isReady: () => scaler.ready },
+  }).catch((error: unknown) => {
+    reloader.close();
+    throw error;
   });
   await certificate?.watch((tls) => server.setTls(tls));
   const { promise: ended, resolve } = Promise.withResolvers<number>();

@@ -3,6 +3,7 @@ import { basename, resolve } from "node:path";
 import { expect, test } from "vitest";
 import { bindings } from "../../src/bindings/index.ts";
 import { bindingModules } from "../../src/bindings/modules.ts";
+import { namesWithBacklog } from "../../src/scaler/with-backlog.ts";
 import { stateStores } from "../../src/states/index.ts";
 
 const root = resolve(import.meta.dirname, "../..");
@@ -60,3 +61,11 @@ test.each(bindings.filter((one) => one.read !== undefined).map(({ name }) => nam
       expect(text).toMatch(/\S/);
   },
 );
+
+test("the scaler's list has exactly the types that tell how many events wait", () => {
+  const telling = bindings.filter(
+    (one) =>
+      one.read !== undefined && (one.backlog !== undefined || one.totalBacklog !== undefined),
+  );
+  expect(namesWithBacklog).toEqual(telling.map(({ name }) => name));
+});
