@@ -159,9 +159,9 @@ async function begin(options: RunOptions, onStarted: () => void): Promise<Served
         logger: logger.child({ part: "telemetry" }),
       });
   const callers = {
-    allowedOrigins: options.allowOrigins,
+    allowedOrigins: options.callers.allowOrigins,
     // Whoever listens on a name means it.
-    allowedHosts: [...options.allowedHosts, ...options.listenAddresses],
+    allowedHosts: [...options.callers.allowedHosts, ...options.listenAddresses],
   };
   const onRefused = (message: string): void => logger.warn({}, message);
   const runtime: Runtime = createRuntime({
@@ -217,7 +217,7 @@ async function begin(options: RunOptions, onStarted: () => void): Promise<Served
     if (options.console && webConsole)
       consoleServer = await webConsole.serveConsole({
         ...{ place: options.console, tls: certificate?.material, memory, logger },
-        ...{ allowedHosts: options.allowedHosts, maxBodySize: options.maxBodySize },
+        ...{ allowedHosts: options.callers.allowedHosts, maxBodySize: options.maxBodySize },
         daemons: [{ name: options.appId, services: () => server.services() }],
       });
     if (withMetrics) closeMetrics = await serveMetrics(options, metrics, new CallerGate(callers));
@@ -316,13 +316,10 @@ function shadowed(type: string): string {
 }
 
 async function loadCertificate(
-  { tlsCert, tlsKey, tlsKeyPassphraseFile }: ServeOptions,
+  { tls }: ServeOptions,
   logger: RuntimeLogger,
 ): Promise<ServerCertificate | undefined> {
-  if (tlsCert === undefined || tlsKey === undefined) return undefined;
+  if (tls === undefined) return undefined;
   const { ServerCertificate } = await import("./server-certificate.ts");
-  return ServerCertificate.load(
-    { cert: tlsCert, key: tlsKey, passphrase: tlsKeyPassphraseFile },
-    logger,
-  );
+  return ServerCertificate.load(tls, logger);
 }

@@ -1,6 +1,6 @@
 import { setTimeout as pause } from "node:timers/promises";
 import { connect as connectRabbit } from "amqplib";
-import pg from "pg";
+import { Client } from "pg";
 import { expect, onTestFinished, test } from "vitest";
 import { openComponent, until } from "../bindings/kafka/component.ts";
 import { numbers, operate, Topics, write } from "../bindings/kafka/topics.ts";
@@ -71,12 +71,7 @@ describeWith("redis", (redis) => {
     const one = ["GROUP", "shop", "one", "COUNT", 1, "STREAMS", stream, ">"] as const;
     await client.call("XREADGROUP", ...one);
     await expect.poll(() => backlogOf(scaler, "newest"), soon).toBe(3);
-    await client.call(
-      "XACK",
-      stream,
-      "shop",
-      String((await client.xrange(stream, "-", "+"))[0]![0]),
-    );
+    await client.call("XACK", stream, "shop", (await client.xrange(stream, "-", "+"))[0]![0]);
     await expect.poll(() => backlogOf(scaler, "newest"), soon).toBe(2);
     expect(await client.xinfo("CONSUMERS", stream, "shop")).toHaveLength(1);
   });
@@ -88,8 +83,8 @@ describeWith("redis", (redis) => {
     const ended = new AbortController();
     onTestFinished(() => ended.abort());
     const wanted = trigger("orders", { activationBacklog: "1" });
-    const stream$ = scaler.client.streamIsActive(wanted, { signal: ended.signal });
-    const told = stream$[Symbol.asyncIterator]();
+    const answers = scaler.client.streamIsActive(wanted, { signal: ended.signal });
+    const told = answers[Symbol.asyncIterator]();
     expect((await told.next()).value).toMatchObject({ result: false });
     const first = String(await client.xadd(stream, "*", "data", "a"));
     await expect.poll(() => backlogOf(scaler, "orders"), soon).toBe(1);
@@ -111,9 +106,8 @@ describeWith("redis", (redis) => {
     );
     const ended = new AbortController();
     onTestFinished(() => ended.abort());
-    const told = scaler.client
-      .streamIsActive(trigger("orders"), { signal: ended.signal })
-      [Symbol.asyncIterator]();
+    const answers = scaler.client.streamIsActive(trigger("orders"), { signal: ended.signal });
+    const told = answers[Symbol.asyncIterator]();
     expect((await told.next()).value).toMatchObject({ result: false });
     proxy.refuse();
     proxy.cut();
@@ -182,7 +176,7 @@ describeWith("nats", (nats) => {
 
 describeWith("postgres", (postgres) => {
   test("a type that tells no backlog is refused with those that do, and no slot is made", async () => {
-    const client = new pg.Client(postgres.url);
+    const client = new Client(postgres.url);
     await client.connect();
     onTestFinished(() => client.end());
     const slots = async () =>

@@ -68,8 +68,9 @@ describeWith("redis", (redis) => {
   });
 
   test("over TLS it is pushed each change", async () => {
-    const { caPath, server, remove } = makeCertificates();
-    onTestFinished(remove);
+    const made = makeCertificates();
+    const { caPath, server } = made;
+    onTestFinished(() => made.remove());
     const tls = ["--tls-cert", server.certPath, "--tls-key", server.keyPath];
     const { client, stream, asking } = await start(tls);
     const child = execFile(goProgram("keda-client", import.meta.dirname), [
