@@ -16,8 +16,6 @@ import { CallerGate } from "../server/caller-gate.ts";
 import { createHttpEndpoints } from "../server/http-endpoints.ts";
 import { stateStores } from "../states/index.ts";
 import type { ConsoleServer } from "../server/console/console-server.ts";
-import { createStore } from "../store/open-store.ts";
-import { stateFolder } from "../store/state-folder.ts";
 import { standardOutput } from "../telemetry/logger.ts";
 import { Metrics } from "../telemetry/metrics.ts";
 import type { DryRun } from "../testkit/app/dry-run.ts";
@@ -34,6 +32,7 @@ import { listeners, portsOf, startServer } from "./serve-listeners.ts";
 import type { DryOptions } from "./dry-options.ts";
 import { serveMetrics } from "./serve-metrics.ts";
 import type { ServeOptions } from "./serve-options.ts";
+import { openServeStore } from "./serve-store.ts";
 import type { ServerCertificate } from "./server-certificate.ts";
 
 /** What is served; `dry`: with stand-ins in place of all systems. */
@@ -138,9 +137,8 @@ async function begin(options: RunOptions, onStarted: () => void): Promise<Served
     },
     logger,
   });
-  const store = createStore({
-    folder: dryRun ? ":memory:" : stateFolder(options.appId, options.stateDir, process.env),
-    retention: options.retention,
+  const store = await openServeStore(options, {
+    inMemory: dryRun !== undefined,
     logger: logger.child({ part: "store" }),
     onExpired: (component, count) => deadLetters.expired(component, count),
   });
