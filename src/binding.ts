@@ -127,6 +127,9 @@ export type Binding<
   /** What {@link Binding.read} promises; every input has it. */
   readonly guarantee?: InputGuarantee;
 
+  /** Where {@link InputGuarantee.shared} depends on the component: whether replicas share the events of this one. */
+  isShared?(metadata: Values<MetadataFields>): boolean;
+
   /**
    * Dapr has this type as an output only: without the metadata `direction` a component is one, its fields for inputs
    * are not required, and the app is not asked.

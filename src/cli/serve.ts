@@ -30,6 +30,7 @@ import { Reloader } from "./reloader.ts";
 import { createServeLogger } from "./serve-log.ts";
 import { listeners, portsOf, startServer } from "./serve-listeners.ts";
 import type { DryOptions } from "./dry-options.ts";
+import { joinFleet } from "./serve-fleet.ts";
 import { serveMetrics } from "./serve-metrics.ts";
 import type { ServeOptions } from "./serve-options.ts";
 import { openServeStore } from "./serve-store.ts";
@@ -162,6 +163,7 @@ async function begin(options: RunOptions, onStarted: () => void): Promise<Served
     allowedHosts: [...options.callers.allowedHosts, ...options.listenAddresses],
   };
   const onRefused = (message: string): void => logger.warn({}, message);
+  const fleet = await joinFleet(options.fleet, store, () => runtime.components(), logger);
   const runtime: Runtime = createRuntime({
     appId: options.appId,
     bindings: catalogue.loaded,
@@ -173,6 +175,7 @@ async function begin(options: RunOptions, onStarted: () => void): Promise<Served
     observer: metrics,
     tracer: telemetry?.tracer,
     store,
+    fleet: fleet?.fleet,
     memory,
     http: createHttpEndpoints(memory, new CallerGate(callers, onRefused)),
     eventHistory: options.eventHistory,
@@ -238,6 +241,7 @@ async function begin(options: RunOptions, onStarted: () => void): Promise<Served
           () => closeMetrics?.(),
           () => dryRun?.close(),
           () => stopCollecting(),
+          () => fleet?.close(),
           () => store.close(),
           () => telemetry?.close(),
         ],

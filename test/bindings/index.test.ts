@@ -69,3 +69,12 @@ test("the scaler's list has exactly the types that tell how many events wait", (
   );
   expect(namesWithBacklog).toEqual(telling.map(({ name }) => name));
 });
+test.each(bindings.filter((one) => one.read !== undefined).map(({ name }) => name))(
+  "%s says whether replicas share its events",
+  (name) => {
+    const binding = bindings.find((one) => one.name === name);
+    expect(binding?.guarantee?.shared).toBeDefined();
+    // Where it depends on the component, a function tells.
+    expect(binding?.isShared !== undefined).toBe(typeof binding?.guarantee?.shared === "string");
+  },
+);

@@ -51,6 +51,7 @@ export default defineBinding({
   guarantee: {
     returned: "stays in the mailbox as it is",
     atLeastOnce: "the message stays in the mailbox, and nobody else marks it",
+    shared: false,
     duplicates: {
       app: "what the app has: `maxInFlight` (64)",
       runtime: "what the app has, and handled messages that were not marked yet (64)",

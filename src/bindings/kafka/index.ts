@@ -164,6 +164,7 @@ export default defineBinding({
     returned: "stays in its partition: the committed offset does not pass it",
     atLeastOnce: "the topic retains its events",
     key: "the record's key, else its partition",
+    shared: true,
     duplicates: {
       app: "what the app has: `maxInFlight` (64)",
       runtime:

@@ -85,6 +85,7 @@ export default defineBinding({
     returned: "is delivered again after the pause; later ones of its subject go on meanwhile",
     atLeastOnce: "the stream keeps the messages, and the consumer has no `max_deliver`",
     key: "the subject, while one process reads the consumer",
+    shared: true,
     duplicates: {
       app: "what the app has: `maxInFlight` (64)",
       runtime: "what the server delivered: `maxInFlight` (64), and what waits for a retry",

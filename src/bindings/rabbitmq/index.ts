@@ -71,6 +71,7 @@ export default defineBinding({
     returned: "is requeued, after the pause and before the server's own time-out",
     atLeastOnce: "the queue is durable",
     key: "the queue, with `prefetchCount: 1`",
+    shared: true,
     duplicates: {
       app: "what the app has: `maxInFlight` (64), or `prefetchCount`",
       runtime: "what the server delivered: the same",

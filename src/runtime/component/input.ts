@@ -11,8 +11,11 @@ import { usualMaxInFlight, type DeliveryOptions } from "../delivery/delivery-opt
 import type { Delivery } from "../delivery/delivery.ts";
 import { addCounts, newCounts, type EventCounts } from "../delivery/event-counts.ts";
 import type { MakeFanOut } from "../delivery/fan-out.ts";
+import { fencedReader } from "../delivery/fenced.ts";
 import { openDelivery } from "../delivery/open-delivery.ts";
 import { shown, type Opened } from "./opening.ts";
+import { InputLease, isSingleton } from "./input-lease.ts";
+import type { Fleet } from "../ownership.ts";
 import { PauseRecord } from "./pause-record.ts";
 import { isRefusal, RefusedReading } from "./refused-reading.ts";
 import type { Redriven } from "../delivery/redrive.ts";
@@ -26,6 +29,8 @@ export type InputOptions = Pick<
   | ("name" | "type" | "logger" | "observer" | "concurrency" | "store" | "history")
   | ("invokeOutput" | "loops" | "memory" | "tracer")
 > & {
+  /** Absent: this process is the only replica that anybody knows of. */
+  readonly fleet: Fleet | undefined;
   readonly appId: string;
   readonly code: Pick<ComponentCode, "binding">;
   readonly app: App | undefined;
@@ -58,7 +63,7 @@ export type Reading = {
 export type Condition = { readonly text: string; readonly stalled: boolean };
 
 /** Why an input must not read for the time being. */
-type Hold = "paused" | "handing over" | "refused";
+type Hold = "paused" | "handing over" | "refused" | "standby";
 
 const noApp = "this runtime was given no app; createRuntime takes one as `app`";
 /** How long the app may finish what it has after the source's connection was lost, in milliseconds. */
@@ -74,6 +79,7 @@ export class Input {
   /** The subscription that ends at this moment. */
   #ending: Subscription | undefined;
   readonly #record: PauseRecord;
+  readonly #lease: InputLease;
   #paused: Pause | undefined;
   #condition: Condition | undefined;
   readonly #refused = new RefusedReading();
@@ -85,8 +91,13 @@ export class Input {
 
   constructor(options: InputOptions) {
     this.#options = options;
-    const { store, name, logger } = options;
+    const { store, name, logger, fleet } = options;
     this.#record = new PauseRecord(store?.pauses, name, logger);
+    this.#lease = new InputLease({
+      ...{ name, logger, fleet },
+      gained: () => this.#release("standby"),
+      lost: (remaining) => void this.#hold("standby", remaining),
+    });
   }
 
   /** What goes on at this moment, if anything does. */
@@ -114,7 +125,8 @@ export class Input {
   /** What the component's state tells of it. */
   get shown() {
     const [delivery, condition] = [this.#delivery, this.#condition];
-    return { delivery, condition, paused: this.paused, refusedInput: this.#refused.text };
+    const { standby } = this.#lease;
+    return { delivery, condition, standby, paused: this.paused, refusedInput: this.#refused.text };
   }
 
   /** Who paused it; `undefined`: nobody. */
@@ -139,6 +151,11 @@ export class Input {
   /** There is a connection to read from. */
   connected(reading: Reading): void {
     this.#reading = reading;
+    const isSingle = isSingleton(reading.opened, this.#options.code.binding, this.#options.fleet);
+    if (isSingle && !this.#lease.ask(this.#recalled === "yes")) {
+      this.#holds.add("standby");
+      this.#options.onState({ kind: "wanted", reason: "" });
+    }
     this.#begin();
   }
 
@@ -190,7 +207,15 @@ export class Input {
   drain(deadline: number): Promise<{ abandoned: number }> {
     this.#drained = true;
     this.#refused.clear();
-    return this.#end(deadline);
+    if (this.#lease.ownership === undefined) return this.#end(deadline);
+    return this.#endAndRelease(deadline);
+  }
+
+  /** Another replica may read once this one has settled all that it can. */
+  async #endAndRelease(deadline: number): Promise<{ abandoned: number }> {
+    const result = await this.#end(deadline);
+    await this.#lease.release();
+    return result;
   }
 
   #hold(why: Hold, deadline: number): Promise<{ abandoned: number }> {
@@ -278,10 +303,11 @@ export class Input {
     const { binding } = this.#options.code;
     const { observer, concurrency, store, history, invokeOutput, loops, memory, tracer } =
       this.#options;
+    const { ownership } = this.#lease;
     let reader: Reader | undefined;
     const delivery = await openDelivery(binding, settings, policies, {
       ...{ name, type, route, nullAs: this.nullAs, app, concurrency, logger, observer },
-      ...{ store, history, invokeOutput, loops, memory, tracer },
+      ...{ store, history, invokeOutput, loops, memory, tracer, ownership },
       fanOut: (reply, entry) =>
         fanOut(reply, settings.replyFanOut, {
           mark: (target, data) => loops?.sending(name, entry, target, data) ?? {},
@@ -326,7 +352,7 @@ export class Input {
       );
       if (reader === undefined) throw new Error(`bindings.${binding.name} gave no reader`);
       this.#refused.begun();
-      return { reader, delivery };
+      return { reader: fencedReader(reader, ownership), delivery };
     } catch (error) {
       // What came before it failed is the source's again.
       await delivery.drain(finishing);
