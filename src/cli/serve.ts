@@ -190,6 +190,7 @@ async function begin(options: RunOptions, onStarted: () => void): Promise<Served
     deadLetterRemoved: (deadLetter) => runtime.deadLetterRemoved(deadLetter),
     tracer: telemetry?.tracer,
     logger,
+    shared: fleet && { claims: store.claims, replica: fleet.fleet.replica },
   });
   const certificate = await loadCertificate(options, logger);
   const reload = async (): Promise<ReloadResult> => {
