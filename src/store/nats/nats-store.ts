@@ -45,13 +45,8 @@ export type NatsStoreOptions = {
 /** Between two looks for what is kept no longer, in milliseconds. */
 const tendPause = 60_000;
 
-export type NatsStore = CheckedStore & {
-  /** Why what the servers have acknowledged is not durable; `undefined`: it is, or nobody minds. Never rejects. */
-  doubt(): Promise<string | undefined>;
-};
-
 /** A store in two streams of NATS JetStream, which all replicas of an app id share. Connects at its first use. */
-export function createNatsStore(options: NatsStoreOptions): NatsStore {
+export function createNatsStore(options: NatsStoreOptions): CheckedStore {
   const { appId, settings, logger, driversFolder } = options;
   const { durability = {} } = options;
   const retention = options.retention ?? defaultRetention;
