@@ -42,6 +42,8 @@ export type CheckedStore = Store & {
    * the way is logged and in `trouble`. Makes no folder that is not there. Never rejects.
    */
   look(): Promise<void>;
+  /** Why what its servers have acknowledged is not durable; `undefined`: it is, or nobody minds. Never rejects. Absent: it is. */
+  doubt?(): Promise<string | undefined>;
 };
 
 export type StoreLogger = {
@@ -144,6 +146,11 @@ export type ClaimStore = {
   ): Promise<void>;
   /** Gives a claim up: nothing was done. */
   release(scope: string, key: string): Promise<void>;
+  /**
+   * Has a claim of this process expire so much later. False: it is not its any more, or was completed. Absent where one
+   * process has the store alone.
+   */
+  renew?(scope: string, key: string, fingerprint: string, expiresIn: number): Promise<boolean>;
 };
 
 export type PauseStore = {

@@ -1,6 +1,7 @@
 import type { ComponentCounts, Counts } from "./component-counts.ts";
 import type { Collection } from "./collection.ts";
 import { Durations } from "./durations.ts";
+import type { Slices } from "./slices.ts";
 import type { Attributes, HistogramDefinition, NumberDefinition } from "./metric-model.ts";
 
 /** Dapr's pairs of a counter and a histogram, with Dapr's names and milliseconds. */
@@ -46,6 +47,10 @@ const oldAttempts: NumberDefinition = {
   help: "Attempts to have events handled, by outcome.",
   replacedBy: "cufflink_event_attempt_duration_seconds_count",
 };
+const relayed: NumberDefinition = {
+  ...{ name: "cufflink_relay_events_total", type: "counter", unit: "{event}" },
+  help: "Events of the relay: published by the replica that reads the source, there already, and delivered by the server again.",
+};
 const oldEnds: NumberDefinition = {
   ...{ name: "cufflink_events_ended_total", type: "counter", unit: "{event}" },
   help: "Events that ended otherwise than handled by the app, by how.",
@@ -63,8 +68,13 @@ export function labelValue(text: string): string {
 }
 
 /** Writes what was counted of calls and events. `deprecated`: also under the names of before. */
-export function writeCalls(page: Collection, counts: ComponentCounts, deprecated: boolean): void {
+export async function writeCalls(
+  page: Collection,
+  counts: ComponentCounts,
+  { deprecated, slices }: { readonly deprecated: boolean; readonly slices: Slices },
+): Promise<void> {
   for (const [component, { operations }] of counts.all) {
+    if (slices.isOver) await slices.pause();
     for (const [operation, { succeeded, failed }] of operations) {
       const attributes = { component, operation };
       writeDapr(page, [daprOutputs, daprOutputLatencies], attributes, [
@@ -76,13 +86,16 @@ export function writeCalls(page: Collection, counts: ComponentCounts, deprecated
         page.histogram(invocations, durations.inSeconds({ ...attributes, error_type: reason }));
     }
   }
-  for (const [component, counted] of counts.all) writeEvents(page, component, counted, deprecated);
+  for (const [component, counted] of counts.all) {
+    if (slices.isOver) await slices.pause();
+    writeEvents(page, component, counted, deprecated);
+  }
 }
 
 function writeEvents(
   page: Collection,
   component: string,
-  { attempts: attempted, missed, ends, leases: renewals }: Counts,
+  { attempts: attempted, missed, ends, leases: renewals, relayed: hops }: Counts,
   deprecated: boolean,
 ): void {
   const { handled, refused, dropped } = attempted;
@@ -99,6 +112,7 @@ function writeEvents(
     page.number(skipped, { component, reason: labelValue(why) }, count);
     if (deprecated) page.number(oldMissed, { component, why }, count);
   }
+  for (const [outcome, count] of hops) page.number(relayed, { component, outcome }, count);
   if (deprecated) for (const [how, count] of ends) page.number(oldEnds, { component, how }, count);
   for (const outcome of ["renewed", "failed"] as const)
     page.numberIfEver(leases, { component, outcome }, renewals[outcome]);

@@ -227,6 +227,11 @@ export class Delivery {
   #admit(lane: Lane, entry: Entry): "this" | "not this" | "none" {
     const { app, concurrency, maxPerKey, policy } = this.#options;
     if (!app.available) return "none";
+    // Its source has revoked it by now, which has taken it out of the lane.
+    if (entry.event.isHeld?.() === false) {
+      if (lane.next === entry) this.#lanes.putAside();
+      return "not this";
+    }
     const taking = takes(app, lane, maxPerKey);
     if (taking === "full") return "none";
     if (taking === "lane waits") {

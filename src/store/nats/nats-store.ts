@@ -120,6 +120,7 @@ export function createNatsStore(options: NatsStoreOptions): CheckedStore {
     leases,
     replicas,
     shared: true,
+    doubt: () => strength.doubt(),
     get trouble() {
       return trouble();
     },
