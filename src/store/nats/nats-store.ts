@@ -1,5 +1,5 @@
 import { randomBytes } from "node:crypto";
-import { BindingError } from "../../errors.ts";
+import type { BindingError } from "../../errors.ts";
 import { loadDriver, type DriversFolder } from "../../drivers.ts";
 import { serversOf } from "../../nats-client/authentication.ts";
 import type { Driver } from "../../nats-client/driver.ts";
