@@ -15,6 +15,7 @@ import { otherFlags } from "./other-flags.ts";
 import { addBindingsOption } from "./own-bindings.ts";
 import { portConflicts } from "./port-conflicts.ts";
 import { addStoreOptions, readStoreOptions, type SharedStorePlace } from "./store-options.ts";
+import { addFleetOptions, type FleetOptions } from "./serve-fleet.ts";
 import { UsageError } from "./usage-error.ts";
 
 /** What `serve` and `run` are told by flags, after daprd's. Durations are milliseconds. */
@@ -52,6 +53,7 @@ export type ServeOptions = {
   readonly stateDir: string | undefined;
   /** Where they are kept instead, for all replicas; `undefined`: there. */
   readonly store: SharedStorePlace | undefined;
+  readonly fleet: FleetOptions;
   /** Whether it is remembered what became of each event. */
   readonly eventHistory: boolean;
   /** How long durable records are kept, and how many. */
@@ -173,7 +175,7 @@ export function addServeOptions(command: Command): Command {
       "keep serving outputs this long after the signal",
       "0s",
     );
-  addModeOptions(addStoreOptions(addConsoleOptions(addBindingsOption(command))));
+  addModeOptions(addStoreOptions(addConsoleOptions(addBindingsOption(addFleetOptions(command)))));
   for (const { name, value } of otherFlags)
     command.option(
       `--${name} ${value ? "<value>" : "[bool]"}`,
@@ -288,6 +290,7 @@ export function readServeOptions(command: Command): ServeOptions {
     bindings: Array.isArray(flags["bindings"]) ? flags["bindings"] : [],
     driversFolder: optional("drivers"),
     allowExec: on("allowExec"),
+    fleet: { replicaId: optional("replicaId"), singleton: on("singleton") },
     eventHistory: on("enableEventHistory"),
     retention: {
       deadLetters: {

@@ -30,10 +30,14 @@ import { Reloader } from "./reloader.ts";
 import { createServeLogger } from "./serve-log.ts";
 import { listeners, portsOf, startServer } from "./serve-listeners.ts";
 import type { DryOptions } from "./dry-options.ts";
+import { joinFleet } from "./serve-fleet.ts";
 import { serveMetrics } from "./serve-metrics.ts";
 import type { ServeOptions } from "./serve-options.ts";
 import { openServeStore } from "./serve-store.ts";
 import type { ServerCertificate } from "./server-certificate.ts";
+
+/** What serves calls is loaded so long after the start unless one comes before, in milliseconds: the start goes first. */
+const loadCallsAfter = 500;
 
 /** What is served; `dry`: with stand-ins in place of all systems. */
 export type RunOptions = ServeOptions & { readonly dry?: DryOptions };
@@ -162,6 +166,7 @@ async function begin(options: RunOptions, onStarted: () => void): Promise<Served
     allowedHosts: [...options.callers.allowedHosts, ...options.listenAddresses],
   };
   const onRefused = (message: string): void => logger.warn({}, message);
+  const fleet = await joinFleet(options.fleet, store, () => runtime.components(), logger);
   const runtime: Runtime = createRuntime({
     appId: options.appId,
     bindings: catalogue.loaded,
@@ -173,6 +178,7 @@ async function begin(options: RunOptions, onStarted: () => void): Promise<Served
     observer: metrics,
     tracer: telemetry?.tracer,
     store,
+    fleet: fleet?.fleet,
     memory,
     http: createHttpEndpoints(memory, new CallerGate(callers, onRefused)),
     eventHistory: options.eventHistory,
@@ -187,6 +193,7 @@ async function begin(options: RunOptions, onStarted: () => void): Promise<Served
     deadLetterRemoved: (deadLetter) => runtime.deadLetterRemoved(deadLetter),
     tracer: telemetry?.tracer,
     logger,
+    shared: fleet && { claims: store.claims, replica: fleet.fleet.replica },
   });
   const certificate = await loadCertificate(options, logger);
   const reload = async (): Promise<ReloadResult> => {
@@ -238,6 +245,7 @@ async function begin(options: RunOptions, onStarted: () => void): Promise<Served
           () => closeMetrics?.(),
           () => dryRun?.close(),
           () => stopCollecting(),
+          () => fleet?.close(),
           () => store.close(),
           () => telemetry?.close(),
         ],
@@ -286,6 +294,7 @@ async function begin(options: RunOptions, onStarted: () => void): Promise<Served
         { components: components.length, took },
         "cufflink initialized. Status: Running.",
       );
+      setTimeout(() => void server.load(), loadCallsAfter).unref();
       void dryRun?.run(runtime).then((over) => over && end(over.why, over.code));
     });
   return {
