@@ -23,8 +23,12 @@ export type StoreEngine = {
 const sqlite: StoreEngine = {
   name: "SQLite",
   place: temporaryFolder,
-  open(folder, { settings: _, durability: __, replicas: ___, ...options } = {}) {
-    return openStore({ folder, ...options });
+  open(folder, { retention, onExpired } = {}) {
+    return openStore({
+      folder,
+      ...(retention === undefined ? {} : { retention }),
+      ...(onExpired === undefined ? {} : { onExpired }),
+    });
   },
 };
 

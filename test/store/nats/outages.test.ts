@@ -88,9 +88,9 @@ describeWith("nats", { own: true }, (server) => {
     const store = engine.open(place, { settings: settings() });
     const safe: string[] = [];
     const data = Buffer.alloc(3 * 1024 * 1024, "x");
-    let isOver = false;
+    const over = new AbortController();
     const putting = (async () => {
-      while (!isOver) {
+      while (!over.signal.aborted) {
         const letter = deadLetter({ event: { data } });
         await store.deadLetters.put(letter, "f").then(
           () => safe.push(letter.id),
@@ -104,7 +104,7 @@ describeWith("nats", { own: true }, (server) => {
       await server.kill();
       await server.start();
     }
-    isOver = true;
+    over.abort();
     await putting;
     const later = engine.open(place);
     const listed = await later.deadLetters.list({}, { limit: 1000, maxData: 1 });
