@@ -86,6 +86,8 @@ const refused = [
   ["src/pluggable/host/connection.ts", "../../runtime/runtime.ts"],
   ["src/pluggable/sockets-folder.ts", "../server/listener.ts"],
   ["src/pluggable/component/instance.ts", "../../bindings/index.ts"],
+  ["src/scaler/scaler.ts", "../rpc/external-scaler.ts"],
+  ["src/scaler/source.ts", "../bindings/index.ts"],
   ["src/cli/serve.ts", "../../gen/dapr/proto/runtime/v1/dapr_pb.ts"],
   ["src/index.ts", "./main.ts"],
   ["src/index.ts", "./sdk/app.ts"],

@@ -196,6 +196,7 @@ const binding: Readonly<Record<keyof AnyBinding, Property>> = {
   ping: { shape: callable },
   examine: { shape: callable },
   backlog: { shape: callable },
+  totalBacklog: { shape: callable },
 };
 
 function isObject(value: unknown): value is Record<string, unknown> {

@@ -67,14 +67,20 @@ export default defineBinding({
   ping: ({ connection }: { readonly connection: ImapConnection }, signal) =>
     connection.ping(signal),
 
-  async examine(
-    { connection }: { readonly connection: ImapConnection },
-    { metadata, ask },
-  ): Promise<void> {
-    // The connection is logged in, and has the mailbox open.
+  async examine({ connection, search }: Mailbox, { metadata, ask }): Promise<void> {
+    const { countMessages } = await import("./count-messages.ts");
+    // The connection is logged in.
     await ask("authenticated", "", () => {});
-    await ask("exists", `mailbox ${metadata.mailbox}`, () => `${connection.backlog} messages wait`);
+    await ask("exists", `mailbox ${metadata.mailbox}`, async () => {
+      const count = await countMessages(connection.client, metadata.mailbox, search);
+      return `${count} messages wait`;
+    });
   },
 
   backlog: async ({ connection }) => connection.backlog,
+
+  async totalBacklog({ connection, search }: Mailbox, { metadata }): Promise<number> {
+    const { countMessages } = await import("./count-messages.ts");
+    return countMessages(connection.client, metadata.mailbox, search);
+  },
 });

@@ -2,7 +2,7 @@ import { defineBinding } from "../../binding.ts";
 import { BindingError } from "../../errors.ts";
 import { problemsOf } from "../../check-settings.ts";
 import { serversOf } from "../../nats-client/authentication.ts";
-import { checkReading, consumerInfo } from "./consumer.ts";
+import { checkReading, consumerInfo, unsettledMessages } from "./consumer.ts";
 import type { Driver } from "../../nats-client/driver.ts";
 import {
   createFields,
@@ -125,6 +125,8 @@ export default defineBinding({
     const { num_pending } = await consumerInfo(link);
     return num_pending;
   },
+
+  totalBacklog: (link) => unsettledMessages(link),
 });
 
 function checkMetadata(metadata: NatsMetadata, isRead: boolean): void {

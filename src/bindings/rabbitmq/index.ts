@@ -103,6 +103,16 @@ export default defineBinding({
   async backlog(connection) {
     return connection.inspect();
   },
+
+  async totalBacklog(connection, { metadata }) {
+    if (metadata.exclusive)
+      throw new BindingError(
+        "failed_precondition",
+        `queue ${metadata.queueName} is exclusive: it ends with its reader, and nothing waits in it`,
+        { effect: "unsent" },
+      );
+    return connection.inspect();
+  },
 });
 
 /**

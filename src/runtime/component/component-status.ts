@@ -5,7 +5,6 @@ import type { App } from "../app.ts";
 import { Calls, type CallCounts } from "./calls.ts";
 import type { Delivery } from "../delivery/delivery.ts";
 import type { Standby } from "./input-lease.ts";
-import type { Condition } from "./input.ts";
 import { newCounts, type EventCounts } from "../delivery/event-counts.ts";
 import type { Readiness } from "./readiness.ts";
 import { isStateStore, stateStoreNotice } from "./state-store.ts";
@@ -82,6 +81,9 @@ export function unknownStatus(
     ...{ readiness, paused: undefined, backlog: undefined, rebuilds: 0, breakers: [] },
   });
 }
+
+/** What a reader says of its source for the time being. */
+export type Condition = { readonly text: string; readonly stalled: boolean };
 
 /** The state with what changes too often, or is too much beside it, to be noted: the app's absence, a full window, a pause. */
 export function shownState(

@@ -18,6 +18,7 @@ import { shown, type Opened } from "./opening.ts";
 import { InputLease, isSingleton } from "./input-lease.ts";
 import type { Fleet } from "../ownership.ts";
 import { PauseRecord } from "./pause-record.ts";
+import type { Condition } from "./component-status.ts";
 import { isRefusal, RefusedReading } from "./refused-reading.ts";
 import type { Redriven } from "../delivery/redrive.ts";
 import type { StallFacts } from "./stall.ts";
@@ -60,9 +61,6 @@ export type Reading = {
   readonly lost: (reason: unknown) => void;
 };
 
-/** What a reader says of its source for the time being. */
-export type Condition = { readonly text: string; readonly stalled: boolean };
-
 /** Why an input must not read for the time being. */
 type Hold = "paused" | "handing over" | "refused" | "standby";
 
@@ -82,6 +80,8 @@ export class Input {
   readonly #record: PauseRecord;
   readonly #lease: InputLease;
   #paused: Pause | undefined;
+  /** The pause is in the store, which replicas share. */
+  #isStored = false;
   #condition: Condition | undefined;
   readonly #refused = new RefusedReading();
   /** Whether what an earlier process has left is known, or makes no difference any more. */
@@ -141,6 +141,7 @@ export class Input {
     this.#counts = other.counts;
     if (other.#recalled === "yes") this.#recalled = "yes";
     if (paused === undefined) return;
+    this.#isStored = other.#isStored;
     this.#paused ??= paused;
     this.#holds.add("paused");
   }
@@ -169,9 +170,14 @@ export class Input {
   }
 
   /** Reads no more until {@link Input.resume}, or the end of the process. Paused already: the same pause. */
-  pause(by: string, reason: string, deadline: number): Promise<{ abandoned: number }> {
+  pause(
+    by: string,
+    reason: string,
+    deadline: number,
+    since = new Date(clock.now()),
+  ): Promise<{ abandoned: number }> {
     if (this.#paused === undefined) {
-      this.#paused = { by, reason, since: new Date(clock.now()) };
+      this.#paused = { by, reason, since };
       this.#options.logger.info({ by, reason }, "input paused");
     }
     return this.#hold("paused", deadline);
@@ -179,7 +185,17 @@ export class Input {
 
   /** The pause outlasts the process. Resolves once it is stored, or cannot be, which is logged. */
   async keepPause(): Promise<void> {
-    if (this.#paused !== undefined) await this.#record.keep(this.#paused);
+    if (this.#paused === undefined) return;
+    await this.#record.keep(this.#paused);
+    this.#isStored = true;
+  }
+
+  /** The store tells of a pause of whichever replica; `undefined`: of its end. What only this process knows stays. */
+  told(pause: Pause | undefined, deadline: number): void {
+    if (pause !== undefined) {
+      this.#isStored = true;
+      void this.pause(pause.by, pause.reason, deadline, pause.since);
+    } else if (this.#isStored && this.#paused !== undefined) this.#unpause();
   }
 
   /** Reads again. Resolves once that is stored, too, or cannot be, which is logged. */
@@ -187,12 +203,16 @@ export class Input {
     const isAwaited = this.#recalled === "under way";
     this.#recalled = "yes";
     const forgotten = this.#record.forget();
-    if (this.#paused !== undefined) {
-      this.#paused = undefined;
-      this.#options.logger.info({}, "input resumed");
-      this.#release("paused");
-    } else if (isAwaited) void this.#beginAgain();
+    if (this.#paused !== undefined) this.#unpause();
+    else if (isAwaited) void this.#beginAgain();
     await forgotten;
+  }
+
+  #unpause(): void {
+    this.#paused = undefined;
+    this.#isStored = false;
+    this.#options.logger.info({}, "input resumed");
+    this.#release("paused");
   }
 
   /** Reads no more until {@link Input.readAgain}; resolves once the reading has ended. */
@@ -286,6 +306,7 @@ export class Input {
     this.#recalled = "yes";
     if (paused === undefined) return this.#begin();
     this.#paused ??= paused;
+    this.#isStored = true;
     this.#holds.add("paused");
     if (this.#reading !== undefined) this.#options.onState({ kind: "wanted", reason: "" });
   }

@@ -80,6 +80,29 @@ export class NatsClaims implements ClaimStore {
     await this.#writer.writeUnfenced(`claim ${scope}`, [{ subject, body, ttl: expiresIn }]);
   }
 
+  async renew(
+    scope: string,
+    key: string,
+    fingerprint: string,
+    expiresIn: number,
+  ): Promise<boolean> {
+    const subject = this.#subjects.claim(scope, key);
+    const found = await this.#reader.whole(subject);
+    const known = found && decodeClaim(found.body).record;
+    if (found === undefined || known?.done !== false || known.owner !== this.#owner) return false;
+    const body = encodeClaim({ ...known, fingerprint }, undefined);
+    const expected = found.message.sequence;
+    try {
+      await this.#writer.writeUnfenced(`claim ${scope}`, [
+        { subject, body, expected, ttl: expiresIn },
+      ]);
+      return true;
+    } catch (error) {
+      if (error instanceof Conflict) return false;
+      throw error;
+    }
+  }
+
   async release(scope: string, key: string): Promise<void> {
     const subject = this.#subjects.claim(scope, key);
     const found = await this.#reader.whole(subject);

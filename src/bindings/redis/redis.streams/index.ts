@@ -149,6 +149,12 @@ export default defineBinding({
     const { stream, consumerGroup, consumer } = metadata;
     return (await new GroupCommands(connection, stream, consumerGroup, consumer ?? "").lag()) ?? 0;
   },
+
+  async totalBacklog({ connection, metadata }) {
+    const { stream, consumerGroup, startFrom } = metadata;
+    const commands = new GroupCommands(connection, stream, consumerGroup, "");
+    return commands.unsettled(startFrom === "oldest");
+  },
 });
 
 /** By which another connection can tell the server to let this one wait no more; `undefined`: it may not ask. */
