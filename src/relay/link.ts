@@ -14,6 +14,8 @@ export type RelayLink = {
   readonly ended: BindingError | undefined;
   /** As `2.15.2`. */
   readonly serverVersion: string;
+  /** How many servers the cluster has. */
+  readonly servers: number;
   /** The most bytes of a message, headers included. */
   readonly largestMessage: number;
   publish(subject: string, data?: Uint8Array | string, reply?: string, headers?: MsgHdrs): void;

@@ -2,8 +2,8 @@ import type { ReplicaRecord } from "../store/replicas.ts";
 
 /** How often the replicas are listed while something is relayed, in milliseconds. */
 const interval = 2_000;
-/** A replica in these states has its share of the events. */
-const delivering: ReadonlySet<string> = new Set(["running", "stalled"]);
+/** A replica in these states has its share of the events, or is about to. */
+const delivering: ReadonlySet<string> = new Set(["starting", "running", "stalled"]);
 
 /** How many replicas deliver events of each component, as the store tells it. */
 export class Members implements Disposable {

@@ -10,7 +10,6 @@ import { Members } from "./members.ts";
 import { openRelay } from "./relay.ts";
 
 const driver = { name: "@nats-io/transport-node", version: "3.4.0" } as const;
-const usualReplicas = 1;
 
 export type NatsRelayOptions = {
   readonly appId: string;
@@ -18,7 +17,7 @@ export type NatsRelayOptions = {
   readonly replica: string;
   readonly settings: NatsSettings;
   readonly driversFolder?: DriversFolder;
-  /** How many copies new streams have. Default: 1. */
+  /** Copies of the streams that are made. Default: as many as servers, up to 3. */
   readonly replicas?: number | undefined;
   readonly store: Pick<Store, "replicas">;
   /** Why an acknowledgement of the servers is not durable; `undefined`: it is. */
@@ -38,7 +37,7 @@ export function createNatsRelay(options: NatsRelayOptions): Relay & AsyncDisposa
       Link.open(loadDriver(driver.name, driver.version, driversFolder) as Driver, {
         ...{ metadata: settings, name: `cufflink ${appId} relay`, signal, memory, lost, hide },
       }),
-    ...{ logger, replicas: options.replicas ?? usualReplicas, unsafe: doubt },
+    ...{ logger, replicas: options.replicas, unsafe: doubt },
     members: (component) => members.of(component),
   });
   return {

@@ -8,8 +8,8 @@ import { usualTimes, type RelayTimes } from "./stream.ts";
 export type RelayOptions = Pick<RelayedInputOptions, "members" | "unsafe"> & {
   readonly connect: ConnectRelay;
   readonly logger: Logger;
-  /** How many servers keep each stream. */
-  readonly replicas: number;
+  /** Copies of the streams that are made; `undefined`: as many as servers, up to 3. */
+  readonly replicas: number | undefined;
   readonly times?: Partial<RelayTimes>;
 };
 

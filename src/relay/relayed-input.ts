@@ -10,8 +10,8 @@ import { isFenced, RelayWriter } from "./writer.ts";
 export type RelayedInputOptions = {
   readonly shared: SharedLink;
   readonly times: RelayTimes;
-  /** Of the streams that are made. */
-  readonly replicas: number;
+  /** Copies of the streams that are made; `undefined`: as many as servers, up to 3. */
+  readonly replicas: number | undefined;
   /** How many replicas deliver events of a component, this one included. */
   readonly members: (component: string) => number;
   /** Why an acknowledgement of the server is not durable; `undefined`: it is. */

@@ -60,7 +60,8 @@ export type StreamSettings = {
   /** For a stream that is made: one that is there keeps its own. */
   readonly partitions: number;
   readonly maxBytes: number;
-  readonly replicas: number;
+  /** Copies of a stream that is made; `undefined`: as many as servers, up to 3. */
+  readonly replicas: number | undefined;
 };
 
 export type StreamState = { readonly partitions: number; readonly messages: number };
@@ -97,7 +98,7 @@ export async function useStream(
     // A full one refuses: the source keeps the rest.
     discard: "new",
     storage: "file",
-    ...{ max_bytes: settings.maxBytes, num_replicas: settings.replicas },
+    ...{ max_bytes: settings.maxBytes, num_replicas: settings.replicas ?? copiesOf(link) },
     duplicate_window: duplicateWindow * nanoseconds,
     ...{ allow_atomic: true, allow_rollup_hdrs: true },
     metadata: { [partitionsField]: String(settings.partitions) },
@@ -116,6 +117,10 @@ export async function useStream(
     if (made === undefined) throw error;
     return stateOf(made);
   }
+}
+
+function copiesOf({ servers }: RelayLink): number {
+  return Math.min(3, Math.max(1, servers));
 }
 
 /** In milliseconds: as long as a publication whose answer was lost may be repeated. */
