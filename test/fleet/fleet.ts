@@ -155,7 +155,7 @@ export class Fleet implements AsyncDisposable {
     for (const { kind, opened } of this.components) {
       const { name } = opened.component;
       const isRead = async (): Promise<boolean> => {
-        if (kind.reads !== "all") return (await this.owner(name)) !== undefined;
+        if (kind.reads === "one") return (await this.owner(name)) !== undefined;
         const states = await Promise.all(this.replicas.map(({ runtime }) => runtime.state(name)));
         return states.every((state) => state === "running");
       };
