@@ -1,10 +1,12 @@
 import { describe, onTestFinished } from "vitest";
-import { createNatsStore } from "../../src/store/nats/nats-store.ts";
+import { createNatsStore, type NatsStoreOptions } from "../../src/store/nats/nats-store.ts";
 import type { CheckedStore, Retention } from "../../src/store/store.ts";
 import { describeWith, uniqueName } from "../servers/describe-with.ts";
 import { openStore, temporaryFolder } from "./opened-store.ts";
 
-export type OpenOptions = {
+export type OpenOptions = Partial<
+  Pick<NatsStoreOptions, "settings" | "durability" | "replicas">
+> & {
   readonly retention?: Retention;
   readonly onExpired?: (component: string, count: number) => void;
 };
@@ -21,13 +23,23 @@ export type StoreEngine = {
 const sqlite: StoreEngine = {
   name: "SQLite",
   place: temporaryFolder,
-  open: (folder, options) => openStore({ folder, ...options }),
+  open(folder, { retention, onExpired } = {}) {
+    return openStore({
+      folder,
+      ...(retention === undefined ? {} : { retention }),
+      ...(onExpired === undefined ? {} : { onExpired }),
+    });
+  },
 };
 
 /** A `describe` of what each engine promises. One that cannot be had is skipped aloud. */
 export function withEngines(tests: (engine: StoreEngine) => void): void {
-  describe("with SQLite", () => tests(sqlite));
-  describeWith("nats", ({ url }) => tests(natsEngine(url)));
+  describe("with SQLite", () => {
+    tests(sqlite);
+  });
+  describeWith("nats", ({ url }) => {
+    tests(natsEngine(url));
+  });
 }
 
 /** The engine on a server. */

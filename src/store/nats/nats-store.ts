@@ -1,5 +1,5 @@
 import { randomBytes } from "node:crypto";
-import { BindingError } from "../../errors.ts";
+import type { BindingError } from "../../errors.ts";
 import { loadDriver, type DriversFolder } from "../../drivers.ts";
 import { serversOf } from "../../nats-client/authentication.ts";
 import type { Driver } from "../../nats-client/driver.ts";
@@ -22,7 +22,7 @@ import { Subjects } from "./subjects.ts";
 import { StreamWriter } from "./writer.ts";
 
 /** The driver, and the version that it was tested with. */
-export const natsDriver = { name: "@nats-io/transport-node", version: "3.4.0" } as const;
+const natsDriver = { name: "@nats-io/transport-node", version: "3.4.0" } as const;
 
 export type NatsStoreOptions = {
   readonly appId: string;
