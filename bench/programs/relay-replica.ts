@@ -3,7 +3,6 @@
 import { setTimeout as wait } from "node:timers/promises";
 import { createFunctionApp } from "../../src/app/function.ts";
 import { defineBinding, type Reading } from "../../src/binding.ts";
-import type { Driver } from "../../src/nats-client/driver.ts";
 import { Link } from "../../src/nats-client/link.ts";
 import { openRelay } from "../../src/relay/relay.ts";
 import { createRuntime } from "../../src/runtime/runtime.ts";
@@ -50,7 +49,7 @@ const settings = {
 };
 const relay = openRelay({
   connect: (signal, lost) =>
-    Link.open(nats as unknown as Driver, {
+    Link.open(nats, {
       ...{ metadata: settings, name: "bench", signal, memory: undefined, lost, hide: undefined },
     }),
   ...{ logger: quiet, replicas: 1, members: () => state.members, unsafe: async () => undefined },

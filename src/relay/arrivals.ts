@@ -5,7 +5,7 @@ export class Arrivals {
   readonly #deliver: (events: readonly InboundEvent[]) => Promise<void>;
   /** The runtime has room again. */
   readonly #onRoom: () => void;
-  #held: InboundEvent[] = [];
+  readonly #held: InboundEvent[] = [];
   #batch: InboundEvent[] = [];
   #waiting = 0;
 
@@ -28,9 +28,9 @@ export class Arrivals {
     this.#held.push(event);
   }
 
-  /** Those that are held are another replica's. */
-  forget(): void {
-    this.#held = [];
+  /** Holds none any more, and tells which it held. */
+  forget(): readonly InboundEvent[] {
+    return this.#held.splice(0);
   }
 
   /** Hands over all that are held. What came in one piece goes together. */

@@ -1,8 +1,9 @@
 import type { Msg } from "@nats-io/transport-node";
 import type { InboundEvent, Logger, Settlement } from "../binding.ts";
 import { delay } from "../delay.ts";
+import { Acknowledgements } from "./acknowledgements.ts";
 import { Arrivals } from "./arrivals.ts";
-import { BindingError, messageOf } from "../errors.ts";
+import { messageOf } from "../errors.ts";
 import { readEvent, readPart } from "./envelope.ts";
 import type { RelayLink } from "./link.ts";
 import { deliveredOf, type Delivered } from "./message.ts";
@@ -39,7 +40,7 @@ export type PartitionOptions = {
  */
 export type PartitionState = "idle" | "asking" | "taking over" | "held" | "leaving";
 
-const nanoseconds = 1_000_000;
+const anothers = "another replica has it";
 const unconfirmed = "the server did not confirm it in time";
 
 /** One partition of a relay, on one replica: asked for, taken over, read in order, and given up. */
@@ -60,8 +61,8 @@ export class Partition {
   /** It begins again: what was delivered before is not looked at. */
   #awaitsFirst = false;
   readonly #arrivals: Arrivals;
+  readonly #acknowledgements = new Acknowledgements(() => this.#link);
   #confirming = false;
-  #lastHandled: string | undefined;
   #settled: (() => void) | undefined;
 
   constructor(options: PartitionOptions) {
@@ -123,7 +124,7 @@ export class Partition {
     this.#state = "leaving";
     // Those that came are the next one's.
     this.#pulls?.stop();
-    this.#arrivals.forget();
+    this.#returnArrivals();
     this.#tenure.abort();
     const tenure = this.#tenure;
     if (this.#events.size > 0) await this.#finished(deadline);
@@ -141,12 +142,9 @@ export class Partition {
     if (this.#tenure === tenure) this.#toIdle();
   }
 
-  /** The acknowledgement of what was handled last is with the server, and with it those before. */
-  async flush(): Promise<void> {
-    const last = this.#lastHandled;
-    if (last === undefined || this.#link === undefined) return;
-    this.#lastHandled = undefined;
-    await this.#link.request(last, "+ACK");
+  /** What was handled is acknowledged once this resolves. */
+  flush(): Promise<void> {
+    return this.#acknowledgements.flush();
   }
 
   /** The connection is gone. */
@@ -165,7 +163,7 @@ export class Partition {
       received: (message) => this.#received(message),
       ended: () => this.#pull(),
       late: (message) => void this.#giveBack(link, message).catch(() => {}),
-      unpinned: () => this.#lose("another replica has it"),
+      unpinned: () => this.#lose(anothers),
       gone: (reason) => void this.#gone(link, reason),
     });
   }
@@ -183,12 +181,18 @@ export class Partition {
     this.#pulls?.stop();
     this.#pulls = undefined;
     this.#validUntil = 0;
-    this.#arrivals.forget();
     this.#state = "idle";
+    this.#returnArrivals();
     this.#events.forgetParts();
     this.#tenure.abort();
     this.#settled?.();
     this.#options.changed();
+  }
+
+  /** What the runtime has not got is the next one's. */
+  #returnArrivals(): void {
+    for (const { settle } of this.#arrivals.forget())
+      settle({ outcome: "returned", reason: anothers, unattempted: true });
   }
 
   #lose(reason: string): void {
@@ -210,8 +214,7 @@ export class Partition {
     try {
       const info = await partitionInfo(link, names, this.number);
       if (tenure !== this.#tenure || (tenure.signal.aborted && this.#state !== "leaving")) return;
-      if (info.priority_groups?.[0]?.pinned_client_id !== this.#pin)
-        return this.#lose("another replica has it");
+      if (info.pin !== this.#pin) return this.#lose(anothers);
       this.#validUntil = asked + times.valid;
       if (this.#state === "held") this.#arrivals.release();
     } catch {
@@ -261,10 +264,9 @@ export class Partition {
     const asked = performance.now();
     const info = await partitionInfo(link, names, this.number);
     if (this.#isOver(tenure)) return;
-    if (info.priority_groups?.[0]?.pinned_client_id !== this.#pin)
-      return this.#lose("another replica has it");
+    if (info.pin !== this.#pin) return this.#lose(anothers);
     const first = delivered.consumerSequence;
-    if (first === 1 || info.ack_floor.consumer_seq >= first - 1) {
+    if (first === 1 || info.floor >= first - 1) {
       this.#validUntil = asked + times.valid;
       this.#state = "held";
       this.#take(message, delivered);
@@ -278,8 +280,7 @@ export class Partition {
     const askedAgain = performance.now();
     const after = await partitionInfo(link, names, this.number);
     if (this.#isOver(tenure)) return;
-    if (after.priority_groups?.[0]?.pinned_client_id !== this.#pin)
-      return this.#lose("another replica has it");
+    if (after.pin !== this.#pin) return this.#lose(anothers);
     logger.info({ partition: this.number }, "a partition of the relay was taken over");
     this.#validUntil = askedAgain + times.valid;
     this.#state = "held";
@@ -293,12 +294,12 @@ export class Partition {
   #take(message: Msg, delivered: Delivered): void {
     const { sequence, time, reply, deliveries } = delivered;
     if (this.#events.isOpen(delivered)) return;
-    if (this.#events.wasHandled(sequence, time)) return this.#acknowledge(reply);
+    if (this.#events.wasHandled(sequence, time)) return this.#acknowledgements.handled([reply]);
     try {
       const part = readPart(message.data);
       const parts = this.#events.gather(delivered, part);
       // The rest of one that was handled: its first part was acknowledged.
-      if (parts === "rest") return this.#acknowledge(reply);
+      if (parts === "rest") return this.#acknowledgements.handled([reply]);
       if (parts === undefined) return;
       if (deliveries > 1) this.#options.redelivered();
       this.#enter(parts, delivered);
@@ -308,7 +309,7 @@ export class Partition {
         { partition: this.number, event: String(sequence), reason: messageOf(error) },
         "a message of the relay is dropped",
       );
-      this.#acknowledge(reply);
+      this.#acknowledgements.handled([reply]);
     }
   }
 
@@ -325,7 +326,7 @@ export class Partition {
       attempt: deliveries,
       revoked: this.#tenure.signal,
       isHeld: () => this.#mayDispatch(),
-      lease: { duration: times.ackWait, extend: () => this.#extend(open) },
+      lease: { duration: times.ackWait, extend: () => this.#acknowledgements.extend(open.replies) },
       settle: (settlement) => this.#settle(open, settlement),
     };
     this.#arrivals.add(event);
@@ -344,37 +345,14 @@ export class Partition {
   #settle(open: OpenEvent, settlement: Settlement): void {
     if (settlement.outcome === "handled") {
       this.#events.handled(open);
-      for (const reply of open.replies) this.#acknowledge(reply);
-      this.#lastHandled = open.replies.at(-1);
+      this.#acknowledgements.handled(open.replies);
     } else {
       this.#events.returned(open);
-      const after = Math.round((settlement.after ?? 0) * nanoseconds);
       if (this.#state === "held" && !this.#tenure.signal.aborted)
-        for (const reply of open.replies)
-          this.#tell(reply, after > 0 ? `-NAK ${JSON.stringify({ delay: after })}` : "-NAK");
+        this.#acknowledgements.again(open.replies, settlement.after ?? 0);
     }
     if (this.#events.size === 0) this.#settled?.();
     this.#pull();
-  }
-
-  async #extend(open: OpenEvent): Promise<void> {
-    const link = this.#link;
-    if (link === undefined) throw new BindingError("unavailable", "the relay is not connected");
-    await Promise.all(open.replies.map((reply) => link.request(reply, "+WPI")));
-  }
-
-  #acknowledge(reply: string): void {
-    this.#tell(reply, undefined);
-  }
-
-  /** Without a connection nothing is told: what was handled is remembered for its next delivery. */
-  #tell(reply: string, text: string | undefined): void {
-    if (this.#link === undefined || this.#link.ended !== undefined) return;
-    try {
-      this.#link.publish(reply, text);
-    } catch {
-      // As without a connection.
-    }
   }
 
   /** Asks for what there is room for. */

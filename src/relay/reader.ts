@@ -35,6 +35,8 @@ export type ReaderOptions = {
 /** So many beats a partition may have messages and nobody who has it, before one that has its share takes it. */
 const orphanBeats = 3;
 const setupPause = 1_000;
+/** Without a connection for so long, the component says so. */
+const slowConnecting = 2_000;
 
 /** Reads a replica's share of the partitions. */
 export class RelayReader {
@@ -59,7 +61,13 @@ export class RelayReader {
 
   /** Resolves to how many partitions there are, once they can be read. Rejects with a `BindingError`. */
   async begin(signal: AbortSignal): Promise<number> {
-    const link = await this.#options.shared.get(AbortSignal.any([signal, this.#ended.signal]));
+    const { shared, report } = this.#options;
+    const slow = setTimeout(() => {
+      report(`the relay is not connected: ${shared.trouble ?? "no answer yet"}`);
+    }, slowConnecting);
+    const until = AbortSignal.any([signal, this.#ended.signal]);
+    const link = await shared.get(until).finally(() => clearTimeout(slow));
+    report("");
     const partitions = await this.#setUp(link);
     this.#running = this.#run(link);
     this.#beat = setInterval(() => this.#onBeat(), this.#options.times.beat);
@@ -225,8 +233,7 @@ export class RelayReader {
     for (const partition of this.#partitions) {
       if (partition.state !== "idle" && !before.has(partition.number)) continue;
       const info = await partitionInfo(link, this.#options.names, partition.number);
-      const isPinned = Boolean(info.priority_groups?.[0]?.pinned_client_id);
-      if (isPinned || info.num_pending + info.num_ack_pending === 0) continue;
+      if (info.pin !== undefined || info.messages === 0) continue;
       this.#suspects.add(partition.number);
       if (before.has(partition.number)) partition.ask(link);
     }

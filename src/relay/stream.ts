@@ -164,9 +164,17 @@ function stateOf({ config, state }: StreamInfo): StreamState {
 
 /** What the server says of a partition's consumer. */
 export type PartitionInfo = {
+  /** The id by which a replica is pinned. */
+  readonly pin: string | undefined;
+  /** All deliveries up to this number are acknowledged. */
+  readonly floor: number;
+  /** How many of its messages are not acknowledged, delivered or not. */
+  readonly messages: number;
+};
+
+type ConsumerInfo = {
   readonly num_pending: number;
   readonly num_ack_pending: number;
-  readonly num_waiting: number;
   readonly ack_floor: { readonly consumer_seq: number };
   readonly priority_groups?: readonly { readonly pinned_client_id?: string }[];
 };
@@ -174,14 +182,19 @@ export type PartitionInfo = {
 /** The one group of replicas, of which one is pinned. */
 export const group = "relay";
 
-export function partitionInfo(
+export async function partitionInfo(
   link: RelayLink,
   names: RelayNames,
   partition: number,
 ): Promise<PartitionInfo> {
   const what = `partition ${partition} of the relay`;
-  const consumer = names.consumer(partition);
-  return link.api<PartitionInfo>(`CONSUMER.INFO.${names.stream}.${consumer}`, undefined, what);
+  const subject = `CONSUMER.INFO.${names.stream}.${names.consumer(partition)}`;
+  const info = await link.api<ConsumerInfo>(subject, undefined, what);
+  return {
+    pin: info.priority_groups?.[0]?.pinned_client_id || undefined,
+    floor: info.ack_floor.consumer_seq,
+    messages: info.num_pending + info.num_ack_pending,
+  };
 }
 
 /** Makes the consumer of a partition unless it is there; one that is there gets these times. */
@@ -239,8 +252,7 @@ export async function handOver(
   pin: string,
 ): Promise<void> {
   if (link.ended !== undefined) return;
-  const info = await partitionInfo(link, names, partition);
-  if (info.priority_groups?.[0]?.pinned_client_id !== pin) return;
+  if ((await partitionInfo(link, names, partition)).pin !== pin) return;
   await beginAgain(link, names, partition, times);
   const name = `${names.stream}.${names.consumer(partition)}`;
   await link.api(`CONSUMER.UNPIN.${name}`, { group }, `partition ${partition} of the relay`);

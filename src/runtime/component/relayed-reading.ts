@@ -33,8 +33,8 @@ export async function relayedReading(
   const { name, appId, relay, fleet, code, logger, observer } = options;
   if (relay === undefined)
     throw new BindingError("failed_precondition", noRelay, { effect: "unsent" });
-  const { isShared, guarantee } = code.binding;
-  const shared = isShared?.(metadata) ?? guarantee?.shared === true;
+  const { binding } = code;
+  const shared = binding.isShared?.(metadata) ?? binding.guarantee?.shared === true;
   const ownership = (settings.singleton ?? !shared) ? fleet?.own(name) : undefined;
   if (ownership === undefined && shared) options.notice(noGain);
   const { read, ...rest } = given;
