@@ -8,6 +8,7 @@ import { collectErrors, type ErrorText } from "./collect.ts";
 /** In the order in which an entry is looked for. */
 const areas = [
   "kubernetes",
+  "scaling",
   "command-line",
   "component-files",
   "secrets",

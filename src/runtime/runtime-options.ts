@@ -5,6 +5,7 @@ import type { MemoryBudget } from "../memory/budget.ts";
 import type { Store } from "../store/store.ts";
 import type { App } from "./app.ts";
 import type { PluggableTypes } from "./component-types.ts";
+import type { Fleet } from "./ownership.ts";
 import type { Observer } from "./observer.ts";
 import type { RuntimeLogger } from "./runtime-logger.ts";
 import type { Tracer } from "./tracer.ts";
@@ -31,6 +32,8 @@ export type RuntimeOptions = {
   readonly store?: Store | undefined;
   /** The memory for what components' systems send. Default: a budget of its own, of 256 MiB. */
   readonly memory?: MemoryBudget | undefined;
+  /** The replicas that share the store: who of them reads a singleton. Absent: this process reads all that it is given. */
+  readonly fleet?: Fleet | undefined;
   /** Remember what became of events. Default true. */
   readonly eventHistory?: boolean | undefined;
   /** The most events of all components together that the app handles at one time. Default: no limit. */

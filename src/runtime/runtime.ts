@@ -13,6 +13,7 @@ import { Component, owner } from "./component/component.ts";
 import { ComponentSlot } from "./component/component-slot.ts";
 import { examineComponent, type Examined } from "./component/examine.ts";
 import { noComponent } from "./find-component.ts";
+import { followPauses } from "./component/shared-pauses.ts";
 import { PauseRecord } from "./component/pause-record.ts";
 import { Concurrency } from "./concurrency.ts";
 import { fanOutSteps, type MakeFanOut } from "./delivery/fan-out.ts";
@@ -176,7 +177,7 @@ export function createRuntime(options: RuntimeOptions): Runtime {
       memory: memory.share(`component ${spec.name}`),
       driversFolder: options.driversFolder,
       allowExec: options.allowExec === true,
-      ...{ policies, store, history },
+      ...{ policies, store, history, fleet: options.fleet },
       app: app?.of?.(spec.name) ?? app,
       invokeOutput: (...call) => outputs.create(...call),
     });
@@ -198,8 +199,8 @@ export function createRuntime(options: RuntimeOptions): Runtime {
   }
 
   async function remove(name: string, slot: ComponentSlot): Promise<ComponentChange> {
-    // Whatever is called so later is another component.
-    void new PauseRecord(store?.pauses, name, logger).forget();
+    // Whatever is called so later is another component, unless other replicas may have it still.
+    if (store?.shared !== true) void new PauseRecord(store?.pauses, name, logger).forget();
     const leaving = { type: slot.status?.type, change: slot.want(undefined) };
     removals.add(leaving);
     const change = await leaving.change;
@@ -244,6 +245,8 @@ export function createRuntime(options: RuntimeOptions): Runtime {
     );
     return Promise.all(paused);
   }
+
+  const endPauses = followPauses(store, (name) => slots.get(name)?.components ?? []);
 
   return {
     bindings: options.allBindings ?? (async () => bindings),
@@ -377,6 +380,7 @@ export function createRuntime(options: RuntimeOptions): Runtime {
     },
     async close(deadline = 0) {
       draining = true;
+      endPauses();
       isKnown = true;
       known.resolve();
       await Promise.all([...slots.values()].map((one) => one.close(deadline)));

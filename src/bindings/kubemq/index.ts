@@ -132,6 +132,7 @@ export default defineBinding({
   guarantee: {
     returned: "is delivered again",
     atLeastOnce: "the queue is persistent, and `autoAcknowledged` is not set",
+    shared: true,
     duplicates: {
       app: "what the app has: `maxInFlight` (64)",
       runtime: "what the server delivered: `maxInFlight` (64), and what waits for a retry",

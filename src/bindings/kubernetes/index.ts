@@ -58,6 +58,7 @@ export default defineBinding({
     atLeastOnce:
       "a change that is undone while nothing reads is not seen, and an event that is gone is not delivered again",
     key: "the event's identity",
+    shared: false,
     duplicates: {
       app: "what the app has: `maxInFlight` (64)",
       runtime: "every event that is there comes again, as `add`: thousands (100000)",

@@ -39,6 +39,7 @@ export default defineBinding({
     atLeastOnce:
       "changes are lost while nothing reads, when the connection breaks, and with the process that has them",
     key: "the row's primary key",
+    shared: false,
     duplicates: { app: "what the app has (64)", runtime: "none", server: "none" },
     lossy: true,
   },

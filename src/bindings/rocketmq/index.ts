@@ -66,6 +66,7 @@ export default defineBinding({
     atLeastOnce:
       "the broker keeps the messages: 72 hours unless it is set otherwise, and while they were delivered less often than the group's `retryMaxTimes` says (16)",
     key: "the message group of a topic of the type FIFO, where the consumer group is orderly",
+    shared: true,
     duplicates: {
       app: "what the app has: `maxInFlight` (64)",
       runtime:

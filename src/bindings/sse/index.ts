@@ -91,6 +91,7 @@ export default defineBinding({
     atLeastOnce:
       "the server gives ids and sends what came after `Last-Event-ID`; without ids, what it sends meanwhile is lost",
     key: "the stream, with `inOrder`",
+    shared: false,
     duplicates: {
       app: "what the app has: `maxInFlight` (64)",
       runtime: "what the app has, and handled events whose checkpoint was not stored (64)",

@@ -64,6 +64,7 @@ export default defineBinding({
     atLeastOnce:
       "messages that are sent while the connection is away, and those that are not handled at the end of the process, are lost",
     key: "the connection, with `inOrder`",
+    shared: false,
     duplicates: {
       app: "what the app has: `maxInFlight` (64)",
       runtime: "none",

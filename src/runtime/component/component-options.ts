@@ -6,6 +6,7 @@ import type { App } from "../app.ts";
 import type { Concurrency } from "../concurrency.ts";
 import type { DeliveryOptions } from "../delivery/delivery-options.ts";
 import type { MakeFanOut } from "../delivery/fan-out.ts";
+import type { Fleet } from "../ownership.ts";
 import type { Observer } from "../observer.ts";
 import type { RuntimeLogger } from "../runtime-logger.ts";
 
@@ -26,4 +27,5 @@ export type ComponentOptions = {
   /** What Resiliency says; absent: there is none. */
   readonly policies?: Policies | undefined;
   readonly fanOut: MakeFanOut;
+  readonly fleet: Fleet | undefined;
 } & Pick<DeliveryOptions, "store" | "history" | "invokeOutput" | "loops" | "memory" | "tracer">;

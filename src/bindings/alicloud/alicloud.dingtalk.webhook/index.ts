@@ -95,6 +95,7 @@ export default defineBinding({
   guarantee: {
     returned: "is answered 503 with `Retry-After`, within `responseTimeout`; a call of `get` fails",
     atLeastOnce: "the sender repeats what was not answered with 2xx",
+    shared: true,
     duplicates: {
       app: "what the app has (64)",
       runtime: "none: the sender retries unanswered requests",

@@ -123,6 +123,7 @@ export default defineBinding({
     returned: "comes again once the shard is read anew: the group's checkpoint does not pass it",
     atLeastOnce: "logs are read before the Logstore deletes them by age",
     key: "the shard, with `inOrder`",
+    shared: true,
     duplicates: {
       app: "what the app has: `maxInFlight` (64)",
       runtime:

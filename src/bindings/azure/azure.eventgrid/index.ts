@@ -93,6 +93,7 @@ export default defineBinding({
     returned: "is answered 503, and Event Grid sends it again after a pause of its own",
     atLeastOnce:
       "Event Grid repeats what was not answered with 2xx: by default 30 times within 24 hours",
+    shared: true,
     duplicates: {
       app: "what the app has: `maxInFlight` (64)",
       runtime: "what the app has: `maxInFlight` (64)",

@@ -242,6 +242,7 @@ export default defineBinding({
       "stays in the bucket and comes with a later listing, or its notification is delivered again",
     atLeastOnce:
       "the object is in the bucket, and the subscription, where it is read by one, retains its notification",
+    shared: "with `notificationSubscription`",
     duplicates: {
       app: "what the app has: `maxInFlight` (64)",
       runtime:
@@ -250,6 +251,8 @@ export default defineBinding({
         "the same, if the process ends while the bucket does not answer; else none, or with notifications `maxInFlight` (64)",
     },
   },
+
+  isShared: ({ notificationSubscription }) => Boolean(notificationSubscription),
 
   read: ({ client, subscriber }, reading) =>
     subscriber === undefined

@@ -78,6 +78,7 @@ export default defineBinding({
     returned: "is delivered again, with the later ones of its ordering key",
     atLeastOnce: "the subscription retains the messages, and has no dead letters",
     key: "the ordering key, where the subscription keeps the order",
+    shared: true,
     duplicates: {
       app: "what the app has: `maxInFlight` (64)",
       runtime: "what the server delivered: `maxInFlight` (64), and what waits for a retry",

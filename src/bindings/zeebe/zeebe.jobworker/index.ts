@@ -97,6 +97,7 @@ export default defineBinding({
     returned:
       "fails: the engine gives it out again while it has retries left, and then has an incident",
     atLeastOnce: "the engine keeps its jobs until they are completed",
+    shared: true,
     duplicates: {
       app: "what the app has: `concurrency` (4)",
       runtime: "what was taken: `maxJobsActive` (32), and what waits for a retry",
