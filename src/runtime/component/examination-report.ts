@@ -94,7 +94,8 @@ export class ExaminationReport {
   ): Examination<never> {
     return {
       ...given,
-      ask: async (kind, subject, question) => {
+      ask: async (kind, asked, question) => {
+        const subject = redact(asked);
         try {
           const detail = redact((await question()) ?? "");
           this.add({ kind, subject, result: "passed", detail });
@@ -106,7 +107,7 @@ export class ExaminationReport {
         }
       },
       unknown: (kind, subject, why) =>
-        this.add({ kind, subject, result: "unknown", detail: redact(why) }),
+        this.add({ kind, subject: redact(subject), result: "unknown", detail: redact(why) }),
       omit: (...kinds) => {
         for (const kind of kinds) this.#omitted.add(kind);
       },
