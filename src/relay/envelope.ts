@@ -37,7 +37,7 @@ type Description = {
 const partHeader = 9;
 const version = 1;
 /** A batch of JetStream has a thousand messages at most. */
-export const mostParts = 900;
+const mostParts = 900;
 
 /**
  * The messages of an event, each of at most `limit` bytes: a part's header, then the parts of the description's length,

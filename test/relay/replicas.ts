@@ -13,7 +13,7 @@ type Said = {
 };
 
 /** Says what the apps of all replicas have seen of each key. Events are called `KEY-NUMBER`. */
-export class Oracle {
+class Oracle {
   readonly #said: Said[] = [];
 
   hear(said: Said): void {
