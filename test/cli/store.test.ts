@@ -13,7 +13,9 @@ async function run(...args: string[]) {
       written[key] += String(text);
       return true;
     });
-    onTestFinished(() => void spy.mockRestore());
+    onTestFinished(() => {
+      spy.mockRestore();
+    });
   };
   capture(process.stdout, "out");
   capture(process.stderr, "error");
