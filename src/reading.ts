@@ -4,6 +4,7 @@ import type { ComponentIdentity } from "./component-identity.ts";
 import type { Logger, Notice } from "./logger.ts";
 import type { MemoryShare } from "./memory/budget.ts";
 import type { Fields, Values } from "./metadata/fields.ts";
+import type { TickRecords } from "./tick-records.ts";
 
 /** What an input promises. The suites, the fault matrix and the docs go by exactly this. */
 export type InputGuarantee = {
@@ -54,6 +55,8 @@ export type Reading<MetadataFields extends Fields> = {
   readonly signal: AbortSignal;
   /** Where a source without acknowledgements of its own keeps how far its events were handled. */
   readonly checkpoints: Checkpoints;
+  /** Where a source that is a schedule keeps which ticks it has begun. Absent: nowhere. */
+  readonly ticks?: TickRecords;
   /** To be called when reading has ended by itself or cannot go on. */
   readonly lost: (reason: unknown) => void;
   /**
@@ -116,6 +119,10 @@ export type InboundEvent = {
    * unless the app has it at that moment, it is returned at once and not tried again.
    */
   readonly revoked?: AbortSignal | undefined;
+  /** Looks at the clock: false once another reader may have the event. Asked before each dispatch; it is revoked then. */
+  readonly isHeld?: (() => boolean) | undefined;
+  /** The trace context that it is part of, where its message and metadata do not tell. */
+  readonly trace?: Readonly<Record<string, string>> | undefined;
   /** Where the source leases an event: renewed while the runtime or the app holds it, or returned. */
   readonly lease?: Lease | undefined;
 };
