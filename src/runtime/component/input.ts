@@ -6,6 +6,7 @@ import type { DeadLetter } from "../../store/records.ts";
 import type { App } from "../app.ts";
 import { ComponentCheckpoints } from "./component-checkpoints.ts";
 import type { ComponentCode } from "./component-code.ts";
+import { ComponentTicks } from "./component-ticks.ts";
 import type { ComponentSettings } from "./component-fields.ts";
 import { usualMaxInFlight, type DeliveryOptions } from "../delivery/delivery-options.ts";
 import type { Delivery } from "../delivery/delivery.ts";
@@ -369,6 +370,7 @@ export class Input {
           },
           missed: (events, why) => observer.missed(name, events, why),
           checkpoints: new ComponentCheckpoints(store?.checkpoints, name, logger),
+          ticks: new ComponentTicks(store?.checkpoints, name, ownership),
         }),
       );
       if (reader === undefined) throw new Error(`bindings.${binding.name} gave no reader`);
