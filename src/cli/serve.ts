@@ -36,6 +36,9 @@ import type { ServeOptions } from "./serve-options.ts";
 import { openServeStore } from "./serve-store.ts";
 import type { ServerCertificate } from "./server-certificate.ts";
 
+/** What serves calls is loaded so long after the start unless one comes before, in milliseconds: the start goes first. */
+const loadCallsAfter = 500;
+
 /** What is served; `dry`: with stand-ins in place of all systems. */
 export type RunOptions = ServeOptions & { readonly dry?: DryOptions };
 
@@ -295,6 +298,7 @@ async function begin(options: RunOptions, onStarted: () => void): Promise<Served
         { components: components.length, took },
         "cufflink initialized. Status: Running.",
       );
+      setTimeout(() => void server.load(), loadCallsAfter).unref();
       void dryRun?.run(runtime).then((over) => over && end(over.why, over.code));
     });
   return {

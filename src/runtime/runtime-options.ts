@@ -1,3 +1,4 @@
+import type { PortProbe } from "../port-use.ts";
 import type { AnyBinding, HttpEndpoints } from "../binding.ts";
 import type { DriversFolder } from "../drivers.ts";
 import type { MemoryBudget } from "../memory/budget.ts";
@@ -26,7 +27,7 @@ export type RuntimeOptions = {
   readonly observer?: Observer;
   /** Absent: nothing is traced. */
   readonly tracer?: Tracer | undefined;
-  readonly http: HttpEndpoints;
+  readonly http: HttpEndpoints & Partial<PortProbe>;
   /** Where dead letters, attempts, claims and history outlast the process. Absent: nothing does, an event that would be a dead letter stays where it is, and calls with an idempotency key are refused. The caller's to close. */
   readonly store?: Store | undefined;
   /** The memory for what components' systems send. Default: a budget of its own, of 256 MiB. */

@@ -14,6 +14,7 @@ import { writeFleet } from "./fleet-metrics.ts";
 import { writeMemory } from "./memory-metrics.ts";
 import type { MetricFamily, NumberDefinition } from "./metric-model.ts";
 import { writeProcess } from "./process-metrics.ts";
+import { bytesOfPieces, Slices } from "./slices.ts";
 import { prometheusText } from "./prometheus-text.ts";
 
 /** What the metrics tell of beside components. */
@@ -112,7 +113,7 @@ export class Metrics extends ComponentCounts {
     this.#more.push(write);
   }
 
-  /** All metrics at this moment. What the store does not count in time is left out. */
+  /** All metrics, of each component at one moment, in slices between which others have their turn. What the store does not count in time is left out. */
   async collect({ collector = "page", deprecated = this.#deprecated }: Collecting = {}): Promise<
     readonly MetricFamily[]
   > {
@@ -123,8 +124,9 @@ export class Metrics extends ComponentCounts {
     this.forget(new Set(components.map(({ name }) => name)));
     const page = new Collection(this.#memoryOf(collector));
     writeProcess(page, collector);
-    writeCalls(page, this, deprecated);
-    writeComponents(page, components, deprecated);
+    const slices = new Slices();
+    await writeCalls(page, this, { deprecated, slices });
+    await writeComponents(page, components, { deprecated, slices });
     this.#writeReloads(page, deprecated);
     if (sources !== undefined) {
       writeMemory(page, sources.memory);
@@ -143,7 +145,8 @@ export class Metrics extends ComponentCounts {
 
   /** Prometheus' text format. */
   async text(): Promise<string> {
-    return prometheusText(await this.collect(), { app_id: this.appId });
+    const page = prometheusText(await this.collect(), { app_id: this.appId });
+    return (await bytesOfPieces(page)).toString();
   }
 
   #memoryOf(collector: string): SeriesMemory {

@@ -44,11 +44,7 @@ export default defineBinding({
 
   async examine({ port, path }, { ask, omit }) {
     omit("authenticated", "exists");
-    await ask(
-      "reachable",
-      "",
-      () => `listening on port ${port} for ${path}; senders must reach it`,
-    );
+    await ask("reachable", "", () => `on port ${port} for ${path}, which senders must reach`);
   },
 
   eventMetadata: {

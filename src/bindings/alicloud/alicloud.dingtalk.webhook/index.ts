@@ -41,6 +41,21 @@ export default defineBinding({
     };
   },
 
+  async examine({ robot, endpoint }, questions) {
+    const { directions, ask, unknown, omit } = questions;
+    omit("exists");
+    if (directions.output) {
+      await robot.examine(questions);
+      unknown("authenticated", "", "DingTalk knows a robot's token only by its messages");
+      unknown("may write", "", "only posting a message tells");
+    } else omit("authenticated");
+    if (!directions.input) return;
+    if (endpoint === undefined)
+      return unknown("may read", "", "address is not set: only `get` hands messages to the app");
+    const text = `on port ${endpoint.port}, which DingTalk must reach`;
+    await ask("may read", "", () => text);
+  },
+
   operations: {
     create: {
       description: "Posts the data, a message of DingTalk's in JSON, to the group.",
