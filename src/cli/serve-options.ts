@@ -14,8 +14,8 @@ import type { TlsFiles } from "../server/tls-files.ts";
 import { otherFlags } from "./other-flags.ts";
 import { addBindingsOption } from "./own-bindings.ts";
 import { portConflicts } from "./port-conflicts.ts";
-import { addFleetOptions, type FleetOptions } from "./serve-fleet.ts";
 import { addStoreOptions, readStoreOptions, type SharedStorePlace } from "./store-options.ts";
+import { addFleetOptions, type FleetOptions } from "./serve-fleet.ts";
 import { UsageError } from "./usage-error.ts";
 
 /** What `serve` and `run` are told by flags, after daprd's. Durations are milliseconds. */
@@ -51,9 +51,9 @@ export type ServeOptions = {
   readonly unixDomainSocket: string | undefined;
   /** Where durable records are kept, in a folder of the app's own. */
   readonly stateDir: string | undefined;
-  readonly fleet: FleetOptions;
   /** Where they are kept instead, for all replicas; `undefined`: there. */
   readonly store: SharedStorePlace | undefined;
+  readonly fleet: FleetOptions;
   /** Whether it is remembered what became of each event. */
   readonly eventHistory: boolean;
   /** How long durable records are kept, and how many. */
@@ -175,7 +175,7 @@ export function addServeOptions(command: Command): Command {
       "keep serving outputs this long after the signal",
       "0s",
     );
-  addModeOptions(addFleetOptions(addStoreOptions(addConsoleOptions(addBindingsOption(command)))));
+  addModeOptions(addStoreOptions(addConsoleOptions(addBindingsOption(addFleetOptions(command)))));
   for (const { name, value } of otherFlags)
     command.option(
       `--${name} ${value ? "<value>" : "[bool]"}`,
