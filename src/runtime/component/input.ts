@@ -109,8 +109,7 @@ export class Input {
 
   /** What the component's state tells of it. */
   get shown() {
-    const [delivery, condition] = [this.#delivery, this.#condition];
-    const { standby } = this.#lease;
+    const [delivery, condition, { standby }] = [this.#delivery, this.#condition, this.#lease];
     return { delivery, condition, standby, paused: this.paused, refusedInput: this.#refused.text };
   }
 
