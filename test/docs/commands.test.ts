@@ -148,8 +148,6 @@ spec:
         .replaceAll("127.0.0.1:3500", `127.0.0.1:${daemon.httpPort}`)
         .replaceAll("127.0.0.1:50001", `127.0.0.1:${daemon.grpcPort}`)
         .replaceAll("orders[0]", `${topic}[0]`)
-        // The page of webhooks has a component of its own.
-        .replace("emit pushes", "emit orders")
         .replaceAll(/ ID\b/g, ` ${chosen}`)
         // Nobody answers its question here, and no letter is as old.
         .replace(/^cufflink dead-letters drop .*$/m, "$& --yes || [ $? = 1 ]")
