@@ -137,9 +137,9 @@ export class Input {
   connected(reading: Reading): void {
     this.#reading = reading;
     // Behind a relay all replicas deliver: it asks itself who reads the source.
-    const isRelayed = reading.settings.relay;
-    if (!isRelayed && !this.#lease.ask(reading.opened, this.#recalled === "yes")) this.#standBy();
-    else this.#holds.delete("standby");
+    const isFree = reading.settings.relay || this.#lease.ask(reading.opened, this.#isRecalled);
+    if (isFree) this.#holds.delete("standby");
+    else this.#standBy();
     this.#begin();
   }
 
