@@ -189,6 +189,9 @@ export type Binding<
    */
   backlog?(connection: Connection, signal: AbortSignal): Promise<number>;
 
+  /** Replicas share the source by parts, and {@link Binding.backlog} is this reader's part: theirs add up. */
+  readonly backlogIsPart?: true;
+
   /**
    * How many events wait at the source for all readers that this component has anywhere, those delivered and not settled
    * among them, for `cufflink scaler`. Asked of a connection that was opened with {@link Opening.examines} and is never

@@ -13,6 +13,7 @@ import {
 import { componentText } from "./component-text.ts";
 import { ExitCode } from "./exit-code.ts";
 import { formatTable, paragraph, plain, writeJson } from "./terminal.ts";
+import { UsageError } from "./usage-error.ts";
 
 /** `cufflink components`: the live state of a running runtime, and what its operator changes. */
 export function addComponentsCommand(program: Command): void {
@@ -28,6 +29,7 @@ Examples:
   cufflink components
   cufflink components orders --json
   cufflink components --watch
+  cufflink components --fleet
   cufflink components show orders
   cufflink components pause orders --reason "the database moves"
 `,
@@ -47,11 +49,18 @@ function addListCommand(components: Command): void {
     .description("list them with their state, why it is so, and what they have done")
     .argument("[name]", "only this one")
     .option("--json", "for tools")
+    .option("--fleet", "of all replicas that share the store: who they are, and who owns what")
     .option("-w, --watch", "go on until Ctrl-C: the table each second, or a line for each change")
     .addHelpText("after", "\nExit code 1: there is no component of that name.\n");
   addClientOptions(command).action(async (name: string | undefined) => {
-    const { json = false, watch } = command.opts<{ json?: true; watch?: true }>();
+    const flags = command.opts<{ json?: true; watch?: true; fleet?: true }>();
+    const { json = false, watch, fleet } = flags;
+    if (watch && fleet) throw new UsageError("--watch and --fleet do not go together; give one");
     using client = await createClientFor(command);
+    if (fleet) {
+      const { showFleet } = await import("./fleet-text.ts");
+      return showFleet(await client.operator.fleet(), name, json);
+    }
     if (watch) {
       const { watchComponents } = await import("./components-watch.ts");
       await watchComponents(client, { name, json, table, unknown });

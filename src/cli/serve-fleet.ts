@@ -30,7 +30,7 @@ export function addFleetOptions(command: Command): Command {
 /** Joins the replicas that share the store; `undefined`: this process has it alone. */
 export async function joinFleet(
   { replicaId, singleton }: FleetOptions,
-  store: Pick<Store, "shared" | "leases" | "replicas">,
+  store: Pick<Store, "shared" | "leases" | "replicas" | "deadLetters">,
   components: () => readonly ComponentStatus[],
   logger: RuntimeLogger,
 ): Promise<OpenedFleet | undefined> {
@@ -51,6 +51,11 @@ export async function joinFleet(
 const aloneSingleton =
   "--singleton: this process has its store alone, so it reads all sources at once; --store nats://HOST shares a store with other replicas";
 
-function announced({ name, type, state, reason, inFlight, backlog }: ComponentStatus) {
-  return { name, type, state, reason, inFlight, ...(backlog !== undefined && { backlog }) };
+function announced(status: ComponentStatus) {
+  const { name, type, state, reason, inFlight, backlog, backlogIsPart } = status;
+  return {
+    ...{ name, type, state, reason, inFlight },
+    ...(backlog !== undefined && { backlog }),
+    ...(backlogIsPart && { backlogIsPart }),
+  } as const;
 }

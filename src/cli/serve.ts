@@ -151,7 +151,10 @@ async function begin(options: RunOptions, onStarted: () => void): Promise<Served
   const metrics = new Metrics(
     options.appId,
     () => runtime.components(),
-    () => ({ store, deadLetters, memory, concurrency: runtime.concurrency }),
+    () => ({
+      ...{ store, deadLetters, memory, concurrency: runtime.concurrency },
+      fleet: fleet?.observer,
+    }),
     { deprecated: options.deprecatedMetrics },
   );
   const telemetry = dryRun
@@ -212,6 +215,7 @@ async function begin(options: RunOptions, onStarted: () => void): Promise<Served
     ...{ onRefused, callers },
     operations: {
       ...{ operator: runtime, deadLetters, reload },
+      fleet: fleet && (() => fleet.observer.describe()),
       definition: (name) => reloader.definition(name),
       sampler:
         webConsole && new webConsole.Sampler(() => runtime.components(), { permanent: true }),

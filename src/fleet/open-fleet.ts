@@ -1,11 +1,12 @@
 import type { Logger } from "../logger.ts";
 import type { ReplicaComponent } from "../store/replicas.ts";
 import type { Store } from "../store/store.ts";
+import { FleetObserver } from "./description.ts";
 import { Presence } from "./presence.ts";
 import { ReplicaFleet } from "./replica-fleet.ts";
 
 export type OpenFleetOptions = {
-  readonly store: Pick<Store, "leases" | "replicas">;
+  readonly store: Pick<Store, "leases" | "replicas" | "deadLetters">;
   readonly replica: string;
   readonly singleton: boolean;
   /** The components as they are now. */
@@ -15,6 +16,8 @@ export type OpenFleetOptions = {
 
 export type OpenedFleet = {
   readonly fleet: ReplicaFleet;
+  /** Tells of all replicas. */
+  readonly observer: FleetObserver;
   /** Gives up what is left, and tells the others that this replica goes. */
   close(): Promise<void>;
 };
@@ -37,8 +40,12 @@ export function openFleet(options: OpenFleetOptions): OpenedFleet {
   fleet.onOwners(() => presence.changed());
   fleet.start();
   presence.start();
+  const observer = new FleetObserver({
+    ...{ replica, replicas: store.replicas, owners: () => fleet.owners() },
+    deadLetters: () => store.deadLetters.totals(),
+  });
   return {
-    fleet,
+    ...{ fleet, observer },
     async close() {
       await Promise.all([fleet.close(), presence.close()]);
     },

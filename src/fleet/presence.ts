@@ -18,12 +18,17 @@ const every = 10_000;
 const lasts = 30_000;
 /** Changes are gathered for so long. */
 const gathering = 200;
+/** How often it is looked whether a component has another state, in milliseconds. */
+const looking = 1_000;
 
 /** Tells the other replicas of this one: that it lives, what its components do, and which it owns. */
 export class Presence {
   readonly #options: PresenceOptions;
   readonly #startedAt = clock.now();
   #timer: Timer | undefined;
+  #looks: Timer | undefined;
+  /** The states that were announced last. */
+  #told = "";
   #inTrouble = false;
   #closed = false;
   #writing: Promise<void> = Promise.resolve();
@@ -34,6 +39,10 @@ export class Presence {
 
   start(): void {
     this.#announceIn(0);
+    this.#looks = clock.setInterval(() => {
+      if (statesOf(this.#options.components()) !== this.#told) this.changed();
+    }, looking);
+    if ("unref" in this.#looks) this.#looks.unref();
   }
 
   /** Something that is announced has changed. */
@@ -43,6 +52,7 @@ export class Presence {
 
   async close(): Promise<void> {
     this.#closed = true;
+    clock.clearTimeout(this.#looks);
     clock.clearTimeout(this.#timer);
     await this.#writing;
     await this.#options.replicas.withdraw(this.#options.replica);
@@ -58,11 +68,13 @@ export class Presence {
   }
 
   async #announce(): Promise<void> {
-    const { replicas, replica: id, components, logger } = this.#options;
+    const { replicas, replica: id, logger } = this.#options;
+    const components = this.#options.components();
+    this.#told = statesOf(components);
     this.#announceIn(every);
     try {
       const record = { id, host: hostname(), version, startedAt: this.#startedAt };
-      await replicas.announce({ ...record, components: components() }, lasts);
+      await replicas.announce({ ...record, components }, lasts);
       this.#inTrouble = false;
     } catch (error) {
       if (!this.#inTrouble)
@@ -73,4 +85,11 @@ export class Presence {
       this.#inTrouble = true;
     }
   }
+}
+
+/** What others are told of at once, and not only with the next announcement. */
+function statesOf(components: readonly ReplicaComponent[]): string {
+  return JSON.stringify(
+    components.map(({ name, state, reason, owns }) => [name, state, reason, owns]),
+  );
 }

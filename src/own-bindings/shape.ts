@@ -196,6 +196,7 @@ const binding: Readonly<Record<keyof AnyBinding, Property>> = {
   ping: { shape: callable },
   examine: { shape: callable },
   backlog: { shape: callable },
+  backlogIsPart: { shape: flag },
   totalBacklog: { shape: callable },
 };
 

@@ -23,6 +23,13 @@ const states: Readonly<Record<ComponentStatus["state"], ComponentState>> = {
   failed: ComponentState.FAILED,
 };
 
+/** A state as the wire counts it; of another version of the program: not known. */
+export function componentStateOf(state: string): ComponentState {
+  return Object.hasOwn(states, state)
+    ? states[state as keyof typeof states]
+    : ComponentState.UNSPECIFIED;
+}
+
 const readinesses: Readonly<Record<ComponentStatus["readiness"], Readiness>> = {
   required: Readiness.REQUIRED,
   optional: Readiness.OPTIONAL,

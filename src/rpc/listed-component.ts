@@ -5,6 +5,7 @@ import {
   ComponentStateSchema,
   ReadinessSchema,
   type Component,
+  type ComponentState,
   type WaitingEvent,
 } from "../../gen/cufflink/v1/operations_pb.ts";
 
@@ -100,8 +101,13 @@ function waiting(event: WaitingEvent): NonNullable<ListedComponent["oldestWaitin
   };
 }
 
-function isoOf(time: Timestamp | undefined): string {
+export function isoOf(time: Timestamp | undefined): string {
   return time === undefined ? "" : timestampDate(time).toISOString();
+}
+
+/** A component's state as people read it. */
+export function stateWord(state: ComponentState): string {
+  return wordFor(ComponentStateSchema, state);
 }
 
 /** `WAITING_FOR_APP` as people read it: `waiting for app`. */

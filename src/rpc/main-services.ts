@@ -1,3 +1,4 @@
+import type { FleetDescription } from "../fleet/description.ts";
 import type { Service } from "../grpc/service.ts";
 import type { DeadLetterManager } from "../runtime/records/dead-letters.ts";
 import type { Definition } from "../resources/definition.ts";
@@ -27,6 +28,8 @@ export type OperationsOptions = {
   readonly reload: () => Promise<ReloadResult>;
   /** A component as its file says it. Absent: none came from a file. */
   readonly definition?: ((name: string) => Definition | undefined) | undefined;
+  /** The replicas of the app. Absent: there is none but this process. */
+  readonly fleet?: (() => Promise<FleetDescription>) | undefined;
   /** Notes what components do. Default: one that begins with the first who asks. */
   readonly sampler?: Sampler | undefined;
 };

@@ -2,6 +2,7 @@ import type { MessageInitShape } from "@bufbuild/protobuf";
 import type { Event } from "../../gen/cufflink/v1/events_pb.ts";
 import { Operations, type EmitEventResponseSchema } from "../../gen/cufflink/v1/operations_pb.ts";
 import { createService, type Service } from "../grpc/service.ts";
+import type { FleetDescription } from "../fleet/description.ts";
 import { Code, GrpcFailure } from "../grpc/status.ts";
 import { closest } from "../metadata/suggest.ts";
 import { findComponent } from "../runtime/find-component.ts";
@@ -10,6 +11,7 @@ import type { ComponentFeed } from "../runtime/watch/component-feed.ts";
 import { describeComponent } from "./component-message.ts";
 import type { RuntimeDescription } from "./description.ts";
 import { answering } from "./errors.ts";
+import { describeFleet } from "./fleet.ts";
 import { operatorMethods, type OperatorMethodsOptions } from "./operator-methods.ts";
 import type { StoreState } from "../store/store.ts";
 import { timestampOf } from "./records.ts";
@@ -21,6 +23,8 @@ export type OperationsServiceOptions = {
   readonly description: RuntimeDescription;
   readonly store?: StoreState | undefined;
   readonly feed: ComponentFeed;
+  /** The replicas of the app. Absent: there is none but this process. */
+  readonly fleet?: (() => Promise<FleetDescription>) | undefined;
   /** Aborted when the server closes. */
   readonly closing: AbortSignal;
   /** What the methods that change something need. Absent: they are UNIMPLEMENTED. */
@@ -29,7 +33,7 @@ export type OperationsServiceOptions = {
 
 /** `cufflink.v1.Operations`: what an operator asks a running runtime. */
 export function operationsService(options: OperationsServiceOptions): Service {
-  const { runtime, description, store, feed, closing, changes } = options;
+  const { runtime, description, store, feed, fleet, closing, changes } = options;
   return createService(Operations, {
     ...(changes && operatorMethods({ runtime, ...changes })),
     describeRuntime: () => ({
@@ -59,6 +63,8 @@ export function operationsService(options: OperationsServiceOptions): Service {
       const text = `no binding type is called ${name}; ${advice}`;
       throw new GrpcFailure(Code.notFound, text);
     },
+    describeFleet: () =>
+      answering(async () => (fleet === undefined ? {} : describeFleet(await fleet()))),
     emitEvent: ({ component, event }, { signal }) =>
       answering(async () => ({ outcome: await emit(runtime, component, event, signal) })),
   });

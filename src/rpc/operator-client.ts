@@ -12,6 +12,7 @@ import type { Examined } from "../runtime/component/examine.ts";
 import type { ReloadResult } from "../runtime/component/reload.ts";
 import type { Definition } from "../resources/definition.ts";
 import type { Caller } from "./caller.ts";
+import { listedFleet, type ListedFleet } from "./fleet.ts";
 import { toExamined } from "./examinations.ts";
 import { listed, type ListedComponent } from "./listed-component.ts";
 import { changeKinds, reloadOutcomes, severities } from "./operator-methods.ts";
@@ -34,6 +35,14 @@ export class OperatorClient {
       this.#operations.pauseComponent(request, options),
     );
     return shown(component);
+  }
+
+  /** The replicas of the app, as the one that is asked knows them. */
+  async fleet(): Promise<ListedFleet> {
+    const answer = await this.#caller.call((options) =>
+      this.#operations.describeFleet({}, options),
+    );
+    return listedFleet(answer);
   }
 
   /** Lets a paused component's events go on. */

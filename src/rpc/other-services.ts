@@ -23,7 +23,10 @@ export function otherServices(options: ServicesOptions, main: readonly Service[]
   });
   const services = [
     bindingsService(options),
-    operationsService({ runtime, description, store, feed, closing, changes: operations }),
+    operationsService({
+      ...{ runtime, description, store, feed, closing, changes: operations },
+      fleet: operations?.fleet,
+    }),
   ];
   if (operations === undefined) {
     services.push(createService(DeadLetters, {}), createService(History, {}));

@@ -59,6 +59,8 @@ export type ComponentStatus = {
   readonly rebuilds: number;
   /** The events that wait at the source, when that was last asked; `undefined`: not known. */
   readonly backlog: number | undefined;
+  /** What other replicas have of it adds up with that. */
+  readonly backlogIsPart?: boolean;
   /** Since when the oldest unsettled event is here; `undefined`: there is none. */
   readonly oldestSince: Date | undefined;
   /** Its window is full: no more is read before the oldest event is settled. */

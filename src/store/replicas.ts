@@ -15,6 +15,8 @@ export type ReplicaComponent = {
   readonly reason: string;
   readonly inFlight: number;
   readonly backlog?: number;
+  /** What other replicas have of it adds up with that. */
+  readonly backlogIsPart?: true;
   readonly deadLetters?: number;
   /** Whether this replica has its lease. */
   readonly owns: boolean;

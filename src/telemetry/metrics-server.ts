@@ -11,14 +11,17 @@ type MetricsGate = {
 
 /** The most connections to the page at one time. */
 const mostScrapers = 100;
+/** Who reads nothing of a page for so long gets no more of it, and holds it no longer. Milliseconds. */
+const longestSilence = 30_000;
 
 /**
  * A server for `/metrics` in the text format that `Accept` asks for, to be bound by the caller. `gate`: answers those that
- * may not ask.
+ * may not ask. `silence`: how long one may read nothing, in milliseconds.
  */
 export function createMetricsServer(
   metrics: Pick<Metrics, "collect" | "appId">,
   gate?: MetricsGate,
+  silence = longestSilence,
 ): Server {
   const timeouts = { headersTimeout: 10_000, connectionsCheckingInterval: 5_000 };
   const server = createServer(timeouts, (request, response) => {
@@ -38,5 +41,6 @@ export function createMetricsServer(
       .catch(() => response.destroy());
   });
   server.maxConnections = mostScrapers;
+  server.setTimeout(silence);
   return server;
 }

@@ -1,3 +1,4 @@
+import type { FleetObserver } from "../fleet/description.ts";
 import type { ReloadResult } from "../runtime/component/reload.ts";
 import type { DeadLetterManager } from "../runtime/records/dead-letters.ts";
 import type { Concurrency } from "../runtime/concurrency.ts";
@@ -9,6 +10,7 @@ import { Collection, SeriesMemory } from "./collection.ts";
 import { ComponentCounts } from "./component-counts.ts";
 import { writeComponents } from "./component-metrics.ts";
 import { writeDeadLetters } from "./dead-letter-metrics.ts";
+import { writeFleet } from "./fleet-metrics.ts";
 import { writeMemory } from "./memory-metrics.ts";
 import type { MetricFamily, NumberDefinition } from "./metric-model.ts";
 import { writeProcess } from "./process-metrics.ts";
@@ -22,6 +24,8 @@ export type MetricsSources = {
   readonly memory: Pick<MemoryBudget, "shares">;
   /** What limits the events that the app has at one time, of all components together. */
   readonly concurrency: Pick<Concurrency, "used" | "limit">;
+  /** Absent: this process has its store alone. */
+  readonly fleet?: Pick<FleetObserver, "describe" | "owns"> | undefined;
 };
 
 export type MetricsOptions = {
@@ -115,6 +119,7 @@ export class Metrics extends ComponentCounts {
   > {
     const sources = this.#sources?.();
     const totals = sources && (await withTimeout(sources.deadLetters.totals()));
+    const all = sources?.fleet && (await withTimeout(sources.fleet.describe()));
     const components = this.#components();
     this.forget(new Set(components.map(({ name }) => name)));
     const page = new Collection(this.#memoryOf(collector));
@@ -126,6 +131,7 @@ export class Metrics extends ComponentCounts {
     if (sources !== undefined) {
       writeMemory(page, sources.memory);
       writeDeadLetters(page, sources.deadLetters.counts, totals);
+      if (sources.fleet !== undefined) writeFleet(page, components, sources.fleet, all);
       page.number(trouble, {}, sources.store.trouble === undefined ? 0 : 1);
       const { used, limit } = sources.concurrency;
       if (Number.isFinite(limit)) {

@@ -1,4 +1,6 @@
 import { BindingError } from "../../src/errors.ts";
+import { overAll } from "../../src/fleet/description.ts";
+import type { ReplicaRecord } from "../../src/store/replicas.ts";
 import type { DeadLetterTotal } from "../../src/store/store.ts";
 import { MemoryBudget } from "../../src/memory/budget.ts";
 import type { ComponentStatus } from "../../src/runtime/status.ts";
@@ -53,6 +55,16 @@ const oneTotal = async (): Promise<DeadLetterTotal[]> => [
   { component: "store", count: 5, bytes: 1234, oldest: Date.now() - 60_000 },
 ];
 
+const aReplica: ReplicaRecord = {
+  ...{ id: "one", host: "here", version: "1", startedAt: 0 },
+  components: [
+    {
+      ...{ name: "store", type: "bindings.redis", state: "running", reason: "" },
+      ...{ inFlight: 0, backlog: 12, owns: true },
+    },
+  ],
+};
+
 /** Metrics of which each has a sample. */
 export function fullMetrics(
   totals: () => Promise<DeadLetterTotal[]> = oneTotal,
@@ -71,6 +83,13 @@ export function fullMetrics(
       deadLetters: { counts, totals },
       memory,
       concurrency: { used: 3, limit: 10 },
+      fleet: {
+        owns: () => ({ owns: true, since: 1_700_000_000_000 }),
+        describe: async () => ({
+          ...{ replica: "one", replicas: [aReplica, { ...aReplica, id: "two" }] },
+          components: overAll([aReplica], [], new Map()),
+        }),
+      },
     }),
     options,
   );

@@ -1,4 +1,6 @@
+import { once } from "node:events";
 import { readFileSync } from "node:fs";
+import { connect, type AddressInfo, type Socket } from "node:net";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { BindingError } from "../../src/errors.ts";
@@ -268,7 +270,8 @@ test("the page is served at /metrics", async () => {
   }
 });
 
-test("a page of many components is made in slices, between which others have their turn", async () => {
+/** Of 300 components, with a page of some megabytes. */
+function manyMetrics(): Metrics {
   const components = Array.from({ length: 300 }, (_, index) => ({
     ...component,
     name: `component-${index}`,
@@ -279,6 +282,27 @@ test("a page of many components is made in slices, between which others have the
       metrics.invoked(name, operation, undefined, 1);
     metrics.attempted(name, "handled", 1);
   }
+  return metrics;
+}
+
+test("who asks for a page and does not read it is ended, and holds it no longer", async () => {
+  const server = createMetricsServer(manyMetrics(), undefined, 100);
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const slow = connect({ port: (server.address() as AddressInfo).port, host: "127.0.0.1" });
+  slow.on("error", () => undefined);
+  slow.pause();
+  slow.write("GET /metrics HTTP/1.1\r\nhost: localhost\r\n\r\n");
+  const [accepted] = (await once(server, "connection")) as [Socket];
+  await once(accepted, "close");
+  expect(slow.bytesRead).toBe(0);
+  slow.destroy();
+  server.close();
+  await once(server, "close");
+});
+
+test("a page of many components is made in slices, between which others have their turn", async () => {
+  const metrics = manyMetrics();
   let turns = 0;
   let isOver = false;
   const turn = (): void => {

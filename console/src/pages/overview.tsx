@@ -12,6 +12,7 @@ import { Badge, Empty, Loading, Note, PageHead } from "../ui/parts.tsx";
 import { Sparkline } from "../ui/sparkline.tsx";
 import { type Column, Table } from "../ui/table.tsx";
 import { directionsWord, stateWord } from "../words.ts";
+import { Fleet } from "./fleet.tsx";
 
 type Row = {
   readonly daemon: Daemon;
@@ -112,6 +113,9 @@ export function OverviewPage(): JSX.Element {
           {all.length === 0 && "Put a component file into the folder that the daemon reads."}
         </Empty>
       )}
+      {daemons.value.map((daemon) => (
+        <Fleet key={daemon.index} daemon={daemon} />
+      ))}
     </>
   );
 }

@@ -244,6 +244,8 @@ export default defineBinding({
       await ask("exists", `topic ${topic}`, () => examineTopic(client, topic));
   },
 
+  backlogIsPart: true,
+
   async backlog(connection) {
     if (connection.reader === undefined) return 0;
     return connection.reader.backlog();

@@ -16,7 +16,7 @@ type State = Pick<ComponentStatus, "state" | "reason" | "since">;
 type Facts = State &
   Pick<
     ComponentStatus,
-    "directions" | "operations" | "paused" | "backlog" | "rebuilds" | "breakers"
+    "directions" | "operations" | "paused" | "backlog" | "backlogIsPart" | "rebuilds" | "breakers"
   > & {
     readonly spec: ComponentSpec;
     readonly delivery: Delivery | undefined;
@@ -31,11 +31,12 @@ export function componentStatus(facts: Facts): ComponentStatus {
   const { state, since, directions, operations, paused } = facts;
   const runsAsStore = state === "running" && isStateStore(spec);
   const reason = facts.reason || (runsAsStore ? stateStoreNotice : "");
-  const { backlog, rebuilds, breakers } = facts;
+  const { backlog, backlogIsPart, rebuilds, breakers } = facts;
   const { handled, ...others } = counts.ended;
   return {
     ...{ name: spec.name, type: spec.type, version: spec.version, state, reason, since },
     ...{ directions, operations, paused, backlog, rebuilds, readiness, breakers },
+    ...(backlogIsPart === true && { backlogIsPart }),
     origin: formatOrigin(spec.origin),
     inFlight: delivery?.inFlight ?? 0,
     maxInFlight: delivery?.maxInFlight,

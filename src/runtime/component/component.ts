@@ -190,6 +190,7 @@ export class Component {
       ...{ rebuilds: this.#rebuilds, paused: this.input.paused },
       readiness: this.#settings === undefined ? this.#readiness : readinessOf(this.#settings),
       backlog: this.input.backlog(this.#monitor?.backlog),
+      backlogIsPart: this.binding.backlogIsPart === true,
       breakers: breakersOf(this.policies, this.#directions),
     });
   }

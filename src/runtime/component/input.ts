@@ -10,7 +10,7 @@ import { addCounts, newCounts, type EventCounts } from "../delivery/event-counts
 import { fencedReader } from "../delivery/fenced.ts";
 import { openDelivery } from "../delivery/open-delivery.ts";
 import { shown, type Opened } from "./opening.ts";
-import { InputLease, isSingleton } from "./input-lease.ts";
+import { InputLease } from "./input-lease.ts";
 import type { InputOptions } from "./input-options.ts";
 import { PauseRecord } from "./pause-record.ts";
 import type { RelayedReader } from "../relay.ts";
@@ -65,10 +65,10 @@ export class Input {
 
   constructor(options: InputOptions) {
     this.#options = options;
-    const { app, store, name, logger, fleet } = options;
+    const { app, store, name, logger, fleet, code } = options;
     this.#record = new PauseRecord(store?.pauses, name, logger);
     this.#lease = new InputLease({
-      ...{ name, logger, fleet, app },
+      ...{ name, logger, fleet, app, code },
       gained: () => this.#release("standby"),
       standsBy: () => this.#standBy(),
       lost: (remaining) => this.#hold("standby", remaining),
@@ -109,8 +109,7 @@ export class Input {
 
   /** What the component's state tells of it. */
   get shown() {
-    const [delivery, condition] = [this.#delivery, this.#condition];
-    const { standby } = this.#lease;
+    const [delivery, condition, { standby }] = [this.#delivery, this.#condition, this.#lease];
     return { delivery, condition, standby, paused: this.paused, refusedInput: this.#refused.text };
   }
 
@@ -137,23 +136,23 @@ export class Input {
   /** There is a connection to read from. */
   connected(reading: Reading): void {
     this.#reading = reading;
-    const { code, fleet } = this.#options;
     // Behind a relay all replicas deliver: it asks itself who reads the source.
-    const isSingle = !reading.settings.relay && isSingleton(reading.opened, code.binding, fleet);
-    if (isSingle && !this.#lease.ask(this.#recalled === "yes")) this.#standBy();
+    const isFree = reading.settings.relay || this.#lease.ask(reading.opened, this.#isRecalled);
+    if (isFree) this.#holds.delete("standby");
+    else this.#standBy();
     this.#begin();
   }
 
   #standBy(): void {
     this.#holds.add("standby");
-    const { app, onState } = this.#options;
-    const kind = app?.available === false ? "app away" : "wanted";
-    onState({ kind, reason: app?.unavailableReason ?? "" });
+    const { available = true, unavailableReason: reason = "" } = this.#options.app ?? {};
+    this.#options.onState({ kind: available ? "wanted" : "app away", reason });
   }
 
   /** The connection is gone: what the app has is awaited briefly, the rest is the source's again. */
   async disconnected(): Promise<void> {
     this.#reading = undefined;
+    this.#lease.disconnected();
     this.#refused.clear();
     this.#holds.delete("refused");
     await this.#end(finishing);

@@ -66,7 +66,8 @@ export class LetterClaims {
   }
 
   #renewLater(): void {
-    this.#timer ??= clock.setTimeout(() => {
+    if (this.#timer !== undefined) return;
+    this.#timer = clock.setTimeout(() => {
       void this.#renew().finally(() => {
         this.#timer = undefined;
         if (this.#known.size > 0) this.#renewLater();

@@ -11,6 +11,7 @@ import {
 import { version } from "../../version.ts";
 import { otelName, type HistogramFamily, type MetricFamily } from "../metric-model.ts";
 import type { Metrics } from "../metrics.ts";
+import { Slices } from "../slices.ts";
 import { schemaUrl } from "./conventions.ts";
 
 /** Gives OpenTelemetry's SDK the counters that there are, the same as Prometheus gets. */
@@ -27,7 +28,12 @@ export class RuntimeMetricProducer implements MetricProducer {
     const families = await this.#metrics.collect({ collector: "otlp", deprecated: false });
     const now = Date.now();
     const scope = { name: "cufflink", version, schemaUrl };
-    const metrics = families.map((family) => metricOf(family, now));
+    const slices = new Slices();
+    const metrics: MetricData[] = [];
+    for (const family of families) {
+      if (slices.isOver) await slices.pause();
+      metrics.push(metricOf(family, now));
+    }
     return {
       resourceMetrics: { resource: this.#resource, scopeMetrics: [{ scope, metrics }] },
       errors: [],

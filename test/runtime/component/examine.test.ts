@@ -42,12 +42,15 @@ type Given = {
   readonly resolve?: () => Promise<{ values: Record<string, string>; secrets: string[] }>;
   readonly code?: ComponentCode;
   readonly use?: PortUse;
+  readonly timeout?: number;
 };
+
+const soon = { timeout: 500 };
 
 async function examine(
   of: AnyBinding | undefined,
   values: Record<string, string> = {},
-  { resolve, code, use }: Given = {},
+  { resolve, code, use, timeout = 20_000 }: Given = {},
 ) {
   const { checks } = await examineComponent({
     appId: "test",
@@ -60,7 +63,7 @@ async function examine(
     code: code ?? (of && new ComponentCode(of)),
     http: { ...createHttpEndpoints(), ...(use && { probe: async () => use }) },
     memory: new MemoryBudget().share("one"),
-    ...{ driversFolder: undefined, allowExec: false, logger, timeout: 200 },
+    ...{ driversFolder: undefined, allowExec: false, logger, timeout },
   });
   return checks.map(({ kind, subject, result, detail }) =>
     [result, kind, subject, detail].filter(Boolean).join(" | "),
@@ -146,18 +149,20 @@ test("questions without an answer end in time, and what was not asked is told", 
       ping: async () => {},
       examine: () => new Promise(() => {}),
     }),
+    {},
+    soon,
   );
   expect(checks).toEqual([
     "passed | definition",
     "passed | reachable",
     ...["authenticated", "exists", "may write"].map(
-      (kind) => `unknown | ${kind} | not asked: no answer within 200ms; --timeout allows more time`,
+      (kind) => `unknown | ${kind} | not asked: no answer within 500ms; --timeout allows more time`,
     ),
   ]);
 });
 
 test("a system that has answered nothing in time cannot be reached", async () => {
-  const late = "no answer within 200ms; --timeout allows more time";
+  const late = "no answer within 500ms; --timeout allows more time";
   const unreachable = [
     ...["passed | definition", `failed | reachable | ${late}`],
     ...["authenticated", "exists", "may write"].map(
@@ -165,15 +170,15 @@ test("a system that has answered nothing in time cannot be reached", async () =>
     ),
   ];
   const never = () => new Promise<never>(() => {});
-  expect(await examine(binding({ examine: never }))).toEqual(unreachable);
-  expect(await examine(binding({ open: never }))).toEqual(unreachable);
-  expect(await examine(binding({ ping: never }))).toEqual(unreachable);
+  expect(await examine(binding({ examine: never }), {}, soon)).toEqual(unreachable);
+  expect(await examine(binding({ open: never }), {}, soon)).toEqual(unreachable);
+  expect(await examine(binding({ ping: never }), {}, soon)).toEqual(unreachable);
 });
 
 test("a secret store that does not answer, and code that is never there, say nothing of the system", async () => {
-  const late = "no answer within 200ms; --timeout allows more time";
+  const late = "no answer within 500ms; --timeout allows more time";
   const never = () => new Promise<never>(() => {});
-  const [first] = await examine(binding(), {}, { resolve: never });
+  const [first] = await examine(binding(), {}, { resolve: never, ...soon });
   expect(first).toBe(`failed | definition | secrets of vault: ${late}`);
   const away = async () => {
     throw new BindingError("unavailable", "the secret store is away");
@@ -181,7 +186,9 @@ test("a secret store that does not answer, and code that is never there, say not
   const [second] = await examine(binding(), {}, { resolve: away });
   expect(second).toBe("failed | definition | the secret store is away");
   const code = Object.assign(new ComponentCode(binding()), { load: never });
-  expect(await examine(binding(), {}, { code })).toEqual([`failed | definition | ${late}`]);
+  expect(await examine(binding(), {}, { code, ...soon })).toEqual([
+    `failed | definition | ${late}`,
+  ]);
 });
 
 test("a port is looked at, and not listened on; one that is in use may be the runtime's", async () => {
