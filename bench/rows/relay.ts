@@ -20,7 +20,9 @@ export const relayRow: Row = {
   async open(contender, bench) {
     const isRelayed = contender === "cufflink-relay";
     const cluster = isRelayed ? await startNatsCluster() : undefined;
-    const flags = cluster === undefined ? [] : ["--store", cluster.url];
+    const monitoring = cluster?.nodes.map((node) => node.monitoring).join(",") ?? "";
+    const flags =
+      cluster === undefined ? [] : ["--store", cluster.url, "--store-monitoring", monitoring];
     const events = await eventContender(contender, bench, {
       ...{ system: "redis-streams", keys: 1000, ordered: true, latencyRate, flags },
       waiting: bench.count(20_000),
@@ -59,26 +61,36 @@ async function replicasContender(replicas: number, bench: Bench): Promise<Conten
   const [component] = fleet.components;
   const send = component?.opened.send;
   if (send === undefined) throw new Error("the source takes no events");
+  /** Sends so many, and waits until all are handled; returns how many each replica handled. */
+  const handle = async (count: number): Promise<number[]> => {
+    const wanted = new Set<string>();
+    for (let number = 0; number < count; number++) {
+      const uuid = randomUUID();
+      wanted.add(uuid);
+      await send({
+        ...{ key: `key-${number % 1000}`, sequence: Math.floor(number / 1000), uuid },
+        do: `work:${work.milliseconds}`,
+      });
+    }
+    const shares = (): number[] =>
+      fleet.everyReplica.map(
+        (replica) =>
+          replica.records().filter(({ uuid, what }) => what === "handled" && wanted.has(uuid))
+            .length,
+      );
+    const done = (): boolean => shares().reduce((sum, share) => sum + share, 0) >= count;
+    await until(done, { what: "all events to be handled", within: 300_000, every: 50 });
+    return shares();
+  };
+  // Until each has its share of the partitions.
+  await until(async () => Math.min(...(await handle(200))) >= 100 / replicas, {
+    ...{ what: "each replica to deliver", within: 120_000 },
+  });
   return {
     async round() {
       const count = bench.count(3000);
-      const wanted = new Set<string>();
       const began = performance.now();
-      for (let number = 0; number < count; number++) {
-        const uuid = randomUUID();
-        wanted.add(uuid);
-        await send({
-          ...{ key: `key-${number % 1000}`, sequence: Math.floor(number / 1000), uuid },
-          do: `work:${work.milliseconds}`,
-        });
-      }
-      const done = (): boolean => {
-        for (const replica of fleet.everyReplica)
-          for (const { uuid, what } of replica.records())
-            if (what === "handled") wanted.delete(uuid);
-        return wanted.size === 0;
-      };
-      await until(done, { what: "all events to be handled", within: 300_000, every: 50 });
+      await handle(count);
       return { rate: count / ((performance.now() - began) / 1000) };
     },
     async [Symbol.asyncDispose]() {
