@@ -12,7 +12,7 @@ export type TickRecords = {
 };
 
 export type TickOwner = {
-  /** The clock of the replicas' store, in milliseconds since 1970. */
+  /** The clock of the replicas' store, in whole milliseconds since 1970. */
   now(): number;
   /** Whether this replica is the owner still. */
   readonly held: boolean;

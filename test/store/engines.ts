@@ -1,12 +1,20 @@
 import { describe, onTestFinished } from "vitest";
-import { createNatsStore } from "../../src/store/nats/nats-store.ts";
+import { createNatsStore, type NatsStoreOptions } from "../../src/store/nats/nats-store.ts";
+import type { Copying } from "../../src/store/copying.ts";
 import type { CheckedStore, Retention } from "../../src/store/store.ts";
 import { describeWith, uniqueName } from "../servers/describe-with.ts";
 import { openStore, temporaryFolder } from "./opened-store.ts";
 
-export type OpenOptions = {
+export type OpenOptions = Partial<
+  Pick<NatsStoreOptions, "settings" | "durability" | "replicas">
+> & {
   readonly retention?: Retention;
   readonly onExpired?: (component: string, count: number) => void;
+};
+
+export type OpenedStore = CheckedStore & {
+  readonly copying: Copying;
+  readonly log: readonly string[];
 };
 
 /** One way to keep records. */
@@ -15,19 +23,30 @@ export type StoreEngine = {
   /** A place of a test's own, with nothing in it. */
   place(): string;
   /** A store there, which is closed after the test, and what it logs. */
-  open(place: string, options?: OpenOptions): CheckedStore & { readonly log: readonly string[] };
+  open(place: string, options?: OpenOptions): OpenedStore;
 };
 
-const sqlite: StoreEngine = {
+export const sqliteEngine: StoreEngine = {
   name: "SQLite",
   place: temporaryFolder,
-  open: (folder, options) => openStore({ folder, ...options }),
+  open(folder, { retention, onExpired } = {}) {
+    // In a folder it is this engine, whatever else there is.
+    return openStore({
+      folder,
+      ...(retention === undefined ? {} : { retention }),
+      ...(onExpired === undefined ? {} : { onExpired }),
+    }) as unknown as OpenedStore;
+  },
 };
 
 /** A `describe` of what each engine promises. One that cannot be had is skipped aloud. */
 export function withEngines(tests: (engine: StoreEngine) => void): void {
-  describe("with SQLite", () => tests(sqlite));
-  describeWith("nats", ({ url }) => tests(natsEngine(url)));
+  describe("with SQLite", () => {
+    tests(sqliteEngine);
+  });
+  describeWith("nats", ({ url }) => {
+    tests(natsEngine(url));
+  });
 }
 
 /** The engine on a server. */
@@ -47,9 +66,7 @@ export function natsEngine(url: string): StoreEngine {
         ...options,
       });
       onTestFinished(() => store.close());
-      return Object.defineProperty(store, "log", { value: log }) as CheckedStore & {
-        readonly log: readonly string[];
-      };
+      return Object.defineProperty(store, "log", { value: log }) as OpenedStore;
     },
   };
 }

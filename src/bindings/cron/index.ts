@@ -59,6 +59,7 @@ export default defineBinding({
   eventMetadata: {
     readTimeUTC: "When the tick was due to be read, in UTC.",
     timeZone: "The time zone of the schedule, or `Local`.",
+    dueTime: "When it was due, in RFC 3339, where ticks are recorded.",
   },
 
   guarantee: {

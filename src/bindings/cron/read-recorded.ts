@@ -44,12 +44,12 @@ export async function readRecorded(
       ledger.done(due.getTime());
     };
     const key = overlap === "skip" ? component.name : undefined;
-    const room = deliver([tickEvent(due, key, settle, superseded.signal)]).catch(
-      (error: unknown) => {
-        logger.warn({ error, due }, "tick not delivered");
-        ended.resolve();
-      },
-    );
+    const tick = tickEvent(due, key, settle, superseded.signal);
+    const metadata = { ...tick.metadata, dueTime: due.toISOString() };
+    const room = deliver([{ ...tick, metadata }]).catch((error: unknown) => {
+      logger.warn({ error, due }, "tick not delivered");
+      ended.resolve();
+    });
     return { room, settled: ended.promise, supersede: () => superseded.abort() };
   };
 

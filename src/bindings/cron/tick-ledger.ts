@@ -32,7 +32,8 @@ export class TickLedger {
     this.#records = records;
     this.#fingerprint = fingerprint;
     this.#logger = options.logger;
-    this.#ledger = ledger ?? { upTo: options.now, open: [] };
+    // Times of ticks are those of a `Date`.
+    this.#ledger = ledger ?? { upTo: Math.floor(options.now), open: [] };
     this.again = this.#ledger.open.toSorted((one, other) => one - other);
     this.isContinued = ledger !== undefined;
   }

@@ -65,12 +65,13 @@ export class Input {
 
   constructor(options: InputOptions) {
     this.#options = options;
-    const { store, name, logger, fleet } = options;
+    const { app, store, name, logger, fleet } = options;
     this.#record = new PauseRecord(store?.pauses, name, logger);
     this.#lease = new InputLease({
-      ...{ name, logger, fleet },
+      ...{ name, logger, fleet, app },
       gained: () => this.#release("standby"),
-      lost: (remaining) => void this.#hold("standby", remaining),
+      standsBy: () => this.#standBy(),
+      lost: (remaining) => this.#hold("standby", remaining),
     });
   }
 
@@ -139,11 +140,15 @@ export class Input {
     const { code, fleet } = this.#options;
     // Behind a relay all replicas deliver: it asks itself who reads the source.
     const isSingle = !reading.settings.relay && isSingleton(reading.opened, code.binding, fleet);
-    if (isSingle && !this.#lease.ask(this.#recalled === "yes")) {
-      this.#holds.add("standby");
-      this.#options.onState({ kind: "wanted", reason: "" });
-    }
+    if (isSingle && !this.#lease.ask(this.#recalled === "yes")) this.#standBy();
     this.#begin();
+  }
+
+  #standBy(): void {
+    this.#holds.add("standby");
+    const { app, onState } = this.#options;
+    const kind = app?.available === false ? "app away" : "wanted";
+    onState({ kind, reason: app?.unavailableReason ?? "" });
   }
 
   /** The connection is gone: what the app has is awaited briefly, the rest is the source's again. */
@@ -213,15 +218,7 @@ export class Input {
   drain(deadline: number): Promise<{ abandoned: number }> {
     this.#drained = true;
     this.#refused.clear();
-    if (this.#lease.ownership === undefined) return this.#end(deadline);
-    return this.#endAndRelease(deadline);
-  }
-
-  /** Another replica may read once this one has settled all that it can. */
-  async #endAndRelease(deadline: number): Promise<{ abandoned: number }> {
-    const result = await this.#end(deadline);
-    await this.#lease.release();
-    return result;
+    return this.#lease.after(this.#end(deadline));
   }
 
   #hold(why: Hold, deadline: number): Promise<{ abandoned: number }> {

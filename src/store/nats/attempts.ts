@@ -103,6 +103,10 @@ export class NatsAttempts implements AttemptStore {
 }
 
 function countOf(body: Uint8Array): AttemptCount {
-  const { component: _, ...count } = JSON.parse(Buffer.from(body).toString()) as AttemptRecord;
+  const { component: _, ...count } = attemptOf(body);
   return count;
+}
+
+export function attemptOf(body: Uint8Array): AttemptRecord {
+  return JSON.parse(Buffer.from(body).toString()) as AttemptRecord;
 }

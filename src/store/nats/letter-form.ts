@@ -4,7 +4,7 @@ import { headerJson } from "./messages.ts";
 import { digestToken } from "./subjects.ts";
 
 /** How many attempts a dead letter tells of: the last ones. */
-export const keptAttempts = 100;
+const keptAttempts = 100;
 
 /** What a message says of its dead letter in a header, so that lists need no bodies. */
 export type LetterAbout = {

@@ -197,6 +197,7 @@ export class StreamWriter {
     const deadline = AbortSignal.timeout(patience);
     /** Why nobody knows of an earlier attempt. */
     let doubt: BindingError | undefined;
+    let isBusy = false;
     for (let tries = 1; ; tries++) {
       try {
         const link = doubt
@@ -206,14 +207,14 @@ export class StreamWriter {
           const found = await this.#reader.last(last?.subject ?? "");
           if (found?.headers.get(headerNames.write) === id) return found?.sequence ?? 0;
         }
-        return await publish(link, messages, `${this.#run}.${++this.#number}`);
+        return await publish(link, messages, `${this.#run}.${++this.#number}`, isBusy);
       } catch (error) {
         if (error instanceof Conflict && doubt !== undefined) {
           const found = await this.#reader.last(last?.subject ?? "");
           if (found?.headers.get(headerNames.write) === id) return found?.sequence ?? 0;
           throw error;
         }
-        const isBusy = error instanceof Busy;
+        isBusy = error instanceof Busy;
         const isDoubtful = error instanceof BindingError && error.effect === "ambiguous";
         if (!isBusy && !isDoubtful && doubt === undefined) throw error;
         if (isDoubtful) doubt = error;

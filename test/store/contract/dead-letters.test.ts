@@ -1,6 +1,5 @@
-import { afterEach, beforeEach, expect, test } from "vitest";
+import { beforeEach, expect, test } from "vitest";
 import type { Store } from "../../../src/store/store.ts";
-import { until } from "../../until.ts";
 import { withEngines } from "../engines.ts";
 import { attempt, deadLetter, deadLetterId } from "../records.ts";
 

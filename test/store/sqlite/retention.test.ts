@@ -6,7 +6,7 @@ import { Engine } from "../../../src/store/sqlite/engine.ts";
 import type { Arguments, OperationName, Reply } from "../../../src/store/sqlite/operations.ts";
 import { packDeadLetter } from "../../../src/store/sqlite/packed-dead-letter.ts";
 import { attemptRetention, defaultRetention, type Retention } from "../../../src/store/store.ts";
-import { openStore, temporaryFolder } from "../opened-store.ts";
+import { temporaryFolder } from "../opened-store.ts";
 import { attempt, deadLetter } from "../records.ts";
 
 const hour = 3_600_000;
