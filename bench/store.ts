@@ -1,17 +1,10 @@
 // How many dead letters a second are stored durably, and what each costs: `node bench/store.ts [seconds]`.
 // The folder is a new one below the current, so that it is on its disk.
 import { mkdtempSync, rmSync } from "node:fs";
-import { randomBytes } from "node:crypto";
 import { createStore } from "../src/store/open-store.ts";
-import type { DeadLetter } from "../src/store/records.ts";
+import { deadLetter } from "./dead-letter.ts";
 
 const seconds = Number(process.argv[2] ?? 3);
-const data = randomBytes(1024);
-const headers = ["traceparent", "content-type", "id"].map((name) => ({
-  name,
-  value: randomBytes(24),
-}));
-
 console.log("writers  writes/s  main thread µs/write  all threads µs/write");
 for (const writers of [1, 16, 256]) {
   const folder = mkdtempSync("store-bench-");
@@ -42,36 +35,4 @@ for (const writers of [1, 16, 256]) {
 
 function total({ user, system }: NodeJS.CpuUsage): number {
   return user + system;
-}
-
-/** 1 KiB of payload and ten attempts, as most have. */
-function deadLetter(number: number): DeadLetter {
-  const now = Date.now();
-  return {
-    id: `0190000000000-${String(number).padStart(22, "0")}`,
-    component: "orders",
-    type: "bindings.kafka",
-    cause: "exhausted",
-    reason: "the app answered 500: no such customer",
-    event: {
-      data,
-      headers,
-      metadata: { topic: "orders", partition: "3" },
-      key: "customer 42",
-      id: `orders/3/${number}`,
-    },
-    identity: `orders/3/${number}`,
-    attempts: Array.from({ length: 10 }, (_, at) => ({
-      at: now + at * 1000,
-      took: 12,
-      outcome: "refused",
-      answer: "500 no such customer",
-    })),
-    failed: 10,
-    receivedAt: now,
-    storedAt: now,
-    traceId: "0af7651916cd43dd8448eb211c80319c",
-    redrives: 0,
-    edited: false,
-  };
 }

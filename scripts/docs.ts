@@ -15,6 +15,8 @@ import {
   markdownTable,
 } from "../src/metadata/describe.ts";
 import { componentFields } from "../src/runtime/component/component-fields.ts";
+import { markdownFleet } from "../test/fleet/record.ts";
+import { markdownSimulation } from "../test/fleet/simulation/results.ts";
 import { markdownRuns } from "../test/operate/runs.ts";
 import { contradictions, readRecords } from "../test/systems/record.ts";
 import { errorIndex } from "./errors/index.ts";
@@ -69,6 +71,8 @@ pages.set("operate-proofs.md", {
   title: "How operations were tested",
   generated: markdownRuns(),
 });
+pages.set("fleet-proofs.md", { title: "How fleets were tested", generated: markdownFleet() });
+pages.set("scale.md", { title: "How far it scales", generated: markdownSimulation() });
 const errors = errorIndex(root);
 for (const [name, page] of errors.pages) pages.set(name, page);
 if (errors.unexplained.length + errors.unused.length > 0) {

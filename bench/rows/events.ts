@@ -33,6 +33,8 @@ export type EventWork = {
   readonly latencyRate: number;
   readonly paced: number;
   open(): Promise<EventSource>;
+  /** Of the runtime, beside the usual ones. */
+  readonly flags?: readonly string[];
 };
 
 type Drained = Extract<FromApp, { kind: "drained" }>;
@@ -71,7 +73,13 @@ async function eventRound(
   let sample: Sample;
   try {
     await using app = await startApp(contender, order, work, bench);
-    await using runtime = await startRuntime(contender, port, source, app, bench);
+    await using runtime = await startRuntime(
+      contender,
+      { appPort: port, flags: work.flags ?? [] },
+      source,
+      app,
+      bench,
+    );
     const drained = drainedSample(await app.message("drained", waiting), waiting - warm);
     const peak = runtime === undefined ? {} : { peak: peakMebibytes(runtime.pid) };
     sample = { ...drained, ...peak };
@@ -119,7 +127,9 @@ async function startApp(
 /** The app of a contender, or the floor that takes its place: the same unary app for all. */
 function programOf(contender: ContenderName): "event-floor.ts" | "stream-app.ts" | "bench-go" {
   if (contender === "floor") return "event-floor.ts";
-  const streams = ["before", "cufflink-stream", "cufflink-forgetful"].includes(contender);
+  const streams = ["before", "cufflink-stream", "cufflink-forgetful", "cufflink-relay"].includes(
+    contender,
+  );
   return streams ? "stream-app.ts" : "bench-go";
 }
 
@@ -129,14 +139,15 @@ function nodeProgram(file: string): string[] {
 
 async function startRuntime(
   contender: ContenderName,
-  appPort: number,
+  { appPort, flags: own }: { appPort: number; flags: readonly string[] },
   source: EventSource,
   app: AppProcess,
   bench: Bench,
 ): Promise<Running | undefined> {
   if (contender === "floor") return undefined;
   const resources = await writeComponent(bench.folder, source.component);
-  const flags = contender === "cufflink-forgetful" ? ["--enable-event-history=false"] : [];
+  const forgets = contender === "cufflink-forgetful" ? ["--enable-event-history=false"] : [];
+  const flags = [...forgets, ...own];
   const subject = daemonSubject(contender, bench, { resources, appPort, flags });
   const environment = { ...bench.circumstances.environment, ...source.environment };
   return start(subject, { ...bench.circumstances, environment }, (pid) => app.measure(pid));

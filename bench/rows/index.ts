@@ -8,6 +8,7 @@ import {
 } from "./aws.ts";
 import { pubsubInRow, storageQueuesInRow } from "./clouds-in.ts";
 import { callsMemoryRow } from "./calls-memory.ts";
+import { failoverRow, handOverRow, leaderFailoverRow } from "./failover.ts";
 import { httpGetRow } from "./http-get.ts";
 import { httpMemoryRow } from "./http-memory.ts";
 import { historyRow, kafkaInRow, kafkaMemoryRow } from "./kafka-in.ts";
@@ -22,8 +23,10 @@ import { rabbitmqInRow } from "./rabbitmq-in.ts";
 import { redisBulkRow } from "./redis-bulk.ts";
 import { redisStreamsInRow } from "./redis-streams-in.ts";
 import { redisGrpcRow, redisHttpRow, redisLatencyRow } from "./redis.ts";
+import { relayReplicasRow, relayRow } from "./relay.ts";
 import type { Row } from "./row.ts";
 import { sftpCreateRow } from "./sftp-create.ts";
+import { leaseRenewalsRow, storeEnginesRow } from "./stores.ts";
 import { manyComponentsRow, startMemoryRow } from "./start-memory.ts";
 
 /** All rows, in the order in which they are measured and shown. */
@@ -61,4 +64,11 @@ export const rows: readonly Row[] = [
   startMemoryRow,
   manyComponentsRow,
   lazyComponentsRow,
+  storeEnginesRow,
+  leaseRenewalsRow,
+  relayRow,
+  relayReplicasRow,
+  failoverRow,
+  leaderFailoverRow,
+  handOverRow,
 ];

@@ -27,7 +27,11 @@ export const redisStreamsInRow: Row = {
   },
 };
 
-async function openStream(bench: Bench): Promise<EventSource> {
+/** `metadata`: more of the component's. */
+export async function openStream(
+  bench: Bench,
+  metadata: Readonly<Record<string, string>> = {},
+): Promise<EventSource> {
   const { host, port } = await bench.systems.redis();
   const stream = uniqueName("in");
   const client = new Redis(port, host, { enableAutoPipelining: true });
@@ -39,6 +43,7 @@ async function openStream(bench: Bench): Promise<EventSource> {
       metadata: {
         ...{ redisHost: `${host}:${port}`, redisPassword: "", stream, consumerGroup: "bench" },
         ...{ keyField: "key", dataField: "data", direction: "input" },
+        ...metadata,
       },
     },
     address: `redis://${host}:${port}`,

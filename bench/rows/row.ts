@@ -10,6 +10,12 @@ export type ContenderName =
   | "cufflink-forgetful"
   | "cufflink-lazy"
   | "cufflink-opened"
+  | "cufflink-sqlite"
+  | "cufflink-nats"
+  | "cufflink-relay"
+  | "cufflink-1"
+  | "cufflink-2"
+  | "cufflink-3"
   | "before"
   | "daprd"
   | "grpc-go"
@@ -30,6 +36,9 @@ export const measures = {
   growth: { title: "growth of resident memory", unit: "MiB", digits: 1 },
   duplicates: { title: "events delivered again", unit: "", digits: 0 },
   outOfOrder: { title: "events out of order", unit: "", digits: 0 },
+  serverCpu: { title: "CPU of all servers per operation", unit: "µs", digits: 1 },
+  failover: { title: "time until another replica reads, p50", unit: "ms", digits: 0 },
+  longestFailover: { title: "the longest", unit: "ms", digits: 0 },
   appCpu: { title: "CPU of the app per operation", unit: "µs", digits: 1 },
 } as const;
 

@@ -1,5 +1,6 @@
 import { readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { commandAt, localPlace, type Place } from "../servers/place.ts";
 import { spawnServer, type ServerProcess } from "../servers/server-process.ts";
 import { until } from "../until.ts";
 import { compileCache } from "./compile-cache.ts";
@@ -19,14 +20,23 @@ export type Record = Handled & {
 export class AppProcess {
   readonly #folder: string;
   readonly #arguments: readonly string[];
+  readonly #place: Place;
   readonly #records: Record[] = [];
   readonly #handled: Record[] = [];
   readonly #tail: FileTail;
   #process: ServerProcess | undefined;
 
-  constructor(options: { mode: AppMode; port: number; folder: string; bindings: string[] }) {
-    const { mode, port, folder, bindings } = options;
+  /** `place`: where it runs. Default: here. */
+  constructor(options: {
+    readonly mode: AppMode;
+    readonly port: number;
+    readonly folder: string;
+    readonly bindings: string[];
+    readonly place?: Place;
+  }) {
+    const { mode, port, folder, bindings, place = localPlace } = options;
     this.#folder = folder;
+    this.#place = place;
     this.#tail = new FileTail(this.#file("app.jsonl"));
     const files = [this.#file("app.jsonl"), this.#file("hold")];
     const script = join(import.meta.dirname, "app.ts");
@@ -44,7 +54,7 @@ export class AppProcess {
 
   async start(): Promise<void> {
     const command = {
-      ...{ program: process.execPath, arguments: this.#arguments },
+      ...commandAt(this.#place, process.execPath, this.#arguments),
       environment: { NODE_COMPILE_CACHE: compileCache },
     };
     const log = this.#file("app.log");

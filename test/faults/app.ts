@@ -37,6 +37,8 @@ async function handle(
     record("refused");
     throw new ConnectError("refused, as the event wants it", Code.Aborted);
   }
+  const work = /^work:(\d+)$/.exec(wanted)?.[1];
+  if (work !== undefined) await pause(Number(work));
   record("handled");
 }
 

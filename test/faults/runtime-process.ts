@@ -2,6 +2,7 @@ import { mkdirSync, readFileSync, renameSync, statSync, writeFileSync } from "no
 import { join, resolve } from "node:path";
 import { createStore } from "../../src/store/open-store.ts";
 import type { DeadLetter } from "../../src/store/records.ts";
+import { commandAt, localPlace, type Place } from "../servers/place.ts";
 import { reservePort } from "../servers/ports.ts";
 import { spawnServer, type ServerProcess } from "../servers/server-process.ts";
 import { until } from "../until.ts";
@@ -38,18 +39,26 @@ export class RuntimeProcess {
   readonly #metricsPort: number;
   readonly #folder: string;
   readonly #app: Ports;
+  readonly #place: Place;
   #process: ServerProcess | undefined;
 
-  private constructor(folder: string, app: Ports, ports: readonly number[]) {
+  private constructor(folder: string, app: Ports, ports: readonly number[], place: Place) {
     [this.httpPort = 0, this.grpcPort = 0, this.#metricsPort = 0] = ports;
     this.#folder = folder;
     this.#app = app;
+    this.#place = place;
     mkdirSync(join(folder, "components"), { recursive: true });
   }
 
-  static async prepare(folder: string, app: Ports): Promise<RuntimeProcess> {
+  /** `place`: where it runs. Default: here. */
+  static async prepare(folder: string, app: Ports, place = localPlace): Promise<RuntimeProcess> {
     const ports = [await reservePort(), await reservePort(), await reservePort()];
-    return new RuntimeProcess(folder, app, ports);
+    return new RuntimeProcess(folder, app, ports, place);
+  }
+
+  /** Where its HTTP port is, without a slash at the end. */
+  get url(): string {
+    return `http://${this.#place.host}:${this.httpPort}`;
   }
 
   get pid(): number | undefined {
@@ -89,13 +98,15 @@ export class RuntimeProcess {
       ...["--dapr-http-port", String(this.httpPort), "--dapr-grpc-port", String(this.grpcPort)],
       ...["--metrics-port", String(this.#metricsPort), "--log-as-json", "true"],
       ...(app === undefined ? [] : ["--app-port", String(app), "--app-protocol", protocol]),
+      ...(this.#place === localPlace
+        ? []
+        : ["--dapr-listen-addresses", `127.0.0.1,${this.#place.host}`]),
       ...more,
     ];
     this.lives.push(Date.now() + boot);
     this.#process = await spawnServer(
       {
-        program: process.execPath,
-        arguments: [...node, join(root, "src/main.ts"), ...flags],
+        ...commandAt(this.#place, process.execPath, [...node, join(root, "src/main.ts"), ...flags]),
         environment,
       },
       this.#folder,
@@ -113,7 +124,7 @@ export class RuntimeProcess {
   async answers(): Promise<void> {
     const ready = async (): Promise<boolean> => {
       if (this.gone) throw new Error(`the runtime ${await this.ended}:\n${this.output()}`);
-      const answer = await fetch(`http://127.0.0.1:${this.httpPort}/v1.0/healthz`).catch(() => {});
+      const answer = await fetch(`${this.url}/v1.0/healthz`).catch(() => {});
       return answer?.status === 204;
     };
     await until(ready, {
@@ -126,7 +137,7 @@ export class RuntimeProcess {
   async state(component: string): Promise<string | undefined> {
     try {
       const signal = AbortSignal.timeout(2_000);
-      const url = `http://127.0.0.1:${this.httpPort}/v1.0/metadata`;
+      const url = `${this.url}/v1.0/metadata`;
       const body = (await (await fetch(url, { signal })).json()) as {
         components?: { name: string; state?: string }[];
       };

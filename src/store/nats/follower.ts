@@ -8,6 +8,8 @@ export type FollowerOptions = {
   readonly filter: string;
   /** Without bodies. */
   readonly headersOnly?: boolean;
+  /** How often the server says that it is there, in milliseconds; three that are missing: it is not. Default 5,000. */
+  readonly heartbeat?: number;
   /** What is there begins, again after the connection was gone. What is not told until {@link current} is gone. */
   readonly begin: () => void;
   readonly received: (message: StoredMessage) => void;
@@ -18,9 +20,9 @@ export type FollowerOptions = {
 /** Of one request to the consumer. */
 const batch = 256;
 const batchBytes = 4 * 1024 * 1024;
-/** How long a request lives, and how often the server says that it does, in milliseconds. */
+/** How long a request lives, in milliseconds. */
 const requestLife = 30_000;
-const heartbeat = 5_000;
+const usualHeartbeat = 5_000;
 /** Before it is tried again, in milliseconds. */
 const pause = 500;
 
@@ -99,13 +101,15 @@ export class Follower {
     generation: number,
     reading: { readonly name: string; readonly next: number; readonly isCurrent: boolean },
   ): void {
-    const { stream, received, current } = this.#options;
+    const { stream, received, current, heartbeat = usualHeartbeat } = this.#options;
     const { domain, inboxPrefix } = link.metadata;
     const inbox = link.driver.createInbox(inboxPrefix);
     let { next, isCurrent } = reading;
     let count = 0;
     let silence: NodeJS.Timeout | undefined;
-    const isOver = (): boolean => generation !== this.#generation;
+    /** A server says that a request is complete after its last message, when the next one is under way already. */
+    let isStopped = false;
+    const isOver = (): boolean => isStopped || generation !== this.#generation;
     const listen = (): void => {
       clearTimeout(silence);
       silence = setTimeout(() => this.#startAgain(), 3 * heartbeat);
@@ -147,6 +151,7 @@ export class Follower {
       () => this.#startAgain(),
     );
     const stop = (): void => {
+      isStopped = true;
       clearTimeout(silence);
       void subscription.drain().catch(() => undefined);
       if (this.#stopRequest === stop) this.#stopRequest = undefined;

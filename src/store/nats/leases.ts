@@ -52,6 +52,8 @@ export class NatsLeases implements LeaseStore {
     this.#fences = fences;
     this.#watch = new Watch<LeaseRecord>(connection, reader, {
       filter: `${subjects.records}.lease.*`,
+      // A server that dies takes its consumers along: others have to hear of a lease that ran out.
+      heartbeat: 1_000,
       parse: ({ body, time }): LeaseRecord | undefined => {
         const record = recordOf(body);
         return record && { since: time, ...record };

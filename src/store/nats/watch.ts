@@ -9,6 +9,8 @@ export type WatchOptions<Value> = {
   readonly filter: string;
   /** `undefined`: it cannot be understood, and is left out. */
   readonly parse: (message: StoredMessage) => Value | undefined;
+  /** See {@link FollowerOptions.heartbeat}. */
+  readonly heartbeat?: number;
   readonly isSame?: (a: Value, b: Value) => boolean;
 };
 
@@ -41,6 +43,7 @@ export class Watch<Value> {
     this.#watchers.add(watcher);
     this.#follower ??= new Follower(this.#connection, {
       ...{ stream: this.#reader.stream, filter: this.#options.filter },
+      ...(this.#options.heartbeat === undefined ? {} : { heartbeat: this.#options.heartbeat }),
       begin: () => this.#seen.clear(),
       received: (message) => this.#receive(message),
       current: () => {

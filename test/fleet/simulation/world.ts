@@ -22,12 +22,15 @@ export type Planned = { cancel(): void };
  */
 export class SimulatedWorld {
   readonly random: () => number;
+  readonly #step: number;
   #now = 0;
   #order = 0;
   readonly #heap: Due[] = [];
 
-  constructor(seed: number) {
+  /** `step`: moments are whole multiples of it, in milliseconds, so that there are fewer of them. Default: any moment. */
+  constructor(seed: number, step = 0) {
     this.random = randomOf(seed);
+    this.#step = step;
   }
 
   get now(): number {
@@ -35,7 +38,9 @@ export class SimulatedWorld {
   }
 
   plan(inMilliseconds: number, run: () => void): Planned {
-    const due: Due = { at: this.#now + Math.max(0, inMilliseconds), order: this.#order++, run };
+    const exact = this.#now + Math.max(0, inMilliseconds);
+    const at = this.#step === 0 ? exact : Math.ceil(exact / this.#step) * this.#step;
+    const due: Due = { at, order: this.#order++, run };
     push(this.#heap, due);
     return { cancel: () => (due.run = undefined) };
   }
