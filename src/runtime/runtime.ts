@@ -134,16 +134,18 @@ export function createRuntime(options: RuntimeOptions): Runtime {
   const { appId, bindings, app, logger, http, tracer, observer = silentObserver } = options;
   const stateStores = options.stateStores ?? [];
   const types = new ComponentTypes(bindings, stateStores, options.pluggable);
-  const concurrency = new Concurrency(options.maxConcurrency);
+  const { worker } = options;
+  const concurrency = worker?.concurrency ?? new Concurrency(options.maxConcurrency);
   const { store, memory = new MemoryBudget() } = options;
-  const history = new History(store?.history, logger, { keeps: options.eventHistory });
+  const history =
+    worker?.history ?? new History(store?.history, logger, { keeps: options.eventHistory });
   const slots = new Map<string, ComponentSlot>();
   /** Deletions under way. A new component may be one of them renamed, with the same consumer's identity. */
   const removals = new Set<{ type: string | undefined; change: Promise<ComponentChange> }>();
   /** Those that outputs find, by name. */
   const components = new Map<string, Component>();
   const reloads = new ReloadLog();
-  const outputs = new Outputs(components, observer, options.store?.claims, tracer);
+  const outputs = new Outputs(components, observer, options.store?.claims, tracer, worker);
   const known = Promise.withResolvers<void>();
   let policies: Policies | undefined;
   let isKnown = false;
@@ -179,6 +181,7 @@ export function createRuntime(options: RuntimeOptions): Runtime {
       ...{ policies, store, history },
       app: app?.of?.(spec.name) ?? app,
       invokeOutput: (...call) => outputs.create(...call),
+      ...(worker?.reads(spec.name) === false && { isReadElsewhere: true }),
     });
     // One that follows another takes over whether that is paused.
     if (inputsAreDrained && slots.get(spec.name)?.current === undefined)
@@ -193,7 +196,8 @@ export function createRuntime(options: RuntimeOptions): Runtime {
       if (component === undefined) components.delete(name);
       else components.set(name, component);
     };
-    slots.set(name, (slot = new ComponentSlot({ name, make, logger, onSwitch })));
+    const agree = worker && ((proved: Promise<void>) => worker.agree(name, proved));
+    slots.set(name, (slot = new ComponentSlot({ name, make, logger, onSwitch, agree })));
     return slot;
   }
 

@@ -3,7 +3,7 @@ import type { ComponentSpec } from "../../component.ts";
 import type { DriversFolder } from "../../drivers.ts";
 import type { Policies } from "../../policy/policies.ts";
 import type { App } from "../app.ts";
-import type { Concurrency } from "../concurrency.ts";
+import type { ConcurrencyLimit } from "../concurrency.ts";
 import type { DeliveryOptions } from "../delivery/delivery-options.ts";
 import type { MakeFanOut } from "../delivery/fan-out.ts";
 import type { Observer } from "../observer.ts";
@@ -18,7 +18,7 @@ export type ComponentOptions = {
   readonly logger: RuntimeLogger;
   readonly observer: Observer;
   readonly http: HttpEndpoints;
-  readonly concurrency: Concurrency;
+  readonly concurrency: ConcurrencyLimit;
   /** Where drivers are looked for too. */
   readonly driversFolder: DriversFolder;
   /** Whether bindings may run programs. */
@@ -26,4 +26,6 @@ export type ComponentOptions = {
   /** What Resiliency says; absent: there is none. */
   readonly policies?: Policies | undefined;
   readonly fanOut: MakeFanOut;
+  /** Its events are read in another thread. Default: here. */
+  readonly isReadElsewhere?: boolean;
 } & Pick<DeliveryOptions, "store" | "history" | "invokeOutput" | "loops" | "memory" | "tracer">;

@@ -17,6 +17,7 @@ export type SlotOptions = {
   /** Makes a component, or tells why there can be none. */
   readonly make: (spec: ComponentSpec) => Component | string;
   readonly logger: RuntimeLogger;
+  readonly agree?: ((proved: Promise<void>) => Promise<void>) | undefined;
   /** Told which component outputs find under the name from now on. */
   readonly onSwitch: (component: Component | undefined) => void;
 };
@@ -236,6 +237,7 @@ export class ComponentSlot {
     this.#next = next;
     try {
       await replaceComponent(old, next, {
+        agree: this.#options.agree,
         onVerified: () => (this.#proved = true),
         switchOutputs: () => this.#switch(next),
       });

@@ -42,6 +42,7 @@ export type InputOptions = Pick<
   readonly onState: (state: SubscriptionState) => void;
   /** The source refuses to be read, over a connection that stays for the outputs. */
   readonly onRefused: (why: BindingError) => void;
+  readonly isReadElsewhere?: boolean;
 };
 
 /** What reading goes by: the opened connection, and whom to tell when it cannot go on. */
@@ -58,7 +59,7 @@ export type Reading = {
 export type Condition = { readonly text: string; readonly stalled: boolean };
 
 /** Why an input must not read for the time being. */
-type Hold = "paused" | "handing over" | "refused";
+type Hold = "paused" | "handing over" | "refused" | "elsewhere";
 
 const noApp = "this runtime was given no app; createRuntime takes one as `app`";
 /** How long the app may finish what it has after the source's connection was lost, in milliseconds. */
@@ -87,6 +88,7 @@ export class Input {
     this.#options = options;
     const { store, name, logger } = options;
     this.#record = new PauseRecord(store?.pauses, name, logger);
+    if (options.isReadElsewhere === true) this.#holds.add("elsewhere");
   }
 
   /** What goes on at this moment, if anything does. */
