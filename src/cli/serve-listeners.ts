@@ -4,11 +4,23 @@ import { BindingError, messageOf } from "../errors.ts";
 import { formatDuration } from "../metadata/duration.ts";
 import { RuntimeDescription } from "../rpc/description.ts";
 import type { Runtime } from "../runtime/runtime.ts";
+import type { CallerRules } from "../server/callers.ts";
 import type { Address } from "../server/listener.ts";
 import { createServer, type CufflinkServer, type ServerOptions } from "../server/server.ts";
 import { version } from "../version.ts";
 import { socketOf } from "./app-environment.ts";
+import type { ServedWorkers } from "./serve-workers.ts";
 import type { ServeOptions } from "./serve-options.ts";
+
+/** Which web pages may call, and by which names. */
+export function callerRules({
+  allowOrigins,
+  allowedHosts,
+  listenAddresses,
+}: Pick<ServeOptions, "allowOrigins" | "allowedHosts" | "listenAddresses">): CallerRules {
+  // Whoever listens on a name means it.
+  return { allowedOrigins: allowOrigins, allowedHosts: [...allowedHosts, ...listenAddresses] };
+}
 
 /** Dapr's two ports, or their sockets, and the public one. */
 export async function startServer(
@@ -17,12 +29,15 @@ export async function startServer(
   app: CombinedApp,
   {
     features,
+    workers,
     ...asked
   }: Pick<
     ServerOptions,
     "shutdown" | "operations" | "store" | "callers" | "onRefused" | "tls" | "memory"
   > & {
     features: () => readonly string[];
+    /** Who listens in place of this server. */
+    workers?: ServedWorkers | undefined;
   },
 ): Promise<CufflinkServer> {
   const { appId, appProtocol, appPort, appChannelAddress, appMaxConcurrency, appHealth } = options;
@@ -44,10 +59,11 @@ export async function startServer(
       },
     },
   });
-  return createServer({
+  const server = await createServer({
     runtime,
     description,
-    addresses: await addressesOf(options),
+    addresses: workers === undefined ? await addressesOf(options) : [],
+    ...(workers && { beforeAccepted: () => workers.look() }),
     ...(options.publicPort === undefined
       ? {}
       : {
@@ -64,11 +80,13 @@ export async function startServer(
     ...asked,
     subscribe: (messages) => app.streams.accept(messages),
   });
+  return workers === undefined ? server : workers.serveBefore(server, asked.tls);
 }
 
 export const listeners = ["http", "grpc"] as const;
 
-async function addressesOf(options: ServeOptions): Promise<Address[]> {
+/** Where Dapr's two ports are, or their sockets. */
+export async function addressesOf(options: ServeOptions): Promise<Address[]> {
   const { unixDomainSocket, appId, httpPort, grpcPort } = options;
   if (unixDomainSocket === undefined) {
     return listeners.flatMap((listener) =>

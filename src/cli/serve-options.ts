@@ -1,3 +1,4 @@
+import { availableParallelism } from "node:os";
 import type { Command } from "commander";
 import { appProtocols, type AppProtocol } from "../app/app-protocol.ts";
 import { defaultMemoryBudget } from "../memory/budget.ts";
@@ -74,6 +75,8 @@ export type ServeOptions = {
   readonly tlsKeyPassphraseFile: string | undefined;
   /** Where the web console listens; `undefined`: there is none. */
   readonly console: ConsolePlace | undefined;
+  /** How many threads serve. 1: the process's own. */
+  readonly workers: number;
   /** Flags given that belong to other building blocks. */
   readonly ignored: readonly string[];
 };
@@ -173,6 +176,11 @@ export function addServeOptions(command: Command): Command {
     .option("--tls-cert <file>", "PEM certificate chain: both ports speak TLS")
     .option("--tls-key <file>", "PEM key of that certificate")
     .option("--tls-key-passphrase-file <file>", "a file with the passphrase of that key")
+    .option(
+      "--workers <n>",
+      "threads that serve, each on a core: a number, or auto for all cores",
+      "1",
+    )
     .option("--log-level <level>", "debug, info, warn, error or fatal", "info")
     .option("--log-as-json [bool]", "log lines for machines")
     .option(
@@ -259,6 +267,12 @@ export function readServeOptions(command: Command): ServeOptions {
   if (optional("tlsKeyPassphraseFile") !== undefined && optional("tlsKey") === undefined) {
     problems.push("--tls-key-passphrase-file is for the key of --tls-key");
   }
+  const workers = check(
+    readWorkers(text("workers")),
+    "workers",
+    "is neither a number from 1 to 64 nor auto",
+    1,
+  );
   const size = (name: string): number =>
     atLeastOne(name, parseByteSize(text(name)), 'is not a size above 0, such as "4Mi"');
   const maxBodySize = size("maxBodySize");
@@ -267,15 +281,16 @@ export function readServeOptions(command: Command): ServeOptions {
   const largest = Math.max(maxBodySize, appMaxAnswerSize);
   const memoryBudget =
     optional("memoryBudget") === undefined
-      ? Math.max(defaultMemoryBudget, 4 * largest)
+      ? Math.max(defaultMemoryBudget, 4 * largest * workers)
       : size("memoryBudget");
-  if (memoryBudget > 0 && memoryBudget < 2 * largest) {
+  if (memoryBudget > 0 && memoryBudget < 2 * largest * workers) {
     const what =
       largest === maxBodySize
         ? `a request of --max-body-size, ${text("maxBodySize")}`
         : `an answer of --app-max-answer-size, ${text("appMaxAnswerSize")}`;
+    const share = workers === 1 ? "it" : `the part of each of ${workers} workers`;
     problems.push(
-      `--memory-budget ${JSON.stringify(text("memoryBudget"))} is too small: one port, and the app, use at most half of it, which must hold ${what}`,
+      `--memory-budget ${JSON.stringify(text("memoryBudget"))} is too small: one port, and the app, use at most half of ${share}, which must hold ${what}`,
     );
   }
   const options: ServeOptions = {
@@ -342,6 +357,7 @@ export function readServeOptions(command: Command): ServeOptions {
     tlsKey: optional("tlsKey"),
     tlsKeyPassphraseFile: optional("tlsKeyPassphraseFile"),
     console: readConsoleOptions(flags, problems),
+    workers,
     ignored: [...otherFlags.map(({ name }) => name), ...mode.ignored]
       .filter((name) => command.getOptionValueSource(camelCase(name)) === "cli")
       .map((name) => `--${name}`),
@@ -350,6 +366,14 @@ export function readServeOptions(command: Command): ServeOptions {
   if (problems.length > 0) throw new UsageError(problems.join("\n"));
   return options;
 }
+
+/** `undefined`: it says neither. */
+function readWorkers(text: string): number | undefined {
+  if (text === "auto") return Math.min(availableParallelism(), mostWorkers);
+  return /^[1-9]\d?$/.test(text) && Number(text) <= mostWorkers ? Number(text) : undefined;
+}
+
+const mostWorkers = 64;
 
 function hosts(text: string): string[] {
   return list(text).map((host) => host.replace(/^\[(.*)\]$/, "$1"));

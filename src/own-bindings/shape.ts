@@ -181,6 +181,7 @@ const binding: Readonly<Record<keyof AnyBinding, Property>> = {
     }),
   },
   inputIsOptional: { shape: flag },
+  openedOnce: { shape: oneOf("port", "identity") },
   retry: { shape: properties({ inbound: { shape: callable }, outbound: { shape: callable } }) },
   returnsSingly: { shape: flag },
   countsAttempts: { shape: flag },

@@ -114,7 +114,10 @@ export type Runtime = {
   /** What became of events. */
   readonly history: Pick<History, "find" | "list" | "ofDeadLetter" | "tail">;
   /** The events with this id, or in this trace, that have not ended: where they are, and why. */
-  unfinished(eventId: string, component?: string): UnfinishedEvent[];
+  unfinished(
+    eventId: string,
+    component?: string,
+  ): readonly UnfinishedEvent[] | Promise<readonly UnfinishedEvent[]>;
   /**
    * Stops the inputs: no more events are read, those with the app are awaited until `deadline` (ms),
    * the rest is returned to the sources. Outputs go on working.

@@ -77,6 +77,7 @@ export class Metrics extends ComponentCounts {
   readonly #began = Date.now();
   /** By collector. */
   readonly #memories = new Map<string, SeriesMemory>();
+  readonly #reads: ((deprecated: boolean) => Promise<(page: Collection) => void>)[] = [];
   readonly #more: ((page: Collection) => void)[] = [];
   readonly #reloads: Record<ReloadResult["outcome"], number> = {
     ...{ applied: 0, unchanged: 0, "partly applied": 0, refused: 0 },
@@ -103,6 +104,11 @@ export class Metrics extends ComponentCounts {
     this.#reloads[outcome]++;
   }
 
+  /** Has `read` end before each collection, which it is told of as {@link add} says. */
+  addRead(read: (deprecated: boolean) => Promise<(page: Collection) => void>): void {
+    this.#reads.push(read);
+  }
+
   /** Has `write` take part in each collection. */
   add(write: (page: Collection) => void): void {
     this.#more.push(write);
@@ -114,6 +120,7 @@ export class Metrics extends ComponentCounts {
   > {
     const sources = this.#sources?.();
     const totals = sources && (await withTimeout(sources.deadLetters.totals()));
+    const read = await Promise.all(this.#reads.map((one) => one(deprecated)));
     const components = this.#components();
     this.forget(new Set(components.map(({ name }) => name)));
     const page = new Collection(this.#memoryOf(collector));
@@ -131,7 +138,15 @@ export class Metrics extends ComponentCounts {
         page.number(appInFlightLimit, {}, limit);
       }
     }
-    for (const write of this.#more) write(page);
+    for (const write of [...read, ...this.#more]) write(page);
+    return page.end();
+  }
+
+  /** What was counted here, for a {@link Metrics} elsewhere that has `add` of it. */
+  counted(deprecated: boolean): readonly MetricFamily[] {
+    this.forget(new Set(this.#components().map(({ name }) => name)));
+    const page = new Collection(this.#memoryOf("elsewhere"));
+    writeCalls(page, this, deprecated);
     return page.end();
   }
 

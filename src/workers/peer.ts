@@ -16,7 +16,7 @@ export type TransferListItem = ArrayBuffer | MessagePort;
 
 /** A `Worker`, a `parentPort` or a `MessagePort`. */
 export type PeerPort = {
-  postMessage(value: unknown, transfer?: readonly TransferListItem[]): void;
+  postMessage(value: unknown, transfer: TransferListItem[]): void;
   on(event: "message", listener: (value: unknown) => void): unknown;
 };
 

@@ -1,0 +1,173 @@
+import type { MessagePort } from "node:worker_threads";
+import type { TracingConfiguration } from "../resources/tracing-configuration.ts";
+import type { BindingCatalogue } from "../runtime/binding-catalogue.ts";
+import { ComponentTypes } from "../runtime/component-types.ts";
+import { History } from "../runtime/records/history.ts";
+import type { Runtime } from "../runtime/runtime.ts";
+import type { RuntimeLogger } from "../runtime/runtime-logger.ts";
+import type { Address } from "../server/listener.ts";
+import type { CufflinkServer } from "../server/server.ts";
+import type { TlsMaterial } from "../server/tls-files.ts";
+import { stateStores } from "../states/index.ts";
+import type { Store } from "../store/store.ts";
+import { standardOutput } from "../telemetry/logger.ts";
+import type { Metrics } from "../telemetry/metrics.ts";
+import { addWorkerMetrics } from "../workers/worker-metrics.ts";
+import { reservePorts, type ReservedPorts } from "../workers/ports.ts";
+import { Workers } from "../workers/workers.ts";
+import { WorkersRuntime } from "../workers/workers-runtime.ts";
+import { addressesOf } from "./serve-listeners.ts";
+import type { ServeOptions } from "./serve-options.ts";
+import { wantsColor } from "./terminal.ts";
+
+/** What a worker is told at its start. */
+export type WorkerData = {
+  /** From 0 on; one in the place of another that has ended has its number. */
+  readonly worker: number;
+  readonly workers: number;
+  readonly options: ServeOptions;
+  /** Where it listens. None: another worker does. */
+  readonly addresses: readonly Address[];
+  readonly memoryBudget: number;
+  readonly log: { readonly color: boolean; readonly date: boolean };
+  readonly tracing: TracingConfiguration | undefined;
+  readonly tls: TlsMaterial | undefined;
+  /** See `concurrencyMemory`. */
+  readonly concurrency: SharedArrayBuffer;
+  /** A `PortStream` to the parent's server. */
+  readonly upwards: MessagePort;
+};
+
+export type ServeWorkersOptions = {
+  readonly options: ServeOptions;
+  readonly count: number;
+  readonly logger: RuntimeLogger;
+  readonly catalogue: BindingCatalogue;
+  readonly store: Store;
+  readonly tracing: () => TracingConfiguration | undefined;
+  readonly onHopeless: (why: string) => void;
+};
+
+/** The workers of `--workers`, and what takes the place of the parts that one thread has for itself. */
+export class ServedWorkers {
+  readonly runtime: Runtime;
+  readonly #options: ServeWorkersOptions;
+  readonly #workers: Workers;
+  readonly #runtime: WorkersRuntime;
+  #ports: ReservedPorts | undefined;
+  #server: CufflinkServer | undefined;
+
+  constructor(options: ServeWorkersOptions) {
+    this.#options = options;
+    const { options: flags, count, logger, catalogue, store, tracing } = options;
+    const history = new History(store.history, logger, { keeps: flags.eventHistory });
+    const self = this;
+    const data = {
+      ...{ options: flags, memoryBudget: Math.floor(flags.memoryBudget / count) },
+      get tracing() {
+        return tracing();
+      },
+      log: { color: wantsColor(process.stdout), date: !process.stdout.isTTY },
+    };
+    this.#workers = new Workers({
+      ...{ count, logger, store, history, onHopeless: options.onHopeless },
+      accept: (connection) => this.#server?.accept(connection),
+      file: workerFile(),
+      data: (worker) => ({ ...data, addresses: self.#ports?.addressesOf(worker) ?? [] }),
+      log: (line) => standardOutput().write(line),
+      onEnded() {},
+    });
+    this.#runtime = new WorkersRuntime({
+      ...{ workers: this.#workers, history, maxConcurrency: flags.appMaxConcurrency },
+      types: new ComponentTypes(catalogue.loaded, stateStores),
+      allBindings: () => catalogue.all(),
+    });
+    this.runtime = this.#runtime.runtime;
+  }
+
+  /** Adds what the workers count. */
+  addMetrics(metrics: Metrics): void {
+    addWorkerMetrics(this.#workers, metrics);
+  }
+
+  /** Starts the workers, which listen and hand to the server what they do not answer themselves. */
+  async serveBefore(server: CufflinkServer, tls: TlsMaterial | undefined): Promise<CufflinkServer> {
+    this.#server = server;
+    this.#workers.tls = tls;
+    let ports: readonly number[];
+    try {
+      ports = await this.#start();
+    } catch (error) {
+      await this.close();
+      await server.close(0);
+      throw error;
+    }
+    return {
+      ...server,
+      ports,
+      setTls: (next) => {
+        server.setTls(next);
+        this.#workers.tls = next;
+        void this.#workers.each(({ peer }) => peer.call("setTls", [next]));
+      },
+      close: async (deadline) => {
+        const ended = this.#workers.each(({ peer }) => peer.call("closeServer", [deadline]));
+        await Promise.all([ended, server.close(deadline)]);
+      },
+    };
+  }
+
+  async #start(): Promise<readonly number[]> {
+    const { options, logger, count } = this.#options;
+    const ports = await reservePorts(await addressesOf(options), count);
+    this.#ports = ports;
+    if (!ports.isShared)
+      logger.info({ reason: ports.why }, "one worker takes all connections; calls run in it alone");
+    await ports.free();
+    await this.#workers.start(async (worker, thread) => {
+      await this.#runtime.begin(worker, thread);
+      await thread.peer.call("listen", []);
+    });
+    await this.#workers.look();
+    return ports.numbers;
+  }
+
+  /** The app, as far as the shutdown looks at it. `streams`: what it has dialled. */
+  appWith(streams: { close(): Promise<void> }) {
+    const workers = this.#workers;
+    return {
+      get available() {
+        return workers.snapshots.some((one) => one?.appAvailable);
+      },
+      onAvailability: (listener: () => void) => workers.onChange(listener),
+      async close() {
+        await workers.each(({ peer }) => peer.call("closeApp", []));
+        await streams.close();
+      },
+    };
+  }
+
+  /** See `BindingCatalogue.need`. */
+  async need(
+    types: readonly string[],
+    waiting: ReadonlyMap<string, readonly string[]> = new Map(),
+  ): Promise<void> {
+    await this.#workers.need(types, waiting);
+  }
+
+  /** What requests see is what the workers know now. */
+  look(): Promise<void> {
+    return this.#workers.look();
+  }
+
+  async close(): Promise<void> {
+    await this.#workers.close();
+    this.#ports?.close();
+  }
+}
+
+/** Beside this file, in the sources as in what is built of them. */
+function workerFile(): URL {
+  const extension = import.meta.url.endsWith(".ts") ? "ts" : "js";
+  return new URL(`./serve-worker.${extension}`, import.meta.url);
+}
